@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compiler options of the project's own targets: SLM_COPTS for C, SLM_CXXOPTS for C++."""
+
+_WARNINGS = [
+    "-Wall",
+    "-Wextra",
+    "-Wpedantic",
+    "-Wconversion",
+    "-Wshadow",
+    "-Wundef",
+    "-Wvla",
+    "-Werror",
+]
+
+# A target's copts go to all of its sources: keep C and C++ in targets of their own.
+SLM_COPTS = ["-std=c11"] + _WARNINGS + ["-Wstrict-prototypes"]
+
+SLM_CXXOPTS = ["-std=c++17"] + _WARNINGS

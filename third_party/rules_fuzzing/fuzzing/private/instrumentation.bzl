@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The flags behind each value of cc_engine_instrumentation and cc_engine_sanitizer."""
+
+load("@rules_fuzzing_oss_fuzz//:instrum.bzl", "OSS_FUZZ_CFLAGS", "OSS_FUZZ_CXXFLAGS")
+
+_UBSAN = [
+    "-fsanitize=undefined",
+    "-fno-sanitize-recover=all",
+]
+
+# C programs are linked by clang, not clang++, which leaves out UBSan's C++ half.
+_UBSAN_LINK = ["-fsanitize-link-c++-runtime"]
+
+_SANITIZER_COPTS = {
+    "asan": ["-fsanitize=address"],
+    "asan-ubsan": ["-fsanitize=address"] + _UBSAN,
+    "msan": ["-fsanitize=memory", "-fsanitize-memory-track-origins"],
+    "none": [],
+    "ubsan": _UBSAN,
+}
+
+_ENGINE_COPTS = {
+    "libfuzzer": ["-fsanitize=fuzzer-no-link"],
+    "none": [],
+    "oss-fuzz": [],
+}
+
+_COMMON_COPTS = [
+    "-O1",
+    "-gline-tables-only",
+    "-fno-omit-frame-pointer",
+]
+
+SANITIZERS = sorted(_SANITIZER_COPTS.keys())
+
+INSTRUMENTATIONS = sorted(_ENGINE_COPTS.keys())
+
+def instrumentation_flags(engine, sanitizer, fuzzing_build_mode):
+    """Returns a struct of flag lists to add to a fuzz binary and all that it links.
+
+    Args:
+      engine: a value of cc_engine_instrumentation.
+      sanitizer: a value of cc_engine_sanitizer.
+      fuzzing_build_mode: whether FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION is defined.
+    """
+    if engine == "oss-fuzz":
+        return struct(
+            copt = [],
+            conlyopt = OSS_FUZZ_CFLAGS,
+            cxxopt = OSS_FUZZ_CXXFLAGS,
+            linkopt = OSS_FUZZ_CXXFLAGS + _UBSAN_LINK,
+        )
+    sanitize = _SANITIZER_COPTS[sanitizer]
+    link_extra = _UBSAN_LINK if "ubsan" in sanitizer else []
+    define = ["-DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION"] if fuzzing_build_mode else []
+    return struct(
+        copt = _COMMON_COPTS + _ENGINE_COPTS[engine] + sanitize + define,
+        conlyopt = [],
+        cxxopt = [],
+        linkopt = sanitize + link_extra,
+    )

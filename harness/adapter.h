@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An allocator under test: its functions, what it can do, and what only it promises. */
+#ifndef HRN_ADAPTER_H
+#define HRN_ADAPTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "allocator/base/status.h"
+#include "allocator/source.h"
+#include "harness/ops.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Model    An adapter is a constant table. `create` makes an arena; every other function gets what it
+ *          returned as `self`. The runner checks what holds for any allocator (results disjoint,
+ *          aligned, in the region, contents kept, zeroed when asked, misuse refused, nothing left
+ *          behind); an oracle adds what only this one promises: exactly when it may refuse, exact
+ *          statistics, its own check. Oracles judge by calling a law (harness/laws.h).
+ * Safety   One thread; several arenas of one adapter at once.
+ * Failure  Functions answer as the allocator does. An oracle that is not content does not return.
+ */
+
+/* One allocation, whichever operation it came from. */
+struct hrn_request {
+    enum hrn_kind kind; /* HRN_ALLOC, HRN_NALLOC, HRN_CALLOC, HRN_MEMALIGN, HRN_REUSE_GET */
+    size_t size_bytes;
+    size_t align_bytes; /* of HRN_MEMALIGN; else 0 */
+};
+
+/* What an arena is made from. Owned by the runner, and valid until the arena is destroyed. */
+struct hrn_env {
+    const struct hrn_head *head;
+    size_t size_bytes;               /* HRN_CREATE's size, or 0: the head's */
+    void *region;                    /* fenced memory, 4096-aligned, or NULL */
+    size_t region_bytes;
+    const struct slm_source *source; /* counted, budgeted, refuses as the program says */
+    unsigned arena;
+};
+
+/* What the runner saw around a call that returned NULL. */
+struct hrn_refusal {
+    uint64_t n_source_refusals; /* source calls refused during the call */
+    size_t live_bytes;          /* requested bytes of all live objects of the arena */
+};
+
+/* What only this allocator promises. Any function may be NULL: nothing is promised. */
+struct hrn_oracle {
+    /* p serves rq. The runner has already found it aligned, disjoint and in the region. */
+    void (*granted)(void *self, const struct hrn_request *rq, void *p);
+    /* NULL if the refusal is lawful, else why it is not: a phrase. */
+    const char *(*refused)(void *self, const struct hrn_request *rq,
+                           const struct hrn_refusal *seen);
+    /* What free must answer for this live object: SLM_OK, or SLM_DECLINED (then it stays). NULL: SLM_OK. */
+    enum slm_status (*free_answer)(void *self, const struct hrn_request *rq, void *p);
+    /* p was freed (free answered SLM_OK). */
+    void (*freed)(void *self, const struct hrn_request *rq, void *p);
+    /* Answers that free may give for a p that starts no live object: one bit per status. NULL: table `misuse`. */
+    uint32_t (*misuse)(void *self, enum hrn_misuse misuse, const void *p);
+    /* The whole walk: own check and statistics. n_live objects, live_bytes requested. */
+    void (*walk)(void *self, size_t n_live, size_t live_bytes);
+    /* Reset, or all objects freed and trimmed: the arena must be as new. */
+    void (*emptied)(void *self, bool by_reset);
+};
+
+#define HRN_BIT(n) (1u << (unsigned)(n))
+
+typedef void (*hrn_handler_fn)(void *data);
+
+struct hrn_adapter {
+    const char *name;
+    uint32_t can;             /* HRN_BIT(kind) of each operation it takes; others are no-ops */
+    size_t align_bytes;       /* of every result of ALLOC and CALLOC, when fixed; 0: use align_of */
+    size_t align_max_bytes;   /* largest alignment MEMALIGN takes; others must be refused */
+    size_t packed_align_bytes; /* of NALLOC */
+
+    /* Bytes of region that it wants, or NULL: it lives on env->source or the C heap. */
+    size_t (*region_bytes)(const struct hrn_head *head, size_t size_bytes);
+    /* The arena, or NULL: then *why is the status. create_lawful says whether that may be; NULL: only on a refusal. */
+    void *(*create)(const struct hrn_env *env, enum slm_status *why);
+    bool (*create_lawful)(const struct hrn_env *env, enum slm_status why);
+    void (*destroy)(void *self);
+
+    void *(*alloc)(void *self, const struct hrn_request *rq);
+    enum slm_status (*free)(void *self, void *p);
+    /* *p, of old_bytes, to new_bytes; may move it. SLM_DECLINED or SLM_E_NOMEM: nothing happened. */
+    enum slm_status (*resize)(void *self, void **p, size_t old_bytes, size_t new_bytes);
+    size_t (*usable_bytes)(void *self, void *p); /* NULL: not told */
+    enum slm_status (*give_back)(void *self, void *p, size_t size_bytes);
+    void (*reset)(void *self);
+    size_t (*trim)(void *self);
+    /* Registers fn(data) to run on reset and destroy; data: data_bytes of arena memory, or `data` if 0. */
+    enum slm_status (*cleanup)(void *self, hrn_handler_fn fn, void *data, size_t data_bytes,
+                               void **data_out);
+    enum slm_status (*reuse_put)(void *self, void *p);
+    size_t (*reuse_bytes)(void *self); /* size of the reuse list's objects */
+    size_t (*align_of)(void *self, size_t size_bytes); /* guaranteed alignment by size */
+
+    /* Answers free may give to each misuse, HRN_BIT(status); 0: it cannot stand this one, so it is not tried. */
+    uint32_t misuse[HRN_MISUSE_COUNT];
+    struct hrn_oracle oracle;
+};
+
+extern const struct hrn_adapter hrn_adapter_malloc; /* the C heap: the harness's own control */
+extern const struct hrn_adapter hrn_adapter_pool;
+extern const struct hrn_adapter hrn_adapter_slab;
+
+/* All of them, NULL at the end. */
+extern const struct hrn_adapter *const hrn_adapters[];
+
+/* By name, or NULL. */
+const struct hrn_adapter *hrn_adapter_find(const char *name);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The laws of memory that the harness enforces: one list, one function each. */
+#ifndef HRN_LAWS_H
+#define HRN_LAWS_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Model    Each law is a noinline, noreturn function hrn_law_<name>(format, ...) that says which
+ *          operation broke which law and how, then aborts: fuzzers sort crashes by top frame. During
+ *          hrn_run_catch it jumps back to the runner instead.
+ * Safety   Called by runner and oracles during a run; by nothing else.
+ */
+#define HRN_LAW_LIST(X)                                                                            \
+    X(overlap, "live objects share no byte")                                                       \
+    X(outside, "an object lies wholly in the region")                                              \
+    X(alignment, "an object starts at a multiple of its alignment")                                \
+    X(contents, "what was written to an object stays until it is freed")                           \
+    X(zeroing, "calloc's bytes are all zero")                                                      \
+    X(usable, "usable bytes are at least those asked for, and nobody else's")                      \
+    X(refusal, "a refusal has a reason")                                                           \
+    X(grant, "a request that cannot be served is refused")                                         \
+    X(placement, "an object sits where its allocator says objects of its kind sit")                \
+    X(free_answer, "free accepts every live object")                                               \
+    X(misuse_answer, "free refuses what is no live object, and says why")                          \
+    X(misuse_effect, "a refused free changes nothing")                                             \
+    X(resize, "resizing keeps the bytes, or does nothing")                                         \
+    X(fence, "no byte outside the region is written")                                              \
+    X(statistics, "statistics are exact")                                                          \
+    X(self_check, "the allocator's own check finds nothing wrong")                                 \
+    X(cleanup_once, "every cleanup handler runs exactly once")                                     \
+    X(cleanup_order, "cleanup handlers run newest first")                                          \
+    X(source_return, "a source gets back what it gave, once, by the same size and alignment")      \
+    X(source_leak, "nothing is left in the source after destroy")                                  \
+    X(growth, "memory taken stays within a fixed multiple of what was asked for")                  \
+    X(pristine, "an emptied allocator is as new")                                                  \
+    X(create_answer, "create fails only for a reason")                                             \
+    X(reuse, "a reuse list hands out what was put back, or new objects, each once")                \
+    X(twin, "two allocators with one contract answer alike")
+
+#define HRN_LAW_ENUM(name, sentence) HRN_LAW_##name,
+enum hrn_law {
+    HRN_LAW_NONE,
+    HRN_LAW_LIST(HRN_LAW_ENUM) HRN_LAW_COUNT
+};
+#undef HRN_LAW_ENUM
+
+#define HRN_LAW_DECLARE(name, sentence)                                                            \
+    __attribute__((noreturn, noinline, cold, format(printf, 1, 2))) void hrn_law_##name(           \
+        const char *format, ...);
+HRN_LAW_LIST(HRN_LAW_DECLARE)
+#undef HRN_LAW_DECLARE
+
+const char *hrn_law_name(enum hrn_law law);
+const char *hrn_law_sentence(enum hrn_law law);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

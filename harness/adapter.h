@@ -16,8 +16,8 @@ extern "C" {
 #endif
 
 /*
- * Model    An adapter is a constant table. `create` makes an arena; every other function gets what it
- *          returned as `self`. The runner checks what holds for any allocator (results disjoint,
+ * Model    An adapter is a constant table. `create` makes an arena; every other function gets what
+ *          it returned as `self`. The runner checks what holds for any allocator (results disjoint,
  *          aligned, in the region, contents kept, zeroed when asked, misuse refused, nothing left
  *          behind); an oracle adds what only this one promises: exactly when it may refuse, exact
  *          statistics, its own check. Oracles judge by calling a law (harness/laws.h).
@@ -35,8 +35,8 @@ struct hrn_request {
 /* What an arena is made from. Owned by the runner, and valid until the arena is destroyed. */
 struct hrn_env {
     const struct hrn_head *head;
-    size_t size_bytes;               /* HRN_CREATE's size, or 0: the head's */
-    void *region;                    /* fenced memory, 4096-aligned, or NULL */
+    size_t size_bytes; /* HRN_CREATE's size, or 0: the head's */
+    void *region;      /* fenced memory, 4096-aligned, or NULL */
     size_t region_bytes;
     const struct slm_source *source; /* counted, budgeted, refuses as the program says */
     unsigned arena;
@@ -55,11 +55,12 @@ struct hrn_oracle {
     /* NULL if the refusal is lawful, else why it is not: a phrase. */
     const char *(*refused)(void *self, const struct hrn_request *rq,
                            const struct hrn_refusal *seen);
-    /* What free must answer for this live object: SLM_OK, or SLM_DECLINED (then it stays). NULL: SLM_OK. */
+    /* What free must answer for this live object: SLM_OK, or SLM_DECLINED (it stays). NULL: OK. */
     enum slm_status (*free_answer)(void *self, const struct hrn_request *rq, void *p);
     /* p was freed (free answered SLM_OK). */
     void (*freed)(void *self, const struct hrn_request *rq, void *p);
-    /* Answers that free may give for a p that starts no live object: one bit per status. NULL: table `misuse`. */
+    /* Answers free may give to a p that starts no live object, HRN_BIT(status). NULL: see
+     * `misuse`. */
     uint32_t (*misuse)(void *self, enum hrn_misuse misuse, const void *p);
     /* The whole walk: own check and statistics. n_live objects, live_bytes requested. */
     void (*walk)(void *self, size_t n_live, size_t live_bytes);
@@ -73,34 +74,39 @@ typedef void (*hrn_handler_fn)(void *data);
 
 struct hrn_adapter {
     const char *name;
-    uint32_t can;             /* HRN_BIT(kind) of each operation it takes; others are no-ops */
-    size_t align_bytes;       /* of every result of ALLOC and CALLOC, when fixed; 0: use align_of */
-    size_t align_max_bytes;   /* largest alignment MEMALIGN takes; others must be refused */
+    uint32_t can;           /* HRN_BIT(kind) of each operation it takes; others are no-ops */
+    size_t align_bytes;     /* of every result of ALLOC and CALLOC, when fixed; 0: use align_of */
+    size_t align_max_bytes; /* largest alignment MEMALIGN takes; others must be refused */
     size_t packed_align_bytes; /* of NALLOC */
 
     /* Bytes of region that it wants, or NULL: it lives on env->source or the C heap. */
     size_t (*region_bytes)(const struct hrn_head *head, size_t size_bytes);
-    /* The arena, or NULL: then *why is the status. create_lawful says whether that may be; NULL: only on a refusal. */
+    /* The arena, or NULL and *why. create_lawful says if that may be; NULL: if the source
+     * refused. */
     void *(*create)(const struct hrn_env *env, enum slm_status *why);
     bool (*create_lawful)(const struct hrn_env *env, enum slm_status why);
     void (*destroy)(void *self);
 
     void *(*alloc)(void *self, const struct hrn_request *rq);
     enum slm_status (*free)(void *self, void *p);
-    /* *p, of old_bytes, to new_bytes; may move it. SLM_DECLINED or SLM_E_NOMEM: nothing happened. */
+    /* *p, of old_bytes, to new_bytes; may move it. SLM_DECLINED or SLM_E_NOMEM: nothing
+     * happened. */
     enum slm_status (*resize)(void *self, void **p, size_t old_bytes, size_t new_bytes);
     size_t (*usable_bytes)(void *self, void *p); /* NULL: not told */
     enum slm_status (*give_back)(void *self, void *p, size_t size_bytes);
     void (*reset)(void *self);
     size_t (*trim)(void *self);
-    /* Registers fn(data) to run on reset and destroy; data: data_bytes of arena memory, or `data` if 0. */
+    /* Registers fn to run on reset and destroy, on data_bytes of arena memory, or on `data` if
+     * 0. */
     enum slm_status (*cleanup)(void *self, hrn_handler_fn fn, void *data, size_t data_bytes,
                                void **data_out);
     enum slm_status (*reuse_put)(void *self, void *p);
-    size_t (*reuse_bytes)(void *self); /* size of the reuse list's objects */
+    size_t (*reuse_bytes)(void *self);                 /* size of the reuse list's objects */
     size_t (*align_of)(void *self, size_t size_bytes); /* guaranteed alignment by size */
+    void *(*metadata)(
+        void *self); /* where its own bookkeeping starts; NULL: where the region does */
 
-    /* Answers free may give to each misuse, HRN_BIT(status); 0: it cannot stand this one, so it is not tried. */
+    /* Answers free may give to each misuse, HRN_BIT(status); 0: it cannot stand it: not tried. */
     uint32_t misuse[HRN_MISUSE_COUNT];
     struct hrn_oracle oracle;
 };

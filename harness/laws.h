@@ -9,8 +9,8 @@ extern "C" {
 
 /*
  * Model    Each law is a noinline, noreturn function hrn_law_<name>(format, ...) that says which
- *          operation broke which law and how, then aborts: fuzzers sort crashes by top frame. During
- *          hrn_run_catch it jumps back to the runner instead.
+ *          operation broke which law and how, then aborts: fuzzers sort crashes by top frame.
+ *          During hrn_run_catch it jumps back to the runner instead.
  * Safety   Called by runner and oracles during a run; by nothing else.
  */
 #define HRN_LAW_LIST(X)                                                                            \
@@ -41,10 +41,7 @@ extern "C" {
     X(twin, "two allocators with one contract answer alike")
 
 #define HRN_LAW_ENUM(name, sentence) HRN_LAW_##name,
-enum hrn_law {
-    HRN_LAW_NONE,
-    HRN_LAW_LIST(HRN_LAW_ENUM) HRN_LAW_COUNT
-};
+enum hrn_law { HRN_LAW_NONE, HRN_LAW_LIST(HRN_LAW_ENUM) HRN_LAW_COUNT };
 #undef HRN_LAW_ENUM
 
 #define HRN_LAW_DECLARE(name, sentence)                                                            \

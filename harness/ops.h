@@ -12,62 +12,72 @@ extern "C" {
 #endif
 
 /*
- * Model    A program is a head (how the allocators are set up) and a list of operations, each on one
- *          arena (an allocator under test) and, where it makes or uses an object, with that object's
- *          id. Ids are unique over the whole program and never used again. An id whose allocation was
- *          refused at run time makes every later use of it a no-op. An arena that is not there is
- *          made, with the head's settings, by the first operation that needs it.
+ * Model    A program is a head (how the allocators are set up) and a list of operations, each on
+ *          one arena (an allocator under test) and, where it makes or uses an object, with that
+ *          object's id. Ids are unique over the whole program and never used again. An id whose
+ *          allocation was refused at run time makes every later use of it a no-op. An arena that
+ *          is not there is made, with the head's settings, by the first operation that needs it.
  *          BYTES: a head of HRN_HEAD_BYTES and records of HRN_RECORD_BYTES each, little-endian. Any
  *          byte string is a valid program: a short head is filled up with zeros, a partial last
  *          record too. Programs from bytes use arenas 0 and 1 and number their ids 0, 1, 2, ...
- *          A record names its object by a selector, resolved while decoding among the objects of that
- *          arena that are live in program order; 0 is the newest (but for removals in between).
+ *          A record names its object by a selector, resolved while decoding among the objects of
+ *          that arena that are live in program order; 0 is the newest (but for removals in
+ *          between).
  * Safety   Programs are plain values; one thread at a time per program.
  * Failure  Only memory for the program itself can be wanting: then the process stops.
- * Source   Fixed-width records after tcmalloc's and Pigweed's allocator fuzzers, as seen from outside.
+ * Source   Fixed-width records after tcmalloc's and Pigweed's allocator fuzzers, as seen from
+ *          outside.
  */
-#define HRN_VERSION 1u
-#define HRN_HEAD_BYTES 24u
-#define HRN_RECORD_BYTES 8u
-#define HRN_BURST_MAX 512u
-#define HRN_BYTES_OPS_MAX 65536u  /* records beyond these are not decoded */
-#define HRN_REGION_MAX_BYTES (2u << 20) /* of a region named in a head, bytes */
-#define HRN_BLOCK_MAX_BYTES (128u << 10) /* of a pool block named in a head, bytes */
+#define HRN_VERSION          1u
+#define HRN_NO_ID            UINT32_MAX
+#define HRN_HEAD_BYTES       24u
+#define HRN_RECORD_BYTES     8u
+#define HRN_BURST_MAX        512u
+#define HRN_BYTES_OPS_MAX    65536u       /* records beyond these are not decoded */
+#define HRN_BYTES_IDS_MAX    (1u << 20)   /* decoding stops where they run out */
+#define HRN_REGION_MAX_BYTES (4u << 20)   /* of a region in bytes form, bytes */
+#define HRN_BLOCK_MAX_BYTES  (128u << 10) /* of a pool block named in a head, bytes */
 
 /*
  * Operations: name, word in traces, what happens to ids.
- * NONE: no id. MAKE: makes `id` (BURST: `id` to `id + count - 1`). DROP: uses an id for the last time.
- * USE: uses it. KEEP: makes an id that nothing selects afterwards. GET, PUT: the same as MAKE and
- * DROP in a space of their own (objects of the typed reuse list).
+ * NONE: no id. MAKE: makes `id` (BURST: `id` to `id + count - 1`). DROP: uses an id for the last
+ * time. USE: uses it. KEEP: makes an id that nothing selects afterwards. GET, PUT: the same as
+ * MAKE and DROP in a space of their own (objects of the typed reuse list).
  */
 #define HRN_KIND_LIST(X)                                                                           \
-    X(ALLOC, "alloc", MAKE)           /* size_bytes */                                             \
-    X(NALLOC, "nalloc", MAKE)         /* size_bytes, packed */                                     \
-    X(CALLOC, "calloc", MAKE)         /* size_bytes, zeroed */                                     \
-    X(MEMALIGN, "memalign", MAKE)     /* size_bytes, align_bytes (any number) */                   \
-    X(FREE, "free", DROP)             /* id */                                                     \
-    X(RESIZE, "resize", USE)          /* id, size_bytes: the new size, if it can be done */        \
-    X(BURST, "burst", MAKE)           /* count objects of size_bytes */                            \
-    X(DRAIN, "drain", NONE)           /* frees every object; aux: enum hrn_order */                \
-    X(RESET, "reset", NONE)           /* the allocator's own way to drop everything */             \
-    X(CLEANUP, "cleanup", KEEP)       /* handler with size_bytes of data; aux: enum hrn_handler */ \
-    X(MISUSE, "misuse", USE)          /* aux: enum hrn_misuse; id: victim; size_bytes: offset */   \
-    X(FAULT, "fault", NONE)           /* count: source call from now that is refused; aux: how many in a row */ \
-    X(CHECK, "check", NONE)           /* the whole walk, now */                                    \
-    X(TRIM, "trim", NONE)             /* empty spans back to free pages */                         \
-    X(GIVE_BACK, "give_back", USE)    /* id: returned if it is the newest, declined if not */      \
-    X(REUSE_GET, "reuse_get", GET)    /* an object of the reuse list */                            \
-    X(REUSE_PUT, "reuse_put", PUT)    /* id */                                                     \
-    X(CREATE, "create", NONE)         /* size_bytes of region or block, 0: the head's; replaces */ \
+    X(ALLOC, "alloc", MAKE)        /* size_bytes */                                                \
+    X(NALLOC, "nalloc", MAKE)      /* size_bytes, packed */                                        \
+    X(CALLOC, "calloc", MAKE)      /* size_bytes, zeroed */                                        \
+    X(MEMALIGN, "memalign", MAKE)  /* size_bytes, align_bytes (any number) */                      \
+    X(FREE, "free", DROP)          /* id */                                                        \
+    X(RESIZE, "resize", USE)       /* id, size_bytes: the new size, if it can be done */           \
+    X(BURST, "burst", MAKE)        /* count objects of size_bytes */                               \
+    X(DRAIN, "drain", NONE)        /* frees every object; aux: enum hrn_order */                   \
+    X(RESET, "reset", NONE)        /* the allocator's own way to drop everything */                \
+    X(CLEANUP, "cleanup", KEEP)    /* handler with size_bytes of data; aux: enum hrn_handler */    \
+    X(MISUSE, "misuse", USE)       /* aux: enum hrn_misuse; id: victim; size_bytes: offset */      \
+    X(FAULT, "fault", NONE)        /* count: source call refused, from 1; aux: how many */         \
+    X(CHECK, "check", NONE)        /* the whole walk, now */                                       \
+    X(TRIM, "trim", NONE)          /* empty spans back to free pages */                            \
+    X(GIVE_BACK, "give_back", USE) /* id: returned if it is the newest, declined if not */         \
+    X(REUSE_GET, "reuse_get", GET) /* an object of the reuse list */                               \
+    X(REUSE_PUT, "reuse_put", PUT) /* id */                                                        \
+    X(CREATE, "create", NONE)      /* size_bytes of region or block, 0: the head's; replaces */    \
     X(DESTROY, "destroy", NONE)
 
 #define HRN_KIND_ENUM(name, word, ids) HRN_##name,
-enum hrn_kind {
-    HRN_KIND_LIST(HRN_KIND_ENUM) HRN_KIND_COUNT
-};
+enum hrn_kind { HRN_KIND_LIST(HRN_KIND_ENUM) HRN_KIND_COUNT };
 #undef HRN_KIND_ENUM
 
-enum hrn_ids { HRN_IDS_NONE, HRN_IDS_MAKE, HRN_IDS_DROP, HRN_IDS_USE, HRN_IDS_KEEP, HRN_IDS_GET, HRN_IDS_PUT };
+enum hrn_ids {
+    HRN_IDS_NONE,
+    HRN_IDS_MAKE,
+    HRN_IDS_DROP,
+    HRN_IDS_USE,
+    HRN_IDS_KEEP,
+    HRN_IDS_GET,
+    HRN_IDS_PUT
+};
 
 enum hrn_order { HRN_ORDER_OLDEST, HRN_ORDER_NEWEST, HRN_ORDER_EVERY_OTHER, HRN_ORDER_COUNT };
 
@@ -79,31 +89,29 @@ enum hrn_handler {
     HRN_HANDLER_COUNT
 };
 
-/* Pointers that must not be accepted by free. Those that turn out to be a live object's start are not tried. */
+/* Pointers that free must refuse. One that turns out to start a live object is not tried. */
 #define HRN_MISUSE_LIST(X)                                                                         \
-    X(NULL, "null")                   /* NULL */                                                   \
-    X(HEAP, "heap")                   /* memory of the C heap */                                   \
-    X(STACK, "stack")                 /* a local variable */                                       \
-    X(INTERIOR, "interior")           /* inside the victim, size_bytes modulo its size further */  \
-    X(TWICE, "twice")                 /* the victim, which is freed just before */                 \
-    X(STALE, "stale")                 /* an object freed a while ago, chosen by size_bytes */      \
-    X(METADATA, "metadata")           /* the allocator's own: region start plus size_bytes */      \
-    X(PAST_END, "past_end")           /* one past the victim's last byte */                        \
-    X(REGION_END, "region_end")       /* one past the region */                                    \
-    X(BEFORE, "before")               /* 8 bytes before the region */                              \
-    X(OTHER_ARENA, "other_arena")     /* a live object of another arena */                         \
-    X(TAIL, "tail")                   /* last 8 bytes of the victim's page */                      \
-    X(WILD, "wild")                   /* anywhere in the region: start plus size_bytes modulo its size */
+    X(NULL, "null")               /* NULL */                                                       \
+    X(HEAP, "heap")               /* memory of the C heap */                                       \
+    X(STACK, "stack")             /* a local variable */                                           \
+    X(INTERIOR, "interior")       /* inside the victim, size_bytes modulo its size further */      \
+    X(TWICE, "twice")             /* the victim, which is freed just before */                     \
+    X(STALE, "stale")             /* an object freed a while ago, chosen by size_bytes */          \
+    X(METADATA, "metadata")       /* the allocator's own: region start plus size_bytes */          \
+    X(PAST_END, "past_end")       /* one past the victim's last byte */                            \
+    X(REGION_END, "region_end")   /* one past the region */                                        \
+    X(BEFORE, "before")           /* 8 bytes before the region */                                  \
+    X(OTHER_ARENA, "other_arena") /* a live object of another arena */                             \
+    X(TAIL, "tail")               /* last 8 bytes of the victim's page */                          \
+    X(WILD, "wild") /* anywhere in the region: start plus size_bytes modulo its size */
 
 #define HRN_MISUSE_ENUM(name, word) HRN_MISUSE_##name,
-enum hrn_misuse {
-    HRN_MISUSE_LIST(HRN_MISUSE_ENUM) HRN_MISUSE_COUNT
-};
+enum hrn_misuse { HRN_MISUSE_LIST(HRN_MISUSE_ENUM) HRN_MISUSE_COUNT };
 #undef HRN_MISUSE_ENUM
 
 struct hrn_op {
-    uint8_t kind;  /* enum hrn_kind */
-    uint8_t aux;   /* misuse, order, handler; FAULT: refusals in a row, 255: until the next FAULT */
+    uint8_t kind; /* enum hrn_kind */
+    uint8_t aux;  /* misuse, order, handler; FAULT: refusals in a row, 255: until the next FAULT */
     uint16_t count;
     uint32_t arena;
     uint32_t id;
@@ -128,7 +136,7 @@ struct hrn_head {
 
 enum hrn_head_flags {
     HRN_HEAD_PASS_THROUGH = 1u << 0, /* pools: every object a block of its own */
-    HRN_HEAD_SHARED = 1u << 1,       /* slabs: the view is not exclusive, so that nothing is poisoned */
+    HRN_HEAD_SHARED = 1u << 1, /* slabs: the view is not exclusive, so that nothing is poisoned */
     HRN_HEAD_FLAGS = 3u,
 };
 
@@ -155,9 +163,9 @@ void hrn_program_push(struct hrn_program *program, struct hrn_op op);
 void hrn_program_copy(struct hrn_program *to, const struct hrn_program *from);
 
 /*
- * Brings a program whose operations were cut or moved into a sound form: drops uses of ids that no longer exist,
- * or come before they are made, or after they are dropped; numbers the ids 0, 1, 2, ... in order. Returns the operations
- * that were dropped. Cost O(operations + ids).
+ * Brings a program whose operations were cut or moved into a sound form: drops those that use an id
+ * that is not live there (never made, made later, dropped before, or gone with its arena); numbers
+ * the ids 0, 1, 2, ... in order. Returns how many operations it dropped. Cost O(operations + ids).
  */
 size_t hrn_program_normalize(struct hrn_program *program);
 
@@ -171,33 +179,44 @@ void hrn_program_decode(struct hrn_program *program, const uint8_t *bytes, size_
 size_t hrn_program_encoded_bytes(const struct hrn_program *program);
 
 /*
- * Writes the bytes whose decoding is the program, after hrn_program_normalize. True when it is so exactly: always
- * for a program from hrn_program_decode, and for any normalized one with at most HRN_BYTES_OPS_MAX operations, arenas 0 and 1,
- * 65,536 live objects an arena, sizes below 2^30 (or near the edges above), alignments that are powers of two or below 2^16.
- * False: the bytes are a near neighbour.
+ * Writes the bytes that decode to this (normalized) program. True when they do so exactly: always
+ * for one from hrn_program_decode, and for any with at most HRN_BYTES_OPS_MAX operations and
+ * HRN_BYTES_IDS_MAX ids, arenas 0 and 1, 65,536 live objects an arena, a head that bytes can
+ * express, sizes below 2^30 (4 MiB in CREATE), and alignments that are powers of two or below 2^16.
+ * False: some operation had to be left out or changed to its nearest neighbour.
  */
 bool hrn_program_encode(const struct hrn_program *program, uint8_t *bytes);
 
 /* --- Pieces --- */
 
 const char *hrn_kind_word(enum hrn_kind kind);
-enum hrn_ids hrn_kind_ids(enum hrn_kind kind);
+
+/* What the operation does to its id: as its kind says, but a MISUSE may also have no victim
+ * (NONE), or free it (DROP). */
+enum hrn_ids hrn_op_ids(const struct hrn_op *op);
 const char *hrn_misuse_word(enum hrn_misuse misuse);
 
 /* True if the operation has a size (the others leave size_bytes 0). */
 bool hrn_kind_has_size(enum hrn_kind kind);
 
-/* One line for people, also accepted where programs are read as text: "0 memalign #17 size 100 align 64". */
+/* One line for people: "0 memalign #17 size 100 align 64". */
 void hrn_op_text(const struct hrn_op *op, char *text, size_t text_bytes);
 #define HRN_OP_TEXT_BYTES 128u
 
-/* What a 32-bit size code of a record means under this head; hrn_size_encode finds a code, false if there is none. */
+/* What a record's 32-bit size code means under this head. */
 size_t hrn_size_decode(const struct hrn_head *head, uint32_t code);
+
+/* The code of a size; false, and the nearest there is, if it has none. */
 bool hrn_size_encode(size_t size_bytes, uint32_t *code);
 
-/* The table of sizes where behaviour changes, for generator and mutator: a code for its nth entry (modulo its length)
- * moved by delta of -2 to 2. */
-uint32_t hrn_size_edge(uint32_t n, int delta);
+/*
+ * Codes for generator and mutator, from any 32 random bits: a size where behaviour changes (edges
+ * of classes, pages, blocks, regions, moved by -2 to 2); one of even logarithm below 2 MiB; one
+ * near SIZE_MAX, SIZE_MAX / 2 or another limit of arithmetic.
+ */
+uint32_t hrn_size_code_edge(uint32_t random);
+uint32_t hrn_size_code_log(uint32_t random);
+uint32_t hrn_size_code_huge(uint32_t random);
 
 #ifdef __cplusplus
 }

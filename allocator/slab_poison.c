@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What sanitizers are told of a slab's objects, in views that have the region to themselves. */
+#include "allocator/base/poison.h"
+#include "allocator/slab_priv.h"
+
+static size_t memory_bytes(const struct slm_slab *slab)
+{
+    return (size_t)slab->shape.n_pages << slab->shape.page_shift;
+}
+
+static void show_chunks(struct slm_slab *slab, uint32_t span)
+{
+    uint64_t word = slab->pages[span].word;
+    uint32_t n_chunks = slab_span_chunks(slab, word);
+    size_t chunk_bytes = slab->cuts[slab_word_class(word)].chunk_bytes;
+    const uint64_t *bits = slab_span_bits(slab, span);
+    for (uint32_t i = 0; i < n_chunks; i++) {
+        if (bits[i / SLM_WORD_BITS] >> i % SLM_WORD_BITS & 1u) {
+            unsigned char *chunk = slab_page_memory(slab, span) + i * chunk_bytes;
+            slm_poison_open(chunk, chunk_bytes - slab->shape.gap_bytes);
+        }
+    }
+}
+
+/* Objects that were there before are open in their whole usable size. */
+static void show_live(struct slm_slab *slab)
+{
+    for (uint32_t idx = 0; idx < slab->shape.n_pages;) {
+        uint64_t word = slab->pages[idx].word;
+        if (!slab_word_is_head(slab, idx)) {
+            return;
+        }
+        if (slab_word_kind(word) == SLAB_SPAN) {
+            show_chunks(slab, idx);
+        } else if (slab_word_kind(word) == SLAB_RUN) {
+            size_t run_bytes = (size_t)slab_word_pages(word) << slab->shape.page_shift;
+            slm_poison_open(slab_page_memory(slab, idx), run_bytes - slab->shape.gap_bytes);
+        }
+        idx += slab_word_pages(word);
+    }
+}
+
+void slab_poison_attach(struct slm_slab *slab)
+{
+    SLM_VG_POOL_CREATE(slab);
+    slm_poison_hide(slab->memory, memory_bytes(slab));
+    show_live(slab);
+}
+
+void slab_poison_detach(struct slm_slab *slab)
+{
+    SLM_VG_POOL_DESTROY(slab);
+    slm_poison_open(slab->memory, memory_bytes(slab));
+}
+
+void slab_poison_hide_all(struct slm_slab *slab)
+{
+    SLM_VG_POOL_DESTROY(slab);
+    SLM_VG_POOL_CREATE(slab);
+    slm_poison_hide(slab->memory, memory_bytes(slab));
+}
+
+void slab_poison_show(struct slm_slab *slab, void *p, size_t size_bytes)
+{
+    (void)slab;
+    SLM_VG_POOL_ALLOC(slab, p, size_bytes);
+    slm_poison_show(p, size_bytes);
+}
+
+void slab_poison_hide(struct slm_slab *slab, void *p, size_t object_bytes)
+{
+    (void)slab;
+    SLM_VG_POOL_FREE(slab, p);
+    slm_poison_hide(p, object_bytes);
+}
+
+void slab_poison_widen(struct slm_slab *slab, void *p, size_t usable_bytes)
+{
+    (void)slab;
+    SLM_VG_POOL_CHANGE(slab, p, p, usable_bytes);
+    SLM_ASAN_SHOW(p, usable_bytes);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rebuilding a slab's lists and counters from its page words and bitmaps. */
+#include <string.h>
+
+#include "allocator/slab_priv.h"
+
+/* A span may have its class's preferred length or the shortest one. */
+bool slab_word_is_head(const struct slm_slab *slab, uint32_t idx)
+{
+    uint64_t word = slab->pages[idx].word;
+    uint32_t n_pages = slab_word_pages(word);
+    unsigned class_idx = slab_word_class(word);
+    if (n_pages == 0 || n_pages > slab->shape.n_pages - idx || (word & 0xffff0000u) != 0) {
+        return false;
+    }
+    switch (slab_word_kind(word)) {
+    case SLAB_SPAN:
+        return class_idx < slab->shape.n_classes && (n_pages == slab->cuts[class_idx].span_pages ||
+                                                     n_pages == slab->cuts[class_idx].min_pages);
+    case SLAB_FREE:
+    case SLAB_RUN:
+        return class_idx == 0;
+    default:
+        return false;
+    }
+}
+
+/* Two free runs side by side contradict the rule that freeing merges in one store. */
+static bool heads_are_valid(const struct slm_slab *slab)
+{
+    unsigned kind_before = SLAB_INNER;
+    for (uint32_t idx = 0; idx < slab->shape.n_pages;
+         idx += slab_word_pages(slab->pages[idx].word)) {
+        unsigned kind = slab_word_kind(slab->pages[idx].word);
+        if (!slab_word_is_head(slab, idx) || (kind == SLAB_FREE && kind_before == SLAB_FREE)) {
+            return false;
+        }
+        kind_before = kind;
+    }
+    return true;
+}
+
+/* Nothing is listed, nothing is counted but requests, failures and the peak. */
+static void forget(struct slm_slab *slab)
+{
+    struct slab_header *header = slab->header;
+    header->n_free_pages = 0;
+    header->n_kept_pages = 0;
+    header->n_runs = 0;
+    header->n_run_pages = 0;
+    for (uint32_t i = 0; i < slab->shape.n_pages; i++) {
+        slab->pages[i].first_of_length = SLAB_NIL;
+    }
+    for (unsigned level = 0; level < slab->n_levels; level++) {
+        memset(slab->lengths[level], 0, slab->length_words[level] * sizeof(uint64_t));
+    }
+    for (unsigned i = 0; i < slab->shape.n_classes; i++) {
+        struct slab_class *class = &slab->classes[i];
+        class->partial = SLAB_NIL;
+        class->kept = SLAB_NIL;
+        class->n_spans = 0;
+        class->n_chunks = 0;
+        class->n_used = 0;
+    }
+}
+
+static void clear_inner(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
+{
+    for (uint32_t i = 1; i < n_pages; i++) {
+        slab->pages[idx + i].word = SLAB_INNER;
+    }
+}
+
+static uint32_t count_free_chunks(const struct slm_slab *slab, uint32_t span, uint32_t n_chunks)
+{
+    const uint64_t *bits = slab_span_bits(slab, span);
+    uint32_t n_free = 0;
+    for (uint32_t i = 0; i * SLM_WORD_BITS < n_chunks; i++) {
+        n_free += slm_bit_count(~bits[i]);
+    }
+    return n_free;
+}
+
+static bool span_is_spare(const struct slm_slab *slab, uint32_t span)
+{
+    uint64_t word = slab->pages[span].word;
+    return slab_word_kind(word) == SLAB_SPAN &&
+           slab->pages[span].n_free == slab_span_chunks(slab, word) &&
+           slab->classes[slab_word_class(word)].kept != span;
+}
+
+/* Counts and lists the span; one that is empty is kept if its class keeps none, else left for later. */
+static void relist_span(struct slm_slab *slab, uint32_t span)
+{
+    struct slab_page *page = &slab->pages[span];
+    struct slab_class *class = &slab->classes[slab_word_class(page->word)];
+    uint32_t n_chunks = slab_span_chunks(slab, page->word);
+    slab_span_seal(slab, span, n_chunks);
+    slab_span_mark_body(slab, span, slab_word_pages(page->word));
+    page->n_free = (uint16_t)count_free_chunks(slab, span, n_chunks);
+    page->hint = 0;
+    page->next = SLAB_NIL;
+    page->prev = SLAB_NIL;
+    class->n_spans++;
+    class->n_chunks += n_chunks;
+    class->n_used += n_chunks - page->n_free;
+    if (page->n_free != 0 && page->n_free != n_chunks) {
+        slab_span_link(slab, slab_word_class(page->word), span);
+    } else if (page->n_free == n_chunks && class->kept == SLAB_NIL) {
+        slab_span_keep(slab, span);
+    }
+}
+
+static void relist_run(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
+{
+    clear_inner(slab, idx, n_pages);
+    slab->pages[idx].next = SLAB_NIL;
+    slab->pages[idx].prev = SLAB_NIL;
+    slab->header->n_runs++;
+    slab->header->n_run_pages += n_pages;
+}
+
+static void relist_free(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
+{
+    clear_inner(slab, idx, n_pages);
+    slab_run_mark_free(slab, idx, n_pages);
+    slab_run_link(slab, idx, n_pages);
+    slab->header->n_free_pages += n_pages;
+}
+
+static void relist(struct slm_slab *slab)
+{
+    uint32_t n_pages;
+    for (uint32_t idx = 0; idx < slab->shape.n_pages; idx += n_pages) {
+        uint64_t word = slab->pages[idx].word;
+        n_pages = slab_word_pages(word);
+        if (slab_word_kind(word) == SLAB_SPAN) {
+            relist_span(slab, idx);
+        } else if (slab_word_kind(word) == SLAB_RUN) {
+            relist_run(slab, idx, n_pages);
+        } else {
+            relist_free(slab, idx, n_pages);
+        }
+    }
+}
+
+/* Gives spare empty spans back, now that what they may merge with is listed. */
+static void release_spare(struct slm_slab *slab)
+{
+    uint32_t idx = 0;
+    while (idx < slab->shape.n_pages) {
+        if (span_is_spare(slab, idx)) {
+            slab_span_destroy(slab, idx);
+            idx = slab_run_head(slab, idx);
+        }
+        idx += slab_word_pages(slab->pages[idx].word);
+    }
+}
+
+enum slm_status slm_slab_rebuild_locked(struct slm_slab *slab)
+{
+    if (!heads_are_valid(slab)) {
+        return SLM_E_IMAGE;
+    }
+    forget(slab);
+    relist(slab);
+    release_spare(slab);
+    slab_run_note_peak(slab);
+    return SLM_OK;
+}

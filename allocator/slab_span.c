@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Spans of a slab: pages cut into chunks of one class, a bit a chunk. */
+#include <string.h>
+
+#include "allocator/slab_priv.h"
+
+/*
+ * A span with free and used chunks is on its class's list; a full one is on none; an empty one is
+ * kept, off the list, if its class keeps no other, and given back if it does. Bits: 1 is used; those behind
+ * the last chunk are 1 for good.
+ */
+
+static uint32_t bitmap_words(uint32_t n_chunks)
+{
+    return (n_chunks + SLM_WORD_BITS - 1) / SLM_WORD_BITS;
+}
+
+void slab_span_seal(struct slm_slab *slab, uint32_t span, uint32_t n_chunks)
+{
+    if (n_chunks % SLM_WORD_BITS != 0) {
+        uint64_t *last = slab_span_bits(slab, span) + n_chunks / SLM_WORD_BITS;
+        *last |= ~slm_bits_below(n_chunks % SLM_WORD_BITS);
+    }
+}
+
+void slab_span_link(struct slm_slab *slab, unsigned class_idx, uint32_t span)
+{
+    struct slab_class *class = &slab->classes[class_idx];
+    struct slab_page *page = &slab->pages[span];
+    page->prev = SLAB_NIL;
+    page->next = class->partial;
+    if (class->partial != SLAB_NIL) {
+        SLM_ASSERT(index, class->partial < slab->shape.n_pages);
+        slab->pages[class->partial].prev = span;
+    }
+    class->partial = span;
+}
+
+static void unlink_span(struct slm_slab *slab, unsigned class_idx, uint32_t span)
+{
+    struct slab_class *class = &slab->classes[class_idx];
+    struct slab_page *page = &slab->pages[span];
+    if (page->next != SLAB_NIL) {
+        SLM_ASSERT(list, page->next < slab->shape.n_pages && slab->pages[page->next].prev == span);
+        slab->pages[page->next].prev = page->prev;
+    }
+    if (page->prev != SLAB_NIL) {
+        SLM_ASSERT(list, page->prev < slab->shape.n_pages && slab->pages[page->prev].next == span);
+        slab->pages[page->prev].next = page->next;
+    } else {
+        SLM_ASSERT(list, class->partial == span);
+        class->partial = page->next;
+    }
+    page->next = SLAB_NIL;
+    page->prev = SLAB_NIL;
+}
+
+void slab_span_mark_body(struct slm_slab *slab, uint32_t span, uint32_t n_pages)
+{
+    for (uint32_t i = 1; i < n_pages; i++) {
+        slab->pages[span + i].word = slab_word(SLAB_BODY, 0, i);
+    }
+}
+
+/* Takes a run and makes it an empty span that is on no list; SLAB_NIL when no run is long enough. */
+static uint32_t create_span(struct slm_slab *slab, unsigned class_idx, uint32_t n_pages)
+{
+    uint32_t span = slab_run_take(slab, n_pages);
+    if (span == SLAB_NIL) {
+        return SLAB_NIL;
+    }
+    struct slab_page *page = &slab->pages[span];
+    uint64_t word = slab_word(SLAB_SPAN, class_idx, n_pages);
+    uint32_t n_chunks = slab_span_chunks(slab, word);
+    memset(slab_span_bits(slab, span), 0, bitmap_words(n_chunks) * sizeof(uint64_t));
+    slab_span_seal(slab, span, n_chunks);
+    slab_span_mark_body(slab, span, n_pages);
+    page->n_free = (uint16_t)n_chunks;
+    page->hint = 0;
+    page->next = SLAB_NIL;
+    page->prev = SLAB_NIL;
+    slab_commit(&page->word, word);
+    slab->classes[class_idx].n_spans++;
+    slab->classes[class_idx].n_chunks += n_chunks;
+    return span;
+}
+
+void slab_span_destroy(struct slm_slab *slab, uint32_t span)
+{
+    uint64_t word = slab->pages[span].word;
+    struct slab_class *class = &slab->classes[slab_word_class(word)];
+    class->n_spans--;
+    class->n_chunks -= slab_span_chunks(slab, word);
+    for (uint32_t i = 1; i < slab_word_pages(word); i++) {
+        slab->pages[span + i].word = 0;
+    }
+    slab_run_give(slab, span, slab_word_pages(word));
+}
+
+/* Gives up a class's kept span. Returns its pages. */
+static uint32_t release_kept(struct slm_slab *slab, struct slab_class *class)
+{
+    uint32_t span = class->kept;
+    if (span == SLAB_NIL) {
+        return 0;
+    }
+    uint32_t n_pages = slab_word_pages(slab->pages[span].word);
+    class->kept = SLAB_NIL;
+    slab->header->n_kept_pages -= n_pages;
+    slab_span_destroy(slab, span);
+    return n_pages;
+}
+
+uint32_t slab_span_trim(struct slm_slab *slab)
+{
+    uint32_t n_pages = 0;
+    for (unsigned i = 0; slab->header->n_kept_pages != 0 && i < slab->shape.n_classes; i++) {
+        n_pages += release_kept(slab, &slab->classes[i]);
+    }
+    return n_pages;
+}
+
+/* Puts the kept span of the class, if there is one, to use. */
+static bool reuse_kept(struct slm_slab *slab, unsigned class_idx)
+{
+    struct slab_class *class = &slab->classes[class_idx];
+    uint32_t span = class->kept;
+    if (span == SLAB_NIL) {
+        return false;
+    }
+    class->kept = SLAB_NIL;
+    slab->header->n_kept_pages -= slab_word_pages(slab->pages[span].word);
+    slab_run_note_peak(slab);
+    slab_span_link(slab, class_idx, span);
+    return true;
+}
+
+/* A new span of the length that the class likes, or else of the fewest pages that do. */
+static bool grow_class(struct slm_slab *slab, unsigned class_idx)
+{
+    const struct slab_cut *cut = &slab->cuts[class_idx];
+    uint32_t span = create_span(slab, class_idx, cut->span_pages);
+    if (span == SLAB_NIL && cut->min_pages < cut->span_pages) {
+        span = create_span(slab, class_idx, cut->min_pages);
+    }
+    if (span == SLAB_NIL) {
+        return false;
+    }
+    slab_span_link(slab, class_idx, span);
+    return true;
+}
+
+/* The first word, from the hint's on and around, with a free chunk; there is one. */
+static uint32_t find_word(const uint64_t *bits, uint32_t n_words, uint32_t word_idx)
+{
+    for (uint32_t left = n_words; left > 1 && bits[word_idx] == UINT64_MAX; left--) {
+        word_idx = word_idx + 1 == n_words ? 0 : word_idx + 1;
+    }
+    return word_idx;
+}
+
+/*
+ * A free chunk of the span. Normally the one freed last or near it, warm in the cache. With
+ * SLM_CHECKS >= 2 the search begins behind the last chunk handed out, so that a freed chunk is
+ * used again as late as can be and a second free of it is told.
+ */
+static uint32_t find_chunk(const struct slm_slab *slab, uint32_t span)
+{
+    const uint64_t *bits = slab_span_bits(slab, span);
+    const struct slab_page *page = &slab->pages[span];
+    uint32_t n_words = bitmap_words(slab_span_chunks(slab, page->word));
+    uint32_t word_idx = page->hint / SLM_WORD_BITS;
+    SLM_ASSERT(index, word_idx < n_words);
+    if (SLM_CHECKS >= 2) {
+        uint64_t ahead = ~bits[word_idx] & (UINT64_MAX << page->hint % SLM_WORD_BITS);
+        if (ahead != 0) {
+            return word_idx * SLM_WORD_BITS + slm_bit_lowest(ahead);
+        }
+        word_idx = word_idx + 1 == n_words ? 0 : word_idx + 1;
+    }
+    word_idx = find_word(bits, n_words, word_idx);
+    SLM_ASSERT(bitmap, bits[word_idx] != UINT64_MAX);
+    return word_idx * SLM_WORD_BITS + slm_bit_lowest(~bits[word_idx]);
+}
+
+/* Where the next search begins after chunk was handed out. */
+static uint16_t hint_after_alloc(const struct slm_slab *slab, uint32_t span, uint32_t chunk)
+{
+    if (SLM_CHECKS >= 2) {
+        uint32_t n_chunks = slab_span_chunks(slab, slab->pages[span].word);
+        chunk = chunk + 1 == n_chunks ? 0 : chunk + 1;
+    }
+    return (uint16_t)chunk;
+}
+
+void *slab_chunk_alloc_partial(struct slm_slab *slab, unsigned class_idx)
+{
+    struct slab_class *class = &slab->classes[class_idx];
+    uint32_t span = class->partial;
+    if (span == SLAB_NIL) {
+        return NULL;
+    }
+    SLM_ASSERT(index, span < slab->shape.n_pages);
+    struct slab_page *page = &slab->pages[span];
+    SLM_ASSERT(page, slab_word_class(page->word) == class_idx && page->n_free > 0);
+    uint32_t chunk = find_chunk(slab, span);
+    uint64_t *word = slab_span_bits(slab, span) + chunk / SLM_WORD_BITS;
+    slab_commit(word, *word | UINT64_C(1) << chunk % SLM_WORD_BITS);
+    page->hint = hint_after_alloc(slab, span, chunk);
+    if (--page->n_free == 0) {
+        unlink_span(slab, class_idx, span);
+    }
+    class->n_used++;
+    return slab_page_memory(slab, span) + (size_t)chunk * slab->cuts[class_idx].chunk_bytes;
+}
+
+void *slab_chunk_alloc(struct slm_slab *slab, unsigned class_idx)
+{
+    void *p = slab_chunk_alloc_partial(slab, class_idx);
+    if (p != NULL) {
+        return p;
+    }
+    bool grown = reuse_kept(slab, class_idx) || grow_class(slab, class_idx);
+    if (!grown && slab_span_trim(slab) > 0) {
+        grown = grow_class(slab, class_idx);
+    }
+    return grown ? slab_chunk_alloc_partial(slab, class_idx) : NULL;
+}
+
+void slab_span_keep(struct slm_slab *slab, uint32_t span)
+{
+    uint64_t word = slab->pages[span].word;
+    slab->classes[slab_word_class(word)].kept = span;
+    slab->header->n_kept_pages += slab_word_pages(word);
+}
+
+/* An empty span stays as its class's kept one, if it keeps none. */
+static void retire_span(struct slm_slab *slab, unsigned class_idx, uint32_t span)
+{
+    if (slab->classes[class_idx].kept == SLAB_NIL) {
+        slab_span_keep(slab, span);
+    } else {
+        slab_span_destroy(slab, span);
+    }
+}
+
+void slab_chunk_free(struct slm_slab *slab, uint32_t span, uint32_t chunk)
+{
+    struct slab_page *page = &slab->pages[span];
+    unsigned class_idx = slab_word_class(page->word);
+    uint32_t n_chunks = slab_span_chunks(slab, page->word);
+    uint64_t *word = slab_span_bits(slab, span) + chunk / SLM_WORD_BITS;
+    slab_commit(word, *word & ~(UINT64_C(1) << chunk % SLM_WORD_BITS));
+    slab->classes[class_idx].n_used--;
+    if (SLM_CHECKS < 2) {
+        page->hint = (uint16_t)chunk;
+    }
+    bool was_full = page->n_free++ == 0;
+    if (page->n_free == n_chunks) {
+        if (!was_full) {
+            unlink_span(slab, class_idx, span);
+        }
+        retire_span(slab, class_idx, span);
+    } else if (was_full) {
+        slab_span_link(slab, class_idx, span);
+    }
+}

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One libFuzzer process at a time on one target, started again after each finding."""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+from . import logs
+
+# A process that dies without a word loses at most this much of the count of operations.
+_SLICE_SECONDS = 600
+_UNIT_TIMEOUT_SECONDS = 10
+_RSS_LIMIT_MB = 1024
+# Past the end of its slice a process is in trouble: asked to stop, then killed.
+_GRACE_SECONDS = 30
+_POLL_SECONDS = 0.2
+# A bug this shallow would only fill the disk for the rest of the night.
+_MAX_DEATHS = 10
+
+_FINDING_PREFIXES = ("crash-", "timeout-", "oom-", "leak-")
+_INTERRUPTED = 72
+_COMMAND = "./bazelw build //fuzz:{target}_bin && bazel-bin/fuzz/{target}_bin "
+
+
+def _sanitizer_environment():
+    symbolizer = shutil.which("llvm-symbolizer-19")
+    common = f":external_symbolizer_path={symbolizer}" if symbolizer else ""
+    return {
+        # Without the first, freed memory alone is half a gigabyte and a third of the time.
+        "ASAN_OPTIONS": "quarantine_size_mb=10:dedup_token_length=3" + common,
+        "UBSAN_OPTIONS": "print_stacktrace=1" + common,
+    }
+
+
+def _end_group(process):
+    """Ends a process and its children: libFuzzer still prints its totals on SIGUSR1."""
+    for how in (signal.SIGUSR1, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, how)
+            process.wait(timeout=5)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+class Lane:
+    """A worker of one target. Its numbers are sums over the processes that it ran."""
+
+    def __init__(self, settings, target, index, work):
+        self._settings = settings
+        self._target = target
+        self._seeds = work / "seeds"
+        self._work = work / f"lane{index}"
+        self._log = settings.out / "logs" / f"{target}-{index}.log"
+        self._n_deaths = 0
+        self.stats = []
+        self.trouble = None
+
+    def run(self, deadline, findings, stop):
+        """Works until the deadline (of the monotonic clock), the stop or too many deaths."""
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        while not stop.is_set() and self.trouble is None:
+            remaining = deadline - time.monotonic()
+            if remaining < 1:
+                return
+            if self._n_deaths >= _MAX_DEATHS:
+                print(f"{self._target}: a lane gives up after {_MAX_DEATHS} deaths", flush=True)
+                return
+            try:
+                self._run_slice(int(min(remaining, _SLICE_SECONDS)), findings, stop)
+            except OSError as error:
+                self.trouble = f"{self._target}: did not start: {error}"
+
+    def _command(self, seconds, artifacts):
+        return [
+            self._settings.binary(self._target),
+            f"-max_total_time={seconds}",
+            f"-timeout={_UNIT_TIMEOUT_SECONDS}",
+            f"-rss_limit_mb={_RSS_LIMIT_MB}",
+            f"-artifact_prefix={artifacts}/",
+            "-print_final_stats=1",
+            self._settings.corpus(self._target),
+            self._seeds,
+        ]
+
+    def _run_slice(self, seconds, findings, stop):
+        self._work.mkdir(parents=True, exist_ok=True)
+        scratch = pathlib.Path(tempfile.mkdtemp(dir=self._work))
+        environment = {**os.environ, **_sanitizer_environment(), "TMPDIR": str(scratch)}
+        output = scratch / "stderr"
+        with open(output, "wb") as stderr:
+            process = subprocess.Popen(
+                self._command(seconds, scratch),
+                stdin=subprocess.DEVNULL,
+                stdout=stderr,
+                stderr=stderr,
+                cwd=scratch,
+                env=environment,
+                start_new_session=True,
+            )
+            stopped = self._wait(process, seconds + _GRACE_SECONDS, stop)
+        text = output.read_text(encoding="utf-8", errors="replace")
+        with open(self._log, "a", encoding="utf-8") as log:
+            log.write(text)
+        self.stats.append(logs.parse_stats(text))
+        self._judge(process.returncode, stopped, scratch, text, findings)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+    def _wait(self, process, seconds, stop):
+        """Waits for the end; returns why it had to be forced, or None."""
+        limit = time.monotonic() + seconds
+        forced = None
+        while process.poll() is None and forced is None:
+            if stop.wait(_POLL_SECONDS):
+                forced = "stop"
+            elif time.monotonic() > limit:
+                forced = "overrun"
+        # Also when the leader has ended: nothing that it started may stay behind.
+        _end_group(process)
+        return forced
+
+    def _judge(self, status, forced, scratch, text, findings):
+        inputs = [p for p in sorted(scratch.iterdir()) if p.name.startswith(_FINDING_PREFIXES)]
+        kind = logs.classify(text) if inputs else None
+        for path in inputs:
+            command = _COMMAND.format(target=self._target) + "{}"
+            findings.add(self._target, kind, path, text, command)
+        if inputs:
+            self._n_deaths += 1
+        elif forced == "overrun":
+            self.trouble = f"{self._target}: did not end in time; see {self._log}"
+        elif forced is None and status not in (0, _INTERRUPTED):
+            self.trouble = f"{self._target}: ended with status {status}; see {self._log}"

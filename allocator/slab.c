@@ -86,7 +86,8 @@ static void *alloc_run(struct slm_slab *slab, size_t bytes)
     return slab_page_memory(slab, idx);
 }
 
-/* An object of size_bytes, shown to the sanitizer, at a multiple of align_bytes (1: as the class has it). */
+/* An object of size_bytes, shown to the sanitizer, at a multiple of align_bytes (1: as the class
+ * has it). */
 static void *alloc_object(struct slm_slab *slab, size_t size_bytes, size_t align_bytes)
 {
     size_t bytes = (size_bytes == 0 ? 1 : size_bytes) + slab->shape.gap_bytes;

@@ -16,31 +16,34 @@ extern "C" {
 
 /*
  * Model    The region holds everything but locks: a header, counters per class, a table with one
- *          descriptor a page, bitmaps, then the pages. Only indices and offsets link its parts, so that
- *          each process may map it elsewhere. A size belongs to a class; a class cuts its chunks
- *          from spans of one or more pages, one bit a chunk; sizes above the largest class take runs of whole
- *          pages. A process works through a view: a small struct of its own that holds what never
- *          changes (geometry, checked on attach), the lock to take, and where reports go.
- *          What decides is written last: a page word, or one bit. All lists and counters can be rebuilt
- *          from page words and bitmaps (slm_slab_rebuild).
+ *          descriptor a page, bitmaps, then the pages. Only indices and offsets link its parts, so
+ *          that each process may map it elsewhere. A size belongs to a class; a class cuts its
+ *          chunks from spans of one or more pages, one bit a chunk; sizes above the largest class
+ *          take runs of whole pages. A process works through a view: a small struct of its own
+ *          that holds what never changes (geometry, checked on attach), the lock to take, and
+ *          where reports go. What decides is written last: a page word, or one bit. All lists and
+ *          counters can be rebuilt from page words and bitmaps (slm_slab_rebuild_locked).
  * Classes  per_doubling 1: powers of two from min_object_bytes to half a page, as nginx has them.
- *          2, 4, 8 or 16: that many classes a doubling (8: at most about 12.5 % lost inside), never closer than
- *          min_object_bytes, up to 8 pages but no more than 1/16 of the region (half a page at least). When no page is left for its own class, a
- *          request is served from a free chunk of a larger class below twice its class's size.
- * Align    A result is a multiple of the largest power of two that divides the size asked for plus the gap, at most
- *          16, and of min_object_bytes; with per_doubling 1 of the whole chunk size, up to SLM_SLAB_ALIGN_MAX.
- *          Whole-page runs, and memalign, go up to SLM_SLAB_ALIGN_MAX.
- * Safety   The plain calls take the view's lock, the _locked ones expect the caller to hold it. With no lock
- *          given, one thread at a time. Processes: one view each, same lock. Fork: the child may use an
- *          inherited view. Signals: not from handlers.
- * Failure  Exhaustion is NULL and silent unless a report hook asks. Misuse is a status and changes nothing.
- * Source   The contract is nginx's ngx_slab; the shape (binned runs, words of bitmap, classes by table) is
- *          known from TLSF, Hoard-like size classes and the tcmalloc papers; none of the code is.
+ *          2, 4, 8 or 16: that many classes a doubling (8: at most about 12.5 % lost inside),
+ *          never closer than min_object_bytes, up to 8 pages but no more than 1/16 of the region
+ *          (half a page at least). When no page is left for its own class, a request is served
+ *          from a free chunk of a larger class below twice its class's size.
+ * Align    A result is a multiple of the largest power of two that divides the size asked for plus
+ *          the gap, at most 16, and of min_object_bytes; with per_doubling 1 of the whole chunk
+ *          size, up to SLM_SLAB_ALIGN_MAX. Whole-page runs, and memalign, go up to
+ *          SLM_SLAB_ALIGN_MAX.
+ * Safety   The plain calls take the view's lock, the _locked ones expect the caller to hold it.
+ *          With no lock given, one thread at a time. Processes: one view each, same lock. Fork:
+ *          the child may use an inherited view. Signals: not from handlers.
+ * Failure  Exhaustion is NULL and silent unless a report hook asks. Misuse is a status and changes
+ *          nothing.
+ * Source   The contract is nginx's ngx_slab; listing free runs by length is known from TLSF,
+ *          classes cut from spans from tcmalloc's design notes; none of the code is.
  */
 #define SLM_SLAB_REGION_ALIGN 4096u /* alignment of the region itself, bytes */
-#define SLM_SLAB_ALIGN_MAX 4096u    /* largest alignment memalign accepts, bytes */
-#define SLM_SLAB_NAME_BYTES 32u     /* a name with its final zero */
-#define SLM_SLAB_CLASSES_MAX 255u
+#define SLM_SLAB_ALIGN_MAX    4096u /* largest alignment memalign accepts, bytes */
+#define SLM_SLAB_NAME_BYTES   32u   /* a name with its final zero */
+#define SLM_SLAB_CLASSES_MAX  255u
 
 struct slm_slab; /* a view */
 
@@ -48,8 +51,8 @@ struct slm_slab_options {
     size_t page_bytes;       /* 4096, 16384 or 65536; 0: 4096 */
     size_t min_object_bytes; /* 8, 16, 32 or 64; 0: 8 */
     unsigned per_doubling;   /* 1 (powers of two), 2, 4, 8 or 16; 0: 1 */
-    size_t gap_bytes;        /* unused bytes kept behind every object, 0 to 64: seen by sanitizers */
-    const char *name;        /* for messages, cut to 31 bytes; NULL: "" */
+    size_t gap_bytes; /* unused bytes kept behind every object, 0 to 64: seen by sanitizers */
+    const char *name; /* for messages, cut to 31 bytes; NULL: "" */
 };
 
 /* What a view tells its hook. */
@@ -62,35 +65,37 @@ struct slm_slab_event {
 };
 
 struct slm_slab_view {
-    void (*lock)(void *lock_data);   /* NULL: none; then unlock is not called either */
+    void (*lock)(void *lock_data); /* NULL: none; then unlock is not called either */
     void (*unlock)(void *lock_data);
     void *lock_data;
     void (*report)(void *report_data, const struct slm_slab_event *event); /* NULL: silent */
     void *report_data;
-    bool quiet_nomem;                /* exhaustion is not reported */
-    bool exclusive;                  /* nobody else uses the region: sanitizers may see its objects */
+    bool quiet_nomem; /* exhaustion is not reported */
+    bool exclusive;   /* nobody else uses the region: sanitizers may see its objects */
     const struct slm_source *source; /* memory of the view itself; NULL: the C heap */
 };
 
 /*
- * Bytes of region that a slab of n_pages user pages needs with these options (NULL: all default), a multiple of
- * SLM_SLAB_REGION_ALIGN; 0 when the options are wrong or the size would wrap. Cost O(log n).
+ * Bytes of region that a slab of n_pages user pages needs with these options (NULL: all default),
+ * a multiple of SLM_SLAB_REGION_ALIGN; 0 when the options are wrong or the size would wrap. Cost
+ * O(log n).
  */
 size_t slm_slab_region_bytes(const struct slm_slab_options *options, size_t n_pages);
 
 /*
- * Formats the region: whatever it held is gone. Uses as many whole pages as fit; options NULL: all default.
- * Fails, having written nothing: SLM_E_NULL, SLM_E_ALIGN (region), SLM_E_OPTION, SLM_E_SIZE (too small for one page,
- * or more than 2^31 pages). Cost O(metadata bytes).
+ * Formats the region: whatever it held is gone. Uses as many whole pages as fit; options NULL: all
+ * default. Fails, having written nothing: SLM_E_NULL, SLM_E_ALIGN (region), SLM_E_OPTION,
+ * SLM_E_SIZE (too small for one page, or more than 2^31 pages). Cost O(metadata bytes).
  */
 enum slm_status slm_slab_init(void *region, size_t region_bytes,
                               const struct slm_slab_options *options);
 
 /*
- * Opens a view of a formatted region; view NULL: no lock, silent, shared. *out is it, or NULL on failure. The constant
- * part of the image is checked whole, the rest is not: call slm_slab_check before trusting an image from a file.
- * Fails: SLM_E_NULL, SLM_E_ALIGN, SLM_E_SIZE (region_bytes below what the image says), SLM_E_IMAGE, SLM_E_OPTION (lock
- * without unlock), SLM_E_NOMEM (the view's source). Reads the region, writes nothing. Cost O(classes).
+ * Opens a view of a formatted region; view NULL: no lock, silent, shared. *out is it, or NULL on
+ * failure. The constant part of the image is checked whole, the rest is not: call slm_slab_check
+ * before trusting an image from a file. Fails: SLM_E_NULL, SLM_E_ALIGN, SLM_E_SIZE (region_bytes
+ * below what the image says), SLM_E_IMAGE, SLM_E_OPTION (lock without unlock), SLM_E_NOMEM (the
+ * view's source). Reads the region, writes nothing. Cost O(classes).
  */
 enum slm_status slm_slab_attach(struct slm_slab **out, void *region, size_t region_bytes,
                                 const struct slm_slab_view *view);
@@ -99,9 +104,10 @@ enum slm_status slm_slab_attach(struct slm_slab **out, void *region, size_t regi
 void slm_slab_detach(struct slm_slab *slab);
 
 /*
- * size_bytes of memory, contents undefined; size 0 counts as 1. NULL iff neither a chunk of its class, nor (see Classes)
- * of a larger one, nor a long enough run of free pages is there, or size_bytes passes the region.
- * Cost O(1): words of one span's bitmap, or one search among run lengths.
+ * size_bytes of memory, contents undefined; size 0 counts as 1. NULL iff neither a chunk of its
+ * class, nor (see Classes) of a larger one, nor a long enough run of free pages is there, or
+ * size_bytes passes the region. Cost O(1): words of one span's bitmap, or one search among run
+ * lengths.
  */
 void *slm_slab_alloc(struct slm_slab *slab, size_t size_bytes);
 void *slm_slab_alloc_locked(struct slm_slab *slab, size_t size_bytes);
@@ -110,39 +116,43 @@ void *slm_slab_alloc_locked(struct slm_slab *slab, size_t size_bytes);
 void *slm_slab_calloc(struct slm_slab *slab, size_t size_bytes);
 void *slm_slab_calloc_locked(struct slm_slab *slab, size_t size_bytes);
 
-/* The same at a multiple of align_bytes, a power of two up to SLM_SLAB_ALIGN_MAX; NULL also for any other. */
+/* The same at a multiple of align_bytes, a power of two up to SLM_SLAB_ALIGN_MAX; NULL also for
+ * any other. */
 void *slm_slab_memalign(struct slm_slab *slab, size_t align_bytes, size_t size_bytes);
 void *slm_slab_memalign_locked(struct slm_slab *slab, size_t align_bytes, size_t size_bytes);
 
 /*
- * Releases an object. Fails, changing nothing: SLM_E_NULL, SLM_E_FOREIGN (outside the region), SLM_E_METADATA (header,
- * tables, bitmaps), SLM_E_INTERIOR (not the start of a chunk or run, or a span's unused tail), SLM_E_FREED (a chunk
- * that is free), SLM_E_PAGE_FREE (a free page). Cost O(1); telling misuse inside a run apart takes O(pages of the run).
+ * Releases an object. Fails, changing nothing: SLM_E_NULL, SLM_E_FOREIGN (outside the region),
+ * SLM_E_METADATA (header, tables, bitmaps), SLM_E_INTERIOR (not the start of a chunk or run, or a
+ * span's unused tail), SLM_E_FREED (a chunk that is free), SLM_E_PAGE_FREE (a free page). Cost
+ * O(1); telling misuse inside a run apart takes O(pages of the run).
  */
 enum slm_status slm_slab_free(struct slm_slab *slab, void *p);
 enum slm_status slm_slab_free_locked(struct slm_slab *slab, void *p);
 
-/* Bytes that may be used at p, at least what was asked for; 0 when p is no live object. Takes the lock. Under a
- * sanitizer with an exclusive view all of them may then be touched. */
+/* Bytes that may be used at p, at least what was asked for; 0 when p is no live object. Takes the
+ * lock. Under a sanitizer with an exclusive view all of them may then be touched. */
 size_t slm_slab_usable_bytes(struct slm_slab *slab, void *p);
 
-/* Frees every object at once. Requests and failures counted so far stay. Takes the lock. Cost O(pages). */
+/* Frees every object at once. Requests and failures counted so far stay. Takes the lock. Cost
+ * O(pages). */
 void slm_slab_reset(struct slm_slab *slab);
 void slm_slab_reset_locked(struct slm_slab *slab);
 
-/* Gives empty spans, of which each class keeps at most one, back to the free pages: done by itself before an allocation
- * fails. Returns the pages given back. Cost O(classes). */
+/* Gives empty spans, of which each class keeps at most one, back to the free pages: done by itself
+ * before an allocation fails. Returns the pages given back. Cost O(classes). */
 size_t slm_slab_trim(struct slm_slab *slab);
 
-/* The user's own anchor in the region, kept as an offset: an address in the user pages, or NULL. Fails, changing nothing:
- * SLM_E_FOREIGN (any other address). Takes no lock. */
+/* The user's own anchor in the region, kept as an offset: an address in the user pages, or NULL.
+ * Fails, changing nothing: SLM_E_FOREIGN (any other address). Takes no lock. */
 enum slm_status slm_slab_set_root(struct slm_slab *slab, void *object);
 void *slm_slab_root(const struct slm_slab *slab);
 
 /* The region's name, valid as long as the view. */
 const char *slm_slab_name(const struct slm_slab *slab);
 
-/* Links between objects: offsets that mean the same in every mapping; 0 stands for NULL. No lock, no check. */
+/* Links between objects: offsets that mean the same in every mapping; 0 stands for NULL. No lock,
+ * no check. */
 uint64_t slm_slab_offset(const struct slm_slab *slab, const void *p);
 void *slm_slab_pointer(const struct slm_slab *slab, uint64_t offset);
 
@@ -151,29 +161,30 @@ void *slm_slab_pointer(const struct slm_slab *slab, uint64_t offset);
 struct slm_slab_stats {
     size_t page_bytes;
     size_t n_pages;
-    size_t n_free_pages;     /* in free runs */
-    size_t n_kept_pages;     /* in empty spans that their classes keep */
+    size_t n_free_pages; /* in free runs */
+    size_t n_kept_pages; /* in empty spans that their classes keep */
     size_t longest_free_run_pages;
-    size_t n_runs;           /* live objects of whole pages */
+    size_t n_runs; /* live objects of whole pages */
     size_t n_run_pages;
-    uint64_t run_requests;   /* allocations of more than the largest class */
+    uint64_t run_requests; /* allocations of more than the largest class */
     uint64_t run_failures;
-    size_t peak_used_pages;  /* most pages ever not in free runs and not kept, since init */
+    size_t peak_used_pages; /* most pages ever not in free runs and not kept, since init */
     unsigned n_classes;
-    size_t metadata_bytes;   /* of the region, not for users */
+    size_t metadata_bytes; /* of the region, not for users */
 };
 
 struct slm_slab_class_stats {
     size_t chunk_bytes;
-    size_t span_pages;       /* of a new span when pages are plenty; as few as hold one chunk when not */
+    size_t span_pages; /* of a new span when pages are plenty; as few as hold one chunk when not */
     size_t n_spans;
-    size_t n_chunks;         /* in all its spans */
+    size_t n_chunks; /* in all its spans */
     size_t n_used;
-    uint64_t n_requests;     /* of sizes that belong to this class */
+    uint64_t n_requests; /* of sizes that belong to this class */
     uint64_t n_failures;
 };
 
-/* Exact at the moment the lock was held. slab and stats are not NULL. Take the lock. Cost O(classes). */
+/* Exact at the moment the lock was held. slab and stats are not NULL. Take the lock. Cost
+ * O(classes). */
 void slm_slab_stats(struct slm_slab *slab, struct slm_slab_stats *stats);
 /* Fails: SLM_E_NULL, SLM_E_SIZE (class_idx). */
 enum slm_status slm_slab_class_stats(struct slm_slab *slab, unsigned class_idx,
@@ -183,34 +194,34 @@ enum slm_status slm_slab_class_stats(struct slm_slab *slab, unsigned class_idx,
 int slm_slab_class_of(const struct slm_slab *slab, size_t size_bytes);
 
 enum slm_slab_kind {
-    SLM_SLAB_OUTSIDE,     /* not in the region */
+    SLM_SLAB_OUTSIDE, /* not in the region */
     SLM_SLAB_METADATA,
-    SLM_SLAB_FREE_PAGE,   /* object: the free run */
-    SLM_SLAB_CHUNK_USED,  /* object: the chunk */
+    SLM_SLAB_FREE_PAGE,  /* object: the free run */
+    SLM_SLAB_CHUNK_USED, /* object: the chunk */
     SLM_SLAB_CHUNK_FREE,
-    SLM_SLAB_SPAN_TAIL,   /* behind a span's last chunk; object: the tail */
-    SLM_SLAB_RUN,         /* object: the run */
+    SLM_SLAB_SPAN_TAIL, /* behind a span's last chunk; object: the tail */
+    SLM_SLAB_RUN,       /* object: the run */
 };
 
 struct slm_slab_place {
     enum slm_slab_kind kind;
-    unsigned class_idx;      /* of chunks and tails */
-    void *object;            /* start of what p points into */
+    unsigned class_idx; /* of chunks and tails */
+    void *object;       /* start of what p points into */
     size_t object_bytes;
-    void *span;              /* first page of the span or run */
+    void *span; /* first page of the span or run */
     size_t span_pages;
 };
 
 /* What p points into. Takes the lock. Cost O(1), inside runs O(pages of the run). */
 void slm_slab_locate(struct slm_slab *slab, const void *p, struct slm_slab_place *place);
 
-/* 0, or the number of a broken invariant (listed at the top of slab_check.c). Read-only; bounded and safe whatever the
- * region holds. Takes the lock. Cost O(pages + bitmap words). */
+/* 0, or the number of a broken invariant (listed at the top of slab_check.c). Read-only; bounded
+ * and safe whatever the region holds. Takes the lock. Cost O(pages + bitmap words). */
 unsigned slm_slab_check(struct slm_slab *slab);
 unsigned slm_slab_check_locked(struct slm_slab *slab);
 
-/* Rebuilds every list and counter from page words and bitmaps alone. Fails: SLM_E_IMAGE, when these contradict
- * each other. The caller holds the lock. Cost O(pages + bitmap words). */
+/* Rebuilds every list and counter from page words and bitmaps alone. Fails: SLM_E_IMAGE, when
+ * these contradict each other. The caller holds the lock. Cost O(pages + bitmap words). */
 enum slm_status slm_slab_rebuild_locked(struct slm_slab *slab);
 
 #ifdef __cplusplus

@@ -6,17 +6,20 @@
 
 /*
  * I1   The constant part of the header is what the view was opened on.
- * I2   From page 0 on, each head's word is valid and its length leads to the next head, the last to the end.
- * I3   Between heads: a free run ends in a tail word of its length, a span's pages say how far behind
- *      the head they are, every other word is 0.
+ * I2   From page 0 on, each head's word is valid and its length leads to the next head, the last
+ *      to the end.
+ * I3   Between heads: a free run ends in a tail word of its length, a span's pages say how far
+ *      behind the head they are, every other word is 0.
  * I4   No two free runs are side by side.
- * I5   In a span: the bits behind the last chunk are set, n_free is the number of clear ones, hint is a chunk.
+ * I5   In a span: the bits behind the last chunk are set, n_free is the number of clear ones, hint
+ *      is a chunk.
  * I6   A class's list holds exactly its spans with free and used chunks, linked both ways.
  * I7   An empty span is the one its class keeps; full ones and runs are linked nowhere.
  * I8   Each length's list holds exactly the free runs of that length, linked both ways.
  * I9   A length's bit is set iff its list is not empty; a bit above iff the word below is not 0.
- * I10  A class's counters are the sums over its spans, and failures are no more than requests.
- * I11  The header's counters are the sums over runs and kept spans; the peak is no less than what is used.
+ * I10  A class's counters are the sums over its spans; failures are no more than requests.
+ * I11  The header's counters are the sums over runs and kept spans; the peak is no less than what
+ *      is used.
  * I12  The root is in the user pages.
  */
 enum invariant { OK, I1, I2, I3, I4, I5, I6, I7, I8, I9, I10, I11, I12 };
@@ -83,7 +86,7 @@ static enum invariant check_words(const struct slm_slab *slab)
     return OK;
 }
 
-/* Clear bits among the chunks of a span, or UINT32_MAX when a bit behind the last chunk is clear. */
+/* Clear bits among a span's chunks, or UINT32_MAX when a bit behind the last chunk is clear. */
 static uint32_t count_clear(const struct slm_slab *slab, uint32_t span, uint32_t n_chunks)
 {
     const uint64_t *bits = slab_span_bits(slab, span);
@@ -115,7 +118,8 @@ static enum invariant check_span(const struct slm_slab *slab, uint32_t span, str
     }
     bool is_partial = page->n_free != 0 && page->n_free != n_chunks;
     bool is_empty = page->n_free == n_chunks;
-    if (is_empty != (slab->classes[class_idx].kept == span) || (!is_partial && !is_unlinked(page))) {
+    if (is_empty != (slab->classes[class_idx].kept == span) ||
+        (!is_partial && !is_unlinked(page))) {
         return I7;
     }
     class->n_spans++;
@@ -151,8 +155,9 @@ static enum invariant check_heads(const struct slm_slab *slab, struct sums *sums
 }
 
 /*
- * Length of a list all of whose pages carry the kind, class and, if not 0, length of `like`; UINT32_MAX if one does not,
- * or a link back is wrong. As each page's prev is its one predecessor, no page can come twice: the walk ends.
+ * Length of a list all of whose pages carry the kind, class and, if not 0, length of `like`;
+ * UINT32_MAX if one does not, or a link back is wrong. As each page's prev is its one predecessor,
+ * no page can come twice: the walk ends.
  */
 static uint32_t measure_list(const struct slm_slab *slab, uint32_t first, uint64_t like)
 {
@@ -179,8 +184,9 @@ static enum invariant check_classes(const struct slm_slab *slab, const struct su
         if (measure_list(slab, class->partial, slab_word(SLAB_SPAN, i, 0)) != found->n_partial) {
             return I6;
         }
-        if (kept != SLAB_NIL && (kept >= slab->shape.n_pages ||
-                                 (slab->pages[kept].word & 0xffffu) != slab_word(SLAB_SPAN, i, 0))) {
+        if (kept != SLAB_NIL &&
+            (kept >= slab->shape.n_pages ||
+             (slab->pages[kept].word & 0xffffu) != slab_word(SLAB_SPAN, i, 0))) {
             return I7;
         }
         if (class->n_spans != found->n_spans || class->n_chunks != found->n_chunks ||
@@ -251,8 +257,7 @@ static enum invariant check_header(const struct slm_slab *slab, const struct sum
     uint64_t idle = sums->free_pages + sum_kept(slab);
     uint64_t in_memory = header->root_offset - slab->metadata_bytes;
     if (header->n_free_pages != sums->free_pages || header->n_runs != sums->n_runs ||
-        header->n_run_pages != sums->run_pages ||
-        header->n_kept_pages != idle - sums->free_pages ||
+        header->n_run_pages != sums->run_pages || header->n_kept_pages != idle - sums->free_pages ||
         header->run_failures > header->run_requests ||
         header->peak_used_pages < slab->shape.n_pages - idle ||
         header->peak_used_pages > slab->shape.n_pages) {

@@ -4,10 +4,11 @@
 
 #include "allocator/slab_priv.h"
 
-#define PAGES_MAX (UINT32_C(1) << 31)
+#define PAGES_MAX     (UINT32_C(1) << 31)
 #define GAP_BYTES_MAX 64u
-#define WASTE_SHIFT 6u /* a span is long enough when less than 1/64 of it is lost behind its last chunk */
-#define CHUNKS_MAX UINT16_MAX
+/* A span is long enough when less than 1/64 of it is lost behind its last chunk. */
+#define WASTE_SHIFT 6u
+#define CHUNKS_MAX  UINT16_MAX
 
 /* Offsets of the parts of the region, bytes. */
 struct offsets {
@@ -66,7 +67,8 @@ static size_t largest_class_bytes(const struct slab_shape *shape)
     return limit < 8 * page_bytes ? limit : 8 * page_bytes;
 }
 
-/* The class above one of `bytes`: steps of an equal part of the doubling, at least the smallest object. */
+/* The class above one of `bytes`: steps of an equal part of the doubling, at least the smallest
+ * object. */
 static size_t next_class_bytes(const struct slab_shape *shape, size_t bytes)
 {
     size_t step = ((size_t)1 << slm_bit_highest(bytes)) / shape->per_doubling;
@@ -178,7 +180,8 @@ static uint32_t choose_span_pages(const struct slab_shape *shape, size_t chunk_b
 
 /*
  * inverse = ceil(2^40 / chunk) divides exactly while offset * (inverse * chunk - 2^40) < 2^40. The
- * bracket is below chunk; offset is at most a span, 16 pages of 64 KiB = 2^20, and chunk at most half of that.
+ * bracket is below chunk; offset is at most a span, 16 pages of 64 KiB = 2^20, and chunk at most
+ * half of that.
  */
 static void cut_class(const struct slab_shape *shape, struct slab_cut *cut, size_t chunk_bytes)
 {
@@ -198,7 +201,8 @@ static void derive_classes(struct slm_slab *slab)
     for (unsigned i = 0; i < shape->n_classes; i++) {
         cut_class(shape, &slab->cuts[i], bytes);
         slab->largest_chunk_bytes = bytes;
-        for (; filled * SLAB_LOW_STEP <= bytes && filled * SLAB_LOW_STEP <= SLAB_LOW_MAX; filled++) {
+        for (; filled * SLAB_LOW_STEP <= bytes && filled * SLAB_LOW_STEP <= SLAB_LOW_MAX;
+             filled++) {
             slab->low_classes[filled] = (uint8_t)i;
         }
         if (bytes <= SLAB_LOW_MAX) {
@@ -229,7 +233,7 @@ void slab_layout_derive(struct slm_slab *slab, void *region)
     derive_classes(slab);
 }
 
-/* FNV-1a, 64 bits (Fowler, Noll, Vo): a seal against chance and truncation, not against an enemy. */
+/* FNV-1a, 64 bits (Fowler, Noll, Vo): a seal against chance and truncation, not an enemy. */
 uint64_t slab_layout_checksum(const struct slab_header *header)
 {
     const unsigned char *bytes = (const unsigned char *)header;

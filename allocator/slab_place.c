@@ -139,8 +139,8 @@ enum slm_status slm_slab_class_stats(struct slm_slab *slab, unsigned class_idx,
     stats->span_pages = slab->cuts[class_idx].span_pages;
     slab_lock(slab);
     stats->n_spans = class->n_spans;
-    stats->n_chunks = (size_t)class->n_chunks;
-    stats->n_used = (size_t)class->n_used;
+    stats->n_chunks = (size_t) class->n_chunks;
+    stats->n_used = (size_t) class->n_used;
     stats->n_requests = class->n_requests;
     stats->n_failures = class->n_failures;
     slab_unlock(slab);

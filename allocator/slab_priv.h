@@ -13,22 +13,24 @@
 #include "allocator/slab.h"
 
 /*
- *   region  [header][classes][pages' descriptors][lengths' bitmaps][chunks' bitmaps] .. [page 0][page 1]..
- *            const + counters                                                        ^ 4096-aligned
+ *   [header][classes][page descriptors][bitmaps of lengths][bitmaps of chunks]..[page 0][page 1]..
+ *                                                                               ^ 4096-aligned
  *
  * Truth: the words of head pages, and the chunks' bits of spans. Pages 0, 0 + length, ... are the
  * heads; everything between is inner, body or tail, and derived. One store changes the truth.
  */
-#define SLAB_MAGIC UINT64_C(0x62616c736d6c736c)
-#define SLAB_VERSION 1u
-#define SLAB_NIL UINT32_MAX      /* no page */
-#define SLAB_LEVELS_MAX 6u       /* 64^6 > 2^31 lengths */
+#define SLAB_MAGIC          UINT64_C(0x62616c736d6c736c)
+#define SLAB_VERSION        1u
+#define SLAB_NIL            UINT32_MAX /* no page */
+#define SLAB_LEVELS_MAX     6u         /* 64^6 > 2^31 lengths */
 #define SLAB_SPAN_PAGES_MAX 16u
-#define SLAB_LOW_STEP 8u         /* sizes up to SLAB_LOW_MAX find their class in a table of these steps */
-#define SLAB_LOW_MAX 1024u
-#define SLAB_INVERSE_SHIFT 40u   /* offset / chunk = offset * inverse >> 40, exact: see slab_layout.c */
+#define SLAB_INVERSE_SHIFT  40u /* offset / chunk = offset * inverse >> 40: see slab_layout.c */
 
-/* A page's word: kind in bits 0-7, class in 8-15, a length or offset in pages in 32-63; 16-31 are 0. */
+/* Sizes up to SLAB_LOW_MAX find their class in a table of steps of SLAB_LOW_STEP bytes. */
+#define SLAB_LOW_STEP 8u
+#define SLAB_LOW_MAX  1024u
+
+/* A page's word: bits 0-7 kind, 8-15 class, 16-31 zero, 32-63 a length or offset in pages. */
 enum slab_word_kind {
     SLAB_INNER = 0, /* inside a run, free or not: the whole word is 0 */
     SLAB_FREE = 1,  /* head of a free run, its length */
@@ -147,8 +149,8 @@ uint64_t slab_layout_checksum(const struct slab_header *header);
 /* Shortest length of a free run >= n_pages, or 0. */
 uint32_t slab_run_find(const struct slm_slab *slab, uint32_t n_pages);
 uint32_t slab_run_longest(const struct slm_slab *slab);
-/* Takes n_pages from the best fitting free run; SLAB_NIL if there is none. The head's word still says FREE: the
- * caller commits what the pages become. */
+/* Takes n_pages from the best fitting free run; SLAB_NIL if there is none. The head's word still
+ * says FREE: the caller commits what the pages become. */
 uint32_t slab_run_take(struct slm_slab *slab, uint32_t n_pages);
 /* Makes [idx, idx + n_pages) free and merges it with its neighbours; commits. */
 void slab_run_give(struct slm_slab *slab, uint32_t idx, uint32_t n_pages);
@@ -180,7 +182,8 @@ void slab_span_seal(struct slm_slab *slab, uint32_t span, uint32_t n_chunks);
 
 /* --- slab_rebuild.c --- */
 
-/* Whether the page's word can be a head's: kind, class, length within the region. Safe whatever it holds. */
+/* Whether the page's word can be a head's: kind, class, length within the region. Safe whatever it
+ * holds. */
 bool slab_word_is_head(const struct slm_slab *slab, uint32_t idx);
 
 /* --- slab_place.c --- */
@@ -236,7 +239,8 @@ static inline unsigned char *slab_page_memory(const struct slm_slab *slab, uint3
     return slab->memory + ((size_t)idx << slab->shape.page_shift);
 }
 
-/* Chunks that n_pages hold; also the index of the chunk at an offset (offset_bytes instead of a span's size). */
+/* Chunks that n_pages hold; also the index of the chunk at an offset (offset_bytes instead of a
+ * span's size). */
 static inline uint32_t slab_cut_idx(const struct slab_cut *cut, uint64_t offset_bytes)
 {
     return (uint32_t)(offset_bytes * cut->inverse >> SLAB_INVERSE_SHIFT);

@@ -89,7 +89,8 @@ static bool span_is_spare(const struct slm_slab *slab, uint32_t span)
            slab->classes[slab_word_class(word)].kept != span;
 }
 
-/* Counts and lists the span; one that is empty is kept if its class keeps none, else left for later. */
+/* Counts and lists the span; one that is empty is kept if its class keeps none, else left for
+ * later. */
 static void relist_span(struct slm_slab *slab, uint32_t span)
 {
     struct slab_page *page = &slab->pages[span];

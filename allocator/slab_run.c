@@ -3,8 +3,9 @@
 #include "allocator/slab_priv.h"
 
 /*
- * Every length has its own list, and one bit in the lowest bitmap; a bit of a higher one says that a word
- * below is not 0. The shortest length that fits is one walk up and one down: O(levels), at most 6.
+ * Every length has its own list, and one bit in the lowest bitmap; a bit of a higher one says that
+ * a word below is not 0. The shortest length that fits is one walk up and one down: O(levels), at
+ * most 6.
  */
 
 static void set_length(struct slm_slab *slab, uint32_t n_pages)
@@ -112,6 +113,8 @@ static void unlink_run(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
             clear_length(slab, n_pages);
         }
     }
+    page->next = SLAB_NIL;
+    page->prev = SLAB_NIL;
 }
 
 void slab_run_mark_free(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
@@ -133,8 +136,9 @@ void slab_run_note_peak(struct slm_slab *slab)
 
 /*
  *   before  [FREE 7 . . . . . TAIL 7]
- *   after   [FREE 7 . . FREE 4 . . TAIL 4]   the caller's commit on the first page makes it so: until
- *            ^ n_pages 3                      then a walk by lengths steps over the new head.
+ *   after   [FREE 7 . . FREE 4 . TAIL 4]
+ *            ^ 3 pages: the caller's commit on the first word makes the rest a run of its own;
+ *              until then a walk by lengths steps over the new head.
  */
 uint32_t slab_run_take(struct slm_slab *slab, uint32_t n_pages)
 {

@@ -6,8 +6,8 @@
 
 /*
  * A span with free and used chunks is on its class's list; a full one is on none; an empty one is
- * kept, off the list, if its class keeps no other, and given back if it does. Bits: 1 is used; those behind
- * the last chunk are 1 for good.
+ * kept, off the list, if its class keeps no other, and given back if it does. Bits: 1 is used;
+ * those behind the last chunk are 1 for good.
  */
 
 static uint32_t bitmap_words(uint32_t n_chunks)
@@ -62,7 +62,8 @@ void slab_span_mark_body(struct slm_slab *slab, uint32_t span, uint32_t n_pages)
     }
 }
 
-/* Takes a run and makes it an empty span that is on no list; SLAB_NIL when no run is long enough. */
+/* Takes a run and makes it an empty span that is on no list; SLAB_NIL when no run is long enough.
+ * */
 static uint32_t create_span(struct slm_slab *slab, unsigned class_idx, uint32_t n_pages)
 {
     uint32_t span = slab_run_take(slab, n_pages);
@@ -77,8 +78,6 @@ static uint32_t create_span(struct slm_slab *slab, unsigned class_idx, uint32_t 
     slab_span_mark_body(slab, span, n_pages);
     page->n_free = (uint16_t)n_chunks;
     page->hint = 0;
-    page->next = SLAB_NIL;
-    page->prev = SLAB_NIL;
     slab_commit(&page->word, word);
     slab->classes[class_idx].n_spans++;
     slab->classes[class_idx].n_chunks += n_chunks;

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a sanitizer is told about bytes that are, and are not, part of an object. */
+#ifndef SLM_BASE_POISON_H
+#define SLM_BASE_POISON_H
+
+#include <stddef.h>
+
+#include "allocator/base/config.h"
+
+/*
+ * Model    slm_poison_hide: no object lives there, any access is a bug. slm_poison_show: an object of
+ *          just these bytes starts here, its contents undefined. slm_poison_open: addressable and
+ *          defined again, for the allocator's own use. The memory is at least 8-aligned at its start;
+ *          AddressSanitizer tracks 8-byte granules, so hidden bytes behind an object are seen
+ *          exactly when the hidden range runs on to a granule's end.
+ * Safety   The shadow belongs to the calling process and mapping: memory that other processes, or a
+ *          second mapping, hand out from must not be hidden (see slm_slab_view.exclusive).
+ * Cost     Nothing in plain builds: the calls vanish. Linear in the bytes under a sanitizer.
+ */
+#if SLM_ASAN
+#include <sanitizer/asan_interface.h>
+#define SLM_ASAN_HIDE(p, n) __asan_poison_memory_region((p), (n))
+#define SLM_ASAN_SHOW(p, n) __asan_unpoison_memory_region((p), (n))
+#else
+#define SLM_ASAN_HIDE(p, n) ((void)(p), (void)(n))
+#define SLM_ASAN_SHOW(p, n) ((void)(p), (void)(n))
+#endif
+
+#if SLM_MSAN
+#include <sanitizer/msan_interface.h>
+#define SLM_MSAN_UNDEFINED(p, n) __msan_allocated_memory((p), (n))
+#define SLM_MSAN_DEFINED(p, n) __msan_unpoison((p), (n))
+#else
+#define SLM_MSAN_UNDEFINED(p, n) ((void)(p), (void)(n))
+#define SLM_MSAN_DEFINED(p, n) ((void)(p), (void)(n))
+#endif
+
+#if SLM_VALGRIND
+#include <valgrind/memcheck.h>
+#define SLM_VG_HIDE(p, n) ((void)VALGRIND_MAKE_MEM_NOACCESS((p), (n)))
+#define SLM_VG_UNDEFINED(p, n) ((void)VALGRIND_MAKE_MEM_UNDEFINED((p), (n)))
+#define SLM_VG_DEFINED(p, n) ((void)VALGRIND_MAKE_MEM_DEFINED((p), (n)))
+#define SLM_VG_POOL_CREATE(anchor) ((void)VALGRIND_CREATE_MEMPOOL((anchor), 0, 0))
+#define SLM_VG_POOL_DESTROY(anchor) ((void)VALGRIND_DESTROY_MEMPOOL((anchor)))
+#define SLM_VG_POOL_ALLOC(anchor, p, n) ((void)VALGRIND_MEMPOOL_ALLOC((anchor), (p), (n)))
+#define SLM_VG_POOL_FREE(anchor, p) ((void)VALGRIND_MEMPOOL_FREE((anchor), (p)))
+#define SLM_VG_POOL_CHANGE(anchor, p, q, n)                                                        \
+    ((void)VALGRIND_MEMPOOL_CHANGE((anchor), (p), (q), (n)))
+#else
+#define SLM_VG_HIDE(p, n) ((void)(p), (void)(n))
+#define SLM_VG_UNDEFINED(p, n) ((void)(p), (void)(n))
+#define SLM_VG_DEFINED(p, n) ((void)(p), (void)(n))
+#define SLM_VG_POOL_CREATE(anchor) ((void)(anchor))
+#define SLM_VG_POOL_DESTROY(anchor) ((void)(anchor))
+#define SLM_VG_POOL_ALLOC(anchor, p, n) ((void)(anchor), (void)(p), (void)(n))
+#define SLM_VG_POOL_FREE(anchor, p) ((void)(anchor), (void)(p))
+#define SLM_VG_POOL_CHANGE(anchor, p, q, n) ((void)(anchor), (void)(p), (void)(q), (void)(n))
+#endif
+
+/* No object in [p, p + n). */
+static inline void slm_poison_hide(const void *p, size_t n)
+{
+    SLM_MSAN_UNDEFINED(p, n);
+    SLM_VG_HIDE(p, n);
+    SLM_ASAN_HIDE(p, n);
+}
+
+/* An object of n bytes at p, contents undefined. */
+static inline void slm_poison_show(const void *p, size_t n)
+{
+    SLM_ASAN_SHOW(p, n);
+    SLM_VG_UNDEFINED(p, n);
+    SLM_MSAN_UNDEFINED(p, n);
+}
+
+/* slm_poison_show, and Valgrind knows the object as one of the pool at anchor. */
+static inline void slm_poison_object(const void *anchor, const void *p, size_t n)
+{
+    SLM_ASAN_SHOW(p, n);
+    SLM_VG_POOL_ALLOC(anchor, p, n);
+    SLM_MSAN_UNDEFINED(p, n);
+}
+
+/* The allocator itself, or the region's owner, may use [p, p + n) as plain memory again. */
+static inline void slm_poison_open(const void *p, size_t n)
+{
+    SLM_ASAN_SHOW(p, n);
+    SLM_VG_DEFINED(p, n);
+    SLM_MSAN_DEFINED(p, n);
+}
+
+#endif

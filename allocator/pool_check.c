@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Region pool: its invariants, and the walker that evaluates them. */
+#include "allocator/pool_priv.h"
+
+/*
+ * I1   The header: rest lies behind pool, block_bytes is a multiple of SLM_POOL_ALIGN that leaves room
+ *      for an object, only known flags are set, and small_limit_bytes follows from both.
+ * I2   The list of blocks: from the first block n_blocks aligned nodes, the last of them is `last`
+ *      and links to nothing.
+ * I3   fresh is the block n_blocks - n_fresh of the list (NULL if n_fresh is 0), never the first,
+ *      and current is one of those before it.
+ * I4   The current block: start <= low <= high <= end, low a multiple of SLM_POOL_ALIGN; in a
+ *      pass-through pool low == high == start.
+ * I5   Every other used block: the same of its own low and high.
+ * I6   The bins hold exactly the used blocks other than current with 2^SLM_POOL_BIN_FIRST free bytes
+ *      or more, each in the bin of its free bytes; bin_bits tells which bins are not empty.
+ * I7   The table of records: a power of two of entries, its hash_shift to match, at most half used.
+ * I8   Each record: an address at a multiple of its alignment, a power of two up to
+ *      SLM_POOL_ALIGN_MAX; a known kind that its size agrees with; found again from its home.
+ * I9   Sums: n_kind, large_bytes and held_bytes are those of the records; n_large_peak >= live ones.
+ * I10  Held blocks are within SLM_POOL_HELD_MAX, and each is in freed[]; none below SLM_CHECKS 2.
+ * I11  The list of handlers: n_cleanups aligned nodes, each with a function, then NULL.
+ * I12  source_bytes is the sum of blocks, objects with a record and the records themselves.
+ */
+
+static bool is_aligned(const void *p)
+{
+    return (uintptr_t)p % SLM_POOL_ALIGN == 0;
+}
+
+static bool header_holds(const struct slm_pool *pool)
+{
+    const struct slm_pool_first *first =
+        (const struct slm_pool_first *)(const void *)slm_pool_first_block(pool);
+    const struct slm_pool_rest *rest = pool->rest;
+    if (rest != &first->rest || rest->block_bytes % SLM_POOL_ALIGN != 0 ||
+        rest->block_bytes < SLM_POOL_HEADER_ALIGNED(slm_pool_first) + 2 * SLM_POOL_ALIGN ||
+        rest->block_bytes > SIZE_MAX / 2 || (rest->flags & ~SLM_POOL_PASS_THROUGH) != 0) {
+        return false;
+    }
+    size_t limit = slm_pool_is_pass_through(pool) ? 0 : slm_pool_limit(rest->block_bytes);
+    return pool->small_limit_bytes == limit;
+}
+
+static bool list_holds(const struct slm_pool *pool)
+{
+    const struct slm_pool_rest *rest = pool->rest;
+    const struct slm_pool_block *block = slm_pool_first_block(pool);
+    for (size_t i = 1; i < rest->n_blocks; i++) {
+        block = block->next;
+        if (block == NULL || !is_aligned(block)) {
+            return false;
+        }
+    }
+    return rest->n_blocks > 0 && block == rest->last && block->next == NULL;
+}
+
+static bool fresh_holds(const struct slm_pool *pool)
+{
+    const struct slm_pool_rest *rest = pool->rest;
+    const struct slm_pool_block *block = slm_pool_first_block(pool);
+    bool has_current = false;
+    if (rest->n_fresh >= rest->n_blocks) {
+        return false;
+    }
+    for (size_t i = 0; i < rest->n_blocks - rest->n_fresh; i++) {
+        has_current = has_current || block == rest->current;
+        block = block->next;
+    }
+    return has_current && block == rest->fresh;
+}
+
+static bool room_holds(const struct slm_pool *pool, struct slm_pool_block *block,
+                       const unsigned char *low, const unsigned char *high)
+{
+    uintptr_t start = (uintptr_t)slm_pool_block_start(pool, block);
+    uintptr_t end = (uintptr_t)slm_pool_block_end(pool, block);
+    if (slm_pool_is_pass_through(pool)) {
+        return (uintptr_t)low == start && low == high;
+    }
+    return is_aligned(low) && start <= (uintptr_t)low && (uintptr_t)low <= (uintptr_t)high &&
+           (uintptr_t)high <= end;
+}
+
+static bool rooms_hold(const struct slm_pool *pool)
+{
+    struct slm_pool_block *block = slm_pool_first_block(pool);
+    for (; block != pool->rest->fresh; block = block->next) {
+        if (block != pool->rest->current && !room_holds(pool, block, block->low, block->high)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A set of blocks, told from another one by size and sum without a look at each pair. */
+struct block_set {
+    size_t n_blocks;
+    uintptr_t sum;
+};
+
+static void add_to_set(struct block_set *set, const struct slm_pool_block *block)
+{
+    set->n_blocks++;
+    set->sum += (uintptr_t)block;
+}
+
+static size_t block_room(const struct slm_pool_block *block)
+{
+    return (size_t)(block->high - block->low);
+}
+
+static struct block_set blocks_with_room(const struct slm_pool *pool)
+{
+    struct block_set set = {0, 0};
+    const struct slm_pool_block *block = slm_pool_first_block(pool);
+    for (; block != pool->rest->fresh; block = block->next) {
+        if (block != pool->rest->current && block_room(block) >> SLM_POOL_BIN_FIRST != 0) {
+            add_to_set(&set, block);
+        }
+    }
+    return set;
+}
+
+/* Adds the blocks of one bin to *set, which stays within max_blocks. */
+static bool bin_holds(const struct slm_pool_rest *rest, unsigned bin, size_t max_blocks,
+                      struct block_set *set)
+{
+    const struct slm_pool_block *block = rest->bins[bin];
+    if ((rest->bin_bits >> bin & 1u) == 0) {
+        return true;
+    }
+    for (; block != NULL; block = block->bin_next) {
+        if (!is_aligned(block) || set->n_blocks == max_blocks ||
+            block_room(block) >> SLM_POOL_BIN_FIRST == 0 ||
+            slm_pool_bin(block_room(block)) != bin) {
+            return false;
+        }
+        add_to_set(set, block);
+    }
+    return rest->bins[bin] != NULL;
+}
+
+static bool bins_hold(const struct slm_pool *pool)
+{
+    struct block_set due = blocks_with_room(pool);
+    struct block_set found = {0, 0};
+    for (unsigned bin = 0; bin < SLM_POOL_N_BINS; bin++) {
+        if (!bin_holds(pool->rest, bin, due.n_blocks, &found)) {
+            return false;
+        }
+    }
+    return pool->rest->bin_bits >> SLM_POOL_N_BINS == 0 && due.n_blocks == found.n_blocks &&
+           due.sum == found.sum;
+}
+
+static size_t n_used(const struct slm_pool_large *large)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < large->n_records; i++) {
+        n += large->records[i].p != NULL;
+    }
+    return n;
+}
+
+static bool table_holds(const struct slm_pool_large *large)
+{
+    return slm_is_pow2(large->n_records) && large->n_records >= SLM_POOL_N_FIRST_RECORDS &&
+           large->hash_shift == SLM_WORD_BITS - slm_bit_highest(large->n_records) &&
+           (large->records == large->first_records) ==
+               (large->n_records == SLM_POOL_N_FIRST_RECORDS) &&
+           2 * n_used(large) <= large->n_records;
+}
+
+static bool record_holds(const struct slm_pool *pool, const struct slm_pool_record *record)
+{
+    if (!slm_is_pow2(record->align_bytes) || record->align_bytes > SLM_POOL_ALIGN_MAX ||
+        (uintptr_t)record->p % record->align_bytes != 0 || record->kind >= SLM_POOL_N_KINDS) {
+        return false;
+    }
+    bool small = slm_pool_is_small(pool, record->size_bytes, record->align_bytes);
+    bool may_be_small = slm_pool_is_pass_through(pool) && record->kind == SLM_POOL_SMALL;
+    return small == may_be_small && slm_pool_record_find(pool, record->p) == record;
+}
+
+static bool records_hold(const struct slm_pool *pool)
+{
+    const struct slm_pool_large *large = pool->rest->large;
+    for (size_t i = 0; i < large->n_records; i++) {
+        if (large->records[i].p != NULL && !record_holds(pool, &large->records[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What the source was asked for. */
+static size_t asked_bytes(const struct slm_pool_record *record)
+{
+    return record->size_bytes + (record->size_bytes == 0);
+}
+
+static bool sums_hold(const struct slm_pool *pool)
+{
+    const struct slm_pool_large *large = pool->rest->large;
+    size_t n[SLM_POOL_N_KINDS] = {0};
+    size_t asked[SLM_POOL_N_KINDS] = {0};
+    size_t large_bytes = 0;
+    for (size_t i = 0; i < large->n_records; i++) {
+        const struct slm_pool_record *record = &large->records[i];
+        if (record->p != NULL) {
+            n[record->kind]++;
+            asked[record->kind] += asked_bytes(record);
+            large_bytes += record->kind == SLM_POOL_LARGE ? record->size_bytes : 0;
+        }
+    }
+    return memcmp(n, large->n_kind, sizeof n) == 0 && large_bytes == large->large_bytes &&
+           asked[SLM_POOL_HELD] == large->held_bytes &&
+           pool->rest->n_large_peak >= n[SLM_POOL_LARGE];
+}
+
+static bool is_remembered(const struct slm_pool_large *large, const unsigned char *p)
+{
+    for (unsigned i = 0; i < SLM_POOL_N_FREED; i++) {
+        if (large->freed[i] == p) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool held_hold(const struct slm_pool_large *large)
+{
+    for (size_t i = 0; i < large->n_records; i++) {
+        const struct slm_pool_record *record = &large->records[i];
+        if (record->p != NULL && record->kind == SLM_POOL_HELD &&
+            (SLM_CHECKS < 2 || !is_remembered(large, record->p))) {
+            return false;
+        }
+    }
+    return large->freed_next < SLM_POOL_N_FREED && large->held_bytes <= SLM_POOL_HELD_MAX;
+}
+
+static bool cleanups_hold(const struct slm_pool_rest *rest)
+{
+    const struct slm_pool_cleanup *cleanup = rest->cleanups;
+    for (size_t i = 0; i < rest->n_cleanups; i++) {
+        if (cleanup == NULL || !is_aligned(cleanup) || cleanup->handler == NULL) {
+            return false;
+        }
+        cleanup = cleanup->next;
+    }
+    return cleanup == NULL;
+}
+
+static bool source_bytes_hold(const struct slm_pool *pool)
+{
+    const struct slm_pool_rest *rest = pool->rest;
+    struct slm_pool_stats stats;
+    slm_pool_stats(pool, &stats);
+    size_t sum = rest->n_blocks * rest->block_bytes + stats.record_bytes;
+    for (size_t i = 0; rest->large != NULL && i < rest->large->n_records; i++) {
+        const struct slm_pool_record *record = &rest->large->records[i];
+        sum += record->p != NULL ? asked_bytes(record) : 0;
+    }
+    return sum == rest->source_bytes;
+}
+
+static unsigned check_blocks(const struct slm_pool *pool)
+{
+    if (!list_holds(pool)) {
+        return 2;
+    }
+    if (!fresh_holds(pool)) {
+        return 3;
+    }
+    if (!room_holds(pool, pool->rest->current, pool->low, pool->high)) {
+        return 4;
+    }
+    if (!rooms_hold(pool)) {
+        return 5;
+    }
+    return bins_hold(pool) ? 0 : 6;
+}
+
+static unsigned check_records(const struct slm_pool *pool)
+{
+    const struct slm_pool_large *large = pool->rest->large;
+    if (large == NULL) {
+        return 0;
+    }
+    if (!table_holds(large)) {
+        return 7;
+    }
+    if (!records_hold(pool)) {
+        return 8;
+    }
+    if (!sums_hold(pool)) {
+        return 9;
+    }
+    return held_hold(large) ? 0 : 10;
+}
+
+unsigned slm_pool_check(const struct slm_pool *pool)
+{
+    if (!header_holds(pool)) {
+        return 1;
+    }
+    unsigned broken = check_blocks(pool);
+    if (broken == 0) {
+        broken = check_records(pool);
+    }
+    if (broken != 0) {
+        return broken;
+    }
+    if (!cleanups_hold(pool->rest)) {
+        return 11;
+    }
+    return source_bytes_hold(pool) ? 0 : 12;
+}

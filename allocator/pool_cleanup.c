@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Region pool: handlers that run when its memory goes. */
+#define _POSIX_C_SOURCE 200809L
+#include "allocator/pool_priv.h"
+
+#include <unistd.h>
+
+/* Argument of the two file handlers. */
+struct file {
+    int fd;
+    const char *path; /* NULL: only close */
+};
+
+/* Takes back what was allocated for a call that then fails. */
+static void undo_alloc(struct slm_pool *pool, void *p, size_t size_bytes)
+{
+    if (slm_pool_free(pool, p) == SLM_DECLINED) {
+        (void)slm_pool_give_back(pool, p, size_bytes);
+    }
+}
+
+static enum slm_status push(struct slm_pool *pool, slm_pool_handler handler, void *data)
+{
+    struct slm_pool_cleanup *cleanup = slm_pool_alloc(pool, sizeof *cleanup);
+    if (cleanup == NULL) {
+        return SLM_E_NOMEM;
+    }
+    *cleanup = (struct slm_pool_cleanup){pool->rest->cleanups, handler, data};
+    pool->rest->cleanups = cleanup;
+    pool->rest->n_cleanups++;
+    SLM_CHECK_ALL(slm_pool_check(pool));
+    return SLM_OK;
+}
+
+/* Takes the handler that *link points at off the list; it cannot run again. */
+static struct slm_pool_cleanup *take(struct slm_pool_rest *rest, struct slm_pool_cleanup **link)
+{
+    struct slm_pool_cleanup *cleanup = *link;
+    *link = cleanup->next;
+    rest->n_cleanups--;
+    return cleanup;
+}
+
+void slm_pool_cleanup_run_all(struct slm_pool *pool)
+{
+    struct slm_pool_rest *rest = pool->rest;
+    rest->busy = true;
+    while (rest->cleanups != NULL) {
+        struct slm_pool_cleanup *cleanup = take(rest, &rest->cleanups);
+        cleanup->handler(cleanup->data);
+    }
+    rest->busy = false;
+}
+
+enum slm_status slm_pool_cleanup_add(struct slm_pool *pool, slm_pool_handler handler, void *data,
+                                     size_t data_bytes, void **data_out)
+{
+    if (pool == NULL || handler == NULL || (data_bytes > 0 && data_out == NULL)) {
+        return SLM_E_NULL;
+    }
+    if (data_bytes == 0) {
+        return push(pool, handler, data);
+    }
+    void *own = slm_pool_calloc(pool, data_bytes);
+    if (own == NULL) {
+        return SLM_E_NOMEM;
+    }
+    enum slm_status status = push(pool, handler, own);
+    if (status == SLM_OK) {
+        *data_out = own;
+    } else {
+        undo_alloc(pool, own, data_bytes);
+    }
+    return status;
+}
+
+/* --- Files --- */
+
+static void finish_file(void *data)
+{
+    const struct file *file = data;
+    /* A handler has nobody to report to; a file that is gone already is what it wants. */
+    if (file->path != NULL) {
+        (void)unlink(file->path);
+    }
+    (void)close(file->fd);
+}
+
+static enum slm_status add_file(struct slm_pool *pool, int fd, const char *path)
+{
+    void *data = NULL;
+    enum slm_status status =
+        slm_pool_cleanup_add(pool, finish_file, NULL, sizeof(struct file), &data);
+    if (status == SLM_OK) {
+        *(struct file *)data = (struct file){fd, path};
+    }
+    return status;
+}
+
+enum slm_status slm_pool_cleanup_close(struct slm_pool *pool, int fd)
+{
+    if (pool == NULL) {
+        return SLM_E_NULL;
+    }
+    return fd < 0 ? SLM_E_OPTION : add_file(pool, fd, NULL);
+}
+
+enum slm_status slm_pool_cleanup_delete(struct slm_pool *pool, int fd, const char *path)
+{
+    if (pool == NULL || path == NULL) {
+        return SLM_E_NULL;
+    }
+    if (fd < 0) {
+        return SLM_E_OPTION;
+    }
+    size_t path_bytes = strlen(path) + 1;
+    char *copy = slm_pool_nalloc(pool, path_bytes);
+    if (copy == NULL) {
+        return SLM_E_NOMEM;
+    }
+    enum slm_status status = add_file(pool, fd, memcpy(copy, path, path_bytes));
+    if (status != SLM_OK) {
+        undo_alloc(pool, copy, path_bytes);
+    }
+    return status;
+}
+
+enum slm_status slm_pool_cleanup_run_file(struct slm_pool *pool, int fd)
+{
+    if (pool == NULL) {
+        return SLM_E_NULL;
+    }
+    struct slm_pool_cleanup **link = &pool->rest->cleanups;
+    for (; *link != NULL; link = &(*link)->next) {
+        if ((*link)->handler == finish_file && ((struct file *)(*link)->data)->fd == fd) {
+            finish_file(take(pool->rest, link)->data);
+            SLM_CHECK_ALL(slm_pool_check(pool));
+            return SLM_OK;
+        }
+    }
+    return SLM_E_FOREIGN;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Region pool: what an address is that is no large block of the pool. */
+#include "allocator/pool_priv.h"
+
+/* Addresses of unrelated objects are compared as numbers: C orders pointers only within one. */
+static bool is_in(const void *p, const void *start, size_t n_bytes)
+{
+    return (uintptr_t)p - (uintptr_t)start < n_bytes;
+}
+
+static bool is_cleanup_record(const struct slm_pool *pool, const void *p)
+{
+    const struct slm_pool_cleanup *cleanup = pool->rest->cleanups;
+    while (cleanup != NULL && !is_in(p, cleanup, sizeof *cleanup)) {
+        cleanup = cleanup->next;
+    }
+    return cleanup != NULL;
+}
+
+bool slm_pool_place_is_record(const struct slm_pool *pool, const void *p)
+{
+    const struct slm_pool_large *large = pool->rest->large;
+    if (large != NULL && (is_in(p, large, sizeof *large) ||
+                          is_in(p, large->records, large->n_records * sizeof *large->records))) {
+        return true;
+    }
+    return is_cleanup_record(pool, p);
+}
+
+/* The used block that p points into, or the fresh one. */
+static struct slm_pool_block *find_block(const struct slm_pool *pool, const void *p, bool *is_fresh)
+{
+    struct slm_pool_block *block = slm_pool_first_block(pool);
+    *is_fresh = false;
+    for (; block != NULL; block = block->next) {
+        *is_fresh = *is_fresh || block == pool->rest->fresh;
+        if (is_in(p, block, pool->rest->block_bytes)) {
+            return block;
+        }
+    }
+    return NULL;
+}
+
+/* True when p lies in a part of a used block that was handed out. */
+static bool is_handed_out(const struct slm_pool *pool, struct slm_pool_block *block, const void *p)
+{
+    bool is_current = block == pool->rest->current;
+    const unsigned char *low = is_current ? pool->low : block->low;
+    const unsigned char *high = is_current ? pool->high : block->high;
+    return !slm_pool_is_pass_through(pool) && !is_in(p, low, (size_t)(high - low));
+}
+
+static enum slm_status place_in_block(const struct slm_pool *pool, struct slm_pool_block *block,
+                                      const void *p, bool is_fresh)
+{
+    unsigned char *start = slm_pool_block_start(pool, block);
+    if (is_in(p, block, (size_t)(start - (unsigned char *)block))) {
+        return SLM_E_METADATA;
+    }
+    return !is_fresh && is_handed_out(pool, block, p) ? SLM_DECLINED : SLM_E_FOREIGN;
+}
+
+static const struct slm_pool_record *find_around(const struct slm_pool_large *large, const void *p)
+{
+    for (size_t i = 0; i < large->n_records; i++) {
+        const struct slm_pool_record *record = &large->records[i];
+        if (record->p != NULL && record->kind != SLM_POOL_HELD &&
+            is_in(p, record->p, record->size_bytes)) {
+            return record;
+        }
+    }
+    return NULL;
+}
+
+static bool was_freed(const struct slm_pool_large *large, const void *p)
+{
+    for (unsigned i = 0; i < SLM_POOL_N_FREED; i++) {
+        if (large->freed[i] == p) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum slm_status place_outside(const struct slm_pool *pool, const void *p)
+{
+    const struct slm_pool_large *large = pool->rest->large;
+    if (large == NULL) {
+        return SLM_E_FOREIGN;
+    }
+    const struct slm_pool_record *around = find_around(large, p);
+    if (around != NULL) {
+        return around->kind == SLM_POOL_LARGE ? SLM_E_INTERIOR : SLM_DECLINED;
+    }
+    return was_freed(large, p) ? SLM_E_FREED : SLM_E_FOREIGN;
+}
+
+enum slm_status slm_pool_place(const struct slm_pool *pool, const void *p)
+{
+    if (slm_pool_place_is_record(pool, p)) {
+        return SLM_E_METADATA;
+    }
+    bool is_fresh = false;
+    struct slm_pool_block *block = find_block(pool, p, &is_fresh);
+    return block != NULL ? place_in_block(pool, block, p, is_fresh) : place_outside(pool, p);
+}
+
+int slm_pool_owns(const struct slm_pool *pool, const void *p)
+{
+    const struct slm_pool_record *record = slm_pool_record_find(pool, p);
+    if (record != NULL) {
+        return record->kind != SLM_POOL_HELD;
+    }
+    enum slm_status place = slm_pool_place(pool, p);
+    return place == SLM_DECLINED || place == SLM_E_INTERIOR;
+}

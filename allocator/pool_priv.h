@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of a pool, for its own .c files and its tests. */
+#ifndef SLM_POOL_PRIV_H
+#define SLM_POOL_PRIV_H
+
+#include <stdbool.h>
+
+#include "allocator/base/bits.h"
+#include "allocator/pool.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Blocks   One list, in the order in which they came from the source. A reset rewinds it without
+ *          walking it: every block but the first is then fresh, and a fresh block's low and high
+ *          say nothing until it becomes current.
+ *
+ *              first      used        current     used        fresh      last
+ *             [hdr|pool]->[hdr|    ]->[hdr|    ]->[hdr|    ]->[hdr|    ]->[hdr|    ]->NULL
+ *
+ * Room     A block that stops being current keeps its free bytes [low, high): with at least
+ *          2^SLM_POOL_BIN_FIRST of them it goes to a bin, from where it becomes current again.
+ */
+struct slm_pool_block {
+    struct slm_pool_block *next;
+    unsigned char *low; /* [low, high) is free; stale while the block is current or fresh */
+    unsigned char *high;
+    struct slm_pool_block *bin_next;
+};
+
+/* Bin i holds blocks with 2^(i + FIRST) free bytes or more, and less than twice that; the last bin
+ * has no upper bound and serves every small request. */
+#define SLM_POOL_BIN_FIRST       6u
+#define SLM_POOL_N_BINS          8u
+#define SLM_POOL_N_PROBES        4u    /* blocks looked at in a bin that may not serve a request */
+#define SLM_POOL_SMALL_MAX       4095u /* upper bound of the small limit, bytes */
+#define SLM_POOL_N_FIRST_RECORDS 8u    /* records that come with the first large block */
+#define SLM_POOL_N_FREED         16u   /* freed large blocks that are remembered */
+#define SLM_POOL_HELD_MAX        262144u /* bytes of freed large blocks held back, SLM_CHECKS >= 2 */
+#define SLM_POOL_SIZE_MAX        (SIZE_MAX / 2)
+
+enum slm_pool_kind {
+    SLM_POOL_LARGE, /* an object above the small limit */
+    SLM_POOL_SMALL, /* a small object of a pass-through pool */
+    SLM_POOL_HELD,  /* a freed large block not yet given back, so that its address stays unused */
+    SLM_POOL_N_KINDS
+};
+
+/* One block of the source that is an object of its own. */
+struct slm_pool_record {
+    unsigned char *p;  /* NULL: the record is empty */
+    size_t size_bytes; /* as requested, so it may be 0 */
+    uint32_t align_bytes;
+    uint32_t kind;
+};
+
+/*
+ * All records: a hash table by address, open addressing, linear probing, at most half full. It
+ * appears with the first large block since the last reset, inside the pool if it fits there.
+ */
+struct slm_pool_large {
+    struct slm_pool_record *records;
+    size_t n_records; /* a power of two */
+    unsigned hash_shift;
+    unsigned freed_next;                    /* the oldest of freed[], replaced next */
+    size_t n_kind[SLM_POOL_N_KINDS];        /* records of each kind */
+    size_t large_bytes;                     /* requested bytes in SLM_POOL_LARGE */
+    size_t held_bytes;                      /* the source's bytes in SLM_POOL_HELD */
+    unsigned char *newest;                  /* the last object of a pass-through pool, or NULL */
+    unsigned char *freed[SLM_POOL_N_FREED]; /* a ring of addresses, some of them held */
+    struct slm_pool_record first_records[SLM_POOL_N_FIRST_RECORDS];
+    bool in_pool; /* this struct is pool memory, not the source's */
+};
+
+struct slm_pool_cleanup {
+    struct slm_pool_cleanup *next;
+    slm_pool_handler handler;
+    void *data;
+};
+
+struct slm_pool_rest {
+    const struct slm_source *source;
+    size_t block_bytes;
+    size_t source_bytes; /* everything taken from the source and not given back */
+    struct slm_pool_block *current;
+    struct slm_pool_block *last;
+    struct slm_pool_block *fresh; /* first of the fresh blocks, or NULL */
+    size_t n_blocks;
+    size_t n_fresh;
+    struct slm_pool_block *bins[SLM_POOL_N_BINS]; /* means nothing where bin_bits is 0 */
+    uint32_t bin_bits;
+    uint16_t flags;
+    bool busy; /* handlers are running */
+    struct slm_pool_cleanup *cleanups;
+    size_t n_cleanups;
+    struct slm_pool_large *large; /* NULL until a large block is needed */
+    size_t n_large_peak;
+};
+
+/* What the first block starts with. */
+struct slm_pool_first {
+    struct slm_pool_block block;
+    struct slm_pool pool;
+    struct slm_pool_rest rest;
+};
+
+#define SLM_POOL_HEADER_ALIGNED(type)                                                              \
+    ((sizeof(struct type) + SLM_POOL_ALIGN - 1) / SLM_POOL_ALIGN * SLM_POOL_ALIGN)
+
+/* --- Geometry --- */
+
+static inline struct slm_pool_block *slm_pool_first_block(const struct slm_pool *pool)
+{
+    return (struct slm_pool_block *)((uintptr_t)pool - offsetof(struct slm_pool_first, pool));
+}
+
+static inline unsigned char *slm_pool_block_start(const struct slm_pool *pool,
+                                                  struct slm_pool_block *block)
+{
+    size_t header = block == slm_pool_first_block(pool) ? SLM_POOL_HEADER_ALIGNED(slm_pool_first)
+                                                        : SLM_POOL_HEADER_ALIGNED(slm_pool_block);
+    return (unsigned char *)block + header;
+}
+
+static inline unsigned char *slm_pool_block_end(const struct slm_pool *pool,
+                                                struct slm_pool_block *block)
+{
+    return (unsigned char *)block + pool->rest->block_bytes;
+}
+
+/* Any request up to this size fits an empty block of any kind, with its gap, in every build. */
+static inline size_t slm_pool_limit(size_t block_bytes)
+{
+    size_t capacity = block_bytes - SLM_POOL_HEADER_ALIGNED(slm_pool_first) - SLM_POOL_ALIGN;
+    return capacity < SLM_POOL_SMALL_MAX ? capacity : SLM_POOL_SMALL_MAX;
+}
+
+static inline bool slm_pool_is_pass_through(const struct slm_pool *pool)
+{
+    return (pool->rest->flags & SLM_POOL_PASS_THROUGH) != 0;
+}
+
+static inline bool slm_pool_is_small(const struct slm_pool *pool, size_t size_bytes,
+                                     size_t align_bytes)
+{
+    size_t limit = slm_pool_limit(pool->rest->block_bytes);
+    size_t slack = align_bytes > SLM_POOL_ALIGN ? align_bytes : 0;
+    return size_bytes <= limit && slack <= limit - size_bytes;
+}
+
+/* The bin that a block with n_bytes free belongs to; n_bytes >= 2^SLM_POOL_BIN_FIRST. */
+static inline unsigned slm_pool_bin(size_t n_bytes)
+{
+    unsigned bin = slm_bit_highest(n_bytes) - SLM_POOL_BIN_FIRST;
+    return bin < SLM_POOL_N_BINS ? bin : SLM_POOL_N_BINS - 1;
+}
+
+/* --- Objects in blocks: pool.c --- */
+
+/* An object within the small limit, its alignment included; NULL: refused. */
+void *slm_pool_small_alloc(struct slm_pool *pool, size_t size_bytes, size_t align_bytes);
+
+/* --- The source, with what the pool holds back as its reserve: pool_large.c --- */
+
+/* Before a refusal is passed on, held blocks go back and the source is asked again. */
+void *slm_pool_source_take(struct slm_pool *pool, size_t size_bytes, size_t align_bytes);
+void slm_pool_source_give(struct slm_pool *pool, void *block, size_t size_bytes,
+                          size_t align_bytes);
+
+/* --- Objects with a record: pool_large.c --- */
+
+/* A block of the source for one object, large or (in a pass-through pool) small; NULL: refused. */
+void *slm_pool_record_alloc(struct slm_pool *pool, size_t size_bytes, size_t align_bytes);
+
+/* The record of the object that starts at p, of any kind, or NULL. */
+struct slm_pool_record *slm_pool_record_find(const struct slm_pool *pool, const void *p);
+
+/* Forgets the object and gives its block back. */
+void slm_pool_record_release(struct slm_pool *pool, struct slm_pool_record *record);
+
+/* Gives every block with a record back, and the records themselves. */
+void slm_pool_record_release_all(struct slm_pool *pool);
+
+/* Where an entry belongs if no other is in its way. */
+static inline size_t slm_pool_record_home(const struct slm_pool_large *large, const void *p)
+{
+    /* Fibonacci hashing: Knuth, The Art of Computer Programming, volume 3, section 6.4. */
+    return (size_t)(((uint64_t)(uintptr_t)p * UINT64_C(0x9E3779B97F4A7C15)) >> large->hash_shift);
+}
+
+/* --- What an address without a record is: pool_place.c --- */
+
+/* Why slm_pool_free does not release p: the status it answers. */
+enum slm_status slm_pool_place(const struct slm_pool *pool, const void *p);
+
+/* True for the pool's own records in pool memory. */
+bool slm_pool_place_is_record(const struct slm_pool *pool, const void *p);
+
+/* --- Cleanup: pool_cleanup.c --- */
+
+/* Runs handlers until none is left, those they register too. */
+void slm_pool_cleanup_run_all(struct slm_pool *pool);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

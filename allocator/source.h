@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where pools (and process-local views) get their memory: a table of two functions. */
+#ifndef SLM_SOURCE_H
+#define SLM_SOURCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Model    A source hands out blocks of a size and alignment and takes them back with the same size
+ *          and alignment. It is a plain struct that the user may fill in; the ones below are ready.
+ * Safety   Threads: as safe as its functions; heap and guard are thread-safe, counting and failing are
+ *          not. Fork: the child has a copy. Signals: none is safe in a handler.
+ * Failure  alloc returns NULL and changes nothing; free cannot fail.
+ */
+struct slm_source {
+    /* A block of at least size_bytes (> 0) at a multiple of align_bytes (a power of two), or NULL. */
+    void *(*alloc)(void *data, size_t size_bytes, size_t align_bytes);
+    /* Takes back what alloc returned, with the size and alignment it was asked for. */
+    void (*free)(void *data, void *block, size_t size_bytes, size_t align_bytes);
+    void *data;
+};
+
+/* The C heap. Never changes, never needs to be closed. Cost: malloc's. */
+const struct slm_source *slm_source_heap(void);
+
+/*
+ * Every block ends at a page that cannot be touched (as near as its alignment allows), and becomes
+ * untouchable when it is freed: the last 64 freed ranges stay so, older ones are unmapped. For
+ * tests: each block costs two pages or more and several system calls.
+ * Fails when the system has no address space or too many mappings.
+ */
+const struct slm_source *slm_source_guard(void);
+
+/* Counts what passes through to another source. */
+struct slm_source_counting {
+    struct slm_source source;       /* hand &counting.source to a pool */
+    const struct slm_source *under; /* where the blocks come from */
+    uint64_t n_alloc;               /* successful calls */
+    uint64_t n_refused;             /* calls that the source under it refused */
+    uint64_t n_free;
+    size_t live_blocks;
+    size_t live_bytes;
+    size_t peak_bytes;
+};
+
+/* Starts counting from zero. The struct must outlive everything allocated through it. */
+void slm_source_counting_init(struct slm_source_counting *counting, const struct slm_source *under);
+
+/* Refuses chosen calls, and blocks above a budget, and passes the rest on. */
+struct slm_source_failing {
+    struct slm_source source;
+    const struct slm_source *under;
+    uint64_t n_calls;    /* alloc calls so far */
+    uint64_t fail_at;    /* the call, from 1, that is refused; 0: none */
+    uint64_t fail_count; /* how many calls in a row are refused from there on; UINT64_MAX: all */
+    size_t budget_bytes; /* a single block larger than this is refused; SIZE_MAX: none */
+    uint64_t n_refused;  /* calls refused here */
+};
+
+/* Refuses nothing until fail_at, fail_count or budget_bytes are set. */
+void slm_source_failing_init(struct slm_source_failing *failing, const struct slm_source *under);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

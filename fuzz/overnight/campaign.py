@@ -30,7 +30,9 @@ def _count_files(folder):
 
 
 def _sum(stats, name):
-    return sum(getattr(entry, name) or 0 for entry in stats)
+    """None if no process said its number; else a lower bound if some did not."""
+    said = [getattr(entry, name) for entry in stats if getattr(entry, name) is not None]
+    return sum(said) if said else None
 
 
 def _find_troubles(lanes, result, interrupted):
@@ -38,9 +40,9 @@ def _find_troubles(lanes, result, interrupted):
     troubles = sorted({lane.trouble for lane in lanes if lane.trouble})
     if troubles or interrupted or result.n_findings:
         return troubles
-    if result.execs == 0:
+    if not result.execs:
         return [f"{result.target}: executed no input"]
-    if result.ops == 0:
+    if not result.ops:
         return [f"{result.target}: executed no allocator operation"]
     return []
 

@@ -4,17 +4,21 @@
 _HEAD = ("target", "execs", "exec/s", "ops/s", "edges", "new corpus", "findings")
 
 
+def _rate(number, seconds):
+    return None if number is None else round(number / max(seconds, 1e-9))
+
+
 def _row(result):
-    seconds = max(result.seconds, 1e-9)
     numbers = (
         result.execs,
-        round(result.execs / seconds),
-        round(result.ops / seconds),
+        _rate(result.execs, result.seconds),
+        _rate(result.ops, result.seconds),
         result.edges,
         result.n_new_corpus,
         result.n_findings,
     )
-    return (result.target,) + tuple(f"{number:,}" for number in numbers)
+    # Processes that were interrupted or crashed may not have said their numbers.
+    return (result.target,) + tuple("?" if n is None else f"{n:,}" for n in numbers)
 
 
 def format_table(results):

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""bazel/test_summary.py on build events and XML as Bazel and GoogleTest write them."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SCRIPT = pathlib.Path("bazel", "test_summary.py").resolve()
+
+GTEST_XML = """<testsuites><testsuite name="SlabFree">
+<testcase name="A" status="run" result="completed" classname="SlabFree"/>
+<testcase name="B" status="run" result="completed" classname="SlabFree">{inner}</testcase>
+<testcase name="DISABLED_C" status="notrun" result="suppressed" classname="SlabFree"/>
+</testsuite></testsuites>"""
+
+BAZEL_XML = """<testsuites><testsuite name="fuzz/x" tests="1">
+<testcase name="fuzz/x" status="run"></testcase></testsuite></testsuites>"""
+
+
+class SummaryTest(unittest.TestCase):
+    """Each test writes events, runs the script and compares its one line."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.events = []
+
+    def event(self, kind, label, **body):
+        """Adds an event; body is e.g. testResult={...}."""
+        self.events.append(json.dumps({"id": {kind: {"label": label}}, **body}))
+
+    def attempt(self, label, status, xml=None):
+        """Adds one execution of a test, with its XML if any."""
+        outputs = []
+        if xml is not None:
+            path = self.folder / f"test{len(self.events)}.xml"
+            path.write_text(xml, encoding="utf-8")
+            outputs = [{"name": "test.xml", "uri": path.as_uri()}]
+        self.event("targetCompleted", label, completed={"success": True})
+        self.event("testResult", label, testResult={"status": status, "testActionOutput": outputs})
+        self.event("testSummary", label, testSummary={"overallStatus": status})
+
+    def line(self, status):
+        """Returns what the script prints for a Bazel that ended with this status."""
+        path = self.folder / "events.json"
+        path.write_text("\n".join(self.events), encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, SCRIPT, path, str(status)],
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+        return done.stdout
+
+    def test_counts_cases_of_googletest_one_by_one(self):
+        self.attempt("//a", "PASSED", GTEST_XML.format(inner=""))
+        self.assertEqual(self.line(0), "2 passed, 0 failed, 1 skipped\n")
+
+    def test_counts_failed_and_skipped_cases(self):
+        self.attempt("//a", "FAILED", GTEST_XML.format(inner="<failure/>"))
+        self.attempt("//b", "PASSED", GTEST_XML.format(inner="<skipped/>"))
+        self.assertEqual(self.line(3), "2 passed, 1 failed, 3 skipped\n")
+
+    def test_counts_a_target_without_cases_of_its_own_as_one(self):
+        self.attempt("//a", "PASSED", BAZEL_XML)
+        self.attempt("//b", "PASSED")
+        self.attempt("//c", "FAILED", BAZEL_XML)
+        self.attempt("//d", "TIMEOUT")
+        self.assertEqual(self.line(3), "2 passed, 2 failed\n")
+
+    def test_counts_a_death_after_the_last_good_case_as_failure(self):
+        self.attempt("//a", "FAILED", GTEST_XML.format(inner=""))
+        self.assertEqual(self.line(3), "2 passed, 1 failed, 1 skipped\n")
+
+    def test_counts_the_last_attempt_of_a_flaky_test(self):
+        self.attempt("//a", "FAILED")
+        self.attempt("//a", "PASSED")
+        self.assertEqual(self.line(0), "1 passed, 0 failed\n")
+
+    def test_counts_targets_that_do_not_build_as_failed(self):
+        self.event("targetCompleted", "//lib", completed={"failureDetail": {}})
+        self.event("targetCompleted", "//a", completed={"failureDetail": {}})
+        self.event("testSummary", "//a", testSummary={"overallStatus": "NO_STATUS"})
+        self.assertEqual(self.line(1), "0 passed, 2 failed\n")
+
+    def test_counts_tests_that_were_never_tried_as_skipped(self):
+        self.event("targetCompleted", "//lib", completed={"failureDetail": {}})
+        self.event("targetConfigured", "//a", configured={"testSize": "SMALL"})
+        self.event("targetCompleted", "//a", aborted={"reason": "INCOMPLETE"})
+        self.event("testResult", "//a", aborted={"reason": "INCOMPLETE"})
+        self.assertEqual(self.line(1), "0 passed, 1 failed, 1 skipped\n")
+
+    def test_never_calls_a_failed_run_clean(self):
+        self.assertEqual(self.line(1), "0 passed, 1 failed\n")
+        self.attempt("//a", "PASSED")
+        self.assertEqual(self.line(8), "1 passed, 1 failed\n")
+
+    def test_reads_events_up_to_a_cut(self):
+        self.attempt("//a", "PASSED")
+        self.events.append('{"id": {"testRes')
+        self.assertEqual(self.line(8), "1 passed, 1 failed\n")
+
+
+if __name__ == "__main__":
+    unittest.main()

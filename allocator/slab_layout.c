@@ -112,7 +112,7 @@ static void place_parts(const struct slab_shape *shape, uint32_t n_pages, struct
 {
     size_t words_of_level[SLAB_LEVELS_MAX];
     unsigned n_levels;
-    at->classes = slm_align_up(sizeof(struct slab_header), 64);
+    at->classes = sizeof(struct slab_header);
     at->pages = at->classes + shape->n_classes * sizeof(struct slab_class);
     at->lengths = at->pages + n_pages * sizeof(struct slab_page);
     at->bitmaps = at->lengths + length_words(n_pages, words_of_level, &n_levels) * sizeof(uint64_t);

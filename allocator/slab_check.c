@@ -20,7 +20,7 @@
  * I10  A class's counters are the sums over its spans; failures are no more than requests.
  * I11  The header's counters are the sums over runs and kept spans; the peak is no less than what
  *      is used.
- * I12  The root is in the user pages.
+ * I12  The root is in the user pages, and its seal is right.
  */
 enum invariant { OK, I1, I2, I3, I4, I5, I6, I7, I8, I9, I10, I11, I12 };
 
@@ -251,11 +251,19 @@ static uint64_t sum_kept(const struct slm_slab *slab)
     return n_pages;
 }
 
+static bool root_is_right(const struct slm_slab *slab)
+{
+    uint64_t root = slab->header->root;
+    uint64_t offset = root & SLAB_ROOT_OFFSET;
+    uint64_t in_memory = offset - slab->metadata_bytes;
+    bool in_pages = in_memory >> slab->shape.page_shift < slab->shape.n_pages;
+    return root == 0 || (root == slab_root_seal(offset) && in_pages);
+}
+
 static enum invariant check_header(const struct slm_slab *slab, const struct sums *sums)
 {
     const struct slab_header *header = slab->header;
     uint64_t idle = sums->free_pages + sum_kept(slab);
-    uint64_t in_memory = header->root_offset - slab->metadata_bytes;
     if (header->n_free_pages != sums->free_pages || header->n_runs != sums->n_runs ||
         header->n_run_pages != sums->run_pages || header->n_kept_pages != idle - sums->free_pages ||
         header->run_failures > header->run_requests ||
@@ -263,8 +271,7 @@ static enum invariant check_header(const struct slm_slab *slab, const struct sum
         header->peak_used_pages > slab->shape.n_pages) {
         return I11;
     }
-    bool in_pages = in_memory >> slab->shape.page_shift < slab->shape.n_pages;
-    return header->root_offset == 0 || in_pages ? OK : I12;
+    return root_is_right(slab) ? OK : I12;
 }
 
 unsigned slm_slab_check_locked(struct slm_slab *slab)

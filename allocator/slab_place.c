@@ -91,13 +91,15 @@ enum slm_status slm_slab_set_root(struct slm_slab *slab, void *object)
     if (object != NULL && offset >> slab->shape.page_shift >= slab->shape.n_pages) {
         return SLM_E_FOREIGN;
     }
-    __atomic_store_n(&slab->header->root_offset, slm_slab_offset(slab, object), __ATOMIC_RELEASE);
+    uint64_t root = slab_root_seal(slm_slab_offset(slab, object));
+    __atomic_store_n(&slab->header->root, root, __ATOMIC_RELEASE);
     return SLM_OK;
 }
 
 void *slm_slab_root(const struct slm_slab *slab)
 {
-    return slm_slab_pointer(slab, __atomic_load_n(&slab->header->root_offset, __ATOMIC_ACQUIRE));
+    uint64_t root = __atomic_load_n(&slab->header->root, __ATOMIC_ACQUIRE);
+    return slm_slab_pointer(slab, root & SLAB_ROOT_OFFSET);
 }
 
 const char *slm_slab_name(const struct slm_slab *slab)

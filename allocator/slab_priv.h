@@ -79,7 +79,7 @@ struct slab_header {
     char name[SLM_SLAB_NAME_BYTES];
     uint64_t checksum; /* of everything above */
 
-    uint64_t root_offset; /* 0: none */
+    uint64_t root; /* sealed offset; 0: none */
     uint64_t run_requests;
     uint64_t run_failures;
     uint32_t n_free_pages;
@@ -227,6 +227,15 @@ static inline bool slab_is_poisoned(const struct slm_slab *slab)
 static inline void slab_commit(uint64_t *word, uint64_t value)
 {
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+/* The root's offset is below 2^48; a fold of it in the upper bits tells when one of them flips. */
+#define SLAB_ROOT_OFFSET (UINT64_MAX >> 16)
+
+static inline uint64_t slab_root_seal(uint64_t offset)
+{
+    uint64_t fold = (offset ^ offset >> 16 ^ offset >> 32) & 0xffffu;
+    return offset | fold << 48;
 }
 
 static inline uint64_t *slab_span_bits(const struct slm_slab *slab, uint32_t span)

@@ -346,7 +346,7 @@ void *slm_pool_memalign(struct slm_pool *pool, size_t align_bytes, size_t size_b
     return p;
 }
 
-/* True when p with size_bytes ends where the next aligned object of the current block would start. */
+/* True when p with size_bytes ends where the next aligned object would start. */
 static bool is_newest_aligned(const struct slm_pool *pool, const unsigned char *p,
                               size_t size_bytes)
 {

@@ -18,15 +18,19 @@ extern "C" {
 #endif
 
 /*
- * Model    A pool is a set of equal blocks from a source. In the current block aligned objects grow up
- *          from `low` and packed ones down from `high`; what lies between is free. The pool's own
+ * Model    A pool is a set of equal blocks from a source. In the current block aligned objects grow
+ *          up from `low` and packed ones down from `high`; what lies between is free. What a block
+ *          has left when another becomes current is found again by a later request. The pool's own
  *          header lives at the start of the first block. A request above the small limit becomes a
  *          large block of its own, which alone can be freed before the pool. Cleanup handlers run
  *          newest first on reset and on destroy, each exactly once.
- * Safety   One thread at a time per pool; pools share nothing. After fork the child owns a copy: let
- *          only one of the two run handlers with outside effects. Not for signal handlers.
- * Failure  Allocation answers NULL when the source refuses or the size is absurd, and leaves the pool
- *          as it was. Everything else answers a status; a call that fails changes nothing.
+ *          A sanitizer (ASan, MSan, Valgrind) sees objects, not blocks: what is not an object is
+ *          hidden, a gap behind each object too.
+ * Safety   One thread at a time per pool; pools share nothing. After fork the child owns a copy:
+ *          let only one of the two run handlers with outside effects. Not for signal handlers.
+ * Failure  Allocation answers NULL when the source refuses or the size is absurd, and leaves the
+ *          pool as it was. Everything else answers a status; a call that fails changes nothing,
+ *          but that cleanup_add and its kin may leave an empty block more in the pool.
  * Source   The contract is nginx's ngx_palloc; none of the code is.
  */
 #define SLM_POOL_ALIGN     16u                     /* alignment of alloc and calloc, bytes */
@@ -49,21 +53,23 @@ enum slm_pool_flags {
  * Creates a pool of blocks of block_bytes, rounded up to a multiple of 16 and to the smallest block
  * that holds the header and one object. source NULL means the C heap; it must outlive the pool.
  * *out is the pool, or NULL on failure.
- * Fails: SLM_E_NULL (out), SLM_E_SIZE (block_bytes 0 or above SIZE_MAX / 4), SLM_E_OPTION (unknown flag),
- * SLM_E_NOMEM (the source refused). Cost: one block.
+ * Fails: SLM_E_NULL (out), SLM_E_SIZE (block_bytes 0 or above SIZE_MAX / 4), SLM_E_OPTION (unknown
+ * flag), SLM_E_NOMEM (the source refused). Cost: one block.
  */
 enum slm_status slm_pool_create(struct slm_pool **out, size_t block_bytes,
                                 const struct slm_source *source, unsigned flags);
 
 /*
  * Runs the handlers, releases large blocks and blocks, the pool itself last.
- * Fails: SLM_E_NULL; SLM_E_BUSY when called by one of the pool's own handlers. Cost: O(handlers + large + blocks).
+ * Fails: SLM_E_NULL; SLM_E_BUSY when called by one of the pool's own handlers.
+ * Cost: O(handlers + large + blocks).
  */
 enum slm_status slm_pool_destroy(struct slm_pool *pool);
 
 /*
- * Runs the handlers, releases every large block, keeps the blocks and makes them empty again: the same
- * requests then fit the same blocks. Fails like destroy. Cost: O(handlers + large), not O(blocks).
+ * Runs the handlers, releases every large block and their records, keeps the blocks and makes them
+ * empty again: the same requests then fit the same blocks. Fails like destroy.
+ * Cost: O(handlers + large), not O(blocks), but where a sanitizer is told about each block.
  */
 enum slm_status slm_pool_reset(struct slm_pool *pool);
 
@@ -72,9 +78,10 @@ void *slm_pool_alloc_slow(struct slm_pool *pool, size_t size_bytes);
 void *slm_pool_nalloc_slow(struct slm_pool *pool, size_t size_bytes);
 
 /*
- * size_bytes of memory for any object, at a multiple of SLM_POOL_ALIGN, contents undefined. Size 0 gives a
- * pointer unlike any other live one, to no bytes. NULL iff the source refuses a block or the size
- * with its rounding passes SIZE_MAX / 2. Cost: a compare and an add; a new block at times; O(1).
+ * size_bytes of memory for any object, at a multiple of SLM_POOL_ALIGN, contents undefined. Size 0
+ * gives a pointer unlike any other live one, to no bytes. NULL iff the source refuses a block or
+ * the size with its rounding passes SIZE_MAX / 2. Cost: O(1): two compares and an add; a new block
+ * at times.
  */
 static inline void *slm_pool_alloc(struct slm_pool *pool, size_t size_bytes)
 {
@@ -90,7 +97,8 @@ static inline void *slm_pool_alloc(struct slm_pool *pool, size_t size_bytes)
     return p;
 }
 
-/* The same without alignment: for strings. Objects are packed with no byte between them. */
+/* The same without alignment: for strings. Objects are packed with no byte between them, but for a
+ * sanitizer's gap. */
 static inline void *slm_pool_nalloc(struct slm_pool *pool, size_t size_bytes)
 {
     /* Under a sanitizer packed objects start at granules, or their gaps could not be seen. */
@@ -115,29 +123,37 @@ static inline void *slm_pool_calloc(struct slm_pool *pool, size_t size_bytes)
 void *slm_pool_calloc_array(struct slm_pool *pool, size_t n, size_t size_bytes);
 
 /*
- * alloc at a multiple of align_bytes, a power of two up to SLM_POOL_ALIGN_MAX; NULL also for any other alignment.
- * Becomes a large block when size_bytes + align_bytes passes the small limit.
+ * alloc at a multiple of align_bytes, a power of two up to SLM_POOL_ALIGN_MAX; NULL also for any
+ * other alignment. Above SLM_POOL_ALIGN it becomes a large block when size_bytes + align_bytes
+ * passes the small limit. Cost: like alloc's.
  */
 void *slm_pool_memalign(struct slm_pool *pool, size_t align_bytes, size_t size_bytes);
 
 /*
  * Releases a large block. SLM_OK: done. SLM_DECLINED: a small object of this pool, nothing happens.
- * Fails: SLM_E_NULL, SLM_E_INTERIOR (inside a large block), SLM_E_FREED (a large block freed a short while ago),
- * SLM_E_METADATA (the pool's header or records), SLM_E_FOREIGN (anything else: another pool's, past the
- * end, free space). Cost: O(1) for a large block whatever their number; else O(blocks + large).
+ * Fails: SLM_E_NULL, SLM_E_INTERIOR (inside a large block), SLM_E_FREED (one of the last 16 large
+ * blocks freed since the last reset), SLM_E_METADATA (the pool's header or records), SLM_E_FOREIGN
+ * (anything else: another pool's, past the end, free space).
+ * From SLM_CHECKS 2 on those last 16 blocks, 256 KiB of them at most, stay with the pool, so that
+ * their addresses name nothing else and a stale second free is told; they go back to the source
+ * before an allocation is refused.
+ * Cost: O(1) for a large block whatever their number; else O(blocks + large + handlers).
  */
 enum slm_status slm_pool_free(struct slm_pool *pool, void *p);
 
 /*
  * Changes the size of the newest aligned object of the current block in place.
- * SLM_OK: done, and growth is undefined bytes. SLM_DECLINED: p is not the newest, is large, or there is no room; nothing
+ * SLM_OK: done, and growth is undefined bytes. SLM_DECLINED: p is not the newest, is large, has a
+ * block of its own (pass-through), would pass the small limit, or there is no room; nothing
  * happened. Fails: SLM_E_NULL. old_bytes is the size it was asked for last. Cost: O(1).
  */
 enum slm_status slm_pool_extend(struct slm_pool *pool, void *p, size_t old_bytes, size_t new_bytes);
 
 /*
- * Gives the newest object (aligned or packed) of the current block back.
- * SLM_OK: done. SLM_DECLINED: it is not the newest, or is large; nothing happened. Fails: SLM_E_NULL. Cost: O(1).
+ * Gives the newest aligned or the newest packed object of the current block back, or the newest
+ * small one of a pass-through pool. size_bytes is the size it was asked for last.
+ * SLM_OK: done. SLM_DECLINED: it is not the newest, or is large; nothing happened.
+ * Fails: SLM_E_NULL. Cost: O(1).
  */
 enum slm_status slm_pool_give_back(struct slm_pool *pool, void *p, size_t size_bytes);
 
@@ -146,28 +162,30 @@ enum slm_status slm_pool_give_back(struct slm_pool *pool, void *p, size_t size_b
 typedef void (*slm_pool_handler)(void *data);
 
 /*
- * Registers handler to run on reset or destroy. data_bytes > 0: that many bytes of zeroed pool memory are its
- * argument, returned in *data_out; 0: its argument is `data`. A handler may allocate from the pool and register
- * further handlers: they run too. Fails: SLM_E_NULL (pool, handler, or data_out when data_bytes > 0), SLM_E_NOMEM.
+ * Registers handler to run on reset or destroy. data_bytes > 0: that many bytes of zeroed pool
+ * memory are its argument, returned in *data_out; 0: its argument is `data`, and data_out is left
+ * alone. A handler may allocate from the pool and register further handlers: they run too.
+ * Fails: SLM_E_NULL (pool, handler, or data_out when data_bytes > 0), SLM_E_NOMEM. Cost: O(1).
  */
 enum slm_status slm_pool_cleanup_add(struct slm_pool *pool, slm_pool_handler handler, void *data,
                                      size_t data_bytes, void **data_out);
 
-/* Closes fd on reset or destroy. Fails: SLM_E_NULL, SLM_E_OPTION (fd < 0), SLM_E_NOMEM. */
+/* Closes fd on reset or destroy. Fails: SLM_E_NULL, SLM_E_OPTION (fd < 0), SLM_E_NOMEM. O(1). */
 enum slm_status slm_pool_cleanup_close(struct slm_pool *pool, int fd);
 
-/* Deletes the file `path` (copied) and closes fd. Fails like the above; a file already gone is no error. */
+/* Deletes the file `path` (copied) and closes fd; a file already gone is no error.
+ * Fails: SLM_E_NULL (pool, path), SLM_E_OPTION (fd < 0), SLM_E_NOMEM. Cost: O(path). */
 enum slm_status slm_pool_cleanup_delete(struct slm_pool *pool, int fd, const char *path);
 
 /*
  * Runs the newest registered file cleanup of fd (either kind) now, once; it will not run again.
- * SLM_OK; SLM_E_FOREIGN when none is registered. Cost: O(handlers).
+ * SLM_OK: done. Fails: SLM_E_NULL, SLM_E_FOREIGN (none is registered). Cost: O(handlers).
  */
 enum slm_status slm_pool_cleanup_run_file(struct slm_pool *pool, int fd);
 
 /* --- Typed reuse list --- */
 
-/* Objects of one size that go back and forth between their user and a list; they live in the pool. */
+/* Objects of one size that go back and forth between a user and a list; they live in the pool. */
 struct slm_reuse {
     struct slm_pool *pool;
     struct slm_reuse_node *free_list;
@@ -176,15 +194,16 @@ struct slm_reuse {
     size_t n_live;
 };
 
-/* The list is empty again by itself after the pool's reset: call init again then. Fails: SLM_E_NULL, SLM_E_SIZE (0, or
- * above the pool's small limit less 16). */
+/* An empty list. The pool's reset takes the objects away without a word to the list: call init
+ * again then. Fails: SLM_E_NULL, SLM_E_SIZE (0, or above the pool's small limit less 16). O(1). */
 enum slm_status slm_reuse_init(struct slm_reuse *list, struct slm_pool *pool, size_t object_bytes);
 
-/* An object, recycled if there is one, contents undefined, 16-aligned; NULL iff the pool is out of memory. O(1). */
+/* An object, recycled if there is one, contents undefined, at a multiple of SLM_POOL_ALIGN; NULL
+ * iff the pool is out of memory. O(1). */
 void *slm_reuse_get(struct slm_reuse *list);
 
-/* Fails: SLM_E_NULL, SLM_E_FREED (put twice), SLM_E_FOREIGN (another list's object). p must come from some reuse
- * list: the 16 bytes in front of it are read. O(1). */
+/* Takes an object back. Fails: SLM_E_NULL, SLM_E_FREED (put twice), SLM_E_FOREIGN (another list's
+ * object). p must come from some reuse list: the 16 bytes in front of it are read. O(1). */
 enum slm_status slm_reuse_put(struct slm_reuse *list, void *p);
 
 /* --- Observation --- */
@@ -197,19 +216,21 @@ struct slm_pool_stats {
     size_t n_large;           /* live large blocks */
     size_t large_bytes;       /* requested bytes in them */
     size_t n_large_peak;      /* most ever live at once */
-    size_t n_records;         /* capacity of the records of large blocks, entries */
+    size_t n_records;         /* capacity for records of large blocks; 0 after a reset */
     size_t record_bytes;      /* taken from the source for them */
     size_t n_cleanups;        /* handlers registered and not yet run */
-    size_t source_bytes;      /* everything taken from the source now */
+    size_t source_bytes;      /* all taken from the source now, blocks held after free too */
 };
 
 /* Cost O(1). pool and stats are not NULL. */
 void slm_pool_stats(const struct slm_pool *pool, struct slm_pool_stats *stats);
 
-/* 1 if p points into a live small object's space or a live large block of the pool. O(blocks + large). */
+/* 1 if p points into a live small object's space or a live large block of the pool, else 0.
+ * O(blocks + large + handlers). */
 int slm_pool_owns(const struct slm_pool *pool, const void *p);
 
-/* 0, or the number of a broken invariant (listed at the top of pool.c). Read-only, bounded. O(blocks + large + handlers). */
+/* 0, or the number of a broken invariant (listed at the top of pool_check.c). Read-only, bounded.
+ * O(blocks + large + handlers). */
 unsigned slm_pool_check(const struct slm_pool *pool);
 
 #ifdef __cplusplus

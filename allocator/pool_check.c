@@ -3,8 +3,8 @@
 #include "allocator/pool_priv.h"
 
 /*
- * I1   The header: rest lies behind pool, block_bytes is a multiple of SLM_POOL_ALIGN that leaves room
- *      for an object, only known flags are set, and small_limit_bytes follows from both.
+ * I1   The header: rest lies behind pool, block_bytes is a multiple of SLM_POOL_ALIGN that leaves
+ *      room for an object, only known flags are set, and small_limit_bytes follows from both.
  * I2   The list of blocks: from the first block n_blocks aligned nodes, the last of them is `last`
  *      and links to nothing.
  * I3   fresh is the block n_blocks - n_fresh of the list (NULL if n_fresh is 0), never the first,
@@ -12,12 +12,12 @@
  * I4   The current block: start <= low <= high <= end, low a multiple of SLM_POOL_ALIGN; in a
  *      pass-through pool low == high == start.
  * I5   Every other used block: the same of its own low and high.
- * I6   The bins hold exactly the used blocks other than current with 2^SLM_POOL_BIN_FIRST free bytes
- *      or more, each in the bin of its free bytes; bin_bits tells which bins are not empty.
+ * I6   The bins hold exactly the used blocks other than current with 2^SLM_POOL_BIN_FIRST free
+ *      bytes or more, each in the bin of its free bytes; bin_bits tells which bins are not empty.
  * I7   The table of records: a power of two of entries, its hash_shift to match, at most half used.
  * I8   Each record: an address at a multiple of its alignment, a power of two up to
  *      SLM_POOL_ALIGN_MAX; a known kind that its size agrees with; found again from its home.
- * I9   Sums: n_kind, large_bytes and held_bytes are those of the records; n_large_peak >= live ones.
+ * I9   Sums: n_kind, large_bytes and held_bytes are those of the records; n_large_peak >= live.
  * I10  Held blocks are within SLM_POOL_HELD_MAX, and each is in freed[]; none below SLM_CHECKS 2.
  * I11  The list of handlers: n_cleanups aligned nodes, each with a function, then NULL.
  * I12  source_bytes is the sum of blocks, objects with a record and the records themselves.

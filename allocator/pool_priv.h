@@ -38,7 +38,7 @@ struct slm_pool_block {
 #define SLM_POOL_SMALL_MAX       4095u /* upper bound of the small limit, bytes */
 #define SLM_POOL_N_FIRST_RECORDS 8u    /* records that come with the first large block */
 #define SLM_POOL_N_FREED         16u   /* freed large blocks that are remembered */
-#define SLM_POOL_HELD_MAX        262144u /* bytes of freed large blocks held back, SLM_CHECKS >= 2 */
+#define SLM_POOL_HELD_MAX        262144u /* bytes of freed blocks held back, SLM_CHECKS >= 2 */
 #define SLM_POOL_SIZE_MAX        (SIZE_MAX / 2)
 
 enum slm_pool_kind {

@@ -13,12 +13,12 @@ extern "C" {
 /*
  * Model    A source hands out blocks of a size and alignment and takes them back with the same size
  *          and alignment. It is a plain struct that the user may fill in; the ones below are ready.
- * Safety   Threads: as safe as its functions; heap and guard are thread-safe, counting and failing are
- *          not. Fork: the child has a copy. Signals: none is safe in a handler.
+ * Safety   Threads: as safe as its functions; heap and guard are thread-safe, counting and failing
+ *          are not. Fork: the child has a copy. Signals: none is safe in a handler.
  * Failure  alloc returns NULL and changes nothing; free cannot fail.
  */
 struct slm_source {
-    /* A block of at least size_bytes (> 0) at a multiple of align_bytes (a power of two), or NULL. */
+    /* size_bytes (> 0) or more, at a multiple of align_bytes (a power of two), or NULL. */
     void *(*alloc)(void *data, size_t size_bytes, size_t align_bytes);
     /* Takes back what alloc returned, with the size and alignment it was asked for. */
     void (*free)(void *data, void *block, size_t size_bytes, size_t align_bytes);

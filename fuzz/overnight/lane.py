@@ -64,17 +64,18 @@ class Lane:
     def run(self, deadline, findings, stop):
         """Works until the deadline (of the monotonic clock), the stop or too many deaths."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        while not stop.is_set() and self.trouble is None:
+        while not stop.is_set() and self.trouble is None and self._n_deaths < _MAX_DEATHS:
             remaining = deadline - time.monotonic()
-            if remaining < 1:
+            # However short the share, a target runs once.
+            if remaining < 1 and self.stats:
                 return
-            if self._n_deaths >= _MAX_DEATHS:
-                print(f"{self._target}: a lane gives up after {_MAX_DEATHS} deaths", flush=True)
-                return
+            seconds = int(min(max(remaining, 1), _SLICE_SECONDS))
             try:
-                self._run_slice(int(min(remaining, _SLICE_SECONDS)), findings, stop)
+                self._run_slice(seconds, findings, stop)
             except OSError as error:
                 self.trouble = f"{self._target}: did not start: {error}"
+        if self._n_deaths == _MAX_DEATHS:
+            print(f"{self._target}: a lane gives up after {_MAX_DEATHS} deaths", flush=True)
 
     def _command(self, seconds, artifacts):
         return [

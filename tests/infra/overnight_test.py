@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 SOURCES = pathlib.Path("fuzz").resolve()
@@ -23,10 +22,10 @@ CRASHES = """for word in "$@"; do case $word in -artifact_prefix=*) p=${word#*=}
 echo BAD > "${p}crash-1"
 echo '    #1 0x55 in slm_slab_free allocator/slab.c:3' >&2
 echo 'SUMMARY: AddressSanitizer: heap-use-after-free allocator/slab.c:3' >&2
-sleep 0.2; exit 1
+exit 1
 """
 NO_OPS = HEALTHY.replace("ops=2500", "ops=0")
-ENDLESS = "echo up > $XDG_CACHE_HOME/up; sleep 600"
+ENDLESS = "echo up > $XDG_CACHE_HOME/up; exec sleep 600"
 
 
 class OvernightTest(unittest.TestCase):
@@ -93,6 +92,8 @@ class OvernightTest(unittest.TestCase):
         self.assertEqual(kept.read_text(), "BAD\n")
         self.assertEqual(len(list(kept.parent.iterdir())), 2)
         self.assertIn(f"bazel-bin/fuzz/slab_fuzz_bin {kept}\n", output)
+        self.assertIn("slab_fuzz: a lane gives up after 10 deaths", output)
+        self.assertIn("heap-use-after-free-slm_slab_free, seen 10 times", output)
 
     def test_target_without_operations_is_a_failure(self):
         self.target("slab_fuzz", NO_OPS)
@@ -122,10 +123,11 @@ class OvernightTest(unittest.TestCase):
 
     def test_sigterm_ends_the_targets_and_still_prints_the_table(self):
         self.target("slab_fuzz", ENDLESS)
-        process = self.start()
         up = self.root / "up"
-        while not up.exists() and process.poll() is None:
-            time.sleep(0.01)
+        os.mkfifo(up)
+        process = self.start()
+        # Returns once the target has opened its end.
+        self.assertEqual(up.read_text(), "up\n")
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=30)
         self.assertEqual(process.returncode, 0, output)

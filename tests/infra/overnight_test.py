@@ -55,7 +55,7 @@ class OvernightTest(unittest.TestCase):
         (seeds / "seed").write_text("seed")
 
     def start(self, *words):
-        """Starts a night of two seconds."""
+        """Starts a night of two seconds, unless the words say otherwise."""
         environment = {
             **os.environ,
             "PYTHONPATH": str(SOURCES),
@@ -86,7 +86,7 @@ class OvernightTest(unittest.TestCase):
 
     def test_finding_is_kept_once_by_kind_with_its_command_and_status_1(self):
         self.target("slab_fuzz", CRASHES)
-        status, output = self.night()
+        status, output = self.night("--minutes", "1")
         self.assertEqual(status, 1, output)
         kept = self.out / "findings" / "slab_fuzz-heap-use-after-free-slm_slab_free"
         self.assertEqual(kept.read_text(), "BAD\n")

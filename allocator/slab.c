@@ -56,8 +56,12 @@ static void *alloc_chunk(struct slm_slab *slab, unsigned class_idx, size_t align
 {
     struct slab_class *class = &slab->classes[class_idx];
     class->n_requests++;
-    void *p = slab_chunk_alloc(slab, class_idx);
-    if (SLM_UNLIKELY(p == NULL)) {
+    void *p = slab_chunk_alloc_partial(slab, class_idx);
+    if (SLM_LIKELY(p != NULL)) {
+        return p;
+    }
+    p = slab_chunk_alloc_grow(slab, class_idx);
+    if (p == NULL) {
         p = borrow_chunk(slab, class_idx, align_bytes);
         class->n_failures += p == NULL;
     }

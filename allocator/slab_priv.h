@@ -164,10 +164,11 @@ uint32_t slab_run_head(const struct slm_slab *slab, uint32_t idx);
 
 /* --- slab_span.c: chunks --- */
 
-/* A chunk of the class, whatever it takes short of another class; NULL if there is none. */
-void *slab_chunk_alloc(struct slm_slab *slab, unsigned class_idx);
-/* A chunk of the class if one of its spans has one free; NULL if not. */
+/* A chunk of the class if one of its listed spans has one free; NULL if not. */
 void *slab_chunk_alloc_partial(struct slm_slab *slab, unsigned class_idx);
+/* A chunk of a class without listed spans, from its kept one or a new one; NULL if no pages are
+ * left. */
+void *slab_chunk_alloc_grow(struct slm_slab *slab, unsigned class_idx);
 /* Frees a chunk that is in use. */
 void slab_chunk_free(struct slm_slab *slab, uint32_t span, uint32_t chunk_idx);
 uint32_t slab_span_trim(struct slm_slab *slab);

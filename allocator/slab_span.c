@@ -158,12 +158,8 @@ static uint32_t find_word(const uint64_t *bits, uint32_t n_words, uint32_t word_
     return word_idx;
 }
 
-/*
- * A free chunk of the span. Normally the one freed last or near it, warm in the cache. With
- * SLM_CHECKS >= 2 the search begins behind the last chunk handed out, so that a freed chunk is
- * used again as late as can be and a second free of it is told.
- */
-static uint32_t find_chunk(const struct slm_slab *slab, uint32_t span)
+/* From a word on and around, with SLM_CHECKS >= 2 from the hint's very bit on: see find_chunk. */
+static uint32_t search_chunk(const struct slm_slab *slab, uint32_t span)
 {
     const uint64_t *bits = slab_span_bits(slab, span);
     const struct slab_page *page = &slab->pages[span];
@@ -180,6 +176,21 @@ static uint32_t find_chunk(const struct slm_slab *slab, uint32_t span)
     word_idx = find_word(bits, n_words, word_idx);
     SLM_ASSERT(bitmap, bits[word_idx] != UINT64_MAX);
     return word_idx * SLM_WORD_BITS + slm_bit_lowest(~bits[word_idx]);
+}
+
+/*
+ * A free chunk of the span. Normally the one freed last or near it, warm in the cache. With
+ * SLM_CHECKS >= 2 the search begins behind the last chunk handed out, so that a freed chunk is
+ * used again as late as can be and a second free of it is told.
+ */
+static inline uint32_t find_chunk(const struct slm_slab *slab, uint32_t span)
+{
+    uint32_t word_idx = slab->pages[span].hint / SLM_WORD_BITS;
+    uint64_t clear = ~slab_span_bits(slab, span)[word_idx];
+    if (SLM_CHECKS < 2 && SLM_LIKELY(clear != 0)) {
+        return word_idx * SLM_WORD_BITS + slm_bit_lowest(clear);
+    }
+    return search_chunk(slab, span);
 }
 
 /* Where the next search begins after chunk was handed out. */
@@ -213,12 +224,8 @@ void *slab_chunk_alloc_partial(struct slm_slab *slab, unsigned class_idx)
     return slab_page_memory(slab, span) + (size_t)chunk * slab->cuts[class_idx].chunk_bytes;
 }
 
-void *slab_chunk_alloc(struct slm_slab *slab, unsigned class_idx)
+void *slab_chunk_alloc_grow(struct slm_slab *slab, unsigned class_idx)
 {
-    void *p = slab_chunk_alloc_partial(slab, class_idx);
-    if (p != NULL) {
-        return p;
-    }
     bool grown = reuse_kept(slab, class_idx) || grow_class(slab, class_idx);
     if (!grown && slab_span_trim(slab) > 0) {
         grown = grow_class(slab, class_idx);

@@ -434,10 +434,13 @@ static void large_stats(const struct slm_pool_large *large, struct slm_pool_stat
 {
     stats->n_large = large->n_kind[SLM_POOL_LARGE];
     stats->large_bytes = large->large_bytes;
-    stats->n_records = large->n_records;
-    stats->record_bytes =
-        (large->in_pool ? 0 : sizeof *large) +
-        (large->records == large->first_records ? 0 : large->n_records * sizeof *large->records);
+    stats->n_records = slm_pool_n_records(large);
+    if (!large->in_pool) {
+        stats->record_bytes += sizeof *large;
+    }
+    if (large->buckets != large->first_buckets) {
+        stats->record_bytes += large->n_buckets * sizeof *large->buckets;
+    }
 }
 
 void slm_pool_stats(const struct slm_pool *pool, struct slm_pool_stats *stats)

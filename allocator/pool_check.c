@@ -14,10 +14,11 @@
  * I5   Every other used block: the same of its own low and high.
  * I6   The bins hold exactly the used blocks other than current with 2^SLM_POOL_BIN_FIRST free
  *      bytes or more, each in the bin of its free bytes; bin_bits tells which bins are not empty.
- * I7   The table of records: a power of two of entries, its hash_shift to match, at most half used.
+ * I7   The table of records: a power of two of buckets, its hash_shift to match, at most half full.
  * I8   Each record: an address at a multiple of its alignment, a power of two up to
  *      SLM_POOL_ALIGN_MAX; a known kind that its size agrees with; found again from its home.
- * I9   Sums: n_kind, large_bytes and held_bytes are those of the records; n_large_peak >= live.
+ * I9   Sums: n_kind, large_bytes and held_bytes are those of the records; n_large_peak >= live; the
+ *      buckets' n_passed are as many as the steps of all records from home.
  * I10  Held blocks are within SLM_POOL_HELD_MAX, and each is in freed[]; none below SLM_CHECKS 2.
  * I11  The list of handlers: n_cleanups aligned nodes, each with a function, then NULL.
  * I12  source_bytes is the sum of blocks, objects with a record and the records themselves.
@@ -157,19 +158,19 @@ static bool bins_hold(const struct slm_pool *pool)
 static size_t n_used(const struct slm_pool_large *large)
 {
     size_t n = 0;
-    for (size_t i = 0; i < large->n_records; i++) {
-        n += large->records[i].p != NULL;
+    for (size_t i = 0; i < slm_pool_n_records(large); i++) {
+        n += slm_pool_record_at(large, i)->p != NULL;
     }
     return n;
 }
 
 static bool table_holds(const struct slm_pool_large *large)
 {
-    return slm_is_pow2(large->n_records) && large->n_records >= SLM_POOL_N_FIRST_RECORDS &&
-           large->hash_shift == SLM_WORD_BITS - slm_bit_highest(large->n_records) &&
-           (large->records == large->first_records) ==
-               (large->n_records == SLM_POOL_N_FIRST_RECORDS) &&
-           2 * n_used(large) <= large->n_records;
+    return slm_is_pow2(large->n_buckets) && large->n_buckets >= SLM_POOL_N_FIRST_BUCKETS &&
+           large->hash_shift == SLM_WORD_BITS - slm_bit_highest(large->n_buckets) &&
+           (large->buckets == large->first_buckets) ==
+               (large->n_buckets == SLM_POOL_N_FIRST_BUCKETS) &&
+           2 * n_used(large) <= slm_pool_n_records(large);
 }
 
 static bool record_holds(const struct slm_pool *pool, const struct slm_pool_record *record)
@@ -186,8 +187,9 @@ static bool record_holds(const struct slm_pool *pool, const struct slm_pool_reco
 static bool records_hold(const struct slm_pool *pool)
 {
     const struct slm_pool_large *large = pool->rest->large;
-    for (size_t i = 0; i < large->n_records; i++) {
-        if (large->records[i].p != NULL && !record_holds(pool, &large->records[i])) {
+    for (size_t i = 0; i < slm_pool_n_records(large); i++) {
+        if (slm_pool_record_at(large, i)->p != NULL &&
+            !record_holds(pool, slm_pool_record_at(large, i))) {
             return false;
         }
     }
@@ -206,8 +208,8 @@ static bool sums_hold(const struct slm_pool *pool)
     size_t n[SLM_POOL_N_KINDS] = {0};
     size_t asked[SLM_POOL_N_KINDS] = {0};
     size_t large_bytes = 0;
-    for (size_t i = 0; i < large->n_records; i++) {
-        const struct slm_pool_record *record = &large->records[i];
+    for (size_t i = 0; i < slm_pool_n_records(large); i++) {
+        const struct slm_pool_record *record = slm_pool_record_at(large, i);
         if (record->p != NULL) {
             n[record->kind]++;
             asked[record->kind] += asked_bytes(record);
@@ -217,6 +219,27 @@ static bool sums_hold(const struct slm_pool *pool)
     return memcmp(n, large->n_kind, sizeof n) == 0 && large_bytes == large->large_bytes &&
            asked[SLM_POOL_HELD] == large->held_bytes &&
            pool->rest->n_large_peak >= n[SLM_POOL_LARGE];
+}
+
+/* Buckets between the home of record i and its own. */
+static size_t n_steps(const struct slm_pool_large *large, size_t i)
+{
+    const void *p = slm_pool_record_at(large, i)->p;
+    size_t home = (size_t)(slm_pool_home(large, p) - large->buckets);
+    return (i / SLM_POOL_N_SLOTS - home) & (large->n_buckets - 1);
+}
+
+static bool steps_hold(const struct slm_pool_large *large)
+{
+    size_t n_due = 0;
+    size_t n_counted = 0;
+    for (size_t i = 0; i < slm_pool_n_records(large); i++) {
+        n_due += slm_pool_record_at(large, i)->p != NULL ? n_steps(large, i) : 0;
+    }
+    for (size_t i = 0; i < large->n_buckets; i++) {
+        n_counted += large->buckets[i].n_passed;
+    }
+    return n_due == n_counted;
 }
 
 static bool is_remembered(const struct slm_pool_large *large, const unsigned char *p)
@@ -231,8 +254,8 @@ static bool is_remembered(const struct slm_pool_large *large, const unsigned cha
 
 static bool held_hold(const struct slm_pool_large *large)
 {
-    for (size_t i = 0; i < large->n_records; i++) {
-        const struct slm_pool_record *record = &large->records[i];
+    for (size_t i = 0; i < slm_pool_n_records(large); i++) {
+        const struct slm_pool_record *record = slm_pool_record_at(large, i);
         if (record->p != NULL && record->kind == SLM_POOL_HELD &&
             (SLM_CHECKS < 2 || !is_remembered(large, record->p))) {
             return false;
@@ -259,8 +282,8 @@ static bool source_bytes_hold(const struct slm_pool *pool)
     struct slm_pool_stats stats;
     slm_pool_stats(pool, &stats);
     size_t sum = rest->n_blocks * rest->block_bytes + stats.record_bytes;
-    for (size_t i = 0; rest->large != NULL && i < rest->large->n_records; i++) {
-        const struct slm_pool_record *record = &rest->large->records[i];
+    for (size_t i = 0; rest->large != NULL && i < slm_pool_n_records(rest->large); i++) {
+        const struct slm_pool_record *record = slm_pool_record_at(rest->large, i);
         sum += record->p != NULL ? asked_bytes(record) : 0;
     }
     return sum == rest->source_bytes;
@@ -295,7 +318,7 @@ static unsigned check_records(const struct slm_pool *pool)
     if (!records_hold(pool)) {
         return 8;
     }
-    if (!sums_hold(pool)) {
+    if (!sums_hold(pool) || !steps_hold(large)) {
         return 9;
     }
     return held_hold(large) ? 0 : 10;

@@ -30,17 +30,27 @@ static void *ask_source(struct slm_pool *pool, size_t size_bytes, size_t align_b
     return block;
 }
 
+/* The held blocks are a reserve: the source may have room once they are back. */
+static SLM_NOINLINE void *ask_again(struct slm_pool *pool, size_t size_bytes, size_t align_bytes)
+{
+    const struct slm_pool_large *large = pool->rest->large;
+    if (large == NULL || large->n_kind[SLM_POOL_HELD] == 0) {
+        return NULL;
+    }
+    trim_held(pool, 0);
+    return ask_source(pool, size_bytes, align_bytes);
+}
+
 void *slm_pool_source_take(struct slm_pool *pool, size_t size_bytes, size_t align_bytes)
 {
-    struct slm_pool_rest *rest = pool->rest;
     void *block = ask_source(pool, size_bytes, align_bytes);
-    if (block == NULL && rest->large != NULL && rest->large->n_kind[SLM_POOL_HELD] != 0) {
-        trim_held(pool, 0);
-        block = ask_source(pool, size_bytes, align_bytes);
+    if (SLM_UNLIKELY(block == NULL)) {
+        block = ask_again(pool, size_bytes, align_bytes);
+        if (block == NULL) {
+            return NULL;
+        }
     }
-    if (block != NULL) {
-        rest->source_bytes += size_bytes;
-    }
+    pool->rest->source_bytes += size_bytes;
     return block;
 }
 
@@ -53,9 +63,14 @@ void slm_pool_source_give(struct slm_pool *pool, void *block, size_t size_bytes,
 
 /* --- The table --- */
 
-static size_t home(const struct slm_pool_large *large, const void *p)
+/* The record of p in the bucket, or NULL; p NULL asks for an empty one. Branches would be guesses. */
+static struct slm_pool_record *scan(struct slm_pool_bucket *bucket, const void *p)
 {
-    return slm_pool_record_home(large, p);
+    size_t at = SLM_POOL_N_SLOTS;
+    for (size_t i = 0; i < SLM_POOL_N_SLOTS; i++) {
+        at = bucket->record[i].p == p ? i : at;
+    }
+    return at < SLM_POOL_N_SLOTS ? &bucket->record[at] : NULL;
 }
 
 struct slm_pool_record *slm_pool_record_find(const struct slm_pool *pool, const void *p)
@@ -64,41 +79,40 @@ struct slm_pool_record *slm_pool_record_find(const struct slm_pool *pool, const 
     if (large == NULL || p == NULL) {
         return NULL;
     }
-    size_t mask = large->n_records - 1;
-    size_t i = home(large, p);
-    while (large->records[i].p != p) {
-        if (large->records[i].p == NULL) {
-            return NULL;
-        }
-        i = (i + 1) & mask;
+    struct slm_pool_bucket *bucket = slm_pool_home(large, p);
+    struct slm_pool_record *record = scan(bucket, p);
+    for (size_t n = 1; record == NULL && bucket->n_passed != 0 && n < large->n_buckets; n++) {
+        bucket = slm_pool_next(large, bucket);
+        record = scan(bucket, p);
     }
-    return &large->records[i];
+    return record;
 }
 
-static void insert(struct slm_pool_large *large, const struct slm_pool_record *record)
+/* The empty record that one of p is to fill; the buckets passed on the way count it. */
+static struct slm_pool_record *insert(struct slm_pool_large *large, const void *p)
 {
-    size_t mask = large->n_records - 1;
-    size_t i = home(large, record->p);
-    while (large->records[i].p != NULL) {
-        i = (i + 1) & mask;
+    struct slm_pool_bucket *bucket = slm_pool_home(large, p);
+    struct slm_pool_record *record = scan(bucket, NULL);
+    while (record == NULL) {
+        bucket->n_passed++;
+        bucket = slm_pool_next(large, bucket);
+        record = scan(bucket, NULL);
     }
-    large->records[i] = *record;
+    return record;
 }
 
-/* Closes the gap: records further on that the gap would hide from their home move back into it
- * (backward-shift deletion: Knuth, volume 3, section 6.4, algorithm R). */
+static bool is_in_bucket(const struct slm_pool_bucket *bucket, const struct slm_pool_record *record)
+{
+    return record >= bucket->record && record < bucket->record + SLM_POOL_N_SLOTS;
+}
+
 static void erase(struct slm_pool_large *large, struct slm_pool_record *record)
 {
-    size_t mask = large->n_records - 1;
-    size_t gap = (size_t)(record - large->records);
-    for (size_t i = (gap + 1) & mask; large->records[i].p != NULL; i = (i + 1) & mask) {
-        size_t from_home = (i - home(large, large->records[i].p)) & mask;
-        if (from_home >= ((i - gap) & mask)) {
-            large->records[gap] = large->records[i];
-            gap = i;
-        }
+    struct slm_pool_bucket *bucket = slm_pool_home(large, record->p);
+    for (; !is_in_bucket(bucket, record); bucket = slm_pool_next(large, bucket)) {
+        bucket->n_passed--;
     }
-    large->records[gap].p = NULL;
+    record->p = NULL;
 }
 
 static size_t n_used(const struct slm_pool_large *large)
@@ -107,40 +121,46 @@ static size_t n_used(const struct slm_pool_large *large)
            large->n_kind[SLM_POOL_HELD];
 }
 
-static void use_records(struct slm_pool_large *large, struct slm_pool_record *records, size_t n)
+static void use_buckets(struct slm_pool_large *large, struct slm_pool_bucket *buckets, size_t n)
 {
-    large->records = records;
-    large->n_records = n;
+    large->buckets = buckets;
+    large->n_buckets = n;
     large->hash_shift = SLM_WORD_BITS - slm_bit_highest(n);
-    for (size_t i = 0; i < n; i++) {
-        records[i] = (struct slm_pool_record){.p = NULL};
-    }
+    memset(buckets, 0, n * sizeof *buckets);
 }
 
-static void drop_records(struct slm_pool *pool, struct slm_pool_record *records, size_t n)
+static void drop_buckets(struct slm_pool *pool, struct slm_pool_bucket *buckets, size_t n)
 {
-    if (records != pool->rest->large->first_records) {
-        slm_pool_source_give(pool, records, n * sizeof *records, SLM_POOL_ALIGN);
+    if (buckets != pool->rest->large->first_buckets) {
+        slm_pool_source_give(pool, buckets, n * sizeof *buckets, SLM_POOL_ALIGN);
     }
 }
 
-static bool double_records(struct slm_pool *pool)
+static void insert_all(struct slm_pool_large *large, const struct slm_pool_bucket *buckets,
+                       size_t n)
+{
+    for (size_t i = 0; i < n * SLM_POOL_N_SLOTS; i++) {
+        const struct slm_pool_record *record =
+            &buckets[i / SLM_POOL_N_SLOTS].record[i % SLM_POOL_N_SLOTS];
+        if (record->p != NULL) {
+            *insert(large, record->p) = *record;
+        }
+    }
+}
+
+static bool double_buckets(struct slm_pool *pool)
 {
     struct slm_pool_large *large = pool->rest->large;
-    size_t n_old = large->n_records;
-    size_t bytes = 2 * n_old * sizeof *large->records;
-    struct slm_pool_record *bigger = slm_pool_source_take(pool, bytes, SLM_POOL_ALIGN);
+    size_t n_old = large->n_buckets;
+    size_t bytes = 2 * n_old * sizeof *large->buckets;
+    struct slm_pool_bucket *bigger = slm_pool_source_take(pool, bytes, SLM_POOL_ALIGN);
     if (bigger == NULL) {
         return false;
     }
-    struct slm_pool_record *old = large->records;
-    use_records(large, bigger, 2 * n_old);
-    for (size_t i = 0; i < n_old; i++) {
-        if (old[i].p != NULL) {
-            insert(large, &old[i]);
-        }
-    }
-    drop_records(pool, old, n_old);
+    struct slm_pool_bucket *old = large->buckets;
+    use_buckets(large, bigger, 2 * n_old);
+    insert_all(large, old, n_old);
+    drop_buckets(pool, old, n_old);
     return true;
 }
 
@@ -155,7 +175,7 @@ static bool create_large(struct slm_pool *pool)
         return false;
     }
     *large = (struct slm_pool_large){.in_pool = in_pool};
-    use_records(large, large->first_records, SLM_POOL_N_FIRST_RECORDS);
+    use_buckets(large, large->first_buckets, SLM_POOL_N_FIRST_BUCKETS);
     pool->rest->large = large;
     return true;
 }
@@ -165,8 +185,8 @@ static bool reserve_record(struct slm_pool *pool)
     if (pool->rest->large == NULL) {
         return create_large(pool);
     }
-    return 2 * (n_used(pool->rest->large) + 1) <= pool->rest->large->n_records ||
-           double_records(pool);
+    return 2 * (n_used(pool->rest->large) + 1) <= slm_pool_n_records(pool->rest->large) ||
+           double_buckets(pool);
 }
 
 /* --- Objects --- */
@@ -177,19 +197,31 @@ static size_t asked_bytes(size_t size_bytes)
     return size_bytes != 0 ? size_bytes : 1;
 }
 
-static void remember(struct slm_pool *pool, const struct slm_pool_record *record)
+static void count_large(struct slm_pool *pool, size_t size_bytes)
 {
-    struct slm_pool_rest *rest = pool->rest;
-    struct slm_pool_large *large = rest->large;
-    insert(large, record);
-    large->n_kind[record->kind]++;
-    if (record->kind == SLM_POOL_SMALL) {
-        large->newest = record->p;
-        return;
+    struct slm_pool_large *large = pool->rest->large;
+    large->large_bytes += size_bytes;
+    large->n_kind[SLM_POOL_LARGE]++;
+    if (large->n_kind[SLM_POOL_LARGE] > pool->rest->n_large_peak) {
+        pool->rest->n_large_peak = large->n_kind[SLM_POOL_LARGE];
     }
-    large->large_bytes += record->size_bytes;
-    if (large->n_kind[SLM_POOL_LARGE] > rest->n_large_peak) {
-        rest->n_large_peak = large->n_kind[SLM_POOL_LARGE];
+}
+
+/* Field by field: a copy of a whole record just built would wait for its parts to be stored. */
+static void remember(struct slm_pool *pool, unsigned char *p, size_t size_bytes, size_t align_bytes)
+{
+    struct slm_pool_large *large = pool->rest->large;
+    struct slm_pool_record *record = insert(large, p);
+    record->p = p;
+    record->size_bytes = size_bytes;
+    record->align_bytes = (uint32_t)align_bytes;
+    if (slm_pool_is_pass_through(pool) && slm_pool_is_small(pool, size_bytes, align_bytes)) {
+        record->kind = SLM_POOL_SMALL;
+        large->n_kind[SLM_POOL_SMALL]++;
+        large->newest = p;
+    } else {
+        record->kind = SLM_POOL_LARGE;
+        count_large(pool, size_bytes);
     }
 }
 
@@ -207,13 +239,7 @@ void *slm_pool_record_alloc(struct slm_pool *pool, size_t size_bytes, size_t ali
         slm_pool_source_give(pool, p, asked, align_bytes);
         return NULL;
     }
-    bool small = slm_pool_is_small(pool, size_bytes, align_bytes);
-    remember(pool, &(struct slm_pool_record){
-                       .p = p,
-                       .size_bytes = size_bytes,
-                       .align_bytes = (uint32_t)align_bytes,
-                       .kind = small ? SLM_POOL_SMALL : SLM_POOL_LARGE,
-                   });
+    remember(pool, p, size_bytes, align_bytes);
     slm_poison_show(p, size_bytes);
     return p;
 }
@@ -231,11 +257,13 @@ static void uncount(struct slm_pool_large *large, const struct slm_pool_record *
 
 void slm_pool_record_release(struct slm_pool *pool, struct slm_pool_record *record)
 {
-    struct slm_pool_record gone = *record;
+    unsigned char *p = record->p;
+    size_t size_bytes = record->size_bytes;
+    size_t align_bytes = record->align_bytes;
     uncount(pool->rest->large, record);
     erase(pool->rest->large, record);
-    slm_poison_open(gone.p, gone.size_bytes);
-    slm_pool_source_give(pool, gone.p, asked_bytes(gone.size_bytes), gone.align_bytes);
+    slm_poison_open(p, size_bytes);
+    slm_pool_source_give(pool, p, asked_bytes(size_bytes), align_bytes);
 }
 
 void slm_pool_record_release_all(struct slm_pool *pool)
@@ -244,15 +272,15 @@ void slm_pool_record_release_all(struct slm_pool *pool)
     if (large == NULL) {
         return;
     }
-    for (size_t i = 0; i < large->n_records; i++) {
-        const struct slm_pool_record *record = &large->records[i];
+    for (size_t i = 0; i < slm_pool_n_records(large); i++) {
+        const struct slm_pool_record *record = slm_pool_record_at(large, i);
         if (record->p != NULL) {
             slm_poison_open(record->p, record->size_bytes);
             slm_pool_source_give(pool, record->p, asked_bytes(record->size_bytes),
                                  record->align_bytes);
         }
     }
-    drop_records(pool, large->records, large->n_records);
+    drop_buckets(pool, large->buckets, large->n_buckets);
     if (!large->in_pool) {
         slm_pool_source_give(pool, large, sizeof *large, SLM_POOL_ALIGN);
     }

@@ -21,7 +21,7 @@ bool slm_pool_place_is_record(const struct slm_pool *pool, const void *p)
 {
     const struct slm_pool_large *large = pool->rest->large;
     if (large != NULL && (is_in(p, large, sizeof *large) ||
-                          is_in(p, large->records, large->n_records * sizeof *large->records))) {
+                          is_in(p, large->buckets, large->n_buckets * sizeof *large->buckets))) {
         return true;
     }
     return is_cleanup_record(pool, p);
@@ -62,8 +62,8 @@ static enum slm_status place_in_block(const struct slm_pool *pool, struct slm_po
 
 static const struct slm_pool_record *find_around(const struct slm_pool_large *large, const void *p)
 {
-    for (size_t i = 0; i < large->n_records; i++) {
-        const struct slm_pool_record *record = &large->records[i];
+    for (size_t i = 0; i < slm_pool_n_records(large); i++) {
+        const struct slm_pool_record *record = slm_pool_record_at(large, i);
         if (record->p != NULL && record->kind != SLM_POOL_HELD &&
             is_in(p, record->p, record->size_bytes)) {
             return record;

@@ -39,6 +39,7 @@ struct hrn_env {
     void *region;      /* fenced memory, 4096-aligned, or NULL */
     size_t region_bytes;
     const struct slm_source *source; /* counted, budgeted, refuses as the program says */
+    const size_t *source_live_bytes; /* what is taken from it now */
     unsigned arena;
 };
 
@@ -69,6 +70,11 @@ struct hrn_oracle {
 };
 
 #define HRN_BIT(n) (1u << (unsigned)(n))
+
+/* What every adapter can do. */
+#define HRN_CAN_BASE                                                                               \
+    (HRN_BIT(HRN_ALLOC) | HRN_BIT(HRN_CALLOC) | HRN_BIT(HRN_FREE) | HRN_BIT(HRN_BURST) |           \
+     HRN_BIT(HRN_DRAIN) | HRN_BIT(HRN_CHECK) | HRN_BIT(HRN_CREATE) | HRN_BIT(HRN_DESTROY))
 
 typedef void (*hrn_handler_fn)(void *data);
 
@@ -117,6 +123,16 @@ extern const struct hrn_adapter hrn_adapter_slab;
 
 /* All of them, NULL at the end. */
 extern const struct hrn_adapter *const hrn_adapters[];
+
+/*
+ * Memory that an adapter keeps for each arena number, from one program to the next: a run that a
+ * broken law cuts short destroys nothing. get: zeroed at first.
+ */
+struct hrn_slots {
+    void **slots;
+    size_t cap;
+};
+void *hrn_slots_get(struct hrn_slots *slots, unsigned arena, size_t slot_bytes);
 
 /* By name, or NULL. */
 const struct hrn_adapter *hrn_adapter_find(const char *name);

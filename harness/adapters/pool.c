@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pool under test. */
+#include "allocator/pool.h"
+
+#include "harness/adapter.h"
+#include "harness/oracle_pool.h"
+
+struct arena {
+    struct slm_pool *pool;
+    struct slm_reuse reuse;
+    bool can_reuse; /* blocks are large enough for a reuse list */
+    struct hrn_pool_shadow shadow;
+};
+
+static struct hrn_slots slots;
+
+/* The reuse list's objects: of usual size, smaller in pools of tiny blocks. */
+static void begin_reuse(struct arena *a)
+{
+    size_t bytes = a->shadow.small_limit_bytes < 80 ? 8 : 48;
+    a->can_reuse = slm_reuse_init(&a->reuse, a->pool, bytes) == SLM_OK;
+}
+
+static void *create(const struct hrn_env *env, enum slm_status *why)
+{
+    struct arena *a = hrn_slots_get(&slots, env->arena, sizeof *a);
+    size_t block_bytes = env->size_bytes != 0 ? env->size_bytes : env->head->block_bytes;
+    bool pass_through = (env->head->flags & HRN_HEAD_PASS_THROUGH) != 0;
+    *why = slm_pool_create(&a->pool, block_bytes, env->source,
+                           pass_through ? SLM_POOL_PASS_THROUGH : 0);
+    if (*why != SLM_OK) {
+        return NULL;
+    }
+    hrn_pool_shadow_begin(&a->shadow, a->pool, pass_through, env->source_live_bytes);
+    begin_reuse(a);
+    return a;
+}
+
+static void destroy(void *self)
+{
+    (void)slm_pool_destroy(((struct arena *)self)->pool);
+}
+
+static void *allocate_by(struct arena *a, const struct hrn_request *rq)
+{
+    switch (rq->kind) {
+    case HRN_NALLOC:
+        return slm_pool_nalloc(a->pool, rq->size_bytes);
+    case HRN_CALLOC:
+        return slm_pool_calloc(a->pool, rq->size_bytes);
+    case HRN_MEMALIGN:
+        return slm_pool_memalign(a->pool, rq->align_bytes, rq->size_bytes);
+    case HRN_REUSE_GET:
+        return a->can_reuse ? slm_reuse_get(&a->reuse) : NULL;
+    default:
+        return slm_pool_alloc(a->pool, rq->size_bytes);
+    }
+}
+
+static void *allocate(void *self, const struct hrn_request *rq)
+{
+    struct arena *a = self;
+    void *p = allocate_by(a, rq);
+    if (p != NULL) {
+        hrn_pool_shadow_granted(&a->shadow, rq);
+    }
+    return p;
+}
+
+static enum slm_status release(void *self, void *p)
+{
+    return slm_pool_free(((struct arena *)self)->pool, p);
+}
+
+static enum slm_status resize(void *self, void **p, size_t old_bytes, size_t new_bytes)
+{
+    struct arena *a = self;
+    enum slm_status status = slm_pool_extend(a->pool, *p, old_bytes, new_bytes);
+    if (status == SLM_OK) {
+        hrn_pool_shadow_resized(&a->shadow, new_bytes);
+    }
+    return status;
+}
+
+static enum slm_status give_back(void *self, void *p, size_t size_bytes)
+{
+    return slm_pool_give_back(((struct arena *)self)->pool, p, size_bytes);
+}
+
+static void reset(void *self)
+{
+    struct arena *a = self;
+    (void)slm_pool_reset(a->pool);
+    begin_reuse(a);
+}
+
+static enum slm_status cleanup(void *self, hrn_handler_fn fn, void *data, size_t data_bytes,
+                               void **data_out)
+{
+    struct arena *a = self;
+    enum slm_status status = slm_pool_cleanup_add(a->pool, fn, data, data_bytes, data_out);
+    if (status == SLM_OK) {
+        hrn_pool_shadow_registered(&a->shadow, data_bytes);
+    }
+    return status;
+}
+
+static enum slm_status reuse_put(void *self, void *p)
+{
+    return slm_reuse_put(&((struct arena *)self)->reuse, p);
+}
+
+static size_t reuse_bytes(void *self)
+{
+    return ((struct arena *)self)->reuse.object_bytes;
+}
+
+static void *metadata(void *self)
+{
+    return ((struct arena *)self)->pool;
+}
+
+static const char *refused(void *self, const struct hrn_request *rq, const struct hrn_refusal *seen)
+{
+    const struct arena *a = self;
+    bool no_list = rq->kind == HRN_REUSE_GET && !a->can_reuse;
+    return no_list ? NULL : hrn_pool_shadow_refused(rq, seen);
+}
+
+static enum slm_status free_answer(void *self, const struct hrn_request *rq, void *p)
+{
+    (void)p;
+    bool large = hrn_pool_shadow_is_large(&((struct arena *)self)->shadow, rq);
+    return large ? SLM_OK : SLM_DECLINED;
+}
+
+static void freed(void *self, const struct hrn_request *rq, void *p)
+{
+    (void)p;
+    hrn_pool_shadow_freed(&((struct arena *)self)->shadow, rq);
+}
+
+static void walk(void *self, size_t n_live, size_t live_bytes)
+{
+    (void)n_live;
+    (void)live_bytes;
+    hrn_pool_shadow_walk(&((struct arena *)self)->shadow);
+}
+
+static void emptied(void *self, bool by_reset)
+{
+    if (by_reset) {
+        hrn_pool_shadow_reset(&((struct arena *)self)->shadow);
+    }
+}
+
+#define REFUSED                                                                                    \
+    (HRN_BIT(SLM_DECLINED) | HRN_BIT(SLM_E_FOREIGN) | HRN_BIT(SLM_E_INTERIOR) |                    \
+     HRN_BIT(SLM_E_FREED) | HRN_BIT(SLM_E_METADATA))
+
+const struct hrn_adapter hrn_adapter_pool = {
+    .name = "pool",
+    .can = HRN_CAN_BASE | HRN_BIT(HRN_NALLOC) | HRN_BIT(HRN_MEMALIGN) | HRN_BIT(HRN_RESIZE) |
+           HRN_BIT(HRN_RESET) | HRN_BIT(HRN_CLEANUP) | HRN_BIT(HRN_MISUSE) | HRN_BIT(HRN_FAULT) |
+           HRN_BIT(HRN_GIVE_BACK) | HRN_BIT(HRN_REUSE_GET) | HRN_BIT(HRN_REUSE_PUT),
+    .align_bytes = SLM_POOL_ALIGN,
+    .align_max_bytes = SLM_POOL_ALIGN_MAX,
+    .packed_align_bytes = 1,
+    .create = create,
+    .destroy = destroy,
+    .alloc = allocate,
+    .free = release,
+    .resize = resize,
+    .give_back = give_back,
+    .reset = reset,
+    .cleanup = cleanup,
+    .reuse_put = reuse_put,
+    .reuse_bytes = reuse_bytes,
+    .metadata = metadata,
+    .misuse = {[HRN_MISUSE_NULL] = HRN_BIT(SLM_E_NULL),
+               [HRN_MISUSE_HEAP] = HRN_BIT(SLM_E_FOREIGN) | HRN_BIT(SLM_E_FREED),
+               [HRN_MISUSE_STACK] = HRN_BIT(SLM_E_FOREIGN),
+               [HRN_MISUSE_INTERIOR] = HRN_BIT(SLM_DECLINED) | HRN_BIT(SLM_E_INTERIOR),
+               [HRN_MISUSE_TWICE] = HRN_BIT(SLM_E_FREED),
+               [HRN_MISUSE_STALE] = REFUSED,
+               [HRN_MISUSE_METADATA] = HRN_BIT(SLM_E_METADATA),
+               [HRN_MISUSE_PAST_END] = REFUSED,
+               [HRN_MISUSE_OTHER_ARENA] = HRN_BIT(SLM_E_FOREIGN) | HRN_BIT(SLM_E_FREED),
+               [HRN_MISUSE_TAIL] = REFUSED},
+    .oracle = {.refused = refused,
+               .free_answer = free_answer,
+               .freed = freed,
+               .walk = walk,
+               .emptied = emptied},
+};

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The slab under test. */
+#include "allocator/slab.h"
+
+#include "harness/adapter.h"
+#include "harness/oracle_slab.h"
+
+struct arena {
+    struct slm_slab *slab;
+    size_t align_min_bytes; /* of any object */
+    size_t gap_bytes;
+    bool whole_chunks; /* powers of two: aligned to their whole size */
+    struct hrn_slab_shadow shadow;
+};
+
+static struct hrn_slots slots;
+
+static struct slm_slab_options options_of(const struct hrn_head *head)
+{
+    return (struct slm_slab_options){.page_bytes = head->page_bytes,
+                                     .min_object_bytes = head->min_object_bytes,
+                                     .per_doubling = head->per_doubling,
+                                     .gap_bytes = head->gap_bytes,
+                                     .name = "mill"};
+}
+
+static size_t region_bytes(const struct hrn_head *head, size_t size_bytes)
+{
+    return size_bytes != 0 ? size_bytes : head->region_bytes;
+}
+
+static void *create(const struct hrn_env *env, enum slm_status *why)
+{
+    struct arena *a = hrn_slots_get(&slots, env->arena, sizeof *a);
+    struct slm_slab_options options = options_of(env->head);
+    struct slm_slab_view view = {.exclusive = (env->head->flags & HRN_HEAD_SHARED) == 0,
+                                 .source = env->source};
+    *why = slm_slab_init(env->region, env->region_bytes, &options);
+    if (*why == SLM_OK) {
+        *why = slm_slab_attach(&a->slab, env->region, env->region_bytes, &view);
+    }
+    if (*why != SLM_OK) {
+        return NULL;
+    }
+    a->align_min_bytes = options.min_object_bytes;
+    a->gap_bytes = options.gap_bytes;
+    a->whole_chunks = options.per_doubling == 1;
+    hrn_slab_shadow_begin(&a->shadow, a->slab, env->region, options.gap_bytes);
+    return a;
+}
+
+static bool create_lawful(const struct hrn_env *env, enum slm_status why)
+{
+    struct slm_slab_options options = options_of(env->head);
+    return why == SLM_E_SIZE && env->region_bytes < slm_slab_region_bytes(&options, 1);
+}
+
+static void destroy(void *self)
+{
+    struct arena *a = self;
+    slm_slab_detach(a->slab);
+}
+
+static void *allocate(void *self, const struct hrn_request *rq)
+{
+    struct slm_slab *slab = ((struct arena *)self)->slab;
+    switch (rq->kind) {
+    case HRN_CALLOC:
+        return slm_slab_calloc(slab, rq->size_bytes);
+    case HRN_MEMALIGN:
+        return slm_slab_memalign(slab, rq->align_bytes, rq->size_bytes);
+    default:
+        return slm_slab_alloc(slab, rq->size_bytes);
+    }
+}
+
+static enum slm_status release(void *self, void *p)
+{
+    return slm_slab_free(((struct arena *)self)->slab, p);
+}
+
+static size_t usable_bytes(void *self, void *p)
+{
+    return slm_slab_usable_bytes(((struct arena *)self)->slab, p);
+}
+
+static void reset(void *self)
+{
+    slm_slab_reset(((struct arena *)self)->slab);
+}
+
+static size_t trim(void *self)
+{
+    return slm_slab_trim(((struct arena *)self)->slab);
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What the contract says of alignment. */
+static size_t align_of(void *self, size_t size_bytes)
+{
+    const struct arena *a = self;
+    size_t bytes = (size_bytes == 0 ? 1 : size_bytes) + a->gap_bytes;
+    int class_idx = slm_slab_class_of(a->slab, size_bytes);
+    if (class_idx < 0) {
+        return SLM_SLAB_ALIGN_MAX;
+    }
+    if (a->whole_chunks) {
+        return smaller(a->shadow.classes[class_idx].chunk_bytes, SLM_SLAB_ALIGN_MAX);
+    }
+    size_t power = smaller(bytes & (0 - bytes), 16);
+    return power > a->align_min_bytes ? power : a->align_min_bytes;
+}
+
+static void granted(void *self, const struct hrn_request *rq, void *p)
+{
+    hrn_slab_shadow_granted(&((struct arena *)self)->shadow, rq, p);
+}
+
+static const char *refused(void *self, const struct hrn_request *rq, const struct hrn_refusal *seen)
+{
+    (void)seen;
+    return hrn_slab_shadow_refused(&((struct arena *)self)->shadow, rq);
+}
+
+static void freed(void *self, const struct hrn_request *rq, void *p)
+{
+    (void)rq;
+    hrn_slab_shadow_freed(&((struct arena *)self)->shadow, p);
+}
+
+static uint32_t misuse(void *self, enum hrn_misuse kind, const void *p)
+{
+    (void)kind;
+    return hrn_slab_shadow_misuse(&((struct arena *)self)->shadow, p);
+}
+
+static void walk(void *self, size_t n_live, size_t live_bytes)
+{
+    (void)live_bytes;
+    hrn_slab_shadow_walk(&((struct arena *)self)->shadow, n_live);
+}
+
+static void emptied(void *self, bool by_reset)
+{
+    hrn_slab_shadow_emptied(&((struct arena *)self)->shadow, by_reset);
+}
+
+#define ANY 1u /* tried; the oracle says what is right */
+
+const struct hrn_adapter hrn_adapter_slab = {
+    .name = "slab",
+    .can = HRN_CAN_BASE | HRN_BIT(HRN_MEMALIGN) | HRN_BIT(HRN_RESIZE) | HRN_BIT(HRN_RESET) |
+           HRN_BIT(HRN_MISUSE) | HRN_BIT(HRN_FAULT) | HRN_BIT(HRN_TRIM),
+    .align_max_bytes = SLM_SLAB_ALIGN_MAX,
+    .region_bytes = region_bytes,
+    .create = create,
+    .create_lawful = create_lawful,
+    .destroy = destroy,
+    .alloc = allocate,
+    .free = release,
+    .usable_bytes = usable_bytes,
+    .reset = reset,
+    .trim = trim,
+    .align_of = align_of,
+    .misuse = {ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY},
+    .oracle = {.granted = granted,
+               .refused = refused,
+               .freed = freed,
+               .misuse = misuse,
+               .walk = walk,
+               .emptied = emptied},
+};

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a pool promises beyond any allocator's promises: refusals, counts, and bounded growth. */
+#ifndef HRN_ORACLE_POOL_H
+#define HRN_ORACLE_POOL_H
+
+#include "allocator/pool.h"
+#include "harness/adapter.h"
+
+/*
+ * Model    Which objects are large follows from the small limit. Demand is what was asked for since
+ *          the last reset, rounded as the contract rounds. A block is left for another only when
+ *          what it has free is less than the request at hand, so that used blocks hold at least
+ *          half of their bytes on average: their number is bounded by demand. And a pool that has
+ *          been reset takes a new block only when no kept one is left.
+ */
+struct hrn_pool_shadow {
+    struct slm_pool *pool;
+    bool pass_through;
+    const size_t *source_live_bytes;
+    size_t block_bytes;
+    size_t small_limit_bytes;
+    size_t n_large;
+    size_t large_bytes;
+    size_t n_large_peak;
+    size_t n_cleanups;
+    size_t n_own;         /* requests since the last reset that have, or had, a record */
+    size_t demand_bytes;  /* of small objects since the last reset */
+    size_t n_blocks_kept; /* at the last reset */
+};
+
+void hrn_pool_shadow_begin(struct hrn_pool_shadow *shadow, struct slm_pool *pool, bool pass_through,
+                           const size_t *source_live_bytes);
+bool hrn_pool_shadow_is_large(const struct hrn_pool_shadow *shadow, const struct hrn_request *rq);
+void hrn_pool_shadow_granted(struct hrn_pool_shadow *shadow, const struct hrn_request *rq);
+void hrn_pool_shadow_registered(struct hrn_pool_shadow *shadow, size_t data_bytes);
+void hrn_pool_shadow_resized(struct hrn_pool_shadow *shadow, size_t new_bytes);
+void hrn_pool_shadow_freed(struct hrn_pool_shadow *shadow, const struct hrn_request *rq);
+const char *hrn_pool_shadow_refused(const struct hrn_request *rq, const struct hrn_refusal *seen);
+void hrn_pool_shadow_walk(struct hrn_pool_shadow *shadow);
+/* After a reset: the pool must be as new, but for the blocks that it keeps. */
+void hrn_pool_shadow_reset(struct hrn_pool_shadow *shadow);
+
+#endif

@@ -52,7 +52,17 @@ static void *borrow_chunk(struct slm_slab *slab, unsigned class_idx, size_t alig
     return NULL;
 }
 
-static void *alloc_chunk(struct slm_slab *slab, unsigned class_idx, size_t align_bytes)
+/* What slab.h promises of every object of so many bytes, gap included. Its own class has it; one
+ * that it borrows from may not. */
+static size_t promised_align(size_t bytes, size_t align_bytes)
+{
+    size_t by_size = bytes & (~bytes + 1);
+    by_size = by_size < 16 ? by_size : 16;
+    return by_size > align_bytes ? by_size : align_bytes;
+}
+
+static void *alloc_chunk(struct slm_slab *slab, unsigned class_idx, size_t bytes,
+                         size_t align_bytes)
 {
     struct slab_class *class = &slab->classes[class_idx];
     class->n_requests++;
@@ -62,7 +72,7 @@ static void *alloc_chunk(struct slm_slab *slab, unsigned class_idx, size_t align
     }
     p = slab_chunk_alloc_grow(slab, class_idx);
     if (p == NULL) {
-        p = borrow_chunk(slab, class_idx, align_bytes);
+        p = borrow_chunk(slab, class_idx, promised_align(bytes, align_bytes));
         class->n_failures += p == NULL;
     }
     return p;
@@ -106,7 +116,7 @@ static void *alloc_object(struct slm_slab *slab, size_t size_bytes, size_t align
         while (class_idx < slab->shape.n_classes && !class_aligns(slab, class_idx, align_bytes)) {
             class_idx++;
         }
-        p = class_idx < slab->shape.n_classes ? alloc_chunk(slab, class_idx, align_bytes)
+        p = class_idx < slab->shape.n_classes ? alloc_chunk(slab, class_idx, bytes, align_bytes)
                                               : alloc_run(slab, bytes);
     }
     if (slab_is_poisoned(slab) && p != NULL) {

@@ -27,7 +27,8 @@ extern "C" {
  *          2, 4, 8 or 16: that many classes a doubling (8: at most about 12.5 % lost inside),
  *          never closer than min_object_bytes, up to 8 pages but no more than 1/16 of the region
  *          (half a page at least). When no page is left for its own class, a request is served
- *          from a free chunk of a larger class below twice its class's size.
+ *          from a free chunk of a larger class below twice its class's size, if that is aligned as
+ *          promised below.
  * Align    A result is a multiple of the largest power of two that divides the size asked for plus
  *          the gap, at most 16, and of min_object_bytes; with per_doubling 1 of the whole chunk
  *          size, up to SLM_SLAB_ALIGN_MAX. Whole-page runs, and memalign, go up to

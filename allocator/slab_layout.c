@@ -17,7 +17,7 @@ struct offsets {
     size_t lengths;
     size_t bitmaps;
     size_t memory;
-    size_t end;
+    uint64_t end;
 };
 
 static bool page_shift_of(size_t page_bytes, uint32_t *shift)
@@ -60,7 +60,9 @@ static bool shape_options(struct slab_shape *shape, const struct slm_slab_option
 static size_t largest_class_bytes(const struct slab_shape *shape)
 {
     size_t page_bytes = (size_t)1 << shape->page_shift;
-    size_t limit = (size_t)(shape->region_bytes / 16);
+    /* In whole steps, so that a few bytes more of region cannot mean more classes and fewer pages. */
+    size_t region_bytes = (size_t)shape->region_bytes & ~((size_t)SLM_SLAB_REGION_ALIGN - 1);
+    size_t limit = region_bytes / 16;
     if (shape->per_doubling == 1 || limit < page_bytes / 2) {
         return page_bytes / 2;
     }
@@ -118,7 +120,7 @@ static void place_parts(const struct slab_shape *shape, uint32_t n_pages, struct
     at->bitmaps = at->lengths + length_words(n_pages, words_of_level, &n_levels) * sizeof(uint64_t);
     at->memory = at->bitmaps + (size_t)n_pages * words_per_page(shape) * sizeof(uint64_t);
     at->memory = slm_align_up(at->memory, SLM_SLAB_REGION_ALIGN);
-    at->end = at->memory + ((size_t)n_pages << shape->page_shift);
+    at->end = at->memory + ((uint64_t)n_pages << shape->page_shift);
 }
 
 /* The most pages that fit region_bytes; 0 when not even one does. */
@@ -258,15 +260,23 @@ static void write_header(struct slab_header *header, const struct slab_shape *sh
     header->checksum = slab_layout_checksum(header);
 }
 
+/* The largest region that shape_region takes and a size_t can tell, in units of its alignment. */
+static uint64_t most_region_steps(const struct slab_shape *shape)
+{
+    uint64_t by_pages = ((uint64_t)PAGES_MAX << shape->page_shift) / SLM_SLAB_REGION_ALIGN - 1;
+    uint64_t by_size = SIZE_MAX / SLM_SLAB_REGION_ALIGN;
+    return by_pages < by_size ? by_pages : by_size;
+}
+
 size_t slm_slab_region_bytes(const struct slm_slab_options *options, size_t n_pages)
 {
     struct slab_shape shape;
     if (n_pages == 0 || n_pages >= PAGES_MAX || !shape_options(&shape, options)) {
         return 0;
     }
-    /* Metadata is less than the pages themselves and 64 KiB: the answer lies in between. */
     uint64_t low = 0;
-    uint64_t high = ((uint64_t)n_pages << shape.page_shift) / SLM_SLAB_REGION_ALIGN * 2 + 16;
+    uint64_t end = most_region_steps(&shape) + 1;
+    uint64_t high = end;
     while (high - low > 1) {
         uint64_t middle = low + (high - low) / 2;
         bool enough = shape_region(&shape, (size_t)(middle * SLM_SLAB_REGION_ALIGN)) == SLM_OK &&
@@ -277,7 +287,7 @@ size_t slm_slab_region_bytes(const struct slm_slab_options *options, size_t n_pa
             low = middle;
         }
     }
-    return (size_t)(high * SLM_SLAB_REGION_ALIGN);
+    return high == end ? 0 : (size_t)(high * SLM_SLAB_REGION_ALIGN);
 }
 
 /* A region all of whose pages are free: the rest follows by rebuilding. */

@@ -78,16 +78,18 @@ class Lane:
             print(f"{self._target}: a lane gives up after {_MAX_DEATHS} deaths", flush=True)
 
     def _command(self, seconds, artifacts):
-        return [
-            self._settings.binary(self._target),
+        options = [
             f"-max_total_time={seconds}",
             f"-timeout={_UNIT_TIMEOUT_SECONDS}",
             f"-rss_limit_mb={_RSS_LIMIT_MB}",
             f"-artifact_prefix={artifacts}/",
             "-print_final_stats=1",
-            self._settings.corpus(self._target),
-            self._seeds,
         ]
+        dictionary = self._settings.dictionary(self._target)
+        if dictionary:
+            options.append(f"-dict={dictionary}")
+        folders = [self._settings.corpus(self._target), self._seeds]
+        return [self._settings.binary(self._target)] + options + folders
 
     def _run_slice(self, seconds, findings, stop):
         self._work.mkdir(parents=True, exist_ok=True)

@@ -66,6 +66,11 @@ class Settings:
         """The checked-in corpus, in the build's own copy."""
         return self.runfiles / "fuzz" / (target + "_corpus")
 
+    def dictionary(self, target):
+        """The words of its inputs, or None."""
+        path = self.runfiles / "fuzz" / (target + "_dict")
+        return path if path.exists() and path.stat().st_size > 0 else None
+
     def corpus(self, target):
         """What earlier nights found; it outlives this one."""
         return self.cache / "corpus" / target

@@ -4,7 +4,7 @@
 # Usage: ./tools/coverage.sh [corpus|tests]
 #   corpus   only the replays of the checked-in corpus
 #   tests    every test, the replays among them (default)
-# Prints a table per file, then each branch direction never taken as file:line.
+# Prints a table per file, then each branch never taken as file:line.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -21,8 +21,8 @@ usage() {
 labels_of() { # corpus|tests
     local all='kind("cc_test rule", //...)'
     case "$1" in
-    corpus) ./bazelw query "attr(tags, \"\\bfuzz-test\\b\", $all)" 2>/dev/null ;;
-    tests) ./bazelw query "$all" 2>/dev/null ;;
+    corpus) ./bazelw query --noshow_progress "attr(tags, \"\\bfuzz-test\\b\", $all)" ;;
+    tests) ./bazelw query --noshow_progress "$all" ;;
     esac
 }
 
@@ -52,13 +52,26 @@ llvm_cov() { # subcommand option...
         "-instr-profile=$scratch/all.profdata" "$@" -sources "$root/allocator"
 }
 
-# LCOV numbers the directions of the branches of a line: true, false, true, false ...
-print_uncovered_branches() {
+# "file:line direction", once each. LCOV numbers the directions of a line's branches: true, false,
+# true, false ...
+list_uncovered_branches() {
     llvm_cov export -format=lcov | awk -F '[:,]' -v root="$root/" '
         $1 == "SF" { file = substr($0, 4); sub(root, "", file) }
         file ~ /^allocator\// && $1 == "BRDA" && ($5 == "0" || $5 == "-") {
-            printf "%s:%d: never %s\n", file, $2, $4 % 2 == 0 ? "true" : "false"
-        }' | sort -t : -k 1,1 -k 2,2n
+            print file ":" $2, $4 % 2 == 0 ? "true" : "false"
+        }' | sort -t : -k 1,1 -k 2,2n -u
+}
+
+# Assertions are left out: their conditions fail in no correct build, and are not evaluated below
+# SLM_CHECKS=2.
+print_uncovered_branches() {
+    local place direction text
+    while read -r place direction; do
+        text=$(sed -n "${place#*:}s/^ *//p" "${place%:*}")
+        if [[ $text != SLM_ASSERT\(* && $text != SLM_CHECK_ALL\(* ]]; then
+            echo "$place: never $direction: $text"
+        fi
+    done < <(list_uncovered_branches)
 }
 
 main() {
@@ -68,6 +81,10 @@ main() {
     *) usage ;;
     esac
     mapfile -t labels < <(labels_of "$what")
+    if [[ ${#labels[@]} -eq 0 ]]; then
+        echo "coverage.sh: found no tests" >&2
+        exit 1
+    fi
     run_tests "${labels[@]}"
     merge_profiles
     programs=()
@@ -80,7 +97,7 @@ main() {
         fi
     done
     llvm_cov report -show-branch-summary -show-region-summary=false
-    printf '\nBranches never taken:\n'
+    printf '\nBranches never taken, assertions aside:\n'
     print_uncovered_branches
 }
 

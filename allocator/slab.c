@@ -13,7 +13,7 @@ static void report(const struct slm_slab *slab, enum slm_status status, const ch
 {
     bool muted = status == SLM_E_NOMEM && slab->view.quiet_nomem;
     if (status != SLM_OK && slab->view.report != NULL && !muted) {
-        struct slm_slab_event event = {status, slab->header->name, call, size_bytes, pointer};
+        struct slm_slab_event event = {status, slab->name, call, size_bytes, pointer};
         slab->view.report(slab->view.report_data, &event);
     }
 }
@@ -131,15 +131,22 @@ void *slm_slab_alloc_locked(struct slm_slab *slab, size_t size_bytes)
     return alloc_object(slab, size_bytes, 1);
 }
 
-void *slm_slab_alloc(struct slm_slab *slab, size_t size_bytes)
+/* The plain forms of all three: `call` is which. */
+static void *alloc_reporting(struct slm_slab *slab, size_t size_bytes, size_t align_bytes,
+                             const char *call)
 {
     slab_lock(slab);
-    void *p = alloc_object(slab, size_bytes, 1);
+    void *p = alloc_object(slab, size_bytes, align_bytes);
     slab_unlock(slab);
     if (SLM_UNLIKELY(p == NULL)) {
-        report(slab, SLM_E_NOMEM, "alloc", size_bytes, NULL);
+        report(slab, SLM_E_NOMEM, call, size_bytes, NULL);
     }
     return p;
+}
+
+void *slm_slab_alloc(struct slm_slab *slab, size_t size_bytes)
+{
+    return alloc_reporting(slab, size_bytes, 1, "alloc");
 }
 
 void *slm_slab_calloc_locked(struct slm_slab *slab, size_t size_bytes)
@@ -150,7 +157,7 @@ void *slm_slab_calloc_locked(struct slm_slab *slab, size_t size_bytes)
 
 void *slm_slab_calloc(struct slm_slab *slab, size_t size_bytes)
 {
-    void *p = slm_slab_alloc(slab, size_bytes);
+    void *p = alloc_reporting(slab, size_bytes, 1, "calloc");
     return p == NULL ? NULL : memset(p, 0, size_bytes);
 }
 
@@ -170,13 +177,7 @@ void *slm_slab_memalign(struct slm_slab *slab, size_t align_bytes, size_t size_b
         report(slab, SLM_E_ALIGN, "memalign", size_bytes, NULL);
         return NULL;
     }
-    slab_lock(slab);
-    void *p = alloc_object(slab, size_bytes, align_bytes);
-    slab_unlock(slab);
-    if (p == NULL) {
-        report(slab, SLM_E_NOMEM, "memalign", size_bytes, NULL);
-    }
-    return p;
+    return alloc_reporting(slab, size_bytes, align_bytes, "memalign");
 }
 
 /* What is wrong with a pointer that a quick look did not find to be an object. */
@@ -306,9 +307,11 @@ size_t slm_slab_usable_bytes(struct slm_slab *slab, void *p)
     return usable_bytes;
 }
 
-/* One store frees everything; what hangs on it is rebuilt. */
+/* One store frees everything; what hangs on it is rebuilt. The root goes first: it never points to
+ * what is free. */
 void slm_slab_reset_locked(struct slm_slab *slab)
 {
+    slm_slab_set_root(slab, NULL);
     slab_commit(&slab->pages[0].word, slab_word(SLAB_FREE, 0, slab->shape.n_pages));
     slm_slab_rebuild_locked(slab);
     if (slab_is_poisoned(slab)) {

@@ -37,7 +37,7 @@ extern "C" {
  *          With no lock given, one thread at a time. Processes: one view each, same lock. Fork:
  *          the child may use an inherited view. Signals: not from handlers.
  * Failure  Exhaustion is NULL and silent unless a report hook asks. Misuse is a status and changes
- *          nothing.
+ *          nothing. The hook hears of it from the plain calls, after they let go of the lock.
  * Source   The contract is nginx's ngx_slab; listing free runs by length is known from TLSF,
  *          classes cut from spans from tcmalloc's design notes; none of the code is.
  */
@@ -105,10 +105,10 @@ enum slm_status slm_slab_attach(struct slm_slab **out, void *region, size_t regi
 void slm_slab_detach(struct slm_slab *slab);
 
 /*
- * size_bytes of memory, contents undefined; size 0 counts as 1. NULL iff neither a chunk of its
- * class, nor (see Classes) of a larger one, nor a long enough run of free pages is there, or
- * size_bytes passes the region. Cost O(1): words of one span's bitmap, or one search among run
- * lengths.
+ * size_bytes of memory, contents undefined; size 0 counts as 1. NULL iff there is neither a free
+ * chunk of its class, nor (see Classes) of a larger one, nor enough free or kept pages in a row for
+ * a new chunk of its class, or for a run; or size_bytes passes the region. Cost O(1): words of one
+ * span's bitmap, or one search among run lengths.
  */
 void *slm_slab_alloc(struct slm_slab *slab, size_t size_bytes);
 void *slm_slab_alloc_locked(struct slm_slab *slab, size_t size_bytes);
@@ -135,8 +135,8 @@ enum slm_status slm_slab_free_locked(struct slm_slab *slab, void *p);
  * lock. Under a sanitizer with an exclusive view all of them may then be touched. */
 size_t slm_slab_usable_bytes(struct slm_slab *slab, void *p);
 
-/* Frees every object at once. Requests and failures counted so far stay. Takes the lock. Cost
- * O(pages). */
+/* Frees every object at once; the root is NULL then. Requests and failures counted so far stay.
+ * Takes the lock. Cost O(pages). */
 void slm_slab_reset(struct slm_slab *slab);
 void slm_slab_reset_locked(struct slm_slab *slab);
 

@@ -44,6 +44,7 @@ static bool header_is_same(const struct slm_slab *slab)
     return header->magic == SLAB_MAGIC && header->version == SLAB_VERSION &&
            header->header_bytes == sizeof *header && header->reserved == 0 &&
            memcmp(&header->shape, &slab->shape, sizeof slab->shape) == 0 &&
+           memcmp(header->name, slab->name, sizeof slab->name) == 0 &&
            header->checksum == slab_layout_checksum(header);
 }
 

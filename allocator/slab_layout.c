@@ -389,6 +389,7 @@ enum slm_status slm_slab_attach(struct slm_slab **out, void *region, size_t regi
     }
     slab->view.source = source;
     slab_layout_derive(slab, region);
+    memcpy(slab->name, slab->header->name, sizeof slab->name - 1);
     if (slab_is_poisoned(slab)) {
         slab_poison_attach(slab);
     }

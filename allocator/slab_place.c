@@ -104,7 +104,7 @@ void *slm_slab_root(const struct slm_slab *slab)
 
 const char *slm_slab_name(const struct slm_slab *slab)
 {
-    return slab->header->name;
+    return slab->name;
 }
 
 void slm_slab_stats(struct slm_slab *slab, struct slm_slab_stats *stats)

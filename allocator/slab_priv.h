@@ -134,6 +134,7 @@ struct slm_slab {
     size_t largest_chunk_bytes;
     size_t metadata_bytes;
     struct slm_slab_view view;
+    char name[SLM_SLAB_NAME_BYTES];
     struct slab_cut cuts[SLM_SLAB_CLASSES_MAX];
     uint8_t low_classes[SLAB_LOW_MAX / SLAB_LOW_STEP + 1];
 };

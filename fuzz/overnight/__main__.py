@@ -45,7 +45,7 @@ def main(argv):
     deadline = time.monotonic()
     settings = Settings(parse_arguments(argv), pathlib.Path.cwd())
     deadline += settings.seconds
-    settings.out.mkdir(parents=True, exist_ok=True)
+    (settings.out / "logs").mkdir(parents=True, exist_ok=True)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -2,11 +2,11 @@
 """One target's share of the night: several lanes on one corpus."""
 
 import dataclasses
+import pathlib
 import shutil
 import tempfile
 import threading
 import time
-import pathlib
 
 from .lane import Lane
 

@@ -4,12 +4,10 @@
 import os
 import pathlib
 import shutil
-import signal
-import subprocess
 import tempfile
 import time
 
-from . import logs
+from . import logs, process
 
 # A process that dies without a word loses at most this much of the count of operations.
 _SLICE_SECONDS = 600
@@ -17,7 +15,6 @@ _UNIT_TIMEOUT_SECONDS = 10
 _RSS_LIMIT_MB = 1024
 # Past the end of its slice a process is in trouble: asked to stop, then killed.
 _GRACE_SECONDS = 30
-_POLL_SECONDS = 0.2
 # A bug this shallow would only fill the disk for the rest of the night.
 _MAX_DEATHS = 10
 
@@ -36,18 +33,6 @@ def _sanitizer_environment():
     }
 
 
-def _end_group(process):
-    """Ends a process and its children: libFuzzer still prints its totals on SIGUSR1."""
-    for how in (signal.SIGUSR1, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, how)
-            process.wait(timeout=5)
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue
-
-
 class Lane:
     """A worker of one target. Its numbers are sums over the processes that it ran."""
 
@@ -63,7 +48,6 @@ class Lane:
 
     def run(self, deadline, findings, stop):
         """Works until the deadline (of the monotonic clock), the stop or too many deaths."""
-        self._log.parent.mkdir(parents=True, exist_ok=True)
         while not stop.is_set() and self.trouble is None and self._n_deaths < _MAX_DEATHS:
             remaining = deadline - time.monotonic()
             # However short the share, a target runs once.
@@ -94,38 +78,21 @@ class Lane:
     def _run_slice(self, seconds, findings, stop):
         self._work.mkdir(parents=True, exist_ok=True)
         scratch = pathlib.Path(tempfile.mkdtemp(dir=self._work))
-        environment = {**os.environ, **_sanitizer_environment(), "TMPDIR": str(scratch)}
-        output = scratch / "stderr"
-        with open(output, "wb") as stderr:
-            process = subprocess.Popen(
-                self._command(seconds, scratch),
-                stdin=subprocess.DEVNULL,
-                stdout=stderr,
-                stderr=stderr,
-                cwd=scratch,
-                env=environment,
-                start_new_session=True,
-            )
-            stopped = self._wait(process, seconds + _GRACE_SECONDS, stop)
-        text = output.read_text(encoding="utf-8", errors="replace")
+        output = scratch / "output"
+        status, forced = process.run(
+            self._command(seconds, scratch),
+            output,
+            seconds + _GRACE_SECONDS,
+            stop,
+            cwd=scratch,
+            env={**os.environ, **_sanitizer_environment(), "TMPDIR": str(scratch)},
+        )
+        text = process.read_output(output)
         with open(self._log, "a", encoding="utf-8") as log:
             log.write(text)
         self.stats.append(logs.parse_stats(text))
-        self._judge(process.returncode, stopped, scratch, text, findings)
+        self._judge(status, forced, scratch, text, findings)
         shutil.rmtree(scratch, ignore_errors=True)
-
-    def _wait(self, process, seconds, stop):
-        """Waits for the end; returns why it had to be forced, or None."""
-        limit = time.monotonic() + seconds
-        forced = None
-        while process.poll() is None and forced is None:
-            if stop.wait(_POLL_SECONDS):
-                forced = "stop"
-            elif time.monotonic() > limit:
-                forced = "overrun"
-        # Also when the leader has ended: nothing that it started may stay behind.
-        _end_group(process)
-        return forced
 
     def _judge(self, status, forced, scratch, text, findings):
         inputs = [p for p in sorted(scratch.iterdir()) if p.name.startswith(_FINDING_PREFIXES)]
@@ -135,7 +102,7 @@ class Lane:
             findings.add(self._target, kind, path, text, command)
         if inputs:
             self._n_deaths += 1
-        elif forced == "overrun":
+        elif forced == process.OVERRUN:
             self.trouble = f"{self._target}: did not end in time; see {self._log}"
         elif forced is None and status not in (0, _INTERRUPTED):
             self.trouble = f"{self._target}: ended with status {status}; see {self._log}"

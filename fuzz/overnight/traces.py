@@ -1,26 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Replays the recorded traces, each through `slabmill replay`."""
 
-import subprocess
+from . import process
 
 _LIMIT_SECONDS = 600
 _COMMAND = "./bazelw run //tools:slabmill -- replay {}"
 
 
-def _replay(settings, trace):
-    """Returns (status, output) of one replay; a timeout has status None."""
-    try:
-        done = subprocess.run(
-            [settings.slabmill, "replay", trace],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=_LIMIT_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as expired:
-        return None, (expired.output or b"").decode(errors="replace")
-    return done.returncode, done.stdout.decode(errors="replace")
+def _replay(settings, trace, findings, stop):
+    output = settings.out / "logs" / (trace.name + ".log")
+    command = [settings.slabmill, "replay", trace]
+    status, forced = process.run(command, output, _LIMIT_SECONDS, stop)
+    text = process.read_output(output)
+    print(f"== {trace.name}\n{text.rstrip()}", flush=True)
+    if forced == process.OVERRUN:
+        findings.add(trace.stem, "timeout", trace, text, _COMMAND)
+    elif forced is None and status != 0:
+        findings.add(trace.stem, f"status-{status}", trace, text, _COMMAND)
 
 
 def replay_all(settings, findings, stop):
@@ -31,11 +27,7 @@ def replay_all(settings, findings, stop):
         if stop.is_set():
             break
         try:
-            status, output = _replay(settings, trace)
+            _replay(settings, trace, findings, stop)
         except OSError as error:
             return [f"slabmill did not start: {error}"]
-        print(f"== {trace.name}\n{output.rstrip()}", flush=True)
-        if status != 0:
-            kind = "timeout" if status is None else f"status-{status}"
-            findings.add(trace.stem, kind, trace, output, _COMMAND)
     return []

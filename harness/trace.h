@@ -51,6 +51,7 @@ enum hrn_trace_word { HRN_TRACE_ARENA, HRN_TRACE_POOL, HRN_TRACE_SLAB, HRN_TRACE
 struct hrn_trace {
     struct hrn_program program; /* normalized */
     enum hrn_trace_word word;
+    bool has_head;   /* the text had one */
     size_t *refused; /* indices of operations that were refused when recorded, ascending */
     size_t n_refused;
     size_t cap_refused; /* allocated */

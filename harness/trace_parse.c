@@ -21,7 +21,6 @@ struct parser {
     const char *at; /* in the line */
     const char *end;
     size_t line_number;
-    bool has_head;
     bool has_op; /* then the trace's word is settled */
 };
 
@@ -172,10 +171,10 @@ static bool parse_head_field(struct parser *parser, struct token token, uint32_t
 
 static bool parse_head(struct parser *parser, struct token word)
 {
-    if (parser->has_head || parser->has_op) {
+    if (parser->trace->has_head || parser->has_op) {
         return complain(parser, word, "one head, before any operation");
     }
-    parser->has_head = true;
+    parser->trace->has_head = true;
     uint32_t seen = 0;
     for (struct token token = next_token(parser); token.n > 0; token = next_token(parser)) {
         if (!parse_head_field(parser, token, &seen)) {

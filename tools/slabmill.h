@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of the slabmill command share. */
+#ifndef MILL_SLABMILL_H
+#define MILL_SLABMILL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "harness/adapter.h"
+#include "harness/run.h"
+#include "harness/trace.h"
+
+/*
+ * Model    slabmill COMMAND reads its options into one struct, its inputs into traces, and answers by
+ *          text on standard output and an exit status.
+ * Safety   One thread. Programs that may crash are run in a child process.
+ * Failure  Complaints go to standard error, one line each.
+ */
+
+/* Exit statuses. */
+enum mill_exit {
+    MILL_GOOD,   /* done, and every law was kept */
+    MILL_BROKEN, /* a law was broken, or a run did not come back */
+    MILL_WRONG   /* wrong call, or an input that cannot be used */
+};
+
+struct mill_options {
+    const char *adapter; /* NULL: the one that the input names */
+    const char *as;      /* "trace", "bytes", or NULL: found out */
+    const char *out;
+    const char *name;
+    const char *save_seeds;
+    uint64_t classes; /* per doubling; 0: not given */
+    uint64_t page;    /* bytes; 0: not given */
+    uint64_t seconds;
+    uint64_t rounds; /* 0: not given */
+    uint64_t seed;
+    uint64_t runs;
+    uint64_t timeout; /* of one run, seconds */
+    bool all;
+    bool help;
+    const char **files;
+    size_t n_files;
+};
+
+/* --- Options (slabmill_options.c) --- */
+
+enum mill_option {
+    MILL_OPT_ADAPTER,
+    MILL_OPT_AS,
+    MILL_OPT_CLASSES,
+    MILL_OPT_PAGE,
+    MILL_OPT_OUT,
+    MILL_OPT_NAME,
+    MILL_OPT_SECONDS,
+    MILL_OPT_ROUNDS,
+    MILL_OPT_SEED,
+    MILL_OPT_SAVE_SEEDS,
+    MILL_OPT_RUNS,
+    MILL_OPT_TIMEOUT,
+    MILL_OPT_ALL,
+    MILL_OPTIONS
+};
+#define MILL_OPT(name) (1u << MILL_OPT_##name)
+
+struct mill_command {
+    const char *name;
+    const char *arguments; /* behind the options, in the usage line */
+    const char *purpose;   /* one line */
+    const char *help;      /* more lines */
+    uint32_t takes;        /* MILL_OPT(...) of its options */
+    uint32_t needs;        /* those that must be there */
+    size_t files_min;
+    size_t files_max;
+    int (*run)(const struct mill_options *options);
+};
+
+/* Reads what follows the command's name. options->files points into argv, which is reordered. False:
+ * complained. */
+bool mill_options_read(const struct mill_command *command, int argc, char **argv,
+                       struct mill_options *options);
+void mill_options_help(const struct mill_command *command);
+
+/* "slabmill: ..." on standard error. Always MILL_WRONG. */
+__attribute__((format(printf, 1, 2))) int mill_complain(const char *format, ...);
+
+/* --- Inputs (slabmill_input.c) --- */
+
+struct mill_input {
+    const char *path;
+    struct hrn_trace trace;
+    bool from_bytes;
+};
+
+/*
+ * Reads a trace, or a fuzz input as a program. Unless options->as says which, a file is taken for a
+ * trace if its name ends in .trace, or if it is not empty and its first 512 bytes hold no control
+ * characters but tabs and ends of lines. False: complained, nothing to release.
+ */
+bool mill_input_read(struct mill_input *input, const struct mill_options *options,
+                     const char *path);
+void mill_input_fini(struct mill_input *input);
+
+/* The adapter told by --adapter, or by the trace's word. NULL: complained. */
+const struct hrn_adapter *mill_input_adapter(const struct mill_input *input,
+                                             const struct mill_options *options);
+
+/* The word for traces of programs that break under the adapter. */
+enum hrn_trace_word mill_adapter_word(const struct hrn_adapter *adapter);
+
+/* Writes a whole file. False: complained. */
+bool mill_file_write(const char *path, const void *bytes, size_t n_bytes);
+
+/* Writes the program as DIR/NAME in bytes. False: complained. What bytes cannot say exactly is said
+ * by its nearest neighbour. */
+bool mill_seed_write(const char *dir, const char *name, const struct hrn_program *program);
+
+/* Makes the folder if it is not there. False: complained. */
+bool mill_dir_make(const char *path);
+
+/* --- Adapters (slabmill_adapters.c) --- */
+
+const struct hrn_adapter *mill_adapter_find(const char *name);
+
+/* Broken on purpose: hidden but for `adapters --all`, and found by name. */
+const struct hrn_adapter *mill_adapter_broken(size_t idx);
+
+/* How a test in C++ gets at the adapter: expression, and header to include. */
+void mill_adapter_code(const struct hrn_adapter *adapter, char *code, size_t code_bytes,
+                       const char **header);
+
+/* --- Runs in a child process (slabmill_trial.c) --- */
+
+enum mill_end { MILL_END_KEPT, MILL_END_LAW, MILL_END_CRASH, MILL_END_HANG };
+
+struct mill_trial {
+    enum mill_end end;
+    struct hrn_result result; /* of KEPT and LAW */
+    int signal;               /* of CRASH; 0: it exited */
+    char report[80];          /* of CRASH: a sanitizer's "AddressSanitizer: heap-use-after-free" */
+};
+
+/* Runs the program in a child, silently, for at most so many seconds. */
+void mill_trial_run(struct mill_trial *trial, const struct hrn_adapter *adapter,
+                    const struct hrn_program *program, unsigned timeout_seconds);
+
+/* The same, with a function in place of the run; it fills *result. */
+typedef void (*mill_child_fn)(void *data, struct hrn_result *result);
+void mill_trial_call(struct mill_trial *trial, mill_child_fn call, void *data,
+                     unsigned timeout_seconds);
+
+/* True if both ended in the same way: law by law, crash by report, or by signal without one. */
+bool mill_trial_same(const struct mill_trial *a, const struct mill_trial *b);
+
+/* "broke law overlap: live objects share no byte", "crashed: ...". */
+void mill_trial_text(const struct mill_trial *trial, char *text, size_t text_bytes);
+#define MILL_TRIAL_TEXT_BYTES 512u
+
+/* Finds out how the input fails, and cuts the program behind the operation where a crash comes up.
+ * *op_idx is that operation. */
+void mill_trial_find(struct mill_trial *trial, const struct hrn_adapter *adapter,
+                     struct hrn_program *program, unsigned timeout_seconds, size_t *op_idx);
+
+/* Makes the program as small as it goes while it ends like `wanted`. False: the runs were used up
+ * before. */
+bool mill_trial_shrink(const struct mill_trial *wanted, const struct hrn_adapter *adapter,
+                       struct hrn_program *program, unsigned timeout_seconds, size_t runs_max,
+                       size_t *n_runs);
+
+/* --- Commands --- */
+
+int mill_replay(const struct mill_options *options);
+int mill_explain(const struct mill_options *options);
+int mill_shrink(const struct mill_options *options);
+int mill_emit_test(const struct mill_options *options);
+int mill_soak(const struct mill_options *options);
+int mill_adapters(const struct mill_options *options);
+int mill_seeds(const struct mill_options *options);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slabmill adapters: which allocators there are, and what they can do. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/slabmill.h"
+
+const struct hrn_adapter *mill_adapter_broken(size_t idx)
+{
+    (void)idx;
+    return NULL;
+}
+
+const struct hrn_adapter *mill_adapter_find(const char *name)
+{
+    const struct hrn_adapter *adapter = hrn_adapter_find(name);
+    for (size_t i = 0; adapter == NULL && mill_adapter_broken(i) != NULL; i++) {
+        const struct hrn_adapter *broken = mill_adapter_broken(i);
+        adapter = strcmp(broken->name, name) == 0 ? broken : NULL;
+    }
+    return adapter;
+}
+
+void mill_adapter_code(const struct hrn_adapter *adapter, char *code, size_t code_bytes,
+                       const char **header)
+{
+    snprintf(code, code_bytes, "hrn_adapter_find(\"%s\")", adapter->name);
+    *header = "harness/adapter.h";
+}
+
+static void print_adapter(const struct hrn_adapter *adapter)
+{
+    printf("%s:", adapter->name);
+    for (enum hrn_kind kind = 0; kind < HRN_KIND_COUNT; kind++) {
+        if ((adapter->can >> kind & 1u) != 0) {
+            printf(" %s", hrn_kind_word(kind));
+        }
+    }
+    putchar('\n');
+}
+
+int mill_adapters(const struct mill_options *options)
+{
+    for (size_t i = 0; hrn_adapters[i] != NULL; i++) {
+        print_adapter(hrn_adapters[i]);
+    }
+    for (size_t i = 0; options->all && mill_adapter_broken(i) != NULL; i++) {
+        print_adapter(mill_adapter_broken(i));
+    }
+    return MILL_GOOD;
+}

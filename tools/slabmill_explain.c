@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slabmill explain: a program as readable operations, how it fails, and what is live there. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocator/slab.h"
+#include "harness/watch.h"
+#include "tools/slabmill.h"
+
+#define OPS_SHOWN      40u /* before the failure, unless --all */
+#define OBJECTS_SHOWN  48u /* of an arena, unless --all */
+#define PAGES_PER_LINE 64u
+
+/* --- Operations --- */
+
+static void print_ops(const struct hrn_trace *trace, size_t op_idx, bool fails, bool all)
+{
+    const struct hrn_program *program = &trace->program;
+    size_t end = all || op_idx + OPS_SHOWN > program->n_ops ? program->n_ops : op_idx + 1;
+    size_t start = all || op_idx < OPS_SHOWN ? 0 : op_idx - OPS_SHOWN;
+    char line[HRN_TRACE_LINE_BUF_BYTES];
+    hrn_trace_print_head(&program->head, line, sizeof line);
+    printf("%s\n", line);
+    if (start > 0) {
+        printf("  ... %zu operations before\n", start);
+    }
+    for (size_t i = start; i < end; i++) {
+        hrn_trace_print_op(trace->word, &program->ops[i], line, sizeof line);
+        printf("%c %6zu  %s\n", fails && i == op_idx ? '>' : ' ', i, line);
+    }
+    if (end < program->n_ops) {
+        printf("  ... %zu operations behind\n", program->n_ops - end);
+    }
+    if (fails && op_idx == program->n_ops) {
+        printf("> the end\n");
+    }
+}
+
+/* --- Pages of a slab --- */
+
+/* Live bytes of the objects that start in the page, objects and *at going up together. */
+static size_t live_in_page(const struct hrn_watch_view *view, const unsigned char *page,
+                           size_t page_bytes, size_t *at)
+{
+    size_t live = 0;
+    while (*at < view->n_objects && view->objects[*at].p < page + page_bytes) {
+        live += view->objects[*at].p >= page ? view->objects[*at].size_bytes : 0;
+        ++*at;
+    }
+    return live;
+}
+
+static char page_sign(struct slm_slab *slab, const unsigned char *page, size_t live,
+                      size_t page_bytes)
+{
+    struct slm_slab_place place;
+    slm_slab_locate(slab, page, &place);
+    switch (place.kind) {
+    case SLM_SLAB_FREE_PAGE:
+        return '.';
+    case SLM_SLAB_RUN:
+        return place.object == (const void *)page ? 'R' : 'r';
+    case SLM_SLAB_CHUNK_USED:
+    case SLM_SLAB_CHUNK_FREE:
+    case SLM_SLAB_SPAN_TAIL: {
+        size_t tenths = live * 10 / page_bytes;
+        return (char)('0' + (tenths < 9 ? tenths : 9));
+    }
+    default:
+        return '?';
+    }
+}
+
+static void print_pages(const struct hrn_watch_view *view)
+{
+    struct slm_slab *slab;
+    if (slm_slab_attach(&slab, view->env->region, view->env->region_bytes, NULL) != SLM_OK) {
+        return;
+    }
+    struct slm_slab_stats stats;
+    slm_slab_stats(slab, &stats);
+    printf("  %zu pages of %zu bytes, the first at +%zu; %zu free, %zu kept empty\n"
+           "  (. free, R start of a run, r rest of it, 0-9 a class's page by tenths in use)\n",
+           stats.n_pages, stats.page_bytes, stats.metadata_bytes, stats.n_free_pages,
+           stats.n_kept_pages);
+    const unsigned char *page = (const unsigned char *)view->env->region + stats.metadata_bytes;
+    size_t at = 0;
+    for (size_t i = 0; i < stats.n_pages; i++, page += stats.page_bytes) {
+        size_t live = live_in_page(view, page, stats.page_bytes, &at);
+        bool last = i % PAGES_PER_LINE == PAGES_PER_LINE - 1 || i == stats.n_pages - 1;
+        printf("%s%c%s", i % PAGES_PER_LINE == 0 ? "    " : "",
+               page_sign(slab, page, live, stats.page_bytes), last ? "\n" : "");
+    }
+    slm_slab_detach(slab);
+}
+
+/* --- The live map --- */
+
+struct picture {
+    const struct hrn_adapter *adapter;
+    const struct hrn_program *program;
+    size_t n_ops;
+    bool all;
+};
+
+/* Where an object lies: in its region, or behind the lowest object. */
+static void print_objects(const struct hrn_watch_view *view, bool all)
+{
+    const unsigned char *base = view->env->region != NULL ? view->env->region
+                                : view->n_objects > 0     ? view->objects[0].p
+                                                          : NULL;
+    size_t n = all || view->n_objects < OBJECTS_SHOWN ? view->n_objects : OBJECTS_SHOWN;
+    for (size_t i = 0; i < n; i++) {
+        const struct hrn_watch_object *o = &view->objects[i];
+        printf("  #%-6u %8zu bytes at +%zu\n", o->id, o->size_bytes,
+               (size_t)((uintptr_t)o->p - (uintptr_t)base));
+    }
+    if (n < view->n_objects) {
+        printf("  ... and %zu more (--all shows them)\n", view->n_objects - n);
+    }
+}
+
+static void print_view(void *data, const struct hrn_watch_view *view)
+{
+    const struct picture *picture = data;
+    printf("arena %u: %zu live objects, %zu bytes asked for", view->env->arena, view->n_objects,
+           view->live_bytes);
+    if (view->env->region != NULL) {
+        printf(", in a region of %zu bytes\n", view->env->region_bytes);
+    } else {
+        printf(", %zu bytes taken from the source; places are from the lowest object on\n",
+               view->source_bytes);
+    }
+    if (view->env->region != NULL) {
+        print_pages(view);
+    }
+    print_objects(view, picture->all);
+}
+
+static void look_in_child(void *data, struct hrn_result *result)
+{
+    const struct picture *picture = data;
+    (void)hrn_watch_look(picture->adapter, picture->program, picture->n_ops, print_view, data,
+                         result);
+}
+
+static void print_failure(const struct mill_trial *trial, const struct hrn_adapter *adapter,
+                          size_t op_idx)
+{
+    char text[MILL_TRIAL_TEXT_BYTES];
+    mill_trial_text(trial, text, sizeof text);
+    printf("\n%s %s", adapter->name, text);
+    if (trial->end == MILL_END_KEPT) {
+        printf(": %llu operations done, %llu allocations refused\n",
+               (unsigned long long)trial->result.n_done,
+               (unsigned long long)trial->result.n_refused);
+        return;
+    }
+    printf(", at operation %zu\n", op_idx);
+    if (trial->end == MILL_END_LAW) {
+        printf("  seen: %s\n", trial->result.text);
+    }
+}
+
+static int explain(struct mill_input *input, const struct hrn_adapter *adapter,
+                   const struct mill_options *options)
+{
+    struct mill_trial trial;
+    size_t op_idx;
+    struct hrn_program *program = &input->trace.program;
+    size_t n_ops = program->n_ops;
+    mill_trial_find(&trial, adapter, program, (unsigned)options->timeout, &op_idx);
+    bool fails = trial.end != MILL_END_KEPT;
+    op_idx = fails ? op_idx : program->n_ops;
+    input->trace.word = mill_adapter_word(adapter);
+    printf("%s: %zu operations, %u objects, from %s\n", input->path, n_ops, program->n_ids,
+           input->from_bytes ? "bytes" : "text");
+    print_ops(&input->trace, op_idx, fails, options->all);
+    print_failure(&trial, adapter, op_idx);
+    printf("\nLive before %s:\n", fails && op_idx < n_ops ? "it" : "the end");
+    struct picture picture = {adapter, program, op_idx, options->all};
+    struct mill_trial look;
+    mill_trial_call(&look, look_in_child, &picture, (unsigned)options->timeout);
+    if (look.end == MILL_END_CRASH || look.end == MILL_END_HANG) {
+        printf("  (the run does not get there a second time)\n");
+    }
+    return fails ? MILL_BROKEN : MILL_GOOD;
+}
+
+int mill_explain(const struct mill_options *options)
+{
+    struct mill_input input;
+    if (!mill_input_read(&input, options, options->files[0])) {
+        return MILL_WRONG;
+    }
+    const struct hrn_adapter *adapter = mill_input_adapter(&input, options);
+    int status = adapter == NULL ? MILL_WRONG : explain(&input, adapter, options);
+    mill_input_fini(&input);
+    return status;
+}

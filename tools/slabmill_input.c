@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inputs of the slabmill command, and files it writes. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tools/slabmill.h"
+
+#define SNIFF_BYTES    512u
+#define FILE_MAX_BYTES ((size_t)256 << 20)
+#define PATH_BUF_BYTES 4096u
+
+static bool complain_file(const char *path)
+{
+    (void)mill_complain("%s: %s", path, strerror(errno));
+    return false;
+}
+
+/* The file's bytes, to be released with free; NULL: complained. */
+static char *read_open_file(FILE *file, const char *path, size_t *n_bytes)
+{
+    char *bytes = NULL;
+    size_t cap = 0;
+    *n_bytes = 0;
+    while (!feof(file) && !ferror(file) && *n_bytes <= FILE_MAX_BYTES) {
+        if (cap - *n_bytes < 65536) {
+            cap = cap == 0 ? 65536 : cap * 2;
+            char *grown = realloc(bytes, cap);
+            if (grown == NULL) {
+                break;
+            }
+            bytes = grown;
+        }
+        *n_bytes += fread(bytes + *n_bytes, 1, cap - *n_bytes, file);
+    }
+    if (!ferror(file) && feof(file)) {
+        return bytes;
+    }
+    errno = *n_bytes > FILE_MAX_BYTES ? EFBIG : errno;
+    (void)complain_file(path);
+    free(bytes);
+    return NULL;
+}
+
+static char *read_file(const char *path, size_t *n_bytes)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) {
+        (void)complain_file(path);
+        return NULL;
+    }
+    char *bytes = read_open_file(file, path, n_bytes);
+    fclose(file);
+    return bytes;
+}
+
+static bool ends_in(const char *path, const char *suffix)
+{
+    size_t n = strlen(path);
+    size_t n_suffix = strlen(suffix);
+    return n >= n_suffix && strcmp(path + n - n_suffix, suffix) == 0;
+}
+
+/* The rule of mill_input_read. */
+static bool looks_like_trace(const char *path, const char *bytes, size_t n_bytes)
+{
+    if (ends_in(path, ".trace")) {
+        return true;
+    }
+    size_t n = n_bytes < SNIFF_BYTES ? n_bytes : SNIFF_BYTES;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        if (c == 0x7f || (c < ' ' && strchr("\t\r\n", c) == NULL) || c == '\0') {
+            return false;
+        }
+    }
+    return n > 0;
+}
+
+bool mill_input_read(struct mill_input *input, const struct mill_options *options, const char *path)
+{
+    size_t n_bytes;
+    char *bytes = read_file(path, &n_bytes);
+    if (bytes == NULL) {
+        return false;
+    }
+    input->path = path;
+    input->from_bytes = options->as != NULL ? strcmp(options->as, "bytes") == 0
+                                            : !looks_like_trace(path, bytes, n_bytes);
+    hrn_trace_init(&input->trace);
+    struct hrn_trace_error error;
+    bool good = true;
+    if (input->from_bytes) {
+        hrn_program_decode(&input->trace.program, (const uint8_t *)bytes, n_bytes);
+    } else {
+        good = hrn_trace_parse(&input->trace, bytes, n_bytes, &error);
+    }
+    free(bytes);
+    if (!good) {
+        char text[HRN_TRACE_ERROR_BYTES];
+        hrn_trace_error_text(&error, path, text, sizeof text);
+        (void)mill_complain("%s%s", text,
+                            options->as == NULL ? " (a fuzz input? then say --as bytes)" : "");
+        mill_input_fini(input);
+    }
+    return good;
+}
+
+void mill_input_fini(struct mill_input *input)
+{
+    hrn_trace_fini(&input->trace);
+}
+
+const struct hrn_adapter *mill_input_adapter(const struct mill_input *input,
+                                             const struct mill_options *options)
+{
+    if (options->adapter != NULL) {
+        const struct hrn_adapter *adapter = mill_adapter_find(options->adapter);
+        if (adapter == NULL) {
+            (void)mill_complain("no adapter is called %s (see slabmill adapters)",
+                                options->adapter);
+        }
+        return adapter;
+    }
+    if (input->from_bytes || input->trace.word == HRN_TRACE_ARENA) {
+        (void)mill_complain("%s: does not say which allocator it is for: use --adapter",
+                            input->path);
+        return NULL;
+    }
+    return mill_adapter_find(hrn_trace_word_text(input->trace.word));
+}
+
+enum hrn_trace_word mill_adapter_word(const struct hrn_adapter *adapter)
+{
+    for (enum hrn_trace_word word = 0; word < HRN_TRACE_WORD_COUNT; word++) {
+        if (strcmp(adapter->name, hrn_trace_word_text(word)) == 0) {
+            return word;
+        }
+    }
+    return HRN_TRACE_ARENA;
+}
+
+bool mill_file_write(const char *path, const void *bytes, size_t n_bytes)
+{
+    FILE *file = fopen(path, "wb");
+    if (file == NULL) {
+        return complain_file(path);
+    }
+    bool written = fwrite(bytes, 1, n_bytes, file) == n_bytes;
+    bool closed = fclose(file) == 0;
+    return (written && closed) || complain_file(path);
+}
+
+bool mill_seed_write(const char *dir, const char *name, const struct hrn_program *program)
+{
+    char path[PATH_BUF_BYTES];
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", dir, name) >= sizeof path) {
+        errno = ENAMETOOLONG;
+        return complain_file(dir);
+    }
+    size_t n_bytes = hrn_program_encoded_bytes(program);
+    uint8_t *bytes = malloc(n_bytes);
+    if (bytes == NULL) {
+        return complain_file(path);
+    }
+    (void)hrn_program_encode(program, bytes);
+    bool good = mill_file_write(path, bytes, n_bytes);
+    free(bytes);
+    return good;
+}
+
+bool mill_dir_make(const char *path)
+{
+    return mkdir(path, 0777) == 0 || errno == EEXIST || complain_file(path);
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options of the slabmill command. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/slabmill.h"
+
+enum row_type { ROW_TEXT, ROW_NUMBER, ROW_SEED, ROW_FLAG };
+
+struct row {
+    const char *name;
+    const char *value; /* what the help calls it */
+    const char *help;
+    enum row_type type;
+    size_t offset;            /* in struct mill_options */
+    const uint64_t *allowed;  /* numbers: the only ones, 0 at the end; NULL: any above 0 */
+    const char *const *texts; /* texts: the only ones, NULL at the end; NULL: any */
+};
+
+static const uint64_t allowed_classes[] = {1, 2, 4, 8, 16, 0};
+static const uint64_t allowed_pages[] = {4096, 16384, 65536, 0};
+static const char *const allowed_forms[] = {"trace", "bytes", NULL};
+
+#define AT(field) offsetof(struct mill_options, field)
+
+static const struct row rows[MILL_OPTIONS] = {
+    [MILL_OPT_ADAPTER] = {.name = "--adapter",
+                          .value = "NAME",
+                          .offset = AT(adapter),
+                          .help = "allocator to run; else pool or slab, as the trace says"},
+    [MILL_OPT_AS] = {.name = "--as",
+                     .value = "trace|bytes",
+                     .offset = AT(as),
+                     .texts = allowed_forms,
+                     .help = "what the file is: trace text, or a fuzz input"},
+    [MILL_OPT_CLASSES] = {.name = "--classes",
+                          .value = "1|2|4|8|16",
+                          .type = ROW_NUMBER,
+                          .offset = AT(classes),
+                          .allowed = allowed_classes,
+                          .help = "slab classes a doubling of size"},
+    [MILL_OPT_PAGE] = {.name = "--page",
+                       .value = "4096|16384|65536",
+                       .type = ROW_NUMBER,
+                       .offset = AT(page),
+                       .allowed = allowed_pages,
+                       .help = "slab page size in bytes"},
+    [MILL_OPT_OUT] = {.name = "-o",
+                      .value = "OUT",
+                      .offset = AT(out),
+                      .help = "file or folder to write"},
+    [MILL_OPT_NAME] = {.name = "--name",
+                       .value = "NAME",
+                       .offset = AT(name),
+                       .help = "name of the test"},
+    [MILL_OPT_SECONDS] = {.name = "--seconds",
+                          .value = "N",
+                          .type = ROW_NUMBER,
+                          .offset = AT(seconds),
+                          .help = "time to go on for"},
+    [MILL_OPT_ROUNDS] = {.name = "--rounds",
+                         .value = "N",
+                         .type = ROW_NUMBER,
+                         .offset = AT(rounds),
+                         .help = "rounds to do, whatever the time"},
+    [MILL_OPT_SEED] = {.name = "--seed",
+                       .value = "S",
+                       .type = ROW_SEED,
+                       .offset = AT(seed),
+                       .help = "where the random numbers start"},
+    [MILL_OPT_SAVE_SEEDS] = {.name = "--save-seeds",
+                             .value = "DIR",
+                             .offset = AT(save_seeds),
+                             .help = "write each round's program there as a fuzz input"},
+    [MILL_OPT_RUNS] = {.name = "--runs",
+                       .value = "N",
+                       .type = ROW_NUMBER,
+                       .offset = AT(runs),
+                       .help = "runs to spend at most (20000)"},
+    [MILL_OPT_TIMEOUT] = {.name = "--timeout",
+                          .value = "S",
+                          .type = ROW_NUMBER,
+                          .offset = AT(timeout),
+                          .help = "seconds until a run hangs (20)"},
+    [MILL_OPT_ALL] = {.name = "--all",
+                      .type = ROW_FLAG,
+                      .offset = AT(all),
+                      .help = "everything, also what is usually left out"},
+};
+
+int mill_complain(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs("slabmill: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return MILL_WRONG;
+}
+
+/* The option's row if the command takes it. "--seed=7" is --seed, and *value is "7". */
+static const struct row *find_row(const struct mill_command *command, const char *arg,
+                                  const char **value)
+{
+    const char *equals = strncmp(arg, "--", 2) == 0 ? strchr(arg, '=') : NULL;
+    size_t n = equals != NULL ? (size_t)(equals - arg) : strlen(arg);
+    for (size_t i = 0; i < MILL_OPTIONS; i++) {
+        if ((command->takes >> i & 1u) != 0 && strlen(rows[i].name) == n &&
+            strncmp(rows[i].name, arg, n) == 0) {
+            *value = equals != NULL ? equals + 1 : NULL;
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+static bool number_allowed(const struct row *row, uint64_t number)
+{
+    const uint64_t *allowed = row->allowed;
+    while (allowed != NULL && *allowed != 0 && *allowed != number) {
+        allowed++;
+    }
+    return allowed == NULL || *allowed != 0;
+}
+
+static bool read_number(const struct row *row, const char *text, uint64_t *number)
+{
+    errno = 0;
+    *number = strtoull(text, NULL, 10);
+    bool digits = strspn(text, "0123456789") == strlen(text) && *text != '\0' && errno == 0;
+    bool range = row->type == ROW_SEED ||
+                 (*number > 0 && *number < UINT32_MAX && number_allowed(row, *number));
+    if (!digits || !range) {
+        (void)mill_complain("%s %s: expected %s", row->name, text,
+                            row->allowed != NULL    ? row->value
+                            : row->type == ROW_SEED ? "a number below 2^64"
+                                                    : "a number from 1 to 4294967294");
+    }
+    return digits && range;
+}
+
+static bool text_allowed(const struct row *row, const char *text)
+{
+    const char *const *texts = row->texts;
+    while (texts != NULL && *texts != NULL && strcmp(*texts, text) != 0) {
+        texts++;
+    }
+    if (texts == NULL || *texts != NULL) {
+        return true;
+    }
+    (void)mill_complain("%s %s: expected %s", row->name, text, row->value);
+    return false;
+}
+
+static bool set_value(const struct row *row, const char *value, struct mill_options *options)
+{
+    char *field = (char *)options + row->offset;
+    if (row->type == ROW_NUMBER || row->type == ROW_SEED) {
+        uint64_t number;
+        bool good = read_number(row, value, &number);
+        memcpy(field, &number, sizeof number);
+        return good;
+    }
+    memcpy(field, &value, sizeof value);
+    return text_allowed(row, value);
+}
+
+/* Reads the option at argv[*at], and its value, which may be the next argument. */
+static bool read_option(const struct mill_command *command, int argc, char **argv, int *at,
+                        struct mill_options *options, uint32_t *seen)
+{
+    const char *value;
+    const struct row *row = find_row(command, argv[*at], &value);
+    if (row == NULL) {
+        (void)mill_complain("%s: unknown option %s (see slabmill %s --help)", command->name,
+                            argv[*at], command->name);
+        return false;
+    }
+    *seen |= 1u << (row - rows);
+    if (row->type == ROW_FLAG) {
+        memcpy((char *)options + row->offset, &(bool){true}, sizeof(bool));
+        return true;
+    }
+    if (value == NULL && *at + 1 < argc) {
+        value = argv[++*at];
+    }
+    if (value == NULL) {
+        (void)mill_complain("%s: %s needs a value", command->name, row->name);
+        return false;
+    }
+    return set_value(row, value, options);
+}
+
+/* What must be there besides. */
+static bool is_complete(const struct mill_command *command, const struct mill_options *options,
+                        uint32_t seen)
+{
+    for (size_t i = 0; i < MILL_OPTIONS; i++) {
+        if (((command->needs & ~seen) >> i & 1u) != 0) {
+            (void)mill_complain("%s: %s %s is missing", command->name, rows[i].name, rows[i].value);
+            return false;
+        }
+    }
+    if (options->n_files < command->files_min || options->n_files > command->files_max) {
+        (void)mill_complain("%s: expected %s, found %zu", command->name,
+                            command->files_max == 0   ? "no file"
+                            : command->files_max == 1 ? "one file"
+                                                      : "at least one file",
+                            options->n_files);
+        return false;
+    }
+    return true;
+}
+
+bool mill_options_read(const struct mill_command *command, int argc, char **argv,
+                       struct mill_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->runs = 20000;
+    options->timeout = 20;
+    options->files = (const char **)(void *)argv;
+    uint32_t seen = 0;
+    bool only_files = false;
+    for (int i = 0; i < argc; i++) {
+        if (only_files || argv[i][0] != '-' || argv[i][1] == '\0') {
+            options->files[options->n_files++] = argv[i];
+        } else if (strcmp(argv[i], "--") == 0) {
+            only_files = true;
+        } else if (strcmp(argv[i], "--help") == 0) {
+            options->help = true;
+            return true;
+        } else if (!read_option(command, argc, argv, &i, options, &seen)) {
+            return false;
+        }
+    }
+    return is_complete(command, options, seen);
+}
+
+void mill_options_help(const struct mill_command *command)
+{
+    printf("usage: slabmill %s", command->name);
+    for (size_t i = 0; i < MILL_OPTIONS; i++) {
+        if ((command->takes >> i & 1u) != 0) {
+            bool needed = (command->needs >> i & 1u) != 0;
+            printf(" %s%s%s%s%s", needed ? "" : "[", rows[i].name, rows[i].value ? " " : "",
+                   rows[i].value ? rows[i].value : "", needed ? "" : "]");
+        }
+    }
+    printf("%s\n%s\n%s", command->arguments, command->purpose, command->help);
+    for (size_t i = 0; i < MILL_OPTIONS; i++) {
+        if ((command->takes >> i & 1u) != 0) {
+            char left[48];
+            snprintf(left, sizeof left, "%s %s", rows[i].name, rows[i].value ? rows[i].value : "");
+            printf("  %-26s %s\n", left, rows[i].help);
+        }
+    }
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slabmill replay: traces and fuzz inputs, run with every check, and what came of it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocator/pool.h"
+#include "allocator/slab.h"
+#include "harness/watch.h"
+#include "tools/slabmill.h"
+
+#define FINE_PER_DOUBLING 8u
+
+/* What a replay counts besides what the run itself does. */
+struct tally {
+    const struct hrn_trace *trace;
+    size_t next_refused;     /* in trace->refused */
+    uint64_t n_served;       /* refused when recorded, served here */
+    uint64_t n_denied;       /* the reverse */
+    size_t first_denied_idx; /* operation of the first of these */
+    uint64_t n_arenas;
+    uint64_t n_large;
+    size_t large_above_bytes;    /* small limit of the pool made last */
+    size_t limit_of_bytes;       /* block size that this limit is of */
+    struct slm_slab_stats stats; /* at the end of the arena that used most pages */
+    struct hrn_result result;
+};
+
+/* --- Watching --- */
+
+static bool was_refused(struct tally *tally, size_t op_idx)
+{
+    const struct hrn_trace *trace = tally->trace;
+    while (tally->next_refused < trace->n_refused && trace->refused[tally->next_refused] < op_idx) {
+        tally->next_refused++;
+    }
+    return tally->next_refused < trace->n_refused && trace->refused[tally->next_refused] == op_idx;
+}
+
+static void count_answer(void *data, size_t op_idx, const struct hrn_request *rq, const void *p)
+{
+    struct tally *tally = data;
+    bool recorded = was_refused(tally, op_idx);
+    tally->n_served += recorded && p != NULL;
+    tally->n_large += p != NULL && rq->size_bytes > tally->large_above_bytes;
+    if (!recorded && p == NULL && tally->n_denied++ == 0) {
+        tally->first_denied_idx = op_idx;
+    }
+}
+
+static void count_slab(void *data, const struct hrn_env *env)
+{
+    (void)env;
+    ((struct tally *)data)->n_arenas++;
+}
+
+/* Pools say from what size on an object is a large block; a pool of the same block size is asked. */
+static void count_pool(void *data, const struct hrn_env *env)
+{
+    struct tally *tally = data;
+    tally->n_arenas++;
+    size_t block_bytes = env->size_bytes != 0 ? env->size_bytes : env->head->block_bytes;
+    struct slm_pool *pool;
+    if (block_bytes != tally->limit_of_bytes &&
+        slm_pool_create(&pool, block_bytes, NULL, 0) == SLM_OK) {
+        struct slm_pool_stats stats;
+        slm_pool_stats(pool, &stats);
+        (void)slm_pool_destroy(pool);
+        tally->limit_of_bytes = block_bytes;
+        tally->large_above_bytes = stats.small_limit_bytes;
+    }
+}
+
+/* A second view of the region: it reads what the first one counted. */
+static void read_slab(void *data, const struct hrn_env *env)
+{
+    struct tally *tally = data;
+    struct slm_slab *slab;
+    if (slm_slab_attach(&slab, env->region, env->region_bytes, NULL) != SLM_OK) {
+        return;
+    }
+    struct slm_slab_stats stats;
+    slm_slab_stats(slab, &stats);
+    slm_slab_detach(slab);
+    if (stats.peak_used_pages >= tally->stats.peak_used_pages) {
+        tally->stats = stats;
+    }
+}
+
+static bool replay_once(struct tally *tally, const struct hrn_adapter *adapter,
+                        const struct mill_input *input)
+{
+    memset(tally, 0, sizeof *tally);
+    tally->trace = &input->trace;
+    tally->large_above_bytes = SIZE_MAX;
+    bool slab = adapter == &hrn_adapter_slab;
+    const struct hrn_watcher watcher = {.data = tally,
+                                        .made =
+                                            adapter == &hrn_adapter_pool ? count_pool : count_slab,
+                                        .answered = count_answer,
+                                        .ending = slab ? read_slab : NULL};
+    enum hrn_law law = hrn_watch_run(adapter, &input->trace.program, &tally->result, &watcher);
+    if (law == HRN_LAW_NONE) {
+        return true;
+    }
+    char op[HRN_OP_TEXT_BYTES] = "the end";
+    if (tally->result.op_idx < input->trace.program.n_ops) {
+        hrn_op_text(&input->trace.program.ops[tally->result.op_idx], op, sizeof op);
+    }
+    printf("%s: %s broke law %s: %s\n  seen: %s\n  at operation %zu: %s\n", input->path,
+           adapter->name, hrn_law_name(law), hrn_law_sentence(law), tally->result.text,
+           tally->result.op_idx, op);
+    return false;
+}
+
+/* --- Saying --- */
+
+/* Lines of the trace: a refusal is one, though it is two operations. */
+static size_t n_lines(const struct mill_input *input)
+{
+    return input->trace.program.n_ops - input->trace.n_refused;
+}
+
+static void print_slab_header(const struct mill_input *input)
+{
+    printf("%s: slab, %zu operations, %zu refused by nginx; %d laws kept\n", input->path,
+           n_lines(input), input->trace.n_refused, HRN_LAW_COUNT - 1);
+    printf("  %-16s %8s %12s %12s %11s %11s %11s\n", "classes", "page", "of these", "refused here,",
+           "peak pages", "peak bytes", "peak bytes");
+    printf("  %-16s %8s %12s %12s %11s %11s %11s\n", "", "", "served here", "not by nginx", "used",
+           "used", "asked for");
+}
+
+static void print_slab_row(const struct tally *tally, const struct hrn_head *head)
+{
+    char classes[32] = "powers of two";
+    if (head->per_doubling > 1) {
+        snprintf(classes, sizeof classes, "%u a doubling", head->per_doubling);
+    }
+    const struct slm_slab_stats *stats = &tally->stats;
+    char pages[32];
+    snprintf(pages, sizeof pages, "%zu of %zu", stats->peak_used_pages, stats->n_pages);
+    printf("  %-16s %8u %12llu %13llu %11s %11zu %11zu\n", classes, head->page_bytes,
+           (unsigned long long)tally->n_served, (unsigned long long)tally->n_denied, pages,
+           stats->peak_used_pages * stats->page_bytes, tally->result.peak_live_bytes);
+}
+
+static void print_denied(const struct tally *tally, const struct mill_input *input)
+{
+    if (tally->n_denied > 0 && !input->from_bytes) {
+        char op[HRN_OP_TEXT_BYTES];
+        hrn_op_text(&input->trace.program.ops[tally->first_denied_idx], op, sizeof op);
+        printf("  the first refusal that nginx did not make: operation %zu: %s\n",
+               tally->first_denied_idx, op);
+    }
+}
+
+static void print_plain(const struct tally *tally, const struct hrn_adapter *adapter,
+                        const struct mill_input *input)
+{
+    printf("%s: %s, %llu arenas, %zu operations, %llu refused, %zu bytes asked for at most; "
+           "%d laws kept\n",
+           input->path, adapter->name, (unsigned long long)tally->n_arenas, n_lines(input),
+           (unsigned long long)tally->result.n_refused, tally->result.peak_live_bytes,
+           HRN_LAW_COUNT - 1);
+}
+
+static void print_pool(const struct tally *tally, const struct mill_input *input)
+{
+    printf("%s: pool, %llu pools, %zu operations, %llu refused, %llu large blocks; %d laws kept\n",
+           input->path, (unsigned long long)tally->n_arenas, n_lines(input),
+           (unsigned long long)tally->result.n_refused, (unsigned long long)tally->n_large,
+           HRN_LAW_COUNT - 1);
+    printf("  peak bytes: %zu asked for, %zu taken from the source\n",
+           tally->result.peak_live_bytes, tally->result.peak_source_bytes);
+}
+
+/* --- Replaying --- */
+
+static int replay_slab(const struct hrn_adapter *adapter, struct mill_input *input,
+                       bool both_tables)
+{
+    struct hrn_head *head = &input->trace.program.head;
+    struct tally tallies[2];
+    struct hrn_head heads[2];
+    size_t n = both_tables ? 2 : 1;
+    for (size_t i = 0; i < n; i++) {
+        head->per_doubling = both_tables ? (i == 0 ? 1 : FINE_PER_DOUBLING) : head->per_doubling;
+        heads[i] = *head;
+        if (!replay_once(&tallies[i], adapter, input)) {
+            return MILL_BROKEN;
+        }
+    }
+    print_slab_header(input);
+    for (size_t i = 0; i < n; i++) {
+        print_slab_row(&tallies[i], &heads[i]);
+        print_denied(&tallies[i], input);
+    }
+    return MILL_GOOD;
+}
+
+static int replay_input(struct mill_input *input, const struct mill_options *options)
+{
+    const struct hrn_adapter *adapter = mill_input_adapter(input, options);
+    if (adapter == NULL) {
+        return MILL_WRONG;
+    }
+    struct hrn_head *head = &input->trace.program.head;
+    bool told = options->classes != 0 || options->page != 0;
+    head->per_doubling = options->classes != 0 ? (uint32_t)options->classes : head->per_doubling;
+    head->page_bytes = options->page != 0 ? (uint32_t)options->page : head->page_bytes;
+    if (adapter == &hrn_adapter_slab && !input->from_bytes) {
+        return replay_slab(adapter, input, !told && !input->trace.has_head);
+    }
+    struct tally tally;
+    if (!replay_once(&tally, adapter, input)) {
+        return MILL_BROKEN;
+    }
+    if (adapter == &hrn_adapter_pool) {
+        print_pool(&tally, input);
+    } else {
+        print_plain(&tally, adapter, input);
+    }
+    return MILL_GOOD;
+}
+
+int mill_replay(const struct mill_options *options)
+{
+    int worst = MILL_GOOD;
+    for (size_t i = 0; i < options->n_files; i++) {
+        struct mill_input input;
+        int status = MILL_WRONG;
+        if (mill_input_read(&input, options, options->files[i])) {
+            status = replay_input(&input, options);
+            mill_input_fini(&input);
+        }
+        worst = status > worst ? status : worst;
+    }
+    return worst;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slabmill shrink and emit-test: a failing program made small, and made a test. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/emit.h"
+#include "tools/slabmill.h"
+
+/* An input, how it fails, and where. */
+struct failure {
+    struct mill_input input;
+    const struct hrn_adapter *adapter;
+    struct mill_trial trial;
+    size_t op_idx;
+};
+
+/* MILL_GOOD: there is a failure. */
+static int find_failure(struct failure *failure, const struct mill_options *options)
+{
+    if (!mill_input_read(&failure->input, options, options->files[0])) {
+        return MILL_WRONG;
+    }
+    failure->adapter = mill_input_adapter(&failure->input, options);
+    if (failure->adapter == NULL) {
+        mill_input_fini(&failure->input);
+        return MILL_WRONG;
+    }
+    mill_trial_find(&failure->trial, failure->adapter, &failure->input.trace.program,
+                    (unsigned)options->timeout, &failure->op_idx);
+    failure->input.trace.word = mill_adapter_word(failure->adapter);
+    failure->input.trace.n_refused = 0;
+    if (failure->trial.end != MILL_END_KEPT) {
+        return MILL_GOOD;
+    }
+    mill_input_fini(&failure->input);
+    return mill_complain("%s: keeps every law under %s in this build: nothing to do",
+                         options->files[0], failure->adapter->name);
+}
+
+static bool write_trace(const char *path, const struct hrn_trace *trace)
+{
+    size_t n_bytes;
+    char *text = hrn_trace_print(trace, &n_bytes);
+    bool good = mill_file_write(path, text, n_bytes);
+    free(text);
+    return good;
+}
+
+int mill_shrink(const struct mill_options *options)
+{
+    struct failure failure;
+    int status = find_failure(&failure, options);
+    if (status != MILL_GOOD) {
+        return status;
+    }
+    struct hrn_program *program = &failure.input.trace.program;
+    size_t n_before = program->n_ops;
+    size_t n_runs;
+    bool minimal = mill_trial_shrink(&failure.trial, failure.adapter, program,
+                                     (unsigned)options->timeout, options->runs, &n_runs);
+    char text[MILL_TRIAL_TEXT_BYTES];
+    mill_trial_text(&failure.trial, text, sizeof text);
+    printf("%s: %s under %s\n%zu operations made %zu in %zu runs%s\n", options->files[0], text,
+           failure.adapter->name, n_before, program->n_ops, n_runs,
+           minimal ? "" : " (not the end: more --runs would go on)");
+    status = write_trace(options->out, &failure.input.trace) ? MILL_GOOD : MILL_WRONG;
+    mill_input_fini(&failure.input);
+    return status;
+}
+
+int mill_emit_test(const struct mill_options *options)
+{
+    struct failure failure;
+    int status = find_failure(&failure, options);
+    if (status != MILL_GOOD) {
+        return status;
+    }
+    char code[128];
+    struct hrn_emit emit = {.trace = &failure.input.trace,
+                            .adapter_name = failure.adapter->name,
+                            .adapter_code = code,
+                            .law = failure.trial.result.law,
+                            .op_idx = failure.op_idx,
+                            .name = options->name};
+    mill_adapter_code(failure.adapter, code, sizeof code, &emit.adapter_header);
+    char *test = hrn_emit_test(&emit);
+    fputs(test, stdout);
+    free(test);
+    mill_input_fini(&failure.input);
+    return MILL_GOOD;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slabmill soak: random programs, round by round, each from a seed of its own. */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "harness/gen.h"
+#include "tools/slabmill.h"
+
+#define ROUND_OPS_MAX 3000u
+#define FNV_START     UINT64_C(0xcbf29ce484222325) /* FNV-1a, by Fowler, Noll and Vo */
+#define FNV_PRIME     UINT64_C(0x100000001b3)
+
+struct soak {
+    const struct mill_options *options;
+    const struct hrn_adapter *adapter;
+    struct progress *progress;
+};
+
+/* Shared with the child that runs the rounds: what it did lives on when it dies. */
+struct progress {
+    uint64_t round; /* the one that is running */
+    uint64_t n_done;
+    uint64_t n_refused;
+    uint64_t digest; /* of what each round came to: equal seeds, equal digests */
+};
+
+static uint64_t round_seed(uint64_t seed, uint64_t round)
+{
+    struct hrn_rng rng;
+    hrn_rng_seed(&rng, seed);
+    uint64_t base = hrn_rng_next(&rng);
+    hrn_rng_seed(&rng, base ^ round);
+    return hrn_rng_next(&rng);
+}
+
+/* The program of a round depends on nothing but seed, round and what the adapter can do. */
+static void make_program(const struct soak *soak, uint64_t round, struct hrn_program *program)
+{
+    struct hrn_rng rng;
+    hrn_rng_seed(&rng, round_seed(soak->options->seed, round));
+    struct hrn_gen gen;
+    hrn_gen_init(&gen, soak->adapter->can);
+    gen.live_max = 1 + hrn_rng_below(&rng, 600);
+    gen.size_log_max = (uint8_t)(4 + hrn_rng_below(&rng, 13));
+    gen.edge_percent = (uint8_t)hrn_rng_below(&rng, 100);
+    hrn_program_clear(program);
+    hrn_gen_head(&rng, &program->head);
+    hrn_gen_program(&gen, &rng, 1 + hrn_rng_below(&rng, ROUND_OPS_MAX), program);
+}
+
+static void add_digest(struct progress *progress, const struct hrn_result *result)
+{
+    const uint64_t words[] = {result->n_done, result->n_refused, result->peak_live_bytes};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        progress->digest = (progress->digest ^ words[i]) * FNV_PRIME;
+    }
+    progress->n_done += result->n_done;
+    progress->n_refused += result->n_refused;
+}
+
+static bool save_seed(const struct soak *soak, uint64_t round, const struct hrn_program *program)
+{
+    char name[96];
+    snprintf(name, sizeof name, "soak-%s-%" PRIu64 "-%05" PRIu64, soak->adapter->name,
+             soak->options->seed, round);
+    return soak->options->save_seeds == NULL ||
+           mill_seed_write(soak->options->save_seeds, name, program);
+}
+
+static bool is_over(const struct soak *soak, uint64_t round, time_t start)
+{
+    if (soak->options->rounds > 0) {
+        return round >= soak->options->rounds;
+    }
+    return time(NULL) - start >= (time_t)soak->options->seconds;
+}
+
+/* In the child. Ends with the first broken law. */
+static void run_rounds(void *data, struct hrn_result *result)
+{
+    const struct soak *soak = data;
+    struct progress *progress = soak->progress;
+    struct hrn_program program;
+    hrn_program_init(&program);
+    time_t start = time(NULL);
+    result->law = HRN_LAW_NONE;
+    for (; !is_over(soak, progress->round, start); progress->round++) {
+        (void)alarm((unsigned)soak->options->timeout);
+        make_program(soak, progress->round, &program);
+        if (!save_seed(soak, progress->round, &program) ||
+            hrn_run_catch(soak->adapter, &program, result) != HRN_LAW_NONE) {
+            break;
+        }
+        add_digest(progress, result);
+    }
+    hrn_program_fini(&program);
+}
+
+static int report_failure(const struct soak *soak, const struct mill_trial *trial)
+{
+    uint64_t round = soak->progress->round;
+    char text[MILL_TRIAL_TEXT_BYTES];
+    char path[256];
+    mill_trial_text(trial, text, sizeof text);
+    snprintf(path, sizeof path, "soak-%s-%" PRIu64 "-%" PRIu64 ".trace", soak->adapter->name,
+             soak->options->seed, round);
+    const char *out = soak->options->out != NULL ? soak->options->out : path;
+    printf("%s, seed %" PRIu64 ", round %" PRIu64 " (its own seed %" PRIu64 "): %s\n",
+           soak->adapter->name, soak->options->seed, round, round_seed(soak->options->seed, round),
+           text);
+    if (trial->end == MILL_END_LAW) {
+        printf("  seen: %s\n", trial->result.text);
+    }
+    struct hrn_trace trace;
+    hrn_trace_init(&trace);
+    make_program(soak, round, &trace.program);
+    trace.word = mill_adapter_word(soak->adapter);
+    size_t n_bytes;
+    char *bytes = hrn_trace_print(&trace, &n_bytes);
+    bool written = mill_file_write(out, bytes, n_bytes);
+    free(bytes);
+    hrn_trace_fini(&trace);
+    if (written) {
+        printf("  the program is in %s; next: slabmill shrink --adapter %s %s -o small.trace\n",
+               out, soak->adapter->name, out);
+    }
+    return written ? MILL_BROKEN : MILL_WRONG;
+}
+
+static int run_soak(const struct soak *soak)
+{
+    struct mill_trial trial;
+    struct timespec start, end;
+    (void)clock_gettime(CLOCK_MONOTONIC, &start);
+    mill_trial_call(&trial, run_rounds, (void *)(uintptr_t)soak, (unsigned)soak->options->timeout);
+    (void)clock_gettime(CLOCK_MONOTONIC, &end);
+    const struct progress *progress = soak->progress;
+    double seconds =
+        (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
+    fprintf(stderr, "slabmill: ops=%" PRIu64 " execs=%" PRIu64 " seconds=%.2f\n", progress->n_done,
+            progress->round, seconds);
+    if (trial.end != MILL_END_KEPT) {
+        return report_failure(soak, &trial);
+    }
+    printf("%s, seed %" PRIu64 ": %" PRIu64 " rounds, %" PRIu64 " operations, %" PRIu64
+           " allocations refused, digest %016" PRIx64 "; every law kept\n",
+           soak->adapter->name, soak->options->seed, progress->round, progress->n_done,
+           progress->n_refused, progress->digest);
+    return MILL_GOOD;
+}
+
+int mill_soak(const struct mill_options *options)
+{
+    struct soak soak = {.options = options, .adapter = mill_adapter_find(options->adapter)};
+    if (soak.adapter == NULL) {
+        return mill_complain("no adapter is called %s (see slabmill adapters)", options->adapter);
+    }
+    if ((options->seconds == 0) == (options->rounds == 0)) {
+        return mill_complain("soak: expected one of --seconds and --rounds");
+    }
+    if (options->save_seeds != NULL && !mill_dir_make(options->save_seeds)) {
+        return MILL_WRONG;
+    }
+    void *page = mmap(NULL, sizeof *soak.progress, PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) {
+        return mill_complain("soak: no memory to share");
+    }
+    soak.progress = page;
+    soak.progress->digest = FNV_START;
+    int status = run_soak(&soak);
+    (void)munmap(page, sizeof *soak.progress);
+    return status;
+}

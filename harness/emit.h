@@ -14,8 +14,8 @@ extern "C" {
 
 /*
  * Model    The test holds the program as trace text, runs it, and expects every law to be kept: it
- *          fails as long as the bug is there. Its name says what should be true: the sentence of the
- *          law that is broken, and the operation at which.
+ *          fails as long as the bug is there. Its name says what should be true: the sentence of
+ *          the law that is broken, and the operation at which.
  * Safety   Plain values.
  * Failure  None; memory as for programs.
  */

@@ -31,6 +31,16 @@ void hrn_fuzz_count(uint64_t n_ops);
  * Else 1, having said on standard error what is missing.
  */
 int hrn_fuzz_replay_end(void);
+
+/*
+ * For a target whose inputs are no programs: once, at file scope, so that the linked-in mutator
+ * leaves the bytes to the engine.
+ */
+#define HRN_FUZZ_PLAIN_BYTES const char hrn_fuzz_plain_bytes = 1
+extern const char hrn_fuzz_plain_bytes;
+
+/* What the adapter of hrn_fuzz_one can do, for the mutator; everything while there was none. */
+uint32_t hrn_fuzz_can(void);
 #define HRN_FUZZ_MIN_OPS 1000u
 
 #ifdef __cplusplus

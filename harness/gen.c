@@ -66,8 +66,9 @@ void hrn_gen_head(struct hrn_rng *rng, struct hrn_head *head)
     head->min_object_bytes = 8u << hrn_rng_below(rng, 4);
     head->gap_bytes = chance(rng, 60) ? 0 : hrn_rng_below(rng, 65);
     uint32_t pages = 4 + log_below(rng, 6);
-    head->region_bytes =
-        pages * head->page_bytes + (chance(rng, 30) ? hrn_rng_below(rng, 4096) : 0);
+    uint32_t odd_bytes = chance(rng, 30) ? hrn_rng_below(rng, 4096) : 0;
+    uint32_t region = pages * head->page_bytes + odd_bytes;
+    head->region_bytes = region < HRN_REGION_MAX_BYTES ? region : HRN_REGION_MAX_BYTES;
     head->block_bytes = chance(rng, 40) ? 4096 : log_below(rng, 16);
     head->flags = chance(rng, 5) ? HRN_HEAD_PASS_THROUGH : 0;
     head->flags |= chance(rng, 10) ? HRN_HEAD_SHARED : 0;
@@ -83,15 +84,18 @@ struct state {
     struct hrn_rng *rng;
     struct hrn_program *program;
     struct hrn_lives *lives;
-    uint32_t weight_total;
 };
 
-static enum hrn_kind pick_kind(const struct state *s)
+enum hrn_kind hrn_gen_kind(const struct hrn_gen *gen, struct hrn_rng *rng)
 {
-    uint32_t at = hrn_rng_below(s->rng, s->weight_total);
+    uint32_t total = 0;
+    for (unsigned kind = 0; kind < HRN_KIND_COUNT; kind++) {
+        total += gen->weight[kind];
+    }
+    uint32_t at = hrn_rng_below(rng, total);
     unsigned kind = 0;
-    while (at >= s->gen->weight[kind]) {
-        at -= s->gen->weight[kind++];
+    while (at >= gen->weight[kind]) {
+        at -= gen->weight[kind++];
     }
     return (enum hrn_kind)kind;
 }
@@ -178,7 +182,7 @@ static bool fill_id(const struct state *s, struct hrn_op *op)
 
 static void push_random(const struct state *s)
 {
-    struct hrn_op op = {.kind = (uint8_t)pick_kind(s)};
+    struct hrn_op op = {.kind = (uint8_t)hrn_gen_kind(s->gen, s->rng)};
     op.arena = chance(s->rng, s->gen->arena1_percent) ? 1 : 0;
     fill_fields(s, &op);
     bool full = hrn_lives_list(s->lives, &op)->n >= s->gen->live_max;
@@ -196,9 +200,6 @@ void hrn_gen_program(const struct hrn_gen *gen, struct hrn_rng *rng, size_t n_op
 {
     static struct hrn_lives lives;
     struct state s = {.gen = gen, .rng = rng, .program = program, .lives = &lives};
-    for (unsigned kind = 0; kind < HRN_KIND_COUNT; kind++) {
-        s.weight_total += gen->weight[kind];
-    }
     hrn_program_clear(program);
     hrn_lives_begin(&lives, 2);
     while (program->n_ops < n_ops) {

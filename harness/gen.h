@@ -30,7 +30,7 @@ uint64_t hrn_rng_next(struct hrn_rng *rng);
 uint32_t hrn_rng_below(struct hrn_rng *rng, uint32_t n);
 
 struct hrn_gen {
-    uint16_t weight[HRN_KIND_COUNT]; /* of each operation; 0: never */
+    uint16_t weight[HRN_KIND_COUNT]; /* of each operation; 0: never; their sum is not 0 */
     uint8_t edge_percent;            /* sizes from the table of edges */
     uint8_t huge_percent;            /* sizes near the limits of arithmetic */
     uint8_t size_log_max;            /* the other sizes are below 2 to this power */
@@ -40,6 +40,9 @@ struct hrn_gen {
 
 /* Weights that suit every adapter that can do what `can` says (HRN_BIT of each kind). */
 void hrn_gen_init(struct hrn_gen *gen, uint32_t can);
+
+/* A random kind, by weight. */
+enum hrn_kind hrn_gen_kind(const struct hrn_gen *gen, struct hrn_rng *rng);
 
 /* A random head: every field from its whole range, small regions and blocks most often. */
 void hrn_gen_head(struct hrn_rng *rng, struct hrn_head *head);

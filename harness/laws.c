@@ -47,6 +47,9 @@ static void report(enum hrn_law law, const char *format, va_list args)
     vsnprintf(seen, sizeof seen, format, args);
     if (hrn_scene.catcher == NULL) {
         print_scene(law, seen);
+        if (hrn_scene.dying != NULL) {
+            hrn_scene.dying();
+        }
         return;
     }
     hrn_scene.result->law = law;

@@ -7,6 +7,9 @@
 
 #include "harness/ops_priv.h"
 #include "harness/priv.h"
+#include "harness/quiet.h"
+
+HRN_QUIET_BEGIN
 
 uint32_t hrn_faults;
 
@@ -169,3 +172,5 @@ size_t hrn_contents_not_zero(const unsigned char *p, size_t n)
     }
     return SIZE_MAX;
 }
+
+HRN_QUIET_END

@@ -5,6 +5,9 @@
 
 #include "harness/model.h"
 #include "harness/ops_priv.h"
+#include "harness/quiet.h"
+
+HRN_QUIET_BEGIN
 
 #define PAGE_SHIFT 12u
 #define PAGE_BYTES ((size_t)1 << PAGE_SHIFT)
@@ -197,3 +200,5 @@ void hrn_map_fini(struct hrn_map *map)
     free(map->free_bits);
     memset(map, 0, sizeof *map);
 }
+
+HRN_QUIET_END

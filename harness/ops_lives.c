@@ -4,6 +4,9 @@
 #include <string.h>
 
 #include "harness/ops_priv.h"
+#include "harness/quiet.h"
+
+HRN_QUIET_BEGIN
 
 void hrn_lives_begin(struct hrn_lives *lives, size_t n_arenas)
 {
@@ -117,3 +120,5 @@ void hrn_lives_apply(struct hrn_lives *lives, const struct hrn_op *op)
         drop_all(lives, op->arena);
     }
 }
+
+HRN_QUIET_END

@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "harness/laws.h"
+#include "harness/quiet.h"
+
+HRN_QUIET_BEGIN
 
 #define REUSE_HEADER_BYTES   16u   /* in front of each object of a reuse list */
 #define HANDLER_BYTES        128u  /* more than the record of a handler takes */
@@ -60,11 +63,37 @@ void hrn_pool_shadow_granted(struct hrn_pool_shadow *shadow, const struct hrn_re
     }
 }
 
+/* A handler that was refused for want of its record leaves a trace: its data were live at once. */
+void hrn_pool_shadow_not_registered(struct hrn_pool_shadow *shadow, size_t data_bytes)
+{
+    struct slm_pool_stats seen;
+    slm_pool_stats(shadow->pool, &seen);
+    bool large = data_bytes > shadow->small_limit_bytes;
+    if (large && seen.n_large_peak == shadow->n_large + 1) {
+        shadow->n_large_peak = seen.n_large_peak;
+    }
+}
+
+/* In pools of tiny blocks the record of a handler is a large block of its own. */
+static void learn_record(struct hrn_pool_shadow *shadow)
+{
+    struct slm_pool_stats seen;
+    slm_pool_stats(shadow->pool, &seen);
+    size_t record_bytes = seen.large_bytes - shadow->large_bytes;
+    if (seen.n_large == shadow->n_large + 1 && record_bytes <= HANDLER_BYTES) {
+        const struct hrn_request rq = {HRN_ALLOC, record_bytes, 0};
+        hrn_pool_shadow_granted(shadow, &rq);
+    }
+}
+
 void hrn_pool_shadow_registered(struct hrn_pool_shadow *shadow, size_t data_bytes)
 {
     const struct hrn_request rq = {HRN_CLEANUP, data_bytes, 0};
     if (data_bytes > 0) {
         hrn_pool_shadow_granted(shadow, &rq);
+    }
+    if (shadow->small_limit_bytes < HANDLER_BYTES) {
+        learn_record(shadow);
     }
     shadow->n_cleanups++;
     shadow->n_own += shadow->pass_through;
@@ -151,3 +180,5 @@ void hrn_pool_shadow_reset(struct hrn_pool_shadow *shadow)
     }
     hrn_pool_shadow_walk(shadow);
 }
+
+HRN_QUIET_END

@@ -33,6 +33,7 @@ void hrn_pool_shadow_begin(struct hrn_pool_shadow *shadow, struct slm_pool *pool
 bool hrn_pool_shadow_is_large(const struct hrn_pool_shadow *shadow, const struct hrn_request *rq);
 void hrn_pool_shadow_granted(struct hrn_pool_shadow *shadow, const struct hrn_request *rq);
 void hrn_pool_shadow_registered(struct hrn_pool_shadow *shadow, size_t data_bytes);
+void hrn_pool_shadow_not_registered(struct hrn_pool_shadow *shadow, size_t data_bytes);
 void hrn_pool_shadow_resized(struct hrn_pool_shadow *shadow, size_t new_bytes);
 void hrn_pool_shadow_freed(struct hrn_pool_shadow *shadow, const struct hrn_request *rq);
 const char *hrn_pool_shadow_refused(const struct hrn_request *rq, const struct hrn_refusal *seen);

@@ -6,6 +6,9 @@
 
 #include "harness/laws.h"
 #include "harness/ops_priv.h"
+#include "harness/quiet.h"
+
+HRN_QUIET_BEGIN
 
 void hrn_slab_shadow_begin(struct hrn_slab_shadow *shadow, struct slm_slab *slab, void *region,
                            size_t gap_bytes)
@@ -95,19 +98,28 @@ static const char *own_chunk(const struct hrn_slab_shadow *shadow, unsigned clas
     return room ? "there are pages for a chunk of its class" : NULL;
 }
 
-static bool may_borrow(const struct hrn_slab_shadow *shadow, unsigned class_idx, unsigned from,
-                       size_t align)
+/* What a borrowed chunk must be a multiple of: as asked for, and as promised for the size. */
+static size_t borrowed_align(const struct hrn_slab_shadow *shadow, const struct hrn_request *rq)
+{
+    size_t bytes = needed_bytes(shadow, rq);
+    size_t by_size = bytes & (0 - bytes);
+    by_size = by_size < 16 ? by_size : 16;
+    return rq->align_bytes > by_size ? rq->align_bytes : by_size;
+}
+
+static bool may_borrow(const struct hrn_slab_shadow *shadow, const struct hrn_request *rq,
+                       unsigned class_idx, unsigned from)
 {
     const struct hrn_shadow_class *classes = shadow->classes;
     return from > class_idx && classes[from].chunk_bytes < 2 * classes[class_idx].chunk_bytes &&
-           class_aligns(shadow, from, align);
+           class_aligns(shadow, from, borrowed_align(shadow, rq));
 }
 
-static const char *borrowed_chunk(const struct hrn_slab_shadow *shadow, unsigned class_idx,
-                                  size_t align)
+static const char *borrowed_chunk(const struct hrn_slab_shadow *shadow,
+                                  const struct hrn_request *rq, unsigned class_idx)
 {
     for (unsigned i = class_idx + 1; i < shadow->n_classes; i++) {
-        if (may_borrow(shadow, class_idx, i, align) && shadow->classes[i].n_free > 0) {
+        if (shadow->classes[i].n_free > 0 && may_borrow(shadow, rq, class_idx, i)) {
             return "a class below twice its size has a free chunk";
         }
     }
@@ -138,7 +150,7 @@ const char *hrn_slab_shadow_refused(struct hrn_slab_shadow *shadow, const struct
     shadow->classes[idx].n_requests++;
     shadow->classes[idx].n_failures++;
     const char *why = own_chunk(shadow, idx);
-    return why != NULL ? why : borrowed_chunk(shadow, idx, rq->align_bytes);
+    return why != NULL ? why : borrowed_chunk(shadow, rq, idx);
 }
 
 /* --- Grants --- */
@@ -220,7 +232,7 @@ static void check_class(const struct hrn_slab_shadow *shadow, const struct hrn_r
         return;
     }
     const char *why = own_chunk(shadow, class_idx);
-    if (!may_borrow(shadow, class_idx, used_idx, rq->align_bytes) || why != NULL) {
+    if (!may_borrow(shadow, rq, class_idx, used_idx) || why != NULL) {
         hrn_law_placement("class %u serves %zu bytes of class %u: %s", used_idx, rq->size_bytes,
                           class_idx, why != NULL ? why : "it is too large");
     }
@@ -421,3 +433,5 @@ void hrn_slab_shadow_emptied(struct hrn_slab_shadow *shadow, bool by_reset)
     }
     hrn_slab_shadow_walk(shadow, 0);
 }
+
+HRN_QUIET_END

@@ -24,6 +24,7 @@ struct hrn_scene {
     size_t op_idx;
     struct hrn_result *result; /* set together with catcher */
     jmp_buf *catcher;          /* NULL: print and abort */
+    void (*dying)(void);       /* called before the abort; NULL: nothing to say */
 };
 extern struct hrn_scene hrn_scene;
 
@@ -104,7 +105,7 @@ struct hrn_handler_record {
 
 struct hrn_arena {
     void *self;    /* NULL: not there */
-    bool hopeless; /* could not be made, and not for want of memory: not tried again */
+    bool hopeless; /* cannot be made by the head, and not for want of memory */
     struct hrn_env env;
     struct hrn_region region;
     struct hrn_source source;

@@ -5,6 +5,9 @@
 
 #include "harness/ops_priv.h"
 #include "harness/priv.h"
+#include "harness/quiet.h"
+
+HRN_QUIET_BEGIN
 
 /* --- Made --- */
 
@@ -28,7 +31,7 @@ void hrn_arena_create(struct hrn_run *run, uint32_t arena_idx, size_t size_bytes
     arena->hopeless = false;
     if (adapter->region_bytes != NULL &&
         !hrn_region_open(&arena->region, adapter->region_bytes(&run->program->head, size_bytes))) {
-        arena->hopeless = true;
+        arena->hopeless = size_bytes == 0;
         return;
     }
     fill_env(run, arena, arena_idx, size_bytes);
@@ -46,7 +49,7 @@ void hrn_arena_create(struct hrn_run *run, uint32_t arena_idx, size_t size_bytes
         hrn_law_create_answer("%s for %zu bytes (region %zu, block %u)", slm_status_name(why),
                               size_bytes, arena->env.region_bytes, run->program->head.block_bytes);
     }
-    arena->hopeless = !refused;
+    arena->hopeless = !refused && size_bytes == 0;
 }
 
 struct hrn_arena *hrn_arena_need(struct hrn_run *run, uint32_t arena_idx)
@@ -182,7 +185,6 @@ void hrn_arena_destroy(struct hrn_run *run, struct hrn_arena *arena)
 {
     hrn_arena_walk(run, arena);
     hrn_arena_drain(run, arena, HRN_ORDER_OLDEST);
-    hrn_arena_walk(run, arena);
     hrn_cleanup_begin(run, arena);
     run->adapter->destroy(arena->self);
     hrn_cleanup_end(run, arena);
@@ -204,3 +206,5 @@ void hrn_arena_abandon(struct hrn_run *run, struct hrn_arena *arena)
     hrn_source_drop(&arena->source);
     hrn_region_close(&arena->region);
 }
+
+HRN_QUIET_END

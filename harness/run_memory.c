@@ -7,6 +7,9 @@
 
 #include "allocator/base/poison.h"
 #include "harness/priv.h"
+#include "harness/quiet.h"
+
+HRN_QUIET_BEGIN
 
 #define JUNK        0xA5 /* what fresh memory holds: never zero, never a small number */
 #define JUNK_BYTES  4096u
@@ -197,13 +200,18 @@ void hrn_region_fini(struct hrn_region *region)
 
 size_t hrn_region_fence_broken(const struct hrn_region *region)
 {
-    size_t n = whole_pages(region->bytes) - region->bytes;
+    static unsigned char want[PAGE_BYTES];
+    memset(want, FENCE, sizeof want);
+    size_t n = whole_pages(region->bytes) - region->bytes; /* less than a page */
     const unsigned char *fence = region->base + region->bytes;
-    size_t broken = SIZE_MAX;
     slm_poison_open(fence, n);
-    for (size_t i = 0; i < n && broken == SIZE_MAX; i++) {
-        broken = fence[i] == FENCE ? SIZE_MAX : i;
+    bool whole = memcmp(fence, want, n) == 0;
+    size_t broken = 0;
+    while (!whole && fence[broken] == FENCE) {
+        broken++;
     }
     slm_poison_hide(fence, n);
-    return broken;
+    return whole ? SIZE_MAX : broken;
 }
+
+HRN_QUIET_END

@@ -3,6 +3,9 @@
 #include <string.h>
 
 #include "harness/priv.h"
+#include "harness/quiet.h"
+
+HRN_QUIET_BEGIN
 
 void hrn_object_verify(struct hrn_run *run, uint32_t id)
 {
@@ -288,3 +291,5 @@ void hrn_object_reuse_put(struct hrn_run *run, struct hrn_arena *arena, uint32_t
         hrn_law_reuse("second put of #%u says %s", id, slm_status_name(got));
     }
 }
+
+HRN_QUIET_END

@@ -138,7 +138,7 @@ static bool try_number(struct search *search, size_t op_idx, enum number number,
     return try_candidate(search);
 }
 
-/* The least value, then by halving the distance to it: the first step that breaks no more ends it. */
+/* Tries the least value, then halves the distance between what breaks and what does not. */
 static void lower_number(struct search *search, size_t op_idx, enum number number)
 {
     size_t good = number_min(&search->best->ops[op_idx], number);

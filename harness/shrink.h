@@ -19,8 +19,8 @@ extern "C" {
  *          smaller ones until no single step is left that does: no operation that can go, no number
  *          that halving or counting down makes smaller, no field of the head that can be plain.
  *          Candidates are always normalized.
- * Safety   As safe as `breaks`; deterministic if that is. A candidate may do anything that the program
- *          itself might, crash included: then `breaks` must run it in a process of its own.
+ * Safety   As safe as `breaks`; deterministic if that is. A candidate may do anything that the
+ *          program itself might, crash included: then `breaks` must run it in a process of its own.
  * Failure  None. When runs_max is used up, the smallest so far stands, and is_minimal says no.
  * Source   Delta debugging (Zeller and Hildebrandt, 2002) for the operations.
  */

@@ -16,10 +16,9 @@ extern "C" {
 #endif
 
 /*
- * Model    The adapter is run with some of its functions wrapped; the allocator does exactly what it
- *          does unwatched. Functions that are NULL are not told.
- * Safety   As hrn_run_catch; one watched run at a time. What is called must not touch the arena but to
- *          read it.
+ * Model    The adapter is run with some of its functions wrapped; the allocator does exactly what
+ *          it does unwatched. Functions that are NULL are not told.
+ * Safety   As hrn_run_catch; one watched run at a time. What is called may read the arena, no more.
  * Failure  None of its own.
  */
 struct hrn_watcher {

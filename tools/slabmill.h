@@ -12,8 +12,8 @@
 #include "harness/trace.h"
 
 /*
- * Model    slabmill COMMAND reads its options into one struct, its inputs into traces, and answers by
- *          text on standard output and an exit status.
+ * Model    slabmill COMMAND reads its options into one struct, its inputs into traces, and answers
+ *          by text on standard output and an exit status.
  * Safety   One thread. Programs that may crash are run in a child process.
  * Failure  Complaints go to standard error, one line each.
  */
@@ -76,8 +76,8 @@ struct mill_command {
     int (*run)(const struct mill_options *options);
 };
 
-/* Reads what follows the command's name. options->files points into argv, which is reordered. False:
- * complained. */
+/* Reads what follows the command's name. options->files points into argv, which is reordered.
+ * False: complained. */
 bool mill_options_read(const struct mill_command *command, int argc, char **argv,
                        struct mill_options *options);
 void mill_options_help(const struct mill_command *command);

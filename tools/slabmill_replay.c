@@ -54,7 +54,7 @@ static void count_slab(void *data, const struct hrn_env *env)
     ((struct tally *)data)->n_arenas++;
 }
 
-/* Pools say from what size on an object is a large block; a pool of the same block size is asked. */
+/* From what size on an object is a large block: a pool of the same block size is asked. */
 static void count_pool(void *data, const struct hrn_env *env)
 {
     struct tally *tally = data;

@@ -57,8 +57,8 @@ __attribute__((noreturn)) static void be_child(struct legacy *legacy, mill_child
     _exit(0);
 }
 
-/* "SUMMARY: AddressSanitizer: heap-use-after-free f.c:1 in f" gives its two middle words; UBSan with
- * print_summary=0 and other reports give what stands behind "runtime error: ". */
+/* "SUMMARY: AddressSanitizer: heap-use-after-free f.c:1 in f" gives its two middle words; reports
+ * without a summary give what stands behind "runtime error: ". */
 static void read_report(FILE *log, char *report, size_t report_bytes)
 {
     char line[512];

@@ -101,6 +101,8 @@ static enum slm_status cleanup(void *self, hrn_handler_fn fn, void *data, size_t
     enum slm_status status = slm_pool_cleanup_add(a->pool, fn, data, data_bytes, data_out);
     if (status == SLM_OK) {
         hrn_pool_shadow_registered(&a->shadow, data_bytes);
+    } else {
+        hrn_pool_shadow_not_registered(&a->shadow, data_bytes);
     }
     return status;
 }

@@ -2,6 +2,8 @@
 /* The slab under test. */
 #include "allocator/slab.h"
 
+#include <string.h>
+
 #include "harness/adapter.h"
 #include "harness/oracle_slab.h"
 
@@ -49,10 +51,22 @@ static void *create(const struct hrn_env *env, enum slm_status *why)
     return a;
 }
 
+/* The least region, remembered: finding it takes longer than many a program. */
+static size_t least_region_bytes(const struct hrn_head *head)
+{
+    static struct hrn_head last;
+    static size_t bytes;
+    if (bytes == 0 || memcmp(&last, head, sizeof last) != 0) {
+        struct slm_slab_options options = options_of(head);
+        bytes = slm_slab_region_bytes(&options, 1);
+        last = *head;
+    }
+    return bytes;
+}
+
 static bool create_lawful(const struct hrn_env *env, enum slm_status why)
 {
-    struct slm_slab_options options = options_of(env->head);
-    return why == SLM_E_SIZE && env->region_bytes < slm_slab_region_bytes(&options, 1);
+    return why == SLM_E_SIZE && env->region_bytes < least_region_bytes(env->head);
 }
 
 static void destroy(void *self)

@@ -222,8 +222,12 @@ struct slm_pool_stats {
     size_t source_bytes;      /* all taken from the source now, blocks held after free too */
 };
 
+/* C++ compilers may remark that the function has the name of a struct: that is C's stat() idiom. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
 /* Cost O(1). pool and stats are not NULL. */
 void slm_pool_stats(const struct slm_pool *pool, struct slm_pool_stats *stats);
+#pragma GCC diagnostic pop
 
 /* 1 if p points into a live small object's space or a live large block of the pool, else 0.
  * O(blocks + large + handlers). */

@@ -180,8 +180,9 @@ static bool record_holds(const struct slm_pool *pool, const struct slm_pool_reco
         return false;
     }
     bool small = slm_pool_is_small(pool, record->size_bytes, record->align_bytes);
-    bool may_be_small = slm_pool_is_pass_through(pool) && record->kind == SLM_POOL_SMALL;
-    return small == may_be_small && slm_pool_record_find(pool, record->p) == record;
+    return small == (record->kind == SLM_POOL_SMALL) &&
+           (!small || slm_pool_is_pass_through(pool)) &&
+           slm_pool_record_find(pool, record->p) == record;
 }
 
 static bool records_hold(const struct slm_pool *pool)

@@ -63,7 +63,7 @@ void slm_pool_source_give(struct slm_pool *pool, void *block, size_t size_bytes,
 
 /* --- The table --- */
 
-/* The record of p in the bucket, or NULL; p NULL asks for an empty one. Branches would be guesses. */
+/* The record of p in the bucket, or NULL; p NULL asks for an empty one. A branch would guess. */
 static struct slm_pool_record *scan(struct slm_pool_bucket *bucket, const void *p)
 {
     size_t at = SLM_POOL_N_SLOTS;

@@ -40,12 +40,12 @@
 #define SLM_VG_HIDE(p, n) ((void)VALGRIND_MAKE_MEM_NOACCESS((p), (n)))
 #define SLM_VG_UNDEFINED(p, n) ((void)VALGRIND_MAKE_MEM_UNDEFINED((p), (n)))
 #define SLM_VG_DEFINED(p, n) ((void)VALGRIND_MAKE_MEM_DEFINED((p), (n)))
-#define SLM_VG_POOL_CREATE(anchor) ((void)VALGRIND_CREATE_MEMPOOL((anchor), 0, 0))
-#define SLM_VG_POOL_DESTROY(anchor) ((void)VALGRIND_DESTROY_MEMPOOL((anchor)))
-#define SLM_VG_POOL_ALLOC(anchor, p, n) ((void)VALGRIND_MEMPOOL_ALLOC((anchor), (p), (n)))
-#define SLM_VG_POOL_FREE(anchor, p) ((void)VALGRIND_MEMPOOL_FREE((anchor), (p)))
+#define SLM_VG_POOL_CREATE(anchor) VALGRIND_CREATE_MEMPOOL((anchor), 0, 0)
+#define SLM_VG_POOL_DESTROY(anchor) VALGRIND_DESTROY_MEMPOOL((anchor))
+#define SLM_VG_POOL_ALLOC(anchor, p, n) VALGRIND_MEMPOOL_ALLOC((anchor), (p), (n))
+#define SLM_VG_POOL_FREE(anchor, p) VALGRIND_MEMPOOL_FREE((anchor), (p))
 #define SLM_VG_POOL_CHANGE(anchor, p, q, n)                                                        \
-    ((void)VALGRIND_MEMPOOL_CHANGE((anchor), (p), (q), (n)))
+    VALGRIND_MEMPOOL_CHANGE((anchor), (p), (q), (n))
 #else
 #define SLM_VG_HIDE(p, n) ((void)(p), (void)(n))
 #define SLM_VG_UNDEFINED(p, n) ((void)(p), (void)(n))

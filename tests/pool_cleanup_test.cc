@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pool: cleanup handlers, those of files too. */
+#include <fcntl.h>
+#include <string>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/pool_fixture.h"
+
+namespace {
+
+using slm_test::same;
+using slm_test::TestPool;
+
+std::string order;
+
+void note(void *data)
+{
+    order += static_cast<const char *>(data);
+}
+
+TEST(PoolCleanup, RunsHandlersNewestFirstOnResetAndOnDestroyOnceEach)
+{
+    static char names[][2] = {"a", "b", "c"};
+    order.clear();
+    TestPool t;
+    for (char *name : {names[0], names[1]}) {
+        ASSERT_EQ(slm_pool_cleanup_add(t.pool, note, name, 0, nullptr), SLM_OK);
+    }
+    EXPECT_EQ(t.stats().n_cleanups, 2u);
+    EXPECT_EQ(t.reset(), SLM_OK);
+    EXPECT_EQ(order, "ba");
+    ASSERT_EQ(slm_pool_cleanup_add(t.pool, note, names[2], 0, nullptr), SLM_OK);
+    EXPECT_EQ(slm_pool_destroy(t.pool), SLM_OK);
+    t.pool = nullptr;
+    EXPECT_EQ(order, "bac");
+}
+
+TEST(PoolCleanup, HandsZeroedPoolMemoryToTheHandler)
+{
+    TestPool t;
+    order.clear();
+    for (size_t n : {size_t{8}, size_t{3000}, size_t{9000}}) {
+        memset(slm_pool_alloc(t.pool, 4000), 0x41, 4000);
+        EXPECT_EQ(t.reset(), SLM_OK);
+        void *data = nullptr;
+        ASSERT_EQ(slm_pool_cleanup_add(t.pool, note, nullptr, n, &data), SLM_OK);
+        auto *bytes = static_cast<char *>(data);
+        for (size_t i = 0; i < n; i++) {
+            ASSERT_EQ(bytes[i], 0);
+        }
+        memset(data, 0, n);
+        bytes[0] = 'x';
+    }
+    EXPECT_EQ(t.reset(), SLM_OK);
+    EXPECT_EQ(order, "xxx");
+}
+
+struct Chain {
+    slm_pool *pool;
+    int n_left;
+    int n_run;
+};
+
+void run_chain(void *data)
+{
+    auto *chain = static_cast<Chain *>(data);
+    chain->n_run++;
+    EXPECT_NE(slm_pool_alloc(chain->pool, 500), nullptr);
+    EXPECT_NE(slm_pool_alloc(chain->pool, 5000), nullptr);
+    if (chain->n_left-- > 0) {
+        EXPECT_EQ(slm_pool_cleanup_add(chain->pool, run_chain, chain, 0, nullptr), SLM_OK);
+    }
+}
+
+TEST(PoolCleanup, LetsHandlersAllocateAndRegister)
+{
+    TestPool t;
+    Chain chain{t.pool, 50, 0};
+    ASSERT_EQ(slm_pool_cleanup_add(t.pool, run_chain, &chain, 0, nullptr), SLM_OK);
+    EXPECT_EQ(t.reset(), SLM_OK);
+    EXPECT_EQ(chain.n_run, 51);
+    EXPECT_EQ(t.stats().n_cleanups, 0u);
+    EXPECT_EQ(t.stats().n_large, 0u);
+}
+
+TEST(PoolCleanup, RefusesNullAndChangesNothing)
+{
+    TestPool t;
+    void *data = nullptr;
+    struct slm_pool_stats before = t.stats();
+    EXPECT_EQ(slm_pool_cleanup_add(nullptr, note, nullptr, 0, nullptr), SLM_E_NULL);
+    EXPECT_EQ(slm_pool_cleanup_add(t.pool, nullptr, nullptr, 0, nullptr), SLM_E_NULL);
+    EXPECT_EQ(slm_pool_cleanup_add(t.pool, note, nullptr, 8, nullptr), SLM_E_NULL);
+    EXPECT_EQ(slm_pool_cleanup_add(t.pool, note, nullptr, SIZE_MAX, &data), SLM_E_NOMEM);
+    EXPECT_EQ(data, nullptr);
+    EXPECT_TRUE(same(before, t.stats()));
+}
+
+/* --- Files --- */
+
+class TempFile {
+  public:
+    TempFile() : path(testing::TempDir() + "slabmill_pool_XXXXXX")
+    {
+        fd = mkstemp(path.data());
+    }
+    ~TempFile()
+    {
+        (void)unlink(path.c_str());
+    }
+
+    bool is_open() const
+    {
+        return fcntl(fd, F_GETFD) != -1;
+    }
+    bool exists() const
+    {
+        return access(path.c_str(), F_OK) == 0;
+    }
+
+    std::string path;
+    int fd;
+};
+
+TEST(PoolCleanupFile, CloseClosesAndKeepsTheFile)
+{
+    TestPool t;
+    TempFile file;
+    ASSERT_TRUE(file.is_open());
+    ASSERT_EQ(slm_pool_cleanup_close(t.pool, file.fd), SLM_OK);
+    EXPECT_TRUE(file.is_open());
+    EXPECT_EQ(t.reset(), SLM_OK);
+    EXPECT_FALSE(file.is_open());
+    EXPECT_TRUE(file.exists());
+}
+
+TEST(PoolCleanupFile, DeleteDeletesAndClosesByItsOwnCopyOfThePath)
+{
+    TestPool t;
+    TempFile file;
+    ASSERT_TRUE(file.is_open());
+    std::string path = file.path;
+    ASSERT_EQ(slm_pool_cleanup_delete(t.pool, file.fd, path.c_str()), SLM_OK);
+    path.assign(path.size(), 'x');
+    EXPECT_TRUE(file.exists());
+    EXPECT_EQ(slm_pool_destroy(t.pool), SLM_OK);
+    t.pool = nullptr;
+    EXPECT_FALSE(file.is_open());
+    EXPECT_FALSE(file.exists());
+}
+
+TEST(PoolCleanupFile, DeleteOfAFileThatIsGoneStillCloses)
+{
+    TestPool t;
+    TempFile file;
+    ASSERT_EQ(unlink(file.path.c_str()), 0);
+    ASSERT_EQ(slm_pool_cleanup_delete(t.pool, file.fd, file.path.c_str()), SLM_OK);
+    EXPECT_EQ(t.reset(), SLM_OK);
+    EXPECT_FALSE(file.is_open());
+}
+
+TEST(PoolCleanupFile, RunFileRunsTheNewestOfThatDescriptorOnly)
+{
+    TestPool t;
+    TempFile file;
+    TempFile other;
+    ASSERT_EQ(slm_pool_cleanup_delete(t.pool, file.fd, file.path.c_str()), SLM_OK);
+    ASSERT_EQ(slm_pool_cleanup_close(t.pool, other.fd), SLM_OK);
+    EXPECT_EQ(slm_pool_cleanup_run_file(t.pool, file.fd), SLM_OK);
+    EXPECT_FALSE(file.is_open());
+    EXPECT_FALSE(file.exists());
+    EXPECT_TRUE(other.is_open());
+    EXPECT_EQ(t.stats().n_cleanups, 1u);
+    EXPECT_EQ(slm_pool_cleanup_run_file(t.pool, file.fd), SLM_E_FOREIGN);
+    EXPECT_EQ(t.reset(), SLM_OK);
+    EXPECT_FALSE(other.is_open());
+}
+
+TEST(PoolCleanupFile, RunFileIgnoresHandlersThatAreNoFiles)
+{
+    static char name[] = "n";
+    TestPool t;
+    ASSERT_EQ(slm_pool_cleanup_add(t.pool, note, name, 0, nullptr), SLM_OK);
+    EXPECT_EQ(slm_pool_cleanup_run_file(t.pool, 0), SLM_E_FOREIGN);
+    EXPECT_EQ(slm_pool_cleanup_run_file(t.pool, -1), SLM_E_FOREIGN);
+    EXPECT_EQ(slm_pool_cleanup_run_file(nullptr, 0), SLM_E_NULL);
+    EXPECT_EQ(t.stats().n_cleanups, 1u);
+}
+
+TEST(PoolCleanupFile, RefusesBadArgumentsAndChangesNothing)
+{
+    TestPool t;
+    struct slm_pool_stats before = t.stats();
+    EXPECT_EQ(slm_pool_cleanup_close(nullptr, 1), SLM_E_NULL);
+    EXPECT_EQ(slm_pool_cleanup_close(t.pool, -1), SLM_E_OPTION);
+    EXPECT_EQ(slm_pool_cleanup_delete(nullptr, 1, "x"), SLM_E_NULL);
+    EXPECT_EQ(slm_pool_cleanup_delete(t.pool, 1, nullptr), SLM_E_NULL);
+    EXPECT_EQ(slm_pool_cleanup_delete(t.pool, -1, "x"), SLM_E_OPTION);
+    EXPECT_TRUE(same(before, t.stats()));
+}
+
+} // namespace

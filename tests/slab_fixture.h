@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -48,9 +49,8 @@ struct Geometry {
     }
 };
 
-inline std::string name_of(const testing::TestParamInfo<Geometry> &info)
+inline std::string spell(const Geometry &g)
 {
-    const Geometry &g = info.param;
     return "Page" + std::to_string(g.page_bytes / 1024) + "KMin" +
            std::to_string(g.min_object_bytes) + "PerDoubling" + std::to_string(g.per_doubling) +
            "Gap" + std::to_string(g.gap_bytes);
@@ -70,6 +70,17 @@ inline std::vector<Geometry> geometries(const std::vector<size_t> &mins,
         }
     }
     return all;
+}
+
+/* GoogleTest prints it with a failure. */
+inline void PrintTo(const Geometry &geometry, std::ostream *out)
+{
+    *out << spell(geometry);
+}
+
+inline std::string name_of(const testing::TestParamInfo<Geometry> &info)
+{
+    return spell(info.param);
 }
 
 /* All 120. */

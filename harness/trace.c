@@ -89,13 +89,16 @@ void hrn_trace_print_op(enum hrn_trace_word word, const struct hrn_op *op, char 
              hrn_kind_word(op->kind), parts[0], parts[1], parts[2], parts[3]);
 }
 
-void hrn_trace_print_head(const struct hrn_head *head, char *line, size_t line_bytes)
+void hrn_trace_print_head(const struct hrn_head *head, char *lines, size_t lines_bytes)
 {
     struct hrn_head copy = *head;
-    size_t used = (size_t)snprintf(line, line_bytes, "head");
-    for (size_t i = 0; i < HRN_HEAD_FIELDS && used < line_bytes; i++) {
-        used += (size_t)snprintf(line + used, line_bytes - used, " %s=%u", hrn_head_fields[i].name,
-                                 *hrn_head_field_at(&copy, &hrn_head_fields[i]));
+    size_t per_line = (HRN_HEAD_FIELDS + HRN_TRACE_HEAD_LINES - 1) / HRN_TRACE_HEAD_LINES;
+    size_t used = 0;
+    for (size_t i = 0; i < HRN_HEAD_FIELDS && used < lines_bytes; i++) {
+        bool last = i % per_line == per_line - 1 || i == HRN_HEAD_FIELDS - 1;
+        used += (size_t)snprintf(lines + used, lines_bytes - used, "%s %s=%u%s",
+                                 i % per_line == 0 ? "head" : "", hrn_head_fields[i].name,
+                                 *hrn_head_field_at(&copy, &hrn_head_fields[i]), last ? "\n" : "");
     }
 }
 
@@ -105,13 +108,12 @@ struct text {
     size_t cap;
 };
 
-static void append_line(struct text *text, const char *line)
+static void append(struct text *text, const char *more)
 {
-    size_t n = strlen(line);
-    text->bytes = hrn_array_grow(text->bytes, &text->cap, text->n + n + 2, 1);
-    memcpy(text->bytes + text->n, line, n);
-    memcpy(text->bytes + text->n + n, "\n", 2);
-    text->n += n + 1;
+    size_t n = strlen(more);
+    text->bytes = hrn_array_grow(text->bytes, &text->cap, text->n + n + 1, 1);
+    memcpy(text->bytes + text->n, more, n + 1);
+    text->n += n;
 }
 
 /* True if op_idx is in `refused`, and its free is what follows. */
@@ -133,14 +135,15 @@ char *hrn_trace_print(const struct hrn_trace *trace, size_t *n_bytes)
     struct text text = {0};
     char line[HRN_TRACE_LINE_BUF_BYTES];
     hrn_trace_print_head(&trace->program.head, line, sizeof line);
-    append_line(&text, line);
+    append(&text, line);
     size_t next_refused = 0;
     for (size_t i = 0; i < trace->program.n_ops; i++) {
         struct hrn_op op = trace->program.ops[i];
         bool refused = is_refused(trace, i, &next_refused);
         op.id = refused ? HRN_NO_ID : op.id;
         hrn_trace_print_op(trace->word, &op, line, sizeof line);
-        append_line(&text, line);
+        append(&text, line);
+        append(&text, "\n");
         i += refused;
     }
     if (n_bytes != NULL) {

@@ -18,7 +18,7 @@ extern "C" {
  *
  *          text  = { [line] LF }           LF may have a CR in front, and be missing at the end
  *          line  = [head | op] ["#" anything]
- *          head  = "head" { FIELD "=" N }  once, before any op; FIELD: a field of struct hrn_head
+ *          head  = "head" { FIELD "=" N }  before any op; FIELD: a field of struct hrn_head, once
  *          op    = WORD ARENA what         WORD: pool, slab, arena; the same on every line
  *          what  = "create" SIZE | "destroy" | "reset" | "check" | "trim"
  *                | ("alloc" | "nalloc" | "calloc") (ID | "-") SIZE
@@ -44,7 +44,7 @@ extern "C" {
 #define HRN_TRACE_ARENAS_MAX     65536u      /* arena numbers are below */
 #define HRN_TRACE_IDS_MAX        (1u << 21)  /* objects of a trace */
 #define HRN_TRACE_CREATE_MAX     (64u << 20) /* of a region or block in `create`, bytes */
-#define HRN_TRACE_LINE_BUF_BYTES 640u        /* any line that is printed, with its final zero */
+#define HRN_TRACE_LINE_BUF_BYTES 640u        /* any line, or head, printed, and a final zero */
 
 enum hrn_trace_word { HRN_TRACE_ARENA, HRN_TRACE_POOL, HRN_TRACE_SLAB, HRN_TRACE_WORD_COUNT };
 
@@ -84,7 +84,7 @@ void hrn_trace_error_text(const struct hrn_trace_error *error, const char *name,
 
 /*
  * The whole trace as text with a final zero, to be released with free; *n_bytes, which may be
- * NULL, is its length. Always with a head line. For a normalized program within the limits above,
+ * NULL, is its length. Always with a head. For a normalized program within the limits above,
  * parsing the text gives it back, and printing that gives the same text.
  */
 char *hrn_trace_print(const struct hrn_trace *trace, size_t *n_bytes);
@@ -93,8 +93,9 @@ char *hrn_trace_print(const struct hrn_trace *trace, size_t *n_bytes);
 void hrn_trace_print_op(enum hrn_trace_word word, const struct hrn_op *op, char *line,
                         size_t line_bytes);
 
-/* The head as a line, without the end of the line. */
-void hrn_trace_print_head(const struct hrn_head *head, char *line, size_t line_bytes);
+/* The head as HRN_TRACE_HEAD_LINES lines, each with its end. */
+void hrn_trace_print_head(const struct hrn_head *head, char *lines, size_t lines_bytes);
+#define HRN_TRACE_HEAD_LINES 2u
 
 /* "arena", "pool", "slab". */
 const char *hrn_trace_word_text(enum hrn_trace_word word);

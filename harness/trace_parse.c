@@ -21,7 +21,8 @@ struct parser {
     const char *at; /* in the line */
     const char *end;
     size_t line_number;
-    bool has_op; /* then the trace's word is settled */
+    uint32_t head_seen; /* bits of the fields that were set */
+    bool has_op;        /* then the trace's word is settled */
 };
 
 /* --- Errors --- */
@@ -144,7 +145,7 @@ static bool in_steps(const struct hrn_head_field *field, uint64_t number)
 }
 
 /* NAME=N. */
-static bool parse_head_field(struct parser *parser, struct token token, uint32_t *seen)
+static bool parse_head_field(struct parser *parser, struct token token)
 {
     const char *equals = memchr(token.at, '=', token.n);
     struct token name = {.at = token.at, .n = equals ? (size_t)(equals - token.at) : token.n};
@@ -155,10 +156,10 @@ static bool parse_head_field(struct parser *parser, struct token token, uint32_t
     if (i == HRN_HEAD_FIELDS || equals == NULL) {
         return complain(parser, token, "FIELD=NUMBER with a field of the head");
     }
-    if ((*seen >> i & 1u) != 0) {
+    if ((parser->head_seen >> i & 1u) != 0) {
         return complain(parser, token, "each field of the head once");
     }
-    *seen |= 1u << i;
+    parser->head_seen |= 1u << i;
     const struct hrn_head_field *field = &hrn_head_fields[i];
     struct token value = {.at = equals + 1, .n = token.n - name.n - 1};
     uint64_t number;
@@ -171,13 +172,12 @@ static bool parse_head_field(struct parser *parser, struct token token, uint32_t
 
 static bool parse_head(struct parser *parser, struct token word)
 {
-    if (parser->trace->has_head || parser->has_op) {
-        return complain(parser, word, "one head, before any operation");
+    if (parser->has_op) {
+        return complain(parser, word, "the head before any operation");
     }
     parser->trace->has_head = true;
-    uint32_t seen = 0;
     for (struct token token = next_token(parser); token.n > 0; token = next_token(parser)) {
-        if (!parse_head_field(parser, token, &seen)) {
+        if (!parse_head_field(parser, token)) {
             return false;
         }
     }

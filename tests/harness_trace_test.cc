@@ -61,7 +61,8 @@ class Trace {
 /* What Print puts in front of everything when nothing was said about the head. */
 const char kDefaultHead[] =
     "head page_bytes=4096 per_doubling=1 min_object_bytes=8 gap_bytes=0 region_bytes=131072 "
-    "block_bytes=4096 flags=0 check_every=64 fault_nth=0 fault_count=0 content_seed=0\n";
+    "block_bytes=4096\n"
+    "head flags=0 check_every=64 fault_nth=0 fault_count=0 content_seed=0\n";
 
 void DecodeRandom(unsigned seed, hrn_program *program)
 {
@@ -311,9 +312,10 @@ const Malformed kMalformed[] = {
     {"FaultCountTooLarge", "pool 0 fault 1 255\n",
      "t:1:16: expected a count from 0 to 254, or all, found '255'"},
     {"MoreOnTheLine", "pool 0 reset now\n", "t:1:14: expected the end of the line, found 'now'"},
-    {"HeadTwice", "head\nhead\n", "t:2:1: expected one head, before any operation, found 'head'"},
     {"HeadLate", "pool 0 reset\nhead\n",
-     "t:2:1: expected one head, before any operation, found 'head'"},
+     "t:2:1: expected the head before any operation, found 'head'"},
+    {"HeadFieldTwiceOnTwoLines", "head flags=1\nhead gap_bytes=1 flags=1\n",
+     "t:2:18: expected each field of the head once, found 'flags=1'"},
     {"HeadFieldUnknown", "head pages=4\n",
      "t:1:6: expected FIELD=NUMBER with a field of the head, found 'pages=4'"},
     {"HeadFieldWithoutNumber", "head flags\n",

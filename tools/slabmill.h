@@ -11,6 +11,10 @@
 #include "harness/run.h"
 #include "harness/trace.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Model    slabmill COMMAND reads its options into one struct, its inputs into traces, and answers
  *          by text on standard output and an exit status.
@@ -119,7 +123,7 @@ bool mill_seed_write(const char *dir, const char *name, const struct hrn_program
 /* Makes the folder if it is not there. False: complained. */
 bool mill_dir_make(const char *path);
 
-/* --- Adapters (slabmill_adapters.c) --- */
+/* --- Adapters (slabmill_adapters.c, slabmill_broken.c) --- */
 
 const struct hrn_adapter *mill_adapter_find(const char *name);
 
@@ -178,4 +182,7 @@ int mill_soak(const struct mill_options *options);
 int mill_adapters(const struct mill_options *options);
 int mill_seeds(const struct mill_options *options);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

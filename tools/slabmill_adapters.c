@@ -5,12 +5,6 @@
 
 #include "tools/slabmill.h"
 
-const struct hrn_adapter *mill_adapter_broken(size_t idx)
-{
-    (void)idx;
-    return NULL;
-}
-
 const struct hrn_adapter *mill_adapter_find(const char *name)
 {
     const struct hrn_adapter *adapter = hrn_adapter_find(name);
@@ -24,8 +18,10 @@ const struct hrn_adapter *mill_adapter_find(const char *name)
 void mill_adapter_code(const struct hrn_adapter *adapter, char *code, size_t code_bytes,
                        const char **header)
 {
-    snprintf(code, code_bytes, "hrn_adapter_find(\"%s\")", adapter->name);
-    *header = "harness/adapter.h";
+    bool broken = hrn_adapter_find(adapter->name) == NULL;
+    snprintf(code, code_bytes, "%s(\"%s\")", broken ? "mill_adapter_find" : "hrn_adapter_find",
+             adapter->name);
+    *header = broken ? "tools/slabmill.h" : "harness/adapter.h";
 }
 
 static void print_adapter(const struct hrn_adapter *adapter)

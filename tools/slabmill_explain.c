@@ -21,7 +21,7 @@ static void print_ops(const struct hrn_trace *trace, size_t op_idx, bool fails, 
     size_t start = all || op_idx < OPS_SHOWN ? 0 : op_idx - OPS_SHOWN;
     char line[HRN_TRACE_LINE_BUF_BYTES];
     hrn_trace_print_head(&program->head, line, sizeof line);
-    printf("%s\n", line);
+    fputs(line, stdout);
     if (start > 0) {
         printf("  ... %zu operations before\n", start);
     }
@@ -102,6 +102,7 @@ struct picture {
     const struct hrn_program *program;
     size_t n_ops;
     bool all;
+    size_t n_views;
 };
 
 /* Where an object lies: in its region, or behind the lowest object. */
@@ -123,8 +124,9 @@ static void print_objects(const struct hrn_watch_view *view, bool all)
 
 static void print_view(void *data, const struct hrn_watch_view *view)
 {
-    const struct picture *picture = data;
-    printf("arena %u: %zu live objects, %zu bytes asked for", view->env->arena, view->n_objects,
+    struct picture *picture = data;
+    picture->n_views++;
+    printf("arena %u: live objects %zu, bytes asked for %zu", view->env->arena, view->n_objects,
            view->live_bytes);
     if (view->env->region != NULL) {
         printf(", in a region of %zu bytes\n", view->env->region_bytes);
@@ -140,9 +142,12 @@ static void print_view(void *data, const struct hrn_watch_view *view)
 
 static void look_in_child(void *data, struct hrn_result *result)
 {
-    const struct picture *picture = data;
+    struct picture *picture = data;
     (void)hrn_watch_look(picture->adapter, picture->program, picture->n_ops, print_view, data,
                          result);
+    if (picture->n_views == 0) {
+        printf("  no arena is there\n");
+    }
 }
 
 static void print_failure(const struct mill_trial *trial, const struct hrn_adapter *adapter,
@@ -160,6 +165,8 @@ static void print_failure(const struct mill_trial *trial, const struct hrn_adapt
     printf(", at operation %zu\n", op_idx);
     if (trial->end == MILL_END_LAW) {
         printf("  seen: %s\n", trial->result.text);
+    } else if (trial->report[0] != '\0') {
+        printf("  (slabmill replay shows the whole report)\n");
     }
 }
 
@@ -174,12 +181,12 @@ static int explain(struct mill_input *input, const struct hrn_adapter *adapter,
     bool fails = trial.end != MILL_END_KEPT;
     op_idx = fails ? op_idx : program->n_ops;
     input->trace.word = mill_adapter_word(adapter);
-    printf("%s: %zu operations, %u objects, from %s\n", input->path, n_ops, program->n_ids,
-           input->from_bytes ? "bytes" : "text");
+    printf("%s: operations %zu, objects %u, arenas %u, read as %s\n", input->path, n_ops,
+           program->n_ids, program->n_arenas, input->from_bytes ? "bytes" : "a trace");
     print_ops(&input->trace, op_idx, fails, options->all);
     print_failure(&trial, adapter, op_idx);
     printf("\nLive before %s:\n", fails && op_idx < n_ops ? "it" : "the end");
-    struct picture picture = {adapter, program, op_idx, options->all};
+    struct picture picture = {adapter, program, op_idx, options->all, 0};
     struct mill_trial look;
     mill_trial_call(&look, look_in_child, &picture, (unsigned)options->timeout);
     if (look.end == MILL_END_CRASH || look.end == MILL_END_HANG) {

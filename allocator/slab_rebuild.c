@@ -40,6 +40,24 @@ static bool heads_are_valid(const struct slm_slab *slab)
     return true;
 }
 
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Nothing else tells what requests, failures and the peak were: damaged ones are only brought into
+ * bounds. */
+static void bound_history(struct slm_slab *slab)
+{
+    struct slab_header *header = slab->header;
+    header->run_failures = smaller(header->run_failures, header->run_requests);
+    header->peak_used_pages = (uint32_t)smaller(header->peak_used_pages, slab->shape.n_pages);
+    for (unsigned i = 0; i < slab->shape.n_classes; i++) {
+        struct slab_class *class = &slab->classes[i];
+        class->n_failures = smaller(class->n_failures, class->n_requests);
+    }
+}
+
 /* Nothing is listed, nothing is counted but requests, failures and the peak. */
 static void forget(struct slm_slab *slab)
 {
@@ -48,6 +66,7 @@ static void forget(struct slm_slab *slab)
     header->n_kept_pages = 0;
     header->n_runs = 0;
     header->n_run_pages = 0;
+    header->reserved = 0;
     for (uint32_t i = 0; i < slab->shape.n_pages; i++) {
         slab->pages[i].first_of_length = SLAB_NIL;
     }
@@ -61,6 +80,7 @@ static void forget(struct slm_slab *slab)
         class->n_spans = 0;
         class->n_chunks = 0;
         class->n_used = 0;
+        class->reserved = 0;
     }
 }
 
@@ -164,6 +184,7 @@ enum slm_status slm_slab_rebuild_locked(struct slm_slab *slab)
         return SLM_E_IMAGE;
     }
     forget(slab);
+    bound_history(slab);
     relist(slab);
     release_spare(slab);
     slab_run_note_peak(slab);

@@ -8,10 +8,7 @@
 #include "harness/ops_priv.h"
 
 const struct hrn_adapter *const hrn_adapters[] = {
-    &hrn_adapter_malloc,
-    &hrn_adapter_pool,
-    &hrn_adapter_slab,
-    NULL,
+    &hrn_adapter_malloc, &hrn_adapter_pool, &hrn_adapter_slab, &hrn_adapter_twin, NULL,
 };
 
 const struct hrn_adapter *hrn_adapter_find(const char *name)

@@ -120,6 +120,7 @@ struct hrn_adapter {
 extern const struct hrn_adapter hrn_adapter_malloc; /* the C heap: the harness's own control */
 extern const struct hrn_adapter hrn_adapter_pool;
 extern const struct hrn_adapter hrn_adapter_slab;
+extern const struct hrn_adapter hrn_adapter_twin; /* a pool and a naive account in lockstep */
 
 /* All of them, NULL at the end. */
 extern const struct hrn_adapter *const hrn_adapters[];

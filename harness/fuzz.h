@@ -22,6 +22,14 @@ extern "C" {
 /* Decodes and runs; always 0, as libFuzzer wants it. */
 int hrn_fuzz_one(const struct hrn_adapter *adapter, const uint8_t *bytes, size_t n_bytes);
 
+/*
+ * Takes the bytes for changes to a formatted, partly used slab region: attaching, checking and
+ * rebuilding must stand any of them, and a region found sound must work. Always 0.
+ * Byte 0: geometry; then records of 16 bytes: offset (4), length and manner (1 each), zero (2),
+ * value (8).
+ */
+int hrn_fuzz_image(const uint8_t *bytes, size_t n_bytes);
+
 /* For targets that are no program of one adapter: counts an input and its operations. */
 void hrn_fuzz_count(uint64_t n_ops);
 

@@ -31,13 +31,13 @@ const char *hrn_law_sentence(enum hrn_law law)
 static void print_scene(enum hrn_law law, const char *seen)
 {
     const struct hrn_program *program = hrn_scene.program;
+    const char *adapter = hrn_scene.adapter == NULL ? "none" : hrn_scene.adapter;
     char op[HRN_OP_TEXT_BYTES] = "the end of the program";
     if (program != NULL && hrn_scene.op_idx < program->n_ops) {
         hrn_op_text(&program->ops[hrn_scene.op_idx], op, sizeof op);
     }
     fprintf(stderr, "slabmill: broken law: %s: %s\n  seen: %s\n  allocator %s, operation %zu: %s\n",
-            hrn_law_name(law), hrn_law_sentence(law), seen, hrn_scene.adapter, hrn_scene.op_idx,
-            op);
+            hrn_law_name(law), hrn_law_sentence(law), seen, adapter, hrn_scene.op_idx, op);
 }
 
 /* Returns when nobody catches: the law's own function then aborts, and is the crash's top frame. */

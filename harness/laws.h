@@ -38,7 +38,8 @@ extern "C" {
     X(pristine, "an emptied allocator is as new")                                                  \
     X(create_answer, "create fails only for a reason")                                             \
     X(reuse, "a reuse list hands out what was put back, or new objects, each once")                \
-    X(twin, "two allocators with one contract answer alike")
+    X(twin, "two allocators with one contract answer alike")                                       \
+    X(image, "looking at an image writes nothing, and an image found sound works")
 
 #define HRN_LAW_ENUM(name, sentence) HRN_LAW_##name,
 enum hrn_law { HRN_LAW_NONE, HRN_LAW_LIST(HRN_LAW_ENUM) HRN_LAW_COUNT };

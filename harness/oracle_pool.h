@@ -41,4 +41,30 @@ void hrn_pool_shadow_walk(struct hrn_pool_shadow *shadow);
 /* After a reset: the pool must be as new, but for the blocks that it keeps. */
 void hrn_pool_shadow_reset(struct hrn_pool_shadow *shadow);
 
+/* What a pool's adapter can do, and what free may answer to misuse. */
+#define HRN_POOL_CAN                                                                               \
+    (HRN_CAN_BASE | HRN_BIT(HRN_NALLOC) | HRN_BIT(HRN_MEMALIGN) | HRN_BIT(HRN_RESIZE) |            \
+     HRN_BIT(HRN_RESET) | HRN_BIT(HRN_CLEANUP) | HRN_BIT(HRN_MISUSE) | HRN_BIT(HRN_FAULT) |        \
+     HRN_BIT(HRN_GIVE_BACK) | HRN_BIT(HRN_REUSE_GET) | HRN_BIT(HRN_REUSE_PUT))
+
+#define HRN_POOL_REFUSED                                                                           \
+    (HRN_BIT(SLM_DECLINED) | HRN_BIT(SLM_E_FOREIGN) | HRN_BIT(SLM_E_INTERIOR) |                    \
+     HRN_BIT(SLM_E_FREED) | HRN_BIT(SLM_E_METADATA))
+
+/* Another's block may lie where one of the pool's own was freed. */
+#define HRN_POOL_MISUSE                                                                            \
+    {                                                                                              \
+        [HRN_MISUSE_NULL] = HRN_BIT(SLM_E_NULL),                                                   \
+        [HRN_MISUSE_HEAP] = HRN_BIT(SLM_E_FOREIGN) | HRN_BIT(SLM_E_FREED),                         \
+        [HRN_MISUSE_STACK] = HRN_BIT(SLM_E_FOREIGN),                                               \
+        [HRN_MISUSE_INTERIOR] = HRN_BIT(SLM_DECLINED) | HRN_BIT(SLM_E_INTERIOR),                   \
+        [HRN_MISUSE_TWICE] = HRN_BIT(SLM_E_FREED), [HRN_MISUSE_STALE] = HRN_POOL_REFUSED,          \
+        [HRN_MISUSE_METADATA] = HRN_BIT(SLM_E_METADATA), [HRN_MISUSE_PAST_END] = HRN_POOL_REFUSED, \
+        [HRN_MISUSE_OTHER_ARENA] = HRN_BIT(SLM_E_FOREIGN) | HRN_BIT(SLM_E_FREED),                  \
+        [HRN_MISUSE_TAIL] = HRN_POOL_REFUSED,                                                      \
+    }
+
+/* The pool of an arena that the pool's adapter made. */
+struct slm_pool *hrn_pool_of(void *self);
+
 #endif

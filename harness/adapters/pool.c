@@ -36,6 +36,11 @@ static void *create(const struct hrn_env *env, enum slm_status *why)
     return a;
 }
 
+struct slm_pool *hrn_pool_of(void *self)
+{
+    return ((struct arena *)self)->pool;
+}
+
 static void destroy(void *self)
 {
     (void)slm_pool_destroy(((struct arena *)self)->pool);
@@ -156,15 +161,9 @@ static void emptied(void *self, bool by_reset)
     }
 }
 
-#define REFUSED                                                                                    \
-    (HRN_BIT(SLM_DECLINED) | HRN_BIT(SLM_E_FOREIGN) | HRN_BIT(SLM_E_INTERIOR) |                    \
-     HRN_BIT(SLM_E_FREED) | HRN_BIT(SLM_E_METADATA))
-
 const struct hrn_adapter hrn_adapter_pool = {
     .name = "pool",
-    .can = HRN_CAN_BASE | HRN_BIT(HRN_NALLOC) | HRN_BIT(HRN_MEMALIGN) | HRN_BIT(HRN_RESIZE) |
-           HRN_BIT(HRN_RESET) | HRN_BIT(HRN_CLEANUP) | HRN_BIT(HRN_MISUSE) | HRN_BIT(HRN_FAULT) |
-           HRN_BIT(HRN_GIVE_BACK) | HRN_BIT(HRN_REUSE_GET) | HRN_BIT(HRN_REUSE_PUT),
+    .can = HRN_POOL_CAN,
     .align_bytes = SLM_POOL_ALIGN,
     .align_max_bytes = SLM_POOL_ALIGN_MAX,
     .packed_align_bytes = 1,
@@ -179,16 +178,7 @@ const struct hrn_adapter hrn_adapter_pool = {
     .reuse_put = reuse_put,
     .reuse_bytes = reuse_bytes,
     .metadata = metadata,
-    .misuse = {[HRN_MISUSE_NULL] = HRN_BIT(SLM_E_NULL),
-               [HRN_MISUSE_HEAP] = HRN_BIT(SLM_E_FOREIGN) | HRN_BIT(SLM_E_FREED),
-               [HRN_MISUSE_STACK] = HRN_BIT(SLM_E_FOREIGN),
-               [HRN_MISUSE_INTERIOR] = HRN_BIT(SLM_DECLINED) | HRN_BIT(SLM_E_INTERIOR),
-               [HRN_MISUSE_TWICE] = HRN_BIT(SLM_E_FREED),
-               [HRN_MISUSE_STALE] = REFUSED,
-               [HRN_MISUSE_METADATA] = HRN_BIT(SLM_E_METADATA),
-               [HRN_MISUSE_PAST_END] = REFUSED,
-               [HRN_MISUSE_OTHER_ARENA] = HRN_BIT(SLM_E_FOREIGN) | HRN_BIT(SLM_E_FREED),
-               [HRN_MISUSE_TAIL] = REFUSED},
+    .misuse = HRN_POOL_MISUSE,
     .oracle = {.refused = refused,
                .free_answer = free_answer,
                .freed = freed,

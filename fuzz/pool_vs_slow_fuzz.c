@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Programs against a pool and a naive account of it in lockstep. */
+#include "harness/fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
+{
+    return hrn_fuzz_one(&hrn_adapter_twin, bytes, n_bytes);
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A pool in lockstep with a naive account of it: a list of objects, searched from end to end. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocator/pool.h"
+#include "harness/adapter.h"
+#include "harness/laws.h"
+#include "harness/ops_priv.h"
+#include "harness/oracle_pool.h"
+
+struct object {
+    const unsigned char *p;
+    size_t size_bytes;
+    bool large;
+};
+
+/* What a pool is to its user, with nothing of how it works. */
+struct arena {
+    void *pool_self;
+    size_t small_limit_bytes;
+    struct object *objects; /* live, oldest first */
+    size_t n_objects;
+    size_t cap_objects;
+    size_t n_cleanups;
+    const unsigned char *newest; /* the last object handed out, if it is there still */
+};
+
+static struct hrn_slots slots;
+
+static bool is_large(const struct arena *a, const struct hrn_request *rq)
+{
+    size_t align = rq->align_bytes > SLM_POOL_ALIGN ? rq->align_bytes : 0;
+    return rq->size_bytes > a->small_limit_bytes || rq->size_bytes + align > a->small_limit_bytes;
+}
+
+static void add(struct arena *a, const struct hrn_request *rq, const void *p)
+{
+    a->objects = hrn_array_grow(a->objects, &a->cap_objects, a->n_objects + 1, sizeof *a->objects);
+    a->objects[a->n_objects++] = (struct object){p, rq->size_bytes, is_large(a, rq)};
+    a->newest = p;
+}
+
+static struct object *find_start(struct arena *a, const void *p)
+{
+    for (size_t i = a->n_objects; i > 0; i--) {
+        if (a->objects[i - 1].p == p) {
+            return &a->objects[i - 1];
+        }
+    }
+    return NULL;
+}
+
+static struct object *find_around(struct arena *a, const void *p)
+{
+    for (size_t i = a->n_objects; i > 0; i--) {
+        struct object *o = &a->objects[i - 1];
+        if ((uintptr_t)p - (uintptr_t)o->p < o->size_bytes) {
+            return o;
+        }
+    }
+    return NULL;
+}
+
+static void drop(struct arena *a, struct object *o)
+{
+    a->newest = a->newest == o->p ? NULL : a->newest;
+    size_t n_behind = a->n_objects - 1 - (size_t)(o - a->objects);
+    memmove(o, o + 1, n_behind * sizeof *o);
+    a->n_objects--;
+}
+
+/* --- Lockstep --- */
+
+static void compare(const char *what, size_t pool, size_t twin)
+{
+    if (pool != twin) {
+        hrn_law_twin("%s: the pool says %zu, its twin %zu", what, pool, twin);
+    }
+}
+
+static void *create(const struct hrn_env *env, enum slm_status *why)
+{
+    struct arena *a = hrn_slots_get(&slots, env->arena, sizeof *a);
+    void *pool_self = hrn_adapter_pool.create(env, why);
+    if (pool_self == NULL) {
+        return NULL;
+    }
+    struct slm_pool_stats stats;
+    slm_pool_stats(hrn_pool_of(pool_self), &stats);
+    a->pool_self = pool_self;
+    a->small_limit_bytes = stats.small_limit_bytes;
+    a->n_objects = 0;
+    a->n_cleanups = 0;
+    a->newest = NULL;
+    return a;
+}
+
+static void destroy(void *self)
+{
+    hrn_adapter_pool.destroy(((struct arena *)self)->pool_self);
+}
+
+static void *allocate(void *self, const struct hrn_request *rq)
+{
+    struct arena *a = self;
+    void *p = hrn_adapter_pool.alloc(a->pool_self, rq);
+    if (p != NULL) {
+        add(a, rq, p);
+        bool owns = rq->size_bytes == 0 || slm_pool_owns(hrn_pool_of(a->pool_self), p) != 0;
+        compare("owning a new object", owns, 1);
+    }
+    return p;
+}
+
+/* Every case that the contract decides without regard to where blocks lie. */
+static bool decided_answer(struct arena *a, const void *p, enum slm_status *answer)
+{
+    const struct object *start = find_start(a, p);
+    const struct object *around = find_around(a, p);
+    if (p == NULL) {
+        *answer = SLM_E_NULL;
+    } else if (start != NULL) {
+        *answer = start->large ? SLM_OK : SLM_DECLINED;
+    } else if (around != NULL) {
+        *answer = around->large ? SLM_E_INTERIOR : SLM_DECLINED;
+    }
+    return p == NULL || start != NULL || around != NULL;
+}
+
+static enum slm_status release(void *self, void *p)
+{
+    struct arena *a = self;
+    enum slm_status want;
+    bool decided = decided_answer(a, p, &want);
+    enum slm_status got = hrn_adapter_pool.free(a->pool_self, p);
+    if (decided && got != want) {
+        hrn_law_twin("free(%p): the pool says %s, its twin %s", p, slm_status_name(got),
+                     slm_status_name(want));
+    }
+    if (got == SLM_OK && decided) {
+        drop(a, find_start(a, p));
+    }
+    return got;
+}
+
+static enum slm_status resize(void *self, void **p, size_t old_bytes, size_t new_bytes)
+{
+    struct arena *a = self;
+    struct object *o = find_start(a, *p);
+    enum slm_status got = hrn_adapter_pool.resize(a->pool_self, p, old_bytes, new_bytes);
+    if (got == SLM_OK) {
+        compare("resizing a small object", o->large, 0);
+        compare("resizing to a small size", new_bytes <= a->small_limit_bytes, 1);
+        o->size_bytes = new_bytes;
+    }
+    return got;
+}
+
+static enum slm_status give_back(void *self, void *p, size_t size_bytes)
+{
+    struct arena *a = self;
+    struct object *o = find_start(a, p);
+    enum slm_status got = hrn_adapter_pool.give_back(a->pool_self, p, size_bytes);
+    if (p == a->newest && !o->large) {
+        compare("giving the newest object back", (size_t)got, (size_t)SLM_OK);
+    }
+    if (got == SLM_OK) {
+        compare("giving a small object back", o->large, 0);
+        drop(a, o);
+    }
+    return got;
+}
+
+static void reset(void *self)
+{
+    struct arena *a = self;
+    hrn_adapter_pool.reset(a->pool_self);
+    a->n_objects = 0;
+    a->n_cleanups = 0;
+    a->newest = NULL;
+}
+
+static enum slm_status cleanup(void *self, hrn_handler_fn fn, void *data, size_t data_bytes,
+                               void **data_out)
+{
+    struct arena *a = self;
+    enum slm_status got = hrn_adapter_pool.cleanup(a->pool_self, fn, data, data_bytes, data_out);
+    if (got == SLM_OK) {
+        const struct hrn_request rq = {HRN_CLEANUP, data_bytes, 0};
+        a->n_cleanups++;
+        a->newest = NULL; /* the record of the handler is newer than its data */
+        if (data_bytes > 0) {
+            add(a, &rq, *data_out);
+            a->newest = NULL;
+        }
+    }
+    return got;
+}
+
+static enum slm_status reuse_put(void *self, void *p)
+{
+    struct arena *a = self;
+    return hrn_adapter_pool.reuse_put(a->pool_self, p);
+}
+
+static size_t reuse_bytes(void *self)
+{
+    return hrn_adapter_pool.reuse_bytes(((struct arena *)self)->pool_self);
+}
+
+static void *metadata(void *self)
+{
+    return hrn_adapter_pool.metadata(((struct arena *)self)->pool_self);
+}
+
+/* --- The pool's oracle, and the sums --- */
+
+static const char *refused(void *self, const struct hrn_request *rq, const struct hrn_refusal *seen)
+{
+    return hrn_adapter_pool.oracle.refused(((struct arena *)self)->pool_self, rq, seen);
+}
+
+static enum slm_status free_answer(void *self, const struct hrn_request *rq, void *p)
+{
+    return hrn_adapter_pool.oracle.free_answer(((struct arena *)self)->pool_self, rq, p);
+}
+
+static void freed(void *self, const struct hrn_request *rq, void *p)
+{
+    hrn_adapter_pool.oracle.freed(((struct arena *)self)->pool_self, rq, p);
+}
+
+static void walk(void *self, size_t n_live, size_t live_bytes)
+{
+    struct arena *a = self;
+    struct slm_pool_stats stats;
+    size_t n_large = 0;
+    for (size_t i = 0; i < a->n_objects; i++) {
+        n_large += a->objects[i].large;
+    }
+    slm_pool_stats(hrn_pool_of(a->pool_self), &stats);
+    compare("n_cleanups", stats.n_cleanups, a->n_cleanups);
+    if (a->n_cleanups == 0) { /* handlers of tiny pools have large records */
+        compare("n_large", stats.n_large, n_large);
+    }
+    hrn_adapter_pool.oracle.walk(a->pool_self, n_live, live_bytes);
+}
+
+static void emptied(void *self, bool by_reset)
+{
+    hrn_adapter_pool.oracle.emptied(((struct arena *)self)->pool_self, by_reset);
+}
+
+const struct hrn_adapter hrn_adapter_twin = {
+    .name = "twin",
+    .can = HRN_POOL_CAN,
+    .align_bytes = SLM_POOL_ALIGN,
+    .align_max_bytes = SLM_POOL_ALIGN_MAX,
+    .packed_align_bytes = 1,
+    .create = create,
+    .destroy = destroy,
+    .alloc = allocate,
+    .free = release,
+    .resize = resize,
+    .give_back = give_back,
+    .reset = reset,
+    .cleanup = cleanup,
+    .reuse_put = reuse_put,
+    .reuse_bytes = reuse_bytes,
+    .metadata = metadata,
+    .misuse = HRN_POOL_MISUSE,
+    .oracle = {.refused = refused,
+               .free_answer = free_answer,
+               .freed = freed,
+               .walk = walk,
+               .emptied = emptied},
+};

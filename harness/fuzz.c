@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fuzz targets' common part: inputs run, the account kept, sanitizers set up. */
+#define _POSIX_C_SOURCE 199309L /* clock_gettime */
+#include "harness/fuzz.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "harness/priv.h"
+
+static const struct hrn_adapter *fuzzed; /* NULL: the target runs no programs of one adapter */
+static uint64_t n_execs;
+static uint64_t n_other_ops;
+static struct timespec started;
+
+static uint64_t n_ops(void)
+{
+    return hrn_run_totals()->n_done + n_other_ops;
+}
+
+static void print_account(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    double seconds =
+        (double)(now.tv_sec - started.tv_sec) + (double)(now.tv_nsec - started.tv_nsec) / 1e9;
+    fprintf(stderr, "slabmill: ops=%" PRIu64 " execs=%" PRIu64 " seconds=%.1f\n", n_ops(), n_execs,
+            seconds);
+}
+
+static void count_exec(void)
+{
+    if (n_execs++ == 0) {
+        clock_gettime(CLOCK_MONOTONIC, &started);
+        hrn_scene.dying = print_account;
+        atexit(print_account);
+    }
+}
+
+int hrn_fuzz_one(const struct hrn_adapter *adapter, const uint8_t *bytes, size_t n_bytes)
+{
+    static struct hrn_program program;
+    fuzzed = adapter;
+    count_exec();
+    hrn_program_decode(&program, bytes, n_bytes);
+    hrn_run(adapter, &program, NULL);
+    return 0;
+}
+
+void hrn_fuzz_count(uint64_t ops)
+{
+    count_exec();
+    n_other_ops += ops;
+}
+
+uint32_t hrn_fuzz_can(void)
+{
+    return fuzzed == NULL ? UINT32_MAX : fuzzed->can;
+}
+
+int hrn_fuzz_replay_end(void)
+{
+    int missing = 0;
+    if (n_ops() < HRN_FUZZ_MIN_OPS) {
+        fprintf(stderr, "slabmill: the corpus runs %" PRIu64 " operations, %u are the least\n",
+                n_ops(), HRN_FUZZ_MIN_OPS);
+        missing = 1;
+    }
+    const struct hrn_totals *totals = hrn_run_totals();
+    for (unsigned kind = 0; fuzzed != NULL && kind < HRN_KIND_COUNT; kind++) {
+        if ((fuzzed->can >> kind & 1u) != 0 && totals->n_kind[kind] == 0) {
+            fprintf(stderr, "slabmill: the corpus never runs %s\n", hrn_kind_word(kind));
+            missing = 1;
+        }
+    }
+    return missing;
+}
+
+/* --- Sanitizers look these up by name --- */
+
+const char *__asan_default_options(void);
+const char *__ubsan_default_options(void);
+const char *__msan_default_options(void);
+void __asan_on_error(void);
+void __ubsan_on_report(void);
+
+/* Absurd sizes are asked for on purpose; a small quarantine is three times faster. */
+#define COMMON_OPTIONS "allocator_may_return_null=1:print_stacktrace=1"
+
+const char *__asan_default_options(void)
+{
+    return COMMON_OPTIONS ":quarantine_size_mb=10:detect_stack_use_after_return=0";
+}
+
+const char *__ubsan_default_options(void)
+{
+    return COMMON_OPTIONS;
+}
+
+const char *__msan_default_options(void)
+{
+    return COMMON_OPTIONS;
+}
+
+/* The engine owns the death callback, to save the input; these come before it. */
+void __asan_on_error(void)
+{
+    print_account();
+}
+
+void __ubsan_on_report(void)
+{
+    print_account();
+}

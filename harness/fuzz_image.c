@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Damaged slab images: the region as an input. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocator/slab.h"
+#include "harness/fuzz.h"
+#include "harness/gen.h"
+#include "harness/ops_priv.h"
+#include "harness/priv.h"
+
+enum { N_GEOMETRIES = 6, PATCH_BYTES = 16, N_PAGES = 10, N_OBJECTS = 120, N_AFTER = 24 };
+
+static const struct slm_slab_options geometries[N_GEOMETRIES] = {
+    {.page_bytes = 4096},
+    {.page_bytes = 4096, .per_doubling = 8},
+    {.page_bytes = 4096, .per_doubling = 4, .min_object_bytes = 16, .gap_bytes = 8},
+    {.page_bytes = 4096, .min_object_bytes = 64},
+    {.page_bytes = 16384, .per_doubling = 2},
+    {.page_bytes = 4096, .per_doubling = 16, .min_object_bytes = 32},
+};
+
+/* A formatted region with objects of all kinds in it, and which of its bytes may be changed. */
+struct image {
+    unsigned char *bytes;
+    size_t n_bytes;
+    size_t metadata_bytes;
+    uint32_t *open_words; /* offsets of 8-byte words that attach does not refuse when they change */
+    size_t n_open;
+};
+
+static struct image images[N_GEOMETRIES];
+static struct hrn_region region;
+static uint64_t n_ops;        /* of this input */
+static unsigned char *before; /* the region as it was; as long as the longest image */
+
+static struct slm_slab *attach(size_t n_bytes)
+{
+    struct slm_slab *slab;
+    return slm_slab_attach(&slab, region.base, n_bytes, NULL) == SLM_OK ? slab : NULL;
+}
+
+/* Objects of many sizes, every third freed again: full, partly used and kept spans, runs and
+ * holes. */
+static void populate(struct slm_slab *slab)
+{
+    void *objects[N_OBJECTS];
+    struct hrn_rng rng;
+    hrn_rng_seed(&rng, 1);
+    for (size_t i = 0; i < N_OBJECTS; i++) {
+        size_t size = i % 40 == 39 ? 5000 : 8u << hrn_rng_below(&rng, 8);
+        objects[i] = slm_slab_alloc(slab, size);
+    }
+    for (size_t i = 0; i < N_OBJECTS; i += 3) {
+        (void)slm_slab_free(slab, objects[i]);
+    }
+    (void)slm_slab_set_root(slab, objects[1]);
+}
+
+/* The seal covers what never changes: one bit turned there must make attach refuse. */
+static void find_open_words(struct image *image)
+{
+    size_t n_words = image->metadata_bytes / 8;
+    size_t cap = 0;
+    image->open_words = hrn_array_grow(NULL, &cap, n_words, sizeof *image->open_words);
+    for (size_t i = 0; i < n_words; i++) {
+        region.base[i * 8] ^= 1;
+        struct slm_slab *slab = attach(image->n_bytes);
+        if (slab != NULL) {
+            image->open_words[image->n_open++] = (uint32_t)(i * 8);
+        }
+        slm_slab_detach(slab);
+        region.base[i * 8] ^= 1;
+    }
+}
+
+static void open_region(size_t n_bytes)
+{
+    if (!hrn_region_open(&region, n_bytes)) {
+        abort();
+    }
+}
+
+static void build_image(struct image *image, const struct slm_slab_options *options)
+{
+    struct slm_slab_stats stats;
+    image->n_bytes = slm_slab_region_bytes(options, N_PAGES);
+    open_region(image->n_bytes);
+    if (slm_slab_init(region.base, image->n_bytes, options) != SLM_OK) {
+        hrn_law_create_answer("no slab in %zu bytes", image->n_bytes);
+    }
+    struct slm_slab *slab = attach(image->n_bytes);
+    populate(slab);
+    slm_slab_stats(slab, &stats);
+    slm_slab_detach(slab);
+    image->metadata_bytes = stats.metadata_bytes;
+    find_open_words(image);
+    size_t cap = 0;
+    image->bytes = hrn_array_grow(NULL, &cap, image->n_bytes, 1);
+    memcpy(image->bytes, region.base, image->n_bytes);
+    hrn_region_close(&region);
+}
+
+/* --- Patches --- */
+
+static uint64_t load(const uint8_t *p, unsigned n)
+{
+    uint64_t x = 0;
+    for (unsigned i = 0; i < n; i++) {
+        x |= (uint64_t)p[i] << 8 * i;
+    }
+    return x;
+}
+
+/* Manner: bit 0 sets, else turns bits; bit 1 anywhere in the region, else in open words only. */
+static void apply_patch(const struct image *image, const uint8_t *patch)
+{
+    size_t offset = (size_t)load(patch, 4);
+    size_t n = 1 + patch[4] % 8u;
+    if ((patch[5] & 2u) != 0) {
+        offset %= image->n_bytes - 8;
+    } else {
+        offset = image->open_words[offset % image->n_open];
+    }
+    for (size_t i = 0; i < n; i++) {
+        unsigned char old = (patch[5] & 1u) != 0 ? 0 : region.base[offset + i];
+        region.base[offset + i] = old ^ patch[8 + i];
+    }
+}
+
+/* --- What must hold --- */
+
+static void expect_unchanged(const struct image *image, const char *call)
+{
+    if (memcmp(before, region.base, image->n_bytes) != 0) {
+        hrn_law_image("%s wrote to the region", call);
+    }
+    if (hrn_region_fence_broken(&region) != SIZE_MAX) {
+        hrn_law_fence("%s wrote behind the region", call);
+    }
+}
+
+/* A sound region serves, keeps apart and takes back objects. */
+static void use(const struct image *image, struct slm_slab *slab)
+{
+    unsigned char *objects[N_AFTER];
+    size_t n = 0;
+    for (size_t i = 0; i < N_AFTER; i++) {
+        size_t size = (size_t)8 << i % 10;
+        unsigned char *p = slm_slab_alloc(slab, size);
+        if (p == NULL) {
+            continue;
+        }
+        if (p < region.base + image->metadata_bytes || p + size > region.base + image->n_bytes) {
+            hrn_law_outside("%zu bytes at offset %td", size, p - region.base);
+        }
+        memset(p, (int)i, size);
+        objects[n++] = p;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (slm_slab_free(slab, objects[i]) != SLM_OK) {
+            hrn_law_image("object %zu cannot be freed", i);
+        }
+    }
+    unsigned broken = slm_slab_check(slab);
+    if (broken != 0) {
+        hrn_law_image("a region found sound broke invariant %u by use", broken);
+    }
+    n_ops += 2 * n;
+}
+
+/* Damage may leave counters of requests, which nothing tells, so high that use makes them wrap. */
+#define REQUESTS_MAX (UINT64_MAX - 1000)
+
+/* Reads all there is to read of a sound region; true if its counters have room. */
+static bool look(const struct image *image, struct slm_slab *slab)
+{
+    struct slm_slab_stats stats;
+    struct slm_slab_class_stats class;
+    struct slm_slab_place place;
+    slm_slab_stats(slab, &stats);
+    bool has_room = stats.run_requests < REQUESTS_MAX;
+    for (unsigned i = 0; i < stats.n_classes; i++) {
+        (void)slm_slab_class_stats(slab, i, &class);
+        has_room &= class.n_requests < REQUESTS_MAX;
+    }
+    for (size_t at = 0; at < image->n_bytes; at += 1000) {
+        slm_slab_locate(slab, region.base + at, &place);
+    }
+    return has_room;
+}
+
+static void judge(const struct image *image, struct slm_slab *slab)
+{
+    unsigned broken = slm_slab_check(slab);
+    expect_unchanged(image, "slm_slab_check");
+    if (broken == 0) {
+        bool has_room = look(image, slab);
+        expect_unchanged(image, "looking");
+        if (has_room) {
+            use(image, slab);
+        }
+        return;
+    }
+    enum slm_status status = slm_slab_rebuild_locked(slab);
+    if (status == SLM_OK) {
+        (void)slm_slab_set_root(slab, NULL); /* the user's own, not rebuilt */
+        broken = slm_slab_check(slab);
+        if (broken != 0) {
+            hrn_law_image("rebuilt, it still breaks invariant %u", broken);
+        }
+        if (look(image, slab)) {
+            use(image, slab);
+        }
+    } else if (status != SLM_E_IMAGE) {
+        hrn_law_image("slm_slab_rebuild_locked says %s", slm_status_name(status));
+    }
+}
+
+static void prepare(void)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < N_GEOMETRIES && images[i].bytes == NULL; i++) {
+        build_image(&images[i], &geometries[i]);
+        longest = images[i].n_bytes > longest ? images[i].n_bytes : longest;
+    }
+    size_t cap = 0;
+    before = before != NULL ? before : hrn_array_grow(NULL, &cap, longest, 1);
+}
+
+int hrn_fuzz_image(const uint8_t *bytes, size_t n_bytes)
+{
+    prepare();
+    const struct image *image = &images[n_bytes == 0 ? 0 : bytes[0] % N_GEOMETRIES];
+    open_region(image->n_bytes);
+    memcpy(region.base, image->bytes, image->n_bytes);
+    for (size_t at = 1; at + PATCH_BYTES <= n_bytes; at += PATCH_BYTES) {
+        apply_patch(image, bytes + at);
+    }
+    memcpy(before, region.base, image->n_bytes);
+    n_ops = 1;
+    struct slm_slab *slab = attach(image->n_bytes);
+    expect_unchanged(image, "slm_slab_attach");
+    if (slab != NULL) {
+        judge(image, slab);
+        slm_slab_detach(slab);
+    }
+    hrn_region_close(&region);
+    hrn_fuzz_count(n_ops);
+    return 0;
+}

@@ -5,6 +5,8 @@
 #include "harness/fuzz.h"
 #include "harness/trace.h"
 
+HRN_FUZZ_PLAIN_BYTES;
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)

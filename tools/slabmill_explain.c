@@ -8,9 +8,10 @@
 #include "harness/watch.h"
 #include "tools/slabmill.h"
 
-#define OPS_SHOWN      40u /* before the failure, unless --all */
-#define OBJECTS_SHOWN  48u /* of an arena, unless --all */
-#define PAGES_PER_LINE 64u
+#define OPS_SHOWN        40u /* before the failure, unless --all */
+#define OBJECTS_SHOWN    48u /* of an arena, unless --all */
+#define OBJECTS_PER_LINE 3u
+#define PAGES_PER_LINE   64u
 
 /* --- Operations --- */
 
@@ -114,8 +115,11 @@ static void print_objects(const struct hrn_watch_view *view, bool all)
     size_t n = all || view->n_objects < OBJECTS_SHOWN ? view->n_objects : OBJECTS_SHOWN;
     for (size_t i = 0; i < n; i++) {
         const struct hrn_watch_object *o = &view->objects[i];
-        printf("  #%-6u %8zu bytes at +%zu\n", o->id, o->size_bytes,
-               (size_t)((uintptr_t)o->p - (uintptr_t)base));
+        char place[32];
+        bool last = i % OBJECTS_PER_LINE == OBJECTS_PER_LINE - 1 || i == n - 1;
+        snprintf(place, sizeof place, "+%zu", (size_t)((uintptr_t)o->p - (uintptr_t)base));
+        printf("  #%-6u%7zu bytes at %*s%s", o->id, o->size_bytes, last ? 0 : -10, place,
+               last ? "\n" : "");
     }
     if (n < view->n_objects) {
         printf("  ... and %zu more (--all shows them)\n", view->n_objects - n);

@@ -123,8 +123,8 @@ static size_t n_lines(const struct mill_input *input)
 
 static void print_slab_header(const struct mill_input *input)
 {
-    printf("%s: slab, %zu operations, %zu refused by nginx; %d laws kept\n", input->path,
-           n_lines(input), input->trace.n_refused, HRN_LAW_COUNT - 1);
+    printf("%s: slab, %zu operations, %zu refused by nginx; every law kept\n", input->path,
+           n_lines(input), input->trace.n_refused);
     printf("  %-16s %8s %12s %12s %11s %11s %11s\n", "classes", "page", "of these", "refused here,",
            "peak pages", "peak bytes", "peak bytes");
     printf("  %-16s %8s %12s %12s %11s %11s %11s\n", "", "", "served here", "not by nginx", "used",
@@ -159,18 +159,17 @@ static void print_plain(const struct tally *tally, const struct hrn_adapter *ada
                         const struct mill_input *input)
 {
     printf("%s: %s, %llu arenas, %zu operations, %llu refused, %zu bytes asked for at most; "
-           "%d laws kept\n",
+           "every law kept\n",
            input->path, adapter->name, (unsigned long long)tally->n_arenas, n_lines(input),
-           (unsigned long long)tally->result.n_refused, tally->result.peak_live_bytes,
-           HRN_LAW_COUNT - 1);
+           (unsigned long long)tally->result.n_refused, tally->result.peak_live_bytes);
 }
 
 static void print_pool(const struct tally *tally, const struct mill_input *input)
 {
-    printf("%s: pool, %llu pools, %zu operations, %llu refused, %llu large blocks; %d laws kept\n",
+    printf("%s: pool, %llu pools, %zu operations, %llu refused, %llu large blocks; "
+           "every law kept\n",
            input->path, (unsigned long long)tally->n_arenas, n_lines(input),
-           (unsigned long long)tally->result.n_refused, (unsigned long long)tally->n_large,
-           HRN_LAW_COUNT - 1);
+           (unsigned long long)tally->result.n_refused, (unsigned long long)tally->n_large);
     printf("  peak bytes: %zu asked for, %zu taken from the source\n",
            tally->result.peak_live_bytes, tally->result.peak_source_bytes);
 }

@@ -6,7 +6,8 @@
 
 #include "tools/slabmill.h"
 
-#define WINDOW_OPS 400u
+#define WINDOW_OPS  400u
+#define WINDOW_LIVE 150u /* objects made before the window, at most */
 
 static const char *stem_of(const char *path, size_t *n)
 {
@@ -85,30 +86,61 @@ static void set_window_head(struct hrn_program *part, size_t idx)
     struct hrn_head *head = &part->head;
     head->per_doubling = 1u << idx % 5;
     head->page_bytes = idx % 7 == 6 ? 16384 : 4096;
-    size_t region_bytes = peak_bytes(part) * 9 / 8 + 8192;
+    size_t region_bytes = peak_bytes(part) * 3 / 4 + head->page_bytes;
     size_t least_bytes = 4 * (size_t)head->page_bytes;
     region_bytes = region_bytes > least_bytes ? region_bytes : least_bytes;
     head->region_bytes =
         (uint32_t)(region_bytes < HRN_REGION_MAX_BYTES ? region_bytes : HRN_REGION_MAX_BYTES);
 }
 
+/* Makes what was live when the window begins, the newest of it; live is by id. */
+static void push_live(struct hrn_program *part, const struct hrn_program *program, size_t end,
+                      const bool *live)
+{
+    size_t start = end;
+    for (size_t n = 0; start > 0 && n < WINDOW_LIVE; start--) {
+        const struct hrn_op *op = &program->ops[start - 1];
+        n += hrn_op_ids(op) == HRN_IDS_MAKE && live[op->id];
+    }
+    for (size_t i = start; i < end; i++) {
+        const struct hrn_op *op = &program->ops[i];
+        if (hrn_op_ids(op) == HRN_IDS_MAKE && live[op->id]) {
+            hrn_program_push(part, *op);
+        }
+    }
+}
+
+/* Appends the window's operations, and keeps live up to date. */
+static void push_window(struct hrn_program *part, const struct hrn_program *program, size_t at,
+                        bool *live)
+{
+    for (size_t i = at; i < at + WINDOW_OPS && i < program->n_ops; i++) {
+        const struct hrn_op *op = &program->ops[i];
+        if (op->kind != HRN_CREATE) {
+            hrn_program_push(part, *op);
+        }
+        if (op->id != HRN_NO_ID) {
+            live[op->id] = hrn_op_ids(op) == HRN_IDS_MAKE;
+        }
+    }
+}
+
 static bool write_windows(const struct mill_options *options, const struct mill_input *input,
                           struct hrn_program *part)
 {
     const struct hrn_program *program = &input->trace.program;
-    bool good = true;
+    bool *live = calloc(program->n_ids + 1u, sizeof *live);
+    bool good = live != NULL;
     for (size_t at = 0; at < program->n_ops && good; at += WINDOW_OPS) {
         hrn_program_clear(part);
         part->head = program->head;
-        for (size_t i = at; i < at + WINDOW_OPS && i < program->n_ops; i++) {
-            if (program->ops[i].kind != HRN_CREATE) {
-                hrn_program_push(part, program->ops[i]);
-            }
-        }
+        push_live(part, program, at, live);
+        push_window(part, program, at, live);
         hrn_program_normalize(part);
         set_window_head(part, at / WINDOW_OPS);
         good = write_part(options, input->path, part, at / WINDOW_OPS, true);
     }
+    free(live);
     return good;
 }
 

@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The slabmill command, run as people run it. */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace {
+
+const char kCommand[] = "tools/slabmill";
+const char *const kCommands[] = {"replay", "explain",  "shrink", "emit-test",
+                                 "soak",   "adapters", "seeds"};
+
+struct Done {
+    int status; /* of exit; -1: a signal */
+    std::string out;
+    std::string err;
+};
+
+std::string ReadFile(const std::string &path)
+{
+    std::ifstream file(path, std::ios::binary);
+    EXPECT_TRUE(file.is_open()) << path;
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+/* A folder of the test's own, and the command run in place with all output caught. */
+class Slabmill : public testing::Test {
+  protected:
+    void SetUp() override
+    {
+        std::string pattern = testing::TempDir() + "/slabmill.XXXXXX";
+        ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+        dir_ = pattern;
+    }
+    void TearDown() override
+    {
+        std::filesystem::remove_all(dir_);
+    }
+
+    std::string Path(const std::string &name) const
+    {
+        return dir_ + "/" + name;
+    }
+
+    std::string Write(const std::string &name, const std::string &text) const
+    {
+        std::ofstream(Path(name), std::ios::binary) << text;
+        return Path(name);
+    }
+
+    Done Run(std::vector<std::string> args) const
+    {
+        args.insert(args.begin(), kCommand);
+        pid_t child = fork();
+        if (child == 0) {
+            Become(args);
+        }
+        int status = -1;
+        EXPECT_EQ(waitpid(child, &status, 0), child);
+        return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadFile(Path("out")),
+                ReadFile(Path("err"))};
+    }
+
+    /* Wrong calls: status 2, one line on standard error, nothing else. */
+    void ExpectWrong(const std::vector<std::string> &args, const std::string &message) const
+    {
+        Done done = Run(args);
+        EXPECT_EQ(done.status, 2) << message;
+        EXPECT_EQ(done.err, "slabmill: " + message + "\n");
+        EXPECT_EQ(done.out, "");
+    }
+
+  private:
+    [[noreturn]] void Become(const std::vector<std::string> &args) const
+    {
+        std::vector<char *> argv;
+        for (const std::string &arg : args) {
+            argv.push_back(const_cast<char *>(arg.c_str()));
+        }
+        argv.push_back(nullptr);
+        dup2(open(Path("out").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
+        dup2(open(Path("err").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
+        execv(kCommand, argv.data());
+        _exit(127);
+    }
+
+    std::string dir_;
+};
+
+bool Has(const std::string &text, const std::string &part)
+{
+    return text.find(part) != std::string::npos;
+}
+
+/* --- Calls --- */
+
+TEST_F(Slabmill, WithoutACommandShowsUsageAsAnError)
+{
+    Done done = Run({});
+    EXPECT_EQ(done.status, 2);
+    EXPECT_EQ(done.out, "");
+    EXPECT_TRUE(Has(done.err, "usage: slabmill COMMAND")) << done.err;
+}
+
+TEST_F(Slabmill, HelpListsEveryCommandAndEachHasItsOwn)
+{
+    Done help = Run({"--help"});
+    EXPECT_EQ(help.status, 0);
+    for (const char *command : kCommands) {
+        EXPECT_TRUE(Has(help.out, std::string("\n  ") + command + " ")) << command;
+        Done own = Run({command, "--help"});
+        EXPECT_EQ(own.status, 0) << command;
+        EXPECT_TRUE(Has(own.out, std::string("usage: slabmill ") + command)) << own.out;
+        EXPECT_EQ(own.err, "");
+    }
+}
+
+TEST_F(Slabmill, HelpOfReplayShowsItsOptionsWithTheirValues)
+{
+    Done help = Run({"replay", "--help"});
+    EXPECT_TRUE(Has(help.out, "[--classes 1|2|4|8|16] [--page 4096|16384|65536] FILE..."))
+        << help.out;
+    EXPECT_TRUE(Has(help.out, "  --as trace|bytes "));
+}
+
+TEST_F(Slabmill, WrongCallsSayWhatIsWrong)
+{
+    ExpectWrong({"grind"}, "unknown command grind (see slabmill --help)");
+    ExpectWrong({"replay", "--fast", "x"},
+                "replay: unknown option --fast (see slabmill replay --help)");
+    ExpectWrong({"soak", "--classes", "1"},
+                "soak: unknown option --classes (see slabmill soak --help)");
+    ExpectWrong({"replay"}, "replay: expected at least one file, found 0");
+    ExpectWrong({"explain"}, "explain: expected one file, found 0");
+    ExpectWrong({"explain", "a", "b"}, "explain: expected one file, found 2");
+    ExpectWrong({"adapters", "x"}, "adapters: expected no file, found 1");
+    ExpectWrong({"replay", "x", "--classes"}, "replay: --classes needs a value");
+    ExpectWrong({"replay", "--classes", "3", "x"}, "--classes 3: expected 1|2|4|8|16");
+    ExpectWrong({"replay", "--page=8192", "x"}, "--page 8192: expected 4096|16384|65536");
+    ExpectWrong({"replay", "--as", "text", "x"}, "--as text: expected trace|bytes");
+    ExpectWrong({"shrink", "x"}, "shrink: -o OUT is missing");
+    ExpectWrong({"seeds", "x"}, "seeds: -o OUT is missing");
+    ExpectWrong({"soak", "--adapter", "slab", "--rounds", "1"}, "soak: --seed S is missing");
+    ExpectWrong({"soak", "--seed", "1", "--rounds", "1"}, "soak: --adapter NAME is missing");
+    ExpectWrong({"soak", "--adapter", "slab", "--seed", "1"},
+                "soak: expected one of --seconds and --rounds");
+    ExpectWrong({"soak", "--adapter", "slab", "--seed", "1", "--rounds", "1", "--seconds", "1"},
+                "soak: expected one of --seconds and --rounds");
+    ExpectWrong({"soak", "--adapter", "slab", "--seed", "x", "--rounds", "1"},
+                "--seed x: expected a number below 2^64");
+    ExpectWrong({"soak", "--adapter", "slab", "--seed", "1", "--rounds", "-1"},
+                "--rounds -1: expected a number from 1 to 4294967294");
+    ExpectWrong({"soak", "--adapter", "stone", "--seed", "1", "--rounds", "1"},
+                "no adapter is called stone (see slabmill adapters)");
+}
+
+TEST_F(Slabmill, InputsThatCannotBeUsedAreNamed)
+{
+    std::string missing = Path("missing.trace");
+    ExpectWrong({"replay", missing}, missing + ": No such file or directory");
+    ExpectWrong({"shrink", missing, "-o", Path("x")}, missing + ": No such file or directory");
+    ExpectWrong({"seeds", missing, "-o", Path("x")}, missing + ": No such file or directory");
+    ExpectWrong({"replay", Path("")}, Path("") + ": Is a directory");
+    std::string bad = Write("bad.trace", "slab 0 create 65536\nslab 0 alloc 0\n");
+    ExpectWrong({"explain", bad}, bad +
+                                      ":2:15: expected a size in bytes, found the end of the line "
+                                      "(a fuzz input? then say --as bytes)");
+    ExpectWrong({"explain", "--as", "trace", bad},
+                bad + ":2:15: expected a size in bytes, found the end of the line");
+    std::string any = Write("any.trace", "arena 0 alloc 0 1\n");
+    ExpectWrong({"replay", any}, any + ": does not say which allocator it is for: use --adapter");
+    ExpectWrong({"replay", "--adapter", "stone", any},
+                "no adapter is called stone (see slabmill adapters)");
+}
+
+TEST_F(Slabmill, OutputsThatCannotBeWrittenAreNamed)
+{
+    std::string bad = Write("bad.trace", "arena 0 calloc 0 2000\n");
+    std::string out = Path("nowhere/small.trace");
+    Done done = Run({"shrink", "--adapter", "broken:dirty", bad, "-o", out});
+    EXPECT_EQ(done.status, 2);
+    EXPECT_EQ(done.err, "slabmill: " + out + ": No such file or directory\n");
+}
+
+/* --- Replay --- */
+
+TEST_F(Slabmill, ReplaysRecordedSlabTracesUnderBothClassTables)
+{
+    struct {
+        const char *path;
+        const char *first;
+    } const traces[] = {
+        {"corpus/traces/limit_req.slab.trace", "slab, 60000 operations, 22578 refused by nginx"},
+        {"corpus/traces/proxy_cache.slab.trace", "slab, 34468 operations, 10827 refused by nginx"},
+    };
+    for (const auto &trace : traces) {
+        Done done = Run({"replay", trace.path});
+        EXPECT_EQ(done.status, 0) << done.out << done.err;
+        EXPECT_TRUE(Has(done.out, trace.first)) << done.out;
+        EXPECT_TRUE(Has(done.out, "every law kept")) << done.out;
+        EXPECT_TRUE(Has(done.out, "\n  powers of two ")) << done.out;
+        size_t fine = done.out.find("\n  8 a doubling ");
+        ASSERT_NE(fine, std::string::npos) << done.out;
+        std::istringstream row(done.out.substr(fine + 16));
+        size_t page, served, denied, used, of_pages;
+        std::string of;
+        row >> page >> served >> denied >> used >> of >> of_pages;
+        EXPECT_EQ(page, 4096u);
+        EXPECT_GT(served, 0u) << "finer classes lose less, and so serve more";
+        EXPECT_EQ(denied, 0u);
+        EXPECT_LE(used, of_pages);
+        EXPECT_GT(used, of_pages / 2);
+    }
+}
+
+TEST_F(Slabmill, ReplaysRecordedPoolTraces)
+{
+    Done limit = Run({"replay", "corpus/traces/requests_limit.pool.trace"});
+    EXPECT_EQ(limit.status, 0) << limit.out << limit.err;
+    EXPECT_TRUE(Has(limit.out, "pool, 800 pools, 19470 operations, 0 refused, ")) << limit.out;
+    Done cache = Run({"replay", "corpus/traces/requests_cache.pool.trace"});
+    EXPECT_EQ(cache.status, 0) << cache.out << cache.err;
+    EXPECT_TRUE(Has(cache.out, "pool, 400 pools, 9711 operations, 0 refused, ")) << cache.out;
+}
+
+TEST_F(Slabmill, ReplaysWithTheClassesAndPagesToldAndNoOthers)
+{
+    const char trace[] = "corpus/traces/proxy_cache.slab.trace";
+    Done classes = Run({"replay", "--classes", "4", trace});
+    EXPECT_EQ(classes.status, 0);
+    EXPECT_TRUE(Has(classes.out, "\n  4 a doubling         4096 ")) << classes.out;
+    EXPECT_FALSE(Has(classes.out, "powers of two"));
+    Done page = Run({"replay", "--page", "16384", trace});
+    EXPECT_EQ(page.status, 0);
+    EXPECT_TRUE(Has(page.out, "\n  powers of two       16384 ")) << page.out;
+    EXPECT_FALSE(Has(page.out, "a doubling "));
+}
+
+TEST_F(Slabmill, CountsWhatNginxRefusedAndWhatIsRefusedHere)
+{
+    std::string trace = Write("t.trace", "head region_bytes=16384\n"
+                                         "slab 0 alloc - 100\n"
+                                         "slab 0 alloc - 100000\n"
+                                         "slab 0 alloc 0 90000\n"
+                                         "slab 0 alloc 1 100\n");
+    Done done = Run({"replay", trace});
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_TRUE(Has(done.out, "slab, 4 operations, 2 refused by nginx")) << done.out;
+    EXPECT_TRUE(Has(done.out, "powers of two        4096            1             1")) << done.out;
+    EXPECT_TRUE(Has(done.out, "nginx did not make: operation 4: 0 alloc #2 size 90000"))
+        << done.out;
+}
+
+TEST_F(Slabmill, ReplaysBrokenLawsWithStatusOne)
+{
+    std::string trace = Write("t.trace", "arena 0 calloc 0 2000\n");
+    EXPECT_EQ(Run({"replay", "--adapter", "slab", trace}).status, 0);
+    Done done = Run({"replay", "--adapter", "broken:dirty", trace});
+    EXPECT_EQ(done.status, 1);
+    EXPECT_TRUE(Has(done.out, "broken:dirty broke law zeroing: calloc's bytes are all zero\n"))
+        << done.out;
+    EXPECT_TRUE(Has(done.out, "at operation 0: 0 calloc #0 size 2000\n")) << done.out;
+}
+
+TEST_F(Slabmill, ReplaysTheOtherFilesWhenOneCannotBeRead)
+{
+    std::string good = Write("good.trace", "pool 0 alloc 0 1\n");
+    Done done = Run({"replay", Path("missing"), good});
+    EXPECT_EQ(done.status, 2);
+    EXPECT_TRUE(Has(done.out, "good.trace: pool, 1 pools, 1 operations")) << done.out;
+}
+
+TEST_F(Slabmill, TellsTracesFromFuzzInputsByTheirBytes)
+{
+    std::string bytes = Write("input", std::string("\1\0\0\0\0\0\0\0", 8) + std::string(32, '\0'));
+    std::string text = Write("text", "# no ending in its name\nslab 0 alloc 0 1\n");
+    EXPECT_TRUE(Has(Run({"explain", "--adapter", "slab", bytes}).out, "read as bytes"));
+    EXPECT_TRUE(Has(Run({"explain", "--adapter", "slab", text}).out, "read as a trace"));
+    EXPECT_TRUE(
+        Has(Run({"explain", "--adapter", "slab", "--as", "bytes", text}).out, "read as bytes"));
+    EXPECT_EQ(Run({"explain", "--adapter", "slab", "--as", "trace", bytes}).status, 2);
+}
+
+/* --- Failing programs --- */
+
+/* What surrounds a bug, and is not needed for it. */
+std::string Noise(const std::string &bug)
+{
+    std::string text = "head page_bytes=16384 per_doubling=4 region_bytes=2000000 check_every=1\n";
+    for (int i = 0; i < 60; i++) {
+        text += "arena 0 alloc " + std::to_string(1000 + i) + " " + std::to_string(8 * i) + "\n";
+    }
+    return text + bug + "arena 1 alloc 7 7\narena 0 drain newest\n";
+}
+
+std::string Operations(const std::string &trace)
+{
+    return trace.substr(trace.find("arena"));
+}
+
+TEST_F(Slabmill, ExplainMarksTheOperationAndShowsWhatIsLive)
+{
+    std::string trace = Write("t.trace", Noise("arena 0 misuse interior 1050 3\n"));
+    Done done = Run({"explain", "--adapter", "broken:interior", trace});
+    EXPECT_EQ(done.status, 1);
+    EXPECT_TRUE(Has(done.out, "operations 63, objects 61, arenas 2, read as a trace")) << done.out;
+    EXPECT_TRUE(Has(done.out, ">     60  arena 0 misuse interior 50 3\n")) << done.out;
+    EXPECT_TRUE(Has(done.out, "broke law misuse_answer: ")) << done.out;
+    EXPECT_TRUE(Has(done.out, "arena 0: live objects 60, bytes asked for 14160, in a region of "
+                              "300000 bytes\n"))
+        << done.out;
+    EXPECT_TRUE(Has(done.out, " pages of 16384 bytes, ")) << done.out;
+    EXPECT_TRUE(Has(done.out, "#47        376 bytes at +")) << done.out;
+    EXPECT_TRUE(Has(done.out, "more (--all shows them)")) << done.out;
+    EXPECT_FALSE(Has(done.out, "arena 1: ")) << done.out;
+}
+
+TEST_F(Slabmill, ExplainOfASoundProgramShowsItsEnd)
+{
+    std::string trace = Write("t.trace", "pool 0 alloc 0 100\npool 0 alloc 1 9000\n");
+    Done done = Run({"explain", trace});
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_TRUE(Has(done.out, "pool kept every law: ")) << done.out;
+    EXPECT_TRUE(Has(done.out, "Live before the end:\narena 0: live objects 2")) << done.out;
+    EXPECT_TRUE(Has(done.out, "9000 bytes at +")) << done.out;
+}
+
+TEST_F(Slabmill, ShrinkLeavesWhatTheBugNeeds)
+{
+    struct {
+        const char *adapter;
+        std::string bug;
+        const char *left;
+        bool slow; /* each run that hangs takes a second */
+    } const bugs[] = {
+        {"broken:interior", "arena 0 misuse interior 1050 3\n",
+         "arena 0 alloc 0 2\narena 0 misuse interior 0 0\n", false},
+        {"broken:dirty", "arena 0 calloc 1 5000\n", "arena 0 calloc 0 1001\n", false},
+        {"broken:crash", "arena 0 burst 1 9000 3\n", "arena 0 alloc 0 5001\n", false},
+        {"broken:hang", "arena 0 reset\n", "arena 0 reset\n", true},
+    };
+    for (const auto &bug : bugs) {
+        std::string trace = Write("t.trace", Noise(bug.bug));
+        std::string small = Path("small.trace");
+        Done done = Run({"shrink", "--adapter", bug.adapter, "--timeout", "1", trace, "-o", small});
+        EXPECT_EQ(done.status, 0) << done.out << done.err;
+        EXPECT_EQ(Operations(ReadFile(small)), bug.left) << bug.adapter;
+        EXPECT_TRUE(Has(done.out, " operations made ")) << done.out;
+        if (bug.slow) {
+            continue;
+        }
+        Done again =
+            Run({"shrink", "--adapter", bug.adapter, "--timeout", "1", small, "-o", small});
+        EXPECT_EQ(again.status, 0);
+        EXPECT_EQ(Operations(ReadFile(small)), bug.left);
+    }
+}
+
+TEST_F(Slabmill, ShrinkStopsAtItsRunsAndSaysSo)
+{
+    std::string trace = Write("t.trace", Noise("arena 0 calloc 1 5000\n"));
+    std::string small = Path("small.trace");
+    Done done = Run({"shrink", "--adapter", "broken:dirty", "--runs", "3", trace, "-o", small});
+    EXPECT_EQ(done.status, 0);
+    EXPECT_TRUE(Has(done.out, "in 3 runs (not the end: more --runs would go on)")) << done.out;
+    EXPECT_EQ(Run({"replay", "--adapter", "broken:dirty", small}).status, 1);
+}
+
+TEST_F(Slabmill, SoundProgramsAreNothingToShrinkOrToTest)
+{
+    std::string trace = Write("t.trace", "slab 0 alloc 0 10\n");
+    std::string message = trace + ": keeps every law under slab in this build: nothing to do";
+    ExpectWrong({"shrink", trace, "-o", Path("small.trace")}, message);
+    ExpectWrong({"emit-test", trace}, message);
+    EXPECT_FALSE(std::filesystem::exists(Path("small.trace")));
+}
+
+TEST_F(Slabmill, CrashesAndHangsAreExplainedFromOutside)
+{
+    std::string crash = Write("c.trace", Noise("arena 0 alloc 1 5001\n"));
+    Done done = Run({"explain", "--adapter", "broken:crash", crash});
+    EXPECT_EQ(done.status, 1);
+    EXPECT_TRUE(Has(done.out, ">     60  arena 0 alloc 60 5001\n")) << done.out;
+    EXPECT_TRUE(Has(done.out, "broken:crash crashed: ")) << done.out;
+    EXPECT_TRUE(Has(done.out, "arena 0: live objects 60, ")) << done.out;
+    std::string hang = Write("h.trace", Noise("arena 0 reset\n"));
+    done = Run({"explain", "--adapter", "broken:hang", "--timeout", "1", hang});
+    EXPECT_EQ(done.status, 1);
+    EXPECT_TRUE(Has(done.out, ">     60  arena 0 reset\n")) << done.out;
+    EXPECT_TRUE(Has(done.out, "broken:hang did not come back")) << done.out;
+}
+
+TEST_F(Slabmill, EmittedTestsAreNamedByTheClaim)
+{
+    std::string trace = Write("t.trace", "arena 0 calloc 0 1001\n");
+    Done done = Run({"emit-test", "--adapter", "broken:dirty", trace});
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_TRUE(Has(done.out, "TEST(BrokenDirtyHarness, CallocsBytesAreAllZeroAtCalloc)\n"))
+        << done.out;
+    Done named = Run({"emit-test", "--name", "stays zero", "--adapter", "broken:dirty", trace});
+    EXPECT_TRUE(Has(named.out, "TEST(BrokenDirtyHarness, StaysZero)\n")) << named.out;
+}
+
+/* --- Soak --- */
+
+TEST_F(Slabmill, SoakIsTheSameForTheSameSeedAndOnlyForIt)
+{
+    for (const char *adapter : {"malloc", "pool", "slab"}) {
+        Done one = Run({"soak", "--adapter", adapter, "--seed", "7", "--rounds", "8"});
+        Done two = Run({"soak", "--adapter", adapter, "--seed", "7", "--rounds", "8"});
+        Done other = Run({"soak", "--adapter", adapter, "--seed", "8", "--rounds", "8"});
+        EXPECT_EQ(one.status, 0) << one.out << one.err;
+        EXPECT_EQ(one.out, two.out);
+        EXPECT_NE(one.out.substr(one.out.find("rounds")),
+                  other.out.substr(other.out.find("rounds")));
+        EXPECT_TRUE(Has(one.out, "8 rounds, ")) << one.out;
+        EXPECT_TRUE(Has(one.err, "slabmill: ops=")) << one.err;
+        EXPECT_TRUE(Has(one.err, " execs=8 seconds=")) << one.err;
+    }
+}
+
+TEST_F(Slabmill, SoakEndsAfterItsSeconds)
+{
+    Done done = Run({"soak", "--adapter", "slab", "--seed", "1", "--seconds", "1"});
+    EXPECT_EQ(done.status, 0) << done.out << done.err;
+    EXPECT_FALSE(Has(done.out, " 0 rounds")) << done.out;
+}
+
+TEST_F(Slabmill, SoakWritesTheFailingProgramAndItsSeed)
+{
+    for (const char *adapter : {"broken:interior", "broken:dirty", "broken:crash"}) {
+        std::string out = Path("found.trace");
+        std::vector<std::string> args = {"soak", "--adapter", adapter, "--seed", "3", "--rounds",
+                                         "300",  "--timeout", "1",     "-o",     out};
+        Done done = Run(args);
+        EXPECT_EQ(done.status, 1) << adapter << done.out << done.err;
+        EXPECT_TRUE(Has(done.out, "seed 3, round ")) << done.out;
+        EXPECT_TRUE(Has(done.out, "the program is in " + out)) << done.out;
+        std::string first = ReadFile(out);
+        EXPECT_NE(Run({"replay", "--adapter", adapter, out}).status, 0);
+        EXPECT_EQ(Run(args).status, 1);
+        EXPECT_EQ(ReadFile(out), first) << adapter;
+    }
+}
+
+TEST_F(Slabmill, SoakSavesItsProgramsAsFuzzInputs)
+{
+    std::string dir = Path("saved");
+    Done done =
+        Run({"soak", "--adapter", "slab", "--seed", "2", "--rounds", "5", "--save-seeds", dir});
+    EXPECT_EQ(done.status, 0) << done.err;
+    size_t n = 0;
+    for (const auto &entry : std::filesystem::directory_iterator(dir)) {
+        n++;
+        Done replayed =
+            Run({"replay", "--adapter", "slab", "--as", "bytes", entry.path().string()});
+        EXPECT_EQ(replayed.status, 0) << replayed.out;
+    }
+    EXPECT_EQ(n, 5u);
+}
+
+/* --- Adapters and seeds --- */
+
+TEST_F(Slabmill, AdaptersAreListedWithWhatTheyCanDoAndBrokenOnesOnlyWhenAsked)
+{
+    Done done = Run({"adapters"});
+    EXPECT_EQ(done.status, 0);
+    EXPECT_TRUE(Has(done.out, "pool: alloc nalloc calloc ")) << done.out;
+    EXPECT_TRUE(Has(done.out, "slab: alloc calloc memalign free ")) << done.out;
+    EXPECT_TRUE(Has(done.out, "malloc: alloc ")) << done.out;
+    EXPECT_FALSE(Has(done.out, "broken")) << done.out;
+    Done all = Run({"adapters", "--all"});
+    EXPECT_TRUE(Has(all.out, "\nbroken:interior: ")) << all.out;
+}
+
+TEST_F(Slabmill, SeedsCutAPoolTraceIntoItsPools)
+{
+    std::string dir = Path("cut");
+    Done done = Run({"seeds", "corpus/traces/requests_cache.pool.trace", "-o", dir});
+    EXPECT_EQ(done.status, 0) << done.err;
+    std::vector<std::string> args = {"replay", "--adapter", "pool", "--as", "bytes"};
+    for (const auto &entry : std::filesystem::directory_iterator(dir)) {
+        args.push_back(entry.path().string());
+    }
+    EXPECT_EQ(args.size() - 5, 400u);
+    Done replayed = Run(args);
+    EXPECT_EQ(replayed.status, 0) << replayed.out;
+    EXPECT_EQ(std::count(replayed.out.begin(), replayed.out.end(), '\n'), 800);
+}
+
+TEST_F(Slabmill, SeedsCutASlabTraceIntoWindowsAndLeaveOthersWhole)
+{
+    std::string dir = Path("cut");
+    std::string whole = Write("whole.trace", "arena 0 alloc 0 100\narena 0 resize 0 50\n");
+    Done done = Run({"seeds", "corpus/traces/proxy_cache.slab.trace", whole, "-o", dir});
+    EXPECT_EQ(done.status, 0) << done.err;
+    size_t n = 0;
+    for (const auto &entry : std::filesystem::directory_iterator(dir)) {
+        (void)entry;
+        n++;
+    }
+    EXPECT_EQ(n, 45295u / 400 + 1 + 1);
+    Done one = Run({"explain", "--adapter", "slab", "--as", "bytes", dir + "/whole"});
+    EXPECT_TRUE(Has(one.out, "slab 0 alloc 0 100\n")) << one.out;
+    EXPECT_TRUE(Has(one.out, "slab 0 resize 0 50\n")) << one.out;
+    std::vector<std::string> args = {"replay", "--adapter", "slab", "--as", "bytes"};
+    for (size_t i = 0; i < n - 1; i++) {
+        std::string number = std::to_string(i);
+        args.push_back(dir + "/proxy_cache.slab-" + std::string(5 - number.size(), '0') + number);
+    }
+    Done windows = Run(args);
+    EXPECT_EQ(windows.status, 0) << windows.out << windows.err;
+    size_t n_all_served = 0;
+    for (size_t at = 0; (at = windows.out.find(", 0 refused", at)) != std::string::npos; at++) {
+        n_all_served++;
+    }
+    EXPECT_LT(n_all_served, n / 4) << "regions are too small, as they were when recorded";
+}
+
+} // namespace

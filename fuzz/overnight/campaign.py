@@ -47,6 +47,16 @@ def _find_troubles(lanes, result, interrupted):
     return []
 
 
+def _copy_seeds(seeds, folder):
+    """Returns sentences on what is wrong with the checked-in corpus."""
+    if seeds.is_dir():
+        shutil.copytree(seeds, folder)
+        return []
+    # Bazel leaves an empty folder out.
+    folder.mkdir()
+    return [f"{seeds.name}: no seeds are checked in"]
+
+
 def _run_lanes(settings, target, work, deadline, findings, stop):
     lanes = [Lane(settings, target, index, work) for index in range(settings.n_jobs)]
     threads = [
@@ -67,7 +77,7 @@ def run_target(settings, target, seconds, findings, stop):
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="slabmill-") as name:
         work = pathlib.Path(name)
-        shutil.copytree(settings.seeds(target), work / "seeds")
+        troubles = _copy_seeds(settings.seeds(target), work / "seeds")
         lanes = _run_lanes(settings, target, work, started + seconds, findings, stop)
     stats = [entry for lane in lanes for entry in lane.stats]
     result = Result(
@@ -78,7 +88,7 @@ def run_target(settings, target, seconds, findings, stop):
         edges=max((entry.edges or 0 for entry in stats), default=0),
         n_new_corpus=_count_files(corpus) - n_before,
         n_findings=len(findings.of(target)),
-        troubles=[],
+        troubles=troubles,
     )
-    result.troubles = _find_troubles(lanes, result, stop.is_set())
+    result.troubles += _find_troubles(lanes, result, stop.is_set())
     return result

@@ -4,6 +4,7 @@
 
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -119,6 +120,14 @@ class OvernightTest(unittest.TestCase):
         status, output = self.night()
         self.assertEqual(status, 2, output)
         self.assertIn("could not run: slab_fuzz: ended with status 3", output)
+
+    def test_target_without_seeds_is_fuzzed_and_yet_a_failure(self):
+        self.target("slab_fuzz", HEALTHY)
+        shutil.rmtree(self.root / "fuzz" / "slab_fuzz_corpus")
+        status, output = self.night()
+        self.assertEqual(status, 2, output)
+        self.assertIn("could not run: slab_fuzz_corpus: no seeds are checked in", output)
+        self.assertRegex(output, r"slab_fuzz +[1-9]")
 
     def test_failing_trace_is_a_finding(self):
         self.target("slab_fuzz", HEALTHY)

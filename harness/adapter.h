@@ -60,8 +60,7 @@ struct hrn_oracle {
     enum slm_status (*free_answer)(void *self, const struct hrn_request *rq, void *p);
     /* p was freed (free answered SLM_OK). */
     void (*freed)(void *self, const struct hrn_request *rq, void *p);
-    /* Answers free may give to a p that starts no live object, HRN_BIT(status). NULL: see
-     * `misuse`. */
+    /* Answers free may give to p, HRN_BIT(status); 0: p is no misuse. NULL: see table `misuse`. */
     uint32_t (*misuse)(void *self, enum hrn_misuse misuse, const void *p);
     /* The whole walk: own check and statistics. n_live objects, live_bytes requested. */
     void (*walk)(void *self, size_t n_live, size_t live_bytes);

@@ -25,7 +25,6 @@ extern "C" {
     X(placement, "an object sits where its allocator says objects of its kind sit")                \
     X(free_answer, "free accepts every live object")                                               \
     X(misuse_answer, "free refuses what is no live object, and says why")                          \
-    X(misuse_effect, "a refused free changes nothing")                                             \
     X(resize, "resizing keeps the bytes, or does nothing")                                         \
     X(fence, "no byte outside the region is written")                                              \
     X(statistics, "statistics are exact")                                                          \

@@ -67,4 +67,8 @@ void hrn_pool_shadow_reset(struct hrn_pool_shadow *shadow);
 /* The pool of an arena that the pool's adapter made. */
 struct slm_pool *hrn_pool_of(void *self);
 
+/* A twin's arena over another adapter of pools than hrn_adapter_pool. */
+void *hrn_twin_create(const struct hrn_env *env, enum slm_status *why,
+                      const struct hrn_adapter *pools);
+
 #endif

@@ -56,10 +56,14 @@ static inline bool hrn_fault(enum hrn_fault fault)
 
 /* --- Memory that arenas get (run_memory.c) --- */
 
+#define HRN_SOURCE_N_HELD 8u
+
 /* A source that counts, refuses on plan, and knows every block it gave. */
 struct hrn_source {
     struct slm_source source;
-    struct hrn_source_block *blocks; /* live ones, newest first */
+    struct hrn_source_block *blocks;                  /* live ones, newest first */
+    struct hrn_source_block *held[HRN_SOURCE_N_HELD]; /* returned ones, not yet to the heap */
+    unsigned n_returned;                              /* ever */
     size_t live_blocks;
     size_t live_bytes;
     uint64_t n_calls;

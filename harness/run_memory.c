@@ -108,6 +108,23 @@ static void unlink_block(struct hrn_source *source, struct hrn_source_block *hea
     hrn_run_state.source_bytes -= head->size_bytes;
 }
 
+static void let_go(struct hrn_source_block *head)
+{
+    if (head != NULL) {
+        slm_poison_open(head + 1, head->size_bytes);
+        free(head->base);
+    }
+}
+
+/* The last few returned are held back, so that a second return is told and a late access seen. */
+static void hold(struct hrn_source *source, struct hrn_source_block *head)
+{
+    struct hrn_source_block **slot = &source->held[source->n_returned++ % HRN_SOURCE_N_HELD];
+    let_go(*slot);
+    *slot = head;
+    slm_poison_hide(head + 1, head->size_bytes);
+}
+
 static void source_free(void *data, void *block, size_t size_bytes, size_t align_bytes)
 {
     struct hrn_source *source = data;
@@ -120,7 +137,7 @@ static void source_free(void *data, void *block, size_t size_bytes, size_t align
                               head->size_bytes, head->align_bytes, size_bytes, align_bytes);
     }
     unlink_block(source, head);
-    free(head->base);
+    hold(source, head);
 }
 
 void hrn_source_init(struct hrn_source *source)
@@ -134,7 +151,11 @@ void hrn_source_drop(struct hrn_source *source)
     while (source->blocks != NULL) {
         struct hrn_source_block *head = source->blocks;
         unlink_block(source, head);
-        free(head->base);
+        let_go(head);
+    }
+    for (unsigned i = 0; i < HRN_SOURCE_N_HELD; i++) {
+        let_go(source->held[i]);
+        source->held[i] = NULL;
     }
 }
 

@@ -104,6 +104,9 @@ static void try_pointer(struct hrn_run *run, struct hrn_arena *arena, enum hrn_m
     const struct hrn_adapter *adapter = run->adapter;
     uint32_t want = adapter->oracle.misuse == NULL ? adapter->misuse[misuse]
                                                    : adapter->oracle.misuse(arena->self, misuse, p);
+    if (want == 0) {
+        return;
+    }
     enum slm_status got = adapter->free(arena->self, p);
     hrn_run_misused(misuse);
     hrn_run_done(run, HRN_MISUSE, 1);

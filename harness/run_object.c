@@ -176,9 +176,11 @@ void hrn_object_forget(struct hrn_run *run, struct hrn_arena *arena, uint32_t id
 void hrn_object_retire(struct hrn_run *run, struct hrn_arena *arena, uint32_t id)
 {
     struct hrn_object *o = &run->model.objects[id];
-    arena->stale[arena->n_stale++ % HRN_N_STALE] = o->p;
-    hrn_id_list_drop(o->rq.kind == HRN_REUSE_GET ? &arena->reuse : &arena->live, run->model.objects,
-                     id);
+    bool reuse = o->rq.kind == HRN_REUSE_GET; /* its list's memory, not free's business */
+    if (!reuse) {
+        arena->stale[arena->n_stale++ % HRN_N_STALE] = o->p;
+    }
+    hrn_id_list_drop(reuse ? &arena->reuse : &arena->live, run->model.objects, id);
     hrn_object_forget(run, arena, id);
 }
 

@@ -17,6 +17,7 @@ struct object {
 
 /* What a pool is to its user, with nothing of how it works. */
 struct arena {
+    const struct hrn_adapter *pools;
     void *pool_self;
     size_t small_limit_bytes;
     struct object *objects; /* live, oldest first */
@@ -79,15 +80,17 @@ static void compare(const char *what, size_t pool, size_t twin)
     }
 }
 
-static void *create(const struct hrn_env *env, enum slm_status *why)
+void *hrn_twin_create(const struct hrn_env *env, enum slm_status *why,
+                      const struct hrn_adapter *pools)
 {
     struct arena *a = hrn_slots_get(&slots, env->arena, sizeof *a);
-    void *pool_self = hrn_adapter_pool.create(env, why);
+    void *pool_self = pools->create(env, why);
     if (pool_self == NULL) {
         return NULL;
     }
     struct slm_pool_stats stats;
     slm_pool_stats(hrn_pool_of(pool_self), &stats);
+    a->pools = pools;
     a->pool_self = pool_self;
     a->small_limit_bytes = stats.small_limit_bytes;
     a->n_objects = 0;
@@ -96,15 +99,21 @@ static void *create(const struct hrn_env *env, enum slm_status *why)
     return a;
 }
 
+static void *create(const struct hrn_env *env, enum slm_status *why)
+{
+    return hrn_twin_create(env, why, &hrn_adapter_pool);
+}
+
 static void destroy(void *self)
 {
-    hrn_adapter_pool.destroy(((struct arena *)self)->pool_self);
+    struct arena *a = self;
+    a->pools->destroy(a->pool_self);
 }
 
 static void *allocate(void *self, const struct hrn_request *rq)
 {
     struct arena *a = self;
-    void *p = hrn_adapter_pool.alloc(a->pool_self, rq);
+    void *p = a->pools->alloc(a->pool_self, rq);
     if (p != NULL) {
         add(a, rq, p);
         bool owns = rq->size_bytes == 0 || slm_pool_owns(hrn_pool_of(a->pool_self), p) != 0;
@@ -133,7 +142,7 @@ static enum slm_status release(void *self, void *p)
     struct arena *a = self;
     enum slm_status want;
     bool decided = decided_answer(a, p, &want);
-    enum slm_status got = hrn_adapter_pool.free(a->pool_self, p);
+    enum slm_status got = a->pools->free(a->pool_self, p);
     if (decided && got != want) {
         hrn_law_twin("free(%p): the pool says %s, its twin %s", p, slm_status_name(got),
                      slm_status_name(want));
@@ -148,7 +157,7 @@ static enum slm_status resize(void *self, void **p, size_t old_bytes, size_t new
 {
     struct arena *a = self;
     struct object *o = find_start(a, *p);
-    enum slm_status got = hrn_adapter_pool.resize(a->pool_self, p, old_bytes, new_bytes);
+    enum slm_status got = a->pools->resize(a->pool_self, p, old_bytes, new_bytes);
     if (got == SLM_OK) {
         compare("resizing a small object", o->large, 0);
         compare("resizing to a small size", new_bytes <= a->small_limit_bytes, 1);
@@ -161,7 +170,7 @@ static enum slm_status give_back(void *self, void *p, size_t size_bytes)
 {
     struct arena *a = self;
     struct object *o = find_start(a, p);
-    enum slm_status got = hrn_adapter_pool.give_back(a->pool_self, p, size_bytes);
+    enum slm_status got = a->pools->give_back(a->pool_self, p, size_bytes);
     if (p == a->newest && !o->large) {
         compare("giving the newest object back", (size_t)got, (size_t)SLM_OK);
     }
@@ -175,7 +184,7 @@ static enum slm_status give_back(void *self, void *p, size_t size_bytes)
 static void reset(void *self)
 {
     struct arena *a = self;
-    hrn_adapter_pool.reset(a->pool_self);
+    a->pools->reset(a->pool_self);
     a->n_objects = 0;
     a->n_cleanups = 0;
     a->newest = NULL;
@@ -185,7 +194,7 @@ static enum slm_status cleanup(void *self, hrn_handler_fn fn, void *data, size_t
                                void **data_out)
 {
     struct arena *a = self;
-    enum slm_status got = hrn_adapter_pool.cleanup(a->pool_self, fn, data, data_bytes, data_out);
+    enum slm_status got = a->pools->cleanup(a->pool_self, fn, data, data_bytes, data_out);
     if (got == SLM_OK) {
         const struct hrn_request rq = {HRN_CLEANUP, data_bytes, 0};
         a->n_cleanups++;
@@ -201,17 +210,19 @@ static enum slm_status cleanup(void *self, hrn_handler_fn fn, void *data, size_t
 static enum slm_status reuse_put(void *self, void *p)
 {
     struct arena *a = self;
-    return hrn_adapter_pool.reuse_put(a->pool_self, p);
+    return a->pools->reuse_put(a->pool_self, p);
 }
 
 static size_t reuse_bytes(void *self)
 {
-    return hrn_adapter_pool.reuse_bytes(((struct arena *)self)->pool_self);
+    struct arena *a = self;
+    return a->pools->reuse_bytes(a->pool_self);
 }
 
 static void *metadata(void *self)
 {
-    return hrn_adapter_pool.metadata(((struct arena *)self)->pool_self);
+    struct arena *a = self;
+    return a->pools->metadata(a->pool_self);
 }
 
 /* --- The pool's oracle, and the sums --- */

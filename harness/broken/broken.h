@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Allocators broken on purpose: what the harness must catch. */
+#ifndef HRN_BROKEN_H
+#define HRN_BROKEN_H
+
+#include <stddef.h>
+
+#include "harness/adapter.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Model    A small allocator (ref.h) that is right but for one bug of this list, and pools and
+ *          slabs behind a wrapper that makes them wrong. Each is an adapter like any other.
+ *          RESIZES: resize moves objects; USABLE: no resize, but usable bytes.
+ */
+#define HRN_BUG_LIST(X)                                                                            \
+    X(none, "nothing is wrong", RESIZES)                                                           \
+    X(overlap, "now and then an object starts inside its neighbour", RESIZES)                      \
+    X(short_by_one, "a size that fills its granules gets one less", RESIZES)                       \
+    X(page_edge, "an object of exactly 4096 bytes is cut short", RESIZES)                          \
+    X(lost_free, "free forgets objects above 500 bytes", RESIZES)                                  \
+    X(half_merge, "free leaves one granule behind when the right neighbour is free", RESIZES)      \
+    X(unaligned, "objects of 1000 bytes and more are off by 8", RESIZES)                           \
+    X(memalign_ignored, "alignments above 64 are not kept", RESIZES)                               \
+    X(calloc_plain, "calloc does not zero", RESIZES)                                               \
+    X(calloc_short, "calloc leaves out the last byte", RESIZES)                                    \
+    X(zero_alias, "all objects of size 0 are the same", RESIZES)                                   \
+    X(huge_wrap, "sizes near the largest number wrap to small ones", RESIZES)                      \
+    X(outside, "the last object may reach past the region", RESIZES)                               \
+    X(false_refusal, "every 37th request is refused", RESIZES)                                     \
+    X(early_full, "the last eighth of the region is never used", RESIZES)                          \
+    X(stats_drift, "free counts small objects twice", RESIZES)                                     \
+    X(count_saturates, "it counts no more than 20 objects", RESIZES)                               \
+    X(silent_damage, "one of its own counters goes wrong, and only its check sees it", RESIZES)    \
+    X(free_scribbles, "free writes to the neighbour", RESIZES)                                     \
+    X(alloc_scribbles, "alloc writes in front of the object", RESIZES)                             \
+    X(free_copies, "free overwrites an object with a copy of another", RESIZES)                    \
+    X(content_driven, "an object that ends in a certain byte spoils its neighbour", RESIZES)       \
+    X(fence_written, "free of the last object writes behind the region", RESIZES)                  \
+    X(double_free, "freeing twice is accepted", RESIZES)                                           \
+    X(interior_free, "a pointer into an object frees it", RESIZES)                                 \
+    X(region_end_free, "the address behind the region is accepted", RESIZES)                       \
+    X(foreign_free, "memory of others is accepted", RESIZES)                                       \
+    X(null_free, "NULL is accepted", RESIZES)                                                      \
+    X(free_denied, "free of whole pages answers wrongly", RESIZES)                                 \
+    X(resize_loses, "resize copies 32 bytes too few", RESIZES)                                     \
+    X(resize_overlaps, "resize grows over the neighbour", RESIZES)                                 \
+    X(usable_large, "usable bytes reach into the neighbour", USABLE)                               \
+    X(usable_small, "usable bytes are fewer than asked for", USABLE)                               \
+    X(reset_partial, "reset forgets the objects behind the first page", RESIZES)                   \
+    X(create_stale, "a new arena starts with the old one's map", RESIZES)                          \
+    X(create_refused, "create fails now and then", RESIZES)                                        \
+    X(cleanup_twice, "handlers with data run twice", RESIZES)                                      \
+    X(cleanup_oldest, "handlers run oldest first", RESIZES)                                        \
+    X(cleanup_lost, "a third handler is lost", RESIZES)                                            \
+    X(cleanup_late, "handlers registered by handlers do not run", RESIZES)                         \
+    X(leak_on_refusal, "the record of a handler leaks when its data is refused", RESIZES)          \
+    X(return_size, "records go back to the source with another size", RESIZES)                     \
+    X(return_twice, "a record goes back to the source twice", RESIZES)                             \
+    X(destroy_leaks, "destroy leaves a block in the source", RESIZES)                              \
+    X(growth, "each reset takes memory that nothing uses", RESIZES)                                \
+    X(stuck_refusal, "once refused by the source, it refuses for ever", RESIZES)                   \
+    X(reuse_twice, "the reuse list hands an object out twice", RESIZES)                            \
+    X(reuse_double_put, "the reuse list accepts an object twice", RESIZES)
+
+#define HRN_BUG_ENUM(name, sentence, style) HRN_BUG_##name,
+enum hrn_bug { HRN_BUG_LIST(HRN_BUG_ENUM) HRN_BUG_COUNT };
+#undef HRN_BUG_ENUM
+
+/* Wrong wrappers around the real ones. */
+#define HRN_WRAPPED_LIST(X)                                                                        \
+    X(slab_lost_free, slab, "free says done and does nothing")                                     \
+    X(slab_hidden_object, slab, "it takes an object for itself")                                   \
+    X(slab_refuses, slab, "every 50th request is refused")                                         \
+    X(slab_generous, slab, "small requests get objects of a page")                                 \
+    X(slab_vague, slab, "every misuse is called foreign")                                          \
+    X(slab_keeps, slab, "reset leaves an object")                                                  \
+    X(pool_refuses, pool, "every 50th request is refused")                                         \
+    X(pool_wasteful, pool, "each object is followed by a page that nothing uses")                  \
+    X(pool_frees_small, pool, "a small object is said to be freed")                                \
+    X(pool_handler_twice, pool, "handlers are registered twice")                                   \
+    X(twin_keeps_newest, twin, "the newest object cannot be given back")
+
+#define HRN_WRAPPED_ENUM(name, of, sentence) HRN_WRAPPED_##name,
+enum hrn_wrapped { HRN_WRAPPED_LIST(HRN_WRAPPED_ENUM) HRN_WRAPPED_COUNT };
+#undef HRN_WRAPPED_ENUM
+
+/* The adapter of a bug: "broken_" and its name. */
+const struct hrn_adapter *hrn_broken_adapter(enum hrn_bug bug);
+const char *hrn_broken_sentence(enum hrn_bug bug);
+
+/* All of them, wrapped ones too, without `none`: the adapter and its sentence; NULL behind the
+ * last. */
+const struct hrn_adapter *hrn_broken_at(size_t idx, const char **sentence);
+
+/* The wrapped ones alone. */
+const struct hrn_adapter *hrn_wrapped_at(size_t idx, const char **sentence);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The smallest allocator with every ability: first fit over granules, its books outside the
+ * region. */
+#ifndef HRN_BROKEN_REF_H
+#define HRN_BROKEN_REF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "harness/adapter.h"
+#include "harness/broken/broken.h"
+
+/*
+ * Model    The region is granules of 16 bytes, each free, the start of an object, or inside one.
+ *          The allocator's map of them is `map`; `truth` is what the oracle knows from outside.
+ *          Handlers have a record of 64 bytes from the source each. One bug may be switched on; it
+ *          is read as volatile, or a compiler might see that a planted write is never used.
+ */
+#define REF_GRANULE      16u
+#define REF_ALIGN_MAX    4096u
+#define REF_REGION_MAX   32768u
+#define REF_RECORD_BYTES 64u
+#define REF_REUSE_BYTES  48u
+
+enum ref_granule { REF_FREE, REF_START, REF_INSIDE };
+
+struct ref_handler {
+    hrn_handler_fn fn;
+    void *data;
+    void *record; /* from the source */
+};
+
+struct ref {
+    volatile enum hrn_bug bug;
+    unsigned char *base;
+    size_t region_bytes;
+    size_t n_granules;
+    uint8_t map[REF_REGION_MAX / REF_GRANULE];
+    uint8_t truth[REF_REGION_MAX / REF_GRANULE];
+    size_t n_live;   /* objects, by the allocator's count */
+    size_t n_taken;  /* granules, by its count */
+    size_t n_truth;  /* objects, by the oracle's count */
+    size_t n_allocs; /* requests, ever */
+    const struct slm_source *source;
+    const size_t *source_live_bytes;
+    bool was_refused;             /* by the source */
+    struct ref_handler *handlers; /* newest last */
+    size_t n_handlers;
+    size_t cap_handlers;
+    bool tearing_down;
+    void **reuse; /* free objects of the reuse list */
+    size_t n_reuse;
+    size_t cap_reuse;
+};
+
+/* ref.c: the allocator, with its bugs */
+void ref_init(struct ref *r, const struct hrn_env *env, enum hrn_bug bug);
+void *ref_alloc(struct ref *r, const struct hrn_request *rq);
+enum slm_status ref_free(struct ref *r, void *p);
+enum slm_status ref_resize(struct ref *r, void **p, size_t old_bytes, size_t new_bytes);
+size_t ref_usable_bytes(struct ref *r, void *p);
+unsigned ref_check(const struct ref *r);
+/* Live objects, the reuse list's and handlers' data included. */
+size_t ref_count(const struct ref *r);
+/* First of n free granules in a map at that alignment, or n_granules. */
+size_t ref_find(const struct ref *r, const uint8_t *map, size_t n, size_t align_bytes);
+/* Granules of the object that starts at g. */
+size_t ref_length(const struct ref *r, const uint8_t *map, size_t g);
+
+/* ref_lists.c: handlers, reuse list, reset */
+void ref_reset(struct ref *r);
+void ref_fini(struct ref *r);
+enum slm_status ref_cleanup(struct ref *r, hrn_handler_fn fn, void *data, size_t data_bytes,
+                            void **data_out);
+void *ref_reuse_get(struct ref *r);
+enum slm_status ref_reuse_put(struct ref *r, void *p);
+
+static inline size_t ref_granules(size_t size_bytes)
+{
+    return size_bytes / REF_GRANULE + (size_bytes % REF_GRANULE != 0 || size_bytes == 0);
+}
+
+#endif

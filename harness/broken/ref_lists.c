@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What hangs on a ref arena besides objects: handlers and the reuse list. */
+#include <string.h>
+
+#include "harness/broken/ref.h"
+#include "harness/ops_priv.h"
+
+/* --- Handlers --- */
+
+static void return_record(struct ref *r, void *record)
+{
+    size_t bytes = r->bug == HRN_BUG_return_size ? REF_RECORD_BYTES - 16 : REF_RECORD_BYTES;
+    r->source->free(r->source->data, record, bytes, 16);
+    if (r->bug == HRN_BUG_return_twice) {
+        r->source->free(r->source->data, record, bytes, 16);
+    }
+}
+
+static struct ref_handler pop(struct ref *r)
+{
+    size_t at = r->bug == HRN_BUG_cleanup_oldest ? 0 : r->n_handlers - 1;
+    struct ref_handler handler = r->handlers[at];
+    r->n_handlers--;
+    memmove(r->handlers + at, r->handlers + at + 1, (r->n_handlers - at) * sizeof *r->handlers);
+    return handler;
+}
+
+static void run_handlers(struct ref *r)
+{
+    r->tearing_down = true;
+    while (r->n_handlers > 0) {
+        struct ref_handler handler = pop(r);
+        bool lost = r->bug == HRN_BUG_cleanup_lost && r->n_handlers == 2;
+        bool twice = r->bug == HRN_BUG_cleanup_twice && r->n_handlers > 0;
+        for (int i = lost ? 0 : 1; i <= (twice ? 2 : 1) && !(lost && i == 0); i++) {
+            handler.fn(handler.data);
+        }
+        return_record(r, handler.record);
+    }
+    r->tearing_down = false;
+}
+
+static void *take_record(struct ref *r)
+{
+    if (r->bug == HRN_BUG_stuck_refusal && r->was_refused) {
+        return NULL;
+    }
+    void *record = r->source->alloc(r->source->data, REF_RECORD_BYTES, 16);
+    r->was_refused |= record == NULL;
+    return record;
+}
+
+enum slm_status ref_cleanup(struct ref *r, hrn_handler_fn fn, void *data, size_t data_bytes,
+                            void **data_out)
+{
+    const struct hrn_request rq = {HRN_CLEANUP, data_bytes, 0};
+    void *record = take_record(r);
+    if (record == NULL) {
+        return SLM_E_NOMEM;
+    }
+    void *own = data_bytes == 0 ? NULL : ref_alloc(r, &rq);
+    if (data_bytes > 0 && own == NULL) {
+        if (r->bug != HRN_BUG_leak_on_refusal) {
+            return_record(r, record);
+        }
+        return SLM_E_NOMEM;
+    }
+    if (data_bytes > 0) {
+        *data_out = own;
+    }
+    if (r->tearing_down && r->bug == HRN_BUG_cleanup_late) {
+        return_record(r, record);
+        return SLM_OK;
+    }
+    r->handlers =
+        hrn_array_grow(r->handlers, &r->cap_handlers, r->n_handlers + 1, sizeof *r->handlers);
+    r->handlers[r->n_handlers++] = (struct ref_handler){fn, data_bytes == 0 ? data : own, record};
+    return SLM_OK;
+}
+
+void ref_reset(struct ref *r)
+{
+    size_t n_kept = r->bug == HRN_BUG_reset_partial && r->n_granules > 256 ? 256 : r->n_granules;
+    run_handlers(r);
+    memset(r->map, REF_FREE, n_kept);
+    r->n_live = 0;
+    r->n_taken = 0;
+    r->n_reuse = 0;
+    if (r->bug == HRN_BUG_growth) {
+        (void)r->source->alloc(r->source->data, REF_RECORD_BYTES, 16);
+    }
+}
+
+void ref_fini(struct ref *r)
+{
+    run_handlers(r);
+    if (r->bug == HRN_BUG_destroy_leaks) {
+        (void)r->source->alloc(r->source->data, REF_RECORD_BYTES, 16);
+    }
+}
+
+/* --- Reuse list --- */
+
+void *ref_reuse_get(struct ref *r)
+{
+    const struct hrn_request rq = {HRN_ALLOC, REF_REUSE_BYTES, 0};
+    if (r->n_reuse == 0) {
+        return ref_alloc(r, &rq);
+    }
+    void *p = r->reuse[r->n_reuse - 1];
+    r->n_reuse -= r->bug == HRN_BUG_reuse_twice ? 0 : 1;
+    return p;
+}
+
+enum slm_status ref_reuse_put(struct ref *r, void *p)
+{
+    for (size_t i = 0; i < r->n_reuse && r->bug != HRN_BUG_reuse_double_put; i++) {
+        if (r->reuse[i] == p) {
+            return SLM_E_FREED;
+        }
+    }
+    r->reuse = hrn_array_grow(r->reuse, &r->cap_reuse, r->n_reuse + 1, sizeof *r->reuse);
+    r->reuse[r->n_reuse++] = p;
+    return SLM_OK;
+}

@@ -4,7 +4,7 @@
 # without coverage feedback, or one whose inputs all decode to nothing, looks healthy from outside.
 set -u
 
-# Far below any real target's count of edges, far above a target whose libraries are not instrumented.
+# Far below any real target's edges, far above those of one whose libraries are not instrumented.
 least_counters=300
 scratch=${TEST_TMPDIR:?}
 n_failed=0

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Body of every <name>_run; its first lines, which name the target's files, are generated.
-# Usage: bazel run <name>_run -- [--clean] [--timeout_secs=N] [--fuzzing_output_root=DIR] [engine option...]
+# Usage: bazel run <name>_run -- [--clean] [--timeout_secs=N] [--fuzzing_output_root=DIR]
+#     [engine option...]
 set -eu
 
 root="${TMPDIR:-/tmp}/fuzzing"

@@ -97,6 +97,42 @@ TEST(PoolCleanup, RefusesNullAndChangesNothing)
     EXPECT_TRUE(same(before, t.stats()));
 }
 
+/* Leaves no room for a handler's record, so that the next one needs a block. */
+void fill_up(TestPool *t)
+{
+    t->alloc(5000);
+    while (t->pool->high - t->pool->low >= 16) {
+        ASSERT_NE(slm_pool_alloc(t->pool, 0), nullptr);
+    }
+}
+
+TEST(PoolCleanup, GivesTheArgumentBackWhenTheRecordIsRefused)
+{
+    TestPool t;
+    fill_up(&t);
+    struct slm_pool_stats before = t.stats();
+    t.failing.fail_at = t.failing.n_calls + 2;
+    void *data = nullptr;
+    EXPECT_EQ(slm_pool_cleanup_add(t.pool, note, nullptr, 5000, &data), SLM_E_NOMEM);
+    EXPECT_EQ(t.failing.n_refused, 1u);
+    EXPECT_EQ(data, nullptr);
+    EXPECT_EQ(t.stats().n_large, before.n_large);
+    EXPECT_EQ(t.stats().n_cleanups, 0u);
+}
+
+TEST(PoolCleanupFile, GivesThePathBackWhenTheRecordIsRefused)
+{
+    TestPool t;
+    fill_up(&t);
+    struct slm_pool_stats before = t.stats();
+    t.failing.fail_at = t.failing.n_calls + 2;
+    std::string path(5000, 'x');
+    EXPECT_EQ(slm_pool_cleanup_delete(t.pool, 1 << 20, path.c_str()), SLM_E_NOMEM);
+    EXPECT_EQ(t.failing.n_refused, 1u);
+    EXPECT_EQ(t.stats().n_large, before.n_large);
+    EXPECT_EQ(t.stats().n_cleanups, 0u);
+}
+
 /* --- Files --- */
 
 class TempFile {

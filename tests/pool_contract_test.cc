@@ -69,6 +69,15 @@ TEST(PoolCreate, MakesEveryBlockSizeServeItsSmallLimit)
     }
 }
 
+TEST(PoolCreate, MakesTheFirstBlockServeTheSmallLimitToo)
+{
+    for (size_t block_bytes = 1; block_bytes < 9000; block_bytes += 100) {
+        TestPool t(block_bytes);
+        t.alloc(t.stats().small_limit_bytes);
+        EXPECT_EQ(t.stats().n_blocks, 1u) << block_bytes;
+    }
+}
+
 TEST(PoolDestroy, RefusesNull)
 {
     EXPECT_EQ(slm_pool_destroy(nullptr), SLM_E_NULL);
@@ -298,6 +307,16 @@ TEST(PoolExtend, DeclinesWhatIsNotTheNewestOrDoesNotFit)
     EXPECT_EQ(slm_pool_extend(t.pool, p, SIZE_MAX, 20), SLM_DECLINED);
     EXPECT_EQ(slm_pool_check(t.pool), 0u);
     EXPECT_TRUE(same(before, t.stats()));
+}
+
+TEST(PoolExtend, DeclinesToPassTheSmallLimitEvenWhereThereIsRoom)
+{
+    TestPool t(20000);
+    void *p = slm_pool_alloc(t.pool, 10);
+    size_t limit = t.stats().small_limit_bytes;
+    EXPECT_EQ(slm_pool_extend(t.pool, p, 10, limit + 1), SLM_DECLINED);
+    EXPECT_EQ(slm_pool_extend(t.pool, p, 10, limit), SLM_OK);
+    t.claim(p, limit);
 }
 
 TEST(PoolExtend, RefusesNull)

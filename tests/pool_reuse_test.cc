@@ -72,6 +72,19 @@ TEST(PoolReuse, RefusesWhatIsNotALiveObjectOfTheListAndChangesNothing)
     EXPECT_EQ(list.n_live, 0u);
 }
 
+TEST(PoolReuse, RefusesACopyOfALiveObject)
+{
+    TestPool t;
+    struct slm_reuse list;
+    ASSERT_EQ(slm_reuse_init(&list, t.pool, 40), SLM_OK);
+    auto *p = static_cast<unsigned char *>(slm_reuse_get(&list));
+    memset(p, 0, 40);
+    auto *copy = static_cast<unsigned char *>(slm_pool_alloc(t.pool, 56));
+    memcpy(copy, p - 16, 56);
+    EXPECT_EQ(slm_reuse_put(&list, copy + 16), SLM_E_FOREIGN);
+    EXPECT_EQ(list.n_free, 0u);
+}
+
 TEST(PoolReuse, AnswersNullWhenThePoolIsOutOfMemoryAndWorksAgainLater)
 {
     TestPool t;

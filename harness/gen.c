@@ -107,7 +107,7 @@ static size_t pick_size(const struct state *s)
     if (chance(rng, s->gen->huge_percent)) {
         return hrn_size_decode(&s->program->head, hrn_size_code_huge(random));
     }
-    if (chance(rng, s->gen->edge_percent) && !hrn_fault(HRN_FAULT_NO_EDGES)) {
+    if (chance(rng, s->gen->edge_percent) && !hrn_fault_on(HRN_FAULT_NO_EDGES)) {
         return hrn_size_decode(&s->program->head, hrn_size_code_edge(random));
     }
     return log_below(rng, s->gen->size_log_max);

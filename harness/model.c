@@ -22,7 +22,7 @@ void hrn_model_begin(struct hrn_model *model, size_t n_objects, uint32_t seed)
         memset(model->objects, 0, n_objects * sizeof *model->objects);
     }
     model->n_objects = n_objects;
-    model->seed = hrn_fault(HRN_FAULT_SEED_LOST) ? ++lost_seed : seed;
+    model->seed = hrn_fault_on(HRN_FAULT_SEED_LOST) ? ++lost_seed : seed;
     hrn_map_clear(&model->map);
 }
 
@@ -144,7 +144,7 @@ size_t hrn_contents_wrong(const struct hrn_model *model, uint32_t id, const unsi
     if (n < 16) {
         return short_wrong(p, upto, stamp);
     }
-    if (hrn_fault(HRN_FAULT_TRUST_MEMORY) && upto >= 8) {
+    if (hrn_fault_on(HRN_FAULT_TRUST_MEMORY) && upto >= 8) {
         memcpy(&stamp, p, 8);
     }
     size_t wrong = upto >= 8 ? word_wrong(p, 0, stamp) : short_wrong(p, upto, stamp);

@@ -49,7 +49,7 @@ enum hrn_fault {
 };
 extern uint32_t hrn_faults; /* none but in tests */
 
-static inline bool hrn_fault(enum hrn_fault fault)
+static inline bool hrn_fault_on(enum hrn_fault fault)
 {
     return (hrn_faults & (uint32_t)fault) != 0;
 }

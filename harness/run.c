@@ -155,7 +155,7 @@ static void do_op(struct hrn_run *run, const struct hrn_op *op)
 static void begin_arena(const struct hrn_run *run, struct hrn_arena *arena)
 {
     const struct hrn_head *head = &run->program->head;
-    if (hrn_fault(HRN_FAULT_KEEP_ARENAS) && arena->self != NULL) {
+    if (hrn_fault_on(HRN_FAULT_KEEP_ARENAS) && arena->self != NULL) {
         return;
     }
     hrn_source_init(&arena->source);
@@ -227,7 +227,7 @@ static void finish(struct hrn_run *run)
 {
     for (size_t i = 0; i < run->n_arenas; i++) {
         struct hrn_arena *arena = &run->arenas[i];
-        if (arena->self != NULL && hrn_fault(HRN_FAULT_KEEP_ARENAS)) {
+        if (arena->self != NULL && hrn_fault_on(HRN_FAULT_KEEP_ARENAS)) {
             hrn_arena_drain(run, arena, HRN_ORDER_OLDEST);
         } else if (arena->self != NULL) {
             hrn_arena_destroy(run, arena);

@@ -65,8 +65,8 @@ struct hrn_arena *hrn_arena_need(struct hrn_run *run, uint32_t arena_idx)
 
 void hrn_arena_ask(struct hrn_run *run, struct hrn_arena *arena)
 {
-    bool off =
-        hrn_fault(HRN_FAULT_IGNORE_WALK) || (hrn_fault(HRN_FAULT_CHECK_EMPTY) && arena->live.n > 0);
+    bool off = hrn_fault_on(HRN_FAULT_IGNORE_WALK) ||
+               (hrn_fault_on(HRN_FAULT_CHECK_EMPTY) && arena->live.n > 0);
     if (run->adapter->oracle.walk != NULL && !off) {
         run->adapter->oracle.walk(arena->self, arena->live.n, arena->live_bytes);
     }
@@ -85,7 +85,7 @@ void hrn_arena_walk(struct hrn_run *run, struct hrn_arena *arena)
             hrn_object_verify(run, arena->handlers[i].id);
         }
     }
-    size_t broken = arena->env.region == NULL || hrn_fault(HRN_FAULT_NO_FENCE)
+    size_t broken = arena->env.region == NULL || hrn_fault_on(HRN_FAULT_NO_FENCE)
                         ? SIZE_MAX
                         : hrn_region_fence_broken(&arena->region);
     if (broken != SIZE_MAX) {
@@ -129,7 +129,7 @@ static void put_all(struct hrn_run *run, struct hrn_arena *arena)
 
 static void ask_emptied(const struct hrn_run *run, struct hrn_arena *arena, bool by_reset)
 {
-    if (run->adapter->oracle.emptied != NULL && !hrn_fault(HRN_FAULT_IGNORE_WALK)) {
+    if (run->adapter->oracle.emptied != NULL) {
         run->adapter->oracle.emptied(arena->self, by_reset);
     }
 }
@@ -175,7 +175,7 @@ void hrn_arena_reset(struct hrn_run *run, struct hrn_arena *arena)
 
 static void check_source(const struct hrn_arena *arena)
 {
-    if (arena->source.live_blocks != 0 && !hrn_fault(HRN_FAULT_NO_LEAK)) {
+    if (arena->source.live_blocks != 0 && !hrn_fault_on(HRN_FAULT_NO_LEAK)) {
         hrn_law_source_leak("%zu blocks of %zu bytes", arena->source.live_blocks,
                             arena->source.live_bytes);
     }

@@ -67,7 +67,7 @@ static void run_handler(void *data)
 {
     struct hrn_run *run = &hrn_run_state;
     struct hrn_arena *arena = run->teardown;
-    if (hrn_fault(HRN_FAULT_NO_CLEANUP)) {
+    if (hrn_fault_on(HRN_FAULT_NO_CLEANUP)) {
         return;
     }
     check_newest(arena, data);
@@ -113,7 +113,7 @@ void hrn_cleanup_begin(struct hrn_run *run, struct hrn_arena *arena)
 void hrn_cleanup_end(struct hrn_run *run, struct hrn_arena *arena)
 {
     run->teardown = NULL;
-    if (hrn_fault(HRN_FAULT_NO_CLEANUP)) {
+    if (hrn_fault_on(HRN_FAULT_NO_CLEANUP)) {
         while (arena->n_handlers > 0) {
             const struct hrn_handler_record *record = &arena->handlers[--arena->n_handlers];
             if (record->data_bytes > 0) {

@@ -21,6 +21,11 @@ static bool starts_live_object(const struct hrn_run *run, const struct hrn_arena
             return true;
         }
     }
+    for (size_t i = 0; i < arena->n_handlers; i++) {
+        if (arena->handlers[i].data == p) { /* a large one could be freed */
+            return true;
+        }
+    }
     return false;
 }
 
@@ -110,7 +115,7 @@ static void try_pointer(struct hrn_run *run, struct hrn_arena *arena, enum hrn_m
     enum slm_status got = adapter->free(arena->self, p);
     hrn_run_misused(misuse);
     hrn_run_done(run, HRN_MISUSE, 1);
-    if (hrn_fault(HRN_FAULT_NO_MISUSE)) {
+    if (hrn_fault_on(HRN_FAULT_NO_MISUSE)) {
         return;
     }
     if ((want >> (unsigned)got & 1u) == 0) {

@@ -10,7 +10,7 @@ HRN_QUIET_BEGIN
 void hrn_object_verify(struct hrn_run *run, uint32_t id)
 {
     const struct hrn_object *o = &run->model.objects[id];
-    if (hrn_fault(HRN_FAULT_NO_CONTENTS)) {
+    if (hrn_fault_on(HRN_FAULT_NO_CONTENTS)) {
         return;
     }
     size_t wrong = hrn_contents_wrong(&run->model, id, o->p, o->size_bytes, o->size_bytes);
@@ -56,7 +56,7 @@ static uint32_t find_overlapped(const struct hrn_run *run, const unsigned char *
 
 static void take_bytes(struct hrn_run *run, unsigned char *p, size_t n)
 {
-    if (!hrn_fault(HRN_FAULT_NO_OVERLAP) &&
+    if (!hrn_fault_on(HRN_FAULT_NO_OVERLAP) &&
         !hrn_map_take(&run->model.map, p, hrn_object_extent(n))) {
         hrn_law_overlap("%zu bytes at %p meet live object #%d", n, (void *)p,
                         (int)find_overlapped(run, p, hrn_object_extent(n)));
@@ -65,7 +65,7 @@ static void take_bytes(struct hrn_run *run, unsigned char *p, size_t n)
 
 static void give_bytes(struct hrn_run *run, const struct hrn_object *o)
 {
-    if (!hrn_fault(HRN_FAULT_NO_OVERLAP)) {
+    if (!hrn_fault_on(HRN_FAULT_NO_OVERLAP)) {
         hrn_map_give(&run->model.map, o->p, hrn_object_extent(o->size_bytes));
     }
 }
@@ -93,7 +93,7 @@ static void check_grant(struct hrn_run *run, struct hrn_arena *arena, const stru
         hrn_law_grant("%zu bytes at alignment %zu", rq->size_bytes, rq->align_bytes);
     }
     check_inside(arena, p, hrn_object_extent(rq->size_bytes));
-    if ((uintptr_t)p % align != 0 && !hrn_fault(HRN_FAULT_NO_ALIGNMENT)) {
+    if ((uintptr_t)p % align != 0 && !hrn_fault_on(HRN_FAULT_NO_ALIGNMENT)) {
         hrn_law_alignment("%p for %zu bytes should be a multiple of %zu", (void *)p, rq->size_bytes,
                           align);
     }
@@ -129,7 +129,7 @@ void hrn_object_refused(struct hrn_run *run, struct hrn_arena *arena, const stru
         return;
     }
     const char *why = run->adapter->oracle.refused(arena->self, rq, &seen);
-    if (why != NULL && !hrn_fault(HRN_FAULT_BELIEVE_REFUSAL)) {
+    if (why != NULL && !hrn_fault_on(HRN_FAULT_BELIEVE_REFUSAL)) {
         hrn_law_refusal("%zu bytes at alignment %zu: %s", rq->size_bytes, rq->align_bytes, why);
     }
 }
@@ -137,7 +137,7 @@ void hrn_object_refused(struct hrn_run *run, struct hrn_arena *arena, const stru
 static void *call_alloc(const struct hrn_run *run, const struct hrn_arena *arena,
                         const struct hrn_request *rq)
 {
-    if (rq->kind != HRN_CALLOC || !hrn_fault(HRN_FAULT_CALLOC_MEMSET)) {
+    if (rq->kind != HRN_CALLOC || !hrn_fault_on(HRN_FAULT_CALLOC_MEMSET)) {
         return run->adapter->alloc(arena->self, rq);
     }
     struct hrn_request plain = *rq;
@@ -219,7 +219,7 @@ static void reshape(struct hrn_run *run, struct hrn_arena *arena, uint32_t id, u
     check_inside(arena, p, hrn_object_extent(n));
     take_bytes(run, p, n);
     size_t wrong = hrn_contents_wrong(&run->model, id, p, o->size_bytes, kept);
-    if (wrong != SIZE_MAX && !hrn_fault(HRN_FAULT_NO_CONTENTS)) {
+    if (wrong != SIZE_MAX && !hrn_fault_on(HRN_FAULT_NO_CONTENTS)) {
         hrn_law_resize("byte %zu of #%u is %#x after going from %zu to %zu bytes", wrong, id,
                        p[wrong], o->size_bytes, n);
     }

@@ -36,6 +36,11 @@ static void *create(const struct hrn_env *env, enum slm_status *why)
     return a;
 }
 
+static bool create_lawful(const struct hrn_env *env, enum slm_status why)
+{
+    return why == SLM_E_SIZE && env->size_bytes > SIZE_MAX / 4;
+}
+
 struct slm_pool *hrn_pool_of(void *self)
 {
     return ((struct arena *)self)->pool;
@@ -168,6 +173,7 @@ const struct hrn_adapter hrn_adapter_pool = {
     .align_max_bytes = SLM_POOL_ALIGN_MAX,
     .packed_align_bytes = 1,
     .create = create,
+    .create_lawful = create_lawful,
     .destroy = destroy,
     .alloc = allocate,
     .free = release,

@@ -104,6 +104,11 @@ static void *create(const struct hrn_env *env, enum slm_status *why)
     return hrn_twin_create(env, why, &hrn_adapter_pool);
 }
 
+static bool create_lawful(const struct hrn_env *env, enum slm_status why)
+{
+    return hrn_adapter_pool.create_lawful(env, why);
+}
+
 static void destroy(void *self)
 {
     struct arena *a = self;
@@ -270,6 +275,7 @@ const struct hrn_adapter hrn_adapter_twin = {
     .align_max_bytes = SLM_POOL_ALIGN_MAX,
     .packed_align_bytes = 1,
     .create = create,
+    .create_lawful = create_lawful,
     .destroy = destroy,
     .alloc = allocate,
     .free = release,

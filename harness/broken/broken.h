@@ -52,7 +52,7 @@ extern "C" {
     X(usable_small, "usable bytes are fewer than asked for", USABLE)                               \
     X(reset_partial, "reset forgets the objects behind the first page", RESIZES)                   \
     X(create_stale, "a new arena starts with the old one's map", RESIZES)                          \
-    X(create_refused, "create fails now and then", RESIZES)                                        \
+    X(create_refused, "create fails for some sizes", RESIZES)                                      \
     X(cleanup_twice, "handlers with data run twice", RESIZES)                                      \
     X(cleanup_oldest, "handlers run oldest first", RESIZES)                                        \
     X(cleanup_lost, "a third handler is lost", RESIZES)                                            \

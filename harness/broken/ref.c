@@ -18,6 +18,7 @@ void ref_init(struct ref *r, const struct hrn_env *env, enum hrn_bug bug)
     r->n_live = 0;
     r->n_taken = 0;
     r->n_truth = 0;
+    r->n_allocs = 0;
     r->source = env->source;
     r->source_live_bytes = env->source_live_bytes;
     r->was_refused = false;

@@ -41,7 +41,7 @@ struct ref {
     size_t n_live;   /* objects, by the allocator's count */
     size_t n_taken;  /* granules, by its count */
     size_t n_truth;  /* objects, by the oracle's count */
-    size_t n_allocs; /* requests, ever */
+    size_t n_allocs; /* requests */
     const struct slm_source *source;
     const size_t *source_live_bytes;
     bool was_refused;             /* by the source */

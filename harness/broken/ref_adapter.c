@@ -17,7 +17,7 @@ static void *create(const struct hrn_env *env, enum slm_status *why, enum hrn_bu
 {
     struct ref *r = hrn_slots_get(&slots, env->arena, sizeof *r);
     *why = SLM_OK;
-    if (bug == HRN_BUG_create_refused && r->n_allocs % 7 == 6) {
+    if (bug == HRN_BUG_create_refused && env->region_bytes % 7 == 3) {
         *why = SLM_E_SIZE;
         return NULL;
     }

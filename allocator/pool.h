@@ -85,7 +85,7 @@ void *slm_pool_nalloc_slow(struct slm_pool *pool, size_t size_bytes);
  */
 static inline void *slm_pool_alloc(struct slm_pool *pool, size_t size_bytes)
 {
-    /* Size 0, and sizes that wrap, make n - 1 the largest number: one compare sends both away. */
+    /* n is 0 for size 0, and then n - 1 fits nowhere; a size that wraps n passes the limit. */
     size_t n = (size_bytes + SLM_POOL_GAP + SLM_POOL_ALIGN - 1) & ~(size_t)(SLM_POOL_ALIGN - 1);
     unsigned char *p = pool->low;
     if (SLM_UNLIKELY(n - 1 >= (size_t)(pool->high - p) || size_bytes > pool->small_limit_bytes ||

@@ -80,7 +80,7 @@ struct slm_pool_large {
     size_t n_kind[SLM_POOL_N_KINDS];        /* records of each kind */
     size_t large_bytes;                     /* requested bytes in SLM_POOL_LARGE */
     size_t held_bytes;                      /* the source's bytes in SLM_POOL_HELD */
-    unsigned char *newest;                  /* the last object of a pass-through pool, or NULL */
+    unsigned char *newest;                  /* newest small object (pass-through), or NULL */
     unsigned char *freed[SLM_POOL_N_FREED]; /* a ring of addresses, some of them held */
     struct slm_pool_bucket first_buckets[SLM_POOL_N_FIRST_BUCKETS];
     bool in_pool; /* this struct is pool memory, not the source's */

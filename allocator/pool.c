@@ -145,9 +145,8 @@ static bool make_room(struct slm_pool *pool, size_t n_bytes)
 
 static size_t round_block(size_t block_bytes)
 {
-    /* One object and its gap, in builds without gaps too: capacities are the same everywhere. */
-    size_t least = SLM_POOL_HEADER_ALIGNED(slm_pool_first) + 2 * SLM_POOL_ALIGN;
-    return block_bytes < least ? least : slm_align_up(block_bytes, SLM_POOL_ALIGN);
+    return block_bytes < SLM_POOL_BLOCK_MIN ? SLM_POOL_BLOCK_MIN
+                                            : slm_align_up(block_bytes, SLM_POOL_ALIGN);
 }
 
 static struct slm_pool *build_pool(struct slm_pool_first *first, size_t block_bytes,

@@ -35,8 +35,8 @@ static bool header_holds(const struct slm_pool *pool)
         (const struct slm_pool_first *)(const void *)slm_pool_first_block(pool);
     const struct slm_pool_rest *rest = pool->rest;
     if (rest != &first->rest || rest->block_bytes % SLM_POOL_ALIGN != 0 ||
-        rest->block_bytes < SLM_POOL_HEADER_ALIGNED(slm_pool_first) + 2 * SLM_POOL_ALIGN ||
-        rest->block_bytes > SIZE_MAX / 2 || (rest->flags & ~SLM_POOL_PASS_THROUGH) != 0) {
+        rest->block_bytes < SLM_POOL_BLOCK_MIN || rest->block_bytes > SIZE_MAX / 2 ||
+        (rest->flags & ~SLM_POOL_PASS_THROUGH) != 0) {
         return false;
     }
     size_t limit = slm_pool_is_pass_through(pool) ? 0 : slm_pool_limit(rest->block_bytes);

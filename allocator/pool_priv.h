@@ -123,6 +123,15 @@ struct slm_pool_first {
 
 /* --- Geometry --- */
 
+/*
+ * The least block. Behind the header: the record of a handler, which thus never is a large block that
+ * a wrong free could release, and a gap, in builds without gaps too, so that capacities are the same
+ * everywhere.
+ */
+#define SLM_POOL_BLOCK_MIN                                                                         \
+    (SLM_POOL_HEADER_ALIGNED(slm_pool_first) + SLM_POOL_HEADER_ALIGNED(slm_pool_cleanup) +         \
+     SLM_POOL_ALIGN)
+
 static inline struct slm_pool_block *slm_pool_first_block(const struct slm_pool *pool)
 {
     return (struct slm_pool_block *)((uintptr_t)pool - offsetof(struct slm_pool_first, pool));

@@ -149,6 +149,17 @@ TEST_P(PoolMisuse, AnAddressHandedOutAgainIsFreeableAgain)
 
 /* --- Freed blocks held back: SLM_CHECKS >= 2 --- */
 
+TEST(PoolFree, NeverMeetsTheRecordOfAHandlerAsALargeBlock)
+{
+    for (size_t block_bytes : {1u, 5u, 60u, 300u, 400u, 4096u}) {
+        TestPool t(block_bytes);
+        for (int i = 0; i < 30; i++) {
+            ASSERT_EQ(slm_pool_cleanup_add(t.pool, ignore, nullptr, 0, nullptr), SLM_OK);
+        }
+        EXPECT_EQ(t.stats().n_large, 0u) << block_bytes;
+    }
+}
+
 TEST(PoolHeld, BlocksAreHeldFromLevelTwoOnAndCountAsFree)
 {
     TestPool t;

@@ -74,26 +74,11 @@ void hrn_pool_shadow_not_registered(struct hrn_pool_shadow *shadow, size_t data_
     }
 }
 
-/* In pools of tiny blocks the record of a handler is a large block of its own. */
-static void learn_record(struct hrn_pool_shadow *shadow)
-{
-    struct slm_pool_stats seen;
-    slm_pool_stats(shadow->pool, &seen);
-    size_t record_bytes = seen.large_bytes - shadow->large_bytes;
-    if (seen.n_large == shadow->n_large + 1 && record_bytes <= HANDLER_BYTES) {
-        const struct hrn_request rq = {HRN_ALLOC, record_bytes, 0};
-        hrn_pool_shadow_granted(shadow, &rq);
-    }
-}
-
 void hrn_pool_shadow_registered(struct hrn_pool_shadow *shadow, size_t data_bytes)
 {
     const struct hrn_request rq = {HRN_CLEANUP, data_bytes, 0};
     if (data_bytes > 0) {
         hrn_pool_shadow_granted(shadow, &rq);
-    }
-    if (shadow->small_limit_bytes < HANDLER_BYTES) {
-        learn_record(shadow);
     }
     shadow->n_cleanups++;
     shadow->n_own += shadow->pass_through;

@@ -257,9 +257,7 @@ static void walk(void *self, size_t n_live, size_t live_bytes)
     }
     slm_pool_stats(hrn_pool_of(a->pool_self), &stats);
     compare("n_cleanups", stats.n_cleanups, a->n_cleanups);
-    if (a->n_cleanups == 0) { /* handlers of tiny pools have large records */
-        compare("n_large", stats.n_large, n_large);
-    }
+    compare("n_large", stats.n_large, n_large);
     hrn_adapter_pool.oracle.walk(a->pool_self, n_live, live_bytes);
 }
 

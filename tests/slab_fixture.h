@@ -89,6 +89,12 @@ inline std::vector<Geometry> every_geometry()
     return geometries({8, 16, 32, 64}, {0, 16});
 }
 
+/* 120; or 15, where each call costs a check of the whole slab. */
+inline std::vector<Geometry> every_affordable_geometry()
+{
+    return SLM_CHECKS >= 3 ? geometries({8}, {16}) : every_geometry();
+}
+
 /* 30: for tests that cost more. */
 inline std::vector<Geometry> main_geometries()
 {

@@ -193,6 +193,7 @@ TEST_P(SlabNginx, S7PinnedPagesServeSmallerNeighboursWherePowersOfTwoRefuse)
 {
     size_t size = 64;
     std::vector<unsigned char *> all;
+    slab.alloc_pages(56);
     while (unsigned char *p = alloc(size)) {
         all.push_back(p);
     }
@@ -327,36 +328,37 @@ TEST_P(SlabNginx, S13TheHookRunsWithoutTheLock)
     EXPECT_EQ(reports.events[0].lock_depth + reports.events[1].lock_depth, 0);
 }
 
-/* What lies in the chunk when the lock is let go is what was there before. */
+/* Looks, each time the lock is let go, for a zero among bytes that were all something else. */
 struct Watch {
-    unsigned char *byte;
-    unsigned char seen;
+    unsigned char *bytes;
+    size_t n_bytes;
+    bool saw_zero;
+
+    static void look(void *data)
+    {
+        auto *watch = static_cast<Watch *>(data);
+        watch->saw_zero |= std::memchr(watch->bytes, 0, watch->n_bytes) != nullptr;
+    }
 };
 
 TEST_P(SlabNginx, S13CallocZeroesWithoutTheLock)
 {
     size_t size = slab.page_bytes() / 4 - GetParam().gap_bytes;
-    unsigned char *expected = alloc(size);
-    std::memset(expected, 0x99, size);
-    ASSERT_EQ(slm_slab_free(slab, expected), SLM_OK);
-    std::memset(slab.page(0), 0x99, 64 * slab.page_bytes());
-    Watch watch = {slab.page(0), 0};
-    slm_slab_view with_watch = {};
-    with_watch.lock = [](void *) {};
-    with_watch.unlock = [](void *data) {
-        auto *w = static_cast<Watch *>(data);
-        w->seen = *w->byte;
-    };
-    with_watch.lock_data = &watch;
-    View view = attach(slab.region, &with_watch);
-    for (size_t i = 0; i < 4; i++) {
-        watch.byte = slab.page(0) + i * slab.locate(slab.page(0)).object_bytes;
-        watch.seen = 0;
-        auto *p = static_cast<unsigned char *>(slm_slab_calloc(view.get(), size));
-        ASSERT_EQ(p, watch.byte);
-        EXPECT_EQ(watch.seen, 0x99) << "zeroed under the lock";
-        EXPECT_EQ(*p, 0);
+    Watch watch = {slab.page(0), 64 * slab.page_bytes(), false};
+    slm_slab_view watched = {};
+    watched.lock = [](void *) {};
+    watched.unlock = Watch::look;
+    watched.lock_data = &watch;
+    View view = attach(slab.region, &watched);
+    for (size_t bytes : {size, size, 3 * slab.page_bytes()}) {
+        std::memset(watch.bytes, 0x99, watch.n_bytes);
+        auto *p = static_cast<unsigned char *>(slm_slab_calloc(view.get(), bytes));
+        ASSERT_NE(p, nullptr);
+        EXPECT_EQ(p[0] + p[bytes - 1], 0);
+        EXPECT_FALSE(watch.saw_zero) << "zeroed under the lock";
     }
+    slm_slab_trim(view.get());
+    EXPECT_TRUE(watch.saw_zero) << "the watch does not see";
 }
 
 /* S14: free answered nothing. */

@@ -317,7 +317,7 @@ TEST_P(SlabPages, OnlyAClassBelowTwiceTheSizeLendsAndOnlyWithPagesOut)
             }
         }
     }
-    EXPECT_GE(n_lenders, 2u);
+    EXPECT_GE(n_lenders, 1u);
 }
 
 TEST_P(SlabPages, NothingIsBorrowedWhilePagesAreLeft)

@@ -20,7 +20,7 @@ class SlabAlloc : public testing::TestWithParam<Geometry> {
     std::vector<size_t> sizes() const
     {
         std::vector<size_t> sizes;
-        for (size_t size = 0; size <= 300; size++) {
+        for (size_t size = 0; size <= 300; size += SLM_CHECKS >= 3 ? 5 : 1) {
             sizes.push_back(size);
         }
         for (unsigned i = 0; i < slab.stats().n_classes; i++) {
@@ -85,15 +85,15 @@ TEST_P(SlabAlloc, EverySizeIsServedAlignedUsableAndFreedAgain)
 /* The promise holds for a chunk of another class, too, when pages are out. */
 TEST_P(SlabAlloc, BorrowedChunksAreAlignedAsPromised)
 {
-    for (unsigned from = 1; from < slab.stats().n_classes; from++) {
-        slm_slab_reset(slab);
+    unsigned step = SLM_CHECKS >= 3 ? 3 : 1;
+    auto from = static_cast<unsigned>(slm_slab_class_of(slab, 0)) + 1;
+    for (; from < slab->shape.n_classes && slab->cuts[from].chunk_bytes <= 512; from += step) {
         size_t lent_bytes = slab->cuts[from].chunk_bytes - GetParam().gap_bytes;
         std::vector<void *> lent;
+        slm_slab_reset(slab);
+        ASSERT_NE(slab.alloc_pages(39), nullptr); /* leaves one page: a short fill */
         while (void *p = slm_slab_alloc(slab, lent_bytes)) {
             lent.push_back(p);
-        }
-        if (slab->cuts[from].chunk_bytes > 512) {
-            break;
         }
         for (size_t i = 0; i < lent.size(); i += 2) {
             ASSERT_EQ(slm_slab_free(slab, lent[i]), SLM_OK);
@@ -202,6 +202,6 @@ TEST_P(SlabAlloc, MemalignRefusesAnyOtherAlignmentAndChangesNothing)
     EXPECT_EQ(slab.region.first_change(before), kUnchanged);
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, SlabAlloc, testing::ValuesIn(every_geometry()), name_of);
+INSTANTIATE_TEST_SUITE_P(Every, SlabAlloc, testing::ValuesIn(every_affordable_geometry()), name_of);
 
 } /* namespace */

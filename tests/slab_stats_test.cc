@@ -14,7 +14,7 @@ namespace {
 
 using namespace slabtest;
 
-constexpr size_t kPages = 48;
+constexpr size_t kPages = 24;
 constexpr int kSteps = SLM_CHECKS >= 3 ? 600 : 2000;
 
 /* What the test itself knows: requests it made, objects it holds, contents it wrote. */

@@ -42,14 +42,14 @@ patch()
     le 4 "$1" && le 1 $(($2 - 1)) && le 1 "$3" && le 2 0 && le 8 "$4"
 }
 
-# Damage to images, by geometry: none; a bit in each open word; words set to 0 and to ones;
-# two words exchanged in sense; damage anywhere, the sealed part included.
+# Damage to images, by geometry: none; a bit in an open word; words of zeros and of ones; two words
+# at once; damage anywhere, the sealed part included.
 make_images()
 {
     dir=$1
     for geometry in 0 1 2 3 4 5; do
         le 1 $geometry >"$dir/geometry_${geometry}_untouched"
-        for word in 0 1 2 3 5 8 13 21 34 55 89 144; do
+        for word in 0 1 2 3 5 8 13 34; do
             (le 1 $geometry && patch $word 1 0 1) >"$dir/geometry_${geometry}_word_${word}_bit"
             (le 1 $geometry && patch $word 8 1 0) >"$dir/geometry_${geometry}_word_${word}_zero"
             (le 1 $geometry && patch $word 8 1 -1) >"$dir/geometry_${geometry}_word_${word}_ones"
@@ -67,7 +67,13 @@ hand()
     case $1 in
     pool*) "$mill" seeds tools/seeds/pool/*.trace -o "$work/hand" ;;
     slab_fuzz) "$mill" seeds tools/seeds/slab/*.trace -o "$work/hand" ;;
-    trace_fuzz) cp tools/seeds/trace/* "$work/hand" ;;
+    slab_image_fuzz) make_images "$work/hand" ;;
+    trace_fuzz)
+        cp tools/seeds/trace/* "$work/hand"
+        for trace in corpus/traces/*.trace; do
+            head -n 400 "$trace" >"$work/hand/${trace##*/}"
+        done
+        ;;
     esac
 }
 
@@ -84,7 +90,6 @@ more()
         "$mill" seeds corpus/traces/*.slab.trace -o "$work/more"
         "$mill" soak --adapter slab --seed 1 --rounds $rounds --save-seeds "$work/more"
         ;;
-    slab_image_fuzz) make_images "$work/more" ;;
     esac
     find "$work/more" -type f -size +${max_bytes}c -exec rm {} +
 }

@@ -184,12 +184,17 @@ struct slm_slab_class_stats {
     uint64_t n_failures;
 };
 
+/* C++ compilers may remark that the functions have the names of structs: that is C's stat()
+ * idiom. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
 /* Exact at the moment the lock was held. slab and stats are not NULL. Take the lock. Cost
  * O(classes). */
 void slm_slab_stats(struct slm_slab *slab, struct slm_slab_stats *stats);
 /* Fails: SLM_E_NULL, SLM_E_SIZE (class_idx). */
 enum slm_status slm_slab_class_stats(struct slm_slab *slab, unsigned class_idx,
                                      struct slm_slab_class_stats *stats);
+#pragma GCC diagnostic pop
 
 /* The class that serves size_bytes (gap included by itself), or -1 when it takes whole pages. */
 int slm_slab_class_of(const struct slm_slab *slab, size_t size_bytes);

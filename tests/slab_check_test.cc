@@ -13,7 +13,7 @@ namespace {
 
 using namespace slabtest;
 
-constexpr size_t kPages = 140; /* more lengths than a word has bits: two levels and a bit */
+constexpr uint32_t kPages = 140; /* more lengths than a word has bits: two levels and a bit */
 
 /* A furnished slab, with names for the pages and classes that the breakages are about. */
 struct Scene {
@@ -318,10 +318,12 @@ TEST_P(SlabCheck, AnswersTheNumberOfTheBrokenInvariantAndWritesNothing)
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(By, SlabCheck, testing::ValuesIn(kBreakages),
-                         [](const testing::TestParamInfo<Breakage> &info) {
-                             return "I" + std::to_string(info.param.invariant) + info.param.name;
-                         });
+std::string name_of_breakage(const testing::TestParamInfo<Breakage> &info)
+{
+    return "I" + std::to_string(info.param.invariant) + info.param.name;
+}
+
+INSTANTIATE_TEST_SUITE_P(By, SlabCheck, testing::ValuesIn(kBreakages), name_of_breakage);
 
 void PrintTo(const Breakage &breakage, std::ostream *out)
 {

@@ -195,13 +195,14 @@ TEST_F(SlabImage, RandomSealedShapesOpenOnlyIfTheyFitTheRegion)
     std::mt19937 random(5);
     for (int i = 0; i < 3000; i++) {
         slab_shape shape = header()->shape;
-        shape.page_shift = 10 + random() % 8;
-        shape.min_shift = 2 + random() % 6;
-        shape.per_doubling = 1u << random() % 6;
-        shape.gap_bytes = random() % 70;
+        auto below = [&](unsigned n) { return static_cast<uint32_t>(random() % n); };
+        shape.page_shift = 10 + below(8);
+        shape.min_shift = 2 + below(6);
+        shape.per_doubling = 1u << below(6);
+        shape.gap_bytes = below(70);
         shape.region_bytes = random() % 3 == 0 ? random() : shape.region_bytes;
         if (random() % 2 == 0) {
-            shape.n_pages = random() % 100;
+            shape.n_pages = below(100);
         }
         header()->shape = shape;
         header()->checksum = slab_layout_checksum(header());

@@ -192,7 +192,7 @@ class SlabStats : public testing::TestWithParam<Geometry> {
     void step(int n)
     {
         bool fills = n / 300 % 2 == 0;
-        unsigned dice = random() % 100;
+        auto dice = static_cast<unsigned>(random() % 100);
         if (dice == 0) {
             slm_slab_trim(slab);
         } else if (dice == 1 && n % 1000 > 900) {

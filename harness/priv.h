@@ -54,16 +54,29 @@ static inline bool hrn_fault_on(enum hrn_fault fault)
     return (hrn_faults & (uint32_t)fault) != 0;
 }
 
-/* --- Memory that arenas get (run_memory.c) --- */
+/* --- Memory that arenas get (run_heap.c, run_source.c, run_region.c) --- */
+
+#define HRN_JUNK 0xA5 /* what fresh memory holds: never zero, never a small number */
+
+/*
+ * A heap of its own for sources, so that the same program meets the same addresses, relative to its
+ * base. take: a block of undefined bytes with HRN_HEAP_FRONT_BYTES in front for the caller's use,
+ * or NULL. give: from then on nobody may touch it. restart: all is free and new again, if nothing
+ * is live.
+ */
+#define HRN_HEAP_FRONT_BYTES 64u
+void *hrn_heap_take(size_t size_bytes, size_t align_bytes);
+void hrn_heap_give(void *block);
+void hrn_heap_restart(void);
 
 #define HRN_SOURCE_N_HELD 8u
 
 /* A source that counts, refuses on plan, and knows every block it gave. */
 struct hrn_source {
     struct slm_source source;
-    struct hrn_source_block *blocks;                  /* live ones, newest first */
-    struct hrn_source_block *held[HRN_SOURCE_N_HELD]; /* returned ones, not yet to the heap */
-    unsigned n_returned;                              /* ever */
+    struct hrn_source_block *blocks; /* live ones, newest first */
+    void *held[HRN_SOURCE_N_HELD];   /* returned blocks, not yet to the heap */
+    unsigned n_returned;             /* ever */
     size_t live_blocks;
     size_t live_bytes;
     uint64_t n_calls;

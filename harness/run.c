@@ -191,6 +191,7 @@ static void begin(struct hrn_run *run, const struct hrn_adapter *adapter,
     run->result = result;
     run->live_bytes = 0;
     run->source_bytes = 0;
+    hrn_heap_restart();
     begin_arenas(run);
     hrn_model_begin(&run->model, program->n_ids, program->head.content_seed);
 }
@@ -231,6 +232,8 @@ static void finish(struct hrn_run *run)
             hrn_arena_drain(run, arena, HRN_ORDER_OLDEST);
         } else if (arena->self != NULL) {
             hrn_arena_destroy(run, arena);
+        } else {
+            hrn_source_drop(&arena->source);
         }
     }
 }

@@ -19,9 +19,7 @@ extern "C" {
  *          operations, and at the end, everything is. What is known about the arenas is kept
  *          outside their memory. The end of a program destroys its arenas and looks for what is
  *          left behind.
- * Safety   One run at a time per process. Deterministic: the same program, the same run, as far as
- *          the allocator does not depend on where the heap puts its blocks (an aligned object in a
- *          pool's block may).
+ * Safety   One run at a time per process. Deterministic: the same program, the same run.
  * Failure  A broken law prints itself and aborts in a function of its own (hrn_law_overlap, ...);
  *          hrn_run_catch returns it instead. Nothing else fails.
  */

@@ -24,6 +24,14 @@ static void fill_env(const struct hrn_run *run, struct hrn_arena *arena, uint32_
                          .arena = idx};
 }
 
+static void check_source(const struct hrn_arena *arena)
+{
+    if (arena->source.live_blocks != 0 && !hrn_fault_on(HRN_FAULT_NO_LEAK)) {
+        hrn_law_source_leak("%zu blocks of %zu bytes", arena->source.live_blocks,
+                            arena->source.live_bytes);
+    }
+}
+
 void hrn_arena_create(struct hrn_run *run, uint32_t arena_idx, size_t size_bytes)
 {
     const struct hrn_adapter *adapter = run->adapter;
@@ -41,6 +49,7 @@ void hrn_arena_create(struct hrn_run *run, uint32_t arena_idx, size_t size_bytes
     if (arena->self != NULL) {
         return;
     }
+    check_source(arena);
     hrn_region_close(&arena->region);
     bool refused = arena->source.n_refused > n_before;
     bool lawful =
@@ -172,14 +181,6 @@ void hrn_arena_reset(struct hrn_run *run, struct hrn_arena *arena)
 }
 
 /* --- Torn down --- */
-
-static void check_source(const struct hrn_arena *arena)
-{
-    if (arena->source.live_blocks != 0 && !hrn_fault_on(HRN_FAULT_NO_LEAK)) {
-        hrn_law_source_leak("%zu blocks of %zu bytes", arena->source.live_blocks,
-                            arena->source.live_bytes);
-    }
-}
 
 void hrn_arena_destroy(struct hrn_run *run, struct hrn_arena *arena)
 {

@@ -260,6 +260,7 @@ TEST_P(Conformance, DoesTheSameForTheSameProgram)
         EXPECT_EQ(first.n_done, result_.n_done);
         EXPECT_EQ(first.n_refused, result_.n_refused);
         EXPECT_EQ(first.peak_live_bytes, result_.peak_live_bytes);
+        EXPECT_EQ(first.peak_source_bytes, result_.peak_source_bytes);
     }
 }
 

@@ -456,6 +456,25 @@ TEST_F(Slabmill, SoakWritesTheFailingProgramAndItsSeed)
     }
 }
 
+TEST_F(Slabmill, PlantedBugsGoFromSoakToAFewOperations)
+{
+    for (const char *bug : {"half_merge", "create_stale", "cleanup_late", "reuse_twice",
+                            "resize_loses", "leak_on_refusal", "pool_wasteful", "slab_keeps"}) {
+        std::string adapter = std::string("broken:") + bug;
+        std::string found = Path("found.trace");
+        std::string small = Path("small.trace");
+        Done soak =
+            Run({"soak", "--adapter", adapter, "--seed", "1", "--rounds", "300", "-o", found});
+        EXPECT_EQ(soak.status, 1) << bug << soak.out;
+        Done shrink = Run({"shrink", "--adapter", adapter, found, "-o", small});
+        EXPECT_EQ(shrink.status, 0) << bug << shrink.err;
+        EXPECT_FALSE(Has(shrink.out, "not the end")) << shrink.out;
+        std::string left = ReadFile(small);
+        EXPECT_LE(std::count(left.begin(), left.end(), '\n'), 2 + 12) << bug << ": " << left;
+        EXPECT_EQ(Run({"replay", "--adapter", adapter, small}).status, 1) << bug;
+    }
+}
+
 TEST_F(Slabmill, SoakSavesItsProgramsAsFuzzInputs)
 {
     std::string dir = Path("saved");
@@ -483,7 +502,8 @@ TEST_F(Slabmill, AdaptersAreListedWithWhatTheyCanDoAndBrokenOnesOnlyWhenAsked)
     EXPECT_TRUE(Has(done.out, "malloc: alloc ")) << done.out;
     EXPECT_FALSE(Has(done.out, "broken")) << done.out;
     Done all = Run({"adapters", "--all"});
-    EXPECT_TRUE(Has(all.out, "\nbroken:interior: ")) << all.out;
+    EXPECT_TRUE(Has(all.out, "\nbroken:interior: free takes pointers ")) << all.out;
+    EXPECT_TRUE(Has(all.out, "\nbroken:overlap: ")) << all.out;
 }
 
 TEST_F(Slabmill, SeedsCutAPoolTraceIntoItsPools)

@@ -127,8 +127,9 @@ bool mill_dir_make(const char *path);
 
 const struct hrn_adapter *mill_adapter_find(const char *name);
 
-/* Broken on purpose: hidden but for `adapters --all`, and found by name. */
-const struct hrn_adapter *mill_adapter_broken(size_t idx);
+/* Broken on purpose, and how: found by the name broken:<bug>, listed by `adapters --all`. NULL behind
+ * the last. */
+const struct hrn_adapter *mill_adapter_broken(size_t idx, const char **sentence);
 
 /* How a test in C++ gets at the adapter: expression, and header to include. */
 void mill_adapter_code(const struct hrn_adapter *adapter, char *code, size_t code_bytes,

@@ -8,8 +8,10 @@
 const struct hrn_adapter *mill_adapter_find(const char *name)
 {
     const struct hrn_adapter *adapter = hrn_adapter_find(name);
-    for (size_t i = 0; adapter == NULL && mill_adapter_broken(i) != NULL; i++) {
-        const struct hrn_adapter *broken = mill_adapter_broken(i);
+    const struct hrn_adapter *broken;
+    const char *sentence;
+    for (size_t i = 0; adapter == NULL && (broken = mill_adapter_broken(i, &sentence)) != NULL;
+         i++) {
         adapter = strcmp(broken->name, name) == 0 ? broken : NULL;
     }
     return adapter;
@@ -40,8 +42,10 @@ int mill_adapters(const struct mill_options *options)
     for (size_t i = 0; hrn_adapters[i] != NULL; i++) {
         print_adapter(hrn_adapters[i]);
     }
-    for (size_t i = 0; options->all && mill_adapter_broken(i) != NULL; i++) {
-        print_adapter(mill_adapter_broken(i));
+    const struct hrn_adapter *broken;
+    const char *sentence;
+    for (size_t i = 0; options->all && (broken = mill_adapter_broken(i, &sentence)) != NULL; i++) {
+        printf("%s: %s\n", broken->name, sentence);
     }
     return MILL_GOOD;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Slabs broken on purpose: what explain, shrink and emit-test are shown and tested on. */
-#include <stddef.h>
+/* Allocators broken on purpose: what explain, shrink and emit-test are shown and tested on. */
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 
+#include "harness/broken/broken.h"
 #include "tools/slabmill.h"
 
 /* Free takes pointers inside an object without a word. */
@@ -45,23 +47,65 @@ static void reset_hanging(void *self)
     }
 }
 
-#define N_BROKEN 4u
+struct broken {
+    const char *name;
+    const char *sentence;
+};
 
-const struct hrn_adapter *mill_adapter_broken(size_t idx)
+static const struct broken own[] = {
+    {"interior", "free takes pointers inside an object without a word"},
+    {"dirty", "the last of more than 1000 zeroed bytes is not"},
+    {"crash", "objects of more than 5000 bytes crash"},
+    {"hang", "reset never ends"},
+};
+#define N_OWN    (sizeof own / sizeof own[0])
+#define N_BROKEN (N_OWN + HRN_BUG_COUNT - 1 + HRN_WRAPPED_COUNT)
+
+static struct hrn_adapter adapters[N_BROKEN];
+static char names[N_BROKEN][48];
+static const char *sentences[N_BROKEN];
+
+static void call_it(size_t idx, const char *name, const char *sentence)
 {
-    static struct hrn_adapter broken[N_BROKEN];
-    if (broken[0].name == NULL) {
-        for (size_t i = 0; i < N_BROKEN; i++) {
-            broken[i] = hrn_adapter_slab;
-        }
-        broken[0].name = "broken:interior";
-        broken[0].free = free_interior;
-        broken[1].name = "broken:dirty";
-        broken[1].alloc = alloc_dirty;
-        broken[2].name = "broken:crash";
-        broken[2].alloc = alloc_crashing;
-        broken[3].name = "broken:hang";
-        broken[3].reset = reset_hanging;
+    snprintf(names[idx], sizeof names[idx], "broken:%s", name);
+    adapters[idx].name = names[idx];
+    sentences[idx] = sentence;
+}
+
+static void fill_own(void)
+{
+    for (size_t i = 0; i < N_OWN; i++) {
+        adapters[i] = hrn_adapter_slab;
+        call_it(i, own[i].name, own[i].sentence);
     }
-    return idx < N_BROKEN ? &broken[idx] : NULL;
+    adapters[0].free = free_interior;
+    adapters[1].alloc = alloc_dirty;
+    adapters[2].alloc = alloc_crashing;
+    adapters[3].reset = reset_hanging;
+}
+
+/* Those of the harness are called broken_<bug>. */
+static void fill_others(void)
+{
+    for (size_t i = N_OWN; i < N_BROKEN; i++) {
+        const char *sentence;
+        adapters[i] = *hrn_broken_at(i - N_OWN, &sentence);
+        const char *name = adapters[i].name;
+        const char *prefix = "broken_";
+        bool prefixed = strncmp(name, prefix, strlen(prefix)) == 0;
+        call_it(i, prefixed ? name + strlen(prefix) : name, sentence);
+    }
+}
+
+const struct hrn_adapter *mill_adapter_broken(size_t idx, const char **sentence)
+{
+    if (adapters[0].name == NULL) {
+        fill_own();
+        fill_others();
+    }
+    if (idx >= N_BROKEN) {
+        return NULL;
+    }
+    *sentence = sentences[idx];
+    return &adapters[idx];
 }

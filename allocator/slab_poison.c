@@ -8,6 +8,14 @@ static size_t memory_bytes(const struct slm_slab *slab)
     return (size_t)slab->shape.n_pages << slab->shape.page_shift;
 }
 
+/* An object that was there before, in its whole usable size. */
+static void show_old(const struct slm_slab *slab, unsigned char *object, size_t object_bytes)
+{
+    size_t usable_bytes = object_bytes - slab->shape.gap_bytes;
+    SLM_VG_POOL_ALLOC(slab, object, usable_bytes);
+    slm_poison_open(object, usable_bytes);
+}
+
 static void show_chunks(struct slm_slab *slab, uint32_t span)
 {
     uint64_t word = slab->pages[span].word;
@@ -16,13 +24,11 @@ static void show_chunks(struct slm_slab *slab, uint32_t span)
     const uint64_t *bits = slab_span_bits(slab, span);
     for (uint32_t i = 0; i < n_chunks; i++) {
         if (bits[i / SLM_WORD_BITS] >> i % SLM_WORD_BITS & 1u) {
-            unsigned char *chunk = slab_page_memory(slab, span) + i * chunk_bytes;
-            slm_poison_open(chunk, chunk_bytes - slab->shape.gap_bytes);
+            show_old(slab, slab_page_memory(slab, span) + i * chunk_bytes, chunk_bytes);
         }
     }
 }
 
-/* Objects that were there before are open in their whole usable size. */
 static void show_live(struct slm_slab *slab)
 {
     for (uint32_t idx = 0; idx < slab->shape.n_pages;) {
@@ -34,7 +40,7 @@ static void show_live(struct slm_slab *slab)
             show_chunks(slab, idx);
         } else if (slab_word_kind(word) == SLAB_RUN) {
             size_t run_bytes = (size_t)slab_word_pages(word) << slab->shape.page_shift;
-            slm_poison_open(slab_page_memory(slab, idx), run_bytes - slab->shape.gap_bytes);
+            show_old(slab, slab_page_memory(slab, idx), run_bytes);
         }
         idx += slab_word_pages(word);
     }
@@ -76,7 +82,5 @@ void slab_poison_hide(struct slm_slab *slab, void *p, size_t object_bytes)
 
 void slab_poison_widen(struct slm_slab *slab, void *p, size_t usable_bytes)
 {
-    (void)slab;
-    SLM_VG_POOL_CHANGE(slab, p, p, usable_bytes);
-    SLM_ASAN_SHOW(p, usable_bytes);
+    slm_poison_widen(slab, p, usable_bytes);
 }

@@ -46,6 +46,18 @@
 #define SLM_VG_POOL_FREE(anchor, p) VALGRIND_MEMPOOL_FREE((anchor), (p))
 #define SLM_VG_POOL_CHANGE(anchor, p, q, n)                                                        \
     VALGRIND_MEMPOOL_CHANGE((anchor), (p), (q), (n))
+#define SLM_VG_WIDEN(p, n) slm_vg_widen((p), (n))
+
+/* Makes what of [p, p + n) cannot be accessed, a part at its end, accessible and undefined. */
+static inline void slm_vg_widen(const unsigned char *p, size_t n)
+{
+    unsigned char bits;
+    size_t at = 0;
+    while (at < n && VALGRIND_GET_VBITS(p + at, &bits, 1) == 1) {
+        at++;
+    }
+    SLM_VG_UNDEFINED(p + at, n - at);
+}
 #else
 #define SLM_VG_HIDE(p, n) ((void)(p), (void)(n))
 #define SLM_VG_UNDEFINED(p, n) ((void)(p), (void)(n))
@@ -55,6 +67,7 @@
 #define SLM_VG_POOL_ALLOC(anchor, p, n) ((void)(anchor), (void)(p), (void)(n))
 #define SLM_VG_POOL_FREE(anchor, p) ((void)(anchor), (void)(p))
 #define SLM_VG_POOL_CHANGE(anchor, p, q, n) ((void)(anchor), (void)(p), (void)(q), (void)(n))
+#define SLM_VG_WIDEN(p, n) ((void)(p), (void)(n))
 #endif
 
 /* No object in [p, p + n). */
@@ -79,6 +92,15 @@ static inline void slm_poison_object(const void *anchor, const void *p, size_t n
     SLM_ASAN_SHOW(p, n);
     SLM_VG_POOL_ALLOC(anchor, p, n);
     SLM_MSAN_UNDEFINED(p, n);
+}
+
+/* The object at p in the pool at anchor is n bytes long, n no less than before: what it had keeps
+ * its contents. */
+static inline void slm_poison_widen(const void *anchor, const void *p, size_t n)
+{
+    SLM_ASAN_SHOW(p, n);
+    SLM_VG_POOL_CHANGE(anchor, p, p, n);
+    SLM_VG_WIDEN(p, n);
 }
 
 /* The allocator itself, or the region's owner, may use [p, p + n) as plain memory again. */

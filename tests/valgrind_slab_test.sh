@@ -1,0 +1,14 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Runs each deed of valgrind_slab under memcheck and expects exactly the report that belongs to it.
+set -u
+. "$(dirname "$0")/valgrind_expect.sh"
+
+expect live_well 0
+expect use_what_was_there 0
+expect use_after_free 1 'Invalid read of size 1'
+expect use_after_reset 1 'Invalid read of size 1'
+expect read_past_object 1 'Invalid read of size 1'
+expect read_free_page 1 'Invalid read of size 1'
+expect use_undefined 1 'depends on uninitialised value'
+exit $failed

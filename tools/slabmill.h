@@ -127,8 +127,8 @@ bool mill_dir_make(const char *path);
 
 const struct hrn_adapter *mill_adapter_find(const char *name);
 
-/* Broken on purpose, and how: found by the name broken:<bug>, listed by `adapters --all`. NULL behind
- * the last. */
+/* Broken on purpose, and how: found by the name broken:<bug>, listed by `adapters --all`. NULL
+ * behind the last. */
 const struct hrn_adapter *mill_adapter_broken(size_t idx, const char **sentence);
 
 /* How a test in C++ gets at the adapter: expression, and header to include. */

@@ -142,6 +142,7 @@ static void print_view(void *data, const struct hrn_watch_view *view)
         print_pages(view);
     }
     print_objects(view, picture->all);
+    (void)fflush(stdout); /* the run's end may not be reached */
 }
 
 static void look_in_child(void *data, struct hrn_result *result)
@@ -194,7 +195,7 @@ static int explain(struct mill_input *input, const struct hrn_adapter *adapter,
     struct mill_trial look;
     mill_trial_call(&look, look_in_child, &picture, (unsigned)options->timeout);
     if (look.end == MILL_END_CRASH || look.end == MILL_END_HANG) {
-        printf("  (the run does not get there a second time)\n");
+        printf("  (this run did not come to its end either)\n");
     }
     return fails ? MILL_BROKEN : MILL_GOOD;
 }

@@ -48,7 +48,7 @@ static void count_answer(void *data, size_t op_idx, const struct hrn_request *rq
     }
 }
 
-static void count_slab(void *data, const struct hrn_env *env)
+static void count_arena(void *data, const struct hrn_env *env)
 {
     (void)env;
     ((struct tally *)data)->n_arenas++;
@@ -96,7 +96,7 @@ static bool replay_once(struct tally *tally, const struct hrn_adapter *adapter,
     bool slab = adapter == &hrn_adapter_slab;
     const struct hrn_watcher watcher = {.data = tally,
                                         .made =
-                                            adapter == &hrn_adapter_pool ? count_pool : count_slab,
+                                            adapter == &hrn_adapter_pool ? count_pool : count_arena,
                                         .answered = count_answer,
                                         .ending = slab ? read_slab : NULL};
     enum hrn_law law = hrn_watch_run(adapter, &input->trace.program, &tally->result, &watcher);

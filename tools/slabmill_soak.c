@@ -134,12 +134,12 @@ static int report_failure(const struct soak *soak, const struct mill_trial *tria
     return written ? MILL_BROKEN : MILL_WRONG;
 }
 
-static int run_soak(const struct soak *soak)
+static int run_soak(struct soak *soak)
 {
     struct mill_trial trial;
     struct timespec start, end;
     (void)clock_gettime(CLOCK_MONOTONIC, &start);
-    mill_trial_call(&trial, run_rounds, (void *)(uintptr_t)soak, (unsigned)soak->options->timeout);
+    mill_trial_call(&trial, run_rounds, soak, (unsigned)soak->options->timeout);
     (void)clock_gettime(CLOCK_MONOTONIC, &end);
     const struct progress *progress = soak->progress;
     double seconds =

@@ -159,6 +159,8 @@ void mill_trial_text(const struct mill_trial *trial, char *text, size_t text_byt
     default:
         if (trial->report[0] != '\0') {
             snprintf(text, text_bytes, "crashed: %s", trial->report);
+        } else if (trial->signal == 0) {
+            snprintf(text, text_bytes, "ended without a reason");
         } else {
             snprintf(text, text_bytes, "crashed: signal %d (%s)", trial->signal,
                      strsignal(trial->signal));

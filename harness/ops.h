@@ -35,6 +35,7 @@ extern "C" {
 #define HRN_BURST_MAX        512u
 #define HRN_BYTES_OPS_MAX    65536u       /* records beyond these are not decoded */
 #define HRN_BYTES_IDS_MAX    (1u << 20)   /* decoding stops where they run out */
+#define HRN_BYTES_LIVES_MAX  64u          /* CREATE and DESTROY beyond these are not decoded */
 #define HRN_REGION_MAX_BYTES (4u << 20)   /* of a region in bytes form, bytes */
 #define HRN_BLOCK_MAX_BYTES  (128u << 10) /* of a pool block named in a head, bytes */
 
@@ -128,7 +129,7 @@ struct hrn_head {
     uint32_t region_bytes;     /* at least 4 pages; any number, not only whole pages */
     uint32_t block_bytes;      /* of pools; any number from 1 */
     uint32_t flags;            /* enum hrn_head_flags */
-    uint32_t check_every;      /* operations between whole walks; 0: only at the end */
+    uint32_t check_every;      /* operations between whole walks, more if walks are long; 0: none */
     uint32_t fault_nth;        /* source call, from 1, that is refused; 0: none */
     uint32_t fault_count;      /* how many in a row; UINT32_MAX: all from there on */
     uint32_t content_seed;     /* what objects are filled with */
@@ -180,9 +181,10 @@ size_t hrn_program_encoded_bytes(const struct hrn_program *program);
 
 /*
  * Writes the bytes that decode to this (normalized) program. True when they do so exactly: always
- * for one from hrn_program_decode, and for any with at most HRN_BYTES_OPS_MAX operations and
- * HRN_BYTES_IDS_MAX ids, arenas 0 and 1, 65,536 live objects an arena, a head that bytes can
- * express, sizes below 2^30 (4 MiB in CREATE), and alignments that are powers of two or below 2^16.
+ * for one from hrn_program_decode, and for any with at most HRN_BYTES_OPS_MAX operations,
+ * HRN_BYTES_IDS_MAX ids and HRN_BYTES_LIVES_MAX arenas made or destroyed, arenas 0 and 1, 65,536
+ * live objects an arena, a head that bytes can express, sizes below 2^30 (4 MiB in CREATE), and
+ * alignments that are powers of two or below 2^16.
  * False: some operation had to be left out or changed to its nearest neighbour.
  */
 bool hrn_program_encode(const struct hrn_program *program, uint8_t *bytes);

@@ -163,11 +163,18 @@ static bool decode_id(struct hrn_lives *lives, struct hrn_op *op, uint32_t n_ids
 /* Kept between programs: a fuzzer decodes many a second. */
 static struct hrn_lives scratch;
 
-static void decode_record(struct hrn_program *program, const uint8_t *record)
+/* Making an arena costs as much as hundreds of objects; engines that count branches love it. */
+static bool is_surplus(const struct hrn_op *op, unsigned *n_lives)
+{
+    bool is_life = op->kind == HRN_CREATE || op->kind == HRN_DESTROY;
+    return is_life && ++*n_lives > HRN_BYTES_LIVES_MAX;
+}
+
+static void decode_record(struct hrn_program *program, const uint8_t *record, unsigned *n_lives)
 {
     uint32_t selector;
     struct hrn_op op = decode_fields(&program->head, record, &selector);
-    if (decode_id(&scratch, &op, program->n_ids, selector)) {
+    if (!is_surplus(&op, n_lives) && decode_id(&scratch, &op, program->n_ids, selector)) {
         hrn_lives_apply(&scratch, &op);
         hrn_program_push(program, op);
     }
@@ -184,11 +191,12 @@ void hrn_program_decode(struct hrn_program *program, const uint8_t *bytes, size_
     decode_head(&program->head, head);
     hrn_lives_begin(&scratch, 2);
     size_t at = n_head;
+    unsigned n_lives = 0;
     for (size_t i = 0; i < HRN_BYTES_OPS_MAX && at < n_bytes; i++) {
         uint8_t record[HRN_RECORD_BYTES] = {0};
         size_t n = n_bytes - at < sizeof record ? n_bytes - at : sizeof record;
         memcpy(record, bytes + at, n);
-        decode_record(program, record);
+        decode_record(program, record, &n_lives);
         at += n;
     }
 }
@@ -240,9 +248,11 @@ bool hrn_program_encode(const struct hrn_program *program, uint8_t *bytes)
     bool exact = encode_head(&program->head, bytes);
     exact &= program->n_ops <= HRN_BYTES_OPS_MAX && program->n_ids <= HRN_BYTES_IDS_MAX;
     hrn_lives_begin(&scratch, program->n_arenas);
+    unsigned n_lives = 0;
     for (size_t i = 0; i < program->n_ops; i++) {
         uint8_t *record = bytes + HRN_HEAD_BYTES + i * HRN_RECORD_BYTES;
         exact &= encode_record(&scratch, &program->ops[i], record);
+        exact &= !is_surplus(&program->ops[i], &n_lives);
         hrn_lives_apply(&scratch, &program->ops[i]);
     }
     return exact;

@@ -11,7 +11,8 @@
 struct hrn_run hrn_run_state;
 static struct hrn_totals totals;
 
-#define BURST_REFUSALS_MAX 2u /* the same request will not do better a third time */
+#define WALK_SHARE         16u /* objects and pages looked at for each operation, at most */
+#define BURST_REFUSALS_MAX 2u  /* the same request will not do better a third time */
 
 const struct hrn_totals *hrn_run_totals(void)
 {
@@ -196,6 +197,21 @@ static void begin(struct hrn_run *run, const struct hrn_adapter *adapter,
     hrn_model_begin(&run->model, program->n_ids, program->head.content_seed);
 }
 
+/* Operations until the next walk: as the head says, but so many that walks stay a small part of the
+ * whole, however much they have to look at. */
+static size_t walk_interval(const struct hrn_run *run)
+{
+    size_t n_looked_at = run->n_arenas;
+    for (size_t i = 0; i < run->n_arenas; i++) {
+        const struct hrn_arena *arena = &run->arenas[i];
+        if (arena->self != NULL) {
+            n_looked_at += arena->live.n + arena->env.region_bytes / run->head.page_bytes;
+        }
+    }
+    size_t least = n_looked_at / WALK_SHARE;
+    return run->head.check_every > least ? run->head.check_every : least;
+}
+
 static void walk_all(struct hrn_run *run)
 {
     for (size_t i = 0; i < run->n_arenas; i++) {
@@ -208,7 +224,7 @@ static void walk_all(struct hrn_run *run)
 static void run_ops(struct hrn_run *run)
 {
     const struct hrn_program *program = run->program;
-    uint32_t until_walk = program->head.check_every;
+    size_t until_walk = program->head.check_every;
     for (size_t i = 0; i < program->n_ops; i++) {
         const struct hrn_op *op = &program->ops[i];
         hrn_scene.op_idx = i;
@@ -218,7 +234,7 @@ static void run_ops(struct hrn_run *run)
         do_op(run, op);
         if (until_walk > 0 && --until_walk == 0) {
             walk_all(run);
-            until_walk = program->head.check_every;
+            until_walk = walk_interval(run);
         }
     }
     hrn_scene.op_idx = program->n_ops;

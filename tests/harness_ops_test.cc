@@ -196,6 +196,12 @@ TEST(ProgramEncode, SaysSoWhenAProgramCannotBeWritten)
     odd_head->head.check_every = 65;
     EXPECT_FALSE(odd_head.Encode(&bytes));
 
+    Program lives;
+    for (uint32_t i = 0; i <= HRN_BYTES_LIVES_MAX; i++) {
+        lives.Push(HRN_CREATE);
+    }
+    EXPECT_FALSE(lives.Encode(&bytes));
+
     Program many;
     for (uint32_t id = 0; id <= HRN_BYTES_OPS_MAX; id++) {
         many.Push(HRN_ALLOC, id, 8);

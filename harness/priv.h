@@ -59,10 +59,9 @@ static inline bool hrn_fault_on(enum hrn_fault fault)
 #define HRN_JUNK 0xA5 /* what fresh memory holds: never zero, never a small number */
 
 /*
- * A heap of its own for sources, so that the same program meets the same addresses, relative to its
- * base. take: a block of undefined bytes with HRN_HEAP_FRONT_BYTES in front for the caller's use,
- * or NULL. give: from then on nobody may touch it. restart: all is free and new again, if nothing
- * is live.
+ * A heap of its own for sources, so that the same program meets the same addresses. take: a block
+ * of undefined bytes with HRN_HEAP_FRONT_BYTES in front for the caller's use, or NULL. give: from
+ * then on nobody may touch it. restart: all is free and new again, if nothing is live.
  */
 #define HRN_HEAP_FRONT_BYTES 64u
 void *hrn_heap_take(size_t size_bytes, size_t align_bytes);

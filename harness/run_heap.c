@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The heap that sources take blocks from: the same calls, the same addresses but for its own
- * base. */
+/* The heap that sources take blocks from: the same calls, the same addresses. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,12 +15,13 @@ HRN_QUIET_BEGIN
 /*
  * A chunk is [chunk header | front for the user of the heap | block | gap]; what is not a block is
  * hidden from sanitizers but for the headers. Chunks are of a few lengths a doubling and never
- * merge; one that is given back serves the next request of its length. The whole starts over,
- * empty, with each program. A heap that was used before would place blocks, and so objects aligned
- * in them, elsewhere.
+ * merge; one that is given back serves the next request of its length. All starts over, empty, with
+ * each program. Addresses decide more than they should: how aligned objects fall into blocks, in
+ * what order a pool that hashes them goes through its blocks, what a stale pointer meets.
  */
 #define HEAP_BYTES  ((size_t)1 << 29)
 #define BASE_ALIGN  ((size_t)65536) /* the largest alignment that pools ask for */
+#define BASE_HINT   ((uintptr_t)UINT64_C(0x548000000000)) /* sanitizers keep off it */
 #define GAP_BYTES   32u
 #define STEPS_SHIFT 2u /* log2 of chunk lengths a doubling */
 #define N_BINS      (64u << STEPS_SHIFT)
@@ -51,7 +51,8 @@ static unsigned bin_of(size_t bytes, size_t *chunk_bytes)
 static void map_heap(void)
 {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    unsigned char *map = mmap(NULL, HEAP_BYTES + BASE_ALIGN, PROT_READ | PROT_WRITE, flags, -1, 0);
+    void *hint = sizeof(void *) == 8 ? (void *)BASE_HINT : NULL;
+    unsigned char *map = mmap(hint, HEAP_BYTES + BASE_ALIGN, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (map == MAP_FAILED) {
         fprintf(stderr, "slabmill: the harness itself is out of memory\n");
         abort();

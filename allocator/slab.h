@@ -24,11 +24,12 @@ extern "C" {
  *          where reports go. What decides is written last: a page word, or one bit. All lists and
  *          counters can be rebuilt from page words and bitmaps (slm_slab_rebuild_locked).
  * Classes  per_doubling 1: powers of two from min_object_bytes to half a page, as nginx has them.
- *          2, 4, 8 or 16: that many classes a doubling (8: at most about 12.5 % lost inside),
- *          never closer than min_object_bytes, up to 8 pages but no more than 1/16 of the region
- *          (half a page at least). When no page is left for its own class, a request is served
- *          from a free chunk of a larger class below twice its class's size, if that is aligned as
- *          promised below.
+ *          2, 4, 8 or 16: that many classes a doubling, never closer than min_object_bytes, up to 8
+ *          pages but no more than 1/16 of the region (half a page at least). From per_doubling *
+ *          min_object_bytes on, less than 1/per_doubling of a size is lost inside (8: 12.5 %);
+ *          below, less than min_object_bytes. When no page is left for its own class, a request is
+ *          served from a free chunk of a larger class below twice its class's size, if that is
+ *          aligned as promised below.
  * Align    A result is a multiple of the largest power of two that divides the size asked for plus
  *          the gap, at most 16, and of min_object_bytes; with per_doubling 1 of the whole chunk
  *          size, up to SLM_SLAB_ALIGN_MAX. Whole-page runs, and memalign, go up to

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Slab: each invariant is broken by hand, in several ways, and the check answers just its number. */
+/* Slab: each invariant is broken by hand in several ways; the check answers just its number. */
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -152,7 +152,7 @@ const Breakage kBreakages[] = {
          s.page(s.run + n - 1).word = slab_word(SLAB_TAIL, 0, n);
      }},
     {"FirstBody", 3, [](const Scene &s) { s.page(s.long_span + 1).word = 0; }},
-    {"BodyTooFar", 3, [](const Scene &s) { s.page(s.long_span + 1).word = slab_word(SLAB_BODY, 0, 2); }},
+    {"BodyTooFar", 3, [](const Scene &s) { s.page(s.long_span + 1).word += UINT64_C(1) << 32; }},
     {"BodyWithAClass", 3, [](const Scene &s) { s.page(s.long_span + 1).word |= 0x100u; }},
 
     /* I4: neighbours that did not merge */
@@ -171,7 +171,7 @@ const Breakage kBreakages[] = {
      }},
 
     /* I5: bits against n_free and hint */
-    {"UsedBitLost", 5, [](const Scene &s) { slab_span_bits(s.slab, s.partial)[0] &= ~UINT64_C(1); }},
+    {"UsedBitLost", 5, [](const Scene &s) { slab_span_bits(s.slab, s.partial)[0] ^= 1; }},
     {"FreeBitSet", 5, [](const Scene &s) { slab_span_bits(s.slab, s.partial)[0] |= 2; }},
     {"FreeCountTooHigh", 5, [](const Scene &s) { s.page(s.partial).n_free++; }},
     {"FreeCountTooLow", 5, [](const Scene &s) { s.page(s.partial).n_free--; }},

@@ -130,41 +130,13 @@ TEST_F(SlabImage, ANameWithoutEndIsRefusedThoughSealed)
               SLM_E_IMAGE);
 }
 
-/* Each field of the shape on its own; the values that the region truly has are left out. */
+/* Each field of the shape on its own. */
 TEST_F(SlabImage, OptionsOutOfRangeAreRefusedThoughSealed)
 {
-    const std::vector<uint32_t> values = {0,
-                                          1,
-                                          2,
-                                          3,
-                                          4,
-                                          5,
-                                          7,
-                                          9,
-                                          10,
-                                          11,
-                                          13,
-                                          14,
-                                          15,
-                                          16,
-                                          17,
-                                          31,
-                                          32,
-                                          33,
-                                          63,
-                                          64,
-                                          65,
-                                          88,
-                                          89,
-                                          91,
-                                          92,
-                                          128,
-                                          256,
-                                          4096,
-                                          0x7fffffff,
-                                          0x80000000,
-                                          UINT32_MAX - 1,
-                                          UINT32_MAX};
+    std::vector<uint32_t> values = {4096, 1u << 31, (1u << 31) - 1, UINT32_MAX - 1, UINT32_MAX};
+    for (uint32_t value = 0; value < 300; value++) {
+        values.push_back(value);
+    }
     for (uint32_t slab_shape::*field :
          {&slab_shape::page_shift, &slab_shape::min_shift, &slab_shape::per_doubling,
           &slab_shape::gap_bytes, &slab_shape::n_pages, &slab_shape::n_classes}) {

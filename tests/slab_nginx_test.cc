@@ -55,7 +55,7 @@ TEST_P(SlabNginx, S1NoAddressOfAPageFreesItsBitmap)
     EXPECT_NE(slab.locate(alloc(8)).span, span) << "writing zeros made live chunks free";
 }
 
-/* S1 as it was met: a run freed twice, the second time through a page that serves chunks by then. */
+/* S1 as it was met: a run freed twice, the second time when its page served chunks. */
 TEST_P(SlabNginx, S1StaleFreeOfARunCannotCorruptThePageThatServesChunksNow)
 {
     unsigned char *big = slab.alloc_pages(slab.run_pages());
@@ -180,8 +180,9 @@ TEST_P(SlabNginx, S5InitAgainAndOtherSlabsDoNotDisturbThisOne)
 }
 
 /*
- * S6, a lock holder killed at any instruction, needs processes and the zones' recovery: it is tested
- * with those. That page words and bitmaps alone rebuild all the rest is in slab_rebuild_test.
+ * S6, a lock holder killed at any instruction, needs processes and the zones' recovery: it is
+ * tested with those. That page words and bitmaps alone rebuild all the rest is in
+ * slab_rebuild_test.
  */
 
 /*

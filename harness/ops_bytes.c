@@ -24,7 +24,7 @@ static const uint8_t more_kinds[KIND_CODES - HRN_KIND_COUNT] = {
 
 #define DEFAULT_REGION_BYTES (128u << 10)
 #define DEFAULT_BLOCK_BYTES  4096u
-#define ALIGN_IS_POWER_MAX   32u /* aux below: alignment is 2 to that power; else the 16-bit field */
+#define ALIGN_IS_POWER_MAX   32u /* aux below: 2 to that power; else the 16-bit field */
 #define FAULT_ALL            0xffffu
 
 static uint32_t load(const uint8_t *p, unsigned n)

@@ -170,6 +170,8 @@ void hrn_arena_abandon(struct hrn_run *run, struct hrn_arena *arena);
 
 /* --- Single operations --- */
 
+/* The op's object; NULL if its allocation was refused, or it is no longer in the op's arena. */
+const struct hrn_object *hrn_object_live(const struct hrn_run *run, const struct hrn_op *op);
 /* Calls the allocator, checks the result whatever it is. False: refused. */
 bool hrn_object_alloc(struct hrn_run *run, struct hrn_arena *arena, uint32_t id,
                       struct hrn_request rq);

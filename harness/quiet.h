@@ -9,10 +9,10 @@
  * than making it.
  */
 #if defined(__clang__)
-#define HRN_QUIET_PRAGMA(text) _Pragma(#text)
-#define HRN_QUIET_WHAT         __attribute__((no_sanitize("coverage")))
-#define HRN_QUIET_BEGIN        HRN_QUIET_PRAGMA(clang attribute push(HRN_QUIET_WHAT, apply_to = function))
-#define HRN_QUIET_END          HRN_QUIET_PRAGMA(clang attribute pop)
+#define HRN_PRAGMA(text) _Pragma(#text)
+#define HRN_UNSEEN       __attribute__((no_sanitize("coverage")))
+#define HRN_QUIET_BEGIN  HRN_PRAGMA(clang attribute push(HRN_UNSEEN, apply_to = function))
+#define HRN_QUIET_END    HRN_PRAGMA(clang attribute pop)
 #else
 #define HRN_QUIET_BEGIN
 #define HRN_QUIET_END

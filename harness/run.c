@@ -48,16 +48,9 @@ static void do_burst(struct hrn_run *run, struct hrn_arena *arena, const struct 
     hrn_run_done(run, HRN_BURST, n);
 }
 
-/* True if the id's allocation was granted and it is in the arena still. */
-static bool is_live(const struct hrn_run *run, const struct hrn_op *op)
-{
-    const struct hrn_object *o = &run->model.objects[op->id];
-    return o->p != NULL && o->arena == op->arena;
-}
-
 static void do_with_object(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op)
 {
-    if (!is_live(run, op)) {
+    if (hrn_object_live(run, op) == NULL) {
         return;
     }
     hrn_run_done(run, op->kind, 1);

@@ -64,8 +64,8 @@ static void *stale(const struct hrn_arena *arena, size_t which)
 /* Pointers that need a victim. */
 static void *near_victim(const struct hrn_run *run, const struct hrn_op *op)
 {
-    const struct hrn_object *victim = &run->model.objects[op->id];
-    if (victim->p == NULL) {
+    const struct hrn_object *victim = hrn_object_live(run, op);
+    if (victim == NULL) {
         return NULL;
     }
     switch (op->aux) {
@@ -137,7 +137,8 @@ static void try_heap(struct hrn_run *run, struct hrn_arena *arena)
 
 static void try_twice(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op)
 {
-    void *p = run->model.objects[op->id].p;
+    const struct hrn_object *victim = hrn_object_live(run, op);
+    void *p = victim == NULL ? NULL : victim->p;
     if (p != NULL && hrn_object_free(run, arena, op->id)) {
         try_pointer(run, arena, HRN_MISUSE_TWICE, p);
     }

@@ -7,6 +7,15 @@
 
 HRN_QUIET_BEGIN
 
+const struct hrn_object *hrn_object_live(const struct hrn_run *run, const struct hrn_op *op)
+{
+    if (op->id >= run->model.n_objects) {
+        return NULL;
+    }
+    const struct hrn_object *o = &run->model.objects[op->id];
+    return o->p != NULL && o->arena == op->arena ? o : NULL;
+}
+
 void hrn_object_verify(struct hrn_run *run, uint32_t id)
 {
     const struct hrn_object *o = &run->model.objects[id];

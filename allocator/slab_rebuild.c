@@ -165,6 +165,14 @@ static void relist(struct slm_slab *slab)
     }
 }
 
+/* The head of the free run that a released page is part of now; the page may be its tail. */
+static uint32_t merged_head(const struct slm_slab *slab, uint32_t idx)
+{
+    uint64_t word = slab->pages[idx].word;
+    bool is_tail = slab_word_kind(word) == SLAB_TAIL;
+    return is_tail ? idx + 1 - slab_word_pages(word) : slab_run_head(slab, idx);
+}
+
 /* Gives spare empty spans back, now that what they may merge with is listed. */
 static void release_spare(struct slm_slab *slab)
 {
@@ -172,7 +180,7 @@ static void release_spare(struct slm_slab *slab)
     while (idx < slab->shape.n_pages) {
         if (span_is_spare(slab, idx)) {
             slab_span_destroy(slab, idx);
-            idx = slab_run_head(slab, idx);
+            idx = merged_head(slab, idx);
         }
         idx += slab_word_pages(slab->pages[idx].word);
     }

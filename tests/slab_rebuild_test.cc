@@ -174,6 +174,36 @@ TEST_P(SlabRebuild, RefusesWordsThatContradictEachOtherAndWritesNothing)
     EXPECT_EQ(slm_slab_check(slab_), 0u);
 }
 
+/* The first spare span merges with the free run in front of it and becomes its tail. Powers of two
+ * have spans of one page each. */
+TEST(SlabRebuildOfPowersOfTwo, GivesBackTheSpareSpanBehindOneThatMerged)
+{
+    size_t bytes = slm_slab_region_bytes(nullptr, 10);
+    void *memory = std::aligned_alloc(SLM_SLAB_REGION_ALIGN, bytes);
+    slm_slab *slab = nullptr;
+    ASSERT_EQ(slm_slab_init(memory, bytes, nullptr), SLM_OK);
+    ASSERT_EQ(slm_slab_attach(&slab, memory, bytes, nullptr), SLM_OK);
+    void *run = nullptr;
+    for (uint32_t page = 0; page < 4; page++) {
+        size_t size = page == 1 ? 4096 : 2048;
+        void *p = slm_slab_alloc(slab, size);
+        run = page == 1 ? p : run;
+        ASSERT_TRUE(page == 1 || slm_slab_alloc(slab, size) != nullptr);
+    }
+    ASSERT_EQ(slm_slab_free(slab, run), SLM_OK);
+    for (uint32_t span : {0u, 2u, 3u}) {
+        slab_span_bits(slab, span)[0] &= ~UINT64_C(3); /* both chunks are free */
+    }
+    ASSERT_EQ(slm_slab_rebuild_locked(slab), SLM_OK);
+    EXPECT_EQ(slm_slab_check_locked(slab), 0u);
+    struct slm_slab_stats stats = {};
+    slm_slab_stats(slab, &stats);
+    EXPECT_EQ(stats.n_kept_pages, 1u);
+    EXPECT_EQ(stats.longest_free_run_pages, stats.n_pages - 1);
+    slm_slab_detach(slab);
+    std::free(memory);
+}
+
 INSTANTIATE_TEST_SUITE_P(Shapes, SlabRebuild,
                          testing::Combine(testing::Values(4096, 16384, 65536),
                                           testing::Values(1u, 4u, 8u)));

@@ -97,11 +97,19 @@ struct hrn_region {
     size_t bytes;
     unsigned char *map; /* the whole mapping */
     size_t map_bytes;
+    size_t used_bytes;    /* no object was handed out above */
+    unsigned char *clean; /* [clean, clean_end) holds junk since the last close */
+    unsigned char *clean_end;
 };
 #define HRN_REGION_ALLOC_MAX ((size_t)1 << 30) /* larger ones are not made, bytes */
 
 /* Makes a region, filled with junk, in the mapping that is there if it fits. False: too large. */
 bool hrn_region_open(struct hrn_region *region, size_t bytes);
+/* From now on used_bytes is kept by hrn_region_use, and what lies above it, and looks untouched
+ * when the region is closed, is not filled again. */
+void hrn_region_track(struct hrn_region *region);
+/* An object ends at p. */
+void hrn_region_use(struct hrn_region *region, const unsigned char *p);
 /* Lifts all poison, so that the next one can be filled. */
 void hrn_region_close(struct hrn_region *region);
 void hrn_region_fini(struct hrn_region *region);

@@ -11,7 +11,7 @@
 struct hrn_run hrn_run_state;
 static struct hrn_totals totals;
 
-#define WALK_SHARE         16u /* objects and pages looked at for each operation, at most */
+#define WALK_SHARE         4u /* objects and pages looked at for each operation, at most */
 #define BURST_REFUSALS_MAX 2u  /* the same request will not do better a third time */
 
 const struct hrn_totals *hrn_run_totals(void)

@@ -42,6 +42,7 @@ void hrn_arena_create(struct hrn_run *run, uint32_t arena_idx, size_t size_bytes
         arena->hopeless = size_bytes == 0;
         return;
     }
+    hrn_region_track(&arena->region);
     fill_env(run, arena, arena_idx, size_bytes);
     uint64_t n_before = arena->source.n_refused;
     enum slm_status why = SLM_OK;
@@ -205,6 +206,7 @@ void hrn_arena_abandon(struct hrn_run *run, struct hrn_arena *arena)
     arena->n_handlers = 0;
     arena->live_bytes = 0;
     hrn_source_drop(&arena->source);
+    arena->region.used_bytes = arena->region.bytes; /* who knows what a broken one wrote */
     hrn_region_close(&arena->region);
 }
 

@@ -79,7 +79,7 @@ static void give_bytes(struct hrn_run *run, const struct hrn_object *o)
     }
 }
 
-static void check_inside(const struct hrn_arena *arena, const unsigned char *p, size_t n)
+static void check_inside(struct hrn_arena *arena, const unsigned char *p, size_t n)
 {
     const struct hrn_env *env = &arena->env;
     if (env->region == NULL) {
@@ -91,6 +91,7 @@ static void check_inside(const struct hrn_arena *arena, const unsigned char *p, 
         hrn_law_outside("%zu bytes at %p, region of %zu bytes at %p", n, (const void *)p,
                         env->region_bytes, env->region);
     }
+    hrn_region_use(&arena->region, p + n);
 }
 
 /* Everything that a result must be before it is used. */

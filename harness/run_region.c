@@ -36,6 +36,59 @@ static bool map_fenced(struct hrn_region *region, size_t inner)
     return true;
 }
 
+static void fill(unsigned char *from, const unsigned char *to)
+{
+    if (from < to) {
+        memset(from, HRN_JUNK, (size_t)(to - from));
+    }
+}
+
+/* Junk everywhere; filling megabytes for a program that uses a few pages would be most of its time. */
+static void fill_region(struct hrn_region *region)
+{
+    unsigned char *end = region->base + region->bytes;
+    unsigned char *clean = region->clean;
+    if (clean == NULL || clean < region->base || clean > end) {
+        fill(region->base, end);
+        return;
+    }
+    fill(region->base, clean);
+    fill(region->clean_end, end);
+}
+
+/* Whether the page still holds junk, by its ends and its middle. */
+static bool is_junk(const unsigned char *page)
+{
+    return page[0] == HRN_JUNK && page[PAGE_BYTES / 2] == HRN_JUNK &&
+           page[PAGE_BYTES - 1] == HRN_JUNK;
+}
+
+/* The allocator's own bookkeeping may be anywhere: pages above the last object are looked at from
+ * the end down to the first that was written. */
+static void note_clean(struct hrn_region *region)
+{
+    size_t at = region->bytes / PAGE_BYTES * PAGE_BYTES;
+    region->clean_end = region->base + at;
+    while (at >= PAGE_BYTES && at - PAGE_BYTES >= region->used_bytes &&
+           is_junk(region->base + at - PAGE_BYTES)) {
+        at -= PAGE_BYTES;
+    }
+    region->clean = region->base + at;
+}
+
+void hrn_region_track(struct hrn_region *region)
+{
+    region->used_bytes = 0;
+}
+
+void hrn_region_use(struct hrn_region *region, const unsigned char *p)
+{
+    size_t used_bytes = (size_t)(p - region->base);
+    if (used_bytes > region->used_bytes) {
+        region->used_bytes = used_bytes;
+    }
+}
+
 bool hrn_region_open(struct hrn_region *region, size_t bytes)
 {
     size_t inner = whole_pages(bytes);
@@ -48,7 +101,8 @@ bool hrn_region_open(struct hrn_region *region, size_t bytes)
     }
     region->base = region->map + region->map_bytes - PAGE_BYTES - inner;
     region->bytes = bytes;
-    memset(region->base, HRN_JUNK, bytes);
+    region->used_bytes = bytes;
+    fill_region(region);
     memset(region->base + bytes, FENCE, inner - bytes);
     slm_poison_hide(region->base + bytes, inner - bytes);
     return true;
@@ -58,6 +112,7 @@ void hrn_region_close(struct hrn_region *region)
 {
     if (region->base != NULL) {
         slm_poison_open(region->base, whole_pages(region->bytes));
+        note_clean(region);
     }
     region->base = NULL;
 }

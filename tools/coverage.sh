@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Lines and branches of allocator/ that the fuzz corpus, the tests, or both reach.
-# Usage: ./tools/coverage.sh [corpus|tests]
+# Usage: ./tools/coverage.sh [corpus|tests] [BAZEL_FLAG...]
 #   corpus   only the replays of the checked-in corpus
 #   tests    every test, the replays among them (default)
+# What only sanitizers or deeper checks compile in needs flags: --config=asan --copt=-DSLM_CHECKS=2
 # Prints a table per file, then each branch never taken as file:line.
 set -euo pipefail
 
@@ -13,7 +14,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 usage() {
-    sed -n '3,7s/^# //p' "${BASH_SOURCE[0]}" >&2
+    sed -n '3,8s/^# //p' "${BASH_SOURCE[0]}" >&2
     exit 2
 }
 
@@ -26,11 +27,11 @@ labels_of() { # corpus|tests
     esac
 }
 
-run_tests() { # label...
+run_tests() { # label... (bazel_flags is main's)
     # %4m: processes of one program merge into up to four files, so that death tests do not flood.
     # Failing tests are told, and what they ran still counts.
     ./bazelw test --config=coverage --nocache_test_results \
-        "--test_env=LLVM_PROFILE_FILE=$scratch/%4m.profraw" "$@" ||
+        "--test_env=LLVM_PROFILE_FILE=$scratch/%4m.profraw" "${bazel_flags[@]}" "$@" ||
         echo "coverage.sh: not all tests passed; the numbers are of what ran" >&2
 }
 
@@ -80,6 +81,7 @@ main() {
     corpus | tests) ;;
     *) usage ;;
     esac
+    bazel_flags=("${@:2}")
     mapfile -t labels < <(labels_of "$what")
     if [[ ${#labels[@]} -eq 0 ]]; then
         echo "coverage.sh: found no tests" >&2

@@ -274,8 +274,8 @@ std::vector<const hrn_adapter *> AllAdapters()
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, Conformance, testing::ValuesIn(AllAdapters()),
-                         [](const testing::TestParamInfo<const hrn_adapter *> &info) {
-                             return info.param->name;
+                         [](const testing::TestParamInfo<const hrn_adapter *> &adapter) {
+                             return adapter.param->name;
                          });
 
 } // namespace

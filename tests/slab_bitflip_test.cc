@@ -297,6 +297,6 @@ TEST_P(SlabBitFlip, IsRefusedNamedOrHarmless)
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, SlabBitFlip, testing::ValuesIn(kShapes),
-                         [](const auto &info) { return "Shape" + std::to_string(info.index); });
+                         [](const auto &shape) { return "Shape" + std::to_string(shape.index); });
 
 } // namespace

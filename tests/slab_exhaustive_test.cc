@@ -207,6 +207,6 @@ INSTANTIATE_TEST_SUITE_P(
                     Shape{"chunks and runs, powers of two", 3, 1, {2048, 1024, 4096}, 8},
                     Shape{"chunks of spans of many pages, fine", 33, 8, {3000, 5000, 40000}, 7},
                     Shape{"classes that borrow from each other", 2, 16, {1900, 2000, 2048, 8}, 7}),
-    [](const auto &info) { return "Shape" + std::to_string(info.index); });
+    [](const auto &shape) { return "Shape" + std::to_string(shape.index); });
 
 } // namespace

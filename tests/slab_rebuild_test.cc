@@ -150,6 +150,18 @@ TEST_P(SlabRebuild, GivesBackEmptySpansBeyondOnePerClass)
     EXPECT_EQ(slab_->header->n_kept_pages, 1u);
 }
 
+TEST_P(SlabRebuild, BringsDamagedHistoryIntoBounds)
+{
+    work(100);
+    slab_->classes[0].n_failures = slab_->classes[0].n_requests + 1;
+    slab_->header->run_failures = UINT64_MAX;
+    slab_->header->peak_used_pages = UINT32_MAX;
+    EXPECT_NE(slm_slab_check(slab_), 0u);
+    ASSERT_EQ(slm_slab_rebuild_locked(slab_), SLM_OK);
+    EXPECT_EQ(slm_slab_check(slab_), 0u);
+    EXPECT_LE(slab_->header->run_failures, slab_->header->run_requests);
+}
+
 TEST_P(SlabRebuild, RefusesWordsThatContradictEachOtherAndWritesNothing)
 {
     work(200);

@@ -156,8 +156,8 @@ TEST_P(PlantedBug, IsCaughtByTheSameLawAgain)
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, PlantedBug, testing::ValuesIn(AllBroken()),
-                         [](const testing::TestParamInfo<const hrn_adapter *> &info) {
-                             return info.param->name;
+                         [](const testing::TestParamInfo<const hrn_adapter *> &adapter) {
+                             return adapter.param->name;
                          });
 
 TEST(PlantedBugs, AreManyAndBreakEveryLawOfRuns)

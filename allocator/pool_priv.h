@@ -124,9 +124,9 @@ struct slm_pool_first {
 /* --- Geometry --- */
 
 /*
- * The least block. Behind the header: the record of a handler, which thus never is a large block that
- * a wrong free could release, and a gap, in builds without gaps too, so that capacities are the same
- * everywhere.
+ * The least block. Behind the header: the record of a handler, which thus never is a large block
+ * that a wrong free could release, and a gap, in builds without gaps too, so that capacities are
+ * the same everywhere.
  */
 #define SLM_POOL_BLOCK_MIN                                                                         \
     (SLM_POOL_HEADER_ALIGNED(slm_pool_first) + SLM_POOL_HEADER_ALIGNED(slm_pool_cleanup) +         \

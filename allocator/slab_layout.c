@@ -60,7 +60,7 @@ static bool shape_options(struct slab_shape *shape, const struct slm_slab_option
 static size_t largest_class_bytes(const struct slab_shape *shape)
 {
     size_t page_bytes = (size_t)1 << shape->page_shift;
-    /* In whole steps, so that a few bytes more of region cannot mean more classes and fewer pages. */
+    /* In whole steps: a few bytes more of region must not mean more classes and fewer pages. */
     size_t region_bytes = (size_t)shape->region_bytes & ~((size_t)SLM_SLAB_REGION_ALIGN - 1);
     size_t limit = region_bytes / 16;
     if (shape->per_doubling == 1 || limit < page_bytes / 2) {

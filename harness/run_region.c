@@ -43,7 +43,8 @@ static void fill(unsigned char *from, const unsigned char *to)
     }
 }
 
-/* Junk everywhere; filling megabytes for a program that uses a few pages would be most of its time. */
+/* Junk everywhere. Filling megabytes for a program that uses a few pages would cost most of its
+ * time. */
 static void fill_region(struct hrn_region *region)
 {
     unsigned char *end = region->base + region->bytes;

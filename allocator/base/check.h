@@ -10,9 +10,10 @@ extern "C" {
 #endif
 
 /*
- * Model    A broken invariant is a bug of the library or memory overwritten by someone else, never an
- *          input error. The unit's slm_<unit>_check() answers its number; the assertions below stop the
- *          process, each kind in a function of its own so that crashes sort themselves by top frame.
+ * Model    A broken invariant is a bug of the library or memory overwritten by someone else, never
+ *          an input error. The unit's slm_<unit>_check() answers its number; the assertions below
+ *          stop the process, each kind in a function of its own so that crashes sort themselves by
+ *          top frame.
  * Safety   The functions print to descriptor 2 with write() and abort(): safe in signal handlers.
  */
 #if defined(__GNUC__)
@@ -29,8 +30,9 @@ SLM_NORETURN void slm_broken_index(const char *where);   /* a link or index out 
 SLM_NORETURN void slm_broken_bitmap(const char *where);  /* a bitmap disagrees with a counter */
 SLM_NORETURN void slm_broken_list(const char *where);    /* a list whose links do not match */
 SLM_NORETURN void slm_broken_page(const char *where);    /* a page of the wrong kind or length */
-SLM_NORETURN void slm_broken_pool(const char *where);    /* a pool whose blocks or records do not match */
-SLM_NORETURN void slm_broken_check(const char *where, unsigned invariant); /* a whole check failed */
+SLM_NORETURN void slm_broken_pool(const char *where);    /* blocks or records that do not match */
+/* A whole check failed. */
+SLM_NORETURN void slm_broken_check(const char *where, unsigned invariant);
 
 /* Local assertion: SLM_ASSERT(bitmap, cond). Compiled, and free of cost, when off. */
 #define SLM_ASSERT_ON (SLM_CHECKS >= 2)

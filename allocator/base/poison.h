@@ -8,9 +8,9 @@
 #include "allocator/base/config.h"
 
 /*
- * Model    slm_poison_hide: no object lives there, any access is a bug. slm_poison_show: an object of
- *          just these bytes starts here, its contents undefined. slm_poison_open: addressable and
- *          defined again, for the allocator's own use. The memory is at least 8-aligned at its start;
+ * Model    slm_poison_hide: no object lives there, any access is a bug. slm_poison_show: an object
+ *          of just these bytes starts here, its contents undefined. slm_poison_open: addressable
+ *          and defined again, for the allocator's own use. The memory is 8-aligned at its start;
  *          AddressSanitizer tracks 8-byte granules, so hidden bytes behind an object are seen
  *          exactly when the hidden range runs on to a granule's end.
  * Safety   The shadow belongs to the calling process and mapping: memory that other processes, or a

@@ -9,8 +9,9 @@ extern "C" {
 
 /*
  * Model    Three kinds of outcome stay apart. SLM_OK and SLM_DECLINED are successes. SLM_E_NOMEM is
- *          exhaustion: expected, silent, worth a retry after something was freed. Every other code is
- *          misuse: the call changed nothing, and the caller has a bug (or handed over a hostile image).
+ *          exhaustion: expected, silent, worth a retry after something was freed. Every other code
+ *          is misuse: the call changed nothing, and the caller has a bug (or handed over a hostile
+ *          image).
  *          A broken invariant is none of these: see check.h.
  * Safety   Constants and pure functions: callable from any thread, process or signal handler.
  */

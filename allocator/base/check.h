@@ -17,20 +17,20 @@ extern "C" {
  * Safety   The functions print to descriptor 2 with write() and abort(): safe in signal handlers.
  */
 #if defined(__GNUC__)
-#define SLM_NORETURN __attribute__((noreturn, noinline, cold))
-#define SLM_LIKELY(x) __builtin_expect(!!(x), 1)
+#define SLM_NORETURN    __attribute__((noreturn, noinline, cold))
+#define SLM_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define SLM_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define SLM_NOINLINE __attribute__((noinline))
+#define SLM_NOINLINE    __attribute__((noinline))
 #else
 #error "a compiler with GNU C extensions (gcc, clang) is needed"
 #endif
 
 /* What could be wrong. Each has its own slm_broken_<kind>(). */
-SLM_NORETURN void slm_broken_index(const char *where);   /* a link or index out of range */
-SLM_NORETURN void slm_broken_bitmap(const char *where);  /* a bitmap disagrees with a counter */
-SLM_NORETURN void slm_broken_list(const char *where);    /* a list whose links do not match */
-SLM_NORETURN void slm_broken_page(const char *where);    /* a page of the wrong kind or length */
-SLM_NORETURN void slm_broken_pool(const char *where);    /* blocks or records that do not match */
+SLM_NORETURN void slm_broken_index(const char *where);  /* a link or index out of range */
+SLM_NORETURN void slm_broken_bitmap(const char *where); /* a bitmap disagrees with a counter */
+SLM_NORETURN void slm_broken_list(const char *where);   /* a list whose links do not match */
+SLM_NORETURN void slm_broken_page(const char *where);   /* a page of the wrong kind or length */
+SLM_NORETURN void slm_broken_pool(const char *where);   /* blocks or records that do not match */
 /* A whole check failed. */
 SLM_NORETURN void slm_broken_check(const char *where, unsigned invariant);
 

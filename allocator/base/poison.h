@@ -29,24 +29,23 @@
 #if SLM_MSAN
 #include <sanitizer/msan_interface.h>
 #define SLM_MSAN_UNDEFINED(p, n) __msan_allocated_memory((p), (n))
-#define SLM_MSAN_DEFINED(p, n) __msan_unpoison((p), (n))
+#define SLM_MSAN_DEFINED(p, n)   __msan_unpoison((p), (n))
 #else
 #define SLM_MSAN_UNDEFINED(p, n) ((void)(p), (void)(n))
-#define SLM_MSAN_DEFINED(p, n) ((void)(p), (void)(n))
+#define SLM_MSAN_DEFINED(p, n)   ((void)(p), (void)(n))
 #endif
 
 #if SLM_VALGRIND
 #include <valgrind/memcheck.h>
-#define SLM_VG_HIDE(p, n) ((void)VALGRIND_MAKE_MEM_NOACCESS((p), (n)))
-#define SLM_VG_UNDEFINED(p, n) ((void)VALGRIND_MAKE_MEM_UNDEFINED((p), (n)))
-#define SLM_VG_DEFINED(p, n) ((void)VALGRIND_MAKE_MEM_DEFINED((p), (n)))
-#define SLM_VG_POOL_CREATE(anchor) VALGRIND_CREATE_MEMPOOL((anchor), 0, 0)
-#define SLM_VG_POOL_DESTROY(anchor) VALGRIND_DESTROY_MEMPOOL((anchor))
-#define SLM_VG_POOL_ALLOC(anchor, p, n) VALGRIND_MEMPOOL_ALLOC((anchor), (p), (n))
-#define SLM_VG_POOL_FREE(anchor, p) VALGRIND_MEMPOOL_FREE((anchor), (p))
-#define SLM_VG_POOL_CHANGE(anchor, p, q, n)                                                        \
-    VALGRIND_MEMPOOL_CHANGE((anchor), (p), (q), (n))
-#define SLM_VG_WIDEN(p, n) slm_vg_widen((p), (n))
+#define SLM_VG_HIDE(p, n)                   ((void)VALGRIND_MAKE_MEM_NOACCESS((p), (n)))
+#define SLM_VG_UNDEFINED(p, n)              ((void)VALGRIND_MAKE_MEM_UNDEFINED((p), (n)))
+#define SLM_VG_DEFINED(p, n)                ((void)VALGRIND_MAKE_MEM_DEFINED((p), (n)))
+#define SLM_VG_POOL_CREATE(anchor)          VALGRIND_CREATE_MEMPOOL((anchor), 0, 0)
+#define SLM_VG_POOL_DESTROY(anchor)         VALGRIND_DESTROY_MEMPOOL((anchor))
+#define SLM_VG_POOL_ALLOC(anchor, p, n)     VALGRIND_MEMPOOL_ALLOC((anchor), (p), (n))
+#define SLM_VG_POOL_FREE(anchor, p)         VALGRIND_MEMPOOL_FREE((anchor), (p))
+#define SLM_VG_POOL_CHANGE(anchor, p, q, n) VALGRIND_MEMPOOL_CHANGE((anchor), (p), (q), (n))
+#define SLM_VG_WIDEN(p, n)                  slm_vg_widen((p), (n))
 
 /* Makes what of [p, p + n) cannot be accessed, a part at its end, accessible and undefined. */
 static inline void slm_vg_widen(const unsigned char *p, size_t n)
@@ -59,15 +58,15 @@ static inline void slm_vg_widen(const unsigned char *p, size_t n)
     SLM_VG_UNDEFINED(p + at, n - at);
 }
 #else
-#define SLM_VG_HIDE(p, n) ((void)(p), (void)(n))
-#define SLM_VG_UNDEFINED(p, n) ((void)(p), (void)(n))
-#define SLM_VG_DEFINED(p, n) ((void)(p), (void)(n))
-#define SLM_VG_POOL_CREATE(anchor) ((void)(anchor))
-#define SLM_VG_POOL_DESTROY(anchor) ((void)(anchor))
-#define SLM_VG_POOL_ALLOC(anchor, p, n) ((void)(anchor), (void)(p), (void)(n))
-#define SLM_VG_POOL_FREE(anchor, p) ((void)(anchor), (void)(p))
+#define SLM_VG_HIDE(p, n)                   ((void)(p), (void)(n))
+#define SLM_VG_UNDEFINED(p, n)              ((void)(p), (void)(n))
+#define SLM_VG_DEFINED(p, n)                ((void)(p), (void)(n))
+#define SLM_VG_POOL_CREATE(anchor)          ((void)(anchor))
+#define SLM_VG_POOL_DESTROY(anchor)         ((void)(anchor))
+#define SLM_VG_POOL_ALLOC(anchor, p, n)     ((void)(anchor), (void)(p), (void)(n))
+#define SLM_VG_POOL_FREE(anchor, p)         ((void)(anchor), (void)(p))
 #define SLM_VG_POOL_CHANGE(anchor, p, q, n) ((void)(anchor), (void)(p), (void)(q), (void)(n))
-#define SLM_VG_WIDEN(p, n) ((void)(p), (void)(n))
+#define SLM_VG_WIDEN(p, n)                  ((void)(p), (void)(n))
 #endif
 
 /* No object in [p, p + n). */

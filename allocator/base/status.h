@@ -34,9 +34,7 @@ extern "C" {
     X(SLM_E_IO, "the operating system refused: errno tells why")
 
 #define SLM_STATUS_ENUM(code, sentence) code,
-enum slm_status {
-    SLM_STATUS_LIST(SLM_STATUS_ENUM) SLM_STATUS_COUNT
-};
+enum slm_status { SLM_STATUS_LIST(SLM_STATUS_ENUM) SLM_STATUS_COUNT };
 #undef SLM_STATUS_ENUM
 
 /* The code's own name ("SLM_E_NOMEM"), never NULL. */

@@ -8,10 +8,11 @@ extern "C" {
 #endif
 
 /*
- * Model    Three kinds of outcome stay apart. SLM_OK and SLM_DECLINED are successes. SLM_E_NOMEM is
- *          exhaustion: expected, silent, worth a retry after something was freed. Every other code
- *          is misuse: the call changed nothing, and the caller has a bug (or handed over a hostile
- *          image).
+ * Model    Three kinds of outcome stay apart. SLM_OK, SLM_DECLINED and SLM_OWNER_DIED are
+ *          successes. SLM_E_NOMEM and SLM_E_SPACE are exhaustion: expected, silent, worth a retry
+ *          after something was freed; SLM_E_LOCKED and SLM_E_TIMEOUT are worth one later. Every
+ *          other code is misuse, or the system's refusal: the call changed nothing, and the caller
+ *          has a bug (or handed over a hostile image).
  *          A broken invariant is none of these: see check.h.
  * Safety   Constants and pure functions: callable from any thread, process or signal handler.
  */
@@ -31,7 +32,25 @@ extern "C" {
     X(SLM_E_BUSY, "a call that is not allowed while the object is being torn down")                \
     X(SLM_E_STATE, "an object that is not in the state that the call needs")                       \
     X(SLM_E_IMAGE, "a region that holds no valid image, or one of other geometry")                 \
-    X(SLM_E_IO, "the operating system refused: errno tells why")
+    X(SLM_E_IO, "the operating system refused: errno tells why")                                   \
+    X(SLM_OWNER_DIED, "taken over from a holder that died: repair what it guards first")           \
+    X(SLM_E_LOCKED, "a lock that somebody else holds")                                             \
+    X(SLM_E_TIMEOUT, "a lock that somebody else held for all of the time given")                   \
+    X(SLM_E_HELD, "a lock that the caller holds already")                                          \
+    X(SLM_E_OWNER, "a lock that the caller does not hold, or whose holder lives")                  \
+    X(SLM_E_BROKEN, "what the lock guards could not be repaired")                                  \
+    X(SLM_E_NAME, "a name that is empty, too long or has a slash in it")                           \
+    X(SLM_E_EXISTS, "something of that name is there already")                                     \
+    X(SLM_E_MISSING, "nothing of that name is there")                                              \
+    X(SLM_E_ACCESS, "no permission, a link, or something that another user owns")                  \
+    X(SLM_E_SPACE, "no space left for it")                                                         \
+    X(SLM_E_TRUNCATED, "shorter than it says it is")                                               \
+    X(SLM_E_MAGIC, "not a zone")                                                                   \
+    X(SLM_E_VERSION, "a zone of another layout version")                                           \
+    X(SLM_E_CHECKSUM, "a zone whose constant part is damaged")                                     \
+    X(SLM_E_READ_ONLY, "a change through a view that was attached read-only")                      \
+    X(SLM_E_TWICE, "an object that is in the structure already")                                   \
+    X(SLM_E_ABSENT, "an object that is not in this structure")
 
 #define SLM_STATUS_ENUM(code, sentence) code,
 enum slm_status { SLM_STATUS_LIST(SLM_STATUS_ENUM) SLM_STATUS_COUNT };

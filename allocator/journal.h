@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Journal: changes to shared memory under a lock that happen as a whole or not at all. */
+#ifndef SLM_JOURNAL_H
+#define SLM_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "allocator/base/status.h"
+#include "allocator/slab.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Model    An undo log in shared memory, in front of the data. Between two commits a locker's
+ *          writes, allocations and releases are one transaction: before a word changes its old
+ *          value is noted, an object that was allocated is noted, and one that is freed is noted
+ *          only, and freed by the commit. A commit is one store. Whoever takes the lock over from a
+ *          dead owner calls slm_journal_recover: what was not committed is undone, what was is
+ *          finished. That needs no order between caches and no flush: the memory survives a
+ *          process's death, not the machine's loss of power in the middle of a change.
+ * Words    Old values are noted as aligned words of 8 bytes. An object allocated in the same
+ *          transaction needs no notes: it goes as a whole.
+ * Off      A journal whose log is NULL notes nothing: rbtree and lru in memory of one process.
+ * Safety   All calls but init expect the caller to hold the lock that guards the data, and are for
+ *          one thread at a time. Signals: no.
+ * Failure  A journal is full only when slm_journal_room was not asked: then the process stops
+ *          (slm_broken_index), since going on would lose the way back.
+ * Source   Undo logging as in any textbook on transactions.
+ */
+#define SLM_JOURNAL_ENTRIES_MIN 64u
+#define SLM_JOURNAL_ENTRIES_MAX (1u << 20)
+
+struct slm_journal_log; /* in shared memory */
+
+/* A process's handle: plain, filled in by slm_journal_attach, or by hand for Off. */
+struct slm_journal {
+    struct slm_journal_log *log; /* NULL: off */
+    unsigned char *base;         /* what offsets count from; they are below 2^48 */
+    struct slm_slab *slab;       /* whose region starts at base; NULL: no alloc, no free */
+};
+
+/* Shared memory, 8-aligned, for a log of n_entries; 0 if there may not be so many. */
+size_t slm_journal_log_bytes(unsigned n_entries);
+
+/* Formats a log. SLM_E_NULL, SLM_E_ALIGN, SLM_E_SIZE (n_entries), changing nothing. */
+enum slm_status slm_journal_init(void *log, unsigned n_entries);
+
+/* A handle on a log of log_bytes. SLM_E_IMAGE: its head says something else. */
+enum slm_status slm_journal_attach(struct slm_journal *journal, void *log, size_t log_bytes,
+                                   struct slm_slab *slab);
+
+/* Whether so many more words, allocations and releases can be noted before the next commit. */
+bool slm_journal_room(const struct slm_journal *journal, unsigned n_entries);
+
+/* Notes *word, which lies at or above base, then stores value in it. */
+void slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value);
+
+/* Notes [p, p + n_bytes), so that it may be written to plainly. Takes n_bytes / 8 entries, two more
+ * if it is not aligned. */
+void slm_journal_save(struct slm_journal *journal, void *p, size_t n_bytes);
+
+/* An object of the slab; it is freed if the transaction is undone. NULL: none left. */
+void *slm_journal_alloc(struct slm_journal *journal, size_t size_bytes);
+void *slm_journal_calloc(struct slm_journal *journal, size_t size_bytes);
+void *slm_journal_memalign(struct slm_journal *journal, size_t align_bytes, size_t size_bytes);
+
+/* Frees an object when the transaction is committed. Fails, noting nothing: as slm_slab_free, and
+ * SLM_E_FREED for one that this transaction frees already. Cost O(entries noted). */
+enum slm_status slm_journal_free(struct slm_journal *journal, void *p);
+
+/* Everything since the last commit stands; objects that were freed are. */
+void slm_journal_commit(struct slm_journal *journal);
+
+/* Nothing since the last commit happened. */
+void slm_journal_abort(struct slm_journal *journal);
+
+/* Whether anything was noted since the last commit. */
+bool slm_journal_is_dirty(const struct slm_journal *journal);
+
+/*
+ * Repairs what a dead owner left: rebuilds the slab, then undoes or finishes. May be cut off at any
+ * point and called again. SLM_E_IMAGE: page words and bitmaps of the slab, or entries of the log,
+ * contradict each other, which no death leaves. Cost O(pages + bitmap words + entries).
+ */
+enum slm_status slm_journal_recover(struct slm_journal *journal);
+
+/* Offsets that mean the same in every mapping; 0 stands for NULL. No check. */
+static inline uint64_t slm_journal_offset(const struct slm_journal *journal, const void *p)
+{
+    return p == NULL ? 0 : (uint64_t)((const unsigned char *)p - journal->base);
+}
+
+static inline void *slm_journal_pointer(const struct slm_journal *journal, uint64_t offset)
+{
+    return offset == 0 ? NULL : journal->base + offset;
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

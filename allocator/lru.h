@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Queue of nodes in shared memory, linked by offsets, from the one used last to the oldest. */
+#ifndef SLM_LRU_H
+#define SLM_LRU_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "allocator/base/status.h"
+#include "allocator/journal.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Model    A doubly linked list that runs from newest to oldest. Nodes are structs inside their
+ *          user's objects and say which list they are in; every change goes through the journal.
+ * Nodes    A node is zeroed before its first insert.
+ * Safety   The caller holds the lock that guards the list, for reading too.
+ * Failure  The journal must have room for SLM_LRU_ENTRIES before insert, remove and touch.
+ * Cost     O(1).
+ * Source   nginx's ngx_queue, as its users use it.
+ */
+#define SLM_LRU_ENTRIES 16u /* journal entries that one call may take at most */
+
+struct slm_lru_node {
+    uint64_t newer; /* 0: it is the newest */
+    uint64_t older; /* 0: it is the oldest */
+    uint64_t list;  /* 0: in none */
+};
+
+/* In shared memory, all 0: empty. */
+struct slm_lru {
+    uint64_t newest;
+    uint64_t oldest;
+    uint64_t n_nodes;
+};
+
+/* As the newest. SLM_E_NULL, SLM_E_TWICE (node is in a list), changing nothing. */
+enum slm_status slm_lru_insert(struct slm_journal *journal, struct slm_lru *lru,
+                               struct slm_lru_node *node);
+/* SLM_E_NULL, SLM_E_ABSENT (node is not in this list, or a copy of one that is), changing nothing.
+ */
+enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
+                               struct slm_lru_node *node);
+/* Makes it the newest. As slm_lru_remove. */
+enum slm_status slm_lru_touch(struct slm_journal *journal, struct slm_lru *lru,
+                              struct slm_lru_node *node);
+
+/* NULL at the ends. */
+struct slm_lru_node *slm_lru_newest(const struct slm_journal *journal, const struct slm_lru *lru);
+struct slm_lru_node *slm_lru_oldest(const struct slm_journal *journal, const struct slm_lru *lru);
+struct slm_lru_node *slm_lru_newer(const struct slm_journal *journal,
+                                   const struct slm_lru_node *node);
+struct slm_lru_node *slm_lru_older(const struct slm_journal *journal,
+                                   const struct slm_lru_node *node);
+
+/* 0, or the number of a broken invariant (listed at the top of lru.c): as slm_rbtree_check, for the
+ * links of a list. */
+unsigned slm_lru_check(const struct slm_journal *journal, const struct slm_lru *lru, uint64_t low,
+                       uint64_t high);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Red-black tree of nodes in shared memory, linked by offsets, in an order of its user's. */
+#ifndef SLM_RBTREE_H
+#define SLM_RBTREE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "allocator/base/status.h"
+#include "allocator/journal.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Model    A node is a struct inside its user's object; its tree holds it by offset. A node says
+ *          which tree it is in, so that inserting it twice, deleting it twice and deleting it from
+ *          another tree are told. Every change goes through the journal: a tree is never seen half
+ *          changed, whoever dies. Nodes that compare as equal are kept, the later one behind.
+ * Nodes    A node is zeroed before its first insert (slm_journal_calloc does). Nobody else writes
+ *          to it while it is in a tree.
+ * Safety   The caller holds the lock that guards the tree, for reading too.
+ * Failure  The journal must have room for SLM_RBTREE_ENTRIES before insert and delete.
+ * Cost     O(log n) for insert, delete, find; O(1) amortised for next and prev.
+ * Source   Guibas and Sedgewick's red-black trees, deletion as in Cormen et al.
+ */
+#define SLM_RBTREE_ENTRIES 256u /* journal entries that one insert or delete may take at most */
+
+struct slm_rbtree_node {
+    uint64_t left;
+    uint64_t right;
+    uint64_t parent; /* bit 0: red */
+    uint64_t tree;   /* 0: in none */
+};
+
+/* In shared memory, all 0: empty. */
+struct slm_rbtree {
+    uint64_t root;
+    uint64_t n_nodes;
+};
+
+/* Less than, equal to or greater than 0 as a belongs before, beside or behind b. */
+typedef int slm_rbtree_order(const struct slm_rbtree_node *a, const struct slm_rbtree_node *b);
+/* The same of a key and a node. */
+typedef int slm_rbtree_compare(const void *key, const struct slm_rbtree_node *node);
+
+/* SLM_E_NULL, SLM_E_TWICE (node is in a tree), changing nothing. */
+enum slm_status slm_rbtree_insert(struct slm_journal *journal, struct slm_rbtree *tree,
+                                  struct slm_rbtree_node *node, slm_rbtree_order *order);
+
+/* Takes node out; it may be freed, or inserted again. SLM_E_NULL, SLM_E_ABSENT (node is not in this
+ * tree, or a copy of one that is), changing nothing. */
+enum slm_status slm_rbtree_delete(struct slm_journal *journal, struct slm_rbtree *tree,
+                                  struct slm_rbtree_node *node);
+
+/* The first node that compares as equal to key, or NULL. */
+struct slm_rbtree_node *slm_rbtree_find(const struct slm_journal *journal,
+                                        const struct slm_rbtree *tree, const void *key,
+                                        slm_rbtree_compare *compare);
+/* The first node that does not belong before key, or NULL. */
+struct slm_rbtree_node *slm_rbtree_lower_bound(const struct slm_journal *journal,
+                                               const struct slm_rbtree *tree, const void *key,
+                                               slm_rbtree_compare *compare);
+
+/* In order; NULL at the ends. */
+struct slm_rbtree_node *slm_rbtree_first(const struct slm_journal *journal,
+                                         const struct slm_rbtree *tree);
+struct slm_rbtree_node *slm_rbtree_last(const struct slm_journal *journal,
+                                        const struct slm_rbtree *tree);
+struct slm_rbtree_node *slm_rbtree_next(const struct slm_journal *journal,
+                                        const struct slm_rbtree_node *node);
+struct slm_rbtree_node *slm_rbtree_prev(const struct slm_journal *journal,
+                                        const struct slm_rbtree_node *node);
+
+/*
+ * 0, or the number of a broken invariant (listed at the top of rbtree_check.c). Every link must
+ * lead to a node, 8-aligned, that lies within [base + low, base + high) and, where the journal has
+ * a slab, in a live object of it. order may be NULL: order is not checked. Reads only, bounded by
+ * n_nodes and the range, safe whatever the memory holds. Takes no lock.
+ */
+unsigned slm_rbtree_check(const struct slm_journal *journal, const struct slm_rbtree *tree,
+                          slm_rbtree_order *order, uint64_t low, uint64_t high);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Segment: zero-filled memory that processes share, from whichever part of the system. */
+#ifndef SLM_SEGMENT_H
+#define SLM_SEGMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "allocator/base/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Model    A segment is `bytes` of shared memory within a range of `max_bytes` addresses that stays
+ *          reserved, so that it can grow in place; behind `bytes` nothing can be touched, and with
+ *          guard pages nothing around the range either. A process works through a handle of its
+ *          own; a child of fork uses the one that it inherited. Backing is reserved when a segment
+ *          is created or grows, so that no space is an error then and not a SIGBUS later.
+ * Kinds    anonymous, /dev/zero, System V (marked for removal at once) and memfd segments live as
+ *          long as a process has them, and reach others by fork, by id or by descriptor. POSIX and
+ *          file segments have a name, and stay until they are removed.
+ * Safety   Threads: a handle is not for two threads at once. Processes: any number may attach.
+ *          Signals: none of these is for handlers. Fork: see Model.
+ * Failure  Every call that fails leaves nothing behind: no file, no mapping, no descriptor.
+ *          error->text has path or name in it.
+ * Source   mmap(2), shm_overview(7), sysvipc(7), memfd_create(2); nginx's ngx_shmem for the first
+ *          three kinds.
+ */
+#define SLM_SEGMENT_NAME_BYTES 64u /* longest POSIX segment name with its final zero */
+
+enum slm_segment_kind {
+    SLM_SEGMENT_ANONYMOUS, /* mmap: inherited by fork only */
+    SLM_SEGMENT_ZERO,      /* a mapping of /dev/zero: inherited by fork only */
+    SLM_SEGMENT_SYSV,      /* shmget: attached by id while a process has it */
+    SLM_SEGMENT_POSIX,     /* shm_open: attached by name */
+    SLM_SEGMENT_MEMFD,     /* memfd_create: attached by descriptor */
+    SLM_SEGMENT_FILE,      /* a file: attached by path; survives a restart of the machine */
+};
+
+enum slm_segment_huge {
+    SLM_SEGMENT_HUGE_NO,
+    SLM_SEGMENT_HUGE_TRY,  /* huge pages if there are some, plain ones if not */
+    SLM_SEGMENT_HUGE_MUST, /* SLM_E_NOMEM if there are none */
+};
+
+struct slm_segment; /* a handle */
+
+struct slm_segment_options {
+    enum slm_segment_kind kind;
+    const char *name;           /* POSIX: a name without slash; FILE: a path; MEMFD: for /proc, or
+                                   NULL; others: unused */
+    size_t bytes;               /* create: rounded up to whole pages; attach: ignored */
+    size_t max_bytes;           /* addresses to reserve; below bytes: as many as bytes */
+    mode_t mode;                /* permissions of what is created, as given; 0: 0600 */
+    enum slm_segment_huge huge; /* ANONYMOUS, SYSV, MEMFD; SLM_E_OPTION for others unless NO */
+    bool guard;                 /* an untouchable page on each side of the range */
+    bool read_only;             /* attach only */
+    int id;                     /* attach: SYSV: the id; MEMFD: a descriptor, which is duplicated */
+};
+
+/*
+ * Makes a new segment and maps it; all its bytes are 0. Fails: SLM_E_NULL, SLM_E_OPTION (kind,
+ * huge, read_only), SLM_E_SIZE (0 bytes, or the range would wrap), SLM_E_NAME, SLM_E_EXISTS (nothing is
+ * overwritten), SLM_E_ACCESS, SLM_E_SPACE (the backing cannot be reserved in full), SLM_E_NOMEM
+ * (addresses, descriptors, huge pages), SLM_E_IO. Cost: O(bytes) where the system has to reserve
+ * the backing.
+ */
+enum slm_status slm_segment_create(struct slm_segment **out,
+                                   const struct slm_segment_options *options,
+                                   struct slm_error *error);
+
+/*
+ * Maps a segment that exists: all of it, as long as it is now. ANONYMOUS and ZERO cannot be
+ * attached: SLM_E_OPTION. Follows no symbolic link, takes no FIFO, device or folder, and nothing
+ * that another user than the caller's effective one or root owns, or that others may write to
+ * unless their permissions were asked for by `mode` (0: 0600): SLM_E_ACCESS. Fails besides: SLM_E_NULL,
+ * SLM_E_NAME, SLM_E_MISSING, SLM_E_TRUNCATED (0 bytes, or no whole page), SLM_E_SIZE (more than
+ * max_bytes, if that is not 0), SLM_E_NOMEM, SLM_E_IO.
+ */
+enum slm_status slm_segment_attach(struct slm_segment **out,
+                                   const struct slm_segment_options *options,
+                                   struct slm_error *error);
+
+/* Unmaps it here and frees the handle; others keep it. NULL is ignored. */
+void slm_segment_detach(struct slm_segment *segment);
+
+/*
+ * Makes it at least `bytes` long; the new part is 0. Fails, changing nothing: SLM_E_SIZE (above
+ * max_bytes), SLM_E_READ_ONLY, SLM_E_SPACE, SLM_E_NOMEM, SLM_E_IO. ANONYMOUS, ZERO and SYSV have
+ * all of max_bytes from the start, and only show more of it; the rest is reserved from the system.
+ */
+enum slm_status slm_segment_grow(struct slm_segment *segment, size_t bytes,
+                                 struct slm_error *error);
+
+/*
+ * Undoes growth that nobody has used yet, by the one who grew it: the length becomes `bytes` again.
+ * SLM_E_SIZE: it is not longer than that.
+ */
+enum slm_status slm_segment_shrink(struct slm_segment *segment, size_t bytes,
+                                   struct slm_error *error);
+
+/*
+ * Maps what another process added, at least up to `bytes`. SLM_E_TRUNCATED: it is shorter than that
+ * (or than what is mapped: somebody cut it).
+ */
+enum slm_status slm_segment_refresh(struct slm_segment *segment, size_t bytes,
+                                    struct slm_error *error);
+
+/* SLM_OK, or SLM_E_TRUNCATED when somebody cut the file or segment that is mapped here, so that
+ * touching it may raise SIGBUS. One fstat; OK without one for the kinds that cannot be cut. */
+enum slm_status slm_segment_verify(const struct slm_segment *segment, struct slm_error *error);
+
+/* Removes the name of a POSIX or FILE segment, or marks a SYSV one (by id); whoever has it keeps
+ * it. Fails: SLM_E_OPTION (kind), SLM_E_NAME, SLM_E_MISSING, SLM_E_ACCESS (as attach), SLM_E_IO. */
+enum slm_status slm_segment_remove(const struct slm_segment_options *options,
+                                   struct slm_error *error);
+
+/* What a listing tells of each. */
+struct slm_segment_entry {
+    const char *name; /* POSIX: as slm_segment_attach takes it; FILE: the path; SYSV: NULL */
+    int id;           /* SYSV */
+    size_t bytes;
+    uid_t owner;
+    mode_t mode;
+};
+
+/*
+ * Calls visit for each segment of the kind that the caller may see, until it answers false. POSIX:
+ * those in /dev/shm; FILE: the regular files of the folder `name`; SYSV: as the system lists them.
+ * Others: SLM_E_OPTION. Fails besides: SLM_E_MISSING, SLM_E_ACCESS, SLM_E_IO.
+ */
+enum slm_status slm_segment_list(const struct slm_segment_options *options,
+                                 bool (*visit)(void *data, const struct slm_segment_entry *entry),
+                                 void *data, struct slm_error *error);
+
+/* --- What a handle knows. segment is not NULL. --- */
+
+void *slm_segment_base(const struct slm_segment *segment); /* a multiple of the page size */
+size_t slm_segment_bytes(const struct slm_segment *segment);
+size_t slm_segment_max_bytes(const struct slm_segment *segment);
+enum slm_segment_kind slm_segment_kind(const struct slm_segment *segment);
+bool slm_segment_is_read_only(const struct slm_segment *segment);
+/* MEMFD, POSIX, FILE: the descriptor, close-on-exec; SYSV: the id; others: -1. To hand a MEMFD to a
+ * new binary, clear its close-on-exec flag. */
+int slm_segment_id(const struct slm_segment *segment);
+/* For messages: path, name, or "anonymous", "sysv 12", "memfd 3". Valid as long as the handle. */
+const char *slm_segment_label(const struct slm_segment *segment);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -94,6 +94,7 @@ static void *alloc_run(struct slm_slab *slab, size_t bytes)
         header->run_failures++;
         return NULL;
     }
+    slab_announce(slab, slab_page_memory(slab, idx));
     slab_commit(&slab->pages[idx].word, slab_word(SLAB_RUN, 0, (uint32_t)n_pages));
     header->n_runs++;
     header->n_run_pages += (uint32_t)n_pages;
@@ -292,6 +293,14 @@ enum slm_status slm_slab_free(struct slm_slab *slab, void *p)
     return status;
 }
 
+enum slm_status slm_slab_judge_locked(const struct slm_slab *slab, const void *p)
+{
+    struct slm_slab_place place;
+    slab_place_find(slab, p, &place);
+    bool is_live = place.kind == SLM_SLAB_CHUNK_USED || place.kind == SLM_SLAB_RUN;
+    return is_live && place.object == p ? SLM_OK : name_misuse(slab, p);
+}
+
 size_t slm_slab_usable_bytes(struct slm_slab *slab, void *p)
 {
     struct slm_slab_place place;
@@ -312,6 +321,7 @@ size_t slm_slab_usable_bytes(struct slm_slab *slab, void *p)
 void slm_slab_reset_locked(struct slm_slab *slab)
 {
     slm_slab_set_root(slab, NULL);
+    slm_slab_settle_locked(slab);
     slab_commit(&slab->pages[0].word, slab_word(SLAB_FREE, 0, slab->shape.n_pages));
     slm_slab_rebuild_locked(slab);
     if (slab_is_poisoned(slab)) {

@@ -132,6 +132,17 @@ void *slm_slab_memalign_locked(struct slm_slab *slab, size_t align_bytes, size_t
 enum slm_status slm_slab_free(struct slm_slab *slab, void *p);
 enum slm_status slm_slab_free_locked(struct slm_slab *slab, void *p);
 
+/* What slm_slab_free_locked would answer, changing nothing. */
+enum slm_status slm_slab_judge_locked(const struct slm_slab *slab, const void *p);
+
+/*
+ * For recovery after a process died within a _locked call: the live object that was allocated last,
+ * or was being allocated, since slm_slab_settle_locked, whoever did it; NULL if there is none. Call
+ * slm_slab_rebuild_locked first. An object on its way is told here before it is live.
+ */
+void *slm_slab_pending_locked(const struct slm_slab *slab);
+void slm_slab_settle_locked(struct slm_slab *slab);
+
 /* Bytes that may be used at p, at least what was asked for; 0 when p is no live object. Takes the
  * lock. Under a sanitizer with an exclusive view all of them may then be touched. */
 size_t slm_slab_usable_bytes(struct slm_slab *slab, void *p);

@@ -20,7 +20,7 @@
  * I10  A class's counters are the sums over its spans; failures are no more than requests.
  * I11  The header's counters are the sums over runs and kept spans; the peak is no less than what
  *      is used.
- * I12  The root is in the user pages, and its seal is right.
+ * I12  The root is in the user pages, and its seal is right; so is what was last allocated.
  */
 enum invariant { OK, I1, I2, I3, I4, I5, I6, I7, I8, I9, I10, I11, I12 };
 
@@ -256,9 +256,12 @@ static bool root_is_right(const struct slm_slab *slab)
 {
     uint64_t root = slab->header->root;
     uint64_t offset = root & SLAB_ROOT_OFFSET;
-    uint64_t in_memory = offset - slab->metadata_bytes;
-    bool in_pages = in_memory >> slab->shape.page_shift < slab->shape.n_pages;
-    return root == 0 || (root == slab_root_seal(offset) && in_pages);
+    return root == 0 || (root == slab_root_seal(offset) && slab_is_in_pages(slab, offset));
+}
+
+static bool pending_is_right(const struct slm_slab *slab)
+{
+    return slab->header->pending == 0 || slab_is_in_pages(slab, slab->header->pending);
 }
 
 static enum invariant check_header(const struct slm_slab *slab, const struct sums *sums)
@@ -272,7 +275,7 @@ static enum invariant check_header(const struct slm_slab *slab, const struct sum
         header->peak_used_pages > slab->shape.n_pages) {
         return I11;
     }
-    return root_is_right(slab) ? OK : I12;
+    return root_is_right(slab) && pending_is_right(slab) ? OK : I12;
 }
 
 unsigned slm_slab_check_locked(struct slm_slab *slab)

@@ -75,6 +75,24 @@ void slm_slab_locate(struct slm_slab *slab, const void *p, struct slm_slab_place
     slab_unlock(slab);
 }
 
+void *slm_slab_pending_locked(const struct slm_slab *slab)
+{
+    uint64_t offset = slab->header->pending;
+    struct slm_slab_place place;
+    void *p = (unsigned char *)slab->header + offset;
+    if (!slab_is_in_pages(slab, offset)) {
+        return NULL;
+    }
+    slab_place_find(slab, p, &place);
+    bool is_live = place.kind == SLM_SLAB_CHUNK_USED || place.kind == SLM_SLAB_RUN;
+    return is_live && place.object == p ? p : NULL;
+}
+
+void slm_slab_settle_locked(struct slm_slab *slab)
+{
+    slab_commit(&slab->header->pending, 0);
+}
+
 uint64_t slm_slab_offset(const struct slm_slab *slab, const void *p)
 {
     return p == NULL ? 0 : (uint64_t)((uintptr_t)p - (uintptr_t)slab->header);

@@ -88,6 +88,7 @@ struct slab_header {
     uint32_t n_run_pages;
     uint32_t peak_used_pages;
     uint32_t reserved; /* 0 */
+    uint64_t pending;  /* offset of what is being, or was last, allocated; 0: none */
 };
 
 struct slab_class {
@@ -225,10 +226,18 @@ static inline bool slab_is_poisoned(const struct slm_slab *slab)
     return SLM_POISON && slab->view.exclusive;
 }
 
-/* The store that changes the truth: never before what it makes reachable is written. */
+/* The store that changes the truth: never before what it makes reachable is written, and never
+ * after what may only be written then. Against a death only the compiler's order counts. */
 static inline void slab_commit(uint64_t *word, uint64_t value)
 {
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+/* Says what the next commit hands out, so that recovery can take it back. */
+static inline void slab_announce(struct slm_slab *slab, const void *p)
+{
+    slab->header->pending = (uint64_t)((uintptr_t)p - (uintptr_t)slab->header);
 }
 
 /* The root's offset is below 2^48; a fold of it in the upper bits tells when one of them flips. */
@@ -248,6 +257,13 @@ static inline uint64_t *slab_span_bits(const struct slm_slab *slab, uint32_t spa
 static inline unsigned char *slab_page_memory(const struct slm_slab *slab, uint32_t idx)
 {
     return slab->memory + ((size_t)idx << slab->shape.page_shift);
+}
+
+/* Whether an offset in the region leads to a user page. */
+static inline bool slab_is_in_pages(const struct slm_slab *slab, uint64_t offset)
+{
+    uint64_t in_memory = offset - slab->metadata_bytes;
+    return in_memory >> slab->shape.page_shift < slab->shape.n_pages;
 }
 
 /* Chunks that n_pages hold; also the index of the chunk at an offset (offset_bytes instead of a

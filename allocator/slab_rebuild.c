@@ -45,11 +45,14 @@ static uint64_t smaller(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Nothing else tells what requests, failures and the peak were: damaged ones are only brought into
- * bounds. */
+/* Nothing else tells what requests, failures, the peak and the last allocation were: damaged ones
+ * are only brought into bounds. */
 static void bound_history(struct slm_slab *slab)
 {
     struct slab_header *header = slab->header;
+    if (!slab_is_in_pages(slab, header->pending)) {
+        header->pending = 0;
+    }
     header->run_failures = smaller(header->run_failures, header->run_requests);
     header->peak_used_pages = (uint32_t)smaller(header->peak_used_pages, slab->shape.n_pages);
     for (unsigned i = 0; i < slab->shape.n_classes; i++) {

@@ -215,13 +215,15 @@ void *slab_chunk_alloc_partial(struct slm_slab *slab, unsigned class_idx)
     SLM_ASSERT(page, slab_word_class(page->word) == class_idx && page->n_free > 0);
     uint32_t chunk = find_chunk(slab, span);
     uint64_t *word = slab_span_bits(slab, span) + chunk / SLM_WORD_BITS;
+    void *p = slab_page_memory(slab, span) + (size_t)chunk * slab->cuts[class_idx].chunk_bytes;
+    slab_announce(slab, p);
     slab_commit(word, *word | UINT64_C(1) << chunk % SLM_WORD_BITS);
     page->hint = hint_after_alloc(slab, span, chunk);
     if (--page->n_free == 0) {
         unlink_span(slab, class_idx, span);
     }
     class->n_used++;
-    return slab_page_memory(slab, span) + (size_t)chunk * slab->cuts[class_idx].chunk_bytes;
+    return p;
 }
 
 void *slab_chunk_alloc_grow(struct slm_slab *slab, unsigned class_idx)

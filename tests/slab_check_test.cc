@@ -296,6 +296,12 @@ const Breakage kBreakages[] = {
      }},
     {"RootWithoutSeal", 12, [](const Scene &s) { s.slab->header->root &= SLAB_ROOT_OFFSET; }},
     {"RootAllOnes", 12, [](const Scene &s) { s.slab->header->root = UINT64_MAX; }},
+    {"PendingInMetadata", 12, [](const Scene &s) { s.slab->header->pending = 8; }},
+    {"PendingBehindTheLastPage", 12,
+     [](const Scene &s) {
+         s.slab->header->pending =
+             s.slab->metadata_bytes + (uint64_t{kPages} << s.slab->shape.page_shift);
+     }},
 };
 
 class SlabCheck : public testing::TestWithParam<Breakage> {};

@@ -35,6 +35,7 @@ class SlabMisuse : public testing::TestWithParam<Geometry> {
         void *pointer = const_cast<void *>(p);
         EXPECT_EQ(slm_slab_free(f.slab, pointer), status) << what;
         EXPECT_EQ(slm_slab_free_locked(f.slab, pointer), status) << what;
+        EXPECT_EQ(slm_slab_judge_locked(f.slab, pointer), status) << what;
         EXPECT_EQ(slm_slab_usable_bytes(f.slab, pointer), 0u) << what;
         EXPECT_EQ(f.slab.region.first_change(before), kUnchanged) << what;
     }

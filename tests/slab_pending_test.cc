@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Slab: the object that was allocated last can be found by who takes over from a dead process. */
+#include <gtest/gtest.h>
+
+#include "tests/slab_fixture.h"
+
+namespace {
+
+using namespace slabtest;
+
+constexpr size_t kPages = 16;
+
+class SlabPending : public testing::TestWithParam<Geometry> {
+  protected:
+    Slab slab{GetParam(), kPages};
+};
+
+TEST_P(SlabPending, IsTheObjectAllocatedLastUntilSettled)
+{
+    EXPECT_EQ(slm_slab_pending_locked(slab), nullptr);
+    void *first = slm_slab_alloc_locked(slab, 40);
+    EXPECT_EQ(slm_slab_pending_locked(slab), first);
+    void *second = slm_slab_alloc_locked(slab, 3 * GetParam().page_bytes);
+    ASSERT_NE(second, nullptr);
+    EXPECT_EQ(slm_slab_pending_locked(slab), second);
+    slm_slab_settle_locked(slab);
+    EXPECT_EQ(slm_slab_pending_locked(slab), nullptr);
+    EXPECT_EQ(slm_slab_judge_locked(slab, first), SLM_OK);
+    EXPECT_EQ(slm_slab_judge_locked(slab, second), SLM_OK);
+}
+
+TEST_P(SlabPending, IsNothingOnceTheObjectIsFree)
+{
+    void *p = slm_slab_alloc_locked(slab, 40);
+    ASSERT_EQ(slm_slab_free_locked(slab, p), SLM_OK);
+    EXPECT_EQ(slm_slab_pending_locked(slab), nullptr);
+}
+
+TEST_P(SlabPending, IsNothingWhereNoObjectStarts)
+{
+    void *p = slm_slab_alloc_locked(slab, 2 * GetParam().page_bytes + 1);
+    ASSERT_NE(p, nullptr);
+    slab->header->pending += GetParam().page_bytes;
+    EXPECT_EQ(slm_slab_pending_locked(slab), nullptr);
+}
+
+TEST_P(SlabPending, OutsideThePagesIsBroughtIntoBoundsByRebuilding)
+{
+    slab->header->pending = 8;
+    EXPECT_EQ(slm_slab_pending_locked(slab), nullptr);
+    EXPECT_EQ(slm_slab_check_locked(slab), 12u);
+    EXPECT_EQ(slm_slab_rebuild_locked(slab), SLM_OK);
+    EXPECT_EQ(slm_slab_check_locked(slab), 0u);
+}
+
+TEST_P(SlabPending, IsForgottenByReset)
+{
+    ASSERT_NE(slm_slab_alloc_locked(slab, 40), nullptr);
+    slm_slab_reset(slab);
+    EXPECT_EQ(slab->header->pending, 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, SlabPending, testing::ValuesIn(main_geometries()), name_of);
+
+} // namespace

@@ -40,7 +40,8 @@ struct slm_journal_log; /* in shared memory */
 struct slm_journal {
     struct slm_journal_log *log; /* NULL: off */
     unsigned char *base;         /* what offsets count from; they are below 2^48 */
-    struct slm_slab *slab;       /* whose region starts at base; NULL: no alloc, no free */
+    struct slm_slab *slab;       /* where objects come from, above base; takes no lock; NULL: off */
+    uint64_t n_max;              /* entries of the log */
 };
 
 /* Shared memory, 8-aligned, for a log of n_entries; 0 if there may not be so many. */
@@ -49,14 +50,16 @@ size_t slm_journal_log_bytes(unsigned n_entries);
 /* Formats a log. SLM_E_NULL, SLM_E_ALIGN, SLM_E_SIZE (n_entries), changing nothing. */
 enum slm_status slm_journal_init(void *log, unsigned n_entries);
 
-/* A handle on a log of log_bytes. SLM_E_IMAGE: its head says something else. */
+/* Fills in a handle. base lies at or below the slab's region; the slab's view has no lock of its
+ * own, since journal calls are made under the one that guards it all. SLM_E_NULL, SLM_E_ALIGN,
+ * SLM_E_IMAGE (log_bytes cannot hold what the log's head says), with a handle of zeroes. */
 enum slm_status slm_journal_attach(struct slm_journal *journal, void *log, size_t log_bytes,
-                                   struct slm_slab *slab);
+                                   void *base, struct slm_slab *slab);
 
 /* Whether so many more words, allocations and releases can be noted before the next commit. */
 bool slm_journal_room(const struct slm_journal *journal, unsigned n_entries);
 
-/* Notes *word, which lies at or above base, then stores value in it. */
+/* Notes *word, which lies in an object of the slab, then stores value in it. */
 void slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value);
 
 /* Notes [p, p + n_bytes), so that it may be written to plainly. Takes n_bytes / 8 entries, two more
@@ -72,6 +75,13 @@ void *slm_journal_memalign(struct slm_journal *journal, size_t align_bytes, size
  * SLM_E_FREED for one that this transaction frees already. Cost O(entries noted). */
 enum slm_status slm_journal_free(struct slm_journal *journal, void *p);
 
+/* The user's anchor, an object of the slab or NULL. SLM_E_FOREIGN: any other address. */
+enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object);
+void *slm_journal_root(const struct slm_journal *journal);
+
+/* Commits; then frees all objects of the slab, root included, as a transaction of its own. */
+void slm_journal_reset(struct slm_journal *journal);
+
 /* Everything since the last commit stands; objects that were freed are. */
 void slm_journal_commit(struct slm_journal *journal);
 
@@ -84,9 +94,18 @@ bool slm_journal_is_dirty(const struct slm_journal *journal);
 /*
  * Repairs what a dead owner left: rebuilds the slab, then undoes or finishes. May be cut off at any
  * point and called again. SLM_E_IMAGE: page words and bitmaps of the slab, or entries of the log,
- * contradict each other, which no death leaves. Cost O(pages + bitmap words + entries).
+ * contradict each other, which no death leaves; no entry was followed then. Cost O(pages + bitmap
+ * words + entries).
  */
 enum slm_status slm_journal_recover(struct slm_journal *journal);
+
+/* 0, or the number of a broken invariant (listed at the top of journal_check.c). Reads only; safe
+ * whatever the log holds. */
+unsigned slm_journal_check(const struct slm_journal *journal);
+
+/* How often transactions of dead owners were undone, and commits of theirs finished. */
+uint64_t slm_journal_n_undone(const struct slm_journal *journal);
+uint64_t slm_journal_n_finished(const struct slm_journal *journal);
 
 /* Offsets that mean the same in every mapping; 0 stands for NULL. No check. */
 static inline uint64_t slm_journal_offset(const struct slm_journal *journal, const void *p)

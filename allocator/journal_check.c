@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The journal's invariants, evaluated: read-only, bounded, safe on a log full of anything. */
+#include "allocator/journal_priv.h"
+
+/*
+ * I1  The log's head is that of a log, and says no more entries than its handle was opened on.
+ * I2  There are no more entries than fit, and no bit of the state but `committed` beside them.
+ * I3  Each entry is one that can be carried out: a known kind; words and objects in the slab's
+ *     pages, words aligned; the value of a root is none or in the pages; a reset stands alone.
+ * I4  The root is none or a live object.
+ */
+enum invariant { OK, I1, I2, I3, I4 };
+
+static bool is_in_pages(const struct slm_journal *journal, uint64_t offset)
+{
+    struct slm_slab_place place;
+    slm_slab_locate(journal->slab, journal->base + offset, &place);
+    return place.kind != SLM_SLAB_OUTSIDE && place.kind != SLM_SLAB_METADATA;
+}
+
+static bool entry_is_valid(const struct slm_journal *journal, const struct journal_entry *entry)
+{
+    uint64_t offset = entry->what & JOURNAL_OFFSET;
+    uint64_t between = entry->what & ~JOURNAL_OFFSET & ((UINT64_C(1) << JOURNAL_KIND_SHIFT) - 1);
+    if (between != 0) {
+        return false;
+    }
+    switch (journal_kind(entry)) {
+    case JOURNAL_WORD:
+        return offset % sizeof(uint64_t) == 0 && is_in_pages(journal, offset);
+    case JOURNAL_ROOT:
+        return offset == 0 && (entry->value == 0 || (entry->value <= JOURNAL_OFFSET &&
+                                                     is_in_pages(journal, entry->value)));
+    case JOURNAL_ALLOC:
+    case JOURNAL_FREE:
+        return is_in_pages(journal, offset);
+    case JOURNAL_RESET:
+        return offset == 0 && journal->log->state == (JOURNAL_COMMITTED | 1);
+    default:
+        return false;
+    }
+}
+
+static bool state_is_valid(const struct slm_journal *journal)
+{
+    const struct slm_journal_log *log = journal->log;
+    return (log->state & ~(JOURNAL_COMMITTED | UINT32_MAX)) == 0 &&
+           journal_n_entries(log) <= journal->n_max;
+}
+
+bool journal_entries_are_valid(const struct slm_journal *journal)
+{
+    const struct slm_journal_log *log = journal->log;
+    if (!state_is_valid(journal)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < journal_n_entries(log); i++) {
+        if (!entry_is_valid(journal, &log->entries[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool root_is_valid(const struct slm_journal *journal)
+{
+    uint64_t root = journal->log->root;
+    return root == 0 || (root <= JOURNAL_OFFSET &&
+                         slm_slab_judge_locked(journal->slab, journal->base + root) == SLM_OK);
+}
+
+unsigned slm_journal_check(const struct slm_journal *journal)
+{
+    const struct slm_journal_log *log = journal->log;
+    if (log->magic != JOURNAL_MAGIC || log->n_max != journal->n_max) {
+        return I1;
+    }
+    if (!state_is_valid(journal)) {
+        return I2;
+    }
+    if (!journal_entries_are_valid(journal)) {
+        return I3;
+    }
+    return root_is_valid(journal) ? OK : I4;
+}

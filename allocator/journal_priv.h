@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Journal internals, for journal*.c and their tests. */
+#ifndef SLM_JOURNAL_PRIV_H
+#define SLM_JOURNAL_PRIV_H
+
+#include <stdint.h>
+
+#include "allocator/base/check.h"
+#include "allocator/journal.h"
+
+#define JOURNAL_MAGIC      UINT64_C(0x6c6e6a6d6c730001)
+#define JOURNAL_KIND_SHIFT 56u
+#define JOURNAL_OFFSET     ((UINT64_C(1) << 48) - 1)
+
+/* What an entry says; its offset counts from the handle's base. */
+enum journal_kind {
+    JOURNAL_WORD = 1,  /* the word there was `value` */
+    JOURNAL_ROOT = 2,  /* the root was `value`; no offset */
+    JOURNAL_ALLOC = 3, /* the object there is new */
+    JOURNAL_FREE = 4,  /* the object there is to be freed */
+    JOURNAL_RESET = 5, /* all objects are to be freed; no offset */
+};
+
+struct journal_entry {
+    uint64_t what; /* kind and offset */
+    uint64_t value;
+};
+
+/*
+ * state: bits 0-31 the number of entries; bit 32: committed, entries are to be carried out. An entry
+ * counts once state says so, and a word changes only after its entry counts: so that at any moment
+ * the entries lead back, or, when committed, forward.
+ */
+#define JOURNAL_COMMITTED (UINT64_C(1) << 32)
+
+struct slm_journal_log {
+    uint64_t magic;
+    uint64_t n_max;
+    uint64_t state;
+    uint64_t root; /* offset of the user's anchor; 0: none */
+    uint64_t n_undone;
+    uint64_t n_finished;
+    struct journal_entry entries[];
+};
+
+/* Stored after all that is before it in the program, and before all that is behind: against a death
+ * only the compiler's order counts. */
+static inline void journal_commit_word(uint64_t *word, uint64_t value)
+{
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+/* Carries out what a committed log says; what is done already is passed over. journal_recover.c. */
+void journal_carry_out(struct slm_journal *journal);
+
+/* Whether the entries are such as append writes. journal_check.c. */
+bool journal_entries_are_valid(const struct slm_journal *journal);
+
+static inline uint32_t journal_n_entries(const struct slm_journal_log *log)
+{
+    return (uint32_t)log->state;
+}
+
+static inline unsigned journal_kind(const struct journal_entry *entry)
+{
+    return (unsigned)(entry->what >> JOURNAL_KIND_SHIFT);
+}
+
+#endif

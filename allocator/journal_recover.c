@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ways back and forward: undoing a transaction, finishing a commit. */
+#include "allocator/journal_priv.h"
+
+static void free_if_live(struct slm_journal *journal, void *p)
+{
+    if (slm_slab_judge_locked(journal->slab, p) == SLM_OK) {
+        (void)slm_slab_free_locked(journal->slab, p);
+    }
+}
+
+void journal_carry_out(struct slm_journal *journal)
+{
+    struct slm_journal_log *log = journal->log;
+    for (uint32_t i = 0; i < journal_n_entries(log); i++) {
+        const struct journal_entry *entry = &log->entries[i];
+        if (journal_kind(entry) == JOURNAL_FREE) {
+            free_if_live(journal, slm_journal_pointer(journal, entry->what & JOURNAL_OFFSET));
+        } else if (journal_kind(entry) == JOURNAL_RESET) {
+            journal_commit_word(&log->root, 0);
+            slm_slab_reset_locked(journal->slab);
+        }
+    }
+}
+
+static void undo_entry(struct slm_journal *journal, const struct journal_entry *entry)
+{
+    void *p = slm_journal_pointer(journal, entry->what & JOURNAL_OFFSET);
+    switch (journal_kind(entry)) {
+    case JOURNAL_WORD:
+        journal_commit_word(p, entry->value);
+        break;
+    case JOURNAL_ROOT:
+        journal_commit_word(&journal->log->root, entry->value);
+        break;
+    case JOURNAL_ALLOC:
+        free_if_live(journal, p);
+        break;
+    default: /* what was to be freed is not */
+        break;
+    }
+}
+
+/* Newest first: of a word that was noted twice the older value stays. */
+static void undo(struct slm_journal *journal)
+{
+    struct slm_journal_log *log = journal->log;
+    for (uint32_t i = journal_n_entries(log); i-- > 0;) {
+        undo_entry(journal, &log->entries[i]);
+    }
+}
+
+void slm_journal_abort(struct slm_journal *journal)
+{
+    if (journal->log != NULL) {
+        undo(journal);
+        slm_slab_settle_locked(journal->slab);
+        journal_commit_word(&journal->log->state, 0);
+    }
+}
+
+/* An object may be live and not noted yet. */
+static void undo_transaction(struct slm_journal *journal)
+{
+    struct slm_journal_log *log = journal->log;
+    void *pending = slm_slab_pending_locked(journal->slab);
+    if (log->state != 0 || pending != NULL) {
+        log->n_undone++;
+    }
+    undo(journal);
+    if (pending != NULL) {
+        free_if_live(journal, pending);
+    }
+}
+
+enum slm_status slm_journal_recover(struct slm_journal *journal)
+{
+    struct slm_journal_log *log = journal->log;
+    enum slm_status status = slm_slab_rebuild_locked(journal->slab);
+    if (status != SLM_OK) {
+        return status;
+    }
+    if (!journal_entries_are_valid(journal)) {
+        return SLM_E_IMAGE;
+    }
+    if ((log->state & JOURNAL_COMMITTED) != 0) {
+        log->n_finished++;
+        journal_carry_out(journal);
+    } else {
+        undo_transaction(journal);
+    }
+    slm_slab_settle_locked(journal->slab);
+    journal_commit_word(&log->state, 0);
+    return SLM_OK;
+}

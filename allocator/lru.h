@@ -16,13 +16,15 @@ extern "C" {
 /*
  * Model    A doubly linked list that runs from newest to oldest. Nodes are structs inside their
  *          user's objects and say which list they are in; every change goes through the journal.
- * Nodes    A node is zeroed before its first insert.
+ * Nodes    A node is zeroed before its first insert. Nobody else writes to it while it is in a list.
+ *          One that was taken out is all 0 again. Lists and nodes are 8-aligned and lie above the
+ *          journal's base.
  * Safety   The caller holds the lock that guards the list, for reading too.
  * Failure  The journal must have room for SLM_LRU_ENTRIES before insert, remove and touch.
  * Cost     O(1).
  * Source   nginx's ngx_queue, as its users use it.
  */
-#define SLM_LRU_ENTRIES 16u /* journal entries that one call may take at most */
+#define SLM_LRU_ENTRIES 6u /* journal entries that one call may take at most */
 
 struct slm_lru_node {
     uint64_t newer; /* 0: it is the newest */
@@ -37,18 +39,19 @@ struct slm_lru {
     uint64_t n_nodes;
 };
 
-/* As the newest. SLM_E_NULL, SLM_E_TWICE (node is in a list), changing nothing. */
+/* Puts node into the list as the newest. SLM_E_NULL, SLM_E_TWICE (node is in a list, this or
+ * another), changing nothing. */
 enum slm_status slm_lru_insert(struct slm_journal *journal, struct slm_lru *lru,
                                struct slm_lru_node *node);
-/* SLM_E_NULL, SLM_E_ABSENT (node is not in this list, or a copy of one that is), changing nothing.
- */
+/* Takes node out; it may be freed, or inserted again. SLM_E_NULL, SLM_E_ABSENT (node is not in this
+ * list, or a copy of one that is), changing nothing. */
 enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
                                struct slm_lru_node *node);
 /* Makes it the newest. As slm_lru_remove. */
 enum slm_status slm_lru_touch(struct slm_journal *journal, struct slm_lru *lru,
                               struct slm_lru_node *node);
 
-/* NULL at the ends. */
+/* NULL at the ends. journal, lru and node are not NULL; node is in a list. */
 struct slm_lru_node *slm_lru_newest(const struct slm_journal *journal, const struct slm_lru *lru);
 struct slm_lru_node *slm_lru_oldest(const struct slm_journal *journal, const struct slm_lru *lru);
 struct slm_lru_node *slm_lru_newer(const struct slm_journal *journal,

@@ -19,13 +19,14 @@ extern "C" {
  *          another tree are told. Every change goes through the journal: a tree is never seen half
  *          changed, whoever dies. Nodes that compare as equal are kept, the later one behind.
  * Nodes    A node is zeroed before its first insert (slm_journal_calloc does). Nobody else writes
- *          to it while it is in a tree.
+ *          to it while it is in a tree. One that was taken out is all 0 again. Trees and nodes are
+ *          8-aligned and lie above the journal's base.
  * Safety   The caller holds the lock that guards the tree, for reading too.
  * Failure  The journal must have room for SLM_RBTREE_ENTRIES before insert and delete.
  * Cost     O(log n) for insert, delete, find; O(1) amortised for next and prev.
  * Source   Guibas and Sedgewick's red-black trees, deletion as in Cormen et al.
  */
-#define SLM_RBTREE_ENTRIES 256u /* journal entries that one insert or delete may take at most */
+#define SLM_RBTREE_ENTRIES 141u /* journal entries that one insert or delete may take at most */
 
 struct slm_rbtree_node {
     uint64_t left;
@@ -45,7 +46,8 @@ typedef int slm_rbtree_order(const struct slm_rbtree_node *a, const struct slm_r
 /* The same of a key and a node. */
 typedef int slm_rbtree_compare(const void *key, const struct slm_rbtree_node *node);
 
-/* SLM_E_NULL, SLM_E_TWICE (node is in a tree), changing nothing. */
+/* Puts node into tree, behind those equal to it. SLM_E_NULL, SLM_E_TWICE (node is in a tree, this or
+ * another), changing nothing. */
 enum slm_status slm_rbtree_insert(struct slm_journal *journal, struct slm_rbtree *tree,
                                   struct slm_rbtree_node *node, slm_rbtree_order *order);
 
@@ -53,6 +55,8 @@ enum slm_status slm_rbtree_insert(struct slm_journal *journal, struct slm_rbtree
  * tree, or a copy of one that is), changing nothing. */
 enum slm_status slm_rbtree_delete(struct slm_journal *journal, struct slm_rbtree *tree,
                                   struct slm_rbtree_node *node);
+
+/* --- Looking: journal, tree and node are not NULL; nothing is written. --- */
 
 /* The first node that compares as equal to key, or NULL. */
 struct slm_rbtree_node *slm_rbtree_find(const struct slm_journal *journal,
@@ -63,7 +67,7 @@ struct slm_rbtree_node *slm_rbtree_lower_bound(const struct slm_journal *journal
                                                const struct slm_rbtree *tree, const void *key,
                                                slm_rbtree_compare *compare);
 
-/* In order; NULL at the ends. */
+/* In order; NULL at the ends. node is in a tree. */
 struct slm_rbtree_node *slm_rbtree_first(const struct slm_journal *journal,
                                          const struct slm_rbtree *tree);
 struct slm_rbtree_node *slm_rbtree_last(const struct slm_journal *journal,
@@ -76,8 +80,12 @@ struct slm_rbtree_node *slm_rbtree_prev(const struct slm_journal *journal,
 /*
  * 0, or the number of a broken invariant (listed at the top of rbtree_check.c). Every link must
  * lead to a node, 8-aligned, that lies within [base + low, base + high) and, where the journal has
- * a slab, in a live object of it. order may be NULL: order is not checked. Reads only, bounded by
- * n_nodes and the range, safe whatever the memory holds. Takes no lock.
+ * a slab, in a live object of it. order may be NULL: order is not checked; else it is called only
+ * for nodes of a tree whose links are right, and must itself stand what the rest of their objects
+ * holds. journal and tree are not NULL, and the range can be read. Reads only, safe whatever the
+ * memory holds. Takes no lock. Cost O(n_nodes), which may not pass what the range has room for;
+ * where there is a slab also that of slm_slab_check, and a look at the pages of each object that is
+ * a run.
  */
 unsigned slm_rbtree_check(const struct slm_journal *journal, const struct slm_rbtree *tree,
                           slm_rbtree_order *order, uint64_t low, uint64_t high);

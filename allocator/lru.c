@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* LRU lists: linking, unlinking, the walk that checks. */
+#include "allocator/lru.h"
+
+#include "allocator/base/check.h"
+#include "allocator/rbtree_reach.h"
+
+/*
+ * I1   The journal's slab, if it has one, is sound by its own check.
+ * I2   Every link leads to a node: 8-aligned, wholly within the range and within a live object.
+ * I3   A node's newer is the node whose older leads to it, 0 for the newest. So none is reached
+ *      twice, and there is no cycle.
+ * I4   Every node says that it is in this list.
+ * I5   The oldest is the node where the way from the newest ends, 0 in an empty list.
+ * I6   n_nodes is the number of nodes, and no more than the range has room for.
+ *
+ * Entries  Each store through put() is at most one entry of the journal: insert 6 (three words of
+ *          the node, newest, its neighbour or oldest, n_nodes), remove 6 (two neighbours, n_nodes,
+ *          three words wiped), touch 6 (two neighbours where it was; newest, its new neighbour, two
+ *          words of the node).
+ */
+enum invariant { OK, I1, I2, I3, I4, I5, I6 };
+
+_Static_assert(SLM_LRU_ENTRIES >= 6, "see Entries");
+
+static uint64_t tag_of(const struct slm_journal *journal, const struct slm_lru *lru)
+{
+    return slm_journal_offset(journal, lru) | 1u; /* never 0, even at base */
+}
+
+static struct slm_lru_node *at(const struct slm_journal *journal, uint64_t offset)
+{
+    return slm_journal_pointer(journal, offset);
+}
+
+/* What does not change needs no entry. */
+static void put(struct slm_journal *journal, uint64_t *word, uint64_t value)
+{
+    if (*word != value) {
+        slm_journal_write(journal, word, value);
+    }
+}
+
+/* The word that leads to a node from its newer one: that one's, or the list's if it is the newest.
+ */
+static uint64_t *link_from_newer(const struct slm_journal *journal, struct slm_lru *lru,
+                                 uint64_t newer)
+{
+    return newer == 0 ? &lru->newest : &at(journal, newer)->older;
+}
+
+static uint64_t *link_from_older(const struct slm_journal *journal, struct slm_lru *lru,
+                                 uint64_t older)
+{
+    return older == 0 ? &lru->oldest : &at(journal, older)->newer;
+}
+
+/* In front of all others; list and n_nodes are the caller's. */
+static void link_newest(struct slm_journal *journal, struct slm_lru *lru, struct slm_lru_node *node)
+{
+    uint64_t x = slm_journal_offset(journal, node);
+    uint64_t next = lru->newest;
+    put(journal, &node->newer, 0);
+    put(journal, &node->older, next);
+    put(journal, link_from_older(journal, lru, next), x);
+    put(journal, &lru->newest, x);
+}
+
+static void unlink_node(struct slm_journal *journal, struct slm_lru *lru,
+                        const struct slm_lru_node *node)
+{
+    put(journal, link_from_newer(journal, lru, node->newer), node->older);
+    put(journal, link_from_older(journal, lru, node->older), node->newer);
+}
+
+/* A copy of a linked node has all its words; only the links to it give it away. */
+static bool is_linked(const struct slm_journal *journal, struct slm_lru *lru,
+                      const struct slm_lru_node *node)
+{
+    uint64_t x = slm_journal_offset(journal, node);
+    return node->list == tag_of(journal, lru) && *link_from_newer(journal, lru, node->newer) == x &&
+           *link_from_older(journal, lru, node->older) == x;
+}
+
+/* SLM_CHECKS 3. The range is not known here: all that offsets can reach. */
+static void check_all(const struct slm_journal *journal, const struct slm_lru *lru)
+{
+    struct slm_journal links_only = *journal;
+    links_only.slab = NULL;
+    SLM_CHECK_ALL(slm_lru_check(&links_only, lru, 1, UINT64_C(1) << 48));
+}
+
+enum slm_status slm_lru_insert(struct slm_journal *journal, struct slm_lru *lru,
+                               struct slm_lru_node *node)
+{
+    if (journal == NULL || lru == NULL || node == NULL) {
+        return SLM_E_NULL;
+    }
+    if (node->list != 0) {
+        return SLM_E_TWICE;
+    }
+    link_newest(journal, lru, node);
+    put(journal, &node->list, tag_of(journal, lru));
+    put(journal, &lru->n_nodes, lru->n_nodes + 1);
+    check_all(journal, lru);
+    return SLM_OK;
+}
+
+enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
+                               struct slm_lru_node *node)
+{
+    if (journal == NULL || lru == NULL || node == NULL) {
+        return SLM_E_NULL;
+    }
+    if (!is_linked(journal, lru, node)) {
+        return SLM_E_ABSENT;
+    }
+    unlink_node(journal, lru, node);
+    put(journal, &node->newer, 0);
+    put(journal, &node->older, 0);
+    put(journal, &node->list, 0);
+    put(journal, &lru->n_nodes, lru->n_nodes - 1);
+    check_all(journal, lru);
+    return SLM_OK;
+}
+
+enum slm_status slm_lru_touch(struct slm_journal *journal, struct slm_lru *lru,
+                              struct slm_lru_node *node)
+{
+    if (journal == NULL || lru == NULL || node == NULL) {
+        return SLM_E_NULL;
+    }
+    if (!is_linked(journal, lru, node)) {
+        return SLM_E_ABSENT;
+    }
+    if (node->newer != 0) {
+        unlink_node(journal, lru, node);
+        link_newest(journal, lru, node);
+    }
+    check_all(journal, lru);
+    return SLM_OK;
+}
+
+struct slm_lru_node *slm_lru_newest(const struct slm_journal *journal, const struct slm_lru *lru)
+{
+    return at(journal, lru->newest);
+}
+
+struct slm_lru_node *slm_lru_oldest(const struct slm_journal *journal, const struct slm_lru *lru)
+{
+    return at(journal, lru->oldest);
+}
+
+struct slm_lru_node *slm_lru_newer(const struct slm_journal *journal,
+                                   const struct slm_lru_node *node)
+{
+    return at(journal, node->newer);
+}
+
+struct slm_lru_node *slm_lru_older(const struct slm_journal *journal,
+                                   const struct slm_lru_node *node)
+{
+    return at(journal, node->older);
+}
+
+static uint64_t read_word(const uint64_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+/* Goes one way and reads each word once. A node is counted before it is left, so n_nodes bounds the
+ * steps. */
+static enum invariant check_links(const struct reach *reach, const struct slm_lru *lru,
+                                  uint64_t n_nodes)
+{
+    uint64_t tag = tag_of(reach->journal, lru);
+    uint64_t newer = 0;
+    uint64_t n_seen = 0;
+    uint64_t link = read_word(&lru->newest);
+    while (link != 0) {
+        if (!reach_has(reach, link)) {
+            return I2;
+        }
+        const struct slm_lru_node *node = at(reach->journal, link);
+        if (read_word(&node->newer) != newer) {
+            return I3;
+        }
+        if (read_word(&node->list) != tag) {
+            return I4;
+        }
+        if (++n_seen > n_nodes) {
+            return I6;
+        }
+        newer = link;
+        link = read_word(&node->older);
+    }
+    if (read_word(&lru->oldest) != newer) {
+        return I5;
+    }
+    return n_seen == n_nodes ? OK : I6;
+}
+
+unsigned slm_lru_check(const struct slm_journal *journal, const struct slm_lru *lru, uint64_t low,
+                       uint64_t high)
+{
+    const struct reach reach = {journal, low, high, sizeof(struct slm_lru_node)};
+    uint64_t n_nodes = read_word(&lru->n_nodes);
+    if (!reach_is_sound(&reach)) {
+        return I1;
+    }
+    return n_nodes > reach_nodes_max(&reach) ? I6 : check_links(&reach, lru, n_nodes);
+}

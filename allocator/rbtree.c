@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Red-black trees: insertion, deletion, search, neighbours. */
+#include "allocator/rbtree.h"
+
+#include "allocator/base/check.h"
+#include "allocator/rbtree_priv.h"
+
+/*
+ * Entries  Each store through put() is at most one entry of the journal. With h nodes on the longest
+ *          way, h <= RBTREE_HEIGHT_MAX = 86:
+ *          insert  link_new 6; then k times recolour, 3 each, two levels up each time; then at most
+ *                  two rotations, 6 each. Rotating takes two more levels above the node, so
+ *                  1 + 2k + 2 <= h, k <= 41: 6 + 3 * 41 + 12 = 141. Without rotation k <= 42, and
+ *                  the last time spares the root's colour: 6 + 3 * 42 = 132.
+ *          delete  unlink at most 8, forget 5; then one store a level while the way up is all
+ *                  black, which is at most RBTREE_BLACKS_MAX = 43 levels; then at most three
+ *                  rotations and one colour, 19: 8 + 5 + 43 + 19 = 75.
+ *          Colours cost nothing extra: wherever a rotation is due, the two nodes that it turns
+ *          exchange colours too, and the colour is in the parent word that is stored anyway.
+ * Ends     A missing child is 0. There is no sentinel: nothing is shared between trees, and nothing
+ *          is written that a later walk would have to know to be stale.
+ */
+_Static_assert(SLM_RBTREE_ENTRIES >= 141, "see Entries");
+
+enum side { LEFT, RIGHT };
+
+/* A tree under change. */
+struct edit {
+    struct slm_journal *journal;
+    struct slm_rbtree *tree;
+};
+
+static enum side other(enum side side)
+{
+    return side == LEFT ? RIGHT : LEFT;
+}
+
+static struct slm_rbtree_node *at(const struct edit *edit, uint64_t offset)
+{
+    return rbtree_at(edit->journal, offset);
+}
+
+static uint64_t *link_of(struct slm_rbtree_node *node, enum side side)
+{
+    return side == LEFT ? &node->left : &node->right;
+}
+
+/* What does not change needs no entry. */
+static void put(const struct edit *edit, uint64_t *word, uint64_t value)
+{
+    if (*word != value) {
+        slm_journal_write(edit->journal, word, value);
+    }
+}
+
+static void set_parent(const struct edit *edit, uint64_t offset, uint64_t parent)
+{
+    struct slm_rbtree_node *node = at(edit, offset);
+    put(edit, &node->parent, parent | (node->parent & RBTREE_RED));
+}
+
+static void set_black(const struct edit *edit, uint64_t offset)
+{
+    struct slm_rbtree_node *node = at(edit, offset);
+    put(edit, &node->parent, rbtree_parent(node));
+}
+
+static void set_red(const struct edit *edit, uint64_t offset)
+{
+    struct slm_rbtree_node *node = at(edit, offset);
+    put(edit, &node->parent, node->parent | RBTREE_RED);
+}
+
+/* A missing child is black. */
+static bool is_red(const struct edit *edit, uint64_t offset)
+{
+    return offset != 0 && rbtree_is_red(at(edit, offset));
+}
+
+static enum side side_of(const struct edit *edit, uint64_t parent, uint64_t child)
+{
+    return at(edit, parent)->left == child ? LEFT : RIGHT;
+}
+
+/* The word that leads to child from above: the parent's, or the tree's if there is none. */
+static uint64_t *link_to(const struct edit *edit, uint64_t parent, uint64_t child)
+{
+    return parent == 0 ? &edit->tree->root
+                       : link_of(at(edit, parent), side_of(edit, parent, child));
+}
+
+/*
+ * Turns x down to `side`; y, its child on the other side, comes up. They exchange colours.
+ *
+ *        x                 y
+ *       / \               / \
+ *      .   y     ->      x   .          side LEFT
+ *         / \           / \
+ *     inner  .         . inner
+ */
+static void rotate(const struct edit *edit, uint64_t x, enum side side)
+{
+    struct slm_rbtree_node *down = at(edit, x);
+    uint64_t y = *link_of(down, other(side));
+    struct slm_rbtree_node *up = at(edit, y);
+    uint64_t inner = *link_of(up, side);
+    uint64_t up_red = up->parent & RBTREE_RED;
+    SLM_ASSERT(list, rbtree_parent(up) == x);
+    put(edit, link_of(down, other(side)), inner);
+    if (inner != 0) {
+        set_parent(edit, inner, x);
+    }
+    put(edit, link_to(edit, rbtree_parent(down), x), y);
+    put(edit, &up->parent, down->parent);
+    put(edit, link_of(up, side), x);
+    put(edit, &down->parent, y | up_red);
+}
+
+/* --- Insert --- */
+
+/* The node below which node belongs, behind all that are equal to it; 0 in an empty tree. */
+static uint64_t find_place(const struct edit *edit, const struct slm_rbtree_node *node,
+                           slm_rbtree_order *order, enum side *side)
+{
+    uint64_t parent = 0;
+    uint64_t next = edit->tree->root;
+    while (next != 0) {
+        parent = next;
+        *side = order(node, at(edit, parent)) < 0 ? LEFT : RIGHT;
+        next = *link_of(at(edit, parent), *side);
+    }
+    return parent;
+}
+
+/* As a leaf: red, but for the root. */
+static void link_new(const struct edit *edit, struct slm_rbtree_node *node, uint64_t parent,
+                     enum side side)
+{
+    uint64_t *link = parent == 0 ? &edit->tree->root : link_of(at(edit, parent), side);
+    put(edit, &node->left, 0);
+    put(edit, &node->right, 0);
+    put(edit, &node->parent, parent == 0 ? 0 : parent | RBTREE_RED);
+    put(edit, &node->tree, rbtree_tag(edit->journal, edit->tree));
+    put(edit, link, slm_journal_offset(edit->journal, node));
+    put(edit, &edit->tree->n_nodes, edit->tree->n_nodes + 1);
+}
+
+/* Parent and uncle of x are red, their parent, grand, is black: the other way round, every way
+ * stays as long. */
+static void recolour(const struct edit *edit, uint64_t grand)
+{
+    set_black(edit, at(edit, grand)->left);
+    set_black(edit, at(edit, grand)->right);
+    if (grand != edit->tree->root) {
+        set_red(edit, grand);
+    }
+}
+
+/* x is red, and maybe its parent, too. A red parent is not the root: there is a grandparent. */
+static void fix_red(const struct edit *edit, uint64_t x)
+{
+    uint64_t parent = rbtree_parent(at(edit, x));
+    while (is_red(edit, x) && is_red(edit, parent)) {
+        uint64_t grand = rbtree_parent(at(edit, parent));
+        enum side side = side_of(edit, grand, parent);
+        uint64_t uncle = *link_of(at(edit, grand), other(side));
+        if (!is_red(edit, uncle)) {
+            if (side_of(edit, parent, x) != side) {
+                rotate(edit, parent, side);
+            }
+            rotate(edit, grand, other(side));
+            return;
+        }
+        recolour(edit, grand);
+        x = grand;
+        parent = rbtree_parent(at(edit, x));
+    }
+}
+
+/* SLM_CHECKS 3. The range is not known here: all that offsets can reach. */
+static void check_all(const struct slm_journal *journal, const struct slm_rbtree *tree,
+                      slm_rbtree_order *order)
+{
+    struct slm_journal links_only = *journal;
+    links_only.slab = NULL;
+    SLM_CHECK_ALL(slm_rbtree_check(&links_only, tree, order, 1, UINT64_C(1) << 48));
+}
+
+enum slm_status slm_rbtree_insert(struct slm_journal *journal, struct slm_rbtree *tree,
+                                  struct slm_rbtree_node *node, slm_rbtree_order *order)
+{
+    if (journal == NULL || tree == NULL || node == NULL || order == NULL) {
+        return SLM_E_NULL;
+    }
+    if (node->tree != 0) {
+        return SLM_E_TWICE;
+    }
+    struct edit edit = {journal, tree};
+    enum side side = LEFT;
+    uint64_t parent = find_place(&edit, node, order, &side);
+    link_new(&edit, node, parent, side);
+    fix_red(&edit, slm_journal_offset(journal, node));
+    check_all(journal, tree, order);
+    return SLM_OK;
+}
+
+/* --- Delete --- */
+
+/* Where the ways below became one black node shorter. */
+struct gap {
+    uint64_t parent; /* 0: the whole tree, which is no harm */
+    enum side side;
+};
+
+/*
+ * A node with at most one child, which is then a red leaf: it comes up and is black. False if the
+ * ways through it are still as long.
+ */
+static bool unlink_outer(const struct edit *edit, uint64_t x, struct gap *gap)
+{
+    struct slm_rbtree_node *node = at(edit, x);
+    uint64_t child = node->left != 0 ? node->left : node->right;
+    gap->parent = rbtree_parent(node);
+    gap->side = gap->parent == 0 ? LEFT : side_of(edit, gap->parent, x);
+    put(edit, link_to(edit, gap->parent, x), child);
+    if (child != 0) {
+        SLM_ASSERT(list, is_red(edit, child) && !rbtree_is_red(node));
+        put(edit, &at(edit, child)->parent, gap->parent);
+        return false;
+    }
+    return !rbtree_is_red(node);
+}
+
+/* A node with two children: its successor is unlinked and takes its place, colour included. */
+static bool unlink_inner(const struct edit *edit, uint64_t x, struct gap *gap)
+{
+    struct slm_rbtree_node *node = at(edit, x);
+    uint64_t y = node->right;
+    while (at(edit, y)->left != 0) {
+        y = at(edit, y)->left;
+    }
+    struct slm_rbtree_node *heir = at(edit, y);
+    bool is_shorter = unlink_outer(edit, y, gap);
+    if (gap->parent == x) {
+        gap->parent = y; /* x goes, and y stands there */
+    }
+    uint64_t above = rbtree_parent(node);
+    put(edit, link_to(edit, above, x), y);
+    put(edit, &heir->parent, node->parent);
+    put(edit, &heir->left, node->left);
+    set_parent(edit, node->left, y);
+    put(edit, &heir->right, node->right);
+    if (node->right != 0) {
+        set_parent(edit, node->right, y);
+    }
+    return is_shorter;
+}
+
+/*
+ * The sibling is black and one of its children is red: a rotation or two, and the gap is closed.
+ * `near` is the sibling's child on the gap's side.
+ */
+static void close_gap(const struct edit *edit, const struct gap *gap)
+{
+    enum side away = other(gap->side);
+    uint64_t sibling = *link_of(at(edit, gap->parent), away);
+    if (!is_red(edit, *link_of(at(edit, sibling), away))) {
+        rotate(edit, sibling, away); /* near was red and is the sibling now, black */
+        sibling = *link_of(at(edit, gap->parent), away);
+    }
+    set_black(edit, *link_of(at(edit, sibling), away));
+    rotate(edit, gap->parent, gap->side);
+}
+
+/* Both of the sibling's sides are as short once it is red: the gap is one level up. */
+static void raise_gap(const struct edit *edit, struct gap *gap, uint64_t sibling)
+{
+    uint64_t x = gap->parent;
+    set_red(edit, sibling);
+    gap->parent = rbtree_parent(at(edit, x));
+    gap->side = gap->parent == 0 ? LEFT : side_of(edit, gap->parent, x);
+}
+
+static void fix_gap(const struct edit *edit, struct gap *gap)
+{
+    while (gap->parent != 0) {
+        uint64_t x = gap->parent;
+        uint64_t sibling = *link_of(at(edit, x), other(gap->side));
+        if (is_red(edit, sibling)) {
+            rotate(edit, x, gap->side);
+            sibling = *link_of(at(edit, x), other(gap->side)); /* black, and x is red */
+        }
+        if (is_red(edit, at(edit, sibling)->left) || is_red(edit, at(edit, sibling)->right)) {
+            close_gap(edit, gap);
+            return;
+        }
+        raise_gap(edit, gap, sibling);
+        if (is_red(edit, x)) {
+            set_black(edit, x);
+            return;
+        }
+    }
+}
+
+/* All 0: nothing in a node that was taken out leads anywhere. */
+static void forget(const struct edit *edit, struct slm_rbtree_node *node)
+{
+    put(edit, &node->left, 0);
+    put(edit, &node->right, 0);
+    put(edit, &node->parent, 0);
+    put(edit, &node->tree, 0);
+    put(edit, &edit->tree->n_nodes, edit->tree->n_nodes - 1);
+}
+
+/* A copy of a linked node has all its words; only the link to it gives it away. */
+static bool is_linked(const struct edit *edit, const struct slm_rbtree_node *node)
+{
+    uint64_t offset = slm_journal_offset(edit->journal, node);
+    return node->tree == rbtree_tag(edit->journal, edit->tree) &&
+           *link_to(edit, rbtree_parent(node), offset) == offset;
+}
+
+enum slm_status slm_rbtree_delete(struct slm_journal *journal, struct slm_rbtree *tree,
+                                  struct slm_rbtree_node *node)
+{
+    if (journal == NULL || tree == NULL || node == NULL) {
+        return SLM_E_NULL;
+    }
+    struct edit edit = {journal, tree};
+    if (!is_linked(&edit, node)) {
+        return SLM_E_ABSENT;
+    }
+    struct gap gap;
+    uint64_t x = slm_journal_offset(journal, node);
+    bool is_inner = node->left != 0 && node->right != 0;
+    bool is_shorter = is_inner ? unlink_inner(&edit, x, &gap) : unlink_outer(&edit, x, &gap);
+    if (is_shorter) {
+        fix_gap(&edit, &gap);
+    }
+    forget(&edit, node);
+    check_all(journal, tree, NULL);
+    return SLM_OK;
+}
+
+/* --- Search --- */
+
+struct slm_rbtree_node *slm_rbtree_lower_bound(const struct slm_journal *journal,
+                                               const struct slm_rbtree *tree, const void *key,
+                                               slm_rbtree_compare *compare)
+{
+    struct slm_rbtree_node *found = NULL;
+    struct slm_rbtree_node *node = rbtree_at(journal, tree->root);
+    while (node != NULL) {
+        bool is_behind = compare(key, node) > 0;
+        found = is_behind ? found : node;
+        node = rbtree_at(journal, is_behind ? node->right : node->left);
+    }
+    return found;
+}
+
+struct slm_rbtree_node *slm_rbtree_find(const struct slm_journal *journal,
+                                        const struct slm_rbtree *tree, const void *key,
+                                        slm_rbtree_compare *compare)
+{
+    struct slm_rbtree_node *node = slm_rbtree_lower_bound(journal, tree, key, compare);
+    return node != NULL && compare(key, node) == 0 ? node : NULL;
+}
+
+/* --- Neighbours --- */
+
+/* The outermost node below offset (0: none) on that side. */
+static struct slm_rbtree_node *outermost(const struct slm_journal *journal, uint64_t offset,
+                                         enum side side)
+{
+    struct slm_rbtree_node *found = NULL;
+    while (offset != 0) {
+        found = rbtree_at(journal, offset);
+        offset = *link_of(found, side);
+    }
+    return found;
+}
+
+/* The next node on that side: the nearest below, or the first above that is on that side. */
+static struct slm_rbtree_node *neighbour(const struct slm_journal *journal,
+                                         const struct slm_rbtree_node *node, enum side side)
+{
+    uint64_t below = side == LEFT ? node->left : node->right;
+    if (below != 0) {
+        return outermost(journal, below, other(side));
+    }
+    uint64_t x = slm_journal_offset(journal, node);
+    struct slm_rbtree_node *above = rbtree_at(journal, rbtree_parent(node));
+    while (above != NULL && *link_of(above, side) == x) {
+        x = slm_journal_offset(journal, above);
+        above = rbtree_at(journal, rbtree_parent(above));
+    }
+    return above;
+}
+
+struct slm_rbtree_node *slm_rbtree_first(const struct slm_journal *journal,
+                                         const struct slm_rbtree *tree)
+{
+    return outermost(journal, tree->root, LEFT);
+}
+
+struct slm_rbtree_node *slm_rbtree_last(const struct slm_journal *journal,
+                                        const struct slm_rbtree *tree)
+{
+    return outermost(journal, tree->root, RIGHT);
+}
+
+struct slm_rbtree_node *slm_rbtree_next(const struct slm_journal *journal,
+                                        const struct slm_rbtree_node *node)
+{
+    return neighbour(journal, node, RIGHT);
+}
+
+struct slm_rbtree_node *slm_rbtree_prev(const struct slm_journal *journal,
+                                        const struct slm_rbtree_node *node)
+{
+    return neighbour(journal, node, LEFT);
+}

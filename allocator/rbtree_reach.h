@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where links may lead, for the walkers of trees and lists: rbtree_check.c and lru.c. */
+#ifndef SLM_RBTREE_REACH_H
+#define SLM_RBTREE_REACH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "allocator/journal.h"
+#include "allocator/slab.h"
+
+/* Nodes of node_bytes lie in [base + low, base + high), 8-aligned, each in a live object of the
+ * journal's slab if it has one. Nothing is read of what lies elsewhere. */
+struct reach {
+    const struct slm_journal *journal;
+    uint64_t low;
+    uint64_t high;
+    uint64_t node_bytes;
+};
+
+/* Without this the slab's own words could not be relied on. */
+static inline bool reach_is_sound(const struct reach *reach)
+{
+    return reach->journal->slab == NULL || slm_slab_check_locked(reach->journal->slab) == 0;
+}
+
+static inline bool reach_is_live(const struct reach *reach, const unsigned char *p)
+{
+    struct slm_slab_place place;
+    if (reach->journal->slab == NULL) {
+        return true;
+    }
+    slm_slab_locate(reach->journal->slab, p, &place);
+    const unsigned char *object = place.object;
+    return (place.kind == SLM_SLAB_CHUNK_USED || place.kind == SLM_SLAB_RUN) &&
+           (size_t)(p - object) + reach->node_bytes <= place.object_bytes;
+}
+
+/* Whether a node may be read at that offset. */
+static inline bool reach_has(const struct reach *reach, uint64_t offset)
+{
+    if (offset < reach->low || offset >= reach->high || reach->high - offset < reach->node_bytes) {
+        return false;
+    }
+    const unsigned char *p = reach->journal->base + offset;
+    return (uintptr_t)p % sizeof(uint64_t) == 0 && reach_is_live(reach, p);
+}
+
+/* No more nodes than this have room beside each other. */
+static inline uint64_t reach_nodes_max(const struct reach *reach)
+{
+    return reach->high <= reach->low ? 0 : (reach->high - reach->low) / reach->node_bytes;
+}
+
+#endif

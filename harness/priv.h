@@ -87,6 +87,8 @@ struct hrn_source {
 #define HRN_SOURCE_TOTAL_MAX (32u << 20) /* so is what would make more than this live, bytes */
 
 void hrn_source_init(struct hrn_source *source);
+/* True if the plan refuses the next call, which then counts as made and refused. */
+bool hrn_source_skip_refused(struct hrn_source *source);
 /* Frees what is still live. */
 void hrn_source_drop(struct hrn_source *source);
 
@@ -128,8 +130,9 @@ struct hrn_handler_record {
 #define HRN_N_STALE 16u
 
 struct hrn_arena {
-    void *self;    /* NULL: not there */
-    bool hopeless; /* cannot be made by the head, and not for want of memory */
+    void *self;         /* NULL: not there */
+    bool hopeless;      /* cannot be made by the head, and not for want of memory */
+    unsigned n_refused; /* attempts to make it that the source refused, one after the other */
     struct hrn_env env;
     struct hrn_region region;
     struct hrn_source source;

@@ -12,7 +12,7 @@ struct hrn_run hrn_run_state;
 static struct hrn_totals totals;
 
 #define WALK_SHARE         4u /* objects and pages looked at for each operation, at most */
-#define BURST_REFUSALS_MAX 2u  /* the same request will not do better a third time */
+#define BURST_REFUSALS_MAX 2u /* the same request will not do better a third time */
 
 const struct hrn_totals *hrn_run_totals(void)
 {
@@ -156,6 +156,7 @@ static void begin_arena(const struct hrn_run *run, struct hrn_arena *arena)
     set_fault(&arena->source, head->fault_nth,
               head->fault_count == UINT32_MAX ? UINT64_MAX : head->fault_count);
     arena->hopeless = false;
+    arena->n_refused = 0;
     arena->n_stale = 0;
     arena->n_tokens = 0;
 }

@@ -11,6 +11,10 @@ HRN_QUIET_BEGIN
 
 /* --- Made --- */
 
+/* So many refused attempts to make an arena are really made, then only counted: a program whose
+ * source refuses everything would make one at each of its operations, and do nothing else. */
+#define REFUSED_MAX 4u
+
 static void fill_env(const struct hrn_run *run, struct hrn_arena *arena, uint32_t idx,
                      size_t size_bytes)
 {
@@ -48,11 +52,13 @@ void hrn_arena_create(struct hrn_run *run, uint32_t arena_idx, size_t size_bytes
     enum slm_status why = SLM_OK;
     arena->self = adapter->create(&arena->env, &why);
     if (arena->self != NULL) {
+        arena->n_refused = 0;
         return;
     }
     check_source(arena);
     hrn_region_close(&arena->region);
     bool refused = arena->source.n_refused > n_before;
+    arena->n_refused += refused;
     bool lawful =
         refused || (adapter->create_lawful != NULL && adapter->create_lawful(&arena->env, why));
     if (!lawful) {
@@ -65,7 +71,12 @@ void hrn_arena_create(struct hrn_run *run, uint32_t arena_idx, size_t size_bytes
 struct hrn_arena *hrn_arena_need(struct hrn_run *run, uint32_t arena_idx)
 {
     struct hrn_arena *arena = &run->arenas[arena_idx];
-    if (arena->self == NULL && !arena->hopeless) {
+    if (arena->self != NULL) {
+        return arena;
+    }
+    bool skip = arena->hopeless ||
+                (arena->n_refused >= REFUSED_MAX && hrn_source_skip_refused(&arena->source));
+    if (!skip) {
         hrn_arena_create(run, arena_idx, 0);
     }
     return arena->self == NULL ? NULL : arena;

@@ -49,11 +49,11 @@ static void fill_region(struct hrn_region *region)
 {
     unsigned char *end = region->base + region->bytes;
     unsigned char *clean = region->clean;
-    if (clean == NULL || clean < region->base || clean > end) {
+    if (clean == NULL || region->clean_end < region->base || clean > end) {
         fill(region->base, end);
         return;
     }
-    fill(region->base, clean);
+    fill(region->base, clean); /* nothing, if the last region began further down */
     fill(region->clean_end, end);
 }
 

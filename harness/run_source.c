@@ -28,12 +28,24 @@ static struct hrn_source_block *block_head(void *block)
     return (struct hrn_source_block *)(void *)(end - sizeof(struct hrn_source_block));
 }
 
+/* Whether the nth call, from 1, is refused whatever it asks for. */
+static bool is_planned(const struct hrn_source *source, uint64_t nth)
+{
+    return source->fail_at != 0 && nth >= source->fail_at &&
+           nth - source->fail_at < source->fail_count;
+}
+
+bool hrn_source_skip_refused(struct hrn_source *source)
+{
+    bool refused = is_planned(source, source->n_calls + 1);
+    source->n_calls += refused;
+    source->n_refused += refused;
+    return refused;
+}
+
 static bool must_refuse(struct hrn_source *source, size_t size_bytes)
 {
-    source->n_calls++;
-    bool planned = source->fail_at != 0 && source->n_calls >= source->fail_at &&
-                   source->n_calls - source->fail_at < source->fail_count;
-    return planned || size_bytes > HRN_SOURCE_BLOCK_MAX ||
+    return is_planned(source, ++source->n_calls) || size_bytes > HRN_SOURCE_BLOCK_MAX ||
            source->live_bytes + size_bytes > HRN_SOURCE_TOTAL_MAX;
 }
 

@@ -278,4 +278,65 @@ TEST(Region, IsFilledWithJunkAnewEachTime)
     hrn_region_fini(&region);
 }
 
+TEST(Region, HoldsOnlyJunkWhateverItsPredecessorsSizeAndUse)
+{
+    hrn_region region{};
+    for (size_t pages : {16u, 2u, 8u, 16u, 1u, 30u, 4u, 30u}) {
+        ASSERT_TRUE(hrn_region_open(&region, pages * 4096 - 100));
+        hrn_region_track(&region);
+        for (size_t i = 0; i < region.bytes; i++) {
+            ASSERT_EQ(region.base[i], HRN_JUNK) << "byte " << i << " of " << pages << " pages";
+        }
+        std::memset(region.base, 1, region.bytes / 2);
+        hrn_region_use(&region, region.base + region.bytes / 2);
+        hrn_region_close(&region);
+    }
+    hrn_region_fini(&region);
+}
+
+size_t n_creations;
+
+void *CreateCounted(const hrn_env *env, slm_status *why)
+{
+    n_creations++;
+    return hrn_adapter_slab.create(env, why);
+}
+
+/* 50 allocations of one object on a slab whose source refuses its first n_refusals calls. */
+hrn_result RunRefused(uint32_t n_refusals)
+{
+    hrn_adapter adapter = hrn_adapter_slab;
+    hrn_program program;
+    hrn_result result;
+    adapter.create = CreateCounted;
+    n_creations = 0;
+    hrn_program_init(&program);
+    program.head.fault_nth = 1;
+    program.head.fault_count = n_refusals;
+    for (uint32_t id = 0; id < 50; id++) {
+        hrn_op op{};
+        op.kind = HRN_ALLOC;
+        op.id = id;
+        op.size_bytes = 100;
+        hrn_program_push(&program, op);
+    }
+    EXPECT_EQ(hrn_run_catch(&adapter, &program, &result), HRN_LAW_NONE) << result.text;
+    hrn_program_fini(&program);
+    return result;
+}
+
+TEST(RefusedArena, IsThereAtTheOperationWhereThePlanEnds)
+{
+    for (uint32_t n : {0u, 1u, 3u, 4u, 5u, 30u}) {
+        EXPECT_EQ(RunRefused(n).n_kind[HRN_ALLOC], 50u - n) << n << " refusals";
+        EXPECT_EQ(n_creations, n < 4 ? n + 1 : 5u) << n << " refusals";
+    }
+}
+
+TEST(RefusedArena, IsNotMadeAnewAtEachOperationWhenAllIsRefused)
+{
+    EXPECT_EQ(RunRefused(UINT32_MAX).n_done, 0u);
+    EXPECT_EQ(n_creations, 4u);
+}
+
 } // namespace

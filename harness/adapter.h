@@ -64,6 +64,8 @@ struct hrn_oracle {
     uint32_t (*misuse)(void *self, enum hrn_misuse misuse, const void *p);
     /* The whole walk: own check and statistics. n_live objects, live_bytes requested. */
     void (*walk)(void *self, size_t n_live, size_t live_bytes);
+    /* How many things besides objects it looks at, which spaces walks; NULL: the region's pages. */
+    size_t (*walk_size)(void *self);
     /* Reset, or all objects freed and trimmed: the arena must be as new. */
     void (*emptied)(void *self, bool by_reset);
 };

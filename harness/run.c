@@ -11,7 +11,7 @@
 struct hrn_run hrn_run_state;
 static struct hrn_totals totals;
 
-#define WALK_SHARE         4u /* objects and pages looked at for each operation, at most */
+#define WALK_SHARE         4u /* objects, pages, classes looked at for each operation, at most */
 #define BURST_REFUSALS_MAX 2u /* the same request will not do better a third time */
 
 const struct hrn_totals *hrn_run_totals(void)
@@ -191,6 +191,14 @@ static void begin(struct hrn_run *run, const struct hrn_adapter *adapter,
     hrn_model_begin(&run->model, program->n_ids, program->head.content_seed);
 }
 
+/* What a walk over the arena looks at. */
+static size_t walk_size(const struct hrn_run *run, const struct hrn_arena *arena)
+{
+    const struct hrn_oracle *oracle = &run->adapter->oracle;
+    size_t n_pages = arena->env.region_bytes / run->head.page_bytes;
+    return arena->live.n + (oracle->walk_size != NULL ? oracle->walk_size(arena->self) : n_pages);
+}
+
 /* Operations until the next walk: as the head says, but so many that walks stay a small part of the
  * whole, however much they have to look at. */
 static size_t walk_interval(const struct hrn_run *run)
@@ -198,9 +206,7 @@ static size_t walk_interval(const struct hrn_run *run)
     size_t n_looked_at = run->n_arenas;
     for (size_t i = 0; i < run->n_arenas; i++) {
         const struct hrn_arena *arena = &run->arenas[i];
-        if (arena->self != NULL) {
-            n_looked_at += arena->live.n + arena->env.region_bytes / run->head.page_bytes;
-        }
+        n_looked_at += arena->self != NULL ? walk_size(run, arena) : 0;
     }
     size_t least = n_looked_at / WALK_SHARE;
     return run->head.check_every > least ? run->head.check_every : least;

@@ -158,6 +158,12 @@ static void walk(void *self, size_t n_live, size_t live_bytes)
     hrn_slab_shadow_walk(&((struct arena *)self)->shadow, n_live);
 }
 
+static size_t walk_size(void *self)
+{
+    const struct arena *a = self;
+    return a->shadow.n_pages + a->shadow.n_classes;
+}
+
 static void emptied(void *self, bool by_reset)
 {
     hrn_slab_shadow_emptied(&((struct arena *)self)->shadow, by_reset);
@@ -186,5 +192,6 @@ const struct hrn_adapter hrn_adapter_slab = {
                .freed = freed,
                .misuse = misuse,
                .walk = walk,
+               .walk_size = walk_size,
                .emptied = emptied},
 };

@@ -7,7 +7,7 @@
 #include "harness/ops_priv.h"
 #include "harness/quiet.h"
 
-HRN_QUIET_BEGIN
+HRN_BOOKS_BEGIN
 
 #define PAGE_SHIFT 12u
 #define PAGE_BYTES ((size_t)1 << PAGE_SHIFT)
@@ -201,4 +201,4 @@ void hrn_map_fini(struct hrn_map *map)
     memset(map, 0, sizeof *map);
 }
 
-HRN_QUIET_END
+HRN_BOOKS_END

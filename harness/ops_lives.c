@@ -6,7 +6,7 @@
 #include "harness/ops_priv.h"
 #include "harness/quiet.h"
 
-HRN_QUIET_BEGIN
+HRN_BOOKS_BEGIN
 
 void hrn_lives_begin(struct hrn_lives *lives, size_t n_arenas)
 {
@@ -121,4 +121,4 @@ void hrn_lives_apply(struct hrn_lives *lives, const struct hrn_op *op)
     }
 }
 
-HRN_QUIET_END
+HRN_BOOKS_END

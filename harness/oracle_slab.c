@@ -8,7 +8,7 @@
 #include "harness/ops_priv.h"
 #include "harness/quiet.h"
 
-HRN_QUIET_BEGIN
+HRN_BOOKS_BEGIN
 
 void hrn_slab_shadow_begin(struct hrn_slab_shadow *shadow, struct slm_slab *slab, void *region,
                            size_t gap_bytes)
@@ -434,4 +434,4 @@ void hrn_slab_shadow_emptied(struct hrn_slab_shadow *shadow, bool by_reset)
     hrn_slab_shadow_walk(shadow, 0);
 }
 
-HRN_QUIET_END
+HRN_BOOKS_END

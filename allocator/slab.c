@@ -84,7 +84,7 @@ static void *alloc_run(struct slm_slab *slab, size_t bytes)
     size_t n_pages = slm_div_up(bytes, (size_t)1 << slab->shape.page_shift);
     uint32_t idx = SLAB_NIL;
     header->run_requests++;
-    if (n_pages <= slab->shape.n_pages) {
+    if (n_pages <= slab->n_pages) {
         idx = slab_run_take(slab, (uint32_t)n_pages);
         if (idx == SLAB_NIL && slab_span_trim(slab) > 0) {
             idx = slab_run_take(slab, (uint32_t)n_pages);
@@ -267,7 +267,7 @@ enum slm_status slm_slab_free_locked(struct slm_slab *slab, void *p)
     /* Below page 0 this wraps to more than any page. */
     size_t offset = (size_t)((uintptr_t)p - (uintptr_t)slab->memory);
     size_t page = offset >> slab->shape.page_shift;
-    if (page >= slab->shape.n_pages) {
+    if (page >= slab->n_pages) {
         return name_misuse(slab, p);
     }
     uint32_t span = span_of_page(slab, (uint32_t)page);
@@ -322,7 +322,7 @@ void slm_slab_reset_locked(struct slm_slab *slab)
 {
     slm_slab_set_root(slab, NULL);
     slm_slab_settle_locked(slab);
-    slab_commit(&slab->pages[0].word, slab_word(SLAB_FREE, 0, slab->shape.n_pages));
+    slab_commit(&slab->pages[0].word, slab_word(SLAB_FREE, 0, slab->n_pages));
     slm_slab_rebuild_locked(slab);
     if (slab_is_poisoned(slab)) {
         slab_poison_hide_all(slab);

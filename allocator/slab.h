@@ -55,6 +55,7 @@ struct slm_slab_options {
     unsigned per_doubling;   /* 1 (powers of two), 2, 4, 8 or 16; 0: 1 */
     size_t gap_bytes; /* unused bytes kept behind every object, 0 to 64: seen by sanitizers */
     const char *name; /* for messages, cut to 31 bytes; NULL: "" */
+    size_t max_bytes; /* the region may grow so far: metadata for that; below its size: no growth */
 };
 
 /* What a view tells its hook. */
@@ -151,6 +152,21 @@ size_t slm_slab_usable_bytes(struct slm_slab *slab, void *p);
  * Takes the lock. Cost O(pages). */
 void slm_slab_reset(struct slm_slab *slab);
 void slm_slab_reset_locked(struct slm_slab *slab);
+
+/*
+ * More pages for a region that has become region_bytes long in place, up to the options' max_bytes;
+ * what does not make a whole page is left. The caller holds the lock, and the new part is mapped in
+ * this process. Other views go on with the pages they know until they refresh; an object that lies
+ * beyond is foreign to them. Returns the pages there are now. Cost O(new pages).
+ */
+size_t slm_slab_grow_locked(struct slm_slab *slab, size_t region_bytes);
+
+/* Bytes of region that the slab uses now, which may be more than this view knows. Takes no lock. */
+size_t slm_slab_used_bytes(const struct slm_slab *slab);
+
+/* Takes note that another view made the region grow; those bytes are mapped here now. SLM_E_IMAGE,
+ * changing nothing: the count of pages is damaged. The caller holds the lock. */
+enum slm_status slm_slab_refresh_locked(struct slm_slab *slab);
 
 /* Gives empty spans, of which each class keeps at most one, back to the free pages: done by itself
  * before an allocation fails. Returns the pages given back. Cost O(classes). */

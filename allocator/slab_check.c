@@ -5,7 +5,8 @@
 #include "allocator/slab_priv.h"
 
 /*
- * I1   The constant part of the header is what the view was opened on.
+ * I1   The constant part of the header is what the view was opened on, and the pages are as many
+ *      as the view knows.
  * I2   From page 0 on, each head's word is valid and its length leads to the next head, the last
  *      to the end.
  * I3   Between heads: a free run ends in a tail word of its length, a span's pages say how far
@@ -43,6 +44,7 @@ static bool header_is_same(const struct slm_slab *slab)
     const struct slab_header *header = slab->header;
     return header->magic == SLAB_MAGIC && header->version == SLAB_VERSION &&
            header->header_bytes == sizeof *header && header->reserved == 0 &&
+           slab_layout_n_pages(header) == slab->n_pages &&
            memcmp(&header->shape, &slab->shape, sizeof slab->shape) == 0 &&
            memcmp(header->name, slab->name, sizeof slab->name) == 0 &&
            header->checksum == slab_layout_checksum(header);
@@ -70,8 +72,7 @@ static bool inner_is_right(const struct slm_slab *slab, uint32_t idx)
 static enum invariant check_words(const struct slm_slab *slab)
 {
     unsigned kind_before = SLAB_INNER;
-    for (uint32_t idx = 0; idx < slab->shape.n_pages;
-         idx += slab_word_pages(slab->pages[idx].word)) {
+    for (uint32_t idx = 0; idx < slab->n_pages; idx += slab_word_pages(slab->pages[idx].word)) {
         unsigned kind = slab_word_kind(slab->pages[idx].word);
         if (!slab_word_is_head(slab, idx)) {
             return I2;
@@ -134,7 +135,7 @@ static enum invariant check_span(const struct slm_slab *slab, uint32_t span, str
 static enum invariant check_heads(const struct slm_slab *slab, struct sums *sums)
 {
     uint32_t n_pages;
-    for (uint32_t idx = 0; idx < slab->shape.n_pages; idx += n_pages) {
+    for (uint32_t idx = 0; idx < slab->n_pages; idx += n_pages) {
         uint64_t word = slab->pages[idx].word;
         enum invariant broken = OK;
         n_pages = slab_word_pages(word);
@@ -166,7 +167,7 @@ static uint32_t measure_list(const struct slm_slab *slab, uint32_t first, uint64
     uint32_t before = SLAB_NIL;
     uint32_t n = 0;
     for (uint32_t idx = first; idx != SLAB_NIL; idx = slab->pages[idx].next) {
-        if (idx >= slab->shape.n_pages || (slab->pages[idx].word & mask) != like ||
+        if (idx >= slab->n_pages || (slab->pages[idx].word & mask) != like ||
             slab->pages[idx].prev != before) {
             return UINT32_MAX;
         }
@@ -185,9 +186,8 @@ static enum invariant check_classes(const struct slm_slab *slab, const struct su
         if (measure_list(slab, class->partial, slab_word(SLAB_SPAN, i, 0)) != found->n_partial) {
             return I6;
         }
-        if (kept != SLAB_NIL &&
-            (kept >= slab->shape.n_pages ||
-             (slab->pages[kept].word & 0xffffu) != slab_word(SLAB_SPAN, i, 0))) {
+        if (kept != SLAB_NIL && (kept >= slab->n_pages || (slab->pages[kept].word & 0xffffu) !=
+                                                              slab_word(SLAB_SPAN, i, 0))) {
             return I7;
         }
         if (class->n_spans != found->n_spans || class->n_chunks != found->n_chunks ||
@@ -202,7 +202,7 @@ static enum invariant check_classes(const struct slm_slab *slab, const struct su
 static enum invariant check_lengths(const struct slm_slab *slab, const struct sums *sums)
 {
     uint64_t n_listed = 0;
-    for (uint32_t length = 1; length <= slab->shape.n_pages; length++) {
+    for (uint32_t length = 1; length <= slab->n_pages; length++) {
         uint32_t first = slab->pages[length - 1].first_of_length;
         uint64_t word = slab->lengths[0][length / SLM_WORD_BITS];
         uint32_t n = measure_list(slab, first, slab_word(SLAB_FREE, 0, length));
@@ -220,16 +220,22 @@ static enum invariant check_lengths(const struct slm_slab *slab, const struct su
 /* Bits of a level: one a length on the lowest, one a word below on the others; none beyond. */
 static bool level_is_right(const struct slm_slab *slab, unsigned level)
 {
-    size_t n_bits = level == 0 ? (size_t)slab->shape.n_pages + 1 : slab->length_words[level - 1];
+    const uint64_t *words = slab->lengths[level];
+    size_t n_bits = level == 0 ? (size_t)slab->n_pages + 1 : slab->length_words[level - 1];
     for (size_t at = 0; level > 0 && at < n_bits; at++) {
-        uint64_t bit = slab->lengths[level][at / SLM_WORD_BITS] >> at % SLM_WORD_BITS & 1u;
+        uint64_t bit = words[at / SLM_WORD_BITS] >> at % SLM_WORD_BITS & 1u;
         if (bit != (slab->lengths[level - 1][at] != 0)) {
             return false;
         }
     }
-    uint64_t last = slab->lengths[level][slab->length_words[level] - 1];
-    uint64_t beyond = n_bits % SLM_WORD_BITS == 0 ? 0 : ~slm_bits_below(n_bits % SLM_WORD_BITS);
-    return (last & beyond) == 0;
+    for (size_t i = n_bits / SLM_WORD_BITS; i < slab->length_words[level]; i++) {
+        bool is_split = i == n_bits / SLM_WORD_BITS;
+        uint64_t beyond = is_split ? ~slm_bits_below(n_bits % SLM_WORD_BITS) : UINT64_MAX;
+        if ((words[i] & beyond) != 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static enum invariant check_levels(const struct slm_slab *slab)
@@ -271,8 +277,7 @@ static enum invariant check_header(const struct slm_slab *slab, const struct sum
     if (header->n_free_pages != sums->free_pages || header->n_runs != sums->n_runs ||
         header->n_run_pages != sums->run_pages || header->n_kept_pages != idle - sums->free_pages ||
         header->run_failures > header->run_requests ||
-        header->peak_used_pages < slab->shape.n_pages - idle ||
-        header->peak_used_pages > slab->shape.n_pages) {
+        header->peak_used_pages < slab->n_pages - idle || header->peak_used_pages > slab->n_pages) {
         return I11;
     }
     return root_is_right(slab) && pending_is_right(slab) ? OK : I12;

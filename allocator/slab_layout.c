@@ -54,6 +54,7 @@ static bool shape_options(struct slab_shape *shape, const struct slm_slab_option
     }
     shape->per_doubling = per_doubling;
     shape->gap_bytes = (uint32_t)o->gap_bytes;
+    shape->max_bytes = o->max_bytes;
     return true;
 }
 
@@ -123,16 +124,16 @@ static void place_parts(const struct slab_shape *shape, uint32_t n_pages, struct
     at->end = at->memory + ((uint64_t)n_pages << shape->page_shift);
 }
 
-/* The most pages that fit region_bytes; 0 when not even one does. */
+/* The most pages that fit max_bytes; 0 when not even one does. */
 static uint32_t fit_pages(const struct slab_shape *shape)
 {
     struct offsets at;
     uint64_t low = 0;
-    uint64_t high = (shape->region_bytes >> shape->page_shift) + 1;
+    uint64_t high = (shape->max_bytes >> shape->page_shift) + 1;
     while (high - low > 1) {
         uint64_t middle = low + (high - low) / 2;
         place_parts(shape, (uint32_t)middle, &at);
-        if (at.end <= shape->region_bytes) {
+        if (at.end <= shape->max_bytes) {
             low = middle;
         } else {
             high = middle;
@@ -141,15 +142,28 @@ static uint32_t fit_pages(const struct slab_shape *shape)
     return (uint32_t)low;
 }
 
-static enum slm_status shape_region(struct slab_shape *shape, size_t region_bytes)
+uint32_t slab_layout_pages_in(const struct slab_shape *shape, uint64_t region_bytes)
+{
+    struct offsets at;
+    place_parts(shape, shape->max_pages, &at);
+    if (region_bytes <= at.memory) {
+        return 0;
+    }
+    uint64_t n_pages = (region_bytes - at.memory) >> shape->page_shift;
+    return n_pages < shape->max_pages ? (uint32_t)n_pages : shape->max_pages;
+}
+
+/* Needs what the options say, max_bytes among it; says how many pages there are. */
+static uint32_t shape_region(struct slab_shape *shape, size_t region_bytes)
 {
     shape->region_bytes = region_bytes;
-    if (region_bytes >> shape->page_shift >= PAGES_MAX) {
-        return SLM_E_SIZE;
+    shape->max_bytes = shape->max_bytes > region_bytes ? shape->max_bytes : region_bytes;
+    if (shape->max_bytes >> shape->page_shift >= PAGES_MAX) {
+        return 0;
     }
     shape->n_classes = count_classes(shape);
-    shape->n_pages = fit_pages(shape);
-    return shape->n_pages == 0 ? SLM_E_SIZE : SLM_OK;
+    shape->max_pages = fit_pages(shape);
+    return slab_layout_pages_in(shape, region_bytes);
 }
 
 /*
@@ -218,7 +232,7 @@ void slab_layout_derive(struct slm_slab *slab, void *region)
 {
     unsigned char *base = region;
     struct offsets at;
-    place_parts(&slab->shape, slab->shape.n_pages, &at);
+    place_parts(&slab->shape, slab->shape.max_pages, &at);
     slab->header = region;
     slab->classes = (struct slab_class *)(void *)(base + at.classes);
     slab->pages = (struct slab_page *)(void *)(base + at.pages);
@@ -226,7 +240,7 @@ void slab_layout_derive(struct slm_slab *slab, void *region)
     slab->memory = base + at.memory;
     slab->metadata_bytes = at.memory;
     slab->words_per_page = words_per_page(&slab->shape);
-    length_words(slab->shape.n_pages, slab->length_words, &slab->n_levels);
+    length_words(slab->shape.max_pages, slab->length_words, &slab->n_levels);
     uint64_t *words = (uint64_t *)(void *)(base + at.lengths);
     for (unsigned level = 0; level < slab->n_levels; level++) {
         slab->lengths[level] = words;
@@ -244,6 +258,13 @@ uint64_t slab_layout_checksum(const struct slab_header *header)
         sum = (sum ^ bytes[i]) * UINT64_C(0x100000001b3);
     }
     return sum;
+}
+
+uint32_t slab_layout_n_pages(const struct slab_header *header)
+{
+    uint32_t n_pages = (uint32_t)header->n_pages;
+    bool is_right = header->n_pages == slab_pages_seal(n_pages);
+    return is_right && n_pages <= header->shape.max_pages ? n_pages : 0;
 }
 
 static void write_header(struct slab_header *header, const struct slab_shape *shape,
@@ -274,14 +295,14 @@ size_t slm_slab_region_bytes(const struct slm_slab_options *options, size_t n_pa
     if (n_pages == 0 || n_pages >= PAGES_MAX || !shape_options(&shape, options)) {
         return 0;
     }
+    uint64_t max_bytes = shape.max_bytes;
     uint64_t low = 0;
     uint64_t end = most_region_steps(&shape) + 1;
     uint64_t high = end;
     while (high - low > 1) {
         uint64_t middle = low + (high - low) / 2;
-        bool enough = shape_region(&shape, (size_t)(middle * SLM_SLAB_REGION_ALIGN)) == SLM_OK &&
-                      shape.n_pages >= n_pages;
-        if (enough) {
+        shape.max_bytes = max_bytes;
+        if (shape_region(&shape, (size_t)(middle * SLM_SLAB_REGION_ALIGN)) >= n_pages) {
             high = middle;
         } else {
             low = middle;
@@ -290,12 +311,26 @@ size_t slm_slab_region_bytes(const struct slm_slab_options *options, size_t n_pa
     return high == end ? 0 : (size_t)(high * SLM_SLAB_REGION_ALIGN);
 }
 
+/* What belongs to pages that may come later is not touched before they do. */
+static void clear_tables(struct slm_slab *slab)
+{
+    unsigned char *end_of_pages = (unsigned char *)(slab->pages + slab->n_pages);
+    uint64_t *end_of_bitmaps = slab->bitmaps + (size_t)slab->n_pages * slab->words_per_page;
+    if (slab->n_pages == slab->shape.max_pages) {
+        memset(slab->header, 0, slab->metadata_bytes);
+        return;
+    }
+    memset(slab->header, 0, (size_t)(end_of_pages - (unsigned char *)slab->header));
+    memset(slab->lengths[0], 0, (size_t)(end_of_bitmaps - slab->lengths[0]) * sizeof(uint64_t));
+}
+
 /* A region all of whose pages are free: the rest follows by rebuilding. */
 static void format(struct slm_slab *slab, const char *name)
 {
-    memset(slab->header, 0, slab->metadata_bytes);
+    clear_tables(slab);
     write_header(slab->header, &slab->shape, name);
-    slab->pages[0].word = slab_word(SLAB_FREE, 0, slab->shape.n_pages);
+    slab->header->n_pages = slab_pages_seal(slab->n_pages);
+    slab->pages[0].word = slab_word(SLAB_FREE, 0, slab->n_pages);
     slm_slab_rebuild_locked(slab);
 }
 
@@ -312,12 +347,13 @@ enum slm_status slm_slab_init(void *region, size_t region_bytes,
     if (!shape_options(&slab.shape, options)) {
         return SLM_E_OPTION;
     }
-    enum slm_status status = shape_region(&slab.shape, region_bytes);
-    if (status == SLM_OK) {
-        slab_layout_derive(&slab, region);
-        format(&slab, options != NULL ? options->name : NULL);
+    slab.n_pages = shape_region(&slab.shape, region_bytes);
+    if (slab.n_pages == 0) {
+        return SLM_E_SIZE;
     }
-    return status;
+    slab_layout_derive(&slab, region);
+    format(&slab, options != NULL ? options->name : NULL);
+    return SLM_OK;
 }
 
 /* The stored shape is believed only if the same options and region size lead to it again. */
@@ -337,13 +373,19 @@ static enum slm_status read_shape(const struct slab_header *header, size_t regio
         .min_object_bytes = (size_t)1 << stored->min_shift,
         .per_doubling = stored->per_doubling,
         .gap_bytes = stored->gap_bytes,
+        .max_bytes = (size_t)stored->max_bytes,
     };
-    if (!shape_options(shape, &options) ||
-        shape_region(shape, (size_t)stored->region_bytes) != SLM_OK ||
+    if (!shape_options(shape, &options) || shape_region(shape, (size_t)stored->region_bytes) == 0 ||
         memcmp(shape, stored, sizeof *shape) != 0) {
         return SLM_E_IMAGE;
     }
-    return stored->region_bytes <= region_bytes ? SLM_OK : SLM_E_SIZE;
+    uint32_t n_pages = slab_layout_n_pages(header);
+    if (n_pages == 0) {
+        return SLM_E_IMAGE;
+    }
+    bool is_long = stored->region_bytes <= region_bytes &&
+                   n_pages <= slab_layout_pages_in(shape, region_bytes);
+    return is_long ? SLM_OK : SLM_E_SIZE;
 }
 
 static enum slm_status check_attach(void *region, size_t region_bytes,
@@ -384,6 +426,7 @@ enum slm_status slm_slab_attach(struct slm_slab **out, void *region, size_t regi
     }
     memset(slab, 0, sizeof *slab);
     slab->shape = shape;
+    slab->n_pages = slab_layout_n_pages(region);
     if (view != NULL) {
         slab->view = *view;
     }

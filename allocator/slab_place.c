@@ -45,7 +45,7 @@ void slab_place_find(const struct slm_slab *slab, const void *p, struct slm_slab
         place->kind = SLM_SLAB_METADATA;
         return;
     }
-    if (offset >> slab->shape.page_shift >= slab->shape.n_pages) {
+    if (offset >> slab->shape.page_shift >= slab->n_pages) {
         place->kind = SLM_SLAB_OUTSIDE;
         return;
     }
@@ -106,7 +106,7 @@ void *slm_slab_pointer(const struct slm_slab *slab, uint64_t offset)
 enum slm_status slm_slab_set_root(struct slm_slab *slab, void *object)
 {
     size_t offset = (size_t)((uintptr_t)object - (uintptr_t)slab->memory);
-    if (object != NULL && offset >> slab->shape.page_shift >= slab->shape.n_pages) {
+    if (object != NULL && offset >> slab->shape.page_shift >= slab->n_pages) {
         return SLM_E_FOREIGN;
     }
     uint64_t root = slab_root_seal(slm_slab_offset(slab, object));
@@ -130,7 +130,7 @@ void slm_slab_stats(struct slm_slab *slab, struct slm_slab_stats *stats)
     const struct slab_header *header = slab->header;
     memset(stats, 0, sizeof *stats);
     stats->page_bytes = (size_t)1 << slab->shape.page_shift;
-    stats->n_pages = slab->shape.n_pages;
+    stats->n_pages = slab->n_pages;
     stats->n_classes = slab->shape.n_classes;
     stats->metadata_bytes = slab->metadata_bytes;
     slab_lock(slab);

@@ -5,7 +5,7 @@
 
 static size_t memory_bytes(const struct slm_slab *slab)
 {
-    return (size_t)slab->shape.n_pages << slab->shape.page_shift;
+    return (size_t)slab->n_pages << slab->shape.page_shift;
 }
 
 /* An object that was there before, in its whole usable size. */
@@ -31,7 +31,7 @@ static void show_chunks(struct slm_slab *slab, uint32_t span)
 
 static void show_live(struct slm_slab *slab)
 {
-    for (uint32_t idx = 0; idx < slab->shape.n_pages;) {
+    for (uint32_t idx = 0; idx < slab->n_pages;) {
         uint64_t word = slab->pages[idx].word;
         if (!slab_word_is_head(slab, idx)) {
             return;
@@ -64,6 +64,12 @@ void slab_poison_hide_all(struct slm_slab *slab)
     SLM_VG_POOL_DESTROY(slab);
     SLM_VG_POOL_CREATE(slab);
     slm_poison_hide(slab->memory, memory_bytes(slab));
+}
+
+void slab_poison_grow(struct slm_slab *slab, uint32_t n_pages)
+{
+    size_t n_bytes = (size_t)(n_pages - slab->n_pages) << slab->shape.page_shift;
+    slm_poison_hide(slab_page_memory(slab, slab->n_pages), n_bytes);
 }
 
 void slab_poison_show(struct slm_slab *slab, void *p, size_t size_bytes)

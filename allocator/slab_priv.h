@@ -62,12 +62,13 @@ static inline uint32_t slab_word_pages(uint64_t word)
 
 /* What was asked for, as stored; everything else about the layout follows from it. */
 struct slab_shape {
-    uint64_t region_bytes;
+    uint64_t region_bytes; /* when it was formatted */
+    uint64_t max_bytes;    /* the region may grow so far */
     uint32_t page_shift;
     uint32_t min_shift;
     uint32_t per_doubling;
     uint32_t gap_bytes;
-    uint32_t n_pages;
+    uint32_t max_pages; /* descriptors and bitmaps there are */
     uint32_t n_classes;
 };
 
@@ -79,7 +80,8 @@ struct slab_header {
     char name[SLM_SLAB_NAME_BYTES];
     uint64_t checksum; /* of everything above */
 
-    uint64_t root; /* sealed offset; 0: none */
+    uint64_t n_pages; /* sealed; grows, up to max_pages */
+    uint64_t root;    /* sealed offset; 0: none */
     uint64_t run_requests;
     uint64_t run_failures;
     uint32_t n_free_pages;
@@ -128,6 +130,7 @@ struct slm_slab {
     uint64_t *lengths[SLAB_LEVELS_MAX];
     size_t length_words[SLAB_LEVELS_MAX];
     struct slab_shape shape;
+    uint32_t n_pages; /* as this view knows it */
     uint32_t words_per_page;
     unsigned n_levels;
     unsigned class_shift;      /* log2 of classes per doubling */
@@ -142,9 +145,13 @@ struct slm_slab {
 
 /* --- slab_layout.c --- */
 
-/* Fills in everything of a view that follows from slab->shape (n_pages and n_classes included). */
+/* Fills in everything of a view that follows from slab->shape (max_pages and n_classes included). */
 void slab_layout_derive(struct slm_slab *slab, void *region);
 uint64_t slab_layout_checksum(const struct slab_header *header);
+/* Pages in so many bytes of region, whose tables are for max_pages. */
+uint32_t slab_layout_pages_in(const struct slab_shape *shape, uint64_t region_bytes);
+/* The pages that the region says it has; 0: the seal is wrong, or there cannot be so many. */
+uint32_t slab_layout_n_pages(const struct slab_header *header);
 
 /* --- slab_run.c: free runs by length --- */
 
@@ -199,6 +206,8 @@ void slab_place_find(const struct slm_slab *slab, const void *p, struct slm_slab
 void slab_poison_attach(struct slm_slab *slab);
 void slab_poison_detach(struct slm_slab *slab);
 void slab_poison_hide_all(struct slm_slab *slab);
+/* The pages from slab->n_pages up to n_pages are new. */
+void slab_poison_grow(struct slm_slab *slab, uint32_t n_pages);
 void slab_poison_show(struct slm_slab *slab, void *p, size_t size_bytes);
 void slab_poison_hide(struct slm_slab *slab, void *p, size_t object_bytes);
 /* p's object now is usable_bytes long. */
@@ -249,6 +258,12 @@ static inline uint64_t slab_root_seal(uint64_t offset)
     return offset | fold << 48;
 }
 
+/* A count of pages beside its complement, so that a flipped bit is seen. */
+static inline uint64_t slab_pages_seal(uint32_t n_pages)
+{
+    return (uint64_t)~n_pages << 32 | n_pages;
+}
+
 static inline uint64_t *slab_span_bits(const struct slm_slab *slab, uint32_t span)
 {
     return slab->bitmaps + (size_t)span * slab->words_per_page;
@@ -263,7 +278,7 @@ static inline unsigned char *slab_page_memory(const struct slm_slab *slab, uint3
 static inline bool slab_is_in_pages(const struct slm_slab *slab, uint64_t offset)
 {
     uint64_t in_memory = offset - slab->metadata_bytes;
-    return in_memory >> slab->shape.page_shift < slab->shape.n_pages;
+    return in_memory >> slab->shape.page_shift < slab->n_pages;
 }
 
 /* Chunks that n_pages hold; also the index of the chunk at an offset (offset_bytes instead of a

@@ -10,7 +10,7 @@ bool slab_word_is_head(const struct slm_slab *slab, uint32_t idx)
     uint64_t word = slab->pages[idx].word;
     uint32_t n_pages = slab_word_pages(word);
     unsigned class_idx = slab_word_class(word);
-    if (n_pages == 0 || n_pages > slab->shape.n_pages - idx || (word & 0xffff0000u) != 0) {
+    if (n_pages == 0 || n_pages > slab->n_pages - idx || (word & 0xffff0000u) != 0) {
         return false;
     }
     switch (slab_word_kind(word)) {
@@ -29,8 +29,7 @@ bool slab_word_is_head(const struct slm_slab *slab, uint32_t idx)
 static bool heads_are_valid(const struct slm_slab *slab)
 {
     unsigned kind_before = SLAB_INNER;
-    for (uint32_t idx = 0; idx < slab->shape.n_pages;
-         idx += slab_word_pages(slab->pages[idx].word)) {
+    for (uint32_t idx = 0; idx < slab->n_pages; idx += slab_word_pages(slab->pages[idx].word)) {
         unsigned kind = slab_word_kind(slab->pages[idx].word);
         if (!slab_word_is_head(slab, idx) || (kind == SLAB_FREE && kind_before == SLAB_FREE)) {
             return false;
@@ -54,7 +53,7 @@ static void bound_history(struct slm_slab *slab)
         header->pending = 0;
     }
     header->run_failures = smaller(header->run_failures, header->run_requests);
-    header->peak_used_pages = (uint32_t)smaller(header->peak_used_pages, slab->shape.n_pages);
+    header->peak_used_pages = (uint32_t)smaller(header->peak_used_pages, slab->n_pages);
     for (unsigned i = 0; i < slab->shape.n_classes; i++) {
         struct slab_class *class = &slab->classes[i];
         class->n_failures = smaller(class->n_failures, class->n_requests);
@@ -70,7 +69,7 @@ static void forget(struct slm_slab *slab)
     header->n_runs = 0;
     header->n_run_pages = 0;
     header->reserved = 0;
-    for (uint32_t i = 0; i < slab->shape.n_pages; i++) {
+    for (uint32_t i = 0; i < slab->n_pages; i++) {
         slab->pages[i].first_of_length = SLAB_NIL;
     }
     for (unsigned level = 0; level < slab->n_levels; level++) {
@@ -155,7 +154,7 @@ static void relist_free(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
 static void relist(struct slm_slab *slab)
 {
     uint32_t n_pages;
-    for (uint32_t idx = 0; idx < slab->shape.n_pages; idx += n_pages) {
+    for (uint32_t idx = 0; idx < slab->n_pages; idx += n_pages) {
         uint64_t word = slab->pages[idx].word;
         n_pages = slab_word_pages(word);
         if (slab_word_kind(word) == SLAB_SPAN) {
@@ -180,7 +179,7 @@ static uint32_t merged_head(const struct slm_slab *slab, uint32_t idx)
 static void release_spare(struct slm_slab *slab)
 {
     uint32_t idx = 0;
-    while (idx < slab->shape.n_pages) {
+    while (idx < slab->n_pages) {
         if (span_is_spare(slab, idx)) {
             slab_span_destroy(slab, idx);
             idx = merged_head(slab, idx);

@@ -49,7 +49,7 @@ static uint32_t descend_lowest(const struct slm_slab *slab, unsigned level, size
 uint32_t slab_run_find(const struct slm_slab *slab, uint32_t n_pages)
 {
     size_t bit = n_pages;
-    if (n_pages > slab->shape.n_pages) {
+    if (n_pages > slab->n_pages) {
         return 0;
     }
     for (unsigned level = 0; level < slab->n_levels; level++) {
@@ -88,7 +88,7 @@ void slab_run_link(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
     if (*first == SLAB_NIL) {
         set_length(slab, n_pages);
     } else {
-        SLM_ASSERT(index, *first < slab->shape.n_pages);
+        SLM_ASSERT(index, *first < slab->n_pages);
         slab->pages[*first].prev = idx;
     }
     *first = idx;
@@ -100,11 +100,11 @@ static void unlink_run(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
     uint32_t *first = &slab->pages[n_pages - 1].first_of_length;
     SLM_ASSERT(page, page->word == slab_word(SLAB_FREE, 0, n_pages));
     if (page->next != SLAB_NIL) {
-        SLM_ASSERT(list, page->next < slab->shape.n_pages && slab->pages[page->next].prev == idx);
+        SLM_ASSERT(list, page->next < slab->n_pages && slab->pages[page->next].prev == idx);
         slab->pages[page->next].prev = page->prev;
     }
     if (page->prev != SLAB_NIL) {
-        SLM_ASSERT(list, page->prev < slab->shape.n_pages && slab->pages[page->prev].next == idx);
+        SLM_ASSERT(list, page->prev < slab->n_pages && slab->pages[page->prev].next == idx);
         slab->pages[page->prev].next = page->next;
     } else {
         SLM_ASSERT(list, *first == idx);
@@ -128,7 +128,7 @@ void slab_run_mark_free(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
 void slab_run_note_peak(struct slm_slab *slab)
 {
     struct slab_header *header = slab->header;
-    uint32_t used = slab->shape.n_pages - header->n_free_pages - header->n_kept_pages;
+    uint32_t used = slab->n_pages - header->n_free_pages - header->n_kept_pages;
     if (used > header->peak_used_pages) {
         header->peak_used_pages = used;
     }
@@ -147,7 +147,7 @@ uint32_t slab_run_take(struct slm_slab *slab, uint32_t n_pages)
         return SLAB_NIL;
     }
     uint32_t idx = slab->pages[length - 1].first_of_length;
-    SLM_ASSERT(index, idx < slab->shape.n_pages && length <= slab->shape.n_pages - idx);
+    SLM_ASSERT(index, idx < slab->n_pages && length <= slab->n_pages - idx);
     unlink_run(slab, idx, length);
     if (length > n_pages) {
         slab_run_mark_free(slab, idx + n_pages, length - n_pages);
@@ -176,7 +176,7 @@ static uint32_t free_before(const struct slm_slab *slab, uint32_t idx)
 /* Length of the free run that starts at idx, or 0. */
 static uint32_t free_at(const struct slm_slab *slab, uint32_t idx)
 {
-    if (idx == slab->shape.n_pages) {
+    if (idx == slab->n_pages) {
         return 0;
     }
     uint64_t word = slab->pages[idx].word;

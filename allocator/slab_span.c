@@ -30,7 +30,7 @@ void slab_span_link(struct slm_slab *slab, unsigned class_idx, uint32_t span)
     page->prev = SLAB_NIL;
     page->next = class->partial;
     if (class->partial != SLAB_NIL) {
-        SLM_ASSERT(index, class->partial < slab->shape.n_pages);
+        SLM_ASSERT(index, class->partial < slab->n_pages);
         slab->pages[class->partial].prev = span;
     }
     class->partial = span;
@@ -41,11 +41,11 @@ static void unlink_span(struct slm_slab *slab, unsigned class_idx, uint32_t span
     struct slab_class *class = &slab->classes[class_idx];
     struct slab_page *page = &slab->pages[span];
     if (page->next != SLAB_NIL) {
-        SLM_ASSERT(list, page->next < slab->shape.n_pages && slab->pages[page->next].prev == span);
+        SLM_ASSERT(list, page->next < slab->n_pages && slab->pages[page->next].prev == span);
         slab->pages[page->next].prev = page->prev;
     }
     if (page->prev != SLAB_NIL) {
-        SLM_ASSERT(list, page->prev < slab->shape.n_pages && slab->pages[page->prev].next == span);
+        SLM_ASSERT(list, page->prev < slab->n_pages && slab->pages[page->prev].next == span);
         slab->pages[page->prev].next = page->next;
     } else {
         SLM_ASSERT(list, class->partial == span);
@@ -210,7 +210,7 @@ void *slab_chunk_alloc_partial(struct slm_slab *slab, unsigned class_idx)
     if (span == SLAB_NIL) {
         return NULL;
     }
-    SLM_ASSERT(index, span < slab->shape.n_pages);
+    SLM_ASSERT(index, span < slab->n_pages);
     struct slab_page *page = &slab->pages[span];
     SLM_ASSERT(page, slab_word_class(page->word) == class_idx && page->n_free > 0);
     uint32_t chunk = find_chunk(slab, span);

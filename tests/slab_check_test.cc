@@ -105,7 +105,7 @@ const Breakage kBreakages[] = {
      }},
     {"PagesResealed", 1,
      [](const Scene &s) {
-         s.slab->header->shape.n_pages--;
+         s.slab->header->shape.max_pages--;
          s.reseal();
      }},
     {"GapResealed", 1,

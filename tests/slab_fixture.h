@@ -45,7 +45,7 @@ struct Geometry {
 
     slm_slab_options options(const char *name = nullptr) const
     {
-        return {page_bytes, min_object_bytes, per_doubling, gap_bytes, name};
+        return {page_bytes, min_object_bytes, per_doubling, gap_bytes, name, 0};
     }
 };
 

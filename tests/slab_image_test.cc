@@ -139,7 +139,7 @@ TEST_F(SlabImage, OptionsOutOfRangeAreRefusedThoughSealed)
     }
     for (uint32_t slab_shape::*field :
          {&slab_shape::page_shift, &slab_shape::min_shift, &slab_shape::per_doubling,
-          &slab_shape::gap_bytes, &slab_shape::n_pages, &slab_shape::n_classes}) {
+          &slab_shape::gap_bytes, &slab_shape::max_pages, &slab_shape::n_classes}) {
         for (uint32_t value : values) {
             bool same = header()->shape.*field == value;
             /* Another gap makes another slab of the same layout: that cannot be told. */
@@ -153,10 +153,22 @@ TEST_F(SlabImage, OptionsOutOfRangeAreRefusedThoughSealed)
 TEST_F(SlabImage, AnotherRegionSizeIsRefusedThoughSealed)
 {
     uint64_t truth = header()->shape.region_bytes;
-    for (uint64_t size : {uint64_t{0}, uint64_t{1}, uint64_t{4096}, truth / 2, truth - 4096,
-                          truth + 4096, truth * 2, uint64_t{1} << 43, uint64_t{1} << 44,
-                          uint64_t{1} << 63, UINT64_MAX - 4095, UINT64_MAX}) {
+    for (uint64_t size : {uint64_t{0}, uint64_t{1}, uint64_t{4096}, truth + 4096, truth * 2,
+                          uint64_t{1} << 43, uint64_t{1} << 44, uint64_t{1} << 63,
+                          UINT64_MAX - 4095, UINT64_MAX}) {
         EXPECT_EQ(open_resealed([=](slab_header *h) { h->shape.region_bytes = size; }), SLM_E_IMAGE)
+            << size;
+    }
+}
+
+/* A longest size of less than a page more makes the same layout: that cannot be told. */
+TEST_F(SlabImage, AnotherLongestSizeIsRefusedThoughSealed)
+{
+    uint64_t truth = header()->shape.max_bytes;
+    for (uint64_t size : {uint64_t{0}, uint64_t{1}, uint64_t{4096}, truth / 2, truth - 4096,
+                          truth + 8192, truth * 2, uint64_t{1} << 43, uint64_t{1} << 44,
+                          uint64_t{1} << 63, UINT64_MAX - 4095, UINT64_MAX}) {
+        EXPECT_EQ(open_resealed([=](slab_header *h) { h->shape.max_bytes = size; }), SLM_E_IMAGE)
             << size;
     }
 }
@@ -173,14 +185,16 @@ TEST_F(SlabImage, RandomSealedShapesOpenOnlyIfTheyFitTheRegion)
         shape.per_doubling = 1u << below(6);
         shape.gap_bytes = below(70);
         shape.region_bytes = random() % 3 == 0 ? random() : shape.region_bytes;
+        shape.max_bytes = random() % 3 == 0 ? random() : shape.max_bytes;
+        header()->n_pages = random() % 3 == 0 ? slab_pages_seal(below(100)) : header()->n_pages;
         if (random() % 2 == 0) {
-            shape.n_pages = below(100);
+            shape.max_pages = below(100);
         }
         header()->shape = shape;
         header()->checksum = slab_layout_checksum(header());
         slm_slab *slab = nullptr;
         if (slm_slab_attach(&slab, twin.base(), twin.bytes(), nullptr) == SLM_OK) {
-            unsigned char *end = slab->memory + (size_t{slab->shape.n_pages} << shape.page_shift);
+            unsigned char *end = slab->memory + (size_t{slab->n_pages} << shape.page_shift);
             ASSERT_LE(end, twin.base() + twin.bytes());
             slm_slab_check(slab);
         }

@@ -96,7 +96,7 @@ TEST_P(SlabMisuse, AddressesBehindTheLastPageAreForeign)
     ASSERT_EQ(slm_slab_init(region.base(), region.bytes(), &options), SLM_OK);
     View view = attach(region);
     std::vector<unsigned char> as_new = region.snapshot();
-    unsigned char *end = view->memory + (size_t{view->shape.n_pages} << view->shape.page_shift);
+    unsigned char *end = view->memory + (size_t{view->n_pages} << view->shape.page_shift);
     ASSERT_LT(end, region.base() + region.bytes());
     for (unsigned char *p = end; p <= region.base() + region.bytes(); p += 8) {
         ASSERT_EQ(slm_slab_free(view.get(), p), SLM_E_FOREIGN);
@@ -124,11 +124,11 @@ TEST_P(SlabMisuse, EveryPartOfTheBookkeepingIsMetadata)
     expect_refused(slab->classes, SLM_E_METADATA, "first class");
     expect_refused(slab->classes + slab->shape.n_classes - 1, SLM_E_METADATA, "last class");
     expect_refused(slab->pages, SLM_E_METADATA, "first descriptor");
-    expect_refused(slab->pages + slab->shape.n_pages - 1, SLM_E_METADATA, "last descriptor");
+    expect_refused(slab->pages + slab->n_pages - 1, SLM_E_METADATA, "last descriptor");
     expect_refused(slab->lengths[0], SLM_E_METADATA, "lengths");
     expect_refused(slab->lengths[slab->n_levels - 1], SLM_E_METADATA, "lengths, top");
     expect_refused(slab->bitmaps, SLM_E_METADATA, "first bitmap");
-    expect_refused(slab_span_bits(slab, slab->shape.n_pages) - 1, SLM_E_METADATA, "last bitmap");
+    expect_refused(slab_span_bits(slab, slab->n_pages) - 1, SLM_E_METADATA, "last bitmap");
     expect_refused(slab->memory - 1, SLM_E_METADATA, "last byte before page 0");
 }
 

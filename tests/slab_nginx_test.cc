@@ -85,7 +85,7 @@ TEST_P(SlabNginx, S2TheEndOfTheRegionIsForeignWhateverTheMemoryHeld)
         View view = attach(region);
         std::vector<unsigned char> before = region.snapshot();
         unsigned char *pages_end =
-            view->memory + (size_t{view->shape.n_pages} << view->shape.page_shift);
+            view->memory + (size_t{view->n_pages} << view->shape.page_shift);
         EXPECT_EQ(slm_slab_free(view.get(), region.base() + bytes), SLM_E_FOREIGN) << bytes;
         EXPECT_EQ(slm_slab_free(view.get(), pages_end), SLM_E_FOREIGN) << bytes;
         EXPECT_EQ(region.first_change(before), kUnchanged);
@@ -105,7 +105,7 @@ TEST_P(SlabNginx, S2UserDataIsNeverReadAsADescriptor)
         slm_slab_options options = GetParam().options();
         ASSERT_EQ(slm_slab_init(region.base(), bytes, &options), SLM_OK);
         View view = attach(region);
-        size_t n_pages = view->shape.n_pages;
+        size_t n_pages = view->n_pages;
         unsigned char *end = view->memory + (n_pages << view->shape.page_shift);
         ASSERT_EQ(slm_slab_alloc(view.get(), n_pages * slab.page_bytes() - GetParam().gap_bytes),
                   view->memory);
@@ -275,7 +275,7 @@ TEST(SlabNginxOptions, S11PagesAbove64KAreRefused)
 {
     Region region(1 << 20);
     for (unsigned shift = 17; shift < 64; shift++) {
-        slm_slab_options options = {size_t{1} << shift, 8, 1, 0, nullptr};
+        slm_slab_options options = {size_t{1} << shift, 8, 1, 0, nullptr, 0};
         EXPECT_EQ(slm_slab_init(region.base(), region.bytes(), &options), SLM_E_OPTION);
     }
 }
@@ -376,7 +376,7 @@ TEST(SlabNginxOptions, S15SmallestObjectBaseAndEndAreChecked)
 {
     Region region(1 << 20);
     for (unsigned shift = 0; shift < 64; shift++) {
-        slm_slab_options options = {4096, size_t{1} << shift, 1, 0, nullptr};
+        slm_slab_options options = {4096, size_t{1} << shift, 1, 0, nullptr, 0};
         slm_status expected = shift >= 3 && shift <= 6 ? SLM_OK : SLM_E_OPTION;
         EXPECT_EQ(slm_slab_init(region.base(), region.bytes(), &options), expected) << shift;
     }

@@ -59,7 +59,7 @@ class SlabRebuild : public testing::TestWithParam<std::tuple<size_t, unsigned>> 
      * behind a span's last chunk or belong to no span. */
     void scribble()
     {
-        for (uint32_t idx = 0; idx < slab_->shape.n_pages; idx++) {
+        for (uint32_t idx = 0; idx < slab_->n_pages; idx++) {
             slab_page *page = &slab_->pages[idx];
             uint64_t word = is_head(idx) ? page->word : random_();
             std::memset(page, 0xa5, sizeof *page);
@@ -127,7 +127,7 @@ TEST_P(SlabRebuild, KeepsEveryObjectWhateverTheDerivedPartsHold)
         ASSERT_EQ(slm_slab_free(slab_, p), SLM_OK);
     }
     slm_slab_trim(slab_);
-    EXPECT_EQ(slab_run_longest(slab_), slab_->shape.n_pages);
+    EXPECT_EQ(slab_run_longest(slab_), slab_->n_pages);
 }
 
 TEST_P(SlabRebuild, GivesBackEmptySpansBeyondOnePerClass)
@@ -137,7 +137,7 @@ TEST_P(SlabRebuild, GivesBackEmptySpansBeyondOnePerClass)
         objects.push_back(p);
     }
     /* As if the owner had died after the bits of many spans and before their pages were freed. */
-    for (uint32_t idx = 0; idx < slab_->shape.n_pages; idx++) {
+    for (uint32_t idx = 0; idx < slab_->n_pages; idx++) {
         if (is_head(idx) && idx % 3 != 0) {
             uint32_t n_chunks = slab_span_chunks(slab_, slab_->pages[idx].word);
             std::memset(slab_span_bits(slab_, idx), 0, (n_chunks + 63) / 64 * 8);

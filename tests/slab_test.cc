@@ -17,17 +17,17 @@ std::vector<slm_slab_options> wrong_options()
     std::vector<slm_slab_options> wrong;
     for (size_t page : {size_t{1}, size_t{512}, size_t{2048}, size_t{4095}, size_t{4097},
                         size_t{8192}, size_t{32768}, size_t{131072}, SIZE_MAX}) {
-        wrong.push_back({page, 8, 1, 0, nullptr});
+        wrong.push_back({page, 8, 1, 0, nullptr, 0});
     }
     for (size_t min : {size_t{1}, size_t{4}, size_t{7}, size_t{9}, size_t{24}, size_t{48},
                        size_t{128}, size_t{4096}, SIZE_MAX}) {
-        wrong.push_back({4096, min, 1, 0, nullptr});
+        wrong.push_back({4096, min, 1, 0, nullptr, 0});
     }
     for (unsigned per_doubling : {3u, 5u, 6u, 7u, 12u, 15u, 17u, 32u, 0x80000000u, UINT32_MAX}) {
-        wrong.push_back({4096, 8, per_doubling, 0, nullptr});
+        wrong.push_back({4096, 8, per_doubling, 0, nullptr, 0});
     }
     for (size_t gap : {size_t{65}, size_t{4096}, size_t{1} << 32, SIZE_MAX}) {
-        wrong.push_back({4096, 8, 1, gap, nullptr});
+        wrong.push_back({4096, 8, 1, gap, nullptr, 0});
     }
     return wrong;
 }
@@ -43,7 +43,7 @@ size_t pages_in(const Region &region, size_t bytes, const Geometry &geometry)
     slm_slab_options options = geometry.options();
     slm_status status = slm_slab_init(region.base(), bytes, &options);
     EXPECT_TRUE(status == SLM_OK || status == SLM_E_SIZE);
-    return status == SLM_OK ? header_of(region)->shape.n_pages : 0;
+    return status == SLM_OK ? header_of(region)->shape.max_pages : 0;
 }
 
 /* --- region_bytes --- */
@@ -108,7 +108,7 @@ TEST(SlabRegionBytes, IsZeroWhereInitCouldOnlyRefuse)
 
 TEST(SlabRegionBytes, NullOptionsAreTheDefaults)
 {
-    slm_slab_options spelled = {4096, 8, 1, 0, nullptr};
+    slm_slab_options spelled = {4096, 8, 1, 0, nullptr, 0};
     slm_slab_options zeros = {};
     EXPECT_EQ(slm_slab_region_bytes(nullptr, 77), slm_slab_region_bytes(&spelled, 77));
     EXPECT_EQ(slm_slab_region_bytes(nullptr, 77), slm_slab_region_bytes(&zeros, 77));
@@ -173,7 +173,7 @@ TEST(SlabInit, NullAndZeroOptionsMakeTheSameImageAsTheDefaultsSpelledOut)
     Region region(1 << 18);
     ASSERT_EQ(slm_slab_init(region.base(), region.bytes(), nullptr), SLM_OK);
     std::vector<unsigned char> expected = region.snapshot();
-    slm_slab_options spelled = {4096, 8, 1, 0, ""};
+    slm_slab_options spelled = {4096, 8, 1, 0, "", 0};
     slm_slab_options zeros = {};
     for (const slm_slab_options *options : {&spelled, &zeros}) {
         ASSERT_EQ(slm_slab_init(region.base(), region.bytes(), options), SLM_OK);

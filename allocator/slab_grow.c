@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A slab whose region becomes longer. */
+#include <string.h>
+
+#include "allocator/slab_priv.h"
+
+size_t slm_slab_used_bytes(const struct slm_slab *slab)
+{
+    size_t n_pages = slab_layout_n_pages(slab->header);
+    return slab->metadata_bytes + (n_pages << slab->shape.page_shift);
+}
+
+enum slm_status slm_slab_refresh_locked(struct slm_slab *slab)
+{
+    uint32_t n_pages = slab_layout_n_pages(slab->header);
+    if (n_pages < slab->n_pages) {
+        return SLM_E_IMAGE;
+    }
+    if (n_pages > slab->n_pages && slab_is_poisoned(slab)) {
+        slab_poison_grow(slab, n_pages);
+    }
+    slab->n_pages = n_pages;
+    return SLM_OK;
+}
+
+static void clear_descriptors(struct slm_slab *slab, uint32_t first, uint32_t end)
+{
+    memset(slab->pages + first, 0, (end - first) * sizeof *slab->pages);
+    for (uint32_t i = first; i < end; i++) {
+        slab->pages[i].next = SLAB_NIL;
+        slab->pages[i].prev = SLAB_NIL;
+        slab->pages[i].first_of_length = SLAB_NIL;
+    }
+}
+
+/*
+ *   before  [ ... FREE 2 TAIL 2]
+ *   commit  [ ... FREE 2 TAIL 2][RUN 3 . .]   one store of the count: an object on its way
+ *   after   [ ... FREE 5 . . . TAIL 5     ]   freed, as an object is
+ */
+static void add_pages(struct slm_slab *slab, uint32_t n_pages)
+{
+    uint32_t first = slab->n_pages;
+    clear_descriptors(slab, first, n_pages);
+    slab->pages[first].word = slab_word(SLAB_RUN, 0, n_pages - first);
+    slab_announce(slab, slab_page_memory(slab, first));
+    slab_commit(&slab->header->n_pages, slab_pages_seal(n_pages));
+    (void)slm_slab_refresh_locked(slab);
+    slab_run_give(slab, first, n_pages - first);
+    slm_slab_settle_locked(slab);
+}
+
+size_t slm_slab_grow_locked(struct slm_slab *slab, size_t region_bytes)
+{
+    uint32_t n_pages = slab_layout_pages_in(&slab->shape, region_bytes);
+    if (n_pages > slab->n_pages) {
+        add_pages(slab, n_pages);
+        SLM_CHECK_ALL(slm_slab_check_locked(slab));
+    }
+    return slab->n_pages;
+}

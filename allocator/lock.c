@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lock: the short ways in and out, and what is asked about it. */
+#define _GNU_SOURCE /* sysconf names */
+#include "allocator/lock.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "allocator/base/bits.h"
+#include "allocator/lock_priv.h"
+
+#define DEFAULT_SPINS 1024u
+
+_Static_assert(sizeof(struct slm_lock_state) == SLM_LOCK_BYTES, "the state has its size");
+_Static_assert(offsetof(struct slm_lock_state, word) % 8 == 0, "the word is one for atomics");
+
+enum slm_status slm_lock_init(struct slm_lock_state *state, enum slm_lock_kind kind)
+{
+    if (state == NULL) {
+        return SLM_E_NULL;
+    }
+    if ((uintptr_t)state % SLM_LOCK_BYTES != 0) {
+        return SLM_E_ALIGN;
+    }
+    if ((unsigned)kind > SLM_LOCK_FILE) {
+        return SLM_E_OPTION;
+    }
+    memset(state, 0, sizeof *state);
+    state->kind = (uint32_t)kind;
+    state->boot = slm_lock_boot();
+    return SLM_OK;
+}
+
+/*
+ * Several processes may find the old boot's state at once. Each reads the word first and the boot
+ * after it: as long as the boot was the old one, the word was too, and is reset by comparing with
+ * just that. Only then is the state of this boot, and only then is it locked.
+ */
+static void reset_after_reboot(struct slm_lock_state *state, uint64_t boot_now)
+{
+    for (;;) {
+        SLM_YIELD("lock: read the word of another boot");
+        uint64_t word = __atomic_load_n(&state->word, __ATOMIC_ACQUIRE);
+        SLM_YIELD("lock: read the boot");
+        uint64_t boot = __atomic_load_n(&state->boot, __ATOMIC_ACQUIRE);
+        if (boot_now == 0 || boot == 0 || boot == boot_now) {
+            return;
+        }
+        SLM_YIELD("lock: reset the word of another boot");
+        if (slm_lock_owner_in(word) == 0) {
+            (void)__atomic_compare_exchange_n(&state->boot, &boot, boot_now, false,
+                                              __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+        } else if (__atomic_compare_exchange_n(&state->word, &word, SLM_LOCK_REPAIR, false,
+                                               __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+            (void)__atomic_fetch_add(&state->n_deaths, 1, __ATOMIC_RELAXED);
+        }
+    }
+}
+
+static unsigned spins_of(unsigned wanted)
+{
+    if (sysconf(_SC_NPROCESSORS_ONLN) == 1) {
+        return 0;
+    }
+    return wanted == 0 ? DEFAULT_SPINS : wanted;
+}
+
+static enum slm_status check_attach(struct slm_lock **out, const struct slm_lock_state *state,
+                                    const struct slm_lock_options *options, struct slm_error *error)
+{
+    if (out == NULL || state == NULL || options == NULL) {
+        return slm_error_set(error, SLM_E_NULL, 0, "lock: no state, options or place for a handle");
+    }
+    if ((uintptr_t)state % SLM_LOCK_BYTES != 0) {
+        return slm_error_set(error, SLM_E_ALIGN, 0, "lock: a state that is not %u-aligned",
+                             SLM_LOCK_BYTES);
+    }
+    if ((unsigned)options->kind > SLM_LOCK_FILE || state->kind != (uint32_t)options->kind) {
+        return slm_error_set(error, SLM_E_OPTION, 0, "lock: kind %u asked for, of kind %u",
+                             (unsigned)options->kind, state->kind);
+    }
+    if (options->kind == SLM_LOCK_FILE && options->path == NULL) {
+        return slm_error_set(error, SLM_E_OPTION, 0, "lock: a file lock without a path");
+    }
+    return SLM_OK;
+}
+
+enum slm_status slm_lock_attach(struct slm_lock **out, struct slm_lock_state *state,
+                                const struct slm_lock_options *options, struct slm_error *error)
+{
+    enum slm_status status = check_attach(out, state, options, error);
+    if (status != SLM_OK) {
+        return status;
+    }
+    struct slm_lock *lock = calloc(1, sizeof *lock);
+    if (lock == NULL) {
+        return slm_error_set(error, SLM_E_NOMEM, 0, "lock: no memory for a handle");
+    }
+    lock->state = state;
+    lock->fast_word = &state->word;
+    lock->spins = spins_of(options->spins);
+    lock->is_robust = options->kind == SLM_LOCK_ROBUST;
+    if (options->kind == SLM_LOCK_FILE) {
+        lock->never = SLM_LOCK_NEVER;
+        lock->fast_word = &lock->never;
+        status = slm_lock_file_open(lock, options->path, error);
+        if (status != SLM_OK) {
+            free(lock);
+            return status;
+        }
+    }
+    /* Now, so that no signal handler is the first to ask. */
+    (void)slm_lock_self();
+    reset_after_reboot(state, slm_lock_boot());
+    *out = lock;
+    return slm_error_clear(error);
+}
+
+void slm_lock_detach(struct slm_lock *lock)
+{
+    if (lock == NULL) {
+        return;
+    }
+    if (lock->file != NULL) {
+        slm_lock_file_close(lock);
+    }
+    free(lock);
+}
+
+/* Both fast paths leave everything else to functions of their own: they need no frame then. */
+static SLM_NOINLINE enum slm_status take_slowly(struct slm_lock *lock, uint64_t deadline_ms)
+{
+    return lock->file != NULL ? slm_lock_file_take(lock, deadline_ms)
+                              : slm_lock_contend(lock, deadline_ms);
+}
+
+/* A thread that does not know who it is yet must not compare 0 with 0. */
+static inline bool take_fast(struct slm_lock *lock)
+{
+    uint64_t self = slm_lock_self_cached;
+    uint64_t nobody = 0;
+    SLM_YIELD("lock: take");
+    return SLM_LIKELY(self != 0) &&
+           SLM_LIKELY(__atomic_compare_exchange_n(lock->fast_word, &nobody, self, false,
+                                                  __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
+}
+
+enum slm_status slm_lock_lock(struct slm_lock *lock)
+{
+    return take_fast(lock) ? SLM_OK : take_slowly(lock, SLM_LOCK_FOR_EVER);
+}
+
+enum slm_status slm_lock_try(struct slm_lock *lock)
+{
+    return take_fast(lock) ? SLM_OK : take_slowly(lock, 0);
+}
+
+enum slm_status slm_lock_timed(struct slm_lock *lock, unsigned timeout_ms)
+{
+    if (take_fast(lock)) {
+        return SLM_OK;
+    }
+    /* The clock may stand at 0, and 0 stands for one look. */
+    uint64_t now_ms = slm_lock_system.now_ms();
+    enum slm_status status = take_slowly(lock, timeout_ms == 0 ? 0 : now_ms + timeout_ms);
+    return status == SLM_E_LOCKED ? SLM_E_TIMEOUT : status;
+}
+
+bool slm_lock_is_mine(const struct slm_lock *lock)
+{
+    SLM_YIELD("lock: is it mine");
+    uint64_t word = __atomic_load_n(&lock->state->word, __ATOMIC_RELAXED);
+    return slm_lock_owner_in(word) == slm_lock_self() &&
+           (lock->file == NULL || slm_lock_file_is_mine(lock));
+}
+
+/* Keeps the mark for repair, and drops that of the waiters: the woken one sets it again. */
+static SLM_NOINLINE enum slm_status unlock_slowly(struct slm_lock *lock)
+{
+    if (!slm_lock_is_mine(lock)) {
+        return SLM_E_OWNER;
+    }
+    uint64_t *shared = &lock->state->word;
+    uint64_t word = __atomic_load_n(shared, __ATOMIC_RELAXED);
+    do {
+        SLM_YIELD("unlock: swap the word");
+    } while (!__atomic_compare_exchange_n(shared, &word, word & SLM_LOCK_REPAIR, false,
+                                          __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+    if (lock->file != NULL) {
+        slm_lock_file_give(lock);
+    }
+    if ((word & SLM_LOCK_WAITERS) != 0) {
+        SLM_YIELD("unlock: wake");
+        slm_lock_system.wake(slm_lock_half(lock->state), 1);
+    }
+    return SLM_OK;
+}
+
+enum slm_status slm_lock_unlock(struct slm_lock *lock)
+{
+    uint64_t self = slm_lock_self_cached;
+    SLM_YIELD("unlock: give");
+    if (SLM_LIKELY(self != 0) &&
+        SLM_LIKELY(__atomic_compare_exchange_n(lock->fast_word, &self, 0, false, __ATOMIC_RELEASE,
+                                               __ATOMIC_RELAXED))) {
+        return SLM_OK;
+    }
+    return unlock_slowly(lock);
+}
+
+enum slm_status slm_lock_mark_repaired(struct slm_lock *lock)
+{
+    if (!slm_lock_is_mine(lock)) {
+        return SLM_E_OWNER;
+    }
+    SLM_YIELD("lock: drop the mark for repair");
+    (void)__atomic_fetch_and(&lock->state->word, ~SLM_LOCK_REPAIR, __ATOMIC_RELEASE);
+    return SLM_OK;
+}
+
+void slm_lock_look_at_state(const struct slm_lock_state *state, struct slm_lock_owner *owner)
+{
+    SLM_YIELD("lock: snapshot");
+    uint64_t word = __atomic_load_n(&state->word, __ATOMIC_ACQUIRE);
+    owner->identity = slm_lock_owner_in(word);
+    owner->thread_id = (pid_t)(word & SLM_LOCK_TID);
+    owner->is_alive = owner->identity != 0 && slm_lock_is_alive(owner->identity);
+    owner->needs_repair = (word & SLM_LOCK_REPAIR) != 0;
+    owner->has_waiters = (word & SLM_LOCK_WAITERS) != 0;
+}
+
+void slm_lock_look(const struct slm_lock *lock, struct slm_lock_owner *owner)
+{
+    slm_lock_look_at_state(lock->state, owner);
+}
+
+/* SLM_OK, SLM_E_OWNER as the call; SLM_E_BUSY: the word changed meanwhile. */
+static enum slm_status free_dead(struct slm_lock_state *state, uint64_t identity)
+{
+    SLM_YIELD("force: look at the word");
+    uint64_t word = __atomic_load_n(&state->word, __ATOMIC_RELAXED);
+    uint64_t owner = slm_lock_owner_in(word);
+    if (owner == 0) {
+        return SLM_OK;
+    }
+    if ((identity != 0 && owner != identity) || slm_lock_is_alive(owner)) {
+        return SLM_E_OWNER;
+    }
+    SLM_YIELD("force: swap the word");
+    if (!__atomic_compare_exchange_n(&state->word, &word, SLM_LOCK_REPAIR, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_RELAXED)) {
+        return SLM_E_BUSY;
+    }
+    (void)__atomic_fetch_add(&state->n_deaths, 1, __ATOMIC_RELAXED);
+    return SLM_OK;
+}
+
+/* Wakes even where nothing was to be freed: the dead one may have freed it and not come to waking.
+ */
+enum slm_status slm_lock_force_unlock(struct slm_lock *lock, uint64_t identity)
+{
+    enum slm_status status;
+    do {
+        status = free_dead(lock->state, identity);
+    } while (status == SLM_E_BUSY);
+    SLM_YIELD("force: wake all");
+    slm_lock_system.wake(slm_lock_half(lock->state), INT_MAX);
+    return status;
+}

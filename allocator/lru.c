@@ -15,7 +15,8 @@
  * I6   n_nodes is the number of nodes, and no more than the range has room for.
  *
  * Entries  Each store through put() is at most one entry of the journal: insert 6 (three words of
- *          the node, newest, its neighbour or oldest, n_nodes), remove 6 (two neighbours, n_nodes,
+ *          the node, one of them only where it was not zeroed, newest, its neighbour or oldest,
+ *          n_nodes), remove 6 (two neighbours, n_nodes,
  *          three words wiped), touch 6 (two neighbours where it was; newest, its new neighbour, two
  *          words of the node).
  */

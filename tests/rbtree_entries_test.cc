@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Trees and lists: what they note. Here slm_journal_write is ours, and counts. */
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <random>
+
+#include "tests/rbtree_fixture.h"
+
+struct Note {
+    uint64_t *word;
+    uint64_t old;
+};
+
+static std::vector<Note> notes;
+
+/* slm_journal_write by another name: see //allocator:rbtree_noted. */
+extern "C" void slm_test_write(struct slm_journal *journal, uint64_t *word, uint64_t value)
+{
+    (void)journal;
+    notes.push_back({word, *word});
+    *word = value;
+}
+
+namespace {
+
+using namespace treetest;
+
+/* Undone newest first, the notes must bring back every byte: nothing was stored past them. */
+void undo_and_redo(const Arena &a, const std::vector<unsigned char> &before)
+{
+    std::vector<unsigned char> after = a.image();
+    for (auto note = notes.rbegin(); note != notes.rend(); ++note) {
+        *note->word = note->old;
+    }
+    ASSERT_EQ(a.image(), before) << "something was changed without a note";
+    a.restore(after);
+}
+
+TEST(Entries, EveryChangeOfATreeOrListIsNotedAndTheNotesUndoIt)
+{
+    constexpr size_t kItems = 300;
+    Arena a(kItems);
+    std::mt19937_64 rng(3);
+    size_t most[5] = {};
+    for (int step = 0; step < 20000 && !testing::Test::HasFailure(); step++) {
+        size_t i = rng() % kItems;
+        size_t call = rng() % 5;
+        bool is_new = call == 0 && a.node(i)->tree == 0;
+        if (is_new) {
+            a.item(i).key = rng() % 1000;
+        }
+        std::vector<unsigned char> before = a.image();
+        notes.clear();
+        if (is_new) {
+            ASSERT_EQ(a.insert(i, a.item(i).key), SLM_OK);
+        } else if (call == 1) {
+            a.remove(i);
+        } else if (call == 2) {
+            slm_lru_insert(&a.journal, a.list, a.used(i));
+        } else if (call == 3) {
+            slm_lru_remove(&a.journal, a.list, a.used(i));
+        } else if (call == 4) {
+            slm_lru_touch(&a.journal, a.list, a.used(i));
+        }
+        most[call] = std::max(most[call], notes.size());
+        undo_and_redo(a, before);
+    }
+    std::printf("most entries of one call: insert %zu, delete %zu; list: insert %zu, remove %zu, "
+                "touch %zu\n",
+                most[0], most[1], most[2], most[3], most[4]);
+    EXPECT_LE(most[0], SLM_RBTREE_ENTRIES);
+    EXPECT_LE(most[1], SLM_RBTREE_ENTRIES);
+    /* The nodes are zeroed; the sixth of an insert would be for a newer that is not. */
+    EXPECT_EQ(most[2], SLM_LRU_ENTRIES - 1);
+    EXPECT_EQ(most[3], SLM_LRU_ENTRIES);
+    EXPECT_EQ(most[4], SLM_LRU_ENTRIES);
+}
+
+/* --- Trees made to be worst --- */
+
+/* Goes right everywhere. */
+extern "C" int behind_all(const slm_rbtree_node *, const slm_rbtree_node *)
+{
+    return 1;
+}
+
+/* Links nodes by hand: all words, no rule. */
+class Builder {
+  public:
+    explicit Builder(size_t n) : a(n)
+    {
+        notes.clear();
+    }
+    slm_rbtree_node *make(bool red)
+    {
+        slm_rbtree_node *node = a.node(n_made++);
+        *node = {0, 0, red ? RBTREE_RED : 0, rbtree_tag(&a.journal, a.tree)};
+        return node;
+    }
+    /* Children take their parent's offset and keep their colour; nullptr: none. */
+    slm_rbtree_node *join(slm_rbtree_node *node, slm_rbtree_node *left, slm_rbtree_node *right)
+    {
+        for (slm_rbtree_node *child : {left, right}) {
+            if (child != nullptr) {
+                child->parent = a.offset(node) | (child->parent & RBTREE_RED);
+            }
+        }
+        node->left = a.offset(left);
+        node->right = a.offset(right);
+        return node;
+    }
+    /* All black, every way n_blacks long. */
+    slm_rbtree_node *perfect(unsigned n_blacks)
+    {
+        if (n_blacks == 0) {
+            return nullptr;
+        }
+        slm_rbtree_node *left = perfect(n_blacks - 1);
+        slm_rbtree_node *right = perfect(n_blacks - 1);
+        return join(make(false), left, right);
+    }
+    /*
+     * A new node at the far right makes n recolourings: on that way black and red take turns, and
+     * each red node has a red sibling.
+     */
+    slm_rbtree_node *cascade(unsigned n)
+    {
+        if (n == 0) {
+            return nullptr;
+        }
+        slm_rbtree_node *uncle = join(make(true), perfect(n - 1), perfect(n - 1));
+        slm_rbtree_node *parent = join(make(true), perfect(n - 1), cascade(n - 1));
+        return join(make(false), uncle, parent);
+    }
+    void set_root(slm_rbtree_node *root)
+    {
+        a.tree->root = a.offset(root);
+        a.tree->n_nodes = n_made;
+    }
+    size_t n_made = 0;
+    Arena a;
+};
+
+/* Sound trees as tall as memory allows. */
+TEST(Entries, InsertIntoATallTreeTakesThreeEntriesForEachTwoLevels)
+{
+    for (unsigned n = 1; n <= 14; n++) {
+        Builder b((size_t{3} << n) + 1);
+        b.set_root(b.cascade(n));
+        ASSERT_EQ(slm_rbtree_check(&b.a.journal, b.a.tree, nullptr, sizeof(Heads), b.a.bytes), 0u);
+        slm_rbtree_node *last = b.a.node(b.n_made);
+        ASSERT_EQ(slm_rbtree_insert(&b.a.journal, b.a.tree, last, behind_all), SLM_OK);
+        ASSERT_EQ(slm_rbtree_check(&b.a.journal, b.a.tree, nullptr, sizeof(Heads), b.a.bytes), 0u);
+        /* Four for the leaf, three each time but for the root, which stays black. */
+        EXPECT_EQ(notes.size(), 4 + 3 * n - 1) << n << " recolourings";
+    }
+}
+
+/*
+ * The greatest height there can be, 86 levels, is out of memory's reach, but what insert looks at
+ * is not: the way, and the siblings beside it. Left of the root is a red node; from its right child
+ * on, black and red take turns, with a red sibling to each red, 41 times. So the leaf recolours 41
+ * times, and then it takes both rotations.
+ */
+TEST(Entries, InsertAtTheGreatestHeightTakes141AtMostAndThatIsTheConstant)
+{
+    constexpr unsigned kTurns = (RBTREE_HEIGHT_MAX - 3) / 2;
+    Builder b(3 * RBTREE_HEIGHT_MAX);
+    slm_rbtree_node *way = nullptr;
+    for (unsigned i = 0; i < kTurns; i++) {
+        slm_rbtree_node *parent = b.join(b.make(true), nullptr, way);
+        way = b.join(b.make(false), b.make(true), parent);
+    }
+    slm_rbtree_node *top = b.join(b.make(true), nullptr, way);
+    slm_rbtree_node *root = b.join(b.make(false), top, nullptr);
+    b.set_root(root);
+    slm_rbtree_node *leaf = b.a.node(b.n_made);
+    leaf->left = 8; /* not zeroed by its user: two stores more */
+    leaf->right = 8;
+    std::vector<unsigned char> before = b.a.image();
+    /* In front of the root, behind everything else. */
+    static const slm_rbtree_node *the_root;
+    the_root = root;
+    auto order = [](const slm_rbtree_node *, const slm_rbtree_node *other) {
+        return other == the_root ? -1 : 1;
+    };
+    ASSERT_EQ(slm_rbtree_insert(&b.a.journal, b.a.tree, leaf, order), SLM_OK);
+    std::printf("insert at the greatest height: %zu entries\n", notes.size());
+    EXPECT_EQ(notes.size(), 141u);
+    EXPECT_EQ(SLM_RBTREE_ENTRIES, 141u);
+    undo_and_redo(b.a, before);
+}
+
+/*
+ * Delete at the greatest height: the way is all black, 43 nodes, each with a black leaf for a
+ * sibling, so that the gap rises from the heir's place to the top; there the sibling is red, and
+ * its near child has a red near child: all three rotations. The node that goes is the one below
+ * the top, its heir the last of the way.
+ */
+TEST(Entries, DeleteAtTheGreatestHeightTakesLessThanInsert)
+{
+    constexpr unsigned kBetween = RBTREE_BLACKS_MAX - 3; /* but for top, gone and heir */
+    Builder b(4 * RBTREE_BLACKS_MAX);
+    slm_rbtree_node *way = b.make(false);
+    for (unsigned i = 0; i < kBetween; i++) {
+        way = b.join(b.make(false), way, b.make(false));
+    }
+    slm_rbtree_node *gone = b.join(b.make(false), b.make(false), way);
+    slm_rbtree_node *nephew = b.join(b.make(true), b.make(false), b.make(false));
+    slm_rbtree_node *near = b.join(b.make(false), nephew, b.make(false));
+    slm_rbtree_node *sibling = b.join(b.make(true), near, b.make(false));
+    b.set_root(b.join(b.make(false), gone, sibling));
+    std::vector<unsigned char> before = b.a.image();
+    ASSERT_EQ(slm_rbtree_delete(&b.a.journal, b.a.tree, gone), SLM_OK);
+    std::printf("delete at the greatest height: %zu entries\n", notes.size());
+    EXPECT_EQ(notes.size(), 7 + 5 + (kBetween + 1) + 19);
+    EXPECT_LE(notes.size(), SLM_RBTREE_ENTRIES);
+    undo_and_redo(b.a, before);
+}
+
+} // namespace

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Red-black tree: its contract, misuse, and long runs beside a std::multimap. */
+#include <gtest/gtest.h>
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+
+#include "tests/rbtree_fixture.h"
+
+namespace {
+
+using namespace treetest;
+
+/* --- Looking --- */
+
+class Rbtree : public testing::Test {
+  protected:
+    /* Keys 0, 10, 20, ..., one after the other from the middle. */
+    void fill(size_t n)
+    {
+        for (size_t i = 0; i < n; i++) {
+            size_t at = (i * 7 + n / 2) % n;
+            a.item(at).id = at;
+            ASSERT_EQ(a.insert(at, at * 10), SLM_OK);
+        }
+        ASSERT_EQ(a.check(), 0u);
+    }
+    Item *find(uint64_t key) const
+    {
+        return item_of(slm_rbtree_find(&a.journal, a.tree, &key, compare_item));
+    }
+    Item *lower_bound(uint64_t key) const
+    {
+        return item_of(slm_rbtree_lower_bound(&a.journal, a.tree, &key, compare_item));
+    }
+    /* Runs call, which must answer so, and leave every byte as it was. */
+    template <class Call> void refused(enum slm_status expected, Call call)
+    {
+        std::vector<unsigned char> before = a.image();
+        EXPECT_EQ(call(), expected);
+        EXPECT_EQ(a.image(), before) << "a refused call changed something";
+    }
+    static constexpr size_t kNodes = 50; /* 7 divides it not */
+    Arena a{kNodes + 10};
+};
+
+TEST_F(Rbtree, AllZeroIsEmpty)
+{
+    EXPECT_EQ(a.check(), 0u);
+    EXPECT_EQ(slm_rbtree_first(&a.journal, a.tree), nullptr);
+    EXPECT_EQ(slm_rbtree_last(&a.journal, a.tree), nullptr);
+    EXPECT_EQ(find(1), nullptr);
+    EXPECT_EQ(lower_bound(0), nullptr);
+}
+
+TEST_F(Rbtree, FindAnswersTheKeyAndOnlyTheKey)
+{
+    fill(kNodes);
+    for (uint64_t key = 0; key < kNodes * 10 + 20; key++) {
+        Item *expected = key % 10 == 0 && key / 10 < kNodes ? &a.item(key / 10) : nullptr;
+        ASSERT_EQ(find(key), expected) << key;
+    }
+}
+
+TEST_F(Rbtree, LowerBoundAnswersTheFirstThatDoesNotBelongBeforeTheKey)
+{
+    fill(kNodes);
+    for (uint64_t key = 0; key < kNodes * 10 + 20; key++) {
+        size_t at = (key + 9) / 10;
+        ASSERT_EQ(lower_bound(key), at < kNodes ? &a.item(at) : nullptr) << key;
+    }
+}
+
+TEST_F(Rbtree, FindAnswersTheFirstOfEqualKeysAndNextTheOthersInOrder)
+{
+    for (size_t i = 0; i < 30; i++) {
+        a.item(i).id = i;
+        ASSERT_EQ(a.insert(i, i % 3), SLM_OK);
+    }
+    Item *item = find(1);
+    for (uint64_t id = 1; id < 30; id += 3) {
+        ASSERT_NE(item, nullptr);
+        EXPECT_EQ(item->id, id);
+        item = item_of(slm_rbtree_next(&a.journal, &item->node));
+    }
+    EXPECT_EQ(item->key, 2u);
+}
+
+TEST_F(Rbtree, NextAndPrevVisitAllInOrderAndEndInNull)
+{
+    fill(kNodes);
+    std::vector<uint64_t> ids = a.ids();
+    ASSERT_EQ(ids.size(), kNodes);
+    EXPECT_TRUE(std::is_sorted(ids.begin(), ids.end()));
+    EXPECT_EQ(ids, a.ids_backwards());
+    EXPECT_EQ(slm_rbtree_next(&a.journal, a.node(kNodes - 1)), nullptr);
+    EXPECT_EQ(slm_rbtree_prev(&a.journal, a.node(0)), nullptr);
+}
+
+/* --- R1: misuse --- */
+
+TEST_F(Rbtree, R1InsertRefusesNullAndChangesNothing)
+{
+    fill(5);
+    refused(SLM_E_NULL, [&] { return slm_rbtree_insert(nullptr, a.tree, a.node(9), order_items); });
+    refused(SLM_E_NULL,
+            [&] { return slm_rbtree_insert(&a.journal, nullptr, a.node(9), order_items); });
+    refused(SLM_E_NULL,
+            [&] { return slm_rbtree_insert(&a.journal, a.tree, nullptr, order_items); });
+    refused(SLM_E_NULL, [&] { return slm_rbtree_insert(&a.journal, a.tree, a.node(9), nullptr); });
+}
+
+TEST_F(Rbtree, R1DeleteRefusesNullAndChangesNothing)
+{
+    fill(5);
+    refused(SLM_E_NULL, [&] { return slm_rbtree_delete(nullptr, a.tree, a.node(1)); });
+    refused(SLM_E_NULL, [&] { return slm_rbtree_delete(&a.journal, nullptr, a.node(1)); });
+    refused(SLM_E_NULL, [&] { return slm_rbtree_delete(&a.journal, a.tree, nullptr); });
+}
+
+TEST_F(Rbtree, R1SecondInsertIsRefusedForEveryNodeOfTheTreeAndChangesNothing)
+{
+    fill(kNodes);
+    for (size_t i = 0; i < kNodes; i++) {
+        refused(SLM_E_TWICE, [&] { return a.insert(i, i * 10); });
+    }
+}
+
+TEST_F(Rbtree, R1InsertRefusesANodeOfAnotherTreeAndChangesNothing)
+{
+    fill(kNodes);
+    refused(SLM_E_TWICE,
+            [&] { return slm_rbtree_insert(&a.journal, a.other_tree, a.node(3), order_items); });
+}
+
+TEST_F(Rbtree, R1SecondDeleteIsRefusedForEveryNodeAndChangesNothing)
+{
+    fill(kNodes);
+    for (size_t i = 0; i < kNodes; i++) {
+        ASSERT_EQ(a.remove(i), SLM_OK);
+        refused(SLM_E_ABSENT, [&] { return a.remove(i); });
+        ASSERT_EQ(a.check(), 0u);
+    }
+}
+
+TEST_F(Rbtree, R1DeleteRefusesEveryNodeOfAnotherTreeAndChangesNothing)
+{
+    fill(20);
+    for (size_t i = 20; i < kNodes; i++) {
+        a.item(i).key = i;
+        ASSERT_EQ(slm_rbtree_insert(&a.journal, a.other_tree, a.node(i), order_items), SLM_OK);
+    }
+    for (size_t i = 0; i < kNodes; i++) {
+        slm_rbtree *wrong = i < 20 ? a.other_tree : a.tree;
+        refused(SLM_E_ABSENT, [&] { return slm_rbtree_delete(&a.journal, wrong, a.node(i)); });
+    }
+    EXPECT_EQ(a.check(), 0u);
+}
+
+TEST_F(Rbtree, R1DeleteRefusesANodeThatNeverWasInATree)
+{
+    refused(SLM_E_ABSENT, [&] { return a.remove(1); });
+    fill(5);
+    refused(SLM_E_ABSENT, [&] { return a.remove(9); });
+}
+
+TEST_F(Rbtree, CopiesOfEveryLinkedNodeTheRootIncludedAreRefusedAndNothingChanges)
+{
+    fill(kNodes);
+    for (size_t i = 0; i < kNodes; i++) {
+        Item *copy = &a.item(kNodes + 1);
+        std::memcpy(copy, &a.item(i), sizeof *copy);
+        refused(SLM_E_ABSENT, [&] { return a.remove(kNodes + 1); });
+        refused(SLM_E_TWICE, [&] { return a.insert(kNodes + 1, i * 10); });
+    }
+    EXPECT_EQ(a.check(), 0u);
+}
+
+TEST_F(Rbtree, CopiesThatWereMadeBeforeTheirOriginalWentAreRefused)
+{
+    fill(kNodes);
+    for (size_t i = 0; i < kNodes; i++) {
+        Item *copy = &a.item(kNodes + 1);
+        std::memcpy(copy, &a.item(i), sizeof *copy);
+        ASSERT_EQ(a.remove(i), SLM_OK);
+        refused(SLM_E_ABSENT, [&] { return a.remove(kNodes + 1); });
+        ASSERT_EQ(a.insert(i, i * 10), SLM_OK);
+    }
+}
+
+/* --- R2: nothing leads to a node that was taken out --- */
+
+TEST_F(Rbtree, R2NoWordOfTreeOrNodesLeadsToADeletedNodeWhichIsAllZero)
+{
+    fill(kNodes);
+    const slm_rbtree_node wiped = {};
+    for (size_t i = 0; i < kNodes; i++) {
+        slm_rbtree_node *gone = a.at(a.tree->root); /* the root each time: nginx's case */
+        uint64_t offset = a.offset(gone);
+        ASSERT_EQ(slm_rbtree_delete(&a.journal, a.tree, gone), SLM_OK);
+        EXPECT_EQ(std::memcmp(gone, &wiped, sizeof wiped), 0);
+        EXPECT_NE(a.tree->root, offset);
+        for (size_t k = 0; k < kNodes; k++) {
+            EXPECT_NE(a.node(k)->left, offset);
+            EXPECT_NE(a.node(k)->right, offset);
+            EXPECT_NE(a.node(k)->parent & ~RBTREE_RED, offset);
+        }
+    }
+    EXPECT_EQ(a.tree->root, 0u);
+    EXPECT_EQ(a.tree->n_nodes, 0u);
+}
+
+TEST_F(Rbtree, R2TreesShareNoWordSoChangesToOneWriteNothingOfTheOther)
+{
+    fill(20);
+    slm_rbtree before = *a.tree;
+    std::vector<slm_rbtree_node> nodes;
+    for (size_t i = 0; i < 20; i++) {
+        nodes.push_back(*a.node(i));
+    }
+    for (size_t i = 20; i < 40; i++) {
+        ASSERT_EQ(slm_rbtree_insert(&a.journal, a.other_tree, a.node(i), order_items), SLM_OK);
+    }
+    for (size_t i = 20; i < 40; i++) {
+        ASSERT_EQ(slm_rbtree_delete(&a.journal, a.other_tree, a.node(i)), SLM_OK);
+    }
+    EXPECT_EQ(std::memcmp(a.tree, &before, sizeof before), 0);
+    for (size_t i = 0; i < 20; i++) {
+        EXPECT_EQ(std::memcmp(a.node(i), &nodes[i], sizeof nodes[i]), 0);
+    }
+}
+
+TEST_F(Rbtree, ADeletedNodeMayBeInsertedAgainInAnotherTree)
+{
+    fill(kNodes);
+    for (size_t i = 0; i < kNodes; i++) {
+        ASSERT_EQ(a.remove(i), SLM_OK);
+        ASSERT_EQ(slm_rbtree_insert(&a.journal, a.other_tree, a.node(i), order_items), SLM_OK);
+    }
+    EXPECT_EQ(a.check(), 0u);
+    EXPECT_EQ(a.tree->n_nodes, 0u);
+    EXPECT_EQ(a.other_tree->n_nodes, kNodes);
+}
+
+TEST_F(Rbtree, ATreeAtTheVeryBaseKnowsItsNodes)
+{
+    alignas(8) unsigned char memory[sizeof(slm_rbtree) + 2 * sizeof(Item)] = {};
+    auto *tree = reinterpret_cast<slm_rbtree *>(memory);
+    auto *items = reinterpret_cast<Item *>(memory + sizeof *tree);
+    slm_journal off = {};
+    off.base = memory;
+    ASSERT_EQ(slm_rbtree_insert(&off, tree, &items[0].node, order_items), SLM_OK);
+    EXPECT_EQ(slm_rbtree_insert(&off, tree, &items[0].node, order_items), SLM_E_TWICE);
+    EXPECT_EQ(slm_rbtree_check(&off, tree, order_items, sizeof *tree, sizeof memory), 0u);
+    EXPECT_EQ(slm_rbtree_delete(&off, tree, &items[0].node), SLM_OK);
+}
+
+/* --- Beside a std::multimap --- */
+
+struct Oracle {
+    explicit Oracle(size_t n, uint64_t seed) : a(n), where(n), rng(seed)
+    {
+        for (size_t i = 0; i < n; i++) {
+            a.item(i).id = i;
+            where[i] = map.end();
+        }
+    }
+    std::vector<uint64_t> ids() const
+    {
+        std::vector<uint64_t> found;
+        for (const auto &entry : map) {
+            found.push_back(entry.second);
+        }
+        return found;
+    }
+    void step(uint64_t n_keys, uint64_t insert_percent)
+    {
+        size_t i = rng() % where.size();
+        if (where[i] != map.end()) {
+            if (rng() % 100 >= insert_percent) {
+                map.erase(where[i]);
+                where[i] = map.end();
+                ASSERT_EQ(a.remove(i), SLM_OK);
+            } else {
+                ASSERT_EQ(slm_rbtree_insert(&a.journal, a.tree, a.node(i), order_items),
+                          SLM_E_TWICE);
+            }
+        } else if (rng() % 100 < insert_percent) {
+            uint64_t key = rng() % n_keys;
+            where[i] = map.emplace(key, i); /* behind those that are equal, too */
+            ASSERT_EQ(a.insert(i, key), SLM_OK);
+        } else {
+            ASSERT_EQ(a.remove(i), SLM_E_ABSENT);
+        }
+    }
+    /* A key's place, and the two around it. */
+    void look(uint64_t key)
+    {
+        auto at = map.lower_bound(key);
+        slm_rbtree_node *node = slm_rbtree_lower_bound(&a.journal, a.tree, &key, compare_item);
+        ASSERT_EQ(node == nullptr, at == map.end());
+        if (node == nullptr) {
+            return;
+        }
+        ASSERT_EQ(item_of(node)->id, at->second);
+        slm_rbtree_node *found = slm_rbtree_find(&a.journal, a.tree, &key, compare_item);
+        ASSERT_EQ(found, at->first == key ? node : nullptr);
+        slm_rbtree_node *before = slm_rbtree_prev(&a.journal, node);
+        ASSERT_EQ(before == nullptr, at == map.begin());
+        if (before != nullptr) {
+            ASSERT_EQ(item_of(before)->id, std::prev(at)->second);
+        }
+    }
+    Arena a;
+    std::multimap<uint64_t, size_t> map;
+    std::vector<std::multimap<uint64_t, size_t>::iterator> where;
+    std::mt19937_64 rng;
+};
+
+struct Run {
+    const char *name;
+    size_t n_items;
+    uint64_t n_keys; /* few: many equal ones */
+};
+
+class RbtreeRandom : public testing::TestWithParam<Run> {};
+
+TEST_P(RbtreeRandom, AgreesWithAMultimapAfterEveryCallOfALongRun)
+{
+    constexpr int kSteps = 60000;
+    Oracle oracle(GetParam().n_items, 20240117);
+    for (int i = 0; i < kSteps && !HasFailure(); i++) {
+        oracle.step(GetParam().n_keys, i / 5000 % 2 == 0 ? 70 : 30);
+        oracle.look(oracle.rng() % GetParam().n_keys);
+        ASSERT_EQ(oracle.a.tree->n_nodes, oracle.map.size());
+        if (i % 64 == 0) {
+            ASSERT_EQ(oracle.a.check(), 0u) << "step " << i;
+            ASSERT_EQ(oracle.a.ids(), oracle.ids()) << "step " << i;
+            ASSERT_EQ(oracle.a.ids_backwards(), oracle.ids()) << "step " << i;
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Runs, RbtreeRandom,
+                         testing::Values(Run{"FewKeys", 100, 7}, Run{"ManyKeys", 1000, 1u << 30},
+                                         Run{"SmallTree", 12, 30}),
+                         [](const auto &param_info) { return std::string(param_info.param.name); });
+
+/* --- Two mappings --- */
+
+class TwoMappings : public testing::Test {
+  protected:
+    static constexpr size_t kItems = 500;
+    void SetUp() override
+    {
+        fd = memfd_create("tree", MFD_CLOEXEC);
+        ASSERT_GE(fd, 0);
+        ASSERT_EQ(ftruncate(fd, static_cast<off_t>(n_bytes)), 0);
+        for (void *&map : maps) {
+            map = mmap(nullptr, n_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+            ASSERT_NE(map, MAP_FAILED);
+        }
+        ASSERT_NE(maps[0], maps[1]);
+    }
+    void TearDown() override
+    {
+        for (void *map : maps) {
+            munmap(map, n_bytes);
+        }
+        close(fd);
+    }
+    size_t n_bytes = arena_bytes(kItems);
+    int fd = -1;
+    void *maps[2] = {MAP_FAILED, MAP_FAILED};
+};
+
+TEST_F(TwoMappings, ATreeMadeThroughOneIsWalkedChangedAndCheckedThroughTheOther)
+{
+    Arena a(maps[0], kItems);
+    Arena b(maps[1], kItems);
+    for (size_t i = 0; i < kItems; i++) {
+        Arena &one = i % 3 == 0 ? b : a;
+        one.item(i).id = i;
+        ASSERT_EQ(one.insert(i, i * 263 % kItems), SLM_OK);
+    }
+    EXPECT_EQ(a.check(), 0u);
+    EXPECT_EQ(b.check(), 0u);
+    EXPECT_EQ(a.ids(), b.ids());
+    EXPECT_EQ(a.ids(), b.ids_backwards());
+    for (size_t i = 0; i < kItems; i += 2) {
+        Arena &one = i % 4 == 0 ? b : a;
+        Arena &two = i % 4 == 0 ? a : b;
+        ASSERT_EQ(one.remove(i), SLM_OK);
+        ASSERT_EQ(two.remove(i), SLM_E_ABSENT);
+    }
+    EXPECT_EQ(a.check(), 0u);
+    EXPECT_EQ(b.check(), 0u);
+    EXPECT_EQ(a.ids(), b.ids());
+    EXPECT_EQ(a.ids().size(), kItems / 2);
+}
+
+} // namespace

@@ -102,18 +102,29 @@ static uint32_t n_made(const struct hrn_op *op)
     }
 }
 
-void hrn_program_push(struct hrn_program *program, struct hrn_op op)
+struct hrn_op *hrn_program_next(struct hrn_program *program)
 {
     program->ops =
         hrn_array_grow(program->ops, &program->cap_ops, program->n_ops + 1, sizeof *program->ops);
-    program->ops[program->n_ops++] = op;
-    uint32_t made = n_made(&op);
-    if (made > 0 && op.id + made > program->n_ids) {
-        program->n_ids = op.id + made;
+    return &program->ops[program->n_ops];
+}
+
+void hrn_program_take_next(struct hrn_program *program)
+{
+    const struct hrn_op *op = &program->ops[program->n_ops++];
+    uint32_t made = n_made(op);
+    if (made > 0 && op->id + made > program->n_ids) {
+        program->n_ids = op->id + made;
     }
-    if (op.arena >= program->n_arenas) {
-        program->n_arenas = op.arena + 1;
+    if (op->arena >= program->n_arenas) {
+        program->n_arenas = op->arena + 1;
     }
+}
+
+void hrn_program_push(struct hrn_program *program, struct hrn_op op)
+{
+    *hrn_program_next(program) = op;
+    hrn_program_take_next(program);
 }
 
 void hrn_program_copy(struct hrn_program *to, const struct hrn_program *from)

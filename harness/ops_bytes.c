@@ -116,26 +116,25 @@ static size_t decode_size(const struct hrn_head *head, const struct hrn_op *op, 
     return fold ? size % HRN_REGION_MAX_BYTES : size;
 }
 
-/* The op of a record but for its id; *selector is the 16-bit field. */
-static struct hrn_op decode_fields(const struct hrn_head *head, const uint8_t *r,
-                                   uint32_t *selector)
+/* The op of a record but for its id. Returns the 16-bit field. */
+static uint32_t decode_fields(const struct hrn_head *head, const uint8_t *r, struct hrn_op *op)
 {
-    struct hrn_op op = {.id = HRN_NO_ID, .arena = r[0] >> 5 & 1u};
+    uint32_t selector = load(r + 2, 2);
+    *op = (struct hrn_op){.id = HRN_NO_ID, .arena = r[0] >> 5 & 1u};
     uint8_t code = r[0] & (KIND_CODES - 1);
-    op.kind = code < HRN_KIND_COUNT ? code : more_kinds[code - HRN_KIND_COUNT];
-    op.aux = n_aux[op.kind] == 0 ? 0 : (uint8_t)(r[1] % n_aux[op.kind]);
-    *selector = load(r + 2, 2);
-    if (op.kind == HRN_BURST) {
-        op.count = (uint16_t)(*selector % HRN_BURST_MAX + 1);
-    } else if (op.kind == HRN_FAULT) {
-        op.count = (uint16_t)*selector;
-    } else if (op.kind == HRN_MEMALIGN) {
-        op.align_bytes = r[1] < ALIGN_IS_POWER_MAX ? 1u << r[1] : *selector;
+    op->kind = code < HRN_KIND_COUNT ? code : more_kinds[code - HRN_KIND_COUNT];
+    op->aux = n_aux[op->kind] == 0 ? 0 : (uint8_t)(r[1] % n_aux[op->kind]);
+    if (op->kind == HRN_BURST) {
+        op->count = (uint16_t)(selector % HRN_BURST_MAX + 1);
+    } else if (op->kind == HRN_FAULT) {
+        op->count = (uint16_t)selector;
+    } else if (op->kind == HRN_MEMALIGN) {
+        op->align_bytes = r[1] < ALIGN_IS_POWER_MAX ? 1u << r[1] : selector;
     }
-    if (hrn_kind_has_size(op.kind)) {
-        op.size_bytes = decode_size(head, &op, load(r + 4, 4));
+    if (hrn_kind_has_size(op->kind)) {
+        op->size_bytes = decode_size(head, op, load(r + 4, 4));
     }
-    return op;
+    return selector;
 }
 
 /* Gives the op its id; false if it needs an object and none is live, or ids have run out. */
@@ -172,11 +171,11 @@ static bool is_surplus(const struct hrn_op *op, unsigned *n_lives)
 
 static void decode_record(struct hrn_program *program, const uint8_t *record, unsigned *n_lives)
 {
-    uint32_t selector;
-    struct hrn_op op = decode_fields(&program->head, record, &selector);
-    if (!is_surplus(&op, n_lives) && decode_id(&scratch, &op, program->n_ids, selector)) {
-        hrn_lives_apply(&scratch, &op);
-        hrn_program_push(program, op);
+    struct hrn_op *op = hrn_program_next(program);
+    uint32_t selector = decode_fields(&program->head, record, op);
+    if (!is_surplus(op, n_lives) && decode_id(&scratch, op, program->n_ids, selector)) {
+        hrn_lives_apply(&scratch, op);
+        hrn_program_take_next(program);
     }
 }
 
@@ -195,7 +194,11 @@ void hrn_program_decode(struct hrn_program *program, const uint8_t *bytes, size_
     for (size_t i = 0; i < HRN_BYTES_OPS_MAX && at < n_bytes; i++) {
         uint8_t record[HRN_RECORD_BYTES] = {0};
         size_t n = n_bytes - at < sizeof record ? n_bytes - at : sizeof record;
-        memcpy(record, bytes + at, n);
+        if (n == sizeof record) {
+            memcpy(record, bytes + at, sizeof record); /* of constant length: no call */
+        } else {
+            memcpy(record, bytes + at, n);
+        }
         decode_record(program, record, &n_lives);
         at += n;
     }

@@ -48,6 +48,11 @@ bool hrn_lives_selector(struct hrn_lives *lives, const struct hrn_op *op, size_t
 /* What the op does to the lists. */
 void hrn_lives_apply(struct hrn_lives *lives, const struct hrn_op *op);
 
+/* Room for an op behind the last one, undefined; and its taking, once it is filled in: what
+ * hrn_program_push does, without copies. */
+struct hrn_op *hrn_program_next(struct hrn_program *program);
+void hrn_program_take_next(struct hrn_program *program);
+
 /* The array with room for at least `need` items, moved if it must be; the process stops without
  * memory. */
 void *hrn_array_grow(void *array, size_t *cap, size_t need, size_t item_bytes);

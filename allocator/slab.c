@@ -107,7 +107,7 @@ static void *alloc_object(struct slm_slab *slab, size_t size_bytes, size_t align
 {
     size_t bytes = (size_bytes == 0 ? 1 : size_bytes) + slab->shape.gap_bytes;
     void *p = NULL;
-    if (size_bytes > slab->shape.region_bytes) {
+    if (size_bytes > slab->shape.max_bytes) {
         slab->header->run_requests++;
         slab->header->run_failures++;
     } else if (bytes > slab->largest_chunk_bytes) {

@@ -103,6 +103,9 @@ enum slm_status slm_slab_init(void *region, size_t region_bytes,
 enum slm_status slm_slab_attach(struct slm_slab **out, void *region, size_t region_bytes,
                                 const struct slm_slab_view *view);
 
+/* Whether the slab was made with these options (NULL: all default), name and max_bytes apart. */
+bool slm_slab_has_options(const struct slm_slab *slab, const struct slm_slab_options *options);
+
 /* Closes a view; the region and its objects stay. NULL is ignored. */
 void slm_slab_detach(struct slm_slab *slab);
 

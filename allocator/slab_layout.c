@@ -440,6 +440,15 @@ enum slm_status slm_slab_attach(struct slm_slab **out, void *region, size_t regi
     return SLM_OK;
 }
 
+bool slm_slab_has_options(const struct slm_slab *slab, const struct slm_slab_options *options)
+{
+    const struct slab_shape *is = &slab->shape;
+    struct slab_shape asked;
+    return shape_options(&asked, options) && asked.page_shift == is->page_shift &&
+           asked.min_shift == is->min_shift && asked.per_doubling == is->per_doubling &&
+           asked.gap_bytes == is->gap_bytes;
+}
+
 void slm_slab_detach(struct slm_slab *slab)
 {
     if (slab != NULL) {

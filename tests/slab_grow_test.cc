@@ -91,6 +91,14 @@ TEST_P(SlabGrow, MergesTheNewPagesWithAFreeRunBeforeThem)
     EXPECT_EQ(stats.longest_free_run_pages, now);
 }
 
+TEST_P(SlabGrow, ServesARunLongerThanItsFirstSize)
+{
+    slm_slab_grow_locked(slab.get(), region.bytes());
+    void *run = slm_slab_alloc(slab.get(), first_bytes + page_bytes());
+    EXPECT_NE(run, nullptr);
+    EXPECT_EQ(slm_slab_check(slab.get()), 0u);
+}
+
 TEST_P(SlabGrow, ByLessThanAPageChangesNothing)
 {
     std::vector<unsigned char> before = region.snapshot();

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening a zone that exists: nothing in it is believed before it was compared. */
+#include <string.h>
+
+#include "allocator/base/bits.h"
+#include "allocator/zone_priv.h"
+
+static bool text_ends(const char *text)
+{
+    return memchr(text, '\0', SLM_ZONE_NAME_BYTES) != NULL;
+}
+
+/* Sizes that follow from each other. */
+static bool sizes_fit(const struct zone_fixed *fixed)
+{
+    return fixed->header_bytes == sizeof(struct zone_header) &&
+           slm_journal_log_bytes(fixed->journal_entries) != 0 &&
+           fixed->slab_offset == zone_slab_offset(fixed->journal_entries) &&
+           fixed->first_bytes > fixed->slab_offset && fixed->first_bytes <= fixed->max_bytes &&
+           fixed->max_bytes <= ZONE_BYTES_MAX && fixed->lock_kind <= SLM_LOCK_FILE &&
+           text_ends(fixed->name) && text_ends(fixed->tag);
+}
+
+bool zone_bytes_are_right(const struct slm_zone *zone)
+{
+    uint64_t bytes = zone->header->bytes;
+    return bytes >= zone->fixed.first_bytes && bytes <= zone->fixed.max_bytes &&
+           bytes % ZONE_ALIGN == 0;
+}
+
+/* What the header's constant part is worth. */
+static enum slm_status judge_fixed(const struct zone_header *header, const char *label,
+                                   struct slm_error *error)
+{
+    const struct zone_fixed *fixed = &header->fixed;
+    if (fixed->magic != SLM_ZONE_MAGIC) {
+        return slm_error_set(error, SLM_E_MAGIC, 0, "%s: not a zone (it begins with %016llx)",
+                             label, (unsigned long long)fixed->magic);
+    }
+    if (fixed->version != SLM_ZONE_VERSION) {
+        return slm_error_set(error, SLM_E_VERSION, 0, "%s: layout version %u, expected %u", label,
+                             fixed->version, SLM_ZONE_VERSION);
+    }
+    if (header->checksum != zone_checksum(fixed)) {
+        return slm_error_set(error, SLM_E_CHECKSUM, 0, "%s: its header is damaged", label);
+    }
+    if (!sizes_fit(fixed)) {
+        return slm_error_set(error, SLM_E_SIZE, 0, "%s: sizes that do not fit each other", label);
+    }
+    return SLM_OK;
+}
+
+/* Whether this process may use it. */
+static enum slm_status judge_use(const struct zone_header *header, const char *label,
+                                 const struct slm_zone_attach_options *options,
+                                 struct slm_error *error)
+{
+    const struct zone_fixed *fixed = &header->fixed;
+    uint64_t here = zone_pid_namespace();
+    if (header->state == ZONE_BROKEN && !options->segment.read_only) {
+        return slm_error_set(error, SLM_E_BROKEN, 0, "%s: could not be repaired", label);
+    }
+    if (header->state != ZONE_READY && header->state != ZONE_BROKEN) {
+        return slm_error_set(error, SLM_E_STATE, 0, "%s: still being made, or its maker died",
+                             label);
+    }
+    if (fixed->pid_namespace != 0 && here != 0 && fixed->pid_namespace != here) {
+        return slm_error_set(error, SLM_E_STATE, 0, "%s: made in another pid namespace (%llu)",
+                             label, (unsigned long long)fixed->pid_namespace);
+    }
+    if (options->name != NULL && strcmp(options->name, fixed->name) != 0) {
+        return slm_error_set(error, SLM_E_NAME, 0, "%s: zone \"%s\", expected \"%.60s\"", label,
+                             fixed->name, options->name);
+    }
+    if (options->tag != NULL && strcmp(options->tag, fixed->tag) != 0) {
+        return slm_error_set(error, SLM_E_NAME, 0, "%s: tag \"%s\", expected \"%.60s\"", label,
+                             fixed->tag, options->tag);
+    }
+    return SLM_OK;
+}
+
+/* Compares the header, and keeps what never changes: from here on the copy is used. */
+static enum slm_status open_header(struct slm_zone *zone,
+                                   const struct slm_zone_attach_options *options,
+                                   struct slm_error *error)
+{
+    const char *label = slm_segment_label(zone->segment);
+    if (slm_segment_bytes(zone->segment) < ZONE_JOURNAL_OFFSET) {
+        return slm_error_set(error, SLM_E_TRUNCATED, 0, "%s: %zu bytes, too short for a zone",
+                             label, slm_segment_bytes(zone->segment));
+    }
+    zone->header = slm_segment_base(zone->segment);
+    enum slm_status status = judge_fixed(zone->header, label, error);
+    if (status == SLM_OK) {
+        status = judge_use(zone->header, label, options, error);
+    }
+    if (status != SLM_OK) {
+        return status;
+    }
+    zone->fixed = zone->header->fixed;
+    if (!zone_bytes_are_right(zone)) {
+        return slm_error_set(
+            error, SLM_E_SIZE, 0, "%s: a length of %llu bytes, %llu to %llu can be", label,
+            (unsigned long long)zone->header->bytes, (unsigned long long)zone->fixed.first_bytes,
+            (unsigned long long)zone->fixed.max_bytes);
+    }
+    if (slm_segment_bytes(zone->segment) < zone->header->bytes) {
+        return slm_error_set(error, SLM_E_TRUNCATED, 0, "%s: %zu bytes, its header says %llu",
+                             label, slm_segment_bytes(zone->segment),
+                             (unsigned long long)zone->header->bytes);
+    }
+    return SLM_OK;
+}
+
+/* Maps it with the addresses that it may grow into, which only its header tells. */
+static enum slm_status map_whole(struct slm_zone *zone,
+                                 const struct slm_zone_attach_options *options,
+                                 struct slm_error *error)
+{
+    struct slm_segment_options segment = options->segment;
+    segment.max_bytes = 0;
+    enum slm_status status = slm_segment_attach(&zone->segment, &segment, error);
+    if (status == SLM_OK) {
+        status = open_header(zone, options, error);
+    }
+    if (status != SLM_OK || zone->fixed.max_bytes <= slm_segment_max_bytes(zone->segment)) {
+        return status;
+    }
+    segment.max_bytes = (size_t)zone->fixed.max_bytes;
+    slm_segment_detach(zone->segment);
+    zone->segment = NULL;
+    status = slm_segment_attach(&zone->segment, &segment, error);
+    return status == SLM_OK ? open_header(zone, options, error) : status;
+}
+
+static enum slm_status check_all(struct slm_zone *zone, struct slm_error *error)
+{
+    unsigned broken = slm_zone_check_locked(zone);
+    return broken == 0 ? SLM_OK
+                       : slm_error_set(error, SLM_E_BROKEN, 0, "%s: breaks invariant %u",
+                                       slm_segment_label(zone->segment), broken);
+}
+
+enum slm_status slm_zone_attach(struct slm_zone **out,
+                                const struct slm_zone_attach_options *options,
+                                struct slm_error *error)
+{
+    slm_error_clear(error);
+    if (out == NULL || options == NULL) {
+        return slm_error_set(error, SLM_E_NULL, 0, "no zone: no options, or no place for it");
+    }
+    *out = NULL;
+    struct slm_zone *zone = zone_new();
+    if (zone == NULL) {
+        return slm_error_set(error, SLM_E_NOMEM, 0, "no memory for a zone's handle");
+    }
+    enum slm_status status = map_whole(zone, options, error);
+    if (status == SLM_OK) {
+        status = zone_open_parts(zone, options->lock_path, error);
+    }
+    if (status == SLM_OK && options->check) {
+        status = check_all(zone, error);
+    }
+    if (status != SLM_OK) {
+        slm_zone_detach(zone);
+        return status;
+    }
+    *out = zone;
+    return SLM_OK;
+}

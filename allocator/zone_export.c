@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Handing a zone over to the program that this process becomes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "allocator/zone_priv.h"
+#include "allocator/zone_set.h"
+
+static const struct form {
+    const char *prefix;
+    enum slm_segment_kind kind;
+    bool by_name;
+} forms[] = {
+    {"posix:", SLM_SEGMENT_POSIX, true},
+    {"file:", SLM_SEGMENT_FILE, true},
+    {"memfd:", SLM_SEGMENT_MEMFD, false},
+    {"sysv:", SLM_SEGMENT_SYSV, false},
+};
+
+enum { N_FORMS = sizeof forms / sizeof *forms };
+
+/* A memfd must be open in the new program. */
+static bool keep_over_exec(const struct slm_segment *segment)
+{
+    int fd = slm_segment_id(segment);
+    int flags = fcntl(fd, F_GETFD);
+    return flags >= 0 && fcntl(fd, F_SETFD, flags & ~FD_CLOEXEC) == 0;
+}
+
+static enum slm_status write_form(const struct form *form, const struct slm_segment *segment,
+                                  char *text, struct slm_error *error)
+{
+    const char *label = slm_segment_label(segment);
+    int n = form->by_name ? snprintf(text, SLM_ZONE_EXPORT_BYTES, "%s%s", form->prefix, label)
+                          : snprintf(text, SLM_ZONE_EXPORT_BYTES, "%s%d", form->prefix,
+                                     slm_segment_id(segment));
+    if (n < 0 || (unsigned)n >= SLM_ZONE_EXPORT_BYTES) {
+        return slm_error_set(error, SLM_E_SIZE, 0, "%.100s...: too long to be handed over", label);
+    }
+    return SLM_OK;
+}
+
+enum slm_status slm_zone_export(struct slm_zone *zone, char text[SLM_ZONE_EXPORT_BYTES],
+                                struct slm_error *error)
+{
+    const struct slm_segment *segment = zone->segment;
+    slm_error_clear(error);
+    text[0] = '\0';
+    for (unsigned i = 0; i < N_FORMS; i++) {
+        if (forms[i].kind == slm_segment_kind(segment)) {
+            if (forms[i].kind == SLM_SEGMENT_MEMFD && !keep_over_exec(segment)) {
+                return slm_error_set(error, SLM_E_IO, errno, "zone %s: descriptor %d: %s",
+                                     slm_zone_name(zone), slm_segment_id(segment), strerror(errno));
+            }
+            return write_form(&forms[i], segment, text, error);
+        }
+    }
+    return slm_error_set(error, SLM_E_OPTION, 0, "zone %s: %s memory cannot be handed over",
+                         slm_zone_name(zone), slm_segment_label(segment));
+}
+
+static bool parse_id(const char *digits, int *id)
+{
+    char *end;
+    errno = 0;
+    long value = strtol(digits, &end, 10);
+    *id = (int)value;
+    return errno == 0 && end != digits && *end == '\0' && value >= 0 && value <= INT32_MAX;
+}
+
+/* Fills in kind and name or id; false if the text is none of ours. */
+static bool parse_text(const char *text, struct slm_segment_options *segment)
+{
+    for (unsigned i = 0; i < N_FORMS; i++) {
+        size_t n = strlen(forms[i].prefix);
+        if (strncmp(text, forms[i].prefix, n) == 0) {
+            segment->kind = forms[i].kind;
+            segment->name = forms[i].by_name ? text + n : NULL;
+            return forms[i].by_name ? text[n] != '\0' : parse_id(text + n, &segment->id);
+        }
+    }
+    return false;
+}
+
+enum slm_status slm_zone_import(struct slm_zone **out, const char *text,
+                                const struct slm_zone_attach_options *options,
+                                struct slm_error *error)
+{
+    slm_error_clear(error);
+    if (out == NULL || text == NULL) {
+        return slm_error_set(error, SLM_E_NULL, 0, "no zone: no text, or no place for it");
+    }
+    *out = NULL;
+    struct slm_zone_attach_options whole = {0};
+    if (options != NULL) {
+        whole = *options;
+    }
+    memset(&whole.segment, 0, sizeof whole.segment);
+    if (!parse_text(text, &whole.segment)) {
+        return slm_error_set(error, SLM_E_OPTION, 0, "\"%.100s\": not a zone handed over", text);
+    }
+    enum slm_status status = slm_zone_attach(out, &whole, error);
+    if (status == SLM_OK && whole.segment.kind == SLM_SEGMENT_MEMFD) {
+        close(whole.segment.id);
+    }
+    return status;
+}

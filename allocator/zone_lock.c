@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A zone under its lock: taking it over from the dead, growing, allocating. */
+#include <string.h>
+
+#include "allocator/base/bits.h"
+#include "allocator/base/check.h"
+#include "allocator/zone_priv.h"
+
+/* Another process may have made it longer since this one last looked. */
+static enum slm_status see_growth(struct slm_zone *zone, struct slm_error *error)
+{
+    size_t bytes = (size_t)zone->header->bytes;
+    if (SLM_LIKELY(bytes == slm_segment_bytes(zone->segment))) {
+        return slm_slab_refresh_locked(zone->slab);
+    }
+    if (!zone_bytes_are_right(zone)) {
+        return SLM_E_BROKEN;
+    }
+    enum slm_status status = slm_segment_refresh(zone->segment, bytes, error);
+    return status == SLM_OK ? slm_slab_refresh_locked(zone->slab) : status;
+}
+
+static size_t slab_bytes(const struct slm_zone *zone)
+{
+    return (size_t)(zone->header->bytes - zone->fixed.slab_offset);
+}
+
+/* The last holder died. What it did not commit is undone, and a growth that it began is finished. */
+static enum slm_status repair(struct slm_zone *zone)
+{
+    enum slm_status status = slm_journal_recover(&zone->journal);
+    if (status == SLM_OK) {
+        (void)slm_slab_grow_locked(zone->slab, slab_bytes(zone));
+        zone->header->n_recoveries++;
+    } else {
+        zone->header->state = ZONE_BROKEN;
+    }
+    (void)slm_lock_mark_repaired(zone->lock);
+    return status;
+}
+
+/* The caller has the lock, or has not, as `got` says. */
+static enum slm_status enter(struct slm_zone *zone, enum slm_status got)
+{
+    if (got != SLM_OK && got != SLM_OWNER_DIED) {
+        return got;
+    }
+    enum slm_status status = see_growth(zone, NULL);
+    if (status == SLM_OK && got == SLM_OWNER_DIED) {
+        status = repair(zone);
+    }
+    if (SLM_UNLIKELY(zone->header->state != ZONE_READY || status == SLM_E_IMAGE)) {
+        status = SLM_E_BROKEN;
+    }
+    if (SLM_UNLIKELY(status != SLM_OK)) {
+        (void)slm_lock_unlock(zone->lock);
+    }
+    return status;
+}
+
+enum slm_status slm_zone_lock(struct slm_zone *zone)
+{
+    return zone->lock == NULL ? SLM_E_READ_ONLY : enter(zone, slm_lock_lock(zone->lock));
+}
+
+enum slm_status slm_zone_try(struct slm_zone *zone)
+{
+    return zone->lock == NULL ? SLM_E_READ_ONLY : enter(zone, slm_lock_try(zone->lock));
+}
+
+enum slm_status slm_zone_timed(struct slm_zone *zone, unsigned timeout_ms)
+{
+    return zone->lock == NULL ? SLM_E_READ_ONLY
+                              : enter(zone, slm_lock_timed(zone->lock, timeout_ms));
+}
+
+enum slm_status slm_zone_unlock(struct slm_zone *zone)
+{
+    if (zone->lock == NULL || !slm_lock_is_mine(zone->lock)) {
+        return SLM_E_OWNER;
+    }
+    slm_journal_commit(&zone->journal);
+    return slm_lock_unlock(zone->lock);
+}
+
+void slm_zone_commit(struct slm_zone *zone)
+{
+    slm_journal_commit(&zone->journal);
+}
+
+void slm_zone_abort(struct slm_zone *zone)
+{
+    slm_journal_abort(&zone->journal);
+}
+
+void slm_zone_reset_locked(struct slm_zone *zone)
+{
+    slm_journal_reset(&zone->journal);
+}
+
+enum slm_status slm_zone_set_root_locked(struct slm_zone *zone, void *object)
+{
+    return slm_journal_set_root(&zone->journal, object);
+}
+
+void *slm_zone_root(const struct slm_zone *zone)
+{
+    return slm_journal_root(&zone->journal);
+}
+
+void *slm_zone_alloc(struct slm_zone *zone, size_t size_bytes, enum slm_status *status)
+{
+    void *p = NULL;
+    enum slm_status got = slm_zone_lock(zone);
+    if (got == SLM_OK) {
+        p = slm_journal_alloc(&zone->journal, size_bytes);
+        got = p == NULL ? SLM_E_NOMEM : SLM_OK;
+        (void)slm_zone_unlock(zone);
+    }
+    if (status != NULL) {
+        *status = got;
+    }
+    return p;
+}
+
+void *slm_zone_calloc(struct slm_zone *zone, size_t size_bytes, enum slm_status *status)
+{
+    void *p = slm_zone_alloc(zone, size_bytes, status);
+    return p == NULL ? NULL : memset(p, 0, size_bytes);
+}
+
+enum slm_status slm_zone_free(struct slm_zone *zone, void *p)
+{
+    enum slm_status status = slm_zone_lock(zone);
+    if (status == SLM_OK) {
+        status = slm_journal_free(&zone->journal, p);
+        (void)slm_zone_unlock(zone);
+    }
+    return status;
+}
+
+/*
+ * The backing first, then the zone's length, then the slab's pages: a death after the second store
+ * leaves a growth that the repair finishes, one before it leaves backing that the next growth takes.
+ */
+enum slm_status zone_reserve(struct slm_zone *zone, size_t bytes, struct slm_error *error)
+{
+    return slm_segment_grow(zone->segment, bytes, error);
+}
+
+void zone_unreserve(struct slm_zone *zone)
+{
+    size_t bytes = (size_t)zone->header->bytes;
+    if (slm_segment_bytes(zone->segment) > bytes) {
+        (void)slm_segment_shrink(zone->segment, bytes, NULL);
+    }
+}
+
+void zone_publish_growth(struct slm_zone *zone)
+{
+    if (slm_segment_bytes(zone->segment) > zone->header->bytes) {
+        slm_journal_commit(&zone->journal);
+        __atomic_store_n(&zone->header->bytes, slm_segment_bytes(zone->segment), __ATOMIC_RELEASE);
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        (void)slm_slab_grow_locked(zone->slab, slab_bytes(zone));
+    }
+}
+
+enum slm_status slm_zone_grow(struct slm_zone *zone, size_t bytes, struct slm_error *error)
+{
+    slm_error_clear(error);
+    if (bytes > zone->fixed.max_bytes) {
+        return slm_error_set(error, SLM_E_SIZE, 0, "zone %s: %zu bytes are more than its %llu",
+                             zone->fixed.name, bytes, (unsigned long long)zone->fixed.max_bytes);
+    }
+    enum slm_status status = slm_zone_lock(zone);
+    if (status != SLM_OK) {
+        return slm_error_set(error, status, 0, "zone %s: %s", zone->fixed.name,
+                             slm_status_text(status));
+    }
+    if (bytes > zone->header->bytes) {
+        status = zone_reserve(zone, bytes, error);
+        zone_publish_growth(zone);
+    }
+    (void)slm_zone_unlock(zone);
+    return status;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reloading: what is declared is made, all of it or nothing. */
+#include "allocator/zone_set.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocator/base/bits.h"
+#include "allocator/zone_priv.h"
+
+struct slm_zone_set {
+    struct slm_zone **zones;
+    size_t n;
+};
+
+/* One zone of the set to be. Its lock is held from when it was opened to the end of the apply. */
+struct candidate {
+    const struct slm_zone_declaration *declaration;
+    struct slm_zone *zone;
+    size_t old_bytes; /* of a reused one, before it grows */
+    bool is_reused;
+    bool is_locked;
+};
+
+enum slm_status slm_zone_set_create(struct slm_zone_set **out)
+{
+    if (out == NULL) {
+        return SLM_E_NULL;
+    }
+    *out = calloc(1, sizeof **out);
+    return *out == NULL ? SLM_E_NOMEM : SLM_OK;
+}
+
+void slm_zone_set_destroy(struct slm_zone_set *set)
+{
+    if (set != NULL) {
+        for (size_t i = 0; i < set->n; i++) {
+            slm_zone_detach(set->zones[i]);
+        }
+        free(set->zones);
+        free(set);
+    }
+}
+
+struct slm_zone *slm_zone_set_find(const struct slm_zone_set *set, const char *name)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        if (strcmp(slm_zone_name(set->zones[i]), name) == 0) {
+            return set->zones[i];
+        }
+    }
+    return NULL;
+}
+
+struct slm_zone *slm_zone_set_at(const struct slm_zone_set *set, size_t idx)
+{
+    return idx < set->n ? set->zones[idx] : NULL;
+}
+
+enum slm_status slm_zone_set_adopt(struct slm_zone_set *set, struct slm_zone *zone)
+{
+    if (set == NULL || zone == NULL) {
+        return SLM_E_NULL;
+    }
+    if (slm_zone_set_find(set, slm_zone_name(zone)) != NULL) {
+        return SLM_E_TWICE;
+    }
+    struct slm_zone **zones = realloc(set->zones, (set->n + 1) * sizeof *zones);
+    if (zones == NULL) {
+        return SLM_E_NOMEM;
+    }
+    zones[set->n++] = zone;
+    set->zones = zones;
+    return SLM_OK;
+}
+
+static const char *or_empty(const char *text)
+{
+    return text == NULL ? "" : text;
+}
+
+/* Whether the zone can become what is declared without losing its content. */
+static bool can_be_reused(const struct slm_zone *zone,
+                          const struct slm_zone_declaration *declaration)
+{
+    const struct slm_zone_options *options = &declaration->options;
+    const struct zone_fixed *fixed = &zone->fixed;
+    uint64_t bytes = slm_align_up(options->bytes, ZONE_ALIGN);
+    unsigned entries = options->journal_entries != 0 ? options->journal_entries : 1024;
+    return !declaration->no_reuse && strcmp(fixed->tag, or_empty(options->tag)) == 0 &&
+           slm_segment_kind(zone->segment) == options->segment.kind &&
+           fixed->lock_kind == (uint32_t)options->lock && fixed->journal_entries == entries &&
+           slm_slab_has_options(zone->slab, &options->slab) && bytes >= zone->header->bytes &&
+           bytes <= fixed->max_bytes;
+}
+
+static enum slm_status open_reused(struct candidate *candidate, struct slm_zone *zone,
+                                   struct slm_error *error)
+{
+    size_t bytes = candidate->declaration->options.bytes;
+    candidate->zone = zone;
+    candidate->is_reused = true;
+    enum slm_status status = slm_zone_lock(zone);
+    if (status != SLM_OK) {
+        return slm_error_set(error, status, 0, "zone %s: %s", slm_zone_name(zone),
+                             slm_status_text(status));
+    }
+    candidate->is_locked = true;
+    candidate->old_bytes = (size_t)zone->header->bytes;
+    return bytes > candidate->old_bytes ? zone_reserve(zone, bytes, error) : SLM_OK;
+}
+
+static enum slm_status open_fresh(struct candidate *candidate, struct slm_error *error)
+{
+    enum slm_status status =
+        slm_zone_create(&candidate->zone, &candidate->declaration->options, error);
+    if (status == SLM_OK) {
+        status = slm_zone_lock(candidate->zone);
+        candidate->is_locked = status == SLM_OK;
+    }
+    return status;
+}
+
+static enum slm_status open_candidate(const struct slm_zone_set *set, struct candidate *candidate,
+                                      struct slm_error *error)
+{
+    struct slm_zone *old = slm_zone_set_find(set, candidate->declaration->options.name);
+    if (old != NULL && can_be_reused(old, candidate->declaration)) {
+        return open_reused(candidate, old, error);
+    }
+    return open_fresh(candidate, error);
+}
+
+static enum slm_status init_candidate(struct candidate *candidate, struct slm_error *error)
+{
+    const struct slm_zone_declaration *declaration = candidate->declaration;
+    if (declaration->init == NULL) {
+        return SLM_OK;
+    }
+    enum slm_status status =
+        declaration->init(candidate->zone, candidate->is_reused, declaration->data);
+    return status == SLM_OK ? SLM_OK
+                            : slm_error_set(error, status, 0, "zone %s: its init failed: %s",
+                                            declaration->options.name, slm_status_text(status));
+}
+
+/* As if it had never been looked at. */
+static void drop_candidate(struct candidate *candidate)
+{
+    struct slm_zone *zone = candidate->zone;
+    if (zone == NULL) {
+        return;
+    }
+    if (candidate->is_locked) {
+        slm_zone_abort(zone);
+        if (candidate->is_reused) {
+            zone_unreserve(zone);
+        }
+        (void)slm_zone_unlock(zone);
+    }
+    if (!candidate->is_reused) {
+        (void)slm_zone_remove(zone, NULL);
+        slm_zone_detach(zone);
+    }
+}
+
+/* Cannot fail: all that it needs was taken before. */
+static void settle_candidate(struct candidate *candidate)
+{
+    zone_publish_growth(candidate->zone);
+    (void)slm_zone_unlock(candidate->zone);
+}
+
+/* Two of one name? */
+static enum slm_status check_names(const struct slm_zone_declaration *declarations, size_t n,
+                                   struct slm_error *error)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *name = declarations[i].options.name;
+        if (name == NULL) {
+            return slm_error_set(error, SLM_E_NAME, 0, "declaration %zu has no name", i);
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(name, declarations[k].options.name) == 0) {
+                return slm_error_set(error, SLM_E_TWICE, 0, "zone %s is declared twice", name);
+            }
+        }
+    }
+    return SLM_OK;
+}
+
+/* All opened, then all initialised. */
+static enum slm_status prepare(const struct slm_zone_set *set, struct candidate *candidates,
+                               size_t n, struct slm_error *error)
+{
+    enum slm_status status = SLM_OK;
+    for (size_t i = 0; i < n && status == SLM_OK; i++) {
+        status = open_candidate(set, &candidates[i], error);
+    }
+    for (size_t i = 0; i < n && status == SLM_OK; i++) {
+        status = init_candidate(&candidates[i], error);
+    }
+    return status;
+}
+
+static bool is_among(const struct candidate *candidates, size_t n, const struct slm_zone *zone)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (candidates[i].zone == zone) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void replace_zones(struct slm_zone_set *set, struct slm_zone **zones,
+                          struct candidate *candidates, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        settle_candidate(&candidates[i]);
+        zones[i] = candidates[i].zone;
+    }
+    for (size_t i = 0; i < set->n; i++) {
+        if (!is_among(candidates, n, set->zones[i])) {
+            slm_zone_detach(set->zones[i]);
+        }
+    }
+    free(set->zones);
+    set->zones = zones;
+    set->n = n;
+}
+
+enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
+                                   const struct slm_zone_declaration *declarations, size_t n,
+                                   struct slm_error *error)
+{
+    slm_error_clear(error);
+    if (set == NULL || (declarations == NULL && n > 0)) {
+        return slm_error_set(error, SLM_E_NULL, 0, "no set, or no declarations");
+    }
+    enum slm_status status = check_names(declarations, n, error);
+    if (status != SLM_OK) {
+        return status;
+    }
+    struct slm_zone **zones = calloc(n + 1, sizeof(struct slm_zone *));
+    struct candidate *candidates = calloc(n + 1, sizeof *candidates);
+    if (zones == NULL || candidates == NULL) {
+        free(zones);
+        free(candidates);
+        return slm_error_set(error, SLM_E_NOMEM, 0, "no memory for %zu zones", n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        candidates[i].declaration = &declarations[i];
+    }
+    status = prepare(set, candidates, n, error);
+    if (status == SLM_OK) {
+        replace_zones(set, zones, candidates, n);
+    } else {
+        for (size_t i = n; i-- > 0;) {
+            drop_candidate(&candidates[i]);
+        }
+        free(zones);
+    }
+    free(candidates);
+    return status;
+}

@@ -75,6 +75,7 @@ static void after_fork_in_child(void)
 
 static void give(struct slm_lock_file *file)
 {
+    SLM_YIELD("file: give the file");
     (void)set_lock(file->fd, F_UNLCK);
     __atomic_store_n(&file->holder, 0, __ATOMIC_RELEASE);
 }
@@ -192,6 +193,7 @@ static enum slm_status take_both(struct slm_lock_file *file, uint64_t self)
         return SLM_E_LOCKED;
     }
     if (file->fd >= 0 || reopen(file)) {
+        SLM_YIELD("file: take the file");
         if (set_lock(file->fd, F_WRLCK) == 0) {
             return SLM_OK;
         }
@@ -205,9 +207,11 @@ static enum slm_status take_both(struct slm_lock_file *file, uint64_t self)
  * kept: SLM_LOCK_WAITERS if it slept, as others may still do. */
 static enum slm_status take_word(struct slm_lock_state *state, uint64_t self, uint64_t kept)
 {
+    SLM_YIELD("file: look at the word");
     uint64_t word = __atomic_load_n(&state->word, __ATOMIC_RELAXED);
     uint64_t wanted;
     do {
+        SLM_YIELD("file: swap the word");
         bool is_dead = slm_lock_owner_in(word) != 0;
         uint64_t repair = is_dead ? SLM_LOCK_REPAIR : word & SLM_LOCK_REPAIR;
         wanted = self | repair | (word & SLM_LOCK_WAITERS) | kept;
@@ -222,6 +226,7 @@ static enum slm_status take_word(struct slm_lock_state *state, uint64_t self, ui
 static void nap(struct slm_lock *lock, uint64_t deadline_ms)
 {
     struct slm_lock_state *state = lock->state;
+    SLM_YIELD("file: look at the word");
     uint64_t word = __atomic_load_n(&state->word, __ATOMIC_RELAXED);
     if (slm_lock_owner_in(word) != 0) {
         slm_lock_nap(lock, word, deadline_ms);

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A lock in memory shared with children, and children that end as a test wants them to. */
+#ifndef TESTS_LOCK_FIXTURE_H
+#define TESTS_LOCK_FIXTURE_H
+
+#include <atomic>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <string>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "allocator/lock.h"
+#include "allocator/lock_priv.h"
+
+namespace slm_test {
+
+/* Shared with every child forked later; more than a lock, for what the lock guards. */
+class SharedPage {
+  public:
+    SharedPage()
+    {
+        void *page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (page == MAP_FAILED) {
+            perror("mmap");
+            abort();
+        }
+        page_ = static_cast<unsigned char *>(page);
+    }
+
+    SharedPage(const SharedPage &) = delete;
+    SharedPage &operator=(const SharedPage &) = delete;
+
+    ~SharedPage()
+    {
+        munmap(page_, 4096);
+    }
+
+    slm_lock_state *state()
+    {
+        return reinterpret_cast<slm_lock_state *>(page_);
+    }
+
+    /* Numbers for the test's own use, 0 at first. */
+    std::atomic<uint64_t> &number(size_t i)
+    {
+        return reinterpret_cast<std::atomic<uint64_t> *>(page_ + 1024)[i];
+    }
+
+  private:
+    unsigned char *page_;
+};
+
+/* A made and attached lock. A file lock has its file in the test's scratch folder. */
+class Lock {
+  public:
+    explicit Lock(slm_lock_kind kind = SLM_LOCK_ROBUST)
+    {
+        static int n_files;
+        path_ = testing::TempDir() + "lock_" + std::to_string(getpid()) + "_" +
+                std::to_string(n_files++);
+        EXPECT_EQ(slm_lock_init(state(), kind), SLM_OK);
+        lock_ = attach(kind);
+    }
+
+    ~Lock()
+    {
+        slm_lock_detach(lock_);
+        unlink(path_.c_str());
+    }
+
+    /* One more handle of the same lock. */
+    slm_lock *attach(slm_lock_kind kind)
+    {
+        slm_lock *lock = nullptr;
+        slm_error error;
+        slm_lock_options options = {kind, path_.c_str(), 16};
+        EXPECT_EQ(slm_lock_attach(&lock, state(), &options, &error), SLM_OK) << error.text;
+        return lock;
+    }
+
+    operator slm_lock *()
+    {
+        return lock_;
+    }
+
+    slm_lock_state *state()
+    {
+        return page_.state();
+    }
+
+    uint64_t word()
+    {
+        return __atomic_load_n(&state()->word, __ATOMIC_ACQUIRE);
+    }
+
+    std::atomic<uint64_t> &number(size_t i)
+    {
+        return page_.number(i);
+    }
+
+    const std::string &path() const
+    {
+        return path_;
+    }
+
+  private:
+    SharedPage page_;
+    std::string path_;
+    slm_lock *lock_ = nullptr;
+};
+
+/* Runs body in a forked child; what it returns is the exit status. */
+inline pid_t start_child(const std::function<int()> &body)
+{
+    fflush(nullptr);
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(body());
+    }
+    if (child < 0) {
+        perror("fork");
+        abort();
+    }
+    return child;
+}
+
+/* The exit status; minus the signal if one ended it. */
+inline int reap(pid_t child)
+{
+    int status = 0;
+    if (waitpid(child, &status, 0) != child) {
+        return INT32_MIN;
+    }
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+inline int run_child(const std::function<int()> &body)
+{
+    return reap(start_child(body));
+}
+
+inline void die()
+{
+    kill(getpid(), SIGKILL);
+}
+
+/* Waits until the child is dead and not reaped: a zombie. */
+inline void await_zombie(pid_t child)
+{
+    siginfo_t info;
+    EXPECT_EQ(waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT), 0);
+}
+
+/* Gives the processor away until it is so. The test's own time limit ends what never is. */
+template <typename Condition> void await(Condition condition)
+{
+    while (!condition()) {
+        sched_yield();
+    }
+}
+
+/* The state letter in a process's or thread's stat file; 0: there is none. */
+inline char state_letter(pid_t tid)
+{
+    std::string path = "/proc/" + std::to_string(tid) + "/stat";
+    char text[1024];
+    FILE *file = fopen(path.c_str(), "r");
+    if (file == nullptr) {
+        return 0;
+    }
+    size_t length = fread(text, 1, sizeof text, file);
+    fclose(file);
+    char state = 0;
+    uint32_t start = 0;
+    return slm_lock_parse_stat(text, length, &state, &start) ? state : '\0';
+}
+
+/* A child that locks, and unlocks at once: its exit status is what locking said. */
+inline pid_t start_waiter(slm_lock *lock)
+{
+    return start_child([lock] {
+        int status = slm_lock_lock(lock);
+        return slm_lock_unlock(lock) == SLM_OK ? status : SLM_STATUS_COUNT;
+    });
+}
+
+/* Waits until that child sleeps behind a word that is marked as waited for. */
+inline void await_asleep(Lock &lock, pid_t child)
+{
+    await([&] { return (lock.word() & SLM_LOCK_WAITERS) != 0 && state_letter(child) == 'S'; });
+}
+
+/* Leaves the lock held by a child that is dead, and reaped. */
+inline void hold_and_die(slm_lock *lock)
+{
+    EXPECT_EQ(run_child([lock] {
+                  slm_lock_lock(lock);
+                  die();
+                  return 0;
+              }),
+              -SIGKILL);
+}
+
+} // namespace slm_test
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fork while another thread is with the lock, in every state that a lock can be in. */
+#include <thread>
+
+#include "tests/lock_fixture.h"
+
+namespace {
+
+using namespace slm_test;
+
+class LockFork : public testing::TestWithParam<slm_lock_kind> {
+  protected:
+    Lock lock{GetParam()};
+
+    /* Forks while another thread holds the lock; with the lock taken as `take` tells. */
+    void fork_while_held(enum slm_status taken, const std::function<int()> &child)
+    {
+        std::atomic<bool> is_held{false};
+        std::atomic<bool> is_over{false};
+        std::thread holder([&] {
+            EXPECT_EQ(slm_lock_lock(lock), taken);
+            is_held = true;
+            await([&] { return is_over.load(); });
+            EXPECT_TRUE(slm_lock_is_mine(lock));
+            EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+        });
+        await([&] { return is_held.load(); });
+        EXPECT_EQ(run_child(child), 0);
+        is_over = true;
+        holder.join();
+    }
+
+    /* What a child may not do to a lock that its parent's thread holds. 0: all was refused. */
+    int touch_held()
+    {
+        uint64_t owner = slm_lock_owner_in(lock.word());
+        if (slm_lock_is_mine(lock) || slm_lock_unlock(lock) != SLM_E_OWNER) {
+            return 1;
+        }
+        if (slm_lock_mark_repaired(lock) != SLM_E_OWNER || slm_lock_try(lock) != SLM_E_LOCKED) {
+            return 2;
+        }
+        if (slm_lock_timed(lock, 1) != SLM_E_TIMEOUT ||
+            slm_lock_force_unlock(lock, 0) != SLM_E_OWNER) {
+            return 3;
+        }
+        return slm_lock_owner_in(lock.word()) == owner ? 0 : 4;
+    }
+
+    int take_as(enum slm_status status)
+    {
+        if (slm_lock_lock(lock) != status || !slm_lock_is_mine(lock)) {
+            return 1;
+        }
+        return slm_lock_unlock(lock) == SLM_OK ? 0 : 2;
+    }
+};
+
+INSTANTIATE_TEST_SUITE_P(RobustAndFile, LockFork, testing::Values(SLM_LOCK_ROBUST, SLM_LOCK_FILE));
+
+TEST_P(LockFork, ChildTakesAFreeLock)
+{
+    std::thread([&] {
+        EXPECT_EQ(slm_lock_lock(lock), SLM_OK);
+        EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+    }).join();
+    EXPECT_EQ(run_child([&] { return take_as(SLM_OK); }), 0);
+    EXPECT_EQ(slm_lock_try(lock), SLM_OK);
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+}
+
+TEST_P(LockFork, ChildOwnsNothingThatAThreadOfItsParentHolds)
+{
+    fork_while_held(SLM_OK, [&] { return touch_held(); });
+}
+
+TEST_P(LockFork, ChildOwnsNothingThatItsParentsForkingThreadHolds)
+{
+    ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
+    EXPECT_EQ(run_child([&] { return touch_held(); }), 0);
+    EXPECT_TRUE(slm_lock_is_mine(lock));
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+}
+
+TEST_P(LockFork, ChildWaitsBehindThoseWhoWait)
+{
+    std::atomic<bool> is_over{false};
+    std::atomic<bool> is_held{false};
+    std::thread holder([&] {
+        EXPECT_EQ(slm_lock_lock(lock), SLM_OK);
+        is_held = true;
+        await([&] { return is_over.load(); });
+        EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+    });
+    await([&] { return is_held.load(); });
+    pid_t first = start_waiter(lock);
+    await_asleep(lock, first);
+    EXPECT_EQ(run_child([&] { return touch_held(); }), 0);
+    pid_t second = start_waiter(lock);
+    await([&] { return lock.state()->n_waits >= 3 && state_letter(second) == 'S'; });
+    is_over = true;
+    EXPECT_EQ(reap(first), SLM_OK);
+    EXPECT_EQ(reap(second), SLM_OK);
+    holder.join();
+    EXPECT_EQ(lock.word(), 0u);
+}
+
+TEST_P(LockFork, ChildCannotDropTheMarkForRepairOfALockThatItDoesNotHold)
+{
+    hold_and_die(lock);
+    fork_while_held(SLM_OWNER_DIED, [&] { return touch_held(); });
+    EXPECT_EQ(run_child([&] { return take_as(SLM_OWNER_DIED); }), 0);
+    EXPECT_EQ(slm_lock_lock(lock), SLM_OWNER_DIED);
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+}
+
+TEST_P(LockFork, ChildFindsADeadOwner)
+{
+    hold_and_die(lock);
+    EXPECT_EQ(run_child([&] { return take_as(SLM_OWNER_DIED); }), 0);
+}
+
+/* The owner's thread is not in the child, and that is no death. */
+TEST_P(LockFork, HoldersThatAreNotInTheChildLiveOn)
+{
+    fork_while_held(SLM_OK, [&] {
+        slm_lock_owner owner;
+        slm_lock_look(lock, &owner);
+        return owner.is_alive && owner.thread_id != getpid() ? 0 : 1;
+    });
+}
+
+TEST_P(LockFork, ChildHoldsWhatItTookAndTheParentDoesNot)
+{
+    SharedPage page;
+    pid_t child = start_child([&] {
+        slm_lock_lock(lock);
+        page.number(0) = 1;
+        await([&] { return page.number(1) != 0; });
+        return static_cast<int>(slm_lock_unlock(lock));
+    });
+    await([&] { return page.number(0) != 0; });
+    EXPECT_EQ(slm_lock_try(lock), SLM_E_LOCKED);
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_E_OWNER);
+    page.number(1) = 1;
+    EXPECT_EQ(reap(child), SLM_OK);
+    EXPECT_EQ(slm_lock_try(lock), SLM_OK);
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+}
+
+/* A child that opened another file under that path would hold a lock that excludes nobody. */
+TEST(LockForkFile, ChildRefusesAnotherFileUnderThePath)
+{
+    Lock lock(SLM_LOCK_FILE);
+    ASSERT_EQ(rename(lock.path().c_str(), (lock.path() + ".old").c_str()), 0);
+    EXPECT_EQ(run_child([&] { return static_cast<int>(slm_lock_lock(lock)); }), SLM_E_IO);
+    EXPECT_EQ(slm_lock_try(lock), SLM_OK);
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+    unlink((lock.path() + ".old").c_str());
+}
+
+} // namespace

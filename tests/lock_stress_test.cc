@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Processes that share a lock and are killed at any moment: exclusion, and every death is told. */
+#include <random>
+#include <vector>
+
+#include "tests/lock_fixture.h"
+
+namespace {
+
+using namespace slm_test;
+
+/* What the lock guards. The two counts are equal whenever nobody is inside. */
+struct guarded {
+    std::atomic<uint64_t> &inside; /* who is in, 0: nobody */
+    std::atomic<uint64_t> &first;
+    std::atomic<uint64_t> &second;
+    std::atomic<uint64_t> &n_wrong;
+    std::atomic<uint64_t> &n_repairs;
+
+    explicit guarded(Lock &lock)
+        : inside(lock.number(0)), first(lock.number(1)), second(lock.number(2)),
+          n_wrong(lock.number(3)), n_repairs(lock.number(4))
+    {
+    }
+
+    void repair()
+    {
+        n_repairs++;
+        second = first.load();
+        inside = 0;
+    }
+
+    void change()
+    {
+        n_wrong += inside.exchange(slm_lock_self()) != 0;
+        n_wrong += first.load() != second.load();
+        first++;
+        /* Most of a turn is here, so that most deaths of an owner are. */
+        slm_lock_system.pause(200);
+        second++;
+        n_wrong += inside.exchange(0) != slm_lock_self();
+    }
+};
+
+/* By any of the three calls. */
+enum slm_status take(slm_lock *lock, unsigned n)
+{
+    return n % 3 == 0   ? slm_lock_try(lock)
+           : n % 3 == 1 ? slm_lock_timed(lock, 1)
+                        : slm_lock_lock(lock);
+}
+
+int work_for_ever(Lock &lock)
+{
+    guarded data(lock);
+    for (unsigned n = 0;; n++) {
+        enum slm_status status = take(lock, n);
+        if (status == SLM_E_LOCKED || status == SLM_E_TIMEOUT) {
+            continue;
+        }
+        if (status == SLM_OWNER_DIED) {
+            data.repair();
+            slm_lock_mark_repaired(lock);
+        } else if (status != SLM_OK) {
+            return static_cast<int>(status);
+        }
+        data.change();
+        data.n_wrong += slm_lock_unlock(lock) != SLM_OK;
+    }
+}
+
+class LockStress : public testing::TestWithParam<slm_lock_kind> {};
+
+INSTANTIATE_TEST_SUITE_P(RobustAndFile, LockStress,
+                         testing::Values(SLM_LOCK_ROBUST, SLM_LOCK_FILE));
+
+/* Turns between two deaths, so that time plays no part. */
+void await_turns(guarded &data, uint64_t n_turns)
+{
+    uint64_t before = data.first;
+    await([&] { return data.first >= before + n_turns; });
+}
+
+TEST_P(LockStress, KilledAtAnyMomentTheLivingStayExcludedAndGetOn)
+{
+    constexpr size_t n_workers = 4;
+    constexpr int n_kills = 300;
+    Lock lock(GetParam());
+    guarded data(lock);
+    std::mt19937 random(1);
+    std::vector<pid_t> workers;
+    for (size_t i = 0; i < n_workers; i++) {
+        workers.push_back(start_child([&] { return work_for_ever(lock); }));
+    }
+    for (int i = 0; i < n_kills; i++) {
+        await_turns(data, random() % 50);
+        pid_t &worker = workers[random() % n_workers];
+        kill(worker, SIGKILL);
+        ASSERT_EQ(reap(worker), -SIGKILL);
+        worker = start_child([&] { return work_for_ever(lock); });
+    }
+    for (pid_t worker : workers) {
+        kill(worker, SIGKILL);
+        EXPECT_EQ(reap(worker), -SIGKILL);
+    }
+    EXPECT_EQ(data.n_wrong, 0u);
+    EXPECT_GE(data.n_repairs, static_cast<uint64_t>(n_kills / 20));
+    enum slm_status last = slm_lock_try(lock);
+    EXPECT_TRUE(last == SLM_OK || last == SLM_OWNER_DIED);
+    EXPECT_LE(data.n_repairs, lock.state()->n_deaths);
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+    printf("%lu turns, %u owners died, %lu repairs\n", static_cast<unsigned long>(data.first),
+           lock.state()->n_deaths, static_cast<unsigned long>(data.n_repairs));
+}
+
+} // namespace

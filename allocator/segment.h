@@ -24,6 +24,7 @@ extern "C" {
  *          file segments have a name, and stay until they are removed.
  * Safety   Threads: a handle is not for two threads at once. Processes: any number may attach.
  *          Signals: none of these is for handlers. Fork: see Model.
+ *          Fork waits while another thread of the process grows a segment.
  * Failure  Every call that fails leaves nothing behind: no file, no mapping, no descriptor.
  *          error->text has path or name in it.
  * Source   mmap(2), shm_overview(7), sysvipc(7), memfd_create(2); nginx's ngx_shmem for the first
@@ -62,10 +63,12 @@ struct slm_segment_options {
 };
 
 /*
- * Makes a new segment and maps it; all its bytes are 0. Fails: SLM_E_NULL, SLM_E_OPTION (kind,
- * huge, read_only), SLM_E_SIZE (0 bytes, or the range would wrap), SLM_E_NAME, SLM_E_EXISTS (nothing is
- * overwritten), SLM_E_ACCESS, SLM_E_SPACE (the backing cannot be reserved in full), SLM_E_NOMEM
- * (addresses, descriptors, huge pages), SLM_E_IO. Cost: O(bytes) where the system has to reserve
+ * Makes a new segment and maps it; all its bytes are 0. Others who look for its name see 0 bytes
+ * until it is whole. Fails, *out NULL: SLM_E_NULL, SLM_E_OPTION (kind, huge, mode, read_only),
+ * SLM_E_SIZE (0 bytes, or the range would wrap), SLM_E_NAME, SLM_E_EXISTS (nothing is overwritten),
+ * SLM_E_MISSING (the folder), SLM_E_ACCESS, SLM_E_SPACE (the backing cannot be reserved in full, or
+ * RLIMIT_FSIZE is below it; no SIGXFSZ), SLM_E_NOMEM (addresses, descriptors, huge pages),
+ * SLM_E_IO. Cost: O(bytes) where the system has to reserve
  * the backing.
  */
 enum slm_status slm_segment_create(struct slm_segment **out,
@@ -73,12 +76,14 @@ enum slm_status slm_segment_create(struct slm_segment **out,
                                    struct slm_error *error);
 
 /*
- * Maps a segment that exists: all of it, as long as it is now. ANONYMOUS and ZERO cannot be
- * attached: SLM_E_OPTION. Follows no symbolic link, takes no FIFO, device or folder, and nothing
- * that another user than the caller's effective one or root owns, or that others may write to
- * unless their permissions were asked for by `mode` (0: 0600): SLM_E_ACCESS. Fails besides: SLM_E_NULL,
- * SLM_E_NAME, SLM_E_MISSING, SLM_E_TRUNCATED (0 bytes, or no whole page), SLM_E_SIZE (more than
- * max_bytes, if that is not 0), SLM_E_NOMEM, SLM_E_IO.
+ * Maps a segment that exists: all of it, as long as it is now (SYSV: as its maker's max_bytes; it
+ * does not grow). If it has holes, as a copy may, they are reserved, unless read_only. ANONYMOUS
+ * and ZERO cannot be attached: SLM_E_OPTION. Follows no symbolic link, takes no FIFO, device or
+ * folder, and nothing that another user than the caller's effective one or root owns, or that
+ * others may write to unless their permissions were asked for by `mode` (0: 0600): SLM_E_ACCESS.
+ * Fails besides, *out NULL: SLM_E_NULL, SLM_E_OPTION (kind, huge, mode), SLM_E_NAME, SLM_E_MISSING,
+ * SLM_E_TRUNCATED (0 bytes, or not whole pages), SLM_E_SIZE (more than max_bytes, if that is not
+ * 0), SLM_E_SPACE, SLM_E_NOMEM, SLM_E_IO.
  */
 enum slm_status slm_segment_attach(struct slm_segment **out,
                                    const struct slm_segment_options *options,
@@ -88,29 +93,36 @@ enum slm_status slm_segment_attach(struct slm_segment **out,
 void slm_segment_detach(struct slm_segment *segment);
 
 /*
- * Makes it at least `bytes` long; the new part is 0. Fails, changing nothing: SLM_E_SIZE (above
- * max_bytes), SLM_E_READ_ONLY, SLM_E_SPACE, SLM_E_NOMEM, SLM_E_IO. ANONYMOUS, ZERO and SYSV have
- * all of max_bytes from the start, and only show more of it; the rest is reserved from the system.
+ * Makes it at least `bytes` long; the new part is 0. Fails, changing nothing: SLM_E_SIZE (0, or
+ * above max_bytes), SLM_E_READ_ONLY, SLM_E_TRUNCATED (somebody cut it), SLM_E_SPACE, SLM_E_NOMEM,
+ * SLM_E_IO. Others see the new length when all of it is reserved; of those who grow one segment at
+ * once, each gets at least what it asked for, and a failure takes nothing from the others.
+ * ANONYMOUS, ZERO and SYSV have all of max_bytes from the start, and only show more of it; the rest
+ * is reserved from the system.
  */
 enum slm_status slm_segment_grow(struct slm_segment *segment, size_t bytes,
                                  struct slm_error *error);
 
 /*
  * Undoes growth that nobody has used yet, by the one who grew it: the length becomes `bytes` again.
- * SLM_E_SIZE: it is not longer than that.
+ * Fails, changing nothing: SLM_E_SIZE (0, or it is not longer than that), SLM_E_READ_ONLY,
+ * SLM_E_TRUNCATED, SLM_E_STATE (another process made it longer still, or mapped less of it than
+ * there is), SLM_E_IO.
  */
 enum slm_status slm_segment_shrink(struct slm_segment *segment, size_t bytes,
                                    struct slm_error *error);
 
 /*
- * Maps what another process added, at least up to `bytes`. SLM_E_TRUNCATED: it is shorter than that
- * (or than what is mapped: somebody cut it).
+ * Maps what another process added, at least up to `bytes`. Fails, changing nothing: SLM_E_TRUNCATED
+ * (it is shorter than that, or than what is mapped: somebody cut it), SLM_E_SIZE (above max_bytes),
+ * SLM_E_NOMEM, SLM_E_IO. ANONYMOUS, ZERO and SYSV: only shows more, up to `bytes`.
  */
 enum slm_status slm_segment_refresh(struct slm_segment *segment, size_t bytes,
                                     struct slm_error *error);
 
 /* SLM_OK, or SLM_E_TRUNCATED when somebody cut the file or segment that is mapped here, so that
- * touching it may raise SIGBUS. One fstat; OK without one for the kinds that cannot be cut. */
+ * touching it may raise SIGBUS. One fstat; OK without one for the kinds that cannot be cut. Fails
+ * besides: SLM_E_IO. */
 enum slm_status slm_segment_verify(const struct slm_segment *segment, struct slm_error *error);
 
 /* Removes the name of a POSIX or FILE segment, or marks a SYSV one (by id); whoever has it keeps
@@ -135,6 +147,18 @@ struct slm_segment_entry {
 enum slm_status slm_segment_list(const struct slm_segment_options *options,
                                  bool (*visit)(void *data, const struct slm_segment_entry *entry),
                                  void *data, struct slm_error *error);
+
+/*
+ * Opt-in: from here on, touching what was cut off a segment of this process is no SIGBUS. The page
+ * becomes one of zeros that is this process's own (and is lost), and the segment is marked: verify,
+ * refresh, grow and shrink answer SLM_E_TRUNCATED without asking the system, until it is detached.
+ * Every other SIGBUS goes on to the handler that was there before, or ends the process as it did.
+ * Calling it again does nothing. Install it before handlers of others that are to see their signals
+ * first; one that replaces it must chain. Fails: SLM_E_IO. Safety: any thread; not in a handler.
+ * The handler itself calls mmap only, takes no lock, keeps errno and runs on the alternate stack if
+ * there is one.
+ */
+enum slm_status slm_segment_guard_install(struct slm_error *error);
 
 /* --- What a handle knows. segment is not NULL. --- */
 

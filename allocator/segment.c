@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Segments: which part of the system serves which kind. */
+#define _GNU_SOURCE
+#include "allocator/segment.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocator/base/bits.h"
+#include "allocator/segment_priv.h"
+
+/* What segments know better than slm_error_of_errno. */
+static enum slm_status status_of(int os_errno)
+{
+    switch (os_errno) {
+    case ENAMETOOLONG:
+        return SLM_E_NAME;
+    case ENOTDIR:
+    case EBADF: /* a descriptor that the caller handed over */
+        return SLM_E_MISSING;
+    case EISDIR:
+    case EROFS:
+        return SLM_E_ACCESS;
+    default:
+        return slm_error_of_errno(os_errno);
+    }
+}
+
+enum slm_status slm_segment_fail(struct slm_error *error, const char *label, const char *what)
+{
+    int os_errno = errno;
+    return slm_error_set(error, status_of(os_errno), os_errno, "%s: %s: %s", label, what,
+                         strerror(os_errno));
+}
+
+enum slm_status slm_segment_cut(struct slm_error *error, const char *label, size_t now_bytes,
+                                size_t expected_bytes)
+{
+    return slm_error_set(error, SLM_E_TRUNCATED, 0, "%s: cut to %zu bytes, where %zu were", label,
+                         now_bytes, expected_bytes);
+}
+
+static bool has_file(enum slm_segment_kind kind)
+{
+    return kind == SLM_SEGMENT_POSIX || kind == SLM_SEGMENT_MEMFD || kind == SLM_SEGMENT_FILE;
+}
+
+/* --- Making handles --- */
+
+static bool may_be_huge(enum slm_segment_kind kind)
+{
+    return kind == SLM_SEGMENT_ANONYMOUS || kind == SLM_SEGMENT_SYSV || kind == SLM_SEGMENT_MEMFD;
+}
+
+static enum slm_status check_options(const struct slm_segment_options *options,
+                                     struct slm_error *error)
+{
+    const char *wrong = NULL;
+    if ((unsigned)options->kind > SLM_SEGMENT_FILE) {
+        wrong = "kind";
+    } else if ((unsigned)options->huge > SLM_SEGMENT_HUGE_MUST) {
+        wrong = "huge";
+    } else if (options->huge != SLM_SEGMENT_HUGE_NO && !may_be_huge(options->kind)) {
+        wrong = "huge, for this kind";
+    } else if ((options->mode & ~(mode_t)0777) != 0) {
+        wrong = "mode";
+    }
+    if (wrong != NULL) {
+        return slm_error_set(error, SLM_E_OPTION, 0, "a segment's option %s is not allowed", wrong);
+    }
+    return slm_segment_check_name(options, error);
+}
+
+static enum slm_status make_handle(struct slm_segment **out,
+                                   const struct slm_segment_options *options,
+                                   struct slm_error *error)
+{
+    size_t label_bytes = (size_t)slm_segment_path(NULL, 0, options) + SLM_SEGMENT_LABEL_BYTES;
+    struct slm_segment *segment = slm_segment_sys.malloc(sizeof *segment + label_bytes);
+    if (segment == NULL) {
+        return slm_error_set(error, SLM_E_NOMEM, 0, "no memory for a segment's handle");
+    }
+    *segment = (struct slm_segment){
+        .page_bytes = slm_segment_system_page_bytes(),
+        .guard_bytes = options->guard ? slm_segment_system_page_bytes() : 0,
+        .kind = options->kind,
+        .read_only = options->read_only,
+        .fd = -1,
+        .id = -1,
+    };
+    (void)slm_segment_path(segment->label, label_bytes, options);
+    *out = segment;
+    return SLM_OK;
+}
+
+static enum slm_status create_with(struct slm_segment *segment,
+                                   const struct slm_segment_options *options, bool huge,
+                                   struct slm_error *error)
+{
+    return has_file(segment->kind) ? slm_segment_file_create(segment, options, huge, error)
+                                   : slm_segment_memory_create(segment, options, huge, error);
+}
+
+/* If huge pages cannot be had, for whatever reason, plain ones tell whether it was that. */
+static enum slm_status create_any(struct slm_segment *segment,
+                                  const struct slm_segment_options *options,
+                                  struct slm_error *error)
+{
+    if (options->huge == SLM_SEGMENT_HUGE_TRY &&
+        create_with(segment, options, true, error) == SLM_OK) {
+        return SLM_OK;
+    }
+    return create_with(segment, options, options->huge == SLM_SEGMENT_HUGE_MUST, error);
+}
+
+static enum slm_status attach_any(struct slm_segment *segment,
+                                  const struct slm_segment_options *options,
+                                  struct slm_error *error)
+{
+    return has_file(segment->kind) ? slm_segment_file_attach(segment, options, error)
+                                   : slm_segment_sysv_attach(segment, options, error);
+}
+
+typedef enum slm_status make_any(struct slm_segment *segment,
+                                 const struct slm_segment_options *options,
+                                 struct slm_error *error);
+
+static enum slm_status make(struct slm_segment **out, const struct slm_segment_options *options,
+                            make_any *make_it, struct slm_error *error)
+{
+    struct slm_segment *segment = NULL;
+    enum slm_status status = check_options(options, error);
+    if (status == SLM_OK) {
+        status = make_handle(&segment, options, error);
+    }
+    if (status != SLM_OK) {
+        return status;
+    }
+    status = make_it(segment, options, error);
+    if (status != SLM_OK) {
+        free(segment);
+        return status;
+    }
+    *out = segment;
+    return slm_error_clear(error);
+}
+
+/* Whether there are options and a place for the handle, which is NULL until there is one. */
+static bool has_arguments(struct slm_segment **out, const struct slm_segment_options *options,
+                          struct slm_error *error)
+{
+    if (out != NULL) {
+        *out = NULL;
+    }
+    if (out != NULL && options != NULL) {
+        return true;
+    }
+    (void)slm_error_set(error, SLM_E_NULL, 0, "no options, or no place for the handle");
+    return false;
+}
+
+enum slm_status slm_segment_create(struct slm_segment **out,
+                                   const struct slm_segment_options *options,
+                                   struct slm_error *error)
+{
+    if (!has_arguments(out, options, error)) {
+        return SLM_E_NULL;
+    }
+    if (options->read_only) {
+        return slm_error_set(error, SLM_E_OPTION, 0, "a new segment cannot be read-only");
+    }
+    return make(out, options, create_any, error);
+}
+
+enum slm_status slm_segment_attach(struct slm_segment **out,
+                                   const struct slm_segment_options *options,
+                                   struct slm_error *error)
+{
+    if (!has_arguments(out, options, error)) {
+        return SLM_E_NULL;
+    }
+    if (options->kind == SLM_SEGMENT_ANONYMOUS || options->kind == SLM_SEGMENT_ZERO) {
+        return slm_error_set(error, SLM_E_OPTION, 0, "kind %d is inherited by fork only",
+                             (int)options->kind);
+    }
+    return make(out, options, attach_any, error);
+}
+
+void slm_segment_detach(struct slm_segment *segment)
+{
+    if (segment != NULL) {
+        slm_segment_release(segment);
+        slm_segment_backing_close(segment);
+        free(segment);
+    }
+}
+
+/* --- Length --- */
+
+/* For calls that change the length. */
+static enum slm_status check_changeable(const struct slm_segment *segment, size_t bytes,
+                                        struct slm_error *error)
+{
+    if (segment->read_only) {
+        return slm_error_set(error, SLM_E_READ_ONLY, 0, "%s: attached read-only", segment->label);
+    }
+    if (bytes == 0 || bytes > segment->max_bytes) {
+        return slm_error_set(error, SLM_E_SIZE, 0, "%s: %zu bytes are not within 1 to %zu",
+                             segment->label, bytes, segment->max_bytes);
+    }
+    return slm_segment_verify(segment, error);
+}
+
+/* Shows more of what is mapped already. */
+static enum slm_status show_up_to(struct slm_segment *segment, size_t to, struct slm_error *error)
+{
+    enum slm_status status = slm_segment_show(segment, segment->bytes, to, error);
+    if (status == SLM_OK) {
+        segment->bytes = to;
+    }
+    return status;
+}
+
+enum slm_status slm_segment_grow(struct slm_segment *segment, size_t bytes, struct slm_error *error)
+{
+    enum slm_status status = check_changeable(segment, bytes, error);
+    if (status != SLM_OK) {
+        return status;
+    }
+    size_t to = slm_align_up(bytes, segment->page_bytes);
+    if (to <= segment->bytes) {
+        return SLM_OK;
+    }
+    return has_file(segment->kind) ? slm_segment_file_grow(segment, to, error)
+                                   : show_up_to(segment, to, error);
+}
+
+enum slm_status slm_segment_shrink(struct slm_segment *segment, size_t bytes,
+                                   struct slm_error *error)
+{
+    enum slm_status status = check_changeable(segment, bytes, error);
+    if (status != SLM_OK) {
+        return status;
+    }
+    size_t to = slm_align_up(bytes, segment->page_bytes);
+    if (to >= segment->bytes) {
+        return slm_error_set(error, SLM_E_SIZE, 0, "%s: %zu bytes, not more than %zu",
+                             segment->label, segment->bytes, to);
+    }
+    return has_file(segment->kind) ? slm_segment_file_shrink(segment, to, error)
+                                   : slm_segment_memory_shrink(segment, to, error);
+}
+
+/* Whole pages of what is there, as far as the range goes. */
+static enum slm_status refresh_file(struct slm_segment *segment, size_t bytes,
+                                    struct slm_error *error)
+{
+    size_t to;
+    enum slm_status status = slm_segment_file_size(segment, &to, error);
+    if (status != SLM_OK) {
+        return status;
+    }
+    if (to < bytes) {
+        return slm_segment_cut(error, segment->label, to, bytes);
+    }
+    to -= to % segment->page_bytes;
+    return show_up_to(segment, to < segment->max_bytes ? to : segment->max_bytes, error);
+}
+
+enum slm_status slm_segment_refresh(struct slm_segment *segment, size_t bytes,
+                                    struct slm_error *error)
+{
+    if (bytes > segment->max_bytes) {
+        return slm_error_set(error, SLM_E_SIZE, 0, "%s: %zu bytes, more than the range of %zu",
+                             segment->label, bytes, segment->max_bytes);
+    }
+    enum slm_status status = slm_segment_verify(segment, error);
+    if (status == SLM_OK && has_file(segment->kind)) {
+        return refresh_file(segment, bytes, error);
+    }
+    size_t to = slm_align_up(bytes, segment->page_bytes);
+    return status == SLM_OK && to > segment->bytes ? show_up_to(segment, to, error) : status;
+}
+
+enum slm_status slm_segment_verify(const struct slm_segment *segment, struct slm_error *error)
+{
+    size_t size_bytes;
+    (void)slm_error_clear(error);
+    if (slm_segment_slot_is_cut(segment->slot)) {
+        return slm_error_set(error, SLM_E_TRUNCATED, 0, "%s: it was cut, and touched since",
+                             segment->label);
+    }
+    return has_file(segment->kind) ? slm_segment_file_size(segment, &size_bytes, error) : SLM_OK;
+}
+
+/* --- What a handle knows --- */
+
+void *slm_segment_base(const struct slm_segment *segment)
+{
+    return segment->base;
+}
+
+size_t slm_segment_bytes(const struct slm_segment *segment)
+{
+    return segment->bytes;
+}
+
+size_t slm_segment_max_bytes(const struct slm_segment *segment)
+{
+    return segment->max_bytes;
+}
+
+enum slm_segment_kind slm_segment_kind(const struct slm_segment *segment)
+{
+    return segment->kind;
+}
+
+bool slm_segment_is_read_only(const struct slm_segment *segment)
+{
+    return segment->read_only;
+}
+
+int slm_segment_id(const struct slm_segment *segment)
+{
+    return has_file(segment->kind) ? segment->fd : segment->id;
+}
+
+const char *slm_segment_label(const struct slm_segment *segment)
+{
+    return segment->label;
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Segments with a descriptor: POSIX, memfd, files. */
+#define _GNU_SOURCE /* O_NOFOLLOW, MFD_HUGETLB */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "allocator/segment_priv.h"
+
+/* Of a file that turns out to be a FIFO, a terminal or a link nothing happens. */
+#define OPEN_FLAGS       (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+#define STAT_BLOCK_BYTES 512u /* the unit of st_blocks */
+
+static bool has_name(const struct slm_segment *segment)
+{
+    return segment->kind != SLM_SEGMENT_MEMFD;
+}
+
+static void label_memfd(struct slm_segment *segment)
+{
+    if (!has_name(segment)) {
+        (void)snprintf(segment->label, SLM_SEGMENT_LABEL_BYTES, "memfd %d", segment->fd);
+    }
+}
+
+/* Removes it if nothing came of it. */
+static void close_file(struct slm_segment *segment, bool is_new)
+{
+    slm_segment_release(segment);
+    if (is_new && has_name(segment)) {
+        (void)slm_segment_sys.unlink(segment->label);
+    }
+    slm_segment_backing_close(segment);
+}
+
+static enum slm_status find_page_bytes(struct slm_segment *segment, struct slm_error *error)
+{
+    size_t huge;
+    if (slm_segment_sys.huge_page(segment->fd, &huge) != 0) {
+        return slm_segment_fail(error, segment->label, "cannot look at its file system");
+    }
+    segment->page_bytes = huge == 0 ? slm_segment_system_page_bytes() : huge;
+    return SLM_OK;
+}
+
+/*
+ * Makes a file of size_bytes, mapped up to segment->bytes, as long as `to`. The length is changed
+ * last: others see all of it or nothing, and a failure takes nothing away from anybody.
+ */
+static enum slm_status extend(struct slm_segment *segment, size_t size_bytes, size_t to,
+                              struct slm_error *error)
+{
+    enum slm_status status = SLM_OK;
+    if (size_bytes < to) {
+        status = slm_segment_backing_reserve(segment, size_bytes, to, error);
+    }
+    if (status == SLM_OK) {
+        status = slm_segment_show(segment, segment->bytes, to, error);
+    }
+    if (status == SLM_OK && size_bytes < to &&
+        slm_segment_sys.ftruncate(segment->fd, (off_t)to) != 0) {
+        status = slm_segment_fail(error, segment->label, "cannot make it longer");
+        slm_segment_hide(segment, segment->bytes, to);
+    }
+    if (status == SLM_OK) {
+        segment->bytes = to;
+    } else if (size_bytes < to) {
+        /* To the length it has: gives back what was reserved behind. */
+        (void)slm_segment_sys.ftruncate(segment->fd, (off_t)size_bytes);
+    }
+    return status;
+}
+
+/* Only owner's rights at first: nobody else opens a file that is not whole. */
+static int open_new(struct slm_segment *segment, const struct slm_segment_options *options,
+                    mode_t mode, bool huge)
+{
+    if (has_name(segment)) {
+        return slm_segment_sys.open(segment->label, O_RDWR | O_CREAT | O_EXCL | OPEN_FLAGS,
+                                    mode & 0700);
+    }
+    return slm_segment_sys.memfd_create(options->name == NULL ? "slabmill" : options->name,
+                                        MFD_CLOEXEC | (huge ? MFD_HUGETLB : 0));
+}
+
+static enum slm_status fill_new(struct slm_segment *segment,
+                                const struct slm_segment_options *options, mode_t mode,
+                                struct slm_error *error)
+{
+    enum slm_status status = find_page_bytes(segment, error);
+    if (status == SLM_OK) {
+        status = slm_segment_set_sizes(segment, options->bytes, options->max_bytes, error);
+    }
+    if (status == SLM_OK) {
+        status = slm_segment_reserve(segment, segment->page_bytes, error);
+    }
+    if (status == SLM_OK) {
+        size_t bytes = segment->bytes;
+        segment->bytes = 0;
+        status = extend(segment, 0, bytes, error);
+    }
+    /* The file's own creation is subject to umask, this is not. */
+    if (status == SLM_OK && slm_segment_sys.fchmod(segment->fd, mode) != 0) {
+        status = slm_segment_fail(error, segment->label, "cannot set permissions");
+    }
+    return status;
+}
+
+enum slm_status slm_segment_file_create(struct slm_segment *segment,
+                                        const struct slm_segment_options *options, bool huge,
+                                        struct slm_error *error)
+{
+    mode_t mode = options->mode == 0 ? 0600 : options->mode;
+    segment->fd = open_new(segment, options, mode, huge);
+    if (segment->fd < 0) {
+        return slm_segment_fail(error, segment->label, "cannot create");
+    }
+    label_memfd(segment);
+    enum slm_status status = fill_new(segment, options, mode, error);
+    if (status != SLM_OK) {
+        close_file(segment, true);
+    }
+    return status;
+}
+
+/* Opening alone can do something to a device: so it is looked at before, and again when it is open
+ * and cannot be exchanged any more. */
+static enum slm_status open_existing(struct slm_segment *segment,
+                                     const struct slm_segment_options *options,
+                                     struct slm_error *error)
+{
+    struct stat stat;
+    if (!has_name(segment)) {
+        segment->fd = slm_segment_sys.dup_cloexec(options->id);
+        label_memfd(segment);
+        return segment->fd >= 0 ? SLM_OK
+                                : slm_segment_fail(error, segment->label, "no such descriptor");
+    }
+    if (slm_segment_sys.lstat(segment->label, &stat) != 0) {
+        return slm_segment_fail(error, segment->label, "cannot look at it");
+    }
+    enum slm_status status = slm_segment_check_file(&stat, segment->label, options, error);
+    if (status != SLM_OK) {
+        return status;
+    }
+    int access = segment->read_only ? O_RDONLY : O_RDWR;
+    segment->fd = slm_segment_sys.open(segment->label, access | OPEN_FLAGS, 0);
+    return segment->fd >= 0 ? SLM_OK : slm_segment_fail(error, segment->label, "cannot open");
+}
+
+/* A copy of a segment may have holes, for which there need not be room. */
+static enum slm_status map_existing(struct slm_segment *segment, const struct stat *stat,
+                                    size_t max_bytes, struct slm_error *error)
+{
+    size_t bytes = (size_t)stat->st_size;
+    enum slm_status status = slm_segment_check_size(segment, bytes, max_bytes, error);
+    if (status == SLM_OK && !segment->read_only &&
+        (size_t)stat->st_blocks < bytes / STAT_BLOCK_BYTES) {
+        status = slm_segment_backing_fill(segment, bytes, error);
+    }
+    if (status == SLM_OK) {
+        status = slm_segment_set_sizes(segment, bytes, max_bytes, error);
+    }
+    if (status == SLM_OK) {
+        status = slm_segment_reserve(segment, segment->page_bytes, error);
+    }
+    return status == SLM_OK ? slm_segment_show(segment, 0, bytes, error) : status;
+}
+
+static enum slm_status check_and_map(struct slm_segment *segment,
+                                     const struct slm_segment_options *options,
+                                     struct slm_error *error)
+{
+    struct stat stat;
+    if (slm_segment_sys.fstat(segment->fd, &stat) != 0) {
+        return slm_segment_fail(error, segment->label, "cannot look at it");
+    }
+    enum slm_status status = slm_segment_check_file(&stat, segment->label, options, error);
+    if (status == SLM_OK) {
+        status = find_page_bytes(segment, error);
+    }
+    return status == SLM_OK ? map_existing(segment, &stat, options->max_bytes, error) : status;
+}
+
+enum slm_status slm_segment_file_attach(struct slm_segment *segment,
+                                        const struct slm_segment_options *options,
+                                        struct slm_error *error)
+{
+    enum slm_status status = open_existing(segment, options, error);
+    if (status == SLM_OK) {
+        status = check_and_map(segment, options, error);
+    }
+    if (status != SLM_OK) {
+        close_file(segment, false);
+    }
+    return status;
+}
+
+enum slm_status slm_segment_file_size(const struct slm_segment *segment, size_t *size_bytes,
+                                      struct slm_error *error)
+{
+    struct stat stat;
+    if (slm_segment_sys.fstat(segment->fd, &stat) != 0) {
+        return slm_segment_fail(error, segment->label, "cannot look at it");
+    }
+    *size_bytes = (size_t)stat.st_size;
+    return *size_bytes < segment->bytes
+               ? slm_segment_cut(error, segment->label, *size_bytes, segment->bytes)
+               : SLM_OK;
+}
+
+static enum slm_status grow_locked(struct slm_segment *segment, size_t to, struct slm_error *error)
+{
+    size_t size_bytes;
+    enum slm_status status = slm_segment_file_size(segment, &size_bytes, error);
+    return status == SLM_OK ? extend(segment, size_bytes, to, error) : status;
+}
+
+enum slm_status slm_segment_file_grow(struct slm_segment *segment, size_t to,
+                                      struct slm_error *error)
+{
+    enum slm_status status = slm_segment_backing_lock(segment, error);
+    if (status == SLM_OK) {
+        status = grow_locked(segment, to, error);
+        slm_segment_backing_unlock(segment);
+    }
+    return status;
+}
+
+/* What somebody else added behind is not cut off with it. */
+static enum slm_status shrink_locked(struct slm_segment *segment, size_t to,
+                                     struct slm_error *error)
+{
+    size_t size_bytes;
+    enum slm_status status = slm_segment_file_size(segment, &size_bytes, error);
+    if (status != SLM_OK) {
+        return status;
+    }
+    if (size_bytes != segment->bytes) {
+        return slm_error_set(error, SLM_E_STATE, 0, "%s: %zu bytes by now, not %zu", segment->label,
+                             size_bytes, segment->bytes);
+    }
+    if (slm_segment_sys.ftruncate(segment->fd, (off_t)to) != 0) {
+        return slm_segment_fail(error, segment->label, "cannot shrink");
+    }
+    slm_segment_hide(segment, to, segment->bytes);
+    segment->bytes = to;
+    return SLM_OK;
+}
+
+enum slm_status slm_segment_file_shrink(struct slm_segment *segment, size_t to,
+                                        struct slm_error *error)
+{
+    enum slm_status status = slm_segment_backing_lock(segment, error);
+    if (status == SLM_OK) {
+        status = shrink_locked(segment, to, error);
+        slm_segment_backing_unlock(segment);
+    }
+    return status;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Segments without a file: anonymous memory, /dev/zero, System V. All of the range is mapped from
+ * the start; what is not shown has no access rights. */
+#define _GNU_SOURCE /* MAP_HUGETLB, SHM_HUGETLB, SHM_REMAP */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/sysmacros.h>
+
+#include "allocator/base/bits.h"
+#include "allocator/segment_priv.h"
+
+/* The size of huge pages, as the system makes them unless told otherwise. 0: it has none. */
+static size_t huge_page_bytes(void)
+{
+    size_t bytes = 0;
+    int fd = slm_segment_sys.memfd_create("slabmill", MFD_CLOEXEC | MFD_HUGETLB);
+    if (fd < 0) {
+        return 0;
+    }
+    (void)slm_segment_sys.huge_page(fd, &bytes);
+    (void)slm_segment_sys.close(fd);
+    return bytes;
+}
+
+/* Maps all of the range, untouchable, from fd (-1: anonymous). */
+static enum slm_status map_range(struct slm_segment *segment, int fd, int flags,
+                                 struct slm_error *error)
+{
+    void *mapped = slm_segment_sys.mmap(segment->base, segment->max_bytes, PROT_NONE,
+                                        MAP_SHARED | MAP_FIXED | flags, fd, 0);
+    if (mapped == MAP_FAILED) {
+        return slm_segment_fail(error, segment->label, "cannot map");
+    }
+    return slm_segment_show(segment, 0, segment->bytes, error);
+}
+
+static enum slm_status map_anonymous(struct slm_segment *segment, bool huge,
+                                     struct slm_error *error)
+{
+    return map_range(segment, -1, MAP_ANONYMOUS | (huge ? MAP_HUGETLB : 0), error);
+}
+
+/* A regular file of that name, as in a careless chroot, would be shared with strangers. */
+static enum slm_status map_zero(struct slm_segment *segment, struct slm_error *error)
+{
+    struct stat stat;
+    int fd = slm_segment_sys.open("/dev/zero", O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+    if (fd < 0) {
+        return slm_segment_fail(error, segment->label, "cannot open");
+    }
+    enum slm_status status;
+    if (slm_segment_sys.fstat(fd, &stat) != 0) {
+        status = slm_segment_fail(error, segment->label, "cannot look at it");
+    } else if (!S_ISCHR(stat.st_mode) || stat.st_rdev != makedev(1, 5)) {
+        status = slm_error_set(error, SLM_E_ACCESS, 0, "%s: not the device", segment->label);
+    } else {
+        status = map_range(segment, fd, 0, error);
+    }
+    (void)slm_segment_sys.close(fd);
+    return status;
+}
+
+/* SHM_REMAP: over what is reserved. */
+static enum slm_status map_sysv(struct slm_segment *segment, struct slm_error *error)
+{
+    int flags = SHM_REMAP | (segment->read_only ? SHM_RDONLY : 0);
+    if (slm_segment_sys.shmat(segment->id, segment->base, flags) == (void *)-1) {
+        return slm_segment_fail(error, segment->label, "cannot map");
+    }
+    size_t hidden = segment->max_bytes - segment->bytes;
+    if (hidden != 0 &&
+        slm_segment_sys.mprotect(segment->base + segment->bytes, hidden, PROT_NONE) != 0) {
+        return slm_segment_fail(error, segment->label, "cannot hide the rest");
+    }
+    return SLM_OK;
+}
+
+/* Where a size is above the system's limit it says EINVAL. */
+static enum slm_status get_sysv(struct slm_segment *segment, mode_t mode, bool huge,
+                                struct slm_error *error)
+{
+    int flags = IPC_CREAT | IPC_EXCL | (int)mode | (huge ? SHM_HUGETLB : 0);
+    segment->id = slm_segment_sys.shmget(IPC_PRIVATE, segment->max_bytes, flags);
+    if (segment->id >= 0) {
+        (void)snprintf(segment->label, SLM_SEGMENT_LABEL_BYTES, "sysv %d", segment->id);
+        return SLM_OK;
+    }
+    if (errno == EINVAL) {
+        errno = ENOSPC;
+    }
+    return slm_segment_fail(error, segment->label, "cannot make it");
+}
+
+/* Removed already, it lives as long as it is attached anywhere. A process that is killed between
+ * shmget and here is the one case that leaves it behind: the system has no call that does both. */
+static enum slm_status make_sysv(struct slm_segment *segment, mode_t mode, bool huge,
+                                 struct slm_error *error)
+{
+    enum slm_status status = get_sysv(segment, mode, huge, error);
+    if (status != SLM_OK) {
+        return status;
+    }
+    status = map_sysv(segment, error);
+    if (slm_segment_sys.shmctl(segment->id, IPC_RMID, NULL) == 0) {
+        return status;
+    }
+    status = slm_segment_fail(error, segment->label, "cannot mark it for removal");
+    (void)slm_segment_sys.shmctl(segment->id, IPC_RMID, NULL);
+    return status;
+}
+
+static enum slm_status map_new(struct slm_segment *segment,
+                               const struct slm_segment_options *options, bool huge,
+                               struct slm_error *error)
+{
+    switch (segment->kind) {
+    case SLM_SEGMENT_ZERO:
+        return map_zero(segment, error);
+    case SLM_SEGMENT_SYSV:
+        return make_sysv(segment, options->mode == 0 ? 0600 : options->mode, huge, error);
+    default:
+        return map_anonymous(segment, huge, error);
+    }
+}
+
+enum slm_status slm_segment_memory_create(struct slm_segment *segment,
+                                          const struct slm_segment_options *options, bool huge,
+                                          struct slm_error *error)
+{
+    segment->page_bytes = huge ? huge_page_bytes() : slm_segment_system_page_bytes();
+    if (segment->page_bytes == 0) {
+        return slm_error_set(error, SLM_E_NOMEM, 0, "%s: the system has no huge pages",
+                             segment->label);
+    }
+    enum slm_status status =
+        slm_segment_set_sizes(segment, options->bytes, options->max_bytes, error);
+    if (status == SLM_OK) {
+        status = slm_segment_reserve(segment, segment->page_bytes, error);
+    }
+    if (status == SLM_OK) {
+        status = map_new(segment, options, huge, error);
+    }
+    if (status != SLM_OK) {
+        slm_segment_release(segment);
+    }
+    return status;
+}
+
+/* The system does not tell whether a segment is made of huge pages. An address that suits them
+ * suits any; options say whether the handle counts in them. */
+static enum slm_status reserve_sysv(struct slm_segment *segment,
+                                    const struct slm_segment_options *options, size_t size_bytes,
+                                    struct slm_error *error)
+{
+    size_t align = huge_page_bytes();
+    if (align == 0 || size_bytes % align != 0) {
+        align = segment->page_bytes;
+    }
+    if (options->huge != SLM_SEGMENT_HUGE_NO) {
+        segment->page_bytes = align;
+    }
+    /* It cannot grow: what a larger range would be for is not there. */
+    enum slm_status status = slm_segment_set_sizes(segment, size_bytes, size_bytes, error);
+    return status == SLM_OK ? slm_segment_reserve(segment, align, error) : status;
+}
+
+enum slm_status slm_segment_sysv_attach(struct slm_segment *segment,
+                                        const struct slm_segment_options *options,
+                                        struct slm_error *error)
+{
+    struct shmid_ds data;
+    segment->page_bytes = slm_segment_system_page_bytes();
+    segment->id = options->id;
+    (void)snprintf(segment->label, SLM_SEGMENT_LABEL_BYTES, "sysv %d", segment->id);
+    enum slm_status status = slm_segment_check_sysv(&data, segment->label, options, error);
+    if (status == SLM_OK) {
+        status = slm_segment_check_size(segment, data.shm_segsz, options->max_bytes, error);
+    }
+    if (status == SLM_OK) {
+        status = reserve_sysv(segment, options, data.shm_segsz, error);
+    }
+    if (status == SLM_OK) {
+        status = map_sysv(segment, error);
+    }
+    if (status != SLM_OK) {
+        slm_segment_release(segment);
+    }
+    return status;
+}
+
+/* MADV_REMOVE: what is shown again later is 0 again. */
+enum slm_status slm_segment_memory_shrink(struct slm_segment *segment, size_t to,
+                                          struct slm_error *error)
+{
+    unsigned char *first = segment->base + to;
+    size_t n_bytes = segment->bytes - to;
+    if (slm_segment_sys.madvise(first, n_bytes, MADV_REMOVE) != 0 ||
+        slm_segment_sys.mprotect(first, n_bytes, PROT_NONE) != 0) {
+        return slm_segment_fail(error, segment->label, "cannot shrink");
+    }
+    segment->bytes = to;
+    return SLM_OK;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Addresses of segments: reserved, shown, hidden. */
+#define _GNU_SOURCE /* MAP_NORESERVE */
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "allocator/base/bits.h"
+#include "allocator/segment_priv.h"
+
+/* Untouchable, and not counted as memory by the system. */
+#define RESERVED_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+
+size_t slm_segment_system_page_bytes(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+int slm_segment_prot(const struct slm_segment *segment)
+{
+    return segment->read_only ? PROT_READ : PROT_READ | PROT_WRITE;
+}
+
+enum slm_status slm_segment_set_sizes(struct slm_segment *segment, size_t bytes, size_t max_bytes,
+                                      struct slm_error *error)
+{
+    if (max_bytes < bytes) {
+        max_bytes = bytes;
+    }
+    /* Room for rounding, for alignment and for two guard pages. */
+    if (bytes == 0 || max_bytes > (size_t)PTRDIFF_MAX - 4 * segment->page_bytes) {
+        return slm_error_set(error, SLM_E_SIZE, 0, "%s: %zu bytes, at most %zu, cannot be",
+                             segment->label, bytes, max_bytes);
+    }
+    segment->bytes = slm_align_up(bytes, segment->page_bytes);
+    segment->max_bytes = slm_align_up(max_bytes, segment->page_bytes);
+    return SLM_OK;
+}
+
+enum slm_status slm_segment_check_size(const struct slm_segment *segment, size_t size_bytes,
+                                       size_t max_bytes, struct slm_error *error)
+{
+    if (size_bytes == 0 || size_bytes % segment->page_bytes != 0) {
+        return slm_error_set(error, SLM_E_TRUNCATED, 0, "%s: %zu bytes, not whole pages of %zu",
+                             segment->label, size_bytes, segment->page_bytes);
+    }
+    if (max_bytes != 0 && size_bytes > max_bytes) {
+        return slm_error_set(error, SLM_E_SIZE, 0, "%s: %zu bytes, more than %zu", segment->label,
+                             size_bytes, max_bytes);
+    }
+    return SLM_OK;
+}
+
+/* A length of 0 is fine. */
+static void unmap(unsigned char *first, size_t n_bytes)
+{
+    if (n_bytes != 0) {
+        (void)slm_segment_sys.munmap(first, n_bytes);
+    }
+}
+
+/*   raw                                      raw + asked
+ *   |  spare  |guard| range            |guard|  spare  |     the spare goes back
+ */
+enum slm_status slm_segment_reserve(struct slm_segment *segment, size_t align_bytes,
+                                    struct slm_error *error)
+{
+    size_t guard = segment->guard_bytes;
+    size_t spare = align_bytes > slm_segment_system_page_bytes() ? align_bytes : 0;
+    size_t asked = segment->max_bytes + 2 * guard + spare;
+    unsigned char *raw = slm_segment_sys.mmap(NULL, asked, PROT_NONE, RESERVED_FLAGS, -1, 0);
+    if (raw == MAP_FAILED) {
+        return slm_segment_fail(error, segment->label, "no addresses");
+    }
+    size_t before = slm_align_up((uintptr_t)raw + guard, align_bytes) - guard - (uintptr_t)raw;
+    unmap(raw, before);
+    unmap(raw + asked - (spare - before), spare - before);
+    segment->base = raw + before + guard;
+    segment->slot = slm_segment_slot_take(segment);
+    if (segment->slot == NULL) {
+        slm_segment_release(segment);
+        return slm_error_set(error, SLM_E_NOMEM, 0, "%s: out of memory", segment->label);
+    }
+    return SLM_OK;
+}
+
+void slm_segment_release(struct slm_segment *segment)
+{
+    if (segment->base == NULL) {
+        return;
+    }
+    slm_segment_slot_give(segment->slot);
+    unmap(segment->base - segment->guard_bytes, segment->max_bytes + 2 * segment->guard_bytes);
+    segment->slot = NULL;
+    segment->base = NULL;
+}
+
+enum slm_status slm_segment_show(struct slm_segment *segment, size_t from, size_t to,
+                                 struct slm_error *error)
+{
+    unsigned char *first = segment->base + from;
+    int prot = slm_segment_prot(segment);
+    if (from == to) {
+        return SLM_OK;
+    }
+    if (segment->fd < 0) {
+        return slm_segment_sys.mprotect(first, to - from, prot) == 0
+                   ? SLM_OK
+                   : slm_segment_fail(error, segment->label, "cannot show more");
+    }
+    void *mapped = slm_segment_sys.mmap(first, to - from, prot, MAP_SHARED | MAP_FIXED, segment->fd,
+                                        (off_t)from);
+    if (mapped != MAP_FAILED) {
+        return SLM_OK;
+    }
+    enum slm_status status = slm_segment_fail(error, segment->label, "cannot map");
+    /* The system may have taken the reserved pages away before it failed. */
+    slm_segment_hide(segment, from, to);
+    return status;
+}
+
+void slm_segment_hide(struct slm_segment *segment, size_t from, size_t to)
+{
+    if (from < to) {
+        (void)slm_segment_sys.mmap(segment->base + from, to - from, PROT_NONE,
+                                   RESERVED_FLAGS | MAP_FIXED, -1, 0);
+    }
+}

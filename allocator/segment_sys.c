@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What segments ask of the system. */
+#define _GNU_SOURCE /* fallocate, memfd_create */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "allocator/segment_priv.h"
+
+/* Calls again what a signal handler cut short. */
+#define REPEAT(result, call)                                                                       \
+    do {                                                                                           \
+        (result) = (call);                                                                         \
+    } while ((result) < 0 && errno == EINTR)
+
+static int sys_open(const char *path, int flags, mode_t mode)
+{
+    int fd;
+    REPEAT(fd, open(path, flags, mode));
+    return fd;
+}
+
+static int sys_dup_cloexec(int fd)
+{
+    return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static int sys_huge_page(int fd, size_t *bytes)
+{
+    struct statfs stat;
+    int result;
+    REPEAT(result, fstatfs(fd, &stat));
+    *bytes = result == 0 && stat.f_type == HUGETLBFS_MAGIC ? (size_t)stat.f_bsize : 0;
+    return result;
+}
+
+static int sys_file_limit(struct rlimit *limit)
+{
+    return getrlimit(RLIMIT_FSIZE, limit);
+}
+
+static ssize_t sys_pwrite(int fd, const void *data, size_t n_bytes, off_t at)
+{
+    ssize_t n;
+    REPEAT(n, pwrite(fd, data, n_bytes, at));
+    return n;
+}
+
+static int sys_ftruncate(int fd, off_t bytes)
+{
+    int result;
+    REPEAT(result, ftruncate(fd, bytes));
+    return result;
+}
+
+/* One byte that no segment reaches. A record lock belongs to the process and not to the
+ * descriptor: it tells a parent from a child that inherited the descriptor, and goes with its
+ * holder when that is killed, whoever else has the descriptor. */
+static int set_lock(int fd, int type)
+{
+    struct flock lock = {
+        .l_type = (short)type, .l_whence = SEEK_SET, .l_start = (off_t)(INT64_MAX - 1), .l_len = 1};
+    int result;
+    REPEAT(result, fcntl(fd, F_SETLKW, &lock));
+    return result;
+}
+
+static int sys_lock(int fd)
+{
+    return set_lock(fd, F_WRLCK);
+}
+
+static int sys_unlock(int fd)
+{
+    return set_lock(fd, F_UNLCK);
+}
+
+static int sys_lstat_in(DIR *folder, const char *name, struct stat *stat)
+{
+    return fstatat(dirfd(folder), name, stat, AT_SYMLINK_NOFOLLOW);
+}
+
+struct slm_segment_calls slm_segment_sys = {
+    .malloc = malloc,
+    .open = sys_open,
+    .dup_cloexec = sys_dup_cloexec,
+    .memfd_create = memfd_create,
+    .close = close,
+    .unlink = unlink,
+    .fstat = fstat,
+    .lstat = lstat,
+    .fchmod = fchmod,
+    .huge_page = sys_huge_page,
+    .file_limit = sys_file_limit,
+    .fallocate = fallocate,
+    .pwrite = sys_pwrite,
+    .fsync = fsync,
+    .ftruncate = sys_ftruncate,
+    .lock = sys_lock,
+    .unlock = sys_unlock,
+    .mmap = mmap,
+    .munmap = munmap,
+    .mprotect = mprotect,
+    .madvise = madvise,
+    .shmget = shmget,
+    .shmat = shmat,
+    .shmctl = shmctl,
+    .opendir = opendir,
+    .readdir = readdir,
+    .closedir = closedir,
+    .lstat_in = sys_lstat_in,
+    .sigaction = sigaction,
+};

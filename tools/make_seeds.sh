@@ -13,7 +13,7 @@ max_bytes=4096 # of a candidate
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-targets=${*:-pool_fuzz pool_vs_slow_fuzz slab_fuzz slab_image_fuzz trace_fuzz}
+targets=${*:-pool_fuzz pool_vs_slow_fuzz rbtree_fuzz slab_fuzz slab_image_fuzz trace_fuzz}
 labels=//tools:slabmill
 for target in $targets; do
     labels="$labels //fuzz:${target}_bin"
@@ -60,6 +60,66 @@ make_images()
     done
 }
 
+# Records of rbtree_fuzz (harness/fuzz_rbtree.h). many KIND FROM TO STEP: items in that order, each
+# also the key; tree KIND ITEM KEY VALUE: one.
+tree()
+{
+    le 1 "$1" && le 1 "$2" && le 2 "$3" && le 4 "$4"
+}
+many()
+{
+    for item in $(seq "$2" "$4" "$3"); do
+        tree "$1" "$item" "$item" 0
+    done
+}
+insert=0 delete=1 find=2 lower_bound=3 walk=4 walk_back=5
+list_insert=6 list_touch=7 list_remove=8 list_walk=9
+nulls=10 wrong_tree=11 wrong_list=12 tree_copy=13 list_copy=14 hurt=15
+
+# Words of the memory that programs of rbtree_fuzz damage: where things begin, and how long an item
+# is.
+root=1 n_nodes=2 newest=5 oldest=6 n_listed=7 items=11 item_words=8
+
+make_trees()
+{
+    dir=$1
+    (le 1 15 && many $insert 0 40 1 && many $delete 0 40 1) >"$dir/up_and_away_upwards"
+    (le 1 15 && many $insert 0 40 1 && many $delete 40 0 -1) >"$dir/up_and_away_downwards"
+    (le 1 15 && many $insert 40 0 -1 && many $delete 0 40 2 && many $delete 1 40 2) \
+        >"$dir/down_and_away_by_turns"
+    (le 1 15 && many $insert 0 60 3 && many $insert 1 60 3 && many $insert 2 60 3 &&
+        many $find 0 63 1 && many $lower_bound 0 63 1 && tree $walk 0 0 0 &&
+        tree $walk_back 0 0 0) >"$dir/searched_and_walked"
+    (le 1 2 && many $insert 0 60 1 && many $find 0 4 1 && many $lower_bound 0 4 1 &&
+        many $delete 60 0 -3) >"$dir/equal_keys"
+    (le 1 15 && many $insert 0 30 1 && many $insert 0 30 1 && many $insert 128 158 1 &&
+        many $insert 160 190 1 && many $delete 128 158 1 && many $delete 0 30 1 &&
+        many $delete 0 30 1) >"$dir/twice_and_in_both_trees"
+    (le 1 15 && many $list_insert 0 30 1 && many $list_touch 0 30 5 && many $list_insert 0 9 1 &&
+        tree $list_walk 0 0 0 && many $list_remove 0 30 2 && many $list_remove 30 0 -1 &&
+        many $list_touch 0 9 1) >"$dir/list"
+    (le 1 15 && many $insert 0 20 1 && many $list_insert 0 20 1 && many $nulls 0 2 1 &&
+        many $wrong_tree 0 25 1 && many $wrong_list 0 25 1 && many $tree_copy 0 25 1 &&
+        many $list_copy 0 25 1) >"$dir/misuse_of_every_kind"
+    for manner in 0 1 2 3 4 5 6 7; do
+        (
+            le 1 15
+            many $insert 0 12 1
+            many $list_insert 0 12 1
+            for word in $root $n_nodes $newest $oldest $n_listed; do
+                tree $hurt $manner "$word" 3
+                tree $walk 0 0 0
+            done
+            for item in 0 3 5 7 12; do
+                for word in 0 1 2 3 4 5 6 7; do
+                    tree $hurt $manner $((items + item * item_words + word)) 5
+                    tree $list_walk 0 0 0
+                done
+            done
+        ) >"$dir/hurt_in_manner_$manner"
+    done
+}
+
 # hand TARGET: what was written by hand, as inputs, into $work/hand.
 hand()
 {
@@ -68,6 +128,7 @@ hand()
     pool*) "$mill" seeds tools/seeds/pool/*.trace -o "$work/hand" ;;
     slab_fuzz) "$mill" seeds tools/seeds/slab/*.trace -o "$work/hand" ;;
     slab_image_fuzz) make_images "$work/hand" ;;
+    rbtree_fuzz) make_trees "$work/hand" ;;
     trace_fuzz)
         cp tools/seeds/trace/* "$work/hand"
         for trace in corpus/traces/*.trace; do

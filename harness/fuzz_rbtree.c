@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Trees and lists beside a plain account of them. */
+#include "harness/fuzz_rbtree.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocator/lru.h"
+#include "allocator/rbtree.h"
+#include "harness/fuzz.h"
+#include "harness/fuzz_rbtree_priv.h"
+#include "harness/priv.h"
+
+enum { N_OPS_MAX = 2000, RECORD_BYTES = 8 };
+
+/* --- Laws: each is the top frame of its crash --- */
+
+static void say(const char *name, const char *sentence, const char *format, va_list args)
+{
+    fprintf(stderr, "slabmill: broken law: %s: %s\n  seen: ", name, sentence);
+    vfprintf(stderr, format, args);
+    fprintf(stderr, "\n");
+    if (hrn_scene.dying != NULL) {
+        hrn_scene.dying();
+    }
+}
+
+#define LAW_DEFINE(name, sentence)                                                                 \
+    void tree_law_##name(const char *format, ...)                                                  \
+    {                                                                                              \
+        va_list args;                                                                              \
+        va_start(args, format);                                                                    \
+        say(#name, sentence, format, args);                                                        \
+        va_end(args);                                                                              \
+        abort();                                                                                   \
+    }
+TREE_LAW_LIST(LAW_DEFINE)
+
+/* --- The memory under test, and the account --- */
+
+struct memory tree_memory;
+struct slm_journal tree_journal; /* off */
+struct hrn_tree_counts tree_totals;
+
+/* Item numbers, in the order in which a walk must visit them. */
+struct sequence {
+    uint8_t items[N_ITEMS];
+    size_t n;
+};
+
+static struct account {
+    struct sequence trees[2];
+    struct sequence lists[2];
+    uint64_t keys[N_ITEMS];
+    int8_t tree_of[N_ITEMS]; /* -1: in none */
+    int8_t list_of[N_ITEMS];
+} account;
+
+struct memory tree_before;    /* as memory was, for what must not change */
+static struct memory healthy; /* as memory was before it was damaged */
+static bool is_hurt;
+static uint64_t key_mask;
+
+const struct hrn_tree_counts *hrn_tree_totals(void)
+{
+    return &tree_totals;
+}
+
+const char *hrn_tree_op_name(enum hrn_tree_op op)
+{
+#define OP_NAME(name) #name,
+    static const char *const names[HRN_TREE_COUNT] = {HRN_TREE_LIST(OP_NAME)};
+#undef OP_NAME
+    return op < HRN_TREE_COUNT ? names[op] : "?";
+}
+
+static const struct item *item_of(const struct slm_rbtree_node *node)
+{
+    return (const struct item *)((const unsigned char *)node - offsetof(struct item, node));
+}
+
+static int compare(const void *key, const struct slm_rbtree_node *node)
+{
+    uint64_t a = *(const uint64_t *)key;
+    uint64_t b = item_of(node)->key;
+    return a < b ? -1 : a > b;
+}
+
+int tree_order(const struct slm_rbtree_node *a, const struct slm_rbtree_node *b)
+{
+    return compare(&item_of(a)->key, b);
+}
+
+static void drop_item(struct sequence *sequence, uint8_t item)
+{
+    size_t at = 0;
+    while (sequence->items[at] != item) {
+        at++;
+    }
+    sequence->n--;
+    memmove(sequence->items + at, sequence->items + at + 1, sequence->n - at);
+}
+
+static void add_item(struct sequence *sequence, size_t at, uint8_t item)
+{
+    memmove(sequence->items + at + 1, sequence->items + at, sequence->n - at);
+    sequence->items[at] = item;
+    sequence->n++;
+}
+
+/* Where the first item is whose key is not below key; with `behind`, not below or equal. */
+static size_t place_of(const struct sequence *sequence, uint64_t key, bool behind)
+{
+    size_t at = 0;
+    while (at < sequence->n && (account.keys[sequence->items[at]] < key ||
+                                (behind && account.keys[sequence->items[at]] == key))) {
+        at++;
+    }
+    return at;
+}
+
+/* --- What must hold --- */
+
+void tree_remember(void)
+{
+    memcpy(&tree_before, &tree_memory, sizeof tree_memory);
+}
+
+void tree_expect_silence(const char *call)
+{
+    if (memcmp(&tree_before, &tree_memory, sizeof tree_memory) != 0) {
+        tree_law_silence("%s", call);
+    }
+}
+
+/* The answer of a call that was made since remember(). */
+static void expect(const char *call, enum slm_status seen, enum slm_status expected)
+{
+    if (seen != expected) {
+        tree_law_answer("%s: %s, expected %s", call, slm_status_name(seen),
+                        slm_status_name(expected));
+    }
+    if (expected != SLM_OK) {
+        tree_expect_silence(call);
+        tree_totals.n_refused++;
+    }
+}
+
+unsigned tree_check(unsigned which, slm_rbtree_order *by)
+{
+    return slm_rbtree_check(&tree_journal, &tree_memory.trees[which], by, LOW, sizeof tree_memory);
+}
+
+unsigned tree_check_list(unsigned which)
+{
+    return slm_lru_check(&tree_journal, &tree_memory.lists[which], LOW, sizeof tree_memory);
+}
+
+static void expect_sound(unsigned which)
+{
+    tree_remember();
+    unsigned tree = tree_check(which, tree_order);
+    unsigned list = tree_check_list(which);
+    tree_expect_silence("check");
+    if (tree != 0 || tree_memory.trees[which].n_nodes != account.trees[which].n) {
+        tree_law_tree_check("I%u, %" PRIu64 " nodes for %zu", tree,
+                            tree_memory.trees[which].n_nodes, account.trees[which].n);
+    }
+    if (list != 0 || tree_memory.lists[which].n_nodes != account.lists[which].n) {
+        tree_law_list_check("I%u, %" PRIu64 " nodes for %zu", list,
+                            tree_memory.lists[which].n_nodes, account.lists[which].n);
+    }
+}
+
+static void expect_wiped(const void *node, size_t n_bytes)
+{
+    static const unsigned char zeros[sizeof(struct slm_rbtree_node)];
+    if (memcmp(node, zeros, n_bytes) != 0) {
+        tree_law_wiped("%zu bytes", n_bytes);
+    }
+}
+
+/* --- Trees --- */
+
+struct slm_rbtree_node *tree_node(uint8_t item)
+{
+    return &tree_memory.items[item].node;
+}
+
+struct slm_lru_node *tree_used(uint8_t item)
+{
+    return &tree_memory.items[item].used;
+}
+
+static void insert(const struct op *op)
+{
+    bool is_out = account.tree_of[op->item] < 0;
+    struct sequence *sequence = &account.trees[op->which];
+    if (is_out) {
+        account.keys[op->item] = tree_memory.items[op->item].key = op->key & key_mask;
+    }
+    tree_remember();
+    expect("insert",
+           slm_rbtree_insert(&tree_journal, &tree_memory.trees[op->which], tree_node(op->item),
+                             tree_order),
+           is_out ? SLM_OK : SLM_E_TWICE);
+    if (is_out) {
+        add_item(sequence, place_of(sequence, account.keys[op->item], true), op->item);
+        account.tree_of[op->item] = (int8_t)op->which;
+    }
+}
+
+static void delete_node(const struct op *op)
+{
+    bool is_in = account.tree_of[op->item] == op->which;
+    tree_remember();
+    expect("delete",
+           slm_rbtree_delete(&tree_journal, &tree_memory.trees[op->which], tree_node(op->item)),
+           is_in ? SLM_OK : SLM_E_ABSENT);
+    if (is_in) {
+        drop_item(&account.trees[op->which], op->item);
+        account.tree_of[op->item] = -1;
+        expect_wiped(tree_node(op->item), sizeof(struct slm_rbtree_node));
+    }
+}
+
+static void search(const struct op *op)
+{
+    const struct sequence *sequence = &account.trees[op->which];
+    const struct slm_rbtree *tree = &tree_memory.trees[op->which];
+    uint64_t key = op->key & key_mask;
+    size_t at = place_of(sequence, key, false);
+    const struct slm_rbtree_node *expected =
+        at < sequence->n ? tree_node(sequence->items[at]) : NULL;
+    const struct slm_rbtree_node *seen;
+    tree_remember();
+    if (op->kind == HRN_TREE_LOWER_BOUND) {
+        seen = slm_rbtree_lower_bound(&tree_journal, tree, &key, compare);
+    } else {
+        seen = slm_rbtree_find(&tree_journal, tree, &key, compare);
+        expected = expected != NULL && item_of(expected)->key == key ? expected : NULL;
+    }
+    tree_expect_silence("search");
+    if (seen != expected) {
+        tree_law_found("%s of %" PRIu64, hrn_tree_op_name(op->kind), key);
+    }
+}
+
+static void walk(unsigned which)
+{
+    const struct sequence *sequence = &account.trees[which];
+    const struct slm_rbtree_node *node = slm_rbtree_first(&tree_journal, &tree_memory.trees[which]);
+    for (size_t i = 0; i < sequence->n; i++) {
+        if (node != tree_node(sequence->items[i])) {
+            tree_law_tree_order("place %zu of %zu", i, sequence->n);
+        }
+        node = slm_rbtree_next(&tree_journal, node);
+    }
+    if (node != NULL) {
+        tree_law_tree_order("more than %zu", sequence->n);
+    }
+}
+
+static void walk_back(unsigned which)
+{
+    const struct sequence *sequence = &account.trees[which];
+    const struct slm_rbtree_node *node = slm_rbtree_last(&tree_journal, &tree_memory.trees[which]);
+    for (size_t i = sequence->n; i > 0; i--) {
+        if (node != tree_node(sequence->items[i - 1])) {
+            tree_law_tree_order("backwards, place %zu of %zu", i, sequence->n);
+        }
+        node = slm_rbtree_prev(&tree_journal, node);
+    }
+    if (node != NULL) {
+        tree_law_tree_order("backwards, more than %zu", sequence->n);
+    }
+}
+
+/* --- Lists --- */
+
+static void list_insert(const struct op *op)
+{
+    bool is_out = account.list_of[op->item] < 0;
+    tree_remember();
+    expect("list insert",
+           slm_lru_insert(&tree_journal, &tree_memory.lists[op->which], tree_used(op->item)),
+           is_out ? SLM_OK : SLM_E_TWICE);
+    if (is_out) {
+        add_item(&account.lists[op->which], 0, op->item);
+        account.list_of[op->item] = (int8_t)op->which;
+    }
+}
+
+static void list_touch(const struct op *op)
+{
+    bool is_in = account.list_of[op->item] == op->which;
+    tree_remember();
+    expect("touch",
+           slm_lru_touch(&tree_journal, &tree_memory.lists[op->which], tree_used(op->item)),
+           is_in ? SLM_OK : SLM_E_ABSENT);
+    if (is_in) {
+        drop_item(&account.lists[op->which], op->item);
+        add_item(&account.lists[op->which], 0, op->item);
+    }
+}
+
+static void list_remove(const struct op *op)
+{
+    bool is_in = account.list_of[op->item] == op->which;
+    tree_remember();
+    expect("remove",
+           slm_lru_remove(&tree_journal, &tree_memory.lists[op->which], tree_used(op->item)),
+           is_in ? SLM_OK : SLM_E_ABSENT);
+    if (is_in) {
+        drop_item(&account.lists[op->which], op->item);
+        account.list_of[op->item] = -1;
+        expect_wiped(tree_used(op->item), sizeof(struct slm_lru_node));
+    }
+}
+
+static void list_walk(unsigned which)
+{
+    const struct sequence *sequence = &account.lists[which];
+    const struct slm_lru_node *newest = slm_lru_newest(&tree_journal, &tree_memory.lists[which]);
+    const struct slm_lru_node *oldest = slm_lru_oldest(&tree_journal, &tree_memory.lists[which]);
+    for (size_t i = 0; i < sequence->n; i++) {
+        if (newest != tree_used(sequence->items[i]) ||
+            oldest != tree_used(sequence->items[sequence->n - 1 - i])) {
+            tree_law_list_order("place %zu of %zu", i, sequence->n);
+        }
+        newest = slm_lru_older(&tree_journal, newest);
+        oldest = slm_lru_newer(&tree_journal, oldest);
+    }
+    if (newest != NULL || oldest != NULL) {
+        tree_law_list_order("more than %zu", sequence->n);
+    }
+}
+
+/* --- Misuse --- */
+
+static void nulls(const struct op *op)
+{
+    struct slm_rbtree *tree = &tree_memory.trees[op->which];
+    struct slm_lru *list = &tree_memory.lists[op->which];
+    struct slm_rbtree_node *node = tree_node(op->item);
+    struct slm_lru_node *used = tree_used(op->item);
+    tree_remember();
+    expect("insert", slm_rbtree_insert(NULL, tree, node, tree_order), SLM_E_NULL);
+    expect("insert", slm_rbtree_insert(&tree_journal, NULL, node, tree_order), SLM_E_NULL);
+    expect("insert", slm_rbtree_insert(&tree_journal, tree, NULL, tree_order), SLM_E_NULL);
+    expect("insert", slm_rbtree_insert(&tree_journal, tree, node, NULL), SLM_E_NULL);
+    expect("delete", slm_rbtree_delete(NULL, tree, node), SLM_E_NULL);
+    expect("delete", slm_rbtree_delete(&tree_journal, NULL, node), SLM_E_NULL);
+    expect("delete", slm_rbtree_delete(&tree_journal, tree, NULL), SLM_E_NULL);
+    expect("list insert", slm_lru_insert(NULL, list, used), SLM_E_NULL);
+    expect("list insert", slm_lru_insert(&tree_journal, NULL, used), SLM_E_NULL);
+    expect("list insert", slm_lru_insert(&tree_journal, list, NULL), SLM_E_NULL);
+    expect("touch", slm_lru_touch(&tree_journal, NULL, used), SLM_E_NULL);
+    expect("touch", slm_lru_touch(&tree_journal, list, NULL), SLM_E_NULL);
+    expect("remove", slm_lru_remove(&tree_journal, NULL, used), SLM_E_NULL);
+    expect("remove", slm_lru_remove(&tree_journal, list, NULL), SLM_E_NULL);
+}
+
+/* Out of the tree or list that the item is not in. */
+static void wrong(const struct op *op)
+{
+    struct op other = *op;
+    if (op->kind == HRN_TREE_WRONG_TREE) {
+        other.which = account.tree_of[op->item] == 0;
+        delete_node(&other);
+    } else {
+        other.which = account.list_of[op->item] == 0;
+        list_touch(&other);
+        list_remove(&other);
+    }
+}
+
+/* A byte for byte copy of an item, linked or not, is in no tree and no list. */
+static void copy(const struct op *op)
+{
+    struct slm_rbtree *tree = &tree_memory.trees[account.tree_of[op->item] == 1];
+    struct slm_lru *list = &tree_memory.lists[account.list_of[op->item] == 1];
+    memcpy(&tree_memory.items[COPY], &tree_memory.items[op->item], sizeof(struct item));
+    tree_remember();
+    if (op->kind == HRN_TREE_TREE_COPY) {
+        expect("delete", slm_rbtree_delete(&tree_journal, tree, tree_node(COPY)), SLM_E_ABSENT);
+    } else {
+        expect("touch", slm_lru_touch(&tree_journal, list, tree_used(COPY)), SLM_E_ABSENT);
+        expect("remove", slm_lru_remove(&tree_journal, list, tree_used(COPY)), SLM_E_ABSENT);
+    }
+    memset(&tree_memory.items[COPY], 0, sizeof(struct item));
+}
+
+/* --- Damage --- */
+
+static void hurt(const struct op *op)
+{
+    if (!is_hurt) {
+        memcpy(&healthy, &tree_memory, sizeof tree_memory);
+        is_hurt = true;
+    }
+    tree_hurt(op);
+    tree_judge_damaged(op->which);
+}
+
+static void heal(void)
+{
+    if (is_hurt) {
+        memcpy(&tree_memory, &healthy, sizeof tree_memory);
+        is_hurt = false;
+    }
+}
+
+/* --- Programs --- */
+
+static void look_and_misuse(const struct op *op)
+{
+    switch (op->kind) {
+    case HRN_TREE_FIND:
+    case HRN_TREE_LOWER_BOUND:
+        search(op);
+        break;
+    case HRN_TREE_WALK:
+        walk(op->which);
+        break;
+    case HRN_TREE_WALK_BACK:
+        walk_back(op->which);
+        break;
+    case HRN_TREE_LIST_WALK:
+        list_walk(op->which);
+        break;
+    case HRN_TREE_NULLS:
+        nulls(op);
+        break;
+    case HRN_TREE_WRONG_TREE:
+    case HRN_TREE_WRONG_LIST:
+        wrong(op);
+        break;
+    default:
+        copy(op);
+        break;
+    }
+}
+
+static void run_op(const struct op *op)
+{
+    tree_totals.n_kind[op->kind]++;
+    if (op->kind == HRN_TREE_HURT) {
+        hurt(op);
+        return;
+    }
+    heal();
+    switch (op->kind) {
+    case HRN_TREE_INSERT:
+        insert(op);
+        break;
+    case HRN_TREE_DELETE:
+        delete_node(op);
+        break;
+    case HRN_TREE_LIST_INSERT:
+        list_insert(op);
+        break;
+    case HRN_TREE_LIST_TOUCH:
+        list_touch(op);
+        break;
+    case HRN_TREE_LIST_REMOVE:
+        list_remove(op);
+        break;
+    default:
+        look_and_misuse(op);
+        return;
+    }
+    expect_sound(op->which);
+}
+
+static void decode(struct op *op, const uint8_t *record)
+{
+    op->kind = (enum hrn_tree_op)(record[0] % HRN_TREE_COUNT);
+    op->item = record[1] % N_ITEMS;
+    op->which = record[1] >> 7;
+    op->manner = record[1] & 7u;
+    op->key = (uint16_t)(record[2] | record[3] << 8);
+    op->value = (uint32_t)record[4] | (uint32_t)record[5] << 8 | (uint32_t)record[6] << 16 |
+                (uint32_t)record[7] << 24;
+}
+
+static void begin(uint8_t head)
+{
+    memset(&tree_memory, 0, sizeof tree_memory);
+    memset(&account, 0, sizeof account);
+    memset(account.tree_of, -1, sizeof account.tree_of);
+    memset(account.list_of, -1, sizeof account.list_of);
+    tree_journal.base = (unsigned char *)&tree_memory;
+    key_mask = (UINT64_C(1) << (head & 15u)) - 1;
+    is_hurt = false;
+}
+
+static void end(void)
+{
+    heal();
+    for (unsigned which = 0; which < 2; which++) {
+        expect_sound(which);
+        walk(which);
+        walk_back(which);
+        list_walk(which);
+    }
+}
+
+int hrn_fuzz_rbtree(const uint8_t *bytes, size_t n_bytes)
+{
+    uint64_t n_ops = 0;
+    begin(n_bytes == 0 ? 0 : bytes[0]);
+    for (size_t at = 1; at + RECORD_BYTES <= n_bytes && n_ops < N_OPS_MAX; at += RECORD_BYTES) {
+        struct op op;
+        decode(&op, bytes + at);
+        run_op(&op);
+        n_ops++;
+    }
+    end();
+    hrn_fuzz_count(n_ops);
+    return 0;
+}

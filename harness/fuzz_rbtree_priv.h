@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of fuzz_rbtree share: the memory under test, an operation, the laws. */
+#ifndef HRN_FUZZ_RBTREE_PRIV_H
+#define HRN_FUZZ_RBTREE_PRIV_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "allocator/lru.h"
+#include "allocator/rbtree.h"
+#include "harness/fuzz_rbtree.h"
+
+enum { N_ITEMS = 64, COPY = N_ITEMS };
+
+struct item {
+    uint64_t key;
+    struct slm_rbtree_node node;
+    struct slm_lru_node used;
+};
+
+struct memory {
+    uint64_t unused; /* no link is 0 */
+    struct slm_rbtree trees[2];
+    struct slm_lru lists[2];
+    struct item items[N_ITEMS + 1]; /* the last one is for copies */
+};
+extern struct memory tree_memory;
+
+enum { N_WORDS = sizeof tree_memory / sizeof(uint64_t), LOW = offsetof(struct memory, items) };
+
+extern struct slm_journal tree_journal; /* off */
+extern struct hrn_tree_counts tree_totals;
+
+struct op {
+    enum hrn_tree_op kind;
+    uint8_t item;
+    uint8_t which; /* tree or list */
+    uint16_t key;
+    uint32_t value;
+    uint8_t manner;
+};
+
+struct slm_rbtree_node *tree_node(uint8_t item);
+struct slm_lru_node *tree_used(uint8_t item);
+int tree_order(const struct slm_rbtree_node *a, const struct slm_rbtree_node *b);
+
+unsigned tree_check(unsigned which, slm_rbtree_order *by);
+unsigned tree_check_list(unsigned which);
+
+/* Keeps the memory as it is, for what must not change it; later, with the call's name: did it? */
+extern struct memory tree_before;
+void tree_remember(void);
+void tree_expect_silence(const char *call);
+
+/* --- fuzz_rbtree_hurt.c --- */
+
+/* Overwrites a word. */
+void tree_hurt(const struct op *op);
+/* Looks at damaged memory, and uses what is found sound; changes nothing in the end. */
+void tree_judge_damaged(unsigned which);
+
+/* --- Laws: a function each --- */
+
+#define TREE_LAW_LIST(X)                                                                           \
+    X(answer, "a call says what it did, or why it did nothing")                                    \
+    X(silence, "a look, or a refused call, changes no byte")                                       \
+    X(tree_order, "a walk visits what is in the tree, in order, equal ones as they came")          \
+    X(list_order, "a walk visits what is in the list, from newest to oldest")                      \
+    X(found, "a search finds the first there is")                                                  \
+    X(tree_check, "a tree that was never damaged is sound")                                        \
+    X(list_check, "a list that was never damaged is sound")                                        \
+    X(wiped, "a node that was taken out is all 0")                                                 \
+    X(number, "a check answers a number that is listed")                                           \
+    X(sound_tree, "a tree found sound can be walked and emptied")                                  \
+    X(sound_list, "a list found sound can be walked and emptied")
+
+#define TREE_LAW_DECLARE(name, sentence)                                                           \
+    __attribute__((noreturn, noinline, cold, format(printf, 1, 2))) void tree_law_##name(          \
+        const char *format, ...);
+TREE_LAW_LIST(TREE_LAW_DECLARE)
+#undef TREE_LAW_DECLARE
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The corpus of rbtree_fuzz does something: every operation, misuse, damage found and damage not. */
+#include <gtest/gtest.h>
+
+#include <cinttypes>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <vector>
+
+#include "harness/fuzz_rbtree.h"
+
+namespace {
+
+size_t replay(const std::filesystem::path &folder)
+{
+    size_t n_inputs = 0;
+    for (const auto &entry : std::filesystem::recursive_directory_iterator(folder)) {
+        if (!entry.is_regular_file()) {
+            continue;
+        }
+        std::ifstream file(entry.path(), std::ios::binary);
+        std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
+        hrn_fuzz_rbtree(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size());
+        n_inputs++;
+    }
+    return n_inputs;
+}
+
+TEST(RbtreeFuzz, TheCorpusRunsEveryKindOfOperationAndMeetsMisuseAndDamage)
+{
+    EXPECT_GE(replay("corpus/rbtree_fuzz"), 10u);
+    const hrn_tree_counts *totals = hrn_tree_totals();
+    for (int kind = 0; kind < HRN_TREE_COUNT; kind++) {
+        const char *name = hrn_tree_op_name(static_cast<hrn_tree_op>(kind));
+        std::printf("%-12s %" PRIu64 "\n", name, totals->n_kind[kind]);
+        EXPECT_GT(totals->n_kind[kind], 0u) << name << " never runs";
+    }
+    std::printf("refused %" PRIu64 ", damage found %" PRIu64 ", still sound %" PRIu64 "\n",
+                totals->n_refused, totals->n_broken, totals->n_sound);
+    EXPECT_GT(totals->n_refused, 0u);
+    EXPECT_GT(totals->n_broken, 0u);
+    EXPECT_GT(totals->n_sound, 0u);
+}
+
+} // namespace

@@ -70,6 +70,10 @@ uint32_t slab_run_longest(const struct slm_slab *slab)
 {
     size_t bit = 0;
     for (unsigned level = slab->n_levels; level-- > 0;) {
+        /* Statistics are asked of damaged regions too. */
+        if (bit >= slab->length_words[level]) {
+            return 0;
+        }
         uint64_t word = slab->lengths[level][bit];
         if (word == 0) {
             return 0;

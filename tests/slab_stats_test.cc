@@ -229,4 +229,15 @@ TEST_P(SlabStats, AreExactAfterEveryCall)
 
 INSTANTIATE_TEST_SUITE_P(Main, SlabStats, testing::ValuesIn(main_geometries()), name_of);
 
+/* Without the bound this reads a level's word 63 of 2. */
+TEST(SlabStats, AreSafeOnABitOfAWordThatIsNotThere)
+{
+    Slab slab({4096, 8, 1, 0}, 90);
+    ASSERT_EQ(slab->n_levels, 2u);
+    ASSERT_EQ(slab->length_words[0], 2u);
+    slab->lengths[1][0] = UINT64_C(1) << 63;
+    slab->lengths[0][63] = 1; /* where chunks have their bits */
+    EXPECT_EQ(slab.stats().longest_free_run_pages, 0u);
+}
+
 } /* namespace */

@@ -252,6 +252,43 @@ struct slm_slab_place {
 /* What p points into. Takes the lock. Cost O(1), inside runs O(pages of the run). */
 void slm_slab_locate(struct slm_slab *slab, const void *p, struct slm_slab_place *place);
 
+/* --- Walking over all of it --- */
+
+enum slm_slab_extent_kind {
+    SLM_SLAB_EXTENT_FREE,
+    SLM_SLAB_EXTENT_SPAN, /* chunks of a class */
+    SLM_SLAB_EXTENT_RUN,  /* one live object */
+    SLM_SLAB_EXTENT_DAMAGED,
+};
+
+struct slm_slab_extent {
+    enum slm_slab_extent_kind kind;
+    size_t first_page;
+    size_t n_pages;     /* never 0 */
+    unsigned class_idx; /* of a span; so are n_chunks and n_used */
+    size_t n_chunks;
+    size_t n_used;
+};
+
+/* Calls visit for each stretch of pages, in order and without gaps, until it answers false. Reads
+ * only; bounded and safe whatever the region holds. The caller holds the lock, or looks at a copy.
+ * Cost O(spans + runs + bitmap words). */
+void slm_slab_walk_locked(const struct slm_slab *slab,
+                          bool (*visit)(void *data, const struct slm_slab_extent *extent),
+                          void *data);
+
+/* A part of the region, bytes. */
+struct slm_slab_part {
+    size_t offset;
+    size_t n_bytes;
+};
+#define SLM_SLAB_METADATA_PARTS 2u
+
+/* What of the region has to be copied so that a view of the copy can be asked anything but what
+ * objects contain: all but user pages, and what is laid out for pages that may come. */
+void slm_slab_metadata_parts(const struct slm_slab *slab,
+                             struct slm_slab_part parts[SLM_SLAB_METADATA_PARTS]);
+
 /* 0, or the number of a broken invariant (listed at the top of slab_check.c). Read-only; bounded
  * and safe whatever the region holds. Takes the lock. Cost O(pages + bitmap words). */
 unsigned slm_slab_check(struct slm_slab *slab);

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading a zone's bytes without a handle: nothing in them is believed before it was compared. */
+#include "allocator/zone_image.h"
+
+#include <string.h>
+
+#include "allocator/journal_priv.h"
+#include "allocator/zone_priv.h"
+
+/* As in zone_check.c. */
+enum { STATE = 102, LENGTH = 103, JOURNAL = 110 };
+
+_Static_assert(SLM_ZONE_IMAGE_HEAD_BYTES == ZONE_JOURNAL_OFFSET, "the head ends at the journal");
+_Static_assert(sizeof(struct zone_header) <= SLM_ZONE_IMAGE_HEAD_BYTES, "the header is in it");
+
+static bool text_ends(const char *text)
+{
+    return memchr(text, '\0', SLM_ZONE_NAME_BYTES) != NULL;
+}
+
+/* Sizes that follow from each other. */
+static bool sizes_fit(const struct zone_header *header)
+{
+    const struct zone_fixed *fixed = &header->fixed;
+    return fixed->header_bytes == sizeof *header &&
+           slm_journal_log_bytes(fixed->journal_entries) != 0 &&
+           fixed->slab_offset == zone_slab_offset(fixed->journal_entries) &&
+           fixed->first_bytes > fixed->slab_offset && fixed->first_bytes <= fixed->max_bytes &&
+           fixed->max_bytes <= ZONE_BYTES_MAX && fixed->lock_kind <= SLM_LOCK_FILE &&
+           text_ends(fixed->name) && text_ends(fixed->tag) && header->bytes % ZONE_ALIGN == 0 &&
+           header->bytes >= fixed->first_bytes && header->bytes <= fixed->max_bytes;
+}
+
+static enum slm_status judge(const struct zone_header *header, const char *label,
+                             struct slm_error *error)
+{
+    const struct zone_fixed *fixed = &header->fixed;
+    if (fixed->magic != SLM_ZONE_MAGIC) {
+        return slm_error_set(error, SLM_E_MAGIC, 0,
+                             "%s: not a zone: it begins with %016llx, expected %016llx", label,
+                             (unsigned long long)fixed->magic, (unsigned long long)SLM_ZONE_MAGIC);
+    }
+    if (fixed->version != SLM_ZONE_VERSION) {
+        return slm_error_set(error, SLM_E_VERSION, 0, "%s: layout version %u, expected %u", label,
+                             fixed->version, SLM_ZONE_VERSION);
+    }
+    if (header->checksum != zone_checksum(fixed)) {
+        return slm_error_set(error, SLM_E_CHECKSUM, 0,
+                             "%s: its header is damaged: checksum %016llx, expected %016llx", label,
+                             (unsigned long long)header->checksum,
+                             (unsigned long long)zone_checksum(fixed));
+    }
+    if (header->state != ZONE_READY && header->state != ZONE_BROKEN) {
+        return slm_error_set(error, SLM_E_STATE, 0,
+                             "%s: still being made, or its maker died: expected a zone that is "
+                             "ready",
+                             label);
+    }
+    if (!sizes_fit(header)) {
+        return slm_error_set(error, SLM_E_SIZE, 0,
+                             "%s: sizes that do not fit each other: %llu bytes, expected %llu to "
+                             "%llu",
+                             label, (unsigned long long)header->bytes,
+                             (unsigned long long)fixed->first_bytes,
+                             (unsigned long long)fixed->max_bytes);
+    }
+    return SLM_OK;
+}
+
+static void take(struct slm_zone_image *image, const struct zone_header *header)
+{
+    const struct zone_fixed *fixed = &header->fixed;
+    uint64_t here = zone_pid_namespace();
+    memset(image, 0, sizeof *image);
+    memcpy(image->name, fixed->name, sizeof image->name);
+    memcpy(image->tag, fixed->tag, sizeof image->tag);
+    image->version = fixed->version;
+    image->journal_entries = fixed->journal_entries;
+    image->bytes = header->bytes;
+    image->first_bytes = fixed->first_bytes;
+    image->max_bytes = fixed->max_bytes;
+    image->journal_offset = ZONE_JOURNAL_OFFSET;
+    image->slab_offset = fixed->slab_offset;
+    image->n_recoveries = header->n_recoveries;
+    image->is_given_up = header->state == ZONE_BROKEN;
+    image->is_elsewhere = here != 0 && fixed->pid_namespace != 0 && fixed->pid_namespace != here;
+    image->lock = header->lock;
+}
+
+enum slm_status slm_zone_image_read(struct slm_zone_image *image, const void *head,
+                                    size_t head_bytes, const char *label, struct slm_error *error)
+{
+    if (head_bytes < SLM_ZONE_IMAGE_HEAD_BYTES) {
+        return slm_error_set(error, SLM_E_TRUNCATED, 0,
+                             "%s: %zu bytes, too short for a zone: expected %u at least", label,
+                             head_bytes, SLM_ZONE_BYTES_MIN);
+    }
+    enum slm_status status = judge(head, label, error);
+    if (status == SLM_OK) {
+        take(image, head);
+        status = slm_error_clear(error);
+    }
+    return status;
+}
+
+/* The one who attaches a lock notices that its owner belongs to a system that runs no more; what
+ * the handle would be good for besides, a file lock is not. */
+enum slm_status slm_zone_image_owner(const struct slm_zone_image *image,
+                                     struct slm_lock_owner *owner, struct slm_error *error)
+{
+    struct slm_lock_state copy __attribute__((aligned(SLM_LOCK_BYTES))) = image->lock;
+    struct slm_lock_options options = {.kind = SLM_LOCK_ROBUST};
+    struct slm_lock *lock;
+    copy.kind = SLM_LOCK_ROBUST;
+    enum slm_status status = slm_lock_attach(&lock, &copy, &options, error);
+    if (status == SLM_OK) {
+        slm_lock_look(lock, owner);
+        slm_lock_detach(lock);
+    }
+    return status;
+}
+
+enum slm_status slm_zone_image_open(const struct slm_zone_image *image, void *base,
+                                    struct slm_slab **slab, struct slm_journal *journal)
+{
+    unsigned char *bytes = base;
+    enum slm_status status = slm_slab_attach(slab, bytes + image->slab_offset,
+                                             (size_t)(image->bytes - image->slab_offset), NULL);
+    if (status != SLM_OK) {
+        return status;
+    }
+    status = slm_journal_attach(journal, bytes + image->journal_offset,
+                                (size_t)(image->slab_offset - image->journal_offset), base, *slab);
+    if (status == SLM_OK && journal->n_max != image->journal_entries) {
+        status = SLM_E_IMAGE;
+    }
+    if (status != SLM_OK) {
+        slm_slab_detach(*slab);
+        *slab = NULL;
+    }
+    return status;
+}
+
+void slm_zone_image_notes(const struct slm_journal *journal, struct slm_zone_image_notes *notes)
+{
+    notes->n_noted = journal_n_entries(journal->log);
+    notes->is_committed = (journal->log->state & JOURNAL_COMMITTED) != 0;
+}
+
+unsigned slm_zone_image_check(const struct slm_zone_image *image, struct slm_slab *slab,
+                              const struct slm_journal *journal)
+{
+    if (image->is_given_up) {
+        return STATE;
+    }
+    if (image->slab_offset + slm_slab_used_bytes(slab) > image->bytes) {
+        return LENGTH;
+    }
+    unsigned broken = slm_slab_check_locked(slab);
+    if (broken == 0) {
+        broken = slm_journal_check(journal);
+        broken = broken == 0 ? 0 : JOURNAL + broken;
+    }
+    return broken;
+}
+
+enum slm_status slm_zone_image_repair(const struct slm_zone_image *image, struct slm_slab *slab,
+                                      struct slm_journal *journal)
+{
+    enum slm_status status = slm_slab_refresh_locked(slab);
+    if (status == SLM_OK) {
+        status = slm_journal_recover(journal);
+    }
+    if (status == SLM_OK) {
+        (void)slm_slab_grow_locked(slab, (size_t)(image->bytes - image->slab_offset));
+    }
+    return status;
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The protocol of allocator/lock*.c (see lock_priv.h for the word), with death between any two
+ * accesses to shared memory, of anybody. A phase is a place between two accesses; each d_step is
+ * one access and what is decided by it. All that an actor knows is global, so that whoever kills
+ * it can take it all away.
+ *
+ * Options   N actors, TURNS each of them takes in a life, LIVES an id has (a later life has the
+ *           same id and another start), DEATHS at most.
+ *           TIMED     sleeps end by themselves, but only when nothing else can move: a sleep is
+ *                     long. Without it they last until a wake.
+ *           EARLY     sleeps may end at any time, for no reason.
+ *           GIVE_UP   actor 1 locks with a time limit.
+ *           REAPER    after each death somebody calls slm_lock_force_unlock.
+ *           SPIN_SEM  waiters do not look whether the owner lives.
+ *           WATCHED   claimed besides, when nothing can move: nobody sleeps by a free lock.
+ * Claims    Asserted: of the living at most one is inside; who takes the lock is told of a death
+ *           exactly if an owner died in it and nobody repaired since; nobody waits for himself.
+ *           Invalid end states: nobody sleeps for ever, whatever the lock's state.
+ *           Non-progress cycles (pan -l): nobody wakes up for ever without anybody getting on.
+ * Mutants   BUG_*: each breaks the protocol in one place, and a claim with it.
+ */
+#ifndef N
+#define N 3
+#endif
+#ifndef TURNS
+#define TURNS 2
+#endif
+#ifndef LIVES
+#define LIVES 2
+#endif
+#ifndef DEATHS
+#define DEATHS 2
+#endif
+
+/* The word: owner's id (0: free) and start, waiters' bit, mark for repair. */
+typedef word_copy {
+    byte tid;
+    byte start;
+    bit waiters;
+    bit repair;
+}
+word_copy word;
+
+mtype = {
+    begin, look, take, check, take_over, give_up, mark, futex, sleep, in_it, out_look, out_swap,
+    wake, wake_late, dead, over
+};
+
+typedef knowledge {
+    mtype phase;
+    word_copy seen;
+    byte n_turns;
+    bit slept; /* W is kept when it takes the lock */
+    bit told;
+    bit is_late;
+}
+knowledge a[N + 1];
+
+/* The system. */
+byte start[N + 1];
+bit asleep[N + 1];
+byte n_deaths;
+#ifdef REAPER
+byte n_to_reap;
+#endif
+
+/* What the claims are about: outside the protocol. */
+byte n_inside;
+bit dirty;
+
+#define LIVES_ON(t) (a[t].phase != dead && a[t].phase != over)
+
+#ifdef BUG_TID_ALONE
+#define IS_ALIVE(w) (LIVES_ON(w.tid))
+#else
+#define IS_ALIVE(w) (LIVES_ON(w.tid) && start[w.tid] == w.start)
+#endif
+
+#define SET(w, t, s, wait, rep) w.tid = t; w.start = s; w.waiters = wait; w.repair = rep
+#define SEE(w) w.tid = word.tid; w.start = word.start; w.waiters = word.waiters; \
+               w.repair = word.repair
+#define IS_SEEN(w) (w.tid == word.tid && w.start == word.start && w.waiters == word.waiters && \
+                    w.repair == word.repair)
+#define IS_ZERO(w) (w.tid == 0 && w.start == 0 && !w.waiters && !w.repair)
+#define IS_MINE(w) (w.tid == me && w.start == start[me])
+
+#ifdef BUG_TAKE_BY_STORE
+#define TAKER_SEES(w) true
+#else
+#define TAKER_SEES(w) IS_SEEN(w)
+#endif
+
+#ifdef BUG_UNLOCK_BY_STORE
+#define UNLOCKER_SEES(w) true
+#else
+#define UNLOCKER_SEES(w) IS_SEEN(w)
+#endif
+
+#ifdef BUG_REPAIR_DROPPED
+#define KEPT_REPAIR 0
+#else
+#define KEPT_REPAIR a[me].seen.repair
+#endif
+
+#ifdef BUG_TAKE_OVER_UNTOLD
+#define TAKE_OVER_REPAIR a[me].seen.repair
+#else
+#define TAKE_OVER_REPAIR 1
+#endif
+
+#ifdef BUG_WAITERS_DROPPED
+#define KEPT_WAITERS a[me].seen.waiters
+#else
+#define KEPT_WAITERS (a[me].seen.waiters | a[me].slept)
+#endif
+
+/* In the step that makes me the owner. */
+#define ENTER(w, r) \
+    SET(word, me, start[me], w, r); \
+    assert(n_inside == 0); \
+    n_inside++; \
+    a[me].told = r; \
+    assert(a[me].told == dirty); \
+    a[me].phase = in_it
+
+#define LEAVE(r) \
+    SET(word, 0, 0, 0, r); \
+    n_inside--
+
+/* Nothing is known any more: states that differ in what nobody will read are one. */
+#define FORGET(who, next) \
+    SET(a[who].seen, 0, 0, 0, 0); \
+    a[who].slept = 0; \
+    a[who].told = 0; \
+    a[who].is_late = 0; \
+    a[who].phase = next
+
+#define NEXT_TURN \
+    a[me].n_turns++; \
+    FORGET(me, begin)
+
+proctype actor(byte me)
+{
+    do
+    /* --- Lock --- */
+    :: d_step {
+        a[me].phase == begin && a[me].n_turns == TURNS ->
+        a[me].n_turns = 0;
+        FORGET(me, over)
+    }
+    :: d_step {
+        a[me].phase == begin && a[me].n_turns < TURNS ->
+        if
+        :: IS_ZERO(word) -> ENTER(0, 0)
+        :: else -> a[me].phase = look
+        fi
+    }
+    :: d_step {
+        a[me].phase == look ->
+        SEE(a[me].seen);
+        assert(!IS_MINE(a[me].seen));
+        if
+        :: a[me].seen.tid == 0 -> a[me].phase = take
+        :: else -> a[me].phase = check
+        fi
+    }
+    :: d_step {
+        a[me].phase == take ->
+        if
+        :: TAKER_SEES(a[me].seen) -> ENTER(KEPT_WAITERS, a[me].seen.repair)
+        :: else -> a[me].phase = look
+        fi
+    }
+    :: d_step {
+        a[me].phase == check ->
+        if
+#ifndef SPIN_SEM
+        :: !IS_ALIVE(a[me].seen) -> a[me].phase = take_over
+#endif
+        :: else ->
+            if
+            :: a[me].is_late -> a[me].phase = wake_late
+            :: !a[me].is_late && a[me].seen.waiters -> a[me].phase = futex
+            :: else -> a[me].phase = mark
+            fi
+        fi
+    }
+    :: d_step {
+        a[me].phase == take_over ->
+        if
+        :: TAKER_SEES(a[me].seen) -> ENTER(KEPT_WAITERS, TAKE_OVER_REPAIR)
+        :: else -> a[me].phase = look
+        fi
+    }
+
+    /* --- Sleep --- */
+    :: d_step {
+        a[me].phase == mark ->
+        if
+        :: IS_SEEN(a[me].seen) ->
+            word.waiters = 1;
+            a[me].seen.waiters = 1;
+            a[me].phase = futex
+        :: else -> a[me].phase = look
+        fi
+    }
+    /* futex(2) compares and falls asleep in one step; the start is not in the half compared. */
+    :: d_step {
+        a[me].phase == futex ->
+        if
+        :: word.tid == a[me].seen.tid && word.waiters && word.repair == a[me].seen.repair ->
+            asleep[me] = 1
+        :: else -> skip
+        fi
+        a[me].slept = 1;
+        SET(a[me].seen, 0, 0, 0, 0);
+        a[me].phase = sleep
+    }
+    :: d_step { a[me].phase == sleep && !asleep[me] -> a[me].phase = look }
+#ifdef TIMED
+    :: atomic { a[me].phase == sleep && asleep[me] && timeout -> asleep[me] = 0 }
+#endif
+#ifdef EARLY
+    :: d_step { a[me].phase == sleep && asleep[me] -> asleep[me] = 0 }
+#endif
+#ifdef GIVE_UP
+    :: d_step {
+        a[me].phase == sleep && me == 1 && !a[me].is_late ->
+        asleep[me] = 0;
+        a[me].is_late = 1
+    }
+#endif
+
+    /* --- Inside: repairs, or leaves it to the next; then out by the fast path, or the other --- */
+    :: d_step {
+        a[me].phase == in_it && a[me].told ->
+        word.repair = 0;
+        dirty = 0;
+        a[me].told = 0
+    }
+    :: atomic {
+        a[me].phase == in_it ->
+progress:
+        d_step {
+            if
+            :: IS_MINE(word) && !word.waiters && !word.repair -> LEAVE(0); NEXT_TURN
+            :: else -> FORGET(me, out_look)
+            fi
+        }
+    }
+    :: d_step { a[me].phase == out_look -> SEE(a[me].seen); a[me].phase = out_swap }
+    :: d_step {
+        a[me].phase == out_swap ->
+        if
+        :: UNLOCKER_SEES(a[me].seen) ->
+            LEAVE(KEPT_REPAIR);
+            if
+#ifdef BUG_NO_WAKE
+            :: true -> NEXT_TURN
+#else
+            :: a[me].seen.waiters -> a[me].phase = wake
+            :: else -> NEXT_TURN
+#endif
+            fi
+        :: else -> a[me].phase = out_look
+        fi
+    }
+
+    /* --- Wake one: the system chooses --- */
+#ifdef BUG_WAKE_KEPT
+    :: d_step { a[me].phase == wake_late -> NEXT_TURN }
+#else
+    :: d_step { a[me].phase == wake_late -> a[me].phase = wake }
+#endif
+    :: d_step { a[me].phase == wake && asleep[1] -> asleep[1] = 0; NEXT_TURN }
+    :: d_step { a[me].phase == wake && asleep[2] -> asleep[2] = 0; NEXT_TURN }
+#if N > 2
+    :: d_step { a[me].phase == wake && asleep[3] -> asleep[3] = 0; NEXT_TURN }
+#endif
+    :: d_step {
+        a[me].phase == wake && !asleep[1] && !asleep[2] && (N < 3 || !asleep[N]) ->
+        NEXT_TURN
+    }
+
+    /* --- Another life: the same id, started later --- */
+    :: d_step {
+        a[me].phase == dead && start[me] < LIVES ->
+        start[me]++;
+        a[me].phase = begin
+    }
+    :: a[me].phase == dead || a[me].phase == over -> break
+    od
+}
+
+/* SIGKILL: whoever it is, wherever it stands. The system forgets that it slept. */
+inline kill(victim)
+{
+    d_step {
+        n_deaths < DEATHS && LIVES_ON(victim) ->
+        if
+        :: word.tid == victim && word.start == start[victim] -> dirty = 1; n_inside--
+        :: else -> skip
+        fi
+        asleep[victim] = 0;
+        a[victim].n_turns = 0;
+        n_deaths++;
+#ifdef REAPER
+        n_to_reap++;
+#endif
+        FORGET(victim, dead)
+    }
+}
+
+/* May stop at any time: so that a `timeout` does not have to wait for all the deaths there are. */
+proctype killer()
+{
+    do
+    :: kill(1)
+    :: kill(2)
+#if N > 2
+    :: kill(3)
+#endif
+    :: break
+    od
+}
+
+#ifdef REAPER
+/* slm_lock_force_unlock(lock, 0), once for each death. */
+proctype reaper()
+{
+    word_copy seen;
+    bit is_over, freed;
+end:
+    do
+    :: d_step { n_to_reap > 0 && !is_over -> SEE(seen); freed = 0 }
+        if
+        :: d_step {
+            seen.tid != 0 && !IS_ALIVE(seen) ->
+            if
+            :: IS_SEEN(seen) ->
+                SET(word, 0, 0, 0, 1);
+                is_over = 1;
+                freed = 1
+            :: else -> skip /* looks again */
+            fi
+        }
+        :: d_step { seen.tid == 0 || IS_ALIVE(seen) -> is_over = 1 }
+        fi
+    :: d_step {
+        is_over ->
+        is_over = 0;
+        n_to_reap--;
+        SET(seen, 0, 0, 0, 0);
+        if
+#ifdef BUG_FORCE_WAKES_ONLY_IF_FREED
+        :: !freed -> skip
+#endif
+        :: else ->
+            asleep[1] = 0;
+            asleep[2] = 0;
+            asleep[N] = 0
+        fi
+        freed = 0
+    }
+    od
+}
+#endif
+
+#ifdef WATCHED
+proctype watcher()
+{
+    timeout -> assert(word.tid != 0 || (!asleep[1] && !asleep[2] && !asleep[N]))
+}
+#endif
+
+init
+{
+    atomic {
+        byte i;
+        for (i : 1 .. N) {
+            a[i].phase = begin;
+            start[i] = 1
+        }
+        for (i : 1 .. N) {
+            run actor(i)
+        }
+        run killer();
+#ifdef REAPER
+        run reaper();
+#endif
+#ifdef WATCHED
+        run watcher();
+#endif
+    }
+}

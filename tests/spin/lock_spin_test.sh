@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Checks the lock's protocol in all its interleavings and deaths, and that the checker can tell: each
+# mutant of the model must be found out, by the claim that it breaks.
+# Usage: lock_spin_test.sh lock.pml
+set -euo pipefail
+
+model=$(realpath "$1")
+scratch=${TEST_TMPDIR:-$(mktemp -d)}/lock_spin
+mkdir -p "$scratch"
+cd "$scratch"
+n_failed=0
+
+for command in spin gcc; do
+    command -v "$command" >/dev/null || {
+        echo "no $command here: in Debian it is the package of that name" >&2
+        exit 1
+    }
+done
+
+# Says all that pan has to say. Modes: safety (assertions, end states), sleep_only (assertions),
+# progress (non-progress cycles as well as assertions).
+search() { # mode option...
+    local mode=$1 define flag
+    shift
+    case "$mode" in
+    safety) define=-DSAFETY flag= ;;
+    sleep_only) define=-DSAFETY flag=-E ;;
+    progress) define=-DNP flag=-l ;;
+    esac
+    rm -f pan pan.* ./*.trail
+    spin "$@" -a "$model" >spin.out
+    gcc "$optimise" -w -DCOLLAPSE -DMEMLIM=2000 "$define" -o pan pan.c
+    # Unquoted: none, or one flag. The stack's limit is reported as an error of its own.
+    # shellcheck disable=SC2086
+    ./pan $flag -m200000 -w22 >pan.out || true
+}
+
+# 0: the search went through to its end.
+is_complete() {
+    grep -q 'State-vector' pan.out &&
+        ! grep -qE 'Search not completed|out of memory|max search depth too small' pan.out
+}
+
+states() {
+    sed -n 's/^ *\([0-9]*\) states, stored.*/\1/p' pan.out
+}
+
+# Compiling takes longer than looking, where a few thousand states are all.
+holds() { # mode option...
+    local optimise=-O1
+    search "$@"
+    if is_complete && grep -q 'errors: 0$' pan.out; then
+        printf 'holds    %9s states  %s\n' "$(states)" "$*"
+    else
+        printf 'BROKEN   %s\n' "$*"
+        cat pan.out
+        n_failed=$((n_failed + 1))
+    fi
+}
+
+breaks() { # what-pan-says mode option...
+    local expected=$1 optimise=-O0
+    shift
+    search "$@"
+    if grep -q 'errors: 1$' pan.out && grep -q "^pan:1: $expected" pan.out; then
+        printf 'found    %9s states  %s: %s\n' "$(states)" "$*" "$expected"
+    else
+        printf 'NOT SEEN %s: %s\n' "$*" "$expected"
+        cat pan.out
+        n_failed=$((n_failed + 1))
+    fi
+}
+
+two='-DN=2 -DTURNS=2'
+three='-DN=3 -DTURNS=1'
+
+# Words are meant to split.
+# shellcheck disable=SC2086
+{
+    # Robust: sleeps that end.
+    holds safety $two -DDEATHS=2 -DTIMED
+    holds safety $two -DDEATHS=2 -DTIMED -DEARLY
+    holds safety $two -DDEATHS=1 -DTIMED -DREAPER
+    holds safety $three -DDEATHS=1 -DTIMED
+    holds progress $two -DDEATHS=2 -DTIMED
+    holds progress $three -DDEATHS=1 -DTIMED
+    # As long as nobody dies, the wakes alone are enough.
+    holds safety -DN=3 -DTURNS=2 -DDEATHS=0
+    holds safety -DN=3 -DTURNS=2 -DDEATHS=0 -DGIVE_UP
+    # nginx's way: so they are if each death is followed by a forced unlock.
+    holds safety $two -DDEATHS=1 -DSPIN_SEM -DREAPER
+
+    # Why sleeps end: without, a death between store and wake leaves a sleeper by a free lock.
+    breaks 'assertion violated' sleep_only $two -DDEATHS=1 -DWATCHED
+    # Why somebody has to look, or to force.
+    breaks 'non-progress cycle' progress $two -DDEATHS=1 -DTIMED -DSPIN_SEM
+
+    breaks 'invalid end state' safety $two -DDEATHS=0 -DBUG_NO_WAKE
+    breaks 'invalid end state' safety $three -DDEATHS=0 -DBUG_WAITERS_DROPPED
+    breaks 'invalid end state' safety -DN=3 -DTURNS=2 -DDEATHS=0 -DGIVE_UP -DBUG_WAKE_KEPT
+    # Not without a death: only the mark for repair makes an unlock slow that nobody waits for yet.
+    breaks 'invalid end state' safety $two -DDEATHS=1 -DSPIN_SEM -DREAPER -DBUG_UNLOCK_BY_STORE
+    breaks 'invalid end state' safety $two -DDEATHS=1 -DSPIN_SEM -DREAPER \
+        -DBUG_FORCE_WAKES_ONLY_IF_FREED
+    breaks 'assertion violated' safety $two -DDEATHS=0 -DBUG_TAKE_BY_STORE
+    breaks 'assertion violated' safety $two -DDEATHS=1 -DTIMED -DBUG_REPAIR_DROPPED
+    breaks 'assertion violated' safety $two -DDEATHS=1 -DTIMED -DBUG_TAKE_OVER_UNTOLD
+    breaks 'non-progress cycle' progress $two -DDEATHS=1 -DTIMED -DBUG_TID_ALONE
+}
+
+[ "$n_failed" -eq 0 ] || {
+    echo "$n_failed searches did not end as they should" >&2
+    exit 1
+}

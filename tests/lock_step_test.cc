@@ -16,6 +16,11 @@ enum phase : uint64_t { before_turn, in_turn, after_turn };
 /* Enough for two stops, lock, unlock and a wake under any sanitizer. */
 constexpr int most_steps = 200000;
 
+struct Hooks {
+    std::function<void(Lock &)> prepare;
+    std::function<void(Lock &)> judge;
+};
+
 bool step(pid_t victim)
 {
     int status = 0;
@@ -49,38 +54,63 @@ void take_turn(slm_lock *lock)
     slm_lock_unlock(lock);
 }
 
-/* Kills the victim n steps into its turn. False: the turn was over before. */
-bool kill_in_turn(Lock &lock, pid_t victim, int n_steps)
+/* Kills the victim n_most steps into its turn, or when that is over. Answers the steps it took. */
+int kill_in_turn(Lock &lock, pid_t victim, int n_most)
 {
     for (int i = 0; i < most_steps && lock.number(1) == before_turn; i++) {
         EXPECT_TRUE(step(victim));
     }
-    for (int i = 0; i < n_steps && lock.number(1) == in_turn; i++) {
+    int n_steps = 0;
+    while (n_steps < n_most && lock.number(1) == in_turn) {
         EXPECT_TRUE(step(victim));
+        n_steps++;
     }
-    bool is_in_turn = lock.number(1) == in_turn;
     kill(victim, SIGKILL);
     EXPECT_EQ(reap(victim), -SIGKILL);
-    return is_in_turn;
+    return n_steps;
 }
 
-/* Returns how many instructions of a turn were the last one; -1: not possible here. */
-int sweep(const std::function<void(Lock &)> &prepare, const std::function<void(Lock &)> &judge)
+/* The dynamic linker binds a function when it is first called, in thousands of instructions: that
+ * is done here, before there are victims. */
+void bind_functions(const Hooks &hooks)
 {
-    for (int n = 0;; n++) {
-        Lock lock;
-        prepare(lock);
-        pid_t victim = start_victim(lock, take_turn);
-        if (victim < 0) {
-            return -1;
-        }
-        bool is_in_turn = kill_in_turn(lock, victim, n);
-        SCOPED_TRACE("killed after " + std::to_string(n) + " instructions");
-        judge(lock);
-        if (!is_in_turn || testing::Test::HasFailure()) {
-            return n;
-        }
+    Lock lock;
+    hooks.prepare(lock);
+    take_turn(lock);
+    slm_lock_self();
+}
+
+/* A victim that is killed n_most steps into its turn; the steps it took, -1: not possible here. */
+int try_death(const Hooks &hooks, int n_most)
+{
+    Lock lock;
+    hooks.prepare(lock);
+    pid_t victim = start_victim(lock, take_turn);
+    if (victim < 0) {
+        return -1;
     }
+    int n_steps = kill_in_turn(lock, victim, n_most);
+    SCOPED_TRACE("killed after " + std::to_string(n_steps) + " instructions");
+    hooks.judge(lock);
+    return n_steps;
+}
+
+/* A sanitizer makes hundreds of instructions thousands, and the work grows with the square: every
+ * k-th of them then, so that no more than this many die. */
+constexpr int most_victims = 700;
+
+/* Returns how many instructions a turn has; -1: not possible here. */
+int sweep(const Hooks &hooks)
+{
+    bind_functions(hooks);
+    int n_all = try_death(hooks, most_steps);
+    EXPECT_LT(n_all, most_steps);
+    int stride = 1 + n_all / most_victims;
+    printf("%d instructions, a death behind every %d.\n", n_all, stride);
+    for (int n = 0; n < n_all && !testing::Test::HasFailure(); n += stride) {
+        EXPECT_EQ(try_death(hooks, n), n);
+    }
+    return n_all;
 }
 
 /* Told exactly if the word names the dead one, or has its mark already. */
@@ -98,11 +128,10 @@ void judge_turn(Lock &lock)
 
 TEST(LockStep, DeathBehindAnyInstructionOfATurnIsToldIfTheDeadOneWasTheOwner)
 {
-    int n_steps = sweep([](Lock &) {}, judge_turn);
+    int n_steps = sweep({[](Lock &) {}, judge_turn});
     if (n_steps < 0) {
         GTEST_SKIP() << "nobody may be traced here: " << strerror(errno);
     }
-    printf("%d instructions\n", n_steps);
     EXPECT_GE(n_steps, 10);
 }
 
@@ -115,11 +144,10 @@ TEST(LockStep, DeathBehindAnyInstructionOfATurnWithWaitersIsToldToo)
         EXPECT_EQ(slm_lock_lock(lock), is_told ? SLM_OWNER_DIED : SLM_OK);
         EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
     };
-    int n_steps = sweep(prepare, judge);
+    int n_steps = sweep({prepare, judge});
     if (n_steps < 0) {
         GTEST_SKIP() << "nobody may be traced here: " << strerror(errno);
     }
-    printf("%d instructions\n", n_steps);
     EXPECT_GE(n_steps, 30);
 }
 

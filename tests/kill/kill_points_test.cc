@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A part of the kill points of each operation; `bazel run //tests:kill_points` has all of them. */
+#include <cctype>
+#include <gtest/gtest.h>
+
+#include "tests/kill/scenario.h"
+
+namespace kill_test {
+
+/* For messages of the framework, which looks for it here. */
+static void PrintTo(const Scenario &scenario, std::ostream *out)
+{
+    *out << scenario.name;
+}
+
+} // namespace kill_test
+
+namespace {
+
+using namespace kill_test;
+
+/* Kills of one operation, spread over all of it; a prime, so that loops are met at each place. */
+constexpr size_t EVERY = 23;
+
+class KillPoints : public testing::TestWithParam<Scenario> {};
+
+TEST_P(KillPoints, ZoneIsWholeAndGoesOnWhereverItsUserIsKilled)
+{
+    Tally tally = sweep(GetParam(), EVERY);
+    ASSERT_FALSE(tally.not_traced) << "ptrace is not permitted here: nothing was proved";
+    EXPECT_EQ(tally.first_wrong, "");
+    EXPECT_EQ(tally.n_recovered, tally.n_killed);
+    EXPECT_GT(tally.n_killed, tally.n_instructions / EVERY);
+    EXPECT_GT(tally.n_under_lock, 0u);
+}
+
+/* Letters and figures, as names of tests must be. */
+std::string name_of(const testing::TestParamInfo<Scenario> &info)
+{
+    std::string name;
+    for (char c : info.param.name) {
+        if (isalnum(static_cast<unsigned char>(c)) != 0) {
+            name += c;
+        } else if (!name.empty() && name.back() != '_') {
+            name += '_';
+        }
+    }
+    return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, KillPoints, testing::ValuesIn(scenarios()), name_of);
+
+} // namespace

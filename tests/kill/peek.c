@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/kill/peek.h"
+
+#include "allocator/journal_priv.h"
+#include "allocator/lock_priv.h"
+#include "allocator/zone_priv.h"
+
+void *kill_peek_base(const struct slm_zone *zone)
+{
+    return zone->header;
+}
+
+uint64_t kill_peek_lock_word(const struct slm_zone *zone)
+{
+    return __atomic_load_n(&zone->header->lock.word, __ATOMIC_SEQ_CST);
+}
+
+bool kill_peek_is_held_by(const struct slm_zone *zone, int thread_id)
+{
+    return (kill_peek_lock_word(zone) & SLM_LOCK_TID) == (uint64_t)thread_id;
+}
+
+bool kill_peek_needs_repair(const struct slm_zone *zone)
+{
+    uint64_t word = kill_peek_lock_word(zone);
+    return slm_lock_owner_in(word) != 0 || (word & SLM_LOCK_REPAIR) != 0;
+}
+
+unsigned kill_peek_n_entries(const struct slm_zone *zone)
+{
+    return (unsigned)__atomic_load_n(&zone->journal.log->state, __ATOMIC_SEQ_CST);
+}
+
+bool kill_peek_is_committed(const struct slm_zone *zone)
+{
+    return (__atomic_load_n(&zone->journal.log->state, __ATOMIC_SEQ_CST) & JOURNAL_COMMITTED) != 0;
+}

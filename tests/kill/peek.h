@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Peek: what the kill tests look at behind the public headers. C, as those headers are. */
+#ifndef SLM_TESTS_KILL_PEEK_H
+#define SLM_TESTS_KILL_PEEK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "allocator/zone.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Where the zone is mapped; bytes of it that are kept and put back are slm_segment_bytes. */
+void *kill_peek_base(const struct slm_zone *zone);
+uint64_t kill_peek_lock_word(const struct slm_zone *zone);
+/* Whose lock word it is. */
+bool kill_peek_is_held_by(const struct slm_zone *zone, int thread_id);
+/* Whether the next locker has to be told that an owner died, once nobody lives. */
+bool kill_peek_needs_repair(const struct slm_zone *zone);
+unsigned kill_peek_n_entries(const struct slm_zone *zone);
+bool kill_peek_is_committed(const struct slm_zone *zone);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/kill/scenario.h"
+
+namespace kill_test {
+
+const std::vector<Scenario> &scenarios()
+{
+    static const std::vector<Scenario> list = [] {
+        std::vector<Scenario> made;
+        add_alloc_scenes(&made);
+        return made;
+    }();
+    return list;
+}
+
+} // namespace kill_test

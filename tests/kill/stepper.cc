@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/kill/stepper.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/time.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#if !defined(__x86_64__)
+#error "the stepper reads the program counter of x86-64 only"
+#endif
+
+namespace kill_test {
+namespace {
+
+constexpr int NOT_TRACED_STATUS = 99;
+
+enum Phase : uint64_t { BEFORE, RUNNING, OVER };
+
+/* Shared with the children. */
+uint64_t *phase_word()
+{
+    static uint64_t *word = [] {
+        void *p = mmap(nullptr, sizeof(uint64_t), PROT_READ | PROT_WRITE,
+                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (p == MAP_FAILED) {
+            perror("mmap");
+            abort();
+        }
+        return static_cast<uint64_t *>(p);
+    }();
+    return word;
+}
+
+void set_phase(Phase phase)
+{
+    __atomic_store_n(phase_word(), phase, __ATOMIC_SEQ_CST);
+}
+
+bool is_over()
+{
+    return __atomic_load_n(phase_word(), __ATOMIC_SEQ_CST) == OVER;
+}
+
+void on_alarm(int)
+{
+}
+
+/* Interrupts a waitpid for a child that sleeps; 0 takes the alarm back. */
+void set_alarm(unsigned seconds)
+{
+    static bool installed = [] {
+        struct sigaction action = {};
+        action.sa_handler = on_alarm;
+        return sigaction(SIGALRM, &action, nullptr) == 0;
+    }();
+    struct itimerval timer = {};
+    timer.it_value.tv_sec = installed ? seconds : 0;
+    setitimer(ITIMER_REAL, &timer, nullptr);
+}
+
+[[noreturn]] void run_child(const Operation &operation)
+{
+    if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) {
+        _exit(NOT_TRACED_STATUS);
+    }
+    operation.enter();
+    set_phase(RUNNING);
+    __asm__ volatile("int3" ::: "memory"); /* stops here: the count begins */
+    operation.act();
+    set_phase(OVER);
+    _exit(0);
+}
+
+/* One child, from its first stop to its death. */
+class Victim {
+  public:
+    explicit Victim(const Operation &operation)
+    {
+        set_phase(BEFORE);
+        fflush(nullptr);
+        child_ = fork();
+        if (child_ == 0) {
+            run_child(operation);
+        }
+        if (child_ < 0) {
+            perror("fork");
+            abort();
+        }
+        set_alarm(STEP_TIMEOUT_S);
+        (void)await_trap();
+        (void)ptrace(PTRACE_SETOPTIONS, child_, nullptr, PTRACE_O_EXITKILL);
+    }
+
+    ~Victim()
+    {
+        set_alarm(0);
+        if (!is_reaped_) {
+            (void)::kill(child_, SIGKILL);
+            while (waitpid(child_, nullptr, __WALL) < 0 && errno == EINTR) {
+            }
+        }
+    }
+
+    Victim(const Victim &) = delete;
+    Victim &operator=(const Victim &) = delete;
+
+    pid_t pid() const
+    {
+        return child_;
+    }
+
+    /* KILLED as long as it is stopped where it was sent; else what became of it. */
+    End end() const
+    {
+        return end_;
+    }
+
+    uintptr_t place() const
+    {
+        return static_cast<uintptr_t>(
+            ptrace(PTRACE_PEEKUSER, child_, offsetof(struct user, regs.rip), nullptr));
+    }
+
+    bool step()
+    {
+        return resume(PTRACE_SINGLESTEP);
+    }
+
+    /* Lets it run until it is about to carry out the instruction at place. */
+    bool run_to(uintptr_t place)
+    {
+        auto *at = reinterpret_cast<void *>(place & ~uintptr_t{7});
+        unsigned shift = static_cast<unsigned>(place & 7u) * 8;
+        uint64_t text;
+        memcpy(&text, at, sizeof text); /* the same program: its text is ours */
+        uint64_t planted = (text & ~(uint64_t{0xff} << shift)) | uint64_t{0xcc} << shift;
+        if (ptrace(PTRACE_POKETEXT, child_, at, planted) != 0) {
+            return fail(End::STRAYED);
+        }
+        if (!resume(PTRACE_CONT)) {
+            return false;
+        }
+        if (this->place() != place + 1) {
+            return fail(End::STRAYED);
+        }
+        (void)ptrace(PTRACE_POKETEXT, child_, at, text);
+        (void)ptrace(PTRACE_POKEUSER, child_, offsetof(struct user, regs.rip), place);
+        return true;
+    }
+
+    bool fail(End end)
+    {
+        end_ = end;
+        return false;
+    }
+
+  private:
+    bool resume(enum __ptrace_request how)
+    {
+        if (ptrace(how, child_, nullptr, nullptr) != 0) {
+            return fail(End::BROKEN);
+        }
+        return await_trap();
+    }
+
+    bool await_trap()
+    {
+        int status = 0;
+        if (waitpid(child_, &status, __WALL) != child_) {
+            return fail(End::HUNG);
+        }
+        if (WIFSTOPPED(status)) {
+            return WSTOPSIG(status) == SIGTRAP || fail(End::BROKEN);
+        }
+        is_reaped_ = true;
+        bool not_traced = WIFEXITED(status) && WEXITSTATUS(status) == NOT_TRACED_STATUS;
+        return fail(not_traced ? End::NOT_TRACED : is_over() ? End::FINISHED : End::BROKEN);
+    }
+
+    pid_t child_;
+    End end_ = End::KILLED;
+    bool is_reaped_ = false;
+};
+
+} // namespace
+
+const char *end_text(End end)
+{
+    switch (end) {
+    case End::KILLED:
+        return "killed";
+    case End::FINISHED:
+        return "finished";
+    case End::STRAYED:
+        return "went another way than the recorded one";
+    case End::BROKEN:
+        return "ended by itself (a signal or exit)";
+    case End::HUNG:
+        return "hung";
+    case End::NOT_TRACED:
+        return "could not be traced: ptrace is not permitted here";
+    }
+    return "?";
+}
+
+size_t Way::farthest(size_t from, size_t to) const
+{
+    size_t at = to;
+    while (at > from + 1 && before[at] >= static_cast<int64_t>(from)) {
+        at--;
+    }
+    return at;
+}
+
+static void index_way(Way *way)
+{
+    std::map<uintptr_t, int64_t> last;
+    way->before.clear();
+    for (uintptr_t place : way->places) {
+        auto found = last.find(place);
+        int64_t here = static_cast<int64_t>(way->before.size());
+        way->before.push_back(found == last.end() ? -1 : found->second);
+        last[place] = here;
+    }
+}
+
+End record(const Operation &operation, const Visit &visit, Way *way)
+{
+    Victim victim(operation);
+    size_t n = 0;
+    bool go_on = victim.end() == End::KILLED;
+    if (go_on) {
+        way->places.assign(1, victim.place());
+        go_on = !visit(0, victim.pid());
+    }
+    while (go_on && victim.step()) {
+        way->places.push_back(victim.place());
+        n++;
+        go_on = !is_over() && !visit(n, victim.pid());
+    }
+    index_way(way);
+    return victim.end() == End::KILLED && is_over() ? End::FINISHED : victim.end();
+}
+
+End kill_after(const Operation &operation, const Way &way, size_t k)
+{
+    Victim victim(operation);
+    size_t at = 0;
+    while (at < k && victim.end() == End::KILLED) {
+        size_t next = way.farthest(at, k);
+        bool there = next == at + 1 ? victim.step() : victim.run_to(way.places[next]);
+        at = there ? next : at;
+    }
+    if (victim.end() == End::KILLED && victim.place() != way.places[k]) {
+        victim.fail(End::STRAYED);
+    }
+    return victim.end();
+}
+
+End kill_after_steps(const Operation &operation, size_t k)
+{
+    Victim victim(operation);
+    for (size_t i = 0; i < k && victim.end() == End::KILLED; i++) {
+        (void)victim.step();
+        if (is_over()) {
+            return End::FINISHED;
+        }
+    }
+    return victim.end();
+}
+
+} // namespace kill_test

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The judge: what must be true of a zone after each kill. */
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "tests/kill/peek.h"
+#include "tests/kill/scenario.h"
+
+namespace kill_test {
+namespace {
+
+constexpr unsigned LOCK_TIMEOUT_MS = 10000;
+
+/* Under the lock. Works as a user would: objects of all kinds, a tree, and all of it back. Where
+ * the zone is full, with what can be had. */
+std::string work_on(slm_zone *zone)
+{
+    slm_journal *journal = slm_zone_journal(zone);
+    std::vector<void *> objects;
+    for (size_t bytes : {8u, 64u, 500u, 2048u, 5000u, 9000u}) {
+        void *p = slm_journal_alloc(journal, bytes);
+        if (p != nullptr) {
+            memset(p, 0xee, bytes);
+            objects.push_back(p);
+        }
+    }
+    auto *top = static_cast<Top *>(slm_journal_calloc(journal, sizeof(Top)));
+    auto *item = static_cast<Item *>(slm_journal_calloc(journal, sizeof(Item)));
+    if (top != nullptr && item != nullptr &&
+        (slm_rbtree_insert(journal, &top->tree, &item->node, order_items) != SLM_OK ||
+         slm_rbtree_delete(journal, &top->tree, &item->node) != SLM_OK)) {
+        return "a node cannot be inserted and deleted";
+    }
+    slm_zone_commit(zone);
+    objects.push_back(top);
+    objects.push_back(item);
+    for (void *p : objects) {
+        if (p != nullptr && slm_journal_free(journal, p) != SLM_OK) {
+            return "an object cannot be freed";
+        }
+    }
+    slm_zone_commit(zone);
+    return slm_zone_check_locked(zone) == 0 ? "" : "broken after work went on";
+}
+
+/* Tree and list, where there are any. */
+std::string check_links(World &world)
+{
+    slm_zone *zone = world.ours();
+    slm_journal *journal = slm_zone_journal(zone);
+    Top *top = world.top(zone);
+    struct slm_zone_stats stats;
+    slm_zone_stats(zone, &stats);
+    if (top == nullptr || !world.has_top()) {
+        return "";
+    }
+    unsigned broken = slm_rbtree_check(journal, &top->tree, order_items, 1, stats.bytes);
+    if (broken != 0) {
+        return "the tree breaks invariant " + std::to_string(broken);
+    }
+    broken = slm_lru_check(journal, &top->lru, 1, stats.bytes);
+    return broken == 0 ? "" : "the list breaks invariant " + std::to_string(broken);
+}
+
+/* One scenario and all its kills. */
+class Sweep {
+  public:
+    explicit Sweep(const Scenario &scenario) : scenario_(scenario)
+    {
+    }
+
+    Tally run(size_t every)
+    {
+        renew();
+        before_ = look();
+        world_->restore();
+        if (!record_way()) {
+            return tally_;
+        }
+        after_ = look();
+        check_change();
+        size_t n = way_.n_instructions();
+        for (size_t k = 0; k < n; k += every) {
+            kill_at(k);
+        }
+        kill_at(n);
+        return tally_;
+    }
+
+  private:
+    void renew()
+    {
+        world_ = std::make_unique<World>(scenario_.shape);
+        expect(slm_zone_lock(world_->ours()) == SLM_OK, "the zone cannot be locked");
+        scenario_.prepare(*world_);
+        expect(slm_zone_check_locked(world_->ours()) == 0, "what was prepared is broken");
+        expect(slm_zone_unlock(world_->ours()) == SLM_OK, "the zone cannot be unlocked");
+        if (scenario_.wound) {
+            scenario_.wound(*world_);
+        }
+        world_->save();
+    }
+
+    Operation operation()
+    {
+        return {[this] {
+                    if (!scenario_.is_cold) {
+                        (void)slm_lock_self();
+                    }
+                },
+                [this] { scenario_.operate(*world_, world_->theirs()); }};
+    }
+
+    Picture look()
+    {
+        expect(slm_zone_lock(world_->ours()) == SLM_OK, "the zone cannot be locked");
+        Picture picture = take_picture(world_->ours());
+        expect(slm_zone_unlock(world_->ours()) == SLM_OK, "the zone cannot be unlocked");
+        return picture;
+    }
+
+    bool record_way()
+    {
+        auto visit = [this](size_t, pid_t child) {
+            tally_.n_under_lock += kill_peek_is_held_by(world_->ours(), child);
+            return false;
+        };
+        End end = record(operation(), visit, &way_);
+        tally_.n_instructions = way_.places.empty() ? 0 : way_.n_instructions();
+        tally_.not_traced = end == End::NOT_TRACED;
+        if (end != End::FINISHED) {
+            note(std::string("the whole operation ") + end_text(end));
+        }
+        return end == End::FINISHED;
+    }
+
+    /* The scenario is what its name says. */
+    void check_change()
+    {
+        auto n_spans = [](const Picture &picture) {
+            size_t n = 0;
+            for (const ClassCount &counts : picture.classes) {
+                n += counts.n_spans;
+            }
+            return n;
+        };
+        const Change &change = scenario_.change;
+        expect_change("objects", change.objects, before_.objects.size(), after_.objects.size());
+        expect_change("free pages", change.free_pages, before_.n_free_pages, after_.n_free_pages);
+        expect_change("kept pages", change.kept_pages, before_.n_kept_pages, after_.n_kept_pages);
+        expect_change("spans", change.spans, n_spans(before_), n_spans(after_));
+    }
+
+    void expect_change(const char *what, int wanted, size_t before, size_t after)
+    {
+        int found = static_cast<int>(after) - static_cast<int>(before);
+        if (wanted != ANY && wanted != found) {
+            note(std::string("the operation changes the number of ") + what + " by " +
+                 std::to_string(found) + ", not by " + std::to_string(wanted));
+        }
+    }
+
+    void note(const std::string &wrong)
+    {
+        if (tally_.first_wrong.empty()) {
+            tally_.first_wrong = wrong;
+        }
+    }
+
+    void make_ready()
+    {
+        if (scenario_.is_fresh) {
+            renew();
+        } else {
+            world_->restore();
+        }
+    }
+
+    void kill_at(size_t k)
+    {
+        make_ready();
+        End end = kill_after(operation(), way_, k);
+        if (end == End::STRAYED) {
+            make_ready();
+            end = kill_after_steps(operation(), k);
+            tally_.n_stepped++;
+        }
+        tally_.n_killed++;
+        bool is_dead = end == End::KILLED || (end == End::FINISHED && scenario_.is_cold);
+        std::string wrong = is_dead ? judge() : end_text(end);
+        tally_.n_recovered += wrong.empty();
+        if (!wrong.empty()) {
+            note("killed after " + std::to_string(k) + " instructions: " + wrong);
+        }
+    }
+
+    /* The victim is dead. "", or the first thing that is wrong. */
+    std::string judge()
+    {
+        slm_zone *zone = world_->ours();
+        bool needs_repair = kill_peek_needs_repair(zone);
+        struct slm_zone_stats found;
+        slm_zone_stats(zone, &found);
+        slm_status status = slm_zone_timed(zone, LOCK_TIMEOUT_MS);
+        if (status != SLM_OK) {
+            return std::string("the next locker is told: ") + slm_status_text(status);
+        }
+        struct slm_zone_stats now;
+        slm_zone_stats(zone, &now);
+        tally_.n_undone += now.n_undone > found.n_undone;
+        tally_.n_finished += now.n_finished > found.n_finished;
+        std::string wrong = now.n_recoveries == found.n_recoveries + needs_repair
+                                ? judge_zone()
+                                : "recoveries are not counted as they are";
+        if (slm_zone_unlock(zone) != SLM_OK || kill_peek_lock_word(zone) != 0) {
+            return "the lock is not free after unlocking";
+        }
+        return wrong;
+    }
+
+    /* Under the lock, after recovery. */
+    std::string judge_zone()
+    {
+        slm_zone *zone = world_->ours();
+        unsigned broken = slm_zone_check_locked(zone);
+        if (broken != 0) {
+            return "breaks invariant " + std::to_string(broken);
+        }
+        Picture picture = take_picture(zone);
+        std::string wrong = judge_picture(picture);
+        wrong = wrong.empty() ? compare_statistics(zone, picture) : wrong;
+        wrong = wrong.empty() ? check_links(*world_) : wrong;
+        wrong = wrong.empty() ? work_on(zone) : wrong;
+        if (wrong.empty() && !(take_picture(zone) == picture)) {
+            wrong = "work that went on changed what was there";
+        }
+        return wrong;
+    }
+
+    /* All of it or nothing; and once it is done it is done after each later instruction too. */
+    std::string judge_picture(const Picture &picture)
+    {
+        bool is_after = picture == after_;
+        bool is_before = picture == before_;
+        if (!is_after && !is_before) {
+            return "neither as before (" + describe_difference(before_, picture) +
+                   ") nor as after (" + describe_difference(after_, picture) + ")";
+        }
+        if (was_after_ && !is_after) {
+            return "undone, although it was done after fewer instructions";
+        }
+        was_after_ = is_after && !is_before;
+        size_t most = std::max(before_.peak_used_pages, after_.peak_used_pages);
+        if (picture.peak_used_pages < before_.peak_used_pages || picture.peak_used_pages > most) {
+            return "a peak of " + std::to_string(picture.peak_used_pages) + " pages, " +
+                   std::to_string(before_.peak_used_pages) + " to " + std::to_string(most) +
+                   " can be";
+        }
+        return "";
+    }
+
+    const Scenario &scenario_;
+    std::unique_ptr<World> world_;
+    Way way_;
+    Picture before_;
+    Picture after_;
+    bool was_after_ = false;
+    Tally tally_;
+};
+
+} // namespace
+
+Tally sweep(const Scenario &scenario, size_t every)
+{
+    return Sweep(scenario).run(every);
+}
+
+} // namespace kill_test

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* World: one zone in two mappings, the victims' and the judge's, that can be put back as it was. */
+#ifndef SLM_TESTS_KILL_WORLD_H
+#define SLM_TESTS_KILL_WORLD_H
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/kill/picture.h"
+
+extern "C" {
+#include "allocator/lru.h"
+#include "allocator/rbtree.h"
+}
+
+namespace kill_test {
+
+struct Shape {
+    size_t bytes = 96 * 1024;
+    size_t max_bytes = 0;
+    unsigned per_doubling = 1;
+    unsigned journal_entries = 192;
+};
+
+/* A user's object in a tree and a list. */
+struct Item {
+    uint64_t key;
+    slm_rbtree_node node;
+    slm_lru_node used;
+};
+
+/* What the root leads to where a scenario has a tree. */
+struct Top {
+    slm_rbtree tree;
+    slm_lru lru;
+    uint64_t first; /* offset of an object, as the journal counts */
+};
+
+extern "C" int order_items(const slm_rbtree_node *a, const slm_rbtree_node *b);
+extern "C" int compare_item(const void *key, const slm_rbtree_node *node);
+Item *item_of(slm_rbtree_node *node);
+
+class World {
+  public:
+    explicit World(const Shape &shape);
+    ~World();
+    World(const World &) = delete;
+    World &operator=(const World &) = delete;
+
+    /* The mapping that children inherit, and the judge's own at another address. */
+    slm_zone *theirs()
+    {
+        return theirs_;
+    }
+    slm_zone *ours()
+    {
+        return ours_;
+    }
+
+    /* The whole segment, lock included. */
+    void save();
+    void restore();
+
+    /* --- For preparing, under the lock of ours() --- */
+
+    /* An object with a content of its own, remembered; committed. Answers its index. */
+    size_t get(size_t bytes);
+    void put(size_t idx);
+    /* Takes pages, as objects of as many as can be, until `left` are free. */
+    void fill(size_t n_left);
+    /* Root, tree and list, in an object of their own. */
+    void make_top();
+    /* An item that is in nothing, remembered. */
+    size_t make_item(uint64_t key);
+    void link_item(size_t idx);
+    void commit();
+    bool has_top() const
+    {
+        return has_top_;
+    }
+
+    /* --- For operations, in either mapping --- */
+
+    void *at(slm_zone *zone, size_t idx) const;
+    Item *item(slm_zone *zone, size_t idx) const;
+    Top *top(slm_zone *zone) const;
+
+  private:
+    slm_zone *theirs_ = nullptr;
+    slm_zone *ours_ = nullptr;
+    std::vector<unsigned char> saved_;
+    bool has_top_ = false;
+    std::vector<uint64_t> objects_; /* offsets as the journal counts them */
+};
+
+/* Ends the program: the scenario itself is wrong. */
+void expect(bool condition, const char *what);
+
+} // namespace kill_test
+
+#endif

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A zone under its lock: taking it over from the dead, growing, allocating. */
-#include <string.h>
-
 #include "allocator/base/bits.h"
 #include "allocator/base/check.h"
 #include "allocator/zone_priv.h"
@@ -108,12 +106,14 @@ void *slm_zone_root(const struct slm_zone *zone)
     return slm_journal_root(&zone->journal);
 }
 
-void *slm_zone_alloc(struct slm_zone *zone, size_t size_bytes, enum slm_status *status)
+/* A transaction of its own. What is to be zeroed is so before it stands. */
+static void *alloc_alone(struct slm_zone *zone, size_t size_bytes, enum slm_status *status,
+                         void *(*alloc)(struct slm_journal *, size_t))
 {
     void *p = NULL;
     enum slm_status got = slm_zone_lock(zone);
     if (got == SLM_OK) {
-        p = slm_journal_alloc(&zone->journal, size_bytes);
+        p = alloc(&zone->journal, size_bytes);
         got = p == NULL ? SLM_E_NOMEM : SLM_OK;
         (void)slm_zone_unlock(zone);
     }
@@ -123,10 +123,14 @@ void *slm_zone_alloc(struct slm_zone *zone, size_t size_bytes, enum slm_status *
     return p;
 }
 
+void *slm_zone_alloc(struct slm_zone *zone, size_t size_bytes, enum slm_status *status)
+{
+    return alloc_alone(zone, size_bytes, status, slm_journal_alloc);
+}
+
 void *slm_zone_calloc(struct slm_zone *zone, size_t size_bytes, enum slm_status *status)
 {
-    void *p = slm_zone_alloc(zone, size_bytes, status);
-    return p == NULL ? NULL : memset(p, 0, size_bytes);
+    return alloc_alone(zone, size_bytes, status, slm_journal_calloc);
 }
 
 enum slm_status slm_zone_free(struct slm_zone *zone, void *p)

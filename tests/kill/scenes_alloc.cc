@@ -110,6 +110,15 @@ void add_runs(std::vector<Scenario> *list)
 
 void add_others(std::vector<Scenario> *list)
 {
+    /* The chunk was used before: what it held must not shine through. */
+    list->push_back({"alloc: calloc",
+                     {},
+                     [](World &world) {
+                         world.get(512);
+                         world.put(world.get(512));
+                     },
+                     [](World &, slm_zone *zone) { (void)slm_zone_calloc(zone, 500, nullptr); },
+                     {1, 0, 0, 0}});
     list->push_back(
         {"alloc: refused run", {}, [](World &world) { world.fill(1); }, alloc(8192), {0, 0, 0, 0}});
     list->push_back({"alloc: refused chunk",

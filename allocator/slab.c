@@ -7,12 +7,12 @@
 #include "allocator/base/poison.h"
 #include "allocator/slab_priv.h"
 
-/* Tells the hook, never under the lock: it may be slow. */
+/* Tells the hook of a refusal, never under the lock: it may be slow. */
 static void report(const struct slm_slab *slab, enum slm_status status, const char *call,
                    size_t size_bytes, const void *pointer)
 {
     bool muted = status == SLM_E_NOMEM && slab->view.quiet_nomem;
-    if (status != SLM_OK && slab->view.report != NULL && !muted) {
+    if (slab->view.report != NULL && !muted) {
         struct slm_slab_event event = {status, slab->name, call, size_bytes, pointer};
         slab->view.report(slab->view.report_data, &event);
     }

@@ -8,7 +8,6 @@
 #define GAP_BYTES_MAX 64u
 /* A span is long enough when less than 1/64 of it is lost behind its last chunk. */
 #define WASTE_SHIFT 6u
-#define CHUNKS_MAX  UINT16_MAX
 
 /* Offsets of the parts of the region, bytes. */
 struct offsets {
@@ -168,7 +167,8 @@ static uint32_t shape_region(struct slab_shape *shape, size_t region_bytes)
 
 /*
  * Few pages that lose little behind the last chunk. Small regions get short spans, so that a class
- * with one object does not hold much of them.
+ * with one object does not hold much of them. Chunks fit a uint16_t: one page has 8192 of them at
+ * most, and a longer span is only looked at where a chunk is more than 1/64 of the one before.
  */
 static uint32_t choose_span_pages(const struct slab_shape *shape, size_t chunk_bytes,
                                   uint32_t min_pages)
@@ -180,9 +180,6 @@ static uint32_t choose_span_pages(const struct slab_shape *shape, size_t chunk_b
     for (uint32_t n_pages = min_pages; n_pages <= most || n_pages == min_pages; n_pages++) {
         size_t span_bytes = (size_t)n_pages << shape->page_shift;
         size_t waste = (span_bytes % chunk_bytes << 20) / span_bytes;
-        if (span_bytes / chunk_bytes > CHUNKS_MAX) {
-            break;
-        }
         if (waste < best_waste) {
             best_waste = waste;
             best = n_pages;

@@ -49,9 +49,6 @@ static uint32_t descend_lowest(const struct slm_slab *slab, unsigned level, size
 uint32_t slab_run_find(const struct slm_slab *slab, uint32_t n_pages)
 {
     size_t bit = n_pages;
-    if (n_pages > slab->n_pages) {
-        return 0;
-    }
     for (unsigned level = 0; level < slab->n_levels; level++) {
         size_t at = bit / SLM_WORD_BITS;
         if (at >= slab->length_words[level]) {

@@ -329,6 +329,34 @@ TEST_P(SlabPages, NothingIsBorrowedWhilePagesAreLeft)
     }
 }
 
+/* 64 words of lengths 0..4095: behind the last of them their level ends. */
+TEST(SlabRunFind, ARequestInTheLastWordOfALevelIsRefusedWhenNothingIsSoLong)
+{
+    Slab slab({4096, 8, 1, 0}, 4095);
+    ASSERT_EQ(slab->length_words[0], 64u);
+    unsigned char *all = slab.alloc_pages(4095);
+    ASSERT_NE(all, nullptr);
+    EXPECT_EQ(slm_slab_free(slab, all), SLM_OK);
+    ASSERT_NE(slab.alloc_pages(1), nullptr);
+    EXPECT_EQ(slab_run_find(slab, 4094), 4094u);
+    EXPECT_EQ(slab_run_find(slab, 4095), 0u);
+    EXPECT_EQ(slab.alloc_pages(4095), nullptr);
+    ASSERT_NE(slab.alloc_pages(64), nullptr);
+    EXPECT_EQ(slab.alloc_pages(4094), nullptr);
+}
+
+TEST(SlabRunFind, NothingIsLongerThanTheSlab)
+{
+    for (size_t n_pages : {size_t{10}, size_t{63}, size_t{64}, size_t{140}}) {
+        Slab slab({4096, 8, 1, 0}, n_pages);
+        auto n = slab->shape.n_pages;
+        EXPECT_EQ(slab_run_find(slab, n), n);
+        for (uint32_t more : {n + 1, n + 64, 64 * n, UINT32_MAX}) {
+            EXPECT_EQ(slab_run_find(slab, more), 0u) << more << " of " << n;
+        }
+    }
+}
+
 TEST(SlabBorrow, PowersOfTwoNeverDo)
 {
     Slab slab({4096, 8, 1, 0}, kPages);

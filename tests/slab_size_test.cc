@@ -202,6 +202,22 @@ TEST_P(SlabAlloc, MemalignRefusesAnyOtherAlignmentAndChangesNothing)
     EXPECT_EQ(slab.region.first_change(before), kUnchanged);
 }
 
+/* In a slab large enough for the longest spans that there are. */
+TEST(SlabSpans, NoneHasMoreChunksThanItsCounterHolds)
+{
+    for (const Geometry &geometry : every_geometry()) {
+        Slab slab(geometry, 17 * SLAB_SPAN_PAGES_MAX);
+        for (unsigned i = 0; i < slab->shape.n_classes; i++) {
+            const slab_cut *cut = &slab->cuts[i];
+            for (uint32_t n_pages : {cut->min_pages, cut->span_pages}) {
+                uint32_t n_chunks = slab_span_chunks(slab, slab_word(SLAB_SPAN, i, n_pages));
+                EXPECT_GE(n_chunks, 1u) << spell(geometry) << " class " << i;
+                EXPECT_LE(n_chunks, UINT16_MAX) << spell(geometry) << " class " << i;
+            }
+        }
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(Every, SlabAlloc, testing::ValuesIn(every_affordable_geometry()), name_of);
 
 } /* namespace */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pool: each invariant, broken by hand, is the one that the check names. */
 #include <utility>
+#include <vector>
 
 #include "allocator/pool_priv.h"
+#include "tests/death.h"
 #include "tests/pool_fixture.h"
 
 namespace {
@@ -122,6 +124,7 @@ TEST_F(PoolCheck, I4SeesRoomInAPassThroughPool)
 {
     TestPool through(4096, SLM_POOL_PASS_THROUGH);
     expect_broken(through.pool, through.pool->high, through.pool->high + 16, 4);
+    expect_broken(through.pool, through.pool->low, through.pool->low + 16, 4);
 }
 
 TEST_F(PoolCheck, I5SeesAUsedBlockWhoseRoomLeavesIt)
@@ -140,8 +143,22 @@ TEST_F(PoolCheck, I6SeesABinThatDoesNotHoldWhatItShould)
     expect_broken(t.pool, rest->bin_bits, rest->bin_bits | 1u << SLM_POOL_N_BINS, 6);
     expect_broken(t.pool, rest->bins[bin], nullptr, 6);
     expect_broken(t.pool, rest->bins[bin], rest->current, 6);
+    auto odd = reinterpret_cast<uintptr_t>(binned) + 8;
+    expect_broken(t.pool, rest->bins[bin], reinterpret_cast<slm_pool_block *>(odd), 6);
     expect_broken(t.pool, binned->low, binned->high, 6);
     expect_broken(t.pool, binned->high, binned->low + 64, 6);
+}
+
+/* No block is left with so much room: a small request that it cannot serve is at most 4 KiB. */
+TEST(PoolCheckOfBigBlocks, I6SeesABlockWithMoreRoomThanItsBinIsFor)
+{
+    TestPool t(65536);
+    while (t.stats().n_blocks < 2) {
+        t.alloc(4000);
+    }
+    slm_pool_block *block = slm_pool_first_block(t.pool);
+    ASSERT_NE(t.pool->rest->bin_bits, 0u);
+    expect_broken(t.pool, block->low, slm_pool_block_start(t.pool, block), 6);
 }
 
 TEST_F(PoolCheck, I6SeesACycleInABinAndEnds)
@@ -165,6 +182,22 @@ TEST_F(PoolCheck, I7SeesABrokenTable)
     expect_broken(t.pool, table->buckets, table->first_buckets, 7);
 }
 
+TEST_F(PoolCheck, I7SeesATableThatIsMoreThanHalfFull)
+{
+    std::vector<slm_pool_record *> filled;
+    for (size_t i = 0; i < slm_pool_n_records(table); i++) {
+        slm_pool_record *empty = slm_pool_record_at(table, i);
+        if (empty->p == nullptr) {
+            empty->p = large[0];
+            filled.push_back(empty);
+        }
+    }
+    EXPECT_EQ(slm_pool_check(t.pool), 7u);
+    for (slm_pool_record *empty : filled) {
+        empty->p = nullptr;
+    }
+}
+
 TEST_F(PoolCheck, I8SeesABrokenRecord)
 {
     expect_broken(t.pool, record()->p, large[0] + 1, 8);
@@ -174,6 +207,28 @@ TEST_F(PoolCheck, I8SeesABrokenRecord)
     expect_broken(t.pool, record()->kind, SLM_POOL_N_KINDS, 8);
     expect_broken(t.pool, record()->kind, SLM_POOL_SMALL, 8);
     expect_broken(t.pool, record()->size_bytes, 100, 8);
+}
+
+TEST_F(PoolCheck, I8SeesASmallObjectWithARecordWherePoolsDoNotPassThrough)
+{
+    slm_pool_record sound = *record();
+    record()->size_bytes = 100;
+    record()->kind = SLM_POOL_SMALL;
+    EXPECT_EQ(slm_pool_check(t.pool), 8u);
+    *record() = sound;
+}
+
+TEST_F(PoolCheck, ASearchEndsThoughEveryBucketWasPassed)
+{
+    int elsewhere = 0;
+    for (size_t i = 0; i < table->n_buckets; i++) {
+        table->buckets[i].n_passed++;
+    }
+    EXPECT_EQ(slm_pool_record_find(t.pool, &elsewhere), nullptr);
+    EXPECT_EQ(slm_pool_free(t.pool, &elsewhere), SLM_E_FOREIGN);
+    for (size_t i = 0; i < table->n_buckets; i++) {
+        table->buckets[i].n_passed--;
+    }
 }
 
 TEST_F(PoolCheck, I8SeesARecordThatNoSearchFinds)
@@ -261,7 +316,7 @@ TEST_F(PoolCheck, StopsTheProcessFromLevelThreeOn)
         return;
     }
     rest->source_bytes++;
-    EXPECT_DEATH((void)slm_pool_alloc(t.pool, 10), "slm_pool_alloc_slow: number 12");
+    SLM_EXPECT_ABORT((void)slm_pool_alloc(t.pool, 10), "slm_pool_alloc_slow: number 12");
     rest->source_bytes--;
 }
 

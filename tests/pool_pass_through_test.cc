@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pool: the flag that makes every object a block of the source. */
+#include "allocator/pool_priv.h"
 #include "tests/pool_fixture.h"
 
 namespace {
@@ -99,6 +100,26 @@ TEST(PoolPassThrough, MisuseIsToldApart)
     EXPECT_TRUE(same(before, t.stats()));
     EXPECT_EQ(t.free(large, 5000), SLM_OK);
     EXPECT_EQ(slm_pool_free(t.pool, large), SLM_E_FREED);
+}
+
+TEST(PoolPassThrough, GiveBackBeforeTheFirstObjectIsDeclined)
+{
+    TestPool t(4096, SLM_POOL_PASS_THROUGH);
+    int elsewhere = 0;
+    EXPECT_EQ(slm_pool_give_back(t.pool, &elsewhere, sizeof elsewhere), SLM_DECLINED);
+    t.alloc(10);
+}
+
+/* It has a block of its own there, which a free must not release. */
+TEST(PoolPassThrough, TheRecordOfAHandlerIsMetadata)
+{
+    TestPool t(4096, SLM_POOL_PASS_THROUGH);
+    bool ran = false;
+    auto run = [](void *data) { *static_cast<bool *>(data) = true; };
+    ASSERT_EQ(slm_pool_cleanup_add(t.pool, run, &ran, 0, nullptr), SLM_OK);
+    EXPECT_EQ(slm_pool_free(t.pool, t.pool->rest->cleanups), SLM_E_METADATA);
+    EXPECT_EQ(t.reset(), SLM_OK);
+    EXPECT_TRUE(ran);
 }
 
 TEST(PoolPassThrough, ReuseListsWork)

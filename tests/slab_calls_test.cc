@@ -79,6 +79,7 @@ TEST_F(SlabLock, IsNeverTakenByLockedCallsNorByThoseThatNeedNone)
     expect_locks(0, [&] {
         void *a = slm_slab_alloc_locked(slab, 100);
         void *b = slm_slab_calloc_locked(slab, 100);
+        EXPECT_EQ(slm_slab_calloc_locked(slab, SIZE_MAX), nullptr);
         void *c = slm_slab_memalign_locked(slab, 64, 100);
         EXPECT_EQ(slm_slab_free_locked(slab, a), SLM_OK);
         EXPECT_EQ(slm_slab_free_locked(slab, a), SLM_E_FREED);

@@ -209,6 +209,19 @@ TEST_P(SlabPoison, ObjectsThatWereThereAreOpenAfterAttachAndTheRestIsHidden)
     EXPECT_EQ(n_visible(chunk, usable), hidden(usable));
 }
 
+/* Attach believes no page's word; the check names it. */
+TEST_P(SlabPoison, WhatLiesBehindAWrongWordStaysHiddenAfterAttach)
+{
+    Slab other(GetParam(), kPages);
+    void *first = other.alloc_pages(other.run_pages());
+    void *second = other.alloc_pages(other.run_pages());
+    other->pages[other.page_idx(second)].word = UINT64_MAX;
+    View view = attach(other.region, exclusive());
+    EXPECT_EQ(n_visible(first, 100), 100u);
+    EXPECT_EQ(n_visible(second, 100), hidden(100));
+    EXPECT_EQ(slm_slab_check(view.get()), 2u);
+}
+
 TEST_P(SlabPoison, ViewsThatShareTheRegionHideNothing)
 {
     Slab shared(GetParam(), kPages);

@@ -186,6 +186,18 @@ TEST_P(SlabRebuild, RefusesWordsThatContradictEachOtherAndWritesNothing)
     EXPECT_EQ(slm_slab_check(slab_), 0u);
 }
 
+/* Freeing merges in one store: no death leaves them so. */
+TEST_P(SlabRebuild, RefusesFreeRunsSideBySideAndWritesNothing)
+{
+    uint32_t n_pages = slab_->shape.n_pages;
+    slab_->pages[0].word = slab_word(SLAB_FREE, 0, 1);
+    slab_->pages[1].word = slab_word(SLAB_FREE, 0, n_pages - 1);
+    std::vector<unsigned char> before(slab_->metadata_bytes);
+    std::memcpy(before.data(), memory_, before.size());
+    EXPECT_EQ(slm_slab_rebuild_locked(slab_), SLM_E_IMAGE);
+    EXPECT_EQ(std::memcmp(before.data(), memory_, before.size()), 0);
+}
+
 /* The first spare span merges with the free run in front of it and becomes its tail. Powers of two
  * have spans of one page each. */
 TEST(SlabRebuildOfPowersOfTwo, GivesBackTheSpareSpanBehindOneThatMerged)

@@ -62,6 +62,12 @@ TEST(SourceGuard, RefusesAbsurdSizes)
     EXPECT_EQ(take(slm_source_guard(), SIZE_MAX / 4), nullptr);
 }
 
+TEST(SourceGuard, RefusesAbsurdAlignments)
+{
+    EXPECT_EQ(take(slm_source_guard(), 1, SIZE_MAX / 2 + 1), nullptr);
+    EXPECT_EQ(take(slm_source_guard(), 4096, size_t{1} << 62), nullptr);
+}
+
 TEST(SourceGuardDeathTest, StopsAWriteBehindABlock)
 {
     auto *block = static_cast<volatile char *>(take(slm_source_guard(), 64));

@@ -161,6 +161,17 @@ TEST(PoolCheckOfBigBlocks, I6SeesABlockWithMoreRoomThanItsBinIsFor)
     expect_broken(t.pool, block->low, slm_pool_block_start(t.pool, block), 6);
 }
 
+TEST_F(PoolCheck, I6SeesAnotherBlockInTheBinOfOneWithAsMuchRoom)
+{
+    slm_pool_block *binned = rest->bins[used_bin()];
+    slm_pool_block sound = *rest->current;
+    rest->current->low = binned->low;
+    rest->current->high = binned->high;
+    rest->current->bin_next = binned->bin_next;
+    expect_broken(t.pool, rest->bins[used_bin()], rest->current, 6);
+    *rest->current = sound;
+}
+
 TEST_F(PoolCheck, I6SeesACycleInABinAndEnds)
 {
     slm_pool_block *binned = rest->bins[used_bin()];

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Lines and branches of allocator/ that the fuzz corpus, the tests, or both reach.
-# Usage: ./tools/coverage.sh [corpus|tests] [BAZEL_FLAG...]
+# Usage: ./tools/coverage.sh [corpus|tests|all] [BAZEL_FLAG...]
 #   corpus   only the replays of the checked-in corpus
 #   tests    every test, the replays among them (default)
-# What only sanitizers or deeper checks compile in needs flags: --config=asan --copt=-DSLM_CHECKS=2
-# Prints a table per file, then each branch never taken as file:line.
+#   all      every test, plain and then with --config=asan --copt=-DSLM_CHECKS=2, added up
+# What only sanitizers or deeper checks compile in needs flags or `all`.
+# Prints a table per file, then each line never run and each branch never taken as file:line.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -14,7 +15,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 usage() {
-    sed -n '3,8s/^# //p' "${BASH_SOURCE[0]}" >&2
+    sed -n '3,9s/^# //p' "${BASH_SOURCE[0]}" >&2
     exit 2
 }
 
@@ -23,15 +24,25 @@ labels_of() { # corpus|tests
     local all='kind("cc_test rule", //...)'
     case "$1" in
     corpus) ./bazelw query --noshow_progress "attr(tags, \"\\bfuzz-test\\b\", $all)" ;;
-    tests) ./bazelw query --noshow_progress "$all" ;;
+    *) ./bazelw query --noshow_progress "$all" ;;
     esac
 }
 
-run_tests() { # label... (bazel_flags is main's)
-    # %4m: processes of one program merge into up to four files, so that death tests do not flood.
+# Each test has profiles of its own: programs of the same shape, as the fuzz replays are, cannot
+# share one. %4m: a test's processes merge into up to four, so that death tests do not flood.
+write_runner() {
+    cat >"$scratch/run" <<EOF
+#!/usr/bin/env bash
+export LLVM_PROFILE_FILE="$scratch/\${TEST_TARGET//[^a-z_]/-}-%4m.profraw"
+exec "\$@"
+EOF
+    chmod +x "$scratch/run"
+}
+
+run_tests() { # bazel_flag... (labels is main's)
     # Failing tests are told, and what they ran still counts.
-    ./bazelw test --config=coverage --nocache_test_results \
-        "--test_env=LLVM_PROFILE_FILE=$scratch/%4m.profraw" "${bazel_flags[@]}" "$@" ||
+    ./bazelw test --config=coverage --nocache_test_results "--run_under=$scratch/run" \
+        "$@" "${labels[@]}" ||
         echo "coverage.sh: not all tests passed; the numbers are of what ran" >&2
 }
 
@@ -53,41 +64,115 @@ llvm_cov() { # subcommand option...
         "-instr-profile=$scratch/all.profdata" "$@" -sources "$root/allocator"
 }
 
-# "file:line direction", once each. LCOV numbers the directions of a line's branches: true, false,
-# true, false ...
-list_uncovered_branches() {
-    llvm_cov export -format=lcov | awk -F '[:,]' -v root="$root/" '
-        $1 == "SF" { file = substr($0, 4); sub(root, "", file) }
-        file ~ /^allocator\// && $1 == "BRDA" && ($5 == "0" || $5 == "-") {
-            print file ":" $2, $4 % 2 == 0 ? "true" : "false"
-        }' | sort -t : -k 1,1 -k 2,2n -u
-}
+# Lines come from LCOV, branches from JSON: both with the copies of an inline function made one,
+# which llvm-cov's own summary does not do. A branch in a macro counts where the macro is used.
+print_tables() {
+    llvm_cov export -format=lcov >"$scratch/lines"
+    llvm_cov export >"$scratch/branches"
+    python3 - "$scratch/lines" "$scratch/branches" "$root/" <<'EOF'
+import collections
+import json
+import sys
 
-# Assertions are left out: their conditions fail in no correct build, and are not evaluated below
-# SLM_CHECKS=2.
-print_uncovered_branches() {
-    local place direction text
-    while read -r place direction; do
-        text=$(sed -n "${place#*:}s/^ *//p" "${place%:*}")
-        if [[ $text != SLM_ASSERT\(* && $text != SLM_CHECK_ALL\(* ]]; then
-            echo "$place: never $direction: $text"
-        fi
-    done < <(list_uncovered_branches)
+lcov_path, json_path, root = sys.argv[1:]
+lines = collections.defaultdict(dict)  # file: {line: count}
+branches = collections.defaultdict(lambda: [0, 0])  # (file, line, ...): [true, false]
+
+
+def read_lines():
+    for row in open(lcov_path):
+        tag, _, value = row.strip().partition(":")
+        if tag == "SF":
+            file = value.removeprefix(root)
+        elif tag == "DA":
+            line, count = value.split(",")[:2]
+            lines[file][int(line)] = int(count)
+
+
+def read_branches(function):
+    # A region of kind 1 is the use of a macro, whose text has a file number of its own.
+    uses = {r[6]: (r[5], r[0], r[1]) for r in function["regions"] if r[7] == 1}
+    for line, column, _, _, n_true, n_false, at, *_ in function["branches"]:
+        path = [(line, column)]
+        while at in uses:
+            at, line, column = uses[at]
+            path.insert(0, (line, column))
+        file = function["filenames"][at].removeprefix(root)
+        taken = branches[file, line, tuple(path)]
+        taken[0] += n_true
+        taken[1] += n_false
+
+
+def drop_lines_outside_functions(functions):
+    """Texts of macros, which LCOV counts as lines."""
+    bodies = collections.defaultdict(set)
+    for function in functions:
+        start, _, end = function["regions"][0][:3]
+        bodies[function["filenames"][0].removeprefix(root)].update(range(start, end + 1))
+    for file in list(lines):
+        lines[file] = {n: count for n, count in lines[file].items() if n in bodies[file]}
+        if not lines[file]:
+            del lines[file]
+
+
+def share(n, n_missed):
+    return f"{n:7} {n_missed:7} {100 * (n - n_missed) / n:7.2f} %" if n else f"{0:7} {0:7}        -"
+
+
+def print_row(name, counts, taken):
+    lines_missed = sum(count == 0 for count in counts)
+    branches_missed = sum(count == 0 for pair in taken for count in pair)
+    print(f"{name:30}{share(len(counts), lines_missed)}  {share(2 * len(taken), branches_missed)}")
+
+
+def print_table():
+    print(f"{'file':30}{'lines':>7} {'missed':>7} {'reached':>9}  {'branches':>8}"
+          f" {'missed':>6} {'reached':>9}")
+    for file in sorted(lines):
+        print_row(file, lines[file].values(), [t for key, t in branches.items() if key[0] == file])
+    print_row("all", [n for file in lines.values() for n in file.values()], branches.values())
+
+
+def print_missed():
+    text = {file: open(file).read().split("\n") for file in lines}
+    print("\nLines never run:")
+    for file, line in sorted((f, n) for f in lines for n, count in lines[f].items() if not count):
+        print(f"{file}:{line}: {text[file][line - 1].strip()}")
+    print("\nBranches never taken:")
+    for (file, line, _), taken in sorted(branches.items()):
+        for way in (way for way, count in zip(("true", "false"), taken) if not count):
+            print(f"{file}:{line}: never {way}: {text[file][line - 1].strip()}")
+
+
+read_lines()
+functions = json.load(open(json_path))["data"][0]["functions"]
+drop_lines_outside_functions(functions)
+for function in functions:
+    read_branches(function)
+branches = {key: taken for key, taken in branches.items() if key[0] in lines}
+print_table()
+print_missed()
+EOF
 }
 
 main() {
     local what=${1:-tests}
     case "$what" in
-    corpus | tests) ;;
+    corpus | tests | all) ;;
     *) usage ;;
     esac
-    bazel_flags=("${@:2}")
+    local bazel_flags=("${@:2}")
     mapfile -t labels < <(labels_of "$what")
     if [[ ${#labels[@]} -eq 0 ]]; then
         echo "coverage.sh: found no tests" >&2
         exit 1
     fi
-    run_tests "${labels[@]}"
+    write_runner
+    if [[ $what == all ]]; then
+        run_tests "${bazel_flags[@]}"
+        bazel_flags+=(--config=asan --copt=-DSLM_CHECKS=2)
+    fi
+    run_tests "${bazel_flags[@]}"
     merge_profiles
     programs=()
     local label path
@@ -98,9 +183,7 @@ main() {
             programs+=("$path")
         fi
     done
-    llvm_cov report -show-branch-summary -show-region-summary=false
-    printf '\nBranches never taken, assertions aside:\n'
-    print_uncovered_branches
+    print_tables
 }
 
 main "$@"

@@ -192,7 +192,7 @@ TEST_P(SlabAbort, StopsTheCallThatMeetsTheBrokenState)
 }
 
 INSTANTIATE_TEST_SUITE_P(By, SlabAbort, testing::ValuesIn(kStops),
-                         [](const auto &info) { return std::string(info.param.name); });
+                         [](const auto &stop) { return std::string(stop.param.name); });
 
 void PrintTo(const Stop &stop, std::ostream *out)
 {

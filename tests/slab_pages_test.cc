@@ -349,7 +349,7 @@ TEST(SlabRunFind, NothingIsLongerThanTheSlab)
 {
     for (size_t n_pages : {size_t{10}, size_t{63}, size_t{64}, size_t{140}}) {
         Slab slab({4096, 8, 1, 0}, n_pages);
-        auto n = slab->shape.n_pages;
+        auto n = slab->n_pages;
         EXPECT_EQ(slab_run_find(slab, n), n);
         for (uint32_t more : {n + 1, n + 64, 64 * n, UINT32_MAX}) {
             EXPECT_EQ(slab_run_find(slab, more), 0u) << more << " of " << n;

@@ -189,7 +189,7 @@ TEST_P(SlabRebuild, RefusesWordsThatContradictEachOtherAndWritesNothing)
 /* Freeing merges in one store: no death leaves them so. */
 TEST_P(SlabRebuild, RefusesFreeRunsSideBySideAndWritesNothing)
 {
-    uint32_t n_pages = slab_->shape.n_pages;
+    uint32_t n_pages = slab_->n_pages;
     slab_->pages[0].word = slab_word(SLAB_FREE, 0, 1);
     slab_->pages[1].word = slab_word(SLAB_FREE, 0, n_pages - 1);
     std::vector<unsigned char> before(slab_->metadata_bytes);

@@ -194,6 +194,24 @@ TEST_P(SlabAbort, StopsTheCallThatMeetsTheBrokenState)
 INSTANTIATE_TEST_SUITE_P(By, SlabAbort, testing::ValuesIn(kStops),
                          [](const auto &stop) { return std::string(stop.param.name); });
 
+TEST(SlabAbortGrow, GrowChecksAll)
+{
+    slm_slab_options options = {};
+    Region region(slm_slab_region_bytes(&options, 2 * kPages));
+    options.max_bytes = region.bytes();
+    size_t first_bytes = slm_slab_region_bytes(&options, kPages);
+    ASSERT_EQ(slm_slab_init(region.base(), first_bytes, &options), SLM_OK);
+    slm_slab *slab = nullptr;
+    ASSERT_EQ(slm_slab_attach(&slab, region.base(), first_bytes, nullptr), SLM_OK);
+    View view(slab);
+    SLM_EXPECT_ABORT(
+        {
+            slab->header->n_runs++;
+            (void)slm_slab_grow_locked(slab, first_bytes + 4096);
+        },
+        "in slm_slab_grow_locked: number 11");
+}
+
 void PrintTo(const Stop &stop, std::ostream *out)
 {
     *out << stop.name;

@@ -222,6 +222,24 @@ TEST_P(SlabPoison, WhatLiesBehindAWrongWordStaysHiddenAfterAttach)
     EXPECT_EQ(slm_slab_check(view.get()), 2u);
 }
 
+TEST_P(SlabPoison, PagesThatComeByGrowingAreHiddenUntilTheyAreUsed)
+{
+    slm_slab_options options = GetParam().options();
+    Region region(slm_slab_region_bytes(&options, 2 * kPages));
+    options.max_bytes = region.bytes();
+    size_t first_bytes = slm_slab_region_bytes(&options, kPages);
+    ASSERT_EQ(slm_slab_init(region.base(), first_bytes, &options), SLM_OK);
+    slm_slab *grown = nullptr;
+    ASSERT_EQ(slm_slab_attach(&grown, region.base(), first_bytes, exclusive()), SLM_OK);
+    View view(grown);
+    unsigned char *new_page = grown->memory + (kPages << grown->shape.page_shift);
+    EXPECT_EQ(n_visible(new_page, 100), 100u);
+    ASSERT_GT(slm_slab_grow_locked(grown, region.bytes()), kPages);
+    EXPECT_EQ(n_visible(new_page, 100), hidden(100));
+    size_t all_pages = (kPages + 1) << grown->shape.page_shift;
+    EXPECT_EQ(n_visible(slm_slab_alloc(grown, all_pages), all_pages), all_pages);
+}
+
 TEST_P(SlabPoison, ViewsThatShareTheRegionHideNothing)
 {
     Slab shared(GetParam(), kPages);

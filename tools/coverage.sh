@@ -125,12 +125,25 @@ def print_row(name, counts, taken):
     print(f"{name:30}{share(len(counts), lines_missed)}  {share(2 * len(taken), branches_missed)}")
 
 
+def print_sum(name, files):
+    print_row(name, [n for file in files for n in lines[file].values()],
+              [t for key, t in branches.items() if key[0] in files])
+
+
+def unit_of(file):
+    """base, pool, slab ... : a folder, or what a name begins with."""
+    folder, name = file.split("/")[-2:]
+    return folder if folder != "allocator" else name.split(".")[0].split("_")[0]
+
+
 def print_table():
     print(f"{'file':30}{'lines':>7} {'missed':>7} {'reached':>9}  {'branches':>8}"
           f" {'missed':>6} {'reached':>9}")
     for file in sorted(lines):
-        print_row(file, lines[file].values(), [t for key, t in branches.items() if key[0] == file])
-    print_row("all", [n for file in lines.values() for n in file.values()], branches.values())
+        print_sum(file, [file])
+    for unit in sorted({unit_of(file) for file in lines}):
+        print_sum(f"  all of {unit}", [file for file in lines if unit_of(file) == unit])
+    print_sum("all", list(lines))
 
 
 def print_missed():

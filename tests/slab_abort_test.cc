@@ -204,10 +204,11 @@ TEST(SlabAbortGrow, GrowChecksAll)
     slm_slab *slab = nullptr;
     ASSERT_EQ(slm_slab_attach(&slab, region.base(), first_bytes, nullptr), SLM_OK);
     View view(slab);
+    EXPECT_EQ(slm_slab_grow_locked(slab, first_bytes + 4096), kPages + 1);
     SLM_EXPECT_ABORT(
         {
             slab->header->n_runs++;
-            (void)slm_slab_grow_locked(slab, first_bytes + 4096);
+            (void)slm_slab_grow_locked(slab, first_bytes + 8192);
         },
         "in slm_slab_grow_locked: number 11");
 }

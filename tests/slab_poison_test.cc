@@ -235,6 +235,7 @@ TEST_P(SlabPoison, PagesThatComeByGrowingAreHiddenUntilTheyAreUsed)
     unsigned char *new_page = grown->memory + (kPages << grown->shape.page_shift);
     EXPECT_EQ(n_visible(new_page, 100), 100u);
     ASSERT_GT(slm_slab_grow_locked(grown, region.bytes()), kPages);
+    EXPECT_EQ(slm_slab_refresh_locked(grown), SLM_OK) << "there is nothing new";
     EXPECT_EQ(n_visible(new_page, 100), hidden(100));
     size_t all_pages = (kPages + 1) << grown->shape.page_shift;
     EXPECT_EQ(n_visible(slm_slab_alloc(grown, all_pages), all_pages), all_pages);

@@ -89,6 +89,7 @@ static enum slm_status make_handle(struct slm_segment **out,
         .read_only = options->read_only,
         .fd = -1,
         .id = -1,
+        .label = (char *)(segment + 1),
     };
     (void)slm_segment_path(segment->label, label_bytes, options);
     *out = segment;

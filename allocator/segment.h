@@ -82,8 +82,8 @@ enum slm_status slm_segment_create(struct slm_segment **out,
  * folder, and nothing that another user than the caller's effective one or root owns, or that
  * others may write to unless their permissions were asked for by `mode` (0: 0600): SLM_E_ACCESS.
  * Fails besides, *out NULL: SLM_E_NULL, SLM_E_OPTION (kind, huge, mode), SLM_E_NAME, SLM_E_MISSING,
- * SLM_E_TRUNCATED (0 bytes, or not whole pages), SLM_E_SIZE (more than max_bytes, if that is not
- * 0), SLM_E_SPACE, SLM_E_NOMEM, SLM_E_IO.
+ * SLM_E_TRUNCATED (0 bytes, or not whole pages), SLM_E_SIZE (more than max_bytes, if that is not 0,
+ * both in whole pages), SLM_E_SPACE, SLM_E_NOMEM, SLM_E_IO.
  */
 enum slm_status slm_segment_attach(struct slm_segment **out,
                                    const struct slm_segment_options *options,

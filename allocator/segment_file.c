@@ -16,10 +16,10 @@ static bool has_name(const struct slm_segment *segment)
     return segment->kind != SLM_SEGMENT_MEMFD;
 }
 
-static void label_memfd(struct slm_segment *segment)
+static void label_memfd(struct slm_segment *segment, int fd)
 {
     if (!has_name(segment)) {
-        (void)snprintf(segment->label, SLM_SEGMENT_LABEL_BYTES, "memfd %d", segment->fd);
+        (void)snprintf(segment->label, SLM_SEGMENT_LABEL_BYTES, "memfd %d", fd);
     }
 }
 
@@ -115,7 +115,7 @@ enum slm_status slm_segment_file_create(struct slm_segment *segment,
     if (segment->fd < 0) {
         return slm_segment_fail(error, segment->label, "cannot create");
     }
-    label_memfd(segment);
+    label_memfd(segment, segment->fd);
     enum slm_status status = fill_new(segment, options, mode, error);
     if (status != SLM_OK) {
         close_file(segment, true);
@@ -131,8 +131,8 @@ static enum slm_status open_existing(struct slm_segment *segment,
 {
     struct stat stat;
     if (!has_name(segment)) {
+        label_memfd(segment, options->id); /* what an error is about */
         segment->fd = slm_segment_sys.dup_cloexec(options->id);
-        label_memfd(segment);
         return segment->fd >= 0 ? SLM_OK
                                 : slm_segment_fail(error, segment->label, "no such descriptor");
     }
@@ -190,7 +190,9 @@ enum slm_status slm_segment_file_attach(struct slm_segment *segment,
     if (status == SLM_OK) {
         status = check_and_map(segment, options, error);
     }
-    if (status != SLM_OK) {
+    if (status == SLM_OK) {
+        label_memfd(segment, segment->fd);
+    } else {
         close_file(segment, false);
     }
     return status;

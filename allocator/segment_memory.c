@@ -155,14 +155,18 @@ static enum slm_status reserve_sysv(struct slm_segment *segment,
                                     struct slm_error *error)
 {
     size_t align = huge_page_bytes();
+    segment->page_bytes = slm_segment_system_page_bytes();
     if (align == 0 || size_bytes % align != 0) {
         align = segment->page_bytes;
     }
     if (options->huge != SLM_SEGMENT_HUGE_NO) {
         segment->page_bytes = align;
     }
-    /* It cannot grow: what a larger range would be for is not there. */
-    enum slm_status status = slm_segment_set_sizes(segment, size_bytes, size_bytes, error);
+    enum slm_status status = slm_segment_check_size(segment, size_bytes, options->max_bytes, error);
+    if (status == SLM_OK) {
+        /* It cannot grow: what a larger range would be for is not there. */
+        status = slm_segment_set_sizes(segment, size_bytes, size_bytes, error);
+    }
     return status == SLM_OK ? slm_segment_reserve(segment, align, error) : status;
 }
 
@@ -171,13 +175,9 @@ enum slm_status slm_segment_sysv_attach(struct slm_segment *segment,
                                         struct slm_error *error)
 {
     struct shmid_ds data;
-    segment->page_bytes = slm_segment_system_page_bytes();
     segment->id = options->id;
     (void)snprintf(segment->label, SLM_SEGMENT_LABEL_BYTES, "sysv %d", segment->id);
     enum slm_status status = slm_segment_check_sysv(&data, segment->label, options, error);
-    if (status == SLM_OK) {
-        status = slm_segment_check_size(segment, data.shm_segsz, options->max_bytes, error);
-    }
     if (status == SLM_OK) {
         status = reserve_sysv(segment, options, data.shm_segsz, error);
     }

@@ -73,9 +73,9 @@ struct slm_segment {
     struct slm_segment_slot *slot;
     enum slm_segment_kind kind;
     bool read_only;
-    int fd;       /* -1: none */
-    int id;       /* SYSV */
-    char label[]; /* POSIX and FILE: the path */
+    int fd;      /* -1: none */
+    int id;      /* SYSV */
+    char *label; /* behind the struct; POSIX and FILE: the path */
 };
 
 /* --- segment.c --- */

@@ -44,7 +44,9 @@ enum slm_status slm_segment_check_size(const struct slm_segment *segment, size_t
         return slm_error_set(error, SLM_E_TRUNCATED, 0, "%s: %zu bytes, not whole pages of %zu",
                              segment->label, size_bytes, segment->page_bytes);
     }
-    if (max_bytes != 0 && size_bytes > max_bytes) {
+    /* Compared in whole pages, so that what was created with some options is attached with them. */
+    if (max_bytes != 0 &&
+        (size_bytes - 1) / segment->page_bytes > (max_bytes - 1) / segment->page_bytes) {
         return slm_error_set(error, SLM_E_SIZE, 0, "%s: %zu bytes, more than %zu", segment->label,
                              size_bytes, max_bytes);
     }

@@ -464,6 +464,18 @@ TEST(Segment, AttachTakesWhatIsAddedOnlyAsFarAsItsRange)
     EXPECT_EQ(a.base()[6 * kPage - 1], 12);
 }
 
+TEST(Segment, IsAttachedWithTheOptionsItWasMadeWithWhenFullyGrown)
+{
+    for (Kind kind : {SLM_SEGMENT_SYSV, SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE}) {
+        Options options(kPage, 3 * kPage + 1);
+        Handle a, b;
+        slm_error error;
+        ASSERT_EQ(a.create(options.of(kind)), SLM_OK);
+        ASSERT_EQ(slm_segment_grow(a.segment, 4 * kPage, &error), SLM_OK) << error.text;
+        EXPECT_EQ(b.attach(options.to_attach(a.segment), &error), SLM_OK) << error.text;
+    }
+}
+
 /* How many bytes of the file have blocks behind them. */
 size_t backed_bytes(const slm_segment *segment)
 {
@@ -563,70 +575,6 @@ TEST(Segment, AttachRefusesASysvSegmentThatIsNoWholePages)
     EXPECT_EQ(a.attach(options), SLM_E_TRUNCATED);
     EXPECT_EQ(shmctl(id, IPC_RMID, nullptr), 0);
     EXPECT_EQ(a.attach(options), SLM_E_MISSING);
-}
-
-/* Whether n huge pages are free. */
-bool has_free_huge_pages(long n)
-{
-    std::ifstream info("/proc/meminfo");
-    for (std::string word; info >> word;) {
-        long count = 0;
-        if (word == "HugePages_Free:" && info >> count) {
-            return count >= n;
-        }
-    }
-    return false;
-}
-
-const Kind kHugeKinds[] = {SLM_SEGMENT_ANONYMOUS, SLM_SEGMENT_SYSV, SLM_SEGMENT_MEMFD};
-
-TEST(SegmentHuge, TryWorksWhetherThereAreHugePagesOrNot)
-{
-    for (Kind kind : kHugeKinds) {
-        Options options;
-        Handle a;
-        slm_error error;
-        slm_segment_options huge = options.of(kind);
-        huge.huge = SLM_SEGMENT_HUGE_TRY;
-        huge.guard = true;
-        ASSERT_EQ(a.create(huge, &error), SLM_OK) << error.text;
-        EXPECT_STREQ(error.text, "");
-        EXPECT_GE(a.bytes(), 4 * kPage);
-        memset(a.base(), 1, a.bytes());
-        EXPECT_EQ(slm_segment_grow(a.segment, 16 * kPage, &error), SLM_OK) << error.text;
-        memset(a.base(), 2, a.bytes());
-    }
-}
-
-TEST(SegmentHuge, MustTakesHugePagesOrSaysThatThereAreNone)
-{
-    bool there_are = has_free_huge_pages(1);
-    printf("huge pages here: %s\n", there_are ? "yes" : "none, so the refusal is what is seen");
-    for (Kind kind : kHugeKinds) {
-        Options options;
-        Handle a;
-        slm_error error;
-        slm_segment_options huge = options.of(kind);
-        huge.huge = SLM_SEGMENT_HUGE_MUST;
-        EXPECT_EQ(a.create(huge, &error), there_are ? SLM_OK : SLM_E_NOMEM) << error.text;
-        if (a.segment != nullptr) {
-            EXPECT_GT(a.bytes(), 4 * kPage);
-            memset(a.base(), 1, a.bytes());
-        }
-    }
-}
-
-TEST(SegmentHuge, OtherKindsHaveNone)
-{
-    for (Kind kind : {SLM_SEGMENT_ZERO, SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
-        for (slm_segment_huge huge : {SLM_SEGMENT_HUGE_TRY, SLM_SEGMENT_HUGE_MUST}) {
-            Options options;
-            Handle a;
-            slm_segment_options asked = options.of(kind);
-            asked.huge = huge;
-            EXPECT_EQ(a.create(asked), SLM_E_OPTION);
-        }
-    }
 }
 
 } // namespace

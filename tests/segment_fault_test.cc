@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Segments: each call to the system fails once, and nothing stays behind. */
+#include <sys/shm.h>
+#include <tuple>
+
+#include "tests/segment_fixture.h"
+#include "tests/segment_hooks.h"
+
+namespace {
+
+using slm_test::EveryCall;
+using slm_test::faults;
+using slm_test::Handle;
+using slm_test::has_file;
+using slm_test::is_readable;
+using slm_test::is_untouchable;
+using slm_test::is_zero;
+using slm_test::KeepCalls;
+using slm_test::kEveryKind;
+using slm_test::Kind;
+using slm_test::kPage;
+using slm_test::Options;
+
+/* Sanitizers reserve more than this at a time, and change it as they go. */
+const size_t kReservedBytes = size_t{1} << 30;
+
+/* All that a process can leave behind. Of the mappings those that segments make: shared ones, and
+ * reserved addresses. */
+struct Traces {
+    std::multiset<std::string> mappings;
+    std::set<std::string> descriptors;
+    std::set<int> sysv;
+    std::set<std::string> files;
+
+    explicit Traces(const Options &options) : files(options.folder().names())
+    {
+        std::ifstream maps("/proc/self/maps");
+        for (std::string line; std::getline(maps, line);) {
+            size_t first, end;
+            char rights[5];
+            if (sscanf(line.c_str(), "%zx-%zx %4s", &first, &end, rights) == 3 &&
+                (rights[3] == 's' ||
+                 (strcmp(rights, "---p") == 0 && end - first < kReservedBytes))) {
+                mappings.insert(line);
+            }
+        }
+        look_at_descriptors();
+        look_at_sysv();
+        if (access(options.posix().path().c_str(), F_OK) == 0) {
+            files.insert("posix");
+        }
+    }
+
+    bool operator==(const Traces &other) const
+    {
+        return mappings == other.mappings && descriptors == other.descriptors &&
+               sysv == other.sysv && files == other.files;
+    }
+
+  private:
+    void look_at_descriptors()
+    {
+        DIR *folder = opendir("/proc/self/fd");
+        while (const dirent *entry = readdir(folder)) {
+            char target[300];
+            ssize_t n = readlinkat(dirfd(folder), entry->d_name, target, sizeof target);
+            if (n > 0 && entry->d_name != std::to_string(dirfd(folder))) {
+                descriptors.insert(std::string(entry->d_name) + " " +
+                                   std::string(target, static_cast<size_t>(n)));
+            }
+        }
+        (void)closedir(folder);
+    }
+    void look_at_sysv()
+    {
+        shmid_ds data;
+        int last = shmctl(0, SHM_INFO, &data);
+        for (int i = 0; i <= last; i++) {
+            int id = shmctl(i, SHM_STAT, &data);
+            if (id >= 0 && data.shm_cpid == getpid()) {
+                sysv.insert(id);
+            }
+        }
+    }
+};
+
+std::string told(const Traces &traces)
+{
+    std::string result;
+    for (const auto &line : traces.mappings) {
+        result += line + "\n";
+    }
+    for (const auto &line : traces.descriptors) {
+        result += line + "\n";
+    }
+    for (const auto &line : traces.files) {
+        result += line + "\n";
+    }
+    return result + std::to_string(traces.sysv.size()) + " sysv";
+}
+
+const int kErrors[] = {EIO, ENOMEM, ENOSPC, EPERM, EINVAL, EMFILE};
+
+/* Runs `call` with its 1st, 2nd ... call to the system failing until it makes no more of them;
+ * check(status) looks at what is there after each. Answers how many there were. */
+template <typename Call, typename Check>
+unsigned fail_each(int error, const Call &call, const Check &check)
+{
+    unsigned n_failed = 0;
+    for (unsigned at = 1;; at++) {
+        slm_status status;
+        unsigned n_calls;
+        {
+            EveryCall hooked;
+            faults.error = error;
+            faults.fail_at = at;
+            status = call();
+            n_calls = faults.n_calls;
+        }
+        check(status, at);
+        if (n_calls < at) {
+            EXPECT_EQ(status, SLM_OK);
+            return n_failed;
+        }
+        n_failed += status != SLM_OK;
+    }
+}
+
+class EachFault : public testing::TestWithParam<std::tuple<Kind, int>> {
+  protected:
+    Kind kind() const
+    {
+        return std::get<0>(GetParam());
+    }
+    int error() const
+    {
+        return std::get<1>(GetParam());
+    }
+    slm_segment_options options() const
+    {
+        return options_.of(kind());
+    }
+
+    Options options_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Segment, EachFault,
+                         testing::Combine(testing::ValuesIn(kEveryKind),
+                                          testing::ValuesIn(kErrors)));
+
+/* A segment is made, or there is an error with a text and nothing else. */
+void expect_all_or_nothing(Handle *a, slm_status status, const slm_error &error,
+                           const std::function<void()> &undo, const Options &options,
+                           const Traces &before)
+{
+    EXPECT_EQ(status, error.status);
+    EXPECT_EQ(status == SLM_OK, a->segment != nullptr);
+    if (status == SLM_OK) {
+        EXPECT_TRUE(is_zero(a->base(), a->bytes()));
+        a->detach();
+        undo();
+    } else {
+        EXPECT_NE(std::string(error.text), "");
+    }
+    Traces after(options);
+    EXPECT_TRUE(after == before) << told(before) << "\nand now\n" << told(after);
+}
+
+TEST_P(EachFault, OfCreateLeavesNothingBehind)
+{
+    Handle a;
+    slm_error error{};
+    slm_segment_options options = this->options();
+    options.guard = true;
+    Traces before(options_);
+    unsigned n_failed = fail_each(
+        this->error(), [&] { return a.create(options, &error); },
+        [&](slm_status status, unsigned at) {
+            SCOPED_TRACE(at);
+            expect_all_or_nothing(
+                &a, status, error, [&] { (void)slm_segment_remove(&options, nullptr); }, options_,
+                before);
+        });
+    EXPECT_GE(n_failed, 4u);
+}
+
+TEST_P(EachFault, OfAttachLeavesNothingBehind)
+{
+    if (!slm_test::can_attach(kind())) {
+        return; /* nothing to claim */
+    }
+    Handle a, b;
+    slm_error error{};
+    ASSERT_EQ(a.create(options()), SLM_OK);
+    slm_segment_options options = options_.to_attach(a.segment);
+    options.max_bytes = 20 * kPage;
+    Traces before(options_);
+    unsigned n_failed = fail_each(
+        this->error(), [&] { return b.attach(options, &error); },
+        [&](slm_status status, unsigned at) {
+            SCOPED_TRACE(at);
+            expect_all_or_nothing(
+                &b, status, error, [] {}, options_, before);
+        });
+    EXPECT_GE(n_failed, 4u);
+    EXPECT_EQ(slm_segment_verify(a.segment, nullptr), SLM_OK);
+}
+
+TEST_P(EachFault, OfGrowChangesNothing)
+{
+    Handle a;
+    slm_error error{};
+    ASSERT_EQ(a.create(options()), SLM_OK);
+    memset(a.base(), 0x33, a.bytes());
+    Traces before(options_);
+    unsigned n_failed = fail_each(
+        this->error(), [&] { return slm_segment_grow(a.segment, 10 * kPage, &error); },
+        [&](slm_status status, unsigned at) {
+            SCOPED_TRACE(at);
+            EXPECT_EQ(status, error.status);
+            if (status == SLM_OK) {
+                EXPECT_TRUE(is_zero(a.base() + 4 * kPage, 6 * kPage));
+                EXPECT_EQ(slm_segment_shrink(a.segment, 4 * kPage, nullptr), SLM_OK);
+            }
+            EXPECT_EQ(a.bytes(), 4 * kPage);
+            EXPECT_EQ(a.base()[4 * kPage - 1], 0x33);
+            EXPECT_TRUE(is_untouchable(a.base() + 4 * kPage, 12 * kPage));
+            EXPECT_EQ(slm_segment_verify(a.segment, nullptr), SLM_OK);
+            EXPECT_EQ(slm_segment_refresh(a.segment, 4 * kPage, nullptr), SLM_OK);
+            EXPECT_EQ(a.bytes(), 4 * kPage);
+        });
+    EXPECT_GE(n_failed, has_file(kind()) ? 4u : 1u);
+    EXPECT_EQ(Traces(options_).descriptors, before.descriptors);
+}
+
+TEST_P(EachFault, OfShrinkChangesNothing)
+{
+    Handle a;
+    slm_error error{};
+    ASSERT_EQ(a.create(options()), SLM_OK);
+    ASSERT_EQ(slm_segment_grow(a.segment, 8 * kPage, nullptr), SLM_OK);
+    (void)fail_each(
+        this->error(), [&] { return slm_segment_shrink(a.segment, 4 * kPage, &error); },
+        [&](slm_status status, unsigned at) {
+            SCOPED_TRACE(at);
+            EXPECT_EQ(status, error.status);
+            EXPECT_EQ(a.bytes(), status == SLM_OK ? 4 * kPage : 8 * kPage);
+            if (status == SLM_OK) {
+                EXPECT_EQ(slm_segment_grow(a.segment, 8 * kPage, nullptr), SLM_OK);
+            }
+            EXPECT_TRUE(is_readable(a.base(), 8 * kPage));
+            EXPECT_TRUE(is_zero(a.base(), 8 * kPage));
+        });
+}
+
+TEST_P(EachFault, OfRefreshChangesNothing)
+{
+    Handle a, b;
+    slm_error error{};
+    ASSERT_EQ(a.create(options()), SLM_OK);
+    slm_segment *grown = a.segment;
+    if (has_file(kind())) {
+        ASSERT_EQ(b.attach(options_.to_attach(a.segment)), SLM_OK);
+        grown = b.segment;
+    }
+    ASSERT_EQ(slm_segment_grow(grown, 8 * kPage, nullptr), SLM_OK);
+    size_t more = has_file(kind()) ? 8 * kPage : 9 * kPage;
+    size_t before = a.bytes();
+    bool is_over = false;
+    unsigned n_failed = fail_each(
+        this->error(), [&] { return slm_segment_refresh(a.segment, more, &error); },
+        [&](slm_status status, unsigned at) {
+            SCOPED_TRACE(at);
+            is_over = is_over || status == SLM_OK;
+            EXPECT_EQ(status, error.status);
+            EXPECT_EQ(a.bytes(), is_over ? more : before);
+            EXPECT_TRUE(is_untouchable(a.base() + a.bytes(), 16 * kPage - a.bytes()));
+        });
+    EXPECT_GE(n_failed, 1u);
+}
+
+TEST_P(EachFault, OfVerifyRemoveAndListIsTold)
+{
+    Handle a;
+    slm_error error{};
+    ASSERT_EQ(a.create(options()), SLM_OK);
+    slm_segment_options options = options_.to_attach(a.segment);
+    std::string folder = options_.folder().path();
+    auto check = [&](slm_status status, unsigned) { EXPECT_EQ(status, error.status); };
+    unsigned n_failed = fail_each(
+        this->error(), [&] { return slm_segment_verify(a.segment, &error); }, check);
+    EXPECT_EQ(n_failed, has_file(kind()) ? 1u : 0u);
+    if (!slm_test::can_attach(kind()) || kind() == SLM_SEGMENT_MEMFD) {
+        return;
+    }
+    n_failed = fail_each(
+        this->error(), [&] { return slm_segment_remove(&options, &error); }, check);
+    EXPECT_EQ(n_failed, 2u);
+    if (kind() == SLM_SEGMENT_FILE) {
+        options.name = folder.c_str();
+    }
+    auto visit = [](void *, const slm_segment_entry *) { return true; };
+    n_failed = fail_each(
+        this->error(), [&] { return slm_segment_list(&options, visit, nullptr, &error); }, check);
+    EXPECT_GE(n_failed, 1u);
+}
+
+bool ftruncate_has_failed;
+
+int ftruncate_fails_once(int fd, off_t bytes)
+{
+    if (ftruncate_has_failed) {
+        return ftruncate(fd, bytes);
+    }
+    struct stat stat;
+    EXPECT_EQ(fstat(fd, &stat), 0);
+    EXPECT_GE(stat.st_blocks * 512, bytes); /* reserved by now, behind the end */
+    EXPECT_LT(stat.st_size, bytes);
+    ftruncate_has_failed = true;
+    errno = EIO;
+    return -1;
+}
+
+TEST(SegmentFault, GivesBackWhatItReservedWhenTheLastStepFails)
+{
+    for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE}) {
+        KeepCalls keep;
+        Options options;
+        Handle a;
+        ASSERT_EQ(a.create(options.of(kind)), SLM_OK);
+        struct stat before, after;
+        ASSERT_EQ(fstat(slm_segment_id(a.segment), &before), 0);
+        slm_segment_sys.ftruncate = ftruncate_fails_once;
+        ftruncate_has_failed = false;
+        EXPECT_EQ(slm_segment_grow(a.segment, 16 * kPage, nullptr), SLM_E_IO);
+        EXPECT_TRUE(ftruncate_has_failed);
+        ASSERT_EQ(fstat(slm_segment_id(a.segment), &after), 0);
+        EXPECT_EQ(after.st_size, before.st_size);
+        EXPECT_EQ(after.st_blocks, before.st_blocks);
+    }
+}
+
+/* --- File systems that cannot reserve, or are interrupted --- */
+
+int fallocate_is_unknown(int, int, off_t, off_t)
+{
+    errno = EOPNOTSUPP;
+    return -1;
+}
+
+TEST(SegmentFault, WritesZerosWhereTheFileSystemCannotReserve)
+{
+    for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE}) {
+        KeepCalls keep;
+        slm_segment_sys.fallocate = fallocate_is_unknown;
+        Options options;
+        Handle a, b;
+        slm_error error;
+        ASSERT_EQ(a.create(options.of(kind), &error), SLM_OK) << error.text;
+        memset(a.base(), 1, a.bytes());
+        ASSERT_EQ(slm_segment_grow(a.segment, 16 * kPage, &error), SLM_OK) << error.text;
+        EXPECT_TRUE(is_zero(a.base() + 4 * kPage, 12 * kPage));
+        EXPECT_EQ(a.base()[4 * kPage - 1], 1);
+        struct stat stat;
+        ASSERT_EQ(fstat(slm_segment_id(a.segment), &stat), 0);
+        EXPECT_GE(static_cast<size_t>(stat.st_blocks) * 512, 16 * kPage);
+        ASSERT_EQ(b.attach(options.to_attach(a.segment), &error), SLM_OK) << error.text;
+    }
+}
+
+TEST(SegmentFault, TakesHolesAsTheyAreWhereTheFileSystemCannotReserve)
+{
+    KeepCalls keep;
+    slm_segment_sys.fallocate = fallocate_is_unknown;
+    Options options;
+    int fd = open((options.folder() / "file").c_str(), O_CREAT | O_RDWR, 0600);
+    ASSERT_EQ(ftruncate(fd, static_cast<off_t>(8 * kPage)), 0);
+    ASSERT_EQ(pwrite(fd, "content", 7, 0), 7);
+    (void)close(fd);
+    Handle a;
+    ASSERT_EQ(a.attach(options.of(SLM_SEGMENT_FILE)), SLM_OK);
+    EXPECT_EQ(memcmp(a.base(), "content", 8), 0);
+}
+
+off_t longest_step;
+
+int fallocate_has_little_time(int fd, int mode, off_t from, off_t n_bytes)
+{
+    if (n_bytes > static_cast<off_t>(2 * kPage)) {
+        errno = EINTR;
+        return -1;
+    }
+    longest_step = n_bytes > longest_step ? n_bytes : longest_step;
+    return fallocate(fd, mode, from, n_bytes);
+}
+
+TEST(SegmentFault, ReservesInSmallerStepsWhenSignalsKeepInterrupting)
+{
+    KeepCalls keep;
+    slm_segment_sys.fallocate = fallocate_has_little_time;
+    longest_step = 0;
+    Options options(15 * kPage);
+    Handle a;
+    slm_error error;
+    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_FILE), &error), SLM_OK) << error.text;
+    struct stat stat;
+    ASSERT_EQ(fstat(slm_segment_id(a.segment), &stat), 0);
+    EXPECT_GE(static_cast<size_t>(stat.st_blocks) * 512, 15 * kPage);
+    EXPECT_GT(longest_step, 0);
+}
+
+/* --- What the system hardly ever answers --- */
+
+int zero_is_a_file(const char *path, int flags, mode_t mode)
+{
+    static std::string instead;
+    instead = std::string(getenv("TEST_TMPDIR") == nullptr ? "/tmp" : getenv("TEST_TMPDIR")) +
+              "/segment_zero";
+    return strcmp(path, "/dev/zero") == 0 ? open(instead.c_str(), flags | O_CREAT | O_TRUNC, 0600)
+                                          : open(path, flags, mode);
+}
+
+TEST(SegmentFault, RefusesADevZeroThatIsNotTheDevice)
+{
+    KeepCalls keep;
+    slm_segment_sys.open = zero_is_a_file;
+    Options options;
+    Handle a;
+    EXPECT_EQ(a.create(options.of(SLM_SEGMENT_ZERO)), SLM_E_ACCESS);
+}
+
+int shmget_has_a_limit(key_t, size_t, int)
+{
+    errno = EINVAL;
+    return -1;
+}
+
+TEST(SegmentFault, ASysvSegmentAboveTheSystemsLimitIsNoSpace)
+{
+    KeepCalls keep;
+    slm_segment_sys.shmget = shmget_has_a_limit;
+    Options options;
+    Handle a;
+    slm_error error;
+    EXPECT_EQ(a.create(options.of(SLM_SEGMENT_SYSV), &error), SLM_E_SPACE);
+    EXPECT_NE(strstr(error.text, "sysv"), nullptr);
+}
+
+int fallocate_is_full(int, int, off_t, off_t)
+{
+    errno = ENOSPC;
+    return -1;
+}
+
+TEST(SegmentFault, HolesWithoutRoomAreNoSpace)
+{
+    KeepCalls keep;
+    Options options;
+    int fd = open((options.folder() / "file").c_str(), O_CREAT | O_RDWR, 0600);
+    ASSERT_EQ(ftruncate(fd, static_cast<off_t>(8 * kPage)), 0);
+    (void)close(fd);
+    slm_segment_sys.fallocate = fallocate_is_full;
+    Handle a;
+    EXPECT_EQ(a.attach(options.of(SLM_SEGMENT_FILE)), SLM_E_SPACE);
+    EXPECT_EQ(a.segment, nullptr);
+}
+
+} // namespace

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* For the tests of segments: every call to the system counted, and made to fail. */
+#ifndef SLM_TESTS_SEGMENT_HOOKS_H
+#define SLM_TESTS_SEGMENT_HOOKS_H
+
+#include <cerrno>
+#include <sys/mman.h>
+#include <type_traits>
+
+#include "allocator/segment_priv.h"
+
+namespace slm_test {
+
+/* What the hooks do; one object, since C calls have no room for another. */
+struct Faults {
+    slm_segment_calls real = slm_segment_sys;
+    unsigned n_calls = 0;
+    unsigned fail_at = 0; /* this call, counted from 1, fails; 0: none */
+    int error = EIO;
+
+    bool next_fails()
+    {
+        return ++n_calls == fail_at;
+    }
+};
+
+inline Faults faults;
+
+template <auto Member> struct Hook;
+
+template <typename Result, typename... Args, Result (*slm_segment_calls::*Member)(Args...)>
+struct Hook<Member> {
+    static Result failure()
+    {
+        if constexpr (std::is_same_v<decltype(Member), decltype(&slm_segment_calls::mmap)> ||
+                      std::is_same_v<decltype(Member), decltype(&slm_segment_calls::shmat)>) {
+            return MAP_FAILED;
+        } else if constexpr (std::is_pointer_v<Result>) {
+            return nullptr;
+        } else {
+            return -1;
+        }
+    }
+    static Result call(Args... args)
+    {
+        if (faults.next_fails()) {
+            errno = faults.error;
+            return failure();
+        }
+        return (faults.real.*Member)(args...);
+    }
+    static void install()
+    {
+        slm_segment_sys.*Member = call;
+    }
+};
+
+template <auto... Members> void install_hooks()
+{
+    (Hook<Members>::install(), ...);
+}
+
+/* Hooks every call but those that only give something back: their failure leaves nothing to do.
+ * Undone at the end. */
+class EveryCall {
+  public:
+    EveryCall()
+    {
+        using C = slm_segment_calls;
+        faults = Faults{};
+        install_hooks<&C::malloc, &C::open, &C::dup_cloexec, &C::memfd_create, &C::unlink,
+                      &C::fstat, &C::lstat, &C::fchmod, &C::huge_page, &C::file_limit,
+                      &C::fallocate, &C::pwrite, &C::fsync, &C::ftruncate, &C::lock, &C::mmap,
+                      &C::mprotect, &C::madvise, &C::shmget, &C::shmat, &C::shmctl, &C::opendir,
+                      &C::readdir, &C::lstat_in, &C::sigaction>();
+    }
+    ~EveryCall()
+    {
+        slm_segment_sys = faults.real;
+    }
+    EveryCall(const EveryCall &) = delete;
+    EveryCall &operator=(const EveryCall &) = delete;
+};
+
+/* Puts back, at the end, whatever the test exchanged by hand. */
+class KeepCalls {
+  public:
+    KeepCalls() = default;
+    ~KeepCalls()
+    {
+        slm_segment_sys = real;
+    }
+    KeepCalls(const KeepCalls &) = delete;
+    KeepCalls &operator=(const KeepCalls &) = delete;
+
+    const slm_segment_calls real = slm_segment_sys;
+};
+
+} // namespace slm_test
+
+#endif

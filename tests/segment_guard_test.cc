@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The SIGBUS guard: zeros in place of what was cut; all other signals go where they went. */
+#include <csetjmp>
+#include <csignal>
+#include <sys/syscall.h>
+
+#include "tests/segment_fixture.h"
+#include "tests/segment_hooks.h"
+
+namespace {
+
+using slm_test::Handle;
+using slm_test::in_child;
+using slm_test::is_zero;
+using slm_test::KeepCalls;
+using slm_test::Kind;
+using slm_test::kPage;
+using slm_test::Options;
+
+const Kind kFileKinds[] = {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE};
+const int kOk = 42;
+
+/* In a child: the guard, above the handler that `before` is. */
+void install_above(void (*before)(int))
+{
+    (void)signal(SIGBUS, before);
+    if (slm_segment_guard_install(nullptr) != SLM_OK) {
+        _exit(1);
+    }
+}
+
+void cut(const Handle &a, size_t bytes)
+{
+    if (ftruncate(slm_segment_id(a.segment), static_cast<off_t>(bytes)) != 0) {
+        _exit(2);
+    }
+}
+
+/* Exit status kOk if all of them hold, or which one does not. */
+int first_wrong(std::initializer_list<bool> claims)
+{
+    int at = 10;
+    for (bool claim : claims) {
+        if (!claim) {
+            return at;
+        }
+        at++;
+    }
+    return kOk;
+}
+
+unsigned n_fstat;
+
+int count_fstat(int fd, struct stat *stat)
+{
+    n_fstat++;
+    return fstat(fd, stat);
+}
+
+TEST(SegmentGuard, WithoutItACutSegmentEndsTheProcess)
+{
+    Options options;
+    Handle a;
+    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_FILE)), SLM_OK);
+    EXPECT_EQ(in_child([&] {
+                  (void)signal(SIGBUS, SIG_DFL);
+                  cut(a, kPage);
+                  a.base()[kPage] = 1;
+                  return 0;
+              }),
+              128 + SIGBUS);
+}
+
+TEST(SegmentGuard, PutsZerosInPlaceOfWhatWasCutAndMarksTheSegment)
+{
+    for (Kind kind : kFileKinds) {
+        Options options;
+        Handle a, other;
+        ASSERT_EQ(a.create(options.of(kind)), SLM_OK);
+        ASSERT_EQ(other.create(Options().of(SLM_SEGMENT_MEMFD)), SLM_OK);
+        memset(a.base(), 0x77, a.bytes());
+        EXPECT_EQ(in_child([&] {
+                      install_above(SIG_DFL);
+                      cut(a, kPage);
+                      errno = 4711;
+                      bool kept_errno = a.base()[2 * kPage] == 0 && errno == 4711;
+                      a.base()[3 * kPage + 1] = 9;
+                      slm_segment_sys.fstat = count_fstat;
+                      return first_wrong(
+                          {kept_errno, a.base()[3 * kPage + 1] == 9,
+                           is_zero(a.base() + kPage, 2 * kPage), a.base()[kPage - 1] == 0x77,
+                           slm_segment_verify(a.segment, nullptr) == SLM_E_TRUNCATED, n_fstat == 0,
+                           slm_segment_verify(other.segment, nullptr) == SLM_OK, n_fstat == 1});
+                  }),
+                  kOk);
+    }
+}
+
+TEST(SegmentGuard, KeepsTheMarkWhenTheFileIsMadeLongAgain)
+{
+    Options options;
+    Handle a;
+    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_FILE)), SLM_OK);
+    EXPECT_EQ(in_child([&] {
+                  install_above(SIG_DFL);
+                  cut(a, kPage);
+                  unsigned char zero = a.base()[kPage];
+                  cut(a, 4 * kPage);
+                  return first_wrong(
+                      {zero == 0, slm_segment_verify(a.segment, nullptr) == SLM_E_TRUNCATED,
+                       slm_segment_refresh(a.segment, 0, nullptr) == SLM_E_TRUNCATED,
+                       slm_segment_grow(a.segment, 5 * kPage, nullptr) == SLM_E_TRUNCATED,
+                       slm_segment_shrink(a.segment, kPage, nullptr) == SLM_E_TRUNCATED});
+              }),
+              kOk);
+}
+
+TEST(SegmentGuard, ForgetsTheMarkWithTheHandle)
+{
+    Options options;
+    Handle a;
+    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_FILE)), SLM_OK);
+    EXPECT_EQ(in_child([&] {
+                  install_above(SIG_DFL);
+                  cut(a, kPage);
+                  unsigned char zero = a.base()[kPage];
+                  a.detach();
+                  return first_wrong({zero == 0, a.attach(options.of(SLM_SEGMENT_FILE)) == SLM_OK,
+                                      slm_segment_verify(a.segment, nullptr) == SLM_OK,
+                                      a.bytes() == kPage});
+              }),
+              kOk);
+}
+
+TEST(SegmentGuard, LeavesAReadOnlyViewReadOnly)
+{
+    Options options;
+    Handle a, b;
+    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_FILE)), SLM_OK);
+    slm_segment_options attach = options.of(SLM_SEGMENT_FILE);
+    attach.read_only = true;
+    ASSERT_EQ(b.attach(attach), SLM_OK);
+    EXPECT_EQ(in_child([&] {
+                  install_above(SIG_DFL);
+                  (void)signal(SIGSEGV, SIG_DFL);
+                  cut(a, kPage);
+                  if (b.base()[kPage] != 0) {
+                      return 3;
+                  }
+                  b.base()[kPage] = 1;
+                  return 4;
+              }),
+              128 + SIGSEGV);
+}
+
+TEST(SegmentGuard, WorksForSegmentsThatAChildInherits)
+{
+    Options options;
+    Handle a;
+    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_MEMFD)), SLM_OK);
+    EXPECT_EQ(in_child([&] {
+                  install_above(SIG_DFL);
+                  return in_child([&] {
+                      cut(a, kPage);
+                      return first_wrong({a.base()[kPage] == 0});
+                  });
+              }),
+              kOk);
+}
+
+/* A mapping of no segment, with nothing behind it. */
+volatile unsigned char *foreign_cut_page()
+{
+    int fd = memfd_create("foreign", 0);
+    return static_cast<unsigned char *>(mmap(nullptr, kPage, PROT_READ, MAP_SHARED, fd, 0));
+}
+
+TEST(SegmentGuard, LeavesForeignFaultsToTheDefault)
+{
+    EXPECT_EQ(in_child([] {
+                  install_above(SIG_DFL);
+                  return static_cast<int>(*foreign_cut_page());
+              }),
+              128 + SIGBUS);
+    /* The system does not let a fault be ignored. */
+    EXPECT_EQ(in_child([] {
+                  install_above(SIG_IGN);
+                  return static_cast<int>(*foreign_cut_page());
+              }),
+              128 + SIGBUS);
+}
+
+TEST(SegmentGuard, LeavesSignalsThatWereSentToWhatWasThere)
+{
+    EXPECT_EQ(in_child([] {
+                  install_above(SIG_DFL);
+                  (void)raise(SIGBUS);
+                  return 0;
+              }),
+              128 + SIGBUS);
+    EXPECT_EQ(in_child([] {
+                  install_above(SIG_IGN);
+                  (void)raise(SIGBUS);
+                  return kOk;
+              }),
+              kOk);
+    EXPECT_EQ(in_child([] {
+                  install_above([](int number) { _exit(number == SIGBUS ? kOk : 3); });
+                  (void)raise(SIGBUS);
+                  return 0;
+              }),
+              kOk);
+}
+
+volatile unsigned char *expected_fault;
+
+void expect_fault(int number, siginfo_t *info, void *context)
+{
+    _exit(number == SIGBUS && info->si_addr == expected_fault && context != nullptr ? kOk : 3);
+}
+
+TEST(SegmentGuard, HandsAForeignFaultOnWithAllThatIsKnownOfIt)
+{
+    EXPECT_EQ(in_child([] {
+                  struct sigaction action {};
+                  action.sa_sigaction = expect_fault;
+                  action.sa_flags = SA_SIGINFO;
+                  (void)sigaction(SIGBUS, &action, nullptr);
+                  if (slm_segment_guard_install(nullptr) != SLM_OK) {
+                      return 1;
+                  }
+                  expected_fault = foreign_cut_page();
+                  return static_cast<int>(*expected_fault);
+              }),
+              kOk);
+}
+
+/* As the kernel tells of it; a process may forge signals to itself. */
+void forge(int code, void *address)
+{
+    siginfo_t info{};
+    info.si_signo = SIGBUS;
+    info.si_code = code;
+    info.si_addr = address;
+    (void)syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGBUS, &info);
+}
+
+TEST(SegmentGuard, DoesNotPaperOverBrokenMemory)
+{
+    for (int code : {BUS_MCEERR_AR, BUS_ADRALN, BUS_OBJERR}) {
+        Options options;
+        Handle a;
+        ASSERT_EQ(a.create(options.of(SLM_SEGMENT_MEMFD)), SLM_OK);
+        EXPECT_EQ(in_child([&] {
+                      install_above([](int) { _exit(kOk); });
+                      forge(code, a.base());
+                      return 3;
+                  }),
+                  kOk);
+    }
+}
+
+void *mmap_fails(void *, size_t, int, int, int, off_t)
+{
+    errno = ENOMEM;
+    return MAP_FAILED;
+}
+
+TEST(SegmentGuard, WithoutMemoryForThePageGoesOnToWhatWasThere)
+{
+    Options options;
+    Handle a;
+    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_MEMFD)), SLM_OK);
+    EXPECT_EQ(in_child([&] {
+                  install_above([](int) { _exit(kOk); });
+                  slm_segment_sys.mmap = mmap_fails;
+                  cut(a, kPage);
+                  return static_cast<int>(a.base()[kPage]);
+              }),
+              kOk);
+}
+
+TEST(SegmentGuard, IsInstalledOnceAndNeverCallsItself)
+{
+    EXPECT_EQ(in_child([] {
+                  install_above([](int) { _exit(kOk); });
+                  if (slm_segment_guard_install(nullptr) != SLM_OK) {
+                      return 1;
+                  }
+                  (void)raise(SIGBUS);
+                  return 3;
+              }),
+              kOk);
+}
+
+unsigned sigaction_fail_at;
+
+int sigaction_fails(int number, const struct sigaction *action, struct sigaction *before)
+{
+    if (--sigaction_fail_at == 0) {
+        errno = EINVAL;
+        return -1;
+    }
+    return sigaction(number, action, before);
+}
+
+TEST(SegmentGuard, SaysWhenTheSystemRefusesAndCanBeTriedAgain)
+{
+    for (unsigned at : {1u, 2u}) {
+        EXPECT_EQ(in_child([at] {
+                      slm_error error;
+                      const slm_segment_calls real = slm_segment_sys;
+                      slm_segment_sys.sigaction = sigaction_fails;
+                      sigaction_fail_at = at;
+                      bool refused = slm_segment_guard_install(&error) == SLM_E_IO;
+                      slm_segment_sys = real;
+                      return first_wrong({refused, error.os_errno == EINVAL,
+                                          slm_segment_guard_install(&error) == SLM_OK});
+                  }),
+                  kOk);
+    }
+}
+
+/* --- Its table of segments --- */
+
+TEST(SegmentGuard, KnowsMoreSegmentsThanItsFirstTableHolds)
+{
+    EXPECT_EQ(in_child([] {
+                  install_above(SIG_DFL);
+                  std::vector<Handle> all(100);
+                  for (Handle &a : all) {
+                      if (a.create(Options(kPage, kPage).of(SLM_SEGMENT_MEMFD)) != SLM_OK) {
+                          return 1;
+                      }
+                      cut(a, 0);
+                  }
+                  for (Handle &a : all) {
+                      if (a.base()[0] != 0) {
+                          return 2;
+                      }
+                  }
+                  return kOk;
+              }),
+              kOk);
+}
+
+const slm_segment_calls real_calls = slm_segment_sys;
+Handle *made_meanwhile;
+
+/* Just when one thread has found the table full, another one enlarges it. */
+void *malloc_with_another(size_t n_bytes)
+{
+    if (made_meanwhile != nullptr && n_bytes > 1000) {
+        Handle *meanwhile = made_meanwhile;
+        made_meanwhile = nullptr;
+        EXPECT_EQ(meanwhile->create(Options().of(SLM_SEGMENT_ANONYMOUS)), SLM_OK);
+    }
+    return malloc(n_bytes);
+}
+
+void *malloc_fails_when_large(size_t n_bytes)
+{
+    return n_bytes > 1000 ? nullptr : malloc(n_bytes);
+}
+
+/* Makes segments until the next one needs a new table. */
+void fill_table(std::vector<Handle> *all)
+{
+    slm_segment_sys.malloc = malloc_fails_when_large;
+    for (Handle &a : *all) {
+        slm_status status = a.create(Options().of(SLM_SEGMENT_ANONYMOUS));
+        if (status != SLM_OK) {
+            EXPECT_EQ(status, SLM_E_NOMEM);
+            break;
+        }
+    }
+    slm_segment_sys.malloc = real_calls.malloc;
+}
+
+TEST(SegmentGuard, WithoutMemoryForItsTableASegmentIsNotMade)
+{
+    KeepCalls keep;
+    std::vector<Handle> all(100);
+    fill_table(&all);
+    EXPECT_EQ(all.back().segment, nullptr);
+    Handle a;
+    EXPECT_EQ(a.create(Options().of(SLM_SEGMENT_ANONYMOUS)), SLM_OK);
+}
+
+TEST(SegmentGuard, TwoThreadsThatEnlargeItsTableAtOnceGetDifferentPlaces)
+{
+    EXPECT_EQ(in_child([] {
+                  std::vector<Handle> all(100);
+                  Handle a, b;
+                  fill_table(&all);
+                  slm_segment_sys.malloc = malloc_with_another;
+                  made_meanwhile = &b;
+                  install_above(SIG_DFL);
+                  return first_wrong({a.create(Options().of(SLM_SEGMENT_MEMFD)) == SLM_OK,
+                                      made_meanwhile == nullptr, b.segment != nullptr,
+                                      a.segment->slot != b.segment->slot});
+              }),
+              kOk);
+}
+
+} // namespace

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Segments where there is no room: full file systems, limits of the process. */
+#include <csignal>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <sys/time.h>
+
+#include "allocator/base/config.h"
+#include "tests/segment_fixture.h"
+
+namespace {
+
+using slm_test::Handle;
+using slm_test::has_file;
+using slm_test::in_child;
+using slm_test::is_zero;
+using slm_test::kEveryKind;
+using slm_test::Kind;
+using slm_test::kPage;
+using slm_test::Options;
+
+const Kind kFileKinds[] = {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE};
+const Kind kNamedKinds[] = {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE};
+
+/* Exit status 0 if all of them hold, or which one does not. */
+int first_wrong(std::initializer_list<bool> claims)
+{
+    int at = 10;
+    for (bool claim : claims) {
+        if (!claim) {
+            return at;
+        }
+        at++;
+    }
+    return 0;
+}
+
+/* --- A small tmpfs, in a mount namespace that ends with the child --- */
+
+bool mount_small(const std::string &where, size_t n_pages)
+{
+    std::string size = "size=" + std::to_string(n_pages * kPage);
+    return mount("none", where.c_str(), "tmpfs", 0, size.c_str()) == 0;
+}
+
+/* A namespace of its own, as root or as a user who may play root in one. */
+bool leave_namespace()
+{
+    return (unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) &&
+           mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+}
+
+bool can_mount()
+{
+    Options options;
+    int status = in_child(
+        [&] { return leave_namespace() && mount_small(options.folder().path(), 1) ? 0 : 1; });
+    if (status != 0) {
+        printf("NOT RUN: this user can neither mount nor make a namespace to mount in\n");
+    }
+    return status == 0;
+}
+
+/* What body answers where the kind's folder is a tmpfs of 64 pages. */
+int on_small_tmpfs(const Options &options, Kind kind, const std::function<int()> &body)
+{
+    std::string where = kind == SLM_SEGMENT_POSIX ? "/dev/shm" : options.folder().path();
+    return in_child([&] {
+        (void)signal(SIGBUS, SIG_DFL);
+        return leave_namespace() && mount_small(where, 64) ? body() : 99;
+    });
+}
+
+size_t free_pages(const slm_segment *segment)
+{
+    struct statvfs stat {};
+    (void)fstatvfs(slm_segment_id(segment), &stat);
+    return stat.f_bfree * stat.f_frsize / kPage;
+}
+
+bool is_there(const slm_segment_options &options)
+{
+    std::string path = options.kind == SLM_SEGMENT_POSIX ? std::string("/dev/shm/") + options.name
+                                                         : std::string(options.name);
+    return access(path.c_str(), F_OK) == 0;
+}
+
+TEST(SegmentSpace, CreateFindsOutThatThereIsNoRoomAndLeavesNothing)
+{
+    if (!can_mount()) {
+        return;
+    }
+    for (Kind kind : kNamedKinds) {
+        Options all(65 * kPage, 100 * kPage);
+        slm_segment_options options = all.of(kind);
+        EXPECT_EQ(on_small_tmpfs(all, kind,
+                                 [&] {
+                                     Handle a, b;
+                                     slm_error error;
+                                     slm_status status = a.create(options, &error);
+                                     options.bytes = 60 * kPage;
+                                     return first_wrong(
+                                         {status == SLM_E_SPACE, error.os_errno == ENOSPC,
+                                          !is_there(options), b.create(options) == SLM_OK,
+                                          is_zero(b.base(), b.bytes())});
+                                 }),
+                  0);
+    }
+}
+
+TEST(SegmentSpace, GrowFindsOutThatThereIsNoRoomAndChangesNothing)
+{
+    if (!can_mount()) {
+        return;
+    }
+    for (Kind kind : kNamedKinds) {
+        Options all(10 * kPage, 100 * kPage);
+        slm_segment_options options = all.of(kind);
+        EXPECT_EQ(on_small_tmpfs(all, kind,
+                                 [&] {
+                                     Handle a;
+                                     if (a.create(options) != SLM_OK) {
+                                         return 1;
+                                     }
+                                     memset(a.base(), 0x42, a.bytes());
+                                     size_t before = free_pages(a.segment);
+                                     slm_status refused =
+                                         slm_segment_grow(a.segment, 90 * kPage, nullptr);
+                                     size_t after = free_pages(a.segment);
+                                     slm_status grown =
+                                         slm_segment_grow(a.segment, 60 * kPage, nullptr);
+                                     memset(a.base() + 10 * kPage, 0x43, 50 * kPage);
+                                     return first_wrong({refused == SLM_E_SPACE, after == before,
+                                                         grown == SLM_OK, a.bytes() == 60 * kPage,
+                                                         a.base()[10 * kPage - 1] == 0x42});
+                                 }),
+                  0);
+    }
+}
+
+TEST(SegmentSpace, WhatWasReservedCanBeWrittenWhenTheRestIsFull)
+{
+    if (!can_mount()) {
+        return;
+    }
+    for (Kind kind : kNamedKinds) {
+        Options all(10 * kPage, 40 * kPage);
+        slm_segment_options options = all.of(kind);
+        EXPECT_EQ(
+            on_small_tmpfs(
+                all, kind,
+                [&] {
+                    Handle a;
+                    if (a.create(options) != SLM_OK ||
+                        slm_segment_grow(a.segment, 30 * kPage, nullptr) != SLM_OK) {
+                        return 1;
+                    }
+                    std::string rest =
+                        kind == SLM_SEGMENT_POSIX ? "/dev/shm/rest" : all.folder() / "rest";
+                    int fd = open(rest.c_str(), O_CREAT | O_RDWR, 0600);
+                    std::string page(kPage, 'x');
+                    while (write(fd, page.data(), kPage) > 0) {
+                    }
+                    memset(a.base(), 1, a.bytes());
+                    return first_wrong({free_pages(a.segment) == 0, a.base()[30 * kPage - 1] == 1});
+                }),
+            0);
+    }
+}
+
+TEST(SegmentSpace, AttachFindsOutThatACopysHolesHaveNoRoom)
+{
+    if (!can_mount()) {
+        return;
+    }
+    Options all;
+    slm_segment_options options = all.of(SLM_SEGMENT_FILE);
+    options.max_bytes = 0;
+    EXPECT_EQ(
+        on_small_tmpfs(
+            all, SLM_SEGMENT_FILE,
+            [&] {
+                Handle a, b;
+                int fd = open(options.name, O_CREAT | O_RDWR, 0600);
+                bool made = ftruncate(fd, static_cast<off_t>(90 * kPage)) == 0;
+                slm_status refused = a.attach(options);
+                options.read_only = true;
+                return first_wrong({made, refused == SLM_E_SPACE, b.attach(options) == SLM_OK});
+            }),
+        0);
+}
+
+/* --- Limits of the process --- */
+
+bool limit(decltype(RLIMIT_FSIZE) what, rlim_t to)
+{
+    struct rlimit limit = {to, to};
+    return setrlimit(what, &limit) == 0;
+}
+
+TEST(SegmentSpace, AFileAboveTheProcesssLimitIsNoSpaceAndNoSignal)
+{
+    for (Kind kind : kFileKinds) {
+        Options all(8 * kPage, 40 * kPage);
+        EXPECT_EQ(in_child([&] {
+                      (void)signal(SIGXFSZ, SIG_DFL);
+                      Handle a, b;
+                      slm_error error;
+                      slm_segment_options options = all.of(kind);
+                      if (!limit(RLIMIT_FSIZE, 10 * kPage)) {
+                          return 1;
+                      }
+                      options.bytes = 11 * kPage;
+                      slm_status refused = a.create(options, &error);
+                      options.bytes = 8 * kPage;
+                      bool made = b.create(options) == SLM_OK;
+                      return first_wrong(
+                          {refused == SLM_E_SPACE, error.os_errno == EFBIG, made,
+                           slm_segment_grow(b.segment, 11 * kPage, &error) == SLM_E_SPACE,
+                           b.bytes() == 8 * kPage,
+                           slm_segment_grow(b.segment, 10 * kPage, &error) == SLM_OK});
+                  }),
+                  0);
+    }
+}
+
+TEST(SegmentSpace, TheLimitOfFilesIsNoneForMemoryWithoutAFile)
+{
+    for (Kind kind : {SLM_SEGMENT_ANONYMOUS, SLM_SEGMENT_ZERO, SLM_SEGMENT_SYSV}) {
+        Options all;
+        EXPECT_EQ(
+            in_child([&] {
+                Handle a;
+                return first_wrong({limit(RLIMIT_FSIZE, kPage), a.create(all.of(kind)) == SLM_OK});
+            }),
+            0);
+    }
+}
+
+TEST(SegmentSpace, NoDescriptorLeftIsNoMemory)
+{
+    for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE, SLM_SEGMENT_ZERO}) {
+        Options all;
+        EXPECT_EQ(in_child([&] {
+                      Handle a;
+                      slm_error error;
+                      if (!limit(RLIMIT_NOFILE, 0)) {
+                          return 1;
+                      }
+                      return first_wrong({a.create(all.of(kind), &error) == SLM_E_NOMEM,
+                                          error.os_errno == EMFILE});
+                  }),
+                  0);
+        EXPECT_EQ(all.folder().names().size(), 0u);
+    }
+}
+
+TEST(SegmentSpace, NoAddressesLeftIsNoMemory)
+{
+    if (SLM_ASAN || SLM_HAS_FEATURE(thread_sanitizer)) {
+        printf("NOT RUN: a sanitizer with a shadow cannot live with few addresses\n");
+        return;
+    }
+    for (Kind kind : kEveryKind) {
+        Options all(kPage, size_t{1} << 30);
+        EXPECT_EQ(in_child([&] {
+                      Handle a;
+                      slm_error error;
+                      if (!limit(RLIMIT_AS, size_t{1} << 29)) {
+                          return 1;
+                      }
+                      return first_wrong({a.create(all.of(kind), &error) == SLM_E_NOMEM,
+                                          error.os_errno == ENOMEM});
+                  }),
+                  0);
+        EXPECT_EQ(all.folder().names().size(), 0u);
+    }
+}
+
+/* A timer whose handler does not restart calls interrupts the reserving of a large file again and
+ * again, and it ends all the same. */
+TEST(SegmentSpace, IsReservedWhileATimerKeepsInterrupting)
+{
+    EXPECT_EQ(in_child([] {
+                  struct sigaction action {};
+                  action.sa_handler = [](int) {};
+                  (void)sigaction(SIGALRM, &action, nullptr);
+                  struct itimerval often {};
+                  often.it_interval.tv_usec = 200;
+                  often.it_value.tv_usec = 200;
+                  (void)setitimer(ITIMER_REAL, &often, nullptr);
+                  Handle a;
+                  slm_error error;
+                  slm_status status =
+                      a.create(Options(size_t{64} << 20).of(SLM_SEGMENT_MEMFD), &error);
+                  often = {};
+                  (void)setitimer(ITIMER_REAL, &often, nullptr);
+                  return first_wrong({status == SLM_OK, a.bytes() == size_t{64} << 20});
+              }),
+              0);
+}
+
+} // namespace

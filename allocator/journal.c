@@ -171,7 +171,7 @@ void *slm_journal_root(const struct slm_journal *journal)
 static bool frees_something(const struct slm_journal_log *log)
 {
     for (uint32_t i = 0; i < journal_n_entries(log); i++) {
-        if (journal_kind(&log->entries[i]) == JOURNAL_FREE) {
+        if (journal_kind_of(&log->entries[i]) == JOURNAL_FREE) {
             return true;
         }
     }

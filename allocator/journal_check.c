@@ -25,7 +25,7 @@ static bool entry_is_valid(const struct slm_journal *journal, const struct journ
     if (between != 0) {
         return false;
     }
-    switch (journal_kind(entry)) {
+    switch (journal_kind_of(entry)) {
     case JOURNAL_WORD:
         return offset % sizeof(uint64_t) == 0 && is_in_pages(journal, offset);
     case JOURNAL_ROOT:
@@ -35,7 +35,7 @@ static bool entry_is_valid(const struct slm_journal *journal, const struct journ
     case JOURNAL_FREE:
         return is_in_pages(journal, offset);
     case JOURNAL_RESET:
-        return offset == 0 && journal->log->state == (JOURNAL_COMMITTED | 1);
+        return offset == 0 && journal_n_entries(journal->log) == 1;
     default:
         return false;
     }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "allocator/base/check.h"
+#include "allocator/base/yield.h"
 #include "allocator/journal.h"
 
 #define JOURNAL_MAGIC      UINT64_C(0x6c6e6a6d6c730001)
@@ -47,6 +48,7 @@ struct slm_journal_log {
  * only the compiler's order counts. */
 static inline void journal_commit_word(uint64_t *word, uint64_t value)
 {
+    SLM_YIELD("journal: store");
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
@@ -62,7 +64,7 @@ static inline uint32_t journal_n_entries(const struct slm_journal_log *log)
     return (uint32_t)log->state;
 }
 
-static inline unsigned journal_kind(const struct journal_entry *entry)
+static inline unsigned journal_kind_of(const struct journal_entry *entry)
 {
     return (unsigned)(entry->what >> JOURNAL_KIND_SHIFT);
 }

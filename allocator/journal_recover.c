@@ -14,9 +14,9 @@ void journal_carry_out(struct slm_journal *journal)
     struct slm_journal_log *log = journal->log;
     for (uint32_t i = 0; i < journal_n_entries(log); i++) {
         const struct journal_entry *entry = &log->entries[i];
-        if (journal_kind(entry) == JOURNAL_FREE) {
+        if (journal_kind_of(entry) == JOURNAL_FREE) {
             free_if_live(journal, slm_journal_pointer(journal, entry->what & JOURNAL_OFFSET));
-        } else if (journal_kind(entry) == JOURNAL_RESET) {
+        } else if (journal_kind_of(entry) == JOURNAL_RESET) {
             journal_commit_word(&log->root, 0);
             slm_slab_reset_locked(journal->slab);
         }
@@ -26,7 +26,7 @@ void journal_carry_out(struct slm_journal *journal)
 static void undo_entry(struct slm_journal *journal, const struct journal_entry *entry)
 {
     void *p = slm_journal_pointer(journal, entry->what & JOURNAL_OFFSET);
-    switch (journal_kind(entry)) {
+    switch (journal_kind_of(entry)) {
     case JOURNAL_WORD:
         journal_commit_word(p, entry->value);
         break;

@@ -10,6 +10,7 @@
 #include "allocator/base/bits.h"
 #include "allocator/base/check.h"
 #include "allocator/base/config.h"
+#include "allocator/base/yield.h"
 #include "allocator/slab.h"
 
 /*
@@ -239,6 +240,7 @@ static inline bool slab_is_poisoned(const struct slm_slab *slab)
  * after what may only be written then. Against a death only the compiler's order counts. */
 static inline void slab_commit(uint64_t *word, uint64_t value)
 {
+    SLM_YIELD("slab: commit");
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }

@@ -61,8 +61,11 @@ Options parse(int n, char **words)
 
 void print_row(const Scenario &scenario, const Tally &tally)
 {
-    printf("%-52s %7zu %7zu %7zu %9zu %7zu %8zu\n", scenario.name.c_str(), tally.n_instructions,
+    printf("%-66s %7zu %7zu %7zu %9zu %7zu %8zu\n", scenario.name.c_str(), tally.n_instructions,
            tally.n_under_lock, tally.n_killed, tally.n_recovered, tally.n_undone, tally.n_finished);
+    if (tally.n_stepped != 0) {
+        printf("    %zu of them by single steps: the way varies\n", tally.n_stepped);
+    }
     if (!tally.first_wrong.empty()) {
         printf("    WRONG: %s\n", tally.first_wrong.c_str());
     }
@@ -96,7 +99,7 @@ int run_all(const Options &options)
 {
     Sum sum;
     auto start = std::chrono::steady_clock::now();
-    printf("%-52s %7s %7s %7s %9s %7s %8s\n", "operation", "instr.", "locked", "killed",
+    printf("%-66s %7s %7s %7s %9s %7s %8s\n", "operation", "instr.", "locked", "killed",
            "recovered", "undone", "finished");
     for (const Scenario &scenario : scenarios()) {
         bool is_wanted = scenario.name.find(options.only) != std::string::npos;

@@ -32,8 +32,9 @@ struct Scenario {
     Change change;
     /* Left in this state by a first victim, before operate: see scenes_repair.cc. */
     std::function<void(World &)> wound = nullptr;
-    bool is_cold = false;  /* the child does not know its identity yet: its way varies */
+    bool is_cold = false;  /* the child does not know its identity yet; its way may vary */
     bool is_fresh = false; /* a new zone for each kill: what grew does not shrink */
+    size_t stride = 1;     /* where the way is too long to be killed at all its points */
 };
 
 /* All of them. */

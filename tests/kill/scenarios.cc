@@ -8,6 +8,10 @@ const std::vector<Scenario> &scenarios()
     static const std::vector<Scenario> list = [] {
         std::vector<Scenario> made;
         add_alloc_scenes(&made);
+        add_free_scenes(&made);
+        add_zone_scenes(&made);
+        add_tree_scenes(&made);
+        add_lru_scenes(&made);
         return made;
     }();
     return list;

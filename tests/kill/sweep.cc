@@ -52,7 +52,7 @@ std::string check_links(World &world)
     Top *top = world.top(zone);
     struct slm_zone_stats stats;
     slm_zone_stats(zone, &stats);
-    if (top == nullptr || !world.has_top()) {
+    if (top == nullptr || !world.has_items()) {
         return "";
     }
     unsigned broken = slm_rbtree_check(journal, &top->tree, order_items, 1, stats.bytes);
@@ -81,7 +81,7 @@ class Sweep {
         after_ = look();
         check_change();
         size_t n = way_.n_instructions();
-        for (size_t k = 0; k < n; k += every) {
+        for (size_t k = 0; k < n; k += every * scenario_.stride) {
             kill_at(k);
         }
         kill_at(n);
@@ -181,7 +181,7 @@ class Sweep {
     {
         make_ready();
         End end = kill_after(operation(), way_, k);
-        if (end == End::STRAYED) {
+        if (end == End::STRAYED || (end == End::FINISHED && scenario_.is_cold)) {
             make_ready();
             end = kill_after_steps(operation(), k);
             tally_.n_stepped++;

@@ -119,7 +119,6 @@ void World::make_top()
     void *p = slm_journal_calloc(slm_zone_journal(ours_), sizeof(Top));
     expect(p != nullptr && slm_zone_set_root_locked(ours_, p) == SLM_OK, "no root");
     commit();
-    has_top_ = true;
 }
 
 size_t World::make_item(uint64_t key)
@@ -127,6 +126,7 @@ size_t World::make_item(uint64_t key)
     auto *made = static_cast<Item *>(slm_journal_calloc(slm_zone_journal(ours_), sizeof(Item)));
     expect(made != nullptr, "there is no room for an item");
     made->key = key;
+    has_items_ = true;
     commit();
     objects_.push_back(slm_journal_offset(slm_zone_journal(ours_), made));
     return objects_.size() - 1;

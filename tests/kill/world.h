@@ -76,10 +76,19 @@ class World {
     /* An item that is in nothing, remembered. */
     size_t make_item(uint64_t key);
     void link_item(size_t idx);
-    void commit();
-    bool has_top() const
+    /* The item that the operation is about. */
+    void set_asked(size_t idx)
     {
-        return has_top_;
+        asked_ = idx;
+    }
+    size_t asked() const
+    {
+        return asked_;
+    }
+    void commit();
+    bool has_items() const
+    {
+        return has_items_;
     }
 
     /* --- For operations, in either mapping --- */
@@ -92,7 +101,8 @@ class World {
     slm_zone *theirs_ = nullptr;
     slm_zone *ours_ = nullptr;
     std::vector<unsigned char> saved_;
-    bool has_top_ = false;
+    bool has_items_ = false;
+    size_t asked_ = 0;
     std::vector<uint64_t> objects_; /* offsets as the journal counts them */
 };
 

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The zone's own verbs: transactions, reset, growth, root, the lock alone, attaching. */
+#include <cstring>
+
+#include "tests/kill/scenario.h"
+
+namespace kill_test {
+namespace {
+
+using Act = std::function<void(World &, slm_zone *)>;
+using UnderLock = std::function<void(World &, slm_zone *, slm_journal *)>;
+
+/* A turn with the lock. */
+Act turn(const UnderLock &act)
+{
+    return [act](World &world, slm_zone *zone) {
+        if (slm_zone_lock(zone) == SLM_OK) {
+            act(world, zone, slm_zone_journal(zone));
+            (void)slm_zone_unlock(zone);
+        }
+    };
+}
+
+/* Objects: 0 and 1 fill a span; 2 alone in its span; 3 to 5 runs; 6 alone again. Of no tree. */
+void get_mixed(World &world)
+{
+    world.make_top();
+    for (size_t bytes : {2048u, 2048u, 512u, 8192u, 4096u, 4096u, 64u}) {
+        world.get(bytes);
+    }
+}
+
+/* Frees, and more than frees: words, root, new objects. */
+void change_much(World &world, slm_zone *zone, slm_journal *journal)
+{
+    void *p = slm_journal_alloc(journal, 100);
+    memset(p, 0x33, 100);
+    slm_journal_write(journal, static_cast<uint64_t *>(world.at(zone, 1)), 77);
+    slm_journal_save(journal, world.at(zone, 6), 24);
+    memset(world.at(zone, 6), 0x44, 24);
+    (void)slm_journal_free(journal, world.at(zone, 2));
+    (void)slm_journal_free(journal, world.at(zone, 4));
+    slm_journal_write(journal, static_cast<uint64_t *>(world.at(zone, 1)), 78);
+    (void)slm_zone_set_root_locked(zone, world.at(zone, 0));
+    void *run = slm_journal_alloc(journal, 5000);
+    memset(run, 0x55, 16);
+}
+
+void add_transactions(std::vector<Scenario> *list)
+{
+    list->push_back({"commit: several frees",
+                     {},
+                     get_mixed,
+                     turn([](World &world, slm_zone *zone, slm_journal *journal) {
+                         for (size_t idx : {0u, 2u, 3u, 5u, 6u}) {
+                             (void)slm_journal_free(journal, world.at(zone, idx));
+                         }
+                         slm_zone_commit(zone);
+                     }),
+                     {-5, 3, 1, 0}});
+    list->push_back({"commit: objects, words, frees and root",
+                     {},
+                     get_mixed,
+                     turn(change_much),
+                     {0, ANY, ANY, ANY}});
+    list->push_back({"abort: objects, words, frees and root",
+                     {},
+                     get_mixed,
+                     turn([](World &world, slm_zone *zone, slm_journal *journal) {
+                         change_much(world, zone, journal);
+                         slm_zone_abort(zone);
+                     }),
+                     {0, ANY, ANY, ANY}});
+    list->push_back({"commit: object allocated and freed at once",
+                     {},
+                     get_mixed,
+                     turn([](World &, slm_zone *, slm_journal *journal) {
+                         (void)slm_journal_free(journal, slm_journal_alloc(journal, 900));
+                     }),
+                     {0, ANY, ANY, ANY}});
+    list->push_back({"set root",
+                     {},
+                     get_mixed,
+                     turn([](World &world, slm_zone *zone, slm_journal *) {
+                         (void)slm_zone_set_root_locked(zone, world.at(zone, 3));
+                     }),
+                     {0, 0, 0, 0}});
+    list->push_back(
+        {"reset",
+         {},
+         get_mixed,
+         turn([](World &, slm_zone *zone, slm_journal *) { slm_zone_reset_locked(zone); }),
+         {-8, ANY, 0, ANY}});
+}
+
+void lock_and_unlock(World &, slm_zone *zone)
+{
+    if (slm_zone_lock(zone) == SLM_OK) {
+        (void)slm_zone_unlock(zone);
+    }
+}
+
+void add_locks(std::vector<Scenario> *list)
+{
+    list->push_back({"lock and unlock", {}, get_mixed, lock_and_unlock, {}});
+    list->push_back({"lock and unlock, the first of a process",
+                     {},
+                     get_mixed,
+                     lock_and_unlock,
+                     {},
+                     nullptr,
+                     true});
+    list->push_back({"try and unlock",
+                     {},
+                     get_mixed,
+                     [](World &, slm_zone *zone) {
+                         if (slm_zone_try(zone) == SLM_OK) {
+                             (void)slm_zone_unlock(zone);
+                         }
+                     },
+                     {}});
+    list->push_back({"timed lock and unlock",
+                     {},
+                     get_mixed,
+                     [](World &, slm_zone *zone) {
+                         if (slm_zone_timed(zone, 100) == SLM_OK) {
+                             (void)slm_zone_unlock(zone);
+                         }
+                     },
+                     {}});
+    list->push_back({"the bare lock and unlock",
+                     {},
+                     get_mixed,
+                     [](World &, slm_zone *zone) {
+                         slm_lock *lock = slm_zone_lock_handle(zone);
+                         if (slm_lock_lock(lock) == SLM_OK) {
+                             (void)slm_lock_unlock(lock);
+                         }
+                     },
+                     {}});
+}
+
+/* Writes nothing: a process that dies while it attaches, or detaches, leaves no mark. */
+void attach_and_detach(World &, slm_zone *zone)
+{
+    slm_zone *again = nullptr;
+    slm_zone_attach_options options = {};
+    options.name = "kill";
+    options.segment.kind = SLM_SEGMENT_MEMFD;
+    options.segment.id = slm_segment_id(slm_zone_segment(zone));
+    if (slm_zone_attach(&again, &options, nullptr) == SLM_OK) {
+        slm_zone_detach(again);
+    }
+}
+
+} // namespace
+
+void add_zone_scenes(std::vector<Scenario> *list)
+{
+    add_transactions(list);
+    add_locks(list);
+    /* What malloc does in it depends on all that its parent did before: the way varies. */
+    list->push_back(
+        {"attach and detach", {}, get_mixed, attach_and_detach, {}, nullptr, true, false, 331});
+}
+
+} // namespace kill_test

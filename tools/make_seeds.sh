@@ -72,6 +72,13 @@ many()
         tree "$1" "$item" "$item" 0
     done
 }
+# scattered KIND STEP: every item once, STEP (odd) apart.
+scattered()
+{
+    for i in $(seq 0 63); do
+        tree "$1" $((i * $2 % 64)) $((i * $2 % 64)) 0
+    done
+}
 insert=0 delete=1 find=2 lower_bound=3 walk=4 walk_back=5
 list_insert=6 list_touch=7 list_remove=8 list_walk=9
 nulls=10 wrong_tree=11 wrong_list=12 tree_copy=13 list_copy=14 hurt=15
@@ -87,6 +94,9 @@ make_trees()
     (le 1 15 && many $insert 0 40 1 && many $delete 40 0 -1) >"$dir/up_and_away_downwards"
     (le 1 15 && many $insert 40 0 -1 && many $delete 0 40 2 && many $delete 1 40 2) \
         >"$dir/down_and_away_by_turns"
+    for step in 5 11 21 43; do
+        (le 1 15 && scattered $insert 29 && scattered $delete $step) >"$dir/scattered_by_$step"
+    done
     (le 1 15 && many $insert 0 60 3 && many $insert 1 60 3 && many $insert 2 60 3 &&
         many $find 0 63 1 && many $lower_bound 0 63 1 && tree $walk 0 0 0 &&
         tree $walk_back 0 0 0) >"$dir/searched_and_walked"

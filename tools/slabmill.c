@@ -9,6 +9,29 @@
 
 #define INPUT_OPTIONS (MILL_OPT(ADAPTER) | MILL_OPT(AS))
 
+#define INSPECT_HELP                                                                               \
+    "ZONE: a path, file:PATH, posix:NAME, sysv:ID, memfd:PID:FD, or memfd:FD (inherited).\n"       \
+    "Exit status: 0 nothing found, 1 an invariant is broken or a repair is due, 2 a wrong call\n"  \
+    "or nothing that can be shown as a zone.\n"                                                    \
+    "A moment is settled (nobody had the lock: the invariants are checked), left (by a dead\n"     \
+    "owner: a repair is due, and tried on a copy), held, or changing. The latter two are\n"        \
+    "unsettled: figures may be those of a change half done, and nothing is checked.\n"             \
+    "--json: zone, name, tag, version, bytes, first_bytes, max_bytes, time (seconds since "        \
+    "1970);\n"                                                                                     \
+    "lock {kind, owner: null or {thread, process, runs_seconds, command, thread_name, alive: "     \
+    "null\n"                                                                                       \
+    "if it cannot be told}, needs_repair, has_waiters, sleeps, deaths}; journal {entries: room,\n" \
+    "noted, committed}; recoveries {all, undone, finished}; page_bytes; pages {all, free, "        \
+    "spans,\n"                                                                                     \
+    "kept, runs, damaged, peak}; metadata_bytes, used_bytes; free_runs {count, longest,\n"         \
+    "fragmentation: 1 - longest / free, lengths: [{from, to, runs}] in pages}; classes\n"          \
+    "[{chunk_bytes, spans, chunks, used, fill: 0 to 1, requests, failures}]; runs {live, pages,\n" \
+    "requests, failures}; with --watch requests_per_second from the second object on; moment,\n"   \
+    "passes (over the zone), is_open (false: slab or journal cannot be opened, and all from\n"     \
+    "page_bytes to runs is missing), given_up (a repair failed), broken (null: not checked; 0;\n"  \
+    "the invariant's number), repair_due, repairable (null: not tried), sound (checked, and\n"     \
+    "nothing found).\n"
+
 static const struct mill_command commands[] = {
     {
         .name = "replay",
@@ -83,6 +106,16 @@ static const struct mill_command commands[] = {
         .files_min = 1,
         .files_max = SIZE_MAX,
         .run = mill_seeds,
+    },
+    {
+        .name = "inspect",
+        .arguments = " ZONE",
+        .purpose = "Shows a zone that others use, without stopping, locking or changing it.",
+        .help = INSPECT_HELP,
+        .takes = MILL_OPT(JSON) | MILL_OPT(SVG) | MILL_OPT(WATCH),
+        .files_min = 1,
+        .files_max = 1,
+        .run = mill_inspect,
     },
 };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])

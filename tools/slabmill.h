@@ -42,7 +42,10 @@ struct mill_options {
     uint64_t seed;
     uint64_t runs;
     uint64_t timeout; /* of one run, seconds */
+    uint64_t watch;   /* seconds between two looks; 0: one look */
+    const char *svg;
     bool all;
+    bool json;
     bool help;
     const char **files;
     size_t n_files;
@@ -64,6 +67,9 @@ enum mill_option {
     MILL_OPT_RUNS,
     MILL_OPT_TIMEOUT,
     MILL_OPT_ALL,
+    MILL_OPT_JSON,
+    MILL_OPT_SVG,
+    MILL_OPT_WATCH,
     MILL_OPTIONS
 };
 #define MILL_OPT(name) (1u << MILL_OPT_##name)
@@ -182,6 +188,7 @@ int mill_emit_test(const struct mill_options *options);
 int mill_soak(const struct mill_options *options);
 int mill_adapters(const struct mill_options *options);
 int mill_seeds(const struct mill_options *options);
+int mill_inspect(const struct mill_options *options);
 
 #ifdef __cplusplus
 }

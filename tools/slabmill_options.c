@@ -8,7 +8,7 @@
 
 #include "tools/slabmill.h"
 
-enum row_type { ROW_TEXT, ROW_NUMBER, ROW_SEED, ROW_FLAG };
+enum row_type { ROW_TEXT, ROW_NUMBER, ROW_SEED, ROW_FLAG, ROW_PAUSE };
 
 struct row {
     const char *name;
@@ -89,6 +89,19 @@ static const struct row rows[MILL_OPTIONS] = {
                       .type = ROW_FLAG,
                       .offset = AT(all),
                       .help = "everything, also what is usually left out"},
+    [MILL_OPT_JSON] = {.name = "--json",
+                       .type = ROW_FLAG,
+                       .offset = AT(json),
+                       .help = "one JSON object on one line"},
+    [MILL_OPT_SVG] = {.name = "--svg",
+                      .value = "FILE",
+                      .offset = AT(svg),
+                      .help = "draw a map of the pages besides"},
+    [MILL_OPT_WATCH] = {.name = "--watch",
+                        .value = "[SECONDS]",
+                        .type = ROW_PAUSE,
+                        .offset = AT(watch),
+                        .help = "again and again, every so many seconds (1)"},
 };
 
 int mill_complain(const char *format, ...)
@@ -127,11 +140,16 @@ static bool number_allowed(const struct row *row, uint64_t number)
     return allowed == NULL || *allowed != 0;
 }
 
+static bool is_digits(const char *text)
+{
+    return *text != '\0' && strspn(text, "0123456789") == strlen(text);
+}
+
 static bool read_number(const struct row *row, const char *text, uint64_t *number)
 {
     errno = 0;
     *number = strtoull(text, NULL, 10);
-    bool digits = strspn(text, "0123456789") == strlen(text) && *text != '\0' && errno == 0;
+    bool digits = is_digits(text) && errno == 0;
     bool range = row->type == ROW_SEED ||
                  (*number > 0 && *number < UINT32_MAX && number_allowed(row, *number));
     if (!digits || !range) {
@@ -159,7 +177,7 @@ static bool text_allowed(const struct row *row, const char *text)
 static bool set_value(const struct row *row, const char *value, struct mill_options *options)
 {
     char *field = (char *)options + row->offset;
-    if (row->type == ROW_NUMBER || row->type == ROW_SEED) {
+    if (row->type != ROW_TEXT) {
         uint64_t number;
         bool good = read_number(row, value, &number);
         memcpy(field, &number, sizeof number);
@@ -185,8 +203,12 @@ static bool read_option(const struct mill_command *command, int argc, char **arg
         memcpy((char *)options + row->offset, &(bool){true}, sizeof(bool));
         return true;
     }
-    if (value == NULL && *at + 1 < argc) {
+    bool takes_next = row->type != ROW_PAUSE || (*at + 1 < argc && is_digits(argv[*at + 1]));
+    if (value == NULL && takes_next && *at + 1 < argc) {
         value = argv[++*at];
+    }
+    if (value == NULL && row->type == ROW_PAUSE) {
+        value = "1";
     }
     if (value == NULL) {
         (void)mill_complain("%s: %s needs a value", command->name, row->name);

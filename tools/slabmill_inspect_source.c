@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening a zone to look at it: only ever for reading. */
+#define _DEFAULT_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tools/slabmill_inspect.h"
+
+#define POSIX_FOLDER "/dev/shm/"
+
+static enum slm_status fail(struct slm_error *error, const char *label, const char *what)
+{
+    int failed = errno;
+    return slm_error_set(error, slm_error_of_errno(failed), failed, "%s: %s: %s", label, what,
+                         strerror(failed));
+}
+
+/* Opening alone can do something to a device or wait at a FIFO: so it is looked at before. */
+static enum slm_status open_path(struct mill_source *source, const char *path,
+                                 struct slm_error *error)
+{
+    struct stat about;
+    if (stat(path, &about) != 0) {
+        return fail(error, source->label, "cannot look at it");
+    }
+    if (!S_ISREG(about.st_mode)) {
+        return slm_error_set(error, SLM_E_ACCESS, 0, "%s: expected a zone's file, found a %s",
+                             source->label, S_ISDIR(about.st_mode) ? "folder" : "device or FIFO");
+    }
+    source->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    return source->fd >= 0 ? SLM_OK : fail(error, source->label, "cannot open");
+}
+
+static enum slm_status open_posix(struct mill_source *source, const char *name,
+                                  struct slm_error *error)
+{
+    char path[PATH_MAX];
+    size_t n_folder = strlen(POSIX_FOLDER);
+    name += strncmp(name, POSIX_FOLDER, n_folder) == 0 ? n_folder : 0;
+    name += *name == '/';
+    if (*name == '\0' || strchr(name, '/') != NULL || strlen(name) + n_folder >= sizeof path) {
+        return slm_error_set(error, SLM_E_NAME, 0,
+                             "%s: expected posix:NAME, a name without a slash", source->label);
+    }
+    memcpy(path, POSIX_FOLDER, n_folder);
+    strcpy(path + n_folder, name);
+    return open_path(source, path, error);
+}
+
+/* Decimal digits and nothing else. */
+static bool parse_id(const char *digits, size_t n, long *id)
+{
+    char *end;
+    errno = 0;
+    *id = strtol(digits, &end, 10);
+    return n > 0 && strspn(digits, "0123456789") >= n && errno == 0 && *id <= INT_MAX;
+}
+
+static enum slm_status open_sysv(struct mill_source *source, const char *digits,
+                                 struct slm_error *error)
+{
+    long id;
+    struct shmid_ds about;
+    if (!parse_id(digits, strlen(digits), &id)) {
+        return slm_error_set(error, SLM_E_OPTION, 0, "%s: expected sysv:ID, a number",
+                             source->label);
+    }
+    if (shmctl((int)id, IPC_STAT, &about) != 0) {
+        errno = errno == EINVAL || errno == EIDRM ? ENOENT : errno;
+        return fail(error, source->label, "cannot look at it");
+    }
+    /* It cannot be cut: reading it raises no SIGBUS. */
+    const void *map = shmat((int)id, NULL, SHM_RDONLY);
+    if (map == (const void *)-1) {
+        return fail(error, source->label, "cannot map");
+    }
+    source->map = map;
+    source->map_bytes = about.shm_segsz;
+    return SLM_OK;
+}
+
+/* memfd:FD is the caller's own, as it hands one to a program that it becomes. */
+static enum slm_status open_memfd(struct mill_source *source, const char *digits,
+                                  struct slm_error *error)
+{
+    char path[64];
+    long pid = 0;
+    long fd;
+    const char *colon = strchr(digits, ':');
+    const char *last = colon == NULL ? digits : colon + 1;
+    if ((colon != NULL && !parse_id(digits, (size_t)(colon - digits), &pid)) ||
+        !parse_id(last, strlen(last), &fd)) {
+        return slm_error_set(error, SLM_E_OPTION, 0, "%s: expected memfd:PID:FD, two numbers",
+                             source->label);
+    }
+    if (colon == NULL) {
+        (void)snprintf(path, sizeof path, "/proc/self/fd/%ld", fd);
+    } else {
+        (void)snprintf(path, sizeof path, "/proc/%ld/fd/%ld", pid, fd);
+    }
+    return open_path(source, path, error);
+}
+
+static const struct form {
+    const char *prefix;
+    enum slm_status (*open)(struct mill_source *source, const char *rest, struct slm_error *error);
+} forms[] = {
+    {"posix:", open_posix}, {"file:", open_path}, {"memfd:", open_memfd},
+    {"sysv:", open_sysv},   {"", open_path},
+};
+
+enum slm_status mill_source_open(struct mill_source *source, const char *zone,
+                                 struct slm_error *error)
+{
+    *source = (struct mill_source){.label = zone, .fd = -1};
+    size_t i = 0;
+    while (strncmp(zone, forms[i].prefix, strlen(forms[i].prefix)) != 0) {
+        i++;
+    }
+    return forms[i].open(source, zone + strlen(forms[i].prefix), error);
+}
+
+void mill_source_close(struct mill_source *source)
+{
+    if (source->fd >= 0) {
+        (void)close(source->fd);
+    }
+    if (source->map != NULL) {
+        (void)shmdt(source->map);
+    }
+}
+
+enum slm_status mill_source_bytes(const struct mill_source *source, size_t *n_bytes,
+                                  struct slm_error *error)
+{
+    struct stat about;
+    if (source->map != NULL) {
+        *n_bytes = source->map_bytes;
+        return SLM_OK;
+    }
+    if (fstat(source->fd, &about) != 0) {
+        return fail(error, source->label, "cannot look at it");
+    }
+    *n_bytes = (size_t)about.st_size;
+    return SLM_OK;
+}
+
+static enum slm_status read_file(const struct mill_source *source, size_t offset, unsigned char *to,
+                                 size_t n_bytes, struct slm_error *error)
+{
+    size_t n_done = 0;
+    while (n_done < n_bytes) {
+        ssize_t n = pread(source->fd, to + n_done, n_bytes - n_done, (off_t)(offset + n_done));
+        if (n < 0 && errno != EINTR) {
+            return fail(error, source->label, "cannot read");
+        }
+        if (n == 0) {
+            return slm_error_set(error, SLM_E_TRUNCATED, 0,
+                                 "%s: ends at byte %zu, expected %zu bytes at least: it was cut",
+                                 source->label, offset + n_done, offset + n_bytes);
+        }
+        n_done += n > 0 ? (size_t)n : 0;
+    }
+    return SLM_OK;
+}
+
+enum slm_status mill_source_read(const struct mill_source *source, size_t offset, void *to,
+                                 size_t n_bytes, struct slm_error *error)
+{
+    if (source->map == NULL) {
+        return read_file(source, offset, to, n_bytes, error);
+    }
+    if (offset > source->map_bytes || n_bytes > source->map_bytes - offset) {
+        return slm_error_set(error, SLM_E_TRUNCATED, 0, "%s: %zu bytes, expected %zu at least",
+                             source->label, source->map_bytes, offset + n_bytes);
+    }
+    memcpy(to, (const unsigned char *)source->map + offset, n_bytes);
+    return SLM_OK;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A look at a zone, for people. */
+#define _DEFAULT_SOURCE
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "tools/slabmill_inspect.h"
+
+#define WORD_BYTES 48u
+
+/* "4096 bytes", "64 KiB", "1.5 MiB": exact as long as it is short. */
+static const char *spell_bytes(char *text, uint64_t n_bytes)
+{
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+    double n = (double)n_bytes;
+    unsigned unit = 0;
+    while (n >= 1024 && unit < 4) {
+        n /= 1024;
+        unit++;
+    }
+    bool is_whole = n >= 100 || n == (double)(uint64_t)n;
+    (void)snprintf(text, WORD_BYTES, is_whole ? "%.0f %s" : "%.1f %s", n, units[unit]);
+    return text;
+}
+
+static const char *spell_seconds(char *text, uint64_t seconds)
+{
+    uint64_t hours = seconds / 3600 % 24;
+    if (seconds >= 86400) {
+        (void)snprintf(text, WORD_BYTES, "%" PRIu64 " d %" PRIu64 " h", seconds / 86400, hours);
+    } else if (seconds >= 3600) {
+        (void)snprintf(text, WORD_BYTES, "%" PRIu64 " h %" PRIu64 " min", hours, seconds / 60 % 60);
+    } else if (seconds >= 60) {
+        (void)snprintf(text, WORD_BYTES, "%" PRIu64 " min %" PRIu64 " s", seconds / 60,
+                       seconds % 60);
+    } else {
+        (void)snprintf(text, WORD_BYTES, "%" PRIu64 " s", seconds);
+    }
+    return text;
+}
+
+static double per_second(uint64_t now, uint64_t before, double seconds)
+{
+    return seconds > 0 && now > before ? (double)(now - before) / seconds : 0;
+}
+
+static void print_head(const struct mill_look *look)
+{
+    const struct slm_zone_image *image = &look->copy->image;
+    char now[WORD_BYTES];
+    char most[WORD_BYTES];
+    printf("zone      \"%s\", tag \"%s\", in %s\n", look->name, look->tag, look->label);
+    printf("size      %s", spell_bytes(now, image->bytes));
+    if (image->bytes != image->first_bytes) {
+        printf(", made with %s", spell_bytes(most, image->first_bytes));
+    }
+    if (image->max_bytes > image->bytes) {
+        printf(", may grow to %s", spell_bytes(most, image->max_bytes));
+    }
+    printf("; layout version %" PRIu32 "\n", image->version);
+}
+
+static void print_owner(const struct mill_look *look)
+{
+    const struct slm_lock_owner *owner = &look->copy->owner;
+    const struct mill_process *process = &look->process;
+    char age[WORD_BYTES];
+    if (owner->identity == 0) {
+        printf("nobody has it");
+    } else if (!look->is_owner_known) {
+        printf("thread %d of another pid namespace has it: whether it lives cannot be told",
+               (int)owner->thread_id);
+    } else if (!owner->is_alive) {
+        printf("thread %d has it, and is dead", (int)owner->thread_id);
+    } else if (process->process_id == process->thread_id) {
+        printf("process %d (%s) has it, and lives: it has run for %s", (int)process->process_id,
+               process->command, spell_seconds(age, process->runs_seconds));
+    } else {
+        printf("thread %d (%s) of process %d (%s) has it, and lives: the process has run for %s",
+               (int)process->thread_id, process->thread_name, (int)process->process_id,
+               process->command, spell_seconds(age, process->runs_seconds));
+    }
+}
+
+static void print_lock(const struct mill_look *look)
+{
+    const struct slm_zone_image *image = &look->copy->image;
+    const struct slm_lock_owner *owner = &look->copy->owner;
+    printf("lock      %s: ", mill_lock_name(image->lock.kind));
+    print_owner(look);
+    printf("; %s; %" PRIu64 " sleeps, %" PRIu32 " deaths so far\n",
+           owner->has_waiters ? "somebody may wait for it" : "nobody waits", image->lock.n_waits,
+           image->lock.n_deaths);
+    printf("journal   %" PRIu32 " of %" PRIu32 " entries noted%s\n", look->notes.n_noted,
+           image->journal_entries,
+           look->notes.is_committed  ? ", committed: being carried out"
+           : look->notes.n_noted > 0 ? ", not committed"
+                                     : "");
+    printf("repairs   %" PRIu64 " so far: %" PRIu64 " undid a transaction, %" PRIu64
+           " finished a commit\n",
+           image->n_recoveries, look->n_undone, look->n_finished);
+}
+
+static void print_pages(const struct mill_look *look)
+{
+    const struct slm_slab_stats *stats = &look->stats;
+    char page[WORD_BYTES];
+    char used[WORD_BYTES];
+    char all[WORD_BYTES];
+    uint64_t n_bytes = (uint64_t)stats->n_pages * stats->page_bytes;
+    printf("pages     %zu of %s: %" PRIu64 " in spans (%zu kept empty), %zu in %zu runs, %" PRIu64
+           " free; at most %zu were in use\n",
+           stats->n_pages, spell_bytes(page, stats->page_bytes), look->n_span_pages,
+           stats->n_kept_pages, stats->n_run_pages, stats->n_runs, look->n_free_pages,
+           stats->peak_used_pages);
+    if (look->n_damaged_pages > 0) {
+        printf("          %" PRIu64 " whose words make no sense\n", look->n_damaged_pages);
+    }
+    printf("in use    %s of %s (%.1f %%)\n", spell_bytes(used, look->used_bytes),
+           spell_bytes(all, n_bytes), 100 * mill_share(look->used_bytes, n_bytes));
+}
+
+static void print_rate(uint64_t now, const uint64_t *before, double seconds)
+{
+    if (before != NULL) {
+        printf(" %10.0f", per_second(now, *before, seconds));
+    }
+    putchar('\n');
+}
+
+/* Classes that nobody ever asked for are left out. */
+static void print_classes(const struct mill_look *look, const struct mill_look *before,
+                          double seconds)
+{
+    const struct slm_slab_stats *stats = &look->stats;
+    printf("\n%10s %7s %10s %10s %6s %12s %9s%s\n", "chunk", "spans", "chunks", "used", "fill",
+           "requests", "failures", before != NULL ? "    per s" : "");
+    for (unsigned i = 0; i < stats->n_classes; i++) {
+        const struct slm_slab_class_stats *class = &look->classes[i];
+        if (class->n_spans == 0 && class->n_requests == 0) {
+            continue;
+        }
+        printf("%10zu %7zu %10zu %10zu %5.1f%% %12" PRIu64 " %9" PRIu64, class->chunk_bytes,
+               class->n_spans, class->n_chunks, class->n_used,
+               100 * mill_share(class->n_used, class->n_chunks), class->n_requests,
+               class->n_failures);
+        print_rate(class->n_requests, before != NULL ? &before->classes[i].n_requests : NULL,
+                   seconds);
+    }
+    printf("%10s %7s %10s %10zu %6s %12" PRIu64 " %9" PRIu64, "whole pages", "", "", stats->n_runs,
+           "", stats->run_requests, stats->run_failures);
+    print_rate(stats->run_requests, before != NULL ? &before->stats.run_requests : NULL, seconds);
+}
+
+static void print_free(const struct mill_look *look)
+{
+    printf("\nfree      %" PRIu64 " pages in %" PRIu64 " runs, the longest of %" PRIu64
+           "; fragmentation %.1f %%\n",
+           look->n_free_pages, look->n_free_runs, look->longest_pages,
+           100 * mill_look_fragmentation(look));
+    for (unsigned i = 0; i < MILL_LENGTHS; i++) {
+        char range[WORD_BYTES];
+        uint64_t first = UINT64_C(1) << i;
+        if (look->free_lengths[i] == 0) {
+            continue;
+        }
+        if (i == 0) {
+            (void)snprintf(range, sizeof range, "1 page");
+        } else {
+            (void)snprintf(range, sizeof range, "%" PRIu64 " to %" PRIu64 " pages", first,
+                           2 * first - 1);
+        }
+        printf("%24s: %" PRIu64 " run%s\n", range, look->free_lengths[i],
+               look->free_lengths[i] == 1 ? "" : "s");
+    }
+}
+
+static void print_repair(const struct mill_look *look)
+{
+    if (look->copy->image.is_given_up) {
+        printf("repair    tried and given up: every lock is refused\n");
+    } else if (look->is_repair_due) {
+        printf("repair    due, by the next who locks");
+        if (look->is_rehearsed) {
+            printf("; tried on a copy it %s",
+                   look->is_repairable ? "succeeds: every invariant holds then" : "FAILS");
+        }
+        putchar('\n');
+    }
+}
+
+static void print_check(const struct mill_look *look)
+{
+    const struct mill_copy *copy = look->copy;
+    printf("\ncheck     ");
+    if (copy->moment == MILL_MOMENT_CHANGING) {
+        printf("UNSETTLED: it changed during each of %u passes over it. Each figure is right for "
+               "some moment,\n          not all for the same; the invariants were not checked.\n",
+               copy->n_passes);
+    } else if (copy->slab_status != SLM_OK) {
+        printf("its slab or journal cannot be opened: %s\n", slm_status_text(copy->slab_status));
+    } else if (copy->moment == MILL_MOMENT_HELD) {
+        printf("UNSETTLED: somebody held the lock all the time (%u passes): figures may be those of"
+               "\n          a change half done; the invariants were not checked.\n",
+               copy->n_passes);
+    } else if (look->broken != 0) {
+        printf("invariant %u does not hold%s\n", look->broken,
+               copy->moment == MILL_MOMENT_LEFT ? ", as it was left" : "");
+    } else {
+        printf("every invariant holds\n");
+    }
+    print_repair(look);
+}
+
+void mill_look_text(const struct mill_look *look, const struct mill_look *before, double seconds)
+{
+    print_head(look);
+    print_lock(look);
+    if (look->copy->slab != NULL) {
+        print_pages(look);
+        print_classes(look, before, seconds);
+        print_free(look);
+    }
+    print_check(look);
+}
+
+void mill_look_line(const struct mill_look *look, const struct mill_look *before, double seconds)
+{
+    struct tm local;
+    char when[16] = "";
+    if (localtime_r(&look->when.tv_sec, &local) != NULL) {
+        (void)strftime(when, sizeof when, "%H:%M:%S", &local);
+    }
+    uint64_t requests = mill_look_requests(look);
+    uint64_t failures = mill_look_failures(look);
+    printf("%s %s: %.0f requests/s, %.0f refused/s, %.1f %% used, %" PRIu64
+           " pages free, longest run %" PRIu64 ", %s",
+           when, look->name,
+           before == NULL ? 0 : per_second(requests, mill_look_requests(before), seconds),
+           before == NULL ? 0 : per_second(failures, mill_look_failures(before), seconds),
+           100 *
+               mill_share(look->used_bytes, (uint64_t)look->stats.n_pages * look->stats.page_bytes),
+           look->n_free_pages, look->longest_pages, mill_moment_name(look->copy->moment));
+    if (look->is_checked) {
+        printf(look->broken == 0 ? ", sound" : ", invariant %u broken", look->broken);
+    }
+    printf("%s\n", look->is_repair_due ? ", a repair is due" : "");
+}

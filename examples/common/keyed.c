@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Entries by key and by use. */
+#include "examples/common/keyed.h"
+
+#include <string.h>
+
+#include "examples/common/keyed_priv.h"
+
+uint64_t keyed_hash(const void *data, size_t n_bytes)
+{
+    const unsigned char *bytes = data;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < n_bytes; i++) {
+        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
+enum slm_status slm_key_init(struct slm_key *key, const void *data, size_t n_bytes)
+{
+    if (key == NULL || data == NULL) {
+        return SLM_E_NULL;
+    }
+    if (n_bytes == 0 || n_bytes > SLM_KEYED_KEY_BYTES_MAX) {
+        return SLM_E_SIZE;
+    }
+    *key = (struct slm_key){data, n_bytes, keyed_hash(data, n_bytes)};
+    return SLM_OK;
+}
+
+static int order_keys(const struct slm_key *a, const struct slm_key *b)
+{
+    if (a->hash != b->hash) {
+        return a->hash < b->hash ? -1 : 1;
+    }
+    if (a->n_bytes != b->n_bytes) {
+        return a->n_bytes < b->n_bytes ? -1 : 1;
+    }
+    return memcmp(a->data, b->data, a->n_bytes);
+}
+
+static struct slm_key key_of(const struct slm_rbtree_node *node)
+{
+    const struct slm_keyed_entry *entry = (const struct slm_keyed_entry *)node;
+    return (struct slm_key){slm_keyed_key(entry), entry->key_bytes, entry->hash};
+}
+
+int keyed_order(const struct slm_rbtree_node *a, const struct slm_rbtree_node *b)
+{
+    struct slm_key left = key_of(a);
+    struct slm_key right = key_of(b);
+    return order_keys(&left, &right);
+}
+
+int keyed_compare(const void *key, const struct slm_rbtree_node *node)
+{
+    struct slm_key right = key_of(node);
+    return order_keys(key, &right);
+}
+
+struct slm_keyed *slm_keyed_head(const struct slm_zone *zone, const struct slm_keyed_kind *kind)
+{
+    struct slm_keyed *head = slm_zone_root(zone);
+    return head != NULL && head->magic == kind->magic ? head : NULL;
+}
+
+enum slm_status slm_keyed_init_locked(struct slm_zone *zone, const struct slm_keyed_kind *kind)
+{
+    struct slm_zone_stats stats;
+    slm_zone_stats(zone, &stats);
+    if (stats.journal_entries < kind->journal_entries) {
+        return SLM_E_OPTION;
+    }
+    if (slm_zone_root(zone) != NULL) {
+        return slm_keyed_head(zone, kind) == NULL ? SLM_E_STATE : SLM_OK;
+    }
+    struct slm_keyed *head = slm_journal_calloc(slm_zone_journal(zone), kind->head_bytes);
+    if (head == NULL) {
+        return SLM_E_NOMEM;
+    }
+    head->magic = kind->magic;
+    return slm_zone_set_root_locked(zone, head);
+}
+
+enum slm_status slm_keyed_init(struct slm_zone *zone, const struct slm_keyed_kind *kind)
+{
+    enum slm_status status = zone == NULL ? SLM_E_NULL : slm_zone_lock(zone);
+    if (status != SLM_OK) {
+        return status;
+    }
+    status = slm_keyed_init_locked(zone, kind);
+    if (status != SLM_OK) {
+        slm_zone_abort(zone);
+    }
+    (void)slm_zone_unlock(zone);
+    return status;
+}
+
+enum slm_status slm_keyed_enter(struct slm_keyed_view *view, struct slm_zone *zone,
+                                const struct slm_keyed_kind *kind)
+{
+    if (zone == NULL) {
+        return SLM_E_NULL;
+    }
+    enum slm_status status = slm_zone_lock(zone);
+    if (status != SLM_OK) {
+        return status;
+    }
+    *view = (struct slm_keyed_view){zone, slm_zone_journal(zone), slm_keyed_head(zone, kind)};
+    if (view->head == NULL) {
+        (void)slm_zone_unlock(zone);
+        return SLM_E_STATE;
+    }
+    return SLM_OK;
+}
+
+enum slm_status slm_keyed_leave(const struct slm_keyed_view *view, enum slm_status status)
+{
+    if (status != SLM_OK) {
+        slm_zone_abort(view->zone);
+    }
+    (void)slm_zone_unlock(view->zone);
+    return status;
+}
+
+struct slm_keyed_entry *slm_keyed_find(const struct slm_keyed_view *view, const struct slm_key *key)
+{
+    return (struct slm_keyed_entry *)slm_rbtree_find(view->journal, &view->head->by_key, key,
+                                                     keyed_compare);
+}
+
+struct slm_keyed_entry *slm_keyed_alloc(const struct slm_keyed_view *view,
+                                        const struct slm_keyed_kind *kind,
+                                        const struct slm_key *key, size_t more_bytes)
+{
+    if (more_bytes > SIZE_MAX - kind->entry_bytes - key->n_bytes) {
+        return NULL;
+    }
+    struct slm_keyed_entry *entry =
+        slm_journal_alloc(view->journal, kind->entry_bytes + key->n_bytes + more_bytes);
+    if (entry == NULL) {
+        return NULL;
+    }
+    /* An object of this transaction needs no notes. */
+    memset(entry, 0, kind->entry_bytes);
+    entry->hash = key->hash;
+    entry->key_at = (uint32_t)kind->entry_bytes;
+    entry->key_bytes = (uint32_t)key->n_bytes;
+    memcpy((unsigned char *)entry + entry->key_at, key->data, key->n_bytes);
+    return entry;
+}
+
+void slm_keyed_insert(const struct slm_keyed_view *view, struct slm_keyed_entry *entry)
+{
+    (void)slm_rbtree_insert(view->journal, &view->head->by_key, &entry->by_key, keyed_order);
+    (void)slm_lru_insert(view->journal, &view->head->by_use, &entry->by_use);
+}
+
+void slm_keyed_touch(const struct slm_keyed_view *view, struct slm_keyed_entry *entry)
+{
+    (void)slm_lru_touch(view->journal, &view->head->by_use, &entry->by_use);
+}
+
+void slm_keyed_remove(const struct slm_keyed_view *view, struct slm_keyed_entry *entry)
+{
+    (void)slm_rbtree_delete(view->journal, &view->head->by_key, &entry->by_key);
+    (void)slm_lru_remove(view->journal, &view->head->by_use, &entry->by_use);
+    (void)slm_journal_free(view->journal, entry);
+}
+
+struct slm_keyed_entry *slm_keyed_oldest(const struct slm_keyed_view *view)
+{
+    return keyed_of_use(slm_lru_oldest(view->journal, &view->head->by_use));
+}
+
+struct slm_keyed_entry *slm_keyed_newer(const struct slm_keyed_view *view,
+                                        const struct slm_keyed_entry *entry)
+{
+    return keyed_of_use(slm_lru_newer(view->journal, &entry->by_use));
+}
+
+void slm_keyed_count(const struct slm_keyed_view *view, uint64_t *counter)
+{
+    slm_journal_write(view->journal, counter, *counter + 1);
+}
+
+enum slm_status slm_keyed_stats(struct slm_zone *zone, const struct slm_keyed_kind *kind,
+                                struct slm_keyed_stats *stats)
+{
+    struct slm_keyed_view view;
+    enum slm_status status = slm_keyed_enter(&view, zone, kind);
+    if (status != SLM_OK) {
+        return status;
+    }
+    *stats = (struct slm_keyed_stats){
+        .n_entries = view.head->by_key.n_nodes,
+        .n_evicted = view.head->n_evicted,
+        .n_expired = view.head->n_expired,
+    };
+    return slm_keyed_leave(&view, SLM_OK);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* limit_req: how fast a key may ask, over all processes: a leaky bucket per key. */
+#ifndef SLM_EXAMPLES_LIMIT_REQ_H
+#define SLM_EXAMPLES_LIMIT_REQ_H
+
+#include "examples/common/keyed.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Model    A key has an excess: requests beyond the rate, in 1/1000. It drains with the rate and
+ *          grows by 1000 with each request that passes; one that would take it above the burst is
+ *          limited, and changes nothing but the order of use. Before a new key is made up to two
+ *          of the oldest go that are idle: not asked for SLM_LIMIT_REQ_IDLE_MS, and drained. When
+ *          memory is out the oldest goes whatever it is, and up to two idle ones behind it; then
+ *          one more try is made.
+ * Time     Is the caller's, in milliseconds, of one clock for all processes. A clock that goes back
+ *          counts as one that stands, by more than a minute as one that went on by a millisecond.
+ * Change   A hit is one transaction; each key that has to go for it was one before it. So a death at
+ *          any instruction leaves the hit done or not, and of the keys that were to go some.
+ * Safety   Threads and processes, with a zone handle each. Not from signal handlers.
+ * Failure  A key that was evicted begins anew: its excess is lost, as in nginx.
+ * Source   The contract is nginx's ngx_http_limit_req_module, one limit a request.
+ */
+#define SLM_LIMIT_REQ_TAG     "limit_req 1" /* for the zone's tag: changes with the layout */
+#define SLM_LIMIT_REQ_IDLE_MS 60000u
+
+struct slm_limit_req_rule {
+    uint32_t rate_milli;  /* requests per 1000 s: 1/1000 requests per second; not 0 */
+    uint32_t burst_milli; /* 1/1000 requests */
+};
+
+struct slm_limit_req_verdict {
+    uint32_t excess_milli; /* of this request: above burst_milli if it is limited */
+    bool is_limited;
+};
+
+/* Makes the zone's head, or finds it. The first is for init callbacks of a zone set, the second
+ * takes the lock. As slm_keyed_init_locked and slm_keyed_init. */
+enum slm_status slm_limit_req_init_locked(struct slm_zone *zone);
+enum slm_status slm_limit_req_init(struct slm_zone *zone);
+
+/*
+ * Counts a request. Fails, the request not counted: SLM_E_NULL; SLM_E_SIZE (as slm_key_init);
+ * SLM_E_OPTION (the rate is 0); SLM_E_STATE (no head); SLM_E_NOMEM (though keys were evicted); as
+ * slm_zone_lock. Cost O(log n).
+ */
+enum slm_status slm_limit_req_hit(struct slm_zone *zone, const void *key, size_t key_bytes,
+                                  const struct slm_limit_req_rule *rule, uint64_t now_ms,
+                                  struct slm_limit_req_verdict *verdict);
+
+/* What a hit's verdict would be, changing nothing; a key that is not there has no excess. */
+enum slm_status slm_limit_req_peek(struct slm_zone *zone, const void *key, size_t key_bytes,
+                                   const struct slm_limit_req_rule *rule, uint64_t now_ms,
+                                   struct slm_limit_req_verdict *verdict);
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+/* Takes the lock. As slm_keyed_stats. */
+enum slm_status slm_limit_req_stats(struct slm_zone *zone, struct slm_keyed_stats *stats);
+#pragma GCC diagnostic pop
+
+/* 0, or the number of a broken invariant: those of keyed_check.c. */
+unsigned slm_limit_req_check_locked(struct slm_zone *zone);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* limit_req: nginx's arithmetic, what goes when memory is out, two mappings, workers that die. */
+#include <algorithm>
+#include <map>
+#include <random>
+
+#include "examples/common/fixture.h"
+
+extern "C" {
+#include "examples/limit_req/limit_req.h"
+}
+
+namespace {
+
+using namespace example_test;
+
+class LimitReq : public testing::Test {
+  protected:
+    void SetUp() override
+    {
+        ASSERT_EQ(slm_limit_req_init(zone), SLM_OK);
+    }
+    enum slm_status hit(const std::string &key, uint64_t now_ms)
+    {
+        return slm_limit_req_hit(zone, key.data(), key.size(), &rule, now_ms, &verdict);
+    }
+    bool passes(const std::string &key, uint64_t now_ms)
+    {
+        EXPECT_EQ(hit(key, now_ms), SLM_OK);
+        return !verdict.is_limited;
+    }
+    bool is_known(const std::string &key, uint64_t now_ms)
+    {
+        EXPECT_EQ(slm_limit_req_peek(zone, key.data(), key.size(), &rule, now_ms, &verdict),
+                  SLM_OK);
+        return verdict.excess_milli != 0;
+    }
+    struct slm_keyed_stats stats()
+    {
+        struct slm_keyed_stats found = {};
+        EXPECT_EQ(slm_limit_req_stats(zone, &found), SLM_OK);
+        return found;
+    }
+    /* Asks for new keys until one more would have to evict; returns how many there are. */
+    uint64_t fill(uint64_t now_ms)
+    {
+        uint64_t n = 0;
+        while (stats().n_evicted == 0) {
+            EXPECT_TRUE(passes(key_name(n++), now_ms));
+        }
+        return n;
+    }
+    Zone zone{SLM_ZONE_BYTES_MIN};
+    slm_limit_req_rule rule = {1000, 5000}; /* 1 a second, 5 more at once */
+    slm_limit_req_verdict verdict = {};
+};
+
+TEST_F(LimitReq, LetsTheBurstThroughAndThenLimits)
+{
+    for (uint32_t i = 0; i <= 5; i++) {
+        EXPECT_TRUE(passes("a", 1000));
+        EXPECT_EQ(verdict.excess_milli, i * 1000);
+    }
+    EXPECT_FALSE(passes("a", 1000));
+    EXPECT_EQ(verdict.excess_milli, 6000u);
+    EXPECT_TRUE(passes("b", 1000)) << "another key has a bucket of its own";
+}
+
+TEST_F(LimitReq, DrainsByElapsedMillisecondsInThousandths)
+{
+    rule = {1500, 2000}; /* 1.5 a second */
+    EXPECT_TRUE(passes("a", 0));
+    EXPECT_TRUE(passes("a", 1));
+    EXPECT_EQ(verdict.excess_milli, 999u); /* 1000 - 1 * 1500 / 1000 */
+    EXPECT_TRUE(passes("a", 101));
+    EXPECT_EQ(verdict.excess_milli, 1849u); /* 999 + 1000 - 150 */
+    EXPECT_TRUE(passes("a", 100000));
+    EXPECT_EQ(verdict.excess_milli, 0u);
+}
+
+TEST_F(LimitReq, ALimitedRequestAddsNothing)
+{
+    rule = {1000, 0};
+    EXPECT_TRUE(passes("a", 0));
+    for (uint64_t now = 1; now < 1000; now += 100) {
+        EXPECT_FALSE(passes("a", now));
+    }
+    EXPECT_TRUE(passes("a", 1000));
+}
+
+TEST_F(LimitReq, AClockThatGoesBackStands)
+{
+    rule = {1000, 1000};
+    EXPECT_TRUE(passes("a", 100000));
+    EXPECT_TRUE(passes("a", 99000));
+    EXPECT_FALSE(passes("a", 98000));
+    EXPECT_EQ(verdict.excess_milli, 2000u);
+    EXPECT_FALSE(passes("a", 1)); /* set back by more than a minute: one millisecond */
+    EXPECT_EQ(verdict.excess_milli, 1999u);
+}
+
+TEST_F(LimitReq, TimesThatWouldWrapDrainAll)
+{
+    rule = {UINT32_MAX, UINT32_MAX};
+    EXPECT_TRUE(passes("a", 0));
+    EXPECT_TRUE(passes("a", 0));
+    EXPECT_TRUE(passes("a", UINT64_MAX));
+    EXPECT_EQ(verdict.excess_milli, 0u);
+}
+
+TEST_F(LimitReq, RefusesMisuseAndChangesNothing)
+{
+    std::string longest(SLM_KEYED_KEY_BYTES_MAX, 'k');
+    EXPECT_EQ(hit("", 0), SLM_E_SIZE);
+    EXPECT_EQ(hit(longest + "k", 0), SLM_E_SIZE);
+    EXPECT_EQ(slm_limit_req_hit(zone, nullptr, 1, &rule, 0, &verdict), SLM_E_NULL);
+    EXPECT_EQ(slm_limit_req_hit(zone, "a", 1, nullptr, 0, &verdict), SLM_E_NULL);
+    EXPECT_EQ(slm_limit_req_hit(zone, "a", 1, &rule, 0, nullptr), SLM_E_NULL);
+    EXPECT_EQ(slm_limit_req_hit(nullptr, "a", 1, &rule, 0, &verdict), SLM_E_NULL);
+    rule.rate_milli = 0;
+    EXPECT_EQ(hit("a", 0), SLM_E_OPTION);
+    EXPECT_EQ(stats().n_entries, 0u);
+    rule.rate_milli = 1;
+    EXPECT_EQ(hit(longest, 0), SLM_OK);
+}
+
+TEST_F(LimitReq, AZoneWithAnotherRootIsRefused)
+{
+    Zone other;
+    EXPECT_EQ(slm_limit_req_hit(other, "a", 1, &rule, 0, &verdict), SLM_E_STATE);
+    ASSERT_EQ(slm_zone_lock(other), SLM_OK);
+    void *root = slm_journal_calloc(slm_zone_journal(other), 200);
+    ASSERT_EQ(slm_zone_set_root_locked(other, root), SLM_OK);
+    ASSERT_EQ(slm_zone_unlock(other), SLM_OK);
+    EXPECT_EQ(slm_limit_req_init(other), SLM_E_STATE);
+    EXPECT_EQ(slm_zone_root(other), root);
+    Zone short_journal(SLM_ZONE_BYTES_MIN, SLM_JOURNAL_ENTRIES_MIN);
+    EXPECT_EQ(slm_limit_req_init(short_journal), SLM_E_OPTION);
+}
+
+TEST_F(LimitReq, FindsItsHeadAgain)
+{
+    EXPECT_TRUE(passes("a", 0));
+    EXPECT_EQ(slm_limit_req_init(zone), SLM_OK);
+    EXPECT_TRUE(passes("a", 0));
+    EXPECT_EQ(verdict.excess_milli, 1000u);
+}
+
+TEST_F(LimitReq, TheOldestGoesWhenMemoryIsOut)
+{
+    uint64_t n = fill(1000);
+    EXPECT_EQ(stats().n_entries, n - 1);
+    EXPECT_FALSE(is_known(key_name(0), 1000));
+    EXPECT_TRUE(is_known(key_name(1), 1000)) << "nobody was idle, so only one went";
+    EXPECT_TRUE(is_known(key_name(n - 1), 1000));
+    EXPECT_EQ(zone.check(slm_limit_req_check_locked), 0u);
+}
+
+TEST_F(LimitReq, AKeyThatWasAskedForIsNotTheOldest)
+{
+    uint64_t n = fill(1000);
+    EXPECT_TRUE(passes(key_name(1), 1000));
+    EXPECT_TRUE(passes("new", 1000));
+    EXPECT_TRUE(is_known(key_name(1), 1000));
+    EXPECT_FALSE(is_known(key_name(2), 1000));
+    EXPECT_EQ(stats().n_entries, n - 1);
+}
+
+TEST_F(LimitReq, TwoIdleOnesGoForEachNewOne)
+{
+    for (uint64_t i = 0; i < 10; i++) {
+        EXPECT_TRUE(passes(key_name(i), 0));
+    }
+    EXPECT_TRUE(passes("early", SLM_LIMIT_REQ_IDLE_MS - 1));
+    EXPECT_EQ(stats().n_entries, 11u) << "nobody was idle long enough";
+    EXPECT_TRUE(passes("late", SLM_LIMIT_REQ_IDLE_MS));
+    EXPECT_EQ(stats().n_entries, 10u);
+    EXPECT_EQ(stats().n_expired, 2u);
+    EXPECT_EQ(zone.check(slm_limit_req_check_locked), 0u);
+}
+
+TEST_F(LimitReq, AKeyWithExcessIsNotIdle)
+{
+    rule = {1, 5000}; /* drains 60 in a minute */
+    EXPECT_TRUE(passes("a", 0));
+    EXPECT_TRUE(passes("a", 0));
+    EXPECT_TRUE(passes("b", SLM_LIMIT_REQ_IDLE_MS));
+    EXPECT_EQ(stats().n_entries, 2u);
+}
+
+TEST_F(LimitReq, AKeyTooLargeForWhatWentIsRefusedAfterOneTry)
+{
+    uint64_t n = fill(1000);
+    EXPECT_EQ(hit(std::string(SLM_KEYED_KEY_BYTES_MAX, 'k'), 1000), SLM_E_NOMEM);
+    EXPECT_EQ(stats().n_entries, n - 2);
+    EXPECT_EQ(zone.check(slm_limit_req_check_locked), 0u);
+}
+
+/* nginx's words: excess = max(0, excess - rate * ms / 1000 + 1000). */
+TEST_F(LimitReq, AgreesWithAPlainAccountOverTwoMappings)
+{
+    Zone big(1024 * 1024);
+    Zone second(&big);
+    ASSERT_EQ(slm_limit_req_init(big), SLM_OK);
+    std::mt19937_64 random(7);
+    std::map<std::string, std::pair<int64_t, uint64_t>> account;
+    uint64_t now = 0;
+    for (int i = 0; i < 20000; i++) {
+        now += random() % 40;
+        std::string key = key_name(random() % 100);
+        auto [at, is_new] = account.try_emplace(key, 0, now);
+        int64_t excess = 0;
+        if (!is_new) {
+            auto drained = static_cast<int64_t>((now - at->second.second) * 1000 / 1000);
+            excess = std::max<int64_t>(0, at->second.first - drained + 1000);
+        }
+        ASSERT_EQ(slm_limit_req_hit(i % 2 == 0 ? big : second, key.data(), key.size(), &rule, now,
+                                    &verdict),
+                  SLM_OK);
+        ASSERT_EQ(verdict.is_limited, excess > 5000);
+        ASSERT_EQ(static_cast<int64_t>(verdict.excess_milli), excess);
+        if (!verdict.is_limited) {
+            at->second = {excess, now};
+        }
+    }
+    EXPECT_EQ(second.check(slm_limit_req_check_locked), 0u);
+}
+
+TEST_F(LimitReq, StandsWhereverAWorkerIsKilled)
+{
+    for (unsigned round = 0; round < 30; round++) {
+        Progress progress;
+        {
+            Child child([&] {
+                for (uint64_t i = 0;; i++) {
+                    (void)hit(key_name(i * 7919 % 1000), i);
+                    progress.step();
+                }
+            });
+            progress.await(50 + round * 13);
+        }
+        ASSERT_EQ(zone.check(slm_limit_req_check_locked), 0u);
+        ASSERT_TRUE(passes("alive", 1000000 * (round + 1)));
+    }
+    EXPECT_GT(stats().n_evicted, 0u);
+}
+
+/* Each by one word written beside the journal. */
+TEST_F(LimitReq, TheWalkerTellsWhatIsBroken)
+{
+    EXPECT_TRUE(passes("a", 0));
+    EXPECT_TRUE(passes("b", 0));
+    auto *head = static_cast<slm_keyed *>(slm_zone_root(zone));
+    slm_journal *journal = slm_zone_journal(zone);
+    auto *entry = reinterpret_cast<slm_keyed_entry *>(slm_rbtree_first(journal, &head->by_key));
+    auto broken_by = [&](auto *word, auto value) {
+        auto kept = *word;
+        *word = static_cast<decltype(kept)>(value);
+        unsigned broken = zone.check(slm_limit_req_check_locked);
+        *word = kept;
+        return broken;
+    };
+    EXPECT_EQ(broken_by(&head->magic, 1), 201u);
+    EXPECT_EQ(broken_by(&head->by_key.n_nodes, 3), 202u);
+    EXPECT_EQ(broken_by(&head->by_use.n_nodes, 3), 203u);
+    EXPECT_EQ(broken_by(&entry->hash, 1), 204u);
+    EXPECT_EQ(broken_by(&entry->key_bytes, 100000), 204u);
+    EXPECT_EQ(broken_by(&entry->key_at, 8), 204u);
+    EXPECT_EQ(zone.check(slm_limit_req_check_locked), 0u);
+}
+
+TEST_F(LimitReq, TheWalkerTellsWrongOrderAndTheSameKeyTwice)
+{
+    EXPECT_TRUE(passes("aaaaaaaa", 0));
+    EXPECT_TRUE(passes("bbbbbbbb", 0));
+    auto *head = static_cast<slm_keyed *>(slm_zone_root(zone));
+    slm_journal *journal = slm_zone_journal(zone);
+    auto *first = reinterpret_cast<slm_keyed_entry *>(slm_rbtree_first(journal, &head->by_key));
+    auto *second = reinterpret_cast<slm_keyed_entry *>(slm_rbtree_last(journal, &head->by_key));
+    auto *left = const_cast<unsigned char *>(slm_keyed_key(first));
+    auto *right = const_cast<unsigned char *>(slm_keyed_key(second));
+    std::swap_ranges(left, left + 8, right);
+    std::swap(first->hash, second->hash);
+    EXPECT_EQ(zone.check(slm_limit_req_check_locked), 205u);
+    std::copy(left, left + 8, right); /* the same key twice */
+    second->hash = first->hash;
+    EXPECT_EQ(zone.check(slm_limit_req_check_locked), 205u);
+}
+
+TEST_F(LimitReq, TheWalkerTellsAnEntryOutsideTheListAndALeak)
+{
+    EXPECT_TRUE(passes("a", 0));
+    auto *head = static_cast<slm_keyed *>(slm_zone_root(zone));
+    slm_journal *journal = slm_zone_journal(zone);
+    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+    ASSERT_EQ(slm_lru_remove(journal, &head->by_use, slm_lru_oldest(journal, &head->by_use)),
+              SLM_OK);
+    EXPECT_EQ(slm_limit_req_check_locked(zone), 206u);
+    slm_zone_abort(zone);
+    EXPECT_EQ(slm_limit_req_check_locked(zone), 0u);
+    ASSERT_NE(slm_journal_alloc(journal, 100), nullptr);
+    EXPECT_EQ(slm_limit_req_check_locked(zone), 207u);
+    slm_zone_abort(zone);
+    EXPECT_EQ(slm_limit_req_check_locked(zone), 0u);
+    ASSERT_EQ(slm_zone_unlock(zone), SLM_OK);
+}
+
+} // namespace

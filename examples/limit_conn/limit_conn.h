@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* limit_conn: how many connections a key may have at once, over all processes. */
+#ifndef SLM_EXAMPLES_LIMIT_CONN_H
+#define SLM_EXAMPLES_LIMIT_CONN_H
+
+#include "examples/common/lease.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Model    A key is there while it has a connection: created with the first, deleted with the last.
+ *          Each connection is a lease of the worker that counted it (see lease.h), so that those of
+ *          a worker that died are given back: by who joins, by who would be refused otherwise, and
+ *          by slm_limit_conn_reclaim.
+ * Change   Each verb is one transaction; leases of the dead were given back in others before it.
+ * Safety   Threads and processes, with a zone handle and a worker each. Not from signal handlers.
+ * Failure  Nothing is evicted: every key is in use. Memory out is an answer.
+ * Source   The contract is nginx's ngx_http_limit_conn_module, where counts of a killed worker stay.
+ */
+#define SLM_LIMIT_CONN_TAG "limit_conn 1" /* for the zone's tag: changes with the layout */
+
+struct slm_limit_conn_grant {
+    struct slm_lease lease; /* all 0: refused, the limit is reached */
+    uint64_t n_connections; /* of the key now */
+    bool is_limited;
+};
+
+/* Makes the zone's head, or finds it. As slm_keyed_init_locked and slm_keyed_init. */
+enum slm_status slm_limit_conn_init_locked(struct slm_zone *zone);
+enum slm_status slm_limit_conn_init(struct slm_zone *zone);
+
+/* Makes the calling thread a worker. SLM_E_NULL, SLM_E_STATE, SLM_E_TWICE (it is one),
+ * SLM_E_SPACE (SLM_LEASE_WORKERS_MAX others live), as slm_zone_lock. */
+enum slm_status slm_limit_conn_join(struct slm_zone *zone, struct slm_lease_worker *worker);
+
+/* Gives back all that it has. SLM_E_OWNER: the worker is not the calling thread. */
+enum slm_status slm_limit_conn_leave(struct slm_zone *zone, const struct slm_lease_worker *worker);
+
+/*
+ * Counts one connection more, if the key has fewer than limit. Fails, nothing counted: SLM_E_NULL,
+ * SLM_E_SIZE (as slm_key_init), SLM_E_OPTION (limit is 0), SLM_E_STATE, SLM_E_OWNER, SLM_E_NOMEM,
+ * as slm_zone_lock. Cost O(log n); when refused also a look at each worker.
+ */
+enum slm_status slm_limit_conn_acquire(struct slm_zone *zone, const struct slm_lease_worker *worker,
+                                       const void *key, size_t key_bytes, uint64_t limit,
+                                       struct slm_limit_conn_grant *grant);
+
+/* Gives one back; *n_connections (which may be NULL) is what the key has left. Fails, changing
+ * nothing: SLM_E_ABSENT (no lease of this worker, or given back already), SLM_E_NULL, SLM_E_STATE,
+ * SLM_E_OWNER, as slm_zone_lock. */
+enum slm_status slm_limit_conn_release(struct slm_zone *zone, const struct slm_lease_worker *worker,
+                                       const struct slm_lease *lease, uint64_t *n_connections);
+
+/* Connections of a key, 0 if it is not there. */
+enum slm_status slm_limit_conn_count(struct slm_zone *zone, const void *key, size_t key_bytes,
+                                     uint64_t *n_connections);
+
+/* Gives back what dead workers had; *n (which may be NULL) is how many connections that were. */
+enum slm_status slm_limit_conn_reclaim(struct slm_zone *zone, size_t *n);
+
+struct slm_limit_conn_stats {
+    uint64_t n_keys;
+    uint64_t n_connections;
+    uint64_t n_reclaimed; /* connections of dead workers so far */
+    unsigned n_workers;
+};
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+enum slm_status slm_limit_conn_stats(struct slm_zone *zone, struct slm_limit_conn_stats *stats);
+#pragma GCC diagnostic pop
+
+/* 0, or the number of a broken invariant: those of keyed_check.c and lease_check.c, and
+ * 221: a key without a connection. */
+unsigned slm_limit_conn_check_locked(struct slm_zone *zone);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -35,19 +35,17 @@ static void clear_descriptors(struct slm_slab *slab, uint32_t first, uint32_t en
 
 /*
  *   before  [ ... FREE 2 TAIL 2]
- *   commit  [ ... FREE 2 TAIL 2][RUN 3 . .]   one store of the count: an object on its way
- *   after   [ ... FREE 5 . . . TAIL 5     ]   freed, as an object is
+ *   commit  [ ... FREE 2 TAIL 2][NEW 3 . .]   one store of the count
+ *   after   [ ... FREE 5 . . . TAIL 5     ]   freed, as an object is; rebuilding does it after a death
  */
 static void add_pages(struct slm_slab *slab, uint32_t n_pages)
 {
     uint32_t first = slab->n_pages;
     clear_descriptors(slab, first, n_pages);
-    slab->pages[first].word = slab_word(SLAB_RUN, 0, n_pages - first);
-    slab_announce(slab, slab_page_memory(slab, first));
+    slab->pages[first].word = slab_word(SLAB_NEW, 0, n_pages - first);
     slab_commit(&slab->header->n_pages, slab_pages_seal(n_pages));
     (void)slm_slab_refresh_locked(slab);
     slab_run_give(slab, first, n_pages - first);
-    slm_slab_settle_locked(slab);
 }
 
 size_t slm_slab_grow_locked(struct slm_slab *slab, size_t region_bytes)

@@ -39,6 +39,7 @@ enum slab_word_kind {
     SLAB_SPAN = 3,  /* head of a span, its class and length */
     SLAB_BODY = 4,  /* later page of a span, how far behind the head */
     SLAB_RUN = 5,   /* head of an allocated run, its length */
+    SLAB_NEW = 6,   /* head of pages that growth is adding: only after a death in the middle of it */
 };
 
 static inline uint64_t slab_word(enum slab_word_kind kind, unsigned class_idx, uint32_t n_pages)

@@ -25,13 +25,23 @@ bool slab_word_is_head(const struct slm_slab *slab, uint32_t idx)
     }
 }
 
+/* Growth was cut off. Everybody else may take such a word for damage: a rebuild comes first. */
+static bool word_is_new(const struct slm_slab *slab, uint32_t idx)
+{
+    uint64_t word = slab->pages[idx].word;
+    uint32_t n_pages = slab_word_pages(word);
+    return n_pages != 0 && n_pages <= slab->n_pages - idx &&
+           word == slab_word(SLAB_NEW, 0, n_pages);
+}
+
 /* Two free runs side by side contradict the rule that freeing merges in one store. */
 static bool heads_are_valid(const struct slm_slab *slab)
 {
     unsigned kind_before = SLAB_INNER;
     for (uint32_t idx = 0; idx < slab->n_pages; idx += slab_word_pages(slab->pages[idx].word)) {
         unsigned kind = slab_word_kind(slab->pages[idx].word);
-        if (!slab_word_is_head(slab, idx) || (kind == SLAB_FREE && kind_before == SLAB_FREE)) {
+        bool is_head = slab_word_is_head(slab, idx) || word_is_new(slab, idx);
+        if (!is_head || (kind == SLAB_FREE && kind_before == SLAB_FREE)) {
             return false;
         }
         kind_before = kind;
@@ -134,13 +144,16 @@ static void relist_span(struct slm_slab *slab, uint32_t span)
     }
 }
 
+/* New pages are left for later, as spare spans are. */
 static void relist_run(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
 {
     clear_inner(slab, idx, n_pages);
     slab->pages[idx].next = SLAB_NIL;
     slab->pages[idx].prev = SLAB_NIL;
-    slab->header->n_runs++;
-    slab->header->n_run_pages += n_pages;
+    if (slab_word_kind(slab->pages[idx].word) == SLAB_RUN) {
+        slab->header->n_runs++;
+        slab->header->n_run_pages += n_pages;
+    }
 }
 
 static void relist_free(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
@@ -159,7 +172,7 @@ static void relist(struct slm_slab *slab)
         n_pages = slab_word_pages(word);
         if (slab_word_kind(word) == SLAB_SPAN) {
             relist_span(slab, idx);
-        } else if (slab_word_kind(word) == SLAB_RUN) {
+        } else if (slab_word_kind(word) != SLAB_FREE) {
             relist_run(slab, idx, n_pages);
         } else {
             relist_free(slab, idx, n_pages);
@@ -175,13 +188,16 @@ static uint32_t merged_head(const struct slm_slab *slab, uint32_t idx)
     return is_tail ? idx + 1 - slab_word_pages(word) : slab_run_head(slab, idx);
 }
 
-/* Gives spare empty spans back, now that what they may merge with is listed. */
+/* Gives spare empty spans and new pages back, now that what they may merge with is listed. */
 static void release_spare(struct slm_slab *slab)
 {
     uint32_t idx = 0;
     while (idx < slab->n_pages) {
         if (span_is_spare(slab, idx)) {
             slab_span_destroy(slab, idx);
+            idx = merged_head(slab, idx);
+        } else if (word_is_new(slab, idx)) {
+            slab_run_give(slab, idx, slab_word_pages(slab->pages[idx].word));
             idx = merged_head(slab, idx);
         }
         idx += slab_word_pages(slab->pages[idx].word);

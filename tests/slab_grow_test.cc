@@ -157,20 +157,35 @@ TEST_P(SlabGrow, ADamagedCountOfPagesIsTold)
     }
 }
 
-TEST_P(SlabGrow, CutOffAfterTheCountWasStoredItIsAnObjectThatRecoveryFrees)
+TEST_P(SlabGrow, CutOffAfterTheCountWasStoredItIsFinishedByRebuilding)
 {
+    size_t n_first = n_pages(slab.get());
     std::vector<void *> taken = take_all(slab.get());
-    uint32_t first = slab->n_pages;
-    slm_slab_settle_locked(slab.get());
+    ASSERT_EQ(slm_slab_free(slab.get(), taken[0]), SLM_OK);
     slm_slab_grow_locked(slab.get(), region.bytes());
-    /* As it is before the new pages are freed: they are still one run, and announced. */
-    slab->pages[first].word = slab_word(SLAB_RUN, 0, slab->n_pages - first);
-    slab->header->pending = slm_slab_offset(slab.get(), slab_page_memory(slab.get(), first));
+    struct slm_slab_stats before;
+    slm_slab_stats(slab.get(), &before);
+    /* As it is before the new pages are freed. */
+    slab->pages[n_first].word =
+        slab_word(SLAB_NEW, 0, static_cast<uint32_t>(before.n_pages - n_first));
+    EXPECT_NE(slm_slab_check(slab.get()), 0u);
     ASSERT_EQ(slm_slab_rebuild_locked(slab.get()), SLM_OK);
-    void *pending = slm_slab_pending_locked(slab.get());
-    EXPECT_EQ(pending, slab_page_memory(slab.get(), first));
-    EXPECT_EQ(slm_slab_free_locked(slab.get(), pending), SLM_OK);
     EXPECT_EQ(slm_slab_check(slab.get()), 0u);
+    struct slm_slab_stats stats;
+    slm_slab_stats(slab.get(), &stats);
+    EXPECT_EQ(stats.n_free_pages, before.n_free_pages);
+    EXPECT_EQ(stats.longest_free_run_pages, before.n_pages - n_first);
+    EXPECT_EQ(stats.peak_used_pages, before.peak_used_pages) << "pages counted that nobody used";
+}
+
+TEST_P(SlabGrow, NewPagesBeyondTheSlabAreNoneThatGrowthLeaves)
+{
+    for (uint32_t n : {0u, slab->n_pages + 1, UINT32_MAX}) {
+        slab->pages[0].word = slab_word(SLAB_NEW, 0, n);
+        EXPECT_EQ(slm_slab_rebuild_locked(slab.get()), SLM_E_IMAGE) << n;
+    }
+    slab->pages[0].word = slab_word(SLAB_NEW, 1, slab->n_pages);
+    EXPECT_EQ(slm_slab_rebuild_locked(slab.get()), SLM_E_IMAGE);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, SlabGrow, testing::ValuesIn(main_geometries()), name_of);

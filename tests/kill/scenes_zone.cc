@@ -93,6 +93,33 @@ void add_transactions(std::vector<Scenario> *list)
          {-8, ANY, 0, ANY}});
 }
 
+const Shape SMALL_TO_GROW = {64 * 1024, 128 * 1024, 1, 64};
+
+void grow(World &, slm_zone *zone)
+{
+    (void)slm_zone_grow(zone, 112 * 1024, nullptr);
+}
+
+void add_growth(std::vector<Scenario> *list)
+{
+    list->push_back({"grow: behind a free run",
+                     SMALL_TO_GROW,
+                     [](World &world) { world.get(8192); },
+                     grow,
+                     {0, 12, 0, 0},
+                     nullptr,
+                     false,
+                     true});
+    list->push_back({"grow: behind an object",
+                     SMALL_TO_GROW,
+                     [](World &world) { world.fill(0); },
+                     grow,
+                     {0, 12, 0, 0},
+                     nullptr,
+                     false,
+                     true});
+}
+
 void lock_and_unlock(World &, slm_zone *zone)
 {
     if (slm_zone_lock(zone) == SLM_OK) {
@@ -158,6 +185,7 @@ void attach_and_detach(World &, slm_zone *zone)
 void add_zone_scenes(std::vector<Scenario> *list)
 {
     add_transactions(list);
+    add_growth(list);
     add_locks(list);
     /* What malloc does in it depends on all that its parent did before: the way varies. */
     list->push_back(

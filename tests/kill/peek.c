@@ -3,6 +3,7 @@
 
 #include "allocator/journal_priv.h"
 #include "allocator/lock_priv.h"
+#include "allocator/slab_priv.h"
 #include "allocator/zone_priv.h"
 
 void *kill_peek_base(const struct slm_zone *zone)
@@ -34,4 +35,19 @@ unsigned kill_peek_n_entries(const struct slm_zone *zone)
 bool kill_peek_is_committed(const struct slm_zone *zone)
 {
     return (__atomic_load_n(&zone->journal.log->state, __ATOMIC_SEQ_CST) & JOURNAL_COMMITTED) != 0;
+}
+
+bool kill_peek_is_on_its_way(const struct slm_zone *zone)
+{
+    return kill_peek_n_entries(zone) == 0 && slm_slab_pending_locked(zone->slab) != NULL;
+}
+
+bool kill_peek_is_live(const struct slm_zone *zone, const void *p)
+{
+    return slm_slab_judge_locked(zone->slab, p) == SLM_OK;
+}
+
+unsigned kill_peek_n_free_pages(const struct slm_zone *zone)
+{
+    return __atomic_load_n(&zone->slab->header->n_free_pages, __ATOMIC_SEQ_CST);
 }

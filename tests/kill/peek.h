@@ -22,6 +22,12 @@ bool kill_peek_is_held_by(const struct slm_zone *zone, int thread_id);
 bool kill_peek_needs_repair(const struct slm_zone *zone);
 unsigned kill_peek_n_entries(const struct slm_zone *zone);
 bool kill_peek_is_committed(const struct slm_zone *zone);
+/* Whether the slab has an object that is live and not noted by the journal. */
+bool kill_peek_is_on_its_way(const struct slm_zone *zone);
+/* Whether p is a live object, as page words and bits have it in the middle of whatever. */
+bool kill_peek_is_live(const struct slm_zone *zone, const void *p);
+/* As the slab counts them, which a rebuild begins by forgetting. */
+unsigned kill_peek_n_free_pages(const struct slm_zone *zone);
 
 #ifdef __cplusplus
 }

@@ -12,6 +12,7 @@ const std::vector<Scenario> &scenarios()
         add_zone_scenes(&made);
         add_tree_scenes(&made);
         add_lru_scenes(&made);
+        add_repair_scenes(&made);
         return made;
     }();
     return list;

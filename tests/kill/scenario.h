@@ -34,7 +34,8 @@ struct Scenario {
     std::function<void(World &)> wound = nullptr;
     bool is_cold = false;  /* the child does not know its identity yet; its way may vary */
     bool is_fresh = false; /* a new zone for each kill: what grew does not shrink */
-    size_t stride = 1;     /* where the way is too long to be killed at all its points */
+    bool locks = true;
+    size_t stride = 1; /* where the way is too long to be killed at all its points */
 };
 
 /* All of them. */

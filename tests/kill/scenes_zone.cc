@@ -188,8 +188,16 @@ void add_zone_scenes(std::vector<Scenario> *list)
     add_growth(list);
     add_locks(list);
     /* What malloc does in it depends on all that its parent did before: the way varies. */
-    list->push_back(
-        {"attach and detach", {}, get_mixed, attach_and_detach, {}, nullptr, true, false, 331});
+    list->push_back({"attach and detach",
+                     {},
+                     get_mixed,
+                     attach_and_detach,
+                     {},
+                     nullptr,
+                     true,
+                     false,
+                     false,
+                     331});
 }
 
 } // namespace kill_test

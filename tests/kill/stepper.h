@@ -25,7 +25,8 @@ namespace kill_test {
  * gets to its k-th instruction by breakpoints, each at a place that the way comes by for the first
  * time since the last one; where there is no such place (a repeated string instruction), by a step.
  * The recorded way says where it must be then: if it is elsewhere, it went another way and the
- * caller is told.
+ * caller is told. That it came there as often as recorded is not seen; but what decides an
+ * operation's way is put back before each child.
  */
 enum class End {
     KILLED,     /* after so many instructions */

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/kill/fault.h"
+
+#include "allocator/journal_priv.h"
+
+enum kill_fault kill_fault;
+
+/* The linker's names for what is wrapped, and for what it was before. */
+void __real_slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value);
+void *__real_slm_journal_alloc(struct slm_journal *journal, size_t size_bytes);
+enum slm_status __real_slm_journal_free(struct slm_journal *journal, void *p);
+void __real_slm_journal_commit(struct slm_journal *journal);
+enum slm_status __real_slm_journal_recover(struct slm_journal *journal);
+void __wrap_slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value);
+void *__wrap_slm_journal_alloc(struct slm_journal *journal, size_t size_bytes);
+enum slm_status __wrap_slm_journal_free(struct slm_journal *journal, void *p);
+void __wrap_slm_journal_commit(struct slm_journal *journal);
+enum slm_status __wrap_slm_journal_recover(struct slm_journal *journal);
+
+void __wrap_slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value)
+{
+    if (kill_fault != KILL_FAULT_WRITES_BEFORE_NOTING) {
+        __real_slm_journal_write(journal, word, value);
+        return;
+    }
+    uint64_t old = *word;
+    struct slm_journal_log *log = journal->log;
+    journal_commit_word(word, value);
+    log->entries[log->state].what =
+        (uint64_t)JOURNAL_WORD << JOURNAL_KIND_SHIFT | slm_journal_offset(journal, word);
+    log->entries[log->state].value = old;
+    journal_commit_word(&log->state, log->state + 1);
+}
+
+void *__wrap_slm_journal_alloc(struct slm_journal *journal, size_t size_bytes)
+{
+    return kill_fault == KILL_FAULT_NOTES_NO_OBJECT
+               ? slm_slab_alloc_locked(journal->slab, size_bytes)
+               : __real_slm_journal_alloc(journal, size_bytes);
+}
+
+enum slm_status __wrap_slm_journal_free(struct slm_journal *journal, void *p)
+{
+    return kill_fault == KILL_FAULT_FREES_AT_ONCE ? slm_slab_free_locked(journal->slab, p)
+                                                  : __real_slm_journal_free(journal, p);
+}
+
+static void commit_too_early(struct slm_journal *journal)
+{
+    struct slm_journal_log *log = journal->log;
+    uint32_t n = journal_n_entries(log);
+    slm_slab_settle_locked(journal->slab);
+    journal_commit_word(&log->state, 0);
+    for (uint32_t i = 0; i < n; i++) {
+        if (log->entries[i].what >> JOURNAL_KIND_SHIFT == JOURNAL_FREE) {
+            uint64_t offset = log->entries[i].what & JOURNAL_OFFSET;
+            (void)slm_slab_free_locked(journal->slab, slm_journal_pointer(journal, offset));
+        }
+    }
+}
+
+void __wrap_slm_journal_commit(struct slm_journal *journal)
+{
+    if (kill_fault == KILL_FAULT_CLEARS_BEFORE_FREEING) {
+        commit_too_early(journal);
+    } else {
+        __real_slm_journal_commit(journal);
+    }
+}
+
+enum slm_status __wrap_slm_journal_recover(struct slm_journal *journal)
+{
+    struct slm_journal_log *log = journal->log;
+    uint64_t state = log->state;
+    if (kill_fault == KILL_FAULT_RECOVERS_NOTHING) {
+        return SLM_OK;
+    }
+    if (kill_fault == KILL_FAULT_RECOVERS_ONCE) {
+        journal_commit_word(&log->state, 0);
+        (void)slm_slab_rebuild_locked(journal->slab);
+        journal_commit_word(&log->state, state);
+    }
+    return __real_slm_journal_recover(journal);
+}

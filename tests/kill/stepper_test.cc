@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The stepper: what a child leaves that is killed between two of its instructions. */
+#include <csignal>
+#include <cstdlib>
+#include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/kill/stepper.h"
+
+namespace {
+
+using namespace kill_test;
+
+constexpr size_t N_WORDS = 8;
+
+/* Memory that the children share with the test. */
+class Shared {
+  public:
+    Shared()
+        : words_(static_cast<volatile uint64_t *>(mmap(nullptr, sizeof(uint64_t) * N_WORDS,
+                                                       PROT_READ | PROT_WRITE,
+                                                       MAP_SHARED | MAP_ANONYMOUS, -1, 0)))
+    {
+    }
+    ~Shared()
+    {
+        munmap(const_cast<uint64_t *>(words_), sizeof(uint64_t) * N_WORDS);
+    }
+    volatile uint64_t &operator[](size_t i)
+    {
+        return words_[i];
+    }
+    void clear()
+    {
+        for (size_t i = 0; i < N_WORDS; i++) {
+            words_[i] = 0;
+        }
+    }
+    /* Words that were written, which must be the first ones; or N_WORDS + 1. */
+    size_t prefix()
+    {
+        size_t n = 0;
+        while (n < N_WORDS && words_[n] == n + 1) {
+            n++;
+        }
+        for (size_t i = n; i < N_WORDS; i++) {
+            if (words_[i] != 0) {
+                return N_WORDS + 1;
+            }
+        }
+        return n;
+    }
+
+  private:
+    volatile uint64_t *words_;
+};
+
+class Stepper : public testing::Test {
+  protected:
+    Operation fill()
+    {
+        return {[] {},
+                [this] {
+                    for (size_t i = 0; i < N_WORDS; i++) {
+                        shared_[i] = i + 1;
+                    }
+                }};
+    }
+
+    Shared shared_;
+};
+
+TEST_F(Stepper, LeavesTheStoresOfExactlyTheFirstInstructions)
+{
+    std::vector<size_t> seen;
+    Way way;
+    End end = record(
+        fill(),
+        [&](size_t, pid_t) {
+            seen.push_back(shared_.prefix());
+            return false;
+        },
+        &way);
+    ASSERT_EQ(end, End::FINISHED);
+    ASSERT_GT(way.n_instructions(), N_WORDS);
+    for (size_t k = 0; k < seen.size(); k++) {
+        shared_.clear();
+        ASSERT_EQ(kill_after(fill(), way, k), End::KILLED) << k;
+        EXPECT_EQ(shared_.prefix(), seen[k]) << k;
+        shared_.clear();
+        ASSERT_EQ(kill_after_steps(fill(), k), End::KILLED) << k;
+        EXPECT_EQ(shared_.prefix(), seen[k]) << k;
+    }
+    EXPECT_EQ(seen.front(), 0u);
+    EXPECT_EQ(seen.back(), N_WORDS);
+}
+
+TEST_F(Stepper, KillsWhereItIsTold)
+{
+    Way way;
+    End end = record(
+        fill(), [&](size_t, pid_t) { return shared_.prefix() == 5; }, &way);
+    EXPECT_EQ(end, End::KILLED);
+    EXPECT_EQ(shared_.prefix(), 5u);
+}
+
+TEST_F(Stepper, TellsThatAChildWentAnotherWay)
+{
+    volatile bool flag = false;
+    Operation fork_in_the_road = {[] {},
+                                  [&] {
+                                      if (flag) {
+                                          shared_[0] = static_cast<uint64_t>(getppid());
+                                      } else {
+                                          shared_[1] = 1;
+                                          shared_[2] = 1;
+                                      }
+                                  }};
+    /* Between the stores of a branch that the second child does not take. */
+    Way way;
+    EXPECT_EQ(record(
+                  fork_in_the_road, [&](size_t, pid_t) { return shared_[1] == 1; }, &way),
+              End::KILLED);
+    flag = true;
+    End end = kill_after(fork_in_the_road, way, way.n_instructions());
+    EXPECT_TRUE(end == End::STRAYED || end == End::FINISHED) << end_text(end);
+}
+
+TEST_F(Stepper, TellsThatAChildBrokeByItself)
+{
+    Way way;
+    Operation crash = {[] {}, [] { raise(SIGSEGV); }};
+    EXPECT_EQ(record(
+                  crash, [](size_t, pid_t) { return false; }, &way),
+              End::BROKEN);
+    Operation leave = {[] {}, [] { _exit(0); }};
+    EXPECT_EQ(record(
+                  leave, [](size_t, pid_t) { return false; }, &way),
+              End::BROKEN);
+}
+
+/* From here on ptrace fails in this process. */
+bool forbid_ptrace()
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ptrace, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+TEST_F(Stepper, TellsThatPtraceIsForbidden)
+{
+    pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        Way way;
+        bool told = forbid_ptrace() &&
+                    record(
+                        fill(), [](size_t, pid_t) { return false; }, &way) == End::NOT_TRACED;
+        _exit(told ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+} // namespace

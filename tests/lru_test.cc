@@ -194,6 +194,22 @@ TEST_F(Lru, ACopyOfTheOnlyNodeIsRefused)
     refused(SLM_E_ABSENT, [&] { return remove(10); });
 }
 
+/* Unlinking it would spread the damage. */
+TEST_F(Lru, ANodeThatEitherNeighbourDoesNotLeadToIsRefused)
+{
+    for (int side = 0; side < 2; side++) {
+        Arena b(5);
+        for (size_t i = 0; i < 5; i++) {
+            ASSERT_EQ(slm_lru_insert(&b.journal, b.list, b.used(i)), SLM_OK);
+        }
+        (side == 0 ? b.used(1)->newer : b.used(3)->older) = b.offset(b.used(4));
+        std::vector<unsigned char> before = b.image();
+        EXPECT_EQ(slm_lru_remove(&b.journal, b.list, b.used(2)), SLM_E_ABSENT);
+        EXPECT_EQ(slm_lru_touch(&b.journal, b.list, b.used(2)), SLM_E_ABSENT);
+        EXPECT_EQ(b.image(), before);
+    }
+}
+
 /* --- Beside a std::list --- */
 
 TEST(LruRandom, AgreesWithAListAfterEveryCallOfALongRun)
@@ -305,6 +321,11 @@ const Breakage kBreakages[] = {
     {"ListEndsEarly", 5, [](Arena &a) { a.used(4)->older = 0; }},
     {"OneTooMany", 6, [](Arena &a) { a.list->n_nodes++; }},
     {"OneTooFew", 6, [](Arena &a) { a.list->n_nodes--; }},
+    {"WalkEndsWhereTheCountDoesWhateverComesLater", 6,
+     [](Arena &a) {
+         a.list->n_nodes = 5;
+         a.used(0)->list = 0;
+     }},
     {"NoneCounted", 6, [](Arena &a) { a.list->n_nodes = 0; }},
     {"MoreThanHaveRoom", 6, [](Arena &a) { a.list->n_nodes = UINT64_MAX; }},
 };

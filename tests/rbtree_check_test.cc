@@ -139,6 +139,11 @@ const Breakage kBreakages[] = {
     {"OneTooFew", 8, [](Scene &s) { s.a.tree->n_nodes--; }},
     {"NoneCounted", 8, [](Scene &s) { s.a.tree->n_nodes = 0; }},
     {"MoreThanHaveRoom", 8, [](Scene &s) { s.a.tree->n_nodes = UINT64_MAX; }},
+    {"WalkEndsWhereTheCountDoesWhateverComesLater", 8,
+     [](Scene &s) {
+         s.a.tree->n_nodes = 5;
+         slm_rbtree_last(&s.a.journal, s.a.tree)->tree = 0;
+     }},
     {"RootLost", 8, [](Scene &s) { s.a.tree->root = 0; }},
     {"RedLeafCutOff", 8, [](Scene &s) { s.a.at(rbtree_parent(&s.red_leaf()))->right = 0; }},
     {"KeyOfTheFirstRaised", 9, [](Scene &s) { s.a.item(0).key = 2; }},

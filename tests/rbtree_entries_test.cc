@@ -78,6 +78,17 @@ TEST(Entries, EveryChangeOfATreeOrListIsNotedAndTheNotesUndoIt)
     EXPECT_EQ(most[4], SLM_LRU_ENTRIES);
 }
 
+TEST(Entries, TouchOfTheNewestTakesNone)
+{
+    Arena a(3);
+    for (size_t i = 0; i < 3; i++) {
+        ASSERT_EQ(slm_lru_insert(&a.journal, a.list, a.used(i)), SLM_OK);
+    }
+    notes.clear();
+    ASSERT_EQ(slm_lru_touch(&a.journal, a.list, a.used(2)), SLM_OK);
+    EXPECT_EQ(notes.size(), 0u);
+}
+
 /* --- Trees made to be worst --- */
 
 /* Goes right everywhere. */

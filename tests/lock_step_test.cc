@@ -95,9 +95,9 @@ int try_death(const Hooks &hooks, int n_most)
     return n_steps;
 }
 
-/* A sanitizer makes hundreds of instructions thousands, and the work grows with the square: every
- * k-th of them then, so that no more than this many die. */
-constexpr int most_victims = 700;
+/* A sanitizer makes hundreds of instructions thousands, and the work grows with the square: a death
+ * behind every k-th of them then, so that all victims together take about half as many steps. */
+constexpr int64_t most_work = 600000;
 
 /* Returns how many instructions a turn has; -1: not possible here. */
 int sweep(const Hooks &hooks)
@@ -105,7 +105,7 @@ int sweep(const Hooks &hooks)
     bind_functions(hooks);
     int n_all = try_death(hooks, most_steps);
     EXPECT_LT(n_all, most_steps);
-    int stride = 1 + n_all / most_victims;
+    int stride = 1 + static_cast<int>(int64_t{n_all} * n_all / most_work);
     printf("%d instructions, a death behind every %d.\n", n_all, stride);
     for (int n = 0; n < n_all && !testing::Test::HasFailure(); n += stride) {
         EXPECT_EQ(try_death(hooks, n), n);

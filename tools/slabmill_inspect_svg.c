@@ -246,10 +246,10 @@ static void put_figures(FILE *out, const struct mill_look *look)
     uint64_t n_bytes = (uint64_t)stats->n_pages * stats->page_bytes;
     fprintf(out,
             "%zu pages of %zu bytes, %.0f %% in use; %" PRIu64 " pages free in %" PRIu64
-            " runs, the longest of %" PRIu64 ", fragmentation %.0f %%",
+            " run%s, the longest of %" PRIu64 ", fragmentation %.0f %%",
             stats->n_pages, stats->page_bytes, 100 * mill_share(look->used_bytes, n_bytes),
-            look->n_free_pages, look->n_free_runs, look->longest_pages,
-            100 * mill_look_fragmentation(look));
+            look->n_free_pages, look->n_free_runs, look->n_free_runs == 1 ? "" : "s",
+            look->longest_pages, 100 * mill_look_fragmentation(look));
 }
 
 static void put_name(FILE *out, const struct mill_look *look)

@@ -155,10 +155,10 @@ static void print_classes(const struct mill_look *look, const struct mill_look *
 
 static void print_free(const struct mill_look *look)
 {
-    printf("\nfree      %" PRIu64 " pages in %" PRIu64 " runs, the longest of %" PRIu64
+    printf("\nfree      %" PRIu64 " pages in %" PRIu64 " run%s, the longest of %" PRIu64
            "; fragmentation %.1f %%\n",
-           look->n_free_pages, look->n_free_runs, look->longest_pages,
-           100 * mill_look_fragmentation(look));
+           look->n_free_pages, look->n_free_runs, look->n_free_runs == 1 ? "" : "s",
+           look->longest_pages, 100 * mill_look_fragmentation(look));
     for (unsigned i = 0; i < MILL_LENGTHS; i++) {
         char range[WORD_BYTES];
         uint64_t first = UINT64_C(1) << i;

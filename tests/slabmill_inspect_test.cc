@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slabmill inspect, run as people run it, on zones that other processes use and leave. */
+#include "tests/slabmill_inspect_fixture.h"
+
+namespace {
+
+using namespace inspecttest;
+
+/* --- At rest --- */
+
+TEST_F(Inspect, ShowsASoundZoneAndSaysSo)
+{
+    std::string path = Make();
+    Done done = Run({path});
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_TRUE(Has(done.out, "\"keys\", tag \"test\", in " + path)) << done.out;
+    EXPECT_TRUE(Has(done.out, "size      1 MiB; layout version 1\n"));
+    EXPECT_TRUE(Has(done.out, "robust: nobody has it; nobody waits"));
+    EXPECT_TRUE(Has(done.out, "journal   0 of 1024 entries noted\n"));
+    EXPECT_TRUE(Has(done.out, "every invariant holds"));
+}
+
+TEST_F(Inspect, TellsTheFiguresThatTheZoneTells)
+{
+    std::string path = Make();
+    EXPECT_EQ(slm_zone_alloc(zone_, kBytes, nullptr), nullptr);
+    struct slm_slab_stats stats;
+    slm_slab_stats(slm_zone_slab(zone_), &stats);
+    std::string out = Run({"--json", path}).out;
+    std::ostringstream expected;
+    for (unsigned i = 0; i < stats.n_classes; i++) {
+        struct slm_slab_class_stats own;
+        ASSERT_EQ(slm_slab_class_stats(slm_zone_slab(zone_), i, &own), SLM_OK);
+        expected << own.chunk_bytes << ' ' << own.n_spans << ' ' << own.n_chunks << ' '
+                 << own.n_used << ' ' << own.n_requests << ' ' << own.n_failures << ' ';
+    }
+    expected << stats.n_pages << ' ' << stats.n_free_pages << ' ' << stats.n_runs << ' '
+             << stats.run_failures << ' ' << stats.longest_free_run_pages;
+    EXPECT_EQ(stats.run_failures, 1u);
+    EXPECT_EQ(Python(out, "*[of[key] for of in look['classes'] for key in ('chunk_bytes', 'spans', "
+                          "'chunks', 'used', 'requests', 'failures')], look['pages']['all'], "
+                          "look['pages']['free'], look['runs']['live'], look['runs']['failures'], "
+                          "look['free_runs']['longest']"),
+              expected.str());
+    EXPECT_EQ(Python(out, "sum(run['runs'] for run in look['free_runs']['lengths']) == "
+                          "look['free_runs']['count'] and "
+                          "abs(look['free_runs']['fragmentation'] - (1 - look['free_runs']"
+                          "['longest'] / look['pages']['free'])) < 0.001"),
+              "True");
+    EXPECT_EQ(Python(out, "look['sound'], look['moment'], look['broken'], look['repair_due']"),
+              "True settled 0 False");
+}
+
+TEST_F(Inspect, ChangesNothingNotEvenTheTime)
+{
+    std::string path = Make();
+    std::string before = ReadFile(path);
+    struct stat at_first;
+    struct stat at_last;
+    ASSERT_EQ(stat(path.c_str(), &at_first), 0);
+    for (const char *option : {"--json", "--svg=/dev/null"}) {
+        EXPECT_EQ(Run({option, path}).status, 0);
+    }
+    ASSERT_EQ(stat(path.c_str(), &at_last), 0);
+    EXPECT_TRUE(ReadFile(path) == before);
+    EXPECT_EQ(at_first.st_mtim.tv_sec, at_last.st_mtim.tv_sec);
+    EXPECT_EQ(at_first.st_mtim.tv_nsec, at_last.st_mtim.tv_nsec);
+    EXPECT_EQ(at_first.st_blocks, at_last.st_blocks);
+}
+
+TEST_F(Inspect, FindsZonesOfEveryKindByWhatTheyAreExportedAs)
+{
+    for (enum slm_segment_kind kind :
+         {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_SYSV, SLM_SEGMENT_FILE}) {
+        std::string name = "inspect-" + std::to_string(getpid());
+        std::string segment = kind == SLM_SEGMENT_FILE ? Path("exported") : name;
+        slm_zone_options options = Options(name.c_str());
+        options.segment.kind = kind;
+        options.segment.name = segment.c_str();
+        slm_zone *zone;
+        slm_error error;
+        ASSERT_EQ(slm_zone_create(&zone, &options, &error), SLM_OK) << error.text;
+        char text[SLM_ZONE_EXPORT_BYTES];
+        ASSERT_EQ(slm_zone_export(zone, text, &error), SLM_OK) << error.text;
+        std::vector<std::string> ways = {text};
+        if (kind == SLM_SEGMENT_MEMFD) {
+            ways.push_back("memfd:" + std::to_string(getpid()) + ":" +
+                           std::to_string(slm_segment_id(slm_zone_segment(zone))));
+        } else if (kind == SLM_SEGMENT_POSIX) {
+            ways.insert(ways.end(), {"posix:" + name, "posix:/" + name, "/dev/shm/" + name});
+        }
+        for (const std::string &way : ways) {
+            Done done = Run({way});
+            EXPECT_EQ(done.status, 0) << way << done.err;
+            EXPECT_TRUE(Has(done.out, "\"" + name + "\"")) << way << done.out;
+        }
+        slm_zone_detach(zone);
+        if (kind == SLM_SEGMENT_POSIX) {
+            EXPECT_EQ(slm_segment_remove(&options.segment, &error), SLM_OK) << error.text;
+        }
+    }
+}
+
+TEST_F(Inspect, NeedsNoLockFileToLookAtAFileLock)
+{
+    slm_zone_options options = Options();
+    std::string lock_path = Path("lock");
+    options.lock = SLM_LOCK_FILE;
+    options.lock_path = lock_path.c_str();
+    std::string path = Make(options);
+    std::filesystem::remove(lock_path);
+    Done done = Run({path});
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_TRUE(Has(done.out, "file: nobody has it")) << done.out;
+    EXPECT_FALSE(std::filesystem::exists(lock_path));
+}
+
+TEST_F(Inspect, NamesOfAnyBytesStayWellFormed)
+{
+    const std::string name = "a\"b\\c<d>&\x01\x1b\xff\xc3\xa9\xed\xa0\x80\xc0\xaf\xef\xbf\xbf";
+    std::string path = Make(Options(name.c_str()));
+    std::string svg = Path("map.svg");
+    Done done = Run({"--json", "--svg", svg, path});
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_EQ(Python(done.out, "ascii(look['name'].replace('?', '.'))"),
+              "'a\"b\\\\c<d>&...\\xe9........'");
+    EXPECT_EQ(RunCommand({"python3", "-c",
+                          "import sys, xml.dom.minidom as dom\n"
+                          "title = dom.parse(sys.argv[1]).getElementsByTagName('title')[0]\n"
+                          "assert title.firstChild.data.startswith('Zone a\"b\\\\c<d>&'), title",
+                          svg})
+                  .status,
+              0)
+        << ReadFile(Path("err"));
+}
+
+/* --- In use --- */
+
+/* The same work each time, so that two zones that it was done to have the same bytes. */
+void Work(slm_zone *zone, unsigned seed, unsigned n_rounds)
+{
+    std::mt19937 random(seed);
+    std::vector<void *> objects(300);
+    for (unsigned i = 0; i < n_rounds; i++) {
+        void *&object = objects[random() % objects.size()];
+        if (object == nullptr) {
+            object = slm_zone_alloc(zone, 1 + random() % 6000, nullptr);
+        } else {
+            (void)slm_zone_free(zone, object);
+            object = nullptr;
+        }
+        if (i % 2000 == 0) {
+            usleep(500); /* as a server that has nothing to do for a moment */
+        }
+    }
+}
+
+TEST_F(Inspect, AnswersHundredsOfTimesWhileAZoneIsChangedAllTheTime)
+{
+    std::string path = Make();
+    Child writer([&](const Child &self) {
+        self.Begun();
+        for (unsigned seed = 0;; seed++) {
+            Work(zone_, seed, 20000);
+            slm_zone_lock(zone_);
+            slm_zone_reset_locked(zone_);
+            slm_zone_unlock(zone_);
+        }
+    });
+    std::string printed;
+    for (int i = 0; i < 200; i++) {
+        Done done = Run({"--json", path});
+        ASSERT_EQ(done.status, 0) << done.err << done.out;
+        printed += done.out;
+    }
+    EXPECT_EQ(Python(printed, "len(looks)"), "200");
+    EXPECT_EQ(Python(printed, "[look for look in looks if look['name'] != 'keys' or "
+                              "look['repair_due'] or not look['is_open']]"),
+              "[]");
+    /* Judged only when there was something to judge, and then found whole. */
+    EXPECT_EQ(Python(printed, "[look for look in looks if look['sound'] != "
+                              "(look['moment'] == 'settled') or "
+                              "(look['broken'] == 0) != (look['moment'] == 'settled')]"),
+              "[]");
+    EXPECT_EQ(Python(printed, "[look for look in looks if look['moment'] == 'settled' and "
+                              "(look['pages']['free'] + look['pages']['spans'] + "
+                              "look['pages']['runs'] != look['pages']['all'] or "
+                              "look['journal']['noted'] != 0 or look['lock']['owner'])]"),
+              "[]");
+    EXPECT_GT(std::stoi(Python(printed, "sum(look['moment'] == 'settled' for look in looks)")), 0);
+    EXPECT_EQ(Python(printed, "all(a['classes'][5]['requests'] <= b['classes'][5]['requests'] "
+                              "for a, b in zip(looks, looks[1:]))"),
+              "True");
+}
+
+TEST_F(Inspect, LeavesEveryByteAsTheWriterWritesIt)
+{
+    std::string alone = Make(Options(), "alone");
+    Work(zone_, 1, 100000);
+    std::string watched = Make(Options(), "watched");
+    int n_looks = 0;
+    Child writer([&](const Child &self) {
+        self.Begun();
+        Work(zone_, 1, 100000);
+    });
+    siginfo_t ended = {};
+    while (ended.si_pid == 0) {
+        EXPECT_EQ(Run({watched}).status, 0);
+        n_looks++;
+        Must(waitid(P_PID, static_cast<id_t>(writer.pid()), &ended, WEXITED | WNOHANG | WNOWAIT) ==
+                 0,
+             "waitid");
+    }
+    EXPECT_EQ(writer.Wait(), 0);
+    EXPECT_GT(n_looks, 0);
+    EXPECT_TRUE(ReadFile(alone) == ReadFile(watched));
+}
+
+TEST_F(Inspect, SaysWhoHoldsTheLockAndThatFiguresAreUnsettledThen)
+{
+    std::string path = Make();
+    Child holder([&](const Child &self) {
+        slm_zone_lock(zone_);
+        (void)slm_journal_alloc(slm_zone_journal(zone_), 100);
+        self.Stay();
+    });
+    Done done = Run({path});
+    EXPECT_EQ(done.status, 0);
+    EXPECT_TRUE(Has(done.out, "process " + std::to_string(holder.pid()) + " (slabmill_inspec) " +
+                                  "has it, and lives: it has run for "))
+        << done.out;
+    EXPECT_TRUE(Has(done.out, "UNSETTLED: somebody held the lock all the time")) << done.out;
+    EXPECT_TRUE(Has(done.out, "journal   1 of 1024 entries noted, not committed")) << done.out;
+    EXPECT_EQ(Python(Run({"--json", path}).out,
+                     "look['moment'], look['broken'], look['sound'], look['lock']['owner']"
+                     "['process'], look['lock']['owner']['alive'], look['repair_due']"),
+              "held None False " + std::to_string(holder.pid()) + " True False");
+}
+
+TEST_F(Inspect, SeesThatTheOwnerDiedAndWhatTheRepairWillDo)
+{
+    std::string path = Make();
+    pid_t dead;
+    {
+        Child owner([&](const Child &self) {
+            slm_zone_lock(zone_);
+            (void)slm_journal_alloc(slm_zone_journal(zone_), 100);
+            (void)slm_journal_alloc(slm_zone_journal(zone_), 5000);
+            self.Die();
+        });
+        dead = owner.pid();
+        owner.Wait();
+    }
+    std::string before = ReadFile(path);
+    Done done = Run({path});
+    EXPECT_EQ(done.status, 1);
+    EXPECT_TRUE(Has(done.out, "thread " + std::to_string(dead) + " has it, and is dead"));
+    EXPECT_TRUE(Has(done.out, "journal   2 of 1024 entries noted, not committed")) << done.out;
+    EXPECT_TRUE(Has(done.out, "tried on a copy it succeeds: every invariant holds then"));
+    EXPECT_EQ(Python(Run({"--json", path}).out,
+                     "look['moment'], look['repair_due'], look['repairable'], look['sound'], "
+                     "look['lock']['owner']['alive']"),
+              "left True True False False");
+    EXPECT_TRUE(ReadFile(path) == before);
+    /* It was right. */
+    ASSERT_EQ(slm_zone_lock(zone_), SLM_OK);
+    EXPECT_EQ(slm_zone_unlock(zone_), SLM_OK);
+    done = Run({path});
+    EXPECT_EQ(done.status, 0) << done.out;
+    EXPECT_TRUE(Has(done.out, "repairs   1 so far: 1 undid a transaction, 0 finished a commit"));
+}
+
+TEST_F(Inspect, TakesOwnersOfAnEarlierBootForDead)
+{
+    std::string path = Make();
+    zone_->header->lock.word = slm_lock_self();
+    EXPECT_TRUE(Has(Run({path}).out, " has it, and lives"));
+    zone_->header->lock.boot ^= 2;
+    Done done = Run({path});
+    EXPECT_EQ(done.status, 1);
+    EXPECT_TRUE(Has(done.out, "repair    due")) << done.out;
+}
+
+TEST_F(Inspect, DoesNotGuessWhetherAnOwnerOfAnotherNamespaceLives)
+{
+    std::string path = Make();
+    zone_->header->lock.word = UINT64_C(1) << 32 | 0x3fffff00; /* no thread here has that id */
+    EXPECT_EQ(Run({path}).status, 1);
+    zone_->header->fixed.pid_namespace ^= 1;
+    Reseal();
+    Done done = Run({path});
+    EXPECT_EQ(done.status, 0);
+    EXPECT_TRUE(Has(done.out, "of another pid namespace has it: whether it lives cannot be told"));
+    EXPECT_EQ(Python(Run({"--json", path}).out, "look['lock']['owner']['alive']"), "None");
+}
+
+/* --- Maps --- */
+
+class InspectMap : public Inspect {
+  protected:
+    /* What an expression of the map `svg` is worth; `groups` are its cells. */
+    std::string Ask(const std::string &path, const std::string &expression) const
+    {
+        Done done = RunCommand({"python3", "-c",
+                                "import sys, xml.dom.minidom as dom\n"
+                                "svg = dom.parse(sys.argv[1]).documentElement\n"
+                                "groups = svg.getElementsByTagName('g')\n"
+                                "titles = [group.getElementsByTagName('title')[0].firstChild.data "
+                                "for group in groups]\n"
+                                "desc = svg.getElementsByTagName('desc')[0].firstChild.data\n"
+                                "texts = [text.firstChild.data for text in "
+                                "svg.getElementsByTagName('text')]\n"
+                                "print(" +
+                                    expression + ")",
+                                path});
+        EXPECT_EQ(done.status, 0) << done.err;
+        return done.out.substr(0, done.out.find_last_not_of('\n') + 1);
+    }
+};
+
+TEST_F(InspectMap, ShowsEveryPageOnceAndSaysWhatItIs)
+{
+    std::string path = Make();
+    std::string svg = Path("map.svg");
+    ASSERT_EQ(Run({"--svg", svg, path}).status, 0);
+    size_t n_pages = slm_zone_slab(zone_)->n_pages;
+    size_t n_rows = (n_pages + 63) / 64;
+    EXPECT_EQ(Ask(svg, "sum(1 + (int(group.firstChild.getAttribute('width')) - 11) // 14 "
+                       "for group in groups)"),
+              std::to_string(n_pages));
+    EXPECT_EQ(Ask(svg, "sum(text.isdigit() for text in texts)"), std::to_string(n_rows));
+    EXPECT_EQ(Ask(svg, "svg.getAttribute('role'), svg.getAttribute('aria-labelledby')"), "img t d");
+    EXPECT_EQ(Ask(svg, "'Every invariant holds' in desc and 'One cell is 1 page.' in desc"), "True")
+        << Ask(svg, "desc");
+    EXPECT_EQ(Ask(svg, "titles[0]"), "page 0: chunks of 8 bytes, 1 of 512 used");
+    EXPECT_EQ(Ask(svg, "any(title.endswith(': one object of whole pages') for title in titles) "
+                       "and any(title.endswith(': free') for title in titles)"),
+              "True");
+}
+
+TEST_F(InspectMap, StaysSmallForManyPagesAndSaysHowManyACellIs)
+{
+    slm_zone_options options = Options();
+    options.bytes = size_t{64} << 20;
+    std::string path = Make(options);
+    std::string svg = Path("map.svg");
+    ASSERT_EQ(Run({"--svg", svg, path}).status, 0);
+    size_t n_pages = slm_zone_slab(zone_)->n_pages;
+    EXPECT_EQ(Ask(svg, "len(groups)"), std::to_string((n_pages + 7) / 8));
+    EXPECT_EQ(Ask(svg, "'One cell is 8 pages' in desc"), "True") << Ask(svg, "desc");
+    EXPECT_EQ(Ask(svg, "titles[-1].split(':')[0]"), "pages " +
+                                                        std::to_string((n_pages - 1) / 8 * 8) +
+                                                        " to " + std::to_string(n_pages - 1));
+}
+
+/* --- Again and again --- */
+
+TEST_F(Inspect, WatchesUntilItIsInterrupted)
+{
+    std::string path = Make();
+    int pipe_fds[2];
+    Must(pipe(pipe_fds) == 0, "pipe");
+    pid_t watcher = fork();
+    if (watcher == 0) {
+        dup2(pipe_fds[1], STDOUT_FILENO);
+        close(pipe_fds[0]);
+        close(pipe_fds[1]);
+        Become({kCommand, "inspect", "--json", path, "--watch", "1"});
+    }
+    close(pipe_fds[1]);
+    FILE *lines = fdopen(pipe_fds[0], "r");
+    std::string printed;
+    for (int i = 0; i < 2; i++) {
+        char line[32768];
+        ASSERT_NE(fgets(line, sizeof line, lines), nullptr);
+        printed += line;
+        for (int k = 0; k < 500; k++) {
+            (void)slm_zone_free(zone_, slm_zone_alloc(zone_, 100, nullptr));
+        }
+    }
+    kill(watcher, SIGINT);
+    int status = -1;
+    EXPECT_EQ(waitpid(watcher, &status, 0), watcher);
+    fclose(lines);
+    EXPECT_TRUE(WIFEXITED(status));
+    EXPECT_EQ(WEXITSTATUS(status), 0);
+    EXPECT_EQ(Python(printed, "['requests_per_second' in look['runs'] for look in looks]"),
+              "[False, True]");
+    EXPECT_EQ(Python(printed, "sum(a['requests'] - b['requests'] for a, b in "
+                              "zip(looks[1]['classes'], looks[0]['classes']))"),
+              "500");
+    EXPECT_EQ(Python(printed, "400 < sum(c['requests_per_second'] for c in look['classes']) < 501"),
+              "True");
+}
+
+} /* namespace */

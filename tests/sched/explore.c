@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sched/explore.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CHOICES_KEPT 8192u
+
+/* The answers of the run before, up to the one that changes; then what this run is asked. */
+struct path {
+    unsigned n;       /* choices of which the answer is given */
+    unsigned n_asked; /* by this run so far */
+    uint8_t answers[CHOICES_KEPT];
+    uint8_t n_answers[CHOICES_KEPT];
+};
+
+static unsigned choose(void *chooser, unsigned n)
+{
+    struct path *path = chooser;
+    unsigned at = path->n_asked++;
+    if (at >= CHOICES_KEPT) {
+        fprintf(stderr, "a run asks more than %u questions\n", CHOICES_KEPT);
+        abort();
+    }
+    if (at >= path->n) {
+        path->answers[at] = 0;
+        path->n = at + 1;
+    } else if (path->n_answers[at] != n) {
+        /* Set by this path's last run: the world does not begin as it did then. */
+        fprintf(stderr, "question %u has %u answers, and had %u\n", at, n, path->n_answers[at]);
+        abort();
+    }
+    path->n_answers[at] = (uint8_t)n;
+    return path->answers[at];
+}
+
+/* False: there is no path left. */
+static bool advance(struct path *path)
+{
+    path->n = path->n_asked;
+    while (path->n > 0) {
+        unsigned last = path->n - 1;
+        if (path->answers[last] + 1u < path->n_answers[last]) {
+            path->answers[last]++;
+            return true;
+        }
+        path->n--;
+    }
+    return false;
+}
+
+/* Runs of lower bounds were counted there. */
+static void count(struct sch_found *found, const struct sch_outcome *outcome, unsigned bound)
+{
+    found->n_steps += outcome->n_steps;
+    if (outcome->n_preemptions == bound) {
+        found->n_by[bound]++;
+        found->n_runs++;
+        found->n_deaths += outcome->n_deaths != 0;
+    }
+}
+
+static const char *run_once(const struct sch_search *search, const struct sch_run *run,
+                            struct sch_found *found)
+{
+    search->begin(run->world);
+    struct sch_outcome outcome = sch_play(run);
+    count(found, &outcome, run->limits.n_preemptions);
+    if (outcome.broken == NULL) {
+        search->end(run->world);
+        outcome.broken = sch_broken();
+    }
+    return outcome.broken;
+}
+
+/* False: the search is over. */
+static bool search_at(const struct sch_search *search, unsigned bound, struct sch_found *found)
+{
+    static struct path path;
+    struct sch_run run = search->run;
+    run.choose = choose;
+    run.chooser = &path;
+    run.limits.n_preemptions = bound;
+    path.n = 0;
+    do {
+        path.n_asked = 0;
+        found->broken = run_once(search, &run, found);
+        if (found->broken != NULL || (search->n_most != 0 && found->n_runs >= search->n_most)) {
+            return false;
+        }
+    } while (advance(&path));
+    return true;
+}
+
+struct sch_found sch_explore(const struct sch_search *search)
+{
+    struct sch_found found = {.is_whole = true};
+    for (unsigned bound = 0; bound <= search->run.limits.n_preemptions; bound++) {
+        if (!search_at(search, bound, &found)) {
+            found.is_whole = false;
+            break;
+        }
+    }
+    return found;
+}

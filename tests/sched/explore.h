@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All schedules within bounds, one after the other. */
+#ifndef SCH_EXPLORE_H
+#define SCH_EXPLORE_H
+
+#include "tests/sched/sched.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Model    Depth first over the list of answers: the last choice that has an untried answer gets
+ *          it, what is behind it starts anew. Bounds are raised one by one (iterative context
+ *          bounding), so that a law is broken with the fewest preemptions that break it.
+ * Cost     Runs are repeated from the start; nothing is remembered but the list.
+ */
+#define SCH_BOUND_MAX 8u
+
+struct sch_search {
+    struct sch_run run; /* its chooser is the search's; limits.n_preemptions is the last bound */
+    /* Makes the world as it is before a run; and judges what the run left, by sch_fail. */
+    void (*begin)(void *world);
+    void (*end)(void *world);
+    uint64_t n_most; /* schedules; 0: all */
+};
+
+struct sch_found {
+    const char *broken; /* the first law, or NULL */
+    uint64_t n_runs;    /* in all, those repeated at higher bounds not counted twice */
+    uint64_t n_by[SCH_BOUND_MAX + 1]; /* with exactly so many preemptions */
+    uint64_t n_deaths;                /* runs with a death */
+    uint64_t n_steps;                 /* of all runs */
+    bool is_whole;                    /* no run was left out by n_most or a broken law */
+};
+
+struct sch_found sch_explore(const struct sch_search *search);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

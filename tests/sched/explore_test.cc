@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The search runs each schedule once, and leaves none out. */
+#include <cinttypes>
+#include <gtest/gtest.h>
+#include <set>
+#include <string>
+
+#include "tests/sched/explore.h"
+
+namespace {
+
+/* Actors that only yield, and write down who ran. */
+struct Steps {
+    unsigned n_yields = 0;
+    std::string run;
+    std::set<std::string> seen;
+    unsigned n_repeated = 0;
+};
+
+void act(void *world, unsigned actor)
+{
+    auto *steps = static_cast<Steps *>(world);
+    for (unsigned i = 0; i < steps->n_yields; i++) {
+        sch_yield("step");
+        steps->run += static_cast<char>('a' + actor);
+    }
+}
+
+void note_death(void *world, unsigned actor)
+{
+    static_cast<Steps *>(world)->run += static_cast<char>('A' + actor);
+}
+
+void never_stuck(void *)
+{
+    sch_fail("nobody sleeps here");
+}
+
+void begin(void *world)
+{
+    static_cast<Steps *>(world)->run.clear();
+}
+
+void end(void *world)
+{
+    auto *steps = static_cast<Steps *>(world);
+    steps->n_repeated += steps->seen.insert(steps->run).second ? 0 : 1;
+}
+
+sch_search search_of(Steps &steps, unsigned n_actors, unsigned n_preemptions, unsigned n_deaths)
+{
+    sch_search search = {};
+    search.run.n_actors = n_actors;
+    search.run.limits = {n_preemptions, n_deaths, 1000, true};
+    search.run.world = &steps;
+    search.run.body = act;
+    search.run.died = note_death;
+    search.run.stuck = never_stuck;
+    search.begin = begin;
+    search.end = end;
+    return search;
+}
+
+/*
+ * A turn begins at a yield point: the actor that arrives at its first one has done nothing yet, so
+ * that with n yields each has n + 1 places to be preempted at, one of them before the first step.
+ */
+TEST(Explore, WithoutPreemptionThereIsOneScheduleForEachOrderOfTheActors)
+{
+    for (unsigned n_actors = 1; n_actors <= 4; n_actors++) {
+        Steps steps;
+        steps.n_yields = 3;
+        sch_search search = search_of(steps, n_actors, 0, 0);
+        sch_found found = sch_explore(&search);
+        const uint64_t factorial[] = {1, 1, 2, 6, 24};
+        EXPECT_EQ(found.n_runs, factorial[n_actors]);
+        EXPECT_EQ(steps.seen.size(), factorial[n_actors]);
+        EXPECT_TRUE(found.is_whole);
+    }
+}
+
+TEST(Explore, WithPreemptionsToSpareEveryInterleavingIsSeen)
+{
+    Steps steps;
+    steps.n_yields = 4;
+    sch_search search = search_of(steps, 2, 8, 0);
+    sch_found found = sch_explore(&search);
+    EXPECT_EQ(steps.seen.size(), 70u) << "4 steps among 8";
+    EXPECT_TRUE(found.is_whole);
+}
+
+TEST(Explore, OnePreemptionIsAtAnyYieldPointOfWhoeverRunsFirst)
+{
+    Steps steps;
+    steps.n_yields = 5;
+    sch_search search = search_of(steps, 2, 1, 0);
+    sch_found found = sch_explore(&search);
+    /* Two who may run first; preempted at 5 points, after which the other one runs to its end; or at
+     * 5 points of the second, where nobody is left. */
+    EXPECT_EQ(found.n_by[0], 2u);
+    EXPECT_EQ(found.n_by[1], 2u * 5u);
+    EXPECT_EQ(found.n_runs, 12u);
+}
+
+TEST(Explore, OneDeathIsAtAnyYieldPointOfAnybody)
+{
+    Steps steps;
+    steps.n_yields = 3;
+    sch_search search = search_of(steps, 2, 0, 1);
+    sch_found found = sch_explore(&search);
+    /* Two orders; in each nobody dies, or either at one of 3 points. */
+    EXPECT_EQ(found.n_runs, 2u * (1u + 6u));
+    EXPECT_EQ(steps.seen.size(), found.n_runs);
+    EXPECT_EQ(steps.n_repeated, 0u);
+    EXPECT_EQ(found.n_deaths, 12u);
+}
+
+TEST(Explore, ABrokenLawEndsTheSearchAndIsNamed)
+{
+    Steps steps;
+    steps.n_yields = 2;
+    sch_search search = search_of(steps, 2, 2, 0);
+    search.end = [](void *world) {
+        if (static_cast<Steps *>(world)->run == "abba") {
+            sch_fail("never abba");
+        }
+    };
+    sch_found found = sch_explore(&search);
+    EXPECT_STREQ(found.broken, "never abba");
+    EXPECT_FALSE(found.is_whole);
+    EXPECT_EQ(found.n_by[2], 0u) << "one preemption is enough for it";
+}
+
+TEST(Explore, ARunThatDoesNotEndIsABrokenLaw)
+{
+    Steps steps;
+    steps.n_yields = 2000;
+    sch_search search = search_of(steps, 2, 0, 0);
+    EXPECT_STREQ(sch_explore(&search).broken, "everybody ends");
+    steps.n_yields = 3;
+    EXPECT_STREQ(sch_explore(&search).broken, nullptr) << "the next search is not disturbed";
+}
+
+} // namespace

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE /* ucontext, MAP_ANONYMOUS */
+#include "tests/sched/fibre.h"
+
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#if defined(__has_feature)
+#define HAS_FEATURE(x) __has_feature(x)
+#else
+#define HAS_FEATURE(x) 0
+#endif
+
+#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer)
+#define WITH_ASAN 1
+#include <sanitizer/common_interface_defs.h>
+#else
+#define WITH_ASAN 0
+#endif
+
+#if defined(__SANITIZE_THREAD__) || HAS_FEATURE(thread_sanitizer)
+#define WITH_TSAN 1
+#include <sanitizer/tsan_interface.h>
+#else
+#define WITH_TSAN 0
+#endif
+
+#define STACK_BYTES (256u << 10)
+
+struct sch_fibre {
+    ucontext_t context;
+    jmp_buf bottom;
+    void (*body)(void *);
+    void (*ended)(void *);
+    void *arg;
+    void *stack; /* NULL: the thread's own; then what ASan says of it */
+    size_t stack_bytes;
+    void *fake_stack; /* ASan's, while it does not run */
+    void *tsan;
+};
+
+static struct sch_fibre main_fibre;
+static struct sch_fibre *starting; /* the argument of enter, which makecontext cannot pass */
+static struct sch_fibre *left;     /* by the last switch */
+
+/* --- What sanitizers want to know --- */
+
+static void tell_leaving(struct sch_fibre *from, const struct sch_fibre *to)
+{
+#if WITH_ASAN
+    __sanitizer_start_switch_fiber(&from->fake_stack, to->stack, to->stack_bytes);
+#endif
+#if WITH_TSAN
+    __tsan_switch_to_fiber(to->tsan, 0);
+#endif
+    (void)from;
+    (void)to;
+}
+
+/* Only the first switch away from the thread's own stack tells where that is. */
+static void tell_arrived(struct sch_fibre *here)
+{
+#if WITH_ASAN
+    const void *stack;
+    size_t stack_bytes;
+    __sanitizer_finish_switch_fiber(here->fake_stack, &stack, &stack_bytes);
+    if (left == &main_fibre && main_fibre.stack == NULL) {
+        main_fibre.stack = (void *)(size_t)stack;
+        main_fibre.stack_bytes = stack_bytes;
+    }
+#endif
+    (void)here;
+}
+
+static void tell_made(struct sch_fibre *fibre)
+{
+#if WITH_TSAN
+    fibre->tsan = fibre == &main_fibre ? __tsan_get_current_fiber() : __tsan_create_fiber(0);
+#endif
+    (void)fibre;
+}
+
+/* --- Fibres --- */
+
+static void enter(void)
+{
+    struct sch_fibre *self = starting;
+    tell_arrived(self);
+    for (;;) {
+        if (_setjmp(self->bottom) == 0) {
+            self->body(self->arg);
+        }
+        self->ended(self->arg);
+    }
+}
+
+struct sch_fibre *sch_fibre_make(void (*body)(void *), void (*ended)(void *), void *arg)
+{
+    struct sch_fibre *fibre = calloc(1, sizeof *fibre);
+    void *stack =
+        mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (fibre == NULL || stack == MAP_FAILED || getcontext(&fibre->context) != 0) {
+        perror("no stack for a fibre");
+        abort();
+    }
+    fibre->body = body;
+    fibre->ended = ended;
+    fibre->arg = arg;
+    fibre->stack = stack;
+    fibre->stack_bytes = STACK_BYTES;
+    fibre->context.uc_stack.ss_sp = stack;
+    fibre->context.uc_stack.ss_size = STACK_BYTES;
+    makecontext(&fibre->context, enter, 0);
+    tell_made(fibre);
+    return fibre;
+}
+
+struct sch_fibre *sch_fibre_main(void)
+{
+    if (main_fibre.tsan == NULL) {
+        tell_made(&main_fibre);
+    }
+    return &main_fibre;
+}
+
+void sch_fibre_switch(struct sch_fibre *from, struct sch_fibre *to)
+{
+    starting = to;
+    left = from;
+    tell_leaving(from, to);
+    (void)swapcontext(&from->context, &to->context);
+    tell_arrived(from);
+}
+
+void sch_fibre_unwind(struct sch_fibre *running)
+{
+    _longjmp(running->bottom, 1);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fibres: several stacks in one thread, of which one runs. */
+#ifndef SCH_FIBRE_H
+#define SCH_FIBRE_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Model    A fibre runs `body` over and over: body(arg) is called when it is switched to for the
+ *          first time, and again each time after it has returned or was unwound. Between two bodies
+ *          the fibre calls `ended`, which switches away.
+ * Why      Threads that hand a baton on need a system call and the kernel's scheduler for each
+ *          switch, and a thread that has died is hard to start anew. Here a switch costs a fraction
+ *          of a microsecond, and a death is a longjmp to the bottom of the stack.
+ * Safety   One thread. Sanitizers are told of each switch.
+ * Failure  No memory for a stack: abort.
+ */
+struct sch_fibre;
+
+/* Makes one that has not run yet; it is never given back. */
+struct sch_fibre *sch_fibre_make(void (*body)(void *), void (*ended)(void *), void *arg);
+
+/* The fibre of the thread's own stack. */
+struct sch_fibre *sch_fibre_main(void);
+
+/* Leaves the running fibre for another; returns when somebody switches back. */
+void sch_fibre_switch(struct sch_fibre *from, struct sch_fibre *to);
+
+/* Ends the body of the running fibre, which is not main: everything that it called is gone. */
+_Noreturn void sch_fibre_unwind(struct sch_fibre *running);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

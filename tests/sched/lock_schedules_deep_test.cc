@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* As lock_schedules_test, with bounds that take minutes. */
+#include "tests/sched/lock_programs.h"
+
+namespace {
+
+using namespace slm_test;
+
+TEST(LockSchedulesDeep, TwoActorsKeepEveryLawWithFivePreemptionsAndTwoDeaths)
+{
+    expect_lawful({"LU|LU", "LRU|tU", "LU|fTRU"}, SLM_LOCK_ROBUST, 5, 2);
+}
+
+TEST(LockSchedulesDeep, ThreeActorsKeepEveryLawWithThreePreemptionsAndADeath)
+{
+    expect_lawful({"LU|LU|LU", "LRU|tU|LRU", "LU|tU|F", "LRU|TRU|f"}, SLM_LOCK_ROBUST, 3, 1);
+}
+
+TEST(LockSchedulesDeep, FourActorsKeepEveryLawWithTwoPreemptionsAndADeath)
+{
+    expect_lawful({"LU|LU|LU|LU", "LU|tU|LU|F"}, SLM_LOCK_ROBUST, 2, 1);
+}
+
+} // namespace

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every schedule of small programs keeps every law of the lock (lock_world.h lists them). */
+#include "tests/sched/lock_programs.h"
+
+namespace {
+
+using namespace slm_test;
+
+const std::vector<const char *> pairs = {
+    "LU|LU",   "LRU|LRU", "LULU|LU", "LU|TU",    "TU|TU",   "LU|tU",      "tU|tU",
+    "LRU|tRU", "LU|F",    "LRU|f",   "LRU|FLRU", "LLU|UtR", "LRULU|fTRU", "LU|FfFf",
+};
+
+const std::vector<const char *> triples = {
+    "LU|LU|LU", "LRU|LRU|LRU", "LU|tU|LU", "LU|tU|tU", "LU|TU|LRU",
+    "LU|LU|F",  "LRU|TRU|f",   "LU|tRU|F", "LU|F|F",   "TU|TU|TU",
+};
+
+TEST(LockSchedules, TwoActorsKeepEveryLawWithThreePreemptionsAndADeathAnywhere)
+{
+    expect_lawful(pairs, SLM_LOCK_ROBUST, 3, 1);
+}
+
+TEST(LockSchedules, TwoActorsKeepEveryLawIfBothMayDie)
+{
+    expect_lawful(pairs, SLM_LOCK_ROBUST, 2, 2);
+}
+
+TEST(LockSchedules, ThreeActorsKeepEveryLawWithTwoPreemptions)
+{
+    expect_lawful(triples, SLM_LOCK_ROBUST, 2, 0);
+}
+
+TEST(LockSchedules, ThreeActorsKeepEveryLawWithTwoPreemptionsAndADeathAnywhere)
+{
+    expect_lawful(triples, SLM_LOCK_ROBUST, 2, 1);
+}
+
+TEST(LockSchedules, NginxsKindKeepsEveryLawIfTheDeadAreReaped)
+{
+    expect_lawful(pairs, SLM_LOCK_SPIN_SEM, 2, 1);
+    expect_lawful(triples, SLM_LOCK_SPIN_SEM, 2, 1);
+}
+
+/* The limits of what was exhausted are those of the programs: in them every point is reached. */
+TEST(LockSchedules, AnotherTurnOfTheSameSearchFindsTheSameNumber)
+{
+    sch_lock_program program = {"LRU|tU|LU", SLM_LOCK_ROBUST, 2, 1, true};
+    sch_search search = sch_lock_search(&program);
+    sch_found once = sch_explore(&search);
+    sch_found twice = sch_explore(&search);
+    EXPECT_EQ(once.n_runs, twice.n_runs);
+    EXPECT_EQ(once.n_steps, twice.n_steps);
+}
+
+} // namespace

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sched/lock_world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocator/lock_priv.h"
+
+#define STEPS_MAX  600u
+#define TIMEOUT_MS 15u
+
+/* What the lock was at some time during a call. */
+#define SAW_FREE  1u
+#define SAW_DEAD  2u
+#define SAW_MINE  4u
+#define SAW_OTHER 8u  /* alive */
+#define SAW_WRONG 16u /* owned, and not by whom force_unlock was told */
+
+struct caller {
+    const char *program; /* up to | or the end */
+    unsigned saw;
+    bool is_calling;
+    bool owes_a_wake;    /* was woken, and has not come to anything yet */
+    uint64_t identity;   /* that it forces; 0: any */
+    uint64_t started_ms; /* of its call */
+};
+
+static struct {
+    struct sch_lock_program program;
+    struct slm_lock *lock;
+    struct slm_lock_state state __attribute__((aligned(SLM_LOCK_BYTES)));
+    struct caller callers[SCH_ACTORS_MAX];
+    unsigned n_actors;
+    unsigned holder; /* alive or dead; SCH_NOBODY */
+    bool repair_is_due;
+    bool promise_died;
+    unsigned n_owners_died;
+    unsigned n_calls;
+} world;
+
+/* --- What is seen --- */
+
+static uint64_t word_now(void)
+{
+    return __atomic_load_n(&world.state.word, __ATOMIC_RELAXED);
+}
+
+static unsigned sight(unsigned caller, uint64_t word)
+{
+    uint64_t owner = slm_lock_owner_in(word);
+    uint64_t wanted = world.callers[caller].identity;
+    if (owner == 0) {
+        return SAW_FREE;
+    }
+    unsigned wrong = wanted != 0 && wanted != owner ? SAW_WRONG : 0;
+    if (owner == sch_identity(caller)) {
+        return wrong | SAW_MINE;
+    }
+    return wrong | (sch_is_dead(sch_actor_of(owner)) ? SAW_DEAD : SAW_OTHER);
+}
+
+static void look_around(void)
+{
+    uint64_t word = word_now();
+    for (unsigned i = 0; i < world.n_actors; i++) {
+        if (world.callers[i].is_calling) {
+            world.callers[i].saw |= sight(i, word);
+        }
+    }
+}
+
+/* --- Laws of each moment --- */
+
+static bool stands_before_a_wake(unsigned actor)
+{
+    const char *point = sch_point(actor);
+    return strcmp(point, "unlock: wake") == 0 || strcmp(point, "force: wake all") == 0 ||
+           strcmp(point, "lock: pass the wake on") == 0;
+}
+
+static bool promises_a_wake(unsigned actor)
+{
+    const struct caller *caller = &world.callers[actor];
+    return caller->is_calling && (caller->owes_a_wake || stands_before_a_wake(actor));
+}
+
+static void judge_word(uint64_t word)
+{
+    uint64_t owner = slm_lock_owner_in(word);
+    if (world.holder != SCH_NOBODY && !sch_is_dead(world.holder) &&
+        owner != sch_identity(world.holder)) {
+        sch_fail("M2: who holds the lock is the owner in the word");
+    }
+    bool is_marked = (word & SLM_LOCK_REPAIR) != 0 || sch_is_dead(sch_actor_of(owner));
+    if (is_marked != world.repair_is_due) {
+        sch_fail("R2: the word says that repair is due if and only if it is");
+    }
+    if (owner == 0 && (word & SLM_LOCK_WAITERS) != 0) {
+        sch_fail("W1: a free word has no mark of waiters");
+    }
+}
+
+static void judge_sleepers(uint64_t word)
+{
+    bool is_promised = (word & SLM_LOCK_WAITERS) != 0 || world.promise_died;
+    bool sleeps = false;
+    for (unsigned i = 0; i < world.n_actors; i++) {
+        sleeps = sleeps || sch_is_asleep(i);
+        is_promised = is_promised || promises_a_wake(i);
+    }
+    if (sleeps && !is_promised) {
+        sch_fail("W2: who sleeps is promised a wake");
+    }
+}
+
+static void each_step(void *unused)
+{
+    (void)unused;
+    unsigned self = sch_self();
+    uint64_t word = word_now();
+    if (strcmp(sch_point(self), "system: awake") == 0) {
+        world.callers[self].owes_a_wake = true;
+    } else if (strcmp(sch_point(self), "lock: sleep") == 0) {
+        world.callers[self].owes_a_wake = false;
+    }
+    look_around();
+    judge_word(word);
+    judge_sleepers(word);
+}
+
+static void died(void *unused, unsigned actor)
+{
+    (void)unused;
+    if (slm_lock_owner_in(word_now()) == sch_identity(actor)) {
+        world.repair_is_due = true;
+        world.n_owners_died++;
+    }
+    world.promise_died = world.promise_died || promises_a_wake(actor);
+    world.callers[actor].is_calling = false;
+    look_around();
+}
+
+/* What a parent does that reaps its dead children. */
+static void reap(void)
+{
+    if (slm_lock_force_unlock(world.lock, 0) != SLM_OK) {
+        sch_fail("S9: a dead one's lock is freed");
+    }
+}
+
+static void stuck(void *unused)
+{
+    (void)unused;
+    uint64_t owner = slm_lock_owner_in(word_now());
+    if (owner == 0 && !world.promise_died) {
+        sch_fail("W3: nobody sleeps by a free lock");
+    } else if (owner != 0 && !sch_is_dead(sch_actor_of(owner))) {
+        sch_fail("E1: nobody sleeps while its owner is done");
+    } else if (owner != 0 && world.program.kind == SLM_LOCK_SPIN_SEM) {
+        reap();
+    }
+}
+
+/* --- Calls --- */
+
+static void begin_call(unsigned self, uint64_t identity)
+{
+    struct caller *caller = &world.callers[self];
+    caller->identity = identity;
+    caller->started_ms = sch_now_ms();
+    caller->owes_a_wake = false;
+    caller->is_calling = true;
+    caller->saw = sight(self, word_now());
+    world.n_calls++;
+}
+
+/* Answers what was seen. */
+static unsigned end_call(unsigned self)
+{
+    look_around();
+    world.callers[self].is_calling = false;
+    return world.callers[self].saw;
+}
+
+static void judge_taking(unsigned self, enum slm_status status)
+{
+    if (world.holder != SCH_NOBODY && !sch_is_dead(world.holder)) {
+        sch_fail("M1: who gets the lock gets it from nobody");
+    }
+    if ((status == SLM_OWNER_DIED) != world.repair_is_due) {
+        sch_fail("R1: death is told if and only if repair is due");
+    }
+    world.holder = self;
+}
+
+static void judge_refusal(char call, unsigned saw, unsigned self)
+{
+    unsigned reasons = SAW_OTHER | (world.program.kind == SLM_LOCK_SPIN_SEM ? SAW_DEAD : 0u);
+    if (call == 'L') {
+        sch_fail("S1: lock does not give up");
+    } else if ((saw & reasons) == 0) {
+        sch_fail("S2: a lock that is refused was held");
+    } else if (call == 't' && sch_now_ms() < world.callers[self].started_ms + TIMEOUT_MS) {
+        sch_fail("S3: nobody is timed out before time");
+    }
+}
+
+static void take(unsigned self, char call)
+{
+    bool was_mine = world.holder == self;
+    begin_call(self, 0);
+    enum slm_status status = call == 'L'   ? slm_lock_lock(world.lock)
+                             : call == 'T' ? slm_lock_try(world.lock)
+                                           : slm_lock_timed(world.lock, TIMEOUT_MS);
+    unsigned saw = end_call(self);
+    if (was_mine != (status == SLM_E_HELD)) {
+        sch_fail("S4: a lock is held twice if and only if it is");
+    } else if (status == SLM_OK || status == SLM_OWNER_DIED) {
+        judge_taking(self, status);
+    } else if (status == (call == 'T' ? SLM_E_LOCKED : SLM_E_TIMEOUT)) {
+        judge_refusal(call, saw, self);
+    } else if (status != SLM_E_HELD) {
+        sch_fail("S5: no other status is answered");
+    }
+}
+
+static void give(unsigned self)
+{
+    bool was_mine = world.holder == self;
+    if (was_mine) {
+        world.holder = SCH_NOBODY;
+    }
+    begin_call(self, 0);
+    enum slm_status status = slm_lock_unlock(world.lock);
+    (void)end_call(self);
+    if (status != (was_mine ? SLM_OK : SLM_E_OWNER)) {
+        sch_fail("S6: who holds the lock can give it back, and nobody else");
+    }
+}
+
+static void repair(unsigned self)
+{
+    bool was_mine = world.holder == self;
+    begin_call(self, 0);
+    enum slm_status status = slm_lock_mark_repaired(world.lock);
+    (void)end_call(self);
+    if (status != (was_mine ? SLM_OK : SLM_E_OWNER)) {
+        sch_fail("S7: who holds the lock can drop the mark, and nobody else");
+    }
+    if (was_mine) {
+        world.repair_is_due = false;
+    }
+}
+
+static void force(unsigned self, bool looks)
+{
+    struct slm_lock_owner owner = {0};
+    if (looks) {
+        slm_lock_look(world.lock, &owner);
+    }
+    begin_call(self, owner.identity);
+    enum slm_status status = slm_lock_force_unlock(world.lock, owner.identity);
+    unsigned saw = end_call(self);
+    unsigned reasons = status == SLM_OK ? SAW_FREE | SAW_DEAD : SAW_MINE | SAW_OTHER | SAW_WRONG;
+    if ((status != SLM_OK && status != SLM_E_OWNER) || (saw & reasons) == 0) {
+        sch_fail("S8: force_unlock says what it found");
+    }
+}
+
+static void call(unsigned self, char letter)
+{
+    switch (letter) {
+    case 'U':
+        give(self);
+        break;
+    case 'R':
+        repair(self);
+        break;
+    case 'F':
+    case 'f':
+        force(self, letter == 'f');
+        break;
+    case 'L':
+    case 'T':
+    case 't':
+        take(self, letter);
+        break;
+    default:
+        fprintf(stderr, "no such call: %c\n", letter);
+        abort();
+    }
+}
+
+static void act(void *unused, unsigned self)
+{
+    (void)unused;
+    for (const char *at = world.callers[self].program; *at != '\0' && *at != '|'; at++) {
+        call(self, *at);
+    }
+    if (world.holder == self) {
+        give(self);
+    }
+}
+
+/* --- Before and after --- */
+
+static void begin(void *unused)
+{
+    (void)unused;
+    memset(&world.state, 0, sizeof world.state);
+    world.state.kind = (uint32_t)world.program.kind;
+    world.holder = SCH_NOBODY;
+    world.repair_is_due = false;
+    world.promise_died = false;
+    world.n_owners_died = 0;
+    world.n_calls = 0;
+    const char *at = world.program.text;
+    for (unsigned i = 0; i < world.n_actors; i++) {
+        world.callers[i] = (struct caller){.program = at};
+        at += strcspn(at, "|") + 1;
+    }
+}
+
+static void end(void *unused)
+{
+    (void)unused;
+    if (world.program.kind == SLM_LOCK_SPIN_SEM) {
+        reap();
+    }
+    enum slm_status status = slm_lock_try(world.lock);
+    if (status != (world.repair_is_due ? SLM_OWNER_DIED : SLM_OK)) {
+        sch_fail("R1: afterwards death is told if and only if repair is due");
+    }
+    if (world.state.n_deaths != world.n_owners_died) {
+        sch_fail("N1: deaths found are deaths that happened");
+    }
+    if (slm_lock_mark_repaired(world.lock) != SLM_OK || slm_lock_unlock(world.lock) != SLM_OK ||
+        word_now() != 0) {
+        sch_fail("E2: afterwards the lock is free");
+    }
+}
+
+unsigned sch_lock_n_calls(void)
+{
+    return world.n_calls;
+}
+
+static void attach(const struct sch_lock_program *program)
+{
+    struct slm_lock_options options = {.kind = program->kind, .spins = 1};
+    slm_lock_detach(world.lock);
+    if (slm_lock_init(&world.state, program->kind) != SLM_OK ||
+        slm_lock_attach(&world.lock, &world.state, &options, NULL) != SLM_OK) {
+        fprintf(stderr, "no lock\n");
+        abort();
+    }
+    world.lock->spins = 0; /* on any machine: what a pause lets pass is the scheduler's choice */
+}
+
+struct sch_search sch_lock_search(const struct sch_lock_program *program)
+{
+    attach(program);
+    world.program = *program;
+    world.n_actors = 1;
+    for (const char *at = program->text; *at != '\0'; at++) {
+        world.n_actors += *at == '|';
+    }
+    return (struct sch_search){
+        .run =
+            {
+                .n_actors = world.n_actors,
+                .limits = {program->n_preemptions, program->n_deaths, STEPS_MAX,
+                           program->early_timers},
+                .body = act,
+                .each_step = each_step,
+                .died = died,
+                .stuck = stuck,
+            },
+        .begin = begin,
+        .end = end,
+    };
+}

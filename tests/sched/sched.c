@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sched/sched.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "allocator/lock_priv.h"
+#include "tests/sched/fibre.h"
+
+#define STEPS_KEPT  4096u
+#define CHOICES_MAX 16u
+
+enum actor_state { READY, ASLEEP, DONE, DEAD };
+
+struct actor {
+    struct sch_fibre *fibre;
+    enum actor_state state;
+    bool is_parked; /* in the middle of its body */
+    const char *point;
+    const uint32_t *sleeps_on;
+    uint64_t deadline_ms;
+};
+
+enum what { GOES_ON, PREEMPTED_BY, DIES, IS_KILLED, TIMER_OF, RUNS_NEXT, TIME_PASSES };
+
+struct choice {
+    enum what what;
+    unsigned actor;
+};
+
+struct step {
+    struct choice choice;
+    unsigned actor; /* who was asked */
+    const char *point;
+};
+
+/* All of a run. There is one thread, and the library's hooks take no argument. */
+static struct {
+    const struct sch_run *run;
+    struct actor actors[SCH_ACTORS_MAX];
+    struct sch_outcome outcome;
+    unsigned current;
+    uint64_t now_ms;
+    bool is_unwinding;
+    unsigned n_kept;
+    struct step kept[STEPS_KEPT];
+} now = {.current = SCH_NOBODY};
+
+/* --- Who is who --- */
+
+unsigned sch_self(void)
+{
+    return now.current;
+}
+
+uint64_t sch_identity(unsigned actor)
+{
+    uint64_t number = actor == SCH_NOBODY ? SCH_ACTORS_MAX : actor;
+    return (number + 11) << 32 | (number + 101);
+}
+
+unsigned sch_actor_of(uint64_t identity)
+{
+    for (unsigned i = 0; i < SCH_ACTORS_MAX; i++) {
+        if (sch_identity(i) == identity) {
+            return i;
+        }
+    }
+    return SCH_NOBODY;
+}
+
+bool sch_is_dead(unsigned actor)
+{
+    return actor < SCH_ACTORS_MAX && now.actors[actor].state == DEAD;
+}
+
+bool sch_is_asleep(unsigned actor)
+{
+    return now.actors[actor].state == ASLEEP;
+}
+
+const char *sch_point(unsigned actor)
+{
+    return now.actors[actor].point;
+}
+
+uint64_t sch_now_ms(void)
+{
+    return now.now_ms;
+}
+
+/* --- Switching --- */
+
+static struct sch_fibre *fibre_of(unsigned actor)
+{
+    return actor == SCH_NOBODY ? sch_fibre_main() : now.actors[actor].fibre;
+}
+
+/* Comes back when somebody chooses the caller again, or when its body has to end. */
+static void switch_to(unsigned next)
+{
+    unsigned self = now.current;
+    if (next == self) {
+        return;
+    }
+    now.outcome.n_switches++;
+    now.current = next;
+    slm_lock_set_self(sch_identity(next));
+    sch_fibre_switch(fibre_of(self), fibre_of(next));
+    if (self != SCH_NOBODY && now.is_unwinding && now.actors[self].is_parked) {
+        sch_fibre_unwind(now.actors[self].fibre);
+    }
+}
+
+void sch_fail(const char *law)
+{
+    if (now.outcome.broken == NULL) {
+        now.outcome.broken = law;
+    }
+    if (now.run != NULL && now.current != SCH_NOBODY) {
+        switch_to(SCH_NOBODY);
+    }
+}
+
+const char *sch_broken(void)
+{
+    return now.outcome.broken;
+}
+
+/* --- Choices --- */
+
+static void keep(struct choice choice)
+{
+    const char *point = now.current == SCH_NOBODY ? "outside" : now.actors[now.current].point;
+    if (now.n_kept < STEPS_KEPT) {
+        now.kept[now.n_kept++] = (struct step){choice, now.current, point};
+    }
+}
+
+static struct choice choose(const struct choice *choices, unsigned n)
+{
+    unsigned answer = n == 1 ? 0 : now.run->choose(now.run->chooser, n);
+    keep(choices[answer]);
+    return choices[answer];
+}
+
+static bool may_preempt(void)
+{
+    return now.outcome.n_preemptions < now.run->limits.n_preemptions;
+}
+
+static bool may_die(void)
+{
+    return now.outcome.n_deaths < now.run->limits.n_deaths;
+}
+
+static unsigned add_ready(struct choice *choices, enum what what, unsigned but)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < now.run->n_actors; i++) {
+        if (i != but && now.actors[i].state == READY) {
+            choices[n++] = (struct choice){what, i};
+        }
+    }
+    return n;
+}
+
+static unsigned add_timers(struct choice *choices)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < now.run->n_actors; i++) {
+        if (now.actors[i].state == ASLEEP) {
+            choices[n++] = (struct choice){TIMER_OF, i};
+        }
+    }
+    return n;
+}
+
+static void pass_time_until(uint64_t then_ms)
+{
+    now.now_ms = then_ms > now.now_ms ? then_ms : now.now_ms;
+    for (unsigned i = 0; i < now.run->n_actors; i++) {
+        struct actor *actor = &now.actors[i];
+        if (actor->state == ASLEEP && actor->deadline_ms <= now.now_ms) {
+            actor->state = READY;
+        }
+    }
+}
+
+static void let_die(unsigned actor)
+{
+    now.actors[actor].state = DEAD;
+    now.outcome.n_deaths++;
+    now.run->died(now.run->world, actor);
+}
+
+static void preempt(struct choice choice)
+{
+    now.outcome.n_preemptions++;
+    if (choice.what == TIMER_OF) {
+        pass_time_until(now.actors[choice.actor].deadline_ms);
+    }
+    switch_to(choice.actor);
+}
+
+/* Time until the first sleeper's bound. False: nobody sleeps. */
+static bool pass_time(void)
+{
+    uint64_t first_ms = UINT64_MAX;
+    for (unsigned i = 0; i < now.run->n_actors; i++) {
+        if (now.actors[i].state == ASLEEP && now.actors[i].deadline_ms < first_ms) {
+            first_ms = now.actors[i].deadline_ms;
+        }
+    }
+    if (first_ms == UINT64_MAX) {
+        return false;
+    }
+    pass_time_until(first_ms);
+    keep((struct choice){TIME_PASSES, 0});
+    return true;
+}
+
+/* The library may be called by who is called here; it is nobody's call then. */
+static void tell_stuck(void)
+{
+    unsigned self = now.current;
+    now.current = SCH_NOBODY;
+    slm_lock_set_self(sch_identity(SCH_NOBODY));
+    now.run->stuck(now.run->world);
+    now.current = self;
+    slm_lock_set_self(sch_identity(self));
+    if (now.outcome.broken != NULL) {
+        switch_to(SCH_NOBODY);
+    }
+}
+
+static void count_step(void)
+{
+    if (++now.outcome.n_steps > now.run->limits.n_steps) {
+        sch_fail("everybody ends");
+    }
+}
+
+/* Nobody can run. Who sleeps wakes up when the judge of this wakes it, or at the first bound. */
+static unsigned await_somebody(struct choice *choices)
+{
+    if (add_timers(choices) == 0) {
+        return 0;
+    }
+    count_step();
+    tell_stuck();
+    unsigned n = add_ready(choices, RUNS_NEXT, SCH_NOBODY);
+    return n != 0 || !pass_time() ? n : add_ready(choices, RUNS_NEXT, SCH_NOBODY);
+}
+
+/* The running actor cannot go on, or there is none. Returns when it is chosen again. */
+static void leave(void)
+{
+    struct choice choices[CHOICES_MAX];
+    unsigned n = add_ready(choices, RUNS_NEXT, SCH_NOBODY);
+    if (n == 0) {
+        n = await_somebody(choices);
+    } else if (now.run->limits.early_timers && may_preempt()) {
+        n += add_timers(choices + n);
+    }
+    if (n == 0) {
+        switch_to(SCH_NOBODY);
+        return;
+    }
+    struct choice choice = choose(choices, n);
+    if (choice.what == TIMER_OF) {
+        preempt(choice);
+    } else {
+        switch_to(choice.actor);
+    }
+}
+
+static unsigned add_choices(struct choice *choices)
+{
+    unsigned n = 0;
+    choices[n++] = (struct choice){GOES_ON, now.current};
+    if (may_die()) {
+        choices[n++] = (struct choice){DIES, now.current};
+    }
+    if (may_preempt()) {
+        n += add_ready(choices + n, PREEMPTED_BY, now.current);
+        n += now.run->limits.early_timers ? add_timers(choices + n) : 0;
+    }
+    return n;
+}
+
+void sch_yield(const char *point)
+{
+    if (now.current == SCH_NOBODY || now.run == NULL) {
+        return;
+    }
+    struct actor *self = &now.actors[now.current];
+    self->point = point;
+    count_step();
+    if (now.run->each_step != NULL) {
+        now.run->each_step(now.run->world);
+    }
+    struct choice choices[CHOICES_MAX];
+    struct choice choice = choose(choices, add_choices(choices));
+    if (choice.what == DIES) {
+        let_die(now.current);
+        sch_fibre_unwind(self->fibre);
+    } else if (choice.what != GOES_ON) {
+        preempt(choice);
+    }
+}
+
+/* --- The simulated system --- */
+
+static bool is_alive(uint64_t identity)
+{
+    sch_yield("system: does it live");
+    unsigned actor = sch_actor_of(identity);
+    if (actor == SCH_NOBODY) {
+        return identity == sch_identity(SCH_NOBODY);
+    }
+    if (now.current != SCH_NOBODY && actor != now.current && !sch_is_dead(actor) && may_die()) {
+        struct choice choices[] = {{GOES_ON, now.current}, {IS_KILLED, actor}};
+        if (choose(choices, 2).what == IS_KILLED) {
+            let_die(actor);
+        }
+    }
+    return !sch_is_dead(actor);
+}
+
+static void wait(uint32_t *half, uint32_t value, unsigned timeout_ms)
+{
+    if (now.current == SCH_NOBODY) {
+        sch_fail("nobody waits outside of the actors");
+        return;
+    }
+    if (__atomic_load_n(half, __ATOMIC_RELAXED) != value) {
+        return;
+    }
+    struct actor *self = &now.actors[now.current];
+    self->state = ASLEEP;
+    self->sleeps_on = half;
+    self->deadline_ms = now.now_ms + timeout_ms;
+    leave();
+    sch_yield("system: awake");
+}
+
+static unsigned add_sleepers(struct choice *choices, const uint32_t *half)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < now.run->n_actors; i++) {
+        if (now.actors[i].state == ASLEEP && now.actors[i].sleeps_on == half) {
+            choices[n++] = (struct choice){RUNS_NEXT, i};
+        }
+    }
+    return n;
+}
+
+static void wake(uint32_t *half, int n_most)
+{
+    struct choice choices[CHOICES_MAX];
+    unsigned n;
+    while (now.run != NULL && n_most-- > 0 && (n = add_sleepers(choices, half)) != 0) {
+        unsigned answer = n == 1 || n_most > 0 ? 0 : now.run->choose(now.run->chooser, n);
+        now.actors[choices[answer].actor].state = READY;
+    }
+}
+
+static void pause_briefly(unsigned n)
+{
+    (void)n;
+}
+
+static void put_system(void)
+{
+    slm_lock_system = (struct slm_lock_system){
+        .is_alive = is_alive,
+        .wait = wait,
+        .wake = wake,
+        .now_ms = sch_now_ms,
+        .pause = pause_briefly,
+    };
+    slm_yield_hook = sch_yield;
+    slm_lock_set_self(sch_identity(SCH_NOBODY));
+}
+
+/* --- A run --- */
+
+static void act(void *arg)
+{
+    struct actor *self = arg;
+    self->is_parked = true;
+    now.run->body(now.run->world, (unsigned)(self - now.actors));
+    self->state = DONE;
+}
+
+/* Its body has returned, or was unwound: because it died, or because the run is over. */
+static void end_act(void *arg)
+{
+    struct actor *self = arg;
+    self->is_parked = false;
+    if (now.is_unwinding) {
+        switch_to(SCH_NOBODY);
+    } else {
+        leave();
+    }
+}
+
+/* Dead ones that were killed while they did not run, and all of a run that a broken law ended. */
+static void unwind_all(void)
+{
+    now.is_unwinding = true;
+    for (unsigned i = 0; i < now.run->n_actors; i++) {
+        if (now.actors[i].is_parked) {
+            switch_to(i);
+        }
+    }
+    now.is_unwinding = false;
+}
+
+static void begin(const struct sch_run *run)
+{
+    put_system();
+    memset(&now.outcome, 0, sizeof now.outcome);
+    now.run = run;
+    now.now_ms = 1000;
+    now.n_kept = 0;
+    for (unsigned i = 0; i < run->n_actors; i++) {
+        struct actor *actor = &now.actors[i];
+        if (actor->fibre == NULL) {
+            actor->fibre = sch_fibre_make(act, end_act, actor);
+        }
+        actor->state = READY;
+        actor->point = "begin";
+    }
+}
+
+struct sch_outcome sch_play(const struct sch_run *run)
+{
+    begin(run);
+    leave();
+    unwind_all();
+    now.run = NULL;
+    return now.outcome;
+}
+
+void sch_print_steps(void)
+{
+    static const char *const texts[] = {
+        [GOES_ON] = "goes on",
+        [PREEMPTED_BY] = "is preempted by",
+        [DIES] = "dies",
+        [IS_KILLED] = "sees the death of",
+        [TIMER_OF] = "time ends for",
+        [RUNS_NEXT] = "leaves to",
+        [TIME_PASSES] = "time passes",
+    };
+    for (unsigned i = 0; i < now.n_kept; i++) {
+        const struct step *step = &now.kept[i];
+        if (step->actor == SCH_NOBODY) {
+            printf("  -  ");
+        } else {
+            printf("  %c  ", 'A' + (char)step->actor);
+        }
+        printf("%-36s %s", step->point, texts[step->choice.what]);
+        bool names = step->choice.what != GOES_ON && step->choice.what != DIES;
+        printf(names ? " %c\n" : "\n", 'A' + (char)step->choice.actor);
+    }
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A deterministic scheduler: actors run one at a time, from yield point to yield point. */
+#ifndef SCH_SCHED_H
+#define SCH_SCHED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Model    Actors stand for threads of different processes. One runs; at each SLM_YIELD of the
+ *          library it may go on, be preempted by another, or die there. An actor that sleeps or is
+ *          done leaves the choice of the next to the scheduler. Every choice is asked of
+ *          run->choose, and nothing else decides anything: a schedule is the list of the answers,
+ *          and the same answers give the same run.
+ * System   sch_play puts a simulated one under the library's locks: who lives, sleeping, waking, the
+ *          clock. Which of several sleepers a wake reaches is a choice. Time stands still while
+ *          anybody can run, unless a timer that ends early is chosen, which counts as preemption.
+ * Deaths   At its own yield point; and, of an actor that does not run, when somebody asks whether
+ *          it lives. No other moment could be told from one of these.
+ * Safety   One thread; one run at a time. Actors' bodies are C: a death runs no destructor.
+ * Cost     About a microsecond a switch; a choice, and what each_step costs, at each yield point.
+ * Source   Musuvathi and Qadeer, "Iterative Context Bounding for Systematic Testing of
+ *          Multithreaded Programs", PLDI 2007: only switches away from an actor that could go on
+ *          count, and few of those find most bugs.
+ */
+#define SCH_ACTORS_MAX 4u
+#define SCH_NOBODY     UINT32_MAX
+
+struct sch_limits {
+    unsigned n_preemptions; /* early timers included */
+    unsigned n_deaths;
+    unsigned n_steps; /* yield points of one run; more of them are a broken law */
+    bool early_timers;
+};
+
+struct sch_run {
+    unsigned n_actors;
+    struct sch_limits limits;
+    void *world;
+    /* What an actor does; its actor is sch_self(). */
+    void (*body)(void *world, unsigned actor);
+    /* At each yield point, before the choice. May be NULL. */
+    void (*each_step)(void *world);
+    /* An actor is dead from now on. */
+    void (*died)(void *world, unsigned actor);
+    /* Nobody can run, and somebody sleeps: time is about to pass. Calls of the library that are
+     * made here are made by nobody, and do not yield. */
+    void (*stuck)(void *world);
+    /* An answer below n, which is at least 2. */
+    unsigned (*choose)(void *chooser, unsigned n);
+    void *chooser;
+};
+
+/* What one run was. Valid until the next. */
+struct sch_outcome {
+    const char *broken; /* the law, or NULL */
+    unsigned n_steps;
+    unsigned n_switches;
+    unsigned n_preemptions;
+    unsigned n_deaths;
+};
+
+/* Runs the actors until each is done or dead, or a law is broken. */
+struct sch_outcome sch_play(const struct sch_run *run);
+
+/* --- For bodies and judges --- */
+
+/* The running actor; SCH_NOBODY outside of them. */
+unsigned sch_self(void);
+/* Who that is for the library; SCH_NOBODY: the one outside. */
+uint64_t sch_identity(unsigned actor);
+/* SCH_NOBODY: none of the actors. */
+unsigned sch_actor_of(uint64_t identity);
+bool sch_is_dead(unsigned actor);
+/* It sleeps, and nobody has woken it. */
+bool sch_is_asleep(unsigned actor);
+/* The yield point at which it stands or died. */
+const char *sch_point(unsigned actor);
+uint64_t sch_now_ms(void);
+/* A yield point of the program's own. */
+void sch_yield(const char *point);
+/* A law is broken: ends the run, if it is an actor who finds out. The first one is kept. */
+void sch_fail(const char *law);
+/* The law that the last run, or who judged it afterwards, broke; NULL: none. */
+const char *sch_broken(void);
+/* Prints the last run, step by step, to standard output. */
+void sch_print_steps(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

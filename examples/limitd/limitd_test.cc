@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* limitd: its answers, its clients, its workers' deaths, reloads, upgrades, its end. */
+#include <array>
+#include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <functional>
+#include <gtest/gtest.h>
+#include <memory>
+#include <string>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <vector>
+
+#include "examples/limitd/load_client.h"
+#include "examples/limitd/rig.h"
+
+namespace {
+
+constexpr int kWaitMs = 30000; /* for a line that comes: a limit for what hangs, not a pause */
+const char *const kProgram = "examples/limitd/limitd";
+const char *const kLines = "workers 3\nconnections 5\nrate 1\nburst 2\ndrain 1\n"
+                           "zone session_cache 1m 16m\n";
+
+/* A connection. */
+class Link {
+  public:
+    explicit Link(const limitd_rig &rig) : link_(new limitd_link)
+    {
+        limitd_link_init(link_.get(), rig.socket);
+    }
+    ~Link()
+    {
+        limitd_link_fini(link_.get());
+    }
+    Link(const Link &) = delete;
+    Link &operator=(const Link &) = delete;
+    std::string ask(const std::string &line)
+    {
+        const char *answer = limitd_link_ask(link_.get(), line.c_str());
+        return answer == nullptr ? "(gone)" : answer;
+    }
+    /* Asked until somebody answers: workers may be dying. */
+    std::string must_ask(const std::string &line)
+    {
+        std::string answer;
+        while ((answer = ask(line)) == "(gone)" && link_->n_hung == 0) {
+        }
+        return answer;
+    }
+    void send(const std::string &bytes)
+    {
+        EXPECT_TRUE(limitd_link_send(link_.get(), bytes.data(), bytes.size()));
+    }
+    std::string line()
+    {
+        const char *answer = limitd_link_line(link_.get());
+        return answer == nullptr ? "(gone)" : answer;
+    }
+    bool begins(const std::string &line, const std::string &with)
+    {
+        std::string answer = ask(line);
+        return answer.compare(0, with.size(), with) == 0;
+    }
+
+  private:
+    std::unique_ptr<limitd_link> link_;
+};
+
+/* STATS' figure of that name, as text. */
+std::string figure(const std::string &stats, const std::string &name)
+{
+    size_t at = stats.find(" " + name + "=");
+    if (at == std::string::npos) {
+        return "(none)";
+    }
+    at += name.size() + 2;
+    return stats.substr(at, stats.find(' ', at) - at);
+}
+
+class Limitd : public testing::Test {
+  protected:
+    void SetUp() override
+    {
+        ASSERT_TRUE(limitd_rig_init(&rig, kProgram));
+        ASSERT_TRUE(limitd_rig_configure(&rig, kLines));
+        ASSERT_TRUE(limitd_rig_start(&rig)) << rig.log;
+    }
+    void TearDown() override
+    {
+        if (rig.pid != 0) {
+            EXPECT_EQ(limitd_rig_fini(&rig), 0);
+        }
+    }
+    void tell(int signal, const char *awaited)
+    {
+        ASSERT_EQ(kill(rig.pid, signal), 0);
+        ASSERT_TRUE(limitd_rig_await(&rig, awaited, kWaitMs)) << rig.log;
+    }
+    void expect_whole()
+    {
+        Link link(rig);
+        EXPECT_EQ(link.must_ask("CHECK"), "OK");
+    }
+    limitd_rig rig = {};
+};
+
+TEST_F(Limitd, AnswersEachCommand)
+{
+    Link link(rig);
+    EXPECT_TRUE(link.begins("PING", "PONG "));
+    EXPECT_EQ(link.ask("REQ a"), "OK 0.000");
+    EXPECT_TRUE(link.begins("REQ a", "OK "));
+    EXPECT_EQ(link.ask("CONN+ a"), "OK 1");
+    EXPECT_EQ(link.ask("CONN+ a"), "OK 2");
+    EXPECT_EQ(link.ask("CONN- a"), "OK 1");
+    EXPECT_EQ(link.ask("CACHE a"), "MISS 1");
+    EXPECT_EQ(link.ask("CACHE a"), "HIT 2");
+    EXPECT_EQ(link.ask("GET a"), "NONE");
+    EXPECT_EQ(link.ask("PUT a 60 a value  with blanks "), "OK");
+    EXPECT_EQ(link.ask("GET a"), "VALUE a value  with blanks ");
+    EXPECT_EQ(link.ask("PUT a 60 "), "OK");
+    EXPECT_EQ(link.ask("GET a\r"), "VALUE ");
+    EXPECT_EQ(link.ask("DEL a"), "OK");
+    EXPECT_EQ(link.ask("DEL a"), "NONE");
+    EXPECT_EQ(link.ask("CHECK"), "OK");
+    EXPECT_EQ(figure(link.ask("STATS"), "limit_conn.n"), "1");
+    EXPECT_EQ(link.ask("QUIT"), "BYE");
+    EXPECT_EQ(link.line(), "(gone)");
+}
+
+TEST_F(Limitd, LimitsAcrossItsWorkers)
+{
+    unsigned n_passed = 0;
+    std::vector<std::unique_ptr<Link>> links;
+    for (unsigned i = 0; i < 12; i++) {
+        links.push_back(std::make_unique<Link>(rig));
+        EXPECT_TRUE(links.back()->begins("CONN+ key", i < 5 ? "OK" : "LIMITED 5"));
+        n_passed += links.back()->begins("REQ key", "OK") ? 1 : 0;
+    }
+    EXPECT_GE(n_passed, 3u);
+    EXPECT_LT(n_passed, 12u);
+}
+
+TEST_F(Limitd, AnswersWhatItDoesNotUnderstandAndGoesOn)
+{
+    Link link(rig);
+    ASSERT_EQ(link.ask("PUT a 60 kept"), "OK");
+    const std::string key(201, 'k');
+    for (const std::string &line :
+         {std::string(""), std::string(" "), std::string("req a"), std::string("REQ"),
+          std::string("REQ "), "REQ " + key, std::string("REQ a b"), std::string("GET a "),
+          std::string("PING x"), std::string("PUT a"), std::string("PUT a 60"),
+          std::string("PUT a 0 x"), std::string("PUT a -1 x"), std::string("PUT a 999999999 x"),
+          std::string("PUT a x y"), std::string("CONN- never"), std::string("\x01\xff\x7f")}) {
+        EXPECT_TRUE(link.begins(line, "ERR ")) << line;
+    }
+    EXPECT_EQ(link.ask("GET a"), "VALUE kept");
+    link.send(std::string("GET \0a\nPING\n", 12));
+    EXPECT_EQ(link.line(), "NONE") << "a zero byte is a byte of the key";
+    EXPECT_EQ(link.line().substr(0, 4), "PONG");
+    EXPECT_EQ(link.ask("CHECK"), "OK");
+}
+
+TEST_F(Limitd, BoundsLongLines)
+{
+    Link link(rig);
+    std::string value(16000, 'v');
+    EXPECT_EQ(link.ask("PUT a 60 " + value), "OK");
+    EXPECT_EQ(link.ask("GET a"), "VALUE " + value);
+    std::string longest = "PUT b 60 ";
+    longest += std::string(16384 - longest.size(), 'x');
+    EXPECT_EQ(link.ask(longest), "OK");
+    EXPECT_TRUE(link.begins(longest + "x", "ERR a line of more than"));
+    EXPECT_TRUE(link.begins(longest + longest + longest + longest, "ERR a line of more than"));
+    EXPECT_EQ(link.ask("GET b"), "VALUE " + longest.substr(9));
+    EXPECT_TRUE(link.begins("PING", "PONG "));
+}
+
+TEST_F(Limitd, AnswersManyLinesSentAtOnceInOrder)
+{
+    Link link(rig);
+    std::string lines;
+    for (unsigned i = 0; i < 500; i++) {
+        lines += "PUT k" + std::to_string(i) + " 60 v" + std::to_string(i) + "\nGET k" +
+                 std::to_string(i) + "\n";
+    }
+    link.send(lines);
+    for (unsigned i = 0; i < 500; i++) {
+        ASSERT_EQ(link.line(), "OK");
+        ASSERT_EQ(link.line(), "VALUE v" + std::to_string(i));
+    }
+}
+
+TEST_F(Limitd, OneThatSendsAndDoesNotReadKeepsNobodyWaiting)
+{
+    Link deaf(rig);
+    Link other(rig);
+    ASSERT_EQ(deaf.ask("PUT big 60 " + std::string(16000, 'v')), "OK");
+    for (unsigned i = 0; i < 60; i++) {
+        deaf.send("GET big\n");
+    }
+    for (unsigned i = 0; i < 50; i++) {
+        Link more(rig);
+        ASSERT_TRUE(more.begins("PING", "PONG "));
+    }
+    EXPECT_TRUE(other.begins("PING", "PONG "));
+    for (unsigned i = 0; i < 60; i++) {
+        ASSERT_EQ(deaf.line().size(), 16006u);
+    }
+}
+
+TEST_F(Limitd, ServesManyClientsAtOnce)
+{
+    std::vector<std::unique_ptr<Link>> links;
+    for (unsigned i = 0; i < 100; i++) {
+        links.push_back(std::make_unique<Link>(rig));
+        ASSERT_EQ(links.back()->ask("PUT k" + std::to_string(i) + " 60 " + std::to_string(i)),
+                  "OK");
+    }
+    for (unsigned i = 0; i < 100; i++) {
+        ASSERT_EQ(links[99 - i]->ask("GET k" + std::to_string(i)), "VALUE " + std::to_string(i));
+    }
+    EXPECT_EQ(figure(links[0]->ask("STATS"), "session_cache.n"), "100");
+}
+
+TEST_F(Limitd, WhatWasAnsweredStandsWhoeverIsKilled)
+{
+    Link link(rig);
+    for (unsigned i = 0; i < 60; i++) {
+        ASSERT_EQ(link.must_ask("PUT k" + std::to_string(i) + " 60 " + std::to_string(i)), "OK");
+        if (i % 3 == 0) {
+            ASSERT_GT(limitd_rig_kill_worker(&rig, 0), 0);
+            ASSERT_TRUE(limitd_rig_await(&rig, "was killed by signal 9", kWaitMs));
+        }
+    }
+    for (unsigned i = 0; i < 60; i++) {
+        ASSERT_EQ(link.must_ask("GET k" + std::to_string(i)), "VALUE " + std::to_string(i));
+    }
+    expect_whole();
+}
+
+TEST_F(Limitd, CountsOfAKilledWorkerComeBack)
+{
+    for (unsigned round = 0; round < 10; round++) {
+        std::vector<std::unique_ptr<Link>> links;
+        for (unsigned i = 0; i < 5; i++) {
+            links.push_back(std::make_unique<Link>(rig));
+            ASSERT_TRUE(links.back()->begins("CONN+ key", "OK"));
+        }
+        for (const auto &link : links) {
+            std::string pong = link->ask("PING");
+            if (pong != "(gone)") {
+                (void)kill(static_cast<pid_t>(std::stol(pong.substr(5))), SIGKILL);
+                ASSERT_TRUE(limitd_rig_await(&rig, "was killed by signal 9", kWaitMs));
+            }
+        }
+    }
+    Link link(rig);
+    for (unsigned i = 0; i < 5; i++) {
+        EXPECT_EQ(link.must_ask("CONN+ key").substr(0, 3), "OK ");
+    }
+    EXPECT_EQ(link.ask("CONN+ key"), "LIMITED 5");
+    expect_whole();
+}
+
+TEST_F(Limitd, CountsEndWithTheirConnection)
+{
+    {
+        Link link(rig);
+        for (unsigned i = 0; i < 5; i++) {
+            ASSERT_TRUE(link.begins("CONN+ key", "OK"));
+        }
+        EXPECT_EQ(link.ask("CONN+ key"), "LIMITED 5");
+        EXPECT_EQ(link.ask("QUIT"), "BYE");
+        EXPECT_EQ(link.line(), "(gone)"); /* given back before it is closed */
+    }
+    Link link(rig);
+    EXPECT_EQ(link.ask("CONN+ key"), "OK 1");
+}
+
+TEST_F(Limitd, AReloadGrowsZonesAndKeepsWhatTheyHold)
+{
+    Link link(rig);
+    ASSERT_EQ(link.ask("PUT a 60 kept"), "OK");
+    ASSERT_EQ(link.ask("CACHE a"), "MISS 1");
+    EXPECT_EQ(figure(link.ask("STATS"), "session_cache.bytes"), "1048576");
+    ASSERT_TRUE(limitd_rig_configure(&rig, "workers 2\nzone session_cache 4m 16m\n"));
+    tell(SIGHUP, "reloaded");
+    Link fresh(rig);
+    EXPECT_EQ(figure(fresh.must_ask("STATS"), "session_cache.bytes"), "4194304");
+    EXPECT_EQ(fresh.ask("GET a"), "VALUE kept");
+    EXPECT_EQ(fresh.ask("CACHE a"), "HIT 2");
+    expect_whole();
+}
+
+TEST_F(Limitd, ASmallerSizeIsNoReasonToLoseAnything)
+{
+    Link link(rig);
+    ASSERT_EQ(link.ask("PUT a 60 kept"), "OK");
+    ASSERT_TRUE(limitd_rig_configure(&rig, "zone session_cache 128k\nzone limit_req 999m 999m\n"));
+    ASSERT_EQ(kill(rig.pid, SIGHUP), 0);
+    EXPECT_TRUE(limitd_rig_await(
+        &rig, "zone limit_req cannot have the size it was given, and has 16777216", kWaitMs));
+    EXPECT_TRUE(limitd_rig_await(
+        &rig, "zone session_cache cannot have the size it was given, and has 1048576", kWaitMs));
+    EXPECT_TRUE(limitd_rig_await(&rig, "reloaded", kWaitMs));
+    Link fresh(rig);
+    EXPECT_EQ(fresh.must_ask("GET a"), "VALUE kept");
+}
+
+TEST_F(Limitd, ABadConfigurationIsRefusedWithItsLineAndChangesNothing)
+{
+    Link link(rig);
+    ASSERT_EQ(link.ask("PUT a 60 kept"), "OK");
+    ASSERT_TRUE(limitd_rig_configure(&rig, "workers 2\nworkers 3\n"));
+    tell(SIGHUP, "limitd.conf:3: \"workers\": expected each setting once");
+    ASSERT_EQ(unlink(rig.config), 0);
+    tell(SIGHUP, "limitd.conf: No such file or directory");
+    EXPECT_EQ(link.ask("GET a"), "VALUE kept");
+}
+
+TEST_F(Limitd, AnUpgradeKeepsZonesSocketAndPid)
+{
+    Link link(rig);
+    ASSERT_EQ(link.ask("PUT a 60 kept"), "OK");
+    ASSERT_EQ(link.ask("CACHE a"), "MISS 1");
+    ASSERT_TRUE(limitd_rig_replace(&rig, kProgram));
+    tell(SIGUSR2, "ready at");
+    std::array<char, 200> program = {};
+    std::string exe = "/proc/" + std::to_string(rig.pid) + "/exe";
+    ASSERT_GT(readlink(exe.c_str(), program.data(), program.size() - 1), 0);
+    EXPECT_STREQ(program.data(), rig.program) << "the new file runs, not the deleted one";
+    Link fresh(rig);
+    EXPECT_EQ(fresh.must_ask("GET a"), "VALUE kept");
+    EXPECT_EQ(fresh.must_ask("CACHE a"), "HIT 2");
+    tell(SIGUSR2, "ready at"); /* and again */
+    EXPECT_EQ(fresh.must_ask("GET a"), "VALUE kept");
+    expect_whole();
+}
+
+TEST_F(Limitd, AnUpgradeToWhatDoesNotRunIsRefused)
+{
+    Link link(rig);
+    ASSERT_EQ(link.ask("PUT a 60 kept"), "OK");
+    ASSERT_TRUE(limitd_rig_replace(&rig, "/bin/false"));
+    tell(SIGUSR2, "upgrade refused");
+    EXPECT_EQ(link.ask("GET a"), "VALUE kept");
+    ASSERT_EQ(unlink(rig.program), 0);
+    tell(SIGUSR2, "upgrade refused");
+    EXPECT_EQ(link.ask("GET a"), "VALUE kept");
+}
+
+TEST_F(Limitd, EndsCleanly)
+{
+    Link link(rig);
+    ASSERT_TRUE(link.begins("PING", "PONG "));
+    std::string socket = rig.socket;
+    EXPECT_EQ(limitd_rig_fini(&rig), 0);
+    struct stat about;
+    EXPECT_NE(stat(socket.c_str(), &about), 0);
+    EXPECT_EQ(link.ask("PING"), "(gone)");
+}
+
+TEST_F(Limitd, AStoppedWorkerDoesNotKeepItFromEnding)
+{
+    Link link(rig);
+    std::string pong = link.ask("PING");
+    ASSERT_EQ(kill(static_cast<pid_t>(std::stol(pong.substr(5))), SIGSTOP), 0);
+    EXPECT_EQ(limitd_rig_fini(&rig), 0);
+}
+
+/* Clients in processes of their own; workers killed all the time, a reload, an upgrade. */
+TEST_F(Limitd, NothingIsLostUnderLoadKillsReloadAndUpgrade)
+{
+    struct Shared {
+        int stop;
+        std::array<load_result, 4> results;
+    };
+    auto *shared = static_cast<Shared *>(
+        mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    std::vector<pid_t> clients;
+    for (unsigned i = 0; i < shared->results.size(); i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            load_client_run(rig.socket, i, &shared->stop, &shared->results[i]);
+            _exit(0);
+        }
+        clients.push_back(pid);
+    }
+    ASSERT_TRUE(limitd_rig_configure(&rig, "workers 2\nconnections 1000\n"
+                                           "zone session_cache 4m 16m\n"));
+    unsigned n_killed = 0;
+    for (unsigned i = 0; i < 40; i++) {
+        n_killed += limitd_rig_kill_worker(&rig, i * 131 % 2000) > 0 ? 1 : 0;
+        if (i == 13) {
+            tell(SIGHUP, "reloaded");
+        }
+        if (i == 26) {
+            tell(SIGUSR2, "ready at");
+        }
+    }
+    __atomic_store_n(&shared->stop, 1, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < clients.size(); i++) {
+        int how = -1;
+        EXPECT_EQ(waitpid(clients[i], &how, 0), clients[i]);
+        EXPECT_EQ(how, 0);
+        EXPECT_EQ(shared->results[i].n_lost, 0u) << shared->results[i].first_odd;
+        EXPECT_EQ(shared->results[i].n_odd, 0u) << shared->results[i].first_odd;
+        EXPECT_EQ(shared->results[i].n_hung, 0u);
+        EXPECT_EQ(shared->results[i].n_verified, 2 * LOAD_KEYS);
+    }
+    EXPECT_GT(n_killed, 20u);
+    expect_whole();
+    munmap(shared, sizeof(Shared));
+}
+
+/* Runs limitd with arguments; answers its exit status, and what it wrote. */
+int run_program(const std::vector<std::string> &arguments, std::string *output)
+{
+    std::string command = kProgram;
+    for (const std::string &argument : arguments) {
+        command += " '" + argument + "'";
+    }
+    FILE *pipe = popen((command + " 2>&1").c_str(), "r");
+    if (pipe == nullptr) {
+        return -1;
+    }
+    std::array<char, 4096> part = {};
+    output->clear();
+    while (fgets(part.data(), static_cast<int>(part.size()), pipe) != nullptr) {
+        *output += part.data();
+    }
+    int how = pclose(pipe);
+    return WIFEXITED(how) ? WEXITSTATUS(how) : -1;
+}
+
+class LimitdCall : public testing::Test {
+  protected:
+    void SetUp() override
+    {
+        ASSERT_TRUE(limitd_rig_init(&rig, kProgram));
+    }
+    void TearDown() override
+    {
+        (void)limitd_rig_fini(&rig);
+    }
+    int check(const std::string &lines)
+    {
+        EXPECT_TRUE(limitd_rig_configure(&rig, lines.c_str()));
+        return run_program({"--check", "--config", rig.config}, &output);
+    }
+    bool says(const std::string &text) const
+    {
+        return output.find(text) != std::string::npos;
+    }
+    limitd_rig rig = {};
+    std::string output;
+};
+
+TEST_F(LimitdCall, HelpListsSettingsCommandsAndSignals)
+{
+    EXPECT_EQ(run_program({"--help"}, &output), 0);
+    for (const char *word :
+         {"listen", "workers", "clients", "rate",  "burst",  "connections", "inactive", "drain",
+          "zone",   "PING",    "REQ",     "CONN+", "CONN-",  "CACHE",       "PUT",      "GET",
+          "DEL",    "STATS",   "CHECK",   "QUIT",  "SIGHUP", "SIGUSR2"}) {
+        EXPECT_TRUE(says(word)) << word;
+    }
+}
+
+TEST_F(LimitdCall, WrongCallsSayWhatWasExpected)
+{
+    EXPECT_EQ(run_program({}, &output), 2);
+    EXPECT_TRUE(says("--config"));
+    EXPECT_EQ(run_program({"--bogus"}, &output), 2);
+    EXPECT_EQ(run_program({"--config", rig.config, "more"}, &output), 2);
+    EXPECT_EQ(run_program({"--config", rig.config}, &output), 1);
+    EXPECT_TRUE(says("No such file"));
+}
+
+TEST_F(LimitdCall, EveryBadLineIsNamedWithFileLineAndWhatWasExpected)
+{
+    EXPECT_EQ(check("# only a comment\n\n   workers   2   # and another\nrate 0.001\n"), 0)
+        << output;
+    const struct {
+        const char *line;
+        const char *expected;
+    } rows[] = {
+        {"wrokers 2", "\"wrokers\": expected a setting"},
+        {"workers", "expected one value"},
+        {"workers 2 3", "expected one value"},
+        {"workers 1 2 3 4", "\"4\": expected the line's end"},
+        {"workers 0", "\"0\": expected a number from 1 to 16"},
+        {"workers 17", "expected a number from 1 to 16"},
+        {"workers -1", "expected a number from 1 to 16"},
+        {"workers 1.5", "expected a number from 1 to 16"},
+        {"workers 99999999999999999999", "expected a number from 1 to 16"},
+        {"clients 5000", "expected a number from 1 to 4096"},
+        {"rate 0", "expected requests a second"},
+        {"rate 1.0001", "expected requests a second"},
+        {"rate 1000001", "expected requests a second"},
+        {"burst x", "expected a number from 0 to 1000000"},
+        {"connections 0", "expected a number from 1 to 1000000"},
+        {"inactive 0", "expected seconds"},
+        {"drain soon", "expected seconds"},
+        {"zone nobody 1m", "expected limit_req, limit_conn"},
+        {"zone limit_req 1k", "expected bytes from 64k"},
+        {"zone limit_req 1x", "expected bytes from 64k"},
+        {"zone limit_req 1mm", "expected bytes from 64k"},
+        {"zone limit_req 2048g", "expected bytes from 64k"},
+        {"zone limit_req 2m 1m", "expected a maximum"},
+        {"zone limit_req", "expected a name, bytes"},
+        {"listen /twice", "expected each setting once"},
+    };
+    for (const auto &row : rows) {
+        EXPECT_EQ(check(std::string("\n") + row.line + "\n"), 1) << row.line;
+        EXPECT_TRUE(says(std::string(rig.config) + ":3: ")) << output;
+        EXPECT_TRUE(says(row.expected)) << output;
+    }
+    EXPECT_EQ(check("zone limit_req 1m\nzone limit_req 1m\n"), 1);
+    EXPECT_TRUE(says(":3: \"limit_req\": expected each zone once")) << output;
+    EXPECT_EQ(check("#" + std::string(600, 'x') + "\n"), 1);
+    EXPECT_TRUE(says(":2: ")) << output;
+    std::ofstream(rig.config) << "workers 2\n";
+    EXPECT_EQ(run_program({"--check", "--config", rig.config}, &output), 1);
+    EXPECT_TRUE(says("no line \"listen PATH\"")) << output;
+}
+
+TEST_F(LimitdCall, TakesTheSocketOfTheDeadAndLeavesThatOfTheLiving)
+{
+    ASSERT_TRUE(limitd_rig_configure(&rig, "workers 1\n"));
+    ASSERT_TRUE(limitd_rig_start(&rig));
+    EXPECT_EQ(run_program({"--config", rig.config}, &output), 1);
+    EXPECT_TRUE(says("another server listens there")) << output;
+    pid_t worker = limitd_rig_kill_worker(&rig, 0);
+    EXPECT_GT(worker, 0);
+    ASSERT_EQ(kill(rig.pid, SIGKILL), 0);
+    ASSERT_EQ(waitpid(rig.pid, nullptr, 0), rig.pid);
+    close(rig.log_fd);
+    /* Its workers end with it: until then one of them may still have the socket. */
+    while (run_program({"--check", "--config", rig.config}, &output) == 0 &&
+           Link(rig).ask("PING") != "(gone)") {
+    }
+    ASSERT_TRUE(limitd_rig_start(&rig)) << rig.log;
+    EXPECT_TRUE(Link(rig).begins("PING", "PONG "));
+}
+
+TEST_F(LimitdCall, LeavesAFileThatIsNoSocket)
+{
+    ASSERT_TRUE(limitd_rig_configure(&rig, ""));
+    std::ofstream(rig.socket) << "precious";
+    EXPECT_EQ(run_program({"--config", rig.config}, &output), 1);
+    EXPECT_TRUE(says("no socket")) << output;
+    EXPECT_EQ(unlink(rig.socket), 0);
+}
+
+} // namespace

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The master: workers, reloads, upgrades, the end. */
+#include "examples/limitd/master.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "examples/limitd/socket.h"
+#include "examples/limitd/worker.h"
+
+#define CHECK_SECONDS 5u    /* that the new program has to read the configuration */
+#define STOP_MS       2000u /* that workers have to leave */
+#define RESTART_MS    1000u /* between tries to start what ends by itself */
+
+struct master {
+    const char *config_path;
+    char **argv;
+    char program[PATH_MAX]; /* what an upgrade starts */
+    int listen_fd;
+    struct slm_zone_set *set;
+    struct limitd_config config;
+    pid_t workers[LIMITD_WORKERS_MAX]; /* 0: to be started */
+    pid_t draining[2 * LIMITD_WORKERS_MAX];
+    bool is_waiting; /* a worker ended by itself: the next start is later */
+};
+
+/* In the child; does not come back. */
+static void be_worker(const struct master *master, pid_t parent)
+{
+    _exit(limitd_worker_run(master->listen_fd, master->set, &master->config, parent));
+}
+
+static void start_workers(struct master *master)
+{
+    pid_t self = getpid();
+    for (unsigned i = 0; i < master->config.n_workers; i++) {
+        if (master->workers[i] == 0) {
+            pid_t pid = fork();
+            if (pid == 0) {
+                be_worker(master, self);
+            }
+            master->workers[i] = pid > 0 ? pid : 0;
+            master->is_waiting = master->is_waiting || pid < 0;
+        }
+    }
+}
+
+/* Told to take nothing new; forgotten if there are too many, which changes nothing for them. */
+static void drain_workers(struct master *master)
+{
+    for (unsigned i = 0; i < LIMITD_WORKERS_MAX; i++) {
+        pid_t pid = master->workers[i];
+        master->workers[i] = 0;
+        for (unsigned k = 0; pid > 0 && k < 2 * LIMITD_WORKERS_MAX; k++) {
+            if (master->draining[k] == 0) {
+                master->draining[k] = pid;
+                break;
+            }
+        }
+        if (pid > 0) {
+            kill(pid, SIGQUIT);
+        }
+    }
+}
+
+static void forget(pid_t *pids, unsigned n, pid_t pid)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (pids[i] == pid) {
+            pids[i] = 0;
+        }
+    }
+}
+
+static bool is_among(const pid_t *pids, unsigned n, pid_t pid)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (pids[i] == pid) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A worker that was killed is replaced at once, one that cannot run after a while. */
+static void reap(struct master *master)
+{
+    int how;
+    pid_t pid;
+    while ((pid = waitpid(-1, &how, WNOHANG)) > 0) {
+        bool is_ours = is_among(master->workers, LIMITD_WORKERS_MAX, pid);
+        if (is_ours && WIFSIGNALED(how)) {
+            limitd_log("worker %ld was killed by signal %d", (long)pid, WTERMSIG(how));
+        } else if (is_ours) {
+            limitd_log("worker %ld ended with status %d", (long)pid, WEXITSTATUS(how));
+            master->is_waiting = true;
+        }
+        forget(master->workers, LIMITD_WORKERS_MAX, pid);
+        forget(master->draining, 2 * LIMITD_WORKERS_MAX, pid);
+    }
+}
+
+static void tell_resized(const char *name, size_t bytes)
+{
+    limitd_log("zone %s cannot have the size it was given, and has %zu bytes", name, bytes);
+}
+
+static void reload(struct master *master)
+{
+    struct limitd_config config;
+    struct slm_error error;
+    enum slm_status status = limitd_config_read(&config, master->config_path, &error);
+    if (status == SLM_OK && strcmp(config.listen, master->config.listen) != 0) {
+        status = slm_error_set(&error, SLM_E_OPTION, 0, "%.80s: \"listen\" cannot change",
+                               master->config_path);
+    }
+    if (status == SLM_OK) {
+        status = limitd_zones_apply(master->set, &config, tell_resized, &error);
+    }
+    if (status != SLM_OK) {
+        limitd_log("reload refused: %s", error.text);
+        return;
+    }
+    drain_workers(master);
+    master->config = config;
+    start_workers(master);
+    limitd_log("reloaded");
+}
+
+/* Whether the new program likes the configuration: asked while the old one can still go on. */
+static bool new_program_runs(const struct master *master)
+{
+    int how;
+    pid_t pid = fork();
+    if (pid == 0) {
+        sigset_t none;
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        alarm(CHECK_SECONDS);
+        execl(master->program, master->program, "--check", "--config", master->config_path,
+              (char *)NULL);
+        _exit(127);
+    }
+    while (pid > 0 && waitpid(pid, &how, 0) < 0 && errno == EINTR) {
+    }
+    return pid > 0 && WIFEXITED(how) && WEXITSTATUS(how) == 0;
+}
+
+/* Comes back only if it could not be. Old workers go on meanwhile: they are children of the same
+ * pid afterwards. */
+static void upgrade(struct master *master)
+{
+    struct slm_error error;
+    if (!new_program_runs(master)) {
+        limitd_log("upgrade refused: %s --check --config %s failed", master->program,
+                   master->config_path);
+        return;
+    }
+    enum slm_status status = limitd_zones_export(master->set, &error);
+    if (status == SLM_OK) {
+        status = limitd_socket_export(master->listen_fd, &error);
+    }
+    if (status == SLM_OK) {
+        drain_workers(master);
+        execv(master->program, master->argv);
+        status =
+            slm_error_set(&error, SLM_E_IO, errno, "%.200s: %s", master->program, strerror(errno));
+    }
+    limitd_socket_keep(master->listen_fd);
+    limitd_zones_keep(master->set);
+    start_workers(master);
+    limitd_log("upgrade refused: %s", error.text);
+}
+
+static void tell_all(const struct master *master, int number)
+{
+    for (unsigned i = 0; i < LIMITD_WORKERS_MAX; i++) {
+        if (master->workers[i] > 0) {
+            kill(master->workers[i], number);
+        }
+    }
+    for (unsigned i = 0; i < 2 * LIMITD_WORKERS_MAX; i++) {
+        if (master->draining[i] > 0) {
+            kill(master->draining[i], number);
+        }
+    }
+}
+
+/* Those who do not leave in time, because somebody stopped them say, are killed. What an upgrade
+ * left draining leaves when its parent ends. */
+static void stop_workers(struct master *master)
+{
+    uint64_t end_ms = limitd_now_ms() + STOP_MS;
+    sigset_t ended;
+    sigemptyset(&ended);
+    sigaddset(&ended, SIGCHLD);
+    tell_all(master, SIGTERM);
+    for (;;) {
+        pid_t pid = waitpid(-1, NULL, WNOHANG);
+        uint64_t now_ms = limitd_now_ms();
+        if (pid < 0 || now_ms >= end_ms) {
+            break;
+        }
+        forget(master->workers, LIMITD_WORKERS_MAX, pid);
+        forget(master->draining, 2 * LIMITD_WORKERS_MAX, pid);
+        if (pid == 0) {
+            uint64_t left_ms = end_ms - now_ms;
+            struct timespec left = {(time_t)(left_ms / 1000), (long)(left_ms % 1000) * 1000000L};
+            (void)sigtimedwait(&ended, NULL, &left);
+        }
+    }
+    tell_all(master, SIGKILL);
+}
+
+static void stop_all(struct master *master)
+{
+    stop_workers(master);
+    unlink(master->config.listen);
+    close(master->listen_fd);
+    slm_zone_set_destroy(master->set);
+    limitd_log("ended");
+}
+
+/* False: it was told to end. */
+static bool handle_signal(struct master *master, int number)
+{
+    switch (number) {
+    case SIGCHLD:
+        reap(master);
+        return true;
+    case SIGHUP:
+        reload(master);
+        return true;
+    case SIGUSR2:
+        upgrade(master);
+        return true;
+    case SIGTERM:
+    case SIGINT:
+    case SIGQUIT:
+        return false;
+    default: /* time went by */
+        master->is_waiting = false;
+        return true;
+    }
+}
+
+static void loop(struct master *master)
+{
+    sigset_t signals;
+    limitd_signals(&signals);
+    const struct timespec restart = {RESTART_MS / 1000, RESTART_MS % 1000 * 1000000L};
+    bool goes_on = true;
+    while (goes_on) {
+        if (!master->is_waiting) {
+            start_workers(master);
+        }
+        int number = master->is_waiting ? sigtimedwait(&signals, NULL, &restart)
+                                        : sigwaitinfo(&signals, NULL);
+        goes_on = (number < 0 && errno == EINTR) || handle_signal(master, number);
+    }
+}
+
+/* The path, not the file behind it: another file may lie there when it is asked for. */
+static void find_program(struct master *master)
+{
+    if (strchr(master->argv[0], '/') == NULL ||
+        realpath(master->argv[0], master->program) == NULL) {
+        ssize_t n = readlink("/proc/self/exe", master->program, sizeof master->program - 1);
+        master->program[n < 0 ? 0 : n] = '\0';
+    }
+}
+
+static enum slm_status open_all(struct master *master, struct slm_error *error)
+{
+    enum slm_status status = limitd_config_read(&master->config, master->config_path, error);
+    if (status == SLM_OK) {
+        status = slm_zone_set_create(&master->set);
+    }
+    if (status == SLM_OK) {
+        status = limitd_zones_import(master->set, error);
+    }
+    if (status == SLM_OK) {
+        status = limitd_zones_apply(master->set, &master->config, tell_resized, error);
+    }
+    if (status != SLM_OK) {
+        return status;
+    }
+    master->listen_fd = limitd_socket_import();
+    return master->listen_fd >= 0
+               ? SLM_OK
+               : limitd_socket_listen(&master->listen_fd, master->config.listen, error);
+}
+
+int limitd_master_run(const char *config_path, char **argv)
+{
+    struct master master = {.config_path = config_path, .argv = argv, .listen_fd = -1};
+    struct slm_error error = {0};
+    sigset_t signals;
+    limitd_signals(&signals);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    find_program(&master);
+    if (open_all(&master, &error) != SLM_OK) {
+        limitd_log("%s", error.text);
+        slm_zone_set_destroy(master.set);
+        return 1;
+    }
+    start_workers(&master);
+    limitd_log("ready at %s", master.config.listen);
+    loop(&master);
+    stop_all(&master);
+    return 0;
+}

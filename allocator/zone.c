@@ -31,31 +31,45 @@ uint64_t zone_pid_namespace(void)
     return stat("/proc/self/ns/pid", &about) == 0 ? (uint64_t)about.st_ino : 0;
 }
 
+const char *zone_segment_name(const struct slm_zone *zone)
+{
+    const char *label = slm_segment_label(zone->segment);
+    const char *last =
+        slm_segment_kind(zone->segment) == SLM_SEGMENT_POSIX ? strrchr(label, '/') : NULL;
+    return last == NULL ? label : last + 1;
+}
+
 struct slm_zone *zone_new(void)
 {
     return calloc(1, sizeof(struct slm_zone));
 }
 
+/* Last, since it may make a file. */
+static enum slm_status open_lock(struct slm_zone *zone, const char *lock_path,
+                                 struct slm_error *error)
+{
+    struct slm_lock_options options = {
+        .kind = (enum slm_lock_kind)zone->fixed.lock_kind,
+        .path = lock_path,
+    };
+    struct slm_error why;
+    if (slm_segment_is_read_only(zone->segment)) {
+        return SLM_OK;
+    }
+    enum slm_status status = slm_lock_attach(&zone->lock, &zone->header->lock, &options, &why);
+    return status == SLM_OK ? SLM_OK
+                            : slm_error_set(error, status, why.os_errno, "%s: %.150s",
+                                            slm_segment_label(zone->segment), why.text);
+}
+
 enum slm_status zone_open_parts(struct slm_zone *zone, const char *lock_path,
                                 struct slm_error *error)
 {
-    struct zone_header *header = zone->header;
     unsigned char *base = slm_segment_base(zone->segment);
     const char *label = slm_segment_label(zone->segment);
     size_t slab_offset = (size_t)zone->fixed.slab_offset;
-    enum slm_status status = SLM_OK;
-    if (!slm_segment_is_read_only(zone->segment)) {
-        struct slm_lock_options options = {
-            .kind = (enum slm_lock_kind)zone->fixed.lock_kind,
-            .path = lock_path,
-        };
-        status = slm_lock_attach(&zone->lock, &header->lock, &options, error);
-        if (status != SLM_OK) {
-            return status;
-        }
-    }
-    status = slm_slab_attach(&zone->slab, base + slab_offset,
-                             slm_segment_bytes(zone->segment) - slab_offset, NULL);
+    enum slm_status status = slm_slab_attach(&zone->slab, base + slab_offset,
+                                             (size_t)zone_bytes(zone) - slab_offset, NULL);
     if (status != SLM_OK) {
         return slm_error_set(error, status, 0, "%s: its slab: %s", label, slm_status_text(status));
     }
@@ -65,9 +79,11 @@ enum slm_status zone_open_parts(struct slm_zone *zone, const char *lock_path,
         status = SLM_E_IMAGE;
     }
     if (status != SLM_OK) {
+        slm_slab_detach(zone->slab);
+        zone->slab = NULL;
         return slm_error_set(error, status, 0, "%s: its journal is damaged", label);
     }
-    return SLM_OK;
+    return open_lock(zone, lock_path, error);
 }
 
 static bool name_is_right(const char *name, bool may_be_empty)
@@ -110,6 +126,7 @@ static void fill_fixed(struct zone_fixed *fixed, const struct slm_zone_options *
     fixed->magic = SLM_ZONE_MAGIC;
     fixed->version = SLM_ZONE_VERSION;
     fixed->header_bytes = sizeof(struct zone_header);
+    fixed->asked_bytes = options->bytes;
     fixed->first_bytes = slm_segment_bytes(segment);
     fixed->max_bytes = slm_segment_max_bytes(segment);
     fixed->journal_entries = options->journal_entries != 0 ? options->journal_entries : 1024;
@@ -228,7 +245,7 @@ enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error)
     }
     struct slm_segment_options options = {
         .kind = kind,
-        .name = slm_segment_label(zone->segment),
+        .name = zone_segment_name(zone),
     };
     return slm_segment_remove(&options, error);
 }
@@ -266,9 +283,9 @@ const char *slm_zone_tag(const struct slm_zone *zone)
 void slm_zone_stats(const struct slm_zone *zone, struct slm_zone_stats *stats)
 {
     *stats = (struct slm_zone_stats){
-        .bytes = (size_t)zone->header->bytes,
+        .bytes = (size_t)zone_bytes(zone),
         .max_bytes = (size_t)zone->fixed.max_bytes,
-        .n_recoveries = zone->header->n_recoveries,
+        .n_recoveries = __atomic_load_n(&zone->header->n_recoveries, __ATOMIC_RELAXED),
         .n_undone = slm_journal_n_undone(&zone->journal),
         .n_finished = slm_journal_n_finished(&zone->journal),
         .journal_entries = zone->fixed.journal_entries,

@@ -23,7 +23,8 @@ extern "C" {
  *          pointer: any program may map it anywhere. What is done between slm_zone_lock and slm_zone_unlock
  *          with the journal's calls (slm_zone_journal) happens as a whole or not at all, wherever
  *          the process is killed; slm_zone_commit makes two transactions of one turn with the lock.
- *          Whoever locks next repairs what a dead one left, before slm_zone_lock returns.
+ *          Whoever locks next repairs what a dead one left, before slm_zone_lock returns. A log
+ *          that is not over is taken for a death too: somebody gave the lock back past the zone.
  * Growth   A zone may grow up to max_bytes: metadata and addresses for that are laid out when it is
  *          created, backing is taken when it grows. Addresses of objects never change; other
  *          processes see the growth when they next lock.
@@ -66,7 +67,7 @@ struct slm_zone_attach_options {
     const char *name;                   /* the zone must have it; NULL: any */
     const char *tag;                    /* the same */
     const char *lock_path;              /* for SLM_LOCK_FILE */
-    bool check;                         /* run slm_zone_check too, before it is trusted */
+    bool check; /* run slm_zone_check_locked too: for a zone that nobody else uses meanwhile */
 };
 
 /*
@@ -74,7 +75,8 @@ struct slm_zone_attach_options {
  * slm_segment_attach; SLM_E_MAGIC, SLM_E_VERSION, SLM_E_CHECKSUM, SLM_E_SIZE (sizes that do not fit
  * each other), SLM_E_TRUNCATED (the segment is shorter than the zone), SLM_E_IMAGE (slab or
  * journal), SLM_E_STATE (still being made, or its maker died; another pid namespace), SLM_E_NAME
- * (another name or tag), SLM_E_BROKEN (check found something).
+ * (another name or tag), SLM_E_BROKEN (it could not be repaired, unless read_only; check found
+ * something); and as slm_lock_attach.
  */
 enum slm_status slm_zone_attach(struct slm_zone **out,
                                 const struct slm_zone_attach_options *options,
@@ -113,8 +115,7 @@ struct slm_journal *slm_zone_journal(struct slm_zone *zone);
  * committed first. */
 void slm_zone_reset_locked(struct slm_zone *zone);
 
-/* The user's anchor: NULL, or an address in the slab's pages (SLM_E_FOREIGN). Undone with the
- * transaction. */
+/* The user's anchor: NULL, or an object of the zone (SLM_E_FOREIGN). Undone with the transaction. */
 enum slm_status slm_zone_set_root_locked(struct slm_zone *zone, void *object);
 void *slm_zone_root(const struct slm_zone *zone);
 

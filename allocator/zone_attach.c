@@ -10,42 +10,61 @@ static bool text_ends(const char *text)
     return memchr(text, '\0', SLM_ZONE_NAME_BYTES) != NULL;
 }
 
+bool zone_bytes_are_right(const struct zone_fixed *fixed, uint64_t bytes)
+{
+    return bytes >= fixed->first_bytes && bytes <= fixed->max_bytes && bytes % ZONE_ALIGN == 0;
+}
+
 /* Sizes that follow from each other. */
 static bool sizes_fit(const struct zone_fixed *fixed)
 {
     return fixed->header_bytes == sizeof(struct zone_header) &&
            slm_journal_log_bytes(fixed->journal_entries) != 0 &&
            fixed->slab_offset == zone_slab_offset(fixed->journal_entries) &&
-           fixed->first_bytes > fixed->slab_offset && fixed->first_bytes <= fixed->max_bytes &&
-           fixed->max_bytes <= ZONE_BYTES_MAX && fixed->lock_kind <= SLM_LOCK_FILE &&
-           text_ends(fixed->name) && text_ends(fixed->tag);
+           fixed->first_bytes > fixed->slab_offset && fixed->asked_bytes <= fixed->first_bytes &&
+           fixed->first_bytes <= fixed->max_bytes && fixed->max_bytes <= ZONE_BYTES_MAX &&
+           fixed->lock_kind <= SLM_LOCK_FILE && text_ends(fixed->name) && text_ends(fixed->tag);
 }
 
-bool zone_bytes_are_right(const struct slm_zone *zone)
+/* Before anything is in it, and until the last store of its maker. */
+static bool is_half_made(const struct zone_header *header)
 {
-    uint64_t bytes = zone->header->bytes;
-    return bytes >= zone->fixed.first_bytes && bytes <= zone->fixed.max_bytes &&
-           bytes % ZONE_ALIGN == 0;
+    uint64_t magic = header->fixed.magic;
+    return header->state == ZONE_MAKING && (magic == 0 || magic == SLM_ZONE_MAGIC);
 }
 
-/* What the header's constant part is worth. */
-static enum slm_status judge_fixed(const struct zone_header *header, const char *label,
-                                   struct slm_error *error)
+enum slm_status zone_judge_header(const struct zone_header *header, const char *label,
+                                  struct slm_error *error)
 {
     const struct zone_fixed *fixed = &header->fixed;
+    uint64_t sum = zone_checksum(fixed);
+    if (is_half_made(header)) {
+        return slm_error_set(error, SLM_E_STATE, 0, "%s: still being made, or its maker died",
+                             label);
+    }
     if (fixed->magic != SLM_ZONE_MAGIC) {
-        return slm_error_set(error, SLM_E_MAGIC, 0, "%s: not a zone (it begins with %016llx)",
-                             label, (unsigned long long)fixed->magic);
+        return slm_error_set(error, SLM_E_MAGIC, 0,
+                             "%s: not a zone: it begins with %016llx, expected %016llx", label,
+                             (unsigned long long)fixed->magic, (unsigned long long)SLM_ZONE_MAGIC);
     }
     if (fixed->version != SLM_ZONE_VERSION) {
         return slm_error_set(error, SLM_E_VERSION, 0, "%s: layout version %u, expected %u", label,
                              fixed->version, SLM_ZONE_VERSION);
     }
-    if (header->checksum != zone_checksum(fixed)) {
-        return slm_error_set(error, SLM_E_CHECKSUM, 0, "%s: its header is damaged", label);
+    if (header->checksum != sum) {
+        return slm_error_set(error, SLM_E_CHECKSUM, 0,
+                             "%s: its header is damaged: checksum %016llx, expected %016llx", label,
+                             (unsigned long long)header->checksum, (unsigned long long)sum);
     }
-    if (!sizes_fit(fixed)) {
-        return slm_error_set(error, SLM_E_SIZE, 0, "%s: sizes that do not fit each other", label);
+    if (!sizes_fit(fixed) || !zone_bytes_are_right(fixed, header->bytes)) {
+        return slm_error_set(error, SLM_E_SIZE, 0,
+                             "%s: sizes that do not fit each other: %llu bytes, of %llu to %llu",
+                             label, (unsigned long long)header->bytes,
+                             (unsigned long long)fixed->first_bytes,
+                             (unsigned long long)fixed->max_bytes);
+    }
+    if (header->state != ZONE_READY && header->state != ZONE_BROKEN) {
+        return slm_error_set(error, SLM_E_STATE, 0, "%s: its state is damaged", label);
     }
     return SLM_OK;
 }
@@ -59,10 +78,6 @@ static enum slm_status judge_use(const struct zone_header *header, const char *l
     uint64_t here = zone_pid_namespace();
     if (header->state == ZONE_BROKEN && !options->segment.read_only) {
         return slm_error_set(error, SLM_E_BROKEN, 0, "%s: could not be repaired", label);
-    }
-    if (header->state != ZONE_READY && header->state != ZONE_BROKEN) {
-        return slm_error_set(error, SLM_E_STATE, 0, "%s: still being made, or its maker died",
-                             label);
     }
     if (fixed->pid_namespace != 0 && here != 0 && fixed->pid_namespace != here) {
         return slm_error_set(error, SLM_E_STATE, 0, "%s: made in another pid namespace (%llu)",
@@ -79,7 +94,7 @@ static enum slm_status judge_use(const struct zone_header *header, const char *l
     return SLM_OK;
 }
 
-/* Compares the header, and keeps what never changes: from here on the copy is used. */
+/* What was judged is what is used: a copy, which nobody changes meanwhile. */
 static enum slm_status open_header(struct slm_zone *zone,
                                    const struct slm_zone_attach_options *options,
                                    struct slm_error *error)
@@ -90,26 +105,13 @@ static enum slm_status open_header(struct slm_zone *zone,
                              label, slm_segment_bytes(zone->segment));
     }
     zone->header = slm_segment_base(zone->segment);
-    enum slm_status status = judge_fixed(zone->header, label, error);
+    struct zone_header copy = *zone->header;
+    enum slm_status status = zone_judge_header(&copy, label, error);
     if (status == SLM_OK) {
-        status = judge_use(zone->header, label, options, error);
+        status = judge_use(&copy, label, options, error);
     }
-    if (status != SLM_OK) {
-        return status;
-    }
-    zone->fixed = zone->header->fixed;
-    if (!zone_bytes_are_right(zone)) {
-        return slm_error_set(
-            error, SLM_E_SIZE, 0, "%s: a length of %llu bytes, %llu to %llu can be", label,
-            (unsigned long long)zone->header->bytes, (unsigned long long)zone->fixed.first_bytes,
-            (unsigned long long)zone->fixed.max_bytes);
-    }
-    if (slm_segment_bytes(zone->segment) < zone->header->bytes) {
-        return slm_error_set(error, SLM_E_TRUNCATED, 0, "%s: %zu bytes, its header says %llu",
-                             label, slm_segment_bytes(zone->segment),
-                             (unsigned long long)zone->header->bytes);
-    }
-    return SLM_OK;
+    zone->fixed = copy.fixed;
+    return status;
 }
 
 /* Maps it with the addresses that it may grow into, which only its header tells. */
@@ -131,6 +133,35 @@ static enum slm_status map_whole(struct slm_zone *zone,
     zone->segment = NULL;
     status = slm_segment_attach(&zone->segment, &segment, error);
     return status == SLM_OK ? open_header(zone, options, error) : status;
+}
+
+static enum slm_status map_all(struct slm_zone *zone, uint64_t bytes, struct slm_error *error)
+{
+    if (!zone_bytes_are_right(&zone->fixed, bytes)) {
+        return slm_error_set(error, SLM_E_SIZE, 0, "%s: a length of %llu bytes",
+                             slm_segment_label(zone->segment), (unsigned long long)bytes);
+    }
+    return bytes <= slm_segment_bytes(zone->segment)
+               ? SLM_OK
+               : slm_segment_refresh(zone->segment, (size_t)bytes, error);
+}
+
+/* Since it was mapped it may have grown: then it is looked at anew, since what is behind the end
+ * that was seen first is not mapped yet. */
+static enum slm_status open_all(struct slm_zone *zone,
+                                const struct slm_zone_attach_options *options,
+                                struct slm_error *error)
+{
+    for (;;) {
+        uint64_t bytes = zone_bytes(zone);
+        enum slm_status status = map_all(zone, bytes, error);
+        if (status == SLM_OK) {
+            status = zone_open_parts(zone, options->lock_path, error);
+        }
+        if (status == SLM_OK || zone_bytes(zone) <= bytes) {
+            return status;
+        }
+    }
 }
 
 static enum slm_status check_all(struct slm_zone *zone, struct slm_error *error)
@@ -156,7 +187,7 @@ enum slm_status slm_zone_attach(struct slm_zone **out,
     }
     enum slm_status status = map_whole(zone, options, error);
     if (status == SLM_OK) {
-        status = zone_open_parts(zone, options->lock_path, error);
+        status = open_all(zone, options, error);
     }
     if (status == SLM_OK && options->check) {
         status = check_all(zone, error);

@@ -13,7 +13,7 @@
  */
 enum { HEADER = 101, STATE = 102, LENGTH = 103, JOURNAL = 110 };
 
-static unsigned check_header(const struct slm_zone *zone)
+static unsigned check_header(struct slm_zone *zone)
 {
     const struct zone_header *header = zone->header;
     size_t end_of_slab = (size_t)zone->fixed.slab_offset + slm_slab_used_bytes(zone->slab);
@@ -24,11 +24,15 @@ static unsigned check_header(const struct slm_zone *zone)
     if (header->state != ZONE_READY) {
         return STATE;
     }
-    if (!zone_bytes_are_right(zone) || header->bytes > slm_segment_bytes(zone->segment) ||
-        end_of_slab > header->bytes) {
+    uint64_t bytes = zone_bytes(zone);
+    if (!zone_bytes_are_right(&zone->fixed, bytes) || end_of_slab > bytes ||
+        slm_segment_verify(zone->segment, NULL) != SLM_OK) {
         return LENGTH;
     }
-    return 0;
+    /* A handle that never locks, for it may only read, sees here what others added. A count of
+     * pages that is damaged is the slab's to tell. */
+    enum slm_status seen = zone_see_growth(zone, NULL);
+    return seen == SLM_OK || seen == SLM_E_IMAGE ? 0 : LENGTH;
 }
 
 unsigned slm_zone_check_locked(struct slm_zone *zone)

@@ -13,60 +13,6 @@ enum { STATE = 102, LENGTH = 103, JOURNAL = 110 };
 _Static_assert(SLM_ZONE_IMAGE_HEAD_BYTES == ZONE_JOURNAL_OFFSET, "the head ends at the journal");
 _Static_assert(sizeof(struct zone_header) <= SLM_ZONE_IMAGE_HEAD_BYTES, "the header is in it");
 
-static bool text_ends(const char *text)
-{
-    return memchr(text, '\0', SLM_ZONE_NAME_BYTES) != NULL;
-}
-
-/* Sizes that follow from each other. */
-static bool sizes_fit(const struct zone_header *header)
-{
-    const struct zone_fixed *fixed = &header->fixed;
-    return fixed->header_bytes == sizeof *header &&
-           slm_journal_log_bytes(fixed->journal_entries) != 0 &&
-           fixed->slab_offset == zone_slab_offset(fixed->journal_entries) &&
-           fixed->first_bytes > fixed->slab_offset && fixed->first_bytes <= fixed->max_bytes &&
-           fixed->max_bytes <= ZONE_BYTES_MAX && fixed->lock_kind <= SLM_LOCK_FILE &&
-           text_ends(fixed->name) && text_ends(fixed->tag) && header->bytes % ZONE_ALIGN == 0 &&
-           header->bytes >= fixed->first_bytes && header->bytes <= fixed->max_bytes;
-}
-
-static enum slm_status judge(const struct zone_header *header, const char *label,
-                             struct slm_error *error)
-{
-    const struct zone_fixed *fixed = &header->fixed;
-    if (fixed->magic != SLM_ZONE_MAGIC) {
-        return slm_error_set(error, SLM_E_MAGIC, 0,
-                             "%s: not a zone: it begins with %016llx, expected %016llx", label,
-                             (unsigned long long)fixed->magic, (unsigned long long)SLM_ZONE_MAGIC);
-    }
-    if (fixed->version != SLM_ZONE_VERSION) {
-        return slm_error_set(error, SLM_E_VERSION, 0, "%s: layout version %u, expected %u", label,
-                             fixed->version, SLM_ZONE_VERSION);
-    }
-    if (header->checksum != zone_checksum(fixed)) {
-        return slm_error_set(error, SLM_E_CHECKSUM, 0,
-                             "%s: its header is damaged: checksum %016llx, expected %016llx", label,
-                             (unsigned long long)header->checksum,
-                             (unsigned long long)zone_checksum(fixed));
-    }
-    if (header->state != ZONE_READY && header->state != ZONE_BROKEN) {
-        return slm_error_set(error, SLM_E_STATE, 0,
-                             "%s: still being made, or its maker died: expected a zone that is "
-                             "ready",
-                             label);
-    }
-    if (!sizes_fit(header)) {
-        return slm_error_set(error, SLM_E_SIZE, 0,
-                             "%s: sizes that do not fit each other: %llu bytes, expected %llu to "
-                             "%llu",
-                             label, (unsigned long long)header->bytes,
-                             (unsigned long long)fixed->first_bytes,
-                             (unsigned long long)fixed->max_bytes);
-    }
-    return SLM_OK;
-}
-
 static void take(struct slm_zone_image *image, const struct zone_header *header)
 {
     const struct zone_fixed *fixed = &header->fixed;
@@ -95,7 +41,7 @@ enum slm_status slm_zone_image_read(struct slm_zone_image *image, const void *he
                              "%s: %zu bytes, too short for a zone: expected %u at least", label,
                              head_bytes, SLM_ZONE_BYTES_MIN);
     }
-    enum slm_status status = judge(head, label, error);
+    enum slm_status status = zone_judge_header(head, label, error);
     if (status == SLM_OK) {
         take(image, head);
         status = slm_error_clear(error);

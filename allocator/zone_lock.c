@@ -4,34 +4,50 @@
 #include "allocator/base/check.h"
 #include "allocator/zone_priv.h"
 
-/* Another process may have made it longer since this one last looked. */
-static enum slm_status see_growth(struct slm_zone *zone, struct slm_error *error)
+/* Page counts and the zone's length are stored in the order that makes this true at any moment. */
+static bool slab_fits(const struct slm_zone *zone, uint64_t bytes)
 {
-    size_t bytes = (size_t)zone->header->bytes;
-    if (SLM_LIKELY(bytes == slm_segment_bytes(zone->segment))) {
-        return slm_slab_refresh_locked(zone->slab);
+    return zone->fixed.slab_offset + slm_slab_used_bytes(zone->slab) <= bytes;
+}
+
+/* Another process may have made it longer since this one last looked. More may be mapped here than
+ * the zone has: what somebody reserves and has not published, or gave back. */
+enum slm_status zone_see_growth(struct slm_zone *zone, struct slm_error *error)
+{
+    uint64_t bytes = zone_bytes(zone);
+    enum slm_status status = SLM_OK;
+    if (SLM_UNLIKELY(bytes != slm_segment_bytes(zone->segment))) {
+        if (!zone_bytes_are_right(&zone->fixed, bytes)) {
+            return SLM_E_BROKEN;
+        }
+        if (bytes > slm_segment_bytes(zone->segment)) {
+            status = slm_segment_refresh(zone->segment, (size_t)bytes, error);
+        }
     }
-    if (!zone_bytes_are_right(zone)) {
+    if (SLM_UNLIKELY(!slab_fits(zone, bytes))) {
         return SLM_E_BROKEN;
     }
-    enum slm_status status = slm_segment_refresh(zone->segment, bytes, error);
     return status == SLM_OK ? slm_slab_refresh_locked(zone->slab) : status;
 }
 
 static size_t slab_bytes(const struct slm_zone *zone)
 {
-    return (size_t)(zone->header->bytes - zone->fixed.slab_offset);
+    return (size_t)(zone_bytes(zone) - zone->fixed.slab_offset);
 }
 
-/* The last holder died. What it did not commit is undone, and a growth that it began is finished. */
+/* The last holder died, or the log says so. What it did not commit is undone, and a growth that it began is finished. */
 static enum slm_status repair(struct slm_zone *zone)
 {
-    enum slm_status status = slm_journal_recover(&zone->journal);
+    enum slm_status status = slm_segment_verify(zone->segment, NULL);
+    if (status != SLM_OK) {
+        return status; /* nothing of it may be touched; the mark for repair stays */
+    }
+    status = slm_journal_recover(&zone->journal);
     if (status == SLM_OK) {
         (void)slm_slab_grow_locked(zone->slab, slab_bytes(zone));
-        zone->header->n_recoveries++;
+        (void)__atomic_fetch_add(&zone->header->n_recoveries, 1, __ATOMIC_RELAXED);
     } else {
-        zone->header->state = ZONE_BROKEN;
+        __atomic_store_n(&zone->header->state, ZONE_BROKEN, __ATOMIC_RELEASE);
     }
     (void)slm_lock_mark_repaired(zone->lock);
     return status;
@@ -43,8 +59,9 @@ static enum slm_status enter(struct slm_zone *zone, enum slm_status got)
     if (got != SLM_OK && got != SLM_OWNER_DIED) {
         return got;
     }
-    enum slm_status status = see_growth(zone, NULL);
-    if (status == SLM_OK && got == SLM_OWNER_DIED) {
+    enum slm_status status = zone_see_growth(zone, NULL);
+    /* Whoever gave the lock back has committed before. */
+    if (status == SLM_OK && (got == SLM_OWNER_DIED || slm_journal_is_dirty(&zone->journal))) {
         status = repair(zone);
     }
     if (SLM_UNLIKELY(zone->header->state != ZONE_READY || status == SLM_E_IMAGE)) {
@@ -149,25 +166,31 @@ enum slm_status slm_zone_free(struct slm_zone *zone, void *p)
  */
 enum slm_status zone_reserve(struct slm_zone *zone, size_t bytes, struct slm_error *error)
 {
-    return slm_segment_grow(zone->segment, bytes, error);
+    enum slm_status status = slm_segment_grow(zone->segment, bytes, error);
+    if (status == SLM_OK) {
+        zone->reserved_bytes = slm_align_up(bytes, ZONE_ALIGN);
+    }
+    return status;
 }
 
 void zone_unreserve(struct slm_zone *zone)
 {
-    size_t bytes = (size_t)zone->header->bytes;
-    if (slm_segment_bytes(zone->segment) > bytes) {
+    size_t bytes = (size_t)zone_bytes(zone);
+    if (zone->reserved_bytes > bytes) {
         (void)slm_segment_shrink(zone->segment, bytes, NULL);
     }
+    zone->reserved_bytes = 0;
 }
 
 void zone_publish_growth(struct slm_zone *zone)
 {
-    if (slm_segment_bytes(zone->segment) > zone->header->bytes) {
+    if (zone->reserved_bytes > zone_bytes(zone)) {
         slm_journal_commit(&zone->journal);
-        __atomic_store_n(&zone->header->bytes, slm_segment_bytes(zone->segment), __ATOMIC_RELEASE);
+        __atomic_store_n(&zone->header->bytes, zone->reserved_bytes, __ATOMIC_RELEASE);
         __atomic_signal_fence(__ATOMIC_SEQ_CST);
         (void)slm_slab_grow_locked(zone->slab, slab_bytes(zone));
     }
+    zone->reserved_bytes = 0;
 }
 
 enum slm_status slm_zone_grow(struct slm_zone *zone, size_t bytes, struct slm_error *error)
@@ -182,7 +205,7 @@ enum slm_status slm_zone_grow(struct slm_zone *zone, size_t bytes, struct slm_er
         return slm_error_set(error, status, 0, "zone %s: %s", zone->fixed.name,
                              slm_status_text(status));
     }
-    if (bytes > zone->header->bytes) {
+    if (bytes > zone_bytes(zone)) {
         status = zone_reserve(zone, bytes, error);
         zone_publish_growth(zone);
     }

@@ -24,7 +24,8 @@ struct zone_fixed {
     uint64_t magic;
     uint32_t version;
     uint32_t header_bytes;
-    uint64_t first_bytes; /* of the segment, when it was created */
+    uint64_t asked_bytes; /* by its maker */
+    uint64_t first_bytes; /* of the segment then: whole pages */
     uint64_t max_bytes;
     uint64_t slab_offset;
     uint32_t journal_entries;
@@ -38,8 +39,8 @@ struct zone_header {
     struct zone_fixed fixed;
     uint64_t checksum; /* of all before it */
     uint64_t state;
-    uint64_t bytes; /* of the segment; grows */
-    uint64_t n_recoveries;
+    uint64_t bytes;        /* of the segment; grows */
+    uint64_t n_recoveries; /* written under the lock; as `bytes`, looked at without it too */
     struct slm_lock_state lock __attribute__((aligned(SLM_LOCK_BYTES)));
 };
 
@@ -50,6 +51,7 @@ struct slm_zone {
     struct slm_slab *slab;
     struct slm_journal journal;
     struct zone_fixed fixed; /* as it was when this process opened it */
+    size_t reserved_bytes;   /* length that is backed and not published yet; 0: none */
 };
 
 uint64_t zone_checksum(const struct zone_fixed *fixed);
@@ -57,9 +59,18 @@ uint64_t zone_checksum(const struct zone_fixed *fixed);
 uint64_t zone_slab_offset(unsigned journal_entries);
 /* The calling process's; 0: it cannot be told. */
 uint64_t zone_pid_namespace(void);
-/* Opens lock, slab and journal of a zone whose header stands. */
+/* What a header is worth, whoever wants to use it: SLM_E_STATE, SLM_E_MAGIC, SLM_E_VERSION,
+ * SLM_E_CHECKSUM, SLM_E_SIZE. */
+enum slm_status zone_judge_header(const struct zone_header *header, const char *label,
+                                  struct slm_error *error);
+/* Opens slab, journal and lock of a zone whose header stands. */
 enum slm_status zone_open_parts(struct slm_zone *zone, const char *lock_path,
                                 struct slm_error *error);
+/* Maps and shows what other processes added. SLM_E_BROKEN: a length that cannot be, or does not
+ * hold the slab; else as slm_segment_refresh and slm_slab_refresh_locked. */
+enum slm_status zone_see_growth(struct slm_zone *zone, struct slm_error *error);
+/* What its segment is attached and removed by: POSIX: the name, else the label. */
+const char *zone_segment_name(const struct slm_zone *zone);
 /* An empty handle; NULL: no memory. */
 struct slm_zone *zone_new(void);
 /* Growth in two steps, under the lock: the first may fail, the second cannot; unreserve takes the
@@ -67,7 +78,12 @@ struct slm_zone *zone_new(void);
 enum slm_status zone_reserve(struct slm_zone *zone, size_t bytes, struct slm_error *error);
 void zone_unreserve(struct slm_zone *zone);
 void zone_publish_growth(struct slm_zone *zone);
-/* Whether the length that the header says is one that the zone can have. */
-bool zone_bytes_are_right(const struct slm_zone *zone);
+/* The length that the zone has now. */
+static inline uint64_t zone_bytes(const struct slm_zone *zone)
+{
+    return __atomic_load_n(&zone->header->bytes, __ATOMIC_ACQUIRE);
+}
+/* Whether that is one that the zone can have. */
+bool zone_bytes_are_right(const struct zone_fixed *fixed, uint64_t bytes);
 
 #endif

@@ -254,7 +254,7 @@ TEST_P(JournalDeath, OfTheRepairerBeforeAnyStoreChangesNothingAboutThat)
 }
 
 INSTANTIATE_TEST_SUITE_P(Scripts, JournalDeath, testing::ValuesIn(scripts),
-                         [](const auto &info) { return std::string(info.param.name); });
+                         [](const auto &script) { return std::string(script.param.name); });
 
 TEST(JournalDeathInAReset, BetweenTheEntryOfAResetAndItsCommitUndoesIt)
 {

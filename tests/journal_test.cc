@@ -400,7 +400,7 @@ INSTANTIATE_TEST_SUITE_P(Lies, JournalHostile,
                                          "RootOutside", "RootFarAway", "AllocOfMetadata",
                                          "AllocFarAway", "FreeOfMetadata", "FreeOfNothing",
                                          "ResetNotAlone", "ResetWithAnOffset"),
-                         [](const auto &info) { return std::string(info.param); });
+                         [](const auto &lie) { return std::string(lie.param); });
 
 TEST_F(Journal, RecoveryRefusesAStateThatCannotBe)
 {

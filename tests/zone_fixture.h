@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* For the tests of zones: options of each kind, handles that close themselves, pictures. */
+#ifndef SLM_TESTS_ZONE_FIXTURE_H
+#define SLM_TESTS_ZONE_FIXTURE_H
+
+#include <csignal>
+#include <ostream>
+#include <sched.h>
+#include <sys/mount.h>
+
+#include "allocator/zone.h"
+#include "tests/segment_fixture.h"
+
+extern "C" {
+#include "allocator/zone_priv.h"
+}
+
+namespace slm_test {
+
+constexpr size_t kZoneBytes = 256 * 1024;
+constexpr size_t kZoneMaxBytes = 1024 * 1024;
+
+inline const slm_lock_kind kEveryLock[] = {SLM_LOCK_ROBUST, SLM_LOCK_SPIN_SEM, SLM_LOCK_FILE};
+
+/* Options for zones with names of their own, which are gone after the test. */
+class ZoneOptions {
+  public:
+    explicit ZoneOptions(size_t bytes = kZoneBytes, size_t max_bytes = kZoneMaxBytes)
+        : segment_(bytes, max_bytes), bytes_(bytes), max_bytes_(max_bytes),
+          lock_path_(segment_.folder() / "lock")
+    {
+    }
+
+    slm_zone_options of(Kind kind, slm_lock_kind lock = SLM_LOCK_ROBUST) const
+    {
+        slm_zone_options options{};
+        options.name = "keys";
+        options.tag = "test v1";
+        options.bytes = bytes_;
+        options.max_bytes = max_bytes_;
+        options.lock = lock;
+        options.lock_path = lock == SLM_LOCK_FILE ? lock_path_.c_str() : nullptr;
+        options.journal_entries = 256;
+        options.segment = segment_.of(kind);
+        return options;
+    }
+
+    slm_zone_attach_options to_attach(const slm_zone *zone) const
+    {
+        slm_zone_attach_options options{};
+        options.segment = segment_.to_attach(slm_zone_segment(zone));
+        options.segment.max_bytes = 0;
+        options.lock_path = lock_path_.c_str();
+        return options;
+    }
+
+    std::string path(Kind kind) const
+    {
+        return kind == SLM_SEGMENT_POSIX ? segment_.posix().path() : segment_.folder() / "file";
+    }
+
+    const Folder &folder() const
+    {
+        return segment_.folder();
+    }
+
+  private:
+    Options segment_;
+    size_t bytes_;
+    size_t max_bytes_;
+    std::string lock_path_;
+};
+
+/* A handle that is detached at the end. */
+struct Zone {
+    slm_zone *zone = nullptr;
+    slm_error error{};
+
+    Zone() = default;
+    ~Zone()
+    {
+        slm_zone_detach(zone);
+    }
+    Zone(const Zone &) = delete;
+    Zone &operator=(const Zone &) = delete;
+
+    operator slm_zone *() const
+    {
+        return zone;
+    }
+    slm_status create(const slm_zone_options &options)
+    {
+        return slm_zone_create(&zone, &options, &error);
+    }
+    slm_status attach(const slm_zone_attach_options &options)
+    {
+        return slm_zone_attach(&zone, &options, &error);
+    }
+    void detach()
+    {
+        slm_zone_detach(zone);
+        zone = nullptr;
+    }
+    slm_journal *journal() const
+    {
+        return slm_zone_journal(zone);
+    }
+    zone_header *header() const
+    {
+        return zone->header;
+    }
+    unsigned char *base() const
+    {
+        return static_cast<unsigned char *>(slm_segment_base(slm_zone_segment(zone)));
+    }
+    struct slm_zone_stats stats() const
+    {
+        struct slm_zone_stats stats = {};
+        slm_zone_stats(zone, &stats);
+        return stats;
+    }
+};
+
+/* Live objects, in pages of either length. */
+inline size_t count_objects(slm_slab *slab)
+{
+    size_t n = 0;
+    slm_slab_walk_locked(
+        slab,
+        [](void *data, const slm_slab_extent *extent) {
+            *static_cast<size_t *>(data) +=
+                extent->kind == SLM_SLAB_EXTENT_RUN ? 1 : extent->n_used;
+            return true;
+        },
+        &n);
+    return n;
+}
+
+/* A list of numbered links, which the root leads to: something to lose. */
+struct Link {
+    uint64_t next;
+    uint64_t number;
+    uint64_t filler[6];
+};
+
+/* Puts a link in front; the caller holds the lock. */
+inline bool push(slm_zone *zone, uint64_t number)
+{
+    slm_journal *journal = slm_zone_journal(zone);
+    auto *link = static_cast<Link *>(slm_journal_alloc(journal, sizeof(Link)));
+    if (link == nullptr) {
+        return false;
+    }
+    *link = {slm_journal_offset(journal, slm_zone_root(zone)), number, {number}};
+    return slm_zone_set_root_locked(zone, link) == SLM_OK;
+}
+
+/* Takes the front link away; the caller holds the lock. */
+inline bool pop(slm_zone *zone)
+{
+    slm_journal *journal = slm_zone_journal(zone);
+    auto *link = static_cast<Link *>(slm_zone_root(zone));
+    void *next = link == nullptr ? nullptr : slm_journal_pointer(journal, link->next);
+    return link != nullptr && slm_zone_set_root_locked(zone, next) == SLM_OK &&
+           slm_journal_free(journal, link) == SLM_OK;
+}
+
+inline std::vector<uint64_t> numbers(slm_zone *zone)
+{
+    std::vector<uint64_t> result;
+    slm_journal *journal = slm_zone_journal(zone);
+    for (auto *link = static_cast<Link *>(slm_zone_root(zone)); link != nullptr;
+         link = static_cast<Link *>(slm_journal_pointer(journal, link->next))) {
+        result.push_back(link->filler[0] == link->number ? link->number : UINT64_MAX);
+    }
+    return result;
+}
+
+/* Under the lock, as a turn of its own. */
+inline slm_status push_alone(slm_zone *zone, uint64_t number)
+{
+    slm_status status = slm_zone_lock(zone);
+    if (status == SLM_OK) {
+        status = push(zone, number) ? SLM_OK : SLM_E_NOMEM;
+        (void)slm_zone_unlock(zone);
+    }
+    return status;
+}
+
+inline std::vector<uint64_t> numbers_alone(slm_zone *zone)
+{
+    std::vector<uint64_t> result;
+    if (slm_zone_lock(zone) == SLM_OK) {
+        result = numbers(zone);
+        (void)slm_zone_unlock(zone);
+    }
+    return result;
+}
+
+inline unsigned check_alone(slm_zone *zone)
+{
+    if (slm_zone_lock(zone) != SLM_OK) {
+        return UINT32_MAX;
+    }
+    unsigned broken = slm_zone_check_locked(zone);
+    (void)slm_zone_unlock(zone);
+    return broken;
+}
+
+using Numbers = std::vector<uint64_t>;
+
+} // namespace slm_test
+
+#endif

@@ -65,8 +65,8 @@ enum slm_status slm_cache_index_close(struct slm_zone *zone, const struct slm_le
 enum slm_status slm_cache_index_look(struct slm_zone *zone, const void *key, size_t key_bytes,
                                      struct slm_cache_index_info *info);
 
-/* Drops keys whose time is over, looking at max of them at most; *n_dropped may be NULL. inactive_ms
- * is what open ones get anew. */
+/* Drops keys whose time is over, looking at max of them at most; *n_dropped may be NULL.
+ * inactive_ms is what open ones get anew. */
 enum slm_status slm_cache_index_expire(struct slm_zone *zone, uint64_t inactive_ms, uint64_t now_ms,
                                        size_t max, size_t *n_dropped);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The invariants of keyed entries, evaluated: read-only, bounded, safe on a zone full of anything. */
+/* The invariants of keyed entries, evaluated: read-only, bounded, safe on any zone. */
 #include <string.h>
 
 #include "examples/common/keyed_priv.h"
@@ -9,7 +9,7 @@
  * 201  The root is a live object with room for the head, whose magic is the kind's.
  * 202  The tree's links are right.
  * 203  The list's links are right.
- * 204  Every entry of the tree starts a live object that holds it and its key; the hash is the key's.
+ * 204  Every entry of the tree starts a live object that holds it and its key; the hash is right.
  * 205  The tree is in the order of keys, and no two are the same.
  * 206  Every entry of the list is found in the tree by its key, and there are as many.
  * 207  Head, entries and what the library says it has besides are all objects of the zone.

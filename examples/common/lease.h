@@ -10,13 +10,13 @@ extern "C" {
 #endif
 
 /*
- * Model    A plain counter in shared memory does not know who raised it: when a worker is killed its
- *          share stays for ever. So each count is an object, the lease, in two lists: that of the
- *          entry which it counts for, and that of the worker who has it. The count is the length of
- *          the entry's list. A worker is a thread that joined: its slot in the library's head has
- *          its identity (slm_lock_self). Whoever finds a slot whose thread no longer lives walks
- *          its list and gives all back, one transaction a lease, so that whoever dies while doing
- *          that leaves the rest to the next one.
+ * Model    A plain counter in shared memory does not know who raised it: when a worker is killed
+ *          its share stays for ever. So each count is an object, the lease, in two lists: that of
+ *          the entry which it counts for, and that of the worker who has it. The count is the
+ *          length of the entry's list. A worker is a thread that joined: its slot in the library's
+ *          head has its identity (slm_lock_self). Whoever finds a slot whose thread no longer lives
+ *          walks its list and gives all back, one transaction a lease, so that whoever dies while
+ *          doing that leaves the rest to the next one.
  * Found    A joining worker looks at every slot; so does a caller who is about to be refused.
  * Safety   As keyed.h. A slot is its thread's alone.
  * Boot     Identities mean nothing after a reboot of the system: not for zones in files that are to
@@ -81,8 +81,8 @@ enum slm_status slm_lease_take(const struct slm_keyed_view *view, struct slm_lea
                                struct slm_lease *lease);
 
 /*
- * One less; *entry is whose it was. SLM_E_ABSENT, changing nothing: no such lease of this worker, or
- * it was given back. SLM_E_OWNER. At most SLM_LEASE_GIVE_ENTRIES.
+ * One less; *entry is whose it was. SLM_E_ABSENT, changing nothing: no such lease of this worker,
+ * or it was given back. SLM_E_OWNER. At most SLM_LEASE_GIVE_ENTRIES.
  */
 enum slm_status slm_lease_give(const struct slm_keyed_view *view, struct slm_lease_book *book,
                                const struct slm_lease_worker *worker, const struct slm_lease *lease,

@@ -17,7 +17,8 @@ extern "C" {
  * Change   Each verb is one transaction; leases of the dead were given back in others before it.
  * Safety   Threads and processes, with a zone handle and a worker each. Not from signal handlers.
  * Failure  Nothing is evicted: every key is in use. Memory out is an answer.
- * Source   The contract is nginx's ngx_http_limit_conn_module, where counts of a killed worker stay.
+ * Source   The contract is nginx's ngx_http_limit_conn_module, where the counts of a killed worker
+ *          stay.
  */
 #define SLM_LIMIT_CONN_TAG "limit_conn 1" /* for the zone's tag: changes with the layout */
 

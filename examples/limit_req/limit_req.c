@@ -38,8 +38,8 @@ static uint64_t elapsed_ms(const struct bucket *bucket, uint64_t now_ms)
     return bucket->last_ms - now_ms > CLOCK_SET_MS ? 1 : 0;
 }
 
-/* What the rate takes from an excess in that time; an excess is below 2^33, so what would wrap takes
- * all of it. */
+/* What the rate takes from an excess in that time; an excess is below 2^33, so what would wrap
+ * takes all of it. */
 static uint64_t drain_milli(const struct slm_limit_req_rule *rule, uint64_t time_ms)
 {
     return time_ms > UINT64_MAX / rule->rate_milli ? UINT64_MAX

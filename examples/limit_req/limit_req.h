@@ -18,8 +18,8 @@ extern "C" {
  *          one more try is made.
  * Time     Is the caller's, in milliseconds, of one clock for all processes. A clock that goes back
  *          counts as one that stands, by more than a minute as one that went on by a millisecond.
- * Change   A hit is one transaction; each key that has to go for it was one before it. So a death at
- *          any instruction leaves the hit done or not, and of the keys that were to go some.
+ * Change   A hit is one transaction; each key that has to go for it was one before it. So a death
+ *          at any instruction leaves the hit done or not, and of the keys that were to go some.
  * Safety   Threads and processes, with a zone handle each. Not from signal handlers.
  * Failure  A key that was evicted begins anew: its excess is lost, as in nginx.
  * Source   The contract is nginx's ngx_http_limit_req_module, one limit a request.

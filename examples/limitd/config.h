@@ -13,8 +13,8 @@ extern "C" {
 #endif
 
 /*
- * Model    A line is a name and its values, words apart by blanks; from a # on it is a comment. Each
- *          name stands once, each zone once. What is not there has its default.
+ * Model    A line is a name and its values, words apart by blanks; from a # on it is a comment.
+ *          Each name stands once, each zone once. What is not there has its default.
  * Failure  Errors say file, line and what was expected; the config is not to be used then.
  */
 #define LIMITD_PATH_BYTES  100u /* of a socket's path with its final zero */

@@ -9,7 +9,7 @@
 #define HOLDS_MAX     8u
 #define VALUE_PAD_MAX 300u
 
-/* What is known of a number that only grows: it lies between what was answered and what was asked. */
+/* What is known of a number that only grows: it is between what was answered and what was asked. */
 struct span {
     uint64_t answered;
     uint64_t asked;

@@ -10,8 +10,8 @@ extern "C" {
 #endif
 
 /*
- * Model    Keys of its own, so that it alone knows what they must hold. A value that was answered OK
- *          is there, or a later one of which no answer came; a key's uses are no fewer than were
+ * Model    Keys of its own, so that it alone knows what they must hold. A value that was answered
+ *          OK is there, or a later one of which no answer came; a key's uses are no fewer than were
  *          answered and no more than were asked; connections held are counted.
  */
 #define LOAD_KEYS 300u

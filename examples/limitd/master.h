@@ -15,9 +15,9 @@ extern "C" {
 /*
  * Model    Makes zones and socket, forks workers, and forks another for each that ends. It never
  *          takes a zone's lock but to reload, so that a worker that is stopped does not stop it.
- * Signals  SIGHUP: reads the configuration again; if it is good, zones grow, new workers serve by it
- *          and those of before drain. SIGUSR2: becomes the program that now lies at its path, with
- *          the same zones, socket and pid. SIGTERM, SIGINT: ends, workers first.
+ * Signals  SIGHUP: reads the configuration again; if it is good, zones grow, new workers serve by
+ *          it and those of before drain. SIGUSR2: becomes the program that now lies at its path,
+ *          with the same zones, socket and pid. SIGTERM, SIGINT: ends, workers first.
  * Failure  A reload or an upgrade that cannot be is logged, and nothing changes.
  */
 

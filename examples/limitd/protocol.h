@@ -14,10 +14,11 @@ extern "C" {
 
 /*
  * Model    Each line is a command, and has one line as its answer, in order. A key is 1 to 200
- *          bytes without blanks; a value is the rest of its line. What is not understood is answered
- *          "ERR" with a reason and changes nothing. What was answered stands, whoever is killed.
- * Holds    CONN+ counts for the connection that sent it: when that ends, by whatever, its counts are
- *          given back.
+ *          bytes without blanks; a value is the rest of its line. What is not understood is
+ *          answered "ERR" with a reason and changes nothing. What was answered stands, whoever is
+ *          killed.
+ * Holds    CONN+ counts for the connection that sent it: when that ends, by whatever, its
+ *          counts are given back.
  */
 #define LIMITD_LINE_BYTES_MAX   16384u /* without its end */
 #define LIMITD_KEY_BYTES_MAX    200u
@@ -63,8 +64,8 @@ void limitd_service_leave(struct limitd_service *service);
 void limitd_service_tick(struct limitd_service *service, uint64_t now_ms);
 
 /*
- * Carries out a line (its end cut off, a zero behind it) and writes the answer, its end included, to
- * [answer, + LIMITD_ANSWER_BYTES_MAX). Returns its length. *ends: the connection is to end then.
+ * Carries out a line (its end cut off, a zero behind it) and writes the answer, its end included,
+ * to [answer, + LIMITD_ANSWER_BYTES_MAX). Returns its length. *ends: the connection is to end then.
  */
 size_t limitd_answer(struct limitd_service *service, struct limitd_holds *holds, char *line,
                      size_t n_bytes, uint64_t now_ms, char *answer, bool *ends);

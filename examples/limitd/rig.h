@@ -32,8 +32,8 @@ bool limitd_rig_replace(const struct limitd_rig *rig, const char *program);
 bool limitd_rig_start(struct limitd_rig *rig);
 /* Reads the log until a line has that text, at most wait_ms; what was before it is forgotten. */
 bool limitd_rig_await(struct limitd_rig *rig, const char *text, int wait_ms);
-/* Kills a worker: the one that answers, so many microseconds later, at whatever it does then. 0: none
- * answered. */
+/* Kills a worker: the one that answers, so many microseconds later, at whatever it does then. 0:
+ * none answered. */
 pid_t limitd_rig_kill_worker(const struct limitd_rig *rig, unsigned later_us);
 /* Ends it, removes the folder, returns the exit status, or -1. */
 int limitd_rig_fini(struct limitd_rig *rig);

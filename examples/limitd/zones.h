@@ -11,9 +11,10 @@ extern "C" {
 #endif
 
 /*
- * Model    Four zones in memfds: they live as long as a process has them, and go into a new binary as
- *          open descriptors. A zone never loses content to a configuration: one that is to be
- *          smaller than it is, or larger than it can become, gets the nearest size that it can have.
+ * Model    Four zones in memfds: they live as long as a process has them, and go into a new binary
+ *          as open descriptors. A zone never loses content to a configuration: one that is to be
+ *          smaller than it is, or larger than it can become, gets the nearest size that it can
+ *          have.
  */
 
 /*

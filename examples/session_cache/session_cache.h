@@ -10,10 +10,10 @@ extern "C" {
 #endif
 
 /*
- * Model    A session is one object: id and blob. It is found by its id until its time is over. Those
- *          whose time is over go two with each put, and when they are asked for. When memory is out
- *          those whose time is over go, then the oldest, which is the one that was put first,
- *          until there is room.
+ * Model    A session is one object: id and blob. It is found by its id until its time is over.
+ *          Those whose time is over go two with each put, and when they are asked for. When memory
+ *          is out those whose time is over go, then the oldest, which is the one that was put
+ *          first, until there is room.
  * Time     Is the caller's, in milliseconds, of one clock for all processes.
  * Change   A put is one transaction: the id has the old blob or the new one, whole. Each session
  *          that went for it was a transaction before it.

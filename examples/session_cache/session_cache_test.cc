@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Session cache: blobs whole, replaced and expired, what goes when memory is out, workers that die. */
+/* Session cache: blobs whole, replaced, expired; what goes when memory is out; deaths. */
 #include <map>
 #include <random>
 #include <vector>

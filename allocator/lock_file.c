@@ -19,9 +19,9 @@
  *
  * The system frees the lock when the description's last descriptor is closed. Two cases would keep
  * it open behind a dead owner, and are handled through the list of all handles: a fork child has a
- * copy of every descriptor, so the child closes them at once, and opens its own when it first locks;
- * and a thread may exit while its process goes on, so a destructor of its own gives back what it
- * still holds, without touching the word.
+ * copy of every descriptor, so the child closes them at once, and opens its own when it first
+ * locks; and a thread may exit while its process goes on, so a destructor of its own gives back
+ * what it still holds, without touching the word.
  */
 struct slm_lock_file {
     uint64_t holder; /* the thread of this process that has, or is about to have, the lock */

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Checks the lock's protocol in all its interleavings and deaths, and that the checker can tell: each
-# mutant of the model must be found out, by the claim that it breaks.
+# Checks the lock's protocol in all its interleavings and deaths, and that the checker can tell:
+# each mutant of the model must be found out, by the claim that it breaks.
 # Usage: lock_spin_test.sh lock.pml
 set -euo pipefail
 

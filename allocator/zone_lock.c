@@ -2,6 +2,7 @@
 /* A zone under its lock: taking it over from the dead, growing, allocating. */
 #include "allocator/base/bits.h"
 #include "allocator/base/check.h"
+#include "allocator/base/yield.h"
 #include "allocator/zone_priv.h"
 
 /* Page counts and the zone's length are stored in the order that makes this true at any moment. */
@@ -14,6 +15,7 @@ static bool slab_fits(const struct slm_zone *zone, uint64_t bytes)
  * the zone has: what somebody reserves and has not published, or gave back. */
 enum slm_status zone_see_growth(struct slm_zone *zone, struct slm_error *error)
 {
+    SLM_YIELD("zone: look at the length");
     uint64_t bytes = zone_bytes(zone);
     enum slm_status status = SLM_OK;
     if (SLM_UNLIKELY(bytes != slm_segment_bytes(zone->segment))) {
@@ -45,8 +47,10 @@ static enum slm_status repair(struct slm_zone *zone)
     status = slm_journal_recover(&zone->journal);
     if (status == SLM_OK) {
         (void)slm_slab_grow_locked(zone->slab, slab_bytes(zone));
+        SLM_YIELD("zone: count the repair");
         (void)__atomic_fetch_add(&zone->header->n_recoveries, 1, __ATOMIC_RELAXED);
     } else {
+        SLM_YIELD("zone: give up");
         __atomic_store_n(&zone->header->state, ZONE_BROKEN, __ATOMIC_RELEASE);
     }
     (void)slm_lock_mark_repaired(zone->lock);
@@ -64,6 +68,7 @@ static enum slm_status enter(struct slm_zone *zone, enum slm_status got)
     if (status == SLM_OK && (got == SLM_OWNER_DIED || slm_journal_is_dirty(&zone->journal))) {
         status = repair(zone);
     }
+    SLM_YIELD("zone: look at the state");
     if (SLM_UNLIKELY(zone->header->state != ZONE_READY || status == SLM_E_IMAGE)) {
         status = SLM_E_BROKEN;
     }
@@ -186,6 +191,7 @@ void zone_publish_growth(struct slm_zone *zone)
 {
     if (zone->reserved_bytes > zone_bytes(zone)) {
         slm_journal_commit(&zone->journal);
+        SLM_YIELD("zone: publish its length");
         __atomic_store_n(&zone->header->bytes, zone->reserved_bytes, __ATOMIC_RELEASE);
         __atomic_signal_fence(__ATOMIC_SEQ_CST);
         (void)slm_slab_grow_locked(zone->slab, slab_bytes(zone));

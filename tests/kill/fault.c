@@ -2,6 +2,7 @@
 #include "tests/kill/fault.h"
 
 #include "allocator/journal_priv.h"
+#include "allocator/lock.h"
 
 enum kill_fault kill_fault;
 
@@ -11,11 +12,13 @@ void *__real_slm_journal_alloc(struct slm_journal *journal, size_t size_bytes);
 enum slm_status __real_slm_journal_free(struct slm_journal *journal, void *p);
 void __real_slm_journal_commit(struct slm_journal *journal);
 enum slm_status __real_slm_journal_recover(struct slm_journal *journal);
+bool __real_slm_lock_is_alive(uint64_t identity);
 void __wrap_slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value);
 void *__wrap_slm_journal_alloc(struct slm_journal *journal, size_t size_bytes);
 enum slm_status __wrap_slm_journal_free(struct slm_journal *journal, void *p);
 void __wrap_slm_journal_commit(struct slm_journal *journal);
 enum slm_status __wrap_slm_journal_recover(struct slm_journal *journal);
+bool __wrap_slm_lock_is_alive(uint64_t identity);
 
 void __wrap_slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value)
 {
@@ -81,4 +84,9 @@ enum slm_status __wrap_slm_journal_recover(struct slm_journal *journal)
         journal_commit_word(&log->state, state);
     }
     return __real_slm_journal_recover(journal);
+}
+
+bool __wrap_slm_lock_is_alive(uint64_t identity)
+{
+    return kill_fault != KILL_FAULT_BELIEVES_ALL_DEAD && __real_slm_lock_is_alive(identity);
 }

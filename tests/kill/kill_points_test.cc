@@ -20,7 +20,7 @@ namespace {
 using namespace kill_test;
 
 /* Kills of one operation, spread over all of it; a prime, so that loops are met at each place. */
-constexpr size_t EVERY = 41;
+constexpr size_t EVERY = 61;
 
 class KillPoints : public testing::TestWithParam<Scenario> {};
 

@@ -16,9 +16,14 @@ uint64_t kill_peek_lock_word(const struct slm_zone *zone)
     return __atomic_load_n(&zone->header->lock.word, __ATOMIC_SEQ_CST);
 }
 
+uint64_t kill_peek_holder_in(uint64_t lock_word)
+{
+    return lock_word & SLM_LOCK_TID;
+}
+
 bool kill_peek_is_held_by(const struct slm_zone *zone, int thread_id)
 {
-    return (kill_peek_lock_word(zone) & SLM_LOCK_TID) == (uint64_t)thread_id;
+    return kill_peek_holder_in(kill_peek_lock_word(zone)) == (uint64_t)thread_id;
 }
 
 bool kill_peek_needs_repair(const struct slm_zone *zone)

@@ -16,6 +16,8 @@ extern "C" {
 /* Where the zone is mapped; bytes of it that are kept and put back are slm_segment_bytes. */
 void *kill_peek_base(const struct slm_zone *zone);
 uint64_t kill_peek_lock_word(const struct slm_zone *zone);
+/* The thread that a word of a lock says holds it, 0: none. */
+uint64_t kill_peek_holder_in(uint64_t lock_word);
 /* Whose lock word it is. */
 bool kill_peek_is_held_by(const struct slm_zone *zone, int thread_id);
 /* Whether the next locker has to be told that an owner died, once nobody lives. */

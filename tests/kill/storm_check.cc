@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The storm's checks: everything under one turn with the lock, and the storm over a zone. */
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+#include "tests/kill/peek.h"
+#include "tests/kill/storm_priv.h"
+
+namespace kill_test {
+namespace {
+
+constexpr size_t FIRST_BYTES = size_t{1} << 20;
+constexpr size_t MOST_BYTES = size_t{4} << 20;
+constexpr double CHECK_EVERY_S = 0.25;
+
+/* Everything that should be in the zone. */
+class Check {
+  public:
+    Check(slm_zone *zone, Shared *shared)
+        : zone_(zone), shared_(shared), board_(static_cast<Board *>(slm_zone_root(zone)))
+    {
+    }
+
+    void run()
+    {
+        unsigned broken = slm_zone_check_locked(zone_);
+        if (broken != 0) {
+            note("the zone breaks an invariant");
+            return;
+        }
+        for (unsigned slot = 0; slot < N_SLOTS; slot++) {
+            for (unsigned i = 0; i < N_ENTRIES; i++) {
+                check_entry(slot, i);
+            }
+        }
+        check_twice();
+        check_links();
+        check_count();
+    }
+
+  private:
+    void note(const char *what, bool is_double = false)
+    {
+        count_wrong(shared_, what, is_double);
+    }
+
+    /* See EntryState. */
+    void check_entry(unsigned slot, unsigned i)
+    {
+        const Entry *entry = &shared_->slots[slot].entries[i];
+        uint64_t state = __atomic_load_n(&entry->state, __ATOMIC_SEQ_CST);
+        uint64_t offset = board_->directory[slot][i];
+        if (state == NONE ? offset != 0
+                          : offset != entry->offset && (state == LIVE || offset != 0)) {
+            note(state == NONE ? "an object that was not committed is there"
+                               : "an object that was committed is not in the directory");
+        }
+        if (offset == 0) {
+            return;
+        }
+        bool is_double;
+        const char *wrong = judge_thing(zone_, offset, slot, &is_double);
+        if (wrong[0] != '\0') {
+            note(wrong, is_double);
+            return;
+        }
+        const void *p = slm_journal_pointer(slm_zone_journal(zone_), offset);
+        n_linked_ += static_cast<const Thing *>(p)->is_linked;
+        offsets_.push_back(offset);
+    }
+
+    void check_twice()
+    {
+        std::sort(offsets_.begin(), offsets_.end());
+        if (std::adjacent_find(offsets_.begin(), offsets_.end()) != offsets_.end()) {
+            note("an object is in the directory twice", true);
+        }
+    }
+
+    void check_links()
+    {
+        const slm_journal *journal = slm_zone_journal(zone_);
+        struct slm_zone_stats stats;
+        slm_zone_stats(zone_, &stats);
+        if (slm_rbtree_check(journal, &board_->tree, order_items, 1, stats.bytes) != 0 ||
+            slm_lru_check(journal, &board_->lru, 1, stats.bytes) != 0) {
+            note("the tree or the list breaks an invariant");
+        }
+        if (board_->tree.n_nodes != n_linked_ || board_->lru.n_nodes != n_linked_) {
+            note("the tree or the list has more or fewer nodes than there are");
+        }
+    }
+
+    /* Nothing is live but what somebody owns, and the board. */
+    void check_count()
+    {
+        slm_slab *slab = slm_zone_slab(zone_);
+        struct slm_slab_stats stats;
+        slm_slab_stats(slab, &stats);
+        size_t n_live = stats.n_runs;
+        for (unsigned i = 0; i < stats.n_classes; i++) {
+            struct slm_slab_class_stats counts;
+            (void)slm_slab_class_stats(slab, i, &counts);
+            n_live += counts.n_used;
+        }
+        if (n_live != offsets_.size() + 1) {
+            note("there are live objects that nobody owns, or fewer than are owned");
+        }
+    }
+
+    slm_zone *zone_;
+    Shared *shared_;
+    Board *board_;
+    uint64_t n_linked_ = 0;
+    std::vector<uint64_t> offsets_;
+};
+
+void make_board(World &world)
+{
+    slm_zone *zone = world.ours();
+    expect(slm_zone_lock(zone) == SLM_OK, "the zone cannot be locked");
+    void *board = slm_journal_calloc(slm_zone_journal(zone), sizeof(Board));
+    expect(board != nullptr && slm_zone_set_root_locked(zone, board) == SLM_OK, "no board");
+    expect(slm_zone_unlock(zone) == SLM_OK, "the zone cannot be unlocked");
+}
+
+void fill_result(const Herd &herd, const Shared *shared, const slm_zone *zone, StormResult *result)
+{
+    struct slm_zone_stats stats;
+    slm_zone_stats(zone, &stats);
+    result->n_kills = herd.n_kills();
+    result->n_turns = herd.n_turns();
+    result->n_recoveries = stats.n_recoveries;
+    result->n_undone = stats.n_undone;
+    result->n_finished = stats.n_finished;
+    result->n_lost = shared->n_lost;
+    result->n_double = shared->n_double;
+    memcpy(result->first_wrong, shared->first_wrong, sizeof result->first_wrong);
+}
+
+/* False: the lock was not to be had. */
+bool check_now(slm_zone *zone, Shared *shared, double hang_s, StormResult *result)
+{
+    bool had = check_zone(zone, shared, hang_s);
+    result->n_checks++;
+    result->n_hangs += !had;
+    return had;
+}
+
+} // namespace
+
+bool check_zone(slm_zone *zone, Shared *shared, double hang_s)
+{
+    slm_status status = slm_zone_timed(zone, static_cast<unsigned>(hang_s * 1000));
+    if (status == SLM_E_TIMEOUT) {
+        return false;
+    }
+    if (status != SLM_OK) {
+        count_wrong(shared, slm_status_text(status), false);
+        return true;
+    }
+    Check(zone, shared).run();
+    (void)slm_zone_unlock(zone);
+    return true;
+}
+
+StormResult storm_zone(const StormOptions &options)
+{
+    StormResult result;
+    Shape shape;
+    shape.bytes = FIRST_BYTES;
+    shape.max_bytes = MOST_BYTES;
+    shape.per_doubling = 8;
+    shape.journal_entries = 1024;
+    World world(shape);
+    make_board(world);
+    auto *shared = static_cast<Shared *>(share_memory(sizeof(Shared)));
+    Work work = [&](unsigned slot, uint64_t seed) {
+        work_in_zone(world.theirs(), shared, slot, seed);
+    };
+    double start = now_s();
+    double checked = start;
+    Holder holder = [&] { return kill_peek_holder_in(kill_peek_lock_word(world.ours())); };
+    Herd herd(options, work, holder, shared);
+    bool goes_on = true;
+    while (goes_on && now_s() - start < options.seconds) {
+        herd.kill_some();
+        result.n_hangs += herd.count_hangs();
+        if (now_s() - checked > CHECK_EVERY_S) {
+            goes_on = check_now(world.ours(), shared, options.hang_s, &result);
+            checked = now_s();
+        }
+        goes_on = goes_on && result.n_hangs == 0 && shared->n_lost + shared->n_double == 0;
+    }
+    herd.end();
+    result.seconds = now_s() - start;
+    (void)check_now(world.ours(), shared, options.hang_s, &result);
+    fill_result(herd, shared, world.ours(), &result);
+    return result;
+}
+
+} // namespace kill_test

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The storm over a lock alone: taken and given back as fast as can be, by who is killed. */
+#include <cstdio>
+#include <cstring>
+
+#include "tests/kill/peek.h"
+#include "tests/kill/storm_priv.h"
+
+namespace kill_test {
+namespace {
+
+/* A free lock is seen free so many times in a row, a millisecond or so apart, before who waits for
+ * it all the while counts as not woken. */
+constexpr unsigned N_LOOKS = 50;
+
+/* Holder by holder: nobody may find another one inside, unless that one died. */
+void work_on_lock(slm_lock *lock, Shared *shared, unsigned slot)
+{
+    Slot *me = &shared->slots[slot];
+    for (;;) {
+        __atomic_store_n(&me->waiting_since, now_ns(), __ATOMIC_RELAXED);
+        slm_status status = slm_lock_lock(lock);
+        __atomic_store_n(&me->waiting_since, 0, __ATOMIC_RELAXED);
+        if (status != SLM_OK && status != SLM_OWNER_DIED) {
+            count_wrong(shared, slm_status_text(status), false);
+            continue;
+        }
+        uint64_t inside = __atomic_exchange_n(&shared->inside, slot + 1, __ATOMIC_RELAXED);
+        if (inside != 0 && status == SLM_OK) {
+            count_wrong(shared, "the lock has two owners", true);
+        }
+        if (status == SLM_OWNER_DIED) {
+            (void)slm_lock_mark_repaired(lock);
+        }
+        uint64_t still = __atomic_exchange_n(&shared->inside, 0, __ATOMIC_RELAXED);
+        if (still != slot + 1) {
+            count_wrong(shared, "the lock has two owners", true);
+        }
+        (void)slm_lock_unlock(lock);
+        __atomic_fetch_add(&me->n_turns, 1, __ATOMIC_RELAXED);
+    }
+}
+
+/* Those who are never killed wait in vain if a wake-up was lost. */
+class Watch {
+  public:
+    Watch(const Herd &herd, const Shared *shared, const slm_lock *lock)
+        : slots_(herd.witnesses()), shared_(shared), lock_(lock)
+    {
+    }
+
+    /* Wake-ups that are lost for good, as of now; each is counted once. */
+    unsigned look()
+    {
+        slm_lock_owner owner;
+        slm_lock_look(lock_, &owner);
+        n_free_ = owner.identity == 0 || !owner.is_alive ? n_free_ + 1 : 0;
+        if (n_free_ < N_LOOKS) {
+            return 0;
+        }
+        unsigned n_lost = 0;
+        for (unsigned slot : slots_) {
+            uint64_t since = __atomic_load_n(&shared_->slots[slot].waiting_since, __ATOMIC_RELAXED);
+            bool waits = since != 0 && now_s() - static_cast<double>(since) * 1e-9 > LOST_WAKE_S;
+            n_lost += waits && since != told_;
+            told_ = waits ? since : told_;
+        }
+        return n_lost;
+    }
+
+  private:
+    std::vector<unsigned> slots_;
+    const Shared *shared_;
+    const slm_lock *lock_;
+    unsigned n_free_ = 0;
+    uint64_t told_ = 0;
+};
+
+} // namespace
+
+StormResult storm_lock(const StormOptions &options)
+{
+    StormResult result;
+    slm_error error;
+    slm_lock *lock = nullptr;
+    auto *state = static_cast<slm_lock_state *>(share_memory(SLM_LOCK_BYTES));
+    auto *shared = static_cast<Shared *>(share_memory(sizeof(Shared)));
+    slm_lock_options how = {};
+    how.kind = options.lock_is_robust ? SLM_LOCK_ROBUST : SLM_LOCK_SPIN_SEM;
+    expect(slm_lock_init(state, how.kind) == SLM_OK, "no lock");
+    expect(slm_lock_attach(&lock, state, &how, &error) == SLM_OK, error.text);
+    Work work = [&](unsigned slot, uint64_t) { work_on_lock(lock, shared, slot); };
+    double start = now_s();
+    Holder holder = [&] {
+        return kill_peek_holder_in(__atomic_load_n(&state->word, __ATOMIC_RELAXED));
+    };
+    Herd herd(options, work, holder, shared);
+    Watch watch(herd, shared, lock);
+    while (now_s() - start < options.seconds && shared->n_double == 0) {
+        herd.kill_some();
+        result.n_hangs += herd.count_hangs();
+        result.n_lost += watch.look();
+    }
+    herd.end();
+    result.seconds = now_s() - start;
+    slm_status status = slm_lock_timed(lock, static_cast<unsigned>(options.hang_s * 1000));
+    result.n_hangs += status != SLM_OK && status != SLM_OWNER_DIED;
+    result.n_checks = 1;
+    result.n_kills = herd.n_kills();
+    result.n_turns = herd.n_turns();
+    result.n_recoveries = state->n_deaths;
+    result.n_lost += shared->n_lost;
+    result.n_double = shared->n_double;
+    memcpy(result.first_wrong, shared->first_wrong, sizeof result.first_wrong);
+    slm_lock_detach(lock);
+    return result;
+}
+
+} // namespace kill_test

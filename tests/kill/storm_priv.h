@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Storm internals: what supervisor and workers share beside the zone, and the herd of workers. */
+#ifndef SLM_TESTS_KILL_STORM_PRIV_H
+#define SLM_TESTS_KILL_STORM_PRIV_H
+
+#include <functional>
+#include <sys/types.h>
+#include <vector>
+
+#include "tests/kill/storm.h"
+#include "tests/kill/world.h"
+
+namespace kill_test {
+
+constexpr unsigned N_SLOTS = 64;
+constexpr unsigned N_ENTRIES = 48; /* objects that one worker owns at most */
+
+/*
+ * A worker writes down what it owns twice: in the zone's directory, within the transaction, and
+ * here, outside of it. Under the zone's lock these are true at any time, whoever was killed when:
+ *
+ *   NONE      the directory has nothing there
+ *   LIVE      it has this object, which is live and bears its owner's stamp
+ *   UNSURE    either of the two: its owner was about to commit one or the other
+ */
+enum EntryState : uint64_t { NONE, LIVE, UNSURE };
+
+struct Entry {
+    uint64_t state;
+    uint64_t offset;
+};
+
+/* A thread's, whichever process it is in: who comes after a dead one goes on with it. */
+struct Slot {
+    uint64_t thread_id;
+    uint64_t n_turns;
+    uint64_t sequence;      /* of stamps */
+    uint64_t waiting_since; /* of the lock alone, ns; 0: it does not wait */
+    Entry entries[N_ENTRIES];
+};
+
+struct Shared {
+    uint64_t n_lost;
+    uint64_t n_double;
+    uint64_t inside; /* of the lock alone: who holds it */
+    char first_wrong[160];
+    Slot slots[N_SLOTS];
+};
+
+/* In the zone; the root leads to it. */
+struct Board {
+    slm_rbtree tree;
+    slm_lru lru;
+    uint64_t directory[N_SLOTS][N_ENTRIES]; /* offsets as the journal counts them */
+};
+
+/* An object of a worker's. The bytes behind it are FILL of its stamp. */
+struct Thing {
+    uint64_t owner; /* slot + 1 */
+    uint64_t sequence;
+    uint64_t bytes;
+    uint64_t is_linked; /* in tree and list */
+    Item item;
+};
+
+unsigned char fill_of(const Thing &thing);
+uint64_t key_of_thing(uint64_t owner, uint64_t sequence);
+
+/* What is wrong with the object at that entry: "", or words; *is_double if it is another owner's.
+ * Under the lock. */
+const char *judge_thing(slm_zone *zone, uint64_t offset, unsigned slot, bool *is_double);
+
+void count_wrong(Shared *shared, const char *what, bool is_double);
+
+/* xorshift64*: cheap, and a worker's own. */
+class Random {
+  public:
+    explicit Random(uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15u | 1u)
+    {
+    }
+    uint64_t below(uint64_t n)
+    {
+        state_ ^= state_ >> 12;
+        state_ ^= state_ << 25;
+        state_ ^= state_ >> 27;
+        return (state_ * 0x2545f4914f6cdd1du >> 33) % n;
+    }
+
+  private:
+    uint64_t state_;
+};
+
+double now_s();
+uint64_t now_ns();
+
+/* Memory that all processes share, zeroed. */
+void *share_memory(size_t bytes);
+
+/* What a thread does until it is killed. */
+using Work = std::function<void(unsigned slot, uint64_t seed)>;
+/* The id of the thread that holds the lock now, 0: nobody. */
+using Holder = std::function<uint64_t()>;
+
+/* Workers, one process beside the other; the first ones are killed at random, two never. */
+class Herd {
+  public:
+    Herd(const StormOptions &options, const Work &work, const Holder &holder, Shared *shared);
+    ~Herd();
+    Herd(const Herd &) = delete;
+    Herd &operator=(const Herd &) = delete;
+
+    /* Waits a little, kills one or more at once, starts their successors. Every second victim is who
+     * holds the lock at that moment: of many that wait few would die with it. */
+    void kill_some();
+    /* All of them, for good. */
+    void end();
+    /* Slots whose threads did nothing for hang_s; each is told once. */
+    unsigned count_hangs();
+    /* Slots of the two that are never killed. */
+    std::vector<unsigned> witnesses() const;
+    uint64_t n_turns() const;
+    uint64_t n_kills() const
+    {
+        return n_kills_;
+    }
+
+  private:
+    struct Member {
+        pid_t pid = 0;
+        double moved_at = 0;
+        uint64_t n_turns = 0;
+        bool is_hanging = false;
+    };
+    unsigned choose();
+    void start(unsigned idx);
+    void reap(unsigned idx);
+    void run(unsigned slot, uint64_t seed);
+    uint64_t turns_of(unsigned idx) const;
+
+    const StormOptions &options_;
+    const Work &work_;
+    const Holder &holder_;
+    Shared *shared_;
+    Random random_;
+    std::vector<Member> members_;
+    uint64_t n_kills_ = 0;
+    uint64_t n_started_ = 0;
+};
+
+/* Looks at all of it under the lock; false: that was not to be had for hang_s. */
+bool check_zone(slm_zone *zone, Shared *shared, double hang_s);
+
+/* A turn of a worker: see storm_work.cc. */
+void take_over_slot(slm_zone *zone, Shared *shared, unsigned slot);
+void work_in_zone(slm_zone *zone, Shared *shared, unsigned slot, uint64_t seed);
+
+} // namespace kill_test
+
+#endif

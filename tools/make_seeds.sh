@@ -42,6 +42,31 @@ patch()
     le 4 "$1" && le 1 $(($2 - 1)) && le 1 "$3" && le 2 0 && le 8 "$4"
 }
 
+# damage_pages GEOMETRY: in $dir, images with one word changed in the tables of pages. In front of
+# the descriptors, of three words each, are 7 words of the header and 6 a class; behind the ten of
+# them the bitmap of lengths, one word, then those of chunks.
+first_page_word()
+{
+    i=$1
+    set -- 9 51 25 6 20 54
+    shift "$i"
+    echo $((7 + 6 * $1))
+}
+damage_pages()
+{
+    first=$(first_page_word "$1")
+    for page in 0 3 9; do
+        for field in 0 1 2; do
+            word=$((first + 3 * page + field))
+            (le 1 "$1" && patch $word 1 0 1) >"$dir/geometry_$1_page_${page}_${field}_bit"
+            (le 1 "$1" && patch $word 8 1 -1) >"$dir/geometry_$1_page_${page}_${field}_ones"
+        done
+    done
+    (le 1 "$1" && patch $((first + 30)) 2 0 8) >"$dir/geometry_$1_lengths_bit"
+    (le 1 "$1" && patch $((first + 31)) 1 0 4) >"$dir/geometry_$1_chunks_bit"
+    (le 1 "$1" && patch $((first + 31)) 8 1 0) >"$dir/geometry_$1_chunks_zero"
+}
+
 # Damage to images, by geometry: none; a bit in an open word; words of zeros and of ones; two words
 # at once; damage anywhere, the sealed part included.
 make_images()
@@ -55,6 +80,7 @@ make_images()
             (le 1 $geometry && patch $word 8 1 -1) >"$dir/geometry_${geometry}_word_${word}_ones"
         done
         (le 1 $geometry && patch 4 4 1 3 && patch 9 4 1 2) >"$dir/geometry_${geometry}_two_words"
+        damage_pages $geometry
         (le 1 $geometry && patch 0 8 2 255) >"$dir/geometry_${geometry}_start"
         (le 1 $geometry && patch 9999 8 3 0) >"$dir/geometry_${geometry}_pages"
     done

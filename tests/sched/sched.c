@@ -18,11 +18,10 @@ struct actor {
     enum actor_state state;
     bool is_parked; /* in the middle of its body */
     const char *point;
-    const uint32_t *sleeps_on;
     uint64_t deadline_ms;
 };
 
-enum what { GOES_ON, PREEMPTED_BY, DIES, IS_KILLED, TIMER_OF, RUNS_NEXT, TIME_PASSES };
+enum what { GOES_ON, PREEMPTED_BY, DIES, IS_KILLED, TIMER_OF, RUNS_NEXT, TIME_PASSES, WAKES };
 
 struct choice {
     enum what what;
@@ -166,12 +165,12 @@ static unsigned add_ready(struct choice *choices, enum what what, unsigned but)
     return n;
 }
 
-static unsigned add_timers(struct choice *choices)
+static unsigned add_sleepers(struct choice *choices, enum what what)
 {
     unsigned n = 0;
     for (unsigned i = 0; i < now.run->n_actors; i++) {
         if (now.actors[i].state == ASLEEP) {
-            choices[n++] = (struct choice){TIMER_OF, i};
+            choices[n++] = (struct choice){what, i};
         }
     }
     return n;
@@ -245,7 +244,7 @@ static void count_step(void)
 /* Nobody can run. Who sleeps wakes up when the judge of this wakes it, or at the first bound. */
 static unsigned await_somebody(struct choice *choices)
 {
-    if (add_timers(choices) == 0) {
+    if (add_sleepers(choices, TIMER_OF) == 0) {
         return 0;
     }
     count_step();
@@ -262,7 +261,7 @@ static void leave(void)
     if (n == 0) {
         n = await_somebody(choices);
     } else if (now.run->limits.early_timers && may_preempt()) {
-        n += add_timers(choices + n);
+        n += add_sleepers(choices + n, TIMER_OF);
     }
     if (n == 0) {
         switch_to(SCH_NOBODY);
@@ -285,7 +284,7 @@ static unsigned add_choices(struct choice *choices)
     }
     if (may_preempt()) {
         n += add_ready(choices + n, PREEMPTED_BY, now.current);
-        n += now.run->limits.early_timers ? add_timers(choices + n) : 0;
+        n += now.run->limits.early_timers ? add_sleepers(choices + n, TIMER_OF) : 0;
     }
     return n;
 }
@@ -340,30 +339,20 @@ static void wait(uint32_t *half, uint32_t value, unsigned timeout_ms)
     }
     struct actor *self = &now.actors[now.current];
     self->state = ASLEEP;
-    self->sleeps_on = half;
     self->deadline_ms = now.now_ms + timeout_ms;
     leave();
     sch_yield("system: awake");
 }
 
-static unsigned add_sleepers(struct choice *choices, const uint32_t *half)
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < now.run->n_actors; i++) {
-        if (now.actors[i].state == ASLEEP && now.actors[i].sleeps_on == half) {
-            choices[n++] = (struct choice){RUNS_NEXT, i};
-        }
-    }
-    return n;
-}
-
+/* Whoever sleeps does so by this word, in whatever mapping. */
 static void wake(uint32_t *half, int n_most)
 {
     struct choice choices[CHOICES_MAX];
     unsigned n;
-    while (now.run != NULL && n_most-- > 0 && (n = add_sleepers(choices, half)) != 0) {
-        unsigned answer = n == 1 || n_most > 0 ? 0 : now.run->choose(now.run->chooser, n);
-        now.actors[choices[answer].actor].state = READY;
+    (void)half;
+    while (now.run != NULL && n_most-- > 0 && (n = add_sleepers(choices, WAKES)) != 0) {
+        struct choice choice = n_most > 0 ? choices[0] : choose(choices, n);
+        now.actors[choice.actor].state = READY;
     }
 }
 
@@ -455,6 +444,7 @@ void sch_print_steps(void)
         [TIMER_OF] = "time ends for",
         [RUNS_NEXT] = "leaves to",
         [TIME_PASSES] = "time passes",
+        [WAKES] = "wakes",
     };
     for (unsigned i = 0; i < now.n_kept; i++) {
         const struct step *step = &now.kept[i];
@@ -464,7 +454,8 @@ void sch_print_steps(void)
             printf("  %c  ", 'A' + (char)step->actor);
         }
         printf("%-36s %s", step->point, texts[step->choice.what]);
-        bool names = step->choice.what != GOES_ON && step->choice.what != DIES;
+        bool names = step->choice.what != GOES_ON && step->choice.what != DIES &&
+                     step->choice.what != TIME_PASSES;
         printf(names ? " %c\n" : "\n", 'A' + (char)step->choice.actor);
     }
 }

@@ -20,6 +20,7 @@ extern "C" {
  * System   sch_play puts a simulated one under the library's locks: who lives, sleeping, waking, the
  *          clock. Which of several sleepers a wake reaches is a choice. Time stands still while
  *          anybody can run, unless a timer that ends early is chosen, which counts as preemption.
+ *          All sleepers of a run sleep by one word, which each may have mapped elsewhere.
  * Deaths   At its own yield point; and, of an actor that does not run, when somebody asks whether
  *          it lives. No other moment could be told from one of these.
  * Safety   One thread; one run at a time. Actors' bodies are C: a death runs no destructor.

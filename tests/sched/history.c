@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sched/history.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TRIED_MAX 4096u /* a power of two */
+
+/* A state that was reached with these events done, and led nowhere. */
+struct tried {
+    uint64_t of_search; /* an entry of an earlier search is free */
+    uint64_t done;
+    unsigned char state[SCH_STATE_BYTES];
+};
+
+struct search {
+    const struct sch_event *events;
+    unsigned n_events;
+    unsigned state_bytes;
+    sch_apply *apply;
+    unsigned n_tried;
+};
+
+static struct tried tried[TRIED_MAX];
+static uint64_t n_searches;
+
+static uint64_t hash(uint64_t done, const unsigned char *state, unsigned n_bytes)
+{
+    uint64_t sum = UINT64_C(0xcbf29ce484222325) ^ done;
+    for (unsigned i = 0; i < n_bytes; i++) {
+        sum = (sum ^ state[i]) * UINT64_C(0x100000001b3);
+    }
+    return sum ^ sum >> 29;
+}
+
+/* Whether it is there already; if not, it is from now on. */
+static bool was_tried(struct search *search, uint64_t done, const unsigned char *state)
+{
+    uint64_t at = hash(done, state, search->state_bytes);
+    for (;; at++) {
+        struct tried *entry = &tried[at % TRIED_MAX];
+        if (entry->of_search != n_searches) {
+            if (++search->n_tried == TRIED_MAX) {
+                fprintf(stderr, "a history with more than %u states\n", TRIED_MAX);
+                abort();
+            }
+            entry->of_search = n_searches;
+            entry->done = done;
+            memcpy(entry->state, state, search->state_bytes);
+            return false;
+        }
+        if (entry->done == done && memcmp(entry->state, state, search->state_bytes) == 0) {
+            return true;
+        }
+    }
+}
+
+static bool is_done(uint64_t done, unsigned i)
+{
+    return (done >> i & 1u) != 0;
+}
+
+/* The first return among the events that are not done: nothing called later can come before it. */
+static uint64_t first_return(const struct search *search, uint64_t done)
+{
+    uint64_t first = SCH_NEVER;
+    for (unsigned i = 0; i < search->n_events; i++) {
+        if (!is_done(done, i) && search->events[i].returned_at < first) {
+            first = search->events[i].returned_at;
+        }
+    }
+    return first;
+}
+
+static bool can_finish(struct search *search, uint64_t done, const unsigned char *state)
+{
+    uint64_t limit = first_return(search, done);
+    if (limit == SCH_NEVER) {
+        return true; /* what is left need not have happened */
+    }
+    if (was_tried(search, done, state)) {
+        return false;
+    }
+    for (unsigned i = 0; i < search->n_events; i++) {
+        unsigned char next[SCH_STATE_BYTES];
+        if (is_done(done, i) || search->events[i].called_at > limit) {
+            continue;
+        }
+        memcpy(next, state, search->state_bytes);
+        if (search->apply(next, search->events[i].call) &&
+            can_finish(search, done | UINT64_C(1) << i, next)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool sch_is_linearisable(const struct sch_event *events, unsigned n_events, const void *state,
+                         unsigned state_bytes, sch_apply *apply)
+{
+    struct search search = {events, n_events, state_bytes, apply, 0};
+    unsigned char first[SCH_STATE_BYTES];
+    memcpy(first, state, state_bytes);
+    n_searches++;
+    return can_finish(&search, 0, first);
+}

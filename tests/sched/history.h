@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Histories of concurrent calls, and whether some order of them explains every result. */
+#ifndef SCH_HISTORY_H
+#define SCH_HISTORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Model    An event is a transaction: called at one time, returned at a later one, with a result. A
+ *          history is linearisable if its events can be put in an order in which each gives its
+ *          result, and which keeps a before b wherever a returned before b was called. An event
+ *          whose actor died before it returned may stand in that order, or be left out.
+ * Cost     Exponential at worst; orders that lead to the same state with the same events done are
+ *          tried once.
+ * Source   Wing and Gong, "Testing and Verifying Concurrent Objects", 1993; the memory of states
+ *          tried: Lowe, "Testing for Linearizability", 2017. Own code.
+ */
+#define SCH_EVENTS_MAX  40u
+#define SCH_STATE_BYTES 64u
+#define SCH_NEVER       UINT64_MAX
+
+struct sch_event {
+    uint64_t called_at;
+    uint64_t returned_at; /* SCH_NEVER: it may have happened or not */
+    const void *call;     /* what was called, and what it answered: for apply */
+};
+
+/* Does what the event did to a state; false: it cannot have answered what it did. */
+typedef bool sch_apply(void *state, const void *call);
+
+/* At most SCH_EVENTS_MAX events; the state at first, of at most SCH_STATE_BYTES without holes that
+ * are not 0. */
+bool sch_is_linearisable(const struct sch_event *events, unsigned n_events, const void *state,
+                         unsigned state_bytes, sch_apply *apply);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sched/zone_account.h"
+
+#include <string.h>
+
+uint64_t sch_digest(const struct sch_account *account)
+{
+    const unsigned char *bytes = (const unsigned char *)account;
+    uint64_t sum = UINT64_C(0xcbf29ce484222325);
+    for (unsigned i = 0; i < sizeof *account; i++) {
+        sum = (sum ^ bytes[i]) * UINT64_C(0x100000001b3);
+    }
+    return sum;
+}
+
+/* Pages that are freed serve nobody before the commit. */
+static bool take_page(struct sch_account *account)
+{
+    if (account->n_used == account->n_pages) {
+        return false;
+    }
+    account->n_used++;
+    return true;
+}
+
+static uint64_t put(struct sch_account *account, unsigned key, uint64_t value)
+{
+    bool is_new = account->values[key] == 0;
+    if (is_new && !take_page(account)) {
+        return SCH_ANSWER_FULL;
+    }
+    account->values[key] = value;
+    return is_new ? SCH_ANSWER_NEW : SCH_ANSWER_OLD;
+}
+
+static uint64_t delete (struct sch_account *account, unsigned key, uint64_t *n_freed)
+{
+    uint64_t value = account->values[key];
+    if (value == 0) {
+        return SCH_ANSWER_NONE;
+    }
+    account->values[key] = 0;
+    ++*n_freed;
+    return value;
+}
+
+static uint64_t replace_root(struct sch_account *account, uint64_t value, uint64_t *n_freed)
+{
+    uint64_t old = account->root;
+    if (!take_page(account)) {
+        return SCH_ANSWER_FULL;
+    }
+    account->root = value;
+    *n_freed += old != 0;
+    return old;
+}
+
+static uint64_t do_op(struct sch_account *account, const struct sch_op *op, uint64_t *n_freed)
+{
+    switch (op->letter) {
+    case 'p':
+    case 'q':
+        return put(account, op->letter == 'q', op->value);
+    case 'd':
+    case 'e':
+        return delete (account, op->letter == 'e', n_freed);
+    case 'a':
+        return account->counter++;
+    case 'r':
+        return replace_root(account, op->value, n_freed);
+    default:
+        return sch_digest(account);
+    }
+}
+
+bool sch_account_apply(void *state, const void *call)
+{
+    const struct sch_transaction *transaction = call;
+    struct sch_account before;
+    struct sch_account account;
+    uint64_t n_freed = 0;
+    memcpy(&before, state, sizeof before);
+    account = before;
+    for (unsigned i = 0; i < transaction->n_ops; i++) {
+        if (do_op(&account, &transaction->ops[i], &n_freed) != transaction->ops[i].answer) {
+            return false;
+        }
+    }
+    account.n_used -= n_freed;
+    memcpy(state, transaction->is_aborted ? &before : &account, sizeof account);
+    return true;
+}

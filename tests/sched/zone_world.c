@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sched/zone_world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocator/lock_priv.h"
+#include "allocator/rbtree.h"
+#include "allocator/zone_priv.h"
+#include "tests/sched/history.h"
+#include "tests/sched/zone_account.h"
+
+#define STEPS_MAX       4000u
+#define TIMEOUT_MS      15u
+#define PAGE_BYTES      4096u
+#define JOURNAL_ENTRIES 512u
+#define OUTSIDE         SCH_ACTORS_MAX /* the handle of who is no actor */
+
+struct base {
+    struct slm_rbtree tree;
+    uint64_t counter;
+};
+
+struct item {
+    struct slm_rbtree_node node;
+    uint64_t key;
+    uint64_t value;
+};
+
+/* One with a turn under way. */
+struct turn {
+    const char *program;
+    char wish; /* T, t or L: how the next lock is taken */
+    bool has_lock;
+    bool is_committing;
+    struct sch_transaction *now; /* NULL: no turn */
+    struct sch_event *event;
+    uint64_t n_values;
+};
+
+static struct {
+    struct sch_zone_program program;
+    struct slm_zone *zones[SCH_ACTORS_MAX + 1];
+    uint64_t base_offset;
+    unsigned char *saved;
+    size_t saved_bytes;
+    struct turn turns[SCH_ACTORS_MAX + 1];
+    unsigned n_actors;
+    unsigned holder;
+    unsigned n_died;
+    bool promise_died;
+    unsigned n_ops;
+    uint64_t clock;
+    unsigned n_events;
+    struct sch_event events[SCH_EVENTS_MAX];
+    struct sch_transaction transactions[SCH_EVENTS_MAX];
+} world;
+
+/* --- The zone, through one handle --- */
+
+static struct slm_journal *journal_of(unsigned self)
+{
+    return slm_zone_journal(world.zones[self]);
+}
+
+static struct base *base_of(unsigned self)
+{
+    return slm_journal_pointer(journal_of(self), world.base_offset);
+}
+
+static const struct item *item_of(const struct slm_rbtree_node *node)
+{
+    return (const struct item *)(const void *)node;
+}
+
+static int order_items(const struct slm_rbtree_node *a, const struct slm_rbtree_node *b)
+{
+    return item_of(a)->key < item_of(b)->key ? -1 : item_of(a)->key > item_of(b)->key;
+}
+
+static int compare_item(const void *key, const struct slm_rbtree_node *node)
+{
+    uint64_t wanted = *(const uint64_t *)key;
+    return wanted < item_of(node)->key ? -1 : wanted > item_of(node)->key;
+}
+
+static struct item *find_item(unsigned self, uint64_t key)
+{
+    return (struct item *)(void *)slm_rbtree_find(journal_of(self), &base_of(self)->tree, &key,
+                                                  compare_item);
+}
+
+static uint64_t put(unsigned self, uint64_t key, uint64_t value)
+{
+    struct slm_journal *journal = journal_of(self);
+    struct item *item = find_item(self, key);
+    if (item != NULL) {
+        slm_journal_write(journal, &item->value, value);
+        return SCH_ANSWER_OLD;
+    }
+    item = slm_journal_calloc(journal, PAGE_BYTES);
+    if (item == NULL) {
+        return SCH_ANSWER_FULL;
+    }
+    item->key = key;
+    item->value = value;
+    return slm_rbtree_insert(journal, &base_of(self)->tree, &item->node, order_items) == SLM_OK
+               ? SCH_ANSWER_NEW
+               : 0;
+}
+
+static uint64_t delete (unsigned self, uint64_t key)
+{
+    struct item *item = find_item(self, key);
+    if (item == NULL) {
+        return SCH_ANSWER_NONE;
+    }
+    uint64_t value = item->value;
+    bool is_gone =
+        slm_rbtree_delete(journal_of(self), &base_of(self)->tree, &item->node) == SLM_OK &&
+        slm_journal_free(journal_of(self), item) == SLM_OK;
+    return is_gone ? value : 0;
+}
+
+static uint64_t count_up(unsigned self)
+{
+    uint64_t old = base_of(self)->counter;
+    slm_journal_write(journal_of(self), &base_of(self)->counter, old + 1);
+    return old;
+}
+
+static uint64_t replace_root(unsigned self, uint64_t value)
+{
+    uint64_t *old = slm_zone_root(world.zones[self]);
+    uint64_t *cell = slm_journal_alloc(journal_of(self), PAGE_BYTES);
+    if (cell == NULL) {
+        return SCH_ANSWER_FULL;
+    }
+    *cell = value;
+    uint64_t was = old == NULL ? 0 : *old;
+    bool is_set = slm_zone_set_root_locked(world.zones[self], cell) == SLM_OK &&
+                  (old == NULL || slm_journal_free(journal_of(self), old) == SLM_OK);
+    return is_set ? was : SCH_NEVER;
+}
+
+static void read_all(unsigned self, struct sch_account *account)
+{
+    const uint64_t *root = slm_zone_root(world.zones[self]);
+    struct slm_slab_stats stats;
+    slm_slab_stats(slm_zone_slab(world.zones[self]), &stats);
+    for (uint64_t key = 0; key < SCH_KEYS; key++) {
+        const struct item *item = find_item(self, key);
+        account->values[key] = item == NULL ? 0 : item->value;
+    }
+    account->counter = base_of(self)->counter;
+    account->root = root == NULL ? 0 : *root;
+    account->n_pages = world.program.n_pages;
+    account->n_used = world.program.n_pages - stats.n_free_pages;
+}
+
+static uint64_t do_op(unsigned self, char letter, uint64_t value)
+{
+    struct sch_account account;
+    switch (letter) {
+    case 'p':
+    case 'q':
+        return put(self, letter == 'q', value);
+    case 'd':
+    case 'e':
+        return delete (self, letter == 'e');
+    case 'a':
+        return count_up(self);
+    case 'r':
+        return replace_root(self, value);
+    default:
+        read_all(self, &account);
+        return sch_digest(&account);
+    }
+}
+
+/* --- Turns --- */
+
+static void begin_transaction(unsigned self, uint64_t called_at)
+{
+    struct turn *turn = &world.turns[self];
+    if (world.n_events == SCH_EVENTS_MAX) {
+        fprintf(stderr, "more than %u transactions\n", SCH_EVENTS_MAX);
+        abort();
+    }
+    turn->now = &world.transactions[world.n_events];
+    turn->event = &world.events[world.n_events++];
+    turn->is_committing = false;
+    turn->now->n_ops = 0;
+    turn->now->is_aborted = false;
+    *turn->event = (struct sch_event){called_at, SCH_NEVER, turn->now};
+}
+
+static enum slm_status lock(unsigned self)
+{
+    struct slm_zone *zone = world.zones[self];
+    switch (world.turns[self].wish) {
+    case 'T':
+        return slm_zone_try(zone);
+    case 't':
+        return slm_zone_timed(zone, TIMEOUT_MS);
+    default:
+        return slm_zone_lock(zone);
+    }
+}
+
+/* Whether the caller has the lock. */
+static bool begin_turn(unsigned self)
+{
+    struct turn *turn = &world.turns[self];
+    uint64_t called_at = ++world.clock;
+    enum slm_status status = lock(self);
+    enum slm_status refused = turn->wish == 'T' ? SLM_E_LOCKED : SLM_E_TIMEOUT;
+    bool may_be_refused = turn->wish != 'L';
+    turn->wish = 'L';
+    if (status == SLM_OK) {
+        if (world.holder != SCH_NOBODY && !sch_is_dead(world.holder)) {
+            sch_fail("M1: who gets the lock gets it from nobody");
+        }
+        world.holder = self;
+        turn->has_lock = true;
+        begin_transaction(self, called_at);
+    } else if (!may_be_refused || status != refused) {
+        sch_fail("S1: locking succeeds");
+    }
+    return turn->has_lock;
+}
+
+static void end_transaction(unsigned self, bool is_aborted)
+{
+    struct turn *turn = &world.turns[self];
+    turn->now->is_aborted = is_aborted;
+    turn->event->returned_at = ++world.clock;
+    turn->now = NULL;
+}
+
+static void end_turn(unsigned self)
+{
+    struct turn *turn = &world.turns[self];
+    turn->is_committing = true;
+    turn->has_lock = false;
+    world.holder = SCH_NOBODY;
+    if (slm_zone_unlock(world.zones[self]) != SLM_OK) {
+        sch_fail("S2: who holds the lock gives it back");
+    }
+    end_transaction(self, false);
+}
+
+static void commit(unsigned self)
+{
+    world.turns[self].is_committing = true;
+    slm_zone_commit(world.zones[self]);
+    end_transaction(self, false);
+    begin_transaction(self, ++world.clock);
+}
+
+static void roll_back(unsigned self)
+{
+    slm_zone_abort(world.zones[self]);
+    end_transaction(self, true);
+    begin_transaction(self, ++world.clock);
+}
+
+static void operate(unsigned self, char letter)
+{
+    struct turn *turn = &world.turns[self];
+    if (!turn->has_lock && !begin_turn(self)) {
+        return;
+    }
+    if (turn->now->n_ops == SCH_OPS_MAX ||
+        !slm_journal_room(journal_of(self), SLM_RBTREE_ENTRIES + 3)) {
+        return;
+    }
+    uint64_t value = (self + 1) * 100 + ++turn->n_values;
+    uint64_t answer = do_op(self, letter, value);
+    turn->now->ops[turn->now->n_ops++] = (struct sch_op){letter, value, answer};
+    world.n_ops++;
+}
+
+static void step(unsigned self, char letter)
+{
+    struct turn *turn = &world.turns[self];
+    if (letter == 'T' || letter == 't') {
+        turn->wish = letter;
+    } else if (strchr(".;!", letter) == NULL) {
+        operate(self, letter);
+    } else if (turn->has_lock && letter == '.') {
+        end_turn(self);
+    } else if (turn->has_lock && letter == ';') {
+        commit(self);
+    } else if (turn->has_lock) {
+        roll_back(self);
+    }
+}
+
+static void act(void *unused, unsigned self)
+{
+    (void)unused;
+    for (const char *at = world.turns[self].program; *at != '\0' && *at != '|'; at++) {
+        step(self, *at);
+    }
+    if (world.turns[self].has_lock) {
+        end_turn(self);
+    }
+}
+
+/* --- Laws --- */
+
+/* An event that was not being committed never happened: it is taken out of the history. */
+static void died(void *unused, unsigned actor)
+{
+    (void)unused;
+    struct turn *turn = &world.turns[actor];
+    world.n_died++;
+    world.promise_died = true;
+    if (turn->now != NULL && !turn->is_committing) {
+        turn->now->n_ops = 0;
+    }
+}
+
+static void stuck(void *unused)
+{
+    (void)unused;
+    if (world.n_died == 0) {
+        sch_fail("W3: nobody sleeps while nobody holds the lock");
+    }
+}
+
+static void judge_zone(void)
+{
+    struct slm_zone *zone = world.zones[OUTSIDE];
+    struct slm_zone_stats stats;
+    slm_zone_stats(zone, &stats);
+    if (slm_journal_is_dirty(slm_zone_journal(zone))) {
+        sch_fail("C1: nothing is noted");
+    }
+    if (slm_zone_check_locked(zone) != 0) {
+        sch_fail("C1: the zone passes its check");
+    }
+    if (slm_rbtree_check(slm_zone_journal(zone), &base_of(OUTSIDE)->tree, order_items,
+                         zone->fixed.slab_offset, stats.bytes) != 0) {
+        sch_fail("C1: the tree passes its check");
+    }
+    if (world.n_died == 0 && (stats.n_recoveries | stats.n_undone | stats.n_finished) != 0) {
+        sch_fail("N1: nothing is repaired if nobody died");
+    }
+}
+
+static void end(void *unused)
+{
+    (void)unused;
+    const struct sch_account empty = {.n_pages = world.program.n_pages};
+    world.holder = SCH_NOBODY;
+    if (!begin_turn(OUTSIDE)) {
+        return;
+    }
+    judge_zone();
+    operate(OUTSIDE, 'g');
+    end_turn(OUTSIDE);
+    if (sch_broken() == NULL && !sch_is_linearisable(world.events, world.n_events, &empty,
+                                                     sizeof empty, sch_account_apply)) {
+        sch_fail("L1: transactions are linearisable");
+    }
+}
+
+/* --- Before a run --- */
+
+static void begin(void *unused)
+{
+    (void)unused;
+    memcpy(world.zones[OUTSIDE]->header, world.saved, world.saved_bytes);
+    const char *at = world.program.text;
+    for (unsigned i = 0; i <= SCH_ACTORS_MAX; i++) {
+        world.turns[i] = (struct turn){.wish = 'L', .program = i < world.n_actors ? at : ""};
+        at += i < world.n_actors ? strcspn(at, "|") + 1 : 0;
+    }
+    world.holder = SCH_NOBODY;
+    world.n_died = 0;
+    world.promise_died = false;
+    world.n_ops = 0;
+    world.clock = 0;
+    world.n_events = 0;
+}
+
+static void expect(bool condition, const char *what)
+{
+    if (!condition) {
+        fprintf(stderr, "no zone to work with: %s\n", what);
+        abort();
+    }
+}
+
+/* A mapping for each actor, and one for who is outside. */
+static void open_zone(void)
+{
+    struct slm_error error;
+    struct slm_zone_options options = {
+        .name = "schedules",
+        .bytes = SLM_ZONE_BYTES_MIN,
+        .journal_entries = JOURNAL_ENTRIES,
+        .segment = {.kind = SLM_SEGMENT_MEMFD},
+    };
+    expect(slm_zone_create(&world.zones[OUTSIDE], &options, &error) == SLM_OK, error.text);
+    struct slm_zone_attach_options attach = {
+        .segment = {.kind = SLM_SEGMENT_MEMFD,
+                    .id = slm_segment_id(slm_zone_segment(world.zones[OUTSIDE]))},
+    };
+    for (unsigned i = 0; i < SCH_ACTORS_MAX; i++) {
+        expect(slm_zone_attach(&world.zones[i], &attach, &error) == SLM_OK, error.text);
+    }
+    for (unsigned i = 0; i <= SCH_ACTORS_MAX; i++) {
+        slm_zone_lock_handle(world.zones[i])->spins = 0;
+    }
+}
+
+static size_t n_free_pages(void)
+{
+    struct slm_slab_stats stats;
+    slm_slab_stats(slm_zone_slab(world.zones[OUTSIDE]), &stats);
+    return stats.n_free_pages;
+}
+
+/* An empty tree, and one object that leaves n_pages. */
+static void furnish(unsigned n_pages)
+{
+    struct slm_zone *zone = world.zones[OUTSIDE];
+    expect(slm_zone_lock(zone) == SLM_OK, "its lock");
+    slm_zone_reset_locked(zone);
+    void *base = slm_journal_calloc(slm_zone_journal(zone), PAGE_BYTES);
+    expect(base != NULL && n_free_pages() > n_pages, "pages");
+    world.base_offset = slm_journal_offset(slm_zone_journal(zone), base);
+    size_t fill_bytes = (n_free_pages() - n_pages) * PAGE_BYTES;
+    expect(slm_journal_alloc(slm_zone_journal(zone), fill_bytes) != NULL, "what fills it");
+    slm_zone_commit(zone);
+    expect(n_free_pages() == n_pages, "not as many pages as wanted");
+    expect(slm_zone_unlock(zone) == SLM_OK, "its lock");
+}
+
+static void prepare(unsigned n_pages)
+{
+    if (world.zones[OUTSIDE] == NULL) {
+        open_zone();
+        world.saved_bytes = slm_segment_bytes(slm_zone_segment(world.zones[OUTSIDE]));
+        world.saved = malloc(world.saved_bytes);
+        expect(world.saved != NULL, "memory");
+        memcpy(world.saved, world.zones[OUTSIDE]->header, world.saved_bytes);
+    }
+    memcpy(world.zones[OUTSIDE]->header, world.saved, world.saved_bytes);
+    furnish(n_pages);
+    memcpy(world.saved, world.zones[OUTSIDE]->header, world.saved_bytes);
+}
+
+unsigned sch_zone_n_ops(void)
+{
+    return world.n_ops;
+}
+
+struct sch_search sch_zone_search(const struct sch_zone_program *program)
+{
+    prepare(program->n_pages);
+    world.program = *program;
+    world.n_actors = 1;
+    for (const char *at = program->text; *at != '\0'; at++) {
+        world.n_actors += *at == '|';
+    }
+    return (struct sch_search){
+        .run =
+            {
+                .n_actors = world.n_actors,
+                .limits = {program->n_preemptions, program->n_deaths, STEPS_MAX,
+                           program->early_timers},
+                .body = act,
+                .died = died,
+                .stuck = stuck,
+            },
+        .begin = begin,
+        .end = end,
+    };
+}

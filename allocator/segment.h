@@ -155,6 +155,7 @@ enum slm_status slm_segment_list(const struct slm_segment_options *options,
  * Every other SIGBUS goes on to the handler that was there before, or ends the process as it did.
  * Calling it again does nothing. Install it before handlers of others that are to see their signals
  * first; one that replaces it must chain. Fails: SLM_E_IO. Safety: any thread; not in a handler.
+ * System calls that are given such an address still answer EFAULT.
  * The handler itself calls mmap only, takes no lock, keeps errno and runs on the alternate stack if
  * there is one.
  */

@@ -96,7 +96,8 @@ enum slm_status slm_segment_set_sizes(struct slm_segment *segment, size_t bytes,
  * (above max_bytes, if that is not 0). */
 enum slm_status slm_segment_check_size(const struct slm_segment *segment, size_t size_bytes,
                                        size_t max_bytes, struct slm_error *error);
-/* Takes max_bytes of addresses, a multiple of align_bytes, and guard pages. SLM_E_NOMEM. */
+/* Takes max_bytes of addresses, a multiple of align_bytes, and guard pages. SLM_E_NOMEM; release is
+ * the caller's in any case. */
 enum slm_status slm_segment_reserve(struct slm_segment *segment, size_t align_bytes,
                                     struct slm_error *error);
 void slm_segment_release(struct slm_segment *segment); /* no range: nothing */

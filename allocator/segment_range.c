@@ -79,11 +79,9 @@ enum slm_status slm_segment_reserve(struct slm_segment *segment, size_t align_by
     unmap(raw + asked - (spare - before), spare - before);
     segment->base = raw + before + guard;
     segment->slot = slm_segment_slot_take(segment);
-    if (segment->slot == NULL) {
-        slm_segment_release(segment);
-        return slm_error_set(error, SLM_E_NOMEM, 0, "%s: out of memory", segment->label);
-    }
-    return SLM_OK;
+    return segment->slot != NULL
+               ? SLM_OK
+               : slm_error_set(error, SLM_E_NOMEM, 0, "%s: out of memory", segment->label);
 }
 
 void slm_segment_release(struct slm_segment *segment)

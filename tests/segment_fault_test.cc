@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Segments: each call to the system fails once, and nothing stays behind. */
-#include <sys/shm.h>
 #include <tuple>
 
 #include "tests/segment_fixture.h"
 #include "tests/segment_hooks.h"
+#include "tests/segment_traces.h"
 
 namespace {
 
@@ -20,84 +20,8 @@ using slm_test::kEveryKind;
 using slm_test::Kind;
 using slm_test::kPage;
 using slm_test::Options;
-
-/* Sanitizers reserve more than this at a time, and change it as they go. */
-const size_t kReservedBytes = size_t{1} << 30;
-
-/* All that a process can leave behind. Of the mappings those that segments make: shared ones, and
- * reserved addresses. */
-struct Traces {
-    std::multiset<std::string> mappings;
-    std::set<std::string> descriptors;
-    std::set<int> sysv;
-    std::set<std::string> files;
-
-    explicit Traces(const Options &options) : files(options.folder().names())
-    {
-        std::ifstream maps("/proc/self/maps");
-        for (std::string line; std::getline(maps, line);) {
-            size_t first, end;
-            char rights[5];
-            if (sscanf(line.c_str(), "%zx-%zx %4s", &first, &end, rights) == 3 &&
-                (rights[3] == 's' ||
-                 (strcmp(rights, "---p") == 0 && end - first < kReservedBytes))) {
-                mappings.insert(line);
-            }
-        }
-        look_at_descriptors();
-        look_at_sysv();
-        if (access(options.posix().path().c_str(), F_OK) == 0) {
-            files.insert("posix");
-        }
-    }
-
-    bool operator==(const Traces &other) const
-    {
-        return mappings == other.mappings && descriptors == other.descriptors &&
-               sysv == other.sysv && files == other.files;
-    }
-
-  private:
-    void look_at_descriptors()
-    {
-        DIR *folder = opendir("/proc/self/fd");
-        while (const dirent *entry = readdir(folder)) {
-            char target[300];
-            ssize_t n = readlinkat(dirfd(folder), entry->d_name, target, sizeof target);
-            if (n > 0 && entry->d_name != std::to_string(dirfd(folder))) {
-                descriptors.insert(std::string(entry->d_name) + " " +
-                                   std::string(target, static_cast<size_t>(n)));
-            }
-        }
-        (void)closedir(folder);
-    }
-    void look_at_sysv()
-    {
-        shmid_ds data;
-        int last = shmctl(0, SHM_INFO, &data);
-        for (int i = 0; i <= last; i++) {
-            int id = shmctl(i, SHM_STAT, &data);
-            if (id >= 0 && data.shm_cpid == getpid()) {
-                sysv.insert(id);
-            }
-        }
-    }
-};
-
-std::string told(const Traces &traces)
-{
-    std::string result;
-    for (const auto &line : traces.mappings) {
-        result += line + "\n";
-    }
-    for (const auto &line : traces.descriptors) {
-        result += line + "\n";
-    }
-    for (const auto &line : traces.files) {
-        result += line + "\n";
-    }
-    return result + std::to_string(traces.sysv.size()) + " sysv";
-}
+using slm_test::told;
+using slm_test::Traces;
 
 const int kErrors[] = {EIO, ENOMEM, ENOSPC, EPERM, EINVAL, EMFILE};
 
@@ -340,6 +264,27 @@ TEST(SegmentFault, GivesBackWhatItReservedWhenTheLastStepFails)
     }
 }
 
+void *malloc_is_for_handles_only(size_t n_bytes)
+{
+    return n_bytes > 1000 ? nullptr : malloc(n_bytes);
+}
+
+TEST(SegmentFault, WithoutMemoryForTheGuardsTableTheAddressesAreGivenBack)
+{
+    KeepCalls keep;
+    slm_segment_sys.malloc = malloc_is_for_handles_only;
+    Options options;
+    std::vector<Handle> all(100);
+    for (Handle &a : all) {
+        (void)a.create(options.of(SLM_SEGMENT_ANONYMOUS)); /* until the table is full */
+    }
+    Traces before(options);
+    Handle a;
+    EXPECT_EQ(a.create(options.of(SLM_SEGMENT_ANONYMOUS)), SLM_E_NOMEM);
+    Traces after(options);
+    EXPECT_TRUE(after == before) << told(before) << "\nand now\n" << told(after);
+}
+
 /* --- File systems that cannot reserve, or are interrupted --- */
 
 int fallocate_is_unknown(int, int, off_t, off_t)
@@ -365,6 +310,43 @@ TEST(SegmentFault, WritesZerosWhereTheFileSystemCannotReserve)
         ASSERT_EQ(fstat(slm_segment_id(a.segment), &stat), 0);
         EXPECT_GE(static_cast<size_t>(stat.st_blocks) * 512, 16 * kPage);
         ASSERT_EQ(b.attach(options.to_attach(a.segment), &error), SLM_OK) << error.text;
+    }
+}
+
+ssize_t pwrite_is_full(int, const void *, size_t, off_t)
+{
+    errno = ENOSPC;
+    return -1;
+}
+
+int fsync_is_full(int)
+{
+    errno = ENOSPC;
+    return -1;
+}
+
+TEST(SegmentFault, WritingZerosFindsOutThatThereIsNoRoom)
+{
+    KeepCalls keep;
+    slm_segment_sys.fallocate = fallocate_is_unknown;
+    for (bool is_late : {false, true}) {
+        slm_segment_sys.pwrite = keep.real.pwrite;
+        slm_segment_sys.fsync = keep.real.fsync;
+        Options options;
+        Handle a, b;
+        ASSERT_EQ(a.create(options.of(SLM_SEGMENT_FILE)), SLM_OK);
+        if (is_late) {
+            slm_segment_sys.fsync = fsync_is_full;
+        } else {
+            slm_segment_sys.pwrite = pwrite_is_full;
+        }
+        EXPECT_EQ(slm_segment_grow(a.segment, 16 * kPage, nullptr), SLM_E_SPACE);
+        EXPECT_EQ(a.bytes(), 4 * kPage);
+        EXPECT_EQ(slm_segment_verify(a.segment, nullptr), SLM_OK);
+        struct stat stat;
+        ASSERT_EQ(fstat(slm_segment_id(a.segment), &stat), 0);
+        EXPECT_EQ(static_cast<size_t>(stat.st_size), 4 * kPage);
+        EXPECT_EQ(b.create(Options().of(SLM_SEGMENT_MEMFD)), SLM_E_SPACE);
     }
 }
 
@@ -427,6 +409,37 @@ TEST(SegmentFault, RefusesADevZeroThatIsNotTheDevice)
     Options options;
     Handle a;
     EXPECT_EQ(a.create(options.of(SLM_SEGMENT_ZERO)), SLM_E_ACCESS);
+}
+
+/* What there is turns into something else between the first look and the opening. */
+int lstat_saw_a_file(const char *, struct stat *stat)
+{
+    return lstat("/proc/self/exe", stat) == 0 ? ::stat("/proc/self/exe", stat) : -1;
+}
+
+TEST(SegmentFault, WhatIsExchangedAfterTheFirstLookIsRefusedAllTheSame)
+{
+    KeepCalls keep;
+    slm_segment_sys.lstat = lstat_saw_a_file;
+    for (const char *what : {"folder", "fifo", "link"}) {
+        Options all;
+        Traces before(all);
+        std::string path = all.folder() / what;
+        slm_segment_options options = all.of(SLM_SEGMENT_FILE);
+        options.name = path.c_str();
+        options.mode = 0777;
+        int made = *what == 'l'                ? symlink("/proc/self/exe", path.c_str())
+                   : strcmp(what, "fifo") == 0 ? mkfifo(path.c_str(), 0600)
+                                               : mkdir(path.c_str(), 0700);
+        ASSERT_EQ(made, 0);
+        for (bool read_only : {false, true}) {
+            Handle a;
+            slm_error error;
+            options.read_only = read_only;
+            EXPECT_EQ(a.attach(options, &error), SLM_E_ACCESS) << what << error.text;
+        }
+        EXPECT_EQ(Traces(all).descriptors, before.descriptors);
+    }
 }
 
 int shmget_has_a_limit(key_t, size_t, int)

@@ -233,16 +233,20 @@ extern "C" __attribute__((weak)) int __llvm_profile_write_file(void);
 
 namespace slm_test {
 
+[[noreturn]] inline void end_child(int status)
+{
+    if (__llvm_profile_write_file != nullptr) {
+        (void)__llvm_profile_write_file();
+    }
+    _exit(status);
+}
+
 /* Runs body in a child; what it answers is the exit status. 128 + signal: it was killed. */
 inline int in_child(const std::function<int()> &body)
 {
     pid_t child = fork();
     if (child == 0) {
-        int status = body();
-        if (__llvm_profile_write_file != nullptr) {
-            (void)__llvm_profile_write_file();
-        }
-        _exit(status);
+        end_child(body());
     }
     int status = 0;
     EXPECT_EQ(waitpid(child, &status, 0), child);

@@ -9,6 +9,7 @@
 
 namespace {
 
+using slm_test::end_child;
 using slm_test::Handle;
 using slm_test::in_child;
 using slm_test::is_zero;
@@ -25,14 +26,14 @@ void install_above(void (*before)(int))
 {
     (void)signal(SIGBUS, before);
     if (slm_segment_guard_install(nullptr) != SLM_OK) {
-        _exit(1);
+        end_child(1);
     }
 }
 
 void cut(const Handle &a, size_t bytes)
 {
     if (ftruncate(slm_segment_id(a.segment), static_cast<off_t>(bytes)) != 0) {
-        _exit(2);
+        end_child(2);
     }
 }
 
@@ -82,18 +83,39 @@ TEST(SegmentGuard, PutsZerosInPlaceOfWhatWasCutAndMarksTheSegment)
         EXPECT_EQ(in_child([&] {
                       install_above(SIG_DFL);
                       cut(a, kPage);
-                      errno = 4711;
-                      bool kept_errno = a.base()[2 * kPage] == 0 && errno == 4711;
+                      bool is_zero_inside = a.base()[2 * kPage] == 0;
                       a.base()[3 * kPage + 1] = 9;
                       slm_segment_sys.fstat = count_fstat;
                       return first_wrong(
-                          {kept_errno, a.base()[3 * kPage + 1] == 9,
+                          {is_zero_inside, a.base()[3 * kPage + 1] == 9,
                            is_zero(a.base() + kPage, 2 * kPage), a.base()[kPage - 1] == 0x77,
                            slm_segment_verify(a.segment, nullptr) == SLM_E_TRUNCATED, n_fstat == 0,
                            slm_segment_verify(other.segment, nullptr) == SLM_OK, n_fstat == 1});
                   }),
                   kOk);
     }
+}
+
+void *mmap_touches_errno(void *at, size_t n_bytes, int prot, int flags, int fd, off_t from)
+{
+    errno = EINVAL;
+    return mmap(at, n_bytes, prot, flags, fd, from);
+}
+
+TEST(SegmentGuard, KeepsErrnoOfWhatItInterrupts)
+{
+    Options options;
+    Handle a;
+    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_MEMFD)), SLM_OK);
+    EXPECT_EQ(in_child([&] {
+                  install_above(SIG_DFL);
+                  slm_segment_sys.mmap = mmap_touches_errno;
+                  cut(a, kPage);
+                  errno = 4711;
+                  bool is_zeros = *static_cast<volatile unsigned char *>(a.base() + kPage) == 0;
+                  return first_wrong({is_zeros, errno == 4711});
+              }),
+              kOk);
 }
 
 TEST(SegmentGuard, KeepsTheMarkWhenTheFileIsMadeLongAgain)
@@ -111,6 +133,20 @@ TEST(SegmentGuard, KeepsTheMarkWhenTheFileIsMadeLongAgain)
                        slm_segment_refresh(a.segment, 0, nullptr) == SLM_E_TRUNCATED,
                        slm_segment_grow(a.segment, 5 * kPage, nullptr) == SLM_E_TRUNCATED,
                        slm_segment_shrink(a.segment, kPage, nullptr) == SLM_E_TRUNCATED});
+              }),
+              kOk);
+}
+
+TEST(SegmentGuard, LeavesSystemCallsTheirEfault)
+{
+    Options options;
+    Handle a;
+    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_MEMFD)), SLM_OK);
+    EXPECT_EQ(in_child([&] {
+                  install_above(SIG_DFL);
+                  cut(a, kPage);
+                  return first_wrong({!slm_test::is_readable(a.base() + kPage, 1),
+                                      slm_test::is_readable(a.base(), 1)});
               }),
               kOk);
 }
@@ -205,7 +241,7 @@ TEST(SegmentGuard, LeavesSignalsThatWereSentToWhatWasThere)
               }),
               kOk);
     EXPECT_EQ(in_child([] {
-                  install_above([](int number) { _exit(number == SIGBUS ? kOk : 3); });
+                  install_above([](int number) { end_child(number == SIGBUS ? kOk : 3); });
                   (void)raise(SIGBUS);
                   return 0;
               }),
@@ -216,7 +252,7 @@ volatile unsigned char *expected_fault;
 
 void expect_fault(int number, siginfo_t *info, void *context)
 {
-    _exit(number == SIGBUS && info->si_addr == expected_fault && context != nullptr ? kOk : 3);
+    end_child(number == SIGBUS && info->si_addr == expected_fault && context != nullptr ? kOk : 3);
 }
 
 TEST(SegmentGuard, HandsAForeignFaultOnWithAllThatIsKnownOfIt)
@@ -252,7 +288,7 @@ TEST(SegmentGuard, DoesNotPaperOverBrokenMemory)
         Handle a;
         ASSERT_EQ(a.create(options.of(SLM_SEGMENT_MEMFD)), SLM_OK);
         EXPECT_EQ(in_child([&] {
-                      install_above([](int) { _exit(kOk); });
+                      install_above([](int) { end_child(kOk); });
                       forge(code, a.base());
                       return 3;
                   }),
@@ -272,7 +308,7 @@ TEST(SegmentGuard, WithoutMemoryForThePageGoesOnToWhatWasThere)
     Handle a;
     ASSERT_EQ(a.create(options.of(SLM_SEGMENT_MEMFD)), SLM_OK);
     EXPECT_EQ(in_child([&] {
-                  install_above([](int) { _exit(kOk); });
+                  install_above([](int) { end_child(kOk); });
                   slm_segment_sys.mmap = mmap_fails;
                   cut(a, kPage);
                   return static_cast<int>(a.base()[kPage]);
@@ -283,7 +319,7 @@ TEST(SegmentGuard, WithoutMemoryForThePageGoesOnToWhatWasThere)
 TEST(SegmentGuard, IsInstalledOnceAndNeverCallsItself)
 {
     EXPECT_EQ(in_child([] {
-                  install_above([](int) { _exit(kOk); });
+                  install_above([](int) { end_child(kOk); });
                   if (slm_segment_guard_install(nullptr) != SLM_OK) {
                       return 1;
                   }

@@ -4,6 +4,7 @@
 
 #include "tests/segment_fixture.h"
 #include "tests/segment_hooks.h"
+#include "tests/segment_traces.h"
 
 namespace {
 
@@ -15,6 +16,8 @@ using slm_test::KeepCalls;
 using slm_test::Kind;
 using slm_test::kPage;
 using slm_test::Options;
+using slm_test::told;
+using slm_test::Traces;
 
 const Kind kHugeKinds[] = {SLM_SEGMENT_ANONYMOUS, SLM_SEGMENT_SYSV, SLM_SEGMENT_MEMFD};
 
@@ -208,6 +211,17 @@ TEST_P(Pretended, IsMadeShownAndHiddenInWholeHugePages)
     EXPECT_EQ(a.bytes(), kHuge);
     EXPECT_TRUE(is_untouchable(a.base() + kHuge, kHuge));
     EXPECT_TRUE(is_untouchable(a.base() - kPage, kPage));
+}
+
+TEST_P(Pretended, LeavesNoAddressesBehindThatWereTakenToAlignIt)
+{
+    Traces before(options_);
+    {
+        Handle a;
+        ASSERT_EQ(a.create(options(), &error_), SLM_OK) << error_.text;
+    }
+    Traces after(options_);
+    EXPECT_TRUE(after == before) << told(before) << "\nand now\n" << told(after);
 }
 
 TEST_P(Pretended, TryTakesThem)

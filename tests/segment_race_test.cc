@@ -10,6 +10,7 @@
 
 namespace {
 
+using slm_test::end_child;
 using slm_test::Handle;
 using slm_test::in_child;
 using slm_test::is_zero;
@@ -24,7 +25,7 @@ pid_t start_child(const std::function<int()> &body)
 {
     pid_t child = fork();
     if (child == 0) {
-        _exit(body());
+        end_child(body());
     }
     return child;
 }

@@ -192,13 +192,59 @@ TEST(SegmentSpace, AttachFindsOutThatACopysHolesHaveNoRoom)
         0);
 }
 
+TEST(SegmentSpace, OnAReadOnlyFileSystemNothingIsMadeAndWhatIsThereCanBeRead)
+{
+    if (!can_mount()) {
+        return;
+    }
+    Options all;
+    slm_segment_options options = all.of(SLM_SEGMENT_FILE);
+    EXPECT_EQ(on_small_tmpfs(all, SLM_SEGMENT_FILE,
+                             [&] {
+                                 Handle a, b, c, d;
+                                 bool made = a.create(options) == SLM_OK;
+                                 a.detach();
+                                 made = made && mount("none", all.folder().path().c_str(), nullptr,
+                                                      MS_REMOUNT | MS_RDONLY, nullptr) == 0;
+                                 std::string other = all.folder() / "other";
+                                 slm_segment_options another = options;
+                                 another.name = other.c_str();
+                                 slm_segment_options reading = options;
+                                 reading.read_only = true;
+                                 return first_wrong({made, b.create(another) == SLM_E_ACCESS,
+                                                     c.attach(options) == SLM_E_ACCESS,
+                                                     d.attach(reading) == SLM_OK});
+                             }),
+              0);
+}
+
 /* --- Limits of the process --- */
 
-bool limit(decltype(RLIMIT_FSIZE) what, rlim_t to)
-{
-    struct rlimit limit = {to, to};
-    return setrlimit(what, &limit) == 0;
-}
+/* Until it goes out of scope, so that a build for coverage can write down what it counted. */
+class Limit {
+  public:
+    Limit(decltype(RLIMIT_FSIZE) what, rlim_t to) : what_(what)
+    {
+        is_set_ = getrlimit(what, &before_) == 0;
+        struct rlimit limit = {to, before_.rlim_max};
+        is_set_ = is_set_ && setrlimit(what, &limit) == 0;
+    }
+    ~Limit()
+    {
+        (void)setrlimit(what_, &before_);
+    }
+    Limit(const Limit &) = delete;
+    Limit &operator=(const Limit &) = delete;
+    bool is_set() const
+    {
+        return is_set_;
+    }
+
+  private:
+    decltype(RLIMIT_FSIZE) what_;
+    struct rlimit before_ {};
+    bool is_set_;
+};
 
 TEST(SegmentSpace, AFileAboveTheProcesssLimitIsNoSpaceAndNoSignal)
 {
@@ -209,7 +255,8 @@ TEST(SegmentSpace, AFileAboveTheProcesssLimitIsNoSpaceAndNoSignal)
                       Handle a, b;
                       slm_error error;
                       slm_segment_options options = all.of(kind);
-                      if (!limit(RLIMIT_FSIZE, 10 * kPage)) {
+                      Limit limit(RLIMIT_FSIZE, 10 * kPage);
+                      if (!limit.is_set()) {
                           return 1;
                       }
                       options.bytes = 11 * kPage;
@@ -230,12 +277,10 @@ TEST(SegmentSpace, TheLimitOfFilesIsNoneForMemoryWithoutAFile)
 {
     for (Kind kind : {SLM_SEGMENT_ANONYMOUS, SLM_SEGMENT_ZERO, SLM_SEGMENT_SYSV}) {
         Options all;
-        EXPECT_EQ(
-            in_child([&] {
-                Handle a;
-                return first_wrong({limit(RLIMIT_FSIZE, kPage), a.create(all.of(kind)) == SLM_OK});
-            }),
-            0);
+        Limit limit(RLIMIT_FSIZE, kPage);
+        Handle a;
+        EXPECT_TRUE(limit.is_set());
+        EXPECT_EQ(a.create(all.of(kind)), SLM_OK);
     }
 }
 
@@ -246,7 +291,8 @@ TEST(SegmentSpace, NoDescriptorLeftIsNoMemory)
         EXPECT_EQ(in_child([&] {
                       Handle a;
                       slm_error error;
-                      if (!limit(RLIMIT_NOFILE, 0)) {
+                      Limit limit(RLIMIT_NOFILE, 0);
+                      if (!limit.is_set()) {
                           return 1;
                       }
                       return first_wrong({a.create(all.of(kind), &error) == SLM_E_NOMEM,
@@ -268,7 +314,8 @@ TEST(SegmentSpace, NoAddressesLeftIsNoMemory)
         EXPECT_EQ(in_child([&] {
                       Handle a;
                       slm_error error;
-                      if (!limit(RLIMIT_AS, size_t{1} << 29)) {
+                      Limit limit(RLIMIT_AS, size_t{1} << 29);
+                      if (!limit.is_set()) {
                           return 1;
                       }
                       return first_wrong({a.create(all.of(kind), &error) == SLM_E_NOMEM,

@@ -201,7 +201,7 @@ TEST_P(EachKind, RefusesOptionsThatAreNotAllowed)
     EXPECT_EQ(a.create(options, &error_), SLM_E_OPTION);
     EXPECT_EQ(a.attach(options, &error_), SLM_E_OPTION);
     EXPECT_EQ(slm_segment_remove(&options, &error_), SLM_E_OPTION);
-    options.kind = static_cast<Kind>(-1);
+    options.kind = static_cast<Kind>(7);
     EXPECT_EQ(a.create(options, &error_), SLM_E_OPTION);
     EXPECT_EQ(error_.status, SLM_E_OPTION);
     EXPECT_EQ(a.segment, nullptr);

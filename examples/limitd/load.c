@@ -179,6 +179,26 @@ static bool parse(const char *text, unsigned min, unsigned max, unsigned *value)
     return *text != '\0' && *end == '\0' && number >= min && number <= max;
 }
 
+/* False: no such option, or a value that it cannot have. */
+static bool take_option(struct load *load, int option)
+{
+    switch (option) {
+    case 'p':
+        load->program = optarg;
+        return true;
+    case 's':
+        return parse(optarg, 1, 86400, &load->seconds);
+    case 'c':
+        return parse(optarg, 1, CLIENTS_MAX, &load->n_clients);
+    case 'w':
+        return parse(optarg, 1, 16, &load->n_workers);
+    case 'k':
+        return parse(optarg, 0, 50, &load->kills_per_second);
+    default:
+        return false;
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -195,28 +215,11 @@ int main(int argc, char **argv)
     int option;
     bool is_right = true;
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        switch (option) {
-        case 'p':
-            load.program = optarg;
-            break;
-        case 's':
-            is_right = parse(optarg, 1, 86400, &load.seconds) && is_right;
-            break;
-        case 'c':
-            is_right = parse(optarg, 1, CLIENTS_MAX, &load.n_clients) && is_right;
-            break;
-        case 'w':
-            is_right = parse(optarg, 1, 16, &load.n_workers) && is_right;
-            break;
-        case 'k':
-            is_right = parse(optarg, 0, 50, &load.kills_per_second) && is_right;
-            break;
-        case 'h':
+        if (option == 'h') {
             fputs(help, stdout);
             return 0;
-        default:
-            return 2;
         }
+        is_right = take_option(&load, option) && is_right;
     }
     if (!is_right || load.program == NULL || optind != argc) {
         fputs("load: a wrong call; see --help\n", stderr);

@@ -31,15 +31,16 @@ static bool keep_over_exec(const struct slm_segment *segment)
     return flags >= 0 && fcntl(fd, F_SETFD, flags & ~FD_CLOEXEC) == 0;
 }
 
-static enum slm_status write_form(const struct form *form, const struct slm_segment *segment,
-                                  char *text, struct slm_error *error)
+static enum slm_status write_form(const struct form *form, const struct slm_zone *zone, char *text,
+                                  struct slm_error *error)
 {
-    const char *label = slm_segment_label(segment);
-    int n = form->by_name ? snprintf(text, SLM_ZONE_EXPORT_BYTES, "%s%s", form->prefix, label)
+    const char *name = zone_segment_name(zone);
+    int n = form->by_name ? snprintf(text, SLM_ZONE_EXPORT_BYTES, "%s%s", form->prefix, name)
                           : snprintf(text, SLM_ZONE_EXPORT_BYTES, "%s%d", form->prefix,
-                                     slm_segment_id(segment));
+                                     slm_segment_id(zone->segment));
     if (n < 0 || (unsigned)n >= SLM_ZONE_EXPORT_BYTES) {
-        return slm_error_set(error, SLM_E_SIZE, 0, "%.100s...: too long to be handed over", label);
+        text[0] = '\0';
+        return slm_error_set(error, SLM_E_SIZE, 0, "%.100s...: too long to be handed over", name);
     }
     return SLM_OK;
 }
@@ -56,7 +57,7 @@ enum slm_status slm_zone_export(struct slm_zone *zone, char text[SLM_ZONE_EXPORT
                 return slm_error_set(error, SLM_E_IO, errno, "zone %s: descriptor %d: %s",
                                      slm_zone_name(zone), slm_segment_id(segment), strerror(errno));
             }
-            return write_form(&forms[i], segment, text, error);
+            return write_form(&forms[i], zone, text, error);
         }
     }
     return slm_error_set(error, SLM_E_OPTION, 0, "zone %s: %s memory cannot be handed over",
@@ -65,11 +66,13 @@ enum slm_status slm_zone_export(struct slm_zone *zone, char text[SLM_ZONE_EXPORT
 
 static bool parse_id(const char *digits, int *id)
 {
-    char *end;
-    errno = 0;
-    long value = strtol(digits, &end, 10);
+    size_t n = strspn(digits, "0123456789");
+    if (n == 0 || n > 10 || digits[n] != '\0') {
+        return false;
+    }
+    long long value = strtoll(digits, NULL, 10);
     *id = (int)value;
-    return errno == 0 && end != digits && *end == '\0' && value >= 0 && value <= INT32_MAX;
+    return value <= INT32_MAX;
 }
 
 /* Fills in kind and name or id; false if the text is none of ours. */

@@ -8,8 +8,13 @@
 #include "allocator/base/bits.h"
 #include "allocator/zone_priv.h"
 
+struct member {
+    struct slm_zone *zone;
+    uint64_t declared_bytes; /* of those who declare less the zone is not reused */
+};
+
 struct slm_zone_set {
-    struct slm_zone **zones;
+    struct member *members;
     size_t n;
 };
 
@@ -17,7 +22,6 @@ struct slm_zone_set {
 struct candidate {
     const struct slm_zone_declaration *declaration;
     struct slm_zone *zone;
-    size_t old_bytes; /* of a reused one, before it grows */
     bool is_reused;
     bool is_locked;
 };
@@ -35,26 +39,32 @@ void slm_zone_set_destroy(struct slm_zone_set *set)
 {
     if (set != NULL) {
         for (size_t i = 0; i < set->n; i++) {
-            slm_zone_detach(set->zones[i]);
+            slm_zone_detach(set->members[i].zone);
         }
-        free(set->zones);
+        free(set->members);
         free(set);
     }
 }
 
-struct slm_zone *slm_zone_set_find(const struct slm_zone_set *set, const char *name)
+static const struct member *find_member(const struct slm_zone_set *set, const char *name)
 {
     for (size_t i = 0; i < set->n; i++) {
-        if (strcmp(slm_zone_name(set->zones[i]), name) == 0) {
-            return set->zones[i];
+        if (strcmp(slm_zone_name(set->members[i].zone), name) == 0) {
+            return &set->members[i];
         }
     }
     return NULL;
 }
 
+struct slm_zone *slm_zone_set_find(const struct slm_zone_set *set, const char *name)
+{
+    const struct member *member = find_member(set, name);
+    return member == NULL ? NULL : member->zone;
+}
+
 struct slm_zone *slm_zone_set_at(const struct slm_zone_set *set, size_t idx)
 {
-    return idx < set->n ? set->zones[idx] : NULL;
+    return idx < set->n ? set->members[idx].zone : NULL;
 }
 
 enum slm_status slm_zone_set_adopt(struct slm_zone_set *set, struct slm_zone *zone)
@@ -65,12 +75,12 @@ enum slm_status slm_zone_set_adopt(struct slm_zone_set *set, struct slm_zone *zo
     if (slm_zone_set_find(set, slm_zone_name(zone)) != NULL) {
         return SLM_E_TWICE;
     }
-    struct slm_zone **zones = realloc(set->zones, (set->n + 1) * sizeof *zones);
-    if (zones == NULL) {
+    struct member *members = realloc(set->members, (set->n + 1) * sizeof *members);
+    if (members == NULL) {
         return SLM_E_NOMEM;
     }
-    zones[set->n++] = zone;
-    set->zones = zones;
+    members[set->n++] = (struct member){zone, zone->fixed.asked_bytes};
+    set->members = members;
     return SLM_OK;
 }
 
@@ -79,19 +89,42 @@ static const char *or_empty(const char *text)
     return text == NULL ? "" : text;
 }
 
-/* Whether the zone can become what is declared without losing its content. */
-static bool can_be_reused(const struct slm_zone *zone,
+/* POSIX and FILE: whether the zone's segment is what is declared. */
+static bool has_segment_name(const struct slm_zone *zone,
+                             const struct slm_zone_declaration *declaration)
+{
+    const struct slm_segment_options *segment = &declaration->options.segment;
+    const char *name = segment->name != NULL ? segment->name : declaration->options.name;
+    return (segment->kind != SLM_SEGMENT_POSIX && segment->kind != SLM_SEGMENT_FILE) ||
+           strcmp(zone_segment_name(zone), name) == 0;
+}
+
+/*
+ * Whether the zone can become what is declared without losing its content. It may have grown since,
+ * at runtime, beyond what was declared: that is no reason to throw it away.
+ */
+static bool can_be_reused(const struct member *member,
                           const struct slm_zone_declaration *declaration)
 {
+    const struct slm_zone *zone = member->zone;
     const struct slm_zone_options *options = &declaration->options;
     const struct zone_fixed *fixed = &zone->fixed;
-    uint64_t bytes = slm_align_up(options->bytes, ZONE_ALIGN);
     unsigned entries = options->journal_entries != 0 ? options->journal_entries : 1024;
     return !declaration->no_reuse && strcmp(fixed->tag, or_empty(options->tag)) == 0 &&
            slm_segment_kind(zone->segment) == options->segment.kind &&
-           fixed->lock_kind == (uint32_t)options->lock && fixed->journal_entries == entries &&
-           slm_slab_has_options(zone->slab, &options->slab) && bytes >= zone->header->bytes &&
-           bytes <= fixed->max_bytes;
+           has_segment_name(zone, declaration) && fixed->lock_kind == (uint32_t)options->lock &&
+           fixed->journal_entries == entries && slm_slab_has_options(zone->slab, &options->slab) &&
+           options->bytes >= member->declared_bytes && options->bytes <= fixed->max_bytes;
+}
+
+static enum slm_status lock_candidate(struct candidate *candidate, struct slm_error *error)
+{
+    enum slm_status status = slm_zone_lock(candidate->zone);
+    candidate->is_locked = status == SLM_OK;
+    return status == SLM_OK
+               ? SLM_OK
+               : slm_error_set(error, status, 0, "zone %s: %s", slm_zone_name(candidate->zone),
+                               slm_status_text(status));
 }
 
 static enum slm_status open_reused(struct candidate *candidate, struct slm_zone *zone,
@@ -100,33 +133,26 @@ static enum slm_status open_reused(struct candidate *candidate, struct slm_zone 
     size_t bytes = candidate->declaration->options.bytes;
     candidate->zone = zone;
     candidate->is_reused = true;
-    enum slm_status status = slm_zone_lock(zone);
+    enum slm_status status = lock_candidate(candidate, error);
     if (status != SLM_OK) {
-        return slm_error_set(error, status, 0, "zone %s: %s", slm_zone_name(zone),
-                             slm_status_text(status));
+        return status;
     }
-    candidate->is_locked = true;
-    candidate->old_bytes = (size_t)zone->header->bytes;
-    return bytes > candidate->old_bytes ? zone_reserve(zone, bytes, error) : SLM_OK;
+    return bytes > zone_bytes(zone) ? zone_reserve(zone, bytes, error) : SLM_OK;
 }
 
 static enum slm_status open_fresh(struct candidate *candidate, struct slm_error *error)
 {
     enum slm_status status =
         slm_zone_create(&candidate->zone, &candidate->declaration->options, error);
-    if (status == SLM_OK) {
-        status = slm_zone_lock(candidate->zone);
-        candidate->is_locked = status == SLM_OK;
-    }
-    return status;
+    return status == SLM_OK ? lock_candidate(candidate, error) : status;
 }
 
 static enum slm_status open_candidate(const struct slm_zone_set *set, struct candidate *candidate,
                                       struct slm_error *error)
 {
-    struct slm_zone *old = slm_zone_set_find(set, candidate->declaration->options.name);
+    const struct member *old = find_member(set, candidate->declaration->options.name);
     if (old != NULL && can_be_reused(old, candidate->declaration)) {
-        return open_reused(candidate, old, error);
+        return open_reused(candidate, old->zone, error);
     }
     return open_fresh(candidate, error);
 }
@@ -213,20 +239,20 @@ static bool is_among(const struct candidate *candidates, size_t n, const struct 
     return false;
 }
 
-static void replace_zones(struct slm_zone_set *set, struct slm_zone **zones,
-                          struct candidate *candidates, size_t n)
+static void replace_members(struct slm_zone_set *set, struct member *members,
+                            struct candidate *candidates, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         settle_candidate(&candidates[i]);
-        zones[i] = candidates[i].zone;
+        members[i] = (struct member){candidates[i].zone, candidates[i].declaration->options.bytes};
     }
     for (size_t i = 0; i < set->n; i++) {
-        if (!is_among(candidates, n, set->zones[i])) {
-            slm_zone_detach(set->zones[i]);
+        if (!is_among(candidates, n, set->members[i].zone)) {
+            slm_zone_detach(set->members[i].zone);
         }
     }
-    free(set->zones);
-    set->zones = zones;
+    free(set->members);
+    set->members = members;
     set->n = n;
 }
 
@@ -242,10 +268,10 @@ enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
     if (status != SLM_OK) {
         return status;
     }
-    struct slm_zone **zones = calloc(n + 1, sizeof(struct slm_zone *));
+    struct member *members = calloc(n + 1, sizeof *members);
     struct candidate *candidates = calloc(n + 1, sizeof *candidates);
-    if (zones == NULL || candidates == NULL) {
-        free(zones);
+    if (members == NULL || candidates == NULL) {
+        free(members);
         free(candidates);
         return slm_error_set(error, SLM_E_NOMEM, 0, "no memory for %zu zones", n);
     }
@@ -254,12 +280,12 @@ enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
     }
     status = prepare(set, candidates, n, error);
     if (status == SLM_OK) {
-        replace_zones(set, zones, candidates, n);
+        replace_members(set, members, candidates, n);
     } else {
         for (size_t i = n; i-- > 0;) {
             drop_candidate(&candidates[i]);
         }
-        free(zones);
+        free(members);
     }
     free(candidates);
     return status;

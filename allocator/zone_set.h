@@ -12,9 +12,11 @@ extern "C" {
 /*
  * Model    A master declares its zones each time it reads its configuration; slm_zone_set_apply
  *          makes the set what was declared, all of it or nothing. A zone of the same name, tag,
- *          slab options and length keeps its content; one that is declared longer, up to its max,
- *          grows and keeps it; any other change, or no_reuse, makes a new zone. What is declared no
- *          more is detached: processes that have it keep it.
+ *          kind, segment name, lock, journal, slab options and length keeps its content, also when
+ *          it grew since; one that is declared longer, up to its max, grows and keeps it; any other
+ *          change, or no_reuse, makes a new zone. A max_bytes, mode, huge or guard that changes
+ *          counts from the next new zone on. What is declared no more is detached: processes that
+ *          have it keep it.
  * Init     Each zone's callback runs under its lock within a transaction. Nothing that any of them
  *          did stands before all of them succeeded: when one fails, changes to reused zones are
  *          undone, new zones removed, growth is taken back, and the set is what it was.
@@ -26,8 +28,9 @@ struct slm_zone_set;
 
 struct slm_zone_declaration {
     struct slm_zone_options options;
-    /* Anything but SLM_OK fails the apply. is_reused: it has the content of before. The journal of
-     * the zone is open; the callback neither commits nor unlocks. NULL: nothing to do. */
+    /* Anything but SLM_OK fails the apply. is_reused: it has the content of before, and grows only
+     * behind the last callback. The journal of the zone is open; the callback neither commits,
+     * resets nor unlocks, and its words fit into the journal. NULL: nothing to do. */
     enum slm_status (*init)(struct slm_zone *zone, bool is_reused, void *data);
     void *data;
     bool no_reuse;
@@ -65,7 +68,7 @@ void slm_zone_set_destroy(struct slm_zone_set *set);
 
 /*
  * Writes down how a program that this process becomes by exec attaches the zone, for its
- * environment: "memfd:5", "posix:/name", "file:path", "sysv:12". A MEMFD segment's descriptor stays
+ * environment: "memfd:5", "posix:name", "file:path", "sysv:12". A MEMFD segment's descriptor stays
  * open over exec from then on. A SYSV segment lives only while another process has it.
  * SLM_E_OPTION: ANONYMOUS and ZERO segments cannot be handed over. SLM_E_SIZE: the path is too long.
  */
@@ -73,7 +76,8 @@ enum slm_status slm_zone_export(struct slm_zone *zone, char text[SLM_ZONE_EXPORT
                                 struct slm_error *error);
 
 /* Attaches what slm_zone_export wrote. SLM_E_OPTION: no such text; else as slm_zone_attach. options
- * say what the zone must be; their segment is not looked at. An inherited descriptor is closed. */
+ * say what the zone must be; their segment is not looked at. On success an inherited descriptor is
+ * closed. */
 enum slm_status slm_zone_import(struct slm_zone **out, const char *text,
                                 const struct slm_zone_attach_options *options,
                                 struct slm_error *error);

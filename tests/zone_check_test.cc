@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Zones that are damaged while they are in use: what locks say, and each invariant of the check. */
+#include "tests/zone_fixture.h"
+
+namespace {
+
+using namespace slm_test;
+
+/* --- Locks given back past the zone, and zones that cannot be repaired --- */
+
+TEST(Zone, WhoseLockWasGivenBackWithoutACommitUndoesIt)
+{
+    ZoneOptions all;
+    Zone zone;
+    ASSERT_EQ(zone.create(all.of(SLM_SEGMENT_ANONYMOUS)), SLM_OK);
+    ASSERT_EQ(push_alone(zone, 1), SLM_OK);
+    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+    EXPECT_TRUE(push(zone, 2));
+    ASSERT_EQ(slm_lock_unlock(slm_zone_lock_handle(zone)), SLM_OK);
+    EXPECT_EQ(numbers_alone(zone), (Numbers{1}));
+    EXPECT_EQ(zone.stats().n_undone, 1u);
+}
+
+TEST(Zone, ThatCannotBeRepairedIsBrokenForEverybodyFromThenOn)
+{
+    ZoneOptions all;
+    Zone zone, other;
+    ASSERT_EQ(zone.create(all.of(SLM_SEGMENT_MEMFD)), SLM_OK);
+    slm_zone_attach_options options = all.to_attach(zone);
+    ASSERT_EQ(other.attach(options), SLM_OK);
+    EXPECT_EQ(in_child([&] {
+                  (void)slm_zone_lock(zone);
+                  (void)push(zone, 2);
+                  uint64_t *log = reinterpret_cast<uint64_t *>(zone.base() + ZONE_JOURNAL_OFFSET);
+                  log[6] = UINT64_MAX; /* what the first entry says */
+                  raise(SIGKILL);
+                  return 0;
+              }),
+              128 + SIGKILL);
+    slm_status status = SLM_OK;
+    EXPECT_EQ(slm_zone_lock(other), SLM_E_BROKEN);
+    EXPECT_EQ(slm_zone_lock(zone), SLM_E_BROKEN);
+    EXPECT_EQ(slm_zone_try(zone), SLM_E_BROKEN);
+    EXPECT_EQ(slm_zone_alloc(zone, 8, &status), nullptr);
+    EXPECT_EQ(status, SLM_E_BROKEN);
+    EXPECT_EQ(slm_zone_check_locked(zone), 102u);
+    Zone late, reader;
+    EXPECT_EQ(late.attach(options), SLM_E_BROKEN);
+    options.segment.read_only = true;
+    EXPECT_EQ(reader.attach(options), SLM_OK) << reader.error.text;
+    EXPECT_EQ(slm_zone_check_locked(reader), 102u);
+}
+
+/* --- The check --- */
+
+class ZoneCheck : public testing::Test {
+  protected:
+    void SetUp() override
+    {
+        ASSERT_EQ(zone.create(all.of(SLM_SEGMENT_MEMFD)), SLM_OK);
+        ASSERT_EQ(push_alone(zone, 1), SLM_OK);
+        ASSERT_EQ(slm_zone_check_locked(zone), 0u);
+    }
+    ZoneOptions all;
+    Zone zone;
+};
+
+TEST_F(ZoneCheck, FindsAConstantPartThatChanged)
+{
+    auto *bytes = reinterpret_cast<unsigned char *>(zone.header());
+    for (size_t i = 0; i < sizeof(zone_fixed) + sizeof(uint64_t); i++) {
+        bytes[i] ^= 1;
+        EXPECT_EQ(slm_zone_check_locked(zone), 101u) << i;
+        bytes[i] ^= 1;
+    }
+    EXPECT_EQ(slm_zone_check_locked(zone), 0u);
+}
+
+TEST_F(ZoneCheck, FindsAStateThatIsNotReady)
+{
+    for (uint64_t state : {uint64_t{ZONE_MAKING}, uint64_t{ZONE_BROKEN}, uint64_t{1}}) {
+        zone.header()->state = state;
+        EXPECT_EQ(slm_zone_check_locked(zone), 102u);
+    }
+}
+
+TEST_F(ZoneCheck, FindsALengthThatCannotBe)
+{
+    for (uint64_t bytes :
+         {uint64_t{0}, uint64_t{kZoneBytes - 4096}, uint64_t{kZoneBytes + 1},
+          uint64_t{kZoneBytes + 4096}, uint64_t{kZoneMaxBytes + 4096}, UINT64_MAX}) {
+        zone.header()->bytes = bytes;
+        EXPECT_EQ(slm_zone_check_locked(zone), 103u) << bytes;
+    }
+    zone.header()->bytes = kZoneBytes;
+    EXPECT_EQ(slm_zone_check_locked(zone), 0u);
+}
+
+TEST_F(ZoneCheck, FindsAFileThatWasCut)
+{
+    ASSERT_EQ(ftruncate(slm_segment_id(slm_zone_segment(zone)), kZoneBytes - 4096), 0);
+    EXPECT_EQ(slm_zone_check_locked(zone), 103u);
+}
+
+TEST_F(ZoneCheck, FindsWhatTheSlabBreaks)
+{
+    auto *slab = zone.base() + zone.header()->fixed.slab_offset;
+    slab[8] ^= 1;
+    EXPECT_EQ(slm_zone_check_locked(zone), 1u);
+}
+
+TEST_F(ZoneCheck, FindsWhatTheJournalBreaks)
+{
+    auto *log = reinterpret_cast<uint64_t *>(zone.base() + ZONE_JOURNAL_OFFSET);
+    log[0] ^= 1;
+    EXPECT_EQ(slm_zone_check_locked(zone), 111u);
+    log[0] ^= 1;
+    log[2] = uint64_t{1} << 40;
+    EXPECT_EQ(slm_zone_check_locked(zone), 112u);
+    log[2] = 1;
+    log[6] = UINT64_MAX;
+    EXPECT_EQ(slm_zone_check_locked(zone), 113u);
+    log[2] = 0;
+    log[3] += 8;
+    EXPECT_EQ(slm_zone_check_locked(zone), 114u);
+    log[3] -= 8;
+    EXPECT_EQ(slm_zone_check_locked(zone), 0u);
+}
+
+/* Each would have let somebody write behind what is mapped. */
+TEST_F(ZoneCheck, IsNotNeededForLocksToRefuseLengthsThatCannotBe)
+{
+    for (uint64_t bytes : {uint64_t{0}, uint64_t{4096}, uint64_t{kZoneBytes - 4096},
+                           uint64_t{kZoneMaxBytes + 4096}, UINT64_MAX}) {
+        zone.header()->bytes = bytes;
+        EXPECT_EQ(slm_zone_lock(zone), SLM_E_BROKEN) << bytes;
+        EXPECT_EQ(slm_zone_grow(zone, kZoneMaxBytes, nullptr), SLM_E_BROKEN) << bytes;
+    }
+    zone.header()->bytes = 2 * kZoneBytes;
+    EXPECT_EQ(slm_zone_lock(zone), SLM_E_TRUNCATED);
+    zone.header()->bytes = kZoneBytes;
+    EXPECT_EQ(slm_zone_lock(zone), SLM_OK);
+    EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
+}
+
+} // namespace

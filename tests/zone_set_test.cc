@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The zones of a server over its reloads: all of what is declared, or nothing. */
+#include "tests/zone_set_fixture.h"
+
+namespace {
+
+using namespace slm_test;
+
+class ZoneSet : public testing::Test {
+  protected:
+    slm_zone_options options(const char *name, Kind kind = SLM_SEGMENT_MEMFD) const
+    {
+        slm_zone_options result = all.of(kind);
+        result.name = name;
+        return result;
+    }
+
+    ZoneOptions all;
+    Inits inits;
+    Set set;
+};
+
+TEST_F(ZoneSet, AnswersWrongArguments)
+{
+    slm_zone_declaration one = inits.declare(options("one"));
+    slm_error error;
+    EXPECT_EQ(slm_zone_set_create(nullptr), SLM_E_NULL);
+    EXPECT_EQ(slm_zone_set_apply(nullptr, &one, 1, &error), SLM_E_NULL);
+    EXPECT_EQ(slm_zone_set_apply(set, nullptr, 1, &error), SLM_E_NULL);
+    EXPECT_EQ(slm_zone_set_adopt(nullptr, nullptr), SLM_E_NULL);
+    EXPECT_EQ(slm_zone_set_adopt(set, nullptr), SLM_E_NULL);
+    EXPECT_EQ(set.apply({one, inits.declare(options("one"))}), SLM_E_TWICE);
+    EXPECT_NE(strstr(set.error.text, "one"), nullptr);
+    EXPECT_EQ(set.apply({inits.declare(options(nullptr))}), SLM_E_NAME);
+    EXPECT_EQ(set.apply({inits.declare(options(""))}), SLM_E_NAME);
+    EXPECT_EQ(set.error.status, SLM_E_NAME);
+    EXPECT_EQ(set.size(), 0u);
+    EXPECT_EQ(inits.n_calls, 0u);
+    slm_zone_set_destroy(nullptr);
+}
+
+TEST_F(ZoneSet, HasWhatIsDeclaredInThatOrder)
+{
+    ASSERT_EQ(set.apply({inits.declare(options("one")), inits.declare(options("two"))}), SLM_OK)
+        << set.error.text;
+    EXPECT_EQ(set.size(), 2u);
+    EXPECT_STREQ(slm_zone_name(slm_zone_set_at(set, 0)), "one");
+    EXPECT_STREQ(slm_zone_name(slm_zone_set_at(set, 1)), "two");
+    EXPECT_EQ(slm_zone_set_at(set, 2), nullptr);
+    EXPECT_EQ(set["two"], slm_zone_set_at(set, 1));
+    EXPECT_EQ(set["three"], nullptr);
+    EXPECT_EQ(inits.reused, (std::vector<bool>{false, false}));
+    EXPECT_EQ(numbers_alone(set["one"]), (Numbers{1001}));
+}
+
+/* nginx's Z3: a zone without a callback. */
+TEST_F(ZoneSet, NeedsNoCallback)
+{
+    slm_zone_declaration declaration = {options("one"), nullptr, nullptr, false};
+    ASSERT_EQ(set.apply({declaration}), SLM_OK) << set.error.text;
+    ASSERT_EQ(push_alone(set["one"], 1), SLM_OK);
+    ASSERT_EQ(set.apply({declaration}), SLM_OK) << set.error.text;
+    EXPECT_EQ(numbers_alone(set["one"]), (Numbers{1}));
+}
+
+TEST_F(ZoneSet, ChildrenInheritIt)
+{
+    ASSERT_EQ(set.apply({inits.declare(options("one"))}), SLM_OK);
+    EXPECT_EQ(in_child([&] { return push_alone(set["one"], 5) == SLM_OK ? 0 : 1; }), 0);
+    EXPECT_EQ(numbers_alone(set["one"]), (Numbers{5, 1001}));
+}
+
+TEST_F(ZoneSet, DeclaredAgainKeepsContentAndHandle)
+{
+    for (Kind kind : kEveryKind) {
+        Set fresh;
+        ZoneOptions own;
+        slm_zone_options same = own.of(kind);
+        inits = Inits();
+        ASSERT_EQ(fresh.apply({inits.declare(same)}), SLM_OK) << fresh.error.text;
+        slm_zone *zone = fresh["keys"];
+        Holdings before;
+        ASSERT_EQ(fresh.apply({inits.declare(same)}), SLM_OK) << fresh.error.text;
+        EXPECT_EQ(fresh["keys"], zone);
+        EXPECT_EQ(inits.reused, (std::vector<bool>{false, true}));
+        EXPECT_EQ(numbers_alone(zone), (Numbers{1002, 1001}));
+        EXPECT_EQ(Holdings(), before);
+    }
+}
+
+/* nginx's Z2, both ways: the old mapping is neither used on nor left behind. */
+TEST_F(ZoneSet, NoReuseMakesANewZoneAndReuseThereafterKeepsThat)
+{
+    slm_zone_declaration declaration = inits.declare(options("one"));
+    ASSERT_EQ(set.apply({declaration}), SLM_OK);
+    Holdings before;
+    declaration.no_reuse = true;
+    ASSERT_EQ(set.apply({declaration}), SLM_OK);
+    EXPECT_EQ(numbers_alone(set["one"]), (Numbers{1002}));
+    EXPECT_EQ(Holdings(), before);
+    declaration.no_reuse = false;
+    ASSERT_EQ(set.apply({declaration}), SLM_OK);
+    EXPECT_EQ(numbers_alone(set["one"]), (Numbers{1003, 1002}));
+    EXPECT_EQ(Holdings(), before);
+    EXPECT_EQ(inits.reused, (std::vector<bool>{false, false, true}));
+}
+
+/* nginx's Z5: there a longer zone is a new, empty one. */
+TEST_F(ZoneSet, DeclaredLongerGrowsAndKeepsItsContent)
+{
+    for (Kind kind : kEveryKind) {
+        Set fresh;
+        ZoneOptions own;
+        slm_zone_options longer = own.of(kind);
+        ASSERT_EQ(fresh.apply({inits.declare(longer)}), SLM_OK) << fresh.error.text;
+        slm_zone *zone = fresh["keys"];
+        Numbers content = numbers_alone(zone);
+        longer.bytes = 3 * kZoneBytes;
+        ASSERT_EQ(fresh.apply({{longer, nullptr, nullptr, false}}), SLM_OK) << fresh.error.text;
+        EXPECT_EQ(fresh["keys"], zone);
+        EXPECT_EQ(zone_bytes(zone), 3 * kZoneBytes);
+        EXPECT_EQ(numbers_alone(zone), content);
+        EXPECT_NE(slm_zone_alloc(zone, 2 * kZoneBytes, nullptr), nullptr);
+        EXPECT_EQ(check_alone(zone), 0u);
+    }
+}
+
+TEST_F(ZoneSet, GrownAtRuntimeIsKeptByTheSameDeclaration)
+{
+    slm_zone_declaration declaration = inits.declare(options("one"));
+    ASSERT_EQ(set.apply({declaration}), SLM_OK);
+    ASSERT_EQ(slm_zone_grow(set["one"], 2 * kZoneBytes, nullptr), SLM_OK);
+    ASSERT_EQ(set.apply({declaration}), SLM_OK);
+    EXPECT_EQ(numbers_alone(set["one"]), (Numbers{1002, 1001}));
+    EXPECT_EQ(zone_bytes(set["one"]), 2 * kZoneBytes);
+}
+
+TEST_F(ZoneSet, DeclaredWithAnythingElseChangedIsNew)
+{
+    struct Change {
+        const char *name;
+        void (*make)(slm_zone_options &options);
+    };
+    const Change changes[] = {
+        {"tag", [](slm_zone_options &o) { o.tag = "test v2"; }},
+        {"no tag", [](slm_zone_options &o) { o.tag = nullptr; }},
+        {"shorter", [](slm_zone_options &o) { o.bytes = kZoneBytes; }},
+        {"beyond its max", [](slm_zone_options &o) { o.bytes = o.max_bytes = 2 * kZoneMaxBytes; }},
+        {"lock", [](slm_zone_options &o) { o.lock = SLM_LOCK_SPIN_SEM; }},
+        {"journal", [](slm_zone_options &o) { o.journal_entries = 300; }},
+        {"default journal", [](slm_zone_options &o) { o.journal_entries = 0; }},
+        {"smallest object", [](slm_zone_options &o) { o.slab.min_object_bytes = 64; }},
+        {"classes", [](slm_zone_options &o) { o.slab.per_doubling = 8; }},
+        {"kind", [](slm_zone_options &o) { o.segment.kind = SLM_SEGMENT_ANONYMOUS; }},
+    };
+    for (const Change &change : changes) {
+        SCOPED_TRACE(change.name);
+        Set fresh;
+        slm_zone_options base = options("one");
+        base.bytes = 2 * kZoneBytes;
+        inits = Inits();
+        ASSERT_EQ(fresh.apply({inits.declare(base)}), SLM_OK) << fresh.error.text;
+        change.make(base);
+        ASSERT_EQ(fresh.apply({inits.declare(base)}), SLM_OK) << fresh.error.text;
+        EXPECT_EQ(inits.reused, (std::vector<bool>{false, false}));
+        EXPECT_EQ(numbers_alone(fresh["one"]), (Numbers{1002}));
+    }
+}
+
+/* Both have a name of their own, which stays taken as long as the old zone is there. */
+TEST_F(ZoneSet, OfANamedKindThatCannotBeReusedNeedsAnotherSegmentName)
+{
+    for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
+        Set fresh;
+        ZoneOptions own, other;
+        slm_zone_options changed = own.of(kind);
+        ASSERT_EQ(fresh.apply({inits.declare(changed)}), SLM_OK) << fresh.error.text;
+        Numbers content = numbers_alone(fresh["keys"]);
+        changed.tag = "test v2";
+        EXPECT_EQ(fresh.apply({inits.declare(changed)}), SLM_E_EXISTS);
+        EXPECT_NE(strstr(fresh.error.text, own.path(kind).c_str()), nullptr) << fresh.error.text;
+        EXPECT_EQ(numbers_alone(fresh["keys"]), content);
+        EXPECT_EQ(access(own.path(kind).c_str(), F_OK), 0);
+        changed.segment.name = other.of(kind).segment.name;
+        inits = Inits();
+        EXPECT_EQ(fresh.apply({inits.declare(changed)}), SLM_OK) << fresh.error.text;
+        EXPECT_EQ(inits.reused, (std::vector<bool>{false}));
+    }
+}
+
+TEST_F(ZoneSet, ASegmentNameThatChangesIsAnotherZone)
+{
+    ZoneOptions other;
+    slm_zone_options moved = all.of(SLM_SEGMENT_FILE);
+    ASSERT_EQ(set.apply({inits.declare(moved)}), SLM_OK) << set.error.text;
+    moved.segment.name = other.of(SLM_SEGMENT_FILE).segment.name;
+    ASSERT_EQ(set.apply({inits.declare(moved)}), SLM_OK) << set.error.text;
+    EXPECT_EQ(inits.reused, (std::vector<bool>{false, false}));
+}
+
+TEST_F(ZoneSet, DeclaredNoMoreIsDetachedAndKeptByThoseWhoHaveIt)
+{
+    ASSERT_EQ(set.apply({inits.declare(options("one")), inits.declare(options("two"))}), SLM_OK);
+    Zone kept;
+    ASSERT_EQ(kept.attach(all.to_attach(set["one"])), SLM_OK) << kept.error.text;
+    Holdings before;
+    ASSERT_EQ(set.apply({inits.declare(options("two"))}), SLM_OK);
+    EXPECT_EQ(set["one"], nullptr);
+    EXPECT_EQ(set.size(), 1u);
+    EXPECT_EQ(numbers_alone(kept), (Numbers{1001}));
+    EXPECT_LT(Holdings().n_mappings, before.n_mappings);
+    ASSERT_EQ(set.apply({}), SLM_OK);
+    EXPECT_EQ(set.size(), 0u);
+}
+
+TEST_F(ZoneSet, SaysWhichZoneItCouldNotLock)
+{
+    ASSERT_EQ(set.apply({inits.declare(options("one"))}), SLM_OK);
+    ASSERT_EQ(slm_zone_lock(set["one"]), SLM_OK);
+    EXPECT_EQ(set.apply({inits.declare(options("one"))}), SLM_E_HELD);
+    EXPECT_NE(strstr(set.error.text, "one"), nullptr);
+    EXPECT_TRUE(slm_lock_is_mine(slm_zone_lock_handle(set["one"])));
+    EXPECT_EQ(slm_zone_unlock(set["one"]), SLM_OK);
+    EXPECT_EQ(numbers_alone(set["one"]), (Numbers{1001}));
+}
+
+TEST_F(ZoneSet, AdoptsAZoneOnceAndReusesIt)
+{
+    Zone zone, twin;
+    ASSERT_EQ(zone.create(options("one")), SLM_OK);
+    ASSERT_EQ(twin.create(options("one")), SLM_OK);
+    ASSERT_EQ(push_alone(zone, 5), SLM_OK);
+    ASSERT_EQ(slm_zone_grow(zone, 2 * kZoneBytes, nullptr), SLM_OK);
+    EXPECT_EQ(slm_zone_set_adopt(set, zone), SLM_OK);
+    EXPECT_EQ(slm_zone_set_adopt(set, twin), SLM_E_TWICE);
+    EXPECT_EQ(slm_zone_set_adopt(set, zone), SLM_E_TWICE);
+    ASSERT_EQ(set.apply({inits.declare(options("one"))}), SLM_OK);
+    EXPECT_EQ(set["one"], zone.zone);
+    EXPECT_EQ(numbers_alone(zone), (Numbers{1001, 5}));
+    zone.zone = nullptr;
+}
+
+/* --- Reloads that fail --- */
+
+/* Two zones that stay, one of which is to grow, and two that are new. */
+class ZoneSetRollback : public testing::TestWithParam<size_t> {
+  protected:
+    void SetUp() override
+    {
+        ASSERT_EQ(set.apply({inits.declare(named("one")), inits.declare(named("two"))}), SLM_OK);
+        file = all.of(SLM_SEGMENT_FILE);
+        posix = other.of(SLM_SEGMENT_POSIX);
+        posix.name = "posix";
+    }
+
+    slm_zone_options named(const char *name) const
+    {
+        slm_zone_options result = all.of(SLM_SEGMENT_MEMFD);
+        result.name = name;
+        return result;
+    }
+
+    /* What the reload asks for. */
+    std::vector<slm_zone_declaration> wanted()
+    {
+        slm_zone_options longer = named("two");
+        longer.bytes = 3 * kZoneBytes;
+        return {inits.declare(named("one")), inits.declare(file), inits.declare(longer),
+                inits.declare(posix)};
+    }
+
+    void expect_as_before(const Holdings &before) const
+    {
+        EXPECT_EQ(set.size(), 2u);
+        EXPECT_EQ(numbers_alone(set["one"]), (Numbers{1001}));
+        EXPECT_EQ(numbers_alone(set["two"]), (Numbers{1002}));
+        for (const char *name : {"one", "two"}) {
+            EXPECT_EQ(zone_bytes(set[name]), kZoneBytes);
+            EXPECT_EQ(slm_segment_bytes(slm_zone_segment(set[name])), kZoneBytes);
+            EXPECT_EQ(count_objects(slm_zone_slab(set[name])), 1u);
+            EXPECT_EQ(check_alone(set[name]), 0u);
+        }
+        EXPECT_EQ(Holdings(), before);
+        EXPECT_NE(access(all.path(SLM_SEGMENT_FILE).c_str(), F_OK), 0);
+        EXPECT_NE(access(other.path(SLM_SEGMENT_POSIX).c_str(), F_OK), 0);
+    }
+
+    ZoneOptions all, other;
+    slm_zone_options file{}, posix{};
+    Inits inits;
+    Set set;
+};
+
+/* nginx's Z1 and Z4: what a failed reload did to zones in use stays done there. */
+TEST_P(ZoneSetRollback, OfACallbackThatFailsLeavesNothingOfAnyOfThem)
+{
+    Holdings before;
+    inits = Inits();
+    inits.answer = SLM_E_OPTION;
+    inits.fail_at = GetParam();
+    EXPECT_EQ(set.apply(wanted()), SLM_E_OPTION);
+    const char *names[] = {"one", "keys", "two", "posix"};
+    EXPECT_EQ(set.error.status, SLM_E_OPTION);
+    EXPECT_NE(strstr(set.error.text, names[GetParam()]), nullptr) << set.error.text;
+    expect_as_before(before);
+    inits = Inits();
+    EXPECT_EQ(set.apply(wanted()), SLM_OK) << set.error.text;
+    EXPECT_EQ(inits.reused, (std::vector<bool>{true, false, true, false}));
+    EXPECT_EQ(zone_bytes(set["two"]), 3 * kZoneBytes);
+    EXPECT_EQ(numbers_alone(set["two"]), (Numbers{1003, 1002}));
+}
+
+INSTANTIATE_TEST_SUITE_P(At, ZoneSetRollback, testing::Values(0u, 1u, 2u, 3u));
+
+class ZoneSetFailure : public ZoneSetRollback {};
+
+TEST_F(ZoneSetFailure, ToMakeOneLeavesNothingOfTheOthers)
+{
+    Holdings before;
+    auto declarations = wanted();
+    declarations[3].options.bytes = 1;
+    EXPECT_EQ(set.apply(declarations), SLM_E_SIZE);
+    expect_as_before(before);
+}
+
+TEST_F(ZoneSetFailure, LeavesWhatOthersGrewMeanwhile)
+{
+    inits = Inits();
+    inits.fail_at = 3;
+    inits.answer = SLM_E_STATE;
+    ASSERT_EQ(slm_zone_grow(set["two"], 2 * kZoneBytes, nullptr), SLM_OK);
+    EXPECT_EQ(set.apply(wanted()), SLM_E_STATE);
+    EXPECT_EQ(zone_bytes(set["two"]), 2 * kZoneBytes);
+    EXPECT_EQ(check_alone(set["two"]), 0u);
+}
+
+} // namespace

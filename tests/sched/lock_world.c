@@ -79,10 +79,21 @@ static bool stands_before_a_wake(unsigned actor)
            strcmp(point, "lock: pass the wake on") == 0;
 }
 
+/* Whoever was woken, or has not fallen asleep yet, looks at the word and keeps the mark. */
 static bool promises_a_wake(unsigned actor)
 {
     const struct caller *caller = &world.callers[actor];
-    return caller->is_calling && (caller->owes_a_wake || stands_before_a_wake(actor));
+    return caller->is_calling && !sch_is_asleep(actor) &&
+           (caller->owes_a_wake || stands_before_a_wake(actor) ||
+            strcmp(sch_point(actor), "lock: sleep") == 0);
+}
+
+/* Who dies on its own before it sleeps was promised a wake, and promises none. */
+static bool dies_with_a_promise(unsigned actor)
+{
+    const struct caller *caller = &world.callers[actor];
+    return actor == sch_self() ? caller->owes_a_wake || stands_before_a_wake(actor)
+                               : promises_a_wake(actor);
 }
 
 static void judge_word(uint64_t word)
@@ -136,7 +147,7 @@ static void died(void *unused, unsigned actor)
         world.repair_is_due = true;
         world.n_owners_died++;
     }
-    world.promise_died = world.promise_died || promises_a_wake(actor);
+    world.promise_died = world.promise_died || dies_with_a_promise(actor);
     world.callers[actor].is_calling = false;
     look_around();
 }

@@ -328,6 +328,19 @@ static bool is_alive(uint64_t identity)
     return !sch_is_dead(actor);
 }
 
+/* Whoever asks may have been slow: time that passes for others too. */
+static uint64_t ask_time(void)
+{
+    if (now.current != SCH_NOBODY && now.run->limits.early_timers && may_preempt()) {
+        struct choice choices[] = {{GOES_ON, now.current}, {TIME_PASSES, now.current}};
+        if (choose(choices, 2).what == TIME_PASSES) {
+            now.outcome.n_preemptions++;
+            pass_time_until(now.now_ms + SCH_DELAY_MS);
+        }
+    }
+    return now.now_ms;
+}
+
 static void wait(uint32_t *half, uint32_t value, unsigned timeout_ms)
 {
     if (now.current == SCH_NOBODY) {
@@ -367,7 +380,7 @@ static void put_system(void)
         .is_alive = is_alive,
         .wait = wait,
         .wake = wake,
-        .now_ms = sch_now_ms,
+        .now_ms = ask_time,
         .pause = pause_briefly,
     };
     slm_yield_hook = sch_yield;

@@ -19,7 +19,8 @@ extern "C" {
  *          and the same answers give the same run.
  * System   sch_play puts a simulated one under the library's locks: who lives, sleeping, waking, the
  *          clock. Which of several sleepers a wake reaches is a choice. Time stands still while
- *          anybody can run, unless a timer that ends early is chosen, which counts as preemption.
+ *          anybody can run, unless a timer that ends early is chosen, or a delay of SCH_DELAY_MS
+ *          before somebody reads the clock; both count as preemptions.
  *          All sleepers of a run sleep by one word, which each may have mapped elsewhere.
  * Deaths   At its own yield point; and, of an actor that does not run, when somebody asks whether
  *          it lives. No other moment could be told from one of these.
@@ -31,12 +32,13 @@ extern "C" {
  */
 #define SCH_ACTORS_MAX 4u
 #define SCH_NOBODY     UINT32_MAX
+#define SCH_DELAY_MS   15u
 
 struct sch_limits {
-    unsigned n_preemptions; /* early timers included */
+    unsigned n_preemptions; /* early timers and delays included */
     unsigned n_deaths;
-    unsigned n_steps; /* yield points of one run; more of them are a broken law */
-    bool early_timers;
+    unsigned n_steps;  /* yield points of one run; more of them are a broken law */
+    bool early_timers; /* and delays */
 };
 
 struct sch_run {

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A library with a fault in it: the schedules must find it, by the law that it breaks, and say how
+ * many they needed.  planted_main lock|spin|zone PROGRAM DEATHS LAW
+ */
+#include <cinttypes>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "tests/sched/lock_world.h"
+#include "tests/sched/zone_world.h"
+
+namespace {
+
+constexpr unsigned n_preemptions = 3;
+constexpr unsigned n_pages = 2;
+
+sch_search search_of(const char *unit, const char *program, unsigned n_deaths)
+{
+    if (strcmp(unit, "zone") == 0) {
+        sch_zone_program zone = {program, n_pages, n_preemptions, n_deaths, true};
+        return sch_zone_search(&zone);
+    }
+    slm_lock_kind kind = strcmp(unit, "spin") == 0 ? SLM_LOCK_SPIN_SEM : SLM_LOCK_ROBUST;
+    sch_lock_program lock = {program, kind, n_preemptions, n_deaths, true};
+    return sch_lock_search(&lock);
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    if (argc != 5) {
+        fprintf(stderr, "planted_main lock|spin|zone PROGRAM DEATHS LAW\n");
+        return 2;
+    }
+    sch_search search = search_of(argv[1], argv[2], static_cast<unsigned>(atoi(argv[3])));
+    sch_found found = sch_explore(&search);
+    if (found.broken == nullptr) {
+        printf("not found in all of %" PRIu64 " schedules of %s\n", found.n_runs, argv[2]);
+        return 1;
+    }
+    printf("found in schedule %" PRIu64 " of %s: %s\n", found.n_runs, argv[2], found.broken);
+    sch_print_steps();
+    return strncmp(found.broken, argv[4], strlen(argv[4])) == 0 ? 0 : 1;
+}

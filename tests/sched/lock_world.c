@@ -357,21 +357,24 @@ unsigned sch_lock_n_calls(void)
     return world.n_calls;
 }
 
-static void attach(const struct sch_lock_program *program)
+/* One handle of each kind, for all searches. */
+static void attach(enum slm_lock_kind kind)
 {
-    struct slm_lock_options options = {.kind = program->kind, .spins = 1};
-    slm_lock_detach(world.lock);
-    if (slm_lock_init(&world.state, program->kind) != SLM_OK ||
-        slm_lock_attach(&world.lock, &world.state, &options, NULL) != SLM_OK) {
+    static struct slm_lock *locks[2];
+    struct slm_lock **lock = &locks[kind == SLM_LOCK_SPIN_SEM];
+    struct slm_lock_options options = {.kind = kind, .spins = 1};
+    if (*lock == NULL && (slm_lock_init(&world.state, kind) != SLM_OK ||
+                          slm_lock_attach(lock, &world.state, &options, NULL) != SLM_OK)) {
         fprintf(stderr, "no lock\n");
         abort();
     }
+    world.lock = *lock;
     world.lock->spins = 0; /* on any machine: what a pause lets pass is the scheduler's choice */
 }
 
 struct sch_search sch_lock_search(const struct sch_lock_program *program)
 {
-    attach(program);
+    attach(program->kind);
     world.program = *program;
     world.n_actors = 1;
     for (const char *at = program->text; *at != '\0'; at++) {

@@ -31,6 +31,8 @@ extern "C" {
  *          N1  deaths found are deaths that happened
  *          Afterwards the lock can be taken, is told R1 once more, and given back leaves 0.
  */
+#define SCH_LOCK_LETTERS "LUTtRFf"
+
 struct sch_lock_program {
     const char *text;
     enum slm_lock_kind kind; /* ROBUST, or SPIN_SEM: then who died is reaped when nobody can run */

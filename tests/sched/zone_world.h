@@ -29,6 +29,8 @@ extern "C" {
  *          N1  nothing is repaired if nobody died
  *          W3, E1 as in lock_world.h
  */
+#define SCH_ZONE_LETTERS "pqdearg;!.Tt"
+
 struct sch_zone_program {
     const char *text;
     unsigned n_pages; /* free ones at first, 1 to 8 */

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sched/fuzz_schedule.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/fuzz.h"
+#include "tests/sched/lock_world.h"
+#include "tests/sched/zone_world.h"
+
+#define N_STEPS       20000u
+#define N_PREEMPTIONS 100000u
+#define TEXT_BYTES    (SCH_ACTORS_MAX * (SCH_FUZZ_LETTERS + 1))
+
+/* What is left of the bytes, as answers. */
+struct answers {
+    const uint8_t *at;
+    const uint8_t *end;
+    unsigned n_first; /* first answers before the next byte's own */
+    bool is_open;     /* *at is being read */
+};
+
+static struct sch_fuzz_totals totals;
+
+const struct sch_fuzz_totals *sch_fuzz_schedule_totals(void)
+{
+    return &totals;
+}
+
+static unsigned choose(void *chooser, unsigned n)
+{
+    struct answers *answers = chooser;
+    if (answers->at == answers->end) {
+        return 0;
+    }
+    if (!answers->is_open) {
+        answers->is_open = true;
+        answers->n_first = *answers->at >> 3;
+    }
+    if (answers->n_first > 0) {
+        answers->n_first--;
+        return 0;
+    }
+    answers->is_open = false;
+    return (*answers->at++ & 7u) % n;
+}
+
+/* Letters of all actors, with | between. */
+static void write_text(char *text, const uint8_t *head, unsigned n_actors, const char *alphabet)
+{
+    size_t n_letters = strlen(alphabet);
+    for (unsigned actor = 0; actor < n_actors; actor++) {
+        const uint8_t *from = head + 1 + actor * SCH_FUZZ_LETTERS;
+        if (actor > 0) {
+            *text++ = '|';
+        }
+        for (unsigned i = 0; i < SCH_FUZZ_LETTERS && from[i] != 0; i++) {
+            *text++ = alphabet[(from[i] - 1u) % n_letters];
+        }
+    }
+    *text = '\0';
+}
+
+static void print_schedule(const char *text, const char *law)
+{
+    printf("%s: broken: %s, by\n", text, law);
+    sch_print_steps();
+    fflush(stdout);
+}
+
+static _Noreturn void lock_law_is_broken(const char *text, const char *law)
+{
+    print_schedule(text, law);
+    abort();
+}
+
+static _Noreturn void zone_law_is_broken(const char *text, const char *law)
+{
+    print_schedule(text, law);
+    abort();
+}
+
+/* Answers the law that was broken. */
+static const char *run(struct sch_search *search, struct answers *answers)
+{
+    search->run.limits.n_steps = N_STEPS;
+    search->run.choose = choose;
+    search->run.chooser = answers;
+    search->begin(search->run.world);
+    struct sch_outcome outcome = sch_play(&search->run);
+    totals.n_preemptions += outcome.n_preemptions;
+    totals.n_deaths += outcome.n_deaths;
+    if (outcome.broken == NULL) {
+        search->end(search->run.world);
+    }
+    return sch_broken();
+}
+
+static unsigned run_lock(const char *text, unsigned flags, struct answers *answers)
+{
+    struct sch_lock_program program = {
+        .text = text,
+        .kind = (flags & 2u) != 0 ? SLM_LOCK_SPIN_SEM : SLM_LOCK_ROBUST,
+        .n_preemptions = N_PREEMPTIONS,
+        .n_deaths = flags >> 4 & 3u,
+        .early_timers = true,
+    };
+    struct sch_search search = sch_lock_search(&program);
+    const char *law = run(&search, answers);
+    if (law != NULL) {
+        lock_law_is_broken(text, law);
+    }
+    totals.n_lock_runs++;
+    return sch_lock_n_calls();
+}
+
+static unsigned run_zone(const char *text, unsigned flags, struct answers *answers)
+{
+    struct sch_zone_program program = {
+        .text = text,
+        .n_pages = (flags >> 6 & 3u) + 1,
+        .n_preemptions = N_PREEMPTIONS,
+        .n_deaths = flags >> 4 & 3u,
+        .early_timers = true,
+    };
+    struct sch_search search = sch_zone_search(&program);
+    const char *law = run(&search, answers);
+    if (law != NULL) {
+        zone_law_is_broken(text, law);
+    }
+    totals.n_zone_runs++;
+    return sch_zone_n_ops();
+}
+
+int sch_fuzz_schedule(const uint8_t *bytes, size_t n_bytes)
+{
+    uint8_t head[SCH_FUZZ_HEAD] = {0};
+    char text[TEXT_BYTES];
+    size_t n_head = n_bytes < SCH_FUZZ_HEAD ? n_bytes : SCH_FUZZ_HEAD;
+    size_t n_rest = n_bytes - n_head < SCH_FUZZ_CHOICES ? n_bytes - n_head : SCH_FUZZ_CHOICES;
+    if (n_head > 0) {
+        memcpy(head, bytes, n_head);
+    }
+    struct answers answers = {.at = head, .end = head};
+    if (n_rest > 0) {
+        answers = (struct answers){.at = bytes + n_head, .end = bytes + n_head + n_rest};
+    }
+    bool is_zone = (head[0] & 1u) != 0;
+    unsigned n_actors = (head[0] >> 2 & 3u) + 1;
+    write_text(text, head, n_actors, is_zone ? SCH_ZONE_LETTERS : SCH_LOCK_LETTERS);
+    unsigned n_calls =
+        is_zone ? run_zone(text, head[0], &answers) : run_lock(text, head[0], &answers);
+    totals.n_calls += n_calls;
+    hrn_fuzz_count(n_calls);
+    return 0;
+}

@@ -95,8 +95,7 @@ TEST(Explore, OnePreemptionIsAtAnyYieldPointOfWhoeverRunsFirst)
     steps.n_yields = 5;
     sch_search search = search_of(steps, 2, 1, 0);
     sch_found found = sch_explore(&search);
-    /* Two who may run first; preempted at 5 points, after which the other one runs to its end; or at
-     * 5 points of the second, where nobody is left. */
+    /* Two who may run first, preempted at 5 points; later nobody is left to be preempted by. */
     EXPECT_EQ(found.n_by[0], 2u);
     EXPECT_EQ(found.n_by[1], 2u * 5u);
     EXPECT_EQ(found.n_runs, 12u);

@@ -11,16 +11,16 @@ extern "C" {
 #endif
 
 /*
- * Model    One run of lock_world.h or zone_world.h, by its laws, with any number of preemptions: what
- *          the searches cannot exhaust. Any byte string is a program and a schedule.
- * Bytes    0: bit 0 zone, else lock; bit 1 a lock of nginx's kind; bits 2-3 actors, 1 to 4; bits 4-5
- *          deaths at most; bits 6-7 free pages less 1.
+ * Model    One run of lock_world.h or zone_world.h, by its laws, with any number of preemptions:
+ *          what the searches cannot exhaust. Any byte string is a program and a schedule.
+ * Bytes    0: bit 0 zone, else lock; bit 1 a lock of nginx's kind; bits 2-3 actors, less 1; bits
+ *          4-5 deaths at most; bits 6-7 free pages, less 1.
  *          1-32: 8 letters for each of 4 actors; 0 ends a program, others choose among the world's.
  *          33..: at most SCH_FUZZ_CHOICES of them: bits 3-7, so many questions are answered with
  *          the first answer; bits 0-2, the answer to the next, modulo how many there are. Behind
  *          the last byte the first answer is always given: the actor goes on.
- * Safety   One thread. Failure: a broken law aborts, of locks and of zones in functions of their own,
- *          having printed the schedule.
+ * Safety   One thread. Failure: a broken law aborts, of locks and of zones in functions of their
+ *          own, having printed the schedule.
  */
 #define SCH_FUZZ_LETTERS 8u
 #define SCH_FUZZ_HEAD    33u

@@ -16,6 +16,11 @@ TEST(LockSchedulesDeep, ThreeActorsKeepEveryLawWithThreePreemptionsAndADeath)
     expect_lawful({"LU|LU|LU", "LRU|tU|LRU", "LU|tU|F", "LRU|TRU|f"}, SLM_LOCK_ROBUST, 3, 1);
 }
 
+TEST(LockSchedulesDeep, ThreeActorsKeepEveryLawWithFourPreemptionsAndADeath)
+{
+    expect_lawful({"LU|LU|LU"}, SLM_LOCK_ROBUST, 4, 1);
+}
+
 TEST(LockSchedulesDeep, FourActorsKeepEveryLawWithTwoPreemptionsAndADeath)
 {
     expect_lawful({"LU|LU|LU|LU", "LU|tU|LU|F"}, SLM_LOCK_ROBUST, 2, 1);

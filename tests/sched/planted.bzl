@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""planted_fault: a test that a fault, put into a copy of one source file, is found by the schedules."""
+"""planted_fault: a test that a fault in a copy of one source file is found by the schedules."""
 
 load("@rules_cc//cc:defs.bzl", "cc_library", "cc_test")
 load("//bazel:copts.bzl", "SLM_COPTS", "SLM_CXXOPTS")

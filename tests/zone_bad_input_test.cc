@@ -208,7 +208,7 @@ const Wrong wrongs[] = {
     {"JournalTooShort", SLM_E_OPTION, [](slm_zone_options &o) { o.journal_entries = 63; }},
     {"JournalTooLong", SLM_E_OPTION, [](slm_zone_options &o) { o.journal_entries = UINT32_MAX; }},
     {"JournalDoesNotFit", SLM_E_SIZE, [](slm_zone_options &o) { o.journal_entries = 1u << 20; }},
-    {"Lock", SLM_E_OPTION, [](slm_zone_options &o) { o.lock = static_cast<slm_lock_kind>(9); }},
+    {"Lock", SLM_E_OPTION, [](slm_zone_options &o) { o.lock = static_cast<slm_lock_kind>(3); }},
     {"LockWithoutAPath", SLM_E_OPTION,
      [](slm_zone_options &o) {
          o.lock = SLM_LOCK_FILE;
@@ -221,7 +221,7 @@ const Wrong wrongs[] = {
      }},
     {"Slab", SLM_E_OPTION, [](slm_zone_options &o) { o.slab.page_bytes = 5; }},
     {"SegmentKind", SLM_E_OPTION,
-     [](slm_zone_options &o) { o.segment.kind = static_cast<Kind>(9); }},
+     [](slm_zone_options &o) { o.segment.kind = static_cast<Kind>(7); }},
     {"NoSuchFolder", SLM_E_MISSING,
      [](slm_zone_options &o) { o.segment.name = "/nowhere/at/all"; }},
 };

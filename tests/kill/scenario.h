@@ -36,6 +36,13 @@ struct Scenario {
     bool is_fresh = false; /* a new zone for each kill: what grew does not shrink */
     bool locks = true;
     size_t stride = 1; /* where the way is too long to be killed at all its points */
+    /* In the child, before its instructions count: what it needs to be. */
+    std::function<void(World &, slm_zone *)> enter = nullptr;
+    /* Under the lock; 0: what the zone's user built in it is whole. */
+    unsigned (*check)(slm_zone *) = nullptr;
+    bool varies = false; /* its way depends on more than the zone: process ids, malloc */
+    /* Of enter and operate; each happens as a whole, one after the other. */
+    size_t n_transactions = 1;
 };
 
 /* All of them. */
@@ -48,6 +55,7 @@ void add_zone_scenes(std::vector<Scenario> *list);
 void add_tree_scenes(std::vector<Scenario> *list);
 void add_lru_scenes(std::vector<Scenario> *list);
 void add_repair_scenes(std::vector<Scenario> *list);
+void add_example_scenes(std::vector<Scenario> *list);
 
 struct Tally {
     size_t n_instructions = 0;

@@ -13,6 +13,7 @@ const std::vector<Scenario> &scenarios()
         add_tree_scenes(&made);
         add_lru_scenes(&made);
         add_repair_scenes(&made);
+        add_example_scenes(&made);
         return made;
     }();
     return list;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <sys/mman.h>
 
 #include "tests/kill/peek.h"
 #include "tests/kill/scenario.h"
@@ -63,17 +64,32 @@ std::string check_links(World &world)
     return broken == 0 ? "" : "the list breaks invariant " + std::to_string(broken);
 }
 
+uint64_t *share_word()
+{
+    void *p =
+        mmap(nullptr, sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    expect(p != MAP_FAILED, "no shared memory");
+    return static_cast<uint64_t *>(p);
+}
+
 /* One scenario and all its kills. */
 class Sweep {
   public:
     explicit Sweep(const Scenario &scenario) : scenario_(scenario)
     {
     }
+    ~Sweep()
+    {
+        munmap(victim_, sizeof *victim_);
+    }
+    Sweep(const Sweep &) = delete;
+    Sweep &operator=(const Sweep &) = delete;
 
     Tally run(size_t every)
     {
         renew();
         before_ = look();
+        states_.assign(1, before_);
         world_->restore();
         if (!record_way()) {
             return tally_;
@@ -85,6 +101,9 @@ class Sweep {
             kill_at(k);
         }
         kill_at(n);
+        if (!(states_.back() == after_)) {
+            note("not as after, although it was over");
+        }
         return tally_;
     }
 
@@ -106,16 +125,33 @@ class Sweep {
     {
         return {[this] {
                     if (!scenario_.is_cold) {
-                        (void)slm_lock_self();
+                        *victim_ = slm_lock_self();
+                    }
+                    if (scenario_.enter) {
+                        scenario_.enter(*world_, world_->theirs());
                     }
                 },
                 [this] { scenario_.operate(*world_, world_->theirs()); }};
     }
 
+    /* Each victim is somebody else: where its identity is in an object, it is made the same. */
+    Picture take()
+    {
+        Picture picture = take_picture(world_->ours());
+        for (Object &object : picture.objects) {
+            for (size_t i = 0; i + sizeof *victim_ <= object.content.size(); i += sizeof *victim_) {
+                if (*victim_ != 0 && memcmp(&object.content[i], victim_, sizeof *victim_) == 0) {
+                    object.content.replace(i, sizeof *victim_, sizeof *victim_, '\xff');
+                }
+            }
+        }
+        return picture;
+    }
+
     Picture look()
     {
         expect(slm_zone_lock(world_->ours()) == SLM_OK, "the zone cannot be locked");
-        Picture picture = take_picture(world_->ours());
+        Picture picture = take();
         expect(slm_zone_unlock(world_->ours()) == SLM_OK, "the zone cannot be unlocked");
         return picture;
     }
@@ -177,17 +213,22 @@ class Sweep {
         }
     }
 
+    bool may_vary() const
+    {
+        return scenario_.is_cold || scenario_.varies;
+    }
+
     void kill_at(size_t k)
     {
         make_ready();
         End end = kill_after(operation(), way_, k);
-        if (end == End::STRAYED || (end == End::FINISHED && scenario_.is_cold)) {
+        if (end == End::STRAYED || (end == End::FINISHED && may_vary())) {
             make_ready();
             end = kill_after_steps(operation(), k);
             tally_.n_stepped++;
         }
         tally_.n_killed++;
-        bool is_dead = end == End::KILLED || (end == End::FINISHED && scenario_.is_cold);
+        bool is_dead = end == End::KILLED || (end == End::FINISHED && may_vary());
         std::string wrong = is_dead ? judge() : end_text(end);
         tally_.n_recovered += wrong.empty();
         if (!wrong.empty()) {
@@ -227,30 +268,43 @@ class Sweep {
         if (broken != 0) {
             return "breaks invariant " + std::to_string(broken);
         }
-        Picture picture = take_picture(zone);
+        Picture picture = take();
         std::string wrong = judge_picture(picture);
         wrong = wrong.empty() ? compare_statistics(zone, picture) : wrong;
         wrong = wrong.empty() ? check_links(*world_) : wrong;
+        if (wrong.empty() && scenario_.check != nullptr && scenario_.check(zone) != 0) {
+            wrong = "its user's check finds an invariant broken";
+        }
         wrong = wrong.empty() ? work_on(zone) : wrong;
-        if (wrong.empty() && !(take_picture(zone) == picture)) {
+        if (wrong.empty() && !(take() == picture)) {
             wrong = "work that went on changed what was there";
         }
         return wrong;
     }
 
-    /* All of it or nothing; and once it is done it is done after each later instruction too. */
+    /* All of it or nothing, transaction by transaction; and what is done after so many instructions
+     * is done after more. */
     std::string judge_picture(const Picture &picture)
     {
-        bool is_after = picture == after_;
-        bool is_before = picture == before_;
-        if (!is_after && !is_before) {
-            return "neither as before (" + describe_difference(before_, picture) +
-                   ") nor as after (" + describe_difference(after_, picture) + ")";
-        }
-        if (was_after_ && !is_after) {
+        bool was_there = std::find(states_.begin(), states_.end(), picture) != states_.end();
+        if (was_there && !(picture == states_.back())) {
             return "undone, although it was done after fewer instructions";
         }
-        was_after_ = is_after && !is_before;
+        bool may_be_new = scenario_.n_transactions == 1
+                              ? picture == after_
+                              : states_.size() <= scenario_.n_transactions;
+        if (!was_there && !may_be_new) {
+            return "neither as before (" + describe_difference(states_.back(), picture) +
+                   ") nor as after (" + describe_difference(after_, picture) + ")";
+        }
+        if (!was_there) {
+            states_.push_back(picture);
+        }
+        return judge_peak(picture);
+    }
+
+    std::string judge_peak(const Picture &picture)
+    {
         size_t most = std::max(before_.peak_used_pages, after_.peak_used_pages);
         if (picture.peak_used_pages < before_.peak_used_pages || picture.peak_used_pages > most) {
             return "a peak of " + std::to_string(picture.peak_used_pages) + " pages, " +
@@ -265,7 +319,8 @@ class Sweep {
     Way way_;
     Picture before_;
     Picture after_;
-    bool was_after_ = false;
+    std::vector<Picture> states_; /* that were seen so far, the last one now */
+    uint64_t *victim_ = share_word();
     Tally tally_;
 };
 

@@ -46,6 +46,8 @@ static enum slm_status repair(struct slm_zone *zone)
     }
     status = slm_journal_recover(&zone->journal);
     if (status == SLM_OK) {
+        /* The zone's root is the log's. Nothing tells what the slab's own was, if it is damaged. */
+        (void)slm_slab_set_root(zone->slab, NULL);
         (void)slm_slab_grow_locked(zone->slab, slab_bytes(zone));
         SLM_YIELD("zone: count the repair");
         (void)__atomic_fetch_add(&zone->header->n_recoveries, 1, __ATOMIC_RELAXED);

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Zones that are damaged while they are in use: what locks say, and each invariant of the check. */
+#include "allocator/lock_priv.h"
 #include "tests/zone_fixture.h"
+
+extern "C" {
+#include "allocator/slab_priv.h"
+}
 
 namespace {
 
@@ -49,6 +54,23 @@ TEST(Zone, ThatCannotBeRepairedIsBrokenForEverybodyFromThenOn)
     options.segment.read_only = true;
     EXPECT_EQ(reader.attach(options), SLM_OK) << reader.error.text;
     EXPECT_EQ(slm_zone_check_locked(reader), 102u);
+}
+
+/* Nobody but the slab itself uses it, and nobody would ever set it again. */
+TEST(Zone, IsSoundBehindARepairWhateverTheSlabsOwnRootWas)
+{
+    ZoneOptions all;
+    Zone zone;
+    ASSERT_EQ(zone.create(all.of(SLM_SEGMENT_MEMFD)), SLM_OK);
+    ASSERT_EQ(push_alone(zone, 1), SLM_OK);
+    zone.zone->slab->header->root = UINT64_MAX;
+    EXPECT_EQ(slm_zone_check_locked(zone), 12u);
+    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+    zone.header()->lock.word |= SLM_LOCK_REPAIR;
+    ASSERT_EQ(slm_lock_unlock(slm_zone_lock_handle(zone)), SLM_OK);
+    EXPECT_EQ(check_alone(zone), 0u);
+    EXPECT_EQ(numbers_alone(zone), (Numbers{1}));
+    EXPECT_EQ(zone.stats().n_recoveries, 1u);
 }
 
 /* --- The check --- */

@@ -13,7 +13,7 @@ max_bytes=4096 # of a candidate
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-targets=${*:-pool_fuzz pool_vs_slow_fuzz rbtree_fuzz slab_fuzz slab_image_fuzz trace_fuzz}
+targets=${*:-pool_fuzz pool_vs_slow_fuzz rbtree_fuzz slab_fuzz slab_image_fuzz trace_fuzz zone_fuzz zone_image_fuzz}
 labels=//tools:slabmill
 for target in $targets; do
     labels="$labels //fuzz:${target}_bin"
@@ -156,6 +156,103 @@ make_trees()
     done
 }
 
+# Records of zone_fuzz (harness/fuzz_zone.h): zone KIND ACTOR SLOT EXTRA VALUE. turn ACTOR KINDS...:
+# those, under the lock, each for a slot of its own.
+zone()
+{
+    le 1 "$1" && le 1 "$2" && le 1 "$3" && le 1 "$4" && le 4 "$5"
+}
+z_lock=0 z_timed=1 z_unlock=2 z_commit=3 z_abort=4 z_alloc=5 z_calloc=6 z_memalign=7 z_free=8
+z_free_wrong=9 z_write=10 z_save=11 z_set_root=12 z_reset=13 z_alloc_alone=14 z_free_alone=15
+z_grow=16 z_die=17 z_die_committing=18 z_die_growing=19 z_force=20 z_reattach=21 z_read=22
+
+# Twelve objects of all sizes, the first one the root.
+zone_objects()
+{
+    zone $z_lock 0 0 0 0
+    for slot in 0 1 2 3 4 5 6 7 8 9 10 11; do
+        zone $z_alloc 0 $slot 0 $((slot * slot * 40))
+    done
+    zone $z_set_root 0 0 0 0
+    zone $z_unlock 0 0 0 0
+}
+
+# zone_changes ACTOR: one of each kind of change, under the lock that it has.
+zone_changes()
+{
+    zone $z_calloc "$1" 20 0 500 && zone $z_memalign "$1" 21 6 100
+    zone $z_write "$1" 1 0 77 && zone $z_save "$1" 5 1 88
+    zone $z_free "$1" 2 0 0 && zone $z_free "$1" 7 0 0 && zone $z_free "$1" 0 0 0
+    zone $z_free_wrong "$1" 3 0 9 && zone $z_set_root "$1" 4 0 0 && zone $z_free "$1" 20 0 0
+}
+
+make_zones()
+{
+    dir=$1
+    for settings in 0 1 2 5 7; do
+        begin="le 1 $settings"
+        ($begin && zone_objects && zone $z_timed 1 0 1 0 && zone_changes 1 && zone $z_commit 1 0 0 0 &&
+            zone $z_alloc 1 30 0 9 && zone $z_abort 1 0 0 0 && zone $z_read 2 0 1 0 &&
+            zone $z_unlock 1 0 0 0 && zone $z_unlock 2 0 0 0) >"$dir/turns_$settings"
+        for death in $z_die $z_die_committing $z_die_growing; do
+            for extra in 0 1 3; do
+                ($begin && zone_objects && zone $z_lock 1 0 0 0 && zone_changes 1 &&
+                    zone $death 1 0 $extra 50000 && zone $z_read 2 0 1 0 && zone $z_lock 2 0 0 0 &&
+                    zone $z_force 3 0 0 0 && zone $z_timed 3 0 5 0 && zone_changes 3 &&
+                    zone $z_unlock 3 0 0 0) >"$dir/death_${death}_${extra}_$settings"
+            done
+        done
+        ($begin && zone_objects && zone $z_lock 1 0 0 0 && for value in $(seq 1 140); do
+            zone $z_write 1 5 1 "$value"
+        done && zone $z_alloc 1 30 0 8 && zone $z_die 1 0 0 4 && zone $z_lock 1 0 0 0 &&
+            zone $z_force 2 0 0 0 && zone $z_lock 2 0 0 0) >"$dir/no_room_$settings"
+        ($begin && zone_objects && zone $z_grow 1 0 0 40000 && zone $z_grow 2 0 0 200000 &&
+            zone $z_lock 3 0 0 0 && for slot in 20 21 22 23 24 25; do
+                zone $z_alloc 3 $slot 0 8990
+            done && zone $z_unlock 3 0 0 0 && zone $z_read 0 0 0 0 && zone $z_read 0 0 1 0 &&
+            zone $z_grow 0 0 0 98303) >"$dir/growth_$settings"
+        ($begin && zone_objects && zone $z_alloc_alone 1 30 0 700 && zone $z_free_alone 2 30 0 0 &&
+            zone $z_free_alone 2 3 0 0 && zone $z_lock 3 0 0 0 && zone $z_alloc_alone 3 31 0 8 &&
+            zone $z_grow 3 0 0 8 && zone $z_lock 0 0 0 0 && zone $z_reset 3 0 0 0 &&
+            zone_changes 3 && zone $z_reattach 0 0 0 0 && zone $z_die 3 0 0 0 &&
+            zone $z_alloc_alone 0 5 0 8 && zone $z_force 1 0 0 0 &&
+            zone $z_alloc_alone 0 5 0 8) >"$dir/alone_$settings"
+    done
+}
+
+# image SETTINGS CUT: the head of an input of zone_image_fuzz; damage OFFSET LENGTH MANNER VALUE.
+image()
+{
+    le 1 "$1" && le 1 "$2"
+}
+
+# Words of each part turned, zeroed and set, with each log; sealed again in the header; cut.
+make_zone_images()
+{
+    dir=$1
+    for log in 0 4 8 12; do
+        for shape in 0 1; do
+            image $((log + shape)) 0 >"$dir/log_${log}_${shape}_untouched"
+            (image $((log + shape)) 1) >"$dir/log_${log}_${shape}_cut"
+        done
+        for word in 0 1 2 3 4 5 6 7 8 11; do
+            (image $log 0 && patch $((word * 8)) 8 3 -1) >"$dir/log_${log}_journal_${word}_ones"
+            (image $log 0 && patch $((word * 8)) 8 3 0) >"$dir/log_${log}_journal_${word}_zero"
+            (image $log 0 && patch $((word * 8)) 2 2 4096) >"$dir/log_${log}_journal_${word}_bits"
+        done
+        for word in 12 13 14 20 25 40 60 90 200; do
+            (image $log 0 && patch $((word * 8)) 8 5 -1) >"$dir/log_${log}_slab_${word}_ones"
+            (image $log 0 && patch $((word * 8)) 1 4 1) >"$dir/log_${log}_slab_${word}_bit"
+        done
+    done
+    for word in 0 1 2 3 4 5 6 7 15 23 24 25 26 32 33 34; do
+        (image 2 0 && patch $((word * 8)) 1 0 1) >"$dir/header_${word}_bit"
+        (image 2 0 && patch $((word * 8)) 8 1 -1) >"$dir/header_${word}_ones"
+        (image 2 0 && patch $((word * 8)) 8 1 0) >"$dir/header_${word}_zero"
+    done
+    (image 12 0 && patch 50000 8 7 -1 && patch 60000 8 6 255) >"$dir/pages"
+}
+
 # hand TARGET: what was written by hand, as inputs, into $work/hand.
 hand()
 {
@@ -165,6 +262,8 @@ hand()
     slab_fuzz) "$mill" seeds tools/seeds/slab/*.trace -o "$work/hand" ;;
     slab_image_fuzz) make_images "$work/hand" ;;
     rbtree_fuzz) make_trees "$work/hand" ;;
+    zone_fuzz) make_zones "$work/hand" ;;
+    zone_image_fuzz) make_zone_images "$work/hand" ;;
     trace_fuzz)
         cp tools/seeds/trace/* "$work/hand"
         for trace in corpus/traces/*.trace; do

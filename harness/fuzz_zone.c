@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Several processes, played by one thread, on one zone. */
+#include "harness/fuzz_zone.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocator/journal_priv.h"
+#include "allocator/zone_priv.h"
+#include "harness/fuzz.h"
+#include "harness/fuzz_zone_priv.h"
+
+/* States that only a death in the middle of a call leaves are made by hand, with what the calls
+ * themselves do first: hence the two private headers. */
+
+enum {
+    N_OPS_MAX = 1000,
+    RECORD_BYTES = 8,
+    OBJECT_BYTES_MAX = 9000,
+};
+
+struct op {
+    enum hrn_zone_op kind;
+    unsigned actor;
+    unsigned slot;
+    uint8_t extra;
+    uint32_t value;
+};
+
+static void expect(const char *call, enum slm_status seen, enum slm_status expected)
+{
+    if (seen != expected) {
+        zone_law_answer("%s: %s, expected %s", call, slm_status_name(seen),
+                        slm_status_name(expected));
+    }
+    zone_totals.n_refused += expected != SLM_OK;
+}
+
+static bool holds(unsigned actor)
+{
+    return zone_world->holder == (int)actor && !zone_world->holder_is_dead;
+}
+
+/* --- Turns --- */
+
+/* What a call that takes the lock answers now. */
+static enum slm_status answer_to_lock(unsigned actor)
+{
+    if (zone_world->holder == ZONE_NOBODY) {
+        return SLM_OK;
+    }
+    if (holds(actor)) {
+        return SLM_E_HELD;
+    }
+    return zone_world->holder_is_dead && zone_world->lock == SLM_LOCK_ROBUST ? SLM_OK
+                                                                             : SLM_E_LOCKED;
+}
+
+/* The actor just got the lock: it sees what was committed, and nothing else. */
+static void enter(unsigned actor)
+{
+    struct slm_zone *zone = zone_world->zones[actor];
+    struct slm_zone_stats stats;
+    slm_zone_stats(zone, &stats);
+    if (zone_world->needs_repair) {
+        zone_world->n_repairs++;
+        zone_totals.n_repaired++;
+        zone_totals.n_undone += memcmp(&zone_working, &zone_committed, sizeof zone_working) != 0;
+    }
+    if (stats.n_recoveries != zone_world->n_repairs) {
+        zone_law_repairs("%" PRIu64 ", expected %" PRIu64, stats.n_recoveries,
+                         zone_world->n_repairs);
+    }
+    if (stats.bytes != zone_world->bytes) {
+        zone_law_length("%zu bytes, expected %" PRIu64, stats.bytes, zone_world->bytes);
+    }
+    zone_world->needs_repair = false;
+    zone_world->holder = (int)actor;
+    zone_world->holder_is_dead = false;
+    zone_working = zone_committed;
+    zone_expect_state(zone, &zone_working, true);
+}
+
+static void leave(void)
+{
+    zone_world->holder = ZONE_NOBODY;
+    zone_committed = zone_working;
+}
+
+/* Another process takes a turn to see what the last one left. */
+static void look_through_another(unsigned actor)
+{
+    unsigned other = (actor + 1) % ZONE_N_ACTORS;
+    zone_be(other);
+    expect("lock, to look", slm_zone_try(zone_world->zones[other]), SLM_OK);
+    enter(other);
+    unsigned broken = slm_zone_check_locked(zone_world->zones[other]);
+    if (broken != 0) {
+        zone_law_sound("invariant %u, seen by actor %u", broken, other);
+    }
+    expect("unlock, having looked", slm_zone_unlock(zone_world->zones[other]), SLM_OK);
+    leave();
+}
+
+static void lock(const struct op *op)
+{
+    struct slm_zone *zone = zone_world->zones[op->actor];
+    enum slm_status expected = answer_to_lock(op->actor);
+    if (op->kind == HRN_ZONE_LOCK) {
+        expect("try", slm_zone_try(zone), expected);
+    } else {
+        expect("timed", slm_zone_timed(zone, op->extra),
+               expected == SLM_E_LOCKED ? SLM_E_TIMEOUT : expected);
+    }
+    if (expected == SLM_OK) {
+        enter(op->actor);
+    }
+}
+
+static void unlock(const struct op *op)
+{
+    bool is_holder = holds(op->actor);
+    expect("unlock", slm_zone_unlock(zone_world->zones[op->actor]),
+           is_holder ? SLM_OK : SLM_E_OWNER);
+    if (is_holder) {
+        leave();
+        look_through_another(op->actor);
+    }
+}
+
+/* --- Within a turn --- */
+
+static bool has_room(const struct op *op, unsigned n)
+{
+    bool has = slm_journal_room(slm_zone_journal(zone_world->zones[op->actor]), n);
+    zone_totals.n_full += !has;
+    return has;
+}
+
+/* It is nobody's: neither in this turn nor, as long as a release is not committed, before it. */
+static void take_in(const struct op *op, void *p, uint32_t n_bytes)
+{
+    struct slm_zone *zone = zone_world->zones[op->actor];
+    uint64_t offset = slm_journal_offset(slm_zone_journal(zone), p);
+    if (offset < ZONE_FIRST_BYTES / 16 || offset + n_bytes > zone_world->bytes) {
+        zone_law_outside("%" PRIu32 " bytes at %" PRIu64 " of %" PRIu64, n_bytes, offset,
+                         zone_world->bytes);
+    }
+    zone_expect_free(&zone_committed, offset, n_bytes);
+    zone_expect_free(&zone_working, offset, n_bytes);
+    zone_slot_fill(&zone_working.slots[op->slot], p, offset, n_bytes, ++zone_world->next_stamp);
+}
+
+static uint32_t size_of(const struct op *op)
+{
+    return (op->value % OBJECT_BYTES_MAX + 8) & ~UINT32_C(7);
+}
+
+static void expect_zeroes(const void *p, uint32_t n_bytes)
+{
+    const uint64_t *words = p;
+    for (uint32_t i = 0; i < n_bytes / 8; i++) {
+        if (words[i] != 0) {
+            zone_law_zeroing("word %" PRIu32 " of %" PRIu32 " bytes", i, n_bytes);
+        }
+    }
+}
+
+static void alloc(const struct op *op)
+{
+    struct slm_journal *journal = slm_zone_journal(zone_world->zones[op->actor]);
+    uint32_t n_bytes = size_of(op);
+    void *p;
+    if (zone_working.slots[op->slot].is_live || !has_room(op, 1)) {
+        return;
+    }
+    if (op->kind == HRN_ZONE_ALLOC) {
+        p = slm_journal_alloc(journal, n_bytes);
+    } else if (op->kind == HRN_ZONE_MEMALIGN) {
+        p = slm_journal_memalign(journal, (size_t)8 << op->extra % 10u, n_bytes);
+    } else {
+        p = slm_journal_calloc(journal, n_bytes);
+    }
+    if (p != NULL && op->kind == HRN_ZONE_CALLOC) {
+        expect_zeroes(p, n_bytes);
+    }
+    if (p != NULL) {
+        take_in(op, p, n_bytes);
+    }
+}
+
+static uint64_t *words_of(const struct op *op)
+{
+    return slm_journal_pointer(slm_zone_journal(zone_world->zones[op->actor]),
+                               zone_working.slots[op->slot].offset);
+}
+
+static void drop_slot(unsigned idx)
+{
+    zone_working.slots[idx].is_live = false;
+    if (zone_working.root == (int)idx) {
+        zone_working.root = ZONE_NOBODY;
+    }
+}
+
+/* The root is moved away from what is freed, as a user does. */
+static void free_slot(const struct op *op)
+{
+    struct slm_zone *zone = zone_world->zones[op->actor];
+    if (!zone_working.slots[op->slot].is_live || !has_room(op, 2)) {
+        return;
+    }
+    if (zone_working.root == (int)op->slot) {
+        expect("root away", slm_zone_set_root_locked(zone, NULL), SLM_OK);
+    }
+    expect("free", slm_journal_free(slm_zone_journal(zone), words_of(op)), SLM_OK);
+    expect("free again", slm_journal_free(slm_zone_journal(zone), words_of(op)), SLM_E_FREED);
+    drop_slot(op->slot);
+}
+
+static void free_wrong(const struct op *op)
+{
+    struct slm_journal *journal = slm_zone_journal(zone_world->zones[op->actor]);
+    const struct zone_slot *slot = &zone_working.slots[op->slot];
+    unsigned char *base = journal->base;
+    expect("free of nothing", slm_journal_free(journal, NULL), SLM_E_NULL);
+    expect("free of the header", slm_journal_free(journal, base + 8), SLM_E_FOREIGN);
+    expect("root outside", slm_journal_set_root(journal, base + 8), SLM_E_FOREIGN);
+    if (slot->is_live) {
+        size_t in = 1 + op->value % (slot->n_bytes - 1);
+        expect("free within", slm_journal_free(journal, base + slot->offset + in), SLM_E_INTERIOR);
+        expect("root within", slm_journal_set_root(journal, base + slot->offset + in),
+               SLM_E_FOREIGN);
+    }
+}
+
+static void write_word(const struct op *op)
+{
+    struct zone_slot *slot = &zone_working.slots[op->slot];
+    uint32_t idx = op->extra % ZONE_N_WORDS;
+    if (slot->is_live && idx < slot->n_bytes / 8 && has_room(op, 1)) {
+        slm_journal_write(slm_zone_journal(zone_world->zones[op->actor]), words_of(op) + idx,
+                          op->value);
+        slot->words[idx] = op->value;
+    }
+}
+
+static void save_words(const struct op *op)
+{
+    struct zone_slot *slot = &zone_working.slots[op->slot];
+    uint32_t n = slot->n_bytes / 8 < ZONE_N_WORDS ? slot->n_bytes / 8 : ZONE_N_WORDS;
+    if (!slot->is_live || !has_room(op, n)) {
+        return;
+    }
+    uint64_t *words = words_of(op);
+    uint32_t from = op->extra % n;
+    slm_journal_save(slm_zone_journal(zone_world->zones[op->actor]), words + from,
+                     (n - from) * sizeof *words);
+    for (uint32_t i = from; i < n; i++) {
+        words[i] = slot->words[i] = op->value + i;
+    }
+}
+
+static void set_root(const struct op *op)
+{
+    bool is_live = zone_working.slots[op->slot].is_live;
+    if (has_room(op, 1)) {
+        expect(
+            "root",
+            slm_zone_set_root_locked(zone_world->zones[op->actor], is_live ? words_of(op) : NULL),
+            SLM_OK);
+        zone_working.root = is_live ? (int)op->slot : ZONE_NOBODY;
+    }
+}
+
+static void commit(const struct op *op)
+{
+    slm_zone_commit(zone_world->zones[op->actor]);
+    zone_committed = zone_working;
+    zone_expect_state(zone_world->zones[op->actor], &zone_committed, true);
+}
+
+static void give_up(const struct op *op)
+{
+    slm_zone_abort(zone_world->zones[op->actor]);
+    zone_working = zone_committed;
+    zone_expect_state(zone_world->zones[op->actor], &zone_committed, true);
+}
+
+static void reset(const struct op *op)
+{
+    slm_zone_reset_locked(zone_world->zones[op->actor]);
+    memset(&zone_working, 0, sizeof zone_working);
+    zone_working.root = ZONE_NOBODY;
+    zone_committed = zone_working;
+    zone_expect_state(zone_world->zones[op->actor], &zone_committed, true);
+}
+
+/* --- Calls that take the lock themselves --- */
+
+/* Whether such a call comes back: the lock is free, the caller's, or a dead one's. */
+static bool may_call(unsigned actor)
+{
+    return answer_to_lock(actor) != SLM_E_LOCKED;
+}
+
+static void alloc_alone(const struct op *op)
+{
+    enum slm_status status;
+    enum slm_status expected = answer_to_lock(op->actor);
+    if (expected == SLM_OK) {
+        zone_working = zone_committed;
+    }
+    if (!may_call(op->actor) || zone_working.slots[op->slot].is_live) {
+        return;
+    }
+    void *p = slm_zone_alloc(zone_world->zones[op->actor], size_of(op), &status);
+    if (expected != SLM_OK || p != NULL) {
+        expect("alloc alone", status, expected);
+    }
+    if (expected != SLM_OK) {
+        return;
+    }
+    zone_world->n_repairs += zone_world->needs_repair;
+    zone_world->needs_repair = false;
+    zone_world->holder_is_dead = false;
+    if (p != NULL) {
+        take_in(op, p, size_of(op));
+    }
+    leave();
+    look_through_another(op->actor);
+}
+
+static void free_alone(const struct op *op)
+{
+    enum slm_status expected = answer_to_lock(op->actor);
+    if (expected == SLM_OK) {
+        zone_working = zone_committed;
+    }
+    const struct zone_slot *slot = &zone_working.slots[op->slot];
+    if (!may_call(op->actor) || !slot->is_live || zone_working.root == (int)op->slot) {
+        return;
+    }
+    expect("free alone", slm_zone_free(zone_world->zones[op->actor], words_of(op)), expected);
+    if (expected != SLM_OK) {
+        return;
+    }
+    zone_world->n_repairs += zone_world->needs_repair;
+    zone_world->needs_repair = false;
+    zone_world->holder_is_dead = false;
+    drop_slot(op->slot);
+    leave();
+    look_through_another(op->actor);
+}
+
+static void grow(const struct op *op)
+{
+    enum slm_status expected = answer_to_lock(op->actor);
+    size_t bytes = ZONE_FIRST_BYTES + op->value % (ZONE_MAX_BYTES - ZONE_FIRST_BYTES + 4096);
+    if (!may_call(op->actor)) {
+        return;
+    }
+    if (bytes > ZONE_MAX_BYTES) {
+        expected = SLM_E_SIZE;
+    }
+    zone_world->was_grown = true;
+    expect("grow", slm_zone_grow(zone_world->zones[op->actor], bytes, NULL), expected);
+    if (expected == SLM_OK) {
+        uint64_t to = (bytes + 4095) & ~UINT64_C(4095);
+        zone_world->bytes = to > zone_world->bytes ? to : zone_world->bytes;
+        zone_world->n_repairs += zone_world->needs_repair;
+        zone_world->needs_repair = false;
+        zone_world->holder_is_dead = false;
+        zone_working = zone_committed;
+        leave();
+        look_through_another(op->actor);
+    }
+}
+
+/* --- Deaths --- */
+
+static void renew(unsigned actor)
+{
+    struct slm_zone *old = zone_world->zones[actor];
+    zone_attach_again(&zone_world->zones[actor], false);
+    slm_zone_detach(old);
+}
+
+/* The process is gone; another one starts in its place: mostly with the mapping that is there, since
+ * making one costs more than a program. */
+static void die(const struct op *op)
+{
+    bool is_holder = holds(op->actor);
+    zone_die(op->actor);
+    zone_world->zones[op->actor]->reserved_bytes = 0;
+    if (op->value % 4 == 0) {
+        renew(op->actor);
+    }
+    if (is_holder) {
+        zone_world->holder_is_dead = true;
+        zone_world->needs_repair = true;
+    }
+}
+
+/* Behind the store that commits, when some of the releases were carried out. */
+static void die_committing(const struct op *op)
+{
+    struct slm_journal *journal = slm_zone_journal(zone_world->zones[op->actor]);
+    struct slm_journal_log *log = journal->log;
+    slm_slab_settle_locked(journal->slab);
+    if (log->state != 0) {
+        log->state |= JOURNAL_COMMITTED;
+        zone_committed = zone_working;
+    }
+    for (uint32_t i = 0; i < journal_n_entries(log) && i < op->extra; i++) {
+        const struct journal_entry *entry = &log->entries[i];
+        if (journal_kind_of(entry) == JOURNAL_FREE) {
+            (void)slm_slab_free_locked(journal->slab,
+                                       slm_journal_pointer(journal, entry->what & JOURNAL_OFFSET));
+        }
+    }
+    die(op);
+}
+
+/* When the zone was reserved to be longer, or longer already and without pages there. */
+static void die_growing(const struct op *op)
+{
+    struct slm_zone *zone = zone_world->zones[op->actor];
+    size_t bytes = ZONE_FIRST_BYTES + op->value % (ZONE_MAX_BYTES - ZONE_FIRST_BYTES + 1);
+    zone_world->was_grown = true;
+    if (bytes > zone_world->bytes && zone_reserve(zone, bytes, NULL) == SLM_OK &&
+        (op->extra & 1u) != 0) {
+        slm_zone_commit(zone);
+        zone_committed = zone_working;
+        zone->header->bytes = zone->reserved_bytes;
+        zone_world->bytes = zone->reserved_bytes;
+    }
+    die(op);
+}
+
+static void force_unlock(const struct op *op)
+{
+    struct slm_lock *handle = slm_zone_lock_handle(zone_world->zones[op->actor]);
+    bool lives = zone_world->holder != ZONE_NOBODY && !zone_world->holder_is_dead;
+    expect("force", slm_lock_force_unlock(handle, 0), lives ? SLM_E_OWNER : SLM_OK);
+    if (!lives) {
+        zone_world->holder = ZONE_NOBODY;
+        zone_world->holder_is_dead = false;
+    }
+}
+
+/* --- Looking --- */
+
+static void reattach(const struct op *op)
+{
+    if (!holds(op->actor)) {
+        renew(op->actor);
+    }
+}
+
+/* Between calls it is sound at any moment, also in the middle of a turn, also behind a death. */
+static void read_it(const struct op *op)
+{
+    struct slm_zone *zone =
+        (op->extra & 1u) != 0 ? zone_world->reader : zone_world->zones[op->actor];
+    unsigned broken = slm_zone_check_locked(zone);
+    if (broken != 0) {
+        zone_law_sound("invariant %u", broken);
+    }
+    if (!zone_world->needs_repair) {
+        zone_expect_state(zone, &zone_working, false);
+    }
+}
+
+/* --- Programs --- */
+
+static bool is_for_holders(enum hrn_zone_op kind)
+{
+    return (kind >= HRN_ZONE_COMMIT && kind <= HRN_ZONE_RESET) || kind == HRN_ZONE_DIE_COMMITTING ||
+           kind == HRN_ZONE_DIE_GROWING;
+}
+
+static void run(const struct op *op)
+{
+    static void (*const verbs[HRN_ZONE_COUNT])(const struct op *op) = {
+        [HRN_ZONE_LOCK] = lock,
+        [HRN_ZONE_TIMED] = lock,
+        [HRN_ZONE_UNLOCK] = unlock,
+        [HRN_ZONE_COMMIT] = commit,
+        [HRN_ZONE_ABORT] = give_up,
+        [HRN_ZONE_ALLOC] = alloc,
+        [HRN_ZONE_CALLOC] = alloc,
+        [HRN_ZONE_MEMALIGN] = alloc,
+        [HRN_ZONE_FREE] = free_slot,
+        [HRN_ZONE_FREE_WRONG] = free_wrong,
+        [HRN_ZONE_WRITE] = write_word,
+        [HRN_ZONE_SAVE] = save_words,
+        [HRN_ZONE_SET_ROOT] = set_root,
+        [HRN_ZONE_RESET] = reset,
+        [HRN_ZONE_ALLOC_ALONE] = alloc_alone,
+        [HRN_ZONE_FREE_ALONE] = free_alone,
+        [HRN_ZONE_GROW] = grow,
+        [HRN_ZONE_DIE] = die,
+        [HRN_ZONE_DIE_COMMITTING] = die_committing,
+        [HRN_ZONE_DIE_GROWING] = die_growing,
+        [HRN_ZONE_FORCE_UNLOCK] = force_unlock,
+        [HRN_ZONE_REATTACH] = reattach,
+        [HRN_ZONE_READ] = read_it,
+    };
+    if (!is_for_holders(op->kind) || holds(op->actor)) {
+        zone_be(op->actor);
+        zone_totals.n_kind[op->kind]++;
+        verbs[op->kind](op);
+    }
+}
+
+static struct op decode(const uint8_t *record)
+{
+    uint32_t value;
+    memcpy(&value, record + 4, sizeof value);
+    return (struct op){
+        .kind = (enum hrn_zone_op)(record[0] % HRN_ZONE_COUNT),
+        .actor = record[1] % ZONE_N_ACTORS,
+        .slot = record[2] % ZONE_N_SLOTS,
+        .extra = record[3],
+        .value = value,
+    };
+}
+
+int hrn_fuzz_zone(const uint8_t *bytes, size_t n_bytes)
+{
+    uint64_t n_ops = 0;
+    zone_begin_world(n_bytes == 0 ? 0 : bytes[0] % ZONE_N_SETTINGS);
+    for (size_t at = 1; at + RECORD_BYTES <= n_bytes && n_ops < N_OPS_MAX; at += RECORD_BYTES) {
+        struct op op = decode(bytes + at);
+        run(&op);
+        n_ops++;
+    }
+    struct op last = {.kind = HRN_ZONE_READ, .extra = 1};
+    run(&last);
+    hrn_fuzz_count(n_ops + 1);
+    return 0;
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Damaged zones: a segment as an input. */
+#define _GNU_SOURCE /* memfd_create */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "allocator/journal_priv.h"
+#include "allocator/lock_priv.h"
+#include "allocator/zone_priv.h"
+#include "harness/fuzz.h"
+#include "harness/fuzz_zone_priv.h"
+
+enum {
+    N_SHAPES = 2,
+    HEAD_BYTES = 2,
+    PATCH_BYTES = 16,
+    BYTES = 96 * 1024,
+    MAX_BYTES = 160 * 1024,
+    N_ENTRIES = 64,
+    N_OBJECTS = 60,
+    N_AFTER = 16,
+    SLAB_PART_BYTES = 6144, /* of the slab: its own part, and a little more */
+};
+
+/* A log in each of the states that a zone may be found with. */
+enum log { LOG_OVER, LOG_NOTED, LOG_COMMITTED, LOG_OF_A_DEAD_ONE, N_LOGS };
+
+static unsigned char pristine[N_SHAPES][N_LOGS][BYTES];
+static int memory = -1;           /* the segment that is attached again and again */
+static unsigned char *bytes_here; /* the same, mapped by us; all of it at first */
+static unsigned char before[BYTES];
+static size_t n_now; /* bytes of the segment, of this input */
+static uint64_t n_ops;
+
+/* --- Images that are sound --- */
+
+static void populate(struct slm_zone *zone)
+{
+    void *objects[N_OBJECTS];
+    for (size_t i = 0; i < N_OBJECTS; i++) {
+        objects[i] = slm_zone_alloc(zone, i % 20 == 19 ? 5000 : (size_t)8 << i % 8, NULL);
+    }
+    for (size_t i = 0; i < N_OBJECTS; i += 3) {
+        (void)slm_zone_free(zone, objects[i]);
+    }
+    (void)slm_zone_lock(zone);
+    (void)slm_zone_set_root_locked(zone, objects[1]);
+    (void)slm_zone_unlock(zone);
+}
+
+/* A turn that was not over: words, a new object, a release, the root. */
+static void note_some(struct slm_zone *zone)
+{
+    struct slm_journal *journal = slm_zone_journal(zone);
+    uint64_t *root = slm_zone_root(zone);
+    slm_journal_write(journal, root, 7);
+    uint64_t *fresh = slm_journal_alloc(journal, 200);
+    (void)slm_zone_set_root_locked(zone, fresh);
+    (void)slm_journal_free(journal, root);
+}
+
+static void keep(struct slm_zone *zone, unsigned shape, enum log log)
+{
+    memcpy(pristine[shape][log], slm_segment_base(slm_zone_segment(zone)), BYTES);
+}
+
+static void build(unsigned shape)
+{
+    struct slm_zone_options options = {
+        .name = "image",
+        .bytes = BYTES,
+        .max_bytes = MAX_BYTES,
+        .journal_entries = N_ENTRIES,
+        .slab = {.per_doubling = shape == 0 ? 1 : 8},
+        .segment = {.kind = SLM_SEGMENT_MEMFD},
+    };
+    struct slm_zone *zone;
+    struct slm_error error;
+    zone_play_system();
+    if (slm_zone_create(&zone, &options, &error) != SLM_OK) {
+        zone_law_made("%s", error.text);
+    }
+    populate(zone);
+    keep(zone, shape, LOG_OVER);
+    (void)slm_zone_lock(zone);
+    note_some(zone);
+    keep(zone, shape, LOG_OF_A_DEAD_ONE);
+    uint64_t word = zone->header->lock.word;
+    zone->header->lock.word = 0;
+    keep(zone, shape, LOG_NOTED);
+    zone->journal.log->state |= JOURNAL_COMMITTED;
+    keep(zone, shape, LOG_COMMITTED);
+    zone->header->lock.word = word;
+    slm_zone_detach(zone);
+}
+
+static void prepare(void)
+{
+    for (unsigned i = 0; i < N_SHAPES; i++) {
+        build(i);
+    }
+    memory = memfd_create("images", MFD_CLOEXEC);
+    if (memory < 0 || ftruncate(memory, BYTES) != 0 || fchmod(memory, 0600) != 0) {
+        abort();
+    }
+    bytes_here = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+    if (bytes_here == MAP_FAILED) {
+        abort();
+    }
+}
+
+/* --- Damage --- */
+
+static uint64_t load(const uint8_t *p, unsigned n)
+{
+    uint64_t x = 0;
+    for (unsigned i = 0; i < n; i++) {
+        x |= (uint64_t)p[i] << 8 * i;
+    }
+    return x;
+}
+
+static size_t place_of(uint32_t where, unsigned part)
+{
+    size_t slab = (size_t)zone_slab_offset(N_ENTRIES);
+    switch (part) {
+    case 0:
+        return where % sizeof(struct zone_header);
+    case 1:
+        return ZONE_JOURNAL_OFFSET + where % slm_journal_log_bytes(N_ENTRIES);
+    case 2:
+        return slab + where % SLAB_PART_BYTES;
+    default:
+        return where % BYTES;
+    }
+}
+
+static void apply_patch(const uint8_t *patch)
+{
+    size_t offset = place_of((uint32_t)load(patch, 4), patch[5] >> 1 & 3u);
+    size_t n = 1 + patch[4] % 8u;
+    for (size_t i = 0; i < n && offset + i < BYTES; i++) {
+        unsigned char old = (patch[5] & 1u) != 0 ? 0 : bytes_here[offset + i];
+        bytes_here[offset + i] = old ^ patch[8 + i];
+    }
+}
+
+static void seal(void)
+{
+    struct zone_header *header = (struct zone_header *)(void *)bytes_here;
+    header->checksum = zone_checksum(&header->fixed);
+}
+
+/* The whole segment again, then what the input says of it. */
+static void make_image(const uint8_t *bytes, size_t n_bytes)
+{
+    uint8_t settings = n_bytes > 0 ? bytes[0] : 0;
+    size_t n_cut = n_bytes > 1 ? bytes[1] : 0;
+    if (ftruncate(memory, BYTES) != 0) {
+        abort();
+    }
+    memcpy(bytes_here, pristine[settings & 1u][settings >> 2 & 3u], BYTES);
+    for (size_t at = HEAD_BYTES; at + PATCH_BYTES <= n_bytes; at += PATCH_BYTES) {
+        apply_patch(bytes + at);
+    }
+    if ((settings & 2u) != 0) {
+        seal();
+    }
+    n_now = n_cut * 4096 < BYTES ? BYTES - n_cut * 4096 : BYTES;
+    if (ftruncate(memory, (off_t)n_now) != 0) {
+        abort();
+    }
+    memcpy(before, bytes_here, n_now);
+}
+
+/* --- What must hold --- */
+
+static void expect_unchanged(const char *call)
+{
+    if (memcmp(before, bytes_here, n_now) != 0) {
+        zone_law_silence("%s", call);
+    }
+}
+
+/* Attaching may note that the lock's owner was of another boot. */
+static void forgive_lock(void)
+{
+    size_t at = offsetof(struct zone_header, lock);
+    memcpy(before + at, bytes_here + at, sizeof(struct slm_lock_state));
+}
+
+static unsigned check(struct slm_zone *zone)
+{
+    unsigned broken = slm_zone_check_locked(zone);
+    expect_unchanged("check");
+    if (broken > 114 || (broken > 12 && broken < 101) || (broken > 103 && broken < 111)) {
+        zone_law_number("%u", broken);
+    }
+    return broken;
+}
+
+/* Damage may leave counters of requests, which nothing tells, so high that use makes them wrap. */
+#define REQUESTS_MAX (UINT64_MAX - 1000)
+
+static bool has_room_to_count(struct slm_slab *slab)
+{
+    struct slm_slab_stats stats;
+    struct slm_slab_class_stats class;
+    slm_slab_stats(slab, &stats);
+    bool has = stats.run_requests < REQUESTS_MAX;
+    for (unsigned i = 0; i < stats.n_classes; i++) {
+        (void)slm_slab_class_stats(slab, i, &class);
+        has &= class.n_requests < REQUESTS_MAX;
+    }
+    return has;
+}
+
+/* Under the lock: objects are served, kept apart and taken back, and an abort works. */
+static void use(struct slm_zone *zone)
+{
+    struct slm_journal *journal = slm_zone_journal(zone);
+    const unsigned char *base = journal->base;
+    unsigned char *objects[N_AFTER];
+    size_t n = 0;
+    for (size_t i = 0; i < N_AFTER; i++) {
+        size_t size = (size_t)8 << i % 10;
+        unsigned char *p = slm_journal_alloc(journal, size);
+        if (p == NULL) {
+            continue;
+        }
+        if (p < base + zone->fixed.slab_offset || p + size > base + zone_bytes(zone)) {
+            zone_law_outside("%zu bytes at offset %td", size, p - base);
+        }
+        memset(p, (int)i, size);
+        objects[n++] = p;
+    }
+    slm_zone_commit(zone);
+    for (size_t i = 0; i < n; i++) {
+        if (slm_journal_free(journal, objects[i]) != SLM_OK) {
+            zone_law_sound_image("object %zu cannot be freed", i);
+        }
+    }
+    slm_zone_abort(zone);
+    n_ops += 2 * n;
+}
+
+/* The user's own, which nothing rebuilds, may point anywhere: it is set anew before the check. */
+static void use_and_check(struct slm_zone *zone)
+{
+    if (slm_zone_set_root_locked(zone, NULL) != SLM_OK) {
+        zone_law_sound_image("the root cannot be set");
+    }
+    slm_zone_commit(zone);
+    unsigned broken = slm_zone_check_locked(zone);
+    if (broken != 0) {
+        zone_law_sound_image("sound or repaired, it breaks invariant %u", broken);
+    }
+    if (has_room_to_count(slm_zone_slab(zone))) {
+        use(zone);
+        broken = slm_zone_check_locked(zone);
+    }
+    if (broken != 0) {
+        zone_law_sound_image("by use it broke invariant %u", broken);
+    }
+}
+
+/* What the check found unsound is entered as behind a death: everybody would repair first. */
+static void enter_and_use(struct slm_zone *zone, bool is_sound)
+{
+    if (!is_sound) {
+        zone->header->lock.word = SLM_LOCK_REPAIR;
+    }
+    enum slm_status status = slm_zone_try(zone);
+    if (status == SLM_OK) {
+        zone_totals.n_images_sound += is_sound;
+        zone_totals.n_images_repaired += !is_sound;
+        use_and_check(zone);
+        (void)slm_zone_unlock(zone);
+        (void)slm_zone_grow(zone, MAX_BYTES, NULL);
+        return;
+    }
+    if (status == SLM_E_BROKEN && slm_zone_try(zone) != SLM_E_BROKEN) {
+        zone_law_given_up("by the first, and not by the second");
+    }
+    if (is_sound && status != SLM_E_LOCKED && status != SLM_E_HELD) {
+        zone_law_sound_image("found sound, and not to be locked: %s", slm_status_name(status));
+    }
+    zone_totals.n_images_given_up++;
+}
+
+static struct slm_zone *attach(bool read_only)
+{
+    struct slm_zone_attach_options options = {
+        .segment = {.kind = SLM_SEGMENT_MEMFD, .read_only = read_only, .id = memory},
+    };
+    struct slm_error error;
+    struct slm_zone *zone;
+    n_ops++;
+    if (slm_zone_attach(&zone, &options, &error) != SLM_OK) {
+        zone_totals.n_images_refused++;
+        if (error.text[0] == '\0') {
+            zone_law_answer("%s without a text", slm_status_name(error.status));
+        }
+        return NULL;
+    }
+    return zone;
+}
+
+/* A target that refuses everything looks healthy from outside. */
+static void expect_pristine_is_sound(void)
+{
+    for (unsigned i = 0; i < N_SHAPES * N_LOGS; i++) {
+        uint8_t settings = (uint8_t)((i % N_SHAPES) | (i / N_SHAPES) << 2);
+        make_image(&settings, 1);
+        struct slm_zone *zone = attach(false);
+        if (zone == NULL || check(zone) != 0 || slm_zone_try(zone) != SLM_OK) {
+            zone_law_made("the undamaged image %u is not sound", i);
+        }
+        (void)slm_zone_unlock(zone);
+        slm_zone_detach(zone);
+    }
+}
+
+static void judge(void)
+{
+    struct slm_zone *reader = attach(true);
+    expect_unchanged("attach to read");
+    struct slm_zone *zone = attach(false);
+    forgive_lock();
+    expect_unchanged("attach");
+    unsigned broken = reader == NULL ? 0 : check(reader);
+    if (zone != NULL) {
+        unsigned seen = check(zone);
+        if (reader != NULL && seen != broken) {
+            zone_law_answer("invariant %u to one, %u to the other", seen, broken);
+        }
+        enter_and_use(zone, seen == 0);
+    }
+    slm_zone_detach(reader);
+    slm_zone_detach(zone);
+}
+
+/* Nobody lives who has the identity that is in the images. */
+static void be_somebody(void)
+{
+    zone_play_system();
+    zone_die(0);
+    zone_be(0);
+}
+
+int hrn_fuzz_zone_image(const uint8_t *bytes, size_t n_bytes)
+{
+    if (memory < 0) {
+        prepare();
+        be_somebody();
+        expect_pristine_is_sound();
+    }
+    be_somebody();
+    make_image(bytes, n_bytes);
+    n_ops = 1;
+    judge();
+    hrn_fuzz_count(n_ops);
+    return 0;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of fuzz_zone share: the account, the actors, the laws. */
+#ifndef HRN_FUZZ_ZONE_PRIV_H
+#define HRN_FUZZ_ZONE_PRIV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "allocator/zone.h"
+#include "harness/fuzz_zone.h"
+
+enum {
+    ZONE_N_ACTORS = 4,
+    ZONE_N_SLOTS = 48,
+    ZONE_N_WORDS = 8,
+    ZONE_N_SETTINGS = 8,
+    ZONE_NOBODY = -1,
+    ZONE_FIRST_BYTES = 96 * 1024,
+    ZONE_MAX_BYTES = 192 * 1024,
+};
+
+/* --- The account (fuzz_zone_account.c) --- */
+
+/* An object: its first words are told one by one, the others follow from its stamp. */
+struct zone_slot {
+    bool is_live;
+    uint32_t n_bytes; /* a multiple of 8 */
+    uint64_t offset;  /* as slm_journal_offset */
+    uint64_t stamp;
+    uint64_t words[ZONE_N_WORDS];
+};
+
+struct zone_account {
+    struct zone_slot slots[ZONE_N_SLOTS];
+    int root; /* slot, or ZONE_NOBODY */
+};
+
+extern struct zone_account zone_committed; /* what a death leaves */
+extern struct zone_account zone_working;   /* what the turn has made of it */
+
+/* Fills the object and says so. */
+void zone_slot_fill(struct zone_slot *slot, void *p, uint64_t offset, uint32_t n_bytes,
+                    uint64_t stamp);
+/* Aborts if [offset, + n_bytes) has bytes of an object that the state has. */
+void zone_expect_free(const struct zone_account *state, uint64_t offset, uint32_t n_bytes);
+/* Aborts if what the handle shows is not the state: contents, root; with `exactly` nothing else. */
+void zone_expect_state(struct slm_zone *zone, const struct zone_account *state, bool exactly);
+
+/* Live objects of a slab, by its pages. */
+size_t zone_count_objects(struct slm_slab *slab);
+
+/* --- The world (fuzz_zone_world.c) --- */
+
+/* A zone and all that have it: made once for each byte 0, and again when it grew. */
+struct zone_world {
+    struct slm_zone *zones[ZONE_N_ACTORS]; /* NULL: not made */
+    struct slm_zone *reader;
+    unsigned char pristine[ZONE_FIRST_BYTES];
+    bool was_grown;
+    enum slm_lock_kind lock;
+    int holder;          /* ZONE_NOBODY: free */
+    bool holder_is_dead; /* the word still has it */
+    bool needs_repair;
+    uint64_t n_repairs;
+    uint64_t bytes;
+    uint64_t next_stamp;
+};
+extern struct zone_world *zone_world; /* of this input */
+
+/* As new, and nothing in the account. */
+void zone_begin_world(unsigned settings);
+/* One more handle on the world's zone. */
+void zone_attach_again(struct slm_zone **out, bool read_only);
+
+/* --- A lock's system, played (fuzz_zone_lock.c) --- */
+
+/* Nobody waits, time passes at each look, and who lives is in a table. */
+void zone_play_system(void);
+/* From now on the calling thread is the actor. */
+void zone_be(unsigned actor);
+uint64_t zone_identity(unsigned actor);
+/* Whoever has that identity is dead; the actor goes on as another. */
+void zone_die(unsigned actor);
+
+extern struct hrn_zone_counts zone_totals;
+
+/* --- Laws: a function each --- */
+
+#define ZONE_LAW_LIST(X)                                                                           \
+    X(made, "a zone can be made and attached")                                                     \
+    X(answer, "a call says what it did, or why it did nothing")                                    \
+    X(contents, "what was committed is there, what was undone is not")                             \
+    X(exclusive, "an object is handed out to one owner")                                           \
+    X(zeroing, "what calloc hands out is zero")                                                    \
+    X(outside, "an object lies in the zone")                                                       \
+    X(count, "the zone has the objects that were committed, and no others")                        \
+    X(root, "the root is what was committed")                                                      \
+    X(sound, "between calls no invariant is broken, whoever died")                                 \
+    X(repairs, "who locks behind a death repairs, and nobody else does")                           \
+    X(length, "a zone is as long as it was made or grew")                                          \
+    X(number, "a check answers a number that is listed")                                           \
+    X(silence, "a look, or a refused call, changes no byte")                                       \
+    X(sound_image, "an image found sound, or repaired, works")                                     \
+    X(given_up, "what could not be repaired is so for everybody")
+
+#define ZONE_LAW_DECLARE(name, sentence)                                                           \
+    __attribute__((noreturn, noinline, cold, format(printf, 1, 2))) void zone_law_##name(          \
+        const char *format, ...);
+ZONE_LAW_LIST(ZONE_LAW_DECLARE)
+#undef ZONE_LAW_DECLARE
+
+#endif

@@ -76,6 +76,14 @@ static void tell_arrived(struct sch_fibre *here)
     (void)here;
 }
 
+static void tell_gone(struct sch_fibre *fibre)
+{
+#if WITH_TSAN
+    __tsan_destroy_fiber(fibre->tsan);
+#endif
+    (void)fibre;
+}
+
 static void tell_made(struct sch_fibre *fibre)
 {
 #if WITH_TSAN
@@ -98,12 +106,25 @@ static void enter(void)
     }
 }
 
+/* At the bottom of its stack, before its first body. */
+static void start(struct sch_fibre *fibre)
+{
+    if (getcontext(&fibre->context) != 0) {
+        perror("no context for a fibre");
+        abort();
+    }
+    fibre->context.uc_stack.ss_sp = fibre->stack;
+    fibre->context.uc_stack.ss_size = fibre->stack_bytes;
+    makecontext(&fibre->context, enter, 0);
+    tell_made(fibre);
+}
+
 struct sch_fibre *sch_fibre_make(void (*body)(void *), void (*ended)(void *), void *arg)
 {
     struct sch_fibre *fibre = calloc(1, sizeof *fibre);
     void *stack =
         mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (fibre == NULL || stack == MAP_FAILED || getcontext(&fibre->context) != 0) {
+    if (fibre == NULL || stack == MAP_FAILED) {
         perror("no stack for a fibre");
         abort();
     }
@@ -112,11 +133,16 @@ struct sch_fibre *sch_fibre_make(void (*body)(void *), void (*ended)(void *), vo
     fibre->arg = arg;
     fibre->stack = stack;
     fibre->stack_bytes = STACK_BYTES;
-    fibre->context.uc_stack.ss_sp = stack;
-    fibre->context.uc_stack.ss_size = STACK_BYTES;
-    makecontext(&fibre->context, enter, 0);
-    tell_made(fibre);
+    start(fibre);
     return fibre;
+}
+
+void sch_fibre_renew(struct sch_fibre *fibre)
+{
+    if (WITH_TSAN) {
+        tell_gone(fibre);
+        start(fibre);
+    }
 }
 
 struct sch_fibre *sch_fibre_main(void)

@@ -22,6 +22,10 @@ struct sch_fibre;
 /* Makes one that has not run yet; it is never given back. */
 struct sch_fibre *sch_fibre_make(void (*body)(void *), void (*ended)(void *), void *arg);
 
+/* Of one that is in `ended`, or has not run: TSan keeps a list of calls for each fibre, which grows
+ * with each unwinding; now and then it has to be a new one. Nothing without TSan. */
+void sch_fibre_renew(struct sch_fibre *fibre);
+
 /* The fibre of the thread's own stack. */
 struct sch_fibre *sch_fibre_main(void);
 

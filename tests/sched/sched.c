@@ -8,8 +8,9 @@
 #include "allocator/lock_priv.h"
 #include "tests/sched/fibre.h"
 
-#define STEPS_KEPT  4096u
-#define CHOICES_MAX 16u
+#define STEPS_KEPT      4096u
+#define CHOICES_MAX     16u
+#define RUNS_OF_A_FIBRE 512u
 
 enum actor_state { READY, ASLEEP, DONE, DEAD };
 
@@ -41,6 +42,7 @@ static struct {
     struct sch_outcome outcome;
     unsigned current;
     uint64_t now_ms;
+    uint64_t n_runs; /* since the process began */
     bool is_unwinding;
     unsigned n_kept;
     struct step kept[STEPS_KEPT];
@@ -426,12 +428,16 @@ static void begin(const struct sch_run *run)
     put_system();
     memset(&now.outcome, 0, sizeof now.outcome);
     now.run = run;
+    now.n_runs++;
     now.now_ms = 1000;
     now.n_kept = 0;
     for (unsigned i = 0; i < run->n_actors; i++) {
         struct actor *actor = &now.actors[i];
         if (actor->fibre == NULL) {
             actor->fibre = sch_fibre_make(act, end_act, actor);
+        }
+        if (now.n_runs % RUNS_OF_A_FIBRE == 0) {
+            sch_fibre_renew(actor->fibre);
         }
         actor->state = READY;
         actor->point = "begin";

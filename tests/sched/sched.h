@@ -17,8 +17,8 @@ extern "C" {
  *          done leaves the choice of the next to the scheduler. Every choice is asked of
  *          run->choose, and nothing else decides anything: a schedule is the list of the answers,
  *          and the same answers give the same run.
- * System   sch_play puts a simulated one under the library's locks: who lives, sleeping, waking, the
- *          clock. Which of several sleepers a wake reaches is a choice. Time stands still while
+ * System   sch_play puts a simulated one under the library's locks: who lives, sleeping, waking,
+ *          the clock. Which of several sleepers a wake reaches is a choice. Time stands still while
  *          anybody can run, unless a timer that ends early is chosen, or a delay of SCH_DELAY_MS
  *          before somebody reads the clock; both count as preemptions.
  *          All sleepers of a run sleep by one word, which each may have mapped elsewhere.

@@ -28,9 +28,9 @@ struct journal_entry {
 };
 
 /*
- * state: bits 0-31 the number of entries; bit 32: committed, entries are to be carried out. An entry
- * counts once state says so, and a word changes only after its entry counts: so that at any moment
- * the entries lead back, or, when committed, forward.
+ * state: bits 0-31 the number of entries; bit 32: committed, entries are to be carried out. An
+ * entry counts once state says so, and a word changes only after its entry counts: so that at any
+ * moment the entries lead back, or, when committed, forward.
  */
 #define JOURNAL_COMMITTED (UINT64_C(1) << 32)
 

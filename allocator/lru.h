@@ -16,7 +16,8 @@ extern "C" {
 /*
  * Model    A doubly linked list that runs from newest to oldest. Nodes are structs inside their
  *          user's objects and say which list they are in; every change goes through the journal.
- * Nodes    A node is zeroed before its first insert. Nobody else writes to it while it is in a list.
+ * Nodes    A node is zeroed before its first insert. Nobody else writes to it while it is in a
+ *          list.
  *          One that was taken out is all 0 again. Lists and nodes are 8-aligned and lie above the
  *          journal's base.
  * Safety   The caller holds the lock that guards the list, for reading too.

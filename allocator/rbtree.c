@@ -6,8 +6,8 @@
 #include "allocator/rbtree_priv.h"
 
 /*
- * Entries  Each store through put() is at most one entry of the journal. With h nodes on the longest
- *          way, h <= RBTREE_HEIGHT_MAX = 86:
+ * Entries  Each store through put() is at most one entry of the journal. With h nodes on the
+ *          longest way, h <= RBTREE_HEIGHT_MAX = 86:
  *          insert  link_new 6; then k times recolour, 3 each, two levels up each time; then at most
  *                  two rotations, 6 each. Rotating takes two more levels above the node, so
  *                  1 + 2k + 2 <= h, k <= 41: 6 + 3 * 41 + 12 = 141. Without rotation k <= 42, and

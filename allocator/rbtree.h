@@ -46,8 +46,8 @@ typedef int slm_rbtree_order(const struct slm_rbtree_node *a, const struct slm_r
 /* The same of a key and a node. */
 typedef int slm_rbtree_compare(const void *key, const struct slm_rbtree_node *node);
 
-/* Puts node into tree, behind those equal to it. SLM_E_NULL, SLM_E_TWICE (node is in a tree, this or
- * another), changing nothing. */
+/* Puts node into tree, behind those equal to it. SLM_E_NULL, SLM_E_TWICE (node is in a tree, this
+ * or another), changing nothing. */
 enum slm_status slm_rbtree_insert(struct slm_journal *journal, struct slm_rbtree *tree,
                                   struct slm_rbtree_node *node, slm_rbtree_order *order);
 

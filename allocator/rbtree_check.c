@@ -15,10 +15,10 @@
  * I8   n_nodes is the number of nodes, and no more than the range has room for.
  * I9   No node belongs before the one in front of it.
  *
- * The walk goes down only, keeps what is to be visited on a stack of its own, and reads each word of
- * a node once: even memory that changes meanwhile does not lead it astray. A node is counted before
- * it is entered, so n_nodes bounds the steps, and the range bounds n_nodes (I8). Order is looked at
- * last, by way of links that were found right.
+ * The walk goes down only, keeps what is to be visited on a stack of its own, and reads each word
+ * of a node once: even memory that changes meanwhile does not lead it astray. A node is counted
+ * before it is entered, so n_nodes bounds the steps, and the range bounds n_nodes (I8). Order is
+ * looked at last, by way of links that were found right.
  */
 enum invariant { OK, I1, I2, I3, I4, I5, I6, I7, I8, I9 };
 

@@ -36,7 +36,7 @@ static void clear_descriptors(struct slm_slab *slab, uint32_t first, uint32_t en
 /*
  *   before  [ ... FREE 2 TAIL 2]
  *   commit  [ ... FREE 2 TAIL 2][NEW 3 . .]   one store of the count
- *   after   [ ... FREE 5 . . . TAIL 5     ]   freed, as an object is; rebuilding does it after a death
+ *   after   [ ... FREE 5 . . . TAIL 5     ]   freed, as an object is; after a death by rebuilding
  */
 static void add_pages(struct slm_slab *slab, uint32_t n_pages)
 {

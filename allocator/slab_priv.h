@@ -39,7 +39,7 @@ enum slab_word_kind {
     SLAB_SPAN = 3,  /* head of a span, its class and length */
     SLAB_BODY = 4,  /* later page of a span, how far behind the head */
     SLAB_RUN = 5,   /* head of an allocated run, its length */
-    SLAB_NEW = 6,   /* head of pages that growth is adding: only after a death in the middle of it */
+    SLAB_NEW = 6,   /* head of pages that growth is adding: seen only after a death in it */
 };
 
 static inline uint64_t slab_word(enum slab_word_kind kind, unsigned class_idx, uint32_t n_pages)
@@ -147,7 +147,8 @@ struct slm_slab {
 
 /* --- slab_layout.c --- */
 
-/* Fills in everything of a view that follows from slab->shape (max_pages and n_classes included). */
+/* Fills in everything of a view that follows from slab->shape (max_pages and n_classes
+ * included). */
 void slab_layout_derive(struct slm_slab *slab, void *region);
 uint64_t slab_layout_checksum(const struct slab_header *header);
 /* Pages in so many bytes of region, whose tables are for max_pages. */

@@ -25,10 +25,16 @@ uint64_t zone_slab_offset(unsigned journal_entries)
     return slm_align_up(ZONE_JOURNAL_OFFSET + slm_journal_log_bytes(journal_entries), ZONE_ALIGN);
 }
 
-uint64_t zone_pid_namespace(void)
+static uint32_t namespace_number(const char *path)
 {
     struct stat about;
-    return stat("/proc/self/ns/pid", &about) == 0 ? (uint64_t)about.st_ino : 0;
+    return stat(path, &about) == 0 ? (uint32_t)about.st_ino : 0;
+}
+
+uint64_t zone_namespaces(void)
+{
+    return (uint64_t)namespace_number("/proc/self/ns/time") << 32 |
+           namespace_number("/proc/self/ns/pid");
 }
 
 const char *zone_segment_name(const struct slm_zone *zone)
@@ -132,7 +138,7 @@ static void fill_fixed(struct zone_fixed *fixed, const struct slm_zone_options *
     fixed->journal_entries = options->journal_entries != 0 ? options->journal_entries : 1024;
     fixed->slab_offset = zone_slab_offset(fixed->journal_entries);
     fixed->lock_kind = (uint32_t)options->lock;
-    fixed->pid_namespace = zone_pid_namespace();
+    fixed->namespaces = zone_namespaces();
     strncpy(fixed->name, options->name, sizeof fixed->name - 1);
     strncpy(fixed->tag, or_empty(options->tag), sizeof fixed->tag - 1);
 }

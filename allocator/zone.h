@@ -20,18 +20,19 @@ extern "C" {
 /*
  * Model    A segment that holds, in this order: a header that describes itself (magic, version,
  *          sizes, name, tag, checksum), the lock, the journal, the slab. Nothing in it is a
- *          pointer: any program may map it anywhere. What is done between slm_zone_lock and slm_zone_unlock
- *          with the journal's calls (slm_zone_journal) happens as a whole or not at all, wherever
- *          the process is killed; slm_zone_commit makes two transactions of one turn with the lock.
- *          Whoever locks next repairs what a dead one left, before slm_zone_lock returns. A log
- *          that is not over is taken for a death too: somebody gave the lock back past the zone.
+ *          pointer: any program may map it anywhere. What is done between slm_zone_lock and
+ *          slm_zone_unlock with the journal's calls (slm_zone_journal) happens as a whole or not at
+ *          all, wherever the process is killed; slm_zone_commit makes two transactions of one turn
+ *          with the lock. Whoever locks next repairs what a dead one left, before slm_zone_lock
+ *          returns. A log that is not over is taken for a death too: somebody gave the lock back
+ *          past the zone.
  * Growth   A zone may grow up to max_bytes: metadata and addresses for that are laid out when it is
  *          created, backing is taken when it grows. Addresses of objects never change; other
  *          processes see the growth when they next lock.
  * Safety   Threads of any process, and processes, may call all of it; _locked calls and the journal
  *          expect the caller to hold the zone's lock. One handle a process; a child of fork uses
- *          the inherited one. Signals: no. A process of another pid namespace is refused, since
- *          nobody could tell there whether a lock's owner lives.
+ *          the inherited one. Signals: no. A process of another pid or time namespace is refused,
+ *          since nobody could tell there whether a lock's owner lives.
  * Failure  Errors name the path or name. A zone that could not be repaired answers SLM_E_BROKEN to
  *          every lock; slm_zone_check and `slabmill inspect` tell what is wrong with it.
  * Source   The contract is nginx's ngx_shm_zone_t.
@@ -74,9 +75,9 @@ struct slm_zone_attach_options {
  * Maps a zone that exists. Nothing is written but the lock's state after a reboot. Fails: as
  * slm_segment_attach; SLM_E_MAGIC, SLM_E_VERSION, SLM_E_CHECKSUM, SLM_E_SIZE (sizes that do not fit
  * each other), SLM_E_TRUNCATED (the segment is shorter than the zone), SLM_E_IMAGE (slab or
- * journal), SLM_E_STATE (still being made, or its maker died; another pid namespace), SLM_E_NAME
- * (another name or tag), SLM_E_BROKEN (it could not be repaired, unless read_only; check found
- * something); and as slm_lock_attach.
+ * journal), SLM_E_STATE (still being made, or its maker died; another pid or time namespace),
+ * SLM_E_NAME (another name or tag), SLM_E_BROKEN (it could not be repaired, unless read_only; check
+ * found something); and as slm_lock_attach.
  */
 enum slm_status slm_zone_attach(struct slm_zone **out,
                                 const struct slm_zone_attach_options *options,
@@ -115,7 +116,8 @@ struct slm_journal *slm_zone_journal(struct slm_zone *zone);
  * committed first. */
 void slm_zone_reset_locked(struct slm_zone *zone);
 
-/* The user's anchor: NULL, or an object of the zone (SLM_E_FOREIGN). Undone with the transaction. */
+/* The user's anchor: NULL, or an object of the zone (SLM_E_FOREIGN). Undone with the
+ * transaction. */
 enum slm_status slm_zone_set_root_locked(struct slm_zone *zone, void *object);
 void *slm_zone_root(const struct slm_zone *zone);
 

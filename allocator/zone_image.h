@@ -30,8 +30,8 @@ struct slm_zone_image {
     uint64_t journal_offset;
     uint64_t slab_offset;
     uint64_t n_recoveries;
-    bool is_given_up;  /* a repair failed: every lock is answered SLM_E_BROKEN */
-    bool is_elsewhere; /* of another pid namespace: nobody here can tell whether an owner lives */
+    bool is_given_up; /* a repair failed: every lock is answered SLM_E_BROKEN */
+    bool is_elsewhere; /* of other pid or time namespaces: whether an owner lives cannot be told */
     struct slm_lock_state lock __attribute__((aligned(SLM_LOCK_BYTES)));
 };
 

@@ -37,7 +37,8 @@ static size_t slab_bytes(const struct slm_zone *zone)
     return (size_t)(zone_bytes(zone) - zone->fixed.slab_offset);
 }
 
-/* The last holder died, or the log says so. What it did not commit is undone, and a growth that it began is finished. */
+/* The last holder died, or the log says so. What it did not commit is undone, and a growth that
+ * it began is finished. */
 static enum slm_status repair(struct slm_zone *zone)
 {
     enum slm_status status = slm_segment_verify(zone->segment, NULL);
@@ -169,7 +170,8 @@ enum slm_status slm_zone_free(struct slm_zone *zone, void *p)
 
 /*
  * The backing first, then the zone's length, then the slab's pages: a death after the second store
- * leaves a growth that the repair finishes, one before it leaves backing that the next growth takes.
+ * leaves a growth that the repair finishes, one before it leaves backing that the next growth
+ * takes.
  */
 enum slm_status zone_reserve(struct slm_zone *zone, size_t bytes, struct slm_error *error)
 {

@@ -30,7 +30,7 @@ struct zone_fixed {
     uint64_t slab_offset;
     uint32_t journal_entries;
     uint32_t lock_kind;
-    uint64_t pid_namespace; /* that ids of threads in the lock are of; 0: not known */
+    uint64_t namespaces; /* that owners in the lock are of: their ids and start times */
     char name[SLM_ZONE_NAME_BYTES];
     char tag[SLM_ZONE_NAME_BYTES];
 };
@@ -57,8 +57,8 @@ struct slm_zone {
 uint64_t zone_checksum(const struct zone_fixed *fixed);
 /* Where the slab begins behind a journal of so many entries. */
 uint64_t zone_slab_offset(unsigned journal_entries);
-/* The calling process's; 0: it cannot be told. */
-uint64_t zone_pid_namespace(void);
+/* The calling process's, pid below and time above bit 32; 0: they cannot be told. */
+uint64_t zone_namespaces(void);
 /* What a header is worth, whoever wants to use it: SLM_E_STATE, SLM_E_MAGIC, SLM_E_VERSION,
  * SLM_E_CHECKSUM, SLM_E_SIZE. */
 enum slm_status zone_judge_header(const struct zone_header *header, const char *label,

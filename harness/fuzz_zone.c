@@ -387,8 +387,8 @@ static void renew(unsigned actor)
     slm_zone_detach(old);
 }
 
-/* The process is gone; another one starts in its place: mostly with the mapping that is there, since
- * making one costs more than a program. */
+/* The process is gone; another one starts in its place: mostly with the mapping that is there,
+ * since making one costs more than a program. */
 static void die(const struct op *op)
 {
     bool is_holder = holds(op->actor);

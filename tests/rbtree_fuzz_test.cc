@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The corpus of rbtree_fuzz does something: every operation, misuse, damage found and damage not. */
+/* The corpus of rbtree_fuzz does something: every operation, misuse, damage found and damage
+ * not. */
 #include <gtest/gtest.h>
 
 #include <cinttypes>

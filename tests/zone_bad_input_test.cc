@@ -111,7 +111,7 @@ const Damage damages[] = {
     {"GivenUp", SLM_E_BROKEN,
      [](Image &i) { i.put(offsetof(zone_header, state), uint64_t{ZONE_BROKEN}); }},
     {"PidNamespace", SLM_E_STATE,
-     [](Image &i) { i.put(FIXED(pid_namespace), uint64_t{1}), i.seal(); }},
+     [](Image &i) { i.put(FIXED(namespaces), uint64_t{1}), i.seal(); }},
     {"AnotherName", SLM_E_NAME, [](Image &i) { i.options.name = "other"; }},
     {"AnotherTag", SLM_E_NAME, [](Image &i) { i.options.tag = "other"; }},
     {"SlabsHead", SLM_E_IMAGE, [](Image &i) { i.put(kSlab, uint64_t{0}); }},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fault: a journal or lock with a mistake planted in it, to show that kills find such. Programs that link it
- * pass --wrap for each function that it stands in for: see BUILD. */
+/* Fault: a journal or lock with a mistake planted in it, to show that kills find such. Programs
+ * that link it pass --wrap for each function that it stands in for: see BUILD. */
 #ifndef SLM_TESTS_KILL_FAULT_H
 #define SLM_TESTS_KILL_FAULT_H
 

@@ -19,9 +19,9 @@ namespace {
 
 using namespace kill_test;
 
-/* Kills of one operation, spread over all of it; a prime, so that loops are met at each place. Under
- * ASan an operation has three times as many instructions, and it is not them that
- * anybody runs: fewer kills, for what the sanitizer says of recovery. */
+/* Kills of one operation, spread over all of it; a prime, so that loops are met at each place.
+ * Under ASan an operation has three times as many instructions, and it is not them that anybody
+ * runs: fewer kills, for what the sanitizer says of recovery. */
 #if defined(__has_feature)
 #define HAS_FEATURE(x) __has_feature(x)
 #else

@@ -17,8 +17,9 @@ extern "C" {
 
 namespace {
 
-/* Objects of 16 to 4096 bytes, as many small as large ones, and runs; nothing is written into them, so that a zone larger than
- * the memory's free part can be measured: backing is reserved, not touched. */
+/* Objects of 16 to 4096 bytes, as many small as large ones, and runs; nothing is written into them,
+ * so that a zone larger than the memory's free part can be measured: backing is reserved, not
+ * touched. */
 struct Filled {
     size_t n_objects = 0;
     double seconds = 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stepper: runs an operation in a child, instruction by instruction, and kills it at one of them. */
+/* Stepper: runs an operation in a child, instruction by instruction, and kills it at one of
+ * them. */
 #ifndef SLM_TESTS_KILL_STEPPER_H
 #define SLM_TESTS_KILL_STEPPER_H
 
@@ -12,8 +13,8 @@
 namespace kill_test {
 
 /*
- * What a kill at an instruction means. The child is stopped by ptrace between two instructions: k of
- * the operation were carried out, the next one was not begun. SIGKILL then ends it, and no
+ * What a kill at an instruction means. The child is stopped by ptrace between two instructions: k
+ * of the operation were carried out, the next one was not begun. SIGKILL then ends it, and no
  * instruction of it runs any more. A processor retires instructions in program order, and what a
  * dead process stored reaches memory like any other store; so what is left in shared memory are the
  * stores of exactly the first k instructions, whatever the processor does out of order. A SIGKILL
@@ -60,8 +61,8 @@ struct Operation {
 /* Called in the parent while the child is stopped after n instructions; true: kill it here. */
 using Visit = std::function<bool(size_t n_instructions, pid_t child)>;
 
-/* Steps through the operation to its end, or to where visit says, and kills the child there. Whoever
- * kills it, it is dead and reaped when this returns. */
+/* Steps through the operation to its end, or to where visit says, and kills the child there.
+ * Whoever kills it, it is dead and reaped when this returns. */
 End record(const Operation &operation, const Visit &visit, Way *way);
 
 /* Kills it after k instructions, k <= way.n_instructions(). */

@@ -109,8 +109,8 @@ class Herd {
     Herd(const Herd &) = delete;
     Herd &operator=(const Herd &) = delete;
 
-    /* Waits a little, kills one or more at once, starts their successors. Every second victim is who
-     * holds the lock at that moment: of many that wait few would die with it. */
+    /* Waits a little, kills one or more at once, starts their successors. Every second victim is
+     * who holds the lock at that moment: of many that wait few would die with it. */
     void kill_some();
     /* All of them, for good. */
     void end();

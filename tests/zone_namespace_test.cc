@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Zone: where it cannot be told whether a lock's owner lives, a zone is not attached. */
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <sched.h>
+#include <string>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern "C" {
+#include "allocator/zone.h"
+}
+
+namespace {
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80
+#endif
+
+constexpr int kNotAllowed = 250;
+constexpr int kOtherText = 251;
+
+/* What a child answers to attaching the zone from a new namespace of that kind. */
+int attach_from(int new_namespace, int fd)
+{
+    pid_t outer = fork();
+    if (outer != 0) {
+        int status = 0;
+        EXPECT_EQ(waitpid(outer, &status, 0), outer);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    }
+    if (unshare(new_namespace) != 0) {
+        _exit(kNotAllowed);
+    }
+    /* The namespace is that of the children to come. */
+    pid_t inner = fork();
+    if (inner == 0) {
+        struct slm_zone_attach_options options = {};
+        options.segment.kind = SLM_SEGMENT_MEMFD;
+        options.segment.id = fd;
+        struct slm_error error;
+        struct slm_zone *zone = nullptr;
+        int answer = slm_zone_attach(&zone, &options, &error);
+        bool told = answer != SLM_E_STATE || std::strstr(error.text, "another namespace");
+        _exit(told ? answer : kOtherText);
+    }
+    int status = 0;
+    waitpid(inner, &status, 0);
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : kOtherText);
+}
+
+class ZoneNamespace : public testing::Test {
+  protected:
+    ZoneNamespace()
+    {
+        struct slm_zone_options options = {};
+        options.name = "namespaces";
+        options.bytes = 1u << 20;
+        options.segment.kind = SLM_SEGMENT_MEMFD;
+        EXPECT_EQ(slm_zone_create(&zone, &options, nullptr), SLM_OK);
+    }
+    ~ZoneNamespace() override
+    {
+        slm_zone_detach(zone);
+    }
+    void expect_refused(int new_namespace, const char *what)
+    {
+        int answer = attach_from(new_namespace, slm_segment_id(slm_zone_segment(zone)));
+        if (answer == kNotAllowed) {
+            std::printf("NOT RUN: no right to make a %s namespace here (needs root)\n", what);
+            return;
+        }
+        EXPECT_EQ(answer, SLM_E_STATE) << what;
+    }
+
+    struct slm_zone *zone = nullptr;
+};
+
+TEST_F(ZoneNamespace, AnotherPidNamespaceIsRefused)
+{
+    expect_refused(CLONE_NEWPID, "pid");
+}
+
+/* There start times of threads are shifted: a living owner would look dead. */
+TEST_F(ZoneNamespace, AnotherTimeNamespaceIsRefused)
+{
+    expect_refused(CLONE_NEWTIME, "time");
+}
+
+TEST_F(ZoneNamespace, TheSameNamespacesAreNot)
+{
+    EXPECT_EQ(attach_from(0, slm_segment_id(slm_zone_segment(zone))), SLM_OK);
+}
+
+} // namespace

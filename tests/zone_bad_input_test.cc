@@ -325,7 +325,7 @@ TEST(ZoneAttach, FromAnotherPidNamespaceIsRefused)
         return in_child([&] {
             Zone zone;
             slm_status answer = zone.attach(image.options);
-            return answer == SLM_E_STATE && strstr(zone.error.text, "pid namespace") ? 0 : 1;
+            return answer == SLM_E_STATE && strstr(zone.error.text, "another namespace") ? 0 : 1;
         });
     });
     if (status == 99) {

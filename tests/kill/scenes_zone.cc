@@ -71,6 +71,10 @@ void add_transactions(std::vector<Scenario> *list)
                          slm_zone_abort(zone);
                      }),
                      {0, ANY, ANY, ANY}});
+}
+
+void add_other_turns(std::vector<Scenario> *list)
+{
     list->push_back({"commit: object allocated and freed at once",
                      {},
                      get_mixed,
@@ -185,6 +189,7 @@ void attach_and_detach(World &, slm_zone *zone)
 void add_zone_scenes(std::vector<Scenario> *list)
 {
     add_transactions(list);
+    add_other_turns(list);
     add_growth(list);
     add_locks(list);
     /* What malloc does in it depends on all that its parent did before: the way varies. */

@@ -115,6 +115,7 @@ enum slm_status slm_zone_image_repair(const struct slm_zone_image *image, struct
 {
     enum slm_status status = slm_slab_refresh_locked(slab);
     if (status == SLM_OK) {
+        (void)slm_slab_set_root(slab, NULL); /* as zone_lock.c does, and why */
         status = slm_journal_recover(journal);
     }
     if (status == SLM_OK) {

@@ -45,10 +45,11 @@ static enum slm_status repair(struct slm_zone *zone)
     if (status != SLM_OK) {
         return status; /* nothing of it may be touched; the mark for repair stays */
     }
+    /* The zone's root is the log's. Nothing tells what the slab's own was, if it is damaged: it
+     * goes before anything is freed, which whole checks look at. */
+    (void)slm_slab_set_root(zone->slab, NULL);
     status = slm_journal_recover(&zone->journal);
     if (status == SLM_OK) {
-        /* The zone's root is the log's. Nothing tells what the slab's own was, if it is damaged. */
-        (void)slm_slab_set_root(zone->slab, NULL);
         (void)slm_slab_grow_locked(zone->slab, slab_bytes(zone));
         SLM_YIELD("zone: count the repair");
         (void)__atomic_fetch_add(&zone->header->n_recoveries, 1, __ATOMIC_RELAXED);

@@ -63,9 +63,10 @@ TEST(Zone, IsSoundBehindARepairWhateverTheSlabsOwnRootWas)
     Zone zone;
     ASSERT_EQ(zone.create(all.of(SLM_SEGMENT_MEMFD)), SLM_OK);
     ASSERT_EQ(push_alone(zone, 1), SLM_OK);
+    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+    ASSERT_TRUE(push(zone, 2)); /* what the repair has to free */
     zone.zone->slab->header->root = UINT64_MAX;
     EXPECT_EQ(slm_zone_check_locked(zone), 12u);
-    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
     zone.header()->lock.word |= SLM_LOCK_REPAIR;
     ASSERT_EQ(slm_lock_unlock(slm_zone_lock_handle(zone)), SLM_OK);
     EXPECT_EQ(check_alone(zone), 0u);
@@ -163,6 +164,19 @@ TEST_F(ZoneCheck, IsNotNeededForLocksToRefuseLengthsThatCannotBe)
     zone.header()->bytes = kZoneBytes;
     EXPECT_EQ(slm_zone_lock(zone), SLM_OK);
     EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
+}
+
+TEST_F(ZoneCheck, IsNotNeededForLocksToRefusePagesBehindTheEnd)
+{
+    slab_header *slab = zone.zone->slab->header;
+    const uint64_t kept = slab->n_pages;
+    slab->n_pages = slab_pages_seal(slab->shape.max_pages);
+    EXPECT_EQ(slm_zone_lock(zone), SLM_E_BROKEN);
+    EXPECT_EQ(slm_zone_check_locked(zone), 103u);
+    slab->n_pages = kept;
+    EXPECT_EQ(slm_zone_lock(zone), SLM_OK);
+    EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
+    EXPECT_EQ(slm_zone_check_locked(zone), 0u);
 }
 
 } // namespace

@@ -18,6 +18,7 @@ enum {
     N_OPS_MAX = 1000,
     RECORD_BYTES = 8,
     OBJECT_BYTES_MAX = 9000,
+    PAGE_BYTES = 4096, /* of the slab */
 };
 
 struct op {
@@ -74,6 +75,10 @@ static void enter(unsigned actor)
     }
     if (stats.bytes != zone_world->bytes) {
         zone_law_length("%zu bytes, expected %" PRIu64, stats.bytes, zone_world->bytes);
+    }
+    uint64_t end_of_slab = zone->fixed.slab_offset + slm_slab_used_bytes(slm_zone_slab(zone));
+    if (stats.bytes - end_of_slab >= PAGE_BYTES) {
+        zone_law_length("%zu bytes, of which pages end at %" PRIu64, stats.bytes, end_of_slab);
     }
     zone_world->needs_repair = false;
     zone_world->holder = (int)actor;

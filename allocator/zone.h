@@ -137,6 +137,8 @@ enum slm_status slm_zone_grow(struct slm_zone *zone, size_t bytes, struct slm_er
 
 /* --- What it is --- */
 
+/* For looking, and for _locked calls under the lock. Its own root is not to be used: a repair drops
+ * it; the zone's is slm_zone_root. */
 struct slm_slab *slm_zone_slab(struct slm_zone *zone);
 struct slm_lock *slm_zone_lock_handle(struct slm_zone *zone);
 const struct slm_segment *slm_zone_segment(const struct slm_zone *zone);

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every fuzz target of a package, built in each way that a night needs it.
+
+    overnight_variants(name = "night")   # last in the BUILD file: it sees the targets above it
+
+makes a folder <name>/<variant>/<target> in the runfiles, with seeds/<target> and dict/<target>
+beside it. Targets are found by the tag fuzz-test, so that none can be forgotten.
+"""
+
+load("@slabmill_afl//:found.bzl", "AFL_FOUND")
+
+_ENGINE = "@rules_fuzzing//fuzzing:cc_engine"
+_INSTRUMENTATION = "@rules_fuzzing//fuzzing:cc_engine_instrumentation"
+_SANITIZER = "@rules_fuzzing//fuzzing:cc_engine_sanitizer"
+_COPT = "//command_line_option:copt"
+_LINKOPT = "//command_line_option:linkopt"
+
+_LIBFUZZER = "@rules_fuzzing//fuzzing/engines:libfuzzer"
+_REPLAY = "@rules_fuzzing//fuzzing/engines:replay"
+
+# engine, its instrumentation, sanitizer, further flags for compiler and linker.
+_VARIANTS = {
+    "afl": struct(
+        engine = "@slabmill_afl//:engine",
+        instrumentation = "none",
+        sanitizer = "asan-ubsan",
+        # What AFL++'s run-time library counts edges by. The linker must not add libFuzzer's.
+        copt = ["-fsanitize-coverage=trace-pc-guard"],
+        linkopt = [],
+    ),
+    "asan-ubsan": struct(
+        engine = _LIBFUZZER,
+        instrumentation = "libfuzzer",
+        sanitizer = "asan-ubsan",
+        copt = [],
+        linkopt = [],
+    ),
+    "coverage": struct(
+        engine = _REPLAY,
+        instrumentation = "none",
+        sanitizer = "none",
+        copt = ["-fprofile-instr-generate", "-fcoverage-mapping"],
+        linkopt = ["-fprofile-instr-generate"],
+    ),
+    "msan": struct(
+        engine = _LIBFUZZER,
+        instrumentation = "libfuzzer",
+        sanitizer = "msan",
+        copt = [],
+        linkopt = [],
+    ),
+    "tsan": struct(
+        engine = _LIBFUZZER,
+        instrumentation = "libfuzzer",
+        sanitizer = "none",
+        copt = ["-fsanitize=thread"],
+        linkopt = ["-fsanitize=thread"],
+    ),
+}
+
+def _build_as_impl(settings, attr):
+    variant = _VARIANTS[attr.variant]
+    return {
+        _ENGINE: variant.engine,
+        _INSTRUMENTATION: variant.instrumentation,
+        _SANITIZER: variant.sanitizer,
+        _COPT: settings[_COPT] + variant.copt,
+        _LINKOPT: settings[_LINKOPT] + variant.linkopt,
+    }
+
+_build_as = transition(
+    implementation = _build_as_impl,
+    inputs = [_COPT, _LINKOPT],
+    outputs = [_ENGINE, _INSTRUMENTATION, _SANITIZER, _COPT, _LINKOPT],
+)
+
+def _link(ctx, file, path):
+    link = ctx.actions.declare_file(path)
+    ctx.actions.symlink(output = link, target_file = file)
+    return link
+
+def _variant_impl(ctx):
+    links = []
+    runfiles = ctx.runfiles()
+    for binary in ctx.attr.binaries:
+        target = binary.label.name[:-len("_bin")]
+        links.append(_link(ctx, binary[DefaultInfo].files_to_run.executable, ctx.label.name + "/" + target))
+        runfiles = runfiles.merge(binary[DefaultInfo].default_runfiles)
+    runfiles = runfiles.merge(ctx.runfiles(files = links))
+    return [DefaultInfo(files = depset(links), runfiles = runfiles)]
+
+_variant = rule(
+    implementation = _variant_impl,
+    attrs = {
+        "binaries": attr.label_list(cfg = _build_as, mandatory = True),
+        "variant": attr.string(mandatory = True, values = _VARIANTS.keys()),
+        "_whitelist_function_transition": attr.label(
+            default = "@bazel_tools//tools/whitelists/function_transition_whitelist",
+        ),
+    },
+)
+
+def _named_impl(ctx):
+    links = [
+        _link(ctx, label[DefaultInfo].files.to_list()[0], ctx.label.name + "/" + name)
+        for label, name in ctx.attr.files_by_name.items()
+    ]
+    return [DefaultInfo(files = depset(links), runfiles = ctx.runfiles(files = links))]
+
+_named = rule(
+    implementation = _named_impl,
+    attrs = {"files_by_name": attr.label_keyed_string_dict(allow_files = True)},
+)
+
+def _find_targets():
+    """Returns {name: tags} of this package's fuzz tests so far."""
+    return {
+        name: rule["tags"]
+        for name, rule in native.existing_rules().items()
+        if rule["kind"] == "cc_test" and "fuzz-test" in rule["tags"]
+    }
+
+def overnight_variants(name):
+    """Declares <name>, and <name>/asan-ubsan and so on.
+
+    Args:
+      name: of the filegroup of everything, and of the folder in the runfiles.
+    """
+    targets = _find_targets()
+    parts = []
+    for variant in _VARIANTS:
+        if variant == "afl" and not AFL_FOUND:
+            continue
+        # Only threads give ThreadSanitizer something to judge.
+        names = [n for n, tags in targets.items() if variant != "tsan" or "threads" in tags]
+        if not names:
+            continue
+        part = name + "/" + variant
+        _variant(
+            name = part,
+            binaries = [":" + n + "_bin" for n in names],
+            tags = ["manual"],
+            variant = variant,
+        )
+        parts.append(":" + part)
+    for part, suffix in (("seeds", "_corpus"), ("dict", "_dict")):
+        _named(
+            name = name + "/" + part,
+            files_by_name = {":" + n + suffix: n for n in targets},
+            tags = ["manual"],
+        )
+        parts.append(":" + name + "/" + part)
+    native.filegroup(
+        name = name,
+        srcs = parts,
+        tags = ["manual"],
+        visibility = ["//visibility:public"],
+    )

@@ -5,9 +5,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
 
-HRN_FUZZ_PLAIN_BYTES;
+const struct hrn_fuzz_target hrn_fuzz_target = {
+    .name = "schedule_fuzz",
+    .head_bytes = SCH_FUZZ_HEAD,
+    .record_bytes = 1,
+    .header = "tests/sched/fuzz_schedule.h",
+    .call = "sch_fuzz_schedule(bytes, n_bytes)",
+    .kind = sch_fuzz_kind,
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 {
+    hrn_fuzz_begin(bytes, n_bytes);
     return sch_fuzz_schedule(bytes, n_bytes);
 }

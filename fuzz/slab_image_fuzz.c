@@ -4,9 +4,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
 
-HRN_FUZZ_PLAIN_BYTES;
+const struct hrn_fuzz_target hrn_fuzz_target = {
+    .name = "slab_image_fuzz",
+    .head_bytes = 1,
+    .record_bytes = 16,
+    .header = "harness/fuzz.h",
+    .call = "hrn_fuzz_image(bytes, n_bytes)",
+    .kind = hrn_image_kind,
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 {
+    hrn_fuzz_begin(bytes, n_bytes);
     return hrn_fuzz_image(bytes, n_bytes);
 }

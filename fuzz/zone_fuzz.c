@@ -5,9 +5,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
 
-HRN_FUZZ_PLAIN_BYTES;
+const struct hrn_fuzz_target hrn_fuzz_target = {
+    .name = "zone_fuzz",
+    .head_bytes = 1,
+    .record_bytes = 8,
+    .header = "harness/fuzz_zone.h",
+    .call = "hrn_fuzz_zone(bytes, n_bytes)",
+    .kind = hrn_zone_kind,
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 {
+    hrn_fuzz_begin(bytes, n_bytes);
     return hrn_fuzz_zone(bytes, n_bytes);
 }

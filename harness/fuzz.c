@@ -9,8 +9,8 @@
 #include <time.h>
 
 #include "harness/priv.h"
+#include "harness/say.h"
 
-static const struct hrn_adapter *fuzzed; /* NULL: the target runs no programs of one adapter */
 static uint64_t n_execs;
 static uint64_t n_other_ops;
 static struct timespec started;
@@ -31,36 +31,33 @@ static void print_account(void)
         (double)(now.tv_sec - started.tv_sec) + (double)(now.tv_nsec - started.tv_nsec) / 1e9;
     fprintf(stderr, "slabmill: ops=%" PRIu64 " execs=%" PRIu64 " seconds=%.1f\n", n_ops(), n_execs,
             seconds);
+    hrn_say_end();
 }
 
-static void count_exec(void)
+void hrn_fuzz_begin(const uint8_t *bytes, size_t n_bytes)
 {
     if (n_execs++ == 0) {
         clock_gettime(CLOCK_MONOTONIC, &started);
         hrn_scene.dying = print_account;
         atexit(print_account);
     }
+    hrn_say_begin(bytes, n_bytes);
 }
 
 int hrn_fuzz_one(const struct hrn_adapter *adapter, const uint8_t *bytes, size_t n_bytes)
 {
     static struct hrn_program program;
-    fuzzed = adapter;
-    count_exec();
     hrn_program_decode(&program, bytes, n_bytes);
+    if (hrn_says_ops) {
+        hrn_say_head(&program.head);
+    }
     hrn_run(adapter, &program, NULL);
     return 0;
 }
 
 void hrn_fuzz_count(uint64_t ops)
 {
-    count_exec();
     n_other_ops += ops;
-}
-
-uint32_t hrn_fuzz_can(void)
-{
-    return fuzzed == NULL ? UINT32_MAX : fuzzed->can;
 }
 
 int hrn_fuzz_replay_end(void)
@@ -72,6 +69,7 @@ int hrn_fuzz_replay_end(void)
         missing = 1;
     }
     const struct hrn_totals *totals = hrn_run_totals();
+    const struct hrn_adapter *fuzzed = hrn_fuzz_target.adapter;
     for (unsigned kind = 0; fuzzed != NULL && kind < HRN_KIND_COUNT; kind++) {
         if ((fuzzed->can >> kind & 1u) != 0 && totals->n_kind[kind] == 0) {
             fprintf(stderr, "slabmill: the corpus never runs %s\n", hrn_kind_word(kind));

@@ -3,21 +3,28 @@
 #ifndef HRN_FUZZ_H
 #define HRN_FUZZ_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "harness/adapter.h"
+#include "harness/target.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /*
- * Model    A target hands its bytes to hrn_fuzz_one. Every process counts what it really executed,
- *          and says so in one line on standard error when it ends, also after a crash:
- *          "slabmill: ops=<N> execs=<N> seconds=<S>".
+ * Model    A target says what it is (harness/target.h), calls hrn_fuzz_begin, and hands its bytes to
+ *          hrn_fuzz_one or another function like it, which tests may call too. Every process counts
+ *          what it really executed, and says so in one line on standard error when it ends, also
+ *          after a crash: "slabmill: ops=<N> execs=<N> seconds=<S>". What else it says when asked
+ *          to is in harness/say.h.
  * Safety   One thread. Failure: broken laws abort.
  */
+
+/* First of all by a target, for each input. */
+void hrn_fuzz_begin(const uint8_t *bytes, size_t n_bytes);
 
 /* Decodes and runs; always 0, as libFuzzer wants it. */
 int hrn_fuzz_one(const struct hrn_adapter *adapter, const uint8_t *bytes, size_t n_bytes);
@@ -29,26 +36,23 @@ int hrn_fuzz_one(const struct hrn_adapter *adapter, const uint8_t *bytes, size_t
  * value (8).
  */
 int hrn_fuzz_image(const uint8_t *bytes, size_t n_bytes);
+bool hrn_image_kind(unsigned idx, struct hrn_fuzz_kind *kind);
 
-/* For targets that are no program of one adapter: counts an input and its operations. */
+/* Takes the bytes for trace text: what can be read is printed, and reads the same again. Always
+ * 0. */
+int hrn_fuzz_trace(const uint8_t *bytes, size_t n_bytes);
+bool hrn_trace_kind(unsigned idx, struct hrn_fuzz_kind *kind);
+
+/* For targets that are no program of one adapter: counts an input's operations. */
 void hrn_fuzz_count(uint64_t n_ops);
 
 /*
  * Called by the replay engine behind the last input. 0 if the corpus did something: at least
- * HRN_FUZZ_MIN_OPS operations, and each that the adapter of hrn_fuzz_one can do at least once.
+ * HRN_FUZZ_MIN_OPS operations, and each that the target's adapter can do at least once.
  * Else 1, having said on standard error what is missing.
  */
 int hrn_fuzz_replay_end(void);
 
-/*
- * For a target whose inputs are no programs: once, at file scope, so that the linked-in mutator
- * leaves the bytes to the engine.
- */
-#define HRN_FUZZ_PLAIN_BYTES const char hrn_fuzz_plain_bytes = 1
-extern const char hrn_fuzz_plain_bytes;
-
-/* What the adapter of hrn_fuzz_one can do, for the mutator; everything while there was none. */
-uint32_t hrn_fuzz_can(void);
 #define HRN_FUZZ_MIN_OPS 1000u
 
 #ifdef __cplusplus

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Damaged slab images: the region as an input. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "harness/gen.h"
 #include "harness/ops_priv.h"
 #include "harness/priv.h"
+#include "harness/say.h"
 
 enum { N_GEOMETRIES = 6, PATCH_BYTES = 16, N_PAGES = 10, N_OBJECTS = 120, N_AFTER = 24 };
 
@@ -31,7 +33,14 @@ struct image {
 
 static struct image images[N_GEOMETRIES];
 static struct hrn_region region;
-static uint64_t n_ops;        /* of this input */
+static uint64_t n_ops; /* of this input */
+static struct {
+    uint64_t n_patches;
+    uint64_t n_refused;
+    uint64_t n_sound;
+    uint64_t n_rebuilt;
+    uint64_t n_given_up;
+} totals;
 static unsigned char *before; /* the region as it was; as long as the longest image */
 
 static struct slm_slab *attach(size_t n_bytes)
@@ -122,6 +131,9 @@ static void apply_patch(const struct image *image, const uint8_t *patch)
     } else {
         offset = image->open_words[offset % image->n_open];
     }
+    HRN_SAY_OP("%s %zu bytes at offset %zu: %#" PRIx64, (patch[5] & 1u) != 0 ? "set" : "turn", n,
+               offset, load(patch + 8, 8));
+    totals.n_patches++;
     for (size_t i = 0; i < n; i++) {
         unsigned char old = (patch[5] & 1u) != 0 ? 0 : region.base[offset + i];
         region.base[offset + i] = old ^ patch[8 + i];
@@ -195,6 +207,7 @@ static void judge(const struct image *image, struct slm_slab *slab)
     unsigned broken = slm_slab_check(slab);
     expect_unchanged(image, "slm_slab_check");
     if (broken == 0) {
+        totals.n_sound++;
         bool has_room = look(image, slab);
         expect_unchanged(image, "looking");
         if (has_room) {
@@ -203,6 +216,8 @@ static void judge(const struct image *image, struct slm_slab *slab)
         return;
     }
     enum slm_status status = slm_slab_rebuild_locked(slab);
+    totals.n_rebuilt += status == SLM_OK;
+    totals.n_given_up += status == SLM_E_IMAGE;
     if (status == SLM_OK) {
         (void)slm_slab_set_root(slab, NULL); /* the user's own, not rebuilt */
         broken = slm_slab_check(slab);
@@ -228,10 +243,25 @@ static void prepare(void)
     before = before != NULL ? before : hrn_array_grow(NULL, &cap, longest, 1);
 }
 
+bool hrn_image_kind(unsigned idx, struct hrn_fuzz_kind *kind)
+{
+    const struct hrn_fuzz_kind kinds[] = {
+        {"patch", totals.n_patches},     {"attach_refused", totals.n_refused},
+        {"sound", totals.n_sound},       {"rebuilt", totals.n_rebuilt},
+        {"given_up", totals.n_given_up},
+    };
+    if (idx >= sizeof kinds / sizeof kinds[0]) {
+        return false;
+    }
+    *kind = kinds[idx];
+    return true;
+}
+
 int hrn_fuzz_image(const uint8_t *bytes, size_t n_bytes)
 {
     prepare();
     const struct image *image = &images[n_bytes == 0 ? 0 : bytes[0] % N_GEOMETRIES];
+    HRN_SAY_OP("geometry %td: a region of %zu bytes", image - images, image->n_bytes);
     open_region(image->n_bytes);
     memcpy(region.base, image->bytes, image->n_bytes);
     for (size_t at = 1; at + PATCH_BYTES <= n_bytes; at += PATCH_BYTES) {
@@ -239,8 +269,10 @@ int hrn_fuzz_image(const uint8_t *bytes, size_t n_bytes)
     }
     memcpy(before, region.base, image->n_bytes);
     n_ops = 1;
+    HRN_SAY_OP("attach, check, use");
     struct slm_slab *slab = attach(image->n_bytes);
     expect_unchanged(image, "slm_slab_attach");
+    totals.n_refused += slab == NULL;
     if (slab != NULL) {
         judge(image, slab);
         slm_slab_detach(slab);

@@ -14,6 +14,7 @@
 #include "harness/fuzz.h"
 #include "harness/fuzz_rbtree_priv.h"
 #include "harness/priv.h"
+#include "harness/say.h"
 
 enum { N_OPS_MAX = 2000, RECORD_BYTES = 8 };
 
@@ -449,6 +450,8 @@ static void look_and_misuse(const struct op *op)
 static void run_op(const struct op *op)
 {
     tree_totals.n_kind[op->kind]++;
+    HRN_SAY_OP("%s item %u of %u key %u value %" PRIu32 " manner %u", hrn_tree_op_name(op->kind),
+               op->item, op->which, op->key, op->value, op->manner);
     if (op->kind == HRN_TREE_HURT) {
         hurt(op);
         return;
@@ -475,6 +478,15 @@ static void run_op(const struct op *op)
         return;
     }
     expect_sound(op->which);
+}
+
+bool hrn_tree_kind(unsigned idx, struct hrn_fuzz_kind *kind)
+{
+    if (idx >= HRN_TREE_COUNT) {
+        return false;
+    }
+    *kind = (struct hrn_fuzz_kind){hrn_tree_op_name(idx), tree_totals.n_kind[idx]};
+    return true;
 }
 
 static void decode(struct op *op, const uint8_t *record)

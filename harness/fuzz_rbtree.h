@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "harness/target.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -59,6 +61,9 @@ int hrn_fuzz_rbtree(const uint8_t *bytes, size_t n_bytes);
 
 const struct hrn_tree_counts *hrn_tree_totals(void);
 const char *hrn_tree_op_name(enum hrn_tree_op op);
+
+/* As struct hrn_fuzz_target has it. */
+bool hrn_tree_kind(unsigned idx, struct hrn_fuzz_kind *kind);
 
 #ifdef __cplusplus
 }

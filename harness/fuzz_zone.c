@@ -10,6 +10,7 @@
 #include "allocator/zone_priv.h"
 #include "harness/fuzz.h"
 #include "harness/fuzz_zone_priv.h"
+#include "harness/say.h"
 
 /* States that only a death in the middle of a call leaves are made by hand, with what the calls
  * themselves do first: hence the two private headers. */
@@ -516,8 +517,19 @@ static void run(const struct op *op)
     if (!is_for_holders(op->kind) || holds(op->actor)) {
         zone_be(op->actor);
         zone_totals.n_kind[op->kind]++;
+        HRN_SAY_OP("actor %u: %s slot %u extra %u value %" PRIu32, op->actor,
+                   hrn_zone_op_name(op->kind), op->slot, op->extra, op->value);
         verbs[op->kind](op);
     }
+}
+
+bool hrn_zone_kind(unsigned idx, struct hrn_fuzz_kind *kind)
+{
+    if (idx >= HRN_ZONE_COUNT) {
+        return false;
+    }
+    *kind = (struct hrn_fuzz_kind){hrn_zone_op_name(idx), zone_totals.n_kind[idx]};
+    return true;
 }
 
 static struct op decode(const uint8_t *record)

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "harness/target.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -80,6 +82,10 @@ int hrn_fuzz_zone_image(const uint8_t *bytes, size_t n_bytes);
 
 const struct hrn_zone_counts *hrn_zone_totals(void);
 const char *hrn_zone_op_name(enum hrn_zone_op op);
+
+/* As struct hrn_fuzz_target has it; of images, what became of them. */
+bool hrn_zone_kind(unsigned idx, struct hrn_fuzz_kind *kind);
+bool hrn_zone_image_kind(unsigned idx, struct hrn_fuzz_kind *kind);
 
 #ifdef __cplusplus
 }

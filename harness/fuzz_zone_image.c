@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Damaged zones: a segment as an input. */
 #define _GNU_SOURCE /* memfd_create */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,6 +13,7 @@
 #include "allocator/zone_priv.h"
 #include "harness/fuzz.h"
 #include "harness/fuzz_zone_priv.h"
+#include "harness/say.h"
 
 enum {
     N_SHAPES = 2,
@@ -34,6 +36,7 @@ static unsigned char *bytes_here; /* the same, mapped by us; all of it at first 
 static unsigned char before[BYTES];
 static size_t n_now; /* bytes of the segment, of this input */
 static uint64_t n_ops;
+static uint64_t n_patches; /* of all inputs */
 
 /* --- Images that are sound --- */
 
@@ -142,6 +145,9 @@ static void apply_patch(const uint8_t *patch)
 {
     size_t offset = place_of((uint32_t)load(patch, 4), patch[5] >> 1 & 3u);
     size_t n = 1 + patch[4] % 8u;
+    HRN_SAY_OP("%s %zu bytes at offset %zu: %#" PRIx64, (patch[5] & 1u) != 0 ? "set" : "turn", n,
+               offset, load(patch + 8, 8));
+    n_patches++;
     for (size_t i = 0; i < n && offset + i < BYTES; i++) {
         unsigned char old = (patch[5] & 1u) != 0 ? 0 : bytes_here[offset + i];
         bytes_here[offset + i] = old ^ patch[8 + i];
@@ -324,8 +330,17 @@ static void expect_pristine_is_sound(void)
     }
 }
 
+static void say_image(const uint8_t *bytes, size_t n_bytes)
+{
+    unsigned settings = n_bytes > 0 ? bytes[0] : 0;
+    HRN_SAY_OP("classes a doubling %d, log %u, %s, %d pages cut off", (settings & 1u) != 0 ? 8 : 1,
+               settings >> 2 & 3u, (settings & 2u) != 0 ? "sealed" : "not sealed",
+               n_bytes > 1 ? bytes[1] : 0);
+}
+
 static void judge(void)
 {
+    HRN_SAY_OP("attach, check, lock, use");
     struct slm_zone *reader = attach(true);
     expect_unchanged("attach to read");
     struct slm_zone *zone = attach(false);
@@ -351,6 +366,22 @@ static void be_somebody(void)
     zone_be(0);
 }
 
+bool hrn_zone_image_kind(unsigned idx, struct hrn_fuzz_kind *kind)
+{
+    const struct hrn_fuzz_kind kinds[] = {
+        {"patch", n_patches},
+        {"attach_refused", zone_totals.n_images_refused},
+        {"sound", zone_totals.n_images_sound},
+        {"repaired", zone_totals.n_images_repaired},
+        {"given_up", zone_totals.n_images_given_up},
+    };
+    if (idx >= sizeof kinds / sizeof kinds[0]) {
+        return false;
+    }
+    *kind = kinds[idx];
+    return true;
+}
+
 int hrn_fuzz_zone_image(const uint8_t *bytes, size_t n_bytes)
 {
     if (memory < 0) {
@@ -359,6 +390,7 @@ int hrn_fuzz_zone_image(const uint8_t *bytes, size_t n_bytes)
         expect_pristine_is_sound();
     }
     be_somebody();
+    say_image(bytes, n_bytes);
     make_image(bytes, n_bytes);
     n_ops = 1;
     judge();

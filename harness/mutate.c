@@ -5,87 +5,14 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "harness/fuzz.h"
-#include "harness/gen.h"
-#include "harness/ops.h"
+#include "harness/generate.h"
+#include "harness/mutate_priv.h"
 
-#define HEAD   HRN_HEAD_BYTES
-#define RECORD HRN_RECORD_BYTES
+enum { RANGE_MAX = 16, STEPS_MAX = 4, PLAIN_PERCENT = 20 };
 
-enum { RANGE_MAX = 16, STEPS_MAX = 4, PLAIN_PERCENT = 20, HEAD_SIZE_LOG = 19 };
-
-__attribute__((weak)) extern const char hrn_fuzz_plain_bytes;
-
-/* The bytes at work: a head and n whole records, with room for cap. */
-struct work {
-    uint8_t *bytes;
-    size_t n;
-    size_t cap;
-    struct hrn_rng *rng;
-    const struct hrn_gen *gen;
-};
-
-static uint8_t *record_at(const struct work *w, size_t i)
+static const struct fields *fields_of(const struct hrn_shape *shape)
 {
-    return w->bytes + HEAD + i * RECORD;
-}
-
-static size_t below(const struct work *w, size_t n)
-{
-    return hrn_rng_below(w->rng, (uint32_t)n);
-}
-
-static void store32(uint8_t *p, uint32_t x)
-{
-    for (unsigned i = 0; i < 4; i++) {
-        p[i] = (uint8_t)(x >> 8 * i);
-    }
-}
-
-/* --- Fields --- */
-
-static void change_size(const struct work *w, uint8_t *record)
-{
-    uint32_t random = (uint32_t)hrn_rng_next(w->rng);
-    switch (below(w, 8)) {
-    case 0:
-        store32(record + 4, hrn_size_code_huge(random));
-        break;
-    case 1:
-    case 2:
-        store32(record + 4, hrn_size_code_log(random));
-        break;
-    case 3:
-        record[4] = (uint8_t)(record[4] + 1 - 2 * (random & 1)); /* one more or less */
-        break;
-    default:
-        store32(record + 4, hrn_size_code_edge(random));
-        break;
-    }
-}
-
-/* Mostly among the newest: those are what the last operations were about. */
-static void change_target(const struct work *w, uint8_t *record)
-{
-    size_t target = below(w, 4) > 0 ? below(w, 8) : below(w, 65536);
-    record[2] = (uint8_t)target;
-    record[3] = (uint8_t)(target >> 8);
-}
-
-/* By the generator's weights: an arena made anew, say, costs as much as hundreds of objects. */
-static void change_kind(const struct work *w, uint8_t *record)
-{
-    record[0] = (uint8_t)((record[0] & 0x20u) | (unsigned)hrn_gen_kind(w->gen, w->rng));
-}
-
-static void make_record(const struct work *w, uint8_t *record)
-{
-    memset(record, 0, RECORD);
-    record[0] = below(w, 8) == 0 ? 0x20u : 0;
-    record[1] = (uint8_t)below(w, 18);
-    change_kind(w, record);
-    change_target(w, record);
-    change_size(w, record);
+    return shape->is_program ? &fields_of_programs : &fields_of_bytes;
 }
 
 /* --- Steps: each returns false when there is nothing for it to do --- */
@@ -93,7 +20,7 @@ static void make_record(const struct work *w, uint8_t *record)
 static size_t pick_range(const struct work *w, size_t at)
 {
     size_t left = w->n - at;
-    return 1 + below(w, left < RANGE_MAX ? left : RANGE_MAX);
+    return 1 + work_below(w, left < RANGE_MAX ? left : RANGE_MAX);
 }
 
 static bool open_gap(struct work *w, size_t at, size_t n)
@@ -101,20 +28,20 @@ static bool open_gap(struct work *w, size_t at, size_t n)
     if (w->n + n > w->cap) {
         return false;
     }
-    memmove(record_at(w, at + n), record_at(w, at), (w->n - at) * RECORD);
+    memmove(work_record(w, at + n), work_record(w, at), (w->n - at) * w->shape->record_bytes);
     w->n += n;
     return true;
 }
 
 static bool insert_new(struct work *w)
 {
-    size_t at = below(w, w->n + 1);
-    size_t n = 1 + below(w, 4);
+    size_t at = work_below(w, w->n + 1);
+    size_t n = 1 + work_below(w, 4);
     if (!open_gap(w, at, n)) {
         return false;
     }
     for (size_t i = 0; i < n; i++) {
-        make_record(w, record_at(w, at + i));
+        fields_of(w->shape)->make(w, work_record(w, at + i));
     }
     return true;
 }
@@ -124,9 +51,9 @@ static bool remove_range(struct work *w)
     if (w->n == 0) {
         return false;
     }
-    size_t at = below(w, w->n);
+    size_t at = work_below(w, w->n);
     size_t n = pick_range(w, at);
-    memmove(record_at(w, at), record_at(w, at + n), (w->n - at - n) * RECORD);
+    memmove(work_record(w, at), work_record(w, at + n), (w->n - at - n) * w->shape->record_bytes);
     w->n -= n;
     return true;
 }
@@ -134,18 +61,19 @@ static bool remove_range(struct work *w)
 /* Copies some records to somewhere else, or several times to where they are. */
 static bool repeat_range(struct work *w)
 {
-    uint8_t copy[RANGE_MAX * RECORD];
+    uint8_t copy[RANGE_MAX * HRN_SHAPE_RECORD_MAX];
+    size_t record_bytes = w->shape->record_bytes;
     if (w->n == 0) {
         return false;
     }
-    size_t from = below(w, w->n);
+    size_t from = work_below(w, w->n);
     size_t n = pick_range(w, from);
-    size_t at = below(w, 2) == 0 ? from : below(w, w->n + 1);
-    memcpy(copy, record_at(w, from), n * RECORD);
-    size_t times = 1 + below(w, 4);
+    size_t at = work_below(w, 2) == 0 ? from : work_below(w, w->n + 1);
+    memcpy(copy, work_record(w, from), n * record_bytes);
+    size_t times = 1 + work_below(w, 4);
     bool done = false;
     for (size_t i = 0; i < times && open_gap(w, at, n); i++) {
-        memcpy(record_at(w, at), copy, n * RECORD);
+        memcpy(work_record(w, at), copy, n * record_bytes);
         done = true;
     }
     return done;
@@ -156,12 +84,13 @@ static bool swap_two(struct work *w)
     if (w->n < 2) {
         return false;
     }
-    uint8_t copy[RECORD];
-    uint8_t *a = record_at(w, below(w, w->n));
-    uint8_t *b = record_at(w, below(w, w->n));
-    memcpy(copy, a, RECORD);
-    memmove(a, b, RECORD);
-    memcpy(b, copy, RECORD);
+    uint8_t copy[HRN_SHAPE_RECORD_MAX];
+    size_t record_bytes = w->shape->record_bytes;
+    uint8_t *a = work_record(w, work_below(w, w->n));
+    uint8_t *b = work_record(w, work_below(w, w->n));
+    memcpy(copy, a, record_bytes);
+    memmove(a, b, record_bytes);
+    memcpy(b, copy, record_bytes);
     return true;
 }
 
@@ -170,68 +99,33 @@ static bool change_record(struct work *w)
     if (w->n == 0) {
         return false;
     }
-    uint8_t *record = record_at(w, below(w, w->n));
-    switch (below(w, 6)) {
-    case 0:
-        change_kind(w, record);
-        break;
-    case 1:
-        record[1] = (uint8_t)below(w, 24);
-        break;
-    case 2:
-        record[0] ^= 0x20u;
-        break;
-    case 3:
-        change_target(w, record);
-        break;
-    default:
-        change_size(w, record);
-        break;
-    }
+    fields_of(w->shape)->change(w, work_record(w, work_below(w, w->n)));
     return true;
 }
 
-/* All sizes of a range become one: class and page boundaries are met by many objects of a size. */
-static bool level_sizes(struct work *w)
+static bool level_range(struct work *w)
 {
     if (w->n == 0) {
         return false;
     }
-    size_t at = below(w, w->n);
-    size_t n = pick_range(w, at);
-    uint8_t model[RECORD] = {0};
-    change_size(w, model);
-    for (size_t i = 0; i < n; i++) {
-        memcpy(record_at(w, at + i) + 4, model + 4, 4);
-    }
+    size_t at = work_below(w, w->n);
+    fields_of(w->shape)->level(w, work_record(w, at), pick_range(w, at));
     return true;
 }
 
-/* One byte, or the region or block size, from the range that means something. */
 static bool change_head(struct work *w)
 {
-    static const uint8_t n_values[8] = {1, 4, 3, 5, 4, 65, 16, 1};
-    size_t at = below(w, HEAD);
-    if (at < sizeof n_values) {
-        w->bytes[at] = at == 0 ? HRN_VERSION : (uint8_t)below(w, n_values[at]);
-    } else if (at < 12) {
-        w->bytes[8] = (uint8_t)below(w, 32);
-        w->bytes[9] = 0;
-        w->bytes[10] = (uint8_t)below(w, 4);
-        w->bytes[11] = 0;
-    } else if (at < 20) {
-        uint32_t top = 1u << below(w, HEAD_SIZE_LOG);
-        store32(w->bytes + (at < 16 ? 12 : 16), top | (uint32_t)below(w, top));
-    } else {
-        store32(w->bytes + 20, (uint32_t)hrn_rng_next(w->rng));
+    if (w->shape->head_bytes == 0) {
+        return false;
     }
+    fields_of(w->shape)->change_head(w);
     return true;
 }
 
 static bool (*const steps[])(struct work *) = {
     insert_new,    insert_new,    insert_new,    remove_range,  remove_range,  repeat_range,
     repeat_range,  swap_two,      change_record, change_record, change_record, change_record,
-    change_record, change_record, level_sizes,   change_head,
+    change_record, change_record, level_range,   change_head,
 };
 
 /* --- The engine's interface --- */
@@ -247,41 +141,56 @@ static size_t mutate_plain(uint8_t *bytes, size_t n_bytes, size_t max_bytes, str
     return n_bytes;
 }
 
-size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t n_bytes, size_t max_bytes, unsigned seed)
+/* Text, or no room for what a step needs. */
+static bool is_for_engine(const struct hrn_shape *shape, size_t max_bytes)
 {
-    struct hrn_rng rng;
-    hrn_rng_seed(&rng, seed);
-    if (&hrn_fuzz_plain_bytes != NULL || max_bytes < HEAD ||
-        hrn_rng_below(&rng, 100) < PLAIN_PERCENT) {
-        return mutate_plain(bytes, n_bytes, max_bytes, &rng);
-    }
-    if (n_bytes < HEAD) {
-        memset(bytes + n_bytes, 0, HEAD - n_bytes);
-        n_bytes = HEAD;
-    }
-    struct hrn_gen gen;
-    hrn_gen_init(&gen, hrn_fuzz_can());
-    struct work w = {bytes, (n_bytes - HEAD) / RECORD, (max_bytes - HEAD) / RECORD, &rng, &gen};
-    size_t n_steps = 1 + below(&w, STEPS_MAX);
-    for (size_t i = 0; i < n_steps; i++) {
-        while (!steps[below(&w, sizeof steps / sizeof steps[0])](&w)) {
-        }
-    }
-    return HEAD + w.n * RECORD;
+    size_t least = shape->head_bytes > 0 ? shape->head_bytes : shape->record_bytes;
+    return hrn_shape_is_text(shape) || max_bytes < least;
 }
 
-static size_t n_records(size_t n_bytes)
+static size_t n_records(const struct hrn_shape *shape, size_t n_bytes)
 {
-    return n_bytes < HEAD ? 0 : (n_bytes - HEAD) / RECORD;
+    return n_bytes < shape->head_bytes ? 0 : (n_bytes - shape->head_bytes) / shape->record_bytes;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t n_bytes, size_t max_bytes, unsigned seed)
+{
+    const struct hrn_shape *shape = hrn_shape_now();
+    uint64_t stream;
+    struct hrn_rng rng;
+    if (hrn_generate_is_on(&stream)) {
+        static uint64_t n_made;
+        return hrn_generate(shape, stream, n_made++, bytes, max_bytes);
+    }
+    hrn_rng_seed(&rng, seed);
+    if (is_for_engine(shape, max_bytes) || hrn_rng_below(&rng, 100) < PLAIN_PERCENT) {
+        return mutate_plain(bytes, n_bytes, max_bytes, &rng);
+    }
+    if (n_bytes < shape->head_bytes) {
+        memset(bytes + n_bytes, 0, shape->head_bytes - n_bytes);
+        n_bytes = shape->head_bytes;
+    }
+    struct hrn_gen gen;
+    hrn_gen_init(&gen, shape->can);
+    struct work w = {bytes, n_records(shape, n_bytes), n_records(shape, max_bytes), shape, &rng,
+                     &gen};
+    size_t n_steps = 1 + work_below(&w, STEPS_MAX);
+    for (size_t i = 0; i < n_steps; i++) {
+        while (!steps[work_below(&w, sizeof steps / sizeof steps[0])](&w)) {
+        }
+    }
+    return shape->head_bytes + w.n * shape->record_bytes;
 }
 
 /* Appends up to RANGE_MAX records of `from`, beginning at *at. */
 static void append(struct work *w, const uint8_t *from, size_t n_from, size_t *at)
 {
-    size_t n = 1 + below(w, RANGE_MAX);
+    size_t record_bytes = w->shape->record_bytes;
+    size_t n = 1 + work_below(w, RANGE_MAX);
     n = n < n_from - *at ? n : n_from - *at;
     n = n < w->cap - w->n ? n : w->cap - w->n;
-    memcpy(record_at(w, w->n), from + HEAD + *at * RECORD, n * RECORD);
+    memcpy(work_record(w, w->n), from + w->shape->head_bytes + *at * record_bytes,
+           n * record_bytes);
     w->n += n;
     *at += n;
 }
@@ -289,20 +198,23 @@ static void append(struct work *w, const uint8_t *from, size_t n_from, size_t *a
 size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t n_a, const uint8_t *b, size_t n_b,
                                  uint8_t *out, size_t max_bytes, unsigned seed)
 {
+    const struct hrn_shape *shape = hrn_shape_now();
+    uint64_t stream;
     struct hrn_rng rng;
     hrn_rng_seed(&rng, seed);
-    if (&hrn_fuzz_plain_bytes != NULL || max_bytes < HEAD || n_a < HEAD || n_b < HEAD) {
+    if (hrn_generate_is_on(&stream) || is_for_engine(shape, max_bytes) || n_a < shape->head_bytes ||
+        n_b < shape->head_bytes) {
         return 0; /* no child: the engine then mutates by the function above */
     }
-    struct work w = {out, 0, (max_bytes - HEAD) / RECORD, &rng, NULL};
-    size_t n[2] = {n_records(n_a), n_records(n_b)};
+    struct work w = {out, 0, n_records(shape, max_bytes), shape, &rng, NULL};
+    size_t n[2] = {n_records(shape, n_a), n_records(shape, n_b)};
     size_t at[2] = {0, 0};
     const uint8_t *from[2] = {a, b};
-    memcpy(out, a, HEAD);
+    memcpy(out, a, shape->head_bytes);
     for (unsigned turn = 0; w.n < w.cap && (at[0] < n[0] || at[1] < n[1]); turn ^= 1u) {
         if (at[turn] < n[turn]) {
             append(&w, from[turn], n[turn], &at[turn]);
         }
     }
-    return HEAD + w.n * RECORD;
+    return shape->head_bytes + w.n * shape->record_bytes;
 }

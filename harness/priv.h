@@ -22,9 +22,10 @@ struct hrn_scene {
     const char *adapter;
     const struct hrn_program *program;
     size_t op_idx;
-    struct hrn_result *result; /* set together with catcher */
-    jmp_buf *catcher;          /* NULL: print and abort */
-    void (*dying)(void);       /* called before the abort; NULL: nothing to say */
+    struct hrn_result *result;              /* set together with catcher */
+    jmp_buf *catcher;                       /* NULL: print and abort */
+    void (*dying)(void);                    /* called before the abort; NULL: nothing to say */
+    void (*about)(const struct hrn_op *op); /* before each operation; NULL: nothing to say */
 };
 extern struct hrn_scene hrn_scene;
 

@@ -231,6 +231,9 @@ static void run_ops(struct hrn_run *run)
         if ((run->adapter->can >> op->kind & 1u) == 0) {
             continue;
         }
+        if (__builtin_expect(hrn_scene.about != NULL, 0)) {
+            hrn_scene.about(op);
+        }
         do_op(run, op);
         if (until_walk > 0 && --until_walk == 0) {
             walk_all(run);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "harness/fuzz.h"
+#include "harness/say.h"
 #include "tests/sched/lock_world.h"
 #include "tests/sched/zone_world.h"
 
@@ -29,6 +30,22 @@ const struct sch_fuzz_totals *sch_fuzz_schedule_totals(void)
     return &totals;
 }
 
+bool sch_fuzz_kind(unsigned idx, struct hrn_fuzz_kind *kind)
+{
+    const struct hrn_fuzz_kind kinds[] = {
+        {"lock_run", totals.n_lock_runs},
+        {"zone_run", totals.n_zone_runs},
+        {"preemption", totals.n_preemptions},
+        {"death", totals.n_deaths},
+        {"call", totals.n_calls},
+    };
+    if (idx >= sizeof kinds / sizeof kinds[0]) {
+        return false;
+    }
+    *kind = kinds[idx];
+    return true;
+}
+
 static unsigned choose(void *chooser, unsigned n)
 {
     struct answers *answers = chooser;
@@ -44,7 +61,9 @@ static unsigned choose(void *chooser, unsigned n)
         return 0;
     }
     answers->is_open = false;
-    return (*answers->at++ & 7u) % n;
+    unsigned answer = (*answers->at++ & 7u) % n;
+    HRN_SAY_OP("answer %u of %u", answer, n);
+    return answer;
 }
 
 /* Letters of all actors, with | between. */
@@ -150,6 +169,7 @@ int sch_fuzz_schedule(const uint8_t *bytes, size_t n_bytes)
     bool is_zone = (head[0] & 1u) != 0;
     unsigned n_actors = (head[0] >> 2 & 3u) + 1;
     write_text(text, head, n_actors, is_zone ? SCH_ZONE_LETTERS : SCH_LOCK_LETTERS);
+    HRN_SAY_OP("%s: %s, deaths at most %u", is_zone ? "zone" : "lock", text, head[0] >> 4 & 3u);
     unsigned n_calls =
         is_zone ? run_zone(text, head[0], &answers) : run_lock(text, head[0], &answers);
     totals.n_calls += n_calls;

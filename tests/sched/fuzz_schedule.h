@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "harness/target.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -36,6 +38,9 @@ struct sch_fuzz_totals {
 
 /* Decodes and runs; always 0, as libFuzzer wants it. */
 int sch_fuzz_schedule(const uint8_t *bytes, size_t n_bytes);
+
+/* As struct hrn_fuzz_target has it: the totals. */
+bool sch_fuzz_kind(unsigned idx, struct hrn_fuzz_kind *kind);
 
 const struct sch_fuzz_totals *sch_fuzz_schedule_totals(void);
 

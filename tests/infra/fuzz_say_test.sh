@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Every fuzz target tells its shape, its kinds, the operations of an input and a test, when asked.
+set -u
+
+scratch=${TEST_TMPDIR:?}
+n_failed=0
+
+fail() { # target sentence
+    echo "FAILED $1: $2" >&2
+    n_failed=$((n_failed + 1))
+}
+
+# The status is the verdict over a whole corpus: not of a single input.
+say() { # words target input
+    HRN_FUZZ_SAY=$1 "fuzz/$2" "$3" >"$scratch/out" 2>"$scratch/err"
+}
+
+check() { # target shape kind call
+    say shape,kinds "$1" "corpus/$1"
+    [ "$(grep -c '^slabmill: shape ' "$scratch/err")" -eq 1 ] || fail "$1" "tells its shape not once"
+    grep -qx "slabmill: shape $2" "$scratch/err" || fail "$1" "is not of shape $2"
+    grep -qx "slabmill: kind $3 [1-9][0-9]*" "$scratch/err" || fail "$1" "never ran $3"
+    kinds=$(grep -c '^slabmill: kind ' "$scratch/err")
+    input=$(find -L "corpus/$1" -type f -size +0 | LC_ALL=C sort | head -n 1)
+    say ops,test "$1" "$input"
+    grep -q '^slabmill: op 0: ' "$scratch/err" || fail "$1" "explains no operation of $input"
+    sed -n '/^slabmill: test begin$/,/^slabmill: test end$/p' "$scratch/err" >"$scratch/test"
+    grep -qF "EXPECT_EQ($4(" "$scratch/test" || fail "$1" "writes no test that calls $4"
+    bytes=$(grep -o '0x[0-9a-f][0-9a-f],' "$scratch/test" | wc -l)
+    [ "$bytes" -eq "$(wc -c <"$input")" ] || fail "$1" "writes $bytes bytes of $input"
+    say '' "$1" "$input"
+    ! grep -E '^slabmill: (shape|kind|op [0-9]|head|test)' "$scratch/err" || fail "$1" "says it unasked"
+    echo "$1: $kinds kinds"
+}
+
+check pool_fuzz 'head=24 record=8 programs=1 can=7dfff' memalign hrn_fuzz_one
+check rbtree_fuzz 'head=1 record=8 programs=0 can=0' HURT hrn_fuzz_rbtree
+check schedule_fuzz 'head=33 record=1 programs=0 can=0' death sch_fuzz_schedule
+check slab_fuzz 'head=24 record=8 programs=1 can=63dfd' trim hrn_fuzz_one
+check slab_image_fuzz 'head=1 record=16 programs=0 can=0' rebuilt hrn_fuzz_image
+check trace_fuzz 'head=0 record=1 programs=0 can=0' text_malformed hrn_fuzz_trace
+check zone_fuzz 'head=1 record=8 programs=0 can=0' DIE_GROWING hrn_fuzz_zone
+check zone_image_fuzz 'head=2 record=16 programs=0 can=0' repaired hrn_fuzz_zone_image
+
+HRN_FUZZ_SAY=shapes fuzz/slab_fuzz corpus/slab_fuzz 2>"$scratch/err"
+[ $? -eq 2 ] || fail slab_fuzz "takes an unknown word"
+grep -qF "found 'shapes'" "$scratch/err" || fail slab_fuzz "does not name the unknown word"
+
+[ "$n_failed" -eq 0 ]

@@ -84,6 +84,7 @@ int hrn_fuzz_replay_end(void)
 const char *__asan_default_options(void);
 const char *__ubsan_default_options(void);
 const char *__msan_default_options(void);
+const char *__tsan_default_options(void);
 void __asan_on_error(void);
 void __ubsan_on_report(void);
 
@@ -103,6 +104,12 @@ const char *__ubsan_default_options(void)
 const char *__msan_default_options(void)
 {
     return COMMON_OPTIONS;
+}
+
+/* A race is a finding, not a remark. */
+const char *__tsan_default_options(void)
+{
+    return "allocator_may_return_null=1:halt_on_error=1";
 }
 
 /* The engine owns the death callback, to save the input; these come before it. */

@@ -163,16 +163,6 @@ static uint32_t size_of(const struct op *op)
     return (op->value % OBJECT_BYTES_MAX + 8) & ~UINT32_C(7);
 }
 
-static void expect_zeroes(const void *p, uint32_t n_bytes)
-{
-    const uint64_t *words = p;
-    for (uint32_t i = 0; i < n_bytes / 8; i++) {
-        if (words[i] != 0) {
-            zone_law_zeroing("word %" PRIu32 " of %" PRIu32 " bytes", i, n_bytes);
-        }
-    }
-}
-
 static void alloc(const struct op *op)
 {
     struct slm_journal *journal = slm_zone_journal(zone_world->zones[op->actor]);
@@ -189,7 +179,7 @@ static void alloc(const struct op *op)
         p = slm_journal_calloc(journal, n_bytes);
     }
     if (p != NULL && op->kind == HRN_ZONE_CALLOC) {
-        expect_zeroes(p, n_bytes);
+        zone_expect_zeroes(p, n_bytes);
     }
     if (p != NULL) {
         take_in(op, p, n_bytes);

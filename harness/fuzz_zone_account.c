@@ -79,8 +79,8 @@ void zone_expect_free(const struct zone_account *state, uint64_t offset, uint32_
     }
 }
 
-static void expect_contents(const struct slm_journal *journal, const struct zone_slot *slot,
-                            unsigned idx)
+void zone_expect_contents(const struct slm_journal *journal, const struct zone_slot *slot,
+                          unsigned idx)
 {
     const uint64_t *words = slm_journal_pointer(journal, slot->offset);
     for (uint32_t i = 0; i < slot->n_bytes / 8; i++) {
@@ -89,6 +89,16 @@ static void expect_contents(const struct slm_journal *journal, const struct zone
             zone_law_contents("slot %u, word %" PRIu32 " of %" PRIu32 " bytes: %" PRIx64
                               ", expected %" PRIx64,
                               idx, i, slot->n_bytes, words[i], expected);
+        }
+    }
+}
+
+void zone_expect_zeroes(const void *p, uint32_t n_bytes)
+{
+    const uint64_t *words = p;
+    for (uint32_t i = 0; i < n_bytes / 8; i++) {
+        if (words[i] != 0) {
+            zone_law_zeroing("word %" PRIu32 " of %" PRIu32 " bytes", i, n_bytes);
         }
     }
 }
@@ -113,7 +123,7 @@ void zone_expect_state(struct slm_zone *zone, const struct zone_account *state, 
     size_t n_live = 0;
     for (unsigned i = 0; i < ZONE_N_SLOTS; i++) {
         if (state->slots[i].is_live) {
-            expect_contents(journal, &state->slots[i], i);
+            zone_expect_contents(journal, &state->slots[i], i);
             n_live++;
         }
     }

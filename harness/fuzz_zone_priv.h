@@ -47,6 +47,12 @@ void zone_expect_free(const struct zone_account *state, uint64_t offset, uint32_
 /* Aborts if what the handle shows is not the state: contents, root; with `exactly` nothing else. */
 void zone_expect_state(struct slm_zone *zone, const struct zone_account *state, bool exactly);
 
+/* The same for one object, of number idx. */
+void zone_expect_contents(const struct slm_journal *journal, const struct zone_slot *slot,
+                          unsigned idx);
+/* Aborts if a word is not 0. */
+void zone_expect_zeroes(const void *p, uint32_t n_bytes);
+
 /* Live objects of a slab, by its pages. */
 size_t zone_count_objects(struct slm_slab *slab);
 
@@ -100,6 +106,7 @@ extern struct hrn_zone_counts zone_totals;
     X(repairs, "who locks behind a death repairs, and nobody else does")                           \
     X(length, "a zone is as long as it was made or grew")                                          \
     X(number, "a check answers a number that is listed")                                           \
+    X(shared, "what threads share has what they put in and did not take out")                      \
     X(silence, "a look, or a refused call, changes no byte")                                       \
     X(sound_image, "an image found sound, or repaired, works")                                     \
     X(given_up, "what could not be repaired is so for everybody")

@@ -5,33 +5,15 @@
 
 #include <cinttypes>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <vector>
 
 #include "harness/fuzz_rbtree.h"
+#include "tests/replay_corpus.h"
 
 namespace {
 
-size_t replay(const std::filesystem::path &folder)
-{
-    size_t n_inputs = 0;
-    for (const auto &entry : std::filesystem::recursive_directory_iterator(folder)) {
-        if (!entry.is_regular_file()) {
-            continue;
-        }
-        std::ifstream file(entry.path(), std::ios::binary);
-        std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
-        hrn_fuzz_rbtree(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size());
-        n_inputs++;
-    }
-    return n_inputs;
-}
-
 TEST(RbtreeFuzz, TheCorpusRunsEveryKindOfOperationAndMeetsMisuseAndDamage)
 {
-    EXPECT_GE(replay("corpus/rbtree_fuzz"), 10u);
+    EXPECT_GE(slm_test::ReplayCorpus("corpus/rbtree_fuzz", hrn_fuzz_rbtree), 10u);
     const hrn_tree_counts *totals = hrn_tree_totals();
     for (int kind = 0; kind < HRN_TREE_COUNT; kind++) {
         const char *name = hrn_tree_op_name(static_cast<hrn_tree_op>(kind));

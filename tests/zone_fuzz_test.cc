@@ -5,32 +5,15 @@
 
 #include <cinttypes>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <vector>
 
 #include "harness/fuzz_zone.h"
+#include "tests/replay_corpus.h"
 
 namespace {
 
-size_t replay(const std::filesystem::path &folder, int (*run)(const uint8_t *, size_t))
-{
-    size_t n_inputs = 0;
-    for (const auto &entry : std::filesystem::recursive_directory_iterator(folder)) {
-        if (entry.is_regular_file()) {
-            std::ifstream file(entry.path(), std::ios::binary);
-            std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
-            run(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size());
-            n_inputs++;
-        }
-    }
-    return n_inputs;
-}
-
 TEST(ZoneFuzz, TheCorpusRunsEveryKindOfOperationAndMeetsDeaths)
 {
-    EXPECT_GE(replay("corpus/zone_fuzz", hrn_fuzz_zone), 50u);
+    EXPECT_GE(slm_test::ReplayCorpus("corpus/zone_fuzz", hrn_fuzz_zone), 50u);
     const hrn_zone_counts *totals = hrn_zone_totals();
     for (int kind = 0; kind < HRN_ZONE_COUNT; kind++) {
         const char *name = hrn_zone_op_name(static_cast<hrn_zone_op>(kind));
@@ -48,7 +31,7 @@ TEST(ZoneFuzz, TheCorpusRunsEveryKindOfOperationAndMeetsDeaths)
 
 TEST(ZoneImageFuzz, TheCorpusMeetsDamageThatIsRefusedRepairedAndGivenUp)
 {
-    EXPECT_GE(replay("corpus/zone_image_fuzz", hrn_fuzz_zone_image), 200u);
+    EXPECT_GE(slm_test::ReplayCorpus("corpus/zone_image_fuzz", hrn_fuzz_zone_image), 200u);
     const hrn_zone_counts *totals = hrn_zone_totals();
     std::printf("refused %" PRIu64 ", sound %" PRIu64 ", repaired %" PRIu64 ", given up %" PRIu64
                 "\n",

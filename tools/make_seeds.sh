@@ -13,7 +13,7 @@ max_bytes=4096 # of a candidate
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-targets=${*:-pool_fuzz pool_vs_slow_fuzz rbtree_fuzz slab_fuzz slab_image_fuzz trace_fuzz zone_fuzz zone_image_fuzz}
+targets=${*:-pool_fuzz pool_vs_slow_fuzz rbtree_fuzz slab_fuzz slab_image_fuzz trace_fuzz zone_fuzz zone_image_fuzz zone_threads_fuzz}
 labels=//tools:slabmill
 for target in $targets; do
     labels="$labels //fuzz:${target}_bin"
@@ -253,6 +253,73 @@ make_zone_images()
     (image 12 0 && patch 50000 8 7 -1 && patch 60000 8 6 255) >"$dir/pages"
 }
 
+# Records of zone_threads_fuzz (harness/fuzz_zone_threads.h) are made by `zone` too: operation,
+# thread, slot, extra, value. each KINDS...: those by each of four threads, slot and value told apart.
+t_lock=0 t_try=1 t_timed=2 t_unlock=3 t_commit=4 t_abort=5 t_alloc=6 t_calloc=7 t_memalign=8
+t_free=9 t_write=10 t_save=11 t_count=12 t_add=13 t_remove=14 t_touch=15 t_find=16 t_out=17
+t_in=18 t_walk=19 t_check=20 t_alloc_alone=21 t_free_alone=22 t_read=23 t_look=24 t_grow=25
+t_pause=26
+each()
+{
+    for thread in 0 1 2 3; do
+        i=0
+        for kind in "$@"; do
+            zone "$kind" $thread $((i / 2)) $((i % 4)) $((thread * 400 + i * 60))
+            i=$((i + 1))
+        done
+    done
+}
+# again N COMMAND...
+again()
+{
+    n_times=$1
+    shift
+    for _ in $(seq "$n_times"); do
+        "$@"
+    done
+}
+
+make_threads()
+{
+    dir=$1
+    for settings in 0 2 5 9 18 30; do
+        begin="le 1 $settings"
+        ($begin && again 8 each $t_lock $t_count $t_unlock) >"$dir/counters_$settings"
+        ($begin && again 4 each $t_lock $t_add $t_add $t_find $t_touch $t_out $t_in $t_walk \
+            $t_remove $t_unlock) >"$dir/entries_$settings"
+        ($begin && again 4 each $t_lock $t_alloc $t_calloc $t_calloc $t_memalign $t_memalign \
+            $t_write $t_save $t_commit $t_free $t_unlock $t_read) >"$dir/objects_$settings"
+        ($begin && again 6 each $t_alloc_alone $t_alloc_alone $t_alloc_alone $t_free_alone \
+            $t_free_alone) >"$dir/alone_$settings"
+        ($begin && again 4 each $t_lock $t_add $t_alloc $t_count $t_commit $t_remove $t_free \
+            $t_count $t_abort $t_read $t_unlock) >"$dir/aborts_$settings"
+        ($begin && again 8 each $t_try $t_count $t_unlock $t_timed $t_count $t_unlock $t_pause) \
+            >"$dir/impatient_$settings"
+    done
+    for settings in 2 6; do
+        begin="le 1 $settings"
+        ($begin && again 2 each $t_lock $t_lock $t_try $t_timed $t_alloc_alone $t_grow \
+            $t_unlock $t_unlock) >"$dir/misuse_of_the_lock_$settings"
+        ($begin && again 4 each $t_lock $t_check $t_unlock $t_look $t_lock $t_look $t_unlock) \
+            >"$dir/looks_$settings"
+        ($begin && each $t_grow $t_alloc_alone && zone $t_grow 0 0 0 30000 && each $t_lock $t_calloc \
+            $t_unlock && zone $t_grow 1 0 0 65536 && zone $t_grow 2 0 0 69000) >"$dir/growth_$settings"
+        ($begin && each $t_lock && again 3 each $t_count) >"$dir/ends_with_the_lock_$settings"
+    done
+    for slot in 0 1 2 3 4 5 6 7 8 9 10 11; do
+        each_of_a_page $slot
+    done >"$work/full"
+    (le 1 2 && cat "$work/full") >"$dir/full"
+    (le 1 2 && again 5 each $t_lock $t_add $t_add $t_add $t_remove $t_add) >"$dir/log_is_full"
+}
+# Three thousand bytes for each thread, so that memory runs out.
+each_of_a_page()
+{
+    for thread in 0 1 2 3; do
+        zone $t_alloc_alone $thread "$1" 0 2990
+    done
+}
+
 # hand TARGET: what was written by hand, as inputs, into $work/hand.
 hand()
 {
@@ -264,6 +331,7 @@ hand()
     rbtree_fuzz) make_trees "$work/hand" ;;
     zone_fuzz) make_zones "$work/hand" ;;
     zone_image_fuzz) make_zone_images "$work/hand" ;;
+    zone_threads_fuzz) make_threads "$work/hand" ;;
     trace_fuzz)
         cp tools/seeds/trace/* "$work/hand"
         for trace in corpus/traces/*.trace; do

@@ -42,6 +42,7 @@ check slab_image_fuzz 'head=1 record=16 programs=0 can=0' rebuilt hrn_fuzz_image
 check trace_fuzz 'head=0 record=1 programs=0 can=0' text_malformed hrn_fuzz_trace
 check zone_fuzz 'head=1 record=8 programs=0 can=0' DIE_GROWING hrn_fuzz_zone
 check zone_image_fuzz 'head=2 record=16 programs=0 can=0' repaired hrn_fuzz_zone_image
+check zone_threads_fuzz 'head=1 record=8 programs=0 can=0' LIST_OUT hrn_fuzz_zone_threads
 
 HRN_FUZZ_SAY=shapes fuzz/slab_fuzz corpus/slab_fuzz 2>"$scratch/err"
 [ $? -eq 2 ] || fail slab_fuzz "takes an unknown word"

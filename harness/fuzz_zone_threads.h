@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Programs of real threads that share one zone, told in bytes. */
+#ifndef HRN_FUZZ_ZONE_THREADS_H
+#define HRN_FUZZ_ZONE_THREADS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "harness/target.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Model    A zone in a memfd, mapped twice, and two to four threads that begin at once, each with a
+ *          program of its own: what the bytes say is the same at every run, how the threads
+ *          interleave is not. Objects are their maker's alone; entries, which are its too, hang in
+ *          a tree and a list that all share, as do two counters that are always equal. A thread
+ *          keeps an account, outside the zone, of what it committed and what it did in this turn,
+ *          and looks at its own things; when all have ended, the whole is looked at: the checks
+ *          find nothing, there is what the accounts say and nothing else, and nobody repaired.
+ *          Any byte string is a program. A thread that ends gives the lock back.
+ * Bytes    Byte 0: bits 0-1: 2, 3, 4 or 2 threads; bit 2: the lock is SPIN_SEM, else ROBUST; bit 3:
+ *          8 classes a doubling, else 1; bit 4: one mapping for all, else every other thread has
+ *          the second one. Then records of 8 bytes: operation (1), thread (1), slot (1), extra (1),
+ *          value (4).
+ * Safety   One thread at a time; the others are its own. Failure: each broken law aborts in a
+ *          function of its own (fuzz_zone_priv.h).
+ */
+#define HRN_THREADS_LIST(X)                                                                        \
+    X(LOCK)                                                                                        \
+    X(TRY)                                                                                         \
+    X(TIMED)                                                                                       \
+    X(UNLOCK)                                                                                      \
+    X(COMMIT)                                                                                      \
+    X(ABORT)                                                                                       \
+    X(ALLOC)                                                                                       \
+    X(CALLOC)                                                                                      \
+    X(MEMALIGN)                                                                                    \
+    X(FREE)                                                                                        \
+    X(WRITE)                                                                                       \
+    X(SAVE)                                                                                        \
+    X(COUNT_UP)                                                                                    \
+    X(ENTRY_ADD)                                                                                   \
+    X(ENTRY_REMOVE)                                                                                \
+    X(ENTRY_TOUCH)                                                                                 \
+    X(ENTRY_FIND)                                                                                  \
+    X(LIST_OUT)                                                                                    \
+    X(LIST_IN)                                                                                     \
+    X(WALK)                                                                                        \
+    X(CHECK)                                                                                       \
+    X(ALLOC_ALONE)                                                                                 \
+    X(FREE_ALONE)                                                                                  \
+    X(READ)                                                                                        \
+    X(LOOK)                                                                                        \
+    X(GROW)                                                                                        \
+    X(PAUSE)
+
+#define HRN_THREADS_ENUM(name) HRN_THREADS_##name,
+enum hrn_threads_op { HRN_THREADS_LIST(HRN_THREADS_ENUM) HRN_THREADS_COUNT };
+#undef HRN_THREADS_ENUM
+
+/* What was executed by this process. */
+struct hrn_threads_counts {
+    uint64_t n_kind[HRN_THREADS_COUNT];
+    uint64_t n_refused;      /* by the lock: held already, held by another, not held */
+    uint64_t n_full;         /* allocations refused, and transactions without room for more */
+    uint64_t n_aborted;      /* turns with something to undo */
+    uint64_t n_inputs_of[5]; /* by number of threads */
+};
+
+/* Decodes and runs; always 0, as libFuzzer wants it. */
+int hrn_fuzz_zone_threads(const uint8_t *bytes, size_t n_bytes);
+
+const struct hrn_threads_counts *hrn_threads_totals(void);
+/* As struct hrn_fuzz_target has it. */
+bool hrn_threads_kind(unsigned idx, struct hrn_fuzz_kind *kind);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a thread does, and its account of it. */
+#include <inttypes.h>
+#include <sched.h>
+
+#include "harness/fuzz_zone_threads_priv.h"
+#include "harness/say.h"
+
+enum { OBJECT_BYTES_MAX = 3000, PAUSES_MAX = 4, TIMEOUTS_MS = 3, ENTRIES_SPARE = 4 };
+
+const char *threads_op_name(enum hrn_threads_op op)
+{
+#define OP_NAME(name) #name,
+    static const char *const names[HRN_THREADS_COUNT] = {HRN_THREADS_LIST(OP_NAME)};
+#undef OP_NAME
+    return names[op];
+}
+
+static void expect(struct thread *thread, const char *call, enum slm_status seen,
+                   enum slm_status expected)
+{
+    if (seen != expected) {
+        zone_law_answer("thread %u, %s: %s, expected %s", thread->idx, call, slm_status_name(seen),
+                        slm_status_name(expected));
+    }
+    thread->counts.n_refused += expected != SLM_OK;
+}
+
+static struct slm_journal *journal_of(const struct thread *thread)
+{
+    return slm_zone_journal(thread->zone);
+}
+
+static struct threads_shared *shared_of(const struct thread *thread)
+{
+    return slm_zone_root(thread->zone);
+}
+
+static bool has_room(struct thread *thread, unsigned n)
+{
+    bool has = slm_journal_room(journal_of(thread), n);
+    thread->counts.n_full += !has;
+    return has;
+}
+
+/* --- Turns --- */
+
+static void lock(struct thread *thread, const struct threads_op *op)
+{
+    enum slm_status expected = thread->is_holder ? SLM_E_HELD : SLM_OK;
+    enum slm_status status;
+    if (op->kind == HRN_THREADS_LOCK) {
+        status = slm_zone_lock(thread->zone);
+    } else if (op->kind == HRN_THREADS_TRY) {
+        status = slm_zone_try(thread->zone);
+        expected = status == SLM_E_LOCKED && !thread->is_holder ? SLM_E_LOCKED : expected;
+    } else {
+        status = slm_zone_timed(thread->zone, op->extra % TIMEOUTS_MS);
+        expected = status == SLM_E_TIMEOUT && !thread->is_holder ? SLM_E_TIMEOUT : expected;
+    }
+    expect(thread, threads_op_name(op->kind), status, expected);
+    thread->is_holder |= status == SLM_OK;
+}
+
+static void unlock(struct thread *thread, const struct threads_op *op)
+{
+    (void)op;
+    expect(thread, "unlock", slm_zone_unlock(thread->zone),
+           thread->is_holder ? SLM_OK : SLM_E_OWNER);
+    if (thread->is_holder) {
+        thread->is_holder = false;
+        thread->committed = thread->working;
+    }
+}
+
+static void commit(struct thread *thread, const struct threads_op *op)
+{
+    (void)op;
+    slm_zone_commit(thread->zone);
+    thread->committed = thread->working;
+}
+
+static void give_up(struct thread *thread, const struct threads_op *op)
+{
+    (void)op;
+    thread->counts.n_aborted += slm_journal_is_dirty(journal_of(thread));
+    slm_zone_abort(thread->zone);
+    thread->working = thread->committed;
+}
+
+/* --- Objects --- */
+
+static uint32_t size_of(const struct threads_op *op)
+{
+    return (op->value % OBJECT_BYTES_MAX + 8) & ~UINT32_C(7);
+}
+
+static struct zone_slot *slot_of(struct thread *thread, const struct threads_op *op)
+{
+    return &thread->working.slots[op->slot % THREADS_N_SLOTS];
+}
+
+static uint64_t *words_of(const struct thread *thread, const struct zone_slot *slot)
+{
+    return slm_journal_pointer(journal_of(thread), slot->offset);
+}
+
+static void take_in(struct thread *thread, struct zone_slot *slot, void *p, uint32_t n_bytes)
+{
+    uint64_t offset = slm_journal_offset(journal_of(thread), p);
+    uint64_t stamp = (uint64_t)thread->idx << 32 | ++thread->next_stamp;
+    if (offset + n_bytes > THREADS_MAX_BYTES) {
+        zone_law_outside("%" PRIu32 " bytes at %" PRIu64, n_bytes, offset);
+    }
+    zone_slot_fill(slot, p, offset, n_bytes, stamp);
+}
+
+static void alloc(struct thread *thread, const struct threads_op *op)
+{
+    struct slm_journal *journal = journal_of(thread);
+    struct zone_slot *slot = slot_of(thread, op);
+    uint32_t n_bytes = size_of(op);
+    void *p;
+    if (slot->is_live || !has_room(thread, 1)) {
+        return;
+    }
+    if (op->kind == HRN_THREADS_ALLOC) {
+        p = slm_journal_alloc(journal, n_bytes);
+    } else if (op->kind == HRN_THREADS_MEMALIGN) {
+        p = slm_journal_memalign(journal, (size_t)8 << op->extra % 8u, n_bytes);
+    } else {
+        p = slm_journal_calloc(journal, n_bytes);
+    }
+    thread->counts.n_full += p == NULL;
+    if (p != NULL && op->kind == HRN_THREADS_CALLOC) {
+        zone_expect_zeroes(p, n_bytes);
+    }
+    if (p != NULL) {
+        take_in(thread, slot, p, n_bytes);
+    }
+}
+
+static void free_slot(struct thread *thread, const struct threads_op *op)
+{
+    struct zone_slot *slot = slot_of(thread, op);
+    if (!slot->is_live || !has_room(thread, 1)) {
+        return;
+    }
+    expect(thread, "free", slm_journal_free(journal_of(thread), words_of(thread, slot)), SLM_OK);
+    expect(thread, "free again", slm_journal_free(journal_of(thread), words_of(thread, slot)),
+           SLM_E_FREED);
+    slot->is_live = false;
+}
+
+static void write_word(struct thread *thread, const struct threads_op *op)
+{
+    struct zone_slot *slot = slot_of(thread, op);
+    uint32_t idx = op->extra % ZONE_N_WORDS;
+    if (slot->is_live && idx < slot->n_bytes / 8 && has_room(thread, 1)) {
+        slm_journal_write(journal_of(thread), words_of(thread, slot) + idx, op->value);
+        slot->words[idx] = op->value;
+    }
+}
+
+static void save_words(struct thread *thread, const struct threads_op *op)
+{
+    struct zone_slot *slot = slot_of(thread, op);
+    uint32_t n = slot->n_bytes / 8 < ZONE_N_WORDS ? slot->n_bytes / 8 : ZONE_N_WORDS;
+    if (!slot->is_live || !has_room(thread, n)) {
+        return;
+    }
+    uint64_t *words = words_of(thread, slot);
+    slm_journal_save(journal_of(thread), words, n * sizeof *words);
+    for (uint32_t i = 0; i < n; i++) {
+        words[i] = slot->words[i] = op->value + i;
+    }
+}
+
+/* --- What all share --- */
+
+static void count(struct thread *thread, const struct threads_op *op)
+{
+    struct threads_shared *shared = shared_of(thread);
+    (void)op;
+    if (!has_room(thread, 2)) {
+        return;
+    }
+    if (shared->counters[0] != shared->counters[1]) {
+        zone_law_shared("counters %" PRIu64 " and %" PRIu64, shared->counters[0],
+                        shared->counters[1]);
+    }
+    slm_journal_write(journal_of(thread), &shared->counters[0], shared->counters[0] + 1);
+    slm_journal_write(journal_of(thread), &shared->counters[1], shared->counters[0]);
+    thread->working.n_counted++;
+}
+
+static struct entry_account *account_of(struct thread *thread, const struct threads_op *op)
+{
+    return &thread->working.entries[op->slot % THREADS_N_ENTRIES];
+}
+
+static struct threads_entry *entry_of(const struct thread *thread,
+                                      const struct entry_account *account)
+{
+    return slm_journal_pointer(journal_of(thread), account->offset);
+}
+
+static bool has_room_for_tree(struct thread *thread)
+{
+    return has_room(thread, SLM_RBTREE_ENTRIES + SLM_LRU_ENTRIES + ENTRIES_SPARE);
+}
+
+/* New in this turn, so that its own words need no notes. */
+static void entry_add(struct thread *thread, const struct threads_op *op)
+{
+    struct entry_account *account = account_of(thread, op);
+    struct threads_shared *shared = shared_of(thread);
+    struct slm_journal *journal = journal_of(thread);
+    if (account->is_live || !has_room_for_tree(thread)) {
+        return;
+    }
+    struct threads_entry *entry = slm_journal_calloc(journal, sizeof *entry);
+    if (entry == NULL) {
+        thread->counts.n_full++;
+        return;
+    }
+    entry->key = (uint64_t)op->value << 32 | thread->idx << 24 | ++thread->next_stamp;
+    entry->owner = thread->idx;
+    expect(thread, "insert", slm_rbtree_insert(journal, &shared->tree, &entry->node, threads_order),
+           SLM_OK);
+    expect(thread, "insert again",
+           slm_rbtree_insert(journal, &shared->tree, &entry->node, threads_order), SLM_E_TWICE);
+    expect(thread, "list insert", slm_lru_insert(journal, &shared->list, &entry->used), SLM_OK);
+    *account = (struct entry_account){true, true, slm_journal_offset(journal, entry), entry->key};
+}
+
+static void entry_remove(struct thread *thread, const struct threads_op *op)
+{
+    struct entry_account *account = account_of(thread, op);
+    struct threads_shared *shared = shared_of(thread);
+    struct slm_journal *journal = journal_of(thread);
+    if (!account->is_live || !has_room_for_tree(thread)) {
+        return;
+    }
+    struct threads_entry *entry = entry_of(thread, account);
+    expect(thread, "delete", slm_rbtree_delete(journal, &shared->tree, &entry->node), SLM_OK);
+    expect(thread, "list remove", slm_lru_remove(journal, &shared->list, &entry->used),
+           account->is_in_list ? SLM_OK : SLM_E_ABSENT);
+    expect(thread, "free of an entry", slm_journal_free(journal, entry), SLM_OK);
+    account->is_live = false;
+}
+
+static void list_change(struct thread *thread, const struct threads_op *op)
+{
+    struct entry_account *account = account_of(thread, op);
+    struct slm_lru *list = &shared_of(thread)->list;
+    struct slm_journal *journal = journal_of(thread);
+    bool was_in = account->is_in_list;
+    if (!account->is_live || !has_room(thread, SLM_LRU_ENTRIES)) {
+        return;
+    }
+    struct slm_lru_node *used = &entry_of(thread, account)->used;
+    if (op->kind == HRN_THREADS_LIST_IN) {
+        expect(thread, "list insert", slm_lru_insert(journal, list, used),
+               was_in ? SLM_E_TWICE : SLM_OK);
+        account->is_in_list = true;
+    } else if (op->kind == HRN_THREADS_LIST_OUT) {
+        expect(thread, "list remove", slm_lru_remove(journal, list, used),
+               was_in ? SLM_OK : SLM_E_ABSENT);
+        account->is_in_list = false;
+    } else {
+        expect(thread, "touch", slm_lru_touch(journal, list, used), was_in ? SLM_OK : SLM_E_ABSENT);
+    }
+}
+
+static const struct threads_entry *of_node(const struct slm_rbtree_node *node)
+{
+    return (const struct threads_entry *)((const unsigned char *)node -
+                                          offsetof(struct threads_entry, node));
+}
+
+static int compare(const void *key, const struct slm_rbtree_node *node)
+{
+    uint64_t a = *(const uint64_t *)key;
+    uint64_t b = of_node(node)->key;
+    return a < b ? -1 : a > b;
+}
+
+int threads_order(const struct slm_rbtree_node *a, const struct slm_rbtree_node *b)
+{
+    return compare(&of_node(a)->key, b);
+}
+
+/* The entry's own key leads to it, one that nobody has to nothing. */
+static void entry_find(struct thread *thread, const struct threads_op *op)
+{
+    const struct entry_account *account = account_of(thread, op);
+    const struct threads_shared *shared = shared_of(thread);
+    uint64_t key = account->is_live ? account->key : (uint64_t)op->value << 32;
+    const struct slm_rbtree_node *seen =
+        slm_rbtree_find(journal_of(thread), &shared->tree, &key, compare);
+    const struct slm_rbtree_node *expected =
+        account->is_live ? &entry_of(thread, account)->node : NULL;
+    if (seen != expected) {
+        zone_law_shared("thread %u, key %" PRIx64 ": %s", thread->idx, key,
+                        seen == NULL ? "not found" : "another entry");
+    }
+}
+
+static void walk(struct thread *thread, const struct threads_op *op)
+{
+    (void)op;
+    threads_expect_walks(thread->zone);
+}
+
+static void check(struct thread *thread, const struct threads_op *op)
+{
+    (void)op;
+    threads_expect_sound(thread->zone);
+}
+
+/* --- Without a turn --- */
+
+static void alloc_alone(struct thread *thread, const struct threads_op *op)
+{
+    struct zone_slot *slot = slot_of(thread, op);
+    enum slm_status status;
+    if (slot->is_live) {
+        return;
+    }
+    void *p = slm_zone_alloc(thread->zone, size_of(op), &status);
+    if (thread->is_holder || p != NULL) {
+        expect(thread, "alloc alone", status, thread->is_holder ? SLM_E_HELD : SLM_OK);
+    }
+    thread->counts.n_full += p == NULL && !thread->is_holder;
+    if (p != NULL) {
+        take_in(thread, slot, p, size_of(op));
+        thread->committed = thread->working;
+    }
+}
+
+static void free_alone(struct thread *thread, const struct threads_op *op)
+{
+    struct zone_slot *slot = slot_of(thread, op);
+    if (!slot->is_live) {
+        return;
+    }
+    expect(thread, "free alone", slm_zone_free(thread->zone, words_of(thread, slot)),
+           thread->is_holder ? SLM_E_HELD : SLM_OK);
+    if (!thread->is_holder) {
+        slot->is_live = false;
+        thread->committed = thread->working;
+    }
+}
+
+void thread_expect_own(const struct thread *thread)
+{
+    for (unsigned i = 0; i < THREADS_N_SLOTS; i++) {
+        if (thread->working.slots[i].is_live) {
+            zone_expect_contents(journal_of(thread), &thread->working.slots[i], i);
+        }
+    }
+    for (unsigned i = 0; i < THREADS_N_ENTRIES; i++) {
+        const struct entry_account *account = &thread->working.entries[i];
+        const struct threads_entry *entry = entry_of(thread, account);
+        if (account->is_live && (entry->key != account->key || entry->owner != thread->idx)) {
+            zone_law_contents("entry %u of thread %u", i, thread->idx);
+        }
+    }
+}
+
+static void read_own(struct thread *thread, const struct threads_op *op)
+{
+    (void)op;
+    thread_expect_own(thread);
+}
+
+/* Whoever looks without the lock sees nothing that could not have been so. */
+static void look(struct thread *thread, const struct threads_op *op)
+{
+    struct slm_lock_owner owner;
+    struct slm_zone_stats stats;
+    (void)op;
+    slm_lock_look(slm_zone_lock_handle(thread->zone), &owner);
+    slm_zone_stats(thread->zone, &stats);
+    if (owner.needs_repair || (thread->is_holder && owner.identity != slm_lock_self())) {
+        zone_law_repairs("thread %u looks: owner %" PRIx64, thread->idx, owner.identity);
+    }
+    if (stats.bytes < THREADS_BYTES || stats.bytes > THREADS_MAX_BYTES) {
+        zone_law_length("%zu bytes", stats.bytes);
+    }
+}
+
+static void grow(struct thread *thread, const struct threads_op *op)
+{
+    size_t bytes = THREADS_BYTES + op->value % (THREADS_MAX_BYTES - THREADS_BYTES + 4096);
+    enum slm_status expected = thread->is_holder ? SLM_E_HELD : SLM_OK;
+    if (bytes > THREADS_MAX_BYTES) {
+        expected = SLM_E_SIZE;
+    }
+    expect(thread, "grow", slm_zone_grow(thread->zone, bytes, NULL), expected);
+    thread->has_grown |= expected == SLM_OK;
+}
+
+static void pause_some(struct thread *thread, const struct threads_op *op)
+{
+    (void)thread;
+    for (unsigned i = 0; i <= op->extra % PAUSES_MAX; i++) {
+        sched_yield();
+    }
+}
+
+/* --- Programs --- */
+
+static bool is_for_holders(enum hrn_threads_op kind)
+{
+    return kind >= HRN_THREADS_COMMIT && kind <= HRN_THREADS_CHECK;
+}
+
+static void run_op(struct thread *thread, const struct threads_op *op)
+{
+    static void (*const verbs[HRN_THREADS_COUNT])(struct thread *, const struct threads_op *) = {
+        [HRN_THREADS_LOCK] = lock,
+        [HRN_THREADS_TRY] = lock,
+        [HRN_THREADS_TIMED] = lock,
+        [HRN_THREADS_UNLOCK] = unlock,
+        [HRN_THREADS_COMMIT] = commit,
+        [HRN_THREADS_ABORT] = give_up,
+        [HRN_THREADS_ALLOC] = alloc,
+        [HRN_THREADS_CALLOC] = alloc,
+        [HRN_THREADS_MEMALIGN] = alloc,
+        [HRN_THREADS_FREE] = free_slot,
+        [HRN_THREADS_WRITE] = write_word,
+        [HRN_THREADS_SAVE] = save_words,
+        [HRN_THREADS_COUNT_UP] = count,
+        [HRN_THREADS_ENTRY_ADD] = entry_add,
+        [HRN_THREADS_ENTRY_REMOVE] = entry_remove,
+        [HRN_THREADS_ENTRY_TOUCH] = list_change,
+        [HRN_THREADS_ENTRY_FIND] = entry_find,
+        [HRN_THREADS_LIST_OUT] = list_change,
+        [HRN_THREADS_LIST_IN] = list_change,
+        [HRN_THREADS_WALK] = walk,
+        [HRN_THREADS_CHECK] = check,
+        [HRN_THREADS_ALLOC_ALONE] = alloc_alone,
+        [HRN_THREADS_FREE_ALONE] = free_alone,
+        [HRN_THREADS_READ] = read_own,
+        [HRN_THREADS_LOOK] = look,
+        [HRN_THREADS_GROW] = grow,
+        [HRN_THREADS_PAUSE] = pause_some,
+    };
+    if (!is_for_holders(op->kind) || thread->is_holder) {
+        HRN_SAY_OP("thread %u: %s slot %u extra %u value %" PRIu32, thread->idx,
+                   threads_op_name(op->kind), op->slot, op->extra, op->value);
+        thread->counts.n_kind[op->kind]++;
+        verbs[op->kind](thread, op);
+    }
+}
+
+void thread_run(struct thread *thread)
+{
+    for (unsigned i = 0; i < thread->n_ops; i++) {
+        run_op(thread, &thread->ops[i]);
+    }
+    if (thread->is_holder) {
+        unlock(thread, NULL);
+    }
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of fuzz_zone_threads share: a thread and its account, what all threads share. */
+#ifndef HRN_FUZZ_ZONE_THREADS_PRIV_H
+#define HRN_FUZZ_ZONE_THREADS_PRIV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "allocator/lru.h"
+#include "allocator/rbtree.h"
+#include "allocator/zone.h"
+#include "harness/fuzz_zone_priv.h"
+#include "harness/fuzz_zone_threads.h"
+
+enum {
+    THREADS_MAX = 4,
+    THREADS_N_SLOTS = 12,
+    THREADS_N_ENTRIES = 6,
+    THREADS_N_OPS = 600, /* of all threads */
+    THREADS_BYTES = 64 * 1024,
+    THREADS_MAX_BYTES = 128 * 1024,
+};
+
+/* --- In the zone --- */
+
+/* The root: whatever is in it is changed under the lock. */
+struct threads_shared {
+    struct slm_rbtree tree;
+    struct slm_lru list;
+    uint64_t counters[2];
+};
+
+struct threads_entry {
+    struct slm_rbtree_node node;
+    struct slm_lru_node used;
+    uint64_t key; /* unique */
+    uint64_t owner;
+};
+
+int threads_order(const struct slm_rbtree_node *a, const struct slm_rbtree_node *b);
+
+/* --- A thread --- */
+
+struct threads_op {
+    enum hrn_threads_op kind;
+    unsigned slot;
+    uint8_t extra;
+    uint32_t value;
+};
+
+struct entry_account {
+    bool is_live;
+    bool is_in_list;
+    uint64_t offset;
+    uint64_t key;
+};
+
+struct thread_account {
+    struct zone_slot slots[THREADS_N_SLOTS];
+    struct entry_account entries[THREADS_N_ENTRIES];
+    uint64_t n_counted;
+};
+
+struct thread {
+    unsigned idx;
+    struct slm_zone *zone;
+    struct threads_op ops[THREADS_N_OPS];
+    unsigned n_ops;
+    bool is_holder;
+    bool has_grown;
+    struct thread_account committed;
+    struct thread_account working; /* the same, outside turns */
+    uint64_t next_stamp;
+    struct hrn_threads_counts counts;
+};
+
+/* Runs the thread's program, and gives the lock back. */
+void thread_run(struct thread *thread);
+/* Aborts if an object or an entry of the thread's is not as it left it. */
+void thread_expect_own(const struct thread *thread);
+
+/* What everybody may see under the lock: checks find nothing, walks are in order. Aborts if not. */
+void threads_expect_sound(struct slm_zone *zone);
+void threads_expect_walks(struct slm_zone *zone);
+
+const char *threads_op_name(enum hrn_threads_op op);
+
+#endif

@@ -250,11 +250,7 @@ bool hrn_image_kind(unsigned idx, struct hrn_fuzz_kind *kind)
         {"sound", totals.n_sound},       {"rebuilt", totals.n_rebuilt},
         {"given_up", totals.n_given_up},
     };
-    if (idx >= sizeof kinds / sizeof kinds[0]) {
-        return false;
-    }
-    *kind = kinds[idx];
-    return true;
+    return hrn_fuzz_kind_of(kinds, sizeof kinds / sizeof kinds[0], idx, kind);
 }
 
 int hrn_fuzz_image(const uint8_t *bytes, size_t n_bytes)

@@ -375,11 +375,7 @@ bool hrn_zone_image_kind(unsigned idx, struct hrn_fuzz_kind *kind)
         {"repaired", zone_totals.n_images_repaired},
         {"given_up", zone_totals.n_images_given_up},
     };
-    if (idx >= sizeof kinds / sizeof kinds[0]) {
-        return false;
-    }
-    *kind = kinds[idx];
-    return true;
+    return hrn_fuzz_kind_of(kinds, sizeof kinds / sizeof kinds[0], idx, kind);
 }
 
 int hrn_fuzz_zone_image(const uint8_t *bytes, size_t n_bytes)

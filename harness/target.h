@@ -4,6 +4,7 @@
 #define HRN_TARGET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "harness/adapter.h"
@@ -37,6 +38,16 @@ struct hrn_fuzz_target {
     bool (*kind)(unsigned idx, struct hrn_fuzz_kind *kind);
 };
 extern const struct hrn_fuzz_target hrn_fuzz_target;
+
+/* For `kind` functions: number idx of n. */
+static inline bool hrn_fuzz_kind_of(const struct hrn_fuzz_kind *kinds, size_t n, unsigned idx,
+                                    struct hrn_fuzz_kind *kind)
+{
+    if (idx < n) {
+        *kind = kinds[idx];
+    }
+    return idx < n;
+}
 
 /* The definition for a target that runs programs. */
 #define HRN_FUZZ_PROGRAMS(name_, adapter_)                                                         \

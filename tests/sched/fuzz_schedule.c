@@ -39,11 +39,7 @@ bool sch_fuzz_kind(unsigned idx, struct hrn_fuzz_kind *kind)
         {"death", totals.n_deaths},
         {"call", totals.n_calls},
     };
-    if (idx >= sizeof kinds / sizeof kinds[0]) {
-        return false;
-    }
-    *kind = kinds[idx];
-    return true;
+    return hrn_fuzz_kind_of(kinds, sizeof kinds / sizeof kinds[0], idx, kind);
 }
 
 static unsigned choose(void *chooser, unsigned n)

@@ -1,65 +1,82 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The night's order of events; see settings.py for its options."""
+"""The program; see settings.py for its options."""
 
-import pathlib
 import signal
 import sys
 import threading
-import time
 
-from .campaign import run_target
-from .findings import Findings
-from .settings import Settings, parse_arguments
+from . import morning, night as night_module
+from .settings import Settings
 from .table import format_table
-from .traces import replay_all
-
-NO_FINDING = 0
-FINDINGS = 1
-COULD_NOT_RUN = 2
 
 
-def _run_targets(settings, deadline, findings, stop):
-    results = []
-    for index, target in enumerate(settings.targets):
-        if stop.is_set():
-            break
-        # What one share left over goes to the ones after it.
-        share = (deadline - time.monotonic()) / (len(settings.targets) - index)
-        print(f"== {target}: {max(share, 1):.0f} s, {settings.n_jobs} at once", flush=True)
-        results.append(run_target(settings, target, max(share, 1), findings, stop))
-    return results
+class Stops:
+    """The requests to end so far."""
+
+    def __init__(self):
+        self._signals = []
+        self._one_came = threading.Event()
+
+    def listen(self):
+        """From now on SIGINT and SIGTERM are requests."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._add)
+
+    def _add(self, number, _frame):
+        self._signals.append(signal.Signals(number).name)
+        self._one_came.set()
+
+    def __call__(self):
+        return len(self._signals)
+
+    def last(self):
+        """The name of the last signal."""
+        return self._signals[-1]
+
+    def wait(self, seconds):
+        """Waits, less if a request comes."""
+        if self._one_came.wait(seconds):
+            self._one_came.clear()
 
 
-def _print_end(settings, results, findings, troubles):
-    print("\n" + format_table(results))
-    for finding in findings:
-        print(f"finding: {finding.target}: {finding.kind}, seen {finding.n_seen} times")
-        print(f"  {finding.reproduce}")
-    for trouble in troubles:
-        print(f"could not run: {trouble}")
-    print(f"logs and findings: {settings.out}", flush=True)
+def _print_end(report, folder):
+    print("\n" + format_table(report))
+    for finding in report["findings"]:
+        known = f"known: {finding['known_as']}" if finding["known"] else "NEW"
+        flaky = ", flaky" if finding["flaky"] else ""
+        print(f"finding ({known}{flaky}): {finding['cause']}, seen {finding['seen']} times")
+        print(f"  {finding['command'] or finding['input']}")
+    for trouble in report["troubles"]:
+        print(f"trouble: {trouble}")
+    print(report["verdict"]["sentence"])
+    print(f"report: {folder / 'report.html'}", flush=True)
+
+
+def _run(settings, out, before, stops):
+    night = night_module.begin(settings, out, before, stops)
+    if before:
+        print(f"going on with night {night.id}, {night.clock():.0f} s old: {out}", flush=True)
+    report, folder = night.run()
+    _print_end(report, folder)
+    return report["verdict"]["exit_status"]
 
 
 def main(argv):
     """Returns the exit status."""
-    deadline = time.monotonic()
-    settings = Settings(parse_arguments(argv), pathlib.Path.cwd())
-    deadline += settings.seconds
-    (settings.out / "logs").mkdir(parents=True, exist_ok=True)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    findings = Findings(settings.out)
-    troubles = [] if settings.targets else ["no fuzz target of that name"]
-    troubles += replay_all(settings, findings, stop)
-    results = _run_targets(settings, deadline, findings, stop)
-    troubles += [trouble for result in results for trouble in result.troubles]
-    if stop.is_set():
-        print(f"interrupted; {len(results)} of {len(settings.targets)} targets had begun")
-    _print_end(settings, results, findings, troubles)
-    if troubles:
-        return COULD_NOT_RUN
-    return FINDINGS if len(findings) else NO_FINDING
+    settings = Settings(argv)
+    stops = Stops()
+    stops.listen()
+    out, before = night_module.choose_folder(settings)
+    held = night_module.lock(out)
+    if held is None and settings.wanted_out is None:
+        # Another runner is at work in the night that looked unfinished.
+        out, before = night_module.new_folder(settings), None
+        held = night_module.lock(out)
+    if held is None:
+        print(f"{out}: another runner is at work there", file=sys.stderr)
+        return morning.TROUBLE
+    with held:
+        return _run(settings, out, before, stops)
 
 
 if __name__ == "__main__":

@@ -1,57 +1,234 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps one example of each kind of finding, with its log and the command that shows it again."""
+"""What was found: one finding a cause, each with a folder of its own.
 
-import dataclasses
-import pathlib
+    findings/<cause>/input          as the fuzzer saved it
+    findings/<cause>/log            what the process printed
+    findings/<cause>/finding.json   target, lane, build, when, how often, known as
+    findings/<cause>/triage.json    what triage.py found out: shrunk input, ops, stack, test
+"""
+
 import shutil
-import threading
+import sys
+import time
+
+from . import causes, files, job, lanes
+
+_UNNAMED = "unread"
+# Shrinking one finding; the longer a night, the longer it may take.
+_LEAST_TRIAGE_SECONDS = 60
+_MOST_TRIAGE_SECONDS = 600
 
 
-@dataclasses.dataclass
-class Finding:
-    """One kind of failure of one target."""
+class Triage(job.Job):
+    """Looks into one finding, in a process of its own."""
 
-    target: str
-    kind: str
-    path: pathlib.Path
-    reproduce: str
-    n_seen: int = 1
+    def __init__(self, findings, folder, seconds):
+        self._findings = findings
+        self.folder = folder
+        command = [sys.executable, "-m", "overnight.triage", folder, f"{seconds:.0f}"]
+        super().__init__(f"triage {folder.name}", command, folder / "triage.log", seconds * 2 + 60)
+
+    def failed_to_start(self, error):
+        self._findings.triage_ended(self.folder, f"did not start: {error}")
+
+    def ended(self):
+        failed = self.forced or self.status != 0
+        how = f"ended with {self.forced or self.status}: {self.last_words()}"
+        self._findings.triage_ended(self.folder, how if failed else None)
 
 
 class Findings:
-    """All findings of a night, by target and kind."""
+    """All of a night, by cause."""
 
-    def __init__(self, out):
-        self._folder = out / "findings"
-        self._by_kind = {}
-        # Lanes report from threads of their own.
-        self._lock = threading.Lock()
+    def __init__(self, night):
+        self.night = night
+        self.folder = night.out / "findings"
+        self._known_file = night.settings.cache / "known.json"
+        self.known = files.read_json(self._known_file, {})
+        self.by_cause = {}
+        self._waiting = []
+        self._seconds = min(
+            max(night.settings.seconds / 20, _LEAST_TRIAGE_SECONDS), _MOST_TRIAGE_SECONDS
+        )
 
-    def __iter__(self):
-        return iter(self._by_kind.values())
+    def recover(self):
+        """Reads what is there after a kill; what was not looked into will be."""
+        for path in sorted(self.folder.glob("*/finding.json")):
+            finding = files.read_json(path)
+            if finding:
+                self.by_cause[path.parent.name] = finding
+                if "binary" in finding and not (path.parent / "triage.json").exists():
+                    self._waiting.append(path.parent)
 
-    def __len__(self):
-        return len(self._by_kind)
+    def found(self, turn, paths, text, cause):
+        """Notes what a turn died of, or saved; returns the cause's name."""
+        names = []
+        for path in paths or [None]:
+            data = path.read_bytes() if path else None
+            # AFL++ saves inputs, not reports: triage will name the cause.
+            name = cause.name(turn.target) if cause else self._unnamed(turn, data)
+            known_as = None
+            if data is not None and turn.died_of_its_corpus(text):
+                known_as = self._leave_out(turn.target, data)
+            self._note(turn, name, cause, data, text, known_as)
+            names.append(name)
+        return names[0]
 
-    def of(self, target):
-        """The findings of one target."""
-        return [finding for finding in self if finding.target == target]
+    @staticmethod
+    def _unnamed(turn, data):
+        return f"{turn.target}-{_UNNAMED}-{files.name_of(data)[:12]}"
 
-    def add(self, target, kind, source, log, command):
-        """Copies the input and its log on first sight; `command` takes the input's path."""
-        with self._lock:
-            known = self._by_kind.get((target, kind))
-            if known:
-                known.n_seen += 1
-                return
-            kept = self._keep(f"{target}-{kind}{source.suffix}", source, log)
-            finding = Finding(target, kind, kept, command.format(kept))
-            self._by_kind[target, kind] = finding
-        print(f"FINDING {target}: {kind}\n  {finding.reproduce}", flush=True)
+    def _leave_out(self, target, data):
+        with self.night.survives(f"leaving out an input of {target}"):
+            path = self.night.corpora.leave_out(target, data)
+            return path if path and "/regress/" in path else None
+        return None
 
-    def _keep(self, name, source, log):
-        self._folder.mkdir(parents=True, exist_ok=True)
-        kept = self._folder / name
-        shutil.copyfile(source, kept)
-        kept.with_name(name + ".log").write_text(log, encoding="utf-8")
-        return kept
+    def _note(self, turn, name, cause, data, text, known_as):
+        finding = self.by_cause.get(name)
+        if finding:
+            finding["seen"] += 1
+            finding["known_as"] = finding["known_as"] or known_as
+            self._write(name, finding)
+            return
+        finding = {
+            "target": turn.target,
+            "lane": turn.lane.name,
+            "variant": "asan-ubsan" if turn.lane.engine == "afl" else turn.lane.variant,
+            "binary": str(self._binary(turn)),
+            "kind": cause.kind if cause else _UNNAMED,
+            "seen": 1,
+            "first_seen_s": round(self.night.clock(), 1),
+            "known_as": known_as or self._known_before(name),
+            "has_input": data is not None,
+        }
+        self.by_cause[name] = finding
+        folder = self.folder / name
+        with self.night.survives(f"finding {name}"):
+            files.write_bytes(folder / "log", text.encode())
+            if data is not None:
+                files.write_bytes(folder / "input", data)
+        self._write(name, finding)
+        self.night.say(f"FINDING {name}" + (f" (known: {known_as})" if known_as else ""))
+        self._waiting.append(folder)
+
+    def trace_failed(self, trace, kind, text):
+        """Notes a recorded trace whose replay broke a law, crashed or hung."""
+        name = f"{trace.name.split('.')[0]}-trace-{kind}"
+        finding = {
+            "target": trace.name,
+            "lane": "replay",
+            "kind": kind,
+            "seen": 1,
+            "first_seen_s": 0.0,
+            "known_as": self._known_before(name),
+            "has_input": True,
+            "command": f"./bazelw run //tools:slabmill -- replay $PWD/corpus/traces/{trace.name}",
+        }
+        self.by_cause[name] = finding
+        with self.night.survives(f"finding {name}"):
+            files.write_bytes(self.folder / name / "log", text.encode())
+            files.write_bytes(self.folder / name / "input", trace.read_bytes())
+        self._write(name, finding)
+
+    def _binary(self, turn):
+        variant = "asan-ubsan" if turn.lane.engine == "afl" else turn.lane.variant
+        return self.night.settings.binary(variant, turn.target).resolve()
+
+    def _known_before(self, name):
+        night = self.known.get(name, {}).get("first")
+        return f"night {night}" if night and night != self.night.id else None
+
+    def _write(self, name, finding):
+        with self.night.survives(f"finding {name}"):
+            files.write_json(self.folder / name / "finding.json", finding)
+
+    # Triage.
+
+    def next_job(self):
+        """A finding to look into, or None."""
+        while self._waiting:
+            folder = self._waiting.pop(0)
+            if (folder / "finding.json").exists():
+                return Triage(self, folder, self._seconds)
+        return None
+
+    def triage_ended(self, folder, trouble):
+        """Takes what was found out; a finding without a name of its cause gets it now."""
+        if trouble:
+            self.night.account.add_trouble(f"triage of {folder.name} {trouble}")
+        triage = files.read_json(folder / "triage.json")
+        if triage and triage["cause"] and triage["cause"] != folder.name:
+            self._rename(folder, triage["cause"])
+
+    def _rename(self, folder, name):
+        finding = self.by_cause.pop(folder.name)
+        twin = self.by_cause.get(name)
+        if twin:
+            twin["seen"] += finding["seen"]
+            self._write(name, twin)
+            shutil.rmtree(folder, ignore_errors=True)
+            return
+        finding["known_as"] = finding["known_as"] or self._known_before(name)
+        self.by_cause[name] = finding
+        with self.night.survives(f"finding {name}"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+            folder.rename(self.folder / name)
+        self._write(name, finding)
+
+    # The end.
+
+    def count(self, known):
+        """How many findings there are, known ones or new ones."""
+        return sum(1 for f in self.by_cause.values() if bool(f["known_as"]) == known)
+
+    def remember(self):
+        """Later nights will know these causes."""
+        now = time.strftime("%Y-%m-%d")
+        for name in self.by_cause:
+            entry = self.known.setdefault(name, {"first": self.night.id})
+            entry["last"] = now
+        with self.night.survives("list of known findings"):
+            files.write_json(self._known_file, self.known)
+
+    def report(self):
+        """The findings as report.json has them, new ones first."""
+        names = sorted(self.by_cause, key=lambda n: (bool(self.by_cause[n]["known_as"]), n))
+        return [self._report_one(name) for name in names]
+
+    def _report_one(self, name):
+        finding, folder = self.by_cause[name], self.folder / name
+        triage = files.read_json(folder / "triage.json") or self._untriaged(folder)
+        triage["command"] = triage["command"] or finding.get("command", "")
+        shown = ("law", "frames", "ops", "flaky", "reproduced", "tries", "stack", "test", "command")
+        return {
+            **{key: finding[key] for key in ("target", "seen", "first_seen_s", "lane", "known_as")},
+            **{key: triage[key] for key in shown},
+            "kind": triage["kind"] or finding["kind"],
+            "known": bool(finding["known_as"]),
+            "cause": name,
+            "input": str(folder / triage["input"]) if finding["has_input"] else "",
+            "size_bytes": triage["size_bytes"],
+            "original_bytes": triage["original_bytes"],
+        }
+
+    @staticmethod
+    def _untriaged(folder):
+        """What the first log says, where there was no time, no input or no room for more."""
+        cause = causes.classify(files.read_text(folder / "log"))
+        size = (folder / "input").stat().st_size if (folder / "input").exists() else 0
+        return {
+            "law": cause.law if cause else None,
+            "kind": cause.kind if cause else None,
+            "frames": list(cause.frames) if cause else [],
+            "stack": cause.stack if cause else "",
+            "ops": "",
+            "test": "",
+            "command": "",
+            "flaky": False,
+            "reproduced": 0,
+            "tries": 0,
+            "input": "input",
+            "size_bytes": size,
+            "original_bytes": size,
+        }

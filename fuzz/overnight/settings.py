@@ -5,72 +5,120 @@ import argparse
 import fnmatch
 import os
 import pathlib
-import time
+import random
 
-BIN_SUFFIX = "_bin"
+from . import lanes, machine
 
-DESCRIPTION = """Replays the recorded traces, then fuzzes each target for an equal share of the
-time. Exit status: 0 no finding; 1 findings; 2 something could not run."""
+DESCRIPTION = """Fuzzes every target in several lanes, and writes one page about it. Corpora are
+kept from night to night. Ctrl-C ends with the whole report; a second one leaves out merging and
+coverage. A night that was killed is gone on with by the next start."""
+
+EPILOG = """exit status: 0 nothing found; 1 new findings; 2 nothing new, but something did not run;
+3 only findings that were known"""
+
+
+def _positive(text):
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+def _count(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
 
 
 def parse_arguments(argv):
     """Returns the parsed command line; wrong ones end the program with status 2."""
     parser = argparse.ArgumentParser(
-        prog="./bazelw run //fuzz:overnight --", description=DESCRIPTION
+        prog="./bazelw run //fuzz:overnight --", description=DESCRIPTION, epilog=EPILOG
     )
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--minutes", type=float, metavar="N", help="length of the night")
-    length.add_argument("--hours", type=float, metavar="H", help="the same (default: 8)")
-    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes at once")
+    length.add_argument("--minutes", type=_positive, metavar="N", help="minutes of fuzzing")
+    length.add_argument("--hours", type=_positive, metavar="N", help="hours of it (default: 8)")
+    parser.add_argument(
+        "--jobs", type=_count, default=os.cpu_count() or 2, metavar="N", help="processes at once"
+    )
     parser.add_argument("--targets", default="*", metavar="PATTERN", help="e.g. 'slab*'")
-    parser.add_argument("--out", metavar="DIR", help="findings and logs go here")
+    parser.add_argument(
+        "--lanes", default="*", metavar="PATTERN", help=f"of {', '.join(lanes.NAMES)}"
+    )
+    parser.add_argument("--out", metavar="DIR", help="report, findings and logs go here")
+    parser.add_argument(
+        "--commit-corpus", action="store_true", help="copy what is worth keeping into corpus/"
+    )
+    parser.add_argument(
+        "--shared-corpus", metavar="DIR", help="exchange inputs with other runners through DIR"
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="of all that is random")
+    parser.add_argument("--rss-mb", type=_count, metavar="N", help="memory of one process")
+    parser.add_argument(
+        "--disk-mb", type=_count, default=4096, metavar="N", help="corpora and this night's files"
+    )
     arguments = parser.parse_args(argv)
     if arguments.minutes is None:
         arguments.minutes = 60 * (8 if arguments.hours is None else arguments.hours)
-    if arguments.minutes <= 0 or arguments.jobs <= 0:
-        parser.error("the time and the number of jobs must be positive")
     return arguments
 
 
 class Settings:
-    """One night's parameters and folders."""
+    """One start's parameters and folders. The working folder is the root of the runfiles."""
 
-    def __init__(self, arguments, runfiles):
+    def __init__(self, argv):
+        arguments = parse_arguments(argv)
+        self.argv = list(argv)
         self.seconds = arguments.minutes * 60
         self.n_jobs = arguments.jobs
-        self.runfiles = runfiles
+        self.commits_corpus = arguments.commit_corpus
+        self.rss_mb = arguments.rss_mb or machine.rss_limit_mb(arguments.jobs)
+        self.disk_mb = arguments.disk_mb
+        self.seed = arguments.seed
+        if self.seed is None:
+            self.seed = random.SystemRandom().randrange(1, 1 << 31)
+        self.runfiles = pathlib.Path.cwd()
         self.cache = pathlib.Path(
             os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache", "slabmill"
         )
-        self.out = self._out_folder(arguments.out)
+        self.wanted_out = self._from_user(arguments.out)
+        self.shared = self._from_user(arguments.shared_corpus)
         self.targets = self._find_targets(arguments.targets)
-        self.slabmill = runfiles / "tools" / "slabmill"
-        self.traces = sorted((runfiles / "corpus" / "traces").glob("*.trace"))
+        self.lanes = [lane for lane in lanes.LANES if fnmatch.fnmatch(lane.name, arguments.lanes)]
+        self.slabmill = self.runfiles / "tools" / "slabmill"
+        self.traces = sorted((self.runfiles / "corpus" / "traces").glob("*.trace"))
 
-    def _out_folder(self, wanted):
-        if wanted is None:
-            return self.cache / "nights" / time.strftime("%Y%m%d-%H%M%S")
+    @staticmethod
+    def workspace():
+        """The source tree that `bazel run` was called in, or None."""
+        folder = os.environ.get("BUILD_WORKSPACE_DIRECTORY")
+        return pathlib.Path(folder) if folder else None
+
+    @staticmethod
+    def _from_user(path):
         # `bazel run` changes the folder; a relative path is meant from where the user was.
-        return pathlib.Path(os.environ.get("BUILD_WORKING_DIRECTORY", os.getcwd()), wanted)
+        here = os.environ.get("BUILD_WORKING_DIRECTORY", os.getcwd())
+        return None if path is None else pathlib.Path(here, path)
 
     def _find_targets(self, pattern):
-        binaries = sorted((self.runfiles / "fuzz").glob("*" + BIN_SUFFIX))
-        names = [path.name[: -len(BIN_SUFFIX)] for path in binaries]
-        return [name for name in names if fnmatch.fnmatch(name, pattern)]
+        binaries = sorted((self.runfiles / "fuzz" / "night" / "asan-ubsan").glob("[!.]*"))
+        return [path.name for path in binaries if fnmatch.fnmatch(path.name, pattern)]
 
-    def binary(self, target):
-        """The instrumented program."""
-        return self.runfiles / "fuzz" / (target + BIN_SUFFIX)
+    def binary(self, variant, target):
+        """The program of a target in one of its builds (variants.bzl); it may not be there."""
+        return self.runfiles / "fuzz" / "night" / variant / target
 
     def seeds(self, target):
         """The checked-in corpus, in the build's own copy."""
-        return self.runfiles / "fuzz" / (target + "_corpus")
+        return self.runfiles / "fuzz" / "night" / "seeds" / target
+
+    def afl_mutator(self):
+        """Our mutator in the form that AFL++ loads, or None."""
+        path = self.runfiles / "harness" / "afl_mutator.so"
+        return path if path.exists() else None
 
     def dictionary(self, target):
         """The words of its inputs, or None."""
-        path = self.runfiles / "fuzz" / (target + "_dict")
+        path = self.runfiles / "fuzz" / "night" / "dict" / target
         return path if path.exists() and path.stat().st_size > 0 else None
-
-    def corpus(self, target):
-        """What earlier nights found; it outlives this one."""
-        return self.cache / "corpus" / target

@@ -1,30 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table that ends a night."""
 
-_HEAD = ("target", "execs", "exec/s", "ops/s", "edges", "new corpus", "findings")
+_COLUMNS = (
+    ("target", lambda t: t["name"]),
+    ("execs", lambda t: t["execs"]),
+    ("exec/s", lambda t: t["execs_per_s"]),
+    ("ops/s", lambda t: t["ops_per_s"]),
+    ("edges", lambda t: t["edges"]),
+    ("lines", lambda t: t["lines_covered"]),
+    ("corpus", lambda t: t["corpus_after"]),
+    ("new", lambda t: sum(lane["new_inputs"] for lane in t["lanes"])),
+    ("findings", lambda t: t["n_findings"]),
+)
 
 
-def _rate(number, seconds):
-    return None if number is None else round(number / max(seconds, 1e-9))
-
-
-def _row(result):
-    numbers = (
-        result.execs,
-        _rate(result.execs, result.seconds),
-        _rate(result.ops, result.seconds),
-        result.edges,
-        result.n_new_corpus,
-        result.n_findings,
-    )
+def _cell(value):
     # Processes that were interrupted or crashed may not have said their numbers.
-    return (result.target,) + tuple("?" if n is None else f"{n:,}" for n in numbers)
+    if value is None:
+        return "?"
+    return value if isinstance(value, str) else f"{round(value):,}"
 
 
-def format_table(results):
+def format_table(report):
     """Returns the table as text: names to the left, numbers to the right."""
-    rows = [_HEAD] + [_row(result) for result in results]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
+    n_findings = {}
+    for finding in report["findings"]:
+        n_findings[finding["target"]] = n_findings.get(finding["target"], 0) + 1
+    rows = [[name for name, _ in _COLUMNS]]
+    for target in report["targets"]:
+        values = {**target, "n_findings": n_findings.get(target["name"], 0)}
+        rows.append([_cell(value(values)) for _, value in _COLUMNS])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
     lines = []
     for row in rows:
         cells = [row[0].ljust(widths[0])]

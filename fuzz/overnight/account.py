@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each lane did, added up over its turns. Made again from the journal after a kill."""
+
+import dataclasses
+
+# A bug this shallow would take all of a lane's time: so many deaths in a row, each in the first
+# part of a turn, and of any turn in the first half minute.
+_DEATHS_IN_A_ROW = 5
+_EARLY_PART = 0.5
+_EARLY_SECONDS = 30
+_TROUBLES_IN_A_ROW = 3
+
+
+def add(a, b):
+    """Of numbers that may not have been said."""
+    return b if a is None else a if b is None else a + b
+
+
+def most(a, b):
+    """The same."""
+    return b if a is None else a if b is None else max(a, b)
+
+
+@dataclasses.dataclass
+class LaneAccount:
+    """One lane of one target."""
+
+    target: str
+    lane: str
+    seconds: float = 0.0
+    turns: int = 0
+    seeds: list = dataclasses.field(default_factory=list)
+    execs: int = None
+    ops: int = None
+    edges: int = None
+    features: int = None
+    new_inputs: int = 0
+    deaths: int = 0
+    restarts: int = 0
+    given_up: str = None
+    # New features a second, of late.
+    yields: float = None
+    early_deaths: int = 0
+    troubles: int = 0
+
+    def apply(self, event):
+        """Adds one turn."""
+        self.seconds += event["seconds"]
+        self.turns += 1
+        self.seeds.append(event["seed"])
+        for name in ("execs", "ops"):
+            setattr(self, name, add(getattr(self, name), event[name]))
+        self._apply_yield(event)
+        for name in ("edges", "features"):
+            setattr(self, name, most(getattr(self, name), event[name]))
+        self.new_inputs += event["new_inputs"]
+        self._apply_end(event)
+
+    def _apply_yield(self, event):
+        features, start = event["features"], event["features_at_start"]
+        known = max(start or 0, self.features or 0)
+        gained = max(0, (features or 0) - known) / max(event["seconds"], 1)
+        self.yields = gained if self.yields is None else (self.yields + gained) / 2
+
+    def _apply_end(self, event):
+        if event["death"]:
+            self.deaths += 1
+            self.restarts += 1
+        early = event["seconds"] < min(_EARLY_PART * event["seconds_wanted"], _EARLY_SECONDS)
+        self.early_deaths = self.early_deaths + 1 if event["death"] and early else 0
+        self.troubles = self.troubles + 1 if event["trouble"] else 0
+        if self.early_deaths >= _DEATHS_IN_A_ROW:
+            self.given_up = f"{self.early_deaths} early deaths in a row, the last of {event['death']}"
+        elif self.troubles >= _TROUBLES_IN_A_ROW:
+            self.given_up = f"{self.troubles} times in a row: {event['trouble']}"
+
+
+class Account:
+    """All lanes of all targets, and what happened over time."""
+
+    def __init__(self):
+        self.lanes = {}
+        self.series = {}
+        self.last_new_s = {}
+        self.target_seconds = {}
+        self.troubles = []
+        self.rss_mb = None
+
+    def lane(self, target, lane):
+        """The account of one lane."""
+        key = target, lane
+        if key not in self.lanes:
+            self.lanes[key] = LaneAccount(target, lane)
+        return self.lanes[key]
+
+    def of(self, target):
+        """The accounts of one target's lanes."""
+        return [lane for (name, _), lane in self.lanes.items() if name == target]
+
+    def apply(self, event):
+        """Adds one turn, as the journal holds it."""
+        target, lane = event["target"], self.lane(event["target"], event["lane"])
+        yields_before = lane.features
+        lane.apply(event)
+        spent = self.target_seconds.get(target, 0.0) + event["seconds"]
+        self.target_seconds[target] = spent
+        if yields_before is None or lane.yields and lane.features > yields_before:
+            self.last_new_s[target] = spent
+        self.rss_mb = most(self.rss_mb, event["rss_mb"])
+        if event["trouble"]:
+            self.add_trouble(f"{target}/{event['lane']}: {event['trouble']}")
+        self.sample(target, event["lane"], event["t"], event)
+
+    def sample(self, target, lane, t, numbers):
+        """A point of the plots."""
+        names = ("edges", "execs_per_s", "corpus")
+        point = {"t": round(t, 1), "lane": lane, **{name: numbers[name] for name in names}}
+        self.series.setdefault(target, []).append(point)
+
+    def add_trouble(self, sentence):
+        """Once, however often it happens."""
+        if sentence not in self.troubles:
+            self.troubles.append(sentence)

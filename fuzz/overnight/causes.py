@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a failing process printed, as kind, law, frames and one name for the cause.
+
+Our laws fail in functions of their own, <unit>_law_<name>, so that the stack says which it was. Of
+everything else the error and the top frames of our own code tell causes apart.
+"""
+
+import dataclasses
+import re
+
+_LAW = re.compile(r"^\w+?_law_(\w+)$")
+# #3 0x55... in slm_slab_free allocator/slab.c:120:5
+_FRAME = re.compile(r"^\s*#(\d+) 0x[0-9a-f]+ in (\S+)(.*)$", re.MULTILINE)
+_TSAN_FRAME = re.compile(r"^\s+#(\d+) (\w+) (\S+:\d+.*)$", re.MULTILINE)
+_REPORT = re.compile(
+    r"^(?:==\d+== ?ERROR: |==\d+==ERROR: |WARNING: |==\d+==WARNING: |.*runtime error: )", re.MULTILINE
+)
+_SUMMARY = re.compile(r"^SUMMARY: (\w+): (.+)$", re.MULTILINE)
+_RUNTIME_ERROR = re.compile(r"runtime error: (.+)$", re.MULTILINE)
+_LIBFUZZER_KINDS = {
+    "timeout": "timeout",
+    "out-of-memory": "out-of-memory",
+    "deadly signal": "abort",
+    "fuzz target exited": "exit",
+}
+# The frames that name a cause, and the ones that a report shows.
+_TELLING = 2
+_SHOWN = 12
+_OURS = re.compile(r"\b(?:allocator|harness|fuzz|tests|examples|tools)/\S+\.[ch]")
+# Where every input passes.
+_COMMON = re.compile(r"LLVMFuzzer|^hrn_fuzz_one$|^main$|^hrn_run")
+
+
+@dataclasses.dataclass(frozen=True)
+class Cause:
+    """Why a process died. `name` is the same for the same cause in one target."""
+
+    kind: str
+    law: str
+    frames: tuple
+    stack: str
+
+    def name(self, target):
+        """One word of letters, digits, - and _."""
+        if self.kind in ("timeout", "out-of-memory"):
+            # Where it was caught says nothing.
+            words = [target, self.kind]
+        elif self.law:
+            words = [target, "law", self.law]
+        else:
+            words = [target, self.kind, *self.frames[:_TELLING]]
+        return re.sub(r"[^A-Za-z0-9_]+", "-", "-".join(words)).strip("-")
+
+
+def _kind(text, summary):
+    if summary is None:
+        return None
+    tool, rest = summary.groups()
+    if tool == "libFuzzer":
+        return next((k for word, k in _LIBFUZZER_KINDS.items() if rest.startswith(word)), rest)
+    if tool == "UndefinedBehaviorSanitizer":
+        error = _RUNTIME_ERROR.search(text)
+        return _without_values(error.group(1)) if error else rest.split()[0]
+    if tool == "ThreadSanitizer":
+        return rest.split(" /")[0].split(" (")[0].strip().replace(" ", "-")
+    return rest.split()[0]
+
+
+def _without_values(sentence):
+    """The same error with other numbers is the same error."""
+    sentence = re.sub(r"0x[0-9a-f]+|-?\d+|'[^']*'", "", sentence)
+    return "-".join(re.findall(r"[A-Za-z_]+", sentence)[:6])
+
+
+def _first_stack(text):
+    """The frames from #0 up to the next #0: the first stack of a report."""
+    frames = []
+    for pattern in (_FRAME, _TSAN_FRAME):
+        for number, name, rest in pattern.findall(text):
+            if number == "0" and frames:
+                break
+            frames.append((name, rest.strip()))
+        if frames:
+            break
+    return frames
+
+
+def _stack_text(text):
+    begin = _REPORT.search(text)
+    end = _SUMMARY.search(text)
+    start = begin.start() if begin else 0
+    return text[start : end.end() if end else None].strip()
+
+
+def classify(text):
+    """Reads what a process printed; None if it reports no failure."""
+    summary = _SUMMARY.search(text)
+    kind = _kind(text, summary)
+    if kind is None:
+        return None
+    stack = _first_stack(_stack_text(text))
+    ours = [name for name, where in stack if _OURS.search(where) and not _COMMON.search(name)]
+    law = next((m.group(1) for m in map(_LAW.match, ours) if m), None)
+    return Cause(
+        kind="law" if law else kind,
+        law=law,
+        frames=tuple(ours[:_SHOWN]),
+        stack=_stack_text(text),
+    )

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Source coverage of one target by its corpus, and the operations that ran.
+
+Usage: python3 -m overnight.coverage BINARY OUT.json CORPUS...
+
+Replays the corpora through the binary built for llvm-cov; OUT.json gets {"lines": {file: {line:
+times}}, "kinds": {operation: times}}. Exit status 0 when it has.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+from . import files, lanes
+
+_KIND = re.compile(r"^slabmill: kind (\S+) (\d+)$", re.MULTILINE)
+# Bazel compiles in a sandbox of which the program knows only the way from its root.
+_PATH = re.compile(r"(?:^|/)((?:allocator|harness|examples)/.*\.[ch])$")
+
+
+def _replay(binary, corpora, profile):
+    env = {
+        **os.environ,
+        **lanes.sanitizer_environment(),
+        "LLVM_PROFILE_FILE": str(profile),
+        "HRN_FUZZ_SAY": "kinds",
+    }
+    done = subprocess.run(
+        [binary, *corpora],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=env,
+        check=False,
+    )
+    text = done.stdout.decode("utf-8", "replace")
+    if not profile.exists():
+        raise RuntimeError(f"{binary}: no profile, status {done.returncode}: {text[-400:]}")
+    return {name: int(times) for name, times in _KIND.findall(text)}
+
+
+def _export(binary, profile):
+    merged = profile.with_suffix(".profdata")
+    subprocess.run(
+        ["llvm-profdata-19", "merge", "-sparse", "-o", merged, profile], check=True
+    )
+    done = subprocess.run(
+        ["llvm-cov-19", "export", "-format=lcov", f"-instr-profile={merged}", binary],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return done.stdout.decode("utf-8", "replace")
+
+
+def read_lcov(text):
+    """Returns {file: {line: times}} of our sources."""
+    lines, current = {}, None
+    for entry in text.splitlines():
+        if entry.startswith("SF:"):
+            found = _PATH.search(entry[3:])
+            current = lines.setdefault(found.group(1), {}) if found else None
+        elif entry.startswith("DA:") and current is not None:
+            number, times = entry[3:].split(",")[:2]
+            current[number] = max(current.get(number, 0), int(times))
+    return lines
+
+
+def main(argv):
+    """Returns the exit status."""
+    binary, out, *corpora = argv
+    with tempfile.TemporaryDirectory() as scratch:
+        profile = pathlib.Path(scratch, "profile.profraw")
+        kinds = _replay(binary, corpora, profile)
+        lines = read_lcov(_export(os.path.realpath(binary), profile))
+    files.write_json(out, {"lines": lines, "kinds": kinds})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How libFuzzer and AFL++ are started, and what they print: one class each, one interface."""
+
+import dataclasses
+import re
+import signal
+
+from . import files, lanes
+
+# Slow units are none: they passed.
+FINDING_PREFIXES = ("crash-", "timeout-", "oom-", "leak-")
+# Past its turn a process is in trouble.
+GRACE_SECONDS = 30
+
+
+@dataclasses.dataclass
+class Numbers:
+    """What one turn came to; None: not said."""
+
+    execs: int = None
+    ops: int = None
+    edges: int = None
+    features: int = None
+    features_at_start: int = None
+    corpus: int = None
+    new_inputs: int = 0
+    rss_mb: int = None
+    execs_per_s: float = None
+
+
+def _last(pattern, text):
+    found = pattern.findall(text)
+    return int(found[-1]) if found else None
+
+
+class LibFuzzer:
+    """One process a turn. It writes what it keeps into the first folder that it is given."""
+
+    end_signal = signal.SIGUSR1
+    # Its own end, after an interrupt.
+    good_statuses = (0, 72)
+
+    _PULSE = re.compile(r"^#(\d+)\s+\w", re.MULTILINE)
+    _EXECS = re.compile(r"^stat::number_of_executed_units:\s*(\d+)", re.MULTILINE)
+    _NEW = re.compile(r"^stat::new_units_added:\s*(\d+)", re.MULTILINE)
+    _RSS = re.compile(r"^stat::peak_rss_mb:\s*(\d+)", re.MULTILINE)
+    _PULSE_RSS = re.compile(r"\brss: (\d+)Mb")
+    _EDGES = re.compile(r"^#\d+\s.*\bcov: (\d+)", re.MULTILINE)
+    _FEATURES = re.compile(r"^#\d+\s.*\bft: (\d+)", re.MULTILINE)
+    _CORPUS = re.compile(r"^#\d+\s.*\bcorp: (\d+)", re.MULTILINE)
+    _RATE = re.compile(r"^#\d+\s.*\bexec/s: (\d+)", re.MULTILINE)
+    _READ = re.compile(r"^#\d+\s+INITED\s.*\bft: (\d+)", re.MULTILINE)
+    # The harness prints it when the process ends: slabmill: ops=<N> execs=<N> seconds=<S>
+    _OPS = re.compile(r"^slabmill: ops=(\d+) execs=\d+ seconds=", re.MULTILINE)
+    _NEW_LINE = re.compile(r"^#\d+\s+NEW\s", re.MULTILINE)
+
+    @staticmethod
+    def command(turn, settings):
+        """The folders: what is kept, then what is only read."""
+        options = [
+            f"-max_total_time={turn.seconds_wanted}",
+            f"-timeout={lanes.UNIT_TIMEOUT_SECONDS}",
+            f"-rss_limit_mb={settings.rss_mb}",
+            f"-artifact_prefix={turn.folder}/",
+            f"-seed={turn.seed}",
+            "-print_final_stats=1",
+            *turn.lane.flags,
+        ]
+        if turn.dictionary:
+            options.append(f"-dict={turn.dictionary}")
+        return [turn.binary, *options, turn.corpus, *turn.read_only]
+
+    @staticmethod
+    def environment(turn):
+        """The seed of a generator goes by a variable of the harness."""
+        generate = {"HRN_FUZZ_GENERATE": str(turn.seed)} if turn.lane.generates else {}
+        return {**lanes.sanitizer_environment(), **generate}
+
+    @classmethod
+    def numbers(cls, text, _turn):
+        """Reads a whole log. A process that was killed prints no totals: its last pulse counts."""
+        execs = _last(cls._EXECS, text)
+        new = _last(cls._NEW, text)
+        rss = _last(cls._RSS, text)
+        return Numbers(
+            execs=_last(cls._PULSE, text) if execs is None else execs,
+            ops=_last(cls._OPS, text),
+            edges=_last(cls._EDGES, text),
+            features=_last(cls._FEATURES, text),
+            features_at_start=_last(cls._READ, text),
+            corpus=_last(cls._CORPUS, text),
+            new_inputs=len(cls._NEW_LINE.findall(text)) if new is None else new,
+            rss_mb=_last(cls._PULSE_RSS, text) if rss is None else rss,
+            execs_per_s=_last(cls._RATE, text),
+        )
+
+    @classmethod
+    def has_read_corpus(cls, text):
+        """False: what it died of is among its seeds."""
+        return cls._READ.search(text) is not None
+
+    @staticmethod
+    def findings(turn):
+        """The inputs that it saved; what it keeps is in the corpus already."""
+        return [
+            path
+            for path in sorted(turn.folder.iterdir())
+            if path.name.startswith(FINDING_PREFIXES)
+        ]
+
+
+class Afl:
+    """AFL++ keeps a folder of its own for each target from turn to turn."""
+
+    end_signal = signal.SIGINT
+    good_statuses = (0,)
+
+    _FOLDER = "default"
+
+    @classmethod
+    def command(cls, turn, settings):
+        """Goes on where the last turn ended, if there was one."""
+        again = (turn.state / cls._FOLDER / "fuzzer_stats").exists()
+        options = ["-V", turn.seconds_wanted, "-s", turn.seed, "-o", turn.state, "-m", "none"]
+        options += ["-t", f"{lanes.UNIT_TIMEOUT_SECONDS * 1000}"]
+        options += ["-i", "-" if again else turn.first_inputs()]
+        if turn.dictionary:
+            options += ["-x", turn.dictionary]
+        return ["afl-fuzz", *options, "--", turn.binary]
+
+    @staticmethod
+    def environment(turn):
+        """Quiet, whatever the machine's settings; the same mutator as libFuzzer's."""
+        env = {
+            "AFL_SKIP_CPUFREQ": "1",
+            "AFL_NO_AFFINITY": "1",
+            "AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES": "1",
+            "AFL_NO_UI": "1",
+            "AFL_SKIP_CRASHES": "1",
+            # It insists on these, and on none for the sanitizers that are not there.
+            "ASAN_OPTIONS": "abort_on_error=1:symbolize=0:quarantine_size_mb=10:detect_leaks=0",
+            "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:symbolize=0",
+        }
+        if turn.mutator:
+            env["AFL_CUSTOM_MUTATOR_LIBRARY"] = str(turn.mutator)
+            env["HRN_FUZZ_SHAPE"] = turn.shape
+        return env
+
+    @classmethod
+    def _stats(cls, turn):
+        text = files.read_text(turn.state / cls._FOLDER / "fuzzer_stats")
+        pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line)
+        return {name.strip(): value.strip() for name, value in pairs}
+
+    @classmethod
+    def numbers(cls, text, turn):
+        """Its totals are over all turns; the difference to the last is this one's."""
+        stats = cls._stats(turn)
+
+        def number(name):
+            value = stats.get(name, "")
+            return int(float(value)) if re.fullmatch(r"[0-9.]+", value) else None
+
+        execs = number("execs_done")
+        before = turn.remembered("execs")
+        edges = number("edges_found")
+        numbers = Numbers(
+            execs=None if execs is None else max(0, execs - before),
+            edges=edges,
+            features=edges,
+            features_at_start=turn.remembered("edges") or edges,
+            corpus=number("corpus_count"),
+            new_inputs=turn.n_kept,
+            execs_per_s=number("execs_per_sec"),
+        )
+        turn.remember(execs=execs or 0, edges=edges or 0)
+        return numbers
+
+    @classmethod
+    def has_read_corpus(cls, _text):
+        """Crashing seeds are skipped."""
+        return True
+
+    @classmethod
+    def findings(cls, turn):
+        """Crashes and hangs not seen before; new inputs go to the common corpus."""
+        base = turn.state / cls._FOLDER
+        for path in files.inputs_of(base / "queue"):
+            # Not its state, and not what it was given.
+            if path.name.startswith("id:") and "orig:" not in path.name:
+                turn.keep(path)
+        found = [p for name in ("crashes", "hangs") for p in files.inputs_of(base / name)]
+        return [p for p in found if p.name.startswith("id:") and turn.is_new(p)]
+
+
+ENGINES = {"libfuzzer": LibFuzzer, "afl": Afl}
+
+# What a target says of its inputs: bytes of the head, of a record, and what its mutator needs.
+SHAPE = re.compile(
+    r"^slabmill: shape head=(\d+) record=(\d+) programs=(\d+) can=([0-9a-fx]+)", re.MULTILINE
+)

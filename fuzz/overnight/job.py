@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes: each in a group of its own, with its output in a file, and none left behind."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+from . import files
+
+STOP = "stop"
+OVERRUN = "overrun"
+
+# From the request to end until the kill.
+_GRACE_SECONDS = 10
+_TAIL_BYTES = 4096
+_COLOUR = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b\)B|\x0f")
+
+
+def with_runner(command):
+    """Lets a program die with the runner, whatever kills that."""
+    return ["setpriv", "--pdeathsig", "KILL", "--", *map(str, command)]
+
+
+class Job:
+    """A process, its limit, and what happens at its end.
+
+    end_signal asks it to end and still say its numbers. After the end `status` is its exit status
+    and `forced` is None, STOP or OVERRUN: why it had to be ended.
+    """
+
+    def __init__(self, name, command, output, seconds, env=None, cwd=None, end_signal=signal.SIGTERM):
+        self.name = name
+        self.output = pathlib.Path(output)
+        self.status = None
+        self.forced = None
+        self._command = with_runner(command)
+        self._seconds = seconds
+        self._env = env or {}
+        self._cwd = cwd or self.output.parent
+        self._end_signal = end_signal
+        self._process = None
+        self._began = None
+        self._kill_at = None
+
+    def start(self):
+        """Raises OSError if it cannot."""
+        self.output.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.output, "wb") as stream:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd=self._cwd,
+                env={**os.environ, **self._env},
+            )
+        self._began = time.monotonic()
+
+    def seconds(self):
+        """How long it has run."""
+        return time.monotonic() - self._began
+
+    def poll(self):
+        """True when it has ended; asks it to, and kills it, when its time is over."""
+        self.status = self._process.poll()
+        if self.status is not None:
+            # The leader may have left children.
+            self._signal(signal.SIGKILL)
+            return True
+        if self.seconds() > self._seconds:
+            self.ask_to_end(OVERRUN)
+        if self._kill_at is not None and time.monotonic() > self._kill_at:
+            self._signal(signal.SIGKILL)
+        return False
+
+    def ask_to_end(self, why):
+        """Asks once; the kill follows."""
+        if self._kill_at is None:
+            self.forced = why
+            self._kill_at = time.monotonic() + _GRACE_SECONDS
+            self._signal(self._end_signal)
+
+    def _signal(self, number):
+        try:
+            os.killpg(self._process.pid, number)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+    def text(self):
+        """Its whole output."""
+        return files.read_text(self.output)
+
+    def tail(self):
+        """The last of its output."""
+        try:
+            with open(self.output, "rb") as stream:
+                stream.seek(max(0, os.fstat(stream.fileno()).st_size - _TAIL_BYTES))
+                return stream.read().decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+    def last_words(self):
+        """The last line of its output, without colours."""
+        lines = [line for line in _COLOUR.sub("", self.tail()).splitlines() if line.strip()]
+        return lines[-1].strip()[:200] if lines else "no output"
+
+    # What the pool calls; a subclass says more.
+
+    def ended(self):
+        """Called once, after the end."""
+
+    def failed_to_start(self, error):
+        """Called instead, with the OSError."""
+
+
+class Pool:
+    """At most so many jobs at once."""
+
+    def __init__(self, n_jobs):
+        self.running = []
+        self._n_jobs = n_jobs
+
+    def has_room(self):
+        """True if one more may start."""
+        return len(self.running) < self._n_jobs
+
+    def start(self, job):
+        """Starts it; a job that cannot is told so."""
+        try:
+            job.start()
+        except OSError as error:
+            job.failed_to_start(error)
+            return
+        self.running.append(job)
+
+    def poll(self):
+        """Looks after all that run; jobs that ended are told so."""
+        ended = [job for job in self.running if job.poll()]
+        self.running = [job for job in self.running if job not in ended]
+        for job in ended:
+            job.ended()
+
+    def ask_all_to_end(self):
+        """Of each its numbers are still wanted."""
+        for job in self.running:
+            job.ask_to_end(STOP)

@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One night: its folder, its journal, and the order of its events.
+
+    DIR/night.json      what was asked for; there while the night is not over
+    DIR/journal.jsonl   a line for each turn: all numbers of the report come from here
+    DIR/turns/          folders of turns under way
+    DIR/findings/       see findings.py
+    DIR/logs/           what the fuzzers printed
+    DIR/report.html     report.json: the end
+"""
+
+import contextlib
+import fcntl
+import json
+import shutil
+import time
+
+from . import account, corpus, files, findings, job, machine, morning, plan, status, work
+
+_POLL_SECONDS = 0.2
+# Below this a night would fill the disk for everybody.
+_LEAST_FREE_MB = 64
+_DISK_CHECK_SECONDS = 10
+_SAMPLE_SECONDS = 5
+# In a shorter one, what was found is looked into when the time for fuzzing is over.
+_LONG_NIGHT_SECONDS = 600
+
+
+class Night:
+    """All state of a night. `stops` counts the requests to end."""
+
+    def __init__(self, settings, out, began, sessions, stops):
+        self.settings = settings
+        self.out = out
+        self.id = began["id"]
+        self.began = began
+        self.stops = stops
+        self.sessions = sessions
+        self.account = account.Account()
+        self.corpora = corpus.Corpora(settings, out)
+        self.findings = findings.Findings(self)
+        self.shapes = {}
+        self.kinds = {}
+        self.lines = {}
+        self.traces = []
+        self.corpus_before = began.get("corpus_before", {})
+        self.peak_disk_mb = 0
+        self.least_free_mb = None
+        self.ended_by = "time"
+        self.pool = job.Pool(settings.n_jobs)
+        self.status = status.Status(self)
+        self._looks_at_once = settings.seconds >= _LONG_NIGHT_SECONDS
+        self._n_turns = 0
+        self._seconds_before = 0.0
+        # Before the first turn, and behind the last, the clock stands still.
+        self._started = self._fuzzes_until = time.monotonic()
+        self._next_disk_check = 0.0
+        self._next_sample = 0.0
+
+    # Time, words, and troubles that a night survives.
+
+    def clock(self):
+        """Seconds of fuzzing so far, over all sessions of this night."""
+        now = time.monotonic() if self._fuzzes_until is None else self._fuzzes_until
+        return self._seconds_before + now - self._started
+
+    def say(self, sentence):
+        """Tells the user at once."""
+        self.status.line(sentence)
+
+    @contextlib.contextmanager
+    def survives(self, what):
+        """A full disk is told, and the night goes on."""
+        try:
+            yield
+        except OSError as error:
+            sentence = f"{what}: {error.strerror or error}"
+            if sentence not in self.account.troubles:
+                self.say(f"TROUBLE {sentence}")
+            self.account.add_trouble(sentence)
+
+    # The journal.
+
+    def turn_ended(self, turn, numbers, death, trouble):
+        """Called by each turn, once."""
+        event = {
+            "target": turn.target,
+            "lane": turn.lane.name,
+            "t": self.clock(),
+            "seconds": round(self.clock() - turn.began_at, 2),
+            "seconds_wanted": turn.seconds_wanted,
+            "seed": turn.seed,
+            "number": turn.number,
+            "death": death,
+            "trouble": trouble,
+            **numbers.__dict__,
+        }
+        self.account.apply(event)
+        if trouble:
+            self.say(f"TROUBLE {turn.name}: {trouble}")
+        self._write(event)
+        with self.survives("shared corpus"):
+            self.corpora.exchange(turn.target)
+
+    def _write(self, event):
+        with self.survives("journal"):
+            with open(self.out / "journal.jsonl", "a", encoding="utf-8") as stream:
+                stream.write(json.dumps(event) + "\n")
+
+    def recover(self):
+        """Takes up a night that was killed: its turns, its findings, and what lay in turns."""
+        for line in files.read_text(self.out / "journal.jsonl").splitlines():
+            try:
+                event = json.loads(line)
+            except ValueError:
+                # The last line may be cut off.
+                continue
+            self.account.apply(event)
+            self._n_turns = max(self._n_turns, event["number"] + 1)
+            self._seconds_before = max(self._seconds_before, event["t"])
+        self.findings.recover()
+        for folder in sorted((self.out / "turns").glob("*")):
+            work.harvest(self, folder)
+
+    # The order of events.
+
+    def run(self):
+        """Fuzzes, closes, and returns what the report holds."""
+        self.corpora.recover()
+        for target in self.settings.targets:
+            self.corpus_before.setdefault(target, self.corpora.count(target))
+        self.began["corpus_before"] = self.corpus_before
+        with self.survives("night.json"):
+            files.write_json(self.out / "night.json", self.began)
+        self._drain(work.opening(self))
+        self._started, self._fuzzes_until = time.monotonic(), None
+        self._fuzz()
+        self._fuzzes_until = time.monotonic()
+        self._close()
+        return morning.write(self)
+
+    def _fuzz(self):
+        left = self.settings.seconds - self._seconds_before
+        end = time.monotonic() + left
+        lanes_of = work.lanes_of(self.settings)
+        n_lanes = sum(map(len, lanes_of.values()))
+        length = plan.turn_seconds(n_lanes, left * self.settings.n_jobs)
+        while not self.stops() and time.monotonic() < end:
+            self._start_what_fits(lanes_of, min(length, end - time.monotonic()))
+            if not self.pool.running:
+                self.ended_by = "nothing left to run"
+                break
+            self._look_after()
+        if self.stops():
+            self.ended_by = self.stops.last()
+        for turn in work.turns(self.pool):
+            turn.ask_to_end(job.STOP)
+        while work.turns(self.pool):
+            self._look_after()
+
+    def _start_what_fits(self, lanes_of, seconds):
+        while self.pool.has_room():
+            triage = self.findings.next_job() if self._looks_at_once else None
+            if triage:
+                self.pool.start(triage)
+                continue
+            choice = plan.choose(lanes_of, self.account, work.under_way(self.pool))
+            if choice is None or seconds < 1:
+                return
+            self._n_turns += 1
+            with self.survives(f"turn of {choice[0]}"):
+                self.pool.start(work.turn(self, *choice, seconds, self._n_turns))
+
+    def _look_after(self):
+        self.pool.poll()
+        self._sample()
+        self._check_disk()
+        self.status.show()
+        self.stops.wait(_POLL_SECONDS)
+
+    def _drain(self, jobs, until=1):
+        """Runs jobs until there are no more, or it was asked to end so many times."""
+        waiting = list(jobs)
+        while (waiting or self.pool.running) and self.stops() < until:
+            while waiting and self.pool.has_room():
+                self.pool.start(waiting.pop(0))
+            self._look_after()
+        self.pool.ask_all_to_end()
+        while self.pool.running:
+            self._look_after()
+
+    def _close(self):
+        """What is left to do: findings, corpora, coverage. A second request to end leaves it out."""
+        work.judge_idleness(self)
+        until = self.stops() + 1
+        self.status.phase = "looking into findings"
+        self._drain(iter(self.findings.next_job, None), until)
+        self.status.phase = "merging corpora"
+        if not self.corpora.frozen:
+            self._drain(work.merges(self), until)
+        self.status.phase = "measuring coverage"
+        self._drain(work.coverages(self), until)
+        if self.settings.commits_corpus:
+            work.commit_corpora(self)
+
+    def _sample(self):
+        now = time.monotonic()
+        if now < self._next_sample:
+            return
+        self._next_sample = now + _SAMPLE_SECONDS
+        for turn in work.turns(self.pool):
+            numbers = turn.sample()
+            if numbers and numbers.edges:
+                self.account.sample(turn.target, turn.lane.name, self.clock(), numbers.__dict__)
+
+    def _check_disk(self):
+        now = time.monotonic()
+        if now < self._next_disk_check:
+            return
+        self._next_disk_check = now + _DISK_CHECK_SECONDS
+        used = (files.size_of(self.out) + files.size_of(self.settings.cache / "corpus")) // (
+            machine.MEGABYTE
+        )
+        free = machine.free_mb(self.out)
+        self.peak_disk_mb = max(self.peak_disk_mb, used)
+        self.least_free_mb = free if self.least_free_mb is None else min(self.least_free_mb, free)
+        if not self.corpora.frozen and (used > self.settings.disk_mb or free < _LEAST_FREE_MB):
+            self.corpora.frozen = f"{used} MB used of {self.settings.disk_mb}, {free} MB free"
+            sentence = f"disk: new inputs are not kept any more: {self.corpora.frozen}"
+            self.account.add_trouble(sentence)
+            self.say(f"TROUBLE {sentence}")
+
+
+# Which folder.
+
+
+def _unfinished(settings):
+    """The last night that was killed, or None."""
+    nights = sorted((settings.cache / "nights").glob("*/night.json"))
+    return nights[-1].parent if nights else None
+
+
+def new_folder(settings):
+    """A night of its own."""
+    return settings.cache / "nights" / time.strftime("%Y%m%d-%H%M%S")
+
+
+def lock(out):
+    """Returns an open file that keeps other runners out, or None if there is one."""
+    out.mkdir(parents=True, exist_ok=True)
+    held = open(out / ".lock", "w", encoding="utf-8")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        held.close()
+        return None
+    return held
+
+
+def choose_folder(settings):
+    """Returns (folder, what is known of the night there or None)."""
+    out = settings.wanted_out or _unfinished(settings) or new_folder(settings)
+    before = files.read_json(out / "night.json")
+    if before is None and settings.wanted_out is None:
+        out = new_folder(settings)
+    return out, before
+
+
+def begin(settings, out, before, stops):
+    """Returns the Night in a folder: a new one, or the one that was killed there."""
+    began = before or {
+        "id": time.strftime("%Y%m%d-%H%M%S"),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "sessions": 0,
+        "seeds": [],
+    }
+    began["sessions"] += 1
+    began["seeds"].append(settings.seed)
+    began["seconds_planned"] = settings.seconds
+    if before is None:
+        # What an earlier night left here is over.
+        for name in ("journal.jsonl", "left_out.json"):
+            (out / name).unlink(missing_ok=True)
+        for name in ("turns", "findings", "seeds", "short", "afl", "logs", "coverage"):
+            shutil.rmtree(out / name, ignore_errors=True)
+    night = Night(settings, out, began, began["sessions"], stops)
+    if before is not None:
+        night.recover()
+    return night
+
+

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which lane of which target has the next turn.
+
+Each lane has had so many seconds for its weight; the one that had least is next. The weight has a
+floor, so that no lane is ever forgotten, and grows with the features that the lane's last turns
+found beyond those known: time goes to what still yields.
+"""
+
+# The best lane gets so many times the floor.
+_BEST = 8.0
+# Each lane should have about three turns, of a length that is worth a start.
+_TURNS_EACH = 3
+_LEAST_SECONDS = 4
+_MOST_SECONDS = 300
+
+
+def turn_seconds(n_lanes, cpu_seconds):
+    """The length of the turns of a night."""
+    wanted = cpu_seconds / max(1, n_lanes * _TURNS_EACH)
+    return min(max(wanted, _LEAST_SECONDS), _MOST_SECONDS)
+
+
+def _weight(account, best):
+    if not account.yields or not best:
+        return 1.0
+    return 1.0 + (_BEST - 1.0) * account.yields / best
+
+
+def choose(lanes_of, account, running):
+    """Returns (target, lane) or None.
+
+    lanes_of: target: its lanes, in the order of their first turns. running: {(target, lane name):
+    seconds planned} of turns that are under way.
+    """
+    choices = []
+    best = max((lane.yields or 0.0 for lane in account.lanes.values()), default=0.0)
+    for target, lanes in lanes_of.items():
+        for rank, lane in enumerate(lanes):
+            mine = account.lane(target, lane.name)
+            under_way = running.get((target, lane.name), 0.0)
+            # AFL++ locks its folder.
+            if mine.given_up or (under_way and lane.engine == "afl"):
+                continue
+            spent = (mine.seconds + under_way) / _weight(mine, best)
+            first_turn = mine.turns == 0 and not under_way
+            choices.append((not first_turn, rank if first_turn else spent, spent, target, lane.name))
+    if not choices:
+        return None
+    *_, target, name = min(choices)
+    return target, next(lane for lane in lanes_of[target] if lane.name == name)

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looks into one finding: does it come again, how small does it get, what does it say?
+
+Usage: python3 -m overnight.triage FOLDER SECONDS
+
+FOLDER holds what findings.py says; triage.json and `shrunk` are written there. Exit status 0 if the
+finding was looked into, reproduced or not.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+from . import causes, files, lanes, shrink
+
+_TRIES = 3
+_RUN_SECONDS = lanes.UNIT_TIMEOUT_SECONDS * 3
+_SHAPE = re.compile(r"^slabmill: shape head=(\d+) record=(\d+)", re.MULTILINE)
+_OP = re.compile(r"^slabmill: op (.*)$", re.MULTILINE)
+_TEST = re.compile(r"^slabmill: test begin\n(.*?)^slabmill: test end$", re.MULTILINE | re.DOTALL)
+# Where a target does not say its operations.
+_DUMP_BYTES = 16
+
+
+class Runner:
+    """Runs inputs through the binary that failed."""
+
+    def __init__(self, finding, scratch):
+        self._binary = finding["binary"]
+        self._scratch = pathlib.Path(scratch)
+
+    def run(self, data, say=""):
+        """Returns what the process printed."""
+        path = self._scratch / "input"
+        path.write_bytes(data)
+        command = [self._binary, f"-timeout={lanes.UNIT_TIMEOUT_SECONDS}", str(path)]
+        command.insert(1, f"-artifact_prefix={self._scratch}/")
+        env = {**os.environ, **lanes.sanitizer_environment(), "TMPDIR": str(self._scratch)}
+        try:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env={**env, "HRN_FUZZ_SAY": say},
+                cwd=self._scratch,
+                timeout=_RUN_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as late:
+            return (late.stdout or b"").decode("utf-8", "replace") + "\nSUMMARY: libFuzzer: timeout\n"
+        return done.stdout.decode("utf-8", "replace")
+
+    def cause(self, data):
+        """Why it dies of an input, or None."""
+        return causes.classify(self.run(data))
+
+
+def _deadline(fails, seconds):
+    """The same question, until the time is over."""
+    end = time.monotonic() + seconds
+
+    def ask(data):
+        if time.monotonic() > end:
+            raise StopIteration
+        return fails(data)
+
+    return ask
+
+
+def _dump(data, head, record):
+    """Bytes as records, for a target that does not say its operations."""
+    width = record if record > 1 else _DUMP_BYTES
+    lines = [f"head  {data[:head].hex(' ')}"] if head else []
+    for number, at in enumerate(range(head, len(data), width)):
+        lines.append(f"{number:4}  {data[at : at + width].hex(' ')}")
+    return "\n".join(lines)
+
+
+def _shape(text):
+    found = _SHAPE.search(text)
+    return (int(found.group(1)), int(found.group(2))) if found else (0, 1)
+
+
+class Triage:
+    """One finding."""
+
+    def __init__(self, folder, seconds, scratch):
+        self._folder = pathlib.Path(folder)
+        self._seconds = seconds
+        self._finding = files.read_json(self._folder / "finding.json")
+        self._runner = Runner(self._finding, scratch)
+
+    def _reproduce(self, data):
+        """Returns (causes seen in all tries, the cause that it goes by)."""
+        seen = [self._runner.cause(data) for _ in range(_TRIES)]
+        found = [cause for cause in seen if cause]
+        first = causes.classify(files.read_text(self._folder / "log"))
+        return len(found), found[0] if found else first
+
+    def _shrink(self, data, cause, shape):
+        target = self._finding["target"]
+        name = cause.name(target)
+
+        def fails(smaller):
+            found = self._runner.cause(smaller)
+            return found is not None and found.name(target) == name
+
+        return shrink.Shrinker(_deadline(fails, self._seconds), *shape).shrink(data)
+
+    def _command(self):
+        target, variant = self._finding["target"], self._finding["variant"]
+        config = {"asan-ubsan": "", "msan": " --config=msan-libfuzzer"}.get(
+            variant, f" --config={variant}-libfuzzer"
+        )
+        path = self._folder / "shrunk"
+        return f"./bazelw build{config} //fuzz:{target}_bin && bazel-bin/fuzz/{target}_bin {path}"
+
+    def look(self):
+        """Returns what triage.json holds."""
+        original = (self._folder / "input").read_bytes()
+        n_again, cause = self._reproduce(original)
+        flaky = n_again < _TRIES
+        shape = _shape(self._runner.run(b"", "shape"))
+        data = original
+        # Of what comes only now and then a smaller input proves nothing.
+        if cause and not flaky:
+            data = self._shrink(original, cause, shape)
+        said = self._runner.run(data, "ops,test")
+        files.write_bytes(self._folder / "shrunk", data)
+        last = causes.classify(said) or cause
+        test = _TEST.search(said)
+        return {
+            "cause": cause.name(self._finding["target"]) if cause else None,
+            "kind": last.kind if last else "gone",
+            "law": last.law if last else None,
+            "frames": list(last.frames) if last else [],
+            "stack": last.stack if last else "",
+            "ops": "\n".join(_OP.findall(said)) or _dump(data, *shape),
+            "test": test.group(1) if test else "",
+            "command": self._command(),
+            "flaky": flaky,
+            "reproduced": n_again,
+            "tries": _TRIES,
+            "input": "shrunk",
+            "size_bytes": len(data),
+            "original_bytes": len(original),
+        }
+
+
+def main(argv):
+    """Returns the exit status."""
+    folder, seconds = pathlib.Path(argv[0]), float(argv[1])
+    if not (folder / "input").exists():
+        # The disk was full: the first log is all there is.
+        return 0
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        files.write_json(folder / "triage.json", Triage(folder, seconds, scratch).look())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

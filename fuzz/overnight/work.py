@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pieces of a night's work: which turns there are, traces, merges, coverage, leftovers."""
+
+import shutil
+import sys
+
+from . import causes, engines, files, job, lanes, turn as turns_module
+
+_TRACE_SECONDS = 600
+_MERGE_SECONDS = 900
+_COVERAGE_SECONDS = 900
+
+
+def lanes_of(settings):
+    """Target: the lanes that it has a build for."""
+    return {
+        target: [
+            lane
+            for lane in settings.lanes
+            if settings.binary(lane.variant, target).exists()
+            and (lane.engine != "afl" or shutil.which("afl-fuzz"))
+        ]
+        for target in settings.targets
+    }
+
+
+def turn(night, target, lane, seconds, number):
+    """A turn, not started yet."""
+    return turns_module.Turn(night, target, lane, seconds, number)
+
+
+def turns(pool):
+    """Those of a pool's jobs that are turns."""
+    return [running for running in pool.running if isinstance(running, turns_module.Turn)]
+
+
+def under_way(pool):
+    """(target, lane name): seconds planned."""
+    planned = {}
+    for running in turns(pool):
+        key = running.target, running.lane.name
+        planned[key] = planned.get(key, 0.0) + running.seconds_wanted
+    return planned
+
+
+class _Task(job.Job):
+    """A job whose end is one call."""
+
+    def __init__(self, night, name, command, seconds, done, **options):
+        self._night, self._done = night, done
+        output = night.out / "logs" / f"{name.replace('/', '-').replace(' ', '-')}.log"
+        super().__init__(name, command, output, seconds, **options)
+
+    def failed_to_start(self, error):
+        self._night.account.add_trouble(f"{self.name}: did not start: {error}")
+
+    def ended(self):
+        if self.forced == job.STOP:
+            return
+        how = "did not end in time" if self.forced else None
+        if how is None and self.status != 0:
+            how = f"ended with status {self.status}: {self.last_words()}"
+        with self._night.survives(self.name):
+            self._done(self, how)
+
+
+# Before the fuzzing: recorded traces, and what each target says of itself.
+
+
+def opening(night):
+    """The jobs."""
+    if not night.settings.targets:
+        night.account.add_trouble("no fuzz target of that name")
+    if not night.settings.traces:
+        night.account.add_trouble("no recorded traces were found")
+    yield from (_trace(night, trace) for trace in night.settings.traces)
+    yield from (_ask_shape(night, target) for target in night.settings.targets)
+
+
+def _trace(night, trace):
+    def done(task, how):
+        text = task.text()
+        night.traces.append({"name": trace.name, "status": task.status, "text": text.strip()})
+        if how:
+            kind = "timeout" if task.forced else f"status-{task.status}"
+            night.findings.trace_failed(trace, kind, text)
+        night.say(f"== {trace.name}\n{text.rstrip()}")
+
+    runfiles = night.settings.runfiles
+    command = [night.settings.slabmill, "replay", trace.relative_to(runfiles)]
+    return _Task(night, f"trace {trace.name}", command, _TRACE_SECONDS, done, cwd=runfiles)
+
+
+def _ask_shape(night, target):
+    def done(task, _how):
+        found = engines.SHAPE.search(task.text())
+        if found:
+            night.shapes[target] = ",".join(found.groups())
+
+    # A target that cannot even do this says so in its turns.
+    command = [night.settings.binary("asan-ubsan", target), "-runs=0"]
+    return _Task(night, f"shape {target}", command, 60, done, env={"HRN_FUZZ_SAY": "shape"})
+
+
+# After it.
+
+
+def judge_idleness(night):
+    """A target that did no work is in trouble, whatever the exit status of its processes."""
+    for target in night.settings.targets:
+        mine = night.account.of(target)
+        if not any(lane.turns for lane in mine):
+            night.account.add_trouble(f"{target}: had no turn")
+        elif any(lane.deaths or lane.troubles for lane in mine):
+            continue
+        elif not any(lane.execs for lane in mine):
+            night.account.add_trouble(f"{target}: executed no input")
+        elif not any(lane.ops for lane in mine):
+            night.account.add_trouble(f"{target}: executed no allocator operation")
+
+
+def merges(night):
+    """A job for each target."""
+    for target in night.settings.targets:
+        with night.survives(f"merging {target}"):
+            yield _merge(night, target)
+
+
+def _merge(night, target):
+    def done(_task, how):
+        if how:
+            night.account.add_trouble(f"merging {target} {how}; its corpus stays as it is")
+        else:
+            night.corpora.finish_merge(target)
+
+    command = night.corpora.merge_command(target)
+    env = {**lanes.sanitizer_environment(), "TMPDIR": str(night.out / "logs")}
+    return _Task(night, f"merge {target}", command, _MERGE_SECONDS, done, env=env)
+
+
+def coverages(night):
+    """A job for each target that has a build for it."""
+    for target in night.settings.targets:
+        if night.settings.binary("coverage", target).exists():
+            yield _coverage(night, target)
+
+
+def _coverage(night, target):
+    result = night.out / "coverage" / f"{target}.json"
+
+    def done(_task, how):
+        found = files.read_json(result)
+        if how or not found:
+            night.account.add_trouble(f"coverage of {target} {how}")
+            return
+        night.lines[target] = found["lines"]
+        night.kinds[target] = found["kinds"]
+
+    command = [sys.executable, "-m", "overnight.coverage"]
+    command += [night.settings.binary("coverage", target), result, *night.corpora.all_of(target)]
+    return _Task(night, f"coverage {target}", command, _COVERAGE_SECONDS, done)
+
+
+def commit_corpora(night):
+    """Copies what is worth keeping into the source tree."""
+    workspace = night.settings.workspace()
+    if workspace is None:
+        night.account.add_trouble("--commit-corpus: not started by `bazel run`, no source tree")
+        return
+    for target in night.settings.targets:
+        with night.survives(f"corpus/{target}"):
+            night.say(f"corpus/{target}: {night.corpora.commit(target, workspace)} new inputs")
+
+
+# After a kill.
+
+
+class _LeftTurn:
+    """What findings.py asks of a turn, of one whose runner was killed."""
+
+    def __init__(self, night, folder):
+        self.number, self.target, lane = folder.name.split(".")
+        self.lane = lanes.BY_NAME[lane]
+        self.engine = engines.ENGINES[self.lane.engine]
+        self.folder = folder
+        self.state = night.out / "afl" / self.target
+
+    def died_of_its_corpus(self, text):
+        """As of any turn."""
+        return not self.engine.has_read_corpus(text)
+
+
+def harvest(night, folder):
+    """Takes the findings out of a turn's folder, and away with it."""
+    try:
+        left = _LeftTurn(night, folder)
+    except (KeyError, ValueError):
+        night.account.add_trouble(f"{folder}: is no turn's folder")
+        return
+    paths = [p for p in sorted(folder.iterdir()) if p.name.startswith(engines.FINDING_PREFIXES)]
+    if paths:
+        text = files.read_text(folder / "output")
+        night.findings.found(left, paths, text, causes.classify(text))
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,119 @@
+#!/usr/bin/env -S python3 -S -E
+# SPDX-License-Identifier: Apache-2.0
+"""Looks like a libFuzzer binary from outside. `.<name>.manner` beside it says how it behaves:
+
+healthy     finds a new input each turn
+crashes     dies of an input with BAD in it that it makes up; and of any such input, whoever has it
+shallow     the same, and at once
+flaky       its inputs do it no harm when they are run again
+no-start    ends with status 3
+silent      ends well, having executed nothing
+endless     says that it is up, and waits for a signal
+big         each new input has a megabyte
+"""
+
+import hashlib
+import os
+import pathlib
+import signal
+import sys
+import time
+
+HERE = pathlib.Path(sys.argv[0])
+MANNER = HERE.with_name(f".{HERE.name}.manner").read_text().strip()
+OPTIONS = dict(word[1:].split("=", 1) for word in sys.argv[1:] if word.startswith("-"))
+PATHS = [pathlib.Path(word) for word in sys.argv[1:] if not word.startswith("-")]
+SAY = os.environ.get("HRN_FUZZ_SAY", "").split(",")
+
+CRASH = """==1==ERROR: AddressSanitizer: heap-use-after-free on address 0x602000000010
+    #0 0x55d0c0 in slm_slab_free allocator/slab.c:3:1
+    #1 0x55d0c1 in hrn_run_program harness/run.c:3:1
+SUMMARY: AddressSanitizer: heap-use-after-free allocator/slab.c:3:1 in slm_slab_free"""
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def inputs(folder):
+    return sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
+
+
+def die_of(data):
+    """As libFuzzer: the input is saved, then the report."""
+    prefix = OPTIONS.get("artifact_prefix", "./")
+    path = pathlib.Path(prefix + "crash-" + hashlib.sha1(data).hexdigest())
+    path.write_bytes(data)
+    say(CRASH)
+    sys.exit(77)
+
+
+def is_bad(data):
+    return MANNER in ("crashes", "shallow", "regressed") and b"BAD" in data
+
+
+def reproduce(path):
+    data = path.read_bytes()
+    if "shape" in SAY:
+        say("slabmill: shape head=4 record=2 programs=1 can=ff")
+    if "ops" in SAY:
+        say(f"slabmill: op 0: {data!r}")
+    if "test" in SAY:
+        say("slabmill: test begin\nTEST(Fake, Bug) {}\nslabmill: test end")
+    if is_bad(data):
+        die_of(data)
+
+
+def merge():
+    target, *sources = PATHS
+    for path in (p for folder in sources for p in inputs(folder)):
+        data = path.read_bytes()
+        (target / hashlib.sha1(data).hexdigest()).write_bytes(data)
+
+
+def read_corpus():
+    n_inputs = 0
+    for path in (p for folder in PATHS for p in inputs(folder)):
+        n_inputs += 1
+        if is_bad(path.read_bytes()):
+            die_of(path.read_bytes())
+    say(f"#{n_inputs} INITED cov: 30 ft: 40 corp: {n_inputs}/1b exec/s: 0 rss: 30Mb")
+
+
+def fuzz():
+    stopped = []
+    signal.signal(signal.SIGUSR1, lambda *_: stopped.append(1))
+    read_corpus()
+    seconds = int(OPTIONS["max_total_time"])
+    if MANNER == "endless":
+        pathlib.Path(os.environ["XDG_CACHE_HOME"], "up").write_text(f"{os.getpid()}\n")
+        seconds = 600
+    if MANNER == "shallow":
+        die_of(b"head" + os.urandom(8).hex().encode() + b"BAD")
+    data = os.urandom(1 << 20 if MANNER == "big" else 8)
+    (PATHS[0] / hashlib.sha1(data).hexdigest()).write_bytes(data)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not stopped:
+        time.sleep(0.05)
+    if MANNER == "crashes":
+        die_of(b"head" + b"xy" * 20 + b"BAD!" + b"zw" * 20)
+    say("#200 DONE   cov: 34 ft: 56 corp: 3/9b exec/s: 100 rss: 31Mb")
+    n_execs = 0 if MANNER == "silent" else 100
+    say(f"stat::number_of_executed_units: {n_execs}")
+    say("stat::new_units_added:          1\nstat::peak_rss_mb:              32")
+    say(f"slabmill: ops={n_execs * 25} execs={n_execs} seconds=1.0")
+
+
+def main():
+    if MANNER == "no-start":
+        sys.exit(3)
+    if "set_cover_merge" in OPTIONS:
+        merge()
+    elif "max_total_time" in OPTIONS:
+        fuzz()
+    else:
+        for path in PATHS:
+            reproduce(path)
+
+
+main()

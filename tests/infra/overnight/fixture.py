@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A folder laid out like the runner's runfiles, with fuzzers that only look like some."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+SOURCES = pathlib.Path("fuzz").resolve()
+FAKE = pathlib.Path(__file__).with_name("fake_fuzzer.py")
+
+sys.path.insert(0, str(SOURCES))
+
+
+class NightTest(unittest.TestCase):
+    """Each test has a cache, a source tree and runfiles of its own."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name)
+        self.cache = self.root / "slabmill"
+        self.out = self.root / "out"
+        self.workspace = self.root / "tree"
+        self.trace = self.root / "corpus" / "traces" / "one.trace"
+        self.trace.parent.mkdir(parents=True)
+        self.trace.write_text("trace")
+        self.script(self.root / "tools" / "slabmill", 'echo "replayed $2"')
+
+    def script(self, path, body):
+        """Writes a program."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("#!/bin/sh\n" + body)
+        path.chmod(0o755)
+
+    def target(self, name, manner, seeds=(("seed", b"seed"),), variant="asan-ubsan"):
+        """Makes a fuzz target with its seeds, as (path, content)."""
+        night = self.root / "fuzz" / "night"
+        binary = night / variant / name
+        binary.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(FAKE, binary)
+        (binary.parent / f".{name}.manner").write_text(manner)
+        for path, content in seeds:
+            seed = night / "seeds" / name / "corpus" / name / path
+            seed.parent.mkdir(parents=True, exist_ok=True)
+            seed.write_bytes(content)
+
+    def start(self, *words, minutes="0.03"):
+        """Starts a night of two seconds with one job, unless the words say otherwise."""
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(SOURCES),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "XDG_CACHE_HOME": str(self.root),
+            "BUILD_WORKSPACE_DIRECTORY": str(self.workspace),
+        }
+        command = [sys.executable, "-m", "overnight", "--jobs", "1", "--lanes", "seeded"]
+        length = () if "--minutes" in words else ("--minutes", minutes)
+        return subprocess.Popen(
+            [*command, *length, *words],
+            cwd=self.root,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def night(self, *words, status=None):
+        """Runs a whole night; returns (its report, what it printed)."""
+        process = self.start("--out", str(self.out), *words)
+        output, _ = process.communicate(timeout=120)
+        if status is not None:
+            self.assertEqual(process.returncode, status, output)
+        return self.report(), output
+
+    def report(self, out=None):
+        """The last report, which must be as the schema says, and have its page."""
+        from report.schema import problems
+
+        folder = out or self.out
+        report = json.loads((folder / "report.json").read_text())
+        self.assertEqual(problems(report), [])
+        self.assertGreater((folder / "report.html").stat().st_size, 1000)
+        return report
+
+    def wait_until_up(self):
+        """Returns the process id of an endless fuzzer as soon as it is there."""
+        up = self.root / "up"
+        os.mkfifo(up)
+        process = self.start("--out", str(self.out), "--minutes", "5")
+        self.addCleanup(process.stdout.close)
+        return process, int(up.read_text())
+
+    def stop(self, process, how=signal.SIGTERM):
+        """Ends a night; returns what it printed."""
+        process.send_signal(how)
+        output, _ = process.communicate(timeout=60)
+        return output
+
+    @staticmethod
+    def is_alive(pid):
+        """False for a process that is gone, or only waits to be reaped."""
+        try:
+            state = pathlib.Path("/proc", str(pid), "stat").read_text().rsplit(")", 1)[1].split()[0]
+        except FileNotFoundError:
+            return False
+        return state not in "ZX"
+
+    def wait_for_death(self, pid):
+        """Returns when the system has carried out a kill."""
+        end = time.monotonic() + 20
+        while self.is_alive(pid):
+            self.assertLess(time.monotonic(), end, f"process {pid} lives on")
+            time.sleep(0.01)
+
+    @staticmethod
+    def crash_text():
+        """What the fake fuzzer prints when it dies."""
+        text = FAKE.read_text()
+        return text[text.index('CRASH = """') + len('CRASH = """') : text.index('in slm_slab_free"""')] + (
+            "in slm_slab_free\n"
+        )

@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A night as a whole: what it reports, and how it ends."""
+
+import json
+import signal
+import unittest
+
+from fixture import NightTest
+
+
+class EndsTest(NightTest):
+    """Verdicts and exit statuses."""
+
+    def test_healthy_night_reports_its_numbers_and_ends_with_0(self):
+        self.target("slab_fuzz", "healthy")
+        report, output = self.night(status=0)
+        self.assertEqual(report["verdict"]["word"], "clean")
+        self.assertIn("== one.trace\nreplayed", output)
+        target = report["targets"][0]
+        self.assertEqual((target["name"], target["edges"]), ("slab_fuzz", 34))
+        self.assertEqual(target["execs"] % 100, 0)
+        self.assertGreater(target["execs"], 0)
+        self.assertEqual(target["corpus_before"], 1)
+        self.assertEqual(target["corpus_after"], 1 + len(target["lanes"][0]["seeds"]))
+        self.assertEqual(report["night"]["ended_by"], "time")
+        self.assertEqual(report["night"]["peaks"]["rss_mb"], 32)
+
+    def test_finding_is_shrunk_explained_and_known_from_then_on(self):
+        self.target("slab_fuzz", "crashes")
+        report, output = self.night(status=1)
+        finding = report["findings"][0]
+        self.assertEqual(finding["cause"], "slab_fuzz-heap-use-after-free-slm_slab_free")
+        self.assertFalse(finding["known"] or finding["flaky"])
+        with open(finding["input"], "rb") as shrunk:
+            # Whole records of two bytes behind a head of four; BAD must stay.
+            self.assertEqual(shrunk.read(), b"\0\0\0\0BAD\0")
+        self.assertIn("BAD", finding["ops"])
+        self.assertIn("TEST(Fake, Bug)", finding["test"])
+        self.assertIn("slm_slab_free allocator/slab.c:3:1", finding["stack"])
+        self.assertIn(f"bazel-bin/fuzz/slab_fuzz_bin {finding['input']}", output)
+        again, _ = self.night(status=3)
+        self.assertEqual(again["findings"][0]["known_as"], f"night {report['night']['id']}")
+        self.assertEqual(again["verdict"]["word"], "known findings")
+
+    def test_flaky_finding_is_marked(self):
+        self.target("slab_fuzz", "crashes")
+        # It makes up what kills it, and lives when that is run alone.
+        fake = self.root / "fuzz" / "night" / "asan-ubsan" / "slab_fuzz"
+        fake.write_text(fake.read_text().replace('("crashes", "shallow", "regressed")', "()"))
+        report, _ = self.night(status=1)
+        finding = report["findings"][0]
+        self.assertTrue(finding["flaky"])
+        self.assertEqual((finding["reproduced"], finding["tries"]), (0, 3))
+        self.assertEqual(finding["kind"], "heap-use-after-free")
+
+    def test_seed_that_kills_is_a_known_bug_come_back_and_read_no_more(self):
+        self.target("slab_fuzz", "regressed", [("seed", b"seed"), ("regress/old_bug", b"xxxxBAD!")])
+        report, _ = self.night(status=3)
+        finding = report["findings"][0]
+        self.assertEqual(finding["known_as"], "corpus/slab_fuzz/regress/old_bug")
+        self.assertEqual(finding["seen"], 1)
+        self.assertGreater(report["targets"][0]["execs"], 0)
+
+    def test_shallow_bug_is_given_up_before_it_takes_the_night(self):
+        self.target("pool_fuzz", "shallow")
+        report, _ = self.night("--minutes", "5", status=1)
+        self.assertEqual(report["night"]["ended_by"], "nothing left to run")
+        self.assertIn("5 early deaths in a row", report["targets"][0]["lanes"][0]["given_up"])
+        self.assertEqual([finding["seen"] for finding in report["findings"]], [5])
+
+    def test_target_that_does_not_start_is_told_and_the_night_goes_on(self):
+        self.target("pool_fuzz", "no-start")
+        self.target("slab_fuzz", "healthy")
+        report, output = self.night("--minutes", "0.2", status=2)
+        self.assertIn("pool_fuzz/seeded: ended with status 3: no output", report["troubles"])
+        self.assertIn("trouble: pool_fuzz/seeded: ended with status 3", output)
+        self.assertIn("3 times in a row", report["targets"][0]["lanes"][0]["given_up"])
+        self.assertGreater(report["targets"][1]["execs"], 0)
+
+    def test_nothing_executed_is_trouble(self):
+        self.target("slab_fuzz", "silent")
+        report, _ = self.night(status=2)
+        self.assertIn("slab_fuzz: executed no input", report["troubles"])
+
+    def test_missing_traces_or_targets_are_trouble(self):
+        self.trace.unlink()
+        report, _ = self.night("--targets", "pool*", status=2)
+        self.assertIn("no fuzz target of that name", report["troubles"])
+        self.assertIn("no recorded traces were found", report["troubles"])
+
+    def test_failing_trace_is_a_finding(self):
+        self.target("slab_fuzz", "healthy")
+        self.script(self.root / "tools" / "slabmill", "echo broke a law; exit 1")
+        report, _ = self.night(status=1)
+        finding = report["findings"][0]
+        self.assertEqual((finding["target"], finding["kind"]), ("one.trace", "status-1"))
+        self.assertIn("replay", finding["command"])
+
+    def test_wrong_calls_say_what_is_wrong(self):
+        for words, sentence in (
+            (("--minutes", "0"), "0 is not above 0"),
+            (("--minutes", "nan"), "nan is not above 0"),
+            (("--jobs", "0"), "0 is not at least 1"),
+        ):
+            process = self.start(*words)
+            output, _ = process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 2)
+            self.assertIn(sentence, output)
+
+
+class StopsTest(NightTest):
+    """Signals."""
+
+    def test_sigterm_ends_the_fuzzers_and_writes_the_whole_report(self):
+        self.target("slab_fuzz", "endless")
+        process, fuzzer = self.wait_until_up()
+        output = self.stop(process)
+        self.assertEqual(process.returncode, 0, output)
+        report = self.report()
+        self.assertEqual(report["night"]["ended_by"], "SIGTERM")
+        self.assertEqual(report["targets"][0]["execs"], 100)
+        self.assertFalse(self.is_alive(fuzzer))
+
+    def test_ctrl_c_does_the_same(self):
+        self.target("slab_fuzz", "endless")
+        process, _ = self.wait_until_up()
+        self.stop(process, signal.SIGINT)
+        self.assertEqual(self.report()["night"]["ended_by"], "SIGINT")
+
+    def test_sigterm_during_a_replay_is_no_finding(self):
+        self.target("slab_fuzz", "healthy")
+        self.script(self.root / "tools" / "slabmill", "echo $$ > $XDG_CACHE_HOME/up; exec sleep 600")
+        process, _ = self.wait_until_up()
+        self.stop(process)
+        self.assertEqual(self.report()["findings"], [])
+
+    def test_kill_9_leaves_no_fuzzer_and_the_next_start_goes_on(self):
+        self.target("slab_fuzz", "endless")
+        process, fuzzer = self.wait_until_up()
+        self.stop(process, signal.SIGKILL)
+        self.wait_for_death(fuzzer)
+        # What a fuzzer saved in the last moment.
+        turn = next((self.out / "turns").iterdir())
+        (turn / "crash-1").write_bytes(b"headBAD!")
+        (turn / "output").write_text("#1 INITED cov: 1 ft: 1\n" + self.crash_text())
+        (self.root / "up").unlink()
+        self.target("slab_fuzz", "crashes")
+        report, output = self.night("--minutes", "0.1", status=1)
+        self.assertIn("going on with night", output)
+        self.assertEqual(report["night"]["sessions"], 2)
+        self.assertIn(
+            "slab_fuzz-heap-use-after-free-slm_slab_free", [f["cause"] for f in report["findings"]]
+        )
+        self.assertFalse((self.out / "night.json").exists())
+
+    def test_without_a_folder_the_night_that_was_killed_is_found(self):
+        self.target("slab_fuzz", "healthy")
+        process = self.start("--minutes", "5")
+        for line in process.stdout:
+            if "== one.trace" in line:
+                break
+        process.kill()
+        process.communicate(timeout=60)
+        left = next((self.cache / "nights").iterdir())
+        again = self.start()
+        output, _ = again.communicate(timeout=60)
+        self.assertIn(f"going on with night {left.name}", output)
+        self.assertEqual(self.report(left)["night"]["sessions"], 2)
+
+    def test_two_runners_do_not_share_a_night(self):
+        self.target("slab_fuzz", "endless")
+        process, _ = self.wait_until_up()
+        second = self.start("--out", str(self.out))
+        output, _ = second.communicate(timeout=60)
+        self.assertEqual(second.returncode, 2)
+        self.assertIn("another runner is at work there", output)
+        self.stop(process)
+
+
+class CorporaTest(NightTest):
+    """What is kept, where, and until when."""
+
+    def test_runners_exchange_inputs_through_a_shared_folder(self):
+        self.target("slab_fuzz", "healthy")
+        shared = self.root / "shared"
+        shared_target = shared / "slab_fuzz"
+        shared_target.mkdir(parents=True)
+        (shared_target / "from_elsewhere").write_bytes(b"theirs")
+        report, _ = self.night("--shared-corpus", str(shared), status=0)
+        cached = {p.read_bytes() for p in (self.cache / "corpus" / "slab_fuzz").iterdir()}
+        self.assertIn(b"theirs", cached)
+        given = {p.read_bytes() for p in shared_target.iterdir()}
+        self.assertEqual(len(given), 1 + report["targets"][0]["lanes"][0]["slices"])
+
+    def test_commit_corpus_copies_what_is_new_into_the_source_tree(self):
+        self.target("slab_fuzz", "healthy")
+        report, output = self.night("--commit-corpus", status=0)
+        committed = list((self.workspace / "corpus" / "slab_fuzz").iterdir())
+        self.assertEqual(len(committed), report["targets"][0]["corpus_after"] - 1)
+        self.assertIn(f"corpus/slab_fuzz: {len(committed)} new inputs", output)
+
+    def test_past_the_disk_limit_the_night_goes_on_without_keeping(self):
+        self.target("slab_fuzz", "big")
+        report, _ = self.night("--disk-mb", "1", "--minutes", "0.4", status=2)
+        self.assertIn("new inputs are not kept any more", report["troubles"][0])
+        n_turns = report["targets"][0]["lanes"][0]["slices"]
+        kept = list((self.cache / "corpus" / "slab_fuzz").iterdir())
+        self.assertLess(len(kept), n_turns)
+
+    def test_corpus_survives_a_kill_in_the_middle_of_its_merge(self):
+        self.target("slab_fuzz", "healthy")
+        old = self.cache / "corpus" / ".slab_fuzz.old"
+        old.mkdir(parents=True)
+        (old / "input").write_bytes(b"from before")
+        self.night(status=0)
+        kept = {p.read_bytes() for p in (self.cache / "corpus" / "slab_fuzz").iterdir()}
+        self.assertIn(b"from before", kept)
+        self.assertFalse(old.exists())
+
+
+class HistoryTest(NightTest):
+    """Later nights know earlier ones."""
+
+    def test_report_compares_with_at_most_seven_nights(self):
+        self.target("slab_fuzz", "healthy")
+        report, _ = self.night(status=0)
+        history = self.cache / "history"
+        for day in range(1, 10):
+            earlier = dict(report, night=dict(report["night"], id=f"2020010{day}-000000"))
+            (history / f"2020010{day}-000000.json").write_text(json.dumps(earlier))
+        again, _ = self.night(status=0)
+        self.assertEqual(len(again["history"]), 7)
+        self.assertEqual(again["history"][-1]["id"], report["night"]["id"])
+
+
+if __name__ == "__main__":
+    unittest.main()

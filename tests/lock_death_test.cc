@@ -342,9 +342,12 @@ TEST(LockTimed, WakesAnotherSleeperWhenItGivesUp)
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
     EXPECT_EQ(run_child([&] {
                   static int n_wakes;
+                  static uint64_t now_ms; /* passes in sleep only, however busy the machine */
+                  slm_lock_system.now_ms = [] { return now_ms; };
+                  slm_lock_system.wait = [](uint32_t *, uint32_t, unsigned ms) { now_ms += ms; };
                   slm_lock_system.wake = [](uint32_t *, int) { n_wakes++; };
                   int status = slm_lock_timed(lock, 1);
-                  return n_wakes == 1 ? status : SLM_STATUS_COUNT;
+                  return n_wakes == 1 && now_ms >= 1 ? status : SLM_STATUS_COUNT;
               }),
               SLM_E_TIMEOUT);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);

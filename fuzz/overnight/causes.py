@@ -27,6 +27,8 @@ _LIBFUZZER_KINDS = {
 _TELLING = 2
 _SHOWN = 12
 _OURS = re.compile(r"\b(?:allocator|harness|fuzz|tests|examples|tools)/\S+\.[ch]")
+# Where Bazel compiled, and which binary it was: the same in every line.
+_NOISE = re.compile(r"/proc/self/cwd/| \(/\S*\+0x[0-9a-f]+\)| \(BuildId: [0-9a-f]+\)")
 # Where every input passes.
 _COMMON = re.compile(r"LLVMFuzzer|^hrn_fuzz_one$|^main$|^hrn_run")
 
@@ -89,7 +91,7 @@ def _stack_text(text):
     begin = _REPORT.search(text)
     end = _SUMMARY.search(text)
     start = begin.start() if begin else 0
-    return text[start : end.end() if end else None].strip()
+    return _NOISE.sub("", text[start : end.end() if end else None]).strip()
 
 
 def classify(text):

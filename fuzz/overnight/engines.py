@@ -141,7 +141,7 @@ class Afl:
             "ASAN_OPTIONS": "abort_on_error=1:symbolize=0:quarantine_size_mb=10:detect_leaks=0",
             "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:symbolize=0",
         }
-        if turn.mutator:
+        if turn.mutator and turn.shape:
             env["AFL_CUSTOM_MUTATOR_LIBRARY"] = str(turn.mutator)
             env["HRN_FUZZ_SHAPE"] = turn.shape
         return env

@@ -96,6 +96,7 @@ class Findings:
             "lane": turn.lane.name,
             "variant": "asan-ubsan" if turn.lane.engine == "afl" else turn.lane.variant,
             "binary": str(self._binary(turn)),
+            "package": self.night.settings.package(),
             "kind": cause.kind if cause else _UNNAMED,
             "seen": 1,
             "first_seen_s": round(self.night.clock(), 1),

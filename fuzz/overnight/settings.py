@@ -13,6 +13,8 @@ DESCRIPTION = """Fuzzes every target in several lanes, and writes one page about
 kept from night to night. Ctrl-C ends with the whole report; a second one leaves out merging and
 coverage. A night that was killed is gone on with by the next start."""
 
+USUAL_NIGHT = "fuzz/night"
+
 EPILOG = """exit status: 0 nothing found; 1 new findings; 2 nothing new, but something did not run;
 3 only findings that were known"""
 
@@ -58,6 +60,8 @@ def parse_arguments(argv):
     parser.add_argument(
         "--disk-mb", type=_count, default=4096, metavar="N", help="corpora and this night's files"
     )
+    # For targets with planted bugs.
+    parser.add_argument("--night-folder", default=USUAL_NIGHT, help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
     if arguments.minutes is None:
         arguments.minutes = 60 * (8 if arguments.hours is None else arguments.hours)
@@ -79,8 +83,12 @@ class Settings:
         if self.seed is None:
             self.seed = random.SystemRandom().randrange(1, 1 << 31)
         self.runfiles = pathlib.Path.cwd()
+        self.night_folder = self.runfiles / arguments.night_folder
         self.cache = pathlib.Path(
-            os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache", "slabmill"
+            os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache",
+            "slabmill",
+            # Planted bugs are nothing that real nights should know.
+            *(() if self._is_usual(arguments) else (arguments.night_folder.replace("/", "-"),)),
         )
         self.wanted_out = self._from_user(arguments.out)
         self.shared = self._from_user(arguments.shared_corpus)
@@ -88,6 +96,10 @@ class Settings:
         self.lanes = [lane for lane in lanes.LANES if fnmatch.fnmatch(lane.name, arguments.lanes)]
         self.slabmill = self.runfiles / "tools" / "slabmill"
         self.traces = sorted((self.runfiles / "corpus" / "traces").glob("*.trace"))
+
+    @staticmethod
+    def _is_usual(arguments):
+        return arguments.night_folder == USUAL_NIGHT
 
     @staticmethod
     def workspace():
@@ -102,16 +114,20 @@ class Settings:
         return None if path is None else pathlib.Path(here, path)
 
     def _find_targets(self, pattern):
-        binaries = sorted((self.runfiles / "fuzz" / "night" / "asan-ubsan").glob("[!.]*"))
+        binaries = sorted((self.night_folder / "asan-ubsan").glob("[!.]*"))
         return [path.name for path in binaries if fnmatch.fnmatch(path.name, pattern)]
+
+    def package(self):
+        """Of Bazel: where the targets come from."""
+        return str(self.night_folder.relative_to(self.runfiles).parent)
 
     def binary(self, variant, target):
         """The program of a target in one of its builds (variants.bzl); it may not be there."""
-        return self.runfiles / "fuzz" / "night" / variant / target
+        return self.night_folder / variant / target
 
     def seeds(self, target):
         """The checked-in corpus, in the build's own copy."""
-        return self.runfiles / "fuzz" / "night" / "seeds" / target
+        return self.night_folder / "seeds" / target
 
     def afl_mutator(self):
         """Our mutator in the form that AFL++ loads, or None."""
@@ -120,5 +136,5 @@ class Settings:
 
     def dictionary(self, target):
         """The words of its inputs, or None."""
-        path = self.runfiles / "fuzz" / "night" / "dict" / target
+        path = self.night_folder / "dict" / target
         return path if path.exists() and path.stat().st_size > 0 else None

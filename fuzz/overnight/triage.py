@@ -19,8 +19,10 @@ from . import causes, files, lanes, shrink
 
 _TRIES = 3
 _RUN_SECONDS = lanes.UNIT_TIMEOUT_SECONDS * 3
+# What hangs is asked many times: it need not be waited for as long as the fuzzer did.
+_HANG_SECONDS = 2
 _SHAPE = re.compile(r"^slabmill: shape head=(\d+) record=(\d+)", re.MULTILINE)
-_OP = re.compile(r"^slabmill: op (.*)$", re.MULTILINE)
+_OP = re.compile(r"^slabmill: ((?:head|op) .*)$", re.MULTILINE)
 _TEST = re.compile(r"^slabmill: test begin\n(.*?)^slabmill: test end$", re.MULTILINE | re.DOTALL)
 # Where a target does not say its operations.
 _DUMP_BYTES = 16
@@ -32,12 +34,14 @@ class Runner:
     def __init__(self, finding, scratch):
         self._binary = finding["binary"]
         self._scratch = pathlib.Path(scratch)
+        hangs = finding["kind"] == "timeout"
+        self._limit = _HANG_SECONDS if hangs else lanes.UNIT_TIMEOUT_SECONDS
 
     def run(self, data, say=""):
         """Returns what the process printed."""
         path = self._scratch / "input"
         path.write_bytes(data)
-        command = [self._binary, f"-timeout={lanes.UNIT_TIMEOUT_SECONDS}", str(path)]
+        command = [self._binary, f"-timeout={self._limit}", str(path)]
         command.insert(1, f"-artifact_prefix={self._scratch}/")
         env = {**os.environ, **lanes.sanitizer_environment(), "TMPDIR": str(self._scratch)}
         try:
@@ -112,18 +116,26 @@ class Triage:
 
         return shrink.Shrinker(_deadline(fails, self._seconds), *shape).shrink(data)
 
+    def _has_twin(self, cause):
+        """True if a finding of the same cause is there: this one will only be counted."""
+        name = cause.name(self._finding["target"])
+        return name != self._folder.name and (self._folder.parent / name).exists()
+
     def _command(self):
         target, variant = self._finding["target"], self._finding["variant"]
         config = {"asan-ubsan": "", "msan": " --config=msan-libfuzzer"}.get(
             variant, f" --config={variant}-libfuzzer"
         )
         path = self._folder / "shrunk"
-        return f"./bazelw build{config} //fuzz:{target}_bin && bazel-bin/fuzz/{target}_bin {path}"
+        package = self._finding["package"]
+        return f"./bazelw build{config} //{package}:{target}_bin && bazel-bin/{package}/{target}_bin {path}"
 
     def look(self):
         """Returns what triage.json holds."""
         original = (self._folder / "input").read_bytes()
         n_again, cause = self._reproduce(original)
+        if cause and self._has_twin(cause):
+            return {"cause": cause.name(self._finding["target"])}
         flaky = n_again < _TRIES
         shape = _shape(self._runner.run(b"", "shape"))
         data = original

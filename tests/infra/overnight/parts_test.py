@@ -1,0 +1,287 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of the runner, each alone."""
+
+import pathlib
+import signal
+import sys
+import tempfile
+import time
+import types
+import unittest
+
+sys.path.insert(0, str(pathlib.Path("fuzz").resolve()))
+
+from overnight import account, causes, coverage, history, job, lanes, plan, shrink  # noqa: E402
+
+LOGS = pathlib.Path(__file__).with_name("logs")
+
+
+class CausesTest(unittest.TestCase):
+    """On what real processes printed (fuzz/planted)."""
+
+    def name(self, log, target="t"):
+        """The cause of a recorded log."""
+        return causes.classify((LOGS / f"{log}.log").read_text()).name(target)
+
+    def test_each_kind_of_failure_has_its_name(self):
+        for log, name in (
+            ("overrun", "t-heap-buffer-overflow-planted_overrun"),
+            ("law", "t-law-misuse_answer"),
+            ("timeout", "t-timeout"),
+            ("out_of_memory", "t-out-of-memory"),
+            ("race", "t-data-race-race"),
+            ("uninitialised", "t-use-of-uninitialized-value-planted_uninitialised"),
+            ("overflow", "t-signed-integer-overflow-cannot-be-represented-f"),
+        ):
+            with self.subTest(log):
+                self.assertEqual(self.name(log), name)
+
+    def test_laws_are_told_apart_from_crashes_with_the_sentence_that_they_broke(self):
+        cause = causes.classify((LOGS / "law.log").read_text())
+        self.assertEqual((cause.kind, cause.law), ("law", "misuse_answer"))
+        self.assertIn("free(0x7f2ea9bbd007), past_end: SLM_OK", cause.stack)
+        self.assertIn("try_pointer", cause.frames)
+
+    def test_numbers_in_an_error_make_no_other_cause(self):
+        text = (LOGS / "overflow.log").read_text()
+        other = text.replace("10 + 2147483647", "-77 + 2147483646")
+        self.assertNotEqual(text, other)
+        self.assertEqual(causes.classify(text).name("t"), causes.classify(other).name("t"))
+
+    def test_what_reports_nothing_has_no_cause(self):
+        self.assertIsNone(causes.classify("#3 DONE cov: 3\nslabmill: ops=3 execs=1 seconds=0.1\n"))
+        self.assertIsNone(causes.classify(""))
+
+
+class ShrinkerTest(unittest.TestCase):
+    """On failures that are known exactly."""
+
+    def shrink(self, fails, data, head=4, record=3):
+        """The result, and how often it asked."""
+        asked = []
+
+        def ask(smaller):
+            asked.append(smaller)
+            return fails(smaller)
+
+        return shrink.Shrinker(ask, head, record).shrink(data), asked
+
+    def test_whole_records_go_and_the_head_stays(self):
+        data = b"HEAD" + b"abc" * 30 + b"BUG" + b"xyz" * 17
+        small, asked = self.shrink(lambda d: b"BUG" in d and len(d) >= 4, data)
+        self.assertEqual(small, b"\0\0\0\0BUG")
+        self.assertTrue(all((len(d) - 4) % 3 == 0 for d in asked))
+
+    def test_two_records_far_apart_are_both_kept(self):
+        data = b"HEAD" + b"one" + b"abc" * 40 + b"two" + b"abc" * 9
+        small, _ = self.shrink(lambda d: b"one" in d and b"two" in d, data)
+        self.assertEqual(small[4:], b"onetwo")
+
+    def test_bytes_become_as_small_as_the_failure_allows(self):
+        small, _ = self.shrink(lambda d: len(d) == 7 and d[5] >= 100, b"HEAD\xff\xff\xff")
+        self.assertEqual(small, b"\0\0\0\0\0\x64\0")
+
+    def test_what_never_fails_again_stays_as_it_is(self):
+        self.assertEqual(self.shrink(lambda d: False, b"HEADabc")[0], b"HEADabc")
+
+    def test_the_best_so_far_is_kept_when_time_is_over(self):
+        n_left = [2]
+
+        def fails(data):
+            n_left[0] -= 1
+            if n_left[0] < 0:
+                raise StopIteration
+            return len(data) >= 4
+
+        small, _ = self.shrink(fails, b"HEAD" + b"abc" * 8)
+        self.assertEqual(small, b"HEAD")
+
+
+def _event(**numbers):
+    return {
+        **dict.fromkeys(("execs", "ops", "edges", "features", "features_at_start", "corpus")),
+        **dict.fromkeys(("rss_mb", "execs_per_s", "death", "trouble")),
+        **{"target": "t", "lane": "seeded", "t": 1.0, "seconds": 10.0, "seconds_wanted": 10},
+        **{"seed": 7, "number": 1, "new_inputs": 0},
+        **numbers,
+    }
+
+
+class AccountTest(unittest.TestCase):
+    """Sums, yields, and when a lane is given up."""
+
+    def setUp(self):
+        self.account = account.Account()
+
+    def test_yield_is_what_a_turn_found_beyond_what_was_known(self):
+        self.account.apply(_event(features_at_start=100, features=150))
+        lane = self.account.lane("t", "seeded")
+        self.assertEqual(lane.yields, 5.0)
+        # A start that knows less, as of a lane without seeds, yields nothing below the most.
+        self.account.apply(_event(features_at_start=0, features=140))
+        self.assertEqual(lane.yields, 2.5)
+
+    def test_five_early_deaths_in_a_row_give_a_lane_up(self):
+        for _ in range(4):
+            self.account.apply(_event(seconds=1.0, death="x"))
+        self.account.apply(_event())
+        for _ in range(5):
+            self.assertIsNone(self.account.lane("t", "seeded").given_up)
+            self.account.apply(_event(seconds=1.0, death="x"))
+        self.assertIn("5 early deaths", self.account.lane("t", "seeded").given_up)
+
+    def test_late_deaths_never_do(self):
+        for _ in range(20):
+            self.account.apply(_event(seconds=60.0, seconds_wanted=300, death="x"))
+        self.assertIsNone(self.account.lane("t", "seeded").given_up)
+        self.assertEqual(self.account.lane("t", "seeded").deaths, 20)
+
+    def test_numbers_that_were_not_said_are_no_zeros(self):
+        self.account.apply(_event())
+        self.assertIsNone(self.account.lane("t", "seeded").execs)
+        self.account.apply(_event(execs=5))
+        self.assertEqual(self.account.lane("t", "seeded").execs, 5)
+
+    def test_a_target_is_as_old_as_its_last_new_feature(self):
+        self.account.apply(_event(features_at_start=100, features=150))
+        self.account.apply(_event(features_at_start=150, features=150))
+        self.account.apply(_event(features_at_start=150, features=150))
+        self.assertEqual(self.account.target_seconds["t"] - self.account.last_new_s["t"], 20.0)
+
+
+class PlanTest(unittest.TestCase):
+    """Who has the next turn."""
+
+    def setUp(self):
+        self.account = account.Account()
+        self.lanes_of = {name: list(lanes.LANES) for name in ("a", "b")}
+
+    def play(self, n_turns, yields):
+        """Gives n turns of 10 s; yields(target, lane) new features each. Returns the lanes' names in
+        order, and seconds by target and lane."""
+        names = []
+        for _ in range(n_turns):
+            target, lane = plan.choose(self.lanes_of, self.account, {})
+            names.append(lane.name)
+            known = self.account.lane(target, lane.name).features or 0
+            found = known + 10 * yields(target, lane.name)
+            event = _event(target=target, lane=lane.name, features_at_start=known, features=found)
+            self.account.apply(event)
+        return names, {key: lane.seconds for key, lane in self.account.lanes.items()}
+
+    def test_first_each_target_has_a_turn_in_each_lane_by_rank(self):
+        seen, _ = self.play(12, lambda *_: 0)
+        self.assertEqual(seen, [lane.name for lane in lanes.LANES for _ in "ab"])
+
+    def test_time_goes_to_what_yields_and_nothing_starves(self):
+        _, spent = self.play(400, lambda t, lane: 9 if (t, lane) == ("a", "msan") else 0)
+        best = spent.pop(("a", "msan"))
+        self.assertGreater(best, 5 * max(spent.values()))
+        self.assertGreater(min(spent.values()), 100)
+
+    def test_what_was_given_up_has_no_turn(self):
+        for name in ("a", "b"):
+            for lane in lanes.LANES:
+                self.account.lane(name, lane.name).given_up = "why"
+        self.assertIsNone(plan.choose(self.lanes_of, self.account, {}))
+        self.account.lane("b", "tsan").given_up = None
+        self.assertEqual(plan.choose(self.lanes_of, self.account, {})[0], "b")
+
+    def test_afl_works_once_at_a_time_on_a_target(self):
+        only = {"a": [lanes.BY_NAME["afl"]]}
+        self.assertIsNone(plan.choose(only, self.account, {("a", "afl"): 10.0}))
+        only = {"a": [lanes.BY_NAME["seeded"]]}
+        self.assertIsNotNone(plan.choose(only, self.account, {("a", "seeded"): 10.0}))
+
+    def test_turns_are_neither_too_short_nor_too_long(self):
+        self.assertEqual(plan.turn_seconds(50, 60), 4)
+        self.assertEqual(plan.turn_seconds(50, 2 * 8 * 3600), 300)
+        self.assertEqual(plan.turn_seconds(10, 3000), 100)
+
+
+class JobTest(unittest.TestCase):
+    """Processes that do not end when they should."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.output = pathlib.Path(folder.name, "output")
+        self.kept, job._GRACE_SECONDS = job._GRACE_SECONDS, 0.2
+        self.addCleanup(setattr, job, "_GRACE_SECONDS", self.kept)
+
+    def run_to_end(self, command, seconds, **options):
+        """Returns the job after its end."""
+        made = job.Job("x", ["/bin/sh", "-c", command], self.output, seconds, **options)
+        made.start()
+        while not made.poll():
+            pass
+        return made
+
+    def test_is_asked_to_end_when_its_time_is_over(self):
+        made = self.run_to_end("trap 'echo bye; exit 5' USR1; while :; do :; done", 0.3,
+                               end_signal=signal.SIGUSR1)
+        self.assertEqual((made.status, made.forced), (5, job.OVERRUN))
+        self.assertEqual(made.text(), "bye\n")
+
+    def test_is_killed_when_it_does_not_listen(self):
+        made = self.run_to_end("trap '' TERM; while :; do :; done", 0.1)
+        self.assertEqual((made.status, made.forced), (-signal.SIGKILL, job.OVERRUN))
+
+    def test_leaves_no_child_behind(self):
+        made = self.run_to_end("sleep 600 & echo $!", 10)
+        stat = pathlib.Path("/proc", made.text().strip(), "stat")
+        end = time.monotonic() + 20
+        # The signal was sent; the system may still be at it.
+        while stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] not in "ZX":
+            self.assertLess(time.monotonic(), end)
+
+    def test_last_words_are_without_colours(self):
+        made = self.run_to_end(r"printf 'first\n\033[1;31mPROGRAM ABORT\033[0m\n\n'; exit 1", 10)
+        self.assertEqual(made.last_words(), "PROGRAM ABORT")
+
+
+class CoverageTest(unittest.TestCase):
+    """llvm-cov's words."""
+
+    def test_lines_of_our_sources_are_read_and_others_are_not(self):
+        text = (
+            "SF:/proc/self/cwd/allocator/slab.c\nDA:3,17\nDA:4,0\nend_of_record\n"
+            "SF:/usr/include/x.h\nDA:3,9\nend_of_record\nSF:harness/run.c\nDA:1,2\nend_of_record\n"
+        )
+        self.assertEqual(
+            coverage.read_lcov(text),
+            {"allocator/slab.c": {"3": 17, "4": 0}, "harness/run.c": {"1": 2}},
+        )
+
+
+class HistoryTest(unittest.TestCase):
+    """What a night that is damaged or not there means for later ones."""
+
+    def test_damaged_reports_are_passed_over(self):
+        with tempfile.TemporaryDirectory() as folder:
+            past = history.History(pathlib.Path(folder), "2")
+            self.assertEqual((past.rows(), past.last_lines()), ([], {}))
+            pathlib.Path(folder, "1.json").write_text('{"night": ')
+            self.assertEqual((past.rows(), past.last_lines()), ([], {}))
+
+
+class LostLinesTest(unittest.TestCase):
+    """Coverage against the last night."""
+
+    def test_lost_and_gained_lines_are_told_and_new_code_is_neither(self):
+        from overnight import morning
+
+        night = types.SimpleNamespace(
+            lines={"t": {"allocator/a.c": {"1": 0, "2": 5, "9": 1}}},
+            settings=types.SimpleNamespace(targets=["t", "u"]),
+        )
+        found = morning._coverage(night, {"allocator/a.c": {"1": 3, "2": 0}})
+        row = found["files"][0]
+        self.assertEqual((row["lost"], row["gained"]), ([1], [2]))
+        self.assertEqual((row["lines_covered"], row["lines_total"]), (2, 3))
+        self.assertEqual(found["note"], "without u")
+
+
+if __name__ == "__main__":
+    unittest.main()

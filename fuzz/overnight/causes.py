@@ -13,7 +13,8 @@ _LAW = re.compile(r"^\w+?_law_(\w+)$")
 _FRAME = re.compile(r"^\s*#(\d+) 0x[0-9a-f]+ in (\S+)(.*)$", re.MULTILINE)
 _TSAN_FRAME = re.compile(r"^\s+#(\d+) (\w+) (\S+:\d+.*)$", re.MULTILINE)
 _REPORT = re.compile(
-    r"^(?:==\d+== ?ERROR: |==\d+==ERROR: |WARNING: |==\d+==WARNING: |.*runtime error: )", re.MULTILINE
+    r"^(?:slabmill: broken law: |==\d+== ?(?:ERROR|WARNING): |WARNING: ThreadS|.*runtime error: )",
+    re.MULTILINE,
 )
 _SUMMARY = re.compile(r"^SUMMARY: (\w+): (.+)$", re.MULTILINE)
 _RUNTIME_ERROR = re.compile(r"runtime error: (.+)$", re.MULTILINE)

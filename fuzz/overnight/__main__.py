@@ -5,6 +5,8 @@ import signal
 import sys
 import threading
 
+from report import page
+
 from . import morning, night as night_module
 from .settings import Settings
 from .table import format_table
@@ -64,6 +66,12 @@ def _run(settings, out, before, stops):
 def main(argv):
     """Returns the exit status."""
     settings = Settings(argv)
+    try:
+        # Better now than in the morning.
+        page.read_chart()
+    except page.MissingPackage as missing:
+        print(missing, file=sys.stderr)
+        return morning.TROUBLE
     stops = Stops()
     stops.listen()
     out, before = night_module.choose_folder(settings)

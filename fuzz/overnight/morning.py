@@ -5,6 +5,8 @@ import pathlib
 import tempfile
 import time
 
+from report import page
+
 from . import account, files, lanes, machine
 from .history import History
 
@@ -190,7 +192,6 @@ def _night(night):
             "rss_mb": settings.rss_mb,
             "unit_timeout_s": lanes.UNIT_TIMEOUT_SECONDS,
             "disk_mb": settings.disk_mb,
-            "random seed": night.began["seeds"],
         },
         "peaks": {
             "rss_mb": night.account.rss_mb,
@@ -231,11 +232,9 @@ def _sources(report, root):
 
 
 def _write_to(folder, report, sources):
-    from report.page import write_page
-
     folder.mkdir(parents=True, exist_ok=True)
     files.write_json(folder / "report.json", report)
-    write_page(report, sources, folder / "report.html")
+    page.write_page(report, sources, folder / "report.html")
     return folder
 
 

@@ -272,10 +272,8 @@ def begin(settings, out, before, stops):
         "id": time.strftime("%Y%m%d-%H%M%S"),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "sessions": 0,
-        "seeds": [],
     }
     began["sessions"] += 1
-    began["seeds"].append(settings.seed)
     began["seconds_planned"] = settings.seconds
     if before is None:
         # What an earlier night left here is over.

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Draws each plot when it first comes near the window, and again when the colours change.
+'use strict';
+
+(() => {
+  // Lanes differ by dashes too, for those who cannot tell the colours apart.
+  const DASHES = {
+    generator: [], seeded: [6, 3], short: [2, 2], msan: [8, 3, 2, 3], tsan: [10, 4], afl: [4, 6],
+  };
+  const targets = JSON.parse(document.getElementById('plots-data').textContent);
+  const drawn = new Map();
+
+  const colour = (name) =>
+    getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();
+
+  const short = new Intl.NumberFormat('en', {notation: 'compact', maximumFractionDigits: 1});
+  const whole = new Intl.NumberFormat('en', {maximumFractionDigits: 1});
+
+  function clock(seconds) {
+    if (seconds < 59.5) {
+      return `${whole.format(seconds)} s`;
+    }
+    const minutes = Math.round(seconds / 60);
+    const rest = minutes % 60 ? `${minutes % 60} min` : '';
+    return minutes < 60 ? rest : `${Math.floor(minutes / 60)} h ${rest}`;
+  }
+
+  // Round steps of time, at most five of them.
+  function timeStep(last) {
+    const steps = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 14400, 28800];
+    return steps.find((step) => last / step <= 5) || Math.ceil(last / 5 / 86400) * 86400;
+  }
+
+  function dataset(lane, columns, key) {
+    const data = columns.t.map((t, i) => ({x: t, y: columns[key][i]}));
+    return {
+      label: lane,
+      data,
+      borderColor: colour(lane),
+      backgroundColor: colour(lane),
+      borderDash: DASHES[lane],
+      borderWidth: 1.5,
+      pointRadius: data.length === 1 ? 2 : 0,
+      pointHitRadius: 6,
+      spanGaps: true,
+      stepped: key === 'execs_per_s' ? false : 'before',
+    };
+  }
+
+  // Coverage and corpora grow by little and start high; a speed is read against nothing.
+  function axes(last, key) {
+    const common = {grid: {color: colour('rule'), borderColor: colour('rule')}};
+    const ticks = {color: colour('muted'), maxRotation: 0, font: {size: 11}};
+    return {
+      x: {
+        ...common, type: 'linear', min: 0, max: last,
+        ticks: {...ticks, stepSize: timeStep(last), autoSkipPadding: 12, callback: clock},
+      },
+      y: {
+        ...common, beginAtZero: key === 'execs_per_s',
+        ticks: {...ticks, maxTicksLimit: 5, callback: (value) => short.format(value)},
+      },
+    };
+  }
+
+  function options(last, key) {
+    return {
+      animation: false,
+      maintainAspectRatio: false,
+      interaction: {mode: 'nearest', axis: 'x', intersect: false},
+      scales: axes(last, key),
+      plugins: {
+        legend: {display: false},
+        tooltip: {
+          callbacks: {
+            title: (items) => items.length ? clock(items[0].parsed.x) : '',
+            label: (item) => `${item.dataset.label}: ${whole.format(item.parsed.y)}`,
+          },
+        },
+      },
+    };
+  }
+
+  function draw(canvas) {
+    const lanes = Object.entries(targets[canvas.dataset.target].lanes);
+    const last = Math.max(1, ...lanes.flatMap(([, columns]) => columns.t.slice(-1)));
+    const key = canvas.dataset.key;
+    const datasets = lanes.map(([lane, columns]) => dataset(lane, columns, key));
+    const config = {type: 'line', data: {datasets}, options: options(last, key)};
+    drawn.set(canvas, new Chart(canvas, config));
+  }
+
+  function paintLegend() {
+    for (const item of document.querySelectorAll('.legend [data-lane]')) {
+      const path = item.querySelector('path');
+      path.style.stroke = colour(item.dataset.lane);
+      path.style.strokeDasharray = (DASHES[item.dataset.lane] || []).join(' ');
+    }
+  }
+
+  const near = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (entry.isIntersecting && !drawn.has(entry.target)) {
+        draw(entry.target);
+      }
+    }
+  }, {rootMargin: '400px'});
+
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+    paintLegend();
+    for (const [canvas, chart] of [...drawn]) {
+      chart.destroy();
+      draw(canvas);
+    }
+  });
+  paintLegend();
+  document.querySelectorAll('canvas[data-key]').forEach((canvas) => near.observe(canvas));
+})();

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the page says beyond its data: sums, changes against earlier nights, what stands out."""
+
+import statistics
+
+from . import words
+
+# More points than this cannot be told apart on a plot, and make the page slow.
+MAX_POINTS = 400
+MAX_QUOTED_LINES = 12
+
+LANES = ("generator", "seeded", "short", "msan", "tsan", "afl")
+
+
+def _total(values):
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _rate(execs, seconds):
+    return None if execs is None or not seconds else execs / seconds
+
+
+def _change(now, before):
+    return None if now is None or before is None else now - before
+
+
+def _median(values):
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
+
+
+def _nights(report):
+    """Tonight and the earlier nights, newest first, each with the same keys."""
+    coverage = report["coverage"] or {}
+    new = [finding for finding in report["findings"] if not finding["known"]]
+    tonight = {
+        "id": report["night"]["id"],
+        "seconds": report["night"]["seconds"],
+        "execs": _total(target["execs"] for target in report["targets"]),
+        "lines_covered": coverage.get("lines_covered"),
+        "lines_total": coverage.get("lines_total"),
+        "findings": len(report["findings"]),
+        "new_findings": len(new),
+    }
+    nights = [tonight] + report["history"][::-1]
+    return [{**night, "rate": _rate(night["execs"], night["seconds"])} for night in nights]
+
+
+def _pace(rate, earlier):
+    """How this rate compares with the median of others: (sentence or None, whether it is bad)."""
+    usual = _median(earlier)
+    if rate is None or not usual:
+        return None, False
+    percent = round(100 * (rate / usual - 1))
+    if abs(percent) < 5:
+        return "as usual", False
+    return f"{words.signed(percent)} % against the median", percent <= -30
+
+
+def _near(value, limit):
+    return value is not None and bool(limit) and value >= 0.9 * limit
+
+
+def _fact(name, value, note=None, bad=False):
+    return {"name": name, "value": value, "note": note, "bad": bad}
+
+
+def _against(limit):
+    return None if limit is None else f"limit {words.megabytes(limit)}"
+
+
+def _resources(night):
+    peaks, limits = night["peaks"], night["limits"]
+    rss, disk, free = (peaks.get(key) for key in ("rss_mb", "disk_mb", "disk_free_mb"))
+    rss_limit, disk_limit = limits.get("rss_mb"), limits.get("disk_mb")
+    return [
+        _fact(
+            "Peak memory of a process",
+            words.megabytes(rss),
+            _against(rss_limit),
+            _near(rss, rss_limit),
+        ),
+        _fact(
+            "Disk used by the night",
+            words.megabytes(disk),
+            _against(disk_limit),
+            _near(disk, disk_limit),
+        ),
+        _fact("Least free disk", words.megabytes(free), None, free is not None and free < 500),
+    ]
+
+
+def _facts(report, nights):
+    night, tonight = report["night"], nights[0]
+    lanes = [lane for target in report["targets"] for lane in target["lanes"]]
+    pace, slow = _pace(tonight["rate"], [earlier["rate"] for earlier in nights[1:]])
+    again = night["sessions"] > 1
+    return [
+        _fact(
+            "Fuzzing",
+            words.duration(night["seconds"]),
+            f"of {words.duration(night['seconds_planned'])} planned",
+            night["seconds"] < 0.9 * night["seconds_planned"],
+        ),
+        _fact("Ended by", night["ended_by"], None, night["ended_by"] != "time"),
+        _fact("Execs", words.number(tonight["execs"]), None, not tonight["execs"]),
+        _fact("Exec/s", words.number(tonight["rate"]), pace, slow),
+        _fact(
+            "Starts of the runner",
+            words.number(night["sessions"]),
+            "it was killed, and went on" if again else None,
+            again,
+        ),
+        _fact("Restarts of lanes", words.number(sum(lane["restarts"] for lane in lanes))),
+    ] + _resources(night)
+
+
+def _ran(report, nights):
+    """One sentence on whether the night ran at all."""
+    night, tonight = report["night"], nights[0]
+    if not night["seconds"] or not tonight["execs"]:
+        return "The night did not run: nothing was executed."
+    pace, _ = _pace(tonight["rate"], [earlier["rate"] for earlier in nights[1:]])
+    full = night["seconds"] >= 0.9 * night["seconds_planned"]
+    text = (
+        f"Ran {words.duration(night['seconds'])}"
+        f"{'' if full else ' only'} of {words.duration(night['seconds_planned'])} planned: "
+        f"{words.number(tonight['execs'])} execs, {words.number(tonight['rate'])} exec/s"
+    )
+    return f"{text} ({pace})." if pace else f"{text}."
+
+
+def _target(target, history):
+    """A target with its changes against the last night and its pace against all."""
+    name = target["name"]
+    earlier = [night["targets"].get(name, {}) for night in history]
+    last = earlier[-1] if earlier else {}
+    pace, slow = _pace(target["execs_per_s"], [night.get("execs_per_s") for night in earlier])
+    return {
+        **target,
+        "pace": pace,
+        "slow": slow,
+        "edges_change": _change(target["edges"], last.get("edges")),
+        "lines_change": _change(target["lines_covered"], last.get("lines_covered")),
+        "grown": target["corpus_after"] - target["corpus_before"],
+        "corpus_last_night": last.get("corpus_after"),
+        "unknown": bool(history) and not any(earlier),
+        "deaths": sum(lane["deaths"] for lane in target["lanes"]),
+    }
+
+
+def _troubles(report):
+    """All troubles as (where, text): the night's, each target's, each lane's."""
+    found = [("night", text) for text in report["troubles"]]
+    for target in report["targets"]:
+        found += [(target["name"], text) for text in target["troubles"]]
+        for lane in target["lanes"]:
+            if lane["given_up"] is not None:
+                found.append((f"{target['name']}, lane {lane['name']}", lane["given_up"]))
+    ran = {target["name"] for target in report["targets"]}
+    last = report["history"][-1]["targets"] if report["history"] else {}
+    found += [(name, "ran last night, not this one") for name in last if name not in ran]
+    found += [
+        (f"trace {trace['name']}", f"replay ended with status {trace['status']}")
+        for trace in report["traces"]
+        if trace["status"] != 0
+    ]
+    return found
+
+
+def _thin(points):
+    if len(points) <= MAX_POINTS:
+        return points
+    step = (len(points) - 1) / (MAX_POINTS - 1)
+    return [points[round(i * step)] for i in range(MAX_POINTS)]
+
+
+def plots(report):
+    """Data of the plots: per target, per lane, columns of equal length."""
+    drawn = []
+    for target in report["targets"]:
+        lanes = {}
+        for point in target["series"]:
+            lanes.setdefault(point["lane"], []).append(point)
+        columns = {}
+        for lane, points in lanes.items():
+            points = _thin(sorted(points, key=lambda point: point["t"]))
+            keys = ("t", "edges", "execs_per_s", "corpus")
+            columns[lane] = {key: [point[key] for point in points] for key in keys}
+        drawn.append({"name": target["name"], "lanes": columns})
+    return drawn
+
+
+def _quoted(lines, text):
+    """The first of these lines as (number, text); the text is None where it is not known."""
+    rows = text.split("\n") if text is not None else []
+    return [
+        (line, rows[line - 1] if 0 < line <= len(rows) else None)
+        for line in lines[:MAX_QUOTED_LINES]
+    ]
+
+
+def _covered_file(file, sources):
+    uncovered = sorted(int(line) for line, n in file["hits"].items() if n == 0)
+    text = sources.get(file["path"])
+    return {
+        **file,
+        "uncovered": uncovered,
+        "text": text,
+        "lost_text": _quoted(sorted(file["lost"]), text),
+        "gained_text": _quoted(sorted(file["gained"]), text),
+    }
+
+
+def _coverage(report, sources):
+    """The coverage, what needs a look first: lost lines, then most uncovered."""
+    if report["coverage"] is None:
+        return None
+    files = [_covered_file(file, sources) for file in report["coverage"]["files"]]
+    files.sort(key=lambda file: (-len(file["lost"]), -len(file["uncovered"]), file["path"]))
+    return {**report["coverage"], "files": files}
+
+
+def build(report, sources):
+    """Returns what the templates name; the report has passed the schema's check."""
+    nights = _nights(report)
+    targets = [_target(target, report["history"]) for target in report["targets"]]
+    present = {point["lane"] for target in targets for point in target["series"]}
+    return {
+        "verdict": report["verdict"],
+        "night": report["night"],
+        "ran": _ran(report, nights),
+        "facts": _facts(report, nights),
+        "nights": nights,
+        "first_night": not report["history"],
+        "new": [finding for finding in report["findings"] if not finding["known"]],
+        "known": [finding for finding in report["findings"] if finding["known"]],
+        "troubles": _troubles(report),
+        "targets": targets,
+        "lanes_drawn": sorted(present, key=lambda name: (LANES + (name,)).index(name)),
+        "stalled": [target for target in targets if target["stalled"]],
+        "coverage": _coverage(report, sources),
+        "traces": report["traces"],
+        "max_points": MAX_POINTS,
+    }

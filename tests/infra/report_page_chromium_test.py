@@ -1,0 +1,274 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The morning page in headless Chromium, at desk and phone widths.
+
+Screenshots go to the first argument, else to Bazel's test outputs, else to a scratch folder.
+"""
+
+import os
+import pathlib
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path[:0] = ["fuzz", "tests/infra"]
+
+import chromium  # noqa: E402
+import report_samples as samples  # noqa: E402
+from report import page  # noqa: E402
+
+SIZES = {"desk": (1280, 900), "phone": (390, 844), "small-phone": (360, 640)}
+NIGHTS = ("healthy", "hostile", "first", "trouble")
+
+# Elements that stick out of the window, unless they scroll inside a box of their own.
+OVERFLOW = """
+    const inner = (e) =>
+        e && (getComputedStyle(e).overflowX !== 'visible' || inner(e.parentElement));
+    return [document.documentElement.scrollWidth > innerWidth,
+        [...document.body.querySelectorAll('*')]
+            .filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !inner(e))
+            .map((e) => e.outerHTML.slice(0, 80))];
+"""
+OPEN_ALL = "document.querySelectorAll('details').forEach((d) => {d.open = true;})"
+SHOW_ALL_PLOTS = """
+    const settled = () => new Promise((done) =>
+        requestAnimationFrame(() => requestAnimationFrame(done)));
+    return (async () => {
+        for (const canvas of document.querySelectorAll('canvas')) {
+            canvas.scrollIntoView();
+            await settled();
+        }
+        await settled();
+    })();
+"""
+# Per canvas, how many pixels have the colour of a line and not of the grid or the labels.
+COLOURED_PIXELS = """
+    return [...document.querySelectorAll('canvas')].map((canvas) => {
+        const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        let n = 0;
+        for (let i = 0; i < data.length; i += 4) {
+            const [r, g, b] = data.slice(i, i + 3);
+            n += data[i + 3] > 100 && Math.max(r, g, b) - Math.min(r, g, b) > 60;
+        }
+        return n;
+    });
+"""
+NO_CLIPBOARD = """
+    Object.defineProperty(navigator, 'clipboard', {value: undefined});
+    document.execCommand = () => false;
+"""
+# The lowest ratio of text to what it stands on, by WCAG's formula, with where it was.
+CONTRAST = """
+    const rgb = (s) => (s.match(/[\\d.]+/g) || []).map(Number);
+    const light = (c) => c.slice(0, 3).map((v) => v / 255)
+        .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+    const back = (e) => {
+        if (!e) return [255, 255, 255];
+        const c = rgb(getComputedStyle(e).backgroundColor);
+        return c.length === 4 && c[3] === 0 ? back(e.parentElement) : c;
+    };
+    let worst = [99, ''];
+    for (const e of document.body.querySelectorAll('*')) {
+        const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+        if (!own || e.disabled || !e.getClientRects().length) continue;
+        const [a, b] = [light(rgb(getComputedStyle(e).color)), light(back(e))];
+        const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        if (ratio < worst[0]) worst = [ratio, e.outerHTML.slice(0, 80)];
+    }
+    return worst;
+"""
+
+
+def _shots():
+    folder = os.environ.get("TEST_UNDECLARED_OUTPUTS_DIR") or tempfile.mkdtemp()
+    folder = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f"screenshots: {folder}", file=sys.stderr)
+    return folder
+
+
+class PageInChromiumTest(unittest.TestCase):
+    """One browser for all tests; each loads the page it looks at."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = pathlib.Path(folder.name)
+        cls.browser = chromium.Chromium(cls.folder / "profile")
+        cls.addClassCleanup(cls.browser.close)
+        for name in NIGHTS:
+            page.write_page(getattr(samples, name)(), samples.SOURCES, cls.path(name))
+
+    @classmethod
+    def path(cls, night):
+        """Where a night's page is."""
+        return cls.folder / f"{night}.html"
+
+    def load(self, night, size="desk", colours="light"):
+        """Opens a night's page."""
+        self.browser.command(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": colours}],
+        )
+        self.browser.size(*SIZES[size])
+        self.browser.open(self.path(night).as_uri())
+
+    def count(self, selector):
+        """How many elements there are."""
+        return self.browser.run(f"return document.querySelectorAll({selector!r}).length")
+
+    def command(self):
+        """The first command to copy."""
+        return self.browser.run("return document.querySelector('[data-copy]').textContent")
+
+    def test_asks_for_nothing_and_says_nothing_on_the_console(self):
+        for night in NIGHTS:
+            with self.subTest(night):
+                self.browser.log("browser")
+                self.load(night)
+                self.browser.run(SHOW_ALL_PLOTS)
+                self.assertEqual([], self.browser.log("browser"))
+                asked = [u for u in self.browser.requests() if not u.startswith("data:")]
+                self.assertEqual([self.path(night).as_uri()], asked)
+
+    def test_console_and_requests_would_be_seen(self):
+        self.load("first")
+        self.browser.requests()
+        self.browser.log("browser")
+        self.browser.run("console.error('seen'); new Image().src = 'http://127.0.0.1:9/x.png';")
+        text = " ".join(entry["message"] for entry in self.browser.log("browser"))
+        self.assertIn("seen", text)
+        self.assertIn("Content Security Policy", text)
+
+    def test_hostile_text_runs_nothing(self):
+        self.load("hostile")
+        # An alert would make this fail: the driver refuses scripts while one is open.
+        self.assertEqual(0, self.count("img"))
+
+    def test_never_scrolls_sideways_as_a_page(self):
+        for night in NIGHTS:
+            for size in SIZES:
+                with self.subTest(f"{night}, {size}"):
+                    self.load(night, size)
+                    self.browser.run(OPEN_ALL)
+                    self.browser.run(SHOW_ALL_PLOTS)
+                    self.assertEqual([False, []], self.browser.run(OVERFLOW))
+
+    def test_every_plot_has_lines_in_both_colour_schemes(self):
+        for colours in ("light", "dark"):
+            with self.subTest(colours):
+                self.load("healthy", colours=colours)
+                self.browser.run(SHOW_ALL_PLOTS)
+                pixels = self.browser.run(COLOURED_PIXELS)
+                self.assertEqual(6, len(pixels))
+                self.assertGreater(min(pixels), 200)
+
+    def test_plots_follow_a_change_of_colours(self):
+        self.load("healthy")
+        self.browser.run(SHOW_ALL_PLOTS)
+        take = "return document.querySelector('canvas').toDataURL()"
+        light = self.browser.run(take)
+        self.browser.command(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": "dark"}],
+        )
+        self.browser.run(SHOW_ALL_PLOTS)
+        self.assertNotEqual(light, self.browser.run(take))
+
+    def test_file_opens_to_its_lines_on_a_click(self):
+        self.load("healthy")
+        self.assertEqual(0, self.count(".code li"))
+        self.browser.click("details[data-source='0'] summary")
+        self.browser.run(SHOW_ALL_PLOTS)
+        self.assertEqual(899, self.count(".code li"))
+        line = "const l = document.querySelectorAll('.code li')[399];"
+        self.assertEqual(
+            ["uncovered lost", '4000    if (a < 400 && b > 0) { "</script>"; }'],
+            self.browser.run(line + " return [l.className, l.textContent]"),
+        )
+        self.browser.click(".steps button")
+        self.assertEqual(1, self.count(".current"))
+        self.browser.screenshot(SHOTS / "lines.png")
+
+    def test_file_opens_by_keyboard(self):
+        self.load("healthy")
+        self.browser.run("document.querySelector('details[data-source] summary').focus()")
+        for kind in ("keyDown", "keyUp"):
+            self.browser.command(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key="Enter",
+                text="\r",
+                windowsVirtualKeyCode=13,
+            )
+        self.browser.run(SHOW_ALL_PLOTS)
+        self.assertEqual(899, self.count(".code li"))
+
+    def copy(self):
+        """Clicks the first copy button; returns what it says then."""
+        self.browser.click("button.copy")
+        return self.browser.run(
+            """const button = document.querySelector('button.copy');
+            return (async () => {
+                while (button.textContent === 'Copy') {
+                    await new Promise(requestAnimationFrame);
+                }
+                return button.textContent;
+            })();"""
+        )
+
+    def test_copy_button_copies_the_command(self):
+        self.load("hostile")
+        self.browser.command("Browser.grantPermissions", permissions=["clipboardReadWrite"])
+        self.assertEqual("Copied", self.copy())
+        copied = self.browser.run("return navigator.clipboard.readText()")
+        self.assertEqual(self.command(), copied)
+
+    def test_copy_button_selects_the_command_where_it_may_not_copy(self):
+        self.load("hostile")
+        self.browser.run(NO_CLIPBOARD)
+        self.assertEqual("Press Ctrl-C", self.copy())
+        selected = self.browser.run("return getSelection().toString()")
+        self.assertEqual(self.command(), selected)
+
+    def test_text_stands_out_in_both_colour_schemes(self):
+        for colours in ("light", "dark"):
+            for night in NIGHTS:
+                with self.subTest(f"{night}, {colours}"):
+                    self.load(night, colours=colours)
+                    self.browser.run(OPEN_ALL)
+                    self.browser.run(SHOW_ALL_PLOTS)
+                    ratio, where = self.browser.run(CONTRAST)
+                    self.assertGreaterEqual(ratio, 4.5, where)
+
+    def test_reads_without_scripts(self):
+        self.browser.command("Emulation.setScriptExecutionDisabled", value=True)
+        self.addCleanup(
+            self.browser.command, "Emulation.setScriptExecutionDisabled", value=False
+        )
+        self.load("hostile")
+        self.browser.screenshot(SHOTS / "hostile-desk-no-scripts.png")
+        text = self.browser.run("return document.body.innerText")
+        said = ("Without JavaScript", "2 new findings, 1 known", "slab_fuzz", "allocator/slab.c")
+        for words in said:
+            self.assertIn(words, text)
+        self.assertEqual(0, self.count("button"))
+
+    def test_takes_screenshots(self):
+        for night in NIGHTS:
+            for size in ("desk", "phone"):
+                for colours in ("light", "dark"):
+                    self.load(night, size, colours)
+                    shot = SHOTS / f"{night}-{size}-{colours}.png"
+                    self.browser.run(SHOW_ALL_PLOTS)
+                    self.browser.run("scrollTo(0, 0)")
+                    self.browser.screenshot(shot, whole=True)
+                    self.assertGreater(shot.stat().st_size, 10_000)
+
+
+if __name__ == "__main__":
+    SHOTS = _shots()
+    unittest.main()

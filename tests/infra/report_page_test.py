@@ -1,0 +1,411 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The morning page and the schema's check, on nights made up here."""
+
+import copy
+import html.parser
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path[:0] = ["fuzz", "tests/infra"]
+
+import report_samples as samples  # noqa: E402
+from report import page, schema, view, words  # noqa: E402
+
+_ASKS_FOR = {"src", "srcset", "href", "action", "data", "poster", "background", "ping", "style"}
+_VOID = {"meta", "link", "rect", "path", "br", "img", "input"}
+
+
+class Page(html.parser.HTMLParser):
+    """What a page holds: its elements, its text by section, its data and scripts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements = []
+        self.text = {}
+        self.data = {}
+        self.scripts = []
+        self._open = []
+        self._section = ""
+        self._script = None
+        self.feed(text)
+        self.close()
+        assert not self._open, f"never closed: {self._open}"
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.elements.append((tag, attributes))
+        if tag not in _VOID:
+            self._open.append(tag)
+        if tag in ("section", "header"):
+            self._section = attributes.get("id", tag)
+        if tag == "script":
+            self._script = attributes
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        expected = self._open.pop()
+        assert expected == tag, f"<{expected}> closed by </{tag}>"
+        self._script = None
+
+    def handle_data(self, data):
+        if self._script is None:
+            self.text[self._section] = self.text.get(self._section, "") + data
+        elif self._script.get("type") == "application/json":
+            self.data[self._script["id"]] = json.loads(data)
+        else:
+            self.scripts.append(data)
+
+    def tags(self, name):
+        """Attributes of all elements with this name."""
+        return [attributes for tag, attributes in self.elements if tag == name]
+
+    def sections(self):
+        """Ids of the sections, in their order."""
+        return [attributes["id"] for attributes in self.tags("section")]
+
+
+def made(report, sources=samples.SOURCES):
+    """The page of a report, parsed."""
+    return Page(page.render(report, sources))
+
+
+class EveryPageTest(unittest.TestCase):
+    """What holds for any night."""
+
+    NIGHTS = {
+        "healthy": samples.healthy(),
+        "hostile": samples.hostile(),
+        "first": samples.first(),
+        "trouble": samples.trouble(),
+        "no targets": samples.healthy(targets=[], history=[]),
+    }
+
+    @classmethod
+    def setUpClass(cls):
+        cls.texts = {k: page.render(night, samples.SOURCES) for k, night in cls.NIGHTS.items()}
+        cls.pages = {k: Page(text) for k, text in cls.texts.items()}
+
+    def each(self):
+        """All nights, one subtest each."""
+        for name, report in self.NIGHTS.items():
+            with self.subTest(name):
+                yield report, self.pages[name]
+
+    def test_asks_for_nothing_outside_itself(self):
+        for _, seen in self.each():
+            for tag, attributes in seen.elements:
+                for name in _ASKS_FOR & set(attributes):
+                    self.assertRegex(attributes[name], r"^(#[a-z]+|data:,)$", (tag, name))
+
+    def test_style_asks_for_nothing(self):
+        style = (pathlib.Path(page.__file__).parent / "page.css").read_text()
+        self.assertNotIn("url(", style)
+        self.assertNotIn("@import", style)
+
+    def test_policy_forbids_network_and_scripts_other_than_its_own(self):
+        for _, seen in self.each():
+            policies = [m["content"] for m in seen.tags("meta") if "http-equiv" in m]
+            self.assertEqual(1, len(policies))
+            self.assertIn("default-src 'none'", policies[0])
+            self.assertNotIn("unsafe", policies[0])
+            self.assertEqual(4, policies[0].count("'sha256-"))
+
+    def test_runs_exactly_three_scripts_and_no_handler(self):
+        for _, seen in self.each():
+            self.assertEqual(3, len(seen.scripts))
+            for tag, attributes in seen.elements:
+                handlers = [name for name in attributes if name.startswith("on")]
+                self.assertEqual([], handlers, tag)
+            self.assertEqual([], seen.tags("img"))
+
+    def test_sections_stand_in_the_order_of_the_morning(self):
+        order = ["new", "known", "troubles", "night", "targets", "plots", "operations"]
+        for _, seen in self.each():
+            self.assertEqual(order + ["stalled", "coverage", "run"], seen.sections())
+
+    def test_headings_skip_no_level(self):
+        for _, seen in self.each():
+            levels = [int(t[1]) for t, _ in seen.elements if t in ("h1", "h2", "h3", "h4")]
+            self.assertEqual(1, levels[0])
+            self.assertEqual(1, levels.count(1))
+            self.assertTrue(all(b <= a + 1 for a, b in zip(levels, levels[1:])), levels)
+
+    def test_verdict_is_the_heading(self):
+        for report, seen in self.each():
+            self.assertIn(report["verdict"]["sentence"], seen.text["header"])
+            self.assertIn(report["verdict"]["word"], seen.text["header"])
+
+    def test_every_target_is_named_where_it_matters(self):
+        for report, seen in self.each():
+            for target in report["targets"]:
+                for section in ("targets", "plots", "run"):
+                    self.assertIn(target["name"], seen.text[section])
+            names = [target["name"] for target in report["targets"]]
+            self.assertEqual(names, [drawn["name"] for drawn in seen.data["plots-data"]])
+
+    def test_every_finding_is_shown_whole(self):
+        keys = ("target", "input", "ops", "cause", "lane", "stack", "test", "command")
+        for report, seen in self.each():
+            for finding in words.visible(report["findings"]):
+                section = seen.text["known" if finding["known"] else "new"]
+                for key in keys:
+                    self.assertIn(finding[key], section)
+                self.assertIn(finding["law"] or finding["kind"], section)
+
+    def test_every_trouble_is_shown(self):
+        for report, seen in self.each():
+            texts = report["troubles"] + [t for x in report["targets"] for t in x["troubles"]]
+            for text in words.visible(texts):
+                self.assertIn(text, seen.text["troubles"])
+
+    def test_no_byte_of_control_is_in_the_page(self):
+        for text in self.texts.values():
+            text.encode("utf-8")
+            self.assertEqual(words.visible(text), text)
+
+    def test_schema_allows_it(self):
+        for report in self.NIGHTS.values():
+            schema.check(json.loads(json.dumps(report)))
+
+
+class NightsTest(unittest.TestCase):
+    """What particular nights say."""
+
+    def test_healthy_night_says_that_nothing_was_found_and_how_long_it_ran(self):
+        seen = made(samples.healthy())
+        self.assertIn("Ran 8 h 0 min of 8 h 0 min planned", seen.text["header"])
+        self.assertIn("213,341,180 execs, 7,407 exec/s (−78 %", seen.text["header"])
+        self.assertIn("Nothing new was found", seen.text["new"])
+        self.assertIn("None of the known findings", seen.text["known"])
+        self.assertIn("Nothing went wrong", seen.text["troubles"])
+
+    def test_week_is_listed_and_compared(self):
+        seen = made(samples.healthy())
+        for day in range(21, 28):
+            self.assertIn(f"2026-11-{day} 22:00", seen.text["night"])
+        # 655 edges against the 657 of the last night.
+        self.assertIn("−2", seen.text["targets"])
+
+    def test_coverage_names_lines_lost_and_gained_with_their_text(self):
+        seen = made(samples.healthy())
+        self.assertIn("3 lost lines 400–401, 403", " ".join(seen.text["coverage"].split()))
+        self.assertIn("400      if (a < 400 && b > 0)", seen.text["coverage"])
+        self.assertIn("2 gained", seen.text["coverage"])
+
+    def test_files_are_told_by_what_needs_a_look_and_carry_their_lines(self):
+        seen = made(samples.healthy())
+        self.assertEqual("allocator/slab.c", seen.data["source-data-0"]["path"])
+        self.assertEqual(samples.SOURCES["allocator/slab.c"], seen.data["source-data-0"]["text"])
+        self.assertEqual([400, 401, 403], seen.data["source-data-0"]["lost"])
+        self.assertEqual(0, seen.data["source-data-0"]["hits"]["401"])
+        self.assertEqual(2, len([d for d in seen.tags("details") if "data-source" in d]))
+
+    def test_sources_that_are_not_at_hand_are_said(self):
+        seen = made(samples.healthy(), {})
+        self.assertIn("not at hand when the page was made", seen.text["coverage"])
+        self.assertIn("(text not at hand)", seen.text["coverage"])
+        self.assertIn("Not covered: lines 400–401, 403", seen.text["coverage"])
+
+    def test_hostile_text_is_spelled_out(self):
+        seen = made(samples.hostile())
+        self.assertIn("<img src=x onerror=alert(2)>\"'&\\x00\\x1b[31m\ufffd\\u202e", seen.text["new"])
+
+    def test_flaky_and_returned_findings_are_marked(self):
+        seen = made(samples.hostile())
+        self.assertIn("flaky: 3 of 10", seen.text["new"])
+        self.assertIn("is back", seen.text["known"])
+        self.assertNotIn("is back", seen.text["new"])
+
+    def test_first_night_says_what_cannot_be_said_yet(self):
+        seen = made(samples.first())
+        self.assertIn("first night on record", seen.text["night"])
+        self.assertIn("was not measured", seen.text["coverage"])
+        self.assertIn("Nothing was recorded over time", seen.text["plots"])
+        self.assertIn("No target counted its operations", seen.text["operations"])
+        self.assertIn("none to replay", seen.text["run"])
+        self.assertIn("Ran 2 min 1 s of 2 min 0 s planned", seen.text["header"])
+        self.assertNotRegex("".join(seen.text.values()), r"\bNone\b(?! of the known)")
+
+    def test_trouble_night_shows_what_went_wrong(self):
+        seen = made(samples.trouble())
+        self.assertIn("Ran 1 h 0 min only of 8 h 0 min planned", seen.text["header"])
+        self.assertIn("lane seeded crashes at start", " ".join(seen.text["troubles"].split()))
+        self.assertIn("pool_fuzz ran last night", seen.text["troubles"])
+        self.assertIn("it was killed, and went on", seen.text["night"])
+        self.assertIn("calloc reset", seen.text["operations"])
+        self.assertIn("slab_fuzz nothing new for –", seen.text["stalled"])
+        flagged = [d for d in seen.tags("div") if d.get("class") == "bad"]
+        # Time, how it ended, exec/s, starts, memory, disk, free disk.
+        self.assertEqual(7, len(flagged))
+
+    def test_night_that_executed_nothing_did_not_run(self):
+        target = samples.target("slab_fuzz", execs=None)
+        seen = made(samples.healthy(targets=[target]))
+        self.assertIn("The night did not run", seen.text["header"])
+
+    def test_trace_that_failed_is_a_trouble(self):
+        traces = [{"name": "old.trace", "status": 1, "text": "law broken"}]
+        seen = made(samples.healthy(traces=traces))
+        self.assertIn("trace old.trace replay ended with status 1", seen.text["troubles"])
+
+    def test_long_series_are_thinned_to_their_ends(self):
+        points = samples.series("seeded", 600, n_points=5000)
+        drawn = view.plots({"targets": [samples.target("slab_fuzz", series=points)]})
+        times = drawn[0]["lanes"]["seeded"]["t"]
+        self.assertEqual(view.MAX_POINTS, len(times))
+        self.assertEqual((points[0]["t"], points[-1]["t"]), (times[0], times[-1]))
+
+
+class WordsTest(unittest.TestCase):
+    """Numbers and times as people read them."""
+
+    def test_durations_have_two_units(self):
+        pairs = {0.42: "0.4 s", 59: "59 s", 75: "1 min 15 s", 7200: "2 h 0 min", 90061: "1 d 1 h"}
+        self.assertEqual(list(pairs.values()), [words.duration(s) for s in pairs])
+
+    def test_shares_are_never_rounded_to_all_or_nothing(self):
+        self.assertEqual("99.9 %", words.percent(99_999, 100_000))
+        self.assertEqual("0.1 %", words.percent(1, 100_000))
+        self.assertEqual("100.0 %", words.percent(7, 7))
+        self.assertEqual("0.0 %", words.percent(0, 7))
+
+    def test_numbers_have_separators_and_changes_their_sign(self):
+        self.assertEqual("1,234,567", words.number(1234567))
+        self.assertEqual(["+12", "−3,000", "±0"], [words.signed(n) for n in (12, -3000, 0)])
+
+    def test_times_keep_their_zone(self):
+        self.assertEqual("2026-11-28 22:00 +01:00", words.moment("2026-11-28T22:00:04+01:00"))
+        self.assertEqual("2026-11-28 22:00 +00:00", words.moment("2026-11-28T22:00:04Z"))
+        self.assertEqual("2026-11-28 22:00", words.moment("20261128-220004"))
+        self.assertEqual("yesterday", words.moment("yesterday"))
+
+
+class SchemaTest(unittest.TestCase):
+    """Broken reports, each with the path of what is wrong."""
+
+    def refused(self, path, change):
+        """Expects that a healthy report is refused at this path after the change."""
+        report = copy.deepcopy(samples.healthy(findings=[samples.finding()]))
+        schema.check(report)
+        change(report)
+        with self.assertRaises(schema.Invalid) as caught:
+            schema.check(report)
+        self.assertTrue(str(caught.exception).startswith(path + ": "), caught.exception)
+
+    def test_missing_key(self):
+        self.refused("$", lambda r: r.pop("findings"))
+        self.refused("$.targets[1].lanes[2]", lambda r: r["targets"][1]["lanes"][2].pop("seeds"))
+
+    def test_wrong_type(self):
+        self.refused("$.targets[0].execs", lambda r: r["targets"][0].update(execs="many"))
+        self.refused("$.targets", lambda r: r.update(targets={}))
+        self.refused("$.findings[0].known", lambda r: r["findings"][0].update(known=1))
+        self.refused("$.night.jobs", lambda r: r["night"].update(jobs=True))
+        self.refused("$.coverage.note", lambda r: r["coverage"].update(note=7))
+
+    def test_unknown_word_or_format(self):
+        self.refused("$.verdict.word", lambda r: r["verdict"].update(word="fine"))
+        self.refused("$.format", lambda r: r.update(format=2))
+        self.refused("$.format", lambda r: r.update(format=True))
+
+    def test_number_that_json_does_not_have(self):
+        self.refused("$.night.seconds", lambda r: r["night"].update(seconds=float("nan")))
+
+    def test_lines_that_are_no_numbers(self):
+        hits = "$.coverage.files[0].hits"
+        self.refused(hits + "['4']", lambda r: r["coverage"]["files"][0].update(hits={"4": "x"}))
+        self.refused(
+            hits + ", name 'four'", lambda r: r["coverage"]["files"][0].update(hits={"four": 4})
+        )
+
+    def test_schema_word_that_the_check_does_not_know_is_an_error(self):
+        with self.assertRaisesRegex(ValueError, "minimum"):
+            schema._check(1, {"minimum": 0}, "$")
+
+    def test_page_is_not_made_of_a_broken_report(self):
+        with self.assertRaises(schema.Invalid):
+            page.render({"format": 1}, {})
+
+
+class CommandTest(unittest.TestCase):
+    """python3 -m report, and how files are written."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.report = self.folder / "report.json"
+        self.report.write_text(json.dumps(samples.healthy()))
+        self.out = self.folder / "page.html"
+
+    def run_it(self, *words_):
+        """Runs the command; returns (status, stderr)."""
+        done = subprocess.run(
+            ["sh", "fuzz/report/python.sh", "-m", "report", *map(str, words_), "-o", self.out],
+            env={**os.environ, "PYTHONPATH": "fuzz", "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+        )
+        return done.returncode, done.stderr
+
+    def test_makes_the_page_again_with_sources(self):
+        (self.folder / "allocator").mkdir()
+        (self.folder / "allocator" / "slab.c").write_bytes(b"int slab_\xff_line;\n")
+        status, error = self.run_it(self.report, "--sources", self.folder)
+        self.assertEqual(0, status, error)
+        self.assertIn("allocator/pool.c", error)
+        self.assertIn("int slab_\\ufffd_line;", self.out.read_text())
+
+    def test_reads_no_source_outside_the_folder(self):
+        secret = self.folder / "secret"
+        secret.write_text("not for the page")
+        report = samples.healthy()
+        report["coverage"]["files"][0]["path"] = "../secret"
+        self.report.write_text(json.dumps(report))
+        (self.folder / "tree").mkdir()
+        status, error = self.run_it(self.report, "--sources", self.folder / "tree")
+        self.assertEqual(0, status)
+        self.assertIn("'../secret'", error)
+        self.assertNotIn("not for the page", self.out.read_text())
+
+    def test_bad_input_is_status_two_and_says_where(self):
+        self.report.write_text(json.dumps({**samples.healthy(), "targets": 7}))
+        cases = [(self.report, "$.targets: 7 is not of type array"), ("/nowhere", "/nowhere")]
+        garbage = self.folder / "garbage.json"
+        garbage.write_text("{")
+        cases.append((garbage, "line 1"))
+        for path, said in cases:
+            with self.subTest(said):
+                status, error = self.run_it(path)
+                self.assertEqual(2, status)
+                self.assertIn(said, error)
+                self.assertNotIn("Traceback", error)
+                self.assertFalse(self.out.exists())
+
+    def test_page_that_cannot_be_written_leaves_the_earlier_one(self):
+        self.out.write_text("earlier")
+        (self.folder / "page.html.part").mkdir()
+        with self.assertRaises(OSError):
+            page.write_page(samples.healthy(), {}, self.out)
+        self.assertEqual("earlier", self.out.read_text())
+
+    def test_python_without_jinja_is_told_apart(self):
+        fake = self.folder / "sh"
+        script = pathlib.Path("fuzz/report/python.sh").read_text()
+        fake.write_text(script.replace("python3 /usr/bin/python3", "/nonexistent"))
+        done = subprocess.run(["sh", fake], capture_output=True, text=True)
+        self.assertEqual(2, done.returncode)
+        self.assertIn("python3-jinja2", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -45,6 +45,7 @@
   function lineItem(number, text, file) {
     const hits = file.hits[number];
     const item = make('li', '');
+    item.classList.toggle('has-code', hits !== undefined);
     item.classList.toggle('uncovered', hits === 0);
     item.classList.toggle('lost', file.lost.includes(number));
     item.classList.toggle('gained', file.gained.includes(number));
@@ -59,11 +60,11 @@
 
   // Each press shows the next run of lines that were never run.
   function addStepper(box, list) {
-    const starts = [...list.children].filter((item) =>
+    const starts = [...list.querySelectorAll('.has-code')].filter((item, i, lines) =>
       item.classList.contains('uncovered') &&
-      !(item.previousSibling && item.previousSibling.classList.contains('uncovered')));
+      !(i > 0 && lines[i - 1].classList.contains('uncovered')));
     const button = make('button', '', 'Next uncovered');
-    const place = make('span', 'note', `${starts.length} places`);
+    const place = make('span', 'note', `${starts.length} in all`);
     let at = -1;
     button.type = 'button';
     button.disabled = !starts.length;

@@ -52,7 +52,8 @@ def _pace(rate, earlier):
     usual = _median(earlier)
     if rate is None or not usual:
         return None, False
-    percent = round(100 * (rate / usual - 1))
+    # Only nothing at all is 100 % less.
+    percent = max(round(100 * (rate / usual - 1)), -99 if rate else -100)
     if abs(percent) < 5:
         return "as usual", False
     return f"{words.signed(percent)} % against the median", percent <= -30
@@ -150,6 +151,10 @@ def _target(target, history):
     }
 
 
+def _replay_trouble(status):
+    return "was not replayed to its end" if status is None else f"replay ended with status {status}"
+
+
 def _troubles(report):
     """All troubles as (where, text): the night's, each target's, each lane's."""
     found = [("night", text) for text in report["troubles"]]
@@ -161,11 +166,9 @@ def _troubles(report):
     ran = {target["name"] for target in report["targets"]}
     last = report["history"][-1]["targets"] if report["history"] else {}
     found += [(name, "ran last night, not this one") for name in last if name not in ran]
-    found += [
-        (f"trace {trace['name']}", f"replay ended with status {trace['status']}")
-        for trace in report["traces"]
-        if trace["status"] != 0
-    ]
+    for trace in report["traces"]:
+        if trace["status"] != 0:
+            found.append((f"trace {trace['name']}", _replay_trouble(trace["status"])))
     return found
 
 
@@ -202,10 +205,12 @@ def _quoted(lines, text):
 
 
 def _covered_file(file, sources):
-    uncovered = sorted(int(line) for line, n in file["hits"].items() if n == 0)
+    code = sorted(map(int, file["hits"]))
+    uncovered = [line for line in code if file["hits"].get(str(line)) == 0]
     text = sources.get(file["path"])
     return {
         **file,
+        "code": code,
         "uncovered": uncovered,
         "text": text,
         "lost_text": _quoted(sorted(file["lost"]), text),

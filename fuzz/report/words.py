@@ -95,11 +95,12 @@ def moment(text):
     return parsed.strftime("%Y-%m-%d %H:%M") + (f" {zone[:3]}:{zone[3:5]}" if zone else "")
 
 
-def ranges(lines):
-    """[1, 2, 3, 7] as 1–3, 7."""
+def ranges(lines, code):
+    """[1, 2, 4, 7] as 1–4, 7: lines that have no code, as 3 here, break no range."""
+    place = {line: i for i, line in enumerate(sorted({*lines, *code}))}
     runs = []
     for line in sorted(set(lines)):
-        if runs and line == runs[-1][1] + 1:
+        if runs and place[line] == place[runs[-1][1]] + 1:
             runs[-1][1] = line
         else:
             runs.append([line, line])

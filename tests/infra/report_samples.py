@@ -3,7 +3,10 @@
 
 import math
 
-HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\x00\x1b[31m\udcff\u202e"
+HOSTILE = (
+    "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+    "\"'&\x00\x1b[31m\udcff\u202e"
+)
 
 SOURCES = {
     "allocator/pool.c": "".join(f"int pool_line_{i}(void);\n" for i in range(1, 121)),

@@ -1,33 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
-"""planted_fault: a test that a fault in a copy of one source file is found by the schedules."""
+"""faulty_copy: a source file with a fault; planted_fault: a test that the schedules find it."""
 
 load("@rules_cc//cc:defs.bzl", "cc_library", "cc_test")
 load("//bazel:copts.bzl", "SLM_COPTS", "SLM_CXXOPTS")
 
-def planted_fault(name, source, edit, args):
-    """The fault is a text edit, so that the library has no place for faults in it.
+def faulty_copy(name, source, edit, deps):
+    """A library of the edited file alone, which is linked in place of the right one.
+
+    The fault is a text edit, so that the library has no place for faults in it.
 
     Args:
-      name: of the test.
+      name: of the library.
       source: the allocator's file.
       edit: a sed script; the build fails if it changes nothing.
-      args: of planted_main.cc: what to run, and the law that must be broken.
+      deps: the allocator's library that has the file, and others with headers that it includes.
     """
     native.genrule(
         name = name + "_source",
         testonly = True,
         srcs = ["//allocator:" + source],
-        outs = [name + "_fault_" + source],
+        outs = [name + "_" + source],
         cmd = "sed '%s' $< > $@; ! cmp -s $< $@" % edit.replace("$", "$$"),
     )
 
     # Whole, and before the library: its members of the same file are not needed then.
     cc_library(
-        name = name + "_fault",
+        name = name,
         testonly = True,
         srcs = [name + "_source"],
         copts = SLM_COPTS + ["-O2"],
         alwayslink = True,
+        deps = deps,
+    )
+
+def planted_fault(name, source, edit, args):
+    """A test that the schedules find a fault.
+
+    Args:
+      name: of the test.
+      source: the allocator's file.
+      edit: as for faulty_copy.
+      args: of planted_main.cc: what to run, and the law that must be broken.
+    """
+    faulty_copy(
+        name = name + "_fault",
+        source = source,
+        edit = edit,
         deps = ["//allocator:sched"],
     )
     cc_test(

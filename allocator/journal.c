@@ -88,7 +88,7 @@ void slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t val
     if (journal->log != NULL) {
         append(journal, JOURNAL_WORD, slm_journal_offset(journal, word), *word);
     }
-    journal_commit_word(word, value);
+    journal_commit_word((slm_word *)word, value);
 }
 
 void slm_journal_save(struct slm_journal *journal, void *p, size_t n_bytes)

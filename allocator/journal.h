@@ -59,7 +59,7 @@ enum slm_status slm_journal_attach(struct slm_journal *journal, void *log, size_
 /* Whether so many more words, allocations and releases can be noted before the next commit. */
 bool slm_journal_room(const struct slm_journal *journal, unsigned n_entries);
 
-/* Notes *word, which lies in an object of the slab, then stores value in it. */
+/* Notes *word, which lies 8-aligned in an object of the slab, then stores value in it. */
 void slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value);
 
 /* Notes [p, p + n_bytes), so that it may be written to plainly. Takes n_bytes / 8 entries, two more

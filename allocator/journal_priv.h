@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "allocator/base/bits.h"
 #include "allocator/base/check.h"
 #include "allocator/base/yield.h"
 #include "allocator/journal.h"
@@ -37,8 +38,8 @@ struct journal_entry {
 struct slm_journal_log {
     uint64_t magic;
     uint64_t n_max;
-    uint64_t state;
-    uint64_t root; /* offset of the user's anchor; 0: none */
+    slm_word state;
+    slm_word root; /* offset of the user's anchor; 0: none */
     uint64_t n_undone;
     uint64_t n_finished;
     struct journal_entry entries[];
@@ -46,7 +47,7 @@ struct slm_journal_log {
 
 /* Stored after all that is before it in the program, and before all that is behind: against a death
  * only the compiler's order counts. */
-static inline void journal_commit_word(uint64_t *word, uint64_t value)
+static inline void journal_commit_word(slm_word *word, uint64_t value)
 {
     SLM_YIELD("journal: store");
     __atomic_store_n(word, value, __ATOMIC_RELEASE);

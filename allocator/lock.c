@@ -182,7 +182,7 @@ static SLM_NOINLINE enum slm_status unlock_slowly(struct slm_lock *lock)
     if (!slm_lock_is_mine(lock)) {
         return SLM_E_OWNER;
     }
-    uint64_t *shared = &lock->state->word;
+    slm_word *shared = &lock->state->word;
     SLM_YIELD("unlock: look at the word");
     uint64_t word = __atomic_load_n(shared, __ATOMIC_RELAXED);
     do {

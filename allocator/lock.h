@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "allocator/base/bits.h"
 #include "allocator/base/check.h"
 #include "allocator/base/error.h"
 
@@ -49,11 +50,11 @@ enum slm_lock_kind {
 
 /* The shared state; its fields are for lock*.c and its tests. */
 struct slm_lock_state {
-    uint64_t word;      /* bits 32-63 start, 31 waiters, 30 repair, 0-29 thread id; 0: free */
+    slm_word word;      /* bits 32-63 start, 31 waiters, 30 repair, 0-29 thread id; 0: free */
     uint32_t kind;      /* enum slm_lock_kind */
     uint32_t n_deaths;  /* owners found dead so far */
-    uint64_t n_waits;   /* lockers that had to sleep so far; a hint, not exact */
-    uint64_t boot;      /* of the system that the word's ids belong to */
+    slm_word n_waits;   /* lockers that had to sleep so far; a hint, not exact */
+    slm_word boot;      /* of the system that the word's ids belong to */
     uint64_t unused[4]; /* 0 */
 };
 

@@ -24,7 +24,7 @@
  * what it still holds, without touching the word.
  */
 struct slm_lock_file {
-    uint64_t holder; /* the thread of this process that has, or is about to have, the lock */
+    slm_word holder; /* the thread of this process that has, or is about to have, the lock */
     int fd;          /* -1: to be opened */
     dev_t device;    /* of the file that was first opened */
     ino_t inode;

@@ -39,10 +39,10 @@ extern "C" {
 struct slm_lock_file;
 
 struct slm_lock {
-    uint64_t *fast_word; /* what the fast paths work on: the state's word, or never */
+    slm_word *fast_word; /* what the fast paths work on: the state's word, or never */
     struct slm_lock_state *state;
     struct slm_lock_file *file; /* FILE only, else NULL */
-    uint64_t never;             /* SLM_LOCK_NEVER */
+    slm_word never;             /* SLM_LOCK_NEVER */
     unsigned spins;             /* 0: does not spin */
     bool is_robust;
 };

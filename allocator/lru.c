@@ -164,7 +164,7 @@ struct slm_lru_node *slm_lru_older(const struct slm_journal *journal,
     return at(journal, node->older);
 }
 
-static uint64_t read_word(const uint64_t *word)
+static uint64_t read_word(const slm_word *word)
 {
     return __atomic_load_n(word, __ATOMIC_RELAXED);
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "allocator/base/bits.h"
 #include "allocator/base/status.h"
 #include "allocator/journal.h"
 
@@ -28,16 +29,16 @@ extern "C" {
 #define SLM_LRU_ENTRIES 6u /* journal entries that one call may take at most */
 
 struct slm_lru_node {
-    uint64_t newer; /* 0: it is the newest */
-    uint64_t older; /* 0: it is the oldest */
-    uint64_t list;  /* 0: in none */
+    slm_word newer; /* 0: it is the newest */
+    slm_word older; /* 0: it is the oldest */
+    slm_word list;  /* 0: in none */
 };
 
 /* In shared memory, all 0: empty. */
 struct slm_lru {
-    uint64_t newest;
-    uint64_t oldest;
-    uint64_t n_nodes;
+    slm_word newest;
+    slm_word oldest;
+    slm_word n_nodes;
 };
 
 /* Puts node into the list as the newest. SLM_E_NULL, SLM_E_TWICE (node is in a list, this or

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "allocator/base/bits.h"
 #include "allocator/base/status.h"
 #include "allocator/journal.h"
 
@@ -29,16 +30,16 @@ extern "C" {
 #define SLM_RBTREE_ENTRIES 141u /* journal entries that one insert or delete may take at most */
 
 struct slm_rbtree_node {
-    uint64_t left;
-    uint64_t right;
-    uint64_t parent; /* bit 0: red */
-    uint64_t tree;   /* 0: in none */
+    slm_word left;
+    slm_word right;
+    slm_word parent; /* bit 0: red */
+    slm_word tree;   /* 0: in none */
 };
 
 /* In shared memory, all 0: empty. */
 struct slm_rbtree {
-    uint64_t root;
-    uint64_t n_nodes;
+    slm_word root;
+    slm_word n_nodes;
 };
 
 /* Less than, equal to or greater than 0 as a belongs before, beside or behind b. */

@@ -61,7 +61,7 @@ static enum invariant end_way(struct walk *walk, unsigned n_blacks)
     return walk->n_blacks == n_blacks ? OK : I7;
 }
 
-static uint64_t read_word(const uint64_t *word)
+static uint64_t read_word(const slm_word *word)
 {
     return __atomic_load_n(word, __ATOMIC_RELAXED);
 }

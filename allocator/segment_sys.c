@@ -36,7 +36,7 @@ static int sys_huge_page(int fd, size_t *bytes)
     struct statfs stat;
     int result;
     REPEAT(result, fstatfs(fd, &stat));
-    *bytes = result == 0 && stat.f_type == HUGETLBFS_MAGIC ? (size_t)stat.f_bsize : 0;
+    *bytes = result == 0 && (uint32_t)stat.f_type == HUGETLBFS_MAGIC ? (size_t)stat.f_bsize : 0;
     return result;
 }
 

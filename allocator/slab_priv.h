@@ -82,8 +82,8 @@ struct slab_header {
     char name[SLM_SLAB_NAME_BYTES];
     uint64_t checksum; /* of everything above */
 
-    uint64_t n_pages; /* sealed; grows, up to max_pages */
-    uint64_t root;    /* sealed offset; 0: none */
+    slm_word n_pages; /* sealed; grows, up to max_pages */
+    slm_word root;    /* sealed offset; 0: none */
     uint64_t run_requests;
     uint64_t run_failures;
     uint32_t n_free_pages;
@@ -92,7 +92,7 @@ struct slab_header {
     uint32_t n_run_pages;
     uint32_t peak_used_pages;
     uint32_t reserved; /* 0 */
-    uint64_t pending;  /* offset of what is being, or was last, allocated; 0: none */
+    slm_word pending;  /* offset of what is being, or was last, allocated; 0: none */
 };
 
 struct slab_class {
@@ -107,7 +107,7 @@ struct slab_class {
 };
 
 struct slab_page {
-    uint64_t word;
+    slm_word word;
     uint32_t next; /* of a free run: same length; of a span: same class, partly used */
     uint32_t prev;
     uint16_t n_free;          /* of a span: chunks */
@@ -240,7 +240,7 @@ static inline bool slab_is_poisoned(const struct slm_slab *slab)
 
 /* The store that changes the truth: never before what it makes reachable is written, and never
  * after what may only be written then. Against a death only the compiler's order counts. */
-static inline void slab_commit(uint64_t *word, uint64_t value)
+static inline void slab_commit(slm_word *word, uint64_t value)
 {
     SLM_YIELD("slab: commit");
     __atomic_store_n(word, value, __ATOMIC_RELEASE);

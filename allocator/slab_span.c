@@ -214,7 +214,7 @@ void *slab_chunk_alloc_partial(struct slm_slab *slab, unsigned class_idx)
     struct slab_page *page = &slab->pages[span];
     SLM_ASSERT(page, slab_word_class(page->word) == class_idx && page->n_free > 0);
     uint32_t chunk = find_chunk(slab, span);
-    uint64_t *word = slab_span_bits(slab, span) + chunk / SLM_WORD_BITS;
+    slm_word *word = slab_span_bits(slab, span) + chunk / SLM_WORD_BITS;
     void *p = slab_page_memory(slab, span) + (size_t)chunk * slab->cuts[class_idx].chunk_bytes;
     slab_announce(slab, p);
     slab_commit(word, *word | UINT64_C(1) << chunk % SLM_WORD_BITS);
@@ -257,7 +257,7 @@ void slab_chunk_free(struct slm_slab *slab, uint32_t span, uint32_t chunk)
     struct slab_page *page = &slab->pages[span];
     unsigned class_idx = slab_word_class(page->word);
     uint32_t n_chunks = slab_span_chunks(slab, page->word);
-    uint64_t *word = slab_span_bits(slab, span) + chunk / SLM_WORD_BITS;
+    slm_word *word = slab_span_bits(slab, span) + chunk / SLM_WORD_BITS;
     slab_commit(word, *word & ~(UINT64_C(1) << chunk % SLM_WORD_BITS));
     slab->classes[class_idx].n_used--;
     if (SLM_CHECKS < 2) {

@@ -116,8 +116,9 @@ static enum slm_status check_options(const struct slm_zone_options *options,
         return slm_error_set(error, SLM_E_OPTION, 0, "zone %s: a journal of %u entries", name,
                              options->journal_entries);
     }
-    if (options->bytes < SLM_ZONE_BYTES_MIN || options->bytes > ZONE_BYTES_MAX ||
-        options->max_bytes > ZONE_BYTES_MAX) {
+    uint64_t bytes = options->bytes;
+    uint64_t max_bytes = options->max_bytes;
+    if (bytes < SLM_ZONE_BYTES_MIN || bytes > ZONE_BYTES_MAX || max_bytes > ZONE_BYTES_MAX) {
         return slm_error_set(error, SLM_E_SIZE, 0, "zone %s: %zu bytes, up to %zu, cannot be", name,
                              options->bytes, options->max_bytes);
     }

@@ -38,9 +38,9 @@ struct zone_fixed {
 struct zone_header {
     struct zone_fixed fixed;
     uint64_t checksum; /* of all before it */
-    uint64_t state;
-    uint64_t bytes;        /* of the segment; grows */
-    uint64_t n_recoveries; /* written under the lock; as `bytes`, looked at without it too */
+    slm_word state;
+    slm_word bytes;        /* of the segment; grows */
+    slm_word n_recoveries; /* written under the lock; as `bytes`, looked at without it too */
     struct slm_lock_state lock __attribute__((aligned(SLM_LOCK_BYTES)));
 };
 

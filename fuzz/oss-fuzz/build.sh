@@ -1,0 +1,103 @@
+#!/bin/bash -eu
+# SPDX-License-Identifier: Apache-2.0
+# Builds every fuzz target for OSS-Fuzz and ClusterFuzzLite; started in the project's root.
+# Usage: build.sh           takes CC CXX CFLAGS CXXFLAGS LIB_FUZZING_ENGINE OUT WORK from base-builder
+#        build.sh --list    prints the sources of targets and library, and builds nothing
+# No Bazel here: engines replace compiler, flags and libraries in ways that only plain commands bear.
+set -eu
+
+targets=(fuzz/*_fuzz.c)
+# More than any one target needs: the linker takes what each asks for.
+library=(allocator/base/*.c allocator/*.c harness/*.c harness/adapters/*.c tests/sched/*.c)
+
+# Yield points are for schedule_fuzz and zone_fuzz; without a hook, and only the first sets one, they
+# do nothing, so one library serves all. The last is for i386, where off_t has 32 bits without it.
+flags=(-std=c11 -I. -pthread -DSLM_SCHED=1 -D_FILE_OFFSET_BITS=64)
+
+# The engine asks for the mutator weakly, which takes nothing out of an archive.
+link_flags=(-pthread -Wl,-u,LLVMFuzzerCustomMutator)
+
+die() {
+    echo "build.sh: $*" >&2
+    exit 1
+}
+
+compile() { # source object
+    # The flags are words.
+    # shellcheck disable=SC2086
+    $CC $CFLAGS "${flags[@]}" -c "$1" -o "$2"
+}
+
+compile_all() { # source...
+    local source object n_jobs
+    n_jobs=$(nproc)
+    for source in "$@"; do
+        object=$objects/${source%.c}.o
+        mkdir -p "${object%/*}"
+        if [ "$(jobs -pr | wc -l)" -ge "$n_jobs" ]; then
+            wait -n || die "a source did not compile"
+        fi
+        compile "$source" "$object" &
+    done
+    while [ -n "$(jobs -p)" ]; do
+        wait -n || die "a source did not compile"
+    done
+}
+
+archive() { # source...
+    local members=("${@/#/$objects/}")
+    "${AR:-ar}" rcs "$objects/libslabmill.a" "${members[@]/%.c/.o}"
+}
+
+link_target() { # name
+    # $CXX although all is C: the engine is C++, and may be a path.
+    # shellcheck disable=SC2086
+    $CXX $CXXFLAGS "$objects/fuzz/$1.o" "$objects/libslabmill.a" "${link_flags[@]}" \
+        $LIB_FUZZING_ENGINE -o "$OUT/$1"
+}
+
+# One flat folder: names may repeat between a corpus and its regress/, so paths become names.
+pack_seeds() { # name
+    local stage=$objects/seeds/$1 seed
+    [ -d "corpus/$1" ] || die "corpus/$1: a target without seeds"
+    mkdir -p "$stage"
+    while IFS= read -r seed; do
+        cp -L "corpus/$1/$seed" "$stage/${seed//\//-}"
+    done < <(cd "corpus/$1" && find -L . -type f -printf '%P\n')
+    (cd "$stage" && python3 -m zipfile -c "$OUT/$1_seed_corpus.zip" ./*)
+}
+
+# An input takes milliseconds; one that takes all of the runner's 25 seconds hangs. Sanitizers are
+# told again what harness/fuzz.c tells them, since the runner's own settings come after those.
+write_options() { # name
+    {
+        printf '[libfuzzer]\ntimeout = 25\n'
+        [ ! -e "$OUT/$1.dict" ] || printf 'dict = %s.dict\n' "$1"
+        printf '[asan]\nallocator_may_return_null = 1\nquarantine_size_mb = 10\n'
+        printf 'detect_stack_use_after_return = 0\n'
+        printf '[msan]\nallocator_may_return_null = 1\n'
+    } >"$OUT/$1.options"
+}
+
+build_target() { # name
+    link_target "$1"
+    if [ -e "fuzz/$1.dict" ]; then
+        cp -L "fuzz/$1.dict" "$OUT/$1.dict"
+        chmod 644 "$OUT/$1.dict"
+    fi
+    pack_seeds "$1"
+    write_options "$1"
+}
+
+[ -e "${targets[0]}" ] || die "$PWD: no fuzz/*_fuzz.c here; start it in the project's root"
+if [ "${1-}" = --list ]; then
+    printf '%s\n' "${targets[@]}" "${library[@]}"
+    exit
+fi
+objects=$WORK/slabmill
+rm -rf "$objects"
+compile_all "${targets[@]}" "${library[@]}"
+archive "${library[@]}"
+for source in "${targets[@]}"; do
+    build_target "$(basename "$source" .c)"
+done

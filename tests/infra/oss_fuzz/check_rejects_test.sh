@@ -1,0 +1,106 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# check.sh passes a small tree in which all is right, and no longer when one thing is wrong with it.
+set -u
+
+. tests/infra/oss_fuzz/tiny_tree.sh
+
+scratch=${TEST_TMPDIR:?}
+n_failed=0
+
+check() { # name
+    bash fuzz/oss-fuzz/check.sh --quick --seconds 5 --tree "$scratch/$1" >"$scratch/$1.log" 2>&1
+}
+
+wrong() { # name sentence
+    echo "FAILED $1: $2" >&2
+    tail -n 20 "$scratch/$1.log" >&2
+    n_failed=$((n_failed + 1))
+}
+
+# A tree that `spoil_NAME FOLDER` did something to is refused, with these words.
+rejects() { # name words
+    make_tiny_tree "$scratch/$1"
+    "spoil_$1" "$scratch/$1"
+    check "$1"
+    status=$?
+    if [ "$status" -ne 1 ]; then
+        wrong "$1" "exit status $status instead of 1"
+    elif ! grep -q "FAILED.*$2" "$scratch/$1.log"; then
+        wrong "$1" "does not say: $2"
+    elif [ "$(tail -n 1 "$scratch/$1.log")" != "oss-fuzz: 1 targets, 0 passed" ]; then
+        wrong "$1" "does not close with the count"
+    else
+        echo "refused, $1: $(grep -m 1 FAILED "$scratch/$1.log")"
+    fi
+}
+
+edit_build() { # folder sed-script
+    sed -i "$2" "$1/fuzz/oss-fuzz/build.sh"
+    ! cmp -s "$1/fuzz/oss-fuzz/build.sh" fuzz/oss-fuzz/build.sh || {
+        echo "the edit '$2' of build.sh changes nothing" >&2
+        exit 1
+    }
+}
+
+spoil_uninstrumented() {
+    edit_build "$1" 's/\$CC \$CFLAGS/$CC ${CFLAGS\/-fsanitize=fuzzer-no-link\/}/'
+}
+
+spoil_unsanitized() {
+    edit_build "$1" 's/\$CC \$CFLAGS/$CC ${CFLAGS\/-fsanitize=address\/}/'
+}
+
+spoil_mixed() {
+    edit_build "$1" 's/^link_flags=(/&-fsanitize=undefined /; s/\$CC \$CFLAGS/& -fsanitize=undefined/'
+}
+
+spoil_seedless() {
+    edit_build "$1" 's/^    pack_seeds "\$1"/    :/'
+}
+
+spoil_forgetful() {
+    edit_build "$1" 's/"\$stage\/\${seed.*"$/"$stage\/one"/'
+}
+
+spoil_dying() {
+    sed -i "s/^    if (n_execs++/    if (n_bytes == 3 \&\& bytes[0] == 'x') abort();\n&/" \
+        "$1/fuzz/tiny_fuzz.c"
+}
+
+spoil_stray() {
+    echo 'int stray(void) { return 0; }' >"$1/stray.c"
+    clang-19 -shared -fPIC -Wl,-soname,libstray.so -o "$1/libstray.so" "$1/stray.c"
+    edit_build "$1" "s|^link_flags=(|&-Wl,--no-as-needed $1/libstray.so |"
+}
+
+spoil_blind() {
+    echo 'allocator/tiny.c s/return 4;/return 2 + 2;/' >"$1/fuzz/oss-fuzz/standin/faults.txt"
+}
+
+spoil_littering() {
+    sed -i 's/^    if (n_execs++ == 0)/    if (fopen("left", "w") == NULL) abort();\n&/' \
+        "$1/fuzz/tiny_fuzz.c"
+}
+
+spoil_unbuildable() {
+    echo 'int broken' >"$1/harness/unit.c"
+}
+
+make_tiny_tree "$scratch/right"
+check right || wrong right "is refused"
+rejects uninstrumented "has only [0-9]* counters"
+rejects unsanitized "calls its sanitizer only [0-9]* times"
+rejects mixed "has another sanitizer too"
+rejects seedless "has no seeds"
+rejects forgetful "runs [0-9]* of 2 seeds"
+rejects dying "dies on a seed"
+rejects stray "needs libstray.so, which the runner lacks"
+rejects blind "finds no planted bug"
+rejects unbuildable "build.sh"
+if grep -q "not shown here" "$scratch/right.log"; then
+    echo "not run: littering; $(grep "not shown here" "$scratch/right.log")"
+else
+    rejects littering "does not start"
+fi
+[ "$n_failed" -eq 0 ]

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,7 +21,7 @@
  * The system frees the lock when the description's last descriptor is closed. Two cases would keep
  * it open behind a dead owner, and are handled through the list of all handles: a fork child has a
  * copy of every descriptor, so the child closes them at once, and opens its own when it first
- * locks; and a thread may exit while its process goes on, so a destructor of its own gives back
+ * locks (fork waits while one is being opened, or closed, and is not on the list); and a thread may exit while its process goes on, so a destructor of its own gives back
  * what it still holds, without touching the word.
  */
 struct slm_lock_file {
@@ -36,6 +37,7 @@ struct slm_lock_file {
 #define SHORT_NAP_MS 1u /* while the lock's new holder has not written its name yet */
 
 static pthread_mutex_t all_mutex = PTHREAD_MUTEX_INITIALIZER;
+static sigset_t mask_before; /* the signal mask of who has all_mutex: no handler may wait for it */
 static struct slm_lock_file *all;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t exit_key; /* not NULL in a thread that ever held a file lock */
@@ -50,14 +52,21 @@ static int set_lock(int fd, short type)
     return result;
 }
 
-static void before_fork(void)
+static void lock_all(void)
 {
+    sigset_t every;
+    sigset_t before;
+    (void)sigfillset(&every);
+    (void)pthread_sigmask(SIG_BLOCK, &every, &before);
     (void)pthread_mutex_lock(&all_mutex);
+    mask_before = before;
 }
 
-static void after_fork(void)
+static void unlock_all(void)
 {
+    sigset_t before = mask_before;
     (void)pthread_mutex_unlock(&all_mutex);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static void after_fork_in_child(void)
@@ -70,7 +79,7 @@ static void after_fork_in_child(void)
         file->holder = 0;
     }
     (void)pthread_setspecific(exit_key, NULL);
-    (void)pthread_mutex_unlock(&all_mutex);
+    unlock_all();
 }
 
 static void give(struct slm_lock_file *file)
@@ -84,20 +93,20 @@ static void give_all_at_exit(void *ignored)
 {
     (void)ignored;
     uint64_t self = slm_lock_self();
-    (void)pthread_mutex_lock(&all_mutex);
+    lock_all();
     for (struct slm_lock_file *file = all; file != NULL; file = file->next) {
         if (__atomic_load_n(&file->holder, __ATOMIC_RELAXED) == self) {
             give(file);
             slm_lock_system.wake(slm_lock_half(file->state), 1);
         }
     }
-    (void)pthread_mutex_unlock(&all_mutex);
+    unlock_all();
 }
 
 static void start(void)
 {
     (void)pthread_key_create(&exit_key, give_all_at_exit);
-    (void)pthread_atfork(before_fork, after_fork, after_fork_in_child);
+    (void)pthread_atfork(lock_all, unlock_all, after_fork_in_child);
 }
 
 /* Answers a descriptor, or -1 with errno. A FIFO of that name must not keep us waiting. */
@@ -115,6 +124,24 @@ static int open_path(const char *path, struct stat *found)
     return fd;
 }
 
+/* Opens the file, and puts it on the list of those that a fork child closes, in one step. */
+static bool open_first(struct slm_lock_file *file)
+{
+    struct stat found;
+    lock_all();
+    file->fd = open_path(file->path, &found);
+    int os_errno = errno;
+    if (file->fd >= 0) {
+        file->device = found.st_dev;
+        file->inode = found.st_ino;
+        file->next = all;
+        all = file;
+    }
+    unlock_all();
+    errno = os_errno;
+    return file->fd >= 0;
+}
+
 enum slm_status slm_lock_file_open(struct slm_lock *lock, const char *path, struct slm_error *error)
 {
     (void)pthread_once(&once, start);
@@ -123,40 +150,32 @@ enum slm_status slm_lock_file_open(struct slm_lock *lock, const char *path, stru
     if (file == NULL) {
         return slm_error_set(error, SLM_E_NOMEM, 0, "%s: no memory for a handle", path);
     }
-    struct stat found;
-    file->fd = open_path(path, &found);
-    if (file->fd < 0) {
+    memcpy(file->path, path, path_bytes);
+    file->state = lock->state;
+    if (!open_first(file)) {
         int os_errno = errno;
         free(file);
         return slm_error_set(error, slm_error_of_errno(os_errno), os_errno,
                              "%s: cannot be opened as a lock file of this user: %s", path,
                              strerror(os_errno));
     }
-    memcpy(file->path, path, path_bytes);
-    file->device = found.st_dev;
-    file->inode = found.st_ino;
-    file->state = lock->state;
     lock->file = file;
-    (void)pthread_mutex_lock(&all_mutex);
-    file->next = all;
-    all = file;
-    (void)pthread_mutex_unlock(&all_mutex);
     return SLM_OK;
 }
 
 void slm_lock_file_close(struct slm_lock *lock)
 {
     struct slm_lock_file *file = lock->file;
-    (void)pthread_mutex_lock(&all_mutex);
+    lock_all();
     struct slm_lock_file **link = &all;
     while (*link != file) {
         link = &(*link)->next;
     }
     *link = file->next;
-    (void)pthread_mutex_unlock(&all_mutex);
     if (file->fd >= 0) {
         (void)close(file->fd);
     }
+    unlock_all();
     free(file);
 }
 
@@ -174,13 +193,17 @@ void slm_lock_file_give(struct slm_lock *lock)
 static bool reopen(struct slm_lock_file *file)
 {
     struct stat found;
+    lock_all();
     int fd = open_path(file->path, &found);
+    int os_errno = errno;
     if (fd >= 0 && (found.st_dev != file->device || found.st_ino != file->inode)) {
         (void)close(fd);
-        errno = ESTALE;
-        return false;
+        fd = -1;
+        os_errno = ESTALE;
     }
     file->fd = fd;
+    unlock_all();
+    errno = os_errno;
     return fd >= 0;
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fork while another thread is with the lock, in every state that a lock can be in. */
+#include <climits>
+#include <dirent.h>
 #include <thread>
 
 #include "tests/lock_fixture.h"
@@ -11,6 +13,15 @@ using namespace slm_test;
 class LockFork : public testing::TestWithParam<slm_lock_kind> {
   protected:
     Lock lock{GetParam()};
+
+    /* A holder dies, and who reaps it does what the kind expects of it. */
+    void lose_holder()
+    {
+        hold_and_die(lock);
+        if (GetParam() == SLM_LOCK_SPIN_SEM) {
+            EXPECT_EQ(slm_lock_force_unlock(lock, 0), SLM_OK);
+        }
+    }
 
     /* Forks while another thread holds the lock; with the lock taken as `take` tells. */
     void fork_while_held(enum slm_status taken, const std::function<int()> &child)
@@ -56,7 +67,8 @@ class LockFork : public testing::TestWithParam<slm_lock_kind> {
     }
 };
 
-INSTANTIATE_TEST_SUITE_P(RobustAndFile, LockFork, testing::Values(SLM_LOCK_ROBUST, SLM_LOCK_FILE));
+INSTANTIATE_TEST_SUITE_P(EveryKind, LockFork,
+                         testing::Values(SLM_LOCK_ROBUST, SLM_LOCK_SPIN_SEM, SLM_LOCK_FILE));
 
 TEST_P(LockFork, ChildTakesAFreeLock)
 {
@@ -107,7 +119,7 @@ TEST_P(LockFork, ChildWaitsBehindThoseWhoWait)
 
 TEST_P(LockFork, ChildCannotDropTheMarkForRepairOfALockThatItDoesNotHold)
 {
-    hold_and_die(lock);
+    lose_holder();
     fork_while_held(SLM_OWNER_DIED, [&] { return touch_held(); });
     EXPECT_EQ(run_child([&] { return take_as(SLM_OWNER_DIED); }), 0);
     EXPECT_EQ(slm_lock_lock(lock), SLM_OWNER_DIED);
@@ -116,7 +128,7 @@ TEST_P(LockFork, ChildCannotDropTheMarkForRepairOfALockThatItDoesNotHold)
 
 TEST_P(LockFork, ChildFindsADeadOwner)
 {
-    hold_and_die(lock);
+    lose_holder();
     EXPECT_EQ(run_child([&] { return take_as(SLM_OWNER_DIED); }), 0);
 }
 
@@ -146,6 +158,62 @@ TEST_P(LockFork, ChildHoldsWhatItTookAndTheParentDoesNot)
     EXPECT_EQ(reap(child), SLM_OK);
     EXPECT_EQ(slm_lock_try(lock), SLM_OK);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+}
+
+/* Descriptors of this process that are open on path; -1: cannot be told. */
+int n_descriptors_of(const std::string &path)
+{
+    int n = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    if (folder == nullptr) {
+        return -1;
+    }
+    while (const dirent *found = readdir(folder)) {
+        char target[PATH_MAX];
+        ssize_t length = readlinkat(dirfd(folder), found->d_name, target, sizeof target);
+        n += length >= 0 && path == std::string(target, static_cast<size_t>(length)) ? 1 : 0;
+    }
+    closedir(folder);
+    return n;
+}
+
+/* One that stayed open in a child would keep the lock of an owner that died. */
+TEST(LockForkFile, ChildOfAnyMomentHasNoDescriptorOfItsParents)
+{
+    Lock lock(SLM_LOCK_FILE);
+    std::atomic<bool> is_over{false};
+    ASSERT_EQ(n_descriptors_of(lock.path()), 1);
+    std::thread other([&] {
+        while (!is_over) {
+            slm_lock_detach(lock.attach(SLM_LOCK_FILE));
+        }
+    });
+    for (int i = 0; i < 60; i++) {
+        EXPECT_EQ(run_child([&] { return n_descriptors_of(lock.path()); }), 0);
+    }
+    is_over = true;
+    other.join();
+}
+
+/* A child opens the file when it first locks: its own children may be forked just then. */
+TEST(LockForkFile, GrandchildOfAnyMomentHasNoDescriptorOfItsParents)
+{
+    Lock lock(SLM_LOCK_FILE);
+    for (int i = 0; i < 40; i++) {
+        EXPECT_EQ(run_child([&] {
+                      std::thread other([&] {
+                          (void)slm_lock_lock(lock);
+                          (void)slm_lock_unlock(lock);
+                      });
+                      int n = 0;
+                      for (int k = 0; k < 5; k++) {
+                          n += run_child([&] { return n_descriptors_of(lock.path()); });
+                      }
+                      other.join();
+                      return n;
+                  }),
+                  0);
+    }
 }
 
 /* A child that opened another file under that path would hold a lock that excludes nobody. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making zones, and what they are. */
+#define _GNU_SOURCE /* lstat */
 #include "allocator/zone.h"
 
 #include <stdlib.h>
@@ -243,6 +244,16 @@ void slm_zone_detach(struct slm_zone *zone)
     }
 }
 
+/* Somebody may have removed it, and made another one of that name. */
+static bool is_anothers(const struct slm_segment *segment)
+{
+    struct stat mine;
+    struct stat there;
+    return lstat(slm_segment_label(segment), &there) == 0 &&
+           fstat(slm_segment_id(segment), &mine) == 0 &&
+           (mine.st_dev != there.st_dev || mine.st_ino != there.st_ino);
+}
+
 enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error)
 {
     enum slm_segment_kind kind = slm_segment_kind(zone->segment);
@@ -250,9 +261,14 @@ enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error)
     if (kind != SLM_SEGMENT_POSIX && kind != SLM_SEGMENT_FILE) {
         return SLM_OK;
     }
+    if (is_anothers(zone->segment)) {
+        return slm_error_set(error, SLM_E_MISSING, 0, "%s: another file by now",
+                             slm_segment_label(zone->segment));
+    }
     struct slm_segment_options options = {
         .kind = kind,
         .name = zone_segment_name(zone),
+        .mode = 0777, /* whoever may write to it: it is the one that is open here */
     };
     return slm_segment_remove(&options, error);
 }

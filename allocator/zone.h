@@ -87,7 +87,8 @@ enum slm_status slm_zone_attach(struct slm_zone **out,
  */
 void slm_zone_detach(struct slm_zone *zone);
 
-/* Removes the name of the zone's segment; whoever has it keeps it. As slm_segment_remove. */
+/* Removes the name of the zone's segment; whoever has it keeps it. As slm_segment_remove;
+ * SLM_E_MISSING too where another file has the name by now, which stays. */
 enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error);
 
 /* --- Under the lock --- */

@@ -404,6 +404,34 @@ TEST(Zone, OutlivesItsUsersWhereItHasAName)
     }
 }
 
+TEST(Zone, ThatOthersMayWriteToIsRemovedAllTheSame)
+{
+    for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
+        ZoneOptions all;
+        Zone zone;
+        slm_zone_options options = all.of(kind);
+        options.segment.mode = 0666;
+        ASSERT_EQ(zone.create(options), SLM_OK) << zone.error.text;
+        EXPECT_EQ(slm_zone_remove(zone, &zone.error), SLM_OK) << zone.error.text;
+        EXPECT_NE(access(all.path(kind).c_str(), F_OK), 0);
+    }
+}
+
+/* Who removes a zone for the second time must not take its successor's name away. */
+TEST(Zone, DoesNotTakeTheNameOfAnotherThatHasItByNow)
+{
+    for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
+        ZoneOptions all;
+        Zone old, successor, again;
+        ASSERT_EQ(old.create(all.of(kind)), SLM_OK) << old.error.text;
+        ASSERT_EQ(slm_zone_remove(old, nullptr), SLM_OK);
+        ASSERT_EQ(successor.create(all.of(kind)), SLM_OK) << successor.error.text;
+        EXPECT_EQ(slm_zone_remove(old, &old.error), SLM_E_MISSING);
+        EXPECT_NE(strstr(old.error.text, all.path(kind).c_str()), nullptr) << old.error.text;
+        EXPECT_EQ(again.attach(all.to_attach(successor)), SLM_OK) << again.error.text;
+    }
+}
+
 TEST(Zone, OfAKindWithoutANameHasNothingToRemove)
 {
     for (Kind kind :

@@ -102,7 +102,7 @@ enum slm_status slm_zone_import(struct slm_zone **out, const char *text,
     if (options != NULL) {
         whole = *options;
     }
-    memset(&whole.segment, 0, sizeof whole.segment);
+    whole.segment = (struct slm_segment_options){.mode = whole.segment.mode};
     if (!parse_text(text, &whole.segment)) {
         return slm_error_set(error, SLM_E_OPTION, 0, "\"%.100s\": not a zone handed over", text);
     }

@@ -156,6 +156,24 @@ TEST(ZoneImport, AnswersWhatIsNotThereAndWhatIsAnother)
     EXPECT_EQ(slm_zone_import(&other.zone, text.c_str(), nullptr, &error), SLM_OK) << error.text;
 }
 
+TEST(ZoneImport, OfAZoneThatOthersMayWriteToIsForThoseWhoAskForIt)
+{
+    for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
+        ZoneOptions all;
+        Zone zone, other;
+        char text[SLM_ZONE_EXPORT_BYTES];
+        slm_zone_options options = all.of(kind);
+        options.segment.mode = 0660;
+        ASSERT_EQ(zone.create(options), SLM_OK) << zone.error.text;
+        ASSERT_EQ(slm_zone_export(zone, text, nullptr), SLM_OK);
+        EXPECT_EQ(slm_zone_import(&other.zone, text, nullptr, &other.error), SLM_E_ACCESS);
+        slm_zone_attach_options asked{};
+        asked.segment.mode = 0660;
+        EXPECT_EQ(slm_zone_import(&other.zone, text, &asked, &other.error), SLM_OK)
+            << other.error.text;
+    }
+}
+
 /* Descriptors are this process's again: an inherited one is closed, and not on failure. */
 TEST(ZoneImport, ClosesTheDescriptorOnceItSucceeds)
 {

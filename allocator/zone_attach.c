@@ -115,21 +115,28 @@ static enum slm_status open_header(struct slm_zone *zone,
     return status;
 }
 
-/* Maps it with the addresses that it may grow into, which only its header tells. */
+/* Maps it with the addresses that it may grow into, which only its header tells. Before that was
+ * read nothing is done to it: the holes of a file that is no zone stay holes. */
 static enum slm_status map_whole(struct slm_zone *zone,
                                  const struct slm_zone_attach_options *options,
                                  struct slm_error *error)
 {
     struct slm_segment_options segment = options->segment;
     segment.max_bytes = 0;
+    segment.read_only = true;
     enum slm_status status = slm_segment_attach(&zone->segment, &segment, error);
     if (status == SLM_OK) {
         status = open_header(zone, options, error);
     }
-    if (status != SLM_OK || zone->fixed.max_bytes <= slm_segment_max_bytes(zone->segment)) {
+    if (status != SLM_OK) {
         return status;
     }
-    segment.max_bytes = (size_t)zone->fixed.max_bytes;
+    segment.read_only = options->segment.read_only;
+    if (zone->fixed.max_bytes > slm_segment_max_bytes(zone->segment)) {
+        segment.max_bytes = (size_t)zone->fixed.max_bytes;
+    } else if (segment.read_only) {
+        return SLM_OK;
+    }
     slm_segment_detach(zone->segment);
     zone->segment = NULL;
     status = slm_segment_attach(&zone->segment, &segment, error);

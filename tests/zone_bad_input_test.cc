@@ -205,6 +205,11 @@ const Wrong wrongs[] = {
     {"MaxTooLong", SLM_E_SIZE, [](slm_zone_options &o) { o.max_bytes = SIZE_MAX; }},
     {"MetadataForItsMaxDoesNotFit", SLM_E_SIZE,
      [](slm_zone_options &o) { o.max_bytes = size_t{1} << 32; }},
+    {"SlabOfAZoneThatOthersMayWriteTo", SLM_E_OPTION,
+     [](slm_zone_options &o) {
+         o.segment.mode = 0666;
+         o.slab.page_bytes = 3;
+     }},
     {"JournalTooShort", SLM_E_OPTION, [](slm_zone_options &o) { o.journal_entries = 63; }},
     {"JournalTooLong", SLM_E_OPTION, [](slm_zone_options &o) { o.journal_entries = UINT32_MAX; }},
     {"JournalDoesNotFit", SLM_E_SIZE, [](slm_zone_options &o) { o.journal_entries = 1u << 20; }},
@@ -281,6 +286,26 @@ TEST(ZoneAttach, TellsWhatIsNotThereAndWhatIsThereAlready)
         EXPECT_EQ(other.attach(all.to_attach(zone)), SLM_E_MISSING);
         EXPECT_NE(strstr(other.error.text, all.path(kind).c_str()), nullptr);
     }
+}
+
+/* Reserving what a file has holes in is for zones, not for what turns out to be none. */
+TEST(ZoneAttach, OfAFileThatIsNoneLeavesItsHolesAsTheyAre)
+{
+    ZoneOptions all;
+    Zone zone;
+    struct stat before;
+    struct stat after;
+    std::string path = all.folder() / "sparse";
+    write_all(path, "no zone");
+    ASSERT_EQ(truncate(path.c_str(), off_t{1} << 30), 0);
+    ASSERT_EQ(stat(path.c_str(), &before), 0);
+    ASSERT_LT(before.st_blocks, 1024) << "this file system has no holes";
+    slm_zone_attach_options options{};
+    options.segment.kind = SLM_SEGMENT_FILE;
+    options.segment.name = path.c_str();
+    EXPECT_EQ(zone.attach(options), SLM_E_MAGIC);
+    ASSERT_EQ(stat(path.c_str(), &after), 0);
+    EXPECT_EQ(after.st_blocks, before.st_blocks);
 }
 
 TEST(ZoneAttach, FollowsNoLink)

@@ -18,6 +18,24 @@ FAKE = pathlib.Path(__file__).with_name("fake_fuzzer.py")
 sys.path.insert(0, str(SOURCES))
 
 
+def is_alive(pid):
+    """False for a process that is gone, or only waits to be reaped."""
+    try:
+        state = pathlib.Path("/proc", str(pid), "stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
+
+
+def wait_for_death(pid):
+    """Returns when the system has carried out a kill."""
+    end = time.monotonic() + 20
+    while is_alive(pid):
+        if time.monotonic() > end:
+            raise AssertionError(f"process {pid} lives on")
+        time.sleep(0.01)
+
+
 class NightTest(unittest.TestCase):
     """Each test has a cache, a source tree and runfiles of its own."""
 
@@ -102,22 +120,6 @@ class NightTest(unittest.TestCase):
         process.send_signal(how)
         output, _ = process.communicate(timeout=60)
         return output
-
-    @staticmethod
-    def is_alive(pid):
-        """False for a process that is gone, or only waits to be reaped."""
-        try:
-            state = pathlib.Path("/proc", str(pid), "stat").read_text().rsplit(")", 1)[1].split()[0]
-        except FileNotFoundError:
-            return False
-        return state not in "ZX"
-
-    def wait_for_death(self, pid):
-        """Returns when the system has carried out a kill."""
-        end = time.monotonic() + 20
-        while self.is_alive(pid):
-            self.assertLess(time.monotonic(), end, f"process {pid} lives on")
-            time.sleep(0.01)
 
     @staticmethod
     def crash_text():

@@ -6,7 +6,7 @@ import json
 import signal
 import unittest
 
-from fixture import NightTest
+from fixture import NightTest, is_alive, wait_for_death
 
 
 class EndsTest(NightTest):
@@ -120,7 +120,7 @@ class StopsTest(NightTest):
         report = self.report()
         self.assertEqual(report["night"]["ended_by"], "SIGTERM")
         self.assertEqual(report["targets"][0]["execs"], 100)
-        self.assertFalse(self.is_alive(fuzzer))
+        self.assertFalse(is_alive(fuzzer))
 
     def test_ctrl_c_does_the_same(self):
         self.target("slab_fuzz", "endless")
@@ -139,7 +139,7 @@ class StopsTest(NightTest):
         self.target("slab_fuzz", "endless")
         process, fuzzer = self.wait_until_up()
         self.stop(process, signal.SIGKILL)
-        self.wait_for_death(fuzzer)
+        wait_for_death(fuzzer)
         # What a fuzzer saved in the last moment.
         turn = next((self.out / "turns").iterdir())
         (turn / "crash-1").write_bytes(b"headBAD!")

@@ -84,7 +84,12 @@ def main(argv):
         print(f"{out}: another runner is at work there", file=sys.stderr)
         return morning.TROUBLE
     with held:
-        return _run(settings, out, before, stops)
+        try:
+            return _run(settings, out, before, stops)
+        except OSError as error:
+            # Nothing that was found is lost; the next start goes on.
+            print(f"{error.filename or out}: {error.strerror or error}", file=sys.stderr)
+            return morning.TROUBLE
 
 
 if __name__ == "__main__":

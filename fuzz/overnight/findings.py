@@ -105,10 +105,9 @@ class Findings:
         }
         self.by_cause[name] = finding
         folder = self.folder / name
-        with self.night.survives(f"finding {name}"):
-            files.write_bytes(folder / "log", text.encode())
-            if data is not None:
-                files.write_bytes(folder / "input", data)
+        if data is not None:
+            self._keep(name, "input", data)
+        self._keep(name, "log", text.encode())
         self._write(name, finding)
         self.night.say(f"FINDING {name}" + (f" (known: {known_as})" if known_as else ""))
         self._waiting.append(folder)
@@ -127,9 +126,8 @@ class Findings:
             "command": f"./bazelw run //tools:slabmill -- replay $PWD/corpus/traces/{trace.name}",
         }
         self.by_cause[name] = finding
-        with self.night.survives(f"finding {name}"):
-            files.write_bytes(self.folder / name / "log", text.encode())
-            files.write_bytes(self.folder / name / "input", trace.read_bytes())
+        self._keep(name, "input", trace.read_bytes())
+        self._keep(name, "log", text.encode())
         self._write(name, finding)
 
     def _binary(self, turn):
@@ -140,9 +138,13 @@ class Findings:
         night = self.known.get(name, {}).get("first")
         return f"night {night}" if night and night != self.night.id else None
 
+    def _keep(self, name, file, data):
+        path = self.folder / name / file
+        self.night.store(f"finding {name}", lambda: files.write_bytes(path, data))
+
     def _write(self, name, finding):
-        with self.night.survives(f"finding {name}"):
-            files.write_json(self.folder / name / "finding.json", finding)
+        path = self.folder / name / "finding.json"
+        self.night.store(f"finding {name}", lambda: files.write_json(path, finding))
 
     # Triage.
 

@@ -195,8 +195,8 @@ def _night(night):
         },
         "peaks": {
             "rss_mb": night.account.rss_mb,
-            "disk_mb": night.peak_disk_mb,
-            "disk_free_mb": night.least_free_mb,
+            "disk_mb": night.disk.peak_mb,
+            "disk_free_mb": night.disk.least_free_mb,
         },
         "sessions": night.sessions,
     }
@@ -244,6 +244,7 @@ def write(night):
     history = History(night.settings.cache / "history", night.id)
     report = build(night, history)
     sources = _sources(report, night.settings.workspace())
+    night.disk.release()
     night.findings.remember()
     try:
         folder = _write_to(night.out, report, sources)

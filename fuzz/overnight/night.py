@@ -10,17 +10,15 @@
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import shutil
 import time
 
-from . import account, corpus, files, findings, job, machine, morning, plan, status, work
+from . import account, corpus, disk, files, findings, job, morning, plan, status, work
 
 _POLL_SECONDS = 0.2
-# Below this a night would fill the disk for everybody.
-_LEAST_FREE_MB = 64
-_DISK_CHECK_SECONDS = 10
 _SAMPLE_SECONDS = 5
 # In a shorter one, what was found is looked into when the time for fuzzing is over.
 _LONG_NIGHT_SECONDS = 600
@@ -38,14 +36,13 @@ class Night:
         self.sessions = sessions
         self.account = account.Account()
         self.corpora = corpus.Corpora(settings, out)
+        self.disk = disk.Disk(out, settings.cache, settings.disk_mb)
         self.findings = findings.Findings(self)
         self.shapes = {}
         self.kinds = {}
         self.lines = {}
         self.traces = []
         self.corpus_before = began.get("corpus_before", {})
-        self.peak_disk_mb = 0
-        self.least_free_mb = None
         self.ended_by = "time"
         self.pool = job.Pool(settings.n_jobs)
         self.status = status.Status(self)
@@ -54,7 +51,6 @@ class Night:
         self._seconds_before = 0.0
         # Before the first turn, and behind the last, the clock stands still.
         self._started = self._fuzzes_until = time.monotonic()
-        self._next_disk_check = 0.0
         self._next_sample = 0.0
 
     # Time, words, and troubles that a night survives.
@@ -78,6 +74,26 @@ class Night:
             if sentence not in self.account.troubles:
                 self.say(f"TROUBLE {sentence}")
             self.account.add_trouble(sentence)
+
+    def store(self, what, write):
+        """Calls write; when the disk is full, once more with what was put aside."""
+        with self.survives(what):
+            try:
+                write()
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                self._freeze(f"{what}: {error.strerror}")
+                write()
+
+    def _freeze(self, why):
+        if self.corpora.frozen:
+            return
+        self.corpora.frozen = why
+        self.disk.release()
+        sentence = f"disk: new inputs are not kept any more: {why}"
+        self.account.add_trouble(sentence)
+        self.say(f"TROUBLE {sentence}")
 
     # The journal.
 
@@ -103,9 +119,11 @@ class Night:
             self.corpora.exchange(turn.target)
 
     def _write(self, event):
-        with self.survives("journal"):
+        def write():
             with open(self.out / "journal.jsonl", "a", encoding="utf-8") as stream:
                 stream.write(json.dumps(event) + "\n")
+
+        self.store("journal", write)
 
     def recover(self):
         """Takes up a night that was killed: its turns, its findings, and what lay in turns."""
@@ -126,6 +144,7 @@ class Night:
 
     def run(self):
         """Fuzzes, closes, and returns what the report holds."""
+        self.disk.put_aside()
         self.corpora.recover()
         for target in self.settings.targets:
             self.corpus_before.setdefault(target, self.corpora.count(target))
@@ -214,21 +233,9 @@ class Night:
                 self.account.sample(turn.target, turn.lane.name, self.clock(), numbers.__dict__)
 
     def _check_disk(self):
-        now = time.monotonic()
-        if now < self._next_disk_check:
-            return
-        self._next_disk_check = now + _DISK_CHECK_SECONDS
-        used = (files.size_of(self.out) + files.size_of(self.settings.cache / "corpus")) // (
-            machine.MEGABYTE
-        )
-        free = machine.free_mb(self.out)
-        self.peak_disk_mb = max(self.peak_disk_mb, used)
-        self.least_free_mb = free if self.least_free_mb is None else min(self.least_free_mb, free)
-        if not self.corpora.frozen and (used > self.settings.disk_mb or free < _LEAST_FREE_MB):
-            self.corpora.frozen = f"{used} MB used of {self.settings.disk_mb}, {free} MB free"
-            sentence = f"disk: new inputs are not kept any more: {self.corpora.frozen}"
-            self.account.add_trouble(sentence)
-            self.say(f"TROUBLE {sentence}")
+        why = self.disk.check()
+        if why:
+            self._freeze(why)
 
 
 # Which folder.

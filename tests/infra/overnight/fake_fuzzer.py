@@ -9,7 +9,7 @@ flaky       its inputs do it no harm when they are run again
 no-start    ends with status 3
 silent      ends well, having executed nothing
 endless     says that it is up, and waits for a signal
-big         each new input has a megabyte
+fills       fills the disk, and dies of an input with BAD in it
 """
 
 import hashlib
@@ -43,13 +43,16 @@ def die_of(data):
     """As libFuzzer: the input is saved, then the report."""
     prefix = OPTIONS.get("artifact_prefix", "./")
     path = pathlib.Path(prefix + "crash-" + hashlib.sha1(data).hexdigest())
-    path.write_bytes(data)
+    try:
+        path.write_bytes(data)
+    except OSError:
+        pass  # as libFuzzer does
     say(CRASH)
     sys.exit(77)
 
 
 def is_bad(data):
-    return MANNER in ("crashes", "shallow", "regressed") and b"BAD" in data
+    return MANNER in ("crashes", "shallow", "regressed", "fills") and b"BAD" in data
 
 
 def reproduce(path):
@@ -80,6 +83,16 @@ def read_corpus():
     say(f"#{n_inputs} INITED cov: 30 ft: 40 corp: {n_inputs}/1b exec/s: 0 rss: 30Mb")
 
 
+def fill_disk():
+    for size in (1 << 20, 1 << 12, 1):
+        try:
+            with open(PATHS[0] / f"fill{size}", "ab", buffering=0) as stream:
+                while True:
+                    stream.write(bytes(size))
+        except OSError:
+            continue
+
+
 def fuzz():
     stopped = []
     signal.signal(signal.SIGUSR1, lambda *_: stopped.append(1))
@@ -88,9 +101,12 @@ def fuzz():
     if MANNER == "endless":
         pathlib.Path(os.environ["XDG_CACHE_HOME"], "up").write_text(f"{os.getpid()}\n")
         seconds = 600
+    if MANNER == "fills":
+        fill_disk()
+        die_of(b"headBAD!")
     if MANNER == "shallow":
         die_of(b"head" + os.urandom(8).hex().encode() + b"BAD")
-    data = os.urandom(1 << 20 if MANNER == "big" else 8)
+    data = os.urandom(8)
     (PATHS[0] / hashlib.sha1(data).hexdigest()).write_bytes(data)
     end = time.monotonic() + seconds
     while time.monotonic() < end and not stopped:

@@ -69,8 +69,9 @@ class NightTest(unittest.TestCase):
             seed.parent.mkdir(parents=True, exist_ok=True)
             seed.write_bytes(content)
 
-    def start(self, *words, minutes="0.03"):
-        """Starts a night of two seconds with one job, unless the words say otherwise."""
+    def start(self, *words, minutes="0.03", within=()):
+        """Starts a night of two seconds with one job, unless the words say otherwise. `within`: the
+        beginning of the command."""
         environment = {
             **os.environ,
             "PYTHONPATH": str(SOURCES),
@@ -78,7 +79,7 @@ class NightTest(unittest.TestCase):
             "XDG_CACHE_HOME": str(self.root),
             "BUILD_WORKSPACE_DIRECTORY": str(self.workspace),
         }
-        command = [sys.executable, "-m", "overnight", "--jobs", "1", "--lanes", "seeded"]
+        command = [*within, sys.executable, "-m", "overnight", "--jobs", "1", "--lanes", "seeded"]
         length = () if "--minutes" in words else ("--minutes", minutes)
         return subprocess.Popen(
             [*command, *length, *words],

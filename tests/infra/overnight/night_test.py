@@ -4,6 +4,7 @@
 
 import json
 import signal
+import subprocess
 import unittest
 
 from fixture import NightTest, is_alive, wait_for_death
@@ -47,7 +48,7 @@ class EndsTest(NightTest):
         self.target("slab_fuzz", "crashes")
         # It makes up what kills it, and lives when that is run alone.
         fake = self.root / "fuzz" / "night" / "asan-ubsan" / "slab_fuzz"
-        fake.write_text(fake.read_text().replace('("crashes", "shallow", "regressed")', "()"))
+        fake.write_text(fake.read_text().replace('("crashes", "shallow", "regressed", "fills")', "()"))
         report, _ = self.night(status=1)
         finding = report["findings"][0]
         self.assertTrue(finding["flaky"])
@@ -201,12 +202,34 @@ class CorporaTest(NightTest):
         self.assertIn(f"corpus/slab_fuzz: {len(committed)} new inputs", output)
 
     def test_past_the_disk_limit_the_night_goes_on_without_keeping(self):
-        self.target("slab_fuzz", "big")
-        report, _ = self.night("--disk-mb", "1", "--minutes", "0.4", status=2)
+        self.target("slab_fuzz", "healthy")
+        cached = self.cache / "corpus" / "slab_fuzz"
+        cached.mkdir(parents=True)
+        (cached / "large").write_bytes(bytes(3 << 20))
+        report, _ = self.night("--disk-mb", "1", status=2)
         self.assertIn("new inputs are not kept any more", report["troubles"][0])
-        n_turns = report["targets"][0]["lanes"][0]["slices"]
-        kept = list((self.cache / "corpus" / "slab_fuzz").iterdir())
-        self.assertLess(len(kept), n_turns)
+        self.assertGreater(report["targets"][0]["execs"], 0)
+        self.assertEqual([path.name for path in cached.iterdir()], ["large"])
+
+    def test_full_disk_is_told_and_what_was_found_is_reported(self):
+        self.target("slab_fuzz", "fills")
+        # A file system of its own, which only this night sees.
+        mount = f"mount -t tmpfs -o size=100m none {self.cache}"
+        inside = ["unshare", "--user", "--map-root-user", "--mount"]
+        self.cache.mkdir()
+        tried = subprocess.run([*inside, "sh", "-c", mount], capture_output=True, check=False)
+        if tried.returncode != 0:
+            print(f"NOT RUN: no file system can be mounted here: {tried.stderr.decode().strip()}")
+            self.skipTest("no file system can be mounted here")
+        saved = f"cp {self.cache}/nights/*/report.json {self.root}/saved.json"
+        process = self.start(within=[*inside, "sh", "-c", f'{mount} && "$@"; {saved}', "sh"])
+        output, _ = process.communicate(timeout=120)
+        self.assertTrue((self.root / "saved.json").exists(), output)
+        report = json.loads((self.root / "saved.json").read_text())
+        self.assertIn("No space left on device", " ".join(report["troubles"]), output)
+        self.assertEqual(
+            [f["cause"] for f in report["findings"]], ["slab_fuzz-heap-use-after-free-slm_slab_free"]
+        )
 
     def test_corpus_survives_a_kill_in_the_middle_of_its_merge(self):
         self.target("slab_fuzz", "healthy")

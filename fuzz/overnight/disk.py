@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The disk that a night has: what it may use, and what is put aside for its end.
+
+When the disk runs low, new inputs are not kept any more. What was put aside then holds findings, the
+journal and the report, whoever filled the rest.
+"""
+
+import os
+import time
+
+from . import files, machine
+
+# Below this a night would fill the disk for everybody.
+LEAST_FREE_MB = 64
+RESERVE_MB = 16
+_EVERY_SECONDS = 10
+
+
+class Disk:
+    """Of the file system with the night's folder."""
+
+    def __init__(self, out, cache, limit_mb):
+        self._out = out
+        self._cache = cache
+        self._limit_mb = limit_mb
+        self._reserve = out / ".reserve"
+        self._next_check = 0.0
+        self.peak_mb = 0
+        self.least_free_mb = None
+
+    def put_aside(self):
+        """Raises OSError if there is not even this."""
+        with open(self._reserve, "wb") as stream:
+            os.posix_fallocate(stream.fileno(), 0, RESERVE_MB * machine.MEGABYTE)
+
+    def release(self):
+        """From now on the night may use what was put aside."""
+        self._reserve.unlink(missing_ok=True)
+
+    def check(self):
+        """Now and then: None, or why new inputs should not be kept."""
+        now = time.monotonic()
+        if now < self._next_check:
+            return None
+        self._next_check = now + _EVERY_SECONDS
+        used = files.size_of(self._out) + files.size_of(self._cache / "corpus")
+        used -= self._reserve.stat().st_size if self._reserve.exists() else 0
+        used_mb, free_mb = used // machine.MEGABYTE, machine.free_mb(self._out)
+        self.peak_mb = max(self.peak_mb, used_mb)
+        if self.least_free_mb is None or free_mb < self.least_free_mb:
+            self.least_free_mb = free_mb
+        if free_mb < LEAST_FREE_MB or used_mb > self._limit_mb:
+            return f"{used_mb} MB used of {self._limit_mb}, {free_mb} MB free"
+        return None

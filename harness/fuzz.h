@@ -15,11 +15,11 @@ extern "C" {
 #endif
 
 /*
- * Model    A target says what it is (harness/target.h), calls hrn_fuzz_begin, and hands its bytes to
- *          hrn_fuzz_one or another function like it, which tests may call too. Every process counts
- *          what it really executed, and says so in one line on standard error when it ends, also
- *          after a crash: "slabmill: ops=<N> execs=<N> seconds=<S>". What else it says when asked
- *          to is in harness/say.h.
+ * Model    A target says what it is (harness/target.h), calls hrn_fuzz_begin, and hands its bytes
+ *          to hrn_fuzz_one or another function like it, which tests may call too. Every process
+ *          counts what it really executed, and says so in one line on standard error when it ends,
+ *          also after a crash: "slabmill: ops=<N> execs=<N> seconds=<S>". What else it says when
+ *          asked to is in harness/say.h.
  * Safety   One thread. Failure: broken laws abort.
  */
 

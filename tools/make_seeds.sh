@@ -13,7 +13,8 @@ max_bytes=4096 # of a candidate
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-targets=${*:-pool_fuzz pool_vs_slow_fuzz rbtree_fuzz slab_fuzz slab_image_fuzz trace_fuzz zone_fuzz zone_image_fuzz zone_threads_fuzz}
+all="pool_fuzz pool_vs_slow_fuzz rbtree_fuzz slab_fuzz slab_image_fuzz trace_fuzz zone_fuzz"
+targets=${*:-$all zone_image_fuzz zone_threads_fuzz}
 labels=//tools:slabmill
 for target in $targets; do
     labels="$labels //fuzz:${target}_bin"
@@ -254,7 +255,8 @@ make_zone_images()
 }
 
 # Records of zone_threads_fuzz (harness/fuzz_zone_threads.h) are made by `zone` too: operation,
-# thread, slot, extra, value. each KINDS...: those by each of four threads, slot and value told apart.
+# thread, slot, extra, value. each KINDS...: those by each of four threads, slot and value told
+# apart.
 t_lock=0 t_try=1 t_timed=2 t_unlock=3 t_commit=4 t_abort=5 t_alloc=6 t_calloc=7 t_memalign=8
 t_free=9 t_write=10 t_save=11 t_count=12 t_add=13 t_remove=14 t_touch=15 t_find=16 t_out=17
 t_in=18 t_walk=19 t_check=20 t_alloc_alone=21 t_free_alone=22 t_read=23 t_look=24 t_grow=25
@@ -302,8 +304,9 @@ make_threads()
             $t_unlock $t_unlock) >"$dir/misuse_of_the_lock_$settings"
         ($begin && again 4 each $t_lock $t_check $t_unlock $t_look $t_lock $t_look $t_unlock) \
             >"$dir/looks_$settings"
-        ($begin && each $t_grow $t_alloc_alone && zone $t_grow 0 0 0 30000 && each $t_lock $t_calloc \
-            $t_unlock && zone $t_grow 1 0 0 65536 && zone $t_grow 2 0 0 69000) >"$dir/growth_$settings"
+        ($begin && each $t_grow $t_alloc_alone && zone $t_grow 0 0 0 30000 &&
+            each $t_lock $t_calloc $t_unlock && zone $t_grow 1 0 0 65536 &&
+            zone $t_grow 2 0 0 69000) >"$dir/growth_$settings"
         ($begin && each $t_lock && again 3 each $t_count) >"$dir/ends_with_the_lock_$settings"
     done
     for slot in 0 1 2 3 4 5 6 7 8 9 10 11; do

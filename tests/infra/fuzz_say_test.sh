@@ -18,7 +18,8 @@ say() { # words target input
 
 check() { # target shape kind call
     say shape,kinds "$1" "corpus/$1"
-    [ "$(grep -c '^slabmill: shape ' "$scratch/err")" -eq 1 ] || fail "$1" "tells its shape not once"
+    [ "$(grep -c '^slabmill: shape ' "$scratch/err")" -eq 1 ] ||
+        fail "$1" "tells its shape not once"
     grep -qx "slabmill: shape $2" "$scratch/err" || fail "$1" "is not of shape $2"
     grep -qx "slabmill: kind $3 [1-9][0-9]*" "$scratch/err" || fail "$1" "never ran $3"
     kinds=$(grep -c '^slabmill: kind ' "$scratch/err")
@@ -30,7 +31,8 @@ check() { # target shape kind call
     bytes=$(grep -o '0x[0-9a-f][0-9a-f],' "$scratch/test" | wc -l)
     [ "$bytes" -eq "$(wc -c <"$input")" ] || fail "$1" "writes $bytes bytes of $input"
     say '' "$1" "$input"
-    ! grep -E '^slabmill: (shape|kind|op [0-9]|head|test)' "$scratch/err" || fail "$1" "says it unasked"
+    ! grep -E '^slabmill: (shape|kind|op [0-9]|head|test)' "$scratch/err" ||
+        fail "$1" "says it unasked"
     echo "$1: $kinds kinds"
 }
 

@@ -8,13 +8,16 @@
 /* Argument of the two file handlers. */
 struct file {
     int fd;
-    const char *path; /* NULL: only close */
+    char path[]; /* "": only close */
 };
 
-/* Takes back what was allocated for a call that then fails. */
+/* Takes the newest object back: nobody had it, so a large one is not remembered as freed. */
 static void undo_alloc(struct slm_pool *pool, void *p, size_t size_bytes)
 {
-    if (slm_pool_free(pool, p) == SLM_DECLINED) {
+    struct slm_pool_record *record = slm_pool_record_find(pool, p);
+    if (record != NULL && record->kind == SLM_POOL_LARGE) {
+        slm_pool_record_release(pool, record);
+    } else {
         (void)slm_pool_give_back(pool, p, size_bytes);
     }
 }
@@ -80,49 +83,38 @@ static void finish_file(void *data)
 {
     const struct file *file = data;
     /* A handler has nobody to report to; a file that is gone already is what it wants. */
-    if (file->path != NULL) {
+    if (file->path[0] != '\0') {
         (void)unlink(file->path);
     }
     (void)close(file->fd);
 }
 
+/* One object for all of it: when the handler is refused, only the newest object can go back. */
 static enum slm_status add_file(struct slm_pool *pool, int fd, const char *path)
 {
+    size_t path_bytes = strlen(path) + 1;
     void *data = NULL;
+    if (fd < 0) {
+        return SLM_E_OPTION;
+    }
     enum slm_status status =
-        slm_pool_cleanup_add(pool, finish_file, NULL, sizeof(struct file), &data);
+        slm_pool_cleanup_add(pool, finish_file, NULL, sizeof(struct file) + path_bytes, &data);
     if (status == SLM_OK) {
-        *(struct file *)data = (struct file){fd, path};
+        struct file *file = data;
+        file->fd = fd;
+        memcpy(file->path, path, path_bytes);
     }
     return status;
 }
 
 enum slm_status slm_pool_cleanup_close(struct slm_pool *pool, int fd)
 {
-    if (pool == NULL) {
-        return SLM_E_NULL;
-    }
-    return fd < 0 ? SLM_E_OPTION : add_file(pool, fd, NULL);
+    return pool == NULL ? SLM_E_NULL : add_file(pool, fd, "");
 }
 
 enum slm_status slm_pool_cleanup_delete(struct slm_pool *pool, int fd, const char *path)
 {
-    if (pool == NULL || path == NULL) {
-        return SLM_E_NULL;
-    }
-    if (fd < 0) {
-        return SLM_E_OPTION;
-    }
-    size_t path_bytes = strlen(path) + 1;
-    char *copy = slm_pool_nalloc(pool, path_bytes);
-    if (copy == NULL) {
-        return SLM_E_NOMEM;
-    }
-    enum slm_status status = add_file(pool, fd, memcpy(copy, path, path_bytes));
-    if (status != SLM_OK) {
-        undo_alloc(pool, copy, path_bytes);
-    }
-    return status;
+    return pool == NULL || path == NULL ? SLM_E_NULL : add_file(pool, fd, path);
 }
 
 enum slm_status slm_pool_cleanup_run_file(struct slm_pool *pool, int fd)

@@ -130,6 +130,7 @@ TEST(PoolCleanupFile, GivesThePathBackWhenTheRecordIsRefused)
     EXPECT_EQ(slm_pool_cleanup_delete(t.pool, 1 << 20, path.c_str()), SLM_E_NOMEM);
     EXPECT_EQ(t.failing.n_refused, 1u);
     EXPECT_EQ(t.stats().n_large, before.n_large);
+    EXPECT_EQ(t.stats().source_bytes, before.source_bytes);
     EXPECT_EQ(t.stats().n_cleanups, 0u);
 }
 

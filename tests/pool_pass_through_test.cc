@@ -154,4 +154,23 @@ TEST(PoolPassThroughDeathTest, GuardPagesCatchAnOverrunOfASmallObject)
     EXPECT_EQ(slm_pool_destroy(pool), SLM_OK);
 }
 
+/* The argument and the record of the handler are a block each. */
+TEST(PoolPassThrough, ARefusedHandlerOfAFileLeavesNothingBehindAtAnyCallOfTheSource)
+{
+    TestPool t(4096, SLM_POOL_PASS_THROUGH);
+    t.alloc(5000);
+    struct slm_pool_stats before = t.stats();
+    uint64_t n_refusals = 0;
+    for (slm_status status = SLM_E_NOMEM; status != SLM_OK; n_refusals++) {
+        ASSERT_LT(n_refusals, 10u);
+        t.failing.fail_at = t.failing.n_calls + n_refusals + 1;
+        status = slm_pool_cleanup_delete(t.pool, 1 << 20, "/no/such/file");
+        if (status != SLM_OK) {
+            EXPECT_EQ(status, SLM_E_NOMEM);
+            EXPECT_TRUE(same(before, t.stats()));
+        }
+    }
+    EXPECT_GE(n_refusals, 3u);
+}
+
 } // namespace

@@ -46,6 +46,18 @@ class SharedPage {
         return reinterpret_cast<slm_lock_state *>(page_);
     }
 
+    /* The same at another address, for good: of 0 bytes of shared memory mremap makes one more
+     * mapping. */
+    slm_lock_state *state_elsewhere()
+    {
+        void *page = mremap(page_, 0, 4096, MREMAP_MAYMOVE);
+        if (page == MAP_FAILED || page == page_) {
+            perror("mremap");
+            abort();
+        }
+        return static_cast<slm_lock_state *>(page);
+    }
+
     /* Numbers for the test's own use, 0 at first. */
     std::atomic<uint64_t> &number(size_t i)
     {
@@ -59,7 +71,7 @@ class SharedPage {
 /* A made and attached lock. A file lock has its file in the test's scratch folder. */
 class Lock {
   public:
-    explicit Lock(slm_lock_kind kind = SLM_LOCK_ROBUST)
+    explicit Lock(slm_lock_kind kind = SLM_LOCK_ROBUST) : kind_(kind)
     {
         static int n_files;
         path_ = testing::TempDir() + "lock_" + std::to_string(getpid()) + "_" +
@@ -77,11 +89,13 @@ class Lock {
     /* One more handle of the same lock. */
     slm_lock *attach(slm_lock_kind kind)
     {
-        slm_lock *lock = nullptr;
-        slm_error error;
-        slm_lock_options options = {kind, path_.c_str(), 16};
-        EXPECT_EQ(slm_lock_attach(&lock, state(), &options, &error), SLM_OK) << error.text;
-        return lock;
+        return attach_at(state(), kind);
+    }
+
+    /* For a child: a handle of its own, through a mapping of its own. */
+    slm_lock *attach_elsewhere()
+    {
+        return attach_at(page_.state_elsewhere(), kind_);
     }
 
     operator slm_lock *()
@@ -110,7 +124,17 @@ class Lock {
     }
 
   private:
+    slm_lock *attach_at(slm_lock_state *state, slm_lock_kind kind)
+    {
+        slm_lock *lock = nullptr;
+        slm_error error;
+        slm_lock_options options = {kind, path_.c_str(), 16};
+        EXPECT_EQ(slm_lock_attach(&lock, state, &options, &error), SLM_OK) << error.text;
+        return lock;
+    }
+
     SharedPage page_;
+    slm_lock_kind kind_;
     std::string path_;
     slm_lock *lock_ = nullptr;
 };
@@ -181,12 +205,14 @@ inline char state_letter(pid_t tid)
     return slm_lock_parse_stat(text, length, &state, &start) ? state : '\0';
 }
 
-/* A child that locks, and unlocks at once: its exit status is what locking said. */
-inline pid_t start_waiter(slm_lock *lock)
+/* A child that locks, at an address of its own, and unlocks at once: its exit status is what
+ * locking said. */
+inline pid_t start_waiter(Lock &lock)
 {
-    return start_child([lock] {
-        int status = slm_lock_lock(lock);
-        return slm_lock_unlock(lock) == SLM_OK ? status : SLM_STATUS_COUNT;
+    return start_child([&lock] {
+        slm_lock *mine = lock.attach_elsewhere();
+        int status = slm_lock_lock(mine);
+        return slm_lock_unlock(mine) == SLM_OK ? status : SLM_STATUS_COUNT;
     });
 }
 
@@ -197,10 +223,10 @@ inline void await_asleep(Lock &lock, pid_t child)
 }
 
 /* Leaves the lock held by a child that is dead, and reaped. */
-inline void hold_and_die(slm_lock *lock)
+inline void hold_and_die(Lock &lock)
 {
-    EXPECT_EQ(run_child([lock] {
-                  slm_lock_lock(lock);
+    EXPECT_EQ(run_child([&lock] {
+                  slm_lock_lock(lock.attach_elsewhere());
                   die();
                   return 0;
               }),

@@ -40,6 +40,14 @@ void *share_memory(size_t bytes)
     return p;
 }
 
+/* Of 0 bytes of shared memory the system makes one more mapping. */
+void *share_again(void *memory, size_t bytes)
+{
+    void *p = mremap(memory, 0, bytes, MREMAP_MAYMOVE);
+    expect(p != MAP_FAILED && p != memory, "no second mapping");
+    return p;
+}
+
 /* The first one is kept: what follows may follow from it. */
 void count_wrong(Shared *shared, const char *what, bool is_double)
 {

@@ -76,20 +76,31 @@ class Watch {
     uint64_t told_ = 0;
 };
 
+slm_lock *attach(void *state, slm_lock_kind kind)
+{
+    slm_error error;
+    slm_lock *lock = nullptr;
+    slm_lock_options how = {};
+    how.kind = kind;
+    expect(slm_lock_attach(&lock, static_cast<slm_lock_state *>(state), &how, &error) == SLM_OK,
+           error.text);
+    return lock;
+}
+
 } // namespace
 
 StormResult storm_lock(const StormOptions &options)
 {
     StormResult result;
-    slm_error error;
-    slm_lock *lock = nullptr;
     auto *state = static_cast<slm_lock_state *>(share_memory(SLM_LOCK_BYTES));
     auto *shared = static_cast<Shared *>(share_memory(sizeof(Shared)));
-    slm_lock_options how = {};
-    how.kind = options.lock_is_robust ? SLM_LOCK_ROBUST : SLM_LOCK_SPIN_SEM;
-    expect(slm_lock_init(state, how.kind) == SLM_OK, "no lock");
-    expect(slm_lock_attach(&lock, state, &how, &error) == SLM_OK, error.text);
-    Work work = [&](unsigned slot, uint64_t) { work_on_lock(lock, shared, slot); };
+    slm_lock_kind kind = options.lock_is_robust ? SLM_LOCK_ROBUST : SLM_LOCK_SPIN_SEM;
+    expect(slm_lock_init(state, kind) == SLM_OK, "no lock");
+    slm_lock *lock = attach(state, kind);
+    slm_lock *elsewhere = attach(share_again(state, SLM_LOCK_BYTES), kind);
+    Work work = [&](unsigned slot, uint64_t) {
+        work_on_lock(slot % 2 == 0 ? lock : elsewhere, shared, slot);
+    };
     double start = now_s();
     Holder holder = [&] {
         return kill_peek_holder_in(__atomic_load_n(&state->word, __ATOMIC_RELAXED));
@@ -112,6 +123,7 @@ StormResult storm_lock(const StormOptions &options)
     result.n_lost += shared->n_lost;
     result.n_double = shared->n_double;
     memcpy(result.first_wrong, shared->first_wrong, sizeof result.first_wrong);
+    slm_lock_detach(elsewhere);
     slm_lock_detach(lock);
     return result;
 }

@@ -95,6 +95,8 @@ uint64_t now_ns();
 
 /* Memory that all processes share, zeroed. */
 void *share_memory(size_t bytes);
+/* The same memory at another address. */
+void *share_again(void *memory, size_t bytes);
 
 /* What a thread does until it is killed. */
 using Work = std::function<void(unsigned slot, uint64_t seed)>;

@@ -16,6 +16,11 @@ uint64_t kill_peek_lock_word(const struct slm_zone *zone)
     return __atomic_load_n(&zone->header->lock.word, __ATOMIC_SEQ_CST);
 }
 
+enum slm_lock_kind kill_peek_lock_kind(const struct slm_zone *zone)
+{
+    return (enum slm_lock_kind)zone->fixed.lock_kind;
+}
+
 uint64_t kill_peek_holder_in(uint64_t lock_word)
 {
     return lock_word & SLM_LOCK_TID;

@@ -243,6 +243,7 @@ class Sweep {
         bool needs_repair = kill_peek_needs_repair(zone);
         struct slm_zone_stats found;
         slm_zone_stats(zone, &found);
+        world_->mourn();
         slm_status status = slm_zone_timed(zone, LOCK_TIMEOUT_MS);
         if (status != SLM_OK) {
             return std::string("the next locker is told: ") + slm_status_text(status);

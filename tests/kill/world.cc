@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <unistd.h>
 
 #include "tests/kill/peek.h"
 
@@ -42,6 +43,17 @@ extern "C" int compare_item(const void *key, const slm_rbtree_node *node)
     return compare_keys(*static_cast<const uint64_t *>(key), key_of(node));
 }
 
+/* A file of its own for each world. */
+static std::string new_lock_path()
+{
+    const char *folder = getenv("TEST_TMPDIR");
+    std::string path = std::string(folder == nullptr ? "/tmp" : folder) + "/kill_lock_XXXXXX";
+    int fd = mkstemp(path.data());
+    expect(fd >= 0, path.c_str());
+    close(fd);
+    return path;
+}
+
 World::World(const Shape &shape)
 {
     slm_error error;
@@ -51,11 +63,17 @@ World::World(const Shape &shape)
     options.max_bytes = shape.max_bytes;
     options.slab.per_doubling = shape.per_doubling;
     options.journal_entries = shape.journal_entries;
+    options.lock = shape.lock;
+    if (shape.lock == SLM_LOCK_FILE) {
+        lock_path_ = new_lock_path();
+    }
+    options.lock_path = lock_path_.c_str();
     options.segment.kind = SLM_SEGMENT_MEMFD;
     expect(slm_zone_create(&theirs_, &options, &error) == SLM_OK, error.text);
     slm_zone_attach_options attach = {};
     attach.segment.kind = SLM_SEGMENT_MEMFD;
     attach.segment.id = slm_segment_id(slm_zone_segment(theirs_));
+    attach.lock_path = lock_path_.c_str();
     expect(slm_zone_attach(&ours_, &attach, &error) == SLM_OK, error.text);
     expect(slm_zone_root(ours_) == nullptr, "a new zone has a root");
     expect(kill_peek_base(ours_) != kill_peek_base(theirs_),
@@ -66,6 +84,16 @@ World::~World()
 {
     slm_zone_detach(ours_);
     slm_zone_detach(theirs_);
+    if (!lock_path_.empty()) {
+        unlink(lock_path_.c_str());
+    }
+}
+
+void World::mourn()
+{
+    if (kill_peek_lock_kind(ours_) == SLM_LOCK_SPIN_SEM) {
+        (void)slm_lock_force_unlock(slm_zone_lock_handle(ours_), 0);
+    }
 }
 
 void World::save()

@@ -23,6 +23,7 @@ struct Shape {
     size_t max_bytes = 0;
     unsigned per_doubling = 1;
     unsigned journal_entries = 192;
+    slm_lock_kind lock = SLM_LOCK_ROBUST;
 };
 
 /* A user's object in a tree and a list. */
@@ -59,6 +60,9 @@ class World {
     {
         return ours_;
     }
+
+    /* What is due of who reaps a victim: locks of nginx's kind are freed by force. */
+    void mourn();
 
     /* The whole segment, lock included. */
     void save();
@@ -100,6 +104,7 @@ class World {
   private:
     slm_zone *theirs_ = nullptr;
     slm_zone *ours_ = nullptr;
+    std::string lock_path_; /* of a file lock */
     std::vector<unsigned char> saved_;
     bool has_items_ = false;
     size_t asked_ = 0;

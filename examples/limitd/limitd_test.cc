@@ -2,6 +2,7 @@
 /* limitd: its answers, its clients, its workers' deaths, reloads, upgrades, its end. */
 #include <array>
 #include <csignal>
+#include <fstream>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -288,6 +289,22 @@ TEST_F(Limitd, AnUpgradeKeepsZonesSocketAndPid)
     tell(SIGUSR2, "ready at"); /* and again */
     EXPECT_EQ(fresh.must_ask("GET a"), "VALUE kept");
     expect_whole();
+}
+
+/* The socket is handed over: another path in the settings is not its own to remove at the end. */
+TEST_F(Limitd, AnUpgradeStaysAtItsSocketWhateverTheSettingsSay)
+{
+    std::string other = std::string(rig.dir) + "/other";
+    std::ofstream(rig.config) << "listen " << other << "\n" << kLines;
+    std::ofstream(other) << "somebody's";
+    std::string socket = rig.socket;
+    tell(SIGUSR2, ("ready at " + socket).c_str());
+    Link link(rig);
+    EXPECT_EQ(link.must_ask("PUT a 60 kept"), "OK");
+    EXPECT_EQ(limitd_rig_fini(&rig), 0);
+    EXPECT_NE(access(socket.c_str(), F_OK), 0);
+    EXPECT_EQ(unlink(other.c_str()), 0) << "it was removed";
+    EXPECT_EQ(rmdir(rig.dir), 0);
 }
 
 TEST_F(Limitd, AnUpgradeToWhatDoesNotRunIsRefused)

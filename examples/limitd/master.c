@@ -276,6 +276,17 @@ static void find_program(struct master *master)
     }
 }
 
+/* Clients know where it listens: what the settings say by now is for a new start. */
+static void keep_listening(struct master *master)
+{
+    char path[LIMITD_PATH_BYTES];
+    limitd_socket_path(master->listen_fd, path, sizeof path);
+    if (path[0] != '\0' && strcmp(path, master->config.listen) != 0) {
+        limitd_log("\"listen\" cannot change: still at %s", path);
+        memcpy(master->config.listen, path, sizeof path);
+    }
+}
+
 static enum slm_status open_all(struct master *master, struct slm_error *error)
 {
     enum slm_status status = limitd_config_read(&master->config, master->config_path, error);
@@ -292,9 +303,11 @@ static enum slm_status open_all(struct master *master, struct slm_error *error)
         return status;
     }
     master->listen_fd = limitd_socket_import();
-    return master->listen_fd >= 0
-               ? SLM_OK
-               : limitd_socket_listen(&master->listen_fd, master->config.listen, error);
+    if (master->listen_fd < 0) {
+        return limitd_socket_listen(&master->listen_fd, master->config.listen, error);
+    }
+    keep_listening(master);
+    return SLM_OK;
 }
 
 int limitd_master_run(const char *config_path, char **argv)

@@ -99,3 +99,13 @@ int limitd_socket_import(void)
     limitd_socket_keep(fd);
     return fd;
 }
+
+void limitd_socket_path(int fd, char *path, size_t n_bytes)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    socklen_t n = sizeof address;
+    path[0] = '\0';
+    if (getsockname(fd, (struct sockaddr *)&address, &n) == 0) {
+        snprintf(path, n_bytes, "%.*s", (int)sizeof address.sun_path, address.sun_path);
+    }
+}

@@ -3,6 +3,8 @@
 #ifndef SLM_EXAMPLES_LIMITD_SOCKET_H
 #define SLM_EXAMPLES_LIMITD_SOCKET_H
 
+#include <stddef.h>
+
 #include "allocator/base/error.h"
 
 #ifdef __cplusplus
@@ -18,6 +20,8 @@ enum slm_status limitd_socket_export(int fd, struct slm_error *error);
 void limitd_socket_keep(int fd);
 /* What was handed over, or -1. */
 int limitd_socket_import(void);
+/* Where it listens, cut to n_bytes with the final zero; "" if it cannot be told. */
+void limitd_socket_path(int fd, char *path, size_t n_bytes);
 
 #ifdef __cplusplus
 }

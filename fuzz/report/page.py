@@ -18,6 +18,9 @@ from . import schema, view, words
 
 CHART = pathlib.Path("/usr/share/javascript/chart.js/chart.min.js")
 
+# Characters of one text of a report: the operations of a long input may fill megabytes.
+MAX_TEXT = 20_000
+
 _HERE = pathlib.Path(__file__).parent
 
 
@@ -73,7 +76,7 @@ def _environment():
 def render(report, sources):
     """Returns the page's text. Raises schema.Invalid if the report is not one."""
     schema.check(report)
-    report, sources = words.visible(report), words.visible(sources)
+    report, sources = words.visible(report, MAX_TEXT), words.visible(sources)
     seen = view.build(report, sources)
     files = seen["coverage"]["files"] if seen["coverage"] else []
     scripts = [read_chart()]

@@ -151,15 +151,23 @@ def _target(target, history):
     }
 
 
-def _replay_trouble(status):
+def _troubles(report):
+    """All troubles as (target or None, text): the night's often hold the targets' too."""
+    texts = report["troubles"]
+    found = [(None, text) for text in texts]
+    for target in report["targets"]:
+        found += [(target["name"], text) for text in target["troubles"] if text not in texts]
+    return found
+
+
+def _replay_note(status):
     return "was not replayed to its end" if status is None else f"replay ended with status {status}"
 
 
-def _troubles(report):
-    """All troubles as (where, text): the night's, each target's, each lane's."""
-    found = [("night", text) for text in report["troubles"]]
+def _notes(report):
+    """What a person would want to know beside the troubles, as (where, text)."""
+    found = []
     for target in report["targets"]:
-        found += [(target["name"], text) for text in target["troubles"]]
         for lane in target["lanes"]:
             if lane["given_up"] is not None:
                 found.append((f"{target['name']}, lane {lane['name']}", lane["given_up"]))
@@ -168,7 +176,7 @@ def _troubles(report):
     found += [(name, "ran last night, not this one") for name in last if name not in ran]
     for trace in report["traces"]:
         if trace["status"] != 0:
-            found.append((f"trace {trace['name']}", _replay_trouble(trace["status"])))
+            found.append((f"trace {trace['name']}", _replay_note(trace["status"])))
     return found
 
 
@@ -242,6 +250,7 @@ def build(report, sources):
         "new": [finding for finding in report["findings"] if not finding["known"]],
         "known": [finding for finding in report["findings"] if finding["known"]],
         "troubles": _troubles(report),
+        "notes": _notes(report),
         "targets": targets,
         "lanes_drawn": sorted(present, key=lambda name: (LANES + (name,)).index(name)),
         "stalled": [target for target in targets if target["stalled"]],

@@ -17,15 +17,25 @@ def _spelled(match):
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
-def visible(value):
-    """Returns the value, all text in it valid and spelled out where it could not be seen."""
+def _shortened(text, most):
+    if most is None or len(text) <= most:
+        return text
+    left_out = f"\n... {len(text) - most:,} characters are left out here, not in report.json ...\n"
+    return text[: most - most // 4] + left_out + text[-(most // 4) :]
+
+
+def visible(value, most=None):
+    """Returns the value, all text in it valid and spelled out where it could not be seen.
+
+    With `most`, longer texts lose their middle.
+    """
     if isinstance(value, str):
-        text = _SURROGATE.sub("\ufffd", value.replace("\r\n", "\n"))
+        text = _SURROGATE.sub("\ufffd", _shortened(value, most).replace("\r\n", "\n"))
         return _UNSEEN.sub(_spelled, text)
     if isinstance(value, list):
-        return [visible(item) for item in value]
+        return [visible(item, most) for item in value]
     if isinstance(value, dict):
-        return {visible(key): visible(item) for key, item in value.items()}
+        return {visible(key, most): visible(item, most) for key, item in value.items()}
     return value
 
 

@@ -187,6 +187,7 @@ class NightsTest(unittest.TestCase):
         self.assertIn("Nothing new was found", seen.text["new"])
         self.assertIn("None of the known findings", seen.text["known"])
         self.assertIn("Nothing went wrong", seen.text["troubles"])
+        self.assertNotIn("Given up", seen.text["troubles"])
 
     def test_week_is_listed_and_compared(self):
         seen = made(samples.healthy())
@@ -253,7 +254,22 @@ class NightsTest(unittest.TestCase):
         seen = made(samples.healthy(targets=[target]))
         self.assertIn("The night did not run", seen.text["header"])
 
-    def test_trace_that_failed_is_a_trouble(self):
+    def test_trouble_of_a_target_is_said_once(self):
+        said = "slab_fuzz/msan: no output"
+        target = samples.target("slab_fuzz", troubles=[said])
+        seen = made(samples.healthy(targets=[target], troubles=[said]))
+        self.assertEqual(1, seen.text["troubles"].count(said))
+
+    def test_text_of_megabytes_keeps_its_ends(self):
+        ops = "first\n" + 500_000 * "op 1: free\n" + "last\n"
+        seen = made(samples.healthy(findings=[samples.finding(ops=ops)]))
+        shown = seen.text["new"]
+        self.assertLess(len(shown), 2 * page.MAX_TEXT)
+        left_out = f"{len(ops) - page.MAX_TEXT:,} characters are left out"
+        for said in ("first\n", left_out, "last\n"):
+            self.assertIn(said, shown)
+
+    def test_trace_that_failed_is_noted(self):
         traces = [{"name": "old.trace", "status": 1, "text": "law broken"}]
         seen = made(samples.healthy(traces=traces))
         self.assertIn("trace old.trace replay ended with status 1", seen.text["troubles"])

@@ -1,17 +1,17 @@
 #!/bin/bash -eu
 # SPDX-License-Identifier: Apache-2.0
 # Builds every fuzz target for OSS-Fuzz and ClusterFuzzLite; started in the project's root.
-# Usage: build.sh           takes CC CXX CFLAGS CXXFLAGS LIB_FUZZING_ENGINE OUT WORK from base-builder
+# Usage: build.sh           takes CC CXX CFLAGS CXXFLAGS LIB_FUZZING_ENGINE OUT WORK as set there
 #        build.sh --list    prints the sources of targets and library, and builds nothing
-# No Bazel here: engines replace compiler, flags and libraries in ways that only plain commands bear.
+# No Bazel here: engines replace compiler, flags and libraries, which only plain commands bear.
 set -eu
 
 targets=(fuzz/*_fuzz.c)
 # More than any one target needs: the linker takes what each asks for.
 library=(allocator/base/*.c allocator/*.c harness/*.c harness/adapters/*.c tests/sched/*.c)
 
-# Yield points are for schedule_fuzz and zone_fuzz; without a hook, and only the first sets one, they
-# do nothing, so one library serves all. The last is for i386, where off_t has 32 bits without it.
+# Yield points are for schedule_fuzz and zone_fuzz; without a hook, which only the first sets, they
+# do nothing, so one library serves all. The last is for i386, whose off_t has 32 bits otherwise.
 flags=(-std=c11 -I. -pthread -DSLM_SCHED=1 -D_FILE_OFFSET_BITS=64)
 
 # The engine asks for the mutator weakly, which takes nothing out of an archive.

@@ -50,7 +50,8 @@ parse_arguments() {
             set_option "$1" "$2"
             shift
             ;;
-        *) die "$1: no such option; see the head of $here/check.sh" ;;
+        --help) sed -n '3,/^set/{s/^# //p}' "$here/check.sh" && exit ;;
+        *) die "$1: no such option; see --help" ;;
         esac
         shift
     done
@@ -97,7 +98,7 @@ find_enclosure() {
     unshare -rm bash "$here/standin/runner.sh" "$scratch" "$scratch/probe" true \
         2>"$scratch/probe/why" || {
         enclosed=
-        echo "not shown here: that nothing but /tmp is written to ($(tail -n 1 "$scratch/probe/why"))"
+        echo "not shown here: that only /tmp is written to ($(tail -n 1 "$scratch/probe/why"))"
     }
 }
 

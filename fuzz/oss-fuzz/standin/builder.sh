@@ -17,7 +17,7 @@ lacking() { # engine sanitizer arch
         [ -e /usr/lib/gcc/x86_64-linux-gnu/12/32/libstdc++.a ] || missing+=(lib32stdc++-12-dev)
         ;;
     "afl x86_64") [ -e "$afl_driver" ] || missing+=(afl++) ;;
-    *" aarch64") echo "no run-time libraries of that machine in Debian's clang for this one" && return ;;
+    *" aarch64") echo "Debian's clang has no run-time libraries of that machine" && return ;;
     *) echo "not in Debian" && return ;;
     esac
     [ -e "$rt/libclang_rt.fuzzer-x86_64.a" ] || missing+=("libclang-rt-$llvm-dev")
@@ -55,8 +55,8 @@ set_compilers() { # engine sanitizer arch
     fi
     [ "$3" != i386 ] || flags="-m32 -isystem /usr/include/x86_64-linux-gnu $flags"
     CFLAGS=$flags
-    # The image's libc++ is an archive; the libraries of C++ here have to be told. MSan brings its own
-    # new and delete, which libc++ makes room for and libstdc++ does not.
+    # The image's libc++ is an archive; the libraries of C++ here have to be told. MSan brings new
+    # and delete of its own, which libc++ makes room for and libstdc++ does not.
     CXXFLAGS="$flags -static-libstdc++ -static-libgcc"
     [ "$2" != memory ] || CXXFLAGS="$CXXFLAGS -Wl,-z,muldefs"
     export CC CXX LIB_FUZZING_ENGINE CFLAGS CXXFLAGS

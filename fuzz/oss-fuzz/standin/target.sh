@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sourced by check.sh: what is checked of one artefact. Of OSS-Fuzz's own bad_build_check: it starts,
+# Sourced by check.sh: what is checked of one artefact. Of OSS-Fuzz's bad_build_check: it starts,
 # has counters, the right sanitizer and machine, and survives its seeds. Beyond that: the library is
 # instrumented too, every seed is run, a planted bug is found, only libraries of the runner are
 # needed, nothing but /tmp is written to, and coverage can be measured.
-# Reads engine sanitizer arch stage target root here enclosed fault_seconds. Writes facts: what a line of a target
-# that passed says.
+# Reads engine sanitizer arch stage target root here enclosed fault_seconds. Writes facts: what the
+# line of a target that passed says.
 
 # Far below any target's own, far above those of one whose library is not instrumented.
 least_counters=300
@@ -89,7 +89,8 @@ check_libraries() {
         *) fail "needs $library, which the runner lacks" || return ;;
         esac
     done
-    ! readelf -d "$stage/out/$target" | grep -qE 'RPATH|RUNPATH' || fail "looks for libraries in a path"
+    ! readelf -d "$stage/out/$target" | grep -qE 'RPATH|RUNPATH' ||
+        fail "looks for libraries in a path"
 }
 
 # Limits as in bad_build_check: run-time libraries call some of each themselves.

@@ -52,7 +52,8 @@ spoil_unsanitized() {
 }
 
 spoil_mixed() {
-    edit_build "$1" 's/^link_flags=(/&-fsanitize=undefined /; s/\$CC \$CFLAGS/& -fsanitize=undefined/'
+    edit_build "$1" 's/^link_flags=(/&-fsanitize=undefined /'
+    edit_build "$1" 's/\$CC \$CFLAGS/& -fsanitize=undefined/'
 }
 
 spoil_seedless() {

@@ -17,16 +17,19 @@
   const whole = new Intl.NumberFormat('en', {maximumFractionDigits: 1});
 
   function clock(seconds) {
-    if (seconds < 59.5) {
-      return `${whole.format(seconds)} s`;
-    }
-    const minutes = Math.round(seconds / 60);
-    const rest = minutes % 60 ? `${minutes % 60} min` : '';
-    return minutes < 60 ? rest : `${Math.floor(minutes / 60)} h ${rest}`;
+    const all = Math.round(seconds);
+    const minutes = Math.floor(all / 60);
+    const parts = [[Math.floor(minutes / 60), 'h'], [minutes % 60, 'min'], [all % 60, 's']];
+    const said = parts.filter(([n]) => n).map(([n, unit]) => `${n} ${unit}`);
+    return said.slice(0, 2).join(' ') || '0 s';
   }
 
+  // All plots of a night share their time.
+  const lanesOfAll = targets.flatMap((target) => Object.values(target.lanes));
+  const last = Math.max(1, ...lanesOfAll.flatMap((columns) => columns.t.slice(-1)));
+
   // Round steps of time, at most five of them.
-  function timeStep(last) {
+  function timeStep() {
     const steps = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 14400, 28800];
     return steps.find((step) => last / step <= 5) || Math.ceil(last / 5 / 86400) * 86400;
   }
@@ -40,7 +43,8 @@
       backgroundColor: colour(lane),
       borderDash: DASHES[lane],
       borderWidth: 1.5,
-      pointRadius: data.length === 1 ? 2 : 0,
+      // Few points are shown as such: a lane has its turns, and idles in between.
+      pointRadius: data.length < 40 ? 2 : 0,
       pointHitRadius: 6,
       spanGaps: true,
       stepped: key === 'execs_per_s' ? false : 'before',
@@ -48,27 +52,27 @@
   }
 
   // Coverage and corpora grow by little and start high; a speed is read against nothing.
-  function axes(last, key) {
+  function axes(key) {
     const common = {grid: {color: colour('rule'), borderColor: colour('rule')}};
     const ticks = {color: colour('muted'), maxRotation: 0, font: {size: 11}};
     return {
       x: {
         ...common, type: 'linear', min: 0, max: last,
-        ticks: {...ticks, stepSize: timeStep(last), autoSkipPadding: 12, callback: clock},
+        ticks: {...ticks, stepSize: timeStep(), includeBounds: false, callback: clock},
       },
       y: {
         ...common, beginAtZero: key === 'execs_per_s',
-        ticks: {...ticks, maxTicksLimit: 5, callback: (value) => short.format(value)},
+        ticks: {...ticks, maxTicksLimit: 5, precision: 0, callback: (value) => short.format(value)},
       },
     };
   }
 
-  function options(last, key) {
+  function options(key) {
     return {
       animation: false,
       maintainAspectRatio: false,
       interaction: {mode: 'nearest', axis: 'x', intersect: false},
-      scales: axes(last, key),
+      scales: axes(key),
       plugins: {
         legend: {display: false},
         tooltip: {
@@ -83,10 +87,9 @@
 
   function draw(canvas) {
     const lanes = Object.entries(targets[canvas.dataset.target].lanes);
-    const last = Math.max(1, ...lanes.flatMap(([, columns]) => columns.t.slice(-1)));
     const key = canvas.dataset.key;
     const datasets = lanes.map(([lane, columns]) => dataset(lane, columns, key));
-    const config = {type: 'line', data: {datasets}, options: options(last, key)};
+    const config = {type: 'line', data: {datasets}, options: options(key)};
     drawn.set(canvas, new Chart(canvas, config));
   }
 

@@ -168,9 +168,11 @@ def _notes(report):
     """What a person would want to know beside the troubles, as (where, text)."""
     found = []
     for target in report["targets"]:
+        reasons = {}
         for lane in target["lanes"]:
             if lane["given_up"] is not None:
-                found.append((f"{target['name']}, lane {lane['name']}", lane["given_up"]))
+                reasons.setdefault(lane["given_up"], []).append(lane["name"])
+        found += [(f"{target['name']}: {', '.join(names)}", why) for why, names in reasons.items()]
     ran = {target["name"] for target in report["targets"]}
     last = report["history"][-1]["targets"] if report["history"] else {}
     found += [(name, "ran last night, not this one") for name in last if name not in ran]

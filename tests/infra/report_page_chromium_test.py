@@ -56,6 +56,13 @@ COLOURED_PIXELS = """
         return n;
     });
 """
+BLACK_PIXELS = """{
+        const canvas = document.querySelector('canvas');
+        const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        return data.filter((value, i) =>
+            i % 4 === 3 && value > 180 && Math.max(...data.slice(i - 3, i)) < 60).length;
+    }
+"""
 NO_CLIPBOARD = """
     Object.defineProperty(navigator, 'clipboard', {value: undefined});
     document.execCommand = () => false;
@@ -169,17 +176,43 @@ class PageInChromiumTest(unittest.TestCase):
                 self.assertEqual(6, len(pixels))
                 self.assertGreater(min(pixels), 200)
 
+    def comes_true(self, condition):
+        """Whether an expression of the page is true within its next 300 frames."""
+        return self.browser.run(
+            f"""let n = 300;
+            return (async () => {{
+                while (!({condition}) && --n) {{
+                    await new Promise(requestAnimationFrame);
+                }}
+                return n > 0;
+            }})();"""
+        )
+
+    def test_plot_tells_its_values_under_the_pointer(self):
+        self.load("healthy")
+        self.browser.run(SHOW_ALL_PLOTS)
+        x, y = self.browser.run(
+            """const canvas = document.querySelector('canvas');
+            canvas.scrollIntoView({block: 'center'});
+            const box = canvas.getBoundingClientRect();
+            return [box.x + box.width / 2, box.y + box.height / 2];"""
+        )
+        # The box of values is nearly black, and nothing else on a light plot is, but for letters.
+        self.browser.run(f"window.black = () => {BLACK_PIXELS}")
+        self.assertLess(self.browser.run("return window.black()"), 500)
+        self.browser.command("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        self.assertTrue(self.comes_true("window.black() > 2000"))
+
     def test_plots_follow_a_change_of_colours(self):
         self.load("healthy")
         self.browser.run(SHOW_ALL_PLOTS)
-        take = "return document.querySelector('canvas').toDataURL()"
-        light = self.browser.run(take)
+        self.browser.run("window.light = document.querySelector('canvas').toDataURL()")
         self.browser.command(
             "Emulation.setEmulatedMedia",
             features=[{"name": "prefers-color-scheme", "value": "dark"}],
         )
-        self.browser.run(SHOW_ALL_PLOTS)
-        self.assertNotEqual(light, self.browser.run(take))
+        changed = "document.querySelector('canvas').toDataURL() !== window.light"
+        self.assertTrue(self.comes_true(changed))
 
     def test_file_opens_to_its_lines_on_a_click(self):
         self.load("healthy")
@@ -213,15 +246,8 @@ class PageInChromiumTest(unittest.TestCase):
     def copy(self):
         """Clicks the first copy button; returns what it says then."""
         self.browser.click("button.copy")
-        return self.browser.run(
-            """const button = document.querySelector('button.copy');
-            return (async () => {
-                while (button.textContent === 'Copy') {
-                    await new Promise(requestAnimationFrame);
-                }
-                return button.textContent;
-            })();"""
-        )
+        self.assertTrue(self.comes_true("document.querySelector('.copy').textContent !== 'Copy'"))
+        return self.browser.run("return document.querySelector('.copy').textContent")
 
     def test_copy_button_copies_the_command(self):
         self.load("hostile")

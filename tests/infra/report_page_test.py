@@ -240,7 +240,7 @@ class NightsTest(unittest.TestCase):
     def test_trouble_night_shows_what_went_wrong(self):
         seen = made(samples.trouble())
         self.assertIn("Ran 1 h 0 min only of 8 h 0 min planned", seen.text["header"])
-        self.assertIn("lane seeded crashes at start", " ".join(seen.text["troubles"].split()))
+        self.assertIn("slab_fuzz: seeded crashes at start", " ".join(seen.text["troubles"].split()))
         self.assertIn("pool_fuzz ran last night", seen.text["troubles"])
         self.assertIn("it was killed, and went on", seen.text["night"])
         self.assertIn("calloc reset", seen.text["operations"])
@@ -253,6 +253,20 @@ class NightsTest(unittest.TestCase):
         target = samples.target("slab_fuzz", execs=None)
         seen = made(samples.healthy(targets=[target]))
         self.assertIn("The night did not run", seen.text["header"])
+
+    def test_lanes_given_up_for_one_reason_are_said_together(self):
+        lanes = [samples.lane(name, given_up="no output") for name in ("seeded", "short")]
+        seen = made(samples.healthy(targets=[samples.target("slab_fuzz", lanes)]))
+        self.assertIn("slab_fuzz: seeded, short no output", seen.text["troubles"])
+
+    def test_plot_without_a_value_is_not_drawn(self):
+        points = samples.series("afl", 500)
+        for point in points:
+            point["edges"] = None
+        target = samples.target("slab_fuzz", series=points)
+        seen = made(samples.healthy(targets=[target]))
+        self.assertEqual(["execs_per_s", "corpus"], [c["data-key"] for c in seen.tags("canvas")])
+        self.assertIn("Not measured", seen.text["plots"])
 
     def test_trouble_of_a_target_is_said_once(self):
         said = "slab_fuzz/msan: no output"

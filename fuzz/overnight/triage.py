@@ -26,6 +26,7 @@ _OP = re.compile(r"^slabmill: ((?:head|op) .*)$", re.MULTILINE)
 _TEST = re.compile(r"^slabmill: test begin\n(.*?)^slabmill: test end$", re.MULTILINE | re.DOTALL)
 # Where a target does not say its operations.
 _DUMP_BYTES = 16
+_SHOWN_OPS = 500
 
 
 class Runner:
@@ -77,11 +78,19 @@ def _deadline(fails, seconds):
 
 
 def _dump(data, head, record):
-    """Bytes as records, for a target that does not say its operations."""
+    """Lines of bytes as records, for a target that does not say its operations."""
     width = record if record > 1 else _DUMP_BYTES
     lines = [f"head  {data[:head].hex(' ')}"] if head else []
     for number, at in enumerate(range(head, len(data), width)):
         lines.append(f"{number:4}  {data[at : at + width].hex(' ')}")
+    return lines
+
+
+def _middle_out(lines):
+    """A hang may say millions of operations; its first and last ones tell as much."""
+    n_out = len(lines) - 2 * _SHOWN_OPS
+    if n_out > 0:
+        lines = [*lines[:_SHOWN_OPS], f"... {n_out} more ...", *lines[-_SHOWN_OPS:]]
     return "\n".join(lines)
 
 
@@ -152,7 +161,7 @@ class Triage:
             "law": last.law if last else None,
             "frames": list(last.frames) if last else [],
             "stack": last.stack if last else "",
-            "ops": "\n".join(_OP.findall(said)) or _dump(data, *shape),
+            "ops": _middle_out(_OP.findall(said) or _dump(data, *shape)),
             "test": test.group(1) if test else "",
             "command": self._command(),
             "flaky": flaky,

@@ -57,7 +57,8 @@ class EndsTest(NightTest):
 
     def test_seed_that_kills_is_a_known_bug_come_back_and_read_no_more(self):
         self.target("slab_fuzz", "regressed", [("seed", b"seed"), ("regress/old_bug", b"xxxxBAD!")])
-        report, _ = self.night(status=3)
+        # Time for a second turn on a busy machine.
+        report, _ = self.night("--minutes", "0.2", status=3)
         finding = report["findings"][0]
         self.assertEqual(finding["known_as"], "corpus/slab_fuzz/regress/old_bug")
         self.assertEqual(finding["seen"], 1)

@@ -107,7 +107,8 @@ static void *alloc_object(struct slm_slab *slab, size_t size_bytes, size_t align
 {
     size_t bytes = (size_bytes == 0 ? 1 : size_bytes) + slab->shape.gap_bytes;
     void *p = NULL;
-    if (size_bytes > slab->shape.max_bytes) {
+    /* More than all pages: nor can the sum wrap below. */
+    if (size_bytes > (uint64_t)slab->n_pages << slab->shape.page_shift) {
         slab->header->run_requests++;
         slab->header->run_failures++;
     } else if (bytes > slab->largest_chunk_bytes) {
@@ -327,6 +328,7 @@ void slm_slab_reset_locked(struct slm_slab *slab)
     if (slab_is_poisoned(slab)) {
         slab_poison_hide_all(slab);
     }
+    SLM_CHECK_ALL(slm_slab_check_locked(slab));
 }
 
 void slm_slab_reset(struct slm_slab *slab)

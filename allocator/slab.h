@@ -176,7 +176,8 @@ enum slm_status slm_slab_refresh_locked(struct slm_slab *slab);
 size_t slm_slab_trim(struct slm_slab *slab);
 
 /* The user's own anchor in the region, kept as an offset: an address in the user pages, or NULL.
- * Fails, changing nothing: SLM_E_FOREIGN (any other address). Takes no lock. */
+ * Fails, changing nothing: SLM_E_FOREIGN (any other address). A root whose word was damaged reads
+ * as NULL; slm_slab_check tells. Takes no lock. */
 enum slm_status slm_slab_set_root(struct slm_slab *slab, void *object);
 void *slm_slab_root(const struct slm_slab *slab);
 

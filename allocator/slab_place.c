@@ -117,7 +117,8 @@ enum slm_status slm_slab_set_root(struct slm_slab *slab, void *object)
 void *slm_slab_root(const struct slm_slab *slab)
 {
     uint64_t root = __atomic_load_n(&slab->header->root, __ATOMIC_ACQUIRE);
-    return slm_slab_pointer(slab, root & SLAB_ROOT_OFFSET);
+    uint64_t offset = root & SLAB_ROOT_OFFSET;
+    return root == slab_root_seal(offset) ? slm_slab_pointer(slab, offset) : NULL;
 }
 
 const char *slm_slab_name(const struct slm_slab *slab)

@@ -219,6 +219,21 @@ TEST(SlabRoot, IsNullAtFirstAndKeepsAnyAddressInThePages)
     EXPECT_EQ(slm_slab_root(slab), nullptr);
 }
 
+TEST(SlabRoot, ReadsAsNullWhileAnyOneBitOfItsWordIsWrong)
+{
+    Slab slab(kPlain, 16);
+    for (void *p : {static_cast<void *>(nullptr), static_cast<void *>(slab.page(3) + 16)}) {
+        ASSERT_EQ(slm_slab_set_root(slab, p), SLM_OK);
+        for (unsigned bit = 0; bit < 64; bit++) {
+            slab->header->root ^= uint64_t{1} << bit;
+            EXPECT_EQ(slm_slab_root(slab), nullptr) << bit;
+            EXPECT_EQ(slm_slab_check(slab), 12u) << bit;
+            slab->header->root ^= uint64_t{1} << bit;
+        }
+        EXPECT_EQ(slm_slab_root(slab), p);
+    }
+}
+
 TEST(SlabRoot, RefusesAnyOtherAddressAndChangesNothing)
 {
     Slab slab(kPlain, 16);

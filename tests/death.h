@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Deaths by abort(), which coverage runs count: a process that aborts writes no profile itself. */
+/* Ends that coverage runs count: a process that aborts, or calls _exit, writes no profile itself. */
 #ifndef SLM_TESTS_DEATH_H
 #define SLM_TESTS_DEATH_H
 
 #include <csignal>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 /* Of clang's profile runtime: absent from all other builds. */
 extern "C" int __llvm_profile_write_file(void) __attribute__((weak));
@@ -17,6 +18,13 @@ inline void write_profile()
     if (&__llvm_profile_write_file != nullptr) {
         __llvm_profile_write_file();
     }
+}
+
+/* What a forked child ends by: _exit, counted. */
+[[noreturn]] inline void end_child(int status)
+{
+    write_profile();
+    _exit(status);
 }
 
 /* From here on this process writes its profile before it dies of abort(), which goes on behind the

@@ -17,6 +17,7 @@
 
 #include "allocator/lock.h"
 #include "allocator/lock_priv.h"
+#include "tests/death.h"
 
 namespace slm_test {
 
@@ -145,7 +146,7 @@ inline pid_t start_child(const std::function<int()> &body)
     fflush(nullptr);
     pid_t child = fork();
     if (child == 0) {
-        _exit(body());
+        end_child(body());
     }
     if (child < 0) {
         perror("fork");

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "allocator/segment.h"
+#include "tests/death.h"
 
 namespace slm_test {
 
@@ -224,21 +225,6 @@ inline bool is_zero(const unsigned char *p, size_t n)
         }
     }
     return true;
-}
-
-} // namespace slm_test
-
-/* There in a build for coverage only: a child that ends by _exit has to write its counts itself. */
-extern "C" __attribute__((weak)) int __llvm_profile_write_file(void);
-
-namespace slm_test {
-
-[[noreturn]] inline void end_child(int status)
-{
-    if (__llvm_profile_write_file != nullptr) {
-        (void)__llvm_profile_write_file();
-    }
-    _exit(status);
 }
 
 /* Runs body in a child; what it answers is the exit status. 128 + signal: it was killed. */

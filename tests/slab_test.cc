@@ -328,6 +328,25 @@ TEST_F(SlabAttach, FindsTheObjectsThatWereThere)
     EXPECT_EQ(slm_slab_free(second.get(), p), SLM_OK);
 }
 
+TEST(SlabOptions, AreTheSlabsOwnOnlyIfAllThatIsStoredAgrees)
+{
+    const Geometry own = {4096, 16, 4, 8};
+    Slab slab(own, 16);
+    slm_slab_options same = own.options("another name");
+    same.max_bytes = SIZE_MAX;
+    EXPECT_TRUE(slm_slab_has_options(slab, &same));
+    for (Geometry other : {Geometry{16384, 16, 4, 8}, Geometry{4096, 8, 4, 8},
+                           Geometry{4096, 16, 8, 8}, Geometry{4096, 16, 4, 0}}) {
+        slm_slab_options options = other.options();
+        EXPECT_FALSE(slm_slab_has_options(slab, &options)) << spell(other);
+    }
+    EXPECT_FALSE(slm_slab_has_options(slab, nullptr));
+    for (const slm_slab_options &wrong : wrong_options()) {
+        EXPECT_FALSE(slm_slab_has_options(slab, &wrong));
+    }
+    EXPECT_TRUE(slm_slab_has_options(Slab({4096, 8, 1, 0}, 16), nullptr));
+}
+
 TEST(SlabDetach, IgnoresNull)
 {
     slm_slab_detach(nullptr);

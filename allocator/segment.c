@@ -285,6 +285,15 @@ enum slm_status slm_segment_refresh(struct slm_segment *segment, size_t bytes,
     return status == SLM_OK && to > segment->bytes ? show_up_to(segment, to, error) : status;
 }
 
+void slm_segment_forget(struct slm_segment *segment, size_t bytes)
+{
+    if (has_file(segment->kind) && bytes < segment->bytes) {
+        size_t to = slm_align_up(bytes, segment->page_bytes);
+        slm_segment_hide(segment, to, segment->bytes);
+        segment->bytes = to;
+    }
+}
+
 enum slm_status slm_segment_verify(const struct slm_segment *segment, struct slm_error *error)
 {
     size_t size_bytes;

@@ -25,11 +25,14 @@ static unsigned check_header(struct slm_zone *zone)
         return STATE;
     }
     uint64_t bytes = zone_bytes(zone);
-    if (!zone_bytes_are_right(&zone->fixed, bytes) || end_of_slab > bytes ||
-        slm_segment_verify(zone->segment, NULL) != SLM_OK) {
+    if (!zone_bytes_are_right(&zone->fixed, bytes) || end_of_slab > bytes) {
         return LENGTH;
     }
-    /* A handle that never locks, for it may only read, sees here what others added. A count of
+    zone_forget_surplus(zone, bytes);
+    if (slm_segment_verify(zone->segment, NULL) != SLM_OK) {
+        return LENGTH;
+    }
+    /* A handle that never locks, for it may only read, sees here what others added or took back. A count of
      * pages that is damaged is the slab's to tell. */
     enum slm_status seen = zone_see_growth(zone, NULL);
     return seen == SLM_OK || seen == SLM_E_IMAGE ? 0 : LENGTH;

@@ -11,8 +11,14 @@ static bool slab_fits(const struct slm_zone *zone, uint64_t bytes)
     return zone->fixed.slab_offset + slm_slab_used_bytes(zone->slab) <= bytes;
 }
 
-/* Another process may have made it longer since this one last looked. More may be mapped here than
- * the zone has: what somebody reserves and has not published, or gave back. */
+void zone_forget_surplus(struct slm_zone *zone, uint64_t bytes)
+{
+    if (zone->reserved_bytes == 0) {
+        slm_segment_forget(zone->segment, (size_t)bytes);
+    }
+}
+
+/* Another process may have made it longer since this one last looked. */
 enum slm_status zone_see_growth(struct slm_zone *zone, struct slm_error *error)
 {
     SLM_YIELD("zone: look at the length");
@@ -29,6 +35,7 @@ enum slm_status zone_see_growth(struct slm_zone *zone, struct slm_error *error)
     if (SLM_UNLIKELY(!slab_fits(zone, bytes))) {
         return SLM_E_BROKEN;
     }
+    zone_forget_surplus(zone, bytes);
     return status == SLM_OK ? slm_slab_refresh_locked(zone->slab) : status;
 }
 

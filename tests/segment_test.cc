@@ -534,6 +534,19 @@ TEST(Segment, ShrinkLeavesWhatAnotherAddedBehind)
     EXPECT_TRUE(is_readable(b.base(), 8 * kPage));
 }
 
+TEST_P(EachKind, ForgetsOnlyForItselfAndOnlyWhereOthersCanCutIt)
+{
+    Handle a;
+    ASSERT_EQ(a.create(options()), SLM_OK);
+    a.base()[3 * kPage] = 7;
+    slm_segment_forget(a.segment, kPage + 1);
+    bool has_file = slm_segment_id(a.segment) >= 0 && GetParam() != SLM_SEGMENT_SYSV;
+    EXPECT_EQ(a.bytes(), has_file ? 2 * kPage : 4 * kPage);
+    EXPECT_EQ(is_untouchable(a.base() + 2 * kPage, 2 * kPage), has_file);
+    ASSERT_EQ(slm_segment_refresh(a.segment, 4 * kPage, &error_), SLM_OK);
+    EXPECT_EQ(a.base()[3 * kPage], 7);
+}
+
 TEST(Segment, IsSeenToBeCutByVerifyRefreshGrowAndShrink)
 {
     for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE}) {

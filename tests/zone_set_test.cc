@@ -125,6 +125,27 @@ TEST_F(ZoneSet, DeclaredLongerGrowsAndKeepsItsContent)
     }
 }
 
+/* What is reserved for the growth behind it is not taken for a surplus that nobody has. */
+TEST_F(ZoneSet, ACallbackMayCheckAZoneWhoseGrowthIsThenTakenBack)
+{
+    auto check = [](slm_zone *zone, bool is_reused, void *) {
+        EXPECT_EQ(slm_zone_check_locked(zone), 0u);
+        return is_reused ? SLM_E_STATE : SLM_OK;
+    };
+    for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE}) {
+        Set fresh;
+        ZoneOptions own;
+        struct stat about;
+        slm_zone_options longer = own.of(kind);
+        ASSERT_EQ(fresh.apply({{longer, check, nullptr, false}}), SLM_OK) << fresh.error.text;
+        longer.bytes = 3 * kZoneBytes;
+        ASSERT_EQ(fresh.apply({{longer, check, nullptr, false}}), SLM_E_STATE);
+        ASSERT_EQ(fstat(slm_segment_id(slm_zone_segment(fresh["keys"])), &about), 0);
+        EXPECT_EQ(static_cast<size_t>(about.st_size), kZoneBytes);
+        EXPECT_EQ(check_alone(fresh["keys"]), 0u);
+    }
+}
+
 TEST_F(ZoneSet, GrownAtRuntimeIsKeptByTheSameDeclaration)
 {
     slm_zone_declaration declaration = inits.declare(options("one"));

@@ -540,4 +540,39 @@ TEST(Zone, MappedLongerThanItIsWorksAndIsNotPublishedSo)
     EXPECT_EQ(check_alone(other), 0u);
 }
 
+/* Under the lock nobody else reserves: what is mapped behind its end is given up there, and is not
+ * taken for something that was cut. */
+TEST(Zone, MappedLongerThanItIsIsRepairedCheckedAndGrownAllTheSame)
+{
+    for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE}) {
+        ZoneOptions all;
+        Zone zone, other, reader;
+        ASSERT_EQ(zone.create(all.of(kind)), SLM_OK);
+        ASSERT_EQ(push_alone(zone, 1), SLM_OK);
+        slm_zone_attach_options options = all.to_attach(zone);
+        ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+        ASSERT_EQ(zone_reserve(zone, 2 * kZoneBytes, nullptr), SLM_OK);
+        ASSERT_EQ(other.attach(options), SLM_OK) << other.error.text;
+        options.segment.read_only = true;
+        ASSERT_EQ(reader.attach(options), SLM_OK) << reader.error.text;
+        zone_unreserve(zone);
+        ASSERT_EQ(slm_zone_unlock(zone), SLM_OK);
+        EXPECT_EQ(slm_zone_check_locked(reader), 0u);
+        EXPECT_EQ(in_child([&] {
+                      (void)slm_zone_lock(zone);
+                      (void)push(zone, 2);
+                      raise(SIGKILL);
+                      return 0;
+                  }),
+                  128 + SIGKILL);
+        EXPECT_EQ(numbers_alone(other), (Numbers{1}));
+        EXPECT_EQ(check_alone(other), 0u);
+        EXPECT_EQ(slm_segment_bytes(slm_zone_segment(other)), kZoneBytes);
+        EXPECT_EQ(slm_zone_grow(other, 2 * kZoneBytes, &other.error), SLM_OK) << other.error.text;
+        EXPECT_EQ(push_alone(other, 3), SLM_OK);
+        EXPECT_EQ(numbers_alone(zone), (Numbers{3, 1}));
+        EXPECT_EQ(check_alone(zone), 0u);
+    }
+}
+
 } // namespace

@@ -62,7 +62,8 @@ struct slm_lock; /* a process's handle */
 
 struct slm_lock_options {
     enum slm_lock_kind kind; /* attach: what the state was made with */
-    const char *path;        /* FILE: a file of its own, created with mode 0600 if need be */
+    const char *path;        /* FILE: a file of its own, created with mode 0600 if need be; nobody
+                                may remove or replace it while the lock is used */
     unsigned spins;          /* most pauses between two looks at the word; 0: 1024; a machine with
                                 one processor does not spin */
 };

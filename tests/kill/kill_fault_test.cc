@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sweep can fail: mistakes planted in the journal are found. */
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include "tests/kill/fault.h"
 #include "tests/kill/scenario.h"
@@ -73,6 +74,51 @@ TEST(KillFault, ALogThatIsForgottenBeforeItIsFollowedIsNoMatterToTheFirstDeath)
 {
     Tally tally = sweep_with(KILL_FAULT_RECOVERS_ONCE, "commit: several frees");
     EXPECT_EQ(tally.first_wrong, "");
+}
+
+/* --- The stepper's own mistake: a victim that is stopped at the right place, a round too late --- */
+
+uint64_t *n_victims; /* shared with them */
+
+__attribute__((noinline)) void make_detour()
+{
+    for (volatile unsigned i = 0; i < 200; i = i + 1) {
+    }
+}
+
+/* The first victim, which is recorded, makes the detour in each round, others in the last. */
+void write_thrice(World &world, slm_zone *zone)
+{
+    if (slm_zone_lock(zone) != SLM_OK) {
+        return;
+    }
+    for (uint64_t round = 1; round <= 3; round++) {
+        slm_journal_write(slm_zone_journal(zone), &world.top(zone)->first, round);
+        slm_zone_commit(zone);
+        if (*n_victims == 1 || round == 3) {
+            make_detour();
+        }
+    }
+    (void)slm_zone_unlock(zone);
+}
+
+TEST(KillFault, AVictimThatIsARoundTooLateIsFound)
+{
+    void *shared =
+        mmap(nullptr, sizeof *n_victims, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ASSERT_NE(shared, MAP_FAILED);
+    n_victims = static_cast<uint64_t *>(shared);
+    Scenario scenario;
+    scenario.name = "a way that varies and does not say so";
+    scenario.prepare = [](World &world) { world.make_top(); };
+    scenario.enter = [](World &, slm_zone *) { ++*n_victims; };
+    scenario.operate = write_thrice;
+    scenario.n_transactions = 3;
+    Tally tally = sweep(scenario, 3);
+    EXPECT_FALSE(tally.not_traced) << "ptrace is not permitted here: nothing was proved";
+    EXPECT_LT(tally.n_recovered, tally.n_killed);
+    EXPECT_NE(tally.first_wrong.find("went another way"), std::string::npos) << tally.first_wrong;
+    munmap(shared, sizeof *n_victims);
 }
 
 } // namespace

@@ -42,6 +42,7 @@ TEST_P(KillPoints, ZoneIsWholeAndGoesOnWhereverItsUserIsKilled)
     EXPECT_EQ(tally.first_wrong, "");
     EXPECT_EQ(tally.n_recovered, tally.n_killed);
     EXPECT_GT(tally.n_killed, tally.n_instructions / (EVERY * GetParam().stride));
+    EXPECT_TRUE(tally.n_stepped == 0 || GetParam().is_cold || GetParam().varies);
     EXPECT_EQ(tally.n_under_lock > 0, GetParam().locks);
 }
 

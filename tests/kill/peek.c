@@ -21,6 +21,11 @@ enum slm_lock_kind kill_peek_lock_kind(const struct slm_zone *zone)
     return (enum slm_lock_kind)zone->fixed.lock_kind;
 }
 
+uint64_t kill_peek_owner_in(uint64_t lock_word)
+{
+    return slm_lock_owner_in(lock_word);
+}
+
 uint64_t kill_peek_holder_in(uint64_t lock_word)
 {
     return lock_word & SLM_LOCK_TID;

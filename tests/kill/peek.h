@@ -17,6 +17,8 @@ extern "C" {
 void *kill_peek_base(const struct slm_zone *zone);
 uint64_t kill_peek_lock_word(const struct slm_zone *zone);
 enum slm_lock_kind kill_peek_lock_kind(const struct slm_zone *zone);
+/* The whole identity in it, whatever marks it bears, 0: none. */
+uint64_t kill_peek_owner_in(uint64_t lock_word);
 /* The thread that a word of a lock says holds it, 0: none. */
 uint64_t kill_peek_holder_in(uint64_t lock_word);
 /* Whose lock word it is. */

@@ -26,8 +26,9 @@ namespace kill_test {
  * gets to its k-th instruction by breakpoints, each at a place that the way comes by for the first
  * time since the last one; where there is no such place (a repeated string instruction), by a step.
  * The recorded way says where it must be then: if it is elsewhere, it went another way and the
- * caller is told. That it came there as often as recorded is not seen; but what decides an
- * operation's way is put back before each child.
+ * caller is told. That it came there as often as recorded is not seen here: where the caller has
+ * put all back that decides the way, memory and not, each child leaves what the recorded one had
+ * left after k instructions, and the caller can compare. The stack is at one place in all children.
  */
 enum class End {
     KILLED,     /* after so many instructions */

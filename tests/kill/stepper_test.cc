@@ -101,6 +101,26 @@ TEST_F(Stepper, LeavesTheStoresOfExactlyTheFirstInstructions)
     EXPECT_EQ(seen.back(), N_WORDS);
 }
 
+TEST_F(Stepper, GivesEachChildTheSameStackHoweverDeepItsParentIs)
+{
+    Operation tell = {
+        [] {}, [this] { shared_[0] = reinterpret_cast<uintptr_t>(__builtin_frame_address(0)); }};
+    Way way;
+    ASSERT_EQ(record(
+                  tell, [](size_t, pid_t) { return false; }, &way),
+              End::FINISHED);
+    uint64_t recorded = shared_[0];
+    auto kill_from_deeper = [&] {
+        volatile char room[1000];
+        room[0] = 0;
+        End end = kill_after(tell, way, way.n_instructions());
+        return room[0] == 0 ? end : End::BROKEN;
+    };
+    shared_.clear();
+    ASSERT_EQ(kill_from_deeper(), End::KILLED);
+    EXPECT_EQ(shared_[0], recorded);
+}
+
 TEST_F(Stepper, KillsWhereItIsTold)
 {
     Way way;

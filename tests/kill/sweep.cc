@@ -12,6 +12,8 @@ namespace kill_test {
 namespace {
 
 constexpr unsigned LOCK_TIMEOUT_MS = 10000;
+constexpr uint64_t HASH_PRIME = UINT64_C(0x100000001b3);
+constexpr unsigned HASH_SHIFT = 29;
 
 /* Under the lock. Works as a user would: objects of all kinds, a tree, and all of it back. Where
  * the zone is full, with what can be had. */
@@ -75,7 +77,8 @@ uint64_t *share_word()
 /* One scenario and all its kills. */
 class Sweep {
   public:
-    explicit Sweep(const Scenario &scenario) : scenario_(scenario)
+    Sweep(const Scenario &scenario, size_t every)
+        : scenario_(scenario), every_(every * scenario.stride)
     {
     }
     ~Sweep()
@@ -85,19 +88,18 @@ class Sweep {
     Sweep(const Sweep &) = delete;
     Sweep &operator=(const Sweep &) = delete;
 
-    Tally run(size_t every)
+    Tally run()
     {
         renew();
         before_ = look();
         states_.assign(1, before_);
-        world_->restore();
         if (!record_way()) {
             return tally_;
         }
         after_ = look();
         check_change();
         size_t n = way_.n_instructions();
-        for (size_t k = 0; k < n; k += every * scenario_.stride) {
+        for (size_t k = 0; k < n; k += every_) {
             kill_at(k);
         }
         kill_at(n);
@@ -158,11 +160,16 @@ class Sweep {
 
     bool record_way()
     {
-        auto visit = [this](size_t, pid_t child) {
+        auto visit = [this](size_t n_instructions, pid_t child) {
             tally_.n_under_lock += kill_peek_is_held_by(world_->ours(), child);
+            if (n_instructions % every_ == 0) {
+                left_.push_back(hash_zone());
+            }
             return false;
         };
+        make_ready();
         End end = record(operation(), visit, &way_);
+        left_.push_back(hash_zone());
         tally_.n_instructions = way_.places.empty() ? 0 : way_.n_instructions();
         tally_.not_traced = end == End::NOT_TRACED;
         if (end != End::FINISHED) {
@@ -211,6 +218,32 @@ class Sweep {
         } else {
             world_->restore();
         }
+        first_victim_ = kill_peek_owner_in(kill_peek_lock_word(world_->ours()));
+    }
+
+    /* All bytes of it, but who the victims are. */
+    uint64_t hash_zone()
+    {
+        const auto *words = static_cast<const uint64_t *>(kill_peek_base(world_->ours()));
+        size_t n_words = slm_segment_bytes(slm_zone_segment(world_->ours())) / sizeof *words;
+        uint64_t hash = 0;
+        for (size_t i = 0; i < n_words; i++) {
+            uint64_t who = kill_peek_owner_in(words[i]);
+            uint64_t word = words[i];
+            if (who != 0 && (who == *victim_ || who == first_victim_)) {
+                word -= who;
+            }
+            hash = (hash ^ word) * HASH_PRIME;
+            hash ^= hash >> HASH_SHIFT;
+        }
+        return hash;
+    }
+
+    /* The victim went the recorded way: the stores of that way's first k instructions are there,
+     * and no others. */
+    bool is_as_recorded(size_t k)
+    {
+        return hash_zone() == (k == way_.n_instructions() ? left_.back() : left_[k / every_]);
     }
 
     bool may_vary() const
@@ -218,13 +251,20 @@ class Sweep {
         return scenario_.is_cold || scenario_.varies;
     }
 
+    /* A place in a loop is the same in each round: what is in the zone is not. */
+    End checked(End end, size_t k)
+    {
+        bool is_elsewhere = end == End::KILLED && !may_vary() && !is_as_recorded(k);
+        return is_elsewhere ? End::STRAYED : end;
+    }
+
     void kill_at(size_t k)
     {
         make_ready();
-        End end = kill_after(operation(), way_, k);
+        End end = checked(kill_after(operation(), way_, k), k);
         if (end == End::STRAYED || (end == End::FINISHED && may_vary())) {
             make_ready();
-            end = kill_after_steps(operation(), k);
+            end = checked(kill_after_steps(operation(), k), k);
             tally_.n_stepped++;
         }
         tally_.n_killed++;
@@ -316,8 +356,11 @@ class Sweep {
     }
 
     const Scenario &scenario_;
+    const size_t every_;
     std::unique_ptr<World> world_;
+    uint64_t first_victim_ = 0; /* that had died with the lock before, or 0 */
     Way way_;
+    std::vector<uint64_t> left_; /* what the zone hashed to at each point that is killed at */
     Picture before_;
     Picture after_;
     std::vector<Picture> states_; /* that were seen so far, the last one now */
@@ -329,7 +372,7 @@ class Sweep {
 
 Tally sweep(const Scenario &scenario, size_t every)
 {
-    return Sweep(scenario).run(every);
+    return Sweep(scenario, every).run();
 }
 
 } // namespace kill_test

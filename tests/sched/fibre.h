@@ -33,7 +33,7 @@ struct sch_fibre *sch_fibre_main(void);
 void sch_fibre_switch(struct sch_fibre *from, struct sch_fibre *to);
 
 /* Ends the body of the running fibre, which is not main: everything that it called is gone. */
-_Noreturn void sch_fibre_unwind(struct sch_fibre *running);
+void sch_fibre_unwind(struct sch_fibre *running) __attribute__((noreturn));
 
 #ifdef __cplusplus
 }

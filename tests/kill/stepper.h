@@ -26,9 +26,10 @@ namespace kill_test {
  * gets to its k-th instruction by breakpoints, each at a place that the way comes by for the first
  * time since the last one; where there is no such place (a repeated string instruction), by a step.
  * The recorded way says where it must be then: if it is elsewhere, it went another way and the
- * caller is told. That it came there as often as recorded is not seen here: where the caller has
- * put all back that decides the way, memory and not, each child leaves what the recorded one had
- * left after k instructions, and the caller can compare. The stack is at one place in all children.
+ * caller is told. A place in a loop does not tell the round, though. The stack is at one address in
+ * all children, so that where the caller puts back what the operation reads, the way is the same;
+ * the caller sees whether it was by comparing what is left with what the recorded child had left
+ * after k instructions, which visit can look at.
  */
 enum class End {
     KILLED,     /* after so many instructions */

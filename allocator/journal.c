@@ -212,10 +212,10 @@ void slm_journal_reset(struct slm_journal *journal)
 
 uint64_t slm_journal_n_undone(const struct slm_journal *journal)
 {
-    return journal->log->n_undone;
+    return __atomic_load_n(&journal->log->n_undone, __ATOMIC_RELAXED);
 }
 
 uint64_t slm_journal_n_finished(const struct slm_journal *journal)
 {
-    return journal->log->n_finished;
+    return __atomic_load_n(&journal->log->n_finished, __ATOMIC_RELAXED);
 }

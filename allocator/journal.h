@@ -103,7 +103,8 @@ enum slm_status slm_journal_recover(struct slm_journal *journal);
  * whatever the log holds. */
 unsigned slm_journal_check(const struct slm_journal *journal);
 
-/* How often transactions of dead owners were undone, and commits of theirs finished. */
+/* How often transactions of dead owners were undone, and commits of theirs finished. Without the
+ * lock, too. */
 uint64_t slm_journal_n_undone(const struct slm_journal *journal);
 uint64_t slm_journal_n_finished(const struct slm_journal *journal);
 

@@ -65,7 +65,7 @@ static void undo_transaction(struct slm_journal *journal)
     struct slm_journal_log *log = journal->log;
     void *pending = slm_slab_pending_locked(journal->slab);
     if (log->state != 0 || pending != NULL) {
-        log->n_undone++;
+        (void)__atomic_fetch_add(&log->n_undone, 1, __ATOMIC_RELAXED);
     }
     undo(journal);
     if (pending != NULL) {
@@ -84,7 +84,7 @@ enum slm_status slm_journal_recover(struct slm_journal *journal)
         return SLM_E_IMAGE;
     }
     if ((log->state & JOURNAL_COMMITTED) != 0) {
-        log->n_finished++;
+        (void)__atomic_fetch_add(&log->n_finished, 1, __ATOMIC_RELAXED);
         journal_carry_out(journal);
     } else {
         undo_transaction(journal);

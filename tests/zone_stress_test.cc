@@ -224,4 +224,35 @@ TEST_P(ZoneStress, ThreadsOfThreeProcessesThroughMappingsOfTheirOwn)
     expect_in_order();
 }
 
+/* Without the lock: nothing that a repair counts may be written plainly. */
+TEST_P(ZoneStress, StatisticsMayBeAskedForWhileAnotherThreadRepairs)
+{
+    std::atomic<bool> is_over{false};
+    std::thread other([&] {
+        uint64_t n_seen = 0;
+        while (!is_over) {
+            struct slm_zone_stats now = zone.stats();
+            EXPECT_GE(now.n_undone + now.n_finished, n_seen);
+            n_seen = now.n_undone + now.n_finished;
+        }
+    });
+    for (unsigned i = 0; i < 20; i++) {
+        EXPECT_EQ(in_child([&] {
+                      (void)slm_zone_lock(zone);
+                      (void)slm_journal_alloc(slm_zone_journal(zone), 64);
+                      raise(SIGKILL);
+                      return 0;
+                  }),
+                  128 + SIGKILL);
+        if (GetParam() == SLM_LOCK_SPIN_SEM) {
+            EXPECT_EQ(slm_lock_force_unlock(slm_zone_lock_handle(zone), 0), SLM_OK);
+        }
+        ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+        EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
+    }
+    is_over = true;
+    other.join();
+    EXPECT_EQ(zone.stats().n_undone, 20u);
+}
+
 } // namespace

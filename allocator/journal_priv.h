@@ -39,7 +39,7 @@ struct slm_journal_log {
     uint64_t magic;
     uint64_t n_max;
     slm_word state;
-    slm_word root; /* offset of the user's anchor; 0: none */
+    slm_word root;     /* offset of the user's anchor; 0: none */
     uint64_t n_undone; /* these two are looked at without the lock, too */
     uint64_t n_finished;
     struct journal_entry entries[];

@@ -80,7 +80,9 @@ class Folder {
 /* A name in /dev/shm that no other process uses, and that is gone after the test. */
 class PosixName {
   public:
-    PosixName() : name_("slm_test." + std::to_string(getpid()) + "." + std::to_string(next_++))
+    PosixName()
+        : name_("slm_test." + pid_namespace() + "." + std::to_string(getpid()) + "." +
+                std::to_string(next_++))
     {
     }
     ~PosixName()
@@ -99,6 +101,14 @@ class PosixName {
     }
 
   private:
+    /* Sandboxes share /dev/shm, and the same ids are in each of them. */
+    static std::string pid_namespace()
+    {
+        struct stat about = {};
+        (void)stat("/proc/self/ns/pid", &about);
+        return std::to_string(about.st_ino);
+    }
+
     static inline int next_ = 0;
     std::string name_;
 };

@@ -155,6 +155,9 @@ enum slm_status slm_journal_free(struct slm_journal *journal, void *p)
 
 enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object)
 {
+    if (journal->log == NULL) {
+        return SLM_E_STATE;
+    }
     if (object != NULL && slm_slab_judge_locked(journal->slab, object) != SLM_OK) {
         return SLM_E_FOREIGN;
     }
@@ -165,7 +168,7 @@ enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object)
 
 void *slm_journal_root(const struct slm_journal *journal)
 {
-    return slm_journal_pointer(journal, journal->log->root);
+    return journal->log == NULL ? NULL : slm_journal_pointer(journal, journal->log->root);
 }
 
 static bool frees_something(const struct slm_journal_log *log)
@@ -205,6 +208,10 @@ void slm_journal_commit(struct slm_journal *journal)
 
 void slm_journal_reset(struct slm_journal *journal)
 {
+    if (journal->log == NULL) {
+        slm_slab_reset_locked(journal->slab);
+        return;
+    }
     slm_journal_commit(journal);
     append(journal, JOURNAL_RESET, 0, 0);
     commit_and_carry_out(journal);
@@ -212,10 +219,10 @@ void slm_journal_reset(struct slm_journal *journal)
 
 uint64_t slm_journal_n_undone(const struct slm_journal *journal)
 {
-    return __atomic_load_n(&journal->log->n_undone, __ATOMIC_RELAXED);
+    return journal->log == NULL ? 0 : __atomic_load_n(&journal->log->n_undone, __ATOMIC_RELAXED);
 }
 
 uint64_t slm_journal_n_finished(const struct slm_journal *journal)
 {
-    return __atomic_load_n(&journal->log->n_finished, __ATOMIC_RELAXED);
+    return journal->log == NULL ? 0 : __atomic_load_n(&journal->log->n_finished, __ATOMIC_RELAXED);
 }

@@ -24,7 +24,8 @@ extern "C" {
  *          process's death, not the machine's loss of power in the middle of a change.
  * Words    Old values are noted as aligned words of 8 bytes. An object allocated in the same
  *          transaction needs no notes: it goes as a whole.
- * Off      A journal whose log is NULL notes nothing: rbtree and lru in memory of one process.
+ * Off      A journal whose log is NULL notes nothing, and has no root: rbtree and lru in memory of
+ *          one process.
  * Safety   All calls but init expect the caller to hold the lock that guards the data, and are for
  *          one thread at a time. Signals: no.
  * Failure  A journal is full only when slm_journal_room was not asked: then the process stops
@@ -75,7 +76,8 @@ void *slm_journal_memalign(struct slm_journal *journal, size_t align_bytes, size
  * SLM_E_FREED for one that this transaction frees already. Cost O(entries noted). */
 enum slm_status slm_journal_free(struct slm_journal *journal, void *p);
 
-/* The user's anchor, an object of the slab or NULL. SLM_E_FOREIGN: any other address. */
+/* The user's anchor, an object of the slab or NULL. SLM_E_FOREIGN: any other address;
+ * SLM_E_STATE: the journal is off. Whoever frees the anchor sets another one first. */
 enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object);
 void *slm_journal_root(const struct slm_journal *journal);
 

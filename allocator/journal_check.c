@@ -72,6 +72,9 @@ static bool root_is_valid(const struct slm_journal *journal)
 unsigned slm_journal_check(const struct slm_journal *journal)
 {
     const struct slm_journal_log *log = journal->log;
+    if (log == NULL) {
+        return 0;
+    }
     if (log->magic != JOURNAL_MAGIC || log->n_max != journal->n_max) {
         return I1;
     }

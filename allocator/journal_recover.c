@@ -76,6 +76,9 @@ static void undo_transaction(struct slm_journal *journal)
 enum slm_status slm_journal_recover(struct slm_journal *journal)
 {
     struct slm_journal_log *log = journal->log;
+    if (log == NULL) {
+        return SLM_OK;
+    }
     enum slm_status status = slm_slab_rebuild_locked(journal->slab);
     if (status != SLM_OK) {
         return status;

@@ -280,6 +280,18 @@ TEST_F(Journal, ThatIsOffWritesPlainlyAndHasAlwaysRoom)
     EXPECT_FALSE(slm_journal_is_dirty(journal));
 }
 
+TEST_F(Journal, ThatIsOffHasNoRootAndIsResetAtOnce)
+{
+    slm_journal off = {nullptr, arena.base(), arena.slab(), 0};
+    EXPECT_EQ(slm_journal_set_root(&off, first), SLM_E_STATE);
+    EXPECT_EQ(slm_journal_root(&off), nullptr);
+    EXPECT_EQ(slm_journal_check(&off), 0u);
+    EXPECT_EQ(slm_journal_recover(&off), SLM_OK);
+    EXPECT_EQ(slm_journal_n_undone(&off) + slm_journal_n_finished(&off), 0u);
+    slm_journal_reset(&off);
+    EXPECT_NE(slm_slab_judge_locked(arena.slab(), first), SLM_OK);
+}
+
 TEST_F(Journal, CountsWhatItUndidAndWhatItFinished)
 {
     EXPECT_EQ(slm_journal_recover(journal), SLM_OK);

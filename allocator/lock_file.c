@@ -21,8 +21,9 @@
  * The system frees the lock when the description's last descriptor is closed. Two cases would keep
  * it open behind a dead owner, and are handled through the list of all handles: a fork child has a
  * copy of every descriptor, so the child closes them at once, and opens its own when it first
- * locks (fork waits while one is being opened, or closed, and is not on the list); and a thread may exit while its process goes on, so a destructor of its own gives back
- * what it still holds, without touching the word.
+ * locks (fork waits while one is being opened, or closed, and is not on the list); and a thread may
+ * exit while its process goes on, so a destructor of its own gives back what it still holds,
+ * without touching the word.
  */
 struct slm_lock_file {
     slm_word holder; /* the thread of this process that has, or is about to have, the lock */

@@ -32,8 +32,8 @@ static unsigned check_header(struct slm_zone *zone)
     if (slm_segment_verify(zone->segment, NULL) != SLM_OK) {
         return LENGTH;
     }
-    /* A handle that never locks, for it may only read, sees here what others added or took back. A count of
-     * pages that is damaged is the slab's to tell. */
+    /* A handle that never locks, for it may only read, sees here what others added or took back. A
+     * count of pages that is damaged is the slab's to tell. */
     enum slm_status seen = zone_see_growth(zone, NULL);
     return seen == SLM_OK || seen == SLM_E_IMAGE ? 0 : LENGTH;
 }

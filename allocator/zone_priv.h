@@ -69,9 +69,9 @@ enum slm_status zone_open_parts(struct slm_zone *zone, const char *lock_path,
 /* Maps and shows what other processes added. SLM_E_BROKEN: a length that cannot be, or does not
  * hold the slab; else as slm_segment_refresh and slm_slab_refresh_locked. */
 enum slm_status zone_see_growth(struct slm_zone *zone, struct slm_error *error);
-/* More may be mapped than the zone's `bytes`: what somebody reserved when this process attached, and
- * gave back or died with. Gives that up, or it would look like something that was cut. What this
- * handle reserves itself stays. */
+/* More may be mapped than the zone's `bytes`: what somebody reserved when this process attached,
+ * and gave back or died with. Gives that up, or it would look like something that was cut. What
+ * this handle reserves itself stays. */
 void zone_forget_surplus(struct slm_zone *zone, uint64_t bytes);
 /* What its segment is attached and removed by: POSIX: the name, else the label. */
 const char *zone_segment_name(const struct slm_zone *zone);

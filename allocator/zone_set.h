@@ -77,8 +77,8 @@ enum slm_status slm_zone_export(struct slm_zone *zone, char text[SLM_ZONE_EXPORT
                                 struct slm_error *error);
 
 /* Attaches what slm_zone_export wrote. SLM_E_OPTION: no such text; else as slm_zone_attach. options
- * say what the zone must be; of their segment only mode is looked at, as slm_segment_attach does. On
- * success an inherited descriptor is closed. */
+ * say what the zone must be; of their segment only mode is looked at, as slm_segment_attach does.
+ * On success an inherited descriptor is closed. */
 enum slm_status slm_zone_import(struct slm_zone **out, const char *text,
                                 const struct slm_zone_attach_options *options,
                                 struct slm_error *error);

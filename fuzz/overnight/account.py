@@ -70,7 +70,8 @@ class LaneAccount:
         self.early_deaths = self.early_deaths + 1 if event["death"] and early else 0
         self.troubles = self.troubles + 1 if event["trouble"] else 0
         if self.early_deaths >= _DEATHS_IN_A_ROW:
-            self.given_up = f"{self.early_deaths} early deaths in a row, the last of {event['death']}"
+            n_deaths = self.early_deaths
+            self.given_up = f"{n_deaths} early deaths in a row, the last of {event['death']}"
         elif self.troubles >= _TROUBLES_IN_A_ROW:
             self.given_up = f"{self.troubles} times in a row: {event['trouble']}"
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The disk that a night has: what it may use, and what is put aside for its end.
 
-When the disk runs low, new inputs are not kept any more. What was put aside then holds findings, the
-journal and the report, whoever filled the rest.
+When the disk runs low, new inputs are not kept any more. What was put aside then holds findings,
+the journal and the report, whoever filled the rest.
 """
 
 import os

@@ -31,7 +31,9 @@ class Job:
     and `forced` is None, STOP or OVERRUN: why it had to be ended.
     """
 
-    def __init__(self, name, command, output, seconds, env=None, cwd=None, end_signal=signal.SIGTERM):
+    def __init__(
+        self, name, command, output, seconds, env=None, cwd=None, end_signal=signal.SIGTERM
+    ):
         self.name = name
         self.output = pathlib.Path(output)
         self.status = None

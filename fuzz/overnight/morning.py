@@ -151,7 +151,7 @@ def _coverage(night, last):
     return {
         "lines_covered": sum(row["lines_covered"] for row in ours),
         "lines_total": sum(row["lines_total"] for row in ours),
-        "note": "Totals are of allocator/." + (f" Without {', '.join(missing)}." if missing else ""),
+        "note": " ".join(["Totals are of allocator/."] + [f"Without {name}." for name in missing]),
         "files": rows,
     }
 

@@ -209,7 +209,7 @@ class Night:
             self._look_after()
 
     def _close(self):
-        """What is left to do: findings, corpora, coverage. A second request to end leaves it out."""
+        """What is left: findings, corpora, coverage. A second request to end leaves it out."""
         work.judge_idleness(self)
         until = self.stops() + 1
         self.status.phase = "looking into findings"

@@ -42,8 +42,10 @@ def choose(lanes_of, account, running):
             if mine.given_up or (under_way and lane.engine == "afl"):
                 continue
             spent = (mine.seconds + under_way) / _weight(mine, best)
-            first_turn = mine.turns == 0 and not under_way
-            choices.append((not first_turn, rank if first_turn else spent, spent, target, lane.name))
+            if mine.turns == 0 and not under_way:
+                choices.append((0, rank, spent, target, lane.name))
+            else:
+                choices.append((1, spent, spent, target, lane.name))
     if not choices:
         return None
     *_, target, name = min(choices)

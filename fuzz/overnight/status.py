@@ -7,6 +7,8 @@ import time
 
 from . import account, work
 
+FUZZING = "fuzzing"
+
 _TERMINAL_SECONDS = 1
 _LOG_SECONDS = 30
 _ERASE = "\r\x1b[K"
@@ -21,9 +23,9 @@ def clock(seconds):
 def _short(number):
     if number is None:
         return "?"
-    for limit, unit in ((1e6, " M"), (1e4, " k")):
+    for limit, scale, unit in ((1e6, 1e6, "M"), (1e4, 1e3, "k")):
         if number >= limit:
-            return f"{number / (1e6 if unit == ' M' else 1e3):,.1f}{unit}"
+            return f"{number / scale:,.1f} {unit}"
     return f"{number:,.0f}"
 
 
@@ -36,7 +38,7 @@ class Status:
         self._live = self._stream.isatty()
         self._every = _TERMINAL_SECONDS if self._live else _LOG_SECONDS
         self._next = 0.0
-        self.phase = "fuzzing"
+        self.phase = FUZZING
 
     def line(self, sentence):
         """Says something that stays."""
@@ -87,9 +89,10 @@ class Status:
         left = night.settings.seconds - night.clock()
         running = " ".join(job.name for job in night.pool.running)
         execs, ops = self._rates()
+        fuzzing = [f"{clock(night.clock())} ({clock(left)} left)"]
+        fuzzing += [f"{len(night.settings.targets)} targets"]
         words = [
-            f"{clock(night.clock())}" + (f" ({clock(left)} left)" if self.phase == "fuzzing" else ""),
-            self.phase if self.phase != "fuzzing" else f"{len(night.settings.targets)} targets",
+            *(fuzzing if self.phase == FUZZING else [clock(night.clock()), self.phase]),
             f"{_short(execs)} exec/s",
             f"{_short(ops)} ops/s",
             f"{_short(self._edges())} edges",

@@ -57,7 +57,8 @@ class Runner:
                 check=False,
             )
         except subprocess.TimeoutExpired as late:
-            return (late.stdout or b"").decode("utf-8", "replace") + "\nSUMMARY: libFuzzer: timeout\n"
+            said = (late.stdout or b"").decode("utf-8", "replace")
+            return said + "\nSUMMARY: libFuzzer: timeout\n"
         return done.stdout.decode("utf-8", "replace")
 
     def cause(self, data):
@@ -137,7 +138,8 @@ class Triage:
         )
         path = self._folder / "shrunk"
         package = self._finding["package"]
-        return f"./bazelw build{config} //{package}:{target}_bin && bazel-bin/{package}/{target}_bin {path}"
+        binary = f"bazel-bin/{package}/{target}_bin"
+        return f"./bazelw build{config} //{package}:{target}_bin && {binary} {path}"
 
     def look(self):
         """Returns what triage.json holds."""

@@ -84,7 +84,8 @@ def _variant_impl(ctx):
     runfiles = ctx.runfiles()
     for binary in ctx.attr.binaries:
         target = binary.label.name[:-len("_bin")]
-        links.append(_link(ctx, binary[DefaultInfo].files_to_run.executable, ctx.label.name + "/" + target))
+        executable = binary[DefaultInfo].files_to_run.executable
+        links.append(_link(ctx, executable, ctx.label.name + "/" + target))
         runfiles = runfiles.merge(binary[DefaultInfo].default_runfiles)
     runfiles = runfiles.merge(ctx.runfiles(files = links))
     return [DefaultInfo(files = depset(links), runfiles = runfiles)]

@@ -120,11 +120,13 @@ class Job:
 
 
 class Pool:
-    """At most so many jobs at once."""
+    """At most so many jobs at once. on_error(job) is called, with the exception at hand, when what
+    a job does at its end fails: one mistake of ours must not end a night."""
 
-    def __init__(self, n_jobs):
+    def __init__(self, n_jobs, on_error):
         self.running = []
         self._n_jobs = n_jobs
+        self._on_error = on_error
 
     def has_room(self):
         """True if one more may start."""
@@ -144,7 +146,10 @@ class Pool:
         ended = [job for job in self.running if job.poll()]
         self.running = [job for job in self.running if job not in ended]
         for job in ended:
-            job.ended()
+            try:
+                job.ended()
+            except Exception:
+                self._on_error(job)
 
     def ask_all_to_end(self):
         """Of each its numbers are still wanted."""

@@ -15,6 +15,7 @@ import fcntl
 import json
 import shutil
 import time
+import traceback
 
 from . import account, corpus, disk, files, findings, job, morning, plan, status, work
 
@@ -44,7 +45,7 @@ class Night:
         self.traces = []
         self.corpus_before = began.get("corpus_before", {})
         self.ended_by = "time"
-        self.pool = job.Pool(settings.n_jobs)
+        self.pool = job.Pool(settings.n_jobs, self._tell_mistake)
         self.status = status.Status(self)
         self._looks_at_once = settings.seconds >= _LONG_NIGHT_SECONDS
         self._n_turns = 0
@@ -94,6 +95,11 @@ class Night:
         sentence = f"disk: new inputs are not kept any more: {why}"
         self.account.add_trouble(sentence)
         self.say(f"TROUBLE {sentence}")
+
+    def _tell_mistake(self, failed):
+        text = traceback.format_exc()
+        self.account.add_trouble(f"{failed.name}: the runner failed: {text.splitlines()[-1]}")
+        self.say(text)
 
     # The journal.
 

@@ -229,6 +229,24 @@ class JobTest(unittest.TestCase):
         made = self.run_to_end("sleep 600 & echo $!", 10)
         wait_for_death(int(made.text()))
 
+    def test_a_mistake_at_the_end_of_one_is_told_and_others_go_on(self):
+        ended, wrong = [], []
+
+        class Failing(job.Job):
+            """Fails, or notes its end."""
+
+            def ended(self):
+                if self.name == "bad":
+                    raise KeyError("x")
+                ended.append(self.name)
+
+        pool = job.Pool(2, lambda failed: wrong.append(failed.name))
+        for name in ("bad", "good"):
+            pool.start(Failing(name, ["true"], self.output, 10))
+        while pool.running:
+            pool.poll()
+        self.assertEqual((wrong, ended), (["bad"], ["good"]))
+
     def test_last_words_are_without_colours(self):
         made = self.run_to_end(r"printf 'first\n\033[1;31mPROGRAM ABORT\033[0m\n\n'; exit 1", 10)
         self.assertEqual(made.last_words(), "PROGRAM ABORT")

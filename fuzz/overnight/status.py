@@ -63,7 +63,8 @@ class Status:
     @staticmethod
     def _columns():
         try:
-            return max(20, os.get_terminal_size(sys.stdout.fileno()).columns - 1)
+            # A terminal that does not know its width says 0.
+            return (os.get_terminal_size(sys.stdout.fileno()).columns or 101) - 1
         except OSError:
             return 100
 

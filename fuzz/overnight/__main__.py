@@ -7,7 +7,7 @@ import threading
 
 from report import page
 
-from . import morning, night as night_module
+from . import machine, morning, night as night_module
 from .settings import Settings
 from .table import format_table
 
@@ -58,6 +58,8 @@ def _run(settings, out, before, stops):
     night = night_module.begin(settings, out, before, stops)
     if before:
         print(f"going on with night {night.id}, {night.clock():.0f} s old: {out}", flush=True)
+    if not machine.has_afl():
+        print(f"afl++: {machine.NO_AFL}", flush=True)
     report, folder = night.run()
     _print_end(report, folder)
     return report["verdict"]["exit_status"]

@@ -47,6 +47,14 @@ def _cpu():
     return names[0] if names else platform.machine()
 
 
+NO_AFL = "not installed (Debian: afl++), so there is no lane of it"
+
+
+def has_afl():
+    """Whether AFL++ can be started."""
+    return shutil.which("afl-fuzz") is not None
+
+
 def describe():
     """What the report says of the machine."""
     return {
@@ -63,8 +71,7 @@ def versions(workspace):
         "clang": _first_line("clang-19", "--version"),
         "python": platform.python_version(),
     }
-    if shutil.which("afl-fuzz"):
-        found["afl++"] = _first_line("afl-fuzz")
+    found["afl++"] = _first_line("afl-fuzz") if has_afl() else NO_AFL
     if workspace:
         found["slabmill"] = _first_line(
             "git", "-C", str(workspace), "describe", "--always", "--dirty", "--abbrev=12"

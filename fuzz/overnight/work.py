@@ -4,7 +4,7 @@
 import shutil
 import sys
 
-from . import causes, engines, files, job, lanes, turn as turns_module
+from . import causes, engines, files, job, lanes, machine, turn as turns_module
 
 _TRACE_SECONDS = 600
 _MERGE_SECONDS = 900
@@ -18,7 +18,7 @@ def lanes_of(settings):
             lane
             for lane in settings.lanes
             if settings.binary(lane.variant, target).exists()
-            and (lane.engine != "afl" or shutil.which("afl-fuzz"))
+            and (lane.engine != "afl" or machine.has_afl())
         ]
         for target in settings.targets
     }

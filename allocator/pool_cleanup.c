@@ -11,14 +11,24 @@ struct file {
     char path[]; /* "": only close */
 };
 
-/* Takes the newest object back: nobody had it, so a large one is not remembered as freed. */
-static void undo_alloc(struct slm_pool *pool, void *p, size_t size_bytes)
+/* Which object a pass-through pool would take back. */
+static unsigned char *newest_of(const struct slm_pool *pool)
+{
+    return pool->rest->large == NULL ? NULL : pool->rest->large->newest;
+}
+
+/* Takes the newest object back: nobody had it, so a large one is not remembered as freed, and the
+ * one that was newest before it is so again. */
+static void undo_alloc(struct slm_pool *pool, void *p, size_t size_bytes, unsigned char *newest)
 {
     struct slm_pool_record *record = slm_pool_record_find(pool, p);
     if (record != NULL && record->kind == SLM_POOL_LARGE) {
         slm_pool_record_release(pool, record);
     } else {
         (void)slm_pool_give_back(pool, p, size_bytes);
+    }
+    if (pool->rest->large != NULL) {
+        pool->rest->large->newest = newest;
     }
 }
 
@@ -64,6 +74,7 @@ enum slm_status slm_pool_cleanup_add(struct slm_pool *pool, slm_pool_handler han
     if (data_bytes == 0) {
         return push(pool, handler, data);
     }
+    unsigned char *newest = newest_of(pool);
     void *own = slm_pool_calloc(pool, data_bytes);
     if (own == NULL) {
         return SLM_E_NOMEM;
@@ -72,7 +83,7 @@ enum slm_status slm_pool_cleanup_add(struct slm_pool *pool, slm_pool_handler han
     if (status == SLM_OK) {
         *data_out = own;
     } else {
-        undo_alloc(pool, own, data_bytes);
+        undo_alloc(pool, own, data_bytes, newest);
     }
     return status;
 }

@@ -173,4 +173,21 @@ TEST(PoolPassThrough, ARefusedHandlerOfAFileLeavesNothingBehindAtAnyCallOfTheSou
     EXPECT_GE(n_refusals, 3u);
 }
 
+/* Found by //fuzz:pool_vs_slow_fuzz: corpus/.../regress/newest_behind_a_refused_handler. */
+TEST(PoolPassThrough, ARefusedHandlerLeavesTheNewestObjectTheNewest)
+{
+    for (unsigned nth_refused = 1; nth_refused <= 2; nth_refused++) {
+        TestPool t(4096, SLM_POOL_PASS_THROUGH);
+        unsigned char *older = t.alloc(8);
+        unsigned char *newest = t.alloc(8);
+        void *data = nullptr;
+        t.failing.fail_at = t.failing.n_calls + nth_refused;
+        EXPECT_EQ(slm_pool_cleanup_add(
+                      t.pool, [](void *) {}, nullptr, 256, &data),
+                  SLM_E_NOMEM);
+        EXPECT_EQ(slm_pool_give_back(t.pool, older, 8), SLM_DECLINED);
+        EXPECT_EQ(slm_pool_give_back(t.pool, newest, 8), SLM_OK);
+    }
+}
+
 } // namespace

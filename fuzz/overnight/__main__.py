@@ -4,6 +4,7 @@
 import signal
 import sys
 import threading
+import traceback
 
 from report import page
 
@@ -54,6 +55,20 @@ def _print_end(report, folder):
     print(f"report: {folder / 'report.html'}", flush=True)
 
 
+def _begin_and_run(settings, stops):
+    out, before = night_module.choose_folder(settings)
+    held = night_module.lock(out)
+    if held is None and settings.wanted_out is None:
+        # Another runner is at work in the night that looked unfinished.
+        out, before = night_module.new_folder(settings), None
+        held = night_module.lock(out)
+    if held is None:
+        print(f"{out}: another runner is at work there", file=sys.stderr)
+        return morning.TROUBLE
+    with held:
+        return _run(settings, out, before, stops)
+
+
 def _run(settings, out, before, stops):
     night = night_module.begin(settings, out, before, stops)
     if before:
@@ -68,6 +83,8 @@ def _run(settings, out, before, stops):
 def main(argv):
     """Returns the exit status."""
     settings = Settings(argv)
+    # File names and logs hold any bytes.
+    sys.stdout.reconfigure(errors="backslashreplace")
     try:
         # Better now than in the morning.
         page.read_chart()
@@ -76,22 +93,15 @@ def main(argv):
         return morning.TROUBLE
     stops = Stops()
     stops.listen()
-    out, before = night_module.choose_folder(settings)
-    held = night_module.lock(out)
-    if held is None and settings.wanted_out is None:
-        # Another runner is at work in the night that looked unfinished.
-        out, before = night_module.new_folder(settings), None
-        held = night_module.lock(out)
-    if held is None:
-        print(f"{out}: another runner is at work there", file=sys.stderr)
-        return morning.TROUBLE
-    with held:
-        try:
-            return _run(settings, out, before, stops)
-        except OSError as error:
-            # Nothing that was found is lost; the next start goes on.
-            print(f"{error.filename or out}: {error.strerror or error}", file=sys.stderr)
-            return morning.TROUBLE
+    try:
+        return _begin_and_run(settings, stops)
+    except OSError as error:
+        # Nothing that was found is lost; the next start goes on.
+        print(f"{error.filename or 'the night'}: {error.strerror or error}", file=sys.stderr)
+    except Exception:
+        # Python's own status for a mistake is that of new findings.
+        traceback.print_exc()
+    return morning.TROUBLE
 
 
 if __name__ == "__main__":

@@ -173,7 +173,8 @@ class Night:
         while not self.stops() and time.monotonic() < end:
             self._start_what_fits(lanes_of, min(length, end - time.monotonic()))
             if not self.pool.running:
-                self.ended_by = "nothing left to run"
+                if end - time.monotonic() > 1:
+                    self.ended_by = "nothing left to run"
                 break
             self._look_after()
         if self.stops():

@@ -111,7 +111,7 @@ def judge_idleness(night):
         mine = night.account.of(target)
         if not any(lane.turns for lane in mine):
             # Who ended the night knows that it is not a whole one.
-            if night.ended_by == "time":
+            if not night.stops():
                 night.account.add_trouble(f"{target}: had no turn")
         elif any(lane.deaths or lane.troubles for lane in mine):
             continue

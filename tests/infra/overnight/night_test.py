@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import unittest
+import unittest.mock
 
 from fixture import NightTest, is_alive, wait_for_death
 
@@ -90,6 +91,30 @@ class EndsTest(NightTest):
         report, _ = self.night("--targets", "pool*", status=2)
         self.assertIn("no fuzz target of that name", report["troubles"])
         self.assertIn("no recorded traces were found", report["troubles"])
+
+    def test_no_lane_of_that_name_is_trouble(self):
+        self.target("slab_fuzz", "healthy")
+        report, _ = self.night("--lanes", "none", status=2)
+        self.assertIn("slab_fuzz: had no turn", report["troubles"])
+
+    def test_failure_of_the_runner_has_the_status_of_trouble_not_of_new_findings(self):
+        self.out.mkdir()
+        for words, damage, sentence in (
+            (("--out", "/dev/null/x"), "", "Not a directory"),
+            (("--out", str(self.out)), '{"id": "x"}', "KeyError"),
+        ):
+            (self.out / "night.json").write_text(damage)
+            process = self.start(*words)
+            output, _ = process.communicate(timeout=60)
+            self.assertIn(sentence, output)
+            self.assertEqual(process.returncode, 2)
+
+    def test_bytes_that_the_terminal_cannot_show_do_not_end_the_night(self):
+        self.target("slab_fuzz", "healthy")
+        self.script(self.root / "tools" / "slabmill", r"printf '\377\303\251\n'")
+        with unittest.mock.patch.dict("os.environ", PYTHONIOENCODING="ascii"):
+            _, output = self.night(status=0)
+        self.assertIn(r"\ufffd\xe9", output)
 
     def test_failing_trace_is_a_finding(self):
         self.target("slab_fuzz", "healthy")

@@ -5,11 +5,17 @@ one that other runners share.
 An input that kills its target would kill every process that reads it: it is left out from then on.
 """
 
+import contextlib
 import os
 import pathlib
+import re
 import shutil
 
 from . import files
+
+# The most that libFuzzer reads of a file.
+_MOST_INPUT_BYTES = 1 << 20
+_CONTENT_NAME = re.compile("[0-9a-f]{40}")
 
 
 class Corpora:
@@ -19,6 +25,9 @@ class Corpora:
         self._settings = settings
         self._out = out
         self._seen = {}
+        self._taken = set()
+        self._merging = {}
+        self._merged = set()
         self._left_out = set(files.read_json(out / "left_out.json", []))
         self.frozen = None
 
@@ -58,10 +67,10 @@ class Corpora:
 
     def gather(self, target, folder):
         """Copies every input into one folder: AFL++ takes no links."""
-        for path in (p for f in self.all_of(target) for p in files.inputs_of(f)):
-            data = path.read_bytes()
-            if data:
-                files.write_bytes(folder / files.name_of(data), data)
+        for source in self.all_of(target):
+            for _, data in files.read_inputs(source):
+                if data:
+                    files.write_bytes(folder / files.name_of(data), data)
 
     def is_new(self, scope, path):
         """True once for each content in a scope, of this start of the runner."""
@@ -84,40 +93,46 @@ class Corpora:
         """No process reads this input any more. Returns the checked-in path, if it has one."""
         name = files.name_of(data)
         self._left_out.add(name)
-        files.write_json(self._out / "left_out.json", sorted(self._left_out))
         for folder in (self.cached(target), self.short(target)):
-            for path in files.inputs_of(folder):
-                if files.name_of(path.read_bytes()) == name:
-                    path.unlink()
-        return self._filter_seeds(target, name)
+            for path, content in files.read_inputs(folder):
+                if content == data:
+                    path.unlink(missing_ok=True)
+        seed = self._filter_seeds(target, data)
+        files.write_json(self._out / "left_out.json", sorted(self._left_out))
+        return seed
 
-    def _filter_seeds(self, target, name):
+    def _filter_seeds(self, target, data):
         source, found = self._settings.seeds(target), None
-        for path in files.inputs_of(source):
-            if files.name_of(path.read_bytes()) == name:
+        for path, content in files.read_inputs(source):
+            if content == data:
                 # In the build's copy lies the path in the source tree.
                 found = str(path.relative_to(source))
         if found is None:
             return None
         kept = self._out / "seeds" / target
         if not kept.exists():
-            shutil.copytree(source, kept)
-            for folder, _, _ in os.walk(kept):
+            # A kill, or a full disk, must not leave a part of it in its place.
+            copy = kept.with_name(f".{target}")
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(source, copy)
+            for folder, _, _ in os.walk(copy):
                 os.chmod(folder, 0o755)
+            copy.rename(kept)
         (kept / found).unlink(missing_ok=True)
         return found
 
-    # Merging: into a new folder, which takes the old one's place in two steps.
+    # Merging: into a folder of this night, from which what is new is copied; then what was merged
+    # goes. At no moment is an input nowhere, and what others write meanwhile stays.
 
     def merge_command(self, target):
-        """What makes the smallest set of inputs with all features; into `merging`."""
-        folder = self._merging(target)
+        """What makes the smallest set of inputs with all features, in a folder of its own."""
+        folder = self._out / "merging" / target
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         # What is there first counts as reached: nothing is kept that the seeds do as well.
-        for path in files.inputs_of(self.seeds(target)):
-            data = path.read_bytes()
+        for _, data in files.read_inputs(self.seeds(target)):
             files.write_bytes(folder / files.name_of(data), data)
+        self._merging[target] = files.inputs_of(self.cached(target))
         binary = self._settings.binary("asan-ubsan", target)
         limit = f"-rss_limit_mb={self._settings.rss_mb}"
         others = [f for f in self.all_of(target) if f != self.seeds(target)]
@@ -125,48 +140,67 @@ class Corpora:
 
     def finish_merge(self, target):
         """Takes what was merged, less what is checked in."""
-        merged, cached = self._merging(target), self.cached(target)
-        checked_in = {files.name_of(p.read_bytes()) for p in files.inputs_of(self.seeds(target))}
-        for path in files.inputs_of(merged):
-            if path.name in checked_in:
-                path.unlink()
-        old = cached.with_name(f".{target}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        if cached.exists():
-            cached.rename(old)
-        merged.rename(cached)
-        shutil.rmtree(old, ignore_errors=True)
+        folder = self._out / "merging" / target
+        kept = {files.name_of(data): data for _, data in files.read_inputs(folder)}
+        for _, data in files.read_inputs(self.seeds(target)):
+            kept.pop(files.name_of(data), None)
+        cached = self.cached(target)
+        with files.locked(cached.with_name(f".{target}.lock")):
+            for name, data in kept.items():
+                if not (cached / name).exists():
+                    files.write_bytes(cached / name, data)
+            for path in self._merging.pop(target):
+                if path != cached / path.name or path.name not in kept:
+                    path.unlink(missing_ok=True)
+        self._merged.add(target)
+        shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(self.short(target), ignore_errors=True)
 
-    def recover(self):
-        """A kill between the two steps of a merge left the old folder only."""
-        for old in self._settings.cache.glob("corpus/.*.old"):
-            cached = old.with_name(old.name[1 : -len(".old")])
-            if cached.exists():
-                shutil.rmtree(old)
-            else:
-                old.rename(cached)
-
-    def _merging(self, target):
-        return self.cached(target).with_name(f".{target}.merging")
+    def is_merged(self, target):
+        """True if its corpus is as small as it gets."""
+        return target in self._merged
 
     # Other runners.
 
     def exchange(self, target):
         """Gives the shared folder what is new here, and takes what is new there."""
         if self._settings.shared is None:
-            return 0
+            return
         there, here = self._settings.shared / target, self.cached(target)
+        theirs, ours = files.inputs_of(there), files.inputs_of(here)
         there.mkdir(parents=True, exist_ok=True)
-        here.mkdir(parents=True, exist_ok=True)
-        theirs = {path.name: path for path in files.inputs_of(there)}
-        ours = {path.name: path for path in files.inputs_of(here)}
-        for name in ours.keys() - theirs.keys():
-            files.write_bytes(there / name, ours[name].read_bytes())
-        taken = theirs.keys() - ours.keys() - self._left_out
-        for name in taken:
-            files.write_bytes(here / name, theirs[name].read_bytes())
-        return len(taken)
+        self._give(ours, {path.name for path in theirs}, there)
+        known = {path.name for path in ours}
+        error = None
+        for path in theirs:
+            if path.name not in known and path not in self._taken and not self.frozen:
+                try:
+                    self._take(target, path)
+                except OSError as failed:
+                    error = failed
+        if error:
+            raise error
+
+    @staticmethod
+    def _give(ours, known, there):
+        for path in ours:
+            if path.name not in known:
+                with contextlib.suppress(FileNotFoundError):
+                    data = path.read_bytes()
+                    files.write_bytes(there / files.name_of(data), data)
+
+    def _take(self, target, path):
+        """Whoever wrote it: what is large is no input, and what is not as its name says may be
+        half written yet."""
+        if path.stat().st_size > _MOST_INPUT_BYTES:
+            return
+        data = path.read_bytes()
+        name = files.name_of(data)
+        if _CONTENT_NAME.fullmatch(path.name) and path.name != name:
+            return
+        self._taken.add(path)
+        if name not in self._left_out:
+            self.add(target, data)
 
     # The source tree.
 
@@ -174,8 +208,7 @@ class Corpora:
         """Copies the merged inputs into corpus/; returns how many were new."""
         folder = pathlib.Path(workspace, "corpus", target)
         n_new = 0
-        for path in files.inputs_of(self.cached(target)):
-            data = path.read_bytes()
+        for _, data in files.read_inputs(self.cached(target)):
             copy = folder / files.name_of(data)[:16]
             if not copy.exists():
                 files.write_bytes(copy, data)

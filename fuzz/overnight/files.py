@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small files that are whole or not there."""
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -45,10 +47,40 @@ def name_of(data):
     return hashlib.sha1(data).hexdigest()
 
 
+def _walk(folder):
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        # It has gone, or never was.
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(entry.path)
+        elif not entry.name.startswith(".") and os.path.isfile(entry.path):
+            yield entry.path
+
+
 def inputs_of(folder):
     """Returns the inputs below a folder, in order of their names."""
-    folder = pathlib.Path(folder)
-    return sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
+    return [pathlib.Path(path) for path in sorted(_walk(folder))]
+
+
+def read_inputs(folder):
+    """Yields (path, content) of each. Fuzzers, and other runners, take inputs away meanwhile."""
+    for path in inputs_of(folder):
+        try:
+            yield path, path.read_bytes()
+        except FileNotFoundError:
+            continue
+
+
+@contextlib.contextmanager
+def locked(path):
+    """Other runners that lock the same file wait."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", encoding="utf-8") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def size_of(folder):

@@ -151,7 +151,6 @@ class Night:
     def run(self):
         """Fuzzes, closes, and returns what the report holds."""
         self.disk.put_aside()
-        self.corpora.recover()
         for target in self.settings.targets:
             self.corpus_before.setdefault(target, self.corpora.count(target))
         self.began["corpus_before"] = self.corpus_before
@@ -293,7 +292,7 @@ def begin(settings, out, before, stops):
         # What an earlier night left here is over.
         for name in ("journal.jsonl", "left_out.json"):
             (out / name).unlink(missing_ok=True)
-        for name in ("turns", "findings", "seeds", "short", "afl", "logs", "coverage"):
+        for name in ("turns", "findings", "seeds", "short", "afl", "logs", "coverage", "merging"):
             shutil.rmtree(out / name, ignore_errors=True)
     night = Night(settings, out, began, began["sessions"], stops)
     if before is not None:

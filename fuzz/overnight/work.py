@@ -170,6 +170,9 @@ def commit_corpora(night):
         night.account.add_trouble("--commit-corpus: not started by `bazel run`, no source tree")
         return
     for target in night.settings.targets:
+        if not night.corpora.is_merged(target):
+            night.account.add_trouble(f"--commit-corpus: {target}: not merged, nothing is copied")
+            continue
         with night.survives(f"corpus/{target}"):
             night.say(f"corpus/{target}: {night.corpora.commit(target, workspace)} new inputs")
 

@@ -257,15 +257,13 @@ class CorporaTest(NightTest):
             [f["cause"] for f in report["findings"]], ["slab_fuzz-heap-use-after-free-slm_slab_free"]
         )
 
-    def test_corpus_survives_a_kill_in_the_middle_of_its_merge(self):
+    def test_what_was_not_merged_is_not_committed(self):
         self.target("slab_fuzz", "healthy")
-        old = self.cache / "corpus" / ".slab_fuzz.old"
-        old.mkdir(parents=True)
-        (old / "input").write_bytes(b"from before")
-        self.night(status=0)
-        kept = {p.read_bytes() for p in (self.cache / "corpus" / "slab_fuzz").iterdir()}
-        self.assertIn(b"from before", kept)
-        self.assertFalse(old.exists())
+        fake = self.root / "fuzz" / "night" / "asan-ubsan" / "slab_fuzz"
+        fake.write_text(fake.read_text().replace("        merge()\n", "        sys.exit(1)\n"))
+        report, _ = self.night("--commit-corpus", status=2)
+        self.assertIn("not merged, nothing is copied", " ".join(report["troubles"]))
+        self.assertFalse((self.workspace / "corpus").exists())
 
 
 class HistoryTest(NightTest):

@@ -28,7 +28,7 @@ class Corpora:
         self._taken = set()
         self._merging = {}
         self._merged = set()
-        self._left_out = set(files.read_json(out / "left_out.json", []))
+        self._left_out = set(files.read_json(out / "left_out.json", [], list))
         self.frozen = None
 
     def cached(self, target):

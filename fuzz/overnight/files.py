@@ -26,12 +26,14 @@ def write_json(path, value):
     write_bytes(path, json.dumps(value, indent=1).encode())
 
 
-def read_json(path, default=None):
-    """Returns what a JSON file holds, or the default if it is not there or damaged."""
+def read_json(path, default=None, kind=dict):
+    """Returns what a JSON file holds, or the default if it is not there, damaged or of another
+    kind."""
     try:
-        return json.loads(pathlib.Path(path).read_bytes())
-    except (OSError, ValueError):
+        value = json.loads(pathlib.Path(path).read_bytes())
+    except (OSError, ValueError, RecursionError):
         return default
+    return value if isinstance(value, kind) else default
 
 
 def read_text(path):

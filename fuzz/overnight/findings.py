@@ -44,12 +44,16 @@ class Findings:
         self.night = night
         self.folder = night.out / "findings"
         self._known_file = night.settings.cache / "known.json"
-        self.known = files.read_json(self._known_file, {})
+        self.known = self._read_known()
         self.by_cause = {}
         self._waiting = []
         self._seconds = min(
             max(night.settings.seconds / 20, _LEAST_TRIAGE_SECONDS), _MOST_TRIAGE_SECONDS
         )
+
+    def _read_known(self):
+        known = files.read_json(self._known_file, {})
+        return {name: entry for name, entry in known.items() if isinstance(entry, dict)}
 
     def recover(self):
         """Reads what is there after a kill; what was not looked into will be."""
@@ -57,8 +61,11 @@ class Findings:
             finding = files.read_json(path)
             if finding:
                 self.by_cause[path.parent.name] = finding
-                if "binary" in finding and not (path.parent / "triage.json").exists():
-                    self._waiting.append(path.parent)
+        for folder in [self.folder / name for name in self.by_cause]:
+            if files.read_json(folder / "triage.json"):
+                self.triage_ended(folder, None)
+            elif "binary" in self.by_cause[folder.name]:
+                self._waiting.append(folder)
 
     def found(self, turn, paths, text, cause):
         """Notes what a turn died of, or saved; returns the cause's name."""
@@ -161,7 +168,7 @@ class Findings:
         if trouble:
             self.night.account.add_trouble(f"triage of {folder.name} {trouble}")
         triage = files.read_json(folder / "triage.json")
-        if triage and triage["cause"] and triage["cause"] != folder.name:
+        if triage and triage.get("cause") and triage["cause"] != folder.name:
             self._rename(folder, triage["cause"])
 
     def _rename(self, folder, name):
@@ -187,12 +194,13 @@ class Findings:
 
     def remember(self):
         """Later nights will know these causes."""
-        now = time.strftime("%Y-%m-%d")
-        for name in self.by_cause:
-            entry = self.known.setdefault(name, {"first": self.night.id})
-            entry["last"] = now
-        with self.night.survives("list of known findings"):
-            files.write_json(self._known_file, self.known)
+        now, lock = time.strftime("%Y-%m-%d"), self._known_file.with_name(".known.lock")
+        with self.night.survives("list of known findings"), files.locked(lock):
+            # Other runners have added theirs.
+            known = self._read_known()
+            for name in self.by_cause:
+                known.setdefault(name, {"first": self.night.id})["last"] = now
+            files.write_json(self._known_file, known)
 
     def report(self):
         """The findings as report.json has them, new ones first."""
@@ -201,7 +209,8 @@ class Findings:
 
     def _report_one(self, name):
         finding, folder = self.by_cause[name], self.folder / name
-        triage = files.read_json(folder / "triage.json") or self._untriaged(folder)
+        # Of a twin it has the cause alone.
+        triage = {**self._untriaged(folder), **files.read_json(folder / "triage.json", {})}
         triage["command"] = triage["command"] or finding.get("command", "")
         shown = ("law", "frames", "ops", "flaky", "reproduced", "tries", "stack", "test", "command")
         return {

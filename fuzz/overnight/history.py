@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The reports of the last nights, kept to compare with."""
 
+import contextlib
+
 from . import files
 
 _SHOWN = 7
@@ -18,15 +20,19 @@ class History:
 
     def rows(self):
         """What the page compares with, oldest first."""
-        reports = (files.read_json(path) for path in self._paths()[-_SHOWN:])
-        return [self._row(report) for report in reports if report]
+        rows = []
+        for path in self._paths()[-_SHOWN:]:
+            # Damaged, or of another format than today's.
+            with contextlib.suppress(KeyError, TypeError, AttributeError):
+                rows.append(self._row(files.read_json(path)))
+        return rows
 
     def last_lines(self):
         """File: {line: times} of the last night that measured it."""
         for path in reversed(self._paths()):
-            report = files.read_json(path) or {}
-            if report.get("coverage"):
-                return {row["path"]: row["hits"] for row in report["coverage"]["files"]}
+            with contextlib.suppress(KeyError, TypeError, AttributeError):
+                measured = files.read_json(path)["coverage"]["files"]
+                return {row["path"]: dict(row["hits"].items()) for row in measured}
         return {}
 
     @staticmethod

@@ -127,24 +127,24 @@ class Night:
     def _write(self, event):
         def write():
             with open(self.out / "journal.jsonl", "a", encoding="utf-8") as stream:
-                stream.write(json.dumps(event) + "\n")
+                # Before it, for the last line may have been cut off by a kill or a full disk.
+                stream.write("\n" + json.dumps(event))
 
         self.store("journal", write)
 
     def recover(self):
         """Takes up a night that was killed: its turns, its findings, and what lay in turns."""
         for line in files.read_text(self.out / "journal.jsonl").splitlines():
-            try:
+            # A line may be cut off, or of another format than today's.
+            with contextlib.suppress(ValueError, KeyError, TypeError):
                 event = json.loads(line)
-            except ValueError:
-                # The last line may be cut off.
-                continue
-            self.account.apply(event)
-            self._n_turns = max(self._n_turns, event["number"] + 1)
-            self._seconds_before = max(self._seconds_before, event["t"])
+                self._n_turns = max(self._n_turns, event["number"] + 1)
+                self._seconds_before = max(self._seconds_before, event["t"])
+                self.account.apply(event)
         self.findings.recover()
         for folder in sorted((self.out / "turns").glob("*")):
-            work.harvest(self, folder)
+            with self.survives(f"what {folder.name} left"):
+                work.harvest(self, folder)
 
     # The order of events.
 

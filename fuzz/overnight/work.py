@@ -189,10 +189,20 @@ class _LeftTurn:
         self.engine = engines.ENGINES[self.lane.engine]
         self.folder = folder
         self.state = night.out / "afl" / self.target
+        self._night = night
 
     def died_of_its_corpus(self, text):
         """As of any turn."""
         return not self.engine.has_read_corpus(text)
+
+    def is_new(self, path):
+        """As of any turn."""
+        return self._night.corpora.is_new(self.state, path)
+
+    def keep(self, path):
+        """As of any turn."""
+        if self.is_new(path):
+            self._night.corpora.add(self.target, path.read_bytes())
 
 
 def harvest(night, folder):
@@ -202,7 +212,7 @@ def harvest(night, folder):
     except (KeyError, ValueError):
         night.account.add_trouble(f"{folder}: is no turn's folder")
         return
-    paths = [p for p in sorted(folder.iterdir()) if p.name.startswith(engines.FINDING_PREFIXES)]
+    paths = left.engine.findings(left)
     if paths:
         text = files.read_text(folder / "output")
         night.findings.found(left, paths, text, causes.classify(text))

@@ -273,8 +273,9 @@ class HistoryTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             past = history.History(pathlib.Path(folder), "2")
             self.assertEqual((past.rows(), past.last_lines()), ([], {}))
-            pathlib.Path(folder, "1.json").write_text('{"night": ')
-            self.assertEqual((past.rows(), past.last_lines()), ([], {}))
+            for damaged in ('{"night": ', "[]", '{"targets": [], "coverage": []}', "[" * 9999):
+                pathlib.Path(folder, "1.json").write_text(damaged)
+                self.assertEqual((past.rows(), past.last_lines()), ([], {}))
 
 
 class LostLinesTest(unittest.TestCase):

@@ -8,6 +8,8 @@ everything else the error and the top frames of our own code tell causes apart.
 import dataclasses
 import re
 
+from . import files
+
 _LAW = re.compile(r"^\w+?_law_(\w+)$")
 # #3 0x55... in slm_slab_free allocator/slab.c:120:5
 _FRAME = re.compile(r"^\s*#(\d+) 0x[0-9a-f]+ in (\S+)(.*)$", re.MULTILINE)
@@ -16,7 +18,7 @@ _REPORT = re.compile(
     r"^(?:slabmill: broken law: |==\d+== ?(?:ERROR|WARNING): |WARNING: ThreadS|.*runtime error: )",
     re.MULTILINE,
 )
-_SUMMARY = re.compile(r"^SUMMARY: (\w+): (.+)$", re.MULTILINE)
+_SUMMARY = re.compile(r"^SUMMARY: (\w+): (\S.*)$", re.MULTILINE)
 _RUNTIME_ERROR = re.compile(r"runtime error: (.+)$", re.MULTILINE)
 _LIBFUZZER_KINDS = {
     "timeout": "timeout",
@@ -24,6 +26,7 @@ _LIBFUZZER_KINDS = {
     "deadly signal": "abort",
     "fuzz target exited": "exit",
 }
+_MOST_NAME = 160
 # The frames that name a cause, and the ones that a report shows.
 _TELLING = 2
 _SHOWN = 12
@@ -52,7 +55,11 @@ class Cause:
             words = [target, "law", self.law]
         else:
             words = [target, self.kind, *self.frames[:_TELLING]]
-        return re.sub(r"[^A-Za-z0-9_]+", "-", "-".join(words)).strip("-")
+        name = re.sub(r"[^A-Za-z0-9_]+", "-", "-".join(words)).strip("-")
+        if len(name) > _MOST_NAME:
+            # It names a folder.
+            name = f"{name[:_MOST_NAME]}-{files.name_of(name.encode())[:8]}"
+        return name
 
 
 def _kind(text, summary):

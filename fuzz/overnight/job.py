@@ -38,7 +38,7 @@ class Job:
         self.output = pathlib.Path(output)
         self.status = None
         self.forced = None
-        self._command = with_runner(command)
+        self.command = command
         self._seconds = seconds
         self._env = env or {}
         self._cwd = cwd or self.output.parent
@@ -52,7 +52,7 @@ class Job:
         self.output.parent.mkdir(parents=True, exist_ok=True)
         with open(self.output, "wb") as stream:
             self._process = subprocess.Popen(
-                self._command,
+                with_runner(self.command),
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,

@@ -193,8 +193,7 @@ class Night:
             if choice is None or seconds < 1:
                 return
             self._n_turns += 1
-            with self.survives(f"turn of {choice[0]}"):
-                self.pool.start(work.turn(self, *choice, seconds, self._n_turns))
+            self.pool.start(work.turn(self, *choice, seconds, self._n_turns))
 
     def _look_after(self):
         self.pool.poll()
@@ -205,10 +204,13 @@ class Night:
 
     def _drain(self, jobs, until=1):
         """Runs jobs until there are no more, or it was asked to end so many times."""
-        waiting = list(jobs)
-        while (waiting or self.pool.running) and self.stops() < until:
-            while waiting and self.pool.has_room():
-                self.pool.start(waiting.pop(0))
+        jobs = iter(jobs)
+        while self.stops() < until:
+            # Made one by one: a merge begins with a copy of the seeds.
+            while self.pool.has_room() and (waiting := next(jobs, None)):
+                self.pool.start(waiting)
+            if not self.pool.running:
+                break
             self._look_after()
         self.pool.ask_all_to_end()
         while self.pool.running:

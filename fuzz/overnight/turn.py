@@ -30,7 +30,7 @@ class Turn(job.Job):
         self.began_at = night.clock()
         super().__init__(
             f"{target}/{lane.name}",
-            self.engine.command(self, settings),
+            None,
             self.folder / "output",
             self.seconds_wanted + engines.GRACE_SECONDS,
             env=self._environment(),
@@ -71,6 +71,7 @@ class Turn(job.Job):
         self.folder.mkdir(parents=True, exist_ok=True)
         for folder in (self.corpus, self.state.parent):
             folder.mkdir(parents=True, exist_ok=True)
+        self.command = self.engine.command(self, self.night.settings)
         super().start()
 
     def sample(self):

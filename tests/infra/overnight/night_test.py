@@ -3,6 +3,7 @@
 """A night as a whole: what it reports, and how it ends."""
 
 import json
+import os
 import signal
 import subprocess
 import unittest
@@ -80,6 +81,21 @@ class EndsTest(NightTest):
         self.assertIn("trouble: pool_fuzz/seeded: ended with status 3", output)
         self.assertIn("3 times in a row", report["targets"][0]["lanes"][0]["given_up"])
         self.assertGreater(report["targets"][1]["execs"], 0)
+
+    def test_turn_that_cannot_be_made_is_given_up_and_the_night_goes_on(self):
+        self.target("slab_fuzz", "healthy", seeds=[("seed", b"seed"), ("mem", b"")])
+        self.target("slab_fuzz", "healthy", variant="afl")
+        # Reading it fails, whoever reads.
+        unreadable = next((self.root / "fuzz" / "night" / "seeds").rglob("mem"))
+        unreadable.unlink()
+        unreadable.symlink_to("/proc/self/mem")
+        fuzzer = self.root / "bin" / "afl-fuzz"
+        self.script(fuzzer, "exit 0")
+        path = f"{fuzzer.parent}:{os.environ['PATH']}"
+        with unittest.mock.patch.dict("os.environ", PATH=path):
+            report, _ = self.night("--lanes", "afl", "--minutes", "5", status=2)
+        self.assertEqual(report["night"]["ended_by"], "nothing left to run")
+        self.assertIn("Input/output error", report["targets"][0]["lanes"][0]["given_up"])
 
     def test_nothing_executed_is_trouble(self):
         self.target("slab_fuzz", "silent")

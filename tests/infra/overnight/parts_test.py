@@ -46,6 +46,18 @@ class CausesTest(unittest.TestCase):
         self.assertNotEqual(text, other)
         self.assertEqual(causes.classify(text).name("t"), causes.classify(other).name("t"))
 
+    def test_endless_frame_names_make_a_name_that_a_folder_can_have(self):
+        names = set()
+        for end in "xy":
+            frame = f"    #0 0x1 in {'f' * 300}{end} allocator/a.c:1:1\n"
+            log = f"==1==ERROR: A\n{frame}SUMMARY: AddressSanitizer: SEGV a.c:1\n"
+            names.add(causes.classify(log).name("t"))
+        self.assertEqual(len(names), 2)
+        self.assertLess(max(map(len, names)), 200)
+
+    def test_summary_that_says_nothing_is_none(self):
+        self.assertIsNone(causes.classify("SUMMARY: AddressSanitizer:  \n"))
+
     def test_what_reports_nothing_has_no_cause(self):
         self.assertIsNone(causes.classify("#3 DONE cov: 3\nslabmill: ops=3 execs=1 seconds=0.1\n"))
         self.assertIsNone(causes.classify(""))

@@ -57,6 +57,9 @@ def _print_end(report, folder):
 
 def _begin_and_run(settings, stops):
     out, before = night_module.choose_folder(settings)
+    if night_module.is_foreign(out):
+        print(f"{out}: is neither empty nor the folder of a night", file=sys.stderr)
+        return morning.TROUBLE
     held = night_module.lock(out)
     if held is None and settings.wanted_out is None:
         # Another runner is at work in the night that looked unfinished.

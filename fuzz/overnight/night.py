@@ -260,6 +260,11 @@ def new_folder(settings):
     return settings.cache / "nights" / time.strftime("%Y%m%d-%H%M%S")
 
 
+def is_foreign(out):
+    """True if a folder holds what no night has written, and none may take away."""
+    return out.is_dir() and any(out.iterdir()) and not (out / ".lock").exists()
+
+
 def lock(out):
     """Returns an open file that keeps other runners out, or None if there is one."""
     out.mkdir(parents=True, exist_ok=True)

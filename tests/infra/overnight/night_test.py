@@ -115,6 +115,7 @@ class EndsTest(NightTest):
 
     def test_failure_of_the_runner_has_the_status_of_trouble_not_of_new_findings(self):
         self.out.mkdir()
+        (self.out / ".lock").touch()
         for words, damage, sentence in (
             (("--out", "/dev/null/x"), "", "Not a directory"),
             (("--out", str(self.out)), '{"id": "x"}', "KeyError"),
@@ -124,6 +125,14 @@ class EndsTest(NightTest):
             output, _ = process.communicate(timeout=60)
             self.assertIn(sentence, output)
             self.assertEqual(process.returncode, 2)
+
+    def test_folder_that_is_not_of_a_night_stays_as_it_is(self):
+        theirs = self.out / "findings" / "theirs"
+        theirs.mkdir(parents=True)
+        process = self.start("--out", str(self.out))
+        output, _ = process.communicate(timeout=60)
+        self.assertIn("is neither empty nor the folder of a night", output)
+        self.assertEqual((process.returncode, theirs.exists()), (2, True))
 
     def test_bytes_that_the_terminal_cannot_show_do_not_end_the_night(self):
         self.target("slab_fuzz", "healthy")
@@ -304,6 +313,7 @@ class RecoveryTest(NightTest):
 
     def setUp(self):
         super().setUp()
+        self.put(".lock", b"")
         began = {"id": "20200101-000000", "started": "2020-01-01T00:00:00+0000", "sessions": 1}
         self.put("night.json", began)
         self.target("slab_fuzz", "regressed")

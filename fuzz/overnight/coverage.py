@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-from . import files, lanes
+from . import files, job, lanes
 
 _KIND = re.compile(r"^slabmill: kind (\S+) (\d+)$", re.MULTILINE)
 # Bazel compiles in a sandbox of which the program knows only the way from its root.
@@ -29,7 +29,7 @@ def _replay(binary, corpora, profile):
         "HRN_FUZZ_SAY": "kinds",
     }
     done = subprocess.run(
-        [binary, *corpora],
+        job.with_runner([binary, *corpora]),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

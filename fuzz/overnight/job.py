@@ -16,12 +16,15 @@ OVERRUN = "overrun"
 # From the request to end until the kill.
 _GRACE_SECONDS = 10
 _TAIL_BYTES = 4096
+# Of a log, which is read as a whole.
+_MOST_FILE_BYTES = 64 << 20
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b\)B|\x0f")
 
 
 def with_runner(command):
-    """Lets a program die with the runner, whatever kills that."""
-    return ["setpriv", "--pdeathsig", "KILL", "--", *map(str, command)]
+    """Lets a program die with who started it, whatever kills that, and write no endless file."""
+    limit = ["prlimit", f"--fsize={_MOST_FILE_BYTES}"]
+    return [*limit, "setpriv", "--pdeathsig", "KILL", "--", *map(str, command)]
 
 
 class Job:

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 
-from . import causes, files, lanes, shrink
+from . import causes, files, job, lanes, shrink
 
 _TRIES = 3
 _RUN_SECONDS = lanes.UNIT_TIMEOUT_SECONDS * 3
@@ -47,7 +47,7 @@ class Runner:
         env = {**os.environ, **lanes.sanitizer_environment(), "TMPDIR": str(self._scratch)}
         try:
             done = subprocess.run(
-                command,
+                job.with_runner(command),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

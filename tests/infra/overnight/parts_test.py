@@ -2,15 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parts of the runner, each alone."""
 
+import os
 import pathlib
 import signal
+import subprocess
+import sys
 import tempfile
 import types
 import unittest
+import unittest.mock
 
-from fixture import wait_for_death
+from fixture import SOURCES, wait_for_death
 from overnight import account, causes, coverage, history, job, lanes, plan, shrink  # noqa: E402
 
+_PATHS = {"PYTHONPATH": str(SOURCES), "PYTHONDONTWRITEBYTECODE": "1"}
 LOGS = pathlib.Path(__file__).with_name("logs")
 
 
@@ -236,6 +241,28 @@ class JobTest(unittest.TestCase):
     def test_is_killed_when_it_does_not_listen(self):
         made = self.run_to_end("trap '' TERM; while :; do :; done", 0.1)
         self.assertEqual((made.status, made.forced), (-signal.SIGKILL, job.OVERRUN))
+
+    def test_output_without_end_ends_the_process_and_not_the_disk(self):
+        with unittest.mock.patch.object(job, "_MOST_FILE_BYTES", 1 << 16):
+            made = self.run_to_end("exec yes", 30)
+        self.assertEqual((made.status, made.forced), (-signal.SIGXFSZ, None))
+        self.assertEqual(len(made.text()), 1 << 16)
+
+    def test_what_triage_runs_dies_with_it(self):
+        pids = self.output.with_name("pids")
+        os.mkfifo(pids)
+        target = self.output.with_name("target")
+        target.write_text(f"#!/bin/sh\necho $$ > {pids}\nexec sleep 600\n")
+        target.chmod(0o755)
+        code = (
+            "from overnight import triage\n"
+            f"triage.Runner({{'binary': {str(target)!r}, 'kind': 'x'}}, {str(pids.parent)!r}).run(b'')"
+        )
+        process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, **_PATHS})
+        hanging = int(pids.read_text())
+        process.kill()
+        process.wait()
+        wait_for_death(hanging)
 
     def test_leaves_no_child_behind(self):
         made = self.run_to_end("sleep 600 & echo $!", 10)

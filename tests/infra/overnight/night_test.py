@@ -82,6 +82,18 @@ class EndsTest(NightTest):
         self.assertIn("3 times in a row", report["targets"][0]["lanes"][0]["given_up"])
         self.assertGreater(report["targets"][1]["execs"], 0)
 
+    def test_night_of_afl_alone_is_no_trouble_for_want_of_operations(self):
+        self.target("slab_fuzz", "healthy")
+        self.target("slab_fuzz", "healthy", variant="afl")
+        fuzzer = self.root / "bin" / "afl-fuzz"
+        folder = f"{self.out}/afl/slab_fuzz/default"
+        body = f"mkdir -p {folder}; echo 'execs_done : 9' > {folder}/fuzzer_stats; sleep $2"
+        self.script(fuzzer, body)
+        path = f"{fuzzer.parent}:{os.environ['PATH']}"
+        with unittest.mock.patch.dict("os.environ", PATH=path):
+            report, _ = self.night("--lanes", "afl", status=0)
+        self.assertEqual(report["targets"][0]["execs"], 9)
+
     def test_turn_that_cannot_be_made_is_given_up_and_the_night_goes_on(self):
         self.target("slab_fuzz", "healthy", seeds=[("seed", b"seed"), ("mem", b"")])
         self.target("slab_fuzz", "healthy", variant="afl")

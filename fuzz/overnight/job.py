@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes: each in a group of its own, with its output in a file, and none left behind."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -25,6 +26,16 @@ def with_runner(command):
     """Lets a program die with who started it, whatever kills that, and write no endless file."""
     limit = ["prlimit", f"--fsize={_MOST_FILE_BYTES}"]
     return [*limit, "setpriv", "--pdeathsig", "KILL", "--", *map(str, command)]
+
+
+def end_leftovers(folder):
+    """Kills what was started with this TMPDIR and has left its group, as AFL++'s children do: when
+    it is killed, they stay, stopped, for ever."""
+    mark = b"TMPDIR=" + os.fsencode(folder)
+    for environment in pathlib.Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark in environment.read_bytes().split(b"\0"):
+                os.kill(int(environment.parent.name), signal.SIGKILL)
 
 
 class Job:

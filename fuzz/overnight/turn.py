@@ -82,6 +82,7 @@ class Turn(job.Job):
         self.night.turn_ended(self, engines.Numbers(), None, f"did not start: {error}")
 
     def ended(self):
+        job.end_leftovers(self.folder)
         text = self.text()
         found = self.engine.findings(self)
         numbers = self.engine.numbers(text, self)

@@ -213,6 +213,7 @@ def harvest(night, folder):
     except (KeyError, ValueError):
         night.account.add_trouble(f"{folder}: is no turn's folder")
         return
+    job.end_leftovers(folder)
     paths = left.engine.findings(left)
     if paths:
         text = files.read_text(folder / "output")

@@ -379,6 +379,18 @@ class RecoveryTest(NightTest):
         kept = {p.read_bytes() for p in (self.cache / "corpus" / "slab_fuzz").iterdir()}
         self.assertIn(b"of the queue", kept)
 
+    def test_children_that_afl_left_stopped_are_ended(self):
+        self.put("turns/000001.slab_fuzz.afl/output", b"")
+        environment = {**os.environ, "TMPDIR": str(self.out / "turns" / "000001.slab_fuzz.afl")}
+        command = ["sh", "-c", "echo up; kill -STOP $$"]
+        with subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, start_new_session=True
+        ) as child:
+            self.addCleanup(child.kill)
+            child.stdout.readline()
+            self.night(status=0)
+            self.assertEqual(child.wait(timeout=20), -signal.SIGKILL)
+
     def test_damaged_memory_of_earlier_nights_does_not_end_a_night(self):
         for path, content in (("known.json", "[]"), ("history/2019.json", '{"night": {}}')):
             (self.cache / path).parent.mkdir(parents=True, exist_ok=True)

@@ -69,9 +69,9 @@ class NightTest(unittest.TestCase):
             seed.parent.mkdir(parents=True, exist_ok=True)
             seed.write_bytes(content)
 
-    def start(self, *words, minutes="0.03", within=()):
-        """Starts a night of two seconds with one job, unless the words say otherwise. `within`: the
-        beginning of the command."""
+    def start(self, *words, minutes="0.05", within=()):
+        """Starts a night of three seconds with one job, unless the words say otherwise. `within`:
+        the beginning of the command."""
         environment = {
             **os.environ,
             "PYTHONPATH": str(SOURCES),

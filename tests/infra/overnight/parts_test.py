@@ -254,10 +254,9 @@ class JobTest(unittest.TestCase):
         target = self.output.with_name("target")
         target.write_text(f"#!/bin/sh\necho $$ > {pids}\nexec sleep 600\n")
         target.chmod(0o755)
-        code = (
-            "from overnight import triage\n"
-            f"triage.Runner({{'binary': {str(target)!r}, 'kind': 'x'}}, {str(pids.parent)!r}).run(b'')"
-        )
+        finding = {"binary": str(target), "kind": "x"}
+        run = f"triage.Runner({finding}, {str(pids.parent)!r}).run(b'')"
+        code = f"from overnight import triage\n{run}"
         process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, **_PATHS})
         hanging = int(pids.read_text())
         process.kill()

@@ -125,7 +125,5 @@ class NightTest(unittest.TestCase):
     @staticmethod
     def crash_text():
         """What the fake fuzzer prints when it dies."""
-        text = FAKE.read_text()
-        return text[text.index('CRASH = """') + len('CRASH = """') : text.index('in slm_slab_free"""')] + (
-            "in slm_slab_free\n"
-        )
+        begin, end = 'CRASH = """', '"""'
+        return FAKE.read_text().split(begin, 1)[1].split(end, 1)[0] + "\n"

@@ -50,7 +50,8 @@ class EndsTest(NightTest):
         self.target("slab_fuzz", "crashes")
         # It makes up what kills it, and lives when that is run alone.
         fake = self.root / "fuzz" / "night" / "asan-ubsan" / "slab_fuzz"
-        fake.write_text(fake.read_text().replace('("crashes", "shallow", "regressed", "fills")', "()"))
+        bad = '("crashes", "shallow", "regressed", "fills")'
+        fake.write_text(fake.read_text().replace(bad, "()"))
         report, _ = self.night(status=1)
         finding = report["findings"][0]
         self.assertTrue(finding["flaky"])
@@ -195,7 +196,8 @@ class StopsTest(NightTest):
 
     def test_sigterm_during_a_replay_is_no_finding(self):
         self.target("slab_fuzz", "healthy")
-        self.script(self.root / "tools" / "slabmill", "echo $$ > $XDG_CACHE_HOME/up; exec sleep 600")
+        endless = "echo $$ > $XDG_CACHE_HOME/up; exec sleep 600"
+        self.script(self.root / "tools" / "slabmill", endless)
         process, _ = self.wait_until_up()
         self.stop(process)
         self.assertEqual(self.report()["findings"], [])
@@ -291,9 +293,8 @@ class CorporaTest(NightTest):
         self.assertTrue((self.root / "saved.json").exists(), output)
         report = json.loads((self.root / "saved.json").read_text())
         self.assertIn("No space left on device", " ".join(report["troubles"]), output)
-        self.assertEqual(
-            [f["cause"] for f in report["findings"]], ["slab_fuzz-heap-use-after-free-slm_slab_free"]
-        )
+        found = [finding["cause"] for finding in report["findings"]]
+        self.assertEqual(found, ["slab_fuzz-heap-use-after-free-slm_slab_free"])
 
     def test_what_was_not_merged_is_not_committed(self):
         self.target("slab_fuzz", "healthy")

@@ -172,8 +172,8 @@ class PlanTest(unittest.TestCase):
         self.lanes_of = {name: list(lanes.LANES) for name in ("a", "b")}
 
     def play(self, n_turns, yields):
-        """Gives n turns of 10 s; yields(target, lane) new features each. Returns the lanes' names in
-        order, and seconds by target and lane."""
+        """Gives n turns of 10 s; yields(target, lane) new features each. Returns the lanes' names
+        in order, and seconds by target and lane."""
         names = []
         for _ in range(n_turns):
             target, lane = plan.choose(self.lanes_of, self.account, {})

@@ -3,6 +3,8 @@
 
 import dataclasses
 
+from . import lanes
+
 # A bug this shallow would take all of a lane's time: so many deaths in a row, each in the first
 # part of a turn, and of any turn in the first half minute.
 _DEATHS_IN_A_ROW = 5
@@ -43,24 +45,19 @@ class LaneAccount:
     early_deaths: int = 0
     troubles: int = 0
 
-    def apply(self, event):
-        """Adds one turn."""
+    def apply(self, event, gained):
+        """Adds one turn, which gained so many features that no lane of its build had."""
         self.seconds += event["seconds"]
         self.turns += 1
         self.seeds.append(event["seed"])
         for name in ("execs", "ops"):
             setattr(self, name, add(getattr(self, name), event[name]))
-        self._apply_yield(event)
+        rate = gained / max(event["seconds"], 1)
+        self.yields = rate if self.yields is None else (self.yields + rate) / 2
         for name in ("edges", "features"):
             setattr(self, name, most(getattr(self, name), event[name]))
         self.new_inputs += event["new_inputs"]
         self._apply_end(event)
-
-    def _apply_yield(self, event):
-        features, start = event["features"], event["features_at_start"]
-        known = max(start or 0, self.features or 0)
-        gained = max(0, (features or 0) - known) / max(event["seconds"], 1)
-        self.yields = gained if self.yields is None else (self.yields + gained) / 2
 
     def _apply_end(self, event):
         if event["death"]:
@@ -100,17 +97,27 @@ class Account:
 
     def apply(self, event):
         """Adds one turn, as the journal holds it."""
-        target, lane = event["target"], self.lane(event["target"], event["lane"])
-        yields_before = lane.features
-        lane.apply(event)
+        target = event["target"]
+        gained = self._gained(event)
+        self.lane(target, event["lane"]).apply(event, gained)
         spent = self.target_seconds.get(target, 0.0) + event["seconds"]
         self.target_seconds[target] = spent
-        if yields_before is None or lane.yields and lane.features > yields_before:
+        if gained:
             self.last_new_s[target] = spent
         self.rss_mb = most(self.rss_mb, event["rss_mb"])
         if event["trouble"]:
             self.add_trouble(f"{target}/{event['lane']}: {event['trouble']}")
         self.sample(target, event["lane"], event["t"], event)
+
+    def _gained(self, event):
+        """Features that a turn reached and no lane of the same build had: others do not compare."""
+        build = lanes.BY_NAME[event["lane"]].variant
+        known = [
+            lane.features or 0
+            for lane in self.of(event["target"])
+            if lanes.BY_NAME[lane.lane].variant == build
+        ]
+        return max(0, (event["features"] or 0) - max([event["features_at_start"] or 0, *known]))
 
     def sample(self, target, lane, t, numbers):
         """A point of the plots."""

@@ -132,9 +132,15 @@ class AccountTest(unittest.TestCase):
         self.account.apply(_event(features_at_start=100, features=150))
         lane = self.account.lane("t", "seeded")
         self.assertEqual(lane.yields, 5.0)
-        # A start that knows less, as of a lane without seeds, yields nothing below the most.
-        self.account.apply(_event(features_at_start=0, features=140))
+        self.account.apply(_event(features_at_start=150, features=150))
         self.assertEqual(lane.yields, 2.5)
+
+    def test_what_another_lane_of_the_same_build_had_is_nothing_new(self):
+        self.account.apply(_event(features_at_start=100, features=150))
+        self.account.apply(_event(lane="short", features_at_start=0, features=140))
+        self.assertEqual(self.account.lane("t", "short").yields, 0)
+        self.account.apply(_event(lane="msan", features_at_start=0, features=140))
+        self.assertEqual(self.account.lane("t", "msan").yields, 14.0)
 
     def test_five_early_deaths_in_a_row_give_a_lane_up(self):
         for _ in range(4):

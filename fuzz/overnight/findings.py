@@ -101,7 +101,7 @@ class Findings:
         finding = {
             "target": turn.target,
             "lane": turn.lane.name,
-            "variant": "asan-ubsan" if turn.lane.engine == "afl" else turn.lane.variant,
+            "variant": turn.lane.telling_variant,
             "binary": str(self._binary(turn)),
             "package": self.night.settings.package(),
             "kind": cause.kind if cause else _UNNAMED,
@@ -138,8 +138,7 @@ class Findings:
         self._write(name, finding)
 
     def _binary(self, turn):
-        variant = "asan-ubsan" if turn.lane.engine == "afl" else turn.lane.variant
-        return self.night.settings.binary(variant, turn.target).resolve()
+        return self.night.settings.binary(turn.lane.telling_variant, turn.target).resolve()
 
     def _known_before(self, name):
         night = self.known.get(name, {}).get("first")

@@ -20,6 +20,11 @@ class Lane:
     seeded: bool = True
     generates: bool = False
 
+    @property
+    def telling_variant(self):
+        """The build that reports why an input fails: AFL++'s only saves it."""
+        return "asan-ubsan" if self.engine == "afl" else self.variant
+
 
 # Small enough that a program has a dozen operations.
 _SHORT_MAX_BYTES = 128

@@ -121,6 +121,20 @@ def _find_targets():
         if rule["kind"] == "cc_test" and "fuzz-test" in rule["tags"]
     }
 
+def fuzz_target_files():
+    """Declares :binaries, every <target>_bin, and :inputs, their seeds and words."""
+    names = _find_targets().keys()
+    native.filegroup(
+        name = "binaries",
+        srcs = [":" + n + "_bin" for n in names],
+        tags = ["manual"],
+    )
+    native.filegroup(
+        name = "inputs",
+        srcs = [":" + n + suffix for n in names for suffix in ("_corpus", "_dict")],
+        tags = ["manual"],
+    )
+
 def overnight_variants(name):
     """Declares <name>, and <name>/asan-ubsan and so on.
 

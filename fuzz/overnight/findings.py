@@ -210,18 +210,29 @@ class Findings:
         finding, folder = self.by_cause[name], self.folder / name
         # Of a twin it has the cause alone.
         triage = {**self._untriaged(folder), **files.read_json(folder / "triage.json", {})}
-        triage["command"] = triage["command"] or finding.get("command", "")
-        shown = ("law", "frames", "ops", "flaky", "reproduced", "tries", "stack", "test", "command")
+        path = str(folder / triage["input"]) if finding["has_input"] else ""
+        shown = ("law", "frames", "ops", "flaky", "reproduced", "tries", "stack", "test")
         return {
             **{key: finding[key] for key in ("target", "seen", "first_seen_s", "lane", "known_as")},
             **{key: triage[key] for key in shown},
             "kind": triage["kind"] or finding["kind"],
             "known": bool(finding["known_as"]),
             "cause": name,
-            "input": str(folder / triage["input"]) if finding["has_input"] else "",
+            "input": path,
+            "command": self._command(finding, path),
             "size_bytes": triage["size_bytes"],
             "original_bytes": triage["original_bytes"],
         }
+
+    @staticmethod
+    def _command(finding, path):
+        """What shows it again: made last, for a finding may have got another name, and folder."""
+        if "command" in finding or not path:
+            return finding.get("command", "")
+        package, target, variant = finding["package"], finding["target"], finding["variant"]
+        config = "" if variant == "asan-ubsan" else f" --config={variant}-libfuzzer"
+        binary = f"bazel-bin/{package}/{target}_bin"
+        return f"./bazelw build{config} //{package}:{target}_bin && {binary} {path}"
 
     @staticmethod
     def _untriaged(folder):
@@ -235,7 +246,6 @@ class Findings:
             "stack": cause.stack if cause else "",
             "ops": "",
             "test": "",
-            "command": "",
             "flaky": False,
             "reproduced": 0,
             "tries": 0,

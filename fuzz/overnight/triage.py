@@ -131,16 +131,6 @@ class Triage:
         name = cause.name(self._finding["target"])
         return name != self._folder.name and (self._folder.parent / name).exists()
 
-    def _command(self):
-        target, variant = self._finding["target"], self._finding["variant"]
-        config = {"asan-ubsan": "", "msan": " --config=msan-libfuzzer"}.get(
-            variant, f" --config={variant}-libfuzzer"
-        )
-        path = self._folder / "shrunk"
-        package = self._finding["package"]
-        binary = f"bazel-bin/{package}/{target}_bin"
-        return f"./bazelw build{config} //{package}:{target}_bin && {binary} {path}"
-
     def look(self):
         """Returns what triage.json holds."""
         original = (self._folder / "input").read_bytes()
@@ -165,7 +155,6 @@ class Triage:
             "stack": last.stack if last else "",
             "ops": _middle_out(_OP.findall(said) or _dump(data, *shape)),
             "test": test.group(1) if test else "",
-            "command": self._command(),
             "flaky": flaky,
             "reproduced": n_again,
             "tries": _TRIES,

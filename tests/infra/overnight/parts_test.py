@@ -3,6 +3,7 @@
 """The parts of the runner, each alone."""
 
 import os
+import contextlib
 import pathlib
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import unittest
 import unittest.mock
 
 from fixture import SOURCES, wait_for_death
-from overnight import account, causes, coverage, history, job, lanes, plan, shrink  # noqa: E402
+from overnight import account, causes, coverage, files, findings, history, job, lanes, plan, shrink
 
 _PATHS = {"PYTHONPATH": str(SOURCES), "PYTHONDONTWRITEBYTECODE": "1"}
 LOGS = pathlib.Path(__file__).with_name("logs")
@@ -320,6 +321,33 @@ class HistoryTest(unittest.TestCase):
             for damaged in ('{"night": ', "[]", '{"targets": [], "coverage": []}', "[" * 9999):
                 pathlib.Path(folder, "1.json").write_text(damaged)
                 self.assertEqual((past.rows(), past.last_lines()), ([], {}))
+
+
+class FindingsTest(unittest.TestCase):
+    """What becomes of a finding whose cause is known only after it was looked into."""
+
+    def test_command_names_the_folder_that_the_cause_gave_it(self):
+        with tempfile.TemporaryDirectory() as root:
+            out = pathlib.Path(root)
+            night = types.SimpleNamespace(
+                out=out,
+                id="1",
+                settings=types.SimpleNamespace(cache=out, seconds=60),
+                store=lambda what, write: write(),
+                survives=lambda what: contextlib.nullcontext(),
+            )
+            found = findings.Findings(night)
+            folder = found.folder / "t-unread-1"
+            finding = dict.fromkeys(("lane", "known_as", "kind"), None)
+            finding |= {"target": "t", "package": "fuzz", "variant": "msan", "seen": 1}
+            found.by_cause[folder.name] = finding | {"first_seen_s": 0.0, "has_input": True}
+            files.write_bytes(folder / "shrunk", b"x")
+            files.write_json(folder / "triage.json", {"cause": "t-law-x", "input": "shrunk"})
+            found.triage_ended(folder, None)
+            row = found.report()[0]
+            self.assertTrue(pathlib.Path(row["input"]).exists())
+            self.assertTrue(row["command"].endswith(f"/fuzz/t_bin {out}/findings/t-law-x/shrunk"))
+            self.assertIn("--config=msan-libfuzzer //fuzz:t_bin", row["command"])
 
 
 class LostLinesTest(unittest.TestCase):

@@ -12,6 +12,7 @@
 #include "allocator/lock_priv.h"
 
 #define DEFAULT_SPINS 1024u
+#define KEPT_MARKS    (SLM_LOCK_REPAIR | SLM_LOCK_TURN) /* by who unlocks */
 
 _Static_assert(sizeof(struct slm_lock_state) == SLM_LOCK_BYTES, "the state has its size");
 _Static_assert(offsetof(struct slm_lock_state, word) % 8 == 0, "the word is one for atomics");
@@ -176,7 +177,8 @@ bool slm_lock_is_mine(const struct slm_lock *lock)
            (lock->file == NULL || slm_lock_file_is_mine(lock));
 }
 
-/* Keeps the mark for repair, and drops that of the waiters: the woken one sets it again. */
+/* Keeps the mark for repair and whose turn it is, and drops that of the waiters: the woken one sets
+ * it again. */
 static SLM_NOINLINE enum slm_status unlock_slowly(struct slm_lock *lock)
 {
     if (!slm_lock_is_mine(lock)) {
@@ -187,8 +189,8 @@ static SLM_NOINLINE enum slm_status unlock_slowly(struct slm_lock *lock)
     uint64_t word = __atomic_load_n(shared, __ATOMIC_RELAXED);
     do {
         SLM_YIELD("unlock: swap the word");
-    } while (!__atomic_compare_exchange_n(shared, &word, word & SLM_LOCK_REPAIR, false,
-                                          __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+    } while (!__atomic_compare_exchange_n(shared, &word, word & KEPT_MARKS, false, __ATOMIC_RELEASE,
+                                          __ATOMIC_RELAXED));
     if (lock->file != NULL) {
         slm_lock_file_give(lock);
     }

@@ -34,13 +34,17 @@ extern "C" {
  *          namespaces do not mix: the zone refuses that.
  * Failure  A lost wake-up is impossible by construction: no sleep is longer than
  *          SLM_LOCK_SLEEP_MS, and after each the word is looked at anew.
+ * Fairness The next locker is whoever comes first, a running thread before one that has to be woken:
+ *          that is fast. A waiter that was passed for SLM_LOCK_PATIENCE_MS asks for its turn: from
+ *          then on newcomers sleep first, until a waiter has had the lock. FILE: never asks.
  * Cost     Uncontended: one compare-and-swap to lock, one to unlock. Contended: spins with
  *          exponential back-off, then sleeps on a futex.
  * Source   Futexes: futex(2), Drepper's "Futexes Are Tricky" (the state with waiters); the owner
  *          in the word: nginx's ngx_shmtx.
  */
-#define SLM_LOCK_BYTES    64u /* of shared memory, 64-aligned */
-#define SLM_LOCK_SLEEP_MS 20u /* longest single sleep of a waiter */
+#define SLM_LOCK_BYTES       64u  /* of shared memory, 64-aligned */
+#define SLM_LOCK_SLEEP_MS    20u  /* longest single sleep of a waiter */
+#define SLM_LOCK_PATIENCE_MS 100u /* how long a waiter lets newcomers pass it */
 
 enum slm_lock_kind {
     SLM_LOCK_ROBUST,
@@ -50,7 +54,7 @@ enum slm_lock_kind {
 
 /* The shared state; its fields are for lock*.c and its tests. */
 struct slm_lock_state {
-    slm_word word;      /* bits 32-63 start, 31 waiters, 30 repair, 0-29 thread id; 0: free */
+    slm_word word;      /* bits 32-63 start, 31-29 marks, 0-28 thread id; 0: free */
     uint32_t kind;      /* enum slm_lock_kind */
     uint32_t n_deaths;  /* owners found dead so far */
     slm_word n_waits;   /* lockers that had to sleep so far; a hint, not exact */

@@ -13,25 +13,34 @@ extern "C" {
 #endif
 
 /*
- *      63            32  31  30  29      0
- *     | start of owner | W | R | thread id |      W: somebody may sleep    R: needs repair
- *                      `-- the futex ------'
+ *      63            32  31  30  29  28      0
+ *     | start of owner | W | R | T | thread id |      W: somebody may sleep    R: needs repair
+ *                      `-- the futex ----------'      T: it is a sleeper's turn
  *
- * A word without a thread id is free, whatever else it says. Only R outlives an owner. Changes:
+ * A word without a thread id is free, whatever else it says. Only R and T outlive an owner. Changes:
  *
- *     free   -> self | R as it was              take (fast: 0 -> self)
- *     owner  -> owner | W                       a waiter, before it sleeps
- *     self   -> R as it was, and one is woken   unlock (fast: self -> 0, and W was not set)
- *     self|R -> self                            mark_repaired
- *     dead   -> self | R, W as it was           a robust waiter takes over
- *     dead   -> R, and all are woken            force_unlock; attach after a reboot
+ *     free   -> self | R, W as they were         take (fast: 0 -> self); who slept drops T
+ *     owner  -> owner | W                        a waiter, before it sleeps
+ *     owner  -> owner | W | T                    the same, of one that waits for long
+ *     T      -> T | W                            a newcomer, before it sleeps
+ *     self   -> R, T as they were; one is woken  unlock (fast: self -> 0, and nothing was set)
+ *     self|R -> self                             mark_repaired
+ *     dead   -> self | R, W as it was            a robust waiter takes over; T as above
+ *     dead   -> R, and all are woken             force_unlock; attach after a reboot
+ *     any    -> any without T                    who waited for long gives up
+ *
+ * A free word with T is left to those who have slept: a newcomer sleeps once before it takes it,
+ * unless it has no time to. Without it, who unlocks and locks again at once, where there are more
+ * threads than processors, keeps others out for as long as it likes. T of one that died since costs
+ * the next newcomer a sleep.
  *
  * Each is one compare-and-swap of all 64 bits, so that no step can be half done.
  */
 #define SLM_LOCK_WAITERS  (UINT64_C(1) << 31)
 #define SLM_LOCK_REPAIR   (UINT64_C(1) << 30)
-#define SLM_LOCK_TID      (SLM_LOCK_REPAIR - 1)
-#define SLM_LOCK_IDENTITY (~(SLM_LOCK_WAITERS | SLM_LOCK_REPAIR))
+#define SLM_LOCK_TURN     (UINT64_C(1) << 29)
+#define SLM_LOCK_TID      (SLM_LOCK_TURN - 1)
+#define SLM_LOCK_IDENTITY (~(SLM_LOCK_WAITERS | SLM_LOCK_REPAIR | SLM_LOCK_TURN))
 
 /* No identity, and not free either: a fast path never gets past it. */
 #define SLM_LOCK_NEVER UINT64_MAX
@@ -82,6 +91,8 @@ struct slm_lock_system {
     uint64_t (*now_ms)(void);
     /* Lets n short pauses pass between two looks at the word. */
     void (*pause)(unsigned n);
+    /* From its first sleep on, a waiter waits for so long before it asks for its turn. */
+    unsigned patience_ms;
 };
 
 #if SLM_SCHED

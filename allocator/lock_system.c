@@ -55,4 +55,5 @@ const
         .wake = futex_wake,
         .now_ms = now_ms,
         .pause = cpu_pause,
+        .patience_ms = SLM_LOCK_PATIENCE_MS,
 };

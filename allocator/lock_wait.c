@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The long way to a lock: looks, pauses, takes over from the dead, sleeps. */
+/* The long way to a lock: looks, pauses, takes over from the dead, sleeps, asks for its turn. */
 #include "allocator/lock_priv.h"
 
 /* One locker on its way. */
@@ -7,9 +7,11 @@ struct turn {
     struct slm_lock *lock;
     uint64_t self;
     uint64_t deadline_ms;
-    uint64_t kept;  /* SLM_LOCK_WAITERS once it slept: others may still do, and it wakes the next */
-    uint64_t word;  /* as last seen */
-    bool has_slept; /* counted in n_waits */
+    uint64_t word;     /* as last seen */
+    uint64_t slept_ms; /* when it first fell asleep */
+    uint64_t asks;     /* SLM_LOCK_TURN once it has waited for long */
+    bool has_slept;    /* others may still do, and it wakes the next; counted in n_waits */
+    bool is_last_look; /* takes a free lock, whoever's turn it is */
 };
 
 static bool swap(struct turn *turn, uint64_t wanted)
@@ -19,18 +21,32 @@ static bool swap(struct turn *turn, uint64_t wanted)
                                        __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
+/* The owner's word, of one that found it as in turn->word. */
+static uint64_t own(const struct turn *turn)
+{
+    bool is_sleepers_turn = (turn->word & SLM_LOCK_TURN) != 0 && !turn->has_slept;
+    return turn->self | (turn->word & (SLM_LOCK_REPAIR | SLM_LOCK_WAITERS)) |
+           (turn->has_slept ? SLM_LOCK_WAITERS : 0) | (is_sleepers_turn ? SLM_LOCK_TURN : 0);
+}
+
+static bool may_take(const struct turn *turn)
+{
+    return slm_lock_owner_in(turn->word) == 0 &&
+           ((turn->word & SLM_LOCK_TURN) == 0 || turn->has_slept || turn->is_last_look);
+}
+
 /*
  * One look at the word as it is now: takes it if it is free. SLM_E_LOCKED: somebody else has it,
- * and turn->word says who.
+ * and turn->word says who; or it is a sleeper's turn.
  */
 static enum slm_status look(struct turn *turn)
 {
     SLM_YIELD("lock: look at the word");
     turn->word = __atomic_load_n(&turn->lock->state->word, __ATOMIC_RELAXED);
-    while (slm_lock_owner_in(turn->word) == 0) {
-        uint64_t marks = turn->word & (SLM_LOCK_REPAIR | SLM_LOCK_WAITERS);
-        if (swap(turn, turn->self | marks | turn->kept)) {
-            return (marks & SLM_LOCK_REPAIR) != 0 ? SLM_OWNER_DIED : SLM_OK;
+    while (may_take(turn)) {
+        uint64_t wanted = own(turn);
+        if (swap(turn, wanted)) {
+            return (wanted & SLM_LOCK_REPAIR) != 0 ? SLM_OWNER_DIED : SLM_OK;
         }
     }
     return slm_lock_owner_in(turn->word) == turn->self ? SLM_E_HELD : SLM_E_LOCKED;
@@ -39,11 +55,11 @@ static enum slm_status look(struct turn *turn)
 /* Takes over from the owner in turn->word, if that one is dead and the word has not changed. */
 static enum slm_status take_over(struct turn *turn)
 {
-    uint64_t word = turn->word;
-    if (!turn->lock->is_robust || slm_lock_is_alive(slm_lock_owner_in(word))) {
+    uint64_t owner = slm_lock_owner_in(turn->word);
+    if (!turn->lock->is_robust || owner == 0 || slm_lock_is_alive(owner)) {
         return SLM_E_LOCKED;
     }
-    if (!swap(turn, turn->self | SLM_LOCK_REPAIR | (word & SLM_LOCK_WAITERS) | turn->kept)) {
+    if (!swap(turn, own(turn) | SLM_LOCK_REPAIR)) {
         return SLM_E_BUSY;
     }
     (void)__atomic_fetch_add(&turn->lock->state->n_deaths, 1, __ATOMIC_RELAXED);
@@ -87,37 +103,63 @@ static unsigned nap_ms(uint64_t deadline_ms)
     return left_ms < SLM_LOCK_SLEEP_MS ? (unsigned)left_ms : SLM_LOCK_SLEEP_MS;
 }
 
+/* False: the word is not that word any more. */
+static bool mark(struct slm_lock *lock, uint64_t word, uint64_t marked)
+{
+    if (word == marked) {
+        return true;
+    }
+    SLM_YIELD("lock: mark the word as waited for");
+    return __atomic_compare_exchange_n(&lock->state->word, &word, marked, false, __ATOMIC_RELAXED,
+                                       __ATOMIC_RELAXED);
+}
+
+static void doze(struct slm_lock *lock, uint64_t marked, uint64_t deadline_ms)
+{
+    SLM_YIELD("lock: sleep");
+    slm_lock_system.wait(slm_lock_half(lock->state), (uint32_t)marked, nap_ms(deadline_ms));
+}
+
 void slm_lock_nap(struct slm_lock *lock, uint64_t word, uint64_t deadline_ms)
 {
-    struct slm_lock_state *state = lock->state;
     uint64_t marked = word | SLM_LOCK_WAITERS;
-    if (word != marked) {
-        SLM_YIELD("lock: mark the word as waited for");
-        if (!__atomic_compare_exchange_n(&state->word, &word, marked, false, __ATOMIC_RELAXED,
-                                         __ATOMIC_RELAXED)) {
-            return;
-        }
+    if (mark(lock, word, marked)) {
+        doze(lock, marked, deadline_ms);
     }
-    SLM_YIELD("lock: sleep");
-    slm_lock_system.wait(slm_lock_half(state), (uint32_t)marked, nap_ms(deadline_ms));
 }
 
 static void sleep_once(struct turn *turn)
 {
+    uint64_t now_ms = slm_lock_system.now_ms();
+    if (turn->has_slept && now_ms - turn->slept_ms >= slm_lock_system.patience_ms) {
+        turn->asks = SLM_LOCK_TURN;
+    }
+    uint64_t marked = turn->word | SLM_LOCK_WAITERS | turn->asks;
+    if (!mark(turn->lock, turn->word, marked)) {
+        return;
+    }
     if (!turn->has_slept) {
         (void)__atomic_fetch_add(&turn->lock->state->n_waits, 1, __ATOMIC_RELAXED);
+        turn->slept_ms = now_ms;
         turn->has_slept = true;
     }
-    slm_lock_nap(turn->lock, turn->word, turn->deadline_ms);
-    turn->kept = SLM_LOCK_WAITERS;
+    doze(turn->lock, marked, turn->deadline_ms);
 }
 
-/* Who gives up may have been the one that was woken: then the wake is somebody else's. */
+/*
+ * Who gives up may have been the one that was woken: then the wake is somebody else's. And whose
+ * turn it was: nobody may wait for it any more.
+ */
 static enum slm_status give_up(const struct turn *turn)
 {
+    struct slm_lock_state *state = turn->lock->state;
+    if (turn->asks != 0) {
+        SLM_YIELD("lock: ask no more");
+        (void)__atomic_fetch_and(&state->word, ~turn->asks, __ATOMIC_RELAXED);
+    }
     if (turn->has_slept) {
         SLM_YIELD("lock: pass the wake on");
-        slm_lock_system.wake(slm_lock_half(turn->lock->state), 1);
+        slm_lock_system.wake(slm_lock_half(state), 1);
     }
     return SLM_E_TIMEOUT;
 }
@@ -125,6 +167,7 @@ static enum slm_status give_up(const struct turn *turn)
 enum slm_status slm_lock_contend(struct slm_lock *lock, uint64_t deadline_ms)
 {
     struct turn turn = {.lock = lock, .self = slm_lock_self(), .deadline_ms = deadline_ms};
+    turn.is_last_look = deadline_ms == 0;
     enum slm_status status = deadline_ms == 0 ? SLM_E_LOCKED : spin(&turn);
     if (status != SLM_E_LOCKED) {
         return status;
@@ -134,9 +177,13 @@ enum slm_status slm_lock_contend(struct slm_lock *lock, uint64_t deadline_ms)
         if (status != SLM_E_LOCKED || deadline_ms == 0) {
             return status;
         }
-        if (deadline_ms != SLM_LOCK_FOR_EVER && slm_lock_system.now_ms() >= deadline_ms) {
+        if (turn.is_last_look) {
             return give_up(&turn);
         }
-        sleep_once(&turn);
+        turn.is_last_look =
+            deadline_ms != SLM_LOCK_FOR_EVER && slm_lock_system.now_ms() >= deadline_ms;
+        if (!turn.is_last_look) {
+            sleep_once(&turn);
+        }
     }
 }

@@ -49,7 +49,7 @@ static void let_pass(unsigned n)
 
 void zone_play_system(void)
 {
-    slm_lock_system = (struct slm_lock_system){is_alive, wait, wake, now_ms, let_pass};
+    slm_lock_system = (struct slm_lock_system){is_alive, wait, wake, now_ms, let_pass, 0};
     for (unsigned i = 0; i < ZONE_N_ACTORS; i++) {
         starts[i] = 1;
     }

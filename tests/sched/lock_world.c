@@ -21,7 +21,12 @@ struct caller {
     const char *program; /* up to | or the end */
     unsigned saw;
     bool is_calling;
-    bool owes_a_wake;    /* was woken, and has not come to anything yet */
+    bool owes_a_wake; /* was woken, and has not come to anything yet */
+    char letter; /* of its call */
+    bool has_begun;      /* its call, in the step that comes to an end */
+    bool waits_for_ever; /* the next three of the call that the last step was in */
+    bool has_slept;
+    bool has_asked;      /* for its turn */
     uint64_t identity;   /* that it forces; 0: any */
     uint64_t started_ms; /* of its call */
 };
@@ -35,6 +40,8 @@ static struct {
     unsigned holder; /* alive or dead; SCH_NOBODY */
     bool repair_is_due;
     bool promise_died;
+    uint64_t word_before; /* the last step */
+    bool asker_died;
     unsigned n_owners_died;
     unsigned n_calls;
 } world;
@@ -107,8 +114,8 @@ static void judge_word(uint64_t word)
     if (is_marked != world.repair_is_due) {
         sch_fail("R2: the word says that repair is due if and only if it is");
     }
-    if (owner == 0 && (word & SLM_LOCK_WAITERS) != 0) {
-        sch_fail("W1: a free word has no mark of waiters");
+    if (owner == 0 && (word & SLM_LOCK_WAITERS) != 0 && (word & SLM_LOCK_TURN) == 0) {
+        sch_fail("W1: a free word has no mark of waiters but where it is a sleeper's turn");
     }
 }
 
@@ -125,15 +132,43 @@ static void judge_sleepers(uint64_t word)
     }
 }
 
+/* Who need not wait as long as it takes may be at its last look. */
+static void judge_turn(unsigned self, uint64_t word)
+{
+    struct caller *caller = &world.callers[self];
+    uint64_t before = world.word_before;
+    bool takes = slm_lock_owner_in(before) == 0 && slm_lock_owner_in(word) == sch_identity(self);
+    if (takes && (before & SLM_LOCK_TURN) != 0 && caller->waits_for_ever && !caller->has_slept) {
+        sch_fail("F1: a newcomer leaves a sleeper its turn");
+    }
+    caller->has_asked = caller->has_asked || (word & ~before & SLM_LOCK_TURN) != 0;
+    world.word_before = word;
+}
+
+/* A call begins in the step in which the one before it ends. */
+static void note_call(struct caller *caller)
+{
+    if (caller->has_begun) {
+        caller->has_begun = false;
+        caller->has_slept = false;
+        caller->has_asked = false;
+        caller->waits_for_ever = caller->letter == 'L';
+    }
+}
+
 static void each_step(void *unused)
 {
     (void)unused;
     unsigned self = sch_self();
+    struct caller *caller = &world.callers[self];
     uint64_t word = word_now();
+    judge_turn(self, word);
+    note_call(caller);
     if (strcmp(sch_point(self), "system: awake") == 0) {
-        world.callers[self].owes_a_wake = true;
+        caller->owes_a_wake = true;
     } else if (strcmp(sch_point(self), "lock: sleep") == 0) {
-        world.callers[self].owes_a_wake = false;
+        caller->owes_a_wake = false;
+        caller->has_slept = true; /* or tried to */
     }
     look_around();
     judge_word(word);
@@ -147,7 +182,8 @@ static void died(void *unused, unsigned actor)
         world.repair_is_due = true;
         world.n_owners_died++;
     }
-    world.promise_died = world.promise_died || dies_with_a_promise(actor);
+    world.asker_died = world.asker_died || world.callers[actor].has_asked;
+    world.promise_died = world.promise_died || world.asker_died || dies_with_a_promise(actor);
     world.callers[actor].is_calling = false;
     look_around();
 }
@@ -175,9 +211,11 @@ static void stuck(void *unused)
 
 /* --- Calls --- */
 
-static void begin_call(unsigned self, uint64_t identity)
+static void begin_call(unsigned self, char letter, uint64_t identity)
 {
     struct caller *caller = &world.callers[self];
+    caller->letter = letter;
+    caller->has_begun = true;
     caller->identity = identity;
     caller->started_ms = sch_now_ms();
     caller->owes_a_wake = false;
@@ -220,7 +258,7 @@ static void judge_refusal(char call, unsigned saw, unsigned self)
 static void take(unsigned self, char call)
 {
     bool was_mine = world.holder == self;
-    begin_call(self, 0);
+    begin_call(self, call, 0);
     enum slm_status status = call == 'L'   ? slm_lock_lock(world.lock)
                              : call == 'T' ? slm_lock_try(world.lock)
                                            : slm_lock_timed(world.lock, TIMEOUT_MS);
@@ -242,7 +280,7 @@ static void give(unsigned self)
     if (was_mine) {
         world.holder = SCH_NOBODY;
     }
-    begin_call(self, 0);
+    begin_call(self, 'U', 0);
     enum slm_status status = slm_lock_unlock(world.lock);
     (void)end_call(self);
     if (status != (was_mine ? SLM_OK : SLM_E_OWNER)) {
@@ -253,7 +291,7 @@ static void give(unsigned self)
 static void repair(unsigned self)
 {
     bool was_mine = world.holder == self;
-    begin_call(self, 0);
+    begin_call(self, 'R', 0);
     enum slm_status status = slm_lock_mark_repaired(world.lock);
     (void)end_call(self);
     if (status != (was_mine ? SLM_OK : SLM_E_OWNER)) {
@@ -270,7 +308,7 @@ static void force(unsigned self, bool looks)
     if (looks) {
         slm_lock_look(world.lock, &owner);
     }
-    begin_call(self, owner.identity);
+    begin_call(self, 'F', owner.identity);
     enum slm_status status = slm_lock_force_unlock(world.lock, owner.identity);
     unsigned saw = end_call(self);
     unsigned reasons = status == SLM_OK ? SAW_FREE | SAW_DEAD : SAW_MINE | SAW_OTHER | SAW_WRONG;
@@ -324,6 +362,8 @@ static void begin(void *unused)
     world.holder = SCH_NOBODY;
     world.repair_is_due = false;
     world.promise_died = false;
+    world.word_before = 0;
+    world.asker_died = false;
     world.n_owners_died = 0;
     world.n_calls = 0;
     const char *at = world.program.text;
@@ -346,8 +386,10 @@ static void end(void *unused)
     if (world.state.n_deaths != world.n_owners_died) {
         sch_fail("N1: deaths found are deaths that happened");
     }
+    /* Who asked for its turn and died asks for ever, or until the next one has slept. */
+    uint64_t asked = world.asker_died ? SLM_LOCK_TURN : 0;
     if (slm_lock_mark_repaired(world.lock) != SLM_OK || slm_lock_unlock(world.lock) != SLM_OK ||
-        word_now() != 0) {
+        (word_now() & ~asked) != 0) {
         sch_fail("E2: afterwards the lock is free");
     }
 }

@@ -44,6 +44,7 @@ static struct {
     uint64_t now_ms;
     uint64_t n_runs; /* since the process began */
     bool is_unwinding;
+    bool waited_outside;
     unsigned n_kept;
     struct step kept[STEPS_KEPT];
 } now = {.current = SCH_NOBODY};
@@ -343,10 +344,19 @@ static uint64_t ask_time(void)
     return now.now_ms;
 }
 
+/* Nobody wakes it: that one who died has asked for its turn is the only reason to. */
+static void wait_outside(void)
+{
+    if (now.waited_outside) {
+        sch_fail("outside of the actors nobody waits twice");
+    }
+    now.waited_outside = true;
+}
+
 static void wait(uint32_t *half, uint32_t value, unsigned timeout_ms)
 {
     if (now.current == SCH_NOBODY) {
-        sch_fail("nobody waits outside of the actors");
+        wait_outside();
         return;
     }
     if (__atomic_load_n(half, __ATOMIC_RELAXED) != value) {
@@ -384,6 +394,7 @@ static void put_system(void)
         .wake = wake,
         .now_ms = ask_time,
         .pause = pause_briefly,
+        .patience_ms = 0, /* so that even short schedules have sleepers that ask for their turn */
     };
     slm_yield_hook = sch_yield;
     slm_lock_set_self(sch_identity(SCH_NOBODY));
@@ -430,6 +441,7 @@ static void begin(const struct sch_run *run)
     now.run = run;
     now.n_runs++;
     now.now_ms = 1000;
+    now.waited_outside = false;
     now.n_kept = 0;
     for (unsigned i = 0; i < run->n_actors; i++) {
         struct actor *actor = &now.actors[i];

@@ -13,9 +13,11 @@
  *           GIVE_UP   actor 1 locks with a time limit.
  *           REAPER    after each death somebody calls slm_lock_force_unlock.
  *           SPIN_SEM  waiters do not look whether the owner lives.
+ *           ASKS      who has slept may ask for its turn: a free lock is then left to sleepers.
  *           WATCHED   claimed besides, when nothing can move: nobody sleeps by a free lock.
  * Claims    Asserted: of the living at most one is inside; who takes the lock is told of a death
- *           exactly if an owner died in it and nobody repaired since; nobody waits for himself.
+ *           exactly if an owner died in it and nobody repaired since; nobody waits for himself;
+ *           nobody takes a free lock that is a sleeper's turn before it has slept.
  *           Invalid end states: nobody sleeps for ever, whatever the lock's state.
  *           Non-progress cycles (pan -l): nobody wakes up for ever without anybody getting on.
  * Mutants   BUG_*: each breaks the protocol in one place, and a claim with it.
@@ -33,17 +35,18 @@
 #define DEATHS 2
 #endif
 
-/* The word: owner's id (0: free) and start, waiters' bit, mark for repair. */
+/* The word: owner's id (0: free) and start, waiters' bit, mark for repair, a sleeper's turn. */
 typedef word_copy {
     byte tid;
     byte start;
     bit waiters;
     bit repair;
+    bit turn;
 }
 word_copy word;
 
 mtype = {
-    begin, look, take, check, take_over, give_up, mark, futex, sleep, in_it, out_look, out_swap,
+    begin, look, take, check, take_over, give_up, mark, ask, futex, sleep, in_it, out_look, out_swap,
     wake, wake_late, dead, over
 };
 
@@ -52,6 +55,7 @@ typedef knowledge {
     word_copy seen;
     byte n_turns;
     bit slept; /* W is kept when it takes the lock */
+    bit asks;
     bit told;
     bit is_late;
 }
@@ -77,12 +81,12 @@ bit dirty;
 #define IS_ALIVE(w) (LIVES_ON(w.tid) && start[w.tid] == w.start)
 #endif
 
-#define SET(w, t, s, wait, rep) w.tid = t; w.start = s; w.waiters = wait; w.repair = rep
-#define SEE(w) w.tid = word.tid; w.start = word.start; w.waiters = word.waiters; \
-               w.repair = word.repair
+#define SET(w, t, s, wait, rep, trn) w.tid = t; w.start = s; w.waiters = wait; w.repair = rep; \
+                                     w.turn = trn
+#define SEE(w) SET(w, word.tid, word.start, word.waiters, word.repair, word.turn)
 #define IS_SEEN(w) (w.tid == word.tid && w.start == word.start && w.waiters == word.waiters && \
-                    w.repair == word.repair)
-#define IS_ZERO(w) (w.tid == 0 && w.start == 0 && !w.waiters && !w.repair)
+                    w.repair == word.repair && w.turn == word.turn)
+#define IS_ZERO(w) (w.tid == 0 && w.start == 0 && !w.waiters && !w.repair && !w.turn)
 #define IS_MINE(w) (w.tid == me && w.start == start[me])
 
 #ifdef BUG_TAKE_BY_STORE
@@ -115,23 +119,30 @@ bit dirty;
 #define KEPT_WAITERS (a[me].seen.waiters | a[me].slept)
 #endif
 
+#ifdef BUG_NEWCOMER_TAKES
+#define MAY_TAKE(a) true
+#else
+#define MAY_TAKE(a) (!a.seen.turn || a.slept)
+#endif
+
 /* In the step that makes me the owner. */
 #define ENTER(w, r) \
-    SET(word, me, start[me], w, r); \
+    SET(word, me, start[me], w, r, (a[me].seen.turn && !a[me].slept)); \
     assert(n_inside == 0); \
     n_inside++; \
     a[me].told = r; \
     assert(a[me].told == dirty); \
     a[me].phase = in_it
 
-#define LEAVE(r) \
-    SET(word, 0, 0, 0, r); \
+#define LEAVE(r, t) \
+    SET(word, 0, 0, 0, r, t); \
     n_inside--
 
 /* Nothing is known any more: states that differ in what nobody will read are one. */
 #define FORGET(who, next) \
-    SET(a[who].seen, 0, 0, 0, 0); \
+    SET(a[who].seen, 0, 0, 0, 0, 0); \
     a[who].slept = 0; \
+    a[who].asks = 0; \
     a[who].told = 0; \
     a[who].is_late = 0; \
     a[who].phase = next
@@ -161,14 +172,16 @@ proctype actor(byte me)
         SEE(a[me].seen);
         assert(!IS_MINE(a[me].seen));
         if
-        :: a[me].seen.tid == 0 -> a[me].phase = take
+        :: a[me].seen.tid == 0 && MAY_TAKE(a[me]) -> a[me].phase = take
         :: else -> a[me].phase = check
         fi
     }
     :: d_step {
         a[me].phase == take ->
         if
-        :: TAKER_SEES(a[me].seen) -> ENTER(KEPT_WAITERS, a[me].seen.repair)
+        :: TAKER_SEES(a[me].seen) ->
+            assert(!a[me].seen.turn || a[me].slept);
+            ENTER(KEPT_WAITERS, a[me].seen.repair)
         :: else -> a[me].phase = look
         fi
     }
@@ -176,11 +189,14 @@ proctype actor(byte me)
         a[me].phase == check ->
         if
 #ifndef SPIN_SEM
-        :: !IS_ALIVE(a[me].seen) -> a[me].phase = take_over
+        :: a[me].seen.tid != 0 && !IS_ALIVE(a[me].seen) -> a[me].phase = take_over
 #endif
         :: else ->
             if
             :: a[me].is_late -> a[me].phase = wake_late
+#ifdef ASKS
+            :: !a[me].is_late && a[me].slept && !a[me].seen.turn -> a[me].phase = ask
+#endif
             :: !a[me].is_late && a[me].seen.waiters -> a[me].phase = futex
             :: else -> a[me].phase = mark
             fi
@@ -205,16 +221,29 @@ proctype actor(byte me)
         :: else -> a[me].phase = look
         fi
     }
+    :: d_step {
+        a[me].phase == ask ->
+        if
+        :: IS_SEEN(a[me].seen) ->
+            word.waiters = 1;
+            word.turn = 1;
+            SEE(a[me].seen);
+            a[me].asks = 1;
+            a[me].phase = futex
+        :: else -> a[me].phase = look
+        fi
+    }
     /* futex(2) compares and falls asleep in one step; the start is not in the half compared. */
     :: d_step {
         a[me].phase == futex ->
         if
-        :: word.tid == a[me].seen.tid && word.waiters && word.repair == a[me].seen.repair ->
+        :: word.tid == a[me].seen.tid && word.waiters && word.repair == a[me].seen.repair &&
+           word.turn == a[me].seen.turn ->
             asleep[me] = 1
         :: else -> skip
         fi
         a[me].slept = 1;
-        SET(a[me].seen, 0, 0, 0, 0);
+        SET(a[me].seen, 0, 0, 0, 0, 0);
         a[me].phase = sleep
     }
     :: d_step { a[me].phase == sleep && !asleep[me] -> a[me].phase = look }
@@ -244,7 +273,9 @@ proctype actor(byte me)
 progress:
         d_step {
             if
-            :: IS_MINE(word) && !word.waiters && !word.repair -> LEAVE(0); NEXT_TURN
+            :: IS_MINE(word) && !word.waiters && !word.repair && !word.turn ->
+                LEAVE(0, 0);
+                NEXT_TURN
             :: else -> FORGET(me, out_look)
             fi
         }
@@ -254,7 +285,7 @@ progress:
         a[me].phase == out_swap ->
         if
         :: UNLOCKER_SEES(a[me].seen) ->
-            LEAVE(KEPT_REPAIR);
+            LEAVE(KEPT_REPAIR, a[me].seen.turn);
             if
 #ifdef BUG_NO_WAKE
             :: true -> NEXT_TURN
@@ -271,7 +302,16 @@ progress:
 #ifdef BUG_WAKE_KEPT
     :: d_step { a[me].phase == wake_late -> NEXT_TURN }
 #else
-    :: d_step { a[me].phase == wake_late -> a[me].phase = wake }
+    :: d_step {
+        a[me].phase == wake_late ->
+        if
+#ifndef BUG_LATE_STILL_ASKS
+        :: a[me].asks -> word.turn = 0
+#endif
+        :: else -> skip
+        fi;
+        a[me].phase = wake
+    }
 #endif
     :: d_step { a[me].phase == wake && asleep[1] -> asleep[1] = 0; NEXT_TURN }
     :: d_step { a[me].phase == wake && asleep[2] -> asleep[2] = 0; NEXT_TURN }
@@ -339,7 +379,7 @@ end:
             seen.tid != 0 && !IS_ALIVE(seen) ->
             if
             :: IS_SEEN(seen) ->
-                SET(word, 0, 0, 0, 1);
+                SET(word, 0, 0, 0, 1, 0);
                 is_over = 1;
                 freed = 1
             :: else -> skip /* looks again */
@@ -351,7 +391,7 @@ end:
         is_over ->
         is_over = 0;
         n_to_reap--;
-        SET(seen, 0, 0, 0, 0);
+        SET(seen, 0, 0, 0, 0, 0);
         if
 #ifdef BUG_FORCE_WAKES_ONLY_IF_FREED
         :: !freed -> skip

@@ -88,6 +88,12 @@ three='-DN=3 -DTURNS=1'
     # As long as nobody dies, the wakes alone are enough.
     holds safety -DN=3 -DTURNS=2 -DDEATHS=0
     holds safety -DN=3 -DTURNS=2 -DDEATHS=0 -DGIVE_UP
+    # And so they are where sleepers ask for their turn, and give up.
+    holds safety -DN=3 -DTURNS=1 -DDEATHS=0 -DASKS
+    holds safety $two -DDEATHS=0 -DASKS -DGIVE_UP
+    holds safety $three -DDEATHS=0 -DASKS -DGIVE_UP
+    holds safety $two -DDEATHS=1 -DTIMED -DASKS
+    holds progress $two -DDEATHS=1 -DTIMED -DASKS
     # nginx's way: so they are if each death is followed by a forced unlock.
     holds safety $two -DDEATHS=1 -DSPIN_SEM -DREAPER
 
@@ -107,6 +113,9 @@ three='-DN=3 -DTURNS=1'
     breaks 'assertion violated' safety $two -DDEATHS=1 -DTIMED -DBUG_REPAIR_DROPPED
     breaks 'assertion violated' safety $two -DDEATHS=1 -DTIMED -DBUG_TAKE_OVER_UNTOLD
     breaks 'non-progress cycle' progress $two -DDEATHS=1 -DTIMED -DBUG_TID_ALONE
+    breaks 'assertion violated' safety $two -DDEATHS=0 -DASKS -DEARLY -DBUG_NEWCOMER_TAKES
+    breaks 'invalid end state' safety -DN=3 -DTURNS=2 -DDEATHS=0 -DASKS -DGIVE_UP \
+        -DBUG_LATE_STILL_ASKS
 }
 
 [ "$n_failed" -eq 0 ] || {

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whose turn it is: a waiter that was passed for long gets the lock before newcomers do. */
+#include <thread>
+
+#include "tests/lock_fixture.h"
+
+using namespace slm_test;
+
+namespace {
+
+bool is_asked_for(Lock &lock)
+{
+    return (lock.word() & SLM_LOCK_TURN) != 0;
+}
+
+TEST(LockTurn, ANewcomerSleepsBeforeItTakesALockThatIsASleepersTurn)
+{
+    Lock lock;
+    lock.state()->word = SLM_LOCK_TURN;
+    EXPECT_EQ(slm_lock_lock(lock), SLM_OK);
+    EXPECT_EQ(lock.state()->n_waits, 1u);
+    EXPECT_FALSE(is_asked_for(lock)) << "it has slept: the turn was its own";
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+    EXPECT_EQ(lock.word(), 0u);
+}
+
+TEST(LockTurn, WhoCannotSleepTakesTheLockAndLeavesTheTurn)
+{
+    Lock lock;
+    lock.state()->word = SLM_LOCK_TURN;
+    EXPECT_EQ(slm_lock_try(lock), SLM_OK);
+    EXPECT_EQ(lock.state()->n_waits, 0u);
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+    EXPECT_EQ(lock.word(), SLM_LOCK_TURN);
+}
+
+TEST(LockTurn, ATimeLimitDoesNotPassWhileTheLockIsFree)
+{
+    for (unsigned timeout_ms : {1u, 2u, 50u}) {
+        Lock lock;
+        lock.state()->word = SLM_LOCK_TURN;
+        EXPECT_EQ(slm_lock_timed(lock, timeout_ms), SLM_OK) << timeout_ms;
+        EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+    }
+}
+
+TEST(LockTurn, IsAskedForByAWaiterThatWaitsForLong)
+{
+    for (slm_lock_kind kind : {SLM_LOCK_ROBUST, SLM_LOCK_SPIN_SEM}) {
+        Lock lock(kind);
+        ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
+        pid_t child = start_waiter(lock);
+        await_asleep(lock, child);
+        await([&] { return is_asked_for(lock); });
+        EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+        EXPECT_EQ(reap(child), SLM_OK);
+        EXPECT_EQ(lock.word(), 0u) << "nobody waits, and nobody asks";
+    }
+}
+
+TEST(LockTurn, IsLeftToTheWaiterByWhoLocksAgainAtOnce)
+{
+    Lock lock;
+    ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
+    pid_t child = start_child([&lock] {
+        slm_lock *mine = lock.attach_elsewhere();
+        (void)slm_lock_lock(mine);
+        lock.number(0) = 1;
+        return slm_lock_unlock(mine) == SLM_OK ? 0 : 1;
+    });
+    await([&] { return is_asked_for(lock); });
+    EXPECT_EQ(kill(child, SIGSTOP), 0); /* it is woken, and cannot run yet */
+    await([&] { return state_letter(child) == 'T'; });
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+    EXPECT_TRUE(is_asked_for(lock));
+    std::thread waker([&] {
+        await([&] { return (lock.word() & SLM_LOCK_WAITERS) != 0; });
+        EXPECT_EQ(kill(child, SIGCONT), 0);
+    });
+    uint64_t n_before = lock.state()->n_waits;
+    EXPECT_EQ(slm_lock_lock(lock), SLM_OK);
+    EXPECT_EQ(lock.state()->n_waits, n_before + 1) << "who locks again slept first";
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+    waker.join();
+    EXPECT_EQ(reap(child), 0);
+    EXPECT_EQ(lock.number(0), 1u);
+}
+
+TEST(LockTurn, IsNotAskedForAnyMoreByWhoGivesUp)
+{
+    Lock lock;
+    ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
+    pid_t child = start_child([&lock] {
+        return slm_lock_timed(lock.attach_elsewhere(), 2 * SLM_LOCK_PATIENCE_MS) == SLM_E_TIMEOUT
+                   ? 0
+                   : 1;
+    });
+    await([&] { return is_asked_for(lock); });
+    EXPECT_EQ(reap(child), 0);
+    EXPECT_FALSE(is_asked_for(lock));
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+    EXPECT_EQ(lock.word(), 0u);
+}
+
+TEST(LockTurn, OfADeadOneCostsTheNextNewcomerOneSleep)
+{
+    Lock lock;
+    ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
+    pid_t child = start_waiter(lock);
+    await([&] { return is_asked_for(lock); });
+    EXPECT_EQ(kill(child, SIGKILL), 0);
+    EXPECT_EQ(reap(child), -SIGKILL);
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+    EXPECT_TRUE(is_asked_for(lock));
+    for (int i = 0; i < 3; i++) {
+        EXPECT_EQ(slm_lock_lock(lock), SLM_OK);
+        EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+        EXPECT_EQ(lock.word(), 0u);
+    }
+    EXPECT_EQ(lock.state()->n_waits, 2u) << "the dead one, and the first that came";
+}
+
+TEST(LockTurn, OutlivesThatTheOwnerDies)
+{
+    Lock lock;
+    hold_and_die(lock);
+    lock.state()->word |= SLM_LOCK_TURN;
+    EXPECT_EQ(slm_lock_try(lock), SLM_OWNER_DIED);
+    EXPECT_TRUE(is_asked_for(lock));
+    EXPECT_EQ(slm_lock_mark_repaired(lock), SLM_OK);
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+    EXPECT_EQ(lock.word(), SLM_LOCK_TURN);
+}
+
+} // namespace

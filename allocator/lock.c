@@ -34,9 +34,17 @@ enum slm_status slm_lock_init(struct slm_lock_state *state, enum slm_lock_kind k
     return SLM_OK;
 }
 
+/* False: it is not what was seen any more. */
+static bool clear(slm_word *shared, uint64_t seen)
+{
+    SLM_YIELD("lock: forget the file of another boot");
+    return seen == 0 ||
+           __atomic_compare_exchange_n(shared, &seen, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
 /*
- * Several processes may find the old boot's state at once. Each reads the word first and the boot
- * after it: as long as the boot was the old one, the word was too, and is reset by comparing with
+ * Several processes may find the old boot's state at once. Each reads the rest first and the boot
+ * after it: as long as the boot was the old one, the rest was too, and is reset by comparing with
  * just that. Only then is the state of this boot, and only then is it locked.
  */
 static void reset_after_reboot(struct slm_lock_state *state, uint64_t boot_now)
@@ -44,6 +52,8 @@ static void reset_after_reboot(struct slm_lock_state *state, uint64_t boot_now)
     for (;;) {
         SLM_YIELD("lock: read the word of another boot");
         uint64_t word = __atomic_load_n(&state->word, __ATOMIC_ACQUIRE);
+        uint64_t inode = __atomic_load_n(&state->file_inode, __ATOMIC_ACQUIRE);
+        uint64_t device = __atomic_load_n(&state->file_device, __ATOMIC_ACQUIRE);
         SLM_YIELD("lock: read the boot");
         uint64_t boot = __atomic_load_n(&state->boot, __ATOMIC_ACQUIRE);
         if (boot_now == 0 || boot == 0 || boot == boot_now) {
@@ -51,8 +61,10 @@ static void reset_after_reboot(struct slm_lock_state *state, uint64_t boot_now)
         }
         SLM_YIELD("lock: reset the word of another boot");
         if (slm_lock_owner_in(word) == 0) {
-            (void)__atomic_compare_exchange_n(&state->boot, &boot, boot_now, false,
-                                              __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+            if (clear(&state->file_inode, inode) && clear(&state->file_device, device)) {
+                (void)__atomic_compare_exchange_n(&state->boot, &boot, boot_now, false,
+                                                  __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+            }
         } else if (__atomic_compare_exchange_n(&state->word, &word, SLM_LOCK_REPAIR, false,
                                                __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
             (void)__atomic_fetch_add(&state->n_deaths, 1, __ATOMIC_RELAXED);
@@ -88,6 +100,23 @@ static enum slm_status check_attach(struct slm_lock **out, const struct slm_lock
     return SLM_OK;
 }
 
+static enum slm_status open_file(struct slm_lock *lock, const struct slm_lock_options *options,
+                                 struct slm_error *error)
+{
+    lock->never = SLM_LOCK_NEVER;
+    lock->fast_word = &lock->never;
+    if (options->file_is_new) {
+        struct slm_lock_owner owner;
+        slm_lock_look_at_state(lock->state, &owner);
+        if (owner.is_alive) {
+            return slm_error_set(error, SLM_E_LOCKED, 0, "%s: no new lock file: thread %d holds it",
+                                 options->path, (int)owner.thread_id);
+        }
+        slm_lock_file_forget(lock->state);
+    }
+    return slm_lock_file_open(lock, options->path, error);
+}
+
 enum slm_status slm_lock_attach(struct slm_lock **out, struct slm_lock_state *state,
                                 const struct slm_lock_options *options, struct slm_error *error)
 {
@@ -99,14 +128,13 @@ enum slm_status slm_lock_attach(struct slm_lock **out, struct slm_lock_state *st
     if (lock == NULL) {
         return slm_error_set(error, SLM_E_NOMEM, 0, "lock: no memory for a handle");
     }
+    reset_after_reboot(state, slm_lock_boot());
     lock->state = state;
     lock->fast_word = &state->word;
     lock->spins = spins_of(options->spins);
     lock->is_robust = options->kind == SLM_LOCK_ROBUST;
     if (options->kind == SLM_LOCK_FILE) {
-        lock->never = SLM_LOCK_NEVER;
-        lock->fast_word = &lock->never;
-        status = slm_lock_file_open(lock, options->path, error);
+        status = open_file(lock, options, error);
         if (status != SLM_OK) {
             free(lock);
             return status;
@@ -114,7 +142,6 @@ enum slm_status slm_lock_attach(struct slm_lock **out, struct slm_lock_state *st
     }
     /* Now, so that no signal handler is the first to ask. */
     (void)slm_lock_self();
-    reset_after_reboot(state, slm_lock_boot());
     *out = lock;
     return slm_error_clear(error);
 }

@@ -24,13 +24,15 @@ extern "C" {
  *          SLM_OWNER_DIED. SPIN_SEM: nginx's way; waiters do not look, a parent that reaps the dead
  *          calls slm_lock_force_unlock. FILE: the system's file lock under the word, for where
  *          nothing else is trusted: it is released by the system, and the next locker is told.
+ *          The state knows the file: a handle of another one under the same path gets nothing.
  * Repair   Who is told SLM_OWNER_DIED holds the lock and repairs what it guards, then calls
  *          slm_lock_mark_repaired. Unlocking without it, or dying, leaves the mark: the next one is
  *          told again.
  * Safety   Threads are owners; a handle may be used by all threads of a process. Processes: one
  *          state, a handle each. Fork: the child may use the handle, and owns nothing that its
  *          parent's threads own. Not recursive. Signals: a handler that takes a lock which its
- *          thread holds is told so; otherwise as safe as anywhere. Process ids of different pid
+ *          thread holds is told so; otherwise as safe as anywhere. Cancellation: no call is a point
+ *          of it; a thread that ends with the lock is a dead owner. Process ids of different pid
  *          namespaces do not mix: the zone refuses that.
  * Failure  A lost wake-up is impossible by construction: no sleep is longer than
  *          SLM_LOCK_SLEEP_MS, and after each the word is looked at anew.
@@ -54,22 +56,26 @@ enum slm_lock_kind {
 
 /* The shared state; its fields are for lock*.c and its tests. */
 struct slm_lock_state {
-    slm_word word;      /* bits 32-63 start, 31-29 marks, 0-28 thread id; 0: free */
-    uint32_t kind;      /* enum slm_lock_kind */
-    uint32_t n_deaths;  /* owners found dead so far */
-    slm_word n_waits;   /* lockers that had to sleep so far; a hint, not exact */
-    slm_word boot;      /* of the system that the word's ids belong to */
-    uint64_t unused[4]; /* 0 */
+    slm_word word;       /* bits 32-63 start, 31-29 marks, 0-28 thread id; 0: free */
+    uint32_t kind;       /* enum slm_lock_kind */
+    uint32_t n_deaths;   /* owners found dead so far */
+    slm_word n_waits;    /* lockers that had to sleep so far; a hint, not exact */
+    slm_word boot;       /* of the system that the word's ids belong to */
+    slm_word file_inode; /* FILE: which file is locked, mixed with the boot; 0: not agreed on yet */
+    slm_word file_device;
+    uint64_t unused[2]; /* 0 */
 };
 
 struct slm_lock; /* a process's handle */
 
 struct slm_lock_options {
     enum slm_lock_kind kind; /* attach: what the state was made with */
-    const char *path;        /* FILE: a file of its own, created with mode 0600 if need be; nobody
-                                may remove or replace it while the lock is used */
+    const char *path;        /* FILE: a file of its own, created with mode 0600 by the first one */
     unsigned spins;          /* most pauses between two looks at the word; 0: 1024; a machine with
                                 one processor does not spin */
+    bool file_is_new;        /* FILE: the file that is there now is agreed on from here on. The
+                                caller knows that nobody uses the lock: handles of the file before
+                                are refused once, then follow */
 };
 
 /*
@@ -82,7 +88,9 @@ enum slm_status slm_lock_init(struct slm_lock_state *state, enum slm_lock_kind k
  * A handle on a lock that exists. If the state was left by another boot of the system (a zone in a
  * file), its owner is dead: the mark for repair is set and the lock free. Fails: SLM_E_NULL,
  * SLM_E_ALIGN, SLM_E_OPTION (kind is not the state's; no path for FILE), SLM_E_ACCESS (the lock
- * file: a link, or another user's), SLM_E_NOMEM, SLM_E_IO.
+ * file: a link, or another user's), SLM_E_REPLACED (it is not the one that the lock was used with
+ * since init, or since the system started), SLM_E_LOCKED (file_is_new, and the lock's owner lives),
+ * SLM_E_NOMEM, SLM_E_IO.
  */
 enum slm_status slm_lock_attach(struct slm_lock **out, struct slm_lock_state *state,
                                 const struct slm_lock_options *options, struct slm_error *error);
@@ -92,9 +100,10 @@ void slm_lock_detach(struct slm_lock *lock);
 
 /*
  * Takes the lock. SLM_OK, or SLM_OWNER_DIED (see Repair): the caller holds it. Fails, not holding
- * it: SLM_E_HELD (the caller does already), SLM_E_IO (FILE only). slm_lock_try fails besides with
- * SLM_E_LOCKED at once, slm_lock_timed with SLM_E_TIMEOUT after timeout_ms. A holder that died is
- * found by each of them (SPIN_SEM: by none; force-unlock first).
+ * it: SLM_E_HELD (the caller does already); FILE only: SLM_E_REPLACED (as for attach), SLM_E_IO,
+ * errno tells why. slm_lock_try fails besides with SLM_E_LOCKED at once, slm_lock_timed with
+ * SLM_E_TIMEOUT after timeout_ms. A holder that died is found by each of them (SPIN_SEM: by none;
+ * force-unlock first).
  */
 enum slm_status slm_lock_lock(struct slm_lock *lock);
 enum slm_status slm_lock_try(struct slm_lock *lock);

@@ -18,6 +18,10 @@
  * the word: whatever owner stands there has lost the lock without giving it back, and is taken for
  * dead without a look.
  *
+ * That is true only if all lock one file. Which one is written into the state by the first who
+ * attaches, one word after the other, each once: who finds another file's number in either has
+ * opened another file. It is looked at after each grant too, since the state may be made anew.
+ *
  * The system frees the lock when the description's last descriptor is closed. Two cases would keep
  * it open behind a dead owner, and are handled through the list of all handles: a fork child has a
  * copy of every descriptor, so the child closes them at once, and opens its own when it first
@@ -25,58 +29,68 @@
  * exit while its process goes on, so a destructor of its own gives back what it still holds,
  * without touching the word.
  */
-struct slm_lock_file {
-    slm_word holder; /* the thread of this process that has, or is about to have, the lock */
-    int fd;          /* -1: to be opened */
-    dev_t device;    /* of the file that was first opened */
-    ino_t inode;
-    struct slm_lock_state *state;
-    struct slm_lock_file *next; /* of all handles, under all_mutex */
-    char path[];
-};
 
 #define SHORT_NAP_MS 1u /* while the lock's new holder has not written its name yet */
 
 static pthread_mutex_t all_mutex = PTHREAD_MUTEX_INITIALIZER;
 static sigset_t mask_before; /* the signal mask of who has all_mutex: no handler may wait for it */
+static int cancel_before;    /* and whether that one may be cancelled, which would keep it */
 static struct slm_lock_file *all;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t exit_key; /* not NULL in a thread that ever held a file lock */
 
+/* Answers 0 or an errno. */
 static int set_lock(int fd, short type)
 {
-    struct flock whole = {.l_type = type, .l_whence = SEEK_SET};
-    int result;
+    int os_errno;
     do {
-        result = fcntl(fd, F_OFD_SETLK, &whole);
-    } while (result != 0 && errno == EINTR);
-    return result;
+        os_errno = slm_lock_system.set_file_lock(fd, type);
+    } while (os_errno == EINTR);
+    return os_errno;
+}
+
+/* The descriptor may be closed by now, or another file's: programs close what they do not know. */
+static bool is_open(const struct slm_lock_file *file)
+{
+    struct stat found;
+    return file->fd >= 0 && fstat(file->fd, &found) == 0 && found.st_dev == file->device &&
+           found.st_ino == file->inode;
+}
+
+static void close_if_open(struct slm_lock_file *file)
+{
+    if (is_open(file)) {
+        (void)close(file->fd);
+    }
+    file->fd = -1;
 }
 
 static void lock_all(void)
 {
     sigset_t every;
     sigset_t before;
+    int cancel;
     (void)sigfillset(&every);
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     (void)pthread_sigmask(SIG_BLOCK, &every, &before);
     (void)pthread_mutex_lock(&all_mutex);
     mask_before = before;
+    cancel_before = cancel;
 }
 
 static void unlock_all(void)
 {
     sigset_t before = mask_before;
+    int cancel = cancel_before;
     (void)pthread_mutex_unlock(&all_mutex);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    (void)pthread_setcancelstate(cancel, NULL);
 }
 
 static void after_fork_in_child(void)
 {
     for (struct slm_lock_file *file = all; file != NULL; file = file->next) {
-        if (file->fd >= 0) {
-            (void)close(file->fd);
-        }
-        file->fd = -1;
+        close_if_open(file);
         file->holder = 0;
     }
     (void)pthread_setspecific(exit_key, NULL);
@@ -87,6 +101,7 @@ static void give(struct slm_lock_file *file)
 {
     SLM_YIELD("file: give the file");
     (void)set_lock(file->fd, F_UNLCK);
+    SLM_YIELD("file: give the handle");
     __atomic_store_n(&file->holder, 0, __ATOMIC_RELEASE);
 }
 
@@ -110,10 +125,45 @@ static void start(void)
     (void)pthread_atfork(lock_all, unlock_all, after_fork_in_child);
 }
 
-/* Answers a descriptor, or -1 with errno. A FIFO of that name must not keep us waiting. */
-static int open_path(const char *path, struct stat *found)
+/* --- One file for all --- */
+
+/* The boot is mixed in: what another boot agreed on can then not be taken for what this one did. */
+static uint64_t mixed(const struct slm_lock_state *state, uint64_t number)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    return number ^ __atomic_load_n(&state->boot, __ATOMIC_RELAXED);
+}
+
+static bool agree_on(slm_word *shared, uint64_t mine)
+{
+    SLM_YIELD("file: agree");
+    uint64_t seen = __atomic_load_n(shared, __ATOMIC_RELAXED);
+    return (seen == 0 && __atomic_compare_exchange_n(shared, &seen, mine, false, __ATOMIC_RELAXED,
+                                                     __ATOMIC_RELAXED)) ||
+           seen == mine;
+}
+
+static bool agree(const struct slm_lock_file *file)
+{
+    struct slm_lock_state *state = file->state;
+    return agree_on(&state->file_inode, mixed(state, file->inode)) &&
+           agree_on(&state->file_device, mixed(state, file->device));
+}
+
+static bool is_agreed(const struct slm_lock_state *state)
+{
+    return __atomic_load_n(&state->file_inode, __ATOMIC_RELAXED) != 0;
+}
+
+void slm_lock_file_forget(struct slm_lock_state *state)
+{
+    __atomic_store_n(&state->file_device, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&state->file_inode, 0, __ATOMIC_RELEASE);
+}
+
+/* Answers a descriptor, or -1 with errno. A FIFO of that name must not keep us waiting. */
+static int open_path(const char *path, int flags, struct stat *found)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0600);
     if (fd < 0) {
         return -1;
     }
@@ -125,22 +175,49 @@ static int open_path(const char *path, struct stat *found)
     return fd;
 }
 
-/* Opens the file, and puts it on the list of those that a fork child closes, in one step. */
-static bool open_first(struct slm_lock_file *file)
+/* Answers 0 or an errno; ESTALE: the file that was agreed on is not there any more. */
+static int open_agreed(struct slm_lock_file *file)
 {
     struct stat found;
+    bool is_first = !is_agreed(file->state);
+    int fd = open_path(file->path, is_first ? O_CREAT : 0, &found);
+    if (fd < 0) {
+        return errno == ENOENT && !is_first ? ESTALE : errno;
+    }
+    file->device = found.st_dev;
+    file->inode = found.st_ino;
+    if (!agree(file)) {
+        (void)close(fd);
+        return ESTALE;
+    }
+    file->fd = fd;
+    return 0;
+}
+
+/* Opens the file, and puts it on the list of those that a fork child closes, in one step. */
+static int open_first(struct slm_lock_file *file)
+{
     lock_all();
-    file->fd = open_path(file->path, &found);
-    int os_errno = errno;
-    if (file->fd >= 0) {
-        file->device = found.st_dev;
-        file->inode = found.st_ino;
+    int os_errno = open_agreed(file);
+    if (os_errno == 0) {
         file->next = all;
         all = file;
     }
     unlock_all();
-    errno = os_errno;
-    return file->fd >= 0;
+    return os_errno;
+}
+
+static enum slm_status refuse(const char *path, int os_errno, struct slm_error *error)
+{
+    if (os_errno == ESTALE) {
+        return slm_error_set(error, SLM_E_REPLACED, 0,
+                             "%s: not the lock file that others may be using: that one was removed "
+                             "or replaced",
+                             path);
+    }
+    return slm_error_set(error, slm_error_of_errno(os_errno), os_errno,
+                         "%s: cannot be opened as a lock file of this user: %s", path,
+                         strerror(os_errno));
 }
 
 enum slm_status slm_lock_file_open(struct slm_lock *lock, const char *path, struct slm_error *error)
@@ -151,14 +228,13 @@ enum slm_status slm_lock_file_open(struct slm_lock *lock, const char *path, stru
     if (file == NULL) {
         return slm_error_set(error, SLM_E_NOMEM, 0, "%s: no memory for a handle", path);
     }
-    memcpy(file->path, path, path_bytes);
+    file->path = memcpy(file + 1, path, path_bytes);
+    file->fd = -1;
     file->state = lock->state;
-    if (!open_first(file)) {
-        int os_errno = errno;
+    int os_errno = open_first(file);
+    if (os_errno != 0) {
         free(file);
-        return slm_error_set(error, slm_error_of_errno(os_errno), os_errno,
-                             "%s: cannot be opened as a lock file of this user: %s", path,
-                             strerror(os_errno));
+        return refuse(path, os_errno, error);
     }
     lock->file = file;
     return SLM_OK;
@@ -173,12 +249,12 @@ void slm_lock_file_close(struct slm_lock *lock)
         link = &(*link)->next;
     }
     *link = file->next;
-    if (file->fd >= 0) {
-        (void)close(file->fd);
-    }
+    close_if_open(file);
     unlock_all();
     free(file);
 }
+
+/* --- Taking it --- */
 
 bool slm_lock_file_is_mine(const struct slm_lock *lock)
 {
@@ -190,41 +266,63 @@ void slm_lock_file_give(struct slm_lock *lock)
     give(lock->file);
 }
 
-/* In a fork child, the first time. Another file under that path would exclude nobody. */
-static bool reopen(struct slm_lock_file *file)
+/* In a fork child the first time, and when the descriptor was lost. Answers 0 or an errno. */
+static int reopen(struct slm_lock_file *file)
 {
-    struct stat found;
     lock_all();
-    int fd = open_path(file->path, &found);
-    int os_errno = errno;
-    if (fd >= 0 && (found.st_dev != file->device || found.st_ino != file->inode)) {
-        (void)close(fd);
-        fd = -1;
-        os_errno = ESTALE;
-    }
-    file->fd = fd;
+    file->fd = -1;
+    int os_errno = open_agreed(file);
     unlock_all();
+    return os_errno;
+}
+
+/* The next call opens what is there by then. */
+static void drop(struct slm_lock_file *file)
+{
+    lock_all();
+    close_if_open(file);
+    unlock_all();
+}
+
+static enum slm_status refusal(int os_errno)
+{
     errno = os_errno;
-    return fd >= 0;
+    return os_errno == ESTALE ? SLM_E_REPLACED : SLM_E_IO;
+}
+
+static enum slm_status take_file(struct slm_lock_file *file)
+{
+    int os_errno = is_open(file) ? 0 : reopen(file);
+    if (os_errno != 0) {
+        return refusal(os_errno);
+    }
+    SLM_YIELD("file: take the file");
+    os_errno = set_lock(file->fd, F_WRLCK);
+    if (os_errno != 0) {
+        bool is_taken = os_errno == EAGAIN || os_errno == EACCES;
+        return is_taken ? SLM_E_LOCKED : refusal(os_errno);
+    }
+    if (!agree(file)) {
+        drop(file);
+        return refusal(ESTALE);
+    }
+    return SLM_OK;
 }
 
 /* Both locks, without waiting. SLM_E_LOCKED: another thread or process has one of them. */
 static enum slm_status take_both(struct slm_lock_file *file, uint64_t self)
 {
     uint64_t nobody = 0;
+    SLM_YIELD("file: take the handle");
     if (!__atomic_compare_exchange_n(&file->holder, &nobody, self, false, __ATOMIC_ACQUIRE,
                                      __ATOMIC_RELAXED)) {
         return SLM_E_LOCKED;
     }
-    if (file->fd >= 0 || reopen(file)) {
-        SLM_YIELD("file: take the file");
-        if (set_lock(file->fd, F_WRLCK) == 0) {
-            return SLM_OK;
-        }
+    enum slm_status status = take_file(file);
+    if (status != SLM_OK) {
+        __atomic_store_n(&file->holder, 0, __ATOMIC_RELEASE);
     }
-    bool is_taken = file->fd >= 0 && (errno == EAGAIN || errno == EACCES);
-    __atomic_store_n(&file->holder, 0, __ATOMIC_RELEASE);
-    return is_taken ? SLM_E_LOCKED : SLM_E_IO;
+    return status;
 }
 
 /* The caller has both locks: the word is its own now, but for those who mark it as waited for.
@@ -255,25 +353,40 @@ static void nap(struct slm_lock *lock, uint64_t deadline_ms)
     if (slm_lock_owner_in(word) != 0) {
         slm_lock_nap(lock, word, deadline_ms);
     } else {
+        SLM_YIELD("file: sleep shortly");
         slm_lock_system.wait(slm_lock_half(state), (uint32_t)word, SHORT_NAP_MS);
     }
+}
+
+/* The caller was refused. Through another handle it may hold the lock itself. */
+static bool waits_for_itself(const struct slm_lock *lock, uint64_t self)
+{
+    SLM_YIELD("file: look at the word");
+    return slm_lock_owner_in(__atomic_load_n(&lock->state->word, __ATOMIC_RELAXED)) == self;
+}
+
+static enum slm_status look(struct slm_lock *lock, uint64_t self)
+{
+    enum slm_status status = take_both(lock->file, self);
+    return status == SLM_E_LOCKED && waits_for_itself(lock, self) ? SLM_E_HELD : status;
 }
 
 static enum slm_status wait_for_both(struct slm_lock *lock, uint64_t self, uint64_t deadline_ms,
                                      uint64_t *kept)
 {
-    enum slm_status status = take_both(lock->file, self);
+    enum slm_status status = look(lock, self);
     if (status == SLM_E_LOCKED && deadline_ms != 0) {
         (void)__atomic_fetch_add(&lock->state->n_waits, 1, __ATOMIC_RELAXED);
     }
     while (status == SLM_E_LOCKED && deadline_ms != 0) {
         if (deadline_ms != SLM_LOCK_FOR_EVER && slm_lock_system.now_ms() >= deadline_ms) {
+            SLM_YIELD("lock: pass the wake on");
             slm_lock_system.wake(slm_lock_half(lock->state), 1);
             return SLM_E_TIMEOUT;
         }
         nap(lock, deadline_ms);
         *kept = SLM_LOCK_WAITERS;
-        status = take_both(lock->file, self);
+        status = look(lock, self);
     }
     return status;
 }

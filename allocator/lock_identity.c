@@ -37,18 +37,19 @@ static void install_fork_handlers(void)
     (void)pthread_atfork(NULL, NULL, forget_self);
 }
 
-/* Answers the length, 0: cannot be read. */
+/* A file of /proc, where nothing is waited for. Answers the length, 0: cannot be read. */
 static size_t read_file(const char *path, char *text, size_t n_bytes)
 {
+    int cancel;
+    ssize_t length = -1;
+    /* A thread that is cancelled in between would leave the descriptor. */
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return 0;
-    }
-    ssize_t length;
-    do {
+    if (fd >= 0) {
         length = read(fd, text, n_bytes);
-    } while (length < 0 && errno == EINTR);
-    (void)close(fd);
+        (void)close(fd);
+    }
+    (void)pthread_setcancelstate(cancel, NULL);
     return length < 0 ? 0 : (size_t)length;
 }
 

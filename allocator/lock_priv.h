@@ -45,7 +45,16 @@ extern "C" {
 /* No identity, and not free either: a fast path never gets past it. */
 #define SLM_LOCK_NEVER UINT64_MAX
 
-struct slm_lock_file;
+/* What a handle has of a lock file. */
+struct slm_lock_file {
+    slm_word holder; /* the thread of this process that has, or is about to have, the lock */
+    int fd;          /* -1: to be opened */
+    dev_t device;    /* of the file that was opened last */
+    ino_t inode;
+    struct slm_lock_state *state;
+    struct slm_lock_file *next; /* of all handles of this process */
+    char *path;                 /* behind it */
+};
 
 struct slm_lock {
     slm_word *fast_word; /* what the fast paths work on: the state's word, or never */
@@ -93,6 +102,9 @@ struct slm_lock_system {
     void (*pause)(unsigned n);
     /* From its first sleep on, a waiter waits for so long before it asks for its turn. */
     unsigned patience_ms;
+    /* The lock of fd's open file description on all of the file, as fcntl(2): F_WRLCK, which never
+     * waits, or F_UNLCK. Answers 0 or an errno. */
+    int (*set_file_lock)(int fd, short type);
 };
 
 #if SLM_SCHED
@@ -132,7 +144,10 @@ void slm_lock_nap(struct slm_lock *lock, uint64_t word, uint64_t deadline_ms);
 
 /* --- lock_file.c --- */
 
-/* Opens (makes) the file. Fails: SLM_E_ACCESS, SLM_E_NOMEM, SLM_E_IO and as open(2). */
+/* No file is agreed on any more. */
+void slm_lock_file_forget(struct slm_lock_state *state);
+/* Opens the file, and makes it if none is agreed on. Fails: SLM_E_REPLACED, SLM_E_NOMEM and as
+ * slm_error_of_errno tells of open(2). */
 enum slm_status slm_lock_file_open(struct slm_lock *lock, const char *path,
                                    struct slm_error *error);
 void slm_lock_file_close(struct slm_lock *lock);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The system under a lock: futex, clock, pause. */
-#define _GNU_SOURCE /* syscall */
+/* The system under a lock: futex, clock, pause, file lock. */
+#define _GNU_SOURCE /* syscall, F_OFD_SETLK */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -46,6 +47,12 @@ static void cpu_pause(unsigned n)
     }
 }
 
+static int set_file_lock(int fd, short type)
+{
+    struct flock whole = {.l_type = type, .l_whence = SEEK_SET};
+    return fcntl(fd, F_OFD_SETLK, &whole) == 0 ? 0 : errno;
+}
+
 #if !SLM_SCHED
 const
 #endif
@@ -56,4 +63,5 @@ const
         .now_ms = now_ms,
         .pause = cpu_pause,
         .patience_ms = SLM_LOCK_PATIENCE_MS,
+        .set_file_lock = set_file_lock,
 };

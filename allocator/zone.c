@@ -52,13 +52,11 @@ struct slm_zone *zone_new(void)
 }
 
 /* Last, since it may make a file. */
-static enum slm_status open_lock(struct slm_zone *zone, const char *lock_path,
+static enum slm_status open_lock(struct slm_zone *zone, const struct slm_lock_options *lock,
                                  struct slm_error *error)
 {
-    struct slm_lock_options options = {
-        .kind = (enum slm_lock_kind)zone->fixed.lock_kind,
-        .path = lock_path,
-    };
+    struct slm_lock_options options = *lock;
+    options.kind = (enum slm_lock_kind)zone->fixed.lock_kind;
     struct slm_error why;
     if (slm_segment_is_read_only(zone->segment)) {
         return SLM_OK;
@@ -69,7 +67,7 @@ static enum slm_status open_lock(struct slm_zone *zone, const char *lock_path,
                                             slm_segment_label(zone->segment), why.text);
 }
 
-enum slm_status zone_open_parts(struct slm_zone *zone, const char *lock_path,
+enum slm_status zone_open_parts(struct slm_zone *zone, const struct slm_lock_options *lock,
                                 struct slm_error *error)
 {
     unsigned char *base = slm_segment_base(zone->segment);
@@ -90,7 +88,7 @@ enum slm_status zone_open_parts(struct slm_zone *zone, const char *lock_path,
         zone->slab = NULL;
         return slm_error_set(error, status, 0, "%s: its journal is damaged", label);
     }
-    return open_lock(zone, lock_path, error);
+    return open_lock(zone, lock, error);
 }
 
 static bool name_is_right(const char *name, bool may_be_empty)
@@ -184,7 +182,8 @@ static enum slm_status format_zone(struct slm_zone *zone, const struct slm_zone_
     zone->header->bytes = zone->fixed.first_bytes;
     zone->header->fixed = zone->fixed;
     zone->header->checksum = zone_checksum(&zone->fixed);
-    status = zone_open_parts(zone, options->lock_path, error);
+    struct slm_lock_options lock = {.path = options->lock_path};
+    status = zone_open_parts(zone, &lock, error);
     if (status == SLM_OK) {
         __atomic_store_n(&zone->header->state, ZONE_READY, __ATOMIC_RELEASE);
     }

@@ -68,6 +68,7 @@ struct slm_zone_attach_options {
     const char *name;                   /* the zone must have it; NULL: any */
     const char *tag;                    /* the same */
     const char *lock_path;              /* for SLM_LOCK_FILE */
+    bool lock_file_is_new;              /* the same; see lock.h */
     bool check; /* run slm_zone_check_locked too: for a zone that nobody else uses meanwhile */
 };
 
@@ -96,8 +97,8 @@ enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error);
 /*
  * Takes the lock, and repairs what a dead holder left. SLM_OK: the caller holds it. Fails, not
  * holding it: SLM_E_HELD, SLM_E_BROKEN, SLM_E_READ_ONLY, SLM_E_TRUNCATED (grown by another process,
- * and cut since), SLM_E_NOMEM (cannot map what was added), SLM_E_IO; try SLM_E_LOCKED; timed
- * SLM_E_TIMEOUT.
+ * and cut since), SLM_E_NOMEM (cannot map what was added), SLM_E_REPLACED, SLM_E_IO; try
+ * SLM_E_LOCKED; timed SLM_E_TIMEOUT.
  */
 enum slm_status slm_zone_lock(struct slm_zone *zone);
 enum slm_status slm_zone_try(struct slm_zone *zone);

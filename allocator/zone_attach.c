@@ -160,11 +160,15 @@ static enum slm_status open_all(struct slm_zone *zone,
                                 const struct slm_zone_attach_options *options,
                                 struct slm_error *error)
 {
+    struct slm_lock_options lock = {
+        .path = options->lock_path,
+        .file_is_new = options->lock_file_is_new,
+    };
     for (;;) {
         uint64_t bytes = zone_bytes(zone);
         enum slm_status status = map_all(zone, bytes, error);
         if (status == SLM_OK) {
-            status = zone_open_parts(zone, options->lock_path, error);
+            status = zone_open_parts(zone, &lock, error);
         }
         if (status == SLM_OK || zone_bytes(zone) <= bytes) {
             return status;

@@ -63,8 +63,8 @@ uint64_t zone_namespaces(void);
  * SLM_E_CHECKSUM, SLM_E_SIZE. */
 enum slm_status zone_judge_header(const struct zone_header *header, const char *label,
                                   struct slm_error *error);
-/* Opens slab, journal and lock of a zone whose header stands. */
-enum slm_status zone_open_parts(struct slm_zone *zone, const char *lock_path,
+/* Opens slab, journal and lock of a zone whose header stands. lock: but for its kind. */
+enum slm_status zone_open_parts(struct slm_zone *zone, const struct slm_lock_options *lock,
                                 struct slm_error *error);
 /* Maps and shows what other processes added. SLM_E_BROKEN: a length that cannot be, or does not
  * hold the slab; else as slm_segment_refresh and slm_slab_refresh_locked. */

@@ -170,7 +170,7 @@ TEST(LockDeath, AtAnyPointOfTheFirstAttachAfterARebootKeepsTheMark)
     };
     auto attach = [](slm_lock *lock) {
         slm_lock *mine = nullptr;
-        slm_lock_options options = {SLM_LOCK_ROBUST, nullptr, 0};
+        slm_lock_options options = {SLM_LOCK_ROBUST, nullptr, 0, false};
         slm_lock_attach(&mine, lock->state, &options, nullptr);
         slm_lock_detach(mine);
     };

@@ -129,7 +129,7 @@ class Lock {
     {
         slm_lock *lock = nullptr;
         slm_error error;
-        slm_lock_options options = {kind, path_.c_str(), 16};
+        slm_lock_options options = {kind, path_.c_str(), 16, false};
         EXPECT_EQ(slm_lock_attach(&lock, state, &options, &error), SLM_OK) << error.text;
         return lock;
     }

@@ -224,12 +224,13 @@ TEST(LockForkFile, GrandchildOfAnyMomentHasNoDescriptorOfItsParents)
     }
 }
 
-/* A child that opened another file under that path would hold a lock that excludes nobody. */
-TEST(LockForkFile, ChildRefusesAnotherFileUnderThePath)
+/* A child that made another file under that path would hold a lock that excludes nobody. */
+TEST(LockForkFile, ChildOfALockWhoseFileIsGoneIsRefusedAndMakesNone)
 {
     Lock lock(SLM_LOCK_FILE);
     ASSERT_EQ(rename(lock.path().c_str(), (lock.path() + ".old").c_str()), 0);
-    EXPECT_EQ(run_child([&] { return static_cast<int>(slm_lock_lock(lock)); }), SLM_E_IO);
+    EXPECT_EQ(run_child([&] { return static_cast<int>(slm_lock_lock(lock)); }), SLM_E_REPLACED);
+    EXPECT_NE(access(lock.path().c_str(), F_OK), 0);
     EXPECT_EQ(slm_lock_try(lock), SLM_OK);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
     unlink((lock.path() + ".old").c_str());

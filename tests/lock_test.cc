@@ -245,7 +245,7 @@ TEST(LockAttach, RefusesWhatDoesNotFit)
     ASSERT_EQ(slm_lock_init(page.state(), SLM_LOCK_FILE), SLM_OK);
     slm_lock *lock = nullptr;
     slm_error error;
-    slm_lock_options options = {SLM_LOCK_FILE, nullptr, 0};
+    slm_lock_options options = {SLM_LOCK_FILE, nullptr, 0, false};
     EXPECT_EQ(slm_lock_attach(nullptr, page.state(), &options, &error), SLM_E_NULL);
     EXPECT_EQ(slm_lock_attach(&lock, nullptr, &options, &error), SLM_E_NULL);
     EXPECT_EQ(slm_lock_attach(&lock, page.state(), nullptr, &error), SLM_E_NULL);
@@ -266,7 +266,7 @@ TEST(LockAttach, RefusesALockFileThatIsALinkOrNoFileOrAnotherUsers)
     std::string path = testing::TempDir() + "lock_refused_" + std::to_string(getpid());
     slm_lock *lock = nullptr;
     slm_error error;
-    slm_lock_options options = {SLM_LOCK_FILE, path.c_str(), 0};
+    slm_lock_options options = {SLM_LOCK_FILE, path.c_str(), 0, false};
     auto attach = [&] { return slm_lock_attach(&lock, page.state(), &options, &error); };
     ASSERT_EQ(symlink("/dev/null", path.c_str()), 0);
     EXPECT_EQ(attach(), SLM_E_ACCESS);

@@ -287,11 +287,31 @@ TEST_P(ZoneTwice, MappedAtTwoAddressesIsOneZone)
 TEST_P(ZoneTwice, OneHasTheLockForBoth)
 {
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
-    /* The system tells handles of a file apart, not threads. */
-    EXPECT_EQ(slm_zone_try(other), lock() == SLM_LOCK_FILE ? SLM_E_LOCKED : SLM_E_HELD);
+    EXPECT_EQ(slm_zone_try(other), SLM_E_HELD);
     EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
     EXPECT_EQ(slm_zone_try(other), SLM_OK);
     EXPECT_EQ(slm_zone_unlock(other), SLM_OK);
+}
+
+TEST(ZoneLockFile, ThatWasRemovedIsRefusedUnlessSomebodySaysThatItMayBeNew)
+{
+    ZoneOptions options;
+    Zone zone;
+    ASSERT_EQ(zone.create(options.of(SLM_SEGMENT_FILE, SLM_LOCK_FILE)), SLM_OK) << zone.error.text;
+    slm_zone_attach_options again = options.to_attach(zone);
+    ASSERT_EQ(unlink(again.lock_path), 0);
+    Zone other;
+    EXPECT_EQ(other.attach(again), SLM_E_REPLACED);
+    EXPECT_NE(std::string(other.error.text).find(again.lock_path), std::string::npos)
+        << other.error.text;
+    again.lock_file_is_new = true;
+    ASSERT_EQ(other.attach(again), SLM_OK) << other.error.text;
+    ASSERT_EQ(slm_zone_lock(other), SLM_OK);
+    EXPECT_EQ(slm_zone_lock(zone), SLM_E_REPLACED);
+    EXPECT_EQ(slm_zone_lock(zone), SLM_E_HELD);
+    EXPECT_EQ(slm_zone_unlock(other), SLM_OK);
+    EXPECT_EQ(slm_zone_lock(zone), SLM_OK);
+    EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
 }
 
 TEST_P(ZoneTwice, GrownByOneIsSeenByTheOtherUnderTheLock)

@@ -50,7 +50,8 @@ extern "C" {
     X(SLM_E_CHECKSUM, "a zone whose constant part is damaged")                                     \
     X(SLM_E_READ_ONLY, "a change through a view that was attached read-only")                      \
     X(SLM_E_TWICE, "an object that is in the structure already")                                   \
-    X(SLM_E_ABSENT, "an object that is not in this structure")
+    X(SLM_E_ABSENT, "an object that is not in this structure")                                     \
+    X(SLM_E_REPLACED, "a file that is not the one agreed on, which was removed or replaced")
 
 #define SLM_STATUS_ENUM(code, sentence) code,
 enum slm_status { SLM_STATUS_LIST(SLM_STATUS_ENUM) SLM_STATUS_COUNT };

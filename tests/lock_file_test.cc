@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The file under a file lock: replaced, removed, closed, refused, and never two of them. */
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <thread>
+#include <vector>
+
+#include "tests/lock_fixture.h"
+
+namespace {
+
+using namespace slm_test;
+
+void put_another_file_at(const std::string &path)
+{
+    std::string other = path + ".new." + std::to_string(getpid());
+    int fd = open(other.c_str(), O_CREAT | O_EXCL | O_RDWR, 0600);
+    ASSERT_GE(fd, 0) << other;
+    close(fd);
+    ASSERT_EQ(rename(other.c_str(), path.c_str()), 0);
+}
+
+bool exists(const std::string &path)
+{
+    return access(path.c_str(), F_OK) == 0;
+}
+
+slm_status attach(slm_lock **out, slm_lock_state *state, const std::string &path, slm_error *error,
+                  bool file_is_new = false)
+{
+    slm_lock_options options = {SLM_LOCK_FILE, path.c_str(), 16, file_is_new};
+    *out = nullptr;
+    return slm_lock_attach(out, state, &options, error);
+}
+
+/* --- A process that shares nothing but the memory and the path --- */
+
+constexpr const char *stranger_flag = "--stranger";
+
+/* Says what attaching, or else trying, answered. */
+int be_stranger(int memory_fd, const char *path)
+{
+    void *page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
+    if (page == MAP_FAILED) {
+        return SLM_STATUS_COUNT;
+    }
+    slm_lock *lock = nullptr;
+    slm_error error;
+    slm_status status = attach(&lock, static_cast<slm_lock_state *>(page), path, &error);
+    if (status == SLM_OK) {
+        status = slm_lock_try(lock);
+        slm_lock_detach(lock);
+    } else {
+        fprintf(stderr, "%s\n", error.text);
+    }
+    return status;
+}
+
+int run_stranger(int memory_fd, const std::string &path)
+{
+    fflush(nullptr);
+    pid_t child = fork();
+    if (child == 0) {
+        std::string number = std::to_string(memory_fd);
+        execl("/proc/self/exe", "lock_file_test", stranger_flag, number.c_str(), path.c_str(),
+              static_cast<char *>(nullptr));
+        _exit(SLM_STATUS_COUNT);
+    }
+    return reap(child);
+}
+
+/* A lock in memory that has a descriptor. */
+class LockFileStranger : public testing::Test {
+  protected:
+    void SetUp() override
+    {
+        memory_fd_ = memfd_create("lock", 0);
+        ASSERT_GE(memory_fd_, 0);
+        ASSERT_EQ(ftruncate(memory_fd_, 4096), 0);
+        void *page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd_, 0);
+        ASSERT_NE(page, MAP_FAILED);
+        state_ = static_cast<slm_lock_state *>(page);
+        ASSERT_EQ(slm_lock_init(state_, SLM_LOCK_FILE), SLM_OK);
+        slm_error error;
+        ASSERT_EQ(attach(&lock_, state_, path_, &error), SLM_OK) << error.text;
+    }
+
+    void TearDown() override
+    {
+        slm_lock_detach(lock_);
+        unlink(path_.c_str());
+        munmap(state_, 4096);
+        close(memory_fd_);
+    }
+
+    int stranger()
+    {
+        return run_stranger(memory_fd_, path_);
+    }
+
+    int memory_fd_ = -1;
+    std::string path_ = testing::TempDir() + "lock_file_" + std::to_string(getpid());
+    slm_lock_state *state_ = nullptr;
+    slm_lock *lock_ = nullptr;
+};
+
+TEST_F(LockFileStranger, IsExcludedByAHolderAndGetsAFreeLock)
+{
+    ASSERT_EQ(slm_lock_lock(lock_), SLM_OK);
+    EXPECT_EQ(stranger(), SLM_E_LOCKED);
+    EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
+    EXPECT_EQ(stranger(), SLM_OK);
+    EXPECT_EQ(slm_lock_lock(lock_), SLM_OWNER_DIED);
+    EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
+}
+
+TEST_F(LockFileStranger, WhoFindsAnotherFileIsRefusedAndTheOwnerStaysAlone)
+{
+    ASSERT_EQ(slm_lock_lock(lock_), SLM_OK);
+    uint64_t word = state_->word;
+    put_another_file_at(path_);
+    EXPECT_EQ(stranger(), SLM_E_REPLACED);
+    EXPECT_EQ(state_->word, word);
+    EXPECT_TRUE(slm_lock_is_mine(lock_));
+    EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
+    EXPECT_EQ(stranger(), SLM_E_REPLACED);
+    EXPECT_EQ(state_->n_deaths, 0u);
+}
+
+TEST_F(LockFileStranger, WhoFindsNoFileIsRefusedAndMakesNone)
+{
+    ASSERT_EQ(slm_lock_lock(lock_), SLM_OK);
+    ASSERT_EQ(unlink(path_.c_str()), 0);
+    EXPECT_EQ(stranger(), SLM_E_REPLACED);
+    EXPECT_FALSE(exists(path_));
+    EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
+}
+
+TEST_F(LockFileStranger, WhoComesAfterTheFileWasPutBackIsWelcome)
+{
+    std::string kept = path_ + ".kept";
+    ASSERT_EQ(link(path_.c_str(), kept.c_str()), 0);
+    put_another_file_at(path_);
+    EXPECT_EQ(stranger(), SLM_E_REPLACED);
+    ASSERT_EQ(rename(kept.c_str(), path_.c_str()), 0);
+    EXPECT_EQ(stranger(), SLM_OK);
+}
+
+/* --- One process, and its children --- */
+
+class LockFileReplaced : public testing::Test {
+  protected:
+    slm_status attach_again(bool file_is_new = false)
+    {
+        return attach(&again_, lock_.state(), lock_.path(), &error_, file_is_new);
+    }
+
+    ~LockFileReplaced() override
+    {
+        slm_lock_detach(again_);
+    }
+
+    Lock lock_{SLM_LOCK_FILE};
+    slm_lock *again_ = nullptr;
+    slm_error error_;
+};
+
+TEST_F(LockFileReplaced, AttachSaysWhichFileAndWhatIsWrongWithIt)
+{
+    put_another_file_at(lock_.path());
+    EXPECT_EQ(attach_again(), SLM_E_REPLACED);
+    EXPECT_EQ(again_, nullptr);
+    EXPECT_EQ(error_.status, SLM_E_REPLACED);
+    EXPECT_NE(std::string(error_.text).find(lock_.path()), std::string::npos) << error_.text;
+    EXPECT_NE(std::string(error_.text).find("replaced"), std::string::npos) << error_.text;
+}
+
+TEST_F(LockFileReplaced, ChildThatWasForkedBeforeIsRefusedUntilTheFileIsBack)
+{
+    std::string kept = lock_.path() + ".kept";
+    ASSERT_EQ(slm_lock_lock(lock_), SLM_OK);
+    ASSERT_EQ(link(lock_.path().c_str(), kept.c_str()), 0);
+    pid_t child = start_child([&] {
+        await([&] { return lock_.number(0) == 1; });
+        if (slm_lock_try(lock_) != SLM_E_REPLACED || errno != ESTALE) {
+            return 1;
+        }
+        lock_.number(0) = 2;
+        await([&] { return lock_.number(0) == 3; });
+        return slm_lock_try(lock_) == SLM_E_LOCKED ? 0 : 2;
+    });
+    put_another_file_at(lock_.path());
+    lock_.number(0) = 1;
+    await([&] { return lock_.number(0) == 2 || state_letter(child) == 'Z'; });
+    ASSERT_EQ(rename(kept.c_str(), lock_.path().c_str()), 0);
+    lock_.number(0) = 3;
+    EXPECT_EQ(reap(child), 0);
+    EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
+}
+
+TEST_F(LockFileReplaced, HandlesOfTheFileBeforeGoOnAndAreStillExcluded)
+{
+    slm_lock *other = lock_.attach(SLM_LOCK_FILE);
+    put_another_file_at(lock_.path());
+    ASSERT_EQ(slm_lock_lock(lock_), SLM_OK);
+    std::thread([&] { EXPECT_EQ(slm_lock_try(other), SLM_E_LOCKED); }).join();
+    EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
+    EXPECT_EQ(slm_lock_try(other), SLM_OK);
+    EXPECT_EQ(slm_lock_unlock(other), SLM_OK);
+    slm_lock_detach(other);
+}
+
+/* What the state says is looked at after the system's lock was got, not only by attach. */
+TEST_F(LockFileReplaced, HandleOfTheFileBeforeGetsNothingOfALockThatWasMadeAnew)
+{
+    ASSERT_EQ(slm_lock_init(lock_.state(), SLM_LOCK_FILE), SLM_OK);
+    put_another_file_at(lock_.path());
+    ASSERT_EQ(attach_again(), SLM_OK) << error_.text;
+    ASSERT_EQ(slm_lock_lock(again_), SLM_OK);
+    std::thread([&] {
+        EXPECT_EQ(slm_lock_try(lock_), SLM_E_REPLACED);
+        EXPECT_EQ(slm_lock_try(lock_), SLM_E_LOCKED);
+    }).join();
+    EXPECT_EQ(slm_lock_unlock(again_), SLM_OK);
+    EXPECT_EQ(slm_lock_try(lock_), SLM_OK);
+    EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
+}
+
+TEST_F(LockFileReplaced, AnotherFileIsAgreedOnIfTheCallerSaysThatNobodyUsesTheLock)
+{
+    hold_and_die(lock_);
+    put_another_file_at(lock_.path());
+    EXPECT_EQ(attach_again(), SLM_E_REPLACED);
+    ASSERT_EQ(attach_again(true), SLM_OK) << error_.text;
+    EXPECT_EQ(slm_lock_lock(again_), SLM_OWNER_DIED);
+    EXPECT_EQ(slm_lock_mark_repaired(again_), SLM_OK);
+    EXPECT_EQ(slm_lock_unlock(again_), SLM_OK);
+    EXPECT_EQ(slm_lock_try(lock_), SLM_E_REPLACED);
+    EXPECT_EQ(slm_lock_try(lock_), SLM_OK);
+    EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
+}
+
+TEST_F(LockFileReplaced, AnotherFileIsNotAgreedOnWhileTheLocksOwnerLives)
+{
+    ASSERT_EQ(slm_lock_lock(lock_), SLM_OK);
+    put_another_file_at(lock_.path());
+    EXPECT_EQ(attach_again(true), SLM_E_LOCKED);
+    EXPECT_STRNE(error_.text, "");
+    EXPECT_TRUE(slm_lock_is_mine(lock_));
+    EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
+    EXPECT_EQ(slm_lock_try(lock_), SLM_OK);
+    EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
+}
+
+TEST_F(LockFileReplaced, AnotherFileIsAgreedOnAfterAReboot)
+{
+    put_another_file_at(lock_.path());
+    lock_.state()->boot ^= 2;
+    lock_.state()->file_inode ^= 2;
+    lock_.state()->file_device ^= 2;
+    EXPECT_EQ(attach_again(), SLM_OK) << error_.text;
+    EXPECT_EQ(lock_.state()->boot, slm_lock_boot());
+    EXPECT_EQ(slm_lock_lock(again_), SLM_OK);
+    EXPECT_EQ(slm_lock_unlock(again_), SLM_OK);
+}
+
+/* On another file system the same number may be given to another file. */
+TEST_F(LockFileReplaced, FileOfTheSameNumberOnAnotherDeviceIsRefused)
+{
+    lock_.state()->file_device ^= 1;
+    EXPECT_EQ(attach_again(), SLM_E_REPLACED);
+    EXPECT_EQ(slm_lock_try(lock_), SLM_E_REPLACED);
+    EXPECT_EQ(lock_.word(), 0u);
+}
+
+/* Attaches, tries and lets go for ever. Two owners at once would see each other. */
+int attach_for_ever(Lock &shared)
+{
+    slm_lock_state *state = shared.state();
+    while (shared.number(0) == 0) {
+        slm_lock *lock = nullptr;
+        slm_status status = attach(&lock, state, shared.path(), nullptr);
+        if (status == SLM_E_REPLACED) {
+            shared.number(4)++;
+            continue;
+        }
+        if (status != SLM_OK) {
+            return status;
+        }
+        if (slm_lock_try(lock) == SLM_OK) {
+            shared.number(2) += shared.number(1)++ != 0;
+            shared.number(3)++;
+            shared.number(1)--;
+            slm_lock_unlock(lock);
+        }
+        slm_lock_detach(lock);
+    }
+    return 0;
+}
+
+TEST(LockFileStorm, HoweverOftenTheFileIsReplacedThereAreNeverTwoOwners)
+{
+    Lock lock(SLM_LOCK_FILE);
+    std::string kept = lock.path() + ".kept";
+    ASSERT_EQ(link(lock.path().c_str(), kept.c_str()), 0);
+    std::vector<pid_t> workers;
+    for (int i = 0; i < 3; i++) {
+        workers.push_back(start_child([&] { return attach_for_ever(lock); }));
+    }
+    for (int i = 0; i < 50; i++) {
+        uint64_t n_refused = lock.number(4);
+        put_another_file_at(lock.path());
+        await([&] { return lock.number(4) > n_refused; });
+        uint64_t n_turns = lock.number(3);
+        unlink(lock.path().c_str());
+        ASSERT_EQ(link(kept.c_str(), lock.path().c_str()), 0);
+        await([&] { return lock.number(3) > n_turns; });
+    }
+    lock.number(0) = 1;
+    for (pid_t worker : workers) {
+        EXPECT_EQ(reap(worker), 0);
+    }
+    EXPECT_EQ(lock.number(2), 0u);
+    EXPECT_EQ(lock.state()->n_deaths, 0u);
+    unlink(kept.c_str());
+}
+
+/* --- The descriptor --- */
+
+int fd_of(slm_lock *lock)
+{
+    return lock->file->fd;
+}
+
+bool is_locked_by_anybody(const std::string &path)
+{
+    int fd = open(path.c_str(), O_RDWR);
+    struct flock found = {};
+    found.l_type = F_WRLCK;
+    EXPECT_EQ(fcntl(fd, F_OFD_GETLK, &found), 0);
+    close(fd);
+    return found.l_type != F_UNLCK;
+}
+
+/* As daemons do to all that they do not know. */
+TEST(LockFileDescriptor, ThatTheProgramClosedIsOpenedAgain)
+{
+    Lock lock(SLM_LOCK_FILE);
+    close(fd_of(lock));
+    ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
+    EXPECT_TRUE(is_locked_by_anybody(lock.path()));
+    EXPECT_EQ(run_child([&] { return static_cast<int>(slm_lock_try(lock)); }), SLM_E_LOCKED);
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+}
+
+TEST(LockFileDescriptor, ThatBecameAnotherFilesIsNeitherLockedNorClosed)
+{
+    Lock lock(SLM_LOCK_FILE);
+    Lock other(SLM_LOCK_FILE);
+    std::string mine = lock.path() + ".mine";
+    int fd = open(mine.c_str(), O_CREAT | O_RDWR, 0600);
+    ASSERT_GE(fd, 0);
+    ASSERT_EQ(dup2(fd, fd_of(lock)), fd_of(lock));
+    ASSERT_EQ(dup2(fd, fd_of(other)), fd_of(other));
+    int stolen = fd_of(other);
+    ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
+    EXPECT_FALSE(is_locked_by_anybody(mine));
+    EXPECT_TRUE(is_locked_by_anybody(lock.path()));
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+    EXPECT_EQ(run_child([&] { return fcntl(stolen, F_GETFD) >= 0 ? 0 : 1; }), 0);
+    slm_lock_detach(other.attach(SLM_LOCK_FILE));
+    EXPECT_GE(fcntl(stolen, F_GETFD), 0);
+    close(fd);
+    unlink(mine.c_str());
+}
+
+TEST(LockFileDescriptor, ThatCannotBeOpenedIsAnErrorThatPasses)
+{
+    Lock lock(SLM_LOCK_FILE);
+    EXPECT_EQ(run_child([&] {
+                  rlimit before;
+                  getrlimit(RLIMIT_NOFILE, &before);
+                  rlimit none = {0, before.rlim_max};
+                  setrlimit(RLIMIT_NOFILE, &none);
+                  if (slm_lock_try(lock) != SLM_E_IO || errno != EMFILE) {
+                      return 1;
+                  }
+                  setrlimit(RLIMIT_NOFILE, &before);
+                  return static_cast<int>(slm_lock_try(lock));
+              }),
+              SLM_OK);
+}
+
+/* --- What the system says --- */
+
+int n_asked;
+
+TEST(LockFileSystem, SignalThatInterruptsTheSystemsLockIsNoRefusal)
+{
+    Lock lock(SLM_LOCK_FILE);
+    EXPECT_EQ(run_child([&] {
+                  static int (*system_lock)(int, short) = slm_lock_system.set_file_lock;
+                  slm_lock_system.set_file_lock = [](int fd, short type) {
+                      return n_asked++ % 3 != 2 ? EINTR : system_lock(fd, type);
+                  };
+                  bool is_held = slm_lock_lock(lock) == SLM_OK && n_asked == 3;
+                  return is_held && slm_lock_unlock(lock) == SLM_OK && n_asked == 6 ? 0 : 1;
+              }),
+              0);
+    EXPECT_FALSE(is_locked_by_anybody(lock.path()));
+}
+
+TEST(LockFileSystem, EitherWordForATakenLockMeansThatItIsTaken)
+{
+    Lock lock(SLM_LOCK_FILE);
+    EXPECT_EQ(run_child([&] {
+                  slm_lock_system.set_file_lock = [](int, short) { return EACCES; };
+                  if (slm_lock_try(lock) != SLM_E_LOCKED) {
+                      return 1;
+                  }
+                  slm_lock_system.set_file_lock = [](int, short) { return EAGAIN; };
+                  return slm_lock_try(lock) == SLM_E_LOCKED ? 0 : 2;
+              }),
+              0);
+}
+
+TEST(LockFileSystem, RefusalOfTheSystemIsToldWithItsErrnoAndLeavesTheLockFree)
+{
+    Lock lock(SLM_LOCK_FILE);
+    EXPECT_EQ(run_child([&] {
+                  static int (*system_lock)(int, short) = slm_lock_system.set_file_lock;
+                  slm_lock_system.set_file_lock = [](int, short) { return ENOLCK; };
+                  if (slm_lock_lock(lock) != SLM_E_IO || errno != ENOLCK || lock.word() != 0) {
+                      return 1;
+                  }
+                  slm_lock_system.set_file_lock = system_lock;
+                  return slm_lock_lock(lock) == SLM_OK ? 0 : 2;
+              }),
+              0);
+}
+
+/* --- Threads --- */
+
+TEST(LockFileThread, IsToldThatItHoldsTheLockThroughAnotherHandle)
+{
+    Lock lock(SLM_LOCK_FILE);
+    slm_lock *other = lock.attach(SLM_LOCK_FILE);
+    ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
+    EXPECT_EQ(slm_lock_lock(other), SLM_E_HELD);
+    EXPECT_EQ(slm_lock_try(other), SLM_E_HELD);
+    EXPECT_EQ(slm_lock_timed(other, 60000), SLM_E_HELD);
+    EXPECT_EQ(slm_lock_unlock(other), SLM_E_OWNER);
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+    EXPECT_EQ(slm_lock_lock(other), SLM_OK);
+    EXPECT_EQ(slm_lock_unlock(other), SLM_OK);
+    slm_lock_detach(other);
+}
+
+struct Cancelled {
+    Lock *lock;
+    bool came_through;
+};
+
+/* With the request pending, the first point of cancellation would be the last. */
+void *use_lock_cancelled(void *arg)
+{
+    auto *cancelled = static_cast<Cancelled *>(arg);
+    pthread_cancel(pthread_self());
+    slm_lock_set_self(0);
+    slm_lock *mine = cancelled->lock->attach(SLM_LOCK_FILE);
+    EXPECT_EQ(slm_lock_lock(mine), SLM_OWNER_DIED);
+    slm_lock_owner owner;
+    slm_lock_look(mine, &owner);
+    EXPECT_TRUE(owner.is_alive);
+    EXPECT_EQ(slm_lock_mark_repaired(mine), SLM_OK);
+    EXPECT_EQ(slm_lock_unlock(mine), SLM_OK);
+    slm_lock_detach(mine);
+    cancelled->came_through = true;
+    pthread_testcancel();
+    return nullptr;
+}
+
+TEST(LockFileThread, IsCancelledInNoCall)
+{
+    Lock lock(SLM_LOCK_FILE);
+    hold_and_die(lock);
+    Cancelled cancelled = {&lock, false};
+    pthread_t thread;
+    ASSERT_EQ(pthread_create(&thread, nullptr, use_lock_cancelled, &cancelled), 0);
+    void *result = nullptr;
+    ASSERT_EQ(pthread_join(thread, &result), 0);
+    EXPECT_EQ(result, PTHREAD_CANCELED);
+    EXPECT_TRUE(cancelled.came_through);
+    EXPECT_EQ(slm_lock_lock(lock), SLM_OK);
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+}
+
+/* A thread that is cancelled while it holds the lock ends, and that is a death like any. */
+TEST(LockFileThread, ThatIsCancelledWithTheLockIsADeadOwner)
+{
+    Lock lock(SLM_LOCK_FILE);
+    pthread_t thread;
+    auto hold = [](void *arg) -> void * {
+        slm_lock_lock(*static_cast<Lock *>(arg));
+        pthread_cancel(pthread_self());
+        pthread_testcancel();
+        return nullptr;
+    };
+    ASSERT_EQ(pthread_create(&thread, nullptr, hold, &lock), 0);
+    ASSERT_EQ(pthread_join(thread, nullptr), 0);
+    EXPECT_EQ(slm_lock_lock(lock), SLM_OWNER_DIED);
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    if (argc == 4 && strcmp(argv[1], stranger_flag) == 0) {
+        return be_stranger(atoi(argv[2]), argv[3]);
+    }
+    testing::InitGoogleTest(&argc, argv);
+    return RUN_ALL_TESTS();
+}

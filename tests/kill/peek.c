@@ -16,6 +16,12 @@ uint64_t kill_peek_lock_word(const struct slm_zone *zone)
     return __atomic_load_n(&zone->header->lock.word, __ATOMIC_SEQ_CST);
 }
 
+bool kill_peek_names_lock_file(const struct slm_zone *zone, const uint64_t *at)
+{
+    const struct slm_lock_state *state = &zone->header->lock;
+    return at == &state->file_inode || at == &state->file_device;
+}
+
 enum slm_lock_kind kill_peek_lock_kind(const struct slm_zone *zone)
 {
     return (enum slm_lock_kind)zone->fixed.lock_kind;

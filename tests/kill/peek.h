@@ -17,6 +17,8 @@ extern "C" {
 void *kill_peek_base(const struct slm_zone *zone);
 uint64_t kill_peek_lock_word(const struct slm_zone *zone);
 enum slm_lock_kind kill_peek_lock_kind(const struct slm_zone *zone);
+/* Whether that word of a mapped zone says which lock file it is. */
+bool kill_peek_names_lock_file(const struct slm_zone *zone, const uint64_t *at);
 /* The whole identity in it, whatever marks it bears, 0: none. */
 uint64_t kill_peek_owner_in(uint64_t lock_word);
 /* The thread that a word of a lock says holds it, 0: none. */

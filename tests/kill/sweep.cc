@@ -221,7 +221,7 @@ class Sweep {
         first_victim_ = kill_peek_owner_in(kill_peek_lock_word(world_->ours()));
     }
 
-    /* All bytes of it, but who the victims are. */
+    /* All bytes of it, but who the victims are, and which file is locked. */
     uint64_t hash_zone()
     {
         const auto *words = static_cast<const uint64_t *>(kill_peek_base(world_->ours()));
@@ -230,7 +230,9 @@ class Sweep {
         for (size_t i = 0; i < n_words; i++) {
             uint64_t who = kill_peek_owner_in(words[i]);
             uint64_t word = words[i];
-            if (who != 0 && (who == *victim_ || who == first_victim_)) {
+            if (kill_peek_names_lock_file(world_->ours(), &words[i])) {
+                word = 0;
+            } else if (who != 0 && (who == *victim_ || who == first_victim_)) {
                 word -= who;
             }
             hash = (hash ^ word) * HASH_PRIME;

@@ -49,13 +49,14 @@ static void let_pass(unsigned n)
 
 void zone_play_system(void)
 {
-<<<<<<< HEAD
-    slm_lock_system = (struct slm_lock_system){is_alive, wait, wake, now_ms, let_pass, 0};
-=======
     slm_lock_system = (struct slm_lock_system){
-        is_alive, wait, wake, now_ms, let_pass, slm_lock_system.set_file_lock,
+        .is_alive = is_alive,
+        .wait = wait,
+        .wake = wake,
+        .now_ms = now_ms,
+        .pause = let_pass,
+        .set_file_lock = slm_lock_system.set_file_lock,
     };
->>>>>>> 30fd072 (lock: a lock file that was removed or replaced makes no second owner)
     for (unsigned i = 0; i < ZONE_N_ACTORS; i++) {
         starts[i] = 1;
     }

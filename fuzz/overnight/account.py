@@ -83,6 +83,8 @@ class Account:
         self.target_seconds = {}
         self.troubles = []
         self.rss_mb = None
+        self.last_number = 0
+        self.last_t = 0.0
 
     def lane(self, target, lane):
         """The account of one lane."""
@@ -99,6 +101,8 @@ class Account:
         """Adds one turn, as the journal holds it."""
         target = event["target"]
         gained = self._gained(event)
+        self.last_number = max(self.last_number, event["number"])
+        self.last_t = max(self.last_t, event["t"])
         self.lane(target, event["lane"]).apply(event, gained)
         spent = self.target_seconds.get(target, 0.0) + event["seconds"]
         self.target_seconds[target] = spent

@@ -39,6 +39,8 @@ class LibFuzzer:
     end_signal = signal.SIGUSR1
     # Its own end, after an interrupt.
     good_statuses = (0, 72)
+    # In the folder of the turn, and away with it.
+    findings_stay = False
 
     _PULSE = re.compile(r"^#(\d+)\s+\w", re.MULTILINE)
     _EXECS = re.compile(r"^stat::number_of_executed_units:\s*(\d+)", re.MULTILINE)
@@ -69,6 +71,11 @@ class LibFuzzer:
         if turn.dictionary:
             options.append(f"-dict={turn.dictionary}")
         return [turn.binary, *options, turn.corpus, *turn.read_only]
+
+    @staticmethod
+    def totals(_turn):
+        """What it has counted before a turn: each process counts anew."""
+        return {}
 
     @staticmethod
     def environment(turn):
@@ -114,6 +121,8 @@ class Afl:
 
     end_signal = signal.SIGINT
     good_statuses = (0,)
+    # The next start of the runner meets them again.
+    findings_stay = True
 
     _FOLDER = "default"
 
@@ -147,34 +156,32 @@ class Afl:
         return env
 
     @classmethod
-    def _stats(cls, turn):
+    def totals(cls, turn):
+        """What it has counted in all turns so far; None: not said."""
         text = files.read_text(turn.state / cls._FOLDER / "fuzzer_stats")
-        pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line)
-        return {name.strip(): value.strip() for name, value in pairs}
+        lines = (line.split(":", 1) for line in text.splitlines() if ":" in line)
+        pairs = {name.strip(): value.strip() for name, value in lines}
+        names = ("execs_done", "edges_found", "corpus_count", "execs_per_sec")
+        return {name: cls._number(pairs.get(name, "")) for name in names}
+
+    @staticmethod
+    def _number(text):
+        return int(float(text)) if re.fullmatch(r"[0-9]+(\.[0-9]*)?", text) else None
 
     @classmethod
     def numbers(cls, text, turn):
-        """Its totals are over all turns; the difference to the last is this one's."""
-        stats = cls._stats(turn)
-
-        def number(name):
-            value = stats.get(name, "")
-            return int(float(value)) if re.fullmatch(r"[0-9.]+", value) else None
-
-        execs = number("execs_done")
-        before = turn.remembered("execs")
-        edges = number("edges_found")
-        numbers = Numbers(
-            execs=None if execs is None else max(0, execs - before),
+        """Its totals are over all turns; the difference to those before is this one's."""
+        stats = cls.totals(turn)
+        execs, edges = stats["execs_done"], stats["edges_found"]
+        return Numbers(
+            execs=None if execs is None else max(0, execs - turn.before("execs_done")),
             edges=edges,
             features=edges,
-            features_at_start=turn.remembered("edges") or edges,
-            corpus=number("corpus_count"),
+            features_at_start=turn.before("edges_found") or edges,
+            corpus=stats["corpus_count"],
             new_inputs=turn.n_kept,
-            execs_per_s=number("execs_per_sec"),
+            execs_per_s=stats["execs_per_sec"],
         )
-        turn.remember(execs=execs or 0, edges=edges or 0)
-        return numbers
 
     @classmethod
     def has_read_corpus(cls, _text):

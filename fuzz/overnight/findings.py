@@ -72,14 +72,32 @@ class Findings:
         names = []
         for path in paths or [None]:
             data = path.read_bytes() if path else None
+            sighting = self._sighting(turn, data)
+            noted = self._noted(sighting)
+            if noted:
+                # Before a kill, which came before the end of the turn.
+                names.append(noted)
+                continue
             # AFL++ saves inputs, not reports: triage will name the cause.
             name = cause.name(turn.target) if cause else self._unnamed(turn, data)
             known_as = None
             if data is not None and turn.died_of_its_corpus(text):
                 known_as = self._leave_out(turn.target, data)
-            self._note(turn, name, cause, data, text, known_as)
+            if name in self.by_cause:
+                self._note_again(name, sighting, known_as)
+            else:
+                self._note(turn, name, cause, data, text, known_as, sighting)
             names.append(name)
         return names[0]
+
+    @staticmethod
+    def _sighting(turn, data):
+        """Names one event, the same whoever reports it again."""
+        content = files.name_of(data or b"")
+        return content if turn.engine.findings_stay else f"turn {turn.number}: {content}"
+
+    def _noted(self, sighting):
+        return next((n for n, f in self.by_cause.items() if sighting in f["sightings"]), None)
 
     @staticmethod
     def _unnamed(turn, data):
@@ -91,13 +109,13 @@ class Findings:
             return path if path and "/regress/" in path else None
         return None
 
-    def _note(self, turn, name, cause, data, text, known_as):
-        finding = self.by_cause.get(name)
-        if finding:
-            finding["seen"] += 1
-            finding["known_as"] = finding["known_as"] or known_as
-            self._write(name, finding)
-            return
+    def _note_again(self, name, sighting, known_as):
+        finding = self.by_cause[name]
+        finding["sightings"].append(sighting)
+        finding["known_as"] = finding["known_as"] or known_as
+        self._write(name, finding)
+
+    def _note(self, turn, name, cause, data, text, known_as, sighting):
         finding = {
             "target": turn.target,
             "lane": turn.lane.name,
@@ -105,8 +123,8 @@ class Findings:
             "binary": str(self._binary(turn)),
             "package": self.night.settings.package(),
             "kind": cause.kind if cause else _UNNAMED,
-            "seen": 1,
-            "first_seen_s": round(self.night.clock(), 1),
+            "sightings": [sighting],
+            "first_seen_s": round(turn.ended_at(), 1),
             "known_as": known_as or self._known_before(name),
             "has_input": data is not None,
         }
@@ -126,7 +144,7 @@ class Findings:
             "target": trace.name,
             "lane": "replay",
             "kind": kind,
-            "seen": 1,
+            "sightings": ["replay"],
             "first_seen_s": 0.0,
             "known_as": self._known_before(name),
             "has_input": True,
@@ -174,8 +192,11 @@ class Findings:
         finding = self.by_cause.pop(folder.name)
         twin = self.by_cause.get(name)
         if twin:
-            twin["seen"] += finding["seen"]
+            # A set: a kill may have come between this and the next two lines.
+            twin["sightings"] = sorted({*twin["sightings"], *finding["sightings"]})
             self._write(name, twin)
+            # First what makes the folder a finding: a kill may leave a part of the rest.
+            (folder / "finding.json").unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
             return
         finding["known_as"] = finding["known_as"] or self._known_before(name)
@@ -213,7 +234,8 @@ class Findings:
         path = str(folder / triage["input"]) if finding["has_input"] else ""
         shown = ("law", "frames", "ops", "flaky", "reproduced", "tries", "stack", "test")
         return {
-            **{key: finding[key] for key in ("target", "seen", "first_seen_s", "lane", "known_as")},
+            **{key: finding[key] for key in ("target", "first_seen_s", "lane", "known_as")},
+            "seen": len(finding["sightings"]),
             **{key: triage[key] for key in shown},
             "kind": triage["kind"] or finding["kind"],
             "known": bool(finding["known_as"]),

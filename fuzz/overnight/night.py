@@ -108,8 +108,8 @@ class Night:
         event = {
             "target": turn.target,
             "lane": turn.lane.name,
-            "t": self.clock(),
-            "seconds": round(self.clock() - turn.began_at, 2),
+            "t": turn.ended_at(),
+            "seconds": round(turn.fuzzed_seconds(), 2),
             "seconds_wanted": turn.seconds_wanted,
             "seed": turn.seed,
             "number": turn.number,
@@ -134,17 +134,19 @@ class Night:
 
     def recover(self):
         """Takes up a night that was killed: its turns, its findings, and what lay in turns."""
+        accounted = set()
+        self.findings.recover()
         for line in files.read_text(self.out / "journal.jsonl").splitlines():
             # A line may be cut off, or of another format than today's.
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 event = json.loads(line)
-                self._n_turns = max(self._n_turns, event["number"] + 1)
-                self._seconds_before = max(self._seconds_before, event["t"])
                 self.account.apply(event)
-        self.findings.recover()
+                accounted.add(event["number"])
         for folder in sorted((self.out / "turns").glob("*")):
             with self.survives(f"what {folder.name} left"):
-                work.harvest(self, folder)
+                work.harvest(self, folder, accounted)
+        self._n_turns = self.account.last_number
+        self._seconds_before = self.account.last_t
 
     # The order of events.
 

@@ -3,20 +3,36 @@
 
 import shutil
 
-from . import causes, engines, files, job
+from . import causes, engines, files, job, lanes
+
+_BEGUN = "turn.json"
+
+
+def plan(night, seconds, number):
+    """What a turn begins with; it lies in the turn's folder for the case that the runner is
+    killed."""
+    return {
+        "seed": (night.settings.seed + number) % ((1 << 31) - 1) + 1,
+        "seconds_wanted": max(1, round(seconds)),
+        "began_at": night.clock(),
+        # Filled in at the start.
+        "before": {},
+    }
 
 
 class Turn(job.Job):
     """Its folder holds all that it writes besides the corpus, until it is looked through."""
 
-    def __init__(self, night, target, lane, seconds, number):
+    def __init__(self, night, target, lane, number, begun):
         settings = night.settings
         self.night = night
         self.target = target
         self.lane = lane
-        self.seconds_wanted = max(1, round(seconds))
         self.number = number
-        self.seed = (settings.seed + number) % ((1 << 31) - 1) + 1
+        self._begun = begun
+        self.seconds_wanted = begun["seconds_wanted"]
+        self.seed = begun["seed"]
+        self.began_at = begun["began_at"]
         self.engine = engines.ENGINES[lane.engine]
         self.binary = settings.binary(lane.variant, target)
         self.dictionary = settings.dictionary(target)
@@ -27,7 +43,6 @@ class Turn(job.Job):
         self.read_only = night.corpora.read_by(target, lane)
         self.state = night.out / "afl" / target
         self.n_kept = 0
-        self.began_at = night.clock()
         super().__init__(
             f"{target}/{lane.name}",
             None,
@@ -48,13 +63,9 @@ class Turn(job.Job):
         self.night.corpora.gather(self.target, folder)
         return folder
 
-    def remembered(self, name):
-        """A number that the engine kept from its last turn, or 0."""
-        return files.read_json(self.state / "slabmill.json", {}).get(name, 0)
-
-    def remember(self, **numbers):
-        """Keeps numbers for the next turn."""
-        files.write_json(self.state / "slabmill.json", numbers)
+    def before(self, name):
+        """A total of the engine's, as it was when this turn began; 0 if there was none."""
+        return self._begun["before"].get(name) or 0
 
     def is_new(self, path):
         """True once for each content."""
@@ -71,8 +82,19 @@ class Turn(job.Job):
         self.folder.mkdir(parents=True, exist_ok=True)
         for folder in (self.corpus, self.state.parent):
             folder.mkdir(parents=True, exist_ok=True)
+        self._begun["before"] = self.engine.totals(self)
+        begun = self.folder / _BEGUN
+        self.night.store(f"start of {self.name}", lambda: files.write_json(begun, self._begun))
         self.command = self.engine.command(self, self.night.settings)
         super().start()
+
+    def fuzzed_seconds(self):
+        """How long it has had its turn."""
+        return self.night.clock() - self.began_at
+
+    def ended_at(self):
+        """By the clock of the night."""
+        return self.began_at + self.fuzzed_seconds()
 
     def sample(self):
         """Its numbers so far."""
@@ -110,3 +132,27 @@ class Turn(job.Job):
             path.parent.mkdir(parents=True, exist_ok=True)
             with open(path, "a", encoding="utf-8") as log:
                 log.write(text)
+
+
+class LeftTurn(Turn):
+    """One whose runner was killed. Its folder has all that is needed to end it; a number that does
+    not change when it is ended twice is its own, so that nothing is counted twice."""
+
+    def __init__(self, night, folder):
+        """Raises ValueError or KeyError if it is no turn's folder."""
+        number, target, lane = folder.name.split(".")
+        begun = {**plan(night, 0, int(number)), **files.read_json(folder / _BEGUN, {})}
+        super().__init__(night, target, lanes.BY_NAME[lane], int(number), begun)
+        self.forced = job.STOP
+
+    def was_started(self):
+        """False: it was killed on the way."""
+        return (self.folder / _BEGUN).exists()
+
+    def fuzzed_seconds(self):
+        """Until the last that it printed, as far as the clock on the wall tells."""
+        try:
+            first, last = ((self.folder / name).stat().st_mtime for name in (_BEGUN, "output"))
+        except OSError:
+            return 0.0
+        return min(max(last - first, 0.0), self.seconds_wanted + engines.GRACE_SECONDS)

@@ -4,7 +4,7 @@
 import shutil
 import sys
 
-from . import causes, engines, files, job, lanes, machine, turn as turns_module
+from . import engines, files, job, lanes, machine, turn as turns_module
 
 _TRACE_SECONDS = 600
 _MERGE_SECONDS = 900
@@ -26,7 +26,8 @@ def lanes_of(settings):
 
 def turn(night, target, lane, seconds, number):
     """A turn, not started yet."""
-    return turns_module.Turn(night, target, lane, seconds, number)
+    begun = turns_module.plan(night, seconds, number)
+    return turns_module.Turn(night, target, lane, number, begun)
 
 
 def turns(pool):
@@ -181,41 +182,13 @@ def commit_corpora(night):
 # After a kill.
 
 
-class _LeftTurn:
-    """What findings.py asks of a turn, of one whose runner was killed."""
-
-    def __init__(self, night, folder):
-        self.number, self.target, lane = folder.name.split(".")
-        self.lane = lanes.BY_NAME[lane]
-        self.engine = engines.ENGINES[self.lane.engine]
-        self.folder = folder
-        self.state = night.out / "afl" / self.target
-        self._night = night
-
-    def died_of_its_corpus(self, text):
-        """As of any turn."""
-        return not self.engine.has_read_corpus(text)
-
-    def is_new(self, path):
-        """As of any turn."""
-        return self._night.corpora.is_new(self.state, path)
-
-    def keep(self, path):
-        """As of any turn."""
-        if self.is_new(path):
-            self._night.corpora.add(self.target, path.read_bytes())
-
-
-def harvest(night, folder):
-    """Takes the findings out of a turn's folder, and away with it."""
+def harvest(night, folder, accounted):
+    """Ends a turn whose runner was killed, unless its number says that only its folder is left."""
     try:
-        left = _LeftTurn(night, folder)
+        left = turns_module.LeftTurn(night, folder)
     except (KeyError, ValueError):
         night.account.add_trouble(f"{folder}: is no turn's folder")
         return
-    job.end_leftovers(folder)
-    paths = left.engine.findings(left)
-    if paths:
-        text = files.read_text(folder / "output")
-        night.findings.found(left, paths, text, causes.classify(text))
+    if left.was_started() and left.number not in accounted:
+        left.ended()
     shutil.rmtree(folder, ignore_errors=True)

@@ -341,7 +341,7 @@ class RecoveryTest(NightTest):
     def finding(self, name, **triage):
         """A finding, looked into or not."""
         noted = {"target": "slab_fuzz", "lane": "afl", "variant": "asan-ubsan", "kind": "gone"}
-        noted |= {"seen": 1, "first_seen_s": 0.5, "known_as": None, "has_input": True}
+        noted |= {"sightings": [name], "first_seen_s": 0.5, "known_as": None, "has_input": True}
         noted |= {"package": "fuzz", "binary": str(self.root / "fuzz/night/asan-ubsan/slab_fuzz")}
         self.put(f"findings/{name}/finding.json", noted)
         self.put(f"findings/{name}/input", b"headBAD!")
@@ -373,7 +373,7 @@ class RecoveryTest(NightTest):
         self.assertEqual(report["targets"][0]["lanes"][0]["slices"], 1)
 
     def test_what_afl_saved_is_found_without_another_turn_of_it(self):
-        self.put("turns/000001.slab_fuzz.afl/output", b"")
+        self.put("turns/000001.slab_fuzz.afl/turn.json", {})
         self.put("afl/slab_fuzz/default/crashes/id:000000,sig:06", b"headBAD!")
         self.put("afl/slab_fuzz/default/queue/id:000001,src:000000", b"of the queue")
         report, _ = self.night(status=1)
@@ -382,7 +382,7 @@ class RecoveryTest(NightTest):
         self.assertIn(b"of the queue", kept)
 
     def test_children_that_afl_left_stopped_are_ended(self):
-        self.put("turns/000001.slab_fuzz.afl/output", b"")
+        self.put("turns/000001.slab_fuzz.afl/turn.json", {})
         environment = {**os.environ, "TMPDIR": str(self.out / "turns" / "000001.slab_fuzz.afl")}
         command = ["sh", "-c", "echo up; kill -STOP $$"]
         with subprocess.Popen(

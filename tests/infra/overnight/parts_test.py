@@ -339,7 +339,7 @@ class FindingsTest(unittest.TestCase):
             found = findings.Findings(night)
             folder = found.folder / "t-unread-1"
             finding = dict.fromkeys(("lane", "known_as", "kind"), None)
-            finding |= {"target": "t", "package": "fuzz", "variant": "msan", "seen": 1}
+            finding |= {"target": "t", "package": "fuzz", "variant": "msan", "sightings": ["1"]}
             found.by_cause[folder.name] = finding | {"first_seen_s": 0.0, "has_input": True}
             files.write_bytes(folder / "shrunk", b"x")
             files.write_json(folder / "triage.json", {"cause": "t-law-x", "input": "shrunk"})

@@ -8,8 +8,8 @@ import traceback
 
 from report import page
 
-from . import machine, morning, night as night_module
-from .settings import Settings
+from . import machine, morning, night as night_module, stream
+from .settings import Settings, Unusable
 from .table import format_table
 
 
@@ -21,11 +21,17 @@ class Stops:
         self._one_came = threading.Event()
 
     def listen(self):
-        """From now on SIGINT and SIGTERM are requests."""
+        """From now on SIGINT, SIGTERM and SIGHUP are requests; the last unless nohup says no."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._add)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._add)
 
     def _add(self, number, _frame):
+        # The end of a session is told by its shell and by the system, and may follow a SIGTERM:
+        # nobody is there who could mean it as a second request.
+        if number == signal.SIGHUP and self._signals:
+            return
         self._signals.append(signal.Signals(number).name)
         self._one_came.set()
 
@@ -56,18 +62,8 @@ def _print_end(report, folder):
 
 
 def _begin_and_run(settings, stops):
-    out, before = night_module.choose_folder(settings)
-    if night_module.is_foreign(out):
-        print(f"{out}: is neither empty nor the folder of a night", file=sys.stderr)
-        return morning.TROUBLE
-    held = night_module.lock(out)
-    if held is None and settings.wanted_out is None:
-        # Another runner is at work in the night that looked unfinished.
-        out, before = night_module.new_folder(settings), None
-        held = night_module.lock(out)
-    if held is None:
-        print(f"{out}: another runner is at work there", file=sys.stderr)
-        return morning.TROUBLE
+    settings.check()
+    out, held, before = night_module.take_folder(settings)
     with held:
         return _run(settings, out, before, stops)
 
@@ -85,19 +81,15 @@ def _run(settings, out, before, stops):
 
 def main(argv):
     """Returns the exit status."""
-    settings = Settings(argv)
-    # File names and logs hold any bytes.
-    sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        # Better now than in the morning.
-        page.read_chart()
-    except page.MissingPackage as missing:
-        print(missing, file=sys.stderr)
-        return morning.TROUBLE
+    stream.make_standard_streams_last()
     stops = Stops()
     stops.listen()
     try:
-        return _begin_and_run(settings, stops)
+        # Better now than in the morning.
+        page.read_chart()
+        return _begin_and_run(Settings(argv), stops)
+    except (Unusable, page.MissingPackage) as error:
+        print(f"overnight: {error}", file=sys.stderr)
     except OSError as error:
         # Nothing that was found is lost; the next start goes on.
         print(f"{error.filename or 'the night'}: {error.strerror or error}", file=sys.stderr)

@@ -12,12 +12,14 @@
 import contextlib
 import errno
 import fcntl
+import itertools
 import json
 import shutil
 import time
 import traceback
 
 from . import account, corpus, disk, files, findings, job, morning, plan, status, work
+from .settings import Unusable
 
 _POLL_SECONDS = 0.2
 _SAMPLE_SECONDS = 5
@@ -251,23 +253,30 @@ class Night:
 # Which folder.
 
 
-def _unfinished(settings):
-    """The last night that was killed, or None."""
-    nights = sorted((settings.cache / "nights").glob("*/night.json"))
-    return nights[-1].parent if nights else None
+def _candidates(settings):
+    """(folder, True) of the last night that was killed, then new ones, for other runners take
+    some."""
+    nights = settings.cache / "nights"
+    for left in sorted(nights.glob("*/night.json"))[-1:]:
+        yield left.parent, True
+    while True:
+        yield _new_folder(nights), False
 
 
-def new_folder(settings):
-    """A night of its own."""
-    return settings.cache / "nights" / time.strftime("%Y%m%d-%H%M%S")
+def _new_folder(nights):
+    """Named after this second, of which there may be several: clocks are put back."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    others = (f"{stamp}-{n}" for n in itertools.count(2))
+    names = itertools.chain([stamp], others)
+    return next(nights / name for name in names if not (nights / name).exists())
 
 
-def is_foreign(out):
+def _is_foreign(out):
     """True if a folder holds what no night has written, and none may take away."""
     return out.is_dir() and any(out.iterdir()) and not (out / ".lock").exists()
 
 
-def lock(out):
+def _lock(out):
     """Returns an open file that keeps other runners out, or None if there is one."""
     out.mkdir(parents=True, exist_ok=True)
     held = open(out / ".lock", "w", encoding="utf-8")
@@ -279,19 +288,27 @@ def lock(out):
     return held
 
 
-def choose_folder(settings):
-    """Returns (folder, what is known of the night there or None)."""
-    out = settings.wanted_out or _unfinished(settings) or new_folder(settings)
-    before = files.read_json(out / "night.json")
-    if before is None and settings.wanted_out is None:
-        out = new_folder(settings)
-    return out, before
+def take_folder(settings):
+    """Returns (folder, its lock, what is known of the night there or None)."""
+    wanted = settings.wanted_out
+    for out, is_left in [(wanted, False)] if wanted else _candidates(settings):
+        if _is_foreign(out):
+            raise Unusable(f"--out {out}: is neither empty nor the folder of a night")
+        held = _lock(out)
+        if held is None:
+            continue
+        # Not earlier: another runner may have ended that night just now.
+        before = files.read_json(out / "night.json")
+        if before or not is_left:
+            return out, held, before
+        held.close()
+    raise Unusable(f"--out {wanted}: another runner is at work there")
 
 
 def begin(settings, out, before, stops):
     """Returns the Night in a folder: a new one, or the one that was killed there."""
     began = before or {
-        "id": time.strftime("%Y%m%d-%H%M%S"),
+        "id": time.strftime("%Y%m%d-%H%M%S") if settings.wanted_out else out.name,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "sessions": 0,
     }

@@ -19,15 +19,36 @@ EPILOG = """exit status: 0 nothing found; 1 new findings; 2 nothing new, but som
 3 only findings that were known"""
 
 
-def _positive(text):
-    number = float(text)
-    if not 0 < number < float("inf"):
+# Ten years: what is more was a slip.
+_MOST_HOURS = 90_000
+
+
+class Unusable(Exception):
+    """What was asked for cannot be done; the message says what and why. Nothing was made."""
+
+
+def _number(kind, what, text):
+    try:
+        return kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no {what}") from None
+
+
+def _hours(text):
+    number = _number(float, "number", text)
+    if not number > 0:
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    if number > _MOST_HOURS:
+        raise argparse.ArgumentTypeError(f"{text} is too long for a night")
     return number
 
 
+def _whole(text):
+    return _number(int, "whole number", text)
+
+
 def _count(text):
-    number = int(text)
+    number = _whole(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
     return number
@@ -39,14 +60,16 @@ def parse_arguments(argv):
         prog="./bazelw run //fuzz:overnight --", description=DESCRIPTION, epilog=EPILOG
     )
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--minutes", type=_positive, metavar="N", help="minutes of fuzzing")
-    length.add_argument("--hours", type=_positive, metavar="N", help="hours of it (default: 8)")
+    length.add_argument("--minutes", type=_hours, metavar="N", help="minutes of fuzzing")
+    length.add_argument("--hours", type=_hours, metavar="N", help="hours of it (default: 8)")
     parser.add_argument(
         "--jobs", type=_count, default=os.cpu_count() or 2, metavar="N", help="processes at once"
     )
-    parser.add_argument("--targets", default="*", metavar="PATTERN", help="e.g. 'slab*'")
     parser.add_argument(
-        "--lanes", default="*", metavar="PATTERN", help=f"of {', '.join(lanes.NAMES)}"
+        "--targets", default="*", metavar="PATTERN", help="e.g. 'slab*', or 'slab*,pool*'"
+    )
+    parser.add_argument(
+        "--lanes", default="*", metavar="PATTERN", help=f"the same, of {', '.join(lanes.NAMES)}"
     )
     parser.add_argument("--out", metavar="DIR", help="report, findings and logs go here")
     parser.add_argument(
@@ -55,7 +78,7 @@ def parse_arguments(argv):
     parser.add_argument(
         "--shared-corpus", metavar="DIR", help="exchange inputs with other runners through DIR"
     )
-    parser.add_argument("--seed", type=int, metavar="N", help="of all that is random")
+    parser.add_argument("--seed", type=_whole, metavar="N", help="of all that is random")
     parser.add_argument("--rss-mb", type=_count, metavar="N", help="memory of one process")
     parser.add_argument(
         "--disk-mb", type=_count, default=4096, metavar="N", help="corpora and this night's files"
@@ -66,6 +89,26 @@ def parse_arguments(argv):
     if arguments.minutes is None:
         arguments.minutes = 60 * (8 if arguments.hours is None else arguments.hours)
     return arguments
+
+
+def _check_writable(option, folder):
+    """Whether it is a folder, or can be made."""
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir():
+        raise Unusable(f"{option}{folder}: {nearest} is no folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise Unusable(f"{option}{folder}: no right to write to {nearest}")
+
+
+def _matching(option, patterns, names):
+    """Those of the names that one of the patterns matches; each must match one."""
+    found = set()
+    for pattern in patterns.split(","):
+        matches = fnmatch.filter(names, pattern.strip())
+        if not matches:
+            raise Unusable(f"{option} {pattern!r}: there is none; there are {', '.join(names)}")
+        found.update(matches)
+    return [name for name in names if name in found]
 
 
 class Settings:
@@ -92,8 +135,10 @@ class Settings:
         )
         self.wanted_out = self._from_user(arguments.out)
         self.shared = self._from_user(arguments.shared_corpus)
-        self.targets = self._find_targets(arguments.targets)
-        self.lanes = [lane for lane in lanes.LANES if fnmatch.fnmatch(lane.name, arguments.lanes)]
+        built = sorted(path.name for path in (self.night_folder / "asan-ubsan").glob("[!.]*"))
+        self.targets = _matching("--targets", arguments.targets, built)
+        chosen = _matching("--lanes", arguments.lanes, lanes.NAMES)
+        self.lanes = [lanes.BY_NAME[name] for name in chosen]
         self.slabmill = self.runfiles / "tools" / "slabmill"
         self.traces = sorted((self.runfiles / "corpus" / "traces").glob("*.trace"))
 
@@ -113,9 +158,17 @@ class Settings:
         here = os.environ.get("BUILD_WORKING_DIRECTORY", os.getcwd())
         return None if path is None else pathlib.Path(here, path)
 
-    def _find_targets(self, pattern):
-        binaries = sorted((self.night_folder / "asan-ubsan").glob("[!.]*"))
-        return [path.name for path in binaries if fnmatch.fnmatch(path.name, pattern)]
+    def check(self):
+        """Raises Unusable, or OSError, for what could only go wrong."""
+        if self.commits_corpus and self.workspace() is None:
+            raise Unusable("--commit-corpus: not started by `bazel run`, so there is no corpus/")
+        if self.shared and not self.shared.is_dir():
+            # Not made: it may be a mount that is missing.
+            raise Unusable(f"--shared-corpus {self.shared}: no such folder")
+        written = {"--out ": self.wanted_out, "--shared-corpus ": self.shared, "": self.cache}
+        for option, folder in written.items():
+            if folder:
+                _check_writable(option, folder)
 
     def package(self):
         """Of Bazel: where the targets come from."""

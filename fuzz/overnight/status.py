@@ -53,12 +53,8 @@ class Status:
         self._print(_ERASE + text[: self._columns()] if self._live else text + "\n")
 
     def _print(self, text):
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except OSError:
-            # Who reads it has gone, or the disk behind it is full; the report will say all.
-            pass
+        self._stream.write(text)
+        self._stream.flush()
 
     @staticmethod
     def _columns():

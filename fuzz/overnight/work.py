@@ -70,8 +70,6 @@ class _Task(job.Job):
 
 def opening(night):
     """The jobs."""
-    if not night.settings.targets:
-        night.account.add_trouble("no fuzz target of that name")
     if not night.settings.traces:
         night.account.add_trouble("no recorded traces were found")
     yield from (_trace(night, trace) for trace in night.settings.traces)
@@ -168,9 +166,6 @@ def _coverage(night, target):
 def commit_corpora(night):
     """Copies what is worth keeping into the source tree."""
     workspace = night.settings.workspace()
-    if workspace is None:
-        night.account.add_trouble("--commit-corpus: not started by `bazel run`, no source tree")
-        return
     for target in night.settings.targets:
         if not night.corpora.is_merged(target):
             night.account.add_trouble(f"--commit-corpus: {target}: not merged, nothing is copied")

@@ -69,23 +69,25 @@ class NightTest(unittest.TestCase):
             seed.parent.mkdir(parents=True, exist_ok=True)
             seed.write_bytes(content)
 
-    def start(self, *words, minutes="0.05", within=()):
+    def start(self, *words, minutes="0.05", within=(), terminal=None, workspace="tree"):
         """Starts a night of three seconds with one job, unless the words say otherwise. `within`:
-        the beginning of the command."""
+        the beginning of the command; `terminal`: a descriptor instead of a pipe."""
         environment = {
             **os.environ,
             "PYTHONPATH": str(SOURCES),
             "PYTHONDONTWRITEBYTECODE": "1",
             "XDG_CACHE_HOME": str(self.root),
-            "BUILD_WORKSPACE_DIRECTORY": str(self.workspace),
         }
+        if workspace:
+            environment["BUILD_WORKSPACE_DIRECTORY"] = str(self.root / workspace)
         command = [*within, sys.executable, "-m", "overnight", "--jobs", "1", "--lanes", "seeded"]
-        length = () if "--minutes" in words else ("--minutes", minutes)
+        length = ("--minutes", minutes) if minutes and "--minutes" not in words else ()
         return subprocess.Popen(
             [*command, *length, *words],
             cwd=self.root,
             env=environment,
-            stdout=subprocess.PIPE,
+            stdin=terminal or subprocess.DEVNULL,
+            stdout=terminal or subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
@@ -108,12 +110,13 @@ class NightTest(unittest.TestCase):
         self.assertGreater((folder / "report.html").stat().st_size, 1000)
         return report
 
-    def wait_until_up(self):
+    def wait_until_up(self, **options):
         """Returns the process id of an endless fuzzer as soon as it is there."""
         up = self.root / "up"
         os.mkfifo(up)
-        process = self.start("--out", str(self.out), "--minutes", "5")
-        self.addCleanup(process.stdout.close)
+        process = self.start("--out", str(self.out), "--minutes", "5", **options)
+        if process.stdout:
+            self.addCleanup(process.stdout.close)
         return process, int(up.read_text())
 
     def stop(self, process, how=signal.SIGTERM):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import unittest
 import unittest.mock
+from pathlib import Path
 
 from fixture import NightTest, is_alive, wait_for_death
 
@@ -115,37 +116,12 @@ class EndsTest(NightTest):
         report, _ = self.night(status=2)
         self.assertIn("slab_fuzz: executed no input", report["troubles"])
 
-    def test_missing_traces_or_targets_are_trouble(self):
-        self.trace.unlink()
-        report, _ = self.night("--targets", "pool*", status=2)
-        self.assertIn("no fuzz target of that name", report["troubles"])
-        self.assertIn("no recorded traces were found", report["troubles"])
-
-    def test_no_lane_of_that_name_is_trouble(self):
+    def test_missing_traces_and_lanes_without_a_build_are_trouble(self):
         self.target("slab_fuzz", "healthy")
-        report, _ = self.night("--lanes", "none", status=2)
+        self.trace.unlink()
+        report, _ = self.night("--lanes", "msan", status=2)
+        self.assertIn("no recorded traces were found", report["troubles"])
         self.assertIn("slab_fuzz: had no turn", report["troubles"])
-
-    def test_failure_of_the_runner_has_the_status_of_trouble_not_of_new_findings(self):
-        self.out.mkdir()
-        (self.out / ".lock").touch()
-        for words, damage, sentence in (
-            (("--out", "/dev/null/x"), "", "Not a directory"),
-            (("--out", str(self.out)), '{"id": "x"}', "KeyError"),
-        ):
-            (self.out / "night.json").write_text(damage)
-            process = self.start(*words)
-            output, _ = process.communicate(timeout=60)
-            self.assertIn(sentence, output)
-            self.assertEqual(process.returncode, 2)
-
-    def test_folder_that_is_not_of_a_night_stays_as_it_is(self):
-        theirs = self.out / "findings" / "theirs"
-        theirs.mkdir(parents=True)
-        process = self.start("--out", str(self.out))
-        output, _ = process.communicate(timeout=60)
-        self.assertIn("is neither empty nor the folder of a night", output)
-        self.assertEqual((process.returncode, theirs.exists()), (2, True))
 
     def test_bytes_that_the_terminal_cannot_show_do_not_end_the_night(self):
         self.target("slab_fuzz", "healthy")
@@ -163,16 +139,76 @@ class EndsTest(NightTest):
         self.assertEqual((finding["target"], finding["kind"]), ("one.trace", "status-1"))
         self.assertIn("replay", finding["command"])
 
-    def test_wrong_calls_say_what_is_wrong(self):
-        for words, sentence in (
-            (("--minutes", "0"), "0 is not above 0"),
-            (("--minutes", "nan"), "nan is not above 0"),
-            (("--jobs", "0"), "0 is not at least 1"),
-        ):
-            process = self.start(*words)
+
+class CallsTest(NightTest):
+    """Wrong calls say what is wrong, end with status 2 and leave nothing behind."""
+
+    def setUp(self):
+        super().setUp()
+        self.target("slab_fuzz", "healthy")
+
+    def tree(self):
+        """All there is."""
+        return sorted(self.root.rglob("*"))
+
+    def refuse(self, *words, sentence, **options):
+        """Starts it so."""
+        before = self.tree()
+        with self.subTest(words):
+            process = self.start(*words, **options)
             output, _ = process.communicate(timeout=60)
-            self.assertEqual(process.returncode, 2)
+            self.assertEqual(process.returncode, 2, output)
             self.assertIn(sentence, output)
+            self.assertNotIn("Traceback", output)
+            self.assertEqual(self.tree(), before)
+
+    def test_lengths_and_counts(self):
+        hours = {"minutes": None}
+        self.refuse("--minutes", "0", sentence="0 is not above 0")
+        self.refuse("--minutes", "nan", sentence="nan is not above 0")
+        self.refuse("--minutes", "x", sentence="'x' is no number")
+        self.refuse("--hours", "-1", sentence="-1 is not above 0", **hours)
+        self.refuse("--hours", "0", sentence="0 is not above 0", **hours)
+        self.refuse("--hours", "1e300", sentence="1e300 is too long for a night", **hours)
+        self.refuse("--hours", "1", "--minutes", "1", sentence="not allowed with argument")
+        self.refuse("--jobs", "0", sentence="0 is not at least 1")
+        self.refuse("--jobs", "1.5", sentence="'1.5' is no whole number")
+        self.refuse("--seed", "x", sentence="'x' is no whole number")
+
+    def test_patterns_that_match_nothing(self):
+        self.refuse("--targets", "nothing", sentence="'nothing': there is none; there are slab_fuzz")
+        self.refuse("--targets", "slab*,pool*", sentence="--targets 'pool*': there is none")
+        self.refuse("--lanes", "none", sentence="there are seeded, generator, msan")
+
+    def test_folders_that_cannot_be_used(self):
+        file, theirs = self.root / "file", self.root / "theirs"
+        file.touch()
+        (theirs / "findings").mkdir(parents=True)
+        self.refuse("--out", str(file), sentence=f"--out {file}: {file} is no folder")
+        self.refuse("--out", str(file / "x"), sentence=f"{file} is no folder")
+        self.refuse("--out", "/proc/x", sentence="/proc")
+        self.refuse("--out", str(theirs), sentence="neither empty nor the folder of a night")
+        self.refuse("--shared-corpus", str(self.root / "no"), sentence="no: no such folder")
+        self.refuse("--shared-corpus", str(file), sentence="no such folder")
+        self.refuse("--commit-corpus", sentence="no corpus/", workspace=None)
+
+    def test_folder_without_the_right_to_write(self):
+        locked = self.root / "locked"
+        locked.mkdir(mode=0o555)
+        # Root may write there all the same, unless it gives that up.
+        nobody = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all", "--"]
+        nobody = nobody if os.getuid() == 0 else []
+        words = "--out", str(locked / "x")
+        self.refuse(*words, sentence=f"no right to write to {locked}", within=nobody)
+
+    def test_failure_of_the_runner_has_the_status_of_trouble_not_of_new_findings(self):
+        self.out.mkdir()
+        (self.out / ".lock").touch()
+        (self.out / "night.json").write_text('{"id": "x"}')
+        process = self.start("--out", str(self.out))
+        output, _ = process.communicate(timeout=60)
+        self.assertIn("KeyError", output)
+        self.assertEqual(process.returncode, 2)
 
 
 class StopsTest(NightTest):
@@ -193,6 +229,39 @@ class StopsTest(NightTest):
         process, _ = self.wait_until_up()
         self.stop(process, signal.SIGINT)
         self.assertEqual(self.report()["night"]["ended_by"], "SIGINT")
+
+    def test_terminal_that_closes_ends_with_the_whole_report(self):
+        self.target("slab_fuzz", "endless")
+        ours, theirs = os.openpty()
+        process, _ = self.wait_until_up(within=["setsid", "--ctty"], terminal=theirs)
+        os.close(theirs)
+        # The system sends SIGHUP, and whatever is written from now on fails.
+        os.close(ours)
+        process.send_signal(signal.SIGHUP)
+        self.assertEqual(process.wait(timeout=60), 0)
+        report = self.report()
+        self.assertEqual(report["night"]["ended_by"], "SIGHUP")
+        self.assertEqual(report["targets"][0]["execs"], 100)
+        merged = (self.out / "logs" / "merge-slab_fuzz.log").exists()
+        self.assertTrue(merged, "a second SIGHUP is no second request")
+
+    def test_under_nohup_a_terminal_that_closes_is_no_request(self):
+        self.target("slab_fuzz", "endless")
+        process, fuzzer = self.wait_until_up(within=["sh", "-c", 'trap "" HUP; exec "$@"', "sh"])
+        status = dict(
+            line.split(":", 1)
+            for line in Path("/proc", str(process.pid), "status").read_text().splitlines()
+        )
+        self.assertTrue(int(status["SigIgn"], 16) & 1 << (signal.SIGHUP - 1))
+        self.stop(process)
+        self.assertFalse(is_alive(fuzzer))
+
+    def test_reader_that_goes_away_changes_no_exit_status(self):
+        self.target("slab_fuzz", "crashes")
+        process = self.start("--out", str(self.out))
+        process.stdout.close()
+        self.assertEqual(process.wait(timeout=60), 1)
+        self.assertEqual(len(self.report()["findings"]), 1)
 
     def test_sigterm_during_a_replay_is_no_finding(self):
         self.target("slab_fuzz", "healthy")

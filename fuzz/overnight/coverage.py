@@ -17,8 +17,10 @@ import tempfile
 from . import files, job, lanes
 
 _KIND = re.compile(r"^slabmill: kind (\S+) (\d+)$", re.MULTILINE)
+# Where the sources are that count.
+FOLDERS = ("allocator", "harness", "examples")
 # Bazel compiles in a sandbox of which the program knows only the way from its root.
-_PATH = re.compile(r"(?:^|/)((?:allocator|harness|examples)/.*\.[ch])$")
+_PATH = re.compile(rf"(?:^|/)((?:{'|'.join(FOLDERS)})/.*\.[ch])$")
 
 
 def _replay(binary, corpora, profile):

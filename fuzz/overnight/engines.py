@@ -57,16 +57,19 @@ class LibFuzzer:
     _NEW_LINE = re.compile(r"^#\d+\s+NEW\s", re.MULTILINE)
 
     @staticmethod
-    def command(turn, settings):
+    def flags(lane, settings):
+        """Those that are the same in each turn."""
+        timeout = f"-timeout={lanes.UNIT_TIMEOUT_SECONDS}"
+        return [*lane.flags, timeout, f"-rss_limit_mb={settings.rss_mb}", "-print_final_stats=1"]
+
+    @classmethod
+    def command(cls, turn, settings):
         """The folders: what is kept, then what is only read."""
         options = [
             f"-max_total_time={turn.seconds_wanted}",
-            f"-timeout={lanes.UNIT_TIMEOUT_SECONDS}",
-            f"-rss_limit_mb={settings.rss_mb}",
             f"-artifact_prefix={turn.folder}/",
             f"-seed={turn.seed}",
-            "-print_final_stats=1",
-            *turn.lane.flags,
+            *cls.flags(turn.lane, settings),
         ]
         if turn.dictionary:
             options.append(f"-dict={turn.dictionary}")
@@ -98,7 +101,8 @@ class LibFuzzer:
             corpus=_last(cls._CORPUS, text),
             new_inputs=len(cls._NEW_LINE.findall(text)) if new is None else new,
             rss_mb=_last(cls._PULSE_RSS, text) if rss is None else rss,
-            execs_per_s=_last(cls._RATE, text),
+            # 0 is said in the first second, of whatever speed.
+            execs_per_s=_last(cls._RATE, text) or None,
         )
 
     @classmethod
@@ -126,12 +130,17 @@ class Afl:
 
     _FOLDER = "default"
 
+    @staticmethod
+    def flags(_lane, _settings):
+        """Those that are the same in each turn. Its own limit of memory would stop ASan."""
+        return ["-m", "none", "-t", f"{lanes.UNIT_TIMEOUT_SECONDS * 1000}"]
+
     @classmethod
     def command(cls, turn, settings):
         """Goes on where the last turn ended, if there was one."""
         again = (turn.state / cls._FOLDER / "fuzzer_stats").exists()
-        options = ["-V", turn.seconds_wanted, "-s", turn.seed, "-o", turn.state, "-m", "none"]
-        options += ["-t", f"{lanes.UNIT_TIMEOUT_SECONDS * 1000}"]
+        options = ["-V", turn.seconds_wanted, "-s", turn.seed, "-o", turn.state]
+        options += cls.flags(turn.lane, settings)
         options += ["-i", "-" if again else turn.first_inputs()]
         if turn.dictionary:
             options += ["-x", turn.dictionary]

@@ -2,21 +2,32 @@
 """The reports of the last nights, kept to compare with."""
 
 import contextlib
+import re
 
 from . import files
 
 _SHOWN = 7
+_SOURCES = ".sources"
+
+
+def _measured(report):
+    return {target["name"] for target in report["targets"] if target["lines_total"] is not None}
+
+
+def _place(path):
+    """The number that a report's name begins with."""
+    return int(re.match(r"\d*", path.stem).group() or 0), path.name
 
 
 class History:
-    """A folder of report.json files by the id of their night."""
+    """A folder of report.json files, numbered in the order in which they came: by their times they
+    would be in another one when a clock was put back. Beside each the sources that it measured."""
 
-    def __init__(self, folder, night_id):
+    def __init__(self, folder):
         self._folder = folder
-        self._id = night_id
 
     def _paths(self):
-        return [p for p in sorted(self._folder.glob("*.json")) if p.stem < self._id]
+        return sorted(self._folder.glob("*.json"), key=_place)
 
     def rows(self):
         """What the page compares with, oldest first."""
@@ -27,13 +38,19 @@ class History:
                 rows.append(self._row(files.read_json(path)))
         return rows
 
-    def last_lines(self):
-        """File: {line: times} of the last night that measured it."""
+    def last_lines(self, targets):
+        """Returns (id, {file: ({line: times}, text or None)}) of the last night that measured no
+        other targets than these: what only others reach would look lost. (None, {}): no night."""
         for path in reversed(self._paths()):
             with contextlib.suppress(KeyError, TypeError, AttributeError):
-                measured = files.read_json(path)["coverage"]["files"]
-                return {row["path"]: dict(row["hits"].items()) for row in measured}
-        return {}
+                report = files.read_json(path)
+                if not _measured(report) <= set(targets):
+                    continue
+                texts = files.read_json(path.with_suffix(_SOURCES), {})
+                rows = report["coverage"]["files"]
+                lines = {row["path"]: (dict(row["hits"]), texts.get(row["path"])) for row in rows}
+                return report["night"]["id"], lines
+        return None, {}
 
     @staticmethod
     def _row(report):
@@ -51,8 +68,13 @@ class History:
             "targets": {t["name"]: {name: t[name] for name in shown} for t in report["targets"]},
         }
 
-    def add(self, report):
+    def add(self, report, sources):
         """Keeps a report; those that nobody will compare with go."""
-        files.write_json(self._folder / f"{self._id}.json", report)
-        for path in sorted(self._folder.glob("*.json"))[: -_SHOWN - 1]:
-            path.unlink()
+        paths = self._paths()
+        number = _place(paths[-1])[0] + 1 if paths else 1
+        path = self._folder / f"{number}-{report['night']['id']}.json"
+        files.write_json(path.with_suffix(_SOURCES), sources)
+        files.write_json(path, report)
+        for old in self._paths()[: -_SHOWN - 1]:
+            old.unlink()
+            old.with_suffix(_SOURCES).unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is there in the morning: report.json, report.html, and the memory of earlier nights."""
 
+import difflib
 import pathlib
 import sys
 import tempfile
@@ -8,7 +9,7 @@ import time
 
 from report import page
 
-from . import account, files, lanes, machine
+from . import account, coverage, engines, files, lanes, machine
 from .history import History
 
 NO_FINDING = 0
@@ -60,7 +61,7 @@ def _lane(mine, settings):
         "seconds": round(mine.seconds, 1),
         "slices": mine.turns,
         "seeds": mine.seeds,
-        "flags": [*lane.flags, f"-rss_limit_mb={settings.rss_mb}"],
+        "flags": engines.ENGINES[lane.engine].flags(lane, settings),
         "execs": mine.execs,
         "ops": mine.ops,
         "edges": mine.edges,
@@ -135,8 +136,8 @@ def _target(night, name):
     }
 
 
-def _coverage(night, last):
-    """Source coverage by all targets, beside the last night's."""
+def _coverage(night, history):
+    """Source coverage by all targets, beside that of an earlier night."""
     if not night.lines:
         return None
     by_file = {}
@@ -145,25 +146,33 @@ def _coverage(night, last):
             mine = by_file.setdefault(path, {})
             for number, times in lines.items():
                 mine[number] = mine.get(number, 0) + times
-    rows = [_file(path, by_file[path], last.get(path)) for path in sorted(by_file)]
+    compared_with, before = history.last_lines(night.lines)
+    rows = [
+        _file(path, by_file[path], night.sources.get(path), *before.get(path, (None, None)))
+        for path in sorted(by_file)
+    ]
     ours = [row for row in rows if row["path"].startswith("allocator/")]
     missing = sorted(set(night.settings.targets) - set(night.lines))
     return {
         "lines_covered": sum(row["lines_covered"] for row in ours),
         "lines_total": sum(row["lines_total"] for row in ours),
         "note": " ".join(["Totals are of allocator/."] + [f"Without {name}." for name in missing]),
+        "compared_with": compared_with,
         "files": rows,
     }
 
 
-def _file(path, hits, before):
+def _file(path, hits, text, hits_before, text_before):
+    compared = text is not None and text_before is not None
+    now_of = dict(_same_lines(text_before, text)) if compared else {}
+
     def changed(was, now):
-        """Lines that both nights have, by line number: an edit in between shifts them."""
-        if before is None:
-            return []
-        both = hits.keys() & before.keys()
         return sorted(
-            int(n) for n in both if bool(before[n]) == was and bool(hits[n]) == now
+            now_of[int(number)]
+            for number, times in (hits_before or {}).items()
+            if bool(times) == was
+            and str(now_of.get(int(number))) in hits
+            and bool(hits[str(now_of[int(number)])]) == now
         )
 
     return {
@@ -171,9 +180,19 @@ def _file(path, hits, before):
         "lines_covered": sum(1 for times in hits.values() if times),
         "lines_total": len(hits),
         "hits": hits,
+        "compared": compared,
         "lost": changed(True, False),
         "gained": changed(False, True),
     }
+
+
+def _same_lines(before, now):
+    """(number then, number now) of the lines that an edit in between did not touch."""
+    before, now = before.split("\n"), now.split("\n")
+    matcher = difflib.SequenceMatcher(None, before, now, autojunk=False)
+    for then_at, now_at, size in matcher.get_matching_blocks():
+        for i in range(size):
+            yield then_at + i + 1, now_at + i + 1
 
 
 def _night(night):
@@ -186,6 +205,7 @@ def _night(night):
         "seconds_planned": settings.seconds,
         "ended_by": night.ended_by,
         "jobs": settings.n_jobs,
+        "seed": settings.seed,
         "command": ["./bazelw", "run", "//fuzz:overnight", "--", *settings.argv],
         "machine": machine.describe(),
         "versions": machine.versions(settings.workspace()),
@@ -215,21 +235,20 @@ def build(night, history):
         "night": night_row,
         "targets": [_target(night, name) for name in night.settings.targets],
         "findings": findings,
-        "coverage": _coverage(night, history.last_lines()),
+        "coverage": _coverage(night, history),
         "traces": night.traces,
         "history": history.rows(),
         "troubles": troubles,
     }
 
 
-def _sources(report, root):
-    """The text of the files that were measured, where the source tree is at hand."""
-    texts = {}
-    for row in (report["coverage"] or {"files": []})["files"]:
-        text = files.read_text(root / row["path"]) if root else ""
-        if text:
-            texts[row["path"]] = text
-    return texts
+def read_sources(root):
+    """The text of all files that may be measured, as it is now: the build was made of it, and who
+    goes on working while a night runs changes it. Nothing without the source tree."""
+    if root is None:
+        return {}
+    paths = [p for top in coverage.FOLDERS for p in (root / top).rglob("*.[ch]")]
+    return {str(path.relative_to(root)): files.read_text(path) for path in sorted(paths)}
 
 
 def _write_to(folder, report, sources):
@@ -247,19 +266,18 @@ def _write_to(folder, report, sources):
 def write(night):
     """Writes both files, elsewhere if they cannot be where they should; returns the report and
     their folder."""
-    history = History(night.settings.cache / "history", night.id)
+    history = History(night.settings.cache / "history")
     report = build(night, history)
-    sources = _sources(report, night.settings.workspace())
     night.disk.release()
     night.findings.remember()
     try:
-        folder = _write_to(night.out, report, sources)
+        folder = _write_to(night.out, report, night.sources)
     except OSError as error:
         elsewhere = pathlib.Path(tempfile.mkdtemp(prefix="slabmill-report-", dir="/dev/shm"))
         night.say(f"TROUBLE {night.out}: {error.strerror}; the report is in {elsewhere}")
-        return report, _write_to(elsewhere, report, sources)
+        return report, _write_to(elsewhere, report, night.sources)
     with night.survives("memory of earlier nights"):
-        history.add(report)
+        history.add(report, night.sources)
     with night.survives("night.json"):
         (night.out / "night.json").unlink(missing_ok=True)
     return report, folder

@@ -38,6 +38,7 @@ class Night:
         self.stops = stops
         self.sessions = sessions
         self.account = account.Account()
+        self.sources = morning.read_sources(settings.workspace())
         self.corpora = corpus.Corpora(settings, out)
         self.disk = disk.Disk(out, settings.cache, settings.disk_mb)
         self.findings = findings.Findings(self)

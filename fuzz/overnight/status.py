@@ -67,7 +67,8 @@ class Status:
     def _rates(self):
         """Executions and operations a second, now: by the last that each running turn said."""
         live = [turn.sample() for turn in work.turns(self._night.pool)]
-        execs = sum(n.execs_per_s or 0 for n in live if n)
+        said = [n.execs_per_s for n in live if n and n.execs_per_s is not None]
+        execs = sum(said) if said else None
         lanes = self._night.account.lanes.values()
         ops = sum(lane.ops or 0 for lane in lanes)
         seconds = sum(lane.seconds for lane in lanes if lane.ops)

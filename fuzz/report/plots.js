@@ -109,6 +109,15 @@
     }
   }, {rootMargin: '400px'});
 
+  // On paper all are in sight.
+  addEventListener('beforeprint', () => {
+    document.querySelectorAll('canvas[data-key]').forEach((canvas) => {
+      if (!drawn.has(canvas)) {
+        draw(canvas);
+      }
+    });
+  });
+
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
     paintLegend();
     for (const [canvas, chart] of [...drawn]) {

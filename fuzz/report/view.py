@@ -42,9 +42,17 @@ def _nights(report):
         "lines_total": coverage.get("lines_total"),
         "findings": len(report["findings"]),
         "new_findings": len(new),
+        "targets": {target["name"]: {} for target in report["targets"]},
     }
     nights = [tonight] + report["history"][::-1]
     return [{**night, "rate": _rate(night["execs"], night["seconds"])} for night in nights]
+
+
+def _earlier_rates(nights):
+    """Of nights with the same targets: others have other speeds."""
+    tonight, *earlier = nights
+    names = tonight["targets"].keys()
+    return [night["rate"] for night in earlier if night["targets"].keys() == names]
 
 
 def _pace(rate, earlier):
@@ -95,7 +103,7 @@ def _resources(night):
 def _facts(report, nights):
     night, tonight = report["night"], nights[0]
     lanes = [lane for target in report["targets"] for lane in target["lanes"]]
-    pace, slow = _pace(tonight["rate"], [earlier["rate"] for earlier in nights[1:]])
+    pace, slow = _pace(tonight["rate"], _earlier_rates(nights))
     again = night["sessions"] > 1
     return [
         _fact(
@@ -122,7 +130,7 @@ def _ran(report, nights):
     night, tonight = report["night"], nights[0]
     if not night["seconds"] or not tonight["execs"]:
         return "The night did not run: nothing was executed."
-    pace, _ = _pace(tonight["rate"], [earlier["rate"] for earlier in nights[1:]])
+    pace, _ = _pace(tonight["rate"], _earlier_rates(nights))
     full = night["seconds"] >= 0.9 * night["seconds_planned"]
     text = (
         f"Ran {words.duration(night['seconds'])}"

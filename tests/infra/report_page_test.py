@@ -246,8 +246,25 @@ class NightsTest(unittest.TestCase):
         self.assertIn("calloc reset", seen.text["operations"])
         self.assertIn("slab_fuzz nothing new at all", seen.text["stalled"])
         flagged = [d for d in seen.tags("div") if d.get("class") == "bad"]
-        # Time, how it ended, exec/s, starts, memory, disk, free disk.
-        self.assertEqual(7, len(flagged))
+        # Time, how it ended, starts, memory, disk, free disk.
+        self.assertEqual(6, len(flagged))
+
+    def test_speed_is_compared_with_nights_of_the_same_targets_alone(self):
+        slow = [samples.target(name, execs=90_000) for name in ("slab_fuzz", "pool_fuzz")]
+        seen = made(samples.healthy(targets=slow))
+        self.assertIn("% against the median", seen.text["header"])
+        seen = made(samples.healthy(targets=slow[:1]))
+        self.assertNotIn("median", seen.text["header"])
+
+    def test_coverage_without_an_earlier_night_is_not_called_the_same(self):
+        coverage = {**samples.coverage(), "compared_with": None}
+        for file in coverage["files"]:
+            file |= {"compared": False, "lost": [], "gained": []}
+        seen = made(samples.healthy(coverage=coverage))
+        self.assertIn("No earlier night on record", seen.text["coverage"])
+        seen = made(samples.healthy(coverage={**coverage, "compared_with": "20261127-220004"}))
+        self.assertIn("Against the night of 2026-11-27 22:00", seen.text["coverage"])
+        self.assertIn("Not compared, for they are new", seen.text["coverage"])
 
     def test_night_that_executed_nothing_did_not_run(self):
         target = samples.target("slab_fuzz", execs=None)

@@ -120,6 +120,7 @@ def covered_file(path, n_lines, never, lost=(), gained=()):
         "lines_covered": sum(1 for n in hits.values() if n),
         "lines_total": len(hits),
         "hits": hits,
+        "compared": True,
         "lost": list(lost),
         "gained": list(gained),
     }
@@ -132,7 +133,7 @@ def coverage():
         covered_file("allocator/slab.c", 899, set(range(400, 460)), lost=[400, 401, 403]),
     ]
     total = {key: sum(file[key] for file in files) for key in ("lines_covered", "lines_total")}
-    return {**total, "note": None, "files": files}
+    return {**total, "note": None, "compared_with": "20261127-220004", "files": files}
 
 
 def earlier_night(day, **changes):
@@ -163,6 +164,7 @@ def machine():
         "seconds_planned": 28800,
         "ended_by": "time",
         "jobs": 2,
+        "seed": 1838271,
         "command": ["./bazelw", "run", "//fuzz:overnight", "--", "--hours", "8"],
         "machine": {"cpu": "x86_64", "cores": 2, "memory_mb": 24576, "system": "Linux 6.1"},
         "versions": {"slabmill": "4a5bb27", "clang": "19.1.7", "AFL++": "4.04c"},

@@ -14,7 +14,19 @@ import unittest
 import unittest.mock
 
 from fixture import SOURCES, wait_for_death
-from overnight import account, causes, coverage, files, findings, history, job, lanes, plan, shrink
+from overnight import (
+    account,
+    causes,
+    coverage,
+    files,
+    findings,
+    history,
+    job,
+    lanes,
+    morning,
+    plan,
+    shrink,
+)
 
 _PATHS = {"PYTHONPATH": str(SOURCES), "PYTHONDONTWRITEBYTECODE": "1"}
 LOGS = pathlib.Path(__file__).with_name("logs")
@@ -311,16 +323,77 @@ class CoverageTest(unittest.TestCase):
         )
 
 
+def _report(night, covered, targets=("t",)):
+    """As much of a report as the next nights compare with; covered: {file: {line: times}}."""
+    numbers = dict.fromkeys(("execs", "execs_per_s", "edges", "lines_covered", "corpus_after"))
+    return {
+        "night": {"id": night, "seconds": 1.0},
+        "targets": [{"name": name, "lines_total": 1, **numbers} for name in targets],
+        "findings": [],
+        "coverage": {"files": [{"path": p, "hits": hits} for p, hits in covered.items()]},
+    }
+
+
 class HistoryTest(unittest.TestCase):
-    """What a night that is damaged or not there means for later ones."""
+    """What earlier nights mean for later ones."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.past = history.History(self.folder)
 
     def test_damaged_reports_are_passed_over(self):
-        with tempfile.TemporaryDirectory() as folder:
-            past = history.History(pathlib.Path(folder), "2")
-            self.assertEqual((past.rows(), past.last_lines()), ([], {}))
-            for damaged in ('{"night": ', "[]", '{"targets": [], "coverage": []}', "[" * 9999):
-                pathlib.Path(folder, "1.json").write_text(damaged)
-                self.assertEqual((past.rows(), past.last_lines()), ([], {}))
+        self.assertEqual((self.past.rows(), self.past.last_lines(["t"])), ([], (None, {})))
+        for damaged in ('{"night": ', "[]", '{"targets": [], "coverage": []}', "[" * 9999):
+            (self.folder / "1-x.json").write_text(damaged)
+            self.assertEqual((self.past.rows(), self.past.last_lines(["t"])), ([], (None, {})))
+
+    def test_nights_are_in_the_order_in_which_they_came_whatever_the_clock_said(self):
+        for number in range(12):
+            self.past.add(_report(f"2030010{number % 3}-000000", {}), {})
+        self.past.add(_report("20010101-000000", {}), {})
+        ids = [row["id"][:8] for row in self.past.rows()]
+        self.assertEqual(ids[-3:], ["20300101", "20300102", "20010101"])
+        self.assertEqual(len(ids), 7)
+        self.assertEqual(len(list(self.folder.iterdir())), 2 * 8)
+
+    def compare(self, before, text_before, hits, text, targets=("t",)):
+        """The coverage of a night with these lines in one file, behind another night."""
+        covered, sources = {"allocator/a.c": before}, {"allocator/a.c": text_before}
+        self.past.add(_report("1", covered), {p: s for p, s in sources.items() if s})
+        night = types.SimpleNamespace(
+            lines={name: {"allocator/a.c": hits} for name in targets},
+            settings=types.SimpleNamespace(targets=[*targets, "u"]),
+            sources={"allocator/a.c": text},
+        )
+        return morning._coverage(night, self.past)
+
+    def test_lost_and_gained_lines_are_told_and_new_code_is_neither(self):
+        found = self.compare({"1": 3, "2": 0}, "a\nb", {"1": 0, "2": 5, "3": 0}, "a\nb\nnew")
+        row = found["files"][0]
+        self.assertEqual((row["lost"], row["gained"], row["compared"]), ([1], [2], True))
+        self.assertEqual((row["lines_covered"], row["lines_total"]), (1, 3))
+        self.assertEqual((found["compared_with"], found["note"][-10:]), ("1", "Without u."))
+
+    def test_an_edit_above_a_function_loses_nothing(self):
+        before = {"2": 1, "3": 1, "4": 0}
+        now = {"1": 0, "4": 1, "5": 0, "6": 1}
+        row = self.compare(before, "f\n x;\n y;\n z;", now, "new\n\nf\n x;\n y;\n z;")["files"][0]
+        self.assertEqual((row["lost"], row["gained"]), ([5], [6]))
+
+    def test_a_line_that_was_edited_is_another_line(self):
+        row = self.compare({"1": 1, "2": 1}, "a\nb", {"1": 1, "2": 0}, "a\nB")["files"][0]
+        self.assertEqual(row["lost"], [])
+
+    def test_without_a_text_nothing_is_compared_and_that_is_said(self):
+        row = self.compare({"1": 1}, None, {"1": 0}, "a")["files"][0]
+        self.assertEqual((row["compared"], row["lost"]), (False, []))
+
+    def test_a_night_of_more_targets_is_no_measure_for_one_of_fewer(self):
+        found = self.compare({"1": 1}, "a", {"1": 0}, "a", targets=("other",))
+        self.assertIsNone(found["compared_with"])
+        self.assertEqual(found["files"][0]["lost"], [])
 
 
 class FindingsTest(unittest.TestCase):
@@ -348,23 +421,6 @@ class FindingsTest(unittest.TestCase):
             self.assertTrue(pathlib.Path(row["input"]).exists())
             self.assertTrue(row["command"].endswith(f"/fuzz/t_bin {out}/findings/t-law-x/shrunk"))
             self.assertIn("--config=msan-libfuzzer //fuzz:t_bin", row["command"])
-
-
-class LostLinesTest(unittest.TestCase):
-    """Coverage against the last night."""
-
-    def test_lost_and_gained_lines_are_told_and_new_code_is_neither(self):
-        from overnight import morning
-
-        night = types.SimpleNamespace(
-            lines={"t": {"allocator/a.c": {"1": 0, "2": 5, "9": 1}}},
-            settings=types.SimpleNamespace(targets=["t", "u"]),
-        )
-        found = morning._coverage(night, {"allocator/a.c": {"1": 3, "2": 0}})
-        row = found["files"][0]
-        self.assertEqual((row["lost"], row["gained"]), ([1], [2]))
-        self.assertEqual((row["lines_covered"], row["lines_total"]), (2, 3))
-        self.assertIn("Without u.", found["note"])
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@
 # Prints a table per file, then each line never run and each branch never taken as file:line.
 set -euo pipefail
 
+# shellcheck source=tools/group.sh
+. "$(dirname "${BASH_SOURCE[0]}")/group.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=/proc/self/cwd
 scratch=$(mktemp -d)

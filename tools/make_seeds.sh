@@ -5,6 +5,8 @@
 # Seeds by hand are all kept, of the others those that libFuzzer's merge finds to add something.
 # corpus/<target>/regress is left alone. The same sources make the same corpus.
 set -eu
+# shellcheck source=tools/group.sh
+. "$(dirname "$0")/group.sh"
 cd "$(dirname "$0")/.."
 
 bazel=${BAZEL:-./bazelw}

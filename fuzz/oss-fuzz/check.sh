@@ -14,6 +14,8 @@ set -euo pipefail
 
 here=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
+# shellcheck source=tools/group.sh
+. "$root/tools/group.sh"
 # shellcheck source=fuzz/oss-fuzz/standin/builder.sh
 . "$here/standin/builder.sh"
 # shellcheck source=fuzz/oss-fuzz/standin/target.sh

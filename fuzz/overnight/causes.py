@@ -12,8 +12,8 @@ from . import files
 
 _LAW = re.compile(r"^\w+?_law_(\w+)$")
 # #3 0x55... in slm_slab_free allocator/slab.c:120:5
-_FRAME = re.compile(r"^\s*#(\d+) 0x[0-9a-f]+ in (\S+)(.*)$", re.MULTILINE)
-_TSAN_FRAME = re.compile(r"^\s+#(\d+) (\w+) (\S+:\d+.*)$", re.MULTILINE)
+_FRAME = re.compile(r"^[ \t]*#(\d+) 0x[0-9a-f]+ in (\S+)(.*)$", re.MULTILINE)
+_TSAN_FRAME = re.compile(r"^[ \t]+#(\d+) (\w+) (\S+:\d+.*)$", re.MULTILINE)
 _REPORT = re.compile(
     r"^(?:slabmill: broken law: |==\d+== ?(?:ERROR|WARNING): |WARNING: ThreadS|.*runtime error: )",
     re.MULTILINE,
@@ -27,6 +27,8 @@ _LIBFUZZER_KINDS = {
     "fuzz target exited": "exit",
 }
 _MOST_NAME = 160
+# Where something else was printed in between.
+_MOST_STACK = 1 << 16
 # The frames that name a cause, and the ones that a report shows.
 _TELLING = 2
 _SHOWN = 12
@@ -99,7 +101,8 @@ def _stack_text(text):
     begin = _REPORT.search(text)
     end = _SUMMARY.search(text)
     start = begin.start() if begin else 0
-    return _NOISE.sub("", text[start : end.end() if end else None]).strip()
+    stack = _NOISE.sub("", text[start : end.end() if end else None]).strip()
+    return files.shorten(stack, _MOST_STACK)
 
 
 def classify(text):

@@ -25,22 +25,16 @@ _PATH = re.compile(rf"(?:^|/)((?:{'|'.join(FOLDERS)})/.*\.[ch])$")
 
 def _replay(binary, corpora, profile):
     env = {
-        **os.environ,
         **lanes.sanitizer_environment(),
         "LLVM_PROFILE_FILE": str(profile),
         "HRN_FUZZ_SAY": "kinds",
     }
-    done = subprocess.run(
-        job.with_runner([binary, *corpora]),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=env,
-        check=False,
-    )
-    text = done.stdout.decode("utf-8", "replace")
+    output = profile.with_name("output")
+    # Its end is the caller's, whose time is limited.
+    status = job.run_to_end([binary, *corpora], output, None, env)
+    text = files.read_text(output)
     if not profile.exists():
-        raise RuntimeError(f"{binary}: no profile, status {done.returncode}: {text[-400:]}")
+        raise RuntimeError(f"{binary}: no profile, status {status}: {text[-400:]}")
     return {name: int(times) for name, times in _KIND.findall(text)}
 
 

@@ -115,7 +115,7 @@ class LibFuzzer:
         """The inputs that it saved; what it keeps is in the corpus already."""
         return [
             path
-            for path in sorted(turn.folder.iterdir())
+            for path in sorted(turn.folder.glob("*"))
             if path.name.startswith(FINDING_PREFIXES)
         ]
 

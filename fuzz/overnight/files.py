@@ -9,6 +9,12 @@ import os
 import pathlib
 
 
+# Of st_blocks, whatever the file system's are.
+_BLOCK_BYTES = 512
+# Of each end of a text.
+_MOST_TEXT_BYTES = 2 << 20
+
+
 def write_bytes(path, data):
     """Replaces a file's content at once: a reader sees the old or the new."""
     path = pathlib.Path(path)
@@ -37,11 +43,29 @@ def read_json(path, default=None, kind=dict):
 
 
 def read_text(path):
-    """Returns a program's output as text, whatever bytes it wrote; empty if there is none."""
+    """Returns a program's output as text, whatever bytes it wrote: the beginning and the end of a
+    long one, which may be endless; empty if there is none."""
     try:
-        return pathlib.Path(path).read_text(encoding="utf-8", errors="replace")
+        with open(path, "rb") as stream:
+            data = stream.read(_MOST_TEXT_BYTES)
+            end = max(stream.tell(), os.fstat(stream.fileno()).st_size - _MOST_TEXT_BYTES)
+            data += _cut(end - stream.tell()).encode()
+            stream.seek(end)
+            data += stream.read(_MOST_TEXT_BYTES)
     except OSError:
         return ""
+    return data.decode("utf-8", "replace")
+
+
+def _cut(n_bytes):
+    return f"\n... {n_bytes:,} bytes left out ...\n" if n_bytes > 0 else ""
+
+
+def shorten(text, most):
+    """The beginning and the end of what is longer."""
+    half = most // 2
+    n_out = len(text) - 2 * half
+    return text if n_out <= 0 else text[:half] + _cut(n_out) + text[-half:]
 
 
 def name_of(data):
@@ -86,12 +110,14 @@ def locked(path):
 
 
 def size_of(folder):
-    """Returns the bytes of all files below a folder."""
+    """Returns the bytes on disk of all files below a folder."""
     total = 0
     for root, _, names in os.walk(folder):
         for name in names:
             try:
-                total += os.lstat(os.path.join(root, name)).st_size
+                found = os.lstat(os.path.join(root, name))
+                # A small file takes a whole block, and a new one may have none yet.
+                total += max(found.st_size, found.st_blocks * _BLOCK_BYTES)
             except OSError:
                 continue
     return total

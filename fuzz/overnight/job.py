@@ -17,7 +17,7 @@ OVERRUN = "overrun"
 # From the request to end until the kill.
 _GRACE_SECONDS = 10
 _TAIL_BYTES = 4096
-# Of a log, which is read as a whole.
+# Of a log, and of whatever else a process writes.
 _MOST_FILE_BYTES = 64 << 20
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b\)B|\x0f")
 
@@ -36,6 +36,41 @@ def end_leftovers(folder):
         with contextlib.suppress(OSError):
             if mark in environment.read_bytes().split(b"\0"):
                 os.kill(int(environment.parent.name), signal.SIGKILL)
+
+
+def _popen(command, output, cwd, env):
+    pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
+    # Not a pipe: that has no limit, and stays open for as long as a child has it.
+    with open(output, "wb") as stream:
+        return subprocess.Popen(
+            with_runner(command),
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd=cwd,
+            env={**os.environ, **env},
+        )
+
+
+def _signal_group(process, number):
+    try:
+        os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def run_to_end(command, output, seconds, env, cwd=None):
+    """Waits for it; returns its exit status, or None if it was killed for being late."""
+    process = _popen(command, output, cwd, env)
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        # Its children too.
+        _signal_group(process, signal.SIGKILL)
+        process.wait()
 
 
 class Job:
@@ -63,17 +98,7 @@ class Job:
 
     def start(self):
         """Raises OSError if it cannot."""
-        self.output.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.output, "wb") as stream:
-            self._process = subprocess.Popen(
-                with_runner(self.command),
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                cwd=self._cwd,
-                env={**os.environ, **self._env},
-            )
+        self._process = _popen(self.command, self.output, self._cwd, self._env)
         self._began = time.monotonic()
 
     def seconds(self):
@@ -85,12 +110,12 @@ class Job:
         self.status = self._process.poll()
         if self.status is not None:
             # The leader may have left children.
-            self._signal(signal.SIGKILL)
+            _signal_group(self._process, signal.SIGKILL)
             return True
         if self.seconds() > self._seconds:
             self.ask_to_end(OVERRUN)
         if self._kill_at is not None and time.monotonic() > self._kill_at:
-            self._signal(signal.SIGKILL)
+            _signal_group(self._process, signal.SIGKILL)
         return False
 
     def ask_to_end(self, why):
@@ -98,16 +123,10 @@ class Job:
         if self._kill_at is None:
             self.forced = why
             self._kill_at = time.monotonic() + _GRACE_SECONDS
-            self._signal(self._end_signal)
-
-    def _signal(self, number):
-        try:
-            os.killpg(self._process.pid, number)
-        except (ProcessLookupError, PermissionError):
-            pass
+            _signal_group(self._process, self._end_signal)
 
     def text(self):
-        """Its whole output."""
+        """Its output."""
         return files.read_text(self.output)
 
     def tail(self):
@@ -118,6 +137,12 @@ class Job:
                 return stream.read().decode("utf-8", "replace")
         except OSError:
             return ""
+
+    def how_it_ended(self):
+        """A status in words."""
+        if self.status == -signal.SIGXFSZ:
+            return f"wrote a file, or printed, more than {_MOST_FILE_BYTES >> 20} MB"
+        return f"ended with status {self.status}: {self.last_words()}"
 
     def last_words(self):
         """The last line of its output, without colours."""

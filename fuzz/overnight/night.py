@@ -204,6 +204,7 @@ class Night:
         self.pool.poll()
         self._sample()
         self._check_disk()
+        self._check_folder()
         self.status.show()
         self.stops.wait(_POLL_SECONDS)
 
@@ -246,9 +247,21 @@ class Night:
                 self.account.sample(turn.target, turn.lane.name, self.clock(), numbers.__dict__)
 
     def _check_disk(self):
-        why = self.disk.check()
-        if why:
-            self._freeze(why)
+        with self.survives("disk"):
+            why = self.disk.check()
+            if why:
+                self._freeze(why)
+
+    def _check_folder(self):
+        """Somebody may take it away; what comes from then on is kept."""
+        if (self.out / ".lock").exists():
+            return
+        gone = "was taken away while the night ran, with what it had found until then"
+        self.account.add_trouble(f"{self.out}: {gone}")
+        self.say(f"TROUBLE {self.out}: {gone}")
+        with self.survives("night.json"):
+            files.write_json(self.out / "night.json", self.began)
+            (self.out / ".lock").touch()
 
 
 # Which folder.

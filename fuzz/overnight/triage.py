@@ -7,10 +7,8 @@ FOLDER holds what findings.py says; triage.json and `shrunk` are written there. 
 finding was looked into, reproduced or not.
 """
 
-import os
 import pathlib
 import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -44,22 +42,11 @@ class Runner:
         path.write_bytes(data)
         command = [self._binary, f"-timeout={self._limit}", str(path)]
         command.insert(1, f"-artifact_prefix={self._scratch}/")
-        env = {**os.environ, **lanes.sanitizer_environment(), "TMPDIR": str(self._scratch)}
-        try:
-            done = subprocess.run(
-                job.with_runner(command),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env={**env, "HRN_FUZZ_SAY": say},
-                cwd=self._scratch,
-                timeout=_RUN_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as late:
-            said = (late.stdout or b"").decode("utf-8", "replace")
-            return said + "\nSUMMARY: libFuzzer: timeout\n"
-        return done.stdout.decode("utf-8", "replace")
+        env = {**lanes.sanitizer_environment(), "TMPDIR": str(self._scratch), "HRN_FUZZ_SAY": say}
+        output = self._scratch / "output"
+        status = job.run_to_end(command, output, _RUN_SECONDS, env, cwd=self._scratch)
+        late = "\nSUMMARY: libFuzzer: timeout\n" if status is None else ""
+        return files.read_text(output) + late
 
     def cause(self, data):
         """Why it dies of an input, or None."""
@@ -91,7 +78,7 @@ def _middle_out(lines):
     """A hang may say millions of operations; its first and last ones tell as much."""
     n_out = len(lines) - 2 * _SHOWN_OPS
     if n_out > 0:
-        lines = [*lines[:_SHOWN_OPS], f"... {n_out} more ...", *lines[-_SHOWN_OPS:]]
+        lines = [*lines[:_SHOWN_OPS], f"... at least {n_out} more ...", *lines[-_SHOWN_OPS:]]
     return "\n".join(lines)
 
 

@@ -6,6 +6,8 @@ import shutil
 from . import causes, engines, files, job, lanes
 
 _BEGUN = "turn.json"
+# Of one turn, in a log of all: there may be thousands.
+_MOST_LOG = 1 << 16
 
 
 def plan(night, seconds, number):
@@ -123,7 +125,7 @@ class Turn(job.Job):
         if self.forced == job.OVERRUN:
             return "did not end in time"
         if self.forced is None and self.status not in self.engine.good_statuses:
-            return f"ended with status {self.status}: {self.last_words()}"
+            return self.how_it_ended()
         return None
 
     def _append_log(self, text):
@@ -131,7 +133,7 @@ class Turn(job.Job):
         with self.night.survives(f"log of {self.name}"):
             path.parent.mkdir(parents=True, exist_ok=True)
             with open(path, "a", encoding="utf-8") as log:
-                log.write(text)
+                log.write(files.shorten(text, _MOST_LOG))
 
 
 class LeftTurn(Turn):

@@ -60,7 +60,7 @@ class _Task(job.Job):
             return
         how = "did not end in time" if self.forced else None
         if how is None and self.status != 0:
-            how = f"ended with status {self.status}: {self.last_words()}"
+            how = self.how_it_ended()
         with self._night.survives(self.name):
             self._done(self, how)
 

@@ -4,6 +4,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import unittest
@@ -303,6 +304,30 @@ class StopsTest(NightTest):
         output, _ = again.communicate(timeout=60)
         self.assertIn(f"going on with night {left.name}", output)
         self.assertEqual(self.report(left)["night"]["sessions"], 2)
+
+    def test_folder_that_is_taken_away_is_told_and_the_rest_is_reported(self):
+        self.target("slab_fuzz", "endless")
+        process, _ = self.wait_until_up()
+        shutil.rmtree(self.out)
+        for line in process.stdout:
+            if "was taken away" in line:
+                break
+        output = self.stop(process)
+        self.assertEqual(process.returncode, 2, output)
+        report = self.report()
+        self.assertIn("was taken away", " ".join(report["troubles"]))
+        self.assertNotIn("the runner failed", " ".join(report["troubles"]))
+        self.assertEqual(report["targets"][0]["lanes"][0]["slices"], 1)
+
+    def test_two_nights_at_once_share_the_cache_alone(self):
+        self.target("slab_fuzz", "healthy")
+        both = [self.start(), self.start()]
+        outputs = [process.communicate(timeout=120)[0] for process in both]
+        self.assertEqual([process.returncode for process in both], [0, 0], outputs)
+        nights = list((self.cache / "nights").iterdir())
+        reports = [self.report(night) for night in nights]
+        self.assertEqual(len({report["night"]["id"] for report in reports}), 2)
+        self.assertEqual(len(list((self.cache / "history").glob("*.json"))), 2)
 
     def test_two_runners_do_not_share_a_night(self):
         self.target("slab_fuzz", "endless")

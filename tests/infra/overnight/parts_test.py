@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import types
 import unittest
 import unittest.mock
@@ -72,6 +73,12 @@ class CausesTest(unittest.TestCase):
             names.add(causes.classify(log).name("t"))
         self.assertEqual(len(names), 2)
         self.assertLess(max(map(len, names)), 200)
+
+    def test_endless_blank_lines_are_read_in_a_moment(self):
+        began = time.monotonic()
+        log = "==1==ERROR: A\n" + "\n" * (1 << 17) + "SUMMARY: AddressSanitizer: SEGV a.c:1\n"
+        self.assertLess(len(causes.classify(log).stack), 1 << 17)
+        self.assertLess(time.monotonic() - began, 10)
 
     def test_summary_that_says_nothing_is_none(self):
         self.assertIsNone(causes.classify("SUMMARY: AddressSanitizer:  \n"))
@@ -266,6 +273,26 @@ class JobTest(unittest.TestCase):
             made = self.run_to_end("exec yes", 30)
         self.assertEqual((made.status, made.forced), (-signal.SIGXFSZ, None))
         self.assertEqual(len(made.text()), 1 << 16)
+        self.assertIn("printed, more than", made.how_it_ended())
+
+    def test_long_output_is_read_at_its_ends(self):
+        self.output.write_bytes(b"first\n" + bytes(9 << 20) + b"\nlast")
+        text = files.read_text(self.output)
+        self.assertTrue(text.startswith("first\n") and text.endswith("\nlast"))
+        self.assertIn("bytes left out", text)
+        self.assertLess(len(text), 5 << 20)
+
+    def test_who_waits_for_a_process_does_not_wait_for_its_child(self):
+        began = time.monotonic()
+        command = ["sh", "-c", "sleep 600 & echo $!"]
+        self.assertEqual(job.run_to_end(command, self.output, 300, {}), 0)
+        self.assertLess(time.monotonic() - began, 60)
+        wait_for_death(int(files.read_text(self.output)))
+
+    def test_who_is_late_is_killed_with_its_child(self):
+        command = ["sh", "-c", "trap '' TERM; sleep 600 & echo $!; wait"]
+        self.assertIsNone(job.run_to_end(command, self.output, 0.5, {}))
+        wait_for_death(int(files.read_text(self.output)))
 
     def test_what_triage_runs_dies_with_it(self):
         pids = self.output.with_name("pids")
@@ -394,6 +421,18 @@ class HistoryTest(unittest.TestCase):
         found = self.compare({"1": 1}, "a", {"1": 0}, "a", targets=("other",))
         self.assertIsNone(found["compared_with"])
         self.assertEqual(found["files"][0]["lost"], [])
+
+
+class DiskTest(unittest.TestCase):
+    """What counts as used."""
+
+    def test_small_files_take_whole_blocks(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in "abc":
+                pathlib.Path(folder, name).touch()
+            found = types.SimpleNamespace(st_size=1, st_blocks=8)
+            with unittest.mock.patch.object(files.os, "lstat", return_value=found):
+                self.assertEqual(files.size_of(folder), 3 * 4096)
 
 
 class FindingsTest(unittest.TestCase):

@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Shell scripts that are ended take their children along and clean up (tools/group.sh)."""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+# What a script waits for when it is ended: in its place is something that never ends by itself.
+ENDLESS = 'echo $$ > "$UP"\nexec sleep 600\n'
+# bazelw, which waits for Bazel and is no Bazel.
+BAZELW = """case "$1" in
+query) echo //a:b ;;
+*)
+    sh -c 'echo $$ > "$UP"; exec sleep 600'
+    echo "ended with $?"
+    ;;
+esac
+"""
+
+
+def is_alive(pid):
+    """False for a process that is gone or only waits to be reaped."""
+    try:
+        stat = pathlib.Path("/proc", str(pid), "stat").read_text()
+        return stat.rsplit(")", 1)[1].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+class ScriptsTest(unittest.TestCase):
+    """Each script on a tree that has what it asks for."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.tree = pathlib.Path(folder.name, "tree")
+        self.scratch = pathlib.Path(folder.name, "scratch")
+        self.scratch.mkdir()
+        self.up = pathlib.Path(folder.name, "up")
+        os.mkfifo(self.up)
+        for top in ("tools", "fuzz/oss-fuzz"):
+            for path in pathlib.Path(top).rglob("*.sh"):
+                copy = self.tree / path
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, copy)
+
+    def script(self, path, body):
+        """Writes a program."""
+        path = self.tree / path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("#!/bin/sh\n" + body)
+        path.chmod(0o755)
+
+    def ends(self, command, how=signal.SIGTERM):
+        """Ends a script while its child runs; only the script is told, not its group."""
+        environment = {**os.environ, "TMPDIR": str(self.scratch), "UP": str(self.up)}
+        process = subprocess.Popen(
+            command,
+            cwd=self.tree,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        told = subprocess.run(["timeout", "30", "cat", self.up], capture_output=True, check=False)
+        self.assertRegex(told.stdout.decode(), r"^\d+\n$", "the script did not get so far")
+        child = int(told.stdout)
+        process.send_signal(how)
+        self.assertEqual(process.wait(timeout=60), 128 + how)
+        end = time.monotonic() + 20
+        while is_alive(child) and time.monotonic() < end:
+            time.sleep(0.01)
+        self.assertFalse(is_alive(child))
+        self.assertEqual(list(self.scratch.iterdir()), [])
+
+    def test_coverage(self):
+        self.script("bazelw", BAZELW)
+        for how in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            with self.subTest(how):
+                self.ends(["tools/coverage.sh"], how)
+
+    def test_make_seeds(self):
+        self.script("bazelw", BAZELW)
+        self.ends(["tools/make_seeds.sh"])
+
+    def test_check_of_oss_fuzz(self):
+        self.script("there/fuzz/x_fuzz.c", "")
+        self.script("there/fuzz/oss-fuzz/build.sh", ENDLESS)
+        words = ["--quick", "--tree", "there"]
+        self.ends(["bash", "fuzz/oss-fuzz/check.sh", *words])
+
+    def test_status_of_a_script_that_ends_by_itself_is_its_own(self):
+        for command, status in ((["tools/coverage.sh", "what"], 2), (["tools/coverage.sh"], 1)):
+            self.script("bazelw", "exit 0")
+            done = subprocess.run(command, cwd=self.tree, capture_output=True, check=False)
+            self.assertEqual(done.returncode, status)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -31,51 +31,6 @@ class EndsTest(NightTest):
         self.assertEqual(report["night"]["ended_by"], "time")
         self.assertEqual(report["night"]["peaks"]["rss_mb"], 32)
 
-    def test_finding_is_shrunk_explained_and_known_from_then_on(self):
-        self.target("slab_fuzz", "crashes")
-        report, output = self.night(status=1)
-        finding = report["findings"][0]
-        self.assertEqual(finding["cause"], "slab_fuzz-heap-use-after-free-slm_slab_free")
-        self.assertFalse(finding["known"] or finding["flaky"])
-        with open(finding["input"], "rb") as shrunk:
-            # Whole records of two bytes behind a head of four; BAD must stay.
-            self.assertEqual(shrunk.read(), b"\0\0\0\0BAD\0")
-        self.assertIn("BAD", finding["ops"])
-        self.assertIn("TEST(Fake, Bug)", finding["test"])
-        self.assertIn("slm_slab_free allocator/slab.c:3:1", finding["stack"])
-        self.assertIn(f"bazel-bin/fuzz/slab_fuzz_bin {finding['input']}", output)
-        again, _ = self.night(status=3)
-        self.assertEqual(again["findings"][0]["known_as"], f"night {report['night']['id']}")
-        self.assertEqual(again["verdict"]["word"], "known findings")
-
-    def test_flaky_finding_is_marked(self):
-        self.target("slab_fuzz", "crashes")
-        # It makes up what kills it, and lives when that is run alone.
-        fake = self.root / "fuzz" / "night" / "asan-ubsan" / "slab_fuzz"
-        bad = '("crashes", "shallow", "regressed", "fills")'
-        fake.write_text(fake.read_text().replace(bad, "()"))
-        report, _ = self.night(status=1)
-        finding = report["findings"][0]
-        self.assertTrue(finding["flaky"])
-        self.assertEqual((finding["reproduced"], finding["tries"]), (0, 3))
-        self.assertEqual(finding["kind"], "heap-use-after-free")
-
-    def test_seed_that_kills_is_a_known_bug_come_back_and_read_no_more(self):
-        self.target("slab_fuzz", "regressed", [("seed", b"seed"), ("regress/old_bug", b"xxxxBAD!")])
-        # Time for a second turn on a busy machine.
-        report, _ = self.night("--minutes", "0.2", status=3)
-        finding = report["findings"][0]
-        self.assertEqual(finding["known_as"], "corpus/slab_fuzz/regress/old_bug")
-        self.assertEqual(finding["seen"], 1)
-        self.assertGreater(report["targets"][0]["execs"], 0)
-
-    def test_shallow_bug_is_given_up_before_it_takes_the_night(self):
-        self.target("pool_fuzz", "shallow")
-        report, _ = self.night("--minutes", "5", status=1)
-        self.assertEqual(report["night"]["ended_by"], "nothing left to run")
-        self.assertIn("5 early deaths in a row", report["targets"][0]["lanes"][0]["given_up"])
-        self.assertEqual([finding["seen"] for finding in report["findings"]], [5])
-
     def test_target_that_does_not_start_is_told_and_the_night_goes_on(self):
         self.target("pool_fuzz", "no-start")
         self.target("slab_fuzz", "healthy")
@@ -131,6 +86,55 @@ class EndsTest(NightTest):
             report, output = self.night()
         self.assertNotIn("the runner failed", " ".join(report["troubles"]))
         self.assertIn(r"\ufffd\xe9", output)
+
+
+class FindsTest(NightTest):
+    """Findings."""
+
+    def test_finding_is_shrunk_explained_and_known_from_then_on(self):
+        self.target("slab_fuzz", "crashes")
+        report, output = self.night(status=1)
+        finding = report["findings"][0]
+        self.assertEqual(finding["cause"], "slab_fuzz-heap-use-after-free-slm_slab_free")
+        self.assertFalse(finding["known"] or finding["flaky"])
+        with open(finding["input"], "rb") as shrunk:
+            # Whole records of two bytes behind a head of four; BAD must stay.
+            self.assertEqual(shrunk.read(), b"\0\0\0\0BAD\0")
+        self.assertIn("BAD", finding["ops"])
+        self.assertIn("TEST(Fake, Bug)", finding["test"])
+        self.assertIn("slm_slab_free allocator/slab.c:3:1", finding["stack"])
+        self.assertIn(f"bazel-bin/fuzz/slab_fuzz_bin {finding['input']}", output)
+        again, _ = self.night(status=3)
+        self.assertEqual(again["findings"][0]["known_as"], f"night {report['night']['id']}")
+        self.assertEqual(again["verdict"]["word"], "known findings")
+
+    def test_flaky_finding_is_marked(self):
+        self.target("slab_fuzz", "crashes")
+        # It makes up what kills it, and lives when that is run alone.
+        fake = self.root / "fuzz" / "night" / "asan-ubsan" / "slab_fuzz"
+        bad = '("crashes", "shallow", "regressed", "fills")'
+        fake.write_text(fake.read_text().replace(bad, "()"))
+        report, _ = self.night(status=1)
+        finding = report["findings"][0]
+        self.assertTrue(finding["flaky"])
+        self.assertEqual((finding["reproduced"], finding["tries"]), (0, 3))
+        self.assertEqual(finding["kind"], "heap-use-after-free")
+
+    def test_seed_that_kills_is_a_known_bug_come_back_and_read_no_more(self):
+        self.target("slab_fuzz", "regressed", [("seed", b"seed"), ("regress/old_bug", b"xxxxBAD!")])
+        # Time for a second turn on a busy machine.
+        report, _ = self.night("--minutes", "0.2", status=3)
+        finding = report["findings"][0]
+        self.assertEqual(finding["known_as"], "corpus/slab_fuzz/regress/old_bug")
+        self.assertEqual(finding["seen"], 1)
+        self.assertGreater(report["targets"][0]["execs"], 0)
+
+    def test_shallow_bug_is_given_up_before_it_takes_the_night(self):
+        self.target("pool_fuzz", "shallow")
+        report, _ = self.night("--minutes", "5", status=1)
+        self.assertEqual(report["night"]["ended_by"], "nothing left to run")
+        self.assertIn("5 early deaths in a row", report["targets"][0]["lanes"][0]["given_up"])
+        self.assertEqual([finding["seen"] for finding in report["findings"]], [5])
 
     def test_failing_trace_is_a_finding(self):
         self.target("slab_fuzz", "healthy")
@@ -271,6 +275,10 @@ class StopsTest(NightTest):
         process, _ = self.wait_until_up()
         self.stop(process)
         self.assertEqual(self.report()["findings"], [])
+
+
+class BreaksTest(NightTest):
+    """What others do to a night while it runs."""
 
     def test_kill_9_leaves_no_fuzzer_and_the_next_start_goes_on(self):
         self.target("slab_fuzz", "endless")

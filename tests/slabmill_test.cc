@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -453,6 +454,20 @@ TEST_F(Slabmill, SoakWritesTheFailingProgramAndItsSeed)
         EXPECT_NE(Run({"replay", "--adapter", adapter, out}).status, 0);
         EXPECT_EQ(Run(args).status, 1);
         EXPECT_EQ(ReadFile(out), first) << adapter;
+    }
+}
+
+TEST_F(Slabmill, SoakThatFailsCountsTheFailingRoundAndWhatItRan)
+{
+    for (const char *adapter : {"broken:dirty", "broken:crash"}) {
+        Done done = Run({"soak", "--adapter", adapter, "--seed", "3", "--rounds", "300", "-o",
+                         Path("found.trace")});
+        unsigned round = 0, ops = 0, execs = 0;
+        EXPECT_EQ(std::sscanf(done.out.c_str(), "%*[^,], seed 3, round %u", &round), 1) << done.out;
+        EXPECT_EQ(std::sscanf(done.err.c_str(), "slabmill: ops=%u execs=%u", &ops, &execs), 2)
+            << done.err;
+        EXPECT_EQ(execs, round + 1) << adapter;
+        EXPECT_GT(ops, 0u) << adapter;
     }
 }
 

@@ -26,7 +26,9 @@ struct soak {
 /* Shared with the child that runs the rounds: what it did lives on when it dies. */
 struct progress {
     uint64_t round; /* the one that is running */
-    uint64_t n_done;
+    uint64_t n_execs;
+    struct hrn_result running; /* of the round that is running, or did not end well */
+    uint64_t n_done;           /* in those before */
     uint64_t n_refused;
     uint64_t digest; /* of what each round came to: equal seeds, equal digests */
 };
@@ -55,14 +57,16 @@ static void make_program(const struct soak *soak, uint64_t round, struct hrn_pro
     hrn_gen_program(&gen, &rng, 1 + hrn_rng_below(&rng, ROUND_OPS_MAX), program);
 }
 
-static void add_digest(struct progress *progress, const struct hrn_result *result)
+static void add_digest(struct progress *progress)
 {
+    const struct hrn_result *result = &progress->running;
     const uint64_t words[] = {result->n_done, result->n_refused, result->peak_live_bytes};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         progress->digest = (progress->digest ^ words[i]) * FNV_PRIME;
     }
     progress->n_done += result->n_done;
     progress->n_refused += result->n_refused;
+    progress->running.n_done = 0;
 }
 
 static bool save_seed(const struct soak *soak, uint64_t round, const struct hrn_program *program)
@@ -94,11 +98,15 @@ static void run_rounds(void *data, struct hrn_result *result)
     for (; !is_over(soak, progress->round, start); progress->round++) {
         (void)alarm((unsigned)soak->options->timeout);
         make_program(soak, progress->round, &program);
-        if (!save_seed(soak, progress->round, &program) ||
-            hrn_run_catch(soak->adapter, &program, result) != HRN_LAW_NONE) {
+        if (!save_seed(soak, progress->round, &program)) {
             break;
         }
-        add_digest(progress, result);
+        progress->n_execs++;
+        if (hrn_run_catch(soak->adapter, &program, &progress->running) != HRN_LAW_NONE) {
+            *result = progress->running;
+            break;
+        }
+        add_digest(progress);
     }
     hrn_program_fini(&program);
 }
@@ -144,8 +152,8 @@ static int run_soak(struct soak *soak)
     const struct progress *progress = soak->progress;
     double seconds =
         (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
-    fprintf(stderr, "slabmill: ops=%" PRIu64 " execs=%" PRIu64 " seconds=%.2f\n", progress->n_done,
-            progress->round, seconds);
+    fprintf(stderr, "slabmill: ops=%" PRIu64 " execs=%" PRIu64 " seconds=%.2f\n",
+            progress->n_done + progress->running.n_done, progress->n_execs, seconds);
     if (trial.end != MILL_END_KEPT) {
         return report_failure(soak, &trial);
     }

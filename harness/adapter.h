@@ -107,6 +107,10 @@ struct hrn_adapter {
      * 0. */
     enum slm_status (*cleanup)(void *self, hrn_handler_fn fn, void *data, size_t data_bytes,
                                void **data_out);
+    /* Registers a file cleanup: deletes path, if not NULL, and closes fd. run_file runs that of fd
+     * now. */
+    enum slm_status (*file)(void *self, int fd, const char *path);
+    enum slm_status (*run_file)(void *self, int fd);
     enum slm_status (*reuse_put)(void *self, void *p);
     size_t (*reuse_bytes)(void *self);                 /* size of the reuse list's objects */
     size_t (*align_of)(void *self, size_t size_bytes); /* guaranteed alignment by size */

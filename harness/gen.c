@@ -37,7 +37,8 @@ void hrn_gen_init(struct hrn_gen *gen, uint32_t can)
         [HRN_FREE] = 340,     [HRN_RESIZE] = 40,  [HRN_BURST] = 6,      [HRN_DRAIN] = 2,
         [HRN_RESET] = 3,      [HRN_CLEANUP] = 20, [HRN_MISUSE] = 60,    [HRN_FAULT] = 8,
         [HRN_CHECK] = 4,      [HRN_TRIM] = 4,     [HRN_GIVE_BACK] = 20, [HRN_REUSE_GET] = 30,
-        [HRN_REUSE_PUT] = 25, [HRN_CREATE] = 1,   [HRN_DESTROY] = 1,
+        [HRN_REUSE_PUT] = 25, [HRN_CREATE] = 1,   [HRN_DESTROY] = 1,    [HRN_FILE] = 4,
+        [HRN_RUN_FILE] = 2,
     };
     memset(gen, 0, sizeof *gen);
     for (unsigned kind = 0; kind < HRN_KIND_COUNT; kind++) {
@@ -146,6 +147,12 @@ static void fill_fields(const struct state *s, struct hrn_op *op)
     case HRN_MISUSE:
         op->aux = (uint8_t)hrn_rng_below(rng, HRN_MISUSE_COUNT);
         op->size_bytes = hrn_rng_below(rng, UINT32_C(1) << 20);
+        break;
+    case HRN_FILE:
+        op->aux = (uint8_t)hrn_rng_below(rng, HRN_FILE_COUNT);
+        break;
+    case HRN_RUN_FILE:
+        op->count = (uint16_t)hrn_rng_below(rng, 8);
         break;
     case HRN_REUSE_PUT:
         op->aux = chance(rng, 10) ? 1 : 0;

@@ -49,7 +49,8 @@ bool hrn_kind_has_size(enum hrn_kind kind)
 {
     const uint32_t with_size = 1u << HRN_ALLOC | 1u << HRN_NALLOC | 1u << HRN_CALLOC |
                                1u << HRN_MEMALIGN | 1u << HRN_RESIZE | 1u << HRN_BURST |
-                               1u << HRN_CLEANUP | 1u << HRN_MISUSE | 1u << HRN_CREATE;
+                               1u << HRN_CLEANUP | 1u << HRN_MISUSE | 1u << HRN_CREATE |
+                               1u << HRN_FILE;
     return (with_size >> kind & 1u) != 0;
 }
 
@@ -145,14 +146,19 @@ bool hrn_program_equal(const struct hrn_program *a, const struct hrn_program *b)
            (a->n_ops == 0 || memcmp(a->ops, b->ops, a->n_ops * sizeof *a->ops) == 0);
 }
 
+static bool has_count(enum hrn_kind kind)
+{
+    return kind == HRN_BURST || kind == HRN_FAULT || kind == HRN_RUN_FILE;
+}
+
 /* The op with only the fields that its kind uses. */
 static struct hrn_op bare_op(const struct hrn_op *op)
 {
     struct hrn_op bare = {.kind = op->kind, .arena = op->arena, .id = HRN_NO_ID};
     bool with_aux = op->kind == HRN_DRAIN || op->kind == HRN_CLEANUP || op->kind == HRN_MISUSE ||
-                    op->kind == HRN_FAULT || op->kind == HRN_REUSE_PUT;
+                    op->kind == HRN_FAULT || op->kind == HRN_REUSE_PUT || op->kind == HRN_FILE;
     bare.aux = with_aux ? op->aux : 0;
-    bare.count = op->kind == HRN_BURST || op->kind == HRN_FAULT ? op->count : 0;
+    bare.count = has_count(op->kind) ? op->count : 0;
     bare.align_bytes = op->kind == HRN_MEMALIGN ? op->align_bytes : 0;
     bare.size_bytes = hrn_kind_has_size(op->kind) ? op->size_bytes : 0;
     if (hrn_op_ids(op) != HRN_IDS_NONE) {
@@ -216,7 +222,7 @@ void hrn_op_text(const struct hrn_op *op, char *text, size_t text_bytes)
     }
     if (op->kind == HRN_MEMALIGN) {
         snprintf(parts[2], sizeof parts[2], " align %u", op->align_bytes);
-    } else if (op->kind == HRN_BURST || op->kind == HRN_FAULT) {
+    } else if (has_count(op->kind)) {
         snprintf(parts[2], sizeof parts[2], " count %u", op->count);
     }
     if (op->kind == HRN_MISUSE) {

@@ -35,7 +35,7 @@ extern "C" {
 #define HRN_BURST_MAX        512u
 #define HRN_BYTES_OPS_MAX    65536u       /* records beyond these are not decoded */
 #define HRN_BYTES_IDS_MAX    (1u << 20)   /* decoding stops where they run out */
-#define HRN_BYTES_LIVES_MAX  64u          /* CREATE and DESTROY beyond these are not decoded */
+#define HRN_BYTES_LIVES_MAX  64u          /* CREATE, DESTROY, FILE beyond these are left out */
 #define HRN_REGION_MAX_BYTES (4u << 20)   /* of a region in bytes form, bytes */
 #define HRN_BLOCK_MAX_BYTES  (128u << 10) /* of a pool block named in a head, bytes */
 
@@ -64,7 +64,9 @@ extern "C" {
     X(REUSE_GET, "reuse_get", GET) /* an object of the reuse list */                               \
     X(REUSE_PUT, "reuse_put", PUT) /* id */                                                        \
     X(CREATE, "create", NONE)      /* size_bytes of region or block, 0: the head's; replaces */    \
-    X(DESTROY, "destroy", NONE)
+    X(DESTROY, "destroy", NONE)                                                                    \
+    X(FILE, "file", NONE)         /* aux: enum hrn_file_aux; size_bytes: so long is its path */    \
+    X(RUN_FILE, "run_file", NONE) /* count: which of the files, from the newest */
 
 #define HRN_KIND_ENUM(name, word, ids) HRN_##name,
 enum hrn_kind { HRN_KIND_LIST(HRN_KIND_ENUM) HRN_KIND_COUNT };
@@ -90,6 +92,15 @@ enum hrn_handler {
     HRN_HANDLER_COUNT
 };
 
+/* What a file cleanup is about. */
+enum hrn_file_aux {
+    HRN_FILE_CLOSE,  /* a descriptor without a file */
+    HRN_FILE_DELETE, /* a file */
+    HRN_FILE_GONE,   /* a file that somebody else has deleted */
+    HRN_FILE_BAD,    /* no descriptor: to be refused */
+    HRN_FILE_COUNT
+};
+
 /* Pointers that free must refuse. One that turns out to start a live object is not tried. */
 #define HRN_MISUSE_LIST(X)                                                                         \
     X(NULL, "null")               /* NULL */                                                       \
@@ -112,7 +123,8 @@ enum hrn_misuse { HRN_MISUSE_LIST(HRN_MISUSE_ENUM) HRN_MISUSE_COUNT };
 
 struct hrn_op {
     uint8_t kind; /* enum hrn_kind */
-    uint8_t aux;  /* misuse, order, handler; FAULT: refusals in a row, 255: until the next FAULT */
+    uint8_t
+        aux; /* misuse, order, handler, file; FAULT: refusals in a row, 255: until the next FAULT */
     uint16_t count;
     uint32_t arena;
     uint32_t id;
@@ -182,7 +194,7 @@ size_t hrn_program_encoded_bytes(const struct hrn_program *program);
 /*
  * Writes the bytes that decode to this (normalized) program. True when they do so exactly: always
  * for one from hrn_program_decode, and for any with at most HRN_BYTES_OPS_MAX operations,
- * HRN_BYTES_IDS_MAX ids and HRN_BYTES_LIVES_MAX arenas made or destroyed, arenas 0 and 1, 65,536
+ * HRN_BYTES_IDS_MAX ids and HRN_BYTES_LIVES_MAX of CREATE, DESTROY and FILE, arenas 0 and 1, 65,536
  * live objects an arena, a head that bytes can express, sizes below 2^30 (4 MiB in CREATE), and
  * alignments that are powers of two or below 2^16.
  * False: some operation had to be left out or changed to its nearest neighbour.

@@ -16,10 +16,11 @@ enum { PAGE_CODES = 3, DOUBLING_CODES = 5, MIN_CODES = 4, CHECK_CODES = 16, KIND
 static const uint16_t check_table[CHECK_CODES] = {64,  1,   2,   3,   5,    8,    16,    32,
                                                   100, 128, 256, 512, 1024, 4096, 16384, 0};
 
-/* Kind codes beyond the kinds themselves: what random bytes should do more of. */
+/* Kind codes beyond the kinds themselves: what random bytes should do more of. A new kind takes the
+ * place of the first one, so that the codes of the others stay. */
 static const uint8_t more_kinds[KIND_CODES - HRN_KIND_COUNT] = {
-    HRN_ALLOC,  HRN_FREE, HRN_FREE,  HRN_ALLOC,    HRN_FREE, HRN_ALLOC, HRN_FREE,
-    HRN_CALLOC, HRN_FREE, HRN_ALLOC, HRN_MEMALIGN, HRN_FREE, HRN_FREE,
+    HRN_FREE, HRN_ALLOC, HRN_FREE,     HRN_ALLOC, HRN_FREE, HRN_CALLOC,
+    HRN_FREE, HRN_ALLOC, HRN_MEMALIGN, HRN_FREE,  HRN_FREE,
 };
 
 #define DEFAULT_REGION_BYTES (128u << 10)
@@ -107,6 +108,7 @@ static const uint16_t n_aux[HRN_KIND_COUNT] = {
     [HRN_MISUSE] = HRN_MISUSE_COUNT,
     [HRN_FAULT] = 256,
     [HRN_REUSE_PUT] = 2,
+    [HRN_FILE] = HRN_FILE_COUNT,
 };
 
 static size_t decode_size(const struct hrn_head *head, const struct hrn_op *op, uint32_t code)
@@ -126,7 +128,7 @@ static uint32_t decode_fields(const struct hrn_head *head, const uint8_t *r, str
     op->aux = n_aux[op->kind] == 0 ? 0 : (uint8_t)(r[1] % n_aux[op->kind]);
     if (op->kind == HRN_BURST) {
         op->count = (uint16_t)(selector % HRN_BURST_MAX + 1);
-    } else if (op->kind == HRN_FAULT) {
+    } else if (op->kind == HRN_FAULT || op->kind == HRN_RUN_FILE) {
         op->count = (uint16_t)selector;
     } else if (op->kind == HRN_MEMALIGN) {
         op->align_bytes = r[1] < ALIGN_IS_POWER_MAX ? 1u << r[1] : selector;
@@ -162,10 +164,10 @@ static bool decode_id(struct hrn_lives *lives, struct hrn_op *op, uint32_t n_ids
 /* Kept between programs: a fuzzer decodes many a second. */
 static struct hrn_lives scratch;
 
-/* Making an arena costs as much as hundreds of objects; engines that count branches love it. */
+/* Arenas and files cost as much as hundreds of objects; engines that count branches love them. */
 static bool is_surplus(const struct hrn_op *op, unsigned *n_lives)
 {
-    bool is_life = op->kind == HRN_CREATE || op->kind == HRN_DESTROY;
+    bool is_life = op->kind == HRN_CREATE || op->kind == HRN_DESTROY || op->kind == HRN_FILE;
     return is_life && ++*n_lives > HRN_BYTES_LIVES_MAX;
 }
 
@@ -220,7 +222,7 @@ static bool encode_selector(struct hrn_lives *lives, const struct hrn_op *op, ui
     } else if (op->kind == HRN_BURST) {
         field = (size_t)op->count - 1;
         exact = op->count >= 1 && op->count <= HRN_BURST_MAX;
-    } else if (op->kind == HRN_FAULT) {
+    } else if (op->kind == HRN_FAULT || op->kind == HRN_RUN_FILE) {
         field = op->count;
     } else if (op->kind == HRN_MEMALIGN) {
         bool power = op->align_bytes != 0 && (op->align_bytes & (op->align_bytes - 1)) == 0;

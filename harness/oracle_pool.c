@@ -85,6 +85,24 @@ void hrn_pool_shadow_registered(struct hrn_pool_shadow *shadow, size_t data_byte
     shadow->demand_bytes += HANDLER_BYTES;
 }
 
+/* How much the pool keeps with a path is its own affair, so that the account learns from the
+ * statistics whether it made a large block, and holds what was learned against the path. */
+void hrn_pool_shadow_file(struct hrn_pool_shadow *shadow, size_t path_bytes)
+{
+    struct slm_pool_stats seen;
+    slm_pool_stats(shadow->pool, &seen);
+    bool large = seen.n_large != shadow->n_large;
+    size_t limit = shadow->small_limit_bytes;
+    size_t most = path_bytes + HRN_POOL_FILE_BYTES;
+    size_t data = large ? seen.large_bytes - shadow->large_bytes : most < limit ? most : limit;
+    if (large ? data <= path_bytes || data > most : path_bytes > limit) {
+        hrn_law_statistics("a file cleanup with a path of %zu bytes takes %zu large ones",
+                           path_bytes, seen.large_bytes - shadow->large_bytes);
+    }
+    hrn_pool_shadow_registered(shadow, data);
+    shadow->n_large_files += large;
+}
+
 void hrn_pool_shadow_resized(struct hrn_pool_shadow *shadow, size_t new_bytes)
 {
     shadow->demand_bytes += rounded_bytes(new_bytes);
@@ -155,6 +173,7 @@ void hrn_pool_shadow_reset(struct hrn_pool_shadow *shadow)
     shadow->n_large = 0;
     shadow->large_bytes = 0;
     shadow->n_cleanups = 0;
+    shadow->n_large_files = 0;
     shadow->n_own = 0;
     shadow->demand_bytes = 0;
     shadow->n_blocks_kept = seen.n_blocks;

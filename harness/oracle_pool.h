@@ -23,6 +23,7 @@ struct hrn_pool_shadow {
     size_t large_bytes;
     size_t n_large_peak;
     size_t n_cleanups;
+    size_t n_large_files; /* since the last reset: large blocks at addresses unknown here */
     size_t n_own;         /* requests since the last reset that have, or had, a record */
     size_t demand_bytes;  /* of small objects since the last reset */
     size_t n_blocks_kept; /* at the last reset */
@@ -34,6 +35,9 @@ bool hrn_pool_shadow_is_large(const struct hrn_pool_shadow *shadow, const struct
 void hrn_pool_shadow_granted(struct hrn_pool_shadow *shadow, const struct hrn_request *rq);
 void hrn_pool_shadow_registered(struct hrn_pool_shadow *shadow, size_t data_bytes);
 void hrn_pool_shadow_not_registered(struct hrn_pool_shadow *shadow, size_t data_bytes);
+/* A file cleanup with a path of path_bytes, its final zero counted. */
+void hrn_pool_shadow_file(struct hrn_pool_shadow *shadow, size_t path_bytes);
+#define HRN_POOL_FILE_BYTES 64u /* more than its data takes besides the path */
 void hrn_pool_shadow_resized(struct hrn_pool_shadow *shadow, size_t new_bytes);
 void hrn_pool_shadow_freed(struct hrn_pool_shadow *shadow, const struct hrn_request *rq);
 const char *hrn_pool_shadow_refused(const struct hrn_request *rq, const struct hrn_refusal *seen);

@@ -128,6 +128,24 @@ struct hrn_handler_record {
     uint8_t handler; /* enum hrn_handler */
 };
 
+/* A file cleanup that has not run. */
+struct hrn_file {
+    int fd;
+    bool was_gone;  /* its file was deleted before */
+    size_t n_older; /* handlers that were registered and not yet run before it */
+    char *path;     /* NULL: only closes */
+};
+#define HRN_FILES_MAX 64u /* of an arena at once; more are not registered */
+
+struct hrn_files {
+    struct hrn_file *list; /* newest last */
+    size_t n;
+    size_t cap;
+    int *decoys; /* numbers that were closed, and are taken until the arena's next teardown ends */
+    size_t n_decoys;
+    size_t cap_decoys;
+};
+
 #define HRN_N_STALE 16u
 
 struct hrn_arena {
@@ -143,6 +161,7 @@ struct hrn_arena {
     struct hrn_handler_record *handlers; /* registered and not yet run, newest last */
     size_t n_handlers;
     size_t cap_handlers;
+    struct hrn_files files;
     size_t n_tokens;          /* arguments made up for handlers without data, ever */
     void *stale[HRN_N_STALE]; /* addresses freed lately */
     unsigned n_stale;         /* ever */
@@ -214,6 +233,16 @@ void hrn_cleanup_add(struct hrn_run *run, struct hrn_arena *arena, const struct 
 /* Around reset and destroy. */
 void hrn_cleanup_begin(struct hrn_run *run, struct hrn_arena *arena);
 void hrn_cleanup_end(struct hrn_run *run, struct hrn_arena *arena);
+
+/* False: left out, for want of descriptors or files. */
+bool hrn_file_add(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op);
+void hrn_file_run(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op);
+/* In a teardown with n_handlers handlers to go: newer file cleanups have run, older ones not. */
+void hrn_file_settle(struct hrn_files *files, size_t n_handlers);
+/* The teardown is over: nothing was closed twice. */
+void hrn_file_end(struct hrn_files *files);
+/* Closes and deletes everything, without a look at what the allocator did. */
+void hrn_file_abandon(struct hrn_files *files);
 
 /* Counts n operations executed; those that ask nothing of the allocator only by kind. */
 static inline void hrn_run_done(struct hrn_run *run, enum hrn_kind kind, uint64_t n)

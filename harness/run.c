@@ -88,6 +88,12 @@ static void do_with_arena(struct hrn_run *run, struct hrn_arena *arena, const st
     case HRN_CLEANUP:
         hrn_cleanup_add(run, arena, op);
         break;
+    case HRN_FILE:
+        hrn_run_done(run, HRN_FILE, hrn_file_add(run, arena, op) ? 1 : 0);
+        return;
+    case HRN_RUN_FILE:
+        hrn_file_run(run, arena, op);
+        break;
     case HRN_MISUSE:
         hrn_misuse_try(run, arena, op);
         return;
@@ -311,6 +317,8 @@ void hrn_run_fini(void)
         free(arena->live.ids);
         free(arena->reuse.ids);
         free(arena->handlers);
+        free(arena->files.list);
+        free(arena->files.decoys);
     }
     free(run->arenas);
     free(run->snapshot);

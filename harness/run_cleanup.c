@@ -70,6 +70,9 @@ static void run_handler(void *data)
     if (hrn_fault_on(HRN_FAULT_NO_CLEANUP)) {
         return;
     }
+    if (arena != NULL) {
+        hrn_file_settle(&arena->files, arena->n_handlers);
+    }
     check_newest(arena, data);
     struct hrn_handler_record record = arena->handlers[--arena->n_handlers];
     if (record.data_bytes > 0) {
@@ -120,8 +123,11 @@ void hrn_cleanup_end(struct hrn_run *run, struct hrn_arena *arena)
                 hrn_object_forget(run, arena, record->id);
             }
         }
+        hrn_file_abandon(&arena->files);
     }
     if (arena->n_handlers > 0) {
         hrn_law_cleanup_once("%zu handlers did not run", arena->n_handlers);
     }
+    hrn_file_settle(&arena->files, 0);
+    hrn_file_end(&arena->files);
 }

@@ -63,6 +63,7 @@ static void print_field(const struct hrn_op *op, enum hrn_field field, char *tex
         return;
     case HRN_FIELD_COUNT:
     case HRN_FIELD_NTH:
+    case HRN_FIELD_WHICH:
         snprintf(text, text_bytes, " %u", op->count);
         return;
     case HRN_FIELD_REFUSALS:

@@ -29,6 +29,8 @@ extern "C" {
  *                | "cleanup" ID SIZE ["plain" | "allocs" | "registers"]
  *                | "misuse" KIND (ID | "-") SIZE   KIND: HRN_MISUSE_LIST; ID where it has a victim
  *                | "fault" NTH (COUNT | "all")     the NTH source call from here, and COUNT in all
+ *                | "file" ("close" | "delete" | "gone" | "bad") SIZE   SIZE: more for a longer path
+ *                | "run_file" WHICH                of the files registered, 0 for the newest
  *                | "reuse_get" ID | "reuse_put" ID ["twice"]
  *
  *          Words are parted by spaces and tabs; numbers are decimal. An ID is any number below

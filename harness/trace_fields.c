@@ -18,6 +18,8 @@ static const enum hrn_field fields[HRN_KIND_COUNT][HRN_FIELDS_MAX] = {
     [HRN_REUSE_GET] = {HRN_FIELD_NEW_ID},
     [HRN_REUSE_PUT] = {HRN_FIELD_ID, HRN_FIELD_TWICE},
     [HRN_CREATE] = {HRN_FIELD_SIZE},
+    [HRN_FILE] = {HRN_FIELD_FILE, HRN_FIELD_SIZE},
+    [HRN_RUN_FILE] = {HRN_FIELD_WHICH},
 };
 
 const enum hrn_field *hrn_trace_fields(enum hrn_kind kind)
@@ -37,6 +39,12 @@ static const char *const handler_words[HRN_HANDLER_COUNT] = {
     [HRN_HANDLER_ALLOCS] = "allocs",
     [HRN_HANDLER_REGISTERS] = "registers",
 };
+static const char *const file_words[HRN_FILE_COUNT] = {
+    [HRN_FILE_CLOSE] = "close",
+    [HRN_FILE_DELETE] = "delete",
+    [HRN_FILE_GONE] = "gone",
+    [HRN_FILE_BAD] = "bad",
+};
 static const char *const twice_words[2] = {"once", "twice"};
 
 const char *const *hrn_trace_field_words(enum hrn_field field, size_t *n)
@@ -48,6 +56,9 @@ const char *const *hrn_trace_field_words(enum hrn_field field, size_t *n)
     case HRN_FIELD_HANDLER:
         *n = HRN_HANDLER_COUNT;
         return handler_words;
+    case HRN_FIELD_FILE:
+        *n = HRN_FILE_COUNT;
+        return file_words;
     case HRN_FIELD_TWICE:
         *n = 2;
         return twice_words;

@@ -206,6 +206,8 @@ static bool parse_word_field(struct parser *parser, struct hrn_op *op, enum hrn_
         return complain(parser, token, "oldest, newest or every_other");
     case HRN_FIELD_HANDLER:
         return complain(parser, token, "plain, allocs or registers");
+    case HRN_FIELD_FILE:
+        return complain(parser, token, "close, delete, gone or bad");
     case HRN_FIELD_TWICE:
         return complain(parser, token, "once or twice");
     default:
@@ -295,7 +297,11 @@ static bool parse_number_field(struct parser *parser, struct hrn_op *op, enum hr
         op->count = (uint16_t)number;
         return good;
     case HRN_FIELD_NTH:
-        good = take_number(parser, 0, UINT16_MAX, "a call from 0 to 65535", &number);
+    case HRN_FIELD_WHICH:
+        good = take_number(parser, 0, UINT16_MAX,
+                           field == HRN_FIELD_NTH ? "a call from 0 to 65535"
+                                                  : "which file, from 0 to 65535",
+                           &number);
         op->count = (uint16_t)number;
         return good;
     default:

@@ -26,7 +26,9 @@ enum hrn_field {
     HRN_FIELD_HANDLER, /* may be missing: the first of its words */
     HRN_FIELD_TWICE,   /* the same */
     HRN_FIELD_MISUSE,
+    HRN_FIELD_FILE,
     HRN_FIELD_NTH,
+    HRN_FIELD_WHICH,
     HRN_FIELD_REFUSALS,
 };
 

@@ -245,6 +245,24 @@ TEST(ProgramNormalize, DropsUsesOfWhatIsNotThereAndRenumbers)
     EXPECT_EQ(program->n_ids, 5u);
 }
 
+TEST(ProgramNormalize, KeepsTheFieldsOfFiles)
+{
+    Program program;
+    hrn_op op{};
+    op.kind = HRN_FILE;
+    op.aux = HRN_FILE_GONE;
+    op.size_bytes = 300;
+    hrn_program_push(program.get(), op);
+    op = {};
+    op.kind = HRN_RUN_FILE;
+    op.count = 7;
+    hrn_program_push(program.get(), op);
+    EXPECT_EQ(hrn_program_normalize(program.get()), 0u);
+    EXPECT_EQ(program->ops[0].aux, HRN_FILE_GONE);
+    EXPECT_EQ(program->ops[0].size_bytes, 300u);
+    EXPECT_EQ(program->ops[1].count, 7u);
+}
+
 TEST(ProgramNormalize, IsIdempotentOnProgramsWithCuts)
 {
     hrn_gen gen;

@@ -132,6 +132,11 @@ TEST(TraceText, EveryLineOfTheGrammarIsRead)
                              "arena 0 reuse_get 11\n"
                              "arena 0 reuse_put 10\n"
                              "arena 0 reuse_put 11 twice\n"
+                             "arena 0 file close 0\n"
+                             "arena 0 file delete 100\n"
+                             "arena 0 file gone 2\n"
+                             "arena 0 file bad 3\n"
+                             "arena 0 run_file 1\n"
                              "arena 0 drain every_other\n"
                              "arena 0 reset\n"
                              "arena 1 alloc 12 " +
@@ -300,6 +305,10 @@ const Malformed kMalformed[] = {
      "t:1:13: expected oldest, newest or every_other, found the end of the line"},
     {"UnknownHandler", "pool 0 cleanup 0 8 runs\n",
      "t:1:20: expected plain, allocs or registers, found 'runs'"},
+    {"UnknownFile", "pool 0 file closed 8\n",
+     "t:1:13: expected close, delete, gone or bad, found 'closed'"},
+    {"NoFile", "pool 0 run_file\n",
+     "t:1:16: expected which file, from 0 to 65535, found the end of the line"},
     {"UnknownTwice", "pool 0 reuse_get 0\npool 0 reuse_put 0 thrice\n",
      "t:2:20: expected once or twice, found 'thrice'"},
     {"UnknownMisuse", "slab 0 misuse odd - 0\n", "t:1:15: expected a kind of misuse, found 'odd'"},

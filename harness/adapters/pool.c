@@ -2,6 +2,8 @@
 /* The pool under test. */
 #include "allocator/pool.h"
 
+#include <string.h>
+
 #include "harness/adapter.h"
 #include "harness/oracle_pool.h"
 
@@ -117,6 +119,28 @@ static enum slm_status cleanup(void *self, hrn_handler_fn fn, void *data, size_t
     return status;
 }
 
+static enum slm_status file(void *self, int fd, const char *path)
+{
+    struct arena *a = self;
+    size_t path_bytes = path == NULL ? 1 : strlen(path) + 1;
+    enum slm_status status = path == NULL ? slm_pool_cleanup_close(a->pool, fd)
+                                          : slm_pool_cleanup_delete(a->pool, fd, path);
+    if (status == SLM_OK) {
+        hrn_pool_shadow_file(&a->shadow, path_bytes);
+    } else if (status == SLM_E_NOMEM) {
+        hrn_pool_shadow_not_registered(&a->shadow, path_bytes + HRN_POOL_FILE_BYTES);
+    }
+    return status;
+}
+
+static enum slm_status run_file(void *self, int fd)
+{
+    struct arena *a = self;
+    enum slm_status status = slm_pool_cleanup_run_file(a->pool, fd);
+    a->shadow.n_cleanups -= status == SLM_OK;
+    return status;
+}
+
 static enum slm_status reuse_put(void *self, void *p)
 {
     return slm_reuse_put(&((struct arena *)self)->reuse, p);
@@ -152,6 +176,16 @@ static void freed(void *self, const struct hrn_request *rq, void *p)
     hrn_pool_shadow_freed(&((struct arena *)self)->shadow, rq);
 }
 
+/* A stale address may by now be that of a file cleanup's data, which only the pool knows. */
+static uint32_t misuse(void *self, enum hrn_misuse misuse, const void *p)
+{
+    static const uint32_t answers[HRN_MISUSE_COUNT] = HRN_POOL_MISUSE;
+    const struct arena *a = self;
+    bool not_sure = misuse == HRN_MISUSE_STALE && a->shadow.n_large_files > 0 &&
+                    slm_pool_owns(a->pool, p) != 0;
+    return not_sure ? 0 : answers[misuse];
+}
+
 static void walk(void *self, size_t n_live, size_t live_bytes)
 {
     (void)n_live;
@@ -168,7 +202,7 @@ static void emptied(void *self, bool by_reset)
 
 const struct hrn_adapter hrn_adapter_pool = {
     .name = "pool",
-    .can = HRN_POOL_CAN,
+    .can = HRN_POOL_CAN | HRN_BIT(HRN_FILE) | HRN_BIT(HRN_RUN_FILE),
     .align_bytes = SLM_POOL_ALIGN,
     .align_max_bytes = SLM_POOL_ALIGN_MAX,
     .packed_align_bytes = 1,
@@ -181,6 +215,8 @@ const struct hrn_adapter hrn_adapter_pool = {
     .give_back = give_back,
     .reset = reset,
     .cleanup = cleanup,
+    .file = file,
+    .run_file = run_file,
     .reuse_put = reuse_put,
     .reuse_bytes = reuse_bytes,
     .metadata = metadata,
@@ -188,6 +224,7 @@ const struct hrn_adapter hrn_adapter_pool = {
     .oracle = {.refused = refused,
                .free_answer = free_answer,
                .freed = freed,
+               .misuse = misuse,
                .walk = walk,
                .emptied = emptied},
 };

@@ -36,6 +36,7 @@ extern "C" {
     X(growth, "memory taken stays within a fixed multiple of what was asked for")                  \
     X(pristine, "an emptied allocator is as new")                                                  \
     X(create_answer, "create fails only for a reason")                                             \
+    X(anchor, "a root and a name stay what they were set to")                                      \
     X(reuse, "a reuse list hands out what was put back, or new objects, each once")                \
     X(twin, "two allocators with one contract answer alike")                                       \
     X(image, "looking at an image writes nothing, and an image found sound works")

@@ -76,15 +76,75 @@ static int class_of(const struct hrn_slab_shadow *shadow, const struct hrn_reque
     return low < shadow->n_classes ? (int)low : -1;
 }
 
-static size_t longest_available(const struct hrn_slab_shadow *shadow)
+static size_t longest_run(const struct hrn_slab_shadow *shadow, bool with_kept)
 {
     size_t longest = 0;
     size_t length = 0;
     for (size_t i = 0; i < shadow->n_pages; i++) {
-        length = shadow->pages[i].kind == HRN_SHADOW_AVAILABLE ? length + 1 : 0;
+        const struct hrn_shadow_page *page = &shadow->pages[i];
+        bool counts = page->kind == HRN_SHADOW_AVAILABLE && (with_kept || !page->kept);
+        length = counts ? length + 1 : 0;
         longest = length > longest ? length : longest;
     }
     return longest;
+}
+
+static size_t longest_available(const struct hrn_slab_shadow *shadow)
+{
+    return longest_run(shadow, true);
+}
+
+/* --- Kept spans --- */
+
+/* Its class has one no more; the pages stay available. */
+static void forget_kept(struct hrn_slab_shadow *shadow, struct hrn_shadow_class *class)
+{
+    for (size_t i = 0; i < class->n_kept_pages; i++) {
+        shadow->pages[class->kept + i].kept = false;
+    }
+    shadow->n_kept_pages -= class->n_kept_pages;
+    class->n_kept_pages = 0;
+}
+
+static void forget_all_kept(struct hrn_slab_shadow *shadow)
+{
+    for (unsigned i = 0; shadow->n_kept_pages > 0 && i < shadow->n_classes; i++) {
+        forget_kept(shadow, &shadow->classes[i]);
+    }
+}
+
+/* The pages of a span that fell empty, available by now. */
+static void keep(struct hrn_slab_shadow *shadow, unsigned class_idx, size_t first, size_t n_pages)
+{
+    struct hrn_shadow_class *class = &shadow->classes[class_idx];
+    if (class->n_kept_pages > 0) {
+        return;
+    }
+    for (size_t i = first; i < first + n_pages; i++) {
+        shadow->pages[i] = (struct hrn_shadow_page){.kind = HRN_SHADOW_AVAILABLE,
+                                                    .class_idx = (uint8_t)class_idx,
+                                                    .kept = true,
+                                                    .first = (uint32_t)first};
+    }
+    shadow->pages[first].n_pages = (uint32_t)n_pages;
+    class->kept = first;
+    class->n_kept_pages = n_pages;
+    shadow->n_kept_pages += n_pages;
+}
+
+static size_t chunks_in(const struct hrn_slab_shadow *shadow, const struct hrn_shadow_class *class,
+                        size_t n_pages)
+{
+    return n_pages * shadow->page_bytes / class->chunk_bytes;
+}
+
+/* Kept pages were taken, which needs a reason. */
+static void give_kept_up(struct hrn_slab_shadow *shadow, size_t n_pages)
+{
+    if (longest_run(shadow, false) >= n_pages) {
+        hrn_law_placement("kept spans were given up for %zu pages, and so many are free", n_pages);
+    }
+    forget_all_kept(shadow);
 }
 
 /* Why the class itself could serve a request; NULL: it could not. */
@@ -142,13 +202,19 @@ const char *hrn_slab_shadow_refused(struct hrn_slab_shadow *shadow, const struct
     if (class_idx < 0) {
         shadow->run_requests++;
         shadow->run_failures++;
-        bool room = rq->size_bytes <= SIZE_MAX / 2 &&
-                    longest_available(shadow) >= pages_of(shadow, needed_bytes(shadow, rq));
+        bool possible = rq->size_bytes <= shadow->n_pages * shadow->page_bytes &&
+                        pages_of(shadow, needed_bytes(shadow, rq)) <= shadow->n_pages;
+        bool room =
+            possible && longest_available(shadow) >= pages_of(shadow, needed_bytes(shadow, rq));
+        if (possible) {
+            forget_all_kept(shadow);
+        }
         return room ? "there is a long enough run of pages" : NULL;
     }
     unsigned idx = (unsigned)class_idx;
     shadow->classes[idx].n_requests++;
     shadow->classes[idx].n_failures++;
+    forget_all_kept(shadow);
     const char *why = own_chunk(shadow, idx);
     return why != NULL ? why : borrowed_chunk(shadow, rq, idx);
 }
@@ -167,10 +233,17 @@ static struct hrn_shadow_page *take_pages(struct hrn_slab_shadow *shadow, enum h
     if (n_pages > shadow->n_pages || first > shadow->n_pages - n_pages) {
         hrn_law_placement("pages %zu to %zu of %zu", first, first + n_pages - 1, shadow->n_pages);
     }
+    bool any_kept = false;
     for (size_t i = first; i < first + n_pages; i++) {
         if (shadow->pages[i].kind != HRN_SHADOW_AVAILABLE) {
             hrn_law_placement("page %zu of a new object's %zu is in use", i, n_pages);
         }
+        any_kept |= shadow->pages[i].kept;
+    }
+    if (any_kept) {
+        give_kept_up(shadow, n_pages);
+    }
+    for (size_t i = first; i < first + n_pages; i++) {
         shadow->pages[i] =
             (struct hrn_shadow_page){.kind = (uint8_t)kind, .first = (uint32_t)first};
     }
@@ -213,6 +286,12 @@ static struct hrn_shadow_page *need_span(struct hrn_slab_shadow *shadow,
     if (first < shadow->n_pages && shadow->pages[first].kind == HRN_SHADOW_SPAN) {
         return &shadow->pages[first];
     }
+    bool was_kept = class->n_kept_pages > 0;
+    if (was_kept && (first != class->kept || place->span_pages != class->n_kept_pages)) {
+        hrn_law_placement("class %u keeps a span at page %zu, and uses one at page %zu",
+                          place->class_idx, class->kept, first);
+    }
+    forget_kept(shadow, class);
     if (place->span_pages != class->span_pages &&
         place->span_pages != pages_of(shadow, class->chunk_bytes)) {
         hrn_law_placement("a span of %zu pages in a class that likes %zu", place->span_pages,
@@ -221,11 +300,11 @@ static struct hrn_shadow_page *need_span(struct hrn_slab_shadow *shadow,
     struct hrn_shadow_page *head = take_pages(shadow, HRN_SHADOW_SPAN, first, place->span_pages);
     head->class_idx = (uint8_t)place->class_idx;
     class->n_spans++;
-    class->n_free += place->span_pages * shadow->page_bytes / class->chunk_bytes;
+    class->n_free += chunks_in(shadow, class, place->span_pages);
     return head;
 }
 
-static void check_class(const struct hrn_slab_shadow *shadow, const struct hrn_request *rq,
+static void check_class(struct hrn_slab_shadow *shadow, const struct hrn_request *rq,
                         unsigned class_idx, unsigned used_idx)
 {
     if (used_idx == class_idx) {
@@ -236,6 +315,7 @@ static void check_class(const struct hrn_slab_shadow *shadow, const struct hrn_r
         hrn_law_placement("class %u serves %zu bytes of class %u: %s", used_idx, rq->size_bytes,
                           class_idx, why != NULL ? why : "it is too large");
     }
+    forget_all_kept(shadow);
 }
 
 static void grant_chunk(struct hrn_slab_shadow *shadow, const struct hrn_request *rq, void *p,
@@ -292,32 +372,16 @@ void hrn_slab_shadow_freed(struct hrn_slab_shadow *shadow, void *p)
     class->n_used--;
     class->n_free++;
     if (--head->n_used == 0) {
+        unsigned class_idx = head->class_idx;
+        size_t n_pages = head->n_pages;
         class->n_spans--;
-        class->n_free -= head->n_pages * shadow->page_bytes / class->chunk_bytes;
+        class->n_free -= chunks_in(shadow, class, n_pages);
         give_pages(shadow, head);
+        keep(shadow, class_idx, (size_t)(head - shadow->pages), n_pages);
     }
 }
 
 /* --- Misuse --- */
-
-/* In available pages: the slab may keep an empty span there, or not; it must say so
- * consistently. */
-static uint32_t misuse_in_available(struct hrn_slab_shadow *shadow, const void *p)
-{
-    struct slm_slab_place place;
-    slm_slab_locate(shadow->slab, p, &place);
-    switch (place.kind) {
-    case SLM_SLAB_FREE_PAGE:
-        return HRN_BIT(SLM_E_PAGE_FREE);
-    case SLM_SLAB_CHUNK_FREE:
-        return HRN_BIT(place.object == p ? SLM_E_FREED : SLM_E_INTERIOR);
-    case SLM_SLAB_SPAN_TAIL:
-        return HRN_BIT(SLM_E_INTERIOR);
-    default:
-        hrn_law_placement("%p is in no live object's pages, and said to be of kind %d", p,
-                          (int)place.kind);
-    }
-}
 
 uint32_t hrn_slab_shadow_misuse(struct hrn_slab_shadow *shadow, const void *p)
 {
@@ -333,8 +397,8 @@ uint32_t hrn_slab_shadow_misuse(struct hrn_slab_shadow *shadow, const void *p)
         return HRN_BIT(SLM_E_FOREIGN);
     }
     const struct hrn_shadow_page *page = &shadow->pages[offset / shadow->page_bytes];
-    if (page->kind == HRN_SHADOW_AVAILABLE) {
-        return misuse_in_available(shadow, p);
+    if (page->kind == HRN_SHADOW_AVAILABLE && !page->kept) {
+        return HRN_BIT(SLM_E_PAGE_FREE);
     }
     const struct hrn_shadow_page *head = &shadow->pages[page->first];
     if (head->kind == HRN_SHADOW_RUN) {
@@ -356,8 +420,7 @@ static void compare(const char *what, uint64_t seen, uint64_t want)
     }
 }
 
-/* Returns the chunks in the class's spans with live objects, known from the account. */
-static void walk_class(struct hrn_slab_shadow *shadow, unsigned class_idx)
+static void walk_class(const struct hrn_slab_shadow *shadow, unsigned class_idx)
 {
     const struct hrn_shadow_class *want = &shadow->classes[class_idx];
     struct slm_slab_class_stats seen;
@@ -365,23 +428,19 @@ static void walk_class(struct hrn_slab_shadow *shadow, unsigned class_idx)
     compare("n_used of a class", seen.n_used, want->n_used);
     compare("n_requests of a class", seen.n_requests, want->n_requests);
     compare("n_failures of a class", seen.n_failures, want->n_failures);
-    bool keeps = seen.n_spans == want->n_spans + 1;
-    compare("n_spans of a class", seen.n_spans, want->n_spans + (keeps ? 1 : 0));
-    if (!keeps) {
-        compare("n_chunks of a class", seen.n_chunks, want->n_used + want->n_free);
-    }
+    compare("n_spans of a class", seen.n_spans, want->n_spans + (want->n_kept_pages > 0));
+    compare("n_chunks of a class", seen.n_chunks,
+            want->n_used + want->n_free + chunks_in(shadow, want, want->n_kept_pages));
 }
 
 static void walk_pages(const struct hrn_slab_shadow *shadow, const struct slm_slab_stats *seen)
 {
     compare("n_pages", seen->n_pages, shadow->n_pages);
-    compare("n_free_pages + n_kept_pages", seen->n_free_pages + seen->n_kept_pages,
-            shadow->n_pages - shadow->n_busy_pages);
+    compare("n_kept_pages", seen->n_kept_pages, shadow->n_kept_pages);
+    compare("n_free_pages", seen->n_free_pages,
+            shadow->n_pages - shadow->n_busy_pages - shadow->n_kept_pages);
     compare("peak_used_pages", seen->peak_used_pages, shadow->n_busy_peak);
-    size_t longest = longest_available(shadow);
-    if (seen->n_kept_pages == 0 || seen->longest_free_run_pages > longest) {
-        compare("longest_free_run_pages", seen->longest_free_run_pages, longest);
-    }
+    compare("longest_free_run_pages", seen->longest_free_run_pages, longest_run(shadow, false));
 }
 
 void hrn_slab_shadow_walk(struct hrn_slab_shadow *shadow, size_t n_live)
@@ -405,16 +464,24 @@ void hrn_slab_shadow_walk(struct hrn_slab_shadow *shadow, size_t n_live)
     compare("the account of the harness", n_used, n_live);
 }
 
+void hrn_slab_shadow_trimmed(struct hrn_slab_shadow *shadow, size_t n_pages)
+{
+    compare("what trim says", n_pages, shadow->n_kept_pages);
+    forget_all_kept(shadow);
+}
+
 static void forget_objects(struct hrn_slab_shadow *shadow)
 {
     memset(shadow->pages, 0, shadow->n_pages * sizeof *shadow->pages);
     shadow->n_busy_pages = 0;
+    shadow->n_kept_pages = 0;
     shadow->n_runs = 0;
     shadow->n_run_pages = 0;
     for (unsigned i = 0; i < shadow->n_classes; i++) {
         shadow->classes[i].n_used = 0;
         shadow->classes[i].n_free = 0;
         shadow->classes[i].n_spans = 0;
+        shadow->classes[i].n_kept_pages = 0;
     }
 }
 

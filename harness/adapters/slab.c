@@ -5,10 +5,17 @@
 #include <string.h>
 
 #include "harness/adapter.h"
+#include "harness/laws.h"
 #include "harness/oracle_slab.h"
+
+#define NAME      "a name of more bytes than a slab has for it"
+#define NAME_KEPT "a name of more bytes than a sla"
 
 struct arena {
     struct slm_slab *slab;
+    struct slm_slab *views[2]; /* used by turns, as by two processes; one, if it is exclusive */
+    unsigned turn;
+    void *root;             /* as it was set */
     size_t align_min_bytes; /* of any object */
     size_t gap_bytes;
     bool whole_chunks; /* powers of two: aligned to their whole size */
@@ -23,12 +30,27 @@ static struct slm_slab_options options_of(const struct hrn_head *head)
                                      .min_object_bytes = head->min_object_bytes,
                                      .per_doubling = head->per_doubling,
                                      .gap_bytes = head->gap_bytes,
-                                     .name = "mill"};
+                                     .name = NAME};
 }
 
 static size_t region_bytes(const struct hrn_head *head, size_t size_bytes)
 {
     return size_bytes != 0 ? size_bytes : head->region_bytes;
+}
+
+static enum slm_status attach(struct arena *a, const struct hrn_env *env,
+                              const struct slm_slab_view *view)
+{
+    enum slm_status status = slm_slab_attach(&a->slab, env->region, env->region_bytes, view);
+    a->views[0] = a->slab;
+    a->views[1] = a->slab;
+    if (status == SLM_OK && !view->exclusive) {
+        status = slm_slab_attach(&a->views[1], env->region, env->region_bytes, view);
+        if (status != SLM_OK) {
+            slm_slab_detach(a->slab);
+        }
+    }
+    return status;
 }
 
 static void *create(const struct hrn_env *env, enum slm_status *why)
@@ -39,11 +61,13 @@ static void *create(const struct hrn_env *env, enum slm_status *why)
                                  .source = env->source};
     *why = slm_slab_init(env->region, env->region_bytes, &options);
     if (*why == SLM_OK) {
-        *why = slm_slab_attach(&a->slab, env->region, env->region_bytes, &view);
+        *why = attach(a, env, &view);
     }
     if (*why != SLM_OK) {
         return NULL;
     }
+    a->turn = 0;
+    a->root = NULL;
     a->align_min_bytes = options.min_object_bytes;
     a->gap_bytes = options.gap_bytes;
     a->whole_chunks = options.per_doubling == 1;
@@ -72,12 +96,22 @@ static bool create_lawful(const struct hrn_env *env, enum slm_status why)
 static void destroy(void *self)
 {
     struct arena *a = self;
+    if (a->views[1] != a->slab) {
+        slm_slab_detach(a->views[1]);
+    }
     slm_slab_detach(a->slab);
+}
+
+struct slm_slab *hrn_slab_of(void *self)
+{
+    struct arena *a = self;
+    a->turn ^= 1u;
+    return a->views[a->turn];
 }
 
 static void *allocate(void *self, const struct hrn_request *rq)
 {
-    struct slm_slab *slab = ((struct arena *)self)->slab;
+    struct slm_slab *slab = hrn_slab_of(self);
     switch (rq->kind) {
     case HRN_CALLOC:
         return slm_slab_calloc(slab, rq->size_bytes);
@@ -90,22 +124,27 @@ static void *allocate(void *self, const struct hrn_request *rq)
 
 static enum slm_status release(void *self, void *p)
 {
-    return slm_slab_free(((struct arena *)self)->slab, p);
+    return slm_slab_free(hrn_slab_of(self), p);
 }
 
 static size_t usable_bytes(void *self, void *p)
 {
-    return slm_slab_usable_bytes(((struct arena *)self)->slab, p);
+    return slm_slab_usable_bytes(hrn_slab_of(self), p);
 }
 
 static void reset(void *self)
 {
-    slm_slab_reset(((struct arena *)self)->slab);
+    struct arena *a = self;
+    slm_slab_reset(hrn_slab_of(a));
+    a->root = NULL;
 }
 
 static size_t trim(void *self)
 {
-    return slm_slab_trim(((struct arena *)self)->slab);
+    struct arena *a = self;
+    size_t n_pages = slm_slab_trim(a->slab);
+    hrn_slab_shadow_trimmed(&a->shadow, n_pages);
+    return n_pages;
 }
 
 static size_t smaller(size_t a, size_t b)
@@ -129,9 +168,35 @@ static size_t align_of(void *self, size_t size_bytes)
     return power > a->align_min_bytes ? power : a->align_min_bytes;
 }
 
+/* The oldest object, for as long as it lives. */
+static void set_root(struct arena *a, void *p)
+{
+    enum slm_status status = slm_slab_set_root(a->slab, p);
+    if (status != SLM_OK) {
+        hrn_law_anchor("%p cannot be the root: %s", p, slm_status_name(status));
+    }
+    a->root = p;
+}
+
+static void check_anchors(const struct arena *a)
+{
+    void *root = slm_slab_root(a->views[1]);
+    const char *name = slm_slab_name(a->views[1]);
+    if (root != a->root) {
+        hrn_law_anchor("the root is %p, should be %p", root, a->root);
+    }
+    if (strcmp(name, NAME_KEPT) != 0) {
+        hrn_law_anchor("the name is '%s', should be '%s'", name, NAME_KEPT);
+    }
+}
+
 static void granted(void *self, const struct hrn_request *rq, void *p)
 {
-    hrn_slab_shadow_granted(&((struct arena *)self)->shadow, rq, p);
+    struct arena *a = self;
+    hrn_slab_shadow_granted(&a->shadow, rq, p);
+    if (a->root == NULL) {
+        set_root(a, p);
+    }
 }
 
 static const char *refused(void *self, const struct hrn_request *rq, const struct hrn_refusal *seen)
@@ -142,8 +207,12 @@ static const char *refused(void *self, const struct hrn_request *rq, const struc
 
 static void freed(void *self, const struct hrn_request *rq, void *p)
 {
+    struct arena *a = self;
     (void)rq;
-    hrn_slab_shadow_freed(&((struct arena *)self)->shadow, p);
+    hrn_slab_shadow_freed(&a->shadow, p);
+    if (p == a->root) {
+        set_root(a, NULL);
+    }
 }
 
 static uint32_t misuse(void *self, enum hrn_misuse kind, const void *p)
@@ -154,8 +223,10 @@ static uint32_t misuse(void *self, enum hrn_misuse kind, const void *p)
 
 static void walk(void *self, size_t n_live, size_t live_bytes)
 {
+    struct arena *a = self;
     (void)live_bytes;
-    hrn_slab_shadow_walk(&((struct arena *)self)->shadow, n_live);
+    hrn_slab_shadow_walk(&a->shadow, n_live);
+    check_anchors(a);
 }
 
 static size_t walk_size(void *self)

@@ -23,7 +23,11 @@ extern "C" {
     X(page_edge, "an object of exactly 4096 bytes is cut short", RESIZES)                          \
     X(lost_free, "free forgets objects above 500 bytes", RESIZES)                                  \
     X(half_merge, "free leaves one granule behind when the right neighbour is free", RESIZES)      \
+    X(merge_left, "free is not joined with the free left neighbour", RESIZES)                      \
+    X(merge_right, "free is not joined with the free right neighbour", RESIZES)                    \
+    X(merge_both, "free between two free neighbours joins neither", RESIZES)                       \
     X(unaligned, "objects of 1000 bytes and more are off by 8", RESIZES)                           \
+    X(calloc_first_page, "calloc zeroes no more than the first page", RESIZES)                     \
     X(memalign_ignored, "alignments above 64 are not kept", RESIZES)                               \
     X(calloc_plain, "calloc does not zero", RESIZES)                                               \
     X(calloc_short, "calloc leaves out the last byte", RESIZES)                                    \
@@ -41,6 +45,7 @@ extern "C" {
     X(content_driven, "an object that ends in a certain byte spoils its neighbour", RESIZES)       \
     X(fence_written, "free of the last object writes behind the region", RESIZES)                  \
     X(double_free, "freeing twice is accepted", RESIZES)                                           \
+    X(stale_free, "an address freed lately is accepted inside a newer object", RESIZES)            \
     X(interior_free, "a pointer into an object frees it", RESIZES)                                 \
     X(region_end_free, "the address behind the region is accepted", RESIZES)                       \
     X(foreign_free, "memory of others is accepted", RESIZES)                                       \
@@ -77,9 +82,24 @@ enum hrn_bug { HRN_BUG_LIST(HRN_BUG_ENUM) HRN_BUG_COUNT };
     X(slab_refuses, slab, "every 50th request is refused")                                         \
     X(slab_generous, slab, "small requests get objects of a page")                                 \
     X(slab_vague, slab, "every misuse is called foreign")                                          \
+    X(slab_edge_up, slab, "a size that fills its chunk gets one of the next class")                \
+    X(slab_edge_down, slab, "a size one above a class gets a chunk of that class")                 \
+    X(slab_run_drift, slab, "frees count as requests for runs now and then")                       \
+    X(slab_trims, slab, "free of a large object gives kept spans up")                              \
+    X(slab_root_lost, slab, "free of a run loses the root")                                        \
+    X(slab_root_kept, slab, "reset leaves the root")                                               \
+    X(slab_name_cut, slab, "the name is cut short")                                                \
     X(slab_keeps, slab, "reset leaves an object")                                                  \
     X(pool_refuses, pool, "every 50th request is refused")                                         \
     X(pool_wasteful, pool, "each object is followed by a page that nothing uses")                  \
+    X(pool_keeps_large, pool, "reset leaves a large block")                                        \
+    X(pool_page_aligned, pool, "alignments above a page are those of a page")                      \
+    X(pool_file_open, pool, "the wrong descriptor is closed")                                      \
+    X(pool_file_kept, pool, "files are closed and not deleted")                                    \
+    X(pool_file_early, pool, "a descriptor is closed when it is registered")                       \
+    X(pool_file_again, pool, "a file cleanup run early stays registered")                          \
+    X(pool_file_any, pool, "a file cleanup that nobody registered is said to have run")            \
+    X(pool_file_first, pool, "reset runs file cleanups before other handlers")                     \
     X(pool_frees_small, pool, "a small object is said to be freed")                                \
     X(pool_handler_twice, pool, "handlers are registered twice")                                   \
     X(twin_keeps_newest, twin, "the newest object cannot be given back")

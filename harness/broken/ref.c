@@ -15,6 +15,9 @@ void ref_init(struct ref *r, const struct hrn_env *env, enum hrn_bug bug)
         memset(r->map, REF_FREE, sizeof r->map);
     }
     memset(r->truth, REF_FREE, sizeof r->truth);
+    memset(r->apart, 0, sizeof r->apart);
+    memset(r->freed, 0, sizeof r->freed);
+    r->n_freed = 0;
     r->n_live = 0;
     r->n_taken = 0;
     r->n_truth = 0;
@@ -32,6 +35,10 @@ size_t ref_find(const struct ref *r, const uint8_t *map, size_t n, size_t align_
     size_t length = 0;
     for (size_t g = 0; g < r->n_granules; g++) {
         bool starts = length > 0 || (uintptr_t)(r->base + g * REF_GRANULE) % align_bytes == 0;
+        if (map == r->map && r->apart[g]) {
+            length = 0;
+            starts = (uintptr_t)(r->base + g * REF_GRANULE) % align_bytes == 0;
+        }
         length = map[g] == REF_FREE && starts ? length + 1 : 0;
         if (length == n) {
             return g + 1 - n;
@@ -82,6 +89,7 @@ static size_t alignment(const struct ref *r, const struct hrn_request *rq)
 static unsigned char *take(struct ref *r, size_t g, size_t n)
 {
     memset(r->map + g, REF_INSIDE, n);
+    memset(r->apart + g, 0, n);
     r->map[g] = REF_START;
     r->n_live++;
     r->n_taken += n;
@@ -116,6 +124,8 @@ static void zero(const struct ref *r, unsigned char *p, size_t size_bytes)
 {
     if (r->bug == HRN_BUG_calloc_short && size_bytes > 0) {
         memset(p, 0, size_bytes - 1);
+    } else if (r->bug == HRN_BUG_calloc_first_page) {
+        memset(p, 0, size_bytes < 4096 ? size_bytes : 4096);
     } else if (r->bug != HRN_BUG_calloc_plain) {
         memset(p, 0, size_bytes);
     }
@@ -174,12 +184,23 @@ static enum slm_status judge(const struct ref *r, const void *p, size_t *g)
     return r->map[*g] == REF_START && offset % REF_GRANULE == 0 ? SLM_OK : SLM_E_INTERIOR;
 }
 
+static bool was_freed_lately(const struct ref *r, const void *p)
+{
+    size_t i = 0;
+    while (i < REF_N_FREED && r->freed[i] != p) {
+        i++;
+    }
+    return i < REF_N_FREED;
+}
+
 /* Whether a bug lets misuse pass. */
 static bool is_blind(const struct ref *r, enum slm_status status, const void *p)
 {
     switch (r->bug) {
     case HRN_BUG_double_free:
         return status == SLM_E_FREED;
+    case HRN_BUG_stale_free:
+        return status == SLM_E_INTERIOR && was_freed_lately(r, p);
     case HRN_BUG_region_end_free:
         return p == r->base + r->region_bytes;
     case HRN_BUG_foreign_free:
@@ -244,9 +265,23 @@ static size_t released(const struct ref *r, size_t g, size_t n)
     return r->bug == HRN_BUG_half_merge && right_free && n > 1 ? n - 1 : n;
 }
 
+/* What a bug does not join. */
+static void part(struct ref *r, size_t g, size_t n)
+{
+    bool left = g > 0 && r->map[g - 1] == REF_FREE;
+    bool right = g + n < r->n_granules && r->map[g + n] == REF_FREE;
+    bool both = r->bug == HRN_BUG_merge_both && left && right;
+    r->apart[g] = both || (r->bug == HRN_BUG_merge_left && left);
+    if (both || (r->bug == HRN_BUG_merge_right && right)) {
+        r->apart[g + n] = true;
+    }
+}
+
 static void give(struct ref *r, size_t g)
 {
     size_t n = ref_length(r, r->map, g);
+    r->freed[r->n_freed++ % REF_N_FREED] = r->base + g * REF_GRANULE;
+    part(r, g, n);
     harm(r, g, n);
     size_t n_released = released(r, g, n);
     memset(r->map + g, REF_FREE, n_released);

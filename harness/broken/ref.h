@@ -22,6 +22,7 @@
 #define REF_REGION_MAX   32768u
 #define REF_RECORD_BYTES 64u
 #define REF_REUSE_BYTES  48u
+#define REF_N_FREED      8u
 
 enum ref_granule { REF_FREE, REF_START, REF_INSIDE };
 
@@ -38,6 +39,9 @@ struct ref {
     size_t n_granules;
     uint8_t map[REF_REGION_MAX / REF_GRANULE];
     uint8_t truth[REF_REGION_MAX / REF_GRANULE];
+    bool apart[REF_REGION_MAX / REF_GRANULE]; /* from the free granule to the left */
+    const void *freed[REF_N_FREED];           /* lately */
+    unsigned n_freed;
     size_t n_live;   /* objects, by the allocator's count */
     size_t n_taken;  /* granules, by its count */
     size_t n_truth;  /* objects, by the oracle's count */

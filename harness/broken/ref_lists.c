@@ -83,6 +83,7 @@ void ref_reset(struct ref *r)
     size_t n_kept = r->bug == HRN_BUG_reset_partial && r->n_granules > 256 ? 256 : r->n_granules;
     run_handlers(r);
     memset(r->map, REF_FREE, n_kept);
+    memset(r->apart, 0, sizeof r->apart);
     r->n_live = 0;
     r->n_taken = 0;
     r->n_reuse = 0;

@@ -11,15 +11,21 @@ struct file {
     char path[]; /* "": only close */
 };
 
-/* Which object a pass-through pool would take back. */
-static unsigned char *newest_of(const struct slm_pool *pool)
+/* What an allocation changes besides the sums. */
+struct before {
+    bool has_table;
+    unsigned char *newest; /* which object a pass-through pool would take back */
+};
+
+static struct before look(const struct slm_pool *pool)
 {
-    return pool->rest->large == NULL ? NULL : pool->rest->large->newest;
+    const struct slm_pool_large *large = pool->rest->large;
+    return (struct before){large != NULL, large == NULL ? NULL : large->newest};
 }
 
-/* Takes the newest object back: nobody had it, so a large one is not remembered as freed, and the
- * one that was newest before it is so again. */
-static void undo_alloc(struct slm_pool *pool, void *p, size_t size_bytes, unsigned char *newest)
+/* Takes the newest object back: nobody had it, so a large one is not remembered as freed, the one
+ * that was newest before it is so again, and the table of records goes if it came with it. */
+static void undo_alloc(struct slm_pool *pool, void *p, size_t size_bytes, struct before before)
 {
     struct slm_pool_record *record = slm_pool_record_find(pool, p);
     if (record != NULL && record->kind == SLM_POOL_LARGE) {
@@ -27,8 +33,12 @@ static void undo_alloc(struct slm_pool *pool, void *p, size_t size_bytes, unsign
     } else {
         (void)slm_pool_give_back(pool, p, size_bytes);
     }
-    if (pool->rest->large != NULL) {
-        pool->rest->large->newest = newest;
+    struct slm_pool_large *table = pool->rest->large;
+    if (before.has_table) {
+        table->newest = before.newest;
+    } else if (table != NULL) {
+        slm_pool_table_drop(pool);
+        (void)slm_pool_give_back(pool, table, sizeof *table);
     }
 }
 
@@ -74,7 +84,7 @@ enum slm_status slm_pool_cleanup_add(struct slm_pool *pool, slm_pool_handler han
     if (data_bytes == 0) {
         return push(pool, handler, data);
     }
-    unsigned char *newest = newest_of(pool);
+    struct before before = look(pool);
     void *own = slm_pool_calloc(pool, data_bytes);
     if (own == NULL) {
         return SLM_E_NOMEM;
@@ -83,7 +93,7 @@ enum slm_status slm_pool_cleanup_add(struct slm_pool *pool, slm_pool_handler han
     if (status == SLM_OK) {
         *data_out = own;
     } else {
-        undo_alloc(pool, own, data_bytes, newest);
+        undo_alloc(pool, own, data_bytes, before);
     }
     return status;
 }

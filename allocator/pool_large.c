@@ -266,6 +266,16 @@ void slm_pool_record_release(struct slm_pool *pool, struct slm_pool_record *reco
     slm_pool_source_give(pool, p, asked_bytes(size_bytes), align_bytes);
 }
 
+void slm_pool_table_drop(struct slm_pool *pool)
+{
+    struct slm_pool_large *large = pool->rest->large;
+    drop_buckets(pool, large->buckets, large->n_buckets);
+    if (!large->in_pool) {
+        slm_pool_source_give(pool, large, sizeof *large, SLM_POOL_ALIGN);
+    }
+    pool->rest->large = NULL;
+}
+
 void slm_pool_record_release_all(struct slm_pool *pool)
 {
     struct slm_pool_large *large = pool->rest->large;
@@ -280,11 +290,7 @@ void slm_pool_record_release_all(struct slm_pool *pool)
                                  record->align_bytes);
         }
     }
-    drop_buckets(pool, large->buckets, large->n_buckets);
-    if (!large->in_pool) {
-        slm_pool_source_give(pool, large, sizeof *large, SLM_POOL_ALIGN);
-    }
-    pool->rest->large = NULL;
+    slm_pool_table_drop(pool);
 }
 
 /* The block stays away from the source, so that its address names no other object for a while. */

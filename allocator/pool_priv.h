@@ -201,6 +201,9 @@ struct slm_pool_record *slm_pool_record_find(const struct slm_pool *pool, const 
 /* Forgets the object and gives its block back. */
 void slm_pool_record_release(struct slm_pool *pool, struct slm_pool_record *record);
 
+/* Forgets the table, which has no records; one in pool memory stays there. */
+void slm_pool_table_drop(struct slm_pool *pool);
+
 /* Gives every block with a record back, and the records themselves. */
 void slm_pool_record_release_all(struct slm_pool *pool);
 

@@ -143,6 +143,9 @@ static void check_growth(const struct hrn_pool_shadow *shadow, const struct slm_
         hrn_law_growth("%zu blocks, %zu at the last reset, and %zu of them not yet used",
                        seen->n_blocks, shadow->n_blocks_kept, seen->n_blocks_fresh);
     }
+    if (shadow->n_own == 0 && seen->n_records > 0) {
+        hrn_law_growth("%zu records for objects that never were", seen->n_records);
+    }
     size_t n_objects = shadow->pass_through ? shadow->n_own : shadow->n_large_peak;
     if (seen->n_records > N_RECORDS_PER_OBJECT * n_objects + 2 * N_RECORDS_MIN) {
         hrn_law_growth("%zu records, never more than %zu objects", seen->n_records, n_objects);

@@ -120,6 +120,31 @@ TEST(PoolCleanup, GivesTheArgumentBackWhenTheRecordIsRefused)
     EXPECT_EQ(t.stats().n_cleanups, 0u);
 }
 
+TEST(PoolCleanup, LeavesNoTableOfLargeBlocksBehindWhenTheRecordIsRefused)
+{
+    for (size_t block_bytes : {300u, 4096u}) { /* the table is the source's, and the pool's own */
+        for (unsigned call = 1; call <= 4; call++) {
+            TestPool t(block_bytes);
+            while (t.pool->high - t.pool->low >= 16) {
+                ASSERT_NE(slm_pool_alloc(t.pool, 0), nullptr);
+            }
+            struct slm_pool_stats before = t.stats();
+            t.failing.fail_at = t.failing.n_calls + call;
+            void *data = nullptr;
+            if (slm_pool_cleanup_add(t.pool, note, nullptr, 5000, &data) == SLM_OK) {
+                continue;
+            }
+            struct slm_pool_stats after = t.stats();
+            size_t n_more = after.n_blocks - before.n_blocks;
+            EXPECT_LE(n_more, 1u) << call;
+            EXPECT_EQ(after.source_bytes, before.source_bytes + n_more * after.block_bytes) << call;
+            EXPECT_EQ(after.record_bytes, 0u) << call;
+            EXPECT_EQ(after.n_records, 0u) << call;
+            EXPECT_EQ(slm_pool_check(t.pool), 0u) << call;
+        }
+    }
+}
+
 TEST(PoolCleanupFile, GivesThePathBackWhenTheRecordIsRefused)
 {
     TestPool t;

@@ -305,6 +305,15 @@ static void hold(struct slm_pool *pool, struct slm_pool_record *record)
     trim_held(pool, SLM_POOL_HELD_MAX);
 }
 
+/* An address that went back before its time may come again: only its last free is to count, or the
+ * block would be given back when the first one's turn comes. */
+static void forget_freed(struct slm_pool_large *large, const void *p)
+{
+    for (unsigned i = 0; i < SLM_POOL_N_FREED; i++) {
+        large->freed[i] = large->freed[i] == p ? NULL : large->freed[i];
+    }
+}
+
 /* The address is remembered at every level of checks, the block held back from level 2 on. */
 static void free_large(struct slm_pool *pool, struct slm_pool_record *record)
 {
@@ -318,6 +327,7 @@ static void free_large(struct slm_pool *pool, struct slm_pool_record *record)
     }
     unsigned char *p = record->p;
     release_held(pool, *slot);
+    forget_freed(large, p);
     *slot = p;
     hold(pool, slm_pool_record_find(pool, p));
 }

@@ -203,6 +203,27 @@ TEST(PoolHeld, ABlockAboveTheBudgetGoesBackAtOnce)
     EXPECT_EQ(refused(&t, p), SLM_E_FREED);
 }
 
+/* A block that went back above the budget, and came again: its second free is the one that counts. */
+TEST(PoolHeld, ABlockFreedAgainIsHeldAsLongAsAnyOther)
+{
+    TestPool t;
+    const size_t size = 200000;
+    unsigned char *first = t.alloc(size);
+    EXPECT_EQ(t.free(first, size), SLM_OK);
+    unsigned char *second = t.alloc(size);
+    EXPECT_EQ(t.free(second, size), SLM_OK); /* above the budget: first goes back */
+    unsigned char *again = t.alloc(size);
+    EXPECT_EQ(t.free(again, size), SLM_OK);
+    std::vector<unsigned char *> others;
+    for (unsigned i = 3; i <= SLM_POOL_N_FREED; i++) {
+        others.push_back(t.alloc(4200));
+        EXPECT_EQ(t.free(others.back(), 4200), SLM_OK);
+    }
+    std::printf("the address came again: %s\n", again == first ? "yes" : "no");
+    EXPECT_EQ(t.ledger.blocks.holds(again, size), SLM_CHECKS >= 2);
+    EXPECT_EQ(slm_pool_check(t.pool), 0u);
+}
+
 TEST(PoolHeld, HeldBlocksGoBackBeforeAnAllocationIsRefused)
 {
     TestPool t;

@@ -30,8 +30,8 @@ extern "C" {
  *          let only one of the two run handlers with outside effects. Not for signal handlers.
  * Failure  Allocation answers NULL when the source refuses or the size is absurd, and leaves the
  *          pool as it was. Everything else answers a status; a call that fails changes nothing,
- *          but that cleanup_add and its kin may leave an empty block more in the pool, and its table
- *          of large blocks with room for more of them.
+ *          but that cleanup_add and its kin may leave an empty block more in the pool, and in its
+ *          table of large blocks room for more of them.
  * Source   The contract is nginx's ngx_palloc; none of the code is.
  */
 #define SLM_POOL_ALIGN     16u                     /* alignment of alloc and calloc, bytes */

@@ -123,6 +123,9 @@ static uint32_t pick_align(struct hrn_rng *rng)
 /* The fields that depend on the kind, but for the id. */
 static void fill_fields(const struct state *s, struct hrn_op *op)
 {
+    static const uint8_t n_aux[HRN_KIND_COUNT] = {[HRN_DRAIN] = HRN_ORDER_COUNT,
+                                                  [HRN_CLEANUP] = HRN_HANDLER_COUNT,
+                                                  [HRN_FILE] = HRN_FILE_COUNT};
     struct hrn_rng *rng = s->rng;
     if (hrn_kind_has_size(op->kind)) {
         op->size_bytes = pick_size(s);
@@ -139,17 +142,13 @@ static void fill_fields(const struct state *s, struct hrn_op *op)
         op->aux = (uint8_t)(1 + hrn_rng_below(rng, 3));
         break;
     case HRN_DRAIN:
-        op->aux = (uint8_t)hrn_rng_below(rng, HRN_ORDER_COUNT);
-        break;
     case HRN_CLEANUP:
-        op->aux = (uint8_t)hrn_rng_below(rng, HRN_HANDLER_COUNT);
+    case HRN_FILE:
+        op->aux = (uint8_t)hrn_rng_below(rng, n_aux[op->kind]);
         break;
     case HRN_MISUSE:
         op->aux = (uint8_t)hrn_rng_below(rng, HRN_MISUSE_COUNT);
         op->size_bytes = hrn_rng_below(rng, UINT32_C(1) << 20);
-        break;
-    case HRN_FILE:
-        op->aux = (uint8_t)hrn_rng_below(rng, HRN_FILE_COUNT);
         break;
     case HRN_RUN_FILE:
         op->count = (uint16_t)hrn_rng_below(rng, 8);

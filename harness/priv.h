@@ -135,7 +135,7 @@ struct hrn_file {
     size_t n_older; /* handlers that were registered and not yet run before it */
     char *path;     /* NULL: only closes */
 };
-#define HRN_FILES_MAX 64u /* of an arena at once; more are not registered */
+#define HRN_FILES_MAX 64u /* of an arena at once, decoys too; more are not registered */
 
 struct hrn_files {
     struct hrn_file *list; /* newest last */

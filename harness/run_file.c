@@ -194,7 +194,7 @@ bool hrn_file_add(struct hrn_run *run, struct hrn_arena *arena, const struct hrn
         add_bad(run, arena);
         return true;
     }
-    if (arena->files.n >= HRN_FILES_MAX || !open_file(op, &file)) {
+    if (arena->files.n + arena->files.n_decoys >= HRN_FILES_MAX || !open_file(op, &file)) {
         return false;
     }
     if (file.was_gone) {

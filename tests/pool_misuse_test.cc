@@ -203,7 +203,7 @@ TEST(PoolHeld, ABlockAboveTheBudgetGoesBackAtOnce)
     EXPECT_EQ(refused(&t, p), SLM_E_FREED);
 }
 
-/* A block that went back above the budget, and came again: its second free is the one that counts. */
+/* One that went back above the budget, and came again: its second free is the one that counts. */
 TEST(PoolHeld, ABlockFreedAgainIsHeldAsLongAsAnyOther)
 {
     TestPool t;

@@ -181,8 +181,8 @@ static uint32_t misuse(void *self, enum hrn_misuse misuse, const void *p)
 {
     static const uint32_t answers[HRN_MISUSE_COUNT] = HRN_POOL_MISUSE;
     const struct arena *a = self;
-    bool not_sure = misuse == HRN_MISUSE_STALE && a->shadow.n_large_files > 0 &&
-                    slm_pool_owns(a->pool, p) != 0;
+    bool not_sure =
+        misuse == HRN_MISUSE_STALE && a->shadow.n_large_files > 0 && slm_pool_owns(a->pool, p) != 0;
     return not_sure ? 0 : answers[misuse];
 }
 

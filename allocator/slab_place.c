@@ -79,10 +79,10 @@ void *slm_slab_pending_locked(const struct slm_slab *slab)
 {
     uint64_t offset = slab->header->pending;
     struct slm_slab_place place;
-    void *p = (unsigned char *)slab->header + offset;
     if (!slab_is_in_pages(slab, offset)) {
         return NULL;
     }
+    void *p = (unsigned char *)slab->header + offset;
     slab_place_find(slab, p, &place);
     bool is_live = place.kind == SLM_SLAB_CHUNK_USED || place.kind == SLM_SLAB_RUN;
     return is_live && place.object == p ? p : NULL;

@@ -53,6 +53,16 @@ TEST_P(SlabPending, OutsideThePagesIsBroughtIntoBoundsByRebuilding)
     EXPECT_EQ(slm_slab_check_locked(slab), 0u);
 }
 
+/* As an address such an offset would wrap, which UBSan tells. */
+TEST_P(SlabPending, IsNothingForOffsetsThatNoRegionHas)
+{
+    for (uint64_t offset : {UINT64_MAX, UINT64_MAX - 4095, UINT64_C(1) << 63, UINT64_C(8)}) {
+        slab->header->pending = offset;
+        EXPECT_EQ(slm_slab_pending_locked(slab), nullptr) << offset;
+    }
+    slm_slab_settle_locked(slab);
+}
+
 TEST_P(SlabPending, IsForgottenByReset)
 {
     ASSERT_NE(slm_slab_alloc_locked(slab, 40), nullptr);

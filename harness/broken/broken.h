@@ -85,6 +85,7 @@ enum hrn_bug { HRN_BUG_LIST(HRN_BUG_ENUM) HRN_BUG_COUNT };
     X(slab_edge_up, slab, "a size that fills its chunk gets one of the next class")                \
     X(slab_edge_down, slab, "a size one above a class gets a chunk of that class")                 \
     X(slab_run_drift, slab, "frees count as requests for runs now and then")                       \
+    X(slab_deaf_view, slab, "of two views, one frees nothing")                                     \
     X(slab_trims, slab, "free of a large object gives kept spans up")                              \
     X(slab_root_lost, slab, "free of a run loses the root")                                        \
     X(slab_root_kept, slab, "reset leaves the root")                                               \

@@ -103,6 +103,15 @@ static enum slm_status slab_trims(void *self, void *p)
     return status;
 }
 
+/* A view of an arena with one is the same at each turn. */
+static enum slm_status slab_deaf_view(void *self, void *p)
+{
+    const struct slm_slab *one = hrn_slab_of(self);
+    const struct slm_slab *other = hrn_slab_of(self);
+    bool is_lost = one < other && slm_slab_judge_locked(one, p) == SLM_OK;
+    return is_lost ? SLM_OK : hrn_adapter_slab.free(self, p);
+}
+
 static enum slm_status slab_root_lost(void *self, void *p)
 {
     struct slm_slab *slab = hrn_slab_of(self);
@@ -263,6 +272,7 @@ static void fill(void)
     wrapped[HRN_WRAPPED_slab_edge_down].alloc = slab_edge_down;
     wrapped[HRN_WRAPPED_slab_run_drift].free = slab_run_drift;
     wrapped[HRN_WRAPPED_slab_trims].free = slab_trims;
+    wrapped[HRN_WRAPPED_slab_deaf_view].free = slab_deaf_view;
     wrapped[HRN_WRAPPED_slab_root_lost].free = slab_root_lost;
     wrapped[HRN_WRAPPED_slab_root_kept].reset = slab_root_kept;
     wrapped[HRN_WRAPPED_slab_name_cut].create = slab_name_cut;

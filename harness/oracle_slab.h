@@ -24,6 +24,9 @@ struct hrn_slab_shadow;
 /* A view of the slab of an arena that the slab's adapter made. */
 struct slm_slab *hrn_slab_of(void *self);
 
+/* An arena as the slab's adapter makes it, but for the name. */
+void *hrn_slab_create(const struct hrn_env *env, enum slm_status *why, const char *name);
+
 /* Starts an account of a fresh slab in the slot's memory; gap_bytes as in its options. */
 void hrn_slab_shadow_begin(struct hrn_slab_shadow *shadow, struct slm_slab *slab, void *region,
                            size_t gap_bytes);

@@ -24,13 +24,13 @@ struct arena {
 
 static struct hrn_slots slots;
 
-static struct slm_slab_options options_of(const struct hrn_head *head)
+static struct slm_slab_options options_of(const struct hrn_head *head, const char *name)
 {
     return (struct slm_slab_options){.page_bytes = head->page_bytes,
                                      .min_object_bytes = head->min_object_bytes,
                                      .per_doubling = head->per_doubling,
                                      .gap_bytes = head->gap_bytes,
-                                     .name = NAME};
+                                     .name = name};
 }
 
 static size_t region_bytes(const struct hrn_head *head, size_t size_bytes)
@@ -53,10 +53,10 @@ static enum slm_status attach(struct arena *a, const struct hrn_env *env,
     return status;
 }
 
-static void *create(const struct hrn_env *env, enum slm_status *why)
+void *hrn_slab_create(const struct hrn_env *env, enum slm_status *why, const char *name)
 {
     struct arena *a = hrn_slots_get(&slots, env->arena, sizeof *a);
-    struct slm_slab_options options = options_of(env->head);
+    struct slm_slab_options options = options_of(env->head, name);
     struct slm_slab_view view = {.exclusive = (env->head->flags & HRN_HEAD_SHARED) == 0,
                                  .source = env->source};
     *why = slm_slab_init(env->region, env->region_bytes, &options);
@@ -75,13 +75,18 @@ static void *create(const struct hrn_env *env, enum slm_status *why)
     return a;
 }
 
+static void *create(const struct hrn_env *env, enum slm_status *why)
+{
+    return hrn_slab_create(env, why, NAME);
+}
+
 /* The least region, remembered: finding it takes longer than many a program. */
 static size_t least_region_bytes(const struct hrn_head *head)
 {
     static struct hrn_head last;
     static size_t bytes;
     if (bytes == 0 || memcmp(&last, head, sizeof last) != 0) {
-        struct slm_slab_options options = options_of(head);
+        struct slm_slab_options options = options_of(head, NAME);
         bytes = slm_slab_region_bytes(&options, 1);
         last = *head;
     }

@@ -133,11 +133,7 @@ static void slab_root_kept(void *self)
 
 static void *slab_name_cut(const struct hrn_env *env, enum slm_status *why)
 {
-    void *self = hrn_adapter_slab.create(env, why);
-    if (self != NULL) {
-        ((char *)slm_slab_name(hrn_slab_of(self)))[16] = '\0';
-    }
-    return self;
+    return hrn_slab_create(env, why, "a name of more bytes");
 }
 
 /* --- Pool --- */

@@ -36,7 +36,7 @@ check() { # target shape kind call
     echo "$1: $kinds kinds"
 }
 
-check pool_fuzz 'head=24 record=8 programs=1 can=7dfff' memalign hrn_fuzz_one
+check pool_fuzz 'head=24 record=8 programs=1 can=1fdfff' memalign hrn_fuzz_one
 check rbtree_fuzz 'head=1 record=8 programs=0 can=0' HURT hrn_fuzz_rbtree
 check schedule_fuzz 'head=33 record=1 programs=0 can=0' death sch_fuzz_schedule
 check slab_fuzz 'head=24 record=8 programs=1 can=63dfd' trim hrn_fuzz_one

@@ -135,8 +135,10 @@ static uint64_t mixed(const struct slm_lock_state *state, uint64_t number)
 
 static bool agree_on(slm_word *shared, uint64_t mine)
 {
-    SLM_YIELD("file: agree");
     uint64_t seen = __atomic_load_n(shared, __ATOMIC_RELAXED);
+    if (seen == 0) {
+        SLM_YIELD("file: agree");
+    }
     return (seen == 0 && __atomic_compare_exchange_n(shared, &seen, mine, false, __ATOMIC_RELAXED,
                                                      __ATOMIC_RELAXED)) ||
            seen == mine;

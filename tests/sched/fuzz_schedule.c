@@ -113,14 +113,23 @@ static const char *run(struct sch_search *search, struct answers *answers)
     return sch_broken();
 }
 
+static enum slm_lock_kind lock_kind(unsigned flags)
+{
+    enum slm_lock_kind other = (flags & 64u) != 0 ? SLM_LOCK_FILE : SLM_LOCK_ROBUST;
+    return (flags & 2u) != 0 ? SLM_LOCK_SPIN_SEM : other;
+}
+
 static unsigned run_lock(const char *text, unsigned flags, struct answers *answers)
 {
+    enum slm_lock_kind kind = lock_kind(flags);
+    bool one_handle = kind == SLM_LOCK_FILE && (flags & 128u) != 0;
     struct sch_lock_program program = {
         .text = text,
-        .kind = (flags & 2u) != 0 ? SLM_LOCK_SPIN_SEM : SLM_LOCK_ROBUST,
+        .kind = kind,
         .n_preemptions = N_PREEMPTIONS,
-        .n_deaths = flags >> 4 & 3u,
+        .n_deaths = one_handle ? 0 : flags >> 4 & 3u,
         .early_timers = true,
+        .one_handle = one_handle,
     };
     struct sch_search search = sch_lock_search(&program);
     const char *law = run(&search, answers);

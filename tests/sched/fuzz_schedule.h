@@ -16,7 +16,8 @@ extern "C" {
  * Model    One run of lock_world.h or zone_world.h, by its laws, with any number of preemptions:
  *          what the searches cannot exhaust. Any byte string is a program and a schedule.
  * Bytes    0: bit 0 zone, else lock; bit 1 a lock of nginx's kind; bits 2-3 actors, less 1; bits
- *          4-5 deaths at most; bits 6-7 free pages, less 1.
+ *          4-5 deaths at most; zone: bits 6-7 free pages, less 1; lock, not of nginx's kind: bit 6
+ *          a file lock, bit 7 of threads that share a handle, of which none dies.
  *          1-32: 8 letters for each of 4 actors; 0 ends a program, others choose among the world's.
  *          33..: at most SCH_FUZZ_CHOICES of them: bits 3-7, so many questions are answered with
  *          the first answer; bits 0-2, the answer to the next, modulo how many there are. Behind

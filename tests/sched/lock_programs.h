@@ -16,9 +16,9 @@ inline sch_found search_lock(const sch_lock_program &program)
 {
     sch_search search = sch_lock_search(&program);
     sch_found found = sch_explore(&search);
+    static const char *const kinds[] = {"robust  ", "spin_sem", "file    "};
     printf("%-20s %s deaths<=%u  schedules %9" PRIu64 "  by preemptions", program.text,
-           program.kind == SLM_LOCK_ROBUST ? "robust  " : "spin_sem", program.n_deaths,
-           found.n_runs);
+           kinds[program.kind], program.n_deaths, found.n_runs);
     for (unsigned i = 0; i <= program.n_preemptions; i++) {
         printf(" %" PRIu64, found.n_by[i]);
     }
@@ -32,11 +32,11 @@ inline sch_found search_lock(const sch_lock_program &program)
 
 /* Every schedule of each within the bounds keeps every law. */
 inline void expect_lawful(const std::vector<const char *> &programs, slm_lock_kind kind,
-                          unsigned n_preemptions, unsigned n_deaths)
+                          unsigned n_preemptions, unsigned n_deaths, bool one_handle = false)
 {
     uint64_t n_runs = 0;
     for (const char *text : programs) {
-        sch_found found = search_lock({text, kind, n_preemptions, n_deaths, true});
+        sch_found found = search_lock({text, kind, n_preemptions, n_deaths, true, one_handle});
         EXPECT_STREQ(found.broken, nullptr) << text;
         EXPECT_TRUE(found.is_whole);
         EXPECT_EQ(found.n_deaths > 0, n_deaths > 0);

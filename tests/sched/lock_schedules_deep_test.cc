@@ -26,4 +26,15 @@ TEST(LockSchedulesDeep, FourActorsKeepEveryLawWithTwoPreemptionsAndADeath)
     expect_lawful({"LU|LU|LU|LU", "LU|tU|LU|F"}, SLM_LOCK_ROBUST, 2, 1);
 }
 
+TEST(LockSchedulesDeep, FileLockOfTwoProcessesKeepsEveryLawWithThreePreemptionsAndADeath)
+{
+    expect_lawful({"LU|LU", "LRU|LRU", "LULU|LU", "LU|tU", "LRU|tRU", "LU|FfFf"}, SLM_LOCK_FILE, 3,
+                  1);
+}
+
+TEST(LockSchedulesDeep, FileLockOfThreeProcessesKeepsEveryLawWithTwoPreemptionsAndADeath)
+{
+    expect_lawful({"LU|LU|LU", "LRU|tU|LRU", "LU|tU|F", "LRU|TRU|f"}, SLM_LOCK_FILE, 2, 1);
+}
+
 } // namespace

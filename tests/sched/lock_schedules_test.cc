@@ -42,10 +42,31 @@ TEST(LockSchedules, NginxsKindKeepsEveryLawIfTheDeadAreReaped)
     expect_lawful(triples, SLM_LOCK_SPIN_SEM, 2, 1);
 }
 
+TEST(LockSchedules, FileLockOfTwoProcessesKeepsEveryLawWithTwoPreemptionsAndADeathAnywhere)
+{
+    expect_lawful(pairs, SLM_LOCK_FILE, 2, 1);
+}
+
+TEST(LockSchedules, FileLockOfTwoProcessesKeepsEveryLawIfBothMayDie)
+{
+    expect_lawful(pairs, SLM_LOCK_FILE, 1, 2);
+}
+
+TEST(LockSchedules, FileLockOfThreeProcessesKeepsEveryLawWithAPreemptionAndADeathAnywhere)
+{
+    expect_lawful(triples, SLM_LOCK_FILE, 1, 1);
+}
+
+TEST(LockSchedules, FileLockOfThreadsThatShareAHandleKeepsEveryLaw)
+{
+    expect_lawful(pairs, SLM_LOCK_FILE, 3, 0, true);
+    expect_lawful(triples, SLM_LOCK_FILE, 2, 0, true);
+}
+
 /* The limits of what was exhausted are those of the programs: in them every point is reached. */
 TEST(LockSchedules, AnotherTurnOfTheSameSearchFindsTheSameNumber)
 {
-    sch_lock_program program = {"LRU|tU|LU", SLM_LOCK_ROBUST, 2, 1, true};
+    sch_lock_program program = {"LRU|tU|LU", SLM_LOCK_ROBUST, 2, 1, true, false};
     sch_search search = sch_lock_search(&program);
     sch_found once = sch_explore(&search);
     sch_found twice = sch_explore(&search);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define _DEFAULT_SOURCE /* mkstemp */
 #include "tests/sched/lock_world.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "allocator/lock_priv.h"
 
@@ -16,6 +18,10 @@
 #define SAW_MINE  4u
 #define SAW_OTHER 8u  /* alive */
 #define SAW_WRONG 16u /* owned, and not by whom force_unlock was told */
+#define SAW_FILE  32u /* of a FILE lock, in another's hand */
+
+/* A handle for each actor, as processes have, and the last for nobody; or one for all. */
+#define N_HANDLES (SCH_ACTORS_MAX + 1)
 
 struct caller {
     const char *program; /* up to | or the end */
@@ -33,7 +39,7 @@ struct caller {
 
 static struct {
     struct sch_lock_program program;
-    struct slm_lock *lock;
+    struct slm_lock **handles; /* of the program's kind */
     struct slm_lock_state state __attribute__((aligned(SLM_LOCK_BYTES)));
     struct caller callers[SCH_ACTORS_MAX];
     unsigned n_actors;
@@ -53,14 +59,32 @@ static uint64_t word_now(void)
     return __atomic_load_n(&world.state.word, __ATOMIC_RELAXED);
 }
 
+/* Threads share one handle, and what it has of the lock. */
+static struct slm_lock *lock_of(unsigned actor)
+{
+    return world.handles[world.program.one_handle || actor == SCH_NOBODY ? SCH_ACTORS_MAX : actor];
+}
+
+static bool file_is_anothers(unsigned caller)
+{
+    const struct slm_lock_file *file = lock_of(caller)->file;
+    if (file == NULL) {
+        return false;
+    }
+    uint64_t holder = __atomic_load_n(&file->holder, __ATOMIC_RELAXED);
+    return (sch_file_owner() != SCH_NOBODY && sch_file_owner() != caller) ||
+           (holder != 0 && holder != sch_identity(caller));
+}
+
 static unsigned sight(unsigned caller, uint64_t word)
 {
     uint64_t owner = slm_lock_owner_in(word);
     uint64_t wanted = world.callers[caller].identity;
+    unsigned wrong = wanted != 0 && wanted != owner && owner != 0 ? SAW_WRONG : 0;
+    wrong |= file_is_anothers(caller) ? SAW_FILE : 0;
     if (owner == 0) {
-        return SAW_FREE;
+        return wrong | SAW_FREE;
     }
-    unsigned wrong = wanted != 0 && wanted != owner ? SAW_WRONG : 0;
     if (owner == sch_identity(caller)) {
         return wrong | SAW_MINE;
     }
@@ -79,10 +103,12 @@ static void look_around(void)
 
 /* --- Laws of each moment --- */
 
+/* Between the word and the wake it gives the file. */
 static bool stands_before_a_wake(unsigned actor)
 {
     const char *point = sch_point(actor);
-    return strcmp(point, "unlock: wake") == 0 || strcmp(point, "force: wake all") == 0 ||
+    return strncmp(point, "file: give", strlen("file: give")) == 0 ||
+           strcmp(point, "unlock: wake") == 0 || strcmp(point, "force: wake all") == 0 ||
            strcmp(point, "lock: pass the wake on") == 0;
 }
 
@@ -106,6 +132,10 @@ static bool dies_with_a_promise(unsigned actor)
 static void judge_word(uint64_t word)
 {
     uint64_t owner = slm_lock_owner_in(word);
+    if (world.program.kind == SLM_LOCK_FILE && world.holder != SCH_NOBODY &&
+        !sch_is_dead(world.holder) && sch_file_owner() != world.holder) {
+        sch_fail("M3: who holds a file lock has the file");
+    }
     if (world.holder != SCH_NOBODY && !sch_is_dead(world.holder) &&
         owner != sch_identity(world.holder)) {
         sch_fail("M2: who holds the lock is the owner in the word");
@@ -119,15 +149,23 @@ static void judge_word(uint64_t word)
     }
 }
 
+/* Short sleeps while a file's new owner has not written its name yet need no wake. */
+static bool anybody_needs_a_wake(void)
+{
+    bool needs = false;
+    for (unsigned i = 0; i < world.n_actors; i++) {
+        needs = needs || (sch_is_asleep(i) && strcmp(sch_point(i), "file: sleep shortly") != 0);
+    }
+    return needs;
+}
+
 static void judge_sleepers(uint64_t word)
 {
     bool is_promised = (word & SLM_LOCK_WAITERS) != 0 || world.promise_died;
-    bool sleeps = false;
     for (unsigned i = 0; i < world.n_actors; i++) {
-        sleeps = sleeps || sch_is_asleep(i);
         is_promised = is_promised || promises_a_wake(i);
     }
-    if (sleeps && !is_promised) {
+    if (anybody_needs_a_wake() && !is_promised) {
         sch_fail("W2: who sleeps is promised a wake");
     }
 }
@@ -191,7 +229,7 @@ static void died(void *unused, unsigned actor)
 /* What a parent does that reaps its dead children. */
 static void reap(void)
 {
-    if (slm_lock_force_unlock(world.lock, 0) != SLM_OK) {
+    if (slm_lock_force_unlock(lock_of(SCH_NOBODY), 0) != SLM_OK) {
         sch_fail("S9: a dead one's lock is freed");
     }
 }
@@ -200,7 +238,7 @@ static void stuck(void *unused)
 {
     (void)unused;
     uint64_t owner = slm_lock_owner_in(word_now());
-    if (owner == 0 && !world.promise_died) {
+    if (owner == 0 && !world.promise_died && anybody_needs_a_wake()) {
         sch_fail("W3: nobody sleeps by a free lock");
     } else if (owner != 0 && !sch_is_dead(sch_actor_of(owner))) {
         sch_fail("E1: nobody sleeps while its owner is done");
@@ -245,7 +283,8 @@ static void judge_taking(unsigned self, enum slm_status status)
 
 static void judge_refusal(char call, unsigned saw, unsigned self)
 {
-    unsigned reasons = SAW_OTHER | (world.program.kind == SLM_LOCK_SPIN_SEM ? SAW_DEAD : 0u);
+    unsigned reasons =
+        SAW_OTHER | SAW_FILE | (world.program.kind == SLM_LOCK_SPIN_SEM ? SAW_DEAD : 0u);
     if (call == 'L') {
         sch_fail("S1: lock does not give up");
     } else if ((saw & reasons) == 0) {
@@ -258,10 +297,11 @@ static void judge_refusal(char call, unsigned saw, unsigned self)
 static void take(unsigned self, char call)
 {
     bool was_mine = world.holder == self;
+    struct slm_lock *lock = lock_of(self);
     begin_call(self, call, 0);
-    enum slm_status status = call == 'L'   ? slm_lock_lock(world.lock)
-                             : call == 'T' ? slm_lock_try(world.lock)
-                                           : slm_lock_timed(world.lock, TIMEOUT_MS);
+    enum slm_status status = call == 'L'   ? slm_lock_lock(lock)
+                             : call == 'T' ? slm_lock_try(lock)
+                                           : slm_lock_timed(lock, TIMEOUT_MS);
     unsigned saw = end_call(self);
     if (was_mine != (status == SLM_E_HELD)) {
         sch_fail("S4: a lock is held twice if and only if it is");
@@ -281,7 +321,7 @@ static void give(unsigned self)
         world.holder = SCH_NOBODY;
     }
     begin_call(self, 'U', 0);
-    enum slm_status status = slm_lock_unlock(world.lock);
+    enum slm_status status = slm_lock_unlock(lock_of(self));
     (void)end_call(self);
     if (status != (was_mine ? SLM_OK : SLM_E_OWNER)) {
         sch_fail("S6: who holds the lock can give it back, and nobody else");
@@ -292,7 +332,7 @@ static void repair(unsigned self)
 {
     bool was_mine = world.holder == self;
     begin_call(self, 'R', 0);
-    enum slm_status status = slm_lock_mark_repaired(world.lock);
+    enum slm_status status = slm_lock_mark_repaired(lock_of(self));
     (void)end_call(self);
     if (status != (was_mine ? SLM_OK : SLM_E_OWNER)) {
         sch_fail("S7: who holds the lock can drop the mark, and nobody else");
@@ -306,10 +346,10 @@ static void force(unsigned self, bool looks)
 {
     struct slm_lock_owner owner = {0};
     if (looks) {
-        slm_lock_look(world.lock, &owner);
+        slm_lock_look(lock_of(self), &owner);
     }
     begin_call(self, 'F', owner.identity);
-    enum slm_status status = slm_lock_force_unlock(world.lock, owner.identity);
+    enum slm_status status = slm_lock_force_unlock(lock_of(self), owner.identity);
     unsigned saw = end_call(self);
     unsigned reasons = status == SLM_OK ? SAW_FREE | SAW_DEAD : SAW_MINE | SAW_OTHER | SAW_WRONG;
     if ((status != SLM_OK && status != SLM_E_OWNER) || (saw & reasons) == 0) {
@@ -354,9 +394,18 @@ static void act(void *unused, unsigned self)
 
 /* --- Before and after --- */
 
+/* The dead of the last run are new processes. */
+static void begin_handles(void)
+{
+    for (unsigned i = 0; world.program.kind == SLM_LOCK_FILE && i < N_HANDLES; i++) {
+        world.handles[i]->file->holder = 0;
+    }
+}
+
 static void begin(void *unused)
 {
     (void)unused;
+    begin_handles();
     memset(&world.state, 0, sizeof world.state);
     world.state.kind = (uint32_t)world.program.kind;
     world.holder = SCH_NOBODY;
@@ -379,7 +428,8 @@ static void end(void *unused)
     if (world.program.kind == SLM_LOCK_SPIN_SEM) {
         reap();
     }
-    enum slm_status status = slm_lock_try(world.lock);
+    struct slm_lock *lock = lock_of(SCH_NOBODY);
+    enum slm_status status = slm_lock_try(lock);
     if (status != (world.repair_is_due ? SLM_OWNER_DIED : SLM_OK)) {
         sch_fail("R1: afterwards death is told if and only if repair is due");
     }
@@ -388,7 +438,7 @@ static void end(void *unused)
     }
     /* Who asked for its turn and died asks for ever, or until the next one has slept. */
     uint64_t asked = world.asker_died ? SLM_LOCK_TURN : 0;
-    if (slm_lock_mark_repaired(world.lock) != SLM_OK || slm_lock_unlock(world.lock) != SLM_OK ||
+    if (slm_lock_mark_repaired(lock) != SLM_OK || slm_lock_unlock(lock) != SLM_OK ||
         (word_now() & ~asked) != 0) {
         sch_fail("E2: afterwards the lock is free");
     }
@@ -399,19 +449,38 @@ unsigned sch_lock_n_calls(void)
     return world.n_calls;
 }
 
-/* One handle of each kind, for all searches. */
-static void attach(enum slm_lock_kind kind)
+static void attach_all(struct slm_lock **handles, enum slm_lock_kind kind, const char *path)
 {
-    static struct slm_lock *locks[2];
-    struct slm_lock **lock = &locks[kind == SLM_LOCK_SPIN_SEM];
-    struct slm_lock_options options = {.kind = kind, .spins = 1};
-    if (*lock == NULL && (slm_lock_init(&world.state, kind) != SLM_OK ||
-                          slm_lock_attach(lock, &world.state, &options, NULL) != SLM_OK)) {
-        fprintf(stderr, "no lock\n");
+    struct slm_lock_options options = {.kind = kind, .path = path, .spins = 1};
+    bool is_made = slm_lock_init(&world.state, kind) == SLM_OK;
+    for (unsigned i = 0; is_made && i < N_HANDLES; i++) {
+        is_made = slm_lock_attach(&handles[i], &world.state, &options, NULL) == SLM_OK;
+    }
+    if (!is_made) {
+        fprintf(stderr, "no lock of kind %d at %s\n", (int)kind, path);
         abort();
     }
-    world.lock = *lock;
-    world.lock->spins = 0; /* on any machine: what a pause lets pass is the scheduler's choice */
+    for (unsigned i = 0; i < N_HANDLES; i++) {
+        handles[i]->spins =
+            0; /* on any machine: what a pause lets pass is the scheduler's choice */
+    }
+}
+
+/* Handles of each kind, for all searches. The file's name is needed no longer then. */
+static void attach(enum slm_lock_kind kind)
+{
+    static struct slm_lock *handles[3][N_HANDLES];
+    world.handles = handles[kind];
+    if (world.handles[0] != NULL) {
+        return;
+    }
+    const char *folder = getenv("TEST_TMPDIR");
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%s/sched_lock_XXXXXX", folder == NULL ? "/tmp" : folder);
+    int fd = mkstemp(path);
+    attach_all(world.handles, kind, path);
+    (void)unlink(path);
+    (void)close(fd);
 }
 
 struct sch_search sch_lock_search(const struct sch_lock_program *program)

@@ -20,11 +20,13 @@ extern "C" {
  *          what calls answered, and from who died when.
  * Laws     M1  who gets the lock gets it from nobody, or from a dead one
  *          M2  who holds it is the owner in the word, until somebody takes over
+ *          M3  who holds a FILE lock has the file
  *          R1  SLM_OWNER_DIED is told if and only if repair is due
  *          R2  the word's mark for repair is set, or its owner dead, if and only if repair is due
  *          W1  a free word has no mark of waiters
  *          W2  who sleeps is promised a wake: by the mark in the word, by one who is about to wake,
- *              or by one who was woken and has not given that on; only the dead break promises
+ *              or by one who was woken and has not given that on; only the dead break promises.
+ *              Not the short sleeps of a FILE lock between its file and its word
  *          W3  nobody sleeps by a free lock while nobody can run, unless one died with a promise
  *          E1  everybody ends within a number of steps
  *          S1.. statuses, each for a reason that was there during the call
@@ -35,10 +37,11 @@ extern "C" {
 
 struct sch_lock_program {
     const char *text;
-    enum slm_lock_kind kind; /* ROBUST, or SPIN_SEM: then who died is reaped when nobody can run */
+    enum slm_lock_kind kind; /* SPIN_SEM: who died is reaped when nobody can run */
     unsigned n_preemptions;
     unsigned n_deaths;
     bool early_timers;
+    bool one_handle; /* actors are threads of one process, of which none dies; else processes */
 };
 
 /* A search over all schedules of a program. Not for two threads. */

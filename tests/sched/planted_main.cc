@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A library with a fault in it: the schedules must find it, by the law that it breaks, and say how
- * many they needed.  planted_main lock|spin|zone PROGRAM DEATHS LAW
+ * many they needed.  planted_main lock|spin|file|threads|zone PROGRAM DEATHS LAW
  */
 #include <cinttypes>
 #include <cstdio>
@@ -22,8 +22,11 @@ sch_search search_of(const char *unit, const char *program, unsigned n_deaths)
         sch_zone_program zone = {program, n_pages, n_preemptions, n_deaths, true};
         return sch_zone_search(&zone);
     }
-    slm_lock_kind kind = strcmp(unit, "spin") == 0 ? SLM_LOCK_SPIN_SEM : SLM_LOCK_ROBUST;
-    sch_lock_program lock = {program, kind, n_preemptions, n_deaths, true};
+    bool is_threads = strcmp(unit, "threads") == 0;
+    slm_lock_kind kind = strcmp(unit, "spin") == 0                 ? SLM_LOCK_SPIN_SEM
+                         : is_threads || strcmp(unit, "file") == 0 ? SLM_LOCK_FILE
+                                                                   : SLM_LOCK_ROBUST;
+    sch_lock_program lock = {program, kind, n_preemptions, n_deaths, true, is_threads};
     return sch_lock_search(&lock);
 }
 
@@ -32,7 +35,7 @@ sch_search search_of(const char *unit, const char *program, unsigned n_deaths)
 int main(int argc, char **argv)
 {
     if (argc != 5) {
-        fprintf(stderr, "planted_main lock|spin|zone PROGRAM DEATHS LAW\n");
+        fprintf(stderr, "planted_main lock|spin|file|threads|zone PROGRAM DEATHS LAW\n");
         return 2;
     }
     sch_search search = search_of(argv[1], argv[2], static_cast<unsigned>(atoi(argv[3])));

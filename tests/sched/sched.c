@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/sched/sched.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,12 +44,14 @@ static struct {
     struct sch_outcome outcome;
     unsigned current;
     uint64_t now_ms;
-    uint64_t n_runs; /* since the process began */
+    int file_fd;         /* that has the file; -1: none */
+    unsigned file_owner; /* who locked it by that */
+    uint64_t n_runs;     /* since the process began */
     bool is_unwinding;
     bool waited_outside;
     unsigned n_kept;
     struct step kept[STEPS_KEPT];
-} now = {.current = SCH_NOBODY};
+} now = {.current = SCH_NOBODY, .file_fd = -1, .file_owner = SCH_NOBODY};
 
 /* --- Who is who --- */
 
@@ -85,6 +89,11 @@ bool sch_is_asleep(unsigned actor)
 const char *sch_point(unsigned actor)
 {
     return now.actors[actor].point;
+}
+
+unsigned sch_file_owner(void)
+{
+    return now.file_owner;
 }
 
 uint64_t sch_now_ms(void)
@@ -190,9 +199,18 @@ static void pass_time_until(uint64_t then_ms)
     }
 }
 
+static void give_file(void)
+{
+    now.file_fd = -1;
+    now.file_owner = SCH_NOBODY;
+}
+
 static void let_die(unsigned actor)
 {
     now.actors[actor].state = DEAD;
+    if (now.file_owner == actor) {
+        give_file();
+    }
     now.outcome.n_deaths++;
     now.run->died(now.run->world, actor);
 }
@@ -315,6 +333,17 @@ void sch_yield(const char *point)
 
 /* --- The simulated system --- */
 
+/* Whoever asks may be told what can be seen only after a death. */
+static void maybe_kill(unsigned actor)
+{
+    if (now.current != SCH_NOBODY && actor != now.current && !sch_is_dead(actor) && may_die()) {
+        struct choice choices[] = {{GOES_ON, now.current}, {IS_KILLED, actor}};
+        if (choose(choices, 2).what == IS_KILLED) {
+            let_die(actor);
+        }
+    }
+}
+
 static bool is_alive(uint64_t identity)
 {
     sch_yield("system: does it live");
@@ -322,13 +351,25 @@ static bool is_alive(uint64_t identity)
     if (actor == SCH_NOBODY) {
         return identity == sch_identity(SCH_NOBODY);
     }
-    if (now.current != SCH_NOBODY && actor != now.current && !sch_is_dead(actor) && may_die()) {
-        struct choice choices[] = {{GOES_ON, now.current}, {IS_KILLED, actor}};
-        if (choose(choices, 2).what == IS_KILLED) {
-            let_die(actor);
-        }
-    }
+    maybe_kill(actor);
     return !sch_is_dead(actor);
+}
+
+static int set_file_lock(int fd, short type)
+{
+    if (now.file_owner != SCH_NOBODY && now.file_fd != fd) {
+        maybe_kill(now.file_owner);
+    }
+    if (now.file_fd != -1 && now.file_fd != fd) {
+        return type == F_UNLCK ? 0 : EAGAIN;
+    }
+    if (type == F_UNLCK) {
+        give_file();
+    } else {
+        now.file_fd = fd;
+        now.file_owner = now.current;
+    }
+    return 0;
 }
 
 /* Whoever asks may have been slow: time that passes for others too. */
@@ -395,6 +436,7 @@ static void put_system(void)
         .now_ms = ask_time,
         .pause = pause_briefly,
         .patience_ms = 0, /* so that even short schedules have sleepers that ask for their turn */
+        .set_file_lock = set_file_lock,
     };
     slm_yield_hook = sch_yield;
     slm_lock_set_self(sch_identity(SCH_NOBODY));
@@ -442,6 +484,7 @@ static void begin(const struct sch_run *run)
     now.n_runs++;
     now.now_ms = 1000;
     now.waited_outside = false;
+    give_file();
     now.n_kept = 0;
     for (unsigned i = 0; i < run->n_actors; i++) {
         struct actor *actor = &now.actors[i];

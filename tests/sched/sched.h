@@ -21,9 +21,11 @@ extern "C" {
  *          the clock. Which of several sleepers a wake reaches is a choice. Time stands still while
  *          anybody can run, unless a timer that ends early is chosen, or a delay of SCH_DELAY_MS
  *          before somebody reads the clock; both count as preemptions.
- *          All sleepers of a run sleep by one word, which each may have mapped elsewhere.
+ *          All sleepers of a run sleep by one word, which each may have mapped elsewhere; all file
+ *          locks are of one file, each descriptor an open description of its own, closed by death.
  * Deaths   At its own yield point; and, of an actor that does not run, when somebody asks whether
- *          it lives. No other moment could be told from one of these.
+ *          it lives, or for the file that it has locked. No other moment could be told from one of
+ *          these.
  * Safety   One thread; one run at a time. Actors' bodies are C: a death runs no destructor.
  * Cost     About a microsecond a switch; a choice, and what each_step costs, at each yield point.
  * Source   Musuvathi and Qadeer, "Iterative Context Bounding for Systematic Testing of
@@ -84,6 +86,8 @@ bool sch_is_dead(unsigned actor);
 bool sch_is_asleep(unsigned actor);
 /* The yield point at which it stands or died. */
 const char *sch_point(unsigned actor);
+/* Who has the file; SCH_NOBODY: none of the actors. */
+unsigned sch_file_owner(void);
 uint64_t sch_now_ms(void);
 /* A yield point of the program's own. */
 void sch_yield(const char *point);

@@ -112,13 +112,20 @@ static bool stands_before_a_wake(unsigned actor)
            strcmp(point, "lock: pass the wake on") == 0;
 }
 
-/* Whoever was woken, or has not fallen asleep yet, looks at the word and keeps the mark. */
+/* While a file's new owner has not written its name yet: this needs no wake. */
+static bool sleeps_shortly(unsigned actor)
+{
+    return strcmp(sch_point(actor), "file: sleep shortly") == 0;
+}
+
+/* Whoever was woken, will wake soon, or has not fallen asleep yet, looks at the word and keeps the
+ * mark. */
 static bool promises_a_wake(unsigned actor)
 {
     const struct caller *caller = &world.callers[actor];
-    return caller->is_calling && !sch_is_asleep(actor) &&
-           (caller->owes_a_wake || stands_before_a_wake(actor) ||
-            strcmp(sch_point(actor), "lock: sleep") == 0);
+    bool promises = caller->owes_a_wake || stands_before_a_wake(actor) ||
+                    strcmp(sch_point(actor), "lock: sleep") == 0;
+    return caller->is_calling && (sleeps_shortly(actor) || (promises && !sch_is_asleep(actor)));
 }
 
 /* Who dies on its own before it sleeps was promised a wake, and promises none. */
@@ -149,12 +156,11 @@ static void judge_word(uint64_t word)
     }
 }
 
-/* Short sleeps while a file's new owner has not written its name yet need no wake. */
 static bool anybody_needs_a_wake(void)
 {
     bool needs = false;
     for (unsigned i = 0; i < world.n_actors; i++) {
-        needs = needs || (sch_is_asleep(i) && strcmp(sch_point(i), "file: sleep shortly") != 0);
+        needs = needs || (sch_is_asleep(i) && !sleeps_shortly(i));
     }
     return needs;
 }

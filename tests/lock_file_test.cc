@@ -365,7 +365,9 @@ TEST(LockFileDescriptor, ThatBecameAnotherFilesIsNeitherLockedNorClosed)
     int fd = open(mine.c_str(), O_CREAT | O_RDWR, 0600);
     ASSERT_GE(fd, 0);
     ASSERT_EQ(dup2(fd, fd_of(lock)), fd_of(lock));
-    ASSERT_EQ(dup2(fd, fd_of(other)), fd_of(other));
+    int nowhere = open("/dev/null", O_RDWR); /* on another device */
+    ASSERT_GE(nowhere, 0);
+    ASSERT_EQ(dup2(nowhere, fd_of(other)), fd_of(other));
     int stolen = fd_of(other);
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
     EXPECT_FALSE(is_locked_by_anybody(mine));
@@ -374,6 +376,7 @@ TEST(LockFileDescriptor, ThatBecameAnotherFilesIsNeitherLockedNorClosed)
     EXPECT_EQ(run_child([&] { return fcntl(stolen, F_GETFD) >= 0 ? 0 : 1; }), 0);
     slm_lock_detach(other.attach(SLM_LOCK_FILE));
     EXPECT_GE(fcntl(stolen, F_GETFD), 0);
+    close(nowhere);
     close(fd);
     unlink(mine.c_str());
 }
@@ -393,6 +396,22 @@ TEST(LockFileDescriptor, ThatCannotBeOpenedIsAnErrorThatPasses)
                   return static_cast<int>(slm_lock_try(lock));
               }),
               SLM_OK);
+}
+
+TEST(LockFileDescriptor, IsClosedWithItsHandleInWhateverOrderHandlesGo)
+{
+    Lock lock(SLM_LOCK_FILE);
+    slm_lock *handles[] = {lock.attach(SLM_LOCK_FILE), lock.attach(SLM_LOCK_FILE),
+                           lock.attach(SLM_LOCK_FILE)};
+    for (int i : {1, 0, 2}) {
+        int fd = fd_of(handles[i]);
+        ASSERT_EQ(slm_lock_lock(handles[i]), SLM_OK);
+        slm_lock_detach(handles[i]);
+        EXPECT_EQ(fcntl(fd, F_GETFD), -1);
+        EXPECT_EQ(slm_lock_lock(lock), SLM_OWNER_DIED);
+        EXPECT_EQ(slm_lock_mark_repaired(lock), SLM_OK);
+        EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+    }
 }
 
 /* --- What the system says --- */

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 #include <linux/sched.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <thread>
 #include <time.h>
@@ -43,6 +44,8 @@ TEST(LockStat, CutAnywhereIsRefusedOrHasItsStartCut)
     }
     char state = 0;
     uint32_t start = 0;
+    EXPECT_TRUE(parse(whole.substr(0, first + 4), &state, &start));
+    EXPECT_EQ(start, 9876u);
     EXPECT_FALSE(
         parse("77 (cat) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 x ", &state, &start));
     EXPECT_FALSE(parse("no such line", &state, &start));
@@ -242,6 +245,76 @@ TEST(LockIdentity, ProcessWithADeadOwnersIdIsNotTheOwner)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
     kill(heir, SIGKILL);
     EXPECT_EQ(reap(heir), -SIGKILL);
+}
+
+/* --- A process that may open nothing more --- */
+
+class NoDescriptors {
+  public:
+    NoDescriptors()
+    {
+        getrlimit(RLIMIT_NOFILE, &before_);
+        rlimit none = {0, before_.rlim_max};
+        setrlimit(RLIMIT_NOFILE, &none);
+    }
+    NoDescriptors(const NoDescriptors &) = delete;
+    NoDescriptors &operator=(const NoDescriptors &) = delete;
+    ~NoDescriptors()
+    {
+        setrlimit(RLIMIT_NOFILE, &before_);
+    }
+
+  private:
+    rlimit before_;
+};
+
+/* In a child: what it may open is its own matter. 0: all as it should be. */
+int expect_in_child(const std::function<bool()> &body)
+{
+    return run_child([&] {
+        NoDescriptors none;
+        return body() ? 0 : 1;
+    });
+}
+
+TEST(LockNoDescriptors, WhoCannotBeReadCountsAsAliveAndWhoIsNotThereAsDead)
+{
+    uint64_t reused = slm_lock_self() + (UINT64_C(1) << 32);
+    pid_t gone = start_child([] { return 0; });
+    EXPECT_EQ(reap(gone), 0);
+    EXPECT_EQ(expect_in_child([&] {
+                  return slm_lock_is_alive(reused) &&
+                         !slm_lock_is_alive(static_cast<uint64_t>(gone));
+              }),
+              0);
+    EXPECT_FALSE(slm_lock_is_alive(reused));
+}
+
+TEST(LockNoDescriptors, ThreadWithoutAStartStillOwnsWhatItTakes)
+{
+    Lock lock;
+    EXPECT_EQ(expect_in_child([&] {
+                  bool has_no_start = slm_lock_self() == static_cast<uint64_t>(getpid());
+                  return has_no_start && slm_lock_lock(lock) == SLM_OK && slm_lock_is_mine(lock) &&
+                         slm_lock_lock(lock) == SLM_E_HELD && slm_lock_unlock(lock) == SLM_OK;
+              }),
+              0);
+    EXPECT_EQ(lock.word(), 0u);
+}
+
+TEST(LockNoDescriptors, AttachWithoutABootBelievesTheState)
+{
+    Lock lock;
+    lock.state()->boot ^= 2;
+    lock.state()->word = slm_lock_self();
+    EXPECT_EQ(expect_in_child([&] {
+                  slm_lock *mine = lock.attach(SLM_LOCK_ROBUST);
+                  bool is_held = slm_lock_boot() == 0 && slm_lock_try(mine) == SLM_E_LOCKED;
+                  slm_lock_detach(mine);
+                  return is_held;
+              }),
+              0);
+    EXPECT_EQ(lock.word(), slm_lock_self());
 }
 
 TEST(LockBoot, IsTheSameForAllOfABoot)

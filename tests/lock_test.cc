@@ -213,6 +213,17 @@ TEST_P(LockKinds, IsFreeAndToBeRepairedAfterAReboot)
     slm_lock_detach(after);
 }
 
+TEST_P(LockKinds, IsBelievedAsItIsIfItsBootIsNotKnown)
+{
+    uint64_t word = slm_lock_self() + (UINT64_C(1) << 32);
+    ASSERT_EQ(slm_lock_init(lock.state(), GetParam()), SLM_OK);
+    lock.state()->boot = 0;
+    lock.state()->word = word;
+    slm_lock_detach(lock.attach(GetParam()));
+    EXPECT_EQ(lock.word(), word);
+    EXPECT_EQ(lock.state()->boot, 0u);
+}
+
 TEST_P(LockKinds, KeepsItsMarksThroughAnAttachInTheSameBoot)
 {
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
@@ -256,6 +267,12 @@ TEST(LockAttach, RefusesWhatDoesNotFit)
     EXPECT_EQ(slm_lock_attach(&lock, page.state(), &options, nullptr), SLM_E_OPTION);
     auto *crooked = reinterpret_cast<slm_lock_state *>(reinterpret_cast<char *>(page.state()) + 8);
     EXPECT_EQ(slm_lock_attach(&lock, crooked, &options, &error), SLM_E_ALIGN);
+    options.kind = static_cast<slm_lock_kind>(3);
+    page.state()->kind = 3;
+    EXPECT_EQ(slm_lock_attach(&lock, page.state(), &options, &error), SLM_E_OPTION);
+    options = {SLM_LOCK_FILE, "/nowhere/at/all", 0, false};
+    page.state()->kind = SLM_LOCK_FILE;
+    EXPECT_EQ(slm_lock_attach(&lock, page.state(), &options, &error), SLM_E_MISSING);
     EXPECT_EQ(lock, nullptr);
 }
 

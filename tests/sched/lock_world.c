@@ -165,13 +165,18 @@ static bool anybody_needs_a_wake(void)
     return needs;
 }
 
-static void judge_sleepers(uint64_t word)
+static bool a_wake_is_promised(uint64_t word)
 {
     bool is_promised = (word & SLM_LOCK_WAITERS) != 0 || world.promise_died;
     for (unsigned i = 0; i < world.n_actors; i++) {
         is_promised = is_promised || promises_a_wake(i);
     }
-    if (anybody_needs_a_wake() && !is_promised) {
+    return is_promised;
+}
+
+static void judge_sleepers(uint64_t word)
+{
+    if (anybody_needs_a_wake() && !a_wake_is_promised(word)) {
         sch_fail("W2: who sleeps is promised a wake");
     }
 }
@@ -243,8 +248,9 @@ static void reap(void)
 static void stuck(void *unused)
 {
     (void)unused;
-    uint64_t owner = slm_lock_owner_in(word_now());
-    if (owner == 0 && !world.promise_died && anybody_needs_a_wake()) {
+    uint64_t word = word_now();
+    uint64_t owner = slm_lock_owner_in(word);
+    if (owner == 0 && anybody_needs_a_wake() && !a_wake_is_promised(word)) {
         sch_fail("W3: nobody sleeps by a free lock");
     } else if (owner != 0 && !sch_is_dead(sch_actor_of(owner))) {
         sch_fail("E1: nobody sleeps while its owner is done");

@@ -414,6 +414,24 @@ TEST(LockFileDescriptor, IsClosedWithItsHandleInWhateverOrderHandlesGo)
     }
 }
 
+/* With the other kinds it would live on as the owner. */
+TEST(LockFileDescriptor, IsClosedByExecAndTheOwnerIsDeadThoughItsProcessLives)
+{
+    Lock lock(SLM_LOCK_FILE);
+    pid_t owner = start_child([&] {
+        slm_lock_lock(lock);
+        lock.number(0) = 1;
+        execl("/bin/sleep", "sleep", "1000", static_cast<char *>(nullptr));
+        return 1;
+    });
+    await([&] { return lock.number(0) != 0; });
+    EXPECT_EQ(slm_lock_lock(lock), SLM_OWNER_DIED);
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+    EXPECT_TRUE(slm_lock_is_alive(static_cast<uint64_t>(owner)));
+    kill(owner, SIGKILL);
+    EXPECT_EQ(reap(owner), -SIGKILL);
+}
+
 /* --- What the system says --- */
 
 int n_asked;

@@ -113,33 +113,39 @@ TEST_P(ZoneFailure, WhileOneIsMadeLeavesNothing)
     }
 }
 
+void expect_attach_leaves_nothing(bool of_memory, Kind kind, slm_lock_kind lock)
+{
+    ZoneOptions all;
+    Zone zone;
+    ASSERT_EQ(zone.create(all.of(kind, lock)), SLM_OK) << zone.error.text;
+    ASSERT_EQ(push_alone(zone, 1), SLM_OK);
+    unsigned n_failed = 0;
+    for (unsigned n = 1;; n++) {
+        Holdings before;
+        Zone other;
+        slm_zone_attach_options options = all.to_attach(zone);
+        Failing failing(of_memory, n);
+        slm_status status = other.attach(options);
+        if (!failing.happened()) {
+            EXPECT_EQ(status, SLM_OK) << other.error.text;
+            break;
+        }
+        if (status == SLM_OK) {
+            continue;
+        }
+        n_failed++;
+        expect_told(status, other.error);
+        EXPECT_EQ(Holdings(), before) << "request " << n;
+        EXPECT_EQ(numbers_alone(zone), (Numbers{1}));
+    }
+    EXPECT_GE(n_failed, 2u) << kind;
+}
+
 TEST_P(ZoneFailure, WhileOneIsAttachedLeavesNothing)
 {
     for (Kind kind : {SLM_SEGMENT_SYSV, SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE}) {
-        ZoneOptions all;
-        Zone zone;
-        ASSERT_EQ(zone.create(all.of(kind)), SLM_OK) << zone.error.text;
-        ASSERT_EQ(push_alone(zone, 1), SLM_OK);
-        unsigned n_failed = 0;
-        for (unsigned n = 1;; n++) {
-            Holdings before;
-            Zone other;
-            slm_zone_attach_options options = all.to_attach(zone);
-            Failing failing(GetParam(), n);
-            slm_status status = other.attach(options);
-            if (!failing.happened()) {
-                EXPECT_EQ(status, SLM_OK) << other.error.text;
-                break;
-            }
-            if (status == SLM_OK) {
-                continue;
-            }
-            n_failed++;
-            expect_told(status, other.error);
-            EXPECT_EQ(Holdings(), before) << "request " << n;
-            EXPECT_EQ(numbers_alone(zone), (Numbers{1}));
-        }
-        EXPECT_GE(n_failed, 2u) << kind;
+        expect_attach_leaves_nothing(GetParam(), kind, SLM_LOCK_ROBUST);
+        expect_attach_leaves_nothing(GetParam(), kind, SLM_LOCK_FILE);
     }
 }
 

@@ -59,21 +59,26 @@ merge_profiles() {
     llvm-profdata-19 merge -sparse -o "$scratch/all.profdata" "${profiles[@]}"
 }
 
-# llvm-cov with the programs that were built and the profile, on allocator/ alone. Bazel compiles in
-# /proc/self/cwd, which is the root of the tree for llvm-cov too.
-llvm_cov() { # subcommand option...
-    local subcommand=$1
-    shift
-    llvm-cov-19 "$subcommand" "${programs[0]}" "${programs[@]/#/-object=}" \
-        "-instr-profile=$scratch/all.profdata" "$@" -sources "$root/allocator"
+# What llvm-cov knows of each program, on allocator/ alone. Asked of all at once it keeps one way of
+# compiling a function (without yield points, with them) and drops the counts of the others. Bazel
+# compiles in /proc/self/cwd, which is the root of the tree for llvm-cov too.
+export_counts() {
+    local program format
+    for program in "${programs[@]}"; do
+        for format in lcov text; do
+            llvm-cov-19 export "$program" "-instr-profile=$scratch/all.profdata" \
+                "-format=$format" -sources "$root/allocator" >>"$scratch/$format" ||
+                echo "coverage.sh: $program has no counts" >&2
+            echo >>"$scratch/$format"
+        done
+    done
 }
 
 # Lines come from LCOV, branches from JSON: both with the copies of an inline function made one,
 # which llvm-cov's own summary does not do. A branch in a macro counts where the macro is used.
 print_tables() {
-    llvm_cov export -format=lcov >"$scratch/lines"
-    llvm_cov export >"$scratch/branches"
-    python3 - "$scratch/lines" "$scratch/branches" "$root/" <<'EOF'
+    export_counts
+    python3 - "$scratch/lcov" "$scratch/text" "$root/" <<'EOF'
 import collections
 import json
 import sys
@@ -90,7 +95,7 @@ def read_lines():
             file = value.removeprefix(root)
         elif tag == "DA":
             line, count = value.split(",")[:2]
-            lines[file][int(line)] = int(count)
+            lines[file][int(line)] = max(int(count), lines[file].get(int(line), 0))
 
 
 def read_branches(function):
@@ -107,12 +112,8 @@ def read_branches(function):
         taken[1] += n_false
 
 
-def drop_lines_outside_functions(functions):
+def drop_lines_outside(bodies):
     """Texts of macros, which LCOV counts as lines."""
-    bodies = collections.defaultdict(set)
-    for function in functions:
-        start, _, end = function["regions"][0][:3]
-        bodies[function["filenames"][0].removeprefix(root)].update(range(start, end + 1))
     for file in list(lines):
         lines[file] = {n: count for n, count in lines[file].items() if n in bodies[file]}
         if not lines[file]:
@@ -161,11 +162,19 @@ def print_missed():
             print(f"{file}:{line}: never {way}: {text[file][line - 1].strip()}")
 
 
+def read_functions():
+    """Of one program after the other."""
+    bodies = collections.defaultdict(set)
+    for row in filter(str.strip, open(json_path)):
+        for function in json.loads(row)["data"][0]["functions"]:
+            start, _, end = function["regions"][0][:3]
+            bodies[function["filenames"][0].removeprefix(root)].update(range(start, end + 1))
+            read_branches(function)
+    return bodies
+
+
 read_lines()
-functions = json.load(open(json_path))["data"][0]["functions"]
-drop_lines_outside_functions(functions)
-for function in functions:
-    read_branches(function)
+drop_lines_outside(read_functions())
 branches = {key: taken for key, taken in branches.items() if key[0] in lines}
 print_table()
 print_missed()

@@ -37,6 +37,7 @@ static sigset_t mask_before; /* the signal mask of who has all_mutex: no handler
 static int cancel_before;    /* and whether that one may be cancelled, which would keep it */
 static struct slm_lock_file *all;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int start_errno;        /* why there is no exit_key; 0: there is */
 static pthread_key_t exit_key; /* not NULL in a thread that ever held a file lock */
 
 /* Answers 0 or an errno. */
@@ -121,8 +122,10 @@ static void give_all_at_exit(void *ignored)
 
 static void start(void)
 {
-    (void)pthread_key_create(&exit_key, give_all_at_exit);
-    (void)pthread_atfork(lock_all, unlock_all, after_fork_in_child);
+    start_errno = pthread_key_create(&exit_key, give_all_at_exit);
+    if (start_errno == 0) {
+        start_errno = pthread_atfork(lock_all, unlock_all, after_fork_in_child);
+    }
 }
 
 /* --- One file for all --- */
@@ -225,6 +228,11 @@ static enum slm_status refuse(const char *path, int os_errno, struct slm_error *
 enum slm_status slm_lock_file_open(struct slm_lock *lock, const char *path, struct slm_error *error)
 {
     (void)pthread_once(&once, start);
+    if (start_errno != 0) {
+        return slm_error_set(error, slm_error_of_errno(start_errno), start_errno,
+                             "%s: the ends of threads and forks cannot be followed: %s", path,
+                             strerror(start_errno));
+    }
     size_t path_bytes = strlen(path) + 1;
     struct slm_lock_file *file = calloc(1, sizeof *file + path_bytes);
     if (file == NULL) {

@@ -40,6 +40,7 @@ slm_status attach(slm_lock **out, slm_lock_state *state, const std::string &path
 /* --- A process that shares nothing but the memory and the path --- */
 
 constexpr const char *stranger_flag = "--stranger";
+constexpr const char *keyless_flag = "--stranger-without-keys";
 
 /* Says what attaching, or else trying, answered. */
 int be_stranger(int memory_fd, const char *path)
@@ -60,13 +61,24 @@ int be_stranger(int memory_fd, const char *path)
     return status;
 }
 
-int run_stranger(int memory_fd, const std::string &path)
+int be_stranger_without_keys(int memory_fd, const char *path)
+{
+    pthread_key_t key;
+    pthread_key_t first;
+    EXPECT_EQ(pthread_key_create(&first, nullptr), 0);
+    while (pthread_key_create(&key, nullptr) == 0) {
+    }
+    int status = be_stranger(memory_fd, path);
+    return pthread_getspecific(first) == nullptr ? status : SLM_STATUS_COUNT;
+}
+
+int run_stranger(int memory_fd, const std::string &path, const char *flag = stranger_flag)
 {
     fflush(nullptr);
     pid_t child = fork();
     if (child == 0) {
         std::string number = std::to_string(memory_fd);
-        execl("/proc/self/exe", "lock_file_test", stranger_flag, number.c_str(), path.c_str(),
+        execl("/proc/self/exe", "lock_file_test", flag, number.c_str(), path.c_str(),
               static_cast<char *>(nullptr));
         _exit(SLM_STATUS_COUNT);
     }
@@ -147,6 +159,13 @@ TEST_F(LockFileStranger, WhoComesAfterTheFileWasPutBackIsWelcome)
     put_another_file_at(path_);
     EXPECT_EQ(stranger(), SLM_E_REPLACED);
     ASSERT_EQ(rename(kept.c_str(), path_.c_str()), 0);
+    EXPECT_EQ(stranger(), SLM_OK);
+}
+
+/* Without a key of its own the lock would write to somebody else's. */
+TEST_F(LockFileStranger, WhoHasNoKeyLeftForTheEndsOfThreadsIsRefused)
+{
+    EXPECT_EQ(run_stranger(memory_fd_, path_, keyless_flag), SLM_E_NOMEM);
     EXPECT_EQ(stranger(), SLM_OK);
 }
 
@@ -559,6 +578,9 @@ int main(int argc, char **argv)
 {
     if (argc == 4 && strcmp(argv[1], stranger_flag) == 0) {
         return be_stranger(atoi(argv[2]), argv[3]);
+    }
+    if (argc == 4 && strcmp(argv[1], keyless_flag) == 0) {
+        return be_stranger_without_keys(atoi(argv[2]), argv[3]);
     }
     testing::InitGoogleTest(&argc, argv);
     return RUN_ALL_TESTS();

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GoogleTest suites of the project: cc_gtest."""
+
+load("@rules_cc//cc:defs.bzl", "cc_test")
+load("//bazel:copts.bzl", "SLM_CXXOPTS")
+
+def cc_gtest(name, srcs = None, copts = [], deps = [], size = "small", tags = [], **kwargs):
+    """A suite in <name>.cc, or in srcs, that needs no main of its own.
+
+    Not under MSan: GoogleTest needs libstdc++, which MSan cannot see into.
+    """
+    cc_test(
+        name = name,
+        size = size,
+        srcs = srcs or [name + ".cc"],
+        copts = SLM_CXXOPTS + copts,
+        tags = tags + ["nomsan"],
+        deps = deps + ["@com_google_googletest//:gtest_main"],
+        **kwargs
+    )

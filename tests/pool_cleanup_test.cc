@@ -222,7 +222,7 @@ TEST(PoolCleanupFile, DeleteOfAFileThatIsGoneStillCloses)
     EXPECT_FALSE(file.is_open());
 }
 
-TEST(PoolCleanupFile, RunFileRunsTheNewestOfThatDescriptorOnly)
+TEST(PoolCleanupFile, RunFileRunsThatOfItsDescriptorOnly)
 {
     TestPool t;
     TempFile file;
@@ -237,6 +237,22 @@ TEST(PoolCleanupFile, RunFileRunsTheNewestOfThatDescriptorOnly)
     EXPECT_EQ(slm_pool_cleanup_run_file(t.pool, file.fd), SLM_E_FOREIGN);
     EXPECT_EQ(t.reset(), SLM_OK);
     EXPECT_FALSE(other.is_open());
+}
+
+TEST(PoolCleanupFile, RunFileTakesTheNewestOfTwoForOneDescriptor)
+{
+    TestPool t;
+    TempFile older;
+    TempFile newer;
+    ASSERT_EQ(slm_pool_cleanup_delete(t.pool, older.fd, older.path.c_str()), SLM_OK);
+    ASSERT_EQ(slm_pool_cleanup_delete(t.pool, older.fd, newer.path.c_str()), SLM_OK);
+    EXPECT_EQ(slm_pool_cleanup_run_file(t.pool, older.fd), SLM_OK);
+    EXPECT_TRUE(older.exists());
+    EXPECT_FALSE(newer.exists());
+    EXPECT_EQ(slm_pool_cleanup_run_file(t.pool, older.fd), SLM_OK);
+    EXPECT_FALSE(older.exists());
+    EXPECT_EQ(t.stats().n_cleanups, 0u);
+    (void)close(newer.fd);
 }
 
 TEST(PoolCleanupFile, RunFileIgnoresHandlersThatAreNoFiles)

@@ -60,6 +60,8 @@ class Findings:
         for path in sorted(self.folder.glob("*/finding.json")):
             finding = files.read_json(path)
             if finding:
+                # An earlier version of the runner kept no such list.
+                finding.setdefault("sightings", [path.parent.name])
                 self.by_cause[path.parent.name] = finding
         for folder in [self.folder / name for name in self.by_cause]:
             if files.read_json(folder / "triage.json"):

@@ -25,6 +25,8 @@ _POLL_SECONDS = 0.2
 _SAMPLE_SECONDS = 5
 # In a shorter one, what was found is looked into when the time for fuzzing is over.
 _LONG_NIGHT_SECONDS = 600
+# What a night needs of night.json to go on.
+_BEGAN = {"id", "started", "sessions"}
 
 
 class Night:
@@ -313,7 +315,8 @@ def take_folder(settings):
             continue
         # Not earlier: another runner may have ended that night just now.
         before = files.read_json(out / "night.json")
-        if before or not is_left:
+        # What is damaged must not end every start from now on.
+        if not is_left or (before and _BEGAN <= before.keys()):
             return out, held, before
         held.close()
     raise Unusable(f"--out {wanted}: another runner is at work there")

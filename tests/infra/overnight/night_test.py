@@ -313,6 +313,17 @@ class BreaksTest(NightTest):
         self.assertIn(f"going on with night {left.name}", output)
         self.assertEqual(self.report(left)["night"]["sessions"], 2)
 
+    def test_damaged_night_is_left_where_it_is(self):
+        self.target("slab_fuzz", "healthy")
+        damaged = self.cache / "nights" / "20990101-000000" / "night.json"
+        damaged.parent.mkdir(parents=True)
+        damaged.write_text('{"id": "x"}')
+        (damaged.parent / ".lock").touch()
+        process = self.start()
+        output, _ = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, output)
+        self.assertTrue(damaged.exists())
+
     def test_folder_that_is_taken_away_is_told_and_the_rest_is_reported(self):
         self.target("slab_fuzz", "endless")
         process, _ = self.wait_until_up()

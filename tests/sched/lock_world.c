@@ -27,8 +27,8 @@ struct caller {
     const char *program; /* up to | or the end */
     unsigned saw;
     bool is_calling;
-    bool owes_a_wake; /* was woken, and has not come to anything yet */
-    char letter; /* of its call */
+    bool owes_a_wake;    /* was woken, and has not come to anything yet */
+    char letter;         /* of its call */
     bool has_begun;      /* its call, in the step that comes to an end */
     bool waits_for_ever; /* the next three of the call that the last step was in */
     bool has_slept;
@@ -48,6 +48,7 @@ static struct {
     bool promise_died;
     uint64_t word_before; /* the last step */
     bool asker_died;
+    bool turn_was_taken_back; /* from a free word, which keeps the mark of those who slept by it */
     unsigned n_owners_died;
     unsigned n_calls;
 } world;
@@ -151,7 +152,8 @@ static void judge_word(uint64_t word)
     if (is_marked != world.repair_is_due) {
         sch_fail("R2: the word says that repair is due if and only if it is");
     }
-    if (owner == 0 && (word & SLM_LOCK_WAITERS) != 0 && (word & SLM_LOCK_TURN) == 0) {
+    if (owner == 0 && (word & SLM_LOCK_WAITERS) != 0 && (word & SLM_LOCK_TURN) == 0 &&
+        !world.turn_was_taken_back) {
         sch_fail("W1: a free word has no mark of waiters but where it is a sleeper's turn");
     }
 }
@@ -186,7 +188,10 @@ static void judge_turn(unsigned self, uint64_t word)
 {
     struct caller *caller = &world.callers[self];
     uint64_t before = world.word_before;
-    bool takes = slm_lock_owner_in(before) == 0 && slm_lock_owner_in(word) == sch_identity(self);
+    bool was_free = slm_lock_owner_in(before) == 0;
+    bool takes = was_free && slm_lock_owner_in(word) == sch_identity(self);
+    world.turn_was_taken_back |=
+        was_free && slm_lock_owner_in(word) == 0 && (before & ~word & SLM_LOCK_TURN) != 0;
     if (takes && (before & SLM_LOCK_TURN) != 0 && caller->waits_for_ever && !caller->has_slept) {
         sch_fail("F1: a newcomer leaves a sleeper its turn");
     }
@@ -425,6 +430,7 @@ static void begin(void *unused)
     world.promise_died = false;
     world.word_before = 0;
     world.asker_died = false;
+    world.turn_was_taken_back = false;
     world.n_owners_died = 0;
     world.n_calls = 0;
     const char *at = world.program.text;

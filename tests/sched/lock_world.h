@@ -23,7 +23,8 @@ extern "C" {
  *          M3  who holds a FILE lock has the file
  *          R1  SLM_OWNER_DIED is told if and only if repair is due
  *          R2  the word's mark for repair is set, or its owner dead, if and only if repair is due
- *          W1  a free word has no mark of waiters
+ *          W1  a free word has no mark of waiters, but where it is a sleeper's turn, or was until
+ *              that one gave up
  *          W2  who sleeps is promised a wake: by the mark in the word, by one who is about to wake,
  *              or by one who was woken and has not given that on; only the dead break promises.
  *              Not the short sleeps of a FILE lock between its file and its word

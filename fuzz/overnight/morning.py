@@ -54,6 +54,8 @@ def _total(night, name):
 
 def _lane(mine, settings):
     lane = lanes.BY_NAME[mine.lane]
+    # The harness takes it from the environment.
+    generates = ["HRN_FUZZ_GENERATE=SEED"] if lane.generates else []
     return {
         "name": mine.lane,
         "engine": lane.engine,
@@ -61,7 +63,7 @@ def _lane(mine, settings):
         "seconds": round(mine.seconds, 1),
         "slices": mine.turns,
         "seeds": mine.seeds,
-        "flags": engines.ENGINES[lane.engine].flags(lane, settings),
+        "flags": [*generates, *engines.ENGINES[lane.engine].flags(lane, settings)],
         "execs": mine.execs,
         "ops": mine.ops,
         "edges": mine.edges,

@@ -123,7 +123,17 @@ class KillTest(NightTest):
                 self.assertEqual(seen, [(CAUSE, 2)])
             self.clear()
             n_writes += 1
+        print(f"union of two findings killed before each of {n_writes - 1} writes: counted once")
         self.assertGreater(n_writes, 3)
+
+    def test_clock_that_jumps_makes_no_turn_shorter_than_nothing_nor_endless(self):
+        for wall, seconds in ((0, 0.0), (1 << 33, 40.0)):
+            self.put_turns()
+            os.utime(self.out / "turns/000001.slab_fuzz.seeded/output", (wall, wall))
+            made = self.start()
+            self.assertEqual(made.account.lane("slab_fuzz", "seeded").seconds, seconds)
+            self.assertEqual(made.clock(), 5.0 + seconds)
+            self.clear()
 
     def clear(self):
         """Takes the night away."""

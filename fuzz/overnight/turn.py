@@ -111,7 +111,7 @@ class Turn(job.Job):
         found = self.engine.findings(self)
         numbers = self.engine.numbers(text, self)
         cause = causes.classify(text)
-        trouble = None if found or cause else self._find_trouble()
+        trouble = None if found or cause else self.find_trouble()
         death = self.night.findings.found(self, found, text, cause) if found or cause else None
         self._append_log(text)
         self.night.turn_ended(self, numbers, death, trouble)
@@ -121,12 +121,12 @@ class Turn(job.Job):
         """True: the input was there before."""
         return not self.engine.has_read_corpus(text)
 
-    def _find_trouble(self):
-        if self.forced == job.OVERRUN:
-            return "did not end in time"
-        if self.forced is None and self.status not in self.engine.good_statuses:
-            return self.how_it_ended()
-        return None
+    def find_trouble(self):
+        """What went wrong, None: nothing. Reading a large corpus is not counted in an engine's time:
+        who is over it and ends when it is asked to did as it should."""
+        if self.status in self.engine.good_statuses or self.forced == job.STOP:
+            return None
+        return "did not end in time" if self.forced else self.how_it_ended()
 
     def _append_log(self, text):
         path = self.night.out / "logs" / f"{self.target}-{self.lane.name}.log"

@@ -19,6 +19,7 @@ from overnight import (
     account,
     causes,
     coverage,
+    engines,
     files,
     findings,
     history,
@@ -27,6 +28,7 @@ from overnight import (
     morning,
     plan,
     shrink,
+    turn,
 )
 
 _PATHS = {"PYTHONPATH": str(SOURCES), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -334,6 +336,35 @@ class JobTest(unittest.TestCase):
     def test_last_words_are_without_colours(self):
         made = self.run_to_end(r"printf 'first\n\033[1;31mPROGRAM ABORT\033[0m\n\n'; exit 1", 10)
         self.assertEqual(made.last_words(), "PROGRAM ABORT")
+
+
+class TurnTest(unittest.TestCase):
+    """How a turn's end is judged that left no finding."""
+
+    @staticmethod
+    def trouble(engine, forced, status):
+        """What a turn with that end says."""
+        ended = types.SimpleNamespace(
+            engine=engine, forced=forced, status=status, how_it_ended=lambda: f"status {status}"
+        )
+        return turn.Turn.find_trouble(ended)
+
+    def test_who_is_late_and_ends_when_asked_to_is_no_trouble(self):
+        self.assertIsNone(self.trouble(engines.Afl, job.OVERRUN, 0))
+        self.assertIsNone(self.trouble(engines.LibFuzzer, job.OVERRUN, 72))
+
+    def test_who_is_late_and_has_to_be_killed_is(self):
+        for engine in (engines.Afl, engines.LibFuzzer):
+            self.assertEqual(
+                self.trouble(engine, job.OVERRUN, -signal.SIGKILL), "did not end in time"
+            )
+
+    def test_the_end_of_the_night_is_nobodys_trouble(self):
+        self.assertIsNone(self.trouble(engines.Afl, job.STOP, -signal.SIGKILL))
+
+    def test_another_end_is_told_by_its_status(self):
+        self.assertEqual(self.trouble(engines.LibFuzzer, None, 3), "status 3")
+        self.assertIsNone(self.trouble(engines.LibFuzzer, None, 0))
 
 
 class CoverageTest(unittest.TestCase):

@@ -38,7 +38,6 @@ class LaneAccount:
     features: int = None
     new_inputs: int = 0
     deaths: int = 0
-    restarts: int = 0
     given_up: str = None
     # New features a second, of late.
     yields: float = None
@@ -62,7 +61,6 @@ class LaneAccount:
     def _apply_end(self, event):
         if event["death"]:
             self.deaths += 1
-            self.restarts += 1
         early = event["seconds"] < min(_EARLY_PART * event["seconds_wanted"], _EARLY_SECONDS)
         self.early_deaths = self.early_deaths + 1 if event["death"] and early else 0
         self.troubles = self.troubles + 1 if event["trouble"] else 0

@@ -69,7 +69,6 @@ def _lane(mine, settings):
         "edges": mine.edges,
         "new_inputs": mine.new_inputs,
         "deaths": mine.deaths,
-        "restarts": mine.restarts,
         "given_up": mine.given_up,
     }
 

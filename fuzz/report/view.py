@@ -121,7 +121,7 @@ def _facts(report, nights):
             "it was killed, and went on" if again else None,
             again,
         ),
-        _fact("Restarts of lanes", words.number(sum(lane["restarts"] for lane in lanes))),
+        _fact("Deaths of fuzzers", words.number(sum(lane["deaths"] for lane in lanes))),
     ] + _resources(night)
 
 

@@ -31,7 +31,6 @@ def lane(name, sanitizer="asan-ubsan", engine="libfuzzer", **changes):
         "edges": 641,
         "new_inputs": 31,
         "deaths": 0,
-        "restarts": 0,
         "given_up": None,
     }
     return {**made, **changes}

@@ -260,14 +260,25 @@ class JobTest(unittest.TestCase):
             pass
         return made
 
+    def run_over_time(self, trap, **options):
+        """The same of one whose time is over as soon as it has its trap."""
+        command = ["/bin/sh", "-c", f"{trap}; echo ready; while :; do :; done"]
+        made = job.Job("x", command, self.output, 3600, **options)
+        made.start()
+        while made.text() != "ready\n":
+            self.assertFalse(made.poll(), "it ended before")
+        made._seconds = 0
+        while not made.poll():
+            pass
+        return made
+
     def test_is_asked_to_end_when_its_time_is_over(self):
-        made = self.run_to_end("trap 'echo bye; exit 5' USR1; while :; do :; done", 0.3,
-                               end_signal=signal.SIGUSR1)
+        made = self.run_over_time("trap 'echo bye; exit 5' USR1", end_signal=signal.SIGUSR1)
         self.assertEqual((made.status, made.forced), (5, job.OVERRUN))
-        self.assertEqual(made.text(), "bye\n")
+        self.assertEqual(made.text(), "ready\nbye\n")
 
     def test_is_killed_when_it_does_not_listen(self):
-        made = self.run_to_end("trap '' TERM; while :; do :; done", 0.1)
+        made = self.run_over_time("trap '' TERM")
         self.assertEqual((made.status, made.forced), (-signal.SIGKILL, job.OVERRUN))
 
     def test_output_without_end_ends_the_process_and_not_the_disk(self):
@@ -293,7 +304,7 @@ class JobTest(unittest.TestCase):
 
     def test_who_is_late_is_killed_with_its_child(self):
         command = ["sh", "-c", "trap '' TERM; sleep 600 & echo $!; wait"]
-        self.assertIsNone(job.run_to_end(command, self.output, 0.5, {}))
+        self.assertIsNone(job.run_to_end(command, self.output, 5, {}))
         wait_for_death(int(files.read_text(self.output)))
 
     def test_what_triage_runs_dies_with_it(self):

@@ -10,7 +10,6 @@ namespace kill_test {
  * changes of each sort. All else is the same under any of them. */
 static void add_other_kinds(std::vector<Scenario> *list)
 {
-    static const char timed[] = "timed lock and unlock";
     static const char *const names[] = {"alloc: chunk of a partly used span",
                                         "free: run of a page, merged on both sides",
                                         "commit: objects, words, frees and root",
@@ -35,9 +34,6 @@ static void add_other_kinds(std::vector<Scenario> *list)
                 made.push_back(scenario);
                 made.back().name += other.suffix;
                 made.back().shape.lock = other.kind;
-                /* A file's lock asks for the time first, and the kernel's code for that goes round
-                 * again when time goes on meanwhile, which it does under single steps. */
-                made.back().varies |= other.kind == SLM_LOCK_FILE && scenario.name == timed;
             }
         }
     }

@@ -22,6 +22,10 @@ namespace kill_test {
  * system call or a repeated string instruction, both of which stop between their parts): for one
  * way through the code, all k are all kills there can be.
  *
+ * The vDSO, in which the clock is read, counts as one instruction with its call. It begins anew as
+ * often as the system's tick changes what it reads, which single steps may be too slow for; and it
+ * stores nothing that others see.
+ *
  * The way through an operation is recorded once, one instruction at a time. After that the child
  * gets to its k-th instruction by breakpoints, each at a place that the way comes by for the first
  * time since the last one; where there is no such place (a repeated string instruction), by a step.

@@ -2,6 +2,7 @@
 /* The stepper: what a child leaves that is killed between two of its instructions. */
 #include <csignal>
 #include <cstdlib>
+#include <ctime>
 #include <gtest/gtest.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -163,6 +164,31 @@ TEST_F(Stepper, TellsThatAChildBrokeByItself)
     EXPECT_EQ(record(
                   leave, [](size_t, pid_t) { return false; }, &way),
               End::BROKEN);
+}
+
+TEST_F(Stepper, TakesReadingTheClockForOneInstructionHoweverSlowItsStepsAre)
+{
+    Operation look = {[] {},
+                      [this] {
+                          for (size_t i = 0; i < 3; i++) {
+                              struct timespec now;
+                              shared_[i] = clock_gettime(CLOCK_MONOTONIC, &now) == 0;
+                          }
+                      }};
+    auto pause = [](size_t, pid_t) {
+        usleep(5000); /* longer than a tick of the system's clock */
+        return false;
+    };
+    Way way;
+    ASSERT_EQ(record(look, pause, &way), End::FINISHED);
+    size_t n = way.n_instructions();
+    ASSERT_EQ(record(look, pause, &way), End::FINISHED);
+    EXPECT_EQ(way.n_instructions(), n);
+    for (size_t k = 0; k <= n; k++) {
+        shared_.clear();
+        EXPECT_EQ(kill_after(look, way, k), End::KILLED) << k;
+    }
+    EXPECT_EQ(shared_[2], 1u);
 }
 
 /* From here on ptrace fails in this process. */

@@ -59,6 +59,7 @@ TEST(KillStorm, ALockThatIsTakenFromTheLivingIsFound)
 TEST(KillStorm, WaitersWhomNobodyWakesAreFound)
 {
     StormOptions options;
+    options.seconds = 60; /* at most, as above */
     options.lock_is_robust = false;
     options.hang_s = 2;
     EXPECT_GT(storm_lock(options).n_lost, 0u);

@@ -107,7 +107,7 @@ StormResult storm_lock(const StormOptions &options)
     };
     Herd herd(options, work, holder, shared);
     Watch watch(herd, shared, lock);
-    while (now_s() - start < options.seconds && shared->n_double == 0) {
+    while (now_s() - start < options.seconds && shared->n_double + result.n_lost == 0) {
         herd.kill_some();
         result.n_hangs += herd.count_hangs();
         result.n_lost += watch.look();

@@ -174,6 +174,17 @@ TEST(RbtreeCheckOrder, IsNotLookedAtWithoutAFunction)
         0u);
 }
 
+TEST(RbtreeCheckRange, WithoutRoomHoldsAnEmptyTreeOnly)
+{
+    Scene scene;
+    slm_rbtree empty = {};
+    for (uint64_t high : {uint64_t{0}, sizeof(Heads), sizeof(Heads) + 8}) {
+        EXPECT_EQ(slm_rbtree_check(&scene.a.journal, &empty, nullptr, sizeof(Heads), high), 0u);
+        EXPECT_EQ(slm_rbtree_check(&scene.a.journal, scene.a.tree, nullptr, sizeof(Heads), high),
+                  8u);
+    }
+}
+
 /* All on one side and black: deeper than any way of a tree of whatever size can be. */
 TEST(RbtreeCheckDepth, AChainOfBlackNodesOfAnyLengthIsAnswered)
 {

@@ -2,6 +2,7 @@
 /* Whatever is wrong has a status of its own and a text that says where; nothing is left behind. */
 #include <cstddef>
 #include <iterator>
+#include <sys/shm.h>
 
 #include "tests/zone_set_fixture.h"
 
@@ -338,6 +339,20 @@ TEST(ZoneAttach, OfAnotherUsersZoneIsRefused)
                              : 2;
               }),
               0);
+}
+
+/* All others have whole pages. */
+TEST(ZoneAttach, OfASysvSegmentThatIsShorterThanAHeaderIsRefused)
+{
+    slm_zone_attach_options options = {};
+    options.segment.kind = SLM_SEGMENT_SYSV;
+    options.segment.id = shmget(IPC_PRIVATE, 100, IPC_CREAT | 0600);
+    ASSERT_GE(options.segment.id, 0);
+    Zone zone;
+    EXPECT_EQ(zone.attach(options), SLM_E_TRUNCATED) << zone.error.text;
+    std::string label = "sysv " + std::to_string(options.segment.id);
+    EXPECT_NE(strstr(zone.error.text, label.c_str()), nullptr) << zone.error.text;
+    EXPECT_EQ(shmctl(options.segment.id, IPC_RMID, nullptr), 0);
 }
 
 TEST(ZoneAttach, FromAnotherPidNamespaceIsRefused)

@@ -194,6 +194,15 @@ TEST_P(SlabAbort, StopsTheCallThatMeetsTheBrokenState)
 INSTANTIATE_TEST_SUITE_P(By, SlabAbort, testing::ValuesIn(kStops),
                          [](const auto &stop) { return std::string(stop.param.name); });
 
+TEST(SlabAbortReset, ResetMakesABrokenStateWholeAndFindsItSo)
+{
+    Scene scene;
+    scene.slab->header->n_runs++;
+    ASSERT_NE(slm_slab_check(scene.slab), 0u);
+    slm_slab_reset(scene.slab);
+    EXPECT_EQ(slm_slab_check(scene.slab), 0u);
+}
+
 TEST(SlabAbortGrow, GrowChecksAll)
 {
     slm_slab_options options = {};

@@ -109,6 +109,13 @@ static bool is_unlinked(const struct slab_page *page)
     return page->next == SLAB_NIL && page->prev == SLAB_NIL;
 }
 
+/* With both free and used chunks. */
+static bool is_partial(const struct slm_slab *slab, uint32_t span)
+{
+    const struct slab_page *page = &slab->pages[span];
+    return page->n_free != 0 && page->n_free != slab_span_chunks(slab, page->word);
+}
+
 static enum invariant check_span(const struct slm_slab *slab, uint32_t span, struct sums *sums)
 {
     const struct slab_page *page = &slab->pages[span];
@@ -118,14 +125,13 @@ static enum invariant check_span(const struct slm_slab *slab, uint32_t span, str
     if (count_clear(slab, span, n_chunks) != page->n_free || page->hint >= n_chunks) {
         return I5;
     }
-    bool is_partial = page->n_free != 0 && page->n_free != n_chunks;
     bool is_empty = page->n_free == n_chunks;
     if (is_empty != (slab->classes[class_idx].kept == span) ||
-        (!is_partial && !is_unlinked(page))) {
+        (!is_partial(slab, span) && !is_unlinked(page))) {
         return I7;
     }
     class->n_spans++;
-    class->n_partial += is_partial;
+    class->n_partial += is_partial(slab, span);
     class->n_chunks += n_chunks;
     class->n_used += n_chunks - page->n_free;
     return OK;
@@ -183,7 +189,9 @@ static enum invariant check_classes(const struct slm_slab *slab, const struct su
         const struct slab_class *class = &slab->classes[i];
         const struct class_sums *found = &sums->classes[i];
         uint32_t kept = class->kept;
-        if (measure_list(slab, class->partial, slab_word(SLAB_SPAN, i, 0)) != found->n_partial) {
+        /* The only one of a list is linked as little as full and empty ones are. */
+        if (measure_list(slab, class->partial, slab_word(SLAB_SPAN, i, 0)) != found->n_partial ||
+            (class->partial != SLAB_NIL && !is_partial(slab, class->partial))) {
             return I6;
         }
         if (kept != SLAB_NIL && (kept >= slab->n_pages || (slab->pages[kept].word & 0xffffu) !=

@@ -336,6 +336,22 @@ void PrintTo(const Breakage &breakage, std::ostream *out)
     *out << breakage.name;
 }
 
+/* The only span of a list has no links, as a full one. Found by slab_image_fuzz. */
+TEST(SlabCheckList, OfAFullSpanInPlaceOfThePartlyUsedOneIsBroken)
+{
+    Furnished f({4096, 8, 2, 0}, kPages);
+    slm_slab *slab = f.slab;
+    slab_class &small = slab->classes[f.small_class];
+    uint32_t partial = small.partial;
+    ASSERT_EQ(slab->pages[partial].next, SLAB_NIL);
+    small.partial = static_cast<uint32_t>(f.slab.page_idx(f.full[0]));
+    ASSERT_NE(small.partial, partial);
+    ASSERT_EQ(slab->pages[small.partial].n_free, 0u);
+    EXPECT_EQ(slm_slab_check(slab), 6u);
+    small.partial = partial;
+    EXPECT_EQ(slm_slab_check(slab), 0u);
+}
+
 TEST(SlabCheckBreakages, CoverEveryInvariantSeveralTimes)
 {
     std::vector<int> n_of(13);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Noting changes, and making them stand. */
-#include "allocator/journal.h"
+#include <slabmill/journal.h>
 
 #include <string.h>
 

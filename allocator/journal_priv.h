@@ -8,7 +8,7 @@
 #include "allocator/base/bits.h"
 #include "allocator/base/check.h"
 #include "allocator/base/yield.h"
-#include "allocator/journal.h"
+#include <slabmill/journal.h>
 
 #define JOURNAL_MAGIC      UINT64_C(0x6c6e6a6d6c730001)
 #define JOURNAL_KIND_SHIFT 56u

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lock: the short ways in and out, and what is asked about it. */
 #define _GNU_SOURCE /* sysconf names */
-#include "allocator/lock.h"
+#include <slabmill/lock.h>
 
 #include <limits.h>
 #include <stdlib.h>

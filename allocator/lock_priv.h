@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #include "allocator/base/yield.h"
-#include "allocator/lock.h"
+#include <slabmill/lock.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LRU lists: linking, unlinking, the walk that checks. */
-#include "allocator/lru.h"
+#include <slabmill/lru.h>
 
 #include "allocator/base/check.h"
 #include "allocator/rbtree_reach.h"

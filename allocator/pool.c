@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Region pool: its blocks, and the objects in them. */
-#include "allocator/pool.h"
+#include <slabmill/pool.h>
 
 #include "allocator/pool_priv.h"
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "allocator/base/bits.h"
-#include "allocator/pool.h"
+#include <slabmill/pool.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Red-black trees: insertion, deletion, search, neighbours. */
-#include "allocator/rbtree.h"
+#include <slabmill/rbtree.h>
 
 #include "allocator/base/check.h"
 #include "allocator/rbtree_priv.h"

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "allocator/journal.h"
-#include "allocator/rbtree.h"
+#include <slabmill/journal.h>
+#include <slabmill/rbtree.h>
 
 #define RBTREE_RED UINT64_C(1) /* of a parent word */
 

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "allocator/journal.h"
-#include "allocator/slab.h"
+#include <slabmill/journal.h>
+#include <slabmill/slab.h>
 
 /* Nodes of node_bytes lie in [base + low, base + high), 8-aligned, each in a live object of the
  * journal's slab if it has one. Nothing is read of what lies elsewhere. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Segments: which part of the system serves which kind. */
 #define _GNU_SOURCE
-#include "allocator/segment.h"
+#include <slabmill/segment.h>
 
 #include <errno.h>
 #include <stdint.h>

@@ -9,7 +9,7 @@
 #include <sys/shm.h>
 #include <sys/stat.h>
 
-#include "allocator/segment.h"
+#include <slabmill/segment.h>
 
 #ifdef __cplusplus
 extern "C" {

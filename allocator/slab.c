@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The slab's verbs: allocation and release, each with and without the lock. */
-#include "allocator/slab.h"
+#include <slabmill/slab.h>
 
 #include <string.h>
 

@@ -11,7 +11,7 @@
 #include "allocator/base/check.h"
 #include "allocator/base/config.h"
 #include "allocator/base/yield.h"
-#include "allocator/slab.h"
+#include <slabmill/slab.h>
 
 /*
  *   [header][classes][page descriptors][bitmaps of lengths][bitmaps of chunks]..[page 0][page 1]..

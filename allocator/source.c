@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The C heap as a source, and the two sources that watch or spoil another one. */
 #define _POSIX_C_SOURCE 200809L /* posix_memalign */
-#include "allocator/source.h"
+#include <slabmill/source.h>
 
 #include <stdlib.h>
 

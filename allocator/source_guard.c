@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A source whose blocks end at an untouchable page and stay untouchable for a while when freed. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
-#include "allocator/source.h"
+#include <slabmill/source.h>
 
 #include <pthread.h>
 #include <sys/mman.h>

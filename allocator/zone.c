@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making zones, and what they are. */
 #define _GNU_SOURCE /* lstat */
-#include "allocator/zone.h"
+#include <slabmill/zone.h>
 
 #include <stdlib.h>
 #include <string.h>

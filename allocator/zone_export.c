@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "allocator/zone_priv.h"
-#include "allocator/zone_set.h"
+#include <slabmill/zone_set.h>
 
 static const struct form {
     const char *prefix;

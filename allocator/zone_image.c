@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading a zone's bytes without a handle: nothing in them is believed before it was compared. */
-#include "allocator/zone_image.h"
+#include <slabmill/zone_image.h>
 
 #include <string.h>
 

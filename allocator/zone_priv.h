@@ -3,7 +3,7 @@
 #ifndef SLM_ZONE_PRIV_H
 #define SLM_ZONE_PRIV_H
 
-#include "allocator/zone.h"
+#include <slabmill/zone.h>
 
 /*
  *   [header, lock][journal.......][slab region..................][room to grow...]

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reloading: what is declared is made, all of it or nothing. */
-#include "allocator/zone_set.h"
+#include <slabmill/zone_set.h>
 
 #include <stdlib.h>
 #include <string.h>

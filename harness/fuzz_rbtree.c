@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "allocator/lru.h"
-#include "allocator/rbtree.h"
 #include "harness/fuzz.h"
 #include "harness/fuzz_rbtree_priv.h"
 #include "harness/priv.h"
 #include "harness/say.h"
+#include <slabmill/lru.h>
+#include <slabmill/rbtree.h>
 
 enum { N_OPS_MAX = 2000, RECORD_BYTES = 8 };
 

@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "allocator/lru.h"
-#include "allocator/rbtree.h"
 #include "harness/fuzz_rbtree.h"
+#include <slabmill/lru.h>
+#include <slabmill/rbtree.h>
 
 enum { N_ITEMS = 64, COPY = N_ITEMS };
 

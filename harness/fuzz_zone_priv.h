@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "allocator/zone.h"
 #include "harness/fuzz_zone.h"
+#include <slabmill/zone.h>
 
 enum {
     ZONE_N_ACTORS = 4,

@@ -6,11 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "allocator/lru.h"
-#include "allocator/rbtree.h"
-#include "allocator/zone.h"
 #include "harness/fuzz_zone_priv.h"
 #include "harness/fuzz_zone_threads.h"
+#include <slabmill/lru.h>
+#include <slabmill/rbtree.h>
+#include <slabmill/zone.h>
 
 enum {
     THREADS_MAX = 4,

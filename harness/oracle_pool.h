@@ -3,8 +3,8 @@
 #ifndef HRN_ORACLE_POOL_H
 #define HRN_ORACLE_POOL_H
 
-#include "allocator/pool.h"
 #include "harness/adapter.h"
+#include <slabmill/pool.h>
 
 /*
  * Model    Which objects are large follows from the small limit. Demand is what was asked for since

@@ -4,8 +4,8 @@
 #ifndef HRN_ORACLE_SLAB_H
 #define HRN_ORACLE_SLAB_H
 
-#include "allocator/slab.h"
 #include "harness/adapter.h"
+#include <slabmill/slab.h>
 
 /*
  * Model    A second account of the pages, from nothing but what was handed out and taken back: each

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Errors with a text, and the status of each errno. */
-#include "allocator/base/error.h"
+#include <slabmill/error.h>
 
 #include <cerrno>
 #include <cstring>

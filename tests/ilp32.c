@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "allocator/pool.h"
-#include "allocator/slab.h"
+#include <slabmill/pool.h>
+#include <slabmill/slab.h>
 
 #define N_OBJECTS 1000u
 

@@ -15,9 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "allocator/lock.h"
 #include "allocator/lock_priv.h"
 #include "tests/death.h"
+#include <slabmill/lock.h>
 
 namespace slm_test {
 

@@ -8,8 +8,8 @@
 #include <gtest/gtest.h>
 #include <map>
 
-#include "allocator/pool.h"
-#include "allocator/source.h"
+#include <slabmill/pool.h>
+#include <slabmill/source.h>
 
 namespace slm_test {
 

@@ -10,8 +10,8 @@
 #include <functional>
 #include <random>
 
-#include "allocator/slab.h"
 #include "tests/rbtree_fixture.h"
+#include <slabmill/slab.h>
 
 namespace {
 

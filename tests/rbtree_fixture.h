@@ -10,9 +10,9 @@
 #include <vector>
 
 extern "C" {
-#include "allocator/lru.h"
-#include "allocator/rbtree.h"
 #include "allocator/rbtree_priv.h"
+#include <slabmill/lru.h>
+#include <slabmill/rbtree.h>
 }
 
 namespace treetest {

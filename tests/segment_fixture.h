@@ -19,8 +19,8 @@
 #include <unistd.h>
 #include <vector>
 
-#include "allocator/segment.h"
 #include "tests/death.h"
+#include <slabmill/segment.h>
 
 namespace slm_test {
 

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <vector>
 
-#include "allocator/slab.h"
+#include <slabmill/slab.h>
 
 namespace {
 

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "allocator/source.h"
 #include "tests/slab_fixture.h"
+#include <slabmill/source.h>
 
 namespace {
 

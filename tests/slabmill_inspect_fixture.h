@@ -27,7 +27,7 @@
 extern "C" {
 #include "allocator/slab_priv.h"
 #include "allocator/zone_priv.h"
-#include "allocator/zone_set.h"
+#include <slabmill/zone_set.h>
 }
 
 namespace inspecttest {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sources when the system refuses. The linker sends what they ask of it through here (--wrap). */
-#include "allocator/source.h"
+#include <slabmill/source.h>
 
 #include <cerrno>
 #include <cstring>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sources: heap, guard, counting, failing. */
-#include "allocator/source.h"
+#include <slabmill/source.h>
 
 #include <cstring>
 #include <gtest/gtest.h>

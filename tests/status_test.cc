@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Result codes: names and sentences. */
-#include "allocator/base/status.h"
+#include <slabmill/status.h>
 
 #include <gtest/gtest.h>
 #include <set>

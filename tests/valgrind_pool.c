@@ -2,7 +2,7 @@
 /* What Valgrind must see of a pool, one deed per run; valgrind_pool_test.sh judges. */
 #include <string.h>
 
-#include "allocator/pool.h"
+#include <slabmill/pool.h>
 
 static volatile int n_seen;
 

@@ -2,7 +2,7 @@
 /* What Valgrind must see of a slab, one deed per run; valgrind_slab_test.sh judges. */
 #include <string.h>
 
-#include "allocator/slab.h"
+#include <slabmill/slab.h>
 
 static _Alignas(4096) unsigned char region[400 * 1024];
 static volatile int n_seen;

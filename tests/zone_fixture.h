@@ -8,8 +8,8 @@
 #include <sched.h>
 #include <sys/mount.h>
 
-#include "allocator/zone.h"
 #include "tests/segment_fixture.h"
+#include <slabmill/zone.h>
 
 extern "C" {
 #include "allocator/zone_priv.h"

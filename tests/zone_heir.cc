@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "allocator/zone_set.h"
 #include "tests/zone_fixture.h"
+#include <slabmill/zone_set.h>
 
 int main(int argc, char **argv)
 {

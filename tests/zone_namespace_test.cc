@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 extern "C" {
-#include "allocator/zone.h"
+#include <slabmill/zone.h>
 }
 
 namespace {

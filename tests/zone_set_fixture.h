@@ -5,8 +5,8 @@
 
 #include <memory>
 
-#include "allocator/zone_set.h"
 #include "tests/zone_fixture.h"
+#include <slabmill/zone_set.h>
 
 namespace slm_test {
 

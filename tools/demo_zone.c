@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "allocator/zone.h"
+#include <slabmill/zone.h>
 
 #define OBJECTS 6000u
 #define ROUNDS  60000u

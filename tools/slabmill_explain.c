@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "allocator/slab.h"
 #include "harness/watch.h"
 #include "tools/slabmill.h"
+#include <slabmill/slab.h>
 
 #define OPS_SHOWN        40u /* before the failure, unless --all */
 #define OBJECTS_SHOWN    48u /* of an arena, unless --all */

@@ -7,8 +7,8 @@
 #include <sys/types.h>
 #include <time.h>
 
-#include "allocator/zone_image.h"
 #include "tools/slabmill.h"
+#include <slabmill/zone_image.h>
 
 /*
  * Model    source: where the bytes are. copy: bytes that all were in the zone at one moment, if it

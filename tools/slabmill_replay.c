@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "allocator/pool.h"
-#include "allocator/slab.h"
 #include "harness/watch.h"
 #include "tools/slabmill.h"
+#include <slabmill/pool.h>
+#include <slabmill/slab.h>
 
 #define FINE_PER_DOUBLING 8u
 

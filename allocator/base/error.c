@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Errors with a text. */
-#include "allocator/base/error.h"
+#include <slabmill/error.h>
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names and sentences of the result codes. */
-#include "allocator/base/status.h"
+#include <slabmill/status.h>
 
 #define STATUS_NAME(code, sentence) #code,
 #define STATUS_TEXT(code, sentence) sentence,

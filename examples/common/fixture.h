@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "allocator/zone.h"
+#include <slabmill/zone.h>
 
 namespace example_test {
 

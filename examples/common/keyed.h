@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "allocator/lru.h"
-#include "allocator/rbtree.h"
-#include "allocator/zone.h"
+#include <slabmill/lru.h>
+#include <slabmill/rbtree.h>
+#include <slabmill/zone.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "allocator/zone.h"
+#include <slabmill/zone.h>
 
 #define WORDS_MAX      4
 #define LINE_BYTES_MAX 512

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "allocator/base/error.h"
+#include <slabmill/error.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "allocator/base/error.h"
+#include <slabmill/error.h>
 
 #ifdef __cplusplus
 extern "C" {

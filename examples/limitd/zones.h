@@ -3,8 +3,8 @@
 #ifndef SLM_EXAMPLES_LIMITD_ZONES_H
 #define SLM_EXAMPLES_LIMITD_ZONES_H
 
-#include "allocator/zone_set.h"
 #include "examples/limitd/config.h"
+#include <slabmill/zone_set.h>
 
 #ifdef __cplusplus
 extern "C" {

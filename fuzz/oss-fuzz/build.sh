@@ -12,7 +12,7 @@ library=(allocator/base/*.c allocator/*.c harness/*.c harness/adapters/*.c tests
 
 # Yield points are for schedule_fuzz and zone_fuzz; without a hook, which only the first sets, they
 # do nothing, so one library serves all. The last is for i386, whose off_t has 32 bits otherwise.
-flags=(-std=c11 -I. -pthread -DSLM_SCHED=1 -D_FILE_OFFSET_BITS=64)
+flags=(-std=c11 -I. -Iinclude -pthread -DSLM_SCHED=1 -D_FILE_OFFSET_BITS=64)
 
 # The engine asks for the mutator weakly, which takes nothing out of an archive.
 link_flags=(-pthread -Wl,-u,LLVMFuzzerCustomMutator)

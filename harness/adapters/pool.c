@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The pool under test. */
-#include "allocator/pool.h"
+#include <slabmill/pool.h>
 
 #include <string.h>
 

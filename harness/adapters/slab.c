@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The slab under test. */
-#include "allocator/slab.h"
+#include <slabmill/slab.h>
 
 #include <string.h>
 

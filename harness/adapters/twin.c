@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "allocator/pool.h"
 #include "harness/adapter.h"
 #include "harness/laws.h"
 #include "harness/ops_priv.h"
 #include "harness/oracle_pool.h"
+#include <slabmill/pool.h>
 
 struct object {
     const unsigned char *p;

@@ -2,11 +2,11 @@
 /* Pools and slabs made wrong by a wrapper: what only their own oracles can see. */
 #include <unistd.h>
 
-#include "allocator/pool.h"
-#include "allocator/slab.h"
 #include "harness/broken/broken.h"
 #include "harness/oracle_pool.h"
 #include "harness/oracle_slab.h"
+#include <slabmill/pool.h>
+#include <slabmill/slab.h>
 
 /* Requests and frees, counted over all arenas: bugs come at fixed intervals. */
 static volatile unsigned n_calls;

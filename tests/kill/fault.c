@@ -2,7 +2,7 @@
 #include "tests/kill/fault.h"
 
 #include "allocator/journal_priv.h"
-#include "allocator/lock.h"
+#include <slabmill/lock.h>
 
 enum kill_fault kill_fault;
 

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "allocator/zone.h"
+#include <slabmill/zone.h>
 
 #ifdef __cplusplus
 extern "C" {

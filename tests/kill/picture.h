@@ -9,7 +9,7 @@
 #include <vector>
 
 extern "C" {
-#include "allocator/zone.h"
+#include <slabmill/zone.h>
 }
 
 namespace kill_test {

@@ -12,7 +12,7 @@
 #include <vector>
 
 extern "C" {
-#include "allocator/zone.h"
+#include <slabmill/zone.h>
 }
 
 namespace {

@@ -12,8 +12,8 @@
 #include "tests/kill/picture.h"
 
 extern "C" {
-#include "allocator/lru.h"
-#include "allocator/rbtree.h"
+#include <slabmill/lru.h>
+#include <slabmill/rbtree.h>
 }
 
 namespace kill_test {

@@ -3,8 +3,8 @@
 #ifndef SCH_LOCK_WORLD_H
 #define SCH_LOCK_WORLD_H
 
-#include "allocator/lock.h"
 #include "tests/sched/explore.h"
+#include <slabmill/lock.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "allocator/lock_priv.h"
-#include "allocator/rbtree.h"
 #include "allocator/zone_priv.h"
 #include "tests/sched/history.h"
 #include "tests/sched/zone_account.h"
+#include <slabmill/rbtree.h>
 
 #define STEPS_MAX       4000u
 #define TIMEOUT_MS      15u

@@ -83,7 +83,7 @@ build() { # engine sanitizer arch tree stage
 make_faulty_tree() { # tree copy
     local file edit
     mkdir -p "$2/tests"
-    cp -RL "$1/allocator" "$1/harness" "$1/fuzz" "$1/corpus" "$2/"
+    cp -RL "$1/include" "$1/allocator" "$1/harness" "$1/fuzz" "$1/corpus" "$2/"
     cp -RL "$1/tests/sched" "$2/tests/"
     chmod -R u+w "$2"
     while read -r file edit; do

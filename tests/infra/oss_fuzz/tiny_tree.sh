@@ -51,7 +51,7 @@ END
 }
 
 make_tiny_tree() { # folder
-    mkdir -p "$1/allocator/base" "$1/harness/adapters" "$1/tests/sched" "$1/fuzz/oss-fuzz/standin" \
+    mkdir -p "$1/include" "$1/allocator/base" "$1/harness/adapters" "$1/tests/sched" "$1/fuzz/oss-fuzz/standin" \
         "$1/corpus/tiny_fuzz/regress"
     cp fuzz/oss-fuzz/build.sh "$1/fuzz/oss-fuzz/"
     {

@@ -10,8 +10,8 @@
 #include "allocator/base/check.h"
 #include "allocator/base/config.h"
 #include "allocator/base/poison.h"
-#include "allocator/base/status.h"
-#include "allocator/source.h"
+#include <slabmill/source.h>
+#include <slabmill/status.h>
 
 #ifdef __cplusplus
 extern "C" {

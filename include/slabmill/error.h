@@ -3,7 +3,7 @@
 #ifndef SLM_BASE_ERROR_H
 #define SLM_BASE_ERROR_H
 
-#include "allocator/base/status.h"
+#include <slabmill/status.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -3,7 +3,7 @@
 #ifndef SLM_ZONE_IMAGE_H
 #define SLM_ZONE_IMAGE_H
 
-#include "allocator/zone.h"
+#include <slabmill/zone.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,7 +30,7 @@ struct slm_zone_image {
     uint64_t journal_offset;
     uint64_t slab_offset;
     uint64_t n_recoveries;
-    bool is_given_up; /* a repair failed: every lock is answered SLM_E_BROKEN */
+    bool is_given_up;  /* a repair failed: every lock is answered SLM_E_BROKEN */
     bool is_elsewhere; /* of other pid or time namespaces: whether an owner lives cannot be told */
     struct slm_lock_state lock __attribute__((aligned(SLM_LOCK_BYTES)));
 };

@@ -7,11 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "allocator/base/error.h"
-#include "allocator/journal.h"
-#include "allocator/lock.h"
-#include "allocator/segment.h"
-#include "allocator/slab.h"
+#include <slabmill/error.h>
+#include <slabmill/journal.h>
+#include <slabmill/lock.h>
+#include <slabmill/segment.h>
+#include <slabmill/slab.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -3,7 +3,7 @@
 #ifndef SLM_ZONE_SET_H
 #define SLM_ZONE_SET_H
 
-#include "allocator/zone.h"
+#include <slabmill/zone.h>
 
 #ifdef __cplusplus
 extern "C" {

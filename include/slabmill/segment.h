@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "allocator/base/error.h"
+#include <slabmill/error.h>
 
 #ifdef __cplusplus
 extern "C" {

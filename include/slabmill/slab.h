@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "allocator/base/status.h"
-#include "allocator/source.h"
+#include <slabmill/source.h>
+#include <slabmill/status.h>
 
 #ifdef __cplusplus
 extern "C" {

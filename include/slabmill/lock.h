@@ -9,7 +9,7 @@
 
 #include "allocator/base/bits.h"
 #include "allocator/base/check.h"
-#include "allocator/base/error.h"
+#include <slabmill/error.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 #include "allocator/base/bits.h"
-#include "allocator/base/status.h"
-#include "allocator/journal.h"
+#include <slabmill/journal.h>
+#include <slabmill/status.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "allocator/pool_priv.h"
+#include "allocator/pool/layout.h"
 #include "tests/death.h"
 #include "tests/pool_fixture.h"
 

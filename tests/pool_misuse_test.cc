@@ -2,7 +2,7 @@
 /* Pool: every kind of wrong pointer has its own answer, and none changes anything. */
 #include <vector>
 
-#include "allocator/pool_priv.h"
+#include "allocator/pool/layout.h"
 #include "tests/pool_fixture.h"
 
 namespace {

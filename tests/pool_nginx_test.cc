@@ -5,7 +5,7 @@
 #include <unistd.h>
 #include <vector>
 
-#include "allocator/pool_priv.h"
+#include "allocator/pool/layout.h"
 #include "tests/pool_fixture.h"
 
 namespace {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pool: the flag that makes every object a block of the source. */
-#include "allocator/pool_priv.h"
+#include "allocator/pool/layout.h"
 #include "tests/pool_fixture.h"
 
 namespace {

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "allocator/base/poison.h"
-#include "allocator/pool_priv.h"
+#include "allocator/pool/layout.h"
 #include "tests/pool_fixture.h"
 
 namespace {

@@ -416,7 +416,7 @@ class CommandTest(unittest.TestCase):
         (self.folder / "allocator" / "slab.c").write_bytes(b"int slab_\xff_line;\n")
         status, error = self.run_it(self.report, "--sources", self.folder)
         self.assertEqual(0, status, error)
-        self.assertIn("allocator/pool.c", error)
+        self.assertIn("allocator/pool/pool.c", error)
         self.assertIn("int slab_\\ufffd_line;", self.out.read_text())
 
     def test_reads_no_source_outside_the_folder(self):

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Region pool: its invariants, and the walker that evaluates them. */
-#include "allocator/pool_priv.h"
+#include "allocator/pool/layout.h"
 
 /*
  * I1   The header: rest lies behind pool, block_bytes is a multiple of SLM_POOL_ALIGN that leaves

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Region pool: objects with a block of their own, and the table that remembers them. */
-#include "allocator/pool_priv.h"
+#include "allocator/pool/layout.h"
 
 /* --- The source --- */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Region pool: what an address is that is no large block of the pool. */
-#include "allocator/pool_priv.h"
+#include "allocator/pool/layout.h"
 
 /* Addresses of unrelated objects are compared as numbers: C orders pointers only within one. */
 static bool is_in(const void *p, const void *start, size_t n_bytes)

@@ -2,7 +2,7 @@
 /* Region pool: its blocks, and the objects in them. */
 #include <slabmill/pool.h>
 
-#include "allocator/pool_priv.h"
+#include "allocator/pool/layout.h"
 
 /* --- Blocks --- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Region pool: handlers that run when its memory goes. */
 #define _POSIX_C_SOURCE 200809L
-#include "allocator/pool_priv.h"
+#include "allocator/pool/layout.h"
 
 #include <unistd.h>
 

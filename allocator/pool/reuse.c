@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Typed free list over a pool. */
-#include "allocator/pool_priv.h"
+#include "allocator/pool/layout.h"
 
 /* In front of each object. The tag names list, object and state, so one compare tells them all. */
 struct slm_reuse_node {

@@ -16,7 +16,7 @@
 #include <vector>
 
 extern "C" {
-#include "allocator/slab_priv.h"
+#include "allocator/slab/view.h"
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpedantic" /* a flexible array */
 #include "allocator/journal_priv.h"

@@ -18,7 +18,7 @@
 #include <vector>
 
 extern "C" {
-#include "allocator/slab_priv.h"
+#include "allocator/slab/view.h"
 }
 
 namespace slabtest {

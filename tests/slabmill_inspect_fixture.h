@@ -25,7 +25,7 @@
 #include "gtest/gtest.h"
 
 extern "C" {
-#include "allocator/slab_priv.h"
+#include "allocator/slab/view.h"
 #include "allocator/zone_priv.h"
 #include <slabmill/zone_set.h>
 }

@@ -4,7 +4,7 @@
 #include "tests/zone_fixture.h"
 
 extern "C" {
-#include "allocator/slab_priv.h"
+#include "allocator/slab/view.h"
 }
 
 namespace {

@@ -11,7 +11,7 @@ import re
 from . import files
 
 _LAW = re.compile(r"^\w+?_law_(\w+)$")
-# #3 0x55... in slm_slab_free allocator/slab.c:120:5
+# #3 0x55... in slm_slab_free allocator/slab/objects.c:120:5
 _FRAME = re.compile(r"^[ \t]*#(\d+) 0x[0-9a-f]+ in (\S+)(.*)$", re.MULTILINE)
 _TSAN_FRAME = re.compile(r"^[ \t]+#(\d+) (\w+) (\S+:\d+.*)$", re.MULTILINE)
 _REPORT = re.compile(

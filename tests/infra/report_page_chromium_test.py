@@ -281,7 +281,7 @@ class PageInChromiumTest(unittest.TestCase):
         self.load("hostile")
         self.browser.screenshot(SHOTS / "hostile-desk-no-scripts.png")
         text = self.browser.run("return document.body.innerText")
-        said = ("Without JavaScript", "2 new findings, 1 known", "slab_fuzz", "allocator/slab.c")
+        said = ("Without JavaScript", "2 new findings, 1 known", "slab_fuzz", "allocator/slab/objects.c")
         for words in said:
             self.assertIn(words, text)
         self.assertEqual(0, self.count("button"))

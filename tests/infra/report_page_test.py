@@ -204,8 +204,8 @@ class NightsTest(unittest.TestCase):
 
     def test_files_are_told_by_what_needs_a_look_and_carry_their_lines(self):
         seen = made(samples.healthy())
-        self.assertEqual("allocator/slab.c", seen.data["source-data-0"]["path"])
-        self.assertEqual(samples.SOURCES["allocator/slab.c"], seen.data["source-data-0"]["text"])
+        self.assertEqual("allocator/slab/objects.c", seen.data["source-data-0"]["path"])
+        self.assertEqual(samples.SOURCES["allocator/slab/objects.c"], seen.data["source-data-0"]["text"])
         self.assertEqual([400, 401, 403], seen.data["source-data-0"]["lost"])
         self.assertEqual(0, seen.data["source-data-0"]["hits"]["401"])
         self.assertEqual(2, len([d for d in seen.tags("details") if "data-source" in d]))

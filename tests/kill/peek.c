@@ -3,7 +3,7 @@
 
 #include "allocator/journal_priv.h"
 #include "allocator/lock_priv.h"
-#include "allocator/slab_priv.h"
+#include "allocator/slab/view.h"
 #include "allocator/zone_priv.h"
 
 void *kill_peek_base(const struct slm_zone *zone)

@@ -102,7 +102,7 @@ class FindsTest(NightTest):
             self.assertEqual(shrunk.read(), b"\0\0\0\0BAD\0")
         self.assertIn("BAD", finding["ops"])
         self.assertIn("TEST(Fake, Bug)", finding["test"])
-        self.assertIn("slm_slab_free allocator/slab.c:3:1", finding["stack"])
+        self.assertIn("slm_slab_free allocator/slab/objects.c:3:1", finding["stack"])
         self.assertIn(f"bazel-bin/fuzz/slab_fuzz_bin {finding['input']}", output)
         again, _ = self.night(status=3)
         self.assertEqual(again["findings"][0]["known_as"], f"night {report['night']['id']}")

@@ -388,7 +388,7 @@ class CoverageTest(unittest.TestCase):
         )
         self.assertEqual(
             coverage.read_lcov(text),
-            {"allocator/slab.c": {"3": 17, "4": 0}, "harness/run.c": {"1": 2}},
+            {"allocator/slab/objects.c": {"3": 17, "4": 0}, "harness/run.c": {"1": 2}},
         )
 
 

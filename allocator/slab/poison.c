@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What sanitizers are told of a slab's objects, in views that have the region to themselves. */
 #include "allocator/base/poison.h"
-#include "allocator/slab_priv.h"
+#include "allocator/slab/view.h"
 
 static size_t memory_bytes(const struct slm_slab *slab)
 {

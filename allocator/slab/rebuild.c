@@ -2,7 +2,7 @@
 /* Rebuilding a slab's lists and counters from its page words and bitmaps. */
 #include <string.h>
 
-#include "allocator/slab_priv.h"
+#include "allocator/slab/view.h"
 
 /* A span may have its class's preferred length or the shortest one. */
 bool slab_word_is_head(const struct slm_slab *slab, uint32_t idx)

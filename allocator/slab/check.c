@@ -2,7 +2,7 @@
 /* The slab's invariants, evaluated: read-only, bounded, safe on a region full of anything. */
 #include <string.h>
 
-#include "allocator/slab_priv.h"
+#include "allocator/slab/view.h"
 
 /*
  * I1   The constant part of the header is what the view was opened on, and the pages are as many

@@ -2,7 +2,7 @@
 /* Looking at a slab: what an address is, offsets, the root, statistics. */
 #include <string.h>
 
-#include "allocator/slab_priv.h"
+#include "allocator/slab/view.h"
 
 static void place_run(const struct slm_slab *slab, uint32_t head, struct slm_slab_place *place)
 {

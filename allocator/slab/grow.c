@@ -2,7 +2,7 @@
 /* A slab whose region becomes longer. */
 #include <string.h>
 
-#include "allocator/slab_priv.h"
+#include "allocator/slab/view.h"
 
 size_t slm_slab_used_bytes(const struct slm_slab *slab)
 {

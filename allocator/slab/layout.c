@@ -2,7 +2,7 @@
 /* How a slab's region is laid out: classes, offsets, formatting, attaching. */
 #include <string.h>
 
-#include "allocator/slab_priv.h"
+#include "allocator/slab/view.h"
 
 #define PAGES_MAX     (UINT32_C(1) << 31)
 #define GAP_BYTES_MAX 64u

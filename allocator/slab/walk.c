@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Walking over a slab's pages: for maps and figures, of whatever the region holds. */
-#include "allocator/slab_priv.h"
+#include "allocator/slab/view.h"
 
 /* From page 0 by lengths, a walk meets every head; where a word is none, it looks for the next. */
 static uint32_t count_damaged(const struct slm_slab *slab, uint32_t first)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Page runs of a slab: free ones listed by length, taken by best fit, merged at once. */
-#include "allocator/slab_priv.h"
+#include "allocator/slab/view.h"
 
 /*
  * Every length has its own list, and one bit in the lowest bitmap; a bit of a higher one says that

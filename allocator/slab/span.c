@@ -2,7 +2,7 @@
 /* Spans of a slab: pages cut into chunks of one class, a bit a chunk. */
 #include <string.h>
 
-#include "allocator/slab_priv.h"
+#include "allocator/slab/view.h"
 
 /*
  * A span with free and used chunks is on its class's list; a full one is on none; an empty one is

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "allocator/base/poison.h"
-#include "allocator/slab_priv.h"
+#include "allocator/slab/view.h"
 
 /* Tells the hook of a refusal, never under the lock: it may be slow. */
 static void report(const struct slm_slab *slab, enum slm_status status, const char *call,

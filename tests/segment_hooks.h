@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <type_traits>
 
-#include "allocator/segment_priv.h"
+#include "allocator/segment/handle.h"
 
 namespace slm_test {
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "allocator/segment_priv.h"
+#include "allocator/segment/handle.h"
 
 #define MEMFD_NAME_BYTES 250u /* memfd_create(2), with the final zero */
 

@@ -9,7 +9,7 @@
 #include <sys/sysmacros.h>
 
 #include "allocator/base/bits.h"
-#include "allocator/segment_priv.h"
+#include "allocator/segment/handle.h"
 
 /* The size of huge pages, as the system makes them unless told otherwise. 0: it has none. */
 static size_t huge_page_bytes(void)

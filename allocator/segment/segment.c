@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "allocator/base/bits.h"
-#include "allocator/segment_priv.h"
+#include "allocator/segment/handle.h"
 
 /* What segments know better than slm_error_of_errno. */
 static enum slm_status status_of(int os_errno)

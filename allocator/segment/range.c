@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "allocator/base/bits.h"
-#include "allocator/segment_priv.h"
+#include "allocator/segment/handle.h"
 
 /* Untouchable, and not counted as memory by the system. */
 #define RESERVED_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)

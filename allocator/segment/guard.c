@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "allocator/segment_priv.h"
+#include "allocator/segment/handle.h"
 
 /*
  * The handler may find another thread in the middle of a change to a slot. So every field is read

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
-#include "allocator/segment_priv.h"
+#include "allocator/segment/handle.h"
 
 /* Of a file that turns out to be a FIFO, a terminal or a link nothing happens. */
 #define OPEN_FLAGS       (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)

@@ -11,7 +11,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "allocator/segment_priv.h"
+#include "allocator/segment/handle.h"
 
 /* Calls again what a signal handler cut short. */
 #define REPEAT(result, call)                                                                       \

@@ -6,7 +6,7 @@
 #include <pthread.h>
 
 #include "allocator/base/bits.h"
-#include "allocator/segment_priv.h"
+#include "allocator/segment/handle.h"
 
 /* A system's record locks are per process, and gone when it closes any descriptor of the file: so
  * threads need one more, held while a descriptor is closed too. Fork waits for it, so that a child

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "allocator/journal_priv.h"
-#include "allocator/lock_priv.h"
+#include "allocator/lock/word.h"
 #include "allocator/zone_priv.h"
 #include "harness/fuzz.h"
 #include "harness/fuzz_zone_priv.h"

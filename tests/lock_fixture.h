@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "allocator/lock_priv.h"
+#include "allocator/lock/word.h"
 #include "tests/death.h"
 #include <slabmill/lock.h>
 

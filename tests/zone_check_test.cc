@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Zones that are damaged while they are in use: what locks say, and each invariant of the check. */
-#include "allocator/lock_priv.h"
+#include "allocator/lock/word.h"
 #include "tests/zone_fixture.h"
 
 extern "C" {

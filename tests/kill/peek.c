@@ -2,7 +2,7 @@
 #include "tests/kill/peek.h"
 
 #include "allocator/journal_priv.h"
-#include "allocator/lock_priv.h"
+#include "allocator/lock/word.h"
 #include "allocator/slab/view.h"
 #include "allocator/zone_priv.h"
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "allocator/lock_priv.h"
+#include "allocator/lock/word.h"
 
 #define STEPS_MAX  600u
 #define TIMEOUT_MS 15u

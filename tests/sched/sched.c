@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "allocator/lock_priv.h"
+#include "allocator/lock/word.h"
 #include "tests/sched/fibre.h"
 
 #define STEPS_KEPT      4096u

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "allocator/lock_priv.h"
+#include "allocator/lock/word.h"
 #include "allocator/zone_priv.h"
 #include "tests/sched/history.h"
 #include "tests/sched/zone_account.h"

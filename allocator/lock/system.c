@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "allocator/lock_priv.h"
+#include "allocator/lock/word.h"
 
 /* Not FUTEX_PRIVATE: sleepers of other processes share the word. */
 static void futex_wait(uint32_t *half, uint32_t value, unsigned timeout_ms)

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "allocator/base/bits.h"
-#include "allocator/lock_priv.h"
+#include "allocator/lock/word.h"
 
 #define DEFAULT_SPINS 1024u
 #define KEPT_MARKS    (SLM_LOCK_REPAIR | SLM_LOCK_TURN) /* by who unlocks */

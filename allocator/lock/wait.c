@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The long way to a lock: looks, pauses, takes over from the dead, sleeps, asks for its turn. */
-#include "allocator/lock_priv.h"
+#include "allocator/lock/word.h"
 
 /* One locker on its way. */
 struct turn {

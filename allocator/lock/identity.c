@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "allocator/lock_priv.h"
+#include "allocator/lock/word.h"
 
 /*
  * Nothing here allocates or prints: waiters call it, and signal handlers may. Paths are put

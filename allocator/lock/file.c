@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "allocator/lock_priv.h"
+#include "allocator/lock/word.h"
 
 /*
  * The lock belongs to the open file description (fcntl(2), F_OFD_SETLK), of which each handle has

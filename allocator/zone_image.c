@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "allocator/journal_priv.h"
+#include "allocator/journal/log.h"
 #include "allocator/zone_priv.h"
 
 /* As in zone_check.c. */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "allocator/journal_priv.h"
+#include "allocator/journal/log.h"
 #include "allocator/zone_priv.h"
 #include "harness/fuzz.h"
 #include "harness/fuzz_zone_priv.h"

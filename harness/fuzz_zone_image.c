@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "allocator/journal_priv.h"
+#include "allocator/journal/log.h"
 #include "allocator/lock/word.h"
 #include "allocator/zone_priv.h"
 #include "harness/fuzz.h"

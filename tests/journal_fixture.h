@@ -19,7 +19,7 @@ extern "C" {
 #include "allocator/slab/view.h"
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpedantic" /* a flexible array */
-#include "allocator/journal_priv.h"
+#include "allocator/journal/log.h"
 #pragma GCC diagnostic pop
 }
 

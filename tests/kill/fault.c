@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/kill/fault.h"
 
-#include "allocator/journal_priv.h"
+#include "allocator/journal/log.h"
 #include <slabmill/lock.h>
 
 enum kill_fault kill_fault;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/kill/peek.h"
 
-#include "allocator/journal_priv.h"
+#include "allocator/journal/log.h"
 #include "allocator/lock/word.h"
 #include "allocator/slab/view.h"
 #include "allocator/zone_priv.h"

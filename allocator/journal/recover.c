@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The ways back and forward: undoing a transaction, finishing a commit. */
-#include "allocator/journal_priv.h"
+#include "allocator/journal/log.h"
 
 static void free_if_live(struct slm_journal *journal, void *p)
 {

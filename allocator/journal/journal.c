@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "allocator/base/bits.h"
-#include "allocator/journal_priv.h"
+#include "allocator/journal/log.h"
 
 size_t slm_journal_log_bytes(unsigned n_entries)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The journal's invariants, evaluated: read-only, bounded, safe on a log full of anything. */
-#include "allocator/journal_priv.h"
+#include "allocator/journal/log.h"
 
 /*
  * I1  The log's head is that of a log, and says no more entries than its handle was opened on.

@@ -10,7 +10,7 @@
 #include <vector>
 
 extern "C" {
-#include "allocator/rbtree_priv.h"
+#include "allocator/tree/node.h"
 #include <slabmill/lru.h>
 #include <slabmill/rbtree.h>
 }

@@ -3,7 +3,7 @@
 #include <slabmill/rbtree.h>
 
 #include "allocator/base/check.h"
-#include "allocator/rbtree_priv.h"
+#include "allocator/tree/node.h"
 
 /*
  * Entries  Each store through put() is at most one entry of the journal. With h nodes on the

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The red-black tree's invariants, evaluated: read-only, bounded, safe on memory full of anything.
  */
-#include "allocator/rbtree_priv.h"
-#include "allocator/rbtree_reach.h"
+#include "allocator/tree/node.h"
+#include "allocator/tree/reach.h"
 
 /*
  * I1   The journal's slab, if it has one, is sound by its own check.

@@ -3,7 +3,7 @@
 #include <slabmill/lru.h>
 
 #include "allocator/base/check.h"
-#include "allocator/rbtree_reach.h"
+#include "allocator/tree/reach.h"
 
 /*
  * I1   The journal's slab, if it has one, is sound by its own check.

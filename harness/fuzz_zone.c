@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "allocator/journal/log.h"
-#include "allocator/zone_priv.h"
+#include "allocator/zone/handle.h"
 #include "harness/fuzz.h"
 #include "harness/fuzz_zone_priv.h"
 #include "harness/say.h"

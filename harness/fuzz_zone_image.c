@@ -10,7 +10,7 @@
 
 #include "allocator/journal/log.h"
 #include "allocator/lock/word.h"
-#include "allocator/zone_priv.h"
+#include "allocator/zone/handle.h"
 #include "harness/fuzz.h"
 #include "harness/fuzz_zone_priv.h"
 #include "harness/say.h"

@@ -26,7 +26,7 @@
 
 extern "C" {
 #include "allocator/slab/view.h"
-#include "allocator/zone_priv.h"
+#include "allocator/zone/handle.h"
 #include <slabmill/zone_set.h>
 }
 

@@ -12,7 +12,7 @@
 #include <slabmill/zone.h>
 
 extern "C" {
-#include "allocator/zone_priv.h"
+#include "allocator/zone/handle.h"
 }
 
 namespace slm_test {

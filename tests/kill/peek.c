@@ -4,7 +4,7 @@
 #include "allocator/journal/log.h"
 #include "allocator/lock/word.h"
 #include "allocator/slab/view.h"
-#include "allocator/zone_priv.h"
+#include "allocator/zone/handle.h"
 
 void *kill_peek_base(const struct slm_zone *zone)
 {

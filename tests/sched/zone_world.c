@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "allocator/lock/word.h"
-#include "allocator/zone_priv.h"
+#include "allocator/zone/handle.h"
 #include "tests/sched/history.h"
 #include "tests/sched/zone_account.h"
 #include <slabmill/rbtree.h>

@@ -2,7 +2,7 @@
 /* The zone's invariants, evaluated: read-only, bounded, safe on a zone full of anything. */
 #include <string.h>
 
-#include "allocator/zone_priv.h"
+#include "allocator/zone/handle.h"
 
 /*
  * 1 to 99: the slab's (slab_check.c).

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "allocator/base/bits.h"
-#include "allocator/zone_priv.h"
+#include "allocator/zone/handle.h"
 
 struct member {
     struct slm_zone *zone;

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "allocator/base/bits.h"
-#include "allocator/zone_priv.h"
+#include "allocator/zone/handle.h"
 
 /* FNV-1a, 64 bits: against chance, not an enemy. */
 uint64_t zone_checksum(const struct zone_fixed *fixed)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "allocator/journal/log.h"
-#include "allocator/zone_priv.h"
+#include "allocator/zone/handle.h"
 
 /* As in zone_check.c. */
 enum { STATE = 102, LENGTH = 103, JOURNAL = 110 };

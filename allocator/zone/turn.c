@@ -3,7 +3,7 @@
 #include "allocator/base/bits.h"
 #include "allocator/base/check.h"
 #include "allocator/base/yield.h"
-#include "allocator/zone_priv.h"
+#include "allocator/zone/handle.h"
 
 /* Page counts and the zone's length are stored in the order that makes this true at any moment. */
 static bool slab_fits(const struct slm_zone *zone, uint64_t bytes)

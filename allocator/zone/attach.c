@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "allocator/base/bits.h"
-#include "allocator/zone_priv.h"
+#include "allocator/zone/handle.h"
 
 static bool text_ends(const char *text)
 {

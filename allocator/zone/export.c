@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "allocator/zone_priv.h"
+#include "allocator/zone/handle.h"
 #include <slabmill/zone_set.h>
 
 static const struct form {

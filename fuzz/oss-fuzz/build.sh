@@ -8,7 +8,7 @@ set -eu
 
 targets=(fuzz/*_fuzz.c)
 # More than any one target needs: the linker takes what each asks for.
-library=(allocator/base/*.c allocator/*.c harness/*.c harness/adapters/*.c tests/sched/*.c)
+library=(allocator/*/*.c harness/*.c harness/adapters/*.c tests/sched/*.c)
 
 # Yield points are for schedule_fuzz and zone_fuzz; without a hook, which only the first sets, they
 # do nothing, so one library serves all. The last is for i386, whose off_t has 32 bits otherwise.

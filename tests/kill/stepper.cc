@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/sched/fibre.h"
+#include "harness/sched/fibre.h"
 
 #if !defined(__x86_64__)
 #error "the stepper reads the program counter of x86-64 only"

@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-#include "tests/sched/explore.h"
+#include "harness/sched/explore.h"
 
 namespace {
 

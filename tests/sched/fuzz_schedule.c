@@ -8,8 +8,8 @@
 
 #include "harness/fuzz.h"
 #include "harness/say.h"
-#include "tests/sched/lock_world.h"
-#include "tests/sched/zone_world.h"
+#include "harness/sched/lock_world.h"
+#include "harness/sched/zone_world.h"
 
 #define N_STEPS       20000u
 #define N_PREEMPTIONS 100000u

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <vector>
 
-#include "tests/sched/history.h"
+#include "harness/sched/history.h"
 
 namespace {
 

@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 #include <vector>
 
-#include "tests/sched/lock_world.h"
+#include "harness/sched/lock_world.h"
 
 namespace slm_test {
 

@@ -8,8 +8,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "tests/sched/lock_world.h"
-#include "tests/sched/zone_world.h"
+#include "harness/sched/lock_world.h"
+#include "harness/sched/zone_world.h"
 
 namespace {
 

@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 #include <vector>
 
-#include "tests/sched/zone_world.h"
+#include "harness/sched/zone_world.h"
 
 namespace slm_test {
 

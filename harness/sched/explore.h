@@ -3,7 +3,7 @@
 #ifndef SCH_EXPLORE_H
 #define SCH_EXPLORE_H
 
-#include "tests/sched/sched.h"
+#include "harness/sched/sched.h"
 
 #ifdef __cplusplus
 extern "C" {

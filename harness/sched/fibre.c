@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE /* ucontext, MAP_ANONYMOUS */
-#include "tests/sched/fibre.h"
+#include "harness/sched/fibre.h"
 
 #include <setjmp.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
 #ifndef SCH_ZONE_WORLD_H
 #define SCH_ZONE_WORLD_H
 
-#include "tests/sched/explore.h"
+#include "harness/sched/explore.h"
 
 #ifdef __cplusplus
 extern "C" {

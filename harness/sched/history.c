@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/sched/history.h"
+#include "harness/sched/history.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/sched/zone_account.h"
+#include "harness/sched/zone_account.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/sched/explore.h"
+#include "harness/sched/explore.h"
 
 #include <stdio.h>
 #include <stdlib.h>

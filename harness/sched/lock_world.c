@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _DEFAULT_SOURCE /* mkstemp */
-#include "tests/sched/lock_world.h"
+#include "harness/sched/lock_world.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/sched/zone_world.h"
+#include "harness/sched/zone_world.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,8 +7,8 @@
 
 #include "allocator/lock/word.h"
 #include "allocator/zone/handle.h"
-#include "tests/sched/history.h"
-#include "tests/sched/zone_account.h"
+#include "harness/sched/history.h"
+#include "harness/sched/zone_account.h"
 #include <slabmill/rbtree.h>
 
 #define STEPS_MAX       4000u

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/sched/sched.h"
+#include "harness/sched/sched.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "allocator/lock/word.h"
-#include "tests/sched/fibre.h"
+#include "harness/sched/fibre.h"
 
 #define STEPS_KEPT      4096u
 #define CHOICES_MAX     16u

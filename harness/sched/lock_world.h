@@ -3,7 +3,7 @@
 #ifndef SCH_LOCK_WORLD_H
 #define SCH_LOCK_WORLD_H
 
-#include "tests/sched/explore.h"
+#include "harness/sched/explore.h"
 #include <slabmill/lock.h>
 
 #ifdef __cplusplus

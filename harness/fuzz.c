@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "harness/priv.h"
-#include "harness/say.h"
+#include "harness/failure/say.h"
+#include "harness/run/state.h"
 
 static uint64_t n_execs;
 static uint64_t n_other_ops;

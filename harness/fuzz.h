@@ -7,19 +7,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "harness/adapter.h"
-#include "harness/target.h"
+#include "harness/adapters/adapter.h"
+#include "harness/inputs/target.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /*
- * Model    A target says what it is (harness/target.h), calls hrn_fuzz_begin, and hands its bytes
+ * Model    A target says what it is (harness/inputs/target.h), calls hrn_fuzz_begin, and hands its bytes
  *          to hrn_fuzz_one or another function like it, which tests may call too. Every process
  *          counts what it really executed, and says so in one line on standard error when it ends,
  *          also after a crash: "slabmill: ops=<N> execs=<N> seconds=<S>". What else it says when
- *          asked to is in harness/say.h.
+ *          asked to is in harness/failure/say.h.
  * Safety   One thread. Failure: broken laws abort.
  */
 

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/failure/say.h"
 #include "harness/fuzz.h"
-#include "harness/gen.h"
-#include "harness/ops_priv.h"
-#include "harness/priv.h"
-#include "harness/say.h"
+#include "harness/inputs/random.h"
+#include "harness/program/lives.h"
+#include "harness/run/state.h"
 #include <slabmill/slab.h>
 
 enum { N_GEOMETRIES = 6, PATCH_BYTES = 16, N_PAGES = 10, N_OBJECTS = 120, N_AFTER = 24 };

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/failure/say.h"
 #include "harness/fuzz.h"
 #include "harness/fuzz_rbtree_priv.h"
-#include "harness/priv.h"
-#include "harness/say.h"
+#include "harness/run/state.h"
 #include <slabmill/lru.h>
 #include <slabmill/rbtree.h>
 

@@ -2,9 +2,9 @@
 /* The body of trace_fuzz. */
 #include <stdlib.h>
 
+#include "harness/failure/say.h"
 #include "harness/fuzz.h"
-#include "harness/say.h"
-#include "harness/trace.h"
+#include "harness/trace/trace.h"
 
 static struct {
     uint64_t n_read;

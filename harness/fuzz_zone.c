@@ -8,9 +8,9 @@
 
 #include "allocator/journal/log.h"
 #include "allocator/zone/handle.h"
+#include "harness/failure/say.h"
 #include "harness/fuzz.h"
 #include "harness/fuzz_zone_priv.h"
-#include "harness/say.h"
 
 /* States that only a death in the middle of a call leaves are made by hand, with what the calls
  * themselves do first: hence the two private headers. */

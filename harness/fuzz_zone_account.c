@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "harness/fuzz_zone_priv.h"
-#include "harness/priv.h"
+#include "harness/run/state.h"
 
 struct zone_account zone_committed;
 struct zone_account zone_working;

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "harness/target.h"
+#include "harness/inputs/target.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -4,9 +4,9 @@
 #include <ostream>
 #include <vector>
 
-#include "harness/gen.h"
-#include "harness/ops_priv.h"
-#include "harness/run.h"
+#include "harness/inputs/random.h"
+#include "harness/program/lives.h"
+#include "harness/run/run.h"
 #include "gtest/gtest.h"
 
 /* How GoogleTest names the parameter. */

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "harness/broken/broken.h"
-#include "harness/gen.h"
-#include "harness/priv.h"
+#include "harness/inputs/random.h"
+#include "harness/run/state.h"
 #include "gtest/gtest.h"
 
 static void PrintTo(const hrn_adapter *adapter, std::ostream *out)

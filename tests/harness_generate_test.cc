@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "harness/broken/broken.h"
-#include "harness/generate.h"
-#include "harness/mutate.h"
-#include "harness/run.h"
+#include "harness/inputs/generate.h"
+#include "harness/inputs/mutate.h"
+#include "harness/run/run.h"
 #include "tests/shapes.h"
 #include "gtest/gtest.h"
 

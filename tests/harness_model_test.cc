@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the harness knows about memory: the map, contents, its source, its regions. */
-#include "harness/model.h"
+#include "harness/run/model.h"
 
 #include <cstring>
 #include <set>
 #include <vector>
 
-#include "harness/gen.h"
-#include "harness/priv.h"
+#include "harness/inputs/random.h"
+#include "harness/run/state.h"
 #include "gtest/gtest.h"
 
 namespace {

@@ -5,8 +5,8 @@
 #include <set>
 #include <vector>
 
-#include "harness/gen.h"
-#include "harness/mutate.h"
+#include "harness/inputs/mutate.h"
+#include "harness/inputs/random.h"
 #include "tests/shapes.h"
 #include "gtest/gtest.h"
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Programs: bytes to operations and back, size codes, normal form. */
-#include "harness/ops.h"
+#include "harness/program/program.h"
 
 #include <cstring>
 #include <string>
 #include <vector>
 
-#include "harness/gen.h"
-#include "harness/mutate.h"
-#include "harness/run.h"
+#include "harness/inputs/mutate.h"
+#include "harness/inputs/random.h"
+#include "harness/run/run.h"
 #include "gtest/gtest.h"
 
 namespace {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The shrinker: from random failing programs down to what a person would write. */
-#include "harness/shrink.h"
+#include "harness/failure/shrink.h"
 
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 
-#include "harness/emit.h"
-#include "harness/gen.h"
-#include "harness/run.h"
-#include "harness/trace.h"
+#include "harness/failure/emit.h"
+#include "harness/inputs/random.h"
+#include "harness/run/run.h"
+#include "harness/trace/trace.h"
 #include "gtest/gtest.h"
 
 namespace {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Traces: text to programs and back, and every way a text can be malformed. */
-#include "harness/trace.h"
+#include "harness/trace/trace.h"
 
 #include <cstdint>
 #include <cstdlib>

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "harness/target.h"
+#include "harness/inputs/target.h"
 
 namespace slm_test {
 

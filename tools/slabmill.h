@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "harness/adapter.h"
-#include "harness/run.h"
-#include "harness/trace.h"
+#include "harness/adapters/adapter.h"
+#include "harness/run/run.h"
+#include "harness/trace/trace.h"
 
 #ifdef __cplusplus
 extern "C" {

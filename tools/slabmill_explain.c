@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/watch.h"
+#include "harness/run/watch.h"
 #include "tools/slabmill.h"
 #include <slabmill/slab.h>
 

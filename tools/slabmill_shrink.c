@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/emit.h"
+#include "harness/failure/emit.h"
 #include "tools/slabmill.h"
 
 /* An input, how it fails, and where. */

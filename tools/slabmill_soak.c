@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "harness/gen.h"
+#include "harness/inputs/random.h"
 #include "tools/slabmill.h"
 
 #define ROUND_OPS_MAX 3000u

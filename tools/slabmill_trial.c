@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "harness/shrink.h"
+#include "harness/failure/shrink.h"
 #include "tools/slabmill.h"
 
 /* What a child leaves for its parent. */

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "harness/failure/say.h"
 #include "harness/fuzz.h"
-#include "harness/say.h"
 
 #define RECORD 2u
 

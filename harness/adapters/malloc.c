@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "harness/adapter.h"
+#include "harness/adapters/adapter.h"
 
 #define ALIGN_MAX 65536u
 #define SIZE_CAP                                                                                   \

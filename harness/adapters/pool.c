@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "harness/adapter.h"
-#include "harness/oracle_pool.h"
+#include "harness/adapters/adapter.h"
+#include "harness/adapters/pool_oracle.h"
 
 struct arena {
     struct slm_pool *pool;

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-#include "harness/adapter.h"
-#include "harness/laws.h"
-#include "harness/oracle_slab.h"
+#include "harness/adapters/adapter.h"
+#include "harness/adapters/slab_oracle.h"
+#include "harness/laws/laws.h"
 
 #define NAME      "a name of more bytes than a slab has for it"
 #define NAME_KEPT "a name of more bytes than a sla"

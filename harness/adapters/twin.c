@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/adapter.h"
-#include "harness/laws.h"
-#include "harness/ops_priv.h"
-#include "harness/oracle_pool.h"
+#include "harness/adapters/adapter.h"
+#include "harness/adapters/pool_oracle.h"
+#include "harness/laws/laws.h"
+#include "harness/program/lives.h"
 #include <slabmill/pool.h>
 
 struct object {

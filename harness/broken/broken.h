@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "harness/adapter.h"
+#include "harness/adapters/adapter.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "harness/adapter.h"
+#include "harness/adapters/adapter.h"
 #include "harness/broken/broken.h"
 
 /*

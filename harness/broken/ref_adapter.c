@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "harness/broken/ref.h"
-#include "harness/laws.h"
+#include "harness/laws/laws.h"
 
 static struct hrn_slots slots;
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "harness/broken/ref.h"
-#include "harness/ops_priv.h"
+#include "harness/program/lives.h"
 
 /* --- Handlers --- */
 

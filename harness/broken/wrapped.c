@@ -2,9 +2,9 @@
 /* Pools and slabs made wrong by a wrapper: what only their own oracles can see. */
 #include <unistd.h>
 
+#include "harness/adapters/pool_oracle.h"
+#include "harness/adapters/slab_oracle.h"
 #include "harness/broken/broken.h"
-#include "harness/oracle_pool.h"
-#include "harness/oracle_slab.h"
 #include <slabmill/pool.h>
 #include <slabmill/slab.h>
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/failure/say.h"
 #include "harness/fuzz.h"
-#include "harness/say.h"
 #include "harness/sched/lock_world.h"
 #include "harness/sched/zone_world.h"
 

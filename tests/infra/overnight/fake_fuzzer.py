@@ -27,7 +27,7 @@ SAY = os.environ.get("HRN_FUZZ_SAY", "").split(",")
 
 CRASH = """==1==ERROR: AddressSanitizer: heap-use-after-free on address 0x602000000010
     #0 0x55d0c0 in slm_slab_free allocator/slab/objects.c:3:1
-    #1 0x55d0c1 in hrn_run_program harness/run.c:3:1
+    #1 0x55d0c1 in hrn_run_program harness/run/run.c:3:1
 SUMMARY: AddressSanitizer: heap-use-after-free allocator/slab/objects.c:3:1 in slm_slab_free"""
 
 

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The second account of a pool. */
+#include "harness/adapters/pool_oracle.h"
+
+#include <string.h>
+
+#include "harness/base/quiet.h"
+#include "harness/laws/laws.h"
+
+HRN_QUIET_BEGIN
+
+#define REUSE_HEADER_BYTES   16u   /* in front of each object of a reuse list */
+#define HANDLER_BYTES        128u  /* more than the record of a handler takes */
+#define RECORDS_BYTES        2048u /* more than a pool keeps of its own for large blocks */
+#define N_RECORDS_MIN        32u   /* a table may start with so many */
+#define N_RECORDS_PER_OBJECT 4u    /* half full after doubling, and freed blocks held back */
+
+void hrn_pool_shadow_begin(struct hrn_pool_shadow *shadow, struct slm_pool *pool, bool pass_through,
+                           const size_t *source_live_bytes)
+{
+    struct slm_pool_stats stats;
+    slm_pool_stats(pool, &stats);
+    *shadow = (struct hrn_pool_shadow){.pool = pool,
+                                       .pass_through = pass_through,
+                                       .source_live_bytes = source_live_bytes,
+                                       .block_bytes = stats.block_bytes,
+                                       .small_limit_bytes = stats.small_limit_bytes,
+                                       .n_blocks_kept = stats.n_blocks};
+}
+
+static size_t extra_align(const struct hrn_request *rq)
+{
+    bool aligned = rq->kind == HRN_MEMALIGN && rq->align_bytes > SLM_POOL_ALIGN;
+    return aligned ? rq->align_bytes : 0;
+}
+
+bool hrn_pool_shadow_is_large(const struct hrn_pool_shadow *shadow, const struct hrn_request *rq)
+{
+    size_t limit = shadow->small_limit_bytes;
+    return rq->size_bytes > limit || extra_align(rq) > limit - rq->size_bytes;
+}
+
+/* As much of a block as an object takes, at most. */
+static size_t rounded_bytes(size_t size_bytes)
+{
+    size_t with_gap = size_bytes + SLM_POOL_GAP + SLM_POOL_ALIGN;
+    return with_gap - with_gap % SLM_POOL_ALIGN;
+}
+
+void hrn_pool_shadow_granted(struct hrn_pool_shadow *shadow, const struct hrn_request *rq)
+{
+    bool large = hrn_pool_shadow_is_large(shadow, rq);
+    shadow->n_own += large || shadow->pass_through;
+    if (large) {
+        shadow->large_bytes += rq->size_bytes;
+        shadow->n_large++;
+    } else {
+        size_t front = rq->kind == HRN_REUSE_GET ? REUSE_HEADER_BYTES : extra_align(rq);
+        shadow->demand_bytes += rounded_bytes(rq->size_bytes + front);
+    }
+    if (shadow->n_large > shadow->n_large_peak) {
+        shadow->n_large_peak = shadow->n_large;
+    }
+}
+
+/* A handler that was refused for want of its record leaves a trace: its data were live at once. */
+void hrn_pool_shadow_not_registered(struct hrn_pool_shadow *shadow, size_t data_bytes)
+{
+    struct slm_pool_stats seen;
+    slm_pool_stats(shadow->pool, &seen);
+    bool large = data_bytes > shadow->small_limit_bytes;
+    if (large && seen.n_large_peak == shadow->n_large + 1) {
+        shadow->n_large_peak = seen.n_large_peak;
+    }
+}
+
+void hrn_pool_shadow_registered(struct hrn_pool_shadow *shadow, size_t data_bytes)
+{
+    const struct hrn_request rq = {HRN_CLEANUP, data_bytes, 0};
+    if (data_bytes > 0) {
+        hrn_pool_shadow_granted(shadow, &rq);
+    }
+    shadow->n_cleanups++;
+    shadow->n_own += shadow->pass_through;
+    shadow->demand_bytes += HANDLER_BYTES;
+}
+
+/* How much the pool keeps with a path is its own affair, so that the account learns from the
+ * statistics whether it made a large block, and holds what was learned against the path. */
+void hrn_pool_shadow_file(struct hrn_pool_shadow *shadow, size_t path_bytes)
+{
+    struct slm_pool_stats seen;
+    slm_pool_stats(shadow->pool, &seen);
+    bool large = seen.n_large != shadow->n_large;
+    size_t limit = shadow->small_limit_bytes;
+    size_t most = path_bytes + HRN_POOL_FILE_BYTES;
+    size_t data = large ? seen.large_bytes - shadow->large_bytes : most < limit ? most : limit;
+    if (large ? data <= path_bytes || data > most : path_bytes > limit) {
+        hrn_law_statistics("a file cleanup with a path of %zu bytes takes %zu large ones",
+                           path_bytes, seen.large_bytes - shadow->large_bytes);
+    }
+    hrn_pool_shadow_registered(shadow, data);
+    shadow->n_large_files += large;
+}
+
+void hrn_pool_shadow_resized(struct hrn_pool_shadow *shadow, size_t new_bytes)
+{
+    shadow->demand_bytes += rounded_bytes(new_bytes);
+}
+
+void hrn_pool_shadow_freed(struct hrn_pool_shadow *shadow, const struct hrn_request *rq)
+{
+    shadow->large_bytes -= rq->size_bytes;
+    shadow->n_large--;
+}
+
+const char *hrn_pool_shadow_refused(const struct hrn_request *rq, const struct hrn_refusal *seen)
+{
+    size_t align = rq->align_bytes;
+    bool bad_align = rq->kind == HRN_MEMALIGN &&
+                     (align == 0 || (align & (align - 1)) != 0 || align > SLM_POOL_ALIGN_MAX);
+    bool absurd = rq->size_bytes > SIZE_MAX / 2 - SLM_POOL_ALIGN_MAX;
+    return bad_align || absurd || seen->n_source_refusals > 0 ? NULL : "the source refused nothing";
+}
+
+static void compare(const char *what, size_t seen, size_t want)
+{
+    if (seen != want) {
+        hrn_law_statistics("%s is %zu, should be %zu", what, seen, want);
+    }
+}
+
+static void check_growth(const struct hrn_pool_shadow *shadow, const struct slm_pool_stats *seen)
+{
+    size_t n_used = seen->n_blocks - seen->n_blocks_fresh;
+    size_t demand = shadow->demand_bytes + RECORDS_BYTES;
+    size_t n_needed = 2 * demand / shadow->small_limit_bytes + 2;
+    if (n_used > n_needed) {
+        hrn_law_growth("%zu blocks in use for %zu bytes of %zu a block", n_used, demand,
+                       shadow->small_limit_bytes);
+    }
+    if (seen->n_blocks > shadow->n_blocks_kept && seen->n_blocks_fresh > 0) {
+        hrn_law_growth("%zu blocks, %zu at the last reset, and %zu of them not yet used",
+                       seen->n_blocks, shadow->n_blocks_kept, seen->n_blocks_fresh);
+    }
+    if (shadow->n_own == 0 && seen->n_records > 0) {
+        hrn_law_growth("%zu records for objects that never were", seen->n_records);
+    }
+    size_t n_objects = shadow->pass_through ? shadow->n_own : shadow->n_large_peak;
+    if (seen->n_records > N_RECORDS_PER_OBJECT * n_objects + 2 * N_RECORDS_MIN) {
+        hrn_law_growth("%zu records, never more than %zu objects", seen->n_records, n_objects);
+    }
+}
+
+void hrn_pool_shadow_walk(struct hrn_pool_shadow *shadow)
+{
+    unsigned broken = slm_pool_check(shadow->pool);
+    if (broken != 0) {
+        hrn_law_self_check("slm_pool_check says %u", broken);
+    }
+    struct slm_pool_stats seen;
+    slm_pool_stats(shadow->pool, &seen);
+    compare("block_bytes", seen.block_bytes, shadow->block_bytes);
+    compare("n_large", seen.n_large, shadow->n_large);
+    compare("large_bytes", seen.large_bytes, shadow->large_bytes);
+    compare("n_large_peak", seen.n_large_peak, shadow->n_large_peak);
+    compare("n_cleanups", seen.n_cleanups, shadow->n_cleanups);
+    compare("source_bytes", seen.source_bytes, *shadow->source_live_bytes);
+    check_growth(shadow, &seen);
+}
+
+void hrn_pool_shadow_reset(struct hrn_pool_shadow *shadow)
+{
+    struct slm_pool_stats seen;
+    slm_pool_stats(shadow->pool, &seen);
+    shadow->n_large = 0;
+    shadow->large_bytes = 0;
+    shadow->n_cleanups = 0;
+    shadow->n_large_files = 0;
+    shadow->n_own = 0;
+    shadow->demand_bytes = 0;
+    shadow->n_blocks_kept = seen.n_blocks;
+    if (seen.n_blocks_fresh != seen.n_blocks - 1 || seen.n_records != 0 ||
+        seen.source_bytes != seen.n_blocks * seen.block_bytes) {
+        hrn_law_pristine("%zu of %zu blocks not yet used, %zu records, %zu bytes from the source",
+                         seen.n_blocks_fresh, seen.n_blocks, seen.n_records, seen.source_bytes);
+    }
+    hrn_pool_shadow_walk(shadow);
+}
+
+HRN_QUIET_END

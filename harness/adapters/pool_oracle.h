@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a pool promises beyond any allocator's promises: refusals, counts, and bounded growth. */
+#ifndef HRN_ORACLE_POOL_H
+#define HRN_ORACLE_POOL_H
+
+#include "harness/adapters/adapter.h"
+#include <slabmill/pool.h>
+
+/*
+ * Model    Which objects are large follows from the small limit. Demand is what was asked for since
+ *          the last reset, rounded as the contract rounds. A block is left for another only when
+ *          what it has free is less than the request at hand, so that used blocks hold at least
+ *          half of their bytes on average: their number is bounded by demand. And a pool that has
+ *          been reset takes a new block only when no kept one is left.
+ */
+struct hrn_pool_shadow {
+    struct slm_pool *pool;
+    bool pass_through;
+    const size_t *source_live_bytes;
+    size_t block_bytes;
+    size_t small_limit_bytes;
+    size_t n_large;
+    size_t large_bytes;
+    size_t n_large_peak;
+    size_t n_cleanups;
+    size_t n_large_files; /* since the last reset: large blocks at addresses unknown here */
+    size_t n_own;         /* requests since the last reset that have, or had, a record */
+    size_t demand_bytes;  /* of small objects since the last reset */
+    size_t n_blocks_kept; /* at the last reset */
+};
+
+void hrn_pool_shadow_begin(struct hrn_pool_shadow *shadow, struct slm_pool *pool, bool pass_through,
+                           const size_t *source_live_bytes);
+bool hrn_pool_shadow_is_large(const struct hrn_pool_shadow *shadow, const struct hrn_request *rq);
+void hrn_pool_shadow_granted(struct hrn_pool_shadow *shadow, const struct hrn_request *rq);
+void hrn_pool_shadow_registered(struct hrn_pool_shadow *shadow, size_t data_bytes);
+void hrn_pool_shadow_not_registered(struct hrn_pool_shadow *shadow, size_t data_bytes);
+/* A file cleanup with a path of path_bytes, its final zero counted. */
+void hrn_pool_shadow_file(struct hrn_pool_shadow *shadow, size_t path_bytes);
+#define HRN_POOL_FILE_BYTES 64u /* more than its data takes besides the path */
+void hrn_pool_shadow_resized(struct hrn_pool_shadow *shadow, size_t new_bytes);
+void hrn_pool_shadow_freed(struct hrn_pool_shadow *shadow, const struct hrn_request *rq);
+const char *hrn_pool_shadow_refused(const struct hrn_request *rq, const struct hrn_refusal *seen);
+void hrn_pool_shadow_walk(struct hrn_pool_shadow *shadow);
+/* After a reset: the pool must be as new, but for the blocks that it keeps. */
+void hrn_pool_shadow_reset(struct hrn_pool_shadow *shadow);
+
+/* What a pool's adapter can do, and what free may answer to misuse. */
+#define HRN_POOL_CAN                                                                               \
+    (HRN_CAN_BASE | HRN_BIT(HRN_NALLOC) | HRN_BIT(HRN_MEMALIGN) | HRN_BIT(HRN_RESIZE) |            \
+     HRN_BIT(HRN_RESET) | HRN_BIT(HRN_CLEANUP) | HRN_BIT(HRN_MISUSE) | HRN_BIT(HRN_FAULT) |        \
+     HRN_BIT(HRN_GIVE_BACK) | HRN_BIT(HRN_REUSE_GET) | HRN_BIT(HRN_REUSE_PUT))
+
+#define HRN_POOL_REFUSED                                                                           \
+    (HRN_BIT(SLM_DECLINED) | HRN_BIT(SLM_E_FOREIGN) | HRN_BIT(SLM_E_INTERIOR) |                    \
+     HRN_BIT(SLM_E_FREED) | HRN_BIT(SLM_E_METADATA))
+
+/* Another's block may lie where one of the pool's own was freed. */
+#define HRN_POOL_MISUSE                                                                            \
+    {                                                                                              \
+        [HRN_MISUSE_NULL] = HRN_BIT(SLM_E_NULL),                                                   \
+        [HRN_MISUSE_HEAP] = HRN_BIT(SLM_E_FOREIGN) | HRN_BIT(SLM_E_FREED),                         \
+        [HRN_MISUSE_STACK] = HRN_BIT(SLM_E_FOREIGN),                                               \
+        [HRN_MISUSE_INTERIOR] = HRN_BIT(SLM_DECLINED) | HRN_BIT(SLM_E_INTERIOR),                   \
+        [HRN_MISUSE_TWICE] = HRN_BIT(SLM_E_FREED), [HRN_MISUSE_STALE] = HRN_POOL_REFUSED,          \
+        [HRN_MISUSE_METADATA] = HRN_BIT(SLM_E_METADATA), [HRN_MISUSE_PAST_END] = HRN_POOL_REFUSED, \
+        [HRN_MISUSE_OTHER_ARENA] = HRN_BIT(SLM_E_FOREIGN) | HRN_BIT(SLM_E_FREED),                  \
+        [HRN_MISUSE_TAIL] = HRN_POOL_REFUSED,                                                      \
+    }
+
+/* The pool of an arena that the pool's adapter made. */
+struct slm_pool *hrn_pool_of(void *self);
+
+/* A twin's arena over another adapter of pools than hrn_adapter_pool. */
+void *hrn_twin_create(const struct hrn_env *env, enum slm_status *why,
+                      const struct hrn_adapter *pools);
+
+#endif

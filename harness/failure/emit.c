@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writes tests. */
+#include "harness/failure/emit.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/program/lives.h"
+
+#define NAME_BYTES 160u
+
+/* Appends words as one name in camel case: "calloc's bytes" as CallocsBytes. */
+static void append_camel(char *name, const char *words)
+{
+    size_t n = strlen(name);
+    bool upper = true;
+    for (; *words != '\0' && n + 1 < NAME_BYTES; words++) {
+        if (isalnum((unsigned char)*words)) {
+            name[n++] = (char)(upper ? toupper((unsigned char)*words) : *words);
+            upper = false;
+        } else if (*words != '\'') {
+            upper = true;
+        }
+    }
+    name[n] = '\0';
+}
+
+static void make_name(const struct hrn_emit *emit, char *name)
+{
+    const struct hrn_program *program = &emit->trace->program;
+    const char *where =
+        emit->op_idx < program->n_ops ? hrn_kind_word(program->ops[emit->op_idx].kind) : "the end";
+    name[0] = '\0';
+    if (emit->name != NULL) {
+        append_camel(name, emit->name);
+    } else if (emit->law == HRN_LAW_NONE) {
+        append_camel(name, "comes back from");
+        append_camel(name, where);
+    } else {
+        append_camel(name, hrn_law_sentence(emit->law));
+        append_camel(name, "at");
+        append_camel(name, where);
+    }
+}
+
+static const char format[] =
+    "/* SPDX-License-Identifier: Apache-2.0 */\n"
+    "/* Fails as long as this is broken: %s. */\n"
+    "#include \"gtest/gtest.h\"\n"
+    "#include \"%s\"\n"
+    "#include \"harness/run/run.h\"\n"
+    "#include \"harness/trace/trace.h\"\n"
+    "\n"
+    "TEST(%sHarness, %s)\n"
+    "{\n"
+    "    const char text[] = R\"(%s)\";\n"
+    "    hrn_trace trace;\n"
+    "    hrn_trace_error error;\n"
+    "    hrn_trace_init(&trace);\n"
+    "    ASSERT_TRUE(hrn_trace_parse(&trace, text, sizeof text - 1, &error)) << error.expected;\n"
+    "    const hrn_adapter *adapter = %s;\n"
+    "    hrn_result result;\n"
+    "    EXPECT_EQ(hrn_run_catch(adapter, &trace.program, &result), HRN_LAW_NONE)\n"
+    "        << result.text << \", operation \" << result.op_idx;\n"
+    "    hrn_trace_fini(&trace);\n"
+    "}\n";
+
+char *hrn_emit_test(const struct hrn_emit *emit)
+{
+    char suite[NAME_BYTES] = "";
+    char name[NAME_BYTES];
+    append_camel(suite, emit->adapter_name);
+    make_name(emit, name);
+    const char *why = emit->law == HRN_LAW_NONE ? "a run comes back" : hrn_law_sentence(emit->law);
+    char *text = hrn_trace_print(emit->trace, NULL);
+    size_t cap = 0;
+    size_t n = strlen(format) + strlen(text) + strlen(emit->adapter_code) +
+               strlen(emit->adapter_header) + strlen(why) + sizeof suite + sizeof name;
+    char *test = hrn_array_grow(NULL, &cap, n, 1);
+    snprintf(test, cap, format, why, emit->adapter_header, suite, name, text, emit->adapter_code);
+    free(text);
+    return test;
+}

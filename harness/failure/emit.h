@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A failing program as a named test in C++, to be pasted and kept. */
+#ifndef HRN_EMIT_H
+#define HRN_EMIT_H
+
+#include <stddef.h>
+
+#include "harness/laws/laws.h"
+#include "harness/trace/trace.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Model    The test holds the program as trace text, runs it, and expects every law to be kept: it
+ *          fails as long as the bug is there. Its name says what should be true: the sentence of
+ *          the law that is broken, and the operation at which.
+ * Safety   Plain values.
+ * Failure  None; memory as for programs.
+ */
+struct hrn_emit {
+    const struct hrn_trace *trace;
+    const char *adapter_name; /* "slab": in the name of the suite */
+    const char *adapter_code; /* a C++ expression for it, "&hrn_adapter_slab" */
+    const char *adapter_header;
+    enum hrn_law law; /* HRN_LAW_NONE: it crashes or hangs */
+    size_t op_idx;    /* where; n_ops: at the end */
+    const char *name; /* of the test; NULL: made up as above */
+};
+
+/* A source file with one TEST, and a final zero; to be released with free. */
+char *hrn_emit_test(const struct hrn_emit *emit);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

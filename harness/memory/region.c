@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fenced regions. */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
+#include <string.h>
+#include <sys/mman.h>
+
+#include "allocator/base/poison.h"
+#include "harness/base/quiet.h"
+#include "harness/run/state.h"
+
+HRN_QUIET_BEGIN
+
+#define FENCE      0xFE
+#define PAGE_BYTES 4096u
+
+static size_t whole_pages(size_t bytes)
+{
+    return (bytes + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
+}
+
+/* A mapping for `inner` bytes between two untouchable pages. */
+static bool map_fenced(struct hrn_region *region, size_t inner)
+{
+    hrn_region_fini(region);
+    size_t bytes = inner + 2 * PAGE_BYTES;
+    unsigned char *map = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED) {
+        return false;
+    }
+    if (mprotect(map + PAGE_BYTES, inner, PROT_READ | PROT_WRITE) != 0) {
+        munmap(map, bytes);
+        return false;
+    }
+    region->map = map;
+    region->map_bytes = bytes;
+    return true;
+}
+
+static void fill(unsigned char *from, const unsigned char *to)
+{
+    if (from < to) {
+        memset(from, HRN_JUNK, (size_t)(to - from));
+    }
+}
+
+/* Junk everywhere. Filling megabytes for a program that uses a few pages would cost most of its
+ * time. */
+static void fill_region(struct hrn_region *region)
+{
+    unsigned char *end = region->base + region->bytes;
+    unsigned char *clean = region->clean;
+    if (clean == NULL || region->clean_end < region->base || clean > end) {
+        fill(region->base, end);
+        return;
+    }
+    fill(region->base, clean); /* nothing, if the last region began further down */
+    fill(region->clean_end, end);
+}
+
+/* Whether the page still holds junk, by its ends and its middle. */
+static bool is_junk(const unsigned char *page)
+{
+    return page[0] == HRN_JUNK && page[PAGE_BYTES / 2] == HRN_JUNK &&
+           page[PAGE_BYTES - 1] == HRN_JUNK;
+}
+
+/* The allocator's own bookkeeping may be anywhere: pages above the last object are looked at from
+ * the end down to the first that was written. */
+static void note_clean(struct hrn_region *region)
+{
+    size_t at = region->bytes / PAGE_BYTES * PAGE_BYTES;
+    region->clean_end = region->base + at;
+    while (at >= PAGE_BYTES && at - PAGE_BYTES >= region->used_bytes &&
+           is_junk(region->base + at - PAGE_BYTES)) {
+        at -= PAGE_BYTES;
+    }
+    region->clean = region->base + at;
+}
+
+void hrn_region_track(struct hrn_region *region)
+{
+    region->used_bytes = 0;
+}
+
+void hrn_region_use(struct hrn_region *region, const unsigned char *p)
+{
+    size_t used_bytes = (size_t)(p - region->base);
+    if (used_bytes > region->used_bytes) {
+        region->used_bytes = used_bytes;
+    }
+}
+
+bool hrn_region_open(struct hrn_region *region, size_t bytes)
+{
+    size_t inner = whole_pages(bytes);
+    if (bytes > HRN_REGION_ALLOC_MAX || bytes == 0) {
+        return false;
+    }
+    bool fits = region->map != NULL && region->map_bytes >= inner + 2 * PAGE_BYTES;
+    if (!fits && !map_fenced(region, inner)) {
+        return false;
+    }
+    region->base = region->map + region->map_bytes - PAGE_BYTES - inner;
+    region->bytes = bytes;
+    region->used_bytes = bytes;
+    fill_region(region);
+    memset(region->base + bytes, FENCE, inner - bytes);
+    slm_poison_hide(region->base + bytes, inner - bytes);
+    return true;
+}
+
+void hrn_region_close(struct hrn_region *region)
+{
+    if (region->base != NULL) {
+        slm_poison_open(region->base, whole_pages(region->bytes));
+        note_clean(region);
+    }
+    region->base = NULL;
+}
+
+void hrn_region_fini(struct hrn_region *region)
+{
+    hrn_region_close(region);
+    if (region->map != NULL) {
+        munmap(region->map, region->map_bytes);
+    }
+    memset(region, 0, sizeof *region);
+}
+
+size_t hrn_region_fence_broken(const struct hrn_region *region)
+{
+    static unsigned char want[PAGE_BYTES];
+    memset(want, FENCE, sizeof want);
+    size_t n = whole_pages(region->bytes) - region->bytes; /* less than a page */
+    const unsigned char *fence = region->base + region->bytes;
+    slm_poison_open(fence, n);
+    bool whole = memcmp(fence, want, n) == 0;
+    size_t broken = 0;
+    while (!whole && fence[broken] == FENCE) {
+        broken++;
+    }
+    slm_poison_hide(fence, n);
+    return whole ? SIZE_MAX : broken;
+}
+
+HRN_QUIET_END

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The source that arenas get: it keeps the books. */
+#include <string.h>
+
+#include "allocator/base/poison.h"
+#include "harness/base/quiet.h"
+#include "harness/run/state.h"
+
+HRN_QUIET_BEGIN
+
+#define JUNK_BYTES 4096u
+
+/* Right in front of each block; an underrun meets the mark first. */
+struct hrn_source_block {
+    struct hrn_source_block *prev; /* newer */
+    struct hrn_source_block *next; /* older */
+    const struct hrn_source *owner;
+    size_t size_bytes;
+    size_t align_bytes;
+    uint64_t mark;
+};
+_Static_assert(sizeof(struct hrn_source_block) <= HRN_HEAP_FRONT_BYTES, "no room for the header");
+#define MARK_LIVE UINT64_C(0x51ab0b10c0000001)
+
+static struct hrn_source_block *block_head(void *block)
+{
+    unsigned char *end = block;
+    return (struct hrn_source_block *)(void *)(end - sizeof(struct hrn_source_block));
+}
+
+/* Whether the nth call, from 1, is refused whatever it asks for. */
+static bool is_planned(const struct hrn_source *source, uint64_t nth)
+{
+    return source->fail_at != 0 && nth >= source->fail_at &&
+           nth - source->fail_at < source->fail_count;
+}
+
+bool hrn_source_skip_refused(struct hrn_source *source)
+{
+    bool refused = is_planned(source, source->n_calls + 1);
+    source->n_calls += refused;
+    source->n_refused += refused;
+    return refused;
+}
+
+static bool must_refuse(struct hrn_source *source, size_t size_bytes)
+{
+    return is_planned(source, ++source->n_calls) || size_bytes > HRN_SOURCE_BLOCK_MAX ||
+           source->live_bytes + size_bytes > HRN_SOURCE_TOTAL_MAX;
+}
+
+/* Junk at both ends: enough for a calloc that forgets to zero to be seen. */
+static void fill_junk(unsigned char *p, size_t n)
+{
+    size_t part = n < JUNK_BYTES ? n : JUNK_BYTES;
+    memset(p, HRN_JUNK, part);
+    memset(p + n - part, HRN_JUNK, part);
+}
+
+static void note_taken(size_t size_bytes)
+{
+    struct hrn_run *run = &hrn_run_state;
+    run->source_bytes += size_bytes;
+    if (run->source_bytes > run->result->peak_source_bytes) {
+        run->result->peak_source_bytes = run->source_bytes;
+    }
+}
+
+static void *source_alloc(void *data, size_t size_bytes, size_t align_bytes)
+{
+    struct hrn_source *source = data;
+    unsigned char *block = NULL;
+    if (!must_refuse(source, size_bytes)) {
+        block = hrn_heap_take(size_bytes, align_bytes);
+    }
+    if (block == NULL) {
+        source->n_refused++;
+        return NULL;
+    }
+    struct hrn_source_block *head = block_head(block);
+    *head = (struct hrn_source_block){.next = source->blocks,
+                                      .owner = source,
+                                      .size_bytes = size_bytes,
+                                      .align_bytes = align_bytes,
+                                      .mark = MARK_LIVE};
+    if (source->blocks != NULL) {
+        source->blocks->prev = head;
+    }
+    source->blocks = head;
+    source->live_blocks++;
+    source->live_bytes += size_bytes;
+    note_taken(size_bytes);
+    fill_junk(block, size_bytes);
+    return block;
+}
+
+static void unlink_block(struct hrn_source *source, struct hrn_source_block *head)
+{
+    if (head->prev != NULL) {
+        head->prev->next = head->next;
+    } else {
+        source->blocks = head->next;
+    }
+    if (head->next != NULL) {
+        head->next->prev = head->prev;
+    }
+    head->mark = 0;
+    source->live_blocks--;
+    source->live_bytes -= head->size_bytes;
+    hrn_run_state.source_bytes -= head->size_bytes;
+}
+
+static void let_go(void *block)
+{
+    if (block != NULL) {
+        hrn_heap_give(block);
+    }
+}
+
+/* The last few returned are held back, so that a second return is told and a late access seen. */
+static void hold(struct hrn_source *source, void *block)
+{
+    void **slot = &source->held[source->n_returned++ % HRN_SOURCE_N_HELD];
+    let_go(*slot);
+    *slot = block;
+}
+
+static void source_free(void *data, void *block, size_t size_bytes, size_t align_bytes)
+{
+    struct hrn_source *source = data;
+    struct hrn_source_block *head = block_head(block);
+    if (head->mark != MARK_LIVE || head->owner != source) {
+        hrn_law_source_return("%p is no live block of this source", block);
+    }
+    if (head->size_bytes != size_bytes || head->align_bytes != align_bytes) {
+        hrn_law_source_return("%p came as %zu bytes at %zu, and returns as %zu at %zu", block,
+                              head->size_bytes, head->align_bytes, size_bytes, align_bytes);
+    }
+    slm_poison_hide(block, size_bytes);
+    unlink_block(source, head);
+    hold(source, block);
+}
+
+void hrn_source_init(struct hrn_source *source)
+{
+    memset(source, 0, sizeof *source);
+    source->source = (struct slm_source){source_alloc, source_free, source};
+}
+
+void hrn_source_drop(struct hrn_source *source)
+{
+    while (source->blocks != NULL) {
+        struct hrn_source_block *head = source->blocks;
+        unlink_block(source, head);
+        let_go(head + 1);
+    }
+    for (unsigned i = 0; i < HRN_SOURCE_N_HELD; i++) {
+        let_go(source->held[i]);
+        source->held[i] = NULL;
+    }
+}
+
+HRN_QUIET_END

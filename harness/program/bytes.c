@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bytes to programs and back. */
+#include <string.h>
+
+#include "harness/program/lives.h"
+#include "harness/program/program.h"
+
+/*
+ * Head: 0 version, 1 flags, 2 page size, 3 classes a doubling, 4 smallest object, 5 gap, 6 checks,
+ * 7 zero, 8-9 fault_nth, 10-11 fault_count, 12-15 region_bytes, 16-19 block_bytes, 20-23 seed.
+ * Record: 0 kind (5 bits) and arena (bit 5), 1 aux, 2-3 selector, count or alignment, 4-7 size
+ * code. The version is written, not judged: old corpora stay programs, if other ones.
+ */
+enum { PAGE_CODES = 3, DOUBLING_CODES = 5, MIN_CODES = 4, CHECK_CODES = 16, KIND_CODES = 32 };
+
+static const uint16_t check_table[CHECK_CODES] = {64,  1,   2,   3,   5,    8,    16,    32,
+                                                  100, 128, 256, 512, 1024, 4096, 16384, 0};
+
+/* Kind codes beyond the kinds themselves: what random bytes should do more of. A new kind takes the
+ * place of the first one, so that the codes of the others stay. */
+static const uint8_t more_kinds[KIND_CODES - HRN_KIND_COUNT] = {
+    HRN_FREE, HRN_ALLOC, HRN_FREE,     HRN_ALLOC, HRN_FREE, HRN_CALLOC,
+    HRN_FREE, HRN_ALLOC, HRN_MEMALIGN, HRN_FREE,  HRN_FREE,
+};
+
+#define DEFAULT_REGION_BYTES (128u << 10)
+#define DEFAULT_BLOCK_BYTES  4096u
+#define ALIGN_IS_POWER_MAX   32u /* aux below: 2 to that power; else the 16-bit field */
+#define FAULT_ALL            0xffffu
+
+static uint32_t load(const uint8_t *p, unsigned n)
+{
+    uint32_t x = 0;
+    for (unsigned i = 0; i < n; i++) {
+        x |= (uint32_t)p[i] << (8 * i);
+    }
+    return x;
+}
+
+static void store(uint8_t *p, unsigned n, uint32_t x)
+{
+    for (unsigned i = 0; i < n; i++) {
+        p[i] = (uint8_t)(x >> (8 * i));
+    }
+}
+
+static void decode_head(struct hrn_head *head, const uint8_t *b)
+{
+    head->flags = b[1] & HRN_HEAD_FLAGS;
+    head->page_bytes = 4096u << 2 * (b[2] % PAGE_CODES);
+    head->per_doubling = 1u << b[3] % DOUBLING_CODES;
+    head->min_object_bytes = 8u << b[4] % MIN_CODES;
+    head->gap_bytes = b[5] % 65u;
+    head->check_every = check_table[b[6] % CHECK_CODES];
+    head->fault_nth = load(b + 8, 2);
+    uint32_t count = load(b + 10, 2);
+    head->fault_count = count == FAULT_ALL ? UINT32_MAX : count;
+    uint32_t region = load(b + 12, 4);
+    region = region <= HRN_REGION_MAX_BYTES ? region : region % HRN_REGION_MAX_BYTES;
+    region = region == 0 ? DEFAULT_REGION_BYTES : region;
+    head->region_bytes = region < 4 * head->page_bytes ? region + 4 * head->page_bytes : region;
+    uint32_t block = load(b + 16, 4);
+    block = block <= HRN_BLOCK_MAX_BYTES ? block : block % HRN_BLOCK_MAX_BYTES;
+    head->block_bytes = block == 0 ? DEFAULT_BLOCK_BYTES : block;
+    head->content_seed = load(b + 20, 4);
+}
+
+/* Index of x in the table, or of the last entry. */
+static uint8_t check_code(uint32_t x)
+{
+    uint8_t i = 0;
+    while (i < CHECK_CODES - 1 && check_table[i] != x) {
+        i++;
+    }
+    return i;
+}
+
+static uint8_t log2_of(uint32_t x)
+{
+    return (uint8_t)(31 - __builtin_clz(x | 1u));
+}
+
+/* True if the bytes mean just this head. */
+static bool encode_head(const struct hrn_head *head, uint8_t *b)
+{
+    memset(b, 0, HRN_HEAD_BYTES);
+    b[0] = HRN_VERSION;
+    b[1] = (uint8_t)head->flags;
+    b[2] = (uint8_t)(log2_of(head->page_bytes >> 12) / 2);
+    b[3] = log2_of(head->per_doubling);
+    b[4] = log2_of(head->min_object_bytes >> 3);
+    b[5] = (uint8_t)head->gap_bytes;
+    b[6] = check_code(head->check_every);
+    store(b + 8, 2, head->fault_nth);
+    store(b + 10, 2, head->fault_count);
+    store(b + 12, 4, head->region_bytes);
+    store(b + 16, 4, head->block_bytes);
+    store(b + 20, 4, head->content_seed);
+    struct hrn_head meant;
+    decode_head(&meant, b);
+    return memcmp(&meant, head, sizeof meant) == 0;
+}
+
+/* How many values aux has, by kind; 0 and 1: it has no meaning. */
+static const uint16_t n_aux[HRN_KIND_COUNT] = {
+    [HRN_DRAIN] = HRN_ORDER_COUNT,
+    [HRN_CLEANUP] = HRN_HANDLER_COUNT,
+    [HRN_MISUSE] = HRN_MISUSE_COUNT,
+    [HRN_FAULT] = 256,
+    [HRN_REUSE_PUT] = 2,
+    [HRN_FILE] = HRN_FILE_COUNT,
+};
+
+static size_t decode_size(const struct hrn_head *head, const struct hrn_op *op, uint32_t code)
+{
+    size_t size = hrn_size_decode(head, code);
+    bool fold = op->kind == HRN_CREATE && size > HRN_REGION_MAX_BYTES;
+    return fold ? size % HRN_REGION_MAX_BYTES : size;
+}
+
+/* The op of a record but for its id. Returns the 16-bit field. */
+static uint32_t decode_fields(const struct hrn_head *head, const uint8_t *r, struct hrn_op *op)
+{
+    uint32_t selector = load(r + 2, 2);
+    *op = (struct hrn_op){.id = HRN_NO_ID, .arena = r[0] >> 5 & 1u};
+    uint8_t code = r[0] & (KIND_CODES - 1);
+    op->kind = code < HRN_KIND_COUNT ? code : more_kinds[code - HRN_KIND_COUNT];
+    op->aux = n_aux[op->kind] == 0 ? 0 : (uint8_t)(r[1] % n_aux[op->kind]);
+    if (op->kind == HRN_BURST) {
+        op->count = (uint16_t)(selector % HRN_BURST_MAX + 1);
+    } else if (op->kind == HRN_FAULT || op->kind == HRN_RUN_FILE) {
+        op->count = (uint16_t)selector;
+    } else if (op->kind == HRN_MEMALIGN) {
+        op->align_bytes = r[1] < ALIGN_IS_POWER_MAX ? 1u << r[1] : selector;
+    }
+    if (hrn_kind_has_size(op->kind)) {
+        op->size_bytes = decode_size(head, op, load(r + 4, 4));
+    }
+    return selector;
+}
+
+/* Gives the op its id; false if it needs an object and none is live, or ids have run out. */
+static bool decode_id(struct hrn_lives *lives, struct hrn_op *op, uint32_t n_ids, uint32_t selector)
+{
+    switch (hrn_op_ids(op)) {
+    case HRN_IDS_NONE:
+        return true;
+    case HRN_IDS_MAKE:
+    case HRN_IDS_KEEP:
+    case HRN_IDS_GET:
+        op->id = n_ids;
+        return n_ids + (op->kind == HRN_BURST ? op->count : 1u) <= HRN_BYTES_IDS_MAX;
+    default: {
+        const struct hrn_live_list *list = hrn_lives_list(lives, op);
+        if (list->n == 0) {
+            return false;
+        }
+        op->id = hrn_lives_select(list, selector);
+        return true;
+    }
+    }
+}
+
+/* Kept between programs: a fuzzer decodes many a second. */
+static struct hrn_lives scratch;
+
+/* Arenas and files cost as much as hundreds of objects; engines that count branches love them. */
+static bool is_surplus(const struct hrn_op *op, unsigned *n_lives)
+{
+    bool is_life = op->kind == HRN_CREATE || op->kind == HRN_DESTROY || op->kind == HRN_FILE;
+    return is_life && ++*n_lives > HRN_BYTES_LIVES_MAX;
+}
+
+static void decode_record(struct hrn_program *program, const uint8_t *record, unsigned *n_lives)
+{
+    struct hrn_op *op = hrn_program_next(program);
+    uint32_t selector = decode_fields(&program->head, record, op);
+    if (!is_surplus(op, n_lives) && decode_id(&scratch, op, program->n_ids, selector)) {
+        hrn_lives_apply(&scratch, op);
+        hrn_program_take_next(program);
+    }
+}
+
+void hrn_program_decode(struct hrn_program *program, const uint8_t *bytes, size_t n_bytes)
+{
+    uint8_t head[HRN_HEAD_BYTES] = {0};
+    size_t n_head = n_bytes < sizeof head ? n_bytes : sizeof head;
+    if (n_head > 0) {
+        memcpy(head, bytes, n_head);
+    }
+    hrn_program_clear(program);
+    decode_head(&program->head, head);
+    hrn_lives_begin(&scratch, 2);
+    size_t at = n_head;
+    unsigned n_lives = 0;
+    for (size_t i = 0; i < HRN_BYTES_OPS_MAX && at < n_bytes; i++) {
+        uint8_t record[HRN_RECORD_BYTES] = {0};
+        size_t n = n_bytes - at < sizeof record ? n_bytes - at : sizeof record;
+        if (n == sizeof record) {
+            memcpy(record, bytes + at, sizeof record); /* of constant length: no call */
+        } else {
+            memcpy(record, bytes + at, n);
+        }
+        decode_record(program, record, &n_lives);
+        at += n;
+    }
+}
+
+size_t hrn_program_encoded_bytes(const struct hrn_program *program)
+{
+    return HRN_HEAD_BYTES + program->n_ops * HRN_RECORD_BYTES;
+}
+
+/* The 16-bit field, and aux of a memalign. */
+static bool encode_selector(struct hrn_lives *lives, const struct hrn_op *op, uint8_t *r)
+{
+    size_t field = 0;
+    bool exact = true;
+    enum hrn_ids ids = hrn_op_ids(op);
+    if (ids == HRN_IDS_USE || ids == HRN_IDS_DROP || ids == HRN_IDS_PUT) {
+        exact = hrn_lives_selector(lives, op, &field);
+    } else if (op->kind == HRN_BURST) {
+        field = (size_t)op->count - 1;
+        exact = op->count >= 1 && op->count <= HRN_BURST_MAX;
+    } else if (op->kind == HRN_FAULT || op->kind == HRN_RUN_FILE) {
+        field = op->count;
+    } else if (op->kind == HRN_MEMALIGN) {
+        bool power = op->align_bytes != 0 && (op->align_bytes & (op->align_bytes - 1)) == 0;
+        r[1] = power ? log2_of(op->align_bytes) : ALIGN_IS_POWER_MAX;
+        field = power ? 0 : op->align_bytes;
+    }
+    store(r + 2, 2, (uint32_t)field);
+    return exact && field <= 0xffffu;
+}
+
+static bool encode_record(struct hrn_lives *lives, const struct hrn_op *op, uint8_t *r)
+{
+    memset(r, 0, HRN_RECORD_BYTES);
+    r[0] = (uint8_t)(op->kind | (op->arena & 1u) << 5);
+    r[1] = op->aux;
+    bool exact = op->arena <= 1 && encode_selector(lives, op, r);
+    if (hrn_kind_has_size(op->kind)) {
+        uint32_t code;
+        exact &= hrn_size_encode(op->size_bytes, &code);
+        exact &= op->kind != HRN_CREATE || op->size_bytes <= HRN_REGION_MAX_BYTES;
+        store(r + 4, 4, code);
+    }
+    return exact;
+}
+
+bool hrn_program_encode(const struct hrn_program *program, uint8_t *bytes)
+{
+    bool exact = encode_head(&program->head, bytes);
+    exact &= program->n_ops <= HRN_BYTES_OPS_MAX && program->n_ids <= HRN_BYTES_IDS_MAX;
+    hrn_lives_begin(&scratch, program->n_arenas);
+    unsigned n_lives = 0;
+    for (size_t i = 0; i < program->n_ops; i++) {
+        uint8_t *record = bytes + HRN_HEAD_BYTES + i * HRN_RECORD_BYTES;
+        exact &= encode_record(&scratch, &program->ops[i], record);
+        exact &= !is_surplus(&program->ops[i], &n_lives);
+        hrn_lives_apply(&scratch, &program->ops[i]);
+    }
+    return exact;
+}

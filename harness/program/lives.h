@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which ids are live where, in program order: shared by decoder, encoder and normalizer. */
+#ifndef HRN_OPS_PRIV_H
+#define HRN_OPS_PRIV_H
+
+#include "harness/program/program.h"
+
+/*
+ * Model    Each arena has two lists, of objects and of the reuse list's objects. Removal moves the
+ *          last entry into the hole, so that selecting and removing are O(1), and decoder and
+ *          encoder, which both go through hrn_lives_apply, see the same order.
+ */
+enum hrn_space { HRN_SPACE_OBJECTS, HRN_SPACE_REUSE, HRN_SPACE_COUNT };
+
+struct hrn_live_list {
+    uint32_t *ids;
+    size_t n;
+    size_t cap;
+};
+
+struct hrn_live_place {
+    uint32_t list; /* index of list, or HRN_NO_ID: not live */
+    uint32_t pos;
+};
+
+struct hrn_lives {
+    struct hrn_live_list *lists; /* HRN_SPACE_COUNT for each arena */
+    size_t n_lists;
+    size_t cap_lists;
+    struct hrn_live_place *places; /* by id */
+    size_t n_places;
+    size_t cap_places;
+};
+
+/* Starts over with n_arenas arenas and no ids; memory is kept. lives is zero at first use. */
+void hrn_lives_begin(struct hrn_lives *lives, size_t n_arenas);
+void hrn_lives_fini(struct hrn_lives *lives);
+
+/* The list that the op's id is in, or goes to. */
+struct hrn_live_list *hrn_lives_list(struct hrn_lives *lives, const struct hrn_op *op);
+
+/* The id that a selector means; the list is not empty. */
+uint32_t hrn_lives_select(const struct hrn_live_list *list, size_t selector);
+
+/* The selector of the op's id; false if it is not live in the op's list. */
+bool hrn_lives_selector(struct hrn_lives *lives, const struct hrn_op *op, size_t *selector);
+
+/* What the op does to the lists. */
+void hrn_lives_apply(struct hrn_lives *lives, const struct hrn_op *op);
+
+/* Room for an op behind the last one, undefined; and its taking, once it is filled in: what
+ * hrn_program_push does, without copies. */
+struct hrn_op *hrn_program_next(struct hrn_program *program);
+void hrn_program_take_next(struct hrn_program *program);
+
+/* The array with room for at least `need` items, moved if it must be; the process stops without
+ * memory. */
+void *hrn_array_grow(void *array, size_t *cap, size_t need, size_t item_bytes);
+
+#endif

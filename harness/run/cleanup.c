@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Cleanup handlers: a stack of what must run, newest first, each once, on reset and destroy. */
+#include <string.h>
+
+#include "harness/program/lives.h"
+#include "harness/run/state.h"
+
+/* What a handler that allocates asks for: a small object, and one that most pools call large. */
+static const size_t handler_sizes[] = {40, 5000};
+
+static void run_handler(void *data);
+
+/* Allocates in the arena that is being torn down. It need not succeed; what it gives must be
+ * sound. */
+static void allocate_inside(struct hrn_run *run, struct hrn_arena *arena)
+{
+    for (size_t i = 0; i < sizeof handler_sizes / sizeof handler_sizes[0]; i++) {
+        const struct hrn_request rq = {HRN_ALLOC, handler_sizes[i], 0};
+        unsigned char *p = run->adapter->alloc(arena->self, &rq);
+        if (p == NULL) {
+            continue;
+        }
+        if (hrn_map_taken(&run->model.map, p)) {
+            hrn_law_overlap("a handler was given %p, that is in use", (void *)p);
+        }
+        memset(p, 0x5A, rq.size_bytes);
+    }
+}
+
+static struct hrn_handler_record *push_record(struct hrn_arena *arena)
+{
+    arena->handlers = hrn_array_grow(arena->handlers, &arena->cap_handlers, arena->n_handlers + 1,
+                                     sizeof *arena->handlers);
+    struct hrn_handler_record *record = &arena->handlers[arena->n_handlers++];
+    memset(record, 0, sizeof *record);
+    return record;
+}
+
+/* A plain handler without data of its own; its argument is just a number that nobody else has. */
+static enum slm_status register_plain(struct hrn_run *run, struct hrn_arena *arena, uint8_t handler)
+{
+    void *token = (void *)(uintptr_t)(++arena->n_tokens * 16 + 1);
+    enum slm_status got = run->adapter->cleanup(arena->self, run_handler, token, 0, NULL);
+    if (got == SLM_OK) {
+        struct hrn_handler_record *record = push_record(arena);
+        record->data = token;
+        record->handler = handler;
+    }
+    return got;
+}
+
+static void check_newest(const struct hrn_arena *arena, const void *data)
+{
+    size_t n = arena == NULL ? 0 : arena->n_handlers;
+    if (n > 0 && arena->handlers[n - 1].data == data) {
+        return;
+    }
+    for (size_t i = 0; i + 1 < n; i++) {
+        if (arena->handlers[i].data == data) {
+            hrn_law_cleanup_order("handler %zu of %zu ran before the newest", i + 1, n);
+        }
+    }
+    hrn_law_cleanup_once("a handler ran again, or never was registered (its argument: %p)", data);
+}
+
+static void run_handler(void *data)
+{
+    struct hrn_run *run = &hrn_run_state;
+    struct hrn_arena *arena = run->teardown;
+    if (hrn_fault_on(HRN_FAULT_NO_CLEANUP)) {
+        return;
+    }
+    if (arena != NULL) {
+        hrn_file_settle(&arena->files, arena->n_handlers);
+    }
+    check_newest(arena, data);
+    struct hrn_handler_record record = arena->handlers[--arena->n_handlers];
+    if (record.data_bytes > 0) {
+        hrn_object_verify(run, record.id);
+        hrn_object_forget(run, arena, record.id);
+    }
+    if (record.handler == HRN_HANDLER_ALLOCS) {
+        allocate_inside(run, arena);
+    } else if (record.handler == HRN_HANDLER_REGISTERS) {
+        (void)register_plain(run, arena, HRN_HANDLER_PLAIN);
+    }
+}
+
+void hrn_cleanup_add(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op)
+{
+    const struct hrn_request rq = {HRN_CLEANUP, op->size_bytes, 0};
+    uint64_t n_before = arena->source.n_refused;
+    void *data = NULL;
+    enum slm_status got = op->size_bytes == 0 ? register_plain(run, arena, op->aux)
+                                              : run->adapter->cleanup(arena->self, run_handler,
+                                                                      NULL, op->size_bytes, &data);
+    if (got == SLM_E_NOMEM) {
+        hrn_object_refused(run, arena, &rq, arena->source.n_refused - n_before);
+        return;
+    }
+    if (got != SLM_OK) {
+        hrn_law_refusal("cleanup with %zu bytes says %s", op->size_bytes, slm_status_name(got));
+    }
+    if (op->size_bytes > 0) {
+        hrn_object_adopt(run, arena, op->id, &rq, data);
+        struct hrn_handler_record *record = push_record(arena);
+        *record = (struct hrn_handler_record){data, op->size_bytes, op->id, op->aux};
+    }
+}
+
+void hrn_cleanup_begin(struct hrn_run *run, struct hrn_arena *arena)
+{
+    run->teardown = arena;
+}
+
+void hrn_cleanup_end(struct hrn_run *run, struct hrn_arena *arena)
+{
+    run->teardown = NULL;
+    if (hrn_fault_on(HRN_FAULT_NO_CLEANUP)) {
+        while (arena->n_handlers > 0) {
+            const struct hrn_handler_record *record = &arena->handlers[--arena->n_handlers];
+            if (record->data_bytes > 0) {
+                hrn_object_forget(run, arena, record->id);
+            }
+        }
+        hrn_file_abandon(&arena->files);
+    }
+    if (arena->n_handlers > 0) {
+        hrn_law_cleanup_once("%zu handlers did not run", arena->n_handlers);
+    }
+    hrn_file_settle(&arena->files, 0);
+    hrn_file_end(&arena->files);
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* File cleanups: descriptors to be closed and files to be deleted, each once, in its turn. */
+#define _POSIX_C_SOURCE 200809L /* mkstemp */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "harness/laws/laws.h"
+#include "harness/program/lives.h"
+#include "harness/run/state.h"
+
+/*
+ * Paths have as many bytes as the operation says, whatever the folder is called: slashes fill them
+ * up. Else the same program would meet other blocks elsewhere.
+ */
+#define PATH_MIN_BYTES 128u
+#define PATH_MAX_BYTES 4096u /* what the kernel takes, the final zero included */
+#define NAME           "/slabmill-XXXXXX"
+
+/* --- What the program registers --- */
+
+static char *make_path(size_t size_bytes)
+{
+    const char *folder = getenv("TMPDIR");
+    size_t n = PATH_MIN_BYTES + size_bytes % (PATH_MAX_BYTES - PATH_MIN_BYTES + 1);
+    if (folder == NULL || strlen(folder) + sizeof NAME > PATH_MIN_BYTES) {
+        folder = "/tmp";
+    }
+    size_t cap = 0;
+    char *path = hrn_array_grow(NULL, &cap, n, 1);
+    memset(path, '/', n);
+    memcpy(path, folder, strlen(folder));
+    memcpy(path + n - sizeof NAME, NAME, sizeof NAME);
+    return path;
+}
+
+/* What decoys are copies of. Made before any file is registered, or it would get the number of one
+ * that was just closed. */
+static int spare_fd(void)
+{
+    static int spare = -1;
+    if (spare < 0) {
+        spare = eventfd(0, EFD_CLOEXEC);
+    }
+    return spare;
+}
+
+/* A descriptor, and for all but HRN_FILE_CLOSE a path. False, said once: there is none to be had.
+ */
+static bool open_file(const struct hrn_op *op, struct hrn_file *file)
+{
+    static bool said;
+    (void)spare_fd();
+    file->path = op->aux == HRN_FILE_CLOSE ? NULL : make_path(op->size_bytes);
+    file->fd = file->path == NULL ? eventfd(0, EFD_CLOEXEC) : mkstemp(file->path);
+    if (file->fd >= 0) {
+        return true;
+    }
+    if (!said) {
+        fprintf(stderr, "slabmill: no file for a program (%s, %s): such operations are left out\n",
+                file->path == NULL ? "a descriptor" : file->path, strerror(errno));
+        said = true;
+    }
+    free(file->path);
+    return false;
+}
+
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+/* Releases what the allocator has left of it. */
+static void drop(struct hrn_file *file)
+{
+    if (is_open(file->fd)) {
+        (void)close(file->fd);
+    }
+    if (file->path != NULL) {
+        (void)unlink(file->path);
+    }
+    free(file->path);
+}
+
+/* --- What the allocator did --- */
+
+static void check_kept(const struct hrn_file *file, const char *when)
+{
+    if (!is_open(file->fd)) {
+        hrn_law_cleanup_order("descriptor %d was closed too early: %s", file->fd, when);
+    }
+    if (file->path != NULL && !file->was_gone && access(file->path, F_OK) != 0) {
+        hrn_law_cleanup_order("the file of descriptor %d was deleted too early: %s", file->fd,
+                              when);
+    }
+}
+
+/* From now on the number is taken, so that a second close of it is seen. */
+static void put_decoy(struct hrn_files *files, int fd)
+{
+    if (dup2(spare_fd(), fd) == fd) {
+        files->decoys = hrn_array_grow(files->decoys, &files->cap_decoys, files->n_decoys + 1,
+                                       sizeof *files->decoys);
+        files->decoys[files->n_decoys++] = fd;
+    }
+}
+
+/* Its handler has run: takes it off the list. */
+static void finish(struct hrn_files *files, size_t idx)
+{
+    struct hrn_file file = files->list[idx];
+    if (is_open(file.fd)) {
+        hrn_law_cleanup_once("the handler ran, and descriptor %d is open still", file.fd);
+    }
+    if (file.path != NULL && access(file.path, F_OK) == 0) {
+        hrn_law_cleanup_once("the handler ran, and the file of descriptor %d is there still",
+                             file.fd);
+    }
+    files->n--;
+    memmove(files->list + idx, files->list + idx + 1, (files->n - idx) * sizeof *files->list);
+    put_decoy(files, file.fd);
+    free(file.path);
+}
+
+void hrn_file_settle(struct hrn_files *files, size_t n_handlers)
+{
+    while (files->n > 0 && files->list[files->n - 1].n_older >= n_handlers) {
+        finish(files, files->n - 1);
+    }
+    if (files->n > 0) {
+        check_kept(&files->list[files->n - 1], "a newer handler runs now");
+    }
+}
+
+void hrn_file_end(struct hrn_files *files)
+{
+    while (files->n_decoys > 0) {
+        int fd = files->decoys[--files->n_decoys];
+        if (!is_open(fd)) {
+            hrn_law_cleanup_once("descriptor %d was closed twice", fd);
+        }
+        (void)close(fd);
+    }
+}
+
+void hrn_file_abandon(struct hrn_files *files)
+{
+    while (files->n > 0) {
+        drop(&files->list[--files->n]);
+    }
+    while (files->n_decoys > 0) {
+        (void)close(files->decoys[--files->n_decoys]);
+    }
+}
+
+/* --- Operations --- */
+
+static void add_bad(const struct hrn_run *run, const struct hrn_arena *arena)
+{
+    enum slm_status got = run->adapter->file(arena->self, -1, NULL);
+    if (got != SLM_E_OPTION) {
+        hrn_law_refusal("a file cleanup of descriptor -1 says %s", slm_status_name(got));
+    }
+}
+
+static void register_file(struct hrn_run *run, struct hrn_arena *arena, struct hrn_file file)
+{
+    size_t path_bytes = file.path == NULL ? 0 : strlen(file.path) + 1;
+    const struct hrn_request rq = {HRN_CLEANUP, path_bytes, 0};
+    struct hrn_files *files = &arena->files;
+    uint64_t n_before = arena->source.n_refused;
+    enum slm_status got = run->adapter->file(arena->self, file.fd, file.path);
+    if (got != SLM_OK && got != SLM_E_NOMEM) {
+        hrn_law_refusal("a file cleanup says %s", slm_status_name(got));
+    }
+    file.n_older = arena->n_handlers;
+    files->list = hrn_array_grow(files->list, &files->cap, files->n + 1, sizeof *files->list);
+    files->list[files->n++] = file;
+    check_kept(&file, "when it was registered");
+    if (got == SLM_E_NOMEM) {
+        hrn_object_refused(run, arena, &rq, arena->source.n_refused - n_before);
+        drop(&files->list[--files->n]);
+    }
+}
+
+bool hrn_file_add(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op)
+{
+    struct hrn_file file = {.was_gone = op->aux == HRN_FILE_GONE};
+    if (op->aux == HRN_FILE_BAD) {
+        add_bad(run, arena);
+        return true;
+    }
+    if (arena->files.n + arena->files.n_decoys >= HRN_FILES_MAX || !open_file(op, &file)) {
+        return false;
+    }
+    if (file.was_gone) {
+        (void)unlink(file.path);
+    }
+    register_file(run, arena, file);
+    return true;
+}
+
+void hrn_file_run(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op)
+{
+    struct hrn_files *files = &arena->files;
+    size_t choice = op->count % (files->n + files->n_decoys + 1);
+    bool registered = choice < files->n;
+    size_t idx = registered ? files->n - 1 - choice : choice - files->n;
+    int fd = registered ? files->list[idx].fd : idx < files->n_decoys ? files->decoys[idx] : -1;
+    enum slm_status want = registered ? SLM_OK : SLM_E_FOREIGN;
+    enum slm_status got = run->adapter->run_file(arena->self, fd);
+    if (got != want) {
+        hrn_law_cleanup_once("to run the file cleanup of descriptor %d says %s, should be %s", fd,
+                             slm_status_name(got), slm_status_name(want));
+    }
+    if (registered) {
+        finish(files, idx);
+    }
+    for (size_t i = 0; i < files->n; i++) {
+        check_kept(&files->list[i], "another was run");
+    }
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which bytes of the address space belong to live objects. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/quiet.h"
+#include "harness/program/lives.h"
+#include "harness/run/model.h"
+
+HRN_BOOKS_BEGIN
+
+#define PAGE_SHIFT 12u
+#define PAGE_BYTES ((size_t)1 << PAGE_SHIFT)
+#define FIRST_CAP  256u
+
+/* Multiplicative hash by 2^64 over the golden ratio (Knuth, vol. 3). */
+static size_t home(const struct hrn_map *map, uintptr_t page)
+{
+    return (size_t)((uint64_t)page * UINT64_C(0x9E3779B97F4A7C15) >> 32) & (map->cap - 1);
+}
+
+/* The page's slot, or the empty one where it would go. */
+static struct hrn_map_page *find(const struct hrn_map *map, uintptr_t page)
+{
+    size_t i = home(map, page);
+    while (map->pages[i].page != 0 && map->pages[i].page != page) {
+        i = (i + 1) & (map->cap - 1);
+    }
+    return &map->pages[i];
+}
+
+static void grow(struct hrn_map *map)
+{
+    struct hrn_map old = *map;
+    map->cap = old.cap == 0 ? FIRST_CAP : old.cap * 2;
+    size_t cap = 0;
+    map->pages = hrn_array_grow(NULL, &cap, map->cap, sizeof *map->pages);
+    memset(map->pages, 0, map->cap * sizeof *map->pages);
+    for (size_t i = 0; i < old.cap; i++) {
+        if (old.pages[i].page != 0) {
+            *find(map, old.pages[i].page) = old.pages[i];
+        }
+    }
+    free(old.pages);
+}
+
+static uint32_t bits_get(struct hrn_map *map)
+{
+    if (map->n_free_bits > 0) {
+        return map->free_bits[--map->n_free_bits];
+    }
+    map->bits = hrn_array_grow(map->bits, &map->cap_bits, map->n_bits + 1, sizeof *map->bits);
+    memset(map->bits[map->n_bits], 0, sizeof map->bits[0]);
+    return (uint32_t)map->n_bits++;
+}
+
+static void bits_put(struct hrn_map *map, uint32_t idx)
+{
+    map->free_bits = hrn_array_grow(map->free_bits, &map->cap_free_bits, map->n_free_bits + 1,
+                                    sizeof *map->free_bits);
+    map->free_bits[map->n_free_bits++] = idx;
+}
+
+/* Empties a slot and closes the gap: entries behind it move up unless that is before their home. */
+static void drop_slot(struct hrn_map *map, struct hrn_map_page *slot)
+{
+    size_t mask = map->cap - 1;
+    size_t hole = (size_t)(slot - map->pages);
+    for (size_t i = (hole + 1) & mask; map->pages[i].page != 0; i = (i + 1) & mask) {
+        if (((i - home(map, map->pages[i].page)) & mask) >= ((i - hole) & mask)) {
+            map->pages[hole] = map->pages[i];
+            hole = i;
+        }
+    }
+    map->pages[hole].page = 0;
+    map->n--;
+}
+
+/* The bits of word w that the bytes [from, from + n) of a page have in it. */
+static uint64_t word_mask(size_t w, size_t from, size_t n)
+{
+    size_t low = w * 64;
+    size_t start = from > low ? from - low : 0;
+    size_t end = from + n - low < 64 ? from + n - low : 64;
+    uint64_t below_end = end == 64 ? UINT64_MAX : (UINT64_C(1) << end) - 1;
+    return below_end & (UINT64_MAX << start);
+}
+
+static bool take_part(struct hrn_map *map, struct hrn_map_page *slot, size_t from, size_t n)
+{
+    if (slot->n_taken == 0) {
+        slot->bits_idx = bits_get(map);
+    } else if (slot->bits_idx == HRN_MAP_WHOLE) {
+        return false;
+    }
+    uint64_t *bits = map->bits[slot->bits_idx];
+    for (size_t w = from / 64; w <= (from + n - 1) / 64; w++) {
+        uint64_t mask = word_mask(w, from, n);
+        if ((bits[w] & mask) != 0) {
+            return false;
+        }
+        bits[w] |= mask;
+    }
+    slot->n_taken += (uint32_t)n;
+    return true;
+}
+
+static bool take_in_page(struct hrn_map *map, uintptr_t page, size_t from, size_t n)
+{
+    if (2 * (map->n + 1) > map->cap) {
+        grow(map);
+    }
+    struct hrn_map_page *slot = find(map, page);
+    if (slot->page == 0) {
+        *slot = (struct hrn_map_page){.page = page};
+        map->n++;
+    }
+    if (n < PAGE_BYTES) {
+        return take_part(map, slot, from, n);
+    }
+    bool fresh = slot->n_taken == 0;
+    slot->n_taken = PAGE_BYTES;
+    slot->bits_idx = HRN_MAP_WHOLE;
+    return fresh;
+}
+
+bool hrn_map_take(struct hrn_map *map, const void *p, size_t n)
+{
+    uintptr_t at = (uintptr_t)p;
+    while (n > 0) {
+        size_t from = at & (PAGE_BYTES - 1);
+        size_t part = n < PAGE_BYTES - from ? n : PAGE_BYTES - from;
+        if (!take_in_page(map, at >> PAGE_SHIFT, from, part)) {
+            return false;
+        }
+        at += part;
+        n -= part;
+    }
+    return true;
+}
+
+static void give_in_page(struct hrn_map *map, uintptr_t page, size_t from, size_t n)
+{
+    struct hrn_map_page *slot = find(map, page);
+    if (slot->bits_idx != HRN_MAP_WHOLE) {
+        uint64_t *bits = map->bits[slot->bits_idx];
+        for (size_t w = from / 64; w <= (from + n - 1) / 64; w++) {
+            bits[w] &= ~word_mask(w, from, n);
+        }
+    }
+    slot->n_taken -= (uint32_t)n;
+    if (slot->n_taken == 0) {
+        if (slot->bits_idx != HRN_MAP_WHOLE) {
+            bits_put(map, slot->bits_idx);
+        }
+        drop_slot(map, slot);
+    }
+}
+
+void hrn_map_give(struct hrn_map *map, const void *p, size_t n)
+{
+    uintptr_t at = (uintptr_t)p;
+    while (n > 0) {
+        size_t from = at & (PAGE_BYTES - 1);
+        size_t part = n < PAGE_BYTES - from ? n : PAGE_BYTES - from;
+        give_in_page(map, at >> PAGE_SHIFT, from, part);
+        at += part;
+        n -= part;
+    }
+}
+
+bool hrn_map_taken(const struct hrn_map *map, const void *p)
+{
+    if (map->cap == 0) {
+        return false;
+    }
+    const struct hrn_map_page *slot = find(map, (uintptr_t)p >> PAGE_SHIFT);
+    if (slot->page == 0 || slot->bits_idx == HRN_MAP_WHOLE) {
+        return slot->page != 0;
+    }
+    size_t at = (uintptr_t)p & (PAGE_BYTES - 1);
+    return (map->bits[slot->bits_idx][at / 64] >> at % 64 & 1u) != 0;
+}
+
+void hrn_map_clear(struct hrn_map *map)
+{
+    if (map->n == 0) {
+        return;
+    }
+    memset(map->pages, 0, map->cap * sizeof *map->pages);
+    map->n = 0;
+    map->n_bits = 0;
+    map->n_free_bits = 0;
+}
+
+void hrn_map_fini(struct hrn_map *map)
+{
+    free(map->pages);
+    free(map->bits);
+    free(map->free_bits);
+    memset(map, 0, sizeof *map);
+}
+
+HRN_BOOKS_END

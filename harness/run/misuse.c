@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pointers that free must refuse. */
+#include <stdlib.h>
+
+#include "harness/base/quiet.h"
+#include "harness/run/state.h"
+
+HRN_QUIET_BEGIN
+
+#define PAGE_BYTES  ((uintptr_t)4096)
+#define CLOSE_WATCH 16u /* programs that walk so often do so after each misuse too */
+
+static bool starts_live_object(const struct hrn_run *run, const struct hrn_arena *arena,
+                               const void *p)
+{
+    if (!hrn_map_taken(&run->model.map, p)) {
+        return false;
+    }
+    for (size_t i = 0; i < arena->live.n; i++) {
+        if (run->model.objects[arena->live.ids[i]].p == p) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < arena->n_handlers; i++) {
+        if (arena->handlers[i].data == p) { /* a large one could be freed */
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A live object of some other arena, or NULL. */
+static void *object_elsewhere(const struct hrn_run *run, const struct hrn_arena *arena, size_t pick)
+{
+    for (size_t i = 0; i < run->n_arenas; i++) {
+        const struct hrn_arena *other = &run->arenas[i];
+        if (other != arena && other->self != NULL && other->live.n > 0) {
+            return run->model.objects[other->live.ids[pick % other->live.n]].p;
+        }
+    }
+    return NULL;
+}
+
+static void *in_region(const struct hrn_arena *arena, size_t offset)
+{
+    return arena->env.region == NULL ? NULL : (unsigned char *)arena->env.region + offset;
+}
+
+/* Start of the allocator's bookkeeping, and an offset that is likely still in it. */
+static void *metadata(const struct hrn_run *run, const struct hrn_arena *arena, size_t offset)
+{
+    if (run->adapter->metadata != NULL) {
+        return (unsigned char *)run->adapter->metadata(arena->self) + offset % 64;
+    }
+    return in_region(arena, offset % PAGE_BYTES % (arena->env.region_bytes + 1));
+}
+
+static void *stale(const struct hrn_arena *arena, size_t which)
+{
+    unsigned n = arena->n_stale < HRN_N_STALE ? arena->n_stale : HRN_N_STALE;
+    return n == 0 ? NULL : arena->stale[which % n];
+}
+
+/* Pointers that need a victim. */
+static void *near_victim(const struct hrn_run *run, const struct hrn_op *op)
+{
+    const struct hrn_object *victim = hrn_object_live(run, op);
+    if (victim == NULL) {
+        return NULL;
+    }
+    switch (op->aux) {
+    case HRN_MISUSE_INTERIOR:
+        return victim->size_bytes < 2 ? NULL
+                                      : victim->p + 1 + op->size_bytes % (victim->size_bytes - 1);
+    case HRN_MISUSE_PAST_END:
+        return victim->p + victim->size_bytes;
+    default:
+        return (void *)(((uintptr_t)victim->p | (PAGE_BYTES - 1)) - 7);
+    }
+}
+
+/* The pointer to try, or NULL: there is none. */
+static void *find_pointer(const struct hrn_run *run, const struct hrn_arena *arena,
+                          const struct hrn_op *op)
+{
+    switch (op->aux) {
+    case HRN_MISUSE_STALE:
+        return stale(arena, op->size_bytes);
+    case HRN_MISUSE_METADATA:
+        return metadata(run, arena, op->size_bytes);
+    case HRN_MISUSE_REGION_END:
+        return in_region(arena, arena->env.region_bytes);
+    case HRN_MISUSE_BEFORE:
+        return arena->env.region == NULL ? NULL : (unsigned char *)arena->env.region - 8;
+    case HRN_MISUSE_OTHER_ARENA:
+        return object_elsewhere(run, arena, op->size_bytes);
+    case HRN_MISUSE_WILD:
+        return arena->env.region == NULL
+                   ? NULL
+                   : in_region(arena, op->size_bytes % arena->env.region_bytes);
+    default:
+        return near_victim(run, op);
+    }
+}
+
+static void try_pointer(struct hrn_run *run, struct hrn_arena *arena, enum hrn_misuse misuse,
+                        void *p)
+{
+    const struct hrn_adapter *adapter = run->adapter;
+    uint32_t want = adapter->oracle.misuse == NULL ? adapter->misuse[misuse]
+                                                   : adapter->oracle.misuse(arena->self, misuse, p);
+    if (want == 0) {
+        return;
+    }
+    enum slm_status got = adapter->free(arena->self, p);
+    hrn_run_misused(misuse);
+    hrn_run_done(run, HRN_MISUSE, 1);
+    if (hrn_fault_on(HRN_FAULT_NO_MISUSE)) {
+        return;
+    }
+    if ((want >> (unsigned)got & 1u) == 0) {
+        hrn_law_misuse_answer("free(%p), %s: %s", p, hrn_misuse_word(misuse), slm_status_name(got));
+    }
+    if (run->head.check_every != 0 && run->head.check_every <= CLOSE_WATCH) {
+        hrn_arena_ask(run, arena);
+    }
+}
+
+static void try_heap(struct hrn_run *run, struct hrn_arena *arena)
+{
+    void *p = malloc(64);
+    if (p != NULL) {
+        try_pointer(run, arena, HRN_MISUSE_HEAP, p);
+    }
+    free(p);
+}
+
+static void try_twice(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op)
+{
+    const struct hrn_object *victim = hrn_object_live(run, op);
+    void *p = victim == NULL ? NULL : victim->p;
+    if (p != NULL && hrn_object_free(run, arena, op->id)) {
+        try_pointer(run, arena, HRN_MISUSE_TWICE, p);
+    }
+}
+
+void hrn_misuse_try(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op)
+{
+    enum hrn_misuse misuse = op->aux;
+    uint64_t on_stack[2] = {0, 0};
+    if (run->adapter->misuse[misuse] == 0) {
+        return;
+    }
+    switch (misuse) {
+    case HRN_MISUSE_NULL:
+        try_pointer(run, arena, misuse, NULL);
+        return;
+    case HRN_MISUSE_HEAP:
+        try_heap(run, arena);
+        return;
+    case HRN_MISUSE_STACK:
+        try_pointer(run, arena, misuse, on_stack);
+        return;
+    case HRN_MISUSE_TWICE:
+        try_twice(run, arena, op);
+        return;
+    default:
+        break;
+    }
+    void *p = find_pointer(run, arena, op);
+    if (p != NULL && !starts_live_object(run, arena, p)) {
+        try_pointer(run, arena, misuse, p);
+    }
+}
+
+HRN_QUIET_END

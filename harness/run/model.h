@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is known about objects, kept outside the memory under test. */
+#ifndef HRN_MODEL_H
+#define HRN_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "harness/adapters/adapter.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Model    Objects by id; the bytes of all live objects of all arenas in one map, one bit a byte;
+ *          and what each object is filled with, a function of its id and the program's seed.
+ * Safety   One thread. Memory is kept from one program to the next; what it says is not.
+ * Failure  Without memory the process stops.
+ */
+
+/* --- Map of taken bytes (model_map.c) --- */
+
+struct hrn_map_page {
+    uintptr_t page;    /* address >> 12, 0: empty slot */
+    uint32_t n_taken;  /* bytes */
+    uint32_t bits_idx; /* HRN_MAP_WHOLE: all of it is one object's */
+};
+#define HRN_MAP_WHOLE UINT32_MAX
+#define HRN_MAP_WORDS 64u /* of bits a page */
+
+/* Open addressing by page number; pages without a taken byte are not in it. */
+struct hrn_map {
+    struct hrn_map_page *pages;
+    size_t cap; /* slots, a power of two */
+    size_t n;
+    uint64_t (*bits)[HRN_MAP_WORDS];
+    size_t n_bits; /* ever used; those not in use are all zero */
+    size_t cap_bits;
+    uint32_t *free_bits;
+    size_t n_free_bits;
+    size_t cap_free_bits;
+};
+
+/* Takes bytes; false if one of them was taken before (then the map is not to be used on). n > 0.
+ * O(n / 64), by page for whole pages. */
+bool hrn_map_take(struct hrn_map *map, const void *p, size_t n);
+/* Gives them back: a range that was taken as it is. */
+void hrn_map_give(struct hrn_map *map, const void *p, size_t n);
+/* True if p's byte is taken. */
+bool hrn_map_taken(const struct hrn_map *map, const void *p);
+void hrn_map_clear(struct hrn_map *map);
+void hrn_map_fini(struct hrn_map *map);
+
+/* --- Objects --- */
+
+struct hrn_object {
+    unsigned char *p;  /* NULL: not live */
+    size_t size_bytes; /* that may be used */
+    struct hrn_request rq;
+    uint32_t arena;
+    uint32_t pos; /* in its list */
+};
+
+struct hrn_id_list {
+    uint32_t *ids;
+    size_t n;
+    size_t cap;
+};
+
+struct hrn_model {
+    struct hrn_object *objects;
+    size_t n_objects;
+    size_t cap_objects;
+    struct hrn_map map;
+    uint64_t seed;
+};
+
+void hrn_model_begin(struct hrn_model *model, size_t n_objects, uint32_t seed);
+void hrn_model_fini(struct hrn_model *model);
+
+/* Bytes of the map that an object takes: an empty one takes one, as its address is its own. */
+static inline size_t hrn_object_extent(size_t size_bytes)
+{
+    return size_bytes == 0 ? 1 : size_bytes;
+}
+
+void hrn_id_list_add(struct hrn_id_list *list, struct hrn_object *objects, uint32_t id);
+void hrn_id_list_drop(struct hrn_id_list *list, struct hrn_object *objects, uint32_t id);
+
+/* --- Contents (model_contents.c) --- */
+
+/* Writes object `id`'s pattern to n bytes: the first 8, the last 8, every 61st. */
+void hrn_contents_fill(const struct hrn_model *model, uint32_t id, unsigned char *p, size_t n);
+/* Offset of the first byte below `upto` that is not the pattern of n bytes, or SIZE_MAX. */
+size_t hrn_contents_wrong(const struct hrn_model *model, uint32_t id, const unsigned char *p,
+                          size_t n, size_t upto);
+/* Offset of the first byte that is not zero, or SIZE_MAX. */
+size_t hrn_contents_not_zero(const unsigned char *p, size_t n);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs programs. */
+#include "harness/run/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/program/lives.h"
+#include "harness/run/state.h"
+
+struct hrn_run hrn_run_state;
+static struct hrn_totals totals;
+
+#define WALK_SHARE         4u /* objects, pages, classes looked at for each operation, at most */
+#define BURST_REFUSALS_MAX 2u /* the same request will not do better a third time */
+
+const struct hrn_totals *hrn_run_totals(void)
+{
+    return &totals;
+}
+
+void hrn_run_misused(enum hrn_misuse misuse)
+{
+    totals.n_misuse[misuse]++;
+}
+
+/* --- Operations --- */
+
+static void do_alloc(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op)
+{
+    struct hrn_request rq = {op->kind, op->size_bytes, op->align_bytes};
+    if (op->kind == HRN_REUSE_GET) {
+        rq.size_bytes = run->adapter->reuse_bytes(arena->self);
+    }
+    (void)hrn_object_alloc(run, arena, op->id, rq);
+    hrn_run_done(run, op->kind, 1);
+}
+
+static void do_burst(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op)
+{
+    const struct hrn_request rq = {HRN_ALLOC, op->size_bytes, 0};
+    unsigned n_refused = 0;
+    uint32_t n = 0;
+    while (n < op->count && n_refused < BURST_REFUSALS_MAX) {
+        n_refused += hrn_object_alloc(run, arena, op->id + n, rq) ? 0 : 1;
+        n++;
+    }
+    hrn_run_done(run, HRN_BURST, n);
+}
+
+static void do_with_object(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op)
+{
+    if (hrn_object_live(run, op) == NULL) {
+        return;
+    }
+    hrn_run_done(run, op->kind, 1);
+    switch (op->kind) {
+    case HRN_FREE:
+        (void)hrn_object_free(run, arena, op->id);
+        break;
+    case HRN_RESIZE:
+        hrn_object_resize(run, arena, op->id, op->size_bytes);
+        break;
+    case HRN_GIVE_BACK:
+        hrn_object_give_back(run, arena, op->id);
+        break;
+    default:
+        hrn_object_reuse_put(run, arena, op->id, op->aux != 0);
+        break;
+    }
+}
+
+static void set_fault(struct hrn_source *source, uint64_t nth, uint64_t count)
+{
+    source->fail_at = nth == 0 ? 0 : source->n_calls + nth;
+    source->fail_count = count;
+}
+
+static void do_with_arena(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op)
+{
+    switch (op->kind) {
+    case HRN_DRAIN:
+        hrn_arena_drain(run, arena, op->aux);
+        break;
+    case HRN_RESET:
+        hrn_arena_reset(run, arena);
+        break;
+    case HRN_CLEANUP:
+        hrn_cleanup_add(run, arena, op);
+        break;
+    case HRN_FILE:
+        hrn_run_done(run, HRN_FILE, hrn_file_add(run, arena, op) ? 1 : 0);
+        return;
+    case HRN_RUN_FILE:
+        hrn_file_run(run, arena, op);
+        break;
+    case HRN_MISUSE:
+        hrn_misuse_try(run, arena, op);
+        return;
+    case HRN_FAULT:
+        set_fault(&arena->source, op->count, op->aux == 255 ? UINT64_MAX : op->aux);
+        break;
+    case HRN_TRIM:
+        run->adapter->trim(arena->self);
+        break;
+    default:
+        hrn_arena_walk(run, arena);
+        break;
+    }
+    hrn_run_done(run, op->kind, 1);
+}
+
+static void do_op(struct hrn_run *run, const struct hrn_op *op)
+{
+    struct hrn_arena *arena = &run->arenas[op->arena];
+    if (op->kind == HRN_CREATE || op->kind == HRN_DESTROY) {
+        if (arena->self != NULL) {
+            hrn_arena_destroy(run, arena);
+        }
+        if (op->kind == HRN_CREATE) {
+            hrn_arena_create(run, op->arena, op->size_bytes);
+        }
+        hrn_run_done(run, op->kind, 1);
+        return;
+    }
+    arena = hrn_arena_need(run, op->arena);
+    if (arena == NULL) {
+        return;
+    }
+    switch (op->kind) {
+    case HRN_ALLOC:
+    case HRN_NALLOC:
+    case HRN_CALLOC:
+    case HRN_MEMALIGN:
+    case HRN_REUSE_GET:
+        do_alloc(run, arena, op);
+        break;
+    case HRN_BURST:
+        do_burst(run, arena, op);
+        break;
+    case HRN_FREE:
+    case HRN_RESIZE:
+    case HRN_GIVE_BACK:
+    case HRN_REUSE_PUT:
+        do_with_object(run, arena, op);
+        break;
+    default:
+        do_with_arena(run, arena, op);
+        break;
+    }
+}
+
+/* --- Programs --- */
+
+static void begin_arena(const struct hrn_run *run, struct hrn_arena *arena)
+{
+    const struct hrn_head *head = &run->program->head;
+    if (hrn_fault_on(HRN_FAULT_KEEP_ARENAS) && arena->self != NULL) {
+        return;
+    }
+    hrn_source_init(&arena->source);
+    set_fault(&arena->source, head->fault_nth,
+              head->fault_count == UINT32_MAX ? UINT64_MAX : head->fault_count);
+    arena->hopeless = false;
+    arena->n_refused = 0;
+    arena->n_stale = 0;
+    arena->n_tokens = 0;
+}
+
+static void begin_arenas(struct hrn_run *run)
+{
+    size_t old_cap = run->cap_arenas;
+    run->n_arenas = run->program->n_arenas;
+    run->arenas = hrn_array_grow(run->arenas, &run->cap_arenas, run->n_arenas, sizeof *run->arenas);
+    if (run->cap_arenas > old_cap) {
+        memset(run->arenas + old_cap, 0, (run->cap_arenas - old_cap) * sizeof *run->arenas);
+    }
+    for (size_t i = 0; i < run->n_arenas; i++) {
+        begin_arena(run, &run->arenas[i]);
+    }
+}
+
+static void begin(struct hrn_run *run, const struct hrn_adapter *adapter,
+                  const struct hrn_program *program, struct hrn_result *result)
+{
+    memset(result, 0, sizeof *result);
+    hrn_scene.adapter = adapter->name;
+    hrn_scene.program = program;
+    run->adapter = adapter;
+    run->program = program;
+    run->head = program->head;
+    run->result = result;
+    run->live_bytes = 0;
+    run->source_bytes = 0;
+    hrn_heap_restart();
+    begin_arenas(run);
+    hrn_model_begin(&run->model, program->n_ids, program->head.content_seed);
+}
+
+/* What a walk over the arena looks at. */
+static size_t walk_size(const struct hrn_run *run, const struct hrn_arena *arena)
+{
+    const struct hrn_oracle *oracle = &run->adapter->oracle;
+    size_t n_pages = arena->env.region_bytes / run->head.page_bytes;
+    return arena->live.n + (oracle->walk_size != NULL ? oracle->walk_size(arena->self) : n_pages);
+}
+
+/* Operations until the next walk: as the head says, but so many that walks stay a small part of the
+ * whole, however much they have to look at. */
+static size_t walk_interval(const struct hrn_run *run)
+{
+    size_t n_looked_at = run->n_arenas;
+    for (size_t i = 0; i < run->n_arenas; i++) {
+        const struct hrn_arena *arena = &run->arenas[i];
+        n_looked_at += arena->self != NULL ? walk_size(run, arena) : 0;
+    }
+    size_t least = n_looked_at / WALK_SHARE;
+    return run->head.check_every > least ? run->head.check_every : least;
+}
+
+static void walk_all(struct hrn_run *run)
+{
+    for (size_t i = 0; i < run->n_arenas; i++) {
+        if (run->arenas[i].self != NULL) {
+            hrn_arena_walk(run, &run->arenas[i]);
+        }
+    }
+}
+
+static void run_ops(struct hrn_run *run)
+{
+    const struct hrn_program *program = run->program;
+    size_t until_walk = program->head.check_every;
+    for (size_t i = 0; i < program->n_ops; i++) {
+        const struct hrn_op *op = &program->ops[i];
+        hrn_scene.op_idx = i;
+        if ((run->adapter->can >> op->kind & 1u) == 0) {
+            continue;
+        }
+        if (__builtin_expect(hrn_scene.about != NULL, 0)) {
+            hrn_scene.about(op);
+        }
+        do_op(run, op);
+        if (until_walk > 0 && --until_walk == 0) {
+            walk_all(run);
+            until_walk = walk_interval(run);
+        }
+    }
+    hrn_scene.op_idx = program->n_ops;
+}
+
+static void finish(struct hrn_run *run)
+{
+    for (size_t i = 0; i < run->n_arenas; i++) {
+        struct hrn_arena *arena = &run->arenas[i];
+        if (arena->self != NULL && hrn_fault_on(HRN_FAULT_KEEP_ARENAS)) {
+            hrn_arena_drain(run, arena, HRN_ORDER_OLDEST);
+        } else if (arena->self != NULL) {
+            hrn_arena_destroy(run, arena);
+        } else {
+            hrn_source_drop(&arena->source);
+        }
+    }
+}
+
+static void add_totals(const struct hrn_result *result)
+{
+    totals.n_runs++;
+    totals.n_done += result->n_done;
+    totals.n_refused += result->n_refused;
+    for (size_t i = 0; i < HRN_KIND_COUNT; i++) {
+        totals.n_kind[i] += result->n_kind[i];
+    }
+}
+
+void hrn_run(const struct hrn_adapter *adapter, const struct hrn_program *program,
+             struct hrn_result *result)
+{
+    struct hrn_result own;
+    struct hrn_run *run = &hrn_run_state;
+    begin(run, adapter, program, result == NULL ? &own : result);
+    run_ops(run);
+    finish(run);
+    add_totals(run->result);
+}
+
+static void abandon(struct hrn_run *run)
+{
+    for (size_t i = 0; i < run->n_arenas; i++) {
+        hrn_arena_abandon(run, &run->arenas[i]);
+    }
+}
+
+enum hrn_law hrn_run_catch(const struct hrn_adapter *adapter, const struct hrn_program *program,
+                           struct hrn_result *result)
+{
+    struct hrn_result own;
+    struct hrn_result *volatile out = result == NULL ? &own : result;
+    jmp_buf catcher;
+    hrn_scene.catcher = &catcher;
+    hrn_scene.result = out;
+    if (setjmp(catcher) == 0) {
+        hrn_run(adapter, program, out);
+    } else {
+        abandon(&hrn_run_state);
+    }
+    hrn_scene.catcher = NULL;
+    return out->law;
+}
+
+void hrn_run_fini(void)
+{
+    struct hrn_run *run = &hrn_run_state;
+    for (size_t i = 0; i < run->cap_arenas; i++) {
+        struct hrn_arena *arena = &run->arenas[i];
+        hrn_region_fini(&arena->region);
+        free(arena->live.ids);
+        free(arena->reuse.ids);
+        free(arena->handlers);
+        free(arena->files.list);
+        free(arena->files.decoys);
+    }
+    free(run->arenas);
+    free(run->snapshot);
+    hrn_model_fini(&run->model);
+    memset(run, 0, sizeof *run);
+}

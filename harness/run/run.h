@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs a program against an adapter, checking every law of memory on the way. */
+#ifndef HRN_RUN_H
+#define HRN_RUN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "harness/adapters/adapter.h"
+#include "harness/laws/laws.h"
+#include "harness/program/program.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Model    Every operation is checked on the spot by what it touched; every check_every
+ *          operations, and at the end, everything is. What is known about the arenas is kept
+ *          outside their memory. The end of a program destroys its arenas and looks for what is
+ *          left behind.
+ * Safety   One run at a time per process. Deterministic: the same program, the same run.
+ * Failure  A broken law prints itself and aborts in a function of its own (hrn_law_overlap, ...);
+ *          hrn_run_catch returns it instead. Nothing else fails.
+ */
+
+/* What a run came to. */
+struct hrn_result {
+    enum hrn_law law;                /* HRN_LAW_NONE: every law was kept */
+    size_t op_idx;                   /* operation at which it was broken; n_ops: at the end */
+    char text[256];                  /* what exactly was seen */
+    uint64_t n_done;                 /* allocator operations executed (a burst of 512 counts 512) */
+    uint64_t n_kind[HRN_KIND_COUNT]; /* the same by operation; refused ones count too */
+    uint64_t n_refused;              /* allocations refused, lawfully */
+    size_t peak_live_bytes;          /* requested bytes, most at once, over all arenas */
+    size_t peak_source_bytes;        /* taken from the sources, most at once */
+};
+
+/* Runs it; result may be NULL. A broken law does not return. */
+void hrn_run(const struct hrn_adapter *adapter, const struct hrn_program *program,
+             struct hrn_result *result);
+
+/* Runs it; a broken law is in result->law, and what the arenas held is released. */
+enum hrn_law hrn_run_catch(const struct hrn_adapter *adapter, const struct hrn_program *program,
+                           struct hrn_result *result);
+
+/* Counters of all runs of this process. */
+struct hrn_totals {
+    uint64_t n_runs;
+    uint64_t n_done;
+    uint64_t n_kind[HRN_KIND_COUNT];
+    uint64_t n_misuse[HRN_MISUSE_COUNT];
+    uint64_t n_refused;
+};
+const struct hrn_totals *hrn_run_totals(void);
+
+/* Gives back the memory that runs keep for the next one. */
+void hrn_run_fini(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Watches runs through wrapped adapters. */
+#include "harness/run/watch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/program/lives.h"
+#include "harness/run/state.h"
+
+/* What is being watched. Adapter functions get nothing but the arena, so it must be found here. */
+static struct {
+    const struct hrn_adapter *under;
+    const struct hrn_watcher *watcher;
+    size_t n_ops; /* of hrn_watch_look: operations that are the program's own */
+    hrn_watch_look_fn look;
+    void *look_data;
+} watch;
+
+static struct hrn_arena *arena_of(const void *self)
+{
+    size_t i = 0;
+    while (hrn_run_state.arenas[i].self != self) {
+        i++;
+    }
+    return &hrn_run_state.arenas[i];
+}
+
+/* --- Answers --- */
+
+static void *watched_create(const struct hrn_env *env, enum slm_status *why)
+{
+    void *self = watch.under->create(env, why);
+    if (self != NULL && watch.watcher->made != NULL) {
+        watch.watcher->made(watch.watcher->data, env);
+    }
+    return self;
+}
+
+static void *watched_alloc(void *self, const struct hrn_request *rq)
+{
+    void *p = watch.under->alloc(self, rq);
+    if (watch.watcher->answered != NULL) {
+        watch.watcher->answered(watch.watcher->data, hrn_scene.op_idx, rq, p);
+    }
+    return p;
+}
+
+static void watched_destroy(void *self)
+{
+    if (watch.watcher->ending != NULL) {
+        watch.watcher->ending(watch.watcher->data, &arena_of(self)->env);
+    }
+    watch.under->destroy(self);
+}
+
+enum hrn_law hrn_watch_run(const struct hrn_adapter *adapter, const struct hrn_program *program,
+                           struct hrn_result *result, const struct hrn_watcher *watcher)
+{
+    struct hrn_adapter watched = *adapter;
+    watched.create = watched_create;
+    watched.alloc = watched_alloc;
+    watched.destroy = watched_destroy;
+    watch.under = adapter;
+    watch.watcher = watcher;
+    return hrn_run_catch(&watched, program, result);
+}
+
+/* --- A look --- */
+
+static int by_address(const void *a, const void *b)
+{
+    const struct hrn_watch_object *x = a;
+    const struct hrn_watch_object *y = b;
+    return (x->p > y->p) - (x->p < y->p);
+}
+
+static void add_objects(struct hrn_watch_object *objects, size_t *n, const struct hrn_id_list *list)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        const struct hrn_object *o = &hrn_run_state.model.objects[list->ids[i]];
+        objects[(*n)++] = (struct hrn_watch_object){
+            .id = list->ids[i], .p = o->p, .size_bytes = o->rq.size_bytes};
+    }
+}
+
+static void look_at(const struct hrn_arena *arena)
+{
+    size_t cap = 0;
+    size_t n = 0;
+    struct hrn_watch_object *objects =
+        hrn_array_grow(NULL, &cap, arena->live.n + arena->reuse.n + 1, sizeof *objects);
+    add_objects(objects, &n, &arena->live);
+    add_objects(objects, &n, &arena->reuse);
+    qsort(objects, n, sizeof *objects, by_address);
+    const struct hrn_watch_view view = {.env = &arena->env,
+                                        .objects = objects,
+                                        .n_objects = n,
+                                        .live_bytes = arena->live_bytes,
+                                        .source_bytes = arena->source.live_bytes};
+    watch.look(watch.look_data, &view);
+    free(objects);
+}
+
+/* TRIM behind the program's own operations is the moment to look: nothing is checked before it. */
+static size_t watched_trim(void *self)
+{
+    size_t op_idx = hrn_scene.op_idx;
+    if (op_idx >= watch.n_ops && op_idx < hrn_scene.program->n_ops) {
+        look_at(arena_of(self));
+        return 0;
+    }
+    return watch.under->trim == NULL ? 0 : watch.under->trim(self);
+}
+
+/* Appends one look for each arena that the operations so far leave in place. */
+static void push_looks(struct hrn_program *program, const struct hrn_adapter *adapter)
+{
+    size_t cap = 0;
+    bool *there = hrn_array_grow(NULL, &cap, (size_t)program->n_arenas + 1, sizeof *there);
+    memset(there, 0, cap * sizeof *there);
+    for (size_t i = 0; i < program->n_ops; i++) {
+        const struct hrn_op *op = &program->ops[i];
+        if ((adapter->can >> op->kind & 1u) != 0) {
+            there[op->arena] = op->kind != HRN_DESTROY;
+        }
+    }
+    for (uint32_t arena = 0; arena < program->n_arenas; arena++) {
+        if (there[arena]) {
+            struct hrn_op look = {.kind = HRN_TRIM, .arena = arena, .id = HRN_NO_ID};
+            hrn_program_push(program, look);
+        }
+    }
+    free(there);
+}
+
+enum hrn_law hrn_watch_look(const struct hrn_adapter *adapter, const struct hrn_program *program,
+                            size_t n_ops, hrn_watch_look_fn look, void *data,
+                            struct hrn_result *result)
+{
+    struct hrn_program looking;
+    hrn_program_init(&looking);
+    hrn_program_copy(&looking, program);
+    looking.n_ops = n_ops;
+    looking.head.check_every = 0;
+    push_looks(&looking, adapter);
+    struct hrn_adapter watched = *adapter;
+    watched.can |= HRN_BIT(HRN_TRIM);
+    watched.trim = watched_trim;
+    watch.under = adapter;
+    watch.n_ops = n_ops;
+    watch.look = look;
+    watch.look_data = data;
+    enum hrn_law law = hrn_run_catch(&watched, &looking, result);
+    hrn_program_fini(&looking);
+    return law;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The grammar of traces as tables: fields of each operation, words, ranges of the head. */
+#include "harness/trace/text.h"
+
+static const enum hrn_field fields[HRN_KIND_COUNT][HRN_FIELDS_MAX] = {
+    [HRN_ALLOC] = {HRN_FIELD_NEW_OR_NO, HRN_FIELD_SIZE},
+    [HRN_NALLOC] = {HRN_FIELD_NEW_OR_NO, HRN_FIELD_SIZE},
+    [HRN_CALLOC] = {HRN_FIELD_NEW_OR_NO, HRN_FIELD_SIZE},
+    [HRN_MEMALIGN] = {HRN_FIELD_NEW_OR_NO, HRN_FIELD_SIZE, HRN_FIELD_ALIGN},
+    [HRN_FREE] = {HRN_FIELD_ID},
+    [HRN_RESIZE] = {HRN_FIELD_ID, HRN_FIELD_SIZE},
+    [HRN_BURST] = {HRN_FIELD_NEW_ID, HRN_FIELD_SIZE, HRN_FIELD_COUNT},
+    [HRN_DRAIN] = {HRN_FIELD_ORDER},
+    [HRN_CLEANUP] = {HRN_FIELD_NEW_ID, HRN_FIELD_SIZE, HRN_FIELD_HANDLER},
+    [HRN_MISUSE] = {HRN_FIELD_MISUSE, HRN_FIELD_VICTIM, HRN_FIELD_SIZE},
+    [HRN_FAULT] = {HRN_FIELD_NTH, HRN_FIELD_REFUSALS},
+    [HRN_GIVE_BACK] = {HRN_FIELD_ID},
+    [HRN_REUSE_GET] = {HRN_FIELD_NEW_ID},
+    [HRN_REUSE_PUT] = {HRN_FIELD_ID, HRN_FIELD_TWICE},
+    [HRN_CREATE] = {HRN_FIELD_SIZE},
+    [HRN_FILE] = {HRN_FIELD_FILE, HRN_FIELD_SIZE},
+    [HRN_RUN_FILE] = {HRN_FIELD_WHICH},
+};
+
+const enum hrn_field *hrn_trace_fields(enum hrn_kind kind)
+{
+    return fields[kind];
+}
+
+#define MISUSE_WORD(name, word) word,
+static const char *const misuse_words[HRN_MISUSE_COUNT] = {HRN_MISUSE_LIST(MISUSE_WORD)};
+static const char *const order_words[HRN_ORDER_COUNT] = {
+    [HRN_ORDER_OLDEST] = "oldest",
+    [HRN_ORDER_NEWEST] = "newest",
+    [HRN_ORDER_EVERY_OTHER] = "every_other",
+};
+static const char *const handler_words[HRN_HANDLER_COUNT] = {
+    [HRN_HANDLER_PLAIN] = "plain",
+    [HRN_HANDLER_ALLOCS] = "allocs",
+    [HRN_HANDLER_REGISTERS] = "registers",
+};
+static const char *const file_words[HRN_FILE_COUNT] = {
+    [HRN_FILE_CLOSE] = "close",
+    [HRN_FILE_DELETE] = "delete",
+    [HRN_FILE_GONE] = "gone",
+    [HRN_FILE_BAD] = "bad",
+};
+static const char *const twice_words[2] = {"once", "twice"};
+
+const char *const *hrn_trace_field_words(enum hrn_field field, size_t *n)
+{
+    switch (field) {
+    case HRN_FIELD_ORDER:
+        *n = HRN_ORDER_COUNT;
+        return order_words;
+    case HRN_FIELD_HANDLER:
+        *n = HRN_HANDLER_COUNT;
+        return handler_words;
+    case HRN_FIELD_FILE:
+        *n = HRN_FILE_COUNT;
+        return file_words;
+    case HRN_FIELD_TWICE:
+        *n = 2;
+        return twice_words;
+    case HRN_FIELD_MISUSE:
+        *n = HRN_MISUSE_COUNT;
+        return misuse_words;
+    default:
+        *n = 0;
+        return NULL;
+    }
+}
+
+#define REGION_MIN (4u * 4096u)
+#define AT(field)  #field, offsetof(struct hrn_head, field)
+
+const struct hrn_head_field hrn_head_fields[HRN_HEAD_FIELDS] = {
+    {AT(page_bytes), 4096, 65536, 2, "4096, 16384 or 65536"},
+    {AT(per_doubling), 1, 16, 1, "1, 2, 4, 8 or 16"},
+    {AT(min_object_bytes), 8, 64, 1, "8, 16, 32 or 64"},
+    {AT(gap_bytes), 0, 64, 0, "a gap from 0 to 64"},
+    {AT(region_bytes), REGION_MIN, HRN_TRACE_CREATE_MAX, 0, "a region of 16384 to 67108864 bytes"},
+    {AT(block_bytes), 1, HRN_TRACE_CREATE_MAX, 0, "a block of 1 to 67108864 bytes"},
+    {AT(flags), 0, HRN_HEAD_FLAGS, 0, "flags from 0 to 3"},
+    {AT(check_every), 0, UINT32_MAX, 0, "a number below 2^32"},
+    {AT(fault_nth), 0, UINT32_MAX, 0, "a number below 2^32"},
+    {AT(fault_count), 0, UINT32_MAX, 0, "a number below 2^32"},
+    {AT(content_seed), 0, UINT32_MAX, 0, "a number below 2^32"},
+};
+
+uint32_t *hrn_head_field_at(struct hrn_head *head, const struct hrn_head_field *field)
+{
+    return (uint32_t *)(void *)((char *)head + field->offset);
+}

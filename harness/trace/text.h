@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What parser and printer of traces share: the fields of each operation, and names of objects. */
+#ifndef HRN_TRACE_PRIV_H
+#define HRN_TRACE_PRIV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "harness/program/program.h"
+#include "harness/trace/trace.h"
+
+/* --- Fields --- */
+
+/* What stands behind the word of an operation, in order. */
+enum hrn_field {
+    HRN_FIELD_END,
+    HRN_FIELD_NEW_ID,    /* an id that is made */
+    HRN_FIELD_NEW_OR_NO, /* the same, or `-` */
+    HRN_FIELD_ID,        /* an id that is used */
+    HRN_FIELD_VICTIM,    /* an id or `-`, as the kind of misuse wants it */
+    HRN_FIELD_SIZE,
+    HRN_FIELD_ALIGN,
+    HRN_FIELD_COUNT,
+    HRN_FIELD_ORDER,
+    HRN_FIELD_HANDLER, /* may be missing: the first of its words */
+    HRN_FIELD_TWICE,   /* the same */
+    HRN_FIELD_MISUSE,
+    HRN_FIELD_FILE,
+    HRN_FIELD_NTH,
+    HRN_FIELD_WHICH,
+    HRN_FIELD_REFUSALS,
+};
+
+#define HRN_FIELDS_MAX 4u
+
+/* The fields of a kind, HRN_FIELD_END behind the last. */
+const enum hrn_field *hrn_trace_fields(enum hrn_kind kind);
+
+/* The words of a field that is a word, by the value of aux; *n is how many. NULL for the others. */
+const char *const *hrn_trace_field_words(enum hrn_field field, size_t *n);
+
+#define HRN_TRACE_REFUSALS_ALL 255u /* aux of FAULT */
+
+struct hrn_head_field {
+    const char *name;
+    size_t offset; /* of a uint32_t in struct hrn_head */
+    uint32_t min;
+    uint32_t max;
+    uint32_t step_shift; /* 0: any number; else only min shifted left by multiples of this */
+    const char *expected;
+};
+
+#define HRN_HEAD_FIELDS 11u
+extern const struct hrn_head_field hrn_head_fields[HRN_HEAD_FIELDS];
+
+uint32_t *hrn_head_field_at(struct hrn_head *head, const struct hrn_head_field *field);
+
+/* --- Names --- */
+
+/*
+ * Model    Objects have a number in their arena, as written, and an id in the program. A table
+ *          from the one to the other, open addressing, at most half full; and what is live in
+ *          program order. An arena's epoch moves on when everything in it goes at once.
+ */
+struct hrn_trace_slot {
+    uint32_t arena;
+    uint32_t number;
+    uint32_t id; /* HRN_NO_ID: the slot is empty */
+};
+
+struct hrn_trace_life {
+    uint32_t epoch; /* of its arena when it was made */
+    uint8_t ids;    /* enum hrn_ids: how it was made; HRN_IDS_NONE: gone */
+};
+
+struct hrn_trace_names {
+    struct hrn_trace_slot *slots;
+    size_t n_slots; /* a power of two, or 0 */
+    size_t n_used;
+    struct hrn_trace_life *lives; /* by id */
+    size_t n_lives;
+    size_t cap_lives;
+    uint32_t *epochs; /* by arena */
+    size_t n_epochs;
+    size_t cap_epochs;
+};
+
+/* Zero is an empty one. */
+void hrn_trace_names_fini(struct hrn_trace_names *names);
+
+/* The id of an object that may be used as op does; HRN_NO_ID if there is none. */
+uint32_t hrn_trace_names_find(const struct hrn_trace_names *names, const struct hrn_op *op,
+                              uint32_t number);
+
+/* Names the next id; false, and nothing happened, if the number was given before. */
+bool hrn_trace_names_add(struct hrn_trace_names *names, const struct hrn_op *op, uint32_t number);
+
+/* Takes the next id without a name. */
+void hrn_trace_names_skip(struct hrn_trace_names *names, const struct hrn_op *op);
+
+/* What op, once it is complete, does to those that were live. */
+void hrn_trace_names_apply(struct hrn_trace_names *names, const struct hrn_op *op);
+
+#endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Programs against a pool and a naive account of it in lockstep. */
-#include "harness/fuzz.h"
+#include "fuzz/common/fuzz.h"
 
 HRN_FUZZ_PROGRAMS("pool_vs_slow_fuzz", hrn_adapter_twin);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Damage to a zone: nothing that looks at it, or repairs it, may crash, hang or be fooled. */
-#include "harness/fuzz.h"
-#include "harness/fuzz_zone.h"
+#include "fuzz/common/fuzz.h"
+#include "fuzz/zone/zone.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
 
@@ -9,7 +9,7 @@ const struct hrn_fuzz_target hrn_fuzz_target = {
     .name = "zone_image_fuzz",
     .head_bytes = 2,
     .record_bytes = 16,
-    .header = "harness/fuzz_zone.h",
+    .header = "fuzz/zone/zone.h",
     .call = "hrn_fuzz_zone_image(bytes, n_bytes)",
     .kind = hrn_zone_image_kind,
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A fuzz target that has something to find. */
-#include "harness/fuzz.h"
+#include "fuzz/common/fuzz.h"
 #include "tests/planted_target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);

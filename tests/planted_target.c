@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/planted_target.h"
 
+#include "fuzz/common/fuzz.h"
 #include "harness/broken/broken.h"
-#include "harness/fuzz.h"
 
 int hrn_fuzz_planted(const uint8_t *bytes, size_t n_bytes)
 {

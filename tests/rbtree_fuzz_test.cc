@@ -6,7 +6,7 @@
 #include <cinttypes>
 #include <cstdio>
 
-#include "harness/fuzz_rbtree.h"
+#include "fuzz/rbtree/rbtree.h"
 #include "tests/replay_corpus.h"
 
 namespace {

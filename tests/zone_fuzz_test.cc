@@ -6,7 +6,7 @@
 #include <cinttypes>
 #include <cstdio>
 
-#include "harness/fuzz_zone.h"
+#include "fuzz/zone/zone.h"
 #include "tests/replay_corpus.h"
 
 namespace {

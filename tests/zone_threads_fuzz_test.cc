@@ -6,7 +6,7 @@
 #include <cinttypes>
 #include <cstdio>
 
-#include "harness/fuzz_zone_threads.h"
+#include "fuzz/zone_threads/threads.h"
 #include "tests/replay_corpus.h"
 
 namespace {

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "harness/fuzz_zone_threads.h"
+#include "fuzz/zone_threads/threads.h"
 
 namespace {
 

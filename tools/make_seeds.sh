@@ -39,7 +39,7 @@ le()
     done
 }
 
-# patch OFFSET LENGTH MANNER VALUE: a record of slab_image_fuzz (harness/fuzz.h).
+# patch OFFSET LENGTH MANNER VALUE: a record of slab_image_fuzz (fuzz/common/fuzz.h).
 patch()
 {
     le 4 "$1" && le 1 $(($2 - 1)) && le 1 "$3" && le 2 0 && le 8 "$4"
@@ -89,7 +89,7 @@ make_images()
     done
 }
 
-# Records of rbtree_fuzz (harness/fuzz_rbtree.h). many KIND FROM TO STEP: items in that order, each
+# Records of rbtree_fuzz (fuzz/rbtree/rbtree.h). many KIND FROM TO STEP: items in that order, each
 # also the key; tree KIND ITEM KEY VALUE: one.
 tree()
 {
@@ -159,7 +159,7 @@ make_trees()
     done
 }
 
-# Records of zone_fuzz (harness/fuzz_zone.h): zone KIND ACTOR SLOT EXTRA VALUE. turn ACTOR KINDS...:
+# Records of zone_fuzz (fuzz/zone/zone.h): zone KIND ACTOR SLOT EXTRA VALUE. turn ACTOR KINDS...:
 # those, under the lock, each for a slot of its own.
 zone()
 {
@@ -256,7 +256,7 @@ make_zone_images()
     (image 12 0 && patch 50000 8 7 -1 && patch 60000 8 6 255) >"$dir/pages"
 }
 
-# Records of zone_threads_fuzz (harness/fuzz_zone_threads.h) are made by `zone` too: operation,
+# Records of zone_threads_fuzz (fuzz/zone_threads/threads.h) are made by `zone` too: operation,
 # thread, slot, extra, value. each KINDS...: those by each of four threads, slot and value told
 # apart.
 t_lock=0 t_try=1 t_timed=2 t_unlock=3 t_commit=4 t_abort=5 t_alloc=6 t_calloc=7 t_memalign=8

@@ -68,7 +68,7 @@ pack_seeds() { # name
 }
 
 # An input takes milliseconds; one that takes all of the runner's 25 seconds hangs. Sanitizers are
-# told again what harness/fuzz.c tells them, since the runner's own settings come after those.
+# told again what fuzz/common/fuzz.c tells them, since the runner's own settings come after those.
 write_options() { # name
     {
         printf '[libfuzzer]\ntimeout = 25\n'

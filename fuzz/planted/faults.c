@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "fuzz/common/fuzz.h"
 #include "harness/failure/say.h"
-#include "harness/fuzz.h"
 
 #define RECORD 2u
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An allocator that frees an object by a pointer into its middle: a broken law, not a crash. */
+#include "fuzz/common/fuzz.h"
 #include "harness/broken/broken.h"
-#include "harness/fuzz.h"
 
 const struct hrn_fuzz_target hrn_fuzz_target = {
     .name = "interior_free_fuzz",

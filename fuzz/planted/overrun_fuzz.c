@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "fuzz/common/fuzz.h"
 #include "fuzz/planted/faults.h"
-#include "harness/fuzz.h"
 
 PLANTED(overrun);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Dies before it has run anything. */
+#include "fuzz/common/fuzz.h"
 #include "fuzz/planted/faults.h"
-#include "harness/fuzz.h"
 
 PLANTED(overrun);
 

@@ -57,7 +57,7 @@ static inline bool hrn_fuzz_kind_of(const struct hrn_fuzz_kind *kinds, size_t n,
         .record_bytes = HRN_RECORD_BYTES,                                                          \
         .runs_programs = true,                                                                     \
         .adapter = &(adapter_),                                                                    \
-        .header = "harness/fuzz.h",                                                                \
+        .header = "fuzz/common/fuzz.h",                                                            \
         .call = "hrn_fuzz_one(&" #adapter_ ", bytes, n_bytes)",                                    \
     }
 

@@ -8,7 +8,7 @@
 #include <iterator>
 #include <vector>
 
-#include "tests/sched/fuzz_schedule.h"
+#include "fuzz/schedule/schedule.h"
 
 namespace {
 

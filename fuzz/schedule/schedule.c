@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/sched/fuzz_schedule.h"
+#include "fuzz/schedule/schedule.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz/common/fuzz.h"
 #include "harness/failure/say.h"
-#include "harness/fuzz.h"
 #include "harness/sched/lock_world.h"
 #include "harness/sched/zone_world.h"
 

@@ -2,7 +2,7 @@
 /* The zones that programs run on, and those who have them. */
 #include <string.h>
 
-#include "harness/fuzz_zone_priv.h"
+#include "fuzz/zone/world.h"
 
 enum { N_ENTRIES = 128 };
 

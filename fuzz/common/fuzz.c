@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzz targets' common part: inputs run, the account kept, sanitizers set up. */
 #define _POSIX_C_SOURCE 199309L /* clock_gettime */
-#include "harness/fuzz.h"
+#include "fuzz/common/fuzz.h"
 
 #include <inttypes.h>
 #include <stdio.h>

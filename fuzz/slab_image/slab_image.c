@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz/common/fuzz.h"
 #include "harness/failure/say.h"
-#include "harness/fuzz.h"
 #include "harness/inputs/random.h"
 #include "harness/program/lives.h"
 #include "harness/run/state.h"

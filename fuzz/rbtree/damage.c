@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "harness/fuzz_rbtree_priv.h"
+#include "fuzz/rbtree/memory.h"
 
 static unsigned char *word_at(uint64_t place)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who is who, and who lives, as the locks of fuzzed zones are told. */
 #include "allocator/lock/word.h"
-#include "harness/fuzz_zone_priv.h"
+#include "fuzz/zone/world.h"
 
 #define START_SHIFT 32u
 

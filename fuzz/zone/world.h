@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "harness/fuzz_zone.h"
+#include "fuzz/zone/zone.h"
 #include <slabmill/zone.h>
 
 enum {

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "harness/fuzz_rbtree.h"
+#include "fuzz/rbtree/rbtree.h"
 #include <slabmill/lru.h>
 #include <slabmill/rbtree.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Trees and lists beside a plain account of them. */
-#include "harness/fuzz_rbtree.h"
+#include "fuzz/rbtree/rbtree.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz/common/fuzz.h"
+#include "fuzz/rbtree/memory.h"
 #include "harness/failure/say.h"
-#include "harness/fuzz.h"
-#include "harness/fuzz_rbtree_priv.h"
 #include "harness/run/state.h"
 #include <slabmill/lru.h>
 #include <slabmill/rbtree.h>

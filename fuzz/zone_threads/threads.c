@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Threads on one zone: worlds, the crew, what must hold when all have ended. */
-#include "harness/fuzz_zone_threads.h"
+#include "fuzz/zone_threads/threads.h"
 
 #include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
 
-#include "harness/fuzz.h"
-#include "harness/fuzz_zone_threads_priv.h"
+#include "fuzz/common/fuzz.h"
+#include "fuzz/zone_threads/state.h"
 
 enum { N_WORLDS = 4, RECORD_BYTES = 8, N_LOG_ENTRIES = 512, LOW_BYTES = 4096 };
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/fuzz_zone_priv.h"
+#include "fuzz/zone/world.h"
 #include "harness/run/state.h"
 
 struct zone_account zone_committed;

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "harness/fuzz_zone_priv.h"
-#include "harness/fuzz_zone_threads.h"
+#include "fuzz/zone/world.h"
+#include "fuzz/zone_threads/threads.h"
 #include <slabmill/lru.h>
 #include <slabmill/rbtree.h>
 #include <slabmill/zone.h>

@@ -3,8 +3,8 @@
 #include <inttypes.h>
 #include <sched.h>
 
+#include "fuzz/zone_threads/state.h"
 #include "harness/failure/say.h"
-#include "harness/fuzz_zone_threads_priv.h"
 
 enum { OBJECT_BYTES_MAX = 3000, PAUSES_MAX = 4, TIMEOUTS_MS = 3, ENTRIES_SPARE = 4 };
 

@@ -11,9 +11,9 @@
 #include "allocator/journal/log.h"
 #include "allocator/lock/word.h"
 #include "allocator/zone/handle.h"
+#include "fuzz/common/fuzz.h"
+#include "fuzz/zone/world.h"
 #include "harness/failure/say.h"
-#include "harness/fuzz.h"
-#include "harness/fuzz_zone_priv.h"
 
 enum {
     N_SHAPES = 2,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Several processes, played by one thread, on one zone. */
-#include "harness/fuzz_zone.h"
+#include "fuzz/zone/zone.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -8,9 +8,9 @@
 
 #include "allocator/journal/log.h"
 #include "allocator/zone/handle.h"
+#include "fuzz/common/fuzz.h"
+#include "fuzz/zone/world.h"
 #include "harness/failure/say.h"
-#include "harness/fuzz.h"
-#include "harness/fuzz_zone_priv.h"
 
 /* States that only a death in the middle of a call leaves are made by hand, with what the calls
  * themselves do first: hence the two private headers. */

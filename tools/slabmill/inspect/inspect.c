@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tools/slabmill_inspect.h"
+#include "tools/slabmill/inspect/inspect.h"
 
 struct inspection {
     const struct mill_options *options;

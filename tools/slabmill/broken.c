@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "harness/broken/broken.h"
-#include "tools/slabmill.h"
+#include "tools/slabmill/slabmill.h"
 
 /* Free takes pointers inside an object without a word. */
 static enum slm_status free_interior(void *self, void *p)

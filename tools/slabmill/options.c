@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/slabmill.h"
+#include "tools/slabmill/slabmill.h"
 
 enum row_type { ROW_TEXT, ROW_NUMBER, ROW_SEED, ROW_FLAG, ROW_PAUSE };
 

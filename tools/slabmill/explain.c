@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "harness/run/watch.h"
-#include "tools/slabmill.h"
+#include "tools/slabmill/slabmill.h"
 #include <slabmill/slab.h>
 
 #define OPS_SHOWN        40u /* before the failure, unless --all */

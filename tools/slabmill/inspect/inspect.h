@@ -7,7 +7,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-#include "tools/slabmill.h"
+#include "tools/slabmill/slabmill.h"
 #include <slabmill/zone_image.h>
 
 /*

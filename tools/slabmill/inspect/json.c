@@ -2,7 +2,7 @@
 /* A look at a zone as one JSON object on one line, explained by `slabmill inspect --help`. */
 #include <inttypes.h>
 
-#include "tools/slabmill_inspect.h"
+#include "tools/slabmill/inspect/inspect.h"
 
 /* Texts are clean: only these two need an escape. */
 static void put_text(const char *text)

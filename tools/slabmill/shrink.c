@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "harness/failure/emit.h"
-#include "tools/slabmill.h"
+#include "tools/slabmill/slabmill.h"
 
 /* An input, how it fails, and where. */
 struct failure {

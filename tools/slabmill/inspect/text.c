@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "tools/slabmill_inspect.h"
+#include "tools/slabmill/inspect/inspect.h"
 
 #define WORD_BYTES 48u
 

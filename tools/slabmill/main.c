@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slabmill: replays, explains and shrinks programs of allocator operations, and makes new ones. */
-#include "tools/slabmill.h"
+#include "tools/slabmill/slabmill.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/slabmill.h"
+#include "tools/slabmill/slabmill.h"
 
 const struct hrn_adapter *mill_adapter_find(const char *name)
 {
@@ -23,7 +23,7 @@ void mill_adapter_code(const struct hrn_adapter *adapter, char *code, size_t cod
     bool broken = hrn_adapter_find(adapter->name) == NULL;
     snprintf(code, code_bytes, "%s(\"%s\")", broken ? "mill_adapter_find" : "hrn_adapter_find",
              adapter->name);
-    *header = broken ? "tools/slabmill.h" : "harness/adapters/adapter.h";
+    *header = broken ? "tools/slabmill/slabmill.h" : "harness/adapters/adapter.h";
 }
 
 static void print_adapter(const struct hrn_adapter *adapter)

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "tools/slabmill.h"
+#include "tools/slabmill/slabmill.h"
 
 #define SNIFF_BYTES    512u
 #define FILE_MAX_BYTES ((size_t)256 << 20)

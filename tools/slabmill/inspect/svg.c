@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/slabmill_inspect.h"
+#include "tools/slabmill/inspect/inspect.h"
 
 /*
  *   |label| row of COLUMNS cells ........................ |

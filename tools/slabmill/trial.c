@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "harness/failure/shrink.h"
-#include "tools/slabmill.h"
+#include "tools/slabmill/slabmill.h"
 
 /* What a child leaves for its parent. */
 struct legacy {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/slabmill.h"
+#include "tools/slabmill/slabmill.h"
 
 #define WINDOW_OPS  400u
 #define WINDOW_LIVE 150u /* objects made before the window, at most */

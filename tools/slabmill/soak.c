@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "harness/inputs/random.h"
-#include "tools/slabmill.h"
+#include "tools/slabmill/slabmill.h"
 
 #define ROUND_OPS_MAX 3000u
 #define FNV_START     UINT64_C(0xcbf29ce484222325) /* FNV-1a, by Fowler, Noll and Vo */

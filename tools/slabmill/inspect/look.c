@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "allocator/base/bits.h"
-#include "tools/slabmill_inspect.h"
+#include "tools/slabmill/inspect/inspect.h"
 
 /* --- Names --- */
 

@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "tools/slabmill_inspect.h"
+#include "tools/slabmill/inspect/inspect.h"
 
 /*
  * Passes over the zone, each reading it from the lowest address to the highest into the copy. When

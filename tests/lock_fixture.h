@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "allocator/lock/word.h"
-#include "tests/death.h"
+#include "tests/base/death.h"
 #include <slabmill/lock.h>
 
 namespace slm_test {

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "allocator/pool/layout.h"
-#include "tests/death.h"
+#include "tests/base/death.h"
 #include "tests/pool_fixture.h"
 
 namespace {

@@ -19,7 +19,7 @@
 #include <unistd.h>
 #include <vector>
 
-#include "tests/death.h"
+#include "tests/base/death.h"
 #include <slabmill/segment.h>
 
 namespace slm_test {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/death.h"
+#include "tests/base/death.h"
 #include "tests/slab_fixture.h"
 
 namespace {

@@ -3,7 +3,7 @@
 #include <climits>
 
 #include "allocator/base/check.h"
-#include "tests/death.h"
+#include "tests/base/death.h"
 
 namespace {
 

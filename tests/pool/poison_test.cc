@@ -4,7 +4,7 @@
 
 #include "allocator/base/poison.h"
 #include "allocator/pool/layout.h"
-#include "tests/pool_fixture.h"
+#include "tests/pool/fixture.h"
 
 namespace {
 

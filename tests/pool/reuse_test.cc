@@ -2,7 +2,7 @@
 /* Pool: the typed reuse list. */
 #include <vector>
 
-#include "tests/pool_fixture.h"
+#include "tests/pool/fixture.h"
 
 namespace {
 

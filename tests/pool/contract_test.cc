@@ -2,7 +2,7 @@
 /* Pool: what pool.h promises of create, allocation, resizing, reset and statistics. */
 #include <vector>
 
-#include "tests/pool_fixture.h"
+#include "tests/pool/fixture.h"
 
 namespace {
 

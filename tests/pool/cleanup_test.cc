@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/pool_fixture.h"
+#include "tests/pool/fixture.h"
 
 namespace {
 

@@ -2,7 +2,7 @@
 /* Pool: the source fails at each of its calls in turn; nothing leaks, the pool works on. */
 #include <vector>
 
-#include "tests/pool_fixture.h"
+#include "tests/pool/fixture.h"
 
 namespace {
 

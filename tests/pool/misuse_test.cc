@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "allocator/pool/layout.h"
-#include "tests/pool_fixture.h"
+#include "tests/pool/fixture.h"
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "allocator/pool/layout.h"
-#include "tests/pool_fixture.h"
+#include "tests/pool/fixture.h"
 
 namespace {
 

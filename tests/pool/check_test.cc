@@ -5,7 +5,7 @@
 
 #include "allocator/pool/layout.h"
 #include "tests/base/death.h"
-#include "tests/pool_fixture.h"
+#include "tests/pool/fixture.h"
 
 namespace {
 

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "tests/slab_fixture.h"
+#include "tests/slab/fixture.h"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "tests/slab_fixture.h"
+#include "tests/slab/fixture.h"
 
 namespace {
 

@@ -11,7 +11,7 @@
 #include <set>
 #include <vector>
 
-#include "tests/slab_fixture.h"
+#include "tests/slab/fixture.h"
 
 namespace {
 
@@ -153,9 +153,9 @@ TEST_F(SlabImage, OptionsOutOfRangeAreRefusedThoughSealed)
 TEST_F(SlabImage, AnotherRegionSizeIsRefusedThoughSealed)
 {
     uint64_t truth = header()->shape.region_bytes;
-    for (uint64_t size : {uint64_t{0}, uint64_t{1}, uint64_t{4096}, truth + 4096, truth * 2,
-                          uint64_t{1} << 43, uint64_t{1} << 44, uint64_t{1} << 63,
-                          UINT64_MAX - 4095, UINT64_MAX}) {
+    for (uint64_t size :
+         {uint64_t{0}, uint64_t{1}, uint64_t{4096}, truth + 4096, truth * 2, uint64_t{1} << 43,
+          uint64_t{1} << 44, uint64_t{1} << 63, UINT64_MAX - 4095, UINT64_MAX}) {
         EXPECT_EQ(open_resealed([=](slab_header *h) { h->shape.region_bytes = size; }), SLM_E_IMAGE)
             << size;
     }

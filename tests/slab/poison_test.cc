@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "allocator/base/poison.h"
-#include "tests/slab_fixture.h"
+#include "tests/slab/fixture.h"
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include <random>
 #include <vector>
 
-#include "tests/slab_fixture.h"
+#include "tests/slab/fixture.h"
 
 namespace {
 

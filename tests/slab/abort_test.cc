@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "tests/base/death.h"
-#include "tests/slab_fixture.h"
+#include "tests/slab/fixture.h"
 
 namespace {
 

@@ -2,7 +2,7 @@
 /* Slab: the object that was allocated last can be found by who takes over from a dead process. */
 #include <gtest/gtest.h>
 
-#include "tests/slab_fixture.h"
+#include "tests/slab/fixture.h"
 
 namespace {
 

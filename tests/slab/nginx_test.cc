@@ -8,7 +8,7 @@
 #include <set>
 #include <vector>
 
-#include "tests/slab_fixture.h"
+#include "tests/slab/fixture.h"
 
 namespace {
 
@@ -84,8 +84,7 @@ TEST_P(SlabNginx, S2TheEndOfTheRegionIsForeignWhateverTheMemoryHeld)
         ASSERT_EQ(slm_slab_init(region.base(), bytes, &options), SLM_OK);
         View view = attach(region);
         std::vector<unsigned char> before = region.snapshot();
-        unsigned char *pages_end =
-            view->memory + (size_t{view->n_pages} << view->shape.page_shift);
+        unsigned char *pages_end = view->memory + (size_t{view->n_pages} << view->shape.page_shift);
         EXPECT_EQ(slm_slab_free(view.get(), region.base() + bytes), SLM_E_FOREIGN) << bytes;
         EXPECT_EQ(slm_slab_free(view.get(), pages_end), SLM_E_FOREIGN) << bytes;
         EXPECT_EQ(region.first_change(before), kUnchanged);

@@ -8,7 +8,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 
-#include "tests/segment_fixture.h"
+#include "tests/segment/fixture.h"
 #include <slabmill/zone.h>
 
 extern "C" {

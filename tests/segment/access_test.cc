@@ -3,8 +3,8 @@
 #include <grp.h>
 #include <sys/shm.h>
 
-#include "tests/segment_fixture.h"
-#include "tests/segment_hooks.h"
+#include "tests/segment/fixture.h"
+#include "tests/segment/hooks.h"
 
 namespace {
 

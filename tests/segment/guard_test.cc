@@ -4,8 +4,8 @@
 #include <csignal>
 #include <sys/syscall.h>
 
-#include "tests/segment_fixture.h"
-#include "tests/segment_hooks.h"
+#include "tests/segment/fixture.h"
+#include "tests/segment/hooks.h"
 
 namespace {
 

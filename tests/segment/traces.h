@@ -5,7 +5,7 @@
 
 #include <sys/shm.h>
 
-#include "tests/segment_fixture.h"
+#include "tests/segment/fixture.h"
 
 namespace slm_test {
 

@@ -2,9 +2,9 @@
 /* Segments: each call to the system fails once, and nothing stays behind. */
 #include <tuple>
 
-#include "tests/segment_fixture.h"
-#include "tests/segment_hooks.h"
-#include "tests/segment_traces.h"
+#include "tests/segment/fixture.h"
+#include "tests/segment/hooks.h"
+#include "tests/segment/traces.h"
 
 namespace {
 

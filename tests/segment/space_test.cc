@@ -8,7 +8,7 @@
 #include <sys/time.h>
 
 #include "allocator/base/config.h"
-#include "tests/segment_fixture.h"
+#include "tests/segment/fixture.h"
 
 namespace {
 

@@ -2,9 +2,9 @@
 /* Segments of huge pages: the system's, where it has some, and a system that pretends. */
 #include <sys/shm.h>
 
-#include "tests/segment_fixture.h"
-#include "tests/segment_hooks.h"
-#include "tests/segment_traces.h"
+#include "tests/segment/fixture.h"
+#include "tests/segment/hooks.h"
+#include "tests/segment/traces.h"
 
 namespace {
 

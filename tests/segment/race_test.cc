@@ -5,8 +5,8 @@
 #include <sys/syscall.h>
 #include <thread>
 
-#include "tests/segment_fixture.h"
-#include "tests/segment_hooks.h"
+#include "tests/segment/fixture.h"
+#include "tests/segment/hooks.h"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <sys/shm.h>
 #include <sys/syscall.h>
 
-#include "tests/segment_fixture.h"
+#include "tests/segment/fixture.h"
 
 namespace {
 

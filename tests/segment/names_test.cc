@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "tests/segment_fixture.h"
+#include "tests/segment/fixture.h"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <sys/time.h>
 #include <thread>
 
-#include "tests/lock_fixture.h"
+#include "tests/lock/fixture.h"
 
 namespace {
 

@@ -4,7 +4,7 @@
 #include <dirent.h>
 #include <thread>
 
-#include "tests/lock_fixture.h"
+#include "tests/lock/fixture.h"
 
 /* ThreadSanitizer counts a thread that ended just before a fork as the child's, and leaked. */
 extern "C" const char *__tsan_default_options();

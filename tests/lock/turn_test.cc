@@ -2,7 +2,7 @@
 /* Whose turn it is: a waiter that was passed for long gets the lock before newcomers do. */
 #include <thread>
 
-#include "tests/lock_fixture.h"
+#include "tests/lock/fixture.h"
 
 using namespace slm_test;
 

@@ -3,7 +3,7 @@
 #include <random>
 #include <vector>
 
-#include "tests/lock_fixture.h"
+#include "tests/lock/fixture.h"
 
 namespace {
 

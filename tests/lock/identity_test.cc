@@ -8,7 +8,7 @@
 #include <thread>
 #include <time.h>
 
-#include "tests/lock_fixture.h"
+#include "tests/lock/fixture.h"
 
 namespace {
 

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <sys/ptrace.h>
 
-#include "tests/lock_fixture.h"
+#include "tests/lock/fixture.h"
 
 namespace {
 

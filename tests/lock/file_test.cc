@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "tests/lock_fixture.h"
+#include "tests/lock/fixture.h"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <thread>
 #include <vector>
 
-#include "tests/lock_fixture.h"
+#include "tests/lock/fixture.h"
 
 namespace {
 

@@ -3,7 +3,7 @@
 #include <cstring>
 #include <thread>
 
-#include "tests/lock_fixture.h"
+#include "tests/lock/fixture.h"
 
 namespace {
 

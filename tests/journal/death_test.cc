@@ -3,7 +3,7 @@
 #include <functional>
 #include <memory>
 
-#include "tests/journal_fixture.h"
+#include "tests/journal/fixture.h"
 
 namespace {
 

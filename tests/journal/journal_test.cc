@@ -2,7 +2,7 @@
 /* The journal's contract, call by call; hostile logs; every invariant broken by hand. */
 #include <memory>
 
-#include "tests/journal_fixture.h"
+#include "tests/journal/fixture.h"
 
 namespace {
 

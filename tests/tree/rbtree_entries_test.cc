@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <random>
 
-#include "tests/rbtree_fixture.h"
+#include "tests/tree/rbtree_fixture.h"
 
 struct Note {
     uint64_t *word;

@@ -8,7 +8,7 @@
 #include <numeric>
 #include <set>
 
-#include "tests/rbtree_fixture.h"
+#include "tests/tree/rbtree_fixture.h"
 
 namespace {
 

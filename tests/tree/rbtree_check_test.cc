@@ -10,7 +10,7 @@
 #include <functional>
 #include <random>
 
-#include "tests/rbtree_fixture.h"
+#include "tests/tree/rbtree_fixture.h"
 #include <slabmill/slab.h>
 
 namespace {

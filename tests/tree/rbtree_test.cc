@@ -9,7 +9,7 @@
 #include <map>
 #include <random>
 
-#include "tests/rbtree_fixture.h"
+#include "tests/tree/rbtree_fixture.h"
 
 namespace {
 

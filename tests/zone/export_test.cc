@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Zones handed over to a program that this process becomes by exec. */
-#include "tests/zone_set_fixture.h"
+#include "tests/zone/set_fixture.h"
 
 namespace {
 

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "tests/zone_fixture.h"
+#include "tests/zone/fixture.h"
 #include <slabmill/zone_set.h>
 
 int main(int argc, char **argv)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The zones of a server over its reloads: all of what is declared, or nothing. */
-#include "tests/zone_set_fixture.h"
+#include "tests/zone/set_fixture.h"
 
 namespace {
 

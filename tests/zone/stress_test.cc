@@ -5,7 +5,7 @@
 #include <random>
 #include <thread>
 
-#include "tests/zone_fixture.h"
+#include "tests/zone/fixture.h"
 
 namespace {
 

@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "tests/zone_fixture.h"
+#include "tests/zone/fixture.h"
 #include <slabmill/zone_set.h>
 
 namespace slm_test {

@@ -2,7 +2,7 @@
 /* The zone's contract, on each kind of memory with each kind of lock. */
 #include <tuple>
 
-#include "tests/zone_fixture.h"
+#include "tests/zone/fixture.h"
 
 namespace {
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Zones that are damaged while they are in use: what locks say, and each invariant of the check. */
 #include "allocator/lock/word.h"
-#include "tests/zone_fixture.h"
+#include "tests/zone/fixture.h"
 
 extern "C" {
 #include "allocator/slab/view.h"

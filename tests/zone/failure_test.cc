@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each request for memory and each call to the system fails once: nothing is left behind. */
 #include "tests/segment/hooks.h"
-#include "tests/zone_oom.h"
-#include "tests/zone_set_fixture.h"
+#include "tests/zone/oom.h"
+#include "tests/zone/set_fixture.h"
 
 namespace {
 

@@ -4,7 +4,7 @@
 #include <iterator>
 #include <sys/shm.h>
 
-#include "tests/zone_set_fixture.h"
+#include "tests/zone/set_fixture.h"
 
 namespace {
 

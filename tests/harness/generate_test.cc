@@ -11,7 +11,7 @@
 #include "harness/inputs/generate.h"
 #include "harness/inputs/mutate.h"
 #include "harness/run/run.h"
-#include "tests/shapes.h"
+#include "tests/harness/shapes.h"
 #include "gtest/gtest.h"
 
 namespace {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/planted_target.h"
+#include "tests/harness/planted_target.h"
 
 #include "fuzz/common/fuzz.h"
 #include "harness/broken/broken.h"

@@ -7,7 +7,7 @@
 
 #include "harness/inputs/mutate.h"
 #include "harness/inputs/random.h"
-#include "tests/shapes.h"
+#include "tests/harness/shapes.h"
 #include "gtest/gtest.h"
 
 namespace {

@@ -7,7 +7,7 @@
 #include <cstdio>
 
 #include "fuzz/rbtree/rbtree.h"
-#include "tests/replay_corpus.h"
+#include "tests/fuzz/replay_corpus.h"
 
 namespace {
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slabmill inspect, run as people run it, on zones that other processes use and leave. */
-#include "tests/slabmill_inspect_fixture.h"
+#include "tests/slabmill/inspect_fixture.h"
 
 namespace {
 

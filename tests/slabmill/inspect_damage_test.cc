@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slabmill inspect, on zones that are damaged or cut, and on what is none. */
-#include "tests/slabmill_inspect_fixture.h"
+#include "tests/slabmill/inspect_fixture.h"
 
 namespace {
 

@@ -15,5 +15,5 @@ if ! gcc -m32 "$scratch/empty.c" -o "$program" 2>"$scratch/why" || ! "$program";
 fi
 # Where only libc6-dev-i386 is there, asm/ is that of the 64-bit headers: the same files.
 gcc -m32 -std=c11 -O1 -I. -Iinclude -idirafter /usr/include/x86_64-linux-gnu -pthread -o "$program" \
-    tests/ilp32.c allocator/pool/*.c allocator/slab/*.c allocator/source/*.c allocator/base/*.c
+    tests/variants/ilp32.c allocator/pool/*.c allocator/slab/*.c allocator/source/*.c allocator/base/*.c
 "$program"

@@ -17,14 +17,14 @@ trap 'rm -rf "$work"' EXIT
 
 all="pool_fuzz pool_vs_slow_fuzz rbtree_fuzz slab_fuzz slab_image_fuzz trace_fuzz zone_fuzz"
 targets=${*:-$all zone_image_fuzz zone_threads_fuzz}
-labels=//tools:slabmill
+labels=//tools/slabmill
 for target in $targets; do
     labels="$labels //fuzz:${target}_bin"
 done
 # shellcheck disable=SC2086
 $bazel build $labels
 bin=$($bazel info bazel-bin 2>/dev/null)
-mill=$bin/tools/slabmill
+mill=$bin/tools/slabmill/slabmill
 
 # le COUNT VALUE: so many bytes, the lowest first.
 le()

@@ -29,20 +29,6 @@ void hrn_fuzz_begin(const uint8_t *bytes, size_t n_bytes);
 /* Decodes and runs; always 0, as libFuzzer wants it. */
 int hrn_fuzz_one(const struct hrn_adapter *adapter, const uint8_t *bytes, size_t n_bytes);
 
-/*
- * Takes the bytes for changes to a formatted, partly used slab region: attaching, checking and
- * rebuilding must stand any of them, and a region found sound must work. Always 0.
- * Byte 0: geometry; then records of 16 bytes: offset (4), length and manner (1 each), zero (2),
- * value (8).
- */
-int hrn_fuzz_image(const uint8_t *bytes, size_t n_bytes);
-bool hrn_image_kind(unsigned idx, struct hrn_fuzz_kind *kind);
-
-/* Takes the bytes for trace text: what can be read is printed, and reads the same again. Always
- * 0. */
-int hrn_fuzz_trace(const uint8_t *bytes, size_t n_bytes);
-bool hrn_trace_kind(unsigned idx, struct hrn_fuzz_kind *kind);
-
 /* For targets that are no program of one adapter: counts an input's operations. */
 void hrn_fuzz_count(uint64_t n_ops);
 

@@ -8,7 +8,11 @@ set -eu
 
 targets=(fuzz/*_fuzz.c)
 # More than any one target needs: the linker takes what each asks for.
-library=(allocator/*/*.c harness/*.c harness/adapters/*.c tests/sched/*.c)
+library=(allocator/*/*.c harness/*/*.c fuzz/common/*.c)
+for target in "${targets[@]}"; do
+    body=${target%_fuzz.c}
+    [ ! -d "$body" ] || library+=("$body"/*.c)
+done
 
 # Yield points are for schedule_fuzz and zone_fuzz; without a hook, which only the first sets, they
 # do nothing, so one library serves all. The last is for i386, whose off_t has 32 bits otherwise.

@@ -150,7 +150,7 @@ class Findings:
             "first_seen_s": 0.0,
             "known_as": self._known_before(name),
             "has_input": True,
-            "command": f"./bazelw run //tools:slabmill -- replay $PWD/corpus/traces/{trace.name}",
+            "command": f"./bazelw run //tools/slabmill -- replay $PWD/corpus/traces/{trace.name}",
         }
         self.by_cause[name] = finding
         self._keep(name, "input", trace.read_bytes())

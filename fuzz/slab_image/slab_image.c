@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz/slab_image/slab_image.h"
 #include "fuzz/common/fuzz.h"
 #include "harness/failure/say.h"
 #include "harness/inputs/random.h"

@@ -2,6 +2,7 @@
 /* The body of trace_fuzz. */
 #include <stdlib.h>
 
+#include "fuzz/trace/trace.h"
 #include "fuzz/common/fuzz.h"
 #include "harness/failure/say.h"
 #include "harness/trace/trace.h"

@@ -11,15 +11,16 @@ def faulty_copy(name, source, edit, deps):
 
     Args:
       name: of the library.
-      source: the allocator's file.
+      source: the file, from allocator/ on.
       edit: a sed script; the build fails if it changes nothing.
       deps: the allocator's library that has the file, and others with headers that it includes.
     """
+    room, file = source.split("/")
     native.genrule(
         name = name + "_source",
         testonly = True,
-        srcs = ["//allocator:" + source],
-        outs = [name + "_" + source],
+        srcs = ["//allocator/%s:%s" % (room, file)],
+        outs = [name + "_" + file],
         cmd = "sed '%s' $< > $@; ! cmp -s $< $@" % edit.replace("$", "$$"),
     )
 
@@ -38,7 +39,7 @@ def planted_fault(name, source, edit, args):
 
     Args:
       name: of the test.
-      source: the allocator's file.
+      source: the file, from allocator/ on.
       edit: as for faulty_copy.
       args: of planted_main.cc: what to run, and the law that must be broken.
     """
@@ -46,7 +47,7 @@ def planted_fault(name, source, edit, args):
         name = name + "_fault",
         source = source,
         edit = edit,
-        deps = ["//allocator:sched"],
+        deps = ["//harness/sched:library"],
     )
     cc_test(
         name = name,
@@ -58,7 +59,6 @@ def planted_fault(name, source, edit, args):
         tags = ["nomsan"],
         deps = [
             ":" + name + "_fault",
-            ":lock_world",
-            ":zone_world",
+            "//harness/sched",
         ],
     )

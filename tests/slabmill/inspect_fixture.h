@@ -32,7 +32,7 @@ extern "C" {
 
 namespace inspecttest {
 
-inline const char kCommand[] = "tools/slabmill";
+inline const char kCommand[] = "tools/slabmill/slabmill";
 constexpr size_t kBytes = size_t{1} << 20;
 constexpr uint64_t kRepair = UINT64_C(1) << 30; /* in a lock: nobody has it, repair is due */
 

@@ -18,7 +18,7 @@
 
 namespace {
 
-const char kCommand[] = "tools/slabmill";
+const char kCommand[] = "tools/slabmill/slabmill";
 const char *const kCommands[] = {"replay", "explain",  "shrink", "emit-test",
                                  "soak",   "adapters", "seeds"};
 

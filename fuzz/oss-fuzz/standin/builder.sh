@@ -82,9 +82,8 @@ build() { # engine sanitizer arch tree stage
 # A copy of the tree with every mistake of faults.txt in it.
 make_faulty_tree() { # tree copy
     local file edit
-    mkdir -p "$2/tests"
+    mkdir -p "$2"
     cp -RL "$1/include" "$1/allocator" "$1/harness" "$1/fuzz" "$1/corpus" "$2/"
-    cp -RL "$1/tests/sched" "$2/tests/"
     chmod -R u+w "$2"
     while read -r file edit; do
         sed -i "$edit" "$2/$file"

@@ -76,7 +76,7 @@ spoil_stray() {
 }
 
 spoil_blind() {
-    echo 'allocator/tiny.c s/return 4;/return 2 + 2;/' >"$1/fuzz/oss-fuzz/standin/faults.txt"
+    echo 'allocator/base/tiny.c s/return 4;/return 2 + 2;/' >"$1/fuzz/oss-fuzz/standin/faults.txt"
 }
 
 spoil_littering() {

@@ -5,7 +5,7 @@
 # check.sh asks for.
 write_library() {
     cat <<'END'
-#include "allocator/tiny.h"
+#include "allocator/base/tiny.h"
 #define STEP(n)                                                                                    \
     int step_##n(const uint8_t *bytes, size_t n_bytes)                                             \
     {                                                                                              \
@@ -27,7 +27,7 @@ write_target() {
     cat <<'END'
 #include <stdio.h>
 #include <stdlib.h>
-#include "allocator/tiny.h"
+#include "allocator/base/tiny.h"
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
 size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t n_bytes, size_t max, unsigned seed);
 size_t LLVMFuzzerMutate(uint8_t *bytes, size_t n_bytes, size_t max_bytes);
@@ -51,7 +51,7 @@ END
 }
 
 make_tiny_tree() { # folder
-    mkdir -p "$1/include" "$1/allocator/base" "$1/harness/adapters" "$1/tests/sched" "$1/fuzz/oss-fuzz/standin" \
+    mkdir -p "$1/include" "$1/allocator/base" "$1/harness/adapters" "$1/fuzz/common" "$1/fuzz/oss-fuzz/standin" \
         "$1/corpus/tiny_fuzz/regress"
     cp fuzz/oss-fuzz/build.sh "$1/fuzz/oss-fuzz/"
     {
@@ -59,13 +59,13 @@ make_tiny_tree() { # folder
         for n in $(seq 200); do
             echo "int step_$n(const uint8_t *bytes, size_t n_bytes);"
         done
-    } >"$1/allocator/tiny.h"
-    write_library >"$1/allocator/tiny.c"
-    for unit in allocator/base harness harness/adapters tests/sched; do
+    } >"$1/allocator/base/tiny.h"
+    write_library >"$1/allocator/base/tiny.c"
+    for unit in allocator/base harness/adapters fuzz/common; do
         echo "extern int $(basename $unit);" >"$1/$unit/unit.c"
     done
     write_target >"$1/fuzz/tiny_fuzz.c"
     printf 'abc' >"$1/corpus/tiny_fuzz/one"
     printf 'xyz' >"$1/corpus/tiny_fuzz/regress/one"
-    echo 'allocator/tiny.c s/return 4;/return 5;/' >"$1/fuzz/oss-fuzz/standin/faults.txt"
+    echo 'allocator/base/tiny.c s/return 4;/return 5;/' >"$1/fuzz/oss-fuzz/standin/faults.txt"
 }

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""slm_room: one room of the library; slm_variant: a test build of several rooms."""
+
+load("@rules_cc//cc:defs.bzl", "cc_library")
+load("//bazel:copts.bzl", "SLM_COPTS")
+
+# Who may include a room's private headers.
+_INSIDERS = [
+    "//allocator:__subpackages__",
+    "//examples:__subpackages__",
+    "//fuzz:__subpackages__",
+    "//harness:__subpackages__",
+    "//tests:__subpackages__",
+    "//tools:__subpackages__",
+]
+
+def slm_room(name, deps = [], linkopts = []):
+    """All sources of this folder as one library.
+
+    Declares <name>, the library; :priv, its private headers, for tests that break its invariants by
+    hand; :sources and :headers, the files, for slm_variant and for builds without Bazel.
+
+    Args:
+      name: of the room, which is that of the folder.
+      deps: the rooms below that it calls.
+      linkopts: as cc_library has them.
+    """
+    headers = native.glob(["*.h"], allow_empty = True)
+    cc_library(
+        name = name,
+        srcs = native.glob(["*.c"]) + headers,
+        copts = SLM_COPTS,
+        linkopts = linkopts,
+        visibility = ["//visibility:public"],
+        deps = deps + ["//include:headers"],
+    )
+    cc_library(
+        name = "priv",
+        hdrs = headers,
+        visibility = _INSIDERS,
+        deps = [":" + name],
+    )
+    native.filegroup(
+        name = "sources",
+        srcs = native.glob(["*.c"]),
+        visibility = ["//visibility:public"],
+    )
+    native.filegroup(
+        name = "headers",
+        srcs = headers,
+        visibility = ["//visibility:public"],
+    )
+
+    # For copies with faults in them, which tests must find.
+    native.exports_files(native.glob(["*.c"]), visibility = ["//tests:__subpackages__"])
+
+def slm_variant(name, units, defines = [], copts = [], deps = [], testonly = True):
+    """A library of its own of some rooms, compiled in another way.
+
+    Args:
+      name: of the library.
+      units: the rooms it consists of; rooms that it needs besides are deps.
+      defines: macros, for what is linked with it too.
+      copts: further compiler options.
+      deps: as cc_library has them.
+      testonly: as cc_library has it.
+    """
+    cc_library(
+        name = name,
+        testonly = testonly,
+        srcs = ["//allocator/%s:sources" % unit for unit in units],
+        hdrs = ["//allocator/%s:headers" % unit for unit in units],
+        copts = SLM_COPTS + copts,
+        defines = defines,
+        linkopts = ["-pthread"],
+        visibility = [
+            "//fuzz:__subpackages__",
+            "//harness:__subpackages__",
+            "//tests:__subpackages__",
+        ],
+        deps = deps + ["//include:headers"],
+    )

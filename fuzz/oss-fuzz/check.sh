@@ -78,7 +78,7 @@ find_targets() {
     while IFS= read -r source; do
         name=$(basename "$source" .c)
         # shellcheck disable=SC2053 # a pattern
-        [[ $source != fuzz/* || $name != $only_target ]] || targets+=("$name")
+        [[ $source != fuzz/*_fuzz.c || $source == fuzz/*/* || $name != $only_target ]] || targets+=("$name")
     done < <(cd "$root" && bash "$here/build.sh" --list)
     [ ${#targets[@]} -gt 0 ] || die "no target matches $only_target"
 }

@@ -412,8 +412,8 @@ class CommandTest(unittest.TestCase):
         return done.returncode, done.stderr
 
     def test_makes_the_page_again_with_sources(self):
-        (self.folder / "allocator").mkdir()
-        (self.folder / "allocator" / "slab.c").write_bytes(b"int slab_\xff_line;\n")
+        (self.folder / "allocator" / "slab").mkdir(parents=True)
+        (self.folder / "allocator" / "slab" / "objects.c").write_bytes(b"int slab_\xff_line;\n")
         status, error = self.run_it(self.report, "--sources", self.folder)
         self.assertEqual(0, status, error)
         self.assertIn("allocator/pool/pool.c", error)

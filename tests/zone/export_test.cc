@@ -6,13 +6,13 @@ namespace {
 
 using namespace slm_test;
 
-/* What tests/zone_heir answers, started by a child as itself. */
+/* What tests/zone/heir answers, started by a child as itself. */
 int exec_heir(const char *text, uint64_t n)
 {
     return in_child([&] {
         std::string count = std::to_string(n);
         const char *where = getenv("ZONE_HEIR");
-        const char *path = where == nullptr ? "tests/zone_heir" : where;
+        const char *path = where == nullptr ? "tests/zone/heir" : where;
         execl(path, path, text, count.c_str(), nullptr);
         perror(path);
         return 127;
@@ -58,7 +58,7 @@ TEST_P(ZoneExportOf, OutlivesTheProcessThatBecomesAnotherProgram)
                       return 100;
                   }
                   const char *where = getenv("ZONE_HEIR");
-                  execl(where == nullptr ? "tests/zone_heir" : where, "heir", text, "1", nullptr);
+                  execl(where == nullptr ? "tests/zone/heir" : where, "heir", text, "1", nullptr);
                   return 101;
               }),
               0);

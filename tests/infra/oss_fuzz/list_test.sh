@@ -16,8 +16,8 @@ comm -23 "$scratch/bazel" "$scratch/build" >"$scratch/missing"
     cat "$scratch/missing" >&2
     exit 1
 }
-grep '^fuzz/' "$scratch/bazel" >"$scratch/targets"
-grep '^fuzz/' "$scratch/build" | diff -u "$scratch/targets" - || {
+grep '^fuzz/[^/]*$' "$scratch/bazel" >"$scratch/targets"
+grep '^fuzz/[^/]*$' "$scratch/build" | diff -u "$scratch/targets" - || {
     echo "targets that Bazel has (-) and those that build.sh has (+) differ" >&2
     exit 1
 }

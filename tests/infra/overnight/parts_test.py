@@ -383,7 +383,7 @@ class CoverageTest(unittest.TestCase):
 
     def test_lines_of_our_sources_are_read_and_others_are_not(self):
         text = (
-            "SF:/proc/self/cwd/allocator/slab.c\nDA:3,17\nDA:4,0\nend_of_record\n"
+            "SF:/proc/self/cwd/allocator/slab/objects.c\nDA:3,17\nDA:4,0\nend_of_record\n"
             "SF:/usr/include/x.h\nDA:3,9\nend_of_record\nSF:harness/run/run.c\nDA:1,2\nend_of_record\n"
         )
         self.assertEqual(

@@ -2,6 +2,7 @@
 /* Noting changes, and making them stand. */
 #include <slabmill/journal.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "allocator/base/bits.h"
@@ -34,6 +35,20 @@ enum slm_status slm_journal_init(void *log, unsigned n_entries)
     return SLM_OK;
 }
 
+static struct slm_journal_notes *make_notes(uint64_t n_entries)
+{
+    uint32_t n_slots = 2 * SLM_JOURNAL_ENTRIES_MIN;
+    while (n_slots < 2 * n_entries) {
+        n_slots *= 2;
+    }
+    struct slm_journal_notes *notes =
+        calloc(1, sizeof *notes + n_slots * sizeof(struct journal_slot));
+    if (notes != NULL) {
+        notes->mask = n_slots - 1;
+    }
+    return notes;
+}
+
 enum slm_status slm_journal_attach(struct slm_journal *journal, void *log, size_t log_bytes,
                                    void *base, struct slm_slab *slab)
 {
@@ -48,14 +63,25 @@ enum slm_status slm_journal_attach(struct slm_journal *journal, void *log, size_
     if ((uintptr_t)log % sizeof(uint64_t) != 0 || (uintptr_t)base % sizeof(uint64_t) != 0) {
         return SLM_E_ALIGN;
     }
-    if (log_bytes < sizeof *head || head->magic != JOURNAL_MAGIC ||
-        head->n_max > SLM_JOURNAL_ENTRIES_MAX ||
-        slm_journal_log_bytes((unsigned)head->n_max) == 0 ||
-        slm_journal_log_bytes((unsigned)head->n_max) > log_bytes) {
+    uint64_t n_max = log_bytes < sizeof *head ? 0 : head->n_max;
+    if (n_max < SLM_JOURNAL_ENTRIES_MIN || n_max > SLM_JOURNAL_ENTRIES_MAX ||
+        slm_journal_log_bytes((unsigned)n_max) > log_bytes || head->magic != JOURNAL_MAGIC) {
         return SLM_E_IMAGE;
     }
-    *journal = (struct slm_journal){log, base, slab, head->n_max};
+    struct slm_journal_notes *notes = make_notes(n_max);
+    if (notes == NULL) {
+        return SLM_E_NOMEM;
+    }
+    *journal = (struct slm_journal){log, base, slab, n_max, notes};
     return SLM_OK;
+}
+
+void slm_journal_detach(struct slm_journal *journal)
+{
+    if (journal != NULL) {
+        free(journal->notes);
+        memset(journal, 0, sizeof *journal);
+    }
 }
 
 bool slm_journal_room(const struct slm_journal *journal, unsigned n_entries)
@@ -69,24 +95,29 @@ bool slm_journal_is_dirty(const struct slm_journal *journal)
     return journal->log != NULL && journal->log->state != 0;
 }
 
-/* The entry is whole before it counts, and counts before what follows in the caller. */
-static void append(struct slm_journal *journal, enum journal_kind kind, uint64_t offset,
-                   uint64_t value)
+/* The entry is whole before it counts, and counts before what follows in the caller. Returns its
+ * index. */
+static uint32_t append(struct slm_journal *journal, enum journal_kind kind, uint64_t offset,
+                       uint64_t value)
 {
     struct slm_journal_log *log = journal->log;
     uint64_t n = log->state;
     if (SLM_UNLIKELY(n >= journal->n_max)) {
         slm_broken_index(__func__);
     }
+    if (n == 0) {
+        journal->notes->n_frees = 0;
+    }
     log->entries[n].what = (uint64_t)kind << JOURNAL_KIND_SHIFT | offset;
     log->entries[n].value = value;
     journal_commit_word(&log->state, n + 1);
+    return (uint32_t)n;
 }
 
 void slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value)
 {
     if (journal->log != NULL) {
-        append(journal, JOURNAL_WORD, slm_journal_offset(journal, word), *word);
+        (void)append(journal, JOURNAL_WORD, slm_journal_offset(journal, word), *word);
     }
     journal_commit_word((slm_word *)word, value);
 }
@@ -98,7 +129,7 @@ void slm_journal_save(struct slm_journal *journal, void *p, size_t n_bytes)
     for (; journal->log != NULL && first < end; first += sizeof(uint64_t)) {
         uint64_t old;
         memcpy(&old, first, sizeof old);
-        append(journal, JOURNAL_WORD, slm_journal_offset(journal, first), old);
+        (void)append(journal, JOURNAL_WORD, slm_journal_offset(journal, first), old);
     }
 }
 
@@ -106,7 +137,7 @@ void slm_journal_save(struct slm_journal *journal, void *p, size_t n_bytes)
 static void *note_alloc(struct slm_journal *journal, void *p)
 {
     if (p != NULL && journal->log != NULL) {
-        append(journal, JOURNAL_ALLOC, slm_journal_offset(journal, p), 0);
+        (void)append(journal, JOURNAL_ALLOC, slm_journal_offset(journal, p), 0);
     }
     return p;
 }
@@ -137,20 +168,56 @@ void *slm_journal_memalign(struct slm_journal *journal, size_t align_bytes, size
     return note_alloc(journal, slm_slab_memalign_locked(journal->slab, align_bytes, size_bytes));
 }
 
+/* Where the object's slot is, or is to be. Slots are only added within a transaction, so that the
+ * first one that is not of this generation ends the search. */
+static struct journal_slot *find_slot(const struct slm_journal *journal, uint64_t what)
+{
+    struct slm_journal_notes *notes = journal->notes;
+    const struct slm_journal_log *log = journal->log;
+    uint32_t at = (uint32_t)((what * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & notes->mask;
+    while (notes->slots[at].generation == notes->generation &&
+           log->entries[notes->slots[at].idx].what != what) {
+        at = (at + 1) & notes->mask;
+    }
+    return &notes->slots[at];
+}
+
+/* Before the first release of a transaction no slot is of its generation. */
+static void begin_generation(struct slm_journal_notes *notes)
+{
+    notes->n_frees = 0;
+    if (++notes->generation == 0) {
+        memset(notes->slots, 0, ((size_t)notes->mask + 1) * sizeof(struct journal_slot));
+        notes->generation = 1;
+    }
+}
+
+/* SLM_E_FREED: this transaction has noted it already. */
+static enum slm_status note_free(struct slm_journal *journal, void *p)
+{
+    struct slm_journal_notes *notes = journal->notes;
+    uint64_t offset = slm_journal_offset(journal, p);
+    if (notes->n_frees == 0 || notes->n_frees > journal_n_entries(journal->log)) {
+        begin_generation(notes);
+    }
+    struct journal_slot *slot =
+        find_slot(journal, (uint64_t)JOURNAL_FREE << JOURNAL_KIND_SHIFT | offset);
+    if (slot->generation == notes->generation) {
+        return SLM_E_FREED;
+    }
+    slot->idx = append(journal, JOURNAL_FREE, offset, 0);
+    slot->generation = notes->generation;
+    notes->n_frees++;
+    return SLM_OK;
+}
+
 enum slm_status slm_journal_free(struct slm_journal *journal, void *p)
 {
     if (journal->log == NULL) {
         return slm_slab_free_locked(journal->slab, p);
     }
     enum slm_status status = slm_slab_judge_locked(journal->slab, p);
-    uint64_t what = (uint64_t)JOURNAL_FREE << JOURNAL_KIND_SHIFT | slm_journal_offset(journal, p);
-    for (uint32_t i = 0; status == SLM_OK && i < journal_n_entries(journal->log); i++) {
-        status = journal->log->entries[i].what == what ? SLM_E_FREED : SLM_OK;
-    }
-    if (status == SLM_OK) {
-        append(journal, JOURNAL_FREE, slm_journal_offset(journal, p), 0);
-    }
-    return status;
+    return status == SLM_OK ? note_free(journal, p) : status;
 }
 
 enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object)
@@ -161,7 +228,7 @@ enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object)
     if (object != NULL && slm_slab_judge_locked(journal->slab, object) != SLM_OK) {
         return SLM_E_FOREIGN;
     }
-    append(journal, JOURNAL_ROOT, 0, journal->log->root);
+    (void)append(journal, JOURNAL_ROOT, 0, journal->log->root);
     journal_commit_word(&journal->log->root, slm_journal_offset(journal, object));
     return SLM_OK;
 }
@@ -169,16 +236,6 @@ enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object)
 void *slm_journal_root(const struct slm_journal *journal)
 {
     return journal->log == NULL ? NULL : slm_journal_pointer(journal, journal->log->root);
-}
-
-static bool frees_something(const struct slm_journal_log *log)
-{
-    for (uint32_t i = 0; i < journal_n_entries(log); i++) {
-        if (journal_kind_of(&log->entries[i]) == JOURNAL_FREE) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* From here on the entries lead forward: see journal_recover.c. */
@@ -199,9 +256,12 @@ void slm_journal_commit(struct slm_journal *journal)
     /* What is noted needs it no more, and what is not must not be taken for new by who comes
      * next. */
     slm_slab_settle_locked(journal->slab);
-    if (frees_something(log)) {
+    if (log->state == 0) {
+        return;
+    }
+    if (journal->notes->n_frees != 0) {
         commit_and_carry_out(journal);
-    } else if (log->state != 0) {
+    } else {
         journal_commit_word(&log->state, 0);
     }
 }
@@ -213,7 +273,7 @@ void slm_journal_reset(struct slm_journal *journal)
         return;
     }
     slm_journal_commit(journal);
-    append(journal, JOURNAL_RESET, 0, 0);
+    (void)append(journal, JOURNAL_RESET, 0, 0);
     commit_and_carry_out(journal);
 }
 

@@ -45,6 +45,25 @@ struct slm_journal_log {
     struct journal_entry entries[];
 };
 
+/* A slot of the hash table below: the entry that notes a release. */
+struct journal_slot {
+    uint32_t generation; /* a slot counts only in the transaction that filled it */
+    uint32_t idx;
+};
+
+/*
+ * What a handle remembers of its transaction. It is a hint for one process: a death loses it, and
+ * recovery reads the log alone. n_frees is of the last transaction until the next one begins, which
+ * is when something is noted in an empty log; so a child of fork, which inherits what its parent
+ * remembered, begins with nothing too.
+ */
+struct slm_journal_notes {
+    uint32_t n_frees;    /* entries that note a release */
+    uint32_t generation; /* of the slots that these fill */
+    uint32_t mask;       /* number of slots - 1; there are at least two a log entry */
+    struct journal_slot slots[];
+};
+
 /* Stored after all that is before it in the program, and before all that is behind: against a death
  * only the compiler's order counts. */
 static inline void journal_commit_word(slm_word *word, uint64_t value)

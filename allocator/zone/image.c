@@ -70,6 +70,7 @@ enum slm_status slm_zone_image_open(const struct slm_zone_image *image, void *ba
                                     struct slm_slab **slab, struct slm_journal *journal)
 {
     unsigned char *bytes = base;
+    *journal = (struct slm_journal){0};
     enum slm_status status = slm_slab_attach(slab, bytes + image->slab_offset,
                                              (size_t)(image->bytes - image->slab_offset), NULL);
     if (status != SLM_OK) {
@@ -81,6 +82,7 @@ enum slm_status slm_zone_image_open(const struct slm_zone_image *image, void *ba
         status = SLM_E_IMAGE;
     }
     if (status != SLM_OK) {
+        slm_journal_detach(journal);
         slm_slab_detach(*slab);
         *slab = NULL;
     }

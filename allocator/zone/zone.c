@@ -67,6 +67,13 @@ static enum slm_status open_lock(struct slm_zone *zone, const struct slm_lock_op
                                             slm_segment_label(zone->segment), why.text);
 }
 
+static void close_journal_and_slab(struct slm_zone *zone)
+{
+    slm_journal_detach(&zone->journal);
+    slm_slab_detach(zone->slab);
+    zone->slab = NULL;
+}
+
 enum slm_status zone_open_parts(struct slm_zone *zone, const struct slm_lock_options *lock,
                                 struct slm_error *error)
 {
@@ -84,11 +91,16 @@ enum slm_status zone_open_parts(struct slm_zone *zone, const struct slm_lock_opt
         status = SLM_E_IMAGE;
     }
     if (status != SLM_OK) {
-        slm_slab_detach(zone->slab);
-        zone->slab = NULL;
-        return slm_error_set(error, status, 0, "%s: its journal is damaged", label);
+        (void)slm_error_set(error, status, 0, "%s: %s", label,
+                            status == SLM_E_NOMEM ? "no memory for its journal's handle"
+                                                  : "its journal is damaged");
+    } else {
+        status = open_lock(zone, lock, error);
     }
-    return open_lock(zone, lock, error);
+    if (status != SLM_OK) {
+        close_journal_and_slab(zone);
+    }
+    return status;
 }
 
 static bool name_is_right(const char *name, bool may_be_empty)
@@ -236,7 +248,7 @@ enum slm_status slm_zone_create(struct slm_zone **out, const struct slm_zone_opt
 void slm_zone_detach(struct slm_zone *zone)
 {
     if (zone != NULL) {
-        slm_slab_detach(zone->slab);
+        close_journal_and_slab(zone);
         slm_lock_detach(zone->lock);
         slm_segment_detach(zone->segment);
         free(zone);

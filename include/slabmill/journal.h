@@ -35,7 +35,8 @@ extern "C" {
 #define SLM_JOURNAL_ENTRIES_MIN 64u
 #define SLM_JOURNAL_ENTRIES_MAX (1u << 20)
 
-struct slm_journal_log; /* in shared memory */
+struct slm_journal_log;   /* in shared memory */
+struct slm_journal_notes; /* the process's own */
 
 /* A process's handle: plain, filled in by slm_journal_attach, or by hand for Off. */
 struct slm_journal {
@@ -43,6 +44,7 @@ struct slm_journal {
     unsigned char *base;         /* what offsets count from; they are below 2^48 */
     struct slm_slab *slab;       /* where objects come from, above base; takes no lock; NULL: off */
     uint64_t n_max;              /* entries of the log */
+    struct slm_journal_notes *notes; /* what this process knows of its transaction; NULL: off */
 };
 
 /* Shared memory, 8-aligned, for a log of n_entries; 0 if there may not be so many. */
@@ -51,11 +53,17 @@ size_t slm_journal_log_bytes(unsigned n_entries);
 /* Formats a log. SLM_E_NULL, SLM_E_ALIGN, SLM_E_SIZE (n_entries), changing nothing. */
 enum slm_status slm_journal_init(void *log, unsigned n_entries);
 
-/* Fills in a handle. base lies at or below the slab's region; the slab's view has no lock of its
- * own, since journal calls are made under the one that guards it all. SLM_E_NULL, SLM_E_ALIGN,
- * SLM_E_IMAGE (log_bytes cannot hold what the log's head says), with a handle of zeroes. */
+/* Fills in a handle, which takes 16 to 32 bytes of the process's memory for each entry of the log
+ * (touched only as far as transactions free objects). base lies at or below the slab's region; the
+ * slab's view has no lock of its own, since journal calls are made under the one that guards it
+ * all. SLM_E_NULL, SLM_E_ALIGN, SLM_E_IMAGE (log_bytes cannot hold what the log's head says),
+ * SLM_E_NOMEM, with a handle of zeroes. */
 enum slm_status slm_journal_attach(struct slm_journal *journal, void *log, size_t log_bytes,
                                    void *base, struct slm_slab *slab);
+
+/* Gives the handle's own memory back and fills the handle with zeroes; the log stays as it is. NULL
+ * and a handle of zeroes are ignored. */
+void slm_journal_detach(struct slm_journal *journal);
 
 /* Whether so many more words, allocations and releases can be noted before the next commit. */
 bool slm_journal_room(const struct slm_journal *journal, unsigned n_entries);
@@ -73,7 +81,7 @@ void *slm_journal_calloc(struct slm_journal *journal, size_t size_bytes);
 void *slm_journal_memalign(struct slm_journal *journal, size_t align_bytes, size_t size_bytes);
 
 /* Frees an object when the transaction is committed. Fails, noting nothing: as slm_slab_free, and
- * SLM_E_FREED for one that this transaction frees already. Cost O(entries noted). */
+ * SLM_E_FREED for one that this transaction frees already. Cost O(1). */
 enum slm_status slm_journal_free(struct slm_journal *journal, void *p);
 
 /* The user's anchor, an object of the slab or NULL. SLM_E_FOREIGN: any other address;
@@ -84,7 +92,8 @@ void *slm_journal_root(const struct slm_journal *journal);
 /* Commits; then frees all objects of the slab, root included, as a transaction of its own. */
 void slm_journal_reset(struct slm_journal *journal);
 
-/* Everything since the last commit stands; objects that were freed are. */
+/* Everything since the last commit stands; objects that were freed are. Cost O(1), or, if objects
+ * were freed, O(entries noted). */
 void slm_journal_commit(struct slm_journal *journal);
 
 /* Nothing since the last commit happened. */

@@ -49,8 +49,8 @@ enum slm_status slm_zone_image_owner(const struct slm_zone_image *image,
 
 /*
  * Opens slab and journal of the whole image at base, which is page-aligned and image->bytes long;
- * memory of user pages is not touched. The slab is for slm_slab_detach; NULL on failure:
- * SLM_E_IMAGE, SLM_E_SIZE, SLM_E_NOMEM.
+ * memory of user pages is not touched. The slab is for slm_slab_detach, the journal for
+ * slm_journal_detach; NULL and zeroes on failure: SLM_E_IMAGE, SLM_E_SIZE, SLM_E_NOMEM.
  */
 enum slm_status slm_zone_image_open(const struct slm_zone_image *image, void *base,
                                     struct slm_slab **slab, struct slm_journal *journal);

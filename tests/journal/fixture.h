@@ -90,6 +90,7 @@ class Arena {
 
     ~Arena()
     {
+        slm_journal_detach(&journal);
         slm_slab_detach(slab_);
         munmap(base_, n_bytes_);
     }

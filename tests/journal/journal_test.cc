@@ -55,6 +55,7 @@ TEST(JournalInit, TakesExactlyTheBytesThatItSays)
     slm_journal other;
     size_t n_bytes = slm_journal_log_bytes(kEntries);
     EXPECT_EQ(slm_journal_attach(&other, arena.log(), n_bytes, arena.base(), arena.slab()), SLM_OK);
+    slm_journal_detach(&other);
     EXPECT_EQ(slm_journal_attach(&other, arena.log(), n_bytes - 1, arena.base(), arena.slab()),
               SLM_E_IMAGE);
 }
@@ -89,6 +90,22 @@ TEST_F(Journal, AttachRefusesAHeadThatIsNoLogs)
                   SLM_E_IMAGE)
             << n;
     }
+}
+
+TEST_F(Journal, DetachLeavesTheLogAsItIsAndAHandleOfZeroes)
+{
+    static const slm_journal zeroes{};
+    slm_journal other;
+    ASSERT_EQ(slm_journal_attach(&other, arena.log(), 4096, arena.base(), arena.slab()), SLM_OK);
+    slm_journal_write(journal, first, 3);
+    std::vector<unsigned char> before = arena.bytes();
+    slm_journal_detach(&other);
+    EXPECT_EQ(arena.bytes(), before);
+    EXPECT_EQ(memcmp(&other, &zeroes, sizeof other), 0);
+    slm_journal_detach(&other);
+    slm_journal_detach(nullptr);
+    slm_journal_abort(journal);
+    EXPECT_EQ(*first, UINT64_C(0x0101010101010101));
 }
 
 /* --- Transactions --- */
@@ -264,7 +281,7 @@ TEST_F(Journal, StopsTheProcessRatherThanLoseTheWayBack)
 
 TEST_F(Journal, ThatIsOffWritesPlainlyAndHasAlwaysRoom)
 {
-    slm_journal off = {nullptr, arena.base(), arena.slab(), 0};
+    slm_journal off = {nullptr, arena.base(), arena.slab(), 0, nullptr};
     EXPECT_TRUE(slm_journal_room(&off, UINT32_MAX));
     slm_journal_write(&off, first, 3);
     slm_journal_save(&off, second, 64);
@@ -282,7 +299,7 @@ TEST_F(Journal, ThatIsOffWritesPlainlyAndHasAlwaysRoom)
 
 TEST_F(Journal, ThatIsOffHasNoRootAndIsResetAtOnce)
 {
-    slm_journal off = {nullptr, arena.base(), arena.slab(), 0};
+    slm_journal off = {nullptr, arena.base(), arena.slab(), 0, nullptr};
     EXPECT_EQ(slm_journal_set_root(&off, first), SLM_E_STATE);
     EXPECT_EQ(slm_journal_root(&off), nullptr);
     EXPECT_EQ(slm_journal_check(&off), 0u);

@@ -279,6 +279,7 @@ class RbtreeInSlab : public testing::Test {
     }
     void TearDown() override
     {
+        slm_journal_detach(&journal);
         slm_slab_detach(slab);
         std::free(region);
     }

@@ -86,6 +86,7 @@ static enum slm_status start(struct mill_copy *copy, const struct mill_source *s
 
 static void close_parts(struct mill_copy *copy)
 {
+    slm_journal_detach(&copy->journal);
     slm_slab_detach(copy->slab);
     copy->slab = NULL;
 }

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a journal's handle remembers of releases: a second one is seen, at a cost that stays. */
+#include <algorithm>
+#include <random>
+#include <set>
+
+#include "tests/journal/fixture.h"
+
+namespace {
+
+using namespace slm_test;
+
+class JournalFree : public testing::Test {
+  protected:
+    Arena arena;
+    slm_journal *const journal = &arena.journal;
+    uint64_t *const first = make(arena, 64, 1);
+    uint64_t *const second = make(arena, 64, 2);
+};
+
+/* Each transaction frees some objects, each of them twice, between other entries, and ends in one
+ * of three ways. Most of them are undone, so that the same objects come again and again. */
+TEST_F(JournalFree, SeesASecondReleaseHoweverTheTransactionsBeforeEnded)
+{
+    std::mt19937_64 rng(9);
+    std::vector<void *> objects;
+    for (int i = 0; i < 200; i++) {
+        objects.push_back(make(arena, 64, 3));
+    }
+    for (int round = 0; round < 3000 && objects.size() > 20; round++) {
+        std::set<void *> freed;
+        for (size_t n = rng() % 18; n > 0; n--) {
+            void *p = objects[rng() % objects.size()];
+            if (rng() % 3 == 0) {
+                slm_journal_write(journal, first, n);
+            }
+            ASSERT_EQ(slm_journal_free(journal, p), freed.count(p) == 0 ? SLM_OK : SLM_E_FREED);
+            ASSERT_EQ(slm_journal_free(journal, p), SLM_E_FREED);
+            freed.insert(p);
+        }
+        if (round % 50 == 0) {
+            slm_journal_commit(journal);
+            objects.erase(std::remove_if(objects.begin(), objects.end(),
+                                         [&](void *p) { return freed.count(p) != 0; }),
+                          objects.end());
+        } else if (round % 2 == 0) {
+            slm_journal_abort(journal);
+        } else {
+            ASSERT_EQ(slm_journal_recover(journal), SLM_OK);
+        }
+        ASSERT_EQ(slm_slab_check_locked(arena.slab()), 0u);
+    }
+    EXPECT_LT(objects.size(), 200u);
+}
+
+/* A child of fork has the notes of its parent's transaction, which the parent then ends. */
+TEST_F(JournalFree, ForgetsTheReleasesOfATransactionThatAnotherHandleEnded)
+{
+    slm_journal other;
+    ASSERT_EQ(slm_journal_attach(&other, arena.log(), 4096, arena.base(), arena.slab()), SLM_OK);
+    for (bool notes_before : {false, true}) {
+        EXPECT_EQ(slm_journal_free(journal, first), SLM_OK);
+        EXPECT_EQ(slm_journal_free(journal, second), SLM_OK);
+        slm_journal_abort(&other);
+        if (notes_before) {
+            slm_journal_write(journal, second, 4);
+            slm_journal_write(journal, second, 5);
+        }
+        EXPECT_EQ(slm_journal_free(journal, first), SLM_OK) << notes_before;
+        EXPECT_EQ(slm_journal_free(journal, first), SLM_E_FREED) << notes_before;
+        slm_journal_abort(&other);
+    }
+    slm_journal_write(journal, second, 6);
+    slm_journal_commit(journal);
+    EXPECT_EQ(slm_slab_judge_locked(arena.slab(), first), SLM_OK);
+    slm_journal_detach(&other);
+}
+
+TEST_F(JournalFree, GenerationsOfReleasesMayWrap)
+{
+    EXPECT_EQ(slm_journal_free(journal, first), SLM_OK);
+    slm_journal_abort(journal);
+    journal->notes->generation = UINT32_MAX - 1;
+    for (int i = 0; i < 4; i++) {
+        EXPECT_EQ(slm_journal_free(journal, second), SLM_OK);
+        EXPECT_EQ(slm_journal_free(journal, first), SLM_OK);
+        EXPECT_EQ(slm_journal_free(journal, second), SLM_E_FREED);
+        EXPECT_EQ(slm_journal_free(journal, first), SLM_E_FREED);
+        slm_journal_abort(journal);
+    }
+    EXPECT_EQ(journal->notes->generation, 3u);
+}
+
+/* A search ends at the first slot that is not filled: so the longest row of filled slots is the
+ * most that a release can cost, however many were noted before it. */
+TEST(JournalFreeCost, SearchesFewSlotsHoweverManyReleasesAreNoted)
+{
+    constexpr unsigned kMany = 1u << 16;
+    for (size_t size_bytes : {size_t{8}, size_t{64}, size_t{4096}}) {
+        Arena arena(kMany * size_bytes / 4096 + 256);
+        std::vector<uint64_t> log(slm_journal_log_bytes(kMany) / sizeof(uint64_t));
+        slm_journal journal;
+        ASSERT_EQ(slm_journal_init(log.data(), kMany), SLM_OK);
+        ASSERT_EQ(slm_journal_attach(&journal, log.data(), log.size() * sizeof(uint64_t),
+                                     arena.base(), arena.slab()),
+                  SLM_OK);
+        for (unsigned i = 0; i < kMany; i++) {
+            void *p = slm_slab_alloc_locked(arena.slab(), size_bytes);
+            ASSERT_EQ(slm_journal_free(&journal, p), SLM_OK);
+        }
+        size_t row = 0;
+        size_t longest = 0;
+        for (size_t i = 0; i <= journal.notes->mask; i++) {
+            row = journal.notes->slots[i].generation == journal.notes->generation ? row + 1 : 0;
+            longest = std::max(longest, row);
+        }
+        EXPECT_GT(longest, 0u);
+        EXPECT_LT(longest, 100u) << size_bytes;
+        slm_journal_commit(&journal);
+        EXPECT_EQ(slm_slab_check_locked(arena.slab()), 0u);
+        slm_journal_detach(&journal);
+    }
+}
+
+} // namespace

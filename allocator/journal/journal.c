@@ -84,10 +84,27 @@ void slm_journal_detach(struct slm_journal *journal)
     }
 }
 
+static bool has_room(const struct slm_journal *journal, size_t n_entries)
+{
+    if (journal->log == NULL) {
+        return true;
+    }
+    uint64_t n = journal->log->state;
+    return n <= journal->n_max && n_entries <= journal->n_max - n && !journal->notes->is_refused;
+}
+
 bool slm_journal_room(const struct slm_journal *journal, unsigned n_entries)
 {
-    const struct slm_journal_log *log = journal->log;
-    return log == NULL || n_entries <= journal->n_max - journal_n_entries(log);
+    return has_room(journal, n_entries);
+}
+
+enum slm_status slm_journal_need(struct slm_journal *journal, size_t n_entries)
+{
+    if (SLM_LIKELY(has_room(journal, n_entries))) {
+        return SLM_OK;
+    }
+    journal->notes->is_refused = true;
+    return SLM_E_FULL;
 }
 
 bool slm_journal_is_dirty(const struct slm_journal *journal)
@@ -95,8 +112,8 @@ bool slm_journal_is_dirty(const struct slm_journal *journal)
     return journal->log != NULL && journal->log->state != 0;
 }
 
-/* The entry is whole before it counts, and counts before what follows in the caller. Returns its
- * index. */
+/* There is room. The entry is whole before it counts, and counts before what follows in the caller.
+ * Returns its index. */
 static uint32_t append(struct slm_journal *journal, enum journal_kind kind, uint64_t offset,
                        uint64_t value)
 {
@@ -114,23 +131,34 @@ static uint32_t append(struct slm_journal *journal, enum journal_kind kind, uint
     return (uint32_t)n;
 }
 
-void slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value)
+enum slm_status slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value)
 {
+    enum slm_status status = slm_journal_need(journal, 1);
+    if (SLM_UNLIKELY(status != SLM_OK)) {
+        return status;
+    }
     if (journal->log != NULL) {
         (void)append(journal, JOURNAL_WORD, slm_journal_offset(journal, word), *word);
     }
     journal_commit_word((slm_word *)word, value);
+    return SLM_OK;
 }
 
-void slm_journal_save(struct slm_journal *journal, void *p, size_t n_bytes)
+enum slm_status slm_journal_save(struct slm_journal *journal, void *p, size_t n_bytes)
 {
-    unsigned char *first = (unsigned char *)p - ((uintptr_t)p & 7u);
-    const unsigned char *end = (const unsigned char *)p + n_bytes;
-    for (; journal->log != NULL && first < end; first += sizeof(uint64_t)) {
+    size_t before = (uintptr_t)p & 7u;
+    const unsigned char *first = (const unsigned char *)p - before;
+    size_t n_words = n_bytes / 8 + (before + n_bytes % 8 + 7) / 8;
+    enum slm_status status = slm_journal_need(journal, n_words);
+    if (status != SLM_OK || journal->log == NULL) {
+        return status;
+    }
+    for (size_t i = 0; i < n_words; i++, first += sizeof(uint64_t)) {
         uint64_t old;
         memcpy(&old, first, sizeof old);
         (void)append(journal, JOURNAL_WORD, slm_journal_offset(journal, first), old);
     }
+    return SLM_OK;
 }
 
 /* Between the slab's commit and the entry the slab itself says which object is on its way. */
@@ -143,29 +171,26 @@ static void *note_alloc(struct slm_journal *journal, void *p)
 }
 
 /* An object that cannot be noted must not be allocated. */
-static void expect_room(const struct slm_journal *journal)
-{
-    if (SLM_UNLIKELY(!slm_journal_room(journal, 1))) {
-        slm_broken_index(__func__);
-    }
-}
-
 void *slm_journal_alloc(struct slm_journal *journal, size_t size_bytes)
 {
-    expect_room(journal);
-    return note_alloc(journal, slm_slab_alloc_locked(journal->slab, size_bytes));
+    return slm_journal_need(journal, 1) != SLM_OK
+               ? NULL
+               : note_alloc(journal, slm_slab_alloc_locked(journal->slab, size_bytes));
 }
 
 void *slm_journal_calloc(struct slm_journal *journal, size_t size_bytes)
 {
-    expect_room(journal);
-    return note_alloc(journal, slm_slab_calloc_locked(journal->slab, size_bytes));
+    return slm_journal_need(journal, 1) != SLM_OK
+               ? NULL
+               : note_alloc(journal, slm_slab_calloc_locked(journal->slab, size_bytes));
 }
 
 void *slm_journal_memalign(struct slm_journal *journal, size_t align_bytes, size_t size_bytes)
 {
-    expect_room(journal);
-    return note_alloc(journal, slm_slab_memalign_locked(journal->slab, align_bytes, size_bytes));
+    return slm_journal_need(journal, 1) != SLM_OK
+               ? NULL
+               : note_alloc(journal,
+                            slm_slab_memalign_locked(journal->slab, align_bytes, size_bytes));
 }
 
 /* Where the object's slot is, or is to be. Slots are only added within a transaction, so that the
@@ -192,7 +217,7 @@ static void begin_generation(struct slm_journal_notes *notes)
     }
 }
 
-/* SLM_E_FREED: this transaction has noted it already. */
+/* SLM_E_FREED: this transaction has noted it already. SLM_E_FULL. */
 static enum slm_status note_free(struct slm_journal *journal, void *p)
 {
     struct slm_journal_notes *notes = journal->notes;
@@ -204,6 +229,10 @@ static enum slm_status note_free(struct slm_journal *journal, void *p)
         find_slot(journal, (uint64_t)JOURNAL_FREE << JOURNAL_KIND_SHIFT | offset);
     if (slot->generation == notes->generation) {
         return SLM_E_FREED;
+    }
+    enum slm_status status = slm_journal_need(journal, 1);
+    if (status != SLM_OK) {
+        return status;
     }
     slot->idx = append(journal, JOURNAL_FREE, offset, 0);
     slot->generation = notes->generation;
@@ -228,6 +257,10 @@ enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object)
     if (object != NULL && slm_slab_judge_locked(journal->slab, object) != SLM_OK) {
         return SLM_E_FOREIGN;
     }
+    enum slm_status status = slm_journal_need(journal, 1);
+    if (status != SLM_OK) {
+        return status;
+    }
     (void)append(journal, JOURNAL_ROOT, 0, journal->log->root);
     journal_commit_word(&journal->log->root, slm_journal_offset(journal, object));
     return SLM_OK;
@@ -247,34 +280,42 @@ static void commit_and_carry_out(struct slm_journal *journal)
     journal_commit_word(&log->state, 0);
 }
 
-void slm_journal_commit(struct slm_journal *journal)
+enum slm_status slm_journal_commit(struct slm_journal *journal)
 {
     struct slm_journal_log *log = journal->log;
     if (log == NULL) {
-        return;
+        return SLM_OK;
+    }
+    if (SLM_UNLIKELY(journal->notes->is_refused)) {
+        slm_journal_abort(journal);
+        return SLM_E_FULL;
     }
     /* What is noted needs it no more, and what is not must not be taken for new by who comes
      * next. */
     slm_slab_settle_locked(journal->slab);
     if (log->state == 0) {
-        return;
+        return SLM_OK;
     }
     if (journal->notes->n_frees != 0) {
         commit_and_carry_out(journal);
     } else {
         journal_commit_word(&log->state, 0);
     }
+    return SLM_OK;
 }
 
-void slm_journal_reset(struct slm_journal *journal)
+enum slm_status slm_journal_reset(struct slm_journal *journal)
 {
     if (journal->log == NULL) {
         slm_slab_reset_locked(journal->slab);
-        return;
+        return SLM_OK;
     }
-    slm_journal_commit(journal);
-    (void)append(journal, JOURNAL_RESET, 0, 0);
-    commit_and_carry_out(journal);
+    enum slm_status status = slm_journal_commit(journal);
+    if (status == SLM_OK) {
+        (void)append(journal, JOURNAL_RESET, 0, 0);
+        commit_and_carry_out(journal);
+    }
+    return status;
 }
 
 uint64_t slm_journal_n_undone(const struct slm_journal *journal)

@@ -3,6 +3,8 @@
 #ifndef SLM_JOURNAL_PRIV_H
 #define SLM_JOURNAL_PRIV_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "allocator/base/bits.h"
@@ -61,6 +63,7 @@ struct slm_journal_notes {
     uint32_t n_frees;    /* entries that note a release */
     uint32_t generation; /* of the slots that these fill */
     uint32_t mask;       /* number of slots - 1; there are at least two a log entry */
+    bool is_refused;     /* a call found no room: the transaction can only be undone */
     struct journal_slot slots[];
 };
 
@@ -71,6 +74,17 @@ static inline void journal_commit_word(slm_word *word, uint64_t value)
     SLM_YIELD("journal: store");
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+/* Room for so many entries; without it SLM_E_FULL, and the transaction is refused. Each call that
+ * notes asks it before it changes anything. journal.c. */
+enum slm_status slm_journal_need(struct slm_journal *journal, size_t n_entries);
+
+/* Under a lock that was just taken: what was refused before belongs to a transaction that is over,
+ * maybe in the process that this one was forked from. */
+static inline void journal_begin(struct slm_journal *journal)
+{
+    journal->notes->is_refused = false;
 }
 
 /* Carries out what a committed log says; what is done already is passed over. journal_recover.c. */

@@ -56,6 +56,7 @@ void slm_journal_abort(struct slm_journal *journal)
         undo(journal);
         slm_slab_settle_locked(journal->slab);
         journal_commit_word(&journal->log->state, 0);
+        journal->notes->is_refused = false;
     }
 }
 
@@ -94,5 +95,6 @@ enum slm_status slm_journal_recover(struct slm_journal *journal)
     }
     slm_slab_settle_locked(journal->slab);
     journal_commit_word(&log->state, 0);
+    journal->notes->is_refused = false;
     return SLM_OK;
 }

@@ -3,6 +3,7 @@
 #include <slabmill/lru.h>
 
 #include "allocator/base/check.h"
+#include "allocator/journal/log.h"
 #include "allocator/tree/reach.h"
 
 /*
@@ -34,11 +35,11 @@ static struct slm_lru_node *at(const struct slm_journal *journal, uint64_t offse
     return slm_journal_pointer(journal, offset);
 }
 
-/* What does not change needs no entry. */
+/* What does not change needs no entry. There is room: each change asks for all of it first. */
 static void put(struct slm_journal *journal, uint64_t *word, uint64_t value)
 {
     if (*word != value) {
-        slm_journal_write(journal, word, value);
+        (void)slm_journal_write(journal, word, value);
     }
 }
 
@@ -100,6 +101,10 @@ enum slm_status slm_lru_insert(struct slm_journal *journal, struct slm_lru *lru,
     if (node->list != 0) {
         return SLM_E_TWICE;
     }
+    enum slm_status status = slm_journal_need(journal, SLM_LRU_ENTRIES);
+    if (status != SLM_OK) {
+        return status;
+    }
     link_newest(journal, lru, node);
     put(journal, &node->list, tag_of(journal, lru));
     put(journal, &lru->n_nodes, lru->n_nodes + 1);
@@ -115,6 +120,10 @@ enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
     }
     if (!is_linked(journal, lru, node)) {
         return SLM_E_ABSENT;
+    }
+    enum slm_status status = slm_journal_need(journal, SLM_LRU_ENTRIES);
+    if (status != SLM_OK) {
+        return status;
     }
     unlink_node(journal, lru, node);
     put(journal, &node->newer, 0);
@@ -133,6 +142,10 @@ enum slm_status slm_lru_touch(struct slm_journal *journal, struct slm_lru *lru,
     }
     if (!is_linked(journal, lru, node)) {
         return SLM_E_ABSENT;
+    }
+    enum slm_status status = slm_journal_need(journal, SLM_LRU_ENTRIES);
+    if (status != SLM_OK) {
+        return status;
     }
     if (node->newer != 0) {
         unlink_node(journal, lru, node);

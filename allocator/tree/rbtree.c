@@ -3,6 +3,7 @@
 #include <slabmill/rbtree.h>
 
 #include "allocator/base/check.h"
+#include "allocator/journal/log.h"
 #include "allocator/tree/node.h"
 
 /*
@@ -45,11 +46,11 @@ static uint64_t *link_of(struct slm_rbtree_node *node, enum side side)
     return side == LEFT ? &node->left : &node->right;
 }
 
-/* What does not change needs no entry. */
+/* What does not change needs no entry. There is room: each change asks for all of it first. */
 static void put(const struct edit *edit, uint64_t *word, uint64_t value)
 {
     if (*word != value) {
-        slm_journal_write(edit->journal, word, value);
+        (void)slm_journal_write(edit->journal, word, value);
     }
 }
 
@@ -195,6 +196,10 @@ enum slm_status slm_rbtree_insert(struct slm_journal *journal, struct slm_rbtree
     if (node->tree != 0) {
         return SLM_E_TWICE;
     }
+    enum slm_status status = slm_journal_need(journal, SLM_RBTREE_ENTRIES);
+    if (status != SLM_OK) {
+        return status;
+    }
     struct edit edit = {journal, tree};
     enum side side = LEFT;
     uint64_t parent = find_place(&edit, node, order, &side);
@@ -329,6 +334,10 @@ enum slm_status slm_rbtree_delete(struct slm_journal *journal, struct slm_rbtree
     struct edit edit = {journal, tree};
     if (!is_linked(&edit, node)) {
         return SLM_E_ABSENT;
+    }
+    enum slm_status status = slm_journal_need(journal, SLM_RBTREE_ENTRIES);
+    if (status != SLM_OK) {
+        return status;
     }
     struct gap gap;
     uint64_t x = slm_journal_offset(journal, node);

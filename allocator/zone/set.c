@@ -165,6 +165,10 @@ static enum slm_status init_candidate(struct candidate *candidate, struct slm_er
     }
     enum slm_status status =
         declaration->init(candidate->zone, candidate->is_reused, declaration->data);
+    /* The callback may not have looked at each of its calls. */
+    if (status == SLM_OK && !slm_journal_room(slm_zone_journal(candidate->zone), 0)) {
+        status = SLM_E_FULL;
+    }
     return status == SLM_OK ? SLM_OK
                             : slm_error_set(error, status, 0, "zone %s: its init failed: %s",
                                             declaration->options.name, slm_status_text(status));

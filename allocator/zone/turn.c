@@ -3,6 +3,7 @@
 #include "allocator/base/bits.h"
 #include "allocator/base/check.h"
 #include "allocator/base/yield.h"
+#include "allocator/journal/log.h"
 #include "allocator/zone/handle.h"
 
 /* Page counts and the zone's length are stored in the order that makes this true at any moment. */
@@ -79,6 +80,7 @@ static enum slm_status enter(struct slm_zone *zone, enum slm_status got)
     if (status == SLM_OK && (got == SLM_OWNER_DIED || slm_journal_is_dirty(&zone->journal))) {
         status = repair(zone);
     }
+    journal_begin(&zone->journal);
     SLM_YIELD("zone: look at the state");
     if (SLM_UNLIKELY(zone->header->state != ZONE_READY || status == SLM_E_IMAGE)) {
         status = SLM_E_BROKEN;
@@ -110,13 +112,14 @@ enum slm_status slm_zone_unlock(struct slm_zone *zone)
     if (zone->lock == NULL || !slm_lock_is_mine(zone->lock)) {
         return SLM_E_OWNER;
     }
-    slm_journal_commit(&zone->journal);
-    return slm_lock_unlock(zone->lock);
+    enum slm_status committed = slm_journal_commit(&zone->journal);
+    enum slm_status given = slm_lock_unlock(zone->lock);
+    return given == SLM_OK ? committed : given;
 }
 
-void slm_zone_commit(struct slm_zone *zone)
+enum slm_status slm_zone_commit(struct slm_zone *zone)
 {
-    slm_journal_commit(&zone->journal);
+    return slm_journal_commit(&zone->journal);
 }
 
 void slm_zone_abort(struct slm_zone *zone)
@@ -124,9 +127,9 @@ void slm_zone_abort(struct slm_zone *zone)
     slm_journal_abort(&zone->journal);
 }
 
-void slm_zone_reset_locked(struct slm_zone *zone)
+enum slm_status slm_zone_reset_locked(struct slm_zone *zone)
 {
-    slm_journal_reset(&zone->journal);
+    return slm_journal_reset(&zone->journal);
 }
 
 enum slm_status slm_zone_set_root_locked(struct slm_zone *zone, void *object)
@@ -201,8 +204,7 @@ void zone_unreserve(struct slm_zone *zone)
 
 void zone_publish_growth(struct slm_zone *zone)
 {
-    if (zone->reserved_bytes > zone_bytes(zone)) {
-        slm_journal_commit(&zone->journal);
+    if (zone->reserved_bytes > zone_bytes(zone) && slm_journal_commit(&zone->journal) == SLM_OK) {
         SLM_YIELD("zone: publish its length");
         __atomic_store_n(&zone->header->bytes, zone->reserved_bytes, __ATOMIC_RELEASE);
         __atomic_signal_fence(__ATOMIC_SEQ_CST);

@@ -67,11 +67,11 @@ enum slm_status slm_cache_index_leave(struct slm_zone *zone, const struct slm_le
 }
 
 /* A transaction of its own: the memory is not free before. */
-static void drop(const struct slm_keyed_view *view, struct item *item, uint64_t *counter)
+static bool drop(const struct slm_keyed_view *view, struct item *item, uint64_t *counter)
 {
     slm_keyed_remove(view, &item->held.keyed);
     slm_keyed_count(view, counter);
-    slm_zone_commit(view->zone);
+    return slm_keyed_commit(view);
 }
 
 /* The oldest that nobody has open, among as many as may be looked at. */
@@ -104,7 +104,7 @@ static enum slm_status open_once(const struct slm_keyed_view *view,
         slm_keyed_touch(view, &item->held.keyed);
     }
     slm_keyed_count(view, &item->n_uses);
-    slm_journal_write(view->journal, &item->expires_ms, expires_ms);
+    (void)slm_journal_write(view->journal, &item->expires_ms, expires_ms);
     use->n_uses = item->n_uses;
     return slm_lease_take(view, book_of(view), worker, &item->held, &use->lease);
 }
@@ -120,9 +120,8 @@ static enum slm_status open_or_evict(const struct slm_keyed_view *view,
         slm_zone_abort(view->zone);
         size_t n_reclaimed = i == 0 ? slm_lease_reclaim_locked(view, book_of(view), given) : 0;
         struct item *item = n_reclaimed != 0 ? NULL : oldest_unused(view);
-        if (item != NULL) {
-            drop(view, item, &view->head->n_evicted);
-        } else if (n_reclaimed == 0) {
+        bool is_dropped = item != NULL && drop(view, item, &view->head->n_evicted);
+        if (!is_dropped && n_reclaimed == 0) {
             return SLM_E_NOMEM;
         }
         status = open_once(view, worker, key, expires_ms, use);
@@ -192,7 +191,7 @@ enum slm_status slm_cache_index_look(struct slm_zone *zone, const void *key, siz
     return slm_keyed_leave(&view, SLM_OK);
 }
 
-/* False: its time is not over, nor is that of any newer one. */
+/* False: its time is not over, nor is that of any newer one; or nothing could be committed. */
 static bool expire_oldest(const struct slm_keyed_view *view, uint64_t inactive_ms, uint64_t now_ms,
                           size_t *n_dropped)
 {
@@ -201,15 +200,14 @@ static bool expire_oldest(const struct slm_keyed_view *view, uint64_t inactive_m
         return false;
     }
     if (item->held.leases.n_nodes == 0) {
-        drop(view, item, &view->head->n_expired);
-        (*n_dropped)++;
-        return true;
+        bool is_dropped = drop(view, item, &view->head->n_expired);
+        *n_dropped += is_dropped;
+        return is_dropped;
     }
     uint64_t expires_ms = now_ms > UINT64_MAX - inactive_ms ? UINT64_MAX : now_ms + inactive_ms;
     slm_keyed_touch(view, &item->held.keyed);
-    slm_journal_write(view->journal, &item->expires_ms, expires_ms);
-    slm_zone_commit(view->zone);
-    return true;
+    (void)slm_journal_write(view->journal, &item->expires_ms, expires_ms);
+    return slm_keyed_commit(view);
 }
 
 enum slm_status slm_cache_index_expire(struct slm_zone *zone, uint64_t inactive_ms, uint64_t now_ms,

@@ -92,8 +92,8 @@ enum slm_status slm_keyed_init(struct slm_zone *zone, const struct slm_keyed_kin
     if (status != SLM_OK) {
         slm_zone_abort(zone);
     }
-    (void)slm_zone_unlock(zone);
-    return status;
+    enum slm_status given = slm_zone_unlock(zone);
+    return status == SLM_OK ? given : status;
 }
 
 enum slm_status slm_keyed_enter(struct slm_keyed_view *view, struct slm_zone *zone,
@@ -114,13 +114,18 @@ enum slm_status slm_keyed_enter(struct slm_keyed_view *view, struct slm_zone *zo
     return SLM_OK;
 }
 
+bool slm_keyed_commit(const struct slm_keyed_view *view)
+{
+    return slm_zone_commit(view->zone) == SLM_OK;
+}
+
 enum slm_status slm_keyed_leave(const struct slm_keyed_view *view, enum slm_status status)
 {
     if (status != SLM_OK) {
         slm_zone_abort(view->zone);
     }
-    (void)slm_zone_unlock(view->zone);
-    return status;
+    enum slm_status given = slm_zone_unlock(view->zone);
+    return status == SLM_OK ? given : status;
 }
 
 struct slm_keyed_entry *slm_keyed_find(const struct slm_keyed_view *view, const struct slm_key *key)
@@ -181,7 +186,7 @@ struct slm_keyed_entry *slm_keyed_newer(const struct slm_keyed_view *view,
 
 void slm_keyed_count(const struct slm_keyed_view *view, uint64_t *counter)
 {
-    slm_journal_write(view->journal, counter, *counter + 1);
+    (void)slm_journal_write(view->journal, counter, *counter + 1);
 }
 
 enum slm_status slm_keyed_stats(struct slm_zone *zone, const struct slm_keyed_kind *kind,

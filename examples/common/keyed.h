@@ -23,7 +23,9 @@ extern "C" {
  * Change   Every change goes through the zone's journal. What a caller did since the last commit
  *          stands or falls as a whole, wherever it dies.
  * Safety   _locked calls expect the caller to hold the zone's lock, the looking ones too.
- * Failure  Each call says how many journal entries it takes at most.
+ * Failure  Each call says how many journal entries it takes at most, and a kind's journal has room
+ *          for its longest transaction. If a call found no room all the same, the transaction is
+ *          undone: slm_keyed_commit answers false, slm_keyed_leave SLM_E_FULL.
  * Source   The layout of nginx's limit_req, limit_conn and file cache zones.
  */
 #define SLM_KEYED_KEY_BYTES_MAX  1024u
@@ -93,8 +95,12 @@ struct slm_keyed *slm_keyed_head(const struct slm_zone *zone, const struct slm_k
 enum slm_status slm_keyed_enter(struct slm_keyed_view *view, struct slm_zone *zone,
                                 const struct slm_keyed_kind *kind);
 
+/* Commits and keeps the lock. False: the journal was full, and all since the last commit is undone.
+ */
+bool slm_keyed_commit(const struct slm_keyed_view *view);
+
 /* Commits, gives the lock back and returns status; what was not committed is undone first unless
- * status is SLM_OK. */
+ * status is SLM_OK. SLM_E_FULL: the journal was full, and it is undone. */
 enum slm_status slm_keyed_leave(const struct slm_keyed_view *view, enum slm_status status);
 
 /* NULL: none has that key. Cost O(log n). */

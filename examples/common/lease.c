@@ -80,11 +80,13 @@ static size_t empty_slot(const struct slm_keyed_view *view, struct slm_lease_boo
     while ((node = slm_lru_oldest(view->journal, &slot->leases)) != NULL) {
         given(view, give(view, book, lease_of_slot(node)));
         slm_keyed_count(view, &book->n_reclaimed);
-        slm_zone_commit(view->zone);
+        if (!slm_keyed_commit(view)) {
+            return n;
+        }
         n++;
     }
-    slm_journal_write(view->journal, &slot->identity, 0);
-    slm_zone_commit(view->zone);
+    (void)slm_journal_write(view->journal, &slot->identity, 0);
+    (void)slm_keyed_commit(view);
     return n;
 }
 
@@ -116,8 +118,10 @@ enum slm_status slm_lease_join_locked(const struct slm_keyed_view *view,
     if (free_idx == SLM_LEASE_WORKERS_MAX) {
         return SLM_E_SPACE;
     }
-    slm_journal_write(view->journal, &book->slots[free_idx].identity, slm_lock_self());
-    slm_zone_commit(view->zone);
+    (void)slm_journal_write(view->journal, &book->slots[free_idx].identity, slm_lock_self());
+    if (!slm_keyed_commit(view)) {
+        return SLM_E_FULL;
+    }
     worker->slot_idx = free_idx;
     return SLM_OK;
 }

@@ -313,7 +313,7 @@ TEST_F(LimitConn, TheWalkerTellsWhatIsBroken)
     ASSERT_EQ(slm_lru_remove(journal, &book->slots[worker.slot_idx].leases, &object->of_slot),
               SLM_OK);
     ASSERT_EQ(slm_journal_free(journal, object), SLM_OK);
-    slm_zone_commit(zone);
+    EXPECT_EQ(slm_zone_commit(zone), SLM_OK);
     EXPECT_EQ(slm_limit_conn_check_locked(zone), 221u);
     ASSERT_EQ(slm_zone_unlock(zone), SLM_OK);
 }

@@ -55,12 +55,12 @@ static bool is_idle(const struct bucket *bucket, const struct slm_limit_req_rule
 }
 
 /* A transaction of its own: the memory is not free before. */
-static void drop(const struct slm_keyed_view *view, struct slm_keyed_entry *entry,
+static bool drop(const struct slm_keyed_view *view, struct slm_keyed_entry *entry,
                  uint64_t *counter)
 {
     slm_keyed_remove(view, entry);
     slm_keyed_count(view, counter);
-    slm_zone_commit(view->zone);
+    return slm_keyed_commit(view);
 }
 
 static void expire(const struct slm_keyed_view *view, const struct slm_limit_req_rule *rule,
@@ -68,10 +68,10 @@ static void expire(const struct slm_keyed_view *view, const struct slm_limit_req
 {
     for (unsigned i = 0; i < IDLE_MAX; i++) {
         struct slm_keyed_entry *entry = slm_keyed_oldest(view);
-        if (entry == NULL || !is_idle((const struct bucket *)entry, rule, now_ms)) {
+        if (entry == NULL || !is_idle((const struct bucket *)entry, rule, now_ms) ||
+            !drop(view, entry, &view->head->n_expired)) {
             return;
         }
-        drop(view, entry, &view->head->n_expired);
     }
 }
 
@@ -80,7 +80,7 @@ static void evict(const struct slm_keyed_view *view, const struct slm_limit_req_
 {
     struct slm_keyed_entry *entry = slm_keyed_oldest(view);
     if (entry != NULL) {
-        drop(view, entry, &view->head->n_evicted);
+        (void)drop(view, entry, &view->head->n_evicted);
     }
     expire(view, rule, now_ms);
 }
@@ -122,9 +122,9 @@ static void count(const struct slm_keyed_view *view, struct bucket *bucket,
     if (verdict->is_limited) {
         return;
     }
-    slm_journal_write(view->journal, &bucket->excess_milli, verdict->excess_milli);
+    (void)slm_journal_write(view->journal, &bucket->excess_milli, verdict->excess_milli);
     if (elapsed_ms(bucket, now_ms) != 0) {
-        slm_journal_write(view->journal, &bucket->last_ms, now_ms);
+        (void)slm_journal_write(view->journal, &bucket->last_ms, now_ms);
     }
 }
 

@@ -72,11 +72,11 @@ static void take_out(const struct slm_keyed_view *view, struct session *session)
 }
 
 /* A transaction of its own: the memory is not free before. */
-static void drop(const struct slm_keyed_view *view, struct session *session, uint64_t *counter)
+static bool drop(const struct slm_keyed_view *view, struct session *session, uint64_t *counter)
 {
     take_out(view, session);
     slm_keyed_count(view, counter);
-    slm_zone_commit(view->zone);
+    return slm_keyed_commit(view);
 }
 
 /* The first whose time is over, or NULL. */
@@ -90,14 +90,14 @@ static size_t expire(const struct slm_keyed_view *view, uint64_t now_ms, size_t 
 {
     size_t n = 0;
     struct session *session;
-    while (n < max && (session = first_due(view, now_ms)) != NULL) {
-        drop(view, session, &view->head->n_expired);
+    while (n < max && (session = first_due(view, now_ms)) != NULL &&
+           drop(view, session, &view->head->n_expired)) {
         n++;
     }
     return n;
 }
 
-/* False: there is none left. */
+/* False: there is none left, or nothing could be committed. */
 static bool make_room(const struct slm_keyed_view *view, uint64_t now_ms)
 {
     if (expire(view, now_ms, 1) == 1) {
@@ -107,8 +107,7 @@ static bool make_room(const struct slm_keyed_view *view, uint64_t now_ms)
     if (oldest == NULL) {
         return false;
     }
-    drop(view, (struct session *)oldest, &view->head->n_evicted);
-    return true;
+    return drop(view, (struct session *)oldest, &view->head->n_evicted);
 }
 
 /* The new one is whole before the old one goes: making room may have taken that too. */
@@ -177,8 +176,7 @@ static enum slm_status get(const struct slm_keyed_view *view, const struct slm_k
         return SLM_E_ABSENT;
     }
     if (session->due_ms <= now_ms) {
-        drop(view, session, &view->head->n_expired);
-        return SLM_E_ABSENT;
+        return drop(view, session, &view->head->n_expired) ? SLM_E_ABSENT : SLM_E_FULL;
     }
     *found = (struct slm_session){(size_t)session->blob_bytes, session->due_ms};
     if (found->n_bytes > capacity_bytes) {

@@ -243,7 +243,9 @@ static void use(struct slm_zone *zone)
         memset(p, (int)i, size);
         objects[n++] = p;
     }
-    slm_zone_commit(zone);
+    if (slm_zone_commit(zone) != SLM_OK) {
+        zone_law_sound_image("objects cannot be committed");
+    }
     for (size_t i = 0; i < n; i++) {
         if (slm_journal_free(journal, objects[i]) != SLM_OK) {
             zone_law_sound_image("object %zu cannot be freed", i);
@@ -256,10 +258,9 @@ static void use(struct slm_zone *zone)
 /* The user's own, which nothing rebuilds, may point anywhere: it is set anew before the check. */
 static void use_and_check(struct slm_zone *zone)
 {
-    if (slm_zone_set_root_locked(zone, NULL) != SLM_OK) {
+    if (slm_zone_set_root_locked(zone, NULL) != SLM_OK || slm_zone_commit(zone) != SLM_OK) {
         zone_law_sound_image("the root cannot be set");
     }
-    slm_zone_commit(zone);
     unsigned broken = slm_zone_check_locked(zone);
     if (broken != 0) {
         zone_law_sound_image("sound or repaired, it breaks invariant %u", broken);

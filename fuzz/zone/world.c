@@ -4,8 +4,6 @@
 
 #include "fuzz/zone/world.h"
 
-enum { N_ENTRIES = 128 };
-
 static struct zone_world worlds[ZONE_N_SETTINGS];
 struct zone_world *zone_world;
 
@@ -33,7 +31,7 @@ static void make_world(unsigned settings)
         .name = "fuzz",
         .bytes = ZONE_FIRST_BYTES,
         .max_bytes = ZONE_MAX_BYTES,
-        .journal_entries = N_ENTRIES,
+        .journal_entries = ZONE_N_ENTRIES,
         .lock = (settings & 1u) != 0 ? SLM_LOCK_SPIN_SEM : SLM_LOCK_ROBUST,
         .slab = {.per_doubling = 1u << (settings >> 1 & 3u)},
         .segment = {.kind = SLM_SEGMENT_MEMFD},
@@ -60,6 +58,21 @@ static void end_world(void)
     slm_zone_detach(zone_world->reader);
 }
 
+void zone_begin_transaction(const struct zone_account *from)
+{
+    zone_committed = *from;
+    zone_working = zone_committed;
+    zone_world->n_noted = 0;
+    zone_world->is_refused = false;
+}
+
+enum slm_status zone_end_transaction(void)
+{
+    enum slm_status expected = zone_world->is_refused ? SLM_E_FULL : SLM_OK;
+    zone_begin_transaction(expected == SLM_OK ? &zone_working : &zone_committed);
+    return expected;
+}
+
 void zone_begin_world(unsigned settings)
 {
     zone_world = &worlds[settings];
@@ -77,7 +90,5 @@ void zone_begin_world(unsigned settings)
     zone_world->n_repairs = 0;
     zone_world->bytes = ZONE_FIRST_BYTES;
     zone_world->next_stamp = 0;
-    memset(&zone_committed, 0, sizeof zone_committed);
-    zone_committed.root = ZONE_NOBODY;
-    zone_working = zone_committed;
+    zone_begin_transaction(&(struct zone_account){.root = ZONE_NOBODY});
 }

@@ -18,6 +18,7 @@ enum {
     ZONE_NOBODY = -1,
     ZONE_FIRST_BYTES = 96 * 1024,
     ZONE_MAX_BYTES = 192 * 1024,
+    ZONE_N_ENTRIES = 128, /* of the journal */
 };
 
 /* --- The account (fuzz_zone_account.c) --- */
@@ -68,6 +69,8 @@ struct zone_world {
     int holder;          /* ZONE_NOBODY: free */
     bool holder_is_dead; /* the word still has it */
     bool needs_repair;
+    unsigned n_noted; /* entries of the transaction */
+    bool is_refused;  /* a call found no room for its entries: it can only be undone */
     uint64_t n_repairs;
     uint64_t bytes;
     uint64_t next_stamp;
@@ -76,6 +79,10 @@ extern struct zone_world *zone_world; /* of this input */
 
 /* As new, and nothing in the account. */
 void zone_begin_world(unsigned settings);
+/* From now on the actor with the lock works on *from, of which nothing is noted. */
+void zone_begin_transaction(const struct zone_account *from);
+/* What a commit answers; then the account has what it leaves. */
+enum slm_status zone_end_transaction(void);
 /* One more handle on the world's zone. */
 void zone_attach_again(struct slm_zone **out, bool read_only);
 

@@ -84,7 +84,7 @@ static void enter(unsigned actor)
     zone_world->needs_repair = false;
     zone_world->holder = (int)actor;
     zone_world->holder_is_dead = false;
-    zone_working = zone_committed;
+    zone_begin_transaction(&zone_committed);
     zone_expect_state(zone, &zone_working, true);
 }
 
@@ -127,8 +127,8 @@ static void lock(const struct op *op)
 static void unlock(const struct op *op)
 {
     bool is_holder = holds(op->actor);
-    expect("unlock", slm_zone_unlock(zone_world->zones[op->actor]),
-           is_holder ? SLM_OK : SLM_E_OWNER);
+    enum slm_status expected = is_holder ? zone_end_transaction() : SLM_E_OWNER;
+    expect("unlock", slm_zone_unlock(zone_world->zones[op->actor]), expected);
     if (is_holder) {
         leave();
         look_through_another(op->actor);
@@ -137,11 +137,31 @@ static void unlock(const struct op *op)
 
 /* --- Within a turn --- */
 
-static bool has_room(const struct op *op, unsigned n)
+/* What a call that is about to note n entries answers. Without room it is to change nothing, and the
+ * transaction can only be undone. */
+static enum slm_status answer_to_note(const struct op *op, unsigned n)
 {
-    bool has = slm_journal_room(slm_zone_journal(zone_world->zones[op->actor]), n);
+    struct slm_zone *zone = zone_world->zones[op->actor];
+    bool has = !zone_world->is_refused && n <= ZONE_N_ENTRIES - zone_world->n_noted;
+    if (slm_journal_room(slm_zone_journal(zone), n) != has) {
+        zone_law_answer("room for %u entries after %u: %d", n, zone_world->n_noted, !has);
+    }
+    zone_world->n_noted += has ? n : 0;
+    zone_world->is_refused |= !has;
     zone_totals.n_full += !has;
-    return has;
+    return has ? SLM_OK : SLM_E_FULL;
+}
+
+/* Aborts if a refused call changed anything. */
+static void expect_unchanged(const struct op *op, enum slm_status answer)
+{
+    struct slm_zone *zone = zone_world->zones[op->actor];
+    if (answer == SLM_E_FULL) {
+        zone_expect_state(zone, &zone_working, false);
+        if (slm_zone_journal(zone)->log->state != zone_world->n_noted) {
+            zone_law_answer("a refused call noted something");
+        }
+    }
 }
 
 /* It is nobody's: neither in this turn nor, as long as a release is not committed, before it. */
@@ -168,15 +188,22 @@ static void alloc(const struct op *op)
     struct slm_journal *journal = slm_zone_journal(zone_world->zones[op->actor]);
     uint32_t n_bytes = size_of(op);
     void *p;
-    if (zone_working.slots[op->slot].is_live || !has_room(op, 1)) {
+    if (zone_working.slots[op->slot].is_live) {
         return;
     }
+    size_t n_before = zone_count_objects(slm_zone_slab(zone_world->zones[op->actor]));
+    enum slm_status expected = answer_to_note(op, 1);
     if (op->kind == HRN_ZONE_ALLOC) {
         p = slm_journal_alloc(journal, n_bytes);
     } else if (op->kind == HRN_ZONE_MEMALIGN) {
         p = slm_journal_memalign(journal, (size_t)8 << op->extra % 10u, n_bytes);
     } else {
         p = slm_journal_calloc(journal, n_bytes);
+    }
+    zone_world->n_noted -= p == NULL && expected == SLM_OK;
+    if (expected == SLM_E_FULL && (p != NULL || zone_count_objects(slm_zone_slab(
+                                                    zone_world->zones[op->actor])) != n_before)) {
+        zone_law_answer("an object without room to note it");
     }
     if (p != NULL && op->kind == HRN_ZONE_CALLOC) {
         zone_expect_zeroes(p, n_bytes);
@@ -204,15 +231,22 @@ static void drop_slot(unsigned idx)
 static void free_slot(const struct op *op)
 {
     struct slm_zone *zone = zone_world->zones[op->actor];
-    if (!zone_working.slots[op->slot].is_live || !has_room(op, 2)) {
+    if (!zone_working.slots[op->slot].is_live) {
         return;
     }
     if (zone_working.root == (int)op->slot) {
-        expect("root away", slm_zone_set_root_locked(zone, NULL), SLM_OK);
+        enum slm_status expected = answer_to_note(op, 1);
+        expect("root away", slm_zone_set_root_locked(zone, NULL), expected);
+        zone_working.root = expected == SLM_OK ? ZONE_NOBODY : zone_working.root;
     }
-    expect("free", slm_journal_free(slm_zone_journal(zone), words_of(op)), SLM_OK);
-    expect("free again", slm_journal_free(slm_zone_journal(zone), words_of(op)), SLM_E_FREED);
-    drop_slot(op->slot);
+    enum slm_status expected = answer_to_note(op, 1);
+    expect("free", slm_journal_free(slm_zone_journal(zone), words_of(op)), expected);
+    expect("free again", slm_journal_free(slm_zone_journal(zone), words_of(op)),
+           expected == SLM_OK ? SLM_E_FREED : SLM_E_FULL);
+    expect_unchanged(op, expected);
+    if (expected == SLM_OK) {
+        drop_slot(op->slot);
+    }
 }
 
 static void free_wrong(const struct op *op)
@@ -235,9 +269,14 @@ static void write_word(const struct op *op)
 {
     struct zone_slot *slot = &zone_working.slots[op->slot];
     uint32_t idx = op->extra % ZONE_N_WORDS;
-    if (slot->is_live && idx < slot->n_bytes / 8 && has_room(op, 1)) {
-        slm_journal_write(slm_zone_journal(zone_world->zones[op->actor]), words_of(op) + idx,
-                          op->value);
+    struct slm_journal *journal = slm_zone_journal(zone_world->zones[op->actor]);
+    if (!slot->is_live || idx >= slot->n_bytes / 8) {
+        return;
+    }
+    enum slm_status expected = answer_to_note(op, 1);
+    expect("write", slm_journal_write(journal, words_of(op) + idx, op->value), expected);
+    expect_unchanged(op, expected);
+    if (expected == SLM_OK) {
         slot->words[idx] = op->value;
     }
 }
@@ -246,13 +285,20 @@ static void save_words(const struct op *op)
 {
     struct zone_slot *slot = &zone_working.slots[op->slot];
     uint32_t n = slot->n_bytes / 8 < ZONE_N_WORDS ? slot->n_bytes / 8 : ZONE_N_WORDS;
-    if (!slot->is_live || !has_room(op, n)) {
+    if (!slot->is_live) {
         return;
     }
     uint64_t *words = words_of(op);
     uint32_t from = op->extra % n;
-    slm_journal_save(slm_zone_journal(zone_world->zones[op->actor]), words + from,
-                     (n - from) * sizeof *words);
+    enum slm_status expected = answer_to_note(op, n - from);
+    expect("save",
+           slm_journal_save(slm_zone_journal(zone_world->zones[op->actor]), words + from,
+                            (n - from) * sizeof *words),
+           expected);
+    expect_unchanged(op, expected);
+    if (expected != SLM_OK) {
+        return;
+    }
     for (uint32_t i = from; i < n; i++) {
         words[i] = slot->words[i] = op->value + i;
     }
@@ -261,35 +307,37 @@ static void save_words(const struct op *op)
 static void set_root(const struct op *op)
 {
     bool is_live = zone_working.slots[op->slot].is_live;
-    if (has_room(op, 1)) {
-        expect(
-            "root",
-            slm_zone_set_root_locked(zone_world->zones[op->actor], is_live ? words_of(op) : NULL),
-            SLM_OK);
+    enum slm_status expected = answer_to_note(op, 1);
+    expect("root",
+           slm_zone_set_root_locked(zone_world->zones[op->actor], is_live ? words_of(op) : NULL),
+           expected);
+    expect_unchanged(op, expected);
+    if (expected == SLM_OK) {
         zone_working.root = is_live ? (int)op->slot : ZONE_NOBODY;
     }
 }
 
 static void commit(const struct op *op)
 {
-    slm_zone_commit(zone_world->zones[op->actor]);
-    zone_committed = zone_working;
+    enum slm_status expected = zone_end_transaction();
+    expect("commit", slm_zone_commit(zone_world->zones[op->actor]), expected);
     zone_expect_state(zone_world->zones[op->actor], &zone_committed, true);
 }
 
 static void give_up(const struct op *op)
 {
     slm_zone_abort(zone_world->zones[op->actor]);
-    zone_working = zone_committed;
+    zone_begin_transaction(&zone_committed);
     zone_expect_state(zone_world->zones[op->actor], &zone_committed, true);
 }
 
 static void reset(const struct op *op)
 {
-    slm_zone_reset_locked(zone_world->zones[op->actor]);
-    memset(&zone_working, 0, sizeof zone_working);
-    zone_working.root = ZONE_NOBODY;
-    zone_committed = zone_working;
+    enum slm_status expected = zone_end_transaction();
+    expect("reset", slm_zone_reset_locked(zone_world->zones[op->actor]), expected);
+    if (expected == SLM_OK) {
+        zone_begin_transaction(&(struct zone_account){.root = ZONE_NOBODY});
+    }
     zone_expect_state(zone_world->zones[op->actor], &zone_committed, true);
 }
 
@@ -427,8 +475,8 @@ static void die_growing(const struct op *op)
     zone_world->was_grown = true;
     if (bytes > zone_world->bytes && zone_reserve(zone, bytes, NULL) == SLM_OK &&
         (op->extra & 1u) != 0) {
-        slm_zone_commit(zone);
-        zone_committed = zone_working;
+        enum slm_status expected = zone_end_transaction();
+        expect("commit, to grow", slm_zone_commit(zone), expected);
         zone->header->bytes = zone->reserved_bytes;
         zone_world->bytes = zone->reserved_bytes;
     }

@@ -6,7 +6,7 @@
 #include "fuzz/zone_threads/state.h"
 #include "harness/failure/say.h"
 
-enum { OBJECT_BYTES_MAX = 3000, PAUSES_MAX = 4, TIMEOUTS_MS = 3, ENTRIES_SPARE = 4 };
+enum { OBJECT_BYTES_MAX = 3000, PAUSES_MAX = 4, TIMEOUTS_MS = 3 };
 
 const char *threads_op_name(enum hrn_threads_op op)
 {
@@ -36,11 +36,24 @@ static struct threads_shared *shared_of(const struct thread *thread)
     return slm_zone_root(thread->zone);
 }
 
-static bool has_room(struct thread *thread, unsigned n)
+/* What a call that needs n entries answers. */
+static enum slm_status answer_to_note(struct thread *thread, unsigned n)
 {
     bool has = slm_journal_room(journal_of(thread), n);
     thread->counts.n_full += !has;
-    return has;
+    return has ? SLM_OK : SLM_E_FULL;
+}
+
+/* True if a call found the journal full. Then nothing of the transaction is committed. */
+static bool is_undone(struct thread *thread)
+{
+    if (slm_journal_room(journal_of(thread), 0)) {
+        return false;
+    }
+    expect(thread, "commit of a refused transaction", slm_zone_commit(thread->zone), SLM_E_FULL);
+    expect(thread, "commit after it", slm_zone_commit(thread->zone), SLM_OK);
+    thread->working = thread->committed;
+    return true;
 }
 
 /* --- Turns --- */
@@ -76,7 +89,7 @@ static void unlock(struct thread *thread, const struct threads_op *op)
 static void commit(struct thread *thread, const struct threads_op *op)
 {
     (void)op;
-    slm_zone_commit(thread->zone);
+    expect(thread, "commit", slm_zone_commit(thread->zone), SLM_OK);
     thread->committed = thread->working;
 }
 
@@ -121,9 +134,10 @@ static void alloc(struct thread *thread, const struct threads_op *op)
     struct zone_slot *slot = slot_of(thread, op);
     uint32_t n_bytes = size_of(op);
     void *p;
-    if (slot->is_live || !has_room(thread, 1)) {
+    if (slot->is_live) {
         return;
     }
+    enum slm_status expected = answer_to_note(thread, 1);
     if (op->kind == HRN_THREADS_ALLOC) {
         p = slm_journal_alloc(journal, n_bytes);
     } else if (op->kind == HRN_THREADS_MEMALIGN) {
@@ -131,11 +145,14 @@ static void alloc(struct thread *thread, const struct threads_op *op)
     } else {
         p = slm_journal_calloc(journal, n_bytes);
     }
+    if (expected == SLM_E_FULL && p != NULL) {
+        zone_law_answer("thread %u: an object without room to note it", thread->idx);
+    }
     thread->counts.n_full += p == NULL;
     if (p != NULL && op->kind == HRN_THREADS_CALLOC) {
         zone_expect_zeroes(p, n_bytes);
     }
-    if (p != NULL) {
+    if (!is_undone(thread) && p != NULL) {
         take_in(thread, slot, p, n_bytes);
     }
 }
@@ -143,21 +160,30 @@ static void alloc(struct thread *thread, const struct threads_op *op)
 static void free_slot(struct thread *thread, const struct threads_op *op)
 {
     struct zone_slot *slot = slot_of(thread, op);
-    if (!slot->is_live || !has_room(thread, 1)) {
+    if (!slot->is_live) {
         return;
     }
-    expect(thread, "free", slm_journal_free(journal_of(thread), words_of(thread, slot)), SLM_OK);
+    enum slm_status expected = answer_to_note(thread, 1);
+    expect(thread, "free", slm_journal_free(journal_of(thread), words_of(thread, slot)), expected);
     expect(thread, "free again", slm_journal_free(journal_of(thread), words_of(thread, slot)),
-           SLM_E_FREED);
-    slot->is_live = false;
+           expected == SLM_OK ? SLM_E_FREED : SLM_E_FULL);
+    if (!is_undone(thread)) {
+        slot->is_live = false;
+    }
 }
 
 static void write_word(struct thread *thread, const struct threads_op *op)
 {
     struct zone_slot *slot = slot_of(thread, op);
     uint32_t idx = op->extra % ZONE_N_WORDS;
-    if (slot->is_live && idx < slot->n_bytes / 8 && has_room(thread, 1)) {
-        slm_journal_write(journal_of(thread), words_of(thread, slot) + idx, op->value);
+    if (!slot->is_live || idx >= slot->n_bytes / 8) {
+        return;
+    }
+    enum slm_status expected = answer_to_note(thread, 1);
+    expect(thread, "write",
+           slm_journal_write(journal_of(thread), words_of(thread, slot) + idx, op->value),
+           expected);
+    if (!is_undone(thread)) {
         slot->words[idx] = op->value;
     }
 }
@@ -166,11 +192,16 @@ static void save_words(struct thread *thread, const struct threads_op *op)
 {
     struct zone_slot *slot = slot_of(thread, op);
     uint32_t n = slot->n_bytes / 8 < ZONE_N_WORDS ? slot->n_bytes / 8 : ZONE_N_WORDS;
-    if (!slot->is_live || !has_room(thread, n)) {
+    if (!slot->is_live) {
         return;
     }
     uint64_t *words = words_of(thread, slot);
-    slm_journal_save(journal_of(thread), words, n * sizeof *words);
+    enum slm_status expected = answer_to_note(thread, n);
+    expect(thread, "save", slm_journal_save(journal_of(thread), words, n * sizeof *words),
+           expected);
+    if (is_undone(thread)) {
+        return;
+    }
     for (uint32_t i = 0; i < n; i++) {
         words[i] = slot->words[i] = op->value + i;
     }
@@ -182,16 +213,19 @@ static void count(struct thread *thread, const struct threads_op *op)
 {
     struct threads_shared *shared = shared_of(thread);
     (void)op;
-    if (!has_room(thread, 2)) {
-        return;
-    }
     if (shared->counters[0] != shared->counters[1]) {
         zone_law_shared("counters %" PRIu64 " and %" PRIu64, shared->counters[0],
                         shared->counters[1]);
     }
-    slm_journal_write(journal_of(thread), &shared->counters[0], shared->counters[0] + 1);
-    slm_journal_write(journal_of(thread), &shared->counters[1], shared->counters[0]);
-    thread->working.n_counted++;
+    for (unsigned i = 0; i < 2; i++) {
+        enum slm_status expected = answer_to_note(thread, 1);
+        expect(thread, "write to a counter",
+               slm_journal_write(journal_of(thread), &shared->counters[i], shared->counters[i] + 1),
+               expected);
+    }
+    if (!is_undone(thread)) {
+        thread->working.n_counted++;
+    }
 }
 
 static struct entry_account *account_of(struct thread *thread, const struct threads_op *op)
@@ -205,33 +239,35 @@ static struct threads_entry *entry_of(const struct thread *thread,
     return slm_journal_pointer(journal_of(thread), account->offset);
 }
 
-static bool has_room_for_tree(struct thread *thread)
-{
-    return has_room(thread, SLM_RBTREE_ENTRIES + SLM_LRU_ENTRIES + ENTRIES_SPARE);
-}
-
 /* New in this turn, so that its own words need no notes. */
 static void entry_add(struct thread *thread, const struct threads_op *op)
 {
     struct entry_account *account = account_of(thread, op);
     struct threads_shared *shared = shared_of(thread);
     struct slm_journal *journal = journal_of(thread);
-    if (account->is_live || !has_room_for_tree(thread)) {
+    if (account->is_live) {
         return;
     }
     struct threads_entry *entry = slm_journal_calloc(journal, sizeof *entry);
     if (entry == NULL) {
         thread->counts.n_full++;
+        (void)is_undone(thread);
         return;
     }
     entry->key = (uint64_t)op->value << 32 | thread->idx << 24 | ++thread->next_stamp;
     entry->owner = thread->idx;
+    enum slm_status expected = answer_to_note(thread, SLM_RBTREE_ENTRIES);
     expect(thread, "insert", slm_rbtree_insert(journal, &shared->tree, &entry->node, threads_order),
-           SLM_OK);
+           expected);
     expect(thread, "insert again",
-           slm_rbtree_insert(journal, &shared->tree, &entry->node, threads_order), SLM_E_TWICE);
-    expect(thread, "list insert", slm_lru_insert(journal, &shared->list, &entry->used), SLM_OK);
-    *account = (struct entry_account){true, true, slm_journal_offset(journal, entry), entry->key};
+           slm_rbtree_insert(journal, &shared->tree, &entry->node, threads_order),
+           expected == SLM_OK ? SLM_E_TWICE : SLM_E_FULL);
+    expected = answer_to_note(thread, SLM_LRU_ENTRIES);
+    expect(thread, "list insert", slm_lru_insert(journal, &shared->list, &entry->used), expected);
+    uint64_t key = entry->key;
+    if (!is_undone(thread)) {
+        *account = (struct entry_account){true, true, slm_journal_offset(journal, entry), key};
+    }
 }
 
 static void entry_remove(struct thread *thread, const struct threads_op *op)
@@ -239,15 +275,19 @@ static void entry_remove(struct thread *thread, const struct threads_op *op)
     struct entry_account *account = account_of(thread, op);
     struct threads_shared *shared = shared_of(thread);
     struct slm_journal *journal = journal_of(thread);
-    if (!account->is_live || !has_room_for_tree(thread)) {
+    if (!account->is_live) {
         return;
     }
     struct threads_entry *entry = entry_of(thread, account);
-    expect(thread, "delete", slm_rbtree_delete(journal, &shared->tree, &entry->node), SLM_OK);
-    expect(thread, "list remove", slm_lru_remove(journal, &shared->list, &entry->used),
-           account->is_in_list ? SLM_OK : SLM_E_ABSENT);
-    expect(thread, "free of an entry", slm_journal_free(journal, entry), SLM_OK);
-    account->is_live = false;
+    enum slm_status expected = answer_to_note(thread, SLM_RBTREE_ENTRIES);
+    expect(thread, "delete", slm_rbtree_delete(journal, &shared->tree, &entry->node), expected);
+    expected = account->is_in_list ? answer_to_note(thread, SLM_LRU_ENTRIES) : SLM_E_ABSENT;
+    expect(thread, "list remove", slm_lru_remove(journal, &shared->list, &entry->used), expected);
+    expected = answer_to_note(thread, 1);
+    expect(thread, "free of an entry", slm_journal_free(journal, entry), expected);
+    if (!is_undone(thread)) {
+        account->is_live = false;
+    }
 }
 
 static void list_change(struct thread *thread, const struct threads_op *op)
@@ -256,21 +296,23 @@ static void list_change(struct thread *thread, const struct threads_op *op)
     struct slm_lru *list = &shared_of(thread)->list;
     struct slm_journal *journal = journal_of(thread);
     bool was_in = account->is_in_list;
-    if (!account->is_live || !has_room(thread, SLM_LRU_ENTRIES)) {
+    if (!account->is_live) {
         return;
     }
     struct slm_lru_node *used = &entry_of(thread, account)->used;
+    enum slm_status noted = answer_to_note(thread, SLM_LRU_ENTRIES);
     if (op->kind == HRN_THREADS_LIST_IN) {
         expect(thread, "list insert", slm_lru_insert(journal, list, used),
-               was_in ? SLM_E_TWICE : SLM_OK);
+               was_in ? SLM_E_TWICE : noted);
         account->is_in_list = true;
     } else if (op->kind == HRN_THREADS_LIST_OUT) {
         expect(thread, "list remove", slm_lru_remove(journal, list, used),
-               was_in ? SLM_OK : SLM_E_ABSENT);
+               was_in ? noted : SLM_E_ABSENT);
         account->is_in_list = false;
     } else {
-        expect(thread, "touch", slm_lru_touch(journal, list, used), was_in ? SLM_OK : SLM_E_ABSENT);
+        expect(thread, "touch", slm_lru_touch(journal, list, used), was_in ? noted : SLM_E_ABSENT);
     }
+    (void)is_undone(thread);
 }
 
 static const struct threads_entry *of_node(const struct slm_rbtree_node *node)

@@ -254,7 +254,9 @@ static void end_turn(unsigned self)
 static void commit(unsigned self)
 {
     world.turns[self].is_committing = true;
-    slm_zone_commit(world.zones[self]);
+    if (slm_zone_commit(world.zones[self]) != SLM_OK) {
+        sch_fail("S2: who holds the lock commits what had room");
+    }
     end_transaction(self, false);
     begin_transaction(self, ++world.clock);
 }
@@ -430,13 +432,13 @@ static void furnish(unsigned n_pages)
 {
     struct slm_zone *zone = world.zones[OUTSIDE];
     expect(slm_zone_lock(zone) == SLM_OK, "its lock");
-    slm_zone_reset_locked(zone);
+    expect(slm_zone_reset_locked(zone) == SLM_OK, "a reset");
     void *base = slm_journal_calloc(slm_zone_journal(zone), PAGE_BYTES);
     expect(base != NULL && n_free_pages() > n_pages, "pages");
     world.base_offset = slm_journal_offset(slm_zone_journal(zone), base);
     size_t fill_bytes = (n_free_pages() - n_pages) * PAGE_BYTES;
     expect(slm_journal_alloc(slm_zone_journal(zone), fill_bytes) != NULL, "what fills it");
-    slm_zone_commit(zone);
+    expect(slm_zone_commit(zone) == SLM_OK, "a commit");
     expect(n_free_pages() == n_pages, "not as many pages as wanted");
     expect(slm_zone_unlock(zone) == SLM_OK, "its lock");
 }

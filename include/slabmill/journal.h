@@ -28,8 +28,12 @@ extern "C" {
  *          one process.
  * Safety   All calls but init expect the caller to hold the lock that guards the data, and are for
  *          one thread at a time. Signals: no.
- * Failure  A journal is full only when slm_journal_room was not asked: then the process stops
- *          (slm_broken_index), since going on would lose the way back.
+ * Full     A call that needs more entries than the log has room for fails with SLM_E_FULL and
+ *          changes nothing (calls that return a pointer: NULL). From then on the transaction can
+ *          only be undone: every call that notes fails in the same way, slm_journal_room answers
+ *          false, and slm_journal_commit undoes the transaction and returns SLM_E_FULL. So a caller
+ *          that looks at the commit alone never commits half of what it meant. A caller that wants
+ *          to split its work asks slm_journal_room first, and commits while that says no.
  * Source   Undo logging as in any textbook on transactions.
  */
 #define SLM_JOURNAL_ENTRIES_MIN 64u
@@ -65,36 +69,41 @@ enum slm_status slm_journal_attach(struct slm_journal *journal, void *log, size_
  * and a handle of zeroes are ignored. */
 void slm_journal_detach(struct slm_journal *journal);
 
-/* Whether so many more words, allocations and releases can be noted before the next commit. */
+/* Whether so many more words, allocations and releases can be noted before the next commit. False
+ * for any number, 0 included, once a call failed with SLM_E_FULL. */
 bool slm_journal_room(const struct slm_journal *journal, unsigned n_entries);
 
-/* Notes *word, which lies 8-aligned in an object of the slab, then stores value in it. */
-void slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value);
+/* Notes *word, which lies 8-aligned in an object of the slab, then stores value in it. SLM_E_FULL,
+ * storing nothing. */
+enum slm_status slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value);
 
 /* Notes [p, p + n_bytes), so that it may be written to plainly. Takes n_bytes / 8 entries, two more
- * if it is not aligned. */
-void slm_journal_save(struct slm_journal *journal, void *p, size_t n_bytes);
+ * if it is not aligned. SLM_E_FULL, noting nothing: then it must not be written to. */
+SLM_MUST_USE enum slm_status slm_journal_save(struct slm_journal *journal, void *p, size_t n_bytes);
 
-/* An object of the slab; it is freed if the transaction is undone. NULL: none left. */
+/* An object of the slab; it is freed if the transaction is undone. Takes an entry. NULL: none left,
+ * or no room for the entry (then slm_journal_room says no). */
 void *slm_journal_alloc(struct slm_journal *journal, size_t size_bytes);
 void *slm_journal_calloc(struct slm_journal *journal, size_t size_bytes);
 void *slm_journal_memalign(struct slm_journal *journal, size_t align_bytes, size_t size_bytes);
 
-/* Frees an object when the transaction is committed. Fails, noting nothing: as slm_slab_free, and
- * SLM_E_FREED for one that this transaction frees already. Cost O(1). */
+/* Frees an object when the transaction is committed. Takes an entry. Fails, noting nothing: as
+ * slm_slab_free, SLM_E_FREED for one that this transaction frees already, SLM_E_FULL. Cost O(1). */
 enum slm_status slm_journal_free(struct slm_journal *journal, void *p);
 
-/* The user's anchor, an object of the slab or NULL. SLM_E_FOREIGN: any other address;
- * SLM_E_STATE: the journal is off. Whoever frees the anchor sets another one first. */
+/* The user's anchor, an object of the slab or NULL. Takes an entry. SLM_E_FOREIGN: any other
+ * address; SLM_E_STATE: the journal is off; SLM_E_FULL. Whoever frees the anchor sets another one first. */
 enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object);
 void *slm_journal_root(const struct slm_journal *journal);
 
-/* Commits; then frees all objects of the slab, root included, as a transaction of its own. */
-void slm_journal_reset(struct slm_journal *journal);
+/* Commits; then frees all objects of the slab, root included, as a transaction of its own.
+ * SLM_E_FULL: as slm_journal_commit, freeing nothing. */
+SLM_MUST_USE enum slm_status slm_journal_reset(struct slm_journal *journal);
 
-/* Everything since the last commit stands; objects that were freed are. Cost O(1), or, if objects
- * were freed, O(entries noted). */
-void slm_journal_commit(struct slm_journal *journal);
+/* Everything since the last commit stands; objects that were freed are. SLM_E_FULL: a call since
+ * then failed with it, and all was undone instead. Cost O(1), or, if objects were freed or all was
+ * undone, O(entries noted). */
+SLM_MUST_USE enum slm_status slm_journal_commit(struct slm_journal *journal);
 
 /* Nothing since the last commit happened. */
 void slm_journal_abort(struct slm_journal *journal);

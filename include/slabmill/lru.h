@@ -22,7 +22,8 @@ extern "C" {
  *          One that was taken out is all 0 again. Lists and nodes are 8-aligned and lie above the
  *          journal's base.
  * Safety   The caller holds the lock that guards the list, for reading too.
- * Failure  The journal must have room for SLM_LRU_ENTRIES before insert, remove and touch.
+ * Failure  Insert, remove and touch need room for SLM_LRU_ENTRIES in the journal, however few they
+ *          take: else SLM_E_FULL.
  * Cost     O(1).
  * Source   nginx's ngx_queue, as its users use it.
  */
@@ -42,11 +43,11 @@ struct slm_lru {
 };
 
 /* Puts node into the list as the newest. SLM_E_NULL, SLM_E_TWICE (node is in a list, this or
- * another), changing nothing. */
+ * another), SLM_E_FULL, changing nothing. */
 enum slm_status slm_lru_insert(struct slm_journal *journal, struct slm_lru *lru,
                                struct slm_lru_node *node);
 /* Takes node out; it may be freed, or inserted again. SLM_E_NULL, SLM_E_ABSENT (node is not in this
- * list, or a copy of one that is), changing nothing. */
+ * list, or a copy of one that is), SLM_E_FULL, changing nothing. */
 enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
                                struct slm_lru_node *node);
 /* Makes it the newest. As slm_lru_remove. */

@@ -23,7 +23,8 @@ extern "C" {
  *          to it while it is in a tree. One that was taken out is all 0 again. Trees and nodes are
  *          8-aligned and lie above the journal's base.
  * Safety   The caller holds the lock that guards the tree, for reading too.
- * Failure  The journal must have room for SLM_RBTREE_ENTRIES before insert and delete.
+ * Failure  Insert and delete need room for SLM_RBTREE_ENTRIES in the journal, however few they
+ *          take: else SLM_E_FULL.
  * Cost     O(log n) for insert, delete, find; O(1) amortised for next and prev.
  * Source   Guibas and Sedgewick's red-black trees, deletion as in Cormen et al.
  */
@@ -48,12 +49,12 @@ typedef int slm_rbtree_order(const struct slm_rbtree_node *a, const struct slm_r
 typedef int slm_rbtree_compare(const void *key, const struct slm_rbtree_node *node);
 
 /* Puts node into tree, behind those equal to it. SLM_E_NULL, SLM_E_TWICE (node is in a tree, this
- * or another), changing nothing. */
+ * or another), SLM_E_FULL, changing nothing. */
 enum slm_status slm_rbtree_insert(struct slm_journal *journal, struct slm_rbtree *tree,
                                   struct slm_rbtree_node *node, slm_rbtree_order *order);
 
 /* Takes node out; it may be freed, or inserted again. SLM_E_NULL, SLM_E_ABSENT (node is not in this
- * tree, or a copy of one that is), changing nothing. */
+ * tree, or a copy of one that is), SLM_E_FULL, changing nothing. */
 enum slm_status slm_rbtree_delete(struct slm_journal *journal, struct slm_rbtree *tree,
                                   struct slm_rbtree_node *node);
 

@@ -10,7 +10,8 @@ extern "C" {
 /*
  * Model    Three kinds of outcome stay apart. SLM_OK, SLM_DECLINED and SLM_OWNER_DIED are
  *          successes. SLM_E_NOMEM and SLM_E_SPACE are exhaustion: expected, silent, worth a retry
- *          after something was freed; SLM_E_LOCKED and SLM_E_TIMEOUT are worth one later. Every
+ *          after something was freed; SLM_E_FULL is worth one in a transaction of its own, or in
+ *          parts; SLM_E_LOCKED and SLM_E_TIMEOUT are worth one later. Every
  *          other code is misuse, or the system's refusal: the call changed nothing, and the caller
  *          has a bug (or handed over a hostile image).
  *          A broken invariant is none of these: see check.h.
@@ -51,7 +52,11 @@ extern "C" {
     X(SLM_E_READ_ONLY, "a change through a view that was attached read-only")                      \
     X(SLM_E_TWICE, "an object that is in the structure already")                                   \
     X(SLM_E_ABSENT, "an object that is not in this structure")                                     \
-    X(SLM_E_REPLACED, "a file that is not the one agreed on, which was removed or replaced")
+    X(SLM_E_REPLACED, "a file that is not the one agreed on, which was removed or replaced")       \
+    X(SLM_E_FULL, "no room in the journal: the transaction needs more entries than it has")
+
+/* Of a call whose result tells whether what was done before it holds. */
+#define SLM_MUST_USE __attribute__((warn_unused_result))
 
 #define SLM_STATUS_ENUM(code, sentence) code,
 enum slm_status { SLM_STATUS_LIST(SLM_STATUS_ENUM) SLM_STATUS_COUNT };

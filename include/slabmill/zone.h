@@ -51,8 +51,8 @@ struct slm_zone_options {
     size_t max_bytes;             /* it may grow so far; 0: bytes */
     struct slm_slab_options slab; /* name and max are the zone's */
     enum slm_lock_kind lock;
-    const char *lock_path;              /* for SLM_LOCK_FILE */
-    unsigned journal_entries;           /* words noted by one transaction; 0: 1024 */
+    const char *lock_path;    /* for SLM_LOCK_FILE */
+    unsigned journal_entries; /* words, allocations, releases of one transaction; 0: 1024 */
     struct slm_segment_options segment; /* kind, name, mode, huge, guard; sizes are the zone's */
 };
 
@@ -104,22 +104,25 @@ enum slm_status slm_zone_lock(struct slm_zone *zone);
 enum slm_status slm_zone_try(struct slm_zone *zone);
 enum slm_status slm_zone_timed(struct slm_zone *zone, unsigned timeout_ms);
 
-/* Commits, and gives the lock back. SLM_E_OWNER: the caller does not hold it. */
+/* Commits, and gives the lock back. SLM_E_OWNER: the caller does not hold it. SLM_E_FULL: a call
+ * since the last commit found the journal full, and all since then was undone; the lock is given
+ * back all the same. */
 enum slm_status slm_zone_unlock(struct slm_zone *zone);
 
-/* Commits, and keeps the lock; or undoes all since the last commit. The caller holds the lock. */
-void slm_zone_commit(struct slm_zone *zone);
+/* Commits, and keeps the lock (SLM_E_FULL: as slm_zone_unlock); or undoes all since the last commit.
+ * The caller holds the lock. */
+SLM_MUST_USE enum slm_status slm_zone_commit(struct slm_zone *zone);
 void slm_zone_abort(struct slm_zone *zone);
 
 /* For alloc, free, write and save under the lock, and for rbtree and lru. */
 struct slm_journal *slm_zone_journal(struct slm_zone *zone);
 
 /* Frees all objects, root included, as one transaction of its own: what was noted before is
- * committed first. */
-void slm_zone_reset_locked(struct slm_zone *zone);
+ * committed first. SLM_E_FULL: as slm_zone_commit, freeing nothing. */
+SLM_MUST_USE enum slm_status slm_zone_reset_locked(struct slm_zone *zone);
 
-/* The user's anchor: NULL, or an object of the zone (SLM_E_FOREIGN). Undone with the
- * transaction. */
+/* The user's anchor: NULL, or an object of the zone (SLM_E_FOREIGN). Undone with the transaction.
+ * SLM_E_FULL: no room in the journal. */
 enum slm_status slm_zone_set_root_locked(struct slm_zone *zone, void *object);
 void *slm_zone_root(const struct slm_zone *zone);
 

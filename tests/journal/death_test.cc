@@ -64,7 +64,7 @@ void furnish(Arena &arena)
             slm_journal_offset(&arena.journal, make(arena, sizes[i], static_cast<int>(i) + 1));
     }
     EXPECT_EQ(slm_journal_set_root(&arena.journal, table), SLM_OK);
-    slm_journal_commit(&arena.journal);
+    EXPECT_EQ(slm_journal_commit(&arena.journal), SLM_OK);
 }
 
 void fill(Arena &arena, void *p, int value)
@@ -98,7 +98,7 @@ void write_words(Arena &arena)
 void save_and_write(Arena &arena)
 {
     unsigned char *p = reinterpret_cast<unsigned char *>(object(arena, 4)) + 3;
-    slm_journal_save(&arena.journal, p, 30);
+    EXPECT_EQ(slm_journal_save(&arena.journal, p, 30), SLM_OK);
     for (int i = 0; i < 30; i++) {
         p[i] = static_cast<unsigned char>(200 + i);
     }
@@ -127,7 +127,7 @@ void come_and_go(Arena &arena)
 
 void reset(Arena &arena)
 {
-    slm_journal_reset(&arena.journal);
+    EXPECT_EQ(slm_journal_reset(&arena.journal), SLM_OK);
 }
 
 void change_and_abort(Arena &arena)
@@ -161,7 +161,7 @@ std::vector<Picture> run(Arena &arena, const Script &script)
     std::vector<Picture> pictures = {take_picture(arena.journal)};
     for (auto transaction : script.transactions) {
         transaction(arena);
-        slm_journal_commit(&arena.journal);
+        EXPECT_EQ(slm_journal_commit(&arena.journal), SLM_OK);
         pictures.push_back(take_picture(arena.journal));
     }
     return pictures;
@@ -172,7 +172,7 @@ void only_run(Arena &arena, const Script &script)
 {
     for (auto transaction : script.transactions) {
         transaction(arena);
-        slm_journal_commit(&arena.journal);
+        EXPECT_EQ(slm_journal_commit(&arena.journal), SLM_OK);
     }
 }
 
@@ -209,9 +209,9 @@ void expect_usable(Arena &arena)
 {
     void *p = slm_journal_alloc(&arena.journal, 64);
     ASSERT_NE(p, nullptr);
-    slm_journal_commit(&arena.journal);
+    EXPECT_EQ(slm_journal_commit(&arena.journal), SLM_OK);
     EXPECT_EQ(slm_journal_free(&arena.journal, p), SLM_OK);
-    slm_journal_commit(&arena.journal);
+    EXPECT_EQ(slm_journal_commit(&arena.journal), SLM_OK);
     EXPECT_EQ(arena.check(), kSound);
 }
 

@@ -156,7 +156,7 @@ inline uint64_t *make(Arena &arena, size_t size_bytes, int value)
     void *p = slm_journal_alloc(&arena.journal, size_bytes);
     EXPECT_NE(p, nullptr);
     memset(p, value, slm_slab_usable_bytes(arena.slab(), p));
-    slm_journal_commit(&arena.journal);
+    EXPECT_EQ(slm_journal_commit(&arena.journal), SLM_OK);
     return static_cast<uint64_t *>(p);
 }
 

@@ -39,7 +39,7 @@ TEST_F(JournalFree, SeesASecondReleaseHoweverTheTransactionsBeforeEnded)
             freed.insert(p);
         }
         if (round % 50 == 0) {
-            slm_journal_commit(journal);
+            EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
             objects.erase(std::remove_if(objects.begin(), objects.end(),
                                          [&](void *p) { return freed.count(p) != 0; }),
                           objects.end());
@@ -71,7 +71,7 @@ TEST_F(JournalFree, ForgetsTheReleasesOfATransactionThatAnotherHandleEnded)
         slm_journal_abort(&other);
     }
     slm_journal_write(journal, second, 6);
-    slm_journal_commit(journal);
+    EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
     EXPECT_EQ(slm_slab_judge_locked(arena.slab(), first), SLM_OK);
     slm_journal_detach(&other);
 }
@@ -116,7 +116,7 @@ TEST(JournalFreeCost, SearchesFewSlotsHoweverManyReleasesAreNoted)
         }
         EXPECT_GT(longest, 0u);
         EXPECT_LT(longest, 100u) << size_bytes;
-        slm_journal_commit(&journal);
+        EXPECT_EQ(slm_journal_commit(&journal), SLM_OK);
         EXPECT_EQ(slm_slab_check_locked(arena.slab()), 0u);
         slm_journal_detach(&journal);
     }

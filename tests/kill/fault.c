@@ -7,24 +7,26 @@
 enum kill_fault kill_fault;
 
 /* The linker's names for what is wrapped, and for what it was before. */
-void __real_slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value);
+enum slm_status __real_slm_journal_write(struct slm_journal *journal, uint64_t *word,
+                                         uint64_t value);
 void *__real_slm_journal_alloc(struct slm_journal *journal, size_t size_bytes);
 enum slm_status __real_slm_journal_free(struct slm_journal *journal, void *p);
-void __real_slm_journal_commit(struct slm_journal *journal);
+enum slm_status __real_slm_journal_commit(struct slm_journal *journal);
 enum slm_status __real_slm_journal_recover(struct slm_journal *journal);
 bool __real_slm_lock_is_alive(uint64_t identity);
-void __wrap_slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value);
+enum slm_status __wrap_slm_journal_write(struct slm_journal *journal, uint64_t *word,
+                                         uint64_t value);
 void *__wrap_slm_journal_alloc(struct slm_journal *journal, size_t size_bytes);
 enum slm_status __wrap_slm_journal_free(struct slm_journal *journal, void *p);
-void __wrap_slm_journal_commit(struct slm_journal *journal);
+enum slm_status __wrap_slm_journal_commit(struct slm_journal *journal);
 enum slm_status __wrap_slm_journal_recover(struct slm_journal *journal);
 bool __wrap_slm_lock_is_alive(uint64_t identity);
 
-void __wrap_slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value)
+enum slm_status __wrap_slm_journal_write(struct slm_journal *journal, uint64_t *word,
+                                         uint64_t value)
 {
     if (kill_fault != KILL_FAULT_WRITES_BEFORE_NOTING) {
-        __real_slm_journal_write(journal, word, value);
-        return;
+        return __real_slm_journal_write(journal, word, value);
     }
     uint64_t old = *word;
     struct slm_journal_log *log = journal->log;
@@ -33,6 +35,7 @@ void __wrap_slm_journal_write(struct slm_journal *journal, uint64_t *word, uint6
         (uint64_t)JOURNAL_WORD << JOURNAL_KIND_SHIFT | slm_journal_offset(journal, word);
     log->entries[log->state].value = old;
     journal_commit_word(&log->state, log->state + 1);
+    return SLM_OK;
 }
 
 void *__wrap_slm_journal_alloc(struct slm_journal *journal, size_t size_bytes)
@@ -62,13 +65,13 @@ static void commit_too_early(struct slm_journal *journal)
     }
 }
 
-void __wrap_slm_journal_commit(struct slm_journal *journal)
+enum slm_status __wrap_slm_journal_commit(struct slm_journal *journal)
 {
     if (kill_fault == KILL_FAULT_CLEARS_BEFORE_FREEING) {
         commit_too_early(journal);
-    } else {
-        __real_slm_journal_commit(journal);
+        return SLM_OK;
     }
+    return __real_slm_journal_commit(journal);
 }
 
 enum slm_status __wrap_slm_journal_recover(struct slm_journal *journal)

@@ -78,12 +78,12 @@ Filled fill(slm_zone *zone)
                 objects.push_back(p);
             }
         }
-        slm_zone_commit(zone);
+        must(slm_zone_commit(zone), "commit");
         slm_slab_stats(slm_zone_slab(zone), &stats);
     } while (stats.n_free_pages > stats.n_pages / 10);
     for (size_t i = 0; i < objects.size(); i += 3) {
         must(slm_journal_free(journal, objects[i]), "free");
-        slm_zone_commit(zone);
+        must(slm_zone_commit(zone), "commit");
     }
     must(slm_zone_unlock(zone), "unlock");
     return {objects.size() - (objects.size() + 2) / 3, seconds_since(start)};

@@ -36,7 +36,7 @@ void change_much(World &world, slm_zone *zone, slm_journal *journal)
     void *p = slm_journal_alloc(journal, 100);
     memset(p, 0x33, 100);
     slm_journal_write(journal, static_cast<uint64_t *>(world.at(zone, 1)), 77);
-    slm_journal_save(journal, world.at(zone, 6), 24);
+    expect(slm_journal_save(journal, world.at(zone, 6), 24) == SLM_OK, "words to write to");
     memset(world.at(zone, 6), 0x44, 24);
     (void)slm_journal_free(journal, world.at(zone, 2));
     (void)slm_journal_free(journal, world.at(zone, 4));
@@ -55,7 +55,7 @@ void add_transactions(std::vector<Scenario> *list)
                          for (size_t idx : {0u, 2u, 3u, 5u, 6u}) {
                              (void)slm_journal_free(journal, world.at(zone, idx));
                          }
-                         slm_zone_commit(zone);
+                         expect(slm_zone_commit(zone) == SLM_OK, "several frees");
                      }),
                      {-5, 3, 1, 0}});
     list->push_back({"commit: objects, words, frees and root",
@@ -89,15 +89,16 @@ void add_other_turns(std::vector<Scenario> *list)
                          (void)slm_zone_set_root_locked(zone, world.at(zone, 3));
                      }),
                      {0, 0, 0, 0}});
-    list->push_back(
-        {"reset",
-         {},
-         get_mixed,
-         turn([](World &, slm_zone *zone, slm_journal *) { slm_zone_reset_locked(zone); }),
-         {-8, ANY, 0, ANY}});
+    list->push_back({"reset",
+                     {},
+                     get_mixed,
+                     turn([](World &, slm_zone *zone, slm_journal *) {
+                         expect(slm_zone_reset_locked(zone) == SLM_OK, "a reset");
+                     }),
+                     {-8, ANY, 0, ANY}});
 }
 
-const Shape SMALL_TO_GROW = {64 * 1024, 128 * 1024, 1, 64};
+const Shape SMALL_TO_GROW = {64 * 1024, 128 * 1024, 1, 192};
 
 void grow(World &, slm_zone *zone)
 {

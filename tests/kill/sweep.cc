@@ -35,7 +35,9 @@ std::string work_on(slm_zone *zone)
          slm_rbtree_delete(journal, &top->tree, &item->node) != SLM_OK)) {
         return "a node cannot be inserted and deleted";
     }
-    slm_zone_commit(zone);
+    if (slm_zone_commit(zone) != SLM_OK) {
+        return "work cannot be committed";
+    }
     objects.push_back(top);
     objects.push_back(item);
     for (void *p : objects) {
@@ -43,7 +45,9 @@ std::string work_on(slm_zone *zone)
             return "an object cannot be freed";
         }
     }
-    slm_zone_commit(zone);
+    if (slm_zone_commit(zone) != SLM_OK) {
+        return "releases cannot be committed";
+    }
     return slm_zone_check_locked(zone) == 0 ? "" : "broken after work went on";
 }
 

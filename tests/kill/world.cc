@@ -109,7 +109,7 @@ void World::restore()
 
 void World::commit()
 {
-    slm_zone_commit(ours_);
+    expect(slm_zone_commit(ours_) == SLM_OK, "the journal is full");
 }
 
 size_t World::get(size_t bytes)

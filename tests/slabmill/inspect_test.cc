@@ -163,7 +163,7 @@ TEST_F(Inspect, AnswersHundredsOfTimesWhileAZoneIsChangedAllTheTime)
         for (unsigned seed = 0;; seed++) {
             Work(zone_, seed, 20000);
             slm_zone_lock(zone_);
-            slm_zone_reset_locked(zone_);
+            EXPECT_EQ(slm_zone_reset_locked(zone_), SLM_OK);
             slm_zone_unlock(zone_);
         }
     });

@@ -273,7 +273,7 @@ class RbtreeInSlab : public testing::Test {
         for (uint64_t key = 0; key < 30; key++) {
             items.push_back(add(key));
         }
-        slm_journal_commit(&journal);
+        EXPECT_EQ(slm_journal_commit(&journal), SLM_OK);
         ASSERT_EQ(check(), 0u);
         ASSERT_EQ(check_list(), 0u);
     }
@@ -341,7 +341,7 @@ TEST_F(RbtreeInSlab, WhatWasCommittedStays)
     ASSERT_EQ(slm_rbtree_delete(&journal, tree, &items[3]->node), SLM_OK);
     ASSERT_EQ(slm_lru_remove(&journal, list, &items[3]->used), SLM_OK);
     ASSERT_EQ(slm_journal_free(&journal, items[3]), SLM_OK);
-    slm_journal_commit(&journal);
+    EXPECT_EQ(slm_journal_commit(&journal), SLM_OK);
     slm_journal_abort(&journal);
     EXPECT_EQ(keys().size(), 29u);
     EXPECT_EQ(check(), 0u);

@@ -16,11 +16,13 @@ struct Note {
 static std::vector<Note> notes;
 
 /* slm_journal_write by another name: see //allocator:rbtree_noted. */
-extern "C" void slm_test_write(struct slm_journal *journal, uint64_t *word, uint64_t value)
+extern "C" enum slm_status slm_test_write(struct slm_journal *journal, uint64_t *word,
+                                          uint64_t value)
 {
     (void)journal;
     notes.push_back({word, *word});
     *word = value;
+    return SLM_OK;
 }
 
 namespace {

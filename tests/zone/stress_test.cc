@@ -124,7 +124,7 @@ class Worker {
         slm_journal *journal = slm_zone_journal(zone_);
         n_wrong_ += counter[0] != counter[1];
         slm_journal_write(journal, counter, counter[0] + 1);
-        slm_zone_commit(zone_);
+        n_wrong_ += slm_zone_commit(zone_) != SLM_OK;
         slm_journal_write(journal, counter, counter[0] + 1);
         slm_journal_write(journal, counter, counter[0] - 1);
         slm_journal_write(journal, counter + 1, counter[0]);

@@ -124,9 +124,9 @@ TEST_P(ZoneOfEachKind, TwoCommitsInATurnAreTwoTransactions)
 {
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
     EXPECT_TRUE(push(zone, 1));
-    slm_zone_commit(zone);
+    EXPECT_EQ(slm_zone_commit(zone), SLM_OK);
     EXPECT_TRUE(push(zone, 2));
-    slm_zone_commit(zone);
+    EXPECT_EQ(slm_zone_commit(zone), SLM_OK);
     EXPECT_TRUE(push(zone, 3));
     slm_zone_abort(zone);
     EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
@@ -137,7 +137,7 @@ TEST_P(ZoneOfEachKind, AResetFreesAll)
 {
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
     EXPECT_TRUE(push(zone, 1));
-    slm_zone_reset_locked(zone);
+    EXPECT_EQ(slm_zone_reset_locked(zone), SLM_OK);
     slm_zone_abort(zone);
     EXPECT_EQ(slm_zone_root(zone), nullptr);
     EXPECT_EQ(count_objects(slm_zone_slab(zone)), 0u);
@@ -156,7 +156,7 @@ TEST_P(ZoneOfEachKind, TheRootIsAnObjectOfTheZone)
     EXPECT_EQ(slm_zone_set_root_locked(zone, static_cast<char *>(p) + 8), SLM_E_FOREIGN);
     EXPECT_EQ(slm_zone_set_root_locked(zone, p), SLM_OK);
     EXPECT_EQ(slm_zone_root(zone), p);
-    slm_zone_commit(zone);
+    EXPECT_EQ(slm_zone_commit(zone), SLM_OK);
     EXPECT_EQ(slm_zone_set_root_locked(zone, nullptr), SLM_OK);
     slm_zone_abort(zone);
     EXPECT_EQ(slm_zone_root(zone), p);
@@ -181,7 +181,7 @@ TEST_P(ZoneOfEachKind, WhatADeadHolderDidNotCommitIsUndone)
     EXPECT_EQ(in_child([&] {
                   (void)slm_zone_lock(zone);
                   (void)push(zone, 2);
-                  slm_zone_commit(zone);
+                  EXPECT_EQ(slm_zone_commit(zone), SLM_OK);
                   (void)push(zone, 3);
                   (void)pop(zone);
                   (void)pop(zone);

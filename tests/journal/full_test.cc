@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A journal without room: the call is refused and changes nothing, and so is its transaction. */
+#include <array>
+#include <functional>
+
+#include "tests/journal/fixture.h"
+#include <slabmill/lru.h>
+#include <slabmill/rbtree.h>
+
+namespace {
+
+using namespace slm_test;
+
+struct Node {
+    slm_rbtree_node node;
+    slm_lru_node used;
+};
+
+extern "C" {
+static int order_by_place(const slm_rbtree_node *a, const slm_rbtree_node *b)
+{
+    return a < b ? -1 : a > b;
+}
+}
+
+class JournalFull : public testing::Test {
+  protected:
+    Arena arena;
+    slm_journal *const journal = &arena.journal;
+    uint64_t *const first = make(arena, 64, 1);
+    uint64_t *const second = make(arena, 64, 2);
+    const Picture before = take_picture(*journal);
+
+    /* Notes words until there is room for n_left more. */
+    void fill(unsigned n_left)
+    {
+        while (slm_journal_room(journal, n_left + 1)) {
+            EXPECT_EQ(slm_journal_write(journal, first, *first + 1), SLM_OK);
+        }
+    }
+
+    /* A call that needs n entries: with one less it is refused and changes no byte, nor does
+     * anything after it; with as many it is done. */
+    void expect_refused(unsigned n, const std::function<slm_status()> &call, const char *name)
+    {
+        SCOPED_TRACE(name);
+        fill(n - 1);
+        std::vector<unsigned char> bytes = arena.bytes();
+        EXPECT_EQ(call(), SLM_E_FULL);
+        EXPECT_FALSE(slm_journal_room(journal, 0));
+        EXPECT_EQ(slm_journal_write(journal, second, 9), SLM_E_FULL);
+        EXPECT_TRUE(arena.bytes() == bytes);
+        EXPECT_EQ(slm_journal_commit(journal), SLM_E_FULL);
+        EXPECT_TRUE(take_picture(*journal) == before);
+        EXPECT_EQ(arena.check(), kSound);
+        fill(n);
+        EXPECT_EQ(call(), SLM_OK);
+        slm_journal_abort(journal);
+        EXPECT_TRUE(take_picture(*journal) == before);
+    }
+
+    slm_status status_of(void *p) const
+    {
+        return p != nullptr ? SLM_OK : slm_journal_room(journal, 0) ? SLM_E_NOMEM : SLM_E_FULL;
+    }
+};
+
+TEST_F(JournalFull, EachCallIsRefusedChangesNothingAndIsDoneWithRoom)
+{
+    auto *bytes = reinterpret_cast<unsigned char *>(second);
+    expect_refused(
+        1, [&] { return slm_journal_write(journal, second, 7); }, "write");
+    expect_refused(
+        8, [&] { return slm_journal_save(journal, second, 64); }, "save");
+    expect_refused(
+        2, [&] { return slm_journal_save(journal, bytes + 7, 2); }, "save of two bytes");
+    expect_refused(
+        1, [&] { return slm_journal_free(journal, second); }, "free");
+    expect_refused(
+        1, [&] { return slm_journal_set_root(journal, second); }, "root");
+    expect_refused(
+        1, [&] { return status_of(slm_journal_alloc(journal, 8)); }, "alloc");
+    expect_refused(
+        1, [&] { return status_of(slm_journal_alloc(journal, 9000)); }, "alloc of a run");
+    expect_refused(
+        1, [&] { return status_of(slm_journal_calloc(journal, 8)); }, "calloc");
+    expect_refused(
+        1, [&] { return status_of(slm_journal_memalign(journal, 8, 8)); }, "memalign");
+}
+
+TEST_F(JournalFull, TheStatusNamesJournalRoomAndEntries)
+{
+    EXPECT_STREQ(slm_status_name(SLM_E_FULL), "SLM_E_FULL");
+    for (const char *word : {"journal", "room", "entries"}) {
+        EXPECT_NE(strstr(slm_status_text(SLM_E_FULL), word), nullptr) << word;
+    }
+}
+
+TEST_F(JournalFull, ASizeThatWouldWrapIsRefused)
+{
+    for (size_t n_bytes : {SIZE_MAX, SIZE_MAX - 7, SIZE_MAX / 2, size_t{kEntries} * 8 + 1}) {
+        auto *odd = reinterpret_cast<unsigned char *>(first) + 1;
+        EXPECT_EQ(slm_journal_save(journal, odd, n_bytes), SLM_E_FULL) << n_bytes;
+        EXPECT_EQ(journal_n_entries(journal->log), 0u);
+        EXPECT_EQ(slm_journal_commit(journal), SLM_E_FULL);
+    }
+}
+
+/* A caller who looks at the commit alone: half of what it meant must not be committed. */
+TEST_F(JournalFull, NothingOfARefusedTransactionIsCommittedEvenIfLaterCallsWouldFit)
+{
+    EXPECT_EQ(slm_journal_free(journal, second), SLM_OK);
+    (void)slm_journal_write(journal, first, 5);
+    EXPECT_EQ(slm_journal_save(journal, first, kEntries * 8), SLM_E_FULL);
+    EXPECT_EQ(slm_journal_write(journal, first, 6), SLM_E_FULL);
+    EXPECT_EQ(slm_journal_set_root(journal, first), SLM_E_FULL);
+    EXPECT_EQ(slm_journal_alloc(journal, 8), nullptr);
+    EXPECT_EQ(*first, 5u);
+    EXPECT_EQ(slm_journal_commit(journal), SLM_E_FULL);
+    EXPECT_TRUE(take_picture(*journal) == before);
+    EXPECT_EQ(slm_journal_free(journal, second), SLM_OK);
+    EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
+    EXPECT_EQ(slm_slab_judge_locked(arena.slab(), second), SLM_E_FREED);
+}
+
+TEST_F(JournalFull, AnAbortOrARepairEndsTheRefusal)
+{
+    for (bool repaired : {false, true}) {
+        fill(0);
+        EXPECT_EQ(slm_journal_write(journal, second, 7), SLM_E_FULL);
+        if (repaired) {
+            EXPECT_EQ(slm_journal_recover(journal), SLM_OK);
+        } else {
+            slm_journal_abort(journal);
+        }
+        EXPECT_TRUE(take_picture(*journal) == before);
+        EXPECT_TRUE(slm_journal_room(journal, kEntries));
+        EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
+    }
+}
+
+TEST_F(JournalFull, AResetOfARefusedTransactionFreesNothing)
+{
+    fill(0);
+    EXPECT_EQ(slm_journal_free(journal, second), SLM_E_FULL);
+    EXPECT_EQ(slm_journal_reset(journal), SLM_E_FULL);
+    EXPECT_TRUE(take_picture(*journal) == before);
+    EXPECT_EQ(slm_journal_reset(journal), SLM_OK);
+    EXPECT_TRUE(take_picture(*journal).objects.empty());
+}
+
+TEST_F(JournalFull, MisuseIsNamedAsMisuseAndRefusesNothing)
+{
+    int elsewhere = 0;
+    EXPECT_EQ(slm_journal_free(journal, second), SLM_OK);
+    fill(0);
+    EXPECT_EQ(slm_journal_free(journal, second), SLM_E_FREED);
+    EXPECT_EQ(slm_journal_free(journal, nullptr), SLM_E_NULL);
+    EXPECT_EQ(slm_journal_free(journal, &elsewhere), SLM_E_FOREIGN);
+    EXPECT_EQ(slm_journal_set_root(journal, first + 1), SLM_E_FOREIGN);
+    EXPECT_TRUE(slm_journal_room(journal, 0));
+    EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
+}
+
+TEST_F(JournalFull, WorkOfAnyLengthIsDoneInPartsByACallerThatAsksForRoom)
+{
+    std::vector<void *> objects;
+    for (unsigned i = 0; i < 5 * kEntries; i++) {
+        objects.push_back(make(arena, 64, 3));
+    }
+    for (void *p : objects) {
+        if (!slm_journal_room(journal, 1)) {
+            ASSERT_EQ(slm_journal_commit(journal), SLM_OK);
+        }
+        ASSERT_EQ(slm_journal_free(journal, p), SLM_OK);
+    }
+    EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
+    EXPECT_TRUE(take_picture(*journal) == before);
+}
+
+/* --- Trees and lists: many entries a call --- */
+
+class JournalFullTree : public testing::Test {
+  protected:
+    static constexpr unsigned kTreeEntries = SLM_RBTREE_ENTRIES + 64;
+    void SetUp() override
+    {
+        ASSERT_EQ(slm_journal_init(log.data(), kTreeEntries), SLM_OK);
+        ASSERT_EQ(slm_journal_attach(&journal, log.data(), log.size() * sizeof(uint64_t),
+                                     arena.base(), arena.slab()),
+                  SLM_OK);
+        tree = static_cast<slm_rbtree *>(slm_journal_calloc(&journal, sizeof *tree));
+        list = static_cast<slm_lru *>(slm_journal_calloc(&journal, sizeof *list));
+        word = static_cast<uint64_t *>(slm_journal_calloc(&journal, sizeof *word));
+        for (Node *&node : nodes) {
+            node = static_cast<Node *>(slm_journal_calloc(&journal, sizeof *node));
+            ASSERT_NE(node, nullptr);
+        }
+        ASSERT_EQ(slm_journal_commit(&journal), SLM_OK);
+        for (unsigned i = 1; i < nodes.size(); i++) {
+            ASSERT_EQ(slm_rbtree_insert(&journal, tree, &nodes[i]->node, order_by_place), SLM_OK);
+            ASSERT_EQ(slm_lru_insert(&journal, list, &nodes[i]->used), SLM_OK);
+            ASSERT_EQ(slm_journal_commit(&journal), SLM_OK);
+        }
+    }
+    void TearDown() override
+    {
+        slm_journal_detach(&journal);
+    }
+
+    void expect_refused(unsigned n, const std::function<slm_status()> &call, const char *name)
+    {
+        SCOPED_TRACE(name);
+        std::vector<unsigned char> committed = arena.bytes();
+        for (unsigned left : {n - 1, n}) {
+            while (slm_journal_room(&journal, left + 1)) {
+                EXPECT_EQ(slm_journal_write(&journal, word, *word + 1), SLM_OK);
+            }
+            std::vector<unsigned char> bytes = arena.bytes();
+            EXPECT_EQ(call(), left == n ? SLM_OK : SLM_E_FULL);
+            EXPECT_EQ(arena.bytes() == bytes, left != n);
+            EXPECT_EQ(slm_rbtree_check(&journal, tree, order_by_place, 8, 1u << 20), 0u);
+            EXPECT_EQ(slm_lru_check(&journal, list, 8, 1u << 20), 0u);
+            if (left == n) {
+                slm_journal_abort(&journal);
+            } else {
+                EXPECT_EQ(slm_journal_commit(&journal), SLM_E_FULL);
+            }
+            EXPECT_TRUE(arena.bytes() == committed);
+        }
+    }
+
+    Arena arena;
+    std::vector<uint64_t> log = std::vector<uint64_t>(slm_journal_log_bytes(kTreeEntries) / 8);
+    slm_journal journal{};
+    slm_rbtree *tree = nullptr;
+    slm_lru *list = nullptr;
+    uint64_t *word = nullptr;
+    std::array<Node *, 20> nodes{};
+};
+
+TEST_F(JournalFullTree, AnInsertOrDeleteIsRefusedBeforeItsFirstEntry)
+{
+    expect_refused(
+        SLM_RBTREE_ENTRIES,
+        [&] { return slm_rbtree_insert(&journal, tree, &nodes[0]->node, order_by_place); },
+        "insert");
+    for (unsigned i = 1; i < nodes.size(); i++) {
+        expect_refused(
+            SLM_RBTREE_ENTRIES, [&] { return slm_rbtree_delete(&journal, tree, &nodes[i]->node); },
+            "delete");
+    }
+}
+
+TEST_F(JournalFullTree, AChangeOfAListIsRefusedBeforeItsFirstEntry)
+{
+    expect_refused(
+        SLM_LRU_ENTRIES, [&] { return slm_lru_insert(&journal, list, &nodes[0]->used); }, "insert");
+    for (unsigned i : {1u, 7u, 19u}) {
+        expect_refused(
+            SLM_LRU_ENTRIES, [&] { return slm_lru_remove(&journal, list, &nodes[i]->used); },
+            "remove");
+    }
+    expect_refused(
+        SLM_LRU_ENTRIES, [&] { return slm_lru_touch(&journal, list, &nodes[7]->used); }, "touch");
+}
+
+TEST_F(JournalFullTree, MisuseIsNamedAsMisuseAndRefusesNothing)
+{
+    while (slm_journal_room(&journal, 1)) {
+        EXPECT_EQ(slm_journal_write(&journal, word, 1), SLM_OK);
+    }
+    EXPECT_EQ(slm_rbtree_insert(&journal, tree, &nodes[1]->node, order_by_place), SLM_E_TWICE);
+    EXPECT_EQ(slm_rbtree_delete(&journal, tree, &nodes[0]->node), SLM_E_ABSENT);
+    EXPECT_EQ(slm_lru_insert(&journal, list, &nodes[1]->used), SLM_E_TWICE);
+    EXPECT_EQ(slm_lru_remove(&journal, list, &nodes[0]->used), SLM_E_ABSENT);
+    EXPECT_EQ(slm_lru_touch(&journal, list, &nodes[0]->used), SLM_E_ABSENT);
+    EXPECT_EQ(slm_journal_commit(&journal), SLM_OK);
+}
+
+} // namespace

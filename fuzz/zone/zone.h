@@ -58,7 +58,7 @@ struct hrn_zone_counts {
     uint64_t n_refused;  /* calls that were misuse, or came while another had the lock */
     uint64_t n_repaired; /* turns that began with a repair */
     uint64_t n_undone;   /* of these, with something to undo */
-    uint64_t n_full;     /* transactions that had no room for more */
+    uint64_t n_full;     /* calls that found no room in the journal */
     /* Images */
     uint64_t n_images_refused;
     uint64_t n_images_sound;

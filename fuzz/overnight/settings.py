@@ -136,6 +136,8 @@ class Settings:
         self.wanted_out = self._from_user(arguments.out)
         self.shared = self._from_user(arguments.shared_corpus)
         built = sorted(path.name for path in (self.night_folder / "asan-ubsan").glob("[!.]*"))
+        if not built:
+            raise Unusable(f"{self.night_folder}: holds no fuzz target; the build made none")
         self.targets = _matching("--targets", arguments.targets, built)
         chosen = _matching("--lanes", arguments.lanes, lanes.NAMES)
         self.lanes = [lanes.BY_NAME[name] for name in chosen]

@@ -3,8 +3,9 @@
 
     overnight_variants(name = "night")   # last in the BUILD file: it sees the targets above it
 
-makes a folder <name>/<variant>/<target> in the runfiles, with seeds/<target> and dict/<target>
-beside it. Targets are found by the tag fuzz-test, so that none can be forgotten.
+makes a folder <name>/<variant>/<target> in the runfiles, with seeds/<target> next to it, and
+dict/<target> if the target has words. Targets are found by the tag fuzz-test, so that none can be
+forgotten. All that is declared here is testonly, as fuzz binaries are.
 """
 
 load("@slabmill_afl//:found.bzl", "AFL_FOUND")
@@ -114,11 +115,24 @@ _named = rule(
 )
 
 def _find_targets():
-    """Returns {name: tags} of this package's fuzz tests so far."""
-    return {
+    """Returns {name: tags} of this package's fuzz tests so far; fails if there are none."""
+
+    # By the tag: which kind of rule a fuzz test is differs between versions of rules_fuzzing.
+    targets = {
         name: rule["tags"]
         for name, rule in native.existing_rules().items()
-        if rule["kind"] == "cc_test" and "fuzz-test" in rule["tags"]
+        if rule["kind"] != "test_suite" and "fuzz-test" in rule["tags"]
+    }
+    if not targets:
+        fail("//%s: no target above has the tag fuzz-test" % native.package_name())
+    return targets
+
+def _inputs_of(names):
+    """Returns {folder: {label: target}}: all seeds, and the words of targets that have some."""
+    rules = native.existing_rules()
+    return {
+        folder: {":" + n + suffix: n for n in names if n + suffix in rules}
+        for folder, suffix in (("seeds", "_corpus"), ("dict", "_dict"))
     }
 
 def fuzz_target_files():
@@ -126,12 +140,14 @@ def fuzz_target_files():
     names = _find_targets().keys()
     native.filegroup(
         name = "binaries",
+        testonly = True,
         srcs = [":" + n + "_bin" for n in names],
         tags = ["manual"],
     )
     native.filegroup(
         name = "inputs",
-        srcs = [":" + n + suffix for n in names for suffix in ("_corpus", "_dict")],
+        testonly = True,
+        srcs = [label for labels in _inputs_of(names).values() for label in labels],
         tags = ["manual"],
     )
 
@@ -153,20 +169,23 @@ def overnight_variants(name):
         part = name + "/" + variant
         _variant(
             name = part,
+            testonly = True,
             binaries = [":" + n + "_bin" for n in names],
             tags = ["manual"],
             variant = variant,
         )
         parts.append(":" + part)
-    for part, suffix in (("seeds", "_corpus"), ("dict", "_dict")):
+    for part, labels in _inputs_of(targets).items():
         _named(
             name = name + "/" + part,
-            files_by_name = {":" + n + suffix: n for n in targets},
+            testonly = True,
+            files_by_name = labels,
             tags = ["manual"],
         )
         parts.append(":" + name + "/" + part)
     native.filegroup(
         name = name,
+        testonly = True,
         srcs = parts,
         tags = ["manual"],
         visibility = ["//visibility:public"],

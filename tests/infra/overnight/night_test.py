@@ -167,6 +167,10 @@ class CallsTest(NightTest):
             self.assertNotIn("Traceback", output)
             self.assertEqual(self.tree(), before)
 
+    def test_build_without_targets_is_refused_in_words(self):
+        shutil.rmtree(self.root / "fuzz" / "night")
+        self.refuse(sentence="fuzz/night: holds no fuzz target; the build made none")
+
     def test_lengths_and_counts(self):
         hours = {"minutes": None}
         self.refuse("--minutes", "0", sentence="0 is not above 0")

@@ -48,7 +48,7 @@ def _fuzz_binary(name, engine, kwargs):
         name = name + "_bin",
         binary = ":" + name + "_raw_",
         tags = ["manual"],
-        testonly = args.get("testonly", False),
+        testonly = True,
         visibility = args.get("visibility"),
     )
 
@@ -77,7 +77,7 @@ def cc_fuzz_test(
     _fuzz_binary(name, engine, binary_kwargs)
     common = {
         "tags": ["manual"],
-        "testonly": binary_kwargs.get("testonly", False),
+        "testonly": True,
         "visibility": binary_kwargs.get("visibility"),
     }
     fuzzing_corpus(name = name + "_corpus", corpus = corpus or [], **common)

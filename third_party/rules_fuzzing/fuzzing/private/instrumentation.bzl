@@ -16,7 +16,6 @@ _SANITIZER_COPTS = {
     "asan-ubsan": ["-fsanitize=address"] + _UBSAN,
     "msan": ["-fsanitize=memory", "-fsanitize-memory-track-origins"],
     "none": [],
-    "tsan": ["-fsanitize=thread"],
     "ubsan": _UBSAN,
 }
 

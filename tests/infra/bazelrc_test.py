@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What .bazelrc says of <name>_bin means the same under the real rules_fuzzing, whose settings have
+these values, and whose default engine replays."""
+
+import pathlib
+import re
+import unittest
+
+SETTINGS = {
+    "cc_engine": {
+        "@rules_fuzzing//fuzzing/engines:libfuzzer",
+        "@rules_fuzzing//fuzzing/engines:replay",
+        "@rules_fuzzing_oss_fuzz//:oss_fuzz_engine",
+    },
+    "cc_engine_instrumentation": {"none", "libfuzzer", "jazzer", "honggfuzz", "oss-fuzz"},
+    "cc_engine_sanitizer": {
+        "none",
+        "asan",
+        "msan",
+        "msan-origin-tracking",
+        "ubsan",
+        "asan-ubsan",
+    },
+}
+_LINE = re.compile(r"build(?::(\S+))? --@rules_fuzzing//fuzzing:(\w+)=(\S+)")
+
+
+def read_settings():
+    """Returns {config, "" for none: {setting: value}}."""
+    configs = {}
+    for line in pathlib.Path(".bazelrc").read_text(encoding="utf-8").splitlines():
+        if found := _LINE.fullmatch(line):
+            config, setting, value = found.groups()
+            configs.setdefault(config or "", {})[setting] = value
+    return configs
+
+
+class BazelrcTest(unittest.TestCase):
+    """Each config, and the build without any."""
+
+    def setUp(self):
+        self.configs = read_settings()
+        self.assertGreater(len(self.configs), 8)
+
+    def test_every_value_is_one_that_the_real_rules_know(self):
+        for config, settings in self.configs.items():
+            for setting, value in settings.items():
+                with self.subTest(config=config, setting=setting):
+                    self.assertIn(value, SETTINGS[setting])
+
+    def test_build_without_config_names_libfuzzer_as_the_engine(self):
+        default = self.configs[""]
+        self.assertEqual(default["cc_engine"], "@rules_fuzzing//fuzzing/engines:libfuzzer")
+        self.assertEqual(default["cc_engine_instrumentation"], "libfuzzer")
+
+    def test_every_config_of_libfuzzer_names_it_as_the_engine(self):
+        for config, settings in self.configs.items():
+            if config.endswith("-libfuzzer"):
+                with self.subTest(config=config):
+                    self.assertEqual(settings["cc_engine"][-10:], ":libfuzzer")
+                    self.assertEqual(settings["cc_engine_instrumentation"], "libfuzzer")
+
+
+if __name__ == "__main__":
+    unittest.main()

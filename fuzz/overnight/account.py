@@ -92,8 +92,8 @@ class Account:
         return self.lanes[key]
 
     def of(self, target):
-        """The accounts of one target's lanes."""
-        return [lane for (name, _), lane in self.lanes.items() if name == target]
+        """The accounts of those of a target's lanes that had a turn."""
+        return [lane for (name, _), lane in self.lanes.items() if name == target and lane.turns]
 
     def apply(self, event):
         """Adds one turn, as the journal holds it."""

@@ -276,6 +276,11 @@ class NightsTest(unittest.TestCase):
         seen = made(samples.healthy(targets=[samples.target("slab_fuzz", lanes)]))
         self.assertIn("slab_fuzz: seeded, short no output", seen.text["troubles"])
 
+    def test_target_without_any_lane_shows_a_dash_for_its_sanitizers(self):
+        target = samples.target("slab_fuzz", lanes=[], engine="", sanitizer="", series=[])
+        text = page.render(samples.healthy(targets=[target]), samples.SOURCES)
+        self.assertIn("<td>–<small></small></td>", text)
+
     def test_plot_without_a_value_is_not_drawn(self):
         points = samples.series("afl", 500)
         for point in points:

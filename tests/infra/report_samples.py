@@ -52,7 +52,7 @@ def series(name, level, n_points=240, seconds=28800):
 
 def target(name, lanes=None, **changes):
     """A target that ran well in all its lanes."""
-    lanes = lanes or [
+    lanes = lanes if lanes is not None else [
         lane("generator", edges=None),
         lane("seeded"),
         lane("short", edges=512),

@@ -79,6 +79,17 @@ class EndsTest(NightTest):
         self.assertIn("no recorded traces were found", report["troubles"])
         self.assertIn("slab_fuzz: had no turn", report["troubles"])
 
+    def test_report_lists_only_lanes_and_sanitizers_that_ran(self):
+        for variant in ("asan-ubsan", "msan", "tsan"):
+            self.target("slab_fuzz", "healthy", variant=variant)
+        # The first turn takes all the time.
+        report, _ = self.night("--lanes", "seeded,msan,tsan", status=0)
+        target = report["targets"][0]
+        self.assertEqual([lane["name"] for lane in target["lanes"]], ["seeded"])
+        self.assertEqual((target["engine"], target["sanitizer"]), ("libfuzzer", "asan-ubsan"))
+        page = (self.out / "report.html").read_text()
+        self.assertIn("<td>libfuzzer<small>asan-ubsan</small></td>", page)
+
     def test_bytes_that_the_terminal_cannot_show_do_not_end_the_night(self):
         self.target("slab_fuzz", "healthy")
         self.script(self.root / "tools" / "slabmill", r"printf '\377\303\251\n'")

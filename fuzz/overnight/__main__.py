@@ -48,8 +48,20 @@ class Stops:
             self._one_came.clear()
 
 
+def _print_short(target):
+    """The lanes of a target that had no turn, or not time enough for their corpus."""
+    if target["without_turn"]:
+        print(f"short of time: {target['name']}: no turn for {', '.join(target['without_turn'])}")
+    for lane in target["lanes"]:
+        if lane["short_of_time"]:
+            turns = f"{lane['short_of_time']} of {lane['slices']} turns"
+            print(f"short of time: {target['name']}/{lane['name']}: corpus not read in {turns}")
+
+
 def _print_end(report, folder):
     print("\n" + format_table(report))
+    for target in report["targets"]:
+        _print_short(target)
     for finding in report["findings"]:
         known = f"known: {finding['known_as']}" if finding["known"] else "NEW"
         flaky = ", flaky" if finding["flaky"] else ""

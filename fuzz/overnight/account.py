@@ -38,6 +38,8 @@ class LaneAccount:
     features: int = None
     new_inputs: int = 0
     deaths: int = 0
+    # Turns that ended before the corpus was read.
+    short_of_time: int = 0
     given_up: str = None
     # New features a second, of late.
     yields: float = None
@@ -56,6 +58,8 @@ class LaneAccount:
         for name in ("edges", "features"):
             setattr(self, name, most(getattr(self, name), event[name]))
         self.new_inputs += event["new_inputs"]
+        # The journal of a night that an earlier version began has no such word.
+        self.short_of_time += bool(event.get("short_of_time"))
         self._apply_end(event)
 
     def _apply_end(self, event):

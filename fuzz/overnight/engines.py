@@ -51,6 +51,7 @@ class LibFuzzer:
     _FEATURES = re.compile(r"^#\d+\s.*\bft: (\d+)", re.MULTILINE)
     _CORPUS = re.compile(r"^#\d+\s.*\bcorp: (\d+)", re.MULTILINE)
     _RATE = re.compile(r"^#\d+\s.*\bexec/s: (\d+)", re.MULTILINE)
+    _READS = re.compile(r"^INFO: seed corpus: files: ", re.MULTILINE)
     _READ = re.compile(r"^#\d+\s+INITED\s.*\bft: (\d+)", re.MULTILINE)
     # The harness prints it when the process ends: slabmill: ops=<N> execs=<N> seconds=<S>
     _OPS = re.compile(r"^slabmill: ops=(\d+) execs=\d+ seconds=", re.MULTILINE)
@@ -109,6 +110,11 @@ class LibFuzzer:
     def has_read_corpus(cls, text):
         """False: what it died of is among its seeds."""
         return cls._READ.search(text) is not None
+
+    @classmethod
+    def is_reading_corpus(cls, text):
+        """True: the last thing that it did. It does not listen to end_signal meanwhile."""
+        return cls._READS.search(text) is not None and not cls.has_read_corpus(text)
 
     @staticmethod
     def findings(turn):
@@ -198,6 +204,11 @@ class Afl:
     def has_read_corpus(cls, _text):
         """Crashing seeds are skipped."""
         return True
+
+    @classmethod
+    def is_reading_corpus(cls, _text):
+        """It listens to end_signal at any time."""
+        return False
 
     @classmethod
     def findings(cls, turn):

@@ -9,7 +9,7 @@ import time
 
 from report import page
 
-from . import account, coverage, engines, files, lanes, machine
+from . import account, coverage, engines, files, lanes, machine, work
 from .history import History
 
 NO_FINDING = 0
@@ -27,7 +27,10 @@ def _plural(number, noun):
 
 def _verdict(night, n_new, n_known, troubles):
     execs = _total(night, "execs")
-    ran = f"{_plural(len(night.settings.targets), 'target')}, {execs or 0:,} inputs run"
+    n_targets = len(night.settings.targets)
+    n_ran = sum(1 for name in night.settings.targets if night.account.of(name))
+    part = "" if n_ran == n_targets else f"{n_ran} of "
+    ran = f"{part}{_plural(n_targets, 'target')}, {execs or 0:,} inputs run"
     known = f" {_plural(n_known, 'known finding')} again." if n_known else ""
     ill = f" {_plural(len(troubles), 'trouble')}." if troubles else ""
     if n_new:
@@ -69,6 +72,7 @@ def _lane(mine, settings):
         "edges": mine.edges,
         "new_inputs": mine.new_inputs,
         "deaths": mine.deaths,
+        "short_of_time": mine.short_of_time,
         "given_up": mine.given_up,
     }
 
@@ -128,6 +132,7 @@ def _target(night, name):
         "corpus_before": night.corpus_before.get(name, 0),
         "corpus_after": night.corpora.count(name),
         "lanes": rows,
+        "without_turn": work.without_turn(night, name),
         "series": night.account.series.get(name, []),
         "ops_run": kinds,
         "ops_never": sorted(kind for kind, times in kinds.items() if not times),

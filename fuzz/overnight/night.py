@@ -44,6 +44,7 @@ class Night:
         self.corpora = corpus.Corpora(settings, out)
         self.disk = disk.Disk(out, settings.cache, settings.disk_mb)
         self.findings = findings.Findings(self)
+        self.lanes_of = work.lanes_of(settings)
         self.shapes = {}
         self.kinds = {}
         self.lines = {}
@@ -120,6 +121,7 @@ class Night:
             "number": turn.number,
             "death": death,
             "trouble": trouble,
+            "short_of_time": turn.is_short,
             **numbers.__dict__,
         }
         self.account.apply(event)
@@ -173,11 +175,10 @@ class Night:
     def _fuzz(self):
         left = self.settings.seconds - self._seconds_before
         end = time.monotonic() + left
-        lanes_of = work.lanes_of(self.settings)
-        n_lanes = sum(map(len, lanes_of.values()))
+        n_lanes = sum(map(len, self.lanes_of.values()))
         length = plan.turn_seconds(n_lanes, left * self.settings.n_jobs)
         while not self.stops() and time.monotonic() < end:
-            self._start_what_fits(lanes_of, min(length, end - time.monotonic()))
+            self._start_what_fits(min(length, end - time.monotonic()))
             if not self.pool.running:
                 if end - time.monotonic() > 1:
                     self.ended_by = "nothing left to run"
@@ -190,13 +191,13 @@ class Night:
         while work.turns(self.pool):
             self._look_after()
 
-    def _start_what_fits(self, lanes_of, seconds):
+    def _start_what_fits(self, seconds):
         while self.pool.has_room():
             triage = self.findings.next_job() if self._looks_at_once else None
             if triage:
                 self.pool.start(triage)
                 continue
-            choice = plan.choose(lanes_of, self.account, work.under_way(self.pool))
+            choice = plan.choose(self.lanes_of, self.account, work.under_way(self.pool))
             if choice is None or seconds < 1:
                 return
             self._n_turns += 1

@@ -45,6 +45,7 @@ class Turn(job.Job):
         self.read_only = night.corpora.read_by(target, lane)
         self.state = night.out / "afl" / target
         self.n_kept = 0
+        self.is_short = False
         super().__init__(
             f"{target}/{lane.name}",
             None,
@@ -111,8 +112,10 @@ class Turn(job.Job):
         found = self.engine.findings(self)
         numbers = self.engine.numbers(text, self)
         cause = causes.classify(text)
-        trouble = None if found or cause else self.find_trouble()
-        death = self.night.findings.found(self, found, text, cause) if found or cause else None
+        failed = bool(found or cause)
+        self.is_short = not failed and self.is_short_of_time(text)
+        trouble = None if failed else self.find_trouble()
+        death = self.night.findings.found(self, found, text, cause) if failed else None
         self._append_log(text)
         self.night.turn_ended(self, numbers, death, trouble)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -121,10 +124,17 @@ class Turn(job.Job):
         """True: the input was there before."""
         return not self.engine.has_read_corpus(text)
 
+    def is_short_of_time(self, text):
+        """True: it had to be ended before it had read its corpus. MSan on a busy machine reads for
+        longer than a short night's turn and its grace."""
+        if self.forced == job.STOP:
+            return not self.engine.has_read_corpus(text)
+        return self.forced is not None and self.engine.is_reading_corpus(text)
+
     def find_trouble(self):
-        """What went wrong, None: nothing. Reading a large corpus is not counted in an engine's time:
-        who is over it and ends when it is asked to did as it should."""
-        if self.status in self.engine.good_statuses or self.forced == job.STOP:
+        """What went wrong, None: nothing. An engine does not count the reading of its corpus as time:
+        a process that ends when it is asked to did as it should."""
+        if self.status in self.engine.good_statuses or self.forced == job.STOP or self.is_short:
             return None
         return "did not end in time" if self.forced else self.how_it_ended()
 

@@ -105,20 +105,29 @@ def _ask_shape(night, target):
 
 
 def judge_idleness(night):
-    """A target that did no work is in trouble, whatever the exit status of its processes."""
+    """A target that did no work is in trouble, whatever the exit status of its processes; one that
+    only had too little time is not, unless that goes for the whole night."""
     for target in night.settings.targets:
         mine = night.account.of(target)
-        if not mine:
-            # Who ended the night knows that it is not a whole one.
-            if not night.stops():
-                night.account.add_trouble(f"{target}: had no turn")
-        elif any(lane.deaths or lane.troubles for lane in mine):
+        if not night.lanes_of[target]:
+            night.account.add_trouble(f"{target}: had no turn")
+        elif any(lane.deaths or lane.troubles or lane.short_of_time for lane in mine) or not mine:
             continue
         elif not any(lane.execs for lane in mine):
             night.account.add_trouble(f"{target}: executed no input")
         elif not any(lane.ops or lanes.BY_NAME[lane.lane].engine == "afl" for lane in mine):
             # AFL++ does not pass on what a target says.
             night.account.add_trouble(f"{target}: executed no allocator operation")
+    ran = any(lane.execs or lane.deaths for lane in night.account.lanes.values())
+    # A user that ends the night knows that it is not a whole one.
+    if not (ran or night.account.troubles or night.stops()):
+        night.account.add_trouble("no target executed an input")
+
+
+def without_turn(night, target):
+    """The names of a target's lanes that had no turn."""
+    had = {lane.lane for lane in night.account.of(target)}
+    return [lane.name for lane in night.lanes_of[target] if lane.name not in had]
 
 
 def merges(night):

@@ -31,6 +31,7 @@ def lane(name, sanitizer="asan-ubsan", engine="libfuzzer", **changes):
         "edges": 641,
         "new_inputs": 31,
         "deaths": 0,
+        "short_of_time": 0,
         "given_up": None,
     }
     return {**made, **changes}
@@ -73,6 +74,7 @@ def target(name, lanes=None, **changes):
         "lines_total": 1406,
         "corpus_before": 203,
         "corpus_after": 241,
+        "without_turn": [],
         "lanes": lanes,
         "series": points,
         "ops_run": {"alloc": 48211, "calloc": 12004, "free": 39120, "reset": 311},

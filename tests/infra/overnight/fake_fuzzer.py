@@ -8,6 +8,7 @@ shallow     the same, and at once
 flaky       its inputs do it no harm when they are run again
 no-start    ends with status 3
 silent      ends well, having executed nothing
+reads       reads its corpus for longer than any turn, and listens to nothing meanwhile
 endless     says that it is up, and waits for a signal
 fills       fills the disk, and dies of an input with BAD in it
 """
@@ -76,6 +77,11 @@ def merge():
 
 def read_corpus():
     n_inputs = 0
+    say("INFO: seed corpus: files: 200 min: 1b max: 9b total: 300b rss: 30Mb")
+    if MANNER == "reads":
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        say("#2 pulse  cov: 7 ft: 8 corp: 1/1b exec/s: 1 rss: 30Mb")
+        time.sleep(600)
     for path in (p for folder in PATHS for p in inputs(folder)):
         n_inputs += 1
         if is_bad(path.read_bytes()):

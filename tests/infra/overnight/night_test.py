@@ -90,6 +90,37 @@ class EndsTest(NightTest):
         page = (self.out / "report.html").read_text()
         self.assertIn("<td>libfuzzer<small>asan-ubsan</small></td>", page)
 
+    def test_lane_that_still_reads_its_corpus_at_the_end_is_no_trouble(self):
+        self.target("slab_fuzz", "reads")
+        report, output = self.night(status=0)
+        self.assertEqual(report["troubles"], [])
+        self.assertEqual(report["targets"][0]["lanes"][0]["short_of_time"], 1)
+        sentence = "short of time: slab_fuzz/seeded: corpus not read in 1 of 1 turns"
+        self.assertIn(sentence, output)
+        self.assertIn("corpus not read in 1 of 1 turns", (self.out / "report.html").read_text())
+
+    def test_lanes_and_targets_without_a_turn_are_named_and_no_trouble(self):
+        for name in ("pool_fuzz", "slab_fuzz"):
+            self.target(name, "healthy")
+            self.target(name, "healthy", variant="msan")
+        # The first turn takes all the time.
+        report, output = self.night("--lanes", "seeded,msan", status=0)
+        self.assertEqual(report["troubles"], [])
+        pool, slab = report["targets"]
+        self.assertEqual((pool["without_turn"], len(pool["lanes"])), (["msan"], 1))
+        self.assertEqual((slab["without_turn"], slab["lanes"]), (["seeded", "msan"], []))
+        for sentence in ("pool_fuzz: no turn for msan", "slab_fuzz: no turn for seeded, msan"):
+            self.assertIn("short of time: " + sentence, output)
+        self.assertIn("Nothing was found: 1 of 2 targets", output)
+        self.assertIn("short of time: no turn", (self.out / "report.html").read_text())
+
+    def test_night_in_which_nothing_ran_is_trouble_however_short_it_was(self):
+        self.target("slab_fuzz", "reads")
+        fake = self.root / "fuzz" / "night" / "asan-ubsan" / "slab_fuzz"
+        fake.write_text(fake.read_text().replace('say("#2 pulse', 'str("#2 pulse'))
+        report, _ = self.night(status=2)
+        self.assertEqual(report["troubles"], ["no target executed an input"])
+
     def test_bytes_that_the_terminal_cannot_show_do_not_end_the_night(self):
         self.target("slab_fuzz", "healthy")
         self.script(self.root / "tools" / "slabmill", r"printf '\377\303\251\n'")

@@ -353,12 +353,30 @@ class TurnTest(unittest.TestCase):
     """How a turn's end is judged that left no finding."""
 
     @staticmethod
-    def trouble(engine, forced, status):
-        """What a turn with that end says."""
+    def trouble(engine, forced, status, text=""):
+        """What a turn with that end says, None: nothing; "short of time": that."""
         ended = types.SimpleNamespace(
             engine=engine, forced=forced, status=status, how_it_ended=lambda: f"status {status}"
         )
-        return turn.Turn.find_trouble(ended)
+        ended.is_short = turn.Turn.is_short_of_time(ended, text)
+        found = turn.Turn.find_trouble(ended)
+        return "short of time" if ended.is_short and found is None else found
+
+    READS = "INFO: Running with entropic power schedule\nINFO: seed corpus: files: 203 min: 1b\n"
+    READ = READS + "#204\tINITED cov: 30 ft: 40 corp: 3/1b exec/s: 0 rss: 30Mb\n"
+
+    def test_reader_of_its_corpus_that_has_to_be_killed_is_short_of_time(self):
+        for forced in (job.OVERRUN, job.STOP):
+            end = (engines.LibFuzzer, forced, -signal.SIGKILL)
+            self.assertEqual(self.trouble(*end, self.READS), "short of time")
+
+    def test_fuzzer_that_is_killed_past_its_corpus_or_before_it_is_in_trouble(self):
+        for text in ("", self.READ):
+            end = (engines.LibFuzzer, job.OVERRUN, -signal.SIGKILL)
+            self.assertEqual(self.trouble(*end, text), "did not end in time")
+
+    def test_fuzzer_that_fails_while_it_reads_its_corpus_is_in_trouble(self):
+        self.assertEqual(self.trouble(engines.LibFuzzer, None, 3, self.READS), "status 3")
 
     def test_who_is_late_and_ends_when_asked_to_is_no_trouble(self):
         self.assertIsNone(self.trouble(engines.Afl, job.OVERRUN, 0))

@@ -16,6 +16,19 @@
   const short = new Intl.NumberFormat('en', {notation: 'compact', maximumFractionDigits: 1});
   const whole = new Intl.NumberFormat('en', {maximumFractionDigits: 1});
 
+  // 1.4K says as much as 1,400, but not as much as 1,412.
+  function isShortExact(value) {
+    const size = Math.abs(value);
+    const unit = size < 1000 ? 1 : size < 1e6 ? 1e3 : 1e6;
+    return unit === 1 || size % (unit / 10) === 0;
+  }
+
+  // Short labels only where each says its value, so that all labels of an axis are different.
+  function valueLabel(value, _index, ticks) {
+    const format = ticks.every((tick) => isShortExact(tick.value)) ? short : whole;
+    return format.format(value);
+  }
+
   function clock(seconds) {
     const all = Math.round(seconds);
     const minutes = Math.floor(all / 60);
@@ -62,7 +75,7 @@
       },
       y: {
         ...common, beginAtZero: key === 'execs_per_s',
-        ticks: {...ticks, maxTicksLimit: 5, precision: 0, callback: (value) => short.format(value)},
+        ticks: {...ticks, maxTicksLimit: 5, precision: 0, callback: valueLabel},
       },
     };
   }

@@ -19,6 +19,8 @@ import report_samples as samples  # noqa: E402
 from report import page  # noqa: E402
 
 SIZES = {"desk": (1280, 900), "phone": (390, 844), "small-phone": (360, 640)}
+# Units of the axis of time.
+TIMES = ("h", "min", "s")
 NIGHTS = ("healthy", "hostile", "first", "trouble")
 
 # Elements that stick out of the window, unless they scroll inside a box of their own. The width is
@@ -43,6 +45,12 @@ SHOW_ALL_PLOTS = """
         }
         await settled();
     })();
+"""
+# Per canvas and axis, its ticks as [value, label].
+TICKS = """
+    return [...document.querySelectorAll('canvas')].flatMap((canvas) =>
+        Object.values(Chart.getChart(canvas).scales)
+            .map((scale) => scale.ticks.map((tick) => [tick.value, tick.label])));
 """
 # Per canvas, how many pixels have the colour of a line and not of the grid or the labels.
 COLOURED_PIXELS = """
@@ -175,6 +183,38 @@ class PageInChromiumTest(unittest.TestCase):
                 pixels = self.browser.run(COLOURED_PIXELS)
                 self.assertEqual(6, len(pixels))
                 self.assertGreater(min(pixels), 200)
+
+    def ticks_of_plots(self, least, most):
+        """The axes of a page whose plots reach from least to most."""
+        points = samples.series("seeded", most)
+        for i, point in enumerate(points):
+            value = round(least + (most - least) * i / (len(points) - 1))
+            point.update(edges=value, execs_per_s=value, corpus=value)
+        target = samples.target("slab_fuzz", series=points)
+        page.write_page(samples.healthy(targets=[target]), samples.SOURCES, self.path("flat"))
+        self.load("flat")
+        self.browser.run(SHOW_ALL_PLOTS)
+        axes = self.browser.run(TICKS)
+        self.assertEqual(6, len(axes))
+        return axes
+
+    def test_labels_of_an_axis_are_all_different(self):
+        for least, most in ((1388, 1412), (1400, 1400), (96, 104), (900, 1050), (0, 70_000)):
+            for ticks in self.ticks_of_plots(least, most):
+                with self.subTest(least=least, most=most, ticks=ticks):
+                    labels = [label for _, label in ticks]
+                    self.assertGreater(len(labels), 1)
+                    self.assertEqual(len(labels), len(set(labels)))
+
+    def test_label_of_a_value_says_that_value(self):
+        units = {"K": 1000, "M": 1_000_000}
+        for least, most in ((1388, 1412), (900, 1050), (0, 70_000), (0, 3_000_000)):
+            axes = self.ticks_of_plots(least, most)
+            values = [tick for ticks in axes for tick in ticks if not tick[1].endswith(TIMES)]
+            self.assertGreater(len(values), 6)
+            for value, label in values:
+                number = float(label.rstrip("KM").replace(",", ""))
+                self.assertEqual(value, round(number * units.get(label[-1], 1)), label)
 
     def comes_true(self, condition):
         """Whether an expression of the page is true within its next 300 frames."""

@@ -67,7 +67,8 @@ def sanitizer_environment():
     return {
         # Without the first, freed memory alone is half a gigabyte and a third of the time.
         "ASAN_OPTIONS": "quarantine_size_mb=10:dedup_token_length=3" + symbolizer,
-        "UBSAN_OPTIONS": "print_stacktrace=1" + symbolizer,
+        # The real rules_fuzzing builds UBSan so that it prints an error and goes on.
+        "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1" + symbolizer,
         "MSAN_OPTIONS": "dedup_token_length=3" + symbolizer,
         # Else a race is printed and the input not kept.
         "TSAN_OPTIONS": "halt_on_error=1" + symbolizer,

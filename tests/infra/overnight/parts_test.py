@@ -144,6 +144,25 @@ def _event(**numbers):
     }
 
 
+class LanesTest(unittest.TestCase):
+    """The environment of fuzzed processes."""
+
+    OVERFLOW = "int main(int argc, char **argv) { (void)argv; return (argc + 0x7fffffff) & 0; }"
+
+    def test_undefined_behaviour_ends_a_process_that_was_built_to_go_on(self):
+        with tempfile.TemporaryDirectory() as folder:
+            source, program = pathlib.Path(folder, "a.c"), pathlib.Path(folder, "a")
+            source.write_text(self.OVERFLOW)
+            build = ["clang-19", "-fsanitize=address,undefined", source, "-o", program]
+            subprocess.run(build, check=True)
+            # LeakSanitizer does not work where a test is traced.
+            environment = lanes.sanitizer_environment()
+            environment["ASAN_OPTIONS"] += ":detect_leaks=0"
+            ran = subprocess.run([program], env=environment, capture_output=True, check=False)
+            self.assertIn(b"signed integer overflow", ran.stderr)
+            self.assertNotEqual(ran.returncode, 0)
+
+
 class AccountTest(unittest.TestCase):
     """Sums, yields, and when a lane is given up."""
 

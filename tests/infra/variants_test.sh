@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# overnight_variants goes by the tag fuzz-test, whatever kind of rule has it and whether or not it has
-# words; and a package without any such target does not load, with a sentence that says why.
+# overnight_variants goes by the tag fuzz-test: any kind of rule may have it, with words or without.
+# A package without any such target does not load, and the error says why.
 set -eu
 
 scratch=${TEST_TMPDIR:?}
@@ -68,7 +68,7 @@ night() { # part
     echo "labels(binaries, //some:night/$1) + labels(files_by_name, //some:night/$1)"
 }
 
-expect 'every target of the tag is built, of whatever kind' "$(night asan-ubsan)" \
+expect 'every target of the tag is built, of any kind' "$(night asan-ubsan)" \
     '//some:plain_fuzz_bin //some:threads_fuzz_bin'
 expect 'only targets with threads are built for TSan' "$(night tsan)" '//some:threads_fuzz_bin'
 expect 'every target has its seeds' "$(night seeds)" \

@@ -105,8 +105,8 @@ def _ask_shape(night, target):
 
 
 def judge_idleness(night):
-    """A target that did no work is in trouble, whatever the exit status of its processes; one that
-    only had too little time is not, unless that goes for the whole night."""
+    """A target that did no work is in trouble, even if all its processes ended well. A target that
+    had too little time is not, unless no target ran."""
     for target in night.settings.targets:
         mine = night.account.of(target)
         if not night.lanes_of[target]:

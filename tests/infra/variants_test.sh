@@ -57,6 +57,8 @@ expect() { # what expression expected
         cat "$scratch/log" >&2
         exit 1
     }
+    # Words are meant to split.
+    # shellcheck disable=SC2086
     printf '%s\n' $3 | sort >"$scratch/expected"
     sort "$scratch/found" | diff -u "$scratch/expected" - || {
         echo "FAILED: $1" >&2

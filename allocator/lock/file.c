@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* File locks: the system's exclusion, with the word saying who and how it ended. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* F_OFD_SETLK */
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

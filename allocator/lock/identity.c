@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who a thread is, and whether it lives. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* memrchr, syscall, O_CLOEXEC */
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lock: the short ways in and out, and what is asked about it. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* sysconf names */
+#endif
 #include <slabmill/lock.h>
 
 #include <limits.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The system under a lock: futex, clock, pause, file lock. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* syscall, F_OFD_SETLK */
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>

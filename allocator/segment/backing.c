@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Room in a file, found when a segment needs it and not when a page is touched. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* FALLOC_FL_KEEP_SIZE */
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

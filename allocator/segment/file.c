@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Segments with a descriptor: POSIX, memfd, files. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* O_NOFOLLOW, MFD_HUGETLB */
+#endif
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>

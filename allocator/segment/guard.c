@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SIGBUS guard: zeros in place of what was cut off a segment. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
+#endif
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>

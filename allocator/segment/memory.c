@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Segments without a file: anonymous memory, /dev/zero, System V. All of the range is mapped from
  * the start; what is not shown has no access rights. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* MAP_HUGETLB, SHM_HUGETLB, SHM_REMAP */
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names of segments: what may be one, whom it belongs to, removing, listing. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* SHM_INFO, SHM_STAT */
+#endif
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>

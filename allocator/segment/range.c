@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Addresses of segments: reserved, shown, hidden. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* MAP_NORESERVE */
+#endif
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Segments: which part of the system serves which kind. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <slabmill/segment.h>
 
 #include <errno.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What segments ask of the system. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* fallocate, memfd_create */
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A source whose blocks end at an untouchable page and stay untouchable for a while when freed. */
+#ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
+#endif
 #include <slabmill/source.h>
 
 #include <pthread.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The C heap as a source, and the two sources that watch or spoil another one. */
-#define _POSIX_C_SOURCE 200809L /* posix_memalign */
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE /* posix_memalign */
+#endif
 #include <slabmill/source.h>
 
 #include <stdlib.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making zones, and what they are. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* lstat */
+#endif
 #include <slabmill/zone.h>
 
 #include <stdlib.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading limitd's configuration. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* strtok_r */
+#endif
 #include "examples/limitd/config.h"
 
 #include <errno.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* load: clients ask limitd while its workers are killed, it reloads, grows and is upgraded. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* MAP_ANONYMOUS */
+#endif
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>

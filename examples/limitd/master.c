@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The master: workers, reloads, upgrades, the end. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* sigset_t, realpath */
+#endif
 #include "examples/limitd/master.h"
 
 #include <errno.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A Unix socket to listen at. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* lstat */
+#endif
 #include "examples/limitd/socket.h"
 
 #include <errno.h>

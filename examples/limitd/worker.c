@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A worker's loop. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* accept4, ppoll */
+#endif
 #include "examples/limitd/worker.h"
 
 #include <errno.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzz targets' common part: inputs run, the account kept, sanitizers set up. */
-#define _POSIX_C_SOURCE 199309L /* clock_gettime */
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE /* clock_gettime */
+#endif
 #include "fuzz/common/fuzz.h"
 
 #include <inttypes.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The C heap under test: no arena, no misuse, only what every allocator promises. */
-#define _POSIX_C_SOURCE 200112L /* posix_memalign */
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE /* posix_memalign */
+#endif
 #include <stdint.h>
 #include <stdlib.h>
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The heap that sources take blocks from: the same calls, the same addresses. */
+#ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* File cleanups: descriptors to be closed and files to be deleted, each once, in its turn. */
-#define _POSIX_C_SOURCE 200809L /* mkstemp */
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE /* mkstemp */
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

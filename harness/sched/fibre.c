@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* ucontext, MAP_ANONYMOUS */
+#endif
 #include "harness/sched/fibre.h"
 
 #include <setjmp.h>

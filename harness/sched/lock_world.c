@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* mkstemp */
+#endif
 #include "harness/sched/lock_world.h"
 
 #include <stdio.h>

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pool and slab where size_t may have 32 bits: what ilp32_test compiles and runs. The first broken
  * promise is told, and ends it with status 1. */
+#ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slabmill soak: random programs, round by round, each from a seed of its own. */
+#ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
+#endif
 
 #include <inttypes.h>
 #include <stdio.h>

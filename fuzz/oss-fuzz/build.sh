@@ -1,4 +1,18 @@
 #!/bin/bash -eu
+# Copyright 2026 The Slabmill maintainers
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
 # SPDX-License-Identifier: Apache-2.0
 # Builds every fuzz target for OSS-Fuzz and ClusterFuzzLite; started in the project's root.
 # Usage: build.sh           takes CC CXX CFLAGS CXXFLAGS LIB_FUZZING_ENGINE OUT WORK as set there

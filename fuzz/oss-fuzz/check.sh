@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Stands in for OSS-Fuzz: runs build.sh as its builder would, for each engine, sanitizer and machine
-# there is, then checks every artefact as its runner and its own checks would, and more.
+# there is, then checks every artefact as its runner and its own checks would, and more. Before that
+# it reads the project's files as OSS-Fuzz's presubmit does.
 # Usage: check.sh [--quick] [--engine E] [--sanitizer S] [--arch A] [--target PATTERN]
 #        [--out DIR] [--seconds N] [--tree DIR]
 #   --quick      libfuzzer, address, x86_64 only
@@ -18,6 +19,8 @@ root=$(cd "$here/../.." && pwd)
 . "$root/tools/group.sh"
 # shellcheck source=fuzz/oss-fuzz/standin/builder.sh
 . "$here/standin/builder.sh"
+# shellcheck source=fuzz/oss-fuzz/standin/presubmit.sh
+. "$here/standin/presubmit.sh"
 # shellcheck source=fuzz/oss-fuzz/standin/target.sh
 . "$here/standin/target.sh"
 
@@ -152,6 +155,7 @@ run_all() {
 }
 
 parse_arguments "$@"
+check_texts || exit 1
 find_targets
 make_scratch
 find_enclosure

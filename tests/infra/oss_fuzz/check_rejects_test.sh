@@ -35,6 +35,23 @@ rejects() { # name words
     fi
 }
 
+# The same of the three files that OSS-Fuzz's presubmit reads, before anything is built.
+rejects_text() { # name file sed-script words
+    make_tiny_tree "$scratch/$1"
+    sed -i "$3" "$scratch/$1/fuzz/oss-fuzz/$2"
+    check "$1"
+    status=$?
+    if [ "$status" -ne 1 ]; then
+        wrong "$1" "exit status $status instead of 1"
+    elif ! grep -q "FAILED presubmit, $2: .*$4" "$scratch/$1.log"; then
+        wrong "$1" "does not say: $4"
+    elif grep -q "^oss-fuzz:" "$scratch/$1.log"; then
+        wrong "$1" "is built all the same"
+    else
+        echo "refused, $1: $(grep -m 1 FAILED "$scratch/$1.log")"
+    fi
+}
+
 edit_build() { # folder sed-script
     sed -i "$2" "$1/fuzz/oss-fuzz/build.sh"
     ! cmp -s "$1/fuzz/oss-fuzz/build.sh" fuzz/oss-fuzz/build.sh || {
@@ -99,6 +116,14 @@ rejects dying "dies on a seed"
 rejects stray "needs libstray.so, which the runner lacks"
 rejects blind "finds no planted bug"
 rejects unbuildable "build.sh"
+for file in Dockerfile build.sh project.yaml; do
+    rejects_text "unlicensed_$file" "$file" '/www.apache.org/d' "lacks the Apache header"
+    rejects_text "unsigned_$file" "$file" '/Copyright/d' "lacks a line with the copyright"
+done
+rejects_text old_engine build.sh 's/^ *\$LIB_FUZZING_ENGINE/-lFuzzingEngine/' "-lFuzzingEngine"
+rejects_text unknown_key project.yaml 's/^language/langage/' "no key langage"
+rejects_text no_main_repo project.yaml '/^main_repo/d' "has no main_repo"
+rejects_text no_address project.yaml 's/@/ at /' "no mail address"
 if grep -q "not shown here" "$scratch/right.log"; then
     echo "not run: littering; $(grep "not shown here" "$scratch/right.log")"
 else

@@ -53,7 +53,8 @@ END
 make_tiny_tree() { # folder
     mkdir -p "$1/include" "$1/allocator/base" "$1/harness/adapters" "$1/fuzz/common" "$1/fuzz/oss-fuzz/standin" \
         "$1/corpus/tiny_fuzz/regress"
-    cp fuzz/oss-fuzz/build.sh "$1/fuzz/oss-fuzz/"
+    cp fuzz/oss-fuzz/build.sh fuzz/oss-fuzz/Dockerfile fuzz/oss-fuzz/project.yaml \
+        "$1/fuzz/oss-fuzz/"
     {
         printf '#include <stddef.h>\n#include <stdint.h>\nsize_t limit(void);\n'
         for n in $(seq 200); do

@@ -119,9 +119,26 @@ static enum slm_lock_kind lock_kind(unsigned flags)
     return (flags & 2u) != 0 ? SLM_LOCK_SPIN_SEM : other;
 }
 
+/* Returns false if there is no folder for a lock's file, and says so once. */
+static bool can_run(enum slm_lock_kind kind)
+{
+    static bool said;
+    if (sch_lock_attach(kind)) {
+        return true;
+    }
+    if (!said) {
+        perror("slabmill: no folder for the file of a lock: inputs with FILE locks are left out");
+        said = true;
+    }
+    return false;
+}
+
 static unsigned run_lock(const char *text, unsigned flags, struct answers *answers)
 {
     enum slm_lock_kind kind = lock_kind(flags);
+    if (!can_run(kind)) {
+        return 0;
+    }
     bool one_handle = kind == SLM_LOCK_FILE && (flags & 128u) != 0;
     struct sch_lock_program program = {
         .text = text,

@@ -55,6 +55,9 @@ static struct {
     unsigned n_calls;
 } world;
 
+/* Of each kind, for all searches. */
+static struct slm_lock *handles_of[3][N_HANDLES];
+
 /* --- What is seen --- */
 
 static uint64_t word_now(void)
@@ -486,26 +489,49 @@ static void attach_all(struct slm_lock **handles, enum slm_lock_kind kind, const
     }
 }
 
-/* Handles of each kind, for all searches. The file's name is needed no longer then. */
-static void attach(enum slm_lock_kind kind)
+/* Makes a file in the first folder that can be written to. Returns its descriptor, or -1. */
+static int make_file(char *path, size_t n_bytes)
 {
-    static struct slm_lock *handles[3][N_HANDLES];
-    world.handles = handles[kind];
-    if (world.handles[0] != NULL) {
-        return;
+    const char *folders[] = {getenv("TEST_TMPDIR"), getenv("TMPDIR"), "/tmp"};
+    for (unsigned i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        const char *folder = folders[i] == NULL ? "" : folders[i];
+        int n = snprintf(path, n_bytes, "%s/sched_lock_XXXXXX", folder);
+        int fd = folder[0] == '\0' || (size_t)n >= n_bytes ? -1 : mkstemp(path);
+        if (fd >= 0) {
+            return fd;
+        }
     }
-    const char *folder = getenv("TEST_TMPDIR");
-    char path[4096];
-    (void)snprintf(path, sizeof path, "%s/sched_lock_XXXXXX", folder == NULL ? "/tmp" : folder);
-    int fd = mkstemp(path);
-    attach_all(world.handles, kind, path);
+    return -1;
+}
+
+/* Only a FILE lock has a file. Handles keep it open, so its name can go at once. */
+bool sch_lock_attach(enum slm_lock_kind kind)
+{
+    if (handles_of[kind][0] != NULL) {
+        return true;
+    }
+    char path[4096] = "";
+    if (kind != SLM_LOCK_FILE) {
+        attach_all(handles_of[kind], kind, path);
+        return true;
+    }
+    int fd = make_file(path, sizeof path);
+    if (fd < 0) {
+        return false;
+    }
+    attach_all(handles_of[kind], kind, path);
     (void)unlink(path);
     (void)close(fd);
+    return true;
 }
 
 struct sch_search sch_lock_search(const struct sch_lock_program *program)
 {
-    attach(program->kind);
+    if (!sch_lock_attach(program->kind)) {
+        perror("no folder for the file of a lock");
+        abort();
+    }
+    world.handles = handles_of[program->kind];
     world.program = *program;
     world.n_actors = 1;
     for (const char *at = program->text; *at != '\0'; at++) {

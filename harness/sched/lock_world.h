@@ -45,7 +45,11 @@ struct sch_lock_program {
     bool one_handle; /* actors are threads of one process, of which none dies; else processes */
 };
 
-/* A search over all schedules of a program. Not for two threads. */
+/* Attaches the handles of a kind, once. Returns false, with errno, if a FILE lock finds no folder that
+ * it can write to: it tries TEST_TMPDIR, TMPDIR and /tmp. The other kinds need none. */
+bool sch_lock_attach(enum slm_lock_kind kind);
+/* A search over all schedules of a program. Not for two threads. Ends the program if
+ * sch_lock_attach returns false. */
 struct sch_search sch_lock_search(const struct sch_lock_program *program);
 /* Calls that the last run made. */
 unsigned sch_lock_n_calls(void);

@@ -2,34 +2,91 @@
 /* The corpus of schedule_fuzz does something: both worlds, beyond the searches' bounds, deaths. */
 #include <cinttypes>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <iterator>
+#include <sys/resource.h>
 #include <vector>
 
 #include "fuzz/schedule/schedule.h"
 
 namespace {
 
-size_t replay(const std::filesystem::path &folder)
+using Input = std::vector<char>;
+
+std::vector<Input> read_corpus()
 {
-    size_t n_inputs = 0;
-    for (const auto &entry : std::filesystem::recursive_directory_iterator(folder)) {
-        if (!entry.is_regular_file()) {
+    std::vector<Input> inputs;
+    for (const auto &entry :
+         std::filesystem::recursive_directory_iterator("corpus/schedule_fuzz")) {
+        if (entry.is_regular_file()) {
+            std::ifstream file(entry.path(), std::ios::binary);
+            inputs.emplace_back(std::istreambuf_iterator<char>(file),
+                                std::istreambuf_iterator<char>());
+        }
+    }
+    return inputs;
+}
+
+void replay(const std::vector<Input> &inputs)
+{
+    for (const Input &bytes : inputs) {
+        sch_fuzz_schedule(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size());
+    }
+}
+
+enum { LOCKS_WITH_FILES = 10, LOCKS_WITHOUT_FILES, NO_LOCKS };
+
+/* Replays the inputs with locks and ends the process; the exit status says which kinds ran. */
+[[noreturn]] void end_with_kinds_of_locks(const std::vector<Input> &inputs)
+{
+    uint64_t n_runs[2] = {0, 0};
+    for (const Input &bytes : inputs) {
+        if (bytes.empty() || (bytes[0] & 1) != 0) {
             continue;
         }
-        std::ifstream file(entry.path(), std::ios::binary);
-        std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
-        sch_fuzz_schedule(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size());
-        n_inputs++;
+        bool is_file = (bytes[0] & 64) != 0 && (bytes[0] & 2) == 0;
+        uint64_t n_before = sch_fuzz_schedule_totals()->n_lock_runs;
+        replay({bytes});
+        n_runs[is_file] += sch_fuzz_schedule_totals()->n_lock_runs - n_before;
     }
-    return n_inputs;
+    int kinds = n_runs[1] > 0 ? LOCKS_WITH_FILES : LOCKS_WITHOUT_FILES;
+    exit(n_runs[0] > 0 ? kinds : NO_LOCKS);
+}
+
+/* Each in a process of its own: handles are attached once. */
+class ScheduleFuzzFolder : public testing::Test {
+  protected:
+    void SetUp() override
+    {
+        testing::FLAGS_gtest_death_test_style = "threadsafe";
+        ASSERT_EQ(setenv("TEST_TMPDIR", "/proc/none", 1), 0);
+        ASSERT_EQ(setenv("TMPDIR", "/proc/none", 1), 0);
+    }
+    std::vector<Input> inputs = read_corpus();
+};
+
+TEST_F(ScheduleFuzzFolder, FileLocksRunInTmpIfTheOtherFoldersCannotBeWritten)
+{
+    EXPECT_EXIT(end_with_kinds_of_locks(inputs), testing::ExitedWithCode(LOCKS_WITH_FILES), "");
+}
+
+/* A process that may open no descriptor can write to no folder. */
+TEST_F(ScheduleFuzzFolder, OnlyFileLocksAreLeftOutIfNoFolderCanBeWritten)
+{
+    const struct rlimit none = {0, 0};
+    EXPECT_EXIT(setrlimit(RLIMIT_NOFILE, &none) == 0 ? end_with_kinds_of_locks(inputs) : exit(1),
+                testing::ExitedWithCode(LOCKS_WITHOUT_FILES),
+                "inputs with FILE locks are left out");
 }
 
 TEST(ScheduleFuzz, TheCorpusRunsLocksAndZonesWithManyPreemptionsAndDeaths)
 {
-    size_t n_inputs = replay("corpus/schedule_fuzz");
+    std::vector<Input> inputs = read_corpus();
+    size_t n_inputs = inputs.size();
+    replay(inputs);
     const sch_fuzz_totals *totals = sch_fuzz_schedule_totals();
     printf("%zu inputs, locks %" PRIu64 ", zones %" PRIu64 ", preemptions %" PRIu64
            ", deaths %" PRIu64 ", calls %" PRIu64 "\n",

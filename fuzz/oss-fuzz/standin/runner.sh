@@ -5,13 +5,15 @@
 # Usage: unshare -rm runner.sh OUT TMP COMMAND...; COMMAND sees OUT as /mnt/out and TMP as /tmp.
 set -eu
 
-out=$1 tmp=$2
+# By descriptor: the names can lead through /mnt or /tmp, which are hidden next.
+exec 3<"$1" 4<"$2"
 shift 2
 mount -t tmpfs none /mnt
 mkdir /mnt/out /mnt/cwd
-mount --bind "$out" /mnt/out
+mount --no-canonicalize --bind /proc/self/fd/3 /mnt/out
 mount -o remount,bind,ro /mnt/out
-mount --bind "$tmp" /tmp
+mount --no-canonicalize --bind /proc/self/fd/4 /tmp
+exec 3<&- 4<&-
 mount -t tmpfs -o ro none /dev/shm
 mount -o remount,bind,ro /
 mount -o remount,bind,ro /mnt

@@ -44,7 +44,7 @@ run() { # stage argument...
     set -- "${@//@out/$out}"
     set -- "${@//@tmp/$tmp}"
     # In the foreground: it stays in the group that check.sh's end ends.
-    timeout --foreground -k 10 300 env TMPDIR="$tmp" LLVM_PROFILE_FILE="$tmp/profraw" \
+    timeout --foreground -k 10 300 env -u TEST_TMPDIR TMPDIR="$tmp" LLVM_PROFILE_FILE="$tmp/profraw" \
         UBSAN_OPTIONS=silence_unsigned_overflow=1 "$(sanitizer_options)" \
         "${wrapper[@]}" "$@" >"$at/log" 2>&1 </dev/null
 }

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# check.sh passes a small tree in which all is right, and no longer when one thing is wrong with it.
+# check.sh passes a small tree in which all is right, wherever it is, and no longer when one thing is
+# wrong with it.
 set -u
 
 . tests/infra/oss_fuzz/tiny_tree.sh
@@ -49,6 +50,24 @@ rejects_text() { # name file sed-script words
         wrong "$1" "is built all the same"
     else
         echo "refused, $1: $(grep -m 1 FAILED "$scratch/$1.log")"
+    fi
+}
+
+# The runner hides /tmp and /mnt: here the scripts, the tree and the scratch folder are in there.
+accepts_in() { # folder name
+    mkdir -p "$scratch/$2/tmp"
+    cp -RL fuzz tools "$scratch/$2/"
+    make_tiny_tree "$scratch/$2/tree"
+    # The names are the inner shell's.
+    # shellcheck disable=SC2016
+    if ! unshare -rm bash -c 'mount --bind "$1" "$2" && cd "$2" && TMPDIR=$2/tmp \
+        exec bash fuzz/oss-fuzz/check.sh --quick --seconds 5 --tree tree' \
+        bash "$scratch/$2" "$1" >"$scratch/$2.log" 2>&1; then
+        wrong "$2" "is refused"
+    elif grep -q "not shown here" "$scratch/$2.log"; then
+        wrong "$2" "is run without the runner's folders"
+    else
+        echo "accepted, $2"
     fi
 }
 
@@ -125,8 +144,10 @@ rejects_text unknown_key project.yaml 's/^language/langage/' "no key langage"
 rejects_text no_main_repo project.yaml '/^main_repo/d' "has no main_repo"
 rejects_text no_address project.yaml 's/@/ at /' "no mail address"
 if grep -q "not shown here" "$scratch/right.log"; then
-    echo "not run: littering; $(grep "not shown here" "$scratch/right.log")"
+    echo "not run: littering, in_tmp, in_mnt; $(grep "not shown here" "$scratch/right.log")"
 else
     rejects littering "does not start"
+    accepts_in /tmp in_tmp
+    accepts_in /mnt in_mnt
 fi
 [ "$n_failed" -eq 0 ]

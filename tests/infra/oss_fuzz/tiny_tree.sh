@@ -41,6 +41,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t n_bytes, size_t max, unsig
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 {
     if (n_execs++ == 0) atexit(say);
+    if (getenv("TEST_TMPDIR") != NULL) abort();
     if (n_bytes > 2 && bytes[0] == 'b' && limit() != 4) abort();
 END
     for n in $(seq 200); do

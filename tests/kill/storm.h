@@ -9,12 +9,13 @@
 namespace kill_test {
 
 struct StormOptions {
-    double seconds = 5;
+    double seconds = 5; /* at least: it goes on until n_kills were made, and one had the lock */
+    uint64_t n_kills = 1;
     unsigned n_processes = 4; /* that are killed; two more never are, and must not hang */
     unsigned n_threads = 2;   /* in each */
     uint64_t seed = 1;
     unsigned pause_us = 500;    /* between two kills, on the average */
-    double hang_s = 10;         /* no progress for so long is a hang */
+    double hang_s = 60;         /* no progress for so long is a hang */
     bool lock_is_robust = true; /* of the lock alone; else nobody takes it over from the dead */
 };
 
@@ -36,7 +37,7 @@ struct StormResult {
     }
 };
 
-/* Who waits for longer, while the lock is free or its owner dead, was not woken. */
+/* A waiter that sleeps for longer, while the lock is free or its owner dead, was not woken. */
 constexpr double LOST_WAKE_S = 1;
 
 /* Objects, trees, lists and growth in a zone. */

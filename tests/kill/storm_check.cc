@@ -139,6 +139,13 @@ void fill_result(const Herd &herd, const Shared *shared, const slm_zone *zone, S
     memcpy(result->first_wrong, shared->first_wrong, sizeof result->first_wrong);
 }
 
+uint64_t n_recoveries_of(const slm_zone *zone)
+{
+    struct slm_zone_stats stats;
+    slm_zone_stats(zone, &stats);
+    return stats.n_recoveries;
+}
+
 /* False: the lock was not to be had. */
 bool check_now(slm_zone *zone, Shared *shared, double hang_s, StormResult *result)
 {
@@ -185,7 +192,7 @@ StormResult storm_zone(const StormOptions &options)
     Holder holder = [&] { return kill_peek_holder_in(kill_peek_lock_word(world.ours())); };
     Herd herd(options, work, holder, shared);
     bool goes_on = true;
-    while (goes_on && now_s() - start < options.seconds) {
+    while (goes_on && herd.goes_on(n_recoveries_of(world.ours()))) {
         herd.kill_some();
         result.n_hangs += herd.count_hangs();
         if (now_s() - checked > CHECK_EVERY_S) {
@@ -193,6 +200,9 @@ StormResult storm_zone(const StormOptions &options)
             checked = now_s();
         }
         goes_on = goes_on && result.n_hangs == 0 && shared->n_lost + shared->n_double == 0;
+    }
+    if (goes_on) {
+        result.n_hangs += herd.await_witnesses();
     }
     herd.end();
     result.seconds = now_s() - start;

@@ -20,6 +20,25 @@
 namespace kill_test {
 
 constexpr unsigned N_WITNESSES = 2;
+constexpr uint64_t LIFE_NS =
+    8000000; /* of the processor's time, at most; two ticks of the kernel's */
+
+/*
+ * The kernel kills the process after it has run for so long. On a busy machine the supervisor meets
+ * few processes in the middle of their work; this clock counts nothing but their work.
+ */
+static void limit_life(uint64_t run_ns)
+{
+    struct sigevent event = {};
+    event.sigev_notify = SIGEV_SIGNAL;
+    event.sigev_signo = SIGKILL;
+    struct itimerspec when = {};
+    when.it_value.tv_nsec = static_cast<long>(run_ns);
+    timer_t timer;
+    expect(timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &timer) == 0 &&
+               timer_settime(timer, 0, &when, nullptr) == 0,
+           "no timer");
+}
 
 uint64_t now_ns()
 {
@@ -88,6 +107,9 @@ void Herd::start(unsigned idx)
         }
         /* The supervisor must get at a processor, or few are killed. */
         (void)setpriority(PRIO_PROCESS, 0, 5);
+        if (idx < options_.n_processes) {
+            limit_life(1 + Random(seed).below(LIFE_NS));
+        }
         unsigned first = idx * options_.n_threads;
         std::vector<std::thread> threads;
         for (unsigned i = 1; i < options_.n_threads; i++) {
@@ -106,16 +128,23 @@ void Herd::run(unsigned slot, uint64_t seed)
     work_(slot, seed);
 }
 
-/* A worker never ends by itself: an assertion or a fault is something lost. */
-void Herd::reap(unsigned idx)
+/* A worker never ends by itself: an assertion or a fault is something lost. False: it lives. */
+bool Herd::reap(unsigned idx, int flags)
 {
     int status = 0;
-    while (waitpid(members_[idx].pid, &status, 0) < 0 && errno == EINTR) {
+    pid_t pid;
+    do {
+        pid = waitpid(members_[idx].pid, &status, flags);
+    } while (pid < 0 && errno == EINTR);
+    if (pid == 0) {
+        return false;
     }
     members_[idx].pid = 0;
+    n_kills_++;
     if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) {
         count_wrong(shared_, "a worker ended by itself", false);
     }
+    return true;
 }
 
 unsigned Herd::choose()
@@ -140,13 +169,35 @@ void Herd::kill_some()
         idx = choose();
         (void)kill(members_[idx].pid, SIGKILL);
     }
-    std::sort(victims.begin(), victims.end());
-    victims.erase(std::unique(victims.begin(), victims.end()), victims.end());
-    for (unsigned idx : victims) {
-        reap(idx);
-        n_kills_++;
-        start(idx);
+    for (unsigned i = 0; i < options_.n_processes; i++) {
+        bool is_victim = std::find(victims.begin(), victims.end(), i) != victims.end();
+        if (reap(i, is_victim ? 0 : WNOHANG)) {
+            start(i);
+        }
     }
+}
+
+bool Herd::goes_on(uint64_t n_recoveries) const
+{
+    return now_s() - began_at_ < options_.seconds || n_kills_ < options_.n_kills ||
+           n_recoveries == 0;
+}
+
+unsigned Herd::await_witnesses()
+{
+    const struct timespec pause = {0, 1000000};
+    for (unsigned slot : witnesses()) {
+        const uint64_t *n_turns = &shared_->slots[slot].n_turns;
+        uint64_t n_before = __atomic_load_n(n_turns, __ATOMIC_RELAXED);
+        while (__atomic_load_n(n_turns, __ATOMIC_RELAXED) == n_before) {
+            unsigned n_hangs = count_hangs();
+            if (n_hangs != 0) {
+                return n_hangs;
+            }
+            nanosleep(&pause, nullptr);
+        }
+    }
+    return 0;
 }
 
 void Herd::end()
@@ -154,8 +205,7 @@ void Herd::end()
     for (unsigned i = 0; i < members_.size(); i++) {
         if (members_[i].pid != 0) {
             (void)kill(members_[i].pid, SIGKILL);
-            reap(i);
-            n_kills_++;
+            (void)reap(i, 0);
         }
     }
 }
@@ -196,6 +246,24 @@ unsigned Herd::count_hangs()
         }
     }
     return n_new;
+}
+
+bool Herd::is_asleep(unsigned slot) const
+{
+    uint64_t tid = __atomic_load_n(&shared_->slots[slot].thread_id, __ATOMIC_RELAXED);
+    char path[64];
+    char text[512] = "";
+    snprintf(path, sizeof path, "/proc/%llu/stat", static_cast<unsigned long long>(tid));
+    FILE *file = fopen(path, "r");
+    if (file == nullptr) {
+        return false;
+    }
+    size_t n = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[n] = '\0';
+    /* The state follows the name, which is in brackets and can have some itself. */
+    const char *end_of_name = strrchr(text, ')');
+    return end_of_name != nullptr && strncmp(end_of_name, ") S", 3) == 0;
 }
 
 std::vector<unsigned> Herd::witnesses() const

@@ -2,6 +2,7 @@
 /* The storm over a lock alone: taken and given back as fast as can be, by who is killed. */
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 
 #include "tests/kill/peek.h"
 #include "tests/kill/storm_priv.h"
@@ -9,8 +10,8 @@
 namespace kill_test {
 namespace {
 
-/* A free lock is seen free so many times in a row, a millisecond or so apart, before who waits for
- * it all the while counts as not woken. */
+/* So many looks in a row, a millisecond apart, see the lock free and its waiter asleep before the
+ * waiter counts as not woken. */
 constexpr unsigned N_LOOKS = 50;
 
 /* Holder by holder: nobody may find another one inside, unless that one died. */
@@ -45,35 +46,40 @@ void work_on_lock(slm_lock *lock, Shared *shared, unsigned slot)
 class Watch {
   public:
     Watch(const Herd &herd, const Shared *shared, const slm_lock *lock)
-        : slots_(herd.witnesses()), shared_(shared), lock_(lock)
+        : herd_(herd), slots_(herd.witnesses()), shared_(shared), lock_(lock)
     {
     }
 
-    /* Wake-ups that are lost for good, as of now; each is counted once. */
-    unsigned look()
+    /* Wake-ups that are lost for good, as of now. */
+    unsigned count_lost() const
     {
-        slm_lock_owner owner;
-        slm_lock_look(lock_, &owner);
-        n_free_ = owner.identity == 0 || !owner.is_alive ? n_free_ + 1 : 0;
-        if (n_free_ < N_LOOKS) {
-            return 0;
-        }
         unsigned n_lost = 0;
         for (unsigned slot : slots_) {
-            uint64_t since = __atomic_load_n(&shared_->slots[slot].waiting_since, __ATOMIC_RELAXED);
-            bool waits = since != 0 && now_s() - static_cast<double>(since) * 1e-9 > LOST_WAKE_S;
-            n_lost += waits && since != told_;
-            told_ = waits ? since : told_;
+            unsigned n_looks = 0;
+            for (; n_looks < N_LOOKS && is_not_woken(slot); n_looks++) {
+                const struct timespec pause = {0, 1000000};
+                nanosleep(&pause, nullptr);
+            }
+            n_lost += n_looks == N_LOOKS;
         }
         return n_lost;
     }
 
   private:
+    /* A waiter that was woken is not asleep, even if it gets no processor for long. */
+    bool is_not_woken(unsigned slot) const
+    {
+        slm_lock_owner owner;
+        slm_lock_look(lock_, &owner);
+        uint64_t since = __atomic_load_n(&shared_->slots[slot].waiting_since, __ATOMIC_RELAXED);
+        return (owner.identity == 0 || !owner.is_alive) && since != 0 &&
+               now_s() - static_cast<double>(since) * 1e-9 > LOST_WAKE_S && herd_.is_asleep(slot);
+    }
+
+    const Herd &herd_;
     std::vector<unsigned> slots_;
     const Shared *shared_;
     const slm_lock *lock_;
-    unsigned n_free_ = 0;
-    uint64_t told_ = 0;
 };
 
 slm_lock *attach(void *state, slm_lock_kind kind)
@@ -85,6 +91,18 @@ slm_lock *attach(void *state, slm_lock_kind kind)
     expect(slm_lock_attach(&lock, static_cast<slm_lock_state *>(state), &how, &error) == SLM_OK,
            error.text);
     return lock;
+}
+
+void fill_result(const Herd &herd, const Shared *shared, const slm_lock_state *state,
+                 StormResult *result)
+{
+    result->n_checks = 1;
+    result->n_kills = herd.n_kills();
+    result->n_turns = herd.n_turns();
+    result->n_recoveries = state->n_deaths;
+    result->n_lost += shared->n_lost;
+    result->n_double = shared->n_double;
+    memcpy(result->first_wrong, shared->first_wrong, sizeof result->first_wrong);
 }
 
 } // namespace
@@ -107,22 +125,22 @@ StormResult storm_lock(const StormOptions &options)
     };
     Herd herd(options, work, holder, shared);
     Watch watch(herd, shared, lock);
-    while (now_s() - start < options.seconds && shared->n_double + result.n_lost == 0) {
+    while (herd.goes_on(state->n_deaths) &&
+           result.n_hangs + result.n_lost + shared->n_double == 0) {
         herd.kill_some();
         result.n_hangs += herd.count_hangs();
-        result.n_lost += watch.look();
+        result.n_lost += watch.count_lost();
+    }
+    if (result.n_hangs + result.n_lost + shared->n_double == 0) {
+        result.n_hangs = herd.await_witnesses();
     }
     herd.end();
     result.seconds = now_s() - start;
-    slm_status status = slm_lock_timed(lock, static_cast<unsigned>(options.hang_s * 1000));
-    result.n_hangs += status != SLM_OK && status != SLM_OWNER_DIED;
-    result.n_checks = 1;
-    result.n_kills = herd.n_kills();
-    result.n_turns = herd.n_turns();
-    result.n_recoveries = state->n_deaths;
-    result.n_lost += shared->n_lost;
-    result.n_double = shared->n_double;
-    memcpy(result.first_wrong, shared->first_wrong, sizeof result.first_wrong);
+    if (result.n_hangs + result.n_lost == 0) {
+        slm_status status = slm_lock_timed(lock, static_cast<unsigned>(options.hang_s * 1000));
+        result.n_hangs += status != SLM_OK && status != SLM_OWNER_DIED;
+    }
+    fill_result(herd, shared, state, &result);
     slm_lock_detach(elsewhere);
     slm_lock_detach(lock);
     return result;

@@ -111,13 +111,21 @@ class Herd {
     Herd(const Herd &) = delete;
     Herd &operator=(const Herd &) = delete;
 
-    /* Waits a little, kills one or more at once, starts their successors. Every second victim is
-     * who holds the lock at that moment: of many that wait few would die with it. */
+    /* Waits a little, kills one or more at once, starts their successors and those of processes
+     * whose life has ended. Every second victim is the holder of the lock at that moment: of many
+     * waiters few would die with it. */
     void kill_some();
+    /* False as soon as the options are satisfied; n_recoveries so far. */
+    bool goes_on(uint64_t n_recoveries) const;
+    /* Waits until every witness makes one more turn: after so many deaths the living still get the
+     * lock. Returns the number of members that hang instead. */
+    unsigned await_witnesses();
     /* All of them, for good. */
     void end();
     /* Slots whose threads did nothing for hang_s; each is told once. */
     unsigned count_hangs();
+    /* False for a thread that runs, or would if a processor were free. */
+    bool is_asleep(unsigned slot) const;
     /* Slots of the two that are never killed. */
     std::vector<unsigned> witnesses() const;
     uint64_t n_turns() const;
@@ -135,7 +143,7 @@ class Herd {
     };
     unsigned choose();
     void start(unsigned idx);
-    void reap(unsigned idx);
+    bool reap(unsigned idx, int flags);
     void run(unsigned slot, uint64_t seed);
     uint64_t turns_of(unsigned idx) const;
 
@@ -147,6 +155,7 @@ class Herd {
     std::vector<Member> members_;
     uint64_t n_kills_ = 0;
     uint64_t n_started_ = 0;
+    double began_at_ = now_s();
 };
 
 /* Looks at all of it under the lock; false: that was not to be had for hang_s. */

@@ -6,15 +6,22 @@ Usage: test_summary.py BUILD_EVENTS_JSON BAZEL_EXIT_STATUS
 The build event file names this run's targets and their test.xml files, cached ones included.
 GoogleTest's cases count one by one; a test that writes no XML of its own counts as one. A target
 that failed to build is one failure; a test that was not run for want of a dependency is skipped.
+
+A test without XML of its own prints a line for what it cannot run here. `NOT RUN: REASON` stands for
+all of the test, which then counts as skipped; `NOT RUN in part: REASON` for one part of it, which
+counts as skipped besides the test.
 """
 
 import collections
 import json
+import re
 import sys
 import urllib.parse
 import xml.etree.ElementTree
 
 Counts = collections.namedtuple("Counts", "passed failed skipped")
+
+NOT_RUN = re.compile(rb"^NOT RUN( in part)?: ", re.MULTILINE)
 
 PASSED = Counts(1, 0, 0)
 FAILED = Counts(0, 1, 0)
@@ -59,22 +66,34 @@ def read_cases(path):
     return [case for case in root.iter("testcase") if case.get("classname")]
 
 
-def find_xml(result):
-    """Returns the path of a result's test.xml, or None."""
+def find_output(result, name):
+    """Returns the path of a result's test.xml or test.log, or None."""
     for output in result.get("testActionOutput", []):
         uri = urllib.parse.urlparse(output.get("uri", ""))
-        if output["name"] == "test.xml" and uri.scheme == "file":
+        if output["name"] == name and uri.scheme == "file":
             return urllib.parse.unquote(uri.path)
     return None
+
+
+def count_log(path):
+    """Counts a test that passed by what its log says was not run."""
+    try:
+        with open(path, "rb") as log:
+            parts = NOT_RUN.findall(log.read())
+    except OSError:
+        parts = []
+    if b"" in parts:
+        return SKIPPED
+    return total([PASSED] + [SKIPPED] * len(parts))
 
 
 def count_result(result):
     """Counts one execution of one test target."""
     passed = result.get("status") == "PASSED"
-    path = find_xml(result)
+    path = find_output(result, "test.xml")
     cases = total(count_case(case) for case in (read_cases(path) if path else []))
     if passed:
-        return cases if any(cases) else PASSED
+        return cases if any(cases) else count_log(find_output(result, "test.log") or "")
     # A test that dies after its last case has failed, whatever its cases say.
     return cases if cases.failed else total([cases, FAILED])
 

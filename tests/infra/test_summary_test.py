@@ -34,13 +34,14 @@ class SummaryTest(unittest.TestCase):
         """Adds an event; body is e.g. testResult={...}."""
         self.events.append(json.dumps({"id": {kind: {"label": label}}, **body}))
 
-    def attempt(self, label, status, xml=None):
-        """Adds one execution of a test, with its XML if any."""
+    def attempt(self, label, status, xml=None, log=None):
+        """Adds one execution of a test, with its XML and its log if any."""
         outputs = []
-        if xml is not None:
-            path = self.folder / f"test{len(self.events)}.xml"
-            path.write_text(xml, encoding="utf-8")
-            outputs = [{"name": "test.xml", "uri": path.as_uri()}]
+        for name, text in (("test.log", log), ("test.xml", xml)):
+            if text is not None:
+                path = self.folder / f"{len(self.events)}{name}"
+                path.write_text(text, encoding="utf-8")
+                outputs.append({"name": name, "uri": path.as_uri()})
         self.event("targetCompleted", label, completed={"success": True})
         self.event("testResult", label, testResult={"status": status, "testActionOutput": outputs})
         self.event("testSummary", label, testSummary={"overallStatus": status})
@@ -72,6 +73,25 @@ class SummaryTest(unittest.TestCase):
         self.attempt("//c", "FAILED", BAZEL_XML)
         self.attempt("//d", "TIMEOUT")
         self.assertEqual(self.line(3), "2 passed, 2 failed\n")
+
+    def test_counts_a_script_that_could_not_run_as_skipped(self):
+        self.attempt("//a", "PASSED", BAZEL_XML, log="begins\nNOT RUN: no 32-bit programs here\n")
+        self.attempt("//b", "PASSED", BAZEL_XML, log="runs: NOT RUN: is no line of its own\n")
+        self.assertEqual(self.line(0), "1 passed, 0 failed, 1 skipped\n")
+
+    def test_counts_parts_that_a_script_could_not_run_besides_what_passed(self):
+        log = "one\nNOT RUN in part: no mount\nNOT RUN in part: no user\n"
+        self.attempt("//a", "PASSED", BAZEL_XML, log=log)
+        self.assertEqual(self.line(0), "1 passed, 0 failed, 2 skipped\n")
+
+    def test_counts_a_failed_script_as_failed_although_parts_were_not_run(self):
+        self.attempt("//a", "FAILED", BAZEL_XML, log="NOT RUN: no mount\n")
+        self.attempt("//b", "FAILED", BAZEL_XML, log="NOT RUN in part: no mount\n")
+        self.assertEqual(self.line(3), "0 passed, 2 failed\n")
+
+    def test_counts_a_test_with_cases_by_its_cases_and_not_by_its_log(self):
+        self.attempt("//a", "PASSED", GTEST_XML.format(inner=""), log="NOT RUN: no mount\n")
+        self.assertEqual(self.line(0), "2 passed, 0 failed, 1 skipped\n")
 
     def test_counts_a_death_after_the_last_good_case_as_failure(self):
         self.attempt("//a", "FAILED", GTEST_XML.format(inner=""))

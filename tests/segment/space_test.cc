@@ -55,13 +55,12 @@ bool leave_namespace()
 bool can_mount()
 {
     Options options;
-    int status = in_child(
-        [&] { return leave_namespace() && mount_small(options.folder().path(), 1) ? 0 : 1; });
-    if (status != 0) {
-        printf("NOT RUN: this user can neither mount nor make a namespace to mount in\n");
-    }
-    return status == 0;
+    return in_child([&] {
+               return leave_namespace() && mount_small(options.folder().path(), 1) ? 0 : 1;
+           }) == 0;
 }
+
+constexpr char kNoMount[] = "this user can neither mount nor make a namespace to mount in";
 
 /* What body answers where the kind's folder is a tmpfs of 64 pages. */
 int on_small_tmpfs(const Options &options, Kind kind, const std::function<int()> &body)
@@ -90,7 +89,7 @@ bool is_there(const slm_segment_options &options)
 TEST(SegmentSpace, CreateFindsOutThatThereIsNoRoomAndLeavesNothing)
 {
     if (!can_mount()) {
-        return;
+        GTEST_SKIP() << kNoMount;
     }
     for (Kind kind : kNamedKinds) {
         Options all(65 * kPage, 100 * kPage);
@@ -113,7 +112,7 @@ TEST(SegmentSpace, CreateFindsOutThatThereIsNoRoomAndLeavesNothing)
 TEST(SegmentSpace, GrowFindsOutThatThereIsNoRoomAndChangesNothing)
 {
     if (!can_mount()) {
-        return;
+        GTEST_SKIP() << kNoMount;
     }
     for (Kind kind : kNamedKinds) {
         Options all(10 * kPage, 100 * kPage);
@@ -143,7 +142,7 @@ TEST(SegmentSpace, GrowFindsOutThatThereIsNoRoomAndChangesNothing)
 TEST(SegmentSpace, WhatWasReservedCanBeWrittenWhenTheRestIsFull)
 {
     if (!can_mount()) {
-        return;
+        GTEST_SKIP() << kNoMount;
     }
     for (Kind kind : kNamedKinds) {
         Options all(10 * kPage, 40 * kPage);
@@ -173,7 +172,7 @@ TEST(SegmentSpace, WhatWasReservedCanBeWrittenWhenTheRestIsFull)
 TEST(SegmentSpace, AttachFindsOutThatACopysHolesHaveNoRoom)
 {
     if (!can_mount()) {
-        return;
+        GTEST_SKIP() << kNoMount;
     }
     Options all;
     slm_segment_options options = all.of(SLM_SEGMENT_FILE);
@@ -195,7 +194,7 @@ TEST(SegmentSpace, AttachFindsOutThatACopysHolesHaveNoRoom)
 TEST(SegmentSpace, OnAReadOnlyFileSystemNothingIsMadeAndWhatIsThereCanBeRead)
 {
     if (!can_mount()) {
-        return;
+        GTEST_SKIP() << kNoMount;
     }
     Options all;
     slm_segment_options options = all.of(SLM_SEGMENT_FILE);
@@ -306,8 +305,7 @@ TEST(SegmentSpace, NoDescriptorLeftIsNoMemory)
 TEST(SegmentSpace, NoAddressesLeftIsNoMemory)
 {
     if (SLM_ASAN || SLM_HAS_FEATURE(thread_sanitizer)) {
-        printf("NOT RUN: a sanitizer with a shadow cannot live with few addresses\n");
-        return;
+        GTEST_SKIP() << "a sanitizer with a shadow cannot live with few addresses";
     }
     for (Kind kind : kEveryKind) {
         Options all(kPage, size_t{1} << 30);

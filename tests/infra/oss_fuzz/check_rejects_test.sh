@@ -144,7 +144,7 @@ rejects_text unknown_key project.yaml 's/^language/langage/' "no key langage"
 rejects_text no_main_repo project.yaml '/^main_repo/d' "has no main_repo"
 rejects_text no_address project.yaml 's/@/ at /' "no mail address"
 if grep -q "not shown here" "$scratch/right.log"; then
-    echo "not run: littering, in_tmp, in_mnt; $(grep "not shown here" "$scratch/right.log")"
+    echo "NOT RUN in part: littering, in_tmp, in_mnt; $(grep "not shown here" "$scratch/right.log")"
 else
     rejects littering "does not start"
     accepts_in /tmp in_tmp

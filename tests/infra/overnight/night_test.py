@@ -444,7 +444,8 @@ class CorporaTest(NightTest):
         self.cache.mkdir()
         tried = subprocess.run([*inside, "sh", "-c", mount], capture_output=True, check=False)
         if tried.returncode != 0:
-            print(f"NOT RUN: no file system can be mounted here: {tried.stderr.decode().strip()}")
+            why = tried.stderr.decode().strip()
+            print(f"NOT RUN in part: no file system can be mounted here: {why}")
             self.skipTest("no file system can be mounted here")
         saved = f"cp {self.cache}/nights/*/report.json {self.root}/saved.json"
         process = self.start(within=[*inside, "sh", "-c", f'{mount} && "$@"; {saved}', "sh"])

@@ -10,6 +10,8 @@ scratch=${TEST_TMPDIR:-$(mktemp -d)}/lock_spin
 mkdir -p "$scratch"
 cd "$scratch"
 n_failed=0
+n_searches=0
+[ -z "${TEST_SHARD_STATUS_FILE-}" ] || touch "$TEST_SHARD_STATUS_FILE"
 
 for command in spin gcc; do
     command -v "$command" >/dev/null || {
@@ -17,6 +19,12 @@ for command in spin gcc; do
         exit 1
     }
 done
+
+# Bazel runs the searches in shards: each has its time limit for a part of the work. 0: this shard's.
+is_mine() {
+    n_searches=$((n_searches + 1))
+    [ $((n_searches % ${TEST_TOTAL_SHARDS:-1})) -eq "${TEST_SHARD_INDEX:-0}" ]
+}
 
 # Says all that pan has to say. Modes: safety (assertions, end states), sleep_only (assertions),
 # progress (non-progress cycles as well as assertions).
@@ -49,6 +57,7 @@ states() {
 # Compiling takes longer than looking, where a few thousand states are all.
 holds() { # mode option...
     local optimise=-O1
+    is_mine || return 0
     search "$@"
     if is_complete && grep -q 'errors: 0$' pan.out; then
         printf 'holds    %9s states  %s\n' "$(states)" "$*"
@@ -62,6 +71,7 @@ holds() { # mode option...
 breaks() { # what-pan-says mode option...
     local expected=$1 optimise=-O0
     shift
+    is_mine || return 0
     search "$@"
     if grep -q 'errors: 1$' pan.out && grep -q "^pan:1: $expected" pan.out; then
         printf 'found    %9s states  %s: %s\n' "$(states)" "$*" "$expected"

@@ -49,13 +49,13 @@ class Stops:
 
 
 def _print_short(target):
-    """The lanes of a target that had no turn, or not time enough for their corpus."""
+    """The lanes of a target that had no turn, or turns that were cut off."""
     if target["without_turn"]:
         print(f"short of time: {target['name']}: no turn for {', '.join(target['without_turn'])}")
     for lane in target["lanes"]:
         if lane["short_of_time"]:
             turns = f"{lane['short_of_time']} of {lane['slices']} turns"
-            print(f"short of time: {target['name']}/{lane['name']}: corpus not read in {turns}")
+            print(f"short of time: {target['name']}/{lane['name']}: {turns} cut off")
 
 
 def _print_end(report, folder):

@@ -38,7 +38,7 @@ class LaneAccount:
     features: int = None
     new_inputs: int = 0
     deaths: int = 0
-    # Turns that ended before the corpus was read.
+    # Turns that were killed while they read the corpus, or before they could say their numbers.
     short_of_time: int = 0
     given_up: str = None
     # New features a second, of late.

@@ -125,11 +125,12 @@ class Turn(job.Job):
         return not self.engine.has_read_corpus(text)
 
     def is_short_of_time(self, text):
-        """True: it had to be ended before it had read its corpus. MSan on a busy machine reads for
-        longer than a short night's turn and its grace."""
-        if self.forced == job.STOP:
-            return not self.engine.has_read_corpus(text)
-        return self.forced is not None and self.engine.is_reading_corpus(text)
+        """True: it had to be killed at the end of the night, and could not say its numbers, or at the
+        end of its turn while it read its corpus. MSan on a busy machine reads for longer than a short
+        night's turn and its grace."""
+        if self.forced is None or self.status in self.engine.good_statuses:
+            return False
+        return self.forced == job.STOP or self.engine.is_reading_corpus(text)
 
     def find_trouble(self):
         """What went wrong, None: nothing. An engine does not count the reading of its corpus as time:
@@ -160,6 +161,10 @@ class LeftTurn(Turn):
     def was_started(self):
         """False: it was killed on the way."""
         return (self.folder / _BEGUN).exists()
+
+    def is_short_of_time(self, _text):
+        """The kill of its runner cut it off, not the end of its time."""
+        return False
 
     def fuzzed_seconds(self):
         """Until the last that it printed, as far as the clock on the wall tells."""

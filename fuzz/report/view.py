@@ -182,7 +182,7 @@ def _notes(report):
                 reasons.setdefault(lane["given_up"], []).append(lane["name"])
             # Reports of earlier versions do not have this, nor without_turn.
             if lane.get("short_of_time"):
-                why = f"corpus not read in {lane['short_of_time']} of {lane['slices']} turns"
+                why = f"{lane['short_of_time']} of {lane['slices']} turns cut off"
                 reasons.setdefault(f"short of time: {why}", []).append(lane["name"])
         if target.get("without_turn"):
             reasons["short of time: no turn"] = target["without_turn"]

@@ -281,7 +281,7 @@ class NightsTest(unittest.TestCase):
         waiting = ["tsan", "short"]
         target = samples.target("slab_fuzz", lanes, without_turn=waiting)
         seen = made(samples.healthy(targets=[target])).text["troubles"]
-        self.assertIn("slab_fuzz: msan short of time: corpus not read in 2 of 3 turns", seen)
+        self.assertIn("slab_fuzz: msan short of time: 2 of 3 turns cut off", seen)
         self.assertIn("slab_fuzz: tsan, short short of time: no turn", seen)
         self.assertIn("Nothing went wrong with the run itself", seen)
 

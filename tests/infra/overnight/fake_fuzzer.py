@@ -9,6 +9,7 @@ flaky       its inputs do it no harm when they are run again
 no-start    ends with status 3
 silent      ends well, having executed nothing
 reads       reads its corpus for longer than any turn, and listens to nothing meanwhile
+deaf        the same once it has read its corpus
 endless     says that it is up, and waits for a signal
 fills       fills the disk, and dies of an input with BAD in it
 """
@@ -103,6 +104,10 @@ def fuzz():
     stopped = []
     signal.signal(signal.SIGUSR1, lambda *_: stopped.append(1))
     read_corpus()
+    if MANNER == "deaf":
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        say("#64 pulse  cov: 30 ft: 40 corp: 3/9b exec/s: 9 rss: 30Mb")
+        time.sleep(600)
     seconds = int(OPTIONS["max_total_time"])
     if MANNER == "endless":
         pathlib.Path(os.environ["XDG_CACHE_HOME"], "up").write_text(f"{os.getpid()}\n")

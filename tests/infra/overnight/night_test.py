@@ -79,6 +79,18 @@ class EndsTest(NightTest):
         self.assertIn("no recorded traces were found", report["troubles"])
         self.assertIn("slab_fuzz: had no turn", report["troubles"])
 
+    def test_bytes_that_the_terminal_cannot_show_do_not_end_the_night(self):
+        self.target("slab_fuzz", "healthy")
+        self.script(self.root / "tools" / "slabmill", r"printf '\377\303\251\n'")
+        with unittest.mock.patch.dict("os.environ", PYTHONIOENCODING="ascii"):
+            report, output = self.night()
+        self.assertNotIn("the runner failed", " ".join(report["troubles"]))
+        self.assertIn(r"\ufffd\xe9", output)
+
+
+class ShortTest(NightTest):
+    """Nights that are too short for their lanes."""
+
     def test_report_lists_only_lanes_and_sanitizers_that_ran(self):
         for variant in ("asan-ubsan", "msan", "tsan"):
             self.target("slab_fuzz", "healthy", variant=variant)
@@ -95,9 +107,14 @@ class EndsTest(NightTest):
         report, output = self.night(status=0)
         self.assertEqual(report["troubles"], [])
         self.assertEqual(report["targets"][0]["lanes"][0]["short_of_time"], 1)
-        sentence = "short of time: slab_fuzz/seeded: corpus not read in 1 of 1 turns"
-        self.assertIn(sentence, output)
-        self.assertIn("corpus not read in 1 of 1 turns", (self.out / "report.html").read_text())
+        self.assertIn("short of time: slab_fuzz/seeded: 1 of 1 turns cut off", output)
+        self.assertIn("1 of 1 turns cut off", (self.out / "report.html").read_text())
+
+    def test_lane_that_is_killed_before_it_says_its_numbers_is_no_trouble(self):
+        self.target("slab_fuzz", "deaf")
+        report, output = self.night(status=0)
+        self.assertEqual((report["troubles"], report["targets"][0]["execs"]), ([], 64))
+        self.assertIn("short of time: slab_fuzz/seeded: 1 of 1 turns cut off", output)
 
     def test_lanes_and_targets_without_a_turn_are_named_and_no_trouble(self):
         for name in ("pool_fuzz", "slab_fuzz"):
@@ -120,14 +137,6 @@ class EndsTest(NightTest):
         fake.write_text(fake.read_text().replace('say("#2 pulse', 'str("#2 pulse'))
         report, _ = self.night(status=2)
         self.assertEqual(report["troubles"], ["no target executed an input"])
-
-    def test_bytes_that_the_terminal_cannot_show_do_not_end_the_night(self):
-        self.target("slab_fuzz", "healthy")
-        self.script(self.root / "tools" / "slabmill", r"printf '\377\303\251\n'")
-        with unittest.mock.patch.dict("os.environ", PYTHONIOENCODING="ascii"):
-            report, output = self.night()
-        self.assertNotIn("the runner failed", " ".join(report["troubles"]))
-        self.assertIn(r"\ufffd\xe9", output)
 
 
 class FindsTest(NightTest):

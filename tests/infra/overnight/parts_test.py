@@ -408,7 +408,10 @@ class TurnTest(unittest.TestCase):
             )
 
     def test_the_end_of_the_night_is_nobodys_trouble(self):
-        self.assertIsNone(self.trouble(engines.Afl, job.STOP, -signal.SIGKILL))
+        for engine, text in ((engines.Afl, ""), (engines.LibFuzzer, self.READ)):
+            said = self.trouble(engine, job.STOP, -signal.SIGKILL, text)
+            self.assertEqual(said, "short of time")
+        self.assertIsNone(self.trouble(engines.LibFuzzer, job.STOP, 72, self.READ))
 
     def test_another_end_is_told_by_its_status(self):
         self.assertEqual(self.trouble(engines.LibFuzzer, None, 3), "status 3")

@@ -31,6 +31,8 @@ class LaneAccount:
     lane: str
     seconds: float = 0.0
     turns: int = 0
+    # Turns that a request ended: libFuzzer then says no operations.
+    on_request: int = 0
     seeds: list = dataclasses.field(default_factory=list)
     execs: int = None
     ops: int = None
@@ -58,8 +60,9 @@ class LaneAccount:
         for name in ("edges", "features"):
             setattr(self, name, most(getattr(self, name), event[name]))
         self.new_inputs += event["new_inputs"]
-        # The journal of a night that an earlier version began has no such word.
+        # The journal of a night that an earlier version began has neither of these words.
         self.short_of_time += bool(event.get("short_of_time"))
+        self.on_request += bool(event.get("ended_on_request"))
         self._apply_end(event)
 
     def _apply_end(self, event):

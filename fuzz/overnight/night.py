@@ -122,6 +122,7 @@ class Night:
             "death": death,
             "trouble": trouble,
             "short_of_time": turn.is_short,
+            "ended_on_request": turn.forced is not None,
             **numbers.__dict__,
         }
         self.account.apply(event)

@@ -104,6 +104,13 @@ def _ask_shape(night, target):
 # After it.
 
 
+def _may_have_operations(lane):
+    """False if a lane said that it had none, or nothing where it would have said it. AFL++ does not
+    pass on what a target says."""
+    unsaid = lane.ops is None and lane.on_request == lane.turns
+    return bool(lane.ops) or unsaid or lanes.BY_NAME[lane.lane].engine == "afl"
+
+
 def judge_idleness(night):
     """A target that did no work is in trouble, even if all its processes ended well. A target that
     had too little time is not, unless no target ran."""
@@ -115,8 +122,7 @@ def judge_idleness(night):
             continue
         elif not any(lane.execs for lane in mine):
             night.account.add_trouble(f"{target}: executed no input")
-        elif not any(lane.ops or lanes.BY_NAME[lane.lane].engine == "afl" for lane in mine):
-            # AFL++ does not pass on what a target says.
+        elif not any(map(_may_have_operations, mine)):
             night.account.add_trouble(f"{target}: executed no allocator operation")
     ran = any(lane.execs or lane.deaths for lane in night.account.lanes.values())
     # A user that ends the night knows that it is not a whole one.

@@ -131,6 +131,12 @@ class ShortTest(NightTest):
         self.assertIn("Nothing was found: 1 of 2 targets", output)
         self.assertIn("short of time: no turn", (self.out / "report.html").read_text())
 
+    def test_target_whose_turns_all_end_on_request_has_unknown_operations_not_none(self):
+        self.target("slab_fuzz", "endless")
+        report, _ = self.night(status=0)
+        lane = report["targets"][0]["lanes"][0]
+        self.assertEqual((report["troubles"], lane["execs"], lane["ops"]), ([], 100, None))
+
     def test_night_in_which_nothing_ran_is_trouble_however_short_it_was(self):
         self.target("slab_fuzz", "reads")
         fake = self.root / "fuzz" / "night" / "asan-ubsan" / "slab_fuzz"

@@ -80,8 +80,8 @@ static inline void journal_commit_word(slm_word *word, uint64_t value)
  * notes asks it before it changes anything. journal.c. */
 enum slm_status slm_journal_need(struct slm_journal *journal, size_t n_entries);
 
-/* Under a lock that was just taken: what was refused before belongs to a transaction that is over,
- * maybe in the process that this one was forked from. */
+/* Under a lock that was just taken: a refusal that the handle remembers belongs to a transaction
+ * that has ended, maybe in the process that this one was forked from. */
 static inline void journal_begin(struct slm_journal *journal)
 {
     journal->notes->is_refused = false;

@@ -137,8 +137,8 @@ static void unlock(const struct op *op)
 
 /* --- Within a turn --- */
 
-/* What a call that is about to note n entries answers. Without room it is to change nothing, and the
- * transaction can only be undone. */
+/* What a call that is about to note n entries answers. Without room it is to change nothing, and
+ * the transaction can only be undone. */
 static enum slm_status answer_to_note(const struct op *op, unsigned n)
 {
     struct slm_zone *zone = zone_world->zones[op->actor];

@@ -92,7 +92,8 @@ void *slm_journal_memalign(struct slm_journal *journal, size_t align_bytes, size
 enum slm_status slm_journal_free(struct slm_journal *journal, void *p);
 
 /* The user's anchor, an object of the slab or NULL. Takes an entry. SLM_E_FOREIGN: any other
- * address; SLM_E_STATE: the journal is off; SLM_E_FULL. Whoever frees the anchor sets another one first. */
+ * address; SLM_E_STATE: the journal is off; SLM_E_FULL. A caller that frees the anchor sets another
+ * one first. */
 enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object);
 void *slm_journal_root(const struct slm_journal *journal);
 

@@ -55,7 +55,7 @@ extern "C" {
     X(SLM_E_REPLACED, "a file that is not the one agreed on, which was removed or replaced")       \
     X(SLM_E_FULL, "no room in the journal: the transaction needs more entries than it has")
 
-/* Of a call whose result tells whether what was done before it holds. */
+/* Of a call whose failure a caller must see: without it, work would be lost or half done. */
 #define SLM_MUST_USE __attribute__((warn_unused_result))
 
 #define SLM_STATUS_ENUM(code, sentence) code,

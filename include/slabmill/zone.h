@@ -109,8 +109,8 @@ enum slm_status slm_zone_timed(struct slm_zone *zone, unsigned timeout_ms);
  * back all the same. */
 enum slm_status slm_zone_unlock(struct slm_zone *zone);
 
-/* Commits, and keeps the lock (SLM_E_FULL: as slm_zone_unlock); or undoes all since the last commit.
- * The caller holds the lock. */
+/* Commits, and keeps the lock (SLM_E_FULL: as slm_zone_unlock); or undoes all since the last
+ * commit. The caller holds the lock. */
 SLM_MUST_USE enum slm_status slm_zone_commit(struct slm_zone *zone);
 void slm_zone_abort(struct slm_zone *zone);
 

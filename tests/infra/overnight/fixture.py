@@ -28,12 +28,23 @@ def is_alive(pid):
 
 
 def wait_for_death(pid):
-    """Returns when the system has carried out a kill."""
-    end = time.monotonic() + 20
+    """Returns when the system has carried out a kill; Bazel's limit ends a wait that never does."""
     while is_alive(pid):
-        if time.monotonic() > end:
-            raise AssertionError(f"process {pid} lives on")
         time.sleep(0.01)
+
+
+def main():
+    """Runs the tests of the class that is named on the command line; a shard runs its part of them,
+    within a time limit of its own. A night takes half a minute on a busy machine."""
+    if "TEST_SHARD_STATUS_FILE" in os.environ:
+        pathlib.Path(os.environ["TEST_SHARD_STATUS_FILE"]).touch()
+    n_shards = int(os.environ.get("TEST_TOTAL_SHARDS", 1))
+    names = sys.argv[1:]
+    tests = unittest.defaultTestLoader.loadTestsFromNames(names, sys.modules["__main__"])
+    cases = [case for group in tests for case in group]
+    mine = unittest.TestSuite(cases[int(os.environ.get("TEST_SHARD_INDEX", 0)) :: n_shards])
+    result = unittest.TextTestRunner().run(mine)
+    sys.exit(not (result.wasSuccessful() and result.testsRun))
 
 
 class NightTest(unittest.TestCase):
@@ -95,7 +106,7 @@ class NightTest(unittest.TestCase):
     def night(self, *words, status=None):
         """Runs a whole night; returns (its report, what it printed)."""
         process = self.start("--out", str(self.out), *words)
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate()
         if status is not None:
             self.assertEqual(process.returncode, status, output)
         return self.report(), output
@@ -122,7 +133,7 @@ class NightTest(unittest.TestCase):
     def stop(self, process, how=signal.SIGTERM):
         """Ends a night; returns what it printed."""
         process.send_signal(how)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate()
         return output
 
     @staticmethod

@@ -7,11 +7,10 @@ import os
 import shutil
 import signal
 import subprocess
-import unittest
 import unittest.mock
 from pathlib import Path
 
-from fixture import NightTest, is_alive, wait_for_death
+from fixture import NightTest, is_alive, main, wait_for_death
 
 
 class EndsTest(NightTest):
@@ -218,7 +217,7 @@ class CallsTest(NightTest):
         before = self.tree()
         with self.subTest(words):
             process = self.start(*words, **options)
-            output, _ = process.communicate(timeout=60)
+            output, _ = process.communicate()
             self.assertEqual(process.returncode, 2, output)
             self.assertIn(sentence, output)
             self.assertNotIn("Traceback", output)
@@ -272,7 +271,7 @@ class CallsTest(NightTest):
         (self.out / ".lock").touch()
         (self.out / "night.json").write_text('{"id": "x"}')
         process = self.start("--out", str(self.out))
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate()
         self.assertIn("KeyError", output)
         self.assertEqual(process.returncode, 2)
 
@@ -304,7 +303,7 @@ class StopsTest(NightTest):
         # The system sends SIGHUP, and whatever is written from now on fails.
         os.close(ours)
         process.send_signal(signal.SIGHUP)
-        self.assertEqual(process.wait(timeout=60), 0)
+        self.assertEqual(process.wait(), 0)
         report = self.report()
         self.assertEqual(report["night"]["ended_by"], "SIGHUP")
         self.assertEqual(report["targets"][0]["execs"], 100)
@@ -326,7 +325,7 @@ class StopsTest(NightTest):
         self.target("slab_fuzz", "crashes")
         process = self.start("--out", str(self.out))
         process.stdout.close()
-        self.assertEqual(process.wait(timeout=60), 1)
+        self.assertEqual(process.wait(), 1)
         self.assertEqual(len(self.report()["findings"]), 1)
 
     def test_sigterm_during_a_replay_is_no_finding(self):
@@ -367,10 +366,10 @@ class BreaksTest(NightTest):
             if "== one.trace" in line:
                 break
         process.kill()
-        process.communicate(timeout=60)
+        process.communicate()
         left = next((self.cache / "nights").iterdir())
         again = self.start()
-        output, _ = again.communicate(timeout=60)
+        output, _ = again.communicate()
         self.assertIn(f"going on with night {left.name}", output)
         self.assertEqual(self.report(left)["night"]["sessions"], 2)
 
@@ -381,7 +380,7 @@ class BreaksTest(NightTest):
         damaged.write_text('{"id": "x"}')
         (damaged.parent / ".lock").touch()
         process = self.start()
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate()
         self.assertEqual(process.returncode, 0, output)
         self.assertTrue(damaged.exists())
 
@@ -402,7 +401,7 @@ class BreaksTest(NightTest):
     def test_two_nights_at_once_share_the_cache_alone(self):
         self.target("slab_fuzz", "healthy")
         both = [self.start(), self.start()]
-        outputs = [process.communicate(timeout=120)[0] for process in both]
+        outputs = [process.communicate()[0] for process in both]
         self.assertEqual([process.returncode for process in both], [0, 0], outputs)
         nights = list((self.cache / "nights").iterdir())
         reports = [self.report(night) for night in nights]
@@ -413,7 +412,7 @@ class BreaksTest(NightTest):
         self.target("slab_fuzz", "endless")
         process, _ = self.wait_until_up()
         second = self.start("--out", str(self.out))
-        output, _ = second.communicate(timeout=60)
+        output, _ = second.communicate()
         self.assertEqual(second.returncode, 2)
         self.assertIn("another runner is at work there", output)
         self.stop(process)
@@ -464,7 +463,7 @@ class CorporaTest(NightTest):
             self.skipTest("no file system can be mounted here")
         saved = f"cp {self.cache}/nights/*/report.json {self.root}/saved.json"
         process = self.start(within=[*inside, "sh", "-c", f'{mount} && "$@"; {saved}', "sh"])
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate()
         self.assertTrue((self.root / "saved.json").exists(), output)
         report = json.loads((self.root / "saved.json").read_text())
         self.assertIn("No space left on device", " ".join(report["troubles"]), output)
@@ -566,7 +565,7 @@ class RecoveryTest(NightTest):
             self.addCleanup(child.kill)
             child.stdout.readline()
             self.night(status=0)
-            self.assertEqual(child.wait(timeout=20), -signal.SIGKILL)
+            self.assertEqual(child.wait(), -signal.SIGKILL)
 
     def test_damaged_memory_of_earlier_nights_does_not_end_a_night(self):
         for path, content in (("known.json", "[]"), ("history/2019.json", '{"night": {}}')):
@@ -578,4 +577,4 @@ class RecoveryTest(NightTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

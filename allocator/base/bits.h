@@ -7,14 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SLM_WORD_BITS 64u
+#include <slabmill/word.h>
 
-/*
- * A word that others read at any moment, and in whose store a process may die. Aligned to its size
- * also where the ABI asks for half of it (i386): else compilers call libatomic, whose locks are
- * those of one process, and a store can be left half done.
- */
-typedef uint64_t slm_word __attribute__((aligned(8)));
+#define SLM_WORD_BITS 64u
 
 static inline bool slm_is_pow2(size_t x)
 {

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "allocator/base/check.h"
 #include "allocator/lock/word.h"
 
 /*

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "allocator/base/bits.h"
+#include "allocator/base/check.h"
 #include "allocator/lock/word.h"
 
 #define DEFAULT_SPINS 1024u

@@ -7,9 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "allocator/base/bits.h"
-#include "allocator/base/check.h"
 #include <slabmill/error.h>
+#include <slabmill/word.h>
 
 #ifdef __cplusplus
 extern "C" {

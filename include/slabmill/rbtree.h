@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "allocator/base/bits.h"
 #include <slabmill/journal.h>
 #include <slabmill/status.h>
+#include <slabmill/word.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -324,7 +324,7 @@ size_t slm_segment_max_bytes(const struct slm_segment *segment)
     return segment->max_bytes;
 }
 
-enum slm_segment_kind slm_segment_kind(const struct slm_segment *segment)
+enum slm_segment_kind slm_segment_get_kind(const struct slm_segment *segment)
 {
     return segment->kind;
 }

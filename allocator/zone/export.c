@@ -52,7 +52,7 @@ enum slm_status slm_zone_export(struct slm_zone *zone, char text[SLM_ZONE_EXPORT
     slm_error_clear(error);
     text[0] = '\0';
     for (unsigned i = 0; i < N_FORMS; i++) {
-        if (forms[i].kind == slm_segment_kind(segment)) {
+        if (forms[i].kind == slm_segment_get_kind(segment)) {
             if (forms[i].kind == SLM_SEGMENT_MEMFD && !keep_over_exec(segment)) {
                 return slm_error_set(error, SLM_E_IO, errno, "zone %s: descriptor %d: %s",
                                      slm_zone_name(zone), slm_segment_id(segment), strerror(errno));

@@ -89,7 +89,7 @@ enum slm_status slm_zone_image_open(const struct slm_zone_image *image, void *ba
     return status;
 }
 
-void slm_zone_image_notes(const struct slm_journal *journal, struct slm_zone_image_notes *notes)
+void slm_zone_image_get_notes(const struct slm_journal *journal, struct slm_zone_image_notes *notes)
 {
     notes->n_noted = journal_n_entries(journal->log);
     notes->is_committed = (journal->log->state & JOURNAL_COMMITTED) != 0;

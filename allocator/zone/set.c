@@ -111,7 +111,7 @@ static bool can_be_reused(const struct member *member,
     const struct zone_fixed *fixed = &zone->fixed;
     unsigned entries = options->journal_entries != 0 ? options->journal_entries : 1024;
     return !declaration->no_reuse && strcmp(fixed->tag, or_empty(options->tag)) == 0 &&
-           slm_segment_kind(zone->segment) == options->segment.kind &&
+           slm_segment_get_kind(zone->segment) == options->segment.kind &&
            has_segment_name(zone, declaration) && fixed->lock_kind == (uint32_t)options->lock &&
            fixed->journal_entries == entries && slm_slab_has_options(zone->slab, &options->slab) &&
            options->bytes >= member->declared_bytes && options->bytes <= fixed->max_bytes;

@@ -44,7 +44,7 @@ const char *zone_segment_name(const struct slm_zone *zone)
 {
     const char *label = slm_segment_label(zone->segment);
     const char *last =
-        slm_segment_kind(zone->segment) == SLM_SEGMENT_POSIX ? strrchr(label, '/') : NULL;
+        slm_segment_get_kind(zone->segment) == SLM_SEGMENT_POSIX ? strrchr(label, '/') : NULL;
     return last == NULL ? label : last + 1;
 }
 
@@ -269,7 +269,7 @@ static bool is_anothers(const struct slm_segment *segment)
 
 enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error)
 {
-    enum slm_segment_kind kind = slm_segment_kind(zone->segment);
+    enum slm_segment_kind kind = slm_segment_get_kind(zone->segment);
     slm_error_clear(error);
     if (kind != SLM_SEGMENT_POSIX && kind != SLM_SEGMENT_FILE) {
         return SLM_OK;
@@ -316,7 +316,7 @@ const char *slm_zone_tag(const struct slm_zone *zone)
     return zone->fixed.tag;
 }
 
-void slm_zone_stats(const struct slm_zone *zone, struct slm_zone_stats *stats)
+void slm_zone_get_stats(const struct slm_zone *zone, struct slm_zone_stats *stats)
 {
     *stats = (struct slm_zone_stats){
         .bytes = (size_t)zone_bytes(zone),

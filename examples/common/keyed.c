@@ -67,7 +67,7 @@ struct slm_keyed *slm_keyed_head(const struct slm_zone *zone, const struct slm_k
 enum slm_status slm_keyed_init_locked(struct slm_zone *zone, const struct slm_keyed_kind *kind)
 {
     struct slm_zone_stats stats;
-    slm_zone_stats(zone, &stats);
+    slm_zone_get_stats(zone, &stats);
     if (stats.journal_entries < kind->journal_entries) {
         return SLM_E_OPTION;
     }

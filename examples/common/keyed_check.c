@@ -98,7 +98,7 @@ static unsigned check_links(const struct slm_keyed_view *view, const struct slm_
 {
     const struct slm_keyed *head = view->head;
     struct slm_zone_stats stats;
-    slm_zone_stats(view->zone, &stats);
+    slm_zone_get_stats(view->zone, &stats);
     if (slm_rbtree_check(view->journal, &head->by_key, NULL, 1, stats.bytes) != 0) {
         return TREE;
     }

@@ -46,7 +46,7 @@ static bool is_lease(const struct slm_keyed_view *view, const struct slm_lease_w
                      const struct slm_lease *lease)
 {
     struct slm_zone_stats stats;
-    slm_zone_stats(view->zone, &stats);
+    slm_zone_get_stats(view->zone, &stats);
     if (lease->offset == 0 || lease->offset >= stats.bytes) {
         return false;
     }

@@ -17,7 +17,7 @@ static unsigned check_list(const struct slm_keyed_view *view, const struct slm_l
 {
     struct slm_journal links_only = *view->journal;
     struct slm_zone_stats stats;
-    slm_zone_stats(view->zone, &stats);
+    slm_zone_get_stats(view->zone, &stats);
     links_only.slab = NULL;
     return slm_lru_check(&links_only, list, 1, stats.bytes);
 }

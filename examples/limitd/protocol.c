@@ -227,7 +227,7 @@ static size_t do_stats(struct call *call)
         if (status != SLM_OK) {
             return fail(call, (enum limitd_zone)i, status);
         }
-        slm_zone_stats(call->service->zones[i], &zone);
+        slm_zone_get_stats(call->service->zones[i], &zone);
         n += snprintf(text + n, sizeof text - (size_t)n,
                       " %s.n=%llu %s.evicted=%llu %s.bytes=%zu %s.recoveries=%llu",
                       limitd_zone_name((enum limitd_zone)i), (unsigned long long)keys.n_entries,

@@ -36,7 +36,7 @@ static enum slm_status init(struct slm_zone *zone, bool is_reused, void *data)
 static size_t possible_bytes(const struct slm_zone *zone, size_t bytes)
 {
     struct slm_zone_stats stats;
-    slm_zone_stats(zone, &stats);
+    slm_zone_get_stats(zone, &stats);
     if (bytes < stats.bytes) {
         return stats.bytes;
     }

@@ -139,7 +139,7 @@ static enum slm_status put(const struct slm_keyed_view *view, const struct slm_k
 static bool fits(const struct slm_zone *zone, size_t n_bytes)
 {
     struct slm_zone_stats stats;
-    slm_zone_stats(zone, &stats);
+    slm_zone_get_stats(zone, &stats);
     return n_bytes <= stats.bytes / BLOB_PART_MAX;
 }
 
@@ -259,7 +259,7 @@ static bool due_nodes_are_sessions(const struct slm_keyed_view *view)
 static unsigned check_due(const struct slm_keyed_view *view)
 {
     struct slm_zone_stats stats;
-    slm_zone_stats(view->zone, &stats);
+    slm_zone_get_stats(view->zone, &stats);
     if (slm_rbtree_check(view->journal, by_due(view), NULL, 1, stats.bytes) != 0 ||
         !due_nodes_are_sessions(view)) {
         return DUE_TREE;

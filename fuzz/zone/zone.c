@@ -64,7 +64,7 @@ static void enter(unsigned actor)
 {
     struct slm_zone *zone = zone_world->zones[actor];
     struct slm_zone_stats stats;
-    slm_zone_stats(zone, &stats);
+    slm_zone_get_stats(zone, &stats);
     if (zone_world->needs_repair) {
         zone_world->n_repairs++;
         zone_totals.n_repaired++;

@@ -424,7 +424,7 @@ static void look(struct thread *thread, const struct threads_op *op)
     struct slm_zone_stats stats;
     (void)op;
     slm_lock_look(slm_zone_lock_handle(thread->zone), &owner);
-    slm_zone_stats(thread->zone, &stats);
+    slm_zone_get_stats(thread->zone, &stats);
     if (owner.needs_repair || (thread->is_holder && owner.identity != slm_lock_self())) {
         zone_law_repairs("thread %u looks: owner %" PRIx64, thread->idx, owner.identity);
     }

@@ -180,7 +180,7 @@ void threads_expect_sound(struct slm_zone *zone)
     struct slm_journal *journal = slm_zone_journal(zone);
     struct threads_shared *shared = slm_zone_root(zone);
     struct slm_zone_stats stats;
-    slm_zone_stats(zone, &stats);
+    slm_zone_get_stats(zone, &stats);
     unsigned broken = slm_zone_check_locked(zone);
     if (broken != 0) {
         zone_law_sound("invariant %u of the zone", broken);

@@ -337,7 +337,7 @@ static void judge_zone(void)
 {
     struct slm_zone *zone = world.zones[OUTSIDE];
     struct slm_zone_stats stats;
-    slm_zone_stats(zone, &stats);
+    slm_zone_get_stats(zone, &stats);
     if (slm_journal_is_dirty(slm_zone_journal(zone))) {
         sch_fail("C1: nothing is noted");
     }

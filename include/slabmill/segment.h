@@ -170,7 +170,7 @@ enum slm_status slm_segment_guard_install(struct slm_error *error);
 void *slm_segment_base(const struct slm_segment *segment); /* a multiple of the page size */
 size_t slm_segment_bytes(const struct slm_segment *segment);
 size_t slm_segment_max_bytes(const struct slm_segment *segment);
-enum slm_segment_kind slm_segment_kind(const struct slm_segment *segment);
+enum slm_segment_kind slm_segment_get_kind(const struct slm_segment *segment);
 bool slm_segment_is_read_only(const struct slm_segment *segment);
 /* MEMFD, POSIX, FILE: the descriptor, close-on-exec; SYSV: the id; others: -1. To hand a MEMFD to a
  * new binary, clear its close-on-exec flag. */

@@ -159,10 +159,7 @@ struct slm_zone_stats {
     uint32_t journal_entries;
 };
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow" /* C++: the function has the struct's name */
-void slm_zone_stats(const struct slm_zone *zone, struct slm_zone_stats *stats);
-#pragma GCC diagnostic pop
+void slm_zone_get_stats(const struct slm_zone *zone, struct slm_zone_stats *stats);
 
 /* 0, or the number of a broken invariant: 1-99 of the slab, 101.. of the zone itself (listed in
  * zone_check.c). Read-only, bounded, safe whatever the zone holds. The caller holds the lock, or

@@ -60,7 +60,8 @@ struct slm_zone_image_notes {
     uint32_t n_noted;
     bool is_committed; /* they are being carried out, not to be undone */
 };
-void slm_zone_image_notes(const struct slm_journal *journal, struct slm_zone_image_notes *notes);
+void slm_zone_image_get_notes(const struct slm_journal *journal,
+                              struct slm_zone_image_notes *notes);
 
 /* slm_zone_check_locked, of what slm_zone_image_open opened. */
 unsigned slm_zone_image_check(const struct slm_zone_image *image, struct slm_slab *slab,

@@ -116,7 +116,7 @@ Picture take_picture(slm_zone *zone)
     struct slm_zone_stats stats;
     slm_slab *slab = slm_zone_slab(zone);
     Walk(slab, &picture).run();
-    slm_zone_stats(zone, &stats);
+    slm_zone_get_stats(zone, &stats);
     picture.zone_bytes = stats.bytes;
     picture.root = slm_slab_offset(slab, slm_zone_root(zone));
     return picture;

@@ -115,13 +115,13 @@ double measure(slm_zone *zone, size_t bytes)
     for (size_t i = 0; i < n_times; i++) {
         struct slm_zone_stats before;
         struct slm_zone_stats after;
-        slm_zone_stats(zone, &before);
+        slm_zone_get_stats(zone, &before);
         die_in_transaction(zone);
         auto start = std::chrono::steady_clock::now();
         must(slm_zone_try(zone), "recovery");
         double seconds = seconds_since(start);
         must(slm_zone_unlock(zone), "unlock");
-        slm_zone_stats(zone, &after);
+        slm_zone_get_stats(zone, &after);
         if (after.n_undone != before.n_undone + 1) {
             stop("recovery", "nothing was undone");
         }

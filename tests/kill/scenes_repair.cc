@@ -45,7 +45,7 @@ bool lists_are_gone(World &world)
 bool zone_is_longer(World &world)
 {
     struct slm_zone_stats stats;
-    slm_zone_stats(world.ours(), &stats);
+    slm_zone_get_stats(world.ours(), &stats);
     return stats.bytes > 64 * 1024;
 }
 

@@ -82,7 +82,7 @@ class Check {
     {
         const slm_journal *journal = slm_zone_journal(zone_);
         struct slm_zone_stats stats;
-        slm_zone_stats(zone_, &stats);
+        slm_zone_get_stats(zone_, &stats);
         if (slm_rbtree_check(journal, &board_->tree, order_items, 1, stats.bytes) != 0 ||
             slm_lru_check(journal, &board_->lru, 1, stats.bytes) != 0) {
             note("the tree or the list breaks an invariant");
@@ -128,7 +128,7 @@ void make_board(World &world)
 void fill_result(const Herd &herd, const Shared *shared, const slm_zone *zone, StormResult *result)
 {
     struct slm_zone_stats stats;
-    slm_zone_stats(zone, &stats);
+    slm_zone_get_stats(zone, &stats);
     result->n_kills = herd.n_kills();
     result->n_turns = herd.n_turns();
     result->n_recoveries = stats.n_recoveries;

@@ -214,7 +214,7 @@ class Worker {
     void grow()
     {
         struct slm_zone_stats stats;
-        slm_zone_stats(zone_, &stats);
+        slm_zone_get_stats(zone_, &stats);
         if (stats.bytes < stats.max_bytes) {
             (void)slm_zone_grow(zone_, stats.bytes + 65536, nullptr);
         }

@@ -58,7 +58,7 @@ std::string check_links(World &world)
     slm_journal *journal = slm_zone_journal(zone);
     Top *top = world.top(zone);
     struct slm_zone_stats stats;
-    slm_zone_stats(zone, &stats);
+    slm_zone_get_stats(zone, &stats);
     if (top == nullptr || !world.has_items()) {
         return "";
     }
@@ -288,14 +288,14 @@ class Sweep {
         slm_zone *zone = world_->ours();
         bool needs_repair = kill_peek_needs_repair(zone);
         struct slm_zone_stats found;
-        slm_zone_stats(zone, &found);
+        slm_zone_get_stats(zone, &found);
         world_->mourn();
         slm_status status = slm_zone_timed(zone, LOCK_TIMEOUT_MS);
         if (status != SLM_OK) {
             return std::string("the next locker is told: ") + slm_status_text(status);
         }
         struct slm_zone_stats now;
-        slm_zone_stats(zone, &now);
+        slm_zone_get_stats(zone, &now);
         tally_.n_undone += now.n_undone > found.n_undone;
         tally_.n_finished += now.n_finished > found.n_finished;
         std::string wrong = now.n_recoveries == found.n_recoveries + needs_repair

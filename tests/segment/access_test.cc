@@ -31,7 +31,7 @@ mode_t mode_of(const slm_segment *segment)
 {
     struct stat stat {};
     shmid_ds data{};
-    if (slm_segment_kind(segment) == SLM_SEGMENT_SYSV) {
+    if (slm_segment_get_kind(segment) == SLM_SEGMENT_SYSV) {
         EXPECT_EQ(shmctl(slm_segment_id(segment), IPC_STAT, &data), 0);
         return data.shm_perm.mode & 0777;
     }

@@ -24,7 +24,7 @@
 
 namespace slm_test {
 
-using Kind = enum slm_segment_kind; /* hidden by the function of that name */
+using Kind = slm_segment_kind;
 
 inline const size_t kPage = static_cast<size_t>(sysconf(_SC_PAGESIZE));
 
@@ -136,7 +136,7 @@ class Options {
     /* To attach what `segment` is. */
     slm_segment_options to_attach(const slm_segment *segment) const
     {
-        slm_segment_options options = of(slm_segment_kind(segment));
+        slm_segment_options options = of(slm_segment_get_kind(segment));
         options.id = slm_segment_id(segment);
         return options;
     }

@@ -44,7 +44,7 @@ TEST_P(EachKind, IsMadeOfZerosInWholePages)
     EXPECT_STREQ(error_.text, "");
     EXPECT_EQ(a.bytes(), 4 * kPage);
     EXPECT_EQ(slm_segment_max_bytes(a.segment), 16 * kPage);
-    EXPECT_EQ(slm_segment_kind(a.segment), GetParam());
+    EXPECT_EQ(slm_segment_get_kind(a.segment), GetParam());
     EXPECT_FALSE(slm_segment_is_read_only(a.segment));
     EXPECT_EQ(reinterpret_cast<uintptr_t>(a.base()) % kPage, 0u);
     EXPECT_TRUE(is_zero(a.base(), a.bytes()));

@@ -116,7 +116,7 @@ struct Zone {
     struct slm_zone_stats stats() const
     {
         struct slm_zone_stats stats = {};
-        slm_zone_stats(zone, &stats);
+        slm_zone_get_stats(zone, &stats);
         return stats;
     }
 };

@@ -43,7 +43,7 @@ TEST_P(ZoneOfEachKind, IsWhatWasAskedFor)
 {
     EXPECT_STREQ(slm_zone_name(zone), "keys");
     EXPECT_STREQ(slm_zone_tag(zone), "test v1");
-    EXPECT_EQ(slm_segment_kind(slm_zone_segment(zone)), kind());
+    EXPECT_EQ(slm_segment_get_kind(slm_zone_segment(zone)), kind());
     struct slm_zone_stats stats = zone.stats();
     EXPECT_EQ(stats.bytes, kZoneBytes);
     EXPECT_EQ(stats.max_bytes, kZoneMaxBytes);

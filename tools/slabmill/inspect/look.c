@@ -177,7 +177,7 @@ static void look_at_slab(struct mill_look *look, const struct mill_copy *copy)
         (void)slm_slab_class_stats(copy->slab, i, &look->classes[i]);
     }
     slm_slab_walk_locked(copy->slab, add_extent, look);
-    slm_zone_image_notes(&copy->journal, &look->notes);
+    slm_zone_image_get_notes(&copy->journal, &look->notes);
     look->n_undone = slm_journal_n_undone(&copy->journal);
     look->n_finished = slm_journal_n_finished(&copy->journal);
 }

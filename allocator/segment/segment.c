@@ -62,7 +62,7 @@ static enum slm_status check_options(const struct slm_segment_options *options,
     const char *wrong = NULL;
     if ((unsigned)options->kind > SLM_SEGMENT_FILE) {
         wrong = "kind";
-    } else if ((unsigned)options->huge > SLM_SEGMENT_HUGE_MUST) {
+    } else if ((unsigned)options->huge > SLM_SEGMENT_HUGE_TRY) {
         wrong = "huge";
     } else if (options->huge != SLM_SEGMENT_HUGE_NO && !may_be_huge(options->kind)) {
         wrong = "huge, for this kind";
@@ -106,7 +106,7 @@ static enum slm_status create_with(struct slm_segment *segment,
                                    : slm_segment_memory_create(segment, options, huge, error);
 }
 
-/* If huge pages cannot be had, for whatever reason, plain ones tell whether it was that. */
+/* When huge pages cannot be had, for any reason, plain ones show whether that was all. */
 static enum slm_status create_any(struct slm_segment *segment,
                                   const struct slm_segment_options *options,
                                   struct slm_error *error)
@@ -115,7 +115,7 @@ static enum slm_status create_any(struct slm_segment *segment,
         create_with(segment, options, true, error) == SLM_OK) {
         return SLM_OK;
     }
-    return create_with(segment, options, options->huge == SLM_SEGMENT_HUGE_MUST, error);
+    return create_with(segment, options, false, error);
 }
 
 static enum slm_status attach_any(struct slm_segment *segment,

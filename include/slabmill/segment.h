@@ -43,8 +43,7 @@ enum slm_segment_kind {
 
 enum slm_segment_huge {
     SLM_SEGMENT_HUGE_NO,
-    SLM_SEGMENT_HUGE_TRY,  /* huge pages if there are some, plain ones if not */
-    SLM_SEGMENT_HUGE_MUST, /* SLM_E_NOMEM if there are none */
+    SLM_SEGMENT_HUGE_TRY, /* huge pages if there are some, plain ones if not */
 };
 
 struct slm_segment; /* a handle */
@@ -67,9 +66,8 @@ struct slm_segment_options {
  * until it is whole. Fails, *out NULL: SLM_E_NULL, SLM_E_OPTION (kind, huge, mode, read_only),
  * SLM_E_SIZE (0 bytes, or the range would wrap), SLM_E_NAME, SLM_E_EXISTS (nothing is overwritten),
  * SLM_E_MISSING (the folder), SLM_E_ACCESS, SLM_E_SPACE (the backing cannot be reserved in full, or
- * RLIMIT_FSIZE is below it; no SIGXFSZ), SLM_E_NOMEM (addresses, descriptors, huge pages),
- * SLM_E_IO. Cost: O(bytes) where the system has to reserve
- * the backing.
+ * RLIMIT_FSIZE is below it; no SIGXFSZ), SLM_E_NOMEM (addresses, descriptors), SLM_E_IO.
+ * Cost: O(bytes) where the system has to reserve the backing.
  */
 enum slm_status slm_segment_create(struct slm_segment **out,
                                    const struct slm_segment_options *options,
@@ -94,8 +92,8 @@ void slm_segment_detach(struct slm_segment *segment);
 
 /*
  * Makes it at least `bytes` long; the new part is 0. Fails, changing nothing: SLM_E_SIZE (0, or
- * above max_bytes), SLM_E_READ_ONLY, SLM_E_TRUNCATED (somebody cut it), SLM_E_SPACE, SLM_E_NOMEM,
- * SLM_E_IO. Others see the new length when all of it is reserved; of those who grow one segment at
+ * above max_bytes), SLM_E_READ_ONLY, SLM_E_TRUNCATED (somebody cut it), SLM_E_SPACE, SLM_E_NOMEM
+ * (huge pages too), SLM_E_IO. Others see the new length when all of it is reserved; of those who grow one segment at
  * once, each gets at least what it asked for, and a failure takes nothing from the others.
  * ANONYMOUS, ZERO and SYSV have all of max_bytes from the start, and only show more of it; the rest
  * is reserved from the system.

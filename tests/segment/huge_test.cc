@@ -35,9 +35,10 @@ bool has_free_huge_pages(long n)
     return false;
 }
 
-TEST(SegmentHuge, TryWorksWhetherThereAreHugePagesOrNot)
+TEST(SegmentHuge, TryTakesHugePagesWhereThereAreSomeAndPlainOnesElsewhere)
 {
     for (Kind kind : kHugeKinds) {
+        bool there_are = has_free_huge_pages(1);
         Options options;
         Handle a;
         slm_error error;
@@ -46,41 +47,21 @@ TEST(SegmentHuge, TryWorksWhetherThereAreHugePagesOrNot)
         huge.guard = true;
         ASSERT_EQ(a.create(huge, &error), SLM_OK) << error.text;
         EXPECT_STREQ(error.text, "");
-        EXPECT_GE(a.bytes(), 4 * kPage);
+        EXPECT_EQ(a.bytes() > 4 * kPage, there_are);
         memset(a.base(), 1, a.bytes());
         EXPECT_EQ(slm_segment_grow(a.segment, 16 * kPage, &error), SLM_OK) << error.text;
         memset(a.base(), 2, a.bytes());
     }
 }
 
-TEST(SegmentHuge, MustTakesHugePagesOrSaysThatThereAreNone)
-{
-    bool there_are = has_free_huge_pages(1);
-    printf("huge pages here: %s\n", there_are ? "yes" : "none, so the refusal is what is seen");
-    for (Kind kind : kHugeKinds) {
-        Options options;
-        Handle a;
-        slm_error error;
-        slm_segment_options huge = options.of(kind);
-        huge.huge = SLM_SEGMENT_HUGE_MUST;
-        EXPECT_EQ(a.create(huge, &error), there_are ? SLM_OK : SLM_E_NOMEM) << error.text;
-        if (a.segment != nullptr) {
-            EXPECT_GT(a.bytes(), 4 * kPage);
-            memset(a.base(), 1, a.bytes());
-        }
-    }
-}
-
 TEST(SegmentHuge, OtherKindsHaveNone)
 {
     for (Kind kind : {SLM_SEGMENT_ZERO, SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
-        for (slm_segment_huge huge : {SLM_SEGMENT_HUGE_TRY, SLM_SEGMENT_HUGE_MUST}) {
-            Options options;
-            Handle a;
-            slm_segment_options asked = options.of(kind);
-            asked.huge = huge;
-            EXPECT_EQ(a.create(asked), SLM_E_OPTION);
-        }
+        Options options;
+        Handle a;
+        slm_segment_options asked = options.of(kind);
+        asked.huge = SLM_SEGMENT_HUGE_TRY;
+        EXPECT_EQ(a.create(asked), SLM_E_OPTION);
     }
 }
 
@@ -184,7 +165,7 @@ class Pretended : public testing::TestWithParam<Kind> {
         slm_segment_options options = options_.of(GetParam());
         options.bytes = 1;
         options.max_bytes = 4 * kHuge - 1;
-        options.huge = SLM_SEGMENT_HUGE_MUST;
+        options.huge = SLM_SEGMENT_HUGE_TRY;
         options.guard = true;
         return options;
     }
@@ -219,18 +200,10 @@ TEST_P(Pretended, LeavesNoAddressesBehindThatWereTakenToAlignIt)
     {
         Handle a;
         ASSERT_EQ(a.create(options(), &error_), SLM_OK) << error_.text;
+        EXPECT_EQ(a.bytes(), kHuge);
     }
     Traces after(options_);
     EXPECT_TRUE(after == before) << told(before) << "\nand now\n" << told(after);
-}
-
-TEST_P(Pretended, TryTakesThem)
-{
-    Handle a;
-    slm_segment_options options = this->options();
-    options.huge = SLM_SEGMENT_HUGE_TRY;
-    ASSERT_EQ(a.create(options, &error_), SLM_OK) << error_.text;
-    EXPECT_EQ(a.bytes(), kHuge);
 }
 
 TEST_P(Pretended, IsAttachedAsWhatItIs)
@@ -261,14 +234,16 @@ TEST(SegmentHuge, NoHugePageLeftForAFileIsNoMemoryRatherThanNoSpace)
     slm_segment_sys.memfd_create = pretend_memfd;
     slm_segment_sys.close = pretend_close;
     slm_segment_sys.huge_page = pretend_huge_page;
+    Options options(1, 2 * kHuge);
+    Handle huge, plain;
+    slm_segment_options asked = options.of(SLM_SEGMENT_MEMFD);
+    ASSERT_EQ(plain.create(asked), SLM_OK);
+    asked.huge = SLM_SEGMENT_HUGE_TRY;
+    ASSERT_EQ(huge.create(asked), SLM_OK);
+    ASSERT_EQ(huge.bytes(), kHuge);
     slm_segment_sys.fallocate = has_no_room;
-    Options options;
-    Handle a;
-    slm_segment_options huge = options.of(SLM_SEGMENT_MEMFD);
-    huge.huge = SLM_SEGMENT_HUGE_MUST;
-    EXPECT_EQ(a.create(huge), SLM_E_NOMEM);
-    huge.huge = SLM_SEGMENT_HUGE_NO;
-    EXPECT_EQ(a.create(huge), SLM_E_SPACE);
+    EXPECT_EQ(slm_segment_grow(huge.segment, 2 * kHuge, nullptr), SLM_E_NOMEM);
+    EXPECT_EQ(slm_segment_grow(plain.segment, 2 * kHuge, nullptr), SLM_E_SPACE);
 }
 
 int has_none(const char *, unsigned)
@@ -277,17 +252,16 @@ int has_none(const char *, unsigned)
     return -1;
 }
 
-TEST(SegmentHuge, ASystemThatDoesNotKnowThemHasNone)
+TEST(SegmentHuge, ASystemThatDoesNotKnowThemGivesPlainPages)
 {
     KeepCalls keep;
     slm_segment_sys.memfd_create = has_none;
     Options options;
     Handle a;
     slm_segment_options huge = options.of(SLM_SEGMENT_ANONYMOUS);
-    huge.huge = SLM_SEGMENT_HUGE_MUST;
-    EXPECT_EQ(a.create(huge), SLM_E_NOMEM);
     huge.huge = SLM_SEGMENT_HUGE_TRY;
     EXPECT_EQ(a.create(huge), SLM_OK);
+    EXPECT_EQ(a.bytes(), 4 * kPage);
 }
 
 } // namespace

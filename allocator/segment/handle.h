@@ -108,7 +108,7 @@ enum slm_status slm_segment_show(struct slm_segment *segment, size_t from, size_
 void slm_segment_hide(struct slm_segment *segment, size_t from, size_t to);
 int slm_segment_prot(const struct slm_segment *segment);
 
-/* --- segment_memory.c: ANONYMOUS, ZERO, SYSV. Sizes are not set on entry of create. --- */
+/* --- segment_memory.c: ANONYMOUS, SYSV. Sizes are not set on entry of create. --- */
 
 enum slm_status slm_segment_memory_create(struct slm_segment *segment,
                                           const struct slm_segment_options *options, bool huge,

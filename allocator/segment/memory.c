@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Segments without a file: anonymous memory, /dev/zero, System V. All of the range is mapped from
+/* Segments without a file: anonymous memory, System V. All of the range is mapped from
  * the start; what is not shown has no access rights. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* MAP_HUGETLB, SHM_HUGETLB, SHM_REMAP */
@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/sysmacros.h>
 
 #include "allocator/base/bits.h"
 #include "allocator/segment/handle.h"
@@ -26,42 +25,16 @@ static size_t huge_page_bytes(void)
     return bytes;
 }
 
-/* Maps all of the range, untouchable, from fd (-1: anonymous). */
-static enum slm_status map_range(struct slm_segment *segment, int fd, int flags,
-                                 struct slm_error *error)
+/* Maps all of the range, untouchable, and shows its first bytes. */
+static enum slm_status map_anonymous(struct slm_segment *segment, bool huge,
+                                     struct slm_error *error)
 {
-    void *mapped = slm_segment_sys.mmap(segment->base, segment->max_bytes, PROT_NONE,
-                                        MAP_SHARED | MAP_FIXED | flags, fd, 0);
+    int flags = MAP_SHARED | MAP_FIXED | MAP_ANONYMOUS | (huge ? MAP_HUGETLB : 0);
+    void *mapped = slm_segment_sys.mmap(segment->base, segment->max_bytes, PROT_NONE, flags, -1, 0);
     if (mapped == MAP_FAILED) {
         return slm_segment_fail(error, segment->label, "cannot map");
     }
     return slm_segment_show(segment, 0, segment->bytes, error);
-}
-
-static enum slm_status map_anonymous(struct slm_segment *segment, bool huge,
-                                     struct slm_error *error)
-{
-    return map_range(segment, -1, MAP_ANONYMOUS | (huge ? MAP_HUGETLB : 0), error);
-}
-
-/* A regular file of that name, as in a careless chroot, would be shared with strangers. */
-static enum slm_status map_zero(struct slm_segment *segment, struct slm_error *error)
-{
-    struct stat stat;
-    int fd = slm_segment_sys.open("/dev/zero", O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
-    if (fd < 0) {
-        return slm_segment_fail(error, segment->label, "cannot open");
-    }
-    enum slm_status status;
-    if (slm_segment_sys.fstat(fd, &stat) != 0) {
-        status = slm_segment_fail(error, segment->label, "cannot look at it");
-    } else if (!S_ISCHR(stat.st_mode) || stat.st_rdev != makedev(1, 5)) {
-        status = slm_error_set(error, SLM_E_ACCESS, 0, "%s: not the device", segment->label);
-    } else {
-        status = map_range(segment, fd, 0, error);
-    }
-    (void)slm_segment_sys.close(fd);
-    return status;
 }
 
 /* SHM_REMAP: over what is reserved. */
@@ -117,14 +90,9 @@ static enum slm_status map_new(struct slm_segment *segment,
                                const struct slm_segment_options *options, bool huge,
                                struct slm_error *error)
 {
-    switch (segment->kind) {
-    case SLM_SEGMENT_ZERO:
-        return map_zero(segment, error);
-    case SLM_SEGMENT_SYSV:
-        return make_sysv(segment, options->mode == 0 ? 0600 : options->mode, huge, error);
-    default:
-        return map_anonymous(segment, huge, error);
-    }
+    return segment->kind == SLM_SEGMENT_SYSV
+               ? make_sysv(segment, options->mode == 0 ? 0600 : options->mode, huge, error)
+               : map_anonymous(segment, huge, error);
 }
 
 enum slm_status slm_segment_memory_create(struct slm_segment *segment,

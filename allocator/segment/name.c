@@ -54,8 +54,6 @@ int slm_segment_path(char *buffer, size_t buffer_bytes, const struct slm_segment
         return snprintf(buffer, buffer_bytes, "memfd");
     case SLM_SEGMENT_SYSV:
         return snprintf(buffer, buffer_bytes, "sysv");
-    case SLM_SEGMENT_ZERO:
-        return snprintf(buffer, buffer_bytes, "/dev/zero");
     default:
         return snprintf(buffer, buffer_bytes, "anonymous");
     }

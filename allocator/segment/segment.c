@@ -184,7 +184,7 @@ enum slm_status slm_segment_attach(struct slm_segment **out,
     if (!has_arguments(out, options, error)) {
         return SLM_E_NULL;
     }
-    if (options->kind == SLM_SEGMENT_ANONYMOUS || options->kind == SLM_SEGMENT_ZERO) {
+    if (options->kind == SLM_SEGMENT_ANONYMOUS) {
         return slm_error_set(error, SLM_E_OPTION, 0, "kind %d is inherited by fork only",
                              (int)options->kind);
     }

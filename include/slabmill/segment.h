@@ -19,22 +19,22 @@ extern "C" {
  *          guard pages nothing around the range either. A process works through a handle of its
  *          own; a child of fork uses the one that it inherited. Backing is reserved when a segment
  *          is created or grows, so that no space is an error then and not a SIGBUS later.
- * Kinds    anonymous, /dev/zero, System V (marked for removal at once) and memfd segments live as
- *          long as a process has them, and reach others by fork, by id or by descriptor. POSIX and
- *          file segments have a name, and stay until they are removed.
+ * Kinds    Anonymous, System V (marked for removal at once) and memfd segments live as long as a
+ *          process has them, and reach others by fork, by id or by descriptor. POSIX and file
+ *          segments have a name, and stay until they are removed. nginx's mapping of /dev/zero is
+ *          the anonymous kind: Linux makes the same memory for both.
  * Safety   Threads: a handle is not for two threads at once. Processes: any number may attach.
  *          Signals: none of these is for handlers. Fork: see Model.
  *          Fork waits while another thread of the process grows a segment.
  * Failure  Every call that fails leaves nothing behind: no file, no mapping, no descriptor.
  *          error->text has path or name in it.
- * Source   mmap(2), shm_overview(7), sysvipc(7), memfd_create(2); nginx's ngx_shmem for the first
- *          three kinds.
+ * Source   mmap(2), shm_overview(7), sysvipc(7), memfd_create(2); nginx's ngx_shmem for
+ *          ANONYMOUS and SYSV.
  */
 #define SLM_SEGMENT_NAME_BYTES 64u /* longest POSIX segment name with its final zero */
 
 enum slm_segment_kind {
     SLM_SEGMENT_ANONYMOUS, /* mmap: inherited by fork only */
-    SLM_SEGMENT_ZERO,      /* a mapping of /dev/zero: inherited by fork only */
     SLM_SEGMENT_SYSV,      /* shmget: attached by id while a process has it */
     SLM_SEGMENT_POSIX,     /* shm_open: attached by name */
     SLM_SEGMENT_MEMFD,     /* memfd_create: attached by descriptor */
@@ -76,7 +76,7 @@ enum slm_status slm_segment_create(struct slm_segment **out,
 /*
  * Maps a segment that exists: all of it, as long as it is now (SYSV: as its maker's max_bytes; it
  * does not grow). If it has holes, as a copy may, they are reserved, unless read_only. ANONYMOUS
- * and ZERO cannot be attached: SLM_E_OPTION. Follows no symbolic link, takes no FIFO, device or
+ * cannot be attached: SLM_E_OPTION. Follows no symbolic link, takes no FIFO, device or
  * folder, and nothing that another user than the caller's effective one or root owns, or that
  * others may write to unless their permissions were asked for by `mode` (0: 0600): SLM_E_ACCESS.
  * Fails besides, *out NULL: SLM_E_NULL, SLM_E_OPTION (kind, huge, mode), SLM_E_NAME, SLM_E_MISSING,
@@ -93,10 +93,10 @@ void slm_segment_detach(struct slm_segment *segment);
 /*
  * Makes it at least `bytes` long; the new part is 0. Fails, changing nothing: SLM_E_SIZE (0, or
  * above max_bytes), SLM_E_READ_ONLY, SLM_E_TRUNCATED (somebody cut it), SLM_E_SPACE, SLM_E_NOMEM
- * (huge pages too), SLM_E_IO. Others see the new length when all of it is reserved; of those who grow one segment at
- * once, each gets at least what it asked for, and a failure takes nothing from the others.
- * ANONYMOUS, ZERO and SYSV have all of max_bytes from the start, and only show more of it; the rest
- * is reserved from the system.
+ * (huge pages too), SLM_E_IO. Others see the new length when all of it is reserved; of those who
+ * grow one segment at once, each gets at least what it asked for, and a failure takes nothing from
+ * the others. ANONYMOUS and SYSV have all of max_bytes from the start, and only show more of it;
+ * the rest is reserved from the system.
  */
 enum slm_status slm_segment_grow(struct slm_segment *segment, size_t bytes,
                                  struct slm_error *error);
@@ -113,13 +113,13 @@ enum slm_status slm_segment_shrink(struct slm_segment *segment, size_t bytes,
 /*
  * Maps what another process added, at least up to `bytes`. Fails, changing nothing: SLM_E_TRUNCATED
  * (it is shorter than that, or than what is mapped: somebody cut it), SLM_E_SIZE (above max_bytes),
- * SLM_E_NOMEM, SLM_E_IO. ANONYMOUS, ZERO and SYSV: only shows more, up to `bytes`.
+ * SLM_E_NOMEM, SLM_E_IO. ANONYMOUS and SYSV: only shows more, up to `bytes`.
  */
 enum slm_status slm_segment_refresh(struct slm_segment *segment, size_t bytes,
                                     struct slm_error *error);
 
 /* Maps no more than `bytes` of a segment that others may make shorter to that; it stays as long as
- * it is. ANONYMOUS, ZERO and SYSV: nothing happens. */
+ * it is. ANONYMOUS and SYSV: nothing happens. */
 void slm_segment_forget(struct slm_segment *segment, size_t bytes);
 
 /* SLM_OK, or SLM_E_TRUNCATED when somebody cut the file or segment that is mapped here, so that

@@ -70,8 +70,7 @@ void slm_zone_set_destroy(struct slm_zone_set *set);
  * Writes down how a program that this process becomes by exec attaches the zone, for its
  * environment: "memfd:5", "posix:name", "file:path", "sysv:12". A MEMFD segment's descriptor stays
  * open over exec from then on. A SYSV segment lives only while another process has it.
- * SLM_E_OPTION: ANONYMOUS and ZERO segments cannot be handed over. SLM_E_SIZE: the path is too
- * long.
+ * SLM_E_OPTION: an ANONYMOUS segment cannot be handed over. SLM_E_SIZE: the path is too long.
  */
 enum slm_status slm_zone_export(struct slm_zone *zone, char text[SLM_ZONE_EXPORT_BYTES],
                                 struct slm_error *error);

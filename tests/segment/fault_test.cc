@@ -394,24 +394,6 @@ TEST(SegmentFault, ReservesInSmallerStepsWhenSignalsKeepInterrupting)
 
 /* --- What the system hardly ever answers --- */
 
-int zero_is_a_file(const char *path, int flags, mode_t mode)
-{
-    static std::string instead;
-    instead = std::string(getenv("TEST_TMPDIR") == nullptr ? "/tmp" : getenv("TEST_TMPDIR")) +
-              "/segment_zero";
-    return strcmp(path, "/dev/zero") == 0 ? open(instead.c_str(), flags | O_CREAT | O_TRUNC, 0600)
-                                          : open(path, flags, mode);
-}
-
-TEST(SegmentFault, RefusesADevZeroThatIsNotTheDevice)
-{
-    KeepCalls keep;
-    slm_segment_sys.open = zero_is_a_file;
-    Options options;
-    Handle a;
-    EXPECT_EQ(a.create(options.of(SLM_SEGMENT_ZERO)), SLM_E_ACCESS);
-}
-
 /* What there is turns into something else between the first look and the opening. */
 int lstat_saw_a_file(const char *, struct stat *stat)
 {

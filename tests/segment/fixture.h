@@ -28,8 +28,8 @@ using Kind = slm_segment_kind;
 
 inline const size_t kPage = static_cast<size_t>(sysconf(_SC_PAGESIZE));
 
-inline const Kind kEveryKind[] = {SLM_SEGMENT_ANONYMOUS, SLM_SEGMENT_ZERO,  SLM_SEGMENT_SYSV,
-                                  SLM_SEGMENT_POSIX,     SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE};
+inline const Kind kEveryKind[] = {SLM_SEGMENT_ANONYMOUS, SLM_SEGMENT_SYSV, SLM_SEGMENT_POSIX,
+                                  SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE};
 
 /* An empty folder that goes with the test. */
 class Folder {
@@ -194,7 +194,7 @@ struct Handle {
 
 inline bool can_attach(Kind kind)
 {
-    return kind != SLM_SEGMENT_ANONYMOUS && kind != SLM_SEGMENT_ZERO;
+    return kind != SLM_SEGMENT_ANONYMOUS;
 }
 
 inline bool has_file(Kind kind)

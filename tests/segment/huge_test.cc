@@ -56,7 +56,7 @@ TEST(SegmentHuge, TryTakesHugePagesWhereThereAreSomeAndPlainOnesElsewhere)
 
 TEST(SegmentHuge, OtherKindsHaveNone)
 {
-    for (Kind kind : {SLM_SEGMENT_ZERO, SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
+    for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
         Options options;
         Handle a;
         slm_segment_options asked = options.of(kind);

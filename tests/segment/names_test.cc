@@ -164,7 +164,7 @@ TEST(SegmentRemove, MarksASysvSegment)
 
 TEST(SegmentRemove, HasNothingToDoForKindsWithoutAName)
 {
-    for (Kind kind : {SLM_SEGMENT_ANONYMOUS, SLM_SEGMENT_ZERO, SLM_SEGMENT_MEMFD}) {
+    for (Kind kind : {SLM_SEGMENT_ANONYMOUS, SLM_SEGMENT_MEMFD}) {
         slm_segment_options options = Options().of(kind);
         EXPECT_EQ(slm_segment_remove(&options, nullptr), SLM_E_OPTION);
     }
@@ -423,7 +423,7 @@ TEST(SegmentList, SaysWhatItCannotList)
 {
     std::vector<Listed> listed;
     Options all;
-    for (Kind kind : {SLM_SEGMENT_ANONYMOUS, SLM_SEGMENT_ZERO, SLM_SEGMENT_MEMFD}) {
+    for (Kind kind : {SLM_SEGMENT_ANONYMOUS, SLM_SEGMENT_MEMFD}) {
         EXPECT_EQ(list(all.of(kind), &listed), SLM_E_OPTION);
     }
     slm_segment_options options = all.of(SLM_SEGMENT_FILE);

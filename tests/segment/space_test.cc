@@ -274,7 +274,7 @@ TEST(SegmentSpace, AFileAboveTheProcesssLimitIsNoSpaceAndNoSignal)
 
 TEST(SegmentSpace, TheLimitOfFilesIsNoneForMemoryWithoutAFile)
 {
-    for (Kind kind : {SLM_SEGMENT_ANONYMOUS, SLM_SEGMENT_ZERO, SLM_SEGMENT_SYSV}) {
+    for (Kind kind : {SLM_SEGMENT_ANONYMOUS, SLM_SEGMENT_SYSV}) {
         Options all;
         Limit limit(RLIMIT_FSIZE, kPage);
         Handle a;
@@ -285,7 +285,7 @@ TEST(SegmentSpace, TheLimitOfFilesIsNoneForMemoryWithoutAFile)
 
 TEST(SegmentSpace, NoDescriptorLeftIsNoMemory)
 {
-    for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE, SLM_SEGMENT_ZERO}) {
+    for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE}) {
         Options all;
         EXPECT_EQ(in_child([&] {
                       Handle a;

@@ -454,8 +454,7 @@ TEST(Zone, DoesNotTakeTheNameOfAnotherThatHasItByNow)
 
 TEST(Zone, OfAKindWithoutANameHasNothingToRemove)
 {
-    for (Kind kind :
-         {SLM_SEGMENT_ANONYMOUS, SLM_SEGMENT_ZERO, SLM_SEGMENT_SYSV, SLM_SEGMENT_MEMFD}) {
+    for (Kind kind : {SLM_SEGMENT_ANONYMOUS, SLM_SEGMENT_SYSV, SLM_SEGMENT_MEMFD}) {
         ZoneOptions all;
         Zone zone;
         ASSERT_EQ(zone.create(all.of(kind)), SLM_OK) << zone.error.text;

@@ -37,17 +37,17 @@ struct block {
 
 static struct block first_block;
 
-static bool take(struct slm_segment_slot *slot)
+static bool claim_slot(struct slm_segment_slot *slot)
 {
     uint32_t is_free = 0;
     return __atomic_compare_exchange_n(&slot->is_taken, &is_free, 1, false, __ATOMIC_ACQUIRE,
                                        __ATOMIC_RELAXED);
 }
 
-static struct slm_segment_slot *take_in(struct block *block)
+static struct slm_segment_slot *claim_in(struct block *block)
 {
     for (unsigned i = 0; i < SLOTS_IN_BLOCK; i++) {
-        if (take(&block->slots[i])) {
+        if (claim_slot(&block->slots[i])) {
             return &block->slots[i];
         }
     }
@@ -74,11 +74,11 @@ static struct block *next_of(struct block *block)
     return next;
 }
 
-struct slm_segment_slot *slm_segment_slot_take(const struct slm_segment *segment)
+static struct slm_segment_slot *take_slot(const struct slm_segment *segment)
 {
     struct slm_segment_slot *slot = NULL;
     for (struct block *block = &first_block; block != NULL && slot == NULL;) {
-        slot = take_in(block);
+        slot = claim_in(block);
         block = slot == NULL ? next_of(block) : block;
     }
     if (slot == NULL) {
@@ -94,15 +94,13 @@ struct slm_segment_slot *slm_segment_slot_take(const struct slm_segment *segment
     return slot;
 }
 
-void slm_segment_slot_give(struct slm_segment_slot *slot)
+static void give_slot(struct slm_segment_slot *slot)
 {
-    if (slot != NULL) {
-        (void)__atomic_fetch_add(&slot->round, 1, __ATOMIC_ACQ_REL);
-        __atomic_store_n(&slot->is_taken, 0, __ATOMIC_RELEASE);
-    }
+    (void)__atomic_fetch_add(&slot->round, 1, __ATOMIC_ACQ_REL);
+    __atomic_store_n(&slot->is_taken, 0, __ATOMIC_RELEASE);
 }
 
-bool slm_segment_slot_is_cut(const struct slm_segment_slot *slot)
+static bool is_slot_cut(const struct slm_segment_slot *slot)
 {
     return __atomic_load_n(&slot->is_cut, __ATOMIC_ACQUIRE) != 0;
 }
@@ -196,8 +194,13 @@ static void handle(int signal, siginfo_t *info, void *context)
 
 /* --- Installing --- */
 
+static const struct slm_segment_sigbus guard = {
+    .take = take_slot,
+    .give = give_slot,
+    .is_cut = is_slot_cut,
+};
+
 static pthread_mutex_t install_lock = PTHREAD_MUTEX_INITIALIZER;
-static bool is_installed;
 
 static enum slm_status install(struct slm_error *error)
 {
@@ -211,7 +214,7 @@ static enum slm_status install(struct slm_error *error)
     if (slm_segment_sys.sigaction(SIGBUS, &action, NULL) != 0) {
         return slm_segment_fail(error, "SIGBUS", "cannot set the handler");
     }
-    is_installed = true;
+    __atomic_store_n(&slm_segment_sigbus, &guard, __ATOMIC_RELEASE);
     return SLM_OK;
 }
 
@@ -219,7 +222,7 @@ enum slm_status slm_segment_guard_install(struct slm_error *error)
 {
     (void)slm_error_clear(error);
     (void)pthread_mutex_lock(&install_lock);
-    enum slm_status status = is_installed ? SLM_OK : install(error);
+    enum slm_status status = slm_segment_sigbus != NULL ? SLM_OK : install(error);
     (void)pthread_mutex_unlock(&install_lock);
     return status;
 }

@@ -59,6 +59,18 @@ extern struct slm_segment_calls slm_segment_sys;
 struct slm_segment_slot; /* a segment's entry in what the SIGBUS guard looks through */
 
 /*
+ * What segments ask of the SIGBUS guard. slm_segment_guard_install puts it here, from guard.c, to
+ * which no other file has a reference: a program that installs no guard does not link it.
+ */
+struct slm_segment_sigbus {
+    /* Records the range of a segment. NULL: out of memory. */
+    struct slm_segment_slot *(*take)(const struct slm_segment *segment);
+    void (*give)(struct slm_segment_slot *slot);
+    bool (*is_cut)(const struct slm_segment_slot *slot);
+};
+extern const struct slm_segment_sigbus *slm_segment_sigbus; /* NULL: not installed; range.c */
+
+/*
  *   |guard| shown            | reserved, untouchable   |guard|
  *         base               base + bytes              base + max_bytes
  *
@@ -70,7 +82,7 @@ struct slm_segment {
     size_t max_bytes;
     size_t page_bytes; /* the system's, or huge ones */
     size_t guard_bytes;
-    struct slm_segment_slot *slot;
+    struct slm_segment_slot *slot; /* NULL: made before the SIGBUS guard was installed */
     enum slm_segment_kind kind;
     bool read_only;
     int fd;      /* -1: none */
@@ -107,6 +119,8 @@ enum slm_status slm_segment_show(struct slm_segment *segment, size_t from, size_
 /* The reverse; addresses stay reserved. */
 void slm_segment_hide(struct slm_segment *segment, size_t from, size_t to);
 int slm_segment_prot(const struct slm_segment *segment);
+/* Whether the SIGBUS guard has put zeros in place of what was cut off. */
+bool slm_segment_was_mended(const struct slm_segment *segment);
 
 /* --- segment_memory.c: ANONYMOUS, SYSV. Sizes are not set on entry of create. --- */
 
@@ -169,13 +183,6 @@ enum slm_status slm_segment_check_file(const struct stat *stat, const char *labe
 enum slm_status slm_segment_check_sysv(struct shmid_ds *data, const char *label,
                                        const struct slm_segment_options *options,
                                        struct slm_error *error);
-
-/* --- segment_guard.c --- */
-
-/* Tells the guard of a range. NULL: out of memory. */
-struct slm_segment_slot *slm_segment_slot_take(const struct slm_segment *segment);
-void slm_segment_slot_give(struct slm_segment_slot *slot); /* NULL: nothing */
-bool slm_segment_slot_is_cut(const struct slm_segment_slot *slot);
 
 #ifdef __cplusplus
 }

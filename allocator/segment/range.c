@@ -13,6 +13,8 @@
 /* Untouchable, and not counted as memory by the system. */
 #define RESERVED_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
+const struct slm_segment_sigbus *slm_segment_sigbus;
+
 size_t slm_segment_system_page_bytes(void)
 {
     return (size_t)sysconf(_SC_PAGESIZE);
@@ -63,6 +65,28 @@ static void unmap(unsigned char *first, size_t n_bytes)
     }
 }
 
+static const struct slm_segment_sigbus *installed_guard(void)
+{
+    return __atomic_load_n(&slm_segment_sigbus, __ATOMIC_ACQUIRE);
+}
+
+bool slm_segment_was_mended(const struct slm_segment *segment)
+{
+    return segment->slot != NULL && installed_guard()->is_cut(segment->slot);
+}
+
+static enum slm_status report_range(struct slm_segment *segment, struct slm_error *error)
+{
+    const struct slm_segment_sigbus *guard = installed_guard();
+    if (guard == NULL) {
+        return SLM_OK;
+    }
+    segment->slot = guard->take(segment);
+    return segment->slot != NULL
+               ? SLM_OK
+               : slm_error_set(error, SLM_E_NOMEM, 0, "%s: out of memory", segment->label);
+}
+
 /*   raw                                      raw + asked
  *   |  spare  |guard| range            |guard|  spare  |     the spare goes back
  */
@@ -80,10 +104,7 @@ enum slm_status slm_segment_reserve(struct slm_segment *segment, size_t align_by
     unmap(raw, before);
     unmap(raw + asked - (spare - before), spare - before);
     segment->base = raw + before + guard;
-    segment->slot = slm_segment_slot_take(segment);
-    return segment->slot != NULL
-               ? SLM_OK
-               : slm_error_set(error, SLM_E_NOMEM, 0, "%s: out of memory", segment->label);
+    return report_range(segment, error);
 }
 
 void slm_segment_release(struct slm_segment *segment)
@@ -91,7 +112,9 @@ void slm_segment_release(struct slm_segment *segment)
     if (segment->base == NULL) {
         return;
     }
-    slm_segment_slot_give(segment->slot);
+    if (segment->slot != NULL) {
+        installed_guard()->give(segment->slot);
+    }
     unmap(segment->base - segment->guard_bytes, segment->max_bytes + 2 * segment->guard_bytes);
     segment->slot = NULL;
     segment->base = NULL;

@@ -300,7 +300,7 @@ enum slm_status slm_segment_verify(const struct slm_segment *segment, struct slm
 {
     size_t size_bytes;
     (void)slm_error_clear(error);
-    if (slm_segment_slot_is_cut(segment->slot)) {
+    if (slm_segment_was_mended(segment)) {
         return slm_error_set(error, SLM_E_TRUNCATED, 0, "%s: it was cut, and touched since",
                              segment->label);
     }

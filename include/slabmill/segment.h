@@ -151,12 +151,16 @@ enum slm_status slm_segment_list(const struct slm_segment_options *options,
                                  void *data, struct slm_error *error);
 
 /*
- * Opt-in: from here on, touching what was cut off a segment of this process is no SIGBUS. The page
- * becomes one of zeros that is this process's own (and is lost), and the segment is marked: verify,
- * refresh, grow and shrink answer SLM_E_TRUNCATED without asking the system, until it is detached.
- * Every other SIGBUS goes on to the handler that was there before, or ends the process as it did.
- * Calling it again does nothing. Install it before handlers of others that are to see their signals
- * first; one that replaces it must chain. Fails: SLM_E_IO. Safety: any thread; not in a handler.
+ * Opt-in, for the segments that this process creates or attaches afterwards: touching what was cut
+ * off one of them raises no SIGBUS. The page becomes one of zeros that is this process's own (and
+ * is lost), and the segment is marked: verify, refresh, grow and shrink answer SLM_E_TRUNCATED
+ * without asking the system, until it is detached. From then on creating and attaching also fails
+ * with SLM_E_NOMEM where there is no memory for the guard's table. Segments that were mapped before
+ * are not guarded. Every other SIGBUS goes on to the handler that was there before, or ends the
+ * process as it did. A fork child inherits the guard. Calling it again does nothing. Install it
+ * before handlers of others that are to see their signals first; one that replaces it must chain.
+ * Fails: SLM_E_IO. Safety: any thread; not in a handler. A program that does not call it does not
+ * link it, from a static library.
  * System calls that are given such an address still answer EFAULT.
  * The handler itself calls mmap only, takes no lock, keeps errno and runs on the alternate stack if
  * there is one.

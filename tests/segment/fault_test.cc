@@ -269,20 +269,31 @@ void *malloc_is_for_handles_only(size_t n_bytes)
     return n_bytes > 1000 ? nullptr : malloc(n_bytes);
 }
 
-TEST(SegmentFault, WithoutMemoryForTheGuardsTableTheAddressesAreGivenBack)
+/* In a child, since a guard stays installed. 0: the claim holds. */
+int refuse_without_memory_for_the_table()
 {
-    KeepCalls keep;
-    slm_segment_sys.malloc = malloc_is_for_handles_only;
     Options options;
     std::vector<Handle> all(100);
+    slm_segment_sys.malloc = malloc_is_for_handles_only;
+    if (slm_segment_guard_install(nullptr) != SLM_OK) {
+        return 1;
+    }
     for (Handle &a : all) {
         (void)a.create(options.of(SLM_SEGMENT_ANONYMOUS)); /* until the table is full */
     }
     Traces before(options);
     Handle a;
-    EXPECT_EQ(a.create(options.of(SLM_SEGMENT_ANONYMOUS)), SLM_E_NOMEM);
+    if (a.create(options.of(SLM_SEGMENT_ANONYMOUS)) != SLM_E_NOMEM) {
+        return 2;
+    }
     Traces after(options);
     EXPECT_TRUE(after == before) << told(before) << "\nand now\n" << told(after);
+    return after == before ? 0 : 3;
+}
+
+TEST(SegmentFault, WithoutMemoryForTheGuardsTableTheAddressesAreGivenBack)
+{
+    EXPECT_EQ(slm_test::in_child(refuse_without_memory_for_the_table), 0);
 }
 
 /* --- File systems that cannot reserve, or are interrupted --- */

@@ -13,7 +13,6 @@ using slm_test::end_child;
 using slm_test::Handle;
 using slm_test::in_child;
 using slm_test::is_zero;
-using slm_test::KeepCalls;
 using slm_test::Kind;
 using slm_test::kPage;
 using slm_test::Options;
@@ -27,6 +26,14 @@ void install_above(void (*before)(int))
     (void)signal(SIGBUS, before);
     if (slm_segment_guard_install(nullptr) != SLM_OK) {
         end_child(1);
+    }
+}
+
+/* In a child that has installed the guard: it guards what is made afterwards. */
+void make(Handle *a, const slm_segment_options &options)
+{
+    if (a->create(options) != SLM_OK) {
+        end_child(3);
     }
 }
 
@@ -72,16 +79,34 @@ TEST(SegmentGuard, WithoutItACutSegmentEndsTheProcess)
               128 + SIGBUS);
 }
 
+TEST(SegmentGuard, LeavesSegmentsThatWereMadeBeforeItToTheDefault)
+{
+    Options options;
+    Handle a;
+    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_FILE)), SLM_OK);
+    EXPECT_EQ(in_child([&] {
+                  install_above(SIG_DFL);
+                  cut(a, kPage);
+                  if (slm_segment_verify(a.segment, nullptr) != SLM_E_TRUNCATED ||
+                      a.base()[0] != 0) {
+                      return 4;
+                  }
+                  a.base()[kPage] = 1;
+                  return 0;
+              }),
+              128 + SIGBUS);
+}
+
 TEST(SegmentGuard, PutsZerosInPlaceOfWhatWasCutAndMarksTheSegment)
 {
     for (Kind kind : kFileKinds) {
         Options options;
-        Handle a, other;
-        ASSERT_EQ(a.create(options.of(kind)), SLM_OK);
-        ASSERT_EQ(other.create(Options().of(SLM_SEGMENT_MEMFD)), SLM_OK);
-        memset(a.base(), 0x77, a.bytes());
         EXPECT_EQ(in_child([&] {
+                      Handle a, other;
                       install_above(SIG_DFL);
+                      make(&a, options.of(kind));
+                      make(&other, Options().of(SLM_SEGMENT_MEMFD));
+                      memset(a.base(), 0x77, a.bytes());
                       cut(a, kPage);
                       bool is_zero_inside = a.base()[2 * kPage] == 0;
                       a.base()[3 * kPage + 1] = 9;
@@ -105,10 +130,10 @@ void *mmap_touches_errno(void *at, size_t n_bytes, int prot, int flags, int fd, 
 TEST(SegmentGuard, KeepsErrnoOfWhatItInterrupts)
 {
     Options options;
-    Handle a;
-    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_MEMFD)), SLM_OK);
     EXPECT_EQ(in_child([&] {
+                  Handle a;
                   install_above(SIG_DFL);
+                  make(&a, options.of(SLM_SEGMENT_MEMFD));
                   slm_segment_sys.mmap = mmap_touches_errno;
                   cut(a, kPage);
                   errno = 4711;
@@ -121,10 +146,10 @@ TEST(SegmentGuard, KeepsErrnoOfWhatItInterrupts)
 TEST(SegmentGuard, KeepsTheMarkWhenTheFileIsMadeLongAgain)
 {
     Options options;
-    Handle a;
-    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_FILE)), SLM_OK);
     EXPECT_EQ(in_child([&] {
+                  Handle a;
                   install_above(SIG_DFL);
+                  make(&a, options.of(SLM_SEGMENT_FILE));
                   cut(a, kPage);
                   unsigned char zero = a.base()[kPage];
                   cut(a, 4 * kPage);
@@ -140,10 +165,10 @@ TEST(SegmentGuard, KeepsTheMarkWhenTheFileIsMadeLongAgain)
 TEST(SegmentGuard, LeavesSystemCallsTheirEfault)
 {
     Options options;
-    Handle a;
-    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_MEMFD)), SLM_OK);
     EXPECT_EQ(in_child([&] {
+                  Handle a;
                   install_above(SIG_DFL);
+                  make(&a, options.of(SLM_SEGMENT_MEMFD));
                   cut(a, kPage);
                   return first_wrong({!slm_test::is_readable(a.base() + kPage, 1),
                                       slm_test::is_readable(a.base(), 1)});
@@ -154,10 +179,10 @@ TEST(SegmentGuard, LeavesSystemCallsTheirEfault)
 TEST(SegmentGuard, ForgetsTheMarkWithTheHandle)
 {
     Options options;
-    Handle a;
-    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_FILE)), SLM_OK);
     EXPECT_EQ(in_child([&] {
+                  Handle a;
                   install_above(SIG_DFL);
+                  make(&a, options.of(SLM_SEGMENT_FILE));
                   cut(a, kPage);
                   unsigned char zero = a.base()[kPage];
                   a.detach();
@@ -171,20 +196,22 @@ TEST(SegmentGuard, ForgetsTheMarkWithTheHandle)
 TEST(SegmentGuard, LeavesAReadOnlyViewReadOnly)
 {
     Options options;
-    Handle a, b;
-    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_FILE)), SLM_OK);
     slm_segment_options attach = options.of(SLM_SEGMENT_FILE);
     attach.read_only = true;
-    ASSERT_EQ(b.attach(attach), SLM_OK);
     EXPECT_EQ(in_child([&] {
+                  Handle a, b;
                   install_above(SIG_DFL);
                   (void)signal(SIGSEGV, SIG_DFL);
+                  make(&a, options.of(SLM_SEGMENT_FILE));
+                  if (b.attach(attach) != SLM_OK) {
+                      return 4;
+                  }
                   cut(a, kPage);
                   if (b.base()[kPage] != 0) {
-                      return 3;
+                      return 5;
                   }
                   b.base()[kPage] = 1;
-                  return 4;
+                  return 6;
               }),
               128 + SIGSEGV);
 }
@@ -192,10 +219,10 @@ TEST(SegmentGuard, LeavesAReadOnlyViewReadOnly)
 TEST(SegmentGuard, WorksForSegmentsThatAChildInherits)
 {
     Options options;
-    Handle a;
-    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_MEMFD)), SLM_OK);
     EXPECT_EQ(in_child([&] {
+                  Handle a;
                   install_above(SIG_DFL);
+                  make(&a, options.of(SLM_SEGMENT_MEMFD));
                   return in_child([&] {
                       cut(a, kPage);
                       return first_wrong({a.base()[kPage] == 0});
@@ -285,10 +312,10 @@ TEST(SegmentGuard, DoesNotPaperOverBrokenMemory)
 {
     for (int code : {BUS_MCEERR_AR, BUS_ADRALN, BUS_OBJERR}) {
         Options options;
-        Handle a;
-        ASSERT_EQ(a.create(options.of(SLM_SEGMENT_MEMFD)), SLM_OK);
         EXPECT_EQ(in_child([&] {
+                      Handle a;
                       install_above([](int) { end_child(kOk); });
+                      make(&a, options.of(SLM_SEGMENT_MEMFD));
                       forge(code, a.base());
                       return 3;
                   }),
@@ -305,10 +332,10 @@ void *mmap_fails(void *, size_t, int, int, int, off_t)
 TEST(SegmentGuard, WithoutMemoryForThePageGoesOnToWhatWasThere)
 {
     Options options;
-    Handle a;
-    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_MEMFD)), SLM_OK);
     EXPECT_EQ(in_child([&] {
+                  Handle a;
                   install_above([](int) { end_child(kOk); });
+                  make(&a, options.of(SLM_SEGMENT_MEMFD));
                   slm_segment_sys.mmap = mmap_fails;
                   cut(a, kPage);
                   return static_cast<int>(a.base()[kPage]);
@@ -399,28 +426,28 @@ void *malloc_fails_when_large(size_t n_bytes)
     return n_bytes > 1000 ? nullptr : malloc(n_bytes);
 }
 
-/* Makes segments until the next one needs a new table. */
-void fill_table(std::vector<Handle> *all)
+/* Makes segments until the next one needs a new table. False: none was refused. */
+bool fill_table(std::vector<Handle> *all)
 {
     slm_segment_sys.malloc = malloc_fails_when_large;
-    for (Handle &a : *all) {
-        slm_status status = a.create(Options().of(SLM_SEGMENT_ANONYMOUS));
-        if (status != SLM_OK) {
-            EXPECT_EQ(status, SLM_E_NOMEM);
-            break;
-        }
+    slm_status status = SLM_OK;
+    for (size_t i = 0; i < all->size() && status == SLM_OK; i++) {
+        status = (*all)[i].create(Options().of(SLM_SEGMENT_ANONYMOUS));
     }
     slm_segment_sys.malloc = real_calls.malloc;
+    return status == SLM_E_NOMEM;
 }
 
 TEST(SegmentGuard, WithoutMemoryForItsTableASegmentIsNotMade)
 {
-    KeepCalls keep;
-    std::vector<Handle> all(100);
-    fill_table(&all);
-    EXPECT_EQ(all.back().segment, nullptr);
-    Handle a;
-    EXPECT_EQ(a.create(Options().of(SLM_SEGMENT_ANONYMOUS)), SLM_OK);
+    EXPECT_EQ(in_child([] {
+                  std::vector<Handle> all(100);
+                  Handle a;
+                  install_above(SIG_DFL);
+                  return first_wrong({fill_table(&all), all.back().segment == nullptr,
+                                      a.create(Options().of(SLM_SEGMENT_ANONYMOUS)) == SLM_OK});
+              }),
+              kOk);
 }
 
 TEST(SegmentGuard, TwoThreadsThatEnlargeItsTableAtOnceGetDifferentPlaces)
@@ -428,11 +455,11 @@ TEST(SegmentGuard, TwoThreadsThatEnlargeItsTableAtOnceGetDifferentPlaces)
     EXPECT_EQ(in_child([] {
                   std::vector<Handle> all(100);
                   Handle a, b;
-                  fill_table(&all);
+                  install_above(SIG_DFL);
+                  bool is_full = fill_table(&all);
                   slm_segment_sys.malloc = malloc_with_another;
                   made_meanwhile = &b;
-                  install_above(SIG_DFL);
-                  return first_wrong({a.create(Options().of(SLM_SEGMENT_MEMFD)) == SLM_OK,
+                  return first_wrong({is_full, a.create(Options().of(SLM_SEGMENT_MEMFD)) == SLM_OK,
                                       made_meanwhile == nullptr, b.segment != nullptr,
                                       a.segment->slot != b.segment->slot});
               }),

@@ -404,9 +404,8 @@ TEST(ZoneCut, WhileMappedIsNoSignalWhereTheGuardIsAndToldByVerify)
     EXPECT_EQ(in_child([] {
                   Image image;
                   Zone zone;
-                  if (image.attach(zone) != SLM_OK ||
-                      slm_segment_guard_install(nullptr) != SLM_OK ||
-                      truncate(image.path().c_str(), 8192) != 0) {
+                  if (slm_segment_guard_install(nullptr) != SLM_OK ||
+                      image.attach(zone) != SLM_OK || truncate(image.path().c_str(), 8192) != 0) {
                       return 1;
                   }
                   slm_error error;

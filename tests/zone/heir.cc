@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A program that inherits a zone over exec: zone_heir TEXT COUNT. Exit status 0: the zone of the
+/* A program that inherits a zone over exec: heir TEXT COUNT. Exit status 0: the zone of the
  * name "keys" holds the numbers COUNT - 1 to 0, and holds COUNT too from now on. */
 #include <cstdio>
 #include <cstdlib>

@@ -8,7 +8,9 @@
 #include <pthread.h>
 
 #include "allocator/base/bits.h"
+#include "allocator/segment/fail.h"
 #include "allocator/segment/handle.h"
+#include "allocator/segment/sys.h"
 
 /* A system's record locks are per process, and gone when it closes any descriptor of the file: so
  * threads need one more, held while a descriptor is closed too. Fork waits for it, so that a child

@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
+#include "allocator/segment/fail.h"
 #include "allocator/segment/handle.h"
+#include "allocator/segment/sys.h"
+#include "allocator/segment/trust.h"
 
 /* Of a file that turns out to be a FIFO, a terminal or a link nothing happens. */
 #define OPEN_FLAGS       (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)

@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "allocator/segment/fail.h"
 #include "allocator/segment/handle.h"
+#include "allocator/segment/sys.h"
 
 /*
  * The handler may find another thread in the middle of a change to a slot. So every field is read

@@ -10,7 +10,10 @@
 #include <sys/mman.h>
 
 #include "allocator/base/bits.h"
+#include "allocator/segment/fail.h"
 #include "allocator/segment/handle.h"
+#include "allocator/segment/sys.h"
+#include "allocator/segment/trust.h"
 
 /* The size of huge pages, as the system makes them unless told otherwise. 0: it has none. */
 static size_t huge_page_bytes(void)

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "allocator/base/bits.h"
+#include "allocator/segment/fail.h"
 #include "allocator/segment/handle.h"
+#include "allocator/segment/sys.h"
 
 /* Untouchable, and not counted as memory by the system. */
 #define RESERVED_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
@@ -18,11 +20,6 @@ const struct slm_segment_sigbus *slm_segment_sigbus;
 size_t slm_segment_system_page_bytes(void)
 {
     return (size_t)sysconf(_SC_PAGESIZE);
-}
-
-int slm_segment_prot(const struct slm_segment *segment)
-{
-    return segment->read_only ? PROT_READ : PROT_READ | PROT_WRITE;
 }
 
 enum slm_status slm_segment_set_sizes(struct slm_segment *segment, size_t bytes, size_t max_bytes,

@@ -1,48 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Segments: which part of the system serves which kind. */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE
+#define _GNU_SOURCE /* struct sigaction, in sys.h */
 #endif
 #include <slabmill/segment.h>
 
-#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "allocator/base/bits.h"
+#include "allocator/segment/fail.h"
 #include "allocator/segment/handle.h"
+#include "allocator/segment/name.h"
+#include "allocator/segment/sys.h"
 
-/* What segments know better than slm_error_of_errno. */
-static enum slm_status status_of(int os_errno)
-{
-    switch (os_errno) {
-    case ENAMETOOLONG:
-        return SLM_E_NAME;
-    case ENOTDIR:
-    case EBADF: /* a descriptor that the caller handed over */
-        return SLM_E_MISSING;
-    case EISDIR:
-    case EROFS:
-        return SLM_E_ACCESS;
-    default:
-        return slm_error_of_errno(os_errno);
-    }
-}
-
-enum slm_status slm_segment_fail(struct slm_error *error, const char *label, const char *what)
-{
-    int os_errno = errno;
-    return slm_error_set(error, status_of(os_errno), os_errno, "%s: %s: %s", label, what,
-                         strerror(os_errno));
-}
-
-enum slm_status slm_segment_cut(struct slm_error *error, const char *label, size_t now_bytes,
-                                size_t expected_bytes)
-{
-    return slm_error_set(error, SLM_E_TRUNCATED, 0, "%s: cut to %zu bytes, where %zu were", label,
-                         now_bytes, expected_bytes);
-}
+/*
+ * Structure
+ *
+ *   segment   the public calls; chooses by kind          list    names that exist: list, remove
+ *     file    POSIX, MEMFD, FILE: memory of a descriptor
+ *       backing   room in a file, and the lock on its length
+ *     memory  ANONYMOUS, SYSV: all of it mapped at once
+ *       range   addresses: reserve, show, hide            name    names and paths
+ *   guard     SIGBUS; calls nothing above, called through a hook only
+ *   trust     owners and permissions    fail    errno to status and text    sys    system calls
+ *
+ * Each file calls files below it only. A process holds a struct slm_segment (handle.h). Nothing is
+ * stored in the segment: all of its bytes are the user's, and a new one holds zeros.
+ *
+ * One range   A handle reserves max_bytes of addresses that cannot be touched, and puts memory over
+ *             their beginning. So a segment grows in place, no pointer into it ever moves, and a
+ *             stray access past its end faults and hits no neighbour.
+ * Two shapes  Memory with a descriptor can become longer: growing reserves pages, maps them, and
+ *             changes the length last, the one step that other processes see. Memory without one
+ *             cannot: all of the range is mapped at once, and growing changes access rights only.
+ * No SIGBUS   A full file system ends a process that touches a page that is not there. So the pages
+ *             are taken by fallocate when the segment is made or grows, where "no space" is an
+ *             error. A file that another process cuts short is the case that remains: verify sees
+ *             it, and a program that must live through it installs the guard.
+ * One table   Every system call goes through slm_segment_sys, so that a test can make any of them
+ *             fail. A call that fails undoes what the calls before it did.
+ */
 
 static bool has_file(enum slm_segment_kind kind)
 {

@@ -13,7 +13,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "allocator/segment/handle.h"
+#include "allocator/segment/sys.h"
 
 /* Calls again what a signal handler cut short. */
 #define REPEAT(result, call)                                                                       \

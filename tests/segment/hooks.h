@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "allocator/segment/handle.h"
+#include "allocator/segment/sys.h"
 
 namespace slm_test {
 

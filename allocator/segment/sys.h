@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The system below segments: every call that the room makes, in one table. */
+#ifndef SLM_SEGMENT_SYS_H
+#define SLM_SEGMENT_SYS_H
+
+#include <dirent.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Everything that segments ask of the system, so that a test can make any call fail. Answers and
+ * errno are those of the calls named alike; calls that a signal cut short are repeated below here.
+ */
+struct slm_segment_calls {
+    void *(*malloc)(size_t n_bytes);
+    int (*open)(const char *path, int flags, mode_t mode);
+    int (*dup_cloexec)(int fd);
+    int (*memfd_create)(const char *name, unsigned flags);
+    int (*close)(int fd);
+    int (*unlink)(const char *path);
+    int (*fstat)(int fd, struct stat *stat);
+    int (*lstat)(const char *path, struct stat *stat);
+    int (*fchmod)(int fd, mode_t mode);
+    int (*huge_page)(int fd, size_t *bytes); /* 0 bytes: fd is not on hugetlbfs */
+    int (*file_limit)(struct rlimit *limit); /* RLIMIT_FSIZE */
+    int (*fallocate)(int fd, int mode, off_t from, off_t n_bytes); /* EINTR is not repeated */
+    ssize_t (*pwrite)(int fd, const void *data, size_t n_bytes, off_t at);
+    int (*fsync)(int fd);
+    int (*ftruncate)(int fd, off_t bytes);
+    int (*lock)(int fd); /* against other processes that make it longer or shorter */
+    int (*unlock)(int fd);
+    void *(*mmap)(void *at, size_t n_bytes, int prot, int flags, int fd, off_t from);
+    int (*munmap)(void *at, size_t n_bytes);
+    int (*mprotect)(void *at, size_t n_bytes, int prot);
+    int (*madvise)(void *at, size_t n_bytes, int advice);
+    int (*shmget)(key_t key, size_t bytes, int flags);
+    void *(*shmat)(int id, const void *at, int flags);
+    int (*shmctl)(int id, int command, struct shmid_ds *buffer);
+    DIR *(*opendir)(const char *path);
+    struct dirent *(*readdir)(DIR *folder);
+    int (*closedir)(DIR *folder);
+    int (*lstat_in)(DIR *folder, const char *name, struct stat *stat);
+    int (*sigaction)(int signal, const struct sigaction *action, struct sigaction *before);
+};
+
+extern struct slm_segment_calls slm_segment_sys;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -12,24 +12,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "allocator/base/yield.h"
+#include "allocator/lock/handle.h"
+#include "allocator/lock/system.h"
 #include "allocator/lock/word.h"
 
 /*
  * The lock belongs to the open file description (fcntl(2), F_OFD_SETLK), of which each handle has
- * one: that excludes other handles. `holder` excludes the threads of this one. Who has both owns
- * the word: whatever owner stands there has lost the lock without giving it back, and is taken for
- * dead without a look.
- *
- * That is true only if all lock one file. Which one is written into the state by the first who
- * attaches, one word after the other, each once: who finds another file's number in either has
- * opened another file. It is looked at after each grant too, since the state may be made anew.
+ * one: that excludes other handles. `holder` excludes the other threads of this handle. The holder
+ * of both owns the word; any other owner recorded in it died holding the lock, and is taken for
+ * dead without a look. That needs one file for all: agreed_file.c.
  *
  * The system frees the lock when the description's last descriptor is closed. Two cases would keep
- * it open behind a dead owner, and are handled through the list of all handles: a fork child has a
+ * it open after its owner died, and are handled through the list of all handles. A fork child has a
  * copy of every descriptor, so the child closes them at once, and opens its own when it first
- * locks (fork waits while one is being opened, or closed, and is not on the list); and a thread may
- * exit while its process goes on, so a destructor of its own gives back what it still holds,
- * without touching the word.
+ * locks; fork waits while a descriptor is open and not on the list yet. And a thread may exit while
+ * its process goes on, so a destructor of its own gives back what it still holds, without touching
+ * the word.
  */
 
 #define SHORT_NAP_MS 1u /* while the lock's new holder has not written its name yet */
@@ -130,82 +129,11 @@ static void start(void)
     }
 }
 
-/* --- One file for all --- */
-
-/* The boot is mixed in: what another boot agreed on can then not be taken for what this one did. */
-static uint64_t mixed(const struct slm_lock_state *state, uint64_t number)
-{
-    return number ^ __atomic_load_n(&state->boot, __ATOMIC_RELAXED);
-}
-
-static bool agree_on(slm_word *shared, uint64_t mine)
-{
-    uint64_t seen = __atomic_load_n(shared, __ATOMIC_RELAXED);
-    if (seen == 0) {
-        SLM_YIELD("file: agree");
-    }
-    return (seen == 0 && __atomic_compare_exchange_n(shared, &seen, mine, false, __ATOMIC_RELAXED,
-                                                     __ATOMIC_RELAXED)) ||
-           seen == mine;
-}
-
-static bool agree(const struct slm_lock_file *file)
-{
-    struct slm_lock_state *state = file->state;
-    return agree_on(&state->file_inode, mixed(state, file->inode)) &&
-           agree_on(&state->file_device, mixed(state, file->device));
-}
-
-static bool is_agreed(const struct slm_lock_state *state)
-{
-    return __atomic_load_n(&state->file_inode, __ATOMIC_RELAXED) != 0;
-}
-
-void slm_lock_file_forget(struct slm_lock_state *state)
-{
-    __atomic_store_n(&state->file_device, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&state->file_inode, 0, __ATOMIC_RELEASE);
-}
-
-/* Answers a descriptor, or -1 with errno. A FIFO of that name must not keep us waiting. */
-static int open_path(const char *path, int flags, struct stat *found)
-{
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0600);
-    if (fd < 0) {
-        return -1;
-    }
-    if (fstat(fd, found) != 0 || !S_ISREG(found->st_mode) || found->st_uid != geteuid()) {
-        (void)close(fd);
-        errno = EPERM;
-        return -1;
-    }
-    return fd;
-}
-
-/* Answers 0 or an errno; ESTALE: the file that was agreed on is not there any more. */
-static int open_agreed(struct slm_lock_file *file)
-{
-    struct stat found;
-    bool is_first = !is_agreed(file->state);
-    int fd = open_path(file->path, is_first ? O_CREAT : 0, &found);
-    if (fd < 0) {
-        return errno == ENOENT && !is_first ? ESTALE : errno;
-    }
-    file->device = found.st_dev;
-    file->inode = found.st_ino;
-    if (!agree(file)) {
-        (void)close(fd);
-        return ESTALE;
-    }
-    file->fd = fd;
-    return 0;
-}
-
 /* Opens the file, and puts it on the list of those that a fork child closes, in one step. */
 static int open_first(struct slm_lock_file *file)
 {
     lock_all();
-    int os_errno = open_agreed(file);
+    int os_errno = slm_lock_file_open_agreed(file);
     if (os_errno == 0) {
         file->next = all;
         all = file;
@@ -283,7 +211,7 @@ static int reopen(struct slm_lock_file *file)
 {
     lock_all();
     file->fd = -1;
-    int os_errno = open_agreed(file);
+    int os_errno = slm_lock_file_open_agreed(file);
     unlock_all();
     return os_errno;
 }
@@ -314,7 +242,7 @@ static enum slm_status take_file(struct slm_lock_file *file)
         bool is_taken = os_errno == EAGAIN || os_errno == EACCES;
         return is_taken ? SLM_E_LOCKED : refusal(os_errno);
     }
-    if (!agree(file)) {
+    if (!slm_lock_file_is_agreed(file)) {
         drop(file);
         return refusal(ESTALE);
     }

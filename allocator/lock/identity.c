@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "allocator/base/check.h"
+#include "allocator/base/hash.h"
+#include "allocator/lock/identity.h"
 #include "allocator/lock/word.h"
 
 /*
@@ -29,7 +31,7 @@ void slm_lock_set_self(uint64_t identity)
     slm_lock_self_cached = identity;
 }
 
-/* The child's only thread has a copy of its parent's variable, and is somebody else. */
+/* The child's only thread has a copy of its parent's variable, and is another thread. */
 static void forget_self(void)
 {
     slm_lock_self_cached = 0;
@@ -164,24 +166,12 @@ bool slm_lock_find_alive(uint64_t identity)
     return is_alive;
 }
 
-bool slm_lock_is_alive(uint64_t identity)
-{
-    return slm_lock_system.is_alive(identity);
-}
-
-/* FNV-1a over the boot's UUID. */
+/* The hash of the boot's UUID. */
 uint64_t slm_lock_boot(void)
 {
     char text[PATH_BYTES];
     int kept_errno = errno;
     size_t length = read_file("/proc/sys/kernel/random/boot_id", text, sizeof text);
     errno = kept_errno;
-    if (length == 0) {
-        return 0;
-    }
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < length; i++) {
-        hash = (hash ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
-    }
-    return hash | 1;
+    return length == 0 ? 0 : slm_hash(text, length) | 1;
 }

@@ -10,15 +10,44 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "allocator/base/bits.h"
 #include "allocator/base/check.h"
+#include "allocator/base/yield.h"
+#include "allocator/lock/handle.h"
+#include "allocator/lock/identity.h"
+#include "allocator/lock/system.h"
 #include "allocator/lock/word.h"
 
+/*
+ * Structure
+ *
+ *   lock          the public calls and the fast paths: one compare-and-swap each
+ *     wait        the slow path: look, spin, take over from a dead owner, sleep, ask for a turn
+ *     file        the FILE kind: the system's lock of a file, under the word
+ *       agreed_file   which file that is
+ *   identity      of the calling thread; whether another thread lives
+ *   system        futex, clock, pause, file lock: a table that a scheduler can replace
+ *
+ * Stored      struct slm_lock_state (64 bytes) in shared memory: the word, its kind, two counters,
+ *             the boot, the file. word.h draws the word and lists every change of it.
+ * In process  struct slm_lock (handle.h): where the state is mapped, how long to spin, the file.
+ * Calls       lock -> wait -> system; lock -> file -> agreed_file, wait, system. A fast path knows
+ *             the word only. FILE has the fast path look at a word that never changes, so that one
+ *             branch serves all kinds.
+ *
+ * The owner is in the word: thread id and start time. So taking the lock and saying who took it are
+ * one store, no instant has an unknown owner, and a word found in a file can be judged after a
+ * reboot. A robust pthread mutex keeps its list in the owner's memory, and says nothing then.
+ * The price: a death is not announced. Waiters look for it after spinning and after each sleep.
+ *
+ * No sleep is longer than SLM_LOCK_SLEEP_MS. An unlocker that is killed between its store and its
+ * wake takes the wake along, and no code in shared memory can prevent that: a store and a system
+ * call are not one step. So wakes only make it fast, and the word alone makes it right.
+ *
+ * tests/spin/lock.pml checks this protocol with a death between any two accesses; tests/sched runs
+ * this code under a scheduler that chooses every switch, wake and death.
+ */
 #define DEFAULT_SPINS 1024u
 #define KEPT_MARKS    (SLM_LOCK_REPAIR | SLM_LOCK_TURN) /* by who unlocks */
-
-_Static_assert(sizeof(struct slm_lock_state) == SLM_LOCK_BYTES, "the state has its size");
-_Static_assert(offsetof(struct slm_lock_state, word) % 8 == 0, "the word is one for atomics");
 
 enum slm_status slm_lock_init(struct slm_lock_state *state, enum slm_lock_kind kind)
 {

@@ -10,7 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "allocator/lock/word.h"
+#include "allocator/lock/system.h"
+#include <slabmill/lock.h>
 
 /* Not FUTEX_PRIVATE: sleepers of other processes share the word. */
 static void futex_wait(uint32_t *half, uint32_t value, unsigned timeout_ms)
@@ -67,3 +68,8 @@ const
         .patience_ms = SLM_LOCK_PATIENCE_MS,
         .set_file_lock = set_file_lock,
 };
+
+bool slm_lock_is_alive(uint64_t identity)
+{
+    return slm_lock_system.is_alive(identity);
+}

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The long way to a lock: looks, pauses, takes over from the dead, sleeps, asks for its turn. */
+#include "allocator/base/yield.h"
+#include "allocator/lock/handle.h"
+#include "allocator/lock/system.h"
 #include "allocator/lock/word.h"
 
 /* One locker on its way. */

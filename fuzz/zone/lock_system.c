@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who is who, and who lives, as the locks of fuzzed zones are told. */
-#include "allocator/lock/word.h"
+#include "allocator/lock/system.h"
 #include "fuzz/zone/world.h"
 
 #define START_SHIFT 32u

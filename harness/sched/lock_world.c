@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "allocator/lock/handle.h"
+#include "allocator/lock/system.h"
 #include "allocator/lock/word.h"
 
 #define STEPS_MAX  600u

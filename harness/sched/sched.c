@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "allocator/lock/word.h"
+#include "allocator/lock/system.h"
 #include "harness/sched/fibre.h"
 
 #define STEPS_KEPT      4096u

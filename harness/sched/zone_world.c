@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "allocator/lock/word.h"
+#include "allocator/lock/handle.h"
 #include "allocator/zone/handle.h"
 #include "harness/sched/history.h"
 #include "harness/sched/zone_account.h"

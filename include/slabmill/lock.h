@@ -35,9 +35,25 @@ extern "C" {
  *          namespaces do not mix: the zone refuses that.
  * Failure  A lost wake-up is impossible by construction: no sleep is longer than
  *          SLM_LOCK_SLEEP_MS, and after each the word is looked at anew.
- * Fairness The next locker is whoever comes first, a running thread before one that has to be woken:
- *          that is fast. A waiter that was passed for SLM_LOCK_PATIENCE_MS asks for its turn: from
- *          then on newcomers sleep first, until a waiter has had the lock. FILE: never asks.
+ * Fairness The next locker is the first to come, a running thread before one that has to be woken:
+ *          that is fast. A waiter that was passed over for SLM_LOCK_PATIENCE_MS asks for its turn:
+ *          from then on newcomers sleep first, until a waiter has had the lock. FILE: never asks.
+ * Limits   - Thread ids mean nothing in another pid namespace, and start times differ in another
+ *            time namespace. Zones refuse to be attached from one; a bare lock does not check.
+ *          - A process made by a raw clone or _Fork, without fork handlers, keeps its parent's
+ *            identity. A program that calls exec while it holds a lock lives on as its owner (FILE:
+ *            the system frees the lock).
+ *          - Without /proc, or a free descriptor to read it when a thread first asks, start times
+ *            are 0: a thread with a reused id then counts as the owner, and a zombie as alive. So
+ *            does an id that is used again within the clock tick (10 ms) in which its first owner
+ *            started.
+ *          - The futex compares the half of the word without the start time: a waiter may sleep on
+ *            the word of another owner with the same id and marks, for SLM_LOCK_SLEEP_MS at most.
+ *          - FILE: after a lock file was removed or replaced newcomers are refused until the system
+ *            restarts or a caller sets file_is_new (for good, if the system has no boot id);
+ *            handles of the first file go on. A program that closes the lock's descriptor while it
+ *            holds the lock gives the lock away. A thread that ends without its destructors, or
+ *            locks in the last round of them, keeps the lock until its process ends.
  * Cost     Uncontended: one compare-and-swap to lock, one to unlock. Contended: spins with
  *          exponential back-off, then sleeps on a futex.
  * Source   Futexes: futex(2), Drepper's "Futexes Are Tricky" (the state with waiters); the owner
@@ -53,7 +69,7 @@ enum slm_lock_kind {
     SLM_LOCK_FILE,
 };
 
-/* The shared state; its fields are for lock*.c and its tests. */
+/* The shared state; its fields are for allocator/lock/ and its tests. */
 struct slm_lock_state {
     slm_word word;       /* bits 32-63 start, 31-29 marks, 0-28 thread id; 0: free */
     uint32_t kind;       /* enum slm_lock_kind */

@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "allocator/lock/handle.h"
+#include "allocator/lock/system.h"
 #include "allocator/lock/word.h"
 #include "tests/base/death.h"
 #include <slabmill/lock.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The protocol of allocator/lock*.c (see lock_priv.h for the word), with death between any two
+ * The protocol of allocator/lock/ (see word.h for the word), with death between any two
  * accesses to shared memory, of anybody. A phase is a place between two accesses; each d_step is
  * one access and what is decided by it. All that an actor knows is global, so that whoever kills
  * it can take it all away.

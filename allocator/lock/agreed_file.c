@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The file that all processes lock: agreed on in the state, opened only if it is that one. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* O_CLOEXEC, O_NOFOLLOW */
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "allocator/base/yield.h"
+#include "allocator/lock/handle.h"
+
+/*
+ * The system's lock excludes nobody unless all lock one file, and a path may come to name another
+ * file. So the state says which file it is: the numbers of its inode and its device, one word after
+ * the other, each stored once by the first process that attaches. A process that finds another
+ * number in either word has opened another file, and gets nothing. The words are compared again
+ * after each grant, since slm_lock_attach may have reset them meanwhile.
+ */
+
+/* The boot is mixed in, so that what another boot agreed on is not taken for this boot's. */
+static uint64_t mixed(const struct slm_lock_state *state, uint64_t number)
+{
+    return number ^ __atomic_load_n(&state->boot, __ATOMIC_RELAXED);
+}
+
+static bool agree_on(slm_word *shared, uint64_t mine)
+{
+    uint64_t seen = __atomic_load_n(shared, __ATOMIC_RELAXED);
+    if (seen == 0) {
+        SLM_YIELD("file: agree");
+    }
+    return (seen == 0 && __atomic_compare_exchange_n(shared, &seen, mine, false, __ATOMIC_RELAXED,
+                                                     __ATOMIC_RELAXED)) ||
+           seen == mine;
+}
+
+bool slm_lock_file_is_agreed(const struct slm_lock_file *file)
+{
+    struct slm_lock_state *state = file->state;
+    return agree_on(&state->file_inode, mixed(state, file->inode)) &&
+           agree_on(&state->file_device, mixed(state, file->device));
+}
+
+static bool is_agreed(const struct slm_lock_state *state)
+{
+    return __atomic_load_n(&state->file_inode, __ATOMIC_RELAXED) != 0;
+}
+
+void slm_lock_file_forget(struct slm_lock_state *state)
+{
+    __atomic_store_n(&state->file_device, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&state->file_inode, 0, __ATOMIC_RELEASE);
+}
+
+/* Answers a descriptor, or -1 with errno. A FIFO of that name must not block. */
+static int open_path(const char *path, int flags, struct stat *found)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0600);
+    if (fd < 0) {
+        return -1;
+    }
+    if (fstat(fd, found) != 0 || !S_ISREG(found->st_mode) || found->st_uid != geteuid()) {
+        (void)close(fd);
+        errno = EPERM;
+        return -1;
+    }
+    return fd;
+}
+
+int slm_lock_file_open_agreed(struct slm_lock_file *file)
+{
+    struct stat found;
+    bool is_first = !is_agreed(file->state);
+    int fd = open_path(file->path, is_first ? O_CREAT : 0, &found);
+    if (fd < 0) {
+        return errno == ENOENT && !is_first ? ESTALE : errno;
+    }
+    file->device = found.st_dev;
+    file->inode = found.st_ino;
+    if (!slm_lock_file_is_agreed(file)) {
+        (void)close(fd);
+        return ESTALE;
+    }
+    file->fd = fd;
+    return 0;
+}

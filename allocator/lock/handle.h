@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a process holds of a lock, and what the files of this room do for each other. */
+#ifndef SLM_LOCK_HANDLE_H
+#define SLM_LOCK_HANDLE_H
+
+#include <slabmill/lock.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Never equals an owner or 0, so a fast path always falls through. */
+#define SLM_LOCK_NEVER UINT64_MAX
+
+/* What a handle has of a lock file. */
+struct slm_lock_file {
+    slm_word holder; /* the thread of this process that has, or is about to have, the lock */
+    int fd;          /* -1: to be opened */
+    dev_t device;    /* of the file that was opened last */
+    ino_t inode;
+    struct slm_lock_state *state;
+    struct slm_lock_file *next; /* of all handles of this process */
+    char *path;                 /* after the struct */
+};
+
+struct slm_lock {
+    slm_word *fast_word; /* what the fast paths work on: the state's word, or never */
+    struct slm_lock_state *state;
+    struct slm_lock_file *file; /* FILE only, else NULL */
+    slm_word never;             /* SLM_LOCK_NEVER */
+    unsigned spins;             /* 0: does not spin */
+    bool is_robust;
+};
+
+#define SLM_LOCK_FOR_EVER UINT64_MAX
+
+/* --- wait.c --- */
+
+/* Takes the lock of a robust or spinning kind: until deadline_ms by now_ms, 0: at one look. */
+enum slm_status slm_lock_contend(struct slm_lock *lock, uint64_t deadline_ms);
+
+/* Sets the waiters' bit of a word that was just seen and sleeps while it stays so, for at most
+ * SLM_LOCK_SLEEP_MS and not much longer than deadline_ms. */
+void slm_lock_nap(struct slm_lock *lock, uint64_t word, uint64_t deadline_ms);
+
+/* --- file.c: the lock of a file --- */
+
+/* Opens the file, and makes it if none is agreed on. Fails: SLM_E_REPLACED, SLM_E_NOMEM and as
+ * slm_error_of_errno tells of open(2). */
+enum slm_status slm_lock_file_open(struct slm_lock *lock, const char *path,
+                                   struct slm_error *error);
+void slm_lock_file_close(struct slm_lock *lock);
+/* As slm_lock_contend. */
+enum slm_status slm_lock_file_take(struct slm_lock *lock, uint64_t deadline_ms);
+/* Whether the calling thread holds the system's lock through this handle. */
+bool slm_lock_file_is_mine(const struct slm_lock *lock);
+/* Gives the system's lock back; the caller holds it. */
+void slm_lock_file_give(struct slm_lock *lock);
+
+/* --- agreed_file.c: which file that is --- */
+
+/* Opens the file that the state names, or names the file that is there if it names none. Answers 0
+ * or an errno; ESTALE: the file that was agreed on is not there any more. */
+int slm_lock_file_open_agreed(struct slm_lock_file *file);
+/* Whether the file that was opened is still the one that the state names; names it if it names
+ * none. */
+bool slm_lock_file_is_agreed(const struct slm_lock_file *file);
+/* No file is agreed on any more. */
+void slm_lock_file_forget(struct slm_lock_state *state);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

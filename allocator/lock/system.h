@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The system below a lock: one table, which a scheduler can replace. */
+#ifndef SLM_LOCK_SYSTEM_H
+#define SLM_LOCK_SYSTEM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "allocator/base/yield.h"
+#include "allocator/lock/identity.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * What the lock needs of the system. With SLM_SCHED=1 the table can be written to, so that a
+ * scheduler simulates blocking, waking, time and death. It sets the members before the first actor
+ * starts; only this room calls them. Each actor says which thread it plays by slm_lock_set_self.
+ */
+struct slm_lock_system {
+    /* slm_lock_is_alive */
+    bool (*is_alive)(uint64_t identity);
+    /* Sleeps if *half == value, compared in one step with falling asleep, until a wake, for at most
+     * timeout_ms. May return early for any reason. */
+    void (*wait)(uint32_t *half, uint32_t value, unsigned timeout_ms);
+    /* Wakes up to n_most sleepers of half. */
+    void (*wake)(uint32_t *half, int n_most);
+    /* A clock that never goes back. */
+    uint64_t (*now_ms)(void);
+    /* Lets n short pauses pass between two looks at the word. */
+    void (*pause)(unsigned n);
+    /* From its first sleep on, a waiter waits for so long before it asks for its turn. */
+    unsigned patience_ms;
+    /* The lock of fd's open file description on all of the file, as fcntl(2): F_WRLCK, which never
+     * waits, or F_UNLCK. Answers 0 or an errno. */
+    int (*set_file_lock)(int fd, short type);
+};
+
+#if SLM_SCHED
+extern struct slm_lock_system slm_lock_system;
+#else
+extern const struct slm_lock_system slm_lock_system;
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif

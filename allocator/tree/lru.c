@@ -4,6 +4,7 @@
 
 #include "allocator/base/check.h"
 #include "allocator/journal/log.h"
+#include "allocator/tree/node.h"
 #include "allocator/tree/reach.h"
 
 /*
@@ -15,11 +16,10 @@
  * I5   The oldest is the node where the way from the newest ends, 0 in an empty list.
  * I6   n_nodes is the number of nodes, and no more than the range has room for.
  *
- * Entries  Each store through put() is at most one entry of the journal: insert 6 (three words of
- *          the node, one of them only where it was not zeroed, newest, its neighbour or oldest,
- *          n_nodes), remove 6 (two neighbours, n_nodes,
- *          three words wiped), touch 6 (two neighbours where it was; newest, its new neighbour, two
- *          words of the node).
+ * Entries  Each store is at most one entry of the journal: insert 6 (three words of the node, of
+ *          which one only where it was not zeroed; newest; its neighbour or oldest; n_nodes),
+ *          remove 6 (two neighbours, n_nodes, three words wiped), touch 6 (two neighbours where it
+ *          was; newest; its new neighbour; two words of the node).
  */
 enum invariant { OK, I1, I2, I3, I4, I5, I6 };
 
@@ -33,14 +33,6 @@ static uint64_t tag_of(const struct slm_journal *journal, const struct slm_lru *
 static struct slm_lru_node *at(const struct slm_journal *journal, uint64_t offset)
 {
     return slm_journal_pointer(journal, offset);
-}
-
-/* What does not change needs no entry. There is room: each change asks for all of it first. */
-static void put(struct slm_journal *journal, uint64_t *word, uint64_t value)
-{
-    if (*word != value) {
-        (void)slm_journal_write(journal, word, value);
-    }
 }
 
 /* The word that leads to a node from its newer one: that one's, or the list's if it is the newest.
@@ -62,17 +54,17 @@ static void link_newest(struct slm_journal *journal, struct slm_lru *lru, struct
 {
     uint64_t x = slm_journal_offset(journal, node);
     uint64_t next = lru->newest;
-    put(journal, &node->newer, 0);
-    put(journal, &node->older, next);
-    put(journal, link_from_older(journal, lru, next), x);
-    put(journal, &lru->newest, x);
+    node_put(journal, &node->newer, 0);
+    node_put(journal, &node->older, next);
+    node_put(journal, link_from_older(journal, lru, next), x);
+    node_put(journal, &lru->newest, x);
 }
 
 static void unlink_node(struct slm_journal *journal, struct slm_lru *lru,
                         const struct slm_lru_node *node)
 {
-    put(journal, link_from_newer(journal, lru, node->newer), node->older);
-    put(journal, link_from_older(journal, lru, node->older), node->newer);
+    node_put(journal, link_from_newer(journal, lru, node->newer), node->older);
+    node_put(journal, link_from_older(journal, lru, node->older), node->newer);
 }
 
 /* A copy of a linked node has all its words; only the links to it give it away. */
@@ -106,8 +98,8 @@ enum slm_status slm_lru_insert(struct slm_journal *journal, struct slm_lru *lru,
         return status;
     }
     link_newest(journal, lru, node);
-    put(journal, &node->list, tag_of(journal, lru));
-    put(journal, &lru->n_nodes, lru->n_nodes + 1);
+    node_put(journal, &node->list, tag_of(journal, lru));
+    node_put(journal, &lru->n_nodes, lru->n_nodes + 1);
     check_all(journal, lru);
     return SLM_OK;
 }
@@ -126,10 +118,10 @@ enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
         return status;
     }
     unlink_node(journal, lru, node);
-    put(journal, &node->newer, 0);
-    put(journal, &node->older, 0);
-    put(journal, &node->list, 0);
-    put(journal, &lru->n_nodes, lru->n_nodes - 1);
+    node_put(journal, &node->newer, 0);
+    node_put(journal, &node->older, 0);
+    node_put(journal, &node->list, 0);
+    node_put(journal, &lru->n_nodes, lru->n_nodes - 1);
     check_all(journal, lru);
     return SLM_OK;
 }
@@ -177,11 +169,6 @@ struct slm_lru_node *slm_lru_older(const struct slm_journal *journal,
     return at(journal, node->older);
 }
 
-static uint64_t read_word(const slm_word *word)
-{
-    return __atomic_load_n(word, __ATOMIC_RELAXED);
-}
-
 /* Goes one way and reads each word once. A node is counted before it is left, so n_nodes bounds the
  * steps. */
 static enum invariant check_links(const struct reach *reach, const struct slm_lru *lru,
@@ -190,25 +177,25 @@ static enum invariant check_links(const struct reach *reach, const struct slm_lr
     uint64_t tag = tag_of(reach->journal, lru);
     uint64_t newer = 0;
     uint64_t n_seen = 0;
-    uint64_t link = read_word(&lru->newest);
+    uint64_t link = node_word(&lru->newest);
     while (link != 0) {
         if (!reach_has(reach, link)) {
             return I2;
         }
         const struct slm_lru_node *node = at(reach->journal, link);
-        if (read_word(&node->newer) != newer) {
+        if (node_word(&node->newer) != newer) {
             return I3;
         }
-        if (read_word(&node->list) != tag) {
+        if (node_word(&node->list) != tag) {
             return I4;
         }
         if (++n_seen > n_nodes) {
             return I6;
         }
         newer = link;
-        link = read_word(&node->older);
+        link = node_word(&node->older);
     }
-    if (read_word(&lru->oldest) != newer) {
+    if (node_word(&lru->oldest) != newer) {
         return I5;
     }
     return n_seen == n_nodes ? OK : I6;
@@ -218,7 +205,7 @@ unsigned slm_lru_check(const struct slm_journal *journal, const struct slm_lru *
                        uint64_t high)
 {
     const struct reach reach = {journal, low, high, sizeof(struct slm_lru_node)};
-    uint64_t n_nodes = read_word(&lru->n_nodes);
+    uint64_t n_nodes = node_word(&lru->n_nodes);
     if (!reach_is_sound(&reach)) {
         return I1;
     }

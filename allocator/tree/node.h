@@ -1,20 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Red-black tree internals, for rbtree*.c and their tests: what the words of a node mean. */
-#ifndef SLM_RBTREE_PRIV_H
-#define SLM_RBTREE_PRIV_H
+/* What trees and lists store in shared memory: their words, pinned, and what those mean. */
+#ifndef SLM_TREE_NODE_H
+#define SLM_TREE_NODE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "allocator/base/pin.h"
 #include <slabmill/journal.h>
+#include <slabmill/lru.h>
 #include <slabmill/rbtree.h>
+
+SLM_PIN_SIZE(slm_rbtree_node, 32);
+SLM_PIN_FIELD(slm_rbtree_node, left, 0, 8);
+SLM_PIN_FIELD(slm_rbtree_node, right, 8, 8);
+SLM_PIN_FIELD(slm_rbtree_node, parent, 16, 8);
+SLM_PIN_FIELD(slm_rbtree_node, tree, 24, 8);
+SLM_PIN_SIZE(slm_rbtree, 16);
+SLM_PIN_FIELD(slm_rbtree, root, 0, 8);
+SLM_PIN_FIELD(slm_rbtree, n_nodes, 8, 8);
+
+SLM_PIN_SIZE(slm_lru_node, 24);
+SLM_PIN_FIELD(slm_lru_node, newer, 0, 8);
+SLM_PIN_FIELD(slm_lru_node, older, 8, 8);
+SLM_PIN_FIELD(slm_lru_node, list, 16, 8);
+SLM_PIN_SIZE(slm_lru, 24);
+SLM_PIN_FIELD(slm_lru, newest, 0, 8);
+SLM_PIN_FIELD(slm_lru, oldest, 8, 8);
+SLM_PIN_FIELD(slm_lru, n_nodes, 16, 8);
+
+/* A word as checks read it: once, since memory that is damaged may change meanwhile too. */
+static inline uint64_t node_word(const slm_word *word)
+{
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+/* Stores through the journal: at most one entry, none if the word does not change. There is room:
+ * each change asks for all of it first. */
+static inline void node_put(struct slm_journal *journal, uint64_t *word, uint64_t value)
+{
+    if (*word != value) {
+        (void)slm_journal_write(journal, word, value);
+    }
+}
+
+/* --- Red-black trees --- */
 
 #define RBTREE_RED UINT64_C(1) /* of a parent word */
 
 /*
  * Offsets are below 2^48 and a node is 32 bytes, so there are fewer than 2^43 nodes; n nodes make
- * no way from the root longer than 2 log2(n + 1), of which at most log2(n + 1) are black.
+ * no path from the root longer than 2 log2(n + 1), of which at most log2(n + 1) are black.
  */
 #define RBTREE_BLACKS_MAX 43u
 #define RBTREE_HEIGHT_MAX (2 * RBTREE_BLACKS_MAX)

@@ -7,19 +7,32 @@
 #include "allocator/tree/node.h"
 
 /*
- * Entries  Each store through put() is at most one entry of the journal. With h nodes on the
- *          longest way, h <= RBTREE_HEIGHT_MAX = 86:
+ * Structure
+ *
+ *   rbtree         insert, delete, search, neighbours       lru   lists: all of their calls
+ *   rbtree_check   the tree's invariants, evaluated
+ *     node         the stored words, pinned                 reach   where a link may lead
+ *
+ * Stored   Nodes, trees and lists: words in their user's objects, linked by offsets from the
+ *          journal's base, so that every process may map them elsewhere. Nothing else is kept:
+ *          struct edit lives for one call.
+ * Calls    Every store goes through node_put to the journal, and nothing reads the slab but the
+ *          checks. So a tree has no recovery of its own: the journal undoes half a rotation.
+ * Whose    A node's last word says which tree it is in. It finds insertion twice and deletion from
+ *          elsewhere; the parent's link, which leads to the original, finds a copy of a node.
+ * Ends     A missing child is 0. There is no sentinel: trees share nothing, and nothing is written
+ *          that a later walk would have to know to be stale. A node that was taken out is all 0.
+ * Entries  A call asks the journal for all of its entries first, so it must know the most. Each
+ *          store is at most one. With h nodes on the longest path, h <= RBTREE_HEIGHT_MAX = 86:
  *          insert  link_new 6; then k times recolour, 3 each, two levels up each time; then at most
  *                  two rotations, 6 each. Rotating takes two more levels above the node, so
  *                  1 + 2k + 2 <= h, k <= 41: 6 + 3 * 41 + 12 = 141. Without rotation k <= 42, and
  *                  the last time spares the root's colour: 6 + 3 * 42 = 132.
- *          delete  unlink at most 8, forget 5; then one store a level while the way up is all
+ *          delete  unlink at most 8, forget 5; then one store a level while the path up is all
  *                  black, which is at most RBTREE_BLACKS_MAX = 43 levels; then at most three
  *                  rotations and one colour, 19: 8 + 5 + 43 + 19 = 75.
  *          Colours cost nothing extra: wherever a rotation is due, the two nodes that it turns
  *          exchange colours too, and the colour is in the parent word that is stored anyway.
- * Ends     A missing child is 0. There is no sentinel: nothing is shared between trees, and nothing
- *          is written that a later walk would have to know to be stale.
  */
 _Static_assert(SLM_RBTREE_ENTRIES >= 141, "see Entries");
 
@@ -46,12 +59,9 @@ static uint64_t *link_of(struct slm_rbtree_node *node, enum side side)
     return side == LEFT ? &node->left : &node->right;
 }
 
-/* What does not change needs no entry. There is room: each change asks for all of it first. */
 static void put(const struct edit *edit, uint64_t *word, uint64_t value)
 {
-    if (*word != value) {
-        (void)slm_journal_write(edit->journal, word, value);
-    }
+    node_put(edit->journal, word, value);
 }
 
 static void set_parent(const struct edit *edit, uint64_t offset, uint64_t parent)

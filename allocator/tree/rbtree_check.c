@@ -61,20 +61,15 @@ static enum invariant end_way(struct walk *walk, unsigned n_blacks)
     return walk->n_blacks == n_blacks ? OK : I7;
 }
 
-static uint64_t read_word(const slm_word *word)
-{
-    return __atomic_load_n(word, __ATOMIC_RELAXED);
-}
-
 static enum invariant enter(struct walk *walk, const struct visit *visit)
 {
     if (!reach_has(&walk->reach, visit->link)) {
         return I2;
     }
     const struct slm_rbtree_node *node = rbtree_at(walk->reach.journal, visit->link);
-    uint64_t parent = read_word(&node->parent);
-    uint64_t left = read_word(&node->left);
-    uint64_t right = read_word(&node->right);
+    uint64_t parent = node_word(&node->parent);
+    uint64_t left = node_word(&node->left);
+    uint64_t right = node_word(&node->right);
     bool red = (parent & RBTREE_RED) != 0;
     unsigned n_blacks = visit->n_blacks + !red;
     if ((parent & ~RBTREE_RED) != visit->parent) {
@@ -83,7 +78,7 @@ static enum invariant enter(struct walk *walk, const struct visit *visit)
     if (left == right && left != 0) {
         return I4;
     }
-    if (read_word(&node->tree) != walk->tag) {
+    if (node_word(&node->tree) != walk->tag) {
         return I5;
     }
     if (red && visit->below_red) {
@@ -137,7 +132,7 @@ unsigned slm_rbtree_check(const struct slm_journal *journal, const struct slm_rb
     struct walk walk;
     walk.reach = (struct reach){journal, low, high, sizeof(struct slm_rbtree_node)};
     walk.tag = rbtree_tag(journal, tree);
-    walk.n_nodes = read_word(&tree->n_nodes);
+    walk.n_nodes = node_word(&tree->n_nodes);
     walk.n_seen = 0;
     walk.n_blacks = UINT32_MAX;
     walk.n_visits = 0;
@@ -147,6 +142,6 @@ unsigned slm_rbtree_check(const struct slm_journal *journal, const struct slm_rb
     if (walk.n_nodes > reach_nodes_max(&walk.reach)) {
         return I8;
     }
-    enum invariant broken = check_links(&walk, read_word(&tree->root));
+    enum invariant broken = check_links(&walk, node_word(&tree->root));
     return broken == OK && order != NULL ? check_order(journal, tree, order) : broken;
 }

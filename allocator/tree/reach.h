@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where links may lead, for the walkers of trees and lists: rbtree_check.c and lru.c. */
-#ifndef SLM_RBTREE_REACH_H
-#define SLM_RBTREE_REACH_H
+#ifndef SLM_TREE_REACH_H
+#define SLM_TREE_REACH_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,7 +47,7 @@ static inline bool reach_has(const struct reach *reach, uint64_t offset)
     return (uintptr_t)p % sizeof(uint64_t) == 0 && reach_is_live(reach, p);
 }
 
-/* No more nodes than this have room beside each other. */
+/* No more nodes than this have room next to each other. */
 static inline uint64_t reach_nodes_max(const struct reach *reach)
 {
     return reach->high <= reach->low ? 0 : (reach->high - reach->low) / reach->node_bytes;

@@ -1,73 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opening a zone that exists: nothing in it is believed before it was compared. */
+/* Opening a zone that exists: no field of it is used before it was compared. */
 #include <string.h>
 
-#include "allocator/base/bits.h"
 #include "allocator/zone/handle.h"
-
-static bool text_ends(const char *text)
-{
-    return memchr(text, '\0', SLM_ZONE_NAME_BYTES) != NULL;
-}
-
-bool zone_bytes_are_right(const struct zone_fixed *fixed, uint64_t bytes)
-{
-    return bytes >= fixed->first_bytes && bytes <= fixed->max_bytes && bytes % ZONE_ALIGN == 0;
-}
-
-/* Sizes that follow from each other. */
-static bool sizes_fit(const struct zone_fixed *fixed)
-{
-    return fixed->header_bytes == sizeof(struct zone_header) &&
-           slm_journal_log_bytes(fixed->journal_entries) != 0 &&
-           fixed->slab_offset == zone_slab_offset(fixed->journal_entries) &&
-           fixed->first_bytes > fixed->slab_offset && fixed->asked_bytes <= fixed->first_bytes &&
-           fixed->first_bytes <= fixed->max_bytes && fixed->max_bytes <= ZONE_BYTES_MAX &&
-           fixed->lock_kind <= SLM_LOCK_FILE && text_ends(fixed->name) && text_ends(fixed->tag);
-}
-
-/* Before anything is in it, and until the last store of its maker. */
-static bool is_half_made(const struct zone_header *header)
-{
-    uint64_t magic = header->fixed.magic;
-    return header->state == ZONE_MAKING && (magic == 0 || magic == SLM_ZONE_MAGIC);
-}
-
-enum slm_status zone_judge_header(const struct zone_header *header, const char *label,
-                                  struct slm_error *error)
-{
-    const struct zone_fixed *fixed = &header->fixed;
-    uint64_t sum = zone_checksum(fixed);
-    if (is_half_made(header)) {
-        return slm_error_set(error, SLM_E_STATE, 0, "%s: still being made, or its maker died",
-                             label);
-    }
-    if (fixed->magic != SLM_ZONE_MAGIC) {
-        return slm_error_set(error, SLM_E_MAGIC, 0,
-                             "%s: not a zone: it begins with %016llx, expected %016llx", label,
-                             (unsigned long long)fixed->magic, (unsigned long long)SLM_ZONE_MAGIC);
-    }
-    if (fixed->version != SLM_ZONE_VERSION) {
-        return slm_error_set(error, SLM_E_VERSION, 0, "%s: layout version %u, expected %u", label,
-                             fixed->version, SLM_ZONE_VERSION);
-    }
-    if (header->checksum != sum) {
-        return slm_error_set(error, SLM_E_CHECKSUM, 0,
-                             "%s: its header is damaged: checksum %016llx, expected %016llx", label,
-                             (unsigned long long)header->checksum, (unsigned long long)sum);
-    }
-    if (!sizes_fit(fixed) || !zone_bytes_are_right(fixed, header->bytes)) {
-        return slm_error_set(error, SLM_E_SIZE, 0,
-                             "%s: sizes that do not fit each other: %llu bytes, of %llu to %llu",
-                             label, (unsigned long long)header->bytes,
-                             (unsigned long long)fixed->first_bytes,
-                             (unsigned long long)fixed->max_bytes);
-    }
-    if (header->state != ZONE_READY && header->state != ZONE_BROKEN) {
-        return slm_error_set(error, SLM_E_STATE, 0, "%s: its state is damaged", label);
-    }
-    return SLM_OK;
-}
 
 /* Whether this process may use it. */
 static enum slm_status judge_use(const struct zone_header *header, const char *label,
@@ -95,7 +30,7 @@ static enum slm_status judge_use(const struct zone_header *header, const char *l
     return SLM_OK;
 }
 
-/* What was judged is what is used: a copy, which nobody changes meanwhile. */
+/* Judges and uses a copy, which no other process can change meanwhile. */
 static enum slm_status open_header(struct slm_zone *zone,
                                    const struct slm_zone_attach_options *options,
                                    struct slm_error *error)
@@ -115,8 +50,8 @@ static enum slm_status open_header(struct slm_zone *zone,
     return status;
 }
 
-/* Maps it with the addresses that it may grow into, which only its header tells. Before that was
- * read nothing is done to it: the holes of a file that is no zone stay holes. */
+/* Maps it with the addresses that it may grow into, which its header has. The first mapping is
+ * read-only: a file that turns out not to be a zone must not have its holes filled. */
 static enum slm_status map_whole(struct slm_zone *zone,
                                  const struct slm_zone_attach_options *options,
                                  struct slm_error *error)
@@ -154,8 +89,7 @@ static enum slm_status map_all(struct slm_zone *zone, uint64_t bytes, struct slm
                : slm_segment_refresh(zone->segment, (size_t)bytes, error);
 }
 
-/* Since it was mapped it may have grown: then it is looked at anew, since what is behind the end
- * that was seen first is not mapped yet. */
+/* The zone may have grown since it was mapped: then it tries again, with the new length. */
 static enum slm_status open_all(struct slm_zone *zone,
                                 const struct slm_zone_attach_options *options,
                                 struct slm_error *error)

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading a zone's bytes without a handle: nothing in them is believed before it was compared. */
+/* Reading a zone's bytes without a handle: no field is used before it was compared. */
 #include <slabmill/zone_image.h>
 
 #include <string.h>
 
 #include "allocator/journal/log.h"
 #include "allocator/zone/handle.h"
-
-/* As in zone_check.c. */
-enum { STATE = 102, LENGTH = 103, JOURNAL = 110 };
 
 _Static_assert(SLM_ZONE_IMAGE_HEAD_BYTES == ZONE_JOURNAL_OFFSET, "the head ends at the journal");
 _Static_assert(sizeof(struct zone_header) <= SLM_ZONE_IMAGE_HEAD_BYTES, "the header is in it");
@@ -49,8 +46,8 @@ enum slm_status slm_zone_image_read(struct slm_zone_image *image, const void *he
     return status;
 }
 
-/* The one who attaches a lock notices that its owner belongs to a system that runs no more; what
- * the handle would be good for besides, a file lock is not. */
+/* Attaching the copied lock clears owners from an earlier boot. File locks cannot be attached to a
+ * copy. */
 enum slm_status slm_zone_image_owner(const struct slm_zone_image *image,
                                      struct slm_lock_owner *owner, struct slm_error *error)
 {
@@ -99,29 +96,19 @@ unsigned slm_zone_image_check(const struct slm_zone_image *image, struct slm_sla
                               const struct slm_journal *journal)
 {
     if (image->is_given_up) {
-        return STATE;
+        return ZONE_STATE;
     }
     if (image->slab_offset + slm_slab_used_bytes(slab) > image->bytes) {
-        return LENGTH;
+        return ZONE_LENGTH;
     }
-    unsigned broken = slm_slab_check_locked(slab);
-    if (broken == 0) {
-        broken = slm_journal_check(journal);
-        broken = broken == 0 ? 0 : JOURNAL + broken;
-    }
-    return broken;
+    return zone_check_parts(slab, journal);
 }
 
 enum slm_status slm_zone_image_repair(const struct slm_zone_image *image, struct slm_slab *slab,
                                       struct slm_journal *journal)
 {
     enum slm_status status = slm_slab_refresh_locked(slab);
-    if (status == SLM_OK) {
-        (void)slm_slab_set_root(slab, NULL); /* as zone_lock.c does, and why */
-        status = slm_journal_recover(journal);
-    }
-    if (status == SLM_OK) {
-        (void)slm_slab_grow_locked(slab, (size_t)(image->bytes - image->slab_offset));
-    }
-    return status;
+    return status == SLM_OK
+               ? zone_recover_parts(slab, journal, (size_t)(image->bytes - image->slab_offset))
+               : status;
 }

@@ -5,12 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "allocator/base/bits.h"
 #include "allocator/zone/handle.h"
 
 struct member {
     struct slm_zone *zone;
-    uint64_t declared_bytes; /* of those who declare less the zone is not reused */
+    uint64_t declared_bytes; /* the zone is not reused if a later declaration is smaller */
 };
 
 struct slm_zone_set {
@@ -84,11 +83,6 @@ enum slm_status slm_zone_set_adopt(struct slm_zone_set *set, struct slm_zone *zo
     return SLM_OK;
 }
 
-static const char *or_empty(const char *text)
-{
-    return text == NULL ? "" : text;
-}
-
 /* POSIX and FILE: whether the zone's segment is what is declared. */
 static bool has_segment_name(const struct slm_zone *zone,
                              const struct slm_zone_declaration *declaration)
@@ -109,11 +103,11 @@ static bool can_be_reused(const struct member *member,
     const struct slm_zone *zone = member->zone;
     const struct slm_zone_options *options = &declaration->options;
     const struct zone_fixed *fixed = &zone->fixed;
-    unsigned entries = options->journal_entries != 0 ? options->journal_entries : 1024;
-    return !declaration->no_reuse && strcmp(fixed->tag, or_empty(options->tag)) == 0 &&
+    return !declaration->no_reuse && strcmp(fixed->tag, zone_tag(options)) == 0 &&
            slm_segment_get_kind(zone->segment) == options->segment.kind &&
            has_segment_name(zone, declaration) && fixed->lock_kind == (uint32_t)options->lock &&
-           fixed->journal_entries == entries && slm_slab_has_options(zone->slab, &options->slab) &&
+           fixed->journal_entries == zone_journal_entries(options) &&
+           slm_slab_has_options(zone->slab, &options->slab) &&
            options->bytes >= member->declared_bytes && options->bytes <= fixed->max_bytes;
 }
 

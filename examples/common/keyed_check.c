@@ -5,7 +5,7 @@
 #include "examples/common/keyed_priv.h"
 
 /*
- * Below 200: the zone's own (zone_check.c).
+ * Below 200: the zone's own (allocator/zone/check.c).
  * 201  The root is a live object with room for the head, whose magic is the kind's.
  * 202  The tree's links are right.
  * 203  The list's links are right.

@@ -35,6 +35,9 @@ extern "C" {
  *          since nobody could tell there whether a lock's owner lives.
  * Failure  Errors name the path or name. A zone that could not be repaired answers SLM_E_BROKEN to
  *          every lock; slm_zone_check and `slabmill inspect` tell what is wrong with it.
+ * Limits   At most 2^46 bytes. slm_zone_root does not check that the root is a live object;
+ *          slm_zone_check_locked does. The option `check` of attach is for zones that no other
+ *          process changes meanwhile.
  * Source   The contract is nginx's ngx_shm_zone_t.
  */
 #define SLM_ZONE_MAGIC      UINT64_C(0x656e6f7a6d6c7300) /* "\0slmzone" */
@@ -162,8 +165,8 @@ struct slm_zone_stats {
 void slm_zone_get_stats(const struct slm_zone *zone, struct slm_zone_stats *stats);
 
 /* 0, or the number of a broken invariant: 1-99 of the slab, 101.. of the zone itself (listed in
- * zone_check.c). Read-only, bounded, safe whatever the zone holds. The caller holds the lock, or
- * nobody else uses the zone. */
+ * allocator/zone/check.c). Read-only, bounded, safe for any content of the zone. The caller holds
+ * the lock, or no other process uses the zone. */
 unsigned slm_zone_check_locked(struct slm_zone *zone);
 
 #ifdef __cplusplus

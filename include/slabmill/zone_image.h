@@ -15,7 +15,7 @@ extern "C" {
  *          and nothing outside the image is written.
  * Safety   Plain data of the caller. Any thread.
  * Failure  error names the label that was given.
- * Source   zone_priv.h has the layout.
+ * Source   allocator/zone/header.h has the layout.
  */
 #define SLM_ZONE_IMAGE_HEAD_BYTES 4096u /* of a zone, from its start: what describes it */
 

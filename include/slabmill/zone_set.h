@@ -22,6 +22,8 @@ extern "C" {
  *          undone, new zones removed, growth is taken back, and the set is what it was.
  * Safety   One thread at a time, in the master. While apply runs it holds the locks of all zones
  *          that it reuses, taken in the order of declaration.
+ * Limits   The last step of an apply is atomic for each zone, not over all of them: a master that
+ *          is killed between two of its commits leaves some zones as before and some as after.
  * Source   The life cycle of nginx's ngx_shared_memory_add and ngx_init_cycle.
  */
 struct slm_zone_set;

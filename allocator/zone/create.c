@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making a zone, and removing its name. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* lstat */
+#endif
+#include <string.h>
+#include <sys/stat.h>
+
+#include "allocator/zone/handle.h"
+
+static bool name_is_right(const char *name, bool may_be_empty)
+{
+    size_t n = strlen(name);
+    return n < SLM_ZONE_NAME_BYTES && (n > 0 || may_be_empty);
+}
+
+static enum slm_status check_options(const struct slm_zone_options *options,
+                                     struct slm_error *error)
+{
+    const char *name = options->name == NULL ? "" : options->name;
+    if (!name_is_right(name, false) || !name_is_right(zone_tag(options), true)) {
+        return slm_error_set(error, SLM_E_NAME, 0,
+                             "zone \"%.80s\": name or tag is empty or longer than %u bytes", name,
+                             SLM_ZONE_NAME_BYTES - 1);
+    }
+    if (options->journal_entries != 0 && slm_journal_log_bytes(options->journal_entries) == 0) {
+        return slm_error_set(error, SLM_E_OPTION, 0, "zone %s: a journal of %u entries", name,
+                             options->journal_entries);
+    }
+    uint64_t bytes = options->bytes;
+    uint64_t max_bytes = options->max_bytes;
+    if (bytes < SLM_ZONE_BYTES_MIN || bytes > ZONE_BYTES_MAX || max_bytes > ZONE_BYTES_MAX) {
+        return slm_error_set(error, SLM_E_SIZE, 0, "zone %s: %zu bytes, up to %zu, cannot be", name,
+                             options->bytes, options->max_bytes);
+    }
+    return SLM_OK;
+}
+
+/* The constant part, as the options have it; lengths are those of the segment. */
+static void fill_fixed(struct zone_fixed *fixed, const struct slm_zone_options *options,
+                       const struct slm_segment *segment)
+{
+    memset(fixed, 0, sizeof *fixed);
+    fixed->magic = SLM_ZONE_MAGIC;
+    fixed->version = SLM_ZONE_VERSION;
+    fixed->header_bytes = sizeof(struct zone_header);
+    fixed->asked_bytes = options->bytes;
+    fixed->first_bytes = slm_segment_bytes(segment);
+    fixed->max_bytes = slm_segment_max_bytes(segment);
+    fixed->journal_entries = zone_journal_entries(options);
+    fixed->slab_offset = zone_slab_offset(fixed->journal_entries);
+    fixed->lock_kind = (uint32_t)options->lock;
+    fixed->namespaces = zone_namespaces();
+    strncpy(fixed->name, options->name, sizeof fixed->name - 1);
+    strncpy(fixed->tag, zone_tag(options), sizeof fixed->tag - 1);
+}
+
+static enum slm_status format_slab(struct slm_zone *zone, const struct slm_zone_options *options,
+                                   struct slm_error *error)
+{
+    unsigned char *base = slm_segment_base(zone->segment);
+    const struct zone_fixed *fixed = &zone->fixed;
+    struct slm_slab_options slab = options->slab;
+    slab.name = options->name;
+    slab.max_bytes = (size_t)(fixed->max_bytes - fixed->slab_offset);
+    enum slm_status status = SLM_E_SIZE;
+    if (fixed->slab_offset < fixed->first_bytes) {
+        status = slm_slab_init(base + fixed->slab_offset,
+                               (size_t)(fixed->first_bytes - fixed->slab_offset), &slab);
+    }
+    return status == SLM_OK
+               ? SLM_OK
+               : slm_error_set(error, status, 0, "zone %s: no slab in %zu bytes, up to %zu: %s",
+                               options->name, options->bytes, options->max_bytes,
+                               slm_status_text(status));
+}
+
+/* Stores the state last: until then attach refuses the zone. */
+static enum slm_status format_zone(struct slm_zone *zone, const struct slm_zone_options *options,
+                                   struct slm_error *error)
+{
+    zone->header = slm_segment_base(zone->segment);
+    fill_fixed(&zone->fixed, options, zone->segment);
+    enum slm_status status = slm_lock_init(&zone->header->lock, options->lock);
+    if (status != SLM_OK) {
+        return slm_error_set(error, status, 0, "zone %s: no such kind of lock", options->name);
+    }
+    (void)slm_journal_init((unsigned char *)zone->header + ZONE_JOURNAL_OFFSET,
+                           zone->fixed.journal_entries);
+    status = format_slab(zone, options, error);
+    if (status != SLM_OK) {
+        return status;
+    }
+    zone->header->bytes = zone->fixed.first_bytes;
+    zone->header->fixed = zone->fixed;
+    zone->header->checksum = zone_checksum(&zone->fixed);
+    struct slm_lock_options lock = {.path = options->lock_path};
+    status = zone_open_parts(zone, &lock, error);
+    if (status == SLM_OK) {
+        __atomic_store_n(&zone->header->state, ZONE_READY, __ATOMIC_RELEASE);
+    }
+    return status;
+}
+
+static enum slm_status create_segment(struct slm_zone *zone, const struct slm_zone_options *options,
+                                      struct slm_error *error)
+{
+    struct slm_segment_options segment = options->segment;
+    segment.bytes = options->bytes;
+    segment.max_bytes = options->max_bytes;
+    if (segment.name == NULL) {
+        segment.name = options->name;
+    }
+    return slm_segment_create(&zone->segment, &segment, error);
+}
+
+enum slm_status slm_zone_create(struct slm_zone **out, const struct slm_zone_options *options,
+                                struct slm_error *error)
+{
+    slm_error_clear(error);
+    if (out == NULL || options == NULL) {
+        return slm_error_set(error, SLM_E_NULL, 0, "no zone: no options, or no place for it");
+    }
+    *out = NULL;
+    enum slm_status status = check_options(options, error);
+    if (status != SLM_OK) {
+        return status;
+    }
+    struct slm_zone *zone = zone_new();
+    if (zone == NULL) {
+        return slm_error_set(error, SLM_E_NOMEM, 0, "zone %s: no memory", options->name);
+    }
+    status = create_segment(zone, options, error);
+    if (status == SLM_OK) {
+        status = format_zone(zone, options, error);
+        if (status != SLM_OK) {
+            (void)slm_zone_remove(zone, NULL);
+        }
+    }
+    if (status != SLM_OK) {
+        slm_zone_detach(zone);
+        return status;
+    }
+    *out = zone;
+    return SLM_OK;
+}
+
+/* Its name may have been removed, and given to another file. */
+static bool is_anothers(const struct slm_segment *segment)
+{
+    struct stat mine;
+    struct stat there;
+    return lstat(slm_segment_label(segment), &there) == 0 &&
+           fstat(slm_segment_id(segment), &mine) == 0 &&
+           (mine.st_dev != there.st_dev || mine.st_ino != there.st_ino);
+}
+
+enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error)
+{
+    enum slm_segment_kind kind = slm_segment_get_kind(zone->segment);
+    slm_error_clear(error);
+    if (kind != SLM_SEGMENT_POSIX && kind != SLM_SEGMENT_FILE) {
+        return SLM_OK;
+    }
+    if (is_anothers(zone->segment)) {
+        return slm_error_set(error, SLM_E_MISSING, 0, "%s: another file by now",
+                             slm_segment_label(zone->segment));
+    }
+    struct slm_segment_options options = {
+        .kind = kind,
+        .name = zone_segment_name(zone),
+        .mode = 0777, /* no matter which users may write to it: it is the one that is open here */
+    };
+    return slm_segment_remove(&options, error);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Length of a zone: growing it, and seeing that another process did. */
+#include "allocator/base/bits.h"
+#include "allocator/base/check.h"
+#include "allocator/base/yield.h"
+#include "allocator/zone/handle.h"
+
+/* Page counts and the zone's length are stored in the order that makes this true at any moment. */
+static bool slab_fits(const struct slm_zone *zone, uint64_t bytes)
+{
+    return zone->fixed.slab_offset + slm_slab_used_bytes(zone->slab) <= bytes;
+}
+
+void zone_forget_surplus(struct slm_zone *zone, uint64_t bytes)
+{
+    if (zone->reserved_bytes == 0) {
+        slm_segment_forget(zone->segment, (size_t)bytes);
+    }
+}
+
+enum slm_status zone_see_growth(struct slm_zone *zone, struct slm_error *error)
+{
+    SLM_YIELD("zone: look at the length");
+    uint64_t bytes = zone_bytes(zone);
+    enum slm_status status = SLM_OK;
+    if (SLM_UNLIKELY(bytes != slm_segment_bytes(zone->segment))) {
+        if (!zone_bytes_are_right(&zone->fixed, bytes)) {
+            return SLM_E_BROKEN;
+        }
+        if (bytes > slm_segment_bytes(zone->segment)) {
+            status = slm_segment_refresh(zone->segment, (size_t)bytes, error);
+        }
+    }
+    if (SLM_UNLIKELY(!slab_fits(zone, bytes))) {
+        return SLM_E_BROKEN;
+    }
+    zone_forget_surplus(zone, bytes);
+    return status == SLM_OK ? slm_slab_refresh_locked(zone->slab) : status;
+}
+
+/*
+ * The backing first, then the zone's length, then the slab's pages: a death after the second store
+ * leaves a growth that the repair finishes, one before it leaves backing that the next growth
+ * takes.
+ */
+enum slm_status zone_reserve(struct slm_zone *zone, size_t bytes, struct slm_error *error)
+{
+    enum slm_status status = slm_segment_grow(zone->segment, bytes, error);
+    if (status == SLM_OK) {
+        zone->reserved_bytes = slm_align_up(bytes, ZONE_ALIGN);
+    }
+    return status;
+}
+
+void zone_unreserve(struct slm_zone *zone)
+{
+    size_t bytes = (size_t)zone_bytes(zone);
+    if (zone->reserved_bytes > bytes) {
+        (void)slm_segment_shrink(zone->segment, bytes, NULL);
+    }
+    zone->reserved_bytes = 0;
+}
+
+void zone_publish_growth(struct slm_zone *zone)
+{
+    if (zone->reserved_bytes > zone_bytes(zone) && slm_journal_commit(&zone->journal) == SLM_OK) {
+        SLM_YIELD("zone: publish its length");
+        __atomic_store_n(&zone->header->bytes, zone->reserved_bytes, __ATOMIC_RELEASE);
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        (void)slm_slab_grow_locked(zone->slab, zone_slab_bytes(zone));
+    }
+    zone->reserved_bytes = 0;
+}

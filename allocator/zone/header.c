@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A zone's header: its checksum, and whether to believe it. */
+#include "allocator/zone/header.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "allocator/base/bits.h"
+#include "allocator/base/hash.h"
+#include "allocator/journal/log.h"
+
+/* The journal's log is stored in each zone, so the zone's layout pins it too. */
+SLM_PIN_SIZE(journal_entry, 16);
+SLM_PIN_FIELD(journal_entry, what, 0, 8);
+SLM_PIN_FIELD(journal_entry, value, 8, 8);
+SLM_PIN_SIZE(slm_journal_log, 48);
+SLM_PIN_FIELD(slm_journal_log, magic, 0, 8);
+SLM_PIN_FIELD(slm_journal_log, n_max, 8, 8);
+SLM_PIN_FIELD(slm_journal_log, state, 16, 8);
+SLM_PIN_FIELD(slm_journal_log, root, 24, 8);
+SLM_PIN_FIELD(slm_journal_log, n_undone, 32, 8);
+SLM_PIN_FIELD(slm_journal_log, n_finished, 40, 8);
+SLM_PIN(offsetof(struct slm_journal_log, entries) == 48);
+
+uint64_t zone_checksum(const struct zone_fixed *fixed)
+{
+    return slm_hash(fixed, sizeof *fixed);
+}
+
+uint64_t zone_slab_offset(unsigned journal_entries)
+{
+    return slm_align_up(ZONE_JOURNAL_OFFSET + slm_journal_log_bytes(journal_entries), ZONE_ALIGN);
+}
+
+static uint32_t namespace_number(const char *path)
+{
+    struct stat about;
+    return stat(path, &about) == 0 ? (uint32_t)about.st_ino : 0;
+}
+
+uint64_t zone_namespaces(void)
+{
+    return (uint64_t)namespace_number("/proc/self/ns/time") << 32 |
+           namespace_number("/proc/self/ns/pid");
+}
+
+static bool text_ends(const char *text)
+{
+    return memchr(text, '\0', SLM_ZONE_NAME_BYTES) != NULL;
+}
+
+bool zone_bytes_are_right(const struct zone_fixed *fixed, uint64_t bytes)
+{
+    return bytes >= fixed->first_bytes && bytes <= fixed->max_bytes && bytes % ZONE_ALIGN == 0;
+}
+
+/* Sizes that follow from each other. */
+static bool sizes_fit(const struct zone_fixed *fixed)
+{
+    return fixed->header_bytes == sizeof(struct zone_header) &&
+           slm_journal_log_bytes(fixed->journal_entries) != 0 &&
+           fixed->slab_offset == zone_slab_offset(fixed->journal_entries) &&
+           fixed->first_bytes > fixed->slab_offset && fixed->asked_bytes <= fixed->first_bytes &&
+           fixed->first_bytes <= fixed->max_bytes && fixed->max_bytes <= ZONE_BYTES_MAX &&
+           fixed->lock_kind <= SLM_LOCK_FILE && text_ends(fixed->name) && text_ends(fixed->tag);
+}
+
+/* Nothing is in it yet, or the last store of its creator is missing. */
+static bool is_half_made(const struct zone_header *header)
+{
+    uint64_t magic = header->fixed.magic;
+    return header->state == ZONE_MAKING && (magic == 0 || magic == SLM_ZONE_MAGIC);
+}
+
+enum slm_status zone_judge_header(const struct zone_header *header, const char *label,
+                                  struct slm_error *error)
+{
+    const struct zone_fixed *fixed = &header->fixed;
+    uint64_t sum = zone_checksum(fixed);
+    if (is_half_made(header)) {
+        return slm_error_set(error, SLM_E_STATE, 0, "%s: still being made, or its maker died",
+                             label);
+    }
+    if (fixed->magic != SLM_ZONE_MAGIC) {
+        return slm_error_set(error, SLM_E_MAGIC, 0,
+                             "%s: not a zone: it begins with %016llx, expected %016llx", label,
+                             (unsigned long long)fixed->magic, (unsigned long long)SLM_ZONE_MAGIC);
+    }
+    if (fixed->version != SLM_ZONE_VERSION) {
+        return slm_error_set(error, SLM_E_VERSION, 0, "%s: layout version %u, expected %u", label,
+                             fixed->version, SLM_ZONE_VERSION);
+    }
+    if (header->checksum != sum) {
+        return slm_error_set(error, SLM_E_CHECKSUM, 0,
+                             "%s: its header is damaged: checksum %016llx, expected %016llx", label,
+                             (unsigned long long)header->checksum, (unsigned long long)sum);
+    }
+    if (!sizes_fit(fixed) || !zone_bytes_are_right(fixed, header->bytes)) {
+        return slm_error_set(error, SLM_E_SIZE, 0,
+                             "%s: sizes that do not fit each other: %llu bytes, of %llu to %llu",
+                             label, (unsigned long long)header->bytes,
+                             (unsigned long long)fixed->first_bytes,
+                             (unsigned long long)fixed->max_bytes);
+    }
+    if (header->state != ZONE_READY && header->state != ZONE_BROKEN) {
+        return slm_error_set(error, SLM_E_STATE, 0, "%s: its state is damaged", label);
+    }
+    return SLM_OK;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a zone stores in its segment: the layout, the header, and what a header is worth. */
+#ifndef SLM_ZONE_HEADER_H
+#define SLM_ZONE_HEADER_H
+
+#include "allocator/base/pin.h"
+#include <slabmill/zone.h>
+
+/*
+ *   [header, lock][journal.......][slab region..................][room to grow...]
+ *   0             4096            slab_offset                    bytes            max_bytes
+ */
+#define ZONE_JOURNAL_OFFSET 4096u
+#define ZONE_ALIGN          4096u
+#define ZONE_BYTES_MAX      (UINT64_C(1) << 46)
+
+enum zone_state {
+    ZONE_MAKING = 0,
+    ZONE_READY = 0x79646165, /* "eady": one flipped bit makes neither of the others */
+    ZONE_BROKEN = 0x6e6b6f72,
+};
+
+/* The part that never changes. */
+struct zone_fixed {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t header_bytes;
+    uint64_t asked_bytes; /* by its maker */
+    uint64_t first_bytes; /* of the segment then: whole pages */
+    uint64_t max_bytes;
+    uint64_t slab_offset;
+    uint32_t journal_entries;
+    uint32_t lock_kind;
+    uint64_t namespaces; /* of the owners in the lock: what their ids and start times count in */
+    char name[SLM_ZONE_NAME_BYTES];
+    char tag[SLM_ZONE_NAME_BYTES];
+};
+
+struct zone_header {
+    struct zone_fixed fixed;
+    uint64_t checksum; /* of all before it */
+    slm_word state;
+    slm_word bytes;        /* of the segment; grows */
+    slm_word n_recoveries; /* written under the lock; as `bytes`, looked at without it too */
+    struct slm_lock_state lock __attribute__((aligned(SLM_LOCK_BYTES)));
+};
+
+SLM_PIN_SIZE(zone_fixed, 192);
+SLM_PIN_FIELD(zone_fixed, magic, 0, 8);
+SLM_PIN_FIELD(zone_fixed, version, 8, 4);
+SLM_PIN_FIELD(zone_fixed, header_bytes, 12, 4);
+SLM_PIN_FIELD(zone_fixed, asked_bytes, 16, 8);
+SLM_PIN_FIELD(zone_fixed, first_bytes, 24, 8);
+SLM_PIN_FIELD(zone_fixed, max_bytes, 32, 8);
+SLM_PIN_FIELD(zone_fixed, slab_offset, 40, 8);
+SLM_PIN_FIELD(zone_fixed, journal_entries, 48, 4);
+SLM_PIN_FIELD(zone_fixed, lock_kind, 52, 4);
+SLM_PIN_FIELD(zone_fixed, namespaces, 56, 8);
+SLM_PIN_FIELD(zone_fixed, name, 64, 64);
+SLM_PIN_FIELD(zone_fixed, tag, 128, 64);
+
+SLM_PIN_SIZE(zone_header, 320);
+SLM_PIN_FIELD(zone_header, fixed, 0, 192);
+SLM_PIN_FIELD(zone_header, checksum, 192, 8);
+SLM_PIN_FIELD(zone_header, state, 200, 8);
+SLM_PIN_FIELD(zone_header, bytes, 208, 8);
+SLM_PIN_FIELD(zone_header, n_recoveries, 216, 8);
+SLM_PIN_FIELD(zone_header, lock, 256, 64);
+
+/* The hash of the constant part. */
+uint64_t zone_checksum(const struct zone_fixed *fixed);
+/* Where the slab begins, after a journal of so many entries. */
+uint64_t zone_slab_offset(unsigned journal_entries);
+/* The calling process's, pid below and time above bit 32; 0: they cannot be told. */
+uint64_t zone_namespaces(void);
+/* Whether the zone can have that length. */
+bool zone_bytes_are_right(const struct zone_fixed *fixed, uint64_t bytes);
+/* Whether the header is one that this library wrote: SLM_E_STATE, SLM_E_MAGIC, SLM_E_VERSION,
+ * SLM_E_CHECKSUM, SLM_E_SIZE. */
+enum slm_status zone_judge_header(const struct zone_header *header, const char *label,
+                                  struct slm_error *error);
+
+/* What options mean when it is stored. */
+static inline unsigned zone_journal_entries(const struct slm_zone_options *options)
+{
+    return options->journal_entries != 0 ? options->journal_entries : 1024;
+}
+
+static inline const char *zone_tag(const struct slm_zone_options *options)
+{
+    return options->tag == NULL ? "" : options->tag;
+}
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls that take the lock themselves: one transaction each. */
+#include "allocator/zone/handle.h"
+
+/* Runs as its own transaction. Zeroing finishes before the commit. */
+static void *alloc_alone(struct slm_zone *zone, size_t size_bytes, enum slm_status *status,
+                         void *(*alloc)(struct slm_journal *, size_t))
+{
+    void *p = NULL;
+    enum slm_status got = slm_zone_lock(zone);
+    if (got == SLM_OK) {
+        p = alloc(&zone->journal, size_bytes);
+        got = p == NULL ? SLM_E_NOMEM : SLM_OK;
+        (void)slm_zone_unlock(zone);
+    }
+    if (status != NULL) {
+        *status = got;
+    }
+    return p;
+}
+
+void *slm_zone_alloc(struct slm_zone *zone, size_t size_bytes, enum slm_status *status)
+{
+    return alloc_alone(zone, size_bytes, status, slm_journal_alloc);
+}
+
+void *slm_zone_calloc(struct slm_zone *zone, size_t size_bytes, enum slm_status *status)
+{
+    return alloc_alone(zone, size_bytes, status, slm_journal_calloc);
+}
+
+enum slm_status slm_zone_free(struct slm_zone *zone, void *p)
+{
+    enum slm_status status = slm_zone_lock(zone);
+    if (status == SLM_OK) {
+        status = slm_journal_free(&zone->journal, p);
+        (void)slm_zone_unlock(zone);
+    }
+    return status;
+}
+
+enum slm_status slm_zone_grow(struct slm_zone *zone, size_t bytes, struct slm_error *error)
+{
+    slm_error_clear(error);
+    if (bytes > zone->fixed.max_bytes) {
+        return slm_error_set(error, SLM_E_SIZE, 0, "zone %s: %zu bytes are more than its %llu",
+                             zone->fixed.name, bytes, (unsigned long long)zone->fixed.max_bytes);
+    }
+    enum slm_status status = slm_zone_lock(zone);
+    if (status != SLM_OK) {
+        return slm_error_set(error, status, 0, "zone %s: %s", zone->fixed.name,
+                             slm_status_text(status));
+    }
+    if (bytes > zone_bytes(zone)) {
+        status = zone_reserve(zone, bytes, error);
+        zone_publish_growth(zone);
+    }
+    (void)slm_zone_unlock(zone);
+    return status;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of a zone: opened one after the other, repaired, closed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocator/zone/handle.h"
+
+const char *zone_segment_name(const struct slm_zone *zone)
+{
+    const char *label = slm_segment_label(zone->segment);
+    const char *last =
+        slm_segment_get_kind(zone->segment) == SLM_SEGMENT_POSIX ? strrchr(label, '/') : NULL;
+    return last == NULL ? label : last + 1;
+}
+
+struct slm_zone *zone_new(void)
+{
+    return calloc(1, sizeof(struct slm_zone));
+}
+
+/* Last, since it may make a file. */
+static enum slm_status open_lock(struct slm_zone *zone, const struct slm_lock_options *lock,
+                                 struct slm_error *error)
+{
+    struct slm_lock_options options = *lock;
+    options.kind = (enum slm_lock_kind)zone->fixed.lock_kind;
+    struct slm_error why;
+    if (slm_segment_is_read_only(zone->segment)) {
+        return SLM_OK;
+    }
+    enum slm_status status = slm_lock_attach(&zone->lock, &zone->header->lock, &options, &why);
+    return status == SLM_OK ? SLM_OK
+                            : slm_error_set(error, status, why.os_errno, "%s: %.150s",
+                                            slm_segment_label(zone->segment), why.text);
+}
+
+static void close_journal_and_slab(struct slm_zone *zone)
+{
+    slm_journal_detach(&zone->journal);
+    slm_slab_detach(zone->slab);
+    zone->slab = NULL;
+}
+
+enum slm_status zone_open_parts(struct slm_zone *zone, const struct slm_lock_options *lock,
+                                struct slm_error *error)
+{
+    unsigned char *base = slm_segment_base(zone->segment);
+    const char *label = slm_segment_label(zone->segment);
+    size_t slab_offset = (size_t)zone->fixed.slab_offset;
+    enum slm_status status = slm_slab_attach(&zone->slab, base + slab_offset,
+                                             (size_t)zone_bytes(zone) - slab_offset, NULL);
+    if (status != SLM_OK) {
+        return slm_error_set(error, status, 0, "%s: its slab: %s", label, slm_status_text(status));
+    }
+    status = slm_journal_attach(&zone->journal, base + ZONE_JOURNAL_OFFSET,
+                                slab_offset - ZONE_JOURNAL_OFFSET, base, zone->slab);
+    if (status == SLM_OK && zone->journal.n_max != zone->fixed.journal_entries) {
+        status = SLM_E_IMAGE;
+    }
+    if (status != SLM_OK) {
+        (void)slm_error_set(error, status, 0, "%s: %s", label,
+                            status == SLM_E_NOMEM ? "no memory for its journal's handle"
+                                                  : "its journal is damaged");
+    } else {
+        status = open_lock(zone, lock, error);
+    }
+    if (status != SLM_OK) {
+        close_journal_and_slab(zone);
+    }
+    return status;
+}
+
+enum slm_status zone_recover_parts(struct slm_slab *slab, struct slm_journal *journal,
+                                   size_t slab_bytes)
+{
+    /* Zones keep their root in the log. The slab's own may be damaged, and would fail the whole
+     * checks that releases make: so it is cleared first. */
+    (void)slm_slab_set_root(slab, NULL);
+    enum slm_status status = slm_journal_recover(journal);
+    if (status == SLM_OK) {
+        (void)slm_slab_grow_locked(slab, slab_bytes);
+    }
+    return status;
+}
+
+void slm_zone_detach(struct slm_zone *zone)
+{
+    if (zone != NULL) {
+        close_journal_and_slab(zone);
+        slm_lock_detach(zone->lock);
+        slm_segment_detach(zone->segment);
+        free(zone);
+    }
+}

@@ -2,6 +2,7 @@
 /* How a slab's region is laid out: classes, offsets, formatting, attaching. */
 #include <string.h>
 
+#include "allocator/base/hash.h"
 #include "allocator/slab/view.h"
 
 #define PAGES_MAX     (UINT32_C(1) << 31)
@@ -246,15 +247,9 @@ void slab_layout_derive(struct slm_slab *slab, void *region)
     derive_classes(slab);
 }
 
-/* FNV-1a, 64 bits (Fowler, Noll, Vo): a seal against chance and truncation, not an enemy. */
 uint64_t slab_layout_checksum(const struct slab_header *header)
 {
-    const unsigned char *bytes = (const unsigned char *)header;
-    uint64_t sum = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < offsetof(struct slab_header, checksum); i++) {
-        sum = (sum ^ bytes[i]) * UINT64_C(0x100000001b3);
-    }
-    return sum;
+    return slm_hash(header, offsetof(struct slab_header, checksum));
 }
 
 uint32_t slab_layout_n_pages(const struct slab_header *header)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/base/hash.h"
 #include "harness/inputs/target.h"
 #include "harness/run/state.h"
 #include "harness/trace/trace.h"
@@ -94,11 +95,8 @@ static void print_suite(const char *target)
 
 static uint32_t hash_of(const uint8_t *bytes, size_t n_bytes)
 {
-    uint32_t hash = UINT32_C(2166136261); /* FNV-1a */
-    for (size_t i = 0; i < n_bytes; i++) {
-        hash = (hash ^ bytes[i]) * UINT32_C(16777619);
-    }
-    return hash;
+    uint64_t hash = hrn_hash(HRN_HASH_START, bytes, n_bytes);
+    return (uint32_t)(hash ^ hash >> 32);
 }
 
 static void print_bytes(const uint8_t *bytes, size_t n_bytes)

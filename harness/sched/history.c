@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/base/hash.h"
+
 #define TRIED_MAX 4096u /* a power of two */
 
 /* A state that was reached with these events done, and led nowhere. */
@@ -27,10 +29,7 @@ static uint64_t n_searches;
 
 static uint64_t hash(uint64_t done, const unsigned char *state, unsigned n_bytes)
 {
-    uint64_t sum = UINT64_C(0xcbf29ce484222325) ^ done;
-    for (unsigned i = 0; i < n_bytes; i++) {
-        sum = (sum ^ state[i]) * UINT64_C(0x100000001b3);
-    }
+    uint64_t sum = hrn_hash(HRN_HASH_START ^ done, state, n_bytes);
     return sum ^ sum >> 29;
 }
 

@@ -3,14 +3,11 @@
 
 #include <string.h>
 
+#include "harness/base/hash.h"
+
 uint64_t sch_digest(const struct sch_account *account)
 {
-    const unsigned char *bytes = (const unsigned char *)account;
-    uint64_t sum = UINT64_C(0xcbf29ce484222325);
-    for (unsigned i = 0; i < sizeof *account; i++) {
-        sum = (sum ^ bytes[i]) * UINT64_C(0x100000001b3);
-    }
-    return sum;
+    return hrn_hash(HRN_HASH_START, account, sizeof *account);
 }
 
 /* Pages that are freed serve nobody before the commit. */

@@ -12,12 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "harness/base/hash.h"
 #include "harness/inputs/random.h"
 #include "tools/slabmill/slabmill.h"
 
 #define ROUND_OPS_MAX 3000u
-#define FNV_START     UINT64_C(0xcbf29ce484222325) /* FNV-1a, by Fowler, Noll and Vo */
-#define FNV_PRIME     UINT64_C(0x100000001b3)
 
 struct soak {
     const struct mill_options *options;
@@ -63,9 +62,7 @@ static void add_digest(struct progress *progress)
 {
     const struct hrn_result *result = &progress->running;
     const uint64_t words[] = {result->n_done, result->n_refused, result->peak_live_bytes};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        progress->digest = (progress->digest ^ words[i]) * FNV_PRIME;
-    }
+    progress->digest = hrn_hash(progress->digest, words, sizeof words);
     progress->n_done += result->n_done;
     progress->n_refused += result->n_refused;
     progress->running.n_done = 0;
@@ -184,7 +181,7 @@ int mill_soak(const struct mill_options *options)
         return mill_complain("soak: no memory to share");
     }
     soak.progress = page;
-    soak.progress->digest = FNV_START;
+    soak.progress->digest = HRN_HASH_START;
     int status = run_soak(&soak);
     (void)munmap(page, sizeof *soak.progress);
     return status;

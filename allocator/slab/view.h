@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Slab internals, for slab*.c and their tests: the layout of the region, and the view. */
-#ifndef SLM_SLAB_PRIV_H
-#define SLM_SLAB_PRIV_H
+/* What a process holds of a slab: its view, and what the files of this room call of each other. */
+#ifndef SLM_SLAB_VIEW_H
+#define SLM_SLAB_VIEW_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,110 +10,14 @@
 #include "allocator/base/bits.h"
 #include "allocator/base/check.h"
 #include "allocator/base/config.h"
-#include "allocator/base/yield.h"
+#include "allocator/slab/image.h"
 #include <slabmill/slab.h>
 
-/*
- *   [header][classes][page descriptors][bitmaps of lengths][bitmaps of chunks]..[page 0][page 1]..
- *                                                                               ^ 4096-aligned
- *
- * Truth: the words of head pages, and the chunks' bits of spans. Pages 0, 0 + length, ... are the
- * heads; everything between is inner, body or tail, and derived. One store changes the truth.
- */
-#define SLAB_MAGIC          UINT64_C(0x62616c736d6c736c)
-#define SLAB_VERSION        1u
-#define SLAB_NIL            UINT32_MAX /* no page */
-#define SLAB_LEVELS_MAX     6u         /* 64^6 > 2^31 lengths */
-#define SLAB_SPAN_PAGES_MAX 16u
-#define SLAB_INVERSE_SHIFT  40u /* offset / chunk = offset * inverse >> 40: see slab_layout.c */
+#define SLAB_INVERSE_SHIFT 40u /* offset / chunk = offset * inverse >> 40: see classes.c */
 
 /* Sizes up to SLAB_LOW_MAX find their class in a table of steps of SLAB_LOW_STEP bytes. */
 #define SLAB_LOW_STEP 8u
 #define SLAB_LOW_MAX  1024u
-
-/* A page's word: bits 0-7 kind, 8-15 class, 16-31 zero, 32-63 a length or offset in pages. */
-enum slab_word_kind {
-    SLAB_INNER = 0, /* inside a run, free or not: the whole word is 0 */
-    SLAB_FREE = 1,  /* head of a free run, its length */
-    SLAB_TAIL = 2,  /* last page of a free run of two or more pages, its length */
-    SLAB_SPAN = 3,  /* head of a span, its class and length */
-    SLAB_BODY = 4,  /* later page of a span, how far behind the head */
-    SLAB_RUN = 5,   /* head of an allocated run, its length */
-    SLAB_NEW = 6,   /* head of pages that growth is adding: seen only after a death in it */
-};
-
-static inline uint64_t slab_word(enum slab_word_kind kind, unsigned class_idx, uint32_t n_pages)
-{
-    return (uint64_t)kind | (uint64_t)class_idx << 8 | (uint64_t)n_pages << 32;
-}
-
-static inline unsigned slab_word_kind(uint64_t word)
-{
-    return (unsigned)(word & 0xffu);
-}
-
-static inline unsigned slab_word_class(uint64_t word)
-{
-    return (unsigned)(word >> 8 & 0xffu);
-}
-
-static inline uint32_t slab_word_pages(uint64_t word)
-{
-    return (uint32_t)(word >> 32);
-}
-
-/* What was asked for, as stored; everything else about the layout follows from it. */
-struct slab_shape {
-    uint64_t region_bytes; /* when it was formatted */
-    uint64_t max_bytes;    /* the region may grow so far */
-    uint32_t page_shift;
-    uint32_t min_shift;
-    uint32_t per_doubling;
-    uint32_t gap_bytes;
-    uint32_t max_pages; /* descriptors and bitmaps there are */
-    uint32_t n_classes;
-};
-
-struct slab_header {
-    uint64_t magic;
-    uint32_t version;
-    uint32_t header_bytes;
-    struct slab_shape shape;
-    char name[SLM_SLAB_NAME_BYTES];
-    uint64_t checksum; /* of everything above */
-
-    slm_word n_pages; /* sealed; grows, up to max_pages */
-    slm_word root;    /* sealed offset; 0: none */
-    uint64_t run_requests;
-    uint64_t run_failures;
-    uint32_t n_free_pages;
-    uint32_t n_kept_pages;
-    uint32_t n_runs;
-    uint32_t n_run_pages;
-    uint32_t peak_used_pages;
-    uint32_t reserved; /* 0 */
-    slm_word pending;  /* offset of what is being, or was last, allocated; 0: none */
-};
-
-struct slab_class {
-    uint32_t partial; /* first span with both free and used chunks */
-    uint32_t kept;    /* the one empty span that is kept */
-    uint32_t n_spans;
-    uint32_t reserved; /* 0 */
-    uint64_t n_chunks;
-    uint64_t n_used;
-    uint64_t n_requests;
-    uint64_t n_failures;
-};
-
-struct slab_page {
-    slm_word word;
-    uint32_t next; /* of a free run: same length; of a span: same class, partly used */
-    uint32_t prev;
-    uint16_t n_free;          /* of a span: chunks */
-    uint16_t hint;            /* of a span: the chunk where the search for a free one begins */
-    uint32_t first_of_length; /* first free run of (this page's index + 1) pages */
-};
 
 /* A class as it never changes. */
 struct slab_cut {
@@ -145,7 +49,7 @@ struct slm_slab {
     uint8_t low_classes[SLAB_LOW_MAX / SLAB_LOW_STEP + 1];
 };
 
-/* --- slab_layout.c --- */
+/* --- layout.c --- */
 
 /* Fills in everything of a view that follows from slab->shape (max_pages and n_classes
  * included). */
@@ -156,7 +60,7 @@ uint32_t slab_layout_pages_in(const struct slab_shape *shape, uint64_t region_by
 /* The pages that the region says it has; 0: the seal is wrong, or there cannot be so many. */
 uint32_t slab_layout_n_pages(const struct slab_header *header);
 
-/* --- slab_run.c: free runs by length --- */
+/* --- run.c: free runs by length --- */
 
 /* Shortest length of a free run >= n_pages, or 0. */
 uint32_t slab_run_find(const struct slm_slab *slab, uint32_t n_pages);
@@ -174,7 +78,7 @@ void slab_run_note_peak(struct slm_slab *slab);
 /* The head of the run that the page is in; O(pages of the run). */
 uint32_t slab_run_head(const struct slm_slab *slab, uint32_t idx);
 
-/* --- slab_span.c: chunks --- */
+/* --- span.c: chunks --- */
 
 /* A chunk of the class if one of its listed spans has one free; NULL if not. */
 void *slab_chunk_alloc_partial(struct slm_slab *slab, unsigned class_idx);
@@ -193,18 +97,18 @@ void slab_span_destroy(struct slm_slab *slab, uint32_t span);
 /* Sets the bits behind the last chunk of the span. */
 void slab_span_seal(struct slm_slab *slab, uint32_t span, uint32_t n_chunks);
 
-/* --- slab_rebuild.c --- */
+/* --- rebuild.c --- */
 
 /* Whether the page's word can be a head's: kind, class, length within the region. Safe whatever it
  * holds. */
 bool slab_word_is_head(const struct slm_slab *slab, uint32_t idx);
 
-/* --- slab_place.c --- */
+/* --- place.c --- */
 
 /* What p points into, without lock. */
 void slab_place_find(const struct slm_slab *slab, const void *p, struct slm_slab_place *place);
 
-/* --- slab_poison.c: only called under a sanitizer with an exclusive view --- */
+/* --- poison.c: only called under a sanitizer with an exclusive view --- */
 
 void slab_poison_attach(struct slm_slab *slab);
 void slab_poison_detach(struct slm_slab *slab);
@@ -238,34 +142,10 @@ static inline bool slab_is_poisoned(const struct slm_slab *slab)
     return SLM_POISON && slab->view.exclusive;
 }
 
-/* The store that changes the truth: never before what it makes reachable is written, and never
- * after what may only be written then. Against a death only the compiler's order counts. */
-static inline void slab_commit(slm_word *word, uint64_t value)
-{
-    SLM_YIELD("slab: commit");
-    __atomic_store_n(word, value, __ATOMIC_RELEASE);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
-
 /* Says what the next commit hands out, so that recovery can take it back. */
 static inline void slab_announce(struct slm_slab *slab, const void *p)
 {
     slab->header->pending = (uint64_t)((uintptr_t)p - (uintptr_t)slab->header);
-}
-
-/* The root's offset is below 2^48; a fold of it in the upper bits tells when one of them flips. */
-#define SLAB_ROOT_OFFSET (UINT64_MAX >> 16)
-
-static inline uint64_t slab_root_seal(uint64_t offset)
-{
-    uint64_t fold = (offset ^ offset >> 16 ^ offset >> 32) & 0xffffu;
-    return offset | fold << 48;
-}
-
-/* A count of pages beside its complement, so that a flipped bit is seen. */
-static inline uint64_t slab_pages_seal(uint32_t n_pages)
-{
-    return (uint64_t)~n_pages << 32 | n_pages;
 }
 
 static inline uint64_t *slab_span_bits(const struct slm_slab *slab, uint32_t span)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "allocator/base/bits.h"
+#include "allocator/base/pin.h"
 #include "allocator/base/yield.h"
 #include <slabmill/slab.h>
 
@@ -66,6 +67,16 @@ struct slab_shape {
     uint32_t n_classes;
 };
 
+SLM_PIN_SIZE(slab_shape, 40);
+SLM_PIN_FIELD(slab_shape, region_bytes, 0, 8);
+SLM_PIN_FIELD(slab_shape, max_bytes, 8, 8);
+SLM_PIN_FIELD(slab_shape, page_shift, 16, 4);
+SLM_PIN_FIELD(slab_shape, min_shift, 20, 4);
+SLM_PIN_FIELD(slab_shape, per_doubling, 24, 4);
+SLM_PIN_FIELD(slab_shape, gap_bytes, 28, 4);
+SLM_PIN_FIELD(slab_shape, max_pages, 32, 4);
+SLM_PIN_FIELD(slab_shape, n_classes, 36, 4);
+
 struct slab_header {
     uint64_t magic;
     uint32_t version;
@@ -87,6 +98,25 @@ struct slab_header {
     slm_word pending;  /* offset of what is being, or was last, allocated; 0: none */
 };
 
+SLM_PIN_SIZE(slab_header, 160);
+SLM_PIN_FIELD(slab_header, magic, 0, 8);
+SLM_PIN_FIELD(slab_header, version, 8, 4);
+SLM_PIN_FIELD(slab_header, header_bytes, 12, 4);
+SLM_PIN_FIELD(slab_header, shape, 16, 40);
+SLM_PIN_FIELD(slab_header, name, 56, 32);
+SLM_PIN_FIELD(slab_header, checksum, 88, 8);
+SLM_PIN_FIELD(slab_header, n_pages, 96, 8);
+SLM_PIN_FIELD(slab_header, root, 104, 8);
+SLM_PIN_FIELD(slab_header, run_requests, 112, 8);
+SLM_PIN_FIELD(slab_header, run_failures, 120, 8);
+SLM_PIN_FIELD(slab_header, n_free_pages, 128, 4);
+SLM_PIN_FIELD(slab_header, n_kept_pages, 132, 4);
+SLM_PIN_FIELD(slab_header, n_runs, 136, 4);
+SLM_PIN_FIELD(slab_header, n_run_pages, 140, 4);
+SLM_PIN_FIELD(slab_header, peak_used_pages, 144, 4);
+SLM_PIN_FIELD(slab_header, reserved, 148, 4);
+SLM_PIN_FIELD(slab_header, pending, 152, 8);
+
 struct slab_class {
     uint32_t partial; /* first span with both free and used chunks */
     uint32_t kept;    /* the one empty span that is kept */
@@ -98,6 +128,16 @@ struct slab_class {
     uint64_t n_failures;
 };
 
+SLM_PIN_SIZE(slab_class, 48);
+SLM_PIN_FIELD(slab_class, partial, 0, 4);
+SLM_PIN_FIELD(slab_class, kept, 4, 4);
+SLM_PIN_FIELD(slab_class, n_spans, 8, 4);
+SLM_PIN_FIELD(slab_class, reserved, 12, 4);
+SLM_PIN_FIELD(slab_class, n_chunks, 16, 8);
+SLM_PIN_FIELD(slab_class, n_used, 24, 8);
+SLM_PIN_FIELD(slab_class, n_requests, 32, 8);
+SLM_PIN_FIELD(slab_class, n_failures, 40, 8);
+
 struct slab_page {
     slm_word word;
     uint32_t next; /* of a free run: same length; of a span: same class, partly used */
@@ -106,6 +146,14 @@ struct slab_page {
     uint16_t hint;            /* of a span: the chunk where the search for a free one begins */
     uint32_t first_of_length; /* first free run of (this page's index + 1) pages */
 };
+
+SLM_PIN_SIZE(slab_page, 24);
+SLM_PIN_FIELD(slab_page, word, 0, 8);
+SLM_PIN_FIELD(slab_page, next, 8, 4);
+SLM_PIN_FIELD(slab_page, prev, 12, 4);
+SLM_PIN_FIELD(slab_page, n_free, 16, 2);
+SLM_PIN_FIELD(slab_page, hint, 18, 2);
+SLM_PIN_FIELD(slab_page, first_of_length, 20, 4);
 
 /* The store that changes the truth: never before what it makes reachable is written, and never
  * after what may only be written then. Against a death only the compiler's order counts. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Page runs of a slab: free ones listed by length, taken by best fit, merged at once. */
+#include "allocator/slab/page_list.h"
 #include "allocator/slab/view.h"
 
 /*
@@ -82,40 +83,21 @@ uint32_t slab_run_longest(const struct slm_slab *slab)
 
 void slab_run_link(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
 {
-    struct slab_page *page = &slab->pages[idx];
     uint32_t *first = &slab->pages[n_pages - 1].first_of_length;
-    page->prev = SLAB_NIL;
-    page->next = *first;
     if (*first == SLAB_NIL) {
         set_length(slab, n_pages);
-    } else {
-        SLM_ASSERT(index, *first < slab->n_pages);
-        slab->pages[*first].prev = idx;
     }
-    *first = idx;
+    slab_page_list_push(slab, first, idx);
 }
 
 static void unlink_run(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
 {
-    struct slab_page *page = &slab->pages[idx];
     uint32_t *first = &slab->pages[n_pages - 1].first_of_length;
-    SLM_ASSERT(page, page->word == slab_word(SLAB_FREE, 0, n_pages));
-    if (page->next != SLAB_NIL) {
-        SLM_ASSERT(list, page->next < slab->n_pages && slab->pages[page->next].prev == idx);
-        slab->pages[page->next].prev = page->prev;
+    SLM_ASSERT(page, slab->pages[idx].word == slab_word(SLAB_FREE, 0, n_pages));
+    slab_page_list_remove(slab, first, idx);
+    if (*first == SLAB_NIL) {
+        clear_length(slab, n_pages);
     }
-    if (page->prev != SLAB_NIL) {
-        SLM_ASSERT(list, page->prev < slab->n_pages && slab->pages[page->prev].next == idx);
-        slab->pages[page->prev].next = page->next;
-    } else {
-        SLM_ASSERT(list, *first == idx);
-        *first = page->next;
-        if (*first == SLAB_NIL) {
-            clear_length(slab, n_pages);
-        }
-    }
-    page->next = SLAB_NIL;
-    page->prev = SLAB_NIL;
 }
 
 void slab_run_mark_free(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)

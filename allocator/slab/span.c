@@ -2,6 +2,7 @@
 /* Spans of a slab: pages cut into chunks of one class, a bit a chunk. */
 #include <string.h>
 
+#include "allocator/slab/page_list.h"
 #include "allocator/slab/view.h"
 
 /*
@@ -25,34 +26,12 @@ void slab_span_seal(struct slm_slab *slab, uint32_t span, uint32_t n_chunks)
 
 void slab_span_link(struct slm_slab *slab, unsigned class_idx, uint32_t span)
 {
-    struct slab_class *class = &slab->classes[class_idx];
-    struct slab_page *page = &slab->pages[span];
-    page->prev = SLAB_NIL;
-    page->next = class->partial;
-    if (class->partial != SLAB_NIL) {
-        SLM_ASSERT(index, class->partial < slab->n_pages);
-        slab->pages[class->partial].prev = span;
-    }
-    class->partial = span;
+    slab_page_list_push(slab, &slab->classes[class_idx].partial, span);
 }
 
 static void unlink_span(struct slm_slab *slab, unsigned class_idx, uint32_t span)
 {
-    struct slab_class *class = &slab->classes[class_idx];
-    struct slab_page *page = &slab->pages[span];
-    if (page->next != SLAB_NIL) {
-        SLM_ASSERT(list, page->next < slab->n_pages && slab->pages[page->next].prev == span);
-        slab->pages[page->next].prev = page->prev;
-    }
-    if (page->prev != SLAB_NIL) {
-        SLM_ASSERT(list, page->prev < slab->n_pages && slab->pages[page->prev].next == span);
-        slab->pages[page->prev].next = page->next;
-    } else {
-        SLM_ASSERT(list, class->partial == span);
-        class->partial = page->next;
-    }
-    page->next = SLAB_NIL;
-    page->prev = SLAB_NIL;
+    slab_page_list_remove(slab, &slab->classes[class_idx].partial, span);
 }
 
 void slab_span_mark_body(struct slm_slab *slab, uint32_t span, uint32_t n_pages)

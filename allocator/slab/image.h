@@ -21,7 +21,8 @@
 #define SLAB_MAGIC          UINT64_C(0x62616c736d6c736c)
 #define SLAB_VERSION        1u
 #define SLAB_NIL            UINT32_MAX /* no page */
-#define SLAB_LEVELS_MAX     6u         /* 64^6 > 2^31 lengths */
+#define SLAB_PAGES_MAX      (UINT32_C(1) << 31)
+#define SLAB_LEVELS_MAX     6u /* 64^6 > 2^31 lengths */
 #define SLAB_SPAN_PAGES_MAX 16u
 
 /* A page's word: bits 0-7 kind, 8-15 class, 16-31 zero, 32-63 a length or offset in pages. */

@@ -1,29 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rebuilding a slab's lists and counters from its page words and bitmaps. */
+/* After a death: a slab's lists and counters rebuilt from page words and bitmaps, and the object
+ * that was allocated last. */
 #include <string.h>
 
 #include "allocator/slab/view.h"
-
-/* A span may have its class's preferred length or the shortest one. */
-bool slab_word_is_head(const struct slm_slab *slab, uint32_t idx)
-{
-    uint64_t word = slab->pages[idx].word;
-    uint32_t n_pages = slab_word_pages(word);
-    unsigned class_idx = slab_word_class(word);
-    if (n_pages == 0 || n_pages > slab->n_pages - idx || (word & 0xffff0000u) != 0) {
-        return false;
-    }
-    switch (slab_word_kind(word)) {
-    case SLAB_SPAN:
-        return class_idx < slab->shape.n_classes && (n_pages == slab->cuts[class_idx].span_pages ||
-                                                     n_pages == slab->cuts[class_idx].min_pages);
-    case SLAB_FREE:
-    case SLAB_RUN:
-        return class_idx == 0;
-    default:
-        return false;
-    }
-}
 
 /* Growth was cut off. Everybody else may take such a word for damage: a rebuild comes first. */
 static bool word_is_new(const struct slm_slab *slab, uint32_t idx)
@@ -215,4 +195,22 @@ enum slm_status slm_slab_rebuild_locked(struct slm_slab *slab)
     release_spare(slab);
     slab_run_note_peak(slab);
     return SLM_OK;
+}
+
+void *slm_slab_pending_locked(const struct slm_slab *slab)
+{
+    uint64_t offset = slab->header->pending;
+    struct slm_slab_place place;
+    if (!slab_is_in_pages(slab, offset)) {
+        return NULL;
+    }
+    void *p = (unsigned char *)slab->header + offset;
+    slab_place_find(slab, p, &place);
+    bool is_live = place.kind == SLM_SLAB_CHUNK_USED || place.kind == SLM_SLAB_RUN;
+    return is_live && place.object == p ? p : NULL;
+}
+
+void slm_slab_settle_locked(struct slm_slab *slab)
+{
+    slab_commit(&slab->header->pending, 0);
 }

@@ -49,7 +49,21 @@ struct slm_slab {
     uint8_t low_classes[SLAB_LOW_MAX / SLAB_LOW_STEP + 1];
 };
 
+/* --- classes.c --- */
+
+/* Classes that the shape's region has; needs all of the shape but n_classes and max_pages. */
+uint32_t slab_classes_count(const struct slab_shape *shape);
+/* Fills in the view's tables of classes, which follow from slab->shape. */
+void slab_classes_derive(struct slm_slab *slab);
+
 /* --- layout.c --- */
+
+/* Starts a shape with what the options say (NULL: all default). False when one of them is not
+ * allowed. */
+bool slab_layout_options(struct slab_shape *shape, const struct slm_slab_options *options);
+/* Completes a shape that slab_layout_options started. Returns the pages in the region; 0: none, or
+ * too many. */
+uint32_t slab_layout_region(struct slab_shape *shape, size_t region_bytes);
 
 /* Fills in everything of a view that follows from slab->shape (max_pages and n_classes
  * included). */
@@ -97,7 +111,7 @@ void slab_span_destroy(struct slm_slab *slab, uint32_t span);
 /* Sets the bits behind the last chunk of the span. */
 void slab_span_seal(struct slm_slab *slab, uint32_t span, uint32_t n_chunks);
 
-/* --- rebuild.c --- */
+/* --- walk.c --- */
 
 /* Whether the page's word can be a head's: kind, class, length within the region. Safe whatever it
  * holds. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "allocator/base/poison.h"
+#include "allocator/slab/place.h"
 #include "allocator/slab/view.h"
 
 /* Tells the hook of a refusal, never under the lock: it may be slow. */
@@ -182,102 +183,28 @@ void *slm_slab_memalign(struct slm_slab *slab, size_t align_bytes, size_t size_b
     return alloc_reporting(slab, size_bytes, align_bytes, "memalign");
 }
 
-/* What is wrong with a pointer that a quick look did not find to be an object. */
-static enum slm_status name_misuse(const struct slm_slab *slab, const void *p)
+static void free_run(struct slm_slab *slab, uint32_t idx)
 {
-    struct slm_slab_place place;
-    if (p == NULL) {
-        return SLM_E_NULL;
-    }
-    slab_place_find(slab, p, &place);
-    switch (place.kind) {
-    case SLM_SLAB_OUTSIDE:
-        return SLM_E_FOREIGN;
-    case SLM_SLAB_METADATA:
-        return SLM_E_METADATA;
-    case SLM_SLAB_FREE_PAGE:
-        return SLM_E_PAGE_FREE;
-    case SLM_SLAB_CHUNK_FREE:
-        return place.object == p ? SLM_E_FREED : SLM_E_INTERIOR;
-    default:
-        return SLM_E_INTERIOR;
-    }
-}
-
-static void hide_object(struct slm_slab *slab, void *p, size_t object_bytes)
-{
-    if (slab_is_poisoned(slab)) {
-        slab_poison_hide(slab, p, object_bytes);
-    }
-}
-
-/* Finds the span that a page belongs to; SLAB_NIL if it is in none. */
-static uint32_t span_of_page(const struct slm_slab *slab, uint32_t idx)
-{
-    uint64_t word = slab->pages[idx].word;
-    unsigned kind = slab_word_kind(word);
-    if (kind == SLAB_SPAN) {
-        return idx;
-    }
-    return kind == SLAB_BODY ? idx - slab_word_pages(word) : SLAB_NIL;
-}
-
-/* Whether a chunk in use starts offset_bytes into the span; *chunk is its index. */
-static bool find_used_chunk(const struct slm_slab *slab, uint32_t span, size_t offset_bytes,
-                            uint32_t *chunk)
-{
-    uint64_t word = slab->pages[span].word;
-    const struct slab_cut *cut = &slab->cuts[slab_word_class(word)];
-    size_t span_bytes = (size_t)slab_word_pages(word) << slab->shape.page_shift;
-    *chunk = slab_cut_idx(cut, offset_bytes);
-    uint64_t bits = slab_span_bits(slab, span)[*chunk / SLM_WORD_BITS];
-    return (size_t)*chunk * cut->chunk_bytes == offset_bytes &&
-           offset_bytes + cut->chunk_bytes <= span_bytes && (bits >> *chunk % SLM_WORD_BITS & 1u);
-}
-
-/* Frees what starts at offset_bytes of the span, if that is a chunk in use. */
-static bool free_in_span(struct slm_slab *slab, uint32_t span, size_t offset_bytes)
-{
-    uint32_t chunk;
-    if (!find_used_chunk(slab, span, offset_bytes, &chunk)) {
-        return false;
-    }
-    const struct slab_cut *cut = &slab->cuts[slab_word_class(slab->pages[span].word)];
-    hide_object(slab, slab_page_memory(slab, span) + offset_bytes, cut->chunk_bytes);
-    slab_chunk_free(slab, span, chunk);
-    return true;
-}
-
-/* Frees the run that starts at offset_bytes of the page, if one does. */
-static bool free_at_page(struct slm_slab *slab, uint32_t idx, size_t offset_bytes)
-{
-    uint64_t word = slab->pages[idx].word;
-    if (slab_word_kind(word) != SLAB_RUN || offset_bytes != 0) {
-        return false;
-    }
-    uint32_t n_pages = slab_word_pages(word);
-    hide_object(slab, slab_page_memory(slab, idx), (size_t)n_pages << slab->shape.page_shift);
+    uint32_t n_pages = slab_word_pages(slab->pages[idx].word);
     slab->header->n_runs--;
     slab->header->n_run_pages -= n_pages;
     slab_run_give(slab, idx, n_pages);
-    return true;
 }
 
 enum slm_status slm_slab_free_locked(struct slm_slab *slab, void *p)
 {
-    /* Below page 0 this wraps to more than any page. */
-    size_t offset = (size_t)((uintptr_t)p - (uintptr_t)slab->memory);
-    size_t page = offset >> slab->shape.page_shift;
-    if (page >= slab->n_pages) {
-        return name_misuse(slab, p);
+    struct slab_place place;
+    enum slm_status status = slab_place_find(slab, p, &place);
+    if (SLM_UNLIKELY(status != SLM_OK)) {
+        return status;
     }
-    uint32_t span = span_of_page(slab, (uint32_t)page);
-    uint32_t first = span == SLAB_NIL ? (uint32_t)page : span;
-    size_t in_object = offset - ((size_t)first << slab->shape.page_shift);
-    bool done = span != SLAB_NIL ? free_in_span(slab, span, in_object)
-                                 : free_at_page(slab, first, in_object);
-    if (!done) {
-        return name_misuse(slab, p);
+    if (slab_is_poisoned(slab)) {
+        slab_poison_hide(slab, p, slab_place_bytes(slab, &place));
+    }
+    if (place.kind == SLM_SLAB_RUN) {
+        free_run(slab, place.head);
+    } else {
+        slab_chunk_free(slab, place.head, place.chunk);
     }
     SLM_CHECK_ALL(slm_slab_check_locked(slab));
     return SLM_OK;
@@ -292,29 +219,6 @@ enum slm_status slm_slab_free(struct slm_slab *slab, void *p)
         report(slab, status, "free", 0, p);
     }
     return status;
-}
-
-enum slm_status slm_slab_judge_locked(const struct slm_slab *slab, const void *p)
-{
-    struct slm_slab_place place;
-    slab_place_find(slab, p, &place);
-    bool is_live = place.kind == SLM_SLAB_CHUNK_USED || place.kind == SLM_SLAB_RUN;
-    return is_live && place.object == p ? SLM_OK : name_misuse(slab, p);
-}
-
-size_t slm_slab_usable_bytes(struct slm_slab *slab, void *p)
-{
-    struct slm_slab_place place;
-    slm_slab_locate(slab, p, &place);
-    bool live = place.kind == SLM_SLAB_CHUNK_USED || place.kind == SLM_SLAB_RUN;
-    if (p == NULL || !live || place.object != p) {
-        return 0;
-    }
-    size_t usable_bytes = place.object_bytes - slab->shape.gap_bytes;
-    if (slab_is_poisoned(slab)) {
-        slab_poison_widen(slab, p, usable_bytes);
-    }
-    return usable_bytes;
 }
 
 /* One store frees everything; what hangs on it is rebuilt. The root goes first: it never points to

@@ -200,14 +200,11 @@ enum slm_status slm_slab_rebuild_locked(struct slm_slab *slab)
 void *slm_slab_pending_locked(const struct slm_slab *slab)
 {
     uint64_t offset = slab->header->pending;
-    struct slm_slab_place place;
     if (!slab_is_in_pages(slab, offset)) {
         return NULL;
     }
     void *p = (unsigned char *)slab->header + offset;
-    slab_place_find(slab, p, &place);
-    bool is_live = place.kind == SLM_SLAB_CHUNK_USED || place.kind == SLM_SLAB_RUN;
-    return is_live && place.object == p ? p : NULL;
+    return slm_slab_judge_locked(slab, p) == SLM_OK ? p : NULL;
 }
 
 void slm_slab_settle_locked(struct slm_slab *slab)

@@ -117,11 +117,6 @@ void slab_span_seal(struct slm_slab *slab, uint32_t span, uint32_t n_chunks);
  * holds. */
 bool slab_word_is_head(const struct slm_slab *slab, uint32_t idx);
 
-/* --- place.c --- */
-
-/* What p points into, without lock. */
-void slab_place_find(const struct slm_slab *slab, const void *p, struct slm_slab_place *place);
-
 /* --- poison.c: only called under a sanitizer with an exclusive view --- */
 
 void slab_poison_attach(struct slm_slab *slab);

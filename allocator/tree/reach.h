@@ -33,8 +33,7 @@ static inline bool reach_is_live(const struct reach *reach, const unsigned char 
     }
     slm_slab_locate(reach->journal->slab, p, &place);
     const unsigned char *object = place.object;
-    return (place.kind == SLM_SLAB_CHUNK_USED || place.kind == SLM_SLAB_RUN) &&
-           (size_t)(p - object) + reach->node_bytes <= place.object_bytes;
+    return place.is_live && (size_t)(p - object) + reach->node_bytes <= place.object_bytes;
 }
 
 /* Whether a node may be read at that offset. */

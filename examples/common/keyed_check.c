@@ -20,8 +20,7 @@ bool slm_keyed_is_object(struct slm_zone *zone, const void *p, size_t n_bytes)
 {
     struct slm_slab_place place;
     slm_slab_locate(slm_zone_slab(zone), p, &place);
-    return (place.kind == SLM_SLAB_CHUNK_USED || place.kind == SLM_SLAB_RUN) && place.object == p &&
-           place.object_bytes >= n_bytes;
+    return place.is_live && place.object == p && place.object_bytes >= n_bytes;
 }
 
 static bool entry_is_right(struct slm_zone *zone, const struct slm_keyed_kind *kind,

@@ -243,6 +243,7 @@ enum slm_slab_kind {
 
 struct slm_slab_place {
     enum slm_slab_kind kind;
+    bool is_live;       /* a chunk in use or a run: p points into an object of a user */
     unsigned class_idx; /* of chunks and tails */
     void *object;       /* start of what p points into */
     size_t object_bytes;
@@ -290,8 +291,8 @@ struct slm_slab_part {
 void slm_slab_metadata_parts(const struct slm_slab *slab,
                              struct slm_slab_part parts[SLM_SLAB_METADATA_PARTS]);
 
-/* 0, or the number of a broken invariant (listed at the top of allocator/slab/check.c). Read-only; bounded
- * and safe whatever the region holds. Takes the lock. Cost O(pages + bitmap words). */
+/* 0, or the number of a broken invariant (listed at the top of allocator/slab/check.c). Read-only;
+ * bounded and safe whatever the region holds. Takes the lock. Cost O(pages + bitmap words). */
 unsigned slm_slab_check(struct slm_slab *slab);
 unsigned slm_slab_check_locked(struct slm_slab *slab);
 

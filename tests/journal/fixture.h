@@ -58,7 +58,7 @@ inline Picture take_picture(const slm_journal &journal)
     for (size_t at = 0; at < n_bytes;) {
         slm_slab_locate(journal.slab, slab->memory + at, &place);
         const auto *object = static_cast<const char *>(place.object);
-        if (place.kind == SLM_SLAB_CHUNK_USED || place.kind == SLM_SLAB_RUN) {
+        if (place.is_live) {
             picture.objects[slm_journal_offset(&journal, object)] =
                 std::string(object, place.object_bytes);
         }

@@ -214,6 +214,25 @@ TEST_P(SlabMisuse, ASpansTailIsInterior)
     EXPECT_EQ(n_seen > 0, GetParam().per_doubling > 1);
 }
 
+/* --- One answer --- */
+
+TEST_P(SlabMisuse, LocateJudgeAndUsableBytesAgreeOnEveryWord)
+{
+    size_t n_starts = 0;
+    size_t n_inside = 0;
+    for (unsigned char *p = f.slab.page(0); p < f.slab.page(kPages); p += 8) {
+        slm_slab_place place = f.slab.locate(p);
+        bool is_start = place.is_live && place.object == p;
+        ASSERT_EQ(slm_slab_judge_locked(f.slab, p) == SLM_OK, is_start);
+        ASSERT_EQ(slm_slab_usable_bytes(f.slab, p) > 0, is_start);
+        ASSERT_EQ(place.is_live, place.kind == SLM_SLAB_CHUNK_USED || place.kind == SLM_SLAB_RUN);
+        n_starts += is_start;
+        n_inside += place.is_live && !is_start;
+    }
+    EXPECT_GT(n_starts, 8u);
+    EXPECT_GT(n_inside, 8u);
+}
+
 /* --- Free pages --- */
 
 TEST_P(SlabMisuse, EveryPlaceInAFreeRunIsAFreePage)

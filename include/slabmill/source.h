@@ -13,8 +13,8 @@ extern "C" {
 /*
  * Model    A source hands out blocks of a size and alignment and takes them back with the same size
  *          and alignment. It is a plain struct that the user may fill in; the ones below are ready.
- * Safety   Threads: as safe as its functions; heap and guard are thread-safe, counting and failing
- *          are not. Fork: the child has a copy. Signals: none is safe in a handler.
+ * Safety   Threads: as safe as its functions; heap and guard are thread-safe, counting, failing
+ *          and quarantine are not. Fork: the child has a copy. Signals: none is safe in a handler.
  * Failure  alloc returns NULL and changes nothing; free cannot fail.
  */
 struct slm_source {
@@ -64,6 +64,45 @@ struct slm_source_failing {
 
 /* Refuses nothing until fail_at, fail_count or budget_bytes are set. */
 void slm_source_failing_init(struct slm_source_failing *failing, const struct slm_source *under);
+
+/* A freed block that a quarantine holds. */
+struct slm_source_held {
+    void *block;
+    size_t size_bytes;
+    size_t align_bytes;
+};
+
+/*
+ * Holds freed blocks for a while before they go back to the source under it. So the address of a
+ * freed block names nothing else meanwhile: a stale pointer reaches no newer object, and a
+ * sanitizer reports its use. It always holds the blocks that were freed last: older ones go back
+ * when more than max_blocks or max_bytes would be held, and all of them when the source under it
+ * refuses, which is then asked again. A block of more than max_bytes is not held at all. Blocks are those of the source under it:
+ * one that need not be held may be freed to that source.
+ */
+struct slm_source_quarantine {
+    struct slm_source source; /* hand &quarantine.source to a pool */
+    const struct slm_source *under;
+    struct slm_source_held *held; /* a ring with room for max_blocks, the caller's */
+    size_t max_blocks;
+    size_t max_bytes; /* sum of the sizes that were asked for */
+    size_t oldest;    /* index in held[]; means nothing while n_held is 0 */
+    size_t n_held;
+    size_t held_bytes;
+};
+
+/*
+ * Starts holding nothing. held has room for max_blocks; it may be NULL if max_blocks is 0, and then
+ * every block goes back at once. The struct and held must outlive everything allocated through it;
+ * before they go, call slm_source_quarantine_release. Cost of alloc and free: those of the source
+ * under it and O(1), or O(blocks that go back).
+ */
+void slm_source_quarantine_init(struct slm_source_quarantine *quarantine,
+                                const struct slm_source *under, struct slm_source_held *held,
+                                size_t max_blocks, size_t max_bytes);
+
+/* Gives every held block back to the source under it. Cost O(held blocks). */
+void slm_source_quarantine_release(struct slm_source_quarantine *quarantine);
 
 #ifdef __cplusplus
 }

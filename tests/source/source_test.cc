@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sources: heap, guard, counting, failing. */
+/* Sources: heap, guard, counting, failing, quarantine. */
 #include <slabmill/source.h>
 
 #include <cstring>
@@ -8,6 +8,8 @@
 #include <thread>
 #include <unistd.h>
 #include <vector>
+
+#include "allocator/base/config.h"
 
 namespace {
 
@@ -193,5 +195,170 @@ TEST(SourceFailing, RefusesBlocksAboveItsBudget)
     EXPECT_EQ(pattern(&failing, 2, 100), "..");
     EXPECT_EQ(pattern(&failing, 2, 101), "xx");
 }
+
+/* A quarantine over failing over the heap; `returned` has what went back, in order. */
+class SourceQuarantine : public testing::Test {
+  protected:
+    static constexpr size_t kBlocks = 3;
+    static constexpr size_t kBytes = 1000;
+
+    SourceQuarantine()
+    {
+        slm_source_failing_init(&failing, &log);
+        slm_source_quarantine_init(&quarantine, &failing.source, held, kBlocks, kBytes);
+    }
+
+    ~SourceQuarantine() override
+    {
+        slm_source_quarantine_release(&quarantine);
+    }
+
+    struct Returned {
+        void *block;
+        size_t size_bytes;
+        size_t align_bytes;
+        bool operator==(const Returned &other) const
+        {
+            return block == other.block && size_bytes == other.size_bytes &&
+                   align_bytes == other.align_bytes;
+        }
+    };
+
+    static void *log_alloc(void *, size_t size_bytes, size_t align_bytes)
+    {
+        return take(slm_source_heap(), size_bytes, align_bytes);
+    }
+
+    static void log_free(void *data, void *block, size_t size_bytes, size_t align_bytes)
+    {
+        static_cast<SourceQuarantine *>(data)->returned.push_back({block, size_bytes, align_bytes});
+        memset(block, 0xDD, size_bytes);
+        give(slm_source_heap(), block, size_bytes, align_bytes);
+    }
+
+    /* Takes blocks of these sizes and frees them in the same order. */
+    std::vector<void *> take_and_free(const std::vector<size_t> &sizes)
+    {
+        std::vector<void *> blocks;
+        for (size_t size : sizes) {
+            blocks.push_back(take(&quarantine.source, size));
+        }
+        for (size_t i = 0; i < sizes.size(); i++) {
+            give(&quarantine.source, blocks[i], sizes[i]);
+        }
+        return blocks;
+    }
+
+    slm_source log{log_alloc, log_free, this};
+    slm_source_failing failing;
+    slm_source_held held[kBlocks];
+    slm_source_quarantine quarantine;
+    std::vector<Returned> returned;
+};
+
+TEST_F(SourceQuarantine, HonoursEveryAlignment)
+{
+    expect_aligned_and_writable(&quarantine.source);
+}
+
+TEST_F(SourceQuarantine, HoldsSoManyBlocksAndReturnsTheOldestFirst)
+{
+    std::vector<void *> blocks = take_and_free({10, 20, 30, 40, 50});
+    std::vector<Returned> expected = {{blocks[0], 10, 16}, {blocks[1], 20, 16}};
+    EXPECT_EQ(returned, expected);
+    EXPECT_EQ(quarantine.n_held, 3u);
+    EXPECT_EQ(quarantine.held_bytes, 120u);
+}
+
+TEST_F(SourceQuarantine, HoldsSoManyBytesAndReturnsTheOldestFirst)
+{
+    std::vector<void *> blocks = take_and_free({500, 400, 101});
+    std::vector<Returned> expected = {{blocks[0], 500, 16}};
+    EXPECT_EQ(returned, expected);
+    EXPECT_EQ(quarantine.held_bytes, 501u);
+    take_and_free({499});
+    EXPECT_EQ(returned, expected);
+    EXPECT_EQ(quarantine.held_bytes, kBytes);
+}
+
+TEST_F(SourceQuarantine, ATooLargeBlockGoesBackAfterAllThatWereFreedBefore)
+{
+    std::vector<void *> blocks = take_and_free({500, 1001});
+    std::vector<Returned> expected = {{blocks[0], 500, 16}, {blocks[1], 1001, 16}};
+    EXPECT_EQ(returned, expected);
+    EXPECT_EQ(quarantine.n_held, 0u);
+}
+
+TEST_F(SourceQuarantine, ReturnsBlocksWithTheirOwnSizeAndAlignment)
+{
+    void *a = take(&quarantine.source, 100, 4096);
+    void *b = take(&quarantine.source, 200, 64);
+    give(&quarantine.source, b, 200, 64);
+    give(&quarantine.source, a, 100, 4096);
+    slm_source_quarantine_release(&quarantine);
+    std::vector<Returned> expected = {{b, 200, 64}, {a, 100, 4096}};
+    EXPECT_EQ(returned, expected);
+    EXPECT_EQ(quarantine.n_held, 0u);
+    EXPECT_EQ(quarantine.held_bytes, 0u);
+}
+
+TEST_F(SourceQuarantine, HandsNoHeldAddressOutAgain)
+{
+    void *freed = take_and_free({100})[0];
+    std::vector<void *> blocks;
+    for (int i = 0; i < 100; i++) {
+        blocks.push_back(take(&quarantine.source, 100));
+        EXPECT_NE(blocks.back(), freed);
+    }
+    for (void *block : blocks) {
+        give(&failing.source, block, 100);
+    }
+    EXPECT_EQ(quarantine.n_held, 1u);
+}
+
+TEST_F(SourceQuarantine, ReturnsAllOfItWhenTheSourceRefusesAndAsksAgain)
+{
+    take_and_free({10, 20});
+    failing.fail_at = failing.n_calls + 1;
+    void *block = take(&quarantine.source, 30);
+    EXPECT_NE(block, nullptr);
+    EXPECT_EQ(failing.n_refused, 1u);
+    EXPECT_EQ(returned.size(), 2u);
+    EXPECT_EQ(quarantine.n_held, 0u);
+    give(&quarantine.source, block, 30);
+}
+
+TEST_F(SourceQuarantine, PassesARefusalOnWhenNothingIsHeldOrItHelpsNot)
+{
+    failing.fail_at = 1;
+    failing.fail_count = 1;
+    EXPECT_EQ(take(&quarantine.source, 10), nullptr);
+    EXPECT_EQ(failing.n_calls, 1u);
+    take_and_free({10, 20});
+    failing.fail_at = failing.n_calls + 1;
+    failing.fail_count = UINT64_MAX;
+    EXPECT_EQ(take(&quarantine.source, 10), nullptr);
+    EXPECT_EQ(returned.size(), 2u);
+    EXPECT_EQ(failing.n_refused, 3u);
+}
+
+TEST_F(SourceQuarantine, WithoutRoomReturnsEveryBlockAtOnce)
+{
+    slm_source_quarantine none;
+    slm_source_quarantine_init(&none, &log, nullptr, 0, SIZE_MAX);
+    void *block = take(&none.source, 10);
+    give(&none.source, block, 10);
+    EXPECT_EQ(returned.size(), 1u);
+    slm_source_quarantine_release(&none);
+    EXPECT_EQ(none.n_held, 0u);
+}
+
+#if SLM_ASAN
+TEST_F(SourceQuarantine, AddressSanitizerReportsTheUseOfAHeldBlock)
+{
+    auto *block = static_cast<volatile char *>(take_and_free({100})[0]);
+    EXPECT_DEATH((void)block[99], "use-after-poison");
+}
+#endif
 
 } // namespace

@@ -17,11 +17,13 @@
  * I7   The table of records: a power of two of buckets, its hash_shift to match, at most half full.
  * I8   Each record: an address at a multiple of its alignment, a power of two up to
  *      SLM_POOL_ALIGN_MAX; a known kind that its size agrees with; found again from its home.
- * I9   Sums: n_kind, large_bytes and held_bytes are those of the records; n_large_peak >= live; the
- *      buckets' n_passed are as many as the steps of all records from home.
- * I10  Held blocks are within SLM_POOL_HELD_MAX, and each is in freed[]; none below SLM_CHECKS 2.
+ * I9   Sums: n_kind and large_bytes are those of the records; n_large_peak >= live; the buckets'
+ *      n_passed are as many as the steps of all records from home.
+ * I10  freed_next is an index of freed[]. There is a quarantine from SLM_CHECKS 2 on, and only then:
+ *      its ring is in range, its sum is that of its blocks and within SLM_POOL_HELD_MAX, and each
+ *      of its blocks is in freed[].
  * I11  The list of handlers: n_cleanups aligned nodes, each with a function, then NULL.
- * I12  source_bytes is the sum of blocks, objects with a record and the records themselves.
+ * I12  source_bytes is the sum of blocks, objects with a record and the table.
  */
 
 static bool is_aligned(const void *p)
@@ -197,28 +199,19 @@ static bool records_hold(const struct slm_pool *pool)
     return true;
 }
 
-/* What the source was asked for. */
-static size_t asked_bytes(const struct slm_pool_record *record)
-{
-    return record->size_bytes + (record->size_bytes == 0);
-}
-
 static bool sums_hold(const struct slm_pool *pool)
 {
     const struct slm_pool_large *large = pool->rest->large;
     size_t n[SLM_POOL_N_KINDS] = {0};
-    size_t asked[SLM_POOL_N_KINDS] = {0};
     size_t large_bytes = 0;
     for (size_t i = 0; i < slm_pool_n_records(large); i++) {
         const struct slm_pool_record *record = slm_pool_record_at(large, i);
         if (record->p != NULL) {
             n[record->kind]++;
-            asked[record->kind] += asked_bytes(record);
             large_bytes += record->kind == SLM_POOL_LARGE ? record->size_bytes : 0;
         }
     }
     return memcmp(n, large->n_kind, sizeof n) == 0 && large_bytes == large->large_bytes &&
-           asked[SLM_POOL_HELD] == large->held_bytes &&
            pool->rest->n_large_peak >= n[SLM_POOL_LARGE];
 }
 
@@ -243,7 +236,7 @@ static bool steps_hold(const struct slm_pool_large *large)
     return n_due == n_counted;
 }
 
-static bool is_remembered(const struct slm_pool_large *large, const unsigned char *p)
+static bool is_remembered(const struct slm_pool_large *large, const void *p)
 {
     for (unsigned i = 0; i < SLM_POOL_N_FREED; i++) {
         if (large->freed[i] == p) {
@@ -253,16 +246,27 @@ static bool is_remembered(const struct slm_pool_large *large, const unsigned cha
     return false;
 }
 
-static bool held_hold(const struct slm_pool_large *large)
+static bool quarantine_holds(const struct slm_pool_large *large)
 {
-    for (size_t i = 0; i < slm_pool_n_records(large); i++) {
-        const struct slm_pool_record *record = slm_pool_record_at(large, i);
-        if (record->p != NULL && record->kind == SLM_POOL_HELD &&
-            (SLM_CHECKS < 2 || !is_remembered(large, record->p))) {
+    const struct slm_source_quarantine *quarantine = &large->quarantine->source;
+    size_t held_bytes = 0;
+    if (quarantine->oldest >= SLM_POOL_N_FREED || quarantine->n_held > SLM_POOL_N_FREED) {
+        return false;
+    }
+    for (size_t i = 0; i < quarantine->n_held; i++) {
+        size_t at = (quarantine->oldest + i) % SLM_POOL_N_FREED;
+        held_bytes += large->quarantine->held[at].size_bytes;
+        if (!is_remembered(large, large->quarantine->held[at].block)) {
             return false;
         }
     }
-    return large->freed_next < SLM_POOL_N_FREED && large->held_bytes <= SLM_POOL_HELD_MAX;
+    return held_bytes == quarantine->held_bytes && held_bytes <= SLM_POOL_HELD_MAX;
+}
+
+static bool freed_holds(const struct slm_pool_large *large)
+{
+    return large->freed_next < SLM_POOL_N_FREED && SLM_POOL_HOLDS == (large->quarantine != NULL) &&
+           (large->quarantine == NULL || quarantine_holds(large));
 }
 
 static bool cleanups_hold(const struct slm_pool_rest *rest)
@@ -280,12 +284,12 @@ static bool cleanups_hold(const struct slm_pool_rest *rest)
 static bool source_bytes_hold(const struct slm_pool *pool)
 {
     const struct slm_pool_rest *rest = pool->rest;
-    struct slm_pool_stats stats;
-    slm_pool_stats(pool, &stats);
-    size_t sum = rest->n_blocks * rest->block_bytes + stats.record_bytes;
-    for (size_t i = 0; rest->large != NULL && i < slm_pool_n_records(rest->large); i++) {
-        const struct slm_pool_record *record = slm_pool_record_at(rest->large, i);
-        sum += record->p != NULL ? asked_bytes(record) : 0;
+    const struct slm_pool_large *large = rest->large;
+    size_t sum = rest->n_blocks * rest->block_bytes;
+    sum += large != NULL ? slm_pool_table_bytes(large) : 0;
+    for (size_t i = 0; large != NULL && i < slm_pool_n_records(large); i++) {
+        const struct slm_pool_record *record = slm_pool_record_at(large, i);
+        sum += record->p != NULL ? slm_pool_asked_bytes(record->size_bytes) : 0;
     }
     return sum == rest->source_bytes;
 }
@@ -322,7 +326,7 @@ static unsigned check_records(const struct slm_pool *pool)
     if (!sums_hold(pool) || !steps_hold(large)) {
         return 9;
     }
-    return held_hold(large) ? 0 : 10;
+    return freed_holds(large) ? 0 : 10;
 }
 
 unsigned slm_pool_check(const struct slm_pool *pool)

@@ -31,7 +31,7 @@ static void undo_alloc(struct slm_pool *pool, void *p, size_t size_bytes, struct
 {
     struct slm_pool_record *record = slm_pool_record_find(pool, p);
     if (record != NULL && record->kind == SLM_POOL_LARGE) {
-        slm_pool_record_release(pool, record);
+        slm_pool_object_release(pool, record);
     } else {
         (void)slm_pool_give_back(pool, p, size_bytes);
     }
@@ -40,7 +40,7 @@ static void undo_alloc(struct slm_pool *pool, void *p, size_t size_bytes, struct
         table->newest = before.newest;
     } else if (table != NULL) {
         slm_pool_table_drop(pool);
-        (void)slm_pool_give_back(pool, table, sizeof *table);
+        (void)slm_pool_give_back(pool, table, SLM_POOL_LARGE_BYTES);
     }
 }
 

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inside of a pool, for its own .c files and its tests. */
-#ifndef SLM_POOL_PRIV_H
-#define SLM_POOL_PRIV_H
+#ifndef SLM_POOL_LAYOUT_H
+#define SLM_POOL_LAYOUT_H
 
 #include <stdbool.h>
 
 #include "allocator/base/bits.h"
+#include "allocator/base/check.h"
+#include "allocator/base/config.h"
+#include "allocator/base/poison.h"
 #include <slabmill/pool.h>
+#include <slabmill/source.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -39,13 +43,13 @@ struct slm_pool_block {
 #define SLM_POOL_N_FIRST_BUCKETS 2u    /* that come with the first large block */
 #define SLM_POOL_N_SLOTS         4u    /* records in a bucket */
 #define SLM_POOL_N_FREED         16u   /* freed large blocks that are remembered */
-#define SLM_POOL_HELD_MAX        262144u /* bytes of freed blocks held back, SLM_CHECKS >= 2 */
+#define SLM_POOL_HOLDS           (SLM_CHECKS >= 2) /* freed large blocks are held for a while */
+#define SLM_POOL_HELD_MAX        262144u           /* bytes that are held */
 #define SLM_POOL_SIZE_MAX        (SIZE_MAX / 2)
 
 enum slm_pool_kind {
     SLM_POOL_LARGE, /* an object above the small limit */
     SLM_POOL_SMALL, /* a small object of a pass-through pool */
-    SLM_POOL_HELD,  /* a freed large block not yet given back, so that its address stays unused */
     SLM_POOL_N_KINDS
 };
 
@@ -68,9 +72,16 @@ struct slm_pool_bucket {
     size_t n_passed;
 };
 
+/* Freed large blocks that the pool holds, so that their addresses name no other object. */
+struct slm_pool_quarantine {
+    struct slm_source_quarantine source;
+    struct slm_source_held held[SLM_POOL_N_FREED];
+};
+
 /*
  * All records: a hash table by address, at most half full. It appears with the first large block
- * since the last reset, inside the pool if it fits there.
+ * since the last reset, inside the pool if it fits there. Where freed blocks are held, the
+ * quarantine comes with it, right after the struct.
  */
 struct slm_pool_large {
     struct slm_pool_bucket *buckets;
@@ -79,12 +90,15 @@ struct slm_pool_large {
     unsigned freed_next;                    /* the oldest of freed[], replaced next */
     size_t n_kind[SLM_POOL_N_KINDS];        /* records of each kind */
     size_t large_bytes;                     /* requested bytes in SLM_POOL_LARGE */
-    size_t held_bytes;                      /* the source's bytes in SLM_POOL_HELD */
     unsigned char *newest;                  /* newest small object (pass-through), or NULL */
-    unsigned char *freed[SLM_POOL_N_FREED]; /* a ring of addresses, some of them held */
+    unsigned char *freed[SLM_POOL_N_FREED]; /* a ring of addresses, held or not */
+    struct slm_pool_quarantine *quarantine; /* NULL: freed blocks go back at once */
     struct slm_pool_bucket first_buckets[SLM_POOL_N_FIRST_BUCKETS];
     bool in_pool; /* this struct is pool memory, not the source's */
 };
+
+#define SLM_POOL_LARGE_BYTES                                                                       \
+    (sizeof(struct slm_pool_large) + (SLM_POOL_HOLDS ? sizeof(struct slm_pool_quarantine) : 0))
 
 struct slm_pool_cleanup {
     struct slm_pool_cleanup *next;
@@ -95,7 +109,7 @@ struct slm_pool_cleanup {
 struct slm_pool_rest {
     const struct slm_source *source;
     size_t block_bytes;
-    size_t source_bytes; /* everything taken from the source and not given back */
+    size_t source_bytes; /* everything taken from the source and not freed */
     struct slm_pool_block *current;
     struct slm_pool_block *last;
     struct slm_pool_block *fresh; /* first of the fresh blocks, or NULL */
@@ -178,34 +192,66 @@ static inline unsigned slm_pool_bin(size_t n_bytes)
     return bin < SLM_POOL_N_BINS ? bin : SLM_POOL_N_BINS - 1;
 }
 
-/* --- Objects in blocks: pool.c --- */
+/* Bytes that an aligned object takes: like the inline path's, but never 0. */
+static inline size_t slm_pool_aligned_bytes(size_t size_bytes)
+{
+    size_t n = slm_align_up(size_bytes + SLM_POOL_GAP, SLM_POOL_ALIGN);
+    return n != 0 ? n : SLM_POOL_ALIGN;
+}
 
-/* An object within the small limit, its alignment included; NULL: refused. */
-void *slm_pool_small_alloc(struct slm_pool *pool, size_t size_bytes, size_t align_bytes);
+/* The same of a packed object. Under a sanitizer it starts at a granule, or its gap could not be
+ * seen. */
+static inline size_t slm_pool_packed_bytes(size_t size_bytes)
+{
+    size_t n = SLM_POISON ? slm_align_up(size_bytes + SLM_POOL_GAP, 8) : size_bytes;
+    return n != 0 ? n : 1;
+}
 
-/* --- The source, with what the pool holds back as its reserve: pool_large.c --- */
+/* Bytes of the source's block for an object of its own: never 0. */
+static inline size_t slm_pool_asked_bytes(size_t size_bytes)
+{
+    return size_bytes != 0 ? size_bytes : 1;
+}
 
-/* Before a refusal is passed on, held blocks go back and the source is asked again. */
+/* --- blocks.c: the source, and the blocks that small objects are cut from --- */
+
+/* A block of the source, and no longer one; NULL: refused, and nothing is held any more. */
 void *slm_pool_source_take(struct slm_pool *pool, size_t size_bytes, size_t align_bytes);
 void slm_pool_source_give(struct slm_pool *pool, void *block, size_t size_bytes,
                           size_t align_bytes);
+/* The same of a freed object's block, which is held for a while where the pool holds blocks. */
+void slm_pool_source_hold(struct slm_pool *pool, void *block, size_t size_bytes,
+                          size_t align_bytes);
 
-/* --- Objects with a record: pool_large.c --- */
+/* Makes the block current, and empty. */
+void slm_pool_block_open(struct slm_pool *pool, struct slm_pool_block *block);
+/* Hides all of the block but its header from sanitizers. */
+void slm_pool_block_hide(const struct slm_pool *pool, struct slm_pool_block *block);
 
-/* A block of the source for one object, large or (in a pass-through pool) small; NULL: refused. */
-void *slm_pool_record_alloc(struct slm_pool *pool, size_t size_bytes, size_t align_bytes);
+/* An object within the small limit, its alignment included; NULL: refused. */
+void *slm_pool_small_alloc(struct slm_pool *pool, size_t size_bytes, size_t align_bytes);
+void *slm_pool_packed_alloc(struct slm_pool *pool, size_t size_bytes);
+
+/* --- table.c: records of objects that have a block of their own --- */
 
 /* The record of the object that starts at p, of any kind, or NULL. */
 struct slm_pool_record *slm_pool_record_find(const struct slm_pool *pool, const void *p);
 
-/* Forgets the object and gives its block back. */
-void slm_pool_record_release(struct slm_pool *pool, struct slm_pool_record *record);
+/* Makes room for one record more; false: the source refused. */
+bool slm_pool_table_reserve(struct slm_pool *pool);
 
-/* Forgets the table, which has no records; one in pool memory stays there. */
+/* Adds the record of a new object, for which there is room. */
+void slm_pool_record_add(struct slm_pool *pool, unsigned char *p, size_t size_bytes,
+                         size_t align_bytes);
+
+/* Removes a record; the block is the caller's. */
+void slm_pool_record_remove(struct slm_pool *pool, struct slm_pool_record *record);
+
+/* Forgets the table and its records; one in pool memory stays there. Nothing is held any more. */
 void slm_pool_table_drop(struct slm_pool *pool);
 
-/* Gives every block with a record back, and the records themselves. */
-void slm_pool_record_release_all(struct slm_pool *pool);
+/* Bytes of the source that the table takes. */
+size_t slm_pool_table_bytes(const struct slm_pool_large *large);
 
 /* The bucket where a record of p belongs if that is not full. */
 static inline struct slm_pool_bucket *slm_pool_home(const struct slm_pool_large *large,
@@ -236,7 +282,7 @@ static inline struct slm_pool_record *slm_pool_record_at(const struct slm_pool_l
     return &large->buckets[i / SLM_POOL_N_SLOTS].record[i % SLM_POOL_N_SLOTS];
 }
 
-/* --- What an address without a record is: pool_place.c --- */
+/* --- place.c: what an address without a record is --- */
 
 /* Why slm_pool_free does not release p: the status it answers. */
 enum slm_status slm_pool_place(const struct slm_pool *pool, const void *p);
@@ -244,7 +290,15 @@ enum slm_status slm_pool_place(const struct slm_pool *pool, const void *p);
 /* True for the pool's own records in pool memory. */
 bool slm_pool_place_is_record(const struct slm_pool *pool, const void *p);
 
-/* --- Cleanup: pool_cleanup.c --- */
+/* --- objects.c --- */
+
+/* Forgets an object that has a record, and gives its block back at once. */
+void slm_pool_object_release(struct slm_pool *pool, struct slm_pool_record *record);
+
+/* The same of all of them, and of all that is held; the table goes too. */
+void slm_pool_object_release_all(struct slm_pool *pool);
+
+/* --- cleanup.c --- */
 
 /* Runs handlers until none is left, those they register too. */
 void slm_pool_cleanup_run_all(struct slm_pool *pool);

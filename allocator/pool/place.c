@@ -20,7 +20,7 @@ static bool is_cleanup_record(const struct slm_pool *pool, const void *p)
 bool slm_pool_place_is_record(const struct slm_pool *pool, const void *p)
 {
     const struct slm_pool_large *large = pool->rest->large;
-    if (large != NULL && (is_in(p, large, sizeof *large) ||
+    if (large != NULL && (is_in(p, large, SLM_POOL_LARGE_BYTES) ||
                           is_in(p, large->buckets, large->n_buckets * sizeof *large->buckets))) {
         return true;
     }
@@ -64,8 +64,7 @@ static const struct slm_pool_record *find_around(const struct slm_pool_large *la
 {
     for (size_t i = 0; i < slm_pool_n_records(large); i++) {
         const struct slm_pool_record *record = slm_pool_record_at(large, i);
-        if (record->p != NULL && record->kind != SLM_POOL_HELD &&
-            is_in(p, record->p, record->size_bytes)) {
+        if (record->p != NULL && is_in(p, record->p, record->size_bytes)) {
             return record;
         }
     }
@@ -109,7 +108,7 @@ int slm_pool_owns(const struct slm_pool *pool, const void *p)
 {
     const struct slm_pool_record *record = slm_pool_record_find(pool, p);
     if (record != NULL) {
-        return record->kind != SLM_POOL_HELD;
+        return 1;
     }
     enum slm_status place = slm_pool_place(pool, p);
     return place == SLM_DECLINED || place == SLM_E_INTERIOR;

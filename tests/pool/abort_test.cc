@@ -31,7 +31,7 @@ TEST(PoolAbort, ASourcesMisalignedBlockStopsTheCallThatGetsIt)
             t.pool->rest->source = &misaligned;
             (void)slm_pool_alloc(t.pool, 5000);
         },
-        "broken pool in ask_source");
+        "broken pool in slm_pool_source_take");
 }
 
 TEST(PoolAbort, ASmallObjectThatNoEmptyBlockHoldsStops)
@@ -137,13 +137,11 @@ TEST(PoolAbort, MoreBytesHeldBackThanMayBeAreI10)
     TestPool t;
     unsigned char *freed = t.alloc(5000);
     ASSERT_EQ(t.free(freed, 5000), SLM_OK);
-    slm_pool_record *record = slm_pool_record_find(t.pool, freed);
-    slm_pool_large *large = t.pool->rest->large;
-    ASSERT_NE(record, nullptr);
-    ASSERT_EQ(record->kind, static_cast<uint32_t>(SLM_POOL_HELD));
-    record->size_bytes = large->held_bytes = SLM_POOL_HELD_MAX + 1;
+    slm_pool_quarantine *quarantine = t.pool->rest->large->quarantine;
+    ASSERT_EQ(quarantine->held[0].block, freed);
+    quarantine->held[0].size_bytes = quarantine->source.held_bytes = SLM_POOL_HELD_MAX + 1;
     EXPECT_EQ(slm_pool_check(t.pool), 10u);
-    record->size_bytes = large->held_bytes = 5000;
+    quarantine->held[0].size_bytes = quarantine->source.held_bytes = 5000;
     EXPECT_EQ(slm_pool_check(t.pool), 0u);
 }
 

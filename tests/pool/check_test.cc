@@ -262,32 +262,46 @@ TEST_F(PoolCheck, I9SeesSumsThatAreNotTheRecords)
     size_t *n_kind = table->n_kind;
     expect_broken(t.pool, n_kind[SLM_POOL_LARGE], n_kind[SLM_POOL_LARGE] + 1, 9);
     expect_broken(t.pool, n_kind[SLM_POOL_SMALL], 1, 9);
-    expect_broken(t.pool, n_kind[SLM_POOL_HELD], n_kind[SLM_POOL_HELD] + 1, 9);
     expect_broken(t.pool, table->large_bytes, table->large_bytes - 1, 9);
-    expect_broken(t.pool, table->held_bytes, table->held_bytes + 1, 9);
     expect_broken(t.pool, rest->n_large_peak, n_kind[SLM_POOL_LARGE] - 1, 9);
     expect_broken(t.pool, record()->size_bytes, 5001, 9);
     expect_broken(t.pool, table->buckets[0].n_passed, table->buckets[0].n_passed + 1, 9);
 }
 
-TEST_F(PoolCheck, I10SeesHeldBlocksThatShouldNotBe)
+TEST_F(PoolCheck, I10SeesARingOfFreedAddressesThatEndsElsewhere)
 {
     expect_broken(t.pool, table->freed_next, SLM_POOL_N_FREED, 10);
-    if (SLM_CHECKS >= 2) {
-        expect_broken(t.pool, table->freed[0], nullptr, 10);
-        return;
-    }
-    /* No block is held at this level: a record that says so is wrong, whatever the sums. */
-    slm_pool_large sound = *table;
-    record()->kind = SLM_POOL_HELD;
-    table->n_kind[SLM_POOL_LARGE]--;
-    table->n_kind[SLM_POOL_HELD]++;
-    table->large_bytes -= 5000;
-    table->held_bytes += 5000;
-    EXPECT_EQ(slm_pool_check(t.pool), 10u);
-    record()->kind = SLM_POOL_LARGE;
-    *table = sound;
 }
+
+TEST_F(PoolCheck, I10SeesAQuarantineWhereThereShouldBeNone)
+{
+    slm_pool_quarantine none;
+    expect_broken(t.pool, table->quarantine, SLM_CHECKS >= 2 ? nullptr : &none, 10);
+}
+
+#if SLM_CHECKS >= 2
+TEST_F(PoolCheck, I10SeesAQuarantineThatIsNotItsBlocks)
+{
+    slm_source_quarantine *quarantine = &table->quarantine->source;
+    ASSERT_EQ(quarantine->n_held, 1u);
+    expect_broken(t.pool, table->freed[0], nullptr, 10);
+    expect_broken(t.pool, quarantine->oldest, SLM_POOL_N_FREED, 10);
+    expect_broken(t.pool, quarantine->n_held, 0, 10);
+    expect_broken(t.pool, quarantine->n_held, SLM_POOL_N_FREED + 1, 10);
+    expect_broken(t.pool, quarantine->held_bytes, quarantine->held_bytes + 1, 10);
+    expect_broken(t.pool, table->quarantine->held[0].size_bytes, 5001, 10);
+    expect_broken(t.pool, table->quarantine->held[0].block, large[0], 10);
+}
+
+TEST_F(PoolCheck, I10SeesMoreBytesHeldThanMayBe)
+{
+    slm_pool_quarantine sound = *table->quarantine;
+    table->quarantine->held[0].size_bytes = SLM_POOL_HELD_MAX + 1;
+    table->quarantine->source.held_bytes = SLM_POOL_HELD_MAX + 1;
+    EXPECT_EQ(slm_pool_check(t.pool), 10u);
+    *table->quarantine = sound;
+}
+#endif
 
 TEST_F(PoolCheck, I11SeesABrokenListOfHandlers)
 {

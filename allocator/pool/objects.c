@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Region pool: objects, which allocation, release and change of size see. */
+#include "allocator/pool/layout.h"
+
+/* --- Objects with a block of their own --- */
+
+static bool has_own_block(const struct slm_pool *pool, size_t size_bytes)
+{
+    return size_bytes > pool->small_limit_bytes || slm_pool_is_pass_through(pool);
+}
+
+/* A block of the source for one object, large or (in a pass-through pool) small; NULL: refused. */
+static void *alloc_own_block(struct slm_pool *pool, size_t size_bytes, size_t align_bytes)
+{
+    if (size_bytes > SLM_POOL_SIZE_MAX - align_bytes) {
+        return NULL;
+    }
+    size_t asked_bytes = slm_pool_asked_bytes(size_bytes);
+    unsigned char *p = slm_pool_source_take(pool, asked_bytes, align_bytes);
+    if (p == NULL) {
+        return NULL;
+    }
+    if (!slm_pool_table_reserve(pool)) {
+        slm_pool_source_give(pool, p, asked_bytes, align_bytes);
+        return NULL;
+    }
+    slm_pool_record_add(pool, p, size_bytes, align_bytes);
+    slm_poison_show(p, size_bytes);
+    return p;
+}
+
+void slm_pool_object_release(struct slm_pool *pool, struct slm_pool_record *record)
+{
+    unsigned char *p = record->p;
+    size_t size_bytes = record->size_bytes;
+    size_t align_bytes = record->align_bytes;
+    slm_pool_record_remove(pool, record);
+    slm_poison_open(p, size_bytes);
+    slm_pool_source_give(pool, p, slm_pool_asked_bytes(size_bytes), align_bytes);
+}
+
+void slm_pool_object_release_all(struct slm_pool *pool)
+{
+    struct slm_pool_large *large = pool->rest->large;
+    if (large == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < slm_pool_n_records(large); i++) {
+        const struct slm_pool_record *record = slm_pool_record_at(large, i);
+        if (record->p != NULL) {
+            slm_poison_open(record->p, record->size_bytes);
+            slm_pool_source_give(pool, record->p, slm_pool_asked_bytes(record->size_bytes),
+                                 record->align_bytes);
+        }
+    }
+    slm_pool_table_drop(pool);
+}
+
+/* --- Allocation --- */
+
+void *slm_pool_alloc_slow(struct slm_pool *pool, size_t size_bytes)
+{
+    void *p = has_own_block(pool, size_bytes)
+                  ? alloc_own_block(pool, size_bytes, SLM_POOL_ALIGN)
+                  : slm_pool_small_alloc(pool, size_bytes, SLM_POOL_ALIGN);
+    SLM_CHECK_ALL(slm_pool_check(pool));
+    return p;
+}
+
+void *slm_pool_nalloc_slow(struct slm_pool *pool, size_t size_bytes)
+{
+    void *p = has_own_block(pool, size_bytes) ? alloc_own_block(pool, size_bytes, SLM_POOL_ALIGN)
+                                              : slm_pool_packed_alloc(pool, size_bytes);
+    SLM_CHECK_ALL(slm_pool_check(pool));
+    return p;
+}
+
+void *slm_pool_calloc_array(struct slm_pool *pool, size_t n, size_t size_bytes)
+{
+    size_t total = 0;
+    return __builtin_mul_overflow(n, size_bytes, &total) ? NULL : slm_pool_calloc(pool, total);
+}
+
+void *slm_pool_memalign(struct slm_pool *pool, size_t align_bytes, size_t size_bytes)
+{
+    if (!slm_is_pow2(align_bytes) || align_bytes > SLM_POOL_ALIGN_MAX) {
+        return NULL;
+    }
+    if (align_bytes <= SLM_POOL_ALIGN) {
+        return slm_pool_alloc(pool, size_bytes);
+    }
+    void *p = slm_pool_is_pass_through(pool) || !slm_pool_is_small(pool, size_bytes, align_bytes)
+                  ? alloc_own_block(pool, size_bytes, align_bytes)
+                  : slm_pool_small_alloc(pool, size_bytes, align_bytes);
+    SLM_CHECK_ALL(slm_pool_check(pool));
+    return p;
+}
+
+/* --- Release --- */
+
+/* The address is remembered at every level of checks, the block held back from level 2 on. */
+static void free_large(struct slm_pool *pool, struct slm_pool_record *record)
+{
+    struct slm_pool_large *large = pool->rest->large;
+    unsigned char *p = record->p;
+    size_t size_bytes = record->size_bytes;
+    size_t align_bytes = record->align_bytes;
+    large->freed[large->freed_next] = p;
+    large->freed_next = (large->freed_next + 1) % SLM_POOL_N_FREED;
+    slm_pool_record_remove(pool, record);
+    slm_poison_open(p, size_bytes);
+    slm_pool_source_hold(pool, p, slm_pool_asked_bytes(size_bytes), align_bytes);
+}
+
+enum slm_status slm_pool_free(struct slm_pool *pool, void *p)
+{
+    if (pool == NULL || p == NULL) {
+        return SLM_E_NULL;
+    }
+    struct slm_pool_record *record = slm_pool_record_find(pool, p);
+    if (SLM_UNLIKELY(record == NULL)) {
+        return slm_pool_place(pool, p);
+    }
+    if (SLM_UNLIKELY(record->kind != SLM_POOL_LARGE)) {
+        return slm_pool_place_is_record(pool, p) ? SLM_E_METADATA : SLM_DECLINED;
+    }
+    free_large(pool, record);
+    SLM_CHECK_ALL(slm_pool_check(pool));
+    return SLM_OK;
+}
+
+/* --- The newest object --- */
+
+/* True when p with size_bytes ends where the next aligned object would start. */
+static bool is_newest_aligned(const struct slm_pool *pool, const unsigned char *p,
+                              size_t size_bytes)
+{
+    unsigned char *start = slm_pool_block_start(pool, pool->rest->current);
+    return size_bytes <= pool->small_limit_bytes && p >= start && p < pool->low &&
+           (size_t)(pool->low - p) == slm_pool_aligned_bytes(size_bytes);
+}
+
+static bool is_newest_packed(const struct slm_pool *pool, const unsigned char *p, size_t size_bytes)
+{
+    unsigned char *end = slm_pool_block_end(pool, pool->rest->current);
+    return size_bytes <= pool->small_limit_bytes && p == pool->high &&
+           slm_pool_packed_bytes(size_bytes) <= (size_t)(end - pool->high);
+}
+
+/* What a sanitizer sees of an object that changes its size in place. */
+static void show_resized(const struct slm_pool *pool, unsigned char *p, size_t old_bytes,
+                         size_t new_bytes)
+{
+    SLM_VG_POOL_CHANGE(pool, p, p, new_bytes);
+    if (new_bytes > old_bytes) {
+        slm_poison_show(p + old_bytes, new_bytes - old_bytes);
+    } else {
+        slm_poison_hide(p + new_bytes, old_bytes - new_bytes);
+    }
+}
+
+enum slm_status slm_pool_extend(struct slm_pool *pool, void *p, size_t old_bytes, size_t new_bytes)
+{
+    if (pool == NULL || p == NULL) {
+        return SLM_E_NULL;
+    }
+    unsigned char *object = p;
+    if (slm_pool_is_pass_through(pool) || !is_newest_aligned(pool, object, old_bytes) ||
+        new_bytes > pool->small_limit_bytes ||
+        slm_pool_aligned_bytes(new_bytes) > (size_t)(pool->high - object)) {
+        return SLM_DECLINED;
+    }
+    pool->low = object + slm_pool_aligned_bytes(new_bytes);
+    show_resized(pool, object, old_bytes, new_bytes);
+    SLM_CHECK_ALL(slm_pool_check(pool));
+    return SLM_OK;
+}
+
+/* The newest object of a pass-through pool has a block of its own. */
+static enum slm_status give_back_record(struct slm_pool *pool, void *p)
+{
+    struct slm_pool_large *large = pool->rest->large;
+    if (large == NULL || p != large->newest) {
+        return SLM_DECLINED;
+    }
+    large->newest = NULL;
+    slm_pool_object_release(pool, slm_pool_record_find(pool, p));
+    return SLM_OK;
+}
+
+static enum slm_status give_back_small(struct slm_pool *pool, unsigned char *p, size_t size_bytes)
+{
+    if (is_newest_aligned(pool, p, size_bytes)) {
+        pool->low = p;
+    } else if (is_newest_packed(pool, p, size_bytes)) {
+        pool->high += slm_pool_packed_bytes(size_bytes);
+    } else {
+        return SLM_DECLINED;
+    }
+    SLM_VG_POOL_FREE(pool, p);
+    slm_poison_hide(p, size_bytes);
+    return SLM_OK;
+}
+
+enum slm_status slm_pool_give_back(struct slm_pool *pool, void *p, size_t size_bytes)
+{
+    if (pool == NULL || p == NULL) {
+        return SLM_E_NULL;
+    }
+    enum slm_status status = slm_pool_is_pass_through(pool) ? give_back_record(pool, p)
+                                                            : give_back_small(pool, p, size_bytes);
+    SLM_CHECK_ALL(slm_pool_check(pool));
+    return status;
+}

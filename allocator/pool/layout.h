@@ -282,13 +282,14 @@ static inline struct slm_pool_record *slm_pool_record_at(const struct slm_pool_l
     return &large->buckets[i / SLM_POOL_N_SLOTS].record[i % SLM_POOL_N_SLOTS];
 }
 
-/* --- place.c: what an address without a record is --- */
+/* --- place.c: what an address is to the pool --- */
 
-/* Why slm_pool_free does not release p: the status it answers. */
-enum slm_status slm_pool_place(const struct slm_pool *pool, const void *p);
-
-/* True for the pool's own records in pool memory. */
-bool slm_pool_place_is_record(const struct slm_pool *pool, const void *p);
+/*
+ * SLM_OK: a live large block starts at p, and *record is its record. Else why slm_pool_free refuses
+ * p: SLM_DECLINED and SLM_E_INTERIOR in a live object, the others where there is none.
+ */
+enum slm_status slm_pool_place(const struct slm_pool *pool, const void *p,
+                               struct slm_pool_record **record);
 
 /* --- objects.c --- */
 

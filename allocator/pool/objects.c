@@ -114,15 +114,10 @@ static void free_large(struct slm_pool *pool, struct slm_pool_record *record)
 
 enum slm_status slm_pool_free(struct slm_pool *pool, void *p)
 {
-    if (pool == NULL || p == NULL) {
-        return SLM_E_NULL;
-    }
-    struct slm_pool_record *record = slm_pool_record_find(pool, p);
-    if (SLM_UNLIKELY(record == NULL)) {
-        return slm_pool_place(pool, p);
-    }
-    if (SLM_UNLIKELY(record->kind != SLM_POOL_LARGE)) {
-        return slm_pool_place_is_record(pool, p) ? SLM_E_METADATA : SLM_DECLINED;
+    struct slm_pool_record *record;
+    enum slm_status status = pool == NULL ? SLM_E_NULL : slm_pool_place(pool, p, &record);
+    if (SLM_UNLIKELY(status != SLM_OK)) {
+        return status;
     }
     free_large(pool, record);
     SLM_CHECK_ALL(slm_pool_check(pool));

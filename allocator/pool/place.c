@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Region pool: what an address is that is no large block of the pool. */
+/* Region pool: what an address is. Free and owns both go by this one answer. */
 #include "allocator/pool/layout.h"
 
 /* Addresses of unrelated objects are compared as numbers: C orders pointers only within one. */
@@ -17,7 +17,8 @@ static bool is_cleanup_record(const struct slm_pool *pool, const void *p)
     return cleanup != NULL;
 }
 
-bool slm_pool_place_is_record(const struct slm_pool *pool, const void *p)
+/* True for the pool's own records, which it keeps in pool memory or in blocks of the source. */
+static bool is_record(const struct slm_pool *pool, const void *p)
 {
     const struct slm_pool_large *large = pool->rest->large;
     if (large != NULL && (is_in(p, large, SLM_POOL_LARGE_BYTES) ||
@@ -94,22 +95,36 @@ static enum slm_status place_outside(const struct slm_pool *pool, const void *p)
     return was_freed(large, p) ? SLM_E_FREED : SLM_E_FOREIGN;
 }
 
-enum slm_status slm_pool_place(const struct slm_pool *pool, const void *p)
+/* What is no live large block's start. */
+static enum slm_status place_refused(const struct slm_pool *pool, const void *p, bool is_small)
 {
-    if (slm_pool_place_is_record(pool, p)) {
+    if (p == NULL) {
+        return SLM_E_NULL;
+    }
+    if (is_record(pool, p)) {
         return SLM_E_METADATA;
+    }
+    if (is_small) {
+        return SLM_DECLINED;
     }
     bool is_fresh = false;
     struct slm_pool_block *block = find_block(pool, p, &is_fresh);
     return block != NULL ? place_in_block(pool, block, p, is_fresh) : place_outside(pool, p);
 }
 
+enum slm_status slm_pool_place(const struct slm_pool *pool, const void *p,
+                               struct slm_pool_record **record)
+{
+    struct slm_pool_record *found = slm_pool_record_find(pool, p);
+    *record = found;
+    return SLM_LIKELY(found != NULL && found->kind == SLM_POOL_LARGE)
+               ? SLM_OK
+               : place_refused(pool, p, found != NULL);
+}
+
 int slm_pool_owns(const struct slm_pool *pool, const void *p)
 {
-    const struct slm_pool_record *record = slm_pool_record_find(pool, p);
-    if (record != NULL) {
-        return 1;
-    }
-    enum slm_status place = slm_pool_place(pool, p);
-    return place == SLM_DECLINED || place == SLM_E_INTERIOR;
+    struct slm_pool_record *record;
+    enum slm_status place = slm_pool_place(pool, p, &record);
+    return place == SLM_OK || place == SLM_DECLINED || place == SLM_E_INTERIOR;
 }

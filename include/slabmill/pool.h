@@ -234,8 +234,8 @@ void slm_pool_stats(const struct slm_pool *pool, struct slm_pool_stats *stats);
  * O(blocks + large + handlers). */
 int slm_pool_owns(const struct slm_pool *pool, const void *p);
 
-/* 0, or the number of a broken invariant (listed at the top of pool_check.c). Read-only, bounded.
- * O(blocks + large + handlers). */
+/* 0, or the number of a broken invariant (listed at the top of allocator/pool/check.c). Read-only,
+ * bounded. O(blocks + large + handlers). */
 unsigned slm_pool_check(const struct slm_pool *pool);
 
 #ifdef __cplusplus

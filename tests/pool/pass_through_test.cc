@@ -55,6 +55,20 @@ TEST(PoolPassThrough, TellsSmallFromLargeLikeAnyPool)
     EXPECT_TRUE(slm_pool_owns(t.pool, small));
 }
 
+/* A handler's record has a block of its own here, and a record in the table. */
+TEST(PoolPassThrough, OwnsObjectsButNotItsOwnRecordsWhicheverByteIsAsked)
+{
+    TestPool t(4096, SLM_POOL_PASS_THROUGH);
+    unsigned char *object = t.alloc(100);
+    ASSERT_EQ(slm_pool_cleanup_add(t.pool, ignore, nullptr, 0, nullptr), SLM_OK);
+    auto *record = reinterpret_cast<unsigned char *>(t.pool->rest->cleanups);
+    for (size_t at : {size_t{0}, size_t{1}, sizeof(slm_pool_cleanup) - 1}) {
+        EXPECT_TRUE(slm_pool_owns(t.pool, object + at));
+        EXPECT_FALSE(slm_pool_owns(t.pool, record + at)) << at;
+        EXPECT_EQ(slm_pool_free(t.pool, record + at), SLM_E_METADATA) << at;
+    }
+}
+
 TEST(PoolPassThrough, ResetReleasesEveryObject)
 {
     TestPool t(4096, SLM_POOL_PASS_THROUGH);

@@ -1,0 +1,41 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Each option of CMakeLists.txt builds a library whose CTest passes, and a wrong value is refused.
+# Usage, in the project's root: options_test.sh
+. tests/install/install.sh
+
+pass() { # compiler cmake-argument...
+    echo "$@"
+    rm -rf "$scratch/build"
+    configure "$@"
+    build
+    run_ctest
+}
+
+refuse() { # message cmake-argument
+    rm -rf "$scratch/wrong"
+    if cmake -S "$scratch/source" -B "$scratch/wrong" "$2" >"$scratch/log" 2>&1; then
+        die "$2 is accepted"
+    fi
+    # CMake breaks lines.
+    tr -s '\n ' '  ' <"$scratch/log" | grep -qF "$1" || die "$2 is refused without: $1"
+}
+
+copy_source
+refuse "SLABMILL_CHECKS is 0; it must be 1, 2 or 3" -DSLABMILL_CHECKS=0
+refuse "SLABMILL_CHECKS is all; it must be 1, 2 or 3" -DSLABMILL_CHECKS=all
+refuse "SLABMILL_SANITIZE has memory; it knows" "-DSLABMILL_SANITIZE=address;memory"
+
+pass clang-19 "-DSLABMILL_SANITIZE=address;undefined" -DSLABMILL_CHECKS=3
+# A sanitized library asks the same of the programs that use it.
+install_elsewhere
+grep -q -- "-fsanitize=address" "$libdir/pkgconfig/slabmill.pc" ||
+    die "slabmill.pc does not link the sanitizer"
+grep -q -- "-fsanitize=address" "$libdir/cmake/slabmill/slabmill-targets.cmake" ||
+    die "the CMake package does not link the sanitizer"
+
+copy_source
+pass gcc -DSLABMILL_SANITIZE=thread -DSLABMILL_CHECKS=2 -DBUILD_SHARED_LIBS=OFF
+[ ! -e "$scratch/build/libslabmill.so" ] || die "BUILD_SHARED_LIBS=OFF builds a shared library"
+pass gcc -DBUILD_SHARED_LIBS=ON -DCMAKE_BUILD_TYPE=Debug
+[ ! -e "$scratch/build/libslabmill.a" ] || die "BUILD_SHARED_LIBS=ON builds an archive"

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Zones, as a program outside the project uses them: in C and in C++. */
+#include "smoke.h"
+
+#include <string.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct slm_zone_options options_of(enum slm_segment_kind kind, const char *name)
+{
+    struct slm_zone_options options;
+    memset(&options, 0, sizeof options);
+    options.name = name;
+    options.tag = "smoke 1";
+    options.bytes = 256 * 1024;
+    options.max_bytes = 1024 * 1024;
+    options.segment.kind = kind;
+    return options;
+}
+
+/* A counter at the root, committed. */
+static uint64_t *make_counter(struct slm_zone *zone, uint64_t value)
+{
+    struct slm_journal *journal = slm_zone_journal(zone);
+    EXPECT(slm_zone_lock(zone) == SLM_OK);
+    uint64_t *counter = SMOKE_TO(uint64_t *, slm_journal_calloc(journal, 64));
+    EXPECT(counter != NULL && slm_zone_set_root_locked(zone, counter) == SLM_OK);
+    slm_journal_write(journal, counter, value);
+    EXPECT(slm_zone_unlock(zone) == SLM_OK);
+    return counter;
+}
+
+/* A child takes the lock, writes and dies; the parent's next lock undoes it. */
+static void die_in_a_turn(struct slm_zone *zone)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        if (slm_zone_lock(zone) == SLM_OK) {
+            slm_journal_write(slm_zone_journal(zone), SMOKE_TO(uint64_t *, slm_zone_root(zone)), 9);
+        }
+        _exit(*SMOKE_TO(uint64_t *, slm_zone_root(zone)) == 9 ? 0 : 1);
+    }
+    int status;
+    EXPECT(waitpid(child, &status, 0) == child && status == 0);
+}
+
+void smoke_zone(void)
+{
+    struct slm_zone_attach_options attach;
+    struct slm_zone_options options;
+    struct slm_zone *zone;
+    struct slm_zone *second;
+    struct slm_error error;
+    char name[32];
+    (void)snprintf(name, sizeof name, "smoke.%d", SMOKE_TO(int, getpid()));
+    options = options_of(SLM_SEGMENT_POSIX, name);
+    memset(&attach, 0, sizeof attach);
+    attach.segment.kind = SLM_SEGMENT_POSIX;
+    attach.segment.name = name;
+    attach.name = name;
+
+    EXPECT(slm_zone_create(&zone, &options, &error) == SLM_OK);
+    uint64_t *counter = make_counter(zone, 5);
+    die_in_a_turn(zone);
+    EXPECT(*counter == 9);
+    EXPECT(slm_zone_lock(zone) == SLM_OK);
+    EXPECT(*counter == 5 && slm_zone_check_locked(zone) == 0);
+    EXPECT(slm_zone_unlock(zone) == SLM_OK);
+
+    EXPECT(slm_zone_attach(&second, &attach, &error) == SLM_OK);
+    EXPECT(*SMOKE_TO(uint64_t *, slm_zone_root(second)) == 5);
+    EXPECT(slm_zone_grow(second, 512 * 1024, &error) == SLM_OK);
+    EXPECT(slm_zone_lock(zone) == SLM_OK && slm_zone_unlock(zone) == SLM_OK);
+    EXPECT(slm_segment_bytes(slm_zone_segment(zone)) == 512 * 1024);
+    EXPECT(slm_journal_n_undone(slm_zone_journal(zone)) == 1);
+    slm_zone_detach(second);
+    EXPECT(slm_zone_remove(zone, &error) == SLM_OK);
+    slm_zone_detach(zone);
+    EXPECT(slm_zone_attach(&zone, &attach, &error) == SLM_E_MISSING);
+}
+
+void smoke_zone_image(void)
+{
+    struct slm_zone_options options = options_of(SLM_SEGMENT_ANONYMOUS, "image");
+    struct slm_zone *zone;
+    struct slm_error error;
+    EXPECT(slm_zone_create(&zone, &options, &error) == SLM_OK);
+    (void)make_counter(zone, 77);
+    const struct slm_segment *segment = slm_zone_segment(zone);
+    void *copy = aligned_alloc(4096, slm_segment_bytes(segment));
+    EXPECT(copy != NULL);
+    memcpy(copy, slm_segment_base(segment), slm_segment_bytes(segment));
+    slm_zone_detach(zone);
+
+    struct slm_zone_image image;
+    struct slm_slab *slab;
+    struct slm_journal journal;
+    EXPECT(slm_zone_image_read(&image, copy, SLM_ZONE_IMAGE_HEAD_BYTES, "copy", &error) == SLM_OK);
+    EXPECT(strcmp(image.name, "image") == 0 && image.version == SLM_ZONE_VERSION);
+    EXPECT(slm_zone_image_open(&image, copy, &slab, &journal) == SLM_OK);
+    EXPECT(slm_zone_image_check(&image, slab, &journal) == 0);
+    EXPECT(*SMOKE_TO(uint64_t *, slm_journal_root(&journal)) == 77);
+    slm_journal_detach(&journal);
+    slm_slab_detach(slab);
+    free(copy);
+}
+
+static enum slm_status start_counter(struct slm_zone *zone, bool is_reused, void *data)
+{
+    struct slm_journal *journal = slm_zone_journal(zone);
+    ++*SMOKE_TO(int *, data);
+    if (is_reused) {
+        return slm_zone_root(zone) != NULL ? SLM_OK : SLM_E_STATE;
+    }
+    void *counter = slm_journal_calloc(journal, 64);
+    return counter == NULL ? SLM_E_NOMEM : slm_zone_set_root_locked(zone, counter);
+}
+
+void smoke_zone_set(void)
+{
+    struct slm_zone_declaration declaration;
+    struct slm_zone_set *set;
+    struct slm_error error;
+    int n_calls = 0;
+    memset(&declaration, 0, sizeof declaration);
+    declaration.options = options_of(SLM_SEGMENT_MEMFD, "set");
+    declaration.init = start_counter;
+    declaration.data = &n_calls;
+    EXPECT(slm_zone_set_create(&set) == SLM_OK);
+    EXPECT(slm_zone_set_apply(set, &declaration, 1, &error) == SLM_OK);
+    struct slm_zone *zone = slm_zone_set_find(set, "set");
+    EXPECT(zone != NULL && slm_zone_set_at(set, 0) == zone && slm_zone_set_at(set, 1) == NULL);
+    EXPECT(slm_zone_set_apply(set, &declaration, 1, &error) == SLM_OK);
+    EXPECT(slm_zone_set_find(set, "set") == zone && n_calls == 2);
+    slm_zone_set_destroy(set);
+}

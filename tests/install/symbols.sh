@@ -1,0 +1,18 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Prints the names of all functions that the public headers declare and the library defines, as the
+# compiler sees them. tests/install/symbols.txt holds this list:
+#   tests/install/symbols.sh include >tests/install/symbols.txt
+set -eu
+
+include=$1
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+for header in "$include"/slabmill/*.h; do
+    printf '#include <slabmill/%s>\n' "${header##*/}"
+done >"$scratch/all.c"
+gcc -std=c11 -fsyntax-only -I "$include" -aux-info "$scratch/prototypes" "$scratch/all.c"
+# A line is: /* include/slabmill/pool.h:72:NC */ extern void *slm_pool_alloc (struct ...);
+grep "^/\* [^ ]*slabmill/[a-z_]*\.h:" "$scratch/prototypes" |
+    sed -n 's/^[^/]*\/\*[^*]*\*\/ extern [^(]*\<\(slm_[a-z0-9_]*\) (.*/\1/p' | LC_ALL=C sort -u

@@ -129,16 +129,26 @@ unsigned slm_journal_check(const struct slm_journal *journal);
 uint64_t slm_journal_n_undone(const struct slm_journal *journal);
 uint64_t slm_journal_n_finished(const struct slm_journal *journal);
 
+/* A cast that neither language warns about. */
+#ifdef __cplusplus
+#define SLM_JOURNAL_CAST(type, value) static_cast<type>(value)
+#else
+#define SLM_JOURNAL_CAST(type, value) ((type)(value))
+#endif
+
 /* Offsets that mean the same in every mapping; 0 stands for NULL. No check. */
 static inline uint64_t slm_journal_offset(const struct slm_journal *journal, const void *p)
 {
-    return p == NULL ? 0 : (uint64_t)((const unsigned char *)p - journal->base);
+    const unsigned char *byte = SLM_JOURNAL_CAST(const unsigned char *, p);
+    return p == NULL ? 0 : SLM_JOURNAL_CAST(uint64_t, byte - journal->base);
 }
 
 static inline void *slm_journal_pointer(const struct slm_journal *journal, uint64_t offset)
 {
     return offset == 0 ? NULL : journal->base + offset;
 }
+
+#undef SLM_JOURNAL_CAST
 
 #ifdef __cplusplus
 }

@@ -40,7 +40,7 @@ cxx_of() { # C compiler
 copy_source() {
     mkdir "$scratch/source"
     # Bazel's sandbox has links.
-    tar -ch CMakeLists.txt cmake include allocator tests/install | tar -x -C "$scratch/source"
+    tar -ch CMakeLists.txt cmake include allocator tests/install tools/amalgamate | tar -x -C "$scratch/source"
 }
 
 configure() { # compiler cmake-argument...

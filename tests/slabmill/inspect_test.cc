@@ -226,7 +226,7 @@ TEST_F(Inspect, SaysWhoHoldsTheLockAndThatFiguresAreUnsettledThen)
     });
     Done done = Run({path});
     EXPECT_EQ(done.status, 0);
-    EXPECT_TRUE(Has(done.out, "process " + std::to_string(holder.pid()) + " (slabmill_inspec) " +
+    EXPECT_TRUE(Has(done.out, "process " + std::to_string(holder.pid()) + " (inspect_test) " +
                                   "has it, and lives: it has run for "))
         << done.out;
     EXPECT_TRUE(Has(done.out, "UNSETTLED: somebody held the lock all the time")) << done.out;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""slm_room: one room of the library; slm_variant: a test build of several rooms."""
+"""slm_room, hrn_room: one room of the library, of the harness; slm_variant: a test build of rooms."""
 
 load("@rules_cc//cc:defs.bzl", "cc_library")
 load("//bazel:copts.bzl", "SLM_COPTS")
@@ -79,4 +79,42 @@ def slm_variant(name, units, defines = [], copts = [], deps = [], testonly = Tru
             "//tests:__subpackages__",
         ],
         deps = deps + ["//include:headers"],
+    )
+
+def hrn_room(name, deps, exclude = [], srcs = [], copts = [], linkopts = [], alwayslink = False):
+    """All sources of this folder, of the harness or of a fuzz target's body, as one library.
+
+    Declares <name>, the library, and :files, for the build without Bazel (fuzz/oss-fuzz/build.sh).
+
+    Args:
+      name: of the room, which is that of the folder.
+      deps: the rooms that it calls.
+      exclude: files of the folder that are targets of their own.
+      srcs: sources of other folders.
+      copts: further compiler options.
+      linkopts: as cc_library has them.
+      alwayslink: as cc_library has it.
+    """
+    cc_library(
+        name = name,
+        srcs = native.glob(["*.c"], exclude = exclude) + srcs,
+        hdrs = native.glob(["*.h"], exclude = exclude),
+        copts = SLM_COPTS + copts,
+        linkopts = linkopts,
+        visibility = [
+            "//fuzz:__subpackages__",
+            "//harness:__subpackages__",
+            "//tests:__subpackages__",
+            "//tools:__subpackages__",
+        ],
+        deps = deps,
+        alwayslink = alwayslink,
+    )
+    native.filegroup(
+        name = "files",
+        srcs = native.glob([
+            "*.c",
+            "*.h",
+        ]),
+        visibility = ["//visibility:public"],
     )

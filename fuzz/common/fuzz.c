@@ -11,7 +11,8 @@
 #include <time.h>
 
 #include "harness/failure/say.h"
-#include "harness/run/state.h"
+#include "harness/laws/scene.h"
+#include "harness/run/run.h"
 
 static uint64_t n_execs;
 static uint64_t n_other_ops;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of fuzz_rbtree share: the memory under test, an operation, the laws. */
+/* What the parts of rbtree_fuzz share: the memory under test, an operation, the laws. */
 #ifndef HRN_FUZZ_RBTREE_PRIV_H
 #define HRN_FUZZ_RBTREE_PRIV_H
 
@@ -52,7 +52,7 @@ extern struct memory tree_before;
 void tree_remember(void);
 void tree_expect_silence(const char *call);
 
-/* --- fuzz_rbtree_hurt.c --- */
+/* --- damage.c --- */
 
 /* Overwrites a word. */
 void tree_hurt(const struct op *op);

@@ -12,7 +12,7 @@
 #include "fuzz/common/fuzz.h"
 #include "fuzz/rbtree/memory.h"
 #include "harness/failure/say.h"
-#include "harness/run/state.h"
+#include "harness/laws/scene.h"
 #include <slabmill/lru.h>
 #include <slabmill/rbtree.h>
 

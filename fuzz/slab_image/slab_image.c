@@ -4,12 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fuzz/slab_image/slab_image.h"
 #include "fuzz/common/fuzz.h"
+#include "fuzz/slab_image/slab_image.h"
+#include "harness/base/array.h"
 #include "harness/failure/say.h"
 #include "harness/inputs/random.h"
-#include "harness/program/lives.h"
-#include "harness/run/state.h"
+#include "harness/laws/laws.h"
+#include "harness/memory/memory.h"
 #include <slabmill/slab.h>
 
 enum { N_GEOMETRIES = 6, PATCH_BYTES = 16, N_PAGES = 10, N_OBJECTS = 120, N_AFTER = 24 };

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "fuzz/zone/world.h"
-#include "harness/run/state.h"
+#include "harness/laws/scene.h"
 
 struct zone_account zone_committed;
 struct zone_account zone_working;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of fuzz_zone share: the account, the actors, the laws. */
+/* What the parts of zone_fuzz share: the account, the actors, the laws. */
 #ifndef HRN_FUZZ_ZONE_PRIV_H
 #define HRN_FUZZ_ZONE_PRIV_H
 
@@ -21,7 +21,7 @@ enum {
     ZONE_N_ENTRIES = 128, /* of the journal */
 };
 
-/* --- The account (fuzz_zone_account.c) --- */
+/* --- The account (account.c) --- */
 
 /* An object: its first words are told one by one, the others follow from its stamp. */
 struct zone_slot {
@@ -57,7 +57,7 @@ void zone_expect_zeroes(const void *p, uint32_t n_bytes);
 /* Live objects of a slab, by its pages. */
 size_t zone_count_objects(struct slm_slab *slab);
 
-/* --- The world (fuzz_zone_world.c) --- */
+/* --- The world (world.c) --- */
 
 /* A zone and all that have it: made once for each byte 0, and again when it grew. */
 struct zone_world {
@@ -86,7 +86,7 @@ enum slm_status zone_end_transaction(void);
 /* One more handle on the world's zone. */
 void zone_attach_again(struct slm_zone **out, bool read_only);
 
-/* --- A lock's system, played (fuzz_zone_lock.c) --- */
+/* --- A lock's system, played (lock_system.c) --- */
 
 /* Nobody waits, time passes at each look, and who lives is in a table. */
 void zone_play_system(void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of fuzz_zone_threads share: a thread and its account, what all threads share. */
+/* What the parts of zone_threads_fuzz share: a thread and its account, what all threads share. */
 #ifndef HRN_FUZZ_ZONE_THREADS_PRIV_H
 #define HRN_FUZZ_ZONE_THREADS_PRIV_H
 

@@ -27,7 +27,7 @@ extern "C" {
  *          the second one. Then records of 8 bytes: operation (1), thread (1), slot (1), extra (1),
  *          value (4).
  * Safety   One thread at a time; the others are its own. Failure: each broken law aborts in a
- *          function of its own (fuzz_zone_priv.h).
+ *          function of its own (fuzz/zone/world.h).
  */
 #define HRN_THREADS_LIST(X)                                                                        \
     X(LOCK)                                                                                        \

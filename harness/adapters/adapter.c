@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/program/lives.h"
+#include "harness/base/array.h"
 
 const struct hrn_adapter *const hrn_adapters[] = {
     &hrn_adapter_malloc, &hrn_adapter_pool, &hrn_adapter_slab, &hrn_adapter_twin, NULL,

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
+#include "harness/base/array.h"
 #include "harness/base/quiet.h"
 #include "harness/laws/laws.h"
-#include "harness/program/lives.h"
 
 HRN_BOOKS_BEGIN
 

@@ -5,8 +5,8 @@
 
 #include "harness/adapters/adapter.h"
 #include "harness/adapters/pool_oracle.h"
+#include "harness/base/array.h"
 #include "harness/laws/laws.h"
-#include "harness/program/lives.h"
 #include <slabmill/pool.h>
 
 struct object {

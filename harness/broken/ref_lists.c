@@ -2,8 +2,8 @@
 /* What hangs on a ref arena besides objects: handlers and the reuse list. */
 #include <string.h>
 
+#include "harness/base/array.h"
 #include "harness/broken/ref.h"
-#include "harness/program/lives.h"
 
 /* --- Handlers --- */
 

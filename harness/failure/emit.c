@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/program/lives.h"
+#include "harness/base/array.h"
 
 #define NAME_BYTES 160u
 

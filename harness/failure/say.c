@@ -11,7 +11,8 @@
 
 #include "harness/base/hash.h"
 #include "harness/inputs/target.h"
-#include "harness/run/state.h"
+#include "harness/laws/scene.h"
+#include "harness/run/run.h"
 #include "harness/trace/trace.h"
 
 enum word { SAY_SHAPE, SAY_KINDS, SAY_OPS, SAY_TEST, N_WORDS };

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "harness/run/run.h"
-#include "harness/trace/text.h"
+#include "harness/trace/head.h"
 
 /* One search: the smallest program so far, and room for the next candidate. */
 struct search {

@@ -15,7 +15,7 @@ extern "C" {
  *          repeats, moves or changes records, or a field of the head. Of programs it knows the
  *          fields, of others only bytes and words. One call makes one to four steps; one in five
  *          leaves the bytes to the engine's own mutator, and so does every call for text. libFuzzer
- *          calls these by name, AFL++ through afl_mutator.c.
+ *          calls these by name, AFL++ through afl.c.
  *          With HRN_FUZZ_GENERATE set both make no use of what they are given: see generate.h.
  * Safety   One thread. The same seed and bytes give the same result, as far as the engine's own
  *          mutator is so too.

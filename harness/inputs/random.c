@@ -4,8 +4,8 @@
 
 #include <string.h>
 
+#include "harness/laws/scene.h"
 #include "harness/program/lives.h"
-#include "harness/run/state.h"
 
 void hrn_rng_seed(struct hrn_rng *rng, uint64_t seed)
 {

@@ -8,9 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/run/state.h"
+#include "harness/laws/scene.h"
 
 struct hrn_scene hrn_scene;
+uint32_t hrn_faults;
 
 #define LAW_NAME(name, sentence) #name,
 static const char *const law_names[HRN_LAW_COUNT] = {"none", HRN_LAW_LIST(LAW_NAME)};
@@ -28,7 +29,12 @@ const char *hrn_law_sentence(enum hrn_law law)
     return law < HRN_LAW_COUNT ? law_sentences[law] : "?";
 }
 
-static void print_scene(enum hrn_law law, const char *seen)
+static void print_law(const char *name, const char *sentence, const char *seen)
+{
+    fprintf(stderr, "slabmill: broken law: %s: %s\n  seen: %s\n", name, sentence, seen);
+}
+
+static void print_scene(void)
 {
     const struct hrn_program *program = hrn_scene.program;
     const char *adapter = hrn_scene.adapter == NULL ? "none" : hrn_scene.adapter;
@@ -36,26 +42,41 @@ static void print_scene(enum hrn_law law, const char *seen)
     if (program != NULL && hrn_scene.op_idx < program->n_ops) {
         hrn_op_text(&program->ops[hrn_scene.op_idx], op, sizeof op);
     }
-    fprintf(stderr, "slabmill: broken law: %s: %s\n  seen: %s\n  allocator %s, operation %zu: %s\n",
-            hrn_law_name(law), hrn_law_sentence(law), seen, adapter, hrn_scene.op_idx, op);
+    fprintf(stderr, "  allocator %s, operation %zu: %s\n", adapter, hrn_scene.op_idx, op);
 }
 
-/* Returns when nobody catches: the law's own function then aborts, and is the crash's top frame. */
-static void report(enum hrn_law law, const char *format, va_list args)
+static void say_last_words(void)
 {
-    char seen[sizeof hrn_scene.result->text];
+    if (hrn_scene.dying != NULL) {
+        hrn_scene.dying();
+    }
+}
+
+void hrn_law_report(const char *name, const char *sentence, const char *format, va_list args)
+{
+    char seen[HRN_LAW_TEXT_BYTES];
     vsnprintf(seen, sizeof seen, format, args);
-    if (hrn_scene.catcher == NULL) {
-        print_scene(law, seen);
-        if (hrn_scene.dying != NULL) {
-            hrn_scene.dying();
-        }
+    print_law(name, sentence, seen);
+    say_last_words();
+}
+
+/* Jumps to the catcher. Without one it reports and returns: the law's own function then aborts, and
+ * is the crash's top frame. */
+static void break_law(enum hrn_law law, const char *format, va_list args)
+{
+    char seen[HRN_LAW_TEXT_BYTES];
+    struct hrn_catcher *catcher = hrn_scene.catcher;
+    vsnprintf(seen, sizeof seen, format, args);
+    if (catcher == NULL) {
+        print_law(hrn_law_name(law), hrn_law_sentence(law), seen);
+        print_scene();
+        say_last_words();
         return;
     }
-    hrn_scene.result->law = law;
-    hrn_scene.result->op_idx = hrn_scene.op_idx;
-    memcpy(hrn_scene.result->text, seen, sizeof seen);
-    longjmp(*hrn_scene.catcher, 1);
+    catcher->law = law;
+    catcher->op_idx = hrn_scene.op_idx;
+    memcpy(catcher->text, seen, sizeof seen);
+    longjmp(catcher->back, 1);
 }
 
 #define LAW_FUNCTION(name, sentence)                                                               \
@@ -63,7 +84,7 @@ static void report(enum hrn_law law, const char *format, va_list args)
     {                                                                                              \
         va_list args;                                                                              \
         va_start(args, format);                                                                    \
-        report(HRN_LAW_##name, format, args);                                                      \
+        break_law(HRN_LAW_##name, format, args);                                                   \
         va_end(args);                                                                              \
         abort();                                                                                   \
     }

@@ -3,6 +3,9 @@
 #ifndef HRN_LAWS_H
 #define HRN_LAWS_H
 
+#include <stdarg.h>
+#include <stdlib.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -13,6 +16,8 @@ extern "C" {
  *          During hrn_run_catch it jumps back to the runner instead.
  * Safety   Called by runner and oracles during a run; by nothing else.
  */
+#define HRN_LAW_TEXT_BYTES 256u /* of what was seen, a final zero included */
+
 #define HRN_LAW_LIST(X)                                                                            \
     X(overlap, "live objects share no byte")                                                       \
     X(outside, "an object lies wholly in the region")                                              \
@@ -45,11 +50,29 @@ extern "C" {
 enum hrn_law { HRN_LAW_NONE, HRN_LAW_LIST(HRN_LAW_ENUM) HRN_LAW_COUNT };
 #undef HRN_LAW_ENUM
 
-#define HRN_LAW_DECLARE(name, sentence)                                                            \
-    __attribute__((noreturn, noinline, cold, format(printf, 1, 2))) void hrn_law_##name(           \
+/* Declares a law's function, of this list or of another (see HRN_LAW_DEFINE). */
+#define HRN_LAW_FUNCTION(function)                                                                 \
+    __attribute__((noreturn, noinline, cold, format(printf, 1, 2))) void function(                 \
         const char *format, ...);
+
+#define HRN_LAW_DECLARE(name, sentence) HRN_LAW_FUNCTION(hrn_law_##name)
 HRN_LAW_LIST(HRN_LAW_DECLARE)
 #undef HRN_LAW_DECLARE
+
+/*
+ * For fuzz targets that run no programs and have laws of their own: defines a function that reports
+ * the law and aborts. hrn_law_report prints it, then lets the process say its last words.
+ */
+#define HRN_LAW_DEFINE(function, name, sentence)                                                   \
+    void function(const char *format, ...)                                                         \
+    {                                                                                              \
+        va_list args;                                                                              \
+        va_start(args, format);                                                                    \
+        hrn_law_report(name, sentence, format, args);                                              \
+        va_end(args);                                                                              \
+        abort();                                                                                   \
+    }
+void hrn_law_report(const char *name, const char *sentence, const char *format, va_list args);
 
 const char *hrn_law_name(enum hrn_law law);
 const char *hrn_law_sentence(enum hrn_law law);

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "allocator/base/poison.h"
+#include "harness/base/poison.h"
 #include "harness/base/quiet.h"
-#include "harness/run/state.h"
+#include "harness/memory/memory.h"
 
 HRN_QUIET_BEGIN
 
@@ -72,7 +72,7 @@ static struct chunk *new_chunk(unsigned bin, size_t chunk_bytes)
     }
     struct chunk *chunk = (struct chunk *)(void *)(base + n_used);
     n_used += chunk_bytes;
-    slm_poison_open(chunk, CHUNK_BYTES);
+    hrn_poison_open(chunk, CHUNK_BYTES);
     chunk->bin = bin;
     return chunk;
 }
@@ -106,9 +106,9 @@ void *hrn_heap_take(size_t size_bytes, size_t align_bytes)
     }
     uintptr_t start = ((uintptr_t)chunk + front + align - 1) & ~(uintptr_t)(align - 1);
     unsigned char *block = (unsigned char *)chunk + (start - (uintptr_t)chunk);
-    slm_poison_hide((unsigned char *)chunk + CHUNK_BYTES, chunk_bytes - CHUNK_BYTES);
-    slm_poison_open(home(block), sizeof(struct chunk *) + HRN_HEAP_FRONT_BYTES);
-    slm_poison_show(block, size_bytes);
+    hrn_poison_hide((unsigned char *)chunk + CHUNK_BYTES, chunk_bytes - CHUNK_BYTES);
+    hrn_poison_open(home(block), sizeof(struct chunk *) + HRN_HEAP_FRONT_BYTES);
+    hrn_poison_show(block, size_bytes);
     *home(block) = chunk;
     n_live++;
     return block;
@@ -127,7 +127,7 @@ void hrn_heap_restart(void)
     if (n_live > 0 || n_used == 0) {
         return;
     }
-    slm_poison_hide(base, n_used);
+    hrn_poison_hide(base, n_used);
     memset(bins, 0, sizeof bins);
     n_used = 0;
 }

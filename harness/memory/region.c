@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "allocator/base/poison.h"
+#include "harness/base/poison.h"
 #include "harness/base/quiet.h"
-#include "harness/run/state.h"
+#include "harness/memory/memory.h"
 
 HRN_QUIET_BEGIN
 
@@ -107,14 +107,14 @@ bool hrn_region_open(struct hrn_region *region, size_t bytes)
     region->used_bytes = bytes;
     fill_region(region);
     memset(region->base + bytes, FENCE, inner - bytes);
-    slm_poison_hide(region->base + bytes, inner - bytes);
+    hrn_poison_hide(region->base + bytes, inner - bytes);
     return true;
 }
 
 void hrn_region_close(struct hrn_region *region)
 {
     if (region->base != NULL) {
-        slm_poison_open(region->base, whole_pages(region->bytes));
+        hrn_poison_open(region->base, whole_pages(region->bytes));
         note_clean(region);
     }
     region->base = NULL;
@@ -135,13 +135,13 @@ size_t hrn_region_fence_broken(const struct hrn_region *region)
     memset(want, FENCE, sizeof want);
     size_t n = whole_pages(region->bytes) - region->bytes; /* less than a page */
     const unsigned char *fence = region->base + region->bytes;
-    slm_poison_open(fence, n);
+    hrn_poison_open(fence, n);
     bool whole = memcmp(fence, want, n) == 0;
     size_t broken = 0;
     while (!whole && fence[broken] == FENCE) {
         broken++;
     }
-    slm_poison_hide(fence, n);
+    hrn_poison_hide(fence, n);
     return whole ? SIZE_MAX : broken;
 }
 

@@ -2,9 +2,10 @@
 /* The source that arenas get: it keeps the books. */
 #include <string.h>
 
-#include "allocator/base/poison.h"
+#include "harness/base/poison.h"
 #include "harness/base/quiet.h"
-#include "harness/run/state.h"
+#include "harness/laws/laws.h"
+#include "harness/memory/memory.h"
 
 HRN_QUIET_BEGIN
 
@@ -57,12 +58,11 @@ static void fill_junk(unsigned char *p, size_t n)
     memset(p + n - part, HRN_JUNK, part);
 }
 
-static void note_taken(size_t size_bytes)
+static void note_taken(struct hrn_source_total *total, size_t size_bytes)
 {
-    struct hrn_run *run = &hrn_run_state;
-    run->source_bytes += size_bytes;
-    if (run->source_bytes > run->result->peak_source_bytes) {
-        run->result->peak_source_bytes = run->source_bytes;
+    total->bytes += size_bytes;
+    if (total->bytes > total->peak_bytes) {
+        total->peak_bytes = total->bytes;
     }
 }
 
@@ -89,7 +89,7 @@ static void *source_alloc(void *data, size_t size_bytes, size_t align_bytes)
     source->blocks = head;
     source->live_blocks++;
     source->live_bytes += size_bytes;
-    note_taken(size_bytes);
+    note_taken(source->total, size_bytes);
     fill_junk(block, size_bytes);
     return block;
 }
@@ -107,7 +107,7 @@ static void unlink_block(struct hrn_source *source, struct hrn_source_block *hea
     head->mark = 0;
     source->live_blocks--;
     source->live_bytes -= head->size_bytes;
-    hrn_run_state.source_bytes -= head->size_bytes;
+    source->total->bytes -= head->size_bytes;
 }
 
 static void let_go(void *block)
@@ -136,14 +136,15 @@ static void source_free(void *data, void *block, size_t size_bytes, size_t align
         hrn_law_source_return("%p came as %zu bytes at %zu, and returns as %zu at %zu", block,
                               head->size_bytes, head->align_bytes, size_bytes, align_bytes);
     }
-    slm_poison_hide(block, size_bytes);
+    hrn_poison_hide(block, size_bytes);
     unlink_block(source, head);
     hold(source, block);
 }
 
-void hrn_source_init(struct hrn_source *source)
+void hrn_source_init(struct hrn_source *source, struct hrn_source_total *total)
 {
     memset(source, 0, sizeof *source);
+    source->total = total;
     source->source = (struct slm_source){source_alloc, source_free, source};
 }
 

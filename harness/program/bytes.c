@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "harness/program/lives.h"
+#include "harness/program/parts.h"
 #include "harness/program/program.h"
 
 /*

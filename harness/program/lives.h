@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which ids are live where, in program order: shared by decoder, encoder and normalizer. */
-#ifndef HRN_OPS_PRIV_H
-#define HRN_OPS_PRIV_H
+#ifndef HRN_LIVES_H
+#define HRN_LIVES_H
 
 #include "harness/program/program.h"
 
@@ -47,14 +47,5 @@ bool hrn_lives_selector(struct hrn_lives *lives, const struct hrn_op *op, size_t
 
 /* What the op does to the lists. */
 void hrn_lives_apply(struct hrn_lives *lives, const struct hrn_op *op);
-
-/* Room for an op behind the last one, undefined; and its taking, once it is filled in: what
- * hrn_program_push does, without copies. */
-struct hrn_op *hrn_program_next(struct hrn_program *program);
-void hrn_program_take_next(struct hrn_program *program);
-
-/* The array with room for at least `need` items, moved if it must be; the process stops without
- * memory. */
-void *hrn_array_grow(void *array, size_t *cap, size_t need, size_t item_bytes);
 
 #endif

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Programs as values: building, copying, bringing into sound form, words. */
+/* Programs as values: building, copying, words. */
 #include "harness/program/program.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/program/lives.h"
+#include "harness/base/array.h"
+#include "harness/program/parts.h"
 
 /* Programs are compared as memory. */
 _Static_assert(sizeof(struct hrn_op) == 16 + sizeof(size_t), "struct hrn_op has padding");
@@ -54,22 +55,6 @@ bool hrn_kind_has_size(enum hrn_kind kind)
     return (with_size >> kind & 1u) != 0;
 }
 
-void *hrn_array_grow(void *array, size_t *cap, size_t need, size_t item_bytes)
-{
-    if (need <= *cap) {
-        return array;
-    }
-    size_t n = *cap < 16 ? 16 : *cap * 2;
-    n = n < need ? need : n;
-    void *grown = realloc(array, n * item_bytes);
-    if (grown == NULL) {
-        fprintf(stderr, "slabmill: the harness itself is out of memory\n");
-        abort();
-    }
-    *cap = n;
-    return grown;
-}
-
 void hrn_program_init(struct hrn_program *program)
 {
     memset(program, 0, sizeof *program);
@@ -89,8 +74,7 @@ void hrn_program_clear(struct hrn_program *program)
     program->n_arenas = 0;
 }
 
-/* How many ids, from op->id on, exist because of this op. */
-static uint32_t n_made(const struct hrn_op *op)
+uint32_t hrn_op_n_made(const struct hrn_op *op)
 {
     switch (hrn_op_ids(op)) {
     case HRN_IDS_MAKE:
@@ -113,7 +97,7 @@ struct hrn_op *hrn_program_next(struct hrn_program *program)
 void hrn_program_take_next(struct hrn_program *program)
 {
     const struct hrn_op *op = &program->ops[program->n_ops++];
-    uint32_t made = n_made(op);
+    uint32_t made = hrn_op_n_made(op);
     if (made > 0 && op->id + made > program->n_ids) {
         program->n_ids = op->id + made;
     }
@@ -146,69 +130,9 @@ bool hrn_program_equal(const struct hrn_program *a, const struct hrn_program *b)
            (a->n_ops == 0 || memcmp(a->ops, b->ops, a->n_ops * sizeof *a->ops) == 0);
 }
 
-static bool has_count(enum hrn_kind kind)
+bool hrn_kind_has_count(enum hrn_kind kind)
 {
     return kind == HRN_BURST || kind == HRN_FAULT || kind == HRN_RUN_FILE;
-}
-
-/* The op with only the fields that its kind uses. */
-static struct hrn_op bare_op(const struct hrn_op *op)
-{
-    struct hrn_op bare = {.kind = op->kind, .arena = op->arena, .id = HRN_NO_ID};
-    bool with_aux = op->kind == HRN_DRAIN || op->kind == HRN_CLEANUP || op->kind == HRN_MISUSE ||
-                    op->kind == HRN_FAULT || op->kind == HRN_REUSE_PUT || op->kind == HRN_FILE;
-    bare.aux = with_aux ? op->aux : 0;
-    bare.count = has_count(op->kind) ? op->count : 0;
-    bare.align_bytes = op->kind == HRN_MEMALIGN ? op->align_bytes : 0;
-    bare.size_bytes = hrn_kind_has_size(op->kind) ? op->size_bytes : 0;
-    if (hrn_op_ids(op) != HRN_IDS_NONE) {
-        bare.id = op->id;
-    }
-    return bare;
-}
-
-/* Gives the op its new id; false if it uses one that is not live. */
-static bool renumber(struct hrn_op *op, uint32_t *new_ids, uint32_t n_ids, uint32_t *next_id,
-                     struct hrn_lives *lives)
-{
-    uint32_t made = n_made(op);
-    if (made > 0) {
-        for (uint32_t i = 0; i < made; i++) {
-            new_ids[op->id + i] = *next_id + i;
-        }
-        op->id = *next_id;
-        *next_id += made;
-        return true;
-    }
-    if (hrn_op_ids(op) == HRN_IDS_NONE) {
-        return true;
-    }
-    op->id = op->id < n_ids ? new_ids[op->id] : HRN_NO_ID;
-    size_t selector;
-    return hrn_lives_selector(lives, op, &selector);
-}
-
-size_t hrn_program_normalize(struct hrn_program *program)
-{
-    struct hrn_lives lives = {0};
-    hrn_lives_begin(&lives, program->n_arenas);
-    uint32_t n_old_ids = program->n_ids;
-    size_t cap = 0;
-    uint32_t *new_ids = hrn_array_grow(NULL, &cap, (size_t)n_old_ids + 1, sizeof *new_ids);
-    memset(new_ids, 0xff, cap * sizeof *new_ids); /* HRN_NO_ID */
-    size_t n_old_ops = program->n_ops;
-    uint32_t next_id = 0;
-    hrn_program_clear(program);
-    for (size_t i = 0; i < n_old_ops; i++) {
-        struct hrn_op op = bare_op(&program->ops[i]);
-        if (renumber(&op, new_ids, n_old_ids, &next_id, &lives)) {
-            hrn_lives_apply(&lives, &op);
-            hrn_program_push(program, op);
-        }
-    }
-    free(new_ids);
-    hrn_lives_fini(&lives);
-    return n_old_ops - program->n_ops;
 }
 
 void hrn_op_text(const struct hrn_op *op, char *text, size_t text_bytes)
@@ -222,7 +146,7 @@ void hrn_op_text(const struct hrn_op *op, char *text, size_t text_bytes)
     }
     if (op->kind == HRN_MEMALIGN) {
         snprintf(parts[2], sizeof parts[2], " align %u", op->align_bytes);
-    } else if (has_count(op->kind)) {
+    } else if (hrn_kind_has_count(op->kind)) {
         snprintf(parts[2], sizeof parts[2], " count %u", op->count);
     }
     if (op->kind == HRN_MISUSE) {

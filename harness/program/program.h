@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Programs of allocator operations, and the bytes that stand for them. */
-#ifndef HRN_OPS_H
-#define HRN_OPS_H
+#ifndef HRN_PROGRAM_H
+#define HRN_PROGRAM_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
 /* Cleanup handlers: a stack of what must run, newest first, each once, on reset and destroy. */
 #include <string.h>
 
-#include "harness/program/lives.h"
+#include "harness/base/array.h"
 #include "harness/run/state.h"
 
 /* What a handler that allocates asks for: a small object, and one that most pools call large. */

@@ -11,8 +11,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "harness/base/array.h"
 #include "harness/laws/laws.h"
-#include "harness/program/lives.h"
 #include "harness/run/state.h"
 
 /*

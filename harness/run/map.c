@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/base/array.h"
 #include "harness/base/quiet.h"
-#include "harness/program/lives.h"
 #include "harness/run/model.h"
 
 HRN_BOOKS_BEGIN

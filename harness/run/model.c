@@ -5,13 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/base/array.h"
 #include "harness/base/quiet.h"
-#include "harness/program/lives.h"
-#include "harness/run/state.h"
+#include "harness/laws/scene.h"
 
 HRN_QUIET_BEGIN
-
-uint32_t hrn_faults;
 
 void hrn_model_begin(struct hrn_model *model, size_t n_objects, uint32_t seed)
 {

@@ -20,7 +20,7 @@ extern "C" {
  * Failure  Without memory the process stops.
  */
 
-/* --- Map of taken bytes (model_map.c) --- */
+/* --- Map of taken bytes (map.c) --- */
 
 struct hrn_map_page {
     uintptr_t page;    /* address >> 12, 0: empty slot */
@@ -89,7 +89,7 @@ static inline size_t hrn_object_extent(size_t size_bytes)
 void hrn_id_list_add(struct hrn_id_list *list, struct hrn_object *objects, uint32_t id);
 void hrn_id_list_drop(struct hrn_id_list *list, struct hrn_object *objects, uint32_t id);
 
-/* --- Contents (model_contents.c) --- */
+/* --- Contents (model.c) --- */
 
 /* Writes object `id`'s pattern to n bytes: the first 8, the last 8, every 61st. */
 void hrn_contents_fill(const struct hrn_model *model, uint32_t id, unsigned char *p, size_t n);

@@ -5,24 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/program/lives.h"
+#include "harness/base/array.h"
 #include "harness/run/state.h"
 
 struct hrn_run hrn_run_state;
-static struct hrn_totals totals;
 
 #define WALK_SHARE         4u /* objects, pages, classes looked at for each operation, at most */
 #define BURST_REFUSALS_MAX 2u /* the same request will not do better a third time */
-
-const struct hrn_totals *hrn_run_totals(void)
-{
-    return &totals;
-}
-
-void hrn_run_misused(enum hrn_misuse misuse)
-{
-    totals.n_misuse[misuse]++;
-}
 
 /* --- Operations --- */
 
@@ -152,13 +141,13 @@ static void do_op(struct hrn_run *run, const struct hrn_op *op)
 
 /* --- Programs --- */
 
-static void begin_arena(const struct hrn_run *run, struct hrn_arena *arena)
+static void begin_arena(struct hrn_run *run, struct hrn_arena *arena)
 {
     const struct hrn_head *head = &run->program->head;
     if (hrn_fault_on(HRN_FAULT_KEEP_ARENAS) && arena->self != NULL) {
         return;
     }
-    hrn_source_init(&arena->source);
+    hrn_source_init(&arena->source, &run->source_total);
     set_fault(&arena->source, head->fault_nth,
               head->fault_count == UINT32_MAX ? UINT64_MAX : head->fault_count);
     arena->hopeless = false;
@@ -191,7 +180,7 @@ static void begin(struct hrn_run *run, const struct hrn_adapter *adapter,
     run->head = program->head;
     run->result = result;
     run->live_bytes = 0;
-    run->source_bytes = 0;
+    run->source_total = (struct hrn_source_total){0};
     hrn_heap_restart();
     begin_arenas(run);
     hrn_model_begin(&run->model, program->n_ids, program->head.content_seed);
@@ -263,16 +252,6 @@ static void finish(struct hrn_run *run)
     }
 }
 
-static void add_totals(const struct hrn_result *result)
-{
-    totals.n_runs++;
-    totals.n_done += result->n_done;
-    totals.n_refused += result->n_refused;
-    for (size_t i = 0; i < HRN_KIND_COUNT; i++) {
-        totals.n_kind[i] += result->n_kind[i];
-    }
-}
-
 void hrn_run(const struct hrn_adapter *adapter, const struct hrn_program *program,
              struct hrn_result *result)
 {
@@ -281,11 +260,17 @@ void hrn_run(const struct hrn_adapter *adapter, const struct hrn_program *progra
     begin(run, adapter, program, result == NULL ? &own : result);
     run_ops(run);
     finish(run);
-    add_totals(run->result);
+    run->result->peak_source_bytes = run->source_total.peak_bytes;
+    hrn_run_count(run->result);
 }
 
-static void abandon(struct hrn_run *run)
+static void abandon(struct hrn_run *run, const struct hrn_catcher *catcher)
 {
+    struct hrn_result *result = run->result;
+    result->law = catcher->law;
+    result->op_idx = catcher->op_idx;
+    memcpy(result->text, catcher->text, sizeof result->text);
+    result->peak_source_bytes = run->source_total.peak_bytes;
     for (size_t i = 0; i < run->n_arenas; i++) {
         hrn_arena_abandon(run, &run->arenas[i]);
     }
@@ -294,15 +279,14 @@ static void abandon(struct hrn_run *run)
 enum hrn_law hrn_run_catch(const struct hrn_adapter *adapter, const struct hrn_program *program,
                            struct hrn_result *result)
 {
-    struct hrn_result own;
+    static struct hrn_catcher catcher;
+    static struct hrn_result own;
     struct hrn_result *volatile out = result == NULL ? &own : result;
-    jmp_buf catcher;
     hrn_scene.catcher = &catcher;
-    hrn_scene.result = out;
-    if (setjmp(catcher) == 0) {
+    if (setjmp(catcher.back) == 0) {
         hrn_run(adapter, program, out);
     } else {
-        abandon(&hrn_run_state);
+        abandon(&hrn_run_state, &catcher);
     }
     hrn_scene.catcher = NULL;
     return out->law;

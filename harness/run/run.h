@@ -28,7 +28,7 @@ extern "C" {
 struct hrn_result {
     enum hrn_law law;                /* HRN_LAW_NONE: every law was kept */
     size_t op_idx;                   /* operation at which it was broken; n_ops: at the end */
-    char text[256];                  /* what exactly was seen */
+    char text[HRN_LAW_TEXT_BYTES];   /* what exactly was seen */
     uint64_t n_done;                 /* allocator operations executed (a burst of 512 counts 512) */
     uint64_t n_kind[HRN_KIND_COUNT]; /* the same by operation; refused ones count too */
     uint64_t n_refused;              /* allocations refused, lawfully */

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The runner's insides: for harness .c files and the tests of the harness only. */
-#ifndef HRN_PRIV_H
-#define HRN_PRIV_H
+#ifndef HRN_STATE_H
+#define HRN_STATE_H
 
-#include <setjmp.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "harness/adapters/adapter.h"
+#include "harness/laws/scene.h"
+#include "harness/memory/memory.h"
 #include "harness/program/program.h"
 #include "harness/run/model.h"
 #include "harness/run/run.h"
@@ -15,109 +16,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* --- Where the run is, for broken laws (laws.c) --- */
-
-struct hrn_scene {
-    const char *adapter;
-    const struct hrn_program *program;
-    size_t op_idx;
-    struct hrn_result *result;              /* set together with catcher */
-    jmp_buf *catcher;                       /* NULL: print and abort */
-    void (*dying)(void);                    /* called before the abort; NULL: nothing to say */
-    void (*about)(const struct hrn_op *op); /* before each operation; NULL: nothing to say */
-};
-extern struct hrn_scene hrn_scene;
-
-/* --- Faults of the harness itself, planted by its tests to show that each check is needed --- */
-
-enum hrn_fault {
-    HRN_FAULT_NO_OVERLAP = 1u << 0,      /* live objects may share bytes */
-    HRN_FAULT_NO_ALIGNMENT = 1u << 1,    /* alignment is forgotten */
-    HRN_FAULT_CALLOC_MEMSET = 1u << 2,   /* calloc is tested as alloc and memset */
-    HRN_FAULT_CHECK_EMPTY = 1u << 3,     /* whole walks only after everything was freed */
-    HRN_FAULT_KEEP_ARENAS = 1u << 4,     /* one set of arenas for all programs */
-    HRN_FAULT_NO_EDGES = 1u << 5,        /* the generator never asks for edge sizes */
-    HRN_FAULT_NO_CONTENTS = 1u << 6,     /* contents are written and never looked at */
-    HRN_FAULT_BELIEVE_REFUSAL = 1u << 7, /* any NULL is taken for exhaustion */
-    HRN_FAULT_IGNORE_WALK = 1u << 8,     /* the allocator's check and statistics are not asked */
-    HRN_FAULT_TRUST_MEMORY = 1u << 9,    /* what to expect is read from the memory under test */
-    HRN_FAULT_SEED_LOST = 1u << 10,      /* contents depend on a seed that is not in the program */
-    HRN_FAULT_NO_FENCE = 1u << 11,       /* the bytes around a region are not looked at */
-    HRN_FAULT_NO_LEAK = 1u << 12,        /* what is left in the source is nobody's business */
-    HRN_FAULT_NO_MISUSE = 1u << 13,      /* answers to misuse are not compared */
-    HRN_FAULT_NO_CLEANUP = 1u << 14,     /* handlers are not counted */
-};
-extern uint32_t hrn_faults; /* none but in tests */
-
-static inline bool hrn_fault_on(enum hrn_fault fault)
-{
-    return (hrn_faults & (uint32_t)fault) != 0;
-}
-
-/* --- Memory that arenas get (run_heap.c, run_source.c, run_region.c) --- */
-
-#define HRN_JUNK 0xA5 /* what fresh memory holds: never zero, never a small number */
-
-/*
- * A heap of its own for sources, so that the same program meets the same addresses. take: a block
- * of undefined bytes with HRN_HEAP_FRONT_BYTES in front for the caller's use, or NULL. give: from
- * then on nobody may touch it. restart: all is free and new again, if nothing is live.
- */
-#define HRN_HEAP_FRONT_BYTES 64u
-void *hrn_heap_take(size_t size_bytes, size_t align_bytes);
-void hrn_heap_give(void *block);
-void hrn_heap_restart(void);
-
-#define HRN_SOURCE_N_HELD 8u
-
-/* A source that counts, refuses on plan, and knows every block it gave. */
-struct hrn_source {
-    struct slm_source source;
-    struct hrn_source_block *blocks; /* live ones, newest first */
-    void *held[HRN_SOURCE_N_HELD];   /* returned blocks, not yet to the heap */
-    unsigned n_returned;             /* ever */
-    size_t live_blocks;
-    size_t live_bytes;
-    uint64_t n_calls;
-    uint64_t n_refused;
-    uint64_t fail_at;    /* call that is refused, from 1; 0: none */
-    uint64_t fail_count; /* how many in a row */
-};
-#define HRN_SOURCE_BLOCK_MAX (4u << 20)  /* larger blocks are refused, bytes */
-#define HRN_SOURCE_TOTAL_MAX (32u << 20) /* so is what would make more than this live, bytes */
-
-void hrn_source_init(struct hrn_source *source);
-/* True if the plan refuses the next call, which then counts as made and refused. */
-bool hrn_source_skip_refused(struct hrn_source *source);
-/* Frees what is still live. */
-void hrn_source_drop(struct hrn_source *source);
-
-/* Fenced memory for one arena: an untouchable page on each side, and marked bytes up to the
- * latter. */
-struct hrn_region {
-    unsigned char *base; /* 4096-aligned; NULL: none */
-    size_t bytes;
-    unsigned char *map; /* the whole mapping */
-    size_t map_bytes;
-    size_t used_bytes;    /* no object was handed out above */
-    unsigned char *clean; /* [clean, clean_end) holds junk since the last close */
-    unsigned char *clean_end;
-};
-#define HRN_REGION_ALLOC_MAX ((size_t)1 << 30) /* larger ones are not made, bytes */
-
-/* Makes a region, filled with junk, in the mapping that is there if it fits. False: too large. */
-bool hrn_region_open(struct hrn_region *region, size_t bytes);
-/* From now on used_bytes is kept by hrn_region_use, and what lies above it, and looks untouched
- * when the region is closed, is not filled again. */
-void hrn_region_track(struct hrn_region *region);
-/* An object ends at p. */
-void hrn_region_use(struct hrn_region *region, const unsigned char *p);
-/* Lifts all poison, so that the next one can be filled. */
-void hrn_region_close(struct hrn_region *region);
-void hrn_region_fini(struct hrn_region *region);
-/* Offset of the first marked byte behind the region that has changed, or SIZE_MAX. */
-size_t hrn_region_fence_broken(const struct hrn_region *region);
 
 /* --- Arenas --- */
 
@@ -180,7 +78,7 @@ struct hrn_run {
     uint32_t *snapshot;         /* ids, while a list changes */
     size_t cap_snapshot;
     size_t live_bytes;
-    size_t source_bytes;
+    struct hrn_source_total source_total; /* of all arenas */
 };
 extern struct hrn_run hrn_run_state;
 
@@ -225,6 +123,8 @@ void hrn_object_retire(struct hrn_run *run, struct hrn_arena *arena, uint32_t id
 /* Aborts by law if the object's bytes are not what was written. */
 void hrn_object_verify(struct hrn_run *run, uint32_t id);
 
+/* Adds a run that came to its end to the totals. */
+void hrn_run_count(const struct hrn_result *result);
 /* Counts one misuse tried. */
 void hrn_run_misused(enum hrn_misuse misuse);
 void hrn_misuse_try(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/program/lives.h"
+#include "harness/base/array.h"
 #include "harness/run/state.h"
 
 /* What is being watched. Adapter functions get nothing but the arena, so it must be found here. */

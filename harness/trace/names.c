@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/program/lives.h"
+#include "harness/base/array.h"
 #include "harness/trace/text.h"
 
 void hrn_trace_names_fini(struct hrn_trace_names *names)

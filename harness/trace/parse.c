@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/program/lives.h"
+#include "harness/base/array.h"
 #include "harness/trace/text.h"
 
 struct token {

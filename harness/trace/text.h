@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What parser and printer of traces share: the fields of each operation, and names of objects. */
-#ifndef HRN_TRACE_PRIV_H
-#define HRN_TRACE_PRIV_H
+#ifndef HRN_TRACE_TEXT_H
+#define HRN_TRACE_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "harness/program/program.h"
+#include "harness/trace/head.h"
 #include "harness/trace/trace.h"
 
 /* --- Fields --- */
@@ -41,20 +42,6 @@ const enum hrn_field *hrn_trace_fields(enum hrn_kind kind);
 const char *const *hrn_trace_field_words(enum hrn_field field, size_t *n);
 
 #define HRN_TRACE_REFUSALS_ALL 255u /* aux of FAULT */
-
-struct hrn_head_field {
-    const char *name;
-    size_t offset; /* of a uint32_t in struct hrn_head */
-    uint32_t min;
-    uint32_t max;
-    uint32_t step_shift; /* 0: any number; else only min shifted left by multiples of this */
-    const char *expected;
-};
-
-#define HRN_HEAD_FIELDS 11u
-extern const struct hrn_head_field hrn_head_fields[HRN_HEAD_FIELDS];
-
-uint32_t *hrn_head_field_at(struct hrn_head *head, const struct hrn_head_field *field);
 
 /* --- Names --- */
 

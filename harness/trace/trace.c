@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/program/lives.h"
+#include "harness/base/array.h"
 #include "harness/trace/text.h"
 
 void hrn_trace_init(struct hrn_trace *trace)

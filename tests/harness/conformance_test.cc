@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "harness/inputs/random.h"
-#include "harness/program/lives.h"
 #include "harness/run/run.h"
 #include "gtest/gtest.h"
 

@@ -193,8 +193,7 @@ class SourceTest : public testing::Test {
   protected:
     SourceTest()
     {
-        hrn_run_state.result = &result_;
-        hrn_source_init(&source_);
+        hrn_source_init(&source_, &total_);
     }
     ~SourceTest() override
     {
@@ -206,7 +205,7 @@ class SourceTest : public testing::Test {
         return source_.source.alloc(&source_, n, align);
     }
 
-    hrn_result result_{};
+    hrn_source_total total_{};
     hrn_source source_{};
 };
 

@@ -51,7 +51,7 @@ struct mill_options {
     size_t n_files;
 };
 
-/* --- Options (slabmill_options.c) --- */
+/* --- Options (options.c) --- */
 
 enum mill_option {
     MILL_OPT_ADAPTER,
@@ -95,7 +95,7 @@ void mill_options_help(const struct mill_command *command);
 /* "slabmill: ..." on standard error. Always MILL_WRONG. */
 __attribute__((format(printf, 1, 2))) int mill_complain(const char *format, ...);
 
-/* --- Inputs (slabmill_input.c) --- */
+/* --- Inputs (input.c) --- */
 
 struct mill_input {
     const char *path;
@@ -129,7 +129,7 @@ bool mill_seed_write(const char *dir, const char *name, const struct hrn_program
 /* Makes the folder if it is not there. False: complained. */
 bool mill_dir_make(const char *path);
 
-/* --- Adapters (slabmill_adapters.c, slabmill_broken.c) --- */
+/* --- Adapters (adapters.c, broken.c) --- */
 
 const struct hrn_adapter *mill_adapter_find(const char *name);
 
@@ -141,7 +141,7 @@ const struct hrn_adapter *mill_adapter_broken(size_t idx, const char **sentence)
 void mill_adapter_code(const struct hrn_adapter *adapter, char *code, size_t code_bytes,
                        const char **header);
 
-/* --- Runs in a child process (slabmill_trial.c) --- */
+/* --- Runs in a child process (trial.c) --- */
 
 enum mill_end { MILL_END_KEPT, MILL_END_LAW, MILL_END_CRASH, MILL_END_HANG };
 

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a sanitizer knows about bytes that the harness hands to allocators. */
+#ifndef HRN_POISON_H
+#define HRN_POISON_H
+
+#include <stddef.h>
+
+/*
+ * Model    hrn_poison_hide: any access is a bug. hrn_poison_show: addressable, contents undefined.
+ *          hrn_poison_open: addressable and defined, for the harness itself. Memory is 8-aligned at
+ *          its start.
+ * Cost     Nothing in plain builds. Linear in the bytes under a sanitizer.
+ */
+#ifdef __has_feature
+#define HRN_HAS_FEATURE(x) __has_feature(x)
+#else
+#define HRN_HAS_FEATURE(x) 0
+#endif
+
+#if defined(__SANITIZE_ADDRESS__) || HRN_HAS_FEATURE(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#define HRN_ASAN_HIDE(p, n) __asan_poison_memory_region((p), (n))
+#define HRN_ASAN_SHOW(p, n) __asan_unpoison_memory_region((p), (n))
+#else
+#define HRN_ASAN_HIDE(p, n) ((void)(p), (void)(n))
+#define HRN_ASAN_SHOW(p, n) ((void)(p), (void)(n))
+#endif
+
+#if HRN_HAS_FEATURE(memory_sanitizer)
+#include <sanitizer/msan_interface.h>
+#define HRN_MSAN_UNDEFINED(p, n) __msan_allocated_memory((p), (n))
+#define HRN_MSAN_DEFINED(p, n)   __msan_unpoison((p), (n))
+#else
+#define HRN_MSAN_UNDEFINED(p, n) ((void)(p), (void)(n))
+#define HRN_MSAN_DEFINED(p, n)   ((void)(p), (void)(n))
+#endif
+
+static inline void hrn_poison_hide(const void *p, size_t n)
+{
+    HRN_MSAN_UNDEFINED(p, n);
+    HRN_ASAN_HIDE(p, n);
+}
+
+static inline void hrn_poison_show(const void *p, size_t n)
+{
+    HRN_ASAN_SHOW(p, n);
+    HRN_MSAN_UNDEFINED(p, n);
+}
+
+static inline void hrn_poison_open(const void *p, size_t n)
+{
+    HRN_ASAN_SHOW(p, n);
+    HRN_MSAN_DEFINED(p, n);
+}
+
+#endif

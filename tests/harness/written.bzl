@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""written_test: a test that a tool of the project wrote about a bug."""
+
+load("@rules_cc//cc:defs.bzl", "cc_binary")
+load("//bazel:copts.bzl", "SLM_CXXOPTS")
+load("//bazel:gtest.bzl", "cc_gtest")
+
+def written_test(name, cmd, tool, sound, status, says, deps):
+    """Writes a test of a bug, and shows that it fails with the bug and passes without.
+
+    Declares <name>_test, which runs the written test and expects it to fail, and <name>_sound_test,
+    the same test of the allocator without the bug, which must pass.
+
+    Args:
+      name: of the binary that is the written test.
+      cmd: writes its source, as a genrule has it.
+      tool: that cmd calls.
+      sound: a sed script that puts the sound allocator in the broken one's place.
+      status: that the written test must end with.
+      says: lines that it must print.
+      deps: of the written test.
+    """
+    native.genrule(
+        name = name + "_source",
+        testonly = True,
+        outs = [name + "_test.cc"],
+        cmd = cmd,
+        tools = [tool],
+    )
+    native.genrule(
+        name = name + "_sound_source",
+        testonly = True,
+        srcs = [name + "_source"],
+        outs = [name + "_sound_test.cc"],
+        cmd = "sed '%s' $< > $@; ! cmp -s $< $@" % sound,
+    )
+    cc_binary(
+        name = name,
+        testonly = True,
+        srcs = [name + "_source"],
+        copts = SLM_CXXOPTS,
+        tags = ["nomsan"],
+        deps = deps + ["@com_google_googletest//:gtest_main"],
+    )
+    native.sh_test(
+        name = name + "_test",
+        size = "small",
+        srcs = ["emitted_test.sh"],
+        args = ["$(location :%s)" % name, str(status)] + ["'%s'" % line for line in says],
+        data = [name],
+        tags = ["nomsan"],
+    )
+    cc_gtest(
+        name = name + "_sound_test",
+        srcs = [name + "_sound_source"],
+        deps = deps,
+    )

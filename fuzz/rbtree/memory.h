@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "fuzz/rbtree/rbtree.h"
+#include "harness/laws/laws.h"
 #include <slabmill/lru.h>
 #include <slabmill/rbtree.h>
 
@@ -74,9 +75,7 @@ void tree_judge_damaged(unsigned which);
     X(sound_tree, "a tree found sound can be walked and emptied")                                  \
     X(sound_list, "a list found sound can be walked and emptied")
 
-#define TREE_LAW_DECLARE(name, sentence)                                                           \
-    __attribute__((noreturn, noinline, cold, format(printf, 1, 2))) void tree_law_##name(          \
-        const char *format, ...);
+#define TREE_LAW_DECLARE(name, sentence) HRN_LAW_FUNCTION(tree_law_##name)
 TREE_LAW_LIST(TREE_LAW_DECLARE)
 #undef TREE_LAW_DECLARE
 

@@ -3,16 +3,13 @@
 #include "fuzz/rbtree/rbtree.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "fuzz/common/fuzz.h"
 #include "fuzz/rbtree/memory.h"
 #include "harness/failure/say.h"
-#include "harness/laws/scene.h"
+#include "harness/laws/laws.h"
 #include <slabmill/lru.h>
 #include <slabmill/rbtree.h>
 
@@ -20,25 +17,7 @@ enum { N_OPS_MAX = 2000, RECORD_BYTES = 8 };
 
 /* --- Laws: each is the top frame of its crash --- */
 
-static void say(const char *name, const char *sentence, const char *format, va_list args)
-{
-    fprintf(stderr, "slabmill: broken law: %s: %s\n  seen: ", name, sentence);
-    vfprintf(stderr, format, args);
-    fprintf(stderr, "\n");
-    if (hrn_scene.dying != NULL) {
-        hrn_scene.dying();
-    }
-}
-
-#define LAW_DEFINE(name, sentence)                                                                 \
-    void tree_law_##name(const char *format, ...)                                                  \
-    {                                                                                              \
-        va_list args;                                                                              \
-        va_start(args, format);                                                                    \
-        say(#name, sentence, format, args);                                                        \
-        va_end(args);                                                                              \
-        abort();                                                                                   \
-    }
+#define LAW_DEFINE(name, sentence) HRN_LAW_DEFINE(tree_law_##name, #name, sentence)
 TREE_LAW_LIST(LAW_DEFINE)
 
 /* --- The memory under test, and the account --- */

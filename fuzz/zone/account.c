@@ -1,37 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The account of a zone: what is in it, and the laws about that. */
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "fuzz/zone/world.h"
-#include "harness/laws/scene.h"
+#include "harness/laws/laws.h"
 
 struct zone_account zone_committed;
 struct zone_account zone_working;
 struct hrn_zone_counts zone_totals;
 
-static void say(const char *name, const char *sentence, const char *format, va_list args)
-{
-    fprintf(stderr, "slabmill: broken law: %s: %s\n  seen: ", name, sentence);
-    vfprintf(stderr, format, args);
-    fprintf(stderr, "\n");
-    if (hrn_scene.dying != NULL) {
-        hrn_scene.dying();
-    }
-}
-
-#define LAW_DEFINE(name, sentence)                                                                 \
-    void zone_law_##name(const char *format, ...)                                                  \
-    {                                                                                              \
-        va_list args;                                                                              \
-        va_start(args, format);                                                                    \
-        say(#name, sentence, format, args);                                                        \
-        va_end(args);                                                                              \
-        abort();                                                                                   \
-    }
+#define LAW_DEFINE(name, sentence) HRN_LAW_DEFINE(zone_law_##name, #name, sentence)
 ZONE_LAW_LIST(LAW_DEFINE)
 
 const struct hrn_zone_counts *hrn_zone_totals(void)

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "fuzz/zone/zone.h"
+#include "harness/laws/laws.h"
 #include <slabmill/zone.h>
 
 enum {
@@ -118,9 +119,7 @@ extern struct hrn_zone_counts zone_totals;
     X(sound_image, "an image found sound, or repaired, works")                                     \
     X(given_up, "what could not be repaired is so for everybody")
 
-#define ZONE_LAW_DECLARE(name, sentence)                                                           \
-    __attribute__((noreturn, noinline, cold, format(printf, 1, 2))) void zone_law_##name(          \
-        const char *format, ...);
+#define ZONE_LAW_DECLARE(name, sentence) HRN_LAW_FUNCTION(zone_law_##name)
 ZONE_LAW_LIST(ZONE_LAW_DECLARE)
 #undef ZONE_LAW_DECLARE
 

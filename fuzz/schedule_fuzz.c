@@ -3,19 +3,11 @@
 #include "fuzz/common/fuzz.h"
 #include "fuzz/schedule/schedule.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
-
 const struct hrn_fuzz_target hrn_fuzz_target = {
     .name = "schedule_fuzz",
     .head_bytes = SCH_FUZZ_HEAD,
     .record_bytes = 1,
     .header = "fuzz/schedule/schedule.h",
-    .call = "sch_fuzz_schedule(bytes, n_bytes)",
+    HRN_FUZZ_RUNS(sch_fuzz_schedule),
     .kind = sch_fuzz_kind,
 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
-{
-    hrn_fuzz_begin(bytes, n_bytes);
-    return sch_fuzz_schedule(bytes, n_bytes);
-}

@@ -3,19 +3,11 @@
 #include "fuzz/common/fuzz.h"
 #include "fuzz/trace/trace.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
-
 const struct hrn_fuzz_target hrn_fuzz_target = {
     .name = "trace_fuzz",
     .head_bytes = 0,
     .record_bytes = 1,
     .header = "fuzz/trace/trace.h",
-    .call = "hrn_fuzz_trace(bytes, n_bytes)",
+    HRN_FUZZ_RUNS(hrn_fuzz_trace),
     .kind = hrn_trace_kind,
 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
-{
-    hrn_fuzz_begin(bytes, n_bytes);
-    return hrn_fuzz_trace(bytes, n_bytes);
-}

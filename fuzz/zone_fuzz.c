@@ -3,19 +3,11 @@
 #include "fuzz/common/fuzz.h"
 #include "fuzz/zone/zone.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
-
 const struct hrn_fuzz_target hrn_fuzz_target = {
     .name = "zone_fuzz",
     .head_bytes = 1,
     .record_bytes = 8,
     .header = "fuzz/zone/zone.h",
-    .call = "hrn_fuzz_zone(bytes, n_bytes)",
+    HRN_FUZZ_RUNS(hrn_fuzz_zone),
     .kind = hrn_zone_kind,
 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
-{
-    hrn_fuzz_begin(bytes, n_bytes);
-    return hrn_fuzz_zone(bytes, n_bytes);
-}

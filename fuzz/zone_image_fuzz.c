@@ -3,19 +3,11 @@
 #include "fuzz/common/fuzz.h"
 #include "fuzz/zone/zone.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
-
 const struct hrn_fuzz_target hrn_fuzz_target = {
     .name = "zone_image_fuzz",
     .head_bytes = 2,
     .record_bytes = 16,
     .header = "fuzz/zone/zone.h",
-    .call = "hrn_fuzz_zone_image(bytes, n_bytes)",
+    HRN_FUZZ_RUNS(hrn_fuzz_zone_image),
     .kind = hrn_zone_image_kind,
 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
-{
-    hrn_fuzz_begin(bytes, n_bytes);
-    return hrn_fuzz_zone_image(bytes, n_bytes);
-}

@@ -37,7 +37,7 @@ static void print_account(void)
     hrn_say_end();
 }
 
-void hrn_fuzz_begin(const uint8_t *bytes, size_t n_bytes)
+static void begin(const uint8_t *bytes, size_t n_bytes)
 {
     if (n_execs++ == 0) {
         clock_gettime(CLOCK_MONOTONIC, &started);
@@ -56,6 +56,14 @@ int hrn_fuzz_one(const struct hrn_adapter *adapter, const uint8_t *bytes, size_t
     }
     hrn_run(adapter, &program, NULL);
     return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
+{
+    const struct hrn_fuzz_target *target = &hrn_fuzz_target;
+    begin(bytes, n_bytes);
+    return target->run != NULL ? target->run(bytes, n_bytes)
+                               : hrn_fuzz_one(target->adapter, bytes, n_bytes);
 }
 
 void hrn_fuzz_count(uint64_t ops)

@@ -15,16 +15,16 @@ extern "C" {
 #endif
 
 /*
- * Model    A target says what it is (harness/inputs/target.h), calls hrn_fuzz_begin, and hands its bytes
- *          to hrn_fuzz_one or another function like it, which tests may call too. Every process
- *          counts what it really executed, and says so in one line on standard error when it ends,
+ * Model    A target is one constant that says what it is and which function takes its inputs
+ *          (harness/inputs/target.h): hrn_fuzz_one, or another like it, which tests call too. Every
+ *          process counts what it really executed, and says so in one line on standard error when it ends,
  *          also after a crash: "slabmill: ops=<N> execs=<N> seconds=<S>". What else it says when
  *          asked to is in harness/failure/say.h.
  * Safety   One thread. Failure: broken laws abort.
  */
 
-/* First of all by a target, for each input. */
-void hrn_fuzz_begin(const uint8_t *bytes, size_t n_bytes);
+/* What engines call for each input, by name: runs it as hrn_fuzz_target says. */
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
 
 /* Decodes and runs; always 0, as libFuzzer wants it. */
 int hrn_fuzz_one(const struct hrn_adapter *adapter, const uint8_t *bytes, size_t n_bytes);

@@ -32,8 +32,9 @@ done
 # do nothing, so one library serves all. The last is for i386, whose off_t has 32 bits otherwise.
 flags=(-std=c11 -I. -Iinclude -pthread -DSLM_SCHED=1 -D_FILE_OFFSET_BITS=64)
 
-# The engine asks for the mutator weakly, which takes nothing out of an archive.
-link_flags=(-pthread -Wl,-u,LLVMFuzzerCustomMutator)
+# The engine stands after the archive, and asks for the mutator weakly: it takes neither of these out
+# of the archive by itself.
+link_flags=(-pthread -Wl,-u,LLVMFuzzerTestOneInput -Wl,-u,LLVMFuzzerCustomMutator)
 
 die() {
     echo "build.sh: $*" >&2

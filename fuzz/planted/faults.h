@@ -27,7 +27,7 @@ void planted_start(void);
         .name = #fault "_fuzz",                                                                    \
         .record_bytes = 2,                                                                         \
         .header = "fuzz/planted/faults.h",                                                         \
-        .call = "planted_" #fault "(bytes, n_bytes)",                                              \
+        HRN_FUZZ_RUNS(planted_##fault),                                                            \
     }
 
 #endif

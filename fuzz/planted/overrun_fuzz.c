@@ -3,11 +3,3 @@
 #include "fuzz/planted/faults.h"
 
 PLANTED(overrun);
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
-{
-    hrn_fuzz_begin(bytes, n_bytes);
-    return planted_overrun(bytes, n_bytes);
-}

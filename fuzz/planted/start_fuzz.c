@@ -6,7 +6,6 @@
 PLANTED(overrun);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -14,9 +13,4 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argv;
     planted_start();
     return 0;
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
-{
-    return planted_overrun(bytes, n_bytes);
 }

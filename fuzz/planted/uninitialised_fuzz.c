@@ -3,11 +3,3 @@
 #include "fuzz/planted/faults.h"
 
 PLANTED(uninitialised);
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
-{
-    hrn_fuzz_begin(bytes, n_bytes);
-    return planted_uninitialised(bytes, n_bytes);
-}

@@ -21,7 +21,7 @@ extern "C" {
  *                 program's head, in lines "slabmill: head ..."
  *          test   before each input, between the lines "slabmill: test begin" and "slabmill: test
  *                 end", a source file with a GoogleTest case that runs just this input
- * Safety   Set up by hrn_fuzz_begin; afterwards hrn_say_op may be called by any thread.
+ * Safety   Set up by the first hrn_say_begin; afterwards hrn_say_op may be called by any thread.
  * Failure  An unknown word is said, and ends the process with status 2.
  */
 

@@ -32,8 +32,10 @@ struct hrn_fuzz_target {
     unsigned record_bytes; /* 1, and a head of 0: text, which is left to the engine's mutator */
     bool runs_programs;    /* inputs are those of harness/program/program.h */
     const struct hrn_adapter *adapter; /* whose; NULL: any */
-    const char *header;                /* what a test includes */
-    const char *call;                  /* what it calls, an int, with `bytes` and `n_bytes` */
+    /* Runs one input; always 0. NULL: a program of the adapter. */
+    int (*run)(const uint8_t *bytes, size_t n_bytes);
+    const char *header; /* what a test includes */
+    const char *call;   /* what it calls, an int, with `bytes` and `n_bytes` */
     /* Kind number idx; false behind the last. NULL: the kinds that the adapter can do. */
     bool (*kind)(unsigned idx, struct hrn_fuzz_kind *kind);
 };
@@ -48,6 +50,9 @@ static inline bool hrn_fuzz_kind_of(const struct hrn_fuzz_kind *kinds, size_t n,
     }
     return idx < n;
 }
+
+/* The fields `run` and `call` for a function that takes an input. */
+#define HRN_FUZZ_RUNS(function) .run = function, .call = #function "(bytes, n_bytes)"
 
 /* The definition for a target that runs programs. */
 #define HRN_FUZZ_PROGRAMS(name_, adapter_)                                                         \

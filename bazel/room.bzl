@@ -4,6 +4,31 @@
 load("@rules_cc//cc:defs.bzl", "cc_library")
 load("//bazel:copts.bzl", "SLM_COPTS")
 
+HARNESS_ROOMS = [
+    "adapters",
+    "base",
+    "broken",
+    "failure",
+    "inputs",
+    "laws",
+    "memory",
+    "program",
+    "run",
+    "sched",
+    "trace",
+]
+
+# Of fuzz targets, and what all of them link.
+FUZZ_BODIES = [
+    "common",
+    "rbtree",
+    "schedule",
+    "slab_image",
+    "trace",
+    "zone",
+    "zone_threads",
+]
+
 # Who may include a room's private headers.
 _INSIDERS = [
     "//allocator:__subpackages__",

@@ -5,9 +5,9 @@
 
 const struct hrn_fuzz_target hrn_fuzz_target = {
     .name = "schedule_fuzz",
-    .head_bytes = SCH_FUZZ_HEAD,
+    .head_bytes = HRN_SCHEDULE_HEAD,
     .record_bytes = 1,
     .header = "fuzz/schedule/schedule.h",
-    HRN_FUZZ_RUNS(sch_fuzz_schedule),
-    .kind = sch_fuzz_kind,
+    HRN_FUZZ_RUNS(hrn_fuzz_schedule),
+    .kind = hrn_schedule_kind,
 };

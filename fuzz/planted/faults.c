@@ -40,7 +40,7 @@ static bool says_the_word(const uint8_t *bytes, size_t n_bytes)
     return n_right == 3;
 }
 
-int planted_overrun(const uint8_t *bytes, size_t n_bytes)
+int hrn_planted_overrun(const uint8_t *bytes, size_t n_bytes)
 {
     if (says_the_word(bytes, n_bytes)) {
         volatile unsigned char *block = malloc(4);
@@ -50,14 +50,14 @@ int planted_overrun(const uint8_t *bytes, size_t n_bytes)
     return 0;
 }
 
-int planted_hang(const uint8_t *bytes, size_t n_bytes)
+int hrn_planted_hang(const uint8_t *bytes, size_t n_bytes)
 {
     while (says_the_word(bytes, n_bytes)) {
     }
     return 0;
 }
 
-int planted_memory(const uint8_t *bytes, size_t n_bytes)
+int hrn_planted_memory(const uint8_t *bytes, size_t n_bytes)
 {
     while (says_the_word(bytes, n_bytes)) {
         unsigned char *block = malloc(1u << 20);
@@ -69,7 +69,7 @@ int planted_memory(const uint8_t *bytes, size_t n_bytes)
     return 0;
 }
 
-int planted_uninitialised(const uint8_t *bytes, size_t n_bytes)
+int hrn_planted_uninitialised(const uint8_t *bytes, size_t n_bytes)
 {
     if (says_the_word(bytes, n_bytes)) {
         volatile unsigned char *block = malloc(4);
@@ -90,7 +90,7 @@ static void *race(void *unused)
     return NULL;
 }
 
-int planted_race(const uint8_t *bytes, size_t n_bytes)
+int hrn_planted_race(const uint8_t *bytes, size_t n_bytes)
 {
     if (says_the_word(bytes, n_bytes)) {
         pthread_t threads[2];
@@ -106,7 +106,7 @@ int planted_race(const uint8_t *bytes, size_t n_bytes)
     return 0;
 }
 
-void planted_start(void)
+void hrn_planted_start(void)
 {
     _exit(3);
 }

@@ -12,14 +12,14 @@
  *          guidance to find, and not before. Always 0, if it comes back.
  * Safety   As each fault has it: none.
  */
-int planted_overrun(const uint8_t *bytes, size_t n_bytes);
-int planted_hang(const uint8_t *bytes, size_t n_bytes);
-int planted_memory(const uint8_t *bytes, size_t n_bytes);
-int planted_uninitialised(const uint8_t *bytes, size_t n_bytes);
-int planted_race(const uint8_t *bytes, size_t n_bytes);
+int hrn_planted_overrun(const uint8_t *bytes, size_t n_bytes);
+int hrn_planted_hang(const uint8_t *bytes, size_t n_bytes);
+int hrn_planted_memory(const uint8_t *bytes, size_t n_bytes);
+int hrn_planted_uninitialised(const uint8_t *bytes, size_t n_bytes);
+int hrn_planted_race(const uint8_t *bytes, size_t n_bytes);
 
 /* Ends the process before anything is run. */
-void planted_start(void);
+void hrn_planted_start(void);
 
 /* A target's own words. */
 #define PLANTED(fault)                                                                             \
@@ -27,7 +27,7 @@ void planted_start(void);
         .name = #fault "_fuzz",                                                                    \
         .record_bytes = 2,                                                                         \
         .header = "fuzz/planted/faults.h",                                                         \
-        HRN_FUZZ_RUNS(planted_##fault),                                                            \
+        HRN_FUZZ_RUNS(hrn_planted_##fault),                                                        \
     }
 
 #endif

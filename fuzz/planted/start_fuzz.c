@@ -11,6 +11,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
-    planted_start();
+    hrn_planted_start();
     return 0;
 }

@@ -7,7 +7,7 @@
 
 static unsigned char *word_at(uint64_t place)
 {
-    return (unsigned char *)&tree_memory + place % N_WORDS * sizeof(uint64_t);
+    return (unsigned char *)&hrn_tree_memory + place % N_WORDS * sizeof(uint64_t);
 }
 
 static uint64_t load(uint64_t place)
@@ -24,11 +24,11 @@ static uint64_t hurt_value(const struct op *op, uint64_t old)
     case 0:
         return (uint64_t)(int64_t)(int32_t)op->value;
     case 1:
-        return slm_journal_offset(&tree_journal, tree_node(item));
+        return slm_journal_offset(&hrn_tree_journal, hrn_tree_node(item));
     case 2:
-        return slm_journal_offset(&tree_journal, tree_node(item)) | 1u;
+        return slm_journal_offset(&hrn_tree_journal, hrn_tree_node(item)) | 1u;
     case 3:
-        return slm_journal_offset(&tree_journal, tree_used(item));
+        return slm_journal_offset(&hrn_tree_journal, hrn_tree_used(item));
     case 4:
         return load(op->value);
     case 5:
@@ -40,7 +40,7 @@ static uint64_t hurt_value(const struct op *op, uint64_t old)
     }
 }
 
-void tree_hurt(const struct op *op)
+void hrn_tree_hurt(const struct op *op)
 {
     uint64_t value = hurt_value(op, load(op->key));
     memcpy(word_at(op->key), &value, sizeof value);
@@ -49,66 +49,66 @@ void tree_hurt(const struct op *op)
 /* Its keys may lie in words that links change: only links are looked at while it shrinks. */
 static void use_sound_tree(unsigned which)
 {
-    struct slm_rbtree *tree = &tree_memory.trees[which];
+    struct slm_rbtree *tree = &hrn_tree_memory.trees[which];
     uint64_t n_nodes = tree->n_nodes;
     uint64_t n_walked = 0;
-    struct slm_rbtree_node *node = slm_rbtree_first(&tree_journal, tree);
+    struct slm_rbtree_node *node = slm_rbtree_first(&hrn_tree_journal, tree);
     while (node != NULL && n_walked <= n_nodes) {
         n_walked++;
-        node = slm_rbtree_next(&tree_journal, node);
+        node = slm_rbtree_next(&hrn_tree_journal, node);
     }
     if (n_walked != n_nodes) {
-        tree_law_sound_tree("%" PRIu64 " of %" PRIu64 " nodes walked", n_walked, n_nodes);
+        hrn_tree_law_sound_tree("%" PRIu64 " of %" PRIu64 " nodes walked", n_walked, n_nodes);
     }
     for (; n_nodes > 0; n_nodes--) {
-        node = slm_journal_pointer(&tree_journal, tree->root);
-        enum slm_status status = slm_rbtree_delete(&tree_journal, tree, node);
-        unsigned broken = tree_check(which, NULL);
+        node = slm_journal_pointer(&hrn_tree_journal, tree->root);
+        enum slm_status status = slm_rbtree_delete(&hrn_tree_journal, tree, node);
+        unsigned broken = hrn_tree_check(which, NULL);
         if (status != SLM_OK || broken != 0) {
-            tree_law_sound_tree("delete: %s, I%u", slm_status_name(status), broken);
+            hrn_tree_law_sound_tree("delete: %s, I%u", slm_status_name(status), broken);
         }
     }
     if (tree->root != 0 || tree->n_nodes != 0) {
-        tree_law_sound_tree("not empty after all");
+        hrn_tree_law_sound_tree("not empty after all");
     }
 }
 
 static void use_sound_list(unsigned which)
 {
-    struct slm_lru *list = &tree_memory.lists[which];
+    struct slm_lru *list = &hrn_tree_memory.lists[which];
     uint64_t n_nodes = list->n_nodes;
     for (; n_nodes > 0; n_nodes--) {
-        struct slm_lru_node *oldest = slm_lru_oldest(&tree_journal, list);
-        enum slm_status touched = slm_lru_touch(&tree_journal, list, oldest);
-        enum slm_status removed = slm_lru_remove(&tree_journal, list, oldest);
-        unsigned broken = tree_check_list(which);
+        struct slm_lru_node *oldest = slm_lru_oldest(&hrn_tree_journal, list);
+        enum slm_status touched = slm_lru_touch(&hrn_tree_journal, list, oldest);
+        enum slm_status removed = slm_lru_remove(&hrn_tree_journal, list, oldest);
+        unsigned broken = hrn_tree_check_list(which);
         if (touched != SLM_OK || removed != SLM_OK || broken != 0) {
-            tree_law_sound_list("touch: %s, remove: %s, I%u", slm_status_name(touched),
-                                slm_status_name(removed), broken);
+            hrn_tree_law_sound_list("touch: %s, remove: %s, I%u", slm_status_name(touched),
+                                    slm_status_name(removed), broken);
         }
     }
     if (list->newest != 0 || list->oldest != 0 || list->n_nodes != 0) {
-        tree_law_sound_list("not empty after all");
+        hrn_tree_law_sound_list("not empty after all");
     }
 }
 
-void tree_judge_damaged(unsigned which)
+void hrn_tree_judge_damaged(unsigned which)
 {
-    tree_remember();
-    unsigned tree = tree_check(which, tree_order);
-    unsigned list = tree_check_list(which);
-    tree_expect_silence("check of damaged memory");
+    hrn_tree_remember();
+    unsigned tree = hrn_tree_check(which, hrn_tree_order);
+    unsigned list = hrn_tree_check_list(which);
+    hrn_tree_expect_silence("check of damaged memory");
     if (tree > 9 || list > 6) {
-        tree_law_number("tree I%u, list I%u", tree, list);
+        hrn_tree_law_number("tree I%u, list I%u", tree, list);
     }
-    tree_totals.n_broken += (uint64_t)(tree != 0) + (uint64_t)(list != 0);
-    tree_totals.n_sound += (uint64_t)(tree == 0) + (uint64_t)(list == 0);
+    hrn_tree_counted.n_broken += (uint64_t)(tree != 0) + (uint64_t)(list != 0);
+    hrn_tree_counted.n_sound += (uint64_t)(tree == 0) + (uint64_t)(list == 0);
     if (tree == 0) {
         use_sound_tree(which);
-        memcpy(&tree_memory, &tree_before, sizeof tree_memory);
+        memcpy(&hrn_tree_memory, &hrn_tree_before, sizeof hrn_tree_memory);
     }
     if (list == 0) {
         use_sound_list(which);
-        memcpy(&tree_memory, &tree_before, sizeof tree_memory);
+        memcpy(&hrn_tree_memory, &hrn_tree_before, sizeof hrn_tree_memory);
     }
 }

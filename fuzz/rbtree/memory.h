@@ -25,12 +25,12 @@ struct memory {
     struct slm_lru lists[2];
     struct item items[N_ITEMS + 1]; /* the last one is for copies */
 };
-extern struct memory tree_memory;
+extern struct memory hrn_tree_memory;
 
-enum { N_WORDS = sizeof tree_memory / sizeof(uint64_t), LOW = offsetof(struct memory, items) };
+enum { N_WORDS = sizeof hrn_tree_memory / sizeof(uint64_t), LOW = offsetof(struct memory, items) };
 
-extern struct slm_journal tree_journal; /* off */
-extern struct hrn_tree_counts tree_totals;
+extern struct slm_journal hrn_tree_journal; /* off */
+extern struct hrn_tree_counts hrn_tree_counted;
 
 struct op {
     enum hrn_tree_op kind;
@@ -41,24 +41,24 @@ struct op {
     uint8_t manner;
 };
 
-struct slm_rbtree_node *tree_node(uint8_t item);
-struct slm_lru_node *tree_used(uint8_t item);
-int tree_order(const struct slm_rbtree_node *a, const struct slm_rbtree_node *b);
+struct slm_rbtree_node *hrn_tree_node(uint8_t item);
+struct slm_lru_node *hrn_tree_used(uint8_t item);
+int hrn_tree_order(const struct slm_rbtree_node *a, const struct slm_rbtree_node *b);
 
-unsigned tree_check(unsigned which, slm_rbtree_order *by);
-unsigned tree_check_list(unsigned which);
+unsigned hrn_tree_check(unsigned which, slm_rbtree_order *by);
+unsigned hrn_tree_check_list(unsigned which);
 
 /* Keeps the memory as it is, for what must not change it; later, with the call's name: did it? */
-extern struct memory tree_before;
-void tree_remember(void);
-void tree_expect_silence(const char *call);
+extern struct memory hrn_tree_before;
+void hrn_tree_remember(void);
+void hrn_tree_expect_silence(const char *call);
 
 /* --- damage.c --- */
 
 /* Overwrites a word. */
-void tree_hurt(const struct op *op);
+void hrn_tree_hurt(const struct op *op);
 /* Looks at damaged memory, and uses what is found sound; changes nothing in the end. */
-void tree_judge_damaged(unsigned which);
+void hrn_tree_judge_damaged(unsigned which);
 
 /* --- Laws: a function each --- */
 
@@ -75,7 +75,7 @@ void tree_judge_damaged(unsigned which);
     X(sound_tree, "a tree found sound can be walked and emptied")                                  \
     X(sound_list, "a list found sound can be walked and emptied")
 
-#define TREE_LAW_DECLARE(name, sentence) HRN_LAW_FUNCTION(tree_law_##name)
+#define TREE_LAW_DECLARE(name, sentence) HRN_LAW_FUNCTION(hrn_tree_law_##name)
 TREE_LAW_LIST(TREE_LAW_DECLARE)
 #undef TREE_LAW_DECLARE
 

@@ -17,14 +17,14 @@ enum { N_OPS_MAX = 2000, RECORD_BYTES = 8 };
 
 /* --- Laws: each is the top frame of its crash --- */
 
-#define LAW_DEFINE(name, sentence) HRN_LAW_DEFINE(tree_law_##name, #name, sentence)
+#define LAW_DEFINE(name, sentence) HRN_LAW_DEFINE(hrn_tree_law_##name, #name, sentence)
 TREE_LAW_LIST(LAW_DEFINE)
 
 /* --- The memory under test, and the account --- */
 
-struct memory tree_memory;
-struct slm_journal tree_journal; /* off */
-struct hrn_tree_counts tree_totals;
+struct memory hrn_tree_memory;
+struct slm_journal hrn_tree_journal; /* off */
+struct hrn_tree_counts hrn_tree_counted;
 
 /* Item numbers, in the order in which a walk must visit them. */
 struct sequence {
@@ -40,14 +40,14 @@ static struct account {
     int8_t list_of[N_ITEMS];
 } account;
 
-struct memory tree_before;    /* as memory was, for what must not change */
-static struct memory healthy; /* as memory was before it was damaged */
+struct memory hrn_tree_before; /* as memory was, for what must not change */
+static struct memory healthy;  /* as memory was before it was damaged */
 static bool is_hurt;
 static uint64_t key_mask;
 
 const struct hrn_tree_counts *hrn_tree_totals(void)
 {
-    return &tree_totals;
+    return &hrn_tree_counted;
 }
 
 const char *hrn_tree_op_name(enum hrn_tree_op op)
@@ -70,7 +70,7 @@ static int compare(const void *key, const struct slm_rbtree_node *node)
     return a < b ? -1 : a > b;
 }
 
-int tree_order(const struct slm_rbtree_node *a, const struct slm_rbtree_node *b)
+int hrn_tree_order(const struct slm_rbtree_node *a, const struct slm_rbtree_node *b)
 {
     return compare(&item_of(a)->key, b);
 }
@@ -105,15 +105,15 @@ static size_t place_of(const struct sequence *sequence, uint64_t key, bool behin
 
 /* --- What must hold --- */
 
-void tree_remember(void)
+void hrn_tree_remember(void)
 {
-    memcpy(&tree_before, &tree_memory, sizeof tree_memory);
+    memcpy(&hrn_tree_before, &hrn_tree_memory, sizeof hrn_tree_memory);
 }
 
-void tree_expect_silence(const char *call)
+void hrn_tree_expect_silence(const char *call)
 {
-    if (memcmp(&tree_before, &tree_memory, sizeof tree_memory) != 0) {
-        tree_law_silence("%s", call);
+    if (memcmp(&hrn_tree_before, &hrn_tree_memory, sizeof hrn_tree_memory) != 0) {
+        hrn_tree_law_silence("%s", call);
     }
 }
 
@@ -121,38 +121,40 @@ void tree_expect_silence(const char *call)
 static void expect(const char *call, enum slm_status seen, enum slm_status expected)
 {
     if (seen != expected) {
-        tree_law_answer("%s: %s, expected %s", call, slm_status_name(seen),
-                        slm_status_name(expected));
+        hrn_tree_law_answer("%s: %s, expected %s", call, slm_status_name(seen),
+                            slm_status_name(expected));
     }
     if (expected != SLM_OK) {
-        tree_expect_silence(call);
-        tree_totals.n_refused++;
+        hrn_tree_expect_silence(call);
+        hrn_tree_counted.n_refused++;
     }
 }
 
-unsigned tree_check(unsigned which, slm_rbtree_order *by)
+unsigned hrn_tree_check(unsigned which, slm_rbtree_order *by)
 {
-    return slm_rbtree_check(&tree_journal, &tree_memory.trees[which], by, LOW, sizeof tree_memory);
+    return slm_rbtree_check(&hrn_tree_journal, &hrn_tree_memory.trees[which], by, LOW,
+                            sizeof hrn_tree_memory);
 }
 
-unsigned tree_check_list(unsigned which)
+unsigned hrn_tree_check_list(unsigned which)
 {
-    return slm_lru_check(&tree_journal, &tree_memory.lists[which], LOW, sizeof tree_memory);
+    return slm_lru_check(&hrn_tree_journal, &hrn_tree_memory.lists[which], LOW,
+                         sizeof hrn_tree_memory);
 }
 
 static void expect_sound(unsigned which)
 {
-    tree_remember();
-    unsigned tree = tree_check(which, tree_order);
-    unsigned list = tree_check_list(which);
-    tree_expect_silence("check");
-    if (tree != 0 || tree_memory.trees[which].n_nodes != account.trees[which].n) {
-        tree_law_tree_check("I%u, %" PRIu64 " nodes for %zu", tree,
-                            tree_memory.trees[which].n_nodes, account.trees[which].n);
+    hrn_tree_remember();
+    unsigned tree = hrn_tree_check(which, hrn_tree_order);
+    unsigned list = hrn_tree_check_list(which);
+    hrn_tree_expect_silence("check");
+    if (tree != 0 || hrn_tree_memory.trees[which].n_nodes != account.trees[which].n) {
+        hrn_tree_law_tree_check("I%u, %" PRIu64 " nodes for %zu", tree,
+                                hrn_tree_memory.trees[which].n_nodes, account.trees[which].n);
     }
-    if (list != 0 || tree_memory.lists[which].n_nodes != account.lists[which].n) {
-        tree_law_list_check("I%u, %" PRIu64 " nodes for %zu", list,
-                            tree_memory.lists[which].n_nodes, account.lists[which].n);
+    if (list != 0 || hrn_tree_memory.lists[which].n_nodes != account.lists[which].n) {
+        hrn_tree_law_list_check("I%u, %" PRIu64 " nodes for %zu", list,
+                                hrn_tree_memory.lists[which].n_nodes, account.lists[which].n);
     }
 }
 
@@ -160,20 +162,20 @@ static void expect_wiped(const void *node, size_t n_bytes)
 {
     static const unsigned char zeros[sizeof(struct slm_rbtree_node)];
     if (memcmp(node, zeros, n_bytes) != 0) {
-        tree_law_wiped("%zu bytes", n_bytes);
+        hrn_tree_law_wiped("%zu bytes", n_bytes);
     }
 }
 
 /* --- Trees --- */
 
-struct slm_rbtree_node *tree_node(uint8_t item)
+struct slm_rbtree_node *hrn_tree_node(uint8_t item)
 {
-    return &tree_memory.items[item].node;
+    return &hrn_tree_memory.items[item].node;
 }
 
-struct slm_lru_node *tree_used(uint8_t item)
+struct slm_lru_node *hrn_tree_used(uint8_t item)
 {
-    return &tree_memory.items[item].used;
+    return &hrn_tree_memory.items[item].used;
 }
 
 static void insert(const struct op *op)
@@ -181,12 +183,12 @@ static void insert(const struct op *op)
     bool is_out = account.tree_of[op->item] < 0;
     struct sequence *sequence = &account.trees[op->which];
     if (is_out) {
-        account.keys[op->item] = tree_memory.items[op->item].key = op->key & key_mask;
+        account.keys[op->item] = hrn_tree_memory.items[op->item].key = op->key & key_mask;
     }
-    tree_remember();
+    hrn_tree_remember();
     expect("insert",
-           slm_rbtree_insert(&tree_journal, &tree_memory.trees[op->which], tree_node(op->item),
-                             tree_order),
+           slm_rbtree_insert(&hrn_tree_journal, &hrn_tree_memory.trees[op->which],
+                             hrn_tree_node(op->item), hrn_tree_order),
            is_out ? SLM_OK : SLM_E_TWICE);
     if (is_out) {
         add_item(sequence, place_of(sequence, account.keys[op->item], true), op->item);
@@ -197,66 +199,69 @@ static void insert(const struct op *op)
 static void delete_node(const struct op *op)
 {
     bool is_in = account.tree_of[op->item] == op->which;
-    tree_remember();
+    hrn_tree_remember();
     expect("delete",
-           slm_rbtree_delete(&tree_journal, &tree_memory.trees[op->which], tree_node(op->item)),
+           slm_rbtree_delete(&hrn_tree_journal, &hrn_tree_memory.trees[op->which],
+                             hrn_tree_node(op->item)),
            is_in ? SLM_OK : SLM_E_ABSENT);
     if (is_in) {
         drop_item(&account.trees[op->which], op->item);
         account.tree_of[op->item] = -1;
-        expect_wiped(tree_node(op->item), sizeof(struct slm_rbtree_node));
+        expect_wiped(hrn_tree_node(op->item), sizeof(struct slm_rbtree_node));
     }
 }
 
 static void search(const struct op *op)
 {
     const struct sequence *sequence = &account.trees[op->which];
-    const struct slm_rbtree *tree = &tree_memory.trees[op->which];
+    const struct slm_rbtree *tree = &hrn_tree_memory.trees[op->which];
     uint64_t key = op->key & key_mask;
     size_t at = place_of(sequence, key, false);
     const struct slm_rbtree_node *expected =
-        at < sequence->n ? tree_node(sequence->items[at]) : NULL;
+        at < sequence->n ? hrn_tree_node(sequence->items[at]) : NULL;
     const struct slm_rbtree_node *seen;
-    tree_remember();
+    hrn_tree_remember();
     if (op->kind == HRN_TREE_LOWER_BOUND) {
-        seen = slm_rbtree_lower_bound(&tree_journal, tree, &key, compare);
+        seen = slm_rbtree_lower_bound(&hrn_tree_journal, tree, &key, compare);
     } else {
-        seen = slm_rbtree_find(&tree_journal, tree, &key, compare);
+        seen = slm_rbtree_find(&hrn_tree_journal, tree, &key, compare);
         expected = expected != NULL && item_of(expected)->key == key ? expected : NULL;
     }
-    tree_expect_silence("search");
+    hrn_tree_expect_silence("search");
     if (seen != expected) {
-        tree_law_found("%s of %" PRIu64, hrn_tree_op_name(op->kind), key);
+        hrn_tree_law_found("%s of %" PRIu64, hrn_tree_op_name(op->kind), key);
     }
 }
 
 static void walk(unsigned which)
 {
     const struct sequence *sequence = &account.trees[which];
-    const struct slm_rbtree_node *node = slm_rbtree_first(&tree_journal, &tree_memory.trees[which]);
+    const struct slm_rbtree_node *node =
+        slm_rbtree_first(&hrn_tree_journal, &hrn_tree_memory.trees[which]);
     for (size_t i = 0; i < sequence->n; i++) {
-        if (node != tree_node(sequence->items[i])) {
-            tree_law_tree_order("place %zu of %zu", i, sequence->n);
+        if (node != hrn_tree_node(sequence->items[i])) {
+            hrn_tree_law_tree_order("place %zu of %zu", i, sequence->n);
         }
-        node = slm_rbtree_next(&tree_journal, node);
+        node = slm_rbtree_next(&hrn_tree_journal, node);
     }
     if (node != NULL) {
-        tree_law_tree_order("more than %zu", sequence->n);
+        hrn_tree_law_tree_order("more than %zu", sequence->n);
     }
 }
 
 static void walk_back(unsigned which)
 {
     const struct sequence *sequence = &account.trees[which];
-    const struct slm_rbtree_node *node = slm_rbtree_last(&tree_journal, &tree_memory.trees[which]);
+    const struct slm_rbtree_node *node =
+        slm_rbtree_last(&hrn_tree_journal, &hrn_tree_memory.trees[which]);
     for (size_t i = sequence->n; i > 0; i--) {
-        if (node != tree_node(sequence->items[i - 1])) {
-            tree_law_tree_order("backwards, place %zu of %zu", i, sequence->n);
+        if (node != hrn_tree_node(sequence->items[i - 1])) {
+            hrn_tree_law_tree_order("backwards, place %zu of %zu", i, sequence->n);
         }
-        node = slm_rbtree_prev(&tree_journal, node);
+        node = slm_rbtree_prev(&hrn_tree_journal, node);
     }
     if (node != NULL) {
-        tree_law_tree_order("backwards, more than %zu", sequence->n);
+        hrn_tree_law_tree_order("backwards, more than %zu", sequence->n);
     }
 }
 
@@ -265,9 +270,10 @@ static void walk_back(unsigned which)
 static void list_insert(const struct op *op)
 {
     bool is_out = account.list_of[op->item] < 0;
-    tree_remember();
+    hrn_tree_remember();
     expect("list insert",
-           slm_lru_insert(&tree_journal, &tree_memory.lists[op->which], tree_used(op->item)),
+           slm_lru_insert(&hrn_tree_journal, &hrn_tree_memory.lists[op->which],
+                          hrn_tree_used(op->item)),
            is_out ? SLM_OK : SLM_E_TWICE);
     if (is_out) {
         add_item(&account.lists[op->which], 0, op->item);
@@ -278,9 +284,10 @@ static void list_insert(const struct op *op)
 static void list_touch(const struct op *op)
 {
     bool is_in = account.list_of[op->item] == op->which;
-    tree_remember();
+    hrn_tree_remember();
     expect("touch",
-           slm_lru_touch(&tree_journal, &tree_memory.lists[op->which], tree_used(op->item)),
+           slm_lru_touch(&hrn_tree_journal, &hrn_tree_memory.lists[op->which],
+                         hrn_tree_used(op->item)),
            is_in ? SLM_OK : SLM_E_ABSENT);
     if (is_in) {
         drop_item(&account.lists[op->which], op->item);
@@ -291,32 +298,35 @@ static void list_touch(const struct op *op)
 static void list_remove(const struct op *op)
 {
     bool is_in = account.list_of[op->item] == op->which;
-    tree_remember();
+    hrn_tree_remember();
     expect("remove",
-           slm_lru_remove(&tree_journal, &tree_memory.lists[op->which], tree_used(op->item)),
+           slm_lru_remove(&hrn_tree_journal, &hrn_tree_memory.lists[op->which],
+                          hrn_tree_used(op->item)),
            is_in ? SLM_OK : SLM_E_ABSENT);
     if (is_in) {
         drop_item(&account.lists[op->which], op->item);
         account.list_of[op->item] = -1;
-        expect_wiped(tree_used(op->item), sizeof(struct slm_lru_node));
+        expect_wiped(hrn_tree_used(op->item), sizeof(struct slm_lru_node));
     }
 }
 
 static void list_walk(unsigned which)
 {
     const struct sequence *sequence = &account.lists[which];
-    const struct slm_lru_node *newest = slm_lru_newest(&tree_journal, &tree_memory.lists[which]);
-    const struct slm_lru_node *oldest = slm_lru_oldest(&tree_journal, &tree_memory.lists[which]);
+    const struct slm_lru_node *newest =
+        slm_lru_newest(&hrn_tree_journal, &hrn_tree_memory.lists[which]);
+    const struct slm_lru_node *oldest =
+        slm_lru_oldest(&hrn_tree_journal, &hrn_tree_memory.lists[which]);
     for (size_t i = 0; i < sequence->n; i++) {
-        if (newest != tree_used(sequence->items[i]) ||
-            oldest != tree_used(sequence->items[sequence->n - 1 - i])) {
-            tree_law_list_order("place %zu of %zu", i, sequence->n);
+        if (newest != hrn_tree_used(sequence->items[i]) ||
+            oldest != hrn_tree_used(sequence->items[sequence->n - 1 - i])) {
+            hrn_tree_law_list_order("place %zu of %zu", i, sequence->n);
         }
-        newest = slm_lru_older(&tree_journal, newest);
-        oldest = slm_lru_newer(&tree_journal, oldest);
+        newest = slm_lru_older(&hrn_tree_journal, newest);
+        oldest = slm_lru_newer(&hrn_tree_journal, oldest);
     }
     if (newest != NULL || oldest != NULL) {
-        tree_law_list_order("more than %zu", sequence->n);
+        hrn_tree_law_list_order("more than %zu", sequence->n);
     }
 }
 
@@ -324,25 +334,25 @@ static void list_walk(unsigned which)
 
 static void nulls(const struct op *op)
 {
-    struct slm_rbtree *tree = &tree_memory.trees[op->which];
-    struct slm_lru *list = &tree_memory.lists[op->which];
-    struct slm_rbtree_node *node = tree_node(op->item);
-    struct slm_lru_node *used = tree_used(op->item);
-    tree_remember();
-    expect("insert", slm_rbtree_insert(NULL, tree, node, tree_order), SLM_E_NULL);
-    expect("insert", slm_rbtree_insert(&tree_journal, NULL, node, tree_order), SLM_E_NULL);
-    expect("insert", slm_rbtree_insert(&tree_journal, tree, NULL, tree_order), SLM_E_NULL);
-    expect("insert", slm_rbtree_insert(&tree_journal, tree, node, NULL), SLM_E_NULL);
+    struct slm_rbtree *tree = &hrn_tree_memory.trees[op->which];
+    struct slm_lru *list = &hrn_tree_memory.lists[op->which];
+    struct slm_rbtree_node *node = hrn_tree_node(op->item);
+    struct slm_lru_node *used = hrn_tree_used(op->item);
+    hrn_tree_remember();
+    expect("insert", slm_rbtree_insert(NULL, tree, node, hrn_tree_order), SLM_E_NULL);
+    expect("insert", slm_rbtree_insert(&hrn_tree_journal, NULL, node, hrn_tree_order), SLM_E_NULL);
+    expect("insert", slm_rbtree_insert(&hrn_tree_journal, tree, NULL, hrn_tree_order), SLM_E_NULL);
+    expect("insert", slm_rbtree_insert(&hrn_tree_journal, tree, node, NULL), SLM_E_NULL);
     expect("delete", slm_rbtree_delete(NULL, tree, node), SLM_E_NULL);
-    expect("delete", slm_rbtree_delete(&tree_journal, NULL, node), SLM_E_NULL);
-    expect("delete", slm_rbtree_delete(&tree_journal, tree, NULL), SLM_E_NULL);
+    expect("delete", slm_rbtree_delete(&hrn_tree_journal, NULL, node), SLM_E_NULL);
+    expect("delete", slm_rbtree_delete(&hrn_tree_journal, tree, NULL), SLM_E_NULL);
     expect("list insert", slm_lru_insert(NULL, list, used), SLM_E_NULL);
-    expect("list insert", slm_lru_insert(&tree_journal, NULL, used), SLM_E_NULL);
-    expect("list insert", slm_lru_insert(&tree_journal, list, NULL), SLM_E_NULL);
-    expect("touch", slm_lru_touch(&tree_journal, NULL, used), SLM_E_NULL);
-    expect("touch", slm_lru_touch(&tree_journal, list, NULL), SLM_E_NULL);
-    expect("remove", slm_lru_remove(&tree_journal, NULL, used), SLM_E_NULL);
-    expect("remove", slm_lru_remove(&tree_journal, list, NULL), SLM_E_NULL);
+    expect("list insert", slm_lru_insert(&hrn_tree_journal, NULL, used), SLM_E_NULL);
+    expect("list insert", slm_lru_insert(&hrn_tree_journal, list, NULL), SLM_E_NULL);
+    expect("touch", slm_lru_touch(&hrn_tree_journal, NULL, used), SLM_E_NULL);
+    expect("touch", slm_lru_touch(&hrn_tree_journal, list, NULL), SLM_E_NULL);
+    expect("remove", slm_lru_remove(&hrn_tree_journal, NULL, used), SLM_E_NULL);
+    expect("remove", slm_lru_remove(&hrn_tree_journal, list, NULL), SLM_E_NULL);
 }
 
 /* Out of the tree or list that the item is not in. */
@@ -362,17 +372,19 @@ static void wrong(const struct op *op)
 /* A byte for byte copy of an item, linked or not, is in no tree and no list. */
 static void copy(const struct op *op)
 {
-    struct slm_rbtree *tree = &tree_memory.trees[account.tree_of[op->item] == 1];
-    struct slm_lru *list = &tree_memory.lists[account.list_of[op->item] == 1];
-    memcpy(&tree_memory.items[COPY], &tree_memory.items[op->item], sizeof(struct item));
-    tree_remember();
+    struct slm_rbtree *tree = &hrn_tree_memory.trees[account.tree_of[op->item] == 1];
+    struct slm_lru *list = &hrn_tree_memory.lists[account.list_of[op->item] == 1];
+    memcpy(&hrn_tree_memory.items[COPY], &hrn_tree_memory.items[op->item], sizeof(struct item));
+    hrn_tree_remember();
     if (op->kind == HRN_TREE_TREE_COPY) {
-        expect("delete", slm_rbtree_delete(&tree_journal, tree, tree_node(COPY)), SLM_E_ABSENT);
+        expect("delete", slm_rbtree_delete(&hrn_tree_journal, tree, hrn_tree_node(COPY)),
+               SLM_E_ABSENT);
     } else {
-        expect("touch", slm_lru_touch(&tree_journal, list, tree_used(COPY)), SLM_E_ABSENT);
-        expect("remove", slm_lru_remove(&tree_journal, list, tree_used(COPY)), SLM_E_ABSENT);
+        expect("touch", slm_lru_touch(&hrn_tree_journal, list, hrn_tree_used(COPY)), SLM_E_ABSENT);
+        expect("remove", slm_lru_remove(&hrn_tree_journal, list, hrn_tree_used(COPY)),
+               SLM_E_ABSENT);
     }
-    memset(&tree_memory.items[COPY], 0, sizeof(struct item));
+    memset(&hrn_tree_memory.items[COPY], 0, sizeof(struct item));
 }
 
 /* --- Damage --- */
@@ -380,17 +392,17 @@ static void copy(const struct op *op)
 static void hurt(const struct op *op)
 {
     if (!is_hurt) {
-        memcpy(&healthy, &tree_memory, sizeof tree_memory);
+        memcpy(&healthy, &hrn_tree_memory, sizeof hrn_tree_memory);
         is_hurt = true;
     }
-    tree_hurt(op);
-    tree_judge_damaged(op->which);
+    hrn_tree_hurt(op);
+    hrn_tree_judge_damaged(op->which);
 }
 
 static void heal(void)
 {
     if (is_hurt) {
-        memcpy(&tree_memory, &healthy, sizeof tree_memory);
+        memcpy(&hrn_tree_memory, &healthy, sizeof hrn_tree_memory);
         is_hurt = false;
     }
 }
@@ -428,7 +440,7 @@ static void look_and_misuse(const struct op *op)
 
 static void run_op(const struct op *op)
 {
-    tree_totals.n_kind[op->kind]++;
+    hrn_tree_counted.n_kind[op->kind]++;
     HRN_SAY_OP("%s item %u of %u key %u value %" PRIu32 " manner %u", hrn_tree_op_name(op->kind),
                op->item, op->which, op->key, op->value, op->manner);
     if (op->kind == HRN_TREE_HURT) {
@@ -464,7 +476,7 @@ bool hrn_tree_kind(unsigned idx, struct hrn_fuzz_kind *kind)
     if (idx >= HRN_TREE_COUNT) {
         return false;
     }
-    *kind = (struct hrn_fuzz_kind){hrn_tree_op_name(idx), tree_totals.n_kind[idx]};
+    *kind = (struct hrn_fuzz_kind){hrn_tree_op_name(idx), hrn_tree_counted.n_kind[idx]};
     return true;
 }
 
@@ -481,11 +493,11 @@ static void decode(struct op *op, const uint8_t *record)
 
 static void begin(uint8_t head)
 {
-    memset(&tree_memory, 0, sizeof tree_memory);
+    memset(&hrn_tree_memory, 0, sizeof hrn_tree_memory);
     memset(&account, 0, sizeof account);
     memset(account.tree_of, -1, sizeof account.tree_of);
     memset(account.list_of, -1, sizeof account.list_of);
-    tree_journal.base = (unsigned char *)&tree_memory;
+    hrn_tree_journal.base = (unsigned char *)&hrn_tree_memory;
     key_mask = (UINT64_C(1) << (head & 15u)) - 1;
     is_hurt = false;
 }

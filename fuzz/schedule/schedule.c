@@ -13,7 +13,7 @@
 
 #define N_STEPS       20000u
 #define N_PREEMPTIONS 100000u
-#define TEXT_BYTES    (SCH_ACTORS_MAX * (SCH_FUZZ_LETTERS + 1))
+#define TEXT_BYTES    (HRN_SCHED_ACTORS_MAX * (HRN_SCHEDULE_LETTERS + 1))
 
 /* What is left of the bytes, as answers. */
 struct answers {
@@ -23,14 +23,14 @@ struct answers {
     bool is_open;     /* *at is being read */
 };
 
-static struct sch_fuzz_totals totals;
+static struct hrn_schedule_counts totals;
 
-const struct sch_fuzz_totals *sch_fuzz_schedule_totals(void)
+const struct hrn_schedule_counts *hrn_schedule_totals(void)
 {
     return &totals;
 }
 
-bool sch_fuzz_kind(unsigned idx, struct hrn_fuzz_kind *kind)
+bool hrn_schedule_kind(unsigned idx, struct hrn_fuzz_kind *kind)
 {
     const struct hrn_fuzz_kind kinds[] = {
         {"lock_run", totals.n_lock_runs},
@@ -67,11 +67,11 @@ static void write_text(char *text, const uint8_t *head, unsigned n_actors, const
 {
     size_t n_letters = strlen(alphabet);
     for (unsigned actor = 0; actor < n_actors; actor++) {
-        const uint8_t *from = head + 1 + actor * SCH_FUZZ_LETTERS;
+        const uint8_t *from = head + 1 + actor * HRN_SCHEDULE_LETTERS;
         if (actor > 0) {
             *text++ = '|';
         }
-        for (unsigned i = 0; i < SCH_FUZZ_LETTERS && from[i] != 0; i++) {
+        for (unsigned i = 0; i < HRN_SCHEDULE_LETTERS && from[i] != 0; i++) {
             *text++ = alphabet[(from[i] - 1u) % n_letters];
         }
     }
@@ -81,7 +81,7 @@ static void write_text(char *text, const uint8_t *head, unsigned n_actors, const
 static void print_schedule(const char *text, const char *law)
 {
     printf("%s: broken: %s, by\n", text, law);
-    sch_print_steps();
+    hrn_sched_print_steps();
     fflush(stdout);
 }
 
@@ -98,19 +98,19 @@ static _Noreturn void zone_law_is_broken(const char *text, const char *law)
 }
 
 /* Answers the law that was broken. */
-static const char *run(struct sch_search *search, struct answers *answers)
+static const char *run(struct hrn_sched_search *search, struct answers *answers)
 {
     search->run.limits.n_steps = N_STEPS;
     search->run.choose = choose;
     search->run.chooser = answers;
     search->begin(search->run.world);
-    struct sch_outcome outcome = sch_play(&search->run);
+    struct hrn_sched_outcome outcome = hrn_sched_play(&search->run);
     totals.n_preemptions += outcome.n_preemptions;
     totals.n_deaths += outcome.n_deaths;
     if (outcome.broken == NULL) {
         search->end(search->run.world);
     }
-    return sch_broken();
+    return hrn_sched_broken();
 }
 
 static enum slm_lock_kind lock_kind(unsigned flags)
@@ -123,7 +123,7 @@ static enum slm_lock_kind lock_kind(unsigned flags)
 static bool can_run(enum slm_lock_kind kind)
 {
     static bool said;
-    if (sch_lock_attach(kind)) {
+    if (hrn_sched_lock_attach(kind)) {
         return true;
     }
     if (!said) {
@@ -140,7 +140,7 @@ static unsigned run_lock(const char *text, unsigned flags, struct answers *answe
         return 0;
     }
     bool one_handle = kind == SLM_LOCK_FILE && (flags & 128u) != 0;
-    struct sch_lock_program program = {
+    struct hrn_sched_lock_program program = {
         .text = text,
         .kind = kind,
         .n_preemptions = N_PREEMPTIONS,
@@ -148,39 +148,40 @@ static unsigned run_lock(const char *text, unsigned flags, struct answers *answe
         .early_timers = true,
         .one_handle = one_handle,
     };
-    struct sch_search search = sch_lock_search(&program);
+    struct hrn_sched_search search = hrn_sched_lock_search(&program);
     const char *law = run(&search, answers);
     if (law != NULL) {
         lock_law_is_broken(text, law);
     }
     totals.n_lock_runs++;
-    return sch_lock_n_calls();
+    return hrn_sched_lock_n_calls();
 }
 
 static unsigned run_zone(const char *text, unsigned flags, struct answers *answers)
 {
-    struct sch_zone_program program = {
+    struct hrn_sched_zone_program program = {
         .text = text,
         .n_pages = (flags >> 6 & 3u) + 1,
         .n_preemptions = N_PREEMPTIONS,
         .n_deaths = flags >> 4 & 3u,
         .early_timers = true,
     };
-    struct sch_search search = sch_zone_search(&program);
+    struct hrn_sched_search search = hrn_sched_zone_search(&program);
     const char *law = run(&search, answers);
     if (law != NULL) {
         zone_law_is_broken(text, law);
     }
     totals.n_zone_runs++;
-    return sch_zone_n_ops();
+    return hrn_sched_zone_n_ops();
 }
 
-int sch_fuzz_schedule(const uint8_t *bytes, size_t n_bytes)
+int hrn_fuzz_schedule(const uint8_t *bytes, size_t n_bytes)
 {
-    uint8_t head[SCH_FUZZ_HEAD] = {0};
+    uint8_t head[HRN_SCHEDULE_HEAD] = {0};
     char text[TEXT_BYTES];
-    size_t n_head = n_bytes < SCH_FUZZ_HEAD ? n_bytes : SCH_FUZZ_HEAD;
-    size_t n_rest = n_bytes - n_head < SCH_FUZZ_CHOICES ? n_bytes - n_head : SCH_FUZZ_CHOICES;
+    size_t n_head = n_bytes < HRN_SCHEDULE_HEAD ? n_bytes : HRN_SCHEDULE_HEAD;
+    size_t n_rest =
+        n_bytes - n_head < HRN_SCHEDULE_CHOICES ? n_bytes - n_head : HRN_SCHEDULE_CHOICES;
     if (n_head > 0) {
         memcpy(head, bytes, n_head);
     }
@@ -190,7 +191,7 @@ int sch_fuzz_schedule(const uint8_t *bytes, size_t n_bytes)
     }
     bool is_zone = (head[0] & 1u) != 0;
     unsigned n_actors = (head[0] >> 2 & 3u) + 1;
-    write_text(text, head, n_actors, is_zone ? SCH_ZONE_LETTERS : SCH_LOCK_LETTERS);
+    write_text(text, head, n_actors, is_zone ? HRN_SCHED_ZONE_LETTERS : HRN_SCHED_LOCK_LETTERS);
     HRN_SAY_OP("%s: %s, deaths at most %u", is_zone ? "zone" : "lock", text, head[0] >> 4 & 3u);
     unsigned n_calls =
         is_zone ? run_zone(text, head[0], &answers) : run_lock(text, head[0], &answers);

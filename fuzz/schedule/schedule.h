@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Programs of actors and their schedules, told in bytes. */
-#ifndef SCH_FUZZ_SCHEDULE_H
-#define SCH_FUZZ_SCHEDULE_H
+#ifndef HRN_SCHEDULE_SCHEDULE_H
+#define HRN_SCHEDULE_SCHEDULE_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,17 +19,17 @@ extern "C" {
  *          4-5 deaths at most; zone: bits 6-7 free pages, less 1; lock, not of nginx's kind: bit 6
  *          a file lock, bit 7 of threads that share a handle, of which none dies.
  *          1-32: 8 letters for each of 4 actors; 0 ends a program, others choose among the world's.
- *          33..: at most SCH_FUZZ_CHOICES of them: bits 3-7, so many questions are answered with
+ *          33..: at most HRN_SCHEDULE_CHOICES of them: bits 3-7, so many questions are answered with
  *          the first answer; bits 0-2, the answer to the next, modulo how many there are. Behind
  *          the last byte the first answer is always given: the actor goes on.
  * Safety   One thread. Failure: a broken law aborts, of locks and of zones in functions of their
  *          own, having printed the schedule.
  */
-#define SCH_FUZZ_LETTERS 8u
-#define SCH_FUZZ_HEAD    33u
-#define SCH_FUZZ_CHOICES 200u
+#define HRN_SCHEDULE_LETTERS 8u
+#define HRN_SCHEDULE_HEAD    33u
+#define HRN_SCHEDULE_CHOICES 200u
 
-struct sch_fuzz_totals {
+struct hrn_schedule_counts {
     uint64_t n_lock_runs;
     uint64_t n_zone_runs;
     uint64_t n_preemptions;
@@ -38,12 +38,12 @@ struct sch_fuzz_totals {
 };
 
 /* Decodes and runs; always 0, as libFuzzer wants it. */
-int sch_fuzz_schedule(const uint8_t *bytes, size_t n_bytes);
+int hrn_fuzz_schedule(const uint8_t *bytes, size_t n_bytes);
 
 /* As struct hrn_fuzz_target has it: the totals. */
-bool sch_fuzz_kind(unsigned idx, struct hrn_fuzz_kind *kind);
+bool hrn_schedule_kind(unsigned idx, struct hrn_fuzz_kind *kind);
 
-const struct sch_fuzz_totals *sch_fuzz_schedule_totals(void);
+const struct hrn_schedule_counts *hrn_schedule_totals(void);
 
 #ifdef __cplusplus
 }

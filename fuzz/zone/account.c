@@ -6,16 +6,16 @@
 #include "fuzz/zone/world.h"
 #include "harness/laws/laws.h"
 
-struct zone_account zone_committed;
-struct zone_account zone_working;
-struct hrn_zone_counts zone_totals;
+struct zone_account hrn_zone_committed;
+struct zone_account hrn_zone_working;
+struct hrn_zone_counts hrn_zone_counted;
 
-#define LAW_DEFINE(name, sentence) HRN_LAW_DEFINE(zone_law_##name, #name, sentence)
+#define LAW_DEFINE(name, sentence) HRN_LAW_DEFINE(hrn_zone_law_##name, #name, sentence)
 ZONE_LAW_LIST(LAW_DEFINE)
 
 const struct hrn_zone_counts *hrn_zone_totals(void)
 {
-    return &zone_totals;
+    return &hrn_zone_counted;
 }
 
 const char *hrn_zone_op_name(enum hrn_zone_op op)
@@ -32,8 +32,8 @@ static uint64_t stamped(uint64_t stamp, uint32_t idx)
     return (stamp << 20 | idx) * UINT64_C(0x9e3779b97f4a7c15) + 1;
 }
 
-void zone_slot_fill(struct zone_slot *slot, void *p, uint64_t offset, uint32_t n_bytes,
-                    uint64_t stamp)
+void hrn_zone_slot_fill(struct zone_slot *slot, void *p, uint64_t offset, uint32_t n_bytes,
+                        uint64_t stamp)
 {
     uint64_t *words = p;
     *slot = (struct zone_slot){true, n_bytes, offset, stamp, {0}};
@@ -45,39 +45,39 @@ void zone_slot_fill(struct zone_slot *slot, void *p, uint64_t offset, uint32_t n
     }
 }
 
-void zone_expect_free(const struct zone_account *state, uint64_t offset, uint32_t n_bytes)
+void hrn_zone_expect_free(const struct zone_account *state, uint64_t offset, uint32_t n_bytes)
 {
     for (unsigned i = 0; i < ZONE_N_SLOTS; i++) {
         const struct zone_slot *slot = &state->slots[i];
         if (slot->is_live && offset < slot->offset + slot->n_bytes &&
             slot->offset < offset + n_bytes) {
-            zone_law_exclusive("%" PRIu32 " bytes at %" PRIu64 ", where slot %u has %" PRIu32
-                               " at %" PRIu64,
-                               n_bytes, offset, i, slot->n_bytes, slot->offset);
+            hrn_zone_law_exclusive("%" PRIu32 " bytes at %" PRIu64 ", where slot %u has %" PRIu32
+                                   " at %" PRIu64,
+                                   n_bytes, offset, i, slot->n_bytes, slot->offset);
         }
     }
 }
 
-void zone_expect_contents(const struct slm_journal *journal, const struct zone_slot *slot,
-                          unsigned idx)
+void hrn_zone_expect_contents(const struct slm_journal *journal, const struct zone_slot *slot,
+                              unsigned idx)
 {
     const uint64_t *words = slm_journal_pointer(journal, slot->offset);
     for (uint32_t i = 0; i < slot->n_bytes / 8; i++) {
         uint64_t expected = i < ZONE_N_WORDS ? slot->words[i] : stamped(slot->stamp, i);
         if (words[i] != expected) {
-            zone_law_contents("slot %u, word %" PRIu32 " of %" PRIu32 " bytes: %" PRIx64
-                              ", expected %" PRIx64,
-                              idx, i, slot->n_bytes, words[i], expected);
+            hrn_zone_law_contents("slot %u, word %" PRIu32 " of %" PRIu32 " bytes: %" PRIx64
+                                  ", expected %" PRIx64,
+                                  idx, i, slot->n_bytes, words[i], expected);
         }
     }
 }
 
-void zone_expect_zeroes(const void *p, uint32_t n_bytes)
+void hrn_zone_expect_zeroes(const void *p, uint32_t n_bytes)
 {
     const uint64_t *words = p;
     for (uint32_t i = 0; i < n_bytes / 8; i++) {
         if (words[i] != 0) {
-            zone_law_zeroing("word %" PRIu32 " of %" PRIu32 " bytes", i, n_bytes);
+            hrn_zone_law_zeroing("word %" PRIu32 " of %" PRIu32 " bytes", i, n_bytes);
         }
     }
 }
@@ -89,30 +89,30 @@ static bool add_extent(void *data, const struct slm_slab_extent *extent)
     return true;
 }
 
-size_t zone_count_objects(struct slm_slab *slab)
+size_t hrn_zone_count_objects(struct slm_slab *slab)
 {
     size_t n = 0;
     slm_slab_walk_locked(slab, add_extent, &n);
     return n;
 }
 
-void zone_expect_state(struct slm_zone *zone, const struct zone_account *state, bool exactly)
+void hrn_zone_expect_state(struct slm_zone *zone, const struct zone_account *state, bool exactly)
 {
     const struct slm_journal *journal = slm_zone_journal(zone);
     size_t n_live = 0;
     for (unsigned i = 0; i < ZONE_N_SLOTS; i++) {
         if (state->slots[i].is_live) {
-            zone_expect_contents(journal, &state->slots[i], i);
+            hrn_zone_expect_contents(journal, &state->slots[i], i);
             n_live++;
         }
     }
     uint64_t root = slm_journal_offset(journal, slm_zone_root(zone));
     uint64_t expected = state->root == ZONE_NOBODY ? 0 : state->slots[state->root].offset;
     if (root != expected) {
-        zone_law_root("%" PRIu64 ", expected %" PRIu64, root, expected);
+        hrn_zone_law_root("%" PRIu64 ", expected %" PRIu64, root, expected);
     }
-    size_t n_objects = zone_count_objects(slm_zone_slab(zone));
+    size_t n_objects = hrn_zone_count_objects(slm_zone_slab(zone));
     if (exactly && n_objects != n_live) {
-        zone_law_count("%zu objects, expected %zu", n_objects, n_live);
+        hrn_zone_law_count("%zu objects, expected %zu", n_objects, n_live);
     }
 }

@@ -84,9 +84,9 @@ static void build(unsigned shape)
     };
     struct slm_zone *zone;
     struct slm_error error;
-    zone_play_system();
+    hrn_zone_play_system();
     if (slm_zone_create(&zone, &options, &error) != SLM_OK) {
-        zone_law_made("%s", error.text);
+        hrn_zone_law_made("%s", error.text);
     }
     populate(zone);
     keep(zone, shape, LOG_OVER);
@@ -189,7 +189,7 @@ static void make_image(const uint8_t *bytes, size_t n_bytes)
 static void expect_unchanged(const char *call)
 {
     if (memcmp(before, bytes_here, n_now) != 0) {
-        zone_law_silence("%s", call);
+        hrn_zone_law_silence("%s", call);
     }
 }
 
@@ -205,7 +205,7 @@ static unsigned check(struct slm_zone *zone)
     unsigned broken = slm_zone_check_locked(zone);
     expect_unchanged("check");
     if (broken > 114 || (broken > 12 && broken < 101) || (broken > 103 && broken < 111)) {
-        zone_law_number("%u", broken);
+        hrn_zone_law_number("%u", broken);
     }
     return broken;
 }
@@ -240,17 +240,17 @@ static void use(struct slm_zone *zone)
             continue;
         }
         if (p < base + zone->fixed.slab_offset || p + size > base + zone_bytes(zone)) {
-            zone_law_outside("%zu bytes at offset %td", size, p - base);
+            hrn_zone_law_outside("%zu bytes at offset %td", size, p - base);
         }
         memset(p, (int)i, size);
         objects[n++] = p;
     }
     if (slm_zone_commit(zone) != SLM_OK) {
-        zone_law_sound_image("objects cannot be committed");
+        hrn_zone_law_sound_image("objects cannot be committed");
     }
     for (size_t i = 0; i < n; i++) {
         if (slm_journal_free(journal, objects[i]) != SLM_OK) {
-            zone_law_sound_image("object %zu cannot be freed", i);
+            hrn_zone_law_sound_image("object %zu cannot be freed", i);
         }
     }
     slm_zone_abort(zone);
@@ -261,18 +261,18 @@ static void use(struct slm_zone *zone)
 static void use_and_check(struct slm_zone *zone)
 {
     if (slm_zone_set_root_locked(zone, NULL) != SLM_OK || slm_zone_commit(zone) != SLM_OK) {
-        zone_law_sound_image("the root cannot be set");
+        hrn_zone_law_sound_image("the root cannot be set");
     }
     unsigned broken = slm_zone_check_locked(zone);
     if (broken != 0) {
-        zone_law_sound_image("sound or repaired, it breaks invariant %u", broken);
+        hrn_zone_law_sound_image("sound or repaired, it breaks invariant %u", broken);
     }
     if (has_room_to_count(slm_zone_slab(zone))) {
         use(zone);
         broken = slm_zone_check_locked(zone);
     }
     if (broken != 0) {
-        zone_law_sound_image("by use it broke invariant %u", broken);
+        hrn_zone_law_sound_image("by use it broke invariant %u", broken);
     }
 }
 
@@ -284,20 +284,20 @@ static void enter_and_use(struct slm_zone *zone, bool is_sound)
     }
     enum slm_status status = slm_zone_try(zone);
     if (status == SLM_OK) {
-        zone_totals.n_images_sound += is_sound;
-        zone_totals.n_images_repaired += !is_sound;
+        hrn_zone_counted.n_images_sound += is_sound;
+        hrn_zone_counted.n_images_repaired += !is_sound;
         use_and_check(zone);
         (void)slm_zone_unlock(zone);
         (void)slm_zone_grow(zone, MAX_BYTES, NULL);
         return;
     }
     if (status == SLM_E_BROKEN && slm_zone_try(zone) != SLM_E_BROKEN) {
-        zone_law_given_up("by the first, and not by the second");
+        hrn_zone_law_given_up("by the first, and not by the second");
     }
     if (is_sound && status != SLM_E_LOCKED && status != SLM_E_HELD) {
-        zone_law_sound_image("found sound, and not to be locked: %s", slm_status_name(status));
+        hrn_zone_law_sound_image("found sound, and not to be locked: %s", slm_status_name(status));
     }
-    zone_totals.n_images_given_up++;
+    hrn_zone_counted.n_images_given_up++;
 }
 
 static struct slm_zone *attach(bool read_only)
@@ -309,9 +309,9 @@ static struct slm_zone *attach(bool read_only)
     struct slm_zone *zone;
     n_ops++;
     if (slm_zone_attach(&zone, &options, &error) != SLM_OK) {
-        zone_totals.n_images_refused++;
+        hrn_zone_counted.n_images_refused++;
         if (error.text[0] == '\0') {
-            zone_law_answer("%s without a text", slm_status_name(error.status));
+            hrn_zone_law_answer("%s without a text", slm_status_name(error.status));
         }
         return NULL;
     }
@@ -326,7 +326,7 @@ static void expect_pristine_is_sound(void)
         make_image(&settings, 1);
         struct slm_zone *zone = attach(false);
         if (zone == NULL || check(zone) != 0 || slm_zone_try(zone) != SLM_OK) {
-            zone_law_made("the undamaged image %u is not sound", i);
+            hrn_zone_law_made("the undamaged image %u is not sound", i);
         }
         (void)slm_zone_unlock(zone);
         slm_zone_detach(zone);
@@ -353,7 +353,7 @@ static void judge(void)
     if (zone != NULL) {
         unsigned seen = check(zone);
         if (reader != NULL && seen != broken) {
-            zone_law_answer("invariant %u to one, %u to the other", seen, broken);
+            hrn_zone_law_answer("invariant %u to one, %u to the other", seen, broken);
         }
         enter_and_use(zone, seen == 0);
     }
@@ -364,19 +364,19 @@ static void judge(void)
 /* Nobody lives who has the identity that is in the images. */
 static void be_somebody(void)
 {
-    zone_play_system();
-    zone_die(0);
-    zone_be(0);
+    hrn_zone_play_system();
+    hrn_zone_die(0);
+    hrn_zone_be(0);
 }
 
 bool hrn_zone_image_kind(unsigned idx, struct hrn_fuzz_kind *kind)
 {
     const struct hrn_fuzz_kind kinds[] = {
         {"patch", n_patches},
-        {"attach_refused", zone_totals.n_images_refused},
-        {"sound", zone_totals.n_images_sound},
-        {"repaired", zone_totals.n_images_repaired},
-        {"given_up", zone_totals.n_images_given_up},
+        {"attach_refused", hrn_zone_counted.n_images_refused},
+        {"sound", hrn_zone_counted.n_images_sound},
+        {"repaired", hrn_zone_counted.n_images_repaired},
+        {"given_up", hrn_zone_counted.n_images_given_up},
     };
     return hrn_fuzz_kind_of(kinds, sizeof kinds / sizeof kinds[0], idx, kind);
 }

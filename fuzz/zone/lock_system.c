@@ -8,7 +8,7 @@
 static uint64_t starts[ZONE_N_ACTORS]; /* how often the actor died, from 1 on */
 static uint64_t clock_ms;
 
-uint64_t zone_identity(unsigned actor)
+uint64_t hrn_zone_identity(unsigned actor)
 {
     return starts[actor] << START_SHIFT | (actor + 1);
 }
@@ -16,7 +16,7 @@ uint64_t zone_identity(unsigned actor)
 static bool is_alive(uint64_t identity)
 {
     for (unsigned i = 0; i < ZONE_N_ACTORS; i++) {
-        if (zone_identity(i) == identity) {
+        if (hrn_zone_identity(i) == identity) {
             return true;
         }
     }
@@ -47,7 +47,7 @@ static void let_pass(unsigned n)
     (void)n;
 }
 
-void zone_play_system(void)
+void hrn_zone_play_system(void)
 {
     slm_lock_system = (struct slm_lock_system){
         .is_alive = is_alive,
@@ -61,15 +61,15 @@ void zone_play_system(void)
         starts[i] = 1;
     }
     clock_ms = 0;
-    zone_be(0);
+    hrn_zone_be(0);
 }
 
-void zone_be(unsigned actor)
+void hrn_zone_be(unsigned actor)
 {
-    slm_lock_set_self(zone_identity(actor));
+    slm_lock_set_self(hrn_zone_identity(actor));
 }
 
-void zone_die(unsigned actor)
+void hrn_zone_die(unsigned actor)
 {
     starts[actor]++;
 }

@@ -5,18 +5,18 @@
 #include "fuzz/zone/world.h"
 
 static struct zone_world worlds[ZONE_N_SETTINGS];
-struct zone_world *zone_world;
+struct zone_world *hrn_zone_world;
 
-void zone_attach_again(struct slm_zone **out, bool read_only)
+void hrn_zone_attach_again(struct slm_zone **out, bool read_only)
 {
     struct slm_zone_attach_options options = {
         .segment = {.kind = SLM_SEGMENT_MEMFD, .read_only = read_only},
         .name = "fuzz",
     };
     struct slm_error error;
-    options.segment.id = slm_segment_id(slm_zone_segment(zone_world->zones[0]));
+    options.segment.id = slm_segment_id(slm_zone_segment(hrn_zone_world->zones[0]));
     if (slm_zone_attach(out, &options, &error) != SLM_OK) {
-        zone_law_made("%s", error.text);
+        hrn_zone_law_made("%s", error.text);
     }
 }
 
@@ -37,58 +37,58 @@ static void make_world(unsigned settings)
         .segment = {.kind = SLM_SEGMENT_MEMFD},
     };
     struct slm_error error;
-    if (slm_zone_create(&zone_world->zones[0], &options, &error) != SLM_OK) {
-        zone_law_made("%s", error.text);
+    if (slm_zone_create(&hrn_zone_world->zones[0], &options, &error) != SLM_OK) {
+        hrn_zone_law_made("%s", error.text);
     }
     for (unsigned i = 1; i < ZONE_N_ACTORS; i++) {
-        zone_attach_again(&zone_world->zones[i], false);
+        hrn_zone_attach_again(&hrn_zone_world->zones[i], false);
     }
-    zone_attach_again(&zone_world->reader, true);
-    zone_world->lock = options.lock;
-    zone_world->was_grown = false;
-    memcpy(zone_world->pristine, base_of(zone_world->zones[0]), ZONE_FIRST_BYTES);
+    hrn_zone_attach_again(&hrn_zone_world->reader, true);
+    hrn_zone_world->lock = options.lock;
+    hrn_zone_world->was_grown = false;
+    memcpy(hrn_zone_world->pristine, base_of(hrn_zone_world->zones[0]), ZONE_FIRST_BYTES);
 }
 
 static void end_world(void)
 {
     for (unsigned i = 0; i < ZONE_N_ACTORS; i++) {
-        slm_zone_detach(zone_world->zones[i]);
-        zone_world->zones[i] = NULL;
+        slm_zone_detach(hrn_zone_world->zones[i]);
+        hrn_zone_world->zones[i] = NULL;
     }
-    slm_zone_detach(zone_world->reader);
+    slm_zone_detach(hrn_zone_world->reader);
 }
 
-void zone_begin_transaction(const struct zone_account *from)
+void hrn_zone_begin_transaction(const struct zone_account *from)
 {
-    zone_committed = *from;
-    zone_working = zone_committed;
-    zone_world->n_noted = 0;
-    zone_world->is_refused = false;
+    hrn_zone_committed = *from;
+    hrn_zone_working = hrn_zone_committed;
+    hrn_zone_world->n_noted = 0;
+    hrn_zone_world->is_refused = false;
 }
 
-enum slm_status zone_end_transaction(void)
+enum slm_status hrn_zone_end_transaction(void)
 {
-    enum slm_status expected = zone_world->is_refused ? SLM_E_FULL : SLM_OK;
-    zone_begin_transaction(expected == SLM_OK ? &zone_working : &zone_committed);
+    enum slm_status expected = hrn_zone_world->is_refused ? SLM_E_FULL : SLM_OK;
+    hrn_zone_begin_transaction(expected == SLM_OK ? &hrn_zone_working : &hrn_zone_committed);
     return expected;
 }
 
-void zone_begin_world(unsigned settings)
+void hrn_zone_begin_world(unsigned settings)
 {
-    zone_world = &worlds[settings];
-    zone_play_system();
-    if (zone_world->was_grown) {
+    hrn_zone_world = &worlds[settings];
+    hrn_zone_play_system();
+    if (hrn_zone_world->was_grown) {
         end_world();
     }
-    if (zone_world->zones[0] == NULL) {
+    if (hrn_zone_world->zones[0] == NULL) {
         make_world(settings);
     }
-    memcpy(base_of(zone_world->zones[0]), zone_world->pristine, ZONE_FIRST_BYTES);
-    zone_world->holder = ZONE_NOBODY;
-    zone_world->holder_is_dead = false;
-    zone_world->needs_repair = false;
-    zone_world->n_repairs = 0;
-    zone_world->bytes = ZONE_FIRST_BYTES;
-    zone_world->next_stamp = 0;
-    zone_begin_transaction(&(struct zone_account){.root = ZONE_NOBODY});
+    memcpy(base_of(hrn_zone_world->zones[0]), hrn_zone_world->pristine, ZONE_FIRST_BYTES);
+    hrn_zone_world->holder = ZONE_NOBODY;
+    hrn_zone_world->holder_is_dead = false;
+    hrn_zone_world->needs_repair = false;
+    hrn_zone_world->n_repairs = 0;
+    hrn_zone_world->bytes = ZONE_FIRST_BYTES;
+    hrn_zone_world->next_stamp = 0;
+    hrn_zone_begin_transaction(&(struct zone_account){.root = ZONE_NOBODY});
 }

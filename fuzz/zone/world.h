@@ -38,25 +38,25 @@ struct zone_account {
     int root; /* slot, or ZONE_NOBODY */
 };
 
-extern struct zone_account zone_committed; /* what a death leaves */
-extern struct zone_account zone_working;   /* what the turn has made of it */
+extern struct zone_account hrn_zone_committed; /* what a death leaves */
+extern struct zone_account hrn_zone_working;   /* what the turn has made of it */
 
 /* Fills the object and says so. */
-void zone_slot_fill(struct zone_slot *slot, void *p, uint64_t offset, uint32_t n_bytes,
-                    uint64_t stamp);
+void hrn_zone_slot_fill(struct zone_slot *slot, void *p, uint64_t offset, uint32_t n_bytes,
+                        uint64_t stamp);
 /* Aborts if [offset, + n_bytes) has bytes of an object that the state has. */
-void zone_expect_free(const struct zone_account *state, uint64_t offset, uint32_t n_bytes);
+void hrn_zone_expect_free(const struct zone_account *state, uint64_t offset, uint32_t n_bytes);
 /* Aborts if what the handle shows is not the state: contents, root; with `exactly` nothing else. */
-void zone_expect_state(struct slm_zone *zone, const struct zone_account *state, bool exactly);
+void hrn_zone_expect_state(struct slm_zone *zone, const struct zone_account *state, bool exactly);
 
 /* The same for one object, of number idx. */
-void zone_expect_contents(const struct slm_journal *journal, const struct zone_slot *slot,
-                          unsigned idx);
+void hrn_zone_expect_contents(const struct slm_journal *journal, const struct zone_slot *slot,
+                              unsigned idx);
 /* Aborts if a word is not 0. */
-void zone_expect_zeroes(const void *p, uint32_t n_bytes);
+void hrn_zone_expect_zeroes(const void *p, uint32_t n_bytes);
 
 /* Live objects of a slab, by its pages. */
-size_t zone_count_objects(struct slm_slab *slab);
+size_t hrn_zone_count_objects(struct slm_slab *slab);
 
 /* --- The world (world.c) --- */
 
@@ -76,28 +76,28 @@ struct zone_world {
     uint64_t bytes;
     uint64_t next_stamp;
 };
-extern struct zone_world *zone_world; /* of this input */
+extern struct zone_world *hrn_zone_world; /* of this input */
 
 /* As new, and nothing in the account. */
-void zone_begin_world(unsigned settings);
+void hrn_zone_begin_world(unsigned settings);
 /* From now on the actor with the lock works on *from, of which nothing is noted. */
-void zone_begin_transaction(const struct zone_account *from);
+void hrn_zone_begin_transaction(const struct zone_account *from);
 /* What a commit answers; then the account has what it leaves. */
-enum slm_status zone_end_transaction(void);
+enum slm_status hrn_zone_end_transaction(void);
 /* One more handle on the world's zone. */
-void zone_attach_again(struct slm_zone **out, bool read_only);
+void hrn_zone_attach_again(struct slm_zone **out, bool read_only);
 
 /* --- A lock's system, played (lock_system.c) --- */
 
 /* Nobody waits, time passes at each look, and who lives is in a table. */
-void zone_play_system(void);
+void hrn_zone_play_system(void);
 /* From now on the calling thread is the actor. */
-void zone_be(unsigned actor);
-uint64_t zone_identity(unsigned actor);
+void hrn_zone_be(unsigned actor);
+uint64_t hrn_zone_identity(unsigned actor);
 /* Whoever has that identity is dead; the actor goes on as another. */
-void zone_die(unsigned actor);
+void hrn_zone_die(unsigned actor);
 
-extern struct hrn_zone_counts zone_totals;
+extern struct hrn_zone_counts hrn_zone_counted;
 
 /* --- Laws: a function each --- */
 
@@ -119,7 +119,7 @@ extern struct hrn_zone_counts zone_totals;
     X(sound_image, "an image found sound, or repaired, works")                                     \
     X(given_up, "what could not be repaired is so for everybody")
 
-#define ZONE_LAW_DECLARE(name, sentence) HRN_LAW_FUNCTION(zone_law_##name)
+#define ZONE_LAW_DECLARE(name, sentence) HRN_LAW_FUNCTION(hrn_zone_law_##name)
 ZONE_LAW_LIST(ZONE_LAW_DECLARE)
 #undef ZONE_LAW_DECLARE
 

@@ -33,15 +33,15 @@ struct op {
 static void expect(const char *call, enum slm_status seen, enum slm_status expected)
 {
     if (seen != expected) {
-        zone_law_answer("%s: %s, expected %s", call, slm_status_name(seen),
-                        slm_status_name(expected));
+        hrn_zone_law_answer("%s: %s, expected %s", call, slm_status_name(seen),
+                            slm_status_name(expected));
     }
-    zone_totals.n_refused += expected != SLM_OK;
+    hrn_zone_counted.n_refused += expected != SLM_OK;
 }
 
 static bool holds(unsigned actor)
 {
-    return zone_world->holder == (int)actor && !zone_world->holder_is_dead;
+    return hrn_zone_world->holder == (int)actor && !hrn_zone_world->holder_is_dead;
 }
 
 /* --- Turns --- */
@@ -49,69 +49,70 @@ static bool holds(unsigned actor)
 /* What a call that takes the lock answers now. */
 static enum slm_status answer_to_lock(unsigned actor)
 {
-    if (zone_world->holder == ZONE_NOBODY) {
+    if (hrn_zone_world->holder == ZONE_NOBODY) {
         return SLM_OK;
     }
     if (holds(actor)) {
         return SLM_E_HELD;
     }
-    return zone_world->holder_is_dead && zone_world->lock == SLM_LOCK_ROBUST ? SLM_OK
-                                                                             : SLM_E_LOCKED;
+    return hrn_zone_world->holder_is_dead && hrn_zone_world->lock == SLM_LOCK_ROBUST ? SLM_OK
+                                                                                     : SLM_E_LOCKED;
 }
 
 /* The actor just got the lock: it sees what was committed, and nothing else. */
 static void enter(unsigned actor)
 {
-    struct slm_zone *zone = zone_world->zones[actor];
+    struct slm_zone *zone = hrn_zone_world->zones[actor];
     struct slm_zone_stats stats;
     slm_zone_get_stats(zone, &stats);
-    if (zone_world->needs_repair) {
-        zone_world->n_repairs++;
-        zone_totals.n_repaired++;
-        zone_totals.n_undone += memcmp(&zone_working, &zone_committed, sizeof zone_working) != 0;
+    if (hrn_zone_world->needs_repair) {
+        hrn_zone_world->n_repairs++;
+        hrn_zone_counted.n_repaired++;
+        hrn_zone_counted.n_undone +=
+            memcmp(&hrn_zone_working, &hrn_zone_committed, sizeof hrn_zone_working) != 0;
     }
-    if (stats.n_recoveries != zone_world->n_repairs) {
-        zone_law_repairs("%" PRIu64 ", expected %" PRIu64, stats.n_recoveries,
-                         zone_world->n_repairs);
+    if (stats.n_recoveries != hrn_zone_world->n_repairs) {
+        hrn_zone_law_repairs("%" PRIu64 ", expected %" PRIu64, stats.n_recoveries,
+                             hrn_zone_world->n_repairs);
     }
-    if (stats.bytes != zone_world->bytes) {
-        zone_law_length("%zu bytes, expected %" PRIu64, stats.bytes, zone_world->bytes);
+    if (stats.bytes != hrn_zone_world->bytes) {
+        hrn_zone_law_length("%zu bytes, expected %" PRIu64, stats.bytes, hrn_zone_world->bytes);
     }
     uint64_t end_of_slab = zone->fixed.slab_offset + slm_slab_used_bytes(slm_zone_slab(zone));
     if (stats.bytes - end_of_slab >= PAGE_BYTES) {
-        zone_law_length("%zu bytes, of which pages end at %" PRIu64, stats.bytes, end_of_slab);
+        hrn_zone_law_length("%zu bytes, of which pages end at %" PRIu64, stats.bytes, end_of_slab);
     }
-    zone_world->needs_repair = false;
-    zone_world->holder = (int)actor;
-    zone_world->holder_is_dead = false;
-    zone_begin_transaction(&zone_committed);
-    zone_expect_state(zone, &zone_working, true);
+    hrn_zone_world->needs_repair = false;
+    hrn_zone_world->holder = (int)actor;
+    hrn_zone_world->holder_is_dead = false;
+    hrn_zone_begin_transaction(&hrn_zone_committed);
+    hrn_zone_expect_state(zone, &hrn_zone_working, true);
 }
 
 static void leave(void)
 {
-    zone_world->holder = ZONE_NOBODY;
-    zone_committed = zone_working;
+    hrn_zone_world->holder = ZONE_NOBODY;
+    hrn_zone_committed = hrn_zone_working;
 }
 
 /* Another process takes a turn to see what the last one left. */
 static void look_through_another(unsigned actor)
 {
     unsigned other = (actor + 1) % ZONE_N_ACTORS;
-    zone_be(other);
-    expect("lock, to look", slm_zone_try(zone_world->zones[other]), SLM_OK);
+    hrn_zone_be(other);
+    expect("lock, to look", slm_zone_try(hrn_zone_world->zones[other]), SLM_OK);
     enter(other);
-    unsigned broken = slm_zone_check_locked(zone_world->zones[other]);
+    unsigned broken = slm_zone_check_locked(hrn_zone_world->zones[other]);
     if (broken != 0) {
-        zone_law_sound("invariant %u, seen by actor %u", broken, other);
+        hrn_zone_law_sound("invariant %u, seen by actor %u", broken, other);
     }
-    expect("unlock, having looked", slm_zone_unlock(zone_world->zones[other]), SLM_OK);
+    expect("unlock, having looked", slm_zone_unlock(hrn_zone_world->zones[other]), SLM_OK);
     leave();
 }
 
 static void lock(const struct op *op)
 {
-    struct slm_zone *zone = zone_world->zones[op->actor];
+    struct slm_zone *zone = hrn_zone_world->zones[op->actor];
     enum slm_status expected = answer_to_lock(op->actor);
     if (op->kind == HRN_ZONE_LOCK) {
         expect("try", slm_zone_try(zone), expected);
@@ -127,8 +128,8 @@ static void lock(const struct op *op)
 static void unlock(const struct op *op)
 {
     bool is_holder = holds(op->actor);
-    enum slm_status expected = is_holder ? zone_end_transaction() : SLM_E_OWNER;
-    expect("unlock", slm_zone_unlock(zone_world->zones[op->actor]), expected);
+    enum slm_status expected = is_holder ? hrn_zone_end_transaction() : SLM_E_OWNER;
+    expect("unlock", slm_zone_unlock(hrn_zone_world->zones[op->actor]), expected);
     if (is_holder) {
         leave();
         look_through_another(op->actor);
@@ -141,25 +142,25 @@ static void unlock(const struct op *op)
  * the transaction can only be undone. */
 static enum slm_status answer_to_note(const struct op *op, unsigned n)
 {
-    struct slm_zone *zone = zone_world->zones[op->actor];
-    bool has = !zone_world->is_refused && n <= ZONE_N_ENTRIES - zone_world->n_noted;
+    struct slm_zone *zone = hrn_zone_world->zones[op->actor];
+    bool has = !hrn_zone_world->is_refused && n <= ZONE_N_ENTRIES - hrn_zone_world->n_noted;
     if (slm_journal_room(slm_zone_journal(zone), n) != has) {
-        zone_law_answer("room for %u entries after %u: %d", n, zone_world->n_noted, !has);
+        hrn_zone_law_answer("room for %u entries after %u: %d", n, hrn_zone_world->n_noted, !has);
     }
-    zone_world->n_noted += has ? n : 0;
-    zone_world->is_refused |= !has;
-    zone_totals.n_full += !has;
+    hrn_zone_world->n_noted += has ? n : 0;
+    hrn_zone_world->is_refused |= !has;
+    hrn_zone_counted.n_full += !has;
     return has ? SLM_OK : SLM_E_FULL;
 }
 
 /* Aborts if a refused call changed anything. */
 static void expect_unchanged(const struct op *op, enum slm_status answer)
 {
-    struct slm_zone *zone = zone_world->zones[op->actor];
+    struct slm_zone *zone = hrn_zone_world->zones[op->actor];
     if (answer == SLM_E_FULL) {
-        zone_expect_state(zone, &zone_working, false);
-        if (slm_zone_journal(zone)->log->state != zone_world->n_noted) {
-            zone_law_answer("a refused call noted something");
+        hrn_zone_expect_state(zone, &hrn_zone_working, false);
+        if (slm_zone_journal(zone)->log->state != hrn_zone_world->n_noted) {
+            hrn_zone_law_answer("a refused call noted something");
         }
     }
 }
@@ -167,15 +168,16 @@ static void expect_unchanged(const struct op *op, enum slm_status answer)
 /* It is nobody's: neither in this turn nor, as long as a release is not committed, before it. */
 static void take_in(const struct op *op, void *p, uint32_t n_bytes)
 {
-    struct slm_zone *zone = zone_world->zones[op->actor];
+    struct slm_zone *zone = hrn_zone_world->zones[op->actor];
     uint64_t offset = slm_journal_offset(slm_zone_journal(zone), p);
-    if (offset < ZONE_FIRST_BYTES / 16 || offset + n_bytes > zone_world->bytes) {
-        zone_law_outside("%" PRIu32 " bytes at %" PRIu64 " of %" PRIu64, n_bytes, offset,
-                         zone_world->bytes);
+    if (offset < ZONE_FIRST_BYTES / 16 || offset + n_bytes > hrn_zone_world->bytes) {
+        hrn_zone_law_outside("%" PRIu32 " bytes at %" PRIu64 " of %" PRIu64, n_bytes, offset,
+                             hrn_zone_world->bytes);
     }
-    zone_expect_free(&zone_committed, offset, n_bytes);
-    zone_expect_free(&zone_working, offset, n_bytes);
-    zone_slot_fill(&zone_working.slots[op->slot], p, offset, n_bytes, ++zone_world->next_stamp);
+    hrn_zone_expect_free(&hrn_zone_committed, offset, n_bytes);
+    hrn_zone_expect_free(&hrn_zone_working, offset, n_bytes);
+    hrn_zone_slot_fill(&hrn_zone_working.slots[op->slot], p, offset, n_bytes,
+                       ++hrn_zone_world->next_stamp);
 }
 
 static uint32_t size_of(const struct op *op)
@@ -185,13 +187,13 @@ static uint32_t size_of(const struct op *op)
 
 static void alloc(const struct op *op)
 {
-    struct slm_journal *journal = slm_zone_journal(zone_world->zones[op->actor]);
+    struct slm_journal *journal = slm_zone_journal(hrn_zone_world->zones[op->actor]);
     uint32_t n_bytes = size_of(op);
     void *p;
-    if (zone_working.slots[op->slot].is_live) {
+    if (hrn_zone_working.slots[op->slot].is_live) {
         return;
     }
-    size_t n_before = zone_count_objects(slm_zone_slab(zone_world->zones[op->actor]));
+    size_t n_before = hrn_zone_count_objects(slm_zone_slab(hrn_zone_world->zones[op->actor]));
     enum slm_status expected = answer_to_note(op, 1);
     if (op->kind == HRN_ZONE_ALLOC) {
         p = slm_journal_alloc(journal, n_bytes);
@@ -200,13 +202,14 @@ static void alloc(const struct op *op)
     } else {
         p = slm_journal_calloc(journal, n_bytes);
     }
-    zone_world->n_noted -= p == NULL && expected == SLM_OK;
-    if (expected == SLM_E_FULL && (p != NULL || zone_count_objects(slm_zone_slab(
-                                                    zone_world->zones[op->actor])) != n_before)) {
-        zone_law_answer("an object without room to note it");
+    hrn_zone_world->n_noted -= p == NULL && expected == SLM_OK;
+    if (expected == SLM_E_FULL &&
+        (p != NULL ||
+         hrn_zone_count_objects(slm_zone_slab(hrn_zone_world->zones[op->actor])) != n_before)) {
+        hrn_zone_law_answer("an object without room to note it");
     }
     if (p != NULL && op->kind == HRN_ZONE_CALLOC) {
-        zone_expect_zeroes(p, n_bytes);
+        hrn_zone_expect_zeroes(p, n_bytes);
     }
     if (p != NULL) {
         take_in(op, p, n_bytes);
@@ -215,29 +218,29 @@ static void alloc(const struct op *op)
 
 static uint64_t *words_of(const struct op *op)
 {
-    return slm_journal_pointer(slm_zone_journal(zone_world->zones[op->actor]),
-                               zone_working.slots[op->slot].offset);
+    return slm_journal_pointer(slm_zone_journal(hrn_zone_world->zones[op->actor]),
+                               hrn_zone_working.slots[op->slot].offset);
 }
 
 static void drop_slot(unsigned idx)
 {
-    zone_working.slots[idx].is_live = false;
-    if (zone_working.root == (int)idx) {
-        zone_working.root = ZONE_NOBODY;
+    hrn_zone_working.slots[idx].is_live = false;
+    if (hrn_zone_working.root == (int)idx) {
+        hrn_zone_working.root = ZONE_NOBODY;
     }
 }
 
 /* The root is moved away from what is freed, as a user does. */
 static void free_slot(const struct op *op)
 {
-    struct slm_zone *zone = zone_world->zones[op->actor];
-    if (!zone_working.slots[op->slot].is_live) {
+    struct slm_zone *zone = hrn_zone_world->zones[op->actor];
+    if (!hrn_zone_working.slots[op->slot].is_live) {
         return;
     }
-    if (zone_working.root == (int)op->slot) {
+    if (hrn_zone_working.root == (int)op->slot) {
         enum slm_status expected = answer_to_note(op, 1);
         expect("root away", slm_zone_set_root_locked(zone, NULL), expected);
-        zone_working.root = expected == SLM_OK ? ZONE_NOBODY : zone_working.root;
+        hrn_zone_working.root = expected == SLM_OK ? ZONE_NOBODY : hrn_zone_working.root;
     }
     enum slm_status expected = answer_to_note(op, 1);
     expect("free", slm_journal_free(slm_zone_journal(zone), words_of(op)), expected);
@@ -251,8 +254,8 @@ static void free_slot(const struct op *op)
 
 static void free_wrong(const struct op *op)
 {
-    struct slm_journal *journal = slm_zone_journal(zone_world->zones[op->actor]);
-    const struct zone_slot *slot = &zone_working.slots[op->slot];
+    struct slm_journal *journal = slm_zone_journal(hrn_zone_world->zones[op->actor]);
+    const struct zone_slot *slot = &hrn_zone_working.slots[op->slot];
     unsigned char *base = journal->base;
     expect("free of nothing", slm_journal_free(journal, NULL), SLM_E_NULL);
     expect("free of the header", slm_journal_free(journal, base + 8), SLM_E_FOREIGN);
@@ -267,9 +270,9 @@ static void free_wrong(const struct op *op)
 
 static void write_word(const struct op *op)
 {
-    struct zone_slot *slot = &zone_working.slots[op->slot];
+    struct zone_slot *slot = &hrn_zone_working.slots[op->slot];
     uint32_t idx = op->extra % ZONE_N_WORDS;
-    struct slm_journal *journal = slm_zone_journal(zone_world->zones[op->actor]);
+    struct slm_journal *journal = slm_zone_journal(hrn_zone_world->zones[op->actor]);
     if (!slot->is_live || idx >= slot->n_bytes / 8) {
         return;
     }
@@ -283,7 +286,7 @@ static void write_word(const struct op *op)
 
 static void save_words(const struct op *op)
 {
-    struct zone_slot *slot = &zone_working.slots[op->slot];
+    struct zone_slot *slot = &hrn_zone_working.slots[op->slot];
     uint32_t n = slot->n_bytes / 8 < ZONE_N_WORDS ? slot->n_bytes / 8 : ZONE_N_WORDS;
     if (!slot->is_live) {
         return;
@@ -292,7 +295,7 @@ static void save_words(const struct op *op)
     uint32_t from = op->extra % n;
     enum slm_status expected = answer_to_note(op, n - from);
     expect("save",
-           slm_journal_save(slm_zone_journal(zone_world->zones[op->actor]), words + from,
+           slm_journal_save(slm_zone_journal(hrn_zone_world->zones[op->actor]), words + from,
                             (n - from) * sizeof *words),
            expected);
     expect_unchanged(op, expected);
@@ -306,39 +309,40 @@ static void save_words(const struct op *op)
 
 static void set_root(const struct op *op)
 {
-    bool is_live = zone_working.slots[op->slot].is_live;
+    bool is_live = hrn_zone_working.slots[op->slot].is_live;
     enum slm_status expected = answer_to_note(op, 1);
-    expect("root",
-           slm_zone_set_root_locked(zone_world->zones[op->actor], is_live ? words_of(op) : NULL),
-           expected);
+    expect(
+        "root",
+        slm_zone_set_root_locked(hrn_zone_world->zones[op->actor], is_live ? words_of(op) : NULL),
+        expected);
     expect_unchanged(op, expected);
     if (expected == SLM_OK) {
-        zone_working.root = is_live ? (int)op->slot : ZONE_NOBODY;
+        hrn_zone_working.root = is_live ? (int)op->slot : ZONE_NOBODY;
     }
 }
 
 static void commit(const struct op *op)
 {
-    enum slm_status expected = zone_end_transaction();
-    expect("commit", slm_zone_commit(zone_world->zones[op->actor]), expected);
-    zone_expect_state(zone_world->zones[op->actor], &zone_committed, true);
+    enum slm_status expected = hrn_zone_end_transaction();
+    expect("commit", slm_zone_commit(hrn_zone_world->zones[op->actor]), expected);
+    hrn_zone_expect_state(hrn_zone_world->zones[op->actor], &hrn_zone_committed, true);
 }
 
 static void give_up(const struct op *op)
 {
-    slm_zone_abort(zone_world->zones[op->actor]);
-    zone_begin_transaction(&zone_committed);
-    zone_expect_state(zone_world->zones[op->actor], &zone_committed, true);
+    slm_zone_abort(hrn_zone_world->zones[op->actor]);
+    hrn_zone_begin_transaction(&hrn_zone_committed);
+    hrn_zone_expect_state(hrn_zone_world->zones[op->actor], &hrn_zone_committed, true);
 }
 
 static void reset(const struct op *op)
 {
-    enum slm_status expected = zone_end_transaction();
-    expect("reset", slm_zone_reset_locked(zone_world->zones[op->actor]), expected);
+    enum slm_status expected = hrn_zone_end_transaction();
+    expect("reset", slm_zone_reset_locked(hrn_zone_world->zones[op->actor]), expected);
     if (expected == SLM_OK) {
-        zone_begin_transaction(&(struct zone_account){.root = ZONE_NOBODY});
+        hrn_zone_begin_transaction(&(struct zone_account){.root = ZONE_NOBODY});
     }
-    zone_expect_state(zone_world->zones[op->actor], &zone_committed, true);
+    hrn_zone_expect_state(hrn_zone_world->zones[op->actor], &hrn_zone_committed, true);
 }
 
 /* --- Calls that take the lock themselves --- */
@@ -354,21 +358,21 @@ static void alloc_alone(const struct op *op)
     enum slm_status status;
     enum slm_status expected = answer_to_lock(op->actor);
     if (expected == SLM_OK) {
-        zone_working = zone_committed;
+        hrn_zone_working = hrn_zone_committed;
     }
-    if (!may_call(op->actor) || zone_working.slots[op->slot].is_live) {
+    if (!may_call(op->actor) || hrn_zone_working.slots[op->slot].is_live) {
         return;
     }
-    void *p = slm_zone_alloc(zone_world->zones[op->actor], size_of(op), &status);
+    void *p = slm_zone_alloc(hrn_zone_world->zones[op->actor], size_of(op), &status);
     if (expected != SLM_OK || p != NULL) {
         expect("alloc alone", status, expected);
     }
     if (expected != SLM_OK) {
         return;
     }
-    zone_world->n_repairs += zone_world->needs_repair;
-    zone_world->needs_repair = false;
-    zone_world->holder_is_dead = false;
+    hrn_zone_world->n_repairs += hrn_zone_world->needs_repair;
+    hrn_zone_world->needs_repair = false;
+    hrn_zone_world->holder_is_dead = false;
     if (p != NULL) {
         take_in(op, p, size_of(op));
     }
@@ -380,19 +384,19 @@ static void free_alone(const struct op *op)
 {
     enum slm_status expected = answer_to_lock(op->actor);
     if (expected == SLM_OK) {
-        zone_working = zone_committed;
+        hrn_zone_working = hrn_zone_committed;
     }
-    const struct zone_slot *slot = &zone_working.slots[op->slot];
-    if (!may_call(op->actor) || !slot->is_live || zone_working.root == (int)op->slot) {
+    const struct zone_slot *slot = &hrn_zone_working.slots[op->slot];
+    if (!may_call(op->actor) || !slot->is_live || hrn_zone_working.root == (int)op->slot) {
         return;
     }
-    expect("free alone", slm_zone_free(zone_world->zones[op->actor], words_of(op)), expected);
+    expect("free alone", slm_zone_free(hrn_zone_world->zones[op->actor], words_of(op)), expected);
     if (expected != SLM_OK) {
         return;
     }
-    zone_world->n_repairs += zone_world->needs_repair;
-    zone_world->needs_repair = false;
-    zone_world->holder_is_dead = false;
+    hrn_zone_world->n_repairs += hrn_zone_world->needs_repair;
+    hrn_zone_world->needs_repair = false;
+    hrn_zone_world->holder_is_dead = false;
     drop_slot(op->slot);
     leave();
     look_through_another(op->actor);
@@ -408,15 +412,15 @@ static void grow(const struct op *op)
     if (bytes > ZONE_MAX_BYTES) {
         expected = SLM_E_SIZE;
     }
-    zone_world->was_grown = true;
-    expect("grow", slm_zone_grow(zone_world->zones[op->actor], bytes, NULL), expected);
+    hrn_zone_world->was_grown = true;
+    expect("grow", slm_zone_grow(hrn_zone_world->zones[op->actor], bytes, NULL), expected);
     if (expected == SLM_OK) {
         uint64_t to = (bytes + 4095) & ~UINT64_C(4095);
-        zone_world->bytes = to > zone_world->bytes ? to : zone_world->bytes;
-        zone_world->n_repairs += zone_world->needs_repair;
-        zone_world->needs_repair = false;
-        zone_world->holder_is_dead = false;
-        zone_working = zone_committed;
+        hrn_zone_world->bytes = to > hrn_zone_world->bytes ? to : hrn_zone_world->bytes;
+        hrn_zone_world->n_repairs += hrn_zone_world->needs_repair;
+        hrn_zone_world->needs_repair = false;
+        hrn_zone_world->holder_is_dead = false;
+        hrn_zone_working = hrn_zone_committed;
         leave();
         look_through_another(op->actor);
     }
@@ -426,8 +430,8 @@ static void grow(const struct op *op)
 
 static void renew(unsigned actor)
 {
-    struct slm_zone *old = zone_world->zones[actor];
-    zone_attach_again(&zone_world->zones[actor], false);
+    struct slm_zone *old = hrn_zone_world->zones[actor];
+    hrn_zone_attach_again(&hrn_zone_world->zones[actor], false);
     slm_zone_detach(old);
 }
 
@@ -436,26 +440,26 @@ static void renew(unsigned actor)
 static void die(const struct op *op)
 {
     bool is_holder = holds(op->actor);
-    zone_die(op->actor);
-    zone_world->zones[op->actor]->reserved_bytes = 0;
+    hrn_zone_die(op->actor);
+    hrn_zone_world->zones[op->actor]->reserved_bytes = 0;
     if (op->value % 4 == 0) {
         renew(op->actor);
     }
     if (is_holder) {
-        zone_world->holder_is_dead = true;
-        zone_world->needs_repair = true;
+        hrn_zone_world->holder_is_dead = true;
+        hrn_zone_world->needs_repair = true;
     }
 }
 
 /* Behind the store that commits, when some of the releases were carried out. */
 static void die_committing(const struct op *op)
 {
-    struct slm_journal *journal = slm_zone_journal(zone_world->zones[op->actor]);
+    struct slm_journal *journal = slm_zone_journal(hrn_zone_world->zones[op->actor]);
     struct slm_journal_log *log = journal->log;
     slm_slab_settle_locked(journal->slab);
     if (log->state != 0) {
         log->state |= JOURNAL_COMMITTED;
-        zone_committed = zone_working;
+        hrn_zone_committed = hrn_zone_working;
     }
     for (uint32_t i = 0; i < journal_n_entries(log) && i < op->extra; i++) {
         const struct journal_entry *entry = &log->entries[i];
@@ -470,27 +474,27 @@ static void die_committing(const struct op *op)
 /* When the zone was reserved to be longer, or longer already and without pages there. */
 static void die_growing(const struct op *op)
 {
-    struct slm_zone *zone = zone_world->zones[op->actor];
+    struct slm_zone *zone = hrn_zone_world->zones[op->actor];
     size_t bytes = ZONE_FIRST_BYTES + op->value % (ZONE_MAX_BYTES - ZONE_FIRST_BYTES + 1);
-    zone_world->was_grown = true;
-    if (bytes > zone_world->bytes && zone_reserve(zone, bytes, NULL) == SLM_OK &&
+    hrn_zone_world->was_grown = true;
+    if (bytes > hrn_zone_world->bytes && zone_reserve(zone, bytes, NULL) == SLM_OK &&
         (op->extra & 1u) != 0) {
-        enum slm_status expected = zone_end_transaction();
+        enum slm_status expected = hrn_zone_end_transaction();
         expect("commit, to grow", slm_zone_commit(zone), expected);
         zone->header->bytes = zone->reserved_bytes;
-        zone_world->bytes = zone->reserved_bytes;
+        hrn_zone_world->bytes = zone->reserved_bytes;
     }
     die(op);
 }
 
 static void force_unlock(const struct op *op)
 {
-    struct slm_lock *handle = slm_zone_lock_handle(zone_world->zones[op->actor]);
-    bool lives = zone_world->holder != ZONE_NOBODY && !zone_world->holder_is_dead;
+    struct slm_lock *handle = slm_zone_lock_handle(hrn_zone_world->zones[op->actor]);
+    bool lives = hrn_zone_world->holder != ZONE_NOBODY && !hrn_zone_world->holder_is_dead;
     expect("force", slm_lock_force_unlock(handle, 0), lives ? SLM_E_OWNER : SLM_OK);
     if (!lives) {
-        zone_world->holder = ZONE_NOBODY;
-        zone_world->holder_is_dead = false;
+        hrn_zone_world->holder = ZONE_NOBODY;
+        hrn_zone_world->holder_is_dead = false;
     }
 }
 
@@ -507,13 +511,13 @@ static void reattach(const struct op *op)
 static void read_it(const struct op *op)
 {
     struct slm_zone *zone =
-        (op->extra & 1u) != 0 ? zone_world->reader : zone_world->zones[op->actor];
+        (op->extra & 1u) != 0 ? hrn_zone_world->reader : hrn_zone_world->zones[op->actor];
     unsigned broken = slm_zone_check_locked(zone);
     if (broken != 0) {
-        zone_law_sound("invariant %u", broken);
+        hrn_zone_law_sound("invariant %u", broken);
     }
-    if (!zone_world->needs_repair) {
-        zone_expect_state(zone, &zone_working, false);
+    if (!hrn_zone_world->needs_repair) {
+        hrn_zone_expect_state(zone, &hrn_zone_working, false);
     }
 }
 
@@ -553,8 +557,8 @@ static void run(const struct op *op)
         [HRN_ZONE_READ] = read_it,
     };
     if (!is_for_holders(op->kind) || holds(op->actor)) {
-        zone_be(op->actor);
-        zone_totals.n_kind[op->kind]++;
+        hrn_zone_be(op->actor);
+        hrn_zone_counted.n_kind[op->kind]++;
         HRN_SAY_OP("actor %u: %s slot %u extra %u value %" PRIu32, op->actor,
                    hrn_zone_op_name(op->kind), op->slot, op->extra, op->value);
         verbs[op->kind](op);
@@ -566,7 +570,7 @@ bool hrn_zone_kind(unsigned idx, struct hrn_fuzz_kind *kind)
     if (idx >= HRN_ZONE_COUNT) {
         return false;
     }
-    *kind = (struct hrn_fuzz_kind){hrn_zone_op_name(idx), zone_totals.n_kind[idx]};
+    *kind = (struct hrn_fuzz_kind){hrn_zone_op_name(idx), hrn_zone_counted.n_kind[idx]};
     return true;
 }
 
@@ -586,7 +590,7 @@ static struct op decode(const uint8_t *record)
 int hrn_fuzz_zone(const uint8_t *bytes, size_t n_bytes)
 {
     uint64_t n_ops = 0;
-    zone_begin_world(n_bytes == 0 ? 0 : bytes[0] % ZONE_N_SETTINGS);
+    hrn_zone_begin_world(n_bytes == 0 ? 0 : bytes[0] % ZONE_N_SETTINGS);
     for (size_t at = 1; at + RECORD_BYTES <= n_bytes && n_ops < N_OPS_MAX; at += RECORD_BYTES) {
         struct op op = decode(bytes + at);
         run(&op);

@@ -8,7 +8,7 @@
 
 enum { OBJECT_BYTES_MAX = 3000, PAUSES_MAX = 4, TIMEOUTS_MS = 3 };
 
-const char *threads_op_name(enum hrn_threads_op op)
+const char *hrn_threads_op_name(enum hrn_threads_op op)
 {
 #define OP_NAME(name) #name,
     static const char *const names[HRN_THREADS_COUNT] = {HRN_THREADS_LIST(OP_NAME)};
@@ -20,8 +20,8 @@ static void expect(struct thread *thread, const char *call, enum slm_status seen
                    enum slm_status expected)
 {
     if (seen != expected) {
-        zone_law_answer("thread %u, %s: %s, expected %s", thread->idx, call, slm_status_name(seen),
-                        slm_status_name(expected));
+        hrn_zone_law_answer("thread %u, %s: %s, expected %s", thread->idx, call,
+                            slm_status_name(seen), slm_status_name(expected));
     }
     thread->counts.n_refused += expected != SLM_OK;
 }
@@ -71,7 +71,7 @@ static void lock(struct thread *thread, const struct threads_op *op)
         status = slm_zone_timed(thread->zone, op->extra % TIMEOUTS_MS);
         expected = status == SLM_E_TIMEOUT && !thread->is_holder ? SLM_E_TIMEOUT : expected;
     }
-    expect(thread, threads_op_name(op->kind), status, expected);
+    expect(thread, hrn_threads_op_name(op->kind), status, expected);
     thread->is_holder |= status == SLM_OK;
 }
 
@@ -123,9 +123,9 @@ static void take_in(struct thread *thread, struct zone_slot *slot, void *p, uint
     uint64_t offset = slm_journal_offset(journal_of(thread), p);
     uint64_t stamp = (uint64_t)thread->idx << 32 | ++thread->next_stamp;
     if (offset + n_bytes > THREADS_MAX_BYTES) {
-        zone_law_outside("%" PRIu32 " bytes at %" PRIu64, n_bytes, offset);
+        hrn_zone_law_outside("%" PRIu32 " bytes at %" PRIu64, n_bytes, offset);
     }
-    zone_slot_fill(slot, p, offset, n_bytes, stamp);
+    hrn_zone_slot_fill(slot, p, offset, n_bytes, stamp);
 }
 
 static void alloc(struct thread *thread, const struct threads_op *op)
@@ -146,11 +146,11 @@ static void alloc(struct thread *thread, const struct threads_op *op)
         p = slm_journal_calloc(journal, n_bytes);
     }
     if (expected == SLM_E_FULL && p != NULL) {
-        zone_law_answer("thread %u: an object without room to note it", thread->idx);
+        hrn_zone_law_answer("thread %u: an object without room to note it", thread->idx);
     }
     thread->counts.n_full += p == NULL;
     if (p != NULL && op->kind == HRN_THREADS_CALLOC) {
-        zone_expect_zeroes(p, n_bytes);
+        hrn_zone_expect_zeroes(p, n_bytes);
     }
     if (!is_undone(thread) && p != NULL) {
         take_in(thread, slot, p, n_bytes);
@@ -214,8 +214,8 @@ static void count(struct thread *thread, const struct threads_op *op)
     struct threads_shared *shared = shared_of(thread);
     (void)op;
     if (shared->counters[0] != shared->counters[1]) {
-        zone_law_shared("counters %" PRIu64 " and %" PRIu64, shared->counters[0],
-                        shared->counters[1]);
+        hrn_zone_law_shared("counters %" PRIu64 " and %" PRIu64, shared->counters[0],
+                            shared->counters[1]);
     }
     for (unsigned i = 0; i < 2; i++) {
         enum slm_status expected = answer_to_note(thread, 1);
@@ -257,10 +257,10 @@ static void entry_add(struct thread *thread, const struct threads_op *op)
     entry->key = (uint64_t)op->value << 32 | thread->idx << 24 | ++thread->next_stamp;
     entry->owner = thread->idx;
     enum slm_status expected = answer_to_note(thread, SLM_RBTREE_ENTRIES);
-    expect(thread, "insert", slm_rbtree_insert(journal, &shared->tree, &entry->node, threads_order),
-           expected);
+    expect(thread, "insert",
+           slm_rbtree_insert(journal, &shared->tree, &entry->node, hrn_threads_order), expected);
     expect(thread, "insert again",
-           slm_rbtree_insert(journal, &shared->tree, &entry->node, threads_order),
+           slm_rbtree_insert(journal, &shared->tree, &entry->node, hrn_threads_order),
            expected == SLM_OK ? SLM_E_TWICE : SLM_E_FULL);
     expected = answer_to_note(thread, SLM_LRU_ENTRIES);
     expect(thread, "list insert", slm_lru_insert(journal, &shared->list, &entry->used), expected);
@@ -328,7 +328,7 @@ static int compare(const void *key, const struct slm_rbtree_node *node)
     return a < b ? -1 : a > b;
 }
 
-int threads_order(const struct slm_rbtree_node *a, const struct slm_rbtree_node *b)
+int hrn_threads_order(const struct slm_rbtree_node *a, const struct slm_rbtree_node *b)
 {
     return compare(&of_node(a)->key, b);
 }
@@ -344,21 +344,21 @@ static void entry_find(struct thread *thread, const struct threads_op *op)
     const struct slm_rbtree_node *expected =
         account->is_live ? &entry_of(thread, account)->node : NULL;
     if (seen != expected) {
-        zone_law_shared("thread %u, key %" PRIx64 ": %s", thread->idx, key,
-                        seen == NULL ? "not found" : "another entry");
+        hrn_zone_law_shared("thread %u, key %" PRIx64 ": %s", thread->idx, key,
+                            seen == NULL ? "not found" : "another entry");
     }
 }
 
 static void walk(struct thread *thread, const struct threads_op *op)
 {
     (void)op;
-    threads_expect_walks(thread->zone);
+    hrn_threads_expect_walks(thread->zone);
 }
 
 static void check(struct thread *thread, const struct threads_op *op)
 {
     (void)op;
-    threads_expect_sound(thread->zone);
+    hrn_threads_expect_sound(thread->zone);
 }
 
 /* --- Without a turn --- */
@@ -395,18 +395,18 @@ static void free_alone(struct thread *thread, const struct threads_op *op)
     }
 }
 
-void thread_expect_own(const struct thread *thread)
+void hrn_thread_expect_own(const struct thread *thread)
 {
     for (unsigned i = 0; i < THREADS_N_SLOTS; i++) {
         if (thread->working.slots[i].is_live) {
-            zone_expect_contents(journal_of(thread), &thread->working.slots[i], i);
+            hrn_zone_expect_contents(journal_of(thread), &thread->working.slots[i], i);
         }
     }
     for (unsigned i = 0; i < THREADS_N_ENTRIES; i++) {
         const struct entry_account *account = &thread->working.entries[i];
         const struct threads_entry *entry = entry_of(thread, account);
         if (account->is_live && (entry->key != account->key || entry->owner != thread->idx)) {
-            zone_law_contents("entry %u of thread %u", i, thread->idx);
+            hrn_zone_law_contents("entry %u of thread %u", i, thread->idx);
         }
     }
 }
@@ -414,7 +414,7 @@ void thread_expect_own(const struct thread *thread)
 static void read_own(struct thread *thread, const struct threads_op *op)
 {
     (void)op;
-    thread_expect_own(thread);
+    hrn_thread_expect_own(thread);
 }
 
 /* Whoever looks without the lock sees nothing that could not have been so. */
@@ -426,10 +426,10 @@ static void look(struct thread *thread, const struct threads_op *op)
     slm_lock_look(slm_zone_lock_handle(thread->zone), &owner);
     slm_zone_get_stats(thread->zone, &stats);
     if (owner.needs_repair || (thread->is_holder && owner.identity != slm_lock_self())) {
-        zone_law_repairs("thread %u looks: owner %" PRIx64, thread->idx, owner.identity);
+        hrn_zone_law_repairs("thread %u looks: owner %" PRIx64, thread->idx, owner.identity);
     }
     if (stats.bytes < THREADS_BYTES || stats.bytes > THREADS_MAX_BYTES) {
-        zone_law_length("%zu bytes", stats.bytes);
+        hrn_zone_law_length("%zu bytes", stats.bytes);
     }
 }
 
@@ -492,13 +492,13 @@ static void run_op(struct thread *thread, const struct threads_op *op)
     };
     if (!is_for_holders(op->kind) || thread->is_holder) {
         HRN_SAY_OP("thread %u: %s slot %u extra %u value %" PRIu32, thread->idx,
-                   threads_op_name(op->kind), op->slot, op->extra, op->value);
+                   hrn_threads_op_name(op->kind), op->slot, op->extra, op->value);
         thread->counts.n_kind[op->kind]++;
         verbs[op->kind](thread, op);
     }
 }
 
-void thread_run(struct thread *thread)
+void hrn_thread_run(struct thread *thread)
 {
     for (unsigned i = 0; i < thread->n_ops; i++) {
         run_op(thread, &thread->ops[i]);

@@ -37,7 +37,7 @@ struct threads_entry {
     uint64_t owner;
 };
 
-int threads_order(const struct slm_rbtree_node *a, const struct slm_rbtree_node *b);
+int hrn_threads_order(const struct slm_rbtree_node *a, const struct slm_rbtree_node *b);
 
 /* --- A thread --- */
 
@@ -75,14 +75,14 @@ struct thread {
 };
 
 /* Runs the thread's program, and gives the lock back. */
-void thread_run(struct thread *thread);
+void hrn_thread_run(struct thread *thread);
 /* Aborts if an object or an entry of the thread's is not as it left it. */
-void thread_expect_own(const struct thread *thread);
+void hrn_thread_expect_own(const struct thread *thread);
 
 /* What everybody may see under the lock: checks find nothing, walks are in order. Aborts if not. */
-void threads_expect_sound(struct slm_zone *zone);
-void threads_expect_walks(struct slm_zone *zone);
+void hrn_threads_expect_sound(struct slm_zone *zone);
+void hrn_threads_expect_walks(struct slm_zone *zone);
 
-const char *threads_op_name(enum hrn_threads_op op);
+const char *hrn_threads_op_name(enum hrn_threads_op op);
 
 #endif

@@ -32,7 +32,7 @@ bool hrn_threads_kind(unsigned idx, struct hrn_fuzz_kind *kind)
     if (idx >= HRN_THREADS_COUNT) {
         return false;
     }
-    *kind = (struct hrn_fuzz_kind){threads_op_name(idx), totals.n_kind[idx]};
+    *kind = (struct hrn_fuzz_kind){hrn_threads_op_name(idx), totals.n_kind[idx]};
     return true;
 }
 
@@ -48,7 +48,7 @@ static void make_root(struct slm_zone *zone)
     (void)slm_zone_lock(zone);
     void *root = slm_journal_calloc(slm_zone_journal(zone), sizeof(struct threads_shared));
     if (root == NULL || slm_zone_set_root_locked(zone, root) != SLM_OK) {
-        zone_law_made("no root");
+        hrn_zone_law_made("no root");
     }
     (void)slm_zone_unlock(zone);
 }
@@ -67,11 +67,11 @@ static void make_world(struct world *world, unsigned settings)
     struct slm_zone_attach_options again = {.segment = {.kind = SLM_SEGMENT_MEMFD}};
     struct slm_error error;
     if (slm_zone_create(&world->zones[0], &options, &error) != SLM_OK) {
-        zone_law_made("%s", error.text);
+        hrn_zone_law_made("%s", error.text);
     }
     again.segment.id = slm_segment_id(slm_zone_segment(world->zones[0]));
     if (slm_zone_attach(&world->zones[1], &again, &error) != SLM_OK) {
-        zone_law_made("%s", error.text);
+        hrn_zone_law_made("%s", error.text);
     }
     make_root(world->zones[0]);
     memcpy(world->pristine, base_of(world->zones[0]), THREADS_BYTES);
@@ -117,7 +117,7 @@ static void run_together(struct thread *thread)
     while (__atomic_load_n(&crew.n_arrived, __ATOMIC_ACQUIRE) < crew.n_threads) {
         sched_yield();
     }
-    thread_run(thread);
+    hrn_thread_run(thread);
 }
 
 static void *work(void *data)
@@ -150,7 +150,7 @@ static void make_crew(void)
         threads[i].idx = i;
         if (i > 0 && (pthread_create(&thread, NULL, work, &threads[i]) != 0 ||
                       pthread_detach(thread) != 0)) {
-            zone_law_made("no thread %u", i);
+            hrn_zone_law_made("no thread %u", i);
         }
     }
     crew.is_made = true;
@@ -175,7 +175,7 @@ static void run_all(unsigned n_threads)
 
 /* --- What must hold --- */
 
-void threads_expect_sound(struct slm_zone *zone)
+void hrn_threads_expect_sound(struct slm_zone *zone)
 {
     struct slm_journal *journal = slm_zone_journal(zone);
     struct threads_shared *shared = slm_zone_root(zone);
@@ -183,22 +183,22 @@ void threads_expect_sound(struct slm_zone *zone)
     slm_zone_get_stats(zone, &stats);
     unsigned broken = slm_zone_check_locked(zone);
     if (broken != 0) {
-        zone_law_sound("invariant %u of the zone", broken);
+        hrn_zone_law_sound("invariant %u of the zone", broken);
     }
-    broken = slm_rbtree_check(journal, &shared->tree, threads_order, LOW_BYTES, stats.bytes);
+    broken = slm_rbtree_check(journal, &shared->tree, hrn_threads_order, LOW_BYTES, stats.bytes);
     if (broken != 0) {
-        zone_law_shared("invariant %u of the tree", broken);
+        hrn_zone_law_shared("invariant %u of the tree", broken);
     }
     broken = slm_lru_check(journal, &shared->list, LOW_BYTES, stats.bytes);
     if (broken != 0) {
-        zone_law_shared("invariant %u of the list", broken);
+        hrn_zone_law_shared("invariant %u of the list", broken);
     }
     if (stats.n_recoveries != 0) {
-        zone_law_repairs("%" PRIu64 ", and nobody died", stats.n_recoveries);
+        hrn_zone_law_repairs("%" PRIu64 ", and nobody died", stats.n_recoveries);
     }
 }
 
-void threads_expect_walks(struct slm_zone *zone)
+void hrn_threads_expect_walks(struct slm_zone *zone)
 {
     const struct slm_journal *journal = slm_zone_journal(zone);
     const struct threads_shared *shared = slm_zone_root(zone);
@@ -206,8 +206,8 @@ void threads_expect_walks(struct slm_zone *zone)
     const struct slm_rbtree_node *node = slm_rbtree_first(journal, &shared->tree);
     uint64_t n = 0;
     for (; node != NULL && n <= shared->tree.n_nodes; n++) {
-        if (last != NULL && threads_order(last, node) >= 0) {
-            zone_law_shared("node %" PRIu64 " is not behind the one before", n);
+        if (last != NULL && hrn_threads_order(last, node) >= 0) {
+            hrn_zone_law_shared("node %" PRIu64 " is not behind the one before", n);
         }
         last = node;
         node = slm_rbtree_next(journal, node);
@@ -218,8 +218,8 @@ void threads_expect_walks(struct slm_zone *zone)
         used = slm_lru_older(journal, used);
     }
     if (n != shared->tree.n_nodes || n_used != shared->list.n_nodes) {
-        zone_law_shared("walks see %" PRIu64 " of %" PRIu64 " and %" PRIu64 " of %" PRIu64, n,
-                        shared->tree.n_nodes, n_used, shared->list.n_nodes);
+        hrn_zone_law_shared("walks see %" PRIu64 " of %" PRIu64 " and %" PRIu64 " of %" PRIu64, n,
+                            shared->tree.n_nodes, n_used, shared->list.n_nodes);
     }
 }
 
@@ -246,19 +246,19 @@ static void add_account(struct sum *sum, const struct thread_account *account)
 static void expect_sum(struct slm_zone *zone, const struct sum *sum)
 {
     const struct threads_shared *shared = slm_zone_root(zone);
-    size_t n_objects = zone_count_objects(slm_zone_slab(zone));
+    size_t n_objects = hrn_zone_count_objects(slm_zone_slab(zone));
     if (n_objects != 1 + sum->n_objects + sum->n_entries) {
-        zone_law_count("%zu objects, expected the root, %" PRIu64 " and %" PRIu64 " entries",
-                       n_objects, sum->n_objects, sum->n_entries);
+        hrn_zone_law_count("%zu objects, expected the root, %" PRIu64 " and %" PRIu64 " entries",
+                           n_objects, sum->n_objects, sum->n_entries);
     }
     if (shared->tree.n_nodes != sum->n_entries || shared->list.n_nodes != sum->n_in_list) {
-        zone_law_shared("%" PRIu64 " in the tree, %" PRIu64 " in the list, expected %" PRIu64
-                        " and %" PRIu64,
-                        shared->tree.n_nodes, shared->list.n_nodes, sum->n_entries, sum->n_in_list);
+        hrn_zone_law_shared(
+            "%" PRIu64 " in the tree, %" PRIu64 " in the list, expected %" PRIu64 " and %" PRIu64,
+            shared->tree.n_nodes, shared->list.n_nodes, sum->n_entries, sum->n_in_list);
     }
     if (shared->counters[0] != sum->n_counted || shared->counters[1] != sum->n_counted) {
-        zone_law_shared("counters %" PRIu64 " and %" PRIu64 ", expected %" PRIu64,
-                        shared->counters[0], shared->counters[1], sum->n_counted);
+        hrn_zone_law_shared("counters %" PRIu64 " and %" PRIu64 ", expected %" PRIu64,
+                            shared->counters[0], shared->counters[1], sum->n_counted);
     }
 }
 
@@ -266,16 +266,16 @@ static void expect_whole(struct world *world, unsigned n_threads)
 {
     struct sum sum = {0};
     for (unsigned i = 0; i < n_threads; i++) {
-        thread_expect_own(&threads[i]);
+        hrn_thread_expect_own(&threads[i]);
         add_account(&sum, &threads[i].committed);
     }
     for (unsigned i = 0; i < 2; i++) {
         struct slm_zone *zone = world->zones[i];
         if (slm_zone_lock(zone) != SLM_OK) {
-            zone_law_answer("the lock is not to be had when all have ended");
+            hrn_zone_law_answer("the lock is not to be had when all have ended");
         }
-        threads_expect_sound(zone);
-        threads_expect_walks(zone);
+        hrn_threads_expect_sound(zone);
+        hrn_threads_expect_walks(zone);
         expect_sum(zone, &sum);
         (void)slm_zone_unlock(zone);
     }

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-void ref_init(struct ref *r, const struct hrn_env *env, enum hrn_bug bug)
+void hrn_ref_init(struct ref *r, const struct hrn_env *env, enum hrn_bug bug)
 {
     bool stale = bug == HRN_BUG_create_stale && r->bug == bug;
     r->bug = bug;
@@ -30,7 +30,7 @@ void ref_init(struct ref *r, const struct hrn_env *env, enum hrn_bug bug)
     r->n_reuse = 0;
 }
 
-size_t ref_find(const struct ref *r, const uint8_t *map, size_t n, size_t align_bytes)
+size_t hrn_ref_find(const struct ref *r, const uint8_t *map, size_t n, size_t align_bytes)
 {
     size_t length = 0;
     for (size_t g = 0; g < r->n_granules; g++) {
@@ -47,7 +47,7 @@ size_t ref_find(const struct ref *r, const uint8_t *map, size_t n, size_t align_
     return r->n_granules;
 }
 
-size_t ref_length(const struct ref *r, const uint8_t *map, size_t g)
+size_t hrn_ref_length(const struct ref *r, const uint8_t *map, size_t g)
 {
     size_t n = 1;
     while (g + n < r->n_granules && map[g + n] == REF_INSIDE) {
@@ -141,7 +141,7 @@ static bool fits_but_one(const struct ref *r, size_t n)
     return n > 1 && n_free == n - 1;
 }
 
-void *ref_alloc(struct ref *r, const struct hrn_request *rq)
+void *hrn_ref_alloc(struct ref *r, const struct hrn_request *rq)
 {
     r->n_allocs++;
     if (refuses(r, rq)) {
@@ -149,7 +149,7 @@ void *ref_alloc(struct ref *r, const struct hrn_request *rq)
     }
     size_t size = rq->size_bytes > REF_REGION_MAX ? 16 : rq->size_bytes;
     size_t n = reserve(r, size);
-    size_t g = ref_find(r, r->map, n, alignment(r, rq));
+    size_t g = hrn_ref_find(r, r->map, n, alignment(r, rq));
     if (r->bug == HRN_BUG_outside && rq->kind == HRN_ALLOC && g == r->n_granules &&
         fits_but_one(r, n)) {
         g = r->n_granules - --n;
@@ -236,7 +236,7 @@ static void harm(struct ref *r, size_t g, size_t n)
         }
         break;
     case HRN_BUG_free_copies:
-        if (is_live(r, g + n) && n >= 2 && ref_length(r, r->map, g + n) == n) {
+        if (is_live(r, g + n) && n >= 2 && hrn_ref_length(r, r->map, g + n) == n) {
             memcpy(next, p, n * REF_GRANULE);
         }
         break;
@@ -279,7 +279,7 @@ static void part(struct ref *r, size_t g, size_t n)
 
 static void give(struct ref *r, size_t g)
 {
-    size_t n = ref_length(r, r->map, g);
+    size_t n = hrn_ref_length(r, r->map, g);
     r->freed[r->n_freed++ % REF_N_FREED] = r->base + g * REF_GRANULE;
     part(r, g, n);
     harm(r, g, n);
@@ -289,7 +289,7 @@ static void give(struct ref *r, size_t g)
     r->n_taken -= r->bug == HRN_BUG_silent_damage && n == 5 ? n - 1 : n_released;
 }
 
-enum slm_status ref_free(struct ref *r, void *p)
+enum slm_status hrn_ref_free(struct ref *r, void *p)
 {
     size_t g;
     enum slm_status status = judge(r, p, &g);
@@ -302,7 +302,7 @@ enum slm_status ref_free(struct ref *r, void *p)
     if (status != SLM_OK) {
         return is_blind(r, status, p) ? SLM_OK : status;
     }
-    bool whole_pages = ref_length(r, r->map, g) % 256 == 0;
+    bool whole_pages = hrn_ref_length(r, r->map, g) % 256 == 0;
     give(r, g);
     return r->bug == HRN_BUG_free_denied && whole_pages ? SLM_E_FOREIGN : SLM_OK;
 }
@@ -327,22 +327,22 @@ static bool grow_in_place(struct ref *r, size_t g, size_t n_old, size_t n_new)
 static enum slm_status move(struct ref *r, void **p, size_t old_bytes, size_t new_bytes)
 {
     const struct hrn_request rq = {HRN_ALLOC, new_bytes, 0};
-    unsigned char *moved = ref_alloc(r, &rq);
+    unsigned char *moved = hrn_ref_alloc(r, &rq);
     if (moved == NULL) {
         return SLM_E_NOMEM;
     }
     size_t kept = old_bytes < new_bytes ? old_bytes : new_bytes;
     kept -= r->bug == HRN_BUG_resize_loses && kept > 32 ? 32 : 0;
     memcpy(moved, *p, kept);
-    (void)ref_free(r, *p);
+    (void)hrn_ref_free(r, *p);
     *p = moved;
     return SLM_OK;
 }
 
-enum slm_status ref_resize(struct ref *r, void **p, size_t old_bytes, size_t new_bytes)
+enum slm_status hrn_ref_resize(struct ref *r, void **p, size_t old_bytes, size_t new_bytes)
 {
     size_t g = (size_t)((unsigned char *)*p - r->base) / REF_GRANULE;
-    size_t n_old = ref_length(r, r->map, g);
+    size_t n_old = hrn_ref_length(r, r->map, g);
     size_t n_new = ref_granules(new_bytes);
     if (new_bytes > REF_REGION_MAX) {
         return SLM_E_NOMEM;
@@ -355,23 +355,23 @@ enum slm_status ref_resize(struct ref *r, void **p, size_t old_bytes, size_t new
     return grow_in_place(r, g, n_old, n_new) ? SLM_OK : move(r, p, old_bytes, new_bytes);
 }
 
-size_t ref_usable_bytes(struct ref *r, void *p)
+size_t hrn_ref_usable_bytes(struct ref *r, void *p)
 {
     size_t g = (size_t)((unsigned char *)p - r->base) / REF_GRANULE;
-    size_t bytes = ref_length(r, r->map, g) * REF_GRANULE;
+    size_t bytes = hrn_ref_length(r, r->map, g) * REF_GRANULE;
     if (r->bug == HRN_BUG_usable_large) {
         return bytes + REF_GRANULE;
     }
     return r->bug == HRN_BUG_usable_small ? bytes - REF_GRANULE : bytes;
 }
 
-size_t ref_count(const struct ref *r)
+size_t hrn_ref_count(const struct ref *r)
 {
     return r->bug == HRN_BUG_count_saturates && r->n_live > 20 ? 20 : r->n_live;
 }
 
 /* The granules taken are those counted. */
-unsigned ref_check(const struct ref *r)
+unsigned hrn_ref_check(const struct ref *r)
 {
     size_t n_taken = 0;
     for (size_t g = 0; g < r->n_granules; g++) {

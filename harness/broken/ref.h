@@ -59,26 +59,26 @@ struct ref {
 };
 
 /* ref.c: the allocator, with its bugs */
-void ref_init(struct ref *r, const struct hrn_env *env, enum hrn_bug bug);
-void *ref_alloc(struct ref *r, const struct hrn_request *rq);
-enum slm_status ref_free(struct ref *r, void *p);
-enum slm_status ref_resize(struct ref *r, void **p, size_t old_bytes, size_t new_bytes);
-size_t ref_usable_bytes(struct ref *r, void *p);
-unsigned ref_check(const struct ref *r);
+void hrn_ref_init(struct ref *r, const struct hrn_env *env, enum hrn_bug bug);
+void *hrn_ref_alloc(struct ref *r, const struct hrn_request *rq);
+enum slm_status hrn_ref_free(struct ref *r, void *p);
+enum slm_status hrn_ref_resize(struct ref *r, void **p, size_t old_bytes, size_t new_bytes);
+size_t hrn_ref_usable_bytes(struct ref *r, void *p);
+unsigned hrn_ref_check(const struct ref *r);
 /* Live objects, the reuse list's and handlers' data included. */
-size_t ref_count(const struct ref *r);
+size_t hrn_ref_count(const struct ref *r);
 /* First of n free granules in a map at that alignment, or n_granules. */
-size_t ref_find(const struct ref *r, const uint8_t *map, size_t n, size_t align_bytes);
+size_t hrn_ref_find(const struct ref *r, const uint8_t *map, size_t n, size_t align_bytes);
 /* Granules of the object that starts at g. */
-size_t ref_length(const struct ref *r, const uint8_t *map, size_t g);
+size_t hrn_ref_length(const struct ref *r, const uint8_t *map, size_t g);
 
 /* ref_lists.c: handlers, reuse list, reset */
-void ref_reset(struct ref *r);
-void ref_fini(struct ref *r);
-enum slm_status ref_cleanup(struct ref *r, hrn_handler_fn fn, void *data, size_t data_bytes,
-                            void **data_out);
-void *ref_reuse_get(struct ref *r);
-enum slm_status ref_reuse_put(struct ref *r, void *p);
+void hrn_ref_reset(struct ref *r);
+void hrn_ref_fini(struct ref *r);
+enum slm_status hrn_ref_cleanup(struct ref *r, hrn_handler_fn fn, void *data, size_t data_bytes,
+                                void **data_out);
+void *hrn_ref_reuse_get(struct ref *r);
+enum slm_status hrn_ref_reuse_put(struct ref *r, void *p);
 
 static inline size_t ref_granules(size_t size_bytes)
 {

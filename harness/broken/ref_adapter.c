@@ -21,13 +21,13 @@ static void *create(const struct hrn_env *env, enum slm_status *why, enum hrn_bu
         *why = SLM_E_SIZE;
         return NULL;
     }
-    ref_init(r, env, bug);
+    hrn_ref_init(r, env, bug);
     return r;
 }
 
 static void destroy(void *self)
 {
-    ref_fini(self);
+    hrn_ref_fini(self);
 }
 
 /* --- The oracle's map --- */
@@ -43,7 +43,7 @@ static void mark(struct ref *r, void *p, size_t size_bytes)
 static void unmark(struct ref *r, void *p)
 {
     size_t g = (size_t)((unsigned char *)p - r->base) / REF_GRANULE;
-    memset(r->truth + g, REF_FREE, ref_length(r, r->truth, g));
+    memset(r->truth + g, REF_FREE, hrn_ref_length(r, r->truth, g));
     r->n_truth--;
 }
 
@@ -68,7 +68,7 @@ static const char *refused(void *self, const struct hrn_request *rq, const struc
         return NULL;
     }
     align = align > REF_GRANULE ? align : REF_GRANULE;
-    bool room = ref_find(r, r->truth, ref_granules(rq->size_bytes), align) < r->n_granules;
+    bool room = hrn_ref_find(r, r->truth, ref_granules(rq->size_bytes), align) < r->n_granules;
     return room ? "there is room for it" : NULL;
 }
 
@@ -95,12 +95,12 @@ static void walk(void *self, size_t n_live, size_t live_bytes)
     const struct ref *r = self;
     (void)n_live;
     (void)live_bytes;
-    unsigned broken = ref_check(r);
+    unsigned broken = hrn_ref_check(r);
     if (broken != 0) {
         hrn_law_self_check("ref_check says %u", broken);
     }
-    if (ref_count(r) != r->n_truth) {
-        hrn_law_statistics("%zu objects, should be %zu", ref_count(r), r->n_truth);
+    if (hrn_ref_count(r) != r->n_truth) {
+        hrn_law_statistics("%zu objects, should be %zu", hrn_ref_count(r), r->n_truth);
     }
     if (*r->source_live_bytes > r->n_handlers * REF_RECORD_BYTES) {
         hrn_law_growth("%zu bytes for %zu handlers", *r->source_live_bytes, r->n_handlers);
@@ -127,18 +127,18 @@ static void emptied(void *self, bool by_reset)
 
 static void *allocate(void *self, const struct hrn_request *rq)
 {
-    return rq->kind == HRN_REUSE_GET ? ref_reuse_get(self) : ref_alloc(self, rq);
+    return rq->kind == HRN_REUSE_GET ? hrn_ref_reuse_get(self) : hrn_ref_alloc(self, rq);
 }
 
 static enum slm_status release(void *self, void *p)
 {
-    return ref_free(self, p);
+    return hrn_ref_free(self, p);
 }
 
 static enum slm_status resize(void *self, void **p, size_t old_bytes, size_t new_bytes)
 {
     void *old = *p;
-    enum slm_status status = ref_resize(self, p, old_bytes, new_bytes);
+    enum slm_status status = hrn_ref_resize(self, p, old_bytes, new_bytes);
     if (status == SLM_OK) {
         unmark(self, old);
         mark(self, *p, new_bytes);
@@ -148,18 +148,18 @@ static enum slm_status resize(void *self, void **p, size_t old_bytes, size_t new
 
 static size_t usable_bytes(void *self, void *p)
 {
-    return ref_usable_bytes(self, p);
+    return hrn_ref_usable_bytes(self, p);
 }
 
 static void reset(void *self)
 {
-    ref_reset(self);
+    hrn_ref_reset(self);
 }
 
 static enum slm_status cleanup(void *self, hrn_handler_fn fn, void *data, size_t data_bytes,
                                void **data_out)
 {
-    enum slm_status status = ref_cleanup(self, fn, data, data_bytes, data_out);
+    enum slm_status status = hrn_ref_cleanup(self, fn, data, data_bytes, data_out);
     if (status == SLM_OK && data_bytes > 0) {
         mark(self, *data_out, data_bytes);
     }
@@ -168,7 +168,7 @@ static enum slm_status cleanup(void *self, hrn_handler_fn fn, void *data, size_t
 
 static enum slm_status reuse_put(void *self, void *p)
 {
-    return ref_reuse_put(self, p);
+    return hrn_ref_reuse_put(self, p);
 }
 
 static size_t reuse_bytes(void *self)

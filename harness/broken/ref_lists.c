@@ -50,15 +50,15 @@ static void *take_record(struct ref *r)
     return record;
 }
 
-enum slm_status ref_cleanup(struct ref *r, hrn_handler_fn fn, void *data, size_t data_bytes,
-                            void **data_out)
+enum slm_status hrn_ref_cleanup(struct ref *r, hrn_handler_fn fn, void *data, size_t data_bytes,
+                                void **data_out)
 {
     const struct hrn_request rq = {HRN_CLEANUP, data_bytes, 0};
     void *record = take_record(r);
     if (record == NULL) {
         return SLM_E_NOMEM;
     }
-    void *own = data_bytes == 0 ? NULL : ref_alloc(r, &rq);
+    void *own = data_bytes == 0 ? NULL : hrn_ref_alloc(r, &rq);
     if (data_bytes > 0 && own == NULL) {
         if (r->bug != HRN_BUG_leak_on_refusal) {
             return_record(r, record);
@@ -78,7 +78,7 @@ enum slm_status ref_cleanup(struct ref *r, hrn_handler_fn fn, void *data, size_t
     return SLM_OK;
 }
 
-void ref_reset(struct ref *r)
+void hrn_ref_reset(struct ref *r)
 {
     size_t n_kept = r->bug == HRN_BUG_reset_partial && r->n_granules > 256 ? 256 : r->n_granules;
     run_handlers(r);
@@ -92,7 +92,7 @@ void ref_reset(struct ref *r)
     }
 }
 
-void ref_fini(struct ref *r)
+void hrn_ref_fini(struct ref *r)
 {
     run_handlers(r);
     if (r->bug == HRN_BUG_destroy_leaks) {
@@ -102,18 +102,18 @@ void ref_fini(struct ref *r)
 
 /* --- Reuse list --- */
 
-void *ref_reuse_get(struct ref *r)
+void *hrn_ref_reuse_get(struct ref *r)
 {
     const struct hrn_request rq = {HRN_ALLOC, REF_REUSE_BYTES, 0};
     if (r->n_reuse == 0) {
-        return ref_alloc(r, &rq);
+        return hrn_ref_alloc(r, &rq);
     }
     void *p = r->reuse[r->n_reuse - 1];
     r->n_reuse -= r->bug == HRN_BUG_reuse_twice ? 0 : 1;
     return p;
 }
 
-enum slm_status ref_reuse_put(struct ref *r, void *p)
+enum slm_status hrn_ref_reuse_put(struct ref *r, void *p)
 {
     for (size_t i = 0; i < r->n_reuse && r->bug != HRN_BUG_reuse_double_put; i++) {
         if (r->reuse[i] == p) {

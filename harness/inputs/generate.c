@@ -107,11 +107,11 @@ static size_t generate_records(const struct work *w)
         stickiness[i] = percents[work_below(w, sizeof percents)];
     }
     for (size_t i = 0; i < w->shape->head_bytes; i++) {
-        w->bytes[i] = fields_any_byte(w->rng);
+        w->bytes[i] = hrn_fields_any_byte(w->rng);
     }
     size_t n = log_up_to(w->rng, w->cap);
     for (size_t i = 0; i < n; i++) {
-        fields_of_bytes.make(w, work_record(w, i));
+        hrn_fields_of_bytes.make(w, work_record(w, i));
         if (i > 0) {
             stick(w, stickiness, work_record(w, i));
         }

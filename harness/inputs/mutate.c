@@ -12,7 +12,7 @@ enum { RANGE_MAX = 16, STEPS_MAX = 4, PLAIN_PERCENT = 20 };
 
 static const struct fields *fields_of(const struct hrn_shape *shape)
 {
-    return shape->is_program ? &fields_of_programs : &fields_of_bytes;
+    return shape->is_program ? &hrn_fields_of_programs : &hrn_fields_of_bytes;
 }
 
 /* --- Steps: each returns false when there is nothing for it to do --- */

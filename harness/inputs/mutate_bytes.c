@@ -4,7 +4,7 @@
 
 #include "harness/inputs/record.h"
 
-uint8_t fields_any_byte(struct hrn_rng *rng)
+uint8_t hrn_fields_any_byte(struct hrn_rng *rng)
 {
     static const uint8_t edges[] = {0, 1, 7, 8, 15, 16, 31, 32, 63, 64, 127, 128, 254, 255};
     switch (hrn_rng_below(rng, 4)) {
@@ -29,7 +29,7 @@ static void store_word(const struct work *w, uint8_t *record)
 {
     size_t n_bytes = (size_t)2 << work_below(w, 3);
     if (n_bytes > w->shape->record_bytes) {
-        record[0] = fields_any_byte(w->rng);
+        record[0] = hrn_fields_any_byte(w->rng);
         return;
     }
     uint64_t word = any_word(w->rng);
@@ -44,7 +44,7 @@ static void make_record(const struct work *w, uint8_t *record)
 {
     record[0] = (uint8_t)work_below(w, 256);
     for (size_t i = 1; i < w->shape->record_bytes; i++) {
-        record[i] = fields_any_byte(w->rng);
+        record[i] = hrn_fields_any_byte(w->rng);
     }
     if (work_below(w, 4) == 0) {
         store_word(w, record);
@@ -61,7 +61,7 @@ static void change_byte(const struct work *w, uint8_t *byte)
         *byte = (uint8_t)(*byte + 1 - 2 * work_below(w, 2));
         break;
     default:
-        *byte = fields_any_byte(w->rng);
+        *byte = hrn_fields_any_byte(w->rng);
         break;
     }
 }
@@ -89,4 +89,4 @@ static void change_head(const struct work *w)
     change_byte(w, w->bytes + work_below(w, w->shape->head_bytes));
 }
 
-const struct fields fields_of_bytes = {make_record, change_record, level_column, change_head};
+const struct fields hrn_fields_of_bytes = {make_record, change_record, level_column, change_head};

@@ -109,4 +109,4 @@ static void change_head(const struct work *w)
     }
 }
 
-const struct fields fields_of_programs = {make_record, change_record, level_sizes, change_head};
+const struct fields hrn_fields_of_programs = {make_record, change_record, level_sizes, change_head};

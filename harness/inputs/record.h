@@ -38,10 +38,10 @@ struct fields {
     void (*level)(const struct work *w, uint8_t *first, size_t n);
     void (*change_head)(const struct work *w);
 };
-extern const struct fields fields_of_programs;
-extern const struct fields fields_of_bytes;
+extern const struct fields hrn_fields_of_programs;
+extern const struct fields hrn_fields_of_bytes;
 
 /* A byte: small, an edge, or any. */
-uint8_t fields_any_byte(struct hrn_rng *rng);
+uint8_t hrn_fields_any_byte(struct hrn_rng *rng);
 
 #endif

@@ -50,7 +50,8 @@ static bool advance(struct path *path)
 }
 
 /* Runs of lower bounds were counted there. */
-static void count(struct sch_found *found, const struct sch_outcome *outcome, unsigned bound)
+static void count(struct hrn_sched_found *found, const struct hrn_sched_outcome *outcome,
+                  unsigned bound)
 {
     found->n_steps += outcome->n_steps;
     if (outcome->n_preemptions == bound) {
@@ -60,24 +61,25 @@ static void count(struct sch_found *found, const struct sch_outcome *outcome, un
     }
 }
 
-static const char *run_once(const struct sch_search *search, const struct sch_run *run,
-                            struct sch_found *found)
+static const char *run_once(const struct hrn_sched_search *search, const struct hrn_sched_run *run,
+                            struct hrn_sched_found *found)
 {
     search->begin(run->world);
-    struct sch_outcome outcome = sch_play(run);
+    struct hrn_sched_outcome outcome = hrn_sched_play(run);
     count(found, &outcome, run->limits.n_preemptions);
     if (outcome.broken == NULL) {
         search->end(run->world);
-        outcome.broken = sch_broken();
+        outcome.broken = hrn_sched_broken();
     }
     return outcome.broken;
 }
 
 /* False: the search is over. */
-static bool search_at(const struct sch_search *search, unsigned bound, struct sch_found *found)
+static bool search_at(const struct hrn_sched_search *search, unsigned bound,
+                      struct hrn_sched_found *found)
 {
     static struct path path;
-    struct sch_run run = search->run;
+    struct hrn_sched_run run = search->run;
     run.choose = choose;
     run.chooser = &path;
     run.limits.n_preemptions = bound;
@@ -92,9 +94,9 @@ static bool search_at(const struct sch_search *search, unsigned bound, struct sc
     return true;
 }
 
-struct sch_found sch_explore(const struct sch_search *search)
+struct hrn_sched_found hrn_sched_explore(const struct hrn_sched_search *search)
 {
-    struct sch_found found = {.is_whole = true};
+    struct hrn_sched_found found = {.is_whole = true};
     for (unsigned bound = 0; bound <= search->run.limits.n_preemptions; bound++) {
         if (!search_at(search, bound, &found)) {
             found.is_whole = false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All schedules within bounds, one after the other. */
-#ifndef SCH_EXPLORE_H
-#define SCH_EXPLORE_H
+#ifndef HRN_SCHED_EXPLORE_H
+#define HRN_SCHED_EXPLORE_H
 
 #include "harness/sched/sched.h"
 
@@ -15,26 +15,27 @@ extern "C" {
  *          bounding), so that a law is broken with the fewest preemptions that break it.
  * Cost     Runs are repeated from the start; nothing is remembered but the list.
  */
-#define SCH_BOUND_MAX 8u
+#define HRN_SCHED_BOUND_MAX 8u
 
-struct sch_search {
-    struct sch_run run; /* its chooser is the search's; limits.n_preemptions is the last bound */
-    /* Makes the world as it is before a run; and judges what the run left, by sch_fail. */
+struct hrn_sched_search {
+    struct hrn_sched_run
+        run; /* its chooser is the search's; limits.n_preemptions is the last bound */
+    /* Makes the world as it is before a run; and judges what the run left, by hrn_sched_fail. */
     void (*begin)(void *world);
     void (*end)(void *world);
     uint64_t n_most; /* schedules; 0: all */
 };
 
-struct sch_found {
+struct hrn_sched_found {
     const char *broken; /* the first law, or NULL */
     uint64_t n_runs;    /* in all, those repeated at higher bounds not counted twice */
-    uint64_t n_by[SCH_BOUND_MAX + 1]; /* with exactly so many preemptions */
-    uint64_t n_deaths;                /* runs with a death */
-    uint64_t n_steps;                 /* of all runs */
-    bool is_whole;                    /* no run was left out by n_most or a broken law */
+    uint64_t n_by[HRN_SCHED_BOUND_MAX + 1]; /* with exactly so many preemptions */
+    uint64_t n_deaths;                      /* runs with a death */
+    uint64_t n_steps;                       /* of all runs */
+    bool is_whole;                          /* no run was left out by n_most or a broken law */
 };
 
-struct sch_found sch_explore(const struct sch_search *search);
+struct hrn_sched_found hrn_sched_explore(const struct hrn_sched_search *search);
 
 #ifdef __cplusplus
 }

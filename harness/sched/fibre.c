@@ -33,7 +33,7 @@
 
 #define STACK_BYTES (256u << 10)
 
-struct sch_fibre {
+struct hrn_fibre {
     ucontext_t context;
     jmp_buf bottom;
     void (*body)(void *);
@@ -45,13 +45,13 @@ struct sch_fibre {
     void *tsan;
 };
 
-static struct sch_fibre main_fibre;
-static struct sch_fibre *starting; /* the argument of enter, which makecontext cannot pass */
-static struct sch_fibre *left;     /* by the last switch */
+static struct hrn_fibre main_fibre;
+static struct hrn_fibre *starting; /* the argument of enter, which makecontext cannot pass */
+static struct hrn_fibre *left;     /* by the last switch */
 
 /* --- What sanitizers want to know --- */
 
-static void tell_leaving(struct sch_fibre *from, const struct sch_fibre *to)
+static void tell_leaving(struct hrn_fibre *from, const struct hrn_fibre *to)
 {
 #if WITH_ASAN
     __sanitizer_start_switch_fiber(&from->fake_stack, to->stack, to->stack_bytes);
@@ -64,7 +64,7 @@ static void tell_leaving(struct sch_fibre *from, const struct sch_fibre *to)
 }
 
 /* Only the first switch away from the thread's own stack tells where that is. */
-static void tell_arrived(struct sch_fibre *here)
+static void tell_arrived(struct hrn_fibre *here)
 {
 #if WITH_ASAN
     const void *stack;
@@ -78,7 +78,7 @@ static void tell_arrived(struct sch_fibre *here)
     (void)here;
 }
 
-static void tell_gone(struct sch_fibre *fibre)
+static void tell_gone(struct hrn_fibre *fibre)
 {
 #if WITH_TSAN
     __tsan_destroy_fiber(fibre->tsan);
@@ -86,7 +86,7 @@ static void tell_gone(struct sch_fibre *fibre)
     (void)fibre;
 }
 
-static void tell_made(struct sch_fibre *fibre)
+static void tell_made(struct hrn_fibre *fibre)
 {
 #if WITH_TSAN
     fibre->tsan = fibre == &main_fibre ? __tsan_get_current_fiber() : __tsan_create_fiber(0);
@@ -98,7 +98,7 @@ static void tell_made(struct sch_fibre *fibre)
 
 static void enter(void)
 {
-    struct sch_fibre *self = starting;
+    struct hrn_fibre *self = starting;
     tell_arrived(self);
     for (;;) {
         if (_setjmp(self->bottom) == 0) {
@@ -109,7 +109,7 @@ static void enter(void)
 }
 
 /* At the bottom of its stack, before its first body. */
-static void start(struct sch_fibre *fibre)
+static void start(struct hrn_fibre *fibre)
 {
     if (getcontext(&fibre->context) != 0) {
         perror("no context for a fibre");
@@ -121,9 +121,9 @@ static void start(struct sch_fibre *fibre)
     tell_made(fibre);
 }
 
-struct sch_fibre *sch_fibre_make(void (*body)(void *), void (*ended)(void *), void *arg)
+struct hrn_fibre *hrn_fibre_make(void (*body)(void *), void (*ended)(void *), void *arg)
 {
-    struct sch_fibre *fibre = calloc(1, sizeof *fibre);
+    struct hrn_fibre *fibre = calloc(1, sizeof *fibre);
     void *stack =
         mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (fibre == NULL || stack == MAP_FAILED) {
@@ -139,7 +139,7 @@ struct sch_fibre *sch_fibre_make(void (*body)(void *), void (*ended)(void *), vo
     return fibre;
 }
 
-void sch_fibre_renew(struct sch_fibre *fibre)
+void hrn_fibre_renew(struct hrn_fibre *fibre)
 {
     if (WITH_TSAN) {
         tell_gone(fibre);
@@ -147,7 +147,7 @@ void sch_fibre_renew(struct sch_fibre *fibre)
     }
 }
 
-struct sch_fibre *sch_fibre_main(void)
+struct hrn_fibre *hrn_fibre_main(void)
 {
     if (main_fibre.tsan == NULL) {
         tell_made(&main_fibre);
@@ -155,7 +155,7 @@ struct sch_fibre *sch_fibre_main(void)
     return &main_fibre;
 }
 
-void sch_fibre_switch(struct sch_fibre *from, struct sch_fibre *to)
+void hrn_fibre_switch(struct hrn_fibre *from, struct hrn_fibre *to)
 {
     starting = to;
     left = from;
@@ -164,7 +164,7 @@ void sch_fibre_switch(struct sch_fibre *from, struct sch_fibre *to)
     tell_arrived(from);
 }
 
-void sch_fibre_unwind(struct sch_fibre *running)
+void hrn_fibre_unwind(struct hrn_fibre *running)
 {
     _longjmp(running->bottom, 1);
 }

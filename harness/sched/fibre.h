@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fibres: several stacks in one thread, of which one runs. */
-#ifndef SCH_FIBRE_H
-#define SCH_FIBRE_H
+#ifndef HRN_FIBRE_H
+#define HRN_FIBRE_H
 
 #ifdef __cplusplus
 extern "C" {
@@ -17,23 +17,23 @@ extern "C" {
  * Safety   One thread. Sanitizers are told of each switch.
  * Failure  No memory for a stack: abort.
  */
-struct sch_fibre;
+struct hrn_fibre;
 
 /* Makes one that has not run yet; it is never given back. */
-struct sch_fibre *sch_fibre_make(void (*body)(void *), void (*ended)(void *), void *arg);
+struct hrn_fibre *hrn_fibre_make(void (*body)(void *), void (*ended)(void *), void *arg);
 
 /* Of one that is in `ended`, or has not run: TSan keeps a list of calls for each fibre, which grows
  * with each unwinding; now and then it has to be a new one. Nothing without TSan. */
-void sch_fibre_renew(struct sch_fibre *fibre);
+void hrn_fibre_renew(struct hrn_fibre *fibre);
 
 /* The fibre of the thread's own stack. */
-struct sch_fibre *sch_fibre_main(void);
+struct hrn_fibre *hrn_fibre_main(void);
 
 /* Leaves the running fibre for another; returns when somebody switches back. */
-void sch_fibre_switch(struct sch_fibre *from, struct sch_fibre *to);
+void hrn_fibre_switch(struct hrn_fibre *from, struct hrn_fibre *to);
 
 /* Ends the body of the running fibre, which is not main: everything that it called is gone. */
-void sch_fibre_unwind(struct sch_fibre *running) __attribute__((noreturn));
+void hrn_fibre_unwind(struct hrn_fibre *running) __attribute__((noreturn));
 
 #ifdef __cplusplus
 }

@@ -13,14 +13,14 @@
 struct tried {
     uint64_t of_search; /* an entry of an earlier search is free */
     uint64_t done;
-    unsigned char state[SCH_STATE_BYTES];
+    unsigned char state[HRN_SCHED_STATE_BYTES];
 };
 
 struct search {
-    const struct sch_event *events;
+    const struct hrn_sched_event *events;
     unsigned n_events;
     unsigned state_bytes;
-    sch_apply *apply;
+    hrn_sched_apply *apply;
     unsigned n_tried;
 };
 
@@ -63,7 +63,7 @@ static bool is_done(uint64_t done, unsigned i)
 /* The first return among the events that are not done: nothing called later can come before it. */
 static uint64_t first_return(const struct search *search, uint64_t done)
 {
-    uint64_t first = SCH_NEVER;
+    uint64_t first = HRN_SCHED_NEVER;
     for (unsigned i = 0; i < search->n_events; i++) {
         if (!is_done(done, i) && search->events[i].returned_at < first) {
             first = search->events[i].returned_at;
@@ -75,14 +75,14 @@ static uint64_t first_return(const struct search *search, uint64_t done)
 static bool can_finish(struct search *search, uint64_t done, const unsigned char *state)
 {
     uint64_t limit = first_return(search, done);
-    if (limit == SCH_NEVER) {
+    if (limit == HRN_SCHED_NEVER) {
         return true; /* what is left need not have happened */
     }
     if (was_tried(search, done, state)) {
         return false;
     }
     for (unsigned i = 0; i < search->n_events; i++) {
-        unsigned char next[SCH_STATE_BYTES];
+        unsigned char next[HRN_SCHED_STATE_BYTES];
         if (is_done(done, i) || search->events[i].called_at > limit) {
             continue;
         }
@@ -95,11 +95,11 @@ static bool can_finish(struct search *search, uint64_t done, const unsigned char
     return false;
 }
 
-bool sch_is_linearisable(const struct sch_event *events, unsigned n_events, const void *state,
-                         unsigned state_bytes, sch_apply *apply)
+bool hrn_sched_is_linearisable(const struct hrn_sched_event *events, unsigned n_events,
+                               const void *state, unsigned state_bytes, hrn_sched_apply *apply)
 {
     struct search search = {events, n_events, state_bytes, apply, 0};
-    unsigned char first[SCH_STATE_BYTES];
+    unsigned char first[HRN_SCHED_STATE_BYTES];
     memcpy(first, state, state_bytes);
     n_searches++;
     return can_finish(&search, 0, first);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Histories of concurrent calls, and whether some order of them explains every result. */
-#ifndef SCH_HISTORY_H
-#define SCH_HISTORY_H
+#ifndef HRN_SCHED_HISTORY_H
+#define HRN_SCHED_HISTORY_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,23 +20,23 @@ extern "C" {
  * Source   Wing and Gong, "Testing and Verifying Concurrent Objects", 1993; the memory of states
  *          tried: Lowe, "Testing for Linearizability", 2017. Own code.
  */
-#define SCH_EVENTS_MAX  40u
-#define SCH_STATE_BYTES 64u
-#define SCH_NEVER       UINT64_MAX
+#define HRN_SCHED_EVENTS_MAX  40u
+#define HRN_SCHED_STATE_BYTES 64u
+#define HRN_SCHED_NEVER       UINT64_MAX
 
-struct sch_event {
+struct hrn_sched_event {
     uint64_t called_at;
-    uint64_t returned_at; /* SCH_NEVER: it may have happened or not */
+    uint64_t returned_at; /* HRN_SCHED_NEVER: it may have happened or not */
     const void *call;     /* what was called, and what it answered: for apply */
 };
 
 /* Does what the event did to a state; false: it cannot have answered what it did. */
-typedef bool sch_apply(void *state, const void *call);
+typedef bool hrn_sched_apply(void *state, const void *call);
 
-/* At most SCH_EVENTS_MAX events; the state at first, of at most SCH_STATE_BYTES without holes that
+/* At most HRN_SCHED_EVENTS_MAX events; the state at first, of at most HRN_SCHED_STATE_BYTES without holes that
  * are not 0. */
-bool sch_is_linearisable(const struct sch_event *events, unsigned n_events, const void *state,
-                         unsigned state_bytes, sch_apply *apply);
+bool hrn_sched_is_linearisable(const struct hrn_sched_event *events, unsigned n_events,
+                               const void *state, unsigned state_bytes, hrn_sched_apply *apply);
 
 #ifdef __cplusplus
 }

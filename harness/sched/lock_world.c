@@ -25,7 +25,7 @@
 #define SAW_FILE  32u /* of a FILE lock, in another's hand */
 
 /* A handle for each actor, as processes have, and the last for nobody; or one for all. */
-#define N_HANDLES (SCH_ACTORS_MAX + 1)
+#define N_HANDLES (HRN_SCHED_ACTORS_MAX + 1)
 
 struct caller {
     const char *program; /* up to | or the end */
@@ -42,12 +42,12 @@ struct caller {
 };
 
 static struct {
-    struct sch_lock_program program;
+    struct hrn_sched_lock_program program;
     struct slm_lock **handles; /* of the program's kind */
     struct slm_lock_state state __attribute__((aligned(SLM_LOCK_BYTES)));
-    struct caller callers[SCH_ACTORS_MAX];
+    struct caller callers[HRN_SCHED_ACTORS_MAX];
     unsigned n_actors;
-    unsigned holder; /* alive or dead; SCH_NOBODY */
+    unsigned holder; /* alive or dead; HRN_SCHED_NOBODY */
     bool repair_is_due;
     bool promise_died;
     uint64_t word_before; /* the last step */
@@ -70,7 +70,9 @@ static uint64_t word_now(void)
 /* Threads share one handle, and what it has of the lock. */
 static struct slm_lock *lock_of(unsigned actor)
 {
-    return world.handles[world.program.one_handle || actor == SCH_NOBODY ? SCH_ACTORS_MAX : actor];
+    return world
+        .handles[world.program.one_handle || actor == HRN_SCHED_NOBODY ? HRN_SCHED_ACTORS_MAX
+                                                                       : actor];
 }
 
 static bool file_is_anothers(unsigned caller)
@@ -80,8 +82,8 @@ static bool file_is_anothers(unsigned caller)
         return false;
     }
     uint64_t holder = __atomic_load_n(&file->holder, __ATOMIC_RELAXED);
-    return (sch_file_owner() != SCH_NOBODY && sch_file_owner() != caller) ||
-           (holder != 0 && holder != sch_identity(caller));
+    return (hrn_sched_file_owner() != HRN_SCHED_NOBODY && hrn_sched_file_owner() != caller) ||
+           (holder != 0 && holder != hrn_sched_identity(caller));
 }
 
 static unsigned sight(unsigned caller, uint64_t word)
@@ -93,10 +95,10 @@ static unsigned sight(unsigned caller, uint64_t word)
     if (owner == 0) {
         return wrong | SAW_FREE;
     }
-    if (owner == sch_identity(caller)) {
+    if (owner == hrn_sched_identity(caller)) {
         return wrong | SAW_MINE;
     }
-    return wrong | (sch_is_dead(sch_actor_of(owner)) ? SAW_DEAD : SAW_OTHER);
+    return wrong | (hrn_sched_is_dead(hrn_sched_actor_of(owner)) ? SAW_DEAD : SAW_OTHER);
 }
 
 static void look_around(void)
@@ -114,7 +116,7 @@ static void look_around(void)
 /* Between the word and the wake it gives the file. */
 static bool stands_before_a_wake(unsigned actor)
 {
-    const char *point = sch_point(actor);
+    const char *point = hrn_sched_point(actor);
     return strncmp(point, "file: give", strlen("file: give")) == 0 ||
            strcmp(point, "unlock: wake") == 0 || strcmp(point, "force: wake all") == 0 ||
            strcmp(point, "lock: pass the wake on") == 0;
@@ -123,7 +125,7 @@ static bool stands_before_a_wake(unsigned actor)
 /* While a file's new owner has not written its name yet: this needs no wake. */
 static bool sleeps_shortly(unsigned actor)
 {
-    return strcmp(sch_point(actor), "file: sleep shortly") == 0;
+    return strcmp(hrn_sched_point(actor), "file: sleep shortly") == 0;
 }
 
 /* Whoever was woken, will wake soon, or has not fallen asleep yet, looks at the word and keeps the
@@ -132,36 +134,37 @@ static bool promises_a_wake(unsigned actor)
 {
     const struct caller *caller = &world.callers[actor];
     bool promises = caller->owes_a_wake || stands_before_a_wake(actor) ||
-                    strcmp(sch_point(actor), "lock: sleep") == 0;
-    return caller->is_calling && (sleeps_shortly(actor) || (promises && !sch_is_asleep(actor)));
+                    strcmp(hrn_sched_point(actor), "lock: sleep") == 0;
+    return caller->is_calling &&
+           (sleeps_shortly(actor) || (promises && !hrn_sched_is_asleep(actor)));
 }
 
 /* Who dies on its own before it sleeps was promised a wake, and promises none. */
 static bool dies_with_a_promise(unsigned actor)
 {
     const struct caller *caller = &world.callers[actor];
-    return actor == sch_self() ? caller->owes_a_wake || stands_before_a_wake(actor)
-                               : promises_a_wake(actor);
+    return actor == hrn_sched_self() ? caller->owes_a_wake || stands_before_a_wake(actor)
+                                     : promises_a_wake(actor);
 }
 
 static void judge_word(uint64_t word)
 {
     uint64_t owner = slm_lock_owner_in(word);
-    if (world.program.kind == SLM_LOCK_FILE && world.holder != SCH_NOBODY &&
-        !sch_is_dead(world.holder) && sch_file_owner() != world.holder) {
-        sch_fail("M3: who holds a file lock has the file");
+    if (world.program.kind == SLM_LOCK_FILE && world.holder != HRN_SCHED_NOBODY &&
+        !hrn_sched_is_dead(world.holder) && hrn_sched_file_owner() != world.holder) {
+        hrn_sched_fail("M3: who holds a file lock has the file");
     }
-    if (world.holder != SCH_NOBODY && !sch_is_dead(world.holder) &&
-        owner != sch_identity(world.holder)) {
-        sch_fail("M2: who holds the lock is the owner in the word");
+    if (world.holder != HRN_SCHED_NOBODY && !hrn_sched_is_dead(world.holder) &&
+        owner != hrn_sched_identity(world.holder)) {
+        hrn_sched_fail("M2: who holds the lock is the owner in the word");
     }
-    bool is_marked = (word & SLM_LOCK_REPAIR) != 0 || sch_is_dead(sch_actor_of(owner));
+    bool is_marked = (word & SLM_LOCK_REPAIR) != 0 || hrn_sched_is_dead(hrn_sched_actor_of(owner));
     if (is_marked != world.repair_is_due) {
-        sch_fail("R2: the word says that repair is due if and only if it is");
+        hrn_sched_fail("R2: the word says that repair is due if and only if it is");
     }
     if (owner == 0 && (word & SLM_LOCK_WAITERS) != 0 && (word & SLM_LOCK_TURN) == 0 &&
         !world.turn_was_taken_back) {
-        sch_fail("W1: a free word has no mark of waiters but where it is a sleeper's turn");
+        hrn_sched_fail("W1: a free word has no mark of waiters but where it is a sleeper's turn");
     }
 }
 
@@ -169,7 +172,7 @@ static bool anybody_needs_a_wake(void)
 {
     bool needs = false;
     for (unsigned i = 0; i < world.n_actors; i++) {
-        needs = needs || (sch_is_asleep(i) && !sleeps_shortly(i));
+        needs = needs || (hrn_sched_is_asleep(i) && !sleeps_shortly(i));
     }
     return needs;
 }
@@ -186,7 +189,7 @@ static bool a_wake_is_promised(uint64_t word)
 static void judge_sleepers(uint64_t word)
 {
     if (anybody_needs_a_wake() && !a_wake_is_promised(word)) {
-        sch_fail("W2: who sleeps is promised a wake");
+        hrn_sched_fail("W2: who sleeps is promised a wake");
     }
 }
 
@@ -196,11 +199,11 @@ static void judge_turn(unsigned self, uint64_t word)
     struct caller *caller = &world.callers[self];
     uint64_t before = world.word_before;
     bool was_free = slm_lock_owner_in(before) == 0;
-    bool takes = was_free && slm_lock_owner_in(word) == sch_identity(self);
+    bool takes = was_free && slm_lock_owner_in(word) == hrn_sched_identity(self);
     world.turn_was_taken_back |=
         was_free && slm_lock_owner_in(word) == 0 && (before & ~word & SLM_LOCK_TURN) != 0;
     if (takes && (before & SLM_LOCK_TURN) != 0 && caller->waits_for_ever && !caller->has_slept) {
-        sch_fail("F1: a newcomer leaves a sleeper its turn");
+        hrn_sched_fail("F1: a newcomer leaves a sleeper its turn");
     }
     caller->has_asked = caller->has_asked || (word & ~before & SLM_LOCK_TURN) != 0;
     world.word_before = word;
@@ -220,14 +223,14 @@ static void note_call(struct caller *caller)
 static void each_step(void *unused)
 {
     (void)unused;
-    unsigned self = sch_self();
+    unsigned self = hrn_sched_self();
     struct caller *caller = &world.callers[self];
     uint64_t word = word_now();
     judge_turn(self, word);
     note_call(caller);
-    if (strcmp(sch_point(self), "system: awake") == 0) {
+    if (strcmp(hrn_sched_point(self), "system: awake") == 0) {
         caller->owes_a_wake = true;
-    } else if (strcmp(sch_point(self), "lock: sleep") == 0) {
+    } else if (strcmp(hrn_sched_point(self), "lock: sleep") == 0) {
         caller->owes_a_wake = false;
         caller->has_slept = true; /* or tried to */
     }
@@ -239,7 +242,7 @@ static void each_step(void *unused)
 static void died(void *unused, unsigned actor)
 {
     (void)unused;
-    if (slm_lock_owner_in(word_now()) == sch_identity(actor)) {
+    if (slm_lock_owner_in(word_now()) == hrn_sched_identity(actor)) {
         world.repair_is_due = true;
         world.n_owners_died++;
     }
@@ -252,8 +255,8 @@ static void died(void *unused, unsigned actor)
 /* What a parent does that reaps its dead children. */
 static void reap(void)
 {
-    if (slm_lock_force_unlock(lock_of(SCH_NOBODY), 0) != SLM_OK) {
-        sch_fail("S9: a dead one's lock is freed");
+    if (slm_lock_force_unlock(lock_of(HRN_SCHED_NOBODY), 0) != SLM_OK) {
+        hrn_sched_fail("S9: a dead one's lock is freed");
     }
 }
 
@@ -263,9 +266,9 @@ static void stuck(void *unused)
     uint64_t word = word_now();
     uint64_t owner = slm_lock_owner_in(word);
     if (owner == 0 && anybody_needs_a_wake() && !a_wake_is_promised(word)) {
-        sch_fail("W3: nobody sleeps by a free lock");
-    } else if (owner != 0 && !sch_is_dead(sch_actor_of(owner))) {
-        sch_fail("E1: nobody sleeps while its owner is done");
+        hrn_sched_fail("W3: nobody sleeps by a free lock");
+    } else if (owner != 0 && !hrn_sched_is_dead(hrn_sched_actor_of(owner))) {
+        hrn_sched_fail("E1: nobody sleeps while its owner is done");
     } else if (owner != 0 && world.program.kind == SLM_LOCK_SPIN_SEM) {
         reap();
     }
@@ -279,7 +282,7 @@ static void begin_call(unsigned self, char letter, uint64_t identity)
     caller->letter = letter;
     caller->has_begun = true;
     caller->identity = identity;
-    caller->started_ms = sch_now_ms();
+    caller->started_ms = hrn_sched_now_ms();
     caller->owes_a_wake = false;
     caller->is_calling = true;
     caller->saw = sight(self, word_now());
@@ -296,11 +299,11 @@ static unsigned end_call(unsigned self)
 
 static void judge_taking(unsigned self, enum slm_status status)
 {
-    if (world.holder != SCH_NOBODY && !sch_is_dead(world.holder)) {
-        sch_fail("M1: who gets the lock gets it from nobody");
+    if (world.holder != HRN_SCHED_NOBODY && !hrn_sched_is_dead(world.holder)) {
+        hrn_sched_fail("M1: who gets the lock gets it from nobody");
     }
     if ((status == SLM_OWNER_DIED) != world.repair_is_due) {
-        sch_fail("R1: death is told if and only if repair is due");
+        hrn_sched_fail("R1: death is told if and only if repair is due");
     }
     world.holder = self;
 }
@@ -310,11 +313,11 @@ static void judge_refusal(char call, unsigned saw, unsigned self)
     unsigned reasons =
         SAW_OTHER | SAW_FILE | (world.program.kind == SLM_LOCK_SPIN_SEM ? SAW_DEAD : 0u);
     if (call == 'L') {
-        sch_fail("S1: lock does not give up");
+        hrn_sched_fail("S1: lock does not give up");
     } else if ((saw & reasons) == 0) {
-        sch_fail("S2: a lock that is refused was held");
-    } else if (call == 't' && sch_now_ms() < world.callers[self].started_ms + TIMEOUT_MS) {
-        sch_fail("S3: nobody is timed out before time");
+        hrn_sched_fail("S2: a lock that is refused was held");
+    } else if (call == 't' && hrn_sched_now_ms() < world.callers[self].started_ms + TIMEOUT_MS) {
+        hrn_sched_fail("S3: nobody is timed out before time");
     }
 }
 
@@ -328,13 +331,13 @@ static void take(unsigned self, char call)
                                            : slm_lock_timed(lock, TIMEOUT_MS);
     unsigned saw = end_call(self);
     if (was_mine != (status == SLM_E_HELD)) {
-        sch_fail("S4: a lock is held twice if and only if it is");
+        hrn_sched_fail("S4: a lock is held twice if and only if it is");
     } else if (status == SLM_OK || status == SLM_OWNER_DIED) {
         judge_taking(self, status);
     } else if (status == (call == 'T' ? SLM_E_LOCKED : SLM_E_TIMEOUT)) {
         judge_refusal(call, saw, self);
     } else if (status != SLM_E_HELD) {
-        sch_fail("S5: no other status is answered");
+        hrn_sched_fail("S5: no other status is answered");
     }
 }
 
@@ -342,13 +345,13 @@ static void give(unsigned self)
 {
     bool was_mine = world.holder == self;
     if (was_mine) {
-        world.holder = SCH_NOBODY;
+        world.holder = HRN_SCHED_NOBODY;
     }
     begin_call(self, 'U', 0);
     enum slm_status status = slm_lock_unlock(lock_of(self));
     (void)end_call(self);
     if (status != (was_mine ? SLM_OK : SLM_E_OWNER)) {
-        sch_fail("S6: who holds the lock can give it back, and nobody else");
+        hrn_sched_fail("S6: who holds the lock can give it back, and nobody else");
     }
 }
 
@@ -359,7 +362,7 @@ static void repair(unsigned self)
     enum slm_status status = slm_lock_mark_repaired(lock_of(self));
     (void)end_call(self);
     if (status != (was_mine ? SLM_OK : SLM_E_OWNER)) {
-        sch_fail("S7: who holds the lock can drop the mark, and nobody else");
+        hrn_sched_fail("S7: who holds the lock can drop the mark, and nobody else");
     }
     if (was_mine) {
         world.repair_is_due = false;
@@ -377,7 +380,7 @@ static void force(unsigned self, bool looks)
     unsigned saw = end_call(self);
     unsigned reasons = status == SLM_OK ? SAW_FREE | SAW_DEAD : SAW_MINE | SAW_OTHER | SAW_WRONG;
     if ((status != SLM_OK && status != SLM_E_OWNER) || (saw & reasons) == 0) {
-        sch_fail("S8: force_unlock says what it found");
+        hrn_sched_fail("S8: force_unlock says what it found");
     }
 }
 
@@ -432,7 +435,7 @@ static void begin(void *unused)
     begin_handles();
     memset(&world.state, 0, sizeof world.state);
     world.state.kind = (uint32_t)world.program.kind;
-    world.holder = SCH_NOBODY;
+    world.holder = HRN_SCHED_NOBODY;
     world.repair_is_due = false;
     world.promise_died = false;
     world.word_before = 0;
@@ -453,23 +456,23 @@ static void end(void *unused)
     if (world.program.kind == SLM_LOCK_SPIN_SEM) {
         reap();
     }
-    struct slm_lock *lock = lock_of(SCH_NOBODY);
+    struct slm_lock *lock = lock_of(HRN_SCHED_NOBODY);
     enum slm_status status = slm_lock_try(lock);
     if (status != (world.repair_is_due ? SLM_OWNER_DIED : SLM_OK)) {
-        sch_fail("R1: afterwards death is told if and only if repair is due");
+        hrn_sched_fail("R1: afterwards death is told if and only if repair is due");
     }
     if (world.state.n_deaths != world.n_owners_died) {
-        sch_fail("N1: deaths found are deaths that happened");
+        hrn_sched_fail("N1: deaths found are deaths that happened");
     }
     /* Who asked for its turn and died asks for ever, or until the next one has slept. */
     uint64_t asked = world.asker_died ? SLM_LOCK_TURN : 0;
     if (slm_lock_mark_repaired(lock) != SLM_OK || slm_lock_unlock(lock) != SLM_OK ||
         (word_now() & ~asked) != 0) {
-        sch_fail("E2: afterwards the lock is free");
+        hrn_sched_fail("E2: afterwards the lock is free");
     }
 }
 
-unsigned sch_lock_n_calls(void)
+unsigned hrn_sched_lock_n_calls(void)
 {
     return world.n_calls;
 }
@@ -507,7 +510,7 @@ static int make_file(char *path, size_t n_bytes)
 }
 
 /* Only a FILE lock has a file. Handles keep it open, so its name can go at once. */
-bool sch_lock_attach(enum slm_lock_kind kind)
+bool hrn_sched_lock_attach(enum slm_lock_kind kind)
 {
     if (handles_of[kind][0] != NULL) {
         return true;
@@ -527,9 +530,9 @@ bool sch_lock_attach(enum slm_lock_kind kind)
     return true;
 }
 
-struct sch_search sch_lock_search(const struct sch_lock_program *program)
+struct hrn_sched_search hrn_sched_lock_search(const struct hrn_sched_lock_program *program)
 {
-    if (!sch_lock_attach(program->kind)) {
+    if (!hrn_sched_lock_attach(program->kind)) {
         perror("no folder for the file of a lock");
         abort();
     }
@@ -539,7 +542,7 @@ struct sch_search sch_lock_search(const struct sch_lock_program *program)
     for (const char *at = program->text; *at != '\0'; at++) {
         world.n_actors += *at == '|';
     }
-    return (struct sch_search){
+    return (struct hrn_sched_search){
         .run =
             {
                 .n_actors = world.n_actors,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Programs of actors with one lock, and the laws that the lock must keep in each schedule. */
-#ifndef SCH_LOCK_WORLD_H
-#define SCH_LOCK_WORLD_H
+#ifndef HRN_SCHED_LOCK_WORLD_H
+#define HRN_SCHED_LOCK_WORLD_H
 
 #include "harness/sched/explore.h"
 #include <slabmill/lock.h>
@@ -34,9 +34,9 @@ extern "C" {
  *          N1  deaths found are deaths that happened
  *          Afterwards the lock can be taken, is told R1 once more, and given back leaves 0.
  */
-#define SCH_LOCK_LETTERS "LUTtRFf"
+#define HRN_SCHED_LOCK_LETTERS "LUTtRFf"
 
-struct sch_lock_program {
+struct hrn_sched_lock_program {
     const char *text;
     enum slm_lock_kind kind; /* SPIN_SEM: who died is reaped when nobody can run */
     unsigned n_preemptions;
@@ -47,12 +47,12 @@ struct sch_lock_program {
 
 /* Attaches the handles of a kind, once. Returns false, with errno, if a FILE lock finds no folder that
  * it can write to: it tries TEST_TMPDIR, TMPDIR and /tmp. The other kinds need none. */
-bool sch_lock_attach(enum slm_lock_kind kind);
+bool hrn_sched_lock_attach(enum slm_lock_kind kind);
 /* A search over all schedules of a program. Not for two threads. Ends the program if
- * sch_lock_attach returns false. */
-struct sch_search sch_lock_search(const struct sch_lock_program *program);
+ * hrn_sched_lock_attach returns false. */
+struct hrn_sched_search hrn_sched_lock_search(const struct hrn_sched_lock_program *program);
 /* Calls that the last run made. */
-unsigned sch_lock_n_calls(void);
+unsigned hrn_sched_lock_n_calls(void);
 
 #ifdef __cplusplus
 }

@@ -17,7 +17,7 @@
 enum actor_state { READY, ASLEEP, DONE, DEAD };
 
 struct actor {
-    struct sch_fibre *fibre;
+    struct hrn_fibre *fibre;
     enum actor_state state;
     bool is_parked; /* in the middle of its body */
     const char *point;
@@ -39,9 +39,9 @@ struct step {
 
 /* All of a run. There is one thread, and the library's hooks take no argument. */
 static struct {
-    const struct sch_run *run;
-    struct actor actors[SCH_ACTORS_MAX];
-    struct sch_outcome outcome;
+    const struct hrn_sched_run *run;
+    struct actor actors[HRN_SCHED_ACTORS_MAX];
+    struct hrn_sched_outcome outcome;
     unsigned current;
     uint64_t now_ms;
     int file_fd;         /* that has the file; -1: none */
@@ -51,61 +51,61 @@ static struct {
     bool waited_outside;
     unsigned n_kept;
     struct step kept[STEPS_KEPT];
-} now = {.current = SCH_NOBODY, .file_fd = -1, .file_owner = SCH_NOBODY};
+} now = {.current = HRN_SCHED_NOBODY, .file_fd = -1, .file_owner = HRN_SCHED_NOBODY};
 
 /* --- Who is who --- */
 
-unsigned sch_self(void)
+unsigned hrn_sched_self(void)
 {
     return now.current;
 }
 
-uint64_t sch_identity(unsigned actor)
+uint64_t hrn_sched_identity(unsigned actor)
 {
-    uint64_t number = actor == SCH_NOBODY ? SCH_ACTORS_MAX : actor;
+    uint64_t number = actor == HRN_SCHED_NOBODY ? HRN_SCHED_ACTORS_MAX : actor;
     return (number + 11) << 32 | (number + 101);
 }
 
-unsigned sch_actor_of(uint64_t identity)
+unsigned hrn_sched_actor_of(uint64_t identity)
 {
-    for (unsigned i = 0; i < SCH_ACTORS_MAX; i++) {
-        if (sch_identity(i) == identity) {
+    for (unsigned i = 0; i < HRN_SCHED_ACTORS_MAX; i++) {
+        if (hrn_sched_identity(i) == identity) {
             return i;
         }
     }
-    return SCH_NOBODY;
+    return HRN_SCHED_NOBODY;
 }
 
-bool sch_is_dead(unsigned actor)
+bool hrn_sched_is_dead(unsigned actor)
 {
-    return actor < SCH_ACTORS_MAX && now.actors[actor].state == DEAD;
+    return actor < HRN_SCHED_ACTORS_MAX && now.actors[actor].state == DEAD;
 }
 
-bool sch_is_asleep(unsigned actor)
+bool hrn_sched_is_asleep(unsigned actor)
 {
     return now.actors[actor].state == ASLEEP;
 }
 
-const char *sch_point(unsigned actor)
+const char *hrn_sched_point(unsigned actor)
 {
     return now.actors[actor].point;
 }
 
-unsigned sch_file_owner(void)
+unsigned hrn_sched_file_owner(void)
 {
     return now.file_owner;
 }
 
-uint64_t sch_now_ms(void)
+uint64_t hrn_sched_now_ms(void)
 {
     return now.now_ms;
 }
 
 /* --- Switching --- */
 
-static struct sch_fibre *fibre_of(unsigned actor)
+static struct hrn_fibre *fibre_of(unsigned actor)
 {
-    return actor == SCH_NOBODY ? sch_fibre_main() : now.actors[actor].fibre;
+    return actor == HRN_SCHED_NOBODY ? hrn_fibre_main() : now.actors[actor].fibre;
 }
 
 /* Comes back when somebody chooses the caller again, or when its body has to end. */
@@ -117,24 +117,24 @@ static void switch_to(unsigned next)
     }
     now.outcome.n_switches++;
     now.current = next;
-    slm_lock_set_self(sch_identity(next));
-    sch_fibre_switch(fibre_of(self), fibre_of(next));
-    if (self != SCH_NOBODY && now.is_unwinding && now.actors[self].is_parked) {
-        sch_fibre_unwind(now.actors[self].fibre);
+    slm_lock_set_self(hrn_sched_identity(next));
+    hrn_fibre_switch(fibre_of(self), fibre_of(next));
+    if (self != HRN_SCHED_NOBODY && now.is_unwinding && now.actors[self].is_parked) {
+        hrn_fibre_unwind(now.actors[self].fibre);
     }
 }
 
-void sch_fail(const char *law)
+void hrn_sched_fail(const char *law)
 {
     if (now.outcome.broken == NULL) {
         now.outcome.broken = law;
     }
-    if (now.run != NULL && now.current != SCH_NOBODY) {
-        switch_to(SCH_NOBODY);
+    if (now.run != NULL && now.current != HRN_SCHED_NOBODY) {
+        switch_to(HRN_SCHED_NOBODY);
     }
 }
 
-const char *sch_broken(void)
+const char *hrn_sched_broken(void)
 {
     return now.outcome.broken;
 }
@@ -143,7 +143,7 @@ const char *sch_broken(void)
 
 static void keep(struct choice choice)
 {
-    const char *point = now.current == SCH_NOBODY ? "outside" : now.actors[now.current].point;
+    const char *point = now.current == HRN_SCHED_NOBODY ? "outside" : now.actors[now.current].point;
     if (now.n_kept < STEPS_KEPT) {
         now.kept[now.n_kept++] = (struct step){choice, now.current, point};
     }
@@ -202,7 +202,7 @@ static void pass_time_until(uint64_t then_ms)
 static void give_file(void)
 {
     now.file_fd = -1;
-    now.file_owner = SCH_NOBODY;
+    now.file_owner = HRN_SCHED_NOBODY;
 }
 
 static void let_die(unsigned actor)
@@ -245,20 +245,20 @@ static bool pass_time(void)
 static void tell_stuck(void)
 {
     unsigned self = now.current;
-    now.current = SCH_NOBODY;
-    slm_lock_set_self(sch_identity(SCH_NOBODY));
+    now.current = HRN_SCHED_NOBODY;
+    slm_lock_set_self(hrn_sched_identity(HRN_SCHED_NOBODY));
     now.run->stuck(now.run->world);
     now.current = self;
-    slm_lock_set_self(sch_identity(self));
+    slm_lock_set_self(hrn_sched_identity(self));
     if (now.outcome.broken != NULL) {
-        switch_to(SCH_NOBODY);
+        switch_to(HRN_SCHED_NOBODY);
     }
 }
 
 static void count_step(void)
 {
     if (++now.outcome.n_steps > now.run->limits.n_steps) {
-        sch_fail("everybody ends");
+        hrn_sched_fail("everybody ends");
     }
 }
 
@@ -270,22 +270,22 @@ static unsigned await_somebody(struct choice *choices)
     }
     count_step();
     tell_stuck();
-    unsigned n = add_ready(choices, RUNS_NEXT, SCH_NOBODY);
-    return n != 0 || !pass_time() ? n : add_ready(choices, RUNS_NEXT, SCH_NOBODY);
+    unsigned n = add_ready(choices, RUNS_NEXT, HRN_SCHED_NOBODY);
+    return n != 0 || !pass_time() ? n : add_ready(choices, RUNS_NEXT, HRN_SCHED_NOBODY);
 }
 
 /* The running actor cannot go on, or there is none. Returns when it is chosen again. */
 static void leave(void)
 {
     struct choice choices[CHOICES_MAX];
-    unsigned n = add_ready(choices, RUNS_NEXT, SCH_NOBODY);
+    unsigned n = add_ready(choices, RUNS_NEXT, HRN_SCHED_NOBODY);
     if (n == 0) {
         n = await_somebody(choices);
     } else if (now.run->limits.early_timers && may_preempt()) {
         n += add_sleepers(choices + n, TIMER_OF);
     }
     if (n == 0) {
-        switch_to(SCH_NOBODY);
+        switch_to(HRN_SCHED_NOBODY);
         return;
     }
     struct choice choice = choose(choices, n);
@@ -310,9 +310,9 @@ static unsigned add_choices(struct choice *choices)
     return n;
 }
 
-void sch_yield(const char *point)
+void hrn_sched_yield(const char *point)
 {
-    if (now.current == SCH_NOBODY || now.run == NULL) {
+    if (now.current == HRN_SCHED_NOBODY || now.run == NULL) {
         return;
     }
     struct actor *self = &now.actors[now.current];
@@ -325,7 +325,7 @@ void sch_yield(const char *point)
     struct choice choice = choose(choices, add_choices(choices));
     if (choice.what == DIES) {
         let_die(now.current);
-        sch_fibre_unwind(self->fibre);
+        hrn_fibre_unwind(self->fibre);
     } else if (choice.what != GOES_ON) {
         preempt(choice);
     }
@@ -336,7 +336,8 @@ void sch_yield(const char *point)
 /* Whoever asks may be told what can be seen only after a death. */
 static void maybe_kill(unsigned actor)
 {
-    if (now.current != SCH_NOBODY && actor != now.current && !sch_is_dead(actor) && may_die()) {
+    if (now.current != HRN_SCHED_NOBODY && actor != now.current && !hrn_sched_is_dead(actor) &&
+        may_die()) {
         struct choice choices[] = {{GOES_ON, now.current}, {IS_KILLED, actor}};
         if (choose(choices, 2).what == IS_KILLED) {
             let_die(actor);
@@ -346,18 +347,18 @@ static void maybe_kill(unsigned actor)
 
 static bool is_alive(uint64_t identity)
 {
-    sch_yield("system: does it live");
-    unsigned actor = sch_actor_of(identity);
-    if (actor == SCH_NOBODY) {
-        return identity == sch_identity(SCH_NOBODY);
+    hrn_sched_yield("system: does it live");
+    unsigned actor = hrn_sched_actor_of(identity);
+    if (actor == HRN_SCHED_NOBODY) {
+        return identity == hrn_sched_identity(HRN_SCHED_NOBODY);
     }
     maybe_kill(actor);
-    return !sch_is_dead(actor);
+    return !hrn_sched_is_dead(actor);
 }
 
 static int set_file_lock(int fd, short type)
 {
-    if (now.file_owner != SCH_NOBODY && now.file_fd != fd) {
+    if (now.file_owner != HRN_SCHED_NOBODY && now.file_fd != fd) {
         maybe_kill(now.file_owner);
     }
     if (now.file_fd != -1 && now.file_fd != fd) {
@@ -375,11 +376,11 @@ static int set_file_lock(int fd, short type)
 /* Whoever asks may have been slow: time that passes for others too. */
 static uint64_t ask_time(void)
 {
-    if (now.current != SCH_NOBODY && now.run->limits.early_timers && may_preempt()) {
+    if (now.current != HRN_SCHED_NOBODY && now.run->limits.early_timers && may_preempt()) {
         struct choice choices[] = {{GOES_ON, now.current}, {TIME_PASSES, now.current}};
         if (choose(choices, 2).what == TIME_PASSES) {
             now.outcome.n_preemptions++;
-            pass_time_until(now.now_ms + SCH_DELAY_MS);
+            pass_time_until(now.now_ms + HRN_SCHED_DELAY_MS);
         }
     }
     return now.now_ms;
@@ -389,14 +390,14 @@ static uint64_t ask_time(void)
 static void wait_outside(void)
 {
     if (now.waited_outside) {
-        sch_fail("outside of the actors nobody waits twice");
+        hrn_sched_fail("outside of the actors nobody waits twice");
     }
     now.waited_outside = true;
 }
 
 static void wait(uint32_t *half, uint32_t value, unsigned timeout_ms)
 {
-    if (now.current == SCH_NOBODY) {
+    if (now.current == HRN_SCHED_NOBODY) {
         wait_outside();
         return;
     }
@@ -407,7 +408,7 @@ static void wait(uint32_t *half, uint32_t value, unsigned timeout_ms)
     self->state = ASLEEP;
     self->deadline_ms = now.now_ms + timeout_ms;
     leave();
-    sch_yield("system: awake");
+    hrn_sched_yield("system: awake");
 }
 
 /* Whoever sleeps does so by this word, in whatever mapping. */
@@ -438,8 +439,8 @@ static void put_system(void)
         .patience_ms = 0, /* so that even short schedules have sleepers that ask for their turn */
         .set_file_lock = set_file_lock,
     };
-    slm_yield_hook = sch_yield;
-    slm_lock_set_self(sch_identity(SCH_NOBODY));
+    slm_yield_hook = hrn_sched_yield;
+    slm_lock_set_self(hrn_sched_identity(HRN_SCHED_NOBODY));
 }
 
 /* --- A run --- */
@@ -458,7 +459,7 @@ static void end_act(void *arg)
     struct actor *self = arg;
     self->is_parked = false;
     if (now.is_unwinding) {
-        switch_to(SCH_NOBODY);
+        switch_to(HRN_SCHED_NOBODY);
     } else {
         leave();
     }
@@ -476,7 +477,7 @@ static void unwind_all(void)
     now.is_unwinding = false;
 }
 
-static void begin(const struct sch_run *run)
+static void begin(const struct hrn_sched_run *run)
 {
     put_system();
     memset(&now.outcome, 0, sizeof now.outcome);
@@ -489,17 +490,17 @@ static void begin(const struct sch_run *run)
     for (unsigned i = 0; i < run->n_actors; i++) {
         struct actor *actor = &now.actors[i];
         if (actor->fibre == NULL) {
-            actor->fibre = sch_fibre_make(act, end_act, actor);
+            actor->fibre = hrn_fibre_make(act, end_act, actor);
         }
         if (now.n_runs % RUNS_OF_A_FIBRE == 0) {
-            sch_fibre_renew(actor->fibre);
+            hrn_fibre_renew(actor->fibre);
         }
         actor->state = READY;
         actor->point = "begin";
     }
 }
 
-struct sch_outcome sch_play(const struct sch_run *run)
+struct hrn_sched_outcome hrn_sched_play(const struct hrn_sched_run *run)
 {
     begin(run);
     leave();
@@ -508,7 +509,7 @@ struct sch_outcome sch_play(const struct sch_run *run)
     return now.outcome;
 }
 
-void sch_print_steps(void)
+void hrn_sched_print_steps(void)
 {
     static const char *const texts[] = {
         [GOES_ON] = "goes on",
@@ -522,7 +523,7 @@ void sch_print_steps(void)
     };
     for (unsigned i = 0; i < now.n_kept; i++) {
         const struct step *step = &now.kept[i];
-        if (step->actor == SCH_NOBODY) {
+        if (step->actor == HRN_SCHED_NOBODY) {
             printf("  -  ");
         } else {
             printf("  %c  ", 'A' + (char)step->actor);

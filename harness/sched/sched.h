@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A deterministic scheduler: actors run one at a time, from yield point to yield point. */
-#ifndef SCH_SCHED_H
-#define SCH_SCHED_H
+#ifndef HRN_SCHED_SCHED_H
+#define HRN_SCHED_SCHED_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,9 +17,9 @@ extern "C" {
  *          done leaves the choice of the next to the scheduler. Every choice is asked of
  *          run->choose, and nothing else decides anything: a schedule is the list of the answers,
  *          and the same answers give the same run.
- * System   sch_play puts a simulated one under the library's locks: who lives, sleeping, waking,
+ * System   hrn_sched_play puts a simulated one under the library's locks: who lives, sleeping, waking,
  *          the clock. Which of several sleepers a wake reaches is a choice. Time stands still while
- *          anybody can run, unless a timer that ends early is chosen, or a delay of SCH_DELAY_MS
+ *          anybody can run, unless a timer that ends early is chosen, or a delay of HRN_SCHED_DELAY_MS
  *          before somebody reads the clock; both count as preemptions.
  *          All sleepers of a run sleep by one word, which each may have mapped elsewhere; all file
  *          locks are of one file, each descriptor an open description of its own, closed by death.
@@ -32,22 +32,22 @@ extern "C" {
  *          Multithreaded Programs", PLDI 2007: only switches away from an actor that could go on
  *          count, and few of those find most bugs.
  */
-#define SCH_ACTORS_MAX 4u
-#define SCH_NOBODY     UINT32_MAX
-#define SCH_DELAY_MS   15u
+#define HRN_SCHED_ACTORS_MAX 4u
+#define HRN_SCHED_NOBODY     UINT32_MAX
+#define HRN_SCHED_DELAY_MS   15u
 
-struct sch_limits {
+struct hrn_sched_limits {
     unsigned n_preemptions; /* early timers and delays included */
     unsigned n_deaths;
     unsigned n_steps;  /* yield points of one run; more of them are a broken law */
     bool early_timers; /* and delays */
 };
 
-struct sch_run {
+struct hrn_sched_run {
     unsigned n_actors;
-    struct sch_limits limits;
+    struct hrn_sched_limits limits;
     void *world;
-    /* What an actor does; its actor is sch_self(). */
+    /* What an actor does; its actor is hrn_sched_self(). */
     void (*body)(void *world, unsigned actor);
     /* At each yield point, before the choice. May be NULL. */
     void (*each_step)(void *world);
@@ -62,7 +62,7 @@ struct sch_run {
 };
 
 /* What one run was. Valid until the next. */
-struct sch_outcome {
+struct hrn_sched_outcome {
     const char *broken; /* the law, or NULL */
     unsigned n_steps;
     unsigned n_switches;
@@ -71,32 +71,32 @@ struct sch_outcome {
 };
 
 /* Runs the actors until each is done or dead, or a law is broken. */
-struct sch_outcome sch_play(const struct sch_run *run);
+struct hrn_sched_outcome hrn_sched_play(const struct hrn_sched_run *run);
 
 /* --- For bodies and judges --- */
 
-/* The running actor; SCH_NOBODY outside of them. */
-unsigned sch_self(void);
-/* Who that is for the library; SCH_NOBODY: the one outside. */
-uint64_t sch_identity(unsigned actor);
-/* SCH_NOBODY: none of the actors. */
-unsigned sch_actor_of(uint64_t identity);
-bool sch_is_dead(unsigned actor);
+/* The running actor; HRN_SCHED_NOBODY outside of them. */
+unsigned hrn_sched_self(void);
+/* Who that is for the library; HRN_SCHED_NOBODY: the one outside. */
+uint64_t hrn_sched_identity(unsigned actor);
+/* HRN_SCHED_NOBODY: none of the actors. */
+unsigned hrn_sched_actor_of(uint64_t identity);
+bool hrn_sched_is_dead(unsigned actor);
 /* It sleeps, and nobody has woken it. */
-bool sch_is_asleep(unsigned actor);
+bool hrn_sched_is_asleep(unsigned actor);
 /* The yield point at which it stands or died. */
-const char *sch_point(unsigned actor);
-/* Who has the file; SCH_NOBODY: none of the actors. */
-unsigned sch_file_owner(void);
-uint64_t sch_now_ms(void);
+const char *hrn_sched_point(unsigned actor);
+/* Who has the file; HRN_SCHED_NOBODY: none of the actors. */
+unsigned hrn_sched_file_owner(void);
+uint64_t hrn_sched_now_ms(void);
 /* A yield point of the program's own. */
-void sch_yield(const char *point);
+void hrn_sched_yield(const char *point);
 /* A law is broken: ends the run, if it is an actor who finds out. The first one is kept. */
-void sch_fail(const char *law);
+void hrn_sched_fail(const char *law);
 /* The law that the last run, or who judged it afterwards, broke; NULL: none. */
-const char *sch_broken(void);
+const char *hrn_sched_broken(void);
 /* Prints the last run, step by step, to standard output. */
-void sch_print_steps(void);
+void hrn_sched_print_steps(void);
 
 #ifdef __cplusplus
 }

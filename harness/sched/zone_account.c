@@ -5,13 +5,13 @@
 
 #include "harness/base/hash.h"
 
-uint64_t sch_digest(const struct sch_account *account)
+uint64_t hrn_sched_digest(const struct hrn_sched_account *account)
 {
     return hrn_hash(HRN_HASH_START, account, sizeof *account);
 }
 
 /* Pages that are freed serve nobody before the commit. */
-static bool take_page(struct sch_account *account)
+static bool take_page(struct hrn_sched_account *account)
 {
     if (account->n_used == account->n_pages) {
         return false;
@@ -20,39 +20,40 @@ static bool take_page(struct sch_account *account)
     return true;
 }
 
-static uint64_t put(struct sch_account *account, unsigned key, uint64_t value)
+static uint64_t put(struct hrn_sched_account *account, unsigned key, uint64_t value)
 {
     bool is_new = account->values[key] == 0;
     if (is_new && !take_page(account)) {
-        return SCH_ANSWER_FULL;
+        return HRN_SCHED_ANSWER_FULL;
     }
     account->values[key] = value;
-    return is_new ? SCH_ANSWER_NEW : SCH_ANSWER_OLD;
+    return is_new ? HRN_SCHED_ANSWER_NEW : HRN_SCHED_ANSWER_OLD;
 }
 
-static uint64_t delete (struct sch_account *account, unsigned key, uint64_t *n_freed)
+static uint64_t delete (struct hrn_sched_account *account, unsigned key, uint64_t *n_freed)
 {
     uint64_t value = account->values[key];
     if (value == 0) {
-        return SCH_ANSWER_NONE;
+        return HRN_SCHED_ANSWER_NONE;
     }
     account->values[key] = 0;
     ++*n_freed;
     return value;
 }
 
-static uint64_t replace_root(struct sch_account *account, uint64_t value, uint64_t *n_freed)
+static uint64_t replace_root(struct hrn_sched_account *account, uint64_t value, uint64_t *n_freed)
 {
     uint64_t old = account->root;
     if (!take_page(account)) {
-        return SCH_ANSWER_FULL;
+        return HRN_SCHED_ANSWER_FULL;
     }
     account->root = value;
     *n_freed += old != 0;
     return old;
 }
 
-static uint64_t do_op(struct sch_account *account, const struct sch_op *op, uint64_t *n_freed)
+static uint64_t do_op(struct hrn_sched_account *account, const struct hrn_sched_op *op,
+                      uint64_t *n_freed)
 {
     switch (op->letter) {
     case 'p':
@@ -66,15 +67,15 @@ static uint64_t do_op(struct sch_account *account, const struct sch_op *op, uint
     case 'r':
         return replace_root(account, op->value, n_freed);
     default:
-        return sch_digest(account);
+        return hrn_sched_digest(account);
     }
 }
 
-bool sch_account_apply(void *state, const void *call)
+bool hrn_sched_account_apply(void *state, const void *call)
 {
-    const struct sch_transaction *transaction = call;
-    struct sch_account before;
-    struct sch_account account;
+    const struct hrn_sched_transaction *transaction = call;
+    struct hrn_sched_account before;
+    struct hrn_sched_account account;
     uint64_t n_freed = 0;
     memcpy(&before, state, sizeof before);
     account = before;

@@ -15,7 +15,7 @@
 #define TIMEOUT_MS      15u
 #define PAGE_BYTES      4096u
 #define JOURNAL_ENTRIES 512u
-#define OUTSIDE         SCH_ACTORS_MAX /* the handle of who is no actor */
+#define OUTSIDE         HRN_SCHED_ACTORS_MAX /* the handle of who is no actor */
 
 struct base {
     struct slm_rbtree tree;
@@ -34,18 +34,18 @@ struct turn {
     char wish; /* T, t or L: how the next lock is taken */
     bool has_lock;
     bool is_committing;
-    struct sch_transaction *now; /* NULL: no turn */
-    struct sch_event *event;
+    struct hrn_sched_transaction *now; /* NULL: no turn */
+    struct hrn_sched_event *event;
     uint64_t n_values;
 };
 
 static struct {
-    struct sch_zone_program program;
-    struct slm_zone *zones[SCH_ACTORS_MAX + 1];
+    struct hrn_sched_zone_program program;
+    struct slm_zone *zones[HRN_SCHED_ACTORS_MAX + 1];
     uint64_t base_offset;
     unsigned char *saved;
     size_t saved_bytes;
-    struct turn turns[SCH_ACTORS_MAX + 1];
+    struct turn turns[HRN_SCHED_ACTORS_MAX + 1];
     unsigned n_actors;
     unsigned holder;
     unsigned n_died;
@@ -53,8 +53,8 @@ static struct {
     unsigned n_ops;
     uint64_t clock;
     unsigned n_events;
-    struct sch_event events[SCH_EVENTS_MAX];
-    struct sch_transaction transactions[SCH_EVENTS_MAX];
+    struct hrn_sched_event events[HRN_SCHED_EVENTS_MAX];
+    struct hrn_sched_transaction transactions[HRN_SCHED_EVENTS_MAX];
 } world;
 
 /* --- The zone, through one handle --- */
@@ -97,16 +97,16 @@ static uint64_t put(unsigned self, uint64_t key, uint64_t value)
     struct item *item = find_item(self, key);
     if (item != NULL) {
         slm_journal_write(journal, &item->value, value);
-        return SCH_ANSWER_OLD;
+        return HRN_SCHED_ANSWER_OLD;
     }
     item = slm_journal_calloc(journal, PAGE_BYTES);
     if (item == NULL) {
-        return SCH_ANSWER_FULL;
+        return HRN_SCHED_ANSWER_FULL;
     }
     item->key = key;
     item->value = value;
     return slm_rbtree_insert(journal, &base_of(self)->tree, &item->node, order_items) == SLM_OK
-               ? SCH_ANSWER_NEW
+               ? HRN_SCHED_ANSWER_NEW
                : 0;
 }
 
@@ -114,7 +114,7 @@ static uint64_t delete (unsigned self, uint64_t key)
 {
     struct item *item = find_item(self, key);
     if (item == NULL) {
-        return SCH_ANSWER_NONE;
+        return HRN_SCHED_ANSWER_NONE;
     }
     uint64_t value = item->value;
     bool is_gone =
@@ -135,21 +135,21 @@ static uint64_t replace_root(unsigned self, uint64_t value)
     uint64_t *old = slm_zone_root(world.zones[self]);
     uint64_t *cell = slm_journal_alloc(journal_of(self), PAGE_BYTES);
     if (cell == NULL) {
-        return SCH_ANSWER_FULL;
+        return HRN_SCHED_ANSWER_FULL;
     }
     *cell = value;
     uint64_t was = old == NULL ? 0 : *old;
     bool is_set = slm_zone_set_root_locked(world.zones[self], cell) == SLM_OK &&
                   (old == NULL || slm_journal_free(journal_of(self), old) == SLM_OK);
-    return is_set ? was : SCH_NEVER;
+    return is_set ? was : HRN_SCHED_NEVER;
 }
 
-static void read_all(unsigned self, struct sch_account *account)
+static void read_all(unsigned self, struct hrn_sched_account *account)
 {
     const uint64_t *root = slm_zone_root(world.zones[self]);
     struct slm_slab_stats stats;
     slm_slab_stats(slm_zone_slab(world.zones[self]), &stats);
-    for (uint64_t key = 0; key < SCH_KEYS; key++) {
+    for (uint64_t key = 0; key < HRN_SCHED_KEYS; key++) {
         const struct item *item = find_item(self, key);
         account->values[key] = item == NULL ? 0 : item->value;
     }
@@ -161,7 +161,7 @@ static void read_all(unsigned self, struct sch_account *account)
 
 static uint64_t do_op(unsigned self, char letter, uint64_t value)
 {
-    struct sch_account account;
+    struct hrn_sched_account account;
     switch (letter) {
     case 'p':
     case 'q':
@@ -175,7 +175,7 @@ static uint64_t do_op(unsigned self, char letter, uint64_t value)
         return replace_root(self, value);
     default:
         read_all(self, &account);
-        return sch_digest(&account);
+        return hrn_sched_digest(&account);
     }
 }
 
@@ -184,8 +184,8 @@ static uint64_t do_op(unsigned self, char letter, uint64_t value)
 static void begin_transaction(unsigned self, uint64_t called_at)
 {
     struct turn *turn = &world.turns[self];
-    if (world.n_events == SCH_EVENTS_MAX) {
-        fprintf(stderr, "more than %u transactions\n", SCH_EVENTS_MAX);
+    if (world.n_events == HRN_SCHED_EVENTS_MAX) {
+        fprintf(stderr, "more than %u transactions\n", HRN_SCHED_EVENTS_MAX);
         abort();
     }
     turn->now = &world.transactions[world.n_events];
@@ -193,7 +193,7 @@ static void begin_transaction(unsigned self, uint64_t called_at)
     turn->is_committing = false;
     turn->now->n_ops = 0;
     turn->now->is_aborted = false;
-    *turn->event = (struct sch_event){called_at, SCH_NEVER, turn->now};
+    *turn->event = (struct hrn_sched_event){called_at, HRN_SCHED_NEVER, turn->now};
 }
 
 static enum slm_status lock(unsigned self)
@@ -219,14 +219,14 @@ static bool begin_turn(unsigned self)
     bool may_be_refused = turn->wish != 'L';
     turn->wish = 'L';
     if (status == SLM_OK) {
-        if (world.holder != SCH_NOBODY && !sch_is_dead(world.holder)) {
-            sch_fail("M1: who gets the lock gets it from nobody");
+        if (world.holder != HRN_SCHED_NOBODY && !hrn_sched_is_dead(world.holder)) {
+            hrn_sched_fail("M1: who gets the lock gets it from nobody");
         }
         world.holder = self;
         turn->has_lock = true;
         begin_transaction(self, called_at);
     } else if (!may_be_refused || status != refused) {
-        sch_fail("S1: locking succeeds");
+        hrn_sched_fail("S1: locking succeeds");
     }
     return turn->has_lock;
 }
@@ -244,9 +244,9 @@ static void end_turn(unsigned self)
     struct turn *turn = &world.turns[self];
     turn->is_committing = true;
     turn->has_lock = false;
-    world.holder = SCH_NOBODY;
+    world.holder = HRN_SCHED_NOBODY;
     if (slm_zone_unlock(world.zones[self]) != SLM_OK) {
-        sch_fail("S2: who holds the lock gives it back");
+        hrn_sched_fail("S2: who holds the lock gives it back");
     }
     end_transaction(self, false);
 }
@@ -255,7 +255,7 @@ static void commit(unsigned self)
 {
     world.turns[self].is_committing = true;
     if (slm_zone_commit(world.zones[self]) != SLM_OK) {
-        sch_fail("S2: who holds the lock commits what had room");
+        hrn_sched_fail("S2: who holds the lock commits what had room");
     }
     end_transaction(self, false);
     begin_transaction(self, ++world.clock);
@@ -274,13 +274,13 @@ static void operate(unsigned self, char letter)
     if (!turn->has_lock && !begin_turn(self)) {
         return;
     }
-    if (turn->now->n_ops == SCH_OPS_MAX ||
+    if (turn->now->n_ops == HRN_SCHED_OPS_MAX ||
         !slm_journal_room(journal_of(self), SLM_RBTREE_ENTRIES + 3)) {
         return;
     }
     uint64_t value = (self + 1) * 100 + ++turn->n_values;
     uint64_t answer = do_op(self, letter, value);
-    turn->now->ops[turn->now->n_ops++] = (struct sch_op){letter, value, answer};
+    turn->now->ops[turn->now->n_ops++] = (struct hrn_sched_op){letter, value, answer};
     world.n_ops++;
 }
 
@@ -329,7 +329,7 @@ static void stuck(void *unused)
 {
     (void)unused;
     if (world.n_died == 0) {
-        sch_fail("W3: nobody sleeps while nobody holds the lock");
+        hrn_sched_fail("W3: nobody sleeps while nobody holds the lock");
     }
 }
 
@@ -339,34 +339,35 @@ static void judge_zone(void)
     struct slm_zone_stats stats;
     slm_zone_get_stats(zone, &stats);
     if (slm_journal_is_dirty(slm_zone_journal(zone))) {
-        sch_fail("C1: nothing is noted");
+        hrn_sched_fail("C1: nothing is noted");
     }
     if (slm_zone_check_locked(zone) != 0) {
-        sch_fail("C1: the zone passes its check");
+        hrn_sched_fail("C1: the zone passes its check");
     }
     if (slm_rbtree_check(slm_zone_journal(zone), &base_of(OUTSIDE)->tree, order_items,
                          zone->fixed.slab_offset, stats.bytes) != 0) {
-        sch_fail("C1: the tree passes its check");
+        hrn_sched_fail("C1: the tree passes its check");
     }
     if (world.n_died == 0 && (stats.n_recoveries | stats.n_undone | stats.n_finished) != 0) {
-        sch_fail("N1: nothing is repaired if nobody died");
+        hrn_sched_fail("N1: nothing is repaired if nobody died");
     }
 }
 
 static void end(void *unused)
 {
     (void)unused;
-    const struct sch_account empty = {.n_pages = world.program.n_pages};
-    world.holder = SCH_NOBODY;
+    const struct hrn_sched_account empty = {.n_pages = world.program.n_pages};
+    world.holder = HRN_SCHED_NOBODY;
     if (!begin_turn(OUTSIDE)) {
         return;
     }
     judge_zone();
     operate(OUTSIDE, 'g');
     end_turn(OUTSIDE);
-    if (sch_broken() == NULL && !sch_is_linearisable(world.events, world.n_events, &empty,
-                                                     sizeof empty, sch_account_apply)) {
-        sch_fail("L1: transactions are linearisable");
+    if (hrn_sched_broken() == NULL &&
+        !hrn_sched_is_linearisable(world.events, world.n_events, &empty, sizeof empty,
+                                   hrn_sched_account_apply)) {
+        hrn_sched_fail("L1: transactions are linearisable");
     }
 }
 
@@ -377,11 +378,11 @@ static void begin(void *unused)
     (void)unused;
     memcpy(world.zones[OUTSIDE]->header, world.saved, world.saved_bytes);
     const char *at = world.program.text;
-    for (unsigned i = 0; i <= SCH_ACTORS_MAX; i++) {
+    for (unsigned i = 0; i <= HRN_SCHED_ACTORS_MAX; i++) {
         world.turns[i] = (struct turn){.wish = 'L', .program = i < world.n_actors ? at : ""};
         at += i < world.n_actors ? strcspn(at, "|") + 1 : 0;
     }
-    world.holder = SCH_NOBODY;
+    world.holder = HRN_SCHED_NOBODY;
     world.n_died = 0;
     world.promise_died = false;
     world.n_ops = 0;
@@ -412,10 +413,10 @@ static void open_zone(void)
         .segment = {.kind = SLM_SEGMENT_MEMFD,
                     .id = slm_segment_id(slm_zone_segment(world.zones[OUTSIDE]))},
     };
-    for (unsigned i = 0; i < SCH_ACTORS_MAX; i++) {
+    for (unsigned i = 0; i < HRN_SCHED_ACTORS_MAX; i++) {
         expect(slm_zone_attach(&world.zones[i], &attach, &error) == SLM_OK, error.text);
     }
-    for (unsigned i = 0; i <= SCH_ACTORS_MAX; i++) {
+    for (unsigned i = 0; i <= HRN_SCHED_ACTORS_MAX; i++) {
         slm_zone_lock_handle(world.zones[i])->spins = 0;
     }
 }
@@ -457,12 +458,12 @@ static void prepare(unsigned n_pages)
     memcpy(world.saved, world.zones[OUTSIDE]->header, world.saved_bytes);
 }
 
-unsigned sch_zone_n_ops(void)
+unsigned hrn_sched_zone_n_ops(void)
 {
     return world.n_ops;
 }
 
-struct sch_search sch_zone_search(const struct sch_zone_program *program)
+struct hrn_sched_search hrn_sched_zone_search(const struct hrn_sched_zone_program *program)
 {
     prepare(program->n_pages);
     world.program = *program;
@@ -470,7 +471,7 @@ struct sch_search sch_zone_search(const struct sch_zone_program *program)
     for (const char *at = program->text; *at != '\0'; at++) {
         world.n_actors += *at == '|';
     }
-    return (struct sch_search){
+    return (struct hrn_sched_search){
         .run =
             {
                 .n_actors = world.n_actors,

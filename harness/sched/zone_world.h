@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Programs of actors with one zone, each with a handle and a mapping of its own, and their laws. */
-#ifndef SCH_ZONE_WORLD_H
-#define SCH_ZONE_WORLD_H
+#ifndef HRN_SCHED_ZONE_WORLD_H
+#define HRN_SCHED_ZONE_WORLD_H
 
 #include "harness/sched/explore.h"
 
@@ -29,9 +29,9 @@ extern "C" {
  *          N1  nothing is repaired if nobody died
  *          W3, E1 as in lock_world.h
  */
-#define SCH_ZONE_LETTERS "pqdearg;!.Tt"
+#define HRN_SCHED_ZONE_LETTERS "pqdearg;!.Tt"
 
-struct sch_zone_program {
+struct hrn_sched_zone_program {
     const char *text;
     unsigned n_pages; /* free ones at first, 1 to 8 */
     unsigned n_preemptions;
@@ -40,9 +40,9 @@ struct sch_zone_program {
 };
 
 /* A search over all schedules of a program. Not for two threads. */
-struct sch_search sch_zone_search(const struct sch_zone_program *program);
+struct hrn_sched_search hrn_sched_zone_search(const struct hrn_sched_zone_program *program);
 /* Operations that the last run did. */
-unsigned sch_zone_n_ops(void);
+unsigned hrn_sched_zone_n_ops(void);
 
 #ifdef __cplusplus
 }

@@ -33,7 +33,7 @@ std::vector<Input> read_corpus()
 void replay(const std::vector<Input> &inputs)
 {
     for (const Input &bytes : inputs) {
-        sch_fuzz_schedule(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size());
+        hrn_fuzz_schedule(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size());
     }
 }
 
@@ -48,9 +48,9 @@ enum { LOCKS_WITH_FILES = 10, LOCKS_WITHOUT_FILES, NO_LOCKS };
             continue;
         }
         bool is_file = (bytes[0] & 64) != 0 && (bytes[0] & 2) == 0;
-        uint64_t n_before = sch_fuzz_schedule_totals()->n_lock_runs;
+        uint64_t n_before = hrn_schedule_totals()->n_lock_runs;
         replay({bytes});
-        n_runs[is_file] += sch_fuzz_schedule_totals()->n_lock_runs - n_before;
+        n_runs[is_file] += hrn_schedule_totals()->n_lock_runs - n_before;
     }
     int kinds = n_runs[1] > 0 ? LOCKS_WITH_FILES : LOCKS_WITHOUT_FILES;
     exit(n_runs[0] > 0 ? kinds : NO_LOCKS);
@@ -87,7 +87,7 @@ TEST(ScheduleFuzz, TheCorpusRunsLocksAndZonesWithManyPreemptionsAndDeaths)
     std::vector<Input> inputs = read_corpus();
     size_t n_inputs = inputs.size();
     replay(inputs);
-    const sch_fuzz_totals *totals = sch_fuzz_schedule_totals();
+    const hrn_schedule_counts *totals = hrn_schedule_totals();
     printf("%zu inputs, locks %" PRIu64 ", zones %" PRIu64 ", preemptions %" PRIu64
            ", deaths %" PRIu64 ", calls %" PRIu64 "\n",
            n_inputs, totals->n_lock_runs, totals->n_zone_runs, totals->n_preemptions,

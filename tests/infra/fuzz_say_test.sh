@@ -38,7 +38,7 @@ check() { # target shape kind call
 
 check pool_fuzz 'head=24 record=8 programs=1 can=1fdfff' memalign hrn_fuzz_one
 check rbtree_fuzz 'head=1 record=8 programs=0 can=0' HURT hrn_fuzz_rbtree
-check schedule_fuzz 'head=33 record=1 programs=0 can=0' death sch_fuzz_schedule
+check schedule_fuzz 'head=33 record=1 programs=0 can=0' death hrn_fuzz_schedule
 check slab_fuzz 'head=24 record=8 programs=1 can=63dfd' trim hrn_fuzz_one
 check slab_image_fuzz 'head=1 record=16 programs=0 can=0' rebuilt hrn_fuzz_image
 check trace_fuzz 'head=0 record=1 programs=0 can=0' text_malformed hrn_fuzz_trace

@@ -120,10 +120,10 @@ const Operation *given;
  * child would be as deep as its parent is, and how often memset goes round depends on the alignment
  * of what it is given.
  */
-sch_fibre *child_fibre()
+hrn_fibre *child_fibre()
 {
     auto never_ended = [](void *) {};
-    static sch_fibre *fibre = sch_fibre_make(carry_out, never_ended, nullptr);
+    static hrn_fibre *fibre = hrn_fibre_make(carry_out, never_ended, nullptr);
     return fibre;
 }
 
@@ -133,7 +133,7 @@ sch_fibre *child_fibre()
         _exit(NOT_TRACED_STATUS);
     }
     given = &operation;
-    sch_fibre_switch(sch_fibre_main(), child_fibre());
+    hrn_fibre_switch(hrn_fibre_main(), child_fibre());
     abort(); /* nobody switches back */
 }
 

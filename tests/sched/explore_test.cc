@@ -21,7 +21,7 @@ void act(void *world, unsigned actor)
 {
     auto *steps = static_cast<Steps *>(world);
     for (unsigned i = 0; i < steps->n_yields; i++) {
-        sch_yield("step");
+        hrn_sched_yield("step");
         steps->run += static_cast<char>('a' + actor);
     }
 }
@@ -33,7 +33,7 @@ void note_death(void *world, unsigned actor)
 
 void never_stuck(void *)
 {
-    sch_fail("nobody sleeps here");
+    hrn_sched_fail("nobody sleeps here");
 }
 
 void begin(void *world)
@@ -47,9 +47,10 @@ void end(void *world)
     steps->n_repeated += steps->seen.insert(steps->run).second ? 0 : 1;
 }
 
-sch_search search_of(Steps &steps, unsigned n_actors, unsigned n_preemptions, unsigned n_deaths)
+hrn_sched_search search_of(Steps &steps, unsigned n_actors, unsigned n_preemptions,
+                           unsigned n_deaths)
 {
-    sch_search search = {};
+    hrn_sched_search search = {};
     search.run.n_actors = n_actors;
     search.run.limits = {n_preemptions, n_deaths, 1000, true};
     search.run.world = &steps;
@@ -70,8 +71,8 @@ TEST(Explore, WithoutPreemptionThereIsOneScheduleForEachOrderOfTheActors)
     for (unsigned n_actors = 1; n_actors <= 4; n_actors++) {
         Steps steps;
         steps.n_yields = 3;
-        sch_search search = search_of(steps, n_actors, 0, 0);
-        sch_found found = sch_explore(&search);
+        hrn_sched_search search = search_of(steps, n_actors, 0, 0);
+        hrn_sched_found found = hrn_sched_explore(&search);
         const uint64_t factorial[] = {1, 1, 2, 6, 24};
         EXPECT_EQ(found.n_runs, factorial[n_actors]);
         EXPECT_EQ(steps.seen.size(), factorial[n_actors]);
@@ -83,8 +84,8 @@ TEST(Explore, WithPreemptionsToSpareEveryInterleavingIsSeen)
 {
     Steps steps;
     steps.n_yields = 4;
-    sch_search search = search_of(steps, 2, 8, 0);
-    sch_found found = sch_explore(&search);
+    hrn_sched_search search = search_of(steps, 2, 8, 0);
+    hrn_sched_found found = hrn_sched_explore(&search);
     EXPECT_EQ(steps.seen.size(), 70u) << "4 steps among 8";
     EXPECT_TRUE(found.is_whole);
 }
@@ -93,8 +94,8 @@ TEST(Explore, OnePreemptionIsAtAnyYieldPointOfWhoeverRunsFirst)
 {
     Steps steps;
     steps.n_yields = 5;
-    sch_search search = search_of(steps, 2, 1, 0);
-    sch_found found = sch_explore(&search);
+    hrn_sched_search search = search_of(steps, 2, 1, 0);
+    hrn_sched_found found = hrn_sched_explore(&search);
     /* Two who may run first, preempted at 5 points; later nobody is left to be preempted by. */
     EXPECT_EQ(found.n_by[0], 2u);
     EXPECT_EQ(found.n_by[1], 2u * 5u);
@@ -105,8 +106,8 @@ TEST(Explore, OneDeathIsAtAnyYieldPointOfAnybody)
 {
     Steps steps;
     steps.n_yields = 3;
-    sch_search search = search_of(steps, 2, 0, 1);
-    sch_found found = sch_explore(&search);
+    hrn_sched_search search = search_of(steps, 2, 0, 1);
+    hrn_sched_found found = hrn_sched_explore(&search);
     /* Two orders; in each nobody dies, or either at one of 3 points. */
     EXPECT_EQ(found.n_runs, 2u * (1u + 6u));
     EXPECT_EQ(steps.seen.size(), found.n_runs);
@@ -118,13 +119,13 @@ TEST(Explore, ABrokenLawEndsTheSearchAndIsNamed)
 {
     Steps steps;
     steps.n_yields = 2;
-    sch_search search = search_of(steps, 2, 2, 0);
+    hrn_sched_search search = search_of(steps, 2, 2, 0);
     search.end = [](void *world) {
         if (static_cast<Steps *>(world)->run == "abba") {
-            sch_fail("never abba");
+            hrn_sched_fail("never abba");
         }
     };
-    sch_found found = sch_explore(&search);
+    hrn_sched_found found = hrn_sched_explore(&search);
     EXPECT_STREQ(found.broken, "never abba");
     EXPECT_FALSE(found.is_whole);
     EXPECT_EQ(found.n_by[2], 0u) << "one preemption is enough for it";
@@ -134,10 +135,10 @@ TEST(Explore, ARunThatDoesNotEndIsABrokenLaw)
 {
     Steps steps;
     steps.n_yields = 2000;
-    sch_search search = search_of(steps, 2, 0, 0);
-    EXPECT_STREQ(sch_explore(&search).broken, "everybody ends");
+    hrn_sched_search search = search_of(steps, 2, 0, 0);
+    EXPECT_STREQ(hrn_sched_explore(&search).broken, "everybody ends");
     steps.n_yields = 3;
-    EXPECT_STREQ(sch_explore(&search).broken, nullptr) << "the next search is not disturbed";
+    EXPECT_STREQ(hrn_sched_explore(&search).broken, nullptr) << "the next search is not disturbed";
 }
 
 } // namespace

@@ -43,13 +43,13 @@ Call read(uint64_t value)
 
 bool is_linearisable(const std::vector<Timed> &history)
 {
-    std::vector<sch_event> events;
+    std::vector<hrn_sched_event> events;
     for (const Timed &event : history) {
         events.push_back({event.from, event.to, &event.call});
     }
     uint64_t state = 0;
-    return sch_is_linearisable(events.data(), static_cast<unsigned>(events.size()), &state,
-                               sizeof state, apply);
+    return hrn_sched_is_linearisable(events.data(), static_cast<unsigned>(events.size()), &state,
+                                     sizeof state, apply);
 }
 
 TEST(History, CallsOneAfterTheOtherHaveOneOrder)
@@ -74,10 +74,11 @@ TEST(History, TwoReadersDoNotSeeAWriteInOppositeOrders)
 
 TEST(History, WhatDidNotReturnHappenedOrDidNot)
 {
-    EXPECT_TRUE(is_linearisable({{1, SCH_NEVER, write(5)}, {2, 3, read(0)}}));
-    EXPECT_TRUE(is_linearisable({{1, SCH_NEVER, write(5)}, {2, 3, read(5)}}));
-    EXPECT_FALSE(is_linearisable({{1, SCH_NEVER, write(5)}, {2, 3, read(5)}, {4, 5, read(0)}}));
-    EXPECT_FALSE(is_linearisable({{4, SCH_NEVER, write(5)}, {2, 3, read(5)}}));
+    EXPECT_TRUE(is_linearisable({{1, HRN_SCHED_NEVER, write(5)}, {2, 3, read(0)}}));
+    EXPECT_TRUE(is_linearisable({{1, HRN_SCHED_NEVER, write(5)}, {2, 3, read(5)}}));
+    EXPECT_FALSE(
+        is_linearisable({{1, HRN_SCHED_NEVER, write(5)}, {2, 3, read(5)}, {4, 5, read(0)}}));
+    EXPECT_FALSE(is_linearisable({{4, HRN_SCHED_NEVER, write(5)}, {2, 3, read(5)}}));
 }
 
 /* Without the memory of states tried, 30 writes of one value at once are 30! orders. */

@@ -12,10 +12,10 @@
 
 namespace slm_test {
 
-inline sch_found search_lock(const sch_lock_program &program)
+inline hrn_sched_found search_lock(const hrn_sched_lock_program &program)
 {
-    sch_search search = sch_lock_search(&program);
-    sch_found found = sch_explore(&search);
+    hrn_sched_search search = hrn_sched_lock_search(&program);
+    hrn_sched_found found = hrn_sched_explore(&search);
     static const char *const kinds[] = {"robust  ", "spin_sem", "file    "};
     printf("%-20s %s deaths<=%u  schedules %9" PRIu64 "  by preemptions", program.text,
            kinds[program.kind], program.n_deaths, found.n_runs);
@@ -25,7 +25,7 @@ inline sch_found search_lock(const sch_lock_program &program)
     printf("  with a death %" PRIu64 "\n", found.n_deaths);
     if (found.broken != nullptr) {
         printf("broken: %s, by\n", found.broken);
-        sch_print_steps();
+        hrn_sched_print_steps();
     }
     return found;
 }
@@ -36,7 +36,8 @@ inline void expect_lawful(const std::vector<const char *> &programs, slm_lock_ki
 {
     uint64_t n_runs = 0;
     for (const char *text : programs) {
-        sch_found found = search_lock({text, kind, n_preemptions, n_deaths, true, one_handle});
+        hrn_sched_found found =
+            search_lock({text, kind, n_preemptions, n_deaths, true, one_handle});
         EXPECT_STREQ(found.broken, nullptr) << text;
         EXPECT_TRUE(found.is_whole);
         EXPECT_EQ(found.n_deaths > 0, n_deaths > 0);

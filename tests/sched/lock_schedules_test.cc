@@ -66,10 +66,10 @@ TEST(LockSchedules, FileLockOfThreadsThatShareAHandleKeepsEveryLaw)
 /* The limits of what was exhausted are those of the programs: in them every point is reached. */
 TEST(LockSchedules, AnotherTurnOfTheSameSearchFindsTheSameNumber)
 {
-    sch_lock_program program = {"LRU|tU|LU", SLM_LOCK_ROBUST, 2, 1, true, false};
-    sch_search search = sch_lock_search(&program);
-    sch_found once = sch_explore(&search);
-    sch_found twice = sch_explore(&search);
+    hrn_sched_lock_program program = {"LRU|tU|LU", SLM_LOCK_ROBUST, 2, 1, true, false};
+    hrn_sched_search search = hrn_sched_lock_search(&program);
+    hrn_sched_found once = hrn_sched_explore(&search);
+    hrn_sched_found twice = hrn_sched_explore(&search);
     EXPECT_EQ(once.n_runs, twice.n_runs);
     EXPECT_EQ(once.n_steps, twice.n_steps);
 }

@@ -16,18 +16,18 @@ namespace {
 constexpr unsigned n_preemptions = 3;
 constexpr unsigned n_pages = 2;
 
-sch_search search_of(const char *unit, const char *program, unsigned n_deaths)
+hrn_sched_search search_of(const char *unit, const char *program, unsigned n_deaths)
 {
     if (strcmp(unit, "zone") == 0) {
-        sch_zone_program zone = {program, n_pages, n_preemptions, n_deaths, true};
-        return sch_zone_search(&zone);
+        hrn_sched_zone_program zone = {program, n_pages, n_preemptions, n_deaths, true};
+        return hrn_sched_zone_search(&zone);
     }
     bool is_threads = strcmp(unit, "threads") == 0;
     slm_lock_kind kind = strcmp(unit, "spin") == 0                 ? SLM_LOCK_SPIN_SEM
                          : is_threads || strcmp(unit, "file") == 0 ? SLM_LOCK_FILE
                                                                    : SLM_LOCK_ROBUST;
-    sch_lock_program lock = {program, kind, n_preemptions, n_deaths, true, is_threads};
-    return sch_lock_search(&lock);
+    hrn_sched_lock_program lock = {program, kind, n_preemptions, n_deaths, true, is_threads};
+    return hrn_sched_lock_search(&lock);
 }
 
 } // namespace
@@ -38,13 +38,13 @@ int main(int argc, char **argv)
         fprintf(stderr, "planted_main lock|spin|file|threads|zone PROGRAM DEATHS LAW\n");
         return 2;
     }
-    sch_search search = search_of(argv[1], argv[2], static_cast<unsigned>(atoi(argv[3])));
-    sch_found found = sch_explore(&search);
+    hrn_sched_search search = search_of(argv[1], argv[2], static_cast<unsigned>(atoi(argv[3])));
+    hrn_sched_found found = hrn_sched_explore(&search);
     if (found.broken == nullptr) {
         printf("not found in all of %" PRIu64 " schedules of %s\n", found.n_runs, argv[2]);
         return 1;
     }
     printf("found in schedule %" PRIu64 " of %s: %s\n", found.n_runs, argv[2], found.broken);
-    sch_print_steps();
+    hrn_sched_print_steps();
     return strncmp(found.broken, argv[4], strlen(argv[4])) == 0 ? 0 : 1;
 }

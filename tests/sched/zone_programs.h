@@ -12,10 +12,10 @@
 
 namespace slm_test {
 
-inline sch_found search_zone(const sch_zone_program &program)
+inline hrn_sched_found search_zone(const hrn_sched_zone_program &program)
 {
-    sch_search search = sch_zone_search(&program);
-    sch_found found = sch_explore(&search);
+    hrn_sched_search search = hrn_sched_zone_search(&program);
+    hrn_sched_found found = hrn_sched_explore(&search);
     printf("%-16s pages %u  deaths<=%u  schedules %9" PRIu64 "  by preemptions", program.text,
            program.n_pages, program.n_deaths, found.n_runs);
     for (unsigned i = 0; i <= program.n_preemptions; i++) {
@@ -24,7 +24,7 @@ inline sch_found search_zone(const sch_zone_program &program)
     printf("  with a death %" PRIu64 "\n", found.n_deaths);
     if (found.broken != nullptr) {
         printf("broken: %s, by\n", found.broken);
-        sch_print_steps();
+        hrn_sched_print_steps();
     }
     return found;
 }
@@ -40,7 +40,7 @@ inline void expect_lawful(const std::vector<ZoneText> &programs, unsigned n_pree
 {
     uint64_t n_runs = 0;
     for (const ZoneText &program : programs) {
-        sch_found found =
+        hrn_sched_found found =
             search_zone({program.text, program.n_pages, n_preemptions, n_deaths, true});
         EXPECT_STREQ(found.broken, nullptr) << program.text;
         EXPECT_TRUE(found.is_whole);

@@ -1,0 +1,18 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Every global symbol of the harness and of the fuzz targets' bodies starts with hrn_.
+set -eu
+
+# Names that are not ours to choose: what engines and sanitizers look for, and the library's hook,
+# which its header defines weakly in every file that yields.
+allowed='^(hrn_|LLVMFuzzer|__|slm_yield_hook )'
+
+[ "$(wc -l <"$1")" -ge 300 ] || {
+    echo "nm finds only $(wc -l <"$1") symbols" >&2
+    exit 1
+}
+if grep -Ev "$allowed" "$1" >&2; then
+    echo "these symbols do not start with hrn_" >&2
+    exit 1
+fi
+echo "$(wc -l <"$1") symbols"

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -76,12 +77,16 @@ class Slabmill : public testing::Test {
     }
 
     /* Wrong calls: status 2, one line on standard error, nothing else. */
-    void ExpectWrong(const std::vector<std::string> &args, const std::string &message) const
+    void ExpectSays(const std::vector<std::string> &args, const std::string &line) const
     {
         Done done = Run(args);
-        EXPECT_EQ(done.status, 2) << message;
-        EXPECT_EQ(done.err, "slabmill: " + message + "\n");
+        EXPECT_EQ(done.status, 2) << line;
+        EXPECT_EQ(done.err, line + "\n");
         EXPECT_EQ(done.out, "");
+    }
+    void ExpectWrong(const std::vector<std::string> &args, const std::string &message) const
+    {
+        ExpectSays(args, "slabmill: " + message);
     }
 
   private:
@@ -140,15 +145,10 @@ TEST_F(Slabmill, HelpOfReplayShowsItsOptionsWithTheirValues)
 TEST_F(Slabmill, WrongCallsSayWhatIsWrong)
 {
     ExpectWrong({"grind"}, "unknown command grind (see slabmill --help)");
-    ExpectWrong({"replay", "--fast", "x"},
-                "replay: unknown option --fast (see slabmill replay --help)");
-    ExpectWrong({"soak", "--classes", "1"},
-                "soak: unknown option --classes (see slabmill soak --help)");
     ExpectWrong({"replay"}, "replay: expected at least one file, found 0");
     ExpectWrong({"explain"}, "explain: expected one file, found 0");
     ExpectWrong({"explain", "a", "b"}, "explain: expected one file, found 2");
     ExpectWrong({"adapters", "x"}, "adapters: expected no file, found 1");
-    ExpectWrong({"replay", "x", "--classes"}, "replay: --classes needs a value");
     ExpectWrong({"replay", "--classes", "3", "x"}, "--classes 3: expected 1|2|4|8|16");
     ExpectWrong({"replay", "--page=8192", "x"}, "--page 8192: expected 4096|16384|65536");
     ExpectWrong({"replay", "--as", "text", "x"}, "--as text: expected trace|bytes");
@@ -166,6 +166,60 @@ TEST_F(Slabmill, WrongCallsSayWhatIsWrong)
                 "--rounds -1: expected a number from 1 to 4294967294");
     ExpectWrong({"soak", "--adapter", "stone", "--seed", "1", "--rounds", "1"},
                 "no adapter is called stone (see slabmill adapters)");
+}
+
+TEST_F(Slabmill, WrongOptionsSayWhatIsWrong)
+{
+    ExpectSays({"--fast"}, "slabmill: unrecognized option '--fast'");
+    ExpectSays({"-x"}, "slabmill: invalid option -- 'x'");
+    ExpectSays({"replay", "--fast", "x"}, "slabmill replay: unrecognized option '--fast'");
+    ExpectSays({"replay", "-f", "x"}, "slabmill replay: invalid option -- 'f'");
+    ExpectSays({"soak", "--classes", "1"}, "slabmill soak: unrecognized option '--classes'");
+    ExpectSays({"replay", "-o", "x", "y"}, "slabmill replay: invalid option -- 'o'");
+    ExpectSays({"replay", "x", "--classes"},
+               "slabmill replay: option '--classes' requires an argument");
+    ExpectSays({"shrink", "x", "-o"}, "slabmill shrink: option requires an argument -- 'o'");
+    ExpectSays({"adapters", "--all=yes"},
+               "slabmill adapters: option '--all' doesn't allow an argument");
+}
+
+TEST_F(Slabmill, LongOptionsMayBeCutShortWhereTheyStayUnique)
+{
+    Done whole = Run({"soak", "--adapter", "pool", "--seed", "7", "--rounds", "2"});
+    Done cut = Run({"soak", "--ad=pool", "--see", "7", "--r", "2"});
+    EXPECT_EQ(cut.status, 0) << cut.err;
+    EXPECT_EQ(cut.out, whole.out);
+    ExpectSays({"soak", "--ad", "pool", "--se", "7", "--r", "2"},
+               "slabmill soak: option '--se' is ambiguous; possibilities: '--seconds' '--seed'");
+}
+
+TEST_F(Slabmill, OptionsMayFollowFilesUntilTwoDashes)
+{
+    std::string trace = Write("-x.trace", "arena 0 alloc 1 8\n");
+    Done after = Run({"replay", trace, "--adapter", "slab"});
+    EXPECT_EQ(after.status, 0) << after.err;
+    EXPECT_EQ(Run({"replay", "--adapter=slab", "--", trace}).out, after.out);
+    ExpectWrong({"replay", "--adapter=slab", "--", "--all"}, "--all: No such file or directory");
+}
+
+TEST_F(Slabmill, ShortAndLongHelpAreTheSame)
+{
+    EXPECT_EQ(Run({"-h"}).out, Run({"--help"}).out);
+    for (const char *command : kCommands) {
+        Done help = Run({command, "-h"});
+        EXPECT_EQ(help.status, 0) << command;
+        EXPECT_EQ(help.out, Run({command, "--help"}).out);
+        EXPECT_TRUE(Has(help.out, "  -h, --help ")) << help.out;
+    }
+}
+
+TEST_F(Slabmill, VersionIsThreeNumbersOnOneLine)
+{
+    Done done = Run({"--version"});
+    EXPECT_EQ(done.status, 0);
+    EXPECT_EQ(done.err, "");
+    EXPECT_TRUE(std::regex_match(done.out, std::regex("slabmill [0-9]+\\.[0-9]+\\.[0-9]+\n")))
+        << done.out;
 }
 
 TEST_F(Slabmill, InputsThatCannotBeUsedAreNamed)

@@ -2,10 +2,17 @@
 /* slabmill: replays, explains and shrinks programs of allocator operations, and makes new ones. */
 #include "tools/slabmill/slabmill.h"
 
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/personality.h>
 #include <unistd.h>
+
+#if __has_include(<slabmill/version.h>)
+#include <slabmill/version.h>
+#else
+#define SLM_VERSION_STRING "0.1.0"
+#endif
 
 #define INPUT_OPTIONS (MILL_OPT(ADAPTER) | MILL_OPT(AS))
 
@@ -122,7 +129,9 @@ static const struct mill_command commands[] = {
 
 static void print_usage(FILE *to)
 {
-    fputs("usage: slabmill COMMAND [OPTIONS] [FILE...]\n", to);
+    fputs("usage: slabmill COMMAND [OPTIONS] [FILE...]\n"
+          "       slabmill --help | --version\n",
+          to);
     for (size_t i = 0; i < N_COMMANDS; i++) {
         fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].purpose);
     }
@@ -154,23 +163,10 @@ static void hold_addresses(char **argv)
     }
 }
 
-int main(int argc, char **argv)
+static int run_command(const struct mill_command *command, int argc, char **argv)
 {
-    hold_addresses(argv);
-    if (argc < 2) {
-        print_usage(stderr);
-        return MILL_WRONG;
-    }
-    if (strcmp(argv[1], "--help") == 0) {
-        print_usage(stdout);
-        return MILL_GOOD;
-    }
-    const struct mill_command *command = find_command(argv[1]);
-    if (command == NULL) {
-        return mill_complain("unknown command %s (see slabmill --help)", argv[1]);
-    }
     struct mill_options options;
-    if (!mill_options_read(command, argc - 2, argv + 2, &options)) {
+    if (!mill_options_read(command, argc, argv, &options)) {
         return MILL_WRONG;
     }
     if (options.help) {
@@ -183,4 +179,44 @@ int main(int argc, char **argv)
         return mill_complain("standard output: cannot be written");
     }
     return status;
+}
+
+/* The options before the command: each is an answer of its own. */
+static int answer_option(int code)
+{
+    switch (code) {
+    case 'h':
+        print_usage(stdout);
+        return MILL_GOOD;
+    case 'V':
+        printf("slabmill %s\n", SLM_VERSION_STRING);
+        return MILL_GOOD;
+    default: /* getopt_long has complained */
+        return MILL_WRONG;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option longs[] = {
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {0},
+    };
+    char name[] = "slabmill"; /* of the complaints */
+    hold_addresses(argv);
+    argv[0] = name;
+    int code = getopt_long(argc, argv, "+h", longs, NULL);
+    if (code != -1) {
+        return answer_option(code);
+    }
+    if (optind == argc) {
+        print_usage(stderr);
+        return MILL_WRONG;
+    }
+    const struct mill_command *command = find_command(argv[optind]);
+    if (command == NULL) {
+        return mill_complain("unknown command %s (see slabmill --help)", argv[optind]);
+    }
+    return run_command(command, argc - optind, argv + optind);
 }

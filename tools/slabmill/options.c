@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Options of the slabmill command. */
 #include <errno.h>
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,22 +116,6 @@ int mill_complain(const char *format, ...)
     return MILL_WRONG;
 }
 
-/* The option's row if the command takes it. "--seed=7" is --seed, and *value is "7". */
-static const struct row *find_row(const struct mill_command *command, const char *arg,
-                                  const char **value)
-{
-    const char *equals = strncmp(arg, "--", 2) == 0 ? strchr(arg, '=') : NULL;
-    size_t n = equals != NULL ? (size_t)(equals - arg) : strlen(arg);
-    for (size_t i = 0; i < MILL_OPTIONS; i++) {
-        if ((command->takes >> i & 1u) != 0 && strlen(rows[i].name) == n &&
-            strncmp(rows[i].name, arg, n) == 0) {
-            *value = equals != NULL ? equals + 1 : NULL;
-            return &rows[i];
-        }
-    }
-    return NULL;
-}
-
 static bool number_allowed(const struct row *row, uint64_t number)
 {
     const uint64_t *allowed = row->allowed;
@@ -187,34 +172,50 @@ static bool set_value(const struct row *row, const char *value, struct mill_opti
     return text_allowed(row, value);
 }
 
-/* Reads the option at argv[*at], and its value, which may be the next argument. */
-static bool read_option(const struct mill_command *command, int argc, char **argv, int *at,
-                        struct mill_options *options, uint32_t *seen)
+/* --- As getopt_long has it, which also says what is wrong with an option --- */
+
+#define FIRST_LONG 256 /* getopt_long's code of rows[0]; short options are their letters */
+
+static void list_options(const struct mill_command *command, struct option *longs,
+                         const char **shorts)
 {
-    const char *value;
-    const struct row *row = find_row(command, argv[*at], &value);
-    if (row == NULL) {
-        (void)mill_complain("%s: unknown option %s (see slabmill %s --help)", command->name,
-                            argv[*at], command->name);
-        return false;
+    static const int arguments[] = {
+        [ROW_TEXT] = required_argument,  [ROW_NUMBER] = required_argument,
+        [ROW_SEED] = required_argument,  [ROW_FLAG] = no_argument,
+        [ROW_PAUSE] = optional_argument,
+    };
+    size_t n = 0;
+    longs[n++] = (struct option){"help", no_argument, NULL, 'h'};
+    for (int i = 0; i < MILL_OPTIONS; i++) {
+        if ((command->takes >> i & 1u) != 0 && i != MILL_OPT_OUT) {
+            longs[n++] = (struct option){rows[i].name + strlen("--"), arguments[rows[i].type], NULL,
+                                         FIRST_LONG + i};
+        }
     }
-    *seen |= 1u << (row - rows);
+    longs[n] = (struct option){0};
+    *shorts = (command->takes & MILL_OPT(OUT)) != 0 ? "ho:" : "h";
+}
+
+/* The value of an option that may go without one: also the next argument, if that is a number. */
+static const char *read_pause(int argc, char **argv)
+{
+    if (optarg != NULL) {
+        return optarg;
+    }
+    return optind < argc && is_digits(argv[optind]) ? argv[optind++] : "1";
+}
+
+static bool read_option(int code, int argc, char **argv, struct mill_options *options,
+                        uint32_t *seen)
+{
+    int idx = code == 'o' ? MILL_OPT_OUT : code - FIRST_LONG;
+    const struct row *row = &rows[idx];
+    *seen |= 1u << idx;
     if (row->type == ROW_FLAG) {
         memcpy((char *)options + row->offset, &(bool){true}, sizeof(bool));
         return true;
     }
-    bool takes_next = row->type != ROW_PAUSE || (*at + 1 < argc && is_digits(argv[*at + 1]));
-    if (value == NULL && takes_next && *at + 1 < argc) {
-        value = argv[++*at];
-    }
-    if (value == NULL && row->type == ROW_PAUSE) {
-        value = "1";
-    }
-    if (value == NULL) {
-        (void)mill_complain("%s: %s needs a value", command->name, row->name);
-        return false;
-    }
-    return set_value(row, value, options);
+    return set_value(row, row->type == ROW_PAUSE ? read_pause(argc, argv) : optarg, options);
 }
 
 /* What must be there besides. */
@@ -241,24 +242,29 @@ static bool is_complete(const struct mill_command *command, const struct mill_op
 bool mill_options_read(const struct mill_command *command, int argc, char **argv,
                        struct mill_options *options)
 {
+    struct option longs[MILL_OPTIONS + 2];
+    const char *shorts;
+    char name[32]; /* of the complaints */
+    uint32_t seen = 0;
+    int code;
     memset(options, 0, sizeof *options);
     options->runs = 20000;
     options->timeout = 20;
-    options->files = (const char **)(void *)argv;
-    uint32_t seen = 0;
-    bool only_files = false;
-    for (int i = 0; i < argc; i++) {
-        if (only_files || argv[i][0] != '-' || argv[i][1] == '\0') {
-            options->files[options->n_files++] = argv[i];
-        } else if (strcmp(argv[i], "--") == 0) {
-            only_files = true;
-        } else if (strcmp(argv[i], "--help") == 0) {
+    list_options(command, longs, &shorts);
+    snprintf(name, sizeof name, "slabmill %s", command->name);
+    argv[0] = name;
+    optind = 0; /* starts over */
+    while ((code = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+        if (code == 'h') {
             options->help = true;
             return true;
-        } else if (!read_option(command, argc, argv, &i, options, &seen)) {
+        }
+        if (code == '?' || !read_option(code, argc, argv, options, &seen)) {
             return false;
         }
     }
+    options->files = (const char **)(void *)(argv + optind);
+    options->n_files = (size_t)(argc - optind);
     return is_complete(command, options, seen);
 }
 
@@ -272,7 +278,8 @@ void mill_options_help(const struct mill_command *command)
                    rows[i].value ? rows[i].value : "", needed ? "" : "]");
         }
     }
-    printf("%s\n%s\n%s", command->arguments, command->purpose, command->help);
+    printf("%s\n%s\n%s  %-26s %s\n", command->arguments, command->purpose, command->help,
+           "-h, --help", "shows this");
     for (size_t i = 0; i < MILL_OPTIONS; i++) {
         if ((command->takes >> i & 1u) != 0) {
             char left[48];

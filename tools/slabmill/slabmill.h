@@ -86,7 +86,8 @@ struct mill_command {
     int (*run)(const struct mill_options *options);
 };
 
-/* Reads what follows the command's name. options->files points into argv, which is reordered.
+/* Reads what follows the command's name, argv[0], as getopt_long does: long options may be cut short
+ * where they stay unique, and `--` ends them. options->files points into argv, which is reordered.
  * False: complained. */
 bool mill_options_read(const struct mill_command *command, int argc, char **argv,
                        struct mill_options *options);

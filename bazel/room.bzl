@@ -29,14 +29,10 @@ FUZZ_BODIES = [
     "zone_threads",
 ]
 
-# Who may include a room's private headers.
+# Who may include a room's private headers; for others there is //allocator:insiders.
 _INSIDERS = [
     "//allocator:__subpackages__",
-    "//examples:__subpackages__",
-    "//fuzz:__subpackages__",
-    "//harness:__subpackages__",
     "//tests:__subpackages__",
-    "//tools:__subpackages__",
 ]
 
 def slm_room(name, deps = [], linkopts = []):

@@ -210,7 +210,7 @@ int main(int argc, char **argv)
     if (code != -1) {
         return answer_option(code);
     }
-    if (optind == argc) {
+    if (optind >= argc) {
         print_usage(stderr);
         return MILL_WRONG;
     }

@@ -8,7 +8,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "allocator/base/bits.h"
 #include "tools/slabmill/inspect/inspect.h"
 
 /* --- Names --- */
@@ -142,6 +141,11 @@ static void look_at_owner(struct mill_look *look)
     look->is_repair_due = owner->needs_repair || look->copy->moment == MILL_MOMENT_LEFT;
 }
 
+static unsigned log2_of(uint64_t n)
+{
+    return 63u - (unsigned)__builtin_clzll(n);
+}
+
 /* --- Pages --- */
 
 static bool add_extent(void *data, const struct slm_slab_extent *extent)
@@ -152,7 +156,7 @@ static bool add_extent(void *data, const struct slm_slab_extent *extent)
     case SLM_SLAB_EXTENT_FREE:
         look->n_free_runs++;
         look->n_free_pages += extent->n_pages;
-        look->free_lengths[slm_bit_highest(extent->n_pages)]++;
+        look->free_lengths[log2_of(extent->n_pages)]++;
         if (extent->n_pages > look->longest_pages) {
             look->longest_pages = extent->n_pages;
         }

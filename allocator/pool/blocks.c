@@ -36,11 +36,6 @@ void slm_pool_source_hold(struct slm_pool *pool, void *block, size_t size_bytes,
 
 /* --- Blocks --- */
 
-static size_t free_bytes(const struct slm_pool *pool)
-{
-    return (size_t)(pool->high - pool->low);
-}
-
 /* A pass-through pool keeps its blocks without free bytes. */
 void slm_pool_block_open(struct slm_pool *pool, struct slm_pool_block *block)
 {
@@ -69,10 +64,10 @@ static void retire_current(struct slm_pool *pool)
     struct slm_pool_block *block = rest->current;
     block->low = pool->low;
     block->high = pool->high;
-    if (free_bytes(pool) >> SLM_POOL_BIN_FIRST == 0) {
+    if (slm_pool_free_bytes(pool) >> SLM_POOL_BIN_FIRST == 0) {
         return;
     }
-    unsigned bin = slm_pool_bin(free_bytes(pool));
+    unsigned bin = slm_pool_bin(slm_pool_free_bytes(pool));
     block->bin_next = (rest->bin_bits >> bin & 1u) != 0 ? rest->bins[bin] : NULL;
     rest->bins[bin] = block;
     rest->bin_bits |= 1u << bin;
@@ -152,7 +147,7 @@ static struct slm_pool_block *add_block(struct slm_pool *pool)
 static bool make_room(struct slm_pool *pool, size_t n_bytes)
 {
     struct slm_pool_rest *rest = pool->rest;
-    if (n_bytes <= free_bytes(pool)) {
+    if (n_bytes <= slm_pool_free_bytes(pool)) {
         return true;
     }
     struct slm_pool_block *used = find_used(rest, n_bytes);
@@ -167,7 +162,7 @@ static bool make_room(struct slm_pool *pool, size_t n_bytes)
     }
     retire_current(pool);
     slm_pool_block_open(pool, empty);
-    SLM_ASSERT(pool, n_bytes <= free_bytes(pool));
+    SLM_ASSERT(pool, n_bytes <= slm_pool_free_bytes(pool));
     return true;
 }
 

@@ -3,8 +3,8 @@
 #include "allocator/pool/layout.h"
 
 /*
- * I1   The header: rest lies behind pool, block_bytes is a multiple of SLM_POOL_ALIGN that leaves
- *      room for an object, only known flags are set, and small_limit_bytes follows from both.
+ * I1   The header: rest lies after pool, block_bytes is a multiple of SLM_POOL_ALIGN that leaves
+ *      room for an object, only known flags are set, and both limits follow from these.
  * I2   The list of blocks: from the first block n_blocks aligned nodes, the last of them is `last`
  *      and links to nothing.
  * I3   fresh is the block n_blocks - n_fresh of the list (NULL if n_fresh is 0), never the first,
@@ -41,8 +41,8 @@ static bool header_holds(const struct slm_pool *pool)
         (rest->flags & ~SLM_POOL_PASS_THROUGH) != 0) {
         return false;
     }
-    size_t limit = slm_pool_is_pass_through(pool) ? 0 : slm_pool_limit(rest->block_bytes);
-    return pool->small_limit_bytes == limit;
+    return rest->small_limit_bytes == slm_pool_limit(rest->block_bytes) &&
+           pool->inline_limit_bytes == slm_pool_inline_limit(rest);
 }
 
 static bool list_holds(const struct slm_pool *pool)

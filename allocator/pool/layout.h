@@ -34,6 +34,12 @@ struct slm_pool_block {
     struct slm_pool_block *bin_next;
 };
 
+/* Bytes after each object that a sanitizer reports the use of. */
+#define SLM_POOL_GAP (SLM_POISON ? 16u : 0u)
+
+/* Every request is a call: so that a sanitizer sees the object, or the whole pool is checked. */
+#define SLM_POOL_ALL_SLOW (SLM_POISON || SLM_CHECKS >= 3)
+
 /* Bin i holds blocks with 2^(i + FIRST) free bytes or more, and less than twice that; the last bin
  * has no upper bound and serves every small request. */
 #define SLM_POOL_BIN_FIRST       6u
@@ -109,7 +115,8 @@ struct slm_pool_cleanup {
 struct slm_pool_rest {
     const struct slm_source *source;
     size_t block_bytes;
-    size_t source_bytes; /* everything taken from the source and not freed */
+    size_t small_limit_bytes; /* follows from block_bytes */
+    size_t source_bytes;      /* everything taken from the source and not freed */
     struct slm_pool_block *current;
     struct slm_pool_block *last;
     struct slm_pool_block *fresh; /* first of the fresh blocks, or NULL */
@@ -177,10 +184,17 @@ static inline bool slm_pool_is_pass_through(const struct slm_pool *pool)
     return (pool->rest->flags & SLM_POOL_PASS_THROUGH) != 0;
 }
 
+/* What small_limit_bytes is to the inline path. */
+static inline size_t slm_pool_inline_limit(const struct slm_pool_rest *rest)
+{
+    bool all_slow = SLM_POOL_ALL_SLOW || (rest->flags & SLM_POOL_PASS_THROUGH) != 0;
+    return all_slow ? 0 : rest->small_limit_bytes;
+}
+
 static inline bool slm_pool_is_small(const struct slm_pool *pool, size_t size_bytes,
                                      size_t align_bytes)
 {
-    size_t limit = slm_pool_limit(pool->rest->block_bytes);
+    size_t limit = pool->rest->small_limit_bytes;
     size_t slack = align_bytes > SLM_POOL_ALIGN ? align_bytes : 0;
     return size_bytes <= limit && slack <= limit - size_bytes;
 }
@@ -192,7 +206,7 @@ static inline unsigned slm_pool_bin(size_t n_bytes)
     return bin < SLM_POOL_N_BINS ? bin : SLM_POOL_N_BINS - 1;
 }
 
-/* Bytes that an aligned object takes: like the inline path's, but never 0. */
+/* Bytes that an aligned object takes: what the inline path takes, but never 0. */
 static inline size_t slm_pool_aligned_bytes(size_t size_bytes)
 {
     size_t n = slm_align_up(size_bytes + SLM_POOL_GAP, SLM_POOL_ALIGN);

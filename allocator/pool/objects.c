@@ -6,7 +6,7 @@
 
 static bool has_own_block(const struct slm_pool *pool, size_t size_bytes)
 {
-    return size_bytes > pool->small_limit_bytes || slm_pool_is_pass_through(pool);
+    return size_bytes > pool->rest->small_limit_bytes || slm_pool_is_pass_through(pool);
 }
 
 /* A block of the source for one object, large or (in a pass-through pool) small; NULL: refused. */
@@ -131,14 +131,14 @@ static bool is_newest_aligned(const struct slm_pool *pool, const unsigned char *
                               size_t size_bytes)
 {
     unsigned char *start = slm_pool_block_start(pool, pool->rest->current);
-    return size_bytes <= pool->small_limit_bytes && p >= start && p < pool->low &&
+    return size_bytes <= pool->rest->small_limit_bytes && p >= start && p < pool->low &&
            (size_t)(pool->low - p) == slm_pool_aligned_bytes(size_bytes);
 }
 
 static bool is_newest_packed(const struct slm_pool *pool, const unsigned char *p, size_t size_bytes)
 {
     unsigned char *end = slm_pool_block_end(pool, pool->rest->current);
-    return size_bytes <= pool->small_limit_bytes && p == pool->high &&
+    return size_bytes <= pool->rest->small_limit_bytes && p == pool->high &&
            slm_pool_packed_bytes(size_bytes) <= (size_t)(end - pool->high);
 }
 
@@ -161,7 +161,7 @@ enum slm_status slm_pool_extend(struct slm_pool *pool, void *p, size_t old_bytes
     }
     unsigned char *object = p;
     if (slm_pool_is_pass_through(pool) || !is_newest_aligned(pool, object, old_bytes) ||
-        new_bytes > pool->small_limit_bytes ||
+        new_bytes > pool->rest->small_limit_bytes ||
         slm_pool_aligned_bytes(new_bytes) > (size_t)(pool->high - object)) {
         return SLM_DECLINED;
     }

@@ -27,7 +27,7 @@ enum slm_status slm_reuse_init(struct slm_reuse *list, struct slm_pool *pool, si
     if (list == NULL || pool == NULL) {
         return SLM_E_NULL;
     }
-    size_t limit = slm_pool_limit(pool->rest->block_bytes);
+    size_t limit = pool->rest->small_limit_bytes;
     if (object_bytes == 0 || object_bytes > limit - sizeof(struct slm_reuse_node)) {
         return SLM_E_SIZE;
     }

@@ -25,6 +25,7 @@ void hrn_pool_shadow_begin(struct hrn_pool_shadow *shadow, struct slm_pool *pool
                                        .source_live_bytes = source_live_bytes,
                                        .block_bytes = stats.block_bytes,
                                        .small_limit_bytes = stats.small_limit_bytes,
+                                       .gap_bytes = stats.gap_bytes,
                                        .n_blocks_kept = stats.n_blocks};
 }
 
@@ -41,9 +42,9 @@ bool hrn_pool_shadow_is_large(const struct hrn_pool_shadow *shadow, const struct
 }
 
 /* As much of a block as an object takes, at most. */
-static size_t rounded_bytes(size_t size_bytes)
+static size_t rounded_bytes(const struct hrn_pool_shadow *shadow, size_t size_bytes)
 {
-    size_t with_gap = size_bytes + SLM_POOL_GAP + SLM_POOL_ALIGN;
+    size_t with_gap = size_bytes + shadow->gap_bytes + SLM_POOL_ALIGN;
     return with_gap - with_gap % SLM_POOL_ALIGN;
 }
 
@@ -56,7 +57,7 @@ void hrn_pool_shadow_granted(struct hrn_pool_shadow *shadow, const struct hrn_re
         shadow->n_large++;
     } else {
         size_t front = rq->kind == HRN_REUSE_GET ? REUSE_HEADER_BYTES : extra_align(rq);
-        shadow->demand_bytes += rounded_bytes(rq->size_bytes + front);
+        shadow->demand_bytes += rounded_bytes(shadow, rq->size_bytes + front);
     }
     if (shadow->n_large > shadow->n_large_peak) {
         shadow->n_large_peak = shadow->n_large;
@@ -105,7 +106,7 @@ void hrn_pool_shadow_file(struct hrn_pool_shadow *shadow, size_t path_bytes)
 
 void hrn_pool_shadow_resized(struct hrn_pool_shadow *shadow, size_t new_bytes)
 {
-    shadow->demand_bytes += rounded_bytes(new_bytes);
+    shadow->demand_bytes += rounded_bytes(shadow, new_bytes);
 }
 
 void hrn_pool_shadow_freed(struct hrn_pool_shadow *shadow, const struct hrn_request *rq)

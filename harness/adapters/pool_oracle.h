@@ -19,6 +19,7 @@ struct hrn_pool_shadow {
     const size_t *source_live_bytes;
     size_t block_bytes;
     size_t small_limit_bytes;
+    size_t gap_bytes;
     size_t n_large;
     size_t large_bytes;
     size_t n_large_peak;

@@ -4,6 +4,7 @@
 
 #include "harness/adapters/pool_oracle.h"
 #include "harness/adapters/slab_oracle.h"
+#include "harness/base/poison.h"
 #include "harness/broken/broken.h"
 #include <slabmill/pool.h>
 #include <slabmill/slab.h>
@@ -78,7 +79,7 @@ static void *slab_edge_down(void *self, const struct hrn_request *rq)
     smaller.size_bytes -= cut ? 1 : 0;
     void *p = hrn_adapter_slab.alloc(self, &smaller);
     if (p != NULL && cut) {
-        slm_poison_show(p, rq->size_bytes); /* or a sanitizer would see it before the harness */
+        hrn_poison_show(p, rq->size_bytes); /* or a sanitizer would see it before the harness */
     }
     return p;
 }

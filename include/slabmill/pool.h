@@ -7,9 +7,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "allocator/base/check.h"
-#include "allocator/base/config.h"
-#include "allocator/base/poison.h"
 #include <slabmill/source.h>
 #include <slabmill/status.h>
 
@@ -25,7 +22,9 @@ extern "C" {
  *          large block of its own, which alone can be freed before the pool. Cleanup handlers run
  *          newest first on reset and on destroy, each exactly once.
  *          A sanitizer (ASan, MSan, Valgrind) sees objects, not blocks: what is not an object is
- *          hidden, a gap behind each object too.
+ *          hidden, and so is a gap after each object.
+ * Builds   Only the library's build decides on checks and sanitizers. The inline functions here ask
+ *          no macro but the pool itself: programs may be built otherwise than the library.
  * Safety   One thread at a time per pool; pools share nothing. After fork the child owns a copy:
  *          let only one of the two run handlers with outside effects. Not for signal handlers.
  * Failure  Allocation answers NULL when the source refuses or the size is absurd, and leaves the
@@ -34,16 +33,22 @@ extern "C" {
  *          table of large blocks room for more of them.
  * Source   The contract is nginx's ngx_palloc; none of the code is.
  */
-#define SLM_POOL_ALIGN     16u                     /* alignment of alloc and calloc, bytes */
-#define SLM_POOL_GAP       (SLM_POISON ? 16u : 0u) /* poisoned bytes behind each object, bytes */
-#define SLM_POOL_ALIGN_MAX 65536u                  /* largest alignment memalign accepts, bytes */
+#define SLM_POOL_ALIGN     16u    /* alignment of alloc and calloc, bytes */
+#define SLM_POOL_ALIGN_MAX 65536u /* largest alignment memalign accepts, bytes */
+
+/* C++ compilers may be asked to warn about casts in the style of C. */
+#ifdef __cplusplus
+#define SLM_POOL_CAST(type, x) reinterpret_cast<type>(x)
+#else
+#define SLM_POOL_CAST(type, x) ((type)(x))
+#endif
 
 struct slm_pool {
     /* The fast path's state; everything is private, shown only so that it can be inlined. */
-    unsigned char *low;  /* next aligned object, always a multiple of SLM_POOL_ALIGN */
-    unsigned char *high; /* one past the free bytes of the current block */
-    size_t small_limit_bytes;
-    struct slm_pool_rest *rest; /* see pool_priv.h */
+    unsigned char *low;         /* next aligned object, always a multiple of SLM_POOL_ALIGN */
+    unsigned char *high;        /* one past the free bytes of the current block */
+    size_t inline_limit_bytes;  /* a larger request is a call; 0: every request is */
+    struct slm_pool_rest *rest; /* see allocator/pool/layout.h */
 };
 
 enum slm_pool_flags {
@@ -78,6 +83,12 @@ enum slm_status slm_pool_reset(struct slm_pool *pool);
 void *slm_pool_alloc_slow(struct slm_pool *pool, size_t size_bytes);
 void *slm_pool_nalloc_slow(struct slm_pool *pool, size_t size_bytes);
 
+/* Free bytes of the current block. */
+static inline size_t slm_pool_free_bytes(const struct slm_pool *pool)
+{
+    return SLM_POOL_CAST(uintptr_t, pool->high) - SLM_POOL_CAST(uintptr_t, pool->low);
+}
+
 /*
  * size_bytes of memory for any object, at a multiple of SLM_POOL_ALIGN, contents undefined. Size 0
  * gives a pointer unlike any other live one, to no bytes. NULL iff the source refuses a block or
@@ -87,14 +98,13 @@ void *slm_pool_nalloc_slow(struct slm_pool *pool, size_t size_bytes);
 static inline void *slm_pool_alloc(struct slm_pool *pool, size_t size_bytes)
 {
     /* n is 0 for size 0, and then n - 1 fits nowhere; a size that wraps n passes the limit. */
-    size_t n = (size_bytes + SLM_POOL_GAP + SLM_POOL_ALIGN - 1) & ~(size_t)(SLM_POOL_ALIGN - 1);
+    size_t n = (size_bytes + (SLM_POOL_ALIGN - 1)) / SLM_POOL_ALIGN * SLM_POOL_ALIGN;
     unsigned char *p = pool->low;
-    if (SLM_UNLIKELY(n - 1 >= (size_t)(pool->high - p) || size_bytes > pool->small_limit_bytes ||
-                     SLM_CHECKS >= 3)) {
+    if (__builtin_expect(
+            n - 1 >= slm_pool_free_bytes(pool) || size_bytes > pool->inline_limit_bytes, 0)) {
         return slm_pool_alloc_slow(pool, size_bytes);
     }
     pool->low = p + n;
-    slm_poison_object(pool, p, size_bytes);
     return p;
 }
 
@@ -102,14 +112,12 @@ static inline void *slm_pool_alloc(struct slm_pool *pool, size_t size_bytes)
  * sanitizer's gap. */
 static inline void *slm_pool_nalloc(struct slm_pool *pool, size_t size_bytes)
 {
-    /* Under a sanitizer packed objects start at granules, or their gaps could not be seen. */
-    size_t n = SLM_POISON ? (size_bytes + SLM_POOL_GAP + 7u) & ~(size_t)7u : size_bytes;
-    if (SLM_UNLIKELY(n - 1 >= (size_t)(pool->high - pool->low) ||
-                     size_bytes > pool->small_limit_bytes || SLM_CHECKS >= 3)) {
+    if (__builtin_expect(size_bytes - 1 >= slm_pool_free_bytes(pool) ||
+                             size_bytes > pool->inline_limit_bytes,
+                         0)) {
         return slm_pool_nalloc_slow(pool, size_bytes);
     }
-    pool->high -= n;
-    slm_poison_object(pool, pool->high, size_bytes);
+    pool->high -= size_bytes;
     return pool->high;
 }
 
@@ -220,6 +228,7 @@ struct slm_pool_stats {
     size_t n_records;         /* capacity for records of large blocks; 0 after a reset */
     size_t record_bytes;      /* taken from the source for them */
     size_t n_cleanups;        /* handlers registered and not yet run */
+    size_t gap_bytes;         /* unused bytes after each object: 0, or 16 where a sanitizer looks */
     size_t source_bytes;      /* all taken from the source now, blocks held after free too */
 };
 

@@ -82,7 +82,8 @@ TEST_F(PoolCheck, I1SeesABrokenHeader)
     expect_broken(t.pool, rest->block_bytes, SIZE_MAX - 15, 1);
     expect_broken(t.pool, rest->flags, 2, 1);
     expect_broken(t.pool, rest->flags, SLM_POOL_PASS_THROUGH, 1);
-    expect_broken(t.pool, t.pool->small_limit_bytes, t.pool->small_limit_bytes + 1, 1);
+    expect_broken(t.pool, t.pool->inline_limit_bytes, t.pool->inline_limit_bytes + 1, 1);
+    expect_broken(t.pool, rest->small_limit_bytes, rest->small_limit_bytes + 1, 1);
 }
 
 TEST_F(PoolCheck, I2SeesABrokenListOfBlocks)

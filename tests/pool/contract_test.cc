@@ -2,6 +2,7 @@
 /* Pool: what pool.h promises of create, allocation, resizing, reset and statistics. */
 #include <vector>
 
+#include "allocator/base/config.h"
 #include "tests/pool/fixture.h"
 
 namespace {

@@ -2,6 +2,7 @@
 /* Pool: the source fails at each of its calls in turn; nothing leaks, the pool works on. */
 #include <vector>
 
+#include "allocator/base/config.h"
 #include "tests/pool/fixture.h"
 
 namespace {

@@ -39,6 +39,7 @@ TEST(PoolPoison, IsOnExactlyWhereTheCompilerSaysSo)
     EXPECT_EQ(SLM_ASAN, 1);
 #endif
     EXPECT_EQ(SLM_POOL_GAP, SLM_POISON ? 16u : 0u);
+    EXPECT_EQ(TestPool().stats().gap_bytes, SLM_POOL_GAP);
     std::puts(SLM_ASAN ? "AddressSanitizer is on: hidden bytes are poisoned"
                        : "AddressSanitizer is off: every byte stays visible, which is tested");
 }

@@ -19,9 +19,9 @@
  *      SLM_POOL_ALIGN_MAX; a known kind that its size agrees with; found again from its home.
  * I9   Sums: n_kind and large_bytes are those of the records; n_large_peak >= live; the buckets'
  *      n_passed are as many as the steps of all records from home.
- * I10  freed_next is an index of freed[]. There is a quarantine from SLM_CHECKS 2 on, and only then:
- *      its ring is in range, its sum is that of its blocks and within SLM_POOL_HELD_MAX, and each
- *      of its blocks is in freed[].
+ * I10  freed_next is an index of freed[]. There is a quarantine from SLM_CHECKS 2 on, and only
+ *      then: its ring is in range, its sum is that of its blocks and within SLM_POOL_HELD_MAX, and
+ *      each of its blocks is in freed[].
  * I11  The list of handlers: n_cleanups aligned nodes, each with a function, then NULL.
  * I12  source_bytes is the sum of blocks, objects with a record and the table.
  */

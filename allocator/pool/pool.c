@@ -1,8 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Region pool: its life, and its figures. */
+/* Region pool: its life, and its figures. The room's design comes first. */
 #include <slabmill/pool.h>
 
 #include "allocator/pool/layout.h"
+
+/*
+ * A pool is a list of equal blocks (layout.h has the picture). Aligned objects grow up from `low`
+ * of the current block, packed ones grow down from `high`. So `low` is aligned at all times, and
+ * the inline path is two compares and an add: one compare finds a full block and size 0, the other
+ * one large objects and sizes that wrap. The price: a packed object cannot be extended in place.
+ *
+ * Blocks (blocks.c). A block that stops being current goes to a bin, by the logarithm of its free
+ * bytes. A request takes, in this order: any block of a bin above its own size; one of the first
+ * four of its own bin, if it fits; the next block unused since the reset; a new block. So no
+ * request walks the list and no free bytes are given up. nginx walks the list from `current` and
+ * gives a block up after five misses. A reset rewinds the list by one store.
+ *
+ * Large objects (table.c) are blocks of the source with a record each, in a hash table by address.
+ * So free is O(1), and recognises the pool's blocks without a read of memory that may not be its
+ * own, which a header in front of each block could not. The table comes with the first large
+ * object, inside the pool if it fits there. It grows with the most ever live, never with the number
+ * of operations. A pass-through pool gives every object such a record.
+ *
+ * Misuse (place.c). One function says what an address is; free and owns both ask it. It remembers
+ * the last 16 freed addresses, so that a second free has a status of its own. The source may hand
+ * such an address out again, and a stale free then frees the new object: an address alone cannot
+ * show that. So from SLM_CHECKS 2 on freed blocks go to a quarantine (source/quarantine.c), which
+ * gives them back before an allocation fails.
+ *
+ * Sanitizers. They see objects, with a gap after each. Where the library is built for them, or for
+ * whole checks, inline_limit_bytes is 0 and every request comes to objects.c.
+ *
+ * Each file calls only files before it in this list: blocks, table, place, check, objects, cleanup
+ * and reuse, pool. The invariants I1 to I12 are at the top of check.c.
+ */
 
 /* --- Life --- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The slab's verbs: allocation and release, each with and without the lock. */
+/* Slab: allocation and release, each with and without the lock. The room's design comes first. */
 #include <slabmill/slab.h>
 
 #include <string.h>
@@ -7,6 +7,38 @@
 #include "allocator/base/poison.h"
 #include "allocator/slab/place.h"
 #include "allocator/slab/view.h"
+
+/*
+ * The region (image.h) is metadata, then pages. It has no pointer in it, so each process maps it
+ * where it likes. All metadata is away from the pages of users: an overrun of an object cannot
+ * reach it, and no free takes it for an object. What never changes is sealed by a checksum. A
+ * process works through a view (view.h) of its own, whose tables attach recomputes from the
+ * options, so a hostile image cannot invent a class or an offset.
+ *
+ * Truth is one 64-bit word per head page (kind, class, length), and one bit per chunk of a span.
+ * Page 0 is a head, and a head's length leads to the next. One store changes the truth, after
+ * everything that it makes reachable is written: a run is carved while a walk still steps over it,
+ * a release and its merge with both neighbours is one word, an allocation is one bit. Lists,
+ * counters, tail and body marks and bitmaps of lengths are derived. After a death rebuild.c makes
+ * them again from the truth; before each such store header->pending names the object, so that
+ * recovery can take it back.
+ *
+ * Runs of pages (run.c). Each length has a list of its free runs, and a bit in a bitmap with
+ * summary levels. So best fit is exact and O(levels), at most 6, and an allocation of pages fails
+ * only if no run is long enough.
+ *
+ * Classes and spans (classes.c, span.c). A class cuts equal chunks from spans of 1 to 16 pages: as
+ * many pages as keep the loss at the end below 1/64. A class keeps one empty span, so that one
+ * object that comes and goes does not carve a page each time; kept spans go back before anything is
+ * refused. When pages are out, a larger class below twice the size may serve the request.
+ *
+ * Misuse (place.h). One function says what an address is, and what a free of it would answer: for
+ * free, judge, locate, usable_bytes and recovery alike. From SLM_CHECKS 2 on a span hands a freed
+ * chunk out again as late as it can.
+ *
+ * format.c makes regions and views, layout.c knows where the parts are, grow.c adds pages, root.c
+ * and stats.c answer users. The invariants I1 to I12 are at the top of check.c.
+ */
 
 /* Tells the hook of a refusal, never under the lock: it may be slow. */
 static void report(const struct slm_slab *slab, enum slm_status status, const char *call,

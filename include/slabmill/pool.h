@@ -31,6 +31,10 @@ extern "C" {
  *          pool as it was. Everything else answers a status; a call that fails changes nothing,
  *          but that cleanup_add and its kin may leave an empty block more in the pool, and in its
  *          table of large blocks room for more of them.
+ * Limits   A large block costs more than the source's own: 7 % with 1,000 live, 27 % with 16, 55 %
+ *          with one, for hashing and for calls through the source's table. The table of records may
+ *          have room for four times as many as were ever live. Below SLM_CHECKS 2 a stale free
+ *          succeeds once the source has handed the address out again for another large block.
  * Source   The contract is nginx's ngx_palloc; none of the code is.
  */
 #define SLM_POOL_ALIGN     16u    /* alignment of alloc and calloc, bytes */

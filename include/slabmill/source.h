@@ -77,8 +77,8 @@ struct slm_source_held {
  * freed block names nothing else meanwhile: a stale pointer reaches no newer object, and a
  * sanitizer reports its use. It always holds the blocks that were freed last: older ones go back
  * when more than max_blocks or max_bytes would be held, and all of them when the source under it
- * refuses, which is then asked again. A block of more than max_bytes is not held at all. Blocks are those of the source under it:
- * one that need not be held may be freed to that source.
+ * refuses, which is then asked again. A block of more than max_bytes is not held at all. Blocks are
+ * those of the source under it: one that need not be held may be freed to that source.
  */
 struct slm_source_quarantine {
     struct slm_source source; /* hand &quarantine.source to a pool */

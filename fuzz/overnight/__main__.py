@@ -8,7 +8,7 @@ import traceback
 
 from report import page
 
-from . import machine, morning, night as night_module, stream
+from . import folder, machine, morning, night as night_module, stream
 from .settings import Settings, Unusable
 from .table import format_table
 
@@ -58,7 +58,7 @@ def _print_short(target):
             print(f"short of time: {target['name']}/{lane['name']}: {turns} cut off")
 
 
-def _print_end(report, folder):
+def _print_end(report, report_folder):
     print("\n" + format_table(report))
     for target in report["targets"]:
         _print_short(target)
@@ -70,12 +70,12 @@ def _print_end(report, folder):
     for trouble in report["troubles"]:
         print(f"trouble: {trouble}")
     print(report["verdict"]["sentence"])
-    print(f"report: {folder / 'report.html'}", flush=True)
+    print(f"report: {report_folder / 'report.html'}", flush=True)
 
 
 def _begin_and_run(settings, stops):
     settings.check()
-    out, held, before = night_module.take_folder(settings)
+    out, held, before = folder.take(settings)
     with held:
         return _run(settings, out, before, stops)
 
@@ -83,11 +83,12 @@ def _begin_and_run(settings, stops):
 def _run(settings, out, before, stops):
     night = night_module.begin(settings, out, before, stops)
     if before:
-        print(f"going on with night {night.id}, {night.clock():.0f} s old: {out}", flush=True)
+        age = f"{night.clock.seconds():.0f} s old"
+        print(f"going on with night {night.began['id']}, {age}: {out}", flush=True)
     if not machine.has_afl():
         print(f"afl++: {machine.NO_AFL}", flush=True)
-    report, folder = night.run()
-    _print_end(report, folder)
+    report, report_folder = night.run()
+    _print_end(report, report_folder)
     return report["verdict"]["exit_status"]
 
 

@@ -13,7 +13,7 @@ _EARLY_SECONDS = 30
 _TROUBLES_IN_A_ROW = 3
 
 
-def add(a, b):
+def _add(a, b):
     """Of numbers that may not have been said."""
     return b if a is None else a if b is None else a + b
 
@@ -54,7 +54,7 @@ class LaneAccount:
         self.turns += 1
         self.seeds.append(event["seed"])
         for name in ("execs", "ops"):
-            setattr(self, name, add(getattr(self, name), event[name]))
+            setattr(self, name, _add(getattr(self, name), event[name]))
         rate = gained / max(event["seconds"], 1)
         self.yields = rate if self.yields is None else (self.yields + rate) / 2
         for name in ("edges", "features"):
@@ -86,7 +86,6 @@ class Account:
         self.series = {}
         self.last_new_s = {}
         self.target_seconds = {}
-        self.troubles = []
         self.rss_mb = None
         self.last_number = 0
         self.last_t = 0.0
@@ -114,8 +113,6 @@ class Account:
         if gained:
             self.last_new_s[target] = spent
         self.rss_mb = most(self.rss_mb, event["rss_mb"])
-        if event["trouble"]:
-            self.add_trouble(f"{target}/{event['lane']}: {event['trouble']}")
         self.sample(target, event["lane"], event["t"], event)
 
     def _gained(self, event):
@@ -133,8 +130,3 @@ class Account:
         names = ("edges", "execs_per_s", "corpus")
         point = {"t": round(t, 1), "lane": lane, **{name: numbers[name] for name in names}}
         self.series.setdefault(target, []).append(point)
-
-    def add_trouble(self, sentence):
-        """Once, however often it happens."""
-        if sentence not in self.troubles:
-            self.troubles.append(sentence)

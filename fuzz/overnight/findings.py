@@ -11,7 +11,7 @@ import shutil
 import sys
 import time
 
-from . import causes, files, job, lanes
+from . import causes, files, job
 
 _UNNAMED = "unread"
 # Shrinking one finding; the longer a night, the longer it may take.
@@ -38,18 +38,20 @@ class Triage(job.Job):
 
 
 class Findings:
-    """All of a night, by cause."""
+    """All of a night, by cause. `say` shows a line to the user at once."""
 
-    def __init__(self, night):
-        self.night = night
-        self.folder = night.out / "findings"
-        self._known_file = night.settings.cache / "known.json"
+    def __init__(self, settings, store, troubles, say, night_id):
+        self._settings = settings
+        self._store = store
+        self._troubles = troubles
+        self._say = say
+        self._night_id = night_id
+        self.folder = store.out / "findings"
+        self._known_file = settings.cache / "known.json"
         self.known = self._read_known()
         self.by_cause = {}
         self._waiting = []
-        self._seconds = min(
-            max(night.settings.seconds / 20, _LEAST_TRIAGE_SECONDS), _MOST_TRIAGE_SECONDS
-        )
+        self._seconds = min(max(settings.seconds / 20, _LEAST_TRIAGE_SECONDS), _MOST_TRIAGE_SECONDS)
 
     def _read_known(self):
         known = files.read_json(self._known_file, {})
@@ -106,8 +108,8 @@ class Findings:
         return f"{turn.target}-{_UNNAMED}-{files.name_of(data)[:12]}"
 
     def _leave_out(self, target, data):
-        with self.night.survives(f"leaving out an input of {target}"):
-            path = self.night.corpora.leave_out(target, data)
+        with self._troubles.survives(f"leaving out an input of {target}"):
+            path = self._store.corpora.leave_out(target, data)
             return path if path and "/regress/" in path else None
         return None
 
@@ -123,7 +125,7 @@ class Findings:
             "lane": turn.lane.name,
             "variant": turn.lane.telling_variant,
             "binary": str(self._binary(turn)),
-            "package": self.night.settings.package(),
+            "package": self._settings.package(),
             "kind": cause.kind if cause else _UNNAMED,
             "sightings": [sighting],
             "first_seen_s": round(turn.ended_at(), 1),
@@ -136,7 +138,7 @@ class Findings:
             self._keep(name, "input", data)
         self._keep(name, "log", text.encode())
         self._write(name, finding)
-        self.night.say(f"FINDING {name}" + (f" (known: {known_as})" if known_as else ""))
+        self._say(f"FINDING {name}" + (f" (known: {known_as})" if known_as else ""))
         self._waiting.append(folder)
 
     def trace_failed(self, trace, kind, text):
@@ -158,19 +160,19 @@ class Findings:
         self._write(name, finding)
 
     def _binary(self, turn):
-        return self.night.settings.binary(turn.lane.telling_variant, turn.target).resolve()
+        return self._settings.binary(turn.lane.telling_variant, turn.target).resolve()
 
     def _known_before(self, name):
         night = self.known.get(name, {}).get("first")
-        return f"night {night}" if night and night != self.night.id else None
+        return f"night {night}" if night and night != self._night_id else None
 
     def _keep(self, name, file, data):
         path = self.folder / name / file
-        self.night.store(f"finding {name}", lambda: files.write_bytes(path, data))
+        self._store.write(f"finding {name}", lambda: files.write_bytes(path, data))
 
     def _write(self, name, finding):
         path = self.folder / name / "finding.json"
-        self.night.store(f"finding {name}", lambda: files.write_json(path, finding))
+        self._store.write(f"finding {name}", lambda: files.write_json(path, finding))
 
     # Triage.
 
@@ -185,7 +187,7 @@ class Findings:
     def triage_ended(self, folder, trouble):
         """Takes what was found out; a finding without a name of its cause gets it now."""
         if trouble:
-            self.night.account.add_trouble(f"triage of {folder.name} {trouble}")
+            self._troubles.add(f"triage of {folder.name} {trouble}")
         triage = files.read_json(folder / "triage.json")
         if triage and triage.get("cause") and triage["cause"] != folder.name:
             self._rename(folder, triage["cause"])
@@ -203,7 +205,7 @@ class Findings:
             return
         finding["known_as"] = finding["known_as"] or self._known_before(name)
         self.by_cause[name] = finding
-        with self.night.survives(f"finding {name}"):
+        with self._troubles.survives(f"finding {name}"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
             folder.rename(self.folder / name)
         self._write(name, finding)
@@ -217,11 +219,11 @@ class Findings:
     def remember(self):
         """Later nights will know these causes."""
         now, lock = time.strftime("%Y-%m-%d"), self._known_file.with_name(".known.lock")
-        with self.night.survives("list of known findings"), files.locked(lock):
+        with self._troubles.survives("list of known findings"), files.locked(lock):
             # Other runners have added theirs.
             known = self._read_known()
             for name in self.by_cause:
-                known.setdefault(name, {"first": self.night.id})["last"] = now
+                known.setdefault(name, {"first": self._night_id})["last"] = now
             files.write_json(self._known_file, known)
 
     def report(self):

@@ -180,6 +180,17 @@ class Settings:
         """The program of a target in one of its builds (variants.bzl); it may not be there."""
         return self.night_folder / variant / target
 
+    def built_lanes(self):
+        """Target: those of the chosen lanes that can run here."""
+        return {
+            target: [lane for lane in self.lanes if self._can_run(lane, target)]
+            for target in self.targets
+        }
+
+    def _can_run(self, lane, target):
+        has_engine = lane.engine != "afl" or machine.has_afl()
+        return has_engine and self.binary(lane.variant, target).exists()
+
     def seeds(self, target):
         """The checked-in corpus, in the build's own copy."""
         return self.night_folder / "seeds" / target

@@ -1,17 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a night is going: a line that is written over on a terminal, else one now and then."""
+"""How a night is going, in one line."""
 
-import os
-import sys
-import time
-
-from . import account, work
+from . import account as accounts, turn as turns
 
 FUZZING = "fuzzing"
-
-_TERMINAL_SECONDS = 1
-_LOG_SECONDS = 30
-_ERASE = "\r\x1b[K"
 
 
 def clock(seconds):
@@ -30,71 +22,45 @@ def _short(number):
 
 
 class Status:
-    """What the user sees while it runs."""
+    """What the user sees while the night runs. `running` returns the jobs that run now."""
 
-    def __init__(self, night, stream=None):
-        self._night = night
-        self._stream = stream or sys.stdout
-        self._live = self._stream.isatty()
-        self._every = _TERMINAL_SECONDS if self._live else _LOG_SECONDS
-        self._next = 0.0
+    def __init__(self, settings, night_clock, account, findings, running):
+        self._settings = settings
+        self._clock = night_clock
+        self._account = account
+        self._findings = findings
+        self._running = running
         self.phase = FUZZING
-
-    def line(self, sentence):
-        """Says something that stays."""
-        self._print((_ERASE if self._live else "") + sentence + "\n")
-
-    def show(self):
-        """Says how it goes, when it is time to."""
-        if time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + self._every
-        text = self.text()
-        self._print(_ERASE + text[: self._columns()] if self._live else text + "\n")
-
-    def _print(self, text):
-        self._stream.write(text)
-        self._stream.flush()
-
-    @staticmethod
-    def _columns():
-        try:
-            # A terminal that does not know its width says 0.
-            return (os.get_terminal_size(sys.stdout.fileno()).columns or 101) - 1
-        except OSError:
-            return 100
 
     def _rates(self):
         """Executions and operations a second, now: by the last that each running turn said."""
-        live = [turn.sample() for turn in work.turns(self._night.pool)]
+        live = [turn.sample() for turn in turns.among(self._running())]
         said = [n.execs_per_s for n in live if n and n.execs_per_s is not None]
         execs = sum(said) if said else None
-        lanes = self._night.account.lanes.values()
+        lanes = self._account.lanes.values()
         ops = sum(lane.ops or 0 for lane in lanes)
         seconds = sum(lane.seconds for lane in lanes if lane.ops)
         return execs, ops / seconds * len(live) if seconds else None
 
     def _edges(self):
         best = {}
-        for lane in self._night.account.lanes.values():
+        for lane in self._account.lanes.values():
             if lane.lane != "msan":
-                best[lane.target] = account.most(best.get(lane.target), lane.edges)
+                best[lane.target] = accounts.most(best.get(lane.target), lane.edges)
         return sum(edges or 0 for edges in best.values())
 
     def text(self):
         """One line."""
-        night = self._night
-        left = night.settings.seconds - night.clock()
-        running = " ".join(job.name for job in night.pool.running)
+        seconds = self._clock.seconds()
         execs, ops = self._rates()
-        fuzzing = [f"{clock(night.clock())} ({clock(left)} left)"]
-        fuzzing += [f"{len(night.settings.targets)} targets"]
+        fuzzing = [f"{clock(seconds)} ({clock(self._settings.seconds - seconds)} left)"]
+        fuzzing += [f"{len(self._settings.targets)} targets"]
         words = [
-            *(fuzzing if self.phase == FUZZING else [clock(night.clock()), self.phase]),
+            *(fuzzing if self.phase == FUZZING else [clock(seconds), self.phase]),
             f"{_short(execs)} exec/s",
             f"{_short(ops)} ops/s",
             f"{_short(self._edges())} edges",
-            f"crashes {night.findings.count(known=False)} new"
-            f" {night.findings.count(known=True)} known",
+            f"crashes {self._findings.count(known=False)} new"
+            f" {self._findings.count(known=True)} known",
         ]
-        return " | ".join(words + [running])
+        return " | ".join(words + [" ".join(job.name for job in self._running())])

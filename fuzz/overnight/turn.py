@@ -1,53 +1,83 @@
 # SPDX-License-Identifier: Apache-2.0
 """One turn of one lane on one target: a process of the fuzzer, and what it leaves."""
 
-import shutil
+from typing import NamedTuple
 
-from . import causes, engines, files, job, lanes
+from . import engines, files, job, lanes
 
 _BEGUN = "turn.json"
-# Of one turn, in a log of all: there may be thousands.
-_MOST_LOG = 1 << 16
 
 
-def plan(night, seconds, number):
-    """What a turn begins with; it lies in the turn's folder for the case that the runner is
-    killed."""
+class Which(NamedTuple):
+    """Names a turn, and its folder."""
+
+    number: int
+    target: str
+    lane: lanes.Lane
+
+    def folder_name(self):
+        """The name in DIR/turns."""
+        return f"{self.number:06}.{self.target}.{self.lane.name}"
+
+    @staticmethod
+    def of_folder(name):
+        """Raises ValueError or KeyError if it is no turn's folder."""
+        number, target, lane = name.split(".")
+        return Which(int(number), target, lanes.BY_NAME[lane])
+
+
+def begun(settings, clock, seconds, number):
+    """What a turn begins with. The turn's folder holds it too, in case the runner is killed."""
     return {
-        "seed": (night.settings.seed + number) % ((1 << 31) - 1) + 1,
+        "seed": (settings.seed + number) % ((1 << 31) - 1) + 1,
         "seconds_wanted": max(1, round(seconds)),
-        "began_at": night.clock(),
+        "began_at": clock.seconds(),
         # Filled in at the start.
         "before": {},
     }
 
 
-class Turn(job.Job):
-    """Its folder holds all that it writes besides the corpus, until it is looked through."""
+def among(jobs):
+    """Those of the jobs that are turns."""
+    return [running for running in jobs if isinstance(running, Turn)]
 
-    def __init__(self, night, target, lane, number, begun):
-        settings = night.settings
-        self.night = night
-        self.target = target
-        self.lane = lane
-        self.number = number
-        self._begun = begun
-        self.seconds_wanted = begun["seconds_wanted"]
-        self.seed = begun["seed"]
-        self.began_at = begun["began_at"]
-        self.engine = engines.ENGINES[lane.engine]
-        self.binary = settings.binary(lane.variant, target)
-        self.dictionary = settings.dictionary(target)
-        self.mutator = settings.afl_mutator() if lane.engine == "afl" else None
-        self.shape = night.shapes.get(target)
-        self.folder = night.out / "turns" / f"{number:06}.{target}.{lane.name}"
-        self.corpus = night.corpora.written_by(target, lane, self.folder)
-        self.read_only = night.corpora.read_by(target, lane)
-        self.state = night.out / "afl" / target
+
+def under_way(jobs):
+    """(target, lane name): seconds planned."""
+    planned = {}
+    for running in among(jobs):
+        key = running.target, running.lane.name
+        planned[key] = planned.get(key, 0.0) + running.seconds_wanted
+    return planned
+
+
+class Turn(job.Job):
+    """Its folder holds all that it writes besides the corpus. At the end it calls
+    at_end(turn, None), or at_end(turn, error) if it could not start."""
+
+    def __init__(self, settings, clock, store, which, start, at_end, shape=None):
+        self._settings = settings
+        self._clock = clock
+        self._store = store
+        self._at_end = at_end
+        self._begun = start
+        self.number, self.target, self.lane = which
+        self.seconds_wanted = start["seconds_wanted"]
+        self.seed = start["seed"]
+        self.began_at = start["began_at"]
+        self.engine = engines.ENGINES[self.lane.engine]
+        self.binary = settings.binary(self.lane.variant, self.target)
+        self.dictionary = settings.dictionary(self.target)
+        self.mutator = settings.afl_mutator() if self.lane.engine == "afl" else None
+        self.shape = shape
+        self.folder = store.out / "turns" / which.folder_name()
+        self.corpus = store.corpora.written_by(self.target, self.lane, self.folder)
+        self.read_only = store.corpora.read_by(self.target, self.lane)
+        self.state = store.out / "afl" / self.target
         self.n_kept = 0
         self.is_short = False
         super().__init__(
-            f"{target}/{lane.name}",
+            f"{self.target}/{self.lane.name}",
             None,
             self.folder / "output",
             self.seconds_wanted + engines.GRACE_SECONDS,
@@ -63,7 +93,7 @@ class Turn(job.Job):
     def first_inputs(self):
         """One folder with all that is known, for an engine that reads only one."""
         folder = self.folder / "inputs"
-        self.night.corpora.gather(self.target, folder)
+        self._store.corpora.gather(self.target, folder)
         return folder
 
     def before(self, name):
@@ -72,11 +102,11 @@ class Turn(job.Job):
 
     def is_new(self, path):
         """True once for each content."""
-        return self.night.corpora.is_new(self.state, path)
+        return self._store.corpora.is_new(self.state, path)
 
     def keep(self, path):
         """Adds an input to the common corpus, if it is new there."""
-        if self.is_new(path) and self.night.corpora.add(self.target, path.read_bytes()):
+        if self.is_new(path) and self._store.corpora.add(self.target, path.read_bytes()):
             self.n_kept += 1
 
     # What the pool calls.
@@ -86,14 +116,23 @@ class Turn(job.Job):
         for folder in (self.corpus, self.state.parent):
             folder.mkdir(parents=True, exist_ok=True)
         self._begun["before"] = self.engine.totals(self)
-        begun = self.folder / _BEGUN
-        self.night.store(f"start of {self.name}", lambda: files.write_json(begun, self._begun))
-        self.command = self.engine.command(self, self.night.settings)
+        path = self.folder / _BEGUN
+        self._store.write(f"start of {self.name}", lambda: files.write_json(path, self._begun))
+        self.command = self.engine.command(self, self._settings)
         super().start()
+
+    def failed_to_start(self, error):
+        self._at_end(self, error)
+
+    def ended(self):
+        job.end_leftovers(self.folder)
+        self._at_end(self, None)
+
+    # What it came to.
 
     def fuzzed_seconds(self):
         """How long it has had its turn."""
-        return self.night.clock() - self.began_at
+        return self._clock.seconds() - self.began_at
 
     def ended_at(self):
         """By the clock of the night."""
@@ -103,22 +142,13 @@ class Turn(job.Job):
         """Its numbers so far."""
         return self.engine.numbers(self.tail(), self) if self.lane.engine == "libfuzzer" else None
 
-    def failed_to_start(self, error):
-        self.night.turn_ended(self, engines.Numbers(), None, f"did not start: {error}")
+    def numbers(self, text):
+        """Its numbers, after the end."""
+        return self.engine.numbers(text, self)
 
-    def ended(self):
-        job.end_leftovers(self.folder)
-        text = self.text()
-        found = self.engine.findings(self)
-        numbers = self.engine.numbers(text, self)
-        cause = causes.classify(text)
-        failed = bool(found or cause)
-        self.is_short = not failed and self.is_short_of_time(text)
-        trouble = None if failed else self.find_trouble()
-        death = self.night.findings.found(self, found, text, cause) if failed else None
-        self._append_log(text)
-        self.night.turn_ended(self, numbers, death, trouble)
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def found(self):
+        """The inputs that it saved as findings."""
+        return self.engine.findings(self)
 
     def died_of_its_corpus(self, text):
         """True: the input was there before."""
@@ -139,23 +169,17 @@ class Turn(job.Job):
             return None
         return "did not end in time" if self.forced else self.how_it_ended()
 
-    def _append_log(self, text):
-        path = self.night.out / "logs" / f"{self.target}-{self.lane.name}.log"
-        with self.night.survives(f"log of {self.name}"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open(path, "a", encoding="utf-8") as log:
-                log.write(files.shorten(text, _MOST_LOG))
-
 
 class LeftTurn(Turn):
     """One whose runner was killed. Its folder has all that is needed to end it; a number that does
     not change when it is ended twice is its own, so that nothing is counted twice."""
 
-    def __init__(self, night, folder):
+    def __init__(self, settings, clock, store, folder, at_end):
         """Raises ValueError or KeyError if it is no turn's folder."""
-        number, target, lane = folder.name.split(".")
-        begun = {**plan(night, 0, int(number)), **files.read_json(folder / _BEGUN, {})}
-        super().__init__(night, target, lanes.BY_NAME[lane], int(number), begun)
+        which = Which.of_folder(folder.name)
+        usual = begun(settings, clock, 0, which.number)
+        start = {**usual, **files.read_json(folder / _BEGUN, {})}
+        super().__init__(settings, clock, store, which, start, at_end)
         self.forced = job.STOP
 
     def was_started(self):

@@ -132,7 +132,7 @@ class KillTest(NightTest):
             os.utime(self.out / "turns/000001.slab_fuzz.seeded/output", (wall, wall))
             made = self.start()
             self.assertEqual(made.account.lane("slab_fuzz", "seeded").seconds, seconds)
-            self.assertEqual(made.clock(), 5.0 + seconds)
+            self.assertEqual(made.clock.seconds(), 5.0 + seconds)
             self.clear()
 
     def clear(self):

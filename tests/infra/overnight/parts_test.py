@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parts of the runner, each alone."""
 
+import ast
+import graphlib
 import os
-import contextlib
 import pathlib
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from fixture import SOURCES, wait_for_death
 from overnight import (
     account,
     causes,
+    compare,
     coverage,
     engines,
     files,
@@ -25,14 +27,34 @@ from overnight import (
     history,
     job,
     lanes,
-    morning,
     plan,
     shrink,
+    store,
+    troubles,
     turn,
 )
 
 _PATHS = {"PYTHONPATH": str(SOURCES), "PYTHONDONTWRITEBYTECODE": "1"}
 LOGS = pathlib.Path(__file__).with_name("logs")
+
+
+class ImportsTest(unittest.TestCase):
+    """Which modules know each other."""
+
+    @staticmethod
+    def imports(path):
+        """The modules of the runner that a file imports."""
+        statements = ast.walk(ast.parse(path.read_text()))
+        ours = [node for node in statements if isinstance(node, ast.ImportFrom) and node.level]
+        return {node.module or alias.name for node in ours for alias in node.names}
+
+    def test_modules_import_in_no_circle_and_only_the_program_knows_the_night(self):
+        files_of_runner = sorted((SOURCES / "overnight").glob("*.py"))
+        graph = {path.stem: self.imports(path) for path in files_of_runner}
+        # Raises CycleError.
+        order = list(graphlib.TopologicalSorter(graph).static_order())
+        self.assertIn("night", order)
+        self.assertEqual([name for name in graph if "night" in graph[name]], ["__main__"])
 
 
 class CausesTest(unittest.TestCase):
@@ -470,12 +492,8 @@ class HistoryTest(unittest.TestCase):
         """The coverage of a night with these lines in one file, behind another night."""
         covered, sources = {"allocator/a.c": before}, {"allocator/a.c": text_before}
         self.past.add(_report("1", covered), {p: s for p, s in sources.items() if s})
-        night = types.SimpleNamespace(
-            lines={name: {"allocator/a.c": hits} for name in targets},
-            settings=types.SimpleNamespace(targets=[*targets, "u"]),
-            sources={"allocator/a.c": text},
-        )
-        return morning._coverage(night, self.past)
+        lines = {name: {"allocator/a.c": hits} for name in targets}
+        return compare.coverage(lines, {"allocator/a.c": text}, [*targets, "u"], self.past)
 
     def test_lost_and_gained_lines_are_told_and_new_code_is_neither(self):
         found = self.compare({"1": 3, "2": 0}, "a\nb", {"1": 0, "2": 5, "3": 0}, "a\nb\nnew")
@@ -522,14 +540,10 @@ class FindingsTest(unittest.TestCase):
     def test_command_names_the_folder_that_the_cause_gave_it(self):
         with tempfile.TemporaryDirectory() as root:
             out = pathlib.Path(root)
-            night = types.SimpleNamespace(
-                out=out,
-                id="1",
-                settings=types.SimpleNamespace(cache=out, seconds=60),
-                store=lambda what, write: write(),
-                survives=lambda what: contextlib.nullcontext(),
-            )
-            found = findings.Findings(night)
+            settings = types.SimpleNamespace(cache=out, seconds=60, disk_mb=1)
+            trouble = troubles.Troubles(self.fail)
+            parts = settings, store.Store(settings, out, trouble), trouble
+            found = findings.Findings(*parts, print, "1")
             folder = found.folder / "t-unread-1"
             finding = dict.fromkeys(("lane", "known_as", "kind"), None)
             finding |= {"target": "t", "package": "fuzz", "variant": "msan", "sightings": ["1"]}

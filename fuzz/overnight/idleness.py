@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Targets and lanes that did no work."""
+
+from . import lanes
+
+
+def _may_have_operations(lane):
+    """False if a lane said that it had none, or nothing where it would have said it. AFL++ does not
+    pass on what a target says."""
+    unsaid = lane.ops is None and lane.on_request == lane.turns
+    return bool(lane.ops) or unsaid or lanes.BY_NAME[lane.lane].engine == "afl"
+
+
+def judge(lanes_of, account, troubles, stopped):
+    """A target that did no work is in trouble, even if all its processes ended well. A target that
+    had too little time is not, unless no target ran. `stopped`: the user ended the night."""
+    for target, built in lanes_of.items():
+        mine = account.of(target)
+        if not built:
+            troubles.add(f"{target}: had no turn")
+        elif any(lane.deaths or lane.troubles or lane.short_of_time for lane in mine) or not mine:
+            continue
+        elif not any(lane.execs for lane in mine):
+            troubles.add(f"{target}: executed no input")
+        elif not any(map(_may_have_operations, mine)):
+            troubles.add(f"{target}: executed no allocator operation")
+    ran = any(lane.execs or lane.deaths for lane in account.lanes.values())
+    # A user that ends the night knows that it is not a whole one.
+    if not (ran or troubles.sentences or stopped):
+        troubles.add("no target executed an input")
+
+
+def without_turn(target, built, account):
+    """The names of those of a target's lanes that had no turn."""
+    had = {lane.lane for lane in account.of(target)}
+    return [lane.name for lane in built if lane.name not in had]

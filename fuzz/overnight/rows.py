@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What report.json says of the night, its targets and their lanes."""
+
+import time
+
+from . import account as accounts, engines, idleness, lanes, machine
+
+# Of its time without anything new, from which on a target counts as stalled.
+_STALLED = 0.5
+
+
+def _lane(mine, settings):
+    lane = lanes.BY_NAME[mine.lane]
+    # The harness takes it from the environment.
+    generates = ["HRN_FUZZ_GENERATE=SEED"] if lane.generates else []
+    return {
+        "name": mine.lane,
+        "engine": lane.engine,
+        "sanitizer": lanes.SANITIZERS[lane.variant],
+        "seconds": round(mine.seconds, 1),
+        "slices": mine.turns,
+        "seeds": mine.seeds,
+        "flags": [*generates, *engines.ENGINES[lane.engine].flags(lane, settings)],
+        "execs": mine.execs,
+        "ops": mine.ops,
+        "edges": mine.edges,
+        "new_inputs": mine.new_inputs,
+        "deaths": mine.deaths,
+        "short_of_time": mine.short_of_time,
+        "given_up": mine.given_up,
+    }
+
+
+def _joined(rows, name):
+    """The different values, in order of first sight."""
+    return "+".join(dict.fromkeys(row[name] for row in rows))
+
+
+def _rate(mine, name):
+    """A second of the lanes that said it."""
+    said = [lane for lane in mine if getattr(lane, name) is not None and lane.seconds > 0]
+    seconds = sum(lane.seconds for lane in said)
+    return round(sum(getattr(lane, name) for lane in said) / seconds, 1) if seconds else None
+
+
+def _edges(mine):
+    """Of the builds under ASan by libFuzzer: counters of different builds do not compare."""
+    best = None
+    for lane in mine:
+        if lanes.BY_NAME[lane.lane].variant == "asan-ubsan":
+            best = accounts.most(best, lane.edges)
+    return best
+
+
+def _lines(files_of_target):
+    """(covered, all) of allocator/, or None twice."""
+    if files_of_target is None:
+        return None, None
+    hits = [
+        times
+        for path, lines in files_of_target.items()
+        if path.startswith("allocator/")
+        for times in lines.values()
+    ]
+    return sum(1 for times in hits if times), len(hits)
+
+
+class Targets:
+    """The rows of all targets. `work` has their coverage."""
+
+    def __init__(self, settings, account, work, troubles):
+        self._settings = settings
+        self._account = account
+        self._work = work
+        self._troubles = troubles
+
+    def row(self, name, built, corpus_before, corpus_after):
+        """One target, which has a build for these lanes."""
+        mine = self._account.of(name)
+        lane_rows = [_lane(lane, self._settings) for lane in mine]
+        return {
+            "name": name,
+            "engine": _joined(lane_rows, "engine"),
+            "sanitizer": _joined(lane_rows, "sanitizer"),
+            "execs": sum(lane.execs or 0 for lane in mine) if mine else None,
+            "execs_per_s": _rate(mine, "execs"),
+            "ops_per_s": _rate(mine, "ops"),
+            "edges": _edges(mine),
+            "corpus_before": corpus_before,
+            "corpus_after": corpus_after,
+            "lanes": lane_rows,
+            "without_turn": idleness.without_turn(name, built, self._account),
+            "series": self._account.series.get(name, []),
+            "troubles": [t for t in self._troubles if t.startswith((name + "/", name + ":"))],
+            **self._times(name),
+            **self._coverage(name),
+        }
+
+    def _times(self, name):
+        spent = self._account.target_seconds.get(name, 0.0)
+        since = spent - self._account.last_new_s.get(name, 0.0) if spent else None
+        return {
+            "seconds": round(spent, 1),
+            "stalled": since is not None and since > _STALLED * spent,
+            "seconds_since_new": None if since is None else round(since, 1),
+        }
+
+    def _coverage(self, name):
+        covered, total = _lines(self._work.lines.get(name))
+        kinds = self._work.kinds.get(name, {})
+        return {
+            "lines_covered": covered,
+            "lines_total": total,
+            "ops_run": kinds,
+            "ops_never": sorted(kind for kind, times in kinds.items() if not times),
+        }
+
+
+def night(settings, began, seconds, ended_by, peaks):
+    """The night as a whole, which fuzzed for so many seconds."""
+    return {
+        "id": began["id"],
+        "started": began["started"],
+        "ended": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "seconds": round(seconds, 1),
+        "seconds_planned": settings.seconds,
+        "ended_by": ended_by,
+        "jobs": settings.n_jobs,
+        "seed": settings.seed,
+        "command": ["./bazelw", "run", "//fuzz:overnight", "--", *settings.argv],
+        "machine": machine.describe(),
+        "versions": machine.versions(settings.workspace()),
+        "limits": {
+            "rss_mb": settings.rss_mb,
+            "unit_timeout_s": lanes.UNIT_TIMEOUT_SECONDS,
+            "disk_mb": settings.disk_mb,
+        },
+        "peaks": peaks,
+        "sessions": began["sessions"],
+    }

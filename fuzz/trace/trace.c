@@ -2,8 +2,8 @@
 /* The body of trace_fuzz. */
 #include <stdlib.h>
 
-#include "fuzz/trace/trace.h"
 #include "fuzz/common/fuzz.h"
+#include "fuzz/trace/trace.h"
 #include "harness/failure/say.h"
 #include "harness/trace/trace.h"
 

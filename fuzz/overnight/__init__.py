@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A night of fuzzing.
 
-Model    One thread looks after at most --jobs processes (job.py): turns of fuzzing (turn.py), each
+Model    One thread looks after at most --jobs processes (job.py): slices of fuzzing (time_slice.py), each
          of one lane of one target (lanes.py), chosen by what it still yields (plan.py). Between and
          after them run the work on findings (triage.py), the merging of corpora (corpus.py) and
          source coverage (coverage.py). journal.py keeps what happened; the account (account.py) is

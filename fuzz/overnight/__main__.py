@@ -49,13 +49,13 @@ class Stops:
 
 
 def _print_short(target):
-    """The lanes of a target that had no turn, or turns that were cut off."""
-    if target["without_turn"]:
-        print(f"short of time: {target['name']}: no turn for {', '.join(target['without_turn'])}")
+    """The lanes of a target that had no slice, or slices that were cut off."""
+    if target["without_slice"]:
+        print(f"short of time: {target['name']}: no slice for {', '.join(target['without_slice'])}")
     for lane in target["lanes"]:
         if lane["short_of_time"]:
-            turns = f"{lane['short_of_time']} of {lane['slices']} turns"
-            print(f"short of time: {target['name']}/{lane['name']}: {turns} cut off")
+            slices = f"{lane['short_of_time']} of {lane['slices']} slices"
+            print(f"short of time: {target['name']}/{lane['name']}: {slices} cut off")
 
 
 def _print_end(report, report_folder):

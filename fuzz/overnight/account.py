@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each lane did, added up over its turns. Made again from the journal after a kill."""
+"""What each lane did, added up over its slices. Made again from the journal after a kill."""
 
 import dataclasses
 
 from . import lanes
 
 # A bug this shallow would take all of a lane's time: so many deaths in a row, each in the first
-# part of a turn, and of any turn in the first half minute.
+# part of a slice, and of any slice in the first half minute.
 _DEATHS_IN_A_ROW = 5
 _EARLY_PART = 0.5
 _EARLY_SECONDS = 30
@@ -30,8 +30,8 @@ class LaneAccount:
     target: str
     lane: str
     seconds: float = 0.0
-    turns: int = 0
-    # Turns that a request ended: libFuzzer then says no operations.
+    slices: int = 0
+    # Slices that a request ended: libFuzzer then says no operations.
     on_request: int = 0
     seeds: list = dataclasses.field(default_factory=list)
     execs: int = None
@@ -40,7 +40,7 @@ class LaneAccount:
     features: int = None
     new_inputs: int = 0
     deaths: int = 0
-    # Turns that were killed while they read the corpus, or before they could say their numbers.
+    # Slices that were killed while they read the corpus, or before they could say their numbers.
     short_of_time: int = 0
     given_up: str = None
     # New features a second, of late.
@@ -49,9 +49,9 @@ class LaneAccount:
     troubles: int = 0
 
     def apply(self, event, gained):
-        """Adds one turn, which gained so many features that no lane of its build had."""
+        """Adds one slice, which gained so many features that no lane of its build had."""
         self.seconds += event["seconds"]
-        self.turns += 1
+        self.slices += 1
         self.seeds.append(event["seed"])
         for name in ("execs", "ops"):
             setattr(self, name, _add(getattr(self, name), event[name]))
@@ -98,11 +98,11 @@ class Account:
         return self.lanes[key]
 
     def of(self, target):
-        """The accounts of those of a target's lanes that had a turn."""
-        return [lane for (name, _), lane in self.lanes.items() if name == target and lane.turns]
+        """The accounts of those of a target's lanes that had a slice."""
+        return [lane for (name, _), lane in self.lanes.items() if name == target and lane.slices]
 
     def apply(self, event):
-        """Adds one turn, as the journal holds it."""
+        """Adds one slice, as the journal holds it."""
         target = event["target"]
         gained = self._gained(event)
         self.last_number = max(self.last_number, event["number"])
@@ -116,7 +116,7 @@ class Account:
         self.sample(target, event["lane"], event["t"], event)
 
     def _gained(self, event):
-        """Features that a turn reached and no lane of the same build had: others do not compare."""
+        """Features that a slice reached and no lane of the same build had: others do not compare."""
         build = lanes.BY_NAME[event["lane"]].variant
         known = [
             lane.features or 0

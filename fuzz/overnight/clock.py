@@ -5,7 +5,7 @@ import time
 
 
 class Clock:
-    """Runs while the night fuzzes. It stands still before the first turn and after the last."""
+    """Runs while the night fuzzes. It stands still before the first slice and after the last."""
 
     def __init__(self):
         self._seconds_before = 0.0

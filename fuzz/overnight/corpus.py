@@ -44,14 +44,14 @@ class Corpora:
         """What the lane without seeds found; merged in the end."""
         return self._out / "short" / target
 
-    def written_by(self, target, lane, turn_folder):
-        """Where a turn writes new inputs; away with the turn when the disk is full."""
+    def written_by(self, target, lane, slice_folder):
+        """Where a slice writes new inputs; away with the slice when the disk is full."""
         if self.frozen:
-            return turn_folder / "discarded"
+            return slice_folder / "discarded"
         return self.cached(target) if lane.seeded else self.short(target)
 
     def read_by(self, target, lane):
-        """Folders that a turn reads besides."""
+        """Folders that a slice reads besides."""
         if not lane.seeded:
             return []
         return ([self.cached(target)] if self.frozen else []) + [self.seeds(target)]

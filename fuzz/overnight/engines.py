@@ -9,13 +9,13 @@ from . import files, lanes
 
 # Slow units are none: they passed.
 FINDING_PREFIXES = ("crash-", "timeout-", "oom-", "leak-")
-# Past its turn a process is in trouble.
+# Past its slice a process is in trouble.
 GRACE_SECONDS = 30
 
 
 @dataclasses.dataclass
 class Numbers:
-    """What one turn came to; None: not said."""
+    """What one slice came to; None: not said."""
 
     execs: int = None
     ops: int = None
@@ -34,12 +34,12 @@ def _last(pattern, text):
 
 
 class LibFuzzer:
-    """One process a turn. It writes what it keeps into the first folder that it is given."""
+    """One process a slice. It writes what it keeps into the first folder that it is given."""
 
     end_signal = signal.SIGUSR1
     # Its own end, after an interrupt.
     good_statuses = (0, 72)
-    # In the folder of the turn, and away with it.
+    # In the folder of the slice, and away with it.
     findings_stay = False
 
     _PULSE = re.compile(r"^#(\d+)\s+\w", re.MULTILINE)
@@ -59,36 +59,36 @@ class LibFuzzer:
 
     @staticmethod
     def flags(lane, settings):
-        """Those that are the same in each turn."""
+        """Those that are the same in each slice."""
         timeout = f"-timeout={lanes.UNIT_TIMEOUT_SECONDS}"
         return [*lane.flags, timeout, f"-rss_limit_mb={settings.rss_mb}", "-print_final_stats=1"]
 
     @classmethod
-    def command(cls, turn, settings):
+    def command(cls, time_slice, settings):
         """The folders: what is kept, then what is only read."""
         options = [
-            f"-max_total_time={turn.seconds_wanted}",
-            f"-artifact_prefix={turn.folder}/",
-            f"-seed={turn.seed}",
-            *cls.flags(turn.lane, settings),
+            f"-max_total_time={time_slice.seconds_wanted}",
+            f"-artifact_prefix={time_slice.folder}/",
+            f"-seed={time_slice.seed}",
+            *cls.flags(time_slice.lane, settings),
         ]
-        if turn.dictionary:
-            options.append(f"-dict={turn.dictionary}")
-        return [turn.binary, *options, turn.corpus, *turn.read_only]
+        if time_slice.dictionary:
+            options.append(f"-dict={time_slice.dictionary}")
+        return [time_slice.binary, *options, time_slice.corpus, *time_slice.read_only]
 
     @staticmethod
-    def totals(_turn):
-        """What it has counted before a turn: each process counts anew."""
+    def totals(_slice):
+        """What it has counted before a slice: each process counts anew."""
         return {}
 
     @staticmethod
-    def environment(turn):
+    def environment(time_slice):
         """The seed of a generator goes by a variable of the harness."""
-        generate = {"HRN_FUZZ_GENERATE": str(turn.seed)} if turn.lane.generates else {}
+        generate = {"HRN_FUZZ_GENERATE": str(time_slice.seed)} if time_slice.lane.generates else {}
         return {**lanes.sanitizer_environment(), **generate}
 
     @classmethod
-    def numbers(cls, text, _turn):
+    def numbers(cls, text, _slice):
         """Reads a whole log. A process that was killed prints no totals: its last pulse counts."""
         execs = _last(cls._EXECS, text)
         new = _last(cls._NEW, text)
@@ -117,17 +117,17 @@ class LibFuzzer:
         return cls._READS.search(text) is not None and not cls.has_read_corpus(text)
 
     @staticmethod
-    def findings(turn):
+    def findings(time_slice):
         """The inputs that it saved; what it keeps is in the corpus already."""
         return [
             path
-            for path in sorted(turn.folder.glob("*"))
+            for path in sorted(time_slice.folder.glob("*"))
             if path.name.startswith(FINDING_PREFIXES)
         ]
 
 
 class Afl:
-    """AFL++ keeps a folder of its own for each target from turn to turn."""
+    """AFL++ keeps a folder of its own for each target from slice to slice."""
 
     end_signal = signal.SIGINT
     good_statuses = (0,)
@@ -138,44 +138,44 @@ class Afl:
 
     @staticmethod
     def flags(_lane, _settings):
-        """Those that are the same in each turn. Its own limit of memory would stop ASan."""
+        """Those that are the same in each slice. Its own limit of memory would stop ASan."""
         return ["-m", "none", "-t", f"{lanes.UNIT_TIMEOUT_SECONDS * 1000}"]
 
     @classmethod
-    def command(cls, turn, settings):
-        """Goes on where the last turn ended, if there was one."""
-        again = (turn.state / cls._FOLDER / "fuzzer_stats").exists()
-        options = ["-V", turn.seconds_wanted, "-s", turn.seed, "-o", turn.state]
-        options += cls.flags(turn.lane, settings)
-        options += ["-i", "-" if again else turn.first_inputs()]
-        if turn.dictionary:
-            options += ["-x", turn.dictionary]
-        return ["afl-fuzz", *options, "--", turn.binary]
+    def command(cls, time_slice, settings):
+        """Goes on where the last slice ended, if there was one."""
+        again = (time_slice.state / cls._FOLDER / "fuzzer_stats").exists()
+        options = ["-V", time_slice.seconds_wanted, "-s", time_slice.seed, "-o", time_slice.state]
+        options += cls.flags(time_slice.lane, settings)
+        options += ["-i", "-" if again else time_slice.first_inputs()]
+        if time_slice.dictionary:
+            options += ["-x", time_slice.dictionary]
+        return ["afl-fuzz", *options, "--", time_slice.binary]
 
     @staticmethod
-    def environment(turn):
+    def environment(time_slice):
         """Quiet, whatever the machine's settings; the same mutator as libFuzzer's."""
         env = {
             "AFL_SKIP_CPUFREQ": "1",
             "AFL_NO_AFFINITY": "1",
             "AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES": "1",
             "AFL_NO_UI": "1",
-            # Each turn begins with all inputs of the turns before.
+            # Each slice begins with all inputs of the slices before.
             "AFL_FAST_CAL": "1",
             "AFL_SKIP_CRASHES": "1",
             # It insists on these, and on none for the sanitizers that are not there.
             "ASAN_OPTIONS": "abort_on_error=1:symbolize=0:quarantine_size_mb=10:detect_leaks=0",
             "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:symbolize=0",
         }
-        if turn.mutator and turn.shape:
-            env["AFL_CUSTOM_MUTATOR_LIBRARY"] = str(turn.mutator)
-            env["HRN_FUZZ_SHAPE"] = turn.shape
+        if time_slice.mutator and time_slice.shape:
+            env["AFL_CUSTOM_MUTATOR_LIBRARY"] = str(time_slice.mutator)
+            env["HRN_FUZZ_SHAPE"] = time_slice.shape
         return env
 
     @classmethod
-    def totals(cls, turn):
-        """What it has counted in all turns so far; None: not said."""
-        text = files.read_text(turn.state / cls._FOLDER / "fuzzer_stats")
+    def totals(cls, time_slice):
+        """What it has counted in all slices so far; None: not said."""
+        text = files.read_text(time_slice.state / cls._FOLDER / "fuzzer_stats")
         lines = (line.split(":", 1) for line in text.splitlines() if ":" in line)
         pairs = {name.strip(): value.strip() for name, value in lines}
         names = ("execs_done", "edges_found", "corpus_count", "execs_per_sec")
@@ -186,17 +186,17 @@ class Afl:
         return int(float(text)) if re.fullmatch(r"[0-9]+(\.[0-9]*)?", text) else None
 
     @classmethod
-    def numbers(cls, text, turn):
-        """Its totals are over all turns; the difference to those before is this one's."""
-        stats = cls.totals(turn)
+    def numbers(cls, text, time_slice):
+        """Its totals are over all slices; the difference to those before is this one's."""
+        stats = cls.totals(time_slice)
         execs, edges = stats["execs_done"], stats["edges_found"]
         return Numbers(
-            execs=None if execs is None else max(0, execs - turn.before("execs_done")),
+            execs=None if execs is None else max(0, execs - time_slice.before("execs_done")),
             edges=edges,
             features=edges,
-            features_at_start=turn.before("edges_found") or edges,
+            features_at_start=time_slice.before("edges_found") or edges,
             corpus=stats["corpus_count"],
-            new_inputs=turn.n_kept,
+            new_inputs=time_slice.n_kept,
             execs_per_s=stats["execs_per_sec"],
         )
 
@@ -211,15 +211,15 @@ class Afl:
         return False
 
     @classmethod
-    def findings(cls, turn):
+    def findings(cls, time_slice):
         """Crashes and hangs not seen before; new inputs go to the common corpus."""
-        base = turn.state / cls._FOLDER
+        base = time_slice.state / cls._FOLDER
         for path in files.inputs_of(base / "queue"):
             # Not its state, and not what it was given.
             if path.name.startswith("id:") and "orig:" not in path.name:
-                turn.keep(path)
+                time_slice.keep(path)
         found = [p for name in ("crashes", "hangs") for p in files.inputs_of(base / name)]
-        return [p for p in found if p.name.startswith("id:") and turn.is_new(p)]
+        return [p for p in found if p.name.startswith("id:") and time_slice.is_new(p)]
 
 
 ENGINES = {"libfuzzer": LibFuzzer, "afl": Afl}

@@ -71,41 +71,43 @@ class Findings:
             elif "binary" in self.by_cause[folder.name]:
                 self._waiting.append(folder)
 
-    def found(self, turn, paths, text, cause):
-        """Notes what a turn died of, or saved; returns the cause's name."""
+    def found(self, time_slice, paths, text, cause):
+        """Notes what a slice died of, or saved; returns the cause's name."""
         names = []
         for path in paths or [None]:
             data = path.read_bytes() if path else None
-            sighting = self._sighting(turn, data)
+            sighting = self._sighting(time_slice, data)
             noted = self._noted(sighting)
             if noted:
-                # Before a kill, which came before the end of the turn.
+                # Before a kill, which came before the end of the slice.
                 names.append(noted)
                 continue
             # AFL++ saves inputs, not reports: triage will name the cause.
-            name = cause.name(turn.target) if cause else self._unnamed(turn, data)
+            name = cause.name(time_slice.target) if cause else self._unnamed(time_slice, data)
             known_as = None
-            if data is not None and turn.died_of_its_corpus(text):
-                known_as = self._leave_out(turn.target, data)
+            if data is not None and time_slice.died_of_its_corpus(text):
+                known_as = self._leave_out(time_slice.target, data)
             if name in self.by_cause:
                 self._note_again(name, sighting, known_as)
             else:
-                self._note(turn, name, cause, data, text, known_as, sighting)
+                self._note(time_slice, name, cause, data, text, known_as, sighting)
             names.append(name)
         return names[0]
 
     @staticmethod
-    def _sighting(turn, data):
+    def _sighting(time_slice, data):
         """Names one event, the same whoever reports it again."""
         content = files.name_of(data or b"")
-        return content if turn.engine.findings_stay else f"turn {turn.number}: {content}"
+        if time_slice.engine.findings_stay:
+            return content
+        return f"slice {time_slice.number}: {content}"
 
     def _noted(self, sighting):
         return next((n for n, f in self.by_cause.items() if sighting in f["sightings"]), None)
 
     @staticmethod
-    def _unnamed(turn, data):
-        return f"{turn.target}-{_UNNAMED}-{files.name_of(data)[:12]}"
+    def _unnamed(time_slice, data):
+        return f"{time_slice.target}-{_UNNAMED}-{files.name_of(data)[:12]}"
 
     def _leave_out(self, target, data):
         with self._troubles.survives(f"leaving out an input of {target}"):
@@ -119,16 +121,16 @@ class Findings:
         finding["known_as"] = finding["known_as"] or known_as
         self._write(name, finding)
 
-    def _note(self, turn, name, cause, data, text, known_as, sighting):
+    def _note(self, time_slice, name, cause, data, text, known_as, sighting):
         finding = {
-            "target": turn.target,
-            "lane": turn.lane.name,
-            "variant": turn.lane.telling_variant,
-            "binary": str(self._binary(turn)),
+            "target": time_slice.target,
+            "lane": time_slice.lane.name,
+            "variant": time_slice.lane.telling_variant,
+            "binary": str(self._binary(time_slice)),
             "package": self._settings.package(),
             "kind": cause.kind if cause else _UNNAMED,
             "sightings": [sighting],
-            "first_seen_s": round(turn.ended_at(), 1),
+            "first_seen_s": round(time_slice.ended_at(), 1),
             "known_as": known_as or self._known_before(name),
             "has_input": data is not None,
         }
@@ -159,8 +161,8 @@ class Findings:
         self._keep(name, "log", text.encode())
         self._write(name, finding)
 
-    def _binary(self, turn):
-        return self._settings.binary(turn.lane.telling_variant, turn.target).resolve()
+    def _binary(self, time_slice):
+        return self._settings.binary(time_slice.lane.telling_variant, time_slice.target).resolve()
 
     def _known_before(self, name):
         night = self.known.get(name, {}).get("first")

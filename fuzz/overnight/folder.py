@@ -79,6 +79,6 @@ def begin(settings, out, before):
         # An earlier night in this folder has ended.
         for name in ("journal.jsonl", "left_out.json"):
             (out / name).unlink(missing_ok=True)
-        for name in ("turns", "findings", "seeds", "short", "afl", "logs", "coverage", "merging"):
+        for name in ("slices", "findings", "seeds", "short", "afl", "logs", "coverage", "merging"):
             shutil.rmtree(out / name, ignore_errors=True)
     return began

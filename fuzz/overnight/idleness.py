@@ -7,7 +7,7 @@ from . import lanes
 def _may_have_operations(lane):
     """False if a lane said that it had none, or nothing where it would have said it. AFL++ does not
     pass on what a target says."""
-    unsaid = lane.ops is None and lane.on_request == lane.turns
+    unsaid = lane.ops is None and lane.on_request == lane.slices
     return bool(lane.ops) or unsaid or lanes.BY_NAME[lane.lane].engine == "afl"
 
 
@@ -17,7 +17,7 @@ def judge(lanes_of, account, troubles, stopped):
     for target, built in lanes_of.items():
         mine = account.of(target)
         if not built:
-            troubles.add(f"{target}: had no turn")
+            troubles.add(f"{target}: had no slice")
         elif any(lane.deaths or lane.troubles or lane.short_of_time for lane in mine) or not mine:
             continue
         elif not any(lane.execs for lane in mine):
@@ -30,7 +30,7 @@ def judge(lanes_of, account, troubles, stopped):
         troubles.add("no target executed an input")
 
 
-def without_turn(target, built, account):
-    """The names of those of a target's lanes that had no turn."""
+def without_slice(target, built, account):
+    """The names of those of a target's lanes that had no slice."""
     had = {lane.lane for lane in account.of(target)}
     return [lane.name for lane in built if lane.name not in had]

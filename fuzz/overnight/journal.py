@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""journal.jsonl: a line for each turn. All numbers of the report come from here, so that the next
+"""journal.jsonl: a line for each slice. All numbers of the report come from here, so that the next
 start can continue after a kill."""
 
 import contextlib
@@ -18,7 +18,7 @@ class Journal:
         self._troubles = troubles
 
     def add(self, event):
-        """Adds a turn that has ended."""
+        """Adds a slice that has ended."""
         self._account.apply(event)
         if event["trouble"]:
             self._troubles.announce(self._sentence(event))
@@ -34,7 +34,7 @@ class Journal:
         return f"{event['target']}/{event['lane']}: {event['trouble']}"
 
     def recover(self):
-        """Adds up the turns of earlier sessions; returns their numbers."""
+        """Adds up the slices of earlier sessions; returns their numbers."""
         numbers = set()
         for line in files.read_text(self._path).splitlines():
             # A line may be cut off, or of another format than today's.

@@ -29,7 +29,7 @@ class Lane:
 # Small enough that a program has a dozen operations.
 _SHORT_MAX_BYTES = 128
 
-# In the order of their first turns: a night that is too short leaves out the last.
+# In the order of their first slices: a night that is too short leaves out the last.
 LANES = (
     Lane("seeded", "asan-ubsan", "libfuzzer"),
     Lane(

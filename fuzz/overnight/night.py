@@ -3,15 +3,16 @@
 
 import time
 
-from . import compare, findings, folder, idleness, job, morning, plan, rows, status, turn, work
+from . import compare, findings, folder, idleness, job, morning, plan, rows, status, time_slice
 from .account import Account
 from .clock import Clock
 from .history import History
 from .journal import Journal
 from .screen import Screen
+from .slices import Slices
 from .store import Store
 from .troubles import Troubles
-from .turns import Turns
+from .work import Work
 
 _POLL_SECONDS = 0.2
 _SAMPLE_SECONDS = 5
@@ -35,10 +36,10 @@ class Night:
         self._store = Store(settings, out, self._troubles)
         self._sources = compare.read_sources(settings.workspace())
         parts = settings, self._store, self._troubles
-        self._work = work.Work(*parts, self._screen.say)
+        self._work = Work(*parts, self._screen.say)
         self.findings = findings.Findings(*parts, self._screen.say, began["id"])
         self._journal = Journal(self._store, self.account, self._troubles)
-        self._turns = Turns(settings, self.clock, *parts[1:], self._journal, self.findings)
+        self._slices = Slices(settings, self.clock, *parts[1:], self._journal, self.findings)
         self._status = status.Status(
             settings, self.clock, self.account, self.findings, lambda: self.pool.running
         )
@@ -51,10 +52,10 @@ class Night:
         self._troubles.add_mistake(failed)
 
     def recover(self):
-        """Takes up a night that was killed: its turns, its findings, and what lay in turns."""
+        """Takes up a night that was killed: its slices, its findings, and what lay in slices."""
         self.findings.recover()
-        self._turns.recover(self._journal.recover())
-        self._turns.count_from(self.account.last_number)
+        self._slices.recover(self._journal.recover())
+        self._slices.count_from(self.account.last_number)
         self.clock.carry_on(self.account.last_t)
 
     # The order of events.
@@ -77,7 +78,7 @@ class Night:
         left = self.settings.seconds - self.clock.seconds()
         end = time.monotonic() + left
         n_lanes = sum(map(len, self._lanes_of.values()))
-        length = plan.turn_seconds(n_lanes, left * self.settings.n_jobs)
+        length = plan.slice_seconds(n_lanes, left * self.settings.n_jobs)
         while not self._stops() and time.monotonic() < end:
             self._start_what_fits(min(length, end - time.monotonic()))
             if not self.pool.running:
@@ -87,9 +88,9 @@ class Night:
             self._look_after()
         if self._stops():
             self.ended_by = self._stops.last()
-        for running in turn.among(self.pool.running):
+        for running in time_slice.among(self.pool.running):
             running.ask_to_end(job.STOP)
-        while turn.among(self.pool.running):
+        while time_slice.among(self.pool.running):
             self._look_after()
 
     def _start_what_fits(self, seconds):
@@ -98,13 +99,13 @@ class Night:
             if triage:
                 self.pool.start(triage)
                 continue
-            under_way = turn.under_way(self.pool.running)
+            under_way = time_slice.under_way(self.pool.running)
             choice = plan.choose(self._lanes_of, self.account, under_way)
             if choice is None or seconds < 1:
                 return
             target, lane = choice
             shape = self._work.shapes.get(target)
-            self.pool.start(self._turns.make(target, lane, seconds, shape))
+            self.pool.start(self._slices.make(target, lane, seconds, shape))
 
     def _look_after(self):
         self.pool.poll()
@@ -146,7 +147,7 @@ class Night:
         if now < self._next_sample:
             return
         self._next_sample = now + _SAMPLE_SECONDS
-        for running in turn.among(self.pool.running):
+        for running in time_slice.among(self.pool.running):
             numbers = running.sample()
             if numbers and numbers.edges:
                 at, name = self.clock.seconds(), running.lane.name

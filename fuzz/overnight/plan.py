@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which lane of which target has the next turn.
+"""Which lane of which target has the next slice.
 
 Each lane has had so many seconds for its weight; the one that had least is next. The weight has a
-floor, so that no lane is ever forgotten, and grows with the features that the lane's last turns
+floor, so that no lane is ever forgotten, and grows with the features that the lane's last slices
 found beyond those known: time goes to what still yields.
 """
 
 # The best lane gets so many times the floor.
 _BEST = 8.0
-# Each lane should have about three turns, of a length that is worth a start.
-_TURNS_EACH = 3
+# Each lane should have about three slices, of a length that is worth a start.
+_SLICES_EACH = 3
 _LEAST_SECONDS = 4
 _MOST_SECONDS = 300
 
 
-def turn_seconds(n_lanes, cpu_seconds):
-    """The length of the turns of a night."""
-    wanted = cpu_seconds / max(1, n_lanes * _TURNS_EACH)
+def slice_seconds(n_lanes, cpu_seconds):
+    """The length of the slices of a night."""
+    wanted = cpu_seconds / max(1, n_lanes * _SLICES_EACH)
     return min(max(wanted, _LEAST_SECONDS), _MOST_SECONDS)
 
 
@@ -29,8 +29,8 @@ def _weight(account, best):
 def choose(lanes_of, account, running):
     """Returns (target, lane) or None.
 
-    lanes_of: target: its lanes, in the order of their first turns. running: {(target, lane name):
-    seconds planned} of turns that are under way.
+    lanes_of: target: its lanes, in the order of their first slices. running: {(target, lane name):
+    seconds planned} of slices that are under way.
     """
     choices = []
     best = max((lane.yields or 0.0 for lane in account.lanes.values()), default=0.0)
@@ -42,7 +42,7 @@ def choose(lanes_of, account, running):
             if mine.given_up or (under_way and lane.engine == "afl"):
                 continue
             spent = (mine.seconds + under_way) / _weight(mine, best)
-            if mine.turns == 0 and not under_way:
+            if mine.slices == 0 and not under_way:
                 choices.append((0, rank, spent, target, lane.name))
             else:
                 choices.append((1, spent, spent, target, lane.name))

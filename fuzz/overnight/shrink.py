@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes a failing input small: fewer records, then simpler bytes, while it fails for one cause.
 
-Works on whole records, as the mutators do: to take single bytes out of a program would turn all
-behind them into another program.
+Works on whole records, as the mutators do: to take single bytes out of a program would change all
+after them into another program.
 """
 
 

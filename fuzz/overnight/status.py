@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a night is going, in one line."""
 
-from . import account as accounts, turn as turns
+from . import account as accounts, time_slice as slices
 
 FUZZING = "fuzzing"
 
@@ -33,8 +33,8 @@ class Status:
         self.phase = FUZZING
 
     def _rates(self):
-        """Executions and operations a second, now: by the last that each running turn said."""
-        live = [turn.sample() for turn in turns.among(self._running())]
+        """Executions and operations a second, now: by the last that each running slice said."""
+        live = [time_slice.sample() for time_slice in slices.among(self._running())]
         said = [n.execs_per_s for n in live if n and n.execs_per_s is not None]
         execs = sum(said) if said else None
         lanes = self._account.lanes.values()

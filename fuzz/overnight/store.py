@@ -3,7 +3,7 @@
 
     DIR/night.json      what was asked for; there until the night has ended
     DIR/journal.jsonl   see journal.py
-    DIR/turns/          folders of turns under way
+    DIR/slices/         folders of slices under way
     DIR/findings/       see findings.py
     DIR/logs/           what the fuzzers printed
     DIR/report.html     report.json: the end

@@ -59,7 +59,7 @@ class Work:
             if found:
                 self.shapes[target] = ",".join(found.groups())
 
-        # A target that cannot even do this says so in its turns.
+        # A target that cannot even do this says so in its slices.
         command = [self._settings.binary("asan-ubsan", target), "-runs=0"]
         env = {"HRN_FUZZ_SAY": "shape"}
         return self._task(f"shape {target}", command, _SHAPE_SECONDS, done, env=env)

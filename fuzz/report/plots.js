@@ -56,7 +56,7 @@
       backgroundColor: colour(lane),
       borderDash: DASHES[lane],
       borderWidth: 1.5,
-      // Few points are shown as such: a lane has its turns, and idles in between.
+      // Few points are shown as such: a lane has its slices, and idles in between.
       pointRadius: data.length < 40 ? 2 : 0,
       pointHitRadius: 6,
       spanGaps: true,

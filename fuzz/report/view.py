@@ -180,12 +180,12 @@ def _notes(report):
         for lane in target["lanes"]:
             if lane["given_up"] is not None:
                 reasons.setdefault(lane["given_up"], []).append(lane["name"])
-            # Reports of earlier versions do not have this, nor without_turn.
+            # Reports of earlier versions do not have this, nor without_slice.
             if lane.get("short_of_time"):
-                why = f"{lane['short_of_time']} of {lane['slices']} turns cut off"
+                why = f"{lane['short_of_time']} of {lane['slices']} slices cut off"
                 reasons.setdefault(f"short of time: {why}", []).append(lane["name"])
-        if target.get("without_turn"):
-            reasons["short of time: no turn"] = target["without_turn"]
+        if target.get("without_slice"):
+            reasons["short of time: no slice"] = target["without_slice"]
         found += [(f"{target['name']}: {', '.join(names)}", why) for why, names in reasons.items()]
     ran = {target["name"] for target in report["targets"]}
     last = report["history"][-1]["targets"] if report["history"] else {}

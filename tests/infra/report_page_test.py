@@ -279,15 +279,15 @@ class NightsTest(unittest.TestCase):
     def test_lanes_that_were_short_of_time_are_named_apart_from_troubles(self):
         lanes = [samples.lane("seeded"), samples.lane("msan", short_of_time=2, slices=3)]
         waiting = ["tsan", "short"]
-        target = samples.target("slab_fuzz", lanes, without_turn=waiting)
+        target = samples.target("slab_fuzz", lanes, without_slice=waiting)
         seen = made(samples.healthy(targets=[target])).text["troubles"]
-        self.assertIn("slab_fuzz: msan short of time: 2 of 3 turns cut off", seen)
-        self.assertIn("slab_fuzz: tsan, short short of time: no turn", seen)
+        self.assertIn("slab_fuzz: msan short of time: 2 of 3 slices cut off", seen)
+        self.assertIn("slab_fuzz: tsan, short short of time: no slice", seen)
         self.assertIn("Nothing went wrong with the run itself", seen)
 
     def test_report_of_an_earlier_version_needs_no_word_on_short_time(self):
         target = samples.target("slab_fuzz", [samples.lane("seeded")])
-        del target["without_turn"], target["lanes"][0]["short_of_time"]
+        del target["without_slice"], target["lanes"][0]["short_of_time"]
         seen = made(samples.healthy(targets=[target]))
         self.assertNotIn("short of time:", seen.text["troubles"])
 

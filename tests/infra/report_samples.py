@@ -74,7 +74,7 @@ def target(name, lanes=None, **changes):
         "lines_total": 1406,
         "corpus_before": 203,
         "corpus_after": 241,
-        "without_turn": [],
+        "without_slice": [],
         "lanes": lanes,
         "series": points,
         "ops_run": {"alloc": 48211, "calloc": 12004, "free": 39120, "reset": 311},

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Looks like a libFuzzer binary from outside. `.<name>.manner` beside it says how it behaves:
 
-healthy     finds a new input each turn
+healthy     finds a new input each slice
 crashes     dies of an input with BAD in it that it makes up; and of any such input, whoever has it
 shallow     the same, and at once
 flaky       its inputs do it no harm when they are run again
 no-start    ends with status 3
 silent      ends well, having executed nothing
-reads       reads its corpus for longer than any turn, and listens to nothing meanwhile
+reads       reads its corpus for longer than any slice, and listens to nothing meanwhile
 deaf        the same once it has read its corpus
 endless     says that it is up, and waits for a signal
 fills       fills the disk, and dies of an input with BAD in it

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Kills the runner before each of its writes at the end of a turn, and starts it again: all is
+"""Kills the runner before each of its writes at the end of a slice, and starts it again: all is
 counted once."""
 
 import json
@@ -52,7 +52,7 @@ KILL = Kill()
 
 
 class KillTest(NightTest):
-    """A turn of libFuzzer that died, and one of AFL++ that saved a crash."""
+    """A slice of libFuzzer that died, and one of AFL++ that saved a crash."""
 
     def setUp(self):
         super().setUp()
@@ -68,15 +68,15 @@ class KillTest(NightTest):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content if isinstance(content, str) else json.dumps(content))
 
-    def put_turns(self):
-        """What the fuzzers of two turns leave."""
+    def put_slices(self):
+        """What the fuzzers of two slices leave."""
         begun = {"seed": 7, "seconds_wanted": 10, "began_at": 5.0, "before": {}}
-        turn = "turns/000001.slab_fuzz.seeded"
-        self.put(f"{turn}/turn.json", begun)
-        self.put(f"{turn}/crash-1", "headBAD!")
-        self.put(f"{turn}/output", "#1000 INITED cov: 1 ft: 1\n" + self.crash_text())
+        time_slice = "slices/000001.slab_fuzz.seeded"
+        self.put(f"{time_slice}/slice.json", begun)
+        self.put(f"{time_slice}/crash-1", "headBAD!")
+        self.put(f"{time_slice}/output", "#1000 INITED cov: 1 ft: 1\n" + self.crash_text())
         begun = begun | {"before": {"execs_done": 200, "edges_found": 3}}
-        self.put("turns/000002.slab_fuzz.afl/turn.json", begun)
+        self.put("slices/000002.slab_fuzz.afl/slice.json", begun)
         self.put("afl/slab_fuzz/default/crashes/id:000000", "headBAD!")
         self.put("afl/slab_fuzz/default/fuzzer_stats", "execs_done : 250\nedges_found : 4\n")
 
@@ -90,19 +90,19 @@ class KillTest(NightTest):
         """What must be the same after any kill."""
         seen = sorted((f["cause"], f["seen"]) for f in made.findings.report())
         lanes = made.account.lanes.values()
-        return seen, sorted((lane.lane, lane.turns, lane.execs, lane.deaths) for lane in lanes)
+        return seen, sorted((lane.lane, lane.slices, lane.execs, lane.deaths) for lane in lanes)
 
-    def test_turn_is_counted_once_wherever_its_end_was_cut_off(self):
+    def test_slice_is_counted_once_wherever_its_end_was_cut_off(self):
         n_writes, killed = 0, True
         while killed:
             with self.subTest(killed_before_write=n_writes):
-                self.put_turns()
+                self.put_slices()
                 killed = KILL.reached(self.start, n_writes)
                 seen, lanes = self.numbers(self.start())
                 self.assertEqual(len(seen), 2)
                 self.assertEqual(seen[0], (CAUSE, 1))
                 self.assertEqual(lanes, [("afl", 1, 50, 1), ("seeded", 1, 1000, 1)])
-                self.assertEqual(list((self.out / "turns").iterdir()), [])
+                self.assertEqual(list((self.out / "slices").iterdir()), [])
                 # And a start that has nothing to do changes nothing.
                 self.assertEqual(self.numbers(self.start()), (seen, lanes))
             self.clear()
@@ -114,7 +114,7 @@ class KillTest(NightTest):
         n_writes, killed = 0, True
         while killed:
             with self.subTest(killed_before_write=n_writes):
-                self.put_turns()
+                self.put_slices()
                 self.start()
                 unread = next((self.out / "findings").glob("*unread*"))
                 self.put(f"findings/{unread.name}/triage.json", {"cause": CAUSE})
@@ -126,10 +126,10 @@ class KillTest(NightTest):
         print(f"union of two findings killed before each of {n_writes - 1} writes: counted once")
         self.assertGreater(n_writes, 3)
 
-    def test_clock_that_jumps_makes_no_turn_shorter_than_nothing_nor_endless(self):
+    def test_clock_that_jumps_makes_no_slice_shorter_than_nothing_nor_endless(self):
         for wall, seconds in ((0, 0.0), (1 << 33, 40.0)):
-            self.put_turns()
-            os.utime(self.out / "turns/000001.slab_fuzz.seeded/output", (wall, wall))
+            self.put_slices()
+            os.utime(self.out / "slices/000001.slab_fuzz.seeded/output", (wall, wall))
             made = self.start()
             self.assertEqual(made.account.lane("slab_fuzz", "seeded").seconds, seconds)
             self.assertEqual(made.clock.seconds(), 5.0 + seconds)

@@ -51,7 +51,7 @@ class EndsTest(NightTest):
             report, _ = self.night("--lanes", "afl", status=0)
         self.assertEqual(report["targets"][0]["execs"], 9)
 
-    def test_turn_that_cannot_be_made_is_given_up_and_the_night_goes_on(self):
+    def test_slice_that_cannot_be_made_is_given_up_and_the_night_goes_on(self):
         self.target("slab_fuzz", "healthy", seeds=[("seed", b"seed"), ("mem", b"")])
         self.target("slab_fuzz", "healthy", variant="afl")
         # Reading it fails, whoever reads.
@@ -76,7 +76,7 @@ class EndsTest(NightTest):
         self.trace.unlink()
         report, _ = self.night("--lanes", "msan", status=2)
         self.assertIn("no recorded traces were found", report["troubles"])
-        self.assertIn("slab_fuzz: had no turn", report["troubles"])
+        self.assertIn("slab_fuzz: had no slice", report["troubles"])
 
     def test_bytes_that_the_terminal_cannot_show_do_not_end_the_night(self):
         self.target("slab_fuzz", "healthy")
@@ -93,7 +93,7 @@ class ShortTest(NightTest):
     def test_report_lists_only_lanes_and_sanitizers_that_ran(self):
         for variant in ("asan-ubsan", "msan", "tsan"):
             self.target("slab_fuzz", "healthy", variant=variant)
-        # The first turn takes all the time.
+        # The first slice takes all the time.
         report, _ = self.night("--lanes", "seeded,msan,tsan", status=0)
         target = report["targets"][0]
         self.assertEqual([lane["name"] for lane in target["lanes"]], ["seeded"])
@@ -106,31 +106,31 @@ class ShortTest(NightTest):
         report, output = self.night(status=0)
         self.assertEqual(report["troubles"], [])
         self.assertEqual(report["targets"][0]["lanes"][0]["short_of_time"], 1)
-        self.assertIn("short of time: slab_fuzz/seeded: 1 of 1 turns cut off", output)
-        self.assertIn("1 of 1 turns cut off", (self.out / "report.html").read_text())
+        self.assertIn("short of time: slab_fuzz/seeded: 1 of 1 slices cut off", output)
+        self.assertIn("1 of 1 slices cut off", (self.out / "report.html").read_text())
 
     def test_lane_that_is_killed_before_it_says_its_numbers_is_no_trouble(self):
         self.target("slab_fuzz", "deaf")
         report, output = self.night(status=0)
         self.assertEqual((report["troubles"], report["targets"][0]["execs"]), ([], 64))
-        self.assertIn("short of time: slab_fuzz/seeded: 1 of 1 turns cut off", output)
+        self.assertIn("short of time: slab_fuzz/seeded: 1 of 1 slices cut off", output)
 
-    def test_lanes_and_targets_without_a_turn_are_named_and_no_trouble(self):
+    def test_lanes_and_targets_without_a_slice_are_named_and_no_trouble(self):
         for name in ("pool_fuzz", "slab_fuzz"):
             self.target(name, "healthy")
             self.target(name, "healthy", variant="msan")
-        # The first turn takes all the time.
+        # The first slice takes all the time.
         report, output = self.night("--lanes", "seeded,msan", status=0)
         self.assertEqual(report["troubles"], [])
         pool, slab = report["targets"]
-        self.assertEqual((pool["without_turn"], len(pool["lanes"])), (["msan"], 1))
-        self.assertEqual((slab["without_turn"], slab["lanes"]), (["seeded", "msan"], []))
-        for sentence in ("pool_fuzz: no turn for msan", "slab_fuzz: no turn for seeded, msan"):
+        self.assertEqual((pool["without_slice"], len(pool["lanes"])), (["msan"], 1))
+        self.assertEqual((slab["without_slice"], slab["lanes"]), (["seeded", "msan"], []))
+        for sentence in ("pool_fuzz: no slice for msan", "slab_fuzz: no slice for seeded, msan"):
             self.assertIn("short of time: " + sentence, output)
         self.assertIn("Nothing was found: 1 of 2 targets", output)
-        self.assertIn("short of time: no turn", (self.out / "report.html").read_text())
+        self.assertIn("short of time: no slice", (self.out / "report.html").read_text())
 
-    def test_target_whose_turns_all_end_on_request_has_unknown_operations_not_none(self):
+    def test_target_whose_slices_all_end_on_request_has_unknown_operations_not_none(self):
         self.target("slab_fuzz", "endless")
         report, _ = self.night(status=0)
         lane = report["targets"][0]["lanes"][0]
@@ -178,7 +178,7 @@ class FindsTest(NightTest):
 
     def test_seed_that_kills_is_a_known_bug_come_back_and_read_no_more(self):
         self.target("slab_fuzz", "regressed", [("seed", b"seed"), ("regress/old_bug", b"xxxxBAD!")])
-        # Time for a second turn on a busy machine.
+        # Time for a second slice on a busy machine.
         report, _ = self.night("--minutes", "0.2", status=3)
         finding = report["findings"][0]
         self.assertEqual(finding["known_as"], "corpus/slab_fuzz/regress/old_bug")
@@ -346,9 +346,9 @@ class BreaksTest(NightTest):
         self.stop(process, signal.SIGKILL)
         wait_for_death(fuzzer)
         # What a fuzzer saved in the last moment.
-        turn = next((self.out / "turns").iterdir())
-        (turn / "crash-1").write_bytes(b"headBAD!")
-        (turn / "output").write_text("#1 INITED cov: 1 ft: 1\n" + self.crash_text())
+        time_slice = next((self.out / "slices").iterdir())
+        (time_slice / "crash-1").write_bytes(b"headBAD!")
+        (time_slice / "output").write_text("#1 INITED cov: 1 ft: 1\n" + self.crash_text())
         (self.root / "up").unlink()
         self.target("slab_fuzz", "crashes")
         report, output = self.night("--minutes", "0.1", status=1)
@@ -546,8 +546,8 @@ class RecoveryTest(NightTest):
         self.assertEqual(len([json.loads(line) for line in whole]), 1)
         self.assertEqual(report["targets"][0]["lanes"][0]["slices"], 1)
 
-    def test_what_afl_saved_is_found_without_another_turn_of_it(self):
-        self.put("turns/000001.slab_fuzz.afl/turn.json", {})
+    def test_what_afl_saved_is_found_without_another_slice_of_it(self):
+        self.put("slices/000001.slab_fuzz.afl/slice.json", {})
         self.put("afl/slab_fuzz/default/crashes/id:000000,sig:06", b"headBAD!")
         self.put("afl/slab_fuzz/default/queue/id:000001,src:000000", b"of the queue")
         report, _ = self.night(status=1)
@@ -556,8 +556,8 @@ class RecoveryTest(NightTest):
         self.assertIn(b"of the queue", kept)
 
     def test_children_that_afl_left_stopped_are_ended(self):
-        self.put("turns/000001.slab_fuzz.afl/turn.json", {})
-        environment = {**os.environ, "TMPDIR": str(self.out / "turns" / "000001.slab_fuzz.afl")}
+        self.put("slices/000001.slab_fuzz.afl/slice.json", {})
+        environment = {**os.environ, "TMPDIR": str(self.out / "slices" / "000001.slab_fuzz.afl")}
         command = ["sh", "-c", "echo up; kill -STOP $$"]
         with subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, start_new_session=True

@@ -31,7 +31,7 @@ from overnight import (
     shrink,
     store,
     troubles,
-    turn,
+    time_slice,
 )
 
 _PATHS = {"PYTHONPATH": str(SOURCES), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -191,7 +191,7 @@ class AccountTest(unittest.TestCase):
     def setUp(self):
         self.account = account.Account()
 
-    def test_yield_is_what_a_turn_found_beyond_what_was_known(self):
+    def test_yield_is_what_a_slice_found_beyond_what_was_known(self):
         self.account.apply(_event(features_at_start=100, features=150))
         lane = self.account.lane("t", "seeded")
         self.assertEqual(lane.yields, 5.0)
@@ -234,17 +234,17 @@ class AccountTest(unittest.TestCase):
 
 
 class PlanTest(unittest.TestCase):
-    """Who has the next turn."""
+    """Who has the next slice."""
 
     def setUp(self):
         self.account = account.Account()
         self.lanes_of = {name: list(lanes.LANES) for name in ("a", "b")}
 
-    def play(self, n_turns, yields):
-        """Gives n turns of 10 s; yields(target, lane) new features each. Returns the lanes' names
+    def play(self, n_slices, yields):
+        """Gives n slices of 10 s; yields(target, lane) new features each. Returns the lanes' names
         in order, and seconds by target and lane."""
         names = []
-        for _ in range(n_turns):
+        for _ in range(n_slices):
             target, lane = plan.choose(self.lanes_of, self.account, {})
             names.append(lane.name)
             known = self.account.lane(target, lane.name).features or 0
@@ -253,7 +253,7 @@ class PlanTest(unittest.TestCase):
             self.account.apply(event)
         return names, {key: lane.seconds for key, lane in self.account.lanes.items()}
 
-    def test_first_each_target_has_a_turn_in_each_lane_by_rank(self):
+    def test_first_each_target_has_a_slice_in_each_lane_by_rank(self):
         seen, _ = self.play(12, lambda *_: 0)
         self.assertEqual(seen, [lane.name for lane in lanes.LANES for _ in "ab"])
 
@@ -263,7 +263,7 @@ class PlanTest(unittest.TestCase):
         self.assertGreater(best, 5 * max(spent.values()))
         self.assertGreater(min(spent.values()), 100)
 
-    def test_what_was_given_up_has_no_turn(self):
+    def test_what_was_given_up_has_no_slice(self):
         for name in ("a", "b"):
             for lane in lanes.LANES:
                 self.account.lane(name, lane.name).given_up = "why"
@@ -277,10 +277,10 @@ class PlanTest(unittest.TestCase):
         only = {"a": [lanes.BY_NAME["seeded"]]}
         self.assertIsNotNone(plan.choose(only, self.account, {("a", "seeded"): 10.0}))
 
-    def test_turns_are_neither_too_short_nor_too_long(self):
-        self.assertEqual(plan.turn_seconds(50, 60), 4)
-        self.assertEqual(plan.turn_seconds(50, 2 * 8 * 3600), 300)
-        self.assertEqual(plan.turn_seconds(10, 3000), 100)
+    def test_slices_are_neither_too_short_nor_too_long(self):
+        self.assertEqual(plan.slice_seconds(50, 60), 4)
+        self.assertEqual(plan.slice_seconds(50, 2 * 8 * 3600), 300)
+        self.assertEqual(plan.slice_seconds(10, 3000), 100)
 
 
 class JobTest(unittest.TestCase):
@@ -389,17 +389,17 @@ class JobTest(unittest.TestCase):
         self.assertEqual(made.last_words(), "PROGRAM ABORT")
 
 
-class TurnTest(unittest.TestCase):
-    """How a turn's end is judged that left no finding."""
+class SliceTest(unittest.TestCase):
+    """How a slice's end is judged that left no finding."""
 
     @staticmethod
     def trouble(engine, forced, status, text=""):
-        """What a turn with that end says, None: nothing; "short of time": that."""
+        """What a slice with that end says, None: nothing; "short of time": that."""
         ended = types.SimpleNamespace(
             engine=engine, forced=forced, status=status, how_it_ended=lambda: f"status {status}"
         )
-        ended.is_short = turn.Turn.is_short_of_time(ended, text)
-        found = turn.Turn.find_trouble(ended)
+        ended.is_short = time_slice.TimeSlice.is_short_of_time(ended, text)
+        found = time_slice.TimeSlice.find_trouble(ended)
         return "short of time" if ended.is_short and found is None else found
 
     READS = "INFO: Running with entropic power schedule\nINFO: seed corpus: files: 203 min: 1b\n"

@@ -1,33 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One turn of one lane on one target: a process of the fuzzer, and what it leaves."""
+"""One slice of one lane on one target: a process of the fuzzer, and what it leaves."""
 
 from typing import NamedTuple
 
 from . import engines, files, job, lanes
 
-_BEGUN = "turn.json"
+_BEGUN = "slice.json"
 
 
 class Which(NamedTuple):
-    """Names a turn, and its folder."""
+    """Names a slice, and its folder."""
 
     number: int
     target: str
     lane: lanes.Lane
 
     def folder_name(self):
-        """The name in DIR/turns."""
+        """The name in DIR/slices."""
         return f"{self.number:06}.{self.target}.{self.lane.name}"
 
     @staticmethod
     def of_folder(name):
-        """Raises ValueError or KeyError if it is no turn's folder."""
+        """Raises ValueError or KeyError if it is no slice's folder."""
         number, target, lane = name.split(".")
         return Which(int(number), target, lanes.BY_NAME[lane])
 
 
 def begun(settings, clock, seconds, number):
-    """What a turn begins with. The turn's folder holds it too, in case the runner is killed."""
+    """What a slice begins with. The slice's folder holds it too, in case the runner is killed."""
     return {
         "seed": (settings.seed + number) % ((1 << 31) - 1) + 1,
         "seconds_wanted": max(1, round(seconds)),
@@ -38,8 +38,8 @@ def begun(settings, clock, seconds, number):
 
 
 def among(jobs):
-    """Those of the jobs that are turns."""
-    return [running for running in jobs if isinstance(running, Turn)]
+    """Those of the jobs that are slices."""
+    return [running for running in jobs if isinstance(running, TimeSlice)]
 
 
 def under_way(jobs):
@@ -51,9 +51,9 @@ def under_way(jobs):
     return planned
 
 
-class Turn(job.Job):
+class TimeSlice(job.Job):
     """Its folder holds all that it writes besides the corpus. At the end it calls
-    at_end(turn, None), or at_end(turn, error) if it could not start."""
+    at_end(time_slice, None), or at_end(time_slice, error) if it could not start."""
 
     def __init__(self, settings, clock, store, which, start, at_end, shape=None):
         self._settings = settings
@@ -70,7 +70,7 @@ class Turn(job.Job):
         self.dictionary = settings.dictionary(self.target)
         self.mutator = settings.afl_mutator() if self.lane.engine == "afl" else None
         self.shape = shape
-        self.folder = store.out / "turns" / which.folder_name()
+        self.folder = store.out / "slices" / which.folder_name()
         self.corpus = store.corpora.written_by(self.target, self.lane, self.folder)
         self.read_only = store.corpora.read_by(self.target, self.lane)
         self.state = store.out / "afl" / self.target
@@ -97,7 +97,7 @@ class Turn(job.Job):
         return folder
 
     def before(self, name):
-        """A total of the engine's, as it was when this turn began; 0 if there was none."""
+        """A total of the engine's, as it was when this slice began; 0 if there was none."""
         return self._begun["before"].get(name) or 0
 
     def is_new(self, path):
@@ -131,7 +131,7 @@ class Turn(job.Job):
     # What it came to.
 
     def fuzzed_seconds(self):
-        """How long it has had its turn."""
+        """How long it has had its slice."""
         return self._clock.seconds() - self.began_at
 
     def ended_at(self):
@@ -156,8 +156,8 @@ class Turn(job.Job):
 
     def is_short_of_time(self, text):
         """True: it had to be killed at the end of the night, and could not say its numbers, or at the
-        end of its turn while it read its corpus. MSan on a busy machine reads for longer than a short
-        night's turn and its grace."""
+        end of its slice while it read its corpus. MSan on a busy machine reads for longer than a short
+        night's slice and its grace."""
         if self.forced is None or self.status in self.engine.good_statuses:
             return False
         return self.forced == job.STOP or self.engine.is_reading_corpus(text)
@@ -170,12 +170,12 @@ class Turn(job.Job):
         return "did not end in time" if self.forced else self.how_it_ended()
 
 
-class LeftTurn(Turn):
+class LeftSlice(TimeSlice):
     """One whose runner was killed. Its folder has all that is needed to end it; a number that does
     not change when it is ended twice is its own, so that nothing is counted twice."""
 
     def __init__(self, settings, clock, store, folder, at_end):
-        """Raises ValueError or KeyError if it is no turn's folder."""
+        """Raises ValueError or KeyError if it is no slice's folder."""
         which = Which.of_folder(folder.name)
         usual = begun(settings, clock, 0, which.number)
         start = {**usual, **files.read_json(folder / _BEGUN, {})}

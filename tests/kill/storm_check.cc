@@ -142,7 +142,7 @@ void fill_result(const Herd &herd, const Shared *shared, const slm_zone *zone, S
 uint64_t n_recoveries_of(const slm_zone *zone)
 {
     struct slm_zone_stats stats;
-    slm_zone_stats(zone, &stats);
+    slm_zone_get_stats(zone, &stats);
     return stats.n_recoveries;
 }
 

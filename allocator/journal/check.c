@@ -65,8 +65,9 @@ bool journal_entries_are_valid(const struct slm_journal *journal)
 static bool root_is_valid(const struct slm_journal *journal)
 {
     uint64_t root = journal->log->root;
-    return root == 0 || (root <= JOURNAL_OFFSET &&
-                         slm_slab_judge_locked(journal->slab, journal->base + root) == SLM_OK);
+    return root == 0 ||
+           (root <= JOURNAL_OFFSET &&
+            slm_slab_check_pointer_locked(journal->slab, journal->base + root) == SLM_OK);
 }
 
 unsigned slm_journal_check(const struct slm_journal *journal)

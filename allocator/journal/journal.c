@@ -93,7 +93,7 @@ static bool has_room(const struct slm_journal *journal, size_t n_entries)
     return n <= journal->n_max && n_entries <= journal->n_max - n && !journal->notes->is_refused;
 }
 
-bool slm_journal_room(const struct slm_journal *journal, unsigned n_entries)
+bool slm_journal_has_room(const struct slm_journal *journal, unsigned n_entries)
 {
     return has_room(journal, n_entries);
 }
@@ -144,7 +144,7 @@ enum slm_status slm_journal_write(struct slm_journal *journal, uint64_t *word, u
     return SLM_OK;
 }
 
-enum slm_status slm_journal_save(struct slm_journal *journal, void *p, size_t n_bytes)
+enum slm_status slm_journal_note_range(struct slm_journal *journal, void *p, size_t n_bytes)
 {
     size_t before = (uintptr_t)p & 7u;
     const unsigned char *first = (const unsigned char *)p - before;
@@ -245,7 +245,7 @@ enum slm_status slm_journal_free(struct slm_journal *journal, void *p)
     if (journal->log == NULL) {
         return slm_slab_free_locked(journal->slab, p);
     }
-    enum slm_status status = slm_slab_judge_locked(journal->slab, p);
+    enum slm_status status = slm_slab_check_pointer_locked(journal->slab, p);
     return status == SLM_OK ? note_free(journal, p) : status;
 }
 
@@ -254,7 +254,7 @@ enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object)
     if (journal->log == NULL) {
         return SLM_E_STATE;
     }
-    if (object != NULL && slm_slab_judge_locked(journal->slab, object) != SLM_OK) {
+    if (object != NULL && slm_slab_check_pointer_locked(journal->slab, object) != SLM_OK) {
         return SLM_E_FOREIGN;
     }
     enum slm_status status = slm_journal_need(journal, 1);
@@ -292,7 +292,7 @@ enum slm_status slm_journal_commit(struct slm_journal *journal)
     }
     /* What is noted needs it no more, and what is not must not be taken for new by who comes
      * next. */
-    slm_slab_settle_locked(journal->slab);
+    slm_slab_clear_last_allocation_locked(journal->slab);
     if (log->state == 0) {
         return SLM_OK;
     }

@@ -4,7 +4,7 @@
 
 static void free_if_live(struct slm_journal *journal, void *p)
 {
-    if (slm_slab_judge_locked(journal->slab, p) == SLM_OK) {
+    if (slm_slab_check_pointer_locked(journal->slab, p) == SLM_OK) {
         (void)slm_slab_free_locked(journal->slab, p);
     }
 }
@@ -54,7 +54,7 @@ void slm_journal_abort(struct slm_journal *journal)
 {
     if (journal->log != NULL) {
         undo(journal);
-        slm_slab_settle_locked(journal->slab);
+        slm_slab_clear_last_allocation_locked(journal->slab);
         journal_commit_word(&journal->log->state, 0);
         journal->notes->is_refused = false;
     }
@@ -64,7 +64,7 @@ void slm_journal_abort(struct slm_journal *journal)
 static void undo_transaction(struct slm_journal *journal)
 {
     struct slm_journal_log *log = journal->log;
-    void *pending = slm_slab_pending_locked(journal->slab);
+    void *pending = slm_slab_last_allocation_locked(journal->slab);
     if (log->state != 0 || pending != NULL) {
         (void)__atomic_fetch_add(&log->n_undone, 1, __ATOMIC_RELAXED);
     }
@@ -93,7 +93,7 @@ enum slm_status slm_journal_recover(struct slm_journal *journal)
     } else {
         undo_transaction(journal);
     }
-    slm_slab_settle_locked(journal->slab);
+    slm_slab_clear_last_allocation_locked(journal->slab);
     journal_commit_word(&log->state, 0);
     journal->notes->is_refused = false;
     return SLM_OK;

@@ -139,7 +139,7 @@ static enum slm_status open_file(struct slm_lock *lock, const struct slm_lock_op
     lock->fast_word = &lock->never;
     if (options->file_is_new) {
         struct slm_lock_owner owner;
-        slm_lock_look_at_state(lock->state, &owner);
+        slm_lock_get_state_owner(lock->state, &owner);
         if (owner.is_alive) {
             return slm_error_set(error, SLM_E_LOCKED, 0, "%s: no new lock file: thread %d holds it",
                                  options->path, (int)owner.thread_id);
@@ -212,12 +212,12 @@ enum slm_status slm_lock_lock(struct slm_lock *lock)
     return take_fast(lock) ? SLM_OK : take_slowly(lock, SLM_LOCK_FOR_EVER);
 }
 
-enum slm_status slm_lock_try(struct slm_lock *lock)
+enum slm_status slm_lock_trylock(struct slm_lock *lock)
 {
     return take_fast(lock) ? SLM_OK : take_slowly(lock, 0);
 }
 
-enum slm_status slm_lock_timed(struct slm_lock *lock, unsigned timeout_ms)
+enum slm_status slm_lock_timedlock(struct slm_lock *lock, unsigned timeout_ms)
 {
     if (take_fast(lock)) {
         return SLM_OK;
@@ -282,7 +282,7 @@ enum slm_status slm_lock_mark_repaired(struct slm_lock *lock)
     return SLM_OK;
 }
 
-void slm_lock_look_at_state(const struct slm_lock_state *state, struct slm_lock_owner *owner)
+void slm_lock_get_state_owner(const struct slm_lock_state *state, struct slm_lock_owner *owner)
 {
     SLM_YIELD("lock: snapshot");
     uint64_t word = __atomic_load_n(&state->word, __ATOMIC_ACQUIRE);
@@ -293,9 +293,9 @@ void slm_lock_look_at_state(const struct slm_lock_state *state, struct slm_lock_
     owner->has_waiters = (word & SLM_LOCK_WAITERS) != 0;
 }
 
-void slm_lock_look(const struct slm_lock *lock, struct slm_lock_owner *owner)
+void slm_lock_get_owner(const struct slm_lock *lock, struct slm_lock_owner *owner)
 {
-    slm_lock_look_at_state(lock->state, owner);
+    slm_lock_get_state_owner(lock->state, owner);
 }
 
 /* SLM_OK, SLM_E_OWNER as the call; SLM_E_BUSY: the word changed meanwhile. */

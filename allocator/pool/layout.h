@@ -300,7 +300,7 @@ static inline struct slm_pool_record *slm_pool_record_at(const struct slm_pool_l
 
 /*
  * SLM_OK: a live large block starts at p, and *record is its record. Else why slm_pool_free refuses
- * p: SLM_DECLINED and SLM_E_INTERIOR in a live object, the others where there is none.
+ * p: SLM_UNCHANGED and SLM_E_INTERIOR in a live object, the others where there is none.
  */
 enum slm_status slm_pool_place(const struct slm_pool *pool, const void *p,
                                struct slm_pool_record **record);

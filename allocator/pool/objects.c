@@ -67,7 +67,7 @@ void *slm_pool_alloc_slow(struct slm_pool *pool, size_t size_bytes)
     return p;
 }
 
-void *slm_pool_nalloc_slow(struct slm_pool *pool, size_t size_bytes)
+void *slm_pool_alloc_packed_slow(struct slm_pool *pool, size_t size_bytes)
 {
     void *p = has_own_block(pool, size_bytes) ? alloc_own_block(pool, size_bytes, SLM_POOL_ALIGN)
                                               : slm_pool_packed_alloc(pool, size_bytes);
@@ -163,7 +163,7 @@ enum slm_status slm_pool_extend(struct slm_pool *pool, void *p, size_t old_bytes
     if (slm_pool_is_pass_through(pool) || !is_newest_aligned(pool, object, old_bytes) ||
         new_bytes > pool->rest->small_limit_bytes ||
         slm_pool_aligned_bytes(new_bytes) > (size_t)(pool->high - object)) {
-        return SLM_DECLINED;
+        return SLM_UNCHANGED;
     }
     pool->low = object + slm_pool_aligned_bytes(new_bytes);
     show_resized(pool, object, old_bytes, new_bytes);
@@ -176,7 +176,7 @@ static enum slm_status give_back_record(struct slm_pool *pool, void *p)
 {
     struct slm_pool_large *large = pool->rest->large;
     if (large == NULL || p != large->newest) {
-        return SLM_DECLINED;
+        return SLM_UNCHANGED;
     }
     large->newest = NULL;
     slm_pool_object_release(pool, slm_pool_record_find(pool, p));
@@ -190,7 +190,7 @@ static enum slm_status give_back_small(struct slm_pool *pool, unsigned char *p, 
     } else if (is_newest_packed(pool, p, size_bytes)) {
         pool->high += slm_pool_packed_bytes(size_bytes);
     } else {
-        return SLM_DECLINED;
+        return SLM_UNCHANGED;
     }
     SLM_VG_POOL_FREE(pool, p);
     slm_poison_hide(p, size_bytes);

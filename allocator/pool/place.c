@@ -58,7 +58,7 @@ static enum slm_status place_in_block(const struct slm_pool *pool, struct slm_po
     if (is_in(p, block, (size_t)(start - (unsigned char *)block))) {
         return SLM_E_METADATA;
     }
-    return !is_fresh && is_handed_out(pool, block, p) ? SLM_DECLINED : SLM_E_FOREIGN;
+    return !is_fresh && is_handed_out(pool, block, p) ? SLM_UNCHANGED : SLM_E_FOREIGN;
 }
 
 static const struct slm_pool_record *find_around(const struct slm_pool_large *large, const void *p)
@@ -90,7 +90,7 @@ static enum slm_status place_outside(const struct slm_pool *pool, const void *p)
     }
     const struct slm_pool_record *around = find_around(large, p);
     if (around != NULL) {
-        return around->kind == SLM_POOL_LARGE ? SLM_E_INTERIOR : SLM_DECLINED;
+        return around->kind == SLM_POOL_LARGE ? SLM_E_INTERIOR : SLM_UNCHANGED;
     }
     return was_freed(large, p) ? SLM_E_FREED : SLM_E_FOREIGN;
 }
@@ -105,7 +105,7 @@ static enum slm_status place_refused(const struct slm_pool *pool, const void *p,
         return SLM_E_METADATA;
     }
     if (is_small) {
-        return SLM_DECLINED;
+        return SLM_UNCHANGED;
     }
     bool is_fresh = false;
     struct slm_pool_block *block = find_block(pool, p, &is_fresh);
@@ -126,5 +126,5 @@ int slm_pool_owns(const struct slm_pool *pool, const void *p)
 {
     struct slm_pool_record *record;
     enum slm_status place = slm_pool_place(pool, p, &record);
-    return place == SLM_OK || place == SLM_DECLINED || place == SLM_E_INTERIOR;
+    return place == SLM_OK || place == SLM_UNCHANGED || place == SLM_E_INTERIOR;
 }

@@ -168,7 +168,7 @@ static void add_large(const struct slm_pool_large *large, struct slm_pool_stats 
     }
 }
 
-void slm_pool_stats(const struct slm_pool *pool, struct slm_pool_stats *stats)
+void slm_pool_get_stats(const struct slm_pool *pool, struct slm_pool_stats *stats)
 {
     const struct slm_pool_rest *rest = pool->rest;
     *stats = (struct slm_pool_stats){

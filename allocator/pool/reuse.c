@@ -3,18 +3,18 @@
 #include "allocator/pool/layout.h"
 
 /* In front of each object. The tag names list, object and state, so one compare tells them all. */
-struct slm_reuse_node {
+struct slm_pool_reuse_node {
     _Alignas(SLM_POOL_ALIGN) uintptr_t tag;
-    struct slm_reuse_node *next; /* in the free list; says nothing while the object is live */
+    struct slm_pool_reuse_node *next; /* in the free list; says nothing while the object is live */
 };
 
-_Static_assert(sizeof(struct slm_reuse_node) == SLM_POOL_ALIGN, "the contract says 16 bytes");
+_Static_assert(sizeof(struct slm_pool_reuse_node) == SLM_POOL_ALIGN, "the contract says 16 bytes");
 
 /* Arbitrary odd words that pointers do not look like. */
 #define TAG_LIVE ((uintptr_t)0x6C1F5A3D97E2B84B)
 #define TAG_FREE ((uintptr_t)0xD3A4E96B581C70F5)
 
-static uintptr_t tag_of(const struct slm_reuse *list, const struct slm_reuse_node *node,
+static uintptr_t tag_of(const struct slm_pool_reuse *list, const struct slm_pool_reuse_node *node,
                         uintptr_t state)
 {
     /* The list is rotated: else list and object could change places and give the same tag. */
@@ -22,22 +22,23 @@ static uintptr_t tag_of(const struct slm_reuse *list, const struct slm_reuse_nod
     return (word << 7 | word >> (sizeof word * 8 - 7)) ^ (uintptr_t)node ^ state;
 }
 
-enum slm_status slm_reuse_init(struct slm_reuse *list, struct slm_pool *pool, size_t object_bytes)
+enum slm_status slm_pool_reuse_init(struct slm_pool_reuse *list, struct slm_pool *pool,
+                                    size_t object_bytes)
 {
     if (list == NULL || pool == NULL) {
         return SLM_E_NULL;
     }
     size_t limit = pool->rest->small_limit_bytes;
-    if (object_bytes == 0 || object_bytes > limit - sizeof(struct slm_reuse_node)) {
+    if (object_bytes == 0 || object_bytes > limit - sizeof(struct slm_pool_reuse_node)) {
         return SLM_E_SIZE;
     }
-    *list = (struct slm_reuse){.pool = pool, .object_bytes = object_bytes};
+    *list = (struct slm_pool_reuse){.pool = pool, .object_bytes = object_bytes};
     return SLM_OK;
 }
 
-static struct slm_reuse_node *take_node(struct slm_reuse *list)
+static struct slm_pool_reuse_node *take_node(struct slm_pool_reuse *list)
 {
-    struct slm_reuse_node *node = list->free_list;
+    struct slm_pool_reuse_node *node = list->free_list;
     if (node == NULL) {
         return slm_pool_alloc(list->pool, sizeof *node + list->object_bytes);
     }
@@ -48,9 +49,9 @@ static struct slm_reuse_node *take_node(struct slm_reuse *list)
     return node;
 }
 
-void *slm_reuse_get(struct slm_reuse *list)
+void *slm_pool_reuse_get(struct slm_pool_reuse *list)
 {
-    struct slm_reuse_node *node = take_node(list);
+    struct slm_pool_reuse_node *node = take_node(list);
     if (node == NULL) {
         return NULL;
     }
@@ -59,7 +60,7 @@ void *slm_reuse_get(struct slm_reuse *list)
     return node + 1;
 }
 
-enum slm_status slm_reuse_put(struct slm_reuse *list, void *p)
+enum slm_status slm_pool_reuse_put(struct slm_pool_reuse *list, void *p)
 {
     if (list == NULL || p == NULL) {
         return SLM_E_NULL;
@@ -67,7 +68,7 @@ enum slm_status slm_reuse_put(struct slm_reuse *list, void *p)
     if ((uintptr_t)p % SLM_POOL_ALIGN != 0) {
         return SLM_E_FOREIGN;
     }
-    struct slm_reuse_node *node = (struct slm_reuse_node *)p - 1;
+    struct slm_pool_reuse_node *node = (struct slm_pool_reuse_node *)p - 1;
     if (node->tag != tag_of(list, node, TAG_LIVE)) {
         return node->tag == tag_of(list, node, TAG_FREE) ? SLM_E_FREED : SLM_E_FOREIGN;
     }

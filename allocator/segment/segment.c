@@ -285,7 +285,7 @@ enum slm_status slm_segment_refresh(struct slm_segment *segment, size_t bytes,
     return status == SLM_OK && to > segment->bytes ? show_up_to(segment, to, error) : status;
 }
 
-void slm_segment_forget(struct slm_segment *segment, size_t bytes)
+void slm_segment_unmap_tail(struct slm_segment *segment, size_t bytes)
 {
     if (has_file(segment->kind) && bytes < segment->bytes) {
         size_t to = slm_align_up(bytes, segment->page_bytes);

@@ -258,7 +258,7 @@ enum slm_status slm_slab_free(struct slm_slab *slab, void *p)
 void slm_slab_reset_locked(struct slm_slab *slab)
 {
     slm_slab_set_root(slab, NULL);
-    slm_slab_settle_locked(slab);
+    slm_slab_clear_last_allocation_locked(slab);
     slab_commit(&slab->pages[0].word, slab_word(SLAB_FREE, 0, slab->n_pages));
     slm_slab_rebuild_locked(slab);
     if (slab_is_poisoned(slab)) {

@@ -36,7 +36,7 @@ void slm_slab_locate(struct slm_slab *slab, const void *p, struct slm_slab_place
     slab_unlock(slab);
 }
 
-enum slm_status slm_slab_judge_locked(const struct slm_slab *slab, const void *p)
+enum slm_status slm_slab_check_pointer_locked(const struct slm_slab *slab, const void *p)
 {
     struct slab_place place;
     return slab_place_find(slab, p, &place);

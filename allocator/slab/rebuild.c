@@ -197,17 +197,17 @@ enum slm_status slm_slab_rebuild_locked(struct slm_slab *slab)
     return SLM_OK;
 }
 
-void *slm_slab_pending_locked(const struct slm_slab *slab)
+void *slm_slab_last_allocation_locked(const struct slm_slab *slab)
 {
     uint64_t offset = slab->header->pending;
     if (!slab_is_in_pages(slab, offset)) {
         return NULL;
     }
     void *p = (unsigned char *)slab->header + offset;
-    return slm_slab_judge_locked(slab, p) == SLM_OK ? p : NULL;
+    return slm_slab_check_pointer_locked(slab, p) == SLM_OK ? p : NULL;
 }
 
-void slm_slab_settle_locked(struct slm_slab *slab)
+void slm_slab_clear_last_allocation_locked(struct slm_slab *slab)
 {
     slab_commit(&slab->header->pending, 0);
 }

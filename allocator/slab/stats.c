@@ -4,7 +4,7 @@
 
 #include "allocator/slab/view.h"
 
-void slm_slab_stats(struct slm_slab *slab, struct slm_slab_stats *stats)
+void slm_slab_get_stats(struct slm_slab *slab, struct slm_slab_stats *stats)
 {
     const struct slab_header *header = slab->header;
     memset(stats, 0, sizeof *stats);
@@ -24,8 +24,8 @@ void slm_slab_stats(struct slm_slab *slab, struct slm_slab_stats *stats)
     slab_unlock(slab);
 }
 
-enum slm_status slm_slab_class_stats(struct slm_slab *slab, unsigned class_idx,
-                                     struct slm_slab_class_stats *stats)
+enum slm_status slm_slab_get_class_stats(struct slm_slab *slab, unsigned class_idx,
+                                         struct slm_slab_class_stats *stats)
 {
     if (slab == NULL || stats == NULL) {
         return SLM_E_NULL;

@@ -91,7 +91,7 @@ enum slm_status slm_lru_insert(struct slm_journal *journal, struct slm_lru *lru,
         return SLM_E_NULL;
     }
     if (node->list != 0) {
-        return SLM_E_TWICE;
+        return SLM_E_DUPLICATE;
     }
     enum slm_status status = slm_journal_need(journal, SLM_LRU_ENTRIES);
     if (status != SLM_OK) {
@@ -111,7 +111,7 @@ enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
         return SLM_E_NULL;
     }
     if (!is_linked(journal, lru, node)) {
-        return SLM_E_ABSENT;
+        return SLM_E_NOT_MEMBER;
     }
     enum slm_status status = slm_journal_need(journal, SLM_LRU_ENTRIES);
     if (status != SLM_OK) {
@@ -133,7 +133,7 @@ enum slm_status slm_lru_touch(struct slm_journal *journal, struct slm_lru *lru,
         return SLM_E_NULL;
     }
     if (!is_linked(journal, lru, node)) {
-        return SLM_E_ABSENT;
+        return SLM_E_NOT_MEMBER;
     }
     enum slm_status status = slm_journal_need(journal, SLM_LRU_ENTRIES);
     if (status != SLM_OK) {

@@ -204,7 +204,7 @@ enum slm_status slm_rbtree_insert(struct slm_journal *journal, struct slm_rbtree
         return SLM_E_NULL;
     }
     if (node->tree != 0) {
-        return SLM_E_TWICE;
+        return SLM_E_DUPLICATE;
     }
     enum slm_status status = slm_journal_need(journal, SLM_RBTREE_ENTRIES);
     if (status != SLM_OK) {
@@ -335,7 +335,7 @@ static bool is_linked(const struct edit *edit, const struct slm_rbtree_node *nod
            *link_to(edit, rbtree_parent(node), offset) == offset;
 }
 
-enum slm_status slm_rbtree_delete(struct slm_journal *journal, struct slm_rbtree *tree,
+enum slm_status slm_rbtree_remove(struct slm_journal *journal, struct slm_rbtree *tree,
                                   struct slm_rbtree_node *node)
 {
     if (journal == NULL || tree == NULL || node == NULL) {
@@ -343,7 +343,7 @@ enum slm_status slm_rbtree_delete(struct slm_journal *journal, struct slm_rbtree
     }
     struct edit edit = {journal, tree};
     if (!is_linked(&edit, node)) {
-        return SLM_E_ABSENT;
+        return SLM_E_NOT_MEMBER;
     }
     enum slm_status status = slm_journal_need(journal, SLM_RBTREE_ENTRIES);
     if (status != SLM_OK) {

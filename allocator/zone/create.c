@@ -49,7 +49,7 @@ static void fill_fixed(struct zone_fixed *fixed, const struct slm_zone_options *
     fixed->max_bytes = slm_segment_max_bytes(segment);
     fixed->journal_entries = zone_journal_entries(options);
     fixed->slab_offset = zone_slab_offset(fixed->journal_entries);
-    fixed->lock_kind = (uint32_t)options->lock;
+    fixed->lock_kind = (uint32_t)options->lock_kind;
     fixed->namespaces = zone_namespaces();
     strncpy(fixed->name, options->name, sizeof fixed->name - 1);
     strncpy(fixed->tag, zone_tag(options), sizeof fixed->tag - 1);
@@ -81,7 +81,7 @@ static enum slm_status format_zone(struct slm_zone *zone, const struct slm_zone_
 {
     zone->header = slm_segment_base(zone->segment);
     fill_fixed(&zone->fixed, options, zone->segment);
-    enum slm_status status = slm_lock_init(&zone->header->lock, options->lock);
+    enum slm_status status = slm_lock_init(&zone->header->lock, options->lock_kind);
     if (status != SLM_OK) {
         return slm_error_set(error, status, 0, "zone %s: no such kind of lock", options->name);
     }

@@ -14,7 +14,7 @@ static bool slab_fits(const struct slm_zone *zone, uint64_t bytes)
 void zone_forget_surplus(struct slm_zone *zone, uint64_t bytes)
 {
     if (zone->reserved_bytes == 0) {
-        slm_segment_forget(zone->segment, (size_t)bytes);
+        slm_segment_unmap_tail(zone->segment, (size_t)bytes);
     }
 }
 

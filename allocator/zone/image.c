@@ -57,7 +57,7 @@ enum slm_status slm_zone_image_owner(const struct slm_zone_image *image,
     copy.kind = SLM_LOCK_ROBUST;
     enum slm_status status = slm_lock_attach(&lock, &copy, &options, error);
     if (status == SLM_OK) {
-        slm_lock_look(lock, owner);
+        slm_lock_get_owner(lock, owner);
         slm_lock_detach(lock);
     }
     return status;

@@ -72,7 +72,7 @@ enum slm_status slm_zone_set_adopt(struct slm_zone_set *set, struct slm_zone *zo
         return SLM_E_NULL;
     }
     if (slm_zone_set_find(set, slm_zone_name(zone)) != NULL) {
-        return SLM_E_TWICE;
+        return SLM_E_DUPLICATE;
     }
     struct member *members = realloc(set->members, (set->n + 1) * sizeof *members);
     if (members == NULL) {
@@ -105,7 +105,8 @@ static bool can_be_reused(const struct member *member,
     const struct zone_fixed *fixed = &zone->fixed;
     return !declaration->no_reuse && strcmp(fixed->tag, zone_tag(options)) == 0 &&
            slm_segment_get_kind(zone->segment) == options->segment.kind &&
-           has_segment_name(zone, declaration) && fixed->lock_kind == (uint32_t)options->lock &&
+           has_segment_name(zone, declaration) &&
+           fixed->lock_kind == (uint32_t)options->lock_kind &&
            fixed->journal_entries == zone_journal_entries(options) &&
            slm_slab_has_options(zone->slab, &options->slab) &&
            options->bytes >= member->declared_bytes && options->bytes <= fixed->max_bytes;
@@ -160,7 +161,7 @@ static enum slm_status init_candidate(struct candidate *candidate, struct slm_er
     enum slm_status status =
         declaration->init(candidate->zone, candidate->is_reused, declaration->data);
     /* The callback may not have looked at each of its calls. */
-    if (status == SLM_OK && !slm_journal_room(slm_zone_journal(candidate->zone), 0)) {
+    if (status == SLM_OK && !slm_journal_has_room(slm_zone_journal(candidate->zone), 0)) {
         status = SLM_E_FULL;
     }
     return status == SLM_OK ? SLM_OK
@@ -176,7 +177,7 @@ static void drop_candidate(struct candidate *candidate)
         return;
     }
     if (candidate->is_locked) {
-        slm_zone_abort(zone);
+        slm_zone_abort_locked(zone);
         if (candidate->is_reused) {
             zone_unreserve(zone);
         }
@@ -206,7 +207,7 @@ static enum slm_status check_names(const struct slm_zone_declaration *declaratio
         }
         for (size_t k = 0; k < i; k++) {
             if (strcmp(name, declarations[k].options.name) == 0) {
-                return slm_error_set(error, SLM_E_TWICE, 0, "zone %s is declared twice", name);
+                return slm_error_set(error, SLM_E_DUPLICATE, 0, "zone %s is declared twice", name);
             }
         }
     }

@@ -51,15 +51,15 @@ enum slm_status slm_zone_lock(struct slm_zone *zone)
     return zone->lock == NULL ? SLM_E_READ_ONLY : enter(zone, slm_lock_lock(zone->lock));
 }
 
-enum slm_status slm_zone_try(struct slm_zone *zone)
+enum slm_status slm_zone_trylock(struct slm_zone *zone)
 {
-    return zone->lock == NULL ? SLM_E_READ_ONLY : enter(zone, slm_lock_try(zone->lock));
+    return zone->lock == NULL ? SLM_E_READ_ONLY : enter(zone, slm_lock_trylock(zone->lock));
 }
 
-enum slm_status slm_zone_timed(struct slm_zone *zone, unsigned timeout_ms)
+enum slm_status slm_zone_timedlock(struct slm_zone *zone, unsigned timeout_ms)
 {
     return zone->lock == NULL ? SLM_E_READ_ONLY
-                              : enter(zone, slm_lock_timed(zone->lock, timeout_ms));
+                              : enter(zone, slm_lock_timedlock(zone->lock, timeout_ms));
 }
 
 enum slm_status slm_zone_unlock(struct slm_zone *zone)
@@ -72,12 +72,12 @@ enum slm_status slm_zone_unlock(struct slm_zone *zone)
     return given == SLM_OK ? committed : given;
 }
 
-enum slm_status slm_zone_commit(struct slm_zone *zone)
+enum slm_status slm_zone_commit_locked(struct slm_zone *zone)
 {
     return slm_journal_commit(&zone->journal);
 }
 
-void slm_zone_abort(struct slm_zone *zone)
+void slm_zone_abort_locked(struct slm_zone *zone)
 {
     slm_journal_abort(&zone->journal);
 }
@@ -92,7 +92,7 @@ enum slm_status slm_zone_set_root_locked(struct slm_zone *zone, void *object)
     return slm_journal_set_root(&zone->journal, object);
 }
 
-void *slm_zone_root(const struct slm_zone *zone)
+void *slm_zone_root_locked(const struct slm_zone *zone)
 {
     return slm_journal_root(&zone->journal);
 }

@@ -117,7 +117,7 @@ static enum slm_status open_or_evict(const struct slm_keyed_view *view,
 {
     enum slm_status status = open_once(view, worker, key, expires_ms, use);
     for (unsigned i = 0; status == SLM_E_NOMEM && i < SLM_CACHE_INDEX_TRIES; i++) {
-        slm_zone_abort(view->zone);
+        slm_zone_abort_locked(view->zone);
         size_t n_reclaimed = i == 0 ? slm_lease_reclaim_locked(view, book_of(view), given) : 0;
         struct item *item = n_reclaimed != 0 ? NULL : oldest_unused(view);
         bool is_dropped = item != NULL && drop(view, item, &view->head->n_evicted);

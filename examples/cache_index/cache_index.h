@@ -56,7 +56,7 @@ enum slm_status slm_cache_index_open(struct slm_zone *zone, const struct slm_lea
                                      const void *key, size_t key_bytes, uint64_t inactive_ms,
                                      uint64_t now_ms, struct slm_cache_index_use *use);
 
-/* Nobody's hold any more; the key stays. SLM_E_ABSENT (no lease of this worker, or given back
+/* Nobody's hold any more; the key stays. SLM_E_NOT_MEMBER (no lease of this worker, or given back
  * already), SLM_E_NULL, SLM_E_STATE, SLM_E_OWNER, as slm_zone_lock; changing nothing. */
 enum slm_status slm_cache_index_close(struct slm_zone *zone, const struct slm_lease_worker *worker,
                                       const struct slm_lease *lease);

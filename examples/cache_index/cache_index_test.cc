@@ -73,7 +73,7 @@ TEST_F(CacheIndex, CountsUsesAndWhoHasItOpen)
     EXPECT_EQ(look("a").n_open, 2u);
     EXPECT_EQ(look("a").expires_ms, 1007u);
     EXPECT_EQ(close(first), SLM_OK);
-    EXPECT_EQ(close(first), SLM_E_ABSENT);
+    EXPECT_EQ(close(first), SLM_E_NOT_MEMBER);
     EXPECT_EQ(look("a").n_open, 1u);
     EXPECT_EQ(look("a").n_uses, 2u);
     EXPECT_EQ(look("b").n_uses, 0u);
@@ -198,7 +198,7 @@ TEST_F(CacheIndex, RefusesMisuseAndChangesNothing)
     EXPECT_EQ(slm_cache_index_open(zone, &other, "a", 1, 1, 0, &use), SLM_E_OWNER);
     EXPECT_EQ(slm_cache_index_close(zone, &worker, nullptr), SLM_E_NULL);
     EXPECT_EQ(slm_cache_index_look(zone, "a", 1, nullptr), SLM_E_NULL);
-    EXPECT_EQ(slm_cache_index_join(zone, &worker), SLM_E_TWICE);
+    EXPECT_EQ(slm_cache_index_join(zone, &worker), SLM_E_DUPLICATE);
     EXPECT_EQ(stats().keys.n_entries, 0u);
     Zone bare;
     EXPECT_EQ(slm_cache_index_expire(bare, 1, 1, 1, nullptr), SLM_E_STATE);
@@ -274,7 +274,7 @@ TEST_F(CacheIndex, StandsWhereverAWorkerIsKilled)
 TEST_F(CacheIndex, TheWalkerTellsUsesThatCannotBe)
 {
     ASSERT_EQ(open("a", 0), SLM_OK);
-    auto *head = static_cast<slm_keyed *>(slm_zone_root(zone));
+    auto *head = static_cast<slm_keyed *>(slm_zone_root_locked(zone));
     auto *entry = reinterpret_cast<slm_lease_entry *>(
         slm_rbtree_first(slm_zone_journal(zone), &head->by_key));
     auto *n_uses = reinterpret_cast<uint64_t *>(entry + 1);

@@ -60,7 +60,7 @@ int keyed_compare(const void *key, const struct slm_rbtree_node *node)
 
 struct slm_keyed *slm_keyed_head(const struct slm_zone *zone, const struct slm_keyed_kind *kind)
 {
-    struct slm_keyed *head = slm_zone_root(zone);
+    struct slm_keyed *head = slm_zone_root_locked(zone);
     return head != NULL && head->magic == kind->magic ? head : NULL;
 }
 
@@ -71,7 +71,7 @@ enum slm_status slm_keyed_init_locked(struct slm_zone *zone, const struct slm_ke
     if (stats.journal_entries < kind->journal_entries) {
         return SLM_E_OPTION;
     }
-    if (slm_zone_root(zone) != NULL) {
+    if (slm_zone_root_locked(zone) != NULL) {
         return slm_keyed_head(zone, kind) == NULL ? SLM_E_STATE : SLM_OK;
     }
     struct slm_keyed *head = slm_journal_calloc(slm_zone_journal(zone), kind->head_bytes);
@@ -90,7 +90,7 @@ enum slm_status slm_keyed_init(struct slm_zone *zone, const struct slm_keyed_kin
     }
     status = slm_keyed_init_locked(zone, kind);
     if (status != SLM_OK) {
-        slm_zone_abort(zone);
+        slm_zone_abort_locked(zone);
     }
     enum slm_status given = slm_zone_unlock(zone);
     return status == SLM_OK ? given : status;
@@ -116,13 +116,13 @@ enum slm_status slm_keyed_enter(struct slm_keyed_view *view, struct slm_zone *zo
 
 bool slm_keyed_commit(const struct slm_keyed_view *view)
 {
-    return slm_zone_commit(view->zone) == SLM_OK;
+    return slm_zone_commit_locked(view->zone) == SLM_OK;
 }
 
 enum slm_status slm_keyed_leave(const struct slm_keyed_view *view, enum slm_status status)
 {
     if (status != SLM_OK) {
-        slm_zone_abort(view->zone);
+        slm_zone_abort_locked(view->zone);
     }
     enum slm_status given = slm_zone_unlock(view->zone);
     return status == SLM_OK ? given : status;
@@ -168,7 +168,7 @@ void slm_keyed_touch(const struct slm_keyed_view *view, struct slm_keyed_entry *
 
 void slm_keyed_remove(const struct slm_keyed_view *view, struct slm_keyed_entry *entry)
 {
-    (void)slm_rbtree_delete(view->journal, &view->head->by_key, &entry->by_key);
+    (void)slm_rbtree_remove(view->journal, &view->head->by_key, &entry->by_key);
     (void)slm_lru_remove(view->journal, &view->head->by_use, &entry->by_use);
     (void)slm_journal_free(view->journal, entry);
 }

@@ -84,11 +84,11 @@ static bool members_are_the_same(const struct slm_keyed_view *view,
 static uint64_t n_objects(struct slm_slab *slab)
 {
     struct slm_slab_stats stats;
-    slm_slab_stats(slab, &stats);
+    slm_slab_get_stats(slab, &stats);
     uint64_t n = stats.n_runs;
     for (unsigned i = 0; i < stats.n_classes; i++) {
         struct slm_slab_class_stats one;
-        n += slm_slab_class_stats(slab, i, &one) == SLM_OK ? one.n_used : 0;
+        n += slm_slab_get_class_stats(slab, i, &one) == SLM_OK ? one.n_used : 0;
     }
     return n;
 }
@@ -121,7 +121,7 @@ unsigned slm_keyed_check_head_locked(struct slm_keyed_view *view, struct slm_zon
     if (broken != 0) {
         return broken;
     }
-    *view = (struct slm_keyed_view){zone, slm_zone_journal(zone), slm_zone_root(zone)};
+    *view = (struct slm_keyed_view){zone, slm_zone_journal(zone), slm_zone_root_locked(zone)};
     if (!slm_keyed_is_object(zone, view->head, kind->head_bytes) ||
         view->head->magic != kind->magic) {
         return HEAD;

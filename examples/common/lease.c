@@ -64,7 +64,7 @@ enum slm_status slm_lease_give(const struct slm_keyed_view *view, struct slm_lea
         return SLM_E_OWNER;
     }
     if (!is_lease(view, worker, lease)) {
-        return SLM_E_ABSENT;
+        return SLM_E_NOT_MEMBER;
     }
     *entry = give(view, book, slm_journal_pointer(view->journal, lease->offset));
     return SLM_OK;
@@ -111,7 +111,7 @@ enum slm_status slm_lease_join_locked(const struct slm_keyed_view *view,
     (void)slm_lease_reclaim_locked(view, book, given);
     for (unsigned i = SLM_LEASE_WORKERS_MAX; i-- > 0;) {
         if (book->slots[i].identity == slm_lock_self()) {
-            return SLM_E_TWICE;
+            return SLM_E_DUPLICATE;
         }
         free_idx = book->slots[i].identity == 0 ? i : free_idx;
     }

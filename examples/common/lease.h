@@ -59,7 +59,7 @@ struct slm_lease_worker {
  * is committed behind it. May take out the entry. */
 typedef void slm_lease_given(const struct slm_keyed_view *view, struct slm_lease_entry *entry);
 
-/* A slot for the calling thread. SLM_E_TWICE: it has one; SLM_E_SPACE: all are taken by the living.
+/* A slot for the calling thread. SLM_E_DUPLICATE: it has one; SLM_E_SPACE: all are taken by the living.
  * Gives back first what the dead have. Commits. */
 enum slm_status slm_lease_join_locked(const struct slm_keyed_view *view,
                                       struct slm_lease_book *book, slm_lease_given *given,
@@ -81,7 +81,7 @@ enum slm_status slm_lease_take(const struct slm_keyed_view *view, struct slm_lea
                                struct slm_lease *lease);
 
 /*
- * One less; *entry is whose it was. SLM_E_ABSENT, changing nothing: no such lease of this worker,
+ * One less; *entry is whose it was. SLM_E_NOT_MEMBER, changing nothing: no such lease of this worker,
  * or it was given back. SLM_E_OWNER. At most SLM_LEASE_GIVE_ENTRIES.
  */
 enum slm_status slm_lease_give(const struct slm_keyed_view *view, struct slm_lease_book *book,

@@ -99,7 +99,7 @@ static enum slm_status acquire_or_reclaim(const struct slm_keyed_view *view,
     if (status == SLM_OK && !grant->is_limited) {
         return SLM_OK;
     }
-    slm_zone_abort(view->zone);
+    slm_zone_abort_locked(view->zone);
     if (slm_lease_reclaim_locked(view, book_of(view), given) == 0) {
         return status;
     }

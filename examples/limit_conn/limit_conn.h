@@ -32,7 +32,7 @@ struct slm_limit_conn_grant {
 enum slm_status slm_limit_conn_init_locked(struct slm_zone *zone);
 enum slm_status slm_limit_conn_init(struct slm_zone *zone);
 
-/* Makes the calling thread a worker. SLM_E_NULL, SLM_E_STATE, SLM_E_TWICE (it is one),
+/* Makes the calling thread a worker. SLM_E_NULL, SLM_E_STATE, SLM_E_DUPLICATE (it is one),
  * SLM_E_SPACE (SLM_LEASE_WORKERS_MAX others live), as slm_zone_lock. */
 enum slm_status slm_limit_conn_join(struct slm_zone *zone, struct slm_lease_worker *worker);
 
@@ -49,7 +49,7 @@ enum slm_status slm_limit_conn_acquire(struct slm_zone *zone, const struct slm_l
                                        struct slm_limit_conn_grant *grant);
 
 /* Gives one back; *n_connections (which may be NULL) is what the key has left. Fails, changing
- * nothing: SLM_E_ABSENT (no lease of this worker, or given back already), SLM_E_NULL, SLM_E_STATE,
+ * nothing: SLM_E_NOT_MEMBER (no lease of this worker, or given back already), SLM_E_NULL, SLM_E_STATE,
  * SLM_E_OWNER, as slm_zone_lock. */
 enum slm_status slm_limit_conn_release(struct slm_zone *zone, const struct slm_lease_worker *worker,
                                        const struct slm_lease *lease, uint64_t *n_connections);

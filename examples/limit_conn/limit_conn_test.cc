@@ -101,14 +101,14 @@ TEST_F(LimitConn, ALeaseIsGivenBackOnce)
     slm_lease lease = must_acquire("a");
     must_acquire("a");
     EXPECT_EQ(release(lease), SLM_OK);
-    EXPECT_EQ(release(lease), SLM_E_ABSENT);
+    EXPECT_EQ(release(lease), SLM_E_NOT_MEMBER);
     slm_lease again = must_acquire("a");
     for (unsigned i = 0; i < 10000 && again.offset != lease.offset; i++) {
         ASSERT_EQ(release(again), SLM_OK);
         again = must_acquire("a");
     }
     ASSERT_EQ(again.offset, lease.offset) << "the memory is used again, sooner or later";
-    EXPECT_EQ(release(lease), SLM_E_ABSENT) << "the old one does not give back the new one";
+    EXPECT_EQ(release(lease), SLM_E_NOT_MEMBER) << "the old one does not give back the new one";
     EXPECT_EQ(count("a"), 2u);
 }
 
@@ -121,9 +121,9 @@ TEST_F(LimitConn, RefusesMisuseAndChangesNothing)
     EXPECT_EQ(slm_limit_conn_acquire(zone, &worker, "a", 1, 1, nullptr), SLM_E_NULL);
     EXPECT_EQ(slm_limit_conn_release(zone, &worker, nullptr, nullptr), SLM_E_NULL);
     EXPECT_EQ(slm_limit_conn_join(zone, nullptr), SLM_E_NULL);
-    EXPECT_EQ(slm_limit_conn_join(zone, &worker), SLM_E_TWICE);
+    EXPECT_EQ(slm_limit_conn_join(zone, &worker), SLM_E_DUPLICATE);
     for (uint64_t offset : {uint64_t{0}, lease.offset + 8, uint64_t{1} << 40, uint64_t{4096}}) {
-        EXPECT_EQ(release({offset, lease.serial}), SLM_E_ABSENT);
+        EXPECT_EQ(release({offset, lease.serial}), SLM_E_NOT_MEMBER);
     }
     slm_lease_worker other = {worker.slot_idx + 1};
     EXPECT_EQ(slm_limit_conn_release(zone, &other, &lease, nullptr), SLM_E_OWNER);
@@ -141,7 +141,7 @@ TEST_F(LimitConn, AnotherThreadIsAnotherWorker)
         slm_lease_worker mine = {};
         ASSERT_EQ(slm_limit_conn_join(zone, &mine), SLM_OK);
         EXPECT_NE(mine.slot_idx, worker.slot_idx);
-        EXPECT_EQ(slm_limit_conn_release(zone, &mine, &lease, nullptr), SLM_E_ABSENT);
+        EXPECT_EQ(slm_limit_conn_release(zone, &mine, &lease, nullptr), SLM_E_NOT_MEMBER);
         EXPECT_EQ(slm_limit_conn_leave(zone, &mine), SLM_OK);
     }).join();
     EXPECT_EQ(release(lease), SLM_OK);
@@ -209,8 +209,8 @@ TEST_F(LimitConn, ReclaimTakesFromTheDeadOnly)
 TEST_F(LimitConn, AllSlotsTakenIsAnAnswer)
 {
     ASSERT_EQ(slm_limit_conn_leave(zone, &worker), SLM_OK);
-    auto *book =
-        reinterpret_cast<slm_lease_book *>(static_cast<slm_keyed *>(slm_zone_root(zone)) + 1);
+    auto *book = reinterpret_cast<slm_lease_book *>(
+        static_cast<slm_keyed *>(slm_zone_root_locked(zone)) + 1);
     std::vector<std::thread> threads;
     Progress progress;
     for (unsigned i = 0; i < SLM_LEASE_WORKERS_MAX; i++) {
@@ -287,7 +287,7 @@ TEST_F(LimitConn, TheWalkerTellsWhatIsBroken)
     slm_lease lease = must_acquire("a");
     must_acquire("b");
     slm_journal *journal = slm_zone_journal(zone);
-    auto *head = static_cast<slm_keyed *>(slm_zone_root(zone));
+    auto *head = static_cast<slm_keyed *>(slm_zone_root_locked(zone));
     auto *book = reinterpret_cast<slm_lease_book *>(head + 1);
     auto *object = static_cast<lease_object *>(slm_journal_pointer(journal, lease.offset));
     auto *entry = static_cast<slm_lease_entry *>(slm_journal_pointer(journal, object->entry));
@@ -308,12 +308,12 @@ TEST_F(LimitConn, TheWalkerTellsWhatIsBroken)
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
     ASSERT_EQ(slm_lru_remove(journal, &entry->leases, &object->of_entry), SLM_OK);
     EXPECT_EQ(slm_limit_conn_check_locked(zone), 214u);
-    slm_zone_abort(zone);
+    slm_zone_abort_locked(zone);
     ASSERT_EQ(slm_lru_remove(journal, &entry->leases, &object->of_entry), SLM_OK);
     ASSERT_EQ(slm_lru_remove(journal, &book->slots[worker.slot_idx].leases, &object->of_slot),
               SLM_OK);
     ASSERT_EQ(slm_journal_free(journal, object), SLM_OK);
-    EXPECT_EQ(slm_zone_commit(zone), SLM_OK);
+    EXPECT_EQ(slm_zone_commit_locked(zone), SLM_OK);
     EXPECT_EQ(slm_limit_conn_check_locked(zone), 221u);
     ASSERT_EQ(slm_zone_unlock(zone), SLM_OK);
 }

@@ -133,7 +133,7 @@ TEST_F(LimitReq, AZoneWithAnotherRootIsRefused)
     ASSERT_EQ(slm_zone_set_root_locked(other, root), SLM_OK);
     ASSERT_EQ(slm_zone_unlock(other), SLM_OK);
     EXPECT_EQ(slm_limit_req_init(other), SLM_E_STATE);
-    EXPECT_EQ(slm_zone_root(other), root);
+    EXPECT_EQ(slm_zone_root_locked(other), root);
     Zone short_journal(SLM_ZONE_BYTES_MIN, SLM_JOURNAL_ENTRIES_MIN);
     EXPECT_EQ(slm_limit_req_init(short_journal), SLM_E_OPTION);
 }
@@ -250,7 +250,7 @@ TEST_F(LimitReq, TheWalkerTellsWhatIsBroken)
 {
     EXPECT_TRUE(passes("a", 0));
     EXPECT_TRUE(passes("b", 0));
-    auto *head = static_cast<slm_keyed *>(slm_zone_root(zone));
+    auto *head = static_cast<slm_keyed *>(slm_zone_root_locked(zone));
     slm_journal *journal = slm_zone_journal(zone);
     auto *entry = reinterpret_cast<slm_keyed_entry *>(slm_rbtree_first(journal, &head->by_key));
     auto broken_by = [&](auto *word, auto value) {
@@ -273,7 +273,7 @@ TEST_F(LimitReq, TheWalkerTellsWrongOrderAndTheSameKeyTwice)
 {
     EXPECT_TRUE(passes("aaaaaaaa", 0));
     EXPECT_TRUE(passes("bbbbbbbb", 0));
-    auto *head = static_cast<slm_keyed *>(slm_zone_root(zone));
+    auto *head = static_cast<slm_keyed *>(slm_zone_root_locked(zone));
     slm_journal *journal = slm_zone_journal(zone);
     auto *first = reinterpret_cast<slm_keyed_entry *>(slm_rbtree_first(journal, &head->by_key));
     auto *second = reinterpret_cast<slm_keyed_entry *>(slm_rbtree_last(journal, &head->by_key));
@@ -290,17 +290,17 @@ TEST_F(LimitReq, TheWalkerTellsWrongOrderAndTheSameKeyTwice)
 TEST_F(LimitReq, TheWalkerTellsAnEntryOutsideTheListAndALeak)
 {
     EXPECT_TRUE(passes("a", 0));
-    auto *head = static_cast<slm_keyed *>(slm_zone_root(zone));
+    auto *head = static_cast<slm_keyed *>(slm_zone_root_locked(zone));
     slm_journal *journal = slm_zone_journal(zone);
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
     ASSERT_EQ(slm_lru_remove(journal, &head->by_use, slm_lru_oldest(journal, &head->by_use)),
               SLM_OK);
     EXPECT_EQ(slm_limit_req_check_locked(zone), 206u);
-    slm_zone_abort(zone);
+    slm_zone_abort_locked(zone);
     EXPECT_EQ(slm_limit_req_check_locked(zone), 0u);
     ASSERT_NE(slm_journal_alloc(journal, 100), nullptr);
     EXPECT_EQ(slm_limit_req_check_locked(zone), 207u);
-    slm_zone_abort(zone);
+    slm_zone_abort_locked(zone);
     EXPECT_EQ(slm_limit_req_check_locked(zone), 0u);
     ASSERT_EQ(slm_zone_unlock(zone), SLM_OK);
 }

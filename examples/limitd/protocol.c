@@ -170,7 +170,7 @@ static size_t do_get(struct call *call)
     enum slm_status status = slm_session_cache_get(call->service->zones[LIMITD_SESSION_CACHE],
                                                    call->key, call->key_bytes, call->now_ms, value,
                                                    LIMITD_LINE_BYTES_MAX, &session);
-    if (status == SLM_E_ABSENT) {
+    if (status == SLM_E_NOT_MEMBER) {
         return say(call, "NONE");
     }
     if (status != SLM_OK) {
@@ -185,7 +185,7 @@ static size_t do_del(struct call *call)
 {
     enum slm_status status = slm_session_cache_remove(call->service->zones[LIMITD_SESSION_CACHE],
                                                       call->key, call->key_bytes);
-    if (status == SLM_E_ABSENT) {
+    if (status == SLM_E_NOT_MEMBER) {
         return say(call, "NONE");
     }
     return status == SLM_OK ? say(call, "OK") : fail(call, LIMITD_SESSION_CACHE, status);

@@ -67,7 +67,7 @@ static struct session *find(const struct slm_keyed_view *view, const struct slm_
 
 static void take_out(const struct slm_keyed_view *view, struct session *session)
 {
-    (void)slm_rbtree_delete(view->journal, by_due(view), &session->by_due);
+    (void)slm_rbtree_remove(view->journal, by_due(view), &session->by_due);
     slm_keyed_remove(view, &session->keyed);
 }
 
@@ -173,10 +173,10 @@ static enum slm_status get(const struct slm_keyed_view *view, const struct slm_k
 {
     struct session *session = find(view, key);
     if (session == NULL) {
-        return SLM_E_ABSENT;
+        return SLM_E_NOT_MEMBER;
     }
     if (session->due_ms <= now_ms) {
-        return drop(view, session, &view->head->n_expired) ? SLM_E_ABSENT : SLM_E_FULL;
+        return drop(view, session, &view->head->n_expired) ? SLM_E_NOT_MEMBER : SLM_E_FULL;
     }
     *found = (struct slm_session){(size_t)session->blob_bytes, session->due_ms};
     if (found->n_bytes > capacity_bytes) {
@@ -222,7 +222,7 @@ enum slm_status slm_session_cache_remove(struct slm_zone *zone, const void *id, 
     if (session != NULL) {
         take_out(&view, session);
     }
-    return slm_keyed_leave(&view, session == NULL ? SLM_E_ABSENT : SLM_OK);
+    return slm_keyed_leave(&view, session == NULL ? SLM_E_NOT_MEMBER : SLM_OK);
 }
 
 enum slm_status slm_session_cache_expire(struct slm_zone *zone, uint64_t now_ms, size_t max,

@@ -43,7 +43,7 @@ struct slm_session {
 };
 
 /*
- * Copies the blob to [buffer, + capacity_bytes). Fails: SLM_E_ABSENT (no such id, or its time is
+ * Copies the blob to [buffer, + capacity_bytes). Fails: SLM_E_NOT_MEMBER (no such id, or its time is
  * over: then it is gone); SLM_E_SPACE (the buffer is too small: session->n_bytes says what it
  * takes); SLM_E_NULL, SLM_E_SIZE, SLM_E_STATE; as slm_zone_lock.
  */
@@ -51,7 +51,7 @@ enum slm_status slm_session_cache_get(struct slm_zone *zone, const void *id, siz
                                       uint64_t now_ms, void *buffer, size_t capacity_bytes,
                                       struct slm_session *session);
 
-/* SLM_E_ABSENT: no such id. Else as get. */
+/* SLM_E_NOT_MEMBER: no such id. Else as get. */
 enum slm_status slm_session_cache_remove(struct slm_zone *zone, const void *id, size_t id_bytes);
 
 /* Drops at most max sessions whose time is over; *n_dropped may be NULL. */

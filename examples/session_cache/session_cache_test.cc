@@ -68,7 +68,7 @@ TEST_F(SessionCache, GivesBackWhatWasPut)
     EXPECT_EQ(session.expires_ms, 1000u);
     EXPECT_EQ(get("b", 1), std::string("\0\n\r", 3));
     EXPECT_EQ(get("c", 1), "");
-    EXPECT_EQ(get("d", 1), "SLM_E_ABSENT");
+    EXPECT_EQ(get("d", 1), "SLM_E_NOT_MEMBER");
     EXPECT_EQ(check(), 0u);
 }
 
@@ -78,7 +78,7 @@ TEST_F(SessionCache, APutReplacesBlobAndTime)
     EXPECT_EQ(put("a", blob_of("a", 2, 9000), 100, 1000), SLM_OK);
     EXPECT_EQ(get("a", 1099), blob_of("a", 2, 9000));
     EXPECT_EQ(stats().n_entries, 1u);
-    EXPECT_EQ(get("a", 1100), "SLM_E_ABSENT");
+    EXPECT_EQ(get("a", 1100), "SLM_E_NOT_MEMBER");
     EXPECT_EQ(stats().n_entries, 0u) << "asked for after its time, it goes";
     EXPECT_EQ(check(), 0u);
 }
@@ -90,7 +90,8 @@ TEST_F(SessionCache, TwoWhoseTimeIsOverGoWithEachPut)
     }
     EXPECT_EQ(put("new", "x", 350), SLM_OK);
     EXPECT_EQ(stats().n_entries, 5u);
-    EXPECT_EQ(get(key_name(5), 99), "SLM_E_ABSENT") << "the first whose time is over went first";
+    EXPECT_EQ(get(key_name(5), 99), "SLM_E_NOT_MEMBER")
+        << "the first whose time is over went first";
     EXPECT_EQ(get(key_name(3), 99), "x");
     size_t n = 0;
     EXPECT_EQ(slm_session_cache_expire(zone, 1000, SIZE_MAX, &n), SLM_OK);
@@ -107,7 +108,7 @@ TEST_F(SessionCache, TheOldestGoesWhenMemoryIsOut)
         n++;
     }
     uint64_t n_gone = stats().n_evicted;
-    EXPECT_EQ(get(key_name(n_gone - 1), 1), "SLM_E_ABSENT");
+    EXPECT_EQ(get(key_name(n_gone - 1), 1), "SLM_E_NOT_MEMBER");
     for (uint64_t i = n_gone; i < n; i++) {
         EXPECT_EQ(get(key_name(i), 1), blob_of(key_name(i), 0, 700));
     }
@@ -122,7 +123,7 @@ TEST_F(SessionCache, WhoseTimeIsOverGoesBeforeTheOldest)
         ASSERT_EQ(put(key_name(n++), blob_of("k", 0, 700), 0, 10), SLM_OK);
     }
     EXPECT_EQ(stats().n_evicted, 1u); /* nobody's time was over: the oldest of all */
-    EXPECT_EQ(get("oldest", 1), "SLM_E_ABSENT");
+    EXPECT_EQ(get("oldest", 1), "SLM_E_NOT_MEMBER");
     EXPECT_EQ(put("next", "x", 0, 1000000), SLM_OK);
     for (unsigned i = 0; i < 200; i++) {
         ASSERT_EQ(put("big", blob_of("big", i, 16000), 10, 1000000), SLM_OK);
@@ -166,8 +167,8 @@ TEST_F(SessionCache, WhatWasRemovedIsGone)
 {
     EXPECT_EQ(put("a", "x", 0), SLM_OK);
     EXPECT_EQ(slm_session_cache_remove(zone, "a", 1), SLM_OK);
-    EXPECT_EQ(slm_session_cache_remove(zone, "a", 1), SLM_E_ABSENT);
-    EXPECT_EQ(get("a", 0), "SLM_E_ABSENT");
+    EXPECT_EQ(slm_session_cache_remove(zone, "a", 1), SLM_E_NOT_MEMBER);
+    EXPECT_EQ(get("a", 0), "SLM_E_NOT_MEMBER");
     EXPECT_EQ(check(), 0u);
 }
 
@@ -201,7 +202,7 @@ TEST_F(SessionCache, AgreesWithAPlainAccountOverTwoMappings)
         id = key_name(random() % 40);
         auto known = account.find(id);
         bool is_there = known != account.end() && known->second.second > now;
-        ASSERT_EQ(get(id, now), is_there ? known->second.first : "SLM_E_ABSENT");
+        ASSERT_EQ(get(id, now), is_there ? known->second.first : "SLM_E_NOT_MEMBER");
     }
     EXPECT_EQ(stats().n_evicted, 0u);
     EXPECT_EQ(second.check(slm_session_cache_check_locked), 0u);
@@ -255,7 +256,7 @@ TEST_F(SessionCache, TheWalkerTellsWhatIsBroken)
     EXPECT_EQ(put("a", "x", 0, 10), SLM_OK);
     EXPECT_EQ(put("b", "x", 0, 20), SLM_OK);
     slm_journal *journal = slm_zone_journal(zone);
-    auto *head = static_cast<slm_keyed *>(slm_zone_root(zone));
+    auto *head = static_cast<slm_keyed *>(slm_zone_root_locked(zone));
     auto *due = reinterpret_cast<slm_rbtree *>(head + 1);
     auto *node = slm_rbtree_first(journal, due); /* and behind it time and length of the blob */
     auto *words = reinterpret_cast<uint64_t *>(node + 1);
@@ -274,9 +275,9 @@ TEST_F(SessionCache, TheWalkerTellsWhatIsBroken)
     EXPECT_EQ(broken_by(&words[1], UINT64_MAX), 244u);
     EXPECT_EQ(check(), 0u);
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
-    ASSERT_EQ(slm_rbtree_delete(journal, due, node), SLM_OK);
+    ASSERT_EQ(slm_rbtree_remove(journal, due, node), SLM_OK);
     EXPECT_EQ(slm_session_cache_check_locked(zone), 243u);
-    slm_zone_abort(zone);
+    slm_zone_abort_locked(zone);
     EXPECT_EQ(slm_session_cache_check_locked(zone), 0u);
     ASSERT_EQ(slm_zone_unlock(zone), SLM_OK);
 }

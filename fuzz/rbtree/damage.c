@@ -62,7 +62,7 @@ static void use_sound_tree(unsigned which)
     }
     for (; n_nodes > 0; n_nodes--) {
         node = slm_journal_pointer(&hrn_tree_journal, tree->root);
-        enum slm_status status = slm_rbtree_delete(&hrn_tree_journal, tree, node);
+        enum slm_status status = slm_rbtree_remove(&hrn_tree_journal, tree, node);
         unsigned broken = hrn_tree_check(which, NULL);
         if (status != SLM_OK || broken != 0) {
             hrn_tree_law_sound_tree("delete: %s, I%u", slm_status_name(status), broken);

@@ -189,7 +189,7 @@ static void insert(const struct op *op)
     expect("insert",
            slm_rbtree_insert(&hrn_tree_journal, &hrn_tree_memory.trees[op->which],
                              hrn_tree_node(op->item), hrn_tree_order),
-           is_out ? SLM_OK : SLM_E_TWICE);
+           is_out ? SLM_OK : SLM_E_DUPLICATE);
     if (is_out) {
         add_item(sequence, place_of(sequence, account.keys[op->item], true), op->item);
         account.tree_of[op->item] = (int8_t)op->which;
@@ -201,9 +201,9 @@ static void delete_node(const struct op *op)
     bool is_in = account.tree_of[op->item] == op->which;
     hrn_tree_remember();
     expect("delete",
-           slm_rbtree_delete(&hrn_tree_journal, &hrn_tree_memory.trees[op->which],
+           slm_rbtree_remove(&hrn_tree_journal, &hrn_tree_memory.trees[op->which],
                              hrn_tree_node(op->item)),
-           is_in ? SLM_OK : SLM_E_ABSENT);
+           is_in ? SLM_OK : SLM_E_NOT_MEMBER);
     if (is_in) {
         drop_item(&account.trees[op->which], op->item);
         account.tree_of[op->item] = -1;
@@ -274,7 +274,7 @@ static void list_insert(const struct op *op)
     expect("list insert",
            slm_lru_insert(&hrn_tree_journal, &hrn_tree_memory.lists[op->which],
                           hrn_tree_used(op->item)),
-           is_out ? SLM_OK : SLM_E_TWICE);
+           is_out ? SLM_OK : SLM_E_DUPLICATE);
     if (is_out) {
         add_item(&account.lists[op->which], 0, op->item);
         account.list_of[op->item] = (int8_t)op->which;
@@ -288,7 +288,7 @@ static void list_touch(const struct op *op)
     expect("touch",
            slm_lru_touch(&hrn_tree_journal, &hrn_tree_memory.lists[op->which],
                          hrn_tree_used(op->item)),
-           is_in ? SLM_OK : SLM_E_ABSENT);
+           is_in ? SLM_OK : SLM_E_NOT_MEMBER);
     if (is_in) {
         drop_item(&account.lists[op->which], op->item);
         add_item(&account.lists[op->which], 0, op->item);
@@ -302,7 +302,7 @@ static void list_remove(const struct op *op)
     expect("remove",
            slm_lru_remove(&hrn_tree_journal, &hrn_tree_memory.lists[op->which],
                           hrn_tree_used(op->item)),
-           is_in ? SLM_OK : SLM_E_ABSENT);
+           is_in ? SLM_OK : SLM_E_NOT_MEMBER);
     if (is_in) {
         drop_item(&account.lists[op->which], op->item);
         account.list_of[op->item] = -1;
@@ -343,9 +343,9 @@ static void nulls(const struct op *op)
     expect("insert", slm_rbtree_insert(&hrn_tree_journal, NULL, node, hrn_tree_order), SLM_E_NULL);
     expect("insert", slm_rbtree_insert(&hrn_tree_journal, tree, NULL, hrn_tree_order), SLM_E_NULL);
     expect("insert", slm_rbtree_insert(&hrn_tree_journal, tree, node, NULL), SLM_E_NULL);
-    expect("delete", slm_rbtree_delete(NULL, tree, node), SLM_E_NULL);
-    expect("delete", slm_rbtree_delete(&hrn_tree_journal, NULL, node), SLM_E_NULL);
-    expect("delete", slm_rbtree_delete(&hrn_tree_journal, tree, NULL), SLM_E_NULL);
+    expect("delete", slm_rbtree_remove(NULL, tree, node), SLM_E_NULL);
+    expect("delete", slm_rbtree_remove(&hrn_tree_journal, NULL, node), SLM_E_NULL);
+    expect("delete", slm_rbtree_remove(&hrn_tree_journal, tree, NULL), SLM_E_NULL);
     expect("list insert", slm_lru_insert(NULL, list, used), SLM_E_NULL);
     expect("list insert", slm_lru_insert(&hrn_tree_journal, NULL, used), SLM_E_NULL);
     expect("list insert", slm_lru_insert(&hrn_tree_journal, list, NULL), SLM_E_NULL);
@@ -377,12 +377,13 @@ static void copy(const struct op *op)
     memcpy(&hrn_tree_memory.items[COPY], &hrn_tree_memory.items[op->item], sizeof(struct item));
     hrn_tree_remember();
     if (op->kind == HRN_TREE_TREE_COPY) {
-        expect("delete", slm_rbtree_delete(&hrn_tree_journal, tree, hrn_tree_node(COPY)),
-               SLM_E_ABSENT);
+        expect("delete", slm_rbtree_remove(&hrn_tree_journal, tree, hrn_tree_node(COPY)),
+               SLM_E_NOT_MEMBER);
     } else {
-        expect("touch", slm_lru_touch(&hrn_tree_journal, list, hrn_tree_used(COPY)), SLM_E_ABSENT);
+        expect("touch", slm_lru_touch(&hrn_tree_journal, list, hrn_tree_used(COPY)),
+               SLM_E_NOT_MEMBER);
         expect("remove", slm_lru_remove(&hrn_tree_journal, list, hrn_tree_used(COPY)),
-               SLM_E_ABSENT);
+               SLM_E_NOT_MEMBER);
     }
     memset(&hrn_tree_memory.items[COPY], 0, sizeof(struct item));
 }

@@ -102,7 +102,7 @@ static void build_image(struct image *image, const struct slm_slab_options *opti
     }
     struct slm_slab *slab = attach(image->n_bytes);
     populate(slab);
-    slm_slab_stats(slab, &stats);
+    slm_slab_get_stats(slab, &stats);
     slm_slab_detach(slab);
     image->metadata_bytes = stats.metadata_bytes;
     find_open_words(image);
@@ -192,10 +192,10 @@ static bool look(const struct image *image, struct slm_slab *slab)
     struct slm_slab_stats stats;
     struct slm_slab_class_stats class;
     struct slm_slab_place place;
-    slm_slab_stats(slab, &stats);
+    slm_slab_get_stats(slab, &stats);
     bool has_room = stats.run_requests < REQUESTS_MAX;
     for (unsigned i = 0; i < stats.n_classes; i++) {
-        (void)slm_slab_class_stats(slab, i, &class);
+        (void)slm_slab_get_class_stats(slab, i, &class);
         has_room &= class.n_requests < REQUESTS_MAX;
     }
     for (size_t at = 0; at < image->n_bytes; at += 1000) {

@@ -106,7 +106,7 @@ void hrn_zone_expect_state(struct slm_zone *zone, const struct zone_account *sta
             n_live++;
         }
     }
-    uint64_t root = slm_journal_offset(journal, slm_zone_root(zone));
+    uint64_t root = slm_journal_offset(journal, slm_zone_root_locked(zone));
     uint64_t expected = state->root == ZONE_NOBODY ? 0 : state->slots[state->root].offset;
     if (root != expected) {
         hrn_zone_law_root("%" PRIu64 ", expected %" PRIu64, root, expected);

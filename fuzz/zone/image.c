@@ -60,7 +60,7 @@ static void populate(struct slm_zone *zone)
 static void note_some(struct slm_zone *zone)
 {
     struct slm_journal *journal = slm_zone_journal(zone);
-    uint64_t *root = slm_zone_root(zone);
+    uint64_t *root = slm_zone_root_locked(zone);
     slm_journal_write(journal, root, 7);
     uint64_t *fresh = slm_journal_alloc(journal, 200);
     (void)slm_zone_set_root_locked(zone, fresh);
@@ -217,10 +217,10 @@ static bool has_room_to_count(struct slm_slab *slab)
 {
     struct slm_slab_stats stats;
     struct slm_slab_class_stats class;
-    slm_slab_stats(slab, &stats);
+    slm_slab_get_stats(slab, &stats);
     bool has = stats.run_requests < REQUESTS_MAX;
     for (unsigned i = 0; i < stats.n_classes; i++) {
-        (void)slm_slab_class_stats(slab, i, &class);
+        (void)slm_slab_get_class_stats(slab, i, &class);
         has &= class.n_requests < REQUESTS_MAX;
     }
     return has;
@@ -245,7 +245,7 @@ static void use(struct slm_zone *zone)
         memset(p, (int)i, size);
         objects[n++] = p;
     }
-    if (slm_zone_commit(zone) != SLM_OK) {
+    if (slm_zone_commit_locked(zone) != SLM_OK) {
         hrn_zone_law_sound_image("objects cannot be committed");
     }
     for (size_t i = 0; i < n; i++) {
@@ -253,14 +253,14 @@ static void use(struct slm_zone *zone)
             hrn_zone_law_sound_image("object %zu cannot be freed", i);
         }
     }
-    slm_zone_abort(zone);
+    slm_zone_abort_locked(zone);
     n_ops += 2 * n;
 }
 
 /* The user's own, which nothing rebuilds, may point anywhere: it is set anew before the check. */
 static void use_and_check(struct slm_zone *zone)
 {
-    if (slm_zone_set_root_locked(zone, NULL) != SLM_OK || slm_zone_commit(zone) != SLM_OK) {
+    if (slm_zone_set_root_locked(zone, NULL) != SLM_OK || slm_zone_commit_locked(zone) != SLM_OK) {
         hrn_zone_law_sound_image("the root cannot be set");
     }
     unsigned broken = slm_zone_check_locked(zone);
@@ -282,7 +282,7 @@ static void enter_and_use(struct slm_zone *zone, bool is_sound)
     if (!is_sound) {
         zone->header->lock.word = SLM_LOCK_REPAIR;
     }
-    enum slm_status status = slm_zone_try(zone);
+    enum slm_status status = slm_zone_trylock(zone);
     if (status == SLM_OK) {
         hrn_zone_counted.n_images_sound += is_sound;
         hrn_zone_counted.n_images_repaired += !is_sound;
@@ -291,7 +291,7 @@ static void enter_and_use(struct slm_zone *zone, bool is_sound)
         (void)slm_zone_grow(zone, MAX_BYTES, NULL);
         return;
     }
-    if (status == SLM_E_BROKEN && slm_zone_try(zone) != SLM_E_BROKEN) {
+    if (status == SLM_E_BROKEN && slm_zone_trylock(zone) != SLM_E_BROKEN) {
         hrn_zone_law_given_up("by the first, and not by the second");
     }
     if (is_sound && status != SLM_E_LOCKED && status != SLM_E_HELD) {
@@ -325,7 +325,7 @@ static void expect_pristine_is_sound(void)
         uint8_t settings = (uint8_t)((i % N_SHAPES) | (i / N_SHAPES) << 2);
         make_image(&settings, 1);
         struct slm_zone *zone = attach(false);
-        if (zone == NULL || check(zone) != 0 || slm_zone_try(zone) != SLM_OK) {
+        if (zone == NULL || check(zone) != 0 || slm_zone_trylock(zone) != SLM_OK) {
             hrn_zone_law_made("the undamaged image %u is not sound", i);
         }
         (void)slm_zone_unlock(zone);

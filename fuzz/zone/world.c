@@ -32,7 +32,7 @@ static void make_world(unsigned settings)
         .bytes = ZONE_FIRST_BYTES,
         .max_bytes = ZONE_MAX_BYTES,
         .journal_entries = ZONE_N_ENTRIES,
-        .lock = (settings & 1u) != 0 ? SLM_LOCK_SPIN_SEM : SLM_LOCK_ROBUST,
+        .lock_kind = (settings & 1u) != 0 ? SLM_LOCK_SPIN_SEM : SLM_LOCK_ROBUST,
         .slab = {.per_doubling = 1u << (settings >> 1 & 3u)},
         .segment = {.kind = SLM_SEGMENT_MEMFD},
     };
@@ -44,7 +44,7 @@ static void make_world(unsigned settings)
         hrn_zone_attach_again(&hrn_zone_world->zones[i], false);
     }
     hrn_zone_attach_again(&hrn_zone_world->reader, true);
-    hrn_zone_world->lock = options.lock;
+    hrn_zone_world->lock = options.lock_kind;
     hrn_zone_world->was_grown = false;
     memcpy(hrn_zone_world->pristine, base_of(hrn_zone_world->zones[0]), ZONE_FIRST_BYTES);
 }

@@ -100,7 +100,7 @@ static void look_through_another(unsigned actor)
 {
     unsigned other = (actor + 1) % ZONE_N_ACTORS;
     hrn_zone_be(other);
-    expect("lock, to look", slm_zone_try(hrn_zone_world->zones[other]), SLM_OK);
+    expect("lock, to look", slm_zone_trylock(hrn_zone_world->zones[other]), SLM_OK);
     enter(other);
     unsigned broken = slm_zone_check_locked(hrn_zone_world->zones[other]);
     if (broken != 0) {
@@ -115,9 +115,9 @@ static void lock(const struct op *op)
     struct slm_zone *zone = hrn_zone_world->zones[op->actor];
     enum slm_status expected = answer_to_lock(op->actor);
     if (op->kind == HRN_ZONE_LOCK) {
-        expect("try", slm_zone_try(zone), expected);
+        expect("try", slm_zone_trylock(zone), expected);
     } else {
-        expect("timed", slm_zone_timed(zone, op->extra),
+        expect("timed", slm_zone_timedlock(zone, op->extra),
                expected == SLM_E_LOCKED ? SLM_E_TIMEOUT : expected);
     }
     if (expected == SLM_OK) {
@@ -144,7 +144,7 @@ static enum slm_status answer_to_note(const struct op *op, unsigned n)
 {
     struct slm_zone *zone = hrn_zone_world->zones[op->actor];
     bool has = !hrn_zone_world->is_refused && n <= ZONE_N_ENTRIES - hrn_zone_world->n_noted;
-    if (slm_journal_room(slm_zone_journal(zone), n) != has) {
+    if (slm_journal_has_room(slm_zone_journal(zone), n) != has) {
         hrn_zone_law_answer("room for %u entries after %u: %d", n, hrn_zone_world->n_noted, !has);
     }
     hrn_zone_world->n_noted += has ? n : 0;
@@ -295,8 +295,8 @@ static void save_words(const struct op *op)
     uint32_t from = op->extra % n;
     enum slm_status expected = answer_to_note(op, n - from);
     expect("save",
-           slm_journal_save(slm_zone_journal(hrn_zone_world->zones[op->actor]), words + from,
-                            (n - from) * sizeof *words),
+           slm_journal_note_range(slm_zone_journal(hrn_zone_world->zones[op->actor]), words + from,
+                                  (n - from) * sizeof *words),
            expected);
     expect_unchanged(op, expected);
     if (expected != SLM_OK) {
@@ -324,13 +324,13 @@ static void set_root(const struct op *op)
 static void commit(const struct op *op)
 {
     enum slm_status expected = hrn_zone_end_transaction();
-    expect("commit", slm_zone_commit(hrn_zone_world->zones[op->actor]), expected);
+    expect("commit", slm_zone_commit_locked(hrn_zone_world->zones[op->actor]), expected);
     hrn_zone_expect_state(hrn_zone_world->zones[op->actor], &hrn_zone_committed, true);
 }
 
 static void give_up(const struct op *op)
 {
-    slm_zone_abort(hrn_zone_world->zones[op->actor]);
+    slm_zone_abort_locked(hrn_zone_world->zones[op->actor]);
     hrn_zone_begin_transaction(&hrn_zone_committed);
     hrn_zone_expect_state(hrn_zone_world->zones[op->actor], &hrn_zone_committed, true);
 }
@@ -456,7 +456,7 @@ static void die_committing(const struct op *op)
 {
     struct slm_journal *journal = slm_zone_journal(hrn_zone_world->zones[op->actor]);
     struct slm_journal_log *log = journal->log;
-    slm_slab_settle_locked(journal->slab);
+    slm_slab_clear_last_allocation_locked(journal->slab);
     if (log->state != 0) {
         log->state |= JOURNAL_COMMITTED;
         hrn_zone_committed = hrn_zone_working;
@@ -480,7 +480,7 @@ static void die_growing(const struct op *op)
     if (bytes > hrn_zone_world->bytes && zone_reserve(zone, bytes, NULL) == SLM_OK &&
         (op->extra & 1u) != 0) {
         enum slm_status expected = hrn_zone_end_transaction();
-        expect("commit, to grow", slm_zone_commit(zone), expected);
+        expect("commit, to grow", slm_zone_commit_locked(zone), expected);
         zone->header->bytes = zone->reserved_bytes;
         hrn_zone_world->bytes = zone->reserved_bytes;
     }

@@ -33,13 +33,13 @@ static struct slm_journal *journal_of(const struct thread *thread)
 
 static struct threads_shared *shared_of(const struct thread *thread)
 {
-    return slm_zone_root(thread->zone);
+    return slm_zone_root_locked(thread->zone);
 }
 
 /* What a call that needs n entries answers. */
 static enum slm_status answer_to_note(struct thread *thread, unsigned n)
 {
-    bool has = slm_journal_room(journal_of(thread), n);
+    bool has = slm_journal_has_room(journal_of(thread), n);
     thread->counts.n_full += !has;
     return has ? SLM_OK : SLM_E_FULL;
 }
@@ -47,11 +47,12 @@ static enum slm_status answer_to_note(struct thread *thread, unsigned n)
 /* True if a call found the journal full. Then nothing of the transaction is committed. */
 static bool is_undone(struct thread *thread)
 {
-    if (slm_journal_room(journal_of(thread), 0)) {
+    if (slm_journal_has_room(journal_of(thread), 0)) {
         return false;
     }
-    expect(thread, "commit of a refused transaction", slm_zone_commit(thread->zone), SLM_E_FULL);
-    expect(thread, "commit after it", slm_zone_commit(thread->zone), SLM_OK);
+    expect(thread, "commit of a refused transaction", slm_zone_commit_locked(thread->zone),
+           SLM_E_FULL);
+    expect(thread, "commit after it", slm_zone_commit_locked(thread->zone), SLM_OK);
     thread->working = thread->committed;
     return true;
 }
@@ -65,10 +66,10 @@ static void lock(struct thread *thread, const struct threads_op *op)
     if (op->kind == HRN_THREADS_LOCK) {
         status = slm_zone_lock(thread->zone);
     } else if (op->kind == HRN_THREADS_TRY) {
-        status = slm_zone_try(thread->zone);
+        status = slm_zone_trylock(thread->zone);
         expected = status == SLM_E_LOCKED && !thread->is_holder ? SLM_E_LOCKED : expected;
     } else {
-        status = slm_zone_timed(thread->zone, op->extra % TIMEOUTS_MS);
+        status = slm_zone_timedlock(thread->zone, op->extra % TIMEOUTS_MS);
         expected = status == SLM_E_TIMEOUT && !thread->is_holder ? SLM_E_TIMEOUT : expected;
     }
     expect(thread, hrn_threads_op_name(op->kind), status, expected);
@@ -89,7 +90,7 @@ static void unlock(struct thread *thread, const struct threads_op *op)
 static void commit(struct thread *thread, const struct threads_op *op)
 {
     (void)op;
-    expect(thread, "commit", slm_zone_commit(thread->zone), SLM_OK);
+    expect(thread, "commit", slm_zone_commit_locked(thread->zone), SLM_OK);
     thread->committed = thread->working;
 }
 
@@ -97,7 +98,7 @@ static void give_up(struct thread *thread, const struct threads_op *op)
 {
     (void)op;
     thread->counts.n_aborted += slm_journal_is_dirty(journal_of(thread));
-    slm_zone_abort(thread->zone);
+    slm_zone_abort_locked(thread->zone);
     thread->working = thread->committed;
 }
 
@@ -197,7 +198,7 @@ static void save_words(struct thread *thread, const struct threads_op *op)
     }
     uint64_t *words = words_of(thread, slot);
     enum slm_status expected = answer_to_note(thread, n);
-    expect(thread, "save", slm_journal_save(journal_of(thread), words, n * sizeof *words),
+    expect(thread, "save", slm_journal_note_range(journal_of(thread), words, n * sizeof *words),
            expected);
     if (is_undone(thread)) {
         return;
@@ -261,7 +262,7 @@ static void entry_add(struct thread *thread, const struct threads_op *op)
            slm_rbtree_insert(journal, &shared->tree, &entry->node, hrn_threads_order), expected);
     expect(thread, "insert again",
            slm_rbtree_insert(journal, &shared->tree, &entry->node, hrn_threads_order),
-           expected == SLM_OK ? SLM_E_TWICE : SLM_E_FULL);
+           expected == SLM_OK ? SLM_E_DUPLICATE : SLM_E_FULL);
     expected = answer_to_note(thread, SLM_LRU_ENTRIES);
     expect(thread, "list insert", slm_lru_insert(journal, &shared->list, &entry->used), expected);
     uint64_t key = entry->key;
@@ -280,8 +281,8 @@ static void entry_remove(struct thread *thread, const struct threads_op *op)
     }
     struct threads_entry *entry = entry_of(thread, account);
     enum slm_status expected = answer_to_note(thread, SLM_RBTREE_ENTRIES);
-    expect(thread, "delete", slm_rbtree_delete(journal, &shared->tree, &entry->node), expected);
-    expected = account->is_in_list ? answer_to_note(thread, SLM_LRU_ENTRIES) : SLM_E_ABSENT;
+    expect(thread, "delete", slm_rbtree_remove(journal, &shared->tree, &entry->node), expected);
+    expected = account->is_in_list ? answer_to_note(thread, SLM_LRU_ENTRIES) : SLM_E_NOT_MEMBER;
     expect(thread, "list remove", slm_lru_remove(journal, &shared->list, &entry->used), expected);
     expected = answer_to_note(thread, 1);
     expect(thread, "free of an entry", slm_journal_free(journal, entry), expected);
@@ -303,14 +304,15 @@ static void list_change(struct thread *thread, const struct threads_op *op)
     enum slm_status noted = answer_to_note(thread, SLM_LRU_ENTRIES);
     if (op->kind == HRN_THREADS_LIST_IN) {
         expect(thread, "list insert", slm_lru_insert(journal, list, used),
-               was_in ? SLM_E_TWICE : noted);
+               was_in ? SLM_E_DUPLICATE : noted);
         account->is_in_list = true;
     } else if (op->kind == HRN_THREADS_LIST_OUT) {
         expect(thread, "list remove", slm_lru_remove(journal, list, used),
-               was_in ? noted : SLM_E_ABSENT);
+               was_in ? noted : SLM_E_NOT_MEMBER);
         account->is_in_list = false;
     } else {
-        expect(thread, "touch", slm_lru_touch(journal, list, used), was_in ? noted : SLM_E_ABSENT);
+        expect(thread, "touch", slm_lru_touch(journal, list, used),
+               was_in ? noted : SLM_E_NOT_MEMBER);
     }
     (void)is_undone(thread);
 }
@@ -423,7 +425,7 @@ static void look(struct thread *thread, const struct threads_op *op)
     struct slm_lock_owner owner;
     struct slm_zone_stats stats;
     (void)op;
-    slm_lock_look(slm_zone_lock_handle(thread->zone), &owner);
+    slm_lock_get_owner(slm_zone_lock_handle(thread->zone), &owner);
     slm_zone_get_stats(thread->zone, &stats);
     if (owner.needs_repair || (thread->is_holder && owner.identity != slm_lock_self())) {
         hrn_zone_law_repairs("thread %u looks: owner %" PRIx64, thread->idx, owner.identity);

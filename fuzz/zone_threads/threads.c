@@ -60,7 +60,7 @@ static void make_world(struct world *world, unsigned settings)
         .bytes = THREADS_BYTES,
         .max_bytes = THREADS_MAX_BYTES,
         .journal_entries = N_LOG_ENTRIES,
-        .lock = (settings & 1u) != 0 ? SLM_LOCK_SPIN_SEM : SLM_LOCK_ROBUST,
+        .lock_kind = (settings & 1u) != 0 ? SLM_LOCK_SPIN_SEM : SLM_LOCK_ROBUST,
         .slab = {.per_doubling = (settings & 2u) != 0 ? 8 : 1},
         .segment = {.kind = SLM_SEGMENT_MEMFD},
     };
@@ -178,7 +178,7 @@ static void run_all(unsigned n_threads)
 void hrn_threads_expect_sound(struct slm_zone *zone)
 {
     struct slm_journal *journal = slm_zone_journal(zone);
-    struct threads_shared *shared = slm_zone_root(zone);
+    struct threads_shared *shared = slm_zone_root_locked(zone);
     struct slm_zone_stats stats;
     slm_zone_get_stats(zone, &stats);
     unsigned broken = slm_zone_check_locked(zone);
@@ -201,7 +201,7 @@ void hrn_threads_expect_sound(struct slm_zone *zone)
 void hrn_threads_expect_walks(struct slm_zone *zone)
 {
     const struct slm_journal *journal = slm_zone_journal(zone);
-    const struct threads_shared *shared = slm_zone_root(zone);
+    const struct threads_shared *shared = slm_zone_root_locked(zone);
     const struct slm_rbtree_node *last = NULL;
     const struct slm_rbtree_node *node = slm_rbtree_first(journal, &shared->tree);
     uint64_t n = 0;
@@ -245,7 +245,7 @@ static void add_account(struct sum *sum, const struct thread_account *account)
 
 static void expect_sum(struct slm_zone *zone, const struct sum *sum)
 {
-    const struct threads_shared *shared = slm_zone_root(zone);
+    const struct threads_shared *shared = slm_zone_root_locked(zone);
     size_t n_objects = hrn_zone_count_objects(slm_zone_slab(zone));
     if (n_objects != 1 + sum->n_objects + sum->n_entries) {
         hrn_zone_law_count("%zu objects, expected the root, %" PRIu64 " and %" PRIu64 " entries",

@@ -56,7 +56,7 @@ struct hrn_oracle {
     /* NULL if the refusal is lawful, else why it is not: a phrase. */
     const char *(*refused)(void *self, const struct hrn_request *rq,
                            const struct hrn_refusal *seen);
-    /* What free must answer for this live object: SLM_OK, or SLM_DECLINED (it stays). NULL: OK. */
+    /* What free must answer for this live object: SLM_OK, or SLM_UNCHANGED (it stays). NULL: OK. */
     enum slm_status (*free_answer)(void *self, const struct hrn_request *rq, void *p);
     /* p was freed (free answered SLM_OK). */
     void (*freed)(void *self, const struct hrn_request *rq, void *p);
@@ -96,7 +96,7 @@ struct hrn_adapter {
 
     void *(*alloc)(void *self, const struct hrn_request *rq);
     enum slm_status (*free)(void *self, void *p);
-    /* *p, of old_bytes, to new_bytes; may move it. SLM_DECLINED or SLM_E_NOMEM: nothing
+    /* *p, of old_bytes, to new_bytes; may move it. SLM_UNCHANGED or SLM_E_NOMEM: nothing
      * happened. */
     enum slm_status (*resize)(void *self, void **p, size_t old_bytes, size_t new_bytes);
     size_t (*usable_bytes)(void *self, void *p); /* NULL: not told */

@@ -9,7 +9,7 @@
 
 struct arena {
     struct slm_pool *pool;
-    struct slm_reuse reuse;
+    struct slm_pool_reuse reuse;
     bool can_reuse; /* blocks are large enough for a reuse list */
     struct hrn_pool_shadow shadow;
 };
@@ -20,7 +20,7 @@ static struct hrn_slots slots;
 static void begin_reuse(struct arena *a)
 {
     size_t bytes = a->shadow.small_limit_bytes < 80 ? 8 : 48;
-    a->can_reuse = slm_reuse_init(&a->reuse, a->pool, bytes) == SLM_OK;
+    a->can_reuse = slm_pool_reuse_init(&a->reuse, a->pool, bytes) == SLM_OK;
 }
 
 static void *create(const struct hrn_env *env, enum slm_status *why)
@@ -57,13 +57,13 @@ static void *allocate_by(struct arena *a, const struct hrn_request *rq)
 {
     switch (rq->kind) {
     case HRN_NALLOC:
-        return slm_pool_nalloc(a->pool, rq->size_bytes);
+        return slm_pool_alloc_packed(a->pool, rq->size_bytes);
     case HRN_CALLOC:
         return slm_pool_calloc(a->pool, rq->size_bytes);
     case HRN_MEMALIGN:
         return slm_pool_memalign(a->pool, rq->align_bytes, rq->size_bytes);
     case HRN_REUSE_GET:
-        return a->can_reuse ? slm_reuse_get(&a->reuse) : NULL;
+        return a->can_reuse ? slm_pool_reuse_get(&a->reuse) : NULL;
     default:
         return slm_pool_alloc(a->pool, rq->size_bytes);
     }
@@ -143,7 +143,7 @@ static enum slm_status run_file(void *self, int fd)
 
 static enum slm_status reuse_put(void *self, void *p)
 {
-    return slm_reuse_put(&((struct arena *)self)->reuse, p);
+    return slm_pool_reuse_put(&((struct arena *)self)->reuse, p);
 }
 
 static size_t reuse_bytes(void *self)
@@ -167,7 +167,7 @@ static enum slm_status free_answer(void *self, const struct hrn_request *rq, voi
 {
     (void)p;
     bool large = hrn_pool_shadow_is_large(&((struct arena *)self)->shadow, rq);
-    return large ? SLM_OK : SLM_DECLINED;
+    return large ? SLM_OK : SLM_UNCHANGED;
 }
 
 static void freed(void *self, const struct hrn_request *rq, void *p)

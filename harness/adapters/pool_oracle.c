@@ -19,7 +19,7 @@ void hrn_pool_shadow_begin(struct hrn_pool_shadow *shadow, struct slm_pool *pool
                            const size_t *source_live_bytes)
 {
     struct slm_pool_stats stats;
-    slm_pool_stats(pool, &stats);
+    slm_pool_get_stats(pool, &stats);
     *shadow = (struct hrn_pool_shadow){.pool = pool,
                                        .pass_through = pass_through,
                                        .source_live_bytes = source_live_bytes,
@@ -68,7 +68,7 @@ void hrn_pool_shadow_granted(struct hrn_pool_shadow *shadow, const struct hrn_re
 void hrn_pool_shadow_not_registered(struct hrn_pool_shadow *shadow, size_t data_bytes)
 {
     struct slm_pool_stats seen;
-    slm_pool_stats(shadow->pool, &seen);
+    slm_pool_get_stats(shadow->pool, &seen);
     bool large = data_bytes > shadow->small_limit_bytes;
     if (large && seen.n_large_peak == shadow->n_large + 1) {
         shadow->n_large_peak = seen.n_large_peak;
@@ -91,7 +91,7 @@ void hrn_pool_shadow_registered(struct hrn_pool_shadow *shadow, size_t data_byte
 void hrn_pool_shadow_file(struct hrn_pool_shadow *shadow, size_t path_bytes)
 {
     struct slm_pool_stats seen;
-    slm_pool_stats(shadow->pool, &seen);
+    slm_pool_get_stats(shadow->pool, &seen);
     bool large = seen.n_large != shadow->n_large;
     size_t limit = shadow->small_limit_bytes;
     size_t most = path_bytes + HRN_POOL_FILE_BYTES;
@@ -160,7 +160,7 @@ void hrn_pool_shadow_walk(struct hrn_pool_shadow *shadow)
         hrn_law_self_check("slm_pool_check says %u", broken);
     }
     struct slm_pool_stats seen;
-    slm_pool_stats(shadow->pool, &seen);
+    slm_pool_get_stats(shadow->pool, &seen);
     compare("block_bytes", seen.block_bytes, shadow->block_bytes);
     compare("n_large", seen.n_large, shadow->n_large);
     compare("large_bytes", seen.large_bytes, shadow->large_bytes);
@@ -173,7 +173,7 @@ void hrn_pool_shadow_walk(struct hrn_pool_shadow *shadow)
 void hrn_pool_shadow_reset(struct hrn_pool_shadow *shadow)
 {
     struct slm_pool_stats seen;
-    slm_pool_stats(shadow->pool, &seen);
+    slm_pool_get_stats(shadow->pool, &seen);
     shadow->n_large = 0;
     shadow->large_bytes = 0;
     shadow->n_cleanups = 0;

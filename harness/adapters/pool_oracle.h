@@ -53,7 +53,7 @@ void hrn_pool_shadow_reset(struct hrn_pool_shadow *shadow);
      HRN_BIT(HRN_GIVE_BACK) | HRN_BIT(HRN_REUSE_GET) | HRN_BIT(HRN_REUSE_PUT))
 
 #define HRN_POOL_REFUSED                                                                           \
-    (HRN_BIT(SLM_DECLINED) | HRN_BIT(SLM_E_FOREIGN) | HRN_BIT(SLM_E_INTERIOR) |                    \
+    (HRN_BIT(SLM_UNCHANGED) | HRN_BIT(SLM_E_FOREIGN) | HRN_BIT(SLM_E_INTERIOR) |                   \
      HRN_BIT(SLM_E_FREED) | HRN_BIT(SLM_E_METADATA))
 
 /* Another's block may lie where one of the pool's own was freed. */
@@ -62,7 +62,7 @@ void hrn_pool_shadow_reset(struct hrn_pool_shadow *shadow);
         [HRN_MISUSE_NULL] = HRN_BIT(SLM_E_NULL),                                                   \
         [HRN_MISUSE_HEAP] = HRN_BIT(SLM_E_FOREIGN) | HRN_BIT(SLM_E_FREED),                         \
         [HRN_MISUSE_STACK] = HRN_BIT(SLM_E_FOREIGN),                                               \
-        [HRN_MISUSE_INTERIOR] = HRN_BIT(SLM_DECLINED) | HRN_BIT(SLM_E_INTERIOR),                   \
+        [HRN_MISUSE_INTERIOR] = HRN_BIT(SLM_UNCHANGED) | HRN_BIT(SLM_E_INTERIOR),                  \
         [HRN_MISUSE_TWICE] = HRN_BIT(SLM_E_FREED), [HRN_MISUSE_STALE] = HRN_POOL_REFUSED,          \
         [HRN_MISUSE_METADATA] = HRN_BIT(SLM_E_METADATA), [HRN_MISUSE_PAST_END] = HRN_POOL_REFUSED, \
         [HRN_MISUSE_OTHER_ARENA] = HRN_BIT(SLM_E_FOREIGN) | HRN_BIT(SLM_E_FREED),                  \

@@ -14,7 +14,7 @@ void hrn_slab_shadow_begin(struct hrn_slab_shadow *shadow, struct slm_slab *slab
                            size_t gap_bytes)
 {
     struct slm_slab_stats stats;
-    slm_slab_stats(slab, &stats);
+    slm_slab_get_stats(slab, &stats);
     struct hrn_shadow_page *pages = shadow->pages;
     size_t cap = shadow->cap_pages;
     memset(shadow, 0, sizeof *shadow);
@@ -30,7 +30,7 @@ void hrn_slab_shadow_begin(struct hrn_slab_shadow *shadow, struct slm_slab *slab
     shadow->n_classes = stats.n_classes;
     for (unsigned i = 0; i < stats.n_classes; i++) {
         struct slm_slab_class_stats class;
-        (void)slm_slab_class_stats(slab, i, &class);
+        (void)slm_slab_get_class_stats(slab, i, &class);
         shadow->classes[i].chunk_bytes = class.chunk_bytes;
         shadow->classes[i].span_pages = class.span_pages;
     }
@@ -424,7 +424,7 @@ static void walk_class(const struct hrn_slab_shadow *shadow, unsigned class_idx)
 {
     const struct hrn_shadow_class *want = &shadow->classes[class_idx];
     struct slm_slab_class_stats seen;
-    (void)slm_slab_class_stats(shadow->slab, class_idx, &seen);
+    (void)slm_slab_get_class_stats(shadow->slab, class_idx, &seen);
     compare("n_used of a class", seen.n_used, want->n_used);
     compare("n_requests of a class", seen.n_requests, want->n_requests);
     compare("n_failures of a class", seen.n_failures, want->n_failures);
@@ -450,7 +450,7 @@ void hrn_slab_shadow_walk(struct hrn_slab_shadow *shadow, size_t n_live)
         hrn_law_self_check("slm_slab_check says %u", broken);
     }
     struct slm_slab_stats seen;
-    slm_slab_stats(shadow->slab, &seen);
+    slm_slab_get_stats(shadow->slab, &seen);
     walk_pages(shadow, &seen);
     compare("n_runs", seen.n_runs, shadow->n_runs);
     compare("n_run_pages", seen.n_run_pages, shadow->n_run_pages);
@@ -491,7 +491,7 @@ void hrn_slab_shadow_emptied(struct hrn_slab_shadow *shadow, bool by_reset)
         forget_objects(shadow);
     }
     struct slm_slab_stats seen;
-    slm_slab_stats(shadow->slab, &seen);
+    slm_slab_get_stats(shadow->slab, &seen);
     if (seen.n_free_pages != shadow->n_pages || seen.longest_free_run_pages != shadow->n_pages ||
         seen.n_kept_pages != 0 || seen.n_runs != 0) {
         hrn_law_pristine("%zu of %zu pages free, longest run %zu, kept %zu, runs %zu",

@@ -89,7 +89,7 @@ void *hrn_twin_create(const struct hrn_env *env, enum slm_status *why,
         return NULL;
     }
     struct slm_pool_stats stats;
-    slm_pool_stats(hrn_pool_of(pool_self), &stats);
+    slm_pool_get_stats(hrn_pool_of(pool_self), &stats);
     a->pools = pools;
     a->pool_self = pool_self;
     a->small_limit_bytes = stats.small_limit_bytes;
@@ -135,9 +135,9 @@ static bool decided_answer(struct arena *a, const void *p, enum slm_status *answ
     if (p == NULL) {
         *answer = SLM_E_NULL;
     } else if (start != NULL) {
-        *answer = start->large ? SLM_OK : SLM_DECLINED;
+        *answer = start->large ? SLM_OK : SLM_UNCHANGED;
     } else if (around != NULL) {
-        *answer = around->large ? SLM_E_INTERIOR : SLM_DECLINED;
+        *answer = around->large ? SLM_E_INTERIOR : SLM_UNCHANGED;
     }
     return p == NULL || start != NULL || around != NULL;
 }
@@ -255,7 +255,7 @@ static void walk(void *self, size_t n_live, size_t live_bytes)
     for (size_t i = 0; i < a->n_objects; i++) {
         n_large += a->objects[i].large;
     }
-    slm_pool_stats(hrn_pool_of(a->pool_self), &stats);
+    slm_pool_get_stats(hrn_pool_of(a->pool_self), &stats);
     compare("n_cleanups", stats.n_cleanups, a->n_cleanups);
     compare("n_large", stats.n_large, n_large);
     hrn_adapter_pool.oracle.walk(a->pool_self, n_live, live_bytes);

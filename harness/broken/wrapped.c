@@ -109,7 +109,7 @@ static enum slm_status slab_deaf_view(void *self, void *p)
 {
     const struct slm_slab *one = hrn_slab_of(self);
     const struct slm_slab *other = hrn_slab_of(self);
-    bool is_lost = one < other && slm_slab_judge_locked(one, p) == SLM_OK;
+    bool is_lost = one < other && slm_slab_check_pointer_locked(one, p) == SLM_OK;
     return is_lost ? SLM_OK : hrn_adapter_slab.free(self, p);
 }
 
@@ -154,7 +154,7 @@ static void *pool_wasteful(void *self, const struct hrn_request *rq)
 static enum slm_status pool_frees_small(void *self, void *p)
 {
     enum slm_status status = hrn_adapter_pool.free(self, p);
-    return status == SLM_DECLINED ? SLM_OK : status;
+    return status == SLM_UNCHANGED ? SLM_OK : status;
 }
 
 static enum slm_status pool_handler_twice(void *self, hrn_handler_fn fn, void *data,
@@ -237,7 +237,7 @@ static enum slm_status keep_newest(void *self, void *p, size_t size_bytes)
     (void)self;
     (void)p;
     (void)size_bytes;
-    return SLM_DECLINED;
+    return SLM_UNCHANGED;
 }
 
 static void *create_on_keeper(const struct hrn_env *env, enum slm_status *why)

@@ -264,7 +264,7 @@ void hrn_object_resize(struct hrn_run *run, struct hrn_arena *arena, uint32_t id
     enum slm_status got = run->adapter->resize(arena->self, &p, o->size_bytes, size_bytes);
     if (got == SLM_OK) {
         reshape(run, arena, id, p, size_bytes);
-    } else if (got != SLM_DECLINED && got != SLM_E_NOMEM) {
+    } else if (got != SLM_UNCHANGED && got != SLM_E_NOMEM) {
         hrn_law_resize("%s for #%u", slm_status_name(got), id);
     } else {
         hrn_object_verify(run, id);
@@ -278,7 +278,7 @@ void hrn_object_give_back(struct hrn_run *run, struct hrn_arena *arena, uint32_t
     enum slm_status got = run->adapter->give_back(arena->self, o->p, o->size_bytes);
     if (got == SLM_OK) {
         hrn_object_retire(run, arena, id);
-    } else if (got != SLM_DECLINED) {
+    } else if (got != SLM_UNCHANGED) {
         hrn_law_free_answer("give_back says %s for #%u", slm_status_name(got), id);
     } else {
         hrn_object_verify(run, id);

@@ -327,8 +327,8 @@ static void take(unsigned self, char call)
     struct slm_lock *lock = lock_of(self);
     begin_call(self, call, 0);
     enum slm_status status = call == 'L'   ? slm_lock_lock(lock)
-                             : call == 'T' ? slm_lock_try(lock)
-                                           : slm_lock_timed(lock, TIMEOUT_MS);
+                             : call == 'T' ? slm_lock_trylock(lock)
+                                           : slm_lock_timedlock(lock, TIMEOUT_MS);
     unsigned saw = end_call(self);
     if (was_mine != (status == SLM_E_HELD)) {
         hrn_sched_fail("S4: a lock is held twice if and only if it is");
@@ -373,7 +373,7 @@ static void force(unsigned self, bool looks)
 {
     struct slm_lock_owner owner = {0};
     if (looks) {
-        slm_lock_look(lock_of(self), &owner);
+        slm_lock_get_owner(lock_of(self), &owner);
     }
     begin_call(self, 'F', owner.identity);
     enum slm_status status = slm_lock_force_unlock(lock_of(self), owner.identity);
@@ -457,7 +457,7 @@ static void end(void *unused)
         reap();
     }
     struct slm_lock *lock = lock_of(HRN_SCHED_NOBODY);
-    enum slm_status status = slm_lock_try(lock);
+    enum slm_status status = slm_lock_trylock(lock);
     if (status != (world.repair_is_due ? SLM_OWNER_DIED : SLM_OK)) {
         hrn_sched_fail("R1: afterwards death is told if and only if repair is due");
     }

@@ -118,7 +118,7 @@ static uint64_t delete (unsigned self, uint64_t key)
     }
     uint64_t value = item->value;
     bool is_gone =
-        slm_rbtree_delete(journal_of(self), &base_of(self)->tree, &item->node) == SLM_OK &&
+        slm_rbtree_remove(journal_of(self), &base_of(self)->tree, &item->node) == SLM_OK &&
         slm_journal_free(journal_of(self), item) == SLM_OK;
     return is_gone ? value : 0;
 }
@@ -132,7 +132,7 @@ static uint64_t count_up(unsigned self)
 
 static uint64_t replace_root(unsigned self, uint64_t value)
 {
-    uint64_t *old = slm_zone_root(world.zones[self]);
+    uint64_t *old = slm_zone_root_locked(world.zones[self]);
     uint64_t *cell = slm_journal_alloc(journal_of(self), PAGE_BYTES);
     if (cell == NULL) {
         return HRN_SCHED_ANSWER_FULL;
@@ -146,9 +146,9 @@ static uint64_t replace_root(unsigned self, uint64_t value)
 
 static void read_all(unsigned self, struct hrn_sched_account *account)
 {
-    const uint64_t *root = slm_zone_root(world.zones[self]);
+    const uint64_t *root = slm_zone_root_locked(world.zones[self]);
     struct slm_slab_stats stats;
-    slm_slab_stats(slm_zone_slab(world.zones[self]), &stats);
+    slm_slab_get_stats(slm_zone_slab(world.zones[self]), &stats);
     for (uint64_t key = 0; key < HRN_SCHED_KEYS; key++) {
         const struct item *item = find_item(self, key);
         account->values[key] = item == NULL ? 0 : item->value;
@@ -201,9 +201,9 @@ static enum slm_status lock(unsigned self)
     struct slm_zone *zone = world.zones[self];
     switch (world.turns[self].wish) {
     case 'T':
-        return slm_zone_try(zone);
+        return slm_zone_trylock(zone);
     case 't':
-        return slm_zone_timed(zone, TIMEOUT_MS);
+        return slm_zone_timedlock(zone, TIMEOUT_MS);
     default:
         return slm_zone_lock(zone);
     }
@@ -254,7 +254,7 @@ static void end_turn(unsigned self)
 static void commit(unsigned self)
 {
     world.turns[self].is_committing = true;
-    if (slm_zone_commit(world.zones[self]) != SLM_OK) {
+    if (slm_zone_commit_locked(world.zones[self]) != SLM_OK) {
         hrn_sched_fail("S2: who holds the lock commits what had room");
     }
     end_transaction(self, false);
@@ -263,7 +263,7 @@ static void commit(unsigned self)
 
 static void roll_back(unsigned self)
 {
-    slm_zone_abort(world.zones[self]);
+    slm_zone_abort_locked(world.zones[self]);
     end_transaction(self, true);
     begin_transaction(self, ++world.clock);
 }
@@ -275,7 +275,7 @@ static void operate(unsigned self, char letter)
         return;
     }
     if (turn->now->n_ops == HRN_SCHED_OPS_MAX ||
-        !slm_journal_room(journal_of(self), SLM_RBTREE_ENTRIES + 3)) {
+        !slm_journal_has_room(journal_of(self), SLM_RBTREE_ENTRIES + 3)) {
         return;
     }
     uint64_t value = (self + 1) * 100 + ++turn->n_values;
@@ -424,7 +424,7 @@ static void open_zone(void)
 static size_t n_free_pages(void)
 {
     struct slm_slab_stats stats;
-    slm_slab_stats(slm_zone_slab(world.zones[OUTSIDE]), &stats);
+    slm_slab_get_stats(slm_zone_slab(world.zones[OUTSIDE]), &stats);
     return stats.n_free_pages;
 }
 
@@ -439,7 +439,7 @@ static void furnish(unsigned n_pages)
     world.base_offset = slm_journal_offset(slm_zone_journal(zone), base);
     size_t fill_bytes = (n_free_pages() - n_pages) * PAGE_BYTES;
     expect(slm_journal_alloc(slm_zone_journal(zone), fill_bytes) != NULL, "what fills it");
-    expect(slm_zone_commit(zone) == SLM_OK, "a commit");
+    expect(slm_zone_commit_locked(zone) == SLM_OK, "a commit");
     expect(n_free_pages() == n_pages, "not as many pages as wanted");
     expect(slm_zone_unlock(zone) == SLM_OK, "its lock");
 }

@@ -30,10 +30,10 @@ extern "C" {
  *          one thread at a time. Signals: no.
  * Full     A call that needs more entries than the log has room for fails with SLM_E_FULL and
  *          changes nothing (calls that return a pointer: NULL). From then on the transaction can
- *          only be undone: every call that notes fails in the same way, slm_journal_room answers
+ *          only be undone: every call that notes fails in the same way, slm_journal_has_room answers
  *          false, and slm_journal_commit undoes the transaction and returns SLM_E_FULL. So a caller
  *          that looks at the commit alone never commits half of what it meant. A caller that wants
- *          to split its work asks slm_journal_room first, and commits while that says no.
+ *          to split its work asks slm_journal_has_room first, and commits while that says no.
  * Source   Undo logging as in any textbook on transactions.
  */
 #define SLM_JOURNAL_ENTRIES_MIN 64u
@@ -71,7 +71,7 @@ void slm_journal_detach(struct slm_journal *journal);
 
 /* Whether so many more words, allocations and releases can be noted before the next commit. False
  * for any number, 0 included, once a call failed with SLM_E_FULL. */
-bool slm_journal_room(const struct slm_journal *journal, unsigned n_entries);
+bool slm_journal_has_room(const struct slm_journal *journal, unsigned n_entries);
 
 /* Notes *word, which lies 8-aligned in an object of the slab, then stores value in it. SLM_E_FULL,
  * storing nothing. */
@@ -79,10 +79,11 @@ enum slm_status slm_journal_write(struct slm_journal *journal, uint64_t *word, u
 
 /* Notes [p, p + n_bytes), so that it may be written to plainly. Takes n_bytes / 8 entries, two more
  * if it is not aligned. SLM_E_FULL, noting nothing: then it must not be written to. */
-SLM_MUST_USE enum slm_status slm_journal_save(struct slm_journal *journal, void *p, size_t n_bytes);
+SLM_MUST_USE enum slm_status slm_journal_note_range(struct slm_journal *journal, void *p,
+                                                    size_t n_bytes);
 
 /* An object of the slab; it is freed if the transaction is undone. Takes an entry. NULL: none left,
- * or no room for the entry (then slm_journal_room says no). */
+ * or no room for the entry (then slm_journal_has_room says no). */
 void *slm_journal_alloc(struct slm_journal *journal, size_t size_bytes);
 void *slm_journal_calloc(struct slm_journal *journal, size_t size_bytes);
 void *slm_journal_memalign(struct slm_journal *journal, size_t align_bytes, size_t size_bytes);

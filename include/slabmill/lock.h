@@ -116,13 +116,13 @@ void slm_lock_detach(struct slm_lock *lock);
 /*
  * Takes the lock. SLM_OK, or SLM_OWNER_DIED (see Repair): the caller holds it. Fails, not holding
  * it: SLM_E_HELD (the caller does already); FILE only: SLM_E_REPLACED (as for attach), SLM_E_IO,
- * errno tells why. slm_lock_try fails besides with SLM_E_LOCKED at once, slm_lock_timed with
+ * errno tells why. slm_lock_trylock fails besides with SLM_E_LOCKED at once, slm_lock_timedlock with
  * SLM_E_TIMEOUT after timeout_ms. A holder that died is found by each of them (SPIN_SEM: by none;
  * force-unlock first).
  */
 enum slm_status slm_lock_lock(struct slm_lock *lock);
-enum slm_status slm_lock_try(struct slm_lock *lock);
-enum slm_status slm_lock_timed(struct slm_lock *lock, unsigned timeout_ms);
+enum slm_status slm_lock_trylock(struct slm_lock *lock);
+enum slm_status slm_lock_timedlock(struct slm_lock *lock, unsigned timeout_ms);
 
 /* Gives it back, and wakes a waiter. SLM_E_OWNER, changing nothing: the caller does not hold it. */
 enum slm_status slm_lock_unlock(struct slm_lock *lock);
@@ -144,13 +144,13 @@ struct slm_lock_owner {
 };
 
 /* A snapshot: it may be over when the call returns. Any thread, holder or not. Reads only. */
-void slm_lock_look(const struct slm_lock *lock, struct slm_lock_owner *owner);
+void slm_lock_get_owner(const struct slm_lock *lock, struct slm_lock_owner *owner);
 /* The same of a bare state, without a handle. */
-void slm_lock_look_at_state(const struct slm_lock_state *state, struct slm_lock_owner *owner);
+void slm_lock_get_state_owner(const struct slm_lock_state *state, struct slm_lock_owner *owner);
 
 /*
  * Frees a lock whose owner is dead, for those who wait, with the mark for repair, and wakes all of
- * them in any case. identity: the owner's as slm_lock_look told it; 0: whoever it is. SLM_OK: it
+ * them in any case. identity: the owner's as slm_lock_get_owner told it; 0: whoever it is. SLM_OK: it
  * was freed, or was free; SLM_E_OWNER, nothing changed but that waiters look again: the owner
  * lives, or is another one.
  */

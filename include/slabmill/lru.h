@@ -42,11 +42,11 @@ struct slm_lru {
     slm_word n_nodes;
 };
 
-/* Puts node into the list as the newest. SLM_E_NULL, SLM_E_TWICE (node is in a list, this or
+/* Puts node into the list as the newest. SLM_E_NULL, SLM_E_DUPLICATE (node is in a list, this or
  * another), SLM_E_FULL, changing nothing. */
 enum slm_status slm_lru_insert(struct slm_journal *journal, struct slm_lru *lru,
                                struct slm_lru_node *node);
-/* Takes node out; it may be freed, or inserted again. SLM_E_NULL, SLM_E_ABSENT (node is not in this
+/* Takes node out; it may be freed, or inserted again. SLM_E_NULL, SLM_E_NOT_MEMBER (node is not in this
  * list, or a copy of one that is), SLM_E_FULL, changing nothing. */
 enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
                                struct slm_lru_node *node);

@@ -85,7 +85,7 @@ enum slm_status slm_pool_reset(struct slm_pool *pool);
 
 /* Slow paths of the inline functions below; same contract, any size. */
 void *slm_pool_alloc_slow(struct slm_pool *pool, size_t size_bytes);
-void *slm_pool_nalloc_slow(struct slm_pool *pool, size_t size_bytes);
+void *slm_pool_alloc_packed_slow(struct slm_pool *pool, size_t size_bytes);
 
 /* Free bytes of the current block. */
 static inline size_t slm_pool_free_bytes(const struct slm_pool *pool)
@@ -114,12 +114,12 @@ static inline void *slm_pool_alloc(struct slm_pool *pool, size_t size_bytes)
 
 /* The same without alignment: for strings. Objects are packed with no byte between them, but for a
  * sanitizer's gap. */
-static inline void *slm_pool_nalloc(struct slm_pool *pool, size_t size_bytes)
+static inline void *slm_pool_alloc_packed(struct slm_pool *pool, size_t size_bytes)
 {
     if (__builtin_expect(size_bytes - 1 >= slm_pool_free_bytes(pool) ||
                              size_bytes > pool->inline_limit_bytes,
                          0)) {
-        return slm_pool_nalloc_slow(pool, size_bytes);
+        return slm_pool_alloc_packed_slow(pool, size_bytes);
     }
     pool->high -= size_bytes;
     return pool->high;
@@ -143,7 +143,7 @@ void *slm_pool_calloc_array(struct slm_pool *pool, size_t n, size_t size_bytes);
 void *slm_pool_memalign(struct slm_pool *pool, size_t align_bytes, size_t size_bytes);
 
 /*
- * Releases a large block. SLM_OK: done. SLM_DECLINED: a small object of this pool, nothing happens.
+ * Releases a large block. SLM_OK: done. SLM_UNCHANGED: a small object of this pool, nothing happens.
  * Fails: SLM_E_NULL, SLM_E_INTERIOR (inside a large block), SLM_E_FREED (one of the last 16 large
  * blocks freed since the last reset), SLM_E_METADATA (the pool's header or records), SLM_E_FOREIGN
  * (anything else: another pool's, past the end, free space).
@@ -156,7 +156,7 @@ enum slm_status slm_pool_free(struct slm_pool *pool, void *p);
 
 /*
  * Changes the size of the newest aligned object of the current block in place.
- * SLM_OK: done, and growth is undefined bytes. SLM_DECLINED: p is not the newest, is large, has a
+ * SLM_OK: done, and growth is undefined bytes. SLM_UNCHANGED: p is not the newest, is large, has a
  * block of its own (pass-through), would pass the small limit, or there is no room; nothing
  * happened. Fails: SLM_E_NULL. old_bytes is the size it was asked for last. Cost: O(1).
  */
@@ -165,7 +165,7 @@ enum slm_status slm_pool_extend(struct slm_pool *pool, void *p, size_t old_bytes
 /*
  * Gives the newest aligned or the newest packed object of the current block back, or the newest
  * small one of a pass-through pool. size_bytes is the size it was asked for last.
- * SLM_OK: done. SLM_DECLINED: it is not the newest, or is large; nothing happened.
+ * SLM_OK: done. SLM_UNCHANGED: it is not the newest, or is large; nothing happened.
  * Fails: SLM_E_NULL. Cost: O(1).
  */
 enum slm_status slm_pool_give_back(struct slm_pool *pool, void *p, size_t size_bytes);
@@ -199,9 +199,9 @@ enum slm_status slm_pool_cleanup_run_file(struct slm_pool *pool, int fd);
 /* --- Typed reuse list --- */
 
 /* Objects of one size that go back and forth between a user and a list; they live in the pool. */
-struct slm_reuse {
+struct slm_pool_reuse {
     struct slm_pool *pool;
-    struct slm_reuse_node *free_list;
+    struct slm_pool_reuse_node *free_list;
     size_t object_bytes;
     size_t n_free;
     size_t n_live;
@@ -209,15 +209,16 @@ struct slm_reuse {
 
 /* An empty list. The pool's reset takes the objects away without a word to the list: call init
  * again then. Fails: SLM_E_NULL, SLM_E_SIZE (0, or above the pool's small limit less 16). O(1). */
-enum slm_status slm_reuse_init(struct slm_reuse *list, struct slm_pool *pool, size_t object_bytes);
+enum slm_status slm_pool_reuse_init(struct slm_pool_reuse *list, struct slm_pool *pool,
+                                    size_t object_bytes);
 
 /* An object, recycled if there is one, contents undefined, at a multiple of SLM_POOL_ALIGN; NULL
  * iff the pool is out of memory. O(1). */
-void *slm_reuse_get(struct slm_reuse *list);
+void *slm_pool_reuse_get(struct slm_pool_reuse *list);
 
 /* Takes an object back. Fails: SLM_E_NULL, SLM_E_FREED (put twice), SLM_E_FOREIGN (another list's
  * object). p must come from some reuse list: the 16 bytes in front of it are read. O(1). */
-enum slm_status slm_reuse_put(struct slm_reuse *list, void *p);
+enum slm_status slm_pool_reuse_put(struct slm_pool_reuse *list, void *p);
 
 /* --- Observation --- */
 
@@ -240,7 +241,7 @@ struct slm_pool_stats {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow"
 /* Cost O(1). pool and stats are not NULL. */
-void slm_pool_stats(const struct slm_pool *pool, struct slm_pool_stats *stats);
+void slm_pool_get_stats(const struct slm_pool *pool, struct slm_pool_stats *stats);
 #pragma GCC diagnostic pop
 
 /* 1 if p points into a live small object's space or a live large block of the pool, else 0.

@@ -50,14 +50,14 @@ typedef int slm_rbtree_order(const struct slm_rbtree_node *a, const struct slm_r
 /* The same of a key and a node. */
 typedef int slm_rbtree_compare(const void *key, const struct slm_rbtree_node *node);
 
-/* Puts node into tree, behind those equal to it. SLM_E_NULL, SLM_E_TWICE (node is in a tree, this
+/* Puts node into tree, behind those equal to it. SLM_E_NULL, SLM_E_DUPLICATE (node is in a tree, this
  * or another), SLM_E_FULL, changing nothing. */
 enum slm_status slm_rbtree_insert(struct slm_journal *journal, struct slm_rbtree *tree,
                                   struct slm_rbtree_node *node, slm_rbtree_order *order);
 
-/* Takes node out; it may be freed, or inserted again. SLM_E_NULL, SLM_E_ABSENT (node is not in this
+/* Takes node out; it may be freed, or inserted again. SLM_E_NULL, SLM_E_NOT_MEMBER (node is not in this
  * tree, or a copy of one that is), SLM_E_FULL, changing nothing. */
-enum slm_status slm_rbtree_delete(struct slm_journal *journal, struct slm_rbtree *tree,
+enum slm_status slm_rbtree_remove(struct slm_journal *journal, struct slm_rbtree *tree,
                                   struct slm_rbtree_node *node);
 
 /* --- Looking: journal, tree and node are not NULL; nothing is written. --- */

@@ -120,7 +120,7 @@ enum slm_status slm_segment_refresh(struct slm_segment *segment, size_t bytes,
 
 /* Maps no more than `bytes` of a segment that others may make shorter to that; it stays as long as
  * it is. ANONYMOUS and SYSV: nothing happens. */
-void slm_segment_forget(struct slm_segment *segment, size_t bytes);
+void slm_segment_unmap_tail(struct slm_segment *segment, size_t bytes);
 
 /* SLM_OK, or SLM_E_TRUNCATED when somebody cut the file or segment that is mapped here, so that
  * touching it may raise SIGBUS. One fstat; OK without one for the kinds that cannot be cut. Fails

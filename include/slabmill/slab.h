@@ -140,15 +140,15 @@ enum slm_status slm_slab_free(struct slm_slab *slab, void *p);
 enum slm_status slm_slab_free_locked(struct slm_slab *slab, void *p);
 
 /* What slm_slab_free_locked would answer, changing nothing. */
-enum slm_status slm_slab_judge_locked(const struct slm_slab *slab, const void *p);
+enum slm_status slm_slab_check_pointer_locked(const struct slm_slab *slab, const void *p);
 
 /*
  * For recovery after a process died within a _locked call: the live object that was allocated last,
- * or was being allocated, since slm_slab_settle_locked, whoever did it; NULL if there is none. Call
+ * or was being allocated, since slm_slab_clear_last_allocation_locked, whoever did it; NULL if there is none. Call
  * slm_slab_rebuild_locked first. An object on its way is told here before it is live.
  */
-void *slm_slab_pending_locked(const struct slm_slab *slab);
-void slm_slab_settle_locked(struct slm_slab *slab);
+void *slm_slab_last_allocation_locked(const struct slm_slab *slab);
+void slm_slab_clear_last_allocation_locked(struct slm_slab *slab);
 
 /* Bytes that may be used at p, at least what was asked for; 0 when p is no live object. Takes the
  * lock. Under a sanitizer with an exclusive view all of them may then be touched. */
@@ -225,10 +225,10 @@ struct slm_slab_class_stats {
 #pragma GCC diagnostic ignored "-Wshadow"
 /* Exact at the moment the lock was held. slab and stats are not NULL. Take the lock. Cost
  * O(classes). */
-void slm_slab_stats(struct slm_slab *slab, struct slm_slab_stats *stats);
+void slm_slab_get_stats(struct slm_slab *slab, struct slm_slab_stats *stats);
 /* Fails: SLM_E_NULL, SLM_E_SIZE (class_idx). */
-enum slm_status slm_slab_class_stats(struct slm_slab *slab, unsigned class_idx,
-                                     struct slm_slab_class_stats *stats);
+enum slm_status slm_slab_get_class_stats(struct slm_slab *slab, unsigned class_idx,
+                                         struct slm_slab_class_stats *stats);
 #pragma GCC diagnostic pop
 
 /* The class that serves size_bytes (gap included by itself), or -1 when it takes whole pages. */

@@ -8,7 +8,7 @@ extern "C" {
 #endif
 
 /*
- * Model    Three kinds of outcome stay apart. SLM_OK, SLM_DECLINED and SLM_OWNER_DIED are
+ * Model    Three kinds of outcome stay apart. SLM_OK, SLM_UNCHANGED and SLM_OWNER_DIED are
  *          successes. SLM_E_NOMEM and SLM_E_SPACE are exhaustion: expected, silent, worth a retry
  *          after something was freed; SLM_E_FULL is worth one in a transaction of its own, or in
  *          parts; SLM_E_LOCKED and SLM_E_TIMEOUT are worth one later. Every
@@ -19,7 +19,7 @@ extern "C" {
  */
 #define SLM_STATUS_LIST(X)                                                                         \
     X(SLM_OK, "done")                                                                              \
-    X(SLM_DECLINED, "a small pool object: it goes with its pool, nothing was done")                \
+    X(SLM_UNCHANGED, "a small pool object: it goes with its pool, nothing was done")               \
     X(SLM_E_NOMEM, "out of memory")                                                                \
     X(SLM_E_NULL, "a null pointer where an object is needed")                                      \
     X(SLM_E_SIZE, "a size that is out of range or would wrap")                                     \
@@ -50,8 +50,8 @@ extern "C" {
     X(SLM_E_VERSION, "a zone of another layout version")                                           \
     X(SLM_E_CHECKSUM, "a zone whose constant part is damaged")                                     \
     X(SLM_E_READ_ONLY, "a change through a view that was attached read-only")                      \
-    X(SLM_E_TWICE, "an object that is in the structure already")                                   \
-    X(SLM_E_ABSENT, "an object that is not in this structure")                                     \
+    X(SLM_E_DUPLICATE, "an object that is in the structure already")                               \
+    X(SLM_E_NOT_MEMBER, "an object that is not in this structure")                                 \
     X(SLM_E_REPLACED, "a file that is not the one agreed on, which was removed or replaced")       \
     X(SLM_E_FULL, "no room in the journal: the transaction needs more entries than it has")
 

@@ -22,7 +22,7 @@ extern "C" {
  *          sizes, name, tag, checksum), the lock, the journal, the slab. Nothing in it is a
  *          pointer: any program may map it anywhere. What is done between slm_zone_lock and
  *          slm_zone_unlock with the journal's calls (slm_zone_journal) happens as a whole or not at
- *          all, wherever the process is killed; slm_zone_commit makes two transactions of one turn
+ *          all, wherever the process is killed; slm_zone_commit_locked makes two transactions of one turn
  *          with the lock. Whoever locks next repairs what a dead one left, before slm_zone_lock
  *          returns. A log that is not over is taken for a death too: somebody gave the lock back
  *          past the zone.
@@ -35,7 +35,7 @@ extern "C" {
  *          since nobody could tell there whether a lock's owner lives.
  * Failure  Errors name the path or name. A zone that could not be repaired answers SLM_E_BROKEN to
  *          every lock; slm_zone_check and `slabmill inspect` tell what is wrong with it.
- * Limits   At most 2^46 bytes. slm_zone_root does not check that the root is a live object;
+ * Limits   At most 2^46 bytes. slm_zone_root_locked does not check that the root is a live object;
  *          slm_zone_check_locked does. The option `check` of attach is for zones that no other
  *          process changes meanwhile.
  * Source   The contract is nginx's ngx_shm_zone_t.
@@ -53,7 +53,7 @@ struct slm_zone_options {
     size_t bytes;                 /* whole pages; at least SLM_ZONE_BYTES_MIN */
     size_t max_bytes;             /* it may grow so far; 0: bytes */
     struct slm_slab_options slab; /* name and max are the zone's */
-    enum slm_lock_kind lock;
+    enum slm_lock_kind lock_kind;
     const char *lock_path;    /* for SLM_LOCK_FILE */
     unsigned journal_entries; /* words, allocations, releases of one transaction; 0: 1024 */
     struct slm_segment_options segment; /* kind, name, mode, huge, guard; sizes are the zone's */
@@ -104,8 +104,8 @@ enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error);
  * SLM_E_LOCKED; timed SLM_E_TIMEOUT.
  */
 enum slm_status slm_zone_lock(struct slm_zone *zone);
-enum slm_status slm_zone_try(struct slm_zone *zone);
-enum slm_status slm_zone_timed(struct slm_zone *zone, unsigned timeout_ms);
+enum slm_status slm_zone_trylock(struct slm_zone *zone);
+enum slm_status slm_zone_timedlock(struct slm_zone *zone, unsigned timeout_ms);
 
 /* Commits, and gives the lock back. SLM_E_OWNER: the caller does not hold it. SLM_E_FULL: a call
  * since the last commit found the journal full, and all since then was undone; the lock is given
@@ -114,20 +114,20 @@ enum slm_status slm_zone_unlock(struct slm_zone *zone);
 
 /* Commits, and keeps the lock (SLM_E_FULL: as slm_zone_unlock); or undoes all since the last
  * commit. The caller holds the lock. */
-SLM_MUST_USE enum slm_status slm_zone_commit(struct slm_zone *zone);
-void slm_zone_abort(struct slm_zone *zone);
+SLM_MUST_USE enum slm_status slm_zone_commit_locked(struct slm_zone *zone);
+void slm_zone_abort_locked(struct slm_zone *zone);
 
 /* For alloc, free, write and save under the lock, and for rbtree and lru. */
 struct slm_journal *slm_zone_journal(struct slm_zone *zone);
 
 /* Frees all objects, root included, as one transaction of its own: what was noted before is
- * committed first. SLM_E_FULL: as slm_zone_commit, freeing nothing. */
+ * committed first. SLM_E_FULL: as slm_zone_commit_locked, freeing nothing. */
 SLM_MUST_USE enum slm_status slm_zone_reset_locked(struct slm_zone *zone);
 
 /* The user's anchor: NULL, or an object of the zone (SLM_E_FOREIGN). Undone with the transaction.
  * SLM_E_FULL: no room in the journal. */
 enum slm_status slm_zone_set_root_locked(struct slm_zone *zone, void *object);
-void *slm_zone_root(const struct slm_zone *zone);
+void *slm_zone_root_locked(const struct slm_zone *zone);
 
 /* --- Taking the lock themselves: a transaction each --- */
 
@@ -146,7 +146,7 @@ enum slm_status slm_zone_grow(struct slm_zone *zone, size_t bytes, struct slm_er
 /* --- What it is --- */
 
 /* For looking, and for _locked calls under the lock. Its own root is not to be used: a repair drops
- * it; the zone's is slm_zone_root. */
+ * it; the zone's is slm_zone_root_locked. */
 struct slm_slab *slm_zone_slab(struct slm_zone *zone);
 struct slm_lock *slm_zone_lock_handle(struct slm_zone *zone);
 const struct slm_segment *slm_zone_segment(const struct slm_zone *zone);

@@ -42,7 +42,7 @@ struct slm_zone_declaration {
 enum slm_status slm_zone_set_create(struct slm_zone_set **out);
 
 /*
- * Makes the set what is declared. Fails, changing nothing: SLM_E_NULL; SLM_E_TWICE (two of the same
+ * Makes the set what is declared. Fails, changing nothing: SLM_E_NULL; SLM_E_DUPLICATE (two of the same
  * name); SLM_E_EXISTS (a POSIX or FILE zone of that name is there and cannot be reused: the new one
  * needs a segment name of its own); SLM_E_SPACE and as slm_zone_create and slm_zone_lock; what an
  * init callback answered. error names the zone.
@@ -52,7 +52,7 @@ enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
                                    struct slm_error *error);
 
 /* Puts a zone that was attached (after an upgrade of the binary, say) into the set, which owns it
- * from then on and reuses it at the next apply. SLM_E_NULL, SLM_E_TWICE, SLM_E_NOMEM. */
+ * from then on and reuses it at the next apply. SLM_E_NULL, SLM_E_DUPLICATE, SLM_E_NOMEM. */
 enum slm_status slm_zone_set_adopt(struct slm_zone_set *set, struct slm_zone *zone);
 
 /* The zone of that name, or NULL. */

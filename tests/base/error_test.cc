@@ -75,16 +75,16 @@ TEST(Error, EachErrnoHasTheStatusThatTheHeaderPromises)
 
 TEST(Error, StatusesOfSegmentsAndZonesAreToldApart)
 {
-    const slm_status statuses[] = {SLM_OWNER_DIED, SLM_E_LOCKED,  SLM_E_TIMEOUT,  SLM_E_HELD,
-                                   SLM_E_OWNER,    SLM_E_BROKEN,  SLM_E_NAME,     SLM_E_EXISTS,
-                                   SLM_E_MISSING,  SLM_E_ACCESS,  SLM_E_SPACE,    SLM_E_TRUNCATED,
-                                   SLM_E_MAGIC,    SLM_E_VERSION, SLM_E_CHECKSUM, SLM_E_READ_ONLY,
-                                   SLM_E_TWICE,    SLM_E_ABSENT};
+    const slm_status statuses[] = {
+        SLM_OWNER_DIED,  SLM_E_LOCKED,    SLM_E_TIMEOUT,   SLM_E_HELD,    SLM_E_OWNER,
+        SLM_E_BROKEN,    SLM_E_NAME,      SLM_E_EXISTS,    SLM_E_MISSING, SLM_E_ACCESS,
+        SLM_E_SPACE,     SLM_E_TRUNCATED, SLM_E_MAGIC,     SLM_E_VERSION, SLM_E_CHECKSUM,
+        SLM_E_READ_ONLY, SLM_E_DUPLICATE, SLM_E_NOT_MEMBER};
     const char *const names[] = {
-        "SLM_OWNER_DIED",  "SLM_E_LOCKED",    "SLM_E_TIMEOUT", "SLM_E_HELD",    "SLM_E_OWNER",
-        "SLM_E_BROKEN",    "SLM_E_NAME",      "SLM_E_EXISTS",  "SLM_E_MISSING", "SLM_E_ACCESS",
-        "SLM_E_SPACE",     "SLM_E_TRUNCATED", "SLM_E_MAGIC",   "SLM_E_VERSION", "SLM_E_CHECKSUM",
-        "SLM_E_READ_ONLY", "SLM_E_TWICE",     "SLM_E_ABSENT"};
+        "SLM_OWNER_DIED",  "SLM_E_LOCKED",    "SLM_E_TIMEOUT",   "SLM_E_HELD",    "SLM_E_OWNER",
+        "SLM_E_BROKEN",    "SLM_E_NAME",      "SLM_E_EXISTS",    "SLM_E_MISSING", "SLM_E_ACCESS",
+        "SLM_E_SPACE",     "SLM_E_TRUNCATED", "SLM_E_MAGIC",     "SLM_E_VERSION", "SLM_E_CHECKSUM",
+        "SLM_E_READ_ONLY", "SLM_E_DUPLICATE", "SLM_E_NOT_MEMBER"};
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
         EXPECT_STREQ(slm_status_name(statuses[i]), names[i]);
         EXPECT_STRNE(slm_status_text(statuses[i]), "an unknown result code");

@@ -11,7 +11,7 @@ namespace {
 TEST(Status, NamesAreTheCodesOwn)
 {
     EXPECT_STREQ(slm_status_name(SLM_OK), "SLM_OK");
-    EXPECT_STREQ(slm_status_name(SLM_DECLINED), "SLM_DECLINED");
+    EXPECT_STREQ(slm_status_name(SLM_UNCHANGED), "SLM_UNCHANGED");
     EXPECT_STREQ(slm_status_name(SLM_E_FREED), "SLM_E_FREED");
     EXPECT_STREQ(slm_status_name(SLM_E_IO), "SLM_E_IO");
 }

@@ -65,7 +65,7 @@ slm_status BumpFree(void *, void *)
 
 slm_status BumpResize(void *, void **, size_t old_bytes, size_t new_bytes)
 {
-    return new_bytes <= old_bytes ? SLM_OK : SLM_DECLINED;
+    return new_bytes <= old_bytes ? SLM_OK : SLM_UNCHANGED;
 }
 
 /* The third object of more than 100 bytes is the second one once more. */

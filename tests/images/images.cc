@@ -61,7 +61,7 @@ void insert_item(slm_zone *zone, Index *index, uint64_t key)
     item->key = key;
     ASSERT_EQ(slm_rbtree_insert(journal, &index->by_key, &item->node, order_items), SLM_OK);
     ASSERT_EQ(slm_lru_insert(journal, &index->by_use, &item->used), SLM_OK);
-    ASSERT_EQ(slm_zone_commit(zone), SLM_OK);
+    ASSERT_EQ(slm_zone_commit_locked(zone), SLM_OK);
 }
 
 void touch_first(slm_zone *zone, Index *index)
@@ -72,7 +72,7 @@ void touch_first(slm_zone *zone, Index *index)
         auto *item = reinterpret_cast<Item *>(node);
         ASSERT_EQ(slm_lru_touch(journal, &index->by_use, &item->used), SLM_OK);
         node = slm_rbtree_next(journal, node);
-        ASSERT_EQ(slm_zone_commit(zone), SLM_OK);
+        ASSERT_EQ(slm_zone_commit_locked(zone), SLM_OK);
     }
 }
 
@@ -82,7 +82,7 @@ void index_items(slm_zone *zone)
     auto *index = static_cast<Index *>(slm_journal_calloc(slm_zone_journal(zone), sizeof(Index)));
     ASSERT_NE(index, nullptr);
     ASSERT_EQ(slm_zone_set_root_locked(zone, index), SLM_OK);
-    ASSERT_EQ(slm_zone_commit(zone), SLM_OK);
+    ASSERT_EQ(slm_zone_commit_locked(zone), SLM_OK);
     for (uint64_t i = 0; i < kItems; i++) {
         insert_item(zone, index, i * 7 % kItems);
     }
@@ -103,7 +103,7 @@ void die_in_commit(slm_zone *zone)
 {
     (void)slm_zone_lock(zone);
     (void)pop(zone);
-    slm_slab_settle_locked(slm_zone_slab(zone));
+    slm_slab_clear_last_allocation_locked(slm_zone_slab(zone));
     slm_zone_journal(zone)->log->state |= JOURNAL_COMMITTED;
 }
 

@@ -126,7 +126,7 @@ TEST_P(TreeImageTest, HasEachKeyInOrderAndByUse)
     Zone zone;
     attach(zone);
     const slm_journal *journal = zone.journal();
-    auto *index = static_cast<Index *>(slm_zone_root(zone));
+    auto *index = static_cast<Index *>(slm_zone_root_locked(zone));
     ASSERT_NE(index, nullptr);
     Numbers keys;
     for (slm_rbtree_node *node = slm_rbtree_first(journal, &index->by_key); node != nullptr;

@@ -82,7 +82,7 @@ static void smoke_pool(void)
     for (unsigned i = 0; i < N_ITEMS; i++) {
         size_t n_bytes = 1 + i;
         objects[i] = SMOKE_TO(unsigned char *, i % 2 == 0 ? slm_pool_alloc(pool, n_bytes)
-                                                          : slm_pool_nalloc(pool, n_bytes));
+                                                          : slm_pool_alloc_packed(pool, n_bytes));
         EXPECT(objects[i] != NULL);
         memset(objects[i], SMOKE_TO(int, i), n_bytes);
     }
@@ -94,7 +94,7 @@ static void smoke_pool(void)
     void *large = slm_pool_alloc(pool, 100000);
     EXPECT(large != NULL && slm_pool_owns(pool, large) == 1);
     EXPECT(slm_pool_free(pool, large) == SLM_OK && slm_pool_free(pool, large) == SLM_E_FREED);
-    EXPECT(slm_pool_free(pool, objects[0]) == SLM_DECLINED);
+    EXPECT(slm_pool_free(pool, objects[0]) == SLM_UNCHANGED);
     EXPECT(slm_pool_check(pool) == 0);
     EXPECT(slm_pool_reset(pool) == SLM_OK && n_cleanups == 1);
     EXPECT(slm_pool_owns(pool, objects[0]) == 0 && slm_pool_check(pool) == 0);
@@ -239,7 +239,7 @@ static void smoke_rbtree(void)
     for (unsigned i = 0; i < N_ITEMS; i++) {
         struct item *item = new_item(&journal, i * 37 % N_ITEMS);
         EXPECT(slm_rbtree_insert(&journal, tree, &item->node, order_items) == SLM_OK);
-        EXPECT(slm_rbtree_insert(&journal, tree, &item->node, order_items) == SLM_E_TWICE);
+        EXPECT(slm_rbtree_insert(&journal, tree, &item->node, order_items) == SLM_E_DUPLICATE);
         EXPECT(slm_journal_commit(&journal) == SLM_OK);
     }
     EXPECT(slm_rbtree_check(&journal, tree, order_items, 0, sizeof region) == 0);
@@ -247,7 +247,7 @@ static void smoke_rbtree(void)
     struct slm_rbtree_node *found = slm_rbtree_find(&journal, tree, &key, compare_key);
     EXPECT(found != NULL && item_of(found)->key == key);
     EXPECT(item_of(slm_rbtree_next(&journal, found))->key == 8);
-    EXPECT(slm_rbtree_delete(&journal, tree, found) == SLM_OK);
+    EXPECT(slm_rbtree_remove(&journal, tree, found) == SLM_OK);
     EXPECT(slm_rbtree_find(&journal, tree, &key, compare_key) == NULL);
     EXPECT(item_of(slm_rbtree_last(&journal, tree))->key == N_ITEMS - 1);
     slm_journal_detach(&journal);
@@ -270,7 +270,7 @@ static void smoke_lru(void)
     EXPECT(slm_lru_newest(&journal, lru) == &items[0]->used);
     EXPECT(slm_lru_oldest(&journal, lru) == &items[1]->used);
     EXPECT(slm_lru_remove(&journal, lru, &items[1]->used) == SLM_OK);
-    EXPECT(slm_lru_remove(&journal, lru, &items[1]->used) == SLM_E_ABSENT);
+    EXPECT(slm_lru_remove(&journal, lru, &items[1]->used) == SLM_E_NOT_MEMBER);
     EXPECT(lru->n_nodes == 2 && slm_lru_check(&journal, lru, 0, sizeof region) == 0);
     slm_journal_detach(&journal);
     slm_slab_detach(slab);

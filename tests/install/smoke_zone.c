@@ -37,9 +37,10 @@ static void die_in_a_turn(struct slm_zone *zone)
     pid_t child = fork();
     if (child == 0) {
         if (slm_zone_lock(zone) == SLM_OK) {
-            slm_journal_write(slm_zone_journal(zone), SMOKE_TO(uint64_t *, slm_zone_root(zone)), 9);
+            slm_journal_write(slm_zone_journal(zone),
+                              SMOKE_TO(uint64_t *, slm_zone_root_locked(zone)), 9);
         }
-        _exit(*SMOKE_TO(uint64_t *, slm_zone_root(zone)) == 9 ? 0 : 1);
+        _exit(*SMOKE_TO(uint64_t *, slm_zone_root_locked(zone)) == 9 ? 0 : 1);
     }
     int status;
     EXPECT(waitpid(child, &status, 0) == child && status == 0);
@@ -69,7 +70,7 @@ void smoke_zone(void)
     EXPECT(slm_zone_unlock(zone) == SLM_OK);
 
     EXPECT(slm_zone_attach(&second, &attach, &error) == SLM_OK);
-    EXPECT(*SMOKE_TO(uint64_t *, slm_zone_root(second)) == 5);
+    EXPECT(*SMOKE_TO(uint64_t *, slm_zone_root_locked(second)) == 5);
     EXPECT(slm_zone_grow(second, 512 * 1024, &error) == SLM_OK);
     EXPECT(slm_zone_lock(zone) == SLM_OK && slm_zone_unlock(zone) == SLM_OK);
     EXPECT(slm_segment_bytes(slm_zone_segment(zone)) == 512 * 1024);
@@ -111,7 +112,7 @@ static enum slm_status start_counter(struct slm_zone *zone, bool is_reused, void
     struct slm_journal *journal = slm_zone_journal(zone);
     ++*SMOKE_TO(int *, data);
     if (is_reused) {
-        return slm_zone_root(zone) != NULL ? SLM_OK : SLM_E_STATE;
+        return slm_zone_root_locked(zone) != NULL ? SLM_OK : SLM_E_STATE;
     }
     void *counter = slm_journal_calloc(journal, 64);
     return counter == NULL ? SLM_E_NOMEM : slm_zone_set_root_locked(zone, counter);

@@ -98,7 +98,7 @@ void write_words(Arena &arena)
 void save_and_write(Arena &arena)
 {
     unsigned char *p = reinterpret_cast<unsigned char *>(object(arena, 4)) + 3;
-    EXPECT_EQ(slm_journal_save(&arena.journal, p, 30), SLM_OK);
+    EXPECT_EQ(slm_journal_note_range(&arena.journal, p, 30), SLM_OK);
     for (int i = 0; i < 30; i++) {
         p[i] = static_cast<unsigned char>(200 + i);
     }

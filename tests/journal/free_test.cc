@@ -72,7 +72,7 @@ TEST_F(JournalFree, ForgetsTheReleasesOfATransactionThatAnotherHandleEnded)
     }
     slm_journal_write(journal, second, 6);
     EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
-    EXPECT_EQ(slm_slab_judge_locked(arena.slab(), first), SLM_OK);
+    EXPECT_EQ(slm_slab_check_pointer_locked(arena.slab(), first), SLM_OK);
     slm_journal_detach(&other);
 }
 

@@ -34,7 +34,7 @@ class JournalFull : public testing::Test {
     /* Notes words until there is room for n_left more. */
     void fill(unsigned n_left)
     {
-        while (slm_journal_room(journal, n_left + 1)) {
+        while (slm_journal_has_room(journal, n_left + 1)) {
             EXPECT_EQ(slm_journal_write(journal, first, *first + 1), SLM_OK);
         }
     }
@@ -47,7 +47,7 @@ class JournalFull : public testing::Test {
         fill(n - 1);
         std::vector<unsigned char> bytes = arena.bytes();
         EXPECT_EQ(call(), SLM_E_FULL);
-        EXPECT_FALSE(slm_journal_room(journal, 0));
+        EXPECT_FALSE(slm_journal_has_room(journal, 0));
         EXPECT_EQ(slm_journal_write(journal, second, 9), SLM_E_FULL);
         EXPECT_TRUE(arena.bytes() == bytes);
         EXPECT_EQ(slm_journal_commit(journal), SLM_E_FULL);
@@ -61,7 +61,7 @@ class JournalFull : public testing::Test {
 
     slm_status status_of(void *p) const
     {
-        return p != nullptr ? SLM_OK : slm_journal_room(journal, 0) ? SLM_E_NOMEM : SLM_E_FULL;
+        return p != nullptr ? SLM_OK : slm_journal_has_room(journal, 0) ? SLM_E_NOMEM : SLM_E_FULL;
     }
 };
 
@@ -71,9 +71,9 @@ TEST_F(JournalFull, EachCallIsRefusedChangesNothingAndIsDoneWithRoom)
     expect_refused(
         1, [&] { return slm_journal_write(journal, second, 7); }, "write");
     expect_refused(
-        8, [&] { return slm_journal_save(journal, second, 64); }, "save");
+        8, [&] { return slm_journal_note_range(journal, second, 64); }, "save");
     expect_refused(
-        2, [&] { return slm_journal_save(journal, bytes + 7, 2); }, "save of two bytes");
+        2, [&] { return slm_journal_note_range(journal, bytes + 7, 2); }, "save of two bytes");
     expect_refused(
         1, [&] { return slm_journal_free(journal, second); }, "free");
     expect_refused(
@@ -100,7 +100,7 @@ TEST_F(JournalFull, ASizeThatWouldWrapIsRefused)
 {
     for (size_t n_bytes : {SIZE_MAX, SIZE_MAX - 7, SIZE_MAX / 2, size_t{kEntries} * 8 + 1}) {
         auto *odd = reinterpret_cast<unsigned char *>(first) + 1;
-        EXPECT_EQ(slm_journal_save(journal, odd, n_bytes), SLM_E_FULL) << n_bytes;
+        EXPECT_EQ(slm_journal_note_range(journal, odd, n_bytes), SLM_E_FULL) << n_bytes;
         EXPECT_EQ(journal_n_entries(journal->log), 0u);
         EXPECT_EQ(slm_journal_commit(journal), SLM_E_FULL);
     }
@@ -111,7 +111,7 @@ TEST_F(JournalFull, NothingOfARefusedTransactionIsCommittedEvenIfLaterCallsWould
 {
     EXPECT_EQ(slm_journal_free(journal, second), SLM_OK);
     (void)slm_journal_write(journal, first, 5);
-    EXPECT_EQ(slm_journal_save(journal, first, kEntries * 8), SLM_E_FULL);
+    EXPECT_EQ(slm_journal_note_range(journal, first, kEntries * 8), SLM_E_FULL);
     EXPECT_EQ(slm_journal_write(journal, first, 6), SLM_E_FULL);
     EXPECT_EQ(slm_journal_set_root(journal, first), SLM_E_FULL);
     EXPECT_EQ(slm_journal_alloc(journal, 8), nullptr);
@@ -120,7 +120,7 @@ TEST_F(JournalFull, NothingOfARefusedTransactionIsCommittedEvenIfLaterCallsWould
     EXPECT_TRUE(take_picture(*journal) == before);
     EXPECT_EQ(slm_journal_free(journal, second), SLM_OK);
     EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
-    EXPECT_EQ(slm_slab_judge_locked(arena.slab(), second), SLM_E_FREED);
+    EXPECT_EQ(slm_slab_check_pointer_locked(arena.slab(), second), SLM_E_FREED);
 }
 
 TEST_F(JournalFull, AnAbortOrARepairEndsTheRefusal)
@@ -134,7 +134,7 @@ TEST_F(JournalFull, AnAbortOrARepairEndsTheRefusal)
             slm_journal_abort(journal);
         }
         EXPECT_TRUE(take_picture(*journal) == before);
-        EXPECT_TRUE(slm_journal_room(journal, kEntries));
+        EXPECT_TRUE(slm_journal_has_room(journal, kEntries));
         EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
     }
 }
@@ -158,7 +158,7 @@ TEST_F(JournalFull, MisuseIsNamedAsMisuseAndRefusesNothing)
     EXPECT_EQ(slm_journal_free(journal, nullptr), SLM_E_NULL);
     EXPECT_EQ(slm_journal_free(journal, &elsewhere), SLM_E_FOREIGN);
     EXPECT_EQ(slm_journal_set_root(journal, first + 1), SLM_E_FOREIGN);
-    EXPECT_TRUE(slm_journal_room(journal, 0));
+    EXPECT_TRUE(slm_journal_has_room(journal, 0));
     EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
 }
 
@@ -169,7 +169,7 @@ TEST_F(JournalFull, WorkOfAnyLengthIsDoneInPartsByACallerThatAsksForRoom)
         objects.push_back(make(arena, 64, 3));
     }
     for (void *p : objects) {
-        if (!slm_journal_room(journal, 1)) {
+        if (!slm_journal_has_room(journal, 1)) {
             ASSERT_EQ(slm_journal_commit(journal), SLM_OK);
         }
         ASSERT_EQ(slm_journal_free(journal, p), SLM_OK);
@@ -213,7 +213,7 @@ class JournalFullTree : public testing::Test {
         SCOPED_TRACE(name);
         std::vector<unsigned char> committed = arena.bytes();
         for (unsigned left : {n - 1, n}) {
-            while (slm_journal_room(&journal, left + 1)) {
+            while (slm_journal_has_room(&journal, left + 1)) {
                 EXPECT_EQ(slm_journal_write(&journal, word, *word + 1), SLM_OK);
             }
             std::vector<unsigned char> bytes = arena.bytes();
@@ -247,7 +247,7 @@ TEST_F(JournalFullTree, AnInsertOrDeleteIsRefusedBeforeItsFirstEntry)
         "insert");
     for (unsigned i = 1; i < nodes.size(); i++) {
         expect_refused(
-            SLM_RBTREE_ENTRIES, [&] { return slm_rbtree_delete(&journal, tree, &nodes[i]->node); },
+            SLM_RBTREE_ENTRIES, [&] { return slm_rbtree_remove(&journal, tree, &nodes[i]->node); },
             "delete");
     }
 }
@@ -267,14 +267,14 @@ TEST_F(JournalFullTree, AChangeOfAListIsRefusedBeforeItsFirstEntry)
 
 TEST_F(JournalFullTree, MisuseIsNamedAsMisuseAndRefusesNothing)
 {
-    while (slm_journal_room(&journal, 1)) {
+    while (slm_journal_has_room(&journal, 1)) {
         EXPECT_EQ(slm_journal_write(&journal, word, 1), SLM_OK);
     }
-    EXPECT_EQ(slm_rbtree_insert(&journal, tree, &nodes[1]->node, order_by_place), SLM_E_TWICE);
-    EXPECT_EQ(slm_rbtree_delete(&journal, tree, &nodes[0]->node), SLM_E_ABSENT);
-    EXPECT_EQ(slm_lru_insert(&journal, list, &nodes[1]->used), SLM_E_TWICE);
-    EXPECT_EQ(slm_lru_remove(&journal, list, &nodes[0]->used), SLM_E_ABSENT);
-    EXPECT_EQ(slm_lru_touch(&journal, list, &nodes[0]->used), SLM_E_ABSENT);
+    EXPECT_EQ(slm_rbtree_insert(&journal, tree, &nodes[1]->node, order_by_place), SLM_E_DUPLICATE);
+    EXPECT_EQ(slm_rbtree_remove(&journal, tree, &nodes[0]->node), SLM_E_NOT_MEMBER);
+    EXPECT_EQ(slm_lru_insert(&journal, list, &nodes[1]->used), SLM_E_DUPLICATE);
+    EXPECT_EQ(slm_lru_remove(&journal, list, &nodes[0]->used), SLM_E_NOT_MEMBER);
+    EXPECT_EQ(slm_lru_touch(&journal, list, &nodes[0]->used), SLM_E_NOT_MEMBER);
     EXPECT_EQ(slm_journal_commit(&journal), SLM_OK);
 }
 

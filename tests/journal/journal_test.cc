@@ -131,7 +131,7 @@ TEST_F(Journal, SavedBytesComeBackWhereverTheyBeginAndEnd)
         for (size_t n : {0u, 1u, 7u, 8u, 9u, 31u}) {
             Picture before = picture();
             auto *p = reinterpret_cast<unsigned char *>(first) + from;
-            EXPECT_EQ(slm_journal_save(journal, p, n), SLM_OK);
+            EXPECT_EQ(slm_journal_note_range(journal, p, n), SLM_OK);
             EXPECT_LE(journal_n_entries(journal->log), n / 8 + 2);
             memset(p, 99, n);
             slm_journal_abort(journal);
@@ -168,11 +168,11 @@ TEST_F(Journal, WhatIsRefusedByTheSlabIsNotNoted)
 TEST_F(Journal, WhatIsFreedIsThereUntilTheCommit)
 {
     EXPECT_EQ(slm_journal_free(journal, first), SLM_OK);
-    EXPECT_EQ(slm_slab_judge_locked(arena.slab(), first), SLM_OK);
+    EXPECT_EQ(slm_slab_check_pointer_locked(arena.slab(), first), SLM_OK);
     EXPECT_EQ(first[0], 0x0101010101010101u);
     EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
-    EXPECT_NE(slm_slab_judge_locked(arena.slab(), first), SLM_OK);
-    EXPECT_EQ(slm_slab_judge_locked(arena.slab(), second), SLM_OK);
+    EXPECT_NE(slm_slab_check_pointer_locked(arena.slab(), first), SLM_OK);
+    EXPECT_EQ(slm_slab_check_pointer_locked(arena.slab(), second), SLM_OK);
 }
 
 TEST_F(Journal, AnAbortTakesAReleaseBack)
@@ -259,30 +259,30 @@ TEST_F(Journal, AResetFreesAllAndCommitsWhatWasBefore)
 TEST_F(Journal, HasRoomForExactlyAsManyEntriesAsItWasMadeWith)
 {
     for (unsigned n = 0; n < kEntries; n++) {
-        EXPECT_TRUE(slm_journal_room(journal, kEntries - n));
-        EXPECT_FALSE(slm_journal_room(journal, kEntries - n + 1));
+        EXPECT_TRUE(slm_journal_has_room(journal, kEntries - n));
+        EXPECT_FALSE(slm_journal_has_room(journal, kEntries - n + 1));
         slm_journal_write(journal, first, n);
     }
-    EXPECT_TRUE(slm_journal_room(journal, 0));
-    EXPECT_FALSE(slm_journal_room(journal, 1));
-    EXPECT_FALSE(slm_journal_room(journal, UINT32_MAX));
+    EXPECT_TRUE(slm_journal_has_room(journal, 0));
+    EXPECT_FALSE(slm_journal_has_room(journal, 1));
+    EXPECT_FALSE(slm_journal_has_room(journal, UINT32_MAX));
     EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
-    EXPECT_TRUE(slm_journal_room(journal, kEntries));
+    EXPECT_TRUE(slm_journal_has_room(journal, kEntries));
 }
 
 TEST_F(Journal, ThatIsOffWritesPlainlyAndHasAlwaysRoom)
 {
     slm_journal off = {nullptr, arena.base(), arena.slab(), 0, nullptr};
-    EXPECT_TRUE(slm_journal_room(&off, UINT32_MAX));
+    EXPECT_TRUE(slm_journal_has_room(&off, UINT32_MAX));
     slm_journal_write(&off, first, 3);
-    EXPECT_EQ(slm_journal_save(&off, second, 64), SLM_OK);
+    EXPECT_EQ(slm_journal_note_range(&off, second, 64), SLM_OK);
     void *p = slm_journal_alloc(&off, 64);
     ASSERT_NE(p, nullptr);
     slm_journal_abort(&off);
     EXPECT_EQ(*first, 3u);
-    EXPECT_EQ(slm_slab_judge_locked(arena.slab(), p), SLM_OK);
+    EXPECT_EQ(slm_slab_check_pointer_locked(arena.slab(), p), SLM_OK);
     EXPECT_EQ(slm_journal_free(&off, p), SLM_OK);
-    EXPECT_EQ(slm_slab_judge_locked(arena.slab(), p), SLM_E_FREED);
+    EXPECT_EQ(slm_slab_check_pointer_locked(arena.slab(), p), SLM_E_FREED);
     EXPECT_EQ(slm_journal_commit(&off), SLM_OK);
     EXPECT_FALSE(slm_journal_is_dirty(&off));
     EXPECT_FALSE(slm_journal_is_dirty(journal));
@@ -297,7 +297,7 @@ TEST_F(Journal, ThatIsOffHasNoRootAndIsResetAtOnce)
     EXPECT_EQ(slm_journal_recover(&off), SLM_OK);
     EXPECT_EQ(slm_journal_n_undone(&off) + slm_journal_n_finished(&off), 0u);
     EXPECT_EQ(slm_journal_reset(&off), SLM_OK);
-    EXPECT_NE(slm_slab_judge_locked(arena.slab(), first), SLM_OK);
+    EXPECT_NE(slm_slab_check_pointer_locked(arena.slab(), first), SLM_OK);
 }
 
 TEST_F(Journal, CountsWhatItUndidAndWhatItFinished)
@@ -313,7 +313,7 @@ TEST_F(Journal, CountsWhatItUndidAndWhatItFinished)
     EXPECT_EQ(slm_journal_recover(journal), SLM_OK);
     EXPECT_EQ(slm_journal_n_undone(journal), 1u);
     EXPECT_EQ(slm_journal_n_finished(journal), 1u);
-    EXPECT_EQ(slm_slab_judge_locked(arena.slab(), first), SLM_E_FREED);
+    EXPECT_EQ(slm_slab_check_pointer_locked(arena.slab(), first), SLM_E_FREED);
 }
 
 TEST_F(Journal, AnObjectThatIsLiveAndNotNotedYetIsTakenBack)

@@ -55,7 +55,7 @@ static void commit_too_early(struct slm_journal *journal)
 {
     struct slm_journal_log *log = journal->log;
     uint32_t n = journal_n_entries(log);
-    slm_slab_settle_locked(journal->slab);
+    slm_slab_clear_last_allocation_locked(journal->slab);
     journal_commit_word(&log->state, 0);
     for (uint32_t i = 0; i < n; i++) {
         if (log->entries[i].what >> JOURNAL_KIND_SHIFT == JOURNAL_FREE) {

@@ -94,7 +94,7 @@ void write_thrice(World &world, slm_zone *zone)
     }
     for (uint64_t round = 1; round <= 3; round++) {
         slm_journal_write(slm_zone_journal(zone), &world.top(zone)->first, round);
-        EXPECT_EQ(slm_zone_commit(zone), SLM_OK);
+        EXPECT_EQ(slm_zone_commit_locked(zone), SLM_OK);
         if (*n_victims == 1 || round == 3) {
             make_detour();
         }

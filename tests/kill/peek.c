@@ -60,12 +60,12 @@ bool kill_peek_is_committed(const struct slm_zone *zone)
 
 bool kill_peek_is_on_its_way(const struct slm_zone *zone)
 {
-    return kill_peek_n_entries(zone) == 0 && slm_slab_pending_locked(zone->slab) != NULL;
+    return kill_peek_n_entries(zone) == 0 && slm_slab_last_allocation_locked(zone->slab) != NULL;
 }
 
 bool kill_peek_is_live(const struct slm_zone *zone, const void *p)
 {
-    return slm_slab_judge_locked(zone->slab, p) == SLM_OK;
+    return slm_slab_check_pointer_locked(zone->slab, p) == SLM_OK;
 }
 
 unsigned kill_peek_n_free_pages(const struct slm_zone *zone)

@@ -11,7 +11,7 @@ class Walk {
   public:
     Walk(slm_slab *slab, Picture *picture) : slab_(slab), picture_(picture)
     {
-        slm_slab_stats(slab_, &stats_);
+        slm_slab_get_stats(slab_, &stats_);
         picture_->classes.resize(stats_.n_classes);
         picture_->peak_used_pages = stats_.peak_used_pages;
     }
@@ -99,7 +99,7 @@ std::string differs(const std::string &what, size_t said, size_t counted)
 std::string compare_class(slm_slab *slab, unsigned idx, const ClassCount &counted)
 {
     struct slm_slab_class_stats said;
-    if (slm_slab_class_stats(slab, idx, &said) != SLM_OK) {
+    if (slm_slab_get_class_stats(slab, idx, &said) != SLM_OK) {
         return "class " + std::to_string(idx) + " has no statistics";
     }
     std::string name = " of class " + std::to_string(idx);
@@ -118,7 +118,7 @@ Picture take_picture(slm_zone *zone)
     Walk(slab, &picture).run();
     slm_zone_get_stats(zone, &stats);
     picture.zone_bytes = stats.bytes;
-    picture.root = slm_slab_offset(slab, slm_zone_root(zone));
+    picture.root = slm_slab_offset(slab, slm_zone_root_locked(zone));
     return picture;
 }
 
@@ -126,7 +126,7 @@ std::string compare_statistics(slm_zone *zone, const Picture &picture)
 {
     slm_slab *slab = slm_zone_slab(zone);
     struct slm_slab_stats said;
-    slm_slab_stats(slab, &said);
+    slm_slab_get_stats(slab, &said);
     const struct {
         const char *what;
         size_t said;

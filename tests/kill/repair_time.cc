@@ -78,12 +78,12 @@ Filled fill(slm_zone *zone)
                 objects.push_back(p);
             }
         }
-        must(slm_zone_commit(zone), "commit");
-        slm_slab_stats(slm_zone_slab(zone), &stats);
+        must(slm_zone_commit_locked(zone), "commit");
+        slm_slab_get_stats(slm_zone_slab(zone), &stats);
     } while (stats.n_free_pages > stats.n_pages / 10);
     for (size_t i = 0; i < objects.size(); i += 3) {
         must(slm_journal_free(journal, objects[i]), "free");
-        must(slm_zone_commit(zone), "commit");
+        must(slm_zone_commit_locked(zone), "commit");
     }
     must(slm_zone_unlock(zone), "unlock");
     return {objects.size() - (objects.size() + 2) / 3, seconds_since(start)};
@@ -118,7 +118,7 @@ double measure(slm_zone *zone, size_t bytes)
         slm_zone_get_stats(zone, &before);
         die_in_transaction(zone);
         auto start = std::chrono::steady_clock::now();
-        must(slm_zone_try(zone), "recovery");
+        must(slm_zone_trylock(zone), "recovery");
         double seconds = seconds_since(start);
         must(slm_zone_unlock(zone), "unlock");
         slm_zone_get_stats(zone, &after);
@@ -136,7 +136,7 @@ void print_row(size_t bytes)
     Filled filled = fill(zone);
     double seconds = measure(zone, bytes);
     struct slm_slab_stats stats;
-    slm_slab_stats(slm_zone_slab(zone), &stats);
+    slm_slab_get_stats(slm_zone_slab(zone), &stats);
     must(slm_zone_lock(zone), "lock");
     unsigned broken = slm_zone_check_locked(zone);
     must(slm_zone_unlock(zone), "unlock");

@@ -34,7 +34,7 @@ Moment is_gone(size_t idx)
 
 bool root_is_gone(World &world)
 {
-    return is_committed(world) && slm_zone_root(world.ours()) == nullptr;
+    return is_committed(world) && slm_zone_root_locked(world.ours()) == nullptr;
 }
 
 bool lists_are_gone(World &world)
@@ -81,7 +81,7 @@ void die_first(World &world, const Scenario &of, const Death &death)
 /* By a try, which looks at the owner at once: a lock would spin first. */
 void repair(World &, slm_zone *zone)
 {
-    if (slm_zone_try(zone) == SLM_OK) {
+    if (slm_zone_trylock(zone) == SLM_OK) {
         (void)slm_zone_unlock(zone);
     }
 }

@@ -178,7 +178,7 @@ void insert_asked(World &world, slm_zone *zone)
 void delete_asked(World &world, slm_zone *zone)
 {
     if (slm_zone_lock(zone) == SLM_OK) {
-        (void)slm_rbtree_delete(slm_zone_journal(zone), &world.top(zone)->tree,
+        (void)slm_rbtree_remove(slm_zone_journal(zone), &world.top(zone)->tree,
                                 &world.item(zone, world.asked())->node);
         (void)slm_zone_unlock(zone);
     }
@@ -226,7 +226,7 @@ void add_turns(std::vector<Scenario> *list)
                          slm_journal *journal = slm_zone_journal(zone);
                          Top *top = world.top(zone);
                          Item *item = world.item(zone, 0);
-                         (void)slm_rbtree_delete(journal, &top->tree, &item->node);
+                         (void)slm_rbtree_remove(journal, &top->tree, &item->node);
                          (void)slm_lru_remove(journal, &top->lru, &item->used);
                          (void)slm_journal_free(journal, item);
                          (void)slm_zone_unlock(zone);

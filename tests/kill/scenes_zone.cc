@@ -36,7 +36,7 @@ void change_much(World &world, slm_zone *zone, slm_journal *journal)
     void *p = slm_journal_alloc(journal, 100);
     memset(p, 0x33, 100);
     slm_journal_write(journal, static_cast<uint64_t *>(world.at(zone, 1)), 77);
-    expect(slm_journal_save(journal, world.at(zone, 6), 24) == SLM_OK, "words to write to");
+    expect(slm_journal_note_range(journal, world.at(zone, 6), 24) == SLM_OK, "words to write to");
     memset(world.at(zone, 6), 0x44, 24);
     (void)slm_journal_free(journal, world.at(zone, 2));
     (void)slm_journal_free(journal, world.at(zone, 4));
@@ -55,7 +55,7 @@ void add_transactions(std::vector<Scenario> *list)
                          for (size_t idx : {0u, 2u, 3u, 5u, 6u}) {
                              (void)slm_journal_free(journal, world.at(zone, idx));
                          }
-                         expect(slm_zone_commit(zone) == SLM_OK, "several frees");
+                         expect(slm_zone_commit_locked(zone) == SLM_OK, "several frees");
                      }),
                      {-5, 3, 1, 0}});
     list->push_back({"commit: objects, words, frees and root",
@@ -68,7 +68,7 @@ void add_transactions(std::vector<Scenario> *list)
                      get_mixed,
                      turn([](World &world, slm_zone *zone, slm_journal *journal) {
                          change_much(world, zone, journal);
-                         slm_zone_abort(zone);
+                         slm_zone_abort_locked(zone);
                      }),
                      {0, ANY, ANY, ANY}});
 }
@@ -146,7 +146,7 @@ void add_locks(std::vector<Scenario> *list)
                      {},
                      get_mixed,
                      [](World &, slm_zone *zone) {
-                         if (slm_zone_try(zone) == SLM_OK) {
+                         if (slm_zone_trylock(zone) == SLM_OK) {
                              (void)slm_zone_unlock(zone);
                          }
                      },
@@ -155,7 +155,7 @@ void add_locks(std::vector<Scenario> *list)
                      {},
                      get_mixed,
                      [](World &, slm_zone *zone) {
-                         if (slm_zone_timed(zone, 100) == SLM_OK) {
+                         if (slm_zone_timedlock(zone, 100) == SLM_OK) {
                              (void)slm_zone_unlock(zone);
                          }
                      },

@@ -18,7 +18,7 @@ constexpr double CHECK_EVERY_S = 0.25;
 class Check {
   public:
     Check(slm_zone *zone, Shared *shared)
-        : zone_(zone), shared_(shared), board_(static_cast<Board *>(slm_zone_root(zone)))
+        : zone_(zone), shared_(shared), board_(static_cast<Board *>(slm_zone_root_locked(zone)))
     {
     }
 
@@ -97,11 +97,11 @@ class Check {
     {
         slm_slab *slab = slm_zone_slab(zone_);
         struct slm_slab_stats stats;
-        slm_slab_stats(slab, &stats);
+        slm_slab_get_stats(slab, &stats);
         size_t n_live = stats.n_runs;
         for (unsigned i = 0; i < stats.n_classes; i++) {
             struct slm_slab_class_stats counts;
-            (void)slm_slab_class_stats(slab, i, &counts);
+            (void)slm_slab_get_class_stats(slab, i, &counts);
             n_live += counts.n_used;
         }
         if (n_live != offsets_.size() + 1) {
@@ -159,7 +159,7 @@ bool check_now(slm_zone *zone, Shared *shared, double hang_s, StormResult *resul
 
 bool check_zone(slm_zone *zone, Shared *shared, double hang_s)
 {
-    slm_status status = slm_zone_timed(zone, static_cast<unsigned>(hang_s * 1000));
+    slm_status status = slm_zone_timedlock(zone, static_cast<unsigned>(hang_s * 1000));
     if (status == SLM_E_TIMEOUT) {
         return false;
     }

@@ -70,7 +70,7 @@ class Watch {
     bool is_not_woken(unsigned slot) const
     {
         slm_lock_owner owner;
-        slm_lock_look(lock_, &owner);
+        slm_lock_get_owner(lock_, &owner);
         uint64_t since = __atomic_load_n(&shared_->slots[slot].waiting_since, __ATOMIC_RELAXED);
         return (owner.identity == 0 || !owner.is_alive) && since != 0 &&
                now_s() - static_cast<double>(since) * 1e-9 > LOST_WAKE_S && herd_.is_asleep(slot);
@@ -137,7 +137,7 @@ StormResult storm_lock(const StormOptions &options)
     herd.end();
     result.seconds = now_s() - start;
     if (result.n_hangs + result.n_lost == 0) {
-        slm_status status = slm_lock_timed(lock, static_cast<unsigned>(options.hang_s * 1000));
+        slm_status status = slm_lock_timedlock(lock, static_cast<unsigned>(options.hang_s * 1000));
         result.n_hangs += status != SLM_OK && status != SLM_OWNER_DIED;
     }
     fill_result(herd, shared, state, &result);

@@ -33,7 +33,7 @@ const char *judge_thing(slm_zone *zone, uint64_t offset, unsigned slot, bool *is
     slm_slab_place place;
     void *p = slm_journal_pointer(journal, offset);
     *is_double = false;
-    if (slm_slab_judge_locked(slm_zone_slab(zone), p) != SLM_OK) {
+    if (slm_slab_check_pointer_locked(slm_zone_slab(zone), p) != SLM_OK) {
         return "an object that was committed is not live";
     }
     slm_slab_locate(slm_zone_slab(zone), p, &place);
@@ -78,7 +78,7 @@ class Worker {
   private:
     Board *board()
     {
-        return static_cast<Board *>(slm_zone_root(zone_));
+        return static_cast<Board *>(slm_zone_root_locked(zone_));
     }
     slm_journal *journal()
     {
@@ -168,7 +168,7 @@ class Worker {
         __atomic_store_n(&entry->state, UNSURE, __ATOMIC_SEQ_CST);
         Thing *thing = look(idx);
         if (thing != nullptr && thing->is_linked != 0 &&
-            (slm_rbtree_delete(journal(), &board()->tree, &thing->item.node) != SLM_OK ||
+            (slm_rbtree_remove(journal(), &board()->tree, &thing->item.node) != SLM_OK ||
              slm_lru_remove(journal(), &board()->lru, &thing->item.used) != SLM_OK)) {
             count_wrong(shared_, "a node is not in its tree or list", false);
         }
@@ -206,7 +206,7 @@ class Worker {
                 link(thing);
             }
             slm_journal_write(journal(), &board()->directory[slot_][0], 1);
-            slm_zone_abort(zone_);
+            slm_zone_abort_locked(zone_);
             (void)slm_zone_unlock(zone_);
         }
     }
@@ -236,7 +236,7 @@ void take_over_slot(slm_zone *zone, Shared *shared, unsigned slot)
         count_wrong(shared, "the zone cannot be locked", false);
         return;
     }
-    const Board *board = static_cast<const Board *>(slm_zone_root(zone));
+    const Board *board = static_cast<const Board *>(slm_zone_root_locked(zone));
     for (unsigned i = 0; i < N_ENTRIES; i++) {
         Entry *entry = &shared->slots[slot].entries[i];
         if (entry->state == UNSURE) {

@@ -32,10 +32,10 @@ std::string work_on(slm_zone *zone)
     auto *item = static_cast<Item *>(slm_journal_calloc(journal, sizeof(Item)));
     if (top != nullptr && item != nullptr &&
         (slm_rbtree_insert(journal, &top->tree, &item->node, order_items) != SLM_OK ||
-         slm_rbtree_delete(journal, &top->tree, &item->node) != SLM_OK)) {
+         slm_rbtree_remove(journal, &top->tree, &item->node) != SLM_OK)) {
         return "a node cannot be inserted and deleted";
     }
-    if (slm_zone_commit(zone) != SLM_OK) {
+    if (slm_zone_commit_locked(zone) != SLM_OK) {
         return "work cannot be committed";
     }
     objects.push_back(top);
@@ -45,7 +45,7 @@ std::string work_on(slm_zone *zone)
             return "an object cannot be freed";
         }
     }
-    if (slm_zone_commit(zone) != SLM_OK) {
+    if (slm_zone_commit_locked(zone) != SLM_OK) {
         return "releases cannot be committed";
     }
     return slm_zone_check_locked(zone) == 0 ? "" : "broken after work went on";
@@ -290,7 +290,7 @@ class Sweep {
         struct slm_zone_stats found;
         slm_zone_get_stats(zone, &found);
         world_->mourn();
-        slm_status status = slm_zone_timed(zone, LOCK_TIMEOUT_MS);
+        slm_status status = slm_zone_timedlock(zone, LOCK_TIMEOUT_MS);
         if (status != SLM_OK) {
             return std::string("the next locker is told: ") + slm_status_text(status);
         }

@@ -63,7 +63,7 @@ World::World(const Shape &shape)
     options.max_bytes = shape.max_bytes;
     options.slab.per_doubling = shape.per_doubling;
     options.journal_entries = shape.journal_entries;
-    options.lock = shape.lock;
+    options.lock_kind = shape.lock;
     if (shape.lock == SLM_LOCK_FILE) {
         lock_path_ = new_lock_path();
     }
@@ -75,7 +75,7 @@ World::World(const Shape &shape)
     attach.segment.id = slm_segment_id(slm_zone_segment(theirs_));
     attach.lock_path = lock_path_.c_str();
     expect(slm_zone_attach(&ours_, &attach, &error) == SLM_OK, error.text);
-    expect(slm_zone_root(ours_) == nullptr, "a new zone has a root");
+    expect(slm_zone_root_locked(ours_) == nullptr, "a new zone has a root");
     expect(kill_peek_base(ours_) != kill_peek_base(theirs_),
            "both mappings are at the same address");
 }
@@ -109,7 +109,7 @@ void World::restore()
 
 void World::commit()
 {
-    expect(slm_zone_commit(ours_) == SLM_OK, "the journal is full");
+    expect(slm_zone_commit_locked(ours_) == SLM_OK, "the journal is full");
 }
 
 size_t World::get(size_t bytes)
@@ -132,12 +132,12 @@ void World::put(size_t idx)
 void World::fill(size_t n_left)
 {
     struct slm_slab_stats stats;
-    slm_slab_stats(slm_zone_slab(ours_), &stats);
+    slm_slab_get_stats(slm_zone_slab(ours_), &stats);
     while (stats.n_free_pages > n_left) {
         size_t n_over = stats.n_free_pages - n_left;
         size_t n_pages = stats.longest_free_run_pages;
         get((n_over < n_pages ? n_over : n_pages) * stats.page_bytes);
-        slm_slab_stats(slm_zone_slab(ours_), &stats);
+        slm_slab_get_stats(slm_zone_slab(ours_), &stats);
     }
     expect(stats.n_free_pages == n_left, "the pages do not come out even");
 }
@@ -183,7 +183,7 @@ Item *World::item(slm_zone *zone, size_t idx) const
 
 Top *World::top(slm_zone *zone) const
 {
-    return static_cast<Top *>(slm_zone_root(zone));
+    return static_cast<Top *>(slm_zone_root_locked(zone));
 }
 
 } // namespace kill_test

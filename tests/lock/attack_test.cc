@@ -47,8 +47,8 @@ TEST_P(LockAttack, StoppedHolderKeepsTheLockAndGivesItBackWhenItGoesOn)
     int status = 0;
     ASSERT_EQ(waitpid(holder, &status, WUNTRACED), holder);
     ASSERT_TRUE(WIFSTOPPED(status));
-    EXPECT_EQ(slm_lock_try(lock), SLM_E_LOCKED);
-    EXPECT_EQ(slm_lock_timed(lock, 3 * SLM_LOCK_SLEEP_MS), SLM_E_TIMEOUT);
+    EXPECT_EQ(slm_lock_trylock(lock), SLM_E_LOCKED);
+    EXPECT_EQ(slm_lock_timedlock(lock, 3 * SLM_LOCK_SLEEP_MS), SLM_E_TIMEOUT);
     EXPECT_EQ(slm_lock_force_unlock(lock, 0), SLM_E_OWNER);
     EXPECT_EQ(slm_lock_owner_in(lock.word()) & SLM_LOCK_TID, static_cast<uint64_t>(holder));
     lock.number(1) = 1;
@@ -105,7 +105,7 @@ TEST_P(LockAttack, SignalsWithoutEndNeitherEndAWaitNorLengthenIt)
                   itimerval every = {{0, 500}, {0, 500}};
                   setitimer(ITIMER_REAL, &every, nullptr);
                   uint64_t before_ms = slm_lock_system.now_ms();
-                  slm_status status = slm_lock_timed(lock, 100);
+                  slm_status status = slm_lock_timedlock(lock, 100);
                   bool is_whole = slm_lock_system.now_ms() - before_ms >= 100;
                   every = {};
                   setitimer(ITIMER_REAL, &every, nullptr);
@@ -121,7 +121,7 @@ TEST_P(LockAttack, MostTimeThereIsIsALongWaitAndNoShortOne)
 {
     pid_t holder = start_holder();
     pid_t waiter = start_child([&] {
-        int status = slm_lock_timed(lock, UINT_MAX);
+        int status = slm_lock_timedlock(lock, UINT_MAX);
         return slm_lock_unlock(lock) == SLM_OK ? status : SLM_STATUS_COUNT;
     });
     await_asleep(lock, waiter);
@@ -140,7 +140,7 @@ TEST_P(LockAttack, ClockAtItsVeryBeginningIsATimeLikeAnyOther)
                   told_ms = 0;
                   slm_lock_system.now_ms = [] { return told_ms; };
                   slm_lock_system.wait = [](uint32_t *, uint32_t, unsigned ms) { told_ms += ms; };
-                  return slm_lock_timed(lock, 50) == SLM_E_TIMEOUT && told_ms >= 50 ? 0 : 1;
+                  return slm_lock_timedlock(lock, 50) == SLM_E_TIMEOUT && told_ms >= 50 ? 0 : 1;
               }),
               0);
     lock.number(1) = 1;
@@ -154,7 +154,7 @@ TEST_P(LockAttack, TimedWaitOfManySleepsIsCountedOnce)
     EXPECT_EQ(run_child([&] {
                   slm_lock_system.now_ms = [] { return told_ms; };
                   slm_lock_system.wait = [](uint32_t *, uint32_t, unsigned ms) { told_ms += ms; };
-                  return static_cast<int>(slm_lock_timed(lock, 3 * SLM_LOCK_SLEEP_MS));
+                  return static_cast<int>(slm_lock_timedlock(lock, 3 * SLM_LOCK_SLEEP_MS));
               }),
               SLM_E_TIMEOUT);
     EXPECT_EQ(lock.state()->n_waits, 1u);
@@ -171,7 +171,7 @@ TEST_P(LockAttack, ClockThatJumpsYearsAheadEndsTheWaitAndNothingElse)
                   slm_lock_system.wait = [](uint32_t *, uint32_t, unsigned) {
                       told_ms = UINT64_MAX / 2;
                   };
-                  return static_cast<int>(slm_lock_timed(lock, UINT_MAX));
+                  return static_cast<int>(slm_lock_timedlock(lock, UINT_MAX));
               }),
               SLM_E_TIMEOUT);
     EXPECT_EQ(slm_lock_owner_in(lock.word()), word);
@@ -185,7 +185,7 @@ TEST_P(LockAttack, NumberOfSpinsWithoutBoundEndsAllTheSame)
     EXPECT_EQ(run_child([&] {
                   static_cast<slm_lock *>(lock)->spins = UINT_MAX;
                   slm_lock_system.pause = [](unsigned) {};
-                  return static_cast<int>(slm_lock_timed(lock, 1));
+                  return static_cast<int>(slm_lock_timedlock(lock, 1));
               }),
               SLM_E_TIMEOUT);
     lock.number(1) = 1;

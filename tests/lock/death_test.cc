@@ -85,17 +85,17 @@ void expect_told_if_owned(Lock &lock, uint64_t victim)
 {
     bool was_owner = slm_lock_owner_in(lock.word()) == victim;
     bool was_marked = (lock.word() & SLM_LOCK_REPAIR) != 0;
-    EXPECT_EQ(slm_lock_try(lock), was_owner || was_marked ? SLM_OWNER_DIED : SLM_OK);
+    EXPECT_EQ(slm_lock_trylock(lock), was_owner || was_marked ? SLM_OWNER_DIED : SLM_OK);
     EXPECT_EQ(slm_lock_mark_repaired(lock), SLM_OK);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
-    EXPECT_EQ(slm_lock_try(lock), SLM_OK);
+    EXPECT_EQ(slm_lock_trylock(lock), SLM_OK);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
 /* The same, and the mark of an earlier death is not lost with the victim. */
 void expect_told(Lock &lock, uint64_t)
 {
-    EXPECT_EQ(slm_lock_try(lock), SLM_OWNER_DIED);
+    EXPECT_EQ(slm_lock_trylock(lock), SLM_OWNER_DIED);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
@@ -126,7 +126,7 @@ TEST(LockDeath, AtAnyPointOfTryingADeadOnesLockKeepsTheMark)
 {
     auto before = [](Lock &lock) { hold_and_die(lock); };
     auto step = [](slm_lock *lock) {
-        slm_lock_try(lock);
+        slm_lock_trylock(lock);
         slm_lock_unlock(lock);
     };
     EXPECT_GE(run_sweep({before, nothing, step, expect_told}), 4);
@@ -156,7 +156,7 @@ TEST(LockDeath, AtAnyPointOfForcingASpinningLockLetsTheNextForceIt)
     auto step = [](slm_lock *lock) { slm_lock_force_unlock(lock, 0); };
     auto after = [](Lock &lock, uint64_t) {
         EXPECT_EQ(slm_lock_force_unlock(lock, 0), SLM_OK);
-        EXPECT_EQ(slm_lock_try(lock), SLM_OWNER_DIED);
+        EXPECT_EQ(slm_lock_trylock(lock), SLM_OWNER_DIED);
         EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
     };
     EXPECT_GE(run_sweep({before, nothing, step, after}, SLM_LOCK_SPIN_SEM), 3);
@@ -325,7 +325,7 @@ TEST(LockDeath, OfTheOneThatWasWokenCostsTheNextSleeperOneNap)
 TEST(LockDeath, OfAWaiterAtAnyPointLeavesTheHolderAndTheLockAlone)
 {
     auto before = [](Lock &lock) { ASSERT_EQ(slm_lock_lock(lock), SLM_OK); };
-    auto step = [](slm_lock *lock) { slm_lock_timed(lock, 5); };
+    auto step = [](slm_lock *lock) { slm_lock_timedlock(lock, 5); };
     auto after = [](Lock &lock, uint64_t) {
         EXPECT_TRUE(slm_lock_is_mine(lock));
         EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
@@ -346,7 +346,7 @@ TEST(LockTimed, WakesAnotherSleeperWhenItGivesUp)
                   slm_lock_system.now_ms = [] { return now_ms; };
                   slm_lock_system.wait = [](uint32_t *, uint32_t, unsigned ms) { now_ms += ms; };
                   slm_lock_system.wake = [](uint32_t *, int) { n_wakes++; };
-                  int status = slm_lock_timed(lock, 1);
+                  int status = slm_lock_timedlock(lock, 1);
                   return n_wakes == 1 && now_ms >= 1 ? status : SLM_STATUS_COUNT;
               }),
               SLM_E_TIMEOUT);
@@ -378,7 +378,7 @@ TEST(LockDeath, OfAFileLocksHolderIsFoundThoughItsChildLives)
         return 0;
     });
     EXPECT_EQ(reap(holder), -SIGKILL);
-    EXPECT_EQ(slm_lock_try(lock), SLM_OWNER_DIED);
+    EXPECT_EQ(slm_lock_trylock(lock), SLM_OWNER_DIED);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
     lock.number(1) = 1;
     await([&] { return lock.number(2) != 0; });

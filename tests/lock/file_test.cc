@@ -53,7 +53,7 @@ int be_stranger(int memory_fd, const char *path)
     slm_error error;
     slm_status status = attach(&lock, static_cast<slm_lock_state *>(page), path, &error);
     if (status == SLM_OK) {
-        status = slm_lock_try(lock);
+        status = slm_lock_trylock(lock);
         slm_lock_detach(lock);
     } else {
         fprintf(stderr, "%s\n", error.text);
@@ -205,12 +205,12 @@ TEST_F(LockFileReplaced, ChildThatWasForkedBeforeIsRefusedUntilTheFileIsBack)
     ASSERT_EQ(link(lock_.path().c_str(), kept.c_str()), 0);
     pid_t child = start_child([&] {
         await([&] { return lock_.number(0) == 1; });
-        if (slm_lock_try(lock_) != SLM_E_REPLACED || errno != ESTALE) {
+        if (slm_lock_trylock(lock_) != SLM_E_REPLACED || errno != ESTALE) {
             return 1;
         }
         lock_.number(0) = 2;
         await([&] { return lock_.number(0) == 3; });
-        return slm_lock_try(lock_) == SLM_E_LOCKED ? 0 : 2;
+        return slm_lock_trylock(lock_) == SLM_E_LOCKED ? 0 : 2;
     });
     put_another_file_at(lock_.path());
     lock_.number(0) = 1;
@@ -226,9 +226,9 @@ TEST_F(LockFileReplaced, HandlesOfTheFileBeforeGoOnAndAreStillExcluded)
     slm_lock *other = lock_.attach(SLM_LOCK_FILE);
     put_another_file_at(lock_.path());
     ASSERT_EQ(slm_lock_lock(lock_), SLM_OK);
-    std::thread([&] { EXPECT_EQ(slm_lock_try(other), SLM_E_LOCKED); }).join();
+    std::thread([&] { EXPECT_EQ(slm_lock_trylock(other), SLM_E_LOCKED); }).join();
     EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
-    EXPECT_EQ(slm_lock_try(other), SLM_OK);
+    EXPECT_EQ(slm_lock_trylock(other), SLM_OK);
     EXPECT_EQ(slm_lock_unlock(other), SLM_OK);
     slm_lock_detach(other);
 }
@@ -241,11 +241,11 @@ TEST_F(LockFileReplaced, HandleOfTheFileBeforeGetsNothingOfALockThatWasMadeAnew)
     ASSERT_EQ(attach_again(), SLM_OK) << error_.text;
     ASSERT_EQ(slm_lock_lock(again_), SLM_OK);
     std::thread([&] {
-        EXPECT_EQ(slm_lock_try(lock_), SLM_E_REPLACED);
-        EXPECT_EQ(slm_lock_try(lock_), SLM_E_LOCKED);
+        EXPECT_EQ(slm_lock_trylock(lock_), SLM_E_REPLACED);
+        EXPECT_EQ(slm_lock_trylock(lock_), SLM_E_LOCKED);
     }).join();
     EXPECT_EQ(slm_lock_unlock(again_), SLM_OK);
-    EXPECT_EQ(slm_lock_try(lock_), SLM_OK);
+    EXPECT_EQ(slm_lock_trylock(lock_), SLM_OK);
     EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
 }
 
@@ -258,8 +258,8 @@ TEST_F(LockFileReplaced, AnotherFileIsAgreedOnIfTheCallerSaysThatNobodyUsesTheLo
     EXPECT_EQ(slm_lock_lock(again_), SLM_OWNER_DIED);
     EXPECT_EQ(slm_lock_mark_repaired(again_), SLM_OK);
     EXPECT_EQ(slm_lock_unlock(again_), SLM_OK);
-    EXPECT_EQ(slm_lock_try(lock_), SLM_E_REPLACED);
-    EXPECT_EQ(slm_lock_try(lock_), SLM_OK);
+    EXPECT_EQ(slm_lock_trylock(lock_), SLM_E_REPLACED);
+    EXPECT_EQ(slm_lock_trylock(lock_), SLM_OK);
     EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
 }
 
@@ -271,7 +271,7 @@ TEST_F(LockFileReplaced, AnotherFileIsNotAgreedOnWhileTheLocksOwnerLives)
     EXPECT_STRNE(error_.text, "");
     EXPECT_TRUE(slm_lock_is_mine(lock_));
     EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
-    EXPECT_EQ(slm_lock_try(lock_), SLM_OK);
+    EXPECT_EQ(slm_lock_trylock(lock_), SLM_OK);
     EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
 }
 
@@ -292,7 +292,7 @@ TEST_F(LockFileReplaced, FileOfTheSameNumberOnAnotherDeviceIsRefused)
 {
     lock_.state()->file_device ^= 1;
     EXPECT_EQ(attach_again(), SLM_E_REPLACED);
-    EXPECT_EQ(slm_lock_try(lock_), SLM_E_REPLACED);
+    EXPECT_EQ(slm_lock_trylock(lock_), SLM_E_REPLACED);
     EXPECT_EQ(lock_.word(), 0u);
 }
 
@@ -310,7 +310,7 @@ int attach_for_ever(Lock &shared)
         if (status != SLM_OK) {
             return status;
         }
-        if (slm_lock_try(lock) == SLM_OK) {
+        if (slm_lock_trylock(lock) == SLM_OK) {
             shared.number(2) += shared.number(1)++ != 0;
             shared.number(3)++;
             shared.number(1)--;
@@ -372,7 +372,7 @@ TEST(LockFileDescriptor, ThatTheProgramClosedIsOpenedAgain)
     close(fd_of(lock));
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
     EXPECT_TRUE(is_locked_by_anybody(lock.path()));
-    EXPECT_EQ(run_child([&] { return static_cast<int>(slm_lock_try(lock)); }), SLM_E_LOCKED);
+    EXPECT_EQ(run_child([&] { return static_cast<int>(slm_lock_trylock(lock)); }), SLM_E_LOCKED);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
@@ -408,11 +408,11 @@ TEST(LockFileDescriptor, ThatCannotBeOpenedIsAnErrorThatPasses)
                   getrlimit(RLIMIT_NOFILE, &before);
                   rlimit none = {0, before.rlim_max};
                   setrlimit(RLIMIT_NOFILE, &none);
-                  if (slm_lock_try(lock) != SLM_E_IO || errno != EMFILE) {
+                  if (slm_lock_trylock(lock) != SLM_E_IO || errno != EMFILE) {
                       return 1;
                   }
                   setrlimit(RLIMIT_NOFILE, &before);
-                  return static_cast<int>(slm_lock_try(lock));
+                  return static_cast<int>(slm_lock_trylock(lock));
               }),
               SLM_OK);
 }
@@ -475,11 +475,11 @@ TEST(LockFileSystem, EitherWordForATakenLockMeansThatItIsTaken)
     Lock lock(SLM_LOCK_FILE);
     EXPECT_EQ(run_child([&] {
                   slm_lock_system.set_file_lock = [](int, short) { return EACCES; };
-                  if (slm_lock_try(lock) != SLM_E_LOCKED) {
+                  if (slm_lock_trylock(lock) != SLM_E_LOCKED) {
                       return 1;
                   }
                   slm_lock_system.set_file_lock = [](int, short) { return EAGAIN; };
-                  return slm_lock_try(lock) == SLM_E_LOCKED ? 0 : 2;
+                  return slm_lock_trylock(lock) == SLM_E_LOCKED ? 0 : 2;
               }),
               0);
 }
@@ -507,8 +507,8 @@ TEST(LockFileThread, IsToldThatItHoldsTheLockThroughAnotherHandle)
     slm_lock *other = lock.attach(SLM_LOCK_FILE);
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
     EXPECT_EQ(slm_lock_lock(other), SLM_E_HELD);
-    EXPECT_EQ(slm_lock_try(other), SLM_E_HELD);
-    EXPECT_EQ(slm_lock_timed(other, 60000), SLM_E_HELD);
+    EXPECT_EQ(slm_lock_trylock(other), SLM_E_HELD);
+    EXPECT_EQ(slm_lock_timedlock(other, 60000), SLM_E_HELD);
     EXPECT_EQ(slm_lock_unlock(other), SLM_E_OWNER);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
     EXPECT_EQ(slm_lock_lock(other), SLM_OK);
@@ -530,7 +530,7 @@ void *use_lock_cancelled(void *arg)
     slm_lock *mine = cancelled->lock->attach(SLM_LOCK_FILE);
     EXPECT_EQ(slm_lock_lock(mine), SLM_OWNER_DIED);
     slm_lock_owner owner;
-    slm_lock_look(mine, &owner);
+    slm_lock_get_owner(mine, &owner);
     EXPECT_TRUE(owner.is_alive);
     EXPECT_EQ(slm_lock_mark_repaired(mine), SLM_OK);
     EXPECT_EQ(slm_lock_unlock(mine), SLM_OK);

@@ -56,10 +56,10 @@ class LockFork : public testing::TestWithParam<slm_lock_kind> {
         if (slm_lock_is_mine(lock) || slm_lock_unlock(lock) != SLM_E_OWNER) {
             return 1;
         }
-        if (slm_lock_mark_repaired(lock) != SLM_E_OWNER || slm_lock_try(lock) != SLM_E_LOCKED) {
+        if (slm_lock_mark_repaired(lock) != SLM_E_OWNER || slm_lock_trylock(lock) != SLM_E_LOCKED) {
             return 2;
         }
-        if (slm_lock_timed(lock, 1) != SLM_E_TIMEOUT ||
+        if (slm_lock_timedlock(lock, 1) != SLM_E_TIMEOUT ||
             slm_lock_force_unlock(lock, 0) != SLM_E_OWNER) {
             return 3;
         }
@@ -85,7 +85,7 @@ TEST_P(LockFork, ChildTakesAFreeLock)
         EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
     }).join();
     EXPECT_EQ(run_child([&] { return take_as(SLM_OK); }), 0);
-    EXPECT_EQ(slm_lock_try(lock), SLM_OK);
+    EXPECT_EQ(slm_lock_trylock(lock), SLM_OK);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
@@ -147,7 +147,7 @@ TEST_P(LockFork, HoldersThatAreNotInTheChildLiveOn)
 {
     fork_while_held(SLM_OK, [&] {
         slm_lock_owner owner;
-        slm_lock_look(lock, &owner);
+        slm_lock_get_owner(lock, &owner);
         return owner.is_alive && owner.thread_id != getpid() ? 0 : 1;
     });
 }
@@ -162,11 +162,11 @@ TEST_P(LockFork, ChildHoldsWhatItTookAndTheParentDoesNot)
         return static_cast<int>(slm_lock_unlock(lock));
     });
     await([&] { return page.number(0) != 0; });
-    EXPECT_EQ(slm_lock_try(lock), SLM_E_LOCKED);
+    EXPECT_EQ(slm_lock_trylock(lock), SLM_E_LOCKED);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_E_OWNER);
     page.number(1) = 1;
     EXPECT_EQ(reap(child), SLM_OK);
-    EXPECT_EQ(slm_lock_try(lock), SLM_OK);
+    EXPECT_EQ(slm_lock_trylock(lock), SLM_OK);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
@@ -233,7 +233,7 @@ TEST(LockForkFile, ChildOfALockWhoseFileIsGoneIsRefusedAndMakesNone)
     ASSERT_EQ(rename(lock.path().c_str(), (lock.path() + ".old").c_str()), 0);
     EXPECT_EQ(run_child([&] { return static_cast<int>(slm_lock_lock(lock)); }), SLM_E_REPLACED);
     EXPECT_NE(access(lock.path().c_str(), F_OK), 0);
-    EXPECT_EQ(slm_lock_try(lock), SLM_OK);
+    EXPECT_EQ(slm_lock_trylock(lock), SLM_OK);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
     unlink((lock.path() + ".old").c_str());
 }

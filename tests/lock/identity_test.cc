@@ -156,7 +156,7 @@ TEST(LockIdentity, WordOfAReusedIdIsADeadOwners)
     lock.state()->word = slm_lock_self() + (UINT64_C(1) << 32);
     EXPECT_FALSE(slm_lock_is_mine(lock));
     EXPECT_EQ(slm_lock_unlock(lock), SLM_E_OWNER);
-    EXPECT_EQ(slm_lock_try(lock), SLM_OWNER_DIED);
+    EXPECT_EQ(slm_lock_trylock(lock), SLM_OWNER_DIED);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
@@ -192,7 +192,7 @@ TEST(LockFile, ThreadsExitLeavesTheLocksOfOthersAlone)
         EXPECT_EQ(slm_lock_unlock(other), SLM_OK);
     }).join();
     EXPECT_TRUE(slm_lock_is_mine(lock));
-    EXPECT_EQ(run_child([&] { return static_cast<int>(slm_lock_try(lock)); }), SLM_E_LOCKED);
+    EXPECT_EQ(run_child([&] { return static_cast<int>(slm_lock_trylock(lock)); }), SLM_E_LOCKED);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
@@ -231,7 +231,7 @@ TEST(LockIdentity, ProcessWithADeadOwnersIdIsNotTheOwner)
     Lock lock;
     hold_and_die(lock);
     slm_lock_owner owner;
-    slm_lock_look(lock, &owner);
+    slm_lock_get_owner(lock, &owner);
     await_tick();
     pid_t heir = clone_with_id(owner.thread_id);
     if (heir < 0) {
@@ -241,7 +241,7 @@ TEST(LockIdentity, ProcessWithADeadOwnersIdIsNotTheOwner)
     EXPECT_TRUE(slm_lock_is_alive(static_cast<uint64_t>(heir)));
     EXPECT_FALSE(slm_lock_is_alive(owner.identity));
     EXPECT_EQ(slm_lock_force_unlock(lock, owner.identity), SLM_OK);
-    EXPECT_EQ(slm_lock_try(lock), SLM_OWNER_DIED);
+    EXPECT_EQ(slm_lock_trylock(lock), SLM_OWNER_DIED);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
     kill(heir, SIGKILL);
     EXPECT_EQ(reap(heir), -SIGKILL);
@@ -309,7 +309,7 @@ TEST(LockNoDescriptors, AttachWithoutABootBelievesTheState)
     lock.state()->word = slm_lock_self();
     EXPECT_EQ(expect_in_child([&] {
                   slm_lock *mine = lock.attach(SLM_LOCK_ROBUST);
-                  bool is_held = slm_lock_boot() == 0 && slm_lock_try(mine) == SLM_E_LOCKED;
+                  bool is_held = slm_lock_boot() == 0 && slm_lock_trylock(mine) == SLM_E_LOCKED;
                   slm_lock_detach(mine);
                   return is_held;
               }),

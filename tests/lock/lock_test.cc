@@ -33,9 +33,9 @@ TEST_P(LockKinds, StartsFreeAndIsFreeAgainAfterEveryTurn)
         EXPECT_EQ(slm_lock_lock(lock), SLM_OK);
         EXPECT_EQ(lock.word(), slm_lock_self());
         EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
-        EXPECT_EQ(slm_lock_try(lock), SLM_OK);
+        EXPECT_EQ(slm_lock_trylock(lock), SLM_OK);
         EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
-        EXPECT_EQ(slm_lock_timed(lock, 0), SLM_OK);
+        EXPECT_EQ(slm_lock_timedlock(lock, 0), SLM_OK);
         EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
     }
     EXPECT_EQ(lock.state()->n_deaths, 0u);
@@ -47,8 +47,8 @@ TEST_P(LockKinds, TellsItsHolderThatItHoldsItAlready)
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
     uint64_t word = lock.word();
     EXPECT_EQ(slm_lock_lock(lock), SLM_E_HELD);
-    EXPECT_EQ(slm_lock_try(lock), SLM_E_HELD);
-    EXPECT_EQ(slm_lock_timed(lock, 1000), SLM_E_HELD);
+    EXPECT_EQ(slm_lock_trylock(lock), SLM_E_HELD);
+    EXPECT_EQ(slm_lock_timedlock(lock, 1000), SLM_E_HELD);
     EXPECT_EQ(lock.word(), word);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
@@ -64,8 +64,8 @@ TEST_P(LockKinds, RefusesAThreadThatDoesNotHoldItAndChangesNothing)
         EXPECT_FALSE(slm_lock_is_mine(lock));
         EXPECT_EQ(slm_lock_unlock(lock), SLM_E_OWNER);
         EXPECT_EQ(slm_lock_mark_repaired(lock), SLM_E_OWNER);
-        EXPECT_EQ(slm_lock_try(lock), SLM_E_LOCKED);
-        EXPECT_EQ(slm_lock_timed(lock, 0), SLM_E_TIMEOUT);
+        EXPECT_EQ(slm_lock_trylock(lock), SLM_E_LOCKED);
+        EXPECT_EQ(slm_lock_timedlock(lock, 0), SLM_E_TIMEOUT);
     }).join();
     EXPECT_EQ(lock.word(), word);
     EXPECT_TRUE(slm_lock_is_mine(lock));
@@ -77,7 +77,7 @@ TEST_P(LockKinds, TimedWaitsAsLongAsItWasToldAndLeavesTheHolderAlone)
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
     std::thread([&] {
         uint64_t before_ms = slm_lock_system.now_ms();
-        EXPECT_EQ(slm_lock_timed(lock, 50), SLM_E_TIMEOUT);
+        EXPECT_EQ(slm_lock_timedlock(lock, 50), SLM_E_TIMEOUT);
         EXPECT_GE(slm_lock_system.now_ms() - before_ms, 50u);
     }).join();
     EXPECT_EQ(slm_lock_owner_in(lock.word()), slm_lock_self());
@@ -122,10 +122,10 @@ TEST_P(LockKinds, ExcludesTwoHandlesOfOneProcess)
 {
     slm_lock *other = lock.attach(GetParam());
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
-    std::thread([&] { EXPECT_EQ(slm_lock_try(other), SLM_E_LOCKED); }).join();
+    std::thread([&] { EXPECT_EQ(slm_lock_trylock(other), SLM_E_LOCKED); }).join();
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
     std::thread([&] {
-        EXPECT_EQ(slm_lock_try(other), SLM_OK);
+        EXPECT_EQ(slm_lock_trylock(other), SLM_OK);
         EXPECT_EQ(slm_lock_unlock(other), SLM_OK);
     }).join();
     slm_lock_detach(other);
@@ -135,14 +135,14 @@ TEST_P(LockKinds, KeepsTheMarkForRepairUntilSomebodyRepairs)
 {
     hold_and_die(lock);
     if (GetParam() == SLM_LOCK_SPIN_SEM) {
-        EXPECT_EQ(slm_lock_try(lock), SLM_E_LOCKED);
+        EXPECT_EQ(slm_lock_trylock(lock), SLM_E_LOCKED);
         EXPECT_EQ(slm_lock_force_unlock(lock, 0), SLM_OK);
     }
     ASSERT_EQ(slm_lock_lock(lock), SLM_OWNER_DIED);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
-    ASSERT_EQ(slm_lock_try(lock), SLM_OWNER_DIED);
+    ASSERT_EQ(slm_lock_trylock(lock), SLM_OWNER_DIED);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
-    ASSERT_EQ(slm_lock_timed(lock, 10), SLM_OWNER_DIED);
+    ASSERT_EQ(slm_lock_timedlock(lock, 10), SLM_OWNER_DIED);
     EXPECT_EQ(slm_lock_mark_repaired(lock), SLM_OK);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
@@ -154,12 +154,12 @@ TEST_P(LockKinds, KeepsTheMarkForRepairUntilSomebodyRepairs)
 TEST_P(LockKinds, LooksWithoutTouching)
 {
     slm_lock_owner owner;
-    slm_lock_look(lock, &owner);
+    slm_lock_get_owner(lock, &owner);
     EXPECT_EQ(owner.identity, 0u);
     EXPECT_EQ(owner.thread_id, 0);
     EXPECT_FALSE(owner.is_alive || owner.needs_repair || owner.has_waiters);
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
-    slm_lock_look_at_state(lock.state(), &owner);
+    slm_lock_get_state_owner(lock.state(), &owner);
     EXPECT_EQ(owner.identity, slm_lock_self());
     EXPECT_EQ(owner.thread_id, getpid());
     EXPECT_TRUE(owner.is_alive);
@@ -167,7 +167,7 @@ TEST_P(LockKinds, LooksWithoutTouching)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
     hold_and_die(lock);
     uint64_t word = lock.word();
-    slm_lock_look(lock, &owner);
+    slm_lock_get_owner(lock, &owner);
     EXPECT_NE(owner.identity, 0u);
     EXPECT_FALSE(owner.is_alive);
     EXPECT_EQ(lock.word(), word);
@@ -187,7 +187,7 @@ TEST_P(LockKinds, IsForcedOutOfADeadHandOnlyIfItIsTheOneMeant)
 {
     hold_and_die(lock);
     slm_lock_owner owner;
-    slm_lock_look(lock, &owner);
+    slm_lock_get_owner(lock, &owner);
     EXPECT_EQ(slm_lock_force_unlock(lock, slm_lock_self()), SLM_E_OWNER);
     EXPECT_EQ(slm_lock_force_unlock(lock, owner.identity ^ UINT64_C(1) << 40), SLM_E_OWNER);
     EXPECT_EQ(slm_lock_owner_in(lock.word()), owner.identity);
@@ -325,7 +325,7 @@ TEST(LockWord, WithAThreadIdThatCannotBeIsADeadOwners)
 {
     Lock lock;
     lock.state()->word = SLM_LOCK_TID;
-    EXPECT_EQ(slm_lock_try(lock), SLM_OWNER_DIED);
+    EXPECT_EQ(slm_lock_trylock(lock), SLM_OWNER_DIED);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 

@@ -104,7 +104,7 @@ TEST_P(LockNginx, M4WaiterWithATimeLimitSeesAShutdown)
     pid_t worker = start_child([&] {
         signal(SIGTERM, [](int) { is_shutting_down = 1; });
         while (is_shutting_down == 0) {
-            if (slm_lock_timed(lock, 5) != SLM_E_TIMEOUT) {
+            if (slm_lock_timedlock(lock, 5) != SLM_E_TIMEOUT) {
                 return 1;
             }
             lock.number(0) = 1;
@@ -135,7 +135,7 @@ TEST_P(LockNginx, M6ThreadThatHasNoIdentityYetExcludesAndIsExcluded)
     EXPECT_NE(slm_lock_owner_in(lock.word()), 0u);
     std::thread([&] {
         slm_lock_set_self(0);
-        EXPECT_EQ(slm_lock_try(lock), SLM_E_LOCKED);
+        EXPECT_EQ(slm_lock_trylock(lock), SLM_E_LOCKED);
         slm_lock_set_self(0);
         EXPECT_EQ(slm_lock_unlock(lock), SLM_E_OWNER);
     }).join();
@@ -161,7 +161,7 @@ TEST(LockNginxM7, HolderThatIsNobodysChildIsFoundDeadByWhoWaits)
     });
     EXPECT_EQ(reap(parent), 0);
     await([&] { return lock.number(0) != 0; });
-    EXPECT_EQ(slm_lock_try(lock), SLM_E_LOCKED);
+    EXPECT_EQ(slm_lock_trylock(lock), SLM_E_LOCKED);
     pid_t waiter = start_waiter(lock);
     await_asleep(lock, waiter);
     lock.number(1) = 1;

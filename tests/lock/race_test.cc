@@ -147,7 +147,7 @@ TEST_F(LockRaceFile, WhoIsSecondToSayAnotherFileIsRefused)
 TEST_F(LockRaceFile, WhoGotTheSystemsLockOfAFileThatIsGivenUpJustThenGetsNothing)
 {
     Meanwhile another("file: take the file", 0, [&] { lock.state()->file_inode = inode_ + 1; });
-    EXPECT_EQ(slm_lock_try(lock), SLM_E_REPLACED);
+    EXPECT_EQ(slm_lock_trylock(lock), SLM_E_REPLACED);
     EXPECT_EQ(lock.word(), 0u);
 }
 

@@ -124,7 +124,7 @@ void judge_turn(Lock &lock)
 {
     bool is_told = lock.word() != 0;
     slm_lock_owner owner;
-    slm_lock_look(lock, &owner);
+    slm_lock_get_owner(lock, &owner);
     EXPECT_FALSE(owner.is_alive);
     EXPECT_EQ(slm_lock_lock(lock), is_told ? SLM_OWNER_DIED : SLM_OK);
     EXPECT_EQ(slm_lock_mark_repaired(lock), SLM_OK);

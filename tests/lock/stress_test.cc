@@ -45,8 +45,8 @@ struct guarded {
 /* By any of the three calls. */
 enum slm_status take(slm_lock *lock, unsigned n)
 {
-    return n % 3 == 0   ? slm_lock_try(lock)
-           : n % 3 == 1 ? slm_lock_timed(lock, 1)
+    return n % 3 == 0   ? slm_lock_trylock(lock)
+           : n % 3 == 1 ? slm_lock_timedlock(lock, 1)
                         : slm_lock_lock(lock);
 }
 
@@ -116,7 +116,7 @@ TEST_P(LockStress, KilledAtAnyMomentTheLivingStayExcludedAndGetOn)
         kill_and_reap(lock, worker);
     }
     EXPECT_EQ(data.n_wrong, 0u);
-    enum slm_status last = slm_lock_try(lock);
+    enum slm_status last = slm_lock_trylock(lock);
     EXPECT_TRUE(last == SLM_OK || last == SLM_OWNER_DIED);
     EXPECT_LE(data.n_repairs, lock.state()->n_deaths);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);

@@ -28,7 +28,7 @@ TEST(LockTurn, WhoCannotSleepTakesTheLockAndLeavesTheTurn)
 {
     Lock lock;
     lock.state()->word = SLM_LOCK_TURN;
-    EXPECT_EQ(slm_lock_try(lock), SLM_OK);
+    EXPECT_EQ(slm_lock_trylock(lock), SLM_OK);
     EXPECT_EQ(lock.state()->n_waits, 0u);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
     EXPECT_EQ(lock.word(), SLM_LOCK_TURN);
@@ -39,7 +39,7 @@ TEST(LockTurn, ATimeLimitDoesNotPassWhileTheLockIsFree)
     for (unsigned timeout_ms : {1u, 2u, 50u}) {
         Lock lock;
         lock.state()->word = SLM_LOCK_TURN;
-        EXPECT_EQ(slm_lock_timed(lock, timeout_ms), SLM_OK) << timeout_ms;
+        EXPECT_EQ(slm_lock_timedlock(lock, timeout_ms), SLM_OK) << timeout_ms;
         EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
     }
 }
@@ -101,7 +101,7 @@ TEST(LockTurn, IsNotAskedForAnyMoreByWhoGivesUp)
                       was_asked_for = was_asked_for || is_asked_for(*seen);
                       now_ms += ms;
                   };
-                  int status = slm_lock_timed(lock, 2 * SLM_LOCK_PATIENCE_MS);
+                  int status = slm_lock_timedlock(lock, 2 * SLM_LOCK_PATIENCE_MS);
                   return was_asked_for ? status : SLM_STATUS_COUNT;
               }),
               SLM_E_TIMEOUT);
@@ -133,7 +133,7 @@ TEST(LockTurn, OutlivesThatTheOwnerDies)
     Lock lock;
     hold_and_die(lock);
     lock.state()->word |= SLM_LOCK_TURN;
-    EXPECT_EQ(slm_lock_try(lock), SLM_OWNER_DIED);
+    EXPECT_EQ(slm_lock_trylock(lock), SLM_OWNER_DIED);
     EXPECT_TRUE(is_asked_for(lock));
     EXPECT_EQ(slm_lock_mark_repaired(lock), SLM_OK);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);

@@ -48,17 +48,17 @@ TEST(PoolAbort, ASmallObjectThatNoEmptyBlockHoldsStops)
 TEST(PoolAbort, AReusedObjectWhoseTagWasOverwrittenStops)
 {
     TestPool t;
-    struct slm_reuse list;
-    ASSERT_EQ(slm_reuse_init(&list, t.pool, 64), SLM_OK);
-    auto *object = static_cast<uintptr_t *>(slm_reuse_get(&list));
-    ASSERT_EQ(slm_reuse_put(&list, object), SLM_OK);
+    struct slm_pool_reuse list;
+    ASSERT_EQ(slm_pool_reuse_init(&list, t.pool, 64), SLM_OK);
+    auto *object = static_cast<uintptr_t *>(slm_pool_reuse_get(&list));
+    ASSERT_EQ(slm_pool_reuse_put(&list, object), SLM_OK);
     SLM_EXPECT_ABORT(
         {
             object[-2] ^= 1;
-            (void)slm_reuse_get(&list);
+            (void)slm_pool_reuse_get(&list);
         },
         "broken list in take_node");
-    EXPECT_EQ(slm_reuse_get(&list), object);
+    EXPECT_EQ(slm_pool_reuse_get(&list), object);
 }
 
 /* --- The whole check behind each call --- */
@@ -84,7 +84,7 @@ TEST_F(PoolAbortAll, EveryAllocationChecks)
 {
     expect_stop("slm_pool_alloc_slow", [this] { t.alloc(5000); });
     expect_stop("slm_pool_alloc_slow", [this] { t.alloc(10); });
-    expect_stop("slm_pool_nalloc_slow", [this] { t.nalloc(10); });
+    expect_stop("slm_pool_alloc_packed_slow", [this] { t.nalloc(10); });
     expect_stop("slm_pool_memalign", [this] { (void)slm_pool_memalign(t.pool, 64, 10); });
 }
 

@@ -119,7 +119,7 @@ TEST(PoolAlloc, RefusesAbsurdSizesAndChangesNothing)
     for (size_t n :
          {SIZE_MAX, SIZE_MAX - 15, SIZE_MAX - 16, SIZE_MAX - 31, SIZE_MAX / 2, SIZE_MAX / 2 + 1}) {
         EXPECT_EQ(slm_pool_alloc(t.pool, n), nullptr) << n;
-        EXPECT_EQ(slm_pool_nalloc(t.pool, n), nullptr) << n;
+        EXPECT_EQ(slm_pool_alloc_packed(t.pool, n), nullptr) << n;
         EXPECT_EQ(slm_pool_calloc(t.pool, n), nullptr) << n;
         EXPECT_EQ(slm_pool_memalign(t.pool, 64, n), nullptr) << n;
     }
@@ -139,7 +139,7 @@ TEST(PoolAlloc, PassesTheSourcesRefusalOnAndChangesNothing)
     EXPECT_GT(n_served, 20u);
     struct slm_pool_stats before = t.stats();
     EXPECT_EQ(slm_pool_alloc(t.pool, 100), nullptr);
-    EXPECT_EQ(slm_pool_nalloc(t.pool, 3000), nullptr);
+    EXPECT_EQ(slm_pool_alloc_packed(t.pool, 3000), nullptr);
     EXPECT_EQ(slm_pool_alloc(t.pool, 5000), nullptr);
     EXPECT_EQ(slm_pool_check(t.pool), 0u);
     EXPECT_TRUE(same(before, t.stats()));
@@ -266,8 +266,8 @@ TEST(PoolFree, DeclinesSmallObjectsAndDoesNothing)
     void *aligned = t.alloc(100);
     void *packed = t.nalloc(100);
     struct slm_pool_stats before = t.stats();
-    EXPECT_EQ(slm_pool_free(t.pool, aligned), SLM_DECLINED);
-    EXPECT_EQ(slm_pool_free(t.pool, packed), SLM_DECLINED);
+    EXPECT_EQ(slm_pool_free(t.pool, aligned), SLM_UNCHANGED);
+    EXPECT_EQ(slm_pool_free(t.pool, packed), SLM_UNCHANGED);
     EXPECT_TRUE(same(before, t.stats()));
     t.alloc(100);
     t.nalloc(100);
@@ -298,14 +298,14 @@ TEST(PoolExtend, DeclinesWhatIsNotTheNewestOrDoesNotFit)
     void *packed = t.nalloc(16);
     void *large = t.alloc(5000);
     struct slm_pool_stats before = t.stats();
-    EXPECT_EQ(slm_pool_extend(t.pool, old, 10, 20), SLM_DECLINED);
-    EXPECT_EQ(slm_pool_extend(t.pool, packed, 16, 20), SLM_DECLINED);
-    EXPECT_EQ(slm_pool_extend(t.pool, large, 5000, 20), SLM_DECLINED);
+    EXPECT_EQ(slm_pool_extend(t.pool, old, 10, 20), SLM_UNCHANGED);
+    EXPECT_EQ(slm_pool_extend(t.pool, packed, 16, 20), SLM_UNCHANGED);
+    EXPECT_EQ(slm_pool_extend(t.pool, large, 5000, 20), SLM_UNCHANGED);
     size_t limit = t.stats().small_limit_bytes;
-    EXPECT_EQ(slm_pool_extend(t.pool, p, 10, limit), SLM_DECLINED);
-    EXPECT_EQ(slm_pool_extend(t.pool, p, 10, limit + 1), SLM_DECLINED);
-    EXPECT_EQ(slm_pool_extend(t.pool, p, 10, SIZE_MAX), SLM_DECLINED);
-    EXPECT_EQ(slm_pool_extend(t.pool, p, SIZE_MAX, 20), SLM_DECLINED);
+    EXPECT_EQ(slm_pool_extend(t.pool, p, 10, limit), SLM_UNCHANGED);
+    EXPECT_EQ(slm_pool_extend(t.pool, p, 10, limit + 1), SLM_UNCHANGED);
+    EXPECT_EQ(slm_pool_extend(t.pool, p, 10, SIZE_MAX), SLM_UNCHANGED);
+    EXPECT_EQ(slm_pool_extend(t.pool, p, SIZE_MAX, 20), SLM_UNCHANGED);
     EXPECT_EQ(slm_pool_check(t.pool), 0u);
     EXPECT_TRUE(same(before, t.stats()));
 }
@@ -315,7 +315,7 @@ TEST(PoolExtend, DeclinesToPassTheSmallLimitEvenWhereThereIsRoom)
     TestPool t(20000);
     void *p = slm_pool_alloc(t.pool, 10);
     size_t limit = t.stats().small_limit_bytes;
-    EXPECT_EQ(slm_pool_extend(t.pool, p, 10, limit + 1), SLM_DECLINED);
+    EXPECT_EQ(slm_pool_extend(t.pool, p, 10, limit + 1), SLM_UNCHANGED);
     EXPECT_EQ(slm_pool_extend(t.pool, p, 10, limit), SLM_OK);
     t.claim(p, limit);
 }
@@ -334,9 +334,9 @@ TEST(PoolGiveBack, ReturnsTheNewestOfEitherEnd)
         void *p = slm_pool_alloc(t.pool, n);
         EXPECT_EQ(slm_pool_give_back(t.pool, p, n), SLM_OK);
         EXPECT_EQ(slm_pool_alloc(t.pool, n), p);
-        void *q = slm_pool_nalloc(t.pool, n);
+        void *q = slm_pool_alloc_packed(t.pool, n);
         EXPECT_EQ(slm_pool_give_back(t.pool, q, n), SLM_OK);
-        EXPECT_EQ(slm_pool_nalloc(t.pool, n), q);
+        EXPECT_EQ(slm_pool_alloc_packed(t.pool, n), q);
         EXPECT_EQ(slm_pool_check(t.pool), 0u);
     }
 }
@@ -348,14 +348,14 @@ TEST(PoolGiveBack, ReturnsAStackOfObjectsNewestFirst)
     std::vector<void *> packed;
     for (int i = 0; i < 20; i++) {
         aligned.push_back(slm_pool_alloc(t.pool, 24));
-        packed.push_back(slm_pool_nalloc(t.pool, 5));
+        packed.push_back(slm_pool_alloc_packed(t.pool, 5));
     }
     for (size_t i = 20; i-- > 0;) {
         EXPECT_EQ(slm_pool_give_back(t.pool, aligned[i], 24), SLM_OK);
         EXPECT_EQ(slm_pool_give_back(t.pool, packed[i], 5), SLM_OK);
     }
     EXPECT_EQ(slm_pool_alloc(t.pool, 24), aligned[0]);
-    EXPECT_EQ(slm_pool_nalloc(t.pool, 5), packed[0]);
+    EXPECT_EQ(slm_pool_alloc_packed(t.pool, 5), packed[0]);
 }
 
 TEST(PoolGiveBack, DeclinesEverythingElse)
@@ -367,11 +367,11 @@ TEST(PoolGiveBack, DeclinesEverythingElse)
     t.nalloc(16);
     void *large = t.alloc(5000);
     (void)t.alloc(16);
-    EXPECT_EQ(slm_pool_give_back(t.pool, old, 16), SLM_DECLINED);
-    EXPECT_EQ(slm_pool_give_back(t.pool, p, 16), SLM_DECLINED);
-    EXPECT_EQ(slm_pool_give_back(t.pool, old_packed, 16), SLM_DECLINED);
-    EXPECT_EQ(slm_pool_give_back(t.pool, large, 5000), SLM_DECLINED);
-    EXPECT_EQ(slm_pool_give_back(t.pool, &t, 16), SLM_DECLINED);
+    EXPECT_EQ(slm_pool_give_back(t.pool, old, 16), SLM_UNCHANGED);
+    EXPECT_EQ(slm_pool_give_back(t.pool, p, 16), SLM_UNCHANGED);
+    EXPECT_EQ(slm_pool_give_back(t.pool, old_packed, 16), SLM_UNCHANGED);
+    EXPECT_EQ(slm_pool_give_back(t.pool, large, 5000), SLM_UNCHANGED);
+    EXPECT_EQ(slm_pool_give_back(t.pool, &t, 16), SLM_UNCHANGED);
     EXPECT_EQ(slm_pool_give_back(t.pool, nullptr, 16), SLM_E_NULL);
     EXPECT_EQ(slm_pool_give_back(nullptr, p, 16), SLM_E_NULL);
     EXPECT_EQ(slm_pool_check(t.pool), 0u);
@@ -380,9 +380,9 @@ TEST(PoolGiveBack, DeclinesEverythingElse)
 TEST(PoolGiveBack, DeclinesAPackedSizePastTheBlocksEnd)
 {
     TestPool t;
-    void *p = slm_pool_nalloc(t.pool, 16);
-    EXPECT_EQ(slm_pool_give_back(t.pool, p, 3000), SLM_DECLINED);
-    EXPECT_EQ(slm_pool_give_back(t.pool, p, SIZE_MAX), SLM_DECLINED);
+    void *p = slm_pool_alloc_packed(t.pool, 16);
+    EXPECT_EQ(slm_pool_give_back(t.pool, p, 3000), SLM_UNCHANGED);
+    EXPECT_EQ(slm_pool_give_back(t.pool, p, SIZE_MAX), SLM_UNCHANGED);
     EXPECT_EQ(slm_pool_check(t.pool), 0u);
 }
 

@@ -60,7 +60,7 @@ class Script {
     {
         for (size_t n = 0; n < 1200; n += 200) {
             use(slm_pool_alloc(t_->pool, n), n);
-            use(slm_pool_nalloc(t_->pool, n + 1), n + 1);
+            use(slm_pool_alloc_packed(t_->pool, n + 1), n + 1);
             use(slm_pool_calloc(t_->pool, n), n);
             use(slm_pool_calloc_array(t_->pool, n, 2), 2 * n);
             use(slm_pool_memalign(t_->pool, 256, n), n);
@@ -104,13 +104,13 @@ class Script {
 
     void reuse()
     {
-        struct slm_reuse list;
-        ASSERT_EQ(slm_reuse_init(&list, t_->pool, 700), SLM_OK);
+        struct slm_pool_reuse list;
+        ASSERT_EQ(slm_pool_reuse_init(&list, t_->pool, 700), SLM_OK);
         for (int i = 0; i < 10; i++) {
-            void *p = slm_reuse_get(&list);
+            void *p = slm_pool_reuse_get(&list);
             if (use(p, 700) && i % 2 == 0) {
                 EXPECT_TRUE(t_->objects.remove(p, 700));
-                EXPECT_EQ(slm_reuse_put(&list, p), SLM_OK);
+                EXPECT_EQ(slm_pool_reuse_put(&list, p), SLM_OK);
             }
         }
     }

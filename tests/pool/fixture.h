@@ -130,7 +130,7 @@ class TestPool {
     struct slm_pool_stats stats() const
     {
         struct slm_pool_stats result;
-        slm_pool_stats(pool, &result);
+        slm_pool_get_stats(pool, &result);
         return result;
     }
 
@@ -155,7 +155,7 @@ class TestPool {
 
     unsigned char *nalloc(size_t n)
     {
-        return claim(slm_pool_nalloc(pool, n), n);
+        return claim(slm_pool_alloc_packed(pool, n), n);
     }
 
     slm_status free(void *p, size_t n)

@@ -344,29 +344,29 @@ TEST(PoolNginxP15, ObjectsAreAlignedForEveryType)
 TEST(PoolNginxP16, AnObjectPutTwiceIsHandedOutOnce)
 {
     TestPool t;
-    struct slm_reuse list;
-    ASSERT_EQ(slm_reuse_init(&list, t.pool, 24), SLM_OK);
-    void *a = slm_reuse_get(&list);
-    EXPECT_EQ(slm_reuse_put(&list, a), SLM_OK);
-    EXPECT_EQ(slm_reuse_put(&list, a), SLM_E_FREED);
+    struct slm_pool_reuse list;
+    ASSERT_EQ(slm_pool_reuse_init(&list, t.pool, 24), SLM_OK);
+    void *a = slm_pool_reuse_get(&list);
+    EXPECT_EQ(slm_pool_reuse_put(&list, a), SLM_OK);
+    EXPECT_EQ(slm_pool_reuse_put(&list, a), SLM_E_FREED);
     EXPECT_EQ(list.n_free, 1u);
-    EXPECT_EQ(slm_reuse_get(&list), a);
-    EXPECT_NE(slm_reuse_get(&list), a);
+    EXPECT_EQ(slm_pool_reuse_get(&list), a);
+    EXPECT_NE(slm_pool_reuse_get(&list), a);
 }
 
 TEST(PoolNginxP16, AnObjectOfAnotherPoolsListIsRefused)
 {
     TestPool t;
-    struct slm_reuse mine;
-    ASSERT_EQ(slm_reuse_init(&mine, t.pool, 24), SLM_OK);
+    struct slm_pool_reuse mine;
+    ASSERT_EQ(slm_pool_reuse_init(&mine, t.pool, 24), SLM_OK);
     {
         TestPool other;
-        struct slm_reuse theirs;
-        ASSERT_EQ(slm_reuse_init(&theirs, other.pool, 24), SLM_OK);
-        EXPECT_EQ(slm_reuse_put(&mine, slm_reuse_get(&theirs)), SLM_E_FOREIGN);
+        struct slm_pool_reuse theirs;
+        ASSERT_EQ(slm_pool_reuse_init(&theirs, other.pool, 24), SLM_OK);
+        EXPECT_EQ(slm_pool_reuse_put(&mine, slm_pool_reuse_get(&theirs)), SLM_E_FOREIGN);
     }
     EXPECT_EQ(mine.n_free, 0u);
-    t.claim(slm_reuse_get(&mine), 24);
+    t.claim(slm_pool_reuse_get(&mine), 24);
 }
 
 TEST(PoolNginxP17, AProductThatWrapsIsRefused)

@@ -48,7 +48,7 @@ TEST(PoolPassThrough, TellsSmallFromLargeLikeAnyPool)
     void *large = t.alloc(limit + 1);
     EXPECT_EQ(t.stats().n_large, 2u);
     EXPECT_EQ(t.stats().large_bytes, 2 * limit + 1);
-    EXPECT_EQ(t.free(small, limit), SLM_DECLINED);
+    EXPECT_EQ(t.free(small, limit), SLM_UNCHANGED);
     EXPECT_EQ(t.free(aligned, limit), SLM_OK);
     EXPECT_EQ(t.free(large, limit + 1), SLM_OK);
     EXPECT_EQ(t.stats().n_large, 0u);
@@ -88,14 +88,14 @@ TEST(PoolPassThrough, ExtendDeclinesAndGiveBackReleasesTheNewestOnly)
     void *b = t.alloc(100);
     void *large = t.alloc(5000);
     struct slm_pool_stats before = t.stats();
-    EXPECT_EQ(slm_pool_extend(t.pool, b, 100, 110), SLM_DECLINED);
-    EXPECT_EQ(slm_pool_give_back(t.pool, a, 100), SLM_DECLINED);
-    EXPECT_EQ(slm_pool_give_back(t.pool, large, 5000), SLM_DECLINED);
+    EXPECT_EQ(slm_pool_extend(t.pool, b, 100, 110), SLM_UNCHANGED);
+    EXPECT_EQ(slm_pool_give_back(t.pool, a, 100), SLM_UNCHANGED);
+    EXPECT_EQ(slm_pool_give_back(t.pool, large, 5000), SLM_UNCHANGED);
     EXPECT_TRUE(same(before, t.stats()));
     EXPECT_EQ(slm_pool_give_back(t.pool, b, 100), SLM_OK);
     EXPECT_EQ(t.stats().source_bytes, before.source_bytes - 100);
-    EXPECT_EQ(slm_pool_give_back(t.pool, b, 100), SLM_DECLINED);
-    EXPECT_EQ(slm_pool_give_back(t.pool, a, 100), SLM_DECLINED);
+    EXPECT_EQ(slm_pool_give_back(t.pool, b, 100), SLM_UNCHANGED);
+    EXPECT_EQ(slm_pool_give_back(t.pool, a, 100), SLM_UNCHANGED);
 }
 
 TEST(PoolPassThrough, MisuseIsToldApart)
@@ -105,7 +105,7 @@ TEST(PoolPassThrough, MisuseIsToldApart)
     unsigned char *large = t.alloc(5000);
     ASSERT_EQ(slm_pool_cleanup_add(t.pool, ignore, nullptr, 0, nullptr), SLM_OK);
     struct slm_pool_stats before = t.stats();
-    EXPECT_EQ(slm_pool_free(t.pool, small + 50), SLM_DECLINED);
+    EXPECT_EQ(slm_pool_free(t.pool, small + 50), SLM_UNCHANGED);
     EXPECT_EQ(slm_pool_free(t.pool, large + 50), SLM_E_INTERIOR);
     EXPECT_EQ(slm_pool_free(t.pool, t.pool), SLM_E_METADATA);
     EXPECT_EQ(slm_pool_free(t.pool, reinterpret_cast<unsigned char *>(t.pool) + 2000),
@@ -120,7 +120,7 @@ TEST(PoolPassThrough, GiveBackBeforeTheFirstObjectIsDeclined)
 {
     TestPool t(4096, SLM_POOL_PASS_THROUGH);
     int elsewhere = 0;
-    EXPECT_EQ(slm_pool_give_back(t.pool, &elsewhere, sizeof elsewhere), SLM_DECLINED);
+    EXPECT_EQ(slm_pool_give_back(t.pool, &elsewhere, sizeof elsewhere), SLM_UNCHANGED);
     t.alloc(10);
 }
 
@@ -139,12 +139,12 @@ TEST(PoolPassThrough, TheRecordOfAHandlerIsMetadata)
 TEST(PoolPassThrough, ReuseListsWork)
 {
     TestPool t(4096, SLM_POOL_PASS_THROUGH);
-    struct slm_reuse list;
-    ASSERT_EQ(slm_reuse_init(&list, t.pool, 100), SLM_OK);
-    void *p = slm_reuse_get(&list);
-    EXPECT_EQ(slm_reuse_put(&list, p), SLM_OK);
-    EXPECT_EQ(slm_reuse_put(&list, p), SLM_E_FREED);
-    EXPECT_EQ(slm_reuse_get(&list), p);
+    struct slm_pool_reuse list;
+    ASSERT_EQ(slm_pool_reuse_init(&list, t.pool, 100), SLM_OK);
+    void *p = slm_pool_reuse_get(&list);
+    EXPECT_EQ(slm_pool_reuse_put(&list, p), SLM_OK);
+    EXPECT_EQ(slm_pool_reuse_put(&list, p), SLM_E_FREED);
+    EXPECT_EQ(slm_pool_reuse_get(&list), p);
 }
 
 TEST(PoolPassThrough, WorksOverGuardPages)
@@ -199,7 +199,7 @@ TEST(PoolPassThrough, ARefusedHandlerLeavesTheNewestObjectTheNewest)
         EXPECT_EQ(slm_pool_cleanup_add(
                       t.pool, [](void *) {}, nullptr, 256, &data),
                   SLM_E_NOMEM);
-        EXPECT_EQ(slm_pool_give_back(t.pool, older, 8), SLM_DECLINED);
+        EXPECT_EQ(slm_pool_give_back(t.pool, older, 8), SLM_UNCHANGED);
         EXPECT_EQ(slm_pool_give_back(t.pool, newest, 8), SLM_OK);
     }
 }

@@ -51,7 +51,7 @@ TEST(PoolPoison, ObjectsAreVisibleToTheByteWithAGapBehind)
         auto *p = static_cast<char *>(slm_pool_alloc(t.pool, n));
         EXPECT_EQ(n_visible(p, n), n);
         EXPECT_EQ(n_visible(p + n, 16), hidden(16));
-        p = static_cast<char *>(slm_pool_nalloc(t.pool, n));
+        p = static_cast<char *>(slm_pool_alloc_packed(t.pool, n));
         EXPECT_EQ(n_visible(p, n), n);
         EXPECT_EQ(n_visible(p + n, SLM_POOL_GAP), 0u);
     }
@@ -83,7 +83,7 @@ TEST(PoolPoison, ResetHidesEveryObject)
     std::vector<void *> objects;
     for (int i = 0; i < 100; i++) {
         objects.push_back(slm_pool_alloc(t.pool, 100));
-        objects.push_back(slm_pool_nalloc(t.pool, 100));
+        objects.push_back(slm_pool_alloc_packed(t.pool, 100));
     }
     EXPECT_EQ(t.reset(), SLM_OK);
     for (void *p : objects) {
@@ -148,7 +148,7 @@ TEST(PoolPoison, GiveBackHidesTheObject)
 {
     TestPool t;
     void *p = slm_pool_alloc(t.pool, 50);
-    void *q = slm_pool_nalloc(t.pool, 50);
+    void *q = slm_pool_alloc_packed(t.pool, 50);
     EXPECT_EQ(slm_pool_give_back(t.pool, p, 50), SLM_OK);
     EXPECT_EQ(slm_pool_give_back(t.pool, q, 50), SLM_OK);
     EXPECT_EQ(n_visible(p, 50), hidden(50));
@@ -158,13 +158,13 @@ TEST(PoolPoison, GiveBackHidesTheObject)
 TEST(PoolPoison, AReuseListHidesWhatItHolds)
 {
     TestPool t;
-    struct slm_reuse list;
-    ASSERT_EQ(slm_reuse_init(&list, t.pool, 50), SLM_OK);
-    void *p = slm_reuse_get(&list);
+    struct slm_pool_reuse list;
+    ASSERT_EQ(slm_pool_reuse_init(&list, t.pool, 50), SLM_OK);
+    void *p = slm_pool_reuse_get(&list);
     EXPECT_EQ(n_visible(p, 50), 50u);
-    EXPECT_EQ(slm_reuse_put(&list, p), SLM_OK);
+    EXPECT_EQ(slm_pool_reuse_put(&list, p), SLM_OK);
     EXPECT_EQ(n_visible(p, 50), hidden(50));
-    EXPECT_EQ(slm_reuse_get(&list), p);
+    EXPECT_EQ(slm_pool_reuse_get(&list), p);
     EXPECT_EQ(n_visible(p, 50), 50u);
 }
 
@@ -180,7 +180,7 @@ TEST(PoolPoisonDeathTest, AnOverrunInsideABlockIsReported)
 TEST(PoolPoisonDeathTest, UseAfterResetIsReported)
 {
     TestPool t;
-    auto *p = static_cast<volatile char *>(slm_pool_nalloc(t.pool, 13));
+    auto *p = static_cast<volatile char *>(slm_pool_alloc_packed(t.pool, 13));
     p[12] = 1;
     EXPECT_EQ(t.reset(), SLM_OK);
     EXPECT_DEATH((void)p[12], "use-after-poison");

@@ -538,7 +538,7 @@ TEST_P(EachKind, ForgetsOnlyForItselfAndOnlyWhereOthersCanCutIt)
     Handle a;
     ASSERT_EQ(a.create(options()), SLM_OK);
     a.base()[3 * kPage] = 7;
-    slm_segment_forget(a.segment, kPage + 1);
+    slm_segment_unmap_tail(a.segment, kPage + 1);
     bool has_file = slm_segment_id(a.segment) >= 0 && GetParam() != SLM_SEGMENT_SYSV;
     EXPECT_EQ(a.bytes(), has_file ? 2 * kPage : 4 * kPage);
     EXPECT_EQ(is_untouchable(a.base() + 2 * kPage, 2 * kPage), has_file);

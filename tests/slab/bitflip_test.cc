@@ -106,7 +106,7 @@ std::string use(slm_slab *slab, const std::vector<void *> &live, size_t page_byt
     note(slm_slab_check(slab));
     slm_slab_trim(slab);
     struct slm_slab_stats stats;
-    slm_slab_stats(slab, &stats);
+    slm_slab_get_stats(slab, &stats);
     note(stats.n_free_pages);
     note(stats.longest_free_run_pages);
     const size_t sizes[] = {8, 100, 700, 8, page_bytes / 2, page_bytes * 3, 24};

@@ -54,8 +54,8 @@ TEST_F(SlabLock, IsTakenOnceByEveryPlainCall)
     expect_locks(1, [&] { EXPECT_EQ(slm_slab_free(slab, p), SLM_OK); });
     expect_locks(1, [&] { slm_slab_calloc(slab, 10000); });
     expect_locks(1, [&] { slm_slab_memalign(slab, 64, 10); });
-    expect_locks(1, [&] { slm_slab_stats(slab, &stats); });
-    expect_locks(1, [&] { slm_slab_class_stats(slab, 0, &class_stats); });
+    expect_locks(1, [&] { slm_slab_get_stats(slab, &stats); });
+    expect_locks(1, [&] { slm_slab_get_class_stats(slab, 0, &class_stats); });
     expect_locks(1, [&] { slm_slab_check(slab); });
     expect_locks(1, [&] { slm_slab_trim(slab); });
     expect_locks(1, [&] { slm_slab_reset(slab); });
@@ -410,8 +410,8 @@ TEST_P(SlabViews, ShareTheRootTheCountsAndTheRefusals)
     EXPECT_EQ(slm_slab_root(views[1]), across(0, p));
     EXPECT_EQ(slm_slab_usable_bytes(views[1], across(0, p)), slm_slab_usable_bytes(views[0], p));
     struct slm_slab_stats stats[2];
-    slm_slab_stats(views[0], &stats[0]);
-    slm_slab_stats(views[1], &stats[1]);
+    slm_slab_get_stats(views[0], &stats[0]);
+    slm_slab_get_stats(views[1], &stats[1]);
     EXPECT_EQ(std::memcmp(&stats[0], &stats[1], sizeof stats[0]), 0);
     EXPECT_EQ(slm_slab_free(views[1], p), SLM_E_FOREIGN) << "an address of the other mapping";
     EXPECT_EQ(slm_slab_set_root(views[1], p), SLM_E_FOREIGN);

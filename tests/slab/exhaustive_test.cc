@@ -36,7 +36,7 @@ class Search {
         EXPECT_EQ(slm_slab_init(memory_, bytes_, &options), SLM_OK);
         EXPECT_EQ(slm_slab_attach(&slab_, memory_, bytes_, nullptr), SLM_OK);
         struct slm_slab_stats stats;
-        slm_slab_stats(slab_, &stats);
+        slm_slab_get_stats(slab_, &stats);
         metadata_bytes_ = stats.metadata_bytes;
         pages_ = memory_ + metadata_bytes_;
     }
@@ -115,7 +115,7 @@ class Search {
         size_t chunk = size;
         if (wanted >= 0) {
             struct slm_slab_class_stats stats;
-            slm_slab_class_stats(slab_, static_cast<unsigned>(wanted), &stats);
+            slm_slab_get_class_stats(slab_, static_cast<unsigned>(wanted), &stats);
             chunk = stats.chunk_bytes;
             if (span_has_room(chunk)) {
                 return true;
@@ -170,11 +170,11 @@ class Search {
     {
         ASSERT_EQ(slm_slab_check(slab_), 0u);
         struct slm_slab_stats stats;
-        slm_slab_stats(slab_, &stats);
+        slm_slab_get_stats(slab_, &stats);
         size_t n_used = 0;
         for (unsigned i = 0; i < stats.n_classes; i++) {
             struct slm_slab_class_stats of_class;
-            slm_slab_class_stats(slab_, i, &of_class);
+            slm_slab_get_class_stats(slab_, i, &of_class);
             n_used += of_class.n_used;
         }
         ASSERT_EQ(n_used + stats.n_runs, live_.size());

@@ -211,13 +211,13 @@ class Slab {
     struct slm_slab_stats stats() const
     {
         struct slm_slab_stats stats;
-        slm_slab_stats(view_.get(), &stats);
+        slm_slab_get_stats(view_.get(), &stats);
         return stats;
     }
     struct slm_slab_class_stats class_stats(unsigned class_idx) const
     {
         struct slm_slab_class_stats stats = {};
-        EXPECT_EQ(slm_slab_class_stats(view_.get(), class_idx, &stats), SLM_OK);
+        EXPECT_EQ(slm_slab_get_class_stats(view_.get(), class_idx, &stats), SLM_OK);
         return stats;
     }
     slm_slab_place locate(const void *p) const

@@ -36,7 +36,7 @@ class SlabGrow : public testing::TestWithParam<Geometry> {
     size_t n_pages(slm_slab *view) const
     {
         struct slm_slab_stats stats;
-        slm_slab_stats(view, &stats);
+        slm_slab_get_stats(view, &stats);
         return stats.n_pages;
     }
     size_t page_bytes() const
@@ -76,7 +76,7 @@ TEST_P(SlabGrow, ServesFromNewPagesAndKeepsWhatItHad)
     EXPECT_GE(now, kMorePages - 1);
     EXPECT_EQ(slm_slab_check(slab.get()), 0u);
     EXPECT_GT(take_all(slab.get()).size() + before, kPages);
-    EXPECT_EQ(slm_slab_judge_locked(slab.get(), object), SLM_OK);
+    EXPECT_EQ(slm_slab_check_pointer_locked(slab.get(), object), SLM_OK);
     for (int i = 0; i < 100; i++) {
         EXPECT_EQ(object[i], 0x5a);
     }
@@ -87,7 +87,7 @@ TEST_P(SlabGrow, MergesTheNewPagesWithAFreeRunBeforeThem)
 {
     size_t now = slm_slab_grow_locked(slab.get(), region.bytes());
     struct slm_slab_stats stats;
-    slm_slab_stats(slab.get(), &stats);
+    slm_slab_get_stats(slab.get(), &stats);
     EXPECT_EQ(stats.longest_free_run_pages, now);
 }
 
@@ -164,7 +164,7 @@ TEST_P(SlabGrow, CutOffAfterTheCountWasStoredItIsFinishedByRebuilding)
     ASSERT_EQ(slm_slab_free(slab.get(), taken[0]), SLM_OK);
     slm_slab_grow_locked(slab.get(), region.bytes());
     struct slm_slab_stats before;
-    slm_slab_stats(slab.get(), &before);
+    slm_slab_get_stats(slab.get(), &before);
     /* As it is before the new pages are freed. */
     slab->pages[n_first].word =
         slab_word(SLAB_NEW, 0, static_cast<uint32_t>(before.n_pages - n_first));
@@ -172,7 +172,7 @@ TEST_P(SlabGrow, CutOffAfterTheCountWasStoredItIsFinishedByRebuilding)
     ASSERT_EQ(slm_slab_rebuild_locked(slab.get()), SLM_OK);
     EXPECT_EQ(slm_slab_check(slab.get()), 0u);
     struct slm_slab_stats stats;
-    slm_slab_stats(slab.get(), &stats);
+    slm_slab_get_stats(slab.get(), &stats);
     EXPECT_EQ(stats.n_free_pages, before.n_free_pages);
     EXPECT_EQ(stats.longest_free_run_pages, before.n_pages - n_first);
     EXPECT_EQ(stats.peak_used_pages, before.peak_used_pages) << "pages counted that nobody used";

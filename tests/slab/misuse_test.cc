@@ -35,7 +35,7 @@ class SlabMisuse : public testing::TestWithParam<Geometry> {
         void *pointer = const_cast<void *>(p);
         EXPECT_EQ(slm_slab_free(f.slab, pointer), status) << what;
         EXPECT_EQ(slm_slab_free_locked(f.slab, pointer), status) << what;
-        EXPECT_EQ(slm_slab_judge_locked(f.slab, pointer), status) << what;
+        EXPECT_EQ(slm_slab_check_pointer_locked(f.slab, pointer), status) << what;
         EXPECT_EQ(slm_slab_usable_bytes(f.slab, pointer), 0u) << what;
         EXPECT_EQ(f.slab.region.first_change(before), kUnchanged) << what;
     }
@@ -223,7 +223,7 @@ TEST_P(SlabMisuse, LocateJudgeAndUsableBytesAgreeOnEveryWord)
     for (unsigned char *p = f.slab.page(0); p < f.slab.page(kPages); p += 8) {
         slm_slab_place place = f.slab.locate(p);
         bool is_start = place.is_live && place.object == p;
-        ASSERT_EQ(slm_slab_judge_locked(f.slab, p) == SLM_OK, is_start);
+        ASSERT_EQ(slm_slab_check_pointer_locked(f.slab, p) == SLM_OK, is_start);
         ASSERT_EQ(slm_slab_usable_bytes(f.slab, p) > 0, is_start);
         ASSERT_EQ(place.is_live, place.kind == SLM_SLAB_CHUNK_USED || place.kind == SLM_SLAB_RUN);
         n_starts += is_start;

@@ -17,23 +17,23 @@ class SlabPending : public testing::TestWithParam<Geometry> {
 
 TEST_P(SlabPending, IsTheObjectAllocatedLastUntilSettled)
 {
-    EXPECT_EQ(slm_slab_pending_locked(slab), nullptr);
+    EXPECT_EQ(slm_slab_last_allocation_locked(slab), nullptr);
     void *first = slm_slab_alloc_locked(slab, 40);
-    EXPECT_EQ(slm_slab_pending_locked(slab), first);
+    EXPECT_EQ(slm_slab_last_allocation_locked(slab), first);
     void *second = slm_slab_alloc_locked(slab, 3 * GetParam().page_bytes);
     ASSERT_NE(second, nullptr);
-    EXPECT_EQ(slm_slab_pending_locked(slab), second);
-    slm_slab_settle_locked(slab);
-    EXPECT_EQ(slm_slab_pending_locked(slab), nullptr);
-    EXPECT_EQ(slm_slab_judge_locked(slab, first), SLM_OK);
-    EXPECT_EQ(slm_slab_judge_locked(slab, second), SLM_OK);
+    EXPECT_EQ(slm_slab_last_allocation_locked(slab), second);
+    slm_slab_clear_last_allocation_locked(slab);
+    EXPECT_EQ(slm_slab_last_allocation_locked(slab), nullptr);
+    EXPECT_EQ(slm_slab_check_pointer_locked(slab, first), SLM_OK);
+    EXPECT_EQ(slm_slab_check_pointer_locked(slab, second), SLM_OK);
 }
 
 TEST_P(SlabPending, IsNothingOnceTheObjectIsFree)
 {
     void *p = slm_slab_alloc_locked(slab, 40);
     ASSERT_EQ(slm_slab_free_locked(slab, p), SLM_OK);
-    EXPECT_EQ(slm_slab_pending_locked(slab), nullptr);
+    EXPECT_EQ(slm_slab_last_allocation_locked(slab), nullptr);
 }
 
 TEST_P(SlabPending, IsNothingWhereNoObjectStarts)
@@ -41,13 +41,13 @@ TEST_P(SlabPending, IsNothingWhereNoObjectStarts)
     void *p = slm_slab_alloc_locked(slab, 2 * GetParam().page_bytes + 1);
     ASSERT_NE(p, nullptr);
     slab->header->pending += GetParam().page_bytes;
-    EXPECT_EQ(slm_slab_pending_locked(slab), nullptr);
+    EXPECT_EQ(slm_slab_last_allocation_locked(slab), nullptr);
 }
 
 TEST_P(SlabPending, OutsideThePagesIsBroughtIntoBoundsByRebuilding)
 {
     slab->header->pending = 8;
-    EXPECT_EQ(slm_slab_pending_locked(slab), nullptr);
+    EXPECT_EQ(slm_slab_last_allocation_locked(slab), nullptr);
     EXPECT_EQ(slm_slab_check_locked(slab), 12u);
     EXPECT_EQ(slm_slab_rebuild_locked(slab), SLM_OK);
     EXPECT_EQ(slm_slab_check_locked(slab), 0u);
@@ -58,9 +58,9 @@ TEST_P(SlabPending, IsNothingForOffsetsThatNoRegionHas)
 {
     for (uint64_t offset : {UINT64_MAX, UINT64_MAX - 4095, UINT64_C(1) << 63, UINT64_C(8)}) {
         slab->header->pending = offset;
-        EXPECT_EQ(slm_slab_pending_locked(slab), nullptr) << offset;
+        EXPECT_EQ(slm_slab_last_allocation_locked(slab), nullptr) << offset;
     }
-    slm_slab_settle_locked(slab);
+    slm_slab_clear_last_allocation_locked(slab);
 }
 
 TEST_P(SlabPending, IsForgottenByReset)

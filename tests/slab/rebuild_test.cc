@@ -221,7 +221,7 @@ TEST(SlabRebuildOfPowersOfTwo, GivesBackTheSpareSpanBehindOneThatMerged)
     ASSERT_EQ(slm_slab_rebuild_locked(slab), SLM_OK);
     EXPECT_EQ(slm_slab_check_locked(slab), 0u);
     struct slm_slab_stats stats = {};
-    slm_slab_stats(slab, &stats);
+    slm_slab_get_stats(slab, &stats);
     EXPECT_EQ(stats.n_kept_pages, 1u);
     EXPECT_EQ(stats.longest_free_run_pages, stats.n_pages - 1);
     slm_slab_detach(slab);

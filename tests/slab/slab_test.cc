@@ -459,10 +459,10 @@ TEST_P(SlabClasses, StatsRefuseAWrongIndexAndNull)
 {
     struct slm_slab_class_stats stats;
     unsigned n = slab.stats().n_classes;
-    EXPECT_EQ(slm_slab_class_stats(slab, n, &stats), SLM_E_SIZE);
-    EXPECT_EQ(slm_slab_class_stats(slab, UINT32_MAX, &stats), SLM_E_SIZE);
-    EXPECT_EQ(slm_slab_class_stats(nullptr, 0, &stats), SLM_E_NULL);
-    EXPECT_EQ(slm_slab_class_stats(slab, 0, nullptr), SLM_E_NULL);
+    EXPECT_EQ(slm_slab_get_class_stats(slab, n, &stats), SLM_E_SIZE);
+    EXPECT_EQ(slm_slab_get_class_stats(slab, UINT32_MAX, &stats), SLM_E_SIZE);
+    EXPECT_EQ(slm_slab_get_class_stats(nullptr, 0, &stats), SLM_E_NULL);
+    EXPECT_EQ(slm_slab_get_class_stats(slab, 0, nullptr), SLM_E_NULL);
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, SlabClasses, testing::ValuesIn(every_geometry()), name_of);

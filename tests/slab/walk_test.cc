@@ -119,7 +119,7 @@ TEST(SlabWalk, AndStatisticsAreSafeOnTablesFullOfAnything)
         }
         expect_whole(reader.get(), walk(reader.get()));
         struct slm_slab_stats stats;
-        slm_slab_stats(reader.get(), &stats);
+        slm_slab_get_stats(reader.get(), &stats);
         EXPECT_LE(stats.longest_free_run_pages, SLM_WORD_BITS * reader->length_words[0]);
     }
 }

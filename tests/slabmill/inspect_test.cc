@@ -25,12 +25,12 @@ TEST_F(Inspect, TellsTheFiguresThatTheZoneTells)
     std::string path = Make();
     EXPECT_EQ(slm_zone_alloc(zone_, kBytes, nullptr), nullptr);
     struct slm_slab_stats stats;
-    slm_slab_stats(slm_zone_slab(zone_), &stats);
+    slm_slab_get_stats(slm_zone_slab(zone_), &stats);
     std::string out = Run({"--json", path}).out;
     std::ostringstream expected;
     for (unsigned i = 0; i < stats.n_classes; i++) {
         struct slm_slab_class_stats own;
-        ASSERT_EQ(slm_slab_class_stats(slm_zone_slab(zone_), i, &own), SLM_OK);
+        ASSERT_EQ(slm_slab_get_class_stats(slm_zone_slab(zone_), i, &own), SLM_OK);
         expected << own.chunk_bytes << ' ' << own.n_spans << ' ' << own.n_chunks << ' '
                  << own.n_used << ' ' << own.n_requests << ' ' << own.n_failures << ' ';
     }
@@ -105,7 +105,7 @@ TEST_F(Inspect, NeedsNoLockFileToLookAtAFileLock)
 {
     slm_zone_options options = Options();
     std::string lock_path = Path("lock");
-    options.lock = SLM_LOCK_FILE;
+    options.lock_kind = SLM_LOCK_FILE;
     options.lock_path = lock_path.c_str();
     std::string path = Make(options);
     std::filesystem::remove(lock_path);

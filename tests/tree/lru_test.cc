@@ -156,24 +156,24 @@ TEST_F(Lru, SecondInsertAndSecondRemoveAreRefusedAndNothingChanges)
 {
     fill(5);
     for (size_t i = 0; i < 5; i++) {
-        refused(SLM_E_TWICE, [&] { return insert(i); });
+        refused(SLM_E_DUPLICATE, [&] { return insert(i); });
     }
     for (size_t i = 0; i < 5; i++) {
         ASSERT_EQ(remove(i), SLM_OK);
-        refused(SLM_E_ABSENT, [&] { return remove(i); });
-        refused(SLM_E_ABSENT, [&] { return touch(i); });
+        refused(SLM_E_NOT_MEMBER, [&] { return remove(i); });
+        refused(SLM_E_NOT_MEMBER, [&] { return touch(i); });
     }
 }
 
 TEST_F(Lru, NodesOfAnotherListAreRefusedAndNothingChanges)
 {
     fill(5);
-    refused(SLM_E_TWICE, [&] { return slm_lru_insert(&a.journal, a.other_list, a.used(1)); });
-    refused(SLM_E_ABSENT, [&] { return slm_lru_remove(&a.journal, a.other_list, a.used(1)); });
-    refused(SLM_E_ABSENT, [&] { return slm_lru_touch(&a.journal, a.other_list, a.used(1)); });
+    refused(SLM_E_DUPLICATE, [&] { return slm_lru_insert(&a.journal, a.other_list, a.used(1)); });
+    refused(SLM_E_NOT_MEMBER, [&] { return slm_lru_remove(&a.journal, a.other_list, a.used(1)); });
+    refused(SLM_E_NOT_MEMBER, [&] { return slm_lru_touch(&a.journal, a.other_list, a.used(1)); });
     ASSERT_EQ(slm_lru_insert(&a.journal, a.other_list, a.used(9)), SLM_OK);
-    refused(SLM_E_ABSENT, [&] { return remove(9); });
-    refused(SLM_E_ABSENT, [&] { return touch(9); });
+    refused(SLM_E_NOT_MEMBER, [&] { return remove(9); });
+    refused(SLM_E_NOT_MEMBER, [&] { return touch(9); });
 }
 
 TEST_F(Lru, CopiesOfEveryLinkedNodeAreRefusedAndNothingChanges)
@@ -181,9 +181,9 @@ TEST_F(Lru, CopiesOfEveryLinkedNodeAreRefusedAndNothingChanges)
     fill(5);
     for (size_t i = 0; i < 5; i++) {
         std::memcpy(a.used(10), a.used(i), sizeof(slm_lru_node));
-        refused(SLM_E_TWICE, [&] { return insert(10); });
-        refused(SLM_E_ABSENT, [&] { return remove(10); });
-        refused(SLM_E_ABSENT, [&] { return touch(10); });
+        refused(SLM_E_DUPLICATE, [&] { return insert(10); });
+        refused(SLM_E_NOT_MEMBER, [&] { return remove(10); });
+        refused(SLM_E_NOT_MEMBER, [&] { return touch(10); });
     }
 }
 
@@ -191,7 +191,7 @@ TEST_F(Lru, ACopyOfTheOnlyNodeIsRefused)
 {
     fill(1);
     std::memcpy(a.used(10), a.used(0), sizeof(slm_lru_node));
-    refused(SLM_E_ABSENT, [&] { return remove(10); });
+    refused(SLM_E_NOT_MEMBER, [&] { return remove(10); });
 }
 
 /* Unlinking it would spread the damage. */
@@ -204,8 +204,8 @@ TEST_F(Lru, ANodeThatEitherNeighbourDoesNotLeadToIsRefused)
         }
         (side == 0 ? b.used(1)->newer : b.used(3)->older) = b.offset(b.used(4));
         std::vector<unsigned char> before = b.image();
-        EXPECT_EQ(slm_lru_remove(&b.journal, b.list, b.used(2)), SLM_E_ABSENT);
-        EXPECT_EQ(slm_lru_touch(&b.journal, b.list, b.used(2)), SLM_E_ABSENT);
+        EXPECT_EQ(slm_lru_remove(&b.journal, b.list, b.used(2)), SLM_E_NOT_MEMBER);
+        EXPECT_EQ(slm_lru_touch(&b.journal, b.list, b.used(2)), SLM_E_NOT_MEMBER);
         EXPECT_EQ(b.image(), before);
     }
 }
@@ -226,7 +226,7 @@ TEST(LruRandom, AgreesWithAListAfterEveryCallOfALongRun)
         switch (rng() % 3) {
         case 0:
             ASSERT_EQ(slm_lru_insert(&a.journal, a.list, a.used(i)),
-                      is_in[i] ? SLM_E_TWICE : SLM_OK);
+                      is_in[i] ? SLM_E_DUPLICATE : SLM_OK);
             if (!is_in[i]) {
                 list.push_front(i);
                 is_in[i] = true;
@@ -234,13 +234,13 @@ TEST(LruRandom, AgreesWithAListAfterEveryCallOfALongRun)
             break;
         case 1:
             ASSERT_EQ(slm_lru_remove(&a.journal, a.list, a.used(i)),
-                      is_in[i] ? SLM_OK : SLM_E_ABSENT);
+                      is_in[i] ? SLM_OK : SLM_E_NOT_MEMBER);
             list.remove(i);
             is_in[i] = false;
             break;
         default:
             ASSERT_EQ(slm_lru_touch(&a.journal, a.list, a.used(i)),
-                      is_in[i] ? SLM_OK : SLM_E_ABSENT);
+                      is_in[i] ? SLM_OK : SLM_E_NOT_MEMBER);
             if (is_in[i]) {
                 list.remove(i);
                 list.push_front(i);
@@ -274,7 +274,7 @@ TEST(LruTwoMappings, AListMadeThroughOneIsWalkedChangedAndCheckedThroughTheOther
         }
         ASSERT_EQ(slm_lru_touch(&b.journal, b.list, b.used(7)), SLM_OK);
         ASSERT_EQ(slm_lru_remove(&a.journal, a.list, a.used(9)), SLM_OK);
-        EXPECT_EQ(slm_lru_remove(&b.journal, b.list, b.used(9)), SLM_E_ABSENT);
+        EXPECT_EQ(slm_lru_remove(&b.journal, b.list, b.used(9)), SLM_E_NOT_MEMBER);
         EXPECT_EQ(a.check_list(), 0u);
         EXPECT_EQ(b.check_list(), 0u);
         EXPECT_EQ(ids_of(a), ids_of(b));

@@ -324,7 +324,7 @@ TEST_F(RbtreeInSlab, WhatWasNotCommittedIsUndoneInTreesAndLists)
     std::vector<uint64_t> before = keys();
     slm_lru_node *oldest = slm_lru_oldest(&journal, list);
     add(100);
-    ASSERT_EQ(slm_rbtree_delete(&journal, tree, &items[3]->node), SLM_OK);
+    ASSERT_EQ(slm_rbtree_remove(&journal, tree, &items[3]->node), SLM_OK);
     ASSERT_EQ(slm_lru_remove(&journal, list, &items[3]->used), SLM_OK);
     ASSERT_EQ(slm_lru_touch(&journal, list, oldest), SLM_OK);
     ASSERT_EQ(slm_journal_free(&journal, items[3]), SLM_OK);
@@ -338,7 +338,7 @@ TEST_F(RbtreeInSlab, WhatWasNotCommittedIsUndoneInTreesAndLists)
 
 TEST_F(RbtreeInSlab, WhatWasCommittedStays)
 {
-    ASSERT_EQ(slm_rbtree_delete(&journal, tree, &items[3]->node), SLM_OK);
+    ASSERT_EQ(slm_rbtree_remove(&journal, tree, &items[3]->node), SLM_OK);
     ASSERT_EQ(slm_lru_remove(&journal, list, &items[3]->used), SLM_OK);
     ASSERT_EQ(slm_journal_free(&journal, items[3]), SLM_OK);
     EXPECT_EQ(slm_journal_commit(&journal), SLM_OK);

@@ -226,7 +226,7 @@ TEST(Entries, DeleteAtTheGreatestHeightTakesLessThanInsert)
     slm_rbtree_node *sibling = b.join(b.make(true), near, b.make(false));
     b.set_root(b.join(b.make(false), gone, sibling));
     std::vector<unsigned char> before = b.a.image();
-    ASSERT_EQ(slm_rbtree_delete(&b.a.journal, b.a.tree, gone), SLM_OK);
+    ASSERT_EQ(slm_rbtree_remove(&b.a.journal, b.a.tree, gone), SLM_OK);
     std::printf("delete at the greatest height: %zu entries\n", notes.size());
     EXPECT_EQ(notes.size(), 7 + 5 + (kBetween + 1) + 19);
     EXPECT_LE(notes.size(), SLM_RBTREE_ENTRIES);

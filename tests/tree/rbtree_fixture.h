@@ -108,7 +108,7 @@ class Arena {
     }
     enum slm_status remove(size_t i)
     {
-        return slm_rbtree_delete(&journal, tree, node(i));
+        return slm_rbtree_remove(&journal, tree, node(i));
     }
     unsigned check() const
     {

@@ -117,23 +117,23 @@ TEST_F(Rbtree, R1InsertRefusesNullAndChangesNothing)
 TEST_F(Rbtree, R1DeleteRefusesNullAndChangesNothing)
 {
     fill(5);
-    refused(SLM_E_NULL, [&] { return slm_rbtree_delete(nullptr, a.tree, a.node(1)); });
-    refused(SLM_E_NULL, [&] { return slm_rbtree_delete(&a.journal, nullptr, a.node(1)); });
-    refused(SLM_E_NULL, [&] { return slm_rbtree_delete(&a.journal, a.tree, nullptr); });
+    refused(SLM_E_NULL, [&] { return slm_rbtree_remove(nullptr, a.tree, a.node(1)); });
+    refused(SLM_E_NULL, [&] { return slm_rbtree_remove(&a.journal, nullptr, a.node(1)); });
+    refused(SLM_E_NULL, [&] { return slm_rbtree_remove(&a.journal, a.tree, nullptr); });
 }
 
 TEST_F(Rbtree, R1SecondInsertIsRefusedForEveryNodeOfTheTreeAndChangesNothing)
 {
     fill(kNodes);
     for (size_t i = 0; i < kNodes; i++) {
-        refused(SLM_E_TWICE, [&] { return a.insert(i, i * 10); });
+        refused(SLM_E_DUPLICATE, [&] { return a.insert(i, i * 10); });
     }
 }
 
 TEST_F(Rbtree, R1InsertRefusesANodeOfAnotherTreeAndChangesNothing)
 {
     fill(kNodes);
-    refused(SLM_E_TWICE,
+    refused(SLM_E_DUPLICATE,
             [&] { return slm_rbtree_insert(&a.journal, a.other_tree, a.node(3), order_items); });
 }
 
@@ -142,7 +142,7 @@ TEST_F(Rbtree, R1SecondDeleteIsRefusedForEveryNodeAndChangesNothing)
     fill(kNodes);
     for (size_t i = 0; i < kNodes; i++) {
         ASSERT_EQ(a.remove(i), SLM_OK);
-        refused(SLM_E_ABSENT, [&] { return a.remove(i); });
+        refused(SLM_E_NOT_MEMBER, [&] { return a.remove(i); });
         ASSERT_EQ(a.check(), 0u);
     }
 }
@@ -156,16 +156,16 @@ TEST_F(Rbtree, R1DeleteRefusesEveryNodeOfAnotherTreeAndChangesNothing)
     }
     for (size_t i = 0; i < kNodes; i++) {
         slm_rbtree *wrong = i < 20 ? a.other_tree : a.tree;
-        refused(SLM_E_ABSENT, [&] { return slm_rbtree_delete(&a.journal, wrong, a.node(i)); });
+        refused(SLM_E_NOT_MEMBER, [&] { return slm_rbtree_remove(&a.journal, wrong, a.node(i)); });
     }
     EXPECT_EQ(a.check(), 0u);
 }
 
 TEST_F(Rbtree, R1DeleteRefusesANodeThatNeverWasInATree)
 {
-    refused(SLM_E_ABSENT, [&] { return a.remove(1); });
+    refused(SLM_E_NOT_MEMBER, [&] { return a.remove(1); });
     fill(5);
-    refused(SLM_E_ABSENT, [&] { return a.remove(9); });
+    refused(SLM_E_NOT_MEMBER, [&] { return a.remove(9); });
 }
 
 TEST_F(Rbtree, CopiesOfEveryLinkedNodeTheRootIncludedAreRefusedAndNothingChanges)
@@ -174,8 +174,8 @@ TEST_F(Rbtree, CopiesOfEveryLinkedNodeTheRootIncludedAreRefusedAndNothingChanges
     for (size_t i = 0; i < kNodes; i++) {
         Item *copy = &a.item(kNodes + 1);
         std::memcpy(copy, &a.item(i), sizeof *copy);
-        refused(SLM_E_ABSENT, [&] { return a.remove(kNodes + 1); });
-        refused(SLM_E_TWICE, [&] { return a.insert(kNodes + 1, i * 10); });
+        refused(SLM_E_NOT_MEMBER, [&] { return a.remove(kNodes + 1); });
+        refused(SLM_E_DUPLICATE, [&] { return a.insert(kNodes + 1, i * 10); });
     }
     EXPECT_EQ(a.check(), 0u);
 }
@@ -187,7 +187,7 @@ TEST_F(Rbtree, CopiesThatWereMadeBeforeTheirOriginalWentAreRefused)
         Item *copy = &a.item(kNodes + 1);
         std::memcpy(copy, &a.item(i), sizeof *copy);
         ASSERT_EQ(a.remove(i), SLM_OK);
-        refused(SLM_E_ABSENT, [&] { return a.remove(kNodes + 1); });
+        refused(SLM_E_NOT_MEMBER, [&] { return a.remove(kNodes + 1); });
         ASSERT_EQ(a.insert(i, i * 10), SLM_OK);
     }
 }
@@ -201,7 +201,7 @@ TEST_F(Rbtree, R2NoWordOfTreeOrNodesLeadsToADeletedNodeWhichIsAllZero)
     for (size_t i = 0; i < kNodes; i++) {
         slm_rbtree_node *gone = a.at(a.tree->root); /* the root each time: nginx's case */
         uint64_t offset = a.offset(gone);
-        ASSERT_EQ(slm_rbtree_delete(&a.journal, a.tree, gone), SLM_OK);
+        ASSERT_EQ(slm_rbtree_remove(&a.journal, a.tree, gone), SLM_OK);
         EXPECT_EQ(std::memcmp(gone, &wiped, sizeof wiped), 0);
         EXPECT_NE(a.tree->root, offset);
         for (size_t k = 0; k < kNodes; k++) {
@@ -226,7 +226,7 @@ TEST_F(Rbtree, R2TreesShareNoWordSoChangesToOneWriteNothingOfTheOther)
         ASSERT_EQ(slm_rbtree_insert(&a.journal, a.other_tree, a.node(i), order_items), SLM_OK);
     }
     for (size_t i = 20; i < 40; i++) {
-        ASSERT_EQ(slm_rbtree_delete(&a.journal, a.other_tree, a.node(i)), SLM_OK);
+        ASSERT_EQ(slm_rbtree_remove(&a.journal, a.other_tree, a.node(i)), SLM_OK);
     }
     EXPECT_EQ(std::memcmp(a.tree, &before, sizeof before), 0);
     for (size_t i = 0; i < 20; i++) {
@@ -254,9 +254,9 @@ TEST_F(Rbtree, ATreeAtTheVeryBaseKnowsItsNodes)
     slm_journal off = {};
     off.base = memory;
     ASSERT_EQ(slm_rbtree_insert(&off, tree, &items[0].node, order_items), SLM_OK);
-    EXPECT_EQ(slm_rbtree_insert(&off, tree, &items[0].node, order_items), SLM_E_TWICE);
+    EXPECT_EQ(slm_rbtree_insert(&off, tree, &items[0].node, order_items), SLM_E_DUPLICATE);
     EXPECT_EQ(slm_rbtree_check(&off, tree, order_items, sizeof *tree, sizeof memory), 0u);
-    EXPECT_EQ(slm_rbtree_delete(&off, tree, &items[0].node), SLM_OK);
+    EXPECT_EQ(slm_rbtree_remove(&off, tree, &items[0].node), SLM_OK);
 }
 
 /* --- Beside a std::multimap --- */
@@ -287,14 +287,14 @@ struct Oracle {
                 ASSERT_EQ(a.remove(i), SLM_OK);
             } else {
                 ASSERT_EQ(slm_rbtree_insert(&a.journal, a.tree, a.node(i), order_items),
-                          SLM_E_TWICE);
+                          SLM_E_DUPLICATE);
             }
         } else if (rng() % 100 < insert_percent) {
             uint64_t key = rng() % n_keys;
             where[i] = map.emplace(key, i); /* behind those that are equal, too */
             ASSERT_EQ(a.insert(i, key), SLM_OK);
         } else {
-            ASSERT_EQ(a.remove(i), SLM_E_ABSENT);
+            ASSERT_EQ(a.remove(i), SLM_E_NOT_MEMBER);
         }
     }
     /* A key's place, and the two around it. */
@@ -395,7 +395,7 @@ TEST_F(TwoMappings, ATreeMadeThroughOneIsWalkedChangedAndCheckedThroughTheOther)
         Arena &one = i % 4 == 0 ? b : a;
         Arena &two = i % 4 == 0 ? a : b;
         ASSERT_EQ(one.remove(i), SLM_OK);
-        ASSERT_EQ(two.remove(i), SLM_E_ABSENT);
+        ASSERT_EQ(two.remove(i), SLM_E_NOT_MEMBER);
     }
     EXPECT_EQ(a.check(), 0u);
     EXPECT_EQ(b.check(), 0u);

@@ -36,7 +36,7 @@ class MixedPool : public testing::Test {
 
     unsigned char *nalloc(size_t n)
     {
-        auto *p = static_cast<unsigned char *>(slm_pool_nalloc(pool_, n));
+        auto *p = static_cast<unsigned char *>(slm_pool_alloc_packed(pool_, n));
         memset(p, 0x5A, n);
         return p;
     }
@@ -47,7 +47,7 @@ class MixedPool : public testing::Test {
 TEST_F(MixedPool, StatisticsNameTheGapOfTheLibrary)
 {
     struct slm_pool_stats stats;
-    slm_pool_stats(pool_, &stats);
+    slm_pool_get_stats(pool_, &stats);
     EXPECT_EQ(stats.gap_bytes, kGapBytes);
 }
 
@@ -98,11 +98,11 @@ TEST_F(MixedPool, ALibraryOfLevelThreeChecksAfterEveryAllocationAndAnotherAfterN
     };
     auto break_and_nalloc = [&] {
         pool_->inline_limit_bytes = sound == 0 ? 1 : sound - 1;
-        (void)slm_pool_nalloc(pool_, 100);
+        (void)slm_pool_alloc_packed(pool_, 100);
     };
     if (kLibraryLevel >= 3) {
         EXPECT_DEATH(break_and_alloc(), "slm_pool_alloc_slow: number 1");
-        EXPECT_DEATH(break_and_nalloc(), "slm_pool_nalloc_slow: number 1");
+        EXPECT_DEATH(break_and_nalloc(), "slm_pool_alloc_packed_slow: number 1");
     } else {
         break_and_alloc();
         break_and_nalloc();
@@ -116,7 +116,7 @@ TEST_F(MixedPool, ALoadOfObjectsStaysApartAndWhole)
     for (size_t i = 0; i < 600; i++) {
         size_t n = i * 37 % 500;
         objects[i] = static_cast<unsigned char *>(i % 2 == 0 ? slm_pool_alloc(pool_, n)
-                                                             : slm_pool_nalloc(pool_, n));
+                                                             : slm_pool_alloc_packed(pool_, n));
         memset(objects[i], static_cast<int>(i & 0xff), n);
     }
     for (size_t i = 0; i < 600; i++) {

@@ -23,24 +23,24 @@ static void ignore(void *data)
 /* Every operation, used as it should be. */
 static int live_well(struct slm_pool *pool)
 {
-    struct slm_reuse list;
-    int n = slm_reuse_init(&list, pool, 40) == SLM_OK;
+    struct slm_pool_reuse list;
+    int n = slm_pool_reuse_init(&list, pool, 40) == SLM_OK;
     for (size_t i = 1; i < 3000; i++) {
         unsigned char *p = slm_pool_alloc(pool, i % 300 + 1);
-        unsigned char *q = slm_pool_nalloc(pool, i % 7 + 1);
+        unsigned char *q = slm_pool_alloc_packed(pool, i % 7 + 1);
         unsigned char *z = slm_pool_calloc(pool, i % 90 + 1);
         unsigned char *a = slm_pool_memalign(pool, 64, i % 40 + 1);
         unsigned char *l = slm_pool_alloc(pool, 5000);
-        unsigned char *r = slm_reuse_get(&list);
+        unsigned char *r = slm_pool_reuse_get(&list);
         memset(p, 1, i % 300 + 1);
         p[0] = q[0] = a[0] = l[4999] = r[39] = 0x5A;
         n += use(p) + use(q) + use(a) + use(l + 4999) + use(r + 39) + use(z);
         n += slm_pool_free(pool, l) == SLM_OK;
-        n += slm_reuse_put(&list, r) == SLM_OK;
+        n += slm_pool_reuse_put(&list, r) == SLM_OK;
         if (i % 500 == 0) {
             n += slm_pool_cleanup_add(pool, ignore, NULL, 0, NULL) == SLM_OK;
             n += slm_pool_reset(pool) == SLM_OK;
-            n += slm_reuse_init(&list, pool, 40) == SLM_OK;
+            n += slm_pool_reuse_init(&list, pool, 40) == SLM_OK;
         }
     }
     unsigned char *p = slm_pool_calloc(pool, 100);
@@ -72,11 +72,11 @@ static int use_undefined(struct slm_pool *pool)
 
 static int use_after_put(struct slm_pool *pool)
 {
-    struct slm_reuse list;
-    (void)slm_reuse_init(&list, pool, 40);
-    unsigned char *p = slm_reuse_get(&list);
+    struct slm_pool_reuse list;
+    (void)slm_pool_reuse_init(&list, pool, 40);
+    unsigned char *p = slm_pool_reuse_get(&list);
     p[5] = 0;
-    (void)slm_reuse_put(&list, p);
+    (void)slm_pool_reuse_put(&list, p);
     return use(p + 5);
 }
 

@@ -214,15 +214,16 @@ const Wrong wrongs[] = {
     {"JournalTooShort", SLM_E_OPTION, [](slm_zone_options &o) { o.journal_entries = 63; }},
     {"JournalTooLong", SLM_E_OPTION, [](slm_zone_options &o) { o.journal_entries = UINT32_MAX; }},
     {"JournalDoesNotFit", SLM_E_SIZE, [](slm_zone_options &o) { o.journal_entries = 1u << 20; }},
-    {"Lock", SLM_E_OPTION, [](slm_zone_options &o) { o.lock = static_cast<slm_lock_kind>(3); }},
+    {"Lock", SLM_E_OPTION,
+     [](slm_zone_options &o) { o.lock_kind = static_cast<slm_lock_kind>(3); }},
     {"LockWithoutAPath", SLM_E_OPTION,
      [](slm_zone_options &o) {
-         o.lock = SLM_LOCK_FILE;
+         o.lock_kind = SLM_LOCK_FILE;
          o.lock_path = nullptr;
      }},
     {"LockInNoFolder", SLM_E_MISSING,
      [](slm_zone_options &o) {
-         o.lock = SLM_LOCK_FILE;
+         o.lock_kind = SLM_LOCK_FILE;
          o.lock_path = "/nowhere/at/all";
      }},
     {"Slab", SLM_E_OPTION, [](slm_zone_options &o) { o.slab.page_bytes = 5; }},

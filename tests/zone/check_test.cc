@@ -45,7 +45,7 @@ TEST(Zone, ThatCannotBeRepairedIsBrokenForEverybodyFromThenOn)
     slm_status status = SLM_OK;
     EXPECT_EQ(slm_zone_lock(other), SLM_E_BROKEN);
     EXPECT_EQ(slm_zone_lock(zone), SLM_E_BROKEN);
-    EXPECT_EQ(slm_zone_try(zone), SLM_E_BROKEN);
+    EXPECT_EQ(slm_zone_trylock(zone), SLM_E_BROKEN);
     EXPECT_EQ(slm_zone_alloc(zone, 8, &status), nullptr);
     EXPECT_EQ(status, SLM_E_BROKEN);
     EXPECT_EQ(slm_zone_check_locked(zone), 102u);

@@ -38,7 +38,7 @@ class ZoneOptions {
         options.tag = "test v1";
         options.bytes = bytes_;
         options.max_bytes = max_bytes_;
-        options.lock = lock;
+        options.lock_kind = lock;
         options.lock_path = lock == SLM_LOCK_FILE ? lock_path_.c_str() : nullptr;
         options.journal_entries = 256;
         options.segment = segment_.of(kind);
@@ -151,7 +151,7 @@ inline bool push(slm_zone *zone, uint64_t number)
     if (link == nullptr) {
         return false;
     }
-    *link = {slm_journal_offset(journal, slm_zone_root(zone)), number, {number}};
+    *link = {slm_journal_offset(journal, slm_zone_root_locked(zone)), number, {number}};
     return slm_zone_set_root_locked(zone, link) == SLM_OK;
 }
 
@@ -159,7 +159,7 @@ inline bool push(slm_zone *zone, uint64_t number)
 inline bool pop(slm_zone *zone)
 {
     slm_journal *journal = slm_zone_journal(zone);
-    auto *link = static_cast<Link *>(slm_zone_root(zone));
+    auto *link = static_cast<Link *>(slm_zone_root_locked(zone));
     void *next = link == nullptr ? nullptr : slm_journal_pointer(journal, link->next);
     return link != nullptr && slm_zone_set_root_locked(zone, next) == SLM_OK &&
            slm_journal_free(journal, link) == SLM_OK;
@@ -169,7 +169,7 @@ inline std::vector<uint64_t> numbers(slm_zone *zone)
 {
     std::vector<uint64_t> result;
     slm_journal *journal = slm_zone_journal(zone);
-    for (auto *link = static_cast<Link *>(slm_zone_root(zone)); link != nullptr;
+    for (auto *link = static_cast<Link *>(slm_zone_root_locked(zone)); link != nullptr;
          link = static_cast<Link *>(slm_journal_pointer(journal, link->next))) {
         result.push_back(link->filler[0] == link->number ? link->number : UINT64_MAX);
     }

@@ -11,7 +11,7 @@ bool push_too_many(slm_zone *zone)
 {
     for (uint64_t i = 0; i < 1000; i++) {
         if (!push(zone, i)) {
-            return !slm_journal_room(slm_zone_journal(zone), 0);
+            return !slm_journal_has_room(slm_zone_journal(zone), 0);
         }
     }
     return false;
@@ -29,9 +29,9 @@ class ZoneFull : public testing::Test {
     /* The lock is free, and there is nothing to repair. */
     void expect_as_before()
     {
-        ASSERT_EQ(slm_zone_try(zone), SLM_OK);
+        ASSERT_EQ(slm_zone_trylock(zone), SLM_OK);
         EXPECT_EQ(numbers(zone), Numbers{1});
-        EXPECT_TRUE(slm_journal_room(zone.journal(), 256));
+        EXPECT_TRUE(slm_journal_has_room(zone.journal(), 256));
         EXPECT_EQ(slm_zone_check_locked(zone), 0u);
         EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
         EXPECT_EQ(count_objects(slm_zone_slab(zone)), 1u);
@@ -51,13 +51,13 @@ TEST_F(ZoneFull, CommitAndResetUndoAndKeepTheLock)
 {
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
     EXPECT_TRUE(push_too_many(zone));
-    EXPECT_EQ(slm_zone_commit(zone), SLM_E_FULL);
+    EXPECT_EQ(slm_zone_commit_locked(zone), SLM_E_FULL);
     EXPECT_EQ(numbers(zone), Numbers{1});
     EXPECT_TRUE(push_too_many(zone));
     EXPECT_EQ(slm_zone_reset_locked(zone), SLM_E_FULL);
     EXPECT_EQ(numbers(zone), Numbers{1});
     EXPECT_TRUE(push_too_many(zone));
-    slm_zone_abort(zone);
+    slm_zone_abort_locked(zone);
     EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
     expect_as_before();
 }

@@ -27,7 +27,7 @@ struct Inits {
     {
         auto *self = static_cast<Inits *>(data);
         self->reused.push_back(is_reused);
-        EXPECT_EQ(slm_zone_try(zone), SLM_E_HELD);
+        EXPECT_EQ(slm_zone_trylock(zone), SLM_E_HELD);
         if (!push(zone, 1000 + self->reused.size())) {
             return SLM_E_NOMEM;
         }

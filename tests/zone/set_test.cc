@@ -29,7 +29,7 @@ TEST_F(ZoneSet, AnswersWrongArguments)
     EXPECT_EQ(slm_zone_set_apply(set, nullptr, 1, &error), SLM_E_NULL);
     EXPECT_EQ(slm_zone_set_adopt(nullptr, nullptr), SLM_E_NULL);
     EXPECT_EQ(slm_zone_set_adopt(set, nullptr), SLM_E_NULL);
-    EXPECT_EQ(set.apply({one, inits.declare(options("one"))}), SLM_E_TWICE);
+    EXPECT_EQ(set.apply({one, inits.declare(options("one"))}), SLM_E_DUPLICATE);
     EXPECT_NE(strstr(set.error.text, "one"), nullptr);
     EXPECT_EQ(set.apply({inits.declare(options(nullptr))}), SLM_E_NAME);
     EXPECT_EQ(set.apply({inits.declare(options(""))}), SLM_E_NAME);
@@ -167,7 +167,7 @@ TEST_F(ZoneSet, DeclaredWithAnythingElseChangedIsNew)
         {"no tag", [](slm_zone_options &o) { o.tag = nullptr; }},
         {"shorter", [](slm_zone_options &o) { o.bytes = kZoneBytes; }},
         {"beyond its max", [](slm_zone_options &o) { o.bytes = o.max_bytes = 2 * kZoneMaxBytes; }},
-        {"lock", [](slm_zone_options &o) { o.lock = SLM_LOCK_SPIN_SEM; }},
+        {"lock", [](slm_zone_options &o) { o.lock_kind = SLM_LOCK_SPIN_SEM; }},
         {"journal", [](slm_zone_options &o) { o.journal_entries = 300; }},
         {"default journal", [](slm_zone_options &o) { o.journal_entries = 0; }},
         {"smallest object", [](slm_zone_options &o) { o.slab.min_object_bytes = 64; }},
@@ -253,8 +253,8 @@ TEST_F(ZoneSet, AdoptsAZoneOnceAndReusesIt)
     ASSERT_EQ(push_alone(zone, 5), SLM_OK);
     ASSERT_EQ(slm_zone_grow(zone, 2 * kZoneBytes, nullptr), SLM_OK);
     EXPECT_EQ(slm_zone_set_adopt(set, zone), SLM_OK);
-    EXPECT_EQ(slm_zone_set_adopt(set, twin), SLM_E_TWICE);
-    EXPECT_EQ(slm_zone_set_adopt(set, zone), SLM_E_TWICE);
+    EXPECT_EQ(slm_zone_set_adopt(set, twin), SLM_E_DUPLICATE);
+    EXPECT_EQ(slm_zone_set_adopt(set, zone), SLM_E_DUPLICATE);
     ASSERT_EQ(set.apply({inits.declare(options("one"))}), SLM_OK);
     EXPECT_EQ(set["one"], zone.zone);
     EXPECT_EQ(numbers_alone(zone), (Numbers{1001, 5}));

@@ -109,22 +109,22 @@ class Worker {
         if (!mine_.empty()) {
             n_wrong_ += slm_journal_free(slm_zone_journal(zone_), mine_[0].words) != SLM_OK;
         }
-        slm_zone_abort(zone_);
+        slm_zone_abort_locked(zone_);
         n_wrong_ += slm_zone_unlock(zone_) != SLM_OK;
     }
 
     /* The root is a counter of all of them, in two words that are always equal. */
     void count_up()
     {
-        if (slm_zone_timed(zone_, 60000) != SLM_OK) {
+        if (slm_zone_timedlock(zone_, 60000) != SLM_OK) {
             n_wrong_++;
             return;
         }
-        auto *counter = static_cast<uint64_t *>(slm_zone_root(zone_));
+        auto *counter = static_cast<uint64_t *>(slm_zone_root_locked(zone_));
         slm_journal *journal = slm_zone_journal(zone_);
         n_wrong_ += counter[0] != counter[1];
         slm_journal_write(journal, counter, counter[0] + 1);
-        n_wrong_ += slm_zone_commit(zone_) != SLM_OK;
+        n_wrong_ += slm_zone_commit_locked(zone_) != SLM_OK;
         slm_journal_write(journal, counter, counter[0] + 1);
         slm_journal_write(journal, counter, counter[0] - 1);
         slm_journal_write(journal, counter + 1, counter[0]);
@@ -173,7 +173,7 @@ class ZoneStress : public testing::TestWithParam<slm_lock_kind> {
     /* Only the counter is left, and all are of one mind about it. */
     void expect_in_order()
     {
-        auto *counter = static_cast<uint64_t *>(slm_zone_root(zone));
+        auto *counter = static_cast<uint64_t *>(slm_zone_root_locked(zone));
         EXPECT_EQ(counter[0], n_counted());
         EXPECT_EQ(counter[1], n_counted());
         EXPECT_GT(n_counted(), kTurns * kThreads / 16);

@@ -50,7 +50,7 @@ TEST_P(ZoneOfEachKind, IsWhatWasAskedFor)
     EXPECT_EQ(stats.journal_entries, 256u);
     EXPECT_EQ(stats.n_recoveries + stats.n_undone + stats.n_finished, 0u);
     EXPECT_STREQ(slm_slab_name(slm_zone_slab(zone)), "keys");
-    EXPECT_EQ(slm_zone_root(zone), nullptr);
+    EXPECT_EQ(slm_zone_root_locked(zone), nullptr);
     EXPECT_EQ(check_alone(zone), 0u);
 }
 
@@ -81,25 +81,25 @@ TEST_P(ZoneOfEachKind, TellsWhoHasTheLock)
     EXPECT_EQ(slm_zone_unlock(zone), SLM_E_OWNER);
     EXPECT_EQ(slm_zone_lock(zone), SLM_OK);
     EXPECT_EQ(slm_zone_lock(zone), SLM_E_HELD);
-    EXPECT_EQ(slm_zone_try(zone), SLM_E_HELD);
-    EXPECT_EQ(slm_zone_timed(zone, 1), SLM_E_HELD);
+    EXPECT_EQ(slm_zone_trylock(zone), SLM_E_HELD);
+    EXPECT_EQ(slm_zone_timedlock(zone, 1), SLM_E_HELD);
     EXPECT_EQ(slm_zone_alloc(zone, 8, &status), nullptr);
     EXPECT_EQ(status, SLM_E_HELD);
     EXPECT_EQ(slm_zone_grow(zone, kZoneMaxBytes, &zone.error), SLM_E_HELD);
     EXPECT_EQ(zone.error.status, SLM_E_HELD);
     EXPECT_NE(strstr(zone.error.text, "keys"), nullptr);
     EXPECT_EQ(in_child([&] {
-                  return slm_zone_try(zone) == SLM_E_LOCKED &&
-                                 slm_zone_timed(zone, 1) == SLM_E_TIMEOUT &&
+                  return slm_zone_trylock(zone) == SLM_E_LOCKED &&
+                                 slm_zone_timedlock(zone, 1) == SLM_E_TIMEOUT &&
                                  slm_zone_unlock(zone) == SLM_E_OWNER
                              ? 0
                              : 1;
               }),
               0);
     EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
-    EXPECT_EQ(slm_zone_try(zone), SLM_OK);
+    EXPECT_EQ(slm_zone_trylock(zone), SLM_OK);
     EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
-    EXPECT_EQ(slm_zone_timed(zone, 1000), SLM_OK);
+    EXPECT_EQ(slm_zone_timedlock(zone, 1000), SLM_OK);
     EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
 }
 
@@ -112,7 +112,7 @@ TEST_P(ZoneOfEachKind, ATurnStandsWithItsUnlockAndNotWithAnAbort)
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
     EXPECT_TRUE(pop(zone));
     EXPECT_TRUE(push(zone, 3));
-    slm_zone_abort(zone);
+    slm_zone_abort_locked(zone);
     EXPECT_EQ(numbers(zone), (Numbers{2, 1}));
     EXPECT_TRUE(push(zone, 4));
     EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
@@ -124,11 +124,11 @@ TEST_P(ZoneOfEachKind, TwoCommitsInATurnAreTwoTransactions)
 {
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
     EXPECT_TRUE(push(zone, 1));
-    EXPECT_EQ(slm_zone_commit(zone), SLM_OK);
+    EXPECT_EQ(slm_zone_commit_locked(zone), SLM_OK);
     EXPECT_TRUE(push(zone, 2));
-    EXPECT_EQ(slm_zone_commit(zone), SLM_OK);
+    EXPECT_EQ(slm_zone_commit_locked(zone), SLM_OK);
     EXPECT_TRUE(push(zone, 3));
-    slm_zone_abort(zone);
+    slm_zone_abort_locked(zone);
     EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
     EXPECT_EQ(numbers_alone(zone), (Numbers{2, 1}));
 }
@@ -138,8 +138,8 @@ TEST_P(ZoneOfEachKind, AResetFreesAll)
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
     EXPECT_TRUE(push(zone, 1));
     EXPECT_EQ(slm_zone_reset_locked(zone), SLM_OK);
-    slm_zone_abort(zone);
-    EXPECT_EQ(slm_zone_root(zone), nullptr);
+    slm_zone_abort_locked(zone);
+    EXPECT_EQ(slm_zone_root_locked(zone), nullptr);
     EXPECT_EQ(count_objects(slm_zone_slab(zone)), 0u);
     EXPECT_TRUE(push(zone, 2));
     EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
@@ -155,11 +155,11 @@ TEST_P(ZoneOfEachKind, TheRootIsAnObjectOfTheZone)
     EXPECT_EQ(slm_zone_set_root_locked(zone, zone.header()), SLM_E_FOREIGN);
     EXPECT_EQ(slm_zone_set_root_locked(zone, static_cast<char *>(p) + 8), SLM_E_FOREIGN);
     EXPECT_EQ(slm_zone_set_root_locked(zone, p), SLM_OK);
-    EXPECT_EQ(slm_zone_root(zone), p);
-    EXPECT_EQ(slm_zone_commit(zone), SLM_OK);
+    EXPECT_EQ(slm_zone_root_locked(zone), p);
+    EXPECT_EQ(slm_zone_commit_locked(zone), SLM_OK);
     EXPECT_EQ(slm_zone_set_root_locked(zone, nullptr), SLM_OK);
-    slm_zone_abort(zone);
-    EXPECT_EQ(slm_zone_root(zone), p);
+    slm_zone_abort_locked(zone);
+    EXPECT_EQ(slm_zone_root_locked(zone), p);
     EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
 }
 
@@ -181,7 +181,7 @@ TEST_P(ZoneOfEachKind, WhatADeadHolderDidNotCommitIsUndone)
     EXPECT_EQ(in_child([&] {
                   (void)slm_zone_lock(zone);
                   (void)push(zone, 2);
-                  EXPECT_EQ(slm_zone_commit(zone), SLM_OK);
+                  EXPECT_EQ(slm_zone_commit_locked(zone), SLM_OK);
                   (void)push(zone, 3);
                   (void)pop(zone);
                   (void)pop(zone);
@@ -190,7 +190,7 @@ TEST_P(ZoneOfEachKind, WhatADeadHolderDidNotCommitIsUndone)
               }),
               128 + SIGKILL);
     if (lock() == SLM_LOCK_SPIN_SEM) {
-        EXPECT_EQ(slm_zone_try(zone), SLM_E_LOCKED);
+        EXPECT_EQ(slm_zone_trylock(zone), SLM_E_LOCKED);
         EXPECT_EQ(slm_lock_force_unlock(slm_zone_lock_handle(zone), 0), SLM_OK);
     }
     EXPECT_EQ(numbers_alone(zone), (Numbers{2, 1}));
@@ -203,13 +203,13 @@ TEST_P(ZoneOfEachKind, WhatADeadHolderDidNotCommitIsUndone)
 TEST_P(ZoneOfEachKind, GrowsInPlaceAndKeepsItsContent)
 {
     ASSERT_EQ(push_alone(zone, 1), SLM_OK);
-    const void *root = slm_zone_root(zone);
+    const void *root = slm_zone_root_locked(zone);
     EXPECT_EQ(slm_zone_grow(zone, kZoneBytes, &zone.error), SLM_OK);
     EXPECT_EQ(zone.stats().bytes, kZoneBytes);
     EXPECT_EQ(slm_zone_alloc(zone, kZoneBytes, nullptr), nullptr);
     EXPECT_EQ(slm_zone_grow(zone, kZoneMaxBytes - 100, &zone.error), SLM_OK) << zone.error.text;
     EXPECT_EQ(zone.stats().bytes, kZoneMaxBytes);
-    EXPECT_EQ(slm_zone_root(zone), root);
+    EXPECT_EQ(slm_zone_root_locked(zone), root);
     EXPECT_EQ(numbers_alone(zone), (Numbers{1}));
     auto *p = static_cast<unsigned char *>(slm_zone_calloc(zone, 2 * kZoneBytes, nullptr));
     ASSERT_NE(p, nullptr);
@@ -287,9 +287,9 @@ TEST_P(ZoneTwice, MappedAtTwoAddressesIsOneZone)
 TEST_P(ZoneTwice, OneHasTheLockForBoth)
 {
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
-    EXPECT_EQ(slm_zone_try(other), SLM_E_HELD);
+    EXPECT_EQ(slm_zone_trylock(other), SLM_E_HELD);
     EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
-    EXPECT_EQ(slm_zone_try(other), SLM_OK);
+    EXPECT_EQ(slm_zone_trylock(other), SLM_OK);
     EXPECT_EQ(slm_zone_unlock(other), SLM_OK);
 }
 
@@ -380,12 +380,12 @@ TEST_P(ZoneTwice, OfWhichOneMayOnlyReadIsLookedAtAndNotChanged)
     EXPECT_EQ(slm_zone_lock_handle(reader), nullptr);
     slm_status status = SLM_OK;
     EXPECT_EQ(slm_zone_lock(reader), SLM_E_READ_ONLY);
-    EXPECT_EQ(slm_zone_try(reader), SLM_E_READ_ONLY);
-    EXPECT_EQ(slm_zone_timed(reader, 1), SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_zone_trylock(reader), SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_zone_timedlock(reader, 1), SLM_E_READ_ONLY);
     EXPECT_EQ(slm_zone_unlock(reader), SLM_E_OWNER);
     EXPECT_EQ(slm_zone_alloc(reader, 8, &status), nullptr);
     EXPECT_EQ(status, SLM_E_READ_ONLY);
-    EXPECT_EQ(slm_zone_free(reader, slm_zone_root(reader)), SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_zone_free(reader, slm_zone_root_locked(reader)), SLM_E_READ_ONLY);
     EXPECT_EQ(slm_zone_grow(reader, kZoneMaxBytes, nullptr), SLM_E_READ_ONLY);
     EXPECT_EQ(slm_zone_check_locked(reader), 0u);
     EXPECT_EQ(reader.stats().bytes, kZoneBytes);

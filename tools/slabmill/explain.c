@@ -80,7 +80,7 @@ static void print_pages(const struct hrn_watch_view *view)
         return;
     }
     struct slm_slab_stats stats;
-    slm_slab_stats(slab, &stats);
+    slm_slab_get_stats(slab, &stats);
     printf("  %zu pages of %zu bytes, the first at +%zu; %zu free, %zu kept empty\n"
            "  (. free, R start of a run, r rest of it, 0-9 a class's page by tenths in use)\n",
            stats.n_pages, stats.page_bytes, stats.metadata_bytes, stats.n_free_pages,

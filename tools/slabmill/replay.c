@@ -64,7 +64,7 @@ static void count_pool(void *data, const struct hrn_env *env)
     if (block_bytes != tally->limit_of_bytes &&
         slm_pool_create(&pool, block_bytes, NULL, 0) == SLM_OK) {
         struct slm_pool_stats stats;
-        slm_pool_stats(pool, &stats);
+        slm_pool_get_stats(pool, &stats);
         (void)slm_pool_destroy(pool);
         tally->limit_of_bytes = block_bytes;
         tally->large_above_bytes = stats.small_limit_bytes;
@@ -80,7 +80,7 @@ static void read_slab(void *data, const struct hrn_env *env)
         return;
     }
     struct slm_slab_stats stats;
-    slm_slab_stats(slab, &stats);
+    slm_slab_get_stats(slab, &stats);
     slm_slab_detach(slab);
     if (stats.peak_used_pages >= tally->stats.peak_used_pages) {
         tally->stats = stats;

@@ -176,9 +176,9 @@ static bool add_extent(void *data, const struct slm_slab_extent *extent)
 
 static void look_at_slab(struct mill_look *look, const struct mill_copy *copy)
 {
-    slm_slab_stats(copy->slab, &look->stats);
+    slm_slab_get_stats(copy->slab, &look->stats);
     for (unsigned i = 0; i < look->stats.n_classes; i++) {
-        (void)slm_slab_class_stats(copy->slab, i, &look->classes[i]);
+        (void)slm_slab_get_class_stats(copy->slab, i, &look->classes[i]);
     }
     slm_slab_walk_locked(copy->slab, add_extent, look);
     slm_zone_image_get_notes(&copy->journal, &look->notes);

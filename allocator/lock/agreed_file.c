@@ -12,7 +12,7 @@
 #include "allocator/lock/handle.h"
 
 /*
- * The system's lock excludes nobody unless all lock one file, and a path may come to name another
+ * The system's lock excludes others only if all lock one file, and a path may come to name another
  * file. So the state says which file it is: the numbers of its inode and its device, one word after
  * the other, each stored once by the first process that attaches. A process that finds another
  * number in either word has opened another file, and gets nothing. The words are compared again

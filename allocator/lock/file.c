@@ -34,8 +34,10 @@
 #define SHORT_NAP_MS 1u /* while the lock's new holder has not written its name yet */
 
 static pthread_mutex_t all_mutex = PTHREAD_MUTEX_INITIALIZER;
-static sigset_t mask_before; /* the signal mask of who has all_mutex: no handler may wait for it */
-static int cancel_before;    /* and whether that one may be cancelled, which would keep it */
+/* Of the thread that has all_mutex, which no signal handler may wait for, and whose cancellation
+ * would keep it. */
+static sigset_t mask_before;
+static int cancel_before;
 static struct slm_lock_file *all;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int start_errno;        /* why there is no exit_key; 0: there is */
@@ -265,8 +267,8 @@ static enum slm_status take_both(struct slm_lock_file *file, uint64_t self)
     return status;
 }
 
-/* The caller has both locks: the word is its own now, but for those who mark it as waited for.
- * kept: SLM_LOCK_WAITERS if it slept, as others may still do. */
+/* The caller has both locks: only waiters, which mark the word, change it besides.
+ * kept: SLM_LOCK_WAITERS if it slept, since other waiters may still be asleep. */
 static enum slm_status take_word(struct slm_lock_state *state, uint64_t self, uint64_t kept)
 {
     SLM_YIELD("file: look at the word");

@@ -46,7 +46,7 @@ void slm_lock_nap(struct slm_lock *lock, uint64_t word, uint64_t deadline_ms);
 /* --- file.c: the lock of a file --- */
 
 /* Opens the file, and makes it if none is agreed on. Fails: SLM_E_REPLACED, SLM_E_NOMEM and as
- * slm_error_of_errno tells of open(2). */
+ * slm_error_of_errno has it for open(2). */
 enum slm_status slm_lock_file_open(struct slm_lock *lock, const char *path,
                                    struct slm_error *error);
 void slm_lock_file_close(struct slm_lock *lock);

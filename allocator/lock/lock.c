@@ -47,7 +47,7 @@
  * this code under a scheduler that chooses every switch, wake and death.
  */
 #define DEFAULT_SPINS 1024u
-#define KEPT_MARKS    (SLM_LOCK_REPAIR | SLM_LOCK_TURN) /* by who unlocks */
+#define KEPT_MARKS    (SLM_LOCK_REPAIR | SLM_LOCK_TURN) /* by unlock */
 
 enum slm_status slm_lock_init(struct slm_lock_state *state, enum slm_lock_kind kind)
 {
@@ -196,7 +196,7 @@ static SLM_NOINLINE enum slm_status take_slowly(struct slm_lock *lock, uint64_t 
                               : slm_lock_contend(lock, deadline_ms);
 }
 
-/* A thread that does not know who it is yet must not compare 0 with 0. */
+/* A thread without a cached identity must not compare 0 with 0. */
 static inline bool take_fast(struct slm_lock *lock)
 {
     uint64_t self = slm_lock_self_cached;
@@ -236,8 +236,8 @@ bool slm_lock_is_mine(const struct slm_lock *lock)
            (lock->file == NULL || slm_lock_file_is_mine(lock));
 }
 
-/* Keeps the mark for repair and whose turn it is, and drops that of the waiters: the woken one sets
- * it again. */
+/* Keeps the marks for repair and for a sleeper's turn, and drops that of the waiters: the waiter
+ * that is woken sets it again. */
 static SLM_NOINLINE enum slm_status unlock_slowly(struct slm_lock *lock)
 {
     if (!slm_lock_is_mine(lock)) {
@@ -319,8 +319,7 @@ static enum slm_status free_dead(struct slm_lock_state *state, uint64_t identity
     return SLM_OK;
 }
 
-/* Wakes even where nothing was to be freed: the dead one may have freed it and not come to waking.
- */
+/* Wakes even if nothing was to be freed: a holder may have died between its store and its wake. */
 enum slm_status slm_lock_force_unlock(struct slm_lock *lock, uint64_t identity)
 {
     enum slm_status status;

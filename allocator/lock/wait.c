@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The long way to a lock: looks, pauses, takes over from the dead, sleeps, asks for its turn. */
+/* The slow path to a lock: looks, pauses, takes over from the dead, sleeps, asks for its turn. */
 #include "allocator/base/yield.h"
 #include "allocator/lock/handle.h"
 #include "allocator/lock/system.h"
 #include "allocator/lock/word.h"
 
-/* One locker on its way. */
+/* One locker on the slow path. */
 struct turn {
     struct slm_lock *lock;
     uint64_t self;
@@ -13,8 +13,8 @@ struct turn {
     uint64_t word;     /* as last seen */
     uint64_t slept_ms; /* when it first fell asleep */
     uint64_t asks;     /* SLM_LOCK_TURN once it has waited for long */
-    bool has_slept;    /* others may still do, and it wakes the next; counted in n_waits */
-    bool is_last_look; /* takes a free lock, whoever's turn it is */
+    bool has_slept;    /* other waiters may still be asleep; counted in n_waits */
+    bool is_last_look; /* takes a free lock, even if it is a sleeper's turn */
 };
 
 static bool swap(struct turn *turn, uint64_t wanted)
@@ -24,7 +24,7 @@ static bool swap(struct turn *turn, uint64_t wanted)
                                        __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
-/* The owner's word, of one that found it as in turn->word. */
+/* The word to store when taking the lock from turn->word. */
 static uint64_t own(const struct turn *turn)
 {
     bool is_sleepers_turn = (turn->word & SLM_LOCK_TURN) != 0 && !turn->has_slept;
@@ -39,8 +39,8 @@ static bool may_take(const struct turn *turn)
 }
 
 /*
- * One look at the word as it is now: takes it if it is free. SLM_E_LOCKED: somebody else has it,
- * and turn->word says who; or it is a sleeper's turn.
+ * One look at the word as it is now: takes it if it is free. SLM_E_LOCKED: another thread has
+ * it, the owner in turn->word; or it is a sleeper's turn.
  */
 static enum slm_status look(struct turn *turn)
 {
@@ -69,7 +69,7 @@ static enum slm_status take_over(struct turn *turn)
     return SLM_OWNER_DIED;
 }
 
-/* A look, and another one whenever a dead owner's word changed under the taking over. */
+/* Looks again whenever the word of a dead owner changed while it was taken over. */
 static enum slm_status look_closely(struct turn *turn)
 {
     enum slm_status status;
@@ -150,8 +150,8 @@ static void sleep_once(struct turn *turn)
 }
 
 /*
- * Who gives up may have been the one that was woken: then the wake is somebody else's. And whose
- * turn it was: nobody may wait for it any more.
+ * A waiter that times out may have consumed a wake meant for another, so it passes one on. It also
+ * clears the mark of its turn, which no other thread would.
  */
 static enum slm_status give_up(const struct turn *turn)
 {

@@ -20,7 +20,7 @@ extern "C" {
  *     | start of owner | W | R | T | thread id |      W: a waiter may sleep    R: needs repair
  *                      `-- the futex ----------'      T: it is a sleeper's turn
  *
- * A word without a thread id is free, whatever its marks are. Only R and T outlive an owner.
+ * A word without a thread id is free, with any marks. Only R and T outlive an owner.
  * Changes:
  *
  *     free   -> self | R, W as they were         take (fast: 0 -> self); one that slept drops T

@@ -63,7 +63,7 @@ void slm_segment_backing_close(struct slm_segment *segment)
     segment->fd = -1;
 }
 
-/* File systems begin anew after a signal: with a timer running, a long stretch would never end. */
+/* File systems start again after a signal: with a timer running, a long stretch would never end. */
 static int reserve(int fd, size_t from, size_t to, size_t page_bytes)
 {
     size_t step = to - from;

@@ -12,7 +12,7 @@
 #include "allocator/segment/sys.h"
 #include "allocator/segment/trust.h"
 
-/* Of a file that turns out to be a FIFO, a terminal or a link nothing happens. */
+/* Opening must have no side effect if the path is a FIFO, terminal or link. */
 #define OPEN_FLAGS       (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
 #define STAT_BLOCK_BYTES 512u /* the unit of st_blocks */
 
@@ -50,7 +50,7 @@ static enum slm_status find_page_bytes(struct slm_segment *segment, struct slm_e
 
 /*
  * Makes a file of size_bytes, mapped up to segment->bytes, as long as `to`. The length is changed
- * last: others see all of it or nothing, and a failure takes nothing away from anybody.
+ * last: others see all of it or nothing, and a failure takes nothing away from them.
  */
 static enum slm_status extend(struct slm_segment *segment, size_t size_bytes, size_t to,
                               struct slm_error *error)
@@ -70,13 +70,13 @@ static enum slm_status extend(struct slm_segment *segment, size_t size_bytes, si
     if (status == SLM_OK) {
         segment->bytes = to;
     } else if (size_bytes < to) {
-        /* To the length it has: gives back what was reserved behind. */
+        /* To the length it has: gives back what was reserved past the end. */
         (void)slm_segment_sys.ftruncate(segment->fd, (off_t)size_bytes);
     }
     return status;
 }
 
-/* Only owner's rights at first: nobody else opens a file that is not whole. */
+/* Only the owner's rights at first: no other user opens a file that is not whole. */
 static int open_new(struct slm_segment *segment, const struct slm_segment_options *options,
                     mode_t mode, bool huge)
 {
@@ -234,7 +234,7 @@ enum slm_status slm_segment_file_grow(struct slm_segment *segment, size_t to,
     return status;
 }
 
-/* What somebody else added behind is not cut off with it. */
+/* Does not cut off what another process added at the end. */
 static enum slm_status shrink_locked(struct slm_segment *segment, size_t to,
                                      struct slm_error *error)
 {

@@ -17,8 +17,8 @@
 /*
  * The handler may find another thread in the middle of a change to a slot. So every field is read
  * and written as an atomic, and counted only if `round` was odd (filled) and the same before and
- * after. A slot in change is none that the handler is looking for: nobody touches a segment that
- * is not made yet or not there any more. Blocks of slots are never freed.
+ * after. The handler skips slots being changed: their segment is not in use yet, or no longer.
+ * Blocks of slots are never freed.
  */
 struct slm_segment_slot {
     uint32_t is_taken;
@@ -56,7 +56,7 @@ static struct slm_segment_slot *claim_in(struct block *block)
     return NULL;
 }
 
-/* The block behind, made if there is none. Two threads may make one: the later joins the first. */
+/* The next block, made if there is none. If two threads make one, the later uses the first. */
 static struct block *next_of(struct block *block)
 {
     struct block *next = __atomic_load_n(&block->next, __ATOMIC_ACQUIRE);
@@ -144,8 +144,8 @@ static struct slm_segment_slot *find(uintptr_t address, struct page *page)
     return NULL;
 }
 
-/* Only what the kernel says of an address that has nothing behind it: neither a signal that
- * somebody sent, nor broken memory (BUS_MCEERR_AR), which must not be papered over. */
+/* Only a fault at an address past the end of its file: neither a signal that a process sent, nor
+ * memory that the hardware reports as broken (BUS_MCEERR_AR), which must not be papered over. */
 static bool is_mended(const siginfo_t *info)
 {
     struct page page;
@@ -163,7 +163,7 @@ static bool is_mended(const siginfo_t *info)
 
 static struct sigaction before; /* written before the handler can run */
 
-/* A fault comes again by itself when the handler returns; what somebody sent does not. */
+/* A real fault recurs when the handler returns; a signal sent by kill() must be raised again. */
 static void die(int signal, const siginfo_t *info)
 {
     struct sigaction by_default = {.sa_handler = SIG_DFL};

@@ -44,7 +44,7 @@ struct slm_segment {
     bool read_only;
     int fd;      /* -1: none */
     int id;      /* SYSV */
-    char *label; /* behind the struct; POSIX and FILE: the path */
+    char *label; /* after the struct; POSIX and FILE: the path */
 };
 
 /* The access rights of what is shown. */

@@ -15,7 +15,7 @@
 #include "allocator/segment/sys.h"
 #include "allocator/segment/trust.h"
 
-/* The size of huge pages, as the system makes them unless told otherwise. 0: it has none. */
+/* The size of huge pages, as the system makes them by default. 0: it has none. */
 static size_t huge_page_bytes(void)
 {
     size_t bytes = 0;
@@ -71,8 +71,8 @@ static enum slm_status get_sysv(struct slm_segment *segment, mode_t mode, bool h
     return slm_segment_fail(error, segment->label, "cannot make it");
 }
 
-/* Removed already, it lives as long as it is attached anywhere. A process that is killed between
- * shmget and here is the one case that leaves it behind: the system has no call that does both. */
+/* Removed already, it lives as long as a process has it attached. Only a process that is killed
+ * between shmget and here leaves it in the system, which has no call that does both. */
 static enum slm_status make_sysv(struct slm_segment *segment, mode_t mode, bool huge,
                                  struct slm_error *error)
 {
@@ -121,8 +121,8 @@ enum slm_status slm_segment_memory_create(struct slm_segment *segment,
     return status;
 }
 
-/* The system does not tell whether a segment is made of huge pages. An address that suits them
- * suits any; options say whether the handle counts in them. */
+/* The system does not say whether a segment is made of huge pages. So it aligns for huge pages
+ * always; options->huge sets the unit of sizes. */
 static enum slm_status reserve_sysv(struct slm_segment *segment,
                                     const struct slm_segment_options *options, size_t size_bytes,
                                     struct slm_error *error)
@@ -137,7 +137,7 @@ static enum slm_status reserve_sysv(struct slm_segment *segment,
     }
     enum slm_status status = slm_segment_check_size(segment, size_bytes, options->max_bytes, error);
     if (status == SLM_OK) {
-        /* It cannot grow: what a larger range would be for is not there. */
+        /* It cannot grow, so a larger range is useless. */
         status = slm_segment_set_sizes(segment, size_bytes, size_bytes, error);
     }
     return status == SLM_OK ? slm_segment_reserve(segment, align, error) : status;

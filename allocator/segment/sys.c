@@ -62,8 +62,8 @@ static int sys_ftruncate(int fd, off_t bytes)
 }
 
 /* One byte that no segment reaches. A record lock belongs to the process and not to the
- * descriptor: it tells a parent from a child that inherited the descriptor, and goes with its
- * holder when that is killed, whoever else has the descriptor. */
+ * descriptor: a parent's is not its child's, which inherited the descriptor, and it goes when its
+ * holder is killed, even if another process has the descriptor. */
 static int set_lock(int fd, int type)
 {
     struct flock lock = {

@@ -67,7 +67,7 @@ static void unlink_node(struct slm_journal *journal, struct slm_lru *lru,
     node_put(journal, link_from_older(journal, lru, node->older), node->newer);
 }
 
-/* A copy of a linked node has all its words; only the links to it give it away. */
+/* A memcpy of a linked node looks linked; check that its neighbours' links point here. */
 static bool is_linked(const struct slm_journal *journal, struct slm_lru *lru,
                       const struct slm_lru_node *node)
 {

@@ -129,7 +129,7 @@ static void rotate(const struct edit *edit, uint64_t x, enum side side)
 
 /* --- Insert --- */
 
-/* The node below which node belongs, behind all that are equal to it; 0 in an empty tree. */
+/* The node below which node belongs, after all that are equal to it; 0 in an empty tree. */
 static uint64_t find_place(const struct edit *edit, const struct slm_rbtree_node *node,
                            slm_rbtree_order *order, enum side *side)
 {
@@ -327,7 +327,7 @@ static void forget(const struct edit *edit, struct slm_rbtree_node *node)
     put(edit, &edit->tree->n_nodes, edit->tree->n_nodes - 1);
 }
 
-/* A copy of a linked node has all its words; only the link to it gives it away. */
+/* A memcpy of a linked node looks linked; check that the parent's link points here. */
 static bool is_linked(const struct edit *edit, const struct slm_rbtree_node *node)
 {
     uint64_t offset = slm_journal_offset(edit->journal, node);

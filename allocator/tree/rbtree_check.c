@@ -30,8 +30,8 @@ struct visit {
     bool below_red;
 };
 
-/* While I6 and I7 hold so far, a way is no longer than RBTREE_HEIGHT_MAX, and leaves one link a
- * level behind, the last level two. */
+/* While I6 and I7 hold so far, a path is no longer than RBTREE_HEIGHT_MAX. It leaves one link a
+ * level to visit, and two on the last level. */
 struct walk {
     struct reach reach;
     uint64_t tag;

@@ -71,7 +71,7 @@ SLM_PIN_FIELD(zone_header, lock, 256, 64);
 uint64_t zone_checksum(const struct zone_fixed *fixed);
 /* Where the slab begins, after a journal of so many entries. */
 uint64_t zone_slab_offset(unsigned journal_entries);
-/* The calling process's, pid below and time above bit 32; 0: they cannot be told. */
+/* The calling process's, pid below and time above bit 32; 0: unknown. */
 uint64_t zone_namespaces(void);
 /* Whether the zone can have that length. */
 bool zone_bytes_are_right(const struct zone_fixed *fixed, uint64_t bytes);

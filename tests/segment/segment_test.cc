@@ -194,10 +194,12 @@ TEST_P(EachKind, RefusesOptionsThatAreNotAllowed)
     options.mode = 01600;
     EXPECT_EQ(a.create(options, &error_), SLM_E_OPTION);
     options = this->options();
-    options.huge = static_cast<slm_segment_huge>(3);
+    const unsigned after_try = SLM_SEGMENT_HUGE_TRY + 1; /* in C++ no cast to the enum gives it */
+    static_assert(sizeof options.huge == sizeof after_try, "an enum is an int's size");
+    memcpy(&options.huge, &after_try, sizeof after_try);
     EXPECT_EQ(a.create(options, &error_), SLM_E_OPTION);
     options = this->options();
-    options.kind = static_cast<Kind>(6);
+    options.kind = static_cast<Kind>(SLM_SEGMENT_FILE + 1);
     EXPECT_EQ(a.create(options, &error_), SLM_E_OPTION);
     EXPECT_EQ(a.attach(options, &error_), SLM_E_OPTION);
     EXPECT_EQ(slm_segment_remove(&options, &error_), SLM_E_OPTION);

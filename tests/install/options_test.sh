@@ -27,10 +27,21 @@ refuse "SLABMILL_CHECKS is all; it must be 1, 2 or 3" -DSLABMILL_CHECKS=all
 refuse "SLABMILL_SANITIZE has memory; it knows" "-DSLABMILL_SANITIZE=address;memory"
 
 pass clang-19 "-DSLABMILL_SANITIZE=address;undefined" -DSLABMILL_CHECKS=3
-# A sanitized library asks the same of the programs that use it.
+# A sanitized library asks the same of the programs that use it: they get it, or do not link.
 install_elsewhere
-grep -q -- "-fsanitize=address" "$libdir/pkgconfig/slabmill.pc" ||
-    die "slabmill.pc does not link the sanitizer"
+export PKG_CONFIG_PATH="$libdir/pkgconfig"
+program="$scratch/user/smoke.c $scratch/user/smoke_zone.c"
+# Words are meant to split.
+# shellcheck disable=SC2046,SC2086
+quietly clang-19 -o "$scratch/smoke" $program $(pkg-config --cflags --libs slabmill) \
+    "-Wl,-rpath,$libdir"
+run_units "a sanitized library" "$scratch/smoke"
+# shellcheck disable=SC2086
+if clang-19 -o "$scratch/smoke" $program -I "$prefix/include" "$libdir/libslabmill.a" \
+    2>"$scratch/log"; then
+    die "a plain program links a sanitized library"
+fi
+grep -q "undefined reference to .__asan_" "$scratch/log" || die "$(cat "$scratch/log")"
 grep -q -- "-fsanitize=address" "$libdir/cmake/slabmill/slabmill-targets.cmake" ||
     die "the CMake package does not link the sanitizer"
 

@@ -10,11 +10,10 @@ static enum slm_status judge_use(const struct zone_header *header, const char *l
                                  struct slm_error *error)
 {
     const struct zone_fixed *fixed = &header->fixed;
-    uint64_t here = zone_namespaces();
     if (header->state == ZONE_BROKEN && !options->segment.read_only) {
         return slm_error_set(error, SLM_E_BROKEN, 0, "%s: could not be repaired", label);
     }
-    if (fixed->namespaces != 0 && here != 0 && fixed->namespaces != here) {
+    if (zone_is_elsewhere(fixed->namespaces)) {
         return slm_error_set(error, SLM_E_STATE, 0,
                              "%s: made in another namespace (pid %u, time %u)", label,
                              (uint32_t)fixed->namespaces, (uint32_t)(fixed->namespaces >> 32));

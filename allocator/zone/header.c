@@ -44,6 +44,18 @@ uint64_t zone_namespaces(void)
            namespace_number("/proc/self/ns/pid");
 }
 
+static bool are_known_and_differ(uint32_t a, uint32_t b)
+{
+    return a != 0 && b != 0 && a != b;
+}
+
+bool zone_is_elsewhere(uint64_t namespaces)
+{
+    uint64_t here = zone_namespaces();
+    return are_known_and_differ((uint32_t)namespaces, (uint32_t)here) ||
+           are_known_and_differ((uint32_t)(namespaces >> 32), (uint32_t)(here >> 32));
+}
+
 static bool text_ends(const char *text)
 {
     return memchr(text, '\0', SLM_ZONE_NAME_BYTES) != NULL;

@@ -73,6 +73,8 @@ uint64_t zone_checksum(const struct zone_fixed *fixed);
 uint64_t zone_slab_offset(unsigned journal_entries);
 /* The calling process's, pid below and time above bit 32; 0: unknown. */
 uint64_t zone_namespaces(void);
+/* Whether the calling process's are others. A number that either side does not know is no other. */
+bool zone_is_elsewhere(uint64_t namespaces);
 /* Whether the zone can have that length. */
 bool zone_bytes_are_right(const struct zone_fixed *fixed, uint64_t bytes);
 /* Whether the header is one that this library wrote: SLM_E_STATE, SLM_E_MAGIC, SLM_E_VERSION,

@@ -13,7 +13,6 @@ _Static_assert(sizeof(struct zone_header) <= SLM_ZONE_IMAGE_HEAD_BYTES, "the hea
 static void take(struct slm_zone_image *image, const struct zone_header *header)
 {
     const struct zone_fixed *fixed = &header->fixed;
-    uint64_t here = zone_namespaces();
     memset(image, 0, sizeof *image);
     memcpy(image->name, fixed->name, sizeof image->name);
     memcpy(image->tag, fixed->tag, sizeof image->tag);
@@ -26,7 +25,7 @@ static void take(struct slm_zone_image *image, const struct zone_header *header)
     image->slab_offset = fixed->slab_offset;
     image->n_recoveries = header->n_recoveries;
     image->is_given_up = header->state == ZONE_BROKEN;
-    image->is_elsewhere = here != 0 && fixed->namespaces != 0 && fixed->namespaces != here;
+    image->is_elsewhere = zone_is_elsewhere(fixed->namespaces);
     image->lock = header->lock;
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 extern "C" {
+#include "allocator/zone/header.h"
 #include <slabmill/zone.h>
 }
 
@@ -83,6 +84,31 @@ class ZoneNamespace : public testing::Test {
 TEST_F(ZoneNamespace, AnotherTimeNamespaceIsRefused)
 {
     expect_refused(CLONE_NEWTIME, "time");
+}
+
+/* What attach answers when the zone's maker knew these numbers. */
+int attach_made_in(struct slm_zone *zone, uint64_t namespaces)
+{
+    auto *header = static_cast<zone_header *>(slm_segment_base(slm_zone_segment(zone)));
+    header->fixed.namespaces = namespaces;
+    header->checksum = zone_checksum(&header->fixed);
+    return attach_from(0, slm_segment_id(slm_zone_segment(zone)));
+}
+
+/* Linux knows time namespaces since 5.6: a file's zone may be older than the kernel. */
+TEST_F(ZoneNamespace, NumberThatItsMakerDidNotKnowRefusesNoProcess)
+{
+    uint64_t here = zone_namespaces();
+    uint64_t pid = here & UINT32_MAX;
+    uint64_t time = here >> 32 << 32;
+    ASSERT_NE(pid, 0u);
+    ASSERT_NE(time, 0u);
+    EXPECT_EQ(attach_made_in(zone, pid), SLM_OK);
+    EXPECT_EQ(attach_made_in(zone, time), SLM_OK);
+    EXPECT_EQ(attach_made_in(zone, 0), SLM_OK);
+    EXPECT_EQ(attach_made_in(zone, pid + 1), SLM_E_STATE);
+    EXPECT_EQ(attach_made_in(zone, time + (UINT64_C(1) << 32)), SLM_E_STATE);
+    EXPECT_EQ(attach_made_in(zone, time | (pid + 1)), SLM_E_STATE);
 }
 
 TEST_F(ZoneNamespace, TheSameNamespacesAreNot)

@@ -9,6 +9,7 @@
 
 #include "allocator/base/bits.h"
 #include "allocator/base/check.h"
+#include "allocator/base/pin.h"
 #include "allocator/base/yield.h"
 #include <slabmill/journal.h>
 
@@ -46,6 +47,19 @@ struct slm_journal_log {
     uint64_t n_finished;
     struct journal_entry entries[];
 };
+
+SLM_PIN_SIZE(journal_entry, 16);
+SLM_PIN_FIELD(journal_entry, what, 0, 8);
+SLM_PIN_FIELD(journal_entry, value, 8, 8);
+
+SLM_PIN_SIZE(slm_journal_log, 48);
+SLM_PIN_FIELD(slm_journal_log, magic, 0, 8);
+SLM_PIN_FIELD(slm_journal_log, n_max, 8, 8);
+SLM_PIN_FIELD(slm_journal_log, state, 16, 8);
+SLM_PIN_FIELD(slm_journal_log, root, 24, 8);
+SLM_PIN_FIELD(slm_journal_log, n_undone, 32, 8);
+SLM_PIN_FIELD(slm_journal_log, n_finished, 40, 8);
+SLM_PIN(offsetof(struct slm_journal_log, entries) == 48);
 
 /* A slot of the hash table below: the entry that notes a release. */
 struct journal_slot {

@@ -14,22 +14,22 @@ from .table import format_table
 
 
 class Stops:
-    """The requests to end so far."""
+    """The requests to end the night, so far."""
 
     def __init__(self):
         self._signals = []
         self._one_came = threading.Event()
 
     def listen(self):
-        """From now on SIGINT, SIGTERM and SIGHUP are requests; the last unless nohup says no."""
+        """From now on SIGINT, SIGTERM and SIGHUP are requests; SIGHUP not under nohup."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._add)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             signal.signal(signal.SIGHUP, self._add)
 
     def _add(self, number, _frame):
-        # The end of a session is told by its shell and by the system, and may follow a SIGTERM:
-        # nobody is there who could mean it as a second request.
+        # At the end of a login session the shell and the system both send SIGHUP, sometimes after
+        # a SIGTERM. No user is there to mean it as a second request.
         if number == signal.SIGHUP and self._signals:
             return
         self._signals.append(signal.Signals(number).name)
@@ -43,13 +43,13 @@ class Stops:
         return self._signals[-1]
 
     def wait(self, seconds):
-        """Waits, less if a request comes."""
+        """Waits for so long, or until a request comes."""
         if self._one_came.wait(seconds):
             self._one_came.clear()
 
 
 def _print_short(target):
-    """The lanes of a target that had no slice, or slices that were cut off."""
+    """Prints the lanes of a target that had no slice, or slices that were cut off."""
     if target["without_slice"]:
         print(f"short of time: {target['name']}: no slice for {', '.join(target['without_slice'])}")
     for lane in target["lanes"]:
@@ -84,7 +84,7 @@ def _run(settings, out, before, stops):
     night = night_module.begin(settings, out, before, stops)
     if before:
         age = f"{night.clock.seconds():.0f} s old"
-        print(f"going on with night {night.began['id']}, {age}: {out}", flush=True)
+        print(f"continuing night {night.began['id']}, {age}: {out}", flush=True)
     if not machine.has_afl():
         print(f"afl++: {machine.NO_AFL}", flush=True)
     report, report_folder = night.run()
@@ -98,16 +98,16 @@ def main(argv):
     stops = Stops()
     stops.listen()
     try:
-        # Better now than in the morning.
+        # A missing package must show now, not in the morning.
         page.read_chart()
         return _begin_and_run(Settings(argv), stops)
     except (Unusable, page.MissingPackage) as error:
         print(f"overnight: {error}", file=sys.stderr)
     except OSError as error:
-        # Nothing that was found is lost; the next start goes on.
+        # Nothing that was found is lost: the next start continues the night.
         print(f"{error.filename or 'the night'}: {error.strerror or error}", file=sys.stderr)
     except Exception:
-        # Python's own status for a mistake is that of new findings.
+        # Python's own status for an exception is 1, which means new findings here.
         traceback.print_exc()
     return morning.TROUBLE
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each lane did, added up over its slices. Made again from the journal after a kill."""
+"""What each lane did, summed over its slices. After a kill it is made from the journal again."""
 
 import dataclasses
 
 from . import lanes
 
-# A bug this shallow would take all of a lane's time: so many deaths in a row, each in the first
-# part of a slice, and of any slice in the first half minute.
+# A lane is given up after so many early deaths in a row: a bug this shallow would take all of its
+# time. A death is early in the first half of a slice, but at most in its first half minute.
 _DEATHS_IN_A_ROW = 5
 _EARLY_PART = 0.5
 _EARLY_SECONDS = 30
@@ -14,12 +14,12 @@ _TROUBLES_IN_A_ROW = 3
 
 
 def _add(a, b):
-    """Of numbers that may not have been said."""
+    """The sum of numbers that may be unknown (None)."""
     return b if a is None else a if b is None else a + b
 
 
 def most(a, b):
-    """The same."""
+    """The maximum of numbers that may be unknown (None)."""
     return b if a is None else a if b is None else max(a, b)
 
 
@@ -31,7 +31,7 @@ class LaneAccount:
     lane: str
     seconds: float = 0.0
     slices: int = 0
-    # Slices that a request ended: libFuzzer then says no operations.
+    # Slices that ended on request: libFuzzer then does not report operations.
     on_request: int = 0
     seeds: list = dataclasses.field(default_factory=list)
     execs: int = None
@@ -40,16 +40,16 @@ class LaneAccount:
     features: int = None
     new_inputs: int = 0
     deaths: int = 0
-    # Slices that were killed while they read the corpus, or before they could say their numbers.
+    # Slices that were killed while they read the corpus, or before they reported their numbers.
     short_of_time: int = 0
     given_up: str = None
-    # New features a second, of late.
+    # New features per second; recent slices weigh more.
     yields: float = None
     early_deaths: int = 0
     troubles: int = 0
 
     def apply(self, event, gained):
-        """Adds one slice, which gained so many features that no lane of its build had."""
+        """Adds one slice. `gained`: the features that it found first among lanes of its build."""
         self.seconds += event["seconds"]
         self.slices += 1
         self.seeds.append(event["seed"])
@@ -60,7 +60,7 @@ class LaneAccount:
         for name in ("edges", "features"):
             setattr(self, name, most(getattr(self, name), event[name]))
         self.new_inputs += event["new_inputs"]
-        # The journal of a night that an earlier version began has neither of these words.
+        # A journal that an earlier version began has neither of these keys.
         self.short_of_time += bool(event.get("short_of_time"))
         self.on_request += bool(event.get("ended_on_request"))
         self._apply_end(event)
@@ -98,11 +98,11 @@ class Account:
         return self.lanes[key]
 
     def of(self, target):
-        """The accounts of those of a target's lanes that had a slice."""
+        """The accounts of a target's lanes that had a slice."""
         return [lane for (name, _), lane in self.lanes.items() if name == target and lane.slices]
 
     def apply(self, event):
-        """Adds one slice, as the journal holds it."""
+        """Adds one slice, in the journal's form."""
         target = event["target"]
         gained = self._gained(event)
         self.last_number = max(self.last_number, event["number"])
@@ -116,7 +116,8 @@ class Account:
         self.sample(target, event["lane"], event["t"], event)
 
     def _gained(self, event):
-        """Features that a slice reached and no lane of the same build had: others do not compare."""
+        """The features that a slice reached and no lane of its build had before. Feature counts of
+        different builds cannot be compared."""
         build = lanes.BY_NAME[event["lane"]].variant
         known = [
             lane.features or 0
@@ -126,7 +127,7 @@ class Account:
         return max(0, (event["features"] or 0) - max([event["features_at_start"] or 0, *known]))
 
     def sample(self, target, lane, t, numbers):
-        """A point of the plots."""
+        """Adds a point to the plots."""
         names = ("edges", "execs_per_s", "corpus")
         point = {"t": round(t, 1), "lane": lane, **{name: numbers[name] for name in names}}
         self.series.setdefault(target, []).append(point)

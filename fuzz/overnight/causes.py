@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a failing process printed, as kind, law, frames and one name for the cause.
+"""Reads what a failing process printed: kind, law, frames and one name for the cause.
 
-Our laws fail in functions of their own, <unit>_law_<name>, so that the stack says which it was. Of
-everything else the error and the top frames of our own code tell causes apart.
+Each of our laws fails in a function of its own, <unit>_law_<name>, so the stack names the law.
+Other causes are distinguished by the error and the top frames of our own code.
 """
 
 import dataclasses
@@ -27,15 +27,15 @@ _LIBFUZZER_KINDS = {
     "fuzz target exited": "exit",
 }
 _MOST_NAME = 160
-# Where something else was printed in between.
+# Other output between the lines of a report can make a stack longer than this.
 _MOST_STACK = 1 << 16
-# The frames that name a cause, and the ones that a report shows.
-_TELLING = 2
+# How many frames name a cause, and how many a report shows.
+_NAMING = 2
 _SHOWN = 12
 _OURS = re.compile(r"\b(?:allocator|harness|fuzz|tests|examples|tools)/\S+\.[ch]")
-# Where Bazel compiled, and which binary it was: the same in every line.
+# The folder of Bazel's compiler and the binary: the same in every line.
 _NOISE = re.compile(r"/proc/self/cwd/| \(/\S*\+0x[0-9a-f]+\)| \(BuildId: [0-9a-f]+\)")
-# Where every input passes.
+# Functions that every input passes through.
 _COMMON = re.compile(r"LLVMFuzzer|^hrn_fuzz_one$|^main$|^hrn_run")
 
 
@@ -51,15 +51,15 @@ class Cause:
     def name(self, target):
         """One word of letters, digits, - and _."""
         if self.kind in ("timeout", "out-of-memory"):
-            # Where it was caught says nothing.
+            # The frame in which it was caught is arbitrary.
             words = [target, self.kind]
         elif self.law:
             words = [target, "law", self.law]
         else:
-            words = [target, self.kind, *self.frames[:_TELLING]]
+            words = [target, self.kind, *self.frames[:_NAMING]]
         name = re.sub(r"[^A-Za-z0-9_]+", "-", "-".join(words)).strip("-")
         if len(name) > _MOST_NAME:
-            # It names a folder.
+            # A folder gets this name.
             name = f"{name[:_MOST_NAME]}-{files.name_of(name.encode())[:8]}"
         return name
 
@@ -79,7 +79,7 @@ def _kind(text, summary):
 
 
 def _without_values(sentence):
-    """The same error with other numbers is the same error."""
+    """Removes numbers and names: with other values it is still the same error."""
     sentence = re.sub(r"0x[0-9a-f]+|-?\d+|'[^']*'", "", sentence)
     return "-".join(re.findall(r"[A-Za-z_]+", sentence)[:6])
 

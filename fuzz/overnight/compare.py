@@ -8,8 +8,8 @@ from .coverage import FOLDERS
 
 
 def read_sources(root):
-    """The text of all files that may be measured, as it is now: the build was made of it, and who
-    goes on working while a night runs changes it. Nothing without the source tree."""
+    """Returns {path: text} of all files that coverage may measure; {} without a source tree. A night
+    reads them at its start, when they are what was built: the user may edit them later."""
     if root is None:
         return {}
     paths = [p for top in FOLDERS for p in (root / top).rglob("*.[ch]")]
@@ -17,7 +17,7 @@ def read_sources(root):
 
 
 def coverage(lines_of, sources, targets, history):
-    """Source coverage by all targets, beside that of an earlier night."""
+    """Source coverage by all targets, next to that of an earlier night."""
     if not lines_of:
         return None
     by_file = {}
@@ -67,7 +67,7 @@ def _file(path, hits, text, hits_before, text_before):
 
 
 def _same_lines(before, now):
-    """(number then, number now) of the lines that an edit in between did not touch."""
+    """Yields (old number, new number) of the lines that are the same in both texts."""
     before, now = before.split("\n"), now.split("\n")
     matcher = difflib.SequenceMatcher(None, before, now, autojunk=False)
     for then_at, now_at, size in matcher.get_matching_blocks():

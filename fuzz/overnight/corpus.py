@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Corpora: the checked-in one, which is read; the cached one, which grows from night to night; and
-one that other runners share.
+"""Corpora of a target: the checked-in one is only read; the cached one grows from night to night;
+a third one may be shared with other runners.
 
-An input that kills its target would kill every process that reads it: it is left out from then on.
+An input that kills its target would kill every process that reads it, so it is left out from then
+on.
 """
 
 import contextlib
@@ -32,48 +33,49 @@ class Corpora:
         self.frozen = None
 
     def cached(self, target):
-        """What earlier nights and this one found."""
+        """The folder of what this night and earlier ones found."""
         return self._settings.cache / "corpus" / target
 
     def seeds(self, target):
-        """The checked-in inputs, less those that kill."""
+        """The folder of the checked-in inputs, without those that kill."""
         filtered = self._out / "seeds" / target
         return filtered if filtered.exists() else self._settings.seeds(target)
 
     def short(self, target):
-        """What the lane without seeds found; merged in the end."""
+        """The folder of what the lane without seeds found. It is merged at the end."""
         return self._out / "short" / target
 
     def written_by(self, target, lane, slice_folder):
-        """Where a slice writes new inputs; away with the slice when the disk is full."""
+        """The folder to which a slice writes new inputs. When the disk is full, it is deleted with
+        the slice."""
         if self.frozen:
             return slice_folder / "discarded"
         return self.cached(target) if lane.seeded else self.short(target)
 
     def read_by(self, target, lane):
-        """Folders that a slice reads besides."""
+        """The other folders that a slice reads."""
         if not lane.seeded:
             return []
         return ([self.cached(target)] if self.frozen else []) + [self.seeds(target)]
 
     def all_of(self, target):
-        """Folders with every input of a target."""
+        """The folders with every input of a target."""
         folders = (self.cached(target), self.seeds(target), self.short(target))
         return [folder for folder in folders if folder.exists()]
 
     def count(self, target):
-        """How many inputs there are, cached and checked in."""
+        """The number of inputs, cached and checked in."""
         return sum(len(files.inputs_of(f)) for f in (self.cached(target), self.seeds(target)))
 
     def gather(self, target, folder):
-        """Copies every input into one folder: AFL++ takes no links."""
+        """Copies every input into one folder: AFL++ does not follow links."""
         for source in self.all_of(target):
             for _, data in files.read_inputs(source):
                 if data:
                     files.write_bytes(folder / files.name_of(data), data)
 
     def is_new(self, scope, path):
-        """True once for each content in a scope, of this start of the runner."""
+        """True when this start of the runner sees a content for the first time in a scope."""
         seen = self._seen.setdefault(scope, set())
         name = files.name_of(path.read_bytes())
         if name in seen:
@@ -82,7 +84,7 @@ class Corpora:
         return True
 
     def add(self, target, data):
-        """Adds an input to the cached corpus; False if it is there, or the disk is full."""
+        """Adds an input to the cached corpus. False: it is there already, or the disk is full."""
         path = self.cached(target) / files.name_of(data)
         if self.frozen or path.exists():
             return False
@@ -90,7 +92,8 @@ class Corpora:
         return True
 
     def leave_out(self, target, data):
-        """No process reads this input any more. Returns the checked-in path, if it has one."""
+        """Removes an input, so that no process reads it again. Returns its checked-in path, if it
+        has one."""
         name = files.name_of(data)
         self._left_out.add(name)
         for folder in (self.cached(target), self.short(target)):
@@ -105,13 +108,13 @@ class Corpora:
         source, found = self._settings.seeds(target), None
         for path, content in files.read_inputs(source):
             if content == data:
-                # In the build's copy lies the path in the source tree.
+                # Within the build's copy it is the path in the source tree.
                 found = str(path.relative_to(source))
         if found is None:
             return None
         kept = self._out / "seeds" / target
         if not kept.exists():
-            # A kill, or a full disk, must not leave a part of it in its place.
+            # A kill or a full disk must not leave part of the copy under the final name.
             copy = kept.with_name(f".{target}")
             shutil.rmtree(copy, ignore_errors=True)
             shutil.copytree(source, copy)
@@ -121,15 +124,17 @@ class Corpora:
         (kept / found).unlink(missing_ok=True)
         return found
 
-    # Merging: into a folder of this night, from which what is new is copied; then what was merged
-    # goes. At no moment is an input nowhere, and what others write meanwhile stays.
+    # A merge writes to a folder of this night. Then what is new there is copied to the cache, and
+    # what was merged is deleted from it. Every input is in one place at any moment, and inputs that
+    # other runners write meanwhile stay.
 
     def merge_command(self, target):
-        """What makes the smallest set of inputs with all features, in a folder of its own."""
+        """Returns the command that makes the smallest set of inputs with all features, in a folder
+        of its own."""
         folder = self._out / "merging" / target
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        # What is there first counts as reached: nothing is kept that the seeds do as well.
+        # What is in the folder first counts as reached: inputs that add nothing to the seeds go.
         for _, data in files.read_inputs(self.seeds(target)):
             files.write_bytes(folder / files.name_of(data), data)
         self._merging[target] = files.inputs_of(self.cached(target))
@@ -139,7 +144,7 @@ class Corpora:
         return [binary, "-set_cover_merge=1", limit, folder, *others]
 
     def finish_merge(self, target):
-        """Takes what was merged, less what is checked in."""
+        """Replaces the cached corpus with the result, without what is checked in."""
         folder = self._out / "merging" / target
         kept = {files.name_of(data): data for _, data in files.read_inputs(folder)}
         for _, data in files.read_inputs(self.seeds(target)):
@@ -157,13 +162,13 @@ class Corpora:
         shutil.rmtree(self.short(target), ignore_errors=True)
 
     def is_merged(self, target):
-        """True if its corpus is as small as it gets."""
+        """True if this night has merged the target's corpus."""
         return target in self._merged
 
     # Other runners.
 
     def exchange(self, target):
-        """Gives the shared folder what is new here, and takes what is new there."""
+        """Copies new inputs to the shared folder, and new inputs of the shared folder here."""
         if self._settings.shared is None:
             return
         there, here = self._settings.shared / target, self.cached(target)
@@ -190,8 +195,8 @@ class Corpora:
                     files.write_bytes(there / files.name_of(data), data)
 
     def _take(self, target, path):
-        """Whoever wrote it: what is large is no input, and what is not as its name says may be
-        half written yet."""
+        """Copies one input here. A large file is not an input. A file whose name is the hash of
+        another content may not be written completely yet."""
         if path.stat().st_size > _MOST_INPUT_BYTES:
             return
         data = path.read_bytes()
@@ -205,7 +210,7 @@ class Corpora:
     # The source tree.
 
     def commit(self, target, workspace):
-        """Copies the merged inputs into corpus/; returns how many were new."""
+        """Copies the merged inputs to corpus/; returns how many were new."""
         folder = pathlib.Path(workspace, "corpus", target)
         n_new = 0
         for _, data in files.read_inputs(self.cached(target)):

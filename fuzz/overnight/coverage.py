@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Source coverage of one target by its corpus, and the operations that ran.
+"""Measures the source coverage of one target by its corpus, and the operations that ran.
 
 Usage: python3 -m overnight.coverage BINARY OUT.json CORPUS...
 
-Replays the corpora through the binary built for llvm-cov; OUT.json gets {"lines": {file: {line:
-times}}, "kinds": {operation: times}}. Exit status 0 when it has.
+Replays the corpora through the binary built for llvm-cov. OUT.json gets {"lines": {file: {line:
+times}}, "kinds": {operation: times}}. Exit status 0 if it was written.
 """
 
 import os
@@ -17,9 +17,9 @@ import tempfile
 from . import files, job, lanes
 
 _KIND = re.compile(r"^slabmill: kind (\S+) (\d+)$", re.MULTILINE)
-# Where the sources are that count.
+# The folders with the sources that count.
 FOLDERS = ("allocator", "harness", "examples")
-# Bazel compiles in a sandbox of which the program knows only the way from its root.
+# Bazel compiles in a sandbox: only the path below the sandbox's root is known.
 _PATH = re.compile(rf"(?:^|/)((?:{'|'.join(FOLDERS)})/.*\.[ch])$")
 
 
@@ -30,7 +30,7 @@ def _replay(binary, corpora, profile):
         "HRN_FUZZ_SAY": "kinds",
     }
     output = profile.with_name("output")
-    # Its end is the caller's, whose time is limited.
+    # No limit: the caller's time is limited.
     status = job.run_to_end([binary, *corpora], output, None, env)
     text = files.read_text(output)
     if not profile.exists():

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The disk that a night has: what it may use, and what is put aside for its end.
+"""The disk space of a night: what it may use, and a reserve for its end.
 
-When the disk runs low, new inputs are not kept any more. What was put aside then holds findings,
-the journal and the report, whoever filled the rest.
+When the disk runs low, new inputs are not kept any more. The reserve is then released for findings,
+the journal and the report, even if other programs fill the rest.
 """
 
 import os
@@ -10,14 +10,14 @@ import time
 
 from . import files, machine
 
-# Below this a night would fill the disk for everybody.
+# With less free space, a night would fill the disk for other programs.
 LEAST_FREE_MB = 64
 RESERVE_MB = 16
 _EVERY_SECONDS = 10
 
 
 class Disk:
-    """Of the file system with the night's folder."""
+    """The file system with the night's folder."""
 
     def __init__(self, out, cache, limit_mb):
         self._out = out
@@ -29,16 +29,16 @@ class Disk:
         self.least_free_mb = None
 
     def put_aside(self):
-        """Raises OSError if there is not even this."""
+        """Makes the reserve. Raises OSError if the disk has no room even for that."""
         with open(self._reserve, "wb") as stream:
             os.posix_fallocate(stream.fileno(), 0, RESERVE_MB * machine.MEGABYTE)
 
     def release(self):
-        """From now on the night may use what was put aside."""
+        """Deletes the reserve: from now on the night may use its space."""
         self._reserve.unlink(missing_ok=True)
 
     def check(self):
-        """Now and then: None, or why new inputs should not be kept."""
+        """Called often, looks now and then. Returns None, or why new inputs should not be kept."""
         now = time.monotonic()
         if now < self._next_check:
             return None

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How libFuzzer and AFL++ are started, and what they print: one class each, one interface."""
+"""How libFuzzer and AFL++ are started, and how their output is read: one class each with the same
+interface."""
 
 import dataclasses
 import re
@@ -7,15 +8,15 @@ import signal
 
 from . import files, lanes
 
-# Slow units are none: they passed.
+# Not slow-unit-: such an input passed.
 FINDING_PREFIXES = ("crash-", "timeout-", "oom-", "leak-")
-# Past its slice a process is in trouble.
+# A process that runs on for so long after its slice is in trouble.
 GRACE_SECONDS = 30
 
 
 @dataclasses.dataclass
 class Numbers:
-    """What one slice came to; None: not said."""
+    """The results of one slice; None: not reported."""
 
     execs: int = None
     ops: int = None
@@ -34,12 +35,12 @@ def _last(pattern, text):
 
 
 class LibFuzzer:
-    """One process a slice. It writes what it keeps into the first folder that it is given."""
+    """One process per slice. It writes the inputs that it keeps to the first folder given."""
 
     end_signal = signal.SIGUSR1
-    # Its own end, after an interrupt.
+    # 72 is its own exit status after an interrupt.
     good_statuses = (0, 72)
-    # In the folder of the slice, and away with it.
+    # Findings are in the slice's folder, and deleted with it.
     findings_stay = False
 
     _PULSE = re.compile(r"^#(\d+)\s+\w", re.MULTILINE)
@@ -59,13 +60,13 @@ class LibFuzzer:
 
     @staticmethod
     def flags(lane, settings):
-        """Those that are the same in each slice."""
+        """The flags that are the same in each slice."""
         timeout = f"-timeout={lanes.UNIT_TIMEOUT_SECONDS}"
         return [*lane.flags, timeout, f"-rss_limit_mb={settings.rss_mb}", "-print_final_stats=1"]
 
     @classmethod
     def command(cls, time_slice, settings):
-        """The folders: what is kept, then what is only read."""
+        """The folder to which it writes comes first, then those that it only reads."""
         options = [
             f"-max_total_time={time_slice.seconds_wanted}",
             f"-artifact_prefix={time_slice.folder}/",
@@ -78,18 +79,18 @@ class LibFuzzer:
 
     @staticmethod
     def totals(_slice):
-        """What it has counted before a slice: each process counts anew."""
+        """Totals before a slice: none, since each process counts from 0."""
         return {}
 
     @staticmethod
     def environment(time_slice):
-        """The seed of a generator goes by a variable of the harness."""
+        """A generator gets its seed through a variable of the harness."""
         generate = {"HRN_FUZZ_GENERATE": str(time_slice.seed)} if time_slice.lane.generates else {}
         return {**lanes.sanitizer_environment(), **generate}
 
     @classmethod
     def numbers(cls, text, _slice):
-        """Reads a whole log. A process that was killed prints no totals: its last pulse counts."""
+        """Reads a log. A killed process prints no totals, so its last status line counts."""
         execs = _last(cls._EXECS, text)
         new = _last(cls._NEW, text)
         rss = _last(cls._RSS, text)
@@ -102,23 +103,23 @@ class LibFuzzer:
             corpus=_last(cls._CORPUS, text),
             new_inputs=len(cls._NEW_LINE.findall(text)) if new is None else new,
             rss_mb=_last(cls._PULSE_RSS, text) if rss is None else rss,
-            # 0 is said in the first second, of whatever speed.
+            # In the first second it prints 0 at any speed.
             execs_per_s=_last(cls._RATE, text) or None,
         )
 
     @classmethod
     def has_read_corpus(cls, text):
-        """False: what it died of is among its seeds."""
+        """False: the process ended while it read its corpus."""
         return cls._READ.search(text) is not None
 
     @classmethod
     def is_reading_corpus(cls, text):
-        """True: the last thing that it did. It does not listen to end_signal meanwhile."""
+        """True: it began to read its corpus and did not finish. It ignores end_signal meanwhile."""
         return cls._READS.search(text) is not None and not cls.has_read_corpus(text)
 
     @staticmethod
     def findings(time_slice):
-        """The inputs that it saved; what it keeps is in the corpus already."""
+        """The failing inputs that it saved. Those that it keeps are in the corpus already."""
         return [
             path
             for path in sorted(time_slice.folder.glob("*"))
@@ -127,23 +128,23 @@ class LibFuzzer:
 
 
 class Afl:
-    """AFL++ keeps a folder of its own for each target from slice to slice."""
+    """AFL++ keeps a folder of its own for each target, from slice to slice."""
 
     end_signal = signal.SIGINT
     good_statuses = (0,)
-    # The next start of the runner meets them again.
+    # Findings stay in its folder: the next start of the runner sees them again.
     findings_stay = True
 
     _FOLDER = "default"
 
     @staticmethod
     def flags(_lane, _settings):
-        """Those that are the same in each slice. Its own limit of memory would stop ASan."""
+        """The flags that are the same in each slice. AFL++'s own memory limit would stop ASan."""
         return ["-m", "none", "-t", f"{lanes.UNIT_TIMEOUT_SECONDS * 1000}"]
 
     @classmethod
     def command(cls, time_slice, settings):
-        """Goes on where the last slice ended, if there was one."""
+        """Continues the last slice, if there was one."""
         again = (time_slice.state / cls._FOLDER / "fuzzer_stats").exists()
         options = ["-V", time_slice.seconds_wanted, "-s", time_slice.seed, "-o", time_slice.state]
         options += cls.flags(time_slice.lane, settings)
@@ -154,7 +155,7 @@ class Afl:
 
     @staticmethod
     def environment(time_slice):
-        """Quiet, whatever the machine's settings; the same mutator as libFuzzer's."""
+        """Makes it accept any machine's settings, and gives it the mutator that libFuzzer has."""
         env = {
             "AFL_SKIP_CPUFREQ": "1",
             "AFL_NO_AFFINITY": "1",
@@ -163,7 +164,7 @@ class Afl:
             # Each slice begins with all inputs of the slices before.
             "AFL_FAST_CAL": "1",
             "AFL_SKIP_CRASHES": "1",
-            # It insists on these, and on none for the sanitizers that are not there.
+            # It refuses to start without these, and with options of other sanitizers.
             "ASAN_OPTIONS": "abort_on_error=1:symbolize=0:quarantine_size_mb=10:detect_leaks=0",
             "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:symbolize=0",
         }
@@ -174,7 +175,7 @@ class Afl:
 
     @classmethod
     def totals(cls, time_slice):
-        """What it has counted in all slices so far; None: not said."""
+        """Its counts over all slices so far; None: not reported."""
         text = files.read_text(time_slice.state / cls._FOLDER / "fuzzer_stats")
         lines = (line.split(":", 1) for line in text.splitlines() if ":" in line)
         pairs = {name.strip(): value.strip() for name, value in lines}
@@ -187,7 +188,7 @@ class Afl:
 
     @classmethod
     def numbers(cls, text, time_slice):
-        """Its totals are over all slices; the difference to those before is this one's."""
+        """AFL++ counts over all slices: subtracts the totals from before this one."""
         stats = cls.totals(time_slice)
         execs, edges = stats["execs_done"], stats["edges_found"]
         return Numbers(
@@ -202,20 +203,20 @@ class Afl:
 
     @classmethod
     def has_read_corpus(cls, _text):
-        """Crashing seeds are skipped."""
+        """True: AFL++ skips seeds that crash."""
         return True
 
     @classmethod
     def is_reading_corpus(cls, _text):
-        """It listens to end_signal at any time."""
+        """False: AFL++ obeys end_signal at any time."""
         return False
 
     @classmethod
     def findings(cls, time_slice):
-        """Crashes and hangs not seen before; new inputs go to the common corpus."""
+        """Crashes and hangs not seen before. Adds new inputs to the common corpus."""
         base = time_slice.state / cls._FOLDER
         for path in files.inputs_of(base / "queue"):
-            # Not its state, and not what it was given.
+            # Skips AFL++'s state and the inputs that it was given.
             if path.name.startswith("id:") and "orig:" not in path.name:
                 time_slice.keep(path)
         found = [p for name in ("crashes", "hangs") for p in files.inputs_of(base / name)]
@@ -224,7 +225,7 @@ class Afl:
 
 ENGINES = {"libfuzzer": LibFuzzer, "afl": Afl}
 
-# What a target says of its inputs: bytes of the head, of a record, and what its mutator needs.
+# What a target prints about its inputs: bytes of the head, of a record, and what its mutator needs.
 SHAPE = re.compile(
     r"^slabmill: shape head=(\d+) record=(\d+) programs=(\d+) can=([0-9a-fx]+)", re.MULTILINE
 )

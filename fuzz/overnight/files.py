@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small files that are whole or not there."""
+"""Small files that are complete or absent."""
 
 import contextlib
 import fcntl
@@ -9,14 +9,14 @@ import os
 import pathlib
 
 
-# Of st_blocks, whatever the file system's are.
+# The unit of st_blocks on any file system.
 _BLOCK_BYTES = 512
-# Of each end of a text.
+# How much is kept of each end of a text.
 _MOST_TEXT_BYTES = 2 << 20
 
 
 def write_bytes(path, data):
-    """Replaces a file's content at once: a reader sees the old or the new."""
+    """Replaces a file's content atomically: a reader sees the old or the new."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
@@ -28,13 +28,12 @@ def write_bytes(path, data):
 
 
 def write_json(path, value):
-    """The same for a value as JSON."""
+    """Writes a value as JSON, atomically."""
     write_bytes(path, json.dumps(value, indent=1).encode())
 
 
 def read_json(path, default=None, kind=dict):
-    """Returns what a JSON file holds, or the default if it is not there, damaged or of another
-    kind."""
+    """Returns what a JSON file holds; the default if it is missing, damaged or of another kind."""
     try:
         value = json.loads(pathlib.Path(path).read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -43,8 +42,8 @@ def read_json(path, default=None, kind=dict):
 
 
 def read_text(path):
-    """Returns a program's output as text, whatever bytes it wrote: the beginning and the end of a
-    long one, which may be endless; empty if there is none."""
+    """Returns a program's output as text. It may hold any bytes. Of a long output, which may be
+    endless, returns the beginning and the end. Returns "" if there is none."""
     try:
         with open(path, "rb") as stream:
             data = stream.read(_MOST_TEXT_BYTES)
@@ -62,14 +61,14 @@ def _cut(n_bytes):
 
 
 def shorten(text, most):
-    """The beginning and the end of what is longer."""
+    """Keeps the beginning and the end of a longer text."""
     half = most // 2
     n_out = len(text) - 2 * half
     return text if n_out <= 0 else text[:half] + _cut(n_out) + text[-half:]
 
 
 def name_of(data):
-    """Names an input after its content, as libFuzzer does."""
+    """Returns the name of an input: the hash of its content, as libFuzzer does."""
     return hashlib.sha1(data).hexdigest()
 
 
@@ -77,7 +76,7 @@ def _walk(folder):
     try:
         entries = list(os.scandir(folder))
     except OSError:
-        # It has gone, or never was.
+        # The folder is gone, or never existed.
         return
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
@@ -87,12 +86,12 @@ def _walk(folder):
 
 
 def inputs_of(folder):
-    """Returns the inputs below a folder, in order of their names."""
+    """Returns the inputs below a folder, sorted by path."""
     return [pathlib.Path(path) for path in sorted(_walk(folder))]
 
 
 def read_inputs(folder):
-    """Yields (path, content) of each. Fuzzers, and other runners, take inputs away meanwhile."""
+    """Yields (path, content) of each input. Fuzzers and other runners may delete some meanwhile."""
     for path in inputs_of(folder):
         try:
             yield path, path.read_bytes()
@@ -102,7 +101,7 @@ def read_inputs(folder):
 
 @contextlib.contextmanager
 def locked(path):
-    """Other runners that lock the same file wait."""
+    """Other runners that lock the same file wait meanwhile."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", encoding="utf-8") as held:
         fcntl.flock(held, fcntl.LOCK_EX)

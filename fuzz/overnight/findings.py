@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was found: one finding a cause, each with a folder of its own.
+"""The findings of a night: one per cause, each with a folder of its own.
 
     findings/<cause>/input          as the fuzzer saved it
     findings/<cause>/log            what the process printed
-    findings/<cause>/finding.json   target, lane, build, when, how often, known as
-    findings/<cause>/triage.json    what triage.py found out: shrunk input, ops, stack, test
+    findings/<cause>/finding.json   target, lane, build, when, how often, what it is known as
+    findings/<cause>/triage.json    what triage.py finds: shrunk input, operations, stack, test
 """
 
 import shutil
@@ -14,13 +14,13 @@ import time
 from . import causes, files, job
 
 _UNNAMED = "unread"
-# Shrinking one finding; the longer a night, the longer it may take.
+# Limits for shrinking one finding. A longer night gives it more time.
 _LEAST_TRIAGE_SECONDS = 60
 _MOST_TRIAGE_SECONDS = 600
 
 
 class Triage(job.Job):
-    """Looks into one finding, in a process of its own."""
+    """Examines one finding, in a process of its own."""
 
     def __init__(self, findings, folder, seconds):
         self._findings = findings
@@ -58,11 +58,11 @@ class Findings:
         return {name: entry for name, entry in known.items() if isinstance(entry, dict)}
 
     def recover(self):
-        """Reads what is there after a kill; what was not looked into will be."""
+        """Reads the findings of a night that was killed. Those without triage wait for it."""
         for path in sorted(self.folder.glob("*/finding.json")):
             finding = files.read_json(path)
             if finding:
-                # An earlier version of the runner kept no such list.
+                # A finding of an earlier version has no such list.
                 finding.setdefault("sightings", [path.parent.name])
                 self.by_cause[path.parent.name] = finding
         for folder in [self.folder / name for name in self.by_cause]:
@@ -72,17 +72,17 @@ class Findings:
                 self._waiting.append(folder)
 
     def found(self, time_slice, paths, text, cause):
-        """Notes what a slice died of, or saved; returns the cause's name."""
+        """Records why a slice died, or what it saved; returns the cause's name."""
         names = []
         for path in paths or [None]:
             data = path.read_bytes() if path else None
             sighting = self._sighting(time_slice, data)
             noted = self._noted(sighting)
             if noted:
-                # Before a kill, which came before the end of the slice.
+                # Recorded already, before a kill that came before the end of the slice.
                 names.append(noted)
                 continue
-            # AFL++ saves inputs, not reports: triage will name the cause.
+            # AFL++ saves inputs but no reports: triage will name the cause.
             name = cause.name(time_slice.target) if cause else self._unnamed(time_slice, data)
             known_as = None
             if data is not None and time_slice.died_of_its_corpus(text):
@@ -96,7 +96,7 @@ class Findings:
 
     @staticmethod
     def _sighting(time_slice, data):
-        """Names one event, the same whoever reports it again."""
+        """Names one event. The name stays the same when a later start reports the event again."""
         content = files.name_of(data or b"")
         if time_slice.engine.findings_stay:
             return content
@@ -125,7 +125,7 @@ class Findings:
         finding = {
             "target": time_slice.target,
             "lane": time_slice.lane.name,
-            "variant": time_slice.lane.telling_variant,
+            "variant": time_slice.lane.reporting_variant,
             "binary": str(self._binary(time_slice)),
             "package": self._settings.package(),
             "kind": cause.kind if cause else _UNNAMED,
@@ -144,7 +144,7 @@ class Findings:
         self._waiting.append(folder)
 
     def trace_failed(self, trace, kind, text):
-        """Notes a recorded trace whose replay broke a law, crashed or hung."""
+        """Records a trace whose replay broke a law, crashed or hung."""
         name = f"{trace.name.split('.')[0]}-trace-{kind}"
         finding = {
             "target": trace.name,
@@ -162,7 +162,7 @@ class Findings:
         self._write(name, finding)
 
     def _binary(self, time_slice):
-        return self._settings.binary(time_slice.lane.telling_variant, time_slice.target).resolve()
+        return self._settings.binary(time_slice.lane.reporting_variant, time_slice.target).resolve()
 
     def _known_before(self, name):
         night = self.known.get(name, {}).get("first")
@@ -179,7 +179,7 @@ class Findings:
     # Triage.
 
     def next_job(self):
-        """A finding to look into, or None."""
+        """Returns the triage of a finding that waits for it, or None."""
         while self._waiting:
             folder = self._waiting.pop(0)
             if (folder / "finding.json").exists():
@@ -187,7 +187,7 @@ class Findings:
         return None
 
     def triage_ended(self, folder, trouble):
-        """Takes what was found out; a finding without a name of its cause gets it now."""
+        """Reads the result. A finding whose cause was unknown gets its name now."""
         if trouble:
             self._troubles.add(f"triage of {folder.name} {trouble}")
         triage = files.read_json(folder / "triage.json")
@@ -198,10 +198,10 @@ class Findings:
         finding = self.by_cause.pop(folder.name)
         twin = self.by_cause.get(name)
         if twin:
-            # A set: a kill may have come between this and the next two lines.
+            # A set: after a kill between here and the removal below, this runs again.
             twin["sightings"] = sorted({*twin["sightings"], *finding["sightings"]})
             self._write(name, twin)
-            # First what makes the folder a finding: a kill may leave a part of the rest.
+            # finding.json first: without it, what a kill leaves of the folder is no finding.
             (folder / "finding.json").unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
             return
@@ -215,27 +215,27 @@ class Findings:
     # The end.
 
     def count(self, known):
-        """How many findings there are, known ones or new ones."""
+        """The number of known findings, or of new ones."""
         return sum(1 for f in self.by_cause.values() if bool(f["known_as"]) == known)
 
     def remember(self):
-        """Later nights will know these causes."""
+        """Records the causes, so that later nights know them."""
         now, lock = time.strftime("%Y-%m-%d"), self._known_file.with_name(".known.lock")
         with self._troubles.survives("list of known findings"), files.locked(lock):
-            # Other runners have added theirs.
+            # Read again: other runners may have added theirs.
             known = self._read_known()
             for name in self.by_cause:
                 known.setdefault(name, {"first": self._night_id})["last"] = now
             files.write_json(self._known_file, known)
 
     def report(self):
-        """The findings as report.json has them, new ones first."""
+        """Returns the findings as report.json has them, new ones first."""
         names = sorted(self.by_cause, key=lambda n: (bool(self.by_cause[n]["known_as"]), n))
         return [self._report_one(name) for name in names]
 
     def _report_one(self, name):
         finding, folder = self.by_cause[name], self.folder / name
-        # Of a twin it has the cause alone.
+        # Triage of a finding whose cause was known already holds only the cause.
         triage = {**self._untriaged(folder), **files.read_json(folder / "triage.json", {})}
         path = str(folder / triage["input"]) if finding["has_input"] else ""
         shown = ("law", "frames", "ops", "flaky", "reproduced", "tries", "stack", "test")
@@ -254,7 +254,7 @@ class Findings:
 
     @staticmethod
     def _command(finding, path):
-        """What shows it again: made last, for a finding may have got another name, and folder."""
+        """The command that reproduces it. Made last, since triage may rename the folder."""
         if "command" in finding or not path:
             return finding.get("command", "")
         package, target, variant = finding["package"], finding["target"], finding["variant"]
@@ -264,7 +264,7 @@ class Findings:
 
     @staticmethod
     def _untriaged(folder):
-        """What the first log says, where there was no time, no input or no room for more."""
+        """What the first log shows. It is all there is without time, input or disk for triage."""
         cause = causes.classify(files.read_text(folder / "log"))
         size = (folder / "input").stat().st_size if (folder / "input").exists() else 0
         return {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reports of the last nights, kept to compare with."""
+"""The reports of the last nights, kept for comparison."""
 
 import contextlib
 import re
@@ -15,13 +15,13 @@ def _measured(report):
 
 
 def _place(path):
-    """The number that a report's name begins with."""
+    """Sorts by the number that a report's name begins with."""
     return int(re.match(r"\d*", path.stem).group() or 0), path.name
 
 
 class History:
-    """A folder of report.json files, numbered in the order in which they came: by their times they
-    would be in another one when a clock was put back. Beside each the sources that it measured."""
+    """A folder of report.json files, numbered in order of arrival: times would be out of order
+    after a clock was put back. Next to each report are the sources that it measured."""
 
     def __init__(self, folder):
         self._folder = folder
@@ -30,17 +30,18 @@ class History:
         return sorted(self._folder.glob("*.json"), key=_place)
 
     def rows(self):
-        """What the page compares with, oldest first."""
+        """Returns a row for each of the last nights, oldest first."""
         rows = []
         for path in self._paths()[-_SHOWN:]:
-            # Damaged, or of another format than today's.
+            # A report may be damaged, or of another format than today's.
             with contextlib.suppress(KeyError, TypeError, AttributeError):
                 rows.append(self._row(files.read_json(path)))
         return rows
 
     def last_lines(self, targets):
-        """Returns (id, {file: ({line: times}, text or None)}) of the last night that measured no
-        other targets than these: what only others reach would look lost. (None, {}): no night."""
+        """Returns (id, {file: ({line: times}, text or None)}) of the last night that measured only
+        these targets: lines that only another target reaches would look lost. Returns (None, {}) if
+        there is no such night."""
         for path in reversed(self._paths()):
             with contextlib.suppress(KeyError, TypeError, AttributeError):
                 report = files.read_json(path)
@@ -69,7 +70,7 @@ class History:
         }
 
     def add(self, report, sources):
-        """Keeps a report; those that nobody will compare with go."""
+        """Keeps a report, and deletes those that are too old to be compared with."""
         paths = self._paths()
         number = _place(paths[-1])[0] + 1 if paths else 1
         path = self._folder / f"{number}-{report['night']['id']}.json"

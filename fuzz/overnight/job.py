@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes: each in a group of its own, with its output in a file, and none left behind."""
+"""Processes: each in a group of its own, with its output in a file. None outlives the runner."""
 
 import contextlib
 import os
@@ -15,23 +15,23 @@ from . import files
 STOP = "stop"
 OVERRUN = "overrun"
 
-# From the request to end until the kill.
+# Between the request to end and the kill.
 _GRACE_SECONDS = 10
 _TAIL_BYTES = 4096
-# Of a log, and of whatever else a process writes.
+# The limit for each file that a process writes, its log included.
 _MOST_FILE_BYTES = 64 << 20
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b\)B|\x0f")
 
 
 def with_runner(command):
-    """Lets a program die with who started it, whatever kills that, and write no endless file."""
+    """Makes a program die with the process that starts it, and limits the files that it writes."""
     limit = ["prlimit", f"--fsize={_MOST_FILE_BYTES}"]
     return [*limit, "setpriv", "--pdeathsig", "KILL", "--", *map(str, command)]
 
 
 def end_leftovers(folder):
-    """Kills what was started with this TMPDIR and has left its group, as AFL++'s children do: when
-    it is killed, they stay, stopped, for ever."""
+    """Kills processes that were started with this TMPDIR and have left their group. AFL++'s
+    children do: when AFL++ is killed, they stay stopped forever."""
     mark = b"TMPDIR=" + os.fsencode(folder)
     for environment in pathlib.Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
@@ -41,7 +41,7 @@ def end_leftovers(folder):
 
 def _popen(command, output, cwd, env):
     pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
-    # Not a pipe: that has no limit, and stays open for as long as a child has it.
+    # Not a pipe: a pipe has no size limit, and stays open as long as any child holds it.
     with open(output, "wb") as stream:
         return subprocess.Popen(
             with_runner(command),
@@ -61,8 +61,8 @@ def _signal_group(process, number):
         pass
 
 
-def _is_over(process, seconds):
-    """Waits; a process's descriptor wakes at once, where Popen.wait looks 20 times a second."""
+def _ends_within(process, seconds):
+    """Waits. A process's descriptor wakes at once; Popen.wait polls 20 times a second."""
     descriptor = os.pidfd_open(process.pid)
     try:
         return bool(select.select([descriptor], [], [], seconds)[0])
@@ -71,10 +71,10 @@ def _is_over(process, seconds):
 
 
 def run_to_end(command, output, seconds, env, cwd=None):
-    """Waits for it; returns its exit status, or None if it was killed for being late."""
+    """Runs a command. Returns its exit status, or None if it took too long and was killed."""
     process = _popen(command, output, cwd, env)
     try:
-        return process.wait() if _is_over(process, seconds) else None
+        return process.wait() if _ends_within(process, seconds) else None
     finally:
         # Its children too.
         _signal_group(process, signal.SIGKILL)
@@ -82,10 +82,10 @@ def run_to_end(command, output, seconds, env, cwd=None):
 
 
 class Job:
-    """A process, its limit, and what happens at its end.
+    """A process, its time limit, and what happens at its end.
 
-    end_signal asks it to end and still say its numbers. After the end `status` is its exit status
-    and `forced` is None, STOP or OVERRUN: why it had to be ended.
+    end_signal asks the process to end and still report its numbers. After the end `status` is its
+    exit status; `forced` is None, or why it was asked to end: STOP or OVERRUN.
     """
 
     def __init__(
@@ -105,16 +105,16 @@ class Job:
         self._kill_at = None
 
     def start(self):
-        """Raises OSError if it cannot."""
+        """Starts the process. Raises OSError if that fails."""
         self._process = _popen(self.command, self.output, self._cwd, self._env)
         self._began = time.monotonic()
 
     def seconds(self):
-        """How long it has run."""
+        """How long it has been running."""
         return time.monotonic() - self._began
 
     def poll(self):
-        """True when it has ended; asks it to, and kills it, when its time is over."""
+        """Returns True when it has ended. After its time limit, asks it to end, then kills it."""
         self.status = self._process.poll()
         if self.status is not None:
             # The leader may have left children.
@@ -127,7 +127,7 @@ class Job:
         return False
 
     def ask_to_end(self, why):
-        """Asks once; the kill follows."""
+        """Asks once. The kill follows after the grace period."""
         if self._kill_at is None:
             self.forced = why
             self._kill_at = time.monotonic() + _GRACE_SECONDS
@@ -138,7 +138,7 @@ class Job:
         return files.read_text(self.output)
 
     def tail(self):
-        """The last of its output."""
+        """The end of its output."""
         try:
             with open(self.output, "rb") as stream:
                 stream.seek(max(0, os.fstat(stream.fileno()).st_size - _TAIL_BYTES))
@@ -147,28 +147,28 @@ class Job:
             return ""
 
     def how_it_ended(self):
-        """A status in words."""
+        """Its exit status in words."""
         if self.status == -signal.SIGXFSZ:
             return f"wrote a file, or printed, more than {_MOST_FILE_BYTES >> 20} MB"
         return f"ended with status {self.status}: {self.last_words()}"
 
     def last_words(self):
-        """The last line of its output, without colours."""
+        """The last line of its output, without colour codes."""
         lines = [line for line in _COLOUR.sub("", self.tail()).splitlines() if line.strip()]
         return lines[-1].strip()[:200] if lines else "no output"
 
-    # What the pool calls; a subclass says more.
+    # The pool calls these; subclasses override them.
 
     def ended(self):
         """Called once, after the end."""
 
     def failed_to_start(self, error):
-        """Called instead, with the OSError."""
+        """Called instead if start() raised this OSError."""
 
 
 class Pool:
-    """At most so many jobs at once. on_error(job) is called, with the exception at hand, when what
-    a job does at its end fails: one mistake of ours must not end a night."""
+    """Runs at most n_jobs jobs at once. If a job's ended() raises, on_error(job) is called within
+    the exception's handler: one mistake of ours must not end a night."""
 
     def __init__(self, n_jobs, on_error):
         self.running = []
@@ -180,7 +180,7 @@ class Pool:
         return len(self.running) < self._n_jobs
 
     def start(self, job):
-        """Starts it; a job that cannot is told so."""
+        """Starts a job, or calls its failed_to_start()."""
         try:
             job.start()
         except OSError as error:
@@ -189,7 +189,7 @@ class Pool:
         self.running.append(job)
 
     def poll(self):
-        """Looks after all that run; jobs that ended are told so."""
+        """Polls all running jobs, and calls ended() of those that ended."""
         ended = [job for job in self.running if job.poll()]
         self.running = [job for job in self.running if job not in ended]
         for job in ended:
@@ -199,6 +199,6 @@ class Pool:
                 self._on_error(job)
 
     def ask_all_to_end(self):
-        """Of each its numbers are still wanted."""
+        """Asks, not kills: each should still report its numbers."""
         for job in self.running:
             job.ask_to_end(STOP)

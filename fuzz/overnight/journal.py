@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""journal.jsonl: a line for each slice. All numbers of the report come from here, so that the next
+"""journal.jsonl has a line for each slice. All numbers of the report come from it, so the next
 start can continue after a kill."""
 
 import contextlib

@@ -7,9 +7,9 @@ import re
 import shutil
 import subprocess
 
-# Above that, an input is a finding whatever the machine has.
+# An input that needs more memory is a finding on any machine.
 _MOST_RSS_MB = 2048
-# For all processes together.
+# All processes together may use this share.
 _SHARE_OF_MEMORY = 0.7
 MEGABYTE = 1 << 20
 
@@ -25,7 +25,7 @@ def rss_limit_mb(n_jobs):
 
 
 def free_mb(folder):
-    """What a folder's file system has left, to us."""
+    """The space on a folder's file system that we may still use."""
     return shutil.disk_usage(folder).free // MEGABYTE
 
 
@@ -47,7 +47,7 @@ def _cpu():
     return names[0] if names else platform.machine()
 
 
-NO_AFL = "not installed (Debian: afl++), so there is no lane of it"
+NO_AFL = "not installed (Debian: afl++), so its lane does not run"
 
 
 def has_afl():
@@ -56,7 +56,7 @@ def has_afl():
 
 
 def describe():
-    """What the report says of the machine."""
+    """Returns what the report says about the machine."""
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count(),
@@ -66,7 +66,7 @@ def describe():
 
 
 def versions(workspace):
-    """Tool: version, of those that are there."""
+    """Returns {tool: version} of the installed tools."""
     found = {
         "clang": _first_line("clang-19", "--version"),
         "python": platform.python_version(),

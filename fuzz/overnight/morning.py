@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is there in the morning: report.json, report.html, and the memory of earlier nights."""
+"""What a night leaves: report.json, report.html, and a copy for comparison with later nights."""
 
 import pathlib
 import sys
@@ -20,7 +20,7 @@ def _plural(number, noun):
 
 
 def verdict(names, account, findings, troubles):
-    """How a night of these targets went, in a word, a sentence and an exit status."""
+    """How a night with these targets went: a word, a sentence and an exit status."""
     n_known = sum(1 for finding in findings if finding["known"])
     n_new = len(findings) - n_known
     execs = sum(lane.execs or 0 for lane in account.lanes.values())
@@ -50,14 +50,14 @@ def _write_to(folder, report, sources):
     try:
         page.write_page(report, sources, folder / "report.html")
     except ValueError as error:
-        # A mistake of ours; the data is there, and a page can be made of it later.
+        # A mistake of ours. The data is written, so a page can be made later.
         sys.stderr.write(f"no page: {error}\n")
         report["verdict"]["exit_status"] = report["verdict"]["exit_status"] or TROUBLE
     return folder
 
 
 def write(report, sources, store, history, troubles):
-    """Writes both files, elsewhere if they cannot be where they should; returns their folder."""
+    """Writes both files, to /dev/shm if the night's folder fails; returns their folder."""
     try:
         folder = _write_to(store.out, report, sources)
     except OSError as error:

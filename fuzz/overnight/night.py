@@ -16,7 +16,7 @@ from .work import Work
 
 _POLL_SECONDS = 0.2
 _SAMPLE_SECONDS = 5
-# In a shorter one, what was found is looked into when the time for fuzzing is over.
+# In a shorter night, triage waits until fuzzing has ended.
 _LONG_NIGHT_SECONDS = 600
 
 
@@ -52,7 +52,7 @@ class Night:
         self._troubles.add_mistake(failed)
 
     def recover(self):
-        """Takes up a night that was killed: its slices, its findings, and what lay in slices."""
+        """Continues a night that was killed: reads its findings and journal, ends its slices."""
         self.findings.recover()
         self._slices.recover(self._journal.recover())
         self._slices.count_from(self.account.last_number)
@@ -61,7 +61,7 @@ class Night:
     # The order of events.
 
     def run(self):
-        """Fuzzes, closes, and returns (what the report holds, its folder)."""
+        """Fuzzes, closes, and returns (the report, its folder)."""
         self._store.disk.put_aside()
         before = self.began.setdefault("corpus_before", {})
         for target in self.settings.targets:
@@ -115,10 +115,10 @@ class Night:
         self._stops.wait(_POLL_SECONDS)
 
     def _drain(self, jobs, until=1):
-        """Runs jobs until there are no more, or it was asked to end so many times."""
+        """Runs all jobs, unless the user asks to end for the `until`th time."""
         jobs = iter(jobs)
         while self._stops() < until:
-            # Made one by one: a merge begins with a copy of the seeds.
+            # Makes the jobs one by one: a merge begins with a copy of the seeds.
             while self.pool.has_room() and (waiting := next(jobs, None)):
                 self.pool.start(waiting)
             if not self.pool.running:
@@ -129,7 +129,7 @@ class Night:
             self._look_after()
 
     def _close(self):
-        """What is left: findings, corpora, coverage. A second request to end leaves it out."""
+        """Triage, merging, coverage. A further request to end skips what is left of it."""
         idleness.judge(self._lanes_of, self.account, self._troubles, bool(self._stops()))
         until = self._stops() + 1
         self._status.phase = "looking into findings"
@@ -163,7 +163,7 @@ class Night:
         return report, morning.write(report, self._sources, self._store, history, self._troubles)
 
     def _build(self, history):
-        """Returns what report.json holds."""
+        """Returns the content of report.json."""
         settings, corpora = self.settings, self._store.corpora
         found, troubles = self.findings.report(), list(self._troubles.sentences)
         targets = rows.Targets(settings, self.account, self._work, troubles)
@@ -195,7 +195,7 @@ class Night:
 
 
 def begin(settings, out, before, stops):
-    """Returns the Night in a folder: a new one, or the one that was killed there."""
+    """Returns a new Night in a folder, or the one that was killed there."""
     night = Night(settings, out, folder.begin(settings, out, before), stops)
     if before is not None:
         night.recover()

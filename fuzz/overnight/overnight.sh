@@ -1,4 +1,4 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Starts the night from `bazel run`, whose working folder is the root of the runfiles.
+# Starts the night. `bazel run` makes the root of the runfiles the working folder.
 PYTHONPATH="$PWD/fuzz" PYTHONDONTWRITEBYTECODE=1 exec sh fuzz/report/python.sh -m overnight "$@"

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which lane of which target has the next slice.
+"""Chooses the lane of a target for the next slice.
 
-Each lane has had so many seconds for its weight; the one that had least is next. The weight has a
-floor, so that no lane is ever forgotten, and grows with the features that the lane's last slices
-found beyond those known: time goes to what still yields.
+The next slice goes to the lane with the fewest seconds per weight. The weight grows with the new
+features that the lane's last slices found, so that time goes to lanes that still yield. It has a
+floor, so that every lane gets some time.
 """
 
-# The best lane gets so many times the floor.
+# The best lane's weight; the floor is 1.
 _BEST = 8.0
-# Each lane should have about three slices, of a length that is worth a start.
+# Each lane should have about three slices, each long enough to be worth a start.
 _SLICES_EACH = 3
 _LEAST_SECONDS = 4
 _MOST_SECONDS = 300
@@ -29,8 +29,8 @@ def _weight(account, best):
 def choose(lanes_of, account, running):
     """Returns (target, lane) or None.
 
-    lanes_of: target: its lanes, in the order of their first slices. running: {(target, lane name):
-    seconds planned} of slices that are under way.
+    lanes_of: {target: its lanes, in the order of their first slices}.
+    running: {(target, lane name): planned seconds of running slices}.
     """
     choices = []
     best = max((lane.yields or 0.0 for lane in account.lanes.values()), default=0.0)
@@ -38,7 +38,7 @@ def choose(lanes_of, account, running):
         for rank, lane in enumerate(lanes):
             mine = account.lane(target, lane.name)
             under_way = running.get((target, lane.name), 0.0)
-            # AFL++ locks its folder.
+            # Two AFL++ processes cannot share a target: AFL++ locks its folder.
             if mine.given_up or (under_way and lane.engine == "afl"):
                 continue
             spent = (mine.seconds + under_way) / _weight(mine, best)

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What report.json says of the night, its targets and their lanes."""
+"""The rows of report.json about the night, its targets and their lanes."""
 
 import time
 
 from . import account as accounts, engines, idleness, lanes, machine
 
-# Of its time without anything new, from which on a target counts as stalled.
+# A target is stalled if it found nothing new in this share of its time.
 _STALLED = 0.5
 
 
 def _lane(mine, settings):
     lane = lanes.BY_NAME[mine.lane]
-    # The harness takes it from the environment.
+    # The harness takes the seed of a generator from the environment.
     generates = ["HRN_FUZZ_GENERATE=SEED"] if lane.generates else []
     return {
         "name": mine.lane,
@@ -32,19 +32,19 @@ def _lane(mine, settings):
 
 
 def _joined(rows, name):
-    """The different values, in order of first sight."""
+    """The distinct values, in order of first appearance, joined by +."""
     return "+".join(dict.fromkeys(row[name] for row in rows))
 
 
 def _rate(mine, name):
-    """A second of the lanes that said it."""
+    """A number per second, over the lanes that reported it."""
     said = [lane for lane in mine if getattr(lane, name) is not None and lane.seconds > 0]
     seconds = sum(lane.seconds for lane in said)
     return round(sum(getattr(lane, name) for lane in said) / seconds, 1) if seconds else None
 
 
 def _edges(mine):
-    """Of the builds under ASan by libFuzzer: counters of different builds do not compare."""
+    """Edges of libFuzzer's ASan build. Counters of different builds cannot be compared."""
     best = None
     for lane in mine:
         if lanes.BY_NAME[lane.lane].variant == "asan-ubsan":
@@ -53,7 +53,7 @@ def _edges(mine):
 
 
 def _lines(files_of_target):
-    """(covered, all) of allocator/, or None twice."""
+    """(covered, all) lines of allocator/; (None, None): not measured."""
     if files_of_target is None:
         return None, None
     hits = [
@@ -117,7 +117,7 @@ class Targets:
 
 
 def night(settings, began, seconds, ended_by, peaks):
-    """The night as a whole, which fuzzed for so many seconds."""
+    """The row of the night. `seconds`: how long it fuzzed."""
     return {
         "id": began["id"],
         "started": began["started"],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the command line asks for, and where everything lies."""
+"""The command line, and where everything is."""
 
 import argparse
 import fnmatch
@@ -10,28 +10,28 @@ import random
 from . import lanes, machine
 
 DESCRIPTION = """Fuzzes every target in several lanes, and writes one page about it. Corpora are
-kept from night to night. Ctrl-C ends with the whole report; a second one leaves out merging and
-coverage. A night that was killed is gone on with by the next start."""
+kept from night to night. Ctrl-C ends the night with a complete report; a second one skips merging
+and coverage. The next start continues a night that was killed."""
 
 USUAL_NIGHT = "fuzz/night"
 
 EPILOG = """exit status: 0 nothing found; 1 new findings; 2 nothing new, but something did not run;
-3 only findings that were known"""
+3 only known findings"""
 
 
-# Ten years: what is more was a slip.
+# Ten years: more than that is a typing mistake.
 _MOST_HOURS = 90_000
 
 
 class Unusable(Exception):
-    """What was asked for cannot be done; the message says what and why. Nothing was made."""
+    """The night cannot be run as asked; the message says why. Nothing was created."""
 
 
 def _number(kind, what, text):
     try:
         return kind(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no {what}") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a {what}") from None
 
 
 def _hours(text):
@@ -55,13 +55,13 @@ def _count(text):
 
 
 def parse_arguments(argv):
-    """Returns the parsed command line; wrong ones end the program with status 2."""
+    """Returns the parsed command line. A wrong one ends the program with status 2."""
     parser = argparse.ArgumentParser(
         prog="./bazelw run //fuzz:overnight --", description=DESCRIPTION, epilog=EPILOG
     )
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=_hours, metavar="N", help="minutes of fuzzing")
-    length.add_argument("--hours", type=_hours, metavar="N", help="hours of it (default: 8)")
+    length.add_argument("--hours", type=_hours, metavar="N", help="hours of fuzzing (default: 8)")
     parser.add_argument(
         "--jobs", type=_count, default=os.cpu_count() or 2, metavar="N", help="processes at once"
     )
@@ -69,21 +69,21 @@ def parse_arguments(argv):
         "--targets", default="*", metavar="PATTERN", help="e.g. 'slab*', or 'slab*,pool*'"
     )
     parser.add_argument(
-        "--lanes", default="*", metavar="PATTERN", help=f"the same, of {', '.join(lanes.NAMES)}"
+        "--lanes", default="*", metavar="PATTERN", help=f"one or more of {', '.join(lanes.NAMES)}"
     )
     parser.add_argument("--out", metavar="DIR", help="report, findings and logs go here")
     parser.add_argument(
-        "--commit-corpus", action="store_true", help="copy what is worth keeping into corpus/"
+        "--commit-corpus", action="store_true", help="copy new inputs worth keeping to corpus/"
     )
     parser.add_argument(
         "--shared-corpus", metavar="DIR", help="exchange inputs with other runners through DIR"
     )
-    parser.add_argument("--seed", type=_whole, metavar="N", help="of all that is random")
-    parser.add_argument("--rss-mb", type=_count, metavar="N", help="memory of one process")
+    parser.add_argument("--seed", type=_whole, metavar="N", help="seed of all random choices")
+    parser.add_argument("--rss-mb", type=_count, metavar="N", help="memory limit of one process")
     parser.add_argument(
-        "--disk-mb", type=_count, default=4096, metavar="N", help="corpora and this night's files"
+        "--disk-mb", type=_count, default=4096, metavar="N", help="limit of corpora and this night"
     )
-    # For targets with planted bugs.
+    # For the night over targets with planted bugs.
     parser.add_argument("--night-folder", default=USUAL_NIGHT, help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
     if arguments.minutes is None:
@@ -92,27 +92,27 @@ def parse_arguments(argv):
 
 
 def _check_writable(option, folder):
-    """Whether it is a folder, or can be made."""
+    """Raises Unusable unless it is a writable folder, or can be created."""
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if not nearest.is_dir():
-        raise Unusable(f"{option}{folder}: {nearest} is no folder")
+        raise Unusable(f"{option}{folder}: {nearest} is not a folder")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise Unusable(f"{option}{folder}: no right to write to {nearest}")
+        raise Unusable(f"{option}{folder}: no permission to write to {nearest}")
 
 
 def _matching(option, patterns, names):
-    """Those of the names that one of the patterns matches; each must match one."""
+    """Returns the names that a pattern matches. Each pattern must match one."""
     found = set()
     for pattern in patterns.split(","):
         matches = fnmatch.filter(names, pattern.strip())
         if not matches:
-            raise Unusable(f"{option} {pattern!r}: there is none; there are {', '.join(names)}")
+            raise Unusable(f"{option} {pattern!r}: no match; there are {', '.join(names)}")
         found.update(matches)
     return [name for name in names if name in found]
 
 
 class Settings:
-    """One start's parameters and folders. The working folder is the root of the runfiles."""
+    """The parameters and folders of one start. The working folder is the root of the runfiles."""
 
     def __init__(self, argv):
         arguments = parse_arguments(argv)
@@ -130,14 +130,14 @@ class Settings:
         self.cache = pathlib.Path(
             os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache",
             "slabmill",
-            # Planted bugs are nothing that real nights should know.
+            # Real nights must not know the planted bugs.
             *(() if self._is_usual(arguments) else (arguments.night_folder.replace("/", "-"),)),
         )
         self.wanted_out = self._from_user(arguments.out)
         self.shared = self._from_user(arguments.shared_corpus)
         built = sorted(path.name for path in (self.night_folder / "asan-ubsan").glob("[!.]*"))
         if not built:
-            raise Unusable(f"{self.night_folder}: holds no fuzz target; the build made none")
+            raise Unusable(f"{self.night_folder}: no fuzz target here; the build made none")
         self.targets = _matching("--targets", arguments.targets, built)
         chosen = _matching("--lanes", arguments.lanes, lanes.NAMES)
         self.lanes = [lanes.BY_NAME[name] for name in chosen]
@@ -156,16 +156,16 @@ class Settings:
 
     @staticmethod
     def _from_user(path):
-        # `bazel run` changes the folder; a relative path is meant from where the user was.
+        # `bazel run` changes the folder; a relative path starts at the user's folder.
         here = os.environ.get("BUILD_WORKING_DIRECTORY", os.getcwd())
         return None if path is None else pathlib.Path(here, path)
 
     def check(self):
-        """Raises Unusable, or OSError, for what could only go wrong."""
+        """Raises Unusable, or OSError, for settings that cannot work."""
         if self.commits_corpus and self.workspace() is None:
             raise Unusable("--commit-corpus: not started by `bazel run`, so there is no corpus/")
         if self.shared and not self.shared.is_dir():
-            # Not made: it may be a mount that is missing.
+            # Not created: a mount may be missing.
             raise Unusable(f"--shared-corpus {self.shared}: no such folder")
         written = {"--out ": self.wanted_out, "--shared-corpus ": self.shared, "": self.cache}
         for option, folder in written.items():
@@ -173,15 +173,15 @@ class Settings:
                 _check_writable(option, folder)
 
     def package(self):
-        """Of Bazel: where the targets come from."""
+        """The Bazel package of the targets."""
         return str(self.night_folder.relative_to(self.runfiles).parent)
 
     def binary(self, variant, target):
-        """The program of a target in one of its builds (variants.bzl); it may not be there."""
+        """The program of a target in one of its builds (variants.bzl); it may not exist."""
         return self.night_folder / variant / target
 
     def built_lanes(self):
-        """Target: those of the chosen lanes that can run here."""
+        """Returns {target: the chosen lanes that can run here}."""
         return {
             target: [lane for lane in self.lanes if self._can_run(lane, target)]
             for target in self.targets
@@ -201,6 +201,6 @@ class Settings:
         return path if path.exists() else None
 
     def dictionary(self, target):
-        """The words of its inputs, or None."""
+        """The dictionary of a target's inputs, or None."""
         path = self.night_folder / "dict" / target
         return path if path.exists() and path.stat().st_size > 0 else None

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes a failing input small: fewer records, then simpler bytes, while it fails for one cause.
+"""Makes an input that fails small: fewer records, then simpler bytes, and still the same cause.
 
-Works on whole records, as the mutators do: to take single bytes out of a program would change all
-after them into another program.
+Works on whole records, as the mutators do: without a single byte, all records after it would be
+other operations.
 """
 
 
 class Shrinker:
-    """fails(data) says whether an input still fails in the same way; it is asked until it raises
-    StopIteration, or nothing gets smaller."""
+    """fails(data) returns whether an input still fails for the same cause. It is called until it
+    raises StopIteration, or nothing gets smaller."""
 
     def __init__(self, fails, head_bytes, record_bytes):
         self._fails = fails
@@ -16,7 +16,7 @@ class Shrinker:
         self._record = max(1, record_bytes)
 
     def shrink(self, data):
-        """Returns the smallest input that was found in the time."""
+        """Returns the smallest input that was found in time."""
         self._best = data
         try:
             while self._drop_records() | self._simplify():
@@ -36,8 +36,8 @@ class Shrinker:
         return True
 
     def _drop_records(self):
-        """Halves, quarters, ... down to single records, from the end: what comes last is least
-        needed by what comes before."""
+        """Drops halves, quarters, ... down to single records. It begins at the end: earlier records
+        rarely need later ones."""
         changed = False
         width = max(1, len(self._split()) // 2)
         while width >= 1:
@@ -52,7 +52,7 @@ class Shrinker:
         return changed
 
     def _simplify(self):
-        """Bytes to 0, else halved, one by one."""
+        """Sets each byte to 0, or halves it, or subtracts 1."""
         changed = False
         for i in range(len(self._best)):
             for value in (0, self._best[i] // 2, self._best[i] - 1):

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All slices of a night: their numbers, and what becomes of what they leave."""
+"""All slices of a night: makes them, and stores their results."""
 
 import shutil
 
 from . import causes, engines, files, time_slice as slice_module
 from .time_slice import LeftSlice, TimeSlice
 
-# Of one slice, in a log of all: there may be thousands.
+# How much of one slice's output goes to the log of its lane: there may be thousands of slices.
 _MOST_LOG = 1 << 16
 
 
 def _event(time_slice, numbers, death, trouble):
-    """A slice, as the journal holds it."""
+    """A slice in the journal's form."""
     return {
         "target": time_slice.target,
         "lane": time_slice.lane.name,
@@ -29,7 +29,7 @@ def _event(time_slice, numbers, death, trouble):
 
 
 class Slices:
-    """Makes slices, and takes their results to the findings, the journal and the corpora."""
+    """Makes slices, and passes their results to the findings, the journal and the corpora."""
 
     def __init__(self, settings, clock, store, troubles, journal, findings):
         self._settings = settings
@@ -41,15 +41,15 @@ class Slices:
         self._last_number = 0
 
     def make(self, target, lane, seconds, shape):
-        """A slice, not started yet."""
+        """Returns a slice, not started yet."""
         self._last_number += 1
         begun = slice_module.begun(self._settings, self._clock, seconds, self._last_number)
         which = slice_module.Which(self._last_number, target, lane)
         return TimeSlice(self._settings, self._clock, self._store, which, begun, self._end, shape)
 
     def recover(self, accounted):
-        """Ends the slices whose runner was killed. The journal has those with these numbers: only
-        their folders are left."""
+        """Ends the slices whose runner was killed. Those in `accounted` are in the journal already:
+        only their folders are left."""
         for folder in sorted((self._store.out / "slices").glob("*")):
             with self._troubles.survives(f"what {folder.name} left"):
                 self._recover_one(folder, accounted)
@@ -58,14 +58,14 @@ class Slices:
         try:
             left = LeftSlice(self._settings, self._clock, self._store, folder, self._end)
         except (KeyError, ValueError):
-            self._troubles.add(f"{folder}: is no slice's folder")
+            self._troubles.add(f"{folder}: not the folder of a slice")
             return
         if left.was_started() and left.number not in accounted:
             left.ended()
         shutil.rmtree(folder, ignore_errors=True)
 
     def count_from(self, number):
-        """The next slice has the number after this one."""
+        """Gives the next slice the number after this one."""
         self._last_number = number
 
     def _end(self, time_slice, error):

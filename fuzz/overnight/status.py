@@ -33,7 +33,7 @@ class Status:
         self.phase = FUZZING
 
     def _rates(self):
-        """Executions and operations a second, now: by the last that each running slice said."""
+        """Executions and operations per second now, by the last status line of each slice."""
         live = [time_slice.sample() for time_slice in slices.among(self._running())]
         said = [n.execs_per_s for n in live if n and n.execs_per_s is not None]
         execs = sum(said) if said else None

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The folder of a night, with the corpora and the disk space that it uses.
 
-    DIR/night.json      what was asked for; there until the night has ended
+    DIR/night.json      the night's parameters, until it has ended
     DIR/journal.jsonl   see journal.py
     DIR/slices/         folders of slices under way
     DIR/findings/       see findings.py
     DIR/logs/           what the fuzzers printed
-    DIR/report.html     report.json: the end
+    DIR/report.html     the page, and report.json, its data
 """
 
 import errno

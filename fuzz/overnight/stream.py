@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a night says how it goes: a terminal or a pipe, whose reader may have gone by then."""
+"""Standard output and error that survive a closed terminal or a pipe without a reader."""
 
 import contextlib
 import os
@@ -7,19 +7,20 @@ import sys
 
 
 class Stream:
-    """A text stream that may break at any time: the report will say all, so the night goes on."""
+    """A text stream that may break at any time. The report will hold all, so the night goes on."""
 
     def __init__(self, stream):
         self._stream = stream
 
     def write(self, text):
-        """Tries to."""
+        """Writes, if the stream still works."""
         with contextlib.suppress(OSError):
             self._stream.write(text)
         return len(text)
 
     def flush(self):
-        """Tries to. Python calls it once more at the end, and would change the exit status."""
+        """Flushes, if the stream still works. Python calls this at exit: an error would change the
+        exit status."""
         with contextlib.suppress(OSError):
             self._stream.flush()
 
@@ -28,9 +29,9 @@ class Stream:
 
 
 def make_standard_streams_last():
-    """From now on neither stdout nor stderr can fail, even closed ones."""
+    """From now on stdout and stderr cannot fail, even if closed."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name) or open(os.devnull, "w", encoding="utf-8")
-        # File names and logs hold any bytes.
+        # File names and logs may hold any bytes.
         stream.reconfigure(errors="backslashreplace")
         setattr(sys, name, Stream(stream))

@@ -15,7 +15,7 @@ _COLUMNS = (
 
 
 def _cell(value):
-    # Processes that were interrupted or crashed may not have said their numbers.
+    # A process that was interrupted or crashed may not have reported its numbers.
     if value is None:
         return "?"
     return value if isinstance(value, str) else f"{round(value):,}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One slice of one lane on one target: a process of the fuzzer, and what it leaves."""
+"""A time slice: one process of the fuzzer, in one lane, on one target."""
 
 from typing import NamedTuple
 
@@ -9,25 +9,25 @@ _BEGUN = "slice.json"
 
 
 class Which(NamedTuple):
-    """Names a slice, and its folder."""
+    """Identifies a slice, and names its folder."""
 
     number: int
     target: str
     lane: lanes.Lane
 
     def folder_name(self):
-        """The name in DIR/slices."""
+        """The folder's name in DIR/slices."""
         return f"{self.number:06}.{self.target}.{self.lane.name}"
 
     @staticmethod
     def of_folder(name):
-        """Raises ValueError or KeyError if it is no slice's folder."""
+        """Raises ValueError or KeyError if it is not the folder of a slice."""
         number, target, lane = name.split(".")
         return Which(int(number), target, lanes.BY_NAME[lane])
 
 
 def begun(settings, clock, seconds, number):
-    """What a slice begins with. The slice's folder holds it too, in case the runner is killed."""
+    """A slice's parameters. Its folder holds them too, in case the runner is killed."""
     return {
         "seed": (settings.seed + number) % ((1 << 31) - 1) + 1,
         "seconds_wanted": max(1, round(seconds)),
@@ -38,12 +38,12 @@ def begun(settings, clock, seconds, number):
 
 
 def among(jobs):
-    """Those of the jobs that are slices."""
+    """The jobs that are slices."""
     return [running for running in jobs if isinstance(running, TimeSlice)]
 
 
 def under_way(jobs):
-    """(target, lane name): seconds planned."""
+    """Returns {(target, lane name): planned seconds of its slices}."""
     planned = {}
     for running in among(jobs):
         key = running.target, running.lane.name
@@ -88,28 +88,28 @@ class TimeSlice(job.Job):
     def _environment(self):
         return {**self.engine.environment(self), "TMPDIR": str(self.folder)}
 
-    # What the engines ask.
+    # The engines call these.
 
     def first_inputs(self):
-        """One folder with all that is known, for an engine that reads only one."""
+        """Makes one folder with all inputs, for an engine that reads only one."""
         folder = self.folder / "inputs"
         self._store.corpora.gather(self.target, folder)
         return folder
 
     def before(self, name):
-        """A total of the engine's, as it was when this slice began; 0 if there was none."""
+        """A total of the engine from before this slice; 0 if there was none."""
         return self._begun["before"].get(name) or 0
 
     def is_new(self, path):
-        """True once for each content."""
+        """True when a content is seen for the first time."""
         return self._store.corpora.is_new(self.state, path)
 
     def keep(self, path):
-        """Adds an input to the common corpus, if it is new there."""
+        """Adds an input to the common corpus, if it is new."""
         if self.is_new(path) and self._store.corpora.add(self.target, path.read_bytes()):
             self.n_kept += 1
 
-    # What the pool calls.
+    # The pool calls these.
 
     def start(self):
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -128,14 +128,14 @@ class TimeSlice(job.Job):
         job.end_leftovers(self.folder)
         self._at_end(self, None)
 
-    # What it came to.
+    # Its results.
 
     def fuzzed_seconds(self):
-        """How long it has had its slice."""
+        """How long it has been fuzzing."""
         return self._clock.seconds() - self.began_at
 
     def ended_at(self):
-        """By the clock of the night."""
+        """When it ended, by the night's clock."""
         return self.began_at + self.fuzzed_seconds()
 
     def sample(self):
@@ -147,35 +147,35 @@ class TimeSlice(job.Job):
         return self.engine.numbers(text, self)
 
     def found(self):
-        """The inputs that it saved as findings."""
+        """The failing inputs that it saved."""
         return self.engine.findings(self)
 
     def died_of_its_corpus(self, text):
-        """True: the input was there before."""
+        """True: the input that killed it was in the corpus."""
         return not self.engine.has_read_corpus(text)
 
     def is_short_of_time(self, text):
-        """True: it had to be killed at the end of the night, and could not say its numbers, or at the
-        end of its slice while it read its corpus. MSan on a busy machine reads for longer than a short
-        night's slice and its grace."""
+        """True if it was killed at the end of the night before it reported its numbers, or after
+        its slice while it still read its corpus. On a busy machine MSan may read for longer than a
+        short night's slice and its grace period."""
         if self.forced is None or self.status in self.engine.good_statuses:
             return False
         return self.forced == job.STOP or self.engine.is_reading_corpus(text)
 
     def find_trouble(self):
-        """What went wrong, None: nothing. An engine does not count the reading of its corpus as time:
-        a process that ends when it is asked to did as it should."""
+        """Returns what went wrong, or None. An engine does not count the time in which it reads its
+        corpus, so a process that runs late but exits on request behaved correctly."""
         if self.status in self.engine.good_statuses or self.forced == job.STOP or self.is_short:
             return None
         return "did not end in time" if self.forced else self.how_it_ended()
 
 
 class LeftSlice(TimeSlice):
-    """One whose runner was killed. Its folder has all that is needed to end it; a number that does
-    not change when it is ended twice is its own, so that nothing is counted twice."""
+    """A slice whose runner was killed. Its folder has all that is needed to end it. It keeps its
+    number when it is ended twice, so that nothing is counted twice."""
 
     def __init__(self, settings, clock, store, folder, at_end):
-        """Raises ValueError or KeyError if it is no slice's folder."""
+        """Raises ValueError or KeyError if it is not the folder of a slice."""
         which = Which.of_folder(folder.name)
         usual = begun(settings, clock, 0, which.number)
         start = {**usual, **files.read_json(folder / _BEGUN, {})}
@@ -183,15 +183,15 @@ class LeftSlice(TimeSlice):
         self.forced = job.STOP
 
     def was_started(self):
-        """False: it was killed on the way."""
+        """False: the runner was killed before it started the process."""
         return (self.folder / _BEGUN).exists()
 
     def is_short_of_time(self, _text):
-        """The kill of its runner cut it off, not the end of its time."""
+        """False: the kill of its runner cut it off, not the end of its time."""
         return False
 
     def fuzzed_seconds(self):
-        """Until the last that it printed, as far as the clock on the wall tells."""
+        """The time until its last output, by the times of its files."""
         try:
             first, last = ((self.folder / name).stat().st_mtime for name in (_BEGUN, "output"))
         except OSError:

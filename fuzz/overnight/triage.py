@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looks into one finding: does it come again, how small does it get, what does it say?
+"""Examines one finding: does it fail again, how small can the input get, what does it print?
 
 Usage: python3 -m overnight.triage FOLDER SECONDS
 
-FOLDER holds what findings.py says; triage.json and `shrunk` are written there. Exit status 0 if the
-finding was looked into, reproduced or not.
+FOLDER is a finding's folder (findings.py). Writes triage.json and `shrunk` there. Exit status 0 if
+the finding was examined, reproduced or not.
 """
 
 import pathlib
@@ -17,12 +17,12 @@ from . import causes, files, job, lanes, shrink
 
 _TRIES = 3
 _RUN_SECONDS = lanes.UNIT_TIMEOUT_SECONDS * 3
-# What hangs is asked many times: it need not be waited for as long as the fuzzer did.
+# An input that hangs is run many times, so the limit is shorter than the fuzzer's.
 _HANG_SECONDS = 2
 _SHAPE = re.compile(r"^slabmill: shape head=(\d+) record=(\d+)", re.MULTILINE)
 _OP = re.compile(r"^slabmill: ((?:head|op) .*)$", re.MULTILINE)
 _TEST = re.compile(r"^slabmill: test begin\n(.*?)^slabmill: test end$", re.MULTILINE | re.DOTALL)
-# Where a target does not say its operations.
+# Bytes per line, for a target that does not print its operations.
 _DUMP_BYTES = 16
 _SHOWN_OPS = 500
 
@@ -37,7 +37,7 @@ class Runner:
         self._limit = _HANG_SECONDS if hangs else lanes.UNIT_TIMEOUT_SECONDS
 
     def run(self, data, say=""):
-        """Returns what the process printed."""
+        """Runs one input; returns what the process printed."""
         path = self._scratch / "input"
         path.write_bytes(data)
         command = [self._binary, f"-timeout={self._limit}", str(path)]
@@ -49,12 +49,12 @@ class Runner:
         return files.read_text(output) + late
 
     def cause(self, data):
-        """Why it dies of an input, or None."""
+        """Returns why the process dies of an input, or None."""
         return causes.classify(self.run(data))
 
 
 def _deadline(fails, seconds):
-    """The same question, until the time is over."""
+    """Returns fails(), but raising StopIteration after so many seconds."""
     end = time.monotonic() + seconds
 
     def ask(data):
@@ -66,7 +66,7 @@ def _deadline(fails, seconds):
 
 
 def _dump(data, head, record):
-    """Lines of bytes as records, for a target that does not say its operations."""
+    """The input as lines of bytes, one per record, for a target that does not print operations."""
     width = record if record > 1 else _DUMP_BYTES
     lines = [f"head  {data[:head].hex(' ')}"] if head else []
     for number, at in enumerate(range(head, len(data), width)):
@@ -75,7 +75,7 @@ def _dump(data, head, record):
 
 
 def _middle_out(lines):
-    """A hang may say millions of operations; its first and last ones tell as much."""
+    """Keeps the first and last lines: a hang may print millions of operations."""
     n_out = len(lines) - 2 * _SHOWN_OPS
     if n_out > 0:
         lines = [*lines[:_SHOWN_OPS], f"... at least {n_out} more ...", *lines[-_SHOWN_OPS:]]
@@ -97,7 +97,7 @@ class Triage:
         self._runner = Runner(self._finding, scratch)
 
     def _reproduce(self, data):
-        """Returns (causes seen in all tries, the cause that it goes by)."""
+        """Returns (how many tries failed, the first cause seen)."""
         seen = [self._runner.cause(data) for _ in range(_TRIES)]
         found = [cause for cause in seen if cause]
         first = causes.classify(files.read_text(self._folder / "log"))
@@ -114,12 +114,12 @@ class Triage:
         return shrink.Shrinker(_deadline(fails, self._seconds), *shape).shrink(data)
 
     def _has_twin(self, cause):
-        """True if a finding of the same cause is there: this one will only be counted."""
+        """True if the cause has a finding already: this one will only be counted."""
         name = cause.name(self._finding["target"])
         return name != self._folder.name and (self._folder.parent / name).exists()
 
-    def look(self):
-        """Returns what triage.json holds."""
+    def examine(self):
+        """Returns the content of triage.json."""
         original = (self._folder / "input").read_bytes()
         n_again, cause = self._reproduce(original)
         if cause and self._has_twin(cause):
@@ -127,7 +127,7 @@ class Triage:
         flaky = n_again < _TRIES
         shape = _shape(self._runner.run(b"", "shape"))
         data = original
-        # Of what comes only now and then a smaller input proves nothing.
+        # A flaky input is not shrunk: a smaller one that passes proves nothing.
         if cause and not flaky:
             data = self._shrink(original, cause, shape)
         said = self._runner.run(data, "ops,test")
@@ -155,10 +155,10 @@ def main(argv):
     """Returns the exit status."""
     folder, seconds = pathlib.Path(argv[0]), float(argv[1])
     if not (folder / "input").exists():
-        # The disk was full: the first log is all there is.
+        # The disk was full: there is only the first log.
         return 0
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        files.write_json(folder / "triage.json", Triage(folder, seconds, scratch).look())
+        files.write_json(folder / "triage.json", Triage(folder, seconds, scratch).examine())
     return 0
 
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every fuzz target of a package, built in each way that a night needs it.
+"""Every fuzz target of a package, in each build that a night needs.
 
     overnight_variants(name = "night")   # last in the BUILD file: it sees the targets above it
 
-makes a folder <name>/<variant>/<target> in the runfiles, with seeds/<target> next to it, and
-dict/<target> if the target has words. Targets are found by the tag fuzz-test, so that none can be
-forgotten. All that is declared here is testonly, as fuzz binaries are.
+makes <name>/<variant>/<target> in the runfiles, also <name>/seeds/<target>, and
+<name>/dict/<target> if the target has a dictionary. Targets are found by the tag fuzz-test, so none
+can be forgotten. All that is declared here is testonly, because fuzz binaries are.
 """
 
 load("@slabmill_afl//:found.bzl", "AFL_FOUND")
@@ -25,7 +25,7 @@ _VARIANTS = {
         engine = "@slabmill_afl//:engine",
         instrumentation = "none",
         sanitizer = "asan-ubsan",
-        # What AFL++'s run-time library counts edges by. The linker must not add libFuzzer's.
+        # AFL++'s run-time library counts edges by this. The linker must not add libFuzzer's.
         copt = ["-fsanitize-coverage=trace-pc-guard"],
         linkopt = [],
     ),
@@ -117,7 +117,7 @@ _named = rule(
 def _find_targets():
     """Returns {name: tags} of this package's fuzz tests so far; fails if there are none."""
 
-    # By the tag: which kind of rule a fuzz test is differs between versions of rules_fuzzing.
+    # By the tag: versions of rules_fuzzing differ in the kind of rule that a fuzz test is.
     targets = {
         name: rule["tags"]
         for name, rule in native.existing_rules().items()
@@ -128,7 +128,7 @@ def _find_targets():
     return targets
 
 def _inputs_of(names):
-    """Returns {folder: {label: target}}: all seeds, and the words of targets that have some."""
+    """Returns {folder: {label: target}} of all seeds, and of all dictionaries."""
     rules = native.existing_rules()
     return {
         folder: {":" + n + suffix: n for n in names if n + suffix in rules}
@@ -136,7 +136,7 @@ def _inputs_of(names):
     }
 
 def fuzz_target_files():
-    """Declares :binaries, every <target>_bin, and :inputs, their seeds and words."""
+    """Declares :binaries, every <target>_bin, and :inputs, their seeds and dictionaries."""
     names = _find_targets().keys()
     native.filegroup(
         name = "binaries",
@@ -162,7 +162,7 @@ def overnight_variants(name):
     for variant in _VARIANTS:
         if variant == "afl" and not AFL_FOUND:
             continue
-        # Only threads give ThreadSanitizer something to judge.
+        # ThreadSanitizer is of use only to targets with threads.
         names = [n for n, tags in targets.items() if variant != "tsan" or "threads" in tags]
         if not names:
             continue

@@ -12,7 +12,7 @@ _SHAPE_SECONDS = 60
 
 
 class Work:
-    """Makes these jobs, and holds what they came to."""
+    """Makes these jobs, and holds their results."""
 
     def __init__(self, settings, store, troubles, say):
         self._settings = settings
@@ -20,10 +20,10 @@ class Work:
         self._troubles = troubles
         self._say = say
         self.traces = []
-        # Of each target, from its coverage: {file: {line: times}}, {operation: times}.
+        # {target: {file: {line: times}}} and {target: {operation: times}}, from coverage.
         self.lines = {}
         self.kinds = {}
-        # Of each target, what AFL++'s mutator needs.
+        # {target: what AFL++'s mutator needs}.
         self.shapes = {}
 
     def _task(self, name, command, seconds, done, **options):
@@ -31,10 +31,10 @@ class Work:
         output = logs / f"{name.replace('/', '-').replace(' ', '-')}.log"
         return _Task(self._troubles, done, name, command, output, seconds, **options)
 
-    # Before the fuzzing: recorded traces, and what each target says of itself.
+    # Before fuzzing: replays recorded traces, and asks each target for the shape of its inputs.
 
     def opening(self, findings):
-        """The jobs. A trace that fails is a finding."""
+        """Yields the jobs. A trace that fails is a finding."""
         if not self._settings.traces:
             self._troubles.add("no recorded traces were found")
         yield from (self._trace(trace, findings) for trace in self._settings.traces)
@@ -59,15 +59,15 @@ class Work:
             if found:
                 self.shapes[target] = ",".join(found.groups())
 
-        # A target that cannot even do this says so in its slices.
+        # A target that fails here also fails in its slices, which report it.
         command = [self._settings.binary("asan-ubsan", target), "-runs=0"]
         env = {"HRN_FUZZ_SAY": "shape"}
         return self._task(f"shape {target}", command, _SHAPE_SECONDS, done, env=env)
 
-    # After it.
+    # After fuzzing.
 
     def merges(self):
-        """A job for each target."""
+        """Yields a job for each target."""
         for target in self._settings.targets:
             with self._troubles.survives(f"merging {target}"):
                 yield self._merge(target)
@@ -84,7 +84,7 @@ class Work:
         return self._task(f"merge {target}", command, _MERGE_SECONDS, done, env=env)
 
     def coverages(self):
-        """A job for each target that has a build for it."""
+        """Yields a job for each target that has a build for coverage."""
         for target in self._settings.targets:
             if self._settings.binary("coverage", target).exists():
                 yield self._coverage(target)
@@ -106,7 +106,7 @@ class Work:
         return self._task(f"coverage {target}", command, _COVERAGE_SECONDS, done)
 
     def commit_corpora(self):
-        """Copies what is worth keeping into the source tree."""
+        """Copies the merged corpora to the source tree."""
         workspace, corpora = self._settings.workspace(), self._store.corpora
         for target in self._settings.targets:
             if not corpora.is_merged(target):
@@ -117,7 +117,7 @@ class Work:
 
 
 class _Task(job.Job):
-    """A job whose end is one call of done(task, how); how: what went wrong, or None."""
+    """A job that calls done(task, how) at its end. `how`: what went wrong, or None."""
 
     def __init__(self, troubles, done, *arguments, **options):
         self._troubles, self._done = troubles, done

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Corpora that others write, read and damage meanwhile."""
+"""Corpora that other runners write, read and damage meanwhile."""
 
 import pathlib
 import tempfile
@@ -38,7 +38,7 @@ class CorporaTest(unittest.TestCase):
         return {data for _, data in files.read_inputs(folder)}
 
     def merge(self, corpora, *contents):
-        """As the fuzzer does, with this result; to be finished."""
+        """Merges as the fuzzer does, with this result; finish_merge() must follow."""
         folder = pathlib.Path(corpora.merge_command("t")[3])
         self.put(folder, *contents)
 
@@ -49,7 +49,7 @@ class CorporaTest(unittest.TestCase):
         self.ours.finish_merge("t")
         self.assertEqual(self.have(self.cached), {b"a", b"new"})
 
-    def test_merges_of_two_runners_leave_the_whole_of_one(self):
+    def test_merges_of_two_runners_leave_all_of_one(self):
         self.put(self.cached, b"a", b"b")
         theirs = corpus.Corpora(self.settings, self.root / "theirs")
         self.merge(self.ours, b"a")
@@ -65,7 +65,7 @@ class CorporaTest(unittest.TestCase):
         self.ours.finish_merge("t")
         self.assertEqual(self.have(self.cached), {b"a"})
 
-    def test_inputs_that_vanish_between_list_and_read_are_passed_over(self):
+    def test_inputs_that_vanish_before_they_are_read_are_skipped(self):
         self.put(self.cached, b"a", b"b")
         inputs = files.read_inputs(self.cached)
         next(inputs)
@@ -79,7 +79,7 @@ class CorporaTest(unittest.TestCase):
         self.ours.exchange("t")
         self.assertEqual(self.have(self.cached), set())
 
-    def test_half_written_input_is_taken_when_it_is_whole(self):
+    def test_half_written_input_is_taken_when_it_is_complete(self):
         path = self.settings.shared / "t" / files.name_of(b"whole")
         files.write_bytes(path, b"who")
         self.ours.exchange("t")
@@ -108,7 +108,7 @@ class CorporaTest(unittest.TestCase):
         self.ours.exchange("t")
         self.assertEqual(self.have(self.cached), set())
 
-    def test_copy_of_seeds_that_was_cut_off_is_not_used(self):
+    def test_incomplete_copy_of_seeds_is_not_used(self):
         self.put(self.settings.seeds("t"), b"BAD", b"good")
         (self.root / "ours" / "seeds" / ".t").mkdir(parents=True)
         self.assertEqual(self.ours.seeds("t"), self.settings.seeds("t"))

@@ -1,16 +1,17 @@
 #!/usr/bin/env -S python3 -S -E
 # SPDX-License-Identifier: Apache-2.0
-"""Looks like a libFuzzer binary from outside. `.<name>.manner` beside it says how it behaves:
+"""Looks like a libFuzzer binary from outside. The file `.<name>.manner` next to it says how it
+behaves:
 
 healthy     finds a new input each slice
-crashes     dies of an input with BAD in it that it makes up; and of any such input, whoever has it
+crashes     makes an input with BAD in it, and dies of that and of any other such input
 shallow     the same, and at once
-flaky       its inputs do it no harm when they are run again
 no-start    ends with status 3
-silent      ends well, having executed nothing
-reads       reads its corpus for longer than any slice, and listens to nothing meanwhile
-deaf        the same once it has read its corpus
-endless     says that it is up, and waits for a signal
+silent      ends well, but executes nothing
+reads       reads its corpus for longer than any slice, and ignores signals meanwhile
+regressed   dies only of inputs with BAD in them that exist already
+deaf        reads its corpus, then ignores signals
+endless     reports that it is up, and waits for a signal
 fills       fills the disk, and dies of an input with BAD in it
 """
 
@@ -42,7 +43,7 @@ def inputs(folder):
 
 
 def die_of(data):
-    """As libFuzzer: the input is saved, then the report."""
+    """Saves the input, then prints the report, as libFuzzer does."""
     prefix = OPTIONS.get("artifact_prefix", "./")
     path = pathlib.Path(prefix + "crash-" + hashlib.sha1(data).hexdigest())
     try:
@@ -128,7 +129,7 @@ def fuzz():
     n_execs = 0 if MANNER == "silent" else 100
     say(f"stat::number_of_executed_units: {n_execs}")
     say("stat::new_units_added:          1\nstat::peak_rss_mb:              32")
-    # libFuzzer ends on request without atexit(), by which the harness says it.
+    # libFuzzer ends on request without atexit(), which the harness needs to print this.
     if not stopped:
         say(f"slabmill: ops={n_execs * 25} execs={n_execs} seconds=1.0")
 

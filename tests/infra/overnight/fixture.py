@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder laid out like the runner's runfiles, with fuzzers that only look like some."""
+"""A folder laid out like the runner's runfiles, with fake fuzzers."""
 
 import json
 import os
@@ -19,7 +19,7 @@ sys.path.insert(0, str(SOURCES))
 
 
 def is_alive(pid):
-    """False for a process that is gone, or only waits to be reaped."""
+    """False for a process that has ended, or only waits to be reaped."""
     try:
         state = pathlib.Path("/proc", str(pid), "stat").read_text().rsplit(")", 1)[1].split()[0]
     except (FileNotFoundError, ProcessLookupError):
@@ -112,7 +112,7 @@ class NightTest(unittest.TestCase):
         return self.report(), output
 
     def report(self, out=None):
-        """The last report, which must be as the schema says, and have its page."""
+        """Returns the last report, which must match the schema and have its page."""
         from report import schema
 
         folder = out or self.out
@@ -122,7 +122,7 @@ class NightTest(unittest.TestCase):
         return report
 
     def wait_until_up(self, **options):
-        """Returns the process id of an endless fuzzer as soon as it is there."""
+        """Starts a night; returns it and the process id of its endless fuzzer."""
         up = self.root / "up"
         os.mkfifo(up)
         process = self.start("--out", str(self.out), "--minutes", "5", **options)

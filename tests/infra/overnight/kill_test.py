@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Kills the runner before each of its writes at the end of a slice, and starts it again: all is
-counted once."""
+"""Kills the runner before each of its writes at the end of a slice, and starts it again: each slice
+and finding is counted once."""
 
 import json
 import os
@@ -18,11 +18,12 @@ _WRITES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir")
 
 
 class Killed(BaseException):
-    """What no handler of the runner takes."""
+    """No handler of the runner catches this."""
 
 
 class Kill:
-    """Before the nth write, and from then on: what is dead writes nothing, in no handler either."""
+    """Raises Killed before the nth write and before all later ones: a dead process writes nothing,
+    not even in a handler."""
 
     def __init__(self):
         self.n_left = None
@@ -37,7 +38,7 @@ class Kill:
             self.n_left -= 1
 
     def reached(self, act, n_writes):
-        """Runs act; true if it was killed before the end."""
+        """Runs act; returns True if it was killed before its end."""
         self.n_left = n_writes
         try:
             act()
@@ -69,7 +70,7 @@ class KillTest(NightTest):
         path.write_text(content if isinstance(content, str) else json.dumps(content))
 
     def put_slices(self):
-        """What the fuzzers of two slices leave."""
+        """Writes what the fuzzers of two slices leave."""
         begun = {"seed": 7, "seconds_wanted": 10, "began_at": 5.0, "before": {}}
         time_slice = "slices/000001.slab_fuzz.seeded"
         self.put(f"{time_slice}/slice.json", begun)
@@ -81,18 +82,18 @@ class KillTest(NightTest):
         self.put("afl/slab_fuzz/default/fuzzer_stats", "execs_done : 250\nedges_found : 4\n")
 
     def start(self):
-        """A start of the runner, which takes up what is there."""
+        """Starts the runner, which continues the night."""
         words = ["--out", str(self.out), "--seed", "1"]
         began = {"id": "1", "started": "", "sessions": 1}
         return night.begin(settings.Settings(words), self.out, began, lambda: 0)
 
     def numbers(self, made):
-        """What must be the same after any kill."""
+        """Returns the numbers that must be the same after any kill."""
         seen = sorted((f["cause"], f["seen"]) for f in made.findings.report())
         lanes = made.account.lanes.values()
         return seen, sorted((lane.lane, lane.slices, lane.execs, lane.deaths) for lane in lanes)
 
-    def test_slice_is_counted_once_wherever_its_end_was_cut_off(self):
+    def test_slice_is_counted_once_after_a_kill_before_any_write(self):
         n_writes, killed = 0, True
         while killed:
             with self.subTest(killed_before_write=n_writes):
@@ -103,14 +104,14 @@ class KillTest(NightTest):
                 self.assertEqual(seen[0], (CAUSE, 1))
                 self.assertEqual(lanes, [("afl", 1, 50, 1), ("seeded", 1, 1000, 1)])
                 self.assertEqual(list((self.out / "slices").iterdir()), [])
-                # And a start that has nothing to do changes nothing.
+                # A start that has nothing to do changes nothing.
                 self.assertEqual(self.numbers(self.start()), (seen, lanes))
             self.clear()
             n_writes += 1
         print(f"killed before each of {n_writes - 1} writes: all counted once")
         self.assertGreater(n_writes, 20)
 
-    def test_findings_that_turn_out_as_one_are_counted_once_wherever_their_union_was_cut_off(self):
+    def test_joined_findings_are_counted_once_after_a_kill(self):
         n_writes, killed = 0, True
         while killed:
             with self.subTest(killed_before_write=n_writes):
@@ -126,7 +127,7 @@ class KillTest(NightTest):
         print(f"union of two findings killed before each of {n_writes - 1} writes: counted once")
         self.assertGreater(n_writes, 3)
 
-    def test_clock_that_jumps_makes_no_slice_shorter_than_nothing_nor_endless(self):
+    def test_slice_has_a_sane_length_after_the_clock_jumps(self):
         for wall, seconds in ((0, 0.0), (1 << 33, 40.0)):
             self.put_slices()
             os.utime(self.out / "slices/000001.slab_fuzz.seeded/output", (wall, wall))
@@ -136,9 +137,7 @@ class KillTest(NightTest):
             self.clear()
 
     def clear(self):
-        """Takes the night away."""
-        import shutil
-
+        """Deletes the night."""
         shutil.rmtree(self.out)
 
 

@@ -30,7 +30,7 @@ class EndsTest(NightTest):
         self.assertEqual(report["night"]["ended_by"], "time")
         self.assertEqual(report["night"]["peaks"]["rss_mb"], 32)
 
-    def test_target_that_does_not_start_is_told_and_the_night_goes_on(self):
+    def test_target_that_does_not_start_is_reported_and_the_night_goes_on(self):
         self.target("pool_fuzz", "no-start")
         self.target("slab_fuzz", "healthy")
         report, output = self.night("--minutes", "0.2", status=2)
@@ -39,7 +39,7 @@ class EndsTest(NightTest):
         self.assertIn("3 times in a row", report["targets"][0]["lanes"][0]["given_up"])
         self.assertGreater(report["targets"][1]["execs"], 0)
 
-    def test_night_of_afl_alone_is_no_trouble_for_want_of_operations(self):
+    def test_night_of_afl_alone_needs_no_operations(self):
         self.target("slab_fuzz", "healthy")
         self.target("slab_fuzz", "healthy", variant="afl")
         fuzzer = self.root / "bin" / "afl-fuzz"
@@ -54,7 +54,7 @@ class EndsTest(NightTest):
     def test_slice_that_cannot_be_made_is_given_up_and_the_night_goes_on(self):
         self.target("slab_fuzz", "healthy", seeds=[("seed", b"seed"), ("mem", b"")])
         self.target("slab_fuzz", "healthy", variant="afl")
-        # Reading it fails, whoever reads.
+        # Reading it fails for any user.
         unreadable = next((self.root / "fuzz" / "night" / "seeds").rglob("mem"))
         unreadable.unlink()
         unreadable.symlink_to("/proc/self/mem")
@@ -66,7 +66,7 @@ class EndsTest(NightTest):
         self.assertEqual(report["night"]["ended_by"], "nothing left to run")
         self.assertIn("Input/output error", report["targets"][0]["lanes"][0]["given_up"])
 
-    def test_nothing_executed_is_trouble(self):
+    def test_target_that_executes_nothing_is_trouble(self):
         self.target("slab_fuzz", "silent")
         report, _ = self.night(status=2)
         self.assertIn("slab_fuzz: executed no input", report["troubles"])
@@ -78,7 +78,7 @@ class EndsTest(NightTest):
         self.assertIn("no recorded traces were found", report["troubles"])
         self.assertIn("slab_fuzz: had no slice", report["troubles"])
 
-    def test_bytes_that_the_terminal_cannot_show_do_not_end_the_night(self):
+    def test_bytes_that_a_terminal_cannot_show_do_not_end_the_night(self):
         self.target("slab_fuzz", "healthy")
         self.script(self.root / "tools" / "slabmill", r"printf '\377\303\251\n'")
         with unittest.mock.patch.dict("os.environ", PYTHONIOENCODING="ascii"):
@@ -101,7 +101,7 @@ class ShortTest(NightTest):
         page = (self.out / "report.html").read_text()
         self.assertIn("<td>libfuzzer<small>asan-ubsan</small></td>", page)
 
-    def test_lane_that_still_reads_its_corpus_at_the_end_is_no_trouble(self):
+    def test_lane_that_reads_its_corpus_until_the_end_is_no_trouble(self):
         self.target("slab_fuzz", "reads")
         report, output = self.night(status=0)
         self.assertEqual(report["troubles"], [])
@@ -109,13 +109,13 @@ class ShortTest(NightTest):
         self.assertIn("short of time: slab_fuzz/seeded: 1 of 1 slices cut off", output)
         self.assertIn("1 of 1 slices cut off", (self.out / "report.html").read_text())
 
-    def test_lane_that_is_killed_before_it_says_its_numbers_is_no_trouble(self):
+    def test_lane_that_is_killed_before_it_reports_is_no_trouble(self):
         self.target("slab_fuzz", "deaf")
         report, output = self.night(status=0)
         self.assertEqual((report["troubles"], report["targets"][0]["execs"]), ([], 64))
         self.assertIn("short of time: slab_fuzz/seeded: 1 of 1 slices cut off", output)
 
-    def test_lanes_and_targets_without_a_slice_are_named_and_no_trouble(self):
+    def test_lanes_without_a_slice_are_named_and_are_no_trouble(self):
         for name in ("pool_fuzz", "slab_fuzz"):
             self.target(name, "healthy")
             self.target(name, "healthy", variant="msan")
@@ -130,13 +130,13 @@ class ShortTest(NightTest):
         self.assertIn("Nothing was found: 1 of 2 targets", output)
         self.assertIn("short of time: no slice", (self.out / "report.html").read_text())
 
-    def test_target_whose_slices_all_end_on_request_has_unknown_operations_not_none(self):
+    def test_operations_are_unknown_if_all_slices_end_on_request(self):
         self.target("slab_fuzz", "endless")
         report, _ = self.night(status=0)
         lane = report["targets"][0]["lanes"][0]
         self.assertEqual((report["troubles"], lane["execs"], lane["ops"]), ([], 100, None))
 
-    def test_night_in_which_nothing_ran_is_trouble_however_short_it_was(self):
+    def test_short_night_in_which_nothing_ran_is_trouble(self):
         self.target("slab_fuzz", "reads")
         fake = self.root / "fuzz" / "night" / "asan-ubsan" / "slab_fuzz"
         fake.write_text(fake.read_text().replace('say("#2 pulse', 'str("#2 pulse'))
@@ -147,14 +147,14 @@ class ShortTest(NightTest):
 class FindsTest(NightTest):
     """Findings."""
 
-    def test_finding_is_shrunk_explained_and_known_from_then_on(self):
+    def test_finding_is_shrunk_explained_and_known_the_next_night(self):
         self.target("slab_fuzz", "crashes")
         report, output = self.night(status=1)
         finding = report["findings"][0]
         self.assertEqual(finding["cause"], "slab_fuzz-heap-use-after-free-slm_slab_free")
         self.assertFalse(finding["known"] or finding["flaky"])
         with open(finding["input"], "rb") as shrunk:
-            # Whole records of two bytes behind a head of four; BAD must stay.
+            # Whole records of two bytes after a head of four; BAD must stay.
             self.assertEqual(shrunk.read(), b"\0\0\0\0BAD\0")
         self.assertIn("BAD", finding["ops"])
         self.assertIn("TEST(Fake, Bug)", finding["test"])
@@ -166,7 +166,7 @@ class FindsTest(NightTest):
 
     def test_flaky_finding_is_marked(self):
         self.target("slab_fuzz", "crashes")
-        # It makes up what kills it, and lives when that is run alone.
+        # The input that it dies of does not kill it when it is run alone.
         fake = self.root / "fuzz" / "night" / "asan-ubsan" / "slab_fuzz"
         bad = '("crashes", "shallow", "regressed", "fills")'
         fake.write_text(fake.read_text().replace(bad, "()"))
@@ -202,18 +202,18 @@ class FindsTest(NightTest):
 
 
 class CallsTest(NightTest):
-    """Wrong calls say what is wrong, end with status 2 and leave nothing behind."""
+    """A wrong call prints what is wrong, ends with status 2 and writes nothing."""
 
     def setUp(self):
         super().setUp()
         self.target("slab_fuzz", "healthy")
 
     def tree(self):
-        """All there is."""
+        """All files and folders."""
         return sorted(self.root.rglob("*"))
 
     def refuse(self, *words, sentence, **options):
-        """Starts it so."""
+        """Starts a night with these words, which must be refused with this sentence."""
         before = self.tree()
         with self.subTest(words):
             process = self.start(*words, **options)
@@ -223,50 +223,50 @@ class CallsTest(NightTest):
             self.assertNotIn("Traceback", output)
             self.assertEqual(self.tree(), before)
 
-    def test_build_without_targets_is_refused_in_words(self):
+    def test_build_without_targets_is_refused(self):
         shutil.rmtree(self.root / "fuzz" / "night")
-        self.refuse(sentence="fuzz/night: holds no fuzz target; the build made none")
+        self.refuse(sentence="fuzz/night: no fuzz target here; the build made none")
 
-    def test_lengths_and_counts(self):
+    def test_wrong_lengths_and_counts_are_refused(self):
         hours = {"minutes": None}
         self.refuse("--minutes", "0", sentence="0 is not above 0")
         self.refuse("--minutes", "nan", sentence="nan is not above 0")
-        self.refuse("--minutes", "x", sentence="'x' is no number")
+        self.refuse("--minutes", "x", sentence="'x' is not a number")
         self.refuse("--hours", "-1", sentence="-1 is not above 0", **hours)
         self.refuse("--hours", "0", sentence="0 is not above 0", **hours)
         self.refuse("--hours", "1e300", sentence="1e300 is too long for a night", **hours)
         self.refuse("--hours", "1", "--minutes", "1", sentence="not allowed with argument")
         self.refuse("--jobs", "0", sentence="0 is not at least 1")
-        self.refuse("--jobs", "1.5", sentence="'1.5' is no whole number")
-        self.refuse("--seed", "x", sentence="'x' is no whole number")
+        self.refuse("--jobs", "1.5", sentence="'1.5' is not a whole number")
+        self.refuse("--seed", "x", sentence="'x' is not a whole number")
 
-    def test_patterns_that_match_nothing(self):
-        self.refuse("--targets", "nothing", sentence="there is none; there are slab_fuzz")
-        self.refuse("--targets", "slab*,pool*", sentence="--targets 'pool*': there is none")
+    def test_patterns_that_match_nothing_are_refused(self):
+        self.refuse("--targets", "nothing", sentence="no match; there are slab_fuzz")
+        self.refuse("--targets", "slab*,pool*", sentence="--targets 'pool*': no match")
         self.refuse("--lanes", "none", sentence="there are seeded, generator, msan")
 
-    def test_folders_that_cannot_be_used(self):
+    def test_folders_that_cannot_be_used_are_refused(self):
         file, theirs = self.root / "file", self.root / "theirs"
         file.touch()
         (theirs / "findings").mkdir(parents=True)
-        self.refuse("--out", str(file), sentence=f"--out {file}: {file} is no folder")
-        self.refuse("--out", str(file / "x"), sentence=f"{file} is no folder")
+        self.refuse("--out", str(file), sentence=f"--out {file}: {file} is not a folder")
+        self.refuse("--out", str(file / "x"), sentence=f"{file} is not a folder")
         self.refuse("--out", "/proc/x", sentence="/proc")
         self.refuse("--out", str(theirs), sentence="neither empty nor the folder of a night")
         self.refuse("--shared-corpus", str(self.root / "no"), sentence="no: no such folder")
         self.refuse("--shared-corpus", str(file), sentence="no such folder")
         self.refuse("--commit-corpus", sentence="no corpus/", workspace=None)
 
-    def test_folder_without_the_right_to_write(self):
+    def test_folder_without_permission_to_write_is_refused(self):
         locked = self.root / "locked"
         locked.mkdir(mode=0o555)
-        # Root may write there all the same, unless it gives that up.
-        nobody = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all", "--"]
-        nobody = nobody if os.getuid() == 0 else []
+        # Root may write there nevertheless, unless it drops its capabilities.
+        drop = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all", "--"]
+        drop = drop if os.getuid() == 0 else []
         words = "--out", str(locked / "x")
-        self.refuse(*words, sentence=f"no right to write to {locked}", within=nobody)
+        self.refuse(*words, sentence=f"no permission to write to {locked}", within=drop)
 
-    def test_failure_of_the_runner_has_the_status_of_trouble_not_of_new_findings(self):
+    def test_failure_of_the_runner_has_the_status_of_trouble(self):
         self.out.mkdir()
         (self.out / ".lock").touch()
         (self.out / "night.json").write_text('{"id": "x"}')
@@ -279,7 +279,7 @@ class CallsTest(NightTest):
 class StopsTest(NightTest):
     """Signals."""
 
-    def test_sigterm_ends_the_fuzzers_and_writes_the_whole_report(self):
+    def test_sigterm_ends_the_fuzzers_and_writes_the_report(self):
         self.target("slab_fuzz", "endless")
         process, fuzzer = self.wait_until_up()
         output = self.stop(process)
@@ -289,18 +289,18 @@ class StopsTest(NightTest):
         self.assertEqual(report["targets"][0]["execs"], 100)
         self.assertFalse(is_alive(fuzzer))
 
-    def test_ctrl_c_does_the_same(self):
+    def test_ctrl_c_ends_the_night_with_the_report(self):
         self.target("slab_fuzz", "endless")
         process, _ = self.wait_until_up()
         self.stop(process, signal.SIGINT)
         self.assertEqual(self.report()["night"]["ended_by"], "SIGINT")
 
-    def test_terminal_that_closes_ends_with_the_whole_report(self):
+    def test_terminal_that_closes_ends_the_night_with_the_report(self):
         self.target("slab_fuzz", "endless")
         ours, theirs = os.openpty()
         process, _ = self.wait_until_up(within=["setsid", "--ctty"], terminal=theirs)
         os.close(theirs)
-        # The system sends SIGHUP, and whatever is written from now on fails.
+        # The system sends SIGHUP, and all output from now on fails.
         os.close(ours)
         process.send_signal(signal.SIGHUP)
         self.assertEqual(process.wait(), 0)
@@ -310,7 +310,7 @@ class StopsTest(NightTest):
         merged = (self.out / "logs" / "merge-slab_fuzz.log").exists()
         self.assertTrue(merged, "a second SIGHUP is no second request")
 
-    def test_under_nohup_a_terminal_that_closes_is_no_request(self):
+    def test_terminal_that_closes_under_nohup_ends_nothing(self):
         self.target("slab_fuzz", "endless")
         process, fuzzer = self.wait_until_up(within=["sh", "-c", 'trap "" HUP; exec "$@"', "sh"])
         status = dict(
@@ -321,7 +321,7 @@ class StopsTest(NightTest):
         self.stop(process)
         self.assertFalse(is_alive(fuzzer))
 
-    def test_reader_that_goes_away_changes_no_exit_status(self):
+    def test_closed_pipe_does_not_change_the_exit_status(self):
         self.target("slab_fuzz", "crashes")
         process = self.start("--out", str(self.out))
         process.stdout.close()
@@ -340,26 +340,26 @@ class StopsTest(NightTest):
 class BreaksTest(NightTest):
     """What others do to a night while it runs."""
 
-    def test_kill_9_leaves_no_fuzzer_and_the_next_start_goes_on(self):
+    def test_kill_9_leaves_no_fuzzer_and_the_next_start_continues(self):
         self.target("slab_fuzz", "endless")
         process, fuzzer = self.wait_until_up()
         self.stop(process, signal.SIGKILL)
         wait_for_death(fuzzer)
-        # What a fuzzer saved in the last moment.
+        # A fuzzer saved this at the last moment.
         time_slice = next((self.out / "slices").iterdir())
         (time_slice / "crash-1").write_bytes(b"headBAD!")
         (time_slice / "output").write_text("#1 INITED cov: 1 ft: 1\n" + self.crash_text())
         (self.root / "up").unlink()
         self.target("slab_fuzz", "crashes")
         report, output = self.night("--minutes", "0.1", status=1)
-        self.assertIn("going on with night", output)
+        self.assertIn("continuing night", output)
         self.assertEqual(report["night"]["sessions"], 2)
         self.assertIn(
             "slab_fuzz-heap-use-after-free-slm_slab_free", [f["cause"] for f in report["findings"]]
         )
         self.assertFalse((self.out / "night.json").exists())
 
-    def test_without_a_folder_the_night_that_was_killed_is_found(self):
+    def test_start_without_out_continues_the_night_that_was_killed(self):
         self.target("slab_fuzz", "healthy")
         process = self.start("--minutes", "5")
         for line in process.stdout:
@@ -370,10 +370,10 @@ class BreaksTest(NightTest):
         left = next((self.cache / "nights").iterdir())
         again = self.start()
         output, _ = again.communicate()
-        self.assertIn(f"going on with night {left.name}", output)
+        self.assertIn(f"continuing night {left.name}", output)
         self.assertEqual(self.report(left)["night"]["sessions"], 2)
 
-    def test_damaged_night_is_left_where_it_is(self):
+    def test_damaged_night_is_left_alone(self):
         self.target("slab_fuzz", "healthy")
         damaged = self.cache / "nights" / "20990101-000000" / "night.json"
         damaged.parent.mkdir(parents=True)
@@ -384,7 +384,7 @@ class BreaksTest(NightTest):
         self.assertEqual(process.returncode, 0, output)
         self.assertTrue(damaged.exists())
 
-    def test_folder_that_is_taken_away_is_told_and_the_rest_is_reported(self):
+    def test_folder_that_is_deleted_is_reported_with_all_later_results(self):
         self.target("slab_fuzz", "endless")
         process, _ = self.wait_until_up()
         shutil.rmtree(self.out)
@@ -398,7 +398,7 @@ class BreaksTest(NightTest):
         self.assertNotIn("the runner failed", " ".join(report["troubles"]))
         self.assertEqual(report["targets"][0]["lanes"][0]["slices"], 1)
 
-    def test_two_nights_at_once_share_the_cache_alone(self):
+    def test_two_nights_at_once_share_only_the_cache(self):
         self.target("slab_fuzz", "healthy")
         both = [self.start(), self.start()]
         outputs = [process.communicate()[0] for process in both]
@@ -419,7 +419,7 @@ class BreaksTest(NightTest):
 
 
 class CorporaTest(NightTest):
-    """What is kept, where, and until when."""
+    """Which inputs are kept, and where."""
 
     def test_runners_exchange_inputs_through_a_shared_folder(self):
         self.target("slab_fuzz", "healthy")
@@ -433,14 +433,14 @@ class CorporaTest(NightTest):
         given = {p.read_bytes() for p in shared_target.iterdir()}
         self.assertEqual(len(given), 1 + report["targets"][0]["lanes"][0]["slices"])
 
-    def test_commit_corpus_copies_what_is_new_into_the_source_tree(self):
+    def test_commit_corpus_copies_new_inputs_to_the_source_tree(self):
         self.target("slab_fuzz", "healthy")
         report, output = self.night("--commit-corpus", status=0)
         committed = list((self.workspace / "corpus" / "slab_fuzz").iterdir())
         self.assertEqual(len(committed), report["targets"][0]["corpus_after"] - 1)
         self.assertIn(f"corpus/slab_fuzz: {len(committed)} new inputs", output)
 
-    def test_past_the_disk_limit_the_night_goes_on_without_keeping(self):
+    def test_night_above_its_disk_limit_goes_on_without_new_inputs(self):
         self.target("slab_fuzz", "healthy")
         cached = self.cache / "corpus" / "slab_fuzz"
         cached.mkdir(parents=True)
@@ -450,9 +450,9 @@ class CorporaTest(NightTest):
         self.assertGreater(report["targets"][0]["execs"], 0)
         self.assertEqual([path.name for path in cached.iterdir()], ["large"])
 
-    def test_full_disk_is_told_and_what_was_found_is_reported(self):
+    def test_full_disk_is_reported_and_so_are_findings(self):
         self.target("slab_fuzz", "fills")
-        # A file system of its own, which only this night sees.
+        # A file system that only this night sees.
         mount = f"mount -t tmpfs -o size=100m none {self.cache}"
         inside = ["unshare", "--user", "--map-root-user", "--mount"]
         self.cache.mkdir()
@@ -470,7 +470,7 @@ class CorporaTest(NightTest):
         found = [finding["cause"] for finding in report["findings"]]
         self.assertEqual(found, ["slab_fuzz-heap-use-after-free-slm_slab_free"])
 
-    def test_what_was_not_merged_is_not_committed(self):
+    def test_corpus_that_was_not_merged_is_not_committed(self):
         self.target("slab_fuzz", "healthy")
         fake = self.root / "fuzz" / "night" / "asan-ubsan" / "slab_fuzz"
         fake.write_text(fake.read_text().replace("        merge()\n", "        sys.exit(1)\n"))
@@ -495,7 +495,7 @@ class HistoryTest(NightTest):
 
 
 class RecoveryTest(NightTest):
-    """What a kill at the worst moment leaves, and what the next start makes of it."""
+    """What a kill at the worst moment leaves, and how the next start continues."""
 
     CAUSE = "slab_fuzz-heap-use-after-free-slm_slab_free"
 
@@ -513,7 +513,7 @@ class RecoveryTest(NightTest):
         path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
 
     def finding(self, name, **triage):
-        """A finding, looked into or not."""
+        """Writes a finding, with or without triage."""
         noted = {"target": "slab_fuzz", "lane": "afl", "variant": "asan-ubsan", "kind": "gone"}
         noted |= {"sightings": [name], "first_seen_s": 0.5, "known_as": None, "has_input": True}
         noted |= {"package": "fuzz", "binary": str(self.root / "fuzz/night/asan-ubsan/slab_fuzz")}
@@ -523,19 +523,19 @@ class RecoveryTest(NightTest):
         if triage:
             self.put(f"findings/{name}/triage.json", triage)
 
-    def test_finding_that_only_got_its_cause_joins_its_twin(self):
+    def test_finding_with_only_a_cause_joins_its_twin(self):
         self.finding("slab_fuzz-unread-1", cause=self.CAUSE)
         self.finding(self.CAUSE)
         report, _ = self.night(status=1)
         self.assertEqual([(f["cause"], f["seen"]) for f in report["findings"]], [(self.CAUSE, 2)])
 
-    def test_finding_that_only_got_its_cause_is_reported_without_a_twin(self):
+    def test_finding_with_only_a_cause_is_reported_without_a_twin(self):
         self.finding("slab_fuzz-unread-1", cause=self.CAUSE)
         report, _ = self.night(status=1)
         self.assertEqual([f["cause"] for f in report["findings"]], [self.CAUSE])
         self.assertEqual(report["findings"][0]["original_bytes"], len(b"headBAD!"))
 
-    def test_line_that_was_cut_off_takes_no_other_along(self):
+    def test_line_that_was_cut_off_damages_no_other(self):
         self.put("journal.jsonl", b'{"target": "pool')
         report, _ = self.night(status=0)
         whole = [
@@ -546,7 +546,7 @@ class RecoveryTest(NightTest):
         self.assertEqual(len([json.loads(line) for line in whole]), 1)
         self.assertEqual(report["targets"][0]["lanes"][0]["slices"], 1)
 
-    def test_what_afl_saved_is_found_without_another_slice_of_it(self):
+    def test_crash_that_afl_saved_is_found_without_another_slice(self):
         self.put("slices/000001.slab_fuzz.afl/slice.json", {})
         self.put("afl/slab_fuzz/default/crashes/id:000000,sig:06", b"headBAD!")
         self.put("afl/slab_fuzz/default/queue/id:000001,src:000000", b"of the queue")
@@ -567,7 +567,7 @@ class RecoveryTest(NightTest):
             self.night(status=0)
             self.assertEqual(child.wait(), -signal.SIGKILL)
 
-    def test_damaged_memory_of_earlier_nights_does_not_end_a_night(self):
+    def test_damaged_files_of_earlier_nights_do_not_end_a_night(self):
         for path, content in (("known.json", "[]"), ("history/2019.json", '{"night": {}}')):
             (self.cache / path).parent.mkdir(parents=True, exist_ok=True)
             (self.cache / path).write_text(content)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of the runner, each alone."""
+"""The parts of the runner, each by itself."""
 
 import ast
 import graphlib
@@ -48,7 +48,7 @@ class ImportsTest(unittest.TestCase):
         ours = [node for node in statements if isinstance(node, ast.ImportFrom) and node.level]
         return {node.module or alias.name for node in ours for alias in node.names}
 
-    def test_modules_import_in_no_circle_and_only_the_program_knows_the_night(self):
+    def test_imports_form_no_circle_and_no_part_imports_the_night(self):
         files_of_runner = sorted((SOURCES / "overnight").glob("*.py"))
         graph = {path.stem: self.imports(path) for path in files_of_runner}
         # Raises CycleError.
@@ -58,7 +58,7 @@ class ImportsTest(unittest.TestCase):
 
 
 class CausesTest(unittest.TestCase):
-    """On what real processes printed (fuzz/planted)."""
+    """Causes of what real processes printed (fuzz/planted)."""
 
     def name(self, log, target="t"):
         """The cause of a recorded log."""
@@ -77,19 +77,19 @@ class CausesTest(unittest.TestCase):
             with self.subTest(log):
                 self.assertEqual(self.name(log), name)
 
-    def test_laws_are_told_apart_from_crashes_with_the_sentence_that_they_broke(self):
+    def test_broken_law_is_named_and_its_sentence_is_kept(self):
         cause = causes.classify((LOGS / "law.log").read_text())
         self.assertEqual((cause.kind, cause.law), ("law", "misuse_answer"))
         self.assertIn("free(0x7f2ea9bbd007), past_end: SLM_OK", cause.stack)
         self.assertIn("try_pointer", cause.frames)
 
-    def test_numbers_in_an_error_make_no_other_cause(self):
+    def test_other_numbers_in_an_error_are_the_same_cause(self):
         text = (LOGS / "overflow.log").read_text()
         other = text.replace("10 + 2147483647", "-77 + 2147483646")
         self.assertNotEqual(text, other)
         self.assertEqual(causes.classify(text).name("t"), causes.classify(other).name("t"))
 
-    def test_endless_frame_names_make_a_name_that_a_folder_can_have(self):
+    def test_cause_with_endless_frame_names_fits_a_folder_name(self):
         names = set()
         for end in "xy":
             frame = f"    #0 0x1 in {'f' * 300}{end} allocator/a.c:1:1\n"
@@ -98,25 +98,25 @@ class CausesTest(unittest.TestCase):
         self.assertEqual(len(names), 2)
         self.assertLess(max(map(len, names)), 200)
 
-    def test_endless_blank_lines_are_read_in_a_moment(self):
+    def test_endless_blank_lines_are_read_quickly(self):
         began = time.process_time()
         log = "==1==ERROR: A\n" + "\n" * (1 << 17) + "SUMMARY: AddressSanitizer: SEGV a.c:1\n"
         self.assertLess(len(causes.classify(log).stack), 1 << 17)
         self.assertLess(time.process_time() - began, 10)
 
-    def test_summary_that_says_nothing_is_none(self):
+    def test_empty_summary_has_no_cause(self):
         self.assertIsNone(causes.classify("SUMMARY: AddressSanitizer:  \n"))
 
-    def test_what_reports_nothing_has_no_cause(self):
+    def test_output_without_a_report_has_no_cause(self):
         self.assertIsNone(causes.classify("#3 DONE cov: 3\nslabmill: ops=3 execs=1 seconds=0.1\n"))
         self.assertIsNone(causes.classify(""))
 
 
 class ShrinkerTest(unittest.TestCase):
-    """On failures that are known exactly."""
+    """Shrinking, with failures that are known exactly."""
 
     def shrink(self, fails, data, head=4, record=3):
-        """The result, and how often it asked."""
+        """Returns the result, and all inputs that were tried."""
         asked = []
 
         def ask(smaller):
@@ -125,7 +125,7 @@ class ShrinkerTest(unittest.TestCase):
 
         return shrink.Shrinker(ask, head, record).shrink(data), asked
 
-    def test_whole_records_go_and_the_head_stays(self):
+    def test_whole_records_are_dropped_and_the_head_stays(self):
         data = b"HEAD" + b"abc" * 30 + b"BUG" + b"xyz" * 17
         small, asked = self.shrink(lambda d: b"BUG" in d and len(d) >= 4, data)
         self.assertEqual(small, b"\0\0\0\0BUG")
@@ -140,10 +140,10 @@ class ShrinkerTest(unittest.TestCase):
         small, _ = self.shrink(lambda d: len(d) == 7 and d[5] >= 100, b"HEAD\xff\xff\xff")
         self.assertEqual(small, b"\0\0\0\0\0\x64\0")
 
-    def test_what_never_fails_again_stays_as_it_is(self):
+    def test_input_that_never_fails_again_is_unchanged(self):
         self.assertEqual(self.shrink(lambda d: False, b"HEADabc")[0], b"HEADabc")
 
-    def test_the_best_so_far_is_kept_when_time_is_over(self):
+    def test_the_best_so_far_is_kept_when_time_runs_out(self):
         n_left = [2]
 
         def fails(data):
@@ -171,7 +171,7 @@ class LanesTest(unittest.TestCase):
 
     OVERFLOW = "int main(int argc, char **argv) { (void)argv; return (argc + 0x7fffffff) & 0; }"
 
-    def test_undefined_behaviour_ends_a_process_that_was_built_to_go_on(self):
+    def test_undefined_behaviour_ends_a_process_built_to_continue(self):
         with tempfile.TemporaryDirectory() as folder:
             source, program = pathlib.Path(folder, "a.c"), pathlib.Path(folder, "a")
             source.write_text(self.OVERFLOW)
@@ -186,19 +186,19 @@ class LanesTest(unittest.TestCase):
 
 
 class AccountTest(unittest.TestCase):
-    """Sums, yields, and when a lane is given up."""
+    """Sums, yields, and lanes that are given up."""
 
     def setUp(self):
         self.account = account.Account()
 
-    def test_yield_is_what_a_slice_found_beyond_what_was_known(self):
+    def test_yield_counts_only_new_features(self):
         self.account.apply(_event(features_at_start=100, features=150))
         lane = self.account.lane("t", "seeded")
         self.assertEqual(lane.yields, 5.0)
         self.account.apply(_event(features_at_start=150, features=150))
         self.assertEqual(lane.yields, 2.5)
 
-    def test_what_another_lane_of_the_same_build_had_is_nothing_new(self):
+    def test_feature_of_another_lane_of_the_build_is_not_new(self):
         self.account.apply(_event(features_at_start=100, features=150))
         self.account.apply(_event(lane="short", features_at_start=0, features=140))
         self.assertEqual(self.account.lane("t", "short").yields, 0)
@@ -214,19 +214,19 @@ class AccountTest(unittest.TestCase):
             self.account.apply(_event(seconds=1.0, death="x"))
         self.assertIn("5 early deaths", self.account.lane("t", "seeded").given_up)
 
-    def test_late_deaths_never_do(self):
+    def test_late_deaths_never_give_a_lane_up(self):
         for _ in range(20):
             self.account.apply(_event(seconds=60.0, seconds_wanted=300, death="x"))
         self.assertIsNone(self.account.lane("t", "seeded").given_up)
         self.assertEqual(self.account.lane("t", "seeded").deaths, 20)
 
-    def test_numbers_that_were_not_said_are_no_zeros(self):
+    def test_numbers_that_were_not_reported_are_not_0(self):
         self.account.apply(_event())
         self.assertIsNone(self.account.lane("t", "seeded").execs)
         self.account.apply(_event(execs=5))
         self.assertEqual(self.account.lane("t", "seeded").execs, 5)
 
-    def test_a_target_is_as_old_as_its_last_new_feature(self):
+    def test_time_without_news_starts_at_the_last_new_feature(self):
         self.account.apply(_event(features_at_start=100, features=150))
         self.account.apply(_event(features_at_start=150, features=150))
         self.account.apply(_event(features_at_start=150, features=150))
@@ -234,15 +234,15 @@ class AccountTest(unittest.TestCase):
 
 
 class PlanTest(unittest.TestCase):
-    """Who has the next slice."""
+    """Which lane has the next slice."""
 
     def setUp(self):
         self.account = account.Account()
         self.lanes_of = {name: list(lanes.LANES) for name in ("a", "b")}
 
     def play(self, n_slices, yields):
-        """Gives n slices of 10 s; yields(target, lane) new features each. Returns the lanes' names
-        in order, and seconds by target and lane."""
+        """Gives n slices of 10 s. Each finds yields(target, lane) new features per second. Returns
+        the lanes' names in order, and seconds by target and lane."""
         names = []
         for _ in range(n_slices):
             target, lane = plan.choose(self.lanes_of, self.account, {})
@@ -253,17 +253,17 @@ class PlanTest(unittest.TestCase):
             self.account.apply(event)
         return names, {key: lane.seconds for key, lane in self.account.lanes.items()}
 
-    def test_first_each_target_has_a_slice_in_each_lane_by_rank(self):
+    def test_each_lane_of_each_target_has_a_first_slice_by_rank(self):
         seen, _ = self.play(12, lambda *_: 0)
         self.assertEqual(seen, [lane.name for lane in lanes.LANES for _ in "ab"])
 
-    def test_time_goes_to_what_yields_and_nothing_starves(self):
+    def test_time_goes_to_lanes_that_yield_and_none_starves(self):
         _, spent = self.play(400, lambda t, lane: 9 if (t, lane) == ("a", "msan") else 0)
         best = spent.pop(("a", "msan"))
         self.assertGreater(best, 5 * max(spent.values()))
         self.assertGreater(min(spent.values()), 100)
 
-    def test_what_was_given_up_has_no_slice(self):
+    def test_lane_that_was_given_up_has_no_slice(self):
         for name in ("a", "b"):
             for lane in lanes.LANES:
                 self.account.lane(name, lane.name).given_up = "why"
@@ -271,7 +271,7 @@ class PlanTest(unittest.TestCase):
         self.account.lane("b", "tsan").given_up = None
         self.assertEqual(plan.choose(self.lanes_of, self.account, {})[0], "b")
 
-    def test_afl_works_once_at_a_time_on_a_target(self):
+    def test_afl_has_one_slice_at_a_time_on_a_target(self):
         only = {"a": [lanes.BY_NAME["afl"]]}
         self.assertIsNone(plan.choose(only, self.account, {("a", "afl"): 10.0}))
         only = {"a": [lanes.BY_NAME["seeded"]]}
@@ -302,52 +302,52 @@ class JobTest(unittest.TestCase):
         return made
 
     def run_over_time(self, trap, **options):
-        """The same of one whose time is over as soon as it has its trap."""
+        """Returns the job after its end. Its time runs out as soon as it has set its trap."""
         command = ["/bin/sh", "-c", f"{trap}; echo ready; while :; do :; done"]
         made = job.Job("x", command, self.output, 3600, **options)
         made.start()
         while made.text() != "ready\n":
-            self.assertFalse(made.poll(), "it ended before")
+            self.assertFalse(made.poll(), "it ended too early")
         made._seconds = 0
         while not made.poll():
             pass
         return made
 
-    def test_is_asked_to_end_when_its_time_is_over(self):
+    def test_job_is_asked_to_end_when_its_time_runs_out(self):
         made = self.run_over_time("trap 'echo bye; exit 5' USR1", end_signal=signal.SIGUSR1)
         self.assertEqual((made.status, made.forced), (5, job.OVERRUN))
         self.assertEqual(made.text(), "ready\nbye\n")
 
-    def test_is_killed_when_it_does_not_listen(self):
+    def test_job_that_ignores_the_request_is_killed(self):
         made = self.run_over_time("trap '' TERM")
         self.assertEqual((made.status, made.forced), (-signal.SIGKILL, job.OVERRUN))
 
-    def test_output_without_end_ends_the_process_and_not_the_disk(self):
+    def test_endless_output_ends_the_process_before_the_disk_is_full(self):
         with unittest.mock.patch.object(job, "_MOST_FILE_BYTES", 1 << 16):
             made = self.run_to_end("exec yes", 30)
         self.assertEqual((made.status, made.forced), (-signal.SIGXFSZ, None))
         self.assertEqual(len(made.text()), 1 << 16)
         self.assertIn("printed, more than", made.how_it_ended())
 
-    def test_long_output_is_read_at_its_ends(self):
+    def test_beginning_and_end_of_a_long_output_are_read(self):
         self.output.write_bytes(b"first\n" + bytes(9 << 20) + b"\nlast")
         text = files.read_text(self.output)
         self.assertTrue(text.startswith("first\n") and text.endswith("\nlast"))
         self.assertIn("bytes left out", text)
         self.assertLess(len(text), 5 << 20)
 
-    def test_who_waits_for_a_process_does_not_wait_for_its_child(self):
+    def test_waiting_for_a_process_does_not_wait_for_its_child(self):
         command = ["sh", "-c", "sleep 600 & echo $!"]
-        # None, were it waited for.
+        # Waiting for the child would take more than 300 s, and return None.
         self.assertEqual(job.run_to_end(command, self.output, 300, {}), 0)
         wait_for_death(int(files.read_text(self.output)))
 
-    def test_who_is_late_is_killed_with_its_child(self):
+    def test_late_process_is_killed_with_its_child(self):
         command = ["sh", "-c", "trap '' TERM; sleep 600 & echo $!; wait"]
         self.assertIsNone(job.run_to_end(command, self.output, 5, {}))
         wait_for_death(int(files.read_text(self.output)))
 
-    def test_what_triage_runs_dies_with_it(self):
+    def test_process_that_triage_starts_dies_with_it(self):
         pids = self.output.with_name("pids")
         os.mkfifo(pids)
         target = self.output.with_name("target")
@@ -362,15 +362,15 @@ class JobTest(unittest.TestCase):
         process.wait()
         wait_for_death(hanging)
 
-    def test_leaves_no_child_behind(self):
+    def test_job_that_ends_leaves_no_child(self):
         made = self.run_to_end("sleep 600 & echo $!", 10)
         wait_for_death(int(made.text()))
 
-    def test_a_mistake_at_the_end_of_one_is_told_and_others_go_on(self):
+    def test_exception_at_the_end_of_a_job_does_not_stop_others(self):
         ended, wrong = [], []
 
         class Failing(job.Job):
-            """Fails, or notes its end."""
+            """Raises, or records its end."""
 
             def ended(self):
                 if self.name == "bad":
@@ -390,11 +390,11 @@ class JobTest(unittest.TestCase):
 
 
 class SliceTest(unittest.TestCase):
-    """How a slice's end is judged that left no finding."""
+    """The verdict on a slice that ended without a finding."""
 
     @staticmethod
     def trouble(engine, forced, status, text=""):
-        """What a slice with that end says, None: nothing; "short of time": that."""
+        """Returns the trouble of a slice that ended so, "short of time", or None."""
         ended = types.SimpleNamespace(
             engine=engine, forced=forced, status=status, how_it_ended=lambda: f"status {status}"
         )
@@ -405,12 +405,12 @@ class SliceTest(unittest.TestCase):
     READS = "INFO: Running with entropic power schedule\nINFO: seed corpus: files: 203 min: 1b\n"
     READ = READS + "#204\tINITED cov: 30 ft: 40 corp: 3/1b exec/s: 0 rss: 30Mb\n"
 
-    def test_reader_of_its_corpus_that_has_to_be_killed_is_short_of_time(self):
+    def test_fuzzer_killed_while_it_reads_its_corpus_is_short_of_time(self):
         for forced in (job.OVERRUN, job.STOP):
             end = (engines.LibFuzzer, forced, -signal.SIGKILL)
             self.assertEqual(self.trouble(*end, self.READS), "short of time")
 
-    def test_fuzzer_that_is_killed_past_its_corpus_or_before_it_is_in_trouble(self):
+    def test_fuzzer_killed_before_or_after_it_reads_is_in_trouble(self):
         for text in ("", self.READ):
             end = (engines.LibFuzzer, job.OVERRUN, -signal.SIGKILL)
             self.assertEqual(self.trouble(*end, text), "did not end in time")
@@ -418,34 +418,35 @@ class SliceTest(unittest.TestCase):
     def test_fuzzer_that_fails_while_it_reads_its_corpus_is_in_trouble(self):
         self.assertEqual(self.trouble(engines.LibFuzzer, None, 3, self.READS), "status 3")
 
-    def test_who_is_late_and_ends_when_asked_to_is_no_trouble(self):
+    def test_late_fuzzer_that_exits_on_request_is_no_trouble(self):
         self.assertIsNone(self.trouble(engines.Afl, job.OVERRUN, 0))
         self.assertIsNone(self.trouble(engines.LibFuzzer, job.OVERRUN, 72))
 
-    def test_who_is_late_and_has_to_be_killed_is(self):
+    def test_late_fuzzer_that_has_to_be_killed_is_in_trouble(self):
         for engine in (engines.Afl, engines.LibFuzzer):
             self.assertEqual(
                 self.trouble(engine, job.OVERRUN, -signal.SIGKILL), "did not end in time"
             )
 
-    def test_the_end_of_the_night_is_nobodys_trouble(self):
+    def test_fuzzer_killed_at_the_end_of_the_night_is_no_trouble(self):
         for engine, text in ((engines.Afl, ""), (engines.LibFuzzer, self.READ)):
             said = self.trouble(engine, job.STOP, -signal.SIGKILL, text)
             self.assertEqual(said, "short of time")
         self.assertIsNone(self.trouble(engines.LibFuzzer, job.STOP, 72, self.READ))
 
-    def test_another_end_is_told_by_its_status(self):
+    def test_any_other_end_is_reported_by_its_status(self):
         self.assertEqual(self.trouble(engines.LibFuzzer, None, 3), "status 3")
         self.assertIsNone(self.trouble(engines.LibFuzzer, None, 0))
 
 
 class CoverageTest(unittest.TestCase):
-    """llvm-cov's words."""
+    """Reading llvm-cov's output."""
 
     def test_lines_of_our_sources_are_read_and_others_are_not(self):
         text = (
             "SF:/proc/self/cwd/allocator/slab/objects.c\nDA:3,17\nDA:4,0\nend_of_record\n"
-            "SF:/usr/include/x.h\nDA:3,9\nend_of_record\nSF:harness/run/run.c\nDA:1,2\nend_of_record\n"
+            "SF:/usr/include/x.h\nDA:3,9\nend_of_record\n"
+            "SF:harness/run/run.c\nDA:1,2\nend_of_record\n"
         )
         self.assertEqual(
             coverage.read_lcov(text),
@@ -454,7 +455,7 @@ class CoverageTest(unittest.TestCase):
 
 
 def _report(night, covered, targets=("t",)):
-    """As much of a report as the next nights compare with; covered: {file: {line: times}}."""
+    """The part of a report that later nights compare with; covered: {file: {line: times}}."""
     numbers = dict.fromkeys(("execs", "execs_per_s", "edges", "lines_covered", "corpus_after"))
     return {
         "night": {"id": night, "seconds": 1.0},
@@ -465,7 +466,7 @@ def _report(night, covered, targets=("t",)):
 
 
 class HistoryTest(unittest.TestCase):
-    """What earlier nights mean for later ones."""
+    """Comparison with earlier nights."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -473,13 +474,13 @@ class HistoryTest(unittest.TestCase):
         self.folder = pathlib.Path(folder.name)
         self.past = history.History(self.folder)
 
-    def test_damaged_reports_are_passed_over(self):
+    def test_damaged_reports_are_skipped(self):
         self.assertEqual((self.past.rows(), self.past.last_lines(["t"])), ([], (None, {})))
         for damaged in ('{"night": ', "[]", '{"targets": [], "coverage": []}', "[" * 9999):
             (self.folder / "1-x.json").write_text(damaged)
             self.assertEqual((self.past.rows(), self.past.last_lines(["t"])), ([], (None, {})))
 
-    def test_nights_are_in_the_order_in_which_they_came_whatever_the_clock_said(self):
+    def test_nights_keep_their_order_when_the_clock_is_put_back(self):
         for number in range(12):
             self.past.add(_report(f"2030010{number % 3}-000000", {}), {})
         self.past.add(_report("20010101-000000", {}), {})
@@ -489,13 +490,13 @@ class HistoryTest(unittest.TestCase):
         self.assertEqual(len(list(self.folder.iterdir())), 2 * 8)
 
     def compare(self, before, text_before, hits, text, targets=("t",)):
-        """The coverage of a night with these lines in one file, behind another night."""
+        """The coverage of a night with these lines in one file, after another night."""
         covered, sources = {"allocator/a.c": before}, {"allocator/a.c": text_before}
         self.past.add(_report("1", covered), {p: s for p, s in sources.items() if s})
         lines = {name: {"allocator/a.c": hits} for name in targets}
         return compare.coverage(lines, {"allocator/a.c": text}, [*targets, "u"], self.past)
 
-    def test_lost_and_gained_lines_are_told_and_new_code_is_neither(self):
+    def test_new_code_is_neither_a_lost_nor_a_gained_line(self):
         found = self.compare({"1": 3, "2": 0}, "a\nb", {"1": 0, "2": 5, "3": 0}, "a\nb\nnew")
         row = found["files"][0]
         self.assertEqual((row["lost"], row["gained"], row["compared"]), ([1], [2], True))
@@ -508,22 +509,22 @@ class HistoryTest(unittest.TestCase):
         row = self.compare(before, "f\n x;\n y;\n z;", now, "new\n\nf\n x;\n y;\n z;")["files"][0]
         self.assertEqual((row["lost"], row["gained"]), ([5], [6]))
 
-    def test_a_line_that_was_edited_is_another_line(self):
+    def test_edited_line_is_not_compared(self):
         row = self.compare({"1": 1, "2": 1}, "a\nb", {"1": 1, "2": 0}, "a\nB")["files"][0]
         self.assertEqual(row["lost"], [])
 
-    def test_without_a_text_nothing_is_compared_and_that_is_said(self):
+    def test_file_without_its_text_is_marked_as_not_compared(self):
         row = self.compare({"1": 1}, None, {"1": 0}, "a")["files"][0]
         self.assertEqual((row["compared"], row["lost"]), (False, []))
 
-    def test_a_night_of_more_targets_is_no_measure_for_one_of_fewer(self):
+    def test_night_is_not_compared_with_one_of_more_targets(self):
         found = self.compare({"1": 1}, "a", {"1": 0}, "a", targets=("other",))
         self.assertIsNone(found["compared_with"])
         self.assertEqual(found["files"][0]["lost"], [])
 
 
 class DiskTest(unittest.TestCase):
-    """What counts as used."""
+    """What counts as used space."""
 
     def test_small_files_take_whole_blocks(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -535,7 +536,7 @@ class DiskTest(unittest.TestCase):
 
 
 class FindingsTest(unittest.TestCase):
-    """What becomes of a finding whose cause is known only after it was looked into."""
+    """A finding whose cause is known only after triage."""
 
     def test_command_names_the_folder_that_the_cause_gave_it(self):
         with tempfile.TemporaryDirectory() as root:

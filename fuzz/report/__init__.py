@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The morning page: report.json and its schema, made into one file that needs no network."""
+"""Makes the morning page from report.json: one file that needs no network."""

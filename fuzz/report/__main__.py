@@ -2,7 +2,7 @@
 """Makes the morning page again from its data.
 
 From the root of the tree: PYTHONPATH=fuzz sh fuzz/report/python.sh -m report REPORT.json
-Exit status 2: no page, and why on stderr.
+Exit status 2: no page was made; stderr has the reason.
 """
 
 import argparse
@@ -20,19 +20,19 @@ def _arguments():
         "--sources",
         type=pathlib.Path,
         metavar="DIR",
-        help="root of the tree whose lines are shown; without it only their numbers are",
+        help="root of the source tree; without it the page shows only line numbers",
     )
     parser.add_argument("-o", "--output", type=pathlib.Path, default="report.html")
     return parser.parse_args()
 
 
 def _read_sources(root, report):
-    """Reads the files that the coverage names; what cannot be read is said, and left out."""
+    """Reads the files that the coverage names. Reports those that cannot be read."""
     sources = {}
     for file in (report["coverage"] or {"files": []})["files"]:
         path = (root / file["path"]).resolve()
         try:
-            # A report names files of the tree, and none outside.
+            # A damaged report must not show files outside the tree.
             path.relative_to(root.resolve())
             sources[file["path"]] = path.read_text(encoding="utf-8", errors="replace")
         except (OSError, ValueError) as error:

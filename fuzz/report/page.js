@@ -18,7 +18,7 @@
     selection.selectAllChildren(element);
   }
 
-  // Where the clipboard is out of reach, the text is left selected for the reader's own keys.
+  // Without access to the clipboard, the text stays selected for the reader to copy.
   async function copy(element) {
     try {
       await navigator.clipboard.writeText(element.textContent);
@@ -58,7 +58,7 @@
     return item;
   }
 
-  // Each press shows the next run of lines that were never run.
+  // Each press shows the next group of lines that never ran.
   function addStepper(box, list) {
     const starts = [...list.querySelectorAll('.has-code')].filter((item, i, lines) =>
       item.classList.contains('uncovered') &&

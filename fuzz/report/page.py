@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes report.html: one file with its styles, scripts and data inside.
 
-Plots are Chart.js's (Debian's libjs-chart.js): dygraphs is stronger at panning through millions of
-points, but Chart.js is smaller to feed (plain numbers, no dates), needs no style sheet of its own,
-which the page's policy would refuse, and sizes itself to its box, which a phone needs.
+Chart.js (Debian's libjs-chart.js) draws the plots. dygraphs is better at millions of points, but
+Chart.js takes plain numbers, needs no style sheet of its own, which the page's policy would refuse,
+and fits its box, which a phone needs.
 """
 
 import base64
@@ -18,18 +18,18 @@ from . import schema, view, words
 
 CHART = pathlib.Path("/usr/share/javascript/chart.js/chart.min.js")
 
-# Characters of one text of a report: the operations of a long input may fill megabytes.
+# The most characters of one text of a report: the operations of a long input may be megabytes.
 MAX_TEXT = 20_000
 
 _HERE = pathlib.Path(__file__).parent
 
 
 class MissingPackage(Exception):
-    """Something that Debian has is not installed; the message names the package."""
+    """A Debian package is not installed; the message names it."""
 
 
 def read_chart():
-    """Returns the plotting library's text. A night may call it early, to fail before it starts."""
+    """Returns the text of Chart.js. A night calls it at its start, so that it fails early."""
     try:
         return CHART.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -37,7 +37,7 @@ def read_chart():
 
 
 def _inline(text):
-    """Checks that a script or style can stand in a page as it is, and hashes it for the policy."""
+    """Checks that a script or style needs no escaping in a page, and hashes it for the policy."""
     lowered = text.lower()
     for word in ("</script", "<!--", "</style"):
         if word in lowered:
@@ -47,7 +47,7 @@ def _inline(text):
 
 
 def _data(value):
-    """JSON that may stand in a script element, whatever is in it."""
+    """Returns JSON that is safe in a script element, for any value."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -55,7 +55,7 @@ def _data(value):
 
 
 def _source(file):
-    """What the drill-down needs of one file; a block of its own, parsed when it is opened."""
+    """The data of one file's lines. It is a block of its own, parsed when the file is opened."""
     return {key: file[key] for key in ("path", "text", "hits", "lost", "gained")}
 
 
@@ -74,7 +74,7 @@ def _environment():
 
 
 def render(report, sources):
-    """Returns the page's text. Raises schema.Invalid if the report is not one."""
+    """Returns the page's text. Raises schema.Invalid if the report does not match the schema."""
     schema.check(report)
     report, sources = words.visible(report, MAX_TEXT), words.visible(sources)
     seen = view.build(report, sources)
@@ -91,9 +91,9 @@ def render(report, sources):
 
 
 def write_page(report, sources, path):
-    """Writes the page for a report; `sources` maps paths as in its coverage to text.
+    """Writes the page of a report. `sources`: {path as in its coverage: text}.
 
-    The page appears whole or not at all: a full disk leaves an earlier one as it was.
+    The page is replaced atomically: a full disk leaves an earlier page unchanged.
     """
     text = render(report, sources)
     path = pathlib.Path(path)

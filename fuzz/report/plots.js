@@ -3,7 +3,7 @@
 'use strict';
 
 (() => {
-  // Lanes differ by dashes too, for those who cannot tell the colours apart.
+  // Lanes differ by dashes too, for readers who cannot distinguish the colours.
   const DASHES = {
     generator: [], seeded: [6, 3], short: [2, 2], msan: [8, 3, 2, 3], tsan: [10, 4], afl: [4, 6],
   };
@@ -16,14 +16,14 @@
   const short = new Intl.NumberFormat('en', {notation: 'compact', maximumFractionDigits: 1});
   const whole = new Intl.NumberFormat('en', {maximumFractionDigits: 1});
 
-  // 1.4K says as much as 1,400, but not as much as 1,412.
+  // 1.4K is as exact as 1,400, but not as exact as 1,412.
   function isShortExact(value) {
     const size = Math.abs(value);
     const unit = size < 1000 ? 1 : size < 1e6 ? 1e3 : 1e6;
     return unit === 1 || size % (unit / 10) === 0;
   }
 
-  // Short labels only where each says its value, so that all labels of an axis are different.
+  // Short labels are used only if all are exact, so that the labels of an axis differ.
   function valueLabel(value, _index, ticks) {
     const format = ticks.every((tick) => isShortExact(tick.value)) ? short : whole;
     return format.format(value);
@@ -37,11 +37,11 @@
     return said.slice(0, 2).join(' ') || '0 s';
   }
 
-  // All plots of a night share their time.
+  // All plots of a night have the same time axis.
   const lanesOfAll = targets.flatMap((target) => Object.values(target.lanes));
   const last = Math.max(1, ...lanesOfAll.flatMap((columns) => columns.t.slice(-1)));
 
-  // Round steps of time, at most five of them.
+  // A round number of seconds, so that there are at most five steps.
   function timeStep() {
     const steps = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 14400, 28800];
     return steps.find((step) => last / step <= 5) || Math.ceil(last / 5 / 86400) * 86400;
@@ -56,7 +56,7 @@
       backgroundColor: colour(lane),
       borderDash: DASHES[lane],
       borderWidth: 1.5,
-      // Few points are shown as such: a lane has its slices, and idles in between.
+      // A few points are shown as points: a lane idles between its slices.
       pointRadius: data.length < 40 ? 2 : 0,
       pointHitRadius: 6,
       spanGaps: true,
@@ -64,7 +64,7 @@
     };
   }
 
-  // Coverage and corpora grow by little and start high; a speed is read against nothing.
+  // Coverage and corpora start high and grow little: only the axis of speed starts at 0.
   function axes(key) {
     const common = {grid: {color: colour('rule'), borderColor: colour('rule')}};
     const ticks = {color: colour('muted'), maxRotation: 0, font: {size: 11}};
@@ -122,7 +122,7 @@
     }
   }, {rootMargin: '400px'});
 
-  // On paper all are in sight.
+  // On paper all plots are visible.
   addEventListener('beforeprint', () => {
     document.querySelectorAll('canvas[data-key]').forEach((canvas) => {
       if (!drawn.has(canvas)) {

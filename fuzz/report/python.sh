@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Runs the first Python that has Jinja2: the one on PATH may be another than Debian's, which sees
-# Debian's packages. Usage: sh fuzz/report/python.sh -m report ...   Exit status 2: there is none.
+# Runs the first Python that has Jinja2: only Debian's Python sees Debian's packages, and another one
+# may be first on PATH. Usage: sh fuzz/report/python.sh -m report ...   Exit status 2: there is none.
 set -u
 
 for python in python3 /usr/bin/python3; do

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks a report against fuzz/overnight/report.schema.json.
 
-Knows the few words of JSON Schema that the file uses. Another word is an error, so that no part of
-the schema goes unchecked.
+Knows the few keywords of JSON Schema that the file uses. Any other keyword is an error, so that no
+part of the schema is ignored.
 """
 
 import functools
@@ -17,11 +17,11 @@ _NOTES = {"$schema", "title", "description"}
 
 
 class Invalid(ValueError):
-    """The message starts with the path of what is wrong, as in $.targets[0].execs."""
+    """The message starts with the path of the wrong value, such as $.targets[0].execs."""
 
 
 def _is_number(value):
-    # JSON has neither NaN nor infinity, and a browser refuses both.
+    # JSON has no NaN and no infinity, and browsers refuse both.
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the page says beyond its data: sums, changes against earlier nights, what stands out."""
+"""What the page computes from its data: sums, changes since earlier nights, warnings."""
 
 import statistics
 
 from . import words
 
-# More points than this cannot be told apart on a plot, and make the page slow.
+# More points cannot be distinguished on a plot, and make the page slow.
 MAX_POINTS = 400
 MAX_QUOTED_LINES = 12
 
@@ -31,7 +31,7 @@ def _median(values):
 
 
 def _nights(report):
-    """Tonight and the earlier nights, newest first, each with the same keys."""
+    """This night and the earlier ones, newest first, all with the same keys."""
     coverage = report["coverage"] or {}
     new = [finding for finding in report["findings"] if not finding["known"]]
     tonight = {
@@ -49,18 +49,18 @@ def _nights(report):
 
 
 def _earlier_rates(nights):
-    """Of nights with the same targets: others have other speeds."""
+    """The rates of nights with the same targets: other targets have other speeds."""
     tonight, *earlier = nights
     names = tonight["targets"].keys()
     return [night["rate"] for night in earlier if night["targets"].keys() == names]
 
 
 def _pace(rate, earlier):
-    """How this rate compares with the median of others: (sentence or None, whether it is bad)."""
+    """Compares a rate with the median of others: (sentence or None, whether it is bad)."""
     usual = _median(earlier)
     if rate is None or not usual:
         return None, False
-    # Only nothing at all is 100 % less.
+    # Only a rate of 0 is 100 % less.
     percent = max(round(100 * (rate / usual - 1)), -99 if rate else -100)
     if abs(percent) < 5:
         return "as usual", False
@@ -118,7 +118,7 @@ def _facts(report, nights):
         _fact(
             "Starts of the runner",
             words.number(night["sessions"]),
-            "it was killed, and went on" if again else None,
+            "it was killed, and continued" if again else None,
             again,
         ),
         _fact("Deaths of fuzzers", words.number(sum(lane["deaths"] for lane in lanes))),
@@ -126,7 +126,7 @@ def _facts(report, nights):
 
 
 def _ran(report, nights):
-    """One sentence on whether the night ran at all."""
+    """One sentence about whether the night ran at all."""
     night, tonight = report["night"], nights[0]
     if not night["seconds"] or not tonight["execs"]:
         return "The night did not run: nothing was executed."
@@ -141,7 +141,7 @@ def _ran(report, nights):
 
 
 def _target(target, history):
-    """A target with its changes against the last night and its pace against all."""
+    """A target, compared with the last night and its speed with all nights."""
     name = target["name"]
     earlier = [night["targets"].get(name, {}) for night in history]
     last = earlier[-1] if earlier else {}
@@ -160,7 +160,7 @@ def _target(target, history):
 
 
 def _troubles(report):
-    """All troubles as (target or None, text): the night's often hold the targets' too."""
+    """All troubles as (target or None, text). The night's may include those of targets."""
     texts = report["troubles"]
     found = [(None, text) for text in texts]
     for target in report["targets"]:
@@ -173,14 +173,14 @@ def _replay_note(status):
 
 
 def _notes(report):
-    """What a person would want to know beside the troubles, as (where, text)."""
+    """What a reader should know besides the troubles, as (where, text)."""
     found = []
     for target in report["targets"]:
         reasons = {}
         for lane in target["lanes"]:
             if lane["given_up"] is not None:
                 reasons.setdefault(lane["given_up"], []).append(lane["name"])
-            # Reports of earlier versions do not have this, nor without_slice.
+            # Reports of earlier versions lack this, and without_slice.
             if lane.get("short_of_time"):
                 why = f"{lane['short_of_time']} of {lane['slices']} slices cut off"
                 reasons.setdefault(f"short of time: {why}", []).append(lane["name"])
@@ -204,7 +204,7 @@ def _thin(points):
 
 
 def plots(report):
-    """Data of the plots: per target, per lane, columns of equal length."""
+    """The plots' data: for each target and lane, columns of equal length."""
     drawn = []
     for target in report["targets"]:
         lanes = {}
@@ -220,7 +220,7 @@ def plots(report):
 
 
 def _quoted(lines, text):
-    """The first of these lines as (number, text); the text is None where it is not known."""
+    """The first of these lines as (number, text); text is None if unknown."""
     rows = text.split("\n") if text is not None else []
     return [
         (line, rows[line - 1] if 0 < line <= len(rows) else None)
@@ -243,7 +243,7 @@ def _covered_file(file, sources):
 
 
 def _coverage(report, sources):
-    """The coverage, what needs a look first: lost lines, then most uncovered."""
+    """The coverage. Files with most lost lines come first, then those with most uncovered lines."""
     if report["coverage"] is None:
         return None
     files = [_covered_file(file, sources) for file in report["coverage"]["files"]]
@@ -252,7 +252,7 @@ def _coverage(report, sources):
 
 
 def build(report, sources):
-    """Returns what the templates name; the report has passed the schema's check."""
+    """Returns what the templates use. The report must match the schema."""
     nights = _nights(report)
     targets = [_target(target, report["history"]) for target in report["targets"]]
     present = {point["lane"] for target in targets for point in target["series"]}

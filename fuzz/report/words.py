@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How numbers, times and hostile text are written on the page."""
+"""Formats numbers, times and hostile text for the page."""
 
 import datetime
 import re
 
-# Control bytes, direction marks and invisible spaces, which would change how the rest is shown.
+# Control bytes, direction marks and invisible spaces would change how other text is shown.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
@@ -20,14 +20,14 @@ def _spelled(match):
 def _shortened(text, most):
     if most is None or len(text) <= most:
         return text
-    left_out = f"\n... {len(text) - most:,} characters are left out here, not in report.json ...\n"
+    left_out = f"\n... {len(text) - most:,} characters are left out here; report.json has all ...\n"
     return text[: most - most // 4] + left_out + text[-(most // 4) :]
 
 
 def visible(value, most=None):
-    """Returns the value, all text in it valid and spelled out where it could not be seen.
+    """Returns the value with all its text valid, and invisible characters spelled out.
 
-    With `most`, longer texts lose their middle.
+    Texts longer than `most` lose their middle.
     """
     if isinstance(value, str):
         text = _SURROGATE.sub("\ufffd", _shortened(value, most).replace("\r\n", "\n"))
@@ -40,7 +40,7 @@ def visible(value, most=None):
 
 
 def number(value):
-    """1234567 as 1,234,567; fractions only where they are most of the number."""
+    """1234567 as 1,234,567. Only numbers below 10 keep a fraction."""
     if value is None:
         return NOT_MEASURED
     if isinstance(value, float) and abs(value) < 10 and value != int(value):
@@ -56,7 +56,7 @@ def signed(value):
 
 
 def percent(part, whole):
-    """Never says 100 % of what is not whole, nor 0 % of what is not nothing."""
+    """A share. It is 100 % only if nothing is missing, and 0 % only if there is nothing."""
     if part is None or not whole:
         return NOT_MEASURED
     share = 100 * part / whole
@@ -84,20 +84,20 @@ def duration(seconds):
 
 
 def megabytes(value):
-    """In GB from a thousand on, as disks are sold."""
+    """In GB from 1000 MB on, as disks are sold."""
     if value is None:
         return NOT_MEASURED
     return f"{value / 1000:,.1f} GB" if value >= 1000 else f"{number(value)} MB"
 
 
 def moment(text):
-    """An ISO 8601 time, or a night's id, to the minute; what is neither stays as it is."""
+    """An ISO 8601 time, or a night's id, to the minute. Other text is unchanged."""
     try:
         return datetime.datetime.strptime(text, "%Y%m%d-%H%M%S").strftime("%Y-%m-%d %H:%M")
     except ValueError:
         pass
     try:
-        # Before Python 3.11, Z is not understood.
+        # Before 3.11, Python does not know Z.
         parsed = datetime.datetime.fromisoformat(re.sub("Z$", "+00:00", text))
     except ValueError:
         return text
@@ -106,7 +106,7 @@ def moment(text):
 
 
 def ranges(lines, code):
-    """[1, 2, 4, 7] as 1–4, 7: lines that have no code, as 3 here, break no range."""
+    """[1, 2, 4, 7] as 1–4, 7: lines without code, here 3, do not break a range."""
     place = {line: i for i, line in enumerate(sorted({*lines, *code}))}
     runs = []
     for line in sorted(set(lines)):
@@ -118,12 +118,12 @@ def ranges(lines, code):
 
 
 def label(key):
-    """unit_timeout_s as unit timeout: the unit is said with the value."""
+    """unit_timeout_s as unit timeout: the value has the unit."""
     return re.sub("_(mb|s)$", "", key).replace("_", " ")
 
 
 def measured(key, value):
-    """A value of which only its key's ending tells the unit."""
+    """A value whose unit is the ending of its key."""
     if isinstance(value, bool) or not isinstance(value, (int, float, type(None))):
         return str(value)
     if key.endswith("_mb"):

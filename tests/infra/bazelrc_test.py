@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What .bazelrc says of <name>_bin means the same under the real rules_fuzzing, whose settings have
-these values, and whose default engine replays."""
+""".bazelrc's settings of <name>_bin mean the same under the real rules_fuzzing. Its settings have
+these values, and its default engine replays."""
 
 import pathlib
 import re
@@ -43,7 +43,7 @@ class BazelrcTest(unittest.TestCase):
         self.configs = read_settings()
         self.assertGreater(len(self.configs), 8)
 
-    def test_every_value_is_one_that_the_real_rules_know(self):
+    def test_real_rules_know_every_value(self):
         for config, settings in self.configs.items():
             for setting, value in settings.items():
                 with self.subTest(config=config, setting=setting):

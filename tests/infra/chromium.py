@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A headless Chromium, driven through Debian's chromedriver with the standard library alone."""
+"""A headless Chromium, driven through Debian's chromedriver with only the standard library."""
 
 import base64
 import json
@@ -52,7 +52,7 @@ class Chromium:
         }
         answer = self._post("/session", {"capabilities": {"alwaysMatch": wanted}})
         self._root += f"/session/{answer['sessionId']}"
-        # The new tab's own page asks for a hundred things; from here on requests are ours.
+        # The new tab's own page makes a hundred requests. From here on requests are ours.
         self.open("about:blank")
         self.requests()
 
@@ -74,11 +74,11 @@ class Chromium:
         return self._post("/goog/cdp/execute", {"cmd": name, "params": params})
 
     def open(self, url):
-        """Loads a page, to its load event."""
+        """Loads a page; returns at its load event."""
         self._post("/url", {"url": url})
 
     def size(self, width, height):
-        """Makes the page's window this wide, narrower than a real window may be."""
+        """Sets the page's size, which may be narrower than a real window."""
         self.command(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -88,7 +88,7 @@ class Chromium:
         )
 
     def run(self, script, *words):
-        """Runs a script's body in the page, waits for its promise, returns its value."""
+        """Runs a script's body in the page, waits for its promise, and returns its value."""
         return self._post("/execute/sync", {"script": script, "args": list(words)})
 
     def click(self, selector):
@@ -97,11 +97,11 @@ class Chromium:
         self._post(f"/element/{next(iter(found.values()))}/click", {})
 
     def log(self, kind):
-        """Takes what was logged since the last time: browser or performance."""
+        """Returns and clears a log: browser or performance."""
         return self._post("/se/log", {"type": kind})
 
     def requests(self):
-        """Takes the addresses that were asked for since the last time."""
+        """Returns and clears the list of requested addresses."""
         messages = [json.loads(entry["message"])["message"] for entry in self.log("performance")]
         return [
             message["params"]["request"]["url"]

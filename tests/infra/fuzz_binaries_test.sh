@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Every <target>_bin really is instrumented, reads its seeds and does something with them: a fuzzer
-# without coverage feedback, or one whose inputs all decode to nothing, looks healthy from outside.
+# Every <target>_bin is instrumented, reads its seeds and executes operations. A fuzzer without
+# coverage feedback looks healthy from outside, and so does a fuzzer whose inputs decode to nothing.
 set -u
 
-# Far below any real target's edges, far above those of one whose libraries are not instrumented.
+# Far below the edges of any real target, far above those of a target with uninstrumented libraries.
 least_counters=300
 scratch=${TEST_TMPDIR:?}
 n_failed=0
@@ -14,7 +14,7 @@ fail() { # target sentence
     n_failed=$((n_failed + 1))
 }
 
-# Prints what follows the last `$1` in the log, up to the next character that is no digit.
+# Prints the number after the last `$1` in the log.
 number_after() {
     sed -n "s/.*$1\([0-9][0-9]*\).*/\1/p" "$scratch/log" | tail -n 1
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Every fuzz target tells its shape, its kinds, the operations of an input and a test, when asked.
+# On request every fuzz target prints its shape, its kinds, the operations of an input, and a test.
 set -u
 
 scratch=${TEST_TMPDIR:?}
@@ -11,7 +11,7 @@ fail() { # target sentence
     n_failed=$((n_failed + 1))
 }
 
-# The status is the verdict over a whole corpus: not of a single input.
+# Ignores the exit status: it is a verdict on a whole corpus, not on one input.
 say() { # words target input
     HRN_FUZZ_SAY=$1 "fuzz/$2" "$3" >"$scratch/out" 2>"$scratch/err"
 }
@@ -19,7 +19,7 @@ say() { # words target input
 check() { # target shape kind call
     say shape,kinds "$1" "corpus/$1"
     [ "$(grep -c '^slabmill: shape ' "$scratch/err")" -eq 1 ] ||
-        fail "$1" "tells its shape not once"
+        fail "$1" "does not print its shape exactly once"
     grep -qx "slabmill: shape $2" "$scratch/err" || fail "$1" "is not of shape $2"
     grep -qx "slabmill: kind $3 [1-9][0-9]*" "$scratch/err" || fail "$1" "never ran $3"
     kinds=$(grep -c '^slabmill: kind ' "$scratch/err")
@@ -32,7 +32,7 @@ check() { # target shape kind call
     [ "$bytes" -eq "$(wc -c <"$input")" ] || fail "$1" "writes $bytes bytes of $input"
     say '' "$1" "$input"
     ! grep -E '^slabmill: (shape|kind|op [0-9]|head|test)' "$scratch/err" ||
-        fail "$1" "says it unasked"
+        fail "$1" "prints it without a request"
     echo "$1: $kinds kinds"
 }
 
@@ -47,7 +47,7 @@ check zone_image_fuzz 'head=2 record=16 programs=0 can=0' repaired hrn_fuzz_zone
 check zone_threads_fuzz 'head=1 record=8 programs=0 can=0' LIST_OUT hrn_fuzz_zone_threads
 
 HRN_FUZZ_SAY=shapes fuzz/slab_fuzz corpus/slab_fuzz 2>"$scratch/err"
-[ $? -eq 2 ] || fail slab_fuzz "takes an unknown word"
+[ $? -eq 2 ] || fail slab_fuzz "accepts an unknown word"
 grep -qF "found 'shapes'" "$scratch/err" || fail slab_fuzz "does not name the unknown word"
 
 [ "$n_failed" -eq 0 ]

@@ -41,7 +41,7 @@ printf 'input <%s>\n' a bb '' r >wanted
 diff -u wanted order || n_failed=$((n_failed + 1))
 expect_text "$claim" out 'replayed 4 inputs'
 
-claim=TellsInitializeOfTheArguments
+claim=PassesTheArgumentsToInitialize
 expect_text "$claim" out 'initialized with 2 arguments'
 
 claim=NamesEachInputBeforeItRuns
@@ -59,6 +59,6 @@ expect "$claim" 1 "$probe" corpus/a missing corpus/b
 expect_text "$claim" err 'replay: missing: No such file or directory'
 expect_text "$claim" out 'replayed 2 inputs'
 
-expect FailsWhenTheHarnessSaysTheCorpusIsNotEnough 1 env PROBE_VERDICT=bad "$probe" corpus
+expect FailsWhenTheHarnessRejectsTheCorpus 1 env PROBE_VERDICT=bad "$probe" corpus
 
 [ "$n_failed" -eq 0 ]

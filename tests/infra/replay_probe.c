@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A fuzz target that tells what the replay engine hands it. */
+/* A fuzz target that prints what the replay engine passes to it. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>

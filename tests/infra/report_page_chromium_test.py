@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The morning page in headless Chromium, at desk and phone widths.
+"""The morning page in headless Chromium, at desktop and phone widths.
 
 Screenshots go to the first argument, else to Bazel's test outputs, else to a scratch folder.
 """
@@ -23,8 +23,8 @@ SIZES = {"desk": (1280, 900), "phone": (390, 844), "small-phone": (360, 640)}
 TIMES = ("h", "min", "s")
 NIGHTS = ("healthy", "hostile", "first", "trouble")
 
-# Elements that stick out of the window, unless they scroll inside a box of their own. The width is
-# given, as innerWidth grows with what sticks out on a phone.
+# Elements that are wider than the window, unless they scroll inside a box of their own. The width
+# is an argument: on a phone innerWidth grows with such elements.
 OVERFLOW = """
     const inner = (e) =>
         e && (getComputedStyle(e).overflowX !== 'visible' || inner(e.parentElement));
@@ -75,7 +75,7 @@ NO_CLIPBOARD = """
     Object.defineProperty(navigator, 'clipboard', {value: undefined});
     document.execCommand = () => false;
 """
-# The lowest ratio of text to what it stands on, by WCAG's formula, with where it was.
+# The lowest contrast of text to its background, by WCAG's formula, and its element.
 CONTRAST = """
     const rgb = (s) => (s.match(/[\\d.]+/g) || []).map(Number);
     const light = (c) => c.slice(0, 3).map((v) => v / 255)
@@ -107,7 +107,7 @@ def _shots():
 
 
 class PageInChromiumTest(unittest.TestCase):
-    """One browser for all tests; each loads the page it looks at."""
+    """One browser for all tests. Each test loads its page."""
 
     @classmethod
     def setUpClass(cls):
@@ -121,7 +121,7 @@ class PageInChromiumTest(unittest.TestCase):
 
     @classmethod
     def path(cls, night):
-        """Where a night's page is."""
+        """The path of a night's page."""
         return cls.folder / f"{night}.html"
 
     def load(self, night, size="desk", colours="light"):
@@ -134,14 +134,14 @@ class PageInChromiumTest(unittest.TestCase):
         self.browser.open(self.path(night).as_uri())
 
     def count(self, selector):
-        """How many elements there are."""
+        """The number of elements."""
         return self.browser.run(f"return document.querySelectorAll({selector!r}).length")
 
     def command(self):
         """The first command to copy."""
         return self.browser.run("return document.querySelector('[data-copy]').textContent")
 
-    def test_asks_for_nothing_and_says_nothing_on_the_console(self):
+    def test_page_requests_nothing_and_logs_nothing(self):
         for night in NIGHTS:
             with self.subTest(night):
                 self.browser.log("browser")
@@ -151,7 +151,7 @@ class PageInChromiumTest(unittest.TestCase):
                 asked = [u for u in self.browser.requests() if not u.startswith("data:")]
                 self.assertEqual([self.path(night).as_uri()], asked)
 
-    def test_console_and_requests_would_be_seen(self):
+    def test_this_test_sees_requests_and_logs(self):
         self.load("first")
         self.browser.requests()
         self.browser.log("browser")
@@ -165,7 +165,7 @@ class PageInChromiumTest(unittest.TestCase):
         # An alert would make this fail: the driver refuses scripts while one is open.
         self.assertEqual(0, self.count("img"))
 
-    def test_never_scrolls_sideways_as_a_page(self):
+    def test_page_never_scrolls_sideways(self):
         for night in NIGHTS:
             for size in SIZES:
                 with self.subTest(f"{night}, {size}"):
@@ -185,7 +185,7 @@ class PageInChromiumTest(unittest.TestCase):
                 self.assertGreater(min(pixels), 200)
 
     def ticks_of_plots(self, least, most):
-        """The axes of a page whose plots reach from least to most."""
+        """The axes of a page whose plots range from least to most."""
         points = samples.series("seeded", most)
         for i, point in enumerate(points):
             value = round(least + (most - least) * i / (len(points) - 1))
@@ -206,7 +206,7 @@ class PageInChromiumTest(unittest.TestCase):
                     self.assertGreater(len(labels), 1)
                     self.assertEqual(len(labels), len(set(labels)))
 
-    def test_label_of_a_value_says_that_value(self):
+    def test_label_of_a_value_is_exact(self):
         units = {"K": 1000, "M": 1_000_000}
         for least, most in ((1388, 1412), (900, 1050), (0, 70_000), (0, 3_000_000)):
             axes = self.ticks_of_plots(least, most)
@@ -217,7 +217,7 @@ class PageInChromiumTest(unittest.TestCase):
                 self.assertEqual(value, round(number * units.get(label[-1], 1)), label)
 
     def comes_true(self, condition):
-        """Whether an expression of the page is true within its next 300 frames."""
+        """True if an expression of the page becomes true within 300 frames."""
         return self.browser.run(
             f"""let n = 300;
             return (async () => {{
@@ -228,7 +228,7 @@ class PageInChromiumTest(unittest.TestCase):
             }})();"""
         )
 
-    def test_plot_tells_its_values_under_the_pointer(self):
+    def test_plot_shows_its_values_under_the_pointer(self):
         self.load("healthy")
         self.browser.run(SHOW_ALL_PLOTS)
         x, y = self.browser.run(
@@ -237,7 +237,7 @@ class PageInChromiumTest(unittest.TestCase):
             const box = canvas.getBoundingClientRect();
             return [box.x + box.width / 2, box.y + box.height / 2];"""
         )
-        # The box of values is nearly black, and nothing else on a light plot is, but for letters.
+        # On a light plot only the box of values and letters are nearly black.
         self.browser.run(f"window.black = () => {BLACK_PIXELS}")
         self.assertLess(self.browser.run("return window.black()"), 500)
         self.browser.command("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
@@ -284,7 +284,7 @@ class PageInChromiumTest(unittest.TestCase):
         self.assertEqual(899, self.count(".code li"))
 
     def copy(self):
-        """Clicks the first copy button; returns what it says then."""
+        """Clicks the first copy button; returns its text after that."""
         self.browser.click("button.copy")
         self.assertTrue(self.comes_true("document.querySelector('.copy').textContent !== 'Copy'"))
         return self.browser.run("return document.querySelector('.copy').textContent")
@@ -296,7 +296,7 @@ class PageInChromiumTest(unittest.TestCase):
         copied = self.browser.run("return navigator.clipboard.readText()")
         self.assertEqual(self.command(), copied)
 
-    def test_copy_button_selects_the_command_where_it_may_not_copy(self):
+    def test_copy_button_selects_the_command_if_it_may_not_copy(self):
         self.load("hostile")
         self.browser.run(NO_CLIPBOARD)
         self.assertEqual("Press Ctrl-C", self.copy())
@@ -313,7 +313,7 @@ class PageInChromiumTest(unittest.TestCase):
                     ratio, where = self.browser.run(CONTRAST)
                     self.assertGreaterEqual(ratio, 4.5, where)
 
-    def test_reads_without_scripts(self):
+    def test_page_is_readable_without_scripts(self):
         self.browser.command("Emulation.setScriptExecutionDisabled", value=True)
         self.addCleanup(
             self.browser.command, "Emulation.setScriptExecutionDisabled", value=False
@@ -326,7 +326,7 @@ class PageInChromiumTest(unittest.TestCase):
             self.assertIn(words, text)
         self.assertEqual(0, self.count("button"))
 
-    def test_takes_screenshots(self):
+    def test_screenshots_are_taken(self):
         for night in NIGHTS:
             for size in ("desk", "phone"):
                 for colours in ("light", "dark"):

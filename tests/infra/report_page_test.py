@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The morning page and the schema's check, on nights made up here."""
+"""The morning page and the schema's check, for made-up nights."""
 
 import copy
 import html.parser
@@ -23,7 +23,7 @@ _VOID = {"meta", "link", "rect", "path", "br", "img", "input"}
 
 
 class Page(html.parser.HTMLParser):
-    """What a page holds: its elements, its text by section, its data and scripts."""
+    """A parsed page: its elements, its text by section, its data and scripts."""
 
     def __init__(self, text):
         super().__init__()
@@ -69,7 +69,7 @@ class Page(html.parser.HTMLParser):
         return [attributes for tag, attributes in self.elements if tag == name]
 
     def sections(self):
-        """Ids of the sections, in their order."""
+        """Ids of the sections, in order."""
         return [attributes["id"] for attributes in self.tags("section")]
 
 
@@ -79,7 +79,7 @@ def made(report, sources=samples.SOURCES):
 
 
 class EveryPageTest(unittest.TestCase):
-    """What holds for any night."""
+    """Properties of the page of any night."""
 
     NIGHTS = {
         "healthy": samples.healthy(),
@@ -95,18 +95,18 @@ class EveryPageTest(unittest.TestCase):
         cls.pages = {k: Page(text) for k, text in cls.texts.items()}
 
     def each(self):
-        """All nights, one subtest each."""
+        """Yields all nights, with one subtest each."""
         for name, report in self.NIGHTS.items():
             with self.subTest(name):
                 yield report, self.pages[name]
 
-    def test_asks_for_nothing_outside_itself(self):
+    def test_page_requests_nothing_outside_itself(self):
         for _, seen in self.each():
             for tag, attributes in seen.elements:
                 for name in _ASKS_FOR & set(attributes):
                     self.assertRegex(attributes[name], r"^(#[a-z]+|data:,)$", (tag, name))
 
-    def test_style_asks_for_nothing(self):
+    def test_style_requests_nothing(self):
         style = (pathlib.Path(page.__file__).parent / "page.css").read_text()
         self.assertNotIn("url(", style)
         self.assertNotIn("@import", style)
@@ -119,7 +119,7 @@ class EveryPageTest(unittest.TestCase):
             self.assertNotIn("unsafe", policies[0])
             self.assertEqual(4, policies[0].count("'sha256-"))
 
-    def test_runs_exactly_three_scripts_and_no_handler(self):
+    def test_page_runs_three_scripts_and_no_handler(self):
         for _, seen in self.each():
             self.assertEqual(3, len(seen.scripts))
             for tag, attributes in seen.elements:
@@ -127,7 +127,7 @@ class EveryPageTest(unittest.TestCase):
                 self.assertEqual([], handlers, tag)
             self.assertEqual([], seen.tags("img"))
 
-    def test_sections_stand_in_the_order_of_the_morning(self):
+    def test_sections_are_in_the_order_of_a_morning(self):
         order = ["new", "known", "troubles", "night", "targets", "plots", "operations"]
         for _, seen in self.each():
             self.assertEqual(order + ["stalled", "coverage", "run"], seen.sections())
@@ -152,7 +152,7 @@ class EveryPageTest(unittest.TestCase):
             names = [target["name"] for target in report["targets"]]
             self.assertEqual(names, [drawn["name"] for drawn in seen.data["plots-data"]])
 
-    def test_every_finding_is_shown_whole(self):
+    def test_every_finding_is_shown_with_all_its_parts(self):
         keys = ("target", "input", "ops", "cause", "lane", "stack", "test", "command")
         for report, seen in self.each():
             for finding in words.visible(report["findings"]):
@@ -167,29 +167,29 @@ class EveryPageTest(unittest.TestCase):
             for text in words.visible(texts):
                 self.assertIn(text, seen.text["troubles"])
 
-    def test_no_byte_of_control_is_in_the_page(self):
+    def test_page_has_no_control_characters(self):
         for text in self.texts.values():
             text.encode("utf-8")
             self.assertEqual(words.visible(text), text)
 
-    def test_schema_allows_it(self):
+    def test_every_night_matches_the_schema(self):
         for report in self.NIGHTS.values():
             schema.check(json.loads(json.dumps(report)))
 
 
 class NightsTest(unittest.TestCase):
-    """What particular nights say."""
+    """The pages of particular nights."""
 
-    def test_healthy_night_says_that_nothing_was_found_and_how_long_it_ran(self):
+    def test_healthy_night_shows_no_findings_and_its_length(self):
         seen = made(samples.healthy())
         self.assertIn("Ran 8 h 0 min of 8 h 0 min planned", seen.text["header"])
         self.assertIn("213,341,180 execs, 7,407 exec/s (−78 %", seen.text["header"])
         self.assertIn("Nothing new was found", seen.text["new"])
         self.assertIn("None of the known findings", seen.text["known"])
         self.assertIn("Nothing went wrong", seen.text["troubles"])
-        self.assertNotIn("Given up", seen.text["troubles"])
+        self.assertNotIn("given up", seen.text["troubles"])
 
-    def test_week_is_listed_and_compared(self):
+    def test_earlier_nights_are_listed_and_compared(self):
         seen = made(samples.healthy())
         for day in range(21, 28):
             self.assertIn(f"2026-11-{day} 22:00", seen.text["night"])
@@ -202,18 +202,19 @@ class NightsTest(unittest.TestCase):
         self.assertIn("400      if (a < 400 && b > 0)", seen.text["coverage"])
         self.assertIn("2 gained", seen.text["coverage"])
 
-    def test_files_are_told_by_what_needs_a_look_and_carry_their_lines(self):
+    def test_file_with_lost_lines_comes_first_with_its_lines(self):
         seen = made(samples.healthy())
-        self.assertEqual("allocator/slab/objects.c", seen.data["source-data-0"]["path"])
-        self.assertEqual(samples.SOURCES["allocator/slab/objects.c"], seen.data["source-data-0"]["text"])
-        self.assertEqual([400, 401, 403], seen.data["source-data-0"]["lost"])
-        self.assertEqual(0, seen.data["source-data-0"]["hits"]["401"])
+        first = seen.data["source-data-0"]
+        self.assertEqual("allocator/slab/objects.c", first["path"])
+        self.assertEqual(samples.SOURCES[first["path"]], first["text"])
+        self.assertEqual([400, 401, 403], first["lost"])
+        self.assertEqual(0, first["hits"]["401"])
         self.assertEqual(2, len([d for d in seen.tags("details") if "data-source" in d]))
 
-    def test_sources_that_are_not_at_hand_are_said(self):
+    def test_missing_sources_are_reported(self):
         seen = made(samples.healthy(), {})
-        self.assertIn("not at hand when the page was made", seen.text["coverage"])
-        self.assertIn("(text not at hand)", seen.text["coverage"])
+        self.assertIn("not available when the page was made", seen.text["coverage"])
+        self.assertIn("(text not available)", seen.text["coverage"])
         self.assertIn("Not covered: lines 400–458", seen.text["coverage"])
 
     def test_hostile_text_is_spelled_out(self):
@@ -227,56 +228,56 @@ class NightsTest(unittest.TestCase):
         self.assertIn("is back", seen.text["known"])
         self.assertNotIn("is back", seen.text["new"])
 
-    def test_first_night_says_what_cannot_be_said_yet(self):
+    def test_first_night_shows_what_is_not_known_yet(self):
         seen = made(samples.first())
         self.assertIn("first night on record", seen.text["night"])
         self.assertIn("was not measured", seen.text["coverage"])
         self.assertIn("Nothing was recorded over time", seen.text["plots"])
         self.assertIn("No target counted its operations", seen.text["operations"])
-        self.assertIn("none to replay", seen.text["run"])
+        self.assertIn("no traces to replay", seen.text["run"])
         self.assertIn("Ran 2 min 1 s of 2 min 0 s planned", seen.text["header"])
         self.assertNotRegex("".join(seen.text.values()), r"\bNone\b(?! of the known)")
 
-    def test_trouble_night_shows_what_went_wrong(self):
+    def test_night_in_trouble_shows_what_went_wrong(self):
         seen = made(samples.trouble())
         self.assertIn("Ran 1 h 0 min only of 8 h 0 min planned", seen.text["header"])
         self.assertIn("slab_fuzz: seeded crashes at start", " ".join(seen.text["troubles"].split()))
         self.assertIn("pool_fuzz ran last night", seen.text["troubles"])
-        self.assertIn("it was killed, and went on", seen.text["night"])
+        self.assertIn("it was killed, and continued", seen.text["night"])
         self.assertIn("calloc reset", seen.text["operations"])
         self.assertIn("slab_fuzz nothing new at all", seen.text["stalled"])
         flagged = [d for d in seen.tags("div") if d.get("class") == "bad"]
-        # Time, how it ended, starts, memory, disk, free disk.
+        # Length, end, starts, memory, disk, free disk.
         self.assertEqual(6, len(flagged))
 
-    def test_speed_is_compared_with_nights_of_the_same_targets_alone(self):
+    def test_speed_is_compared_only_with_nights_of_the_same_targets(self):
         slow = [samples.target(name, execs=90_000) for name in ("slab_fuzz", "pool_fuzz")]
         seen = made(samples.healthy(targets=slow))
         self.assertIn("% against the median", seen.text["header"])
         seen = made(samples.healthy(targets=slow[:1]))
         self.assertNotIn("median", seen.text["header"])
 
-    def test_coverage_without_an_earlier_night_is_not_called_the_same(self):
+    def test_coverage_without_an_earlier_night_is_not_compared(self):
         coverage = {**samples.coverage(), "compared_with": None}
         for file in coverage["files"]:
             file |= {"compared": False, "lost": [], "gained": []}
         seen = made(samples.healthy(coverage=coverage))
         self.assertIn("No earlier night on record", seen.text["coverage"])
         seen = made(samples.healthy(coverage={**coverage, "compared_with": "20261127-220004"}))
-        self.assertIn("Against the night of 2026-11-27 22:00", seen.text["coverage"])
-        self.assertIn("Not compared, for they are new", seen.text["coverage"])
+        self.assertIn("Compared with the night of 2026-11-27 22:00", seen.text["coverage"])
+        self.assertIn("Not compared, because they are new", seen.text["coverage"])
 
     def test_night_that_executed_nothing_did_not_run(self):
         target = samples.target("slab_fuzz", execs=None)
         seen = made(samples.healthy(targets=[target]))
         self.assertIn("The night did not run", seen.text["header"])
 
-    def test_lanes_given_up_for_one_reason_are_said_together(self):
+    def test_lanes_given_up_for_the_same_reason_are_shown_together(self):
         lanes = [samples.lane(name, given_up="no output") for name in ("seeded", "short")]
         seen = made(samples.healthy(targets=[samples.target("slab_fuzz", lanes)]))
         self.assertIn("slab_fuzz: seeded, short no output", seen.text["troubles"])
 
-    def test_lanes_that_were_short_of_time_are_named_apart_from_troubles(self):
+    def test_lanes_short_of_time_are_not_among_the_troubles(self):
         lanes = [samples.lane("seeded"), samples.lane("msan", short_of_time=2, slices=3)]
         waiting = ["tsan", "short"]
         target = samples.target("slab_fuzz", lanes, without_slice=waiting)
@@ -285,13 +286,13 @@ class NightsTest(unittest.TestCase):
         self.assertIn("slab_fuzz: tsan, short short of time: no slice", seen)
         self.assertIn("Nothing went wrong with the run itself", seen)
 
-    def test_report_of_an_earlier_version_needs_no_word_on_short_time(self):
+    def test_report_of_an_earlier_version_may_lack_short_time(self):
         target = samples.target("slab_fuzz", [samples.lane("seeded")])
         del target["without_slice"], target["lanes"][0]["short_of_time"]
         seen = made(samples.healthy(targets=[target]))
         self.assertNotIn("short of time:", seen.text["troubles"])
 
-    def test_target_without_any_lane_shows_a_dash_for_its_sanitizers(self):
+    def test_target_without_lanes_shows_a_dash_for_its_sanitizers(self):
         target = samples.target("slab_fuzz", lanes=[], engine="", sanitizer="", series=[])
         text = page.render(samples.healthy(targets=[target]), samples.SOURCES)
         self.assertIn("<td>–<small></small></td>", text)
@@ -305,13 +306,13 @@ class NightsTest(unittest.TestCase):
         self.assertEqual(["execs_per_s", "corpus"], [c["data-key"] for c in seen.tags("canvas")])
         self.assertIn("Not measured", seen.text["plots"])
 
-    def test_trouble_of_a_target_is_said_once(self):
+    def test_trouble_of_a_target_is_shown_once(self):
         said = "slab_fuzz/msan: no output"
         target = samples.target("slab_fuzz", troubles=[said])
         seen = made(samples.healthy(targets=[target], troubles=[said]))
         self.assertEqual(1, seen.text["troubles"].count(said))
 
-    def test_text_of_megabytes_keeps_its_ends(self):
+    def test_long_text_keeps_its_beginning_and_end(self):
         ops = "first\n" + 500_000 * "op 1: free\n" + "last\n"
         seen = made(samples.healthy(findings=[samples.finding(ops=ops)]))
         shown = seen.text["new"]
@@ -320,7 +321,7 @@ class NightsTest(unittest.TestCase):
         for said in ("first\n", left_out, "last\n"):
             self.assertIn(said, shown)
 
-    def test_trace_that_failed_is_noted(self):
+    def test_trace_that_failed_is_shown(self):
         traces = [{"name": "old.trace", "status": 1, "text": "law broken"}]
         seen = made(samples.healthy(traces=traces))
         self.assertIn("trace old.trace replay ended with status 1", seen.text["troubles"])
@@ -328,7 +329,7 @@ class NightsTest(unittest.TestCase):
         seen = made(samples.healthy(traces=traces))
         self.assertIn("trace old.trace was not replayed to its end", seen.text["troubles"])
 
-    def test_long_series_are_thinned_to_their_ends(self):
+    def test_long_series_are_thinned_and_keep_their_ends(self):
         points = samples.series("seeded", 600, n_points=5000)
         drawn = view.plots({"targets": [samples.target("slab_fuzz", series=points)]})
         times = drawn[0]["lanes"]["seeded"]["t"]
@@ -337,7 +338,7 @@ class NightsTest(unittest.TestCase):
 
 
 class WordsTest(unittest.TestCase):
-    """Numbers and times as people read them."""
+    """The format of numbers and times."""
 
     def test_durations_have_two_units(self):
         pairs = {0.42: "0.4 s", 59: "59 s", 75: "1 min 15 s", 7200: "2 h 0 min", 90061: "1 d 1 h"}
@@ -349,7 +350,7 @@ class WordsTest(unittest.TestCase):
         self.assertEqual("100.0 %", words.percent(7, 7))
         self.assertEqual("0.0 %", words.percent(0, 7))
 
-    def test_lines_without_code_break_no_range(self):
+    def test_lines_without_code_do_not_break_a_range(self):
         self.assertEqual("1–4, 7", words.ranges([7, 1, 2, 4], [1, 2, 4, 6, 7]))
 
     def test_numbers_have_separators_and_changes_their_sign(self):
@@ -364,10 +365,10 @@ class WordsTest(unittest.TestCase):
 
 
 class SchemaTest(unittest.TestCase):
-    """Broken reports, each with the path of what is wrong."""
+    """Broken reports, each with the path of the wrong value."""
 
     def refused(self, path, change):
-        """Expects that a healthy report is refused at this path after the change."""
+        """Expects that after the change a healthy report is refused at this path."""
         report = copy.deepcopy(samples.healthy(findings=[samples.finding()]))
         schema.check(report)
         change(report)
@@ -375,43 +376,43 @@ class SchemaTest(unittest.TestCase):
             schema.check(report)
         self.assertTrue(str(caught.exception).startswith(path + ": "), caught.exception)
 
-    def test_missing_key(self):
+    def test_missing_key_is_refused(self):
         self.refused("$", lambda r: r.pop("findings"))
         self.refused("$.targets[1].lanes[2]", lambda r: r["targets"][1]["lanes"][2].pop("seeds"))
 
-    def test_wrong_type(self):
+    def test_wrong_type_is_refused(self):
         self.refused("$.targets[0].execs", lambda r: r["targets"][0].update(execs="many"))
         self.refused("$.targets", lambda r: r.update(targets={}))
         self.refused("$.findings[0].known", lambda r: r["findings"][0].update(known=1))
         self.refused("$.night.jobs", lambda r: r["night"].update(jobs=True))
         self.refused("$.coverage.note", lambda r: r["coverage"].update(note=7))
 
-    def test_unknown_word_or_format(self):
+    def test_unknown_word_or_format_is_refused(self):
         self.refused("$.verdict.word", lambda r: r["verdict"].update(word="fine"))
         self.refused("$.format", lambda r: r.update(format=2))
         self.refused("$.format", lambda r: r.update(format=True))
 
-    def test_number_that_json_does_not_have(self):
+    def test_number_that_json_does_not_have_is_refused(self):
         self.refused("$.night.seconds", lambda r: r["night"].update(seconds=float("nan")))
 
-    def test_lines_that_are_no_numbers(self):
+    def test_lines_that_are_not_numbers_are_refused(self):
         hits = "$.coverage.files[0].hits"
         self.refused(hits + "['4']", lambda r: r["coverage"]["files"][0].update(hits={"4": "x"}))
         self.refused(
             hits + ", name 'four'", lambda r: r["coverage"]["files"][0].update(hits={"four": 4})
         )
 
-    def test_schema_word_that_the_check_does_not_know_is_an_error(self):
+    def test_unknown_keyword_of_the_schema_is_an_error(self):
         with self.assertRaisesRegex(ValueError, "minimum"):
             schema._check(1, {"minimum": 0}, "$")
 
-    def test_page_is_not_made_of_a_broken_report(self):
+    def test_broken_report_has_no_page(self):
         with self.assertRaises(schema.Invalid):
             page.render({"format": 1}, {})
 
 
 class CommandTest(unittest.TestCase):
-    """python3 -m report, and how files are written."""
+    """`python3 -m report`, and how files are written."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -431,7 +432,7 @@ class CommandTest(unittest.TestCase):
         )
         return done.returncode, done.stderr
 
-    def test_makes_the_page_again_with_sources(self):
+    def test_command_makes_the_page_again_with_sources(self):
         (self.folder / "allocator" / "slab").mkdir(parents=True)
         (self.folder / "allocator" / "slab" / "objects.c").write_bytes(b"int slab_\xff_line;\n")
         status, error = self.run_it(self.report, "--sources", self.folder)
@@ -439,7 +440,7 @@ class CommandTest(unittest.TestCase):
         self.assertIn("allocator/pool/pool.c", error)
         self.assertIn("int slab_\\ufffd_line;", self.out.read_text())
 
-    def test_reads_no_source_outside_the_folder(self):
+    def test_command_reads_no_source_outside_the_folder(self):
         secret = self.folder / "secret"
         secret.write_text("not for the page")
         report = samples.healthy()
@@ -451,7 +452,7 @@ class CommandTest(unittest.TestCase):
         self.assertIn("'../secret'", error)
         self.assertNotIn("not for the page", self.out.read_text())
 
-    def test_bad_input_is_status_two_and_says_where(self):
+    def test_bad_input_has_status_2_and_its_path_is_printed(self):
         self.report.write_text(json.dumps({**samples.healthy(), "targets": 7}))
         cases = [(self.report, "$.targets: 7 is not of type array"), ("/nowhere", "/nowhere")]
         garbage = self.folder / "garbage.json"
@@ -465,14 +466,14 @@ class CommandTest(unittest.TestCase):
                 self.assertNotIn("Traceback", error)
                 self.assertFalse(self.out.exists())
 
-    def test_page_that_cannot_be_written_leaves_the_earlier_one(self):
+    def test_earlier_page_stays_if_a_new_one_cannot_be_written(self):
         self.out.write_text("earlier")
         (self.folder / "page.html.part").mkdir()
         with self.assertRaises(OSError):
             page.write_page(samples.healthy(), {}, self.out)
         self.assertEqual("earlier", self.out.read_text())
 
-    def test_python_without_jinja_is_told_apart(self):
+    def test_python_without_jinja_names_the_missing_package(self):
         fake = self.folder / "sh"
         script = pathlib.Path("fuzz/report/python.sh").read_text()
         fake.write_text(script.replace("python3 /usr/bin/python3", "/nonexistent"))

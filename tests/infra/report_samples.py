@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nights to make pages of: as the runner would report them, and as hostile inputs would."""
+"""Reports to make pages of: real ones as the runner makes them, and hostile ones."""
 
 import math
 
@@ -38,7 +38,7 @@ def lane(name, sanitizer="asan-ubsan", engine="libfuzzer", **changes):
 
 
 def series(name, level, n_points=240, seconds=28800):
-    """Edges that grow ever slower, and a speed that sinks as the corpus grows."""
+    """Edges grow ever more slowly, and the speed sinks as the corpus grows."""
     return [
         {
             "t": seconds * (i + 1) / n_points,
@@ -128,7 +128,7 @@ def covered_file(path, n_lines, never, lost=(), gained=()):
 
 
 def coverage():
-    """Two files, one of which lost lines."""
+    """Two files; one of them lost lines."""
     files = [
         covered_file("allocator/pool/pool.c", 120, {7, 8}, gained=[10, 11]),
         covered_file("allocator/slab/objects.c", 899, set(range(400, 460)), lost=[400, 401, 403]),
@@ -138,7 +138,7 @@ def coverage():
 
 
 def earlier_night(day, **changes):
-    """A night of the week before."""
+    """A night of the previous week."""
     names = {"execs_per_s": 6500 + 10 * day, "edges": 630 + day, "lines_covered": 810}
     made = {
         "id": f"202611{day:02}-220004",
@@ -156,7 +156,7 @@ def earlier_night(day, **changes):
 
 
 def machine():
-    """A night's night."""
+    """The `night` part of a report."""
     return {
         "id": "20261128-220004",
         "started": "2026-11-28T22:00:04+01:00",
@@ -176,7 +176,7 @@ def machine():
 
 
 def healthy(**changes):
-    """A whole night with a week behind it, and nothing found."""
+    """A complete night after a week of others, without findings."""
     made = {
         "format": 1,
         "verdict": {"word": "clean", "sentence": "No new findings in 8 h.", "exit_status": 0},
@@ -192,7 +192,7 @@ def healthy(**changes):
 
 
 def hostile():
-    """Findings, known and new, that hold whatever could break out of a page."""
+    """Findings, known and new, with any text that could break out of a page."""
     texts = ("target", "kind", "law", "input", "ops", "cause", "stack", "test", "command", "lane")
     evil = finding(**{key: HOSTILE + key for key in texts}, frames=[HOSTILE + "frame"])
     flaky = finding(flaky=True, reproduced=3, kind="timeout", cause="flaky-cause")
@@ -207,7 +207,7 @@ def hostile():
 
 
 def first():
-    """The first night, of a machine without llvm-cov."""
+    """The first night, on a machine without llvm-cov."""
     sentence = "No new findings in 2 min; the first night on record."
     return healthy(
         verdict={"word": "clean", "sentence": sentence, "exit_status": 0},
@@ -220,7 +220,7 @@ def first():
 
 
 def trouble():
-    """A night that was killed, ran an hour, filled the disk, and lost a target."""
+    """A night that was killed, ran for an hour, filled the disk, and lost a target."""
     broken = target(
         "slab_fuzz",
         [lane("seeded", execs=None, ops=None, edges=None, given_up="crashes at start: status 1")],

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Shell scripts that are ended take their children along and clean up (tools/group.sh)."""
+"""Shell scripts that get a signal end their children and clean up (tools/group.sh)."""
 
 import os
 import pathlib
@@ -11,9 +11,9 @@ import tempfile
 import time
 import unittest
 
-# What a script waits for when it is ended: in its place is something that never ends by itself.
+# Replaces the program that a script waits for: it never ends by itself.
 ENDLESS = 'echo $$ > "$UP"\nexec sleep 600\n'
-# bazelw, which waits for Bazel and is no Bazel.
+# Replaces bazelw, which waits for Bazel.
 BAZELW = """case "$1" in
 query) echo //a:b ;;
 *)
@@ -25,7 +25,7 @@ esac
 
 
 def is_alive(pid):
-    """False for a process that is gone or only waits to be reaped."""
+    """False for a process that has ended, or only waits to be reaped."""
     try:
         stat = pathlib.Path("/proc", str(pid), "stat").read_text()
         return stat.rsplit(")", 1)[1].split()[0] not in "ZX"
@@ -34,7 +34,7 @@ def is_alive(pid):
 
 
 class ScriptsTest(unittest.TestCase):
-    """Each script on a tree that has what it asks for."""
+    """Each script, in a tree that has all it needs."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -65,11 +65,11 @@ class ScriptsTest(unittest.TestCase):
                     reader.kill()
                 time.sleep(0.01)
             line = reader.stdout.read().decode()
-        self.assertRegex(line, r"^\d+\n$", "the script ended before")
+        self.assertRegex(line, r"^\d+\n$", "the script ended too early")
         return int(line)
 
     def ends(self, command, how=signal.SIGTERM):
-        """Ends a script while its child runs; only the script is told, not its group."""
+        """Sends a signal to a script while its child runs: only to the script, not to its group."""
         environment = {**os.environ, "TMPDIR": str(self.scratch), "UP": str(self.up)}
         process = subprocess.Popen(
             command,
@@ -88,17 +88,17 @@ class ScriptsTest(unittest.TestCase):
             time.sleep(0.01)
         self.assertEqual(list(self.scratch.iterdir()), [])
 
-    def test_coverage(self):
+    def test_coverage_ends_its_child_on_each_signal(self):
         self.script("bazelw", BAZELW)
         for how in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             with self.subTest(how):
                 self.ends(["tools/coverage.sh"], how)
 
-    def test_make_seeds(self):
+    def test_make_seeds_ends_its_child(self):
         self.script("bazelw", BAZELW)
         self.ends(["tools/make_seeds.sh"])
 
-    def test_check_of_oss_fuzz(self):
+    def test_check_of_oss_fuzz_ends_its_child(self):
         folder = pathlib.Path("fuzz", "oss-fuzz")
         self.script("there/fuzz/x_fuzz.c", "")
         (self.tree / "there" / folder).mkdir()
@@ -109,7 +109,7 @@ class ScriptsTest(unittest.TestCase):
         words = ["--quick", "--tree", "there"]
         self.ends(["bash", "fuzz/oss-fuzz/check.sh", *words])
 
-    def test_status_of_a_script_that_ends_by_itself_is_its_own(self):
+    def test_script_that_ends_by_itself_keeps_its_status(self):
         for command, status in ((["tools/coverage.sh", "what"], 2), (["tools/coverage.sh"], 1)):
             self.script("bazelw", "exit 0")
             done = subprocess.run(command, cwd=self.tree, capture_output=True, check=False)

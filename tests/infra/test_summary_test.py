@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""bazel/test_summary.py on build events and XML as Bazel and GoogleTest write them."""
+"""bazel/test_summary.py, on build events and XML in the form of Bazel and GoogleTest."""
 
 import json
 import pathlib
@@ -22,7 +22,7 @@ BAZEL_XML = """<testsuites><testsuite name="fuzz/x" tests="1">
 
 
 class SummaryTest(unittest.TestCase):
-    """Each test writes events, runs the script and compares its one line."""
+    """Each test writes events, runs the script and compares the line that it prints."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -31,7 +31,7 @@ class SummaryTest(unittest.TestCase):
         self.events = []
 
     def event(self, kind, label, **body):
-        """Adds an event; body is e.g. testResult={...}."""
+        """Adds an event; `body`: such as testResult={...}."""
         self.events.append(json.dumps({"id": {kind: {"label": label}}, **body}))
 
     def attempt(self, label, status, xml=None, log=None):
@@ -79,21 +79,21 @@ class SummaryTest(unittest.TestCase):
         self.attempt("//b", "PASSED", BAZEL_XML, log="runs: NOT RUN: is no line of its own\n")
         self.assertEqual(self.line(0), "1 passed, 0 failed, 1 skipped\n")
 
-    def test_counts_parts_that_a_script_could_not_run_besides_what_passed(self):
+    def test_counts_parts_that_a_script_could_not_run_as_skipped(self):
         log = "one\nNOT RUN in part: no mount\nNOT RUN in part: no user\n"
         self.attempt("//a", "PASSED", BAZEL_XML, log=log)
         self.assertEqual(self.line(0), "1 passed, 0 failed, 2 skipped\n")
 
-    def test_counts_a_failed_script_as_failed_although_parts_were_not_run(self):
+    def test_counts_a_failed_script_as_failed_despite_skipped_parts(self):
         self.attempt("//a", "FAILED", BAZEL_XML, log="NOT RUN: no mount\n")
         self.attempt("//b", "FAILED", BAZEL_XML, log="NOT RUN in part: no mount\n")
         self.assertEqual(self.line(3), "0 passed, 2 failed\n")
 
-    def test_counts_a_test_with_cases_by_its_cases_and_not_by_its_log(self):
+    def test_counts_a_test_with_cases_without_reading_its_log(self):
         self.attempt("//a", "PASSED", GTEST_XML.format(inner=""), log="NOT RUN: no mount\n")
         self.assertEqual(self.line(0), "2 passed, 0 failed, 1 skipped\n")
 
-    def test_counts_a_death_after_the_last_good_case_as_failure(self):
+    def test_counts_a_death_after_the_last_case_as_failure(self):
         self.attempt("//a", "FAILED", GTEST_XML.format(inner=""))
         self.assertEqual(self.line(3), "2 passed, 1 failed, 1 skipped\n")
 
@@ -108,19 +108,19 @@ class SummaryTest(unittest.TestCase):
         self.event("testSummary", "//a", testSummary={"overallStatus": "NO_STATUS"})
         self.assertEqual(self.line(1), "0 passed, 2 failed\n")
 
-    def test_counts_tests_that_were_never_tried_as_skipped(self):
+    def test_counts_tests_that_never_ran_as_skipped(self):
         self.event("targetCompleted", "//lib", completed={"failureDetail": {}})
         self.event("targetConfigured", "//a", configured={"testSize": "SMALL"})
         self.event("targetCompleted", "//a", aborted={"reason": "INCOMPLETE"})
         self.event("testResult", "//a", aborted={"reason": "INCOMPLETE"})
         self.assertEqual(self.line(1), "0 passed, 1 failed, 1 skipped\n")
 
-    def test_never_calls_a_failed_run_clean(self):
+    def test_failed_run_is_never_clean(self):
         self.assertEqual(self.line(1), "0 passed, 1 failed\n")
         self.attempt("//a", "PASSED")
         self.assertEqual(self.line(8), "1 passed, 1 failed\n")
 
-    def test_reads_events_up_to_a_cut(self):
+    def test_events_are_read_up_to_a_line_that_was_cut_off(self):
         self.attempt("//a", "PASSED")
         self.events.append('{"id": {"testRes')
         self.assertEqual(self.line(8), "1 passed, 1 failed\n")

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# overnight_variants goes by the tag fuzz-test: any kind of rule may have it, with words or without.
-# A package without any such target does not load, and the error says why.
+# overnight_variants finds targets by the tag fuzz-test. Any kind of rule may have it, with or
+# without a dictionary. A package without such a target does not load, and the error says why.
 set -eu
 
 scratch=${TEST_TMPDIR:?}
@@ -57,7 +57,7 @@ expect() { # what expression expected
         cat "$scratch/log" >&2
         exit 1
     }
-    # Words are meant to split.
+    # The words must split.
     # shellcheck disable=SC2086
     printf '%s\n' $3 | sort >"$scratch/expected"
     sort "$scratch/found" | diff -u "$scratch/expected" - || {
@@ -75,7 +75,7 @@ expect 'every target of the tag is built, of any kind' "$(night asan-ubsan)" \
 expect 'only targets with threads are built for TSan' "$(night tsan)" '//some:threads_fuzz_bin'
 expect 'every target has its seeds' "$(night seeds)" \
     '//some:plain_fuzz_corpus //some:threads_fuzz_corpus'
-expect 'words are those of targets that have some' "$(night dict)" '//some:threads_fuzz_dict'
+expect 'only targets with a dictionary have one' "$(night dict)" '//some:threads_fuzz_dict'
 expect 'the files of all targets are named' 'labels(srcs, //some:inputs + //some:binaries)' \
     '//some:plain_fuzz_bin //some:threads_fuzz_bin //some:plain_fuzz_corpus
     //some:threads_fuzz_corpus //some:threads_fuzz_dict'

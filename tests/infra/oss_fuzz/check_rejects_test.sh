@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# check.sh passes a small tree in which all is right, wherever it is, and no longer when one thing is
-# wrong with it.
+# check.sh accepts a small correct tree in any folder, and rejects it with any one mistake.
 set -u
 
 . tests/infra/oss_fuzz/tiny_tree.sh
@@ -19,7 +18,7 @@ wrong() { # name sentence
     n_failed=$((n_failed + 1))
 }
 
-# A tree that `spoil_NAME FOLDER` did something to is refused, with these words.
+# A tree that `spoil_NAME FOLDER` changed is rejected, and the message has these words.
 rejects() { # name words
     make_tiny_tree "$scratch/$1"
     "spoil_$1" "$scratch/$1"
@@ -36,7 +35,7 @@ rejects() { # name words
     fi
 }
 
-# The same of the three files that OSS-Fuzz's presubmit reads, before anything is built.
+# A mistake in a file that OSS-Fuzz's presubmit reads is rejected before anything is built.
 rejects_text() { # name file sed-script words
     make_tiny_tree "$scratch/$1"
     sed -i "$3" "$scratch/$1/fuzz/oss-fuzz/$2"
@@ -47,18 +46,19 @@ rejects_text() { # name file sed-script words
     elif ! grep -q "FAILED presubmit, $2: .*$4" "$scratch/$1.log"; then
         wrong "$1" "does not say: $4"
     elif grep -q "^oss-fuzz:" "$scratch/$1.log"; then
-        wrong "$1" "is built all the same"
+        wrong "$1" "is built nevertheless"
     else
         echo "refused, $1: $(grep -m 1 FAILED "$scratch/$1.log")"
     fi
 }
 
-# The runner hides /tmp and /mnt: here the scripts, the tree and the scratch folder are in there.
+# The runner hides /tmp and /mnt. Here the scripts, the tree and the scratch folder are in one of
+# them.
 accepts_in() { # folder name
     mkdir -p "$scratch/$2/tmp"
     cp -RL fuzz tools "$scratch/$2/"
     make_tiny_tree "$scratch/$2/tree"
-    # The names are the inner shell's.
+    # The inner shell expands the names.
     # shellcheck disable=SC2016
     if ! unshare -rm bash -c 'mount --bind "$1" "$2" && cd "$2" && TMPDIR=$2/tmp \
         exec bash fuzz/oss-fuzz/check.sh --quick --seconds 5 --tree tree' \

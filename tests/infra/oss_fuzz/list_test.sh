@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# build.sh and Bazel agree: the same fuzz targets, and no C file of one that build.sh leaves out.
+# build.sh and Bazel have the same fuzz targets, and build.sh compiles every C file of theirs.
 set -eu
 
 scratch=${TEST_TMPDIR:?}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sourced: makes a tree that build.sh can build, with one small fuzz target in which all is right.
+# Sourced. Makes a tree that build.sh can build, with one small correct fuzz target.
 
-# Two hundred functions with branches and a load each: as many counters and calls of a sanitizer as
-# check.sh asks for.
+# Two hundred functions with branches and loads: they have the counters and the calls of a sanitizer
+# that check.sh requires.
 write_library() {
     cat <<'END'
 #include "allocator/base/tiny.h"
@@ -52,8 +52,8 @@ END
 }
 
 make_tiny_tree() { # folder
-    mkdir -p "$1/include" "$1/allocator/base" "$1/harness/adapters" "$1/fuzz/common" "$1/fuzz/oss-fuzz/standin" \
-        "$1/corpus/tiny_fuzz/regress"
+    mkdir -p "$1/include" "$1/allocator/base" "$1/harness/adapters" "$1/fuzz/common" \
+        "$1/fuzz/oss-fuzz/standin" "$1/corpus/tiny_fuzz/regress"
     cp fuzz/oss-fuzz/build.sh fuzz/oss-fuzz/Dockerfile fuzz/oss-fuzz/project.yaml \
         "$1/fuzz/oss-fuzz/"
     {

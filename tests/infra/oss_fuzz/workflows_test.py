@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What OSS-Fuzz and ClusterFuzzLite read is well formed and agrees with itself.
+"""The files that OSS-Fuzz and ClusterFuzzLite read are well formed and agree with each other.
 
-No YAML library is taken for granted: read_yaml knows just what these files use (mappings, lists,
-plain and quoted words) and refuses everything else.
+A YAML library may be missing, so read_yaml knows what these files use (mappings, lists, plain and
+quoted words) and refuses everything else.
 """
 
 import glob
@@ -34,7 +34,7 @@ def _scalar(words):
 
 
 def _block(lines, indent):
-    """Takes the lines of one block off the front of the list."""
+    """Removes the lines of one block from the front of the list, and returns its value."""
     result = [] if lines[0][2].startswith("- ") else {}
     while lines and lines[0][1] >= indent:
         number, depth, words = lines.pop(0)
@@ -74,7 +74,7 @@ def read_yaml(path):
 
 
 def _jobs():
-    """Each job of each workflow: (where, matrix of sanitizers, steps)."""
+    """Yields (path and name, matrix of sanitizers, steps) of each job of each workflow."""
     for path in sorted(glob.glob(".github/workflows/cflite_*.yml")):
         for name, job in read_yaml(path)["jobs"].items():
             matrix = job.get("strategy", {}).get("matrix", {}).get("sanitizer", [])
@@ -96,7 +96,7 @@ class Reader(unittest.TestCase):
             {"a": "x y", "b": [{"c": "1", "d": "2"}, "e"], "f": None},
         )
 
-    def test_refuses_what_it_does_not_know(self):
+    def test_refuses_unknown_syntax(self):
         for text in ("a: [1]\n", "a:\n\tb: 1\n", "a: 1\n  b: 2\n", "a: 1\na: 2\n", "a\n"):
             with self.subTest(text=text), self.assertRaises(ValueError):
                 self.read(text)
@@ -122,7 +122,7 @@ class Workflows(unittest.TestCase):
             with self.subTest(where=where):
                 self.assertEqual(set(matrix), _sanitizers() if matrix else set())
 
-    def test_what_runs_says_for_how_long_and_may_only_read(self):
+    def test_every_run_has_a_time_limit_and_may_only_read(self):
         for where, _, steps in _jobs():
             for step in steps[1:]:
                 with self.subTest(where=where):
@@ -133,7 +133,7 @@ class Workflows(unittest.TestCase):
 
 
 class Projects(unittest.TestCase):
-    def test_oss_fuzz_finds_what_it_asks_for(self):
+    def test_project_has_the_keys_that_oss_fuzz_requires(self):
         project = read_yaml("fuzz/oss-fuzz/project.yaml")
         for key in ("homepage", "main_repo", "primary_contact"):
             self.assertTrue(project[key])
@@ -141,7 +141,7 @@ class Projects(unittest.TestCase):
         self.assertIn("libfuzzer", project["fuzzing_engines"])
         self.assertIn("address", _sanitizers())
 
-    def test_both_build_the_same_way(self):
+    def test_clusterfuzzlite_builds_with_the_script_of_oss_fuzz(self):
         self.assertEqual(read_yaml(".clusterfuzzlite/project.yaml"), {"language": "c"})
         with open(".clusterfuzzlite/build.sh", encoding="utf-8") as file:
             self.assertIn("fuzz/oss-fuzz/build.sh", file.read())

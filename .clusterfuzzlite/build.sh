@@ -1,4 +1,4 @@
 #!/bin/bash -eu
 # SPDX-License-Identifier: Apache-2.0
-# Same environment as OSS-Fuzz, same build.
+# The environment is that of OSS-Fuzz, and so is the build.
 exec bash -eu fuzz/oss-fuzz/build.sh

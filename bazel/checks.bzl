@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""with_every_check: a library and all that it links, built with SLM_CHECKS=3 whatever the flags."""
+"""with_every_check: a library and all that it links, built with SLM_CHECKS=3 under any flags."""
 
 _COPT = "//command_line_option:copt"
 _LEVEL = "-DSLM_CHECKS="
 
-# For what includes the library's headers.
+# For sources that include the library's headers.
 CHECKED_COPTS = ["-USLM_CHECKS", _LEVEL + "3"]
 
 def _level_3_impl(settings, attr):
@@ -20,7 +20,7 @@ _level_3 = transition(
 )
 
 def _with_every_check_impl(ctx):
-    # A transition on an attribute makes it a list.
+    # A transition on an attribute makes the attribute a list.
     return [ctx.attr.library[0][CcInfo]]
 
 with_every_check = rule(

@@ -12,7 +12,7 @@ _WARNINGS = [
     "-Werror",
 ]
 
-# A target's copts go to all of its sources: keep C and C++ in targets of their own.
+# A target's copts go to all of its sources, so C and C++ need separate targets.
 SLM_COPTS = ["-std=c11"] + _WARNINGS + ["-Wstrict-prototypes"]
 
 SLM_CXXOPTS = ["-std=c++17"] + _WARNINGS

@@ -5,9 +5,9 @@ load("@rules_cc//cc:defs.bzl", "cc_test")
 load("//bazel:copts.bzl", "SLM_CXXOPTS")
 
 def cc_gtest(name, srcs = None, copts = [], deps = [], size = "small", tags = [], **kwargs):
-    """A suite in <name>.cc, or in srcs, that needs no main of its own.
+    """Declares a suite in <name>.cc, or in srcs, without a main of its own.
 
-    Not under MSan: GoogleTest needs libstdc++, which MSan cannot see into.
+    Not for MSan: GoogleTest needs libstdc++, which is not instrumented.
     """
     cc_test(
         name = name,

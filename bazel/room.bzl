@@ -18,7 +18,7 @@ HARNESS_ROOMS = [
     "trace",
 ]
 
-# Of fuzz targets, and what all of them link.
+# The bodies of fuzz targets, and common, which all of them link.
 FUZZ_BODIES = [
     "common",
     "rbtree",
@@ -29,7 +29,7 @@ FUZZ_BODIES = [
     "zone_threads",
 ]
 
-# Who may include a room's private headers; for others there is //allocator:insiders.
+# The packages that may include a room's private headers. Others use //allocator:insiders.
 _INSIDERS = [
     "//allocator:__subpackages__",
     "//tests:__subpackages__",
@@ -42,7 +42,7 @@ def slm_room(name, deps = [], linkopts = []):
     hand; :sources and :headers, the files, for slm_variant and for builds without Bazel.
 
     Args:
-      name: of the room, which is that of the folder.
+      name: of the room, the same as the folder's.
       deps: the rooms below that it calls.
       linkopts: as cc_library has them.
     """
@@ -72,16 +72,16 @@ def slm_room(name, deps = [], linkopts = []):
         visibility = ["//visibility:public"],
     )
 
-    # For copies with faults in them, which tests must find.
+    # For copies with planted faults, which tests must find.
     native.exports_files(native.glob(["*.c"]), visibility = ["//tests:__subpackages__"])
 
 def slm_variant(name, units, defines = [], copts = [], deps = [], testonly = True):
-    """A library of its own of some rooms, compiled in another way.
+    """Declares a library of some rooms, compiled with other options.
 
     Args:
       name: of the library.
-      units: the rooms it consists of; rooms that it needs besides are deps.
-      defines: macros, for what is linked with it too.
+      units: the rooms that it consists of; other rooms that it needs are deps.
+      defines: macros, also for targets that depend on it.
       copts: further compiler options.
       deps: as cc_library has them.
       testonly: as cc_library has it.

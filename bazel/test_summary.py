@@ -4,12 +4,12 @@
 Usage: test_summary.py BUILD_EVENTS_JSON BAZEL_EXIT_STATUS
 
 The build event file names this run's targets and their test.xml files, cached ones included.
-GoogleTest's cases count one by one; a test that writes no XML of its own counts as one. A target
-that failed to build is one failure; a test that was not run for want of a dependency is skipped.
+Each of GoogleTest's cases counts. A test that writes no XML of its own counts as one. A target that
+failed to build is one failure. A test that was not run because a dependency is missing is skipped.
 
-A test without XML of its own prints a line for what it cannot run here. `NOT RUN: REASON` stands for
-all of the test, which then counts as skipped; `NOT RUN in part: REASON` for one part of it, which
-counts as skipped besides the test.
+A test without XML of its own prints a line about what it cannot run here. `NOT RUN: REASON` means
+all of the test, which then counts as skipped. `NOT RUN in part: REASON` means one part of it: the
+part counts as skipped, in addition to the test.
 """
 
 import collections
@@ -34,7 +34,7 @@ def total(counts):
 
 
 def read_events(path):
-    """Yields (kind, id, event) of each line. A run that was cut off may end in half a line."""
+    """Yields (kind, id, event) of each line. The last line of a killed run may be incomplete."""
     with open(path, encoding="utf-8") as lines:
         for line in lines:
             try:
@@ -94,7 +94,7 @@ def count_result(result):
     cases = total(count_case(case) for case in (read_cases(path) if path else []))
     if passed:
         return cases if any(cases) else count_log(find_output(result, "test.log") or "")
-    # A test that dies after its last case has failed, whatever its cases say.
+    # A test that dies after its last case has failed, even if all its cases passed.
     return cases if cases.failed else total([cases, FAILED])
 
 
@@ -106,14 +106,14 @@ def summarise(events, bazel_status):
     for kind, event_id, event in events:
         label = event_id.get("label")
         if kind == "testResult" and "testResult" in event:
-            # Of a retried test the last attempt counts; attempts come in order.
+            # The last attempt of a retried test counts; attempts are in order.
             results[label, event_id.get("run"), event_id.get("shard")] = event["testResult"]
         elif kind == "testSummary":
             tests.add(label)
         elif kind == "targetConfigured" and "testSize" in event.get("configured", {}):
             tests.add(label)
         elif kind == "targetCompleted":
-            # Without `completed` it was never tried, for the build had stopped.
+            # Without `completed` the test was never tried: the build had stopped.
             if not event.get("completed", {"success": True}).get("success"):
                 not_built.add(label)
     ran = {label for label, _, _ in results}
@@ -126,7 +126,7 @@ def summarise(events, bazel_status):
 
 
 def main(argv):
-    """Prints the line; the exit status says only whether it could."""
+    """Prints the line. The exit status is 0 if that worked, also for failed tests."""
     counts = summarise(read_events(argv[1]), int(argv[2]))
     line = f"{counts.passed} passed, {counts.failed} failed"
     print(line + (f", {counts.skipped} skipped" if counts.skipped else ""))

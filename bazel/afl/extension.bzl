@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same for Bazel 7 and later, which declares repositories in MODULE.bazel."""
+"""@slabmill_afl for Bazel 7 and later, where MODULE.bazel declares repositories."""
 
 load(":repository.bzl", "afl_repository")
 

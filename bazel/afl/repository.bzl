@@ -37,7 +37,7 @@ def _afl_repository_impl(repository_ctx):
     repository_ctx.file("BUILD", _BUILD.format(linkopts = found))
     repository_ctx.file("found.bzl", "AFL_FOUND = %s\n" % bool(folder))
 
-# Local: looked for anew whenever a server starts, so that an installation is seen.
+# Local: each start of a Bazel server searches again, so a new installation is found.
 afl_repository = repository_rule(
     implementation = _afl_repository_impl,
     local = True,

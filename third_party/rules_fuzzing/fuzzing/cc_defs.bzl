@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cc_fuzz_test and cc_fuzzing_engine, by the interface of the real rules_fuzzing.
+"""cc_fuzz_test and cc_fuzzing_engine, with the interface of the real rules_fuzzing.
 
 One name, several targets:
-  <name>           test, tag fuzz-test: replays the corpus in the configuration at hand
+  <name>           test, tag fuzz-test: replays the corpus in the current configuration
   <name>_bin       the fuzz binary, instrumented as the cc_engine_* settings say
-  <name>_run       starts the engine on it, seeds and dictionary given
+  <name>_run       starts the engine on <name>_bin, with seeds and dictionary
   <name>_corpus    folder of all seeds
   <name>_dict      file of all dictionary words
   <name>_oss_fuzz  tar for OSS-Fuzz
-  <name>_raw_      the uninstrumented binary behind <name>_bin
-The real module's <name> replays through the engine; here it links the replay main instead,
-so that it is a plain test, built like every other test of the same command.
+  <name>_raw_      the target that <name>_bin rebuilds with instrumentation
+In the real module <name> replays through the engine. Here it links the replay main, so it is a
+plain test, built like every other test of the same command.
 """
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_test")
@@ -32,7 +32,7 @@ def _replay_test(name, size, tags, timeout, kwargs):
     cc_test(
         name = name,
         args = ["$(location " + corpus + ")"],
-        # Weak hooks are looked for in the program itself.
+        # Weak hooks must be in the program itself.
         linkstatic = True,
         size = size,
         timeout = timeout,
@@ -64,7 +64,7 @@ def cc_fuzz_test(
     """Declares a fuzz target.
 
     Args:
-      name: of the regression test, and stem of all other names.
+      name: of the regression test; all other names begin with it.
       corpus: seed files.
       dicts: libFuzzer dictionaries.
       engine: a cc_fuzzing_engine.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What WORKSPACE calls: here only the repository that carries OSS-Fuzz's environment."""
+"""WORKSPACE calls this. It declares only the repository with OSS-Fuzz's environment."""
 
 load("//fuzzing/private:oss_fuzz_repository.bzl", "oss_fuzz_repository")
 
@@ -7,7 +7,7 @@ def rules_fuzzing_dependencies(oss_fuzz = True):
     """Declares @rules_fuzzing_oss_fuzz.
 
     Args:
-      oss_fuzz: kept for the interface; the repository is needed by the rules themselves.
+      oss_fuzz: part of the real interface; must be True, since the rules need the repository.
     """
     if not oss_fuzz:
         fail("this stand-in always needs @rules_fuzzing_oss_fuzz")

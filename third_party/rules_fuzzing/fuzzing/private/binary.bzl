@@ -23,7 +23,7 @@ def _instrument_impl(settings, attr):
         _CONLYOPT: settings[_CONLYOPT] + flags.conlyopt,
         _CXXOPT: settings[_CXXOPT] + flags.cxxopt,
         _LINKOPT: settings[_LINKOPT] + flags.linkopt,
-        # Findings are read from stack traces with line numbers.
+        # The causes of findings are read from stack traces with line numbers.
         _STRIP: "never",
     }
 
@@ -34,7 +34,7 @@ _instrument = transition(
 )
 
 def _cc_fuzzing_binary_impl(ctx):
-    # A transition on an attribute makes it a list.
+    # A transition on an attribute makes the attribute a list.
     default = ctx.attr.binary[0][DefaultInfo]
     output = ctx.actions.declare_file(ctx.label.name)
     ctx.actions.symlink(

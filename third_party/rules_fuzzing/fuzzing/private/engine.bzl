@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fuzzing engine: a library with main() and a script that starts what is linked to it."""
+"""A fuzzing engine: a library with main(), and a script that starts a binary linked with it."""
 
 CcFuzzingEngineInfo = provider(
     doc = "How to start a fuzz binary that was linked with the engine.",
     fields = {
-        "display_name": "name for people",
+        "display_name": "name for messages",
         "launcher": "script that reads the FUZZER_* variables",
     },
 )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""<name>_corpus, one folder with all seeds, and <name>_dict, one file with all words."""
+"""<name>_corpus: one folder with all seeds. <name>_dict: one file with all words."""
 
-# A path inside the folder is the seed's own path, so that two `0001` do not meet
-# and a failing replay names the file in the source tree.
+# A seed keeps its path inside the folder: two seeds `0001` do not collide, and a failing replay
+# names the file in the source tree.
 _COPY = 'mkdir -p "$1" && xargs -r -d "\\n" cp -L --parents -t "$1" < "$2"'
 
 def _fuzzing_corpus_impl(ctx):

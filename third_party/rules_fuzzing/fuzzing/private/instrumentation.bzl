@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The flags behind each value of cc_engine_instrumentation and cc_engine_sanitizer."""
+"""The flags of each value of cc_engine_instrumentation and cc_engine_sanitizer."""
 
 load("@rules_fuzzing_oss_fuzz//:instrum.bzl", "OSS_FUZZ_CFLAGS", "OSS_FUZZ_CXXFLAGS")
 
@@ -8,7 +8,7 @@ _UBSAN = [
     "-fno-sanitize-recover=all",
 ]
 
-# C programs are linked by clang, not clang++, which leaves out UBSan's C++ half.
+# clang, not clang++, links C programs. It leaves out UBSan's C++ part.
 _UBSAN_LINK = ["-fsanitize-link-c++-runtime"]
 
 _SANITIZER_COPTS = {
@@ -19,9 +19,10 @@ _SANITIZER_COPTS = {
     "ubsan": _UBSAN,
 }
 
-# Calls at every comparison halve the speed here, and operands say little of programs made of records:
-# without them 20 seconds reach more features (slab_image_fuzz 1129 for 904, trace_fuzz 1014 for 985).
-# Stack depth is one feature of code without recursion, and a store in nearly every function.
+# trace-cmp calls a function at every comparison: it halves the speed, and compared values help
+# little in programs made of records. Without it 20 seconds reach more features (slab_image_fuzz:
+# 1129 instead of 904, trace_fuzz: 1014 instead of 985). stack-depth adds one feature to code
+# without recursion, and costs a store in nearly every function.
 _ENGINE_COPTS = {
     "libfuzzer": [
         "-fsanitize=fuzzer-no-link",
@@ -32,7 +33,7 @@ _ENGINE_COPTS = {
     "oss-fuzz": [],
 }
 
-# -O2 runs 1.7 times as many operations a second as -O1 here, and builds as fast.
+# -O2 runs 1.7 times as many operations per second as -O1, and builds as fast.
 _COMMON_COPTS = [
     "-O2",
     "-gline-tables-only",

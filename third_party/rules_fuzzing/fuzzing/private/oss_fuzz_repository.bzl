@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Carries the environment of OSS-Fuzz's base-builder image into the build."""
+"""Passes the environment of OSS-Fuzz's base-builder image to the build."""
 
 _BUILD = """
 load("@rules_cc//cc:defs.bzl", "cc_library")

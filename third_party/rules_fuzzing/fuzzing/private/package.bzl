@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""<name>_oss_fuzz: the tar that OSS-Fuzz's bazel_build_fuzz_tests unpacks into $OUT."""
+"""<name>_oss_fuzz: the tar that OSS-Fuzz's bazel_build_fuzz_tests unpacks to $OUT."""
 
-# Bazel marks every output executable, and OSS-Fuzz takes each executable for a fuzz target.
+# Bazel makes every output executable, and OSS-Fuzz treats each executable as a fuzz target.
 _PACK = """set -eu
 out=$1 binary=$2 corpus=$3 dict=$4 name=$5 zipper=$6
 stage=$out.stage

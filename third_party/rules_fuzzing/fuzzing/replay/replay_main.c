@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzzing engine that runs given inputs once, in a fixed order: a corpus as a plain test. */
+/* A fuzzing engine that runs its inputs once, in a fixed order. It makes a corpus a plain test. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <dirent.h>
@@ -12,14 +12,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Both by libFuzzer's interface; the second is optional. */
+/* Both belong to libFuzzer's interface. The second is optional. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 __attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv);
 
-/* Optional verdict over the whole replay, e.g. that every kind of operation ran: 0 is good. */
+/* Optional verdict on the whole replay, such as: did every kind of operation run? 0: good. */
 __attribute__((weak)) int hrn_fuzz_replay_end(void);
 
-/* A custom mutator that is linked in refers to the engine's own; nothing mutates in a replay. */
+/* A custom mutator refers to the engine's mutator. A replay never calls it. */
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size)
@@ -45,7 +45,7 @@ static bool run_bytes(FILE *file, size_t size_bytes, const char *path)
     }
     bool complete = fread(data, 1, size_bytes, file) == size_bytes;
     if (complete) {
-        /* A crash must leave the name of its input as the last line before the report. */
+        /* In a crash the last line before the report must be the name of the input. */
         fprintf(stderr, "replay: %s (%zu bytes)\n", path, size_bytes);
         (void)LLVMFuzzerTestOneInput(data, size_bytes);
         n_replayed++;
@@ -90,7 +90,7 @@ static bool replay_entry(const char *folder, const char *name)
 static bool replay_folder(const char *folder)
 {
     struct dirent **entries = NULL;
-    /* alphasort compares bytes here, as no locale was set. */
+    /* Without a locale, alphasort compares bytes. */
     int n_entries = scandir(folder, &entries, is_visible, alphasort);
     if (n_entries < 0) {
         return complain(folder);

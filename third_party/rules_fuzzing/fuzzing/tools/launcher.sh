@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Body of every <name>_run; its first lines, which name the target's files, are generated.
+# The body of every <name>_run. Its first lines are generated: they name the target's files.
 # Usage: bazel run <name>_run -- [--clean] [--timeout_secs=N] [--fuzzing_output_root=DIR]
 #     [engine option...]
 set -eu
@@ -19,7 +19,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-# One folder per target: inputs of one target mean nothing to another.
+# One folder per target: the inputs of one target are useless to another.
 output="$root/$FUZZ_TARGET_NAME"
 FUZZER_OUTPUT_CORPUS_DIR="$output/corpus"
 FUZZER_ARTIFACTS_DIR="$output/artifacts"

@@ -13,7 +13,7 @@
 
 #define N_STEPS       20000u
 #define N_PREEMPTIONS 100000u
-#define TEXT_BYTES    (HRN_SCHED_ACTORS_MAX * (HRN_SCHEDULE_LETTERS + 1))
+#define TEXT_BYTES    (HRN_ACTORS_MAX * (HRN_SCHEDULE_LETTERS + 1))
 
 /* What is left of the bytes, as answers. */
 struct answers {

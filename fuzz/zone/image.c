@@ -16,6 +16,7 @@
 #include "fuzz/common/fuzz.h"
 #include "fuzz/zone/world.h"
 #include "harness/failure/say.h"
+#include "harness/sched/system.h"
 
 enum {
     N_SHAPES = 2,
@@ -84,7 +85,8 @@ static void build(unsigned shape)
     };
     struct slm_zone *zone;
     struct slm_error error;
-    hrn_zone_play_system();
+    hrn_system_play(NULL);
+    hrn_system_be(0);
     if (slm_zone_create(&zone, &options, &error) != SLM_OK) {
         hrn_zone_law_made("%s", error.text);
     }
@@ -364,9 +366,9 @@ static void judge(void)
 /* Nobody lives who has the identity that is in the images. */
 static void be_somebody(void)
 {
-    hrn_zone_play_system();
-    hrn_zone_die(0);
-    hrn_zone_be(0);
+    hrn_system_play(NULL);
+    hrn_system_renew(0);
+    hrn_system_be(0);
 }
 
 bool hrn_zone_image_kind(unsigned idx, struct hrn_fuzz_kind *kind)

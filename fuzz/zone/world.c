@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "fuzz/zone/world.h"
+#include "harness/sched/system.h"
 
 static struct zone_world worlds[ZONE_N_SETTINGS];
 struct zone_world *hrn_zone_world;
@@ -76,7 +77,8 @@ enum slm_status hrn_zone_end_transaction(void)
 void hrn_zone_begin_world(unsigned settings)
 {
     hrn_zone_world = &worlds[settings];
-    hrn_zone_play_system();
+    hrn_system_play(NULL);
+    hrn_system_be(0);
     if (hrn_zone_world->was_grown) {
         end_world();
     }

@@ -87,16 +87,6 @@ enum slm_status hrn_zone_end_transaction(void);
 /* One more handle on the world's zone. */
 void hrn_zone_attach_again(struct slm_zone **out, bool read_only);
 
-/* --- A lock's system, played (lock_system.c) --- */
-
-/* Nobody waits, time passes at each look, and who lives is in a table. */
-void hrn_zone_play_system(void);
-/* From now on the calling thread is the actor. */
-void hrn_zone_be(unsigned actor);
-uint64_t hrn_zone_identity(unsigned actor);
-/* Whoever has that identity is dead; the actor goes on as another. */
-void hrn_zone_die(unsigned actor);
-
 extern struct hrn_zone_counts hrn_zone_counted;
 
 /* --- Laws: a function each --- */

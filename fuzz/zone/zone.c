@@ -11,6 +11,7 @@
 #include "fuzz/common/fuzz.h"
 #include "fuzz/zone/world.h"
 #include "harness/failure/say.h"
+#include "harness/sched/system.h"
 
 /* States that only a death in the middle of a call leaves are made by hand, with what the calls
  * themselves do first: hence the two private headers. */
@@ -99,7 +100,7 @@ static void leave(void)
 static void look_through_another(unsigned actor)
 {
     unsigned other = (actor + 1) % ZONE_N_ACTORS;
-    hrn_zone_be(other);
+    hrn_system_be(other);
     expect("lock, to look", slm_zone_trylock(hrn_zone_world->zones[other]), SLM_OK);
     enter(other);
     unsigned broken = slm_zone_check_locked(hrn_zone_world->zones[other]);
@@ -440,7 +441,7 @@ static void renew(unsigned actor)
 static void die(const struct op *op)
 {
     bool is_holder = holds(op->actor);
-    hrn_zone_die(op->actor);
+    hrn_system_renew(op->actor);
     hrn_zone_world->zones[op->actor]->reserved_bytes = 0;
     if (op->value % 4 == 0) {
         renew(op->actor);
@@ -557,7 +558,7 @@ static void run(const struct op *op)
         [HRN_ZONE_READ] = read_it,
     };
     if (!is_for_holders(op->kind) || holds(op->actor)) {
-        hrn_zone_be(op->actor);
+        hrn_system_be(op->actor);
         hrn_zone_counted.n_kind[op->kind]++;
         HRN_SAY_OP("actor %u: %s slot %u extra %u value %" PRIu32, op->actor,
                    hrn_zone_op_name(op->kind), op->slot, op->extra, op->value);

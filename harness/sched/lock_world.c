@@ -25,7 +25,7 @@
 #define SAW_FILE  32u /* of a FILE lock, in another's hand */
 
 /* A handle for each actor, as processes have, and the last for nobody; or one for all. */
-#define N_HANDLES (HRN_SCHED_ACTORS_MAX + 1)
+#define N_HANDLES (HRN_ACTORS_MAX + 1)
 
 struct caller {
     const char *program; /* up to | or the end */
@@ -45,9 +45,9 @@ static struct {
     struct hrn_sched_lock_program program;
     struct slm_lock **handles; /* of the program's kind */
     struct slm_lock_state state __attribute__((aligned(SLM_LOCK_BYTES)));
-    struct caller callers[HRN_SCHED_ACTORS_MAX];
+    struct caller callers[HRN_ACTORS_MAX];
     unsigned n_actors;
-    unsigned holder; /* alive or dead; HRN_SCHED_NOBODY */
+    unsigned holder; /* alive or dead; HRN_NOBODY */
     bool repair_is_due;
     bool promise_died;
     uint64_t word_before; /* the last step */
@@ -70,9 +70,7 @@ static uint64_t word_now(void)
 /* Threads share one handle, and what it has of the lock. */
 static struct slm_lock *lock_of(unsigned actor)
 {
-    return world
-        .handles[world.program.one_handle || actor == HRN_SCHED_NOBODY ? HRN_SCHED_ACTORS_MAX
-                                                                       : actor];
+    return world.handles[world.program.one_handle || actor == HRN_NOBODY ? HRN_ACTORS_MAX : actor];
 }
 
 static bool file_is_anothers(unsigned caller)
@@ -82,8 +80,8 @@ static bool file_is_anothers(unsigned caller)
         return false;
     }
     uint64_t holder = __atomic_load_n(&file->holder, __ATOMIC_RELAXED);
-    return (hrn_sched_file_owner() != HRN_SCHED_NOBODY && hrn_sched_file_owner() != caller) ||
-           (holder != 0 && holder != hrn_sched_identity(caller));
+    return (hrn_system_file_owner() != HRN_NOBODY && hrn_system_file_owner() != caller) ||
+           (holder != 0 && holder != hrn_system_identity(caller));
 }
 
 static unsigned sight(unsigned caller, uint64_t word)
@@ -95,10 +93,10 @@ static unsigned sight(unsigned caller, uint64_t word)
     if (owner == 0) {
         return wrong | SAW_FREE;
     }
-    if (owner == hrn_sched_identity(caller)) {
+    if (owner == hrn_system_identity(caller)) {
         return wrong | SAW_MINE;
     }
-    return wrong | (hrn_sched_is_dead(hrn_sched_actor_of(owner)) ? SAW_DEAD : SAW_OTHER);
+    return wrong | (hrn_sched_is_dead(hrn_system_actor_of(owner)) ? SAW_DEAD : SAW_OTHER);
 }
 
 static void look_around(void)
@@ -143,22 +141,22 @@ static bool promises_a_wake(unsigned actor)
 static bool dies_with_a_promise(unsigned actor)
 {
     const struct caller *caller = &world.callers[actor];
-    return actor == hrn_sched_self() ? caller->owes_a_wake || stands_before_a_wake(actor)
-                                     : promises_a_wake(actor);
+    return actor == hrn_system_self() ? caller->owes_a_wake || stands_before_a_wake(actor)
+                                      : promises_a_wake(actor);
 }
 
 static void judge_word(uint64_t word)
 {
     uint64_t owner = slm_lock_owner_in(word);
-    if (world.program.kind == SLM_LOCK_FILE && world.holder != HRN_SCHED_NOBODY &&
-        !hrn_sched_is_dead(world.holder) && hrn_sched_file_owner() != world.holder) {
+    if (world.program.kind == SLM_LOCK_FILE && world.holder != HRN_NOBODY &&
+        !hrn_sched_is_dead(world.holder) && hrn_system_file_owner() != world.holder) {
         hrn_sched_fail("M3: who holds a file lock has the file");
     }
-    if (world.holder != HRN_SCHED_NOBODY && !hrn_sched_is_dead(world.holder) &&
-        owner != hrn_sched_identity(world.holder)) {
+    if (world.holder != HRN_NOBODY && !hrn_sched_is_dead(world.holder) &&
+        owner != hrn_system_identity(world.holder)) {
         hrn_sched_fail("M2: who holds the lock is the owner in the word");
     }
-    bool is_marked = (word & SLM_LOCK_REPAIR) != 0 || hrn_sched_is_dead(hrn_sched_actor_of(owner));
+    bool is_marked = (word & SLM_LOCK_REPAIR) != 0 || hrn_sched_is_dead(hrn_system_actor_of(owner));
     if (is_marked != world.repair_is_due) {
         hrn_sched_fail("R2: the word says that repair is due if and only if it is");
     }
@@ -199,7 +197,7 @@ static void judge_turn(unsigned self, uint64_t word)
     struct caller *caller = &world.callers[self];
     uint64_t before = world.word_before;
     bool was_free = slm_lock_owner_in(before) == 0;
-    bool takes = was_free && slm_lock_owner_in(word) == hrn_sched_identity(self);
+    bool takes = was_free && slm_lock_owner_in(word) == hrn_system_identity(self);
     world.turn_was_taken_back |=
         was_free && slm_lock_owner_in(word) == 0 && (before & ~word & SLM_LOCK_TURN) != 0;
     if (takes && (before & SLM_LOCK_TURN) != 0 && caller->waits_for_ever && !caller->has_slept) {
@@ -223,7 +221,7 @@ static void note_call(struct caller *caller)
 static void each_step(void *unused)
 {
     (void)unused;
-    unsigned self = hrn_sched_self();
+    unsigned self = hrn_system_self();
     struct caller *caller = &world.callers[self];
     uint64_t word = word_now();
     judge_turn(self, word);
@@ -242,7 +240,7 @@ static void each_step(void *unused)
 static void died(void *unused, unsigned actor)
 {
     (void)unused;
-    if (slm_lock_owner_in(word_now()) == hrn_sched_identity(actor)) {
+    if (slm_lock_owner_in(word_now()) == hrn_system_identity(actor)) {
         world.repair_is_due = true;
         world.n_owners_died++;
     }
@@ -255,7 +253,7 @@ static void died(void *unused, unsigned actor)
 /* What a parent does that reaps its dead children. */
 static void reap(void)
 {
-    if (slm_lock_force_unlock(lock_of(HRN_SCHED_NOBODY), 0) != SLM_OK) {
+    if (slm_lock_force_unlock(lock_of(HRN_NOBODY), 0) != SLM_OK) {
         hrn_sched_fail("S9: a dead one's lock is freed");
     }
 }
@@ -267,7 +265,7 @@ static void stuck(void *unused)
     uint64_t owner = slm_lock_owner_in(word);
     if (owner == 0 && anybody_needs_a_wake() && !a_wake_is_promised(word)) {
         hrn_sched_fail("W3: nobody sleeps by a free lock");
-    } else if (owner != 0 && !hrn_sched_is_dead(hrn_sched_actor_of(owner))) {
+    } else if (owner != 0 && !hrn_sched_is_dead(hrn_system_actor_of(owner))) {
         hrn_sched_fail("E1: nobody sleeps while its owner is done");
     } else if (owner != 0 && world.program.kind == SLM_LOCK_SPIN_SEM) {
         reap();
@@ -282,7 +280,7 @@ static void begin_call(unsigned self, char letter, uint64_t identity)
     caller->letter = letter;
     caller->has_begun = true;
     caller->identity = identity;
-    caller->started_ms = hrn_sched_now_ms();
+    caller->started_ms = hrn_system_now_ms();
     caller->owes_a_wake = false;
     caller->is_calling = true;
     caller->saw = sight(self, word_now());
@@ -299,7 +297,7 @@ static unsigned end_call(unsigned self)
 
 static void judge_taking(unsigned self, enum slm_status status)
 {
-    if (world.holder != HRN_SCHED_NOBODY && !hrn_sched_is_dead(world.holder)) {
+    if (world.holder != HRN_NOBODY && !hrn_sched_is_dead(world.holder)) {
         hrn_sched_fail("M1: who gets the lock gets it from nobody");
     }
     if ((status == SLM_OWNER_DIED) != world.repair_is_due) {
@@ -316,7 +314,7 @@ static void judge_refusal(char call, unsigned saw, unsigned self)
         hrn_sched_fail("S1: lock does not give up");
     } else if ((saw & reasons) == 0) {
         hrn_sched_fail("S2: a lock that is refused was held");
-    } else if (call == 't' && hrn_sched_now_ms() < world.callers[self].started_ms + TIMEOUT_MS) {
+    } else if (call == 't' && hrn_system_now_ms() < world.callers[self].started_ms + TIMEOUT_MS) {
         hrn_sched_fail("S3: nobody is timed out before time");
     }
 }
@@ -345,7 +343,7 @@ static void give(unsigned self)
 {
     bool was_mine = world.holder == self;
     if (was_mine) {
-        world.holder = HRN_SCHED_NOBODY;
+        world.holder = HRN_NOBODY;
     }
     begin_call(self, 'U', 0);
     enum slm_status status = slm_lock_unlock(lock_of(self));
@@ -435,7 +433,7 @@ static void begin(void *unused)
     begin_handles();
     memset(&world.state, 0, sizeof world.state);
     world.state.kind = (uint32_t)world.program.kind;
-    world.holder = HRN_SCHED_NOBODY;
+    world.holder = HRN_NOBODY;
     world.repair_is_due = false;
     world.promise_died = false;
     world.word_before = 0;
@@ -456,7 +454,7 @@ static void end(void *unused)
     if (world.program.kind == SLM_LOCK_SPIN_SEM) {
         reap();
     }
-    struct slm_lock *lock = lock_of(HRN_SCHED_NOBODY);
+    struct slm_lock *lock = lock_of(HRN_NOBODY);
     enum slm_status status = slm_lock_trylock(lock);
     if (status != (world.repair_is_due ? SLM_OWNER_DIED : SLM_OK)) {
         hrn_sched_fail("R1: afterwards death is told if and only if repair is due");

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "harness/sched/sched.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "allocator/lock/system.h"
+#include "allocator/base/yield.h"
 #include "harness/sched/fibre.h"
 
 #define STEPS_KEPT      4096u
@@ -40,45 +38,21 @@ struct step {
 /* All of a run. There is one thread, and the library's hooks take no argument. */
 static struct {
     const struct hrn_sched_run *run;
-    struct actor actors[HRN_SCHED_ACTORS_MAX];
+    struct actor actors[HRN_ACTORS_MAX];
     struct hrn_sched_outcome outcome;
     unsigned current;
-    uint64_t now_ms;
-    int file_fd;         /* that has the file; -1: none */
-    unsigned file_owner; /* who locked it by that */
-    uint64_t n_runs;     /* since the process began */
+    uint64_t n_runs; /* since the process began */
     bool is_unwinding;
     bool waited_outside;
     unsigned n_kept;
     struct step kept[STEPS_KEPT];
-} now = {.current = HRN_SCHED_NOBODY, .file_fd = -1, .file_owner = HRN_SCHED_NOBODY};
+} now = {.current = HRN_NOBODY};
 
 /* --- Who is who --- */
 
-unsigned hrn_sched_self(void)
-{
-    return now.current;
-}
-
-uint64_t hrn_sched_identity(unsigned actor)
-{
-    uint64_t number = actor == HRN_SCHED_NOBODY ? HRN_SCHED_ACTORS_MAX : actor;
-    return (number + 11) << 32 | (number + 101);
-}
-
-unsigned hrn_sched_actor_of(uint64_t identity)
-{
-    for (unsigned i = 0; i < HRN_SCHED_ACTORS_MAX; i++) {
-        if (hrn_sched_identity(i) == identity) {
-            return i;
-        }
-    }
-    return HRN_SCHED_NOBODY;
-}
-
 bool hrn_sched_is_dead(unsigned actor)
 {
-    return actor < HRN_SCHED_ACTORS_MAX && now.actors[actor].state == DEAD;
+    return actor < HRN_ACTORS_MAX && now.actors[actor].state == DEAD;
 }
 
 bool hrn_sched_is_asleep(unsigned actor)
@@ -91,21 +65,11 @@ const char *hrn_sched_point(unsigned actor)
     return now.actors[actor].point;
 }
 
-unsigned hrn_sched_file_owner(void)
-{
-    return now.file_owner;
-}
-
-uint64_t hrn_sched_now_ms(void)
-{
-    return now.now_ms;
-}
-
 /* --- Switching --- */
 
 static struct hrn_fibre *fibre_of(unsigned actor)
 {
-    return actor == HRN_SCHED_NOBODY ? hrn_fibre_main() : now.actors[actor].fibre;
+    return actor == HRN_NOBODY ? hrn_fibre_main() : now.actors[actor].fibre;
 }
 
 /* Comes back when somebody chooses the caller again, or when its body has to end. */
@@ -117,9 +81,9 @@ static void switch_to(unsigned next)
     }
     now.outcome.n_switches++;
     now.current = next;
-    slm_lock_set_self(hrn_sched_identity(next));
+    hrn_system_be(next);
     hrn_fibre_switch(fibre_of(self), fibre_of(next));
-    if (self != HRN_SCHED_NOBODY && now.is_unwinding && now.actors[self].is_parked) {
+    if (self != HRN_NOBODY && now.is_unwinding && now.actors[self].is_parked) {
         hrn_fibre_unwind(now.actors[self].fibre);
     }
 }
@@ -129,8 +93,8 @@ void hrn_sched_fail(const char *law)
     if (now.outcome.broken == NULL) {
         now.outcome.broken = law;
     }
-    if (now.run != NULL && now.current != HRN_SCHED_NOBODY) {
-        switch_to(HRN_SCHED_NOBODY);
+    if (now.run != NULL && now.current != HRN_NOBODY) {
+        switch_to(HRN_NOBODY);
     }
 }
 
@@ -143,7 +107,7 @@ const char *hrn_sched_broken(void)
 
 static void keep(struct choice choice)
 {
-    const char *point = now.current == HRN_SCHED_NOBODY ? "outside" : now.actors[now.current].point;
+    const char *point = now.current == HRN_NOBODY ? "outside" : now.actors[now.current].point;
     if (now.n_kept < STEPS_KEPT) {
         now.kept[now.n_kept++] = (struct step){choice, now.current, point};
     }
@@ -190,27 +154,19 @@ static unsigned add_sleepers(struct choice *choices, enum what what)
 
 static void pass_time_until(uint64_t then_ms)
 {
-    now.now_ms = then_ms > now.now_ms ? then_ms : now.now_ms;
+    hrn_system_pass_until(then_ms);
     for (unsigned i = 0; i < now.run->n_actors; i++) {
         struct actor *actor = &now.actors[i];
-        if (actor->state == ASLEEP && actor->deadline_ms <= now.now_ms) {
+        if (actor->state == ASLEEP && actor->deadline_ms <= hrn_system_now_ms()) {
             actor->state = READY;
         }
     }
 }
 
-static void give_file(void)
-{
-    now.file_fd = -1;
-    now.file_owner = HRN_SCHED_NOBODY;
-}
-
 static void let_die(unsigned actor)
 {
     now.actors[actor].state = DEAD;
-    if (now.file_owner == actor) {
-        give_file();
-    }
+    hrn_system_die(actor);
     now.outcome.n_deaths++;
     now.run->died(now.run->world, actor);
 }
@@ -245,13 +201,13 @@ static bool pass_time(void)
 static void tell_stuck(void)
 {
     unsigned self = now.current;
-    now.current = HRN_SCHED_NOBODY;
-    slm_lock_set_self(hrn_sched_identity(HRN_SCHED_NOBODY));
+    now.current = HRN_NOBODY;
+    hrn_system_be(HRN_NOBODY);
     now.run->stuck(now.run->world);
     now.current = self;
-    slm_lock_set_self(hrn_sched_identity(self));
+    hrn_system_be(self);
     if (now.outcome.broken != NULL) {
-        switch_to(HRN_SCHED_NOBODY);
+        switch_to(HRN_NOBODY);
     }
 }
 
@@ -270,22 +226,22 @@ static unsigned await_somebody(struct choice *choices)
     }
     count_step();
     tell_stuck();
-    unsigned n = add_ready(choices, RUNS_NEXT, HRN_SCHED_NOBODY);
-    return n != 0 || !pass_time() ? n : add_ready(choices, RUNS_NEXT, HRN_SCHED_NOBODY);
+    unsigned n = add_ready(choices, RUNS_NEXT, HRN_NOBODY);
+    return n != 0 || !pass_time() ? n : add_ready(choices, RUNS_NEXT, HRN_NOBODY);
 }
 
 /* The running actor cannot go on, or there is none. Returns when it is chosen again. */
 static void leave(void)
 {
     struct choice choices[CHOICES_MAX];
-    unsigned n = add_ready(choices, RUNS_NEXT, HRN_SCHED_NOBODY);
+    unsigned n = add_ready(choices, RUNS_NEXT, HRN_NOBODY);
     if (n == 0) {
         n = await_somebody(choices);
     } else if (now.run->limits.early_timers && may_preempt()) {
         n += add_sleepers(choices + n, TIMER_OF);
     }
     if (n == 0) {
-        switch_to(HRN_SCHED_NOBODY);
+        switch_to(HRN_NOBODY);
         return;
     }
     struct choice choice = choose(choices, n);
@@ -312,7 +268,7 @@ static unsigned add_choices(struct choice *choices)
 
 void hrn_sched_yield(const char *point)
 {
-    if (now.current == HRN_SCHED_NOBODY || now.run == NULL) {
+    if (now.current == HRN_NOBODY || now.run == NULL) {
         return;
     }
     struct actor *self = &now.actors[now.current];
@@ -331,12 +287,12 @@ void hrn_sched_yield(const char *point)
     }
 }
 
-/* --- The simulated system --- */
+/* --- What the simulated system asks --- */
 
 /* Whoever asks may be told what can be seen only after a death. */
 static void maybe_kill(unsigned actor)
 {
-    if (now.current != HRN_SCHED_NOBODY && actor != now.current && !hrn_sched_is_dead(actor) &&
+    if (now.current != HRN_NOBODY && actor != now.current && !hrn_sched_is_dead(actor) &&
         may_die()) {
         struct choice choices[] = {{GOES_ON, now.current}, {IS_KILLED, actor}};
         if (choose(choices, 2).what == IS_KILLED) {
@@ -345,49 +301,28 @@ static void maybe_kill(unsigned actor)
     }
 }
 
-static bool is_alive(uint64_t identity)
+static void ask_life(unsigned actor)
 {
     hrn_sched_yield("system: does it live");
-    unsigned actor = hrn_sched_actor_of(identity);
-    if (actor == HRN_SCHED_NOBODY) {
-        return identity == hrn_sched_identity(HRN_SCHED_NOBODY);
+    if (actor != HRN_NOBODY) {
+        maybe_kill(actor);
     }
-    maybe_kill(actor);
-    return !hrn_sched_is_dead(actor);
-}
-
-static int set_file_lock(int fd, short type)
-{
-    if (now.file_owner != HRN_SCHED_NOBODY && now.file_fd != fd) {
-        maybe_kill(now.file_owner);
-    }
-    if (now.file_fd != -1 && now.file_fd != fd) {
-        return type == F_UNLCK ? 0 : EAGAIN;
-    }
-    if (type == F_UNLCK) {
-        give_file();
-    } else {
-        now.file_fd = fd;
-        now.file_owner = now.current;
-    }
-    return 0;
 }
 
 /* Whoever asks may have been slow: time that passes for others too. */
-static uint64_t ask_time(void)
+static void ask_time(void)
 {
-    if (now.current != HRN_SCHED_NOBODY && now.run->limits.early_timers && may_preempt()) {
+    if (now.current != HRN_NOBODY && now.run->limits.early_timers && may_preempt()) {
         struct choice choices[] = {{GOES_ON, now.current}, {TIME_PASSES, now.current}};
         if (choose(choices, 2).what == TIME_PASSES) {
             now.outcome.n_preemptions++;
-            pass_time_until(now.now_ms + HRN_SCHED_DELAY_MS);
+            pass_time_until(hrn_system_now_ms() + HRN_SCHED_DELAY_MS);
         }
     }
-    return now.now_ms;
 }
 
 /* Nobody wakes it: that one who died has asked for its turn is the only reason to. */
-static void wait_outside(void)
+static void sleep_outside(void)
 {
     if (now.waited_outside) {
         hrn_sched_fail("outside of the actors nobody waits twice");
@@ -395,53 +330,36 @@ static void wait_outside(void)
     now.waited_outside = true;
 }
 
-static void wait(uint32_t *half, uint32_t value, unsigned timeout_ms)
+static void sleep_until(uint64_t until_ms)
 {
-    if (now.current == HRN_SCHED_NOBODY) {
-        wait_outside();
-        return;
-    }
-    if (__atomic_load_n(half, __ATOMIC_RELAXED) != value) {
+    if (now.current == HRN_NOBODY) {
+        sleep_outside();
         return;
     }
     struct actor *self = &now.actors[now.current];
     self->state = ASLEEP;
-    self->deadline_ms = now.now_ms + timeout_ms;
+    self->deadline_ms = until_ms;
     leave();
     hrn_sched_yield("system: awake");
 }
 
-/* Whoever sleeps does so by this word, in whatever mapping. */
-static void wake(uint32_t *half, int n_most)
+static void wake_sleepers(int n_most)
 {
     struct choice choices[CHOICES_MAX];
     unsigned n;
-    (void)half;
     while (now.run != NULL && n_most-- > 0 && (n = add_sleepers(choices, WAKES)) != 0) {
         struct choice choice = n_most > 0 ? choices[0] : choose(choices, n);
         now.actors[choice.actor].state = READY;
     }
 }
 
-static void pause_briefly(unsigned n)
-{
-    (void)n;
-}
-
-static void put_system(void)
-{
-    slm_lock_system = (struct slm_lock_system){
-        .is_alive = is_alive,
-        .wait = wait,
-        .wake = wake,
-        .now_ms = ask_time,
-        .pause = pause_briefly,
-        .patience_ms = 0, /* so that even short schedules have sleepers that ask for their turn */
-        .set_file_lock = set_file_lock,
-    };
-    slm_yield_hook = hrn_sched_yield;
-    slm_lock_set_self(hrn_sched_identity(HRN_SCHED_NOBODY));
-}
+static const struct hrn_system_driver driver = {
+    .ask_life = ask_life,
+    .ask_file = maybe_kill,
+    .ask_time = ask_time,
+    .sleep = sleep_until,
+    .wake = wake_sleepers,
+};
 
 /* --- A run --- */
 
@@ -459,7 +377,7 @@ static void end_act(void *arg)
     struct actor *self = arg;
     self->is_parked = false;
     if (now.is_unwinding) {
-        switch_to(HRN_SCHED_NOBODY);
+        switch_to(HRN_NOBODY);
     } else {
         leave();
     }
@@ -479,13 +397,12 @@ static void unwind_all(void)
 
 static void begin(const struct hrn_sched_run *run)
 {
-    put_system();
+    hrn_system_play(&driver);
+    slm_yield_hook = hrn_sched_yield;
     memset(&now.outcome, 0, sizeof now.outcome);
     now.run = run;
     now.n_runs++;
-    now.now_ms = 1000;
     now.waited_outside = false;
-    give_file();
     now.n_kept = 0;
     for (unsigned i = 0; i < run->n_actors; i++) {
         struct actor *actor = &now.actors[i];
@@ -523,7 +440,7 @@ void hrn_sched_print_steps(void)
     };
     for (unsigned i = 0; i < now.n_kept; i++) {
         const struct step *step = &now.kept[i];
-        if (step->actor == HRN_SCHED_NOBODY) {
+        if (step->actor == HRN_NOBODY) {
             printf("  -  ");
         } else {
             printf("  %c  ", 'A' + (char)step->actor);

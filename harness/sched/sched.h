@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "harness/sched/system.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -17,12 +19,10 @@ extern "C" {
  *          done leaves the choice of the next to the scheduler. Every choice is asked of
  *          run->choose, and nothing else decides anything: a schedule is the list of the answers,
  *          and the same answers give the same run.
- * System   hrn_sched_play puts a simulated one under the library's locks: who lives, sleeping, waking,
- *          the clock. Which of several sleepers a wake reaches is a choice. Time stands still while
- *          anybody can run, unless a timer that ends early is chosen, or a delay of HRN_SCHED_DELAY_MS
- *          before somebody reads the clock; both count as preemptions.
- *          All sleepers of a run sleep by one word, which each may have mapped elsewhere; all file
- *          locks are of one file, each descriptor an open description of its own, closed by death.
+ * System   That of system.h, driven by the schedule. Which of several sleepers a wake reaches is a
+ *          choice. Time stands still while any actor can run, unless a timer that ends early is
+ *          chosen, or a delay of HRN_SCHED_DELAY_MS before an actor reads the clock; both count as
+ *          preemptions.
  * Deaths   At its own yield point; and, of an actor that does not run, when somebody asks whether
  *          it lives, or for the file that it has locked. No other moment could be told from one of
  *          these.
@@ -32,9 +32,7 @@ extern "C" {
  *          Multithreaded Programs", PLDI 2007: only switches away from an actor that could go on
  *          count, and few of those find most bugs.
  */
-#define HRN_SCHED_ACTORS_MAX 4u
-#define HRN_SCHED_NOBODY     UINT32_MAX
-#define HRN_SCHED_DELAY_MS   15u
+#define HRN_SCHED_DELAY_MS 15u
 
 struct hrn_sched_limits {
     unsigned n_preemptions; /* early timers and delays included */
@@ -47,7 +45,7 @@ struct hrn_sched_run {
     unsigned n_actors;
     struct hrn_sched_limits limits;
     void *world;
-    /* What an actor does; its actor is hrn_sched_self(). */
+    /* What an actor does; its actor is hrn_system_self(). */
     void (*body)(void *world, unsigned actor);
     /* At each yield point, before the choice. May be NULL. */
     void (*each_step)(void *world);
@@ -75,20 +73,11 @@ struct hrn_sched_outcome hrn_sched_play(const struct hrn_sched_run *run);
 
 /* --- For bodies and judges --- */
 
-/* The running actor; HRN_SCHED_NOBODY outside of them. */
-unsigned hrn_sched_self(void);
-/* Who that is for the library; HRN_SCHED_NOBODY: the one outside. */
-uint64_t hrn_sched_identity(unsigned actor);
-/* HRN_SCHED_NOBODY: none of the actors. */
-unsigned hrn_sched_actor_of(uint64_t identity);
 bool hrn_sched_is_dead(unsigned actor);
 /* It sleeps, and nobody has woken it. */
 bool hrn_sched_is_asleep(unsigned actor);
 /* The yield point at which it stands or died. */
 const char *hrn_sched_point(unsigned actor);
-/* Who has the file; HRN_SCHED_NOBODY: none of the actors. */
-unsigned hrn_sched_file_owner(void);
-uint64_t hrn_sched_now_ms(void);
 /* A yield point of the program's own. */
 void hrn_sched_yield(const char *point);
 /* A law is broken: ends the run, if it is an actor who finds out. The first one is kept. */

@@ -15,7 +15,7 @@
 #define TIMEOUT_MS      15u
 #define PAGE_BYTES      4096u
 #define JOURNAL_ENTRIES 512u
-#define OUTSIDE         HRN_SCHED_ACTORS_MAX /* the handle of who is no actor */
+#define OUTSIDE         HRN_ACTORS_MAX /* the handle of who is no actor */
 
 struct base {
     struct slm_rbtree tree;
@@ -41,11 +41,11 @@ struct turn {
 
 static struct {
     struct hrn_sched_zone_program program;
-    struct slm_zone *zones[HRN_SCHED_ACTORS_MAX + 1];
+    struct slm_zone *zones[HRN_ACTORS_MAX + 1];
     uint64_t base_offset;
     unsigned char *saved;
     size_t saved_bytes;
-    struct turn turns[HRN_SCHED_ACTORS_MAX + 1];
+    struct turn turns[HRN_ACTORS_MAX + 1];
     unsigned n_actors;
     unsigned holder;
     unsigned n_died;
@@ -219,7 +219,7 @@ static bool begin_turn(unsigned self)
     bool may_be_refused = turn->wish != 'L';
     turn->wish = 'L';
     if (status == SLM_OK) {
-        if (world.holder != HRN_SCHED_NOBODY && !hrn_sched_is_dead(world.holder)) {
+        if (world.holder != HRN_NOBODY && !hrn_sched_is_dead(world.holder)) {
             hrn_sched_fail("M1: who gets the lock gets it from nobody");
         }
         world.holder = self;
@@ -244,7 +244,7 @@ static void end_turn(unsigned self)
     struct turn *turn = &world.turns[self];
     turn->is_committing = true;
     turn->has_lock = false;
-    world.holder = HRN_SCHED_NOBODY;
+    world.holder = HRN_NOBODY;
     if (slm_zone_unlock(world.zones[self]) != SLM_OK) {
         hrn_sched_fail("S2: who holds the lock gives it back");
     }
@@ -357,7 +357,7 @@ static void end(void *unused)
 {
     (void)unused;
     const struct hrn_sched_account empty = {.n_pages = world.program.n_pages};
-    world.holder = HRN_SCHED_NOBODY;
+    world.holder = HRN_NOBODY;
     if (!begin_turn(OUTSIDE)) {
         return;
     }
@@ -378,11 +378,11 @@ static void begin(void *unused)
     (void)unused;
     memcpy(world.zones[OUTSIDE]->header, world.saved, world.saved_bytes);
     const char *at = world.program.text;
-    for (unsigned i = 0; i <= HRN_SCHED_ACTORS_MAX; i++) {
+    for (unsigned i = 0; i <= HRN_ACTORS_MAX; i++) {
         world.turns[i] = (struct turn){.wish = 'L', .program = i < world.n_actors ? at : ""};
         at += i < world.n_actors ? strcspn(at, "|") + 1 : 0;
     }
-    world.holder = HRN_SCHED_NOBODY;
+    world.holder = HRN_NOBODY;
     world.n_died = 0;
     world.promise_died = false;
     world.n_ops = 0;
@@ -413,10 +413,10 @@ static void open_zone(void)
         .segment = {.kind = SLM_SEGMENT_MEMFD,
                     .id = slm_segment_id(slm_zone_segment(world.zones[OUTSIDE]))},
     };
-    for (unsigned i = 0; i < HRN_SCHED_ACTORS_MAX; i++) {
+    for (unsigned i = 0; i < HRN_ACTORS_MAX; i++) {
         expect(slm_zone_attach(&world.zones[i], &attach, &error) == SLM_OK, error.text);
     }
-    for (unsigned i = 0; i <= HRN_SCHED_ACTORS_MAX; i++) {
+    for (unsigned i = 0; i <= HRN_ACTORS_MAX; i++) {
         slm_zone_lock_handle(world.zones[i])->spins = 0;
     }
 }

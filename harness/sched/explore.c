@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CHOICES_KEPT 8192u
 
@@ -104,4 +105,18 @@ struct hrn_sched_found hrn_sched_explore(const struct hrn_sched_search *search)
         }
     }
     return found;
+}
+
+unsigned hrn_sched_split(const char *text, const char *programs[HRN_ACTORS_MAX])
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < HRN_ACTORS_MAX; i++) {
+        programs[i] = "";
+    }
+    while (text != NULL && n < HRN_ACTORS_MAX) {
+        programs[n++] = text;
+        text = strchr(text, '|');
+        text = text == NULL ? NULL : text + 1;
+    }
+    return n;
 }

@@ -35,6 +35,10 @@ struct hrn_sched_found {
     bool is_whole;                          /* no run was left out by n_most or a broken law */
 };
 
+/* Programs of several actors in one string, with | between. Sets where each begins, "" for actors
+ * without one, and answers how many there are: 1 to HRN_ACTORS_MAX, what comes after is left out. */
+unsigned hrn_sched_split(const char *text, const char *programs[HRN_ACTORS_MAX]);
+
 struct hrn_sched_found hrn_sched_explore(const struct hrn_sched_search *search);
 
 #ifdef __cplusplus

@@ -46,6 +46,7 @@ static struct {
     struct slm_lock **handles; /* of the program's kind */
     struct slm_lock_state state __attribute__((aligned(SLM_LOCK_BYTES)));
     struct caller callers[HRN_ACTORS_MAX];
+    const char *programs[HRN_ACTORS_MAX]; /* where each begins; up to | or the end */
     unsigned n_actors;
     unsigned holder; /* alive or dead; HRN_NOBODY */
     bool repair_is_due;
@@ -441,10 +442,8 @@ static void begin(void *unused)
     world.turn_was_taken_back = false;
     world.n_owners_died = 0;
     world.n_calls = 0;
-    const char *at = world.program.text;
     for (unsigned i = 0; i < world.n_actors; i++) {
-        world.callers[i] = (struct caller){.program = at};
-        at += strcspn(at, "|") + 1;
+        world.callers[i] = (struct caller){.program = world.programs[i]};
     }
 }
 
@@ -536,10 +535,7 @@ struct hrn_sched_search hrn_sched_lock_search(const struct hrn_sched_lock_progra
     }
     world.handles = handles_of[program->kind];
     world.program = *program;
-    world.n_actors = 1;
-    for (const char *at = program->text; *at != '\0'; at++) {
-        world.n_actors += *at == '|';
-    }
+    world.n_actors = hrn_sched_split(program->text, world.programs);
     return (struct hrn_sched_search){
         .run =
             {

@@ -46,6 +46,7 @@ static struct {
     unsigned char *saved;
     size_t saved_bytes;
     struct turn turns[HRN_ACTORS_MAX + 1];
+    const char *programs[HRN_ACTORS_MAX]; /* where each begins; up to | or the end */
     unsigned n_actors;
     unsigned holder;
     unsigned n_died;
@@ -377,10 +378,9 @@ static void begin(void *unused)
 {
     (void)unused;
     memcpy(world.zones[OUTSIDE]->header, world.saved, world.saved_bytes);
-    const char *at = world.program.text;
     for (unsigned i = 0; i <= HRN_ACTORS_MAX; i++) {
-        world.turns[i] = (struct turn){.wish = 'L', .program = i < world.n_actors ? at : ""};
-        at += i < world.n_actors ? strcspn(at, "|") + 1 : 0;
+        const char *text = i < HRN_ACTORS_MAX ? world.programs[i] : "";
+        world.turns[i] = (struct turn){.wish = 'L', .program = text};
     }
     world.holder = HRN_NOBODY;
     world.n_died = 0;
@@ -467,10 +467,7 @@ struct hrn_sched_search hrn_sched_zone_search(const struct hrn_sched_zone_progra
 {
     prepare(program->n_pages);
     world.program = *program;
-    world.n_actors = 1;
-    for (const char *at = program->text; *at != '\0'; at++) {
-        world.n_actors += *at == '|';
-    }
+    world.n_actors = hrn_sched_split(program->text, world.programs);
     return (struct hrn_sched_search){
         .run =
             {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Region pool: objects, which allocation, release and change of size see. */
+/* Region pool: allocation, release and change of size of objects. */
 #include "allocator/pool/layout.h"
 
 /* --- Objects with a block of their own --- */

@@ -295,7 +295,7 @@ void slm_slab_metadata_parts(const struct slm_slab *slab,
                              struct slm_slab_part parts[SLM_SLAB_METADATA_PARTS]);
 
 /* 0, or the number of a broken invariant (listed at the top of allocator/slab/check.c). Read-only;
- * bounded and safe whatever the region holds. Takes the lock. Cost O(pages + bitmap words). */
+ * bounded, and safe on a region full of anything. Takes the lock. Cost O(pages + bitmap words). */
 unsigned slm_slab_check(struct slm_slab *slab);
 unsigned slm_slab_check_locked(struct slm_slab *slab);
 

@@ -9,7 +9,7 @@
 
 namespace {
 
-/* Set by the BUILD file: how the library was compiled, whatever this file was compiled with. */
+/* Set by the BUILD file: how the library was compiled, not this file. */
 constexpr bool kLibraryHasAsan = LIBRARY_HAS_ASAN != 0;
 constexpr int kLibraryLevel = LIBRARY_LEVEL;
 constexpr size_t kGapBytes = kLibraryHasAsan ? 16 : 0;

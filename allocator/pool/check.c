@@ -41,8 +41,9 @@ static bool header_holds(const struct slm_pool *pool)
         (rest->flags & ~SLM_POOL_PASS_THROUGH) != 0) {
         return false;
     }
-    return rest->small_limit_bytes == slm_pool_limit(rest->block_bytes) &&
-           pool->inline_limit_bytes == slm_pool_inline_limit(rest);
+    size_t limit = slm_pool_is_pass_through(pool) ? 0 : slm_pool_limit(rest->block_bytes);
+    return rest->small_limit_bytes == limit &&
+           pool->inline_limit_bytes == (SLM_POOL_ALL_SLOW ? 0 : limit);
 }
 
 static bool list_holds(const struct slm_pool *pool)

@@ -115,7 +115,7 @@ struct slm_pool_cleanup {
 struct slm_pool_rest {
     const struct slm_source *source;
     size_t block_bytes;
-    size_t small_limit_bytes; /* follows from block_bytes */
+    size_t small_limit_bytes; /* largest object in a block; 0 in a pass-through pool */
     size_t source_bytes;      /* everything taken from the source and not freed */
     struct slm_pool_block *current;
     struct slm_pool_block *last;
@@ -184,17 +184,10 @@ static inline bool slm_pool_is_pass_through(const struct slm_pool *pool)
     return (pool->rest->flags & SLM_POOL_PASS_THROUGH) != 0;
 }
 
-/* What small_limit_bytes is to the inline path. */
-static inline size_t slm_pool_inline_limit(const struct slm_pool_rest *rest)
-{
-    bool all_slow = SLM_POOL_ALL_SLOW || (rest->flags & SLM_POOL_PASS_THROUGH) != 0;
-    return all_slow ? 0 : rest->small_limit_bytes;
-}
-
 static inline bool slm_pool_is_small(const struct slm_pool *pool, size_t size_bytes,
                                      size_t align_bytes)
 {
-    size_t limit = pool->rest->small_limit_bytes;
+    size_t limit = slm_pool_limit(pool->rest->block_bytes);
     size_t slack = align_bytes > SLM_POOL_ALIGN ? align_bytes : 0;
     return size_bytes <= limit && slack <= limit - size_bytes;
 }

@@ -50,14 +50,15 @@ static struct slm_pool *build_pool(struct slm_pool_first *first, size_t block_by
         .pool = {.rest = &first->rest},
         .rest = {.source = source,
                  .block_bytes = block_bytes,
-                 .small_limit_bytes = slm_pool_limit(block_bytes),
                  .source_bytes = block_bytes,
                  .last = &first->block,
                  .n_blocks = 1,
                  .flags = (uint16_t)flags},
     };
     struct slm_pool *pool = &first->pool;
-    pool->inline_limit_bytes = slm_pool_inline_limit(pool->rest);
+    first->rest.small_limit_bytes =
+        slm_pool_is_pass_through(pool) ? 0 : slm_pool_limit(block_bytes);
+    pool->inline_limit_bytes = SLM_POOL_ALL_SLOW ? 0 : first->rest.small_limit_bytes;
     slm_pool_block_open(pool, &first->block);
     slm_pool_block_hide(pool, &first->block);
     SLM_VG_POOL_CREATE(pool);
@@ -173,7 +174,7 @@ void slm_pool_get_stats(const struct slm_pool *pool, struct slm_pool_stats *stat
     const struct slm_pool_rest *rest = pool->rest;
     *stats = (struct slm_pool_stats){
         .block_bytes = rest->block_bytes,
-        .small_limit_bytes = rest->small_limit_bytes,
+        .small_limit_bytes = slm_pool_limit(rest->block_bytes),
         .n_blocks = rest->n_blocks,
         .n_blocks_fresh = rest->n_fresh,
         .n_large_peak = rest->n_large_peak,

@@ -113,8 +113,7 @@ static void create_quarantine(const struct slm_pool *pool, struct slm_pool_large
 /* Pool memory serves where it can: most pools see few large blocks or none. */
 static bool create_table(struct slm_pool *pool)
 {
-    bool in_pool =
-        !slm_pool_is_pass_through(pool) && SLM_POOL_LARGE_BYTES <= pool->rest->small_limit_bytes;
+    bool in_pool = SLM_POOL_LARGE_BYTES <= pool->rest->small_limit_bytes;
     struct slm_pool_large *large =
         in_pool ? slm_pool_small_alloc(pool, SLM_POOL_LARGE_BYTES, SLM_POOL_ALIGN)
                 : slm_pool_source_take(pool, SLM_POOL_LARGE_BYTES, SLM_POOL_ALIGN);

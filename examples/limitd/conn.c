@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Buffers of a connection. */
+/* A connection: what came in, and the answers that wait. */
 #include "examples/limitd/conn.h"
 
 #include <errno.h>
@@ -11,11 +11,18 @@
 
 struct limitd_conn *limitd_conn_create(int fd)
 {
-    struct limitd_conn *conn = malloc(sizeof *conn);
-    if (conn != NULL) {
-        memset(conn, 0, offsetof(struct limitd_conn, in));
-        conn->fd = fd;
+    struct slm_pool *pool;
+    if (slm_pool_create(&pool, LIMITD_POOL_BYTES, NULL, 0) != SLM_OK) {
+        return NULL;
     }
+    struct limitd_conn *conn = malloc(sizeof *conn);
+    if (conn == NULL) {
+        (void)slm_pool_destroy(pool);
+        return NULL;
+    }
+    memset(conn, 0, offsetof(struct limitd_conn, in));
+    conn->fd = fd;
+    conn->pool = pool;
     return conn;
 }
 
@@ -23,12 +30,13 @@ void limitd_conn_destroy(struct limitd_conn *conn, struct limitd_service *servic
 {
     limitd_holds_release(service, &conn->holds);
     close(conn->fd);
+    (void)slm_pool_destroy(conn->pool);
     free(conn);
 }
 
 static bool has_room_for_answer(const struct limitd_conn *conn)
 {
-    return LIMITD_OUT_BYTES - conn->n_out >= LIMITD_ANSWER_BYTES_MAX;
+    return conn->out_bytes + LIMITD_ANSWER_BYTES_MAX <= LIMITD_OUT_BYTES;
 }
 
 bool limitd_conn_wants_in(const struct limitd_conn *conn)
@@ -38,12 +46,12 @@ bool limitd_conn_wants_in(const struct limitd_conn *conn)
 
 bool limitd_conn_wants_out(const struct limitd_conn *conn)
 {
-    return !conn->is_broken && conn->out_from < conn->n_out;
+    return !conn->is_broken && conn->first != NULL;
 }
 
 bool limitd_conn_is_over(const struct limitd_conn *conn)
 {
-    return conn->is_broken || (conn->no_more && conn->out_from == conn->n_out);
+    return conn->is_broken || (conn->no_more && conn->first == NULL);
 }
 
 static void read_some(struct limitd_conn *conn)
@@ -58,46 +66,74 @@ static void read_some(struct limitd_conn *conn)
     }
 }
 
-static void write_some(struct limitd_conn *conn)
+static size_t memory_of(const struct limitd_answer *answer)
 {
-    ssize_t n = send(conn->fd, conn->out + conn->out_from, conn->n_out - conn->out_from,
-                     MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n > 0) {
-        conn->out_from += (size_t)n;
-    } else if (n < 0 && errno != EAGAIN && errno != EINTR) {
+    return sizeof *answer + answer->n_bytes;
+}
+
+static void keep_answer(struct limitd_conn *conn, struct limitd_answer *answer)
+{
+    if (answer == NULL) {
         conn->is_broken = true;
+        return;
     }
-    if (conn->out_from == conn->n_out) {
-        conn->out_from = 0;
-        conn->n_out = 0;
+    if (conn->first == NULL) {
+        conn->first = answer;
+    } else {
+        conn->last->next = answer;
+    }
+    conn->last = answer;
+    conn->out_bytes += memory_of(answer);
+}
+
+/* n bytes more were taken by the other side. */
+static void drop_sent(struct limitd_conn *conn, size_t n)
+{
+    conn->n_sent += n;
+    if (conn->n_sent < conn->first->n_bytes) {
+        return;
+    }
+    conn->n_sent = 0;
+    conn->out_bytes -= memory_of(conn->first);
+    conn->first = conn->first->next;
+    if (conn->first == NULL) {
+        (void)slm_pool_reset(conn->pool);
     }
 }
 
-static void refuse_long_line(struct limitd_conn *conn)
+/* Sends until the other side takes no more. */
+static void write_some(struct limitd_conn *conn)
 {
-    int n = snprintf(conn->out + conn->n_out, LIMITD_ANSWER_BYTES_MAX,
-                     "ERR a line of more than %u bytes\n", LIMITD_LINE_BYTES_MAX);
-    conn->n_out += (size_t)n;
-    conn->is_too_long = false;
+    while (limitd_conn_wants_out(conn)) {
+        ssize_t n = send(conn->fd, conn->first->bytes + conn->n_sent,
+                         conn->first->n_bytes - conn->n_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0) {
+            conn->is_broken = errno != EAGAIN && errno != EINTR;
+            return;
+        }
+        drop_sent(conn, (size_t)n);
+    }
 }
 
 /* One line of n bytes, its end not counted. */
 static void answer_line(struct limitd_conn *conn, struct limitd_service *service, size_t n,
                         uint64_t now_ms)
 {
-    bool ends = false;
     conn->in[n] = '\0';
     if (n > 0 && conn->in[n - 1] == '\r') {
         conn->in[--n] = '\0';
     }
     if (conn->is_too_long || n > LIMITD_LINE_BYTES_MAX) {
-        refuse_long_line(conn);
+        conn->is_too_long = false;
+        keep_answer(conn, limitd_say(conn->pool, "ERR a line of more than %u bytes",
+                                     LIMITD_LINE_BYTES_MAX));
         return;
     }
-    conn->n_out +=
-        limitd_answer(service, &conn->holds, conn->in, n, now_ms, conn->out + conn->n_out, &ends);
-    conn->no_more = conn->no_more || ends;
-    if (ends) {
+    struct limitd_answer *answer =
+        limitd_answer_line(service, &conn->holds, conn->pool, conn->in, n, now_ms);
+    keep_answer(conn, answer);
+    if (answer != NULL && answer->ends) {
+        conn->no_more = true;
         conn->n_in = 0;
     }
 }
@@ -117,11 +153,11 @@ static bool answer_next(struct limitd_conn *conn, struct limitd_service *service
         return false;
     }
     size_t n = (size_t)(end - conn->in);
-    size_t n_behind = conn->n_in - (n + 1);
+    size_t n_after = conn->n_in - (n + 1);
     answer_line(conn, service, n, now_ms);
     if (conn->n_in != 0) {
-        memmove(conn->in, conn->in + n + 1, n_behind);
-        conn->n_in = n_behind;
+        memmove(conn->in, conn->in + n + 1, n_after);
+        conn->n_in = n_after;
     }
     return true;
 }
@@ -139,5 +175,5 @@ void limitd_conn_serve(struct limitd_conn *conn, struct limitd_service *service,
             write_some(conn);
         }
         /* Room was made, and there may be a line that waits for it. */
-    } while (!conn->is_broken && conn->n_out == 0 && memchr(conn->in, '\n', conn->n_in) != NULL);
+    } while (!conn->is_broken && conn->first == NULL && memchr(conn->in, '\n', conn->n_in) != NULL);
 }

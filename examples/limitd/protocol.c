@@ -18,41 +18,60 @@
 struct call {
     struct limitd_service *service;
     struct limitd_holds *holds;
+    struct slm_pool *pool;
     uint64_t now_ms;
     const char *key;
     size_t key_bytes;
-    const char *rest; /* behind the key and one blank */
+    const char *rest; /* after the key and one blank */
     size_t rest_bytes;
-    char *answer;
-    bool ends;
 };
 
-__attribute__((format(printf, 2, 3))) static size_t say(const struct call *call, const char *format,
-                                                        ...)
+/* An answer with room for n_bytes, the last of which is its line end. */
+static struct limitd_answer *new_answer(struct slm_pool *pool, size_t n_bytes)
+{
+    struct limitd_answer *answer = slm_pool_calloc(pool, sizeof *answer);
+    char *bytes = slm_pool_alloc_packed(pool, n_bytes);
+    if (answer == NULL || bytes == NULL) {
+        return NULL;
+    }
+    bytes[n_bytes - 1] = '\n';
+    answer->bytes = bytes;
+    answer->n_bytes = n_bytes;
+    return answer;
+}
+
+struct limitd_answer *limitd_say(struct slm_pool *pool, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    int n = vsnprintf(call->answer, LIMITD_ANSWER_BYTES_MAX - 1, format, arguments);
+    int n = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
-    size_t n_bytes = n < 0 ? 0 : (size_t)n;
-    if (n_bytes > LIMITD_ANSWER_BYTES_MAX - 2) {
-        n_bytes = LIMITD_ANSWER_BYTES_MAX - 2;
+    size_t n_bytes = n < 0 ? 1 : (size_t)n + 1;
+    if (n_bytes > LIMITD_ANSWER_BYTES_MAX) {
+        n_bytes = LIMITD_ANSWER_BYTES_MAX;
     }
-    call->answer[n_bytes] = '\n';
-    return n_bytes + 1;
+    struct limitd_answer *answer = new_answer(pool, n_bytes);
+    if (answer != NULL) {
+        va_start(arguments, format);
+        vsnprintf(answer->bytes, n_bytes, format, arguments);
+        va_end(arguments);
+        answer->bytes[n_bytes - 1] = '\n'; /* in place of the final zero */
+    }
+    return answer;
 }
 
-static size_t fail(const struct call *call, enum limitd_zone zone, enum slm_status status)
+static struct limitd_answer *fail(const struct call *call, enum limitd_zone zone,
+                                  enum slm_status status)
 {
-    return say(call, "ERR %s: %s", limitd_zone_name(zone), slm_status_text(status));
+    return limitd_say(call->pool, "ERR %s: %s", limitd_zone_name(zone), slm_status_text(status));
 }
 
-static size_t do_ping(struct call *call)
+static struct limitd_answer *do_ping(struct call *call)
 {
-    return say(call, "PONG %ld", (long)getpid());
+    return limitd_say(call->pool, "PONG %ld", (long)getpid());
 }
 
-static size_t do_req(struct call *call)
+static struct limitd_answer *do_req(struct call *call)
 {
     const struct limitd_config *config = call->service->config;
     const struct slm_limit_req_rule rule = {config->rate_milli, config->burst_milli};
@@ -62,8 +81,8 @@ static size_t do_req(struct call *call)
     if (status != SLM_OK) {
         return fail(call, LIMITD_LIMIT_REQ, status);
     }
-    return say(call, "%s %u.%03u", verdict.is_limited ? "LIMITED" : "OK",
-               verdict.excess_milli / 1000, verdict.excess_milli % 1000);
+    return limitd_say(call->pool, "%s %u.%03u", verdict.is_limited ? "LIMITED" : "OK",
+                      verdict.excess_milli / 1000, verdict.excess_milli % 1000);
 }
 
 static struct limitd_hold *find_hold(struct limitd_holds *holds, const char *key, size_t key_bytes)
@@ -77,12 +96,13 @@ static struct limitd_hold *find_hold(struct limitd_holds *holds, const char *key
     return NULL;
 }
 
-static size_t do_conn_add(struct call *call)
+static struct limitd_answer *do_conn_add(struct call *call)
 {
     struct limitd_service *service = call->service;
     struct slm_limit_conn_grant grant;
     if (call->holds->n == LIMITD_HOLDS_MAX) {
-        return say(call, "ERR this connection holds %u counts, and no more", LIMITD_HOLDS_MAX);
+        return limitd_say(call->pool, "ERR this connection holds %u counts, and no more",
+                          LIMITD_HOLDS_MAX);
     }
     enum slm_status status =
         slm_limit_conn_acquire(service->zones[LIMITD_LIMIT_CONN], &service->conn_worker, call->key,
@@ -96,17 +116,17 @@ static size_t do_conn_add(struct call *call)
         hold->key_bytes = call->key_bytes;
         hold->lease = grant.lease;
     }
-    return say(call, "%s %llu", grant.is_limited ? "LIMITED" : "OK",
-               (unsigned long long)grant.n_connections);
+    return limitd_say(call->pool, "%s %llu", grant.is_limited ? "LIMITED" : "OK",
+                      (unsigned long long)grant.n_connections);
 }
 
-static size_t do_conn_end(struct call *call)
+static struct limitd_answer *do_conn_end(struct call *call)
 {
     struct limitd_service *service = call->service;
     struct limitd_hold *hold = find_hold(call->holds, call->key, call->key_bytes);
     uint64_t n_left;
     if (hold == NULL) {
-        return say(call, "ERR this connection does not count for that key");
+        return limitd_say(call->pool, "ERR this connection does not count for that key");
     }
     enum slm_status status = slm_limit_conn_release(service->zones[LIMITD_LIMIT_CONN],
                                                     &service->conn_worker, &hold->lease, &n_left);
@@ -114,10 +134,10 @@ static size_t do_conn_end(struct call *call)
         return fail(call, LIMITD_LIMIT_CONN, status);
     }
     *hold = call->holds->holds[--call->holds->n];
-    return say(call, "OK %llu", (unsigned long long)n_left);
+    return limitd_say(call->pool, "OK %llu", (unsigned long long)n_left);
 }
 
-static size_t do_cache(struct call *call)
+static struct limitd_answer *do_cache(struct call *call)
 {
     struct limitd_service *service = call->service;
     struct slm_zone *zone = service->zones[LIMITD_CACHE_INDEX];
@@ -131,7 +151,8 @@ static size_t do_cache(struct call *call)
     if (status != SLM_OK) {
         return fail(call, LIMITD_CACHE_INDEX, status);
     }
-    return say(call, "%s %llu", use.n_uses == 1 ? "MISS" : "HIT", (unsigned long long)use.n_uses);
+    return limitd_say(call->pool, "%s %llu", use.n_uses == 1 ? "MISS" : "HIT",
+                      (unsigned long long)use.n_uses);
 }
 
 /* Cuts "SECONDS value" in two; false if it is not that. */
@@ -150,45 +171,51 @@ static bool cut_seconds(struct call *call, uint64_t *seconds)
     return true;
 }
 
-static size_t do_put(struct call *call)
+static struct limitd_answer *do_put(struct call *call)
 {
     uint64_t seconds;
     if (!cut_seconds(call, &seconds)) {
-        return say(call, "ERR expected PUT key SECONDS value, with 1 to 99999999 seconds");
+        return limitd_say(call->pool,
+                          "ERR expected PUT key SECONDS value, with 1 to 99999999 seconds");
     }
     enum slm_status status = slm_session_cache_put(call->service->zones[LIMITD_SESSION_CACHE],
                                                    call->key, call->key_bytes, call->rest,
                                                    call->rest_bytes, seconds * 1000, call->now_ms);
-    return status == SLM_OK ? say(call, "OK") : fail(call, LIMITD_SESSION_CACHE, status);
+    return status == SLM_OK ? limitd_say(call->pool, "OK")
+                            : fail(call, LIMITD_SESSION_CACHE, status);
 }
 
-static size_t do_get(struct call *call)
+static struct limitd_answer *do_get(struct call *call)
 {
     static const char head[] = "VALUE ";
+    char value[LIMITD_LINE_BYTES_MAX];
     struct slm_session session;
-    char *value = call->answer + sizeof head - 1;
-    enum slm_status status = slm_session_cache_get(call->service->zones[LIMITD_SESSION_CACHE],
-                                                   call->key, call->key_bytes, call->now_ms, value,
-                                                   LIMITD_LINE_BYTES_MAX, &session);
+    enum slm_status status =
+        slm_session_cache_get(call->service->zones[LIMITD_SESSION_CACHE], call->key,
+                              call->key_bytes, call->now_ms, value, sizeof value, &session);
     if (status == SLM_E_NOT_MEMBER) {
-        return say(call, "NONE");
+        return limitd_say(call->pool, "NONE");
     }
     if (status != SLM_OK) {
         return fail(call, LIMITD_SESSION_CACHE, status);
     }
-    memcpy(call->answer, head, sizeof head - 1);
-    value[session.n_bytes] = '\n';
-    return sizeof head - 1 + session.n_bytes + 1;
+    struct limitd_answer *answer = new_answer(call->pool, sizeof head - 1 + session.n_bytes + 1);
+    if (answer != NULL) {
+        memcpy(answer->bytes, head, sizeof head - 1);
+        memcpy(answer->bytes + sizeof head - 1, value, session.n_bytes);
+    }
+    return answer;
 }
 
-static size_t do_del(struct call *call)
+static struct limitd_answer *do_del(struct call *call)
 {
     enum slm_status status = slm_session_cache_remove(call->service->zones[LIMITD_SESSION_CACHE],
                                                       call->key, call->key_bytes);
     if (status == SLM_E_NOT_MEMBER) {
-        return say(call, "NONE");
+        return limitd_say(call->pool, "NONE");
     }
-    return status == SLM_OK ? say(call, "OK") : fail(call, LIMITD_SESSION_CACHE, status);
+    return status == SLM_OK ? limitd_say(call->pool, "OK")
+                            : fail(call, LIMITD_SESSION_CACHE, status);
 }
 
 /* " limit_req=KEYS evicted=N expired=N ..." of one zone; it changes meanwhile. */
@@ -216,7 +243,7 @@ static enum slm_status stats_of(struct limitd_service *service, enum limitd_zone
     }
 }
 
-static size_t do_stats(struct call *call)
+static struct limitd_answer *do_stats(struct call *call)
 {
     char text[800];
     int n = 0;
@@ -235,11 +262,11 @@ static size_t do_stats(struct call *call)
                       limitd_zone_name((enum limitd_zone)i), zone.bytes,
                       limitd_zone_name((enum limitd_zone)i), (unsigned long long)zone.n_recoveries);
     }
-    return say(call, "STATS worker=%ld answered=%llu%s", (long)getpid(),
-               (unsigned long long)call->service->n_answered, text);
+    return limitd_say(call->pool, "STATS worker=%ld answered=%llu%s", (long)getpid(),
+                      (unsigned long long)call->service->n_answered, text);
 }
 
-static size_t do_check(struct call *call)
+static struct limitd_answer *do_check(struct call *call)
 {
     for (unsigned i = 0; i < LIMITD_N_ZONES; i++) {
         unsigned broken;
@@ -249,21 +276,25 @@ static size_t do_check(struct call *call)
             return fail(call, (enum limitd_zone)i, status);
         }
         if (broken != 0) {
-            return say(call, "BROKEN %s %u", limitd_zone_name((enum limitd_zone)i), broken);
+            return limitd_say(call->pool, "BROKEN %s %u", limitd_zone_name((enum limitd_zone)i),
+                              broken);
         }
     }
-    return say(call, "OK");
+    return limitd_say(call->pool, "OK");
 }
 
-static size_t do_quit(struct call *call)
+static struct limitd_answer *do_quit(struct call *call)
 {
-    call->ends = true;
-    return say(call, "BYE");
+    struct limitd_answer *answer = limitd_say(call->pool, "BYE");
+    if (answer != NULL) {
+        answer->ends = true;
+    }
+    return answer;
 }
 
 static const struct command {
     const char *name;
-    size_t (*run)(struct call *call);
+    struct limitd_answer *(*run)(struct call *call);
     bool has_key;
     bool has_rest;
 } commands[] = {
@@ -299,42 +330,41 @@ static const struct command *find_command(const char *word, size_t n_bytes)
     return NULL;
 }
 
-static size_t run(struct call *call, const char *line, size_t n_bytes)
+static struct limitd_answer *run(struct call *call, const char *line, size_t n_bytes)
 {
     const char *word;
     size_t word_bytes = cut_word(&line, &n_bytes, &word);
     const struct command *command = find_command(word, word_bytes);
     if (command == NULL) {
-        return say(call, "ERR unknown command; limitd --help lists them");
+        return limitd_say(call->pool, "ERR unknown command; limitd --help lists them");
     }
     if (command->has_key) {
         call->key_bytes = cut_word(&line, &n_bytes, &call->key);
         if (call->key_bytes == 0 || call->key_bytes > LIMITD_KEY_BYTES_MAX) {
-            return say(call, "ERR %s: expected a key of 1 to %u bytes", command->name,
-                       LIMITD_KEY_BYTES_MAX);
+            return limitd_say(call->pool, "ERR %s: expected a key of 1 to %u bytes", command->name,
+                              LIMITD_KEY_BYTES_MAX);
         }
     }
     if ((n_bytes > 0 || line[-1] == ' ') && !command->has_rest) {
-        return say(call, "ERR %s: more than it takes", command->name);
+        return limitd_say(call->pool, "ERR %s: more than it takes", command->name);
     }
     call->rest = line;
     call->rest_bytes = n_bytes;
     return command->run(call);
 }
 
-size_t limitd_answer(struct limitd_service *service, struct limitd_holds *holds, char *line,
-                     size_t n_bytes, uint64_t now_ms, char *answer, bool *ends)
+struct limitd_answer *limitd_answer_line(struct limitd_service *service, struct limitd_holds *holds,
+                                         struct slm_pool *pool, const char *line, size_t n_bytes,
+                                         uint64_t now_ms)
 {
     struct call call = {
         .service = service,
         .holds = holds,
+        .pool = pool,
         .now_ms = now_ms,
-        .answer = answer,
     };
     service->n_answered++;
-    size_t n = run(&call, line, n_bytes);
-    *ends = call.ends;
-    return n;
+    return run(&call, line, n_bytes);
 }
 
 void limitd_holds_release(struct limitd_service *service, struct limitd_holds *holds)

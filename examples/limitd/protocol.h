@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#include <slabmill/pool.h>
+
 #include "examples/common/lease.h"
 #include "examples/limitd/zones.h"
 
@@ -63,12 +65,24 @@ void limitd_service_leave(struct limitd_service *service);
 /* What there is to do now and then: dropping what expired, a bounded lot. */
 void limitd_service_tick(struct limitd_service *service, uint64_t now_ms);
 
+struct limitd_answer {
+    struct limitd_answer *next; /* for the connection, which keeps answers in order */
+    char *bytes;                /* its end included, LIMITD_ANSWER_BYTES_MAX at most */
+    size_t n_bytes;
+    bool ends; /* the connection ends once it is sent */
+};
+
 /*
- * Carries out a line (its end cut off, a zero behind it) and writes the answer, its end included,
- * to [answer, + LIMITD_ANSWER_BYTES_MAX). Returns its length. *ends: the connection is to end then.
+ * Carries out a line, which ends with a zero in place of its line end. The answer is in the pool;
+ * NULL: the pool has no memory for it, and whether the line was carried out is not known.
  */
-size_t limitd_answer(struct limitd_service *service, struct limitd_holds *holds, char *line,
-                     size_t n_bytes, uint64_t now_ms, char *answer, bool *ends);
+struct limitd_answer *limitd_answer_line(struct limitd_service *service, struct limitd_holds *holds,
+                                         struct slm_pool *pool, const char *line, size_t n_bytes,
+                                         uint64_t now_ms);
+
+/* An answer of the caller's own, an error for instance; the line end is added. NULL: no memory. */
+__attribute__((format(printf, 2, 3))) struct limitd_answer *limitd_say(struct slm_pool *pool,
+                                                                       const char *format, ...);
 
 /* Gives back all that a connection holds. */
 void limitd_holds_release(struct limitd_service *service, struct limitd_holds *holds);

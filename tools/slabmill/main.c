@@ -8,11 +8,7 @@
 #include <sys/personality.h>
 #include <unistd.h>
 
-#if __has_include(<slabmill/version.h>)
 #include <slabmill/version.h>
-#else
-#define SLM_VERSION_STRING "0.1.0"
-#endif
 
 #define INPUT_OPTIONS (MILL_OPT(ADAPTER) | MILL_OPT(AS))
 

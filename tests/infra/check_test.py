@@ -97,10 +97,16 @@ class CheckTest(unittest.TestCase):
             ("tools/coverage.sh", "//tests/infra:all"),
             ("examples/limitd/conn.c", "//examples/..."),
             ("tests/slab/fixture.h", "//tests/slab/..."),
-            ("README.md", "//tests/infra:all"),
+            (".bazelrc", "//tests/infra:all"),
         ):
             with self.subTest(path):
                 self.assertEqual(self.chosen_from(path), tests)
+
+    def test_document_is_checked_by_the_tests_of_documents(self):
+        self.write("docs/design.md", "")
+        self.assertEqual(self.check("docs/design.md").returncode, 0)
+        tests = "//tests/infra:documents_test //tests/infra:words_test"
+        self.assertEqual((self.calls("query"), self.calls("test")), ([], [tests]))
 
     def test_test_with_the_files_name_runs_first(self):
         self.write("allocator/slab/walk.c", "")

@@ -15,6 +15,16 @@ extern "C" {
  *          other code is misuse, or the system's refusal: the call changed nothing, and the caller
  *          has a bug (or handed over a hostile image).
  *          A broken invariant is none of these: see check.h.
+ * NULL     One rule for every call of the library. A call that gets NULL for a handle, or for
+ *          another pointer that it needs, changes nothing. It returns SLM_E_NULL. A call that
+ *          returns no status returns NULL, 0, -1 or false; a void call just returns. Each header
+ *          names the pointers that may be NULL, and says what NULL means there.
+ *          A call that releases a pointer (frees it, gives it back, destroys or detaches it) takes
+ *          NULL as free() does: it does nothing, and a status is SLM_OK. The handle that the call
+ *          needs besides is still needed: slm_pool_free(pool, NULL) is SLM_OK, and
+ *          slm_pool_free(NULL, NULL) is SLM_E_NULL.
+ * Dead     A handle that was destroyed or detached is freed memory. To use it is undefined: no call
+ *          detects it, but a sanitizer reports it.
  * Safety   Constants and pure functions: callable from any thread, process or signal handler.
  */
 #define SLM_STATUS_LIST(X)                                                                         \

@@ -15,7 +15,10 @@ enum slm_status slm_error_set(struct slm_error *error, enum slm_status status, i
         va_start(arguments, format);
         error->status = status;
         error->os_errno = os_errno;
-        vsnprintf(error->text, sizeof error->text, format, arguments);
+        error->text[0] = '\0';
+        if (format != NULL) {
+            vsnprintf(error->text, sizeof error->text, format, arguments);
+        }
         va_end(arguments);
     }
     errno = kept_errno;

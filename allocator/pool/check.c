@@ -332,6 +332,9 @@ static unsigned check_records(const struct slm_pool *pool)
 
 unsigned slm_pool_check(const struct slm_pool *pool)
 {
+    if (pool == NULL) {
+        return 0;
+    }
     if (!header_holds(pool)) {
         return 1;
     }

@@ -60,6 +60,9 @@ void slm_pool_object_release_all(struct slm_pool *pool)
 
 void *slm_pool_alloc_slow(struct slm_pool *pool, size_t size_bytes)
 {
+    if (pool == NULL) {
+        return NULL;
+    }
     void *p = has_own_block(pool, size_bytes)
                   ? alloc_own_block(pool, size_bytes, SLM_POOL_ALIGN)
                   : slm_pool_small_alloc(pool, size_bytes, SLM_POOL_ALIGN);
@@ -69,6 +72,9 @@ void *slm_pool_alloc_slow(struct slm_pool *pool, size_t size_bytes)
 
 void *slm_pool_alloc_packed_slow(struct slm_pool *pool, size_t size_bytes)
 {
+    if (pool == NULL) {
+        return NULL;
+    }
     void *p = has_own_block(pool, size_bytes) ? alloc_own_block(pool, size_bytes, SLM_POOL_ALIGN)
                                               : slm_pool_packed_alloc(pool, size_bytes);
     SLM_CHECK_ALL(slm_pool_check(pool));
@@ -83,7 +89,7 @@ void *slm_pool_calloc_array(struct slm_pool *pool, size_t n, size_t size_bytes)
 
 void *slm_pool_memalign(struct slm_pool *pool, size_t align_bytes, size_t size_bytes)
 {
-    if (!slm_is_pow2(align_bytes) || align_bytes > SLM_POOL_ALIGN_MAX) {
+    if (pool == NULL || !slm_is_pow2(align_bytes) || align_bytes > SLM_POOL_ALIGN_MAX) {
         return NULL;
     }
     if (align_bytes <= SLM_POOL_ALIGN) {
@@ -117,7 +123,7 @@ enum slm_status slm_pool_free(struct slm_pool *pool, void *p)
     struct slm_pool_record *record;
     enum slm_status status = pool == NULL ? SLM_E_NULL : slm_pool_place(pool, p, &record);
     if (SLM_UNLIKELY(status != SLM_OK)) {
-        return status;
+        return pool != NULL && p == NULL ? SLM_OK : status;
     }
     free_large(pool, record);
     SLM_CHECK_ALL(slm_pool_check(pool));
@@ -200,7 +206,7 @@ static enum slm_status give_back_small(struct slm_pool *pool, unsigned char *p, 
 enum slm_status slm_pool_give_back(struct slm_pool *pool, void *p, size_t size_bytes)
 {
     if (pool == NULL || p == NULL) {
-        return SLM_E_NULL;
+        return pool == NULL ? SLM_E_NULL : SLM_OK;
     }
     enum slm_status status = slm_pool_is_pass_through(pool) ? give_back_record(pool, p)
                                                             : give_back_small(pool, p, size_bytes);

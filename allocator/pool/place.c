@@ -125,6 +125,9 @@ enum slm_status slm_pool_place(const struct slm_pool *pool, const void *p,
 int slm_pool_owns(const struct slm_pool *pool, const void *p)
 {
     struct slm_pool_record *record;
+    if (pool == NULL) {
+        return 0;
+    }
     enum slm_status place = slm_pool_place(pool, p, &record);
     return place == SLM_OK || place == SLM_UNCHANGED || place == SLM_E_INTERIOR;
 }

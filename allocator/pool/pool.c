@@ -92,9 +92,6 @@ enum slm_status slm_pool_create(struct slm_pool **out, size_t block_bytes,
 /* Handlers, then everything with a record: what reset and destroy begin with. */
 static enum slm_status clear(struct slm_pool *pool)
 {
-    if (pool == NULL) {
-        return SLM_E_NULL;
-    }
     if (pool->rest->busy) {
         return SLM_E_BUSY;
     }
@@ -105,8 +102,8 @@ static enum slm_status clear(struct slm_pool *pool)
 
 enum slm_status slm_pool_destroy(struct slm_pool *pool)
 {
-    enum slm_status status = clear(pool);
-    if (status != SLM_OK) {
+    enum slm_status status = pool == NULL ? SLM_OK : clear(pool);
+    if (pool == NULL || status != SLM_OK) {
         return status;
     }
     SLM_VG_POOL_DESTROY(pool);
@@ -141,7 +138,7 @@ static void hide_all(struct slm_pool *pool)
 
 enum slm_status slm_pool_reset(struct slm_pool *pool)
 {
-    enum slm_status status = clear(pool);
+    enum slm_status status = pool == NULL ? SLM_E_NULL : clear(pool);
     if (status != SLM_OK) {
         return status;
     }
@@ -171,6 +168,9 @@ static void add_large(const struct slm_pool_large *large, struct slm_pool_stats 
 
 void slm_pool_get_stats(const struct slm_pool *pool, struct slm_pool_stats *stats)
 {
+    if (pool == NULL || stats == NULL) {
+        return;
+    }
     const struct slm_pool_rest *rest = pool->rest;
     *stats = (struct slm_pool_stats){
         .block_bytes = rest->block_bytes,

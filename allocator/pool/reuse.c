@@ -51,7 +51,7 @@ static struct slm_pool_reuse_node *take_node(struct slm_pool_reuse *list)
 
 void *slm_pool_reuse_get(struct slm_pool_reuse *list)
 {
-    struct slm_pool_reuse_node *node = take_node(list);
+    struct slm_pool_reuse_node *node = list == NULL ? NULL : take_node(list);
     if (node == NULL) {
         return NULL;
     }
@@ -63,7 +63,7 @@ void *slm_pool_reuse_get(struct slm_pool_reuse *list)
 enum slm_status slm_pool_reuse_put(struct slm_pool_reuse *list, void *p)
 {
     if (list == NULL || p == NULL) {
-        return SLM_E_NULL;
+        return list == NULL ? SLM_E_NULL : SLM_OK;
     }
     if ((uintptr_t)p % SLM_POOL_ALIGN != 0) {
         return SLM_E_FOREIGN;

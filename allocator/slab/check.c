@@ -293,6 +293,9 @@ static enum invariant check_header(const struct slm_slab *slab, const struct sum
 
 unsigned slm_slab_check_locked(struct slm_slab *slab)
 {
+    if (slab == NULL) {
+        return 0;
+    }
     struct sums sums; /* 6 KiB: only as much as there are classes */
     memset(&sums, 0,
            offsetof(struct sums, classes[0]) + slab->shape.n_classes * sizeof *sums.classes);
@@ -317,6 +320,9 @@ unsigned slm_slab_check_locked(struct slm_slab *slab)
 
 unsigned slm_slab_check(struct slm_slab *slab)
 {
+    if (slab == NULL) {
+        return 0;
+    }
     slab_lock(slab);
     unsigned broken = slm_slab_check_locked(slab);
     slab_unlock(slab);

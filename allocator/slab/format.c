@@ -180,6 +180,9 @@ enum slm_status slm_slab_attach(struct slm_slab **out, void *region, size_t regi
 
 bool slm_slab_has_options(const struct slm_slab *slab, const struct slm_slab_options *options)
 {
+    if (slab == NULL) {
+        return false;
+    }
     const struct slab_shape *is = &slab->shape;
     struct slab_shape asked;
     return slab_layout_options(&asked, options) && asked.page_shift == is->page_shift &&

@@ -6,12 +6,18 @@
 
 size_t slm_slab_used_bytes(const struct slm_slab *slab)
 {
+    if (slab == NULL) {
+        return 0;
+    }
     size_t n_pages = slab_layout_n_pages(slab->header);
     return slab->metadata_bytes + (n_pages << slab->shape.page_shift);
 }
 
 enum slm_status slm_slab_refresh_locked(struct slm_slab *slab)
 {
+    if (slab == NULL) {
+        return SLM_E_NULL;
+    }
     uint32_t n_pages = slab_layout_n_pages(slab->header);
     if (n_pages < slab->n_pages) {
         return SLM_E_IMAGE;
@@ -50,6 +56,9 @@ static void add_pages(struct slm_slab *slab, uint32_t n_pages)
 
 size_t slm_slab_grow_locked(struct slm_slab *slab, size_t region_bytes)
 {
+    if (slab == NULL) {
+        return 0;
+    }
     uint32_t n_pages = slab_layout_pages_in(&slab->shape, region_bytes);
     if (n_pages > slab->n_pages) {
         add_pages(slab, n_pages);

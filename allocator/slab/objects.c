@@ -138,6 +138,9 @@ static void *alloc_run(struct slm_slab *slab, size_t bytes)
  * has it). */
 static void *alloc_object(struct slm_slab *slab, size_t size_bytes, size_t align_bytes)
 {
+    if (SLM_UNLIKELY(slab == NULL)) {
+        return NULL;
+    }
     size_t bytes = (size_bytes == 0 ? 1 : size_bytes) + slab->shape.gap_bytes;
     void *p = NULL;
     /* More than all pages: nor can the sum wrap below. */
@@ -170,6 +173,9 @@ void *slm_slab_alloc_locked(struct slm_slab *slab, size_t size_bytes)
 static void *alloc_reporting(struct slm_slab *slab, size_t size_bytes, size_t align_bytes,
                              const char *call)
 {
+    if (SLM_UNLIKELY(slab == NULL)) {
+        return NULL;
+    }
     slab_lock(slab);
     void *p = alloc_object(slab, size_bytes, align_bytes);
     slab_unlock(slab);
@@ -208,7 +214,7 @@ void *slm_slab_memalign_locked(struct slm_slab *slab, size_t align_bytes, size_t
 
 void *slm_slab_memalign(struct slm_slab *slab, size_t align_bytes, size_t size_bytes)
 {
-    if (!align_is_served(align_bytes)) {
+    if (slab != NULL && !align_is_served(align_bytes)) {
         report(slab, SLM_E_ALIGN, "memalign", size_bytes, NULL);
         return NULL;
     }
@@ -226,9 +232,9 @@ static void free_run(struct slm_slab *slab, uint32_t idx)
 enum slm_status slm_slab_free_locked(struct slm_slab *slab, void *p)
 {
     struct slab_place place;
-    enum slm_status status = slab_place_find(slab, p, &place);
+    enum slm_status status = slab == NULL ? SLM_E_NULL : slab_place_find(slab, p, &place);
     if (SLM_UNLIKELY(status != SLM_OK)) {
-        return status;
+        return slab != NULL && p == NULL ? SLM_OK : status;
     }
     if (slab_is_poisoned(slab)) {
         slab_poison_hide(slab, p, slab_place_bytes(slab, &place));
@@ -244,6 +250,9 @@ enum slm_status slm_slab_free_locked(struct slm_slab *slab, void *p)
 
 enum slm_status slm_slab_free(struct slm_slab *slab, void *p)
 {
+    if (SLM_UNLIKELY(slab == NULL || p == NULL)) {
+        return slab == NULL ? SLM_E_NULL : SLM_OK;
+    }
     slab_lock(slab);
     enum slm_status status = slm_slab_free_locked(slab, p);
     slab_unlock(slab);
@@ -257,6 +266,9 @@ enum slm_status slm_slab_free(struct slm_slab *slab, void *p)
  * what is free. */
 void slm_slab_reset_locked(struct slm_slab *slab)
 {
+    if (slab == NULL) {
+        return;
+    }
     slm_slab_set_root(slab, NULL);
     slm_slab_clear_last_allocation_locked(slab);
     slab_commit(&slab->pages[0].word, slab_word(SLAB_FREE, 0, slab->n_pages));
@@ -269,6 +281,9 @@ void slm_slab_reset_locked(struct slm_slab *slab)
 
 void slm_slab_reset(struct slm_slab *slab)
 {
+    if (slab == NULL) {
+        return;
+    }
     slab_lock(slab);
     slm_slab_reset_locked(slab);
     slab_unlock(slab);
@@ -276,6 +291,9 @@ void slm_slab_reset(struct slm_slab *slab)
 
 size_t slm_slab_trim(struct slm_slab *slab)
 {
+    if (slab == NULL) {
+        return 0;
+    }
     slab_lock(slab);
     size_t n_pages = slab_span_trim(slab);
     SLM_CHECK_ALL(slm_slab_check_locked(slab));
@@ -285,6 +303,9 @@ size_t slm_slab_trim(struct slm_slab *slab)
 
 int slm_slab_class_of(const struct slm_slab *slab, size_t size_bytes)
 {
+    if (slab == NULL) {
+        return -1;
+    }
     size_t bytes = (size_bytes == 0 ? 1 : size_bytes) + slab->shape.gap_bytes;
     bool is_run = size_bytes > slab->largest_chunk_bytes || bytes > slab->largest_chunk_bytes;
     return is_run ? -1 : (int)class_of_bytes(slab, bytes);

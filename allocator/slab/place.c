@@ -30,6 +30,9 @@ static void show_place(const struct slm_slab *slab, const struct slab_place *fou
 void slm_slab_locate(struct slm_slab *slab, const void *p, struct slm_slab_place *place)
 {
     struct slab_place found;
+    if (slab == NULL || place == NULL) {
+        return;
+    }
     slab_lock(slab);
     (void)slab_place_find(slab, p, &found);
     show_place(slab, &found, place);
@@ -39,7 +42,7 @@ void slm_slab_locate(struct slm_slab *slab, const void *p, struct slm_slab_place
 enum slm_status slm_slab_check_pointer_locked(const struct slm_slab *slab, const void *p)
 {
     struct slab_place place;
-    return slab_place_find(slab, p, &place);
+    return slab == NULL ? SLM_E_NULL : slab_place_find(slab, p, &place);
 }
 
 /* 0: no live object starts at p. */
@@ -53,6 +56,9 @@ static size_t find_usable_bytes(const struct slm_slab *slab, const void *p)
 
 size_t slm_slab_usable_bytes(struct slm_slab *slab, void *p)
 {
+    if (slab == NULL) {
+        return 0;
+    }
     slab_lock(slab);
     size_t usable_bytes = find_usable_bytes(slab, p);
     slab_unlock(slab);

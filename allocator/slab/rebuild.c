@@ -186,6 +186,9 @@ static void release_spare(struct slm_slab *slab)
 
 enum slm_status slm_slab_rebuild_locked(struct slm_slab *slab)
 {
+    if (slab == NULL) {
+        return SLM_E_NULL;
+    }
     if (!heads_are_valid(slab)) {
         return SLM_E_IMAGE;
     }
@@ -199,6 +202,9 @@ enum slm_status slm_slab_rebuild_locked(struct slm_slab *slab)
 
 void *slm_slab_last_allocation_locked(const struct slm_slab *slab)
 {
+    if (slab == NULL) {
+        return NULL;
+    }
     uint64_t offset = slab->header->pending;
     if (!slab_is_in_pages(slab, offset)) {
         return NULL;
@@ -209,5 +215,7 @@ void *slm_slab_last_allocation_locked(const struct slm_slab *slab)
 
 void slm_slab_clear_last_allocation_locked(struct slm_slab *slab)
 {
-    slab_commit(&slab->header->pending, 0);
+    if (slab != NULL) {
+        slab_commit(&slab->header->pending, 0);
+    }
 }

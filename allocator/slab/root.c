@@ -4,16 +4,19 @@
 
 uint64_t slm_slab_offset(const struct slm_slab *slab, const void *p)
 {
-    return p == NULL ? 0 : (uint64_t)((uintptr_t)p - (uintptr_t)slab->header);
+    return slab == NULL || p == NULL ? 0 : (uint64_t)((uintptr_t)p - (uintptr_t)slab->header);
 }
 
 void *slm_slab_pointer(const struct slm_slab *slab, uint64_t offset)
 {
-    return offset == 0 ? NULL : (unsigned char *)slab->header + offset;
+    return slab == NULL || offset == 0 ? NULL : (unsigned char *)slab->header + offset;
 }
 
 enum slm_status slm_slab_set_root(struct slm_slab *slab, void *object)
 {
+    if (slab == NULL) {
+        return SLM_E_NULL;
+    }
     size_t offset = (size_t)((uintptr_t)object - (uintptr_t)slab->memory);
     if (object != NULL && offset >> slab->shape.page_shift >= slab->n_pages) {
         return SLM_E_FOREIGN;
@@ -25,6 +28,9 @@ enum slm_status slm_slab_set_root(struct slm_slab *slab, void *object)
 
 void *slm_slab_root(const struct slm_slab *slab)
 {
+    if (slab == NULL) {
+        return NULL;
+    }
     uint64_t root = __atomic_load_n(&slab->header->root, __ATOMIC_ACQUIRE);
     uint64_t offset = root & SLAB_ROOT_OFFSET;
     return root == slab_root_seal(offset) ? slm_slab_pointer(slab, offset) : NULL;
@@ -32,5 +38,5 @@ void *slm_slab_root(const struct slm_slab *slab)
 
 const char *slm_slab_name(const struct slm_slab *slab)
 {
-    return slab->name;
+    return slab == NULL ? NULL : slab->name;
 }

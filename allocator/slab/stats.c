@@ -6,6 +6,9 @@
 
 void slm_slab_get_stats(struct slm_slab *slab, struct slm_slab_stats *stats)
 {
+    if (slab == NULL || stats == NULL) {
+        return;
+    }
     const struct slab_header *header = slab->header;
     memset(stats, 0, sizeof *stats);
     stats->page_bytes = (size_t)1 << slab->shape.page_shift;

@@ -73,6 +73,9 @@ void slm_slab_walk_locked(const struct slm_slab *slab,
                           void *data)
 {
     struct slm_slab_extent extent;
+    if (slab == NULL || visit == NULL) {
+        return;
+    }
     for (uint32_t idx = 0; idx < slab->n_pages; idx += (uint32_t)extent.n_pages) {
         fill_extent(slab, idx, &extent);
         if (!visit(data, &extent)) {
@@ -84,6 +87,9 @@ void slm_slab_walk_locked(const struct slm_slab *slab,
 void slm_slab_metadata_parts(const struct slm_slab *slab,
                              struct slm_slab_part parts[SLM_SLAB_METADATA_PARTS])
 {
+    if (slab == NULL || parts == NULL) {
+        return;
+    }
     const unsigned char *base = (const unsigned char *)slab->header;
     const unsigned char *end_of_pages = (const unsigned char *)(slab->pages + slab->n_pages);
     const unsigned char *lengths = (const unsigned char *)slab->lengths[0];

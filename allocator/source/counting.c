@@ -32,8 +32,11 @@ static void counting_free(void *data, void *block, size_t size_bytes, size_t ali
 
 void slm_source_counting_init(struct slm_source_counting *counting, const struct slm_source *under)
 {
+    if (counting == NULL) {
+        return;
+    }
     *counting = (struct slm_source_counting){
         .source = {counting_alloc, counting_free, counting},
-        .under = under,
+        .under = under != NULL ? under : slm_source_heap(),
     };
 }

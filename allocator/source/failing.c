@@ -28,9 +28,12 @@ static void failing_free(void *data, void *block, size_t size_bytes, size_t alig
 
 void slm_source_failing_init(struct slm_source_failing *failing, const struct slm_source *under)
 {
+    if (failing == NULL) {
+        return;
+    }
     *failing = (struct slm_source_failing){
         .source = {failing_alloc, failing_free, failing},
-        .under = under,
+        .under = under != NULL ? under : slm_source_heap(),
         .fail_count = 1,
         .budget_bytes = SIZE_MAX,
     };

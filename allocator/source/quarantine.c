@@ -25,7 +25,7 @@ static void give_back_oldest(struct slm_source_quarantine *quarantine)
 
 void slm_source_quarantine_release(struct slm_source_quarantine *quarantine)
 {
-    while (quarantine->n_held > 0) {
+    while (quarantine != NULL && quarantine->n_held > 0) {
         give_back_oldest(quarantine);
     }
 }
@@ -72,11 +72,14 @@ void slm_source_quarantine_init(struct slm_source_quarantine *quarantine,
                                 const struct slm_source *under, struct slm_source_held *held,
                                 size_t max_blocks, size_t max_bytes)
 {
+    if (quarantine == NULL) {
+        return;
+    }
     *quarantine = (struct slm_source_quarantine){
         .source = {quarantine_alloc, quarantine_free, quarantine},
-        .under = under,
+        .under = under != NULL ? under : slm_source_heap(),
         .held = held,
-        .max_blocks = max_blocks,
+        .max_blocks = held != NULL ? max_blocks : 0,
         .max_bytes = max_bytes,
     };
 }

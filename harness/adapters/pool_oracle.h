@@ -59,7 +59,7 @@ void hrn_pool_shadow_reset(struct hrn_pool_shadow *shadow);
 /* Another's block may lie where one of the pool's own was freed. */
 #define HRN_POOL_MISUSE                                                                            \
     {                                                                                              \
-        [HRN_MISUSE_NULL] = HRN_BIT(SLM_E_NULL),                                                   \
+        [HRN_MISUSE_NULL] = HRN_BIT(SLM_OK),                                                       \
         [HRN_MISUSE_HEAP] = HRN_BIT(SLM_E_FOREIGN) | HRN_BIT(SLM_E_FREED),                         \
         [HRN_MISUSE_STACK] = HRN_BIT(SLM_E_FOREIGN),                                               \
         [HRN_MISUSE_INTERIOR] = HRN_BIT(SLM_UNCHANGED) | HRN_BIT(SLM_E_INTERIOR),                  \

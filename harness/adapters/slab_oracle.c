@@ -388,7 +388,7 @@ uint32_t hrn_slab_shadow_misuse(struct hrn_slab_shadow *shadow, const void *p)
     uintptr_t in_region = (uintptr_t)p - (uintptr_t)shadow->region;
     uintptr_t offset = (uintptr_t)p - (uintptr_t)shadow->memory;
     if (p == NULL) {
-        return HRN_BIT(SLM_E_NULL);
+        return HRN_BIT(SLM_OK);
     }
     if (in_region < (uintptr_t)(shadow->memory - shadow->region)) {
         return HRN_BIT(SLM_E_METADATA);

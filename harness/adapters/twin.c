@@ -133,7 +133,7 @@ static bool decided_answer(struct arena *a, const void *p, enum slm_status *answ
     const struct object *start = find_start(a, p);
     const struct object *around = find_around(a, p);
     if (p == NULL) {
-        *answer = SLM_E_NULL;
+        *answer = SLM_OK;
     } else if (start != NULL) {
         *answer = start->large ? SLM_OK : SLM_UNCHANGED;
     } else if (around != NULL) {
@@ -152,7 +152,7 @@ static enum slm_status release(void *self, void *p)
         hrn_law_twin("free(%p): the pool says %s, its twin %s", p, slm_status_name(got),
                      slm_status_name(want));
     }
-    if (got == SLM_OK && decided) {
+    if (got == SLM_OK && decided && p != NULL) {
         drop(a, find_start(a, p));
     }
     return got;

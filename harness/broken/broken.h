@@ -49,7 +49,7 @@ extern "C" {
     X(interior_free, "a pointer into an object frees it", RESIZES)                                 \
     X(region_end_free, "the address behind the region is accepted", RESIZES)                       \
     X(foreign_free, "memory of others is accepted", RESIZES)                                       \
-    X(null_free, "NULL is accepted", RESIZES)                                                      \
+    X(null_free, "free of NULL is refused", RESIZES)                                               \
     X(free_denied, "free of whole pages answers wrongly", RESIZES)                                 \
     X(resize_loses, "resize copies 32 bytes too few", RESIZES)                                     \
     X(resize_overlaps, "resize grows over the neighbour", RESIZES)                                 \

@@ -172,9 +172,6 @@ static enum slm_status judge(const struct ref *r, const void *p, size_t *g)
 {
     uintptr_t offset = (uintptr_t)p - (uintptr_t)r->base;
     *g = (size_t)offset / REF_GRANULE;
-    if (p == NULL) {
-        return SLM_E_NULL;
-    }
     if (offset >= r->n_granules * REF_GRANULE) {
         return SLM_E_FOREIGN;
     }
@@ -205,8 +202,6 @@ static bool is_blind(const struct ref *r, enum slm_status status, const void *p)
         return p == r->base + r->region_bytes;
     case HRN_BUG_foreign_free:
         return status == SLM_E_FOREIGN;
-    case HRN_BUG_null_free:
-        return status == SLM_E_NULL;
     default:
         return false;
     }
@@ -292,6 +287,9 @@ static void give(struct ref *r, size_t g)
 enum slm_status hrn_ref_free(struct ref *r, void *p)
 {
     size_t g;
+    if (p == NULL) {
+        return r->bug == HRN_BUG_null_free ? SLM_E_NULL : SLM_OK;
+    }
     enum slm_status status = judge(r, p, &g);
     if (status == SLM_E_INTERIOR && r->bug == HRN_BUG_interior_free) {
         while (g > 0 && r->map[g] == REF_INSIDE) {

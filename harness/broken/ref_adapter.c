@@ -78,7 +78,7 @@ static uint32_t misuse(void *self, enum hrn_misuse kind, const void *p)
     uintptr_t offset = (uintptr_t)p - (uintptr_t)r->base;
     (void)kind;
     if (p == NULL) {
-        return HRN_BIT(SLM_E_NULL);
+        return HRN_BIT(SLM_OK);
     }
     if (offset >= r->n_granules * REF_GRANULE) {
         return HRN_BIT(SLM_E_FOREIGN);

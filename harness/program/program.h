@@ -101,7 +101,8 @@ enum hrn_file_aux {
     HRN_FILE_COUNT
 };
 
-/* Pointers that free must refuse. One that turns out to start a live object is not tried. */
+/* Pointers that free must refuse, but for NULL, which it must accept. None is tried that starts a
+ * live object. */
 #define HRN_MISUSE_LIST(X)                                                                         \
     X(NULL, "null")               /* NULL */                                                       \
     X(HEAP, "heap")               /* memory of the C heap */                                       \

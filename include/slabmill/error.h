@@ -23,7 +23,8 @@ struct slm_error {
     char text[SLM_ERROR_BYTES]; /* "/dev/shm/keys: not a zone (magic 7f454c46...)", cut if longer */
 };
 
-/* Fills in *error (NULL: nothing) as vsnprintf does and returns status. errno is kept. */
+/* Fills in *error (NULL: nothing) as vsnprintf does and returns status. format NULL: the text is
+ * "". errno is kept. */
 __attribute__((format(printf, 4, 5))) enum slm_status slm_error_set(struct slm_error *error,
                                                                     enum slm_status status,
                                                                     int os_errno,

@@ -70,15 +70,15 @@ enum slm_status slm_pool_create(struct slm_pool **out, size_t block_bytes,
                                 const struct slm_source *source, unsigned flags);
 
 /*
- * Runs the handlers, releases large blocks and blocks, the pool itself last.
- * Fails: SLM_E_NULL; SLM_E_BUSY when called by one of the pool's own handlers.
+ * Runs the handlers, releases large blocks and blocks, the pool itself last. NULL is no error.
+ * Fails: SLM_E_BUSY (called by one of the pool's own handlers).
  * Cost: O(handlers + large + blocks).
  */
 enum slm_status slm_pool_destroy(struct slm_pool *pool);
 
 /*
  * Runs the handlers, releases every large block and their records, keeps the blocks and makes them
- * empty again: the same requests then fit the same blocks. Fails like destroy.
+ * empty again: the same requests then fit the same blocks. Fails: SLM_E_NULL; SLM_E_BUSY, as destroy.
  * Cost: O(handlers + large), not O(blocks), but where a sanitizer is told about each block.
  */
 enum slm_status slm_pool_reset(struct slm_pool *pool);
@@ -87,27 +87,30 @@ enum slm_status slm_pool_reset(struct slm_pool *pool);
 void *slm_pool_alloc_slow(struct slm_pool *pool, size_t size_bytes);
 void *slm_pool_alloc_packed_slow(struct slm_pool *pool, size_t size_bytes);
 
-/* Free bytes of the current block. */
+/* Free bytes of the current block; 0 of NULL. */
 static inline size_t slm_pool_free_bytes(const struct slm_pool *pool)
 {
-    return SLM_POOL_CAST(uintptr_t, pool->high) - SLM_POOL_CAST(uintptr_t, pool->low);
+    return pool == NULL
+               ? 0
+               : SLM_POOL_CAST(uintptr_t, pool->high) - SLM_POOL_CAST(uintptr_t, pool->low);
 }
 
 /*
  * size_bytes of memory for any object, at a multiple of SLM_POOL_ALIGN, contents undefined. Size 0
  * gives a pointer unlike any other live one, to no bytes. NULL iff the source refuses a block or
- * the size with its rounding passes SIZE_MAX / 2. Cost: O(1): two compares and an add; a new block
- * at times.
+ * the size with its rounding passes SIZE_MAX / 2 (or pool is NULL). Cost: O(1): three compares and
+ * an add; a new block at times.
  */
 static inline void *slm_pool_alloc(struct slm_pool *pool, size_t size_bytes)
 {
-    /* n is 0 for size 0, and then n - 1 fits nowhere; a size that wraps n passes the limit. */
+    /* n is 0 for size 0, and then n - 1 fits nowhere; a size that wraps n passes the limit. A NULL
+     * pool has no free bytes, so nothing fits it. */
     size_t n = (size_bytes + (SLM_POOL_ALIGN - 1)) / SLM_POOL_ALIGN * SLM_POOL_ALIGN;
-    unsigned char *p = pool->low;
     if (__builtin_expect(
             n - 1 >= slm_pool_free_bytes(pool) || size_bytes > pool->inline_limit_bytes, 0)) {
         return slm_pool_alloc_slow(pool, size_bytes);
     }
+    unsigned char *p = pool->low;
     pool->low = p + n;
     return p;
 }
@@ -143,8 +146,8 @@ void *slm_pool_calloc_array(struct slm_pool *pool, size_t n, size_t size_bytes);
 void *slm_pool_memalign(struct slm_pool *pool, size_t align_bytes, size_t size_bytes);
 
 /*
- * Releases a large block. SLM_OK: done. SLM_UNCHANGED: a small object of this pool, nothing happens.
- * Fails: SLM_E_NULL, SLM_E_INTERIOR (inside a large block), SLM_E_FREED (one of the last 16 large
+ * Releases a large block; p NULL is no error. SLM_OK: done. SLM_UNCHANGED: a small object of this
+ * pool, nothing happens. Fails: SLM_E_NULL (pool), SLM_E_INTERIOR (inside a large block), SLM_E_FREED (one of the last 16 large
  * blocks freed since the last reset), SLM_E_METADATA (the pool's header or records), SLM_E_FOREIGN
  * (anything else: another pool's, past the end, free space).
  * From SLM_CHECKS 2 on those last 16 blocks, 256 KiB of them at most, stay with the pool, so that
@@ -164,9 +167,10 @@ enum slm_status slm_pool_extend(struct slm_pool *pool, void *p, size_t old_bytes
 
 /*
  * Gives the newest aligned or the newest packed object of the current block back, or the newest
- * small one of a pass-through pool. size_bytes is the size it was asked for last.
+ * small one of a pass-through pool. size_bytes is the size it was asked for last. p NULL is no
+ * error.
  * SLM_OK: done. SLM_UNCHANGED: it is not the newest, or is large; nothing happened.
- * Fails: SLM_E_NULL. Cost: O(1).
+ * Fails: SLM_E_NULL (pool). Cost: O(1).
  */
 enum slm_status slm_pool_give_back(struct slm_pool *pool, void *p, size_t size_bytes);
 
@@ -216,7 +220,7 @@ enum slm_status slm_pool_reuse_init(struct slm_pool_reuse *list, struct slm_pool
  * iff the pool is out of memory. O(1). */
 void *slm_pool_reuse_get(struct slm_pool_reuse *list);
 
-/* Takes an object back. Fails: SLM_E_NULL, SLM_E_FREED (put twice), SLM_E_FOREIGN (another list's
+/* Takes an object back; p NULL is no error. Fails: SLM_E_NULL (list), SLM_E_FREED (put twice), SLM_E_FOREIGN (another list's
  * object). p must come from some reuse list: the 16 bytes in front of it are read. O(1). */
 enum slm_status slm_pool_reuse_put(struct slm_pool_reuse *list, void *p);
 
@@ -240,7 +244,7 @@ struct slm_pool_stats {
 /* C++ compilers may remark that the function has the name of a struct: that is C's stat() idiom. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow"
-/* Cost O(1). pool and stats are not NULL. */
+/* Fills in *stats. Cost O(1). */
 void slm_pool_get_stats(const struct slm_pool *pool, struct slm_pool_stats *stats);
 #pragma GCC diagnostic pop
 

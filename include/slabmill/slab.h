@@ -109,7 +109,7 @@ enum slm_status slm_slab_attach(struct slm_slab **out, void *region, size_t regi
 /* Whether the slab was made with these options (NULL: all default), name and max_bytes apart. */
 bool slm_slab_has_options(const struct slm_slab *slab, const struct slm_slab_options *options);
 
-/* Closes a view; the region and its objects stay. NULL is ignored. */
+/* Closes a view; the region and its objects stay. NULL is no error. */
 void slm_slab_detach(struct slm_slab *slab);
 
 /*
@@ -131,7 +131,7 @@ void *slm_slab_memalign(struct slm_slab *slab, size_t align_bytes, size_t size_b
 void *slm_slab_memalign_locked(struct slm_slab *slab, size_t align_bytes, size_t size_bytes);
 
 /*
- * Releases an object. Fails, changing nothing: SLM_E_NULL, SLM_E_FOREIGN (outside the region),
+ * Releases an object; p NULL is no error. Fails, changing nothing: SLM_E_NULL (slab), SLM_E_FOREIGN (outside the region),
  * SLM_E_METADATA (header, tables, bitmaps), SLM_E_INTERIOR (not the start of a chunk or run, or a
  * span's unused tail), SLM_E_FREED (a chunk that is free), SLM_E_PAGE_FREE (a free page). Cost
  * O(1); telling misuse inside a run apart takes O(pages of the run).
@@ -139,7 +139,8 @@ void *slm_slab_memalign_locked(struct slm_slab *slab, size_t align_bytes, size_t
 enum slm_status slm_slab_free(struct slm_slab *slab, void *p);
 enum slm_status slm_slab_free_locked(struct slm_slab *slab, void *p);
 
-/* What slm_slab_free_locked would answer, changing nothing. */
+/* What slm_slab_free_locked would return for p, changing nothing; but SLM_E_NULL for p NULL, which
+ * is no object. */
 enum slm_status slm_slab_check_pointer_locked(const struct slm_slab *slab, const void *p);
 
 /*
@@ -223,7 +224,7 @@ struct slm_slab_class_stats {
  * idiom. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow"
-/* Exact at the moment the lock was held. slab and stats are not NULL. Take the lock. Cost
+/* Exact at the moment the lock was held. Take the lock. Cost
  * O(classes). */
 void slm_slab_get_stats(struct slm_slab *slab, struct slm_slab_stats *stats);
 /* Fails: SLM_E_NULL, SLM_E_SIZE (class_idx). */

@@ -20,7 +20,7 @@ extern "C" {
 struct slm_source {
     /* size_bytes (> 0) or more, at a multiple of align_bytes (a power of two), or NULL. */
     void *(*alloc)(void *data, size_t size_bytes, size_t align_bytes);
-    /* Takes back what alloc returned, with the size and alignment it was asked for. */
+    /* Takes back what alloc returned, never NULL, with the size and alignment it was asked for. */
     void (*free)(void *data, void *block, size_t size_bytes, size_t align_bytes);
     void *data;
 };
@@ -48,7 +48,7 @@ struct slm_source_counting {
     size_t peak_bytes;
 };
 
-/* Starts counting from zero. The struct must outlive everything allocated through it. */
+/* Starts counting from zero. under NULL means the C heap. The struct must outlive everything allocated through it. */
 void slm_source_counting_init(struct slm_source_counting *counting, const struct slm_source *under);
 
 /* Refuses chosen calls, and blocks above a budget, and passes the rest on. */
@@ -62,7 +62,7 @@ struct slm_source_failing {
     uint64_t n_refused;  /* calls refused here */
 };
 
-/* Refuses nothing until fail_at, fail_count or budget_bytes are set. */
+/* Refuses nothing until fail_at, fail_count or budget_bytes are set. under NULL means the C heap. */
 void slm_source_failing_init(struct slm_source_failing *failing, const struct slm_source *under);
 
 /* A freed block that a quarantine holds. */
@@ -92,8 +92,8 @@ struct slm_source_quarantine {
 };
 
 /*
- * Starts holding nothing. held has room for max_blocks; it may be NULL if max_blocks is 0, and then
- * every block goes back at once. The struct and held must outlive everything allocated through it;
+ * Starts holding nothing. held has room for max_blocks. If held is NULL or max_blocks is 0, every
+ * block goes back at once. under NULL means the C heap. The struct and held must outlive everything allocated through it;
  * before they go, call slm_source_quarantine_release. Cost of alloc and free: those of the source
  * under it and O(1), or O(blocks that go back).
  */

@@ -61,7 +61,7 @@ TEST(PoolReuse, RefusesWhatIsNotALiveObjectOfTheListAndChangesNothing)
     EXPECT_EQ(slm_pool_reuse_put(&other, p), SLM_E_FOREIGN);
     EXPECT_EQ(slm_pool_reuse_put(&list, p + 1), SLM_E_FOREIGN);
     EXPECT_EQ(slm_pool_reuse_put(&list, p + 16), SLM_E_FOREIGN);
-    EXPECT_EQ(slm_pool_reuse_put(&list, nullptr), SLM_E_NULL);
+    EXPECT_EQ(slm_pool_reuse_put(&list, nullptr), SLM_OK);
     EXPECT_EQ(slm_pool_reuse_put(nullptr, p), SLM_E_NULL);
     EXPECT_EQ(list.n_live, 1u);
     EXPECT_EQ(other.n_free, 0u);

@@ -66,12 +66,16 @@ TEST_F(SlabLock, IsTakenOnceByCallsThatFail)
     expect_locks(1, [&] { EXPECT_EQ(slm_slab_alloc(slab, SIZE_MAX), nullptr); });
     expect_locks(1, [&] { EXPECT_EQ(slm_slab_calloc(slab, SIZE_MAX), nullptr); });
     expect_locks(1, [&] { EXPECT_EQ(slm_slab_memalign(slab, 8, SIZE_MAX), nullptr); });
-    for (void *p :
-         {static_cast<void *>(nullptr), static_cast<void *>(this),
-          static_cast<void *>(memory.region.base()), static_cast<void *>(memory.page(3) + 1)}) {
+    for (void *p : {static_cast<void *>(this), static_cast<void *>(memory.region.base()),
+                    static_cast<void *>(memory.page(3) + 1)}) {
         expect_locks(1, [&] { EXPECT_NE(slm_slab_free(slab, p), SLM_OK); });
         expect_locks(1, [&] { EXPECT_EQ(slm_slab_usable_bytes(slab, p), 0u); });
     }
+}
+
+TEST_F(SlabLock, IsNotTakenByFreeOfNull)
+{
+    expect_locks(0, [&] { EXPECT_EQ(slm_slab_free(slab, nullptr), SLM_OK); });
 }
 
 TEST_F(SlabLock, IsNeverTakenByLockedCallsNorByThoseThatNeedNone)
@@ -148,7 +152,6 @@ TEST_F(SlabReport, TellsEachKindOfMisuseAfterTheLockIsReleased)
     void *p = slm_slab_alloc(slab, 100);
     auto *inside = static_cast<unsigned char *>(p) + 1;
     std::vector<std::pair<void *, slm_status>> misuses = {
-        {nullptr, SLM_E_NULL},
         {this, SLM_E_FOREIGN},
         {inside, SLM_E_INTERIOR},
         {slab.region.base(), SLM_E_METADATA},

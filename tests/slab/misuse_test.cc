@@ -62,9 +62,13 @@ class SlabMisuse : public testing::TestWithParam<Geometry> {
 
 /* --- Outside --- */
 
-TEST_P(SlabMisuse, NullIsAKindOfItsOwn)
+TEST_P(SlabMisuse, FreeOfNullIsHarmlessAndNullIsNoObject)
 {
-    expect_refused(nullptr, SLM_E_NULL, "NULL");
+    EXPECT_EQ(slm_slab_free(f.slab, nullptr), SLM_OK);
+    EXPECT_EQ(slm_slab_free_locked(f.slab, nullptr), SLM_OK);
+    EXPECT_EQ(slm_slab_check_pointer_locked(f.slab, nullptr), SLM_E_NULL);
+    EXPECT_EQ(slm_slab_usable_bytes(f.slab, nullptr), 0u);
+    EXPECT_EQ(f.slab.region.first_change(before), kUnchanged);
 }
 
 TEST_P(SlabMisuse, PointersFromElsewhereAreForeign)

@@ -4,9 +4,10 @@
 #define SLM_BASE_CONFIG_H
 
 /*
- * SLM_CHECKS   how much the library checks itself:
- *              0 nothing; 1 misuse by the caller (default); 2 also local assertions and reuse of
- *              freed memory delayed; 3 also the whole check after every call.
+ * SLM_CHECKS   how much the library checks:
+ *              1  misuse by the caller (default)
+ *              2  also local assertions; freed memory is reused as late as possible
+ *              3  also the whole check after every call
  * SLM_ASAN     1 when AddressSanitizer sees pool and slab objects (found out from the compiler).
  * SLM_MSAN     1 when MemorySanitizer sees them (found out from the compiler).
  * SLM_VALGRIND 1 when Valgrind's client requests are compiled in (asked for: -DSLM_VALGRIND=1).
@@ -14,6 +15,9 @@
  */
 #ifndef SLM_CHECKS
 #define SLM_CHECKS 1
+#endif
+#if SLM_CHECKS < 1 || SLM_CHECKS > 3
+#error "SLM_CHECKS must be 1, 2 or 3 (allocator/base/config.h)"
 #endif
 
 #ifndef __has_feature

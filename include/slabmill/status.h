@@ -26,6 +26,9 @@ extern "C" {
  *          slm_pool_free(NULL, NULL) is SLM_E_NULL.
  * Dead     A handle that was destroyed or detached is freed memory. To use it is undefined: no call
  *          detects it, but a sanitizer reports it.
+ * _locked  Slabs and zones have a lock that their calls can take. There, the name of each call that
+ *          needs the lock and does not take it ends in _locked: the caller holds the lock.
+ *          Journals, trees and lists know no lock, and have no such names.
  * Safety   Constants and pure functions: callable from any thread, process or signal handler.
  */
 #define SLM_STATUS_LIST(X)                                                                         \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An error with its story: which status, what the system said, what and where. */
+/* Error: a status, the errno of the system call, and a text that names what failed. */
 #ifndef SLM_BASE_ERROR_H
 #define SLM_BASE_ERROR_H
 
@@ -10,10 +10,13 @@ extern "C" {
 #endif
 
 /*
- * Model    Calls that meet the operating system or an image take a struct slm_error *, which may be
- *          NULL. They return the status; on failure the struct holds the same status and a text
- *          that names the path (or name) and what was wrong with it, on success SLM_OK and "".
- * Safety   Plain data of the caller.
+ * Model    Calls that depend on the operating system or on an image take a struct slm_error *. It
+ *          may be NULL: the caller wants no text. They return the status. On failure the struct has
+ *          the same status, and a text that names the path (or name) and what was wrong with it. On
+ *          success it has SLM_OK and "".
+ * Safety   Plain data of the caller. The functions are callable from any thread, but not from
+ *          signal handlers, since they format as vsnprintf does.
+ * Limits   A text is cut to SLM_ERROR_BYTES, its final zero included.
  */
 #define SLM_ERROR_BYTES 256u
 
@@ -23,19 +26,19 @@ struct slm_error {
     char text[SLM_ERROR_BYTES]; /* "/dev/shm/keys: not a zone (magic 7f454c46...)", cut if longer */
 };
 
-/* Fills in *error (NULL: nothing) as vsnprintf does and returns status. format NULL: the text is
- * "". errno is kept. */
+/* Fills in *error, its text as vsnprintf does, and returns status. error NULL: fills in nothing.
+ * format NULL: the text is "". errno stays as it was. */
 __attribute__((format(printf, 4, 5))) enum slm_status slm_error_set(struct slm_error *error,
                                                                     enum slm_status status,
                                                                     int os_errno,
                                                                     const char *format, ...);
 
-/* "Nothing went wrong": fills in *error (NULL: nothing) and returns SLM_OK. */
+/* Fills in *error with SLM_OK and "", and returns SLM_OK. error NULL: fills in nothing. */
 enum slm_status slm_error_clear(struct slm_error *error);
 
-/* The status for an errno of open, mmap, shmget and the like: EACCES, EPERM, ELOOP: SLM_E_ACCESS;
- * ENOENT: SLM_E_MISSING; EEXIST: SLM_E_EXISTS; ENOSPC, EDQUOT, EFBIG: SLM_E_SPACE; ENOMEM, EAGAIN,
- * EMFILE, ENFILE: SLM_E_NOMEM; any other: SLM_E_IO. */
+/* The status for an errno of open, mmap, shmget and similar calls: EACCES, EPERM, ELOOP:
+ * SLM_E_ACCESS; ENOENT: SLM_E_MISSING; EEXIST: SLM_E_EXISTS; ENOSPC, EDQUOT, EFBIG: SLM_E_SPACE;
+ * ENOMEM, EAGAIN, EMFILE, ENFILE: SLM_E_NOMEM; any other: SLM_E_IO. */
 enum slm_status slm_error_of_errno(int os_errno);
 
 #ifdef __cplusplus

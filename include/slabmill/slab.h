@@ -15,35 +15,42 @@ extern "C" {
 #endif
 
 /*
- * Model    The region holds everything but locks: a header, counters per class, a table with one
- *          descriptor a page, bitmaps, then the pages. Only indices and offsets link its parts, so
- *          that each process may map it elsewhere. A size belongs to a class; a class cuts its
- *          chunks from spans of one or more pages, one bit a chunk; sizes above the largest class
- *          take runs of whole pages. A process works through a view: a small struct of its own
- *          that holds what never changes (geometry, checked on attach), the lock to take, and
- *          where reports go. What decides is written last: a page word, or one bit. All lists and
- *          counters can be rebuilt from page words and bitmaps (slm_slab_rebuild_locked).
- * Classes  per_doubling 1: powers of two from min_object_bytes to half a page, as nginx has them.
- *          2, 4, 8 or 16: that many classes a doubling, never closer than min_object_bytes, up to 8
- *          pages but no more than 1/16 of the region (half a page at least). From per_doubling *
- *          min_object_bytes on, less than 1/per_doubling of a size is lost inside (8: 12.5 %);
- *          below, less than min_object_bytes. When no page is left for its own class, a request is
- *          served from a free chunk of a larger class below twice its class's size, if that is
- *          aligned as promised below.
- * Align    A result is a multiple of the largest power of two that divides the size asked for plus
- *          the gap, at most 16, and of min_object_bytes; with per_doubling 1 of the whole chunk
- *          size, up to SLM_SLAB_ALIGN_MAX. Whole-page runs, and memalign, go up to
- *          SLM_SLAB_ALIGN_MAX.
- * Safety   The plain calls take the view's lock, the _locked ones expect the caller to hold it.
- *          With no lock given, one thread at a time. Processes: one view each, same lock. Fork:
- *          the child may use an inherited view. Signals: not from handlers.
- * Failure  Exhaustion is NULL and silent unless a report hook asks. Misuse is a status and changes
- *          nothing. The hook hears of it from the plain calls, after they let go of the lock.
- * Limits   Allocation and release of a chunk take about 275 instructions without a lock. Chunks are
- *          multiples of min_object_bytes: a class of 33-byte objects holds 81 % payload. Below
- *          SLM_CHECKS 2 a stale free succeeds once the address is handed out again.
- * Source   The contract is nginx's ngx_slab; listing free runs by length is known from TLSF,
- *          classes cut from spans from tcmalloc's design notes; none of the code is.
+ * Model    The region holds everything but the lock: a header, counters of each class, a table with
+ *          one descriptor for each page, bitmaps, then the pages. Only indices and offsets link its
+ *          parts, so each process may map it at another address. A size belongs to a class. A class
+ *          cuts its chunks from spans of one or more pages, with one bit for each chunk. Sizes
+ *          above the largest class take runs of whole pages.
+ *          A process works through a view: a small struct in its own memory. The view holds what
+ *          never changes (the geometry, checked on attach), the lock to take, and the report hook.
+ *          Each call makes its change with one last store: of a page word, or of one bit. All lists
+ *          and counters can be rebuilt from page words and bitmaps (slm_slab_rebuild_locked).
+ * Classes  per_doubling 1: powers of two from min_object_bytes to half a page, as in nginx.
+ *          per_doubling 2, 4, 8 or 16: that many classes for each doubling, but never closer than
+ *          min_object_bytes. They go up to 8 pages, but no further than 1/16 of the region (half a
+ *          page at least). From per_doubling * min_object_bytes on, a chunk wastes less than
+ *          1/per_doubling of the size (8: 12.5 %); below that, less than min_object_bytes.
+ *          When no page is left for the class of a request, it gets a free chunk of a larger class.
+ *          That class has less than twice the size, and aligns as promised below.
+ * Align    Add the gap to the size asked for, and take the largest power of two that divides the
+ *          sum: a result is a multiple of it, up to 16, and of min_object_bytes. With per_doubling
+ *          1 it is a multiple of the whole chunk size, up to SLM_SLAB_ALIGN_MAX. Runs of whole
+ *          pages are multiples of SLM_SLAB_ALIGN_MAX.
+ * Safety   Threads and processes: a call whose name ends in _locked expects the caller to hold the
+ *          lock (see status.h). The other calls take the view's lock where they need it. These need
+ *          none and take none: region_bytes, init, attach, detach, has_options, used_bytes, root,
+ *          set_root, name, offset, pointer, class_of, metadata_parts. A view without a lock serves
+ *          one thread at a time. Each process has its own view; all views use the same lock.
+ *          Fork: the child may use an inherited view. Signals: not from handlers.
+ * Failure  Exhaustion is NULL, and silent unless a report hook is set. Misuse is a status, and
+ *          changes nothing. The calls that take the lock report both to the hook, after they have
+ *          released the lock. NULL arguments: see status.h. They are never reported.
+ * Limits   A region has 1 to 2^31 - 1 pages of 4, 16 or 64 KiB. SLM_SLAB_CLASSES_MAX classes. An
+ *          object is at most as large as all pages, its gap included. Allocation and release of a
+ *          chunk take about 275 instructions without a lock. Chunks are multiples of
+ *          min_object_bytes: a class of 33-byte objects holds 81 % payload. Below SLM_CHECKS 2 a
+ *          stale free succeeds once the address was handed out again.
+ * Source   The contract is nginx's ngx_slab. To list free runs by length is known from TLSF, to cut
+ *          classes from spans from tcmalloc's design notes. None of the code is theirs.
  */
 #define SLM_SLAB_REGION_ALIGN 4096u /* alignment of the region itself, bytes */
 #define SLM_SLAB_ALIGN_MAX    4096u /* largest alignment memalign accepts, bytes */
@@ -56,12 +63,13 @@ struct slm_slab_options {
     size_t page_bytes;       /* 4096, 16384 or 65536; 0: 4096 */
     size_t min_object_bytes; /* 8, 16, 32 or 64; 0: 8 */
     unsigned per_doubling;   /* 1 (powers of two), 2, 4, 8 or 16; 0: 1 */
-    size_t gap_bytes; /* unused bytes kept behind every object, 0 to 64: seen by sanitizers */
+    size_t gap_bytes; /* unused bytes after every object, 0 to 64: a sanitizer sees overruns */
     const char *name; /* for messages, cut to 31 bytes; NULL: "" */
-    size_t max_bytes; /* the region may grow so far: metadata for that; below its size: no growth */
+    size_t max_bytes; /* the region may grow to this size: its metadata is laid out for that. Below
+                         the region's size: it cannot grow */
 };
 
-/* What a view tells its hook. */
+/* What a view reports to its hook. */
 struct slm_slab_event {
     enum slm_status status; /* SLM_E_NOMEM, or a kind of misuse */
     const char *name;       /* the region's */
@@ -71,125 +79,130 @@ struct slm_slab_event {
 };
 
 struct slm_slab_view {
-    void (*lock)(void *lock_data); /* NULL: none; then unlock is not called either */
+    void (*lock)(void *lock_data); /* NULL: none; unlock must be NULL too */
     void (*unlock)(void *lock_data);
     void *lock_data;
     void (*report)(void *report_data, const struct slm_slab_event *event); /* NULL: silent */
     void *report_data;
     bool quiet_nomem; /* exhaustion is not reported */
-    bool exclusive;   /* nobody else uses the region: sanitizers may see its objects */
+    bool exclusive;   /* no other view uses the region: sanitizers may see its objects */
     const struct slm_source *source; /* memory of the view itself; NULL: the C heap */
 };
 
 /*
- * Bytes of region that a slab of n_pages user pages needs with these options (NULL: all default),
- * a multiple of SLM_SLAB_REGION_ALIGN; 0 when the options are wrong or the size would wrap. Cost
- * O(log n).
+ * The size of a region that has n_pages pages for objects with these options (NULL: all default).
+ * A multiple of SLM_SLAB_REGION_ALIGN; 0 if an option is not allowed, or if n_pages is 0 or too
+ * many. Cost O(log n).
  */
 size_t slm_slab_region_bytes(const struct slm_slab_options *options, size_t n_pages);
 
 /*
- * Formats the region: whatever it held is gone. Uses as many whole pages as fit; options NULL: all
- * default. Fails, having written nothing: SLM_E_NULL, SLM_E_ALIGN (region), SLM_E_OPTION,
- * SLM_E_SIZE (too small for one page, or more than 2^31 pages). Cost O(metadata bytes).
+ * Formats the region; what it held is lost. Uses as many whole pages as fit. options NULL: all
+ * default. Fails, having written nothing: SLM_E_NULL (region), SLM_E_ALIGN (region), SLM_E_OPTION,
+ * SLM_E_SIZE (too small for one page, or too many pages). Cost O(metadata bytes).
  */
 enum slm_status slm_slab_init(void *region, size_t region_bytes,
                               const struct slm_slab_options *options);
 
 /*
- * Opens a view of a formatted region; view NULL: no lock, silent, shared. *out is it, or NULL on
- * failure. The constant part of the image is checked whole, the rest is not: call slm_slab_check
- * before trusting an image from a file. Fails: SLM_E_NULL, SLM_E_ALIGN, SLM_E_SIZE (region_bytes
- * below what the image says), SLM_E_IMAGE, SLM_E_OPTION (lock without unlock), SLM_E_NOMEM (the
- * view's source). Reads the region, writes nothing. Cost O(classes).
+ * Opens a view of a formatted region. view NULL: no lock, silent, not exclusive. *out is the new
+ * view, or NULL on failure. The constant part of the image is checked in full. The rest is not:
+ * call slm_slab_check before you trust an image from a file. Reads the region, writes nothing.
+ * Fails: SLM_E_NULL (out, region), SLM_E_ALIGN (region), SLM_E_SIZE (region_bytes is less than the
+ * image says), SLM_E_IMAGE, SLM_E_OPTION (lock without unlock, or unlock without lock), SLM_E_NOMEM
+ * (the view's source). Cost O(classes).
  */
 enum slm_status slm_slab_attach(struct slm_slab **out, void *region, size_t region_bytes,
                                 const struct slm_slab_view *view);
 
-/* Whether the slab was made with these options (NULL: all default), name and max_bytes apart. */
+/* Whether the slab was made with these options (NULL: all default). name and max_bytes are not
+ * compared. O(1). */
 bool slm_slab_has_options(const struct slm_slab *slab, const struct slm_slab_options *options);
 
-/* Closes a view; the region and its objects stay. NULL is no error. */
+/* Closes a view; the region and its objects stay. NULL is no error. O(1). */
 void slm_slab_detach(struct slm_slab *slab);
 
 /*
- * size_bytes of memory, contents undefined; size 0 counts as 1. NULL iff there is neither a free
- * chunk of its class, nor (see Classes) of a larger one, nor enough free or kept pages in a row for
- * a new chunk of its class, or for a run; or size_bytes passes the region. Cost O(1): words of one
- * span's bitmap, or one search among run lengths.
+ * size_bytes of memory, contents undefined; size 0 counts as 1. NULL if and only if slab is NULL,
+ * or there is no free chunk of its class, none of a larger class that may serve it (see Classes),
+ * and no run of free or kept pages for a new span or for the object. So also if size_bytes is more
+ * than the region. Cost O(1): words of one span's bitmap, or one search among the lengths of free
+ * runs.
  */
 void *slm_slab_alloc(struct slm_slab *slab, size_t size_bytes);
 void *slm_slab_alloc_locked(struct slm_slab *slab, size_t size_bytes);
 
-/* The same, zeroed; the plain form zeroes after it let go of the lock. */
+/* As slm_slab_alloc, zeroed. slm_slab_calloc zeroes after it has released the lock. */
 void *slm_slab_calloc(struct slm_slab *slab, size_t size_bytes);
 void *slm_slab_calloc_locked(struct slm_slab *slab, size_t size_bytes);
 
-/* The same at a multiple of align_bytes, a power of two up to SLM_SLAB_ALIGN_MAX; NULL also for
- * any other. */
+/* As slm_slab_alloc, at a multiple of align_bytes, a power of two up to SLM_SLAB_ALIGN_MAX. NULL
+ * also for any other align_bytes. */
 void *slm_slab_memalign(struct slm_slab *slab, size_t align_bytes, size_t size_bytes);
 void *slm_slab_memalign_locked(struct slm_slab *slab, size_t align_bytes, size_t size_bytes);
 
 /*
- * Releases an object; p NULL is no error. Fails, changing nothing: SLM_E_NULL (slab), SLM_E_FOREIGN (outside the region),
- * SLM_E_METADATA (header, tables, bitmaps), SLM_E_INTERIOR (not the start of a chunk or run, or a
- * span's unused tail), SLM_E_FREED (a chunk that is free), SLM_E_PAGE_FREE (a free page). Cost
- * O(1); telling misuse inside a run apart takes O(pages of the run).
+ * Releases an object; p NULL is no error. Fails, changing nothing: SLM_E_NULL (slab), SLM_E_FOREIGN
+ * (outside the region), SLM_E_METADATA (header, tables, bitmaps), SLM_E_INTERIOR (not the start of
+ * a chunk or run, or in a span's unused tail), SLM_E_FREED (a chunk that is free), SLM_E_PAGE_FREE
+ * (a free page). Cost O(1); O(pages of the run) for a pointer into a run that is not its start.
  */
 enum slm_status slm_slab_free(struct slm_slab *slab, void *p);
 enum slm_status slm_slab_free_locked(struct slm_slab *slab, void *p);
 
-/* What slm_slab_free_locked would return for p, changing nothing; but SLM_E_NULL for p NULL, which
- * is no object. */
+/* What slm_slab_free_locked would return for p, changing nothing. But p NULL is SLM_E_NULL, since
+ * NULL is no object. */
 enum slm_status slm_slab_check_pointer_locked(const struct slm_slab *slab, const void *p);
 
 /*
- * For recovery after a process died within a _locked call: the live object that was allocated last,
- * or was being allocated, since slm_slab_clear_last_allocation_locked, whoever did it; NULL if there is none. Call
- * slm_slab_rebuild_locked first. An object on its way is told here before it is live.
+ * For recovery after a process died in a _locked call. Returns the live object that was allocated
+ * last, by any process, since slm_slab_clear_last_allocation_locked; NULL if there is none. The
+ * object is noted before it becomes live, so an allocation that was cut short is found too. Call
+ * slm_slab_rebuild_locked first. O(1).
  */
 void *slm_slab_last_allocation_locked(const struct slm_slab *slab);
 void slm_slab_clear_last_allocation_locked(struct slm_slab *slab);
 
-/* Bytes that may be used at p, at least what was asked for; 0 when p is no live object. Takes the
- * lock. Under a sanitizer with an exclusive view all of them may then be touched. */
+/* Bytes that may be used at p, at least as many as were asked for; 0 if no live object starts at p.
+ * Takes the lock. Under a sanitizer, an exclusive view shows it all of these bytes. O(1). */
 size_t slm_slab_usable_bytes(struct slm_slab *slab, void *p);
 
-/* Frees every object at once; the root is NULL then. Requests and failures counted so far stay.
- * Takes the lock. Cost O(pages). */
+/* Frees every object at once, and sets the root to NULL. Counts of requests and failures stay. Cost
+ * O(pages). */
 void slm_slab_reset(struct slm_slab *slab);
 void slm_slab_reset_locked(struct slm_slab *slab);
 
 /*
- * More pages for a region that has become region_bytes long in place, up to the options' max_bytes;
- * what does not make a whole page is left. The caller holds the lock, and the new part is mapped in
- * this process. Other views go on with the pages they know until they refresh; an object that lies
- * beyond is foreign to them. Returns the pages there are now. Cost O(new pages).
+ * Adds pages, after the region became region_bytes long in place and this process mapped the new
+ * part. Uses whole pages only, up to the options' max_bytes. Other views do not know the new pages
+ * until they refresh: to them an object there is foreign. Returns the number of pages that there
+ * are now. Cost O(new pages).
  */
 size_t slm_slab_grow_locked(struct slm_slab *slab, size_t region_bytes);
 
-/* Bytes of region that the slab uses now, which may be more than this view knows. Takes no lock. */
+/* Bytes of the region that the slab uses now, which may be more than this view knows. O(1). */
 size_t slm_slab_used_bytes(const struct slm_slab *slab);
 
-/* Takes note that another view made the region grow; those bytes are mapped here now. SLM_E_IMAGE,
- * changing nothing: the count of pages is damaged. The caller holds the lock. */
+/* Adopts the pages that another view added; this process has mapped them. Fails, changing nothing:
+ * SLM_E_NULL, SLM_E_IMAGE (the count of pages is damaged). O(1). */
 enum slm_status slm_slab_refresh_locked(struct slm_slab *slab);
 
-/* Gives empty spans, of which each class keeps at most one, back to the free pages: done by itself
- * before an allocation fails. Returns the pages given back. Cost O(classes). */
+/* Returns empty spans, of which each class keeps at most one, to the free pages. An allocation does
+ * so by itself before it fails. Returns the number of these pages. Takes the lock. Cost O(classes).
+ */
 size_t slm_slab_trim(struct slm_slab *slab);
 
-/* The user's own anchor in the region, kept as an offset: an address in the user pages, or NULL.
- * Fails, changing nothing: SLM_E_FOREIGN (any other address). A root whose word was damaged reads
- * as NULL; slm_slab_check tells. Takes no lock. */
+/* The user's own anchor in the region, stored as an offset: an address in the pages, or NULL. A
+ * damaged root reads as NULL, and slm_slab_check reports it. set_root fails, changing nothing:
+ * SLM_E_NULL (slab), SLM_E_FOREIGN (any other address). O(1). */
 enum slm_status slm_slab_set_root(struct slm_slab *slab, void *object);
 void *slm_slab_root(const struct slm_slab *slab);
 
 /* The region's name, valid as long as the view. */
 const char *slm_slab_name(const struct slm_slab *slab);
 
-/* Links between objects: offsets that mean the same in every mapping; 0 stands for NULL. No lock,
- * no check. */
+/* Links between objects: offsets, which mean the same in every mapping; 0 stands for NULL. Neither
+ * call checks its argument. O(1). */
 uint64_t slm_slab_offset(const struct slm_slab *slab, const void *p);
 void *slm_slab_pointer(const struct slm_slab *slab, uint64_t offset);
 
@@ -205,9 +218,9 @@ struct slm_slab_stats {
     size_t n_run_pages;
     uint64_t run_requests; /* allocations of more than the largest class */
     uint64_t run_failures;
-    size_t peak_used_pages; /* most pages ever not in free runs and not kept, since init */
+    size_t peak_used_pages; /* most pages ever that were neither free nor kept, since init */
     unsigned n_classes;
-    size_t metadata_bytes; /* of the region, not for users */
+    size_t metadata_bytes; /* part of the region that users cannot have */
 };
 
 struct slm_slab_class_stats {
@@ -224,15 +237,14 @@ struct slm_slab_class_stats {
  * idiom. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow"
-/* Exact at the moment the lock was held. Take the lock. Cost
- * O(classes). */
+/* Fills in *stats, exact at the moment the lock was held. Takes the lock. O(1). */
 void slm_slab_get_stats(struct slm_slab *slab, struct slm_slab_stats *stats);
-/* Fails: SLM_E_NULL, SLM_E_SIZE (class_idx). */
+/* The same for one class. Fails: SLM_E_NULL, SLM_E_SIZE (no such class). Takes the lock. O(1). */
 enum slm_status slm_slab_get_class_stats(struct slm_slab *slab, unsigned class_idx,
                                          struct slm_slab_class_stats *stats);
 #pragma GCC diagnostic pop
 
-/* The class that serves size_bytes (gap included by itself), or -1 when it takes whole pages. */
+/* The class that serves size_bytes (the gap is added), or -1 if that takes whole pages. O(1). */
 int slm_slab_class_of(const struct slm_slab *slab, size_t size_bytes);
 
 enum slm_slab_kind {
@@ -241,7 +253,7 @@ enum slm_slab_kind {
     SLM_SLAB_FREE_PAGE,  /* object: the free run */
     SLM_SLAB_CHUNK_USED, /* object: the chunk */
     SLM_SLAB_CHUNK_FREE,
-    SLM_SLAB_SPAN_TAIL, /* behind a span's last chunk; object: the tail */
+    SLM_SLAB_SPAN_TAIL, /* after a span's last chunk; object: the tail */
     SLM_SLAB_RUN,       /* object: the run */
 };
 
@@ -255,7 +267,8 @@ struct slm_slab_place {
     size_t span_pages;
 };
 
-/* What p points into. Takes the lock. Cost O(1), inside runs O(pages of the run). */
+/* Fills in *place: what p points into. p NULL is outside. Takes the lock. Cost O(1), inside runs
+ * O(pages of the run). */
 void slm_slab_locate(struct slm_slab *slab, const void *p, struct slm_slab_place *place);
 
 /* --- Walking over all of it --- */
@@ -276,8 +289,8 @@ struct slm_slab_extent {
     size_t n_used;
 };
 
-/* Calls visit for each stretch of pages, in order and without gaps, until it answers false. Reads
- * only; bounded and safe whatever the region holds. The caller holds the lock, or looks at a copy.
+/* Calls visit for each stretch of pages, in order and without gaps, until visit returns false.
+ * Reads only; bounded and safe on a region with any contents. A copy of a region needs no lock.
  * Cost O(spans + runs + bitmap words). */
 void slm_slab_walk_locked(const struct slm_slab *slab,
                           bool (*visit)(void *data, const struct slm_slab_extent *extent),
@@ -290,18 +303,19 @@ struct slm_slab_part {
 };
 #define SLM_SLAB_METADATA_PARTS 2u
 
-/* What of the region has to be copied so that a view of the copy can be asked anything but what
- * objects contain: all but user pages, and what is laid out for pages that may come. */
+/* Which parts of the region a copy needs, so that a view of it can answer everything but what
+ * objects contain. The pages are not among them, nor tables for pages that may be added later.
+ * O(1). */
 void slm_slab_metadata_parts(const struct slm_slab *slab,
                              struct slm_slab_part parts[SLM_SLAB_METADATA_PARTS]);
 
-/* 0, or the number of a broken invariant (listed at the top of allocator/slab/check.c). Read-only;
- * bounded, and safe on a region full of anything. Takes the lock. Cost O(pages + bitmap words). */
+/* 0, or the number of a broken invariant (listed at the top of allocator/slab/check.c). Reads only;
+ * bounded and safe on a region with any contents. Cost O(pages + bitmap words). */
 unsigned slm_slab_check(struct slm_slab *slab);
 unsigned slm_slab_check_locked(struct slm_slab *slab);
 
-/* Rebuilds every list and counter from page words and bitmaps alone. Fails: SLM_E_IMAGE, when
- * these contradict each other. The caller holds the lock. Cost O(pages + bitmap words). */
+/* Rebuilds every list and counter from page words and bitmaps alone. Fails: SLM_E_NULL, SLM_E_IMAGE
+ * (these contradict each other). Cost O(pages + bitmap words). */
 enum slm_status slm_slab_rebuild_locked(struct slm_slab *slab);
 
 #ifdef __cplusplus

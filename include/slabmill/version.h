@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Version: of the headers that a program is compiled with, and of the library that it runs with. */
+/* Version: of the headers that a program was compiled with, and of the library that it runs with.
+ * */
 #ifndef SLM_VERSION_H
 #define SLM_VERSION_H
 
@@ -9,8 +10,8 @@ extern "C" {
 
 /*
  * Model    docs/stability.md says what each number promises. Below 1.0 a new minor version may
- *          break programs, so a program runs only with the minor version that it was compiled for;
- *          the shared library's name (libslabmill.so.0.2) sees to that.
+ *          break programs. So a program runs only with the minor version that it was compiled for:
+ *          that version is in the shared library's name (libslabmill.so.0.2).
  * Safety   Constants and a pure function: callable from any thread, process or signal handler.
  */
 #define SLM_VERSION_MAJOR  0

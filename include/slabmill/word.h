@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The word of shared memory: the type of what other processes may read while it is stored. */
+/* Word: the type of a number in shared memory that is read while another process stores it. */
 #ifndef SLM_WORD_H
 #define SLM_WORD_H
 
 #include <stdint.h>
 
 /*
- * Other threads and processes read a word at any moment, and the process that stores it may die in
- * the store. A word is aligned to its size on every ABI. i386 would align it to 4 bytes: compilers
- * then call libatomic, whose locks work within one process only, and a store can be left half done.
+ * Other threads and processes may read a word at any moment, and the process that stores it may die
+ * in the store. So a word is aligned to its size on every ABI. The
+ * ABI of i386 alone would align it to 4 bytes. Compilers would then call libatomic, whose locks
+ * work within one process only, and a store could be left half done.
  */
 typedef uint64_t slm_word __attribute__((aligned(8)));
 

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The last words of a process whose allocator state is broken. */
+/* The message and the end of a process whose allocator state is broken. */
 #include "allocator/base/check.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static void say(const char *text)
+static void write_text(const char *text)
 {
     ssize_t ignored = write(STDERR_FILENO, text, strlen(text));
     (void)ignored;
 }
 
-static void say_number(unsigned number)
+static void write_number(unsigned number)
 {
     char digits[12];
     size_t at = sizeof digits - 1;
@@ -21,22 +21,22 @@ static void say_number(unsigned number)
         digits[--at] = (char)('0' + number % 10);
         number /= 10;
     } while (number != 0);
-    say(digits + at);
+    write_text(digits + at);
 }
 
-static void say_broken(const char *kind, const char *where)
+static void write_broken(const char *kind, const char *where)
 {
-    say("slabmill: broken ");
-    say(kind);
-    say(" in ");
-    say(where);
+    write_text("slabmill: broken ");
+    write_text(kind);
+    write_text(" in ");
+    write_text(where);
 }
 
 #define BROKEN(kind)                                                                               \
     void slm_broken_##kind(const char *where)                                                      \
     {                                                                                              \
-        say_broken(#kind, where);                                                                  \
-        say("\n");                                                                                 \
+        write_broken(#kind, where);                                                                \
+        write_text("\n");                                                                          \
         abort();                                                                                   \
     }
 
@@ -48,9 +48,9 @@ BROKEN(pool)
 
 void slm_broken_check(const char *where, unsigned invariant)
 {
-    say_broken("invariant I", where);
-    say(": number ");
-    say_number(invariant);
-    say("\n");
+    write_broken("invariant I", where);
+    write_text(": number ");
+    write_number(invariant);
+    write_text("\n");
     abort();
 }

@@ -10,10 +10,10 @@ extern "C" {
 #endif
 
 /*
- * Model    A broken invariant is a bug of the library or memory overwritten by someone else, never
- *          an input error. The unit's slm_<unit>_check() answers its number; the assertions below
- *          stop the process, each kind in a function of its own so that crashes sort themselves by
- *          top frame.
+ * Model    A broken invariant is a bug of the library, or memory that another part of the program
+ *          overwrote, never an input error. The unit's slm_<unit>_check() returns its number. The
+ *          assertions below stop the process. Each kind has a function of its own, so that crashes
+ *          are sorted by their top frame.
  * Safety   The functions print to descriptor 2 with write() and abort(): safe in signal handlers.
  */
 #if defined(__GNUC__)
@@ -34,7 +34,7 @@ SLM_NORETURN void slm_broken_pool(const char *where);   /* blocks or records tha
 /* A whole check failed. */
 SLM_NORETURN void slm_broken_check(const char *where, unsigned invariant);
 
-/* Local assertion: SLM_ASSERT(bitmap, cond). Compiled, and free of cost, when off. */
+/* Local assertion: SLM_ASSERT(bitmap, cond). When off it is compiled and costs nothing. */
 #define SLM_ASSERT_ON (SLM_CHECKS >= 2)
 #define SLM_ASSERT(kind, cond)                                                                     \
     do {                                                                                           \

@@ -8,9 +8,9 @@
  *              1  misuse by the caller (default)
  *              2  also local assertions; freed memory is reused as late as possible
  *              3  also the whole check after every call
- * SLM_ASAN     1 when AddressSanitizer sees pool and slab objects (found out from the compiler).
- * SLM_MSAN     1 when MemorySanitizer sees them (found out from the compiler).
- * SLM_VALGRIND 1 when Valgrind's client requests are compiled in (asked for: -DSLM_VALGRIND=1).
+ * SLM_ASAN     1 when AddressSanitizer sees pool and slab objects (the compiler says so).
+ * SLM_MSAN     1 when MemorySanitizer sees them (the compiler says so).
+ * SLM_VALGRIND 1 when Valgrind's client requests are compiled in (-DSLM_VALGRIND=1).
  * SLM_POISON   1 when any of the three is.
  */
 #ifndef SLM_CHECKS

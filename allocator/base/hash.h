@@ -7,8 +7,9 @@
 #include <stdint.h>
 
 /*
- * The hash of n_bytes at data. It finds chance damage and truncation. It stops no attacker: anybody
- * can compute it. Stored in shared memory as checksum, so it never changes. Cost O(n_bytes).
+ * The hash of n_bytes at data. It finds chance damage and truncation. It stops no attacker, who
+ * can compute it too. Checksums in shared memory are made of it, so it never changes. Cost
+ * O(n_bytes).
  */
 static inline uint64_t slm_hash(const void *data, size_t n_bytes)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a sanitizer is told about bytes that are, and are not, part of an object. */
+/* Reports to sanitizers which bytes are part of an object. */
 #ifndef SLM_BASE_POISON_H
 #define SLM_BASE_POISON_H
 
@@ -8,14 +8,15 @@
 #include "allocator/base/config.h"
 
 /*
- * Model    slm_poison_hide: no object lives there, any access is a bug. slm_poison_show: an object
- *          of just these bytes starts here, its contents undefined. slm_poison_open: addressable
- *          and defined again, for the allocator's own use. The memory is 8-aligned at its start;
- *          AddressSanitizer tracks 8-byte granules, so hidden bytes behind an object are seen
- *          exactly when the hidden range runs on to a granule's end.
- * Safety   The shadow belongs to the calling process and mapping: memory that other processes, or a
- *          second mapping, hand out from must not be hidden (see slm_slab_view.exclusive).
- * Cost     Nothing in plain builds: the calls vanish. Linear in the bytes under a sanitizer.
+ * Model    slm_poison_hide: these bytes belong to no object, and any access is a bug.
+ *          slm_poison_show: an object of exactly these bytes starts here, its contents undefined.
+ *          slm_poison_open: accessible and defined again, for the allocator's own use.
+ *          Memory starts at a multiple of 8, since AddressSanitizer tracks granules of 8 bytes. So
+ *          it finds an access to hidden bytes after an object only if the hidden range reaches the
+ *          granule's end.
+ * Safety   The marks belong to the calling process and mapping. Memory that other processes, or a
+ *          second mapping, allocate from must not be hidden (see slm_slab_view.exclusive).
+ * Cost     Nothing in plain builds: the calls compile to nothing. O(bytes) under a sanitizer.
  */
 #if SLM_ASAN
 #include <sanitizer/asan_interface.h>
@@ -47,7 +48,7 @@
 #define SLM_VG_POOL_CHANGE(anchor, p, q, n) VALGRIND_MEMPOOL_CHANGE((anchor), (p), (q), (n))
 #define SLM_VG_WIDEN(p, n)                  slm_vg_widen((p), (n))
 
-/* Makes what of [p, p + n) cannot be accessed, a part at its end, accessible and undefined. */
+/* Makes the inaccessible part of [p, p + n), which is at its end, accessible and undefined. */
 static inline void slm_vg_widen(const unsigned char *p, size_t n)
 {
     unsigned char bits;
@@ -85,7 +86,7 @@ static inline void slm_poison_show(const void *p, size_t n)
     SLM_MSAN_UNDEFINED(p, n);
 }
 
-/* slm_poison_show, and Valgrind knows the object as one of the pool at anchor. */
+/* slm_poison_show; Valgrind also learns that the object belongs to the pool at anchor. */
 static inline void slm_poison_object(const void *anchor, const void *p, size_t n)
 {
     SLM_ASAN_SHOW(p, n);
@@ -93,8 +94,8 @@ static inline void slm_poison_object(const void *anchor, const void *p, size_t n
     SLM_MSAN_UNDEFINED(p, n);
 }
 
-/* The object at p in the pool at anchor is n bytes long, n no less than before: what it had keeps
- * its contents. */
+/* The object at p in the pool at anchor is n bytes long now, not fewer than before; the bytes it
+ * had keep their contents. */
 static inline void slm_poison_widen(const void *anchor, const void *p, size_t n)
 {
     SLM_ASAN_SHOW(p, n);

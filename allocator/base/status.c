@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names and sentences of the result codes. */
+/* Names and texts of the result codes. */
 #include <slabmill/status.h>
 
-#define STATUS_NAME(code, sentence) #code,
-#define STATUS_TEXT(code, sentence) sentence,
+#define STATUS_NAME(code, text) #code,
+#define STATUS_TEXT(code, text) text,
 
 static const char *const names[] = {SLM_STATUS_LIST(STATUS_NAME)};
 static const char *const texts[] = {SLM_STATUS_LIST(STATUS_TEXT)};

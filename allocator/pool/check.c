@@ -13,10 +13,11 @@
  *      pass-through pool low == high == start.
  * I5   Every other used block: the same of its own low and high.
  * I6   The bins hold exactly the used blocks other than current with 2^SLM_POOL_BIN_FIRST free
- *      bytes or more, each in the bin of its free bytes; bin_bits tells which bins are not empty.
+ *      bytes or more, each in the bin of its free bytes; bin_bits has a bit for each that is not
+ *          empty.
  * I7   The table of records: a power of two of buckets, its hash_shift to match, at most half full.
  * I8   Each record: an address at a multiple of its alignment, a power of two up to
- *      SLM_POOL_ALIGN_MAX; a known kind that its size agrees with; found again from its home.
+ *      SLM_POOL_ALIGN_MAX; a known kind that its size agrees with; a search from its home finds it.
  * I9   Sums: n_kind and large_bytes are those of the records; n_large_peak >= live; the buckets'
  *      n_passed are as many as the steps of all records from home.
  * I10  freed_next is an index of freed[]. There is a quarantine from SLM_CHECKS 2 on, and only
@@ -74,8 +75,8 @@ static bool fresh_holds(const struct slm_pool *pool)
     return has_current && block == rest->fresh;
 }
 
-static bool room_holds(const struct slm_pool *pool, struct slm_pool_block *block,
-                       const unsigned char *low, const unsigned char *high)
+static bool free_range_holds(const struct slm_pool *pool, struct slm_pool_block *block,
+                             const unsigned char *low, const unsigned char *high)
 {
     uintptr_t start = (uintptr_t)slm_pool_block_start(pool, block);
     uintptr_t end = (uintptr_t)slm_pool_block_end(pool, block);
@@ -86,18 +87,19 @@ static bool room_holds(const struct slm_pool *pool, struct slm_pool_block *block
            (uintptr_t)high <= end;
 }
 
-static bool rooms_hold(const struct slm_pool *pool)
+static bool free_ranges_hold(const struct slm_pool *pool)
 {
     struct slm_pool_block *block = slm_pool_first_block(pool);
     for (; block != pool->rest->fresh; block = block->next) {
-        if (block != pool->rest->current && !room_holds(pool, block, block->low, block->high)) {
+        if (block != pool->rest->current &&
+            !free_range_holds(pool, block, block->low, block->high)) {
             return false;
         }
     }
     return true;
 }
 
-/* A set of blocks, told from another one by size and sum without a look at each pair. */
+/* A set of blocks. Two sets are compared by size and sum, without a comparison of each pair. */
 struct block_set {
     size_t n_blocks;
     uintptr_t sum;
@@ -109,17 +111,17 @@ static void add_to_set(struct block_set *set, const struct slm_pool_block *block
     set->sum += (uintptr_t)block;
 }
 
-static size_t block_room(const struct slm_pool_block *block)
+static size_t block_free_bytes(const struct slm_pool_block *block)
 {
     return (size_t)(block->high - block->low);
 }
 
-static struct block_set blocks_with_room(const struct slm_pool *pool)
+static struct block_set blocks_with_free_bytes(const struct slm_pool *pool)
 {
     struct block_set set = {0, 0};
     const struct slm_pool_block *block = slm_pool_first_block(pool);
     for (; block != pool->rest->fresh; block = block->next) {
-        if (block != pool->rest->current && block_room(block) >> SLM_POOL_BIN_FIRST != 0) {
+        if (block != pool->rest->current && block_free_bytes(block) >> SLM_POOL_BIN_FIRST != 0) {
             add_to_set(&set, block);
         }
     }
@@ -136,8 +138,8 @@ static bool bin_holds(const struct slm_pool_rest *rest, unsigned bin, size_t max
     }
     for (; block != NULL; block = block->bin_next) {
         if (!is_aligned(block) || set->n_blocks == max_blocks ||
-            block_room(block) >> SLM_POOL_BIN_FIRST == 0 ||
-            slm_pool_bin(block_room(block)) != bin) {
+            block_free_bytes(block) >> SLM_POOL_BIN_FIRST == 0 ||
+            slm_pool_bin(block_free_bytes(block)) != bin) {
             return false;
         }
         add_to_set(set, block);
@@ -147,7 +149,7 @@ static bool bin_holds(const struct slm_pool_rest *rest, unsigned bin, size_t max
 
 static bool bins_hold(const struct slm_pool *pool)
 {
-    struct block_set due = blocks_with_room(pool);
+    struct block_set due = blocks_with_free_bytes(pool);
     struct block_set found = {0, 0};
     for (unsigned bin = 0; bin < SLM_POOL_N_BINS; bin++) {
         if (!bin_holds(pool->rest, bin, due.n_blocks, &found)) {
@@ -303,10 +305,10 @@ static unsigned check_blocks(const struct slm_pool *pool)
     if (!fresh_holds(pool)) {
         return 3;
     }
-    if (!room_holds(pool, pool->rest->current, pool->low, pool->high)) {
+    if (!free_range_holds(pool, pool->rest->current, pool->low, pool->high)) {
         return 4;
     }
-    if (!rooms_hold(pool)) {
+    if (!free_ranges_hold(pool)) {
         return 5;
     }
     return bins_hold(pool) ? 0 : 6;

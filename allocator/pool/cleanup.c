@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Region pool: handlers that run when its memory goes. */
+/* Region pool: handlers that run on reset and on destroy. */
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE
 #endif
@@ -7,26 +7,26 @@
 
 #include <unistd.h>
 
-/* Argument of the two file handlers. */
+/* Argument of the handler of files. */
 struct file {
     int fd;
     char path[]; /* "": only close */
 };
 
-/* What an allocation changes besides the sums. */
+/* What an allocation changes, apart from sums. */
 struct before {
     bool has_table;
-    unsigned char *newest; /* which object a pass-through pool would take back */
+    unsigned char *newest; /* which object give_back of a pass-through pool would release */
 };
 
-static struct before look(const struct slm_pool *pool)
+static struct before note_before(const struct slm_pool *pool)
 {
     const struct slm_pool_large *large = pool->rest->large;
     return (struct before){large != NULL, large == NULL ? NULL : large->newest};
 }
 
-/* Takes the newest object back: nobody had it, so a large one is not remembered as freed, the one
- * that was newest before it is so again, and the table of records goes if it came with it. */
+/* Releases the newest object, which the caller never saw. So a large one is not remembered as
+ * freed, the previous newest is the newest again, and a table of records that came with it goes. */
 static void undo_alloc(struct slm_pool *pool, void *p, size_t size_bytes, struct before before)
 {
     struct slm_pool_record *record = slm_pool_record_find(pool, p);
@@ -44,7 +44,7 @@ static void undo_alloc(struct slm_pool *pool, void *p, size_t size_bytes, struct
     }
 }
 
-static enum slm_status push(struct slm_pool *pool, slm_pool_handler handler, void *data)
+static enum slm_status push_cleanup(struct slm_pool *pool, slm_pool_handler handler, void *data)
 {
     struct slm_pool_cleanup *cleanup = slm_pool_alloc(pool, sizeof *cleanup);
     if (cleanup == NULL) {
@@ -57,8 +57,9 @@ static enum slm_status push(struct slm_pool *pool, slm_pool_handler handler, voi
     return SLM_OK;
 }
 
-/* Takes the handler that *link points at off the list; it cannot run again. */
-static struct slm_pool_cleanup *take(struct slm_pool_rest *rest, struct slm_pool_cleanup **link)
+/* Unlinks the handler that *link points to, so that it cannot run again. */
+static struct slm_pool_cleanup *unlink_cleanup(struct slm_pool_rest *rest,
+                                               struct slm_pool_cleanup **link)
 {
     struct slm_pool_cleanup *cleanup = *link;
     *link = cleanup->next;
@@ -71,7 +72,7 @@ void slm_pool_cleanup_run_all(struct slm_pool *pool)
     struct slm_pool_rest *rest = pool->rest;
     rest->busy = true;
     while (rest->cleanups != NULL) {
-        struct slm_pool_cleanup *cleanup = take(rest, &rest->cleanups);
+        struct slm_pool_cleanup *cleanup = unlink_cleanup(rest, &rest->cleanups);
         cleanup->handler(cleanup->data);
     }
     rest->busy = false;
@@ -84,14 +85,14 @@ enum slm_status slm_pool_cleanup_add(struct slm_pool *pool, slm_pool_handler han
         return SLM_E_NULL;
     }
     if (data_bytes == 0) {
-        return push(pool, handler, data);
+        return push_cleanup(pool, handler, data);
     }
-    struct before before = look(pool);
+    struct before before = note_before(pool);
     void *own = slm_pool_calloc(pool, data_bytes);
     if (own == NULL) {
         return SLM_E_NOMEM;
     }
-    enum slm_status status = push(pool, handler, own);
+    enum slm_status status = push_cleanup(pool, handler, own);
     if (status == SLM_OK) {
         *data_out = own;
     } else {
@@ -105,14 +106,14 @@ enum slm_status slm_pool_cleanup_add(struct slm_pool *pool, slm_pool_handler han
 static void finish_file(void *data)
 {
     const struct file *file = data;
-    /* A handler has nobody to report to; a file that is gone already is what it wants. */
+    /* A handler cannot report a failure; and a file that does not exist is what it wants. */
     if (file->path[0] != '\0') {
         (void)unlink(file->path);
     }
     (void)close(file->fd);
 }
 
-/* One object for all of it: when the handler is refused, only the newest object can go back. */
+/* One object for all of it: if the handler is refused, only the newest object can be released. */
 static enum slm_status add_file(struct slm_pool *pool, int fd, const char *path)
 {
     size_t path_bytes = strlen(path) + 1;
@@ -148,7 +149,7 @@ enum slm_status slm_pool_cleanup_run_file(struct slm_pool *pool, int fd)
     struct slm_pool_cleanup **link = &pool->rest->cleanups;
     for (; *link != NULL; link = &(*link)->next) {
         if ((*link)->handler == finish_file && ((struct file *)(*link)->data)->fd == fd) {
-            finish_file(take(pool->rest, link)->data);
+            finish_file(unlink_cleanup(pool->rest, link)->data);
             SLM_CHECK_ALL(slm_pool_check(pool));
             return SLM_OK;
         }

@@ -24,8 +24,8 @@ extern "C" {
  *              first      used        current     used        fresh      last
  *             [hdr|pool]->[hdr|    ]->[hdr|    ]->[hdr|    ]->[hdr|    ]->[hdr|    ]->NULL
  *
- * Room     A block that stops being current keeps its free bytes [low, high): with at least
- *          2^SLM_POOL_BIN_FIRST of them it goes to a bin, from where it becomes current again.
+ * Bins     A block that stops being current keeps its free bytes [low, high). If it has at least
+ *          2^SLM_POOL_BIN_FIRST of them it goes to a bin, and can become current again from there.
  */
 struct slm_pool_block {
     struct slm_pool_block *next;
@@ -34,7 +34,7 @@ struct slm_pool_block {
     struct slm_pool_block *bin_next;
 };
 
-/* Bytes after each object that a sanitizer reports the use of. */
+/* Unused bytes after each object; a sanitizer reports an access to them. */
 #define SLM_POOL_GAP (SLM_POISON ? 16u : 0u)
 
 /* Every request is a call: so that a sanitizer sees the object, or the whole pool is checked. */
@@ -68,9 +68,9 @@ struct slm_pool_record {
 };
 
 /*
- * Where a few records of nearby hash live. A record whose home is full goes on to the first bucket
- * with room, and is counted in every full one that it passed: a search ends where nothing passed.
- * Buckets cost a search no mispredicted branch where single entries would. (The counters are those
+ * A few records of nearby hash. A record whose home is full goes to the next bucket that is not,
+ * and each full one that it passed counts it: a search ends where no record passed. A search of
+ * buckets has no mispredicted branch; one of single entries would. (The counters are those
  * of F14: Bronson and Shi, "Open-sourcing F14", 2019.)
  */
 struct slm_pool_bucket {
@@ -145,9 +145,9 @@ struct slm_pool_first {
 /* --- Geometry --- */
 
 /*
- * The least block. Behind the header: the record of a handler, which thus never is a large block
- * that a wrong free could release, and a gap, in builds without gaps too, so that capacities are
- * the same everywhere.
+ * The smallest block. After the header it has space for the record of a handler. So such a record
+ * is never a large block, which a wrong free could release. It also has space for a gap, even in
+ * builds without gaps, so that capacities are the same in all builds.
  */
 #define SLM_POOL_BLOCK_MIN                                                                         \
     (SLM_POOL_HEADER_ALIGNED(slm_pool_first) + SLM_POOL_HEADER_ALIGNED(slm_pool_cleanup) +         \
@@ -222,11 +222,11 @@ static inline size_t slm_pool_asked_bytes(size_t size_bytes)
 
 /* --- blocks.c: the source, and the blocks that small objects are cut from --- */
 
-/* A block of the source, and no longer one; NULL: refused, and nothing is held any more. */
+/* take: a block of the source; NULL: refused, and no freed block is held now. give: frees it. */
 void *slm_pool_source_take(struct slm_pool *pool, size_t size_bytes, size_t align_bytes);
 void slm_pool_source_give(struct slm_pool *pool, void *block, size_t size_bytes,
                           size_t align_bytes);
-/* The same of a freed object's block, which is held for a while where the pool holds blocks. */
+/* As give, for the block of a freed object: a pool that holds freed blocks holds it for a while. */
 void slm_pool_source_hold(struct slm_pool *pool, void *block, size_t size_bytes,
                           size_t align_bytes);
 
@@ -244,17 +244,17 @@ void *slm_pool_packed_alloc(struct slm_pool *pool, size_t size_bytes);
 /* The record of the object that starts at p, of any kind, or NULL. */
 struct slm_pool_record *slm_pool_record_find(const struct slm_pool *pool, const void *p);
 
-/* Makes room for one record more; false: the source refused. */
+/* Makes space for one more record; false: the source refused. */
 bool slm_pool_table_reserve(struct slm_pool *pool);
 
-/* Adds the record of a new object, for which there is room. */
+/* Adds the record of a new object; slm_pool_table_reserve has made the space. */
 void slm_pool_record_add(struct slm_pool *pool, unsigned char *p, size_t size_bytes,
                          size_t align_bytes);
 
 /* Removes a record; the block is the caller's. */
 void slm_pool_record_remove(struct slm_pool *pool, struct slm_pool_record *record);
 
-/* Forgets the table and its records; one in pool memory stays there. Nothing is held any more. */
+/* Releases the table with its records, and every held block. A table in pool memory stays there. */
 void slm_pool_table_drop(struct slm_pool *pool);
 
 /* Bytes of the source that the table takes. */
@@ -292,23 +292,23 @@ static inline struct slm_pool_record *slm_pool_record_at(const struct slm_pool_l
 /* --- place.c: what an address is to the pool --- */
 
 /*
- * SLM_OK: a live large block starts at p, and *record is its record. Else why slm_pool_free refuses
- * p: SLM_UNCHANGED and SLM_E_INTERIOR in a live object, the others where there is none.
+ * SLM_OK: a live large block starts at p, and *record is its record. Else the reason why
+ * slm_pool_free refuses p: SLM_UNCHANGED and SLM_E_INTERIOR in a live object, the others elsewhere.
  */
 enum slm_status slm_pool_place(const struct slm_pool *pool, const void *p,
                                struct slm_pool_record **record);
 
 /* --- objects.c --- */
 
-/* Forgets an object that has a record, and gives its block back at once. */
+/* Releases an object that has a record, and its block to the source at once. */
 void slm_pool_object_release(struct slm_pool *pool, struct slm_pool_record *record);
 
-/* The same of all of them, and of all that is held; the table goes too. */
+/* The same for all of them and for all held blocks; releases the table too. */
 void slm_pool_object_release_all(struct slm_pool *pool);
 
 /* --- cleanup.c --- */
 
-/* Runs handlers until none is left, those they register too. */
+/* Runs handlers until none is left; also those that handlers register. */
 void slm_pool_cleanup_run_all(struct slm_pool *pool);
 
 #ifdef __cplusplus

@@ -104,7 +104,7 @@ void *slm_pool_memalign(struct slm_pool *pool, size_t align_bytes, size_t size_b
 
 /* --- Release --- */
 
-/* The address is remembered at every level of checks, the block held back from level 2 on. */
+/* Remembers the address at every level of checks, and holds the block from level 2 on. */
 static void free_large(struct slm_pool *pool, struct slm_pool_record *record)
 {
     struct slm_pool_large *large = pool->rest->large;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Region pool: what an address is. Free and owns both go by this one answer. */
+/* Region pool: what an address is. free and owns both use this one answer. */
 #include "allocator/pool/layout.h"
 
 /* Addresses of unrelated objects are compared as numbers: C orders pointers only within one. */
@@ -95,7 +95,7 @@ static enum slm_status place_outside(const struct slm_pool *pool, const void *p)
     return was_freed(large, p) ? SLM_E_FREED : SLM_E_FOREIGN;
 }
 
-/* What is no live large block's start. */
+/* The status of an address where no live large block starts. */
 static enum slm_status place_refused(const struct slm_pool *pool, const void *p, bool is_small)
 {
     if (p == NULL) {

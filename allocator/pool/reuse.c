@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Typed free list over a pool. */
+/* Free list of objects of one size, over a pool. */
 #include "allocator/pool/layout.h"
 
-/* In front of each object. The tag names list, object and state, so one compare tells them all. */
+/* Before each object. The tag is made of list, object and state, so one compare checks all three.
+ * */
 struct slm_pool_reuse_node {
     _Alignas(SLM_POOL_ALIGN) uintptr_t tag;
-    struct slm_pool_reuse_node *next; /* in the free list; says nothing while the object is live */
+    struct slm_pool_reuse_node *next; /* in the free list; undefined while the object is live */
 };
 
 _Static_assert(sizeof(struct slm_pool_reuse_node) == SLM_POOL_ALIGN, "the contract says 16 bytes");
@@ -17,7 +18,7 @@ _Static_assert(sizeof(struct slm_pool_reuse_node) == SLM_POOL_ALIGN, "the contra
 static uintptr_t tag_of(const struct slm_pool_reuse *list, const struct slm_pool_reuse_node *node,
                         uintptr_t state)
 {
-    /* The list is rotated: else list and object could change places and give the same tag. */
+    /* Rotated, so that list and object cannot be swapped and give the same tag. */
     uintptr_t word = (uintptr_t)list;
     return (word << 7 | word >> (sizeof word * 8 - 7)) ^ (uintptr_t)node ^ state;
 }

@@ -2,8 +2,9 @@
 /* Region pool: the table of objects that have a block of their own. */
 #include "allocator/pool/layout.h"
 
-/* The record of p in the bucket, or NULL; p NULL asks for an empty one. A branch would guess. */
-static struct slm_pool_record *scan(struct slm_pool_bucket *bucket, const void *p)
+/* The record of p in the bucket, or NULL; p NULL: an empty one. Branch-free: a mispredict
+ * costs more than four compares. */
+static struct slm_pool_record *find_in_bucket(struct slm_pool_bucket *bucket, const void *p)
 {
     size_t at = SLM_POOL_N_SLOTS;
     for (size_t i = 0; i < SLM_POOL_N_SLOTS; i++) {
@@ -19,23 +20,23 @@ struct slm_pool_record *slm_pool_record_find(const struct slm_pool *pool, const 
         return NULL;
     }
     struct slm_pool_bucket *bucket = slm_pool_home(large, p);
-    struct slm_pool_record *record = scan(bucket, p);
+    struct slm_pool_record *record = find_in_bucket(bucket, p);
     for (size_t n = 1; record == NULL && bucket->n_passed != 0 && n < large->n_buckets; n++) {
         bucket = slm_pool_next(large, bucket);
-        record = scan(bucket, p);
+        record = find_in_bucket(bucket, p);
     }
     return record;
 }
 
-/* The empty record that one of p is to fill; the buckets passed on the way count it. */
-static struct slm_pool_record *insert(struct slm_pool_large *large, const void *p)
+/* The empty record to use for p; the buckets passed on the way to it count it. */
+static struct slm_pool_record *insert_record(struct slm_pool_large *large, const void *p)
 {
     struct slm_pool_bucket *bucket = slm_pool_home(large, p);
-    struct slm_pool_record *record = scan(bucket, NULL);
+    struct slm_pool_record *record = find_in_bucket(bucket, NULL);
     while (record == NULL) {
         bucket->n_passed++;
         bucket = slm_pool_next(large, bucket);
-        record = scan(bucket, NULL);
+        record = find_in_bucket(bucket, NULL);
     }
     return record;
 }
@@ -45,7 +46,7 @@ static bool is_in_bucket(const struct slm_pool_bucket *bucket, const struct slm_
     return record >= bucket->record && record < bucket->record + SLM_POOL_N_SLOTS;
 }
 
-static void erase(struct slm_pool_large *large, struct slm_pool_record *record)
+static void erase_record(struct slm_pool_large *large, struct slm_pool_record *record)
 {
     struct slm_pool_bucket *bucket = slm_pool_home(large, record->p);
     for (; !is_in_bucket(bucket, record); bucket = slm_pool_next(large, bucket)) {
@@ -81,7 +82,7 @@ static void insert_all(struct slm_pool_large *large, const struct slm_pool_bucke
         const struct slm_pool_record *record =
             &buckets[i / SLM_POOL_N_SLOTS].record[i % SLM_POOL_N_SLOTS];
         if (record->p != NULL) {
-            *insert(large, record->p) = *record;
+            *insert_record(large, record->p) = *record;
         }
     }
 }
@@ -110,7 +111,7 @@ static void create_quarantine(const struct slm_pool *pool, struct slm_pool_large
     large->quarantine = quarantine;
 }
 
-/* Pool memory serves where it can: most pools see few large blocks or none. */
+/* In pool memory if it fits there: most pools have few large blocks or none. */
 static bool create_table(struct slm_pool *pool)
 {
     bool in_pool = SLM_POOL_LARGE_BYTES <= pool->rest->small_limit_bytes;
@@ -148,12 +149,12 @@ static void count_large(struct slm_pool *pool, size_t size_bytes)
     }
 }
 
-/* Field by field: a copy of a whole record just built would wait for its parts to be stored. */
+/* Field by field: a copy of a whole new record would wait until its parts are stored. */
 void slm_pool_record_add(struct slm_pool *pool, unsigned char *p, size_t size_bytes,
                          size_t align_bytes)
 {
     struct slm_pool_large *large = pool->rest->large;
-    struct slm_pool_record *record = insert(large, p);
+    struct slm_pool_record *record = insert_record(large, p);
     record->p = p;
     record->size_bytes = size_bytes;
     record->align_bytes = (uint32_t)align_bytes;
@@ -174,7 +175,7 @@ void slm_pool_record_remove(struct slm_pool *pool, struct slm_pool_record *recor
     if (record->kind == SLM_POOL_LARGE) {
         large->large_bytes -= record->size_bytes;
     }
-    erase(large, record);
+    erase_record(large, record);
 }
 
 /* --- Life of the table --- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The slab's invariants, evaluated: read-only, bounded, safe on a region full of anything. */
+/* The slab's invariants, evaluated: read-only, bounded, safe on a region with any contents. */
 #include <string.h>
 
 #include "allocator/slab/view.h"
@@ -9,10 +9,10 @@
  *      as the view knows.
  * I2   From page 0 on, each head's word is valid and its length leads to the next head, the last
  *      to the end.
- * I3   Between heads: a free run ends in a tail word of its length, a span's pages say how far
- *      behind the head they are, every other word is 0.
+ * I3   Between heads: a free run ends in a tail word of its length, a span's pages have their
+ *      distance from the head, every other word is 0.
  * I4   No two free runs are side by side.
- * I5   In a span: the bits behind the last chunk are set, n_free is the number of clear ones, hint
+ * I5   In a span: the bits after the last chunk are set, n_free is the number of clear ones, hint
  *      is a chunk.
  * I6   A class's list holds exactly its spans with free and used chunks, linked both ways.
  * I7   An empty span is the one its class keeps; full ones and runs are linked nowhere.
@@ -21,7 +21,8 @@
  * I10  A class's counters are the sums over its spans; failures are no more than requests.
  * I11  The header's counters are the sums over runs and kept spans; the peak is no less than what
  *      is used.
- * I12  The root is in the user pages, and its seal is right; so is what was last allocated.
+ * I12  The root is in the user pages, and its seal is right; so is the offset of the last
+ * allocation.
  */
 enum invariant { OK, I1, I2, I3, I4, I5, I6, I7, I8, I9, I10, I11, I12 };
 
@@ -50,7 +51,7 @@ static bool header_is_same(const struct slm_slab *slab)
            header->checksum == slab_layout_checksum(header);
 }
 
-/* I3 for the pages behind the head idx. */
+/* I3 for the pages after the head idx. */
 static bool inner_is_right(const struct slm_slab *slab, uint32_t idx)
 {
     uint64_t head = slab->pages[idx].word;
@@ -88,7 +89,7 @@ static enum invariant check_words(const struct slm_slab *slab)
     return OK;
 }
 
-/* Clear bits among a span's chunks, or UINT32_MAX when a bit behind the last chunk is clear. */
+/* Clear bits among a span's chunks, or UINT32_MAX if a bit after the last chunk is clear. */
 static uint32_t count_clear(const struct slm_slab *slab, uint32_t span, uint32_t n_chunks)
 {
     const uint64_t *bits = slab_span_bits(slab, span);
@@ -189,7 +190,7 @@ static enum invariant check_classes(const struct slm_slab *slab, const struct su
         const struct slab_class *class = &slab->classes[i];
         const struct class_sums *found = &sums->classes[i];
         uint32_t kept = class->kept;
-        /* The only one of a list is linked as little as full and empty ones are. */
+        /* The only span of a list has no links, as full and empty spans have none. */
         if (measure_list(slab, class->partial, slab_word(SLAB_SPAN, i, 0)) != found->n_partial ||
             (class->partial != SLAB_NIL && !is_partial(slab, class->partial))) {
             return I6;

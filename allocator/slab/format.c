@@ -18,7 +18,9 @@ static void write_header(struct slab_header *header, const struct slab_shape *sh
     header->checksum = slab_layout_checksum(header);
 }
 
-/* The largest region that shape_region takes and a size_t can tell, in units of its alignment. */
+/* The largest region that slab_layout_region takes and a size_t can hold, in units of its
+ * alignment.
+ */
 static uint64_t most_region_steps(const struct slab_shape *shape)
 {
     uint64_t by_pages = ((uint64_t)SLAB_PAGES_MAX << shape->page_shift) / SLM_SLAB_REGION_ALIGN - 1;
@@ -48,7 +50,7 @@ size_t slm_slab_region_bytes(const struct slm_slab_options *options, size_t n_pa
     return high == end ? 0 : (size_t)(high * SLM_SLAB_REGION_ALIGN);
 }
 
-/* Tables of pages that may come later stay untouched until those pages come. */
+/* Tables of pages that may be added later are not written until then. */
 static void clear_tables(struct slm_slab *slab)
 {
     unsigned char *end_of_pages = (unsigned char *)(slab->pages + slab->n_pages);
@@ -93,7 +95,7 @@ enum slm_status slm_slab_init(void *region, size_t region_bytes,
     return SLM_OK;
 }
 
-/* The stored shape is believed only if the same options and region size lead to it again. */
+/* Accepts a stored shape only if the same options and region size lead to it again. */
 static enum slm_status read_shape(const struct slab_header *header, size_t region_bytes,
                                   struct slab_shape *shape)
 {

@@ -59,7 +59,7 @@ static inline uint32_t slab_word_pages(uint64_t word)
 /* What was asked for, as stored; everything else about the layout follows from it. */
 struct slab_shape {
     uint64_t region_bytes; /* when it was formatted */
-    uint64_t max_bytes;    /* the region may grow so far */
+    uint64_t max_bytes;    /* the region may grow to this size */
     uint32_t page_shift;
     uint32_t min_shift;
     uint32_t per_doubling;
@@ -96,7 +96,7 @@ struct slab_header {
     uint32_t n_run_pages;
     uint32_t peak_used_pages;
     uint32_t reserved; /* 0 */
-    slm_word pending;  /* offset of what is being, or was last, allocated; 0: none */
+    slm_word pending;  /* offset of the object allocated last, or being allocated; 0: none */
 };
 
 SLM_PIN_SIZE(slab_header, 160);

@@ -20,8 +20,8 @@
  * everything that it makes reachable is written: a run is carved while a walk still steps over it,
  * a release and its merge with both neighbours is one word, an allocation is one bit. Lists,
  * counters, tail and body marks and bitmaps of lengths are derived. After a death rebuild.c makes
- * them again from the truth; before each such store header->pending names the object, so that
- * recovery can take it back.
+ * them again from the truth. Before each such store header->pending has the object's offset, so
+ * that recovery can free it.
  *
  * Runs of pages (run.c). Each length has a list of its free runs, and a bit in a bitmap with
  * summary levels. So best fit is exact and O(levels), at most 6, and an allocation of pages fails
@@ -33,14 +33,14 @@
  * refused. When pages are out, a larger class below twice the size may serve the request.
  *
  * Misuse (place.h). One function says what an address is, and what a free of it would answer: for
- * free, judge, locate, usable_bytes and recovery alike. From SLM_CHECKS 2 on a span hands a freed
- * chunk out again as late as it can.
+ * free, check_pointer, locate, usable_bytes and recovery alike. From SLM_CHECKS 2 on a span reuses
+ * a freed chunk as late as it can.
  *
  * format.c makes regions and views, layout.c knows where the parts are, grow.c adds pages, root.c
  * and stats.c answer users. The invariants I1 to I12 are at the top of check.c.
  */
 
-/* Tells the hook of a refusal, never under the lock: it may be slow. */
+/* Reports a refusal to the hook, never under the lock: the hook may be slow. */
 static void report(const struct slm_slab *slab, enum slm_status status, const char *call,
                    size_t size_bytes, const void *pointer)
 {
@@ -51,8 +51,8 @@ static void report(const struct slm_slab *slab, enum slm_status status, const ch
     }
 }
 
-/* The class of a size with its gap, at most the largest; grid steps above SLAB_LOW_MAX are equal
- * parts of a doubling, so that the bits behind the highest one are the index. */
+/* The class of a size with its gap, at most the largest class. Above SLAB_LOW_MAX classes are equal
+ * parts of a doubling, so the bits after the highest one are the index. */
 static unsigned class_of_bytes(const struct slm_slab *slab, size_t bytes)
 {
     if (bytes <= SLAB_LOW_MAX) {
@@ -69,7 +69,7 @@ static bool class_aligns(const struct slm_slab *slab, unsigned class_idx, size_t
     return (slab->cuts[class_idx].chunk_bytes & (align_bytes - 1)) == 0;
 }
 
-/* Pages are short: a free chunk of a class above, of less than twice the size. */
+/* When pages are out: a free chunk of a larger class, of less than twice the size. */
 static void *borrow_chunk(struct slm_slab *slab, unsigned class_idx, size_t align_bytes)
 {
     uint32_t limit = 2 * slab->cuts[class_idx].chunk_bytes;
@@ -85,8 +85,8 @@ static void *borrow_chunk(struct slm_slab *slab, unsigned class_idx, size_t alig
     return NULL;
 }
 
-/* What slab.h promises of every object of so many bytes, gap included. Its own class has it; one
- * that it borrows from may not. */
+/* The alignment that slab.h promises for an object of so many bytes, gap included. Its own class
+ * has it; a larger class may not. */
 static size_t promised_align(size_t bytes, size_t align_bytes)
 {
     size_t by_size = bytes & (~bytes + 1);
@@ -134,8 +134,8 @@ static void *alloc_run(struct slm_slab *slab, size_t bytes)
     return slab_page_memory(slab, idx);
 }
 
-/* An object of size_bytes, shown to the sanitizer, at a multiple of align_bytes (1: as the class
- * has it). */
+/* An object of size_bytes, shown to the sanitizer, at a multiple of align_bytes (1: of what its
+ * class has). */
 static void *alloc_object(struct slm_slab *slab, size_t size_bytes, size_t align_bytes)
 {
     if (SLM_UNLIKELY(slab == NULL)) {
@@ -143,7 +143,7 @@ static void *alloc_object(struct slm_slab *slab, size_t size_bytes, size_t align
     }
     size_t bytes = (size_bytes == 0 ? 1 : size_bytes) + slab->shape.gap_bytes;
     void *p = NULL;
-    /* More than all pages: nor can the sum wrap below. */
+    /* More than all pages. Below, the sum cannot wrap. */
     if (size_bytes > (uint64_t)slab->n_pages << slab->shape.page_shift) {
         slab->header->run_requests++;
         slab->header->run_failures++;
@@ -169,7 +169,7 @@ void *slm_slab_alloc_locked(struct slm_slab *slab, size_t size_bytes)
     return alloc_object(slab, size_bytes, 1);
 }
 
-/* The plain forms of all three: `call` is which. */
+/* alloc, calloc and memalign with the lock: `call` says which. */
 static void *alloc_reporting(struct slm_slab *slab, size_t size_bytes, size_t align_bytes,
                              const char *call)
 {
@@ -262,8 +262,8 @@ enum slm_status slm_slab_free(struct slm_slab *slab, void *p)
     return status;
 }
 
-/* One store frees everything; what hangs on it is rebuilt. The root goes first: it never points to
- * what is free. */
+/* One store frees everything; the derived parts are rebuilt. The root is cleared first, since it
+ * must not point to free memory. */
 void slm_slab_reset_locked(struct slm_slab *slab)
 {
     if (slab == NULL) {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an address is to a slab: the one answer that free, judge, locate and usable_bytes share. */
+/* What an address is to a slab: the answer that free, check_pointer, locate and usable_bytes share.
+ */
 #ifndef SLM_SLAB_PLACE_H
 #define SLM_SLAB_PLACE_H
 
 #include "allocator/slab/view.h"
 
-/* Where an address lies. Outside of the pages only `kind` says something. */
+/* Where an address lies. Outside the pages only `kind` is valid. */
 struct slab_place {
     enum slm_slab_kind kind;
     uint32_t head;      /* first page of the span, run or free run */
@@ -46,13 +47,13 @@ static inline enum slm_status slab_place_in_run(const struct slm_slab *slab, uin
 }
 
 /*
- * Fills in *place, and returns what a free of p answers: SLM_OK where a live object starts. The
- * caller holds the lock. O(1), inside of runs O(pages of the run).
+ * Fills in *place, and returns the status of a free of p: SLM_OK if a live object starts there, and
+ * SLM_E_NULL for NULL. The caller holds the lock. O(1), inside runs O(pages of the run).
  */
 static inline enum slm_status slab_place_find(const struct slm_slab *slab, const void *p,
                                               struct slab_place *place)
 {
-    /* Below page 0 this wraps to more than any page. */
+    /* An address below page 0 wraps to an offset after every page. */
     size_t offset = (size_t)((uintptr_t)p - (uintptr_t)slab->memory);
     size_t page = offset >> slab->shape.page_shift;
     if (SLM_UNLIKELY(page >= slab->n_pages)) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What sanitizers are told of a slab's objects, in views that have the region to themselves. */
+/* Reports a slab's objects to sanitizers, for exclusive views. */
 #include "allocator/base/poison.h"
 #include "allocator/slab/view.h"
 
@@ -8,7 +8,7 @@ static size_t memory_bytes(const struct slm_slab *slab)
     return (size_t)slab->n_pages << slab->shape.page_shift;
 }
 
-/* An object that was there before, in its whole usable size. */
+/* Shows an object that was allocated before the attach, in its whole usable size. */
 static void show_old(const struct slm_slab *slab, unsigned char *object, size_t object_bytes)
 {
     size_t usable_bytes = object_bytes - slab->shape.gap_bytes;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* After a death: a slab's lists and counters rebuilt from page words and bitmaps, and the object
- * that was allocated last. */
+/* After a death: rebuilds a slab's lists and counters from page words and bitmaps, and finds the
+ * object that was allocated last. */
 #include <string.h>
 
 #include "allocator/slab/view.h"
 
-/* Growth was cut off. Everybody else may take such a word for damage: a rebuild comes first. */
+/* Growth was cut off. Only a rebuild meets such a word; to other calls it is damage. */
 static bool word_is_new(const struct slm_slab *slab, uint32_t idx)
 {
     uint64_t word = slab->pages[idx].word;
@@ -34,8 +34,8 @@ static uint64_t smaller(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Nothing else tells what requests, failures, the peak and the last allocation were: damaged ones
- * are only brought into bounds. */
+/* Requests, failures, the peak and the last allocation cannot be recomputed: clamp them to
+ * plausible values. */
 static void bound_history(struct slm_slab *slab)
 {
     struct slab_header *header = slab->header;
@@ -50,8 +50,8 @@ static void bound_history(struct slm_slab *slab)
     }
 }
 
-/* Nothing is listed, nothing is counted but requests, failures and the peak. */
-static void forget(struct slm_slab *slab)
+/* Empties every list, and sets every counter to 0 but requests, failures and the peak. */
+static void clear_derived(struct slm_slab *slab)
 {
     struct slab_header *header = slab->header;
     header->n_free_pages = 0;
@@ -101,8 +101,8 @@ static bool span_is_spare(const struct slm_slab *slab, uint32_t span)
            slab->classes[slab_word_class(word)].kept != span;
 }
 
-/* Counts and lists the span; one that is empty is kept if its class keeps none, else left for
- * later. */
+/* Counts and lists the span. An empty span is kept if its class keeps none; else release_spare
+ * returns it. */
 static void relist_span(struct slm_slab *slab, uint32_t span)
 {
     struct slab_page *page = &slab->pages[span];
@@ -124,7 +124,7 @@ static void relist_span(struct slm_slab *slab, uint32_t span)
     }
 }
 
-/* New pages are left for later, as spare spans are. */
+/* release_spare returns new pages too. */
 static void relist_run(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
 {
     clear_inner(slab, idx, n_pages);
@@ -144,7 +144,7 @@ static void relist_free(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
     slab->header->n_free_pages += n_pages;
 }
 
-static void relist(struct slm_slab *slab)
+static void relist_all(struct slm_slab *slab)
 {
     uint32_t n_pages;
     for (uint32_t idx = 0; idx < slab->n_pages; idx += n_pages) {
@@ -168,7 +168,7 @@ static uint32_t merged_head(const struct slm_slab *slab, uint32_t idx)
     return is_tail ? idx + 1 - slab_word_pages(word) : slab_run_head(slab, idx);
 }
 
-/* Gives spare empty spans and new pages back, now that what they may merge with is listed. */
+/* Returns spare empty spans and new pages, now that the free runs to merge with are listed. */
 static void release_spare(struct slm_slab *slab)
 {
     uint32_t idx = 0;
@@ -192,9 +192,9 @@ enum slm_status slm_slab_rebuild_locked(struct slm_slab *slab)
     if (!heads_are_valid(slab)) {
         return SLM_E_IMAGE;
     }
-    forget(slab);
+    clear_derived(slab);
     bound_history(slab);
-    relist(slab);
+    relist_all(slab);
     release_spare(slab);
     slab_run_note_peak(slab);
     return SLM_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What users find their objects by: offsets instead of pointers, the root, the region's name. */
+/* How users find their objects: offsets instead of pointers, the root, the region's name. */
 #include "allocator/slab/view.h"
 
 uint64_t slm_slab_offset(const struct slm_slab *slab, const void *p)

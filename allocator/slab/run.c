@@ -4,9 +4,9 @@
 #include "allocator/slab/view.h"
 
 /*
- * Every length has its own list, and one bit in the lowest bitmap; a bit of a higher one says that
- * a word below is not 0. The shortest length that fits is one walk up and one down: O(levels), at
- * most 6.
+ * Every length has its own list, and one bit in the lowest bitmap. A bit of a higher bitmap is 1 if
+ * a word of the one below is not 0. To find the shortest length that fits takes one walk up and one
+ * down: O(levels), at most 6.
  */
 
 static void set_length(struct slm_slab *slab, uint32_t n_pages)
@@ -68,7 +68,7 @@ uint32_t slab_run_longest(const struct slm_slab *slab)
 {
     size_t bit = 0;
     for (unsigned level = slab->n_levels; level-- > 0;) {
-        /* Statistics are asked of damaged regions too. */
+        /* Damaged regions have statistics too. */
         if (bit >= slab->length_words[level]) {
             return 0;
         }
@@ -169,7 +169,7 @@ static uint32_t free_at(const struct slm_slab *slab, uint32_t idx)
 /*
  *   before  [FREE 2 TAIL 2][RUN 2 .][FREE 2 TAIL 2]
  *   commit  [FREE 6 ......                        ]   one store frees and merges on both sides
- *   after   [FREE 6 . . . . TAIL 6]                   then what is inner now is cleared
+ *   after   [FREE 6 . . . . TAIL 6]                   then the inner words are cleared
  */
 void slab_run_give(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
 {

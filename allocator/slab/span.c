@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Spans of a slab: pages cut into chunks of one class, a bit a chunk. */
+/* Spans of a slab: pages cut into chunks of one class, one bit for each chunk. */
 #include <string.h>
 
 #include "allocator/slab/page_list.h"
 #include "allocator/slab/view.h"
 
 /*
- * A span with free and used chunks is on its class's list; a full one is on none; an empty one is
- * kept, off the list, if its class keeps no other, and given back if it does. Bits: 1 is used;
- * those behind the last chunk are 1 for good.
+ * A span with free and used chunks is on its class's list. A full span is on no list. An empty span
+ * is on no list either: its class keeps it, or returns its pages if it keeps another. A bit is 1 if
+ * its chunk is used; the bits after the last chunk are always 1.
  */
 
 static uint32_t bitmap_words(uint32_t n_chunks)
@@ -75,7 +75,7 @@ void slab_span_destroy(struct slm_slab *slab, uint32_t span)
     slab_run_give(slab, span, slab_word_pages(word));
 }
 
-/* Gives up a class's kept span. Returns its pages. */
+/* Releases the span that the class keeps. Returns the number of its pages. */
 static uint32_t release_kept(struct slm_slab *slab, struct slab_class *class)
 {
     uint32_t span = class->kept;
@@ -98,7 +98,7 @@ uint32_t slab_span_trim(struct slm_slab *slab)
     return n_pages;
 }
 
-/* Puts the kept span of the class, if there is one, to use. */
+/* Lists the span that the class keeps, if it keeps one. */
 static bool reuse_kept(struct slm_slab *slab, unsigned class_idx)
 {
     struct slab_class *class = &slab->classes[class_idx];
@@ -113,7 +113,7 @@ static bool reuse_kept(struct slm_slab *slab, unsigned class_idx)
     return true;
 }
 
-/* A new span of the length that the class likes, or else of the fewest pages that do. */
+/* A new span of the preferred length, or of the shortest that fits one chunk. */
 static bool grow_class(struct slm_slab *slab, unsigned class_idx)
 {
     const struct slab_cut *cut = &slab->cuts[class_idx];
@@ -128,7 +128,7 @@ static bool grow_class(struct slm_slab *slab, unsigned class_idx)
     return true;
 }
 
-/* The first word, from the hint's on and around, with a free chunk; there is one. */
+/* The first word with a free chunk, from word_idx on and around; there is one. */
 static uint32_t find_word(const uint64_t *bits, uint32_t n_words, uint32_t word_idx)
 {
     for (uint32_t left = n_words; left > 1 && bits[word_idx] == UINT64_MAX; left--) {
@@ -137,7 +137,7 @@ static uint32_t find_word(const uint64_t *bits, uint32_t n_words, uint32_t word_
     return word_idx;
 }
 
-/* From a word on and around, with SLM_CHECKS >= 2 from the hint's very bit on: see find_chunk. */
+/* Searches from the hint's word on and around; with SLM_CHECKS >= 2 from the hint's bit on. */
 static uint32_t search_chunk(const struct slm_slab *slab, uint32_t span)
 {
     const uint64_t *bits = slab_span_bits(slab, span);
@@ -158,9 +158,9 @@ static uint32_t search_chunk(const struct slm_slab *slab, uint32_t span)
 }
 
 /*
- * A free chunk of the span. Normally the one freed last or near it, warm in the cache. With
- * SLM_CHECKS >= 2 the search begins behind the last chunk handed out, so that a freed chunk is
- * used again as late as can be and a second free of it is told.
+ * A free chunk of the span: normally the one freed last or near it, which the cache has. With
+ * SLM_CHECKS >= 2 the search begins after the chunk allocated last. So a freed chunk is reused as
+ * late as possible, and until then a second free of it returns SLM_E_FREED.
  */
 static inline uint32_t find_chunk(const struct slm_slab *slab, uint32_t span)
 {
@@ -221,7 +221,7 @@ void slab_span_keep(struct slm_slab *slab, uint32_t span)
     slab->header->n_kept_pages += slab_word_pages(word);
 }
 
-/* An empty span stays as its class's kept one, if it keeps none. */
+/* The class keeps an empty span if it keeps no other. */
 static void retire_span(struct slm_slab *slab, unsigned class_idx, uint32_t span)
 {
     if (slab->classes[class_idx].kept == SLAB_NIL) {

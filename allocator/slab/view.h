@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a process holds of a slab: its view, and what the files of this room call of each other. */
+/* What a process holds of a slab: its view; and the functions that this room's files share. */
 #ifndef SLM_SLAB_VIEW_H
 #define SLM_SLAB_VIEW_H
 
@@ -71,7 +71,7 @@ void slab_layout_derive(struct slm_slab *slab, void *region);
 uint64_t slab_layout_checksum(const struct slab_header *header);
 /* Pages in so many bytes of region, whose tables are for max_pages. */
 uint32_t slab_layout_pages_in(const struct slab_shape *shape, uint64_t region_bytes);
-/* The pages that the region says it has; 0: the seal is wrong, or there cannot be so many. */
+/* The number of pages in the region's header; 0: the seal is wrong, or the number is too large. */
 uint32_t slab_layout_n_pages(const struct slab_header *header);
 
 /* --- run.c: free runs by length --- */
@@ -87,7 +87,7 @@ void slab_run_give(struct slm_slab *slab, uint32_t idx, uint32_t n_pages);
 void slab_run_link(struct slm_slab *slab, uint32_t idx, uint32_t n_pages);
 /* Words of a free run, tail included; the inner ones are 0 already. Commits. */
 void slab_run_mark_free(struct slm_slab *slab, uint32_t idx, uint32_t n_pages);
-/* Pages went out of the free or kept ones: raises the peak if it is passed. */
+/* After free or kept pages were used: raises the peak if there are more now. */
 void slab_run_note_peak(struct slm_slab *slab);
 /* The head of the run that the page is in; O(pages of the run). */
 uint32_t slab_run_head(const struct slm_slab *slab, uint32_t idx);
@@ -106,15 +106,15 @@ void slab_span_link(struct slm_slab *slab, unsigned class_idx, uint32_t span);
 void slab_span_mark_body(struct slm_slab *slab, uint32_t span, uint32_t n_pages);
 /* Makes an empty span that is on no list the one that its class keeps. */
 void slab_span_keep(struct slm_slab *slab, uint32_t span);
-/* Gives an empty span that is on no list back to the free runs. */
+/* Returns an empty span that is on no list to the free runs. */
 void slab_span_destroy(struct slm_slab *slab, uint32_t span);
-/* Sets the bits behind the last chunk of the span. */
+/* Sets the bits after the last chunk of the span. */
 void slab_span_seal(struct slm_slab *slab, uint32_t span, uint32_t n_chunks);
 
 /* --- walk.c --- */
 
-/* Whether the page's word can be a head's: kind, class, length within the region. Safe whatever it
- * holds. */
+/* Whether the page's word can be a head's: kind, class, length within the region. Safe on any
+ * contents. */
 bool slab_word_is_head(const struct slm_slab *slab, uint32_t idx);
 
 /* --- poison.c: only called under a sanitizer with an exclusive view --- */
@@ -145,13 +145,13 @@ static inline void slab_unlock(const struct slm_slab *slab)
     }
 }
 
-/* Whether sanitizers are told of this view's objects. A constant 0 in plain builds. */
+/* Whether this view reports its objects to sanitizers. A constant 0 in plain builds. */
 static inline bool slab_is_poisoned(const struct slm_slab *slab)
 {
     return SLM_POISON && slab->view.exclusive;
 }
 
-/* Says what the next commit hands out, so that recovery can take it back. */
+/* Notes the object that the next commit allocates, so that recovery can free it. */
 static inline void slab_announce(struct slm_slab *slab, const void *p)
 {
     slab->header->pending = (uint64_t)((uintptr_t)p - (uintptr_t)slab->header);

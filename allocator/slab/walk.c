@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Walking over a slab's pages, for maps and figures. Safe on a region full of anything. */
+/* Walks over a slab's pages, for maps and figures. Safe on a region with any contents. */
 #include "allocator/slab/view.h"
 
 /* A span may have its class's preferred length or the shortest one. */
@@ -23,7 +23,7 @@ bool slab_word_is_head(const struct slm_slab *slab, uint32_t idx)
     }
 }
 
-/* From page 0 by lengths, a walk meets every head; where a word is none, it looks for the next. */
+/* A walk goes from head to head by lengths. Where a word is no head, it goes to the next head. */
 static uint32_t count_damaged(const struct slm_slab *slab, uint32_t first)
 {
     uint32_t idx = first + 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A source whose blocks end at an untouchable page and stay untouchable for a while when freed. */
+/* A source whose blocks end at a page without access, and lose access themselves when freed. */
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #endif
@@ -20,7 +20,7 @@ struct range {
     size_t n_bytes;
 };
 
-#define N_FREED_RANGES 64u /* freed ranges that stay mapped, untouchable, before they are reused */
+#define N_FREED_RANGES 64u /* freed ranges that stay mapped without access */
 
 static pthread_mutex_t freed_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct range freed[N_FREED_RANGES]; /* a FIFO ring */
@@ -39,7 +39,7 @@ static struct range range_of(void *block, size_t size_bytes)
     return (struct range){first, slm_align_up((size_t)(p - first) + size_bytes, page) + page};
 }
 
-/* A length of 0 is fine. */
+/* Nothing for a length of 0. */
 static void unmap(struct range range)
 {
     if (range.n_bytes != 0) {
@@ -48,7 +48,7 @@ static void unmap(struct range range)
 }
 
 /* Unmaps the pages of outer that are not in inner. */
-static void trim(struct range outer, struct range inner)
+static void unmap_outside(struct range outer, struct range inner)
 {
     size_t before = (size_t)(inner.first - outer.first);
     unmap((struct range){outer.first, before});
@@ -72,7 +72,7 @@ static void *guard_alloc(void *data, size_t size_bytes, size_t align_bytes)
     unsigned char *block = base + total - page - size_bytes;
     block -= (uintptr_t)block % align_bytes;
     struct range range = range_of(block, size_bytes);
-    trim((struct range){base, total}, range);
+    unmap_outside((struct range){base, total}, range);
     if (mprotect(range.first, range.n_bytes - page, PROT_READ | PROT_WRITE) != 0) {
         unmap(range);
         return NULL;
@@ -80,7 +80,7 @@ static void *guard_alloc(void *data, size_t size_bytes, size_t align_bytes)
     return block;
 }
 
-/* Remembers a range that became untouchable; the oldest one is forgotten and answered. */
+/* Remembers a range that lost access; returns the oldest one, which is no longer remembered. */
 static struct range swap_oldest(struct range range)
 {
     (void)pthread_mutex_lock(&freed_lock);
@@ -96,7 +96,7 @@ static void guard_free(void *data, void *block, size_t size_bytes, size_t align_
     (void)data;
     (void)align_bytes;
     struct range range = range_of(block, size_bytes);
-    /* A new mapping in place of the old one gives the pages back and keeps the addresses. */
+    /* A new mapping over the old one returns the pages to the system and keeps the addresses. */
     void *same = mmap(range.first, range.n_bytes, PROT_NONE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     if (same == MAP_FAILED) {

@@ -8,25 +8,24 @@
 #include <stdlib.h>
 
 /*
- * A source is two functions and a pointer: what a pool or a view needs of the memory under it, and
- * nothing else. free gets the size and alignment of alloc again, so a source needs no header in
- * front of its blocks, and no table of them.
+ * A source is two functions and a pointer: all that a pool or a view needs to get memory. free gets
+ * the size and alignment of alloc again, so a source needs no header before its blocks, and no
+ * table of them.
  *
- * Two sources ask the system: heap.c calls malloc; guard.c maps pages, and makes those that follow
- * a block, and those of a freed block, untouchable. They have no state that a user makes or ends,
- * so each is a constant. heap.c calls posix_memalign for large alignments: aligned_alloc of C11
- * wants the size rounded up, and a sanitizer then misses an overrun.
+ * Two sources ask the system. heap.c calls malloc. guard.c maps pages, and takes access from those
+ * after a block and from those of a freed block. They have no state that a user creates or ends, so
+ * each is a constant. heap.c calls posix_memalign for large alignments: C11's aligned_alloc needs a
+ * size that is rounded up, and a sanitizer would then miss an overrun.
  *
- * Three sources stand on another one, `under`, and pass blocks through: counting.c adds up,
- * failing.c refuses on demand, quarantine.c holds freed blocks for a while. Each is a struct of the
- * user that begins with the struct slm_source to hand on, so they stack in any order without an
- * allocation:
+ * Three sources pass calls through to another one, `under`. counting.c counts, failing.c refuses
+ * chosen calls, quarantine.c holds freed blocks for a while. Each is a struct of the user that
+ * begins with a struct slm_source, so they stack in any order without an allocation:
  *
  *     pool -> counting -> failing -> heap
  *
- * They change no block and no size. So a block that came through a decorator is a block of the
- * source under it, and may go back there directly: pools do so with what needs no quarantine. The
- * decorators take no lock, since a pool is used by one thread at a time.
+ * They change no block and no size. So a block that came through such a source is a block of
+ * `under`, and may be freed to it directly: pools do so with blocks that need no quarantine. They
+ * take no lock, since a pool is used by one thread at a time.
  */
 
 static void *heap_alloc(void *data, size_t size_bytes, size_t align_bytes)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A source that holds freed blocks for a while before the source under it gets them back. */
+/* A source that holds freed blocks for a while before the source under it frees them. */
 #include <slabmill/source.h>
 
 #include "allocator/base/check.h"
 #include "allocator/base/poison.h"
 
 /*
- *   held[]   [ free | oldest .. newest | free ]    a ring: freed blocks enter at the newest end and
- *                     ^ oldest                     go back to the source from the oldest end
+ *   held[]   [ free | oldest .. newest | free ]    a ring: freed blocks are added after the newest,
+ *                     ^ oldest                     and freed to the source from the oldest on
  *
  * A sanitizer sees no object in a held block.
  */
@@ -30,7 +30,7 @@ void slm_source_quarantine_release(struct slm_source_quarantine *quarantine)
     }
 }
 
-/* The held blocks are a reserve: the source may have room once they are back. */
+/* The held blocks are a reserve: the source may have memory once they are freed. */
 static SLM_NOINLINE void *ask_again(struct slm_source_quarantine *quarantine, size_t size_bytes,
                                     size_t align_bytes)
 {

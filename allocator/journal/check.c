@@ -72,7 +72,7 @@ static bool root_is_valid(const struct slm_journal *journal)
 
 unsigned slm_journal_check(const struct slm_journal *journal)
 {
-    const struct slm_journal_log *log = journal->log;
+    const struct slm_journal_log *log = journal == NULL ? NULL : journal->log;
     if (log == NULL) {
         return 0;
     }

@@ -95,7 +95,7 @@ static bool has_room(const struct slm_journal *journal, size_t n_entries)
 
 bool slm_journal_has_room(const struct slm_journal *journal, unsigned n_entries)
 {
-    return has_room(journal, n_entries);
+    return journal != NULL && has_room(journal, n_entries);
 }
 
 enum slm_status slm_journal_need(struct slm_journal *journal, size_t n_entries)
@@ -109,7 +109,7 @@ enum slm_status slm_journal_need(struct slm_journal *journal, size_t n_entries)
 
 bool slm_journal_is_dirty(const struct slm_journal *journal)
 {
-    return journal->log != NULL && journal->log->state != 0;
+    return journal != NULL && journal->log != NULL && journal->log->state != 0;
 }
 
 /* There is room. The entry is whole before it counts, and counts before what follows in the caller.
@@ -133,6 +133,9 @@ static uint32_t append(struct slm_journal *journal, enum journal_kind kind, uint
 
 enum slm_status slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value)
 {
+    if (SLM_UNLIKELY(journal == NULL || word == NULL)) {
+        return SLM_E_NULL;
+    }
     enum slm_status status = slm_journal_need(journal, 1);
     if (SLM_UNLIKELY(status != SLM_OK)) {
         return status;
@@ -146,6 +149,9 @@ enum slm_status slm_journal_write(struct slm_journal *journal, uint64_t *word, u
 
 enum slm_status slm_journal_note_range(struct slm_journal *journal, void *p, size_t n_bytes)
 {
+    if (SLM_UNLIKELY(journal == NULL || p == NULL)) {
+        return SLM_E_NULL;
+    }
     size_t before = (uintptr_t)p & 7u;
     const unsigned char *first = (const unsigned char *)p - before;
     size_t n_words = n_bytes / 8 + (before + n_bytes % 8 + 7) / 8;
@@ -171,26 +177,31 @@ static void *note_alloc(struct slm_journal *journal, void *p)
 }
 
 /* An object that cannot be noted must not be allocated. */
+static bool can_allocate(struct slm_journal *journal)
+{
+    return SLM_LIKELY(journal != NULL) && slm_journal_need(journal, 1) == SLM_OK;
+}
+
 void *slm_journal_alloc(struct slm_journal *journal, size_t size_bytes)
 {
-    return slm_journal_need(journal, 1) != SLM_OK
-               ? NULL
-               : note_alloc(journal, slm_slab_alloc_locked(journal->slab, size_bytes));
+    return can_allocate(journal)
+               ? note_alloc(journal, slm_slab_alloc_locked(journal->slab, size_bytes))
+               : NULL;
 }
 
 void *slm_journal_calloc(struct slm_journal *journal, size_t size_bytes)
 {
-    return slm_journal_need(journal, 1) != SLM_OK
-               ? NULL
-               : note_alloc(journal, slm_slab_calloc_locked(journal->slab, size_bytes));
+    return can_allocate(journal)
+               ? note_alloc(journal, slm_slab_calloc_locked(journal->slab, size_bytes))
+               : NULL;
 }
 
 void *slm_journal_memalign(struct slm_journal *journal, size_t align_bytes, size_t size_bytes)
 {
-    return slm_journal_need(journal, 1) != SLM_OK
-               ? NULL
-               : note_alloc(journal,
-                            slm_slab_memalign_locked(journal->slab, align_bytes, size_bytes));
+    return can_allocate(journal)
+               ? note_alloc(journal,
+                            slm_slab_memalign_locked(journal->slab, align_bytes, size_bytes))
+               : NULL;
 }
 
 /* Where the object's slot is, or is to be. Slots are only added within a transaction, so that the
@@ -242,6 +253,12 @@ static enum slm_status note_free(struct slm_journal *journal, void *p)
 
 enum slm_status slm_journal_free(struct slm_journal *journal, void *p)
 {
+    if (SLM_UNLIKELY(journal == NULL)) {
+        return SLM_E_NULL;
+    }
+    if (p == NULL) {
+        return SLM_OK;
+    }
     if (journal->log == NULL) {
         return slm_slab_free_locked(journal->slab, p);
     }
@@ -251,6 +268,9 @@ enum slm_status slm_journal_free(struct slm_journal *journal, void *p)
 
 enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object)
 {
+    if (journal == NULL) {
+        return SLM_E_NULL;
+    }
     if (journal->log == NULL) {
         return SLM_E_STATE;
     }
@@ -268,7 +288,9 @@ enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object)
 
 void *slm_journal_root(const struct slm_journal *journal)
 {
-    return journal->log == NULL ? NULL : slm_journal_pointer(journal, journal->log->root);
+    return journal == NULL || journal->log == NULL
+               ? NULL
+               : slm_journal_pointer(journal, journal->log->root);
 }
 
 /* From here on the entries lead forward: see journal_recover.c. */
@@ -282,6 +304,9 @@ static void commit_and_carry_out(struct slm_journal *journal)
 
 enum slm_status slm_journal_commit(struct slm_journal *journal)
 {
+    if (SLM_UNLIKELY(journal == NULL)) {
+        return SLM_E_NULL;
+    }
     struct slm_journal_log *log = journal->log;
     if (log == NULL) {
         return SLM_OK;
@@ -306,6 +331,9 @@ enum slm_status slm_journal_commit(struct slm_journal *journal)
 
 enum slm_status slm_journal_reset(struct slm_journal *journal)
 {
+    if (journal == NULL) {
+        return SLM_E_NULL;
+    }
     if (journal->log == NULL) {
         slm_slab_reset_locked(journal->slab);
         return SLM_OK;
@@ -320,10 +348,14 @@ enum slm_status slm_journal_reset(struct slm_journal *journal)
 
 uint64_t slm_journal_n_undone(const struct slm_journal *journal)
 {
-    return journal->log == NULL ? 0 : __atomic_load_n(&journal->log->n_undone, __ATOMIC_RELAXED);
+    return journal == NULL || journal->log == NULL
+               ? 0
+               : __atomic_load_n(&journal->log->n_undone, __ATOMIC_RELAXED);
 }
 
 uint64_t slm_journal_n_finished(const struct slm_journal *journal)
 {
-    return journal->log == NULL ? 0 : __atomic_load_n(&journal->log->n_finished, __ATOMIC_RELAXED);
+    return journal == NULL || journal->log == NULL
+               ? 0
+               : __atomic_load_n(&journal->log->n_finished, __ATOMIC_RELAXED);
 }

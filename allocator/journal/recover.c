@@ -52,7 +52,7 @@ static void undo(struct slm_journal *journal)
 
 void slm_journal_abort(struct slm_journal *journal)
 {
-    if (journal->log != NULL) {
+    if (journal != NULL && journal->log != NULL) {
         undo(journal);
         slm_slab_clear_last_allocation_locked(journal->slab);
         journal_commit_word(&journal->log->state, 0);
@@ -76,6 +76,9 @@ static void undo_transaction(struct slm_journal *journal)
 
 enum slm_status slm_journal_recover(struct slm_journal *journal)
 {
+    if (journal == NULL) {
+        return SLM_E_NULL;
+    }
     struct slm_journal_log *log = journal->log;
     if (log == NULL) {
         return SLM_OK;

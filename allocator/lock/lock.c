@@ -152,6 +152,9 @@ static enum slm_status open_file(struct slm_lock *lock, const struct slm_lock_op
 enum slm_status slm_lock_attach(struct slm_lock **out, struct slm_lock_state *state,
                                 const struct slm_lock_options *options, struct slm_error *error)
 {
+    if (out != NULL) {
+        *out = NULL;
+    }
     enum slm_status status = check_attach(out, state, options, error);
     if (status != SLM_OK) {
         return status;
@@ -209,16 +212,25 @@ static inline bool take_fast(struct slm_lock *lock)
 
 enum slm_status slm_lock_lock(struct slm_lock *lock)
 {
+    if (SLM_UNLIKELY(lock == NULL)) {
+        return SLM_E_NULL;
+    }
     return take_fast(lock) ? SLM_OK : take_slowly(lock, SLM_LOCK_FOR_EVER);
 }
 
 enum slm_status slm_lock_trylock(struct slm_lock *lock)
 {
+    if (SLM_UNLIKELY(lock == NULL)) {
+        return SLM_E_NULL;
+    }
     return take_fast(lock) ? SLM_OK : take_slowly(lock, 0);
 }
 
 enum slm_status slm_lock_timedlock(struct slm_lock *lock, unsigned timeout_ms)
 {
+    if (SLM_UNLIKELY(lock == NULL)) {
+        return SLM_E_NULL;
+    }
     if (take_fast(lock)) {
         return SLM_OK;
     }
@@ -230,6 +242,9 @@ enum slm_status slm_lock_timedlock(struct slm_lock *lock, unsigned timeout_ms)
 
 bool slm_lock_is_mine(const struct slm_lock *lock)
 {
+    if (SLM_UNLIKELY(lock == NULL)) {
+        return false;
+    }
     SLM_YIELD("lock: is it mine");
     uint64_t word = __atomic_load_n(&lock->state->word, __ATOMIC_RELAXED);
     return slm_lock_owner_in(word) == slm_lock_self() &&
@@ -263,6 +278,9 @@ static SLM_NOINLINE enum slm_status unlock_slowly(struct slm_lock *lock)
 enum slm_status slm_lock_unlock(struct slm_lock *lock)
 {
     uint64_t self = slm_lock_self_cached;
+    if (SLM_UNLIKELY(lock == NULL)) {
+        return SLM_E_NULL;
+    }
     SLM_YIELD("unlock: give");
     if (SLM_LIKELY(self != 0) &&
         SLM_LIKELY(__atomic_compare_exchange_n(lock->fast_word, &self, 0, false, __ATOMIC_RELEASE,
@@ -274,6 +292,9 @@ enum slm_status slm_lock_unlock(struct slm_lock *lock)
 
 enum slm_status slm_lock_mark_repaired(struct slm_lock *lock)
 {
+    if (lock == NULL) {
+        return SLM_E_NULL;
+    }
     if (!slm_lock_is_mine(lock)) {
         return SLM_E_OWNER;
     }
@@ -284,6 +305,9 @@ enum slm_status slm_lock_mark_repaired(struct slm_lock *lock)
 
 void slm_lock_get_state_owner(const struct slm_lock_state *state, struct slm_lock_owner *owner)
 {
+    if (state == NULL || owner == NULL) {
+        return;
+    }
     SLM_YIELD("lock: snapshot");
     uint64_t word = __atomic_load_n(&state->word, __ATOMIC_ACQUIRE);
     owner->identity = slm_lock_owner_in(word);
@@ -295,7 +319,7 @@ void slm_lock_get_state_owner(const struct slm_lock_state *state, struct slm_loc
 
 void slm_lock_get_owner(const struct slm_lock *lock, struct slm_lock_owner *owner)
 {
-    slm_lock_get_state_owner(lock->state, owner);
+    slm_lock_get_state_owner(lock == NULL ? NULL : lock->state, owner);
 }
 
 /* SLM_OK, SLM_E_OWNER as the call; SLM_E_BUSY: the word changed meanwhile. */
@@ -323,6 +347,9 @@ static enum slm_status free_dead(struct slm_lock_state *state, uint64_t identity
 enum slm_status slm_lock_force_unlock(struct slm_lock *lock, uint64_t identity)
 {
     enum slm_status status;
+    if (lock == NULL) {
+        return SLM_E_NULL;
+    }
     do {
         status = free_dead(lock->state, identity);
     } while (status == SLM_E_BUSY);

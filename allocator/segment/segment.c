@@ -200,10 +200,18 @@ void slm_segment_detach(struct slm_segment *segment)
 
 /* --- Length --- */
 
+static enum slm_status no_segment(struct slm_error *error)
+{
+    return slm_error_set(error, SLM_E_NULL, 0, "NULL where a segment is needed");
+}
+
 /* For calls that change the length. */
 static enum slm_status check_changeable(const struct slm_segment *segment, size_t bytes,
                                         struct slm_error *error)
 {
+    if (segment == NULL) {
+        return no_segment(error);
+    }
     if (segment->read_only) {
         return slm_error_set(error, SLM_E_READ_ONLY, 0, "%s: attached read-only", segment->label);
     }
@@ -273,6 +281,9 @@ static enum slm_status refresh_file(struct slm_segment *segment, size_t bytes,
 enum slm_status slm_segment_refresh(struct slm_segment *segment, size_t bytes,
                                     struct slm_error *error)
 {
+    if (segment == NULL) {
+        return no_segment(error);
+    }
     if (bytes > segment->max_bytes) {
         return slm_error_set(error, SLM_E_SIZE, 0, "%s: %zu bytes, more than the range of %zu",
                              segment->label, bytes, segment->max_bytes);
@@ -287,7 +298,7 @@ enum slm_status slm_segment_refresh(struct slm_segment *segment, size_t bytes,
 
 void slm_segment_unmap_tail(struct slm_segment *segment, size_t bytes)
 {
-    if (has_file(segment->kind) && bytes < segment->bytes) {
+    if (segment != NULL && has_file(segment->kind) && bytes < segment->bytes) {
         size_t to = slm_align_up(bytes, segment->page_bytes);
         slm_segment_hide(segment, to, segment->bytes);
         segment->bytes = to;
@@ -297,6 +308,9 @@ void slm_segment_unmap_tail(struct slm_segment *segment, size_t bytes)
 enum slm_status slm_segment_verify(const struct slm_segment *segment, struct slm_error *error)
 {
     size_t size_bytes;
+    if (segment == NULL) {
+        return no_segment(error);
+    }
     (void)slm_error_clear(error);
     if (slm_segment_was_mended(segment)) {
         return slm_error_set(error, SLM_E_TRUNCATED, 0, "%s: it was cut, and touched since",
@@ -309,35 +323,38 @@ enum slm_status slm_segment_verify(const struct slm_segment *segment, struct slm
 
 void *slm_segment_base(const struct slm_segment *segment)
 {
-    return segment->base;
+    return segment == NULL ? NULL : segment->base;
 }
 
 size_t slm_segment_bytes(const struct slm_segment *segment)
 {
-    return segment->bytes;
+    return segment == NULL ? 0 : segment->bytes;
 }
 
 size_t slm_segment_max_bytes(const struct slm_segment *segment)
 {
-    return segment->max_bytes;
+    return segment == NULL ? 0 : segment->max_bytes;
 }
 
 enum slm_segment_kind slm_segment_get_kind(const struct slm_segment *segment)
 {
-    return segment->kind;
+    return segment == NULL ? SLM_SEGMENT_ANONYMOUS : segment->kind;
 }
 
 bool slm_segment_is_read_only(const struct slm_segment *segment)
 {
-    return segment->read_only;
+    return segment != NULL && segment->read_only;
 }
 
 int slm_segment_id(const struct slm_segment *segment)
 {
+    if (segment == NULL) {
+        return 0;
+    }
     return has_file(segment->kind) ? segment->fd : segment->id;
 }
 
 const char *slm_segment_label(const struct slm_segment *segment)
 {
-    return segment->label;
+    return segment == NULL ? NULL : segment->label;
 }

@@ -367,6 +367,9 @@ struct slm_rbtree_node *slm_rbtree_lower_bound(const struct slm_journal *journal
                                                const struct slm_rbtree *tree, const void *key,
                                                slm_rbtree_compare *compare)
 {
+    if (journal == NULL || tree == NULL || compare == NULL) {
+        return NULL;
+    }
     struct slm_rbtree_node *found = NULL;
     struct slm_rbtree_node *node = rbtree_at(journal, tree->root);
     while (node != NULL) {
@@ -419,23 +422,23 @@ static struct slm_rbtree_node *neighbour(const struct slm_journal *journal,
 struct slm_rbtree_node *slm_rbtree_first(const struct slm_journal *journal,
                                          const struct slm_rbtree *tree)
 {
-    return outermost(journal, tree->root, LEFT);
+    return journal == NULL || tree == NULL ? NULL : outermost(journal, tree->root, LEFT);
 }
 
 struct slm_rbtree_node *slm_rbtree_last(const struct slm_journal *journal,
                                         const struct slm_rbtree *tree)
 {
-    return outermost(journal, tree->root, RIGHT);
+    return journal == NULL || tree == NULL ? NULL : outermost(journal, tree->root, RIGHT);
 }
 
 struct slm_rbtree_node *slm_rbtree_next(const struct slm_journal *journal,
                                         const struct slm_rbtree_node *node)
 {
-    return neighbour(journal, node, RIGHT);
+    return journal == NULL || node == NULL ? NULL : neighbour(journal, node, RIGHT);
 }
 
 struct slm_rbtree_node *slm_rbtree_prev(const struct slm_journal *journal,
                                         const struct slm_rbtree_node *node)
 {
-    return neighbour(journal, node, LEFT);
+    return journal == NULL || node == NULL ? NULL : neighbour(journal, node, LEFT);
 }

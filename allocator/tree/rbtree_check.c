@@ -130,6 +130,9 @@ unsigned slm_rbtree_check(const struct slm_journal *journal, const struct slm_rb
                           slm_rbtree_order *order, uint64_t low, uint64_t high)
 {
     struct walk walk;
+    if (journal == NULL || tree == NULL) {
+        return OK;
+    }
     walk.reach = (struct reach){journal, low, high, sizeof(struct slm_rbtree_node)};
     walk.tag = rbtree_tag(journal, tree);
     walk.n_nodes = node_word(&tree->n_nodes);

@@ -122,10 +122,12 @@ enum slm_status slm_zone_attach(struct slm_zone **out,
                                 struct slm_error *error)
 {
     slm_error_clear(error);
+    if (out != NULL) {
+        *out = NULL;
+    }
     if (out == NULL || options == NULL) {
         return slm_error_set(error, SLM_E_NULL, 0, "no zone: no options, or no place for it");
     }
-    *out = NULL;
     struct slm_zone *zone = zone_new();
     if (zone == NULL) {
         return slm_error_set(error, SLM_E_NOMEM, 0, "no memory for a zone's handle");

@@ -48,6 +48,9 @@ unsigned zone_check_parts(struct slm_slab *slab, const struct slm_journal *journ
 
 unsigned slm_zone_check_locked(struct slm_zone *zone)
 {
+    if (zone == NULL) {
+        return 0;
+    }
     unsigned broken = check_header(zone);
     return broken == 0 ? zone_check_parts(zone->slab, &zone->journal) : broken;
 }

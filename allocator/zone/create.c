@@ -118,10 +118,12 @@ enum slm_status slm_zone_create(struct slm_zone **out, const struct slm_zone_opt
                                 struct slm_error *error)
 {
     slm_error_clear(error);
+    if (out != NULL) {
+        *out = NULL;
+    }
     if (out == NULL || options == NULL) {
         return slm_error_set(error, SLM_E_NULL, 0, "no zone: no options, or no place for it");
     }
-    *out = NULL;
     enum slm_status status = check_options(options, error);
     if (status != SLM_OK) {
         return status;
@@ -157,6 +159,9 @@ static bool is_anothers(const struct slm_segment *segment)
 
 enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error)
 {
+    if (zone == NULL) {
+        return slm_error_set(error, SLM_E_NULL, 0, "NULL where a zone is needed");
+    }
     enum slm_segment_kind kind = slm_segment_get_kind(zone->segment);
     slm_error_clear(error);
     if (kind != SLM_SEGMENT_POSIX && kind != SLM_SEGMENT_FILE) {

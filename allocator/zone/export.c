@@ -48,9 +48,14 @@ static enum slm_status write_form(const struct form *form, const struct slm_zone
 enum slm_status slm_zone_export(struct slm_zone *zone, char text[SLM_ZONE_EXPORT_BYTES],
                                 struct slm_error *error)
 {
-    const struct slm_segment *segment = zone->segment;
     slm_error_clear(error);
-    text[0] = '\0';
+    if (text != NULL) {
+        text[0] = '\0';
+    }
+    if (zone == NULL || text == NULL) {
+        return slm_error_set(error, SLM_E_NULL, 0, "no zone, or no place for its text");
+    }
+    const struct slm_segment *segment = zone->segment;
     for (unsigned i = 0; i < N_FORMS; i++) {
         if (forms[i].kind == slm_segment_get_kind(segment)) {
             if (forms[i].kind == SLM_SEGMENT_MEMFD && !keep_over_exec(segment)) {
@@ -94,10 +99,12 @@ enum slm_status slm_zone_import(struct slm_zone **out, const char *text,
                                 struct slm_error *error)
 {
     slm_error_clear(error);
+    if (out != NULL) {
+        *out = NULL;
+    }
     if (out == NULL || text == NULL) {
         return slm_error_set(error, SLM_E_NULL, 0, "no zone: no text, or no place for it");
     }
-    *out = NULL;
     struct slm_zone_attach_options whole = {0};
     if (options != NULL) {
         whole = *options;

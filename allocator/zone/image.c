@@ -32,6 +32,9 @@ static void take(struct slm_zone_image *image, const struct zone_header *header)
 enum slm_status slm_zone_image_read(struct slm_zone_image *image, const void *head,
                                     size_t head_bytes, const char *label, struct slm_error *error)
 {
+    if (image == NULL || head == NULL || label == NULL) {
+        return slm_error_set(error, SLM_E_NULL, 0, "no image, no head, or no label");
+    }
     if (head_bytes < SLM_ZONE_IMAGE_HEAD_BYTES) {
         return slm_error_set(error, SLM_E_TRUNCATED, 0,
                              "%s: %zu bytes, too short for a zone: expected %u at least", label,
@@ -50,6 +53,9 @@ enum slm_status slm_zone_image_read(struct slm_zone_image *image, const void *he
 enum slm_status slm_zone_image_owner(const struct slm_zone_image *image,
                                      struct slm_lock_owner *owner, struct slm_error *error)
 {
+    if (image == NULL || owner == NULL) {
+        return slm_error_set(error, SLM_E_NULL, 0, "no image, or no place for its owner");
+    }
     struct slm_lock_state copy __attribute__((aligned(SLM_LOCK_BYTES))) = image->lock;
     struct slm_lock_options options = {.kind = SLM_LOCK_ROBUST};
     struct slm_lock *lock;
@@ -66,6 +72,9 @@ enum slm_status slm_zone_image_open(const struct slm_zone_image *image, void *ba
                                     struct slm_slab **slab, struct slm_journal *journal)
 {
     unsigned char *bytes = base;
+    if (image == NULL || base == NULL || slab == NULL || journal == NULL) {
+        return SLM_E_NULL;
+    }
     *journal = (struct slm_journal){0};
     enum slm_status status = slm_slab_attach(slab, bytes + image->slab_offset,
                                              (size_t)(image->bytes - image->slab_offset), NULL);
@@ -87,6 +96,13 @@ enum slm_status slm_zone_image_open(const struct slm_zone_image *image, void *ba
 
 void slm_zone_image_get_notes(const struct slm_journal *journal, struct slm_zone_image_notes *notes)
 {
+    if (journal == NULL || notes == NULL) {
+        return;
+    }
+    if (journal->log == NULL) {
+        *notes = (struct slm_zone_image_notes){0};
+        return;
+    }
     notes->n_noted = journal_n_entries(journal->log);
     notes->is_committed = (journal->log->state & JOURNAL_COMMITTED) != 0;
 }
@@ -94,6 +110,9 @@ void slm_zone_image_get_notes(const struct slm_journal *journal, struct slm_zone
 unsigned slm_zone_image_check(const struct slm_zone_image *image, struct slm_slab *slab,
                               const struct slm_journal *journal)
 {
+    if (image == NULL || slab == NULL || journal == NULL) {
+        return 0;
+    }
     if (image->is_given_up) {
         return ZONE_STATE;
     }
@@ -106,6 +125,9 @@ unsigned slm_zone_image_check(const struct slm_zone_image *image, struct slm_sla
 enum slm_status slm_zone_image_repair(const struct slm_zone_image *image, struct slm_slab *slab,
                                       struct slm_journal *journal)
 {
+    if (image == NULL || slab == NULL || journal == NULL) {
+        return SLM_E_NULL;
+    }
     enum slm_status status = slm_slab_refresh_locked(slab);
     return status == SLM_OK
                ? zone_recover_parts(slab, journal, (size_t)(image->bytes - image->slab_offset))

@@ -31,6 +31,9 @@ void *slm_zone_calloc(struct slm_zone *zone, size_t size_bytes, enum slm_status 
 
 enum slm_status slm_zone_free(struct slm_zone *zone, void *p)
 {
+    if (zone != NULL && p == NULL) {
+        return SLM_OK;
+    }
     enum slm_status status = slm_zone_lock(zone);
     if (status == SLM_OK) {
         status = slm_journal_free(&zone->journal, p);
@@ -42,6 +45,9 @@ enum slm_status slm_zone_free(struct slm_zone *zone, void *p)
 enum slm_status slm_zone_grow(struct slm_zone *zone, size_t bytes, struct slm_error *error)
 {
     slm_error_clear(error);
+    if (zone == NULL) {
+        return slm_error_set(error, SLM_E_NULL, 0, "NULL where a zone is needed");
+    }
     if (bytes > zone->fixed.max_bytes) {
         return slm_error_set(error, SLM_E_SIZE, 0, "zone %s: %zu bytes are more than its %llu",
                              zone->fixed.name, bytes, (unsigned long long)zone->fixed.max_bytes);

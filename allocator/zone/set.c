@@ -57,13 +57,13 @@ static const struct member *find_member(const struct slm_zone_set *set, const ch
 
 struct slm_zone *slm_zone_set_find(const struct slm_zone_set *set, const char *name)
 {
-    const struct member *member = find_member(set, name);
+    const struct member *member = set == NULL || name == NULL ? NULL : find_member(set, name);
     return member == NULL ? NULL : member->zone;
 }
 
 struct slm_zone *slm_zone_set_at(const struct slm_zone_set *set, size_t idx)
 {
-    return idx < set->n ? set->members[idx].zone : NULL;
+    return set != NULL && idx < set->n ? set->members[idx].zone : NULL;
 }
 
 enum slm_status slm_zone_set_adopt(struct slm_zone_set *set, struct slm_zone *zone)

@@ -46,24 +46,38 @@ static enum slm_status enter(struct slm_zone *zone, enum slm_status got)
     return status;
 }
 
+/* Whether a zone can be locked. */
+static enum slm_status check_lockable(const struct slm_zone *zone)
+{
+    if (SLM_UNLIKELY(zone == NULL)) {
+        return SLM_E_NULL;
+    }
+    return zone->lock == NULL ? SLM_E_READ_ONLY : SLM_OK;
+}
+
 enum slm_status slm_zone_lock(struct slm_zone *zone)
 {
-    return zone->lock == NULL ? SLM_E_READ_ONLY : enter(zone, slm_lock_lock(zone->lock));
+    enum slm_status status = check_lockable(zone);
+    return status == SLM_OK ? enter(zone, slm_lock_lock(zone->lock)) : status;
 }
 
 enum slm_status slm_zone_trylock(struct slm_zone *zone)
 {
-    return zone->lock == NULL ? SLM_E_READ_ONLY : enter(zone, slm_lock_trylock(zone->lock));
+    enum slm_status status = check_lockable(zone);
+    return status == SLM_OK ? enter(zone, slm_lock_trylock(zone->lock)) : status;
 }
 
 enum slm_status slm_zone_timedlock(struct slm_zone *zone, unsigned timeout_ms)
 {
-    return zone->lock == NULL ? SLM_E_READ_ONLY
-                              : enter(zone, slm_lock_timedlock(zone->lock, timeout_ms));
+    enum slm_status status = check_lockable(zone);
+    return status == SLM_OK ? enter(zone, slm_lock_timedlock(zone->lock, timeout_ms)) : status;
 }
 
 enum slm_status slm_zone_unlock(struct slm_zone *zone)
 {
+    if (SLM_UNLIKELY(zone == NULL)) {
+        return SLM_E_NULL;
+    }
     if (zone->lock == NULL || !slm_lock_is_mine(zone->lock)) {
         return SLM_E_OWNER;
     }
@@ -74,25 +88,25 @@ enum slm_status slm_zone_unlock(struct slm_zone *zone)
 
 enum slm_status slm_zone_commit_locked(struct slm_zone *zone)
 {
-    return slm_journal_commit(&zone->journal);
+    return slm_journal_commit(slm_zone_journal(zone));
 }
 
 void slm_zone_abort_locked(struct slm_zone *zone)
 {
-    slm_journal_abort(&zone->journal);
+    slm_journal_abort(slm_zone_journal(zone));
 }
 
 enum slm_status slm_zone_reset_locked(struct slm_zone *zone)
 {
-    return slm_journal_reset(&zone->journal);
+    return slm_journal_reset(slm_zone_journal(zone));
 }
 
 enum slm_status slm_zone_set_root_locked(struct slm_zone *zone, void *object)
 {
-    return slm_journal_set_root(&zone->journal, object);
+    return slm_journal_set_root(slm_zone_journal(zone), object);
 }
 
 void *slm_zone_root_locked(const struct slm_zone *zone)
 {
-    return slm_journal_root(&zone->journal);
+    return zone == NULL ? NULL : slm_journal_root(&zone->journal);
 }

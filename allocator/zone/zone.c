@@ -37,36 +37,39 @@
 
 struct slm_journal *slm_zone_journal(struct slm_zone *zone)
 {
-    return &zone->journal;
+    return zone == NULL ? NULL : &zone->journal;
 }
 
 struct slm_slab *slm_zone_slab(struct slm_zone *zone)
 {
-    return zone->slab;
+    return zone == NULL ? NULL : zone->slab;
 }
 
 struct slm_lock *slm_zone_lock_handle(struct slm_zone *zone)
 {
-    return zone->lock;
+    return zone == NULL ? NULL : zone->lock;
 }
 
 const struct slm_segment *slm_zone_segment(const struct slm_zone *zone)
 {
-    return zone->segment;
+    return zone == NULL ? NULL : zone->segment;
 }
 
 const char *slm_zone_name(const struct slm_zone *zone)
 {
-    return zone->fixed.name;
+    return zone == NULL ? NULL : zone->fixed.name;
 }
 
 const char *slm_zone_tag(const struct slm_zone *zone)
 {
-    return zone->fixed.tag;
+    return zone == NULL ? NULL : zone->fixed.tag;
 }
 
 void slm_zone_get_stats(const struct slm_zone *zone, struct slm_zone_stats *stats)
 {
+    if (zone == NULL || stats == NULL) {
+        return;
+    }
     *stats = (struct slm_zone_stats){
         .bytes = (size_t)zone_bytes(zone),
         .max_bytes = (size_t)zone->fixed.max_bytes,

@@ -28,6 +28,7 @@ extern "C" {
  *          one process.
  * Safety   All calls but init expect the caller to hold the lock that guards the data, and are for
  *          one thread at a time. Signals: no.
+ * Failure  NULL: as status.h says. free(NULL) takes no entry, and succeeds in a full journal too.
  * Full     A call that needs more entries than the log has room for fails with SLM_E_FULL and
  *          changes nothing (calls that return a pointer: NULL). From then on the transaction can
  *          only be undone: every call that notes fails in the same way, slm_journal_has_room answers
@@ -54,19 +55,19 @@ struct slm_journal {
 /* Shared memory, 8-aligned, for a log of n_entries; 0 if there may not be so many. */
 size_t slm_journal_log_bytes(unsigned n_entries);
 
-/* Formats a log. SLM_E_NULL, SLM_E_ALIGN, SLM_E_SIZE (n_entries), changing nothing. */
+/* Formats a log. SLM_E_ALIGN, SLM_E_SIZE (n_entries), changing nothing. */
 enum slm_status slm_journal_init(void *log, unsigned n_entries);
 
 /* Fills in a handle, which takes 16 to 32 bytes of the process's memory for each entry of the log
  * (touched only as far as transactions free objects). base lies at or below the slab's region; the
  * slab's view has no lock of its own, since journal calls are made under the one that guards it
- * all. SLM_E_NULL, SLM_E_ALIGN, SLM_E_IMAGE (log_bytes cannot hold what the log's head says),
+ * all. SLM_E_ALIGN, SLM_E_IMAGE (log_bytes cannot hold what the log's head says),
  * SLM_E_NOMEM, with a handle of zeroes. */
 enum slm_status slm_journal_attach(struct slm_journal *journal, void *log, size_t log_bytes,
                                    void *base, struct slm_slab *slab);
 
-/* Gives the handle's own memory back and fills the handle with zeroes; the log stays as it is. NULL
- * and a handle of zeroes are ignored. */
+/* Gives the handle's own memory back and fills the handle with zeroes; the log stays as it is. A
+ * handle of zeroes is ignored. */
 void slm_journal_detach(struct slm_journal *journal);
 
 /* Whether so many more words, allocations and releases can be noted before the next commit. False
@@ -141,12 +142,12 @@ uint64_t slm_journal_n_finished(const struct slm_journal *journal);
 static inline uint64_t slm_journal_offset(const struct slm_journal *journal, const void *p)
 {
     const unsigned char *byte = SLM_JOURNAL_CAST(const unsigned char *, p);
-    return p == NULL ? 0 : SLM_JOURNAL_CAST(uint64_t, byte - journal->base);
+    return journal == NULL || p == NULL ? 0 : SLM_JOURNAL_CAST(uint64_t, byte - journal->base);
 }
 
 static inline void *slm_journal_pointer(const struct slm_journal *journal, uint64_t offset)
 {
-    return offset == 0 ? NULL : journal->base + offset;
+    return journal == NULL || offset == 0 ? NULL : journal->base + offset;
 }
 
 #undef SLM_JOURNAL_CAST

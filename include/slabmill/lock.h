@@ -35,6 +35,7 @@ extern "C" {
  *          namespaces do not mix: the zone refuses that.
  * Failure  A lost wake-up is impossible by construction: no sleep is longer than
  *          SLM_LOCK_SLEEP_MS, and after each the word is looked at anew.
+ *          NULL: as status.h says.
  * Fairness The next locker is the first to come, a running thread before one that has to be woken:
  *          that is fast. A waiter that was passed over for SLM_LOCK_PATIENCE_MS asks for its turn:
  *          from then on newcomers sleep first, until a waiter has had the lock. FILE: never asks.
@@ -95,7 +96,7 @@ struct slm_lock_options {
 
 /*
  * Makes [state, + SLM_LOCK_BYTES) a free lock: whatever it held is gone. Fails, changing nothing:
- * SLM_E_NULL, SLM_E_ALIGN, SLM_E_OPTION (kind).
+ * SLM_E_ALIGN, SLM_E_OPTION (kind).
  */
 enum slm_status slm_lock_init(struct slm_lock_state *state, enum slm_lock_kind kind);
 
@@ -110,7 +111,7 @@ enum slm_status slm_lock_init(struct slm_lock_state *state, enum slm_lock_kind k
 enum slm_status slm_lock_attach(struct slm_lock **out, struct slm_lock_state *state,
                                 const struct slm_lock_options *options, struct slm_error *error);
 
-/* Closes a handle, which no thread of this process holds the lock through. NULL is ignored. */
+/* Closes a handle, which no thread of this process holds the lock through. */
 void slm_lock_detach(struct slm_lock *lock);
 
 /*

@@ -23,7 +23,7 @@ extern "C" {
  *          journal's base.
  * Safety   The caller holds the lock that guards the list, for reading too.
  * Failure  Insert, remove and touch need room for SLM_LRU_ENTRIES in the journal, however few they
- *          take: else SLM_E_FULL.
+ *          take: else SLM_E_FULL. NULL: as status.h says.
  * Cost     O(1).
  * Source   nginx's ngx_queue, as its users use it.
  */
@@ -42,11 +42,11 @@ struct slm_lru {
     slm_word n_nodes;
 };
 
-/* Puts node into the list as the newest. SLM_E_NULL, SLM_E_DUPLICATE (node is in a list, this or
+/* Puts node into the list as the newest. SLM_E_DUPLICATE (node is in a list, this or
  * another), SLM_E_FULL, changing nothing. */
 enum slm_status slm_lru_insert(struct slm_journal *journal, struct slm_lru *lru,
                                struct slm_lru_node *node);
-/* Takes node out; it may be freed, or inserted again. SLM_E_NULL, SLM_E_NOT_MEMBER (node is not in this
+/* Takes node out; it may be freed, or inserted again. SLM_E_NOT_MEMBER (node is not in this
  * list, or a copy of one that is), SLM_E_FULL, changing nothing. */
 enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
                                struct slm_lru_node *node);
@@ -54,7 +54,7 @@ enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
 enum slm_status slm_lru_touch(struct slm_journal *journal, struct slm_lru *lru,
                               struct slm_lru_node *node);
 
-/* NULL at the ends. journal, lru and node are not NULL; node is in a list. */
+/* NULL at the ends. node is in a list. */
 struct slm_lru_node *slm_lru_newest(const struct slm_journal *journal, const struct slm_lru *lru);
 struct slm_lru_node *slm_lru_oldest(const struct slm_journal *journal, const struct slm_lru *lru);
 struct slm_lru_node *slm_lru_newer(const struct slm_journal *journal,

@@ -24,7 +24,7 @@ extern "C" {
  *          8-aligned and lie above the journal's base.
  * Safety   The caller holds the lock that guards the tree, for reading too.
  * Failure  Insert and delete need room for SLM_RBTREE_ENTRIES in the journal, however few they
- *          take: else SLM_E_FULL.
+ *          take: else SLM_E_FULL. NULL: as status.h says.
  * Limits   Offsets are below 2^48, so a tree has fewer than 2^43 nodes and at most 86 levels. An
  *          insert takes at most 141 journal entries, a delete at most 75.
  * Cost     O(log n) for insert, delete, find; O(1) amortised for next and prev.
@@ -50,17 +50,17 @@ typedef int slm_rbtree_order(const struct slm_rbtree_node *a, const struct slm_r
 /* The same of a key and a node. */
 typedef int slm_rbtree_compare(const void *key, const struct slm_rbtree_node *node);
 
-/* Puts node into tree, behind those equal to it. SLM_E_NULL, SLM_E_DUPLICATE (node is in a tree, this
+/* Puts node into tree, behind those equal to it. SLM_E_DUPLICATE (node is in a tree, this
  * or another), SLM_E_FULL, changing nothing. */
 enum slm_status slm_rbtree_insert(struct slm_journal *journal, struct slm_rbtree *tree,
                                   struct slm_rbtree_node *node, slm_rbtree_order *order);
 
-/* Takes node out; it may be freed, or inserted again. SLM_E_NULL, SLM_E_NOT_MEMBER (node is not in this
+/* Takes node out; it may be freed, or inserted again. SLM_E_NOT_MEMBER (node is not in this
  * tree, or a copy of one that is), SLM_E_FULL, changing nothing. */
 enum slm_status slm_rbtree_remove(struct slm_journal *journal, struct slm_rbtree *tree,
                                   struct slm_rbtree_node *node);
 
-/* --- Looking: journal, tree and node are not NULL; nothing is written. --- */
+/* --- Looking: nothing is written. key is for compare alone, and may be NULL. --- */
 
 /* The first node that compares as equal to key, or NULL. */
 struct slm_rbtree_node *slm_rbtree_find(const struct slm_journal *journal,
@@ -86,7 +86,7 @@ struct slm_rbtree_node *slm_rbtree_prev(const struct slm_journal *journal,
  * lead to a node, 8-aligned, that lies within [base + low, base + high) and, where the journal has
  * a slab, in a live object of it. order may be NULL: order is not checked; else it is called only
  * for nodes of a tree whose links are right, and must itself stand what the rest of their objects
- * holds. journal and tree are not NULL, and the range can be read. Reads only, safe whatever the
+ * holds. The range can be read. Reads only, safe whatever the
  * memory holds. Takes no lock. Cost O(n_nodes), which may not pass what the range has room for;
  * where there is a slab also that of slm_slab_check, and a look at the pages of each object that is
  * a run.

@@ -27,7 +27,7 @@ extern "C" {
  *          Signals: none of these is for handlers. Fork: see Model.
  *          Fork waits while another thread of the process grows a segment.
  * Failure  Every call that fails leaves nothing behind: no file, no mapping, no descriptor.
- *          error->text has path or name in it.
+ *          error->text has path or name in it. NULL: as status.h says.
  * Source   mmap(2), shm_overview(7), sysvipc(7), memfd_create(2); nginx's ngx_shmem for
  *          ANONYMOUS and SYSV.
  */
@@ -63,7 +63,7 @@ struct slm_segment_options {
 
 /*
  * Makes a new segment and maps it; all its bytes are 0. Others who look for its name see 0 bytes
- * until it is whole. Fails, *out NULL: SLM_E_NULL, SLM_E_OPTION (kind, huge, mode, read_only),
+ * until it is whole. Fails, *out NULL: SLM_E_OPTION (kind, huge, mode, read_only),
  * SLM_E_SIZE (0 bytes, or the range would wrap), SLM_E_NAME, SLM_E_EXISTS (nothing is overwritten),
  * SLM_E_MISSING (the folder), SLM_E_ACCESS, SLM_E_SPACE (the backing cannot be reserved in full, or
  * RLIMIT_FSIZE is below it; no SIGXFSZ), SLM_E_NOMEM (addresses, descriptors), SLM_E_IO.
@@ -79,7 +79,7 @@ enum slm_status slm_segment_create(struct slm_segment **out,
  * cannot be attached: SLM_E_OPTION. Follows no symbolic link, takes no FIFO, device or
  * folder, and nothing that another user than the caller's effective one or root owns, or that
  * others may write to unless their permissions were asked for by `mode` (0: 0600): SLM_E_ACCESS.
- * Fails besides, *out NULL: SLM_E_NULL, SLM_E_OPTION (kind, huge, mode), SLM_E_NAME, SLM_E_MISSING,
+ * Fails besides, *out NULL: SLM_E_OPTION (kind, huge, mode), SLM_E_NAME, SLM_E_MISSING,
  * SLM_E_TRUNCATED (0 bytes, or not whole pages), SLM_E_SIZE (more than max_bytes, if that is not 0,
  * both in whole pages), SLM_E_SPACE, SLM_E_NOMEM, SLM_E_IO.
  */
@@ -87,7 +87,7 @@ enum slm_status slm_segment_attach(struct slm_segment **out,
                                    const struct slm_segment_options *options,
                                    struct slm_error *error);
 
-/* Unmaps it here and frees the handle; others keep it. NULL is ignored. */
+/* Unmaps it here and frees the handle; others keep it. */
 void slm_segment_detach(struct slm_segment *segment);
 
 /*
@@ -167,7 +167,7 @@ enum slm_status slm_segment_list(const struct slm_segment_options *options,
  */
 enum slm_status slm_segment_guard_install(struct slm_error *error);
 
-/* --- What a handle knows. segment is not NULL. --- */
+/* --- What a handle knows --- */
 
 void *slm_segment_base(const struct slm_segment *segment); /* a multiple of the page size */
 size_t slm_segment_bytes(const struct slm_segment *segment);

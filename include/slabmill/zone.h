@@ -33,7 +33,7 @@ extern "C" {
  *          expect the caller to hold the zone's lock. One handle a process; a child of fork uses
  *          the inherited one. Signals: no. A process of another pid or time namespace is refused,
  *          since nobody could tell there whether a lock's owner lives.
- * Failure  Errors name the path or name. A zone that could not be repaired answers SLM_E_BROKEN to
+ * Failure  NULL: as status.h says. Errors name the path or name. A zone that could not be repaired answers SLM_E_BROKEN to
  *          every lock; slm_zone_check and `slabmill inspect` tell what is wrong with it.
  * Limits   At most 2^46 bytes. slm_zone_root_locked does not check that the root is a live object;
  *          slm_zone_check_locked does. The option `check` of attach is for zones that no other
@@ -60,7 +60,7 @@ struct slm_zone_options {
 };
 
 /*
- * Makes a new zone. Fails, leaving nothing behind: SLM_E_NULL, SLM_E_NAME (name or tag empty or too
+ * Makes a new zone. Fails, leaving nothing behind: SLM_E_NAME (name or tag empty or too
  * long), SLM_E_SIZE, SLM_E_OPTION, and as slm_segment_create, slm_slab_init and slm_lock_attach.
  */
 enum slm_status slm_zone_create(struct slm_zone **out, const struct slm_zone_options *options,
@@ -87,8 +87,7 @@ enum slm_status slm_zone_attach(struct slm_zone **out,
                                 const struct slm_zone_attach_options *options,
                                 struct slm_error *error);
 
-/* Closes this process's handle, which none of its threads holds the lock through. NULL is ignored.
- */
+/* Closes this process's handle, which none of its threads holds the lock through. */
 void slm_zone_detach(struct slm_zone *zone);
 
 /* Removes the name of the zone's segment; whoever has it keeps it. As slm_segment_remove;

@@ -14,7 +14,7 @@ extern "C" {
  *          been taken while the zone changed, or from a file full of anything. Nothing is locked
  *          and nothing outside the image is written.
  * Safety   Plain data of the caller. Any thread.
- * Failure  error names the label that was given.
+ * Failure  error names the label that was given. NULL: as status.h says.
  * Source   allocator/zone/header.h has the layout.
  */
 #define SLM_ZONE_IMAGE_HEAD_BYTES 4096u /* of a zone, from its start: what describes it */

@@ -22,6 +22,7 @@ extern "C" {
  *          undone, new zones removed, growth is taken back, and the set is what it was.
  * Safety   One thread at a time, in the master. While apply runs it holds the locks of all zones
  *          that it reuses, taken in the order of declaration.
+ * Failure  NULL: as status.h says.
  * Limits   The last step of an apply is atomic for each zone, not over all of them: a master that
  *          is killed between two of its commits leaves some zones as before and some as after.
  * Source   The life cycle of nginx's ngx_shared_memory_add and ngx_init_cycle.
@@ -38,11 +39,11 @@ struct slm_zone_declaration {
     bool no_reuse;
 };
 
-/* An empty set. SLM_E_NULL, SLM_E_NOMEM. */
+/* An empty set. SLM_E_NOMEM. */
 enum slm_status slm_zone_set_create(struct slm_zone_set **out);
 
 /*
- * Makes the set what is declared. Fails, changing nothing: SLM_E_NULL; SLM_E_DUPLICATE (two of the same
+ * Makes the set what is declared. Fails, changing nothing: SLM_E_DUPLICATE (two of the same
  * name); SLM_E_EXISTS (a POSIX or FILE zone of that name is there and cannot be reused: the new one
  * needs a segment name of its own); SLM_E_SPACE and as slm_zone_create and slm_zone_lock; what an
  * init callback answered. error names the zone.
@@ -52,7 +53,7 @@ enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
                                    struct slm_error *error);
 
 /* Puts a zone that was attached (after an upgrade of the binary, say) into the set, which owns it
- * from then on and reuses it at the next apply. SLM_E_NULL, SLM_E_DUPLICATE, SLM_E_NOMEM. */
+ * from then on and reuses it at the next apply. SLM_E_DUPLICATE, SLM_E_NOMEM. */
 enum slm_status slm_zone_set_adopt(struct slm_zone_set *set, struct slm_zone *zone);
 
 /* The zone of that name, or NULL. */
@@ -61,7 +62,7 @@ struct slm_zone *slm_zone_set_find(const struct slm_zone_set *set, const char *n
 /* The idx-th zone, NULL behind the last: in the order of declaration. */
 struct slm_zone *slm_zone_set_at(const struct slm_zone_set *set, size_t idx);
 
-/* Detaches all of them; POSIX and FILE segments keep their names. NULL is ignored. */
+/* Detaches all of them; POSIX and FILE segments keep their names. */
 void slm_zone_set_destroy(struct slm_zone_set *set);
 
 /* --- Into a new binary --- */
@@ -77,7 +78,7 @@ void slm_zone_set_destroy(struct slm_zone_set *set);
 enum slm_status slm_zone_export(struct slm_zone *zone, char text[SLM_ZONE_EXPORT_BYTES],
                                 struct slm_error *error);
 
-/* Attaches what slm_zone_export wrote. SLM_E_OPTION: no such text; else as slm_zone_attach. options
+/* Attaches what slm_zone_export wrote. SLM_E_OPTION: no such text; else as slm_zone_attach. options (NULL: any zone)
  * say what the zone must be; of their segment only mode is looked at, as slm_segment_attach does.
  * On success an inherited descriptor is closed. */
 enum slm_status slm_zone_import(struct slm_zone **out, const char *text,

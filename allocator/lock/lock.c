@@ -127,7 +127,7 @@ static enum slm_status check_attach(struct slm_lock **out, const struct slm_lock
                              (unsigned)options->kind, state->kind);
     }
     if (options->kind == SLM_LOCK_FILE && options->path == NULL) {
-        return slm_error_set(error, SLM_E_OPTION, 0, "lock: a file lock without a path");
+        return slm_error_set(error, SLM_E_OPTION, 0, "lock: path is NULL, and kind FILE needs one");
     }
     return SLM_OK;
 }

@@ -61,8 +61,8 @@ enum slm_status slm_segment_remove(const struct slm_segment_options *options,
     case SLM_SEGMENT_FILE:
         return remove_file(options, error);
     default:
-        return slm_error_set(error, SLM_E_OPTION, 0, "kind %d has nothing to remove",
-                             (int)options->kind);
+        return slm_error_set(error, SLM_E_OPTION, 0, "a segment of kind %u has no name to remove",
+                             (unsigned)options->kind);
     }
 }
 
@@ -158,7 +158,9 @@ static enum slm_status list_files(const char *path, const struct visitor *visito
                                   struct slm_error *error)
 {
     if (path == NULL || *path == '\0' || strlen(path) >= PATH_MAX) {
-        return slm_error_set(error, SLM_E_NAME, 0, "no folder's name");
+        return slm_error_set(
+            error, SLM_E_NAME, 0,
+            "the name of the folder to list is NULL, empty, or longer than %d bytes", PATH_MAX - 1);
     }
     return list_folder(path, path, visitor, error);
 }
@@ -180,7 +182,7 @@ enum slm_status slm_segment_list(const struct slm_segment_options *options,
     case SLM_SEGMENT_SYSV:
         return list_sysv(&visitor, error);
     default:
-        return slm_error_set(error, SLM_E_OPTION, 0, "kind %d cannot be listed",
-                             (int)options->kind);
+        return slm_error_set(error, SLM_E_OPTION, 0, "segments of kind %u cannot be listed",
+                             (unsigned)options->kind);
     }
 }

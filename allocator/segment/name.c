@@ -6,6 +6,7 @@
 #include "allocator/segment/name.h"
 
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,19 +17,45 @@ static bool is_dots(const char *name)
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
+/* Bytes that the name of such a segment may have, with its final zero. */
+static size_t name_bytes_of(enum slm_segment_kind kind)
+{
+    switch (kind) {
+    case SLM_SEGMENT_POSIX:
+        return SLM_SEGMENT_NAME_BYTES;
+    case SLM_SEGMENT_FILE:
+        return PATH_MAX;
+    case SLM_SEGMENT_MEMFD:
+        return MEMFD_NAME_BYTES;
+    default:
+        return SIZE_MAX;
+    }
+}
+
+static bool must_have_name(enum slm_segment_kind kind)
+{
+    return kind == SLM_SEGMENT_POSIX || kind == SLM_SEGMENT_FILE;
+}
+
+/* What is wrong with a name that is neither too short nor too long; NULL: nothing. */
+static const char *find_fault(enum slm_segment_kind kind, const char *name, size_t n)
+{
+    if (kind == SLM_SEGMENT_POSIX && strchr(name, '/') != NULL) {
+        return "has a slash in it";
+    }
+    if (kind == SLM_SEGMENT_POSIX && is_dots(name)) {
+        return "is that of a folder";
+    }
+    return kind == SLM_SEGMENT_FILE && name[n - 1] == '/' ? "ends with a slash" : NULL;
+}
+
 bool slm_segment_is_name(enum slm_segment_kind kind, const char *name)
 {
     size_t n = name == NULL ? 0 : strlen(name);
-    switch (kind) {
-    case SLM_SEGMENT_POSIX:
-        return n != 0 && n < SLM_SEGMENT_NAME_BYTES && strchr(name, '/') == NULL && !is_dots(name);
-    case SLM_SEGMENT_FILE:
-        return n != 0 && n < PATH_MAX && name[n - 1] != '/';
-    case SLM_SEGMENT_MEMFD:
-        return n < MEMFD_NAME_BYTES;
-    default:
-        return true;
+    if (n == 0) {
+        return !must_have_name(kind);
     }
+    return n < name_bytes_of(kind) && find_fault(kind, name, n) == NULL;
 }
 
 enum slm_status slm_segment_check_name(const struct slm_segment_options *options,
@@ -37,8 +64,19 @@ enum slm_status slm_segment_check_name(const struct slm_segment_options *options
     if (slm_segment_is_name(options->kind, options->name)) {
         return SLM_OK;
     }
-    return slm_error_set(error, SLM_E_NAME, 0, "%s: no name for a segment",
-                         options->name == NULL ? "NULL" : options->name);
+    size_t n = options->name == NULL ? 0 : strlen(options->name);
+    size_t name_bytes = name_bytes_of(options->kind);
+    if (n == 0) {
+        return slm_error_set(error, SLM_E_NAME, 0, "a segment's name is %s",
+                             options->name == NULL ? "NULL" : "empty");
+    }
+    if (n >= name_bytes) {
+        return slm_error_set(error, SLM_E_NAME, 0,
+                             "segment %.100s...: its name has %zu bytes, more than %zu",
+                             options->name, n, name_bytes - 1);
+    }
+    return slm_error_set(error, SLM_E_NAME, 0, "segment %.100s: its name %s", options->name,
+                         find_fault(options->kind, options->name, n));
 }
 
 int slm_segment_path(char *buffer, size_t buffer_bytes, const struct slm_segment_options *options)

@@ -29,9 +29,12 @@ enum slm_status slm_segment_set_sizes(struct slm_segment *segment, size_t bytes,
         max_bytes = bytes;
     }
     /* Room for rounding, for alignment and for two guard pages. */
-    if (bytes == 0 || max_bytes > (size_t)PTRDIFF_MAX - 4 * segment->page_bytes) {
-        return slm_error_set(error, SLM_E_SIZE, 0, "%s: %zu bytes, at most %zu, cannot be",
-                             segment->label, bytes, max_bytes);
+    size_t most_bytes = (size_t)PTRDIFF_MAX - 4 * segment->page_bytes;
+    if (bytes == 0 || max_bytes > most_bytes) {
+        bool is_bytes = bytes == 0 || bytes > most_bytes;
+        return slm_error_set(error, SLM_E_SIZE, 0, "%s: %s %zu is not within 1 to %zu",
+                             segment->label, is_bytes ? "bytes" : "max_bytes",
+                             is_bytes ? bytes : max_bytes, most_bytes);
     }
     segment->bytes = slm_align_up(bytes, segment->page_bytes);
     segment->max_bytes = slm_align_up(max_bytes, segment->page_bytes);

@@ -57,18 +57,24 @@ static bool may_be_huge(enum slm_segment_kind kind)
 static enum slm_status check_options(const struct slm_segment_options *options,
                                      struct slm_error *error)
 {
-    const char *wrong = NULL;
+    const char *name = options->name == NULL ? "without a name" : options->name;
     if ((unsigned)options->kind > SLM_SEGMENT_FILE) {
-        wrong = "kind";
-    } else if ((unsigned)options->huge > SLM_SEGMENT_HUGE_TRY) {
-        wrong = "huge";
-    } else if (options->huge != SLM_SEGMENT_HUGE_NO && !may_be_huge(options->kind)) {
-        wrong = "huge, for this kind";
-    } else if ((options->mode & ~(mode_t)0777) != 0) {
-        wrong = "mode";
+        return slm_error_set(error, SLM_E_OPTION, 0,
+                             "segment %.100s: kind %u is not within 0 to %u", name,
+                             (unsigned)options->kind, (unsigned)SLM_SEGMENT_FILE);
     }
-    if (wrong != NULL) {
-        return slm_error_set(error, SLM_E_OPTION, 0, "a segment's option %s is not allowed", wrong);
+    if ((unsigned)options->huge > SLM_SEGMENT_HUGE_TRY) {
+        return slm_error_set(error, SLM_E_OPTION, 0,
+                             "segment %.100s: huge %u is not within 0 to %u", name,
+                             (unsigned)options->huge, (unsigned)SLM_SEGMENT_HUGE_TRY);
+    }
+    if (options->huge != SLM_SEGMENT_HUGE_NO && !may_be_huge(options->kind)) {
+        return slm_error_set(error, SLM_E_OPTION, 0,
+                             "segment %.100s: huge is not for POSIX and FILE segments", name);
+    }
+    if ((options->mode & ~(mode_t)0777) != 0) {
+        return slm_error_set(error, SLM_E_OPTION, 0, "segment %.100s: mode 0%o is more than 0777",
+                             name, (unsigned)options->mode);
     }
     return slm_segment_check_name(options, error);
 }
@@ -170,7 +176,9 @@ enum slm_status slm_segment_create(struct slm_segment **out,
         return SLM_E_NULL;
     }
     if (options->read_only) {
-        return slm_error_set(error, SLM_E_OPTION, 0, "a new segment cannot be read-only");
+        return slm_error_set(error, SLM_E_OPTION, 0,
+                             "segment %.100s: a new segment cannot be read_only",
+                             options->name == NULL ? "without a name" : options->name);
     }
     return make(out, options, create_any, error);
 }
@@ -183,8 +191,8 @@ enum slm_status slm_segment_attach(struct slm_segment **out,
         return SLM_E_NULL;
     }
     if (options->kind == SLM_SEGMENT_ANONYMOUS) {
-        return slm_error_set(error, SLM_E_OPTION, 0, "kind %d is inherited by fork only",
-                             (int)options->kind);
+        return slm_error_set(error, SLM_E_OPTION, 0,
+                             "an anonymous segment cannot be attached: it is inherited by fork");
     }
     return make(out, options, attach_any, error);
 }

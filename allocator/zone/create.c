@@ -8,34 +8,6 @@
 
 #include "allocator/zone/handle.h"
 
-static bool name_is_right(const char *name, bool may_be_empty)
-{
-    size_t n = strlen(name);
-    return n < SLM_ZONE_NAME_BYTES && (n > 0 || may_be_empty);
-}
-
-static enum slm_status check_options(const struct slm_zone_options *options,
-                                     struct slm_error *error)
-{
-    const char *name = options->name == NULL ? "" : options->name;
-    if (!name_is_right(name, false) || !name_is_right(zone_tag(options), true)) {
-        return slm_error_set(error, SLM_E_NAME, 0,
-                             "zone \"%.80s\": name or tag is empty or longer than %u bytes", name,
-                             SLM_ZONE_NAME_BYTES - 1);
-    }
-    if (options->journal_entries != 0 && slm_journal_log_bytes(options->journal_entries) == 0) {
-        return slm_error_set(error, SLM_E_OPTION, 0, "zone %s: a journal of %u entries", name,
-                             options->journal_entries);
-    }
-    uint64_t bytes = options->bytes;
-    uint64_t max_bytes = options->max_bytes;
-    if (bytes < SLM_ZONE_BYTES_MIN || bytes > ZONE_BYTES_MAX || max_bytes > ZONE_BYTES_MAX) {
-        return slm_error_set(error, SLM_E_SIZE, 0, "zone %s: %zu bytes, up to %zu, cannot be", name,
-                             options->bytes, options->max_bytes);
-    }
-    return SLM_OK;
-}
-
 /* The constant part, as the options have it; lengths are those of the segment. */
 static void fill_fixed(struct zone_fixed *fixed, const struct slm_zone_options *options,
                        const struct slm_segment *segment)
@@ -63,16 +35,24 @@ static enum slm_status format_slab(struct slm_zone *zone, const struct slm_zone_
     struct slm_slab_options slab = options->slab;
     slab.name = options->name;
     slab.max_bytes = (size_t)(fixed->max_bytes - fixed->slab_offset);
-    enum slm_status status = SLM_E_SIZE;
-    if (fixed->slab_offset < fixed->first_bytes) {
-        status = slm_slab_init(base + fixed->slab_offset,
-                               (size_t)(fixed->first_bytes - fixed->slab_offset), &slab);
+    if (fixed->slab_offset >= fixed->first_bytes) {
+        return slm_error_set(error, SLM_E_SIZE, 0,
+                             "zone %s: journal_entries %u take %llu bytes, and bytes is %zu",
+                             options->name, fixed->journal_entries,
+                             (unsigned long long)fixed->slab_offset, options->bytes);
     }
-    return status == SLM_OK
-               ? SLM_OK
-               : slm_error_set(error, status, 0, "zone %s: no slab in %zu bytes, up to %zu: %s",
-                               options->name, options->bytes, options->max_bytes,
-                               slm_status_text(status));
+    size_t slab_bytes = (size_t)(fixed->first_bytes - fixed->slab_offset);
+    enum slm_status status = slm_slab_init(base + fixed->slab_offset, slab_bytes, &slab);
+    if (status == SLM_E_SIZE) {
+        return slm_error_set(error, status, 0,
+                             "zone %s: bytes %zu leave %zu for the slab, which needs more to grow "
+                             "up to max_bytes %llu",
+                             options->name, options->bytes, slab_bytes,
+                             (unsigned long long)fixed->max_bytes);
+    }
+    return status == SLM_OK ? SLM_OK
+                            : slm_error_set(error, status, 0, "zone %s: its slab: %s",
+                                            options->name, slm_status_text(status));
 }
 
 /* Stores the state last: until then attach refuses the zone. */
@@ -81,13 +61,10 @@ static enum slm_status format_zone(struct slm_zone *zone, const struct slm_zone_
 {
     zone->header = slm_segment_base(zone->segment);
     fill_fixed(&zone->fixed, options, zone->segment);
-    enum slm_status status = slm_lock_init(&zone->header->lock, options->lock_kind);
-    if (status != SLM_OK) {
-        return slm_error_set(error, status, 0, "zone %s: no such kind of lock", options->name);
-    }
+    (void)slm_lock_init(&zone->header->lock, options->lock_kind);
     (void)slm_journal_init((unsigned char *)zone->header + ZONE_JOURNAL_OFFSET,
                            zone->fixed.journal_entries);
-    status = format_slab(zone, options, error);
+    enum slm_status status = format_slab(zone, options, error);
     if (status != SLM_OK) {
         return status;
     }
@@ -95,7 +72,7 @@ static enum slm_status format_zone(struct slm_zone *zone, const struct slm_zone_
     zone->header->fixed = zone->fixed;
     zone->header->checksum = zone_checksum(&zone->fixed);
     struct slm_lock_options lock = {.path = options->lock_path};
-    status = zone_open_parts(zone, &lock, error);
+    status = zone_error_of(options->name, zone_open_parts(zone, &lock, error), error);
     if (status == SLM_OK) {
         __atomic_store_n(&zone->header->state, ZONE_READY, __ATOMIC_RELEASE);
     }
@@ -111,7 +88,8 @@ static enum slm_status create_segment(struct slm_zone *zone, const struct slm_zo
     if (segment.name == NULL) {
         segment.name = options->name;
     }
-    return slm_segment_create(&zone->segment, &segment, error);
+    enum slm_status status = slm_segment_create(&zone->segment, &segment, error);
+    return zone_error_of(options->name, status, error);
 }
 
 enum slm_status slm_zone_create(struct slm_zone **out, const struct slm_zone_options *options,
@@ -124,7 +102,7 @@ enum slm_status slm_zone_create(struct slm_zone **out, const struct slm_zone_opt
     if (out == NULL || options == NULL) {
         return slm_error_set(error, SLM_E_NULL, 0, "no zone: no options, or no place for it");
     }
-    enum slm_status status = check_options(options, error);
+    enum slm_status status = zone_check_options(options, error);
     if (status != SLM_OK) {
         return status;
     }

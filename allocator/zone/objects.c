@@ -49,7 +49,8 @@ enum slm_status slm_zone_grow(struct slm_zone *zone, size_t bytes, struct slm_er
         return slm_error_set(error, SLM_E_NULL, 0, "NULL where a zone is needed");
     }
     if (bytes > zone->fixed.max_bytes) {
-        return slm_error_set(error, SLM_E_SIZE, 0, "zone %s: %zu bytes are more than its %llu",
+        return slm_error_set(error, SLM_E_SIZE, 0,
+                             "zone %s: %zu bytes are more than its max_bytes %llu",
                              zone->fixed.name, bytes, (unsigned long long)zone->fixed.max_bytes);
     }
     enum slm_status status = slm_zone_lock(zone);
@@ -58,7 +59,7 @@ enum slm_status slm_zone_grow(struct slm_zone *zone, size_t bytes, struct slm_er
                              slm_status_text(status));
     }
     if (bytes > zone_bytes(zone)) {
-        status = zone_reserve(zone, bytes, error);
+        status = zone_error_of(zone->fixed.name, zone_reserve(zone, bytes, error), error);
         zone_publish_growth(zone);
     }
     (void)slm_zone_unlock(zone);

@@ -30,7 +30,7 @@ static enum slm_status open_lock(struct slm_zone *zone, const struct slm_lock_op
     }
     enum slm_status status = slm_lock_attach(&zone->lock, &zone->header->lock, &options, &why);
     return status == SLM_OK ? SLM_OK
-                            : slm_error_set(error, status, why.os_errno, "%s: %.150s",
+                            : slm_error_set(error, status, why.os_errno, "%s: its lock: %.150s",
                                             slm_segment_label(zone->segment), why.text);
 }
 

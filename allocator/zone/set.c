@@ -132,7 +132,10 @@ static enum slm_status open_reused(struct candidate *candidate, struct slm_zone 
     if (status != SLM_OK) {
         return status;
     }
-    return bytes > zone_bytes(zone) ? zone_reserve(zone, bytes, error) : SLM_OK;
+    if (bytes > zone_bytes(zone)) {
+        status = zone_error_of(slm_zone_name(zone), zone_reserve(zone, bytes, error), error);
+    }
+    return status;
 }
 
 static enum slm_status open_fresh(struct candidate *candidate, struct slm_error *error)
@@ -196,14 +199,15 @@ static void settle_candidate(struct candidate *candidate)
     (void)slm_zone_unlock(candidate->zone);
 }
 
-/* Two of one name? */
-static enum slm_status check_names(const struct slm_zone_declaration *declarations, size_t n,
-                                   struct slm_error *error)
+/* Each declaration alone, and its name among those before it. */
+static enum slm_status check_declarations(const struct slm_zone_declaration *declarations, size_t n,
+                                          struct slm_error *error)
 {
     for (size_t i = 0; i < n; i++) {
         const char *name = declarations[i].options.name;
-        if (name == NULL) {
-            return slm_error_set(error, SLM_E_NAME, 0, "declaration %zu has no name", i);
+        enum slm_status status = zone_check_options(&declarations[i].options, error);
+        if (status != SLM_OK) {
+            return status;
         }
         for (size_t k = 0; k < i; k++) {
             if (strcmp(name, declarations[k].options.name) == 0) {
@@ -263,7 +267,7 @@ enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
     if (set == NULL || (declarations == NULL && n > 0)) {
         return slm_error_set(error, SLM_E_NULL, 0, "no set, or no declarations");
     }
-    enum slm_status status = check_names(declarations, n, error);
+    enum slm_status status = check_declarations(declarations, n, error);
     if (status != SLM_OK) {
         return status;
     }

@@ -13,6 +13,7 @@
  *     create     make a zone, remove its name              check    invariants
  *       grow       length: reserve, publish, see
  *         parts      slab, journal, lock: open, recover, close
+ *         options    of a zone to be made: compared with their limits
  *           header     what is stored, and whether to believe it
  *
  * Each file calls files below it only, and the rooms segment, lock, journal and slab.

@@ -102,7 +102,7 @@ enum slm_status slm_lock_init(struct slm_lock_state *state, enum slm_lock_kind k
 
 /*
  * A handle on a lock that exists. If the state was left by another boot of the system (a zone in a
- * file), its owner is dead: the mark for repair is set and the lock free. Fails: SLM_E_NULL,
+ * file), its owner is dead: the mark for repair is set and the lock free. Fails:
  * SLM_E_ALIGN, SLM_E_OPTION (kind is not the state's; no path for FILE), SLM_E_ACCESS (the lock
  * file: a link, or another user's), SLM_E_REPLACED (it is not the one that the lock was used with
  * since init, or since the system started), SLM_E_LOCKED (file_is_new, and the lock's owner lives),

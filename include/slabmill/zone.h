@@ -51,12 +51,12 @@ struct slm_zone_options {
     const char *name;             /* needed; also the POSIX segment's, if that has none */
     const char *tag;              /* who uses it and how; NULL: "" */
     size_t bytes;                 /* whole pages; at least SLM_ZONE_BYTES_MIN */
-    size_t max_bytes;             /* it may grow so far; 0: bytes */
-    struct slm_slab_options slab; /* name and max are the zone's */
+    size_t max_bytes;             /* it may grow so far; at least bytes; 0: bytes */
+    struct slm_slab_options slab; /* name and max_bytes are 0: they are the zone's */
     enum slm_lock_kind lock_kind;
     const char *lock_path;    /* for SLM_LOCK_FILE */
     unsigned journal_entries; /* words, allocations, releases of one transaction; 0: 1024 */
-    struct slm_segment_options segment; /* kind, name, mode, huge, guard; sizes are the zone's */
+    struct slm_segment_options segment; /* kind, name, mode, huge, guard; all else is 0 */
 };
 
 /*
@@ -67,7 +67,7 @@ enum slm_status slm_zone_create(struct slm_zone **out, const struct slm_zone_opt
                                 struct slm_error *error);
 
 struct slm_zone_attach_options {
-    struct slm_segment_options segment; /* kind, name, id, read_only, guard */
+    struct slm_segment_options segment; /* kind, name, mode, id, read_only, guard; sizes unused */
     const char *name;                   /* the zone must have it; NULL: any */
     const char *tag;                    /* the same */
     const char *lock_path;              /* for SLM_LOCK_FILE */

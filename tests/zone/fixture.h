@@ -42,6 +42,7 @@ class ZoneOptions {
         options.lock_path = lock == SLM_LOCK_FILE ? lock_path_.c_str() : nullptr;
         options.journal_entries = 256;
         options.segment = segment_.of(kind);
+        options.segment.bytes = options.segment.max_bytes = 0;
         return options;
     }
 

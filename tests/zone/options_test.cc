@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Errors of a zone's options name the zone, the option, its value and the limit. */
+#include "tests/zone/set_fixture.h"
+
+using namespace slm_test;
+
+namespace {
+
+struct Wrong {
+    const char *name;
+    slm_status status;
+    void (*make)(slm_zone_options &options);
+    const char *text;
+};
+
+const char kLong[] = "0123456789012345678901234567890123456789012345678901234567890123";
+
+const Wrong wrongs[] = {
+    {"NoName", SLM_E_NAME, [](slm_zone_options &o) { o.name = nullptr; }, "a zone's name is NULL"},
+    {"EmptyName", SLM_E_NAME, [](slm_zone_options &o) { o.name = ""; }, "a zone's name is empty"},
+    {"LongName", SLM_E_NAME, [](slm_zone_options &o) { o.name = kLong; },
+     "zone 0123456789012345678901234567890123456789012345678901234567890123: its name has 64 "
+     "bytes, more than 63"},
+    {"LongTag", SLM_E_NAME, [](slm_zone_options &o) { o.tag = kLong; },
+     "zone keys: its tag has 64 bytes, more than 63"},
+    {"TooShort", SLM_E_SIZE, [](slm_zone_options &o) { o.bytes = 4096; },
+     "zone keys: bytes 4096 is not within 65536 to 70368744177664"},
+    {"MaxBelowBytes", SLM_E_SIZE, [](slm_zone_options &o) { o.max_bytes = o.bytes - 1; },
+     "zone keys: max_bytes 262143 is not 0, nor within its bytes 262144 to 70368744177664"},
+    {"MaxTooLong", SLM_E_SIZE, [](slm_zone_options &o) { o.max_bytes = (size_t{1} << 46) + 1; },
+     "zone keys: max_bytes 70368744177665 is not 0, nor within its bytes 262144 to "
+     "70368744177664"},
+    {"JournalTooShort", SLM_E_OPTION, [](slm_zone_options &o) { o.journal_entries = 10; },
+     "zone keys: journal_entries 10 is not 0, nor within 64 to 1048576"},
+    {"JournalTooLongForIt", SLM_E_SIZE, [](slm_zone_options &o) { o.journal_entries = 65536; },
+     "zone keys: journal_entries 65536 take 1056768 bytes, and bytes is 262144"},
+    {"MetadataForItsMax", SLM_E_SIZE,
+     [](slm_zone_options &o) {
+         o.journal_entries = 64;
+         o.max_bytes = size_t{1} << 32;
+     },
+     "zone keys: bytes 262144 leave 253952 for the slab, which needs more to grow up to max_bytes "
+     "4294967296"},
+    {"LockKind", SLM_E_OPTION,
+     [](slm_zone_options &o) { o.lock_kind = static_cast<slm_lock_kind>(3); },
+     "zone keys: lock_kind 3 is not within 0 to 2"},
+    {"NoLockPath", SLM_E_OPTION, [](slm_zone_options &o) { o.lock_kind = SLM_LOCK_FILE; },
+     "zone keys: lock_path is NULL, and lock_kind SLM_LOCK_FILE needs one"},
+    {"SlabName", SLM_E_OPTION, [](slm_zone_options &o) { o.slab.name = "other"; },
+     "zone keys: slab.name is set: the zone sets it, so it must be 0"},
+    {"SlabMaxBytes", SLM_E_OPTION, [](slm_zone_options &o) { o.slab.max_bytes = 1 << 20; },
+     "zone keys: slab.max_bytes is set: the zone sets it, so it must be 0"},
+    {"SegmentBytes", SLM_E_OPTION, [](slm_zone_options &o) { o.segment.bytes = 77; },
+     "zone keys: segment.bytes is set: the zone sets it, so it must be 0"},
+    {"SegmentMaxBytes", SLM_E_OPTION, [](slm_zone_options &o) { o.segment.max_bytes = 77; },
+     "zone keys: segment.max_bytes is set: the zone sets it, so it must be 0"},
+    {"SegmentReadOnly", SLM_E_OPTION, [](slm_zone_options &o) { o.segment.read_only = true; },
+     "zone keys: segment.read_only is set: the zone sets it, so it must be 0"},
+    {"SegmentId", SLM_E_OPTION, [](slm_zone_options &o) { o.segment.id = 5; },
+     "zone keys: segment.id is set: the zone sets it, so it must be 0"},
+    {"PageBytes", SLM_E_OPTION, [](slm_zone_options &o) { o.slab.page_bytes = 8192; },
+     "zone keys: slab.page_bytes 8192 is not 0, 4096, 16384 or 65536"},
+    {"MinObjectBytes", SLM_E_OPTION, [](slm_zone_options &o) { o.slab.min_object_bytes = 24; },
+     "zone keys: slab.min_object_bytes 24 is not 0, 8, 16, 32 or 64"},
+    {"PerDoubling", SLM_E_OPTION, [](slm_zone_options &o) { o.slab.per_doubling = 3; },
+     "zone keys: slab.per_doubling 3 is not 0, 1, 2, 4, 8 or 16"},
+    {"GapBytes", SLM_E_OPTION, [](slm_zone_options &o) { o.slab.gap_bytes = 65; },
+     "zone keys: slab.gap_bytes 65 is not 0 to 64"},
+    {"SegmentKind", SLM_E_OPTION,
+     [](slm_zone_options &o) {
+         o.segment.kind = static_cast<Kind>(7);
+         o.segment.name = nullptr;
+     },
+     "zone keys: segment keys: kind 7 is not within 0 to 4"},
+    {"NameWithASlash", SLM_E_NAME,
+     [](slm_zone_options &o) {
+         o.segment.kind = SLM_SEGMENT_POSIX;
+         o.segment.name = "a/b";
+     },
+     "zone keys: segment a/b: its name has a slash in it"},
+    {"NoSuchFolder", SLM_E_MISSING, [](slm_zone_options &o) { o.segment.name = "/nowhere/at/all"; },
+     "zone keys: /nowhere/at/all: cannot create: No such file or directory"},
+    {"LockInNoFolder", SLM_E_MISSING,
+     [](slm_zone_options &o) {
+         o.segment.kind = SLM_SEGMENT_ANONYMOUS;
+         o.lock_kind = SLM_LOCK_FILE;
+         o.lock_path = "/nowhere/at/all";
+     },
+     "zone keys: anonymous: its lock: /nowhere/at/all: cannot be opened as a lock file of this "
+     "user: "
+     "No such file or directory"},
+};
+
+void PrintTo(const Wrong &wrong, std::ostream *out)
+{
+    *out << wrong.name;
+}
+
+class ZoneOptionText : public testing::TestWithParam<Wrong> {};
+
+INSTANTIATE_TEST_SUITE_P(Wrong, ZoneOptionText, testing::ValuesIn(wrongs),
+                         [](const auto &wrong) { return std::string(wrong.param.name); });
+
+TEST_P(ZoneOptionText, NamesZoneOptionValueAndLimit)
+{
+    ZoneOptions all;
+    slm_zone_options options = all.of(SLM_SEGMENT_FILE);
+    GetParam().make(options);
+    Zone zone;
+    EXPECT_EQ(zone.create(options), GetParam().status);
+    EXPECT_STREQ(zone.error.text, GetParam().text);
+    EXPECT_TRUE(all.folder().names().empty());
+}
+
+TEST_P(ZoneOptionText, IsTheSameFromASet)
+{
+    ZoneOptions all;
+    slm_zone_options options = all.of(SLM_SEGMENT_FILE);
+    GetParam().make(options);
+    Set set;
+    EXPECT_EQ(set.apply({{options, nullptr, nullptr, false}}), GetParam().status);
+    EXPECT_STREQ(set.error.text, GetParam().text);
+}
+
+TEST(ZoneGrowText, NamesZoneAndLimit)
+{
+    ZoneOptions all;
+    Zone zone;
+    ASSERT_EQ(zone.create(all.of(SLM_SEGMENT_MEMFD)), SLM_OK);
+    EXPECT_EQ(slm_zone_grow(zone, kZoneMaxBytes + 1, &zone.error), SLM_E_SIZE);
+    EXPECT_STREQ(zone.error.text, "zone keys: 1048577 bytes are more than its max_bytes 1048576");
+}
+
+} // namespace

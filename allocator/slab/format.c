@@ -187,9 +187,14 @@ bool slm_slab_has_options(const struct slm_slab *slab, const struct slm_slab_opt
     }
     const struct slab_shape *is = &slab->shape;
     struct slab_shape asked;
-    return slab_layout_options(&asked, options) && asked.page_shift == is->page_shift &&
-           asked.min_shift == is->min_shift && asked.per_doubling == is->per_doubling &&
-           asked.gap_bytes == is->gap_bytes;
+    if (options == NULL) {
+        return true;
+    }
+    return slab_layout_options(&asked, options) &&
+           (options->page_bytes == 0 || asked.page_shift == is->page_shift) &&
+           (options->min_object_bytes == 0 || asked.min_shift == is->min_shift) &&
+           (options->per_doubling == 0 || asked.per_doubling == is->per_doubling) &&
+           (options->gap_bytes == 0 || asked.gap_bytes == is->gap_bytes);
 }
 
 void slm_slab_detach(struct slm_slab *slab)

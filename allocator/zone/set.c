@@ -95,7 +95,8 @@ static bool has_segment_name(const struct slm_zone *zone,
 
 /*
  * Whether the zone can become what is declared without losing its content. It may have grown since,
- * at runtime, beyond what was declared: that is no reason to throw it away.
+ * at runtime, beyond what was declared: that is no reason to throw it away. An option that is 0
+ * means what is stored, so that a library with other defaults reuses it too.
  */
 static bool can_be_reused(const struct member *member,
                           const struct slm_zone_declaration *declaration)
@@ -107,7 +108,7 @@ static bool can_be_reused(const struct member *member,
            slm_segment_get_kind(zone->segment) == options->segment.kind &&
            has_segment_name(zone, declaration) &&
            fixed->lock_kind == (uint32_t)options->lock_kind &&
-           fixed->journal_entries == zone_journal_entries(options) &&
+           (options->journal_entries == 0 || fixed->journal_entries == options->journal_entries) &&
            slm_slab_has_options(zone->slab, &options->slab) &&
            options->bytes >= member->declared_bytes && options->bytes <= fixed->max_bytes;
 }

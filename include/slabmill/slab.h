@@ -115,8 +115,8 @@ enum slm_status slm_slab_init(void *region, size_t region_bytes,
 enum slm_status slm_slab_attach(struct slm_slab **out, void *region, size_t region_bytes,
                                 const struct slm_slab_view *view);
 
-/* Whether the slab was made with these options (NULL: all default). name and max_bytes are not
- * compared. O(1). */
+/* Whether the slab has these options. An option that is 0 agrees with any value, as do name and
+ * max_bytes, and NULL for all of them. */
 bool slm_slab_has_options(const struct slm_slab *slab, const struct slm_slab_options *options);
 
 /* Closes a view; the region and its objects stay. NULL is no error. O(1). */

@@ -13,7 +13,8 @@ extern "C" {
  * Model    A master declares its zones each time it reads its configuration; slm_zone_set_apply
  *          makes the set what was declared, all of it or nothing. A zone of the same name, tag,
  *          kind, segment name, lock, journal, slab options and length keeps its content, also when
- *          it grew since; one that is declared longer, up to its max, grows and keeps it; any other
+ *          it grew since; an option that is 0 (of the slab, journal_entries, max_bytes) means what
+ *          is stored; one that is declared longer, up to its max, grows and keeps it; any other
  *          change, or no_reuse, makes a new zone. A max_bytes, mode, huge or guard that changes
  *          counts from the next new zone on. What is declared no more is detached: processes that
  *          have it keep it.

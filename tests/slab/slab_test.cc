@@ -336,15 +336,25 @@ TEST(SlabOptions, AreTheSlabsOwnOnlyIfAllThatIsStoredAgrees)
     same.max_bytes = SIZE_MAX;
     EXPECT_TRUE(slm_slab_has_options(slab, &same));
     for (Geometry other : {Geometry{16384, 16, 4, 8}, Geometry{4096, 8, 4, 8},
-                           Geometry{4096, 16, 8, 8}, Geometry{4096, 16, 4, 0}}) {
+                           Geometry{4096, 16, 8, 8}, Geometry{4096, 16, 4, 16}}) {
         slm_slab_options options = other.options();
         EXPECT_FALSE(slm_slab_has_options(slab, &options)) << spell(other);
     }
-    EXPECT_FALSE(slm_slab_has_options(slab, nullptr));
     for (const slm_slab_options &wrong : wrong_options()) {
         EXPECT_FALSE(slm_slab_has_options(slab, &wrong));
     }
-    EXPECT_TRUE(slm_slab_has_options(Slab({4096, 8, 1, 0}, 16), nullptr));
+}
+
+TEST(SlabOptions, ThatAreZeroAgreeWithWhatIsStored)
+{
+    Slab slab({16384, 16, 4, 8}, 16);
+    slm_slab_options options{};
+    EXPECT_TRUE(slm_slab_has_options(slab, nullptr));
+    EXPECT_TRUE(slm_slab_has_options(slab, &options));
+    options.per_doubling = 4;
+    EXPECT_TRUE(slm_slab_has_options(slab, &options));
+    options.page_bytes = 4096;
+    EXPECT_FALSE(slm_slab_has_options(slab, &options));
 }
 
 TEST(SlabDetach, IgnoresNull)

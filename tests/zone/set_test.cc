@@ -169,7 +169,6 @@ TEST_F(ZoneSet, DeclaredWithAnythingElseChangedIsNew)
         {"beyond its max", [](slm_zone_options &o) { o.bytes = o.max_bytes = 2 * kZoneMaxBytes; }},
         {"lock", [](slm_zone_options &o) { o.lock_kind = SLM_LOCK_SPIN_SEM; }},
         {"journal", [](slm_zone_options &o) { o.journal_entries = 300; }},
-        {"default journal", [](slm_zone_options &o) { o.journal_entries = 0; }},
         {"smallest object", [](slm_zone_options &o) { o.slab.min_object_bytes = 64; }},
         {"classes", [](slm_zone_options &o) { o.slab.per_doubling = 8; }},
         {"kind", [](slm_zone_options &o) { o.segment.kind = SLM_SEGMENT_ANONYMOUS; }},
@@ -186,6 +185,31 @@ TEST_F(ZoneSet, DeclaredWithAnythingElseChangedIsNew)
         EXPECT_EQ(inits.reused, (std::vector<bool>{false, false}));
         EXPECT_EQ(numbers_alone(fresh["one"]), (Numbers{1002}));
     }
+}
+
+/* So that a library with other defaults reuses what an older one made. */
+TEST_F(ZoneSet, AnOptionThatIsZeroMeansWhatIsStored)
+{
+    slm_zone_options made = options("one");
+    made.journal_entries = 300;
+    made.slab.page_bytes = 16384;
+    made.slab.min_object_bytes = 32;
+    made.slab.per_doubling = 4;
+    made.slab.gap_bytes = 8;
+    ASSERT_EQ(set.apply({inits.declare(made)}), SLM_OK) << set.error.text;
+    struct slm_zone_stats before = {};
+    struct slm_zone_stats after = {};
+    slm_zone_get_stats(set["one"], &before);
+    slm_zone_options plain = options("one");
+    plain.journal_entries = 0;
+    plain.max_bytes = 0;
+    ASSERT_EQ(set.apply({inits.declare(plain)}), SLM_OK) << set.error.text;
+    slm_zone_get_stats(set["one"], &after);
+    EXPECT_EQ(inits.reused, (std::vector<bool>{false, true}));
+    EXPECT_EQ(numbers_alone(set["one"]), (Numbers{1002, 1001}));
+    EXPECT_EQ(after.journal_entries, 300u);
+    EXPECT_EQ(after.max_bytes, before.max_bytes);
+    EXPECT_TRUE(slm_slab_has_options(slm_zone_slab(set["one"]), &made.slab));
 }
 
 /* Both have a name of their own, which stays taken as long as the old zone is there. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Noting changes, and making them stand. */
+/* Journal: how the room is built; noting changes, and committing them. */
 #include <slabmill/journal.h>
 
 #include <stdlib.h>
@@ -7,6 +7,34 @@
 
 #include "allocator/base/bits.h"
 #include "allocator/journal/log.h"
+
+/*
+ * Structure
+ *
+ *   journal    the public calls that note and commit
+ *     recover    undo, carry out, recover: what a log says is done    check    invariants
+ *
+ * Stored      log.h: struct slm_journal_log in shared memory, in front of the data: its head, then
+ *             entries of 16 bytes. Nothing in it is a pointer; offsets count from the handle's base.
+ * In process  struct slm_journal, the handle, and struct slm_journal_notes (log.h): which objects
+ *             this transaction frees. Notes are a hint: a death loses them, and no repair needs them.
+ *
+ * Undo        An entry is written, then counted in the log's state, and only then the word changes.
+ *             So at any moment the entries that count lead back to the last commit, newest first.
+ *             Undoing twice is the same as undoing once: a repair may be cut off and begin again.
+ * Commit      One store of the state. Without releases it stores 0: no entry counts any more. With
+ *             releases it sets JOURNAL_COMMITTED: from then on the entries lead forward, the objects
+ *             are freed, and a second store of 0 ends it. A repair after the first store finishes.
+ * Allocation  The slab commits an object before the journal can note it. Between the two the slab
+ *             itself keeps the address (slm_slab_last_allocation_locked), and a repair frees it.
+ * Release     Noted only. The object stays live until the commit, so that undoing needs no content.
+ *             A hash table in the notes finds a second release of an object in O(1).
+ * Full        slm_journal_need asks for room before a call changes anything. A refusal is kept in
+ *             the notes until the transaction ends, so that a commit undoes it.
+ * Order       Memory outlives a process, so against a death only the compiler's order counts:
+ *             journal_commit_word is a release store and a fence for the compiler. Between live
+ *             processes the lock orders everything.
+ */
 
 size_t slm_journal_log_bytes(unsigned n_entries)
 {
@@ -293,7 +321,7 @@ void *slm_journal_root(const struct slm_journal *journal)
                : slm_journal_pointer(journal, journal->log->root);
 }
 
-/* From here on the entries lead forward: see journal_recover.c. */
+/* After the first store the entries lead forward: see recover.c. */
 static void commit_and_carry_out(struct slm_journal *journal)
 {
     struct slm_journal_log *log = journal->log;
@@ -315,8 +343,8 @@ enum slm_status slm_journal_commit(struct slm_journal *journal)
         slm_journal_abort(journal);
         return SLM_E_FULL;
     }
-    /* What is noted needs it no more, and what is not must not be taken for new by who comes
-     * next. */
+    /* Logged allocations no longer need it, and a later recovery must not mistake an unlogged one
+     * for new. */
     slm_slab_clear_last_allocation_locked(journal->slab);
     if (log->state == 0) {
         return SLM_OK;

@@ -7,20 +7,6 @@
 
 #include "allocator/base/bits.h"
 #include "allocator/base/hash.h"
-#include "allocator/journal/log.h"
-
-/* The journal's log is stored in each zone, so the zone's layout pins it too. */
-SLM_PIN_SIZE(journal_entry, 16);
-SLM_PIN_FIELD(journal_entry, what, 0, 8);
-SLM_PIN_FIELD(journal_entry, value, 8, 8);
-SLM_PIN_SIZE(slm_journal_log, 48);
-SLM_PIN_FIELD(slm_journal_log, magic, 0, 8);
-SLM_PIN_FIELD(slm_journal_log, n_max, 8, 8);
-SLM_PIN_FIELD(slm_journal_log, state, 16, 8);
-SLM_PIN_FIELD(slm_journal_log, root, 24, 8);
-SLM_PIN_FIELD(slm_journal_log, n_undone, 32, 8);
-SLM_PIN_FIELD(slm_journal_log, n_finished, 40, 8);
-SLM_PIN(offsetof(struct slm_journal_log, entries) == 48);
 
 uint64_t zone_checksum(const struct zone_fixed *fixed)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Journal: changes to shared memory under a lock that happen as a whole or not at all. */
+/* Journal: changes to shared memory, made under a lock, that happen as a whole or not at all. */
 #ifndef SLM_JOURNAL_H
 #define SLM_JOURNAL_H
 
@@ -15,26 +15,27 @@ extern "C" {
 #endif
 
 /*
- * Model    An undo log in shared memory, in front of the data. Between two commits a locker's
- *          writes, allocations and releases are one transaction: before a word changes its old
- *          value is noted, an object that was allocated is noted, and one that is freed is noted
- *          only, and freed by the commit. A commit is one store. Whoever takes the lock over from a
- *          dead owner calls slm_journal_recover: what was not committed is undone, what was is
- *          finished. That needs no order between caches and no flush: the memory survives a
- *          process's death, not the machine's loss of power in the middle of a change.
- * Words    Old values are noted as aligned words of 8 bytes. An object allocated in the same
- *          transaction needs no notes: it goes as a whole.
- * Off      A journal whose log is NULL notes nothing, and has no root: rbtree and lru in memory of
- *          one process.
- * Safety   All calls but init expect the caller to hold the lock that guards the data, and are for
- *          one thread at a time. Signals: no.
- * Failure  NULL: as status.h says. free(NULL) takes no entry, and succeeds in a full journal too.
- * Full     A call that needs more entries than the log has room for fails with SLM_E_FULL and
- *          changes nothing (calls that return a pointer: NULL). From then on the transaction can
- *          only be undone: every call that notes fails in the same way, slm_journal_has_room answers
- *          false, and slm_journal_commit undoes the transaction and returns SLM_E_FULL. So a caller
- *          that looks at the commit alone never commits half of what it meant. A caller that wants
- *          to split its work asks slm_journal_has_room first, and commits while that says no.
+ * Model    An undo log in shared memory, in front of the data. What a lock holder writes, allocates
+ *          and frees between two commits is one transaction. The journal notes the old value of a
+ *          word before the word changes, and each object that is allocated. It notes a release
+ *          only, and the commit frees the object. A commit is one store. A locker that takes over
+ *          from a dead owner calls slm_journal_recover: it undoes what was not committed, and
+ *          finishes what was. That needs no memory barrier between processors and no flush: memory
+ *          outlives a process, but not a loss of power.
+ * Words    Old values are noted as aligned words of 8 bytes. An object that was allocated in the
+ *          same transaction needs no notes: undoing frees it as a whole.
+ * Off      A journal whose log is NULL notes nothing and has no root. It serves trees and lists in
+ *          memory of one process.
+ * Safety   All calls but init expect the caller to hold the lock that guards the data. One thread
+ *          at a time uses a handle. Signals: no call is for handlers.
+ * Failure  NULL: as status.h says; a free of NULL takes no entry. A call that needs more entries
+ *          than are left fails with SLM_E_FULL and changes nothing (calls that return a pointer:
+ *          NULL). The transaction can only be undone then: every call that notes fails in the same
+ *          way, slm_journal_has_room returns false, and slm_journal_commit undoes the transaction
+ *          and returns SLM_E_FULL. So a caller that checks only the commit never commits half of
+ *          its work. To split its work, a caller asks slm_journal_has_room first, and commits when
+ *          that returns false.
+ * Limits   SLM_JOURNAL_ENTRIES_MIN to SLM_JOURNAL_ENTRIES_MAX entries; offsets are below 2^48.
  * Source   Undo logging as in any textbook on transactions.
  */
 #define SLM_JOURNAL_ENTRIES_MIN 64u
@@ -47,87 +48,92 @@ struct slm_journal_notes; /* the process's own */
 struct slm_journal {
     struct slm_journal_log *log; /* NULL: off */
     unsigned char *base;         /* what offsets count from; they are below 2^48 */
-    struct slm_slab *slab;       /* where objects come from, above base; takes no lock; NULL: off */
-    uint64_t n_max;              /* entries of the log */
-    struct slm_journal_notes *notes; /* what this process knows of its transaction; NULL: off */
+    struct slm_slab *slab; /* where objects come from, above base; without a lock; NULL: off */
+    uint64_t n_max;        /* entries of the log */
+    struct slm_journal_notes *notes; /* what this process remembers of its transaction; NULL: off */
 };
 
 /* Shared memory, 8-aligned, for a log of n_entries; 0 if there may not be so many. */
 size_t slm_journal_log_bytes(unsigned n_entries);
 
-/* Formats a log. SLM_E_ALIGN, SLM_E_SIZE (n_entries), changing nothing. */
+/* Formats a log. Fails, changing nothing: SLM_E_ALIGN, SLM_E_SIZE (n_entries). */
 enum slm_status slm_journal_init(void *log, unsigned n_entries);
 
-/* Fills in a handle, which takes 16 to 32 bytes of the process's memory for each entry of the log
- * (touched only as far as transactions free objects). base lies at or below the slab's region; the
- * slab's view has no lock of its own, since journal calls are made under the one that guards it
- * all. SLM_E_ALIGN, SLM_E_IMAGE (log_bytes cannot hold what the log's head says),
- * SLM_E_NOMEM, with a handle of zeroes. */
+/*
+ * Fills in a handle. It takes 16 to 32 bytes of the process's memory for each entry of the log, of
+ * which only those that releases use are touched. base lies at or below the slab's region. The
+ * slab's view has no lock of its own: the caller's lock guards journal and slab.
+ * Fails, with a handle of zeroes: SLM_E_ALIGN, SLM_E_IMAGE (log_bytes cannot hold what the log's
+ * head says), SLM_E_NOMEM.
+ */
 enum slm_status slm_journal_attach(struct slm_journal *journal, void *log, size_t log_bytes,
                                    void *base, struct slm_slab *slab);
 
-/* Gives the handle's own memory back and fills the handle with zeroes; the log stays as it is. A
- * handle of zeroes is ignored. */
+/* Frees the handle's own memory and fills the handle with zeroes; a second call does nothing. The
+ * log stays as it is. */
 void slm_journal_detach(struct slm_journal *journal);
 
 /* Whether so many more words, allocations and releases can be noted before the next commit. False
- * for any number, 0 included, once a call failed with SLM_E_FULL. */
+ * for any number, 0 included, after a call failed with SLM_E_FULL. */
 bool slm_journal_has_room(const struct slm_journal *journal, unsigned n_entries);
 
-/* Notes *word, which lies 8-aligned in an object of the slab, then stores value in it. SLM_E_FULL,
- * storing nothing. */
+/* Notes *word, which lies 8-aligned in an object of the slab, then stores value in it. Fails,
+ * storing nothing: SLM_E_FULL. Cost O(1), one entry. */
 enum slm_status slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value);
 
-/* Notes [p, p + n_bytes), so that it may be written to plainly. Takes n_bytes / 8 entries, two more
- * if it is not aligned. SLM_E_FULL, noting nothing: then it must not be written to. */
+/* Notes [p, p + n_bytes), which the caller may then write to directly. Takes n_bytes / 8 entries,
+ * and up to two more if the range is not aligned. Fails, noting nothing: SLM_E_FULL; then the
+ * caller must not write there. */
 SLM_MUST_USE enum slm_status slm_journal_note_range(struct slm_journal *journal, void *p,
                                                     size_t n_bytes);
 
-/* An object of the slab; it is freed if the transaction is undone. Takes an entry. NULL: none left,
- * or no room for the entry (then slm_journal_has_room says no). */
+/* Allocates an object of the slab; undoing the transaction frees it. Takes one entry. NULL: out of
+ * memory, or no entry is left (then slm_journal_has_room returns false). */
 void *slm_journal_alloc(struct slm_journal *journal, size_t size_bytes);
 void *slm_journal_calloc(struct slm_journal *journal, size_t size_bytes);
 void *slm_journal_memalign(struct slm_journal *journal, size_t align_bytes, size_t size_bytes);
 
-/* Frees an object when the transaction is committed. Takes an entry. Fails, noting nothing: as
- * slm_slab_free, SLM_E_FREED for one that this transaction frees already, SLM_E_FULL. Cost O(1). */
+/* Frees an object when the transaction is committed. Takes one entry. Fails, noting nothing: as
+ * slm_slab_free; SLM_E_FREED if this transaction frees the object already; SLM_E_FULL.
+ * Cost O(1). */
 enum slm_status slm_journal_free(struct slm_journal *journal, void *p);
 
-/* The user's anchor, an object of the slab or NULL. Takes an entry. SLM_E_FOREIGN: any other
- * address; SLM_E_STATE: the journal is off; SLM_E_FULL. A caller that frees the anchor sets another
- * one first. */
+/* The root: the user's anchor, a live object of the slab or NULL. Takes one entry. A caller that
+ * frees the root sets another one first. Fails, changing nothing: SLM_E_FOREIGN (no live object),
+ * SLM_E_STATE (the journal is off), SLM_E_FULL. */
 enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object);
 void *slm_journal_root(const struct slm_journal *journal);
 
-/* Commits; then frees all objects of the slab, root included, as a transaction of its own.
- * SLM_E_FULL: as slm_journal_commit, freeing nothing. */
+/* Commits, then frees all objects of the slab, the root included, as a transaction of its own.
+ * Fails, freeing nothing: SLM_E_FULL, as slm_journal_commit. Cost as slm_slab_reset. */
 SLM_MUST_USE enum slm_status slm_journal_reset(struct slm_journal *journal);
 
-/* Everything since the last commit stands; objects that were freed are. SLM_E_FULL: a call since
- * then failed with it, and all was undone instead. Cost O(1), or, if objects were freed or all was
- * undone, O(entries noted). */
+/* Commits everything since the last commit, and frees the objects that it released. SLM_E_FULL: a
+ * call since then failed with it, and all was undone instead. Cost O(1), or O(entries noted) if
+ * objects were released or all was undone. */
 SLM_MUST_USE enum slm_status slm_journal_commit(struct slm_journal *journal);
 
-/* Nothing since the last commit happened. */
+/* Undoes everything since the last commit. Cost O(entries noted). */
 void slm_journal_abort(struct slm_journal *journal);
 
 /* Whether anything was noted since the last commit. */
 bool slm_journal_is_dirty(const struct slm_journal *journal);
 
 /*
- * Repairs what a dead owner left: rebuilds the slab, then undoes or finishes. May be cut off at any
- * point and called again. SLM_E_IMAGE: page words and bitmaps of the slab, or entries of the log,
- * contradict each other, which no death leaves; no entry was followed then. Cost O(pages + bitmap
- * words + entries).
+ * Repairs what a dead owner left: rebuilds the slab, then undoes or finishes the transaction. A
+ * death at any point of it is repaired by calling it again. Fails: SLM_E_IMAGE (page words and
+ * bitmaps of the slab, or entries of the log, contradict each other, which no death causes; no
+ * entry was used).
+ * Cost O(pages + bitmap words + entries).
  */
 enum slm_status slm_journal_recover(struct slm_journal *journal);
 
-/* 0, or the number of a broken invariant (listed at the top of journal_check.c). Reads only; safe
- * whatever the log holds. */
+/* 0, or the number of a broken invariant (listed at the top of allocator/journal/check.c). Reads
+ * only; safe for any content of the log. Cost O(entries noted). */
 unsigned slm_journal_check(const struct slm_journal *journal);
 
-/* How often transactions of dead owners were undone, and commits of theirs finished. Without the
- * lock, too. */
+/* How many transactions of dead owners were undone, and how many of their commits were finished.
+ * Callable without the lock. */
 uint64_t slm_journal_n_undone(const struct slm_journal *journal);
 uint64_t slm_journal_n_finished(const struct slm_journal *journal);
 
@@ -138,7 +144,7 @@ uint64_t slm_journal_n_finished(const struct slm_journal *journal);
 #define SLM_JOURNAL_CAST(type, value) ((type)(value))
 #endif
 
-/* Offsets that mean the same in every mapping; 0 stands for NULL. No check. */
+/* Offsets that mean the same in every mapping; 0 stands for NULL. They are not checked. */
 static inline uint64_t slm_journal_offset(const struct slm_journal *journal, const void *p)
 {
     const unsigned char *byte = SLM_JOURNAL_CAST(const unsigned char *, p);

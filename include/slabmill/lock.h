@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lock: mutual exclusion between threads of any processes, whoever dies when. */
+/* Lock: mutual exclusion between threads of any processes; a holder may die at any moment. */
 #ifndef SLM_LOCK_H
 #define SLM_LOCK_H
 
@@ -15,43 +15,42 @@ extern "C" {
 #endif
 
 /*
- * Model    The state is SLM_LOCK_BYTES of shared memory: a word that holds the owner's identity
- *          itself, so that taking the lock and saying who took it are one store. An identity is a
- *          thread's id and when the thread started: it survives that the system uses ids again. A
- *          word with an owner that no longer lives is a lock that its owner died with.
- * Kinds    ROBUST: a waiter finds out that the owner died, takes the lock over and is told
- *          SLM_OWNER_DIED. SPIN_SEM: nginx's way; waiters do not look, a parent that reaps the dead
- *          calls slm_lock_force_unlock. FILE: the system's file lock under the word, for where
- *          nothing else is trusted: it is released by the system, and the next locker is told.
- *          The state knows the file: a handle of another one under the same path gets nothing.
- * Repair   Who is told SLM_OWNER_DIED holds the lock and repairs what it guards, then calls
- *          slm_lock_mark_repaired. Unlocking without it, or dying, leaves the mark: the next one is
- *          told again.
- * Safety   Threads are owners; a handle may be used by all threads of a process. Processes: one
- *          state, a handle each. Fork: the child may use the handle, and owns nothing that its
- *          parent's threads own. Not recursive. Signals: a handler that takes a lock which its
- *          thread holds is told so; otherwise as safe as anywhere. Cancellation: no call is a point
- *          of it; a thread that ends with the lock is a dead owner. Process ids of different pid
- *          namespaces do not mix: the zone refuses that.
- * Failure  A lost wake-up is impossible by construction: no sleep is longer than
- *          SLM_LOCK_SLEEP_MS, and after each the word is looked at anew.
- *          NULL: as status.h says.
- * Fairness The next locker is the first to come, a running thread before one that has to be woken:
- *          that is fast. A waiter that was passed over for SLM_LOCK_PATIENCE_MS asks for its turn:
- *          from then on newcomers sleep first, until a waiter has had the lock. FILE: never asks.
+ * Model    The state is SLM_LOCK_BYTES of shared memory. Its word holds the owner's identity, so
+ *          one store both takes the lock and records who has it. An identity is a thread's id and
+ *          start time, so it stays unique when the system reuses ids. A word with an owner that no
+ *          longer lives means that the owner died holding the lock.
+ * Kinds    ROBUST: a waiter finds out that the owner died, takes the lock over, and its call
+ *          returns SLM_OWNER_DIED. SPIN_SEM: as nginx does; waiters do not look for deaths, a
+ *          parent that reaps a dead process calls slm_lock_force_unlock. FILE: a lock of a file is
+ *          taken before the word, for where nothing else is trusted: the system releases it when
+ *          its process ends, and the next locker gets SLM_OWNER_DIED. The state records the file: a
+ *          handle that opened another file under the same path is refused.
+ * Repair   A caller that gets SLM_OWNER_DIED holds the lock and must repair the protected data,
+ *          then call slm_lock_mark_repaired. If it unlocks or dies before, the mark for repair
+ *          stays, and the next locker gets SLM_OWNER_DIED again.
+ * Safety   Threads own locks; all threads of a process may use one handle. Processes: one state, a
+ *          handle each. Fork: the child may use the handle, and owns nothing that threads of its
+ *          parent own. Not recursive. Signals: a handler may call these; for a lock that its own
+ *          thread holds it gets SLM_E_HELD. Cancellation: no call is a cancellation point; a thread
+ *          that ends while it holds the lock is a dead owner.
+ * Failure  Lost wake-ups only delay: no sleep is longer than SLM_LOCK_SLEEP_MS, and after each the
+ *          waiter reads the word again. NULL: as status.h says.
+ * Fairness The first to try gets the lock; a running thread comes before one that has to be woken,
+ *          which is fast. A waiter that has been passed over for SLM_LOCK_PATIENCE_MS asks for its
+ *          turn: until a waiter has had the lock, newcomers go to sleep first. FILE: never asks.
  * Limits   - Thread ids mean nothing in another pid namespace, and start times differ in another
- *            time namespace. Zones refuse to be attached from one; a bare lock does not check.
+ *            time namespace. Zones refuse to be attached there; a bare lock does not check.
  *          - A process made by a raw clone or _Fork, without fork handlers, keeps its parent's
  *            identity. A program that calls exec while it holds a lock lives on as its owner (FILE:
- *            the system frees the lock).
- *          - Without /proc, or a free descriptor to read it when a thread first asks, start times
- *            are 0: a thread with a reused id then counts as the owner, and a zombie as alive. So
- *            does an id that is used again within the clock tick (10 ms) in which its first owner
- *            started.
+ *            the system releases the lock).
+ *          - Without /proc, or without a free descriptor to read it when a thread first asks, start
+ *            times are 0: a thread with a reused id then counts as the owner, and a zombie as
+ *            alive. The same is true of an id that is reused within the clock tick (10 ms) in which
+ *            its first owner started.
  *          - The futex compares the half of the word without the start time: a waiter may sleep on
  *            the word of another owner with the same id and marks, for SLM_LOCK_SLEEP_MS at most.
- *          - FILE: after a lock file was removed or replaced newcomers are refused until the system
- *            restarts or a caller sets file_is_new (for good, if the system has no boot id);
+ *          - FILE: after a lock file was removed or replaced, new handles are refused until the
+ *            system restarts or a caller sets file_is_new (for good, if the system has no boot id);
  *            handles of the first file go on. A program that closes the lock's descriptor while it
  *            holds the lock gives the lock away. A thread that ends without its destructors, or
  *            locks in the last round of them, keeps the lock until its process ends.
@@ -86,81 +85,80 @@ struct slm_lock; /* a process's handle */
 
 struct slm_lock_options {
     enum slm_lock_kind kind; /* attach: what the state was made with */
-    const char *path;        /* FILE: a file of its own, created with mode 0600 by the first one */
-    unsigned spins;          /* most pauses between two looks at the word; 0: 1024; a machine with
+    const char *path;        /* FILE: a file of its own; the first attach creates it, mode 0600 */
+    unsigned spins;          /* most pauses between two reads of the word; 0: 1024; a machine with
                                 one processor does not spin */
-    bool file_is_new;        /* FILE: the file that is there now is agreed on from here on. The
-                                caller knows that nobody uses the lock: handles of the file before
-                                are refused once, then follow */
+    bool file_is_new;        /* FILE: accept the file that is there now. The caller knows that no
+                                process uses the lock: each handle of the earlier file is refused
+                                once, then uses the new one */
 };
 
 /*
- * Makes [state, + SLM_LOCK_BYTES) a free lock: whatever it held is gone. Fails, changing nothing:
+ * Makes [state, + SLM_LOCK_BYTES) a free lock. What it held is lost. Fails, changing nothing:
  * SLM_E_ALIGN, SLM_E_OPTION (kind).
  */
 enum slm_status slm_lock_init(struct slm_lock_state *state, enum slm_lock_kind kind);
 
 /*
- * A handle on a lock that exists. If the state was left by another boot of the system (a zone in a
- * file), its owner is dead: the mark for repair is set and the lock free. Fails:
- * SLM_E_ALIGN, SLM_E_OPTION (kind is not the state's; no path for FILE), SLM_E_ACCESS (the lock
- * file: a link, or another user's), SLM_E_REPLACED (it is not the one that the lock was used with
- * since init, or since the system started), SLM_E_LOCKED (file_is_new, and the lock's owner lives),
- * SLM_E_NOMEM, SLM_E_IO.
+ * Opens a handle on a lock that exists. If the state comes from an earlier boot of the system (a
+ * zone in a file), its owner is dead: the lock is freed and marked for repair.
+ * Fails, *out NULL: SLM_E_ALIGN, SLM_E_OPTION (kind is not the state's; FILE without a path),
+ * SLM_E_ACCESS (the lock file is a link or another user's), SLM_E_REPLACED (not the file that the
+ * lock was used with since init, or since the system started), SLM_E_LOCKED (file_is_new, and the
+ * lock's owner lives), SLM_E_MISSING (the folder), SLM_E_NOMEM, SLM_E_IO.
  */
 enum slm_status slm_lock_attach(struct slm_lock **out, struct slm_lock_state *state,
                                 const struct slm_lock_options *options, struct slm_error *error);
 
-/* Closes a handle, which no thread of this process holds the lock through. */
+/* Closes a handle. No thread of this process holds the lock through it. */
 void slm_lock_detach(struct slm_lock *lock);
 
 /*
- * Takes the lock. SLM_OK, or SLM_OWNER_DIED (see Repair): the caller holds it. Fails, not holding
- * it: SLM_E_HELD (the caller does already); FILE only: SLM_E_REPLACED (as for attach), SLM_E_IO,
- * errno tells why. slm_lock_trylock fails besides with SLM_E_LOCKED at once, slm_lock_timedlock with
- * SLM_E_TIMEOUT after timeout_ms. A holder that died is found by each of them (SPIN_SEM: by none;
- * force-unlock first).
+ * Takes the lock. SLM_OK, or SLM_OWNER_DIED (see Repair): the caller holds it. Each of the three
+ * finds a dead holder (SPIN_SEM: none does; call slm_lock_force_unlock first).
+ * Fails, not holding it: SLM_E_HELD (the caller holds it already); trylock: SLM_E_LOCKED, at once;
+ * timedlock: SLM_E_TIMEOUT, after timeout_ms; FILE only: SLM_E_REPLACED (as attach), SLM_E_IO
+ * (errno has the reason).
  */
 enum slm_status slm_lock_lock(struct slm_lock *lock);
 enum slm_status slm_lock_trylock(struct slm_lock *lock);
 enum slm_status slm_lock_timedlock(struct slm_lock *lock, unsigned timeout_ms);
 
-/* Gives it back, and wakes a waiter. SLM_E_OWNER, changing nothing: the caller does not hold it. */
+/* Unlocks, and wakes a waiter. Fails, changing nothing: SLM_E_OWNER (not the caller's). */
 enum slm_status slm_lock_unlock(struct slm_lock *lock);
 
-/* What the lock guards is whole again. SLM_E_OWNER, changing nothing: the caller does not hold it.
- */
+/* Clears the mark for repair: the protected data are repaired. Fails, changing nothing: SLM_E_OWNER
+ * (the caller does not hold the lock). */
 enum slm_status slm_lock_mark_repaired(struct slm_lock *lock);
 
-/* Whether the calling thread holds it. */
+/* Whether the calling thread holds the lock. */
 bool slm_lock_is_mine(const struct slm_lock *lock);
 
-/* Who holds a lock, as far as one look tells. */
+/* The owner of a lock, as one read of the word shows it. */
 struct slm_lock_owner {
-    uint64_t identity; /* 0: nobody */
-    pid_t thread_id;   /* 0: nobody */
+    uint64_t identity; /* 0: unowned */
+    pid_t thread_id;   /* 0: unowned */
     bool is_alive;
     bool needs_repair;
-    bool has_waiters; /* somebody may be asleep */
+    bool has_waiters; /* waiters may be asleep */
 };
 
-/* A snapshot: it may be over when the call returns. Any thread, holder or not. Reads only. */
+/* A snapshot, which may be out of date when the call returns. Any thread. Reads only. */
 void slm_lock_get_owner(const struct slm_lock *lock, struct slm_lock_owner *owner);
 /* The same of a bare state, without a handle. */
 void slm_lock_get_state_owner(const struct slm_lock_state *state, struct slm_lock_owner *owner);
 
 /*
- * Frees a lock whose owner is dead, for those who wait, with the mark for repair, and wakes all of
- * them in any case. identity: the owner's as slm_lock_get_owner told it; 0: whoever it is. SLM_OK: it
- * was freed, or was free; SLM_E_OWNER, nothing changed but that waiters look again: the owner
- * lives, or is another one.
+ * Frees a lock whose owner is dead, marks it for repair, and wakes all waiters. identity: the
+ * owner's, from slm_lock_get_owner; 0: any owner. SLM_OK: it was freed, or was unowned. Fails:
+ * SLM_E_OWNER (the owner lives, or is another one); only the waiters are woken then.
  */
 enum slm_status slm_lock_force_unlock(struct slm_lock *lock, uint64_t identity);
 
 /* The calling thread's identity, never 0. Cost: after a thread's first call a load. */
 uint64_t slm_lock_self(void);
 
-/* Whether the thread of that identity lives. Where /proc does not tell when it started, a thread of
+/* Whether the thread of that identity lives. Where /proc does not give start times, a thread with
  * the same id counts. */
 bool slm_lock_is_alive(uint64_t identity);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Queue of nodes in shared memory, linked by offsets, from the one used last to the oldest. */
+/* LRU list: nodes in shared memory, linked by offsets, from newest to oldest. */
 #ifndef SLM_LRU_H
 #define SLM_LRU_H
 
@@ -15,15 +15,15 @@ extern "C" {
 #endif
 
 /*
- * Model    A doubly linked list that runs from newest to oldest. Nodes are structs inside their
- *          user's objects and say which list they are in; every change goes through the journal.
- * Nodes    A node is zeroed before its first insert. Nobody else writes to it while it is in a
- *          list.
- *          One that was taken out is all 0 again. Lists and nodes are 8-aligned and lie above the
+ * Model    A doubly linked list from newest to oldest. Nodes are structs inside their user's
+ *          objects and record which list they are in; every change goes through the journal.
+ * Nodes    A node is zeroed before its first insert. Only these calls write to it while it is in a
+ *          list. A removed node is all 0 again. Lists and nodes are 8-aligned and lie above the
  *          journal's base.
- * Safety   The caller holds the lock that guards the list, for reading too.
- * Failure  Insert, remove and touch need room for SLM_LRU_ENTRIES in the journal, however few they
- *          take: else SLM_E_FULL. NULL: as status.h says.
+ * Safety   The caller holds the lock that guards the list, to read it too. Signals: no.
+ * Failure  Insert, remove and touch need SLM_LRU_ENTRIES free entries in the journal, however few
+ *          they use: otherwise SLM_E_FULL. NULL: as status.h says.
+ * Limits   Offsets are below 2^48.
  * Cost     O(1).
  * Source   nginx's ngx_queue, as its users use it.
  */
@@ -42,15 +42,15 @@ struct slm_lru {
     slm_word n_nodes;
 };
 
-/* Puts node into the list as the newest. SLM_E_DUPLICATE (node is in a list, this or
- * another), SLM_E_FULL, changing nothing. */
+/* Puts node into the list as the newest. Fails, changing nothing: SLM_E_DUPLICATE (node is in a
+ * list, this or another), SLM_E_FULL. */
 enum slm_status slm_lru_insert(struct slm_journal *journal, struct slm_lru *lru,
                                struct slm_lru_node *node);
-/* Takes node out; it may be freed, or inserted again. SLM_E_NOT_MEMBER (node is not in this
- * list, or a copy of one that is), SLM_E_FULL, changing nothing. */
+/* Takes node out; it may be freed, or inserted again. Fails, changing nothing: SLM_E_NOT_MEMBER
+ * (node is not in this list, or is a copy of one that is), SLM_E_FULL. */
 enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
                                struct slm_lru_node *node);
-/* Makes it the newest. As slm_lru_remove. */
+/* Makes node the newest. Fails as slm_lru_remove. */
 enum slm_status slm_lru_touch(struct slm_journal *journal, struct slm_lru *lru,
                               struct slm_lru_node *node);
 
@@ -62,8 +62,8 @@ struct slm_lru_node *slm_lru_newer(const struct slm_journal *journal,
 struct slm_lru_node *slm_lru_older(const struct slm_journal *journal,
                                    const struct slm_lru_node *node);
 
-/* 0, or the number of a broken invariant (listed at the top of lru.c): as slm_rbtree_check, for the
- * links of a list. */
+/* 0, or the number of a broken invariant (listed at the top of allocator/tree/lru.c): as
+ * slm_rbtree_check, for the links of a list. */
 unsigned slm_lru_check(const struct slm_journal *journal, const struct slm_lru *lru, uint64_t low,
                        uint64_t high);
 

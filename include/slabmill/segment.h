@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Segment: zero-filled memory that processes share, from whichever part of the system. */
+/* Segment: zero-filled memory that processes share, made of anonymous memory, a file or other
+ * kinds. */
 #ifndef SLM_SEGMENT_H
 #define SLM_SEGMENT_H
 
@@ -14,22 +15,25 @@ extern "C" {
 #endif
 
 /*
- * Model    A segment is `bytes` of shared memory within a range of `max_bytes` addresses that stays
- *          reserved, so that it can grow in place; behind `bytes` nothing can be touched, and with
- *          guard pages nothing around the range either. A process works through a handle of its
- *          own; a child of fork uses the one that it inherited. Backing is reserved when a segment
- *          is created or grows, so that no space is an error then and not a SIGBUS later.
- * Kinds    Anonymous, System V (marked for removal at once) and memfd segments live as long as a
- *          process has them, and reach others by fork, by id or by descriptor. POSIX and file
- *          segments have a name, and stay until they are removed. nginx's mapping of /dev/zero is
- *          the anonymous kind: Linux makes the same memory for both.
- * Safety   Threads: a handle is not for two threads at once. Processes: any number may attach.
- *          Signals: none of these is for handlers. Fork: see Model.
- *          Fork waits while another thread of the process grows a segment.
- * Failure  Every call that fails leaves nothing behind: no file, no mapping, no descriptor.
- *          error->text has path or name in it. NULL: as status.h says.
- * Source   mmap(2), shm_overview(7), sysvipc(7), memfd_create(2); nginx's ngx_shmem for
- *          ANONYMOUS and SYSV.
+ * Model    A segment is `bytes` of shared memory at the start of a range of `max_bytes` addresses.
+ *          The range stays reserved, so a segment grows in place. Bytes of the range past `bytes`
+ *          cannot be touched; with guard pages, neither can the page before and after the range.
+ *          Each process works through a handle of its own; a child of fork uses the inherited one.
+ *          Backing is reserved when a segment is created or grows: lack of space is an error then,
+ *          and not a SIGBUS later.
+ * Kinds    ANONYMOUS, SYSV and MEMFD segments live as long as a process has them. A child of fork
+ *          inherits them; SYSV is attached by id, MEMFD by descriptor. POSIX and FILE segments have
+ *          a name and stay until the name is removed. A mapping of /dev/zero, as nginx makes it, is
+ *          ANONYMOUS: Linux makes the same memory for both.
+ * Safety   Threads: one thread at a time uses a handle. Processes: any number may attach. Signals:
+ *          no call is for handlers. Fork: waits while another thread of the process grows a
+ *          segment.
+ * Failure  A call that fails leaves nothing: no file, no mapping, no descriptor. error->text names
+ *          the segment (path, name or label), the option and the limit. NULL: as status.h says.
+ * Limits   The range has at most PTRDIFF_MAX bytes less four pages. A name of a POSIX segment has
+ *          at most 63 bytes, of a MEMFD segment 249, a path PATH_MAX - 1.
+ * Source   mmap(2), shm_overview(7), sysvipc(7), memfd_create(2); nginx's ngx_shmem for ANONYMOUS
+ *          and SYSV.
  */
 #define SLM_SEGMENT_NAME_BYTES 64u /* longest POSIX segment name with its final zero */
 
@@ -62,77 +66,80 @@ struct slm_segment_options {
 };
 
 /*
- * Makes a new segment and maps it; all its bytes are 0. Others who look for its name see 0 bytes
- * until it is whole. Fails, *out NULL: SLM_E_OPTION (kind, huge, mode, read_only),
- * SLM_E_SIZE (0 bytes, or the range would wrap), SLM_E_NAME, SLM_E_EXISTS (nothing is overwritten),
- * SLM_E_MISSING (the folder), SLM_E_ACCESS, SLM_E_SPACE (the backing cannot be reserved in full, or
- * RLIMIT_FSIZE is below it; no SIGXFSZ), SLM_E_NOMEM (addresses, descriptors), SLM_E_IO.
- * Cost: O(bytes) where the system has to reserve the backing.
+ * Makes a new segment and maps it; all its bytes are 0. Other processes that open its name see a
+ * length of 0 until the segment is complete. Nothing is overwritten.
+ * Fails, *out NULL: SLM_E_OPTION (kind, huge, mode, read_only), SLM_E_SIZE (0 bytes, or above the
+ * limit), SLM_E_NAME, SLM_E_EXISTS, SLM_E_MISSING (the folder), SLM_E_ACCESS, SLM_E_SPACE (the
+ * backing cannot be reserved in full, or RLIMIT_FSIZE is lower; no SIGXFSZ), SLM_E_NOMEM
+ * (addresses, descriptors), SLM_E_IO. Cost O(bytes) where the system has to reserve the backing.
  */
 enum slm_status slm_segment_create(struct slm_segment **out,
                                    const struct slm_segment_options *options,
                                    struct slm_error *error);
 
 /*
- * Maps a segment that exists: all of it, as long as it is now (SYSV: as its maker's max_bytes; it
- * does not grow). If it has holes, as a copy may, they are reserved, unless read_only. ANONYMOUS
- * cannot be attached: SLM_E_OPTION. Follows no symbolic link, takes no FIFO, device or
- * folder, and nothing that another user than the caller's effective one or root owns, or that
- * others may write to unless their permissions were asked for by `mode` (0: 0600): SLM_E_ACCESS.
- * Fails besides, *out NULL: SLM_E_OPTION (kind, huge, mode), SLM_E_NAME, SLM_E_MISSING,
- * SLM_E_TRUNCATED (0 bytes, or not whole pages), SLM_E_SIZE (more than max_bytes, if that is not 0,
- * both in whole pages), SLM_E_SPACE, SLM_E_NOMEM, SLM_E_IO.
+ * Maps a segment that exists, at its present length (SYSV: at its maker's max_bytes; it does not
+ * grow). Holes, which a copy may have, are filled with backing unless read_only. Refuses symbolic
+ * links, FIFOs, devices and folders. Refuses what belongs to a user other than the caller's
+ * effective one and root, and what other users may write to, unless `mode` grants it (0: 0600).
+ * Fails, *out NULL: SLM_E_OPTION (kind, ANONYMOUS too; huge; mode), SLM_E_NAME, SLM_E_MISSING,
+ * SLM_E_ACCESS, SLM_E_TRUNCATED (0 bytes, or not whole pages), SLM_E_SIZE (longer than max_bytes if
+ * that is not 0, both in whole pages), SLM_E_SPACE, SLM_E_NOMEM, SLM_E_IO. Cost O(holes).
  */
 enum slm_status slm_segment_attach(struct slm_segment **out,
                                    const struct slm_segment_options *options,
                                    struct slm_error *error);
 
-/* Unmaps it here and frees the handle; others keep it. */
+/* Unmaps the segment in this process and frees the handle. Other processes keep it. */
 void slm_segment_detach(struct slm_segment *segment);
 
 /*
- * Makes it at least `bytes` long; the new part is 0. Fails, changing nothing: SLM_E_SIZE (0, or
- * above max_bytes), SLM_E_READ_ONLY, SLM_E_TRUNCATED (somebody cut it), SLM_E_SPACE, SLM_E_NOMEM
- * (huge pages too), SLM_E_IO. Others see the new length when all of it is reserved; of those who
- * grow one segment at once, each gets at least what it asked for, and a failure takes nothing from
- * the others. ANONYMOUS and SYSV have all of max_bytes from the start, and only show more of it;
- * the rest is reserved from the system.
+ * Makes the segment at least `bytes` long; the new part is 0. Other processes see the new length
+ * once all of it is reserved. When several handles grow one segment at once, each gets at least
+ * what it asked for, and a failure takes nothing from the others. ANONYMOUS and SYSV have the
+ * addresses of max_bytes from the start: growing only makes more of them accessible.
+ * Fails, changing nothing: SLM_E_SIZE (0, or above max_bytes), SLM_E_READ_ONLY, SLM_E_TRUNCATED (a
+ * process cut the file), SLM_E_SPACE, SLM_E_NOMEM (huge pages too), SLM_E_IO. Cost O(new bytes)
+ * where the system has to reserve them.
  */
 enum slm_status slm_segment_grow(struct slm_segment *segment, size_t bytes,
                                  struct slm_error *error);
 
 /*
- * Undoes growth that nobody has used yet, by the one who grew it: the length becomes `bytes` again.
- * Fails, changing nothing: SLM_E_SIZE (0, or it is not longer than that), SLM_E_READ_ONLY,
- * SLM_E_TRUNCATED, SLM_E_STATE (another process made it longer still, or mapped less of it than
- * there is), SLM_E_IO.
+ * Undoes growth that no process has used yet; only the process that grew the segment calls it. The
+ * length becomes `bytes` again.
+ * Fails, changing nothing: SLM_E_SIZE (0, or the segment is not longer), SLM_E_READ_ONLY,
+ * SLM_E_TRUNCATED, SLM_E_STATE (another process grew it further, or mapped less than there is),
+ * SLM_E_IO.
  */
 enum slm_status slm_segment_shrink(struct slm_segment *segment, size_t bytes,
                                    struct slm_error *error);
 
 /*
- * Maps what another process added, at least up to `bytes`. Fails, changing nothing: SLM_E_TRUNCATED
- * (it is shorter than that, or than what is mapped: somebody cut it), SLM_E_SIZE (above max_bytes),
- * SLM_E_NOMEM, SLM_E_IO. ANONYMOUS and SYSV: only shows more, up to `bytes`.
+ * Maps what another process added, at least up to `bytes`. ANONYMOUS and SYSV: makes the addresses
+ * up to `bytes` accessible.
+ * Fails, changing nothing: SLM_E_TRUNCATED (the file is shorter than `bytes`, or than what is
+ * mapped: a process cut it), SLM_E_SIZE (above max_bytes), SLM_E_NOMEM, SLM_E_IO.
  */
 enum slm_status slm_segment_refresh(struct slm_segment *segment, size_t bytes,
                                     struct slm_error *error);
 
-/* Maps no more than `bytes` of a segment that others may make shorter to that; it stays as long as
- * it is. ANONYMOUS and SYSV: nothing happens. */
+/* Unmaps what lies past `bytes`, for a segment that other processes may cut to that length. The
+ * segment keeps its length. ANONYMOUS and SYSV: does nothing. */
 void slm_segment_unmap_tail(struct slm_segment *segment, size_t bytes);
 
-/* SLM_OK, or SLM_E_TRUNCATED when somebody cut the file or segment that is mapped here, so that
- * touching it may raise SIGBUS. One fstat; OK without one for the kinds that cannot be cut. Fails
- * besides: SLM_E_IO. */
+/* SLM_OK if the segment is as long as what is mapped. Fails: SLM_E_TRUNCATED (a process cut the
+ * file or segment, so touching the cut part may raise SIGBUS), SLM_E_IO. Cost: one fstat, none for
+ * kinds that cannot be cut. */
 enum slm_status slm_segment_verify(const struct slm_segment *segment, struct slm_error *error);
 
-/* Removes the name of a POSIX or FILE segment, or marks a SYSV one (by id); whoever has it keeps
- * it. Fails: SLM_E_OPTION (kind), SLM_E_NAME, SLM_E_MISSING, SLM_E_ACCESS (as attach), SLM_E_IO. */
+/* Removes the name of a POSIX or FILE segment, or marks a SYSV one (by id) for removal. Processes
+ * that have the segment keep it. Fails: SLM_E_OPTION (kind), SLM_E_NAME, SLM_E_MISSING,
+ * SLM_E_ACCESS (as attach), SLM_E_IO. */
 enum slm_status slm_segment_remove(const struct slm_segment_options *options,
                                    struct slm_error *error);
 
-/* What a listing tells of each. */
+/* One segment of a listing. */
 struct slm_segment_entry {
     const char *name; /* POSIX: as slm_segment_attach takes it; FILE: the path; SYSV: NULL */
     int id;           /* SYSV */
@@ -142,28 +149,29 @@ struct slm_segment_entry {
 };
 
 /*
- * Calls visit for each segment of the kind that the caller may see, until it answers false. POSIX:
- * those in /dev/shm; FILE: the regular files of the folder `name`; SYSV: as the system lists them.
- * Others: SLM_E_OPTION. Fails besides: SLM_E_MISSING, SLM_E_ACCESS, SLM_E_IO.
+ * Calls visit for each segment of the kind that the caller may see, until visit returns false.
+ * POSIX: those in /dev/shm; FILE: the regular files of the folder `name`; SYSV: the system's table.
+ * Fails: SLM_E_OPTION (another kind), SLM_E_NAME (no folder), SLM_E_MISSING, SLM_E_ACCESS,
+ * SLM_E_IO.
  */
 enum slm_status slm_segment_list(const struct slm_segment_options *options,
                                  bool (*visit)(void *data, const struct slm_segment_entry *entry),
                                  void *data, struct slm_error *error);
 
 /*
- * Opt-in, for the segments that this process creates or attaches afterwards: touching what was cut
- * off one of them raises no SIGBUS. The page becomes one of zeros that is this process's own (and
- * is lost), and the segment is marked: verify, refresh, grow and shrink answer SLM_E_TRUNCATED
- * without asking the system, until it is detached. From then on creating and attaching also fails
- * with SLM_E_NOMEM where there is no memory for the guard's table. Segments that were mapped before
- * are not guarded. Every other SIGBUS goes on to the handler that was there before, or ends the
- * process as it did. A fork child inherits the guard. Calling it again does nothing. Install it
- * before handlers of others that are to see their signals first; one that replaces it must chain.
- * Fails: SLM_E_IO. Safety: any thread; not in a handler. A program that does not call it does not
- * link it, from a static library.
- * System calls that are given such an address still answer EFAULT.
- * The handler itself calls mmap only, takes no lock, keeps errno and runs on the alternate stack if
- * there is one.
+ * Opt-in: protects segments that this process creates or attaches afterwards from SIGBUS. When the
+ * process touches what was cut off a segment, the handler maps a page of zeros there, which only
+ * this process sees and whose content is lost. It also marks the segment: verify, refresh, grow and
+ * shrink then return SLM_E_TRUNCATED without asking the system, until the segment is detached.
+ *
+ * Creating and attaching can fail with SLM_E_NOMEM afterwards, for the guard's table. Every other
+ * SIGBUS goes on to the handler that was installed before, or ends the process as it did. A child
+ * of fork inherits the guard. A second call does nothing. Install the guard before handlers that
+ * are to see their signals first; a handler that replaces it must chain. System calls on a cut
+ * address still fail with EFAULT. The handler calls mmap only, takes no lock, keeps errno, and runs
+ * on the alternate stack if there is one.
+ * Fails: SLM_E_IO. Safety: any thread; not in a signal handler. From a static library, a program
+ * that does not call it does not link it.
  */
 enum slm_status slm_segment_guard_install(struct slm_error *error);
 
@@ -174,10 +182,10 @@ size_t slm_segment_bytes(const struct slm_segment *segment);
 size_t slm_segment_max_bytes(const struct slm_segment *segment);
 enum slm_segment_kind slm_segment_get_kind(const struct slm_segment *segment);
 bool slm_segment_is_read_only(const struct slm_segment *segment);
-/* MEMFD, POSIX, FILE: the descriptor, close-on-exec; SYSV: the id; others: -1. To hand a MEMFD to a
- * new binary, clear its close-on-exec flag. */
+/* MEMFD, POSIX, FILE: the descriptor, close-on-exec; SYSV: the id; ANONYMOUS: -1. To pass a MEMFD
+ * to a new program, clear its close-on-exec flag. */
 int slm_segment_id(const struct slm_segment *segment);
-/* For messages: path, name, or "anonymous", "sysv 12", "memfd 3". Valid as long as the handle. */
+/* For messages: path, name, or "anonymous", "sysv 12", "memfd 3". Valid until detach. */
 const char *slm_segment_label(const struct slm_segment *segment);
 
 #ifdef __cplusplus

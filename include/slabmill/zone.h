@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Zone: a named region that processes share, with a life cycle, and that outlives its users. */
+/* Zone: a named region that processes share; it outlives its users and any of their deaths. */
 #ifndef SLM_ZONE_H
 #define SLM_ZONE_H
 
@@ -18,24 +18,27 @@ extern "C" {
 #endif
 
 /*
- * Model    A segment that holds, in this order: a header that describes itself (magic, version,
- *          sizes, name, tag, checksum), the lock, the journal, the slab. Nothing in it is a
- *          pointer: any program may map it anywhere. What is done between slm_zone_lock and
- *          slm_zone_unlock with the journal's calls (slm_zone_journal) happens as a whole or not at
- *          all, wherever the process is killed; slm_zone_commit_locked makes two transactions of one turn
- *          with the lock. Whoever locks next repairs what a dead one left, before slm_zone_lock
- *          returns. A log that is not over is taken for a death too: somebody gave the lock back
- *          past the zone.
- * Growth   A zone may grow up to max_bytes: metadata and addresses for that are laid out when it is
- *          created, backing is taken when it grows. Addresses of objects never change; other
+ * Model    A segment that holds, in this order: a header that describes the zone (magic, version,
+ *          sizes, name, tag, checksum), the lock, the journal, the slab. It has no pointers, so any
+ *          program may map it anywhere. What a caller does between slm_zone_lock and
+ *          slm_zone_unlock through the zone's journal (slm_zone_journal) is one transaction: it
+ *          happens as a whole or not at all, wherever the process is killed. slm_zone_commit_locked
+ *          ends a transaction and begins the next without unlocking.
+ * Repair   The next locker repairs what a dead holder left, before slm_zone_lock returns. An
+ *          unfinished log also counts as a death: a caller unlocked the lock directly instead of
+ *          through the zone.
+ * Growth   A zone may grow up to max_bytes. Its metadata and addresses for that are laid out when
+ * it          is created; backing is taken when it grows. Addresses of objects never change. Other
  *          processes see the growth when they next lock.
- * Safety   Threads of any process, and processes, may call all of it; _locked calls and the journal
- *          expect the caller to hold the zone's lock. One handle a process; a child of fork uses
- *          the inherited one. Signals: no. A process of another pid or time namespace is refused,
- *          since nobody could tell there whether a lock's owner lives.
- * Failure  NULL: as status.h says. Errors name the path or name. A zone that could not be repaired answers SLM_E_BROKEN to
- *          every lock; slm_zone_check and `slabmill inspect` tell what is wrong with it.
- * Limits   At most 2^46 bytes. slm_zone_root_locked does not check that the root is a live object;
+ * Safety   Threads and processes may make any call. _locked calls and the journal need the zone's
+ *          lock, which the caller holds. One handle a process; a child of fork uses the inherited
+ *          one. Signals: no call is for handlers.
+ * Failure  Error texts name the zone or its segment, the option and the limit. A zone that cannot
+ *          be repaired answers every lock with SLM_E_BROKEN; slm_zone_check_locked and `slabmill
+ *          inspect` show what is wrong with it. NULL: as status.h says.
+ * Limits   65536 to 2^46 bytes. Only processes of one pid and one time namespace share a zone:
+ *          elsewhere attach fails, since no process could find out there whether a lock's owner
+ *          lives. slm_zone_root_locked does not check that the root is a live object;
  *          slm_zone_check_locked does. The option `check` of attach is for zones that no other
  *          process changes meanwhile.
  * Source   The contract is nginx's ngx_shm_zone_t.
@@ -49,7 +52,7 @@ struct slm_zone; /* a process's handle */
 
 struct slm_zone_options {
     const char *name;             /* needed; also the POSIX segment's, if that has none */
-    const char *tag;              /* who uses it and how; NULL: "" */
+    const char *tag;              /* what uses the zone, and its format; NULL: "" */
     size_t bytes;                 /* whole pages; at least SLM_ZONE_BYTES_MIN */
     size_t max_bytes;             /* it may grow so far; at least bytes; 0: bytes */
     struct slm_slab_options slab; /* name and max_bytes are 0: they are the zone's */
@@ -60,8 +63,10 @@ struct slm_zone_options {
 };
 
 /*
- * Makes a new zone. Fails, leaving nothing behind: SLM_E_NAME (name or tag empty or too
- * long), SLM_E_SIZE, SLM_E_OPTION, and as slm_segment_create, slm_slab_init and slm_lock_attach.
+ * Makes a new zone. All options are compared with their limits first.
+ * Fails, leaving nothing, *out NULL: SLM_E_NAME (name or tag empty or too long), SLM_E_SIZE (bytes,
+ * max_bytes, or the journal or the slab's metadata do not fit in bytes), SLM_E_OPTION, and as
+ * slm_segment_create and slm_lock_attach. Cost O(bytes) where the system has to reserve them.
  */
 enum slm_status slm_zone_create(struct slm_zone **out, const struct slm_zone_options *options,
                                 struct slm_error *error);
@@ -72,80 +77,83 @@ struct slm_zone_attach_options {
     const char *tag;                    /* the same */
     const char *lock_path;              /* for SLM_LOCK_FILE */
     bool lock_file_is_new;              /* the same; see lock.h */
-    bool check; /* run slm_zone_check_locked too: for a zone that nobody else uses meanwhile */
+    bool check; /* run slm_zone_check_locked too: no other process uses the zone meanwhile */
 };
 
 /*
- * Maps a zone that exists. Nothing is written but the lock's state after a reboot. Fails: as
- * slm_segment_attach; SLM_E_MAGIC, SLM_E_VERSION, SLM_E_CHECKSUM, SLM_E_SIZE (sizes that do not fit
- * each other), SLM_E_TRUNCATED (the segment is shorter than the zone), SLM_E_IMAGE (slab or
- * journal), SLM_E_STATE (still being made, or its maker died; another pid or time namespace),
- * SLM_E_NAME (another name or tag), SLM_E_BROKEN (it could not be repaired, unless read_only; check
- * found something); and as slm_lock_attach.
+ * Opens a zone that exists. Writes nothing but, after a reboot, the state of the lock.
+ * Fails, *out NULL: as slm_segment_attach; SLM_E_MAGIC, SLM_E_VERSION, SLM_E_CHECKSUM, SLM_E_SIZE
+ * (sizes that do not fit each other), SLM_E_TRUNCATED (the segment is shorter than the zone),
+ * SLM_E_IMAGE (slab or journal), SLM_E_STATE (still being made, or its maker died; another pid or
+ * time namespace), SLM_E_NAME (another name or tag), SLM_E_BROKEN (the zone could not be repaired,
+ * unless read_only; or check found something); and as slm_lock_attach. Cost O(1), with check as
+ * slm_zone_check_locked.
  */
 enum slm_status slm_zone_attach(struct slm_zone **out,
                                 const struct slm_zone_attach_options *options,
                                 struct slm_error *error);
 
-/* Closes this process's handle, which none of its threads holds the lock through. */
+/* Closes this process's handle. None of its threads holds the lock through it. */
 void slm_zone_detach(struct slm_zone *zone);
 
-/* Removes the name of the zone's segment; whoever has it keeps it. As slm_segment_remove;
- * SLM_E_MISSING too where another file has the name by now, which stays. */
+/* Removes the name of the zone's segment; processes that have the zone keep it. Fails as
+ * slm_segment_remove; SLM_E_MISSING also if the name belongs to another file now, which stays. */
 enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error);
 
 /* --- Under the lock --- */
 
 /*
- * Takes the lock, and repairs what a dead holder left. SLM_OK: the caller holds it. Fails, not
- * holding it: SLM_E_HELD, SLM_E_BROKEN, SLM_E_READ_ONLY, SLM_E_TRUNCATED (grown by another process,
- * and cut since), SLM_E_NOMEM (cannot map what was added), SLM_E_REPLACED, SLM_E_IO; try
- * SLM_E_LOCKED; timed SLM_E_TIMEOUT.
+ * Takes the lock, maps what other processes added, and repairs what a dead holder left. SLM_OK: the
+ * caller holds it. Fails, not holding it: SLM_E_HELD (the caller holds it already), SLM_E_BROKEN,
+ * SLM_E_READ_ONLY, SLM_E_TRUNCATED (the zone was cut), SLM_E_NOMEM (no addresses for what was
+ * added), SLM_E_REPLACED, SLM_E_IO; trylock: SLM_E_LOCKED; timedlock: SLM_E_TIMEOUT. Cost: that of
+ * slm_lock_lock; a repair costs as slm_journal_recover.
  */
 enum slm_status slm_zone_lock(struct slm_zone *zone);
 enum slm_status slm_zone_trylock(struct slm_zone *zone);
 enum slm_status slm_zone_timedlock(struct slm_zone *zone, unsigned timeout_ms);
 
-/* Commits, and gives the lock back. SLM_E_OWNER: the caller does not hold it. SLM_E_FULL: a call
- * since the last commit found the journal full, and all since then was undone; the lock is given
- * back all the same. */
+/* Commits, and unlocks. Fails: SLM_E_OWNER (the caller does not hold the lock), changing nothing;
+ * SLM_E_FULL (a call since the last commit found the journal full): all since then was undone, and
+ * the lock is unlocked too. Cost as slm_journal_commit. */
 enum slm_status slm_zone_unlock(struct slm_zone *zone);
 
-/* Commits, and keeps the lock (SLM_E_FULL: as slm_zone_unlock); or undoes all since the last
- * commit. The caller holds the lock. */
+/* commit: commits, and keeps the lock. SLM_E_FULL: as slm_zone_unlock. abort: undoes everything
+ * since the last commit. */
 SLM_MUST_USE enum slm_status slm_zone_commit_locked(struct slm_zone *zone);
 void slm_zone_abort_locked(struct slm_zone *zone);
 
-/* For alloc, free, write and save under the lock, and for rbtree and lru. */
+/* The zone's journal: to allocate, free and write under the lock, and for rbtree and lru. */
 struct slm_journal *slm_zone_journal(struct slm_zone *zone);
 
-/* Frees all objects, root included, as one transaction of its own: what was noted before is
- * committed first. SLM_E_FULL: as slm_zone_commit_locked, freeing nothing. */
+/* Commits, then frees all objects, the root included, as a transaction of its own. SLM_E_FULL: as
+ * slm_zone_commit_locked, freeing nothing. */
 SLM_MUST_USE enum slm_status slm_zone_reset_locked(struct slm_zone *zone);
 
-/* The user's anchor: NULL, or an object of the zone (SLM_E_FOREIGN). Undone with the transaction.
- * SLM_E_FULL: no room in the journal. */
+/* The root: the user's anchor, a live object of the zone or NULL. An abort brings the former root
+ * back. Fails, changing nothing: SLM_E_FOREIGN, SLM_E_FULL. */
 enum slm_status slm_zone_set_root_locked(struct slm_zone *zone, void *object);
 void *slm_zone_root_locked(const struct slm_zone *zone);
 
-/* --- Taking the lock themselves: a transaction each --- */
+/* --- Calls that take the lock themselves: one transaction each --- */
 
-/* NULL: none left, or the lock was not to be had (*status tells; status may be NULL). */
+/* NULL: out of memory, or the lock could not be taken; *status (status may be NULL) has which. */
 void *slm_zone_alloc(struct slm_zone *zone, size_t size_bytes, enum slm_status *status);
 void *slm_zone_calloc(struct slm_zone *zone, size_t size_bytes, enum slm_status *status);
-/* Fails: as slm_slab_free and slm_zone_lock. */
+/* Fails as slm_slab_free and slm_zone_lock. */
 enum slm_status slm_zone_free(struct slm_zone *zone, void *p);
 
 /*
- * Makes the zone at least `bytes` long, in place, content kept. Fails, changing nothing: SLM_E_SIZE
- * (above max_bytes), SLM_E_SPACE, SLM_E_NOMEM, and as slm_zone_lock.
+ * Makes the zone at least `bytes` long, in place; its content is kept. Fails, changing nothing:
+ * SLM_E_SIZE (above max_bytes), SLM_E_SPACE, SLM_E_NOMEM, and as slm_zone_lock. Cost O(new bytes)
+ * where the system has to reserve them.
  */
 enum slm_status slm_zone_grow(struct slm_zone *zone, size_t bytes, struct slm_error *error);
 
-/* --- What it is --- */
+/* --- What a handle knows --- */
 
-/* For looking, and for _locked calls under the lock. Its own root is not to be used: a repair drops
- * it; the zone's is slm_zone_root_locked. */
+/* The slab, for reading, and for _locked calls under the lock. Do not use its own root: a repair
+ * clears it; the zone's is slm_zone_root_locked. */
 struct slm_slab *slm_zone_slab(struct slm_zone *zone);
 struct slm_lock *slm_zone_lock_handle(struct slm_zone *zone);
 const struct slm_segment *slm_zone_segment(const struct slm_zone *zone);
@@ -163,9 +171,9 @@ struct slm_zone_stats {
 
 void slm_zone_get_stats(const struct slm_zone *zone, struct slm_zone_stats *stats);
 
-/* 0, or the number of a broken invariant: 1-99 of the slab, 101.. of the zone itself (listed in
- * allocator/zone/check.c). Read-only, bounded, safe for any content of the zone. The caller holds
- * the lock, or no other process uses the zone. */
+/* 0, or the number of a broken invariant: 1 to 99 of the slab, 101 and above of the zone (listed in
+ * allocator/zone/check.c). The caller holds the lock, or no other process uses the zone. Reads
+ * only, bounded, safe for any content. Cost O(pages + bitmap words + journal entries). */
 unsigned slm_zone_check_locked(struct slm_zone *zone);
 
 #ifdef __cplusplus

@@ -13,13 +13,13 @@
 
 /*
  * The system's lock excludes others only if all lock one file, and a path may come to name another
- * file. So the state says which file it is: the numbers of its inode and its device, one word after
- * the other, each stored once by the first process that attaches. A process that finds another
- * number in either word has opened another file, and gets nothing. The words are compared again
- * after each grant, since slm_lock_attach may have reset them meanwhile.
+ * file. So the state records which file it is: the numbers of its inode and its device, one word
+ * after the other, each stored once by the first process that attaches. A process that finds
+ * another number in either word has opened another file, and is refused. The words are compared
+ * again after each grant, since slm_lock_attach may have reset them meanwhile.
  */
 
-/* The boot is mixed in, so that what another boot agreed on is not taken for this boot's. */
+/* Mixes the boot in, so that a number of another boot never counts as one of this boot. */
 static uint64_t mixed(const struct slm_lock_state *state, uint64_t number)
 {
     return number ^ __atomic_load_n(&state->boot, __ATOMIC_RELAXED);
@@ -54,7 +54,7 @@ void slm_lock_file_forget(struct slm_lock_state *state)
     __atomic_store_n(&state->file_inode, 0, __ATOMIC_RELEASE);
 }
 
-/* Answers a descriptor, or -1 with errno. A FIFO of that name must not block. */
+/* Returns a descriptor, or -1 with errno. A FIFO of that name must not block. */
 static int open_path(const char *path, int flags, struct stat *found)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0600);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* File locks: the system's exclusion, with the word saying who and how it ended. */
+/* File locks: the system excludes others; the word records the owner and its death. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* F_OFD_SETLK */
 #endif
@@ -20,8 +20,8 @@
 /*
  * The lock belongs to the open file description (fcntl(2), F_OFD_SETLK), of which each handle has
  * one: that excludes other handles. `holder` excludes the other threads of this handle. The holder
- * of both owns the word; any other owner recorded in it died holding the lock, and is taken for
- * dead without a look. That needs one file for all: agreed_file.c.
+ * of both owns the word; any other owner recorded in it died holding the lock, and counts as dead
+ * without a check. That requires that all processes lock one file: agreed_file.c.
  *
  * The system frees the lock when the description's last descriptor is closed. Two cases would keep
  * it open after its owner died, and are handled through the list of all handles. A fork child has a
@@ -34,8 +34,8 @@
 #define SHORT_NAP_MS 1u /* while the lock's new holder has not written its name yet */
 
 static pthread_mutex_t all_mutex = PTHREAD_MUTEX_INITIALIZER;
-/* Of the thread that has all_mutex, which no signal handler may wait for, and whose cancellation
- * would keep it. */
+/* While a thread holds all_mutex, signals and cancellation are off: no handler may wait for the
+ * mutex, and a cancelled thread would keep it. */
 static sigset_t mask_before;
 static int cancel_before;
 static struct slm_lock_file *all;
@@ -53,7 +53,7 @@ static int set_lock(int fd, short type)
     return os_errno;
 }
 
-/* The descriptor may be closed by now, or another file's: programs close what they do not know. */
+/* The descriptor may be closed, or be another file's now: programs close descriptors at random. */
 static bool is_open(const struct slm_lock_file *file)
 {
     struct stat found;
@@ -218,7 +218,7 @@ static int reopen(struct slm_lock_file *file)
     return os_errno;
 }
 
-/* The next call opens what is there by then. */
+/* The next call opens the file that is there then. */
 static void drop(struct slm_lock_file *file)
 {
     lock_all();
@@ -251,12 +251,12 @@ static enum slm_status take_file(struct slm_lock_file *file)
     return SLM_OK;
 }
 
-/* Both locks, without waiting. SLM_E_LOCKED: another thread or process has one of them. */
+/* Takes both locks, without waiting. SLM_E_LOCKED: another thread or process has one of them. */
 static enum slm_status take_both(struct slm_lock_file *file, uint64_t self)
 {
-    uint64_t nobody = 0;
+    uint64_t unowned = 0;
     SLM_YIELD("file: take the handle");
-    if (!__atomic_compare_exchange_n(&file->holder, &nobody, self, false, __ATOMIC_ACQUIRE,
+    if (!__atomic_compare_exchange_n(&file->holder, &unowned, self, false, __ATOMIC_ACQUIRE,
                                      __ATOMIC_RELAXED)) {
         return SLM_E_LOCKED;
     }
@@ -267,7 +267,7 @@ static enum slm_status take_both(struct slm_lock_file *file, uint64_t self)
     return status;
 }
 
-/* The caller has both locks: only waiters, which mark the word, change it besides.
+/* The caller has both locks, so besides it only waiters change the word: they mark it.
  * kept: SLM_LOCK_WAITERS if it slept, since other waiters may still be asleep. */
 static enum slm_status take_word(struct slm_lock_state *state, uint64_t self, uint64_t kept)
 {
@@ -300,7 +300,7 @@ static void nap(struct slm_lock *lock, uint64_t deadline_ms)
     }
 }
 
-/* The caller was refused. Through another handle it may hold the lock itself. */
+/* The caller was refused. It may itself hold the lock, through another handle. */
 static bool waits_for_itself(const struct slm_lock *lock, uint64_t self)
 {
     SLM_YIELD("file: look at the word");

@@ -12,7 +12,7 @@ extern "C" {
 /* Never equals an owner or 0, so a fast path always falls through. */
 #define SLM_LOCK_NEVER UINT64_MAX
 
-/* What a handle has of a lock file. */
+/* What a handle keeps of a lock file. */
 struct slm_lock_file {
     slm_word holder; /* the thread of this process that has, or is about to have, the lock */
     int fd;          /* -1: to be opened */
@@ -36,17 +36,17 @@ struct slm_lock {
 
 /* --- wait.c --- */
 
-/* Takes the lock of a robust or spinning kind: until deadline_ms by now_ms, 0: at one look. */
+/* Takes the lock of a robust or spinning kind: until deadline_ms by now_ms; 0: tries once. */
 enum slm_status slm_lock_contend(struct slm_lock *lock, uint64_t deadline_ms);
 
-/* Sets the waiters' bit of a word that was just seen and sleeps while it stays so, for at most
- * SLM_LOCK_SLEEP_MS and not much longer than deadline_ms. */
+/* Sets the waiters' bit of a word that was just read, and sleeps until the word changes or a wake,
+ * for at most SLM_LOCK_SLEEP_MS and not much longer than deadline_ms. */
 void slm_lock_nap(struct slm_lock *lock, uint64_t word, uint64_t deadline_ms);
 
 /* --- file.c: the lock of a file --- */
 
-/* Opens the file, and makes it if none is agreed on. Fails: SLM_E_REPLACED, SLM_E_NOMEM and as
- * slm_error_of_errno has it for open(2). */
+/* Opens the file, and creates it if the state records none. Fails: SLM_E_REPLACED, SLM_E_NOMEM and
+ * as slm_error_of_errno has it for open(2). */
 enum slm_status slm_lock_file_open(struct slm_lock *lock, const char *path,
                                    struct slm_error *error);
 void slm_lock_file_close(struct slm_lock *lock);
@@ -59,13 +59,13 @@ void slm_lock_file_give(struct slm_lock *lock);
 
 /* --- agreed_file.c: which file that is --- */
 
-/* Opens the file that the state names, or names the file that is there if it names none. Answers 0
- * or an errno; ESTALE: the file that was agreed on is not there any more. */
+/* Opens the file that the state records; if it records none, records the file that is there.
+ * Returns 0 or an errno; ESTALE: the recorded file has been removed or replaced. */
 int slm_lock_file_open_agreed(struct slm_lock_file *file);
-/* Whether the file that was opened is still the one that the state names; names it if it names
- * none. */
+/* Whether the file that was opened is the one that the state records; if the state records none, it
+ * records this file. */
 bool slm_lock_file_is_agreed(const struct slm_lock_file *file);
-/* No file is agreed on any more. */
+/* Makes the state record no file. */
 void slm_lock_file_forget(struct slm_lock_state *state);
 
 #ifdef __cplusplus

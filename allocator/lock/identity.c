@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who a thread is, and whether it lives. */
+/* A thread's identity, and whether the thread lives. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* memrchr, syscall, O_CLOEXEC */
 #endif
@@ -42,7 +42,7 @@ static void install_fork_handlers(void)
     (void)pthread_atfork(NULL, NULL, forget_self);
 }
 
-/* A file of /proc, where nothing is waited for. Answers the length, 0: cannot be read. */
+/* Reads a file of /proc, which never blocks. Returns the length; 0: it cannot be read. */
 static size_t read_file(const char *path, char *text, size_t n_bytes)
 {
     int cancel;
@@ -78,8 +78,8 @@ static char *append_number(char *at, uint32_t number)
 }
 
 /*
- * "tid (name) S ppid ...": the state is field 3, the start field 22. The name may hold anything,
- * so that the last ')' ends it.
+ * "tid (name) S ppid ...": the state is field 3, the start field 22. The name may hold any bytes,
+ * so the last ')' ends it.
  */
 bool slm_lock_parse_stat(const char *text, size_t length, char *state, uint32_t *start)
 {
@@ -136,8 +136,8 @@ uint64_t slm_lock_self(void)
 }
 
 /*
- * The signal 0 comes first: it is the cheaper question, and the only one where /proc is missing. A
- * thread that may not be signalled is there.
+ * Signal 0 comes first: it is cheaper than /proc, and works without it. A thread that may not be
+ * signalled exists.
  */
 static bool find_alive(uint32_t tid, uint32_t start)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lock: the short ways in and out, and what is asked about it. */
+/* Lock: how the room is built; the fast paths, and the calls that report on a lock. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* sysconf names */
 #endif
@@ -21,7 +21,7 @@
  * Structure
  *
  *   lock          the public calls and the fast paths: one compare-and-swap each
- *     wait        the slow path: look, spin, take over from a dead owner, sleep, ask for a turn
+ *     wait        the slow path: spin, take over from a dead owner, sleep, ask for a turn
  *     file        the FILE kind: the system's lock of a file, under the word
  *       agreed_file   which file that is
  *   identity      of the calling thread; whether another thread lives
@@ -36,12 +36,12 @@
  *
  * The owner is in the word: thread id and start time. So taking the lock and saying who took it are
  * one store, no instant has an unknown owner, and a word found in a file can be judged after a
- * reboot. A robust pthread mutex keeps its list in the owner's memory, and says nothing then.
- * The price: a death is not announced. Waiters look for it after spinning and after each sleep.
+ * reboot. A robust pthread mutex keeps its list in the owner's memory, which is gone then.
+ * The price: no waiter is notified of a death. Waiters check for it after spinning and each sleep.
  *
  * No sleep is longer than SLM_LOCK_SLEEP_MS. An unlocker that is killed between its store and its
  * wake takes the wake along, and no code in shared memory can prevent that: a store and a system
- * call are not one step. So wakes only make it fast, and the word alone makes it right.
+ * call are not one step. So wakes only save time; correctness rests on the word alone.
  *
  * tests/spin/lock.pml checks this protocol with a death between any two accesses; tests/sched runs
  * this code under a scheduler that chooses every switch, wake and death.
@@ -66,8 +66,8 @@ enum slm_status slm_lock_init(struct slm_lock_state *state, enum slm_lock_kind k
     return SLM_OK;
 }
 
-/* False: it is not what was seen any more. */
-static bool clear(slm_word *shared, uint64_t seen)
+/* False: the number has changed since it was read. */
+static bool clear_number(slm_word *shared, uint64_t seen)
 {
     SLM_YIELD("lock: forget the file of another boot");
     return seen == 0 ||
@@ -75,9 +75,9 @@ static bool clear(slm_word *shared, uint64_t seen)
 }
 
 /*
- * Several processes may find the old boot's state at once. Each reads the rest first and the boot
- * after it: as long as the boot was the old one, the rest was too, and is reset by comparing with
- * just that. Only then is the state of this boot, and only then is it locked.
+ * Several processes may find an old boot's state at once. Each reads the other fields first and the
+ * boot last: while the boot is the old one, the fields are too, and compare-and-swap resets exactly
+ * what was read. The boot changes last, and no process locks before.
  */
 static void reset_after_reboot(struct slm_lock_state *state, uint64_t boot_now)
 {
@@ -93,7 +93,8 @@ static void reset_after_reboot(struct slm_lock_state *state, uint64_t boot_now)
         }
         SLM_YIELD("lock: reset the word of another boot");
         if (slm_lock_owner_in(word) == 0) {
-            if (clear(&state->file_inode, inode) && clear(&state->file_device, device)) {
+            if (clear_number(&state->file_inode, inode) &&
+                clear_number(&state->file_device, device)) {
                 (void)__atomic_compare_exchange_n(&state->boot, &boot, boot_now, false,
                                                   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
             }
@@ -175,7 +176,7 @@ enum slm_status slm_lock_attach(struct slm_lock **out, struct slm_lock_state *st
             return status;
         }
     }
-    /* Now, so that no signal handler is the first to ask. */
+    /* Asked now, so that a signal handler is never the first to ask. */
     (void)slm_lock_self();
     *out = lock;
     return slm_error_clear(error);
@@ -192,7 +193,7 @@ void slm_lock_detach(struct slm_lock *lock)
     free(lock);
 }
 
-/* Both fast paths leave everything else to functions of their own: they need no frame then. */
+/* The fast paths leave all else to functions of their own, so they need no stack frame. */
 static SLM_NOINLINE enum slm_status take_slowly(struct slm_lock *lock, uint64_t deadline_ms)
 {
     return lock->file != NULL ? slm_lock_file_take(lock, deadline_ms)
@@ -203,10 +204,10 @@ static SLM_NOINLINE enum slm_status take_slowly(struct slm_lock *lock, uint64_t 
 static inline bool take_fast(struct slm_lock *lock)
 {
     uint64_t self = slm_lock_self_cached;
-    uint64_t nobody = 0;
+    uint64_t unowned = 0;
     SLM_YIELD("lock: take");
     return SLM_LIKELY(self != 0) &&
-           SLM_LIKELY(__atomic_compare_exchange_n(lock->fast_word, &nobody, self, false,
+           SLM_LIKELY(__atomic_compare_exchange_n(lock->fast_word, &unowned, self, false,
                                                   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
 }
 
@@ -234,7 +235,7 @@ enum slm_status slm_lock_timedlock(struct slm_lock *lock, unsigned timeout_ms)
     if (take_fast(lock)) {
         return SLM_OK;
     }
-    /* The clock may stand at 0, and 0 stands for one look. */
+    /* The clock may be at 0, and a deadline of 0 means to try once. */
     uint64_t now_ms = slm_lock_system.now_ms();
     enum slm_status status = take_slowly(lock, timeout_ms == 0 ? 0 : now_ms + timeout_ms);
     return status == SLM_E_LOCKED ? SLM_E_TIMEOUT : status;
@@ -251,8 +252,8 @@ bool slm_lock_is_mine(const struct slm_lock *lock)
            (lock->file == NULL || slm_lock_file_is_mine(lock));
 }
 
-/* Keeps the marks for repair and for a sleeper's turn, and drops that of the waiters: the waiter
- * that is woken sets it again. */
+/* Keeps the marks for repair and for a sleeper's turn, and drops the waiters' mark: the waiter that
+ * wakes sets it again. */
 static SLM_NOINLINE enum slm_status unlock_slowly(struct slm_lock *lock)
 {
     if (!slm_lock_is_mine(lock)) {
@@ -322,7 +323,7 @@ void slm_lock_get_owner(const struct slm_lock *lock, struct slm_lock_owner *owne
     slm_lock_get_state_owner(lock == NULL ? NULL : lock->state, owner);
 }
 
-/* SLM_OK, SLM_E_OWNER as the call; SLM_E_BUSY: the word changed meanwhile. */
+/* As slm_lock_force_unlock; SLM_E_BUSY: the word changed meanwhile. */
 static enum slm_status free_dead(struct slm_lock_state *state, uint64_t identity)
 {
     SLM_YIELD("force: look at the word");
@@ -343,7 +344,7 @@ static enum slm_status free_dead(struct slm_lock_state *state, uint64_t identity
     return SLM_OK;
 }
 
-/* Wakes even if nothing was to be freed: a holder may have died between its store and its wake. */
+/* Wakes even if the lock was free: a holder may have died between its store and its wake. */
 enum slm_status slm_lock_force_unlock(struct slm_lock *lock, uint64_t identity)
 {
     enum slm_status status;

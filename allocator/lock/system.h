@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The system below a lock: one table, which a scheduler can replace. */
+/* The system calls of locks: one table, which a scheduler can replace. */
 #ifndef SLM_LOCK_SYSTEM_H
 #define SLM_LOCK_SYSTEM_H
 
@@ -16,7 +16,8 @@ extern "C" {
 /*
  * What the lock needs of the system. With SLM_SCHED=1 the table can be written to, so that a
  * scheduler simulates blocking, waking, time and death. It sets the members before the first actor
- * starts; only this room calls them. Each actor says which thread it plays by slm_lock_set_self.
+ * starts; only this room calls them. Each actor sets the thread that it plays with
+ * slm_lock_set_self.
  */
 struct slm_lock_system {
     /* slm_lock_is_alive */
@@ -28,9 +29,9 @@ struct slm_lock_system {
     void (*wake)(uint32_t *half, int n_most);
     /* A clock that never goes back. */
     uint64_t (*now_ms)(void);
-    /* Lets n short pauses pass between two looks at the word. */
+    /* Lets n short pauses pass between two reads of the word. */
     void (*pause)(unsigned n);
-    /* From its first sleep on, a waiter waits for so long before it asks for its turn. */
+    /* How long after its first sleep a waiter asks for its turn. */
     unsigned patience_ms;
     /* The lock of fd's open file description on all of the file, as fcntl(2): F_WRLCK, which never
      * waits, or F_UNLCK. Answers 0 or an errno. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a lock stores in shared memory: its word, and how that changes. */
+/* What a lock stores in shared memory: its word, and every change of the word. */
 #ifndef SLM_LOCK_WORD_H
 #define SLM_LOCK_WORD_H
 
@@ -18,12 +18,12 @@ extern "C" {
  *
  *      63            32  31  30  29  28      0
  *     | start of owner | W | R | T | thread id |      W: a waiter may sleep    R: needs repair
- *                      `-- the futex ----------'      T: it is a sleeper's turn
+ *                      `-- the futex ----------'      T: the turn is a sleeper's
  *
  * A word without a thread id is free, with any marks. Only R and T outlive an owner.
  * Changes:
  *
- *     free   -> self | R, W as they were         take (fast: 0 -> self); one that slept drops T
+ *     free   -> self | R, W as they were         take (fast: 0 -> self); a sleeper drops T
  *     owner  -> owner | W                        a waiter, before it sleeps
  *     owner  -> owner | W | T                    the same, by a waiter passed over for PATIENCE_MS
  *     T      -> T | W                            a newcomer, before it sleeps
@@ -33,10 +33,10 @@ extern "C" {
  *     dead   -> R, and all are woken             force_unlock; attach after a reboot
  *     any    -> any without T                    a waiter that had set T times out
  *
- * A free word with T is left to waiters that have slept: a newcomer sleeps once before it takes it,
- * unless it has no time to. Without T, a thread that unlocks and locks again at once keeps others
- * out for as long as it likes where there are more threads than processors. If the waiter that set
- * T has died, T costs the next newcomer one sleep.
+ * Waiters that have slept take a free word with T; a newcomer sleeps once first, unless its time is
+ * up. Without T, a thread that unlocks and locks again at once could keep all others out, where
+ * there are more threads than processors. If the waiter that set T has died, T costs the next
+ * newcomer one sleep.
  *
  * Each change is one compare-and-swap of all 64 bits, so no step can be half done.
  */
@@ -56,7 +56,7 @@ SLM_PIN_FIELD(slm_lock_state, file_inode, 32, 8);
 SLM_PIN_FIELD(slm_lock_state, file_device, 40, 8);
 SLM_PIN_FIELD(slm_lock_state, unused, 48, 16);
 
-/* Half of the word that the futex calls know. */
+/* The half of the word that the futex calls compare. */
 static inline uint32_t *slm_lock_half(struct slm_lock_state *state)
 {
     uint32_t *halves = (uint32_t *)(void *)&state->word;
@@ -67,7 +67,7 @@ static inline uint32_t *slm_lock_half(struct slm_lock_state *state)
 #endif
 }
 
-/* The owner in a word; 0: it is free. */
+/* The owner in a word; 0: unowned. */
 static inline uint64_t slm_lock_owner_in(uint64_t word)
 {
     return (word & SLM_LOCK_TID) == 0 ? 0 : word & SLM_LOCK_IDENTITY;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The journal's invariants, evaluated: read-only, bounded, safe on a log full of anything. */
+/* Evaluates the journal's invariants: read-only, bounded, safe for any content of the log. */
 #include "allocator/journal/log.h"
 
 /*
- * I1  The log's head is that of a log, and says no more entries than its handle was opened on.
- * I2  There are no more entries than fit, and no bit of the state but `committed` beside them.
+ * I1  The log's head is that of a log with the number of entries that its handle was opened on.
+ * I2  There are no more entries than fit, and no other bit of the state is set but `committed`.
  * I3  Each entry is one that can be carried out: a known kind; words and objects in the slab's
- *     pages, words aligned; the value of a root is none or in the pages; a reset stands alone.
+ *     pages, words aligned; the value of a root is none or in the pages; a reset is the only entry.
  * I4  The root is none or a live object.
  */
 enum invariant { OK, I1, I2, I3, I4 };

@@ -12,19 +12,22 @@
  * Structure
  *
  *   journal    the public calls that note and commit
- *     recover    undo, carry out, recover: what a log says is done    check    invariants
+ *     recover    undo, carry out, recover: acting on a log            check    invariants
  *
  * Stored      log.h: struct slm_journal_log in shared memory, in front of the data: its head, then
- *             entries of 16 bytes. Nothing in it is a pointer; offsets count from the handle's base.
+ *             entries of 16 bytes. Nothing in it is a pointer; offsets count from the base of
+ *             the handle.
  * In process  struct slm_journal, the handle, and struct slm_journal_notes (log.h): which objects
- *             this transaction frees. Notes are a hint: a death loses them, and no repair needs them.
+ *             this transaction frees. Notes are a hint: a death loses them, and repairs read
+ *             the log alone.
  *
  * Undo        An entry is written, then counted in the log's state, and only then the word changes.
  *             So at any moment the entries that count lead back to the last commit, newest first.
  *             Undoing twice is the same as undoing once: a repair may be cut off and begin again.
  * Commit      One store of the state. Without releases it stores 0: no entry counts any more. With
- *             releases it sets JOURNAL_COMMITTED: from then on the entries lead forward, the objects
- *             are freed, and a second store of 0 ends it. A repair after the first store finishes.
+ *             releases it sets JOURNAL_COMMITTED: from then on the entries lead forward. The
+ *             objects are freed, and a second store, of 0, ends it. A repair between the two
+ *             stores finishes the commit.
  * Allocation  The slab commits an object before the journal can note it. Between the two the slab
  *             itself keeps the address (slm_slab_last_allocation_locked), and a repair frees it.
  * Release     Noted only. The object stays live until the commit, so that undoing needs no content.
@@ -140,8 +143,8 @@ bool slm_journal_is_dirty(const struct slm_journal *journal)
     return journal != NULL && journal->log != NULL && journal->log->state != 0;
 }
 
-/* There is room. The entry is whole before it counts, and counts before what follows in the caller.
- * Returns its index. */
+/* The caller has made sure of room. The entry is complete before it counts, and counts before the
+ * caller's next store. Returns its index. */
 static uint32_t append(struct slm_journal *journal, enum journal_kind kind, uint64_t offset,
                        uint64_t value)
 {
@@ -195,7 +198,7 @@ enum slm_status slm_journal_note_range(struct slm_journal *journal, void *p, siz
     return SLM_OK;
 }
 
-/* Between the slab's commit and the entry the slab itself says which object is on its way. */
+/* Between the slab's commit and the entry, the slab itself keeps the object's address. */
 static void *note_alloc(struct slm_journal *journal, void *p)
 {
     if (p != NULL && journal->log != NULL) {
@@ -232,8 +235,8 @@ void *slm_journal_memalign(struct slm_journal *journal, size_t align_bytes, size
                : NULL;
 }
 
-/* Where the object's slot is, or is to be. Slots are only added within a transaction, so that the
- * first one that is not of this generation ends the search. */
+/* The slot of the entry that says `what`, or the free one to put it in. A transaction only adds
+ * slots, so the first slot of another generation ends the search. */
 static struct journal_slot *find_slot(const struct slm_journal *journal, uint64_t what)
 {
     struct slm_journal_notes *notes = journal->notes;
@@ -246,7 +249,7 @@ static struct journal_slot *find_slot(const struct slm_journal *journal, uint64_
     return &notes->slots[at];
 }
 
-/* Before the first release of a transaction no slot is of its generation. */
+/* Afterwards no slot is of this transaction's generation. */
 static void begin_generation(struct slm_journal_notes *notes)
 {
     notes->n_frees = 0;

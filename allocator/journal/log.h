@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Journal internals, for journal*.c and their tests. */
+/* What a journal stores in its log, and what a handle remembers of its transaction. */
 #ifndef SLM_JOURNAL_PRIV_H
 #define SLM_JOURNAL_PRIV_H
 
@@ -17,7 +17,7 @@
 #define JOURNAL_KIND_SHIFT 56u
 #define JOURNAL_OFFSET     ((UINT64_C(1) << 48) - 1)
 
-/* What an entry says; its offset counts from the handle's base. */
+/* Kinds of entries; offsets count from the handle's base. */
 enum journal_kind {
     JOURNAL_WORD = 1,  /* the word there was `value` */
     JOURNAL_ROOT = 2,  /* the root was `value`; no offset */
@@ -33,8 +33,8 @@ struct journal_entry {
 
 /*
  * state: bits 0-31 the number of entries; bit 32: committed, entries are to be carried out. An
- * entry counts once state says so, and a word changes only after its entry counts: so that at any
- * moment the entries lead back, or, when committed, forward.
+ * entry counts once state includes it, and a word changes only after its entry counts. So at any
+ * moment the entries lead back to the last commit, or, when committed, forward to this one.
  */
 #define JOURNAL_COMMITTED (UINT64_C(1) << 32)
 
@@ -43,7 +43,7 @@ struct slm_journal_log {
     uint64_t n_max;
     slm_word state;
     slm_word root;     /* offset of the user's anchor; 0: none */
-    uint64_t n_undone; /* these two are looked at without the lock, too */
+    uint64_t n_undone; /* these two are read without the lock too */
     uint64_t n_finished;
     struct journal_entry entries[];
 };
@@ -69,20 +69,20 @@ struct journal_slot {
 
 /*
  * What a handle remembers of its transaction. It is a hint for one process: a death loses it, and
- * recovery reads the log alone. n_frees is of the last transaction until the next one begins, which
- * is when something is noted in an empty log; so a child of fork, which inherits what its parent
- * remembered, begins with nothing too.
+ * recovery reads the log alone. n_frees counts for the last transaction until the next one begins,
+ * when an entry is noted in an empty log. So a child of fork, which inherits what its parent
+ * remembered, begins with 0 too.
  */
 struct slm_journal_notes {
     uint32_t n_frees;    /* entries that note a release */
     uint32_t generation; /* of the slots that these fill */
     uint32_t mask;       /* number of slots - 1; there are at least two a log entry */
-    bool is_refused;     /* a call found no room: the transaction can only be undone */
+    bool is_refused;     /* a call found the log full: the transaction can only be undone */
     struct journal_slot slots[];
 };
 
-/* Stored after all that is before it in the program, and before all that is behind: against a death
- * only the compiler's order counts. */
+/* Stores a word after all stores before it in the program, and before all stores after it: against
+ * a death only the compiler's order counts. */
 static inline void journal_commit_word(slm_word *word, uint64_t value)
 {
     SLM_YIELD("journal: store");
@@ -90,21 +90,21 @@ static inline void journal_commit_word(slm_word *word, uint64_t value)
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-/* Room for so many entries; without it SLM_E_FULL, and the transaction is refused. Each call that
- * notes asks it before it changes anything. journal.c. */
+/* SLM_OK if so many entries are left; otherwise SLM_E_FULL, and the transaction is refused. Each
+ * call that notes makes it before it changes anything. journal.c. */
 enum slm_status slm_journal_need(struct slm_journal *journal, size_t n_entries);
 
-/* Under a lock that was just taken: a refusal that the handle remembers belongs to a transaction
- * that has ended, maybe in the process that this one was forked from. */
+/* Call it when the lock was just taken: a refusal that the handle remembers belongs to a
+ * transaction that has ended, perhaps in the process that this one was forked from. */
 static inline void journal_begin(struct slm_journal *journal)
 {
     journal->notes->is_refused = false;
 }
 
-/* Carries out what a committed log says; what is done already is passed over. journal_recover.c. */
+/* Carries out the entries of a committed log; skips those that are done already. recover.c. */
 void journal_carry_out(struct slm_journal *journal);
 
-/* Whether the entries are such as append writes. journal_check.c. */
+/* Whether the entries are such as append writes. check.c. */
 bool journal_entries_are_valid(const struct slm_journal *journal);
 
 static inline uint32_t journal_n_entries(const struct slm_journal_log *log)

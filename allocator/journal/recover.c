@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ways back and forward: undoing a transaction, finishing a commit. */
+/* Undoing a transaction, finishing a commit, recovering after a death. */
 #include "allocator/journal/log.h"
 
 static void free_if_live(struct slm_journal *journal, void *p)
@@ -36,12 +36,12 @@ static void undo_entry(struct slm_journal *journal, const struct journal_entry *
     case JOURNAL_ALLOC:
         free_if_live(journal, p);
         break;
-    default: /* what was to be freed is not */
+    default: /* a release that is undone changes nothing */
         break;
     }
 }
 
-/* Newest first: of a word that was noted twice the older value stays. */
+/* Newest first: a word that was noted twice gets the older value in the end. */
 static void undo(struct slm_journal *journal)
 {
     struct slm_journal_log *log = journal->log;
@@ -60,7 +60,7 @@ void slm_journal_abort(struct slm_journal *journal)
     }
 }
 
-/* An object may be live and not noted yet. */
+/* The last allocation may not have been noted yet. */
 static void undo_transaction(struct slm_journal *journal)
 {
     struct slm_journal_log *log = journal->log;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Room in a file, found when a segment needs it and not when a page is touched. */
+/* Backing of files: reserved when a segment is made or grows, not when a page is touched. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* FALLOC_FL_KEEP_SIZE */
 #endif
@@ -12,9 +12,9 @@
 #include "allocator/segment/handle.h"
 #include "allocator/segment/sys.h"
 
-/* A system's record locks are per process, and gone when it closes any descriptor of the file: so
- * threads need one more, held while a descriptor is closed too. Fork waits for it, so that a child
- * never gets it locked. */
+/* The system's record locks belong to a process, and are lost when it closes any descriptor of the
+ * file. So threads need this mutex too, held while a descriptor is closed. Fork waits for it, so
+ * that a child never inherits it locked. */
 static pthread_mutex_t threads_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 
@@ -63,7 +63,7 @@ void slm_segment_backing_close(struct slm_segment *segment)
     segment->fd = -1;
 }
 
-/* File systems start again after a signal: with a timer running, a long stretch would never end. */
+/* File systems start again after a signal: with a timer running, a long range would never end. */
 static int reserve(int fd, size_t from, size_t to, size_t page_bytes)
 {
     size_t step = to - from;
@@ -80,7 +80,7 @@ static int reserve(int fd, size_t from, size_t to, size_t page_bytes)
     return 0;
 }
 
-/* For file systems that cannot reserve. fsync, since some find out there only. */
+/* For file systems that cannot reserve. Some report a lack of space only at fsync. */
 static int write_zeros(int fd, size_t from, size_t to)
 {
     static const char zeros[16384];

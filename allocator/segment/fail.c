@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* What segments know better than slm_error_of_errno. */
+/* Statuses that differ from those of slm_error_of_errno. */
 static enum slm_status status_of(int os_errno)
 {
     switch (os_errno) {

@@ -28,7 +28,7 @@ static void label_memfd(struct slm_segment *segment, int fd)
     }
 }
 
-/* Removes it if nothing came of it. */
+/* Removes the file if the segment could not be made. */
 static void close_file(struct slm_segment *segment, bool is_new)
 {
     slm_segment_release(segment);
@@ -49,8 +49,8 @@ static enum slm_status find_page_bytes(struct slm_segment *segment, struct slm_e
 }
 
 /*
- * Makes a file of size_bytes, mapped up to segment->bytes, as long as `to`. The length is changed
- * last: others see all of it or nothing, and a failure takes nothing away from them.
+ * Makes a file of size_bytes, mapped up to segment->bytes, as long as `to`. The length changes
+ * last: other processes see all of the growth or none, and a failure takes nothing from them.
  */
 static enum slm_status extend(struct slm_segment *segment, size_t size_bytes, size_t to,
                               struct slm_error *error)
@@ -70,13 +70,13 @@ static enum slm_status extend(struct slm_segment *segment, size_t size_bytes, si
     if (status == SLM_OK) {
         segment->bytes = to;
     } else if (size_bytes < to) {
-        /* To the length it has: gives back what was reserved past the end. */
+        /* Set to the length it has: the system frees what was reserved past the end. */
         (void)slm_segment_sys.ftruncate(segment->fd, (off_t)size_bytes);
     }
     return status;
 }
 
-/* Only the owner's rights at first: no other user opens a file that is not whole. */
+/* Only the owner's rights at first: no other user opens an unfinished file. */
 static int open_new(struct slm_segment *segment, const struct slm_segment_options *options,
                     mode_t mode, bool huge)
 {
@@ -104,7 +104,7 @@ static enum slm_status fill_new(struct slm_segment *segment,
         segment->bytes = 0;
         status = extend(segment, 0, bytes, error);
     }
-    /* The file's own creation is subject to umask, this is not. */
+    /* umask applies when the file is created, but not here. */
     if (status == SLM_OK && slm_segment_sys.fchmod(segment->fd, mode) != 0) {
         status = slm_segment_fail(error, segment->label, "cannot set permissions");
     }
@@ -128,15 +128,15 @@ enum slm_status slm_segment_file_create(struct slm_segment *segment,
     return status;
 }
 
-/* Opening alone can do something to a device: so it is looked at before, and again when it is open
- * and cannot be exchanged any more. */
+/* Opening a device can have side effects. So the file is checked before, and again once it is open
+ * and cannot be replaced. */
 static enum slm_status open_existing(struct slm_segment *segment,
                                      const struct slm_segment_options *options,
                                      struct slm_error *error)
 {
     struct stat stat;
     if (!has_name(segment)) {
-        label_memfd(segment, options->id); /* what an error is about */
+        label_memfd(segment, options->id); /* for the text of an error */
         segment->fd = slm_segment_sys.dup_cloexec(options->id);
         return segment->fd >= 0 ? SLM_OK
                                 : slm_segment_fail(error, segment->label, "no such descriptor");
@@ -153,7 +153,7 @@ static enum slm_status open_existing(struct slm_segment *segment,
     return segment->fd >= 0 ? SLM_OK : slm_segment_fail(error, segment->label, "cannot open");
 }
 
-/* A copy of a segment may have holes, for which there need not be room. */
+/* A copy of a segment may have holes, for which there may be no space. */
 static enum slm_status map_existing(struct slm_segment *segment, const struct stat *stat,
                                     size_t max_bytes, struct slm_error *error)
 {
@@ -234,7 +234,7 @@ enum slm_status slm_segment_file_grow(struct slm_segment *segment, size_t to,
     return status;
 }
 
-/* Does not cut off what another process added at the end. */
+/* Fails rather than cut off what another process added at the end. */
 static enum slm_status shrink_locked(struct slm_segment *segment, size_t to,
                                      struct slm_error *error)
 {
@@ -244,7 +244,7 @@ static enum slm_status shrink_locked(struct slm_segment *segment, size_t to,
         return status;
     }
     if (size_bytes != segment->bytes) {
-        return slm_error_set(error, SLM_E_STATE, 0, "%s: %zu bytes by now, not %zu", segment->label,
+        return slm_error_set(error, SLM_E_STATE, 0, "%s: %zu bytes now, not %zu", segment->label,
                              size_bytes, segment->bytes);
     }
     if (slm_segment_sys.ftruncate(segment->fd, (off_t)to) != 0) {

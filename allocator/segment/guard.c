@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SIGBUS guard: zeros in place of what was cut off a segment. */
+/* SIGBUS guard: maps zeros in place of what was cut off a segment. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #endif
@@ -76,7 +76,7 @@ static struct block *next_of(struct block *block)
     return next;
 }
 
-static struct slm_segment_slot *take_slot(const struct slm_segment *segment)
+static struct slm_segment_slot *add_slot(const struct slm_segment *segment)
 {
     struct slm_segment_slot *slot = NULL;
     for (struct block *block = &first_block; block != NULL && slot == NULL;) {
@@ -96,7 +96,7 @@ static struct slm_segment_slot *take_slot(const struct slm_segment *segment)
     return slot;
 }
 
-static void give_slot(struct slm_segment_slot *slot)
+static void remove_slot(struct slm_segment_slot *slot)
 {
     (void)__atomic_fetch_add(&slot->round, 1, __ATOMIC_ACQ_REL);
     __atomic_store_n(&slot->is_taken, 0, __ATOMIC_RELEASE);
@@ -144,8 +144,8 @@ static struct slm_segment_slot *find(uintptr_t address, struct page *page)
     return NULL;
 }
 
-/* Only a fault at an address past the end of its file: neither a signal that a process sent, nor
- * memory that the hardware reports as broken (BUS_MCEERR_AR), which must not be papered over. */
+/* Only a fault at an address past the end of its file. A signal that a process sent is none, nor is
+ * memory that the hardware reports as broken (BUS_MCEERR_AR), which zeros must not hide. */
 static bool is_mended(const siginfo_t *info)
 {
     struct page page;
@@ -197,8 +197,8 @@ static void handle(int signal, siginfo_t *info, void *context)
 /* --- Installing --- */
 
 static const struct slm_segment_sigbus guard = {
-    .take = take_slot,
-    .give = give_slot,
+    .add_slot = add_slot,
+    .remove_slot = remove_slot,
     .is_cut = is_slot_cut,
 };
 

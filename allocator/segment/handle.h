@@ -13,16 +13,16 @@ extern "C" {
 
 #define SLM_SEGMENT_LABEL_BYTES 32u /* of a label that is no path */
 
-struct slm_segment_slot; /* a segment's entry in what the SIGBUS guard looks through */
+struct slm_segment_slot; /* a segment's entry in the table of the SIGBUS guard */
 
 /*
- * What segments ask of the SIGBUS guard. slm_segment_guard_install puts it here, from guard.c, to
- * which no other file has a reference: a program that installs no guard does not link it.
+ * The SIGBUS guard as segments call it. slm_segment_guard_install sets it, in guard.c, to which no
+ * other file has a reference: a program that installs no guard does not link it.
  */
 struct slm_segment_sigbus {
     /* Records the range of a segment. NULL: out of memory. */
-    struct slm_segment_slot *(*take)(const struct slm_segment *segment);
-    void (*give)(struct slm_segment_slot *slot);
+    struct slm_segment_slot *(*add_slot)(const struct slm_segment *segment);
+    void (*remove_slot)(struct slm_segment_slot *slot);
     bool (*is_cut)(const struct slm_segment_slot *slot);
 };
 extern const struct slm_segment_sigbus *slm_segment_sigbus; /* NULL: not installed; range.c */
@@ -103,7 +103,7 @@ enum slm_status slm_segment_file_shrink(struct slm_segment *segment, size_t to,
 enum slm_status slm_segment_file_size(const struct slm_segment *segment, size_t *size_bytes,
                                       struct slm_error *error);
 
-/* --- backing.c: room in a file --- */
+/* --- backing.c: backing of files --- */
 
 /* Reserves [from, to) of a file of `from` bytes, which keeps its length where the file system can
  * reserve without. SLM_E_SPACE, SLM_E_NOMEM (huge pages), SLM_E_IO. */
@@ -112,7 +112,7 @@ enum slm_status slm_segment_backing_reserve(struct slm_segment *segment, size_t 
 /* Reserves what a file of size_bytes has holes in. SLM_E_SPACE, SLM_E_NOMEM, SLM_E_IO. */
 enum slm_status slm_segment_backing_fill(struct slm_segment *segment, size_t size_bytes,
                                          struct slm_error *error);
-/* Nobody else, thread or process, makes the file longer or shorter until unlock. SLM_E_IO. */
+/* No other thread or process changes the length of the file until unlock. SLM_E_IO. */
 enum slm_status slm_segment_backing_lock(struct slm_segment *segment, struct slm_error *error);
 void slm_segment_backing_unlock(struct slm_segment *segment);
 void slm_segment_backing_close(struct slm_segment *segment); /* no descriptor: nothing */

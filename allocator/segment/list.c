@@ -73,7 +73,7 @@ struct visitor {
     void *data;
 };
 
-/* False: the visitor has enough. path_of: the folder to put in front of names, or NULL. */
+/* False: the visitor returned false. path_of: the folder to put in front of names, or NULL. */
 static bool visit_file(const struct visitor *visitor, const char *path_of, const char *name,
                        const struct stat *stat)
 {
@@ -99,7 +99,7 @@ static bool is_listed(DIR *folder, const char *name, bool is_posix, struct stat 
     return slm_segment_sys.lstat_in(folder, name, stat) == 0 && S_ISREG(stat->st_mode);
 }
 
-/* 0, or errno of what failed. */
+/* 0, or the errno of the call that failed. */
 static int list_opened(DIR *folder, const char *path_of, const struct visitor *visitor)
 {
     for (;;) {
@@ -129,7 +129,7 @@ static enum slm_status list_folder(const char *path, const char *path_of,
     return failed == 0 ? SLM_OK : slm_segment_fail(error, path, "cannot read the folder");
 }
 
-/* The system keeps them in a table, of which some entries are empty or not to be seen. */
+/* The system keeps them in a table; some entries are empty, or hidden from the caller. */
 static enum slm_status list_sysv(const struct visitor *visitor, struct slm_error *error)
 {
     struct shmid_ds data = {.shm_segsz = 0};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Segments without a file: anonymous memory, System V. All of the range is mapped from
- * the start; what is not shown has no access rights. */
+/* Segments without a file: anonymous memory, System V. The whole range is mapped from the start;
+ * its part past `bytes` has no access rights. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* MAP_HUGETLB, SHM_HUGETLB, SHM_REMAP */
 #endif
@@ -15,7 +15,7 @@
 #include "allocator/segment/sys.h"
 #include "allocator/segment/trust.h"
 
-/* The size of huge pages, as the system makes them by default. 0: it has none. */
+/* The system's default size of huge pages; 0: it has none. */
 static size_t huge_page_bytes(void)
 {
     size_t bytes = 0;
@@ -55,7 +55,7 @@ static enum slm_status map_sysv(struct slm_segment *segment, struct slm_error *e
     return SLM_OK;
 }
 
-/* Where a size is above the system's limit it says EINVAL. */
+/* The system reports EINVAL for a size above its limit. */
 static enum slm_status get_sysv(struct slm_segment *segment, mode_t mode, bool huge,
                                 struct slm_error *error)
 {
@@ -71,8 +71,8 @@ static enum slm_status get_sysv(struct slm_segment *segment, mode_t mode, bool h
     return slm_segment_fail(error, segment->label, "cannot make it");
 }
 
-/* Removed already, it lives as long as a process has it attached. Only a process that is killed
- * between shmget and here leaves it in the system, which has no call that does both. */
+/* A segment that is marked for removal lives as long as a process has it attached. Only a process
+ * that is killed between shmget and here leaves it in the system, which has no call for both. */
 static enum slm_status make_sysv(struct slm_segment *segment, mode_t mode, bool huge,
                                  struct slm_error *error)
 {
@@ -163,7 +163,7 @@ enum slm_status slm_segment_sysv_attach(struct slm_segment *segment,
     return status;
 }
 
-/* MADV_REMOVE: what is shown again later is 0 again. */
+/* MADV_REMOVE: the bytes are 0 if they are made accessible again. */
 enum slm_status slm_segment_memory_shrink(struct slm_segment *segment, size_t to,
                                           struct slm_error *error)
 {

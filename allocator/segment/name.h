@@ -11,12 +11,12 @@ extern "C" {
 
 #define SLM_SEGMENT_POSIX_FOLDER "/dev/shm"
 
-/* Whether a segment of that kind may have the name; any name will do for kinds without one. */
+/* Whether a segment of that kind may have the name; kinds without a name accept any. */
 bool slm_segment_is_name(enum slm_segment_kind kind, const char *name);
 /* SLM_E_NAME unless slm_segment_is_name. */
 enum slm_status slm_segment_check_name(const struct slm_segment_options *options,
                                        struct slm_error *error);
-/* Writes a POSIX or FILE segment's path, a few letters for other kinds; answers its length. */
+/* Writes a POSIX or FILE segment's path, a few letters for other kinds; returns its length. */
 int slm_segment_path(char *buffer, size_t buffer_bytes, const struct slm_segment_options *options);
 
 #ifdef __cplusplus

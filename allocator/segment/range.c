@@ -12,7 +12,7 @@
 #include "allocator/segment/handle.h"
 #include "allocator/segment/sys.h"
 
-/* Untouchable, and not counted as memory by the system. */
+/* Reserves addresses without access rights, which the system does not count as memory. */
 #define RESERVED_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
 const struct slm_segment_sigbus *slm_segment_sigbus;
@@ -48,7 +48,7 @@ enum slm_status slm_segment_check_size(const struct slm_segment *segment, size_t
         return slm_error_set(error, SLM_E_TRUNCATED, 0, "%s: %zu bytes, not whole pages of %zu",
                              segment->label, size_bytes, segment->page_bytes);
     }
-    /* Compared in whole pages, so that what was created with some options is attached with them. */
+    /* Compared in whole pages, so that the options that created a segment also attach it. */
     if (max_bytes != 0 &&
         (size_bytes - 1) / segment->page_bytes > (max_bytes - 1) / segment->page_bytes) {
         return slm_error_set(error, SLM_E_SIZE, 0, "%s: %zu bytes, more than %zu", segment->label,
@@ -81,7 +81,7 @@ static enum slm_status report_range(struct slm_segment *segment, struct slm_erro
     if (guard == NULL) {
         return SLM_OK;
     }
-    segment->slot = guard->take(segment);
+    segment->slot = guard->add_slot(segment);
     return segment->slot != NULL
                ? SLM_OK
                : slm_error_set(error, SLM_E_NOMEM, 0, "%s: out of memory", segment->label);
@@ -113,7 +113,7 @@ void slm_segment_release(struct slm_segment *segment)
         return;
     }
     if (segment->slot != NULL) {
-        installed_guard()->give(segment->slot);
+        installed_guard()->remove_slot(segment->slot);
     }
     unmap(segment->base - segment->guard_bytes, segment->max_bytes + 2 * segment->guard_bytes);
     segment->slot = NULL;
@@ -139,7 +139,7 @@ enum slm_status slm_segment_show(struct slm_segment *segment, size_t from, size_
         return SLM_OK;
     }
     enum slm_status status = slm_segment_fail(error, segment->label, "cannot map");
-    /* The system may have taken the reserved pages away before it failed. */
+    /* The system may have unmapped the reserved pages before it failed. */
     slm_segment_hide(segment, from, to);
     return status;
 }

@@ -110,7 +110,7 @@ static enum slm_status create_with(struct slm_segment *segment,
                                    : slm_segment_memory_create(segment, options, huge, error);
 }
 
-/* When huge pages cannot be had, for any reason, plain ones show whether that was all. */
+/* If huge pages fail, for any reason, plain ones show whether that was the only reason. */
 static enum slm_status create_any(struct slm_segment *segment,
                                   const struct slm_segment_options *options,
                                   struct slm_error *error)
@@ -154,7 +154,7 @@ static enum slm_status make(struct slm_segment **out, const struct slm_segment_o
     return slm_error_clear(error);
 }
 
-/* Whether there are options and a place for the handle, which is NULL until there is one. */
+/* Whether the caller gave options and a place for the handle, which is set to NULL. */
 static bool has_arguments(struct slm_segment **out, const struct slm_segment_options *options,
                           struct slm_error *error)
 {
@@ -230,7 +230,7 @@ static enum slm_status check_changeable(const struct slm_segment *segment, size_
     return slm_segment_verify(segment, error);
 }
 
-/* Shows more of what is mapped already. */
+/* Makes more of the range accessible. */
 static enum slm_status show_up_to(struct slm_segment *segment, size_t to, struct slm_error *error)
 {
     enum slm_status status = slm_segment_show(segment, segment->bytes, to, error);
@@ -270,7 +270,7 @@ enum slm_status slm_segment_shrink(struct slm_segment *segment, size_t bytes,
                                    : slm_segment_memory_shrink(segment, to, error);
 }
 
-/* Whole pages of what is there, as far as the range goes. */
+/* Maps whole pages of the file, as far as the range goes. */
 static enum slm_status refresh_file(struct slm_segment *segment, size_t bytes,
                                     struct slm_error *error)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What segments ask of the system. */
+/* The system calls of segments. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* fallocate, memfd_create */
 #endif
@@ -15,7 +15,7 @@
 
 #include "allocator/segment/sys.h"
 
-/* Calls again what a signal handler cut short. */
+/* Repeats a call that a signal handler cut short. */
 #define REPEAT(result, call)                                                                       \
     do {                                                                                           \
         (result) = (call);                                                                         \

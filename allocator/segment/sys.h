@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The system below segments: every call that the room makes, in one table. */
+/* The system calls of segments: every one that the room makes, in one table. */
 #ifndef SLM_SEGMENT_SYS_H
 #define SLM_SEGMENT_SYS_H
 
@@ -15,8 +15,8 @@ extern "C" {
 #endif
 
 /*
- * Everything that segments ask of the system, so that a test can make any call fail. Answers and
- * errno are those of the calls named alike; calls that a signal cut short are repeated below here.
+ * All system calls of the room, so that a test can make any of them fail. Results and errno are
+ * those of the calls of the same name; sys.c repeats calls that a signal cut short.
  */
 struct slm_segment_calls {
     void *(*malloc)(size_t n_bytes);
@@ -34,7 +34,7 @@ struct slm_segment_calls {
     ssize_t (*pwrite)(int fd, const void *data, size_t n_bytes, off_t at);
     int (*fsync)(int fd);
     int (*ftruncate)(int fd, off_t bytes);
-    int (*lock)(int fd); /* against other processes that make it longer or shorter */
+    int (*lock)(int fd); /* against other processes that change the length */
     int (*unlock)(int fd);
     void *(*mmap)(void *at, size_t n_bytes, int prot, int flags, int fd, off_t from);
     int (*munmap)(void *at, size_t n_bytes);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Trust: which files and System V segments may be mapped or removed at all. */
+/* Trust: which files and System V segments may be mapped or removed. */
 #ifndef SLM_SEGMENT_TRUST_H
 #define SLM_SEGMENT_TRUST_H
 
@@ -13,9 +13,9 @@ extern "C" {
 #endif
 
 /*
- * Every process that can write to a segment can break all of its users. So it must belong to the
- * caller's effective user or to root, and no other user may write to it unless options->mode says
- * so. Both calls fail with SLM_E_ACCESS otherwise.
+ * A process that can write to a segment can break all processes that use it. So it must belong to
+ * the caller's effective user or to root, and no other user may write to it unless options->mode
+ * grants it. Both calls fail with SLM_E_ACCESS otherwise.
  */
 
 /* A regular file; SLM_E_ACCESS for a link, a folder, a FIFO or a device too. */

@@ -12,8 +12,8 @@
  * I2   Every link leads to a node: 8-aligned, wholly within the range and within a live object.
  * I3   A node's newer is the node whose older leads to it, 0 for the newest. So none is reached
  *      twice, and there is no cycle.
- * I4   Every node says that it is in this list.
- * I5   The oldest is the node where the way from the newest ends, 0 in an empty list.
+ * I4   Every node records that it is in this list.
+ * I5   The oldest is the node at which the path from the newest ends, 0 in an empty list.
  * I6   n_nodes is the number of nodes, and no more than the range has room for.
  *
  * Entries  Each store is at most one entry of the journal: insert 6 (three words of the node, of
@@ -35,8 +35,7 @@ static struct slm_lru_node *at(const struct slm_journal *journal, uint64_t offse
     return slm_journal_pointer(journal, offset);
 }
 
-/* The word that leads to a node from its newer one: that one's, or the list's if it is the newest.
- */
+/* The word that links to a node from its newer neighbour, or from the list if it is the newest. */
 static uint64_t *link_from_newer(const struct slm_journal *journal, struct slm_lru *lru,
                                  uint64_t newer)
 {
@@ -49,7 +48,7 @@ static uint64_t *link_from_older(const struct slm_journal *journal, struct slm_l
     return older == 0 ? &lru->oldest : &at(journal, older)->newer;
 }
 
-/* In front of all others; list and n_nodes are the caller's. */
+/* Links a node in front of all others; the caller sets list and n_nodes. */
 static void link_newest(struct slm_journal *journal, struct slm_lru *lru, struct slm_lru_node *node)
 {
     uint64_t x = slm_journal_offset(journal, node);
@@ -76,8 +75,8 @@ static bool is_linked(const struct slm_journal *journal, struct slm_lru *lru,
            *link_from_older(journal, lru, node->older) == x;
 }
 
-/* SLM_CHECKS 3. The range is not known here: all that offsets can reach. */
-static void check_all(const struct slm_journal *journal, const struct slm_lru *lru)
+/* SLM_CHECKS 3. The range is unknown here, so it is all that offsets can reach. */
+static void check_after_change(const struct slm_journal *journal, const struct slm_lru *lru)
 {
     struct slm_journal links_only = *journal;
     links_only.slab = NULL;
@@ -100,7 +99,7 @@ enum slm_status slm_lru_insert(struct slm_journal *journal, struct slm_lru *lru,
     link_newest(journal, lru, node);
     node_put(journal, &node->list, tag_of(journal, lru));
     node_put(journal, &lru->n_nodes, lru->n_nodes + 1);
-    check_all(journal, lru);
+    check_after_change(journal, lru);
     return SLM_OK;
 }
 
@@ -122,7 +121,7 @@ enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
     node_put(journal, &node->older, 0);
     node_put(journal, &node->list, 0);
     node_put(journal, &lru->n_nodes, lru->n_nodes - 1);
-    check_all(journal, lru);
+    check_after_change(journal, lru);
     return SLM_OK;
 }
 
@@ -143,7 +142,7 @@ enum slm_status slm_lru_touch(struct slm_journal *journal, struct slm_lru *lru,
         unlink_node(journal, lru, node);
         link_newest(journal, lru, node);
     }
-    check_all(journal, lru);
+    check_after_change(journal, lru);
     return SLM_OK;
 }
 
@@ -169,8 +168,8 @@ struct slm_lru_node *slm_lru_older(const struct slm_journal *journal,
     return journal == NULL || node == NULL ? NULL : at(journal, node->older);
 }
 
-/* Goes one way and reads each word once. A node is counted before it is left, so n_nodes bounds the
- * steps. */
+/* Walks from newest to oldest and reads each word once. A node is counted before its link is
+ * followed, so n_nodes bounds the steps. */
 static enum invariant check_links(const struct reach *reach, const struct slm_lru *lru,
                                   uint64_t n_nodes)
 {

@@ -18,17 +18,17 @@
  *          struct edit lives for one call.
  * Calls    Every store goes through node_put to the journal, and nothing reads the slab but the
  *          checks. So a tree has no recovery of its own: the journal undoes half a rotation.
- * Whose    A node's last word says which tree it is in. It finds insertion twice and deletion from
- *          elsewhere; the parent's link, which leads to the original, finds a copy of a node.
- * Ends     A missing child is 0. There is no sentinel: trees share nothing, and nothing is written
- *          that a later walk would have to know to be stale. A node that was taken out is all 0.
- * Entries  A call asks the journal for all of its entries first, so it must know the most. Each
- *          store is at most one. With h nodes on the longest path, h <= RBTREE_HEIGHT_MAX = 86:
+ * Member   A node's last word records which tree it is in: a second insert and a remove from
+ * another          tree are refused. A copy of a node is refused too: its parent links to the
+ * original. Ends     A missing child is 0. There is no sentinel, so trees share no memory. A
+ * removed node is          all 0.
+ * Entries  A call asks the journal for all of its entries first, so it needs an upper bound. Each
+ *          store takes at most one. With h nodes on the longest path, h <= RBTREE_HEIGHT_MAX = 86:
  *          insert  link_new 6; then k times recolour, 3 each, two levels up each time; then at most
  *                  two rotations, 6 each. Rotating takes two more levels above the node, so
  *                  1 + 2k + 2 <= h, k <= 41: 6 + 3 * 41 + 12 = 141. Without rotation k <= 42, and
  *                  the last time spares the root's colour: 6 + 3 * 42 = 132.
- *          delete  unlink at most 8, forget 5; then one store a level while the path up is all
+ *          delete  unlink at most 8, wipe 5; then one store a level while the path up is all
  *                  black, which is at most RBTREE_BLACKS_MAX = 43 levels; then at most three
  *                  rotations and one colour, 19: 8 + 5 + 43 + 19 = 75.
  *          Colours cost nothing extra: wherever a rotation is due, the two nodes that it turns
@@ -188,9 +188,9 @@ static void fix_red(const struct edit *edit, uint64_t x)
     }
 }
 
-/* SLM_CHECKS 3. The range is not known here: all that offsets can reach. */
-static void check_all(const struct slm_journal *journal, const struct slm_rbtree *tree,
-                      slm_rbtree_order *order)
+/* SLM_CHECKS 3. The range is unknown here, so it is all that offsets can reach. */
+static void check_after_change(const struct slm_journal *journal, const struct slm_rbtree *tree,
+                               slm_rbtree_order *order)
 {
     struct slm_journal links_only = *journal;
     links_only.slab = NULL;
@@ -215,21 +215,21 @@ enum slm_status slm_rbtree_insert(struct slm_journal *journal, struct slm_rbtree
     uint64_t parent = find_place(&edit, node, order, &side);
     link_new(&edit, node, parent, side);
     fix_red(&edit, slm_journal_offset(journal, node));
-    check_all(journal, tree, order);
+    check_after_change(journal, tree, order);
     return SLM_OK;
 }
 
 /* --- Delete --- */
 
-/* Where the ways below became one black node shorter. */
+/* Where the paths below became one black node shorter. */
 struct gap {
-    uint64_t parent; /* 0: the whole tree, which is no harm */
+    uint64_t parent; /* 0: the whole tree, which is fine */
     enum side side;
 };
 
 /*
- * A node with at most one child, which is then a red leaf: it comes up and is black. False if the
- * ways through it are still as long.
+ * Unlinks a node with at most one child, which is then a red leaf: it takes the node's place and is
+ * black. False: the paths through it are as long as before.
  */
 static bool unlink_outer(const struct edit *edit, uint64_t x, struct gap *gap)
 {
@@ -246,7 +246,7 @@ static bool unlink_outer(const struct edit *edit, uint64_t x, struct gap *gap)
     return !rbtree_is_red(node);
 }
 
-/* A node with two children: its successor is unlinked and takes its place, colour included. */
+/* Unlinks a node with two children: its successor takes its place and its colour. */
 static bool unlink_inner(const struct edit *edit, uint64_t x, struct gap *gap)
 {
     struct slm_rbtree_node *node = at(edit, x);
@@ -257,7 +257,7 @@ static bool unlink_inner(const struct edit *edit, uint64_t x, struct gap *gap)
     struct slm_rbtree_node *heir = at(edit, y);
     bool is_shorter = unlink_outer(edit, y, gap);
     if (gap->parent == x) {
-        gap->parent = y; /* x goes, and y stands there */
+        gap->parent = y; /* y takes the place of x */
     }
     uint64_t above = rbtree_parent(node);
     put(edit, link_to(edit, above, x), y);
@@ -272,7 +272,7 @@ static bool unlink_inner(const struct edit *edit, uint64_t x, struct gap *gap)
 }
 
 /*
- * The sibling is black and one of its children is red: a rotation or two, and the gap is closed.
+ * The sibling is black and one of its children is red: one or two rotations close the gap.
  * `near` is the sibling's child on the gap's side.
  */
 static void close_gap(const struct edit *edit, const struct gap *gap)
@@ -287,7 +287,7 @@ static void close_gap(const struct edit *edit, const struct gap *gap)
     rotate(edit, gap->parent, gap->side);
 }
 
-/* Both of the sibling's sides are as short once it is red: the gap is one level up. */
+/* The sibling becomes red: its side is as short now, and the gap moves one level up. */
 static void raise_gap(const struct edit *edit, struct gap *gap, uint64_t sibling)
 {
     uint64_t x = gap->parent;
@@ -317,8 +317,8 @@ static void fix_gap(const struct edit *edit, struct gap *gap)
     }
 }
 
-/* All 0: nothing in a node that was taken out leads anywhere. */
-static void forget(const struct edit *edit, struct slm_rbtree_node *node)
+/* A removed node is all 0: none of its words leads anywhere. */
+static void wipe_node(const struct edit *edit, struct slm_rbtree_node *node)
 {
     put(edit, &node->left, 0);
     put(edit, &node->right, 0);
@@ -356,8 +356,8 @@ enum slm_status slm_rbtree_remove(struct slm_journal *journal, struct slm_rbtree
     if (is_shorter) {
         fix_gap(&edit, &gap);
     }
-    forget(&edit, node);
-    check_all(journal, tree, NULL);
+    wipe_node(&edit, node);
+    check_after_change(journal, tree, NULL);
     return SLM_OK;
 }
 
@@ -373,9 +373,9 @@ struct slm_rbtree_node *slm_rbtree_lower_bound(const struct slm_journal *journal
     struct slm_rbtree_node *found = NULL;
     struct slm_rbtree_node *node = rbtree_at(journal, tree->root);
     while (node != NULL) {
-        bool is_behind = compare(key, node) > 0;
-        found = is_behind ? found : node;
-        node = rbtree_at(journal, is_behind ? node->right : node->left);
+        bool is_before = compare(key, node) > 0;
+        found = is_before ? found : node;
+        node = rbtree_at(journal, is_before ? node->right : node->left);
     }
     return found;
 }
@@ -402,7 +402,7 @@ static struct slm_rbtree_node *outermost(const struct slm_journal *journal, uint
     return found;
 }
 
-/* The next node on that side: the nearest below, or the first above that is on that side. */
+/* The next node on that side: the nearest below, or else the first above on that side. */
 static struct slm_rbtree_node *neighbour(const struct slm_journal *journal,
                                          const struct slm_rbtree_node *node, enum side side)
 {

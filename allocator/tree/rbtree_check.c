@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The red-black tree's invariants, evaluated: read-only, bounded, safe on memory full of anything.
- */
+/* Evaluates the red-black tree's invariants: read-only, bounded, safe for any content. */
 #include "allocator/tree/node.h"
 #include "allocator/tree/reach.h"
 
@@ -9,24 +8,24 @@
  * I2   Every link leads to a node: 8-aligned, wholly within the range and within a live object.
  * I3   A node's parent word is the offset of the node that leads to it, 0 for the root, and bit 0.
  * I4   No node is both children of its parent. With I3: none is reached twice, there is no cycle.
- * I5   Every node says that it is in this tree.
+ * I5   Every node records that it is in this tree.
  * I6   The root is black, and no red node is below a red one.
- * I7   Every way from the root to a missing child meets as many black nodes.
+ * I7   All paths from the root to a missing child have the same number of black nodes.
  * I8   n_nodes is the number of nodes, and no more than the range has room for.
- * I9   No node belongs before the one in front of it.
+ * I9   No node belongs before its predecessor.
  *
- * The walk goes down only, keeps what is to be visited on a stack of its own, and reads each word
- * of a node once: even memory that changes meanwhile does not lead it astray. A node is counted
- * before it is entered, so n_nodes bounds the steps, and the range bounds n_nodes (I8). Order is
- * looked at last, by way of links that were found right.
+ * The walk goes down only, keeps its links to visit on a stack, and reads each word of a node once:
+ * it is safe even if the memory changes meanwhile. A node is counted
+ * before it is entered, so n_nodes bounds the steps, and the range bounds n_nodes (I8). The
+ * order is checked last, along links that are known to be right.
  */
 enum invariant { OK, I1, I2, I3, I4, I5, I6, I7, I8, I9 };
 
-/* A link that is still to be followed. */
+/* A link to follow. */
 struct visit {
     uint64_t link;     /* 0: a missing child */
     uint64_t parent;   /* where the link was found; 0: in the tree */
-    unsigned n_blacks; /* on the way to it */
+    unsigned n_blacks; /* on the path to it */
     bool below_red;
 };
 
@@ -37,7 +36,7 @@ struct walk {
     uint64_t tag;
     uint64_t n_nodes; /* as the tree says */
     uint64_t n_seen;
-    unsigned n_blacks; /* of each way; UINT32_MAX: not known yet */
+    unsigned n_blacks; /* of each path; UINT32_MAX: not known yet */
     unsigned n_visits;
     struct visit visits[RBTREE_HEIGHT_MAX + 2];
 };
@@ -52,8 +51,8 @@ static void push(struct walk *walk, uint64_t link, const struct visit *from, uns
     visit->below_red = below_red;
 }
 
-/* A way ended. */
-static enum invariant end_way(struct walk *walk, unsigned n_blacks)
+/* A path ended at a missing child. */
+static enum invariant end_path(struct walk *walk, unsigned n_blacks)
 {
     if (walk->n_blacks == UINT32_MAX) {
         walk->n_blacks = n_blacks;
@@ -103,7 +102,7 @@ static enum invariant check_links(struct walk *walk, uint64_t root)
     while (walk->n_visits > 0) {
         const struct visit visit = walk->visits[--walk->n_visits];
         enum invariant broken =
-            visit.link == 0 ? end_way(walk, visit.n_blacks) : enter(walk, &visit);
+            visit.link == 0 ? end_path(walk, visit.n_blacks) : enter(walk, &visit);
         if (broken != OK) {
             return broken;
         }

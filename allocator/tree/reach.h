@@ -11,7 +11,7 @@
 #include <slabmill/slab.h>
 
 /* Nodes of node_bytes lie in [base + low, base + high), 8-aligned, each in a live object of the
- * journal's slab if it has one. Nothing is read of what lies elsewhere. */
+ * journal's slab if it has one. Nothing outside is read. */
 struct reach {
     const struct slm_journal *journal;
     uint64_t low;
@@ -19,7 +19,7 @@ struct reach {
     uint64_t node_bytes;
 };
 
-/* Without this the slab's own words could not be relied on. */
+/* The slab's own words are used only if its check passes. */
 static inline bool reach_is_sound(const struct reach *reach)
 {
     return reach->journal->slab == NULL || slm_slab_check_locked(reach->journal->slab) == 0;
@@ -46,7 +46,7 @@ static inline bool reach_has(const struct reach *reach, uint64_t offset)
     return (uintptr_t)p % sizeof(uint64_t) == 0 && reach_is_live(reach, p);
 }
 
-/* No more nodes than this have room next to each other. */
+/* The most nodes that fit in the range. */
 static inline uint64_t reach_nodes_max(const struct reach *reach)
 {
     return reach->high <= reach->low ? 0 : (reach->high - reach->low) / reach->node_bytes;

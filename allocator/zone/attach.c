@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opening a zone that exists: no field of it is used before it was compared. */
+/* Opening a zone that exists: every field is checked before it is used. */
 #include <string.h>
 
 #include "allocator/zone/handle.h"
 
-/* Whether this process may use it. */
+/* Whether this process may use the zone. */
 static enum slm_status judge_use(const struct zone_header *header, const char *label,
                                  const struct slm_zone_attach_options *options,
                                  struct slm_error *error)
@@ -29,7 +29,7 @@ static enum slm_status judge_use(const struct zone_header *header, const char *l
     return SLM_OK;
 }
 
-/* Judges and uses a copy, which no other process can change meanwhile. */
+/* Checks and uses a copy, which no other process can change meanwhile. */
 static enum slm_status open_header(struct slm_zone *zone,
                                    const struct slm_zone_attach_options *options,
                                    struct slm_error *error)
@@ -49,8 +49,8 @@ static enum slm_status open_header(struct slm_zone *zone,
     return status;
 }
 
-/* Maps it with the addresses that it may grow into, which its header has. The first mapping is
- * read-only: a file that turns out not to be a zone must not have its holes filled. */
+/* Maps the zone with the addresses up to its max_bytes, which its header holds. The first mapping
+ * is read-only: a file that turns out not to be a zone must not have its holes filled. */
 static enum slm_status map_whole(struct slm_zone *zone,
                                  const struct slm_zone_attach_options *options,
                                  struct slm_error *error)
@@ -109,7 +109,7 @@ static enum slm_status open_all(struct slm_zone *zone,
     }
 }
 
-static enum slm_status check_all(struct slm_zone *zone, struct slm_error *error)
+static enum slm_status check_content(struct slm_zone *zone, struct slm_error *error)
 {
     unsigned broken = slm_zone_check_locked(zone);
     return broken == 0 ? SLM_OK
@@ -137,7 +137,7 @@ enum slm_status slm_zone_attach(struct slm_zone **out,
         status = open_all(zone, options, error);
     }
     if (status == SLM_OK && options->check) {
-        status = check_all(zone, error);
+        status = check_content(zone, error);
     }
     if (status != SLM_OK) {
         slm_zone_detach(zone);

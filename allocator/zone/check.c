@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The zone's invariants, evaluated: read-only, bounded, safe on a zone full of anything. */
+/* Evaluates the zone's invariants: read-only, bounded, safe for any content of the zone. */
 #include <string.h>
 
 #include "allocator/zone/handle.h"
@@ -8,7 +8,7 @@
  * 1 to 99: the slab's (slab/check.c).
  * 101  The constant part of the header is what the handle was opened on, and its checksum right.
  * 102  The zone is ready: neither being made, nor given up as broken.
- * 103  Its length is one it can have, and no more than the segment's; the slab lies within it.
+ * 103  Its length is within its limits and no more than the segment's; the slab lies within it.
  * 110 and above: the journal's, 110 + their number (journal/check.c).
  */
 static unsigned check_header(struct slm_zone *zone)

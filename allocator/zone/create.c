@@ -126,7 +126,7 @@ enum slm_status slm_zone_create(struct slm_zone **out, const struct slm_zone_opt
 }
 
 /* Its name may have been removed, and given to another file. */
-static bool is_anothers(const struct slm_segment *segment)
+static bool is_other_file(const struct slm_segment *segment)
 {
     struct stat mine;
     struct stat there;
@@ -145,14 +145,14 @@ enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error)
     if (kind != SLM_SEGMENT_POSIX && kind != SLM_SEGMENT_FILE) {
         return SLM_OK;
     }
-    if (is_anothers(zone->segment)) {
-        return slm_error_set(error, SLM_E_MISSING, 0, "%s: another file by now",
+    if (is_other_file(zone->segment)) {
+        return slm_error_set(error, SLM_E_MISSING, 0, "%s: the name belongs to another file now",
                              slm_segment_label(zone->segment));
     }
     struct slm_segment_options options = {
         .kind = kind,
         .name = zone_segment_name(zone),
-        .mode = 0777, /* no matter which users may write to it: it is the one that is open here */
+        .mode = 0777, /* any permissions will do: it is the file that is open here */
     };
     return slm_segment_remove(&options, error);
 }

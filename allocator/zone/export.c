@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Handing a zone over to the program that this process becomes. */
+/* Passing a zone on to the program that exec starts in this process. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ static const struct form {
 
 enum { N_FORMS = sizeof forms / sizeof *forms };
 
-/* A memfd must be open in the new program. */
+/* A memfd must stay open in the new program. */
 static bool keep_over_exec(const struct slm_segment *segment)
 {
     int fd = slm_segment_id(segment);
@@ -40,7 +40,9 @@ static enum slm_status write_form(const struct form *form, const struct slm_zone
                                      slm_segment_id(zone->segment));
     if (n < 0 || (unsigned)n >= SLM_ZONE_EXPORT_BYTES) {
         text[0] = '\0';
-        return slm_error_set(error, SLM_E_SIZE, 0, "%.100s...: too long to be handed over", name);
+        return slm_error_set(error, SLM_E_SIZE, 0,
+                             "%.100s...: longer than an exported text may be, %u bytes", name,
+                             SLM_ZONE_EXPORT_BYTES - 1);
     }
     return SLM_OK;
 }
@@ -80,7 +82,7 @@ static bool parse_id(const char *digits, int *id)
     return value <= INT32_MAX;
 }
 
-/* Fills in kind and name or id; false if the text is none of ours. */
+/* Fills in kind and name or id; false: slm_zone_export did not write the text. */
 static bool parse_text(const char *text, struct slm_segment_options *segment)
 {
     for (unsigned i = 0; i < N_FORMS; i++) {

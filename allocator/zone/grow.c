@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Length of a zone: growing it, and seeing that another process did. */
+/* Length of a zone: growing it, and mapping what other processes added. */
 #include "allocator/base/bits.h"
 #include "allocator/base/check.h"
 #include "allocator/base/yield.h"

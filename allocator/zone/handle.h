@@ -22,7 +22,7 @@ static inline uint64_t zone_bytes(const struct slm_zone *zone)
     return __atomic_load_n(&zone->header->bytes, __ATOMIC_ACQUIRE);
 }
 
-/* What of it is the slab's. */
+/* The slab's part of it. */
 static inline size_t zone_slab_bytes(const struct slm_zone *zone)
 {
     return (size_t)(zone_bytes(zone) - zone->fixed.slab_offset);
@@ -32,7 +32,7 @@ static inline size_t zone_slab_bytes(const struct slm_zone *zone)
 
 /* An empty handle; NULL: no memory. */
 struct slm_zone *zone_new(void);
-/* Opens slab, journal and lock of a zone whose header was judged. lock: all but its kind. */
+/* Opens slab, journal and lock of a zone with a valid header. lock: all options but the kind. */
 enum slm_status zone_open_parts(struct slm_zone *zone, const struct slm_lock_options *lock,
                                 struct slm_error *error);
 /* The name to attach and remove its segment by: POSIX: the name, else the label. */
@@ -56,11 +56,10 @@ enum slm_status zone_error_of(const char *name, enum slm_status status, struct s
  * that does not hold the slab; else as slm_segment_refresh and slm_slab_refresh_locked. */
 enum slm_status zone_see_growth(struct slm_zone *zone, struct slm_error *error);
 /* More may be mapped than the zone's `bytes`: another process had reserved it when this one
- * attached, and gave it back or died. Unmaps that, or it would look like something that was cut.
- * Keeps what this handle has reserved itself. */
+ * attached, and gave it back or died. Unmaps that: otherwise it would look like a part that was cut
+ * off. Keeps what this handle has reserved itself. */
 void zone_forget_surplus(struct slm_zone *zone, uint64_t bytes);
-/* Growth in two steps, under the lock: the first may fail, the second cannot; unreserve takes the
- * first back. */
+/* Grows in two steps, under the lock: reserve may fail, publish cannot; unreserve undoes reserve. */
 enum slm_status zone_reserve(struct slm_zone *zone, size_t bytes, struct slm_error *error);
 void zone_unreserve(struct slm_zone *zone);
 void zone_publish_growth(struct slm_zone *zone);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A zone's header: its checksum, and whether to believe it. */
+/* A zone's header: its checksum, and whether it is valid. */
 #include "allocator/zone/header.h"
 
 #include <string.h>
@@ -63,7 +63,7 @@ static bool sizes_fit(const struct zone_fixed *fixed)
            fixed->lock_kind <= SLM_LOCK_FILE && text_ends(fixed->name) && text_ends(fixed->tag);
 }
 
-/* Nothing is in it yet, or the last store of its creator is missing. */
+/* The header is still empty, or its creator has not made its last store. */
 static bool is_half_made(const struct zone_header *header)
 {
     uint64_t magic = header->fixed.magic;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a zone stores in its segment: the layout, the header, and what a header is worth. */
+/* What a zone stores in its segment: the layout, the header, and the checks of a header. */
 #ifndef SLM_ZONE_HEADER_H
 #define SLM_ZONE_HEADER_H
 
@@ -31,7 +31,7 @@ struct zone_fixed {
     uint64_t slab_offset;
     uint32_t journal_entries;
     uint32_t lock_kind;
-    uint64_t namespaces; /* of the owners in the lock: what their ids and start times count in */
+    uint64_t namespaces; /* in which the ids and start times of the lock's owners are valid */
     char name[SLM_ZONE_NAME_BYTES];
     char tag[SLM_ZONE_NAME_BYTES];
 };
@@ -41,7 +41,7 @@ struct zone_header {
     uint64_t checksum; /* of all before it */
     slm_word state;
     slm_word bytes;        /* of the segment; grows */
-    slm_word n_recoveries; /* written under the lock; as `bytes`, looked at without it too */
+    slm_word n_recoveries; /* written under the lock; it and `bytes` are also read without */
     struct slm_lock_state lock __attribute__((aligned(SLM_LOCK_BYTES)));
 };
 
@@ -73,16 +73,16 @@ uint64_t zone_checksum(const struct zone_fixed *fixed);
 uint64_t zone_slab_offset(unsigned journal_entries);
 /* The calling process's, pid below and time above bit 32; 0: unknown. */
 uint64_t zone_namespaces(void);
-/* Whether the calling process's are others. A number that either side does not know is no other. */
+/* Whether the calling process's differ. A number that either side does not know does not differ. */
 bool zone_is_elsewhere(uint64_t namespaces);
 /* Whether the zone can have that length. */
 bool zone_bytes_are_right(const struct zone_fixed *fixed, uint64_t bytes);
-/* Whether the header is one that this library wrote: SLM_E_STATE, SLM_E_MAGIC, SLM_E_VERSION,
+/* Checks that this library wrote the header: SLM_E_STATE, SLM_E_MAGIC, SLM_E_VERSION,
  * SLM_E_CHECKSUM, SLM_E_SIZE. */
 enum slm_status zone_judge_header(const struct zone_header *header, const char *label,
                                   struct slm_error *error);
 
-/* What options mean when it is stored. */
+/* The values that are stored for options that are 0 or NULL. */
 static inline unsigned zone_journal_entries(const struct slm_zone_options *options)
 {
     return options->journal_entries != 0 ? options->journal_entries : 1024;

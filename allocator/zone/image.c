@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading a zone's bytes without a handle: no field is used before it was compared. */
+/* Reading a zone's bytes without a handle: every field is checked before it is used. */
 #include <slabmill/zone_image.h>
 
 #include <string.h>
@@ -10,7 +10,7 @@
 _Static_assert(SLM_ZONE_IMAGE_HEAD_BYTES == ZONE_JOURNAL_OFFSET, "the head ends at the journal");
 _Static_assert(sizeof(struct zone_header) <= SLM_ZONE_IMAGE_HEAD_BYTES, "the header is in it");
 
-static void take(struct slm_zone_image *image, const struct zone_header *header)
+static void fill_image(struct slm_zone_image *image, const struct zone_header *header)
 {
     const struct zone_fixed *fixed = &header->fixed;
     memset(image, 0, sizeof *image);
@@ -42,7 +42,7 @@ enum slm_status slm_zone_image_read(struct slm_zone_image *image, const void *he
     }
     enum slm_status status = zone_judge_header(head, label, error);
     if (status == SLM_OK) {
-        take(image, head);
+        fill_image(image, head);
         status = slm_error_clear(error);
     }
     return status;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parts of a zone: opened one after the other, repaired, closed. */
+/* The parts of a zone: opening, repairing and closing them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +18,7 @@ struct slm_zone *zone_new(void)
     return calloc(1, sizeof(struct slm_zone));
 }
 
-/* Last, since it may make a file. */
+/* Opened last, since it may create a file. */
 static enum slm_status open_lock(struct slm_zone *zone, const struct slm_lock_options *lock,
                                  struct slm_error *error)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reloading: what is declared is made, all of it or nothing. */
+/* Reloading: makes what is declared, as a whole or not at all. */
 #include <slabmill/zone_set.h>
 
 #include <stdlib.h>
@@ -17,7 +17,7 @@ struct slm_zone_set {
     size_t n;
 };
 
-/* One zone of the set to be. Its lock is held from when it was opened to the end of the apply. */
+/* One zone of the new set. Apply holds its lock from opening it to the end. */
 struct candidate {
     const struct slm_zone_declaration *declaration;
     struct slm_zone *zone;
@@ -164,7 +164,7 @@ static enum slm_status init_candidate(struct candidate *candidate, struct slm_er
     }
     enum slm_status status =
         declaration->init(candidate->zone, candidate->is_reused, declaration->data);
-    /* The callback may not have looked at each of its calls. */
+    /* The callback may have ignored the result of one of its calls. */
     if (status == SLM_OK && !slm_journal_has_room(slm_zone_journal(candidate->zone), 0)) {
         status = SLM_E_FULL;
     }
@@ -173,7 +173,7 @@ static enum slm_status init_candidate(struct candidate *candidate, struct slm_er
                                             declaration->options.name, slm_status_text(status));
 }
 
-/* As if it had never been looked at. */
+/* Undoes everything that apply did to the zone. */
 static void drop_candidate(struct candidate *candidate)
 {
     struct slm_zone *zone = candidate->zone;
@@ -193,8 +193,8 @@ static void drop_candidate(struct candidate *candidate)
     }
 }
 
-/* Cannot fail: all that it needs was taken before. */
-static void settle_candidate(struct candidate *candidate)
+/* Cannot fail: all that it needs was reserved before. */
+static void commit_candidate(struct candidate *candidate)
 {
     zone_publish_growth(candidate->zone);
     (void)slm_zone_unlock(candidate->zone);
@@ -247,7 +247,7 @@ static void replace_members(struct slm_zone_set *set, struct member *members,
                             struct candidate *candidates, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        settle_candidate(&candidates[i]);
+        commit_candidate(&candidates[i]);
         members[i] = (struct member){candidates[i].zone, candidates[i].declaration->options.bytes};
     }
     for (size_t i = 0; i < set->n; i++) {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A zone under its lock: taking it over from the dead, committing, giving it back. */
+/* A zone under its lock: locking, repairing after a death, committing, unlocking. */
 #include "allocator/base/check.h"
 #include "allocator/base/yield.h"
 #include "allocator/journal/log.h"
 #include "allocator/zone/handle.h"
 
-/* For a lock whose last holder died, or that was given back past the zone. */
+/* For a lock whose last holder died, or was unlocked directly instead of through the zone. */
 static enum slm_status repair(struct slm_zone *zone)
 {
     enum slm_status status = slm_segment_verify(zone->segment, NULL);
     if (status != SLM_OK) {
-        return status; /* nothing of it may be touched; the mark for repair stays */
+        return status; /* the zone must not be touched; the mark for repair stays */
     }
     status = zone_recover_parts(zone->slab, &zone->journal, zone_slab_bytes(zone));
     if (status == SLM_OK) {
@@ -24,7 +24,7 @@ static enum slm_status repair(struct slm_zone *zone)
     return status;
 }
 
-/* The caller has the lock, or has not, as `got` says. */
+/* got: the result of the attempt to lock. */
 static enum slm_status enter(struct slm_zone *zone, enum slm_status got)
 {
     if (got != SLM_OK && got != SLM_OWNER_DIED) {

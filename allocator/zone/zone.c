@@ -14,7 +14,7 @@
  *       grow       length: reserve, publish, see
  *         parts      slab, journal, lock: open, recover, close
  *         options    of a zone to be made: compared with their limits
- *           header     what is stored, and whether to believe it
+ *           header     what is stored, and whether it is valid
  *
  * Each file calls files below it only, and the rooms segment, lock, journal and slab.
  *
@@ -26,14 +26,14 @@
  * Trust    A process can be handed any bytes. So the constant part is sealed by a checksum, judged
  *          on a copy, and used from the copy ever after. The length, which changes, is compared
  *          with what is mapped each time the lock is taken: damage is SLM_E_BROKEN, not a fault.
- * A turn   From lock to unlock. Lock maps what other processes added, then repairs if the last
- *          holder died or its log is unfinished; unlock commits. No other call repairs, so a caller
- *          that holds the lock sees whole transactions only.
+ * Locking  Lock maps what other processes added, then repairs if the last holder died or its log is
+ *          unfinished; unlock commits. No other call repairs, so a caller that holds the lock sees
+ *          whole transactions only.
  * Growth   Metadata and addresses for max_bytes are laid out at creation. Growing takes backing,
  *          publishes the length, adds pages, in this order. A death after the first leaves backing
  *          that the next growth takes; the repair finishes what died after the second.
  * Reload   The set opens and locks every zone, runs every callback inside a transaction, and only
- *          when nothing can fail any more publishes growths and commits.
+ *          then, when nothing can fail, publishes growth and commits.
  */
 
 struct slm_journal *slm_zone_journal(struct slm_zone *zone)

@@ -241,7 +241,8 @@ enum slm_status slm_cache_index_reclaim(struct slm_zone *zone, size_t *n)
     return slm_keyed_leave(&view, SLM_OK);
 }
 
-enum slm_status slm_cache_index_stats(struct slm_zone *zone, struct slm_cache_index_stats *stats)
+enum slm_status slm_cache_index_get_stats(struct slm_zone *zone,
+                                          struct slm_cache_index_stats *stats)
 {
     struct slm_keyed_view view;
     enum slm_status status = stats == NULL ? SLM_E_NULL : slm_keyed_enter(&view, zone, &kind);

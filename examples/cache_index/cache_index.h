@@ -79,10 +79,8 @@ struct slm_cache_index_stats {
     uint64_t n_reclaimed;
 };
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
-enum slm_status slm_cache_index_stats(struct slm_zone *zone, struct slm_cache_index_stats *stats);
-#pragma GCC diagnostic pop
+enum slm_status slm_cache_index_get_stats(struct slm_zone *zone,
+                                          struct slm_cache_index_stats *stats);
 
 /* 0, or the number of a broken invariant: those of keyed_check.c and lease_check.c, and 231: a key
  * that was never used, or is open more often than it was used. */

@@ -51,7 +51,7 @@ class CacheIndex : public testing::Test {
     struct slm_cache_index_stats stats()
     {
         struct slm_cache_index_stats found = {};
-        EXPECT_EQ(slm_cache_index_stats(zone, &found), SLM_OK);
+        EXPECT_EQ(slm_cache_index_get_stats(zone, &found), SLM_OK);
         return found;
     }
     unsigned check()

@@ -189,8 +189,8 @@ void slm_keyed_count(const struct slm_keyed_view *view, uint64_t *counter)
     (void)slm_journal_write(view->journal, counter, *counter + 1);
 }
 
-enum slm_status slm_keyed_stats(struct slm_zone *zone, const struct slm_keyed_kind *kind,
-                                struct slm_keyed_stats *stats)
+enum slm_status slm_keyed_get_stats(struct slm_zone *zone, const struct slm_keyed_kind *kind,
+                                    struct slm_keyed_stats *stats)
 {
     struct slm_keyed_view view;
     enum slm_status status = slm_keyed_enter(&view, zone, kind);

@@ -140,12 +140,9 @@ struct slm_keyed_stats {
     uint64_t n_expired;
 };
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow" /* C++: the function has the struct's name */
 /* Takes the lock. Fails: as slm_keyed_enter. */
-enum slm_status slm_keyed_stats(struct slm_zone *zone, const struct slm_keyed_kind *kind,
-                                struct slm_keyed_stats *stats);
-#pragma GCC diagnostic pop
+enum slm_status slm_keyed_get_stats(struct slm_zone *zone, const struct slm_keyed_kind *kind,
+                                    struct slm_keyed_stats *stats);
 
 /*
  * The first step of a library's check: 0 and *view filled in, so that the head may be read; or the

@@ -185,7 +185,7 @@ enum slm_status slm_limit_conn_reclaim(struct slm_zone *zone, size_t *n)
     return slm_keyed_leave(&view, SLM_OK);
 }
 
-enum slm_status slm_limit_conn_stats(struct slm_zone *zone, struct slm_limit_conn_stats *stats)
+enum slm_status slm_limit_conn_get_stats(struct slm_zone *zone, struct slm_limit_conn_stats *stats)
 {
     struct slm_keyed_view view;
     enum slm_status status = stats == NULL ? SLM_E_NULL : slm_keyed_enter(&view, zone, &kind);

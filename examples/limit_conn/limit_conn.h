@@ -68,10 +68,7 @@ struct slm_limit_conn_stats {
     unsigned n_workers;
 };
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
-enum slm_status slm_limit_conn_stats(struct slm_zone *zone, struct slm_limit_conn_stats *stats);
-#pragma GCC diagnostic pop
+enum slm_status slm_limit_conn_get_stats(struct slm_zone *zone, struct slm_limit_conn_stats *stats);
 
 /* 0, or the number of a broken invariant: those of keyed_check.c and lease_check.c, and
  * 221: a key without a connection. */

@@ -44,7 +44,7 @@ class LimitConn : public testing::Test {
     struct slm_limit_conn_stats stats()
     {
         struct slm_limit_conn_stats found = {};
-        EXPECT_EQ(slm_limit_conn_stats(zone, &found), SLM_OK);
+        EXPECT_EQ(slm_limit_conn_get_stats(zone, &found), SLM_OK);
         return found;
     }
     unsigned check()

@@ -190,9 +190,9 @@ enum slm_status slm_limit_req_peek(struct slm_zone *zone, const void *key, size_
     return slm_keyed_leave(&view, SLM_OK);
 }
 
-enum slm_status slm_limit_req_stats(struct slm_zone *zone, struct slm_keyed_stats *stats)
+enum slm_status slm_limit_req_get_stats(struct slm_zone *zone, struct slm_keyed_stats *stats)
 {
-    return slm_keyed_stats(zone, &kind, stats);
+    return slm_keyed_get_stats(zone, &kind, stats);
 }
 
 unsigned slm_limit_req_check_locked(struct slm_zone *zone)

@@ -56,11 +56,8 @@ enum slm_status slm_limit_req_peek(struct slm_zone *zone, const void *key, size_
                                    const struct slm_limit_req_rule *rule, uint64_t now_ms,
                                    struct slm_limit_req_verdict *verdict);
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
-/* Takes the lock. As slm_keyed_stats. */
-enum slm_status slm_limit_req_stats(struct slm_zone *zone, struct slm_keyed_stats *stats);
-#pragma GCC diagnostic pop
+/* Takes the lock. As slm_keyed_get_stats. */
+enum slm_status slm_limit_req_get_stats(struct slm_zone *zone, struct slm_keyed_stats *stats);
 
 /* 0, or the number of a broken invariant: those of keyed_check.c. */
 unsigned slm_limit_req_check_locked(struct slm_zone *zone);

@@ -38,7 +38,7 @@ class LimitReq : public testing::Test {
     struct slm_keyed_stats stats()
     {
         struct slm_keyed_stats found = {};
-        EXPECT_EQ(slm_limit_req_stats(zone, &found), SLM_OK);
+        EXPECT_EQ(slm_limit_req_get_stats(zone, &found), SLM_OK);
         return found;
     }
     /* Asks for new keys until one more would have to evict; returns how many there are. */

@@ -229,17 +229,17 @@ static enum slm_status stats_of(struct limitd_service *service, enum limitd_zone
     memset(keys, 0, sizeof *keys);
     switch (which) {
     case LIMITD_LIMIT_REQ:
-        return slm_limit_req_stats(zone, keys);
+        return slm_limit_req_get_stats(zone, keys);
     case LIMITD_LIMIT_CONN:
-        status = slm_limit_conn_stats(zone, &conn);
+        status = slm_limit_conn_get_stats(zone, &conn);
         keys->n_entries = status == SLM_OK ? conn.n_connections : 0;
         return status;
     case LIMITD_CACHE_INDEX:
-        status = slm_cache_index_stats(zone, &cache);
+        status = slm_cache_index_get_stats(zone, &cache);
         *keys = status == SLM_OK ? cache.keys : *keys;
         return status;
     default:
-        return slm_session_cache_stats(zone, keys);
+        return slm_session_cache_get_stats(zone, keys);
     }
 }
 

@@ -240,9 +240,9 @@ enum slm_status slm_session_cache_expire(struct slm_zone *zone, uint64_t now_ms,
     return slm_keyed_leave(&view, SLM_OK);
 }
 
-enum slm_status slm_session_cache_stats(struct slm_zone *zone, struct slm_keyed_stats *stats)
+enum slm_status slm_session_cache_get_stats(struct slm_zone *zone, struct slm_keyed_stats *stats)
 {
-    return slm_keyed_stats(zone, &kind, stats);
+    return slm_keyed_get_stats(zone, &kind, stats);
 }
 
 static bool due_nodes_are_sessions(const struct slm_keyed_view *view)

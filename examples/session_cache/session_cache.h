@@ -58,11 +58,8 @@ enum slm_status slm_session_cache_remove(struct slm_zone *zone, const void *id, 
 enum slm_status slm_session_cache_expire(struct slm_zone *zone, uint64_t now_ms, size_t max,
                                          size_t *n_dropped);
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
-/* Takes the lock. As slm_keyed_stats. */
-enum slm_status slm_session_cache_stats(struct slm_zone *zone, struct slm_keyed_stats *stats);
-#pragma GCC diagnostic pop
+/* Takes the lock. As slm_keyed_get_stats. */
+enum slm_status slm_session_cache_get_stats(struct slm_zone *zone, struct slm_keyed_stats *stats);
 
 /*
  * 0, or the number of a broken invariant: those of keyed_check.c; 241: the tree by time has wrong

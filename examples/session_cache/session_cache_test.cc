@@ -48,7 +48,7 @@ class SessionCache : public testing::Test {
     struct slm_keyed_stats stats()
     {
         struct slm_keyed_stats found = {};
-        EXPECT_EQ(slm_session_cache_stats(zone, &found), SLM_OK);
+        EXPECT_EQ(slm_session_cache_get_stats(zone, &found), SLM_OK);
         return found;
     }
     unsigned check()

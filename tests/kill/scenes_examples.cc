@@ -111,7 +111,7 @@ void add_limit_req(std::vector<Scenario> *list)
             unsigned i = 0;
             do {
                 hit(zone, (std::string(600, 'k') + std::to_string(i++)).c_str(), NOW_MS);
-                must(slm_limit_req_stats(zone, &stats));
+                must(slm_limit_req_get_stats(zone, &stats));
             } while (stats.n_evicted == 0);
         },
         0, [key = std::string(600, 'z') + "0"](slm_zone *zone) { hit(zone, key.c_str(), NOW_MS); },

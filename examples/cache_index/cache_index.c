@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keys of a cache, with their uses. */
+/* The keys of a cache, with their uses. */
 #include "examples/cache_index/cache_index.h"
 
 enum { USES = 231 };
@@ -10,7 +10,7 @@ struct head {
     struct slm_lease_book book;
 };
 
-/* The same; the key lies behind it. */
+/* In shared memory; the key follows it. */
 struct item {
     struct slm_lease_entry held; /* first */
     uint64_t n_uses;
@@ -29,8 +29,8 @@ static struct slm_lease_book *book_of(const struct slm_keyed_view *view)
     return &((struct head *)view->head)->book;
 }
 
-/* A key stays when nobody has it open. */
-static void given(const struct slm_keyed_view *view, struct slm_lease_entry *entry)
+/* A key stays in the cache after its last close. */
+static void on_lease_given(const struct slm_keyed_view *view, struct slm_lease_entry *entry)
 {
     (void)view;
     (void)entry;
@@ -53,7 +53,8 @@ enum slm_status slm_cache_index_join(struct slm_zone *zone, struct slm_lease_wor
     if (status != SLM_OK) {
         return status;
     }
-    return slm_keyed_leave(&view, slm_lease_join_locked(&view, book_of(&view), given, worker));
+    return slm_keyed_leave(&view,
+                           slm_lease_join_locked(&view, book_of(&view), on_lease_given, worker));
 }
 
 enum slm_status slm_cache_index_leave(struct slm_zone *zone, const struct slm_lease_worker *worker)
@@ -63,10 +64,11 @@ enum slm_status slm_cache_index_leave(struct slm_zone *zone, const struct slm_le
     if (status != SLM_OK) {
         return status;
     }
-    return slm_keyed_leave(&view, slm_lease_leave_locked(&view, book_of(&view), given, worker));
+    return slm_keyed_leave(&view,
+                           slm_lease_leave_locked(&view, book_of(&view), on_lease_given, worker));
 }
 
-/* A transaction of its own: the memory is not free before. */
+/* Runs as its own transaction: memory is not free before the commit. */
 static bool drop(const struct slm_keyed_view *view, struct item *item, uint64_t *counter)
 {
     slm_keyed_remove(view, &item->held.keyed);
@@ -74,7 +76,7 @@ static bool drop(const struct slm_keyed_view *view, struct item *item, uint64_t 
     return slm_keyed_commit(view);
 }
 
-/* The oldest that nobody has open, among as many as may be looked at. */
+/* The oldest key that is not open, among the limited number that is examined. */
 static struct item *oldest_unused(const struct slm_keyed_view *view)
 {
     struct slm_keyed_entry *entry = slm_keyed_oldest(view);
@@ -88,7 +90,7 @@ static struct item *oldest_unused(const struct slm_keyed_view *view)
     return NULL;
 }
 
-/* What was done when it fails is undone by the caller. */
+/* On failure the caller undoes what was done. */
 static enum slm_status open_once(const struct slm_keyed_view *view,
                                  const struct slm_lease_worker *worker, const struct slm_key *key,
                                  uint64_t expires_ms, struct slm_cache_index_use *use)
@@ -109,7 +111,7 @@ static enum slm_status open_once(const struct slm_keyed_view *view,
     return slm_lease_take(view, book_of(view), worker, &item->held, &use->lease);
 }
 
-/* With room made for it, first by what the dead have, then by the oldest. */
+/* Opens, after making room if needed: dead workers' leases go first, then the oldest keys. */
 static enum slm_status open_or_evict(const struct slm_keyed_view *view,
                                      const struct slm_lease_worker *worker,
                                      const struct slm_key *key, uint64_t expires_ms,
@@ -118,7 +120,8 @@ static enum slm_status open_or_evict(const struct slm_keyed_view *view,
     enum slm_status status = open_once(view, worker, key, expires_ms, use);
     for (unsigned i = 0; status == SLM_E_NOMEM && i < SLM_CACHE_INDEX_TRIES; i++) {
         slm_zone_abort_locked(view->zone);
-        size_t n_reclaimed = i == 0 ? slm_lease_reclaim_locked(view, book_of(view), given) : 0;
+        size_t n_reclaimed =
+            i == 0 ? slm_lease_reclaim_locked(view, book_of(view), on_lease_given) : 0;
         struct item *item = n_reclaimed != 0 ? NULL : oldest_unused(view);
         bool is_dropped = item != NULL && drop(view, item, &view->head->n_evicted);
         if (!is_dropped && n_reclaimed == 0) {
@@ -167,8 +170,8 @@ enum slm_status slm_cache_index_close(struct slm_zone *zone, const struct slm_le
     return slm_keyed_leave(&view, slm_lease_give(&view, book_of(&view), worker, lease, &entry));
 }
 
-enum slm_status slm_cache_index_look(struct slm_zone *zone, const void *key, size_t key_bytes,
-                                     struct slm_cache_index_info *info)
+enum slm_status slm_cache_index_get_info(struct slm_zone *zone, const void *key, size_t key_bytes,
+                                         struct slm_cache_index_info *info)
 {
     struct slm_keyed_view view;
     struct slm_key wanted;
@@ -191,7 +194,7 @@ enum slm_status slm_cache_index_look(struct slm_zone *zone, const void *key, siz
     return slm_keyed_leave(&view, SLM_OK);
 }
 
-/* False: its time is not over, nor is that of any newer one; or nothing could be committed. */
+/* False: neither the oldest key nor any newer one has expired, or the commit failed. */
 static bool expire_oldest(const struct slm_keyed_view *view, uint64_t inactive_ms, uint64_t now_ms,
                           size_t *n_dropped)
 {
@@ -234,7 +237,7 @@ enum slm_status slm_cache_index_reclaim(struct slm_zone *zone, size_t *n)
     if (status != SLM_OK) {
         return status;
     }
-    size_t given_back = slm_lease_reclaim_locked(&view, book_of(&view), given);
+    size_t given_back = slm_lease_reclaim_locked(&view, book_of(&view), on_lease_given);
     if (n != NULL) {
         *n = given_back;
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cache index: what a cache has, how often it was used and who uses it now, over all processes. */
+/* Cache index: which keys a cache has, how often they were used, which are in use, over all
+ * processes. */
 #ifndef SLM_EXAMPLES_CACHE_INDEX_H
 #define SLM_EXAMPLES_CACHE_INDEX_H
 
@@ -10,18 +11,20 @@ extern "C" {
 #endif
 
 /*
- * Model    A key counts its uses so far, and who has it open now: an open key is a lease of the
- *          worker that opened it (see lease.h), given back if that worker dies. A key that nobody
- *          opened for the time it was given goes with the next slm_cache_index_expire; one that is
- *          open then gets its time anew. When memory is out the oldest that nobody has open goes,
- *          and another try is made, SLM_CACHE_INDEX_TRIES times at most.
+ * Model    A key counts its uses so far, and its opens now. An open key is a lease of the worker
+ *          that opened it (see lease.h), and is given back if that worker dies.
+ *          slm_cache_index_expire drops keys that were not opened within the time they were given;
+ *          a key that is open then gets that time again. When memory is out, the oldest key that is
+ *          not open is dropped and the call tries again, SLM_CACHE_INDEX_TRIES times at most.
  * Order    Keys are in the order of their last open. Expiry begins with the oldest and ends at the
- *          first whose time is not over: with different times a short one waits behind a long one.
- * Time     Is the caller's, in milliseconds, of one clock for all processes.
- * Change   Each verb is one transaction; every key that went for it, and every lease of the dead
- *          that was given back, was one before it.
+ *          first that has not expired: a key with a short time waits for older keys with a long
+ *          one.
+ * Time     The caller passes it, in milliseconds, from one clock for all processes.
+ * Change   Each call is one transaction. Each key that it drops to make room, and each lease of a
+ *          dead worker that it gives back, is a transaction before it.
  * Safety   Threads and processes, with a zone handle and a worker each. Not from signal handlers.
- * Failure  What a key stands for, a file say, is its user's: dropped keys are counted, not told.
+ * Failure  Dropped keys are counted, not reported. What a key stands for, such as a file, is its
+ *          user's to remove.
  * Source   The contract is nginx's ngx_http_file_cache, without its files and its loader.
  */
 #define SLM_CACHE_INDEX_TAG   "cache_index 1" /* for the zone's tag: changes with the layout */
@@ -29,7 +32,7 @@ extern "C" {
 
 struct slm_cache_index_use {
     struct slm_lease lease;
-    uint64_t n_uses; /* this one included: 1 for a new key */
+    uint64_t n_uses; /* including this one: 1 for a new key */
 };
 
 struct slm_cache_index_info {
@@ -47,30 +50,31 @@ enum slm_status slm_cache_index_join(struct slm_zone *zone, struct slm_lease_wor
 enum slm_status slm_cache_index_leave(struct slm_zone *zone, const struct slm_lease_worker *worker);
 
 /*
- * One use more of a key, which is made if it is not there; it is the newest then, and has
- * inactive_ms from now. Fails, nothing counted: SLM_E_NULL, SLM_E_SIZE (as slm_key_init),
- * SLM_E_STATE, SLM_E_OWNER (the worker is not the calling thread), SLM_E_NOMEM (though keys
- * went), as slm_zone_lock. Cost O(log n); when memory is out also a look at each worker.
+ * Counts one use of a key, and creates the key if it is missing. The key becomes the newest and may
+ * be unused for inactive_ms from now. Fails, and counts nothing: SLM_E_NULL, SLM_E_SIZE (as
+ * slm_key_init), SLM_E_STATE, SLM_E_OWNER (the worker is not the calling thread), SLM_E_NOMEM
+ * (though keys were dropped), as slm_zone_lock. Cost O(log n); when memory is out it also examines
+ * each worker.
  */
 enum slm_status slm_cache_index_open(struct slm_zone *zone, const struct slm_lease_worker *worker,
                                      const void *key, size_t key_bytes, uint64_t inactive_ms,
                                      uint64_t now_ms, struct slm_cache_index_use *use);
 
-/* Nobody's hold any more; the key stays. SLM_E_NOT_MEMBER (no lease of this worker, or given back
- * already), SLM_E_NULL, SLM_E_STATE, SLM_E_OWNER, as slm_zone_lock; changing nothing. */
+/* Ends one open; the key stays. Fails, changing nothing: SLM_E_NOT_MEMBER (no lease of this worker,
+ * or given back already), SLM_E_NULL, SLM_E_STATE, SLM_E_OWNER, as slm_zone_lock. */
 enum slm_status slm_cache_index_close(struct slm_zone *zone, const struct slm_lease_worker *worker,
                                       const struct slm_lease *lease);
 
-/* What is known of a key, changing nothing. */
-enum slm_status slm_cache_index_look(struct slm_zone *zone, const void *key, size_t key_bytes,
-                                     struct slm_cache_index_info *info);
+/* Reports what is known of a key, and changes nothing. */
+enum slm_status slm_cache_index_get_info(struct slm_zone *zone, const void *key, size_t key_bytes,
+                                         struct slm_cache_index_info *info);
 
-/* Drops keys whose time is over, looking at max of them at most; *n_dropped may be NULL.
- * inactive_ms is what open ones get anew. */
+/* Drops keys that have expired, examining at most max keys; *n_dropped may be NULL. Open keys get
+ * inactive_ms again. */
 enum slm_status slm_cache_index_expire(struct slm_zone *zone, uint64_t inactive_ms, uint64_t now_ms,
                                        size_t max, size_t *n_dropped);
 
-/* Gives back what dead workers had open. */
+/* Closes what dead workers had open. */
 enum slm_status slm_cache_index_reclaim(struct slm_zone *zone, size_t *n);
 
 struct slm_cache_index_stats {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cache index: uses, holds, expiry, what goes when memory is out, workers that die. */
+/* Cache index: uses, opens, expiry, eviction when memory is out, workers that die. */
 #include <map>
 #include <random>
 #include <vector>
@@ -30,7 +30,7 @@ class CacheIndex : public testing::Test {
     {
         return slm_cache_index_close(zone, &worker, &lease);
     }
-    /* Opened and closed at once. */
+    /* Opens and closes the key at once. */
     void visit(const std::string &key, uint64_t now_ms, uint64_t inactive_ms = 1000)
     {
         ASSERT_EQ(open(key, now_ms, inactive_ms), SLM_OK);
@@ -39,7 +39,7 @@ class CacheIndex : public testing::Test {
     slm_cache_index_info look(const std::string &key)
     {
         slm_cache_index_info info = {};
-        EXPECT_EQ(slm_cache_index_look(zone, key.data(), key.size(), &info), SLM_OK);
+        EXPECT_EQ(slm_cache_index_get_info(zone, key.data(), key.size(), &info), SLM_OK);
         return info;
     }
     size_t expire(uint64_t now_ms, size_t max = SIZE_MAX)
@@ -63,7 +63,7 @@ class CacheIndex : public testing::Test {
     slm_cache_index_use use = {};
 };
 
-TEST_F(CacheIndex, CountsUsesAndWhoHasItOpen)
+TEST_F(CacheIndex, CountsUsesAndOpens)
 {
     ASSERT_EQ(open("a", 5), SLM_OK);
     EXPECT_EQ(use.n_uses, 1u);
@@ -80,7 +80,7 @@ TEST_F(CacheIndex, CountsUsesAndWhoHasItOpen)
     EXPECT_EQ(check(), 0u);
 }
 
-TEST_F(CacheIndex, AKeyGoesWhenItsTimeIsOver)
+TEST_F(CacheIndex, KeyIsDroppedWhenItExpires)
 {
     visit("a", 0);
     visit("b", 500);
@@ -92,7 +92,7 @@ TEST_F(CacheIndex, AKeyGoesWhenItsTimeIsOver)
     EXPECT_EQ(check(), 0u);
 }
 
-TEST_F(CacheIndex, AUseGivesAKeyItsTimeAnew)
+TEST_F(CacheIndex, UseGivesAKeyItsTimeAgain)
 {
     visit("a", 0);
     visit("b", 1);
@@ -102,7 +102,7 @@ TEST_F(CacheIndex, AUseGivesAKeyItsTimeAnew)
     EXPECT_EQ(look("b").n_uses, 0u);
 }
 
-TEST_F(CacheIndex, AnOpenKeyIsKeptAndGetsItsTimeAnew)
+TEST_F(CacheIndex, OpenKeyIsKeptAndGetsItsTimeAgain)
 {
     ASSERT_EQ(open("a", 0), SLM_OK);
     slm_lease lease = use.lease;
@@ -113,7 +113,7 @@ TEST_F(CacheIndex, AnOpenKeyIsKeptAndGetsItsTimeAnew)
     EXPECT_EQ(expire(6000), 1u);
 }
 
-TEST_F(CacheIndex, ExpiryLooksAtNoMoreThanItMay)
+TEST_F(CacheIndex, ExpiryExaminesNoMoreKeysThanAllowed)
 {
     for (uint64_t i = 0; i < 10; i++) {
         visit(key_name(i), 0);
@@ -122,14 +122,14 @@ TEST_F(CacheIndex, ExpiryLooksAtNoMoreThanItMay)
     EXPECT_EQ(stats().keys.n_entries, 6u);
 }
 
-TEST_F(CacheIndex, TimesThatWouldWrapNeverEnd)
+TEST_F(CacheIndex, TimesThatWouldWrapNeverExpire)
 {
     visit("a", UINT64_MAX - 1, UINT64_MAX);
     EXPECT_EQ(look("a").expires_ms, UINT64_MAX);
     EXPECT_EQ(expire(UINT64_MAX - 1), 0u);
 }
 
-TEST_F(CacheIndex, TheOldestThatNobodyHasOpenGoesWhenMemoryIsOut)
+TEST_F(CacheIndex, OldestKeyThatIsNotOpenIsDroppedWhenMemoryIsOut)
 {
     ASSERT_EQ(open(key_name(0), 0), SLM_OK);
     slm_lease held = use.lease;
@@ -144,7 +144,7 @@ TEST_F(CacheIndex, TheOldestThatNobodyHasOpenGoesWhenMemoryIsOut)
     EXPECT_EQ(check(), 0u);
 }
 
-TEST_F(CacheIndex, WhenAllAreOpenMemoryOutIsAnAnswer)
+TEST_F(CacheIndex, ReportsMemoryOutWhenAllKeysAreOpen)
 {
     std::vector<slm_lease> leases;
     enum slm_status status;
@@ -161,7 +161,7 @@ TEST_F(CacheIndex, WhenAllAreOpenMemoryOutIsAnAnswer)
     EXPECT_EQ(open("new", 0), SLM_OK);
 }
 
-TEST_F(CacheIndex, WhenMemoryIsOutTheDeadGiveBackFirst)
+TEST_F(CacheIndex, LeasesOfDeadWorkersGoFirstWhenMemoryIsOut)
 {
     Progress progress;
     Child child([&] {
@@ -197,14 +197,14 @@ TEST_F(CacheIndex, RefusesMisuseAndChangesNothing)
     slm_lease_worker other = {worker.slot_idx + 1};
     EXPECT_EQ(slm_cache_index_open(zone, &other, "a", 1, 1, 0, &use), SLM_E_OWNER);
     EXPECT_EQ(slm_cache_index_close(zone, &worker, nullptr), SLM_E_NULL);
-    EXPECT_EQ(slm_cache_index_look(zone, "a", 1, nullptr), SLM_E_NULL);
+    EXPECT_EQ(slm_cache_index_get_info(zone, "a", 1, nullptr), SLM_E_NULL);
     EXPECT_EQ(slm_cache_index_join(zone, &worker), SLM_E_DUPLICATE);
     EXPECT_EQ(stats().keys.n_entries, 0u);
     Zone bare;
     EXPECT_EQ(slm_cache_index_expire(bare, 1, 1, 1, nullptr), SLM_E_STATE);
 }
 
-TEST_F(CacheIndex, LeavingClosesAllAndKeepsTheKeys)
+TEST_F(CacheIndex, LeavingClosesAllKeysAndKeepsThem)
 {
     ASSERT_EQ(open("a", 0), SLM_OK);
     ASSERT_EQ(open("b", 0), SLM_OK);
@@ -244,7 +244,7 @@ TEST_F(CacheIndex, AgreesWithAPlainAccountOverTwoMappings)
     EXPECT_EQ(second.check(slm_cache_index_check_locked), 0u);
 }
 
-TEST_F(CacheIndex, StandsWhereverAWorkerIsKilled)
+TEST_F(CacheIndex, IsIntactWhereverAWorkerIsKilled)
 {
     for (unsigned round = 0; round < 30; round++) {
         Progress progress;
@@ -271,7 +271,7 @@ TEST_F(CacheIndex, StandsWhereverAWorkerIsKilled)
     }
 }
 
-TEST_F(CacheIndex, TheWalkerTellsUsesThatCannotBe)
+TEST_F(CacheIndex, CheckFindsImpossibleUseCounts)
 {
     ASSERT_EQ(open("a", 0), SLM_OK);
     auto *head = static_cast<slm_keyed *>(slm_zone_root_locked(zone));

@@ -49,7 +49,7 @@ class Zone {
     {
         return zone_;
     }
-    /* What a library's walker says, with the lock held. */
+    /* What a library's check returns, with the lock held. */
     unsigned check(unsigned (*walker)(slm_zone *))
     {
         EXPECT_EQ(slm_zone_lock(zone_), SLM_OK);
@@ -63,7 +63,7 @@ class Zone {
     slm_zone *zone_ = nullptr;
 };
 
-/* Progress that a child tells by shared memory: waited for without a clock. */
+/* Progress that a child reports in shared memory. The parent waits for it without a clock. */
 class Progress {
   public:
     Progress()

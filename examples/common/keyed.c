@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Entries by key and by use. */
+/* Entries ordered by key and by last use. */
 #include "examples/common/keyed.h"
 
 #include <string.h>
@@ -146,7 +146,7 @@ struct slm_keyed_entry *slm_keyed_alloc(const struct slm_keyed_view *view,
     if (entry == NULL) {
         return NULL;
     }
-    /* An object of this transaction needs no notes. */
+    /* An object that this transaction allocated needs no undo entries. */
     memset(entry, 0, kind->entry_bytes);
     entry->hash = key->hash;
     entry->key_at = (uint32_t)kind->entry_bytes;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keyed: entries of a zone that are found by a key of bytes and known by the order of their use. */
+/* Keyed: entries of a zone, found by a key of bytes and listed in the order of their last use. */
 #ifndef SLM_EXAMPLES_KEYED_H
 #define SLM_EXAMPLES_KEYED_H
 
@@ -18,14 +18,15 @@ extern "C" {
 /*
  * Model    What the example libraries have in common. A library has a zone to itself. The zone's
  *          root is the library's head, which begins with a struct slm_keyed; each of its entries
- *          begins with a struct slm_keyed_entry, and ends with its key. A tree finds entries, a
- *          list keeps them from the one used last to the oldest.
- * Change   Every change goes through the zone's journal. What a caller did since the last commit
- *          stands or falls as a whole, wherever it dies.
- * Safety   _locked calls expect the caller to hold the zone's lock, the looking ones too.
+ *          begins with a struct slm_keyed_entry, and ends with its key. A tree finds entries; a
+ *          list keeps them from the newest use to the oldest.
+ * Change   Every change goes through the zone's journal. If a caller dies, all it did since the
+ *          last commit is undone.
+ * Safety   The caller of a _locked function must hold the zone's lock, even if the function only
+ *          reads.
  * Failure  Each call says how many journal entries it takes at most, and a kind's journal has room
- *          for its longest transaction. If a call found no room all the same, the transaction is
- *          undone: slm_keyed_commit answers false, slm_keyed_leave SLM_E_FULL.
+ *          for its longest transaction. If a call finds no room all the same, the transaction is
+ *          undone: slm_keyed_commit returns false, slm_keyed_leave SLM_E_FULL.
  * Source   The layout of nginx's limit_req, limit_conn and file cache zones.
  */
 #define SLM_KEYED_KEY_BYTES_MAX  1024u
@@ -34,11 +35,11 @@ extern "C" {
 
 /* Start of every head, in shared memory. */
 struct slm_keyed {
-    uint64_t magic; /* whose head it is, in which layout */
+    uint64_t magic; /* identifies the library and its layout */
     struct slm_rbtree by_key;
     struct slm_lru by_use;
-    uint64_t n_evicted; /* entries that went because memory was out */
-    uint64_t n_expired; /* entries that went because their time was over */
+    uint64_t n_evicted; /* entries dropped because memory was out */
+    uint64_t n_expired; /* entries dropped because they had expired */
 };
 
 /* Start of every entry, in shared memory. */
@@ -50,15 +51,15 @@ struct slm_keyed_entry {
     uint32_t key_bytes;
 };
 
-/* What a library is, to this unit: a constant. */
+/* Constants that describe a library to this unit. */
 struct slm_keyed_kind {
     uint64_t magic;           /* not 0; changes with the layout of head or entries */
-    size_t head_bytes;        /* of its head, which begins with a struct slm_keyed */
-    size_t entry_bytes;       /* of its entry in front of the key, a multiple of 8 */
-    unsigned journal_entries; /* that its longest transaction takes */
+    size_t head_bytes;        /* size of its head, which begins with a struct slm_keyed */
+    size_t entry_bytes;       /* size of its entry before the key, a multiple of 8 */
+    unsigned journal_entries; /* taken by its longest transaction */
 };
 
-/* A key on its way in: not in shared memory. */
+/* A caller's key, not in shared memory. */
 struct slm_key {
     const void *data;
     size_t n_bytes;
@@ -78,7 +79,7 @@ enum slm_status slm_key_init(struct slm_key *key, const void *data, size_t n_byt
 
 /*
  * Makes an empty head the zone's root if the zone has no root. Neither commits nor unlocks, so that
- * it can be an init callback's. Fails, changing nothing: SLM_E_STATE (the root is something else,
+ * an init callback can call it. Fails, changing nothing: SLM_E_STATE (the root is something else,
  * or of another layout), SLM_E_OPTION (the zone's journal is too short), SLM_E_NOMEM. At most 2
  * entries.
  */
@@ -87,7 +88,7 @@ enum slm_status slm_keyed_init_locked(struct slm_zone *zone, const struct slm_ke
 /* The same as a transaction of its own. Fails besides: SLM_E_NULL, and as slm_zone_lock. */
 enum slm_status slm_keyed_init(struct slm_zone *zone, const struct slm_keyed_kind *kind);
 
-/* The head, or NULL: the zone's root is none of that kind. */
+/* The head, or NULL if the zone's root is not of that kind. */
 struct slm_keyed *slm_keyed_head(const struct slm_zone *zone, const struct slm_keyed_kind *kind);
 
 /* Takes the zone's lock and fills in *view. Fails, not holding the lock: SLM_E_NULL, SLM_E_STATE
@@ -95,35 +96,35 @@ struct slm_keyed *slm_keyed_head(const struct slm_zone *zone, const struct slm_k
 enum slm_status slm_keyed_enter(struct slm_keyed_view *view, struct slm_zone *zone,
                                 const struct slm_keyed_kind *kind);
 
-/* Commits and keeps the lock. False: the journal was full, and all since the last commit is undone.
- */
+/* Commits and keeps the lock. False: the journal was full, and everything since the last commit is
+ * undone. */
 bool slm_keyed_commit(const struct slm_keyed_view *view);
 
-/* Commits, gives the lock back and returns status; what was not committed is undone first unless
- * status is SLM_OK. SLM_E_FULL: the journal was full, and it is undone. */
+/* Unlocks and returns status. Commits first if status is SLM_OK, and undoes what is not committed
+ * otherwise. SLM_E_FULL: the journal was full, and the transaction is undone. */
 enum slm_status slm_keyed_leave(const struct slm_keyed_view *view, enum slm_status status);
 
-/* NULL: none has that key. Cost O(log n). */
+/* NULL: no entry has that key. Cost O(log n). */
 struct slm_keyed_entry *slm_keyed_find(const struct slm_keyed_view *view,
                                        const struct slm_key *key);
 
 /*
- * An object for a new entry, with room for more_bytes behind the key; all of it but key is 0. It is
- * in neither tree nor list: slm_keyed_insert puts it there, in the same transaction. NULL: no
- * memory. Takes 1 journal entry.
+ * An object for a new entry, with room for more_bytes after the key; all but the key is 0. It is in
+ * neither tree nor list: slm_keyed_insert puts it there, in the same transaction. NULL: no memory.
+ * Takes 1 journal entry.
  */
 struct slm_keyed_entry *slm_keyed_alloc(const struct slm_keyed_view *view,
                                         const struct slm_keyed_kind *kind,
                                         const struct slm_key *key, size_t more_bytes);
 
-/* Puts it into tree and list, as the one used last. No other entry has that key. Takes
- * SLM_KEYED_INSERT_ENTRIES, with the allocation. */
+/* Puts it into tree and list, as the newest. No other entry may have that key. Takes
+ * SLM_KEYED_INSERT_ENTRIES, including the allocation. */
 void slm_keyed_insert(const struct slm_keyed_view *view, struct slm_keyed_entry *entry);
 
-/* Makes it the one used last. Takes SLM_LRU_ENTRIES. */
+/* Makes it the newest. Takes SLM_LRU_ENTRIES. */
 void slm_keyed_touch(const struct slm_keyed_view *view, struct slm_keyed_entry *entry);
 
-/* Takes it out and frees it with the next commit. Takes SLM_KEYED_REMOVE_ENTRIES. */
+/* Removes it and frees it with the next commit. Takes SLM_KEYED_REMOVE_ENTRIES. */
 void slm_keyed_remove(const struct slm_keyed_view *view, struct slm_keyed_entry *entry);
 
 /* NULL at the end. */
@@ -131,7 +132,7 @@ struct slm_keyed_entry *slm_keyed_oldest(const struct slm_keyed_view *view);
 struct slm_keyed_entry *slm_keyed_newer(const struct slm_keyed_view *view,
                                         const struct slm_keyed_entry *entry);
 
-/* One more, in one of the head's counters. Takes an entry. */
+/* Adds 1 to one of the head's counters. Takes 1 journal entry. */
 void slm_keyed_count(const struct slm_keyed_view *view, uint64_t *counter);
 
 struct slm_keyed_stats {
@@ -145,19 +146,19 @@ enum slm_status slm_keyed_get_stats(struct slm_zone *zone, const struct slm_keye
                                     struct slm_keyed_stats *stats);
 
 /*
- * The first step of a library's check: 0 and *view filled in, so that the head may be read; or the
- * number of a broken invariant: the zone's, below 200, or 201 (listed at the top of keyed_check.c).
- * Reads only, bounded, safe whatever the zone holds. Cost O(pages).
+ * The first step of a library's check. Returns 0 and fills in *view, so that the head may be read;
+ * or returns the number of a broken invariant: the zone's, below 200, or 201 (listed at the top of
+ * keyed_check.c). Reads only, bounded, safe on any content. Cost O(pages).
  */
 unsigned slm_keyed_check_head_locked(struct slm_keyed_view *view, struct slm_zone *zone,
                                      const struct slm_keyed_kind *kind);
 
-/* The second: 0, or 202 to 207. n_more: objects of the zone that are neither head nor entries. As
- * safe; cost O(pages + n log n). */
+/* The second step: 0, or 202 to 207. n_more: objects of the zone that are neither head nor entries.
+ * Equally safe. Cost O(pages + n log n). */
 unsigned slm_keyed_check_entries_locked(const struct slm_keyed_view *view,
                                         const struct slm_keyed_kind *kind, size_t n_more);
 
-/* Whether p is the start of a live object of at least n_bytes. For check walkers. */
+/* Whether p is the start of a live object of at least n_bytes. For checks. */
 bool slm_keyed_is_object(struct slm_zone *zone, const void *p, size_t n_bytes);
 
 static inline const unsigned char *slm_keyed_key(const struct slm_keyed_entry *entry)
@@ -165,7 +166,7 @@ static inline const unsigned char *slm_keyed_key(const struct slm_keyed_entry *e
     return (const unsigned char *)entry + entry->key_at;
 }
 
-/* What there is room for behind the key. */
+/* The more_bytes after the key. */
 static inline unsigned char *slm_keyed_more(struct slm_keyed_entry *entry)
 {
     return (unsigned char *)entry + entry->key_at + entry->key_bytes;

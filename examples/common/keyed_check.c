@@ -12,7 +12,7 @@
  * 204  Every entry of the tree starts a live object that holds it and its key; the hash is right.
  * 205  The tree is in the order of keys, and no two are the same.
  * 206  Every entry of the list is found in the tree by its key, and there are as many.
- * 207  Head, entries and what the library says it has besides are all objects of the zone.
+ * 207  The zone has no objects but head, entries and the n_more that the library reports.
  */
 enum { HEAD = 201, TREE, LIST, ENTRY, ORDER, MEMBERS, OBJECTS };
 
@@ -44,7 +44,7 @@ static bool entries_are_right(const struct slm_keyed_view *view, const struct sl
     return true;
 }
 
-/* The walker lets equal keys pass: neighbours must differ. */
+/* The tree's check allows equal keys, so compare neighbours here. */
 static bool keys_differ(const struct slm_keyed_view *view)
 {
     const struct slm_rbtree_node *node = slm_rbtree_first(view->journal, &view->head->by_key);
@@ -58,7 +58,7 @@ static bool keys_differ(const struct slm_keyed_view *view)
     return true;
 }
 
-/* By what the tree says: nothing of an entry is read that the tree does not have. */
+/* Uses the tree's entries only: memory that the tree does not link is never read as an entry. */
 static bool is_in_tree(const struct slm_keyed_view *view, const struct slm_keyed_kind *kind,
                        const struct slm_keyed_entry *entry)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counts that know whose they are. */
+/* Counts that belong to a worker. */
 #include "examples/common/lease.h"
 
 #include "examples/common/lease_priv.h"
@@ -41,7 +41,8 @@ static struct slm_lease_entry *give(const struct slm_keyed_view *view, struct sl
     return entry;
 }
 
-/* A serial number is given once: an object that has it is the lease meant, if it is a lease. */
+/* Serial numbers are never used twice: a lease with this number is the lease that the caller means.
+ */
 static bool is_lease(const struct slm_keyed_view *view, const struct slm_lease_worker *worker,
                      const struct slm_lease *lease)
 {
@@ -70,7 +71,7 @@ enum slm_status slm_lease_give(const struct slm_keyed_view *view, struct slm_lea
     return SLM_OK;
 }
 
-/* Empties a slot, one transaction a lease, and last the slot itself. */
+/* Gives back a slot's leases, one transaction each, and then the slot itself. */
 static size_t empty_slot(const struct slm_keyed_view *view, struct slm_lease_book *book,
                          unsigned slot_idx, slm_lease_given *given)
 {

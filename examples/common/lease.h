@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lease: something of a zone that is counted while a worker has it, and given back if it dies. */
+/* Lease: a count in a zone that belongs to a worker, and is given back if the worker dies. */
 #ifndef SLM_EXAMPLES_LEASE_H
 #define SLM_EXAMPLES_LEASE_H
 
@@ -10,57 +10,57 @@ extern "C" {
 #endif
 
 /*
- * Model    A plain counter in shared memory does not know who raised it: when a worker is killed
- *          its share stays for ever. So each count is an object, the lease, in two lists: that of
- *          the entry which it counts for, and that of the worker who has it. The count is the
- *          length of the entry's list. A worker is a thread that joined: its slot in the library's
- *          head has its identity (slm_lock_self). Whoever finds a slot whose thread no longer lives
- *          walks its list and gives all back, one transaction a lease, so that whoever dies while
- *          doing that leaves the rest to the next one.
- * Found    A joining worker looks at every slot; so does a caller who is about to be refused.
- * Safety   As keyed.h. A slot is its thread's alone.
- * Boot     Identities mean nothing after a reboot of the system: not for zones in files that are to
- *          outlive it.
+ * Model    A plain counter in shared memory does not record which worker raised it: when a worker
+ *          is killed, its share stays for ever. So each count is an object, the lease, in two
+ *          lists: that of the entry which it counts for, and that of the worker that has it. The
+ *          count is the length of the entry's list. A worker is a thread that joined: its slot in
+ *          the library's head has its identity (slm_lock_self). A caller that finds a slot of a
+ *          dead thread gives back the slot's leases, one transaction each. If it dies while doing
+ *          that, the next caller gives back the rest.
+ * Found    A joining worker examines every slot; so does a call that is about to be refused.
+ * Safety   As keyed.h. Only its own thread uses a slot.
+ * Boot     Identities mean nothing after a reboot, so leases do not suit zones in files that
+ *          outlive one.
  */
 #define SLM_LEASE_WORKERS_MAX  64u
 #define SLM_LEASE_TAKE_ENTRIES (2u * SLM_LRU_ENTRIES + 2u)
 #define SLM_LEASE_GIVE_ENTRIES (2u * SLM_LRU_ENTRIES + 1u)
 
 struct slm_lease_slot {
-    uint64_t identity; /* 0: nobody's */
+    uint64_t identity; /* 0: the slot is free */
     struct slm_lru leases;
 };
 
-/* In a head, behind its struct slm_keyed. */
+/* In a head, after its struct slm_keyed. */
 struct slm_lease_book {
-    uint64_t n_taken; /* leases so far: the last one's serial number */
+    uint64_t n_taken; /* leases so far; also the last serial number */
     uint64_t n_reclaimed;
     struct slm_lease_slot slots[SLM_LEASE_WORKERS_MAX];
 };
 
-/* Start of entries that are counted, in shared memory. */
+/* Start of entries that have leases, in shared memory. */
 struct slm_lease_entry {
     struct slm_keyed_entry keyed;
     struct slm_lru leases;
 };
 
-/* How a worker names its lease: plain data, 0 for none. */
+/* A worker's name for its lease: plain data, 0 for none. */
 struct slm_lease {
     uint64_t offset;
     uint64_t serial;
 };
 
-/* A worker's place in the book: plain data of the thread that joined. */
+/* A worker's slot in the book: plain data of the thread that joined. */
 struct slm_lease_worker {
     unsigned slot_idx;
 };
 
-/* Called under the lock for an entry that lost a lease; the transaction is open, and what is done
- * is committed behind it. May take out the entry. */
+/* Called under the lock for an entry that lost a lease. The transaction is open; the caller commits
+ * it after the call. May remove the entry. */
 typedef void slm_lease_given(const struct slm_keyed_view *view, struct slm_lease_entry *entry);
 
-/* A slot for the calling thread. SLM_E_DUPLICATE: it has one; SLM_E_SPACE: all are taken by the living.
- * Gives back first what the dead have. Commits. */
+/* Gets a slot for the calling thread, after giving back what dead workers have. SLM_E_DUPLICATE:
+ * the thread has one; SLM_E_SPACE: living threads have all. Commits. */
 enum slm_status slm_lease_join_locked(const struct slm_keyed_view *view,
                                       struct slm_lease_book *book, slm_lease_given *given,
                                       struct slm_lease_worker *worker);
@@ -74,29 +74,30 @@ enum slm_status slm_lease_leave_locked(const struct slm_keyed_view *view,
 /* Whether the slot is the calling thread's. */
 bool slm_lease_is_mine(const struct slm_lease_book *book, const struct slm_lease_worker *worker);
 
-/* One more for the entry. SLM_E_NOMEM, SLM_E_OWNER, changing nothing. At most
+/* Adds a lease to the entry. SLM_E_NOMEM, SLM_E_OWNER, changing nothing. At most
  * SLM_LEASE_TAKE_ENTRIES. */
 enum slm_status slm_lease_take(const struct slm_keyed_view *view, struct slm_lease_book *book,
                                const struct slm_lease_worker *worker, struct slm_lease_entry *entry,
                                struct slm_lease *lease);
 
 /*
- * One less; *entry is whose it was. SLM_E_NOT_MEMBER, changing nothing: no such lease of this worker,
- * or it was given back. SLM_E_OWNER. At most SLM_LEASE_GIVE_ENTRIES.
+ * Gives a lease back; *entry is the entry that it counted for. SLM_E_NOT_MEMBER, changing nothing:
+ * no such lease of this worker, or it was given back already. SLM_E_OWNER. At most
+ * SLM_LEASE_GIVE_ENTRIES.
  */
 enum slm_status slm_lease_give(const struct slm_keyed_view *view, struct slm_lease_book *book,
                                const struct slm_lease_worker *worker, const struct slm_lease *lease,
                                struct slm_lease_entry **entry);
 
-/* Gives back what dead workers have; returns how many leases that were. Commits. Cost: a look at
- * the system for each slot that is somebody's. */
+/* Gives back the leases of dead workers and returns how many there were. Commits. Cost: one query
+ * of the system for each slot in use. */
 size_t slm_lease_reclaim_locked(const struct slm_keyed_view *view, struct slm_lease_book *book,
                                 slm_lease_given *given);
 
-/* Leases there are: objects besides head and entries. */
+/* The number of leases: objects besides head and entries. */
 size_t slm_lease_count(const struct slm_lease_book *book);
 
-/* Slots that are somebody's. */
+/* The number of slots in use. */
 unsigned slm_lease_n_workers(const struct slm_lease_book *book);
 
 /*

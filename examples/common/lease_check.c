@@ -3,16 +3,17 @@
 #include "examples/common/lease_priv.h"
 
 /*
- * 211  The links of each slot's list are right, and a slot that is nobody's has an empty one.
- * 212  Every lease of a slot starts a live object, says that it is in that slot, and has a serial
- *      number that was given.
+ * 211  The links of each slot's list are right, and a free slot has an empty list.
+ * 212  Every lease of a slot starts a live object, records that slot, and has a serial number that
+ *      was assigned.
  * 213  The links of each entry's list are right.
- * 214  Every lease of an entry is in some slot's list and says that it is that entry's; there are
- *      as many in the lists of entries as in those of slots.
+ * 214  Every lease of an entry is in some slot's list and records that entry; the lists of entries
+ *      and the lists of slots hold equally many.
  */
 enum { SLOT = 211, LEASE, ENTRY, MEMBERS };
 
-/* The slab was checked before; with it in the journal every list would be the cost of the slab. */
+/* The slab was checked already. With a slab in the journal, each list's check would check the whole
+ * slab again. */
 static unsigned check_list(const struct slm_keyed_view *view, const struct slm_lru *list)
 {
     struct slm_journal links_only = *view->journal;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Connections per key, each of them a lease. */
+/* Connections per key; each connection is a lease. */
 #include "examples/limit_conn/limit_conn.h"
 
 enum { NO_CONNECTION = 221 };
@@ -27,8 +27,8 @@ static struct slm_lease_entry *find(const struct slm_keyed_view *view, const str
     return (struct slm_lease_entry *)slm_keyed_find(view, key);
 }
 
-/* Deleted at 0. */
-static void given(const struct slm_keyed_view *view, struct slm_lease_entry *entry)
+/* Deletes the key when its last connection ends. */
+static void on_lease_given(const struct slm_keyed_view *view, struct slm_lease_entry *entry)
 {
     if (entry->leases.n_nodes == 0) {
         slm_keyed_remove(view, &entry->keyed);
@@ -52,7 +52,8 @@ enum slm_status slm_limit_conn_join(struct slm_zone *zone, struct slm_lease_work
     if (status != SLM_OK) {
         return status;
     }
-    return slm_keyed_leave(&view, slm_lease_join_locked(&view, book_of(&view), given, worker));
+    return slm_keyed_leave(&view,
+                           slm_lease_join_locked(&view, book_of(&view), on_lease_given, worker));
 }
 
 enum slm_status slm_limit_conn_leave(struct slm_zone *zone, const struct slm_lease_worker *worker)
@@ -62,10 +63,11 @@ enum slm_status slm_limit_conn_leave(struct slm_zone *zone, const struct slm_lea
     if (status != SLM_OK) {
         return status;
     }
-    return slm_keyed_leave(&view, slm_lease_leave_locked(&view, book_of(&view), given, worker));
+    return slm_keyed_leave(&view,
+                           slm_lease_leave_locked(&view, book_of(&view), on_lease_given, worker));
 }
 
-/* Created at 1. What was done when it fails is undone by the caller. */
+/* Creates the key with its first connection. On failure the caller undoes what was done. */
 static enum slm_status acquire(const struct slm_keyed_view *view,
                                const struct slm_lease_worker *worker, const struct slm_key *key,
                                uint64_t limit, struct slm_limit_conn_grant *grant)
@@ -89,7 +91,7 @@ static enum slm_status acquire(const struct slm_keyed_view *view,
     return status;
 }
 
-/* Before anybody is refused the dead give back what they have. */
+/* Before it refuses, gives back what dead workers have and tries again. */
 static enum slm_status acquire_or_reclaim(const struct slm_keyed_view *view,
                                           const struct slm_lease_worker *worker,
                                           const struct slm_key *key, uint64_t limit,
@@ -100,7 +102,7 @@ static enum slm_status acquire_or_reclaim(const struct slm_keyed_view *view,
         return SLM_OK;
     }
     slm_zone_abort_locked(view->zone);
-    if (slm_lease_reclaim_locked(view, book_of(view), given) == 0) {
+    if (slm_lease_reclaim_locked(view, book_of(view), on_lease_given) == 0) {
         return status;
     }
     return acquire(view, worker, key, limit, grant);
@@ -148,7 +150,7 @@ enum slm_status slm_limit_conn_release(struct slm_zone *zone, const struct slm_l
         if (n_connections != NULL) {
             *n_connections = entry->leases.n_nodes;
         }
-        given(&view, entry);
+        on_lease_given(&view, entry);
     }
     return slm_keyed_leave(&view, status);
 }
@@ -178,7 +180,7 @@ enum slm_status slm_limit_conn_reclaim(struct slm_zone *zone, size_t *n)
     if (status != SLM_OK) {
         return status;
     }
-    size_t given_back = slm_lease_reclaim_locked(&view, book_of(&view), given);
+    size_t given_back = slm_lease_reclaim_locked(&view, book_of(&view), on_lease_given);
     if (n != NULL) {
         *n = given_back;
     }

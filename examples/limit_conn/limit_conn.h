@@ -10,13 +10,14 @@ extern "C" {
 #endif
 
 /*
- * Model    A key is there while it has a connection: created with the first, deleted with the last.
- *          Each connection is a lease of the worker that counted it (see lease.h), so that those of
- *          a worker that died are given back: by who joins, by who would be refused otherwise, and
- *          by slm_limit_conn_reclaim.
- * Change   Each verb is one transaction; leases of the dead were given back in others before it.
+ * Model    A key exists while it has connections: it is created with the first and deleted with the
+ *          last. Each connection is a lease of the worker that counted it (see lease.h). The
+ *          connections of a dead worker are given back by the next worker that joins, by the next
+ *          call that would be refused, and by slm_limit_conn_reclaim.
+ * Change   Each call is one transaction. It gives back leases of dead workers in transactions
+ *          before it.
  * Safety   Threads and processes, with a zone handle and a worker each. Not from signal handlers.
- * Failure  Nothing is evicted: every key is in use. Memory out is an answer.
+ * Failure  Nothing is evicted, since every key is in use: SLM_E_NOMEM when memory is out.
  * Source   The contract is nginx's ngx_http_limit_conn_module, where the counts of a killed worker
  *          stay.
  */
@@ -36,29 +37,29 @@ enum slm_status slm_limit_conn_init(struct slm_zone *zone);
  * SLM_E_SPACE (SLM_LEASE_WORKERS_MAX others live), as slm_zone_lock. */
 enum slm_status slm_limit_conn_join(struct slm_zone *zone, struct slm_lease_worker *worker);
 
-/* Gives back all that it has. SLM_E_OWNER: the worker is not the calling thread. */
+/* Gives back all that the worker has. SLM_E_OWNER: the worker is not the calling thread. */
 enum slm_status slm_limit_conn_leave(struct slm_zone *zone, const struct slm_lease_worker *worker);
 
 /*
- * Counts one connection more, if the key has fewer than limit. Fails, nothing counted: SLM_E_NULL,
- * SLM_E_SIZE (as slm_key_init), SLM_E_OPTION (limit is 0), SLM_E_STATE, SLM_E_OWNER, SLM_E_NOMEM,
- * as slm_zone_lock. Cost O(log n); when refused also a look at each worker.
+ * Counts one more connection, if the key has fewer than limit. Fails, and counts nothing:
+ * SLM_E_NULL, SLM_E_SIZE (as slm_key_init), SLM_E_OPTION (limit is 0), SLM_E_STATE, SLM_E_OWNER,
+ * SLM_E_NOMEM, as slm_zone_lock. Cost O(log n); before it refuses, it also examines each worker.
  */
 enum slm_status slm_limit_conn_acquire(struct slm_zone *zone, const struct slm_lease_worker *worker,
                                        const void *key, size_t key_bytes, uint64_t limit,
                                        struct slm_limit_conn_grant *grant);
 
-/* Gives one back; *n_connections (which may be NULL) is what the key has left. Fails, changing
- * nothing: SLM_E_NOT_MEMBER (no lease of this worker, or given back already), SLM_E_NULL, SLM_E_STATE,
- * SLM_E_OWNER, as slm_zone_lock. */
+/* Gives one connection back; *n_connections (which may be NULL) is how many the key has left.
+ * Fails, changing nothing: SLM_E_NOT_MEMBER (no lease of this worker, or given back already),
+ * SLM_E_NULL, SLM_E_STATE, SLM_E_OWNER, as slm_zone_lock. */
 enum slm_status slm_limit_conn_release(struct slm_zone *zone, const struct slm_lease_worker *worker,
                                        const struct slm_lease *lease, uint64_t *n_connections);
 
-/* Connections of a key, 0 if it is not there. */
+/* The connections of a key; 0 if the key does not exist. */
 enum slm_status slm_limit_conn_count(struct slm_zone *zone, const void *key, size_t key_bytes,
                                      uint64_t *n_connections);
 
-/* Gives back what dead workers had; *n (which may be NULL) is how many connections that were. */
+/* Gives back the connections of dead workers; *n (which may be NULL) is how many there were. */
 enum slm_status slm_limit_conn_reclaim(struct slm_zone *zone, size_t *n);
 
 struct slm_limit_conn_stats {

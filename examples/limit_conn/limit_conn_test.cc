@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* limit_conn: counts that come back from the dead, misuse, the walker, workers killed anywhere. */
+/* limit_conn: counts given back by dead workers, misuse, the check, workers killed anywhere. */
 #include <thread>
 #include <vector>
 
@@ -51,7 +51,7 @@ class LimitConn : public testing::Test {
     {
         return zone.check(slm_limit_conn_check_locked);
     }
-    /* A child that joins, takes so many connections of the key, tells, and waits for its end. */
+    /* A child that joins, takes n connections of the key, reports that, and waits to be killed. */
     void hold_in_child(const std::string &key, unsigned n, const Progress &progress)
     {
         slm_lease_worker mine = {};
@@ -68,7 +68,7 @@ class LimitConn : public testing::Test {
     uint64_t left = 0;
 };
 
-TEST_F(LimitConn, AKeyIsCreatedAtOneAndDeletedAtZero)
+TEST_F(LimitConn, KeyIsCreatedAtOneAndDeletedAtZero)
 {
     slm_lease first = must_acquire("a");
     EXPECT_EQ(grant.n_connections, 1u);
@@ -83,7 +83,7 @@ TEST_F(LimitConn, AKeyIsCreatedAtOneAndDeletedAtZero)
     EXPECT_EQ(check(), 0u);
 }
 
-TEST_F(LimitConn, RefusesWhatIsAboveTheLimitAndCountsNothing)
+TEST_F(LimitConn, RefusesConnectionsAboveTheLimitAndCountsNothing)
 {
     must_acquire("a", 2);
     must_acquire("a", 2);
@@ -96,7 +96,7 @@ TEST_F(LimitConn, RefusesWhatIsAboveTheLimitAndCountsNothing)
     EXPECT_FALSE(grant.is_limited);
 }
 
-TEST_F(LimitConn, ALeaseIsGivenBackOnce)
+TEST_F(LimitConn, LeaseCanBeGivenBackOnlyOnce)
 {
     slm_lease lease = must_acquire("a");
     must_acquire("a");
@@ -108,7 +108,7 @@ TEST_F(LimitConn, ALeaseIsGivenBackOnce)
         again = must_acquire("a");
     }
     ASSERT_EQ(again.offset, lease.offset) << "the memory is used again, sooner or later";
-    EXPECT_EQ(release(lease), SLM_E_NOT_MEMBER) << "the old one does not give back the new one";
+    EXPECT_EQ(release(lease), SLM_E_NOT_MEMBER) << "the old lease does not give back the new one";
     EXPECT_EQ(count("a"), 2u);
 }
 
@@ -159,7 +159,7 @@ TEST_F(LimitConn, LeavingGivesAllBack)
     EXPECT_EQ(check(), 0u);
 }
 
-TEST_F(LimitConn, WhoWouldBeRefusedGivesBackWhatTheDeadHave)
+TEST_F(LimitConn, CallThatWouldBeRefusedReclaimsLeasesOfDeadWorkers)
 {
     Progress progress;
     must_acquire("a");
@@ -168,7 +168,7 @@ TEST_F(LimitConn, WhoWouldBeRefusedGivesBackWhatTheDeadHave)
     EXPECT_EQ(acquire("a", 5), SLM_OK);
     EXPECT_TRUE(grant.is_limited) << "the child lives";
     child.kill_now();
-    EXPECT_EQ(count("a"), 5u) << "nobody has looked yet";
+    EXPECT_EQ(count("a"), 5u) << "no call has looked for dead workers yet";
     EXPECT_EQ(acquire("a", 5), SLM_OK);
     EXPECT_FALSE(grant.is_limited);
     EXPECT_EQ(grant.n_connections, 2u);
@@ -176,7 +176,7 @@ TEST_F(LimitConn, WhoWouldBeRefusedGivesBackWhatTheDeadHave)
     EXPECT_EQ(check(), 0u);
 }
 
-TEST_F(LimitConn, WhoJoinsGivesBackWhatTheDeadHave)
+TEST_F(LimitConn, JoiningWorkerReclaimsLeasesOfDeadWorkers)
 {
     Progress progress;
     Child child([&] { hold_in_child("a", 3, progress); });
@@ -191,7 +191,7 @@ TEST_F(LimitConn, WhoJoinsGivesBackWhatTheDeadHave)
     EXPECT_EQ(stats().n_keys, 0u);
 }
 
-TEST_F(LimitConn, ReclaimTakesFromTheDeadOnly)
+TEST_F(LimitConn, ReclaimTakesFromDeadWorkersOnly)
 {
     Progress progress;
     Child living([&] { hold_in_child("a", 2, progress); });
@@ -206,7 +206,7 @@ TEST_F(LimitConn, ReclaimTakesFromTheDeadOnly)
     EXPECT_EQ(n, 0u);
 }
 
-TEST_F(LimitConn, AllSlotsTakenIsAnAnswer)
+TEST_F(LimitConn, ReportsThatAllSlotsAreTaken)
 {
     ASSERT_EQ(slm_limit_conn_leave(zone, &worker), SLM_OK);
     auto *book = reinterpret_cast<slm_lease_book *>(
@@ -231,7 +231,7 @@ TEST_F(LimitConn, AllSlotsTakenIsAnAnswer)
     EXPECT_EQ(slm_limit_conn_join(zone, &worker), SLM_OK) << "threads that ended are dead";
 }
 
-TEST_F(LimitConn, MemoryOutIsAnAnswerAndLeavesNothing)
+TEST_F(LimitConn, ReportsMemoryOutAndLeavesNothing)
 {
     std::vector<slm_lease> leases;
     for (uint64_t i = 0;; i++) {
@@ -253,7 +253,7 @@ TEST_F(LimitConn, MemoryOutIsAnAnswerAndLeavesNothing)
     EXPECT_EQ(check(), 0u);
 }
 
-TEST_F(LimitConn, StandsWhereverAWorkerIsKilled)
+TEST_F(LimitConn, IsIntactWhereverAWorkerIsKilled)
 {
     for (unsigned round = 0; round < 30; round++) {
         Progress progress;
@@ -281,8 +281,8 @@ TEST_F(LimitConn, StandsWhereverAWorkerIsKilled)
     }
 }
 
-/* Each by one word written beside the journal. */
-TEST_F(LimitConn, TheWalkerTellsWhatIsBroken)
+/* Breaks each by writing one word without the journal. */
+TEST_F(LimitConn, CheckReturnsTheNumberOfTheBrokenInvariant)
 {
     slm_lease lease = must_acquire("a");
     must_acquire("b");

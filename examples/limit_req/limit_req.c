@@ -2,7 +2,7 @@
 /* Leaky buckets in a zone. */
 #include "examples/limit_req/limit_req.h"
 
-/* In shared memory; the key lies behind it. */
+/* In shared memory; the key follows it. */
 struct bucket {
     struct slm_keyed_entry keyed; /* first */
     uint64_t excess_milli;
@@ -38,8 +38,8 @@ static uint64_t elapsed_ms(const struct bucket *bucket, uint64_t now_ms)
     return bucket->last_ms - now_ms > CLOCK_SET_MS ? 1 : 0;
 }
 
-/* What the rate takes from an excess in that time; an excess is below 2^33, so what would wrap
- * takes all of it. */
+/* How much of an excess the rate drains in that time. An excess is below 2^33, so a product that
+ * would wrap drains all of it. */
 static uint64_t drain_milli(const struct slm_limit_req_rule *rule, uint64_t time_ms)
 {
     return time_ms > UINT64_MAX / rule->rate_milli ? UINT64_MAX
@@ -54,7 +54,7 @@ static bool is_idle(const struct bucket *bucket, const struct slm_limit_req_rule
     return away_ms >= SLM_LIMIT_REQ_IDLE_MS && drain_milli(rule, away_ms) >= bucket->excess_milli;
 }
 
-/* A transaction of its own: the memory is not free before. */
+/* Runs as its own transaction: memory is not free before the commit. */
 static bool drop(const struct slm_keyed_view *view, struct slm_keyed_entry *entry,
                  uint64_t *counter)
 {
@@ -102,7 +102,7 @@ static enum slm_status create(const struct slm_keyed_view *view, const struct sl
     return SLM_OK;
 }
 
-/* As nginx counts: what would be below 0 is forgotten. */
+/* Counts as nginx does: an excess that would be below 0 is 0. */
 static void judge(const struct bucket *bucket, const struct slm_limit_req_rule *rule,
                   uint64_t now_ms, struct slm_limit_req_verdict *verdict)
 {
@@ -128,7 +128,7 @@ static void count(const struct slm_keyed_view *view, struct bucket *bucket,
     }
 }
 
-/* What both verbs begin with; SLM_OK: the lock is held. */
+/* The common start of hit and peek. SLM_OK: the lock is held. */
 static enum slm_status enter(struct slm_keyed_view *view, struct slm_zone *zone,
                              const struct slm_key *key, const struct slm_limit_req_rule *rule,
                              struct slm_keyed_entry **entry)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* limit_req: how fast a key may ask, over all processes: a leaky bucket per key. */
+/* limit_req: how fast a key may send requests, over all processes: a leaky bucket per key. */
 #ifndef SLM_EXAMPLES_LIMIT_REQ_H
 #define SLM_EXAMPLES_LIMIT_REQ_H
 
@@ -11,17 +11,19 @@ extern "C" {
 
 /*
  * Model    A key has an excess: requests beyond the rate, in 1/1000. It drains with the rate and
- *          grows by 1000 with each request that passes; one that would take it above the burst is
- *          limited, and changes nothing but the order of use. Before a new key is made up to two
- *          of the oldest go that are idle: not asked for SLM_LIMIT_REQ_IDLE_MS, and drained. When
- *          memory is out the oldest goes whatever it is, and up to two idle ones behind it; then
- *          one more try is made.
- * Time     Is the caller's, in milliseconds, of one clock for all processes. A clock that goes back
- *          counts as one that stands, by more than a minute as one that went on by a millisecond.
- * Change   A hit is one transaction; each key that has to go for it was one before it. So a death
- *          at any instruction leaves the hit done or not, and of the keys that were to go some.
+ *          grows by 1000 with each request that passes; a request that would take it above the
+ *          burst is limited, and changes nothing but the order of use. Creating a key first drops
+ *          up to two of the oldest keys if they are idle: not used for SLM_LIMIT_REQ_IDLE_MS, and
+ *          drained. When memory is out, the oldest key is dropped even if it is not idle, and up to
+ *          two idle ones after it; then the call tries once more.
+ * Time     The caller passes it, in milliseconds, from one clock for all processes. If the clock
+ *          goes back, no time has passed; if it goes back by more than a minute, one millisecond
+ *          has.
+ * Change   A hit is one transaction. Each key that it drops to make room is a transaction before
+ *          it. So a death at any instruction leaves the hit done or not done, and some of those
+ *          keys dropped.
  * Safety   Threads and processes, with a zone handle each. Not from signal handlers.
- * Failure  A key that was evicted begins anew: its excess is lost, as in nginx.
+ * Failure  A key that was evicted begins again without its excess, as in nginx.
  * Source   The contract is nginx's ngx_http_limit_req_module, one limit a request.
  */
 #define SLM_LIMIT_REQ_TAG     "limit_req 1" /* for the zone's tag: changes with the layout */
@@ -43,7 +45,7 @@ enum slm_status slm_limit_req_init_locked(struct slm_zone *zone);
 enum slm_status slm_limit_req_init(struct slm_zone *zone);
 
 /*
- * Counts a request. Fails, the request not counted: SLM_E_NULL; SLM_E_SIZE (as slm_key_init);
+ * Counts a request. Fails, and does not count it: SLM_E_NULL; SLM_E_SIZE (as slm_key_init);
  * SLM_E_OPTION (the rate is 0); SLM_E_STATE (no head); SLM_E_NOMEM (though keys were evicted); as
  * slm_zone_lock. Cost O(log n).
  */
@@ -51,7 +53,8 @@ enum slm_status slm_limit_req_hit(struct slm_zone *zone, const void *key, size_t
                                   const struct slm_limit_req_rule *rule, uint64_t now_ms,
                                   struct slm_limit_req_verdict *verdict);
 
-/* What a hit's verdict would be, changing nothing; a key that is not there has no excess. */
+/* Reports what a hit's verdict would be, and changes nothing. A key that does not exist has no
+ * excess. */
 enum slm_status slm_limit_req_peek(struct slm_zone *zone, const void *key, size_t key_bytes,
                                    const struct slm_limit_req_rule *rule, uint64_t now_ms,
                                    struct slm_limit_req_verdict *verdict);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* limit_req: nginx's arithmetic, what goes when memory is out, two mappings, workers that die. */
+/* limit_req: nginx's arithmetic, eviction when memory is out, two mappings, workers that die. */
 #include <algorithm>
 #include <map>
 #include <random>
@@ -41,7 +41,7 @@ class LimitReq : public testing::Test {
         EXPECT_EQ(slm_limit_req_get_stats(zone, &found), SLM_OK);
         return found;
     }
-    /* Asks for new keys until one more would have to evict; returns how many there are. */
+    /* Uses new keys until one more would evict; returns how many there are. */
     uint64_t fill(uint64_t now_ms)
     {
         uint64_t n = 0;
@@ -78,7 +78,7 @@ TEST_F(LimitReq, DrainsByElapsedMillisecondsInThousandths)
     EXPECT_EQ(verdict.excess_milli, 0u);
 }
 
-TEST_F(LimitReq, ALimitedRequestAddsNothing)
+TEST_F(LimitReq, LimitedRequestAddsNothing)
 {
     rule = {1000, 0};
     EXPECT_TRUE(passes("a", 0));
@@ -88,7 +88,7 @@ TEST_F(LimitReq, ALimitedRequestAddsNothing)
     EXPECT_TRUE(passes("a", 1000));
 }
 
-TEST_F(LimitReq, AClockThatGoesBackStands)
+TEST_F(LimitReq, ClockThatGoesBackDrainsNothing)
 {
     rule = {1000, 1000};
     EXPECT_TRUE(passes("a", 100000));
@@ -124,7 +124,7 @@ TEST_F(LimitReq, RefusesMisuseAndChangesNothing)
     EXPECT_EQ(hit(longest, 0), SLM_OK);
 }
 
-TEST_F(LimitReq, AZoneWithAnotherRootIsRefused)
+TEST_F(LimitReq, ZoneWithAnotherRootIsRefused)
 {
     Zone other;
     EXPECT_EQ(slm_limit_req_hit(other, "a", 1, &rule, 0, &verdict), SLM_E_STATE);
@@ -146,17 +146,17 @@ TEST_F(LimitReq, FindsItsHeadAgain)
     EXPECT_EQ(verdict.excess_milli, 1000u);
 }
 
-TEST_F(LimitReq, TheOldestGoesWhenMemoryIsOut)
+TEST_F(LimitReq, OldestKeyIsEvictedWhenMemoryIsOut)
 {
     uint64_t n = fill(1000);
     EXPECT_EQ(stats().n_entries, n - 1);
     EXPECT_FALSE(is_known(key_name(0), 1000));
-    EXPECT_TRUE(is_known(key_name(1), 1000)) << "nobody was idle, so only one went";
+    EXPECT_TRUE(is_known(key_name(1), 1000)) << "no key was idle, so only one was evicted";
     EXPECT_TRUE(is_known(key_name(n - 1), 1000));
     EXPECT_EQ(zone.check(slm_limit_req_check_locked), 0u);
 }
 
-TEST_F(LimitReq, AKeyThatWasAskedForIsNotTheOldest)
+TEST_F(LimitReq, KeyThatWasUsedIsNotTheOldest)
 {
     uint64_t n = fill(1000);
     EXPECT_TRUE(passes(key_name(1), 1000));
@@ -166,20 +166,20 @@ TEST_F(LimitReq, AKeyThatWasAskedForIsNotTheOldest)
     EXPECT_EQ(stats().n_entries, n - 1);
 }
 
-TEST_F(LimitReq, TwoIdleOnesGoForEachNewOne)
+TEST_F(LimitReq, EachNewKeyDropsTwoIdleOnes)
 {
     for (uint64_t i = 0; i < 10; i++) {
         EXPECT_TRUE(passes(key_name(i), 0));
     }
     EXPECT_TRUE(passes("early", SLM_LIMIT_REQ_IDLE_MS - 1));
-    EXPECT_EQ(stats().n_entries, 11u) << "nobody was idle long enough";
+    EXPECT_EQ(stats().n_entries, 11u) << "no key was idle long enough";
     EXPECT_TRUE(passes("late", SLM_LIMIT_REQ_IDLE_MS));
     EXPECT_EQ(stats().n_entries, 10u);
     EXPECT_EQ(stats().n_expired, 2u);
     EXPECT_EQ(zone.check(slm_limit_req_check_locked), 0u);
 }
 
-TEST_F(LimitReq, AKeyWithExcessIsNotIdle)
+TEST_F(LimitReq, KeyWithExcessIsNotIdle)
 {
     rule = {1, 5000}; /* drains 60 in a minute */
     EXPECT_TRUE(passes("a", 0));
@@ -188,7 +188,7 @@ TEST_F(LimitReq, AKeyWithExcessIsNotIdle)
     EXPECT_EQ(stats().n_entries, 2u);
 }
 
-TEST_F(LimitReq, AKeyTooLargeForWhatWentIsRefusedAfterOneTry)
+TEST_F(LimitReq, KeyLargerThanTheEvictedOneIsRefusedAfterOneTry)
 {
     uint64_t n = fill(1000);
     EXPECT_EQ(hit(std::string(SLM_KEYED_KEY_BYTES_MAX, 'k'), 1000), SLM_E_NOMEM);
@@ -226,7 +226,7 @@ TEST_F(LimitReq, AgreesWithAPlainAccountOverTwoMappings)
     EXPECT_EQ(second.check(slm_limit_req_check_locked), 0u);
 }
 
-TEST_F(LimitReq, StandsWhereverAWorkerIsKilled)
+TEST_F(LimitReq, IsIntactWhereverAWorkerIsKilled)
 {
     for (unsigned round = 0; round < 30; round++) {
         Progress progress;
@@ -245,8 +245,8 @@ TEST_F(LimitReq, StandsWhereverAWorkerIsKilled)
     EXPECT_GT(stats().n_evicted, 0u);
 }
 
-/* Each by one word written beside the journal. */
-TEST_F(LimitReq, TheWalkerTellsWhatIsBroken)
+/* Breaks each by writing one word without the journal. */
+TEST_F(LimitReq, CheckReturnsTheNumberOfTheBrokenInvariant)
 {
     EXPECT_TRUE(passes("a", 0));
     EXPECT_TRUE(passes("b", 0));
@@ -269,7 +269,7 @@ TEST_F(LimitReq, TheWalkerTellsWhatIsBroken)
     EXPECT_EQ(zone.check(slm_limit_req_check_locked), 0u);
 }
 
-TEST_F(LimitReq, TheWalkerTellsWrongOrderAndTheSameKeyTwice)
+TEST_F(LimitReq, CheckFindsWrongOrderAndTheSameKeyTwice)
 {
     EXPECT_TRUE(passes("aaaaaaaa", 0));
     EXPECT_TRUE(passes("bbbbbbbb", 0));
@@ -287,7 +287,7 @@ TEST_F(LimitReq, TheWalkerTellsWrongOrderAndTheSameKeyTwice)
     EXPECT_EQ(zone.check(slm_limit_req_check_locked), 205u);
 }
 
-TEST_F(LimitReq, TheWalkerTellsAnEntryOutsideTheListAndALeak)
+TEST_F(LimitReq, CheckFindsAnEntryOutsideTheListAndALeak)
 {
     EXPECT_TRUE(passes("a", 0));
     auto *head = static_cast<slm_keyed *>(slm_zone_root_locked(zone));

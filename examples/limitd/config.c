@@ -23,7 +23,7 @@ static const char *const zone_names[LIMITD_N_ZONES] = {
     "session_cache",
 };
 
-/* Where the reader is, and what it has seen. */
+/* The reader's position and the settings it has seen. */
 struct reader {
     struct limitd_config *config;
     const char *path;
@@ -240,8 +240,8 @@ static enum slm_status read_setting(struct reader *reader)
     }
     if (reader->n_words < settings[idx].min_words || reader->n_words > settings[idx].max_words) {
         return refuse(reader, reader->words[0],
-                      idx == ZONE_SETTING ? "a name, bytes, and maximal bytes or nothing behind it"
-                                          : "one value behind it");
+                      idx == ZONE_SETTING ? "a name, bytes, and maximal bytes or nothing after it"
+                                          : "one value after it");
     }
     if (idx != ZONE_SETTING && (reader->seen & UINT32_C(1) << idx) != 0) {
         return refuse(reader, reader->words[0], "each setting once");

@@ -13,21 +13,21 @@ extern "C" {
 #endif
 
 /*
- * Model    A line is a name and its values, words apart by blanks; from a # on it is a comment.
- *          Each name stands once, each zone once. What is not there has its default.
- * Failure  Errors say file, line and what was expected; the config is not to be used then.
+ * Model    A line is a name and its values, separated by blanks; # begins a comment. Each setting
+ *          may appear once, each zone once. A missing setting has its default.
+ * Failure  Errors name the file, the line and what was expected. The config must not be used then.
  */
 #define LIMITD_PATH_BYTES  100u /* of a socket's path with its final zero */
 #define LIMITD_WORKERS_MAX 16u
 #define LIMITD_CLIENTS_MAX 4096u
 #define LIMITD_CONFIG_HELP                                                                         \
-    "  listen PATH              the Unix socket; needed\n"                                         \
-    "  workers N                processes that serve, 1 to 16 (2)\n"                               \
+    "  listen PATH              the Unix socket; required\n"                                       \
+    "  workers N                worker processes, 1 to 16 (2)\n"                                   \
     "  clients N                connections of one worker, 1 to 4096 (256)\n"                      \
     "  rate R                   REQ: requests a second, 0.001 to 1000000 (100)\n"                  \
-    "  burst N                  REQ: so many more at once, 0 to 1000000 (50)\n"                    \
+    "  burst N                  REQ: requests above the rate, 0 to 1000000 (50)\n"                 \
     "  connections N            CONN+: of one key, 1 to 1000000 (10)\n"                            \
-    "  inactive SECONDS         CACHE: until an unused key goes, 1 to 1000000 (600)\n"             \
+    "  inactive SECONDS         CACHE: an unused key expires, 1 to 1000000 (600)\n"                \
     "  drain SECONDS            until a replaced worker leaves, 0 to 1000000 (2)\n"                \
     "  zone NAME BYTES [MAX]    limit_req, limit_conn, cache_index, session_cache;\n"              \
     "                           k, m and g stand for KiB, MiB and GiB (1m 16m)\n"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A connection: what came in, and the answers that wait. */
+/* A connection: received bytes, and answers to be sent. */
 #include "examples/limitd/conn.h"
 
 #include <errno.h>
@@ -49,7 +49,7 @@ bool limitd_conn_wants_out(const struct limitd_conn *conn)
     return !conn->is_broken && conn->first != NULL;
 }
 
-bool limitd_conn_is_over(const struct limitd_conn *conn)
+bool limitd_conn_has_ended(const struct limitd_conn *conn)
 {
     return conn->is_broken || (conn->no_more && conn->first == NULL);
 }
@@ -86,7 +86,7 @@ static void keep_answer(struct limitd_conn *conn, struct limitd_answer *answer)
     conn->out_bytes += memory_of(answer);
 }
 
-/* n bytes more were taken by the other side. */
+/* Records that the client took n more bytes. */
 static void drop_sent(struct limitd_conn *conn, size_t n)
 {
     conn->n_sent += n;
@@ -101,7 +101,7 @@ static void drop_sent(struct limitd_conn *conn, size_t n)
     }
 }
 
-/* Sends until the other side takes no more. */
+/* Sends until the client takes no more. */
 static void write_some(struct limitd_conn *conn)
 {
     while (limitd_conn_wants_out(conn)) {
@@ -174,6 +174,6 @@ void limitd_conn_serve(struct limitd_conn *conn, struct limitd_service *service,
         if (limitd_conn_wants_out(conn)) {
             write_some(conn);
         }
-        /* Room was made, and there may be a line that waits for it. */
+        /* Sending made room; a line may be waiting for it. */
     } while (!conn->is_broken && conn->first == NULL && memchr(conn->in, '\n', conn->n_in) != NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How limitd is called: help, wrong calls, configurations, the socket's path. */
+/* The command line of limitd: help, wrong calls, configurations, the socket's path. */
 #include <array>
 #include <csignal>
 #include <cstdio>
@@ -14,7 +14,7 @@ namespace {
 
 using namespace limitd_test;
 
-/* Runs limitd with arguments; answers its exit status, and what it wrote. */
+/* Runs limitd with arguments; returns its exit status and what it wrote. */
 int run_program(const std::vector<std::string> &arguments, std::string *output)
 {
     std::string command = kProgram;
@@ -103,7 +103,7 @@ TEST_F(LimitdCall, EveryBadLineIsNamedWithFileLineAndWhatWasExpected)
         {"connections 0", "expected a number from 1 to 1000000"},
         {"inactive 0", "expected seconds"},
         {"drain soon", "expected seconds"},
-        {"zone nobody 1m", "expected limit_req, limit_conn"},
+        {"zone nowhere 1m", "expected limit_req, limit_conn"},
         {"zone limit_req 1k", "expected bytes from 64k"},
         {"zone limit_req 1x", "expected bytes from 64k"},
         {"zone limit_req 1mm", "expected bytes from 64k"},
@@ -126,7 +126,7 @@ TEST_F(LimitdCall, EveryBadLineIsNamedWithFileLineAndWhatWasExpected)
     EXPECT_TRUE(says("no line \"listen PATH\"")) << output;
 }
 
-TEST_F(LimitdCall, TakesTheSocketOfTheDeadAndLeavesThatOfTheLiving)
+TEST_F(LimitdCall, TakesTheSocketOfADeadServerAndNotOfALivingOne)
 {
     ASSERT_TRUE(limitd_rig_configure(&rig, "workers 1\n"));
     ASSERT_TRUE(limitd_rig_start(&rig));
@@ -137,7 +137,7 @@ TEST_F(LimitdCall, TakesTheSocketOfTheDeadAndLeavesThatOfTheLiving)
     ASSERT_EQ(kill(rig.pid, SIGKILL), 0);
     ASSERT_EQ(waitpid(rig.pid, nullptr, 0), rig.pid);
     close(rig.log_fd);
-    /* Its workers end with it: until then one of them may still have the socket. */
+    /* Its workers end soon after it. Until then a worker may still have the socket. */
     while (run_program({"--check", "--config", rig.config}, &output) == 0 &&
            Link(rig).ask("PING") != "(gone)") {
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For the tests of limitd: a connection that asks. */
+/* For the tests of limitd: a client. */
 #ifndef SLM_EXAMPLES_LIMITD_FIXTURE_H
 #define SLM_EXAMPLES_LIMITD_FIXTURE_H
 
@@ -11,7 +11,7 @@
 
 namespace limitd_test {
 
-constexpr int kWaitMs = 30000; /* for a line that comes: a limit for what hangs, not a pause */
+constexpr int kWaitMs = 30000; /* a limit for hangs, not a pause */
 const char *const kProgram = "examples/limitd/limitd";
 
 /* A connection. */
@@ -32,7 +32,7 @@ class Link {
         const char *answer = limitd_link_ask(link_.get(), line.c_str());
         return answer == nullptr ? "(gone)" : answer;
     }
-    /* Asked until somebody answers: workers may be dying. */
+    /* Asks until a worker answers: workers may be dying. */
     std::string must_ask(const std::string &line)
     {
         std::string answer;

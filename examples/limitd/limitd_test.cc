@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* limitd: its answers, its clients, its workers' deaths, reloads, upgrades, its end. */
+/* limitd: answers, clients, deaths of workers, reloads, upgrades, the end. */
 #include <array>
 #include <csignal>
 #include <fstream>
@@ -19,7 +19,7 @@ using namespace limitd_test;
 const char *const kLines = "workers 3\nconnections 5\nrate 1\nburst 2\ndrain 1\n"
                            "zone session_cache 1m 16m\n";
 
-/* STATS' figure of that name, as text. */
+/* The figure with that name in the answer to STATS, as text. */
 std::string figure(const std::string &stats, const std::string &name)
 {
     size_t at = stats.find(" " + name + "=");
@@ -44,7 +44,7 @@ class Limitd : public testing::Test {
             EXPECT_EQ(limitd_rig_fini(&rig), 0);
         }
     }
-    void tell(int signal, const char *awaited)
+    void signal_and_await(int signal, const char *awaited)
     {
         ASSERT_EQ(kill(rig.pid, signal), 0);
         ASSERT_TRUE(limitd_rig_await(&rig, awaited, kWaitMs)) << rig.log;
@@ -144,7 +144,7 @@ TEST_F(Limitd, AnswersManyLinesSentAtOnceInOrder)
     }
 }
 
-TEST_F(Limitd, OneThatSendsAndDoesNotReadKeepsNobodyWaiting)
+TEST_F(Limitd, ClientThatNeverReadsKeepsNoOtherWaiting)
 {
     Link deaf(rig);
     Link other(rig);
@@ -176,7 +176,7 @@ TEST_F(Limitd, ServesManyClientsAtOnce)
     EXPECT_EQ(figure(links[0]->ask("STATS"), "session_cache.n"), "100");
 }
 
-TEST_F(Limitd, WhatWasAnsweredStandsWhoeverIsKilled)
+TEST_F(Limitd, AnsweredChangesSurviveTheDeathOfAnyWorker)
 {
     Link link(rig);
     for (unsigned i = 0; i < 60; i++) {
@@ -231,14 +231,14 @@ TEST_F(Limitd, CountsEndWithTheirConnection)
     EXPECT_EQ(link.ask("CONN+ key"), "OK 1");
 }
 
-TEST_F(Limitd, AReloadGrowsZonesAndKeepsWhatTheyHold)
+TEST_F(Limitd, ReloadGrowsZonesAndKeepsTheirContent)
 {
     Link link(rig);
     ASSERT_EQ(link.ask("PUT a 60 kept"), "OK");
     ASSERT_EQ(link.ask("CACHE a"), "MISS 1");
     EXPECT_EQ(figure(link.ask("STATS"), "session_cache.bytes"), "1048576");
     ASSERT_TRUE(limitd_rig_configure(&rig, "workers 2\nzone session_cache 4m 16m\n"));
-    tell(SIGHUP, "reloaded");
+    signal_and_await(SIGHUP, "reloaded");
     Link fresh(rig);
     EXPECT_EQ(figure(fresh.must_ask("STATS"), "session_cache.bytes"), "4194304");
     EXPECT_EQ(fresh.ask("GET a"), "VALUE kept");
@@ -246,39 +246,39 @@ TEST_F(Limitd, AReloadGrowsZonesAndKeepsWhatTheyHold)
     expect_whole();
 }
 
-TEST_F(Limitd, ASmallerSizeIsNoReasonToLoseAnything)
+TEST_F(Limitd, ZoneKeepsItsContentWhenASmallerSizeIsAsked)
 {
     Link link(rig);
     ASSERT_EQ(link.ask("PUT a 60 kept"), "OK");
     ASSERT_TRUE(limitd_rig_configure(&rig, "zone session_cache 128k\nzone limit_req 999m 999m\n"));
     ASSERT_EQ(kill(rig.pid, SIGHUP), 0);
     EXPECT_TRUE(limitd_rig_await(
-        &rig, "zone limit_req cannot have the size it was given, and has 16777216", kWaitMs));
+        &rig, "zone limit_req cannot have the configured size; it has 16777216", kWaitMs));
     EXPECT_TRUE(limitd_rig_await(
-        &rig, "zone session_cache cannot have the size it was given, and has 1048576", kWaitMs));
+        &rig, "zone session_cache cannot have the configured size; it has 1048576", kWaitMs));
     EXPECT_TRUE(limitd_rig_await(&rig, "reloaded", kWaitMs));
     Link fresh(rig);
     EXPECT_EQ(fresh.must_ask("GET a"), "VALUE kept");
 }
 
-TEST_F(Limitd, ABadConfigurationIsRefusedWithItsLineAndChangesNothing)
+TEST_F(Limitd, BadConfigurationIsRefusedWithItsLineAndChangesNothing)
 {
     Link link(rig);
     ASSERT_EQ(link.ask("PUT a 60 kept"), "OK");
     ASSERT_TRUE(limitd_rig_configure(&rig, "workers 2\nworkers 3\n"));
-    tell(SIGHUP, "limitd.conf:3: \"workers\": expected each setting once");
+    signal_and_await(SIGHUP, "limitd.conf:3: \"workers\": expected each setting once");
     ASSERT_EQ(unlink(rig.config), 0);
-    tell(SIGHUP, "limitd.conf: No such file or directory");
+    signal_and_await(SIGHUP, "limitd.conf: No such file or directory");
     EXPECT_EQ(link.ask("GET a"), "VALUE kept");
 }
 
-TEST_F(Limitd, AnUpgradeKeepsZonesSocketAndPid)
+TEST_F(Limitd, UpgradeKeepsZonesSocketAndPid)
 {
     Link link(rig);
     ASSERT_EQ(link.ask("PUT a 60 kept"), "OK");
     ASSERT_EQ(link.ask("CACHE a"), "MISS 1");
     ASSERT_TRUE(limitd_rig_replace(&rig, kProgram));
-    tell(SIGUSR2, "ready at");
+    signal_and_await(SIGUSR2, "ready at");
     std::array<char, 200> program = {};
     std::string exe = "/proc/" + std::to_string(rig.pid) + "/exe";
     ASSERT_GT(readlink(exe.c_str(), program.data(), program.size() - 1), 0);
@@ -286,19 +286,20 @@ TEST_F(Limitd, AnUpgradeKeepsZonesSocketAndPid)
     Link fresh(rig);
     EXPECT_EQ(fresh.must_ask("GET a"), "VALUE kept");
     EXPECT_EQ(fresh.must_ask("CACHE a"), "HIT 2");
-    tell(SIGUSR2, "ready at"); /* and again */
+    signal_and_await(SIGUSR2, "ready at"); /* and again */
     EXPECT_EQ(fresh.must_ask("GET a"), "VALUE kept");
     expect_whole();
 }
 
-/* The socket is handed over: another path in the settings is not its own to remove at the end. */
-TEST_F(Limitd, AnUpgradeStaysAtItsSocketWhateverTheSettingsSay)
+/* The socket is handed over. A new path in the settings is not limitd's, so it must not remove it.
+ */
+TEST_F(Limitd, UpgradeKeepsItsSocketWhenTheSettingsNameAnother)
 {
     std::string other = std::string(rig.dir) + "/other";
     std::ofstream(rig.config) << "listen " << other << "\n" << kLines;
     std::ofstream(other) << "somebody's";
     std::string socket = rig.socket;
-    tell(SIGUSR2, ("ready at " + socket).c_str());
+    signal_and_await(SIGUSR2, ("ready at " + socket).c_str());
     Link link(rig);
     EXPECT_EQ(link.must_ask("PUT a 60 kept"), "OK");
     EXPECT_EQ(limitd_rig_fini(&rig), 0);
@@ -307,15 +308,15 @@ TEST_F(Limitd, AnUpgradeStaysAtItsSocketWhateverTheSettingsSay)
     EXPECT_EQ(rmdir(rig.dir), 0);
 }
 
-TEST_F(Limitd, AnUpgradeToWhatDoesNotRunIsRefused)
+TEST_F(Limitd, UpgradeToAProgramThatDoesNotRunIsRefused)
 {
     Link link(rig);
     ASSERT_EQ(link.ask("PUT a 60 kept"), "OK");
     ASSERT_TRUE(limitd_rig_replace(&rig, "/bin/false"));
-    tell(SIGUSR2, "upgrade refused");
+    signal_and_await(SIGUSR2, "upgrade refused");
     EXPECT_EQ(link.ask("GET a"), "VALUE kept");
     ASSERT_EQ(unlink(rig.program), 0);
-    tell(SIGUSR2, "upgrade refused");
+    signal_and_await(SIGUSR2, "upgrade refused");
     EXPECT_EQ(link.ask("GET a"), "VALUE kept");
 }
 
@@ -330,7 +331,7 @@ TEST_F(Limitd, EndsCleanly)
     EXPECT_EQ(link.ask("PING"), "(gone)");
 }
 
-TEST_F(Limitd, AStoppedWorkerDoesNotKeepItFromEnding)
+TEST_F(Limitd, EndsEvenIfAWorkerIsStopped)
 {
     Link link(rig);
     std::string pong = link.ask("PING");
@@ -362,10 +363,10 @@ TEST_F(Limitd, NothingIsLostUnderLoadKillsReloadAndUpgrade)
     for (unsigned i = 0; i < 40; i++) {
         n_killed += limitd_rig_kill_worker(&rig, i * 131 % 2000) > 0 ? 1 : 0;
         if (i == 13) {
-            tell(SIGHUP, "reloaded");
+            signal_and_await(SIGHUP, "reloaded");
         }
         if (i == 26) {
-            tell(SIGUSR2, "ready at");
+            signal_and_await(SIGUSR2, "ready at");
         }
     }
     __atomic_store_n(&shared->stop, 1, __ATOMIC_RELAXED);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Asking limitd. */
+/* A client's connection: asks and reads answers. */
 #include "examples/limitd/link.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@ void limitd_link_init(struct limitd_link *link, const char *path)
     link->fd = -1;
 }
 
-static void drop(struct limitd_link *link)
+static void disconnect(struct limitd_link *link)
 {
     if (link->fd >= 0) {
         close(link->fd);
@@ -26,10 +26,10 @@ static void drop(struct limitd_link *link)
 
 void limitd_link_fini(struct limitd_link *link)
 {
-    drop(link);
+    disconnect(link);
 }
 
-static bool make(struct limitd_link *link)
+static bool connect_link(struct limitd_link *link)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const struct timeval patience = {LIMITD_LINK_SECONDS, 0};
@@ -37,7 +37,7 @@ static bool make(struct limitd_link *link)
     link->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (link->fd < 0 || setsockopt(link->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) ||
         connect(link->fd, (struct sockaddr *)&address, sizeof address) != 0) {
-        drop(link);
+        disconnect(link);
         return false;
     }
     link->n_made++;
@@ -47,7 +47,7 @@ static bool make(struct limitd_link *link)
 
 bool limitd_link_send(struct limitd_link *link, const char *bytes, size_t n_bytes)
 {
-    if (link->fd < 0 && !make(link)) {
+    if (link->fd < 0 && !connect_link(link)) {
         return false;
     }
     while (n_bytes > 0) {
@@ -56,7 +56,7 @@ bool limitd_link_send(struct limitd_link *link, const char *bytes, size_t n_byte
             continue;
         }
         if (n <= 0) {
-            drop(link);
+            disconnect(link);
             return false;
         }
         bytes += n;
@@ -65,7 +65,7 @@ bool limitd_link_send(struct limitd_link *link, const char *bytes, size_t n_byte
     return true;
 }
 
-/* What the last call gave out lies in front; the rest moves up. */
+/* Removes the line that the last call returned and moves the rest to the front. */
 static void discard_line(struct limitd_link *link)
 {
     const char *end = memchr(link->in, '\0', link->n_in);
@@ -82,7 +82,7 @@ const char *limitd_link_line(struct limitd_link *link)
     discard_line(link);
     while ((end = memchr(link->in, '\n', link->n_in)) == NULL) {
         if (link->fd < 0 || link->n_in == sizeof link->in) {
-            drop(link);
+            disconnect(link);
             return NULL;
         }
         ssize_t n = recv(link->fd, link->in + link->n_in, sizeof link->in - link->n_in, 0);
@@ -91,7 +91,7 @@ const char *limitd_link_line(struct limitd_link *link)
         }
         link->n_hung += n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 1 : 0;
         if (n <= 0) {
-            drop(link);
+            disconnect(link);
             return NULL;
         }
         link->n_in += (size_t)n;

@@ -12,9 +12,10 @@ extern "C" {
 #endif
 
 /*
- * Model    Asks a line and waits for its answer. A connection that ended, because its worker was
- *          killed say, is made anew by the next question; whether the last one was carried out is
- *          not known then. An answer that does not come for LIMITD_LINK_SECONDS is a hang.
+ * Model    Sends a line and waits for its answer. After a connection ended, for example because its
+ *          worker was killed, the next question connects again; the caller cannot know whether the
+ *          last question was carried out. An answer that takes longer than LIMITD_LINK_SECONDS is a
+ *          hang.
  */
 #define LIMITD_LINK_BYTES   20000u
 #define LIMITD_LINK_SECONDS 20
@@ -32,11 +33,11 @@ struct limitd_link {
 void limitd_link_init(struct limitd_link *link, const char *path);
 void limitd_link_fini(struct limitd_link *link);
 
-/* Sends bytes as they are. False: the connection is gone, or was not to be had. */
+/* Sends bytes as they are. False: the connection is gone, or could not be made. */
 bool limitd_link_send(struct limitd_link *link, const char *bytes, size_t n_bytes);
 /* The next line without its end, valid until the next call; NULL: the connection is gone. */
 const char *limitd_link_line(struct limitd_link *link);
-/* Both, with the line's end. */
+/* Sends the line with its line end, and returns the answer. */
 const char *limitd_link_ask(struct limitd_link *link, const char *line);
 
 #ifdef __cplusplus

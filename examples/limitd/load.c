@@ -17,14 +17,14 @@
 
 #define CLIENTS_MAX 64u
 #define JITTER_US   3000u
-#define STEP_MS     10 /* how often the log is read and the clock looked at */
+#define STEP_MS     10 /* how often the log and the clock are read */
 
 static const char help[] =
     "load --program LIMITD [--seconds N] [--clients N] [--workers N] [--kills N]\n"
     "\n"
-    "Starts limitd in a folder of its own; clients in processes of their own ask it, and\n"
-    "remember what they were answered. Meanwhile its workers are killed, its zones grow by\n"
-    "reloads, and half way it is upgraded. In the end each client looks at all its keys.\n"
+    "Starts limitd in a folder of its own; clients in separate processes ask it, and\n"
+    "remember the answers. Meanwhile its workers are killed, its zones grow by\n"
+    "reloads, and half way it is upgraded. In the end each client checks all its keys.\n"
     "\n"
     "  --seconds N   how long (30)\n"
     "  --clients N   1 to 64 (4)\n"
@@ -99,7 +99,7 @@ static void disturb(struct load *load, uint64_t passed_ms, uint64_t all_ms)
     }
 }
 
-/* All clients end by themselves: none waits longer than for a hang. */
+/* All clients end by themselves, since no wait is longer than the limit for a hang. */
 static bool join_clients(struct load *load)
 {
     bool is_right = true;
@@ -126,7 +126,7 @@ static bool zones_are_right(const struct load *load)
 }
 
 /* 0: nothing was lost. */
-static int tell(const struct load *load, uint64_t all_ms, bool is_right)
+static int print_result(const struct load *load, uint64_t all_ms, bool is_right)
 {
     struct load_result sum = {0};
     for (unsigned i = 0; i < load->n_clients; i++) {
@@ -171,7 +171,7 @@ static int run(struct load *load)
     uint64_t took_ms = now_ms() - begin_ms;
     is_right = zones_are_right(load) && is_right;
     is_right = limitd_rig_fini(&load->rig) == 0 && is_right;
-    return tell(load, took_ms, is_right);
+    return print_result(load, took_ms, is_right);
 }
 
 static bool parse(const char *text, unsigned min, unsigned max, unsigned *value)
@@ -182,8 +182,8 @@ static bool parse(const char *text, unsigned min, unsigned max, unsigned *value)
     return *text != '\0' && *end == '\0' && number >= min && number <= max;
 }
 
-/* False: no such option, or a value that it cannot have. */
-static bool take_option(struct load *load, int option)
+/* False: unknown option, or a value out of range. */
+static bool set_option(struct load *load, int option)
 {
     switch (option) {
     case 'p':
@@ -222,7 +222,7 @@ int main(int argc, char **argv)
             fputs(help, stdout);
             return 0;
         }
-        is_right = take_option(&load, option) && is_right;
+        is_right = set_option(&load, option) && is_right;
     }
     if (!is_right || load.program == NULL || optind != argc) {
         fputs("load: a wrong call; see --help\n", stderr);

@@ -9,7 +9,7 @@
 #define HOLDS_MAX     8u
 #define VALUE_PAD_MAX 300u
 
-/* What is known of a number that only grows: it is between what was answered and what was asked. */
+/* Bounds of a number that only grows: at least what was answered, at most what was asked. */
 struct span {
     uint64_t answered;
     uint64_t asked;
@@ -21,7 +21,7 @@ struct client {
     unsigned idx;
     uint64_t random;
     unsigned n_holds;
-    uint64_t hold_link; /* the connection that holds are of */
+    uint64_t hold_link; /* the connection that the holds belong to */
     struct span values[LOAD_KEYS];
     struct span uses[LOAD_KEYS];
 };
@@ -86,7 +86,7 @@ static void put(struct client *client, unsigned key)
     }
 }
 
-/* Whether a value is one that the key may have; then that is what it has. */
+/* Whether the key may have that value. If so, remembers it as the key's value. */
 static bool value_is_right(struct client *client, unsigned key, const char *answer)
 {
     struct span *span = &client->values[key];
@@ -151,7 +151,7 @@ static void request(struct client *client, unsigned key)
     }
 }
 
-/* Holds end with the connection that they were made on. */
+/* Holds end with their connection. */
 static void hold(struct client *client)
 {
     char line[64];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A client of limitd that remembers what it was answered. */
+/* A client of limitd that remembers the answers it got. */
 #ifndef SLM_EXAMPLES_LIMITD_LOAD_CLIENT_H
 #define SLM_EXAMPLES_LIMITD_LOAD_CLIENT_H
 
@@ -10,20 +10,20 @@ extern "C" {
 #endif
 
 /*
- * Model    Keys of its own, so that it alone knows what they must hold. A value that was answered
- *          OK is there, or a later one of which no answer came; a key's uses are no fewer than were
- *          answered and no more than were asked; connections held are counted.
+ * Model    Each client has its own keys, so it knows what they must hold: a value that was answered
+ *          OK, or a later one that got no answer. A key's uses are at least those answered and at
+ *          most those asked. Connections held are counted.
  */
 #define LOAD_KEYS 300u
 
-/* In memory that the clients share with who started them. */
+/* In memory that the clients share with the process that started them. */
 struct load_result {
     uint64_t n_answered;
     uint64_t n_reconnects;
-    uint64_t n_lost; /* keys that were not as answered */
-    uint64_t n_odd;  /* answers that may not come: errors, broken invariants */
+    uint64_t n_lost; /* keys that differ from what was answered */
+    uint64_t n_odd;  /* answers that must not occur: errors, broken invariants */
     uint64_t n_hung;
-    uint64_t n_verified; /* keys looked at in the end */
+    uint64_t n_verified; /* keys checked in the end */
     char first_odd[160]; /* the question and the answer */
 };
 

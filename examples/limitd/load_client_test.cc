@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The client that remembers: it must notice what a server forgets. */
+/* The load's client notices what a server forgets. */
 #include <cstring>
 #include <gtest/gtest.h>
 #include <map>
@@ -16,7 +16,7 @@ namespace {
 /* A server that forgets each seventh value, and counts cache uses from 1 again and again. */
 class Forgetful {
   public:
-    /* *stop becomes 1 after so many answers. */
+    /* Sets *stop to 1 after some answers. */
     explicit Forgetful(int *stop) : stop_(stop), listener_(socket(AF_UNIX, SOCK_STREAM, 0))
     {
         sockaddr_un address = {};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* limitd: limits and caches that processes share, behind a Unix socket. */
+/* limitd: limits and caches that processes share, served at a Unix socket. */
 #include <getopt.h>
 #include <stdio.h>
 
@@ -9,18 +9,18 @@
 static const char help[] =
     "limitd [--check] --config FILE\n"
     "\n"
-    "Serves limits and caches to any number of clients by several processes, over zones\n"
+    "Several processes serve limits and caches to any number of clients, from zones\n"
     "of shared memory that survive the death of any worker.\n"
     "\n"
     "  --config FILE            settings, see below\n"
-    "  --check                  reads the settings, says what is wrong with them, and ends\n"
+    "  --check                  reads the settings, reports what is wrong with them, and ends\n"
     "  --help                   this text\n"
     "\n"
     "Exit status: 0 ended by SIGTERM or SIGINT, or settings are good; 1 could not run, or\n"
     "they are not; 2 a wrong call.\n"
     "\n"
-    "Signals: SIGHUP reads the settings again (zones keep content, and grow); SIGUSR2 goes\n"
-    "on as the program that now lies at limitd's path, with zones and socket.\n"
+    "Signals: SIGHUP reads the settings again (zones keep content, and grow); SIGUSR2 runs\n"
+    "the program that is now at limitd's path, with the same zones and socket.\n"
     "\n"
     "Settings, a line each, # begins a comment (in brackets what holds "
     "without):\n" LIMITD_CONFIG_HELP "\n"

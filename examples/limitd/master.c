@@ -17,9 +17,9 @@
 #include "examples/limitd/socket.h"
 #include "examples/limitd/worker.h"
 
-#define CHECK_SECONDS 5u    /* that the new program has to read the configuration */
-#define STOP_MS       2000u /* that workers have to leave */
-#define RESTART_MS    1000u /* between tries to start what ends by itself */
+#define CHECK_SECONDS 5u    /* the new program's time to read the configuration */
+#define STOP_MS       2000u /* the workers' time to leave */
+#define RESTART_MS    1000u /* pause before replacing a worker that ended by itself */
 
 struct master {
     const char *config_path;
@@ -33,7 +33,7 @@ struct master {
     bool is_waiting; /* a worker ended by itself: the next start is later */
 };
 
-/* In the child; does not come back. */
+/* Runs in the child; does not return. */
 static void be_worker(const struct master *master, pid_t parent)
 {
     _exit(limitd_worker_run(master->listen_fd, master->set, &master->config, parent));
@@ -54,7 +54,8 @@ static void start_workers(struct master *master)
     }
 }
 
-/* Told to take nothing new; forgotten if there are too many, which changes nothing for them. */
+/* Asks the old workers to take no new connections. If there are too many to list, the master
+ * forgets some; they leave all the same. */
 static void drain_workers(struct master *master)
 {
     for (unsigned i = 0; i < LIMITD_WORKERS_MAX; i++) {
@@ -72,7 +73,7 @@ static void drain_workers(struct master *master)
     }
 }
 
-static void forget(pid_t *pids, unsigned n, pid_t pid)
+static void remove_pid(pid_t *pids, unsigned n, pid_t pid)
 {
     for (unsigned i = 0; i < n; i++) {
         if (pids[i] == pid) {
@@ -91,7 +92,7 @@ static bool is_among(const pid_t *pids, unsigned n, pid_t pid)
     return false;
 }
 
-/* A worker that was killed is replaced at once, one that cannot run after a while. */
+/* Replaces a killed worker at once, and a worker that ended by itself after a pause. */
 static void reap(struct master *master)
 {
     int how;
@@ -104,14 +105,14 @@ static void reap(struct master *master)
             limitd_log("worker %ld ended with status %d", (long)pid, WEXITSTATUS(how));
             master->is_waiting = true;
         }
-        forget(master->workers, LIMITD_WORKERS_MAX, pid);
-        forget(master->draining, 2 * LIMITD_WORKERS_MAX, pid);
+        remove_pid(master->workers, LIMITD_WORKERS_MAX, pid);
+        remove_pid(master->draining, 2 * LIMITD_WORKERS_MAX, pid);
     }
 }
 
-static void tell_resized(const char *name, size_t bytes)
+static void log_resized(const char *name, size_t bytes)
 {
-    limitd_log("zone %s cannot have the size it was given, and has %zu bytes", name, bytes);
+    limitd_log("zone %s cannot have the configured size; it has %zu bytes", name, bytes);
 }
 
 static void reload(struct master *master)
@@ -124,7 +125,7 @@ static void reload(struct master *master)
                                master->config_path);
     }
     if (status == SLM_OK) {
-        status = limitd_zones_apply(master->set, &config, tell_resized, &error);
+        status = limitd_zones_apply(master->set, &config, log_resized, &error);
     }
     if (status != SLM_OK) {
         limitd_log("reload refused: %s", error.text);
@@ -136,7 +137,7 @@ static void reload(struct master *master)
     limitd_log("reloaded");
 }
 
-/* Whether the new program likes the configuration: asked while the old one can still go on. */
+/* Whether the new program accepts the configuration. Asks while the old program can still go on. */
 static bool new_program_runs(const struct master *master)
 {
     int how;
@@ -155,8 +156,8 @@ static bool new_program_runs(const struct master *master)
     return pid > 0 && WIFEXITED(how) && WEXITSTATUS(how) == 0;
 }
 
-/* Comes back only if it could not be. Old workers go on meanwhile: they are children of the same
- * pid afterwards. */
+/* Returns only if the upgrade failed. Old workers keep serving; they remain children of the same
+ * pid. */
 static void upgrade(struct master *master)
 {
     struct slm_error error;
@@ -181,7 +182,7 @@ static void upgrade(struct master *master)
     limitd_log("upgrade refused: %s", error.text);
 }
 
-static void tell_all(const struct master *master, int number)
+static void signal_all(const struct master *master, int number)
 {
     for (unsigned i = 0; i < LIMITD_WORKERS_MAX; i++) {
         if (master->workers[i] > 0) {
@@ -195,30 +196,30 @@ static void tell_all(const struct master *master, int number)
     }
 }
 
-/* Those who do not leave in time, because somebody stopped them say, are killed. What an upgrade
- * left draining leaves when its parent ends. */
+/* Asks workers to leave, and kills those that do not leave in time, for example because they are
+ * stopped. Workers that an upgrade left draining leave when the master ends. */
 static void stop_workers(struct master *master)
 {
     uint64_t end_ms = limitd_now_ms() + STOP_MS;
     sigset_t ended;
     sigemptyset(&ended);
     sigaddset(&ended, SIGCHLD);
-    tell_all(master, SIGTERM);
+    signal_all(master, SIGTERM);
     for (;;) {
         pid_t pid = waitpid(-1, NULL, WNOHANG);
         uint64_t now_ms = limitd_now_ms();
         if (pid < 0 || now_ms >= end_ms) {
             break;
         }
-        forget(master->workers, LIMITD_WORKERS_MAX, pid);
-        forget(master->draining, 2 * LIMITD_WORKERS_MAX, pid);
+        remove_pid(master->workers, LIMITD_WORKERS_MAX, pid);
+        remove_pid(master->draining, 2 * LIMITD_WORKERS_MAX, pid);
         if (pid == 0) {
             uint64_t left_ms = end_ms - now_ms;
             struct timespec left = {(time_t)(left_ms / 1000), (long)(left_ms % 1000) * 1000000L};
             (void)sigtimedwait(&ended, NULL, &left);
         }
     }
-    tell_all(master, SIGKILL);
+    signal_all(master, SIGKILL);
 }
 
 static void stop_all(struct master *master)
@@ -230,7 +231,7 @@ static void stop_all(struct master *master)
     limitd_log("ended");
 }
 
-/* False: it was told to end. */
+/* False: the signal asks the master to end. */
 static bool handle_signal(struct master *master, int number)
 {
     switch (number) {
@@ -247,7 +248,7 @@ static bool handle_signal(struct master *master, int number)
     case SIGINT:
     case SIGQUIT:
         return false;
-    default: /* time went by */
+    default: /* the pause has ended */
         master->is_waiting = false;
         return true;
     }
@@ -269,7 +270,7 @@ static void loop(struct master *master)
     }
 }
 
-/* The path, not the file behind it: another file may lie there when it is asked for. */
+/* Remembers the path, not the file: an upgrade starts the file that is there then. */
 static void find_program(struct master *master)
 {
     if (strchr(master->argv[0], '/') == NULL ||
@@ -279,7 +280,8 @@ static void find_program(struct master *master)
     }
 }
 
-/* Clients know where it listens: what the settings say by now is for a new start. */
+/* Keeps the path that clients know. A path that changed in the settings counts at the next start.
+ */
 static void keep_listening(struct master *master)
 {
     char path[LIMITD_PATH_BYTES];
@@ -300,7 +302,7 @@ static enum slm_status open_all(struct master *master, struct slm_error *error)
         status = limitd_zones_import(master->set, error);
     }
     if (status == SLM_OK) {
-        status = limitd_zones_apply(master->set, &master->config, tell_resized, error);
+        status = limitd_zones_apply(master->set, &master->config, log_resized, error);
     }
     if (status != SLM_OK) {
         return status;

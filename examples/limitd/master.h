@@ -13,15 +13,16 @@ extern "C" {
 #endif
 
 /*
- * Model    Makes zones and socket, forks workers, and forks another for each that ends. It never
- *          takes a zone's lock but to reload, so that a worker that is stopped does not stop it.
+ * Model    Makes zones and socket, forks workers, and forks another for each that ends. It takes a
+ *          zone's lock only to reload, so that a stopped worker does not stop the master.
  * Signals  SIGHUP: reads the configuration again; if it is good, zones grow, new workers serve by
- *          it and those of before drain. SIGUSR2: becomes the program that now lies at its path,
- *          with the same zones, socket and pid. SIGTERM, SIGINT: ends, workers first.
- * Failure  A reload or an upgrade that cannot be is logged, and nothing changes.
+ *          it and the old ones drain. SIGUSR2: becomes the program that is now at its path, with
+ *          the same zones, socket and pid. SIGTERM, SIGINT: ends its workers, then itself.
+ * Failure  A reload or an upgrade that fails is logged and changes nothing.
  */
 
-/* Runs until told to end; argv is what an upgrade is started with. Returns the exit status. */
+/* Runs until a signal asks it to end. An upgrade starts the new program with argv. Returns the exit
+ * status. */
 int limitd_master_run(const char *config_path, char **argv);
 
 #ifdef __cplusplus

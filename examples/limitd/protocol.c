@@ -12,9 +12,9 @@
 #include "examples/limit_req/limit_req.h"
 #include "examples/session_cache/session_cache.h"
 
-#define TICK_MAX 100u /* keys looked at in one tick */
+#define TICK_MAX 100u /* keys examined in one tick */
 
-/* One command on its way. */
+/* The command that is being carried out. */
 struct call {
     struct limitd_service *service;
     struct limitd_holds *holds;
@@ -155,7 +155,7 @@ static struct limitd_answer *do_cache(struct call *call)
                       (unsigned long long)use.n_uses);
 }
 
-/* Cuts "SECONDS value" in two; false if it is not that. */
+/* Splits "SECONDS value"; false if the text has another form. */
 static bool cut_seconds(struct call *call, uint64_t *seconds)
 {
     size_t n = 0;
@@ -218,7 +218,7 @@ static struct limitd_answer *do_del(struct call *call)
                             : fail(call, LIMITD_SESSION_CACHE, status);
 }
 
-/* " limit_req=KEYS evicted=N expired=N ..." of one zone; it changes meanwhile. */
+/* " limit_req=KEYS evicted=N expired=N ..." of one zone, which other workers may be changing. */
 static enum slm_status stats_of(struct limitd_service *service, enum limitd_zone which,
                                 struct slm_keyed_stats *keys)
 {
@@ -308,7 +308,7 @@ static const struct command {
 
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
-/* The first word of [*at, + *n_bytes), which then begins behind it and one blank. */
+/* Cuts the first word, and one blank after it, off [*at, + *n_bytes). */
 static size_t cut_word(const char **at, size_t *n_bytes, const char **word)
 {
     const char *blank = memchr(*at, ' ', *n_bytes);
@@ -346,7 +346,7 @@ static struct limitd_answer *run(struct call *call, const char *line, size_t n_b
         }
     }
     if ((n_bytes > 0 || line[-1] == ' ') && !command->has_rest) {
-        return limitd_say(call->pool, "ERR %s: more than it takes", command->name);
+        return limitd_say(call->pool, "ERR %s: expected nothing more", command->name);
     }
     call->rest = line;
     call->rest_bytes = n_bytes;

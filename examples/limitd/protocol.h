@@ -15,12 +15,12 @@ extern "C" {
 #endif
 
 /*
- * Model    Each line is a command, and has one line as its answer, in order. A key is 1 to 200
- *          bytes without blanks; a value is the rest of its line. What is not understood is
- *          answered "ERR" with a reason and changes nothing. What was answered stands, whoever is
- *          killed.
- * Holds    CONN+ counts for the connection that sent it: when that ends, by whatever, its
- *          counts are given back.
+ * Model    Each line is a command and gets one line as its answer, in order. A key is 1 to 200
+ *          bytes without blanks; a value is the rest of its line. A wrong command is answered "ERR"
+ *          with a reason and changes nothing. Once a change is answered, no death of a worker
+ *          undoes it.
+ * Holds    CONN+ counts for the connection that sent it. When the connection ends, for any reason,
+ *          its counts are given back.
  */
 #define LIMITD_LINE_BYTES_MAX   16384u /* without its end */
 #define LIMITD_KEY_BYTES_MAX    200u
@@ -31,7 +31,7 @@ extern "C" {
     "  REQ key                  OK or LIMITED, and the excess: a request of key\n"                 \
     "  CONN+ key, CONN- key     OK or LIMITED, and the count: connections of key\n"                \
     "  CACHE key                HIT or MISS, and the uses so far\n"                                \
-    "  PUT key SECONDS value    OK: keeps a value for so long\n"                                   \
+    "  PUT key SECONDS value    OK: keeps a value for SECONDS\n"                                   \
     "  GET key                  VALUE and the value, or NONE\n"                                    \
     "  DEL key                  OK or NONE\n"                                                      \
     "  STATS, CHECK             figures of each zone; OK or the broken invariant\n"                \
@@ -48,7 +48,7 @@ struct limitd_holds {
     unsigned n;
 };
 
-/* What a worker serves with. */
+/* All that a worker needs to serve. */
 struct limitd_service {
     struct slm_zone *zones[LIMITD_N_ZONES];
     const struct limitd_config *config;
@@ -62,12 +62,12 @@ enum slm_status limitd_service_join(struct limitd_service *service, const struct
                                     const struct limitd_config *config);
 void limitd_service_leave(struct limitd_service *service);
 
-/* What there is to do now and then: dropping what expired, a bounded lot. */
+/* Regular work: drops expired keys, a bounded number at a time. */
 void limitd_service_tick(struct limitd_service *service, uint64_t now_ms);
 
 struct limitd_answer {
     struct limitd_answer *next; /* for the connection, which keeps answers in order */
-    char *bytes;                /* its end included, LIMITD_ANSWER_BYTES_MAX at most */
+    char *bytes;                /* including its line end, LIMITD_ANSWER_BYTES_MAX at most */
     size_t n_bytes;
     bool ends; /* the connection ends once it is sent */
 };
@@ -84,7 +84,7 @@ struct limitd_answer *limitd_answer_line(struct limitd_service *service, struct 
 __attribute__((format(printf, 2, 3))) struct limitd_answer *limitd_say(struct slm_pool *pool,
                                                                        const char *format, ...);
 
-/* Gives back all that a connection holds. */
+/* Gives back all counts that a connection holds. */
 void limitd_holds_release(struct limitd_service *service, struct limitd_holds *holds);
 
 #ifdef __cplusplus

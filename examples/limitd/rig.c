@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Starting, telling, ending a limitd. */
+/* Starting, signalling, ending a limitd. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* pipe2 */
 #endif
@@ -104,7 +104,7 @@ bool limitd_rig_start(struct limitd_rig *rig)
     return rig->pid > 0 && limitd_rig_await(rig, "ready at", START_MS);
 }
 
-/* False: nothing came in time, or nothing comes any more. */
+/* False: the wait timed out, or the log has ended. */
 static bool read_log(struct limitd_rig *rig, int wait_ms)
 {
     struct pollfd one = {.fd = rig->log_fd, .events = POLLIN};
@@ -135,7 +135,7 @@ bool limitd_rig_await(struct limitd_rig *rig, const char *text, int wait_ms)
     return false;
 }
 
-/* By a descriptor, which is of that process and of none that gets its number later. */
+/* Uses a pid descriptor, so that a later process with the same pid is never killed. */
 static bool kill_process(pid_t pid, unsigned later_us)
 {
     int fd = (int)syscall(SYS_pidfd_open, pid, 0);

@@ -29,7 +29,7 @@ static void address_of(const char *path, struct sockaddr_un *address)
     strncpy(address->sun_path, path, sizeof address->sun_path - 1);
 }
 
-/* Removes a socket that nobody listens at: its server was killed. */
+/* Removes a socket with no listener: its server was killed. */
 static enum slm_status clear_path(const char *path, struct slm_error *error)
 {
     struct stat about;

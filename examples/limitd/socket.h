@@ -11,16 +11,17 @@
 extern "C" {
 #endif
 
-/* A non-blocking socket that listens at path, in place of one that nobody listens at any more.
- * SLM_E_EXISTS: somebody does, or it is no socket; SLM_E_ACCESS, SLM_E_MISSING, SLM_E_IO. */
+/* A non-blocking socket that listens at path. Replaces a socket that has no listener any more.
+ * SLM_E_EXISTS: another process listens there, or the file is no socket; SLM_E_ACCESS,
+ * SLM_E_MISSING, SLM_E_IO. */
 enum slm_status limitd_socket_listen(int *fd, const char *path, struct slm_error *error);
 
-/* Hands it over to a new binary in the environment, or keeps it after all. */
+/* Passes the socket to a new binary through the environment; limitd_socket_keep takes it back. */
 enum slm_status limitd_socket_export(int fd, struct slm_error *error);
 void limitd_socket_keep(int fd);
-/* What was handed over, or -1. */
+/* The socket that was passed, or -1. */
 int limitd_socket_import(void);
-/* Where it listens, cut to n_bytes with the final zero; "" if it cannot be told. */
+/* Where it listens, cut to n_bytes with the final zero; "" if that is not known. */
 void limitd_socket_path(int fd, char *path, size_t n_bytes);
 
 #ifdef __cplusplus

@@ -20,8 +20,8 @@
 
 #define TICK_MS 1000u
 
-static volatile sig_atomic_t told_to_drain;
-static volatile sig_atomic_t told_to_leave;
+static volatile sig_atomic_t asked_to_drain;
+static volatile sig_atomic_t asked_to_leave;
 
 struct worker {
     int listen_fd;
@@ -54,7 +54,7 @@ void limitd_log(const char *format, ...)
     va_end(arguments);
     strcat(text, "\n");
     ssize_t written = write(STDERR_FILENO, text, strlen(text));
-    (void)written; /* there is nobody else to tell */
+    (void)written; /* there is no other place to report to */
 }
 
 uint64_t limitd_now_ms(void)
@@ -67,13 +67,13 @@ uint64_t limitd_now_ms(void)
 static void take_signal(int number)
 {
     if (number == SIGQUIT) {
-        told_to_drain = 1;
+        asked_to_drain = 1;
     } else {
-        told_to_leave = 1;
+        asked_to_leave = 1;
     }
 }
 
-/* Only within ppoll are they let through; the master's own stay blocked. */
+/* Signals are delivered only within ppoll; those of the master stay blocked. */
 static void set_signals(sigset_t *while_waiting)
 {
     struct sigaction action = {0};
@@ -90,7 +90,7 @@ static void take_connection(struct worker *worker)
 {
     int fd = accept4(worker->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
-        return; /* another worker was faster, or the caller is gone */
+        return; /* another worker was faster, or the client is gone */
     }
     struct limitd_conn *conn = limitd_conn_create(fd);
     if (conn == NULL) {
@@ -116,7 +116,7 @@ static int ms_until(uint64_t now_ms, uint64_t then_ms)
     return then_ms <= now_ms ? 0 : (int)(then_ms - now_ms > TICK_MS ? TICK_MS : then_ms - now_ms);
 }
 
-/* False: nothing but time went by. */
+/* False: the wait timed out. */
 static bool wait_for_work(struct worker *worker, const sigset_t *while_waiting)
 {
     uint64_t now_ms = limitd_now_ms();
@@ -142,14 +142,15 @@ static void serve_ready(struct worker *worker)
 {
     uint64_t now_ms = limitd_now_ms();
     unsigned n_polled = worker->n_conns;
-    /* From behind: who ends makes way for one that was served. */
+    /* Backwards: the last connection, which was already served, fills the place of one that ends.
+     */
     for (unsigned i = n_polled; i-- > 0;) {
         short ready = worker->polls[i].revents;
         if (ready != 0) {
             limitd_conn_serve(worker->conns[i], &worker->service,
                               (ready & (POLLIN | POLLHUP | POLLERR)) != 0, now_ms);
         }
-        if (limitd_conn_is_over(worker->conns[i])) {
+        if (limitd_conn_has_ended(worker->conns[i])) {
             end_connection(worker, i);
         }
     }
@@ -175,7 +176,7 @@ static void begin_drain(struct worker *worker)
 
 static bool is_done(const struct worker *worker)
 {
-    return told_to_leave ||
+    return asked_to_leave ||
            (worker->is_draining && (worker->n_conns == 0 || limitd_now_ms() >= worker->leave_ms));
 }
 
@@ -186,7 +187,7 @@ static void loop(struct worker *worker, const sigset_t *while_waiting)
             serve_ready(worker);
         }
         tick(worker);
-        if (told_to_drain && !worker->is_draining) {
+        if (asked_to_drain && !worker->is_draining) {
             begin_drain(worker);
         }
     }
@@ -203,7 +204,7 @@ int limitd_worker_run(int listen_fd, const struct slm_zone_set *set,
     set_signals(&while_waiting);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != master) {
-        return 0; /* it ended before we asked to be told */
+        return 0; /* the master ended before prctl took effect */
     }
     enum slm_status status = limitd_service_join(&worker.service, set, config);
     worker.conns = calloc(config->n_clients, sizeof(struct limitd_conn *));

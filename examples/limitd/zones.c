@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Declaring zones, handing them over. */
+/* Declaring zones, passing them to a new binary. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* setenv */
 #endif
@@ -28,11 +28,11 @@ static const struct library {
 static enum slm_status init(struct slm_zone *zone, bool is_reused, void *data)
 {
     const struct library *library = data;
-    (void)is_reused; /* the head is found where there is one */
+    (void)is_reused; /* finds the head if there is one */
     return library->init(zone);
 }
 
-/* The size that it can have. */
+/* The possible size that is nearest to bytes. */
 static size_t possible_bytes(const struct slm_zone *zone, size_t bytes)
 {
     struct slm_zone_stats stats;

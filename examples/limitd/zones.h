@@ -11,28 +11,27 @@ extern "C" {
 #endif
 
 /*
- * Model    Four zones in memfds: they live as long as a process has them, and go into a new binary
- *          as open descriptors. A zone never loses content to a configuration: one that is to be
- *          smaller than it is, or larger than it can become, gets the nearest size that it can
- *          have.
+ * Model    Four zones in memfds: they live as long as a process has them, and are passed to a new
+ *          binary as open descriptors. A configuration never makes a zone lose content: a zone that
+ *          cannot have the configured size gets the nearest size that it can have.
  */
 
 /*
- * Makes the set what config says, heads included. resized is called for each zone that does not get
- * the size it was to have. As slm_zone_set_apply; heads as slm_keyed_init_locked.
+ * Makes the set match config, including the heads. Calls resized for each zone that does not get
+ * the configured size. As slm_zone_set_apply; heads as slm_keyed_init_locked.
  */
 enum slm_status limitd_zones_apply(struct slm_zone_set *set, const struct limitd_config *config,
                                    void (*resized)(const char *name, size_t bytes),
                                    struct slm_error *error);
 
-/* The zone, which is there after the first apply. */
+/* The zone, which exists after the first apply. */
 struct slm_zone *limitd_zones_find(const struct slm_zone_set *set, enum limitd_zone which);
 
 /* Puts what a new binary needs into the environment, and takes it out again. As slm_zone_export. */
 enum slm_status limitd_zones_export(const struct slm_zone_set *set, struct slm_error *error);
 void limitd_zones_keep(const struct slm_zone_set *set);
 
-/* Adopts what the environment says; nothing there: nothing done. As slm_zone_import. */
+/* Adopts the zones that the environment names, if any. As slm_zone_import. */
 enum slm_status limitd_zones_import(struct slm_zone_set *set, struct slm_error *error);
 
 /* 0, or the number of the library's broken invariant; takes the lock. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blobs in a zone, by id and by the time when they go. */
+/* Blobs in a zone, found by id and ordered by the time when they expire. */
 #include "examples/session_cache/session_cache.h"
 
 #include <string.h>
@@ -12,7 +12,7 @@ struct head {
     struct slm_rbtree by_due;
 };
 
-/* The same; id and blob lie behind it. */
+/* In shared memory; id and blob follow it. */
 struct session {
     struct slm_keyed_entry keyed; /* first */
     struct slm_rbtree_node by_due;
@@ -20,7 +20,7 @@ struct session {
     uint64_t blob_bytes;
 };
 
-/* The longest transaction takes one session out and puts one in. */
+/* The longest transaction removes one session and inserts one. */
 static const struct slm_keyed_kind kind = {
     .magic = UINT64_C(0x73657373696f6e01),
     .head_bytes = sizeof(struct head),
@@ -29,7 +29,7 @@ static const struct slm_keyed_kind kind = {
         SLM_KEYED_REMOVE_ENTRIES + SLM_KEYED_INSERT_ENTRIES + 2 * SLM_RBTREE_ENTRIES + 8,
 };
 
-#define DUE_MAX       2u /* sessions whose time is over that go with each put */
+#define DUE_MAX       2u /* expired sessions that each put drops */
 #define BLOB_PART_MAX 8u /* of the zone */
 
 static struct slm_rbtree *by_due(const struct slm_keyed_view *view)
@@ -65,21 +65,21 @@ static struct session *find(const struct slm_keyed_view *view, const struct slm_
     return (struct session *)slm_keyed_find(view, key);
 }
 
-static void take_out(const struct slm_keyed_view *view, struct session *session)
+static void remove_session(const struct slm_keyed_view *view, struct session *session)
 {
     (void)slm_rbtree_remove(view->journal, by_due(view), &session->by_due);
     slm_keyed_remove(view, &session->keyed);
 }
 
-/* A transaction of its own: the memory is not free before. */
+/* Runs as its own transaction: memory is not free before the commit. */
 static bool drop(const struct slm_keyed_view *view, struct session *session, uint64_t *counter)
 {
-    take_out(view, session);
+    remove_session(view, session);
     slm_keyed_count(view, counter);
     return slm_keyed_commit(view);
 }
 
-/* The first whose time is over, or NULL. */
+/* The first session that has expired, or NULL. */
 static struct session *first_due(const struct slm_keyed_view *view, uint64_t now_ms)
 {
     struct session *session = of_due(slm_rbtree_first(view->journal, by_due(view)));
@@ -97,7 +97,7 @@ static size_t expire(const struct slm_keyed_view *view, uint64_t now_ms, size_t 
     return n;
 }
 
-/* False: there is none left, or nothing could be committed. */
+/* False: no session is left, or the commit failed. */
 static bool make_room(const struct slm_keyed_view *view, uint64_t now_ms)
 {
     if (expire(view, now_ms, 1) == 1) {
@@ -110,7 +110,8 @@ static bool make_room(const struct slm_keyed_view *view, uint64_t now_ms)
     return drop(view, (struct session *)oldest, &view->head->n_evicted);
 }
 
-/* The new one is whole before the old one goes: making room may have taken that too. */
+/* Completes the new session before it removes the old one. Looks for the old one again, since
+ * making room may have dropped it. */
 static enum slm_status put(const struct slm_keyed_view *view, const struct slm_key *key,
                            const void *blob, size_t n_bytes, uint64_t due_ms, uint64_t now_ms)
 {
@@ -129,7 +130,7 @@ static enum slm_status put(const struct slm_keyed_view *view, const struct slm_k
     }
     struct session *old = find(view, key);
     if (old != NULL) {
-        take_out(view, old);
+        remove_session(view, old);
     }
     slm_keyed_insert(view, entry);
     (void)slm_rbtree_insert(view->journal, by_due(view), &session->by_due, order_due);
@@ -220,7 +221,7 @@ enum slm_status slm_session_cache_remove(struct slm_zone *zone, const void *id, 
     }
     struct session *session = find(&view, &key);
     if (session != NULL) {
-        take_out(&view, session);
+        remove_session(&view, session);
     }
     return slm_keyed_leave(&view, session == NULL ? SLM_E_NOT_MEMBER : SLM_OK);
 }
@@ -267,7 +268,7 @@ static unsigned check_due(const struct slm_keyed_view *view)
     if (slm_rbtree_check(view->journal, by_due(view), order_due, 1, stats.bytes) != 0) {
         return DUE_ORDER;
     }
-    /* All objects but the head are sessions, and each is in this tree at most once. */
+    /* All objects except the head are sessions, and each is in this tree at most once. */
     return by_due(view)->n_nodes == view->head->by_key.n_nodes ? 0 : DUE_MEMBERS;
 }
 

@@ -10,16 +10,16 @@ extern "C" {
 #endif
 
 /*
- * Model    A session is one object: id and blob. It is found by its id until its time is over.
- *          Those whose time is over go two with each put, and when they are asked for. When memory
- *          is out those whose time is over go, then the oldest, which is the one that was put
- *          first, until there is room.
- * Time     Is the caller's, in milliseconds, of one clock for all processes.
+ * Model    A session is one object: id and blob. It is found by its id until it expires. Each put
+ *          drops two expired sessions; a get drops the session that it finds expired. When memory
+ *          is out, expired sessions are dropped, then the oldest, in the order in which they were
+ *          put, until there is room.
+ * Time     The caller passes it, in milliseconds, from one clock for all processes.
  * Change   A put is one transaction: the id has the old blob or the new one, whole. Each session
- *          that went for it was a transaction before it.
+ *          that it drops to make room is a transaction before it.
  * Safety   Threads and processes, with a zone handle each. Not from signal handlers.
- * Failure  A blob above 1/8 of the zone is refused, so that none empties all of it for itself.
- * Source   The contract is nginx's ngx_ssl_session_cache, with a time of its own for each session.
+ * Failure  A blob above 1/8 of the zone is refused, so that no blob can evict all others.
+ * Source   The contract is nginx's ngx_ssl_session_cache, with a separate time for each session.
  */
 #define SLM_SESSION_CACHE_TAG "session_cache 1" /* for the zone's tag: changes with the layout */
 
@@ -28,24 +28,24 @@ enum slm_status slm_session_cache_init_locked(struct slm_zone *zone);
 enum slm_status slm_session_cache_init(struct slm_zone *zone);
 
 /*
- * Stores n_bytes (0 is allowed) under the id for ttl_ms from now, in place of what it had. Fails,
- * the id keeping what it has unless it was evicted: SLM_E_NULL; SLM_E_SIZE (id as slm_key_init, or
- * the blob, see Failure); SLM_E_OPTION (ttl_ms is 0); SLM_E_STATE; SLM_E_NOMEM; as slm_zone_lock.
- * Cost O(log n), for each session that goes the same.
+ * Stores n_bytes (0 is allowed) under the id for ttl_ms from now, and replaces what the id had.
+ * Fails, and the id keeps what it has unless that was evicted: SLM_E_NULL; SLM_E_SIZE (id as
+ * slm_key_init, or the blob, see Failure); SLM_E_OPTION (ttl_ms is 0); SLM_E_STATE; SLM_E_NOMEM; as
+ * slm_zone_lock. Cost O(log n), and the same for each session that is dropped.
  */
 enum slm_status slm_session_cache_put(struct slm_zone *zone, const void *id, size_t id_bytes,
                                       const void *blob, size_t n_bytes, uint64_t ttl_ms,
                                       uint64_t now_ms);
 
 struct slm_session {
-    size_t n_bytes;      /* of the blob, even if it was not copied */
+    size_t n_bytes;      /* size of the blob, even if it was not copied */
     uint64_t expires_ms; /* not before now_ms */
 };
 
 /*
- * Copies the blob to [buffer, + capacity_bytes). Fails: SLM_E_NOT_MEMBER (no such id, or its time is
- * over: then it is gone); SLM_E_SPACE (the buffer is too small: session->n_bytes says what it
- * takes); SLM_E_NULL, SLM_E_SIZE, SLM_E_STATE; as slm_zone_lock.
+ * Copies the blob to [buffer, + capacity_bytes). Fails: SLM_E_NOT_MEMBER (no such id, or it has
+ * expired: then it is dropped); SLM_E_SPACE (the buffer is too small: session->n_bytes is the size
+ * needed); SLM_E_NULL, SLM_E_SIZE, SLM_E_STATE; as slm_zone_lock.
  */
 enum slm_status slm_session_cache_get(struct slm_zone *zone, const void *id, size_t id_bytes,
                                       uint64_t now_ms, void *buffer, size_t capacity_bytes,
@@ -54,7 +54,7 @@ enum slm_status slm_session_cache_get(struct slm_zone *zone, const void *id, siz
 /* SLM_E_NOT_MEMBER: no such id. Else as get. */
 enum slm_status slm_session_cache_remove(struct slm_zone *zone, const void *id, size_t id_bytes);
 
-/* Drops at most max sessions whose time is over; *n_dropped may be NULL. */
+/* Drops at most max expired sessions; *n_dropped may be NULL. */
 enum slm_status slm_session_cache_expire(struct slm_zone *zone, uint64_t now_ms, size_t max,
                                          size_t *n_dropped);
 
@@ -63,8 +63,8 @@ enum slm_status slm_session_cache_get_stats(struct slm_zone *zone, struct slm_ke
 
 /*
  * 0, or the number of a broken invariant: those of keyed_check.c; 241: the tree by time has wrong
- * links or holds what is no session; 242: it is not in order of time; 243: not all sessions are in
- * it; 244: a blob does not lie within its session's object.
+ * links or holds something that is no session; 242: it is not in order of time; 243: not all
+ * sessions are in it; 244: a blob does not lie within its session's object.
  */
 unsigned slm_session_cache_check_locked(struct slm_zone *zone);
 

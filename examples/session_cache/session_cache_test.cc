@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Session cache: blobs whole, replaced, expired; what goes when memory is out; deaths. */
+/* Session cache: blobs whole, replaced, expired; eviction when memory is out; deaths. */
 #include <map>
 #include <random>
 #include <vector>
@@ -59,7 +59,7 @@ class SessionCache : public testing::Test {
     slm_session session = {};
 };
 
-TEST_F(SessionCache, GivesBackWhatWasPut)
+TEST_F(SessionCache, GetReturnsTheBlobThatWasPut)
 {
     EXPECT_EQ(put("a", "blob of a", 0), SLM_OK);
     EXPECT_EQ(put("b", std::string("\0\n\r", 3), 0), SLM_OK);
@@ -72,18 +72,18 @@ TEST_F(SessionCache, GivesBackWhatWasPut)
     EXPECT_EQ(check(), 0u);
 }
 
-TEST_F(SessionCache, APutReplacesBlobAndTime)
+TEST_F(SessionCache, PutReplacesBlobAndTime)
 {
     EXPECT_EQ(put("a", blob_of("a", 1, 100), 0, 500), SLM_OK);
     EXPECT_EQ(put("a", blob_of("a", 2, 9000), 100, 1000), SLM_OK);
     EXPECT_EQ(get("a", 1099), blob_of("a", 2, 9000));
     EXPECT_EQ(stats().n_entries, 1u);
     EXPECT_EQ(get("a", 1100), "SLM_E_NOT_MEMBER");
-    EXPECT_EQ(stats().n_entries, 0u) << "asked for after its time, it goes";
+    EXPECT_EQ(stats().n_entries, 0u) << "a get drops the expired session";
     EXPECT_EQ(check(), 0u);
 }
 
-TEST_F(SessionCache, TwoWhoseTimeIsOverGoWithEachPut)
+TEST_F(SessionCache, EachPutDropsTwoExpiredSessions)
 {
     for (uint64_t i = 0; i < 6; i++) {
         EXPECT_EQ(put(key_name(i), "x", 0, 600 - i * 100), SLM_OK);
@@ -91,7 +91,7 @@ TEST_F(SessionCache, TwoWhoseTimeIsOverGoWithEachPut)
     EXPECT_EQ(put("new", "x", 350), SLM_OK);
     EXPECT_EQ(stats().n_entries, 5u);
     EXPECT_EQ(get(key_name(5), 99), "SLM_E_NOT_MEMBER")
-        << "the first whose time is over went first";
+        << "the session that expired first was dropped first";
     EXPECT_EQ(get(key_name(3), 99), "x");
     size_t n = 0;
     EXPECT_EQ(slm_session_cache_expire(zone, 1000, SIZE_MAX, &n), SLM_OK);
@@ -100,7 +100,7 @@ TEST_F(SessionCache, TwoWhoseTimeIsOverGoWithEachPut)
     EXPECT_EQ(check(), 0u);
 }
 
-TEST_F(SessionCache, TheOldestGoesWhenMemoryIsOut)
+TEST_F(SessionCache, OldestSessionIsEvictedWhenMemoryIsOut)
 {
     uint64_t n = 0;
     while (stats().n_evicted == 0) {
@@ -115,14 +115,14 @@ TEST_F(SessionCache, TheOldestGoesWhenMemoryIsOut)
     EXPECT_EQ(check(), 0u);
 }
 
-TEST_F(SessionCache, WhoseTimeIsOverGoesBeforeTheOldest)
+TEST_F(SessionCache, ExpiredSessionIsDroppedBeforeTheOldest)
 {
     EXPECT_EQ(put("oldest", "x", 0, 1000000), SLM_OK);
     uint64_t n = 0;
     while (stats().n_evicted + stats().n_expired == 0) {
         ASSERT_EQ(put(key_name(n++), blob_of("k", 0, 700), 0, 10), SLM_OK);
     }
-    EXPECT_EQ(stats().n_evicted, 1u); /* nobody's time was over: the oldest of all */
+    EXPECT_EQ(stats().n_evicted, 1u); /* no session had expired, so the oldest was evicted */
     EXPECT_EQ(get("oldest", 1), "SLM_E_NOT_MEMBER");
     EXPECT_EQ(put("next", "x", 0, 1000000), SLM_OK);
     for (unsigned i = 0; i < 200; i++) {
@@ -133,7 +133,7 @@ TEST_F(SessionCache, WhoseTimeIsOverGoesBeforeTheOldest)
     EXPECT_EQ(check(), 0u);
 }
 
-TEST_F(SessionCache, ABlobOfAnySizeMakesItselfRoom)
+TEST_F(SessionCache, PutOfAnySizeMakesRoom)
 {
     std::mt19937_64 random(3);
     for (uint64_t i = 0; i < 500; i++) {
@@ -145,7 +145,7 @@ TEST_F(SessionCache, ABlobOfAnySizeMakesItselfRoom)
     EXPECT_EQ(check(), 0u);
 }
 
-TEST_F(SessionCache, ABlobAboveAnEighthOfTheZoneIsRefusedAndNothingGoes)
+TEST_F(SessionCache, BlobAboveAnEighthOfTheZoneIsRefusedAndNothingDropped)
 {
     EXPECT_EQ(put("a", "x", 0), SLM_OK);
     EXPECT_EQ(put("a", std::string(16 * 1024 + 1, 'x'), 0), SLM_E_SIZE);
@@ -153,7 +153,7 @@ TEST_F(SessionCache, ABlobAboveAnEighthOfTheZoneIsRefusedAndNothingGoes)
     EXPECT_EQ(stats().n_evicted, 0u);
 }
 
-TEST_F(SessionCache, ABufferTooSmallSaysHowMuchItTakes)
+TEST_F(SessionCache, TooSmallBufferGetsTheSizeThatIsNeeded)
 {
     char buffer[8] = "1234567";
     EXPECT_EQ(put("a", "123456789", 0), SLM_OK);
@@ -163,7 +163,7 @@ TEST_F(SessionCache, ABufferTooSmallSaysHowMuchItTakes)
     EXPECT_EQ(slm_session_cache_get(zone, "a", 1, 0, nullptr, 0, &session), SLM_E_SPACE);
 }
 
-TEST_F(SessionCache, WhatWasRemovedIsGone)
+TEST_F(SessionCache, RemovedSessionIsNotFound)
 {
     EXPECT_EQ(put("a", "x", 0), SLM_OK);
     EXPECT_EQ(slm_session_cache_remove(zone, "a", 1), SLM_OK);
@@ -208,7 +208,7 @@ TEST_F(SessionCache, AgreesWithAPlainAccountOverTwoMappings)
     EXPECT_EQ(second.check(slm_session_cache_check_locked), 0u);
 }
 
-TEST_F(SessionCache, ABlobIsWholeWhereverAWorkerIsKilled)
+TEST_F(SessionCache, BlobIsWholeWhereverAWorkerIsKilled)
 {
     for (unsigned round = 0; round < 30; round++) {
         Progress progress;
@@ -234,7 +234,7 @@ TEST_F(SessionCache, ABlobIsWholeWhereverAWorkerIsKilled)
     }
 }
 
-TEST_F(SessionCache, AZoneThatGrowsKeepsWhatItHas)
+TEST_F(SessionCache, ZoneThatGrowsKeepsItsSessions)
 {
     uint64_t n = 0;
     while (stats().n_evicted == 0) {
@@ -250,15 +250,16 @@ TEST_F(SessionCache, AZoneThatGrowsKeepsWhatItHas)
     EXPECT_EQ(check(), 0u);
 }
 
-/* Each by one word written beside the journal. */
-TEST_F(SessionCache, TheWalkerTellsWhatIsBroken)
+/* Breaks each by writing one word without the journal. */
+TEST_F(SessionCache, CheckReturnsTheNumberOfTheBrokenInvariant)
 {
     EXPECT_EQ(put("a", "x", 0, 10), SLM_OK);
     EXPECT_EQ(put("b", "x", 0, 20), SLM_OK);
     slm_journal *journal = slm_zone_journal(zone);
     auto *head = static_cast<slm_keyed *>(slm_zone_root_locked(zone));
     auto *due = reinterpret_cast<slm_rbtree *>(head + 1);
-    auto *node = slm_rbtree_first(journal, due); /* and behind it time and length of the blob */
+    auto *node =
+        slm_rbtree_first(journal, due); /* followed by the time and the length of the blob */
     auto *words = reinterpret_cast<uint64_t *>(node + 1);
     auto broken_by = [&](uint64_t *word, uint64_t value) {
         uint64_t kept = *word;

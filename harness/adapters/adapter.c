@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The adapters there are. */
+/* The list of adapters. */
 #include "harness/adapters/adapter.h"
 
 #include <stdlib.h>

@@ -10,9 +10,9 @@
 
 #define ALIGN_MAX 65536u
 #define SIZE_CAP                                                                                   \
-    ((size_t)1 << 26) /* larger requests are refused here: the heap is not to be filled */
+    ((size_t)1 << 26) /* larger requests are refused here, so that the heap does not fill */
 
-static int token; /* the arena: there is nothing to keep */
+static int token; /* stands for the arena, which has no state */
 
 static void *create(const struct hrn_env *env, enum slm_status *why)
 {
@@ -63,7 +63,7 @@ static enum slm_status resize(void *self, void **p, size_t old_bytes, size_t new
     return moved == NULL ? SLM_E_NOMEM : SLM_OK;
 }
 
-/* Nothing is known about the heap's state but that it has room for small things. */
+/* The heap's state is unknown; it always has room for small requests. */
 static const char *refused(void *self, const struct hrn_request *rq, const struct hrn_refusal *seen)
 {
     (void)self;

@@ -176,7 +176,7 @@ static void freed(void *self, const struct hrn_request *rq, void *p)
     hrn_pool_shadow_freed(&((struct arena *)self)->shadow, rq);
 }
 
-/* A stale address may by now be that of a file cleanup's data, which only the pool knows. */
+/* A stale address may now be that of a file cleanup's data, which only the pool knows. */
 static uint32_t misuse(void *self, enum hrn_misuse misuse, const void *p)
 {
     static const uint32_t answers[HRN_MISUSE_COUNT] = HRN_POOL_MISUSE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The second account of a pool. */
+/* A model of a pool, to compare with. */
 #include "harness/adapters/pool_oracle.h"
 
 #include <string.h>
@@ -9,11 +9,12 @@
 
 HRN_QUIET_BEGIN
 
-#define REUSE_HEADER_BYTES   16u   /* in front of each object of a reuse list */
-#define HANDLER_BYTES        128u  /* more than the record of a handler takes */
-#define RECORDS_BYTES        2048u /* more than a pool keeps of its own for large blocks */
-#define N_RECORDS_MIN        32u   /* a table may start with so many */
-#define N_RECORDS_PER_OBJECT 4u    /* half full after doubling, and freed blocks held back */
+#define REUSE_HEADER_BYTES 16u   /* before each object of a reuse list */
+#define HANDLER_BYTES      128u  /* above the size of a handler's record */
+#define RECORDS_BYTES      2048u /* above the size of a pool's own table of large blocks */
+#define N_RECORDS_MIN      32u   /* a table may start with this many */
+#define N_RECORDS_PER_OBJECT                                                                       \
+    4u /* a table is half full after doubling, and holds freed blocks too */
 
 void hrn_pool_shadow_begin(struct hrn_pool_shadow *shadow, struct slm_pool *pool, bool pass_through,
                            const size_t *source_live_bytes)
@@ -41,7 +42,7 @@ bool hrn_pool_shadow_is_large(const struct hrn_pool_shadow *shadow, const struct
     return rq->size_bytes > limit || extra_align(rq) > limit - rq->size_bytes;
 }
 
-/* As much of a block as an object takes, at most. */
+/* The most bytes of a block that an object can take. */
 static size_t rounded_bytes(const struct hrn_pool_shadow *shadow, size_t size_bytes)
 {
     size_t with_gap = size_bytes + shadow->gap_bytes + SLM_POOL_ALIGN;
@@ -64,7 +65,8 @@ void hrn_pool_shadow_granted(struct hrn_pool_shadow *shadow, const struct hrn_re
     }
 }
 
-/* A handler that was refused for want of its record leaves a trace: its data were live at once. */
+/* A handler that was refused because its record found no memory still counts: its data were live
+ * for a moment. */
 void hrn_pool_shadow_not_registered(struct hrn_pool_shadow *shadow, size_t data_bytes)
 {
     struct slm_pool_stats seen;
@@ -86,8 +88,9 @@ void hrn_pool_shadow_registered(struct hrn_pool_shadow *shadow, size_t data_byte
     shadow->demand_bytes += HANDLER_BYTES;
 }
 
-/* How much the pool keeps with a path is its own affair, so that the account learns from the
- * statistics whether it made a large block, and holds what was learned against the path. */
+/* The contract does not say how much the pool stores with a path. So the model reads in the
+ * statistics whether the pool made a large block, and checks that against the length of the path.
+ */
 void hrn_pool_shadow_file(struct hrn_pool_shadow *shadow, size_t path_bytes)
 {
     struct slm_pool_stats seen;
@@ -145,7 +148,7 @@ static void check_growth(const struct hrn_pool_shadow *shadow, const struct slm_
                        seen->n_blocks, shadow->n_blocks_kept, seen->n_blocks_fresh);
     }
     if (shadow->n_own == 0 && seen->n_records > 0) {
-        hrn_law_growth("%zu records for objects that never were", seen->n_records);
+        hrn_law_growth("%zu records, though there were no objects", seen->n_records);
     }
     size_t n_objects = shadow->pass_through ? shadow->n_own : shadow->n_large_peak;
     if (seen->n_records > N_RECORDS_PER_OBJECT * n_objects + 2 * N_RECORDS_MIN) {
@@ -157,7 +160,7 @@ void hrn_pool_shadow_walk(struct hrn_pool_shadow *shadow)
 {
     unsigned broken = slm_pool_check(shadow->pool);
     if (broken != 0) {
-        hrn_law_self_check("slm_pool_check says %u", broken);
+        hrn_law_self_check("slm_pool_check returns %u", broken);
     }
     struct slm_pool_stats seen;
     slm_pool_get_stats(shadow->pool, &seen);

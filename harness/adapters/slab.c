@@ -13,7 +13,8 @@
 
 struct arena {
     struct slm_slab *slab;
-    struct slm_slab *views[2]; /* used by turns, as by two processes; one, if it is exclusive */
+    struct slm_slab
+        *views[2]; /* used in alternation, as by two processes; one, if the slab is exclusive */
     unsigned turn;
     void *root;             /* as it was set */
     size_t align_min_bytes; /* of any object */
@@ -80,7 +81,7 @@ static void *create(const struct hrn_env *env, enum slm_status *why)
     return hrn_slab_create(env, why, NAME);
 }
 
-/* The least region, remembered: finding it takes longer than many a program. */
+/* The smallest region, cached: finding it takes longer than most programs. */
 static size_t least_region_bytes(const struct hrn_head *head)
 {
     static struct hrn_head last;
@@ -157,7 +158,7 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* What the contract says of alignment. */
+/* The alignment that the contract guarantees. */
 static size_t align_of(void *self, size_t size_bytes)
 {
     const struct arena *a = self;
@@ -173,7 +174,7 @@ static size_t align_of(void *self, size_t size_bytes)
     return power > a->align_min_bytes ? power : a->align_min_bytes;
 }
 
-/* The oldest object, for as long as it lives. */
+/* Makes the oldest object the root for as long as it lives. */
 static void set_root(struct arena *a, void *p)
 {
     enum slm_status status = slm_slab_set_root(a->slab, p);
@@ -245,7 +246,7 @@ static void emptied(void *self, bool by_reset)
     hrn_slab_shadow_emptied(&((struct arena *)self)->shadow, by_reset);
 }
 
-#define ANY 1u /* tried; the oracle says what is right */
+#define ANY 1u /* tried; the oracle decides which status is right */
 
 const struct hrn_adapter hrn_adapter_slab = {
     .name = "slab",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The second account of a slab's pages. */
+/* A model of a slab's pages, to compare with. */
 #include "harness/adapters/slab_oracle.h"
 
 #include <string.h>
@@ -96,7 +96,7 @@ static size_t longest_available(const struct hrn_slab_shadow *shadow)
 
 /* --- Kept spans --- */
 
-/* Its class has one no more; the pages stay available. */
+/* The class no longer keeps a span; its pages stay available. */
 static void forget_kept(struct hrn_slab_shadow *shadow, struct hrn_shadow_class *class)
 {
     for (size_t i = 0; i < class->n_kept_pages; i++) {
@@ -113,8 +113,9 @@ static void forget_all_kept(struct hrn_slab_shadow *shadow)
     }
 }
 
-/* The pages of a span that fell empty, available by now. */
-static void keep(struct hrn_slab_shadow *shadow, unsigned class_idx, size_t first, size_t n_pages)
+/* Keeps a span that became empty; its pages are already available. */
+static void keep_span(struct hrn_slab_shadow *shadow, unsigned class_idx, size_t first,
+                      size_t n_pages)
 {
     struct hrn_shadow_class *class = &shadow->classes[class_idx];
     if (class->n_kept_pages > 0) {
@@ -138,16 +139,17 @@ static size_t chunks_in(const struct hrn_slab_shadow *shadow, const struct hrn_s
     return n_pages * shadow->page_bytes / class->chunk_bytes;
 }
 
-/* Kept pages were taken, which needs a reason. */
+/* Pages of kept spans were taken: checks that there was a reason. */
 static void give_kept_up(struct hrn_slab_shadow *shadow, size_t n_pages)
 {
     if (longest_run(shadow, false) >= n_pages) {
-        hrn_law_placement("kept spans were given up for %zu pages, and so many are free", n_pages);
+        hrn_law_placement("kept spans were given up for %zu pages, though that many are free",
+                          n_pages);
     }
     forget_all_kept(shadow);
 }
 
-/* Why the class itself could serve a request; NULL: it could not. */
+/* Why the class itself could have served a request; NULL: it could not. */
 static const char *own_chunk(const struct hrn_slab_shadow *shadow, unsigned class_idx)
 {
     const struct hrn_shadow_class *class = &shadow->classes[class_idx];
@@ -158,7 +160,8 @@ static const char *own_chunk(const struct hrn_slab_shadow *shadow, unsigned clas
     return room ? "there are pages for a chunk of its class" : NULL;
 }
 
-/* What a borrowed chunk must be a multiple of: as asked for, and as promised for the size. */
+/* The alignment that a borrowed chunk must have: the one asked for and the one promised for the
+ * size. */
 static size_t borrowed_align(const struct hrn_slab_shadow *shadow, const struct hrn_request *rq)
 {
     size_t bytes = needed_bytes(shadow, rq);
@@ -277,7 +280,7 @@ static void grant_run(struct hrn_slab_shadow *shadow, const struct hrn_request *
     shadow->n_run_pages += n_pages;
 }
 
-/* The span that the slab says p is in, taken up if it is new. */
+/* The span that contains p, as the slab reports it; adds it to the model if it is new. */
 static struct hrn_shadow_page *need_span(struct hrn_slab_shadow *shadow,
                                          const struct slm_slab_place *place)
 {
@@ -294,7 +297,7 @@ static struct hrn_shadow_page *need_span(struct hrn_slab_shadow *shadow,
     forget_kept(shadow, class);
     if (place->span_pages != class->span_pages &&
         place->span_pages != pages_of(shadow, class->chunk_bytes)) {
-        hrn_law_placement("a span of %zu pages in a class that likes %zu", place->span_pages,
+        hrn_law_placement("a span of %zu pages in a class that prefers %zu", place->span_pages,
                           class->span_pages);
     }
     struct hrn_shadow_page *head = take_pages(shadow, HRN_SHADOW_SPAN, first, place->span_pages);
@@ -377,7 +380,7 @@ void hrn_slab_shadow_freed(struct hrn_slab_shadow *shadow, void *p)
         class->n_spans--;
         class->n_free -= chunks_in(shadow, class, n_pages);
         give_pages(shadow, head);
-        keep(shadow, class_idx, (size_t)(head - shadow->pages), n_pages);
+        keep_span(shadow, class_idx, (size_t)(head - shadow->pages), n_pages);
     }
 }
 
@@ -447,7 +450,7 @@ void hrn_slab_shadow_walk(struct hrn_slab_shadow *shadow, size_t n_live)
 {
     unsigned broken = slm_slab_check(shadow->slab);
     if (broken != 0) {
-        hrn_law_self_check("slm_slab_check says %u", broken);
+        hrn_law_self_check("slm_slab_check returns %u", broken);
     }
     struct slm_slab_stats seen;
     slm_slab_get_stats(shadow->slab, &seen);
@@ -461,12 +464,12 @@ void hrn_slab_shadow_walk(struct hrn_slab_shadow *shadow, size_t n_live)
         walk_class(shadow, i);
         n_used += shadow->classes[i].n_used;
     }
-    compare("the account of the harness", n_used, n_live);
+    compare("the harness's count of objects", n_used, n_live);
 }
 
 void hrn_slab_shadow_trimmed(struct hrn_slab_shadow *shadow, size_t n_pages)
 {
-    compare("what trim says", n_pages, shadow->n_kept_pages);
+    compare("pages that trim reports", n_pages, shadow->n_kept_pages);
     forget_all_kept(shadow);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a slab promises beyond any allocator's promises: exactly when, from where, and how
- * counted. */
+/* What a slab promises beyond any allocator's promises: when it refuses, where it allocates, what
+ * it counts. */
 #ifndef HRN_ORACLE_SLAB_H
 #define HRN_ORACLE_SLAB_H
 
@@ -8,26 +8,25 @@
 #include <slabmill/slab.h>
 
 /*
- * Model    A second account of the pages, from nothing but what was handed out and taken back: each
- *          page is of a span with live objects, of a live run, or available (free, or in an empty
- *          span that its class keeps). A request must be refused exactly if its class has no free
- *          chunk in a span with live objects, no run of available pages holds a chunk of it, and
- *          no class below twice its size has a free chunk.
- *          A class keeps the first of its spans that falls empty, until it needs a span again, or a
- *          request finds no run of free pages: then all classes give theirs up. Whoever is handed a
- *          page of a kept span, or is refused, has made that happen.
- *          Spans are met when their first object is handed out: the slab says where they lie
- *          (slm_slab_locate), and that must fit this account.
+ * Model    A model of the pages, made only from what the slab allocated and freed. Each page is in
+ *          a span with live objects, in a live run, or available (free, or in an empty span that
+ *          its class keeps). A request must be refused exactly if its class has no free chunk in a
+ *          span with live objects, no run of available pages holds a chunk of it, and no class
+ *          below twice its size has a free chunk. A class keeps the first of its spans that becomes
+ *          empty, until it needs a span again, or until a request finds no run of free pages: then
+ *          all classes give up their kept spans. A request that gets a page of a kept span, or is
+ *          refused, has caused that. The model adds a span when its first object is allocated: the
+ *          slab reports where the span is (slm_slab_locate), and that must agree with the model.
  */
 struct hrn_slab_shadow;
 
 /* A view of the slab of an arena that the slab's adapter made. */
 struct slm_slab *hrn_slab_of(void *self);
 
-/* An arena as the slab's adapter makes it, but for the name. */
+/* An arena as the slab's adapter makes it, except for the name. */
 void *hrn_slab_create(const struct hrn_env *env, enum slm_status *why, const char *name);
 
-/* Starts an account of a fresh slab in the slot's memory; gap_bytes as in its options. */
+/* Starts a model of a fresh slab in the slot's memory; gap_bytes as in its options. */
 void hrn_slab_shadow_begin(struct hrn_slab_shadow *shadow, struct slm_slab *slab, void *region,
                            size_t gap_bytes);
 
@@ -36,14 +35,14 @@ void hrn_slab_shadow_granted(struct hrn_slab_shadow *shadow, const struct hrn_re
 const char *hrn_slab_shadow_refused(struct hrn_slab_shadow *shadow, const struct hrn_request *rq);
 void hrn_slab_shadow_freed(struct hrn_slab_shadow *shadow, void *p);
 uint32_t hrn_slab_shadow_misuse(struct hrn_slab_shadow *shadow, const void *p);
-/* The slab was told to trim, and says that it freed n_pages. */
+/* After a trim that, as the slab reports, freed n_pages. */
 void hrn_slab_shadow_trimmed(struct hrn_slab_shadow *shadow, size_t n_pages);
 void hrn_slab_shadow_walk(struct hrn_slab_shadow *shadow, size_t n_live);
 void hrn_slab_shadow_emptied(struct hrn_slab_shadow *shadow, bool by_reset);
 
 struct hrn_shadow_class {
     size_t chunk_bytes;
-    size_t span_pages; /* that it likes for a new span */
+    size_t span_pages; /* preferred length of a new span */
     size_t n_used;
     size_t n_free;       /* chunks, in spans with live objects */
     size_t n_spans;      /* with live objects */
@@ -55,8 +54,8 @@ struct hrn_shadow_class {
 
 enum hrn_shadow_kind { HRN_SHADOW_AVAILABLE, HRN_SHADOW_SPAN, HRN_SHADOW_RUN };
 
-/* The first page of a span or run says everything; its others say where the first is. So do those
- * of a kept span, which are available. */
+/* The first page of a span or run has all its fields; the others only refer to the first. The same
+ * holds for the pages of a kept span, which are available. */
 struct hrn_shadow_page {
     uint8_t kind;
     uint8_t class_idx;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A pool in lockstep with a naive account of it: a list of objects, searched from end to end. */
+/* A pool, compared at each step with a naive model: a list of objects, searched linearly. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +15,7 @@ struct object {
     bool large;
 };
 
-/* What a pool is to its user, with nothing of how it works. */
+/* A pool as its user sees it, without its inner workings. */
 struct arena {
     const struct hrn_adapter *pools;
     void *pool_self;
@@ -24,7 +24,7 @@ struct arena {
     size_t n_objects;
     size_t cap_objects;
     size_t n_cleanups;
-    const unsigned char *newest; /* the last object handed out, if it is there still */
+    const unsigned char *newest; /* the last object allocated, if it is still live */
 };
 
 static struct hrn_slots slots;
@@ -35,7 +35,7 @@ static bool is_large(const struct arena *a, const struct hrn_request *rq)
     return rq->size_bytes > a->small_limit_bytes || rq->size_bytes + align > a->small_limit_bytes;
 }
 
-static void add(struct arena *a, const struct hrn_request *rq, const void *p)
+static void add_object(struct arena *a, const struct hrn_request *rq, const void *p)
 {
     a->objects = hrn_array_grow(a->objects, &a->cap_objects, a->n_objects + 1, sizeof *a->objects);
     a->objects[a->n_objects++] = (struct object){p, rq->size_bytes, is_large(a, rq)};
@@ -63,7 +63,7 @@ static struct object *find_around(struct arena *a, const void *p)
     return NULL;
 }
 
-static void drop(struct arena *a, struct object *o)
+static void remove_object(struct arena *a, struct object *o)
 {
     a->newest = a->newest == o->p ? NULL : a->newest;
     size_t n_behind = a->n_objects - 1 - (size_t)(o - a->objects);
@@ -76,7 +76,7 @@ static void drop(struct arena *a, struct object *o)
 static void compare(const char *what, size_t pool, size_t twin)
 {
     if (pool != twin) {
-        hrn_law_twin("%s: the pool says %zu, its twin %zu", what, pool, twin);
+        hrn_law_twin("%s: the pool has %zu, its twin %zu", what, pool, twin);
     }
 }
 
@@ -120,14 +120,14 @@ static void *allocate(void *self, const struct hrn_request *rq)
     struct arena *a = self;
     void *p = a->pools->alloc(a->pool_self, rq);
     if (p != NULL) {
-        add(a, rq, p);
+        add_object(a, rq, p);
         bool owns = rq->size_bytes == 0 || slm_pool_owns(hrn_pool_of(a->pool_self), p) != 0;
         compare("owning a new object", owns, 1);
     }
     return p;
 }
 
-/* Every case that the contract decides without regard to where blocks lie. */
+/* Decides each case in which the answer does not depend on the places of blocks. */
 static bool decided_answer(struct arena *a, const void *p, enum slm_status *answer)
 {
     const struct object *start = find_start(a, p);
@@ -149,11 +149,11 @@ static enum slm_status release(void *self, void *p)
     bool decided = decided_answer(a, p, &want);
     enum slm_status got = a->pools->free(a->pool_self, p);
     if (decided && got != want) {
-        hrn_law_twin("free(%p): the pool says %s, its twin %s", p, slm_status_name(got),
+        hrn_law_twin("free(%p): the pool returns %s, its twin %s", p, slm_status_name(got),
                      slm_status_name(want));
     }
     if (got == SLM_OK && decided && p != NULL) {
-        drop(a, find_start(a, p));
+        remove_object(a, find_start(a, p));
     }
     return got;
 }
@@ -181,7 +181,7 @@ static enum slm_status give_back(void *self, void *p, size_t size_bytes)
     }
     if (got == SLM_OK) {
         compare("giving a small object back", o->large, 0);
-        drop(a, o);
+        remove_object(a, o);
     }
     return got;
 }
@@ -205,7 +205,7 @@ static enum slm_status cleanup(void *self, hrn_handler_fn fn, void *data, size_t
         a->n_cleanups++;
         a->newest = NULL; /* the record of the handler is newer than its data */
         if (data_bytes > 0) {
-            add(a, &rq, *data_out);
+            add_object(a, &rq, *data_out);
             a->newest = NULL;
         }
     }

@@ -9,8 +9,8 @@
 extern "C" {
 #endif
 
-/* The array with room for at least `need` items, moved if it must be. Without memory the process
- * stops. Amortised O(1) an item. */
+/* Returns the array with room for at least `need` items, moved if necessary. Ends the process if
+ * memory is out. Amortised O(1) an item. */
 void *hrn_array_grow(void *array, size_t *cap, size_t need, size_t item_bytes);
 
 #ifdef __cplusplus

@@ -9,8 +9,8 @@
 #define HRN_HASH_START UINT64_C(0xcbf29ce484222325)
 
 /*
- * Continues `hash`, which starts as HRN_HASH_START, with n_bytes more. The library has a hash of
- * its own in a private header, which the harness does not include.
+ * Continues `hash`, which starts as HRN_HASH_START, with n_bytes more. The library has another copy
+ * in a private header, which the harness does not include.
  */
 static inline uint64_t hrn_hash(uint64_t hash, const void *data, size_t n_bytes)
 {

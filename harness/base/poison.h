@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a sanitizer knows about bytes that the harness hands to allocators. */
+/* Marks for sanitizers which bytes of the memory under test may be accessed. */
 #ifndef HRN_POISON_H
 #define HRN_POISON_H
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Code that fuzzers are not to be guided by: the harness's own books, at twice the speed. */
+/* Turns coverage instrumentation off for the harness's bookkeeping, which is twice as fast then. */
 #ifndef HRN_QUIET_H
 #define HRN_QUIET_H
 
 /*
  * Between HRN_QUIET_BEGIN and HRN_QUIET_END clang records no coverage: branches taken while
- * checking say nothing about the allocator, and telling the engine of each comparison costs more
+ * checking show nothing about the allocator, and reporting each comparison to the engine costs more
  * than making it.
  */
 #if defined(__clang__)
@@ -19,10 +19,10 @@
 #endif
 
 /*
- * The same, for code that reads and writes nothing but the harness's own books: in fuzz binaries it
- * goes without AddressSanitizer and UBSan too. Every other build, the sanitized tests and corpus
- * replays among them, has them there as everywhere. Never for code that touches a byte which an
- * allocator handed out, or calls memory functions on one: sanitizers would lose sight of it.
+ * The same, for code that accesses only the harness's own bookkeeping: fuzz binaries compile it
+ * without AddressSanitizer and UBSan too. All other builds, including sanitized tests and corpus
+ * replays, instrument it. Never use it for code that accesses memory which an allocator returned:
+ * sanitizers would miss that access.
  */
 #if defined(__clang__) && defined(FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION)
 #define HRN_UNWATCHED   __attribute__((no_sanitize("coverage", "address", "undefined")))

@@ -12,20 +12,20 @@ extern "C" {
 #endif
 
 /*
- * Model    A small allocator (ref.h) that is right but for one bug of this list, and pools and
- *          slabs behind a wrapper that makes them wrong. Each is an adapter like any other.
- *          RESIZES: resize moves objects; USABLE: no resize, but usable bytes.
+ * Model    A small allocator (ref.h) that is right except for one bug of this list, and pools and
+ *          slabs in a wrapper that makes them wrong. Each is an adapter like any other. RESIZES:
+ *          resize moves objects; USABLE: no resize, but usable bytes.
  */
 #define HRN_BUG_LIST(X)                                                                            \
     X(none, "nothing is wrong", RESIZES)                                                           \
-    X(overlap, "now and then an object starts inside its neighbour", RESIZES)                      \
-    X(short_by_one, "a size that fills its granules gets one less", RESIZES)                       \
+    X(overlap, "sometimes an object starts inside its neighbour", RESIZES)                         \
+    X(short_by_one, "a size that fills its granules gets one granule less", RESIZES)               \
     X(page_edge, "an object of exactly 4096 bytes is cut short", RESIZES)                          \
     X(lost_free, "free forgets objects above 500 bytes", RESIZES)                                  \
-    X(half_merge, "free leaves one granule behind when the right neighbour is free", RESIZES)      \
-    X(merge_left, "free is not joined with the free left neighbour", RESIZES)                      \
-    X(merge_right, "free is not joined with the free right neighbour", RESIZES)                    \
-    X(merge_both, "free between two free neighbours joins neither", RESIZES)                       \
+    X(half_merge, "free forgets one granule when the right neighbour is free", RESIZES)            \
+    X(merge_left, "a freed object is not merged with its free left neighbour", RESIZES)            \
+    X(merge_right, "a freed object is not merged with its free right neighbour", RESIZES)          \
+    X(merge_both, "an object freed between two free neighbours is merged with neither", RESIZES)   \
     X(unaligned, "objects of 1000 bytes and more are off by 8", RESIZES)                           \
     X(calloc_first_page, "calloc zeroes no more than the first page", RESIZES)                     \
     X(memalign_ignored, "alignments above 64 are not kept", RESIZES)                               \
@@ -37,25 +37,25 @@ extern "C" {
     X(false_refusal, "every 37th request is refused", RESIZES)                                     \
     X(early_full, "the last eighth of the region is never used", RESIZES)                          \
     X(stats_drift, "free counts small objects twice", RESIZES)                                     \
-    X(count_saturates, "it counts no more than 20 objects", RESIZES)                               \
+    X(count_saturates, "the count of objects stops at 20", RESIZES)                                \
     X(silent_damage, "one of its own counters goes wrong, and only its check sees it", RESIZES)    \
     X(free_scribbles, "free writes to the neighbour", RESIZES)                                     \
-    X(alloc_scribbles, "alloc writes in front of the object", RESIZES)                             \
+    X(alloc_scribbles, "alloc writes before the object", RESIZES)                                  \
     X(free_copies, "free overwrites an object with a copy of another", RESIZES)                    \
     X(content_driven, "an object that ends in a certain byte spoils its neighbour", RESIZES)       \
-    X(fence_written, "free of the last object writes behind the region", RESIZES)                  \
+    X(fence_written, "free of the last object writes past the end of the region", RESIZES)         \
     X(double_free, "freeing twice is accepted", RESIZES)                                           \
-    X(stale_free, "an address freed lately is accepted inside a newer object", RESIZES)            \
+    X(stale_free, "a recently freed address inside a newer object is accepted", RESIZES)           \
     X(interior_free, "a pointer into an object frees it", RESIZES)                                 \
-    X(region_end_free, "the address behind the region is accepted", RESIZES)                       \
-    X(foreign_free, "memory of others is accepted", RESIZES)                                       \
+    X(region_end_free, "the address past the end of the region is accepted", RESIZES)              \
+    X(foreign_free, "memory of another allocator is accepted", RESIZES)                            \
     X(null_free, "free of NULL is refused", RESIZES)                                               \
-    X(free_denied, "free of whole pages answers wrongly", RESIZES)                                 \
+    X(free_denied, "free of whole pages returns a wrong status", RESIZES)                          \
     X(resize_loses, "resize copies 32 bytes too few", RESIZES)                                     \
     X(resize_overlaps, "resize grows over the neighbour", RESIZES)                                 \
     X(usable_large, "usable bytes reach into the neighbour", USABLE)                               \
     X(usable_small, "usable bytes are fewer than asked for", USABLE)                               \
-    X(reset_partial, "reset forgets the objects behind the first page", RESIZES)                   \
+    X(reset_partial, "reset forgets the objects after the first page", RESIZES)                    \
     X(create_stale, "a new arena starts with the old one's map", RESIZES)                          \
     X(create_refused, "create fails for some sizes", RESIZES)                                      \
     X(cleanup_twice, "handlers with data run twice", RESIZES)                                      \
@@ -63,11 +63,11 @@ extern "C" {
     X(cleanup_lost, "a third handler is lost", RESIZES)                                            \
     X(cleanup_late, "handlers registered by handlers do not run", RESIZES)                         \
     X(leak_on_refusal, "the record of a handler leaks when its data is refused", RESIZES)          \
-    X(return_size, "records go back to the source with another size", RESIZES)                     \
-    X(return_twice, "a record goes back to the source twice", RESIZES)                             \
+    X(return_size, "records are returned to the source with a wrong size", RESIZES)                \
+    X(return_twice, "a record is returned to the source twice", RESIZES)                           \
     X(destroy_leaks, "destroy leaves a block in the source", RESIZES)                              \
     X(growth, "each reset takes memory that nothing uses", RESIZES)                                \
-    X(stuck_refusal, "once refused by the source, it refuses for ever", RESIZES)                   \
+    X(stuck_refusal, "after one refusal by the source it refuses for ever", RESIZES)               \
     X(reuse_twice, "the reuse list hands an object out twice", RESIZES)                            \
     X(reuse_double_put, "the reuse list accepts an object twice", RESIZES)
 
@@ -77,31 +77,31 @@ enum hrn_bug { HRN_BUG_LIST(HRN_BUG_ENUM) HRN_BUG_COUNT };
 
 /* Wrong wrappers around the real ones. */
 #define HRN_WRAPPED_LIST(X)                                                                        \
-    X(slab_lost_free, slab, "free says done and does nothing")                                     \
-    X(slab_hidden_object, slab, "it takes an object for itself")                                   \
+    X(slab_lost_free, slab, "free returns success and does nothing")                               \
+    X(slab_hidden_object, slab, "it allocates an object that it never frees")                      \
     X(slab_refuses, slab, "every 50th request is refused")                                         \
     X(slab_generous, slab, "small requests get objects of a page")                                 \
-    X(slab_vague, slab, "every misuse is called foreign")                                          \
-    X(slab_edge_up, slab, "a size that fills its chunk gets one of the next class")                \
+    X(slab_vague, slab, "every misuse is reported as foreign")                                     \
+    X(slab_edge_up, slab, "a size that fills its chunk gets a chunk of the next class")            \
     X(slab_edge_down, slab, "a size one above a class gets a chunk of that class")                 \
-    X(slab_run_drift, slab, "frees count as requests for runs now and then")                       \
+    X(slab_run_drift, slab, "some frees are counted as requests for runs")                         \
     X(slab_deaf_view, slab, "of two views, one frees nothing")                                     \
-    X(slab_trims, slab, "free of a large object gives kept spans up")                              \
+    X(slab_trims, slab, "free of a large object gives up the kept spans")                          \
     X(slab_root_lost, slab, "free of a run loses the root")                                        \
-    X(slab_root_kept, slab, "reset leaves the root")                                               \
+    X(slab_root_kept, slab, "reset keeps the root")                                                \
     X(slab_name_cut, slab, "the name is cut short")                                                \
-    X(slab_keeps, slab, "reset leaves an object")                                                  \
+    X(slab_keeps, slab, "reset keeps an object")                                                   \
     X(pool_refuses, pool, "every 50th request is refused")                                         \
     X(pool_wasteful, pool, "each object is followed by a page that nothing uses")                  \
-    X(pool_keeps_large, pool, "reset leaves a large block")                                        \
-    X(pool_page_aligned, pool, "alignments above a page are those of a page")                      \
+    X(pool_keeps_large, pool, "reset keeps a large block")                                         \
+    X(pool_page_aligned, pool, "alignments above a page are treated as a page")                    \
     X(pool_file_open, pool, "the wrong descriptor is closed")                                      \
     X(pool_file_kept, pool, "files are closed and not deleted")                                    \
     X(pool_file_early, pool, "a descriptor is closed when it is registered")                       \
     X(pool_file_again, pool, "a file cleanup run early stays registered")                          \
-    X(pool_file_any, pool, "a file cleanup that nobody registered is said to have run")            \
+    X(pool_file_any, pool, "a file cleanup that was never registered is reported as run")          \
     X(pool_file_first, pool, "reset runs file cleanups before other handlers")                     \
-    X(pool_frees_small, pool, "a small object is said to be freed")                                \
+    X(pool_frees_small, pool, "free of a small object returns success")                            \
     X(pool_handler_twice, pool, "handlers are registered twice")                                   \
     X(twin_keeps_newest, twin, "the newest object cannot be given back")
 
@@ -113,11 +113,11 @@ enum hrn_wrapped { HRN_WRAPPED_LIST(HRN_WRAPPED_ENUM) HRN_WRAPPED_COUNT };
 const struct hrn_adapter *hrn_broken_adapter(enum hrn_bug bug);
 const char *hrn_broken_sentence(enum hrn_bug bug);
 
-/* All of them, wrapped ones too, without `none`: the adapter and its sentence; NULL behind the
- * last. */
+/* All broken adapters, wrapped ones included, without `none`: the adapter and its sentence; NULL
+ * after the last. */
 const struct hrn_adapter *hrn_broken_at(size_t idx, const char **sentence);
 
-/* The wrapped ones alone. */
+/* Only the wrapped ones. */
 const struct hrn_adapter *hrn_wrapped_at(size_t idx, const char **sentence);
 
 #ifdef __cplusplus

@@ -86,7 +86,7 @@ static size_t alignment(const struct ref *r, const struct hrn_request *rq)
     return rq->align_bytes > REF_GRANULE && !ignored ? rq->align_bytes : REF_GRANULE;
 }
 
-static unsigned char *take(struct ref *r, size_t g, size_t n)
+static unsigned char *take_granules(struct ref *r, size_t g, size_t n)
 {
     memset(r->map + g, REF_INSIDE, n);
     memset(r->apart + g, 0, n);
@@ -96,7 +96,7 @@ static unsigned char *take(struct ref *r, size_t g, size_t n)
     return r->base + g * REF_GRANULE;
 }
 
-/* What a bug does to an object on its way out. */
+/* What a bug does to an object before it is returned. */
 static unsigned char *spoil(const struct ref *r, const struct hrn_request *rq, unsigned char *p)
 {
     bool first = p == r->base;
@@ -158,7 +158,7 @@ void *hrn_ref_alloc(struct ref *r, const struct hrn_request *rq)
     if (g + n > end || g == r->n_granules) {
         return NULL;
     }
-    unsigned char *p = spoil(r, rq, take(r, g, n));
+    unsigned char *p = spoil(r, rq, take_granules(r, g, n));
     if (rq->kind == HRN_CALLOC || rq->kind == HRN_CLEANUP) {
         zero(r, p, size);
     }
@@ -167,7 +167,7 @@ void *hrn_ref_alloc(struct ref *r, const struct hrn_request *rq)
 
 /* --- free --- */
 
-/* What free says before it does anything; SLM_OK: p starts an object. */
+/* The status of free(p), before anything changes; SLM_OK: p starts an object. */
 static enum slm_status judge(const struct ref *r, const void *p, size_t *g)
 {
     uintptr_t offset = (uintptr_t)p - (uintptr_t)r->base;
@@ -207,7 +207,7 @@ static bool is_blind(const struct ref *r, enum slm_status status, const void *p)
     }
 }
 
-/* Not instrumented: the byte is out of bounds for everyone else. */
+/* Not instrumented: a sanitizer would report this write, which is past the end. */
 __attribute__((no_sanitize("address"))) static void write_behind(const struct ref *r)
 {
     *(volatile unsigned char *)(r->base + r->region_bytes) = 0;
@@ -218,8 +218,8 @@ static bool is_live(const struct ref *r, size_t g)
     return g < r->n_granules && r->map[g] != REF_FREE;
 }
 
-/* What a bug does to others while an object of n granules at g goes. */
-static void harm(struct ref *r, size_t g, size_t n)
+/* What a bug does to other objects while an object of n granules at g is freed. */
+static void harm_others(struct ref *r, size_t g, size_t n)
 {
     unsigned char *p = r->base + g * REF_GRANULE;
     unsigned char *next = p + n * REF_GRANULE;
@@ -260,8 +260,8 @@ static size_t released(const struct ref *r, size_t g, size_t n)
     return r->bug == HRN_BUG_half_merge && right_free && n > 1 ? n - 1 : n;
 }
 
-/* What a bug does not join. */
-static void part(struct ref *r, size_t g, size_t n)
+/* Marks the borders at which a bug does not merge. */
+static void mark_borders(struct ref *r, size_t g, size_t n)
 {
     bool left = g > 0 && r->map[g - 1] == REF_FREE;
     bool right = g + n < r->n_granules && r->map[g + n] == REF_FREE;
@@ -272,12 +272,12 @@ static void part(struct ref *r, size_t g, size_t n)
     }
 }
 
-static void give(struct ref *r, size_t g)
+static void free_granules(struct ref *r, size_t g)
 {
     size_t n = hrn_ref_length(r, r->map, g);
     r->freed[r->n_freed++ % REF_N_FREED] = r->base + g * REF_GRANULE;
-    part(r, g, n);
-    harm(r, g, n);
+    mark_borders(r, g, n);
+    harm_others(r, g, n);
     size_t n_released = released(r, g, n);
     memset(r->map + g, REF_FREE, n_released);
     r->n_live -= r->bug == HRN_BUG_stats_drift && n == 3 && r->n_live > 1 ? 2 : 1;
@@ -301,7 +301,7 @@ enum slm_status hrn_ref_free(struct ref *r, void *p)
         return is_blind(r, status, p) ? SLM_OK : status;
     }
     bool whole_pages = hrn_ref_length(r, r->map, g) % 256 == 0;
-    give(r, g);
+    free_granules(r, g);
     return r->bug == HRN_BUG_free_denied && whole_pages ? SLM_E_FOREIGN : SLM_OK;
 }
 
@@ -322,7 +322,7 @@ static bool grow_in_place(struct ref *r, size_t g, size_t n_old, size_t n_new)
     return true;
 }
 
-static enum slm_status move(struct ref *r, void **p, size_t old_bytes, size_t new_bytes)
+static enum slm_status move_object(struct ref *r, void **p, size_t old_bytes, size_t new_bytes)
 {
     const struct hrn_request rq = {HRN_ALLOC, new_bytes, 0};
     unsigned char *moved = hrn_ref_alloc(r, &rq);
@@ -350,7 +350,7 @@ enum slm_status hrn_ref_resize(struct ref *r, void **p, size_t old_bytes, size_t
         r->n_taken -= n_old - n_new;
         return SLM_OK;
     }
-    return grow_in_place(r, g, n_old, n_new) ? SLM_OK : move(r, p, old_bytes, new_bytes);
+    return grow_in_place(r, g, n_old, n_new) ? SLM_OK : move_object(r, p, old_bytes, new_bytes);
 }
 
 size_t hrn_ref_usable_bytes(struct ref *r, void *p)
@@ -368,7 +368,7 @@ size_t hrn_ref_count(const struct ref *r)
     return r->bug == HRN_BUG_count_saturates && r->n_live > 20 ? 20 : r->n_live;
 }
 
-/* The granules taken are those counted. */
+/* Compares the number of granules that are taken with the count. */
 unsigned hrn_ref_check(const struct ref *r)
 {
     size_t n_taken = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The smallest allocator with every ability: first fit over granules, its books outside the
- * region. */
+/* The smallest allocator that supports every operation: first fit over granules, with bookkeeping
+ * outside the region. */
 #ifndef HRN_BROKEN_REF_H
 #define HRN_BROKEN_REF_H
 
@@ -13,9 +13,9 @@
 
 /*
  * Model    The region is granules of 16 bytes, each free, the start of an object, or inside one.
- *          The allocator's map of them is `map`; `truth` is what the oracle knows from outside.
- *          Handlers have a record of 64 bytes from the source each. One bug may be switched on; it
- *          is read as volatile, or a compiler might see that a planted write is never used.
+ *          The allocator's map of them is `map`; `truth` is the oracle's map. Each handler has a
+ *          record of 64 bytes from the source. One bug may be switched on. It is read as volatile,
+ *          since a compiler could otherwise drop a planted write that is never read.
  */
 #define REF_GRANULE      16u
 #define REF_ALIGN_MAX    4096u
@@ -40,7 +40,7 @@ struct ref {
     uint8_t map[REF_REGION_MAX / REF_GRANULE];
     uint8_t truth[REF_REGION_MAX / REF_GRANULE];
     bool apart[REF_REGION_MAX / REF_GRANULE]; /* from the free granule to the left */
-    const void *freed[REF_N_FREED];           /* lately */
+    const void *freed[REF_N_FREED];           /* recently */
     unsigned n_freed;
     size_t n_live;   /* objects, by the allocator's count */
     size_t n_taken;  /* granules, by its count */
@@ -65,7 +65,7 @@ enum slm_status hrn_ref_free(struct ref *r, void *p);
 enum slm_status hrn_ref_resize(struct ref *r, void **p, size_t old_bytes, size_t new_bytes);
 size_t hrn_ref_usable_bytes(struct ref *r, void *p);
 unsigned hrn_ref_check(const struct ref *r);
-/* Live objects, the reuse list's and handlers' data included. */
+/* Live objects, including those of the reuse list and handlers' data. */
 size_t hrn_ref_count(const struct ref *r);
 /* First of n free granules in a map at that alignment, or n_granules. */
 size_t hrn_ref_find(const struct ref *r, const uint8_t *map, size_t n, size_t align_bytes);

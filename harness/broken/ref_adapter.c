@@ -32,7 +32,7 @@ static void destroy(void *self)
 
 /* --- The oracle's map --- */
 
-static void mark(struct ref *r, void *p, size_t size_bytes)
+static void mark_taken(struct ref *r, void *p, size_t size_bytes)
 {
     size_t g = (size_t)((unsigned char *)p - r->base) / REF_GRANULE;
     r->n_truth += r->truth[g] == REF_START ? 0 : 1;
@@ -40,7 +40,7 @@ static void mark(struct ref *r, void *p, size_t size_bytes)
     r->truth[g] = REF_START;
 }
 
-static void unmark(struct ref *r, void *p)
+static void mark_free(struct ref *r, void *p)
 {
     size_t g = (size_t)((unsigned char *)p - r->base) / REF_GRANULE;
     memset(r->truth + g, REF_FREE, hrn_ref_length(r, r->truth, g));
@@ -49,13 +49,13 @@ static void unmark(struct ref *r, void *p)
 
 static void granted(void *self, const struct hrn_request *rq, void *p)
 {
-    mark(self, p, rq->size_bytes);
+    mark_taken(self, p, rq->size_bytes);
 }
 
 static void freed(void *self, const struct hrn_request *rq, void *p)
 {
     (void)rq;
-    unmark(self, p);
+    mark_free(self, p);
 }
 
 static const char *refused(void *self, const struct hrn_request *rq, const struct hrn_refusal *seen)
@@ -85,7 +85,7 @@ static uint32_t misuse(void *self, enum hrn_misuse kind, const void *p)
     }
     uint8_t granule = r->truth[offset / REF_GRANULE];
     if (granule == REF_START && offset % REF_GRANULE == 0) {
-        return 0; /* an object that no operation frees: a handler's data, one of the reuse list */
+        return 0; /* an object that no operation frees: a handler's data, or an object of the reuse list */
     }
     return HRN_BIT(granule == REF_FREE ? SLM_E_FREED : SLM_E_INTERIOR);
 }
@@ -97,7 +97,7 @@ static void walk(void *self, size_t n_live, size_t live_bytes)
     (void)live_bytes;
     unsigned broken = hrn_ref_check(r);
     if (broken != 0) {
-        hrn_law_self_check("ref_check says %u", broken);
+        hrn_law_self_check("ref_check returns %u", broken);
     }
     if (hrn_ref_count(r) != r->n_truth) {
         hrn_law_statistics("%zu objects, should be %zu", hrn_ref_count(r), r->n_truth);
@@ -123,7 +123,7 @@ static void emptied(void *self, bool by_reset)
     }
 }
 
-/* --- Functions as adapters have them --- */
+/* --- The adapters' functions --- */
 
 static void *allocate(void *self, const struct hrn_request *rq)
 {
@@ -140,8 +140,8 @@ static enum slm_status resize(void *self, void **p, size_t old_bytes, size_t new
     void *old = *p;
     enum slm_status status = hrn_ref_resize(self, p, old_bytes, new_bytes);
     if (status == SLM_OK) {
-        unmark(self, old);
-        mark(self, *p, new_bytes);
+        mark_free(self, old);
+        mark_taken(self, *p, new_bytes);
     }
     return status;
 }
@@ -161,7 +161,7 @@ static enum slm_status cleanup(void *self, hrn_handler_fn fn, void *data, size_t
 {
     enum slm_status status = hrn_ref_cleanup(self, fn, data, data_bytes, data_out);
     if (status == SLM_OK && data_bytes > 0) {
-        mark(self, *data_out, data_bytes);
+        mark_taken(self, *data_out, data_bytes);
     }
     return status;
 }
@@ -181,7 +181,7 @@ static size_t reuse_bytes(void *self)
 
 #define REF_RESIZE_RESIZES resize
 #define REF_RESIZE_USABLE  NULL
-#define ANY                1u /* tried; the oracle says what is right */
+#define ANY                1u /* tried; the oracle decides which status is right */
 
 #define CREATE(bug, sentence, style)                                                               \
     static void *create_##bug(const struct hrn_env *env, enum slm_status *why)                     \
@@ -234,7 +234,7 @@ const char *hrn_broken_sentence(enum hrn_bug bug)
 
 const struct hrn_adapter *hrn_broken_at(size_t idx, const char **sentence)
 {
-    size_t n_own = HRN_BUG_COUNT - 1; /* all but none */
+    size_t n_own = HRN_BUG_COUNT - 1; /* all except `none` */
     if (idx >= n_own) {
         return hrn_wrapped_at(idx - n_own, sentence);
     }

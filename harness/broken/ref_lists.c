@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What hangs on a ref arena besides objects: handlers and the reuse list. */
+/* What a ref arena has besides objects: handlers and the reuse list. */
 #include <string.h>
 
 #include "harness/base/array.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pools and slabs made wrong by a wrapper: what only their own oracles can see. */
+/* Pools and slabs that a wrapper makes wrong, in ways that only their own oracles can see. */
 #include <unistd.h>
 
 #include "harness/adapters/pool_oracle.h"
@@ -9,7 +9,7 @@
 #include <slabmill/pool.h>
 #include <slabmill/slab.h>
 
-/* Requests and frees, counted over all arenas: bugs come at fixed intervals. */
+/* Requests and frees, counted over all arenas: bugs occur at fixed intervals. */
 static volatile unsigned n_calls;
 
 static bool is_turn(unsigned interval)
@@ -79,7 +79,8 @@ static void *slab_edge_down(void *self, const struct hrn_request *rq)
     smaller.size_bytes -= cut ? 1 : 0;
     void *p = hrn_adapter_slab.alloc(self, &smaller);
     if (p != NULL && cut) {
-        hrn_poison_show(p, rq->size_bytes); /* or a sanitizer would see it before the harness */
+        hrn_poison_show(
+            p, rq->size_bytes); /* otherwise a sanitizer would report it before the harness does */
     }
     return p;
 }
@@ -104,7 +105,7 @@ static enum slm_status slab_trims(void *self, void *p)
     return status;
 }
 
-/* A view of an arena with one is the same at each turn. */
+/* An arena with one view uses the same view in each call. */
 static enum slm_status slab_deaf_view(void *self, void *p)
 {
     const struct slm_slab *one = hrn_slab_of(self);
@@ -144,7 +145,7 @@ static void *pool_refuses(void *self, const struct hrn_request *rq)
     return is_turn(50) ? NULL : hrn_adapter_pool.alloc(self, rq);
 }
 
-/* The waste goes past the adapter's books, or its oracle would count it as demand. */
+/* Allocates the waste directly, since the adapter's oracle would count it as demand. */
 static void *pool_wasteful(void *self, const struct hrn_request *rq)
 {
     (void)slm_pool_alloc(hrn_pool_of(self), 1000);
@@ -221,7 +222,7 @@ static enum slm_status pool_file_any(void *self, int fd)
     return SLM_OK;
 }
 
-/* It tries every number that a program's descriptors have. */
+/* Tries every number that a program's descriptors can have. */
 static void pool_file_first(void *self)
 {
     for (int fd = 0; fd < 256; fd++) {

@@ -36,7 +36,7 @@ static void make_name(const struct hrn_emit *emit, char *name)
     if (emit->name != NULL) {
         append_camel(name, emit->name);
     } else if (emit->law == HRN_LAW_NONE) {
-        append_camel(name, "comes back from");
+        append_camel(name, "returns from");
         append_camel(name, where);
     } else {
         append_camel(name, hrn_law_sentence(emit->law));
@@ -73,7 +73,7 @@ char *hrn_emit_test(const struct hrn_emit *emit)
     char name[NAME_BYTES];
     append_camel(suite, emit->adapter_name);
     make_name(emit, name);
-    const char *why = emit->law == HRN_LAW_NONE ? "a run comes back" : hrn_law_sentence(emit->law);
+    const char *why = emit->law == HRN_LAW_NONE ? "a run ends" : hrn_law_sentence(emit->law);
     char *text = hrn_trace_print(emit->trace, NULL);
     size_t cap = 0;
     size_t n = strlen(format) + strlen(text) + strlen(emit->adapter_code) +

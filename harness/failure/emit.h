@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A failing program as a named test in C++, to be pasted and kept. */
+/* Writes a failing program as a named test in C++. */
 #ifndef HRN_EMIT_H
 #define HRN_EMIT_H
 
@@ -14,8 +14,8 @@ extern "C" {
 
 /*
  * Model    The test holds the program as trace text, runs it, and expects every law to be kept: it
- *          fails as long as the bug is there. Its name says what should be true: the sentence of
- *          the law that is broken, and the operation at which.
+ *          fails as long as the bug is there. Its name states what should be true: the sentence of
+ *          the broken law, and the operation that breaks it.
  * Safety   Plain values.
  * Failure  None; memory as for programs.
  */
@@ -26,7 +26,7 @@ struct hrn_emit {
     const char *adapter_header;
     enum hrn_law law; /* HRN_LAW_NONE: it crashes or hangs */
     size_t op_idx;    /* where; n_ops: at the end */
-    const char *name; /* of the test; NULL: made up as above */
+    const char *name; /* name of the test; NULL: made as above */
 };
 
 /* A source file with one TEST, and a final zero; to be released with free. */

@@ -27,7 +27,7 @@ static void say_numbered(uint64_t n, const char *format, va_list args)
 {
     char text[HRN_TRACE_LINE_BUF_BYTES];
     vsnprintf(text, sizeof text, format, args);
-    /* Not buffered: whatever comes next may be a crash. */
+    /* Not buffered, since the next operation may crash. */
     fprintf(stderr, "slabmill: op %" PRIu64 ": %s\n", n, text);
 }
 
@@ -39,7 +39,7 @@ void hrn_say_op(const char *format, ...)
     va_end(args);
 }
 
-/* By its number in the program, as reports of broken laws have it. */
+/* Uses the number in the program, as reports of broken laws do. */
 static void say_program_op(const struct hrn_op *op)
 {
     char line[HRN_TRACE_LINE_BUF_BYTES];

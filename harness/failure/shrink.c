@@ -53,7 +53,7 @@ static void propose_prefix(struct search *search, size_t n_ops)
 
 static void cut(struct search *search)
 {
-    size_t good = 0; /* longest prefix known to run well */
+    size_t good = 0; /* longest prefix known to keep the laws */
     while (search->best->n_ops > good + 1 && !search->out_of_runs) {
         size_t middle = good + (search->best->n_ops - good) / 2;
         propose_prefix(search, middle);
@@ -70,7 +70,7 @@ static void propose_without(struct search *search, size_t at, size_t n)
     candidate->n_ops -= n;
 }
 
-/* Takes out chunks of n operations, from the end: what was made late depends on what was early. */
+/* Removes chunks of n operations, from the end, since late operations depend on early ones. */
 static void drop_chunks(struct search *search, size_t n)
 {
     size_t end = search->best->n_ops;
@@ -104,7 +104,7 @@ static size_t get_number(const struct hrn_op *op, enum number number)
     case NUMBER_COUNT:
         return op->count;
     default:
-        return op->kind == HRN_MISUSE ? 0 : op->aux; /* what a misuse is, is no number */
+        return op->kind == HRN_MISUSE ? 0 : op->aux; /* the kind of a misuse is no number */
     }
 }
 
@@ -138,7 +138,8 @@ static bool try_number(struct search *search, size_t op_idx, enum number number,
     return try_candidate(search);
 }
 
-/* Tries the least value, then halves the distance between what breaks and what does not. */
+/* Tries the least value, then halves the distance between a value that breaks and one that does
+ * not. */
 static void lower_number(struct search *search, size_t op_idx, enum number number)
 {
     size_t good = number_min(&search->best->ops[op_idx], number);
@@ -156,7 +157,7 @@ static void lower_number(struct search *search, size_t op_idx, enum number numbe
     }
 }
 
-/* Any allocation as the plainest one. */
+/* Tries to replace an allocation by a plain alloc. */
 static void try_plain(struct search *search, size_t op_idx)
 {
     uint8_t kind = search->best->ops[op_idx].kind;
@@ -168,7 +169,7 @@ static void try_plain(struct search *search, size_t op_idx)
     }
 }
 
-/* A number made smaller can only cost operations behind it, so i stays in range. */
+/* A smaller number can only remove later operations, so i stays in range. */
 static void simplify_ops(struct search *search)
 {
     for (size_t i = 0; i < search->best->n_ops; i++) {

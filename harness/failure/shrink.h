@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Failing programs made small: the fewest operations, the smallest numbers, the plainest head. */
+/* Makes failing programs small: the fewest operations, the smallest numbers, the plainest head. */
 #ifndef HRN_SHRINK_H
 #define HRN_SHRINK_H
 
@@ -15,13 +15,14 @@ extern "C" {
 #endif
 
 /*
- * Model    The caller says whether a candidate still breaks in the same way; the shrinker proposes
- *          smaller ones until no single step is left that does: no operation that can go, no number
- *          that halving or counting down makes smaller, no field of the head that can be plain.
+ * Model    The caller decides whether a candidate still breaks in the same way. The shrinker
+ *          proposes smaller candidates until no single step succeeds: no operation can be removed,
+ *          no number made smaller by halving or counting down, no field of the head made plain.
  *          Candidates are always normalized.
- * Safety   As safe as `breaks`; deterministic if that is. A candidate may do anything that the
- *          program itself might, crash included: then `breaks` must run it in a process of its own.
- * Failure  None. When runs_max is used up, the smallest so far stands, and is_minimal says no.
+ * Safety   As safe as `breaks`, and deterministic if `breaks` is. A candidate may do anything that
+ *          the program may do, even crash; if so, `breaks` must run it in a separate process.
+ * Failure  None. When runs_max is used up, the result is the smallest program so far and is_minimal
+ *          is false.
  * Source   Delta debugging (Zeller and Hildebrandt, 2002) for the operations.
  */
 struct hrn_shrink {
@@ -29,15 +30,15 @@ struct hrn_shrink {
     void *data;
     size_t runs_max; /* calls of breaks, at most */
     size_t n_runs;   /* set: calls made */
-    bool is_minimal; /* set: the search came to its end */
+    bool is_minimal; /* set: the search was completed */
 };
 
 /* Makes *program, which breaks, smaller. Cost: at most runs_max runs. */
 void hrn_shrink_program(struct hrn_shrink *shrink, struct hrn_program *program);
 
 /*
- * Cuts *program, which breaks, behind the first operation that makes it break, found by halving; an
- * end that breaks by itself leaves it whole. Adds to n_runs.
+ * Cuts *program, which breaks, after the first operation that makes it break, found by halving. If
+ * only the end of the run breaks, the program stays whole. Adds to n_runs.
  */
 void hrn_shrink_cut(struct hrn_shrink *shrink, struct hrn_program *program);
 

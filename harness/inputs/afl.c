@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* AFL++'s way to the mutator: a shared object for AFL_CUSTOM_MUTATOR_LIBRARY. */
+/* The mutator for AFL++: a shared object for AFL_CUSTOM_MUTATOR_LIBRARY. */
 #include "harness/inputs/afl.h"
 
 #include <stdio.h>
@@ -23,7 +23,7 @@ void *afl_custom_init(void *afl, unsigned seed)
     struct afl_mutator *mutator = calloc(1, sizeof *mutator);
     (void)afl;
     if (getenv("HRN_FUZZ_SHAPE") == NULL) {
-        fprintf(stderr, "slabmill: HRN_FUZZ_SHAPE is not set: the mutator would not know what "
+        fprintf(stderr, "slabmill: HRN_FUZZ_SHAPE is not set: the mutator does not know what "
                         "inputs are made of\n");
         exit(2);
     }

@@ -11,16 +11,16 @@ extern "C" {
 #endif
 
 /*
- * Model    //harness:afl_mutator.so, for AFL_CUSTOM_MUTATOR_LIBRARY, knows no target: what inputs
- *          are made of comes from HRN_FUZZ_SHAPE (harness/inputs/target.h), with the numbers that the
- *          target prints for HRN_FUZZ_SAY=shape: "<head>,<record>,<programs>,<can>". Each call is a
- *          step of harness/inputs/mutate.h's mutator, or a child of two inputs. HRN_FUZZ_GENERATE works
- *          here too. Text is left nearly alone: AFL++'s own stages do better, so that
- *          AFL_CUSTOM_MUTATOR_ONLY is not for trace_fuzz.
+ * Model    //harness:afl_mutator.so, for AFL_CUSTOM_MUTATOR_LIBRARY, knows no target. It reads the
+ *          shape of inputs from HRN_FUZZ_SHAPE (harness/inputs/target.h), which has the numbers
+ *          that the target prints for HRN_FUZZ_SAY=shape: "<head>,<record>,<programs>,<can>". Each
+ *          call is a step of harness/inputs/mutate.h's mutator, or a child of two inputs.
+ *          HRN_FUZZ_GENERATE works here too. It changes text very little, since AFL++'s own stages
+ *          do better; so do not use AFL_CUSTOM_MUTATOR_ONLY with trace_fuzz.
  * Safety   One thread. The same seed, the same sequence.
  * Failure  Without HRN_FUZZ_SHAPE, or with one that cannot be read, the process ends with status 2
- *          and says why. Wanting memory, calls answer 0: AFL++ then goes on without.
- * Source   AFL++'s interface, by the names and parameters of its version 4.04c.
+ *          and a message. Out of memory, calls return 0, and AFL++ goes on without this mutator.
+ * Source   AFL++'s interface, with the names and parameters of version 4.04c.
  */
 void *afl_custom_init(void *afl, unsigned seed);
 

@@ -32,7 +32,7 @@ bool hrn_generate_is_on(uint64_t *seed)
     return is_on;
 }
 
-/* From 0 to most, even in the logarithm. */
+/* A number from 0 to most, with an even distribution of its logarithm. */
 static size_t log_up_to(struct hrn_rng *rng, size_t most)
 {
     unsigned n_bits = 0;
@@ -46,7 +46,8 @@ static size_t log_up_to(struct hrn_rng *rng, size_t most)
 
 /* --- Programs --- */
 
-/* Each kind rarer or more frequent than usual, so that programs differ in what they dwell on. */
+/* Makes each kind rarer or more frequent than usual, so that programs differ in their main
+ * operations. */
 static void vary(struct hrn_gen *gen, struct hrn_rng *rng)
 {
     static const uint8_t sixteenths[] = {0, 4, 16, 16, 16, 64};
@@ -64,7 +65,7 @@ static void vary(struct hrn_gen *gen, struct hrn_rng *rng)
     gen->live_max = 10u << hrn_rng_below(rng, 7);
 }
 
-/* The same memory for every program. */
+/* All programs use the same memory. */
 static const struct hrn_program *make_program(struct hrn_rng *rng, uint32_t can, size_t n_ops)
 {
     static struct hrn_program program;
@@ -88,7 +89,7 @@ static size_t generate_program(const struct hrn_shape *shape, struct hrn_rng *rn
 
 /* --- Records --- */
 
-/* A column that sticks mostly has the value of the record before. */
+/* Gives sticky columns mostly the value that the record before has. */
 static void stick(const struct work *w, const uint8_t *stickiness, uint8_t *record)
 {
     const uint8_t *before = record - w->shape->record_bytes;
@@ -133,7 +134,7 @@ static void damage(struct hrn_rng *rng, uint8_t *text, size_t n_bytes)
     }
 }
 
-/* Cut behind the last whole line; or, when damage is meant, anywhere. */
+/* Cuts the text after its last whole line, or anywhere if it is to be damaged. */
 static size_t cut(const char *text, size_t n_text, size_t max_bytes, bool at_line)
 {
     size_t n = n_text < max_bytes ? n_text : max_bytes;

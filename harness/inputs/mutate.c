@@ -15,7 +15,7 @@ static const struct fields *fields_of(const struct hrn_shape *shape)
     return shape->is_program ? &hrn_fields_of_programs : &hrn_fields_of_bytes;
 }
 
-/* --- Steps: each returns false when there is nothing for it to do --- */
+/* --- Steps: each returns false if it cannot change anything --- */
 
 static size_t pick_range(const struct work *w, size_t at)
 {
@@ -58,7 +58,7 @@ static bool remove_range(struct work *w)
     return true;
 }
 
-/* Copies some records to somewhere else, or several times to where they are. */
+/* Copies some records to another place, or several times to their own place. */
 static bool repeat_range(struct work *w)
 {
     uint8_t copy[RANGE_MAX * HRN_SHAPE_RECORD_MAX];
@@ -204,7 +204,7 @@ size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t n_a, const uint8_t *b,
     hrn_rng_seed(&rng, seed);
     if (hrn_generate_is_on(&stream) || is_for_engine(shape, max_bytes) || n_a < shape->head_bytes ||
         n_b < shape->head_bytes) {
-        return 0; /* no child: the engine then mutates by the function above */
+        return 0; /* no child: the engine then calls the function above */
     }
     struct work w = {out, 0, n_records(shape, max_bytes), shape, &rng, NULL};
     size_t n[2] = {n_records(shape, n_a), n_records(shape, n_b)};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Mutation within records of which only the length is known. */
+/* Mutation within records of unknown content. */
 #include <string.h>
 
 #include "harness/inputs/record.h"
@@ -24,7 +24,7 @@ static uint64_t any_word(struct hrn_rng *rng)
     return word + hrn_rng_below(rng, 3) - 1;
 }
 
-/* At a place aligned to its own length, if the record has room for one. */
+/* Stores it at a place aligned to its length, if the record has room. */
 static void store_word(const struct work *w, uint8_t *record)
 {
     size_t n_bytes = (size_t)2 << work_below(w, 3);
@@ -39,7 +39,7 @@ static void store_word(const struct work *w, uint8_t *record)
     }
 }
 
-/* The first byte is the operation, in most formats: each as often as any other. */
+/* In most formats the first byte is the operation: makes each equally likely. */
 static void make_record(const struct work *w, uint8_t *record)
 {
     record[0] = (uint8_t)work_below(w, 256);
@@ -75,7 +75,7 @@ static void change_record(const struct work *w, uint8_t *record)
     }
 }
 
-/* One column, such as an object's number. */
+/* Sets one column, such as an object's number, to one value. */
 static void level_column(const struct work *w, uint8_t *first, size_t n)
 {
     size_t column = work_below(w, w->shape->record_bytes);

@@ -34,7 +34,7 @@ static void change_size(const struct work *w, uint8_t *record)
     }
 }
 
-/* Mostly among the newest: those are what the last operations were about. */
+/* Chooses mostly new objects: the last operations used those. */
 static void change_target(const struct work *w, uint8_t *record)
 {
     size_t target = work_below(w, 4) > 0 ? work_below(w, 8) : work_below(w, 65536);
@@ -42,7 +42,8 @@ static void change_target(const struct work *w, uint8_t *record)
     record[3] = (uint8_t)(target >> 8);
 }
 
-/* By the generator's weights: an arena made anew, say, costs as much as hundreds of objects. */
+/* By the generator's weights: for example, making an arena again costs as much as hundreds of
+ * objects. */
 static void change_kind(const struct work *w, uint8_t *record)
 {
     record[0] = (uint8_t)((record[0] & 0x20u) | (unsigned)hrn_gen_kind(w->gen, w->rng));
@@ -79,7 +80,7 @@ static void change_record(const struct work *w, uint8_t *record)
     }
 }
 
-/* All sizes become one: class and page boundaries are met by many objects of a size. */
+/* Makes all sizes equal: many objects of one size reach the limits of classes and pages. */
 static void level_sizes(const struct work *w, uint8_t *first, size_t n)
 {
     uint8_t model[HRN_RECORD_BYTES] = {0};
@@ -89,7 +90,7 @@ static void level_sizes(const struct work *w, uint8_t *first, size_t n)
     }
 }
 
-/* One byte, or the region or block size, from the range that means something. */
+/* Changes one byte, or the region or block size, within the useful range. */
 static void change_head(const struct work *w)
 {
     static const uint8_t n_values[8] = {1, 4, 3, 5, 4, 65, 16, 1};

@@ -51,7 +51,7 @@ void hrn_gen_init(struct hrn_gen *gen, uint32_t can)
     gen->live_max = 400;
 }
 
-/* Even in the logarithm, so that small values are as common as large ones. */
+/* The logarithm is evenly distributed, so that small values are as common as large ones. */
 static uint32_t log_below(struct hrn_rng *rng, uint32_t shift_max)
 {
     uint32_t top = 1u << hrn_rng_below(rng, shift_max);
@@ -120,7 +120,7 @@ static uint32_t pick_align(struct hrn_rng *rng)
     return chance(rng, 90) ? 1u << hrn_rng_below(rng, 17) : odd[hrn_rng_below(rng, 8)];
 }
 
-/* The fields that depend on the kind, but for the id. */
+/* Fills the fields that depend on the kind, except the id. */
 static void fill_fields(const struct state *s, struct hrn_op *op)
 {
     static const uint8_t n_aux[HRN_KIND_COUNT] = {[HRN_DRAIN] = HRN_ORDER_COUNT,
@@ -164,7 +164,7 @@ static void fill_fields(const struct state *s, struct hrn_op *op)
     }
 }
 
-/* Gives the op its id; false if no object is there for it. */
+/* Gives the op its id; false if there is no object for it. */
 static bool fill_id(const struct state *s, struct hrn_op *op)
 {
     switch (hrn_op_ids(op)) {

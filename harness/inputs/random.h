@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random programs by weight: the same seed and settings, the same program. */
+/* Random programs by weight: the same seed and settings give the same program. */
 #ifndef HRN_GEN_H
 #define HRN_GEN_H
 
@@ -13,9 +13,10 @@ extern "C" {
 #endif
 
 /*
- * Model    A generator is a stream of random numbers and weights: how often each operation comes,
+ * Model    A generator is a stream of random numbers and weights: how often each operation occurs,
  *          and how often sizes come from the table of edges, near the limits of arithmetic, or by
- *          even logarithm. Programs it makes can be written as bytes exactly, and so be fuzzed on.
+ *          even logarithm. Its programs can be written as bytes exactly, so a fuzzer can continue
+ *          from them.
  * Safety   Plain values. Failure: none.
  * Source   splitmix64, as published by Steele, Lea and Flood (2014).
  */
@@ -26,7 +27,7 @@ struct hrn_rng {
 void hrn_rng_seed(struct hrn_rng *rng, uint64_t seed);
 uint64_t hrn_rng_next(struct hrn_rng *rng);
 
-/* Even below n; n is not 0. */
+/* Evenly distributed below n; n is not 0. */
 uint32_t hrn_rng_below(struct hrn_rng *rng, uint32_t n);
 
 struct hrn_gen {

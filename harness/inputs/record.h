@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the mutator's parts share: the bytes at work, and what is done within a record. */
+/* Shared by the mutator's parts: the bytes being mutated, and the changes within a record. */
 #ifndef HRN_MUTATE_PRIV_H
 #define HRN_MUTATE_PRIV_H
 
@@ -30,11 +30,11 @@ static inline size_t work_below(const struct work *w, size_t n)
     return hrn_rng_below(w->rng, (uint32_t)n);
 }
 
-/* What a shape's records mean. */
+/* The changes that suit a shape's records. */
 struct fields {
     void (*make)(const struct work *w, uint8_t *record);
     void (*change)(const struct work *w, uint8_t *record);
-    /* Something of the first of n records becomes so in all of them. */
+    /* Copies a property of the first of n records to all of them. */
     void (*level)(const struct work *w, uint8_t *first, size_t n);
     void (*change_head)(const struct work *w);
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a fuzz target is, told by itself: name, shape of its inputs, kinds of operations. */
+/* Each fuzz target's description of itself: name, shape of its inputs, kinds of operations. */
 #ifndef HRN_TARGET_H
 #define HRN_TARGET_H
 
@@ -15,10 +15,10 @@ extern "C" {
 
 /*
  * Model    Each target defines hrn_fuzz_target once, at file scope; a process without one (tests,
- *          AFL++'s mutator) has the weak default: programs of no adapter in particular. Mutator and
- *          generator go by hrn_shape_now: the target's, or what HRN_FUZZ_SHAPE says instead.
+ *          AFL++'s mutator) has the weak default: programs for any adapter. Mutator and generator
+ *          use hrn_shape_now: the target's shape, or the one in HRN_FUZZ_SHAPE.
  * Safety   Constants; hrn_shape_now reads the environment at its first call, in one thread.
- * Failure  A HRN_FUZZ_SHAPE that cannot be read is said on standard error, and ends the process
+ * Failure  A HRN_FUZZ_SHAPE that cannot be read is reported on standard error and ends the process
  *          with status 2.
  */
 struct hrn_fuzz_kind {
@@ -31,12 +31,12 @@ struct hrn_fuzz_target {
     unsigned head_bytes;
     unsigned record_bytes; /* 1, and a head of 0: text, which is left to the engine's mutator */
     bool runs_programs;    /* inputs are those of harness/program/program.h */
-    const struct hrn_adapter *adapter; /* whose; NULL: any */
+    const struct hrn_adapter *adapter; /* that programs are for; NULL: any */
     /* Runs one input; always 0. NULL: a program of the adapter. */
     int (*run)(const uint8_t *bytes, size_t n_bytes);
     const char *header; /* what a test includes */
     const char *call;   /* what it calls, an int, with `bytes` and `n_bytes` */
-    /* Kind number idx; false behind the last. NULL: the kinds that the adapter can do. */
+    /* Kind number idx; false after the last. NULL: the kinds that the adapter supports. */
     bool (*kind)(unsigned idx, struct hrn_fuzz_kind *kind);
 };
 extern const struct hrn_fuzz_target hrn_fuzz_target;
@@ -75,7 +75,7 @@ struct hrn_shape {
 #define HRN_SHAPE_RECORD_MAX 64u
 #define HRN_SHAPE_HEAD_MAX   4096u
 
-/* Of this process. */
+/* The shape of this process's inputs. */
 const struct hrn_shape *hrn_shape_now(void);
 
 static inline bool hrn_shape_is_text(const struct hrn_shape *shape)
@@ -83,11 +83,12 @@ static inline bool hrn_shape_is_text(const struct hrn_shape *shape)
     return shape->head_bytes == 0 && shape->record_bytes == 1;
 }
 
-/* "<head>,<record>,<programs>,<can in hex>", as HRN_FUZZ_SHAPE has it. False: it is not that, or
- * the record is 0 or longer than the most, or a program's are not those of programs. */
+/* "<head>,<record>,<programs>,<can in hex>", as in HRN_FUZZ_SHAPE. False: another form, a record of
+ * 0 bytes or above the maximum, or a program whose head and record have other lengths than programs
+ * have. */
 bool hrn_shape_parse(struct hrn_shape *shape, const char *text);
 
-/* From now on this is the shape: for tests. */
+/* Sets the shape; for tests. */
 void hrn_shape_set(const struct hrn_shape *shape);
 
 #ifdef __cplusplus

@@ -60,8 +60,8 @@ void hrn_law_report(const char *name, const char *sentence, const char *format, 
     say_last_words();
 }
 
-/* Jumps to the catcher. Without one it reports and returns: the law's own function then aborts, and
- * is the crash's top frame. */
+/* Jumps to the catcher. Without a catcher it reports and returns; the law's own function then
+ * aborts, so that it is the crash's top frame. */
 static void break_law(enum hrn_law law, const char *format, va_list args)
 {
     char seen[HRN_LAW_TEXT_BYTES];

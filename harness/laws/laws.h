@@ -11,23 +11,23 @@ extern "C" {
 #endif
 
 /*
- * Model    Each law is a noinline, noreturn function hrn_law_<name>(format, ...) that says which
+ * Model    Each law is a noinline, noreturn function hrn_law_<name>(format, ...) that reports which
  *          operation broke which law and how, then aborts: fuzzers sort crashes by top frame.
  *          During hrn_run_catch it jumps back to the runner instead.
  * Safety   Called by runner and oracles during a run; by nothing else.
  */
-#define HRN_LAW_TEXT_BYTES 256u /* of what was seen, a final zero included */
+#define HRN_LAW_TEXT_BYTES 256u /* of the text about what was seen, including a final zero */
 
 #define HRN_LAW_LIST(X)                                                                            \
     X(overlap, "live objects share no byte")                                                       \
-    X(outside, "an object lies wholly in the region")                                              \
+    X(outside, "an object is wholly in the region")                                                \
     X(alignment, "an object starts at a multiple of its alignment")                                \
     X(contents, "what was written to an object stays until it is freed")                           \
     X(zeroing, "calloc's bytes are all zero")                                                      \
-    X(usable, "usable bytes are at least those asked for, and nobody else's")                      \
+    X(usable, "usable bytes are at least those asked for, and in no other object")                 \
     X(refusal, "a refusal has a reason")                                                           \
     X(grant, "a request that cannot be served is refused")                                         \
-    X(placement, "an object sits where its allocator says objects of its kind sit")                \
+    X(placement, "an object is where its allocator places objects of its kind")                    \
     X(free_answer, "free accepts every live object")                                               \
     X(misuse_answer, "free refuses what is no live object, and says why")                          \
     X(resize, "resizing keeps the bytes, or does nothing")                                         \
@@ -39,12 +39,12 @@ extern "C" {
     X(source_return, "a source gets back what it gave, once, by the same size and alignment")      \
     X(source_leak, "nothing is left in the source after destroy")                                  \
     X(growth, "memory taken stays within a fixed multiple of what was asked for")                  \
-    X(pristine, "an emptied allocator is as new")                                                  \
+    X(pristine, "an emptied allocator is like a new one")                                          \
     X(create_answer, "create fails only for a reason")                                             \
-    X(anchor, "a root and a name stay what they were set to")                                      \
-    X(reuse, "a reuse list hands out what was put back, or new objects, each once")                \
-    X(twin, "two allocators with one contract answer alike")                                       \
-    X(image, "looking at an image writes nothing, and an image found sound works")
+    X(anchor, "a root and a name keep the value they were set to")                                 \
+    X(reuse, "a reuse list returns objects that were put back, or new ones, each once")            \
+    X(twin, "two allocators with one contract return the same results")                            \
+    X(image, "inspecting an image writes nothing, and an image found sound works")
 
 #define HRN_LAW_ENUM(name, sentence) HRN_LAW_##name,
 enum hrn_law { HRN_LAW_NONE, HRN_LAW_LIST(HRN_LAW_ENUM) HRN_LAW_COUNT };
@@ -60,8 +60,8 @@ HRN_LAW_LIST(HRN_LAW_DECLARE)
 #undef HRN_LAW_DECLARE
 
 /*
- * For fuzz targets that run no programs and have laws of their own: defines a function that reports
- * the law and aborts. hrn_law_report prints it, then lets the process say its last words.
+ * For fuzz targets that run no programs and have other laws: defines a function that reports the
+ * law and aborts. hrn_law_report prints the law, then calls the function `dying` of the scene.
  */
 #define HRN_LAW_DEFINE(function, name, sentence)                                                   \
     void function(const char *format, ...)                                                         \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The heap that sources take blocks from: the same calls, the same addresses. */
+/* The heap from which sources take blocks: the same calls get the same addresses. */
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #endif
@@ -15,15 +15,16 @@
 HRN_QUIET_BEGIN
 
 /*
- * A chunk is [chunk header | front for the user of the heap | block | gap]; what is not a block is
- * hidden from sanitizers but for the headers. Chunks are of a few lengths a doubling and never
- * merge; one that is given back serves the next request of its length. All starts over, empty, with
- * each program. Addresses decide more than they should: how aligned objects fall into blocks, in
- * what order a pool that hashes them goes through its blocks, what a stale pointer meets.
+ * A chunk is [chunk header | front for the user of the heap | block | gap]; sanitizers report
+ * accesses outside blocks and headers. Each doubling of size has a few chunk lengths; chunks never
+ * merge, and a chunk that is given back serves the next request of its length. Each program starts
+ * with an empty heap. Fixed addresses matter because addresses decide where aligned objects lie in
+ * blocks, in what order a pool that hashes addresses visits its blocks, and what a stale pointer
+ * points to.
  */
 #define HEAP_BYTES  ((size_t)1 << 29)
 #define BASE_ALIGN  ((size_t)65536) /* the largest alignment that pools ask for */
-#define BASE_HINT   ((uintptr_t)UINT64_C(0x548000000000)) /* sanitizers keep off it */
+#define BASE_HINT   ((uintptr_t)UINT64_C(0x548000000000)) /* no sanitizer uses this range */
 #define GAP_BYTES   32u
 #define STEPS_SHIFT 2u /* log2 of chunk lengths a doubling */
 #define N_BINS      (64u << STEPS_SHIFT)
@@ -87,8 +88,8 @@ static struct chunk *take_chunk(unsigned bin, size_t chunk_bytes)
     return chunk;
 }
 
-/* Where the chunk's header is kept in front of the block. */
-static struct chunk **home(void *block)
+/* The place before the block that holds the address of the chunk's header. */
+static struct chunk **header_of(void *block)
 {
     unsigned char *end = block;
     return (struct chunk **)(void *)(end - HRN_HEAP_FRONT_BYTES - sizeof(struct chunk *));
@@ -107,16 +108,16 @@ void *hrn_heap_take(size_t size_bytes, size_t align_bytes)
     uintptr_t start = ((uintptr_t)chunk + front + align - 1) & ~(uintptr_t)(align - 1);
     unsigned char *block = (unsigned char *)chunk + (start - (uintptr_t)chunk);
     hrn_poison_hide((unsigned char *)chunk + CHUNK_BYTES, chunk_bytes - CHUNK_BYTES);
-    hrn_poison_open(home(block), sizeof(struct chunk *) + HRN_HEAP_FRONT_BYTES);
+    hrn_poison_open(header_of(block), sizeof(struct chunk *) + HRN_HEAP_FRONT_BYTES);
     hrn_poison_show(block, size_bytes);
-    *home(block) = chunk;
+    *header_of(block) = chunk;
     n_live++;
     return block;
 }
 
 void hrn_heap_give(void *block)
 {
-    struct chunk *chunk = *home(block);
+    struct chunk *chunk = *header_of(block);
     chunk->next = bins[chunk->bin];
     bins[chunk->bin] = chunk;
     n_live--;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Memory that allocators under test get: a heap, sources that count, fenced regions. */
+/* The memory that allocators under test use: a heap, sources that count, fenced regions. */
 #ifndef HRN_MEMORY_H
 #define HRN_MEMORY_H
 
@@ -16,9 +16,9 @@ extern "C" {
 #define HRN_JUNK 0xA5 /* what fresh memory holds: never zero, never a small number */
 
 /*
- * A heap of its own for sources, so that the same program meets the same addresses. take: a block
- * of undefined bytes with HRN_HEAP_FRONT_BYTES in front for the caller's use, or NULL. give: from
- * then on nobody may touch it. restart: all is free and new again, if nothing is live.
+ * A separate heap for sources, so that the same program gets the same addresses. take: a block of
+ * undefined bytes, with HRN_HEAP_FRONT_BYTES before it for the caller's use, or NULL. give: no code
+ * may access the block any more. restart: all memory is free and new again, if nothing is live.
  */
 #define HRN_HEAP_FRONT_BYTES 64u
 void *hrn_heap_take(size_t size_bytes, size_t align_bytes);
@@ -27,17 +27,17 @@ void hrn_heap_restart(void);
 
 #define HRN_SOURCE_N_HELD 8u
 
-/* What all sources of a run have given and not got back. */
+/* What all sources of a run have given and not yet received back. */
 struct hrn_source_total {
     size_t bytes;
     size_t peak_bytes;
 };
 
-/* A source that counts, refuses on plan, and knows every block it gave. */
+/* A source that counts, refuses planned calls, and knows every block it gave. */
 struct hrn_source {
     struct slm_source source;
     struct hrn_source_block *blocks; /* live ones, newest first */
-    void *held[HRN_SOURCE_N_HELD];   /* returned blocks, not yet to the heap */
+    void *held[HRN_SOURCE_N_HELD];   /* returned blocks that the heap does not have yet */
     unsigned n_returned;             /* ever */
     size_t live_blocks;
     size_t live_bytes;
@@ -47,39 +47,41 @@ struct hrn_source {
     uint64_t fail_count; /* how many in a row */
     struct hrn_source_total *total;
 };
-#define HRN_SOURCE_BLOCK_MAX (4u << 20)  /* larger blocks are refused, bytes */
-#define HRN_SOURCE_TOTAL_MAX (32u << 20) /* so is what would make more than this live, bytes */
+#define HRN_SOURCE_BLOCK_MAX (4u << 20) /* larger blocks are refused, bytes */
+#define HRN_SOURCE_TOTAL_MAX                                                                       \
+    (32u << 20) /* requests that would make more than this live are refused too, bytes */
 
 void hrn_source_init(struct hrn_source *source, struct hrn_source_total *total);
 /* True if the plan refuses the next call, which then counts as made and refused. */
 bool hrn_source_skip_refused(struct hrn_source *source);
-/* Frees what is still live. */
+/* Frees all blocks that are still live. */
 void hrn_source_drop(struct hrn_source *source);
 
-/* Fenced memory for one arena: an untouchable page on each side, and marked bytes up to the
- * latter. */
+/* Fenced memory for one arena: an inaccessible page on each side, and marked bytes before the
+ * second one. */
 struct hrn_region {
     unsigned char *base; /* 4096-aligned; NULL: none */
     size_t bytes;
     unsigned char *map; /* the whole mapping */
     size_t map_bytes;
-    size_t used_bytes;    /* no object was handed out above */
+    size_t used_bytes;    /* no object was allocated above */
     unsigned char *clean; /* [clean, clean_end) holds junk since the last close */
     unsigned char *clean_end;
 };
-#define HRN_REGION_ALLOC_MAX ((size_t)1 << 30) /* larger ones are not made, bytes */
+#define HRN_REGION_ALLOC_MAX ((size_t)1 << 30) /* larger regions are refused, bytes */
 
-/* Makes a region, filled with junk, in the mapping that is there if it fits. False: too large. */
+/* Makes a region filled with junk; uses the existing mapping if the region fits. False: too large.
+ */
 bool hrn_region_open(struct hrn_region *region, size_t bytes);
-/* From now on used_bytes is kept by hrn_region_use, and what lies above it, and looks untouched
- * when the region is closed, is not filled again. */
+/* From now on hrn_region_use keeps used_bytes. Memory above it that looks unchanged when the region
+ * is closed is not filled again. */
 void hrn_region_track(struct hrn_region *region);
-/* An object ends at p. */
+/* Notes that an object ends at p. */
 void hrn_region_use(struct hrn_region *region, const unsigned char *p);
-/* Lifts all poison, so that the next one can be filled. */
+/* Removes all poison, so that the next region can be filled. */
 void hrn_region_close(struct hrn_region *region);
 void hrn_region_fini(struct hrn_region *region);
-/* Offset of the first marked byte behind the region that has changed, or SIZE_MAX. */
+/* Offset of the first marked byte after the region that has changed, or SIZE_MAX. */
 size_t hrn_region_fence_broken(const struct hrn_region *region);
 
 #ifdef __cplusplus

@@ -20,7 +20,7 @@ static size_t whole_pages(size_t bytes)
     return (bytes + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
 }
 
-/* A mapping for `inner` bytes between two untouchable pages. */
+/* A mapping for `inner` bytes between two inaccessible pages. */
 static bool map_fenced(struct hrn_region *region, size_t inner)
 {
     hrn_region_fini(region);
@@ -45,8 +45,8 @@ static void fill(unsigned char *from, const unsigned char *to)
     }
 }
 
-/* Junk everywhere. Filling megabytes for a program that uses a few pages would cost most of its
- * time. */
+/* Fills the region with junk, except the part that still holds it: filling megabytes for a program
+ * that uses a few pages would cost most of its time. */
 static void fill_region(struct hrn_region *region)
 {
     unsigned char *end = region->base + region->bytes;
@@ -59,15 +59,15 @@ static void fill_region(struct hrn_region *region)
     fill(region->clean_end, end);
 }
 
-/* Whether the page still holds junk, by its ends and its middle. */
+/* Whether the page still holds junk, judged by its ends and its middle. */
 static bool is_junk(const unsigned char *page)
 {
     return page[0] == HRN_JUNK && page[PAGE_BYTES / 2] == HRN_JUNK &&
            page[PAGE_BYTES - 1] == HRN_JUNK;
 }
 
-/* The allocator's own bookkeeping may be anywhere: pages above the last object are looked at from
- * the end down to the first that was written. */
+/* The allocator's bookkeeping may be anywhere. So this examines pages from the region's end down to
+ * the last page that was written, or to the last object. */
 static void note_clean(struct hrn_region *region)
 {
     size_t at = region->bytes / PAGE_BYTES * PAGE_BYTES;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The source that arenas get: it keeps the books. */
+/* The source for arenas, which records all its blocks. */
 #include <string.h>
 
 #include "harness/base/poison.h"
@@ -11,7 +11,7 @@ HRN_QUIET_BEGIN
 
 #define JUNK_BYTES 4096u
 
-/* Right in front of each block; an underrun meets the mark first. */
+/* Directly before each block. An underrun overwrites the mark first. */
 struct hrn_source_block {
     struct hrn_source_block *prev; /* newer */
     struct hrn_source_block *next; /* older */
@@ -29,7 +29,7 @@ static struct hrn_source_block *block_head(void *block)
     return (struct hrn_source_block *)(void *)(end - sizeof(struct hrn_source_block));
 }
 
-/* Whether the nth call, from 1, is refused whatever it asks for. */
+/* Whether the nth call, from 1, is refused for any size. */
 static bool is_planned(const struct hrn_source *source, uint64_t nth)
 {
     return source->fail_at != 0 && nth >= source->fail_at &&
@@ -50,7 +50,7 @@ static bool must_refuse(struct hrn_source *source, size_t size_bytes)
            source->live_bytes + size_bytes > HRN_SOURCE_TOTAL_MAX;
 }
 
-/* Junk at both ends: enough for a calloc that forgets to zero to be seen. */
+/* Junk at both ends: enough to notice a calloc that does not zero. */
 static void fill_junk(unsigned char *p, size_t n)
 {
     size_t part = n < JUNK_BYTES ? n : JUNK_BYTES;
@@ -110,18 +110,19 @@ static void unlink_block(struct hrn_source *source, struct hrn_source_block *hea
     source->total->bytes -= head->size_bytes;
 }
 
-static void let_go(void *block)
+static void release_block(void *block)
 {
     if (block != NULL) {
         hrn_heap_give(block);
     }
 }
 
-/* The last few returned are held back, so that a second return is told and a late access seen. */
-static void hold(struct hrn_source *source, void *block)
+/* Keeps the last few returned blocks for a while, so that a second return or a late access is
+ * noticed. */
+static void hold_back(struct hrn_source *source, void *block)
 {
     void **slot = &source->held[source->n_returned++ % HRN_SOURCE_N_HELD];
-    let_go(*slot);
+    release_block(*slot);
     *slot = block;
 }
 
@@ -133,12 +134,12 @@ static void source_free(void *data, void *block, size_t size_bytes, size_t align
         hrn_law_source_return("%p is no live block of this source", block);
     }
     if (head->size_bytes != size_bytes || head->align_bytes != align_bytes) {
-        hrn_law_source_return("%p came as %zu bytes at %zu, and returns as %zu at %zu", block,
+        hrn_law_source_return("%p was given as %zu bytes at %zu, and returned as %zu at %zu", block,
                               head->size_bytes, head->align_bytes, size_bytes, align_bytes);
     }
     hrn_poison_hide(block, size_bytes);
     unlink_block(source, head);
-    hold(source, block);
+    hold_back(source, block);
 }
 
 void hrn_source_init(struct hrn_source *source, struct hrn_source_total *total)
@@ -153,10 +154,10 @@ void hrn_source_drop(struct hrn_source *source)
     while (source->blocks != NULL) {
         struct hrn_source_block *head = source->blocks;
         unlink_block(source, head);
-        let_go(head + 1);
+        release_block(head + 1);
     }
     for (unsigned i = 0; i < HRN_SOURCE_N_HELD; i++) {
-        let_go(source->held[i]);
+        release_block(source->held[i]);
         source->held[i] = NULL;
     }
 }

@@ -10,15 +10,16 @@
  * Head: 0 version, 1 flags, 2 page size, 3 classes a doubling, 4 smallest object, 5 gap, 6 checks,
  * 7 zero, 8-9 fault_nth, 10-11 fault_count, 12-15 region_bytes, 16-19 block_bytes, 20-23 seed.
  * Record: 0 kind (5 bits) and arena (bit 5), 1 aux, 2-3 selector, count or alignment, 4-7 size
- * code. The version is written, not judged: old corpora stay programs, if other ones.
+ * code. The version is written but not checked, so that old corpora remain valid programs, though
+ * other ones.
  */
 enum { PAGE_CODES = 3, DOUBLING_CODES = 5, MIN_CODES = 4, CHECK_CODES = 16, KIND_CODES = 32 };
 
 static const uint16_t check_table[CHECK_CODES] = {64,  1,   2,   3,   5,    8,    16,    32,
                                                   100, 128, 256, 512, 1024, 4096, 16384, 0};
 
-/* Kind codes beyond the kinds themselves: what random bytes should do more of. A new kind takes the
- * place of the first one, so that the codes of the others stay. */
+/* Kind codes above the kinds themselves repeat the kinds that random bytes should contain more
+ * often. A new kind replaces the first of them, so that the codes of the others stay. */
 static const uint8_t more_kinds[KIND_CODES - HRN_KIND_COUNT] = {
     HRN_FREE, HRN_ALLOC, HRN_FREE,     HRN_ALLOC, HRN_FREE, HRN_CALLOC,
     HRN_FREE, HRN_ALLOC, HRN_MEMALIGN, HRN_FREE,  HRN_FREE,
@@ -119,7 +120,7 @@ static size_t decode_size(const struct hrn_head *head, const struct hrn_op *op, 
     return fold ? size % HRN_REGION_MAX_BYTES : size;
 }
 
-/* The op of a record but for its id. Returns the 16-bit field. */
+/* The op of a record, except its id. Returns the 16-bit field. */
 static uint32_t decode_fields(const struct hrn_head *head, const uint8_t *r, struct hrn_op *op)
 {
     uint32_t selector = load(r + 2, 2);
@@ -162,10 +163,11 @@ static bool decode_id(struct hrn_lives *lives, struct hrn_op *op, uint32_t n_ids
     }
 }
 
-/* Kept between programs: a fuzzer decodes many a second. */
+/* Kept between programs, since a fuzzer decodes many in a second. */
 static struct hrn_lives scratch;
 
-/* Arenas and files cost as much as hundreds of objects; engines that count branches love them. */
+/* Limits arenas and files: they cost as much as hundreds of objects, and engines that count
+ * branches prefer them. */
 static bool is_surplus(const struct hrn_op *op, unsigned *n_lives)
 {
     bool is_life = op->kind == HRN_CREATE || op->kind == HRN_DESTROY || op->kind == HRN_FILE;
@@ -198,7 +200,8 @@ void hrn_program_decode(struct hrn_program *program, const uint8_t *bytes, size_
         uint8_t record[HRN_RECORD_BYTES] = {0};
         size_t n = n_bytes - at < sizeof record ? n_bytes - at : sizeof record;
         if (n == sizeof record) {
-            memcpy(record, bytes + at, sizeof record); /* of constant length: no call */
+            memcpy(record, bytes + at,
+                   sizeof record); /* of constant length, so that no call is made */
         } else {
             memcpy(record, bytes + at, n);
         }

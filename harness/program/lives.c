@@ -61,7 +61,7 @@ bool hrn_lives_selector(struct hrn_lives *lives, const struct hrn_op *op, size_t
     return true;
 }
 
-static void add(struct hrn_lives *lives, uint32_t list, uint32_t id)
+static void add_id(struct hrn_lives *lives, uint32_t list, uint32_t id)
 {
     lives->places =
         hrn_array_grow(lives->places, &lives->cap_places, (size_t)id + 1, sizeof *lives->places);
@@ -74,8 +74,9 @@ static void add(struct hrn_lives *lives, uint32_t list, uint32_t id)
     l->ids[l->n++] = id;
 }
 
-/* An id that is not live stays so: the encoder also takes programs that are not normalized. */
-static void drop(struct hrn_lives *lives, uint32_t id)
+/* Ignores an id that is not live, since the encoder also accepts programs that are not normalized.
+ */
+static void remove_id(struct hrn_lives *lives, uint32_t id)
 {
     if (id >= lives->n_places || lives->places[id].list == HRN_NO_ID) {
         return;
@@ -106,12 +107,12 @@ void hrn_lives_apply(struct hrn_lives *lives, const struct hrn_op *op)
     case HRN_IDS_MAKE:
     case HRN_IDS_GET:
         for (uint32_t i = 0; i < n; i++) {
-            add(lives, list_idx(op), op->id + i);
+            add_id(lives, list_idx(op), op->id + i);
         }
         break;
     case HRN_IDS_DROP:
     case HRN_IDS_PUT:
-        drop(lives, op->id);
+        remove_id(lives, op->id);
         break;
     default:
         break;

@@ -7,8 +7,8 @@
 
 /*
  * Model    Each arena has two lists, of objects and of the reuse list's objects. Removal moves the
- *          last entry into the hole, so that selecting and removing are O(1), and decoder and
- *          encoder, which both go through hrn_lives_apply, see the same order.
+ *          last entry into the hole, so selecting and removing are O(1). Decoder and encoder both
+ *          use hrn_lives_apply, so they see the same order.
  */
 enum hrn_space { HRN_SPACE_OBJECTS, HRN_SPACE_REUSE, HRN_SPACE_COUNT };
 
@@ -36,16 +36,16 @@ struct hrn_lives {
 void hrn_lives_begin(struct hrn_lives *lives, size_t n_arenas);
 void hrn_lives_fini(struct hrn_lives *lives);
 
-/* The list that the op's id is in, or goes to. */
+/* The list that holds the op's id, or will hold it. */
 struct hrn_live_list *hrn_lives_list(struct hrn_lives *lives, const struct hrn_op *op);
 
-/* The id that a selector means; the list is not empty. */
+/* The id that a selector refers to; the list is not empty. */
 uint32_t hrn_lives_select(const struct hrn_live_list *list, size_t selector);
 
 /* The selector of the op's id; false if it is not live in the op's list. */
 bool hrn_lives_selector(struct hrn_lives *lives, const struct hrn_op *op, size_t *selector);
 
-/* What the op does to the lists. */
+/* Applies the op to the lists. */
 void hrn_lives_apply(struct hrn_lives *lives, const struct hrn_op *op);
 
 #endif

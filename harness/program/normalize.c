@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Brings programs into sound form. */
+/* Makes programs valid. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of programs share: what an operation has and makes, appending without copies. */
+/* Shared by this folder's files: what an operation has and makes, appending without copies. */
 #ifndef HRN_PROGRAM_PARTS_H
 #define HRN_PROGRAM_PARTS_H
 
@@ -11,8 +11,8 @@ bool hrn_kind_has_count(enum hrn_kind kind);
 /* How many ids, from op->id on, exist because of this operation. */
 uint32_t hrn_op_n_made(const struct hrn_op *op);
 
-/* What hrn_program_push does, without copies: room for an operation after the last one, undefined;
- * and, once it is filled in, its taking. */
+/* hrn_program_push in two steps, without copies: the first returns undefined room for one more
+ * operation, the second appends it once it is filled in. */
 struct hrn_op *hrn_program_next(struct hrn_program *program);
 void hrn_program_take_next(struct hrn_program *program);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Programs as values: building, copying, words. */
+/* Programs as values: building, copying, names of operations. */
 #include "harness/program/program.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Programs of allocator operations, and the bytes that stand for them. */
+/* Programs of allocator operations, and their form as bytes. */
 #ifndef HRN_PROGRAM_H
 #define HRN_PROGRAM_H
 
@@ -15,16 +15,15 @@ extern "C" {
  * Model    A program is a head (how the allocators are set up) and a list of operations, each on
  *          one arena (an allocator under test) and, where it makes or uses an object, with that
  *          object's id. Ids are unique over the whole program and never used again. An id whose
- *          allocation was refused at run time makes every later use of it a no-op. An arena that
- *          is not there is made, with the head's settings, by the first operation that needs it.
- *          BYTES: a head of HRN_HEAD_BYTES and records of HRN_RECORD_BYTES each, little-endian. Any
- *          byte string is a valid program: a short head is filled up with zeros, a partial last
- *          record too. Programs from bytes use arenas 0 and 1 and number their ids 0, 1, 2, ...
- *          A record names its object by a selector, resolved while decoding among the objects of
- *          that arena that are live in program order; 0 is the newest (but for removals in
- *          between).
+ *          allocation was refused at run time makes every later use of it a no-op. The first
+ *          operation that needs a missing arena makes it, with the head's settings. BYTES: a head
+ *          of HRN_HEAD_BYTES and records of HRN_RECORD_BYTES each, little-endian. Any byte string
+ *          is a valid program: a short head or last record is filled up with zeros. Programs from
+ *          bytes use arenas 0 and 1 and number their ids 0, 1, 2, ... A record names its object by
+ *          a selector, resolved while decoding among the objects of that arena that are live in
+ *          program order; 0 is the newest (unless objects were removed in between).
  * Safety   Programs are plain values; one thread at a time per program.
- * Failure  Only memory for the program itself can be wanting: then the process stops.
+ * Failure  If there is no memory for the program itself, the process stops.
  * Source   Fixed-width records after tcmalloc's and Pigweed's allocator fuzzers, as seen from
  *          outside.
  */
@@ -33,17 +32,17 @@ extern "C" {
 #define HRN_HEAD_BYTES       24u
 #define HRN_RECORD_BYTES     8u
 #define HRN_BURST_MAX        512u
-#define HRN_BYTES_OPS_MAX    65536u       /* records beyond these are not decoded */
-#define HRN_BYTES_IDS_MAX    (1u << 20)   /* decoding stops where they run out */
-#define HRN_BYTES_LIVES_MAX  64u          /* CREATE, DESTROY, FILE beyond these are left out */
+#define HRN_BYTES_OPS_MAX    65536u       /* further records are not decoded */
+#define HRN_BYTES_IDS_MAX    (1u << 20)   /* decoding stops when all are used */
+#define HRN_BYTES_LIVES_MAX  64u          /* further CREATE, DESTROY, FILE are left out */
 #define HRN_REGION_MAX_BYTES (4u << 20)   /* of a region in bytes form, bytes */
 #define HRN_BLOCK_MAX_BYTES  (128u << 10) /* of a pool block named in a head, bytes */
 
 /*
- * Operations: name, word in traces, what happens to ids.
- * NONE: no id. MAKE: makes `id` (BURST: `id` to `id + count - 1`). DROP: uses an id for the last
- * time. USE: uses it. KEEP: makes an id that nothing selects afterwards. GET, PUT: the same as
- * MAKE and DROP in a space of their own (objects of the typed reuse list).
+ * Operations: name, word in traces, effect on ids. NONE: no id. MAKE: makes `id` (BURST: `id` to
+ * `id + count - 1`). DROP: uses an id for the last time. USE: uses it. KEEP: makes an id that no
+ * later operation selects. GET, PUT: like MAKE and DROP, in a separate space (objects of the typed
+ * reuse list).
  */
 #define HRN_KIND_LIST(X)                                                                           \
     X(ALLOC, "alloc", MAKE)        /* size_bytes */                                                \
@@ -84,7 +83,7 @@ enum hrn_ids {
 
 enum hrn_order { HRN_ORDER_OLDEST, HRN_ORDER_NEWEST, HRN_ORDER_EVERY_OTHER, HRN_ORDER_COUNT };
 
-/* What a cleanup handler does besides being counted. */
+/* What a cleanup handler does, besides being counted. */
 enum hrn_handler {
     HRN_HANDLER_PLAIN,
     HRN_HANDLER_ALLOCS,    /* allocates from the arena that is being torn down */
@@ -92,17 +91,17 @@ enum hrn_handler {
     HRN_HANDLER_COUNT
 };
 
-/* What a file cleanup is about. */
+/* The case that a file cleanup tests. */
 enum hrn_file_aux {
     HRN_FILE_CLOSE,  /* a descriptor without a file */
     HRN_FILE_DELETE, /* a file */
-    HRN_FILE_GONE,   /* a file that somebody else has deleted */
-    HRN_FILE_BAD,    /* no descriptor: to be refused */
+    HRN_FILE_GONE,   /* a file that was deleted before */
+    HRN_FILE_BAD,    /* no descriptor: must be refused */
     HRN_FILE_COUNT
 };
 
-/* Pointers that free must refuse, but for NULL, which it must accept. None is tried that starts a
- * live object. */
+/* Pointers that free must refuse, except NULL, which it must accept. A pointer that happens to start
+ * a live object is not tried. */
 #define HRN_MISUSE_LIST(X)                                                                         \
     X(NULL, "null")               /* NULL */                                                       \
     X(HEAP, "heap")               /* memory of the C heap */                                       \
@@ -133,7 +132,7 @@ struct hrn_op {
     size_t size_bytes;
 };
 
-/* How the arenas of a program are set up; each adapter takes what concerns it. */
+/* How the arenas of a program are set up; each adapter uses the fields that concern it. */
 struct hrn_head {
     uint32_t page_bytes;       /* 4096, 16384 or 65536 */
     uint32_t per_doubling;     /* 1, 2, 4, 8 or 16 classes */
@@ -144,12 +143,12 @@ struct hrn_head {
     uint32_t flags;            /* enum hrn_head_flags */
     uint32_t check_every;      /* operations between whole walks, more if walks are long; 0: none */
     uint32_t fault_nth;        /* source call, from 1, that is refused; 0: none */
-    uint32_t fault_count;      /* how many in a row; UINT32_MAX: all from there on */
+    uint32_t fault_count;      /* how many in a row; UINT32_MAX: all that follow */
     uint32_t content_seed;     /* what objects are filled with */
 };
 
 enum hrn_head_flags {
-    HRN_HEAD_PASS_THROUGH = 1u << 0, /* pools: every object a block of its own */
+    HRN_HEAD_PASS_THROUGH = 1u << 0, /* pools: every object has a separate block */
     HRN_HEAD_SHARED = 1u << 1, /* slabs: the view is not exclusive, so that nothing is poisoned */
     HRN_HEAD_FLAGS = 3u,
 };
@@ -163,7 +162,8 @@ struct hrn_program {
     uint32_t n_arenas; /* every arena is below */
 };
 
-/* An empty program with the default head (that of no bytes at all). fini releases the memory. */
+/* An empty program with the default head (the head that no bytes decode to). fini releases the
+ * memory. */
 void hrn_program_init(struct hrn_program *program);
 void hrn_program_fini(struct hrn_program *program);
 
@@ -173,12 +173,12 @@ void hrn_program_clear(struct hrn_program *program);
 /* Appends op and keeps n_ids and n_arenas up to date. Amortised O(1). */
 void hrn_program_push(struct hrn_program *program, struct hrn_op op);
 
-/* Copies from over to, whose memory is used again. */
+/* Copies from to to, and reuses the memory of to. */
 void hrn_program_copy(struct hrn_program *to, const struct hrn_program *from);
 
 /*
- * Brings a program whose operations were cut or moved into a sound form: drops those that use an id
- * that is not live there (never made, made later, dropped before, or gone with its arena); numbers
+ * Makes a program valid after operations were cut or moved: removes operations that use an id that
+ * is not live there (never made, made later, dropped before, or gone with its arena), and numbers
  * the ids 0, 1, 2, ... in order. Returns how many operations it dropped. Cost O(operations + ids).
  */
 size_t hrn_program_normalize(struct hrn_program *program);
@@ -186,7 +186,7 @@ size_t hrn_program_normalize(struct hrn_program *program);
 /* Same head, same operations. */
 bool hrn_program_equal(const struct hrn_program *a, const struct hrn_program *b);
 
-/* Decodes any bytes, over what program held. Never fails. */
+/* Decodes any bytes into program, and replaces its content. Never fails. */
 void hrn_program_decode(struct hrn_program *program, const uint8_t *bytes, size_t n_bytes);
 
 /* Bytes that hrn_program_encode needs. */
@@ -206,7 +206,7 @@ bool hrn_program_encode(const struct hrn_program *program, uint8_t *bytes);
 
 const char *hrn_kind_word(enum hrn_kind kind);
 
-/* What the operation does to its id: as its kind says, but a MISUSE may also have no victim
+/* What the operation does to its id: as its kind defines, except that a MISUSE may have no victim
  * (NONE), or free it (DROP). */
 enum hrn_ids hrn_op_ids(const struct hrn_op *op);
 const char *hrn_misuse_word(enum hrn_misuse misuse);
@@ -214,14 +214,14 @@ const char *hrn_misuse_word(enum hrn_misuse misuse);
 /* True if the operation has a size (the others leave size_bytes 0). */
 bool hrn_kind_has_size(enum hrn_kind kind);
 
-/* One line for people: "0 memalign #17 size 100 align 64". */
+/* One readable line: "0 memalign #17 size 100 align 64". */
 void hrn_op_text(const struct hrn_op *op, char *text, size_t text_bytes);
 #define HRN_OP_TEXT_BYTES 128u
 
-/* What a record's 32-bit size code means under this head. */
+/* The size that a record's 32-bit code means under this head. */
 size_t hrn_size_decode(const struct hrn_head *head, uint32_t code);
 
-/* The code of a size; false, and the nearest there is, if it has none. */
+/* The code of a size. False, with the nearest code, if the size has none. */
 bool hrn_size_encode(size_t size_bytes, uint32_t *code);
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Size codes: 32 bits of a record that stand for any size worth asking for. */
+/* Size codes: 32 bits of a record that encode any size worth testing. */
 #include "harness/program/program.h"
 
 /*
@@ -28,7 +28,7 @@ static const uint32_t fixed_edges[] = {
 };
 #define N_FIXED (sizeof fixed_edges / sizeof fixed_edges[0])
 
-/* Those that depend on the head. */
+/* Edges that depend on the head. */
 enum { EDGE_PAGE, EDGE_PAGE_HALF, EDGE_PAGE_TWO, EDGE_PAGE_EIGHT, EDGE_REGION, EDGE_BLOCK, N_OWN };
 
 static size_t own_edge(const struct hrn_head *head, uint32_t which)

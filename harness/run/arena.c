@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Arenas: made, looked at, emptied, torn down. */
+/* Arenas: made, checked, emptied, destroyed. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,8 +11,8 @@ HRN_QUIET_BEGIN
 
 /* --- Made --- */
 
-/* So many refused attempts to make an arena are really made, then only counted: a program whose
- * source refuses everything would make one at each of its operations, and do nothing else. */
+/* After this many refused attempts to make an arena, further attempts are only counted. Otherwise a
+ * program whose source refuses everything would make one at each operation, and do nothing else. */
 #define REFUSED_MAX 4u
 
 static void fill_env(const struct hrn_run *run, struct hrn_arena *arena, uint32_t idx,
@@ -82,7 +82,7 @@ struct hrn_arena *hrn_arena_need(struct hrn_run *run, uint32_t arena_idx)
     return arena->self == NULL ? NULL : arena;
 }
 
-/* --- Looked at --- */
+/* --- Checked --- */
 
 void hrn_arena_ask(struct hrn_run *run, struct hrn_arena *arena)
 {
@@ -110,7 +110,7 @@ void hrn_arena_walk(struct hrn_run *run, struct hrn_arena *arena)
                         ? SIZE_MAX
                         : hrn_region_fence_broken(&arena->region);
     if (broken != SIZE_MAX) {
-        hrn_law_fence("byte %zu behind the region was written", broken);
+        hrn_law_fence("byte %zu after the region was written", broken);
     }
     hrn_arena_ask(run, arena);
 }
@@ -192,7 +192,7 @@ void hrn_arena_reset(struct hrn_run *run, struct hrn_arena *arena)
     ask_emptied(run, arena, true);
 }
 
-/* --- Torn down --- */
+/* --- Destroyed --- */
 
 void hrn_arena_destroy(struct hrn_run *run, struct hrn_arena *arena)
 {
@@ -218,7 +218,8 @@ void hrn_arena_abandon(struct hrn_run *run, struct hrn_arena *arena)
     hrn_file_abandon(&arena->files);
     arena->live_bytes = 0;
     hrn_source_drop(&arena->source);
-    arena->region.used_bytes = arena->region.bytes; /* who knows what a broken one wrote */
+    arena->region.used_bytes =
+        arena->region.bytes; /* a broken allocator may have written anywhere */
     hrn_region_close(&arena->region);
 }
 

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cleanup handlers: a stack of what must run, newest first, each once, on reset and destroy. */
+/* Cleanup handlers: a stack of handlers that must run once each, newest first, on reset and
+ * destroy. */
 #include <string.h>
 
 #include "harness/base/array.h"
 #include "harness/run/state.h"
 
-/* What a handler that allocates asks for: a small object, and one that most pools call large. */
+/* The sizes that a handler allocates: a small one, and one that is large for most pools. */
 static const size_t handler_sizes[] = {40, 5000};
 
 static void run_handler(void *data);
 
-/* Allocates in the arena that is being torn down. It need not succeed; what it gives must be
- * sound. */
+/* Allocates in the arena that is being destroyed. The allocation may fail; its result must be
+ * right. */
 static void allocate_inside(struct hrn_run *run, struct hrn_arena *arena)
 {
     for (size_t i = 0; i < sizeof handler_sizes / sizeof handler_sizes[0]; i++) {
@@ -21,7 +22,7 @@ static void allocate_inside(struct hrn_run *run, struct hrn_arena *arena)
             continue;
         }
         if (hrn_map_taken(&run->model.map, p)) {
-            hrn_law_overlap("a handler was given %p, that is in use", (void *)p);
+            hrn_law_overlap("a handler got %p, which is in use", (void *)p);
         }
         memset(p, 0x5A, rq.size_bytes);
     }
@@ -36,7 +37,7 @@ static struct hrn_handler_record *push_record(struct hrn_arena *arena)
     return record;
 }
 
-/* A plain handler without data of its own; its argument is just a number that nobody else has. */
+/* A plain handler without data; its argument is a unique number. */
 static enum slm_status register_plain(struct hrn_run *run, struct hrn_arena *arena, uint8_t handler)
 {
     void *token = (void *)(uintptr_t)(++arena->n_tokens * 16 + 1);
@@ -60,7 +61,7 @@ static void check_newest(const struct hrn_arena *arena, const void *data)
             hrn_law_cleanup_order("handler %zu of %zu ran before the newest", i + 1, n);
         }
     }
-    hrn_law_cleanup_once("a handler ran again, or never was registered (its argument: %p)", data);
+    hrn_law_cleanup_once("a handler ran twice, or was never registered (its argument: %p)", data);
 }
 
 static void run_handler(void *data)
@@ -99,7 +100,7 @@ void hrn_cleanup_add(struct hrn_run *run, struct hrn_arena *arena, const struct 
         return;
     }
     if (got != SLM_OK) {
-        hrn_law_refusal("cleanup with %zu bytes says %s", op->size_bytes, slm_status_name(got));
+        hrn_law_refusal("cleanup with %zu bytes returns %s", op->size_bytes, slm_status_name(got));
     }
     if (op->size_bytes > 0) {
         hrn_object_adopt(run, arena, op->id, &rq, data);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* File cleanups: descriptors to be closed and files to be deleted, each once, in its turn. */
+/* File cleanups: descriptors to be closed and files to be deleted, each once and in order. */
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* mkstemp */
 #endif
@@ -16,11 +16,11 @@
 #include "harness/run/state.h"
 
 /*
- * Paths have as many bytes as the operation says, whatever the folder is called: slashes fill them
- * up. Else the same program would meet other blocks elsewhere.
+ * Slashes pad paths to the length that the operation gives. Otherwise path lengths, and so pool
+ * blocks, would depend on TMPDIR.
  */
 #define PATH_MIN_BYTES 128u
-#define PATH_MAX_BYTES 4096u /* what the kernel takes, the final zero included */
+#define PATH_MAX_BYTES 4096u /* the kernel's limit, including the final zero */
 #define NAME           "/slabmill-XXXXXX"
 
 /* --- What the program registers --- */
@@ -40,8 +40,8 @@ static char *make_path(size_t size_bytes)
     return path;
 }
 
-/* What decoys are copies of. Made before any file is registered, or it would get the number of one
- * that was just closed. */
+/* The descriptor that decoys duplicate. It is opened before any file is registered; later it could
+ * get a number that was just closed. */
 static int spare_fd(void)
 {
     static int spare = -1;
@@ -51,7 +51,8 @@ static int spare_fd(void)
     return spare;
 }
 
-/* A descriptor, and for all but HRN_FILE_CLOSE a path. False, said once: there is none to be had.
+/* A descriptor and, except for HRN_FILE_CLOSE, a path. False, with one message per process: none
+ * can be made.
  */
 static bool open_file(const struct hrn_op *op, struct hrn_file *file)
 {
@@ -76,8 +77,8 @@ static bool is_open(int fd)
     return fcntl(fd, F_GETFD) >= 0;
 }
 
-/* Releases what the allocator has left of it. */
-static void drop(struct hrn_file *file)
+/* Releases what the allocator left open or undeleted. */
+static void release_file(struct hrn_file *file)
 {
     if (is_open(file->fd)) {
         (void)close(file->fd);
@@ -101,7 +102,7 @@ static void check_kept(const struct hrn_file *file, const char *when)
     }
 }
 
-/* From now on the number is taken, so that a second close of it is seen. */
+/* Occupies the number, so that a second close of it is noticed. */
 static void put_decoy(struct hrn_files *files, int fd)
 {
     if (dup2(spare_fd(), fd) == fd) {
@@ -111,15 +112,15 @@ static void put_decoy(struct hrn_files *files, int fd)
     }
 }
 
-/* Its handler has run: takes it off the list. */
+/* Removes the file from the list after its handler has run. */
 static void finish(struct hrn_files *files, size_t idx)
 {
     struct hrn_file file = files->list[idx];
     if (is_open(file.fd)) {
-        hrn_law_cleanup_once("the handler ran, and descriptor %d is open still", file.fd);
+        hrn_law_cleanup_once("the handler ran, and descriptor %d is still open", file.fd);
     }
     if (file.path != NULL && access(file.path, F_OK) == 0) {
-        hrn_law_cleanup_once("the handler ran, and the file of descriptor %d is there still",
+        hrn_law_cleanup_once("the handler ran, and the file of descriptor %d still exists",
                              file.fd);
     }
     files->n--;
@@ -134,7 +135,7 @@ void hrn_file_settle(struct hrn_files *files, size_t n_handlers)
         finish(files, files->n - 1);
     }
     if (files->n > 0) {
-        check_kept(&files->list[files->n - 1], "a newer handler runs now");
+        check_kept(&files->list[files->n - 1], "a newer handler is running");
     }
 }
 
@@ -152,7 +153,7 @@ void hrn_file_end(struct hrn_files *files)
 void hrn_file_abandon(struct hrn_files *files)
 {
     while (files->n > 0) {
-        drop(&files->list[--files->n]);
+        release_file(&files->list[--files->n]);
     }
     while (files->n_decoys > 0) {
         (void)close(files->decoys[--files->n_decoys]);
@@ -165,7 +166,7 @@ static void add_bad(const struct hrn_run *run, const struct hrn_arena *arena)
 {
     enum slm_status got = run->adapter->file(arena->self, -1, NULL);
     if (got != SLM_E_OPTION) {
-        hrn_law_refusal("a file cleanup of descriptor -1 says %s", slm_status_name(got));
+        hrn_law_refusal("a file cleanup of descriptor -1 returns %s", slm_status_name(got));
     }
 }
 
@@ -177,7 +178,7 @@ static void register_file(struct hrn_run *run, struct hrn_arena *arena, struct h
     uint64_t n_before = arena->source.n_refused;
     enum slm_status got = run->adapter->file(arena->self, file.fd, file.path);
     if (got != SLM_OK && got != SLM_E_NOMEM) {
-        hrn_law_refusal("a file cleanup says %s", slm_status_name(got));
+        hrn_law_refusal("a file cleanup returns %s", slm_status_name(got));
     }
     file.n_older = arena->n_handlers;
     files->list = hrn_array_grow(files->list, &files->cap, files->n + 1, sizeof *files->list);
@@ -185,7 +186,7 @@ static void register_file(struct hrn_run *run, struct hrn_arena *arena, struct h
     check_kept(&file, "when it was registered");
     if (got == SLM_E_NOMEM) {
         hrn_object_refused(run, arena, &rq, arena->source.n_refused - n_before);
-        drop(&files->list[--files->n]);
+        release_file(&files->list[--files->n]);
     }
 }
 
@@ -216,8 +217,8 @@ void hrn_file_run(struct hrn_run *run, struct hrn_arena *arena, const struct hrn
     enum slm_status want = registered ? SLM_OK : SLM_E_FOREIGN;
     enum slm_status got = run->adapter->run_file(arena->self, fd);
     if (got != want) {
-        hrn_law_cleanup_once("to run the file cleanup of descriptor %d says %s, should be %s", fd,
-                             slm_status_name(got), slm_status_name(want));
+        hrn_law_cleanup_once("running the file cleanup of descriptor %d returns %s, should be %s",
+                             fd, slm_status_name(got), slm_status_name(want));
     }
     if (registered) {
         finish(files, idx);

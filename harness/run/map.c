@@ -14,15 +14,15 @@ HRN_BOOKS_BEGIN
 #define FIRST_CAP  256u
 
 /* Multiplicative hash by 2^64 over the golden ratio (Knuth, vol. 3). */
-static size_t home(const struct hrn_map *map, uintptr_t page)
+static size_t home_slot(const struct hrn_map *map, uintptr_t page)
 {
     return (size_t)((uint64_t)page * UINT64_C(0x9E3779B97F4A7C15) >> 32) & (map->cap - 1);
 }
 
-/* The page's slot, or the empty one where it would go. */
+/* The page's slot, or the empty slot where it belongs. */
 static struct hrn_map_page *find(const struct hrn_map *map, uintptr_t page)
 {
-    size_t i = home(map, page);
+    size_t i = home_slot(map, page);
     while (map->pages[i].page != 0 && map->pages[i].page != page) {
         i = (i + 1) & (map->cap - 1);
     }
@@ -61,13 +61,13 @@ static void bits_put(struct hrn_map *map, uint32_t idx)
     map->free_bits[map->n_free_bits++] = idx;
 }
 
-/* Empties a slot and closes the gap: entries behind it move up unless that is before their home. */
+/* Empties a slot and closes the gap: later entries move up unless that is before their home. */
 static void drop_slot(struct hrn_map *map, struct hrn_map_page *slot)
 {
     size_t mask = map->cap - 1;
     size_t hole = (size_t)(slot - map->pages);
     for (size_t i = (hole + 1) & mask; map->pages[i].page != 0; i = (i + 1) & mask) {
-        if (((i - home(map, map->pages[i].page)) & mask) >= ((i - hole) & mask)) {
+        if (((i - home_slot(map, map->pages[i].page)) & mask) >= ((i - hole) & mask)) {
             map->pages[hole] = map->pages[i];
             hole = i;
         }

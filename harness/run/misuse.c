@@ -8,7 +8,7 @@
 HRN_QUIET_BEGIN
 
 #define PAGE_BYTES  ((uintptr_t)4096)
-#define CLOSE_WATCH 16u /* programs that walk so often do so after each misuse too */
+#define CLOSE_WATCH 16u /* programs that walk at least this often also walk after each misuse */
 
 static bool starts_live_object(const struct hrn_run *run, const struct hrn_arena *arena,
                                const void *p)
@@ -22,7 +22,7 @@ static bool starts_live_object(const struct hrn_run *run, const struct hrn_arena
         }
     }
     for (size_t i = 0; i < arena->n_handlers; i++) {
-        if (arena->handlers[i].data == p) { /* a large one could be freed */
+        if (arena->handlers[i].data == p) { /* free accepts large data */
             return true;
         }
     }
@@ -46,7 +46,7 @@ static void *in_region(const struct hrn_arena *arena, size_t offset)
     return arena->env.region == NULL ? NULL : (unsigned char *)arena->env.region + offset;
 }
 
-/* Start of the allocator's bookkeeping, and an offset that is likely still in it. */
+/* A place in the allocator's bookkeeping: its start plus an offset that is probably within it. */
 static void *metadata(const struct hrn_run *run, const struct hrn_arena *arena, size_t offset)
 {
     if (run->adapter->metadata != NULL) {
@@ -79,7 +79,7 @@ static void *near_victim(const struct hrn_run *run, const struct hrn_op *op)
     }
 }
 
-/* The pointer to try, or NULL: there is none. */
+/* The pointer to try; NULL: none. */
 static void *find_pointer(const struct hrn_run *run, const struct hrn_arena *arena,
                           const struct hrn_op *op)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Objects by id, and what they are filled with. */
+/* Objects by id, and their contents. */
 #include "harness/run/model.h"
 
 #include <stdlib.h>
@@ -48,10 +48,10 @@ void hrn_id_list_drop(struct hrn_id_list *list, struct hrn_object *objects, uint
 /* --- Contents --- */
 
 /*
- * Stamping the ends and every 61st byte sees what scanning everything sees, 30 times faster: 61 is
- * prime, so that no power-of-two stride of an allocator's own writes keeps missing the stamps.
- * Behind the first page of an object a stamp every 1021 bytes will do: whoever writes there has
- * mistaken a page.
+ * Stamping the ends and every 61st byte finds what scanning everything finds, 30 times faster. 61
+ * is prime, so writes of an allocator at a power-of-two stride cannot keep missing the stamps.
+ * After the first page of an object a stamp every 1021 bytes is enough: wrong writes there are as
+ * large as a page.
  */
 #define STRIDE     61u
 #define FAR        4096u
@@ -62,7 +62,7 @@ static size_t next_stamp(size_t i)
     return i + (i < FAR ? STRIDE : FAR_STRIDE);
 }
 
-/* splitmix64's finisher; no byte of a stamp is zero, so that stale stamps show in calloc. */
+/* splitmix64's finisher; no byte of a stamp is zero, so that stale stamps are noticed in calloc. */
 static uint64_t stamp_of(uint64_t seed, uint32_t id)
 {
     uint64_t z = (seed << 32 | id) + UINT64_C(0x9E3779B97F4A7C15);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is known about objects, kept outside the memory under test. */
+/* The runner's model of objects, kept outside the memory under test. */
 #ifndef HRN_MODEL_H
 #define HRN_MODEL_H
 
@@ -15,8 +15,8 @@ extern "C" {
 
 /*
  * Model    Objects by id; the bytes of all live objects of all arenas in one map, one bit a byte;
- *          and what each object is filled with, a function of its id and the program's seed.
- * Safety   One thread. Memory is kept from one program to the next; what it says is not.
+ *          and the content of each object, a function of its id and the program's seed.
+ * Safety   One thread. Memory is kept from one program to the next; its content is not.
  * Failure  Without memory the process stops.
  */
 
@@ -25,28 +25,28 @@ extern "C" {
 struct hrn_map_page {
     uintptr_t page;    /* address >> 12, 0: empty slot */
     uint32_t n_taken;  /* bytes */
-    uint32_t bits_idx; /* HRN_MAP_WHOLE: all of it is one object's */
+    uint32_t bits_idx; /* HRN_MAP_WHOLE: one object has the whole page */
 };
 #define HRN_MAP_WHOLE UINT32_MAX
 #define HRN_MAP_WORDS 64u /* of bits a page */
 
-/* Open addressing by page number; pages without a taken byte are not in it. */
+/* Open addressing by page number; it has no pages without a taken byte. */
 struct hrn_map {
     struct hrn_map_page *pages;
     size_t cap; /* slots, a power of two */
     size_t n;
     uint64_t (*bits)[HRN_MAP_WORDS];
-    size_t n_bits; /* ever used; those not in use are all zero */
+    size_t n_bits; /* ever used; bits that are not in use are zero */
     size_t cap_bits;
     uint32_t *free_bits;
     size_t n_free_bits;
     size_t cap_free_bits;
 };
 
-/* Takes bytes; false if one of them was taken before (then the map is not to be used on). n > 0.
+/* Takes bytes; false if one of them was already taken (then do not use the map any more). n > 0.
  * O(n / 64), by page for whole pages. */
 bool hrn_map_take(struct hrn_map *map, const void *p, size_t n);
-/* Gives them back: a range that was taken as it is. */
+/* Gives back a range that was taken as a whole. */
 void hrn_map_give(struct hrn_map *map, const void *p, size_t n);
 /* True if p's byte is taken. */
 bool hrn_map_taken(const struct hrn_map *map, const void *p);
@@ -57,7 +57,7 @@ void hrn_map_fini(struct hrn_map *map);
 
 struct hrn_object {
     unsigned char *p;  /* NULL: not live */
-    size_t size_bytes; /* that may be used */
+    size_t size_bytes; /* usable bytes */
     struct hrn_request rq;
     uint32_t arena;
     uint32_t pos; /* in its list */
@@ -80,7 +80,8 @@ struct hrn_model {
 void hrn_model_begin(struct hrn_model *model, size_t n_objects, uint32_t seed);
 void hrn_model_fini(struct hrn_model *model);
 
-/* Bytes of the map that an object takes: an empty one takes one, as its address is its own. */
+/* Bytes of the map that an object takes: an empty object takes one, since its address must be
+ * unique. */
 static inline size_t hrn_object_extent(size_t size_bytes)
 {
     return size_bytes == 0 ? 1 : size_bytes;

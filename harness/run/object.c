@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Operations on single objects, each with the laws that it can break on the spot. */
+/* Operations on single objects, each followed by a check of the laws that it can break. */
 #include <string.h>
 
 #include "harness/base/quiet.h"
@@ -67,7 +67,7 @@ static void take_bytes(struct hrn_run *run, unsigned char *p, size_t n)
 {
     if (!hrn_fault_on(HRN_FAULT_NO_OVERLAP) &&
         !hrn_map_take(&run->model.map, p, hrn_object_extent(n))) {
-        hrn_law_overlap("%zu bytes at %p meet live object #%d", n, (void *)p,
+        hrn_law_overlap("%zu bytes at %p overlap live object #%d", n, (void *)p,
                         (int)find_overlapped(run, p, hrn_object_extent(n)));
     }
 }
@@ -94,7 +94,7 @@ static void check_inside(struct hrn_arena *arena, const unsigned char *p, size_t
     hrn_region_use(&arena->region, p + n);
 }
 
-/* Everything that a result must be before it is used. */
+/* Checks a result before it is used. */
 static void check_grant(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_request *rq,
                         unsigned char *p)
 {
@@ -186,7 +186,8 @@ void hrn_object_forget(struct hrn_run *run, struct hrn_arena *arena, uint32_t id
 void hrn_object_retire(struct hrn_run *run, struct hrn_arena *arena, uint32_t id)
 {
     struct hrn_object *o = &run->model.objects[id];
-    bool reuse = o->rq.kind == HRN_REUSE_GET; /* its list's memory, not free's business */
+    bool reuse =
+        o->rq.kind == HRN_REUSE_GET; /* the reuse list's memory, which free does not handle */
     if (!reuse) {
         arena->stale[arena->n_stale++ % HRN_N_STALE] = o->p;
     }
@@ -238,13 +239,13 @@ static void reshape(struct hrn_run *run, struct hrn_arena *arena, uint32_t id, u
     hrn_contents_fill(&run->model, id, p, n);
 }
 
-/* For allocators that tell how much of an object may be used: all of it is used from now on. */
+/* For allocators that report how much of an object may be used: uses all of it from now on. */
 static void use_all(struct hrn_run *run, struct hrn_arena *arena, uint32_t id)
 {
     struct hrn_object *o = &run->model.objects[id];
     size_t usable = run->adapter->usable_bytes(arena->self, o->p);
     if (usable < o->size_bytes) {
-        hrn_law_usable("%zu of #%u, that has %zu", usable, id, o->size_bytes);
+        hrn_law_usable("%zu of #%u, which has %zu", usable, id, o->size_bytes);
     }
     if (usable > SIZE_MAX / 2) {
         hrn_law_usable("%zu of #%u", usable, id);
@@ -279,7 +280,7 @@ void hrn_object_give_back(struct hrn_run *run, struct hrn_arena *arena, uint32_t
     if (got == SLM_OK) {
         hrn_object_retire(run, arena, id);
     } else if (got != SLM_UNCHANGED) {
-        hrn_law_free_answer("give_back says %s for #%u", slm_status_name(got), id);
+        hrn_law_free_answer("give_back returns %s for #%u", slm_status_name(got), id);
     } else {
         hrn_object_verify(run, id);
     }
@@ -292,7 +293,7 @@ void hrn_object_reuse_put(struct hrn_run *run, struct hrn_arena *arena, uint32_t
     hrn_object_verify(run, id);
     enum slm_status got = run->adapter->reuse_put(arena->self, p);
     if (got != SLM_OK) {
-        hrn_law_reuse("put of live #%u says %s", id, slm_status_name(got));
+        hrn_law_reuse("put of live #%u returns %s", id, slm_status_name(got));
     }
     hrn_object_retire(run, arena, id);
     if (!twice) {
@@ -300,7 +301,7 @@ void hrn_object_reuse_put(struct hrn_run *run, struct hrn_arena *arena, uint32_t
     }
     got = run->adapter->reuse_put(arena->self, p);
     if (got != SLM_E_FREED) {
-        hrn_law_reuse("second put of #%u says %s", id, slm_status_name(got));
+        hrn_law_reuse("second put of #%u returns %s", id, slm_status_name(got));
     }
 }
 

@@ -10,8 +10,8 @@
 
 struct hrn_run hrn_run_state;
 
-#define WALK_SHARE         4u /* objects, pages, classes looked at for each operation, at most */
-#define BURST_REFUSALS_MAX 2u /* the same request will not do better a third time */
+#define WALK_SHARE         4u /* objects, pages, classes examined for each operation, at most */
+#define BURST_REFUSALS_MAX 2u /* the same request would not succeed a third time */
 
 /* --- Operations --- */
 
@@ -186,7 +186,7 @@ static void begin(struct hrn_run *run, const struct hrn_adapter *adapter,
     hrn_model_begin(&run->model, program->n_ids, program->head.content_seed);
 }
 
-/* What a walk over the arena looks at. */
+/* How many things a walk over the arena examines. */
 static size_t walk_size(const struct hrn_run *run, const struct hrn_arena *arena)
 {
     const struct hrn_oracle *oracle = &run->adapter->oracle;
@@ -194,8 +194,8 @@ static size_t walk_size(const struct hrn_run *run, const struct hrn_arena *arena
     return arena->live.n + (oracle->walk_size != NULL ? oracle->walk_size(arena->self) : n_pages);
 }
 
-/* Operations until the next walk: as the head says, but so many that walks stay a small part of the
- * whole, however much they have to look at. */
+/* Operations until the next walk: as the head says, or more, so that even long walks stay a small
+ * part of the work. */
 static size_t walk_interval(const struct hrn_run *run)
 {
     size_t n_looked_at = run->n_arenas;

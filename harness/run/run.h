@@ -15,16 +15,15 @@ extern "C" {
 #endif
 
 /*
- * Model    Every operation is checked on the spot by what it touched; every check_every
- *          operations, and at the end, everything is. What is known about the arenas is kept
- *          outside their memory. The end of a program destroys its arenas and looks for what is
- *          left behind.
- * Safety   One run at a time per process. Deterministic: the same program, the same run.
- * Failure  A broken law prints itself and aborts in a function of its own (hrn_law_overlap, ...);
+ * Model    After every operation the runner checks what it touched; every check_every operations,
+ *          and at the end, it checks everything. It keeps its model of the arenas outside their
+ *          memory. The end of a program destroys its arenas and checks that nothing leaked.
+ * Safety   One run at a time per process. Deterministic: the same program gives the same run.
+ * Failure  A broken law is printed and aborts in a function of its own (hrn_law_overlap, ...);
  *          hrn_run_catch returns it instead. Nothing else fails.
  */
 
-/* What a run came to. */
+/* The result of a run. */
 struct hrn_result {
     enum hrn_law law;                /* HRN_LAW_NONE: every law was kept */
     size_t op_idx;                   /* operation at which it was broken; n_ops: at the end */
@@ -36,11 +35,11 @@ struct hrn_result {
     size_t peak_source_bytes;        /* taken from the sources, most at once */
 };
 
-/* Runs it; result may be NULL. A broken law does not return. */
+/* Runs the program; result may be NULL. A broken law does not return. */
 void hrn_run(const struct hrn_adapter *adapter, const struct hrn_program *program,
              struct hrn_result *result);
 
-/* Runs it; a broken law is in result->law, and what the arenas held is released. */
+/* Runs the program. A broken law is in result->law, and the arenas' memory is released. */
 enum hrn_law hrn_run_catch(const struct hrn_adapter *adapter, const struct hrn_program *program,
                            struct hrn_result *result);
 
@@ -54,7 +53,7 @@ struct hrn_totals {
 };
 const struct hrn_totals *hrn_run_totals(void);
 
-/* Gives back the memory that runs keep for the next one. */
+/* Frees the memory that is kept from run to run. */
 void hrn_run_fini(void);
 
 #ifdef __cplusplus

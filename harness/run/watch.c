@@ -8,11 +8,11 @@
 #include "harness/base/array.h"
 #include "harness/run/state.h"
 
-/* What is being watched. Adapter functions get nothing but the arena, so it must be found here. */
+/* What is being watched. It is global because adapter functions only get the arena. */
 static struct {
     const struct hrn_adapter *under;
     const struct hrn_watcher *watcher;
-    size_t n_ops; /* of hrn_watch_look: operations that are the program's own */
+    size_t n_ops; /* of hrn_watch_look: the program's own operations */
     hrn_watch_look_fn look;
     void *look_data;
 } watch;
@@ -66,7 +66,7 @@ enum hrn_law hrn_watch_run(const struct hrn_adapter *adapter, const struct hrn_p
     return hrn_run_catch(&watched, program, result);
 }
 
-/* --- A look --- */
+/* --- Views --- */
 
 static int by_address(const void *a, const void *b)
 {
@@ -84,7 +84,7 @@ static void add_objects(struct hrn_watch_object *objects, size_t *n, const struc
     }
 }
 
-static void look_at(const struct hrn_arena *arena)
+static void show_arena(const struct hrn_arena *arena)
 {
     size_t cap = 0;
     size_t n = 0;
@@ -102,19 +102,20 @@ static void look_at(const struct hrn_arena *arena)
     free(objects);
 }
 
-/* TRIM behind the program's own operations is the moment to look: nothing is checked before it. */
+/* The TRIM after the program's own operations is when the view is taken; nothing is checked before
+ * it. */
 static size_t watched_trim(void *self)
 {
     size_t op_idx = hrn_scene.op_idx;
     if (op_idx >= watch.n_ops && op_idx < hrn_scene.program->n_ops) {
-        look_at(arena_of(self));
+        show_arena(arena_of(self));
         return 0;
     }
     return watch.under->trim == NULL ? 0 : watch.under->trim(self);
 }
 
-/* Appends one look for each arena that the operations so far leave in place. */
-static void push_looks(struct hrn_program *program, const struct hrn_adapter *adapter)
+/* Appends one TRIM for each arena that exists after the operations so far. */
+static void push_views(struct hrn_program *program, const struct hrn_adapter *adapter)
 {
     size_t cap = 0;
     bool *there = hrn_array_grow(NULL, &cap, (size_t)program->n_arenas + 1, sizeof *there);
@@ -143,7 +144,7 @@ enum hrn_law hrn_watch_look(const struct hrn_adapter *adapter, const struct hrn_
     hrn_program_copy(&looking, program);
     looking.n_ops = n_ops;
     looking.head.check_every = 0;
-    push_looks(&looking, adapter);
+    push_views(&looking, adapter);
     struct hrn_adapter watched = *adapter;
     watched.can |= HRN_BIT(HRN_TRIM);
     watched.trim = watched_trim;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A run seen from outside: what each operation was answered, and what is live at one point. */
+/* A run observed from outside: the answer to each operation, and the objects live at one point. */
 #ifndef HRN_WATCH_H
 #define HRN_WATCH_H
 
@@ -16,16 +16,17 @@ extern "C" {
 #endif
 
 /*
- * Model    The adapter is run with some of its functions wrapped; the allocator does exactly what
- *          it does unwatched. Functions that are NULL are not told.
- * Safety   As hrn_run_catch; one watched run at a time. What is called may read the arena, no more.
+ * Model    Runs the adapter with some of its functions wrapped; the allocator does exactly what it
+ *          does unwatched. Callbacks may be NULL.
+ * Safety   As hrn_run_catch; one watched run at a time. Callbacks may only read the arena.
  * Failure  None of its own.
  */
 struct hrn_watcher {
     void *data;
     /* Arena made. */
     void (*made)(void *data, const struct hrn_env *env);
-    /* Operation op_idx asked for rq, and p is the answer. A burst is told object by object. */
+    /* Operation op_idx asked for rq, and p is the answer. A burst calls this once for each object.
+     */
     void (*answered)(void *data, size_t op_idx, const struct hrn_request *rq, const void *p);
     /* Arena about to be destroyed; its objects are gone. */
     void (*ending)(void *data, const struct hrn_env *env);
@@ -53,9 +54,9 @@ struct hrn_watch_view {
 typedef void (*hrn_watch_look_fn)(void *data, const struct hrn_watch_view *view);
 
 /*
- * Runs the first n_ops operations, then calls look for each arena that is there, by number. Whole
- * walks are left out on the way. What the run comes to afterwards is in *result. An arena that the
- * first n_ops operations made or tried to make is made again if it is not there.
+ * Runs the first n_ops operations, without whole walks, then calls look for each arena, by number.
+ * *result is the result of the run after that. An arena that the first n_ops operations made or
+ * tried to make is made again if it does not exist.
  */
 enum hrn_law hrn_watch_look(const struct hrn_adapter *adapter, const struct hrn_program *program,
                             size_t n_ops, hrn_watch_look_fn look, void *data,

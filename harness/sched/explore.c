@@ -7,9 +7,9 @@
 
 #define CHOICES_KEPT 8192u
 
-/* The answers of the run before, up to the one that changes; then what this run is asked. */
+/* The answers of the run before, up to the one that changes; then the questions of this run. */
 struct path {
-    unsigned n;       /* choices of which the answer is given */
+    unsigned n;       /* choices with a fixed answer */
     unsigned n_asked; /* by this run so far */
     uint8_t answers[CHOICES_KEPT];
     uint8_t n_answers[CHOICES_KEPT];
@@ -20,15 +20,17 @@ static unsigned choose(void *chooser, unsigned n)
     struct path *path = chooser;
     unsigned at = path->n_asked++;
     if (at >= CHOICES_KEPT) {
-        fprintf(stderr, "a run asks more than %u questions\n", CHOICES_KEPT);
+        fprintf(stderr, "a run has more than %u choices\n", CHOICES_KEPT);
         abort();
     }
     if (at >= path->n) {
         path->answers[at] = 0;
         path->n = at + 1;
     } else if (path->n_answers[at] != n) {
-        /* Set by this path's last run: the world does not begin as it did then. */
-        fprintf(stderr, "question %u has %u answers, and had %u\n", at, n, path->n_answers[at]);
+        /* The number was set by this path's last run, so the world does not begin in the same
+         * state. */
+        fprintf(stderr, "choice %u has %u answers, and had %u before\n", at, n,
+                path->n_answers[at]);
         abort();
     }
     path->n_answers[at] = (uint8_t)n;
@@ -50,7 +52,7 @@ static bool advance(struct path *path)
     return false;
 }
 
-/* Runs of lower bounds were counted there. */
+/* Counts only runs that reach the bound; others were counted at lower bounds. */
 static void count(struct hrn_sched_found *found, const struct hrn_sched_outcome *outcome,
                   unsigned bound)
 {
@@ -75,7 +77,7 @@ static const char *run_once(const struct hrn_sched_search *search, const struct 
     return outcome.broken;
 }
 
-/* False: the search is over. */
+/* False: the search has ended. */
 static bool search_at(const struct hrn_sched_search *search, unsigned bound,
                       struct hrn_sched_found *found)
 {

@@ -39,7 +39,7 @@ struct hrn_fibre {
     void (*body)(void *);
     void (*ended)(void *);
     void *arg;
-    void *stack; /* NULL: the thread's own; then what ASan says of it */
+    void *stack; /* NULL: the thread's own; then the range that ASan reports */
     size_t stack_bytes;
     void *fake_stack; /* ASan's, while it does not run */
     void *tsan;
@@ -47,11 +47,11 @@ struct hrn_fibre {
 
 static struct hrn_fibre main_fibre;
 static struct hrn_fibre *starting; /* the argument of enter, which makecontext cannot pass */
-static struct hrn_fibre *left;     /* by the last switch */
+static struct hrn_fibre *left;     /* the fibre that the last switch left */
 
-/* --- What sanitizers want to know --- */
+/* --- Reports to sanitizers --- */
 
-static void tell_leaving(struct hrn_fibre *from, const struct hrn_fibre *to)
+static void report_leaving(struct hrn_fibre *from, const struct hrn_fibre *to)
 {
 #if WITH_ASAN
     __sanitizer_start_switch_fiber(&from->fake_stack, to->stack, to->stack_bytes);
@@ -63,8 +63,8 @@ static void tell_leaving(struct hrn_fibre *from, const struct hrn_fibre *to)
     (void)to;
 }
 
-/* Only the first switch away from the thread's own stack tells where that is. */
-static void tell_arrived(struct hrn_fibre *here)
+/* The first switch away from the thread's own stack reports where that stack is. */
+static void report_arrival(struct hrn_fibre *here)
 {
 #if WITH_ASAN
     const void *stack;
@@ -78,7 +78,7 @@ static void tell_arrived(struct hrn_fibre *here)
     (void)here;
 }
 
-static void tell_gone(struct hrn_fibre *fibre)
+static void report_end(struct hrn_fibre *fibre)
 {
 #if WITH_TSAN
     __tsan_destroy_fiber(fibre->tsan);
@@ -86,7 +86,7 @@ static void tell_gone(struct hrn_fibre *fibre)
     (void)fibre;
 }
 
-static void tell_made(struct hrn_fibre *fibre)
+static void report_stack(struct hrn_fibre *fibre)
 {
 #if WITH_TSAN
     fibre->tsan = fibre == &main_fibre ? __tsan_get_current_fiber() : __tsan_create_fiber(0);
@@ -99,7 +99,7 @@ static void tell_made(struct hrn_fibre *fibre)
 static void enter(void)
 {
     struct hrn_fibre *self = starting;
-    tell_arrived(self);
+    report_arrival(self);
     for (;;) {
         if (_setjmp(self->bottom) == 0) {
             self->body(self->arg);
@@ -118,7 +118,7 @@ static void start(struct hrn_fibre *fibre)
     fibre->context.uc_stack.ss_sp = fibre->stack;
     fibre->context.uc_stack.ss_size = fibre->stack_bytes;
     makecontext(&fibre->context, enter, 0);
-    tell_made(fibre);
+    report_stack(fibre);
 }
 
 struct hrn_fibre *hrn_fibre_make(void (*body)(void *), void (*ended)(void *), void *arg)
@@ -142,7 +142,7 @@ struct hrn_fibre *hrn_fibre_make(void (*body)(void *), void (*ended)(void *), vo
 void hrn_fibre_renew(struct hrn_fibre *fibre)
 {
     if (WITH_TSAN) {
-        tell_gone(fibre);
+        report_end(fibre);
         start(fibre);
     }
 }
@@ -150,7 +150,7 @@ void hrn_fibre_renew(struct hrn_fibre *fibre)
 struct hrn_fibre *hrn_fibre_main(void)
 {
     if (main_fibre.tsan == NULL) {
-        tell_made(&main_fibre);
+        report_stack(&main_fibre);
     }
     return &main_fibre;
 }
@@ -159,9 +159,9 @@ void hrn_fibre_switch(struct hrn_fibre *from, struct hrn_fibre *to)
 {
     starting = to;
     left = from;
-    tell_leaving(from, to);
+    report_leaving(from, to);
     (void)swapcontext(&from->context, &to->context);
-    tell_arrived(from);
+    report_arrival(from);
 }
 
 void hrn_fibre_unwind(struct hrn_fibre *running)

@@ -9,7 +9,7 @@
 
 #define TRIED_MAX 4096u /* a power of two */
 
-/* A state that was reached with these events done, and led nowhere. */
+/* A state that was reached with these events done, and did not lead to a solution. */
 struct tried {
     uint64_t of_search; /* an entry of an earlier search is free */
     uint64_t done;
@@ -33,7 +33,7 @@ static uint64_t hash(uint64_t done, const unsigned char *state, unsigned n_bytes
     return sum ^ sum >> 29;
 }
 
-/* Whether it is there already; if not, it is from now on. */
+/* Whether the state was tried before. Records it as tried. */
 static bool was_tried(struct search *search, uint64_t done, const unsigned char *state)
 {
     uint64_t at = hash(done, state, search->state_bytes);
@@ -60,7 +60,7 @@ static bool is_done(uint64_t done, unsigned i)
     return (done >> i & 1u) != 0;
 }
 
-/* The first return among the events that are not done: nothing called later can come before it. */
+/* The first return among the events that are not done. Events called later cannot precede it. */
 static uint64_t first_return(const struct search *search, uint64_t done)
 {
     uint64_t first = HRN_SCHED_NEVER;
@@ -76,7 +76,7 @@ static bool can_finish(struct search *search, uint64_t done, const unsigned char
 {
     uint64_t limit = first_return(search, done);
     if (limit == HRN_SCHED_NEVER) {
-        return true; /* what is left need not have happened */
+        return true; /* the events that are left need not have happened */
     }
     if (was_tried(search, done, state)) {
         return false;

@@ -16,28 +16,28 @@
 #define STEPS_MAX  600u
 #define TIMEOUT_MS 15u
 
-/* What the lock was at some time during a call. */
+/* States of the lock that were seen during a call. */
 #define SAW_FREE  1u
 #define SAW_DEAD  2u
 #define SAW_MINE  4u
 #define SAW_OTHER 8u  /* alive */
-#define SAW_WRONG 16u /* owned, and not by whom force_unlock was told */
-#define SAW_FILE  32u /* of a FILE lock, in another's hand */
+#define SAW_WRONG 16u /* owned, but not by the identity that force_unlock got */
+#define SAW_FILE  32u /* another actor has the file of a FILE lock */
 
-/* A handle for each actor, as processes have, and the last for nobody; or one for all. */
+/* A handle for each actor, as processes have, and the last for HRN_NOBODY; or one for all. */
 #define N_HANDLES (HRN_ACTORS_MAX + 1)
 
 struct caller {
     const char *program; /* up to | or the end */
     unsigned saw;
     bool is_calling;
-    bool owes_a_wake;    /* was woken, and has not come to anything yet */
+    bool owes_a_wake;    /* was woken, and has not acted on the wake yet */
     char letter;         /* of its call */
-    bool has_begun;      /* its call, in the step that comes to an end */
-    bool waits_for_ever; /* the next three of the call that the last step was in */
+    bool has_begun;      /* its call, in the step that is ending */
+    bool waits_for_ever; /* of the call of the last step, as are the next two */
     bool has_slept;
     bool has_asked;      /* for its turn */
-    uint64_t identity;   /* that it forces; 0: any */
+    uint64_t identity;   /* the owner that force_unlock gets; 0: any */
     uint64_t started_ms; /* of its call */
 };
 
@@ -53,22 +53,22 @@ static struct {
     bool promise_died;
     uint64_t word_before; /* the last step */
     bool asker_died;
-    bool turn_was_taken_back; /* from a free word, which keeps the mark of those who slept by it */
+    bool turn_was_taken_back; /* from a free word, which keeps the mark of its sleepers */
     unsigned n_owners_died;
     unsigned n_calls;
 } world;
 
-/* Of each kind, for all searches. */
+/* The handles of each kind, for all searches. */
 static struct slm_lock *handles_of[3][N_HANDLES];
 
-/* --- What is seen --- */
+/* --- The state of the lock --- */
 
 static uint64_t word_now(void)
 {
     return __atomic_load_n(&world.state.word, __ATOMIC_RELAXED);
 }
 
-/* Threads share one handle, and what it has of the lock. */
+/* Threads share one handle. */
 static struct slm_lock *lock_of(unsigned actor)
 {
     return world.handles[world.program.one_handle || actor == HRN_NOBODY ? HRN_ACTORS_MAX : actor];
@@ -85,7 +85,7 @@ static bool file_is_anothers(unsigned caller)
            (holder != 0 && holder != hrn_system_identity(caller));
 }
 
-static unsigned sight(unsigned caller, uint64_t word)
+static unsigned describe_lock(unsigned caller, uint64_t word)
 {
     uint64_t owner = slm_lock_owner_in(word);
     uint64_t wanted = world.callers[caller].identity;
@@ -100,20 +100,20 @@ static unsigned sight(unsigned caller, uint64_t word)
     return wrong | (hrn_sched_is_dead(hrn_system_actor_of(owner)) ? SAW_DEAD : SAW_OTHER);
 }
 
-static void look_around(void)
+static void record_sights(void)
 {
     uint64_t word = word_now();
     for (unsigned i = 0; i < world.n_actors; i++) {
         if (world.callers[i].is_calling) {
-            world.callers[i].saw |= sight(i, word);
+            world.callers[i].saw |= describe_lock(i, word);
         }
     }
 }
 
 /* --- Laws of each moment --- */
 
-/* Between the word and the wake it gives the file. */
-static bool stands_before_a_wake(unsigned actor)
+/* Whether the actor is between changing the word and waking. It releases the file in between. */
+static bool is_before_a_wake(unsigned actor)
 {
     const char *point = hrn_sched_point(actor);
     return strncmp(point, "file: give", strlen("file: give")) == 0 ||
@@ -121,28 +121,28 @@ static bool stands_before_a_wake(unsigned actor)
            strcmp(point, "lock: pass the wake on") == 0;
 }
 
-/* While a file's new owner has not written its name yet: this needs no wake. */
+/* A short sleep while the file's new owner has not yet written the word. It needs no wake. */
 static bool sleeps_shortly(unsigned actor)
 {
     return strcmp(hrn_sched_point(actor), "file: sleep shortly") == 0;
 }
 
-/* Whoever was woken, will wake soon, or has not fallen asleep yet, looks at the word and keeps the
- * mark. */
+/* An actor that was woken, that will wake others soon, or that does not sleep yet, reads the word
+ * and keeps the mark. */
 static bool promises_a_wake(unsigned actor)
 {
     const struct caller *caller = &world.callers[actor];
-    bool promises = caller->owes_a_wake || stands_before_a_wake(actor) ||
+    bool promises = caller->owes_a_wake || is_before_a_wake(actor) ||
                     strcmp(hrn_sched_point(actor), "lock: sleep") == 0;
     return caller->is_calling &&
            (sleeps_shortly(actor) || (promises && !hrn_sched_is_asleep(actor)));
 }
 
-/* Who dies on its own before it sleeps was promised a wake, and promises none. */
+/* An actor that dies at its own step before it sleeps was promised a wake, and promises none. */
 static bool dies_with_a_promise(unsigned actor)
 {
     const struct caller *caller = &world.callers[actor];
-    return actor == hrn_system_self() ? caller->owes_a_wake || stands_before_a_wake(actor)
+    return actor == hrn_system_self() ? caller->owes_a_wake || is_before_a_wake(actor)
                                       : promises_a_wake(actor);
 }
 
@@ -151,23 +151,23 @@ static void judge_word(uint64_t word)
     uint64_t owner = slm_lock_owner_in(word);
     if (world.program.kind == SLM_LOCK_FILE && world.holder != HRN_NOBODY &&
         !hrn_sched_is_dead(world.holder) && hrn_system_file_owner() != world.holder) {
-        hrn_sched_fail("M3: who holds a file lock has the file");
+        hrn_sched_fail("M3: the holder of a file lock has the file");
     }
     if (world.holder != HRN_NOBODY && !hrn_sched_is_dead(world.holder) &&
         owner != hrn_system_identity(world.holder)) {
-        hrn_sched_fail("M2: who holds the lock is the owner in the word");
+        hrn_sched_fail("M2: the holder of the lock is the owner in the word");
     }
     bool is_marked = (word & SLM_LOCK_REPAIR) != 0 || hrn_sched_is_dead(hrn_system_actor_of(owner));
     if (is_marked != world.repair_is_due) {
-        hrn_sched_fail("R2: the word says that repair is due if and only if it is");
+        hrn_sched_fail("R2: the word marks repair as due if and only if it is due");
     }
     if (owner == 0 && (word & SLM_LOCK_WAITERS) != 0 && (word & SLM_LOCK_TURN) == 0 &&
         !world.turn_was_taken_back) {
-        hrn_sched_fail("W1: a free word has no mark of waiters but where it is a sleeper's turn");
+        hrn_sched_fail("W1: a free word has the mark of waiters only if it is a sleeper's turn");
     }
 }
 
-static bool anybody_needs_a_wake(void)
+static bool a_sleeper_needs_a_wake(void)
 {
     bool needs = false;
     for (unsigned i = 0; i < world.n_actors; i++) {
@@ -187,12 +187,12 @@ static bool a_wake_is_promised(uint64_t word)
 
 static void judge_sleepers(uint64_t word)
 {
-    if (anybody_needs_a_wake() && !a_wake_is_promised(word)) {
-        hrn_sched_fail("W2: who sleeps is promised a wake");
+    if (a_sleeper_needs_a_wake() && !a_wake_is_promised(word)) {
+        hrn_sched_fail("W2: each sleeper is promised a wake");
     }
 }
 
-/* Who need not wait as long as it takes may be at its last look. */
+/* An actor whose wait has a bound may be at its last attempt. */
 static void judge_turn(unsigned self, uint64_t word)
 {
     struct caller *caller = &world.callers[self];
@@ -202,7 +202,7 @@ static void judge_turn(unsigned self, uint64_t word)
     world.turn_was_taken_back |=
         was_free && slm_lock_owner_in(word) == 0 && (before & ~word & SLM_LOCK_TURN) != 0;
     if (takes && (before & SLM_LOCK_TURN) != 0 && caller->waits_for_ever && !caller->has_slept) {
-        hrn_sched_fail("F1: a newcomer leaves a sleeper its turn");
+        hrn_sched_fail("F1: a newcomer does not take a sleeper's turn");
     }
     caller->has_asked = caller->has_asked || (word & ~before & SLM_LOCK_TURN) != 0;
     world.word_before = word;
@@ -231,9 +231,9 @@ static void each_step(void *unused)
         caller->owes_a_wake = true;
     } else if (strcmp(hrn_sched_point(self), "lock: sleep") == 0) {
         caller->owes_a_wake = false;
-        caller->has_slept = true; /* or tried to */
+        caller->has_slept = true; /* or tried to sleep */
     }
-    look_around();
+    record_sights();
     judge_word(word);
     judge_sleepers(word);
 }
@@ -248,14 +248,14 @@ static void died(void *unused, unsigned actor)
     world.asker_died = world.asker_died || world.callers[actor].has_asked;
     world.promise_died = world.promise_died || world.asker_died || dies_with_a_promise(actor);
     world.callers[actor].is_calling = false;
-    look_around();
+    record_sights();
 }
 
-/* What a parent does that reaps its dead children. */
+/* Does what a parent does that reaps its dead children. */
 static void reap(void)
 {
     if (slm_lock_force_unlock(lock_of(HRN_NOBODY), 0) != SLM_OK) {
-        hrn_sched_fail("S9: a dead one's lock is freed");
+        hrn_sched_fail("S9: a dead holder's lock is freed");
     }
 }
 
@@ -264,10 +264,10 @@ static void stuck(void *unused)
     (void)unused;
     uint64_t word = word_now();
     uint64_t owner = slm_lock_owner_in(word);
-    if (owner == 0 && anybody_needs_a_wake() && !a_wake_is_promised(word)) {
-        hrn_sched_fail("W3: nobody sleeps by a free lock");
+    if (owner == 0 && a_sleeper_needs_a_wake() && !a_wake_is_promised(word)) {
+        hrn_sched_fail("W3: no actor sleeps while the lock is free");
     } else if (owner != 0 && !hrn_sched_is_dead(hrn_system_actor_of(owner))) {
-        hrn_sched_fail("E1: nobody sleeps while its owner is done");
+        hrn_sched_fail("E1: no actor sleeps after the owner has ended");
     } else if (owner != 0 && world.program.kind == SLM_LOCK_SPIN_SEM) {
         reap();
     }
@@ -284,14 +284,14 @@ static void begin_call(unsigned self, char letter, uint64_t identity)
     caller->started_ms = hrn_system_now_ms();
     caller->owes_a_wake = false;
     caller->is_calling = true;
-    caller->saw = sight(self, word_now());
+    caller->saw = describe_lock(self, word_now());
     world.n_calls++;
 }
 
-/* Answers what was seen. */
+/* Returns the states that were seen. */
 static unsigned end_call(unsigned self)
 {
-    look_around();
+    record_sights();
     world.callers[self].is_calling = false;
     return world.callers[self].saw;
 }
@@ -299,10 +299,10 @@ static unsigned end_call(unsigned self)
 static void judge_taking(unsigned self, enum slm_status status)
 {
     if (world.holder != HRN_NOBODY && !hrn_sched_is_dead(world.holder)) {
-        hrn_sched_fail("M1: who gets the lock gets it from nobody");
+        hrn_sched_fail("M1: an actor gets only an unowned lock or that of a dead owner");
     }
     if ((status == SLM_OWNER_DIED) != world.repair_is_due) {
-        hrn_sched_fail("R1: death is told if and only if repair is due");
+        hrn_sched_fail("R1: SLM_OWNER_DIED is returned if and only if repair is due");
     }
     world.holder = self;
 }
@@ -312,15 +312,15 @@ static void judge_refusal(char call, unsigned saw, unsigned self)
     unsigned reasons =
         SAW_OTHER | SAW_FILE | (world.program.kind == SLM_LOCK_SPIN_SEM ? SAW_DEAD : 0u);
     if (call == 'L') {
-        hrn_sched_fail("S1: lock does not give up");
+        hrn_sched_fail("S1: lock waits without a bound");
     } else if ((saw & reasons) == 0) {
-        hrn_sched_fail("S2: a lock that is refused was held");
+        hrn_sched_fail("S2: a lock is refused only while it is held");
     } else if (call == 't' && hrn_system_now_ms() < world.callers[self].started_ms + TIMEOUT_MS) {
-        hrn_sched_fail("S3: nobody is timed out before time");
+        hrn_sched_fail("S3: no wait times out early");
     }
 }
 
-static void take(unsigned self, char call)
+static void call_lock(unsigned self, char call)
 {
     bool was_mine = world.holder == self;
     struct slm_lock *lock = lock_of(self);
@@ -330,17 +330,17 @@ static void take(unsigned self, char call)
                                            : slm_lock_timedlock(lock, TIMEOUT_MS);
     unsigned saw = end_call(self);
     if (was_mine != (status == SLM_E_HELD)) {
-        hrn_sched_fail("S4: a lock is held twice if and only if it is");
+        hrn_sched_fail("S4: SLM_E_HELD is returned if and only if the caller holds the lock");
     } else if (status == SLM_OK || status == SLM_OWNER_DIED) {
         judge_taking(self, status);
     } else if (status == (call == 'T' ? SLM_E_LOCKED : SLM_E_TIMEOUT)) {
         judge_refusal(call, saw, self);
     } else if (status != SLM_E_HELD) {
-        hrn_sched_fail("S5: no other status is answered");
+        hrn_sched_fail("S5: no other status is returned");
     }
 }
 
-static void give(unsigned self)
+static void call_unlock(unsigned self)
 {
     bool was_mine = world.holder == self;
     if (was_mine) {
@@ -350,25 +350,25 @@ static void give(unsigned self)
     enum slm_status status = slm_lock_unlock(lock_of(self));
     (void)end_call(self);
     if (status != (was_mine ? SLM_OK : SLM_E_OWNER)) {
-        hrn_sched_fail("S6: who holds the lock can give it back, and nobody else");
+        hrn_sched_fail("S6: the holder can unlock, and no other actor can");
     }
 }
 
-static void repair(unsigned self)
+static void call_mark_repaired(unsigned self)
 {
     bool was_mine = world.holder == self;
     begin_call(self, 'R', 0);
     enum slm_status status = slm_lock_mark_repaired(lock_of(self));
     (void)end_call(self);
     if (status != (was_mine ? SLM_OK : SLM_E_OWNER)) {
-        hrn_sched_fail("S7: who holds the lock can drop the mark, and nobody else");
+        hrn_sched_fail("S7: the holder can clear the mark, and no other actor can");
     }
     if (was_mine) {
         world.repair_is_due = false;
     }
 }
 
-static void force(unsigned self, bool looks)
+static void call_force_unlock(unsigned self, bool looks)
 {
     struct slm_lock_owner owner = {0};
     if (looks) {
@@ -379,7 +379,7 @@ static void force(unsigned self, bool looks)
     unsigned saw = end_call(self);
     unsigned reasons = status == SLM_OK ? SAW_FREE | SAW_DEAD : SAW_MINE | SAW_OTHER | SAW_WRONG;
     if ((status != SLM_OK && status != SLM_E_OWNER) || (saw & reasons) == 0) {
-        hrn_sched_fail("S8: force_unlock says what it found");
+        hrn_sched_fail("S8: force_unlock returns what it found");
     }
 }
 
@@ -387,19 +387,19 @@ static void call(unsigned self, char letter)
 {
     switch (letter) {
     case 'U':
-        give(self);
+        call_unlock(self);
         break;
     case 'R':
-        repair(self);
+        call_mark_repaired(self);
         break;
     case 'F':
     case 'f':
-        force(self, letter == 'f');
+        call_force_unlock(self, letter == 'f');
         break;
     case 'L':
     case 'T':
     case 't':
-        take(self, letter);
+        call_lock(self, letter);
         break;
     default:
         fprintf(stderr, "no such call: %c\n", letter);
@@ -414,13 +414,13 @@ static void act(void *unused, unsigned self)
         call(self, *at);
     }
     if (world.holder == self) {
-        give(self);
+        call_unlock(self);
     }
 }
 
 /* --- Before and after --- */
 
-/* The dead of the last run are new processes. */
+/* Actors that died in the last run become new processes. */
 static void begin_handles(void)
 {
     for (unsigned i = 0; world.program.kind == SLM_LOCK_FILE && i < N_HANDLES; i++) {
@@ -456,12 +456,12 @@ static void end(void *unused)
     struct slm_lock *lock = lock_of(HRN_NOBODY);
     enum slm_status status = slm_lock_trylock(lock);
     if (status != (world.repair_is_due ? SLM_OWNER_DIED : SLM_OK)) {
-        hrn_sched_fail("R1: afterwards death is told if and only if repair is due");
+        hrn_sched_fail("R1: afterwards SLM_OWNER_DIED is returned if and only if repair is due");
     }
     if (world.state.n_deaths != world.n_owners_died) {
-        hrn_sched_fail("N1: deaths found are deaths that happened");
+        hrn_sched_fail("N1: each death found has happened");
     }
-    /* Who asked for its turn and died asks for ever, or until the next one has slept. */
+    /* The request of a dead actor for its turn stays until another waiter has slept. */
     uint64_t asked = world.asker_died ? SLM_LOCK_TURN : 0;
     if (slm_lock_mark_repaired(lock) != SLM_OK || slm_lock_unlock(lock) != SLM_OK ||
         (word_now() & ~asked) != 0) {
@@ -487,7 +487,7 @@ static void attach_all(struct slm_lock **handles, enum slm_lock_kind kind, const
     }
     for (unsigned i = 0; i < N_HANDLES; i++) {
         handles[i]->spins =
-            0; /* on any machine: what a pause lets pass is the scheduler's choice */
+            0; /* on any machine: the scheduler decides what happens during a pause */
     }
 }
 
@@ -506,7 +506,7 @@ static int make_file(char *path, size_t n_bytes)
     return -1;
 }
 
-/* Only a FILE lock has a file. Handles keep it open, so its name can go at once. */
+/* Only a FILE lock has a file. Handles keep it open, so its name can be removed at once. */
 bool hrn_sched_lock_attach(enum slm_lock_kind kind)
 {
     if (handles_of[kind][0] != NULL) {

@@ -17,7 +17,7 @@ enum actor_state { READY, ASLEEP, DONE, DEAD };
 struct actor {
     struct hrn_fibre *fibre;
     enum actor_state state;
-    bool is_parked; /* in the middle of its body */
+    bool is_parked; /* suspended within its body */
     const char *point;
     uint64_t deadline_ms;
 };
@@ -31,11 +31,12 @@ struct choice {
 
 struct step {
     struct choice choice;
-    unsigned actor; /* who was asked */
+    unsigned actor; /* the actor that was asked */
     const char *point;
 };
 
-/* All of a run. There is one thread, and the library's hooks take no argument. */
+/* The state of a run. It is global because the library's hooks take no argument; there is one
+ * thread. */
 static struct {
     const struct hrn_sched_run *run;
     struct actor actors[HRN_ACTORS_MAX];
@@ -48,7 +49,7 @@ static struct {
     struct step kept[STEPS_KEPT];
 } now = {.current = HRN_NOBODY};
 
-/* --- Who is who --- */
+/* --- Actors --- */
 
 bool hrn_sched_is_dead(unsigned actor)
 {
@@ -72,7 +73,7 @@ static struct hrn_fibre *fibre_of(unsigned actor)
     return actor == HRN_NOBODY ? hrn_fibre_main() : now.actors[actor].fibre;
 }
 
-/* Comes back when somebody chooses the caller again, or when its body has to end. */
+/* Returns when the caller is chosen again. Does not return if its body must end. */
 static void switch_to(unsigned next)
 {
     unsigned self = now.current;
@@ -105,7 +106,7 @@ const char *hrn_sched_broken(void)
 
 /* --- Choices --- */
 
-static void keep(struct choice choice)
+static void record_choice(struct choice choice)
 {
     const char *point = now.current == HRN_NOBODY ? "outside" : now.actors[now.current].point;
     if (now.n_kept < STEPS_KEPT) {
@@ -116,7 +117,7 @@ static void keep(struct choice choice)
 static struct choice choose(const struct choice *choices, unsigned n)
 {
     unsigned answer = n == 1 ? 0 : now.run->choose(now.run->chooser, n);
-    keep(choices[answer]);
+    record_choice(choices[answer]);
     return choices[answer];
 }
 
@@ -180,7 +181,7 @@ static void preempt(struct choice choice)
     switch_to(choice.actor);
 }
 
-/* Time until the first sleeper's bound. False: nobody sleeps. */
+/* Lets time pass until the first sleeper's bound. False: no actor sleeps. */
 static bool pass_time(void)
 {
     uint64_t first_ms = UINT64_MAX;
@@ -193,12 +194,12 @@ static bool pass_time(void)
         return false;
     }
     pass_time_until(first_ms);
-    keep((struct choice){TIME_PASSES, 0});
+    record_choice((struct choice){TIME_PASSES, 0});
     return true;
 }
 
-/* The library may be called by who is called here; it is nobody's call then. */
-static void tell_stuck(void)
+/* `stuck` may call the library; such calls are made by HRN_NOBODY. */
+static void call_stuck(void)
 {
     unsigned self = now.current;
     now.current = HRN_NOBODY;
@@ -214,29 +215,29 @@ static void tell_stuck(void)
 static void count_step(void)
 {
     if (++now.outcome.n_steps > now.run->limits.n_steps) {
-        hrn_sched_fail("everybody ends");
+        hrn_sched_fail("every actor ends");
     }
 }
 
-/* Nobody can run. Who sleeps wakes up when the judge of this wakes it, or at the first bound. */
-static unsigned await_somebody(struct choice *choices)
+/* No actor can run. A sleeper wakes when `stuck` wakes it, or at the first bound. */
+static unsigned await_runnable(struct choice *choices)
 {
     if (add_sleepers(choices, TIMER_OF) == 0) {
         return 0;
     }
     count_step();
-    tell_stuck();
+    call_stuck();
     unsigned n = add_ready(choices, RUNS_NEXT, HRN_NOBODY);
     return n != 0 || !pass_time() ? n : add_ready(choices, RUNS_NEXT, HRN_NOBODY);
 }
 
-/* The running actor cannot go on, or there is none. Returns when it is chosen again. */
-static void leave(void)
+/* The running actor cannot go on, or no actor runs. Returns when it is chosen again. */
+static void yield_to_next(void)
 {
     struct choice choices[CHOICES_MAX];
     unsigned n = add_ready(choices, RUNS_NEXT, HRN_NOBODY);
     if (n == 0) {
-        n = await_somebody(choices);
+        n = await_runnable(choices);
     } else if (now.run->limits.early_timers && may_preempt()) {
         n += add_sleepers(choices + n, TIMER_OF);
     }
@@ -287,9 +288,9 @@ void hrn_sched_yield(const char *point)
     }
 }
 
-/* --- What the simulated system asks --- */
+/* --- The simulated system's driver --- */
 
-/* Whoever asks may be told what can be seen only after a death. */
+/* The caller may see what is visible only after a death. */
 static void maybe_kill(unsigned actor)
 {
     if (now.current != HRN_NOBODY && actor != now.current && !hrn_sched_is_dead(actor) &&
@@ -309,7 +310,7 @@ static void ask_life(unsigned actor)
     }
 }
 
-/* Whoever asks may have been slow: time that passes for others too. */
+/* The caller may have been slow, so time may have passed for all actors. */
 static void ask_time(void)
 {
     if (now.current != HRN_NOBODY && now.run->limits.early_timers && may_preempt()) {
@@ -321,11 +322,11 @@ static void ask_time(void)
     }
 }
 
-/* Nobody wakes it: that one who died has asked for its turn is the only reason to. */
+/* No actor will wake it. It waits only because an actor asked for its turn and died. */
 static void sleep_outside(void)
 {
     if (now.waited_outside) {
-        hrn_sched_fail("outside of the actors nobody waits twice");
+        hrn_sched_fail("HRN_NOBODY waits only once");
     }
     now.waited_outside = true;
 }
@@ -339,7 +340,7 @@ static void sleep_until(uint64_t until_ms)
     struct actor *self = &now.actors[now.current];
     self->state = ASLEEP;
     self->deadline_ms = until_ms;
-    leave();
+    yield_to_next();
     hrn_sched_yield("system: awake");
 }
 
@@ -371,7 +372,7 @@ static void act(void *arg)
     self->state = DONE;
 }
 
-/* Its body has returned, or was unwound: because it died, or because the run is over. */
+/* The body has returned, or was unwound because the actor died or the run ended. */
 static void end_act(void *arg)
 {
     struct actor *self = arg;
@@ -379,11 +380,12 @@ static void end_act(void *arg)
     if (now.is_unwinding) {
         switch_to(HRN_NOBODY);
     } else {
-        leave();
+        yield_to_next();
     }
 }
 
-/* Dead ones that were killed while they did not run, and all of a run that a broken law ended. */
+/* Unwinds actors that were killed while they did not run, and all actors if a broken law ended the
+ * run. */
 static void unwind_all(void)
 {
     now.is_unwinding = true;
@@ -420,7 +422,7 @@ static void begin(const struct hrn_sched_run *run)
 struct hrn_sched_outcome hrn_sched_play(const struct hrn_sched_run *run)
 {
     begin(run);
-    leave();
+    yield_to_next();
     unwind_all();
     now.run = NULL;
     return now.outcome;

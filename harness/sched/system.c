@@ -9,14 +9,14 @@
 static struct {
     const struct hrn_system_driver *driver; /* NULL: by hand */
     unsigned self;
-    unsigned n_renewed[HRN_ACTORS_MAX + 1]; /* the last is HRN_NOBODY, which does not die */
+    unsigned n_renewed[HRN_ACTORS_MAX + 1]; /* the last is of HRN_NOBODY, which does not die */
     bool is_dead[HRN_ACTORS_MAX];
     uint64_t now_ms;
-    int file_fd;         /* that has the file; -1: none */
-    unsigned file_owner; /* who locked it by that */
+    int file_fd;         /* descriptor that has the file; -1: none */
+    unsigned file_owner; /* actor that locked it with that descriptor */
 } now = {.self = HRN_NOBODY, .file_fd = -1, .file_owner = HRN_NOBODY};
 
-/* --- Who is who --- */
+/* --- Actors --- */
 
 void hrn_system_be(unsigned actor)
 {
@@ -82,7 +82,7 @@ unsigned hrn_system_file_owner(void)
     return now.file_owner;
 }
 
-/* --- What the locks call --- */
+/* --- Functions that the locks call --- */
 
 static bool is_alive(uint64_t identity)
 {
@@ -133,7 +133,7 @@ static void wait(uint32_t *half, uint32_t value, unsigned timeout_ms)
     }
 }
 
-/* All sleepers sleep by one word, which each may have mapped elsewhere. */
+/* All sleepers sleep on one word, which each may have mapped at another address. */
 static void wake(uint32_t *half, int n_most)
 {
     (void)half;
@@ -162,7 +162,7 @@ void hrn_system_play(const struct hrn_system_driver *driver)
         .wake = wake,
         .now_ms = read_clock,
         .pause = pause_briefly,
-        .patience_ms = 0, /* so that even short schedules have sleepers that ask for their turn */
+        .patience_ms = 0, /* so that sleepers ask for their turn even in short schedules */
         .set_file_lock = set_file_lock,
     };
     hrn_system_be(HRN_NOBODY);

@@ -10,7 +10,7 @@ uint64_t hrn_sched_digest(const struct hrn_sched_account *account)
     return hrn_hash(HRN_HASH_START, account, sizeof *account);
 }
 
-/* Pages that are freed serve nobody before the commit. */
+/* Freed pages cannot be used before the commit. */
 static bool take_page(struct hrn_sched_account *account)
 {
     if (account->n_used == account->n_pages) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a zone of zone_world.h holds, kept plainly, and what its transactions do to it. */
+/* A plain model of the content of zone_world.h's zone, and of its transactions. */
 #ifndef HRN_SCHED_ZONE_ACCOUNT_H
 #define HRN_SCHED_ZONE_ACCOUNT_H
 
@@ -9,7 +9,7 @@
 #define HRN_SCHED_KEYS    2u
 #define HRN_SCHED_OPS_MAX 12u /* of one transaction */
 
-/* No holes: it is compared as bytes. */
+/* Without holes, since it is compared as bytes. */
 struct hrn_sched_account {
     uint64_t values[HRN_SCHED_KEYS]; /* 0: absent */
     uint64_t counter;
@@ -20,8 +20,8 @@ struct hrn_sched_account {
 
 struct hrn_sched_op {
     char letter;
-    uint64_t value;  /* that it writes; never 0 */
-    uint64_t answer; /* as do_op of zone_world.c gives it */
+    uint64_t value;  /* to write; never 0 */
+    uint64_t answer; /* the result of do_op in zone_world.c */
 };
 
 struct hrn_sched_transaction {
@@ -35,7 +35,7 @@ struct hrn_sched_transaction {
 #define HRN_SCHED_ANSWER_OLD  UINT64_C(1000003)
 #define HRN_SCHED_ANSWER_NONE UINT64_C(1000004)
 
-/* One number for all that was read. */
+/* A hash of all values that were read. */
 uint64_t hrn_sched_digest(const struct hrn_sched_account *account);
 
 /* For hrn_sched_is_linearisable: state is an account, call a transaction. */

@@ -15,7 +15,7 @@
 #define TIMEOUT_MS      15u
 #define PAGE_BYTES      4096u
 #define JOURNAL_ENTRIES 512u
-#define OUTSIDE         HRN_ACTORS_MAX /* the handle of who is no actor */
+#define OUTSIDE         HRN_ACTORS_MAX /* the handle of HRN_NOBODY */
 
 struct base {
     struct slm_rbtree tree;
@@ -28,7 +28,7 @@ struct item {
     uint64_t value;
 };
 
-/* One with a turn under way. */
+/* An actor and its current turn. */
 struct turn {
     const char *program;
     char wish; /* T, t or L: how the next lock is taken */
@@ -210,7 +210,7 @@ static enum slm_status lock(unsigned self)
     }
 }
 
-/* Whether the caller has the lock. */
+/* Returns whether the caller got the lock. */
 static bool begin_turn(unsigned self)
 {
     struct turn *turn = &world.turns[self];
@@ -221,7 +221,7 @@ static bool begin_turn(unsigned self)
     turn->wish = 'L';
     if (status == SLM_OK) {
         if (world.holder != HRN_NOBODY && !hrn_sched_is_dead(world.holder)) {
-            hrn_sched_fail("M1: who gets the lock gets it from nobody");
+            hrn_sched_fail("M1: an actor gets only an unowned lock or that of a dead owner");
         }
         world.holder = self;
         turn->has_lock = true;
@@ -247,7 +247,7 @@ static void end_turn(unsigned self)
     turn->has_lock = false;
     world.holder = HRN_NOBODY;
     if (slm_zone_unlock(world.zones[self]) != SLM_OK) {
-        hrn_sched_fail("S2: who holds the lock gives it back");
+        hrn_sched_fail("S2: the holder can unlock");
     }
     end_transaction(self, false);
 }
@@ -256,7 +256,7 @@ static void commit(unsigned self)
 {
     world.turns[self].is_committing = true;
     if (slm_zone_commit_locked(world.zones[self]) != SLM_OK) {
-        hrn_sched_fail("S2: who holds the lock commits what had room");
+        hrn_sched_fail("S2: the holder can commit if the journal had room");
     }
     end_transaction(self, false);
     begin_transaction(self, ++world.clock);
@@ -314,7 +314,7 @@ static void act(void *unused, unsigned self)
 
 /* --- Laws --- */
 
-/* An event that was not being committed never happened: it is taken out of the history. */
+/* A transaction that was not being committed never happened: removes it from the history. */
 static void died(void *unused, unsigned actor)
 {
     (void)unused;
@@ -330,7 +330,7 @@ static void stuck(void *unused)
 {
     (void)unused;
     if (world.n_died == 0) {
-        hrn_sched_fail("W3: nobody sleeps while nobody holds the lock");
+        hrn_sched_fail("W3: no actor sleeps while the lock is free");
     }
 }
 
@@ -340,7 +340,7 @@ static void judge_zone(void)
     struct slm_zone_stats stats;
     slm_zone_get_stats(zone, &stats);
     if (slm_journal_is_dirty(slm_zone_journal(zone))) {
-        hrn_sched_fail("C1: nothing is noted");
+        hrn_sched_fail("C1: the journal is empty");
     }
     if (slm_zone_check_locked(zone) != 0) {
         hrn_sched_fail("C1: the zone passes its check");
@@ -350,7 +350,7 @@ static void judge_zone(void)
         hrn_sched_fail("C1: the tree passes its check");
     }
     if (world.n_died == 0 && (stats.n_recoveries | stats.n_undone | stats.n_finished) != 0) {
-        hrn_sched_fail("N1: nothing is repaired if nobody died");
+        hrn_sched_fail("N1: nothing is repaired if no actor died");
     }
 }
 
@@ -393,12 +393,12 @@ static void begin(void *unused)
 static void expect(bool condition, const char *what)
 {
     if (!condition) {
-        fprintf(stderr, "no zone to work with: %s\n", what);
+        fprintf(stderr, "no zone to work with: expected %s\n", what);
         abort();
     }
 }
 
-/* A mapping for each actor, and one for who is outside. */
+/* A mapping for each actor, and one for HRN_NOBODY. */
 static void open_zone(void)
 {
     struct slm_error error;
@@ -428,7 +428,7 @@ static size_t n_free_pages(void)
     return stats.n_free_pages;
 }
 
-/* An empty tree, and one object that leaves n_pages. */
+/* Makes an empty tree, and an object that leaves n_pages free. */
 static void furnish(unsigned n_pages)
 {
     struct slm_zone *zone = world.zones[OUTSIDE];
@@ -438,9 +438,10 @@ static void furnish(unsigned n_pages)
     expect(base != NULL && n_free_pages() > n_pages, "pages");
     world.base_offset = slm_journal_offset(slm_zone_journal(zone), base);
     size_t fill_bytes = (n_free_pages() - n_pages) * PAGE_BYTES;
-    expect(slm_journal_alloc(slm_zone_journal(zone), fill_bytes) != NULL, "what fills it");
+    expect(slm_journal_alloc(slm_zone_journal(zone), fill_bytes) != NULL,
+           "an object that fills it");
     expect(slm_zone_commit_locked(zone) == SLM_OK, "a commit");
-    expect(n_free_pages() == n_pages, "not as many pages as wanted");
+    expect(n_free_pages() == n_pages, "as many pages as wanted");
     expect(slm_zone_unlock(zone) == SLM_OK, "its lock");
 }
 

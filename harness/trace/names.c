@@ -23,7 +23,7 @@ static size_t hash(uint32_t arena, uint32_t number)
     return (size_t)(x ^ x >> 31);
 }
 
-/* The slot that holds the name, or the empty one where it belongs. The table is not full. */
+/* The slot that holds the name, or the empty slot where it belongs. The table is not full. */
 static struct hrn_trace_slot *slot_of(const struct hrn_trace_names *names, uint32_t arena,
                                       uint32_t number)
 {

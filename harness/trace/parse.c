@@ -22,7 +22,7 @@ struct parser {
     const char *end;
     size_t line_number;
     uint32_t head_seen; /* bits of the fields that were set */
-    bool has_op;        /* then the trace's word is settled */
+    bool has_op;        /* then the trace's word is known */
 };
 
 /* --- Errors --- */
@@ -80,7 +80,7 @@ static struct token next_token(struct parser *parser)
     return token;
 }
 
-/* The next token, which stays the next. */
+/* Returns the next token without consuming it. */
 static struct token peek_token(struct parser *parser)
 {
     const char *at = parser->at;
@@ -232,7 +232,7 @@ static bool name_ids(struct parser *parser, struct hrn_op *op, struct token toke
     return true;
 }
 
-/* `-`: takes an id without a name, and remembers the operation. */
+/* Handles `-`: uses an id without a name, and records the operation as refused. */
 static bool take_refused(struct parser *parser, struct hrn_op *op, struct token token)
 {
     struct hrn_trace *trace = parser->trace;
@@ -320,7 +320,7 @@ static bool is_id_field(enum hrn_field field)
            field == HRN_FIELD_VICTIM;
 }
 
-/* Reads every field, the id last: what it means depends on the others. */
+/* Reads every field, the id last, since its meaning depends on the others. */
 static bool parse_fields(struct parser *parser, struct hrn_op *op)
 {
     const enum hrn_field *fields = hrn_trace_fields(op->kind);
@@ -403,7 +403,7 @@ static bool parse_line(struct parser *parser)
     return parse_op(parser, word);
 }
 
-/* Finds the line's end, and looks for what no line may hold. */
+/* Finds the line's end, and refuses what no line may contain. */
 static bool bound_line(struct parser *parser, const char *text_end)
 {
     size_t left = (size_t)(text_end - parser->line);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What parser and printer of traces share: the fields of each operation, and names of objects. */
+/* Shared by parser and printer of traces: the fields of each operation, and names of objects. */
 #ifndef HRN_TRACE_TEXT_H
 #define HRN_TRACE_TEXT_H
 
@@ -13,13 +13,13 @@
 
 /* --- Fields --- */
 
-/* What stands behind the word of an operation, in order. */
+/* The fields after the word of an operation, in order. */
 enum hrn_field {
     HRN_FIELD_END,
-    HRN_FIELD_NEW_ID,    /* an id that is made */
+    HRN_FIELD_NEW_ID,    /* the id of a new object */
     HRN_FIELD_NEW_OR_NO, /* the same, or `-` */
     HRN_FIELD_ID,        /* an id that is used */
-    HRN_FIELD_VICTIM,    /* an id or `-`, as the kind of misuse wants it */
+    HRN_FIELD_VICTIM,    /* an id or `-`, as the kind of misuse requires */
     HRN_FIELD_SIZE,
     HRN_FIELD_ALIGN,
     HRN_FIELD_COUNT,
@@ -35,7 +35,7 @@ enum hrn_field {
 
 #define HRN_FIELDS_MAX 4u
 
-/* The fields of a kind, HRN_FIELD_END behind the last. */
+/* The fields of a kind; HRN_FIELD_END after the last. */
 const enum hrn_field *hrn_trace_fields(enum hrn_kind kind);
 
 /* The words of a field that is a word, by the value of aux; *n is how many. NULL for the others. */
@@ -46,9 +46,9 @@ const char *const *hrn_trace_field_words(enum hrn_field field, size_t *n);
 /* --- Names --- */
 
 /*
- * Model    Objects have a number in their arena, as written, and an id in the program. A table
- *          from the one to the other, open addressing, at most half full; and what is live in
- *          program order. An arena's epoch moves on when everything in it goes at once.
+ * Model    An object has a number in its arena, as written, and an id in the program. A table maps
+ *          numbers to ids, by open addressing, at most half full. Another records what is live in
+ *          program order. An arena's epoch is incremented when all its objects are dropped at once.
  */
 struct hrn_trace_slot {
     uint32_t arena;
@@ -73,20 +73,20 @@ struct hrn_trace_names {
     size_t cap_epochs;
 };
 
-/* Zero is an empty one. */
+/* A struct of zeros is empty. */
 void hrn_trace_names_fini(struct hrn_trace_names *names);
 
 /* The id of an object that may be used as op does; HRN_NO_ID if there is none. */
 uint32_t hrn_trace_names_find(const struct hrn_trace_names *names, const struct hrn_op *op,
                               uint32_t number);
 
-/* Names the next id; false, and nothing happened, if the number was given before. */
+/* Names the next id. False, changing nothing, if the number was used before. */
 bool hrn_trace_names_add(struct hrn_trace_names *names, const struct hrn_op *op, uint32_t number);
 
-/* Takes the next id without a name. */
+/* Uses the next id without a name. */
 void hrn_trace_names_skip(struct hrn_trace_names *names, const struct hrn_op *op);
 
-/* What op, once it is complete, does to those that were live. */
+/* Applies a complete op to the live objects. */
 void hrn_trace_names_apply(struct hrn_trace_names *names, const struct hrn_op *op);
 
 #endif

@@ -117,7 +117,7 @@ static void append(struct text *text, const char *more)
     text->n += n;
 }
 
-/* True if op_idx is in `refused`, and its free is what follows. */
+/* True if op_idx is in `refused` and its free is the next operation. */
 static bool is_refused(const struct hrn_trace *trace, size_t op_idx, size_t *next_refused)
 {
     while (*next_refused < trace->n_refused && trace->refused[*next_refused] < op_idx) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Programs as text: what nginx was recorded doing, and every other program too. */
+/* Programs as text: recordings of nginx, and all other programs. */
 #ifndef HRN_TRACE_H
 #define HRN_TRACE_H
 
@@ -13,10 +13,10 @@ extern "C" {
 #endif
 
 /*
- * Model    A trace is a program and the word that its lines start with: `pool` or `slab` where it
- *          was recorded or is meant for one, `arena` where any adapter may run it.
+ * Model    A trace is a program and the word that its lines start with: `pool` or `slab` if it was
+ *          recorded from one or is meant for one, `arena` if any adapter may run it.
  *
- *          text  = { [line] LF }           LF may have a CR in front, and be missing at the end
+ *          text  = { [line] LF }           a CR may precede LF; the last LF may be missing
  *          line  = [head | op] ["#" anything]
  *          head  = "head" { FIELD "=" N }  before any op; FIELD: a field of struct hrn_head, once
  *          op    = WORD ARENA what         WORD: pool, slab, arena; the same on every line
@@ -33,14 +33,14 @@ extern "C" {
  *                | "run_file" WHICH                of the files registered, 0 for the newest
  *                | "reuse_get" ID | "reuse_put" ID ["twice"]
  *
- *          Words are parted by spaces and tabs; numbers are decimal. An ID is any number below
+ *          Words are separated by spaces and tabs; numbers are decimal. An ID is any number below
  *          2^32 - 1, used for one object of its arena only; it must be live where it is used. `-`
- *          stands for an object that nginx had no memory for: it becomes the allocation and a free
- *          at once, and is remembered in `refused`. What an absent head leaves open is as in
+ *          stands for an object for which nginx had no memory: it becomes an allocation followed by
+ *          a free, and is recorded in `refused`. Fields that no head sets are as in
  *          hrn_program_init.
  * Safety   Plain values; one thread at a time per trace. Any bytes may be parsed.
  * Failure  A malformed text is an error value. Memory: as for programs.
- * Source   The recorded part of the grammar is that of the recordings; the rest is ours.
+ * Source   The part for recordings follows their format; the rest is our own.
  */
 #define HRN_TRACE_LINE_MAX       512u        /* characters, without the end of the line */
 #define HRN_TRACE_ARENAS_MAX     65536u      /* arena numbers are below */
@@ -59,7 +59,7 @@ struct hrn_trace {
     size_t cap_refused; /* allocated */
 };
 
-/* What is wrong with a text, and where. */
+/* The error in a text, and its place. */
 struct hrn_trace_error {
     size_t line;       /* from 1 */
     size_t column;     /* byte in the line, from 1 */
@@ -72,9 +72,9 @@ void hrn_trace_init(struct hrn_trace *trace);
 void hrn_trace_fini(struct hrn_trace *trace);
 
 /*
- * Parses over what the trace held. On failure *error says why and the trace is empty.
- * Fails: what the grammar does not allow; numbers out of range; an id made twice or used where it
- * is not live; more than the limits above. Cost O(n_bytes + ids + arenas).
+ * Parses into the trace, and replaces its content. On failure *error says why and the trace is
+ * empty. Fails: text that the grammar does not allow; numbers out of range; an id made twice or
+ * used where it is not live; more than the limits above. Cost O(n_bytes + ids + arenas).
  */
 bool hrn_trace_parse(struct hrn_trace *trace, const char *text, size_t n_bytes,
                      struct hrn_trace_error *error);

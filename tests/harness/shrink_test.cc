@@ -345,7 +345,7 @@ TEST(Emit, MakesANameOfTheLawsSentenceAndTheOperation)
     const char *const expected[] = {
         "TEST(MyHeapHarness, CallocsBytesAreAllZeroAtCalloc)\n",
         "TEST(MyHeapHarness, CallocsBytesAreAllZeroAtTheEnd)\n",
-        "TEST(MyHeapHarness, ComesBackFromTheEnd)\n",
+        "TEST(MyHeapHarness, ReturnsFromTheEnd)\n",
         "TEST(MyHeapHarness, StaysClean)\n",
     };
     for (int i = 0; i < 4; i++) {

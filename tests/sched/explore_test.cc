@@ -136,7 +136,7 @@ TEST(Explore, ARunThatDoesNotEndIsABrokenLaw)
     Steps steps;
     steps.n_yields = 2000;
     hrn_sched_search search = search_of(steps, 2, 0, 0);
-    EXPECT_STREQ(hrn_sched_explore(&search).broken, "everybody ends");
+    EXPECT_STREQ(hrn_sched_explore(&search).broken, "every actor ends");
     steps.n_yields = 3;
     EXPECT_STREQ(hrn_sched_explore(&search).broken, nullptr) << "the next search is not disturbed";
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Programs against trees and lists, damage to them included. */
+/* Programs against trees and lists, and damage to them. */
 #include "fuzz/common/fuzz.h"
 #include "fuzz/rbtree/rbtree.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Damage to a slab region: nothing that looks at it may crash, hang, write, or be fooled. */
+/* Damage to a slab region: functions that read it must not crash, hang, write, or miss damage that
+ * breaks use. */
 #include "fuzz/common/fuzz.h"
 #include "fuzz/slab_image/slab_image.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as trace text: what can be read is printed, and reads the same again. */
+/* Any bytes as trace text: a text that can be parsed is printed and parsed again, with the same
+ * result. */
 #include "fuzz/common/fuzz.h"
 #include "fuzz/trace/trace.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Processes that share a zone, and die: what they committed stays, what they did not is gone. */
+/* Processes that share a zone, and die: committed changes stay, all others are undone. */
 #include "fuzz/common/fuzz.h"
 #include "fuzz/zone/zone.h"
 

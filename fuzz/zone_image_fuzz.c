@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Damage to a zone: nothing that looks at it, or repairs it, may crash, hang or be fooled. */
+/* Damage to a zone: functions that read or repair it must not crash, hang, or miss damage that
+ * breaks use. */
 #include "fuzz/common/fuzz.h"
 #include "fuzz/zone/zone.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Real threads that share a zone: for ThreadSanitizer as much as for AddressSanitizer. */
+/* Real threads that share a zone, for ThreadSanitizer and AddressSanitizer. */
 #include "fuzz/common/fuzz.h"
 #include "fuzz/zone_threads/threads.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzz targets' common part: inputs run, the account kept, sanitizers set up. */
+/* The common part of fuzz targets: runs inputs, counts operations, sets up sanitizers. */
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* clock_gettime */
 #endif
@@ -27,7 +27,7 @@ static void print_account(void)
 {
     struct timespec now;
     if (n_execs == 0) {
-        return; /* a process that links this and is no fuzz target */
+        return; /* the process links this but is no fuzz target */
     }
     clock_gettime(CLOCK_MONOTONIC, &now);
     double seconds =
@@ -75,7 +75,7 @@ int hrn_fuzz_replay_end(void)
 {
     int missing = 0;
     if (n_ops() < HRN_FUZZ_MIN_OPS) {
-        fprintf(stderr, "slabmill: the corpus runs %" PRIu64 " operations, %u are the least\n",
+        fprintf(stderr, "slabmill: the corpus runs %" PRIu64 " operations, expected at least %u\n",
                 n_ops(), HRN_FUZZ_MIN_OPS);
         missing = 1;
     }
@@ -99,7 +99,7 @@ const char *__tsan_default_options(void);
 void __asan_on_error(void);
 void __ubsan_on_report(void);
 
-/* Absurd sizes are asked for on purpose; a small quarantine is three times faster. */
+/* Targets ask for absurd sizes on purpose. A small quarantine is three times faster. */
 #define COMMON_OPTIONS "allocator_may_return_null=1:print_stacktrace=1"
 
 const char *__asan_default_options(void)
@@ -117,7 +117,7 @@ const char *__msan_default_options(void)
     return COMMON_OPTIONS;
 }
 
-/* A race is a finding, not a remark. */
+/* A race must end the process, so that it is a finding. */
 const char *__tsan_default_options(void)
 {
     return "allocator_may_return_null=1:halt_on_error=1";

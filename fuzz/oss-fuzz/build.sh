@@ -14,26 +14,28 @@
 # limitations under the License.
 #
 # SPDX-License-Identifier: Apache-2.0
-# Builds every fuzz target for OSS-Fuzz and ClusterFuzzLite; started in the project's root.
-# Usage: build.sh           takes CC CXX CFLAGS CXXFLAGS LIB_FUZZING_ENGINE OUT WORK as set there
+# Builds every fuzz target for OSS-Fuzz and ClusterFuzzLite; run it in the project's root.
+# Usage: build.sh           uses the variables CC CXX CFLAGS CXXFLAGS LIB_FUZZING_ENGINE OUT WORK
 #        build.sh --list    prints the sources of targets and library, and builds nothing
-# No Bazel here: engines replace compiler, flags and libraries, which only plain commands bear.
+# It does not use Bazel, since engines replace compiler, flags and libraries, which is easy only
+# with plain commands.
 set -eu
 
 targets=(fuzz/*_fuzz.c)
-# More than any one target needs: the linker takes what each asks for.
+# All units; the linker takes what each target needs.
 library=(allocator/*/*.c harness/*/*.c fuzz/common/*.c)
 for target in "${targets[@]}"; do
     body=${target%_fuzz.c}
     [ ! -d "$body" ] || library+=("$body"/*.c)
 done
 
-# Yield points are for schedule_fuzz and zone_fuzz; without a hook, which only the first sets, they
-# do nothing, so one library serves all. The last is for i386, whose off_t has 32 bits otherwise.
+# SLM_SCHED adds yield points for schedule_fuzz and zone_fuzz. Without a hook, which only
+# schedule_fuzz sets, they do nothing, so all targets share one library. On i386 off_t has 32 bits
+# without the last flag.
 flags=(-std=c11 -I. -Iinclude -pthread -DSLM_SCHED=1 -D_FILE_OFFSET_BITS=64)
 
-# The engine stands after the archive, and asks for the mutator weakly: it takes neither of these out
-# of the archive by itself.
+# The engine comes after the archive and refers to the mutator weakly, so the linker would take
+# neither symbol from the archive without these flags.
 link_flags=(-pthread -Wl,-u,LLVMFuzzerTestOneInput -Wl,-u,LLVMFuzzerCustomMutator)
 
 die() {
@@ -42,7 +44,7 @@ die() {
 }
 
 compile() { # source object
-    # The flags are words.
+    # CFLAGS is several words.
     # shellcheck disable=SC2086
     $CC $CFLAGS "${flags[@]}" -c "$1" -o "$2"
 }
@@ -69,13 +71,14 @@ archive() { # source...
 }
 
 link_target() { # name
-    # $CXX although all is C: the engine is C++, and may be a path.
+    # Links with $CXX, since the engine is C++. The engine may be a path.
     # shellcheck disable=SC2086
     $CXX $CXXFLAGS "$objects/fuzz/$1.o" "$objects/libslabmill.a" "${link_flags[@]}" \
         $LIB_FUZZING_ENGINE -o "$OUT/$1"
 }
 
-# One flat folder: names may repeat between a corpus and its regress/, so paths become names.
+# Makes one flat folder. A corpus and its regress/ may have files of the same name, so paths become
+# names.
 pack_seeds() { # name
     local stage=$objects/seeds/$1 seed
     [ -d "corpus/$1" ] || die "corpus/$1: a target without seeds"
@@ -86,8 +89,8 @@ pack_seeds() { # name
     (cd "$stage" && python3 -m zipfile -c "$OUT/$1_seed_corpus.zip" ./*)
 }
 
-# An input takes milliseconds; one that takes all of the runner's 25 seconds hangs. Sanitizers are
-# told again what fuzz/common/fuzz.c tells them, since the runner's own settings come after those.
+# An input takes milliseconds, so one that takes the runner's 25 seconds hangs. Repeats the
+# sanitizer settings of fuzz/common/fuzz.c, since the runner's settings override those.
 write_options() { # name
     {
         printf '[libfuzzer]\ntimeout = 25\n'

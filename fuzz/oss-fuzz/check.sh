@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Stands in for OSS-Fuzz: runs build.sh as its builder would, for each engine, sanitizer and machine
-# there is, then checks every artefact as its runner and its own checks would, and more. Before that
-# it reads the project's files as OSS-Fuzz's presubmit does.
+# Replaces OSS-Fuzz for tests. First it reads the project's files as OSS-Fuzz's presubmit does. Then
+# it runs build.sh as the builder does, for each available engine, sanitizer and machine, and checks
+# every artefact as the runner and bad_build_check do, and more.
 # Usage: check.sh [--quick] [--engine E] [--sanitizer S] [--arch A] [--target PATTERN]
 #        [--out DIR] [--seconds N] [--tree DIR]
 #   --quick      libfuzzer, address, x86_64 only
-#   --out DIR    keeps what is built there; DIR must not exist
-#   --seconds N  longest search for the planted bug, each without and with seeds; default 60
-#   --tree DIR   builds and checks the sources there instead of these
+#   --out DIR    keeps the build there; DIR must not exist
+#   --seconds N  longest search for the planted bug, without seeds and again with seeds; default 60
+#   --tree DIR   builds and checks the sources in DIR instead of these
 # Prints a line per target and configuration. Exit status: 0 all passed, 1 a check failed, 2 wrong
 # call, or what was asked for by name cannot be run here.
 set -euo pipefail
@@ -24,7 +24,7 @@ root=$(cd "$here/../.." && pwd)
 # shellcheck source=fuzz/oss-fuzz/standin/target.sh
 . "$here/standin/target.sh"
 
-# What OSS-Fuzz offers to projects in C, coverage included. Only libFuzzer goes with all of it.
+# OSS-Fuzz's configurations for C projects, including coverage. Only libFuzzer supports all.
 configurations=(
     "libfuzzer address x86_64"
     "libfuzzer undefined x86_64"
@@ -96,14 +96,14 @@ make_scratch() {
     fi
 }
 
-# Whether a target can be started in the runner's stead with everything but /tmp read-only.
+# Finds out whether targets can run as in OSS-Fuzz's runner, with everything except /tmp read-only.
 find_enclosure() {
     enclosed=1
     mkdir "$scratch/probe"
     unshare -rm bash "$here/standin/runner.sh" "$scratch" "$scratch/probe" true \
         2>"$scratch/probe/why" || {
         enclosed=
-        echo "not shown here: that only /tmp is written to ($(tail -n 1 "$scratch/probe/why"))"
+        echo "not checked here: that targets write only to /tmp ($(tail -n 1 "$scratch/probe/why"))"
     }
 }
 

@@ -11,10 +11,10 @@
 
 #define RECORD 2u
 
-/* Volatile: what is planted must not be optimised away. */
+/* Volatile, so that no planted fault is optimised away. */
 static volatile unsigned char sink;
 
-/* One branch a letter, so that each is an edge of its own. */
+/* One branch for each letter, so that each is a separate edge. */
 static unsigned next_letter(unsigned n_right, uint8_t letter)
 {
     if (n_right == 0 && letter == 'B') {

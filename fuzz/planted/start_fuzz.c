@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dies before it has run anything. */
+/* Dies before it has run any input. */
 #include "fuzz/common/fuzz.h"
 #include "fuzz/planted/faults.h"
 

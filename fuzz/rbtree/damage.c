@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Damage to trees and lists: checks answer, write nothing, and what they find sound works. */
+/* Damage to trees and lists: checks return, write nothing, and what they find sound works. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -46,7 +46,7 @@ void hrn_tree_hurt(const struct op *op)
     memcpy(word_at(op->key), &value, sizeof value);
 }
 
-/* Its keys may lie in words that links change: only links are looked at while it shrinks. */
+/* Its keys may be in words that links change, so only links are checked while it shrinks. */
 static void use_sound_tree(unsigned which)
 {
     struct slm_rbtree *tree = &hrn_tree_memory.trees[which];
@@ -69,7 +69,7 @@ static void use_sound_tree(unsigned which)
         }
     }
     if (tree->root != 0 || tree->n_nodes != 0) {
-        hrn_tree_law_sound_tree("not empty after all");
+        hrn_tree_law_sound_tree("not empty in the end");
     }
 }
 
@@ -88,7 +88,7 @@ static void use_sound_list(unsigned which)
         }
     }
     if (list->newest != 0 || list->oldest != 0 || list->n_nodes != 0) {
-        hrn_tree_law_sound_list("not empty after all");
+        hrn_tree_law_sound_list("not empty in the end");
     }
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of rbtree_fuzz share: the memory under test, an operation, the laws. */
+/* Shared by the parts of rbtree_fuzz: the memory under test, an operation, the laws. */
 #ifndef HRN_FUZZ_RBTREE_PRIV_H
 #define HRN_FUZZ_RBTREE_PRIV_H
 
@@ -48,7 +48,8 @@ int hrn_tree_order(const struct slm_rbtree_node *a, const struct slm_rbtree_node
 unsigned hrn_tree_check(unsigned which, slm_rbtree_order *by);
 unsigned hrn_tree_check_list(unsigned which);
 
-/* Keeps the memory as it is, for what must not change it; later, with the call's name: did it? */
+/* The first saves the memory before a call that must not change it; the second, given the call's
+ * name, reports a change. */
 extern struct memory hrn_tree_before;
 void hrn_tree_remember(void);
 void hrn_tree_expect_silence(const char *call);
@@ -57,21 +58,21 @@ void hrn_tree_expect_silence(const char *call);
 
 /* Overwrites a word. */
 void hrn_tree_hurt(const struct op *op);
-/* Looks at damaged memory, and uses what is found sound; changes nothing in the end. */
+/* Checks damaged memory, and uses what is found sound. Restores the memory in the end. */
 void hrn_tree_judge_damaged(unsigned which);
 
 /* --- Laws: a function each --- */
 
 #define TREE_LAW_LIST(X)                                                                           \
-    X(answer, "a call says what it did, or why it did nothing")                                    \
-    X(silence, "a look, or a refused call, changes no byte")                                       \
-    X(tree_order, "a walk visits what is in the tree, in order, equal ones as they came")          \
+    X(answer, "a call returns what it did, or why it did nothing")                                 \
+    X(silence, "a call that only reads, or is refused, changes no byte")                           \
+    X(tree_order, "a walk visits what is in the tree, in order, equal keys as inserted")           \
     X(list_order, "a walk visits what is in the list, from newest to oldest")                      \
-    X(found, "a search finds the first there is")                                                  \
+    X(found, "a search finds the first match")                                                     \
     X(tree_check, "a tree that was never damaged is sound")                                        \
     X(list_check, "a list that was never damaged is sound")                                        \
     X(wiped, "a node that was taken out is all 0")                                                 \
-    X(number, "a check answers a number that is listed")                                           \
+    X(number, "a check returns a number that is listed")                                           \
     X(sound_tree, "a tree found sound can be walked and emptied")                                  \
     X(sound_list, "a list found sound can be walked and emptied")
 

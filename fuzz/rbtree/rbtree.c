@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Trees and lists beside a plain account of them. */
+/* Trees and lists, compared with a plain model of them. */
 #include "fuzz/rbtree/rbtree.h"
 
 #include <inttypes.h>
@@ -20,7 +20,7 @@ enum { N_OPS_MAX = 2000, RECORD_BYTES = 8 };
 #define LAW_DEFINE(name, sentence) HRN_LAW_DEFINE(hrn_tree_law_##name, #name, sentence)
 TREE_LAW_LIST(LAW_DEFINE)
 
-/* --- The memory under test, and the account --- */
+/* --- The memory under test, and the model --- */
 
 struct memory hrn_tree_memory;
 struct slm_journal hrn_tree_journal; /* off */
@@ -40,8 +40,8 @@ static struct account {
     int8_t list_of[N_ITEMS];
 } account;
 
-struct memory hrn_tree_before; /* as memory was, for what must not change */
-static struct memory healthy;  /* as memory was before it was damaged */
+struct memory hrn_tree_before; /* copy of the memory, for calls that must not change it */
+static struct memory healthy;  /* copy of the memory before it was damaged */
 static bool is_hurt;
 static uint64_t key_mask;
 
@@ -92,7 +92,8 @@ static void add_item(struct sequence *sequence, size_t at, uint8_t item)
     sequence->n++;
 }
 
-/* Where the first item is whose key is not below key; with `behind`, not below or equal. */
+/* The index of the first item whose key is not below key; with `behind`, of the first whose key is
+ * above key. */
 static size_t place_of(const struct sequence *sequence, uint64_t key, bool behind)
 {
     size_t at = 0;
@@ -117,7 +118,7 @@ void hrn_tree_expect_silence(const char *call)
     }
 }
 
-/* The answer of a call that was made since remember(). */
+/* Checks the result of a call that was made after remember(). */
 static void expect(const char *call, enum slm_status seen, enum slm_status expected)
 {
     if (seen != expected) {
@@ -355,7 +356,7 @@ static void nulls(const struct op *op)
     expect("remove", slm_lru_remove(&hrn_tree_journal, list, NULL), SLM_E_NULL);
 }
 
-/* Out of the tree or list that the item is not in. */
+/* Removes an item from a tree or list that it is not in. */
 static void wrong(const struct op *op)
 {
     struct op other = *op;
@@ -369,7 +370,7 @@ static void wrong(const struct op *op)
     }
 }
 
-/* A byte for byte copy of an item, linked or not, is in no tree and no list. */
+/* A byte-for-byte copy of an item, linked or not, is in no tree and no list. */
 static void copy(const struct op *op)
 {
     struct slm_rbtree *tree = &hrn_tree_memory.trees[account.tree_of[op->item] == 1];

@@ -15,11 +15,11 @@
 #define N_PREEMPTIONS 100000u
 #define TEXT_BYTES    (HRN_ACTORS_MAX * (HRN_SCHEDULE_LETTERS + 1))
 
-/* What is left of the bytes, as answers. */
+/* The rest of the bytes, as answers. */
 struct answers {
     const uint8_t *at;
     const uint8_t *end;
-    unsigned n_first; /* first answers before the next byte's own */
+    unsigned n_first; /* how often answer 0 precedes the next byte's answer */
     bool is_open;     /* *at is being read */
 };
 
@@ -62,7 +62,7 @@ static unsigned choose(void *chooser, unsigned n)
     return answer;
 }
 
-/* Letters of all actors, with | between. */
+/* The letters of all actors, separated by |. */
 static void write_text(char *text, const uint8_t *head, unsigned n_actors, const char *alphabet)
 {
     size_t n_letters = strlen(alphabet);
@@ -97,7 +97,7 @@ static _Noreturn void zone_law_is_broken(const char *text, const char *law)
     abort();
 }
 
-/* Answers the law that was broken. */
+/* Returns the law that was broken. */
 static const char *run(struct hrn_sched_search *search, struct answers *answers)
 {
     search->run.limits.n_steps = N_STEPS;
@@ -119,7 +119,7 @@ static enum slm_lock_kind lock_kind(unsigned flags)
     return (flags & 2u) != 0 ? SLM_LOCK_SPIN_SEM : other;
 }
 
-/* Returns false if there is no folder for a lock's file, and says so once. */
+/* Returns false, with one message per process, if there is no folder for a lock's file. */
 static bool can_run(enum slm_lock_kind kind)
 {
     static bool said;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Damaged slab images: the region as an input. */
+/* Damaged slab images: inputs are changes to a region. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +24,7 @@ static const struct slm_slab_options geometries[N_GEOMETRIES] = {
     {.page_bytes = 4096, .per_doubling = 16, .min_object_bytes = 32},
 };
 
-/* A formatted region with objects of all kinds in it, and which of its bytes may be changed. */
+/* A formatted region with objects of all kinds, and the bytes of it that may be changed. */
 struct image {
     unsigned char *bytes;
     size_t n_bytes;
@@ -43,7 +43,7 @@ static struct {
     uint64_t n_rebuilt;
     uint64_t n_given_up;
 } totals;
-static unsigned char *before; /* the region as it was; as long as the longest image */
+static unsigned char *before; /* a copy of the region; as long as the longest image */
 
 static struct slm_slab *attach(size_t n_bytes)
 {
@@ -51,8 +51,8 @@ static struct slm_slab *attach(size_t n_bytes)
     return slm_slab_attach(&slab, region.base, n_bytes, NULL) == SLM_OK ? slab : NULL;
 }
 
-/* Objects of many sizes, every third freed again: full, partly used and kept spans, runs and
- * holes. */
+/* Objects of many sizes, every third freed again. This leaves full, partly used and kept spans,
+ * runs and holes. */
 static void populate(struct slm_slab *slab)
 {
     void *objects[N_OBJECTS];
@@ -68,7 +68,7 @@ static void populate(struct slm_slab *slab)
     (void)slm_slab_set_root(slab, objects[1]);
 }
 
-/* The seal covers what never changes: one bit turned there must make attach refuse. */
+/* The seal covers what never changes. Attach must refuse a region with one inverted bit there. */
 static void find_open_words(struct image *image)
 {
     size_t n_words = image->metadata_bytes / 8;
@@ -123,7 +123,8 @@ static uint64_t load(const uint8_t *p, unsigned n)
     return x;
 }
 
-/* Manner: bit 0 sets, else turns bits; bit 1 anywhere in the region, else in open words only. */
+/* Manner: bit 0 sets the bytes, else inverts bits; bit 1 anywhere in the region, else only in open
+ * words. */
 static void apply_patch(const struct image *image, const uint8_t *patch)
 {
     size_t offset = (size_t)load(patch, 4);
@@ -150,11 +151,11 @@ static void expect_unchanged(const struct image *image, const char *call)
         hrn_law_image("%s wrote to the region", call);
     }
     if (hrn_region_fence_broken(&region) != SIZE_MAX) {
-        hrn_law_fence("%s wrote behind the region", call);
+        hrn_law_fence("%s wrote past the end of the region", call);
     }
 }
 
-/* A sound region serves, keeps apart and takes back objects. */
+/* In a sound region objects can be allocated, do not overlap, and can be freed. */
 static void use(const struct image *image, struct slm_slab *slab)
 {
     unsigned char *objects[N_AFTER];
@@ -183,10 +184,11 @@ static void use(const struct image *image, struct slm_slab *slab)
     n_ops += 2 * n;
 }
 
-/* Damage may leave counters of requests, which nothing tells, so high that use makes them wrap. */
+/* Damage may make counters of requests so high that use would make them wrap. No check can find
+ * that. */
 #define REQUESTS_MAX (UINT64_MAX - 1000)
 
-/* Reads all there is to read of a sound region; true if its counters have room. */
+/* Calls all functions that read a sound region; true if its counters have room. */
 static bool look(const struct image *image, struct slm_slab *slab)
 {
     struct slm_slab_stats stats;
@@ -221,16 +223,16 @@ static void judge(const struct image *image, struct slm_slab *slab)
     totals.n_rebuilt += status == SLM_OK;
     totals.n_given_up += status == SLM_E_IMAGE;
     if (status == SLM_OK) {
-        (void)slm_slab_set_root(slab, NULL); /* the user's own, not rebuilt */
+        (void)slm_slab_set_root(slab, NULL); /* the root belongs to the user and is not rebuilt */
         broken = slm_slab_check(slab);
         if (broken != 0) {
-            hrn_law_image("rebuilt, it still breaks invariant %u", broken);
+            hrn_law_image("it breaks invariant %u after the rebuild", broken);
         }
         if (look(image, slab)) {
             use(image, slab);
         }
     } else if (status != SLM_E_IMAGE) {
-        hrn_law_image("slm_slab_rebuild_locked says %s", slm_status_name(status));
+        hrn_law_image("slm_slab_rebuild_locked returns %s", slm_status_name(status));
     }
 }
 

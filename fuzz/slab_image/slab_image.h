@@ -14,10 +14,9 @@ extern "C" {
 #endif
 
 /*
- * Takes the bytes for changes to a formatted, partly used slab region: attaching, checking and
- * rebuilding must stand any of them, and a region found sound must work. Always 0.
- * Byte 0: geometry; then records of 16 bytes: offset (4), length and manner (1 each), zero (2),
- * value (8).
+ * Decodes changes to a formatted, partly used slab region. Attaching, checking and rebuilding must
+ * handle any of them, and a region found sound must work. Always returns 0. Byte 0: geometry; then
+ * records of 16 bytes: offset (4), length and manner (1 each), zero (2), value (8).
  */
 int hrn_fuzz_image(const uint8_t *bytes, size_t n_bytes);
 bool hrn_image_kind(unsigned idx, struct hrn_fuzz_kind *kind);

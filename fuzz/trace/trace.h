@@ -13,8 +13,8 @@
 extern "C" {
 #endif
 
-/* Takes the bytes for trace text: what can be read is printed, and reads the same again. Always
- * 0. */
+/* Parses the bytes as trace text. A text that can be parsed is printed and parsed again, which must
+ * give the same. Always returns 0. */
 int hrn_fuzz_trace(const uint8_t *bytes, size_t n_bytes);
 bool hrn_trace_kind(unsigned idx, struct hrn_fuzz_kind *kind);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The account of a zone: what is in it, and the laws about that. */
+/* The model of a zone: its content, and the laws about that. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -26,7 +26,7 @@ const char *hrn_zone_op_name(enum hrn_zone_op op)
     return op < HRN_ZONE_COUNT ? names[op] : "?";
 }
 
-/* What the idx-th word of an object holds that nobody changed. */
+/* The initial content of an object's word idx. */
 static uint64_t stamped(uint64_t stamp, uint32_t idx)
 {
     return (stamp << 20 | idx) * UINT64_C(0x9e3779b97f4a7c15) + 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Damaged zones: a segment as an input. */
+/* Damaged zones: inputs are changes to a segment. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* memfd_create */
 #endif
@@ -27,21 +27,21 @@ enum {
     N_ENTRIES = 64,
     N_OBJECTS = 60,
     N_AFTER = 16,
-    SLAB_PART_BYTES = 6144, /* of the slab: its own part, and a little more */
+    SLAB_PART_BYTES = 6144, /* the slab's metadata, and a little more */
 };
 
-/* A log in each of the states that a zone may be found with. */
+/* The states of the log in which a zone may be found. */
 enum log { LOG_OVER, LOG_NOTED, LOG_COMMITTED, LOG_OF_A_DEAD_ONE, N_LOGS };
 
 static unsigned char pristine[N_SHAPES][N_LOGS][BYTES];
 static int memory = -1;           /* the segment that is attached again and again */
-static unsigned char *bytes_here; /* the same, mapped by us; all of it at first */
+static unsigned char *bytes_here; /* the same segment, mapped by this file; at first all of it */
 static unsigned char before[BYTES];
-static size_t n_now; /* bytes of the segment, of this input */
+static size_t n_now; /* bytes of the segment in this input */
 static uint64_t n_ops;
 static uint64_t n_patches; /* of all inputs */
 
-/* --- Images that are sound --- */
+/* --- Sound images --- */
 
 static void populate(struct slm_zone *zone)
 {
@@ -57,7 +57,7 @@ static void populate(struct slm_zone *zone)
     (void)slm_zone_unlock(zone);
 }
 
-/* A turn that was not over: words, a new object, a release, the root. */
+/* An unfinished turn: changed words, a new object, a release, the root. */
 static void note_some(struct slm_zone *zone)
 {
     struct slm_journal *journal = slm_zone_journal(zone);
@@ -164,7 +164,7 @@ static void seal(void)
     header->checksum = zone_checksum(&header->fixed);
 }
 
-/* The whole segment again, then what the input says of it. */
+/* Restores the whole segment, then applies the input's changes. */
 static void make_image(const uint8_t *bytes, size_t n_bytes)
 {
     uint8_t settings = n_bytes > 0 ? bytes[0] : 0;
@@ -195,7 +195,7 @@ static void expect_unchanged(const char *call)
     }
 }
 
-/* Attaching may note that the lock's owner was of another boot. */
+/* Attaching may clear a lock owner of an earlier boot. */
 static void forgive_lock(void)
 {
     size_t at = offsetof(struct zone_header, lock);
@@ -212,7 +212,8 @@ static unsigned check(struct slm_zone *zone)
     return broken;
 }
 
-/* Damage may leave counters of requests, which nothing tells, so high that use makes them wrap. */
+/* Damage may make counters of requests so high that use would make them wrap. No check can find
+ * that. */
 #define REQUESTS_MAX (UINT64_MAX - 1000)
 
 static bool has_room_to_count(struct slm_slab *slab)
@@ -228,7 +229,7 @@ static bool has_room_to_count(struct slm_slab *slab)
     return has;
 }
 
-/* Under the lock: objects are served, kept apart and taken back, and an abort works. */
+/* Under the lock: objects can be allocated, do not overlap, can be freed, and an abort works. */
 static void use(struct slm_zone *zone)
 {
     struct slm_journal *journal = slm_zone_journal(zone);
@@ -259,7 +260,8 @@ static void use(struct slm_zone *zone)
     n_ops += 2 * n;
 }
 
-/* The user's own, which nothing rebuilds, may point anywhere: it is set anew before the check. */
+/* The root belongs to the user; no repair rebuilds it and it may point anywhere. Sets it again
+ * before the check. */
 static void use_and_check(struct slm_zone *zone)
 {
     if (slm_zone_set_root_locked(zone, NULL) != SLM_OK || slm_zone_commit_locked(zone) != SLM_OK) {
@@ -267,18 +269,18 @@ static void use_and_check(struct slm_zone *zone)
     }
     unsigned broken = slm_zone_check_locked(zone);
     if (broken != 0) {
-        hrn_zone_law_sound_image("sound or repaired, it breaks invariant %u", broken);
+        hrn_zone_law_sound_image("found sound or repaired, it breaks invariant %u", broken);
     }
     if (has_room_to_count(slm_zone_slab(zone))) {
         use(zone);
         broken = slm_zone_check_locked(zone);
     }
     if (broken != 0) {
-        hrn_zone_law_sound_image("by use it broke invariant %u", broken);
+        hrn_zone_law_sound_image("use broke invariant %u", broken);
     }
 }
 
-/* What the check found unsound is entered as behind a death: everybody would repair first. */
+/* A zone that the check found unsound is locked as after a death: every locker repairs first. */
 static void enter_and_use(struct slm_zone *zone, bool is_sound)
 {
     if (!is_sound) {
@@ -294,10 +296,10 @@ static void enter_and_use(struct slm_zone *zone, bool is_sound)
         return;
     }
     if (status == SLM_E_BROKEN && slm_zone_trylock(zone) != SLM_E_BROKEN) {
-        hrn_zone_law_given_up("by the first, and not by the second");
+        hrn_zone_law_given_up("by the first locker, and not by the second");
     }
     if (is_sound && status != SLM_E_LOCKED && status != SLM_E_HELD) {
-        hrn_zone_law_sound_image("found sound, and not to be locked: %s", slm_status_name(status));
+        hrn_zone_law_sound_image("found sound, but cannot be locked: %s", slm_status_name(status));
     }
     hrn_zone_counted.n_images_given_up++;
 }
@@ -320,7 +322,7 @@ static struct slm_zone *attach(bool read_only)
     return zone;
 }
 
-/* A target that refuses everything looks healthy from outside. */
+/* A target that refuses every image would look healthy, so checks that undamaged images work. */
 static void expect_pristine_is_sound(void)
 {
     for (unsigned i = 0; i < N_SHAPES * N_LOGS; i++) {
@@ -355,7 +357,7 @@ static void judge(void)
     if (zone != NULL) {
         unsigned seen = check(zone);
         if (reader != NULL && seen != broken) {
-            hrn_zone_law_answer("invariant %u to one, %u to the other", seen, broken);
+            hrn_zone_law_answer("invariant %u for one handle, %u for the other", seen, broken);
         }
         enter_and_use(zone, seen == 0);
     }
@@ -363,7 +365,7 @@ static void judge(void)
     slm_zone_detach(zone);
 }
 
-/* Nobody lives who has the identity that is in the images. */
+/* The images contain the identity of no living actor. */
 static void be_somebody(void)
 {
     hrn_system_play(NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The zones that programs run on, and those who have them. */
+/* The zones that programs run on, and the actors' handles. */
 #include <string.h>
 
 #include "fuzz/zone/world.h"

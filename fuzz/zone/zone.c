@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Several processes, played by one thread, on one zone. */
+/* Several processes on one zone, played by one thread. */
 #include "fuzz/zone/zone.h"
 
 #include <inttypes.h>
@@ -13,8 +13,8 @@
 #include "harness/failure/say.h"
 #include "harness/sched/system.h"
 
-/* States that only a death in the middle of a call leaves are made by hand, with what the calls
- * themselves do first: hence the two private headers. */
+/* Some states occur only after a death within a call. They are made by hand, with the first steps
+ * of those calls, which needs two private headers. */
 
 enum {
     N_OPS_MAX = 1000,
@@ -47,7 +47,7 @@ static bool holds(unsigned actor)
 
 /* --- Turns --- */
 
-/* What a call that takes the lock answers now. */
+/* What a call that takes the lock must return now. */
 static enum slm_status answer_to_lock(unsigned actor)
 {
     if (hrn_zone_world->holder == ZONE_NOBODY) {
@@ -60,7 +60,7 @@ static enum slm_status answer_to_lock(unsigned actor)
                                                                                      : SLM_E_LOCKED;
 }
 
-/* The actor just got the lock: it sees what was committed, and nothing else. */
+/* Checks that an actor that just got the lock sees the committed content, and nothing else. */
 static void enter(unsigned actor)
 {
     struct slm_zone *zone = hrn_zone_world->zones[actor];
@@ -96,18 +96,18 @@ static void leave(void)
     hrn_zone_committed = hrn_zone_working;
 }
 
-/* Another process takes a turn to see what the last one left. */
+/* Another process takes a turn to check what the last turn left. */
 static void look_through_another(unsigned actor)
 {
     unsigned other = (actor + 1) % ZONE_N_ACTORS;
     hrn_system_be(other);
-    expect("lock, to look", slm_zone_trylock(hrn_zone_world->zones[other]), SLM_OK);
+    expect("lock, to check", slm_zone_trylock(hrn_zone_world->zones[other]), SLM_OK);
     enter(other);
     unsigned broken = slm_zone_check_locked(hrn_zone_world->zones[other]);
     if (broken != 0) {
         hrn_zone_law_sound("invariant %u, seen by actor %u", broken, other);
     }
-    expect("unlock, having looked", slm_zone_unlock(hrn_zone_world->zones[other]), SLM_OK);
+    expect("unlock, after the check", slm_zone_unlock(hrn_zone_world->zones[other]), SLM_OK);
     leave();
 }
 
@@ -139,7 +139,7 @@ static void unlock(const struct op *op)
 
 /* --- Within a turn --- */
 
-/* What a call that is about to note n entries answers. Without room it is to change nothing, and
+/* What a call that is about to note n entries must return. Without room it must change nothing, and
  * the transaction can only be undone. */
 static enum slm_status answer_to_note(const struct op *op, unsigned n)
 {
@@ -166,7 +166,8 @@ static void expect_unchanged(const struct op *op, enum slm_status answer)
     }
 }
 
-/* It is nobody's: neither in this turn nor, as long as a release is not committed, before it. */
+/* The memory belongs to no object of this turn, nor to one that was live before it and whose
+ * release is not committed. */
 static void take_in(const struct op *op, void *p, uint32_t n_bytes)
 {
     struct slm_zone *zone = hrn_zone_world->zones[op->actor];
@@ -231,7 +232,7 @@ static void drop_slot(unsigned idx)
     }
 }
 
-/* The root is moved away from what is freed, as a user does. */
+/* Moves the root away from an object that is about to be freed, as a user does. */
 static void free_slot(const struct op *op)
 {
     struct slm_zone *zone = hrn_zone_world->zones[op->actor];
@@ -348,7 +349,7 @@ static void reset(const struct op *op)
 
 /* --- Calls that take the lock themselves --- */
 
-/* Whether such a call comes back: the lock is free, the caller's, or a dead one's. */
+/* Whether such a call returns: the lock is unowned, the caller's, or a dead actor's. */
 static bool may_call(unsigned actor)
 {
     return answer_to_lock(actor) != SLM_E_LOCKED;
@@ -436,8 +437,8 @@ static void renew(unsigned actor)
     slm_zone_detach(old);
 }
 
-/* The process is gone; another one starts in its place: mostly with the mapping that is there,
- * since making one costs more than a program. */
+/* The process is gone and another replaces it, mostly with the existing mapping, since making one
+ * costs more than a program. */
 static void die(const struct op *op)
 {
     bool is_holder = holds(op->actor);
@@ -452,7 +453,7 @@ static void die(const struct op *op)
     }
 }
 
-/* Behind the store that commits, when some of the releases were carried out. */
+/* A death after the store that commits, when some of the releases were carried out. */
 static void die_committing(const struct op *op)
 {
     struct slm_journal *journal = slm_zone_journal(hrn_zone_world->zones[op->actor]);
@@ -472,7 +473,8 @@ static void die_committing(const struct op *op)
     die(op);
 }
 
-/* When the zone was reserved to be longer, or longer already and without pages there. */
+/* A death after the zone's new length was reserved, or after it got longer but has no pages there.
+ */
 static void die_growing(const struct op *op)
 {
     struct slm_zone *zone = hrn_zone_world->zones[op->actor];
@@ -499,7 +501,7 @@ static void force_unlock(const struct op *op)
     }
 }
 
-/* --- Looking --- */
+/* --- Checking --- */
 
 static void reattach(const struct op *op)
 {
@@ -508,7 +510,7 @@ static void reattach(const struct op *op)
     }
 }
 
-/* Between calls it is sound at any moment, also in the middle of a turn, also behind a death. */
+/* Between calls the zone is sound at any moment, even within a turn or after a death. */
 static void read_it(const struct op *op)
 {
     struct slm_zone *zone =

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a thread does, and its account of it. */
+/* A thread's operations, and its model of their effects. */
 #include <inttypes.h>
 #include <sched.h>
 
@@ -36,7 +36,7 @@ static struct threads_shared *shared_of(const struct thread *thread)
     return slm_zone_root_locked(thread->zone);
 }
 
-/* What a call that needs n entries answers. */
+/* What a call that needs n entries must return. */
 static enum slm_status answer_to_note(struct thread *thread, unsigned n)
 {
     bool has = slm_journal_has_room(journal_of(thread), n);
@@ -208,7 +208,7 @@ static void save_words(struct thread *thread, const struct threads_op *op)
     }
 }
 
-/* --- What all share --- */
+/* --- Shared data --- */
 
 static void count(struct thread *thread, const struct threads_op *op)
 {
@@ -240,7 +240,7 @@ static struct threads_entry *entry_of(const struct thread *thread,
     return slm_journal_pointer(journal_of(thread), account->offset);
 }
 
-/* New in this turn, so that its own words need no notes. */
+/* The entry is new in this turn, so its words need no undo entries. */
 static void entry_add(struct thread *thread, const struct threads_op *op)
 {
     struct entry_account *account = account_of(thread, op);
@@ -335,7 +335,7 @@ int hrn_threads_order(const struct slm_rbtree_node *a, const struct slm_rbtree_n
     return compare(&of_node(a)->key, b);
 }
 
-/* The entry's own key leads to it, one that nobody has to nothing. */
+/* A search finds the entry by its key, and nothing by a key that no entry has. */
 static void entry_find(struct thread *thread, const struct threads_op *op)
 {
     const struct entry_account *account = account_of(thread, op);
@@ -419,7 +419,7 @@ static void read_own(struct thread *thread, const struct threads_op *op)
     hrn_thread_expect_own(thread);
 }
 
-/* Whoever looks without the lock sees nothing that could not have been so. */
+/* A thread that reads without the lock sees only values that are possible. */
 static void look(struct thread *thread, const struct threads_op *op)
 {
     struct slm_lock_owner owner;
@@ -428,7 +428,7 @@ static void look(struct thread *thread, const struct threads_op *op)
     slm_lock_get_owner(slm_zone_lock_handle(thread->zone), &owner);
     slm_zone_get_stats(thread->zone, &stats);
     if (owner.needs_repair || (thread->is_holder && owner.identity != slm_lock_self())) {
-        hrn_zone_law_repairs("thread %u looks: owner %" PRIx64, thread->idx, owner.identity);
+        hrn_zone_law_repairs("thread %u reads: owner %" PRIx64, thread->idx, owner.identity);
     }
     if (stats.bytes < THREADS_BYTES || stats.bytes > THREADS_MAX_BYTES) {
         hrn_zone_law_length("%zu bytes", stats.bytes);

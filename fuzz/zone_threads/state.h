@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of zone_threads_fuzz share: a thread and its account, what all threads share. */
+/* Shared by the parts of zone_threads_fuzz: a thread and its model, the data that threads share. */
 #ifndef HRN_FUZZ_ZONE_THREADS_PRIV_H
 #define HRN_FUZZ_ZONE_THREADS_PRIV_H
 
@@ -23,7 +23,7 @@ enum {
 
 /* --- In the zone --- */
 
-/* The root: whatever is in it is changed under the lock. */
+/* The root. All its fields are changed only under the lock. */
 struct threads_shared {
     struct slm_rbtree tree;
     struct slm_lru list;
@@ -74,12 +74,12 @@ struct thread {
     struct hrn_threads_counts counts;
 };
 
-/* Runs the thread's program, and gives the lock back. */
+/* Runs the thread's program, and unlocks. */
 void hrn_thread_run(struct thread *thread);
-/* Aborts if an object or an entry of the thread's is not as it left it. */
+/* Aborts if an object or entry of the thread differs from its model. */
 void hrn_thread_expect_own(const struct thread *thread);
 
-/* What everybody may see under the lock: checks find nothing, walks are in order. Aborts if not. */
+/* Aborts unless, under the lock, checks find nothing and walks are in order. */
 void hrn_threads_expect_sound(struct slm_zone *zone);
 void hrn_threads_expect_walks(struct slm_zone *zone);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Threads on one zone: worlds, the crew, what must hold when all have ended. */
+/* Threads on one zone: worlds, the threads, the checks when all have ended. */
 #include "fuzz/zone_threads/threads.h"
 
 #include <inttypes.h>
@@ -12,7 +12,7 @@
 
 enum { N_WORLDS = 4, RECORD_BYTES = 8, N_LOG_ENTRIES = 512, LOW_BYTES = 4096 };
 
-/* A zone, mapped twice, as it is at the begin of every input; made anew when it grew. */
+/* A zone, mapped twice, with the content that every input starts from; made again after it grew. */
 struct world {
     struct slm_zone *zones[2];
     unsigned char pristine[THREADS_BYTES];
@@ -95,7 +95,7 @@ static struct world *begin_world(unsigned settings)
     return world;
 }
 
-/* --- The crew: made once, the caller among them as thread 0 --- */
+/* --- The threads: made once; the caller is thread 0 --- */
 
 static struct {
     pthread_mutex_t mutex;
@@ -110,7 +110,7 @@ static struct {
           .go = PTHREAD_COND_INITIALIZER,
           .done = PTHREAD_COND_INITIALIZER};
 
-/* Nobody begins before all are there: else the first would be over before the last is awake. */
+/* No thread begins before all are ready; otherwise the first would end before the last is awake. */
 static void run_together(struct thread *thread)
 {
     __atomic_fetch_add(&crew.n_arrived, 1, __ATOMIC_ACQ_REL);
@@ -194,7 +194,7 @@ void hrn_threads_expect_sound(struct slm_zone *zone)
         hrn_zone_law_shared("invariant %u of the list", broken);
     }
     if (stats.n_recoveries != 0) {
-        hrn_zone_law_repairs("%" PRIu64 ", and nobody died", stats.n_recoveries);
+        hrn_zone_law_repairs("%" PRIu64 ", though no thread died", stats.n_recoveries);
     }
 }
 
@@ -207,7 +207,7 @@ void hrn_threads_expect_walks(struct slm_zone *zone)
     uint64_t n = 0;
     for (; node != NULL && n <= shared->tree.n_nodes; n++) {
         if (last != NULL && hrn_threads_order(last, node) >= 0) {
-            hrn_zone_law_shared("node %" PRIu64 " is not behind the one before", n);
+            hrn_zone_law_shared("node %" PRIu64 " is not above the one before", n);
         }
         last = node;
         node = slm_rbtree_next(journal, node);
@@ -272,7 +272,7 @@ static void expect_whole(struct world *world, unsigned n_threads)
     for (unsigned i = 0; i < 2; i++) {
         struct slm_zone *zone = world->zones[i];
         if (slm_zone_lock(zone) != SLM_OK) {
-            hrn_zone_law_answer("the lock is not to be had when all have ended");
+            hrn_zone_law_answer("the lock cannot be taken when all have ended");
         }
         hrn_threads_expect_sound(zone);
         hrn_threads_expect_walks(zone);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sourced by check.sh: the variables and folders of OSS-Fuzz's base-builder image, with what Debian
-# has in place of its compilers and engines.
+# Sourced by check.sh: the variables and folders of OSS-Fuzz's base-builder image, with Debian's
+# compilers and engines.
 
 llvm=19
 rt=/usr/lib/llvm-$llvm/lib/clang/$llvm/lib/linux
@@ -28,7 +28,7 @@ lacking() { # engine sanitizer arch
 }
 
 sanitizer_flags() { # sanitizer
-    # The checks of UBSan that OSS-Fuzz has on; all but one are fatal.
+    # The UBSan checks that OSS-Fuzz enables; all except one are fatal.
     local fatal=bool,array-bounds,float-divide-by-zero,function,integer-divide-by-zero,return
     fatal=$fatal,shift,signed-integer-overflow,vla-bound,vptr
     case $1 in
@@ -55,14 +55,14 @@ set_compilers() { # engine sanitizer arch
     fi
     [ "$3" != i386 ] || flags="-m32 -isystem /usr/include/x86_64-linux-gnu $flags"
     CFLAGS=$flags
-    # The image's libc++ is an archive; the libraries of C++ here have to be told. MSan brings new
-    # and delete of its own, which libc++ makes room for and libstdc++ does not.
+    # The image links libc++ from an archive; here the C++ libraries need flags for that. MSan
+    # defines new and delete, which libc++ allows and libstdc++ does not.
     CXXFLAGS="$flags -static-libstdc++ -static-libgcc"
     [ "$2" != memory ] || CXXFLAGS="$CXXFLAGS -Wl,-z,muldefs"
     export CC CXX LIB_FUZZING_ENGINE CFLAGS CXXFLAGS
 }
 
-# Runs the tree's build.sh, leaving artefacts in STAGE/out and what was said in STAGE/build.log.
+# Runs the tree's build.sh. Artefacts are in STAGE/out, the output is in STAGE/build.log.
 build() { # engine sanitizer arch tree stage
     mkdir -p "$5/out" "$5/src" "$5/work" "$5/tmp" "$5/cwd"
     ln -s "$4" "$5/src/slabmill"
@@ -79,7 +79,7 @@ build() { # engine sanitizer arch tree stage
     }
 }
 
-# A copy of the tree with every mistake of faults.txt in it.
+# Makes a copy of the tree with every mistake of faults.txt.
 make_faulty_tree() { # tree copy
     local file edit
     mkdir -p "$2"

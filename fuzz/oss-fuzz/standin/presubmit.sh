@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sourced by check.sh: what OSS-Fuzz's presubmit reads in the three files of a project. Only the text
-# is looked at; nothing is built.
-# Reads root.
+# Sourced by check.sh: the checks of OSS-Fuzz's presubmit on a project's three files. They read only
+# the text and build nothing. Uses the variable root.
 
 licence_url=http://www.apache.org/licenses/LICENSE-2.0
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Starts a command in what OSS-Fuzz's runner leaves a fuzz target: artefacts and everything else
-# read-only, an unwritable working folder, no /dev/shm, and /tmp.
+# Starts a command with the rights that OSS-Fuzz's runner gives a fuzz target: everything is
+# read-only, artefacts and the working folder too, except /tmp; /dev/shm is not writable.
 # Usage: unshare -rm runner.sh OUT TMP COMMAND...; COMMAND sees OUT as /mnt/out and TMP as /tmp.
 set -eu
 
-# By descriptor: the names can lead through /mnt or /tmp, which are hidden next.
+# Opens both folders first: their paths may lead through /mnt or /tmp, which are hidden next.
 exec 3<"$1" 4<"$2"
 shift 2
 mount -t tmpfs none /mnt

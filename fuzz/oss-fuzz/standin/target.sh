@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sourced by check.sh: what is checked of one artefact. Of OSS-Fuzz's bad_build_check: it starts,
-# has counters, the right sanitizer and machine, and survives its seeds. Beyond that: the library is
-# instrumented too, every seed is run, a planted bug is found, only libraries of the runner are
-# needed, nothing but /tmp is written to, and coverage can be measured.
-# Reads engine sanitizer arch stage target root here enclosed fault_seconds. Writes facts: what the
-# line of a target that passed says.
+# Sourced by check.sh: the checks of one artefact. As OSS-Fuzz's bad_build_check: it starts, has
+# counters, the right sanitizer and machine, and survives its seeds. In addition: the library is
+# instrumented too, every seed is run, a planted bug is found, the runner has all needed libraries,
+# only /tmp is written to, and coverage can be measured. Uses the variables engine sanitizer arch
+# stage target root here enclosed fault_seconds. Sets facts, the text for the line of a target that
+# passed.
 
-# Far below any target's own, far above those of one whose library is not instrumented.
+# Far fewer than any target has, far more than a target without an instrumented library has.
 least_counters=300
 
 runner_has=" libc.so.6 libm.so.6 libpthread.so.0 libdl.so.2 librt.so.1 libresolv.so.2 libgcc_s.so.1"
@@ -22,7 +22,7 @@ settings() { # section
     sed -n "/^\[$1\]/,/^\[/s/^\([a-z_]*\) = \(.*\)/\1=\2/p" "$stage/out/$target.options"
 }
 
-# Of one sanitizer only: afl-fuzz minds the others'.
+# Prints options of one sanitizer only, since afl-fuzz refuses those of others.
 sanitizer_options() {
     local extra=
     [ "$engine" != afl ] || extra=abort_on_error=1:symbolize=0:
@@ -32,8 +32,8 @@ sanitizer_options() {
     esac
 }
 
-# Runs a command on a stage's artefacts; @out and @tmp in arguments become the folders' names as it
-# sees them. What it says goes to STAGE/log.
+# Runs a command on a stage's artefacts; @out and @tmp in arguments become the folders' names as the
+# command sees them. Its output goes to STAGE/log.
 run() { # stage argument...
     local at=$1 out=$1/out tmp=$1/tmp wrapper=(env -C "$1/cwd")
     shift
@@ -43,13 +43,13 @@ run() { # stage argument...
     fi
     set -- "${@//@out/$out}"
     set -- "${@//@tmp/$tmp}"
-    # In the foreground: it stays in the group that check.sh's end ends.
+    # --foreground keeps it in the process group that ends with check.sh.
     timeout --foreground -k 10 300 env -u TEST_TMPDIR TMPDIR="$tmp" LLVM_PROFILE_FILE="$tmp/profraw" \
         UBSAN_OPTIONS=silence_unsigned_overflow=1 "$(sanitizer_options)" \
         "${wrapper[@]}" "$@" >"$at/log" 2>&1 </dev/null
 }
 
-# As OSS-Fuzz's runner: the settings for libFuzzer as arguments.
+# Passes the settings for libFuzzer as arguments, as OSS-Fuzz's runner does.
 run_target() { # stage argument...
     local at=$1 arguments
     shift
@@ -61,7 +61,7 @@ show_log() { # stage
     tail -n 15 "$1/log" >&2
 }
 
-# Prints the number behind the last `$2` in a stage's log.
+# Prints the number after the last `$2` in a stage's log.
 number_after() { # stage pattern
     grep -a . "$1/log" | sed -n "s/.*$2\([0-9][0-9]*\).*/\1/p" | tail -n 1
 }
@@ -94,7 +94,8 @@ check_libraries() {
         fail "looks for libraries in a path"
 }
 
-# Limits as in bad_build_check: run-time libraries call some of each themselves.
+# The limits are those of bad_build_check, since run-time libraries make some calls of each
+# sanitizer.
 check_sanitizer() {
     local calls n_asan n_msan n_ubsan own least most_ubsan=200
     calls=$(objdump -d --no-show-raw-insn "$stage/out/$target" | grep -E 'call +[0-9a-f]+ <__')
@@ -145,7 +146,7 @@ check_seeds() {
     facts="$facts, $n_files seeds"
 }
 
-# First without seeds: found, then, by fuzzing.
+# Callers search first without seeds; a bug found then is found by fuzzing.
 find_fault() { # corpus...
     local status=0
     rm -f "$stage/faulty/tmp"/crash-*
@@ -154,8 +155,9 @@ find_fault() { # corpus...
     [ "$status" -ne 0 ]
 }
 
-# By a law of the harness (77, libFuzzer's for a signal), or by the sanitizer (1). A crash file is run
-# as often as OSS-Fuzz does to reproduce it: with real threads it does not fail each time.
+# The status shows a law of the harness (77, libFuzzer's for a signal) or the sanitizer (1). Runs a
+# crash file as often as OSS-Fuzz does to reproduce it, since with real threads it does not fail
+# each time.
 check_fault() {
     local how="without seeds" execs status
     find_fault || {
@@ -227,7 +229,7 @@ check_coverage() {
     covered=$("llvm-cov-$llvm" export -summary-only -instr-profile="$stage/tmp/profile" \
         "$stage/out/$target" | python3 "$here/standin/covered.py" allocator) || return
     case "$target $covered" in
-    trace_fuzz*) ;; # the harness's parser, and no allocator
+    trace_fuzz*) ;; # it runs the harness's parser and no allocator
     *" 0 of "*) fail "covers no line of allocator/" || return ;;
     esac
     facts="${#seeds[@]} seeds, $covered lines of allocator/"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Lines and branches of allocator/ that the fuzz corpus, the tests, or both reach.
+# Measures which lines and branches of allocator/ the fuzz corpus, the tests, or both reach.
 # Usage: ./tools/coverage.sh [corpus|tests|all] [BAZEL_FLAG...]
 #   corpus   only the replays of the checked-in corpus
-#   tests    every test, the replays among them (default)
-#   all      every test, plain and then with --config=asan --copt=-DSLM_CHECKS=2, added up
-# What only sanitizers or deeper checks compile in needs flags or `all`.
-# Prints a table per file, then each line never run and each branch never taken as file:line.
+#   tests    every test, including the replays (default)
+#   all      every test, plain and again with --config=asan --copt=-DSLM_CHECKS=2, in one sum
+# Code that only sanitizers or deeper checks compile needs flags or `all`. Prints a table by file,
+# then each line never run and each branch never taken as file:line.
 set -euo pipefail
 
 # shellcheck source=tools/group.sh
@@ -24,7 +24,7 @@ usage() {
 # Prints the labels of the programs whose profiles count.
 labels_of() { # corpus|tests
     local all='kind("cc_test rule", //...)'
-    # What `bazel test //...` leaves out, as targets with planted bugs.
+    # `bazel test //...` leaves these out, for example targets with planted bugs.
     local manual=' except attr(tags, "\bmanual\b", //...)'
     case "$1" in
     corpus) ./bazelw query --noshow_progress "attr(tags, \"\\bfuzz-test\\b\", $all)$manual" ;;
@@ -32,8 +32,9 @@ labels_of() { # corpus|tests
     esac
 }
 
-# Each test has profiles of its own: programs of the same shape, as the fuzz replays are, cannot
-# share one. %4m: a test's processes merge into up to four, so that death tests do not flood.
+# Each test gets its own profiles, since programs of the same shape, such as the fuzz replays,
+# cannot share one. %4m merges the profiles of a test's processes into at most four, since death
+# tests start many processes.
 write_runner() {
     cat >"$scratch/run" <<EOF
 #!/usr/bin/env bash
@@ -44,10 +45,10 @@ EOF
 }
 
 run_tests() { # bazel_flag... (labels is main's)
-    # Failing tests are told, and what they ran still counts.
+    # Reports failing tests, and still counts what they ran.
     ./bazelw test --config=coverage --nocache_test_results "--run_under=$scratch/run" \
         "$@" "${labels[@]}" ||
-        echo "coverage.sh: not all tests passed; the numbers are of what ran" >&2
+        echo "coverage.sh: not all tests passed; the numbers are of the tests that ran" >&2
 }
 
 merge_profiles() {
@@ -59,9 +60,9 @@ merge_profiles() {
     llvm-profdata-19 merge -sparse -o "$scratch/all.profdata" "${profiles[@]}"
 }
 
-# What llvm-cov knows of each program, on allocator/ alone. Asked of all at once it keeps one way of
-# compiling a function (without yield points, with them) and drops the counts of the others. Bazel
-# compiles in /proc/self/cwd, which is the root of the tree for llvm-cov too.
+# Exports llvm-cov's counts of each program, only for allocator/. For all programs at once, llvm-cov
+# keeps one compiled form of a function (with or without yield points) and drops the counts of the
+# others. Bazel compiles in /proc/self/cwd, which is the root of the tree for llvm-cov too.
 export_counts() {
     local program format
     for program in "${programs[@]}"; do
@@ -74,7 +75,7 @@ export_counts() {
     done
 }
 
-# Lines come from LCOV, branches from JSON: both with the copies of an inline function made one,
+# Lines come from LCOV, branches from JSON. In both, the copies of an inline function are merged,
 # which llvm-cov's own summary does not do. A branch in a macro counts where the macro is used.
 print_tables() {
     export_counts
@@ -89,7 +90,7 @@ branches = collections.defaultdict(lambda: [0, 0])  # (file, line, ...): [true, 
 
 
 def is_ours(file):
-    """Of a program that has none of the sources asked for, llvm-cov tells all that it has."""
+    """For a program without any of the requested sources, llvm-cov exports all its sources."""
     return file.startswith("allocator/")
 
 
@@ -104,7 +105,7 @@ def read_lines():
 
 
 def read_branches(function):
-    # A region of kind 1 is the use of a macro, whose text has a file number of its own.
+    # A region of kind 1 is the use of a macro; the macro's text has another file number.
     uses = {r[6]: (r[5], r[0], r[1]) for r in function["regions"] if r[7] == 1}
     for line, column, _, _, n_true, n_false, at, *_ in function["branches"]:
         path = [(line, column)]
@@ -118,7 +119,7 @@ def read_branches(function):
 
 
 def drop_lines_outside(bodies):
-    """Texts of macros, which LCOV counts as lines."""
+    """Removes texts of macros, which LCOV counts as lines."""
     for file in list(lines):
         lines[file] = {n: count for n, count in lines[file].items() if n in bodies[file]}
         if not lines[file]:
@@ -141,7 +142,7 @@ def print_sum(name, files):
 
 
 def unit_of(file):
-    """base, pool, slab ... : a folder, or what a name begins with."""
+    """base, pool, slab ... : a folder, or the first part of a name."""
     folder, name = file.split("/")[-2:]
     return folder if folder != "allocator" else name.split(".")[0].split("_")[0]
 
@@ -168,7 +169,7 @@ def print_missed():
 
 
 def read_functions():
-    """Of one program after the other."""
+    """Reads one program after the other."""
     bodies = collections.defaultdict(set)
     for row in filter(str.strip, open(json_path)):
         functions = json.loads(row)["data"][0]["functions"]

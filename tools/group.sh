@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sourced at the head of a script, sh or bash, with its arguments at hand and before any cd: starts
-# the script again in a process group of its own, and hands HUP, INT and TERM on to all of it. So a
-# script that is ended takes its children along, and cleans up behind them.
+# Source this at the start of a script (sh or bash), before any cd and while the script's arguments
+# are unchanged. It starts the script again in a new process group, and passes HUP, INT and TERM on
+# to the whole group. So a script that is ended ends its children too, and cleans up after them.
 # shellcheck shell=sh
 
 hand_on() { # number of the signal
     ended_by=$1
-    # The group is there only when setsid has begun.
+    # The group exists only after setsid has begun.
     kill -s TERM -- "-$group" 2>/dev/null || kill -s TERM "$group" 2>/dev/null || :
 }
 
@@ -22,7 +22,7 @@ start_in_group() { # argument...
     while :; do
         status=0
         wait "$group" || status=$?
-        # A signal ends the waiting too.
+        # A signal ends `wait` too.
         kill -0 "$group" 2>/dev/null || break
     done
     [ -z "$ended_by" ] || status=$((128 + ended_by))
@@ -31,5 +31,5 @@ start_in_group() { # argument...
 
 [ -n "${SLM_IN_GROUP-}" ] || start_in_group "$@"
 unset SLM_IN_GROUP
-# Behind the child that runs now; the traps for EXIT clean up.
+# Exits after the child that runs now; traps for EXIT clean up.
 trap 'exit 143' HUP INT TERM

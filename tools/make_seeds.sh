@@ -1,17 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Makes corpus/<target>/ anew from tools/seeds, the recorded traces and random programs.
-# usage: tools/make_seeds.sh [TARGET...]; BAZEL="bazel --output_user_root=..." uses another Bazel.
-# Seeds by hand are all kept, of the others those that libFuzzer's merge finds to add something.
-# corpus/<target>/regress is left alone. The same sources make the same corpus.
+# Makes corpus/<target>/ again from tools/seeds, the recorded traces and random programs.
+# Usage: tools/make_seeds.sh [TARGET...]; BAZEL="bazel --output_user_root=..." uses another Bazel.
+# Keeps all seeds made by hand, and of the others those that add something in libFuzzer's merge.
+# Does not change corpus/<target>/regress. The same sources make the same corpus.
 set -eu
 # shellcheck source=tools/group.sh
 . "$(dirname "$0")/group.sh"
 cd "$(dirname "$0")/.."
 
 bazel=${BAZEL:-./bazelw}
-rounds=600     # of soak, each a candidate
-max_bytes=4096 # of a candidate
+rounds=600     # of soak; each is a candidate
+max_bytes=4096 # the largest candidate
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -26,7 +26,7 @@ $bazel build $labels
 bin=$($bazel info bazel-bin 2>/dev/null)
 mill=$bin/tools/slabmill/slabmill
 
-# le COUNT VALUE: so many bytes, the lowest first.
+# le COUNT VALUE: writes VALUE as COUNT bytes, the lowest first.
 le()
 {
     n=$1
@@ -39,15 +39,16 @@ le()
     done
 }
 
-# patch OFFSET LENGTH MANNER VALUE: a record of slab_image_fuzz (fuzz/common/fuzz.h).
+# patch OFFSET LENGTH MANNER VALUE: writes a record of slab_image_fuzz
+# (fuzz/slab_image/slab_image.h).
 patch()
 {
     le 4 "$1" && le 1 $(($2 - 1)) && le 1 "$3" && le 2 0 && le 8 "$4"
 }
 
-# damage_pages GEOMETRY: in $dir, images with one word changed in the tables of pages. In front of
-# the descriptors, of three words each, are 7 words of the header and 6 a class; behind the ten of
-# them the bitmap of lengths, one word, then those of chunks.
+# damage_pages GEOMETRY: makes images in $dir, each with one word changed in the tables of pages.
+# The descriptors, of three words each, follow 7 words of the header and 6 of each class. After the
+# ten descriptors come the bitmap of lengths, one word, and the bitmaps of chunks.
 first_page_word()
 {
     i=$1
@@ -71,7 +72,7 @@ damage_pages()
 }
 
 # Damage to images, by geometry: none; a bit in an open word; words of zeros and of ones; two words
-# at once; damage anywhere, the sealed part included.
+# at once; damage anywhere, even in the sealed part.
 make_images()
 {
     dir=$1
@@ -89,8 +90,8 @@ make_images()
     done
 }
 
-# Records of rbtree_fuzz (fuzz/rbtree/rbtree.h). many KIND FROM TO STEP: items in that order, each
-# also the key; tree KIND ITEM KEY VALUE: one.
+# Records of rbtree_fuzz (fuzz/rbtree/rbtree.h). many KIND FROM TO STEP: one record for each item in
+# that order, with the item's number as its key; tree KIND ITEM KEY VALUE: one record.
 tree()
 {
     le 1 "$1" && le 1 "$2" && le 2 "$3" && le 4 "$4"
@@ -101,7 +102,7 @@ many()
         tree "$1" "$item" "$item" 0
     done
 }
-# scattered KIND STEP: every item once, STEP (odd) apart.
+# scattered KIND STEP: every item once, in steps of STEP (odd).
 scattered()
 {
     for i in $(seq 0 63); do
@@ -112,8 +113,8 @@ insert=0 delete=1 find=2 lower_bound=3 walk=4 walk_back=5
 list_insert=6 list_touch=7 list_remove=8 list_walk=9
 nulls=10 wrong_tree=11 wrong_list=12 tree_copy=13 list_copy=14 hurt=15
 
-# Words of the memory that programs of rbtree_fuzz damage: where things begin, and how long an item
-# is.
+# Words of the memory that programs of rbtree_fuzz damage: where each part begins, and the length of
+# an item.
 root=1 n_nodes=2 newest=5 oldest=6 n_listed=7 items=11 item_words=8
 
 make_trees()
@@ -159,8 +160,7 @@ make_trees()
     done
 }
 
-# Records of zone_fuzz (fuzz/zone/zone.h): zone KIND ACTOR SLOT EXTRA VALUE. turn ACTOR KINDS...:
-# those, under the lock, each for a slot of its own.
+# Records of zone_fuzz (fuzz/zone/zone.h): zone KIND ACTOR SLOT EXTRA VALUE. It writes one record.
 zone()
 {
     le 1 "$1" && le 1 "$2" && le 1 "$3" && le 1 "$4" && le 4 "$5"
@@ -169,7 +169,7 @@ z_lock=0 z_timed=1 z_unlock=2 z_commit=3 z_abort=4 z_alloc=5 z_calloc=6 z_memali
 z_free_wrong=9 z_write=10 z_save=11 z_set_root=12 z_reset=13 z_alloc_alone=14 z_free_alone=15
 z_grow=16 z_die=17 z_die_committing=18 z_die_growing=19 z_force=20 z_reattach=21 z_read=22
 
-# Twelve objects of all sizes, the first one the root.
+# Twelve objects of all sizes; the first is the root.
 zone_objects()
 {
     zone $z_lock 0 0 0 0
@@ -180,7 +180,7 @@ zone_objects()
     zone $z_unlock 0 0 0 0
 }
 
-# zone_changes ACTOR: one of each kind of change, under the lock that it has.
+# zone_changes ACTOR: one of each kind of change, by an actor that has the lock.
 zone_changes()
 {
     zone $z_calloc "$1" 20 0 500 && zone $z_memalign "$1" 21 6 100
@@ -223,13 +223,14 @@ make_zones()
     done
 }
 
-# image SETTINGS CUT: the head of an input of zone_image_fuzz; damage OFFSET LENGTH MANNER VALUE.
+# image SETTINGS CUT: the head of an input of zone_image_fuzz; `patch` makes its records.
 image()
 {
     le 1 "$1" && le 1 "$2"
 }
 
-# Words of each part turned, zeroed and set, with each log; sealed again in the header; cut.
+# Words of each part with inverted bits, zeros and ones, for each log; header words sealed again;
+# cut zones.
 make_zone_images()
 {
     dir=$1
@@ -257,8 +258,8 @@ make_zone_images()
 }
 
 # Records of zone_threads_fuzz (fuzz/zone_threads/threads.h) are made by `zone` too: operation,
-# thread, slot, extra, value. each KINDS...: those by each of four threads, slot and value told
-# apart.
+# thread, slot, extra, value. each KINDS...: these operations by each of four threads, with
+# different slots and values.
 t_lock=0 t_try=1 t_timed=2 t_unlock=3 t_commit=4 t_abort=5 t_alloc=6 t_calloc=7 t_memalign=8
 t_free=9 t_write=10 t_save=11 t_count=12 t_add=13 t_remove=14 t_touch=15 t_find=16 t_out=17
 t_in=18 t_walk=19 t_check=20 t_alloc_alone=21 t_free_alone=22 t_read=23 t_look=24 t_grow=25
@@ -273,7 +274,7 @@ each()
         done
     done
 }
-# again N COMMAND...
+# again N COMMAND...: runs the command N times.
 again()
 {
     n_times=$1
@@ -325,7 +326,7 @@ each_of_a_page()
     done
 }
 
-# hand TARGET: what was written by hand, as inputs, into $work/hand.
+# hand TARGET: writes the inputs made by hand into $work/hand.
 hand()
 {
     mkdir -p "$work/hand"
@@ -346,7 +347,7 @@ hand()
     esac
 }
 
-# more TARGET: what the merge is to choose from, besides, in $work/more.
+# more TARGET: writes further candidates for the merge into $work/more.
 more()
 {
     mkdir -p "$work/more"
@@ -363,8 +364,8 @@ more()
     find "$work/more" -type f -size +${max_bytes}c -exec rm {} +
 }
 
-# name_merged DIR: merged files are called by the SHA-1 of their bytes; gives those that are no
-# seeds by hand their candidates' names, in DIR.
+# name_merged DIR: merged files are named by the SHA-1 of their bytes. Moves those that are
+# candidates to DIR, under the candidates' names.
 name_merged()
 {
     (cd "$work/more" && find . -type f -exec sha1sum {} +) | sort -k 2 | while read -r sum path; do

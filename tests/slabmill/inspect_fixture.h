@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of slabmill inspect share: zones in files, processes, the command, Python. */
+/* Shared by the tests of slabmill inspect: zones in files, processes, the command, Python. */
 #ifndef SLM_TESTS_SLABMILL_INSPECT_FIXTURE_H
 #define SLM_TESTS_SLABMILL_INSPECT_FIXTURE_H
 
@@ -34,7 +34,7 @@ namespace inspecttest {
 
 inline const char kCommand[] = "tools/slabmill/slabmill";
 constexpr size_t kBytes = size_t{1} << 20;
-constexpr uint64_t kRepair = UINT64_C(1) << 30; /* in a lock: nobody has it, repair is due */
+constexpr uint64_t kRepair = UINT64_C(1) << 30; /* in a lock: unowned, repair is due */
 
 inline void Must(bool condition, const char *what)
 {
@@ -55,7 +55,7 @@ struct Done {
     std::string err;
 };
 
-/* A child process that does something with a zone until it is stopped, and tells when it began. */
+/* A child process that works with a zone until it is stopped, and reports when it has begun. */
 class Child {
   public:
     explicit Child(const std::function<void(const Child &)> &act)
@@ -81,7 +81,7 @@ class Child {
             waitpid(pid_, nullptr, 0);
         }
     }
-    /* In the child. */
+    /* Called in the child. */
     void Begun() const
     {
         Must(write(ready_[1], "", 1) == 1, "write");
@@ -98,7 +98,7 @@ class Child {
             pause();
         }
     }
-    /* In the parent. */
+    /* Called in the parent. */
     int Wait()
     {
         int status = -1;
@@ -145,7 +145,7 @@ class Inspect : public testing::Test {
         return options;
     }
 
-    /* A zone in a file, with some objects, which the test has open. */
+    /* Makes a zone in a file, with some objects. The test has it open. */
     std::string Make(slm_zone_options options = Options(), const std::string &name = "zone")
     {
         std::string path = Path(name);
@@ -212,7 +212,7 @@ class Inspect : public testing::Test {
         return text.str();
     }
 
-    /* What an expression of `looks`, the objects that were printed, is worth to Python. */
+    /* Evaluates a Python expression of `looks`, the objects that were printed. */
     std::string Python(const std::string &printed, const std::string &expression) const
     {
         std::ofstream(Path("printed"), std::ios::binary) << printed;

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slabmill inspect, run as people run it, on zones that other processes use and leave. */
+/* slabmill inspect, run by its command line on zones that other processes use and leave. */
 #include "tests/slabmill/inspect_fixture.h"
 
 namespace {
 
 using namespace inspecttest;
 
-/* --- At rest --- */
+/* --- Zones that do not change --- */
 
-TEST_F(Inspect, ShowsASoundZoneAndSaysSo)
+TEST_F(Inspect, ShowsThatAZoneIsSound)
 {
     std::string path = Make();
     Done done = Run({path});
     EXPECT_EQ(done.status, 0) << done.err;
     EXPECT_TRUE(Has(done.out, "\"keys\", tag \"test\", in " + path)) << done.out;
     EXPECT_TRUE(Has(done.out, "size      1 MiB; layout version 1\n"));
-    EXPECT_TRUE(Has(done.out, "robust: nobody has it; nobody waits"));
+    EXPECT_TRUE(Has(done.out, "robust: not held; no waiters"));
     EXPECT_TRUE(Has(done.out, "journal   0 of 1024 entries noted\n"));
     EXPECT_TRUE(Has(done.out, "every invariant holds"));
 }
 
-TEST_F(Inspect, TellsTheFiguresThatTheZoneTells)
+TEST_F(Inspect, ShowsTheZonesOwnFigures)
 {
     std::string path = Make();
     EXPECT_EQ(slm_zone_alloc(zone_, kBytes, nullptr), nullptr);
@@ -68,7 +68,7 @@ TEST_F(Inspect, ChangesNothingNotEvenTheTime)
     EXPECT_EQ(at_first.st_blocks, at_last.st_blocks);
 }
 
-TEST_F(Inspect, FindsZonesOfEveryKindByWhatTheyAreExportedAs)
+TEST_F(Inspect, OpensZonesOfEveryKindByTheirExportedNames)
 {
     for (enum slm_segment_kind kind :
          {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_SYSV, SLM_SEGMENT_FILE}) {
@@ -101,7 +101,7 @@ TEST_F(Inspect, FindsZonesOfEveryKindByWhatTheyAreExportedAs)
     }
 }
 
-TEST_F(Inspect, NeedsNoLockFileToLookAtAFileLock)
+TEST_F(Inspect, NeedsNoLockFileForAFileLock)
 {
     slm_zone_options options = Options();
     std::string lock_path = Path("lock");
@@ -111,7 +111,7 @@ TEST_F(Inspect, NeedsNoLockFileToLookAtAFileLock)
     std::filesystem::remove(lock_path);
     Done done = Run({path});
     EXPECT_EQ(done.status, 0) << done.err;
-    EXPECT_TRUE(Has(done.out, "file: nobody has it")) << done.out;
+    EXPECT_TRUE(Has(done.out, "file: not held")) << done.out;
     EXPECT_FALSE(std::filesystem::exists(lock_path));
 }
 
@@ -134,9 +134,9 @@ TEST_F(Inspect, NamesOfAnyBytesStayWellFormed)
         << ReadFile(Path("err"));
 }
 
-/* --- In use --- */
+/* --- Zones in use --- */
 
-/* The same work each time, so that two zones that it was done to have the same bytes. */
+/* Does the same work each time, so that two zones have the same bytes after it. */
 void Work(slm_zone *zone, unsigned seed, unsigned n_rounds)
 {
     std::mt19937 random(seed);
@@ -150,12 +150,12 @@ void Work(slm_zone *zone, unsigned seed, unsigned n_rounds)
             object = nullptr;
         }
         if (i % 2000 == 0) {
-            usleep(500); /* as a server that has nothing to do for a moment */
+            usleep(500); /* like a server that is idle for a moment */
         }
     }
 }
 
-TEST_F(Inspect, AnswersHundredsOfTimesWhileAZoneIsChangedAllTheTime)
+TEST_F(Inspect, WorksHundredsOfTimesWhileAZoneKeepsChanging)
 {
     std::string path = Make();
     Child writer([&](const Child &self) {
@@ -177,7 +177,7 @@ TEST_F(Inspect, AnswersHundredsOfTimesWhileAZoneIsChangedAllTheTime)
     EXPECT_EQ(Python(printed, "[look for look in looks if look['name'] != 'keys' or "
                               "look['repair_due'] or not look['is_open']]"),
               "[]");
-    /* Judged only when there was something to judge, and then found whole. */
+    /* It checks only settled zones, and finds them sound. */
     EXPECT_EQ(Python(printed, "[look for look in looks if look['sound'] != "
                               "(look['moment'] == 'settled') or "
                               "(look['broken'] == 0) != (look['moment'] == 'settled')]"),
@@ -216,7 +216,7 @@ TEST_F(Inspect, LeavesEveryByteAsTheWriterWritesIt)
     EXPECT_TRUE(ReadFile(alone) == ReadFile(watched));
 }
 
-TEST_F(Inspect, SaysWhoHoldsTheLockAndThatFiguresAreUnsettledThen)
+TEST_F(Inspect, NamesTheLocksHolderAndThatFiguresAreUnsettled)
 {
     std::string path = Make();
     Child holder([&](const Child &self) {
@@ -229,7 +229,7 @@ TEST_F(Inspect, SaysWhoHoldsTheLockAndThatFiguresAreUnsettledThen)
     EXPECT_TRUE(Has(done.out, "process " + std::to_string(holder.pid()) + " (inspect_test) " +
                                   "has it, and lives: it has run for "))
         << done.out;
-    EXPECT_TRUE(Has(done.out, "UNSETTLED: somebody held the lock all the time")) << done.out;
+    EXPECT_TRUE(Has(done.out, "UNSETTLED: the lock was held all the time")) << done.out;
     EXPECT_TRUE(Has(done.out, "journal   1 of 1024 entries noted, not committed")) << done.out;
     EXPECT_EQ(Python(Run({"--json", path}).out,
                      "look['moment'], look['broken'], look['sound'], look['lock']['owner']"
@@ -237,7 +237,7 @@ TEST_F(Inspect, SaysWhoHoldsTheLockAndThatFiguresAreUnsettledThen)
               "held None False " + std::to_string(holder.pid()) + " True False");
 }
 
-TEST_F(Inspect, SeesThatTheOwnerDiedAndWhatTheRepairWillDo)
+TEST_F(Inspect, ShowsThatTheOwnerDiedAndWhatTheRepairWillDo)
 {
     std::string path = Make();
     pid_t dead;
@@ -262,7 +262,7 @@ TEST_F(Inspect, SeesThatTheOwnerDiedAndWhatTheRepairWillDo)
                      "look['lock']['owner']['alive']"),
               "left True True False False");
     EXPECT_TRUE(ReadFile(path) == before);
-    /* It was right. */
+    /* The prediction was right. */
     ASSERT_EQ(slm_zone_lock(zone_), SLM_OK);
     EXPECT_EQ(slm_zone_unlock(zone_), SLM_OK);
     done = Run({path});
@@ -270,7 +270,7 @@ TEST_F(Inspect, SeesThatTheOwnerDiedAndWhatTheRepairWillDo)
     EXPECT_TRUE(Has(done.out, "repairs   1 so far: 1 undid a transaction, 0 finished a commit"));
 }
 
-TEST_F(Inspect, TakesOwnersOfAnEarlierBootForDead)
+TEST_F(Inspect, TreatsOwnersOfAnEarlierBootAsDead)
 {
     std::string path = Make();
     zone_->header->lock.word = slm_lock_self();
@@ -290,7 +290,7 @@ TEST_F(Inspect, DoesNotGuessWhetherAnOwnerOfAnotherNamespaceLives)
     Reseal();
     Done done = Run({path});
     EXPECT_EQ(done.status, 0);
-    EXPECT_TRUE(Has(done.out, "of another pid namespace has it: whether it lives cannot be told"));
+    EXPECT_TRUE(Has(done.out, "of another pid namespace has it: whether it lives is unknown"));
     EXPECT_EQ(Python(Run({"--json", path}).out, "look['lock']['owner']['alive']"), "None");
 }
 
@@ -298,7 +298,7 @@ TEST_F(Inspect, DoesNotGuessWhetherAnOwnerOfAnotherNamespaceLives)
 
 class InspectMap : public Inspect {
   protected:
-    /* What an expression of the map `svg` is worth; `groups` are its cells. */
+    /* Evaluates a Python expression of the map `svg`; `groups` are its cells. */
     std::string Ask(const std::string &path, const std::string &expression) const
     {
         Done done = RunCommand({"python3", "-c",
@@ -318,7 +318,7 @@ class InspectMap : public Inspect {
     }
 };
 
-TEST_F(InspectMap, ShowsEveryPageOnceAndSaysWhatItIs)
+TEST_F(InspectMap, ShowsEveryPageOnceWithItsContent)
 {
     std::string path = Make();
     std::string svg = Path("map.svg");
@@ -338,7 +338,7 @@ TEST_F(InspectMap, ShowsEveryPageOnceAndSaysWhatItIs)
               "True");
 }
 
-TEST_F(InspectMap, StaysSmallForManyPagesAndSaysHowManyACellIs)
+TEST_F(InspectMap, StaysSmallForManyPagesAndNamesTheScale)
 {
     slm_zone_options options = Options();
     options.bytes = size_t{64} << 20;
@@ -353,7 +353,7 @@ TEST_F(InspectMap, StaysSmallForManyPagesAndSaysHowManyACellIs)
                                                         " to " + std::to_string(n_pages - 1));
 }
 
-/* --- Again and again --- */
+/* --- Watching --- */
 
 TEST_F(Inspect, WatchesUntilItIsInterrupted)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The slabmill command, run as people run it. */
+/* The slabmill command, run by its command line. */
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -38,7 +38,7 @@ std::string ReadFile(const std::string &path)
     return text.str();
 }
 
-/* A folder of the test's own, and the command run in place with all output caught. */
+/* A temporary folder for the test; runs the command and catches all output. */
 class Slabmill : public testing::Test {
   protected:
     void SetUp() override
@@ -121,7 +121,7 @@ TEST_F(Slabmill, WithoutACommandShowsUsageAsAnError)
     EXPECT_TRUE(Has(done.err, "usage: slabmill COMMAND")) << done.err;
 }
 
-TEST_F(Slabmill, HelpListsEveryCommandAndEachHasItsOwn)
+TEST_F(Slabmill, HelpListsEveryCommandAndEachHasHelp)
 {
     Done help = Run({"--help"});
     EXPECT_EQ(help.status, 0);
@@ -142,7 +142,7 @@ TEST_F(Slabmill, HelpOfReplayShowsItsOptionsWithTheirValues)
     EXPECT_TRUE(Has(help.out, "  --as trace|bytes "));
 }
 
-TEST_F(Slabmill, WrongCallsSayWhatIsWrong)
+TEST_F(Slabmill, WrongCallsAreAnsweredWithWhatIsWrong)
 {
     ExpectWrong({"grind"}, "unknown command grind (see slabmill --help)");
     ExpectWrong({"replay"}, "replay: expected at least one file, found 0");
@@ -165,10 +165,10 @@ TEST_F(Slabmill, WrongCallsSayWhatIsWrong)
     ExpectWrong({"soak", "--adapter", "slab", "--seed", "1", "--rounds", "-1"},
                 "--rounds -1: expected a number from 1 to 4294967294");
     ExpectWrong({"soak", "--adapter", "stone", "--seed", "1", "--rounds", "1"},
-                "no adapter is called stone (see slabmill adapters)");
+                "no adapter is named stone (see slabmill adapters)");
 }
 
-TEST_F(Slabmill, WrongOptionsSayWhatIsWrong)
+TEST_F(Slabmill, WrongOptionsAreNamed)
 {
     ExpectSays({"--fast"}, "slabmill: unrecognized option '--fast'");
     ExpectSays({"-x"}, "slabmill: invalid option -- 'x'");
@@ -183,7 +183,7 @@ TEST_F(Slabmill, WrongOptionsSayWhatIsWrong)
                "slabmill adapters: option '--all' doesn't allow an argument");
 }
 
-TEST_F(Slabmill, LongOptionsMayBeCutShortWhereTheyStayUnique)
+TEST_F(Slabmill, LongOptionsMayBeAbbreviatedIfUnique)
 {
     Done whole = Run({"soak", "--adapter", "pool", "--seed", "7", "--rounds", "2"});
     Done cut = Run({"soak", "--ad=pool", "--see", "7", "--r", "2"});
@@ -232,13 +232,13 @@ TEST_F(Slabmill, InputsThatCannotBeUsedAreNamed)
     std::string bad = Write("bad.trace", "slab 0 create 65536\nslab 0 alloc 0\n");
     ExpectWrong({"explain", bad}, bad +
                                       ":2:15: expected a size in bytes, found the end of the line "
-                                      "(a fuzz input? then say --as bytes)");
+                                      "(if it is a fuzz input, use --as bytes)");
     ExpectWrong({"explain", "--as", "trace", bad},
                 bad + ":2:15: expected a size in bytes, found the end of the line");
     std::string any = Write("any.trace", "arena 0 alloc 0 1\n");
-    ExpectWrong({"replay", any}, any + ": does not say which allocator it is for: use --adapter");
+    ExpectWrong({"replay", any}, any + ": does not name its allocator: use --adapter");
     ExpectWrong({"replay", "--adapter", "stone", any},
-                "no adapter is called stone (see slabmill adapters)");
+                "no adapter is named stone (see slabmill adapters)");
 }
 
 TEST_F(Slabmill, OutputsThatCannotBeWrittenAreNamed)
@@ -274,7 +274,7 @@ TEST_F(Slabmill, ReplaysRecordedSlabTracesUnderBothClassTables)
         std::string of;
         row >> page >> served >> denied >> used >> of >> of_pages;
         EXPECT_EQ(page, 4096u);
-        EXPECT_GT(served, 0u) << "finer classes lose less, and so serve more";
+        EXPECT_GT(served, 0u) << "finer classes waste less, so they serve more";
         EXPECT_EQ(denied, 0u);
         EXPECT_LE(used, of_pages);
         EXPECT_GT(used, of_pages / 2);
@@ -291,7 +291,7 @@ TEST_F(Slabmill, ReplaysRecordedPoolTraces)
     EXPECT_TRUE(Has(cache.out, "pool, 400 pools, 9711 operations, 0 refused, ")) << cache.out;
 }
 
-TEST_F(Slabmill, ReplaysWithTheClassesAndPagesToldAndNoOthers)
+TEST_F(Slabmill, ReplaysOnlyWithTheGivenClassesAndPages)
 {
     const char trace[] = "corpus/traces/proxy_cache.slab.trace";
     Done classes = Run({"replay", "--classes", "4", trace});
@@ -304,7 +304,7 @@ TEST_F(Slabmill, ReplaysWithTheClassesAndPagesToldAndNoOthers)
     EXPECT_FALSE(Has(page.out, "a doubling "));
 }
 
-TEST_F(Slabmill, CountsWhatNginxRefusedAndWhatIsRefusedHere)
+TEST_F(Slabmill, CountsRefusalsByNginxAndRefusalsHere)
 {
     std::string trace = Write("t.trace", "head region_bytes=16384\n"
                                          "slab 0 alloc - 100\n"
@@ -338,7 +338,7 @@ TEST_F(Slabmill, ReplaysTheOtherFilesWhenOneCannotBeRead)
     EXPECT_TRUE(Has(done.out, "good.trace: pool, 1 pools, 1 operations")) << done.out;
 }
 
-TEST_F(Slabmill, TellsTracesFromFuzzInputsByTheirBytes)
+TEST_F(Slabmill, DistinguishesTracesFromFuzzInputsByTheirBytes)
 {
     std::string bytes = Write("input", std::string("\1\0\0\0\0\0\0\0", 8) + std::string(32, '\0'));
     std::string text = Write("text", "# no ending in its name\nslab 0 alloc 0 1\n");
@@ -351,7 +351,7 @@ TEST_F(Slabmill, TellsTracesFromFuzzInputsByTheirBytes)
 
 /* --- Failing programs --- */
 
-/* What surrounds a bug, and is not needed for it. */
+/* Operations around a bug that it does not need. */
 std::string Noise(const std::string &bug)
 {
     std::string text = "head page_bytes=16384 per_doubling=4 region_bytes=2000000 check_every=1\n";
@@ -366,7 +366,7 @@ std::string Operations(const std::string &trace)
     return trace.substr(trace.find("arena"));
 }
 
-TEST_F(Slabmill, ExplainMarksTheOperationAndShowsWhatIsLive)
+TEST_F(Slabmill, ExplainMarksTheOperationAndShowsLiveObjects)
 {
     std::string trace = Write("t.trace", Noise("arena 0 misuse interior 1050 3\n"));
     Done done = Run({"explain", "--adapter", "broken:interior", trace});
@@ -393,7 +393,7 @@ TEST_F(Slabmill, ExplainOfASoundProgramShowsItsEnd)
     EXPECT_TRUE(Has(done.out, "9000 bytes at +")) << done.out;
 }
 
-TEST_F(Slabmill, ShrinkLeavesWhatTheBugNeeds)
+TEST_F(Slabmill, ShrinkLeavesOnlyWhatTheBugNeeds)
 {
     struct {
         const char *adapter;
@@ -424,7 +424,7 @@ TEST_F(Slabmill, ShrinkLeavesWhatTheBugNeeds)
     }
 }
 
-TEST_F(Slabmill, ShrinkStopsAtItsRunsAndSaysSo)
+TEST_F(Slabmill, ShrinkStopsAtItsLimitOfRunsAndReportsIt)
 {
     std::string trace = Write("t.trace", Noise("arena 0 calloc 1 5000\n"));
     std::string small = Path("small.trace");
@@ -434,7 +434,7 @@ TEST_F(Slabmill, ShrinkStopsAtItsRunsAndSaysSo)
     EXPECT_EQ(Run({"replay", "--adapter", "broken:dirty", small}).status, 1);
 }
 
-TEST_F(Slabmill, SoundProgramsAreNothingToShrinkOrToTest)
+TEST_F(Slabmill, ShrinkAndEmitTestRefuseSoundPrograms)
 {
     std::string trace = Write("t.trace", "slab 0 alloc 0 10\n");
     std::string message = trace + ": keeps every law under slab in this build: nothing to do";
@@ -443,7 +443,7 @@ TEST_F(Slabmill, SoundProgramsAreNothingToShrinkOrToTest)
     EXPECT_FALSE(std::filesystem::exists(Path("small.trace")));
 }
 
-TEST_F(Slabmill, CrashesAndHangsAreExplainedFromOutside)
+TEST_F(Slabmill, CrashesAndHangsAreExplained)
 {
     std::string crash = Write("c.trace", Noise("arena 0 alloc 1 5001\n"));
     Done done = Run({"explain", "--adapter", "broken:crash", crash});
@@ -455,10 +455,10 @@ TEST_F(Slabmill, CrashesAndHangsAreExplainedFromOutside)
     done = Run({"explain", "--adapter", "broken:hang", "--timeout", "1", hang});
     EXPECT_EQ(done.status, 1);
     EXPECT_TRUE(Has(done.out, ">     60  arena 0 reset\n")) << done.out;
-    EXPECT_TRUE(Has(done.out, "broken:hang did not come back")) << done.out;
+    EXPECT_TRUE(Has(done.out, "broken:hang did not end in time")) << done.out;
 }
 
-TEST_F(Slabmill, EmittedTestsAreNamedByTheClaim)
+TEST_F(Slabmill, EmittedTestsAreNamedByTheirClaim)
 {
     std::string trace = Write("t.trace", "arena 0 calloc 0 1001\n");
     Done done = Run({"emit-test", "--adapter", "broken:dirty", trace});
@@ -471,7 +471,7 @@ TEST_F(Slabmill, EmittedTestsAreNamedByTheClaim)
 
 /* --- Soak --- */
 
-TEST_F(Slabmill, SoakIsTheSameForTheSameSeedAndOnlyForIt)
+TEST_F(Slabmill, SoakIsTheSameOnlyForTheSameSeed)
 {
     for (const char *adapter : {"malloc", "pool", "slab"}) {
         Done one = Run({"soak", "--adapter", adapter, "--seed", "7", "--rounds", "4"});
@@ -511,7 +511,7 @@ TEST_F(Slabmill, SoakWritesTheFailingProgramAndItsSeed)
     }
 }
 
-TEST_F(Slabmill, SoakThatFailsCountsTheFailingRoundAndWhatItRan)
+TEST_F(Slabmill, FailedSoakCountsTheFailingRoundAndItsOperations)
 {
     for (const char *adapter : {"broken:dirty", "broken:crash"}) {
         Done done = Run({"soak", "--adapter", adapter, "--seed", "3", "--rounds", "300", "-o",
@@ -525,7 +525,7 @@ TEST_F(Slabmill, SoakThatFailsCountsTheFailingRoundAndWhatItRan)
     }
 }
 
-TEST_F(Slabmill, PlantedBugsGoFromSoakToAFewOperations)
+TEST_F(Slabmill, SoakAndShrinkReducePlantedBugsToAFewOperations)
 {
     for (const char *bug : {"half_merge", "create_stale", "cleanup_late", "reuse_twice",
                             "resize_loses", "leak_on_refusal", "pool_wasteful", "slab_keeps"}) {
@@ -562,7 +562,7 @@ TEST_F(Slabmill, SoakSavesItsProgramsAsFuzzInputs)
 
 /* --- Adapters and seeds --- */
 
-TEST_F(Slabmill, AdaptersAreListedWithWhatTheyCanDoAndBrokenOnesOnlyWhenAsked)
+TEST_F(Slabmill, AdaptersListsOperationsAndBrokenOnesOnlyWithAll)
 {
     Done done = Run({"adapters"});
     EXPECT_EQ(done.status, 0);
@@ -571,7 +571,7 @@ TEST_F(Slabmill, AdaptersAreListedWithWhatTheyCanDoAndBrokenOnesOnlyWhenAsked)
     EXPECT_TRUE(Has(done.out, "malloc: alloc ")) << done.out;
     EXPECT_FALSE(Has(done.out, "broken")) << done.out;
     Done all = Run({"adapters", "--all"});
-    EXPECT_TRUE(Has(all.out, "\nbroken:interior: free takes pointers ")) << all.out;
+    EXPECT_TRUE(Has(all.out, "\nbroken:interior: free accepts pointers ")) << all.out;
     EXPECT_TRUE(Has(all.out, "\nbroken:overlap: ")) << all.out;
 }
 
@@ -590,7 +590,7 @@ TEST_F(Slabmill, SeedsCutAPoolTraceIntoItsPools)
     EXPECT_EQ(std::count(replayed.out.begin(), replayed.out.end(), '\n'), 800);
 }
 
-TEST_F(Slabmill, SeedsCutASlabTraceIntoWindowsAndLeaveOthersWhole)
+TEST_F(Slabmill, SeedsCutSlabTracesIntoWindowsAndLeaveOthersWhole)
 {
     std::string dir = Path("cut");
     std::string whole = Write("whole.trace", "arena 0 alloc 0 100\narena 0 resize 0 50\n");
@@ -616,7 +616,7 @@ TEST_F(Slabmill, SeedsCutASlabTraceIntoWindowsAndLeaveOthersWhole)
     for (size_t at = 0; (at = windows.out.find(", 0 refused", at)) != std::string::npos; at++) {
         n_all_served++;
     }
-    EXPECT_LT(n_all_served, n / 4) << "regions are too small, as they were when recorded";
+    EXPECT_LT(n_all_served, n / 4) << "regions are too small, as in the recording";
 }
 
 } // namespace

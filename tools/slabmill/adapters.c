@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slabmill adapters: which allocators there are, and what they can do. */
+/* slabmill adapters: lists the allocators and the operations they support. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Allocators broken on purpose: what explain, shrink and emit-test are shown and tested on. */
+/* Allocators broken on purpose: used to demonstrate and test explain, shrink and emit-test. */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,14 +7,14 @@
 #include "harness/broken/broken.h"
 #include "tools/slabmill/slabmill.h"
 
-/* Free takes pointers inside an object without a word. */
+/* Free accepts pointers inside an object. */
 static enum slm_status free_interior(void *self, void *p)
 {
     enum slm_status status = hrn_adapter_slab.free(self, p);
     return status == SLM_E_INTERIOR ? SLM_OK : status;
 }
 
-/* The last of more than 1000 zeroed bytes is not. */
+/* Of more than 1000 zeroed bytes, the last is not zero. */
 static void *alloc_dirty(void *self, const struct hrn_request *rq)
 {
     unsigned char *p = hrn_adapter_slab.alloc(self, rq);
@@ -24,7 +24,7 @@ static void *alloc_dirty(void *self, const struct hrn_request *rq)
     return p;
 }
 
-/* An address that is never mapped; volatile, so that the write stays. */
+/* An address that is never mapped; volatile, so that the compiler keeps the write. */
 static unsigned char *volatile nowhere = (unsigned char *)(uintptr_t)16;
 
 /* Objects of more than 5000 bytes crash. */
@@ -53,8 +53,8 @@ struct broken {
 };
 
 static const struct broken own[] = {
-    {"interior", "free takes pointers inside an object without a word"},
-    {"dirty", "the last of more than 1000 zeroed bytes is not"},
+    {"interior", "free accepts pointers inside an object"},
+    {"dirty", "of more than 1000 zeroed bytes, the last is not zero"},
     {"crash", "objects of more than 5000 bytes crash"},
     {"hang", "reset never ends"},
 };
@@ -84,7 +84,7 @@ static void fill_own(void)
     adapters[3].reset = reset_hanging;
 }
 
-/* Those of the harness are called broken_<bug>. */
+/* The harness's adapters are named broken_<bug>. */
 static void fill_others(void)
 {
     for (size_t i = N_OWN; i < N_BROKEN; i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slabmill explain: a program as readable operations, how it fails, and what is live there. */
+/* slabmill explain: a program as readable operations, how it fails, and the objects live at that
+ * point. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,7 @@ static void print_ops(const struct hrn_trace *trace, size_t op_idx, bool fails, 
         printf("%c %6zu  %s\n", fails && i == op_idx ? '>' : ' ', i, line);
     }
     if (end < program->n_ops) {
-        printf("  ... %zu operations behind\n", program->n_ops - end);
+        printf("  ... %zu operations after\n", program->n_ops - end);
     }
     if (fails && op_idx == program->n_ops) {
         printf("> the end\n");
@@ -40,7 +41,7 @@ static void print_ops(const struct hrn_trace *trace, size_t op_idx, bool fails, 
 
 /* --- Pages of a slab --- */
 
-/* Live bytes of the objects that start in the page, objects and *at going up together. */
+/* Live bytes of the objects that start in the page. Both objects and *at ascend. */
 static size_t live_in_page(const struct hrn_watch_view *view, const unsigned char *page,
                            size_t page_bytes, size_t *at)
 {
@@ -106,7 +107,7 @@ struct picture {
     size_t n_views;
 };
 
-/* Where an object lies: in its region, or behind the lowest object. */
+/* An object's place: its offset in its region, or from the lowest object. */
 static void print_objects(const struct hrn_watch_view *view, bool all)
 {
     const unsigned char *base = view->env->region != NULL ? view->env->region
@@ -135,14 +136,14 @@ static void print_view(void *data, const struct hrn_watch_view *view)
     if (view->env->region != NULL) {
         printf(", in a region of %zu bytes\n", view->env->region_bytes);
     } else {
-        printf(", %zu bytes taken from the source; places are from the lowest object on\n",
+        printf(", %zu bytes taken from the source; offsets are from the lowest object\n",
                view->source_bytes);
     }
     if (view->env->region != NULL) {
         print_pages(view);
     }
     print_objects(view, picture->all);
-    (void)fflush(stdout); /* the run's end may not be reached */
+    (void)fflush(stdout); /* the run may not end */
 }
 
 static void look_in_child(void *data, struct hrn_result *result)
@@ -151,7 +152,7 @@ static void look_in_child(void *data, struct hrn_result *result)
     (void)hrn_watch_look(picture->adapter, picture->program, picture->n_ops, print_view, data,
                          result);
     if (picture->n_views == 0) {
-        printf("  no arena is there\n");
+        printf("  there is no arena\n");
     }
 }
 
@@ -195,7 +196,7 @@ static int explain(struct mill_input *input, const struct hrn_adapter *adapter,
     struct mill_trial look;
     mill_trial_call(&look, look_in_child, &picture, (unsigned)options->timeout);
     if (look.end == MILL_END_CRASH || look.end == MILL_END_HANG) {
-        printf("  (this run did not come to its end either)\n");
+        printf("  (this run did not end either)\n");
     }
     return fails ? MILL_BROKEN : MILL_GOOD;
 }

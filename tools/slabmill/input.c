@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inputs of the slabmill command, and files it writes. */
+/* Reading inputs of the slabmill command, and writing files. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static bool complain_file(const char *path)
     return false;
 }
 
-/* The file's bytes, to be released with free; NULL: complained. */
+/* The file's bytes, to be released with free. NULL: failed, with a message. */
 static char *read_open_file(FILE *file, const char *path, size_t *n_bytes)
 {
     char *bytes = NULL;
@@ -102,7 +102,7 @@ bool mill_input_read(struct mill_input *input, const struct mill_options *option
         char text[HRN_TRACE_ERROR_BYTES];
         hrn_trace_error_text(&error, path, text, sizeof text);
         (void)mill_complain("%s%s", text,
-                            options->as == NULL ? " (a fuzz input? then say --as bytes)" : "");
+                            options->as == NULL ? " (if it is a fuzz input, use --as bytes)" : "");
         mill_input_fini(input);
     }
     return good;
@@ -119,14 +119,12 @@ const struct hrn_adapter *mill_input_adapter(const struct mill_input *input,
     if (options->adapter != NULL) {
         const struct hrn_adapter *adapter = mill_adapter_find(options->adapter);
         if (adapter == NULL) {
-            (void)mill_complain("no adapter is called %s (see slabmill adapters)",
-                                options->adapter);
+            (void)mill_complain("no adapter is named %s (see slabmill adapters)", options->adapter);
         }
         return adapter;
     }
     if (input->from_bytes || input->trace.word == HRN_TRACE_ARENA) {
-        (void)mill_complain("%s: does not say which allocator it is for: use --adapter",
-                            input->path);
+        (void)mill_complain("%s: does not name its allocator: use --adapter", input->path);
         return NULL;
     }
     return mill_adapter_find(hrn_trace_word_text(input->trace.word));

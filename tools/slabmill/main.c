@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slabmill: replays, explains and shrinks programs of allocator operations, and makes new ones. */
+/* slabmill: replays, explains, shrinks and makes programs of allocator operations. */
 #include "tools/slabmill/slabmill.h"
 
 #include <getopt.h>
@@ -15,15 +15,15 @@
 #define INSPECT_HELP                                                                               \
     "ZONE: a path, file:PATH, posix:NAME, sysv:ID, memfd:PID:FD, or memfd:FD (inherited).\n"       \
     "Exit status: 0 nothing found, 1 an invariant is broken or a repair is due, 2 a wrong call\n"  \
-    "or nothing that can be shown as a zone.\n"                                                    \
-    "A moment is settled (nobody had the lock: the invariants are checked), left (by a dead\n"     \
+    "or not a zone that can be shown.\n"                                                           \
+    "A moment is settled (the lock was free: the invariants are checked), left (by a dead\n"       \
     "owner: a repair is due, and tried on a copy), held, or changing. The latter two are\n"        \
-    "unsettled: figures may be those of a change half done, and nothing is checked.\n"             \
+    "unsettled: figures may be those of an unfinished change, and nothing is checked.\n"           \
     "--json: zone, name, tag, version, bytes, first_bytes, max_bytes, time (seconds since "        \
     "1970);\n"                                                                                     \
     "lock {kind, owner: null or {thread, process, runs_seconds, command, thread_name, alive: "     \
     "null\n"                                                                                       \
-    "if it cannot be told}, needs_repair, has_waiters, sleeps, deaths}; journal {entries: room,\n" \
+    "if that is unknown}, needs_repair, has_waiters, sleeps, deaths}; journal {entries: room,\n"   \
     "noted, committed}; recoveries {all, undone, finished}; page_bytes; pages {all, free, "        \
     "spans,\n"                                                                                     \
     "kept, runs, damaged, peak}; metadata_bytes, used_bytes; free_runs {count, longest,\n"         \
@@ -39,10 +39,9 @@ static const struct mill_command commands[] = {
     {
         .name = "replay",
         .arguments = " FILE...",
-        .purpose = "Runs traces or fuzz inputs with every check, and says what came of it.",
-        .help =
-            "A slab trace without a head runs once with classes by powers of two and once with\n"
-            "eight a doubling, unless --classes or --page is given.\n",
+        .purpose = "Runs traces or fuzz inputs with every check, and prints the result.",
+        .help = "A slab trace without a head runs twice, with classes by powers of two and with\n"
+                "eight for each doubling, unless --classes or --page is given.\n",
         .takes = INPUT_OPTIONS | MILL_OPT(CLASSES) | MILL_OPT(PAGE),
         .files_min = 1,
         .files_max = SIZE_MAX,
@@ -51,7 +50,8 @@ static const struct mill_command commands[] = {
     {
         .name = "explain",
         .arguments = " FILE",
-        .purpose = "Shows a program as readable operations, how it fails, and what is live there.",
+        .purpose = "Shows a program as readable operations, how it fails, and the objects live at "
+                   "that point.",
         .help = "",
         .takes = INPUT_OPTIONS | MILL_OPT(TIMEOUT) | MILL_OPT(ALL),
         .files_min = 1,
@@ -61,7 +61,7 @@ static const struct mill_command commands[] = {
     {
         .name = "shrink",
         .arguments = " FILE",
-        .purpose = "Makes a failing program as small as it goes while it fails in the same way.",
+        .purpose = "Makes a failing program as small as possible while it fails in the same way.",
         .help = "Writes a trace.\n",
         .takes = INPUT_OPTIONS | MILL_OPT(OUT) | MILL_OPT(RUNS) | MILL_OPT(TIMEOUT),
         .needs = MILL_OPT(OUT),
@@ -94,7 +94,7 @@ static const struct mill_command commands[] = {
     {
         .name = "adapters",
         .arguments = "",
-        .purpose = "Lists the allocators that can be run, and what they can do.",
+        .purpose = "Lists the allocators, and the operations that they support.",
         .help = "",
         .takes = MILL_OPT(ALL),
         .run = mill_adapters,
@@ -103,7 +103,8 @@ static const struct mill_command commands[] = {
         .name = "seeds",
         .arguments = " TRACE...",
         .purpose = "Cuts traces into fuzz inputs.",
-        .help = "Each pool's life, each window of a slab trace, any other trace whole.\n",
+        .help =
+            "One input for each pool's life or window of a slab trace; other traces stay whole.\n",
         .takes = MILL_OPT(OUT),
         .needs = MILL_OPT(OUT),
         .files_min = 1,
@@ -131,9 +132,9 @@ static void print_usage(FILE *to)
     for (size_t i = 0; i < N_COMMANDS; i++) {
         fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].purpose);
     }
-    fputs(
-        "More by slabmill COMMAND --help. Exit status: 0 fine, 1 a law was broken, 2 wrong call.\n",
-        to);
+    fputs("slabmill COMMAND --help shows more. Exit status: 0 fine, 1 a law was broken, 2 wrong "
+          "call.\n",
+          to);
 }
 
 static const struct mill_command *find_command(const char *name)
@@ -147,8 +148,9 @@ static const struct mill_command *find_command(const char *name)
 }
 
 /*
- * Starts over with addresses that are the same each time: which freed address the C heap hands out
- * again may decide what a misuse hits. Where that is not allowed, runs go on as they are.
+ * Starts the program again without address randomisation, since the addresses that the C heap
+ * reuses may decide what a misuse hits. Where that is not allowed, it continues with random
+ * addresses.
  */
 static void hold_addresses(char **argv)
 {
@@ -177,7 +179,7 @@ static int run_command(const struct mill_command *command, int argc, char **argv
     return status;
 }
 
-/* The options before the command: each is an answer of its own. */
+/* The options before the command. Each prints its answer and ends the program. */
 static int answer_option(int code)
 {
     switch (code) {
@@ -187,7 +189,7 @@ static int answer_option(int code)
     case 'V':
         printf("slabmill %s\n", SLM_VERSION_STRING);
         return MILL_GOOD;
-    default: /* getopt_long has complained */
+    default: /* getopt_long has printed a message */
         return MILL_WRONG;
     }
 }
@@ -199,7 +201,7 @@ int main(int argc, char **argv)
         {"version", no_argument, NULL, 'V'},
         {0},
     };
-    char name[] = "slabmill"; /* of the complaints */
+    char name[] = "slabmill"; /* in error messages */
     hold_addresses(argv);
     argv[0] = name;
     int code = getopt_long(argc, argv, "+h", longs, NULL);

@@ -13,12 +13,12 @@ enum row_type { ROW_TEXT, ROW_NUMBER, ROW_SEED, ROW_FLAG, ROW_PAUSE };
 
 struct row {
     const char *name;
-    const char *value; /* what the help calls it */
+    const char *value; /* its name in the help */
     const char *help;
     enum row_type type;
     size_t offset;            /* in struct mill_options */
-    const uint64_t *allowed;  /* numbers: the only ones, 0 at the end; NULL: any above 0 */
-    const char *const *texts; /* texts: the only ones, NULL at the end; NULL: any */
+    const uint64_t *allowed;  /* allowed numbers, 0 at the end; NULL: any above 0 */
+    const char *const *texts; /* allowed texts, NULL at the end; NULL: any */
 };
 
 static const uint64_t allowed_classes[] = {1, 2, 4, 8, 16, 0};
@@ -31,7 +31,7 @@ static const struct row rows[MILL_OPTIONS] = {
     [MILL_OPT_ADAPTER] = {.name = "--adapter",
                           .value = "NAME",
                           .offset = AT(adapter),
-                          .help = "allocator to run; else pool or slab, as the trace says"},
+                          .help = "allocator to run (default: named by the trace)"},
     [MILL_OPT_AS] = {.name = "--as",
                      .value = "trace|bytes",
                      .offset = AT(as),
@@ -42,7 +42,7 @@ static const struct row rows[MILL_OPTIONS] = {
                           .type = ROW_NUMBER,
                           .offset = AT(classes),
                           .allowed = allowed_classes,
-                          .help = "slab classes a doubling of size"},
+                          .help = "slab classes for each doubling of size"},
     [MILL_OPT_PAGE] = {.name = "--page",
                        .value = "4096|16384|65536",
                        .type = ROW_NUMBER,
@@ -61,35 +61,35 @@ static const struct row rows[MILL_OPTIONS] = {
                           .value = "N",
                           .type = ROW_NUMBER,
                           .offset = AT(seconds),
-                          .help = "time to go on for"},
+                          .help = "how long to run"},
     [MILL_OPT_ROUNDS] = {.name = "--rounds",
                          .value = "N",
                          .type = ROW_NUMBER,
                          .offset = AT(rounds),
-                         .help = "rounds to do, whatever the time"},
+                         .help = "how many rounds to run"},
     [MILL_OPT_SEED] = {.name = "--seed",
                        .value = "S",
                        .type = ROW_SEED,
                        .offset = AT(seed),
-                       .help = "where the random numbers start"},
+                       .help = "seed of the random numbers"},
     [MILL_OPT_SAVE_SEEDS] = {.name = "--save-seeds",
                              .value = "DIR",
                              .offset = AT(save_seeds),
-                             .help = "write each round's program there as a fuzz input"},
+                             .help = "folder for each round's program, as a fuzz input"},
     [MILL_OPT_RUNS] = {.name = "--runs",
                        .value = "N",
                        .type = ROW_NUMBER,
                        .offset = AT(runs),
-                       .help = "runs to spend at most (20000)"},
+                       .help = "most runs to make (20000)"},
     [MILL_OPT_TIMEOUT] = {.name = "--timeout",
                           .value = "S",
                           .type = ROW_NUMBER,
                           .offset = AT(timeout),
-                          .help = "seconds until a run hangs (20)"},
+                          .help = "seconds after which a run counts as hanging (20)"},
     [MILL_OPT_ALL] = {.name = "--all",
                       .type = ROW_FLAG,
                       .offset = AT(all),
-                      .help = "everything, also what is usually left out"},
+                      .help = "show everything"},
     [MILL_OPT_JSON] = {.name = "--json",
                        .type = ROW_FLAG,
                        .offset = AT(json),
@@ -97,12 +97,12 @@ static const struct row rows[MILL_OPTIONS] = {
     [MILL_OPT_SVG] = {.name = "--svg",
                       .value = "FILE",
                       .offset = AT(svg),
-                      .help = "draw a map of the pages besides"},
+                      .help = "also draw a map of the pages"},
     [MILL_OPT_WATCH] = {.name = "--watch",
                         .value = "[SECONDS]",
                         .type = ROW_PAUSE,
                         .offset = AT(watch),
-                        .help = "again and again, every so many seconds (1)"},
+                        .help = "repeat every N seconds (1)"},
 };
 
 int mill_complain(const char *format, ...)
@@ -172,7 +172,7 @@ static bool set_value(const struct row *row, const char *value, struct mill_opti
     return text_allowed(row, value);
 }
 
-/* --- As getopt_long has it, which also says what is wrong with an option --- */
+/* --- The options for getopt_long, which also prints errors --- */
 
 #define FIRST_LONG 256 /* getopt_long's code of rows[0]; short options are their letters */
 
@@ -196,7 +196,8 @@ static void list_options(const struct mill_command *command, struct option *long
     *shorts = (command->takes & MILL_OPT(OUT)) != 0 ? "ho:" : "h";
 }
 
-/* The value of an option that may go without one: also the next argument, if that is a number. */
+/* The value of an option with an optional value: the next argument counts too, if it is a number.
+ */
 static const char *read_pause(int argc, char **argv)
 {
     if (optarg != NULL) {
@@ -218,7 +219,7 @@ static bool read_option(int code, int argc, char **argv, struct mill_options *op
     return set_value(row, row->type == ROW_PAUSE ? read_pause(argc, argv) : optarg, options);
 }
 
-/* What must be there besides. */
+/* Checks that required options and files are given. */
 static bool is_complete(const struct mill_command *command, const struct mill_options *options,
                         uint32_t seen)
 {
@@ -244,7 +245,7 @@ bool mill_options_read(const struct mill_command *command, int argc, char **argv
 {
     struct option longs[MILL_OPTIONS + 2];
     const char *shorts;
-    char name[32]; /* of the complaints */
+    char name[32]; /* in error messages */
     uint32_t seen = 0;
     int code;
     memset(options, 0, sizeof *options);
@@ -253,7 +254,7 @@ bool mill_options_read(const struct mill_command *command, int argc, char **argv
     list_options(command, longs, &shorts);
     snprintf(name, sizeof name, "slabmill %s", command->name);
     argv[0] = name;
-    optind = 0; /* starts over */
+    optind = 0; /* resets getopt_long */
     while ((code = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
         if (code == 'h') {
             options->help = true;

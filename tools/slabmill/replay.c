@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slabmill replay: traces and fuzz inputs, run with every check, and what came of it. */
+/* slabmill replay: runs traces and fuzz inputs with every check, and prints the results. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,17 +11,17 @@
 
 #define FINE_PER_DOUBLING 8u
 
-/* What a replay counts besides what the run itself does. */
+/* What a replay counts in addition to the run's own counts. */
 struct tally {
     const struct hrn_trace *trace;
     size_t next_refused;     /* in trace->refused */
     uint64_t n_served;       /* refused when recorded, served here */
     uint64_t n_denied;       /* the reverse */
-    size_t first_denied_idx; /* operation of the first of these */
+    size_t first_denied_idx; /* operation of the first of those */
     uint64_t n_arenas;
     uint64_t n_large;
     size_t large_above_bytes;    /* small limit of the pool made last */
-    size_t limit_of_bytes;       /* block size that this limit is of */
+    size_t limit_of_bytes;       /* block size to which this limit belongs */
     struct slm_slab_stats stats; /* at the end of the arena that used most pages */
     struct hrn_result result;
 };
@@ -54,7 +54,7 @@ static void count_arena(void *data, const struct hrn_env *env)
     ((struct tally *)data)->n_arenas++;
 }
 
-/* From what size on an object is a large block: a pool of the same block size is asked. */
+/* The size above which an object is a large block, found from a pool of the same block size. */
 static void count_pool(void *data, const struct hrn_env *env)
 {
     struct tally *tally = data;
@@ -71,7 +71,7 @@ static void count_pool(void *data, const struct hrn_env *env)
     }
 }
 
-/* A second view of the region: it reads what the first one counted. */
+/* Attaches a second view of the region, to read the statistics of the first. */
 static void read_slab(void *data, const struct hrn_env *env)
 {
     struct tally *tally = data;
@@ -113,9 +113,9 @@ static bool replay_once(struct tally *tally, const struct hrn_adapter *adapter,
     return false;
 }
 
-/* --- Saying --- */
+/* --- Output --- */
 
-/* Lines of the trace: a refusal is one, though it is two operations. */
+/* The number of lines of the trace: a refusal is one line but two operations. */
 static size_t n_lines(const struct mill_input *input)
 {
     return input->trace.program.n_ops - input->trace.n_refused;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slabmill seeds: traces cut into fuzz inputs. */
+/* slabmill seeds: cuts traces into fuzz inputs. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +80,8 @@ static size_t peak_bytes(const struct hrn_program *program)
     return peak;
 }
 
-/* In a region that is a little too small, as it was when recorded; classes and pages by turns. */
+/* Uses a region that is a little too small, as in the recording, with alternating classes and page
+ * sizes. */
 static void set_window_head(struct hrn_program *part, size_t idx)
 {
     struct hrn_head *head = &part->head;
@@ -93,7 +94,7 @@ static void set_window_head(struct hrn_program *part, size_t idx)
         (uint32_t)(region_bytes < HRN_REGION_MAX_BYTES ? region_bytes : HRN_REGION_MAX_BYTES);
 }
 
-/* Makes what was live when the window begins, the newest of it; live is by id. */
+/* Makes the newest objects that are live when the window begins; live is indexed by id. */
 static void push_live(struct hrn_program *part, const struct hrn_program *program, size_t end,
                       const bool *live)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slabmill shrink and emit-test: a failing program made small, and made a test. */
+/* slabmill shrink and emit-test: make a failing program small, and make a test of it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of the slabmill command share. */
+/* Shared by the parts of the slabmill command. */
 #ifndef MILL_SLABMILL_H
 #define MILL_SLABMILL_H
 
@@ -16,22 +16,22 @@ extern "C" {
 #endif
 
 /*
- * Model    slabmill COMMAND reads its options into one struct, its inputs into traces, and answers
- *          by text on standard output and an exit status.
+ * Model    slabmill COMMAND reads its options into one struct and its inputs into traces, prints
+ *          results on standard output, and returns an exit status.
  * Safety   One thread. Programs that may crash are run in a child process.
- * Failure  Complaints go to standard error, one line each.
+ * Failure  Error messages go to standard error, one line each.
  */
 
 /* Exit statuses. */
 enum mill_exit {
     MILL_GOOD,   /* done, and every law was kept */
-    MILL_BROKEN, /* a law was broken, or a run did not come back */
+    MILL_BROKEN, /* a law was broken, or a run hung */
     MILL_WRONG   /* wrong call, or an input that cannot be used */
 };
 
 struct mill_options {
-    const char *adapter; /* NULL: the one that the input names */
-    const char *as;      /* "trace", "bytes", or NULL: found out */
+    const char *adapter; /* NULL: named by the input */
+    const char *as;      /* "trace", "bytes", or NULL: decided by the file */
     const char *out;
     const char *name;
     const char *save_seeds;
@@ -76,24 +76,24 @@ enum mill_option {
 
 struct mill_command {
     const char *name;
-    const char *arguments; /* behind the options, in the usage line */
+    const char *arguments; /* after the options, in the usage line */
     const char *purpose;   /* one line */
     const char *help;      /* more lines */
     uint32_t takes;        /* MILL_OPT(...) of its options */
-    uint32_t needs;        /* those that must be there */
+    uint32_t needs;        /* those that are required */
     size_t files_min;
     size_t files_max;
     int (*run)(const struct mill_options *options);
 };
 
-/* Reads what follows the command's name, argv[0], as getopt_long does: long options may be cut short
- * where they stay unique, and `--` ends them. options->files points into argv, which is reordered.
- * False: complained. */
+/* Reads the arguments after the command's name, argv[0], as getopt_long does: long options may be
+ * abbreviated if that is unique, and `--` ends the options. options->files points into argv, which
+ * is reordered. False: failed, with a message. */
 bool mill_options_read(const struct mill_command *command, int argc, char **argv,
                        struct mill_options *options);
 void mill_options_help(const struct mill_command *command);
 
-/* "slabmill: ..." on standard error. Always MILL_WRONG. */
+/* Prints "slabmill: ..." on standard error. Always returns MILL_WRONG. */
 __attribute__((format(printf, 1, 2))) int mill_complain(const char *format, ...);
 
 /* --- Inputs (input.c) --- */
@@ -105,29 +105,29 @@ struct mill_input {
 };
 
 /*
- * Reads a trace, or a fuzz input as a program. Unless options->as says which, a file is taken for a
- * trace if its name ends in .trace, or if it is not empty and its first 512 bytes hold no control
- * characters but tabs and ends of lines. False: complained, nothing to release.
+ * Reads a trace, or a fuzz input as a program. Unless options->as decides, a file is a trace if its
+ * name ends in .trace, or if it is not empty and its first 512 bytes have no control characters
+ * except tabs and line ends. False: failed, with a message; nothing to release.
  */
 bool mill_input_read(struct mill_input *input, const struct mill_options *options,
                      const char *path);
 void mill_input_fini(struct mill_input *input);
 
-/* The adapter told by --adapter, or by the trace's word. NULL: complained. */
+/* The adapter named by --adapter, or by the trace's word. NULL: unknown, with a message. */
 const struct hrn_adapter *mill_input_adapter(const struct mill_input *input,
                                              const struct mill_options *options);
 
 /* The word for traces of programs that break under the adapter. */
 enum hrn_trace_word mill_adapter_word(const struct hrn_adapter *adapter);
 
-/* Writes a whole file. False: complained. */
+/* Writes a whole file. False: failed, with a message. */
 bool mill_file_write(const char *path, const void *bytes, size_t n_bytes);
 
-/* Writes the program as DIR/NAME in bytes. False: complained. What bytes cannot say exactly is said
- * by its nearest neighbour. */
+/* Writes the program as DIR/NAME in bytes. Operations that bytes cannot express exactly become the
+ * nearest ones. False: failed, with a message. */
 bool mill_seed_write(const char *dir, const char *name, const struct hrn_program *program);
 
-/* Makes the folder if it is not there. False: complained. */
+/* Makes the folder if it does not exist. False: failed, with a message. */
 bool mill_dir_make(const char *path);
 
 /* --- Adapters (adapters.c, broken.c) --- */
@@ -135,10 +135,10 @@ bool mill_dir_make(const char *path);
 const struct hrn_adapter *mill_adapter_find(const char *name);
 
 /* Broken on purpose, and how: found by the name broken:<bug>, listed by `adapters --all`. NULL
- * behind the last. */
+ * after the last. */
 const struct hrn_adapter *mill_adapter_broken(size_t idx, const char **sentence);
 
-/* How a test in C++ gets at the adapter: expression, and header to include. */
+/* How a test in C++ refers to the adapter: an expression, and the header to include. */
 void mill_adapter_code(const struct hrn_adapter *adapter, char *code, size_t code_bytes,
                        const char **header);
 
@@ -153,29 +153,30 @@ struct mill_trial {
     char report[80];          /* of CRASH: a sanitizer's "AddressSanitizer: heap-use-after-free" */
 };
 
-/* Runs the program in a child, silently, for at most so many seconds. */
+/* Runs the program in a child, without output, for at most timeout seconds. */
 void mill_trial_run(struct mill_trial *trial, const struct hrn_adapter *adapter,
                     const struct hrn_program *program, unsigned timeout_seconds);
 
-/* The same, with a function in place of the run; it fills *result. */
+/* The same, with a function instead of the run; it fills *result. */
 typedef void (*mill_child_fn)(void *data, struct hrn_result *result);
 void mill_trial_call(struct mill_trial *trial, mill_child_fn call, void *data,
                      unsigned timeout_seconds);
 
-/* True if both ended in the same way: law by law, crash by report, or by signal without one. */
+/* True if both ended in the same way: compares laws, and of crashes the reports, or the signals if
+ * there is no report. */
 bool mill_trial_same(const struct mill_trial *a, const struct mill_trial *b);
 
 /* "broke law overlap: live objects share no byte", "crashed: ...". */
 void mill_trial_text(const struct mill_trial *trial, char *text, size_t text_bytes);
 #define MILL_TRIAL_TEXT_BYTES 512u
 
-/* Finds out how the input fails, and cuts the program behind the operation where a crash comes up.
+/* Finds out how the input fails. If it crashes, cuts the program after the operation that crashes;
  * *op_idx is that operation. */
 void mill_trial_find(struct mill_trial *trial, const struct hrn_adapter *adapter,
                      struct hrn_program *program, unsigned timeout_seconds, size_t *op_idx);
 
-/* Makes the program as small as it goes while it ends like `wanted`. False: the runs were used up
- * before. */
+/* Makes the program as small as possible while it ends like `wanted`. False: the runs were used up
+ * before the search ended. */
 bool mill_trial_shrink(const struct mill_trial *wanted, const struct hrn_adapter *adapter,
                        struct hrn_program *program, unsigned timeout_seconds, size_t runs_max,
                        size_t *n_runs);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slabmill soak: random programs, round by round, each from a seed of its own. */
+/* slabmill soak: runs random programs, round by round, each from its own seed. */
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #endif
@@ -24,14 +24,14 @@ struct soak {
     struct progress *progress;
 };
 
-/* Shared with the child that runs the rounds: what it did lives on when it dies. */
+/* Shared with the child that runs the rounds: its counts survive its death. */
 struct progress {
-    uint64_t round; /* the one that is running */
+    uint64_t round; /* the current round */
     uint64_t n_execs;
-    struct hrn_result running; /* of the round that is running, or did not end well */
-    uint64_t n_done;           /* in those before */
+    struct hrn_result running; /* of the current round, or of the one that failed */
+    uint64_t n_done;           /* in earlier rounds */
     uint64_t n_refused;
-    uint64_t digest; /* of what each round came to: equal seeds, equal digests */
+    uint64_t digest; /* of each round's result: equal seeds give equal digests */
 };
 
 static uint64_t round_seed(uint64_t seed, uint64_t round)
@@ -43,7 +43,7 @@ static uint64_t round_seed(uint64_t seed, uint64_t round)
     return hrn_rng_next(&rng);
 }
 
-/* The program of a round depends on nothing but seed, round and what the adapter can do. */
+/* A round's program depends only on seed, round and the operations that the adapter supports. */
 static void make_program(const struct soak *soak, uint64_t round, struct hrn_program *program)
 {
     struct hrn_rng rng;
@@ -167,7 +167,7 @@ int mill_soak(const struct mill_options *options)
 {
     struct soak soak = {.options = options, .adapter = mill_adapter_find(options->adapter)};
     if (soak.adapter == NULL) {
-        return mill_complain("no adapter is called %s (see slabmill adapters)", options->adapter);
+        return mill_complain("no adapter is named %s (see slabmill adapters)", options->adapter);
     }
     if ((options->seconds == 0) == (options->rounds == 0)) {
         return mill_complain("soak: expected one of --seconds and --rounds");

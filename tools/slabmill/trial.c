@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs in child processes: whatever a program does, the command goes on. */
+/* Runs in child processes, so that the command survives any crash of a program. */
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #endif
@@ -17,7 +17,7 @@
 #include "harness/failure/shrink.h"
 #include "tools/slabmill/slabmill.h"
 
-/* What a child leaves for its parent. */
+/* The results that a child leaves for its parent. */
 struct legacy {
     bool done;
     struct hrn_result result;
@@ -44,7 +44,7 @@ static struct legacy *legacy_page(void)
     return page;
 }
 
-/* Only the shared page and the standard error of the child are read afterwards. */
+/* The parent reads only the shared page and the child's standard error. */
 __attribute__((noreturn)) static void be_child(struct legacy *legacy, mill_child_fn call,
                                                void *data, FILE *log, unsigned timeout_seconds)
 {
@@ -60,7 +60,7 @@ __attribute__((noreturn)) static void be_child(struct legacy *legacy, mill_child
 }
 
 /* "SUMMARY: AddressSanitizer: heap-use-after-free f.c:1 in f" gives its two middle words; reports
- * without a summary give what stands behind "runtime error: ". */
+ * without a summary give the text after "runtime error: ". */
 static void read_report(FILE *log, char *report, size_t report_bytes)
 {
     char line[512];
@@ -156,13 +156,13 @@ void mill_trial_text(const struct mill_trial *trial, char *text, size_t text_byt
                  hrn_law_sentence(trial->result.law));
         return;
     case MILL_END_HANG:
-        snprintf(text, text_bytes, "did not come back");
+        snprintf(text, text_bytes, "did not end in time");
         return;
     default:
         if (trial->report[0] != '\0') {
             snprintf(text, text_bytes, "crashed: %s", trial->report);
         } else if (trial->signal == 0) {
-            snprintf(text, text_bytes, "ended without a reason");
+            snprintf(text, text_bytes, "exited without a report");
         } else {
             snprintf(text, text_bytes, "crashed: signal %d (%s)", trial->signal,
                      strsignal(trial->signal));

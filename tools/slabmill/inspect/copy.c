@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Copying a zone that others change meanwhile. */
+/* Copying a zone while others change it. */
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS, MAP_NORESERVE */
 #endif
@@ -12,15 +12,15 @@
 /*
  * Passes over the zone, each reading it from the lowest address to the highest into the copy. When
  * a pass changes nothing, every byte of the copy was in the zone at the moment between that pass
- * and the one before: no byte can have been another one at that moment and the same at both reads,
- * since each allocation raises a counter that never falls, and counters lie below the bitmaps and
- * are read first. The lock word is read at that very moment too: it is in the head, with which a
- * pass begins.
+ * and the one before. No byte can have differed at that moment and been the same at both reads:
+ * each allocation raises a counter that never falls, and counters are at lower addresses than the
+ * bitmaps, so they are read first. The lock word is read at that moment too: it is in the head,
+ * where a pass begins.
  *
- * So if the word said "free" and the pass changed nothing, the copy is what somebody who takes the
+ * So if the word was "free" and the pass changed nothing, the copy is what a caller that takes the
  * lock would have found.
  */
-#define PASSES_MIN  64u /* tries without a pause, and before the time counts */
+#define PASSES_MIN  64u /* tries without a pause, before the time limit applies */
 #define TRY_NS      INT64_C(300000000)
 #define PAUSE_NS    200000
 #define CHUNK_BYTES 65536u
@@ -53,7 +53,7 @@ static enum slm_status update(struct mill_copy *copy, const struct mill_source *
     return SLM_OK;
 }
 
-/* Address space for all that the zone may become: only what is written to costs memory. */
+/* Address space for the zone's maximum size. Only pages that are written cost memory. */
 static enum slm_status reserve(struct mill_copy *copy, size_t n_bytes, const char *label,
                                struct slm_error *error)
 {
@@ -93,7 +93,8 @@ static void close_parts(struct mill_copy *copy)
     copy->slab = NULL;
 }
 
-/* What is not read could be missing. A zone that grows is longer before it says so. */
+/* Checks the length, since parts that are not read could be missing. A zone that grows gets longer
+ * before it records its new length. */
 static enum slm_status check_length(const struct slm_zone_image *image,
                                     const struct mill_source *source, struct slm_error *error)
 {
@@ -131,7 +132,7 @@ static enum slm_status pass_over_fixed(struct mill_copy *copy, const struct mill
     return status;
 }
 
-/* Sets *changed if the copy was not what the zone is. */
+/* Sets *changed if the copy differed from the zone. */
 static enum slm_status pass(struct mill_copy *copy, const struct mill_source *source, bool *changed,
                             struct slm_error *error)
 {
@@ -154,7 +155,7 @@ static enum slm_status pass(struct mill_copy *copy, const struct mill_source *so
     return status;
 }
 
-/* Of a copy that stood still. */
+/* The moment of a copy that did not change. */
 static enum mill_moment judge(const struct mill_copy *copy)
 {
     const struct slm_lock_owner *owner = &copy->owner;
@@ -164,7 +165,7 @@ static enum mill_moment judge(const struct mill_copy *copy)
     return owner->is_alive || copy->image.is_elsewhere ? MILL_MOMENT_HELD : MILL_MOMENT_LEFT;
 }
 
-/* Goes on until a pass finds it still and free, or left by a dead one. */
+/* Continues until a pass finds the zone unchanged, and either unlocked or left by a dead owner. */
 static enum slm_status pass_until_settled(struct mill_copy *copy, const struct mill_source *source,
                                           struct slm_error *error)
 {

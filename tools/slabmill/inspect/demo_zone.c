@@ -32,7 +32,7 @@ static size_t pick_size(uint32_t *state)
     return 20000 + size % 60000;
 }
 
-/* Bursts that fill it, and lulls in which more goes than comes. */
+/* Bursts that fill it, and quiet phases in which more is freed than allocated. */
 static void age(struct slm_zone *zone)
 {
     static void *objects[OBJECTS];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slabmill inspect: a look at a zone that others use, or one after the other. */
+/* slabmill inspect: shows a zone while others use it, once or repeatedly. */
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE
 #endif
@@ -13,9 +13,9 @@
 struct inspection {
     const struct mill_options *options;
     struct mill_source source;
-    struct mill_look looks[2]; /* the last one and the one before */
+    struct mill_look looks[2]; /* the last and the one before */
     unsigned n_looks;
-    double seconds; /* between the two */
+    double seconds; /* between them */
 };
 
 static double between(const struct timespec *from, const struct timespec *to)
@@ -39,7 +39,7 @@ static void print(const struct inspection *inspection, const struct mill_look *l
     }
 }
 
-/* One look. MILL_WRONG: complained. */
+/* Takes one look. MILL_WRONG: failed, with a message. */
 static int look_once(struct inspection *inspection)
 {
     struct mill_copy copy;
@@ -59,8 +59,8 @@ static int look_once(struct inspection *inspection)
     return drawn ? mill_look_status(look) : MILL_WRONG;
 }
 
-/* Sleeps through the interval. False: it is to end. The signals are blocked: none is lost while
- * nobody sleeps. */
+/* Sleeps through the interval. False: a signal asks it to end. Signals are blocked outside the
+ * sleep, so none is lost. */
 static bool wait_for_next(const sigset_t *ends, uint64_t seconds)
 {
     struct timespec interval = {.tv_sec = (time_t)seconds};

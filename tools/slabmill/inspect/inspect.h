@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slabmill inspect, inside: from a zone that others use to what is said of it. */
+/* The internals of slabmill inspect: from a zone that others use to the output. */
 #ifndef MILL_SLABMILL_INSPECT_H
 #define MILL_SLABMILL_INSPECT_H
 
@@ -11,49 +11,52 @@
 #include <slabmill/zone_image.h>
 
 /*
- * Model    source: where the bytes are. copy: bytes that all were in the zone at one moment, if it
- *          stood still long enough. look: what they say. text, json and svg: saying it.
- * Safety   The zone is read and never mapped writable, locked or waited for.
+ * Model    source: where the zone's bytes are. copy: bytes that were all in the zone at one moment,
+ *          if it did not change for long enough. look: the facts read from them. text, json and
+ *          svg: the output.
+ * Safety   The zone is only read: never mapped writable, locked or waited for.
  * Failure  SLM_E_*, with an error that names the zone as the caller did.
  */
 
-/* --- Where the bytes are (slabmill_inspect_source.c) --- */
+/* --- Where the bytes are (source.c) --- */
 
 struct mill_source {
-    const char *label; /* as it was called */
+    const char *label; /* the name that the user gave */
     int fd;            /* -1: none */
     const void *map;   /* SYSV */
     size_t map_bytes;
 };
 
-/* PATH, file:PATH, posix:NAME, sysv:ID, memfd:PID:FD, memfd:FD. On failure nothing is to close. */
+/* PATH, file:PATH, posix:NAME, sysv:ID, memfd:PID:FD, memfd:FD. On failure there is nothing to
+ * close. */
 enum slm_status mill_source_open(struct mill_source *source, const char *zone,
                                  struct slm_error *error);
 void mill_source_close(struct mill_source *source);
 /* SLM_E_IO. */
 enum slm_status mill_source_bytes(const struct mill_source *source, size_t *n_bytes,
                                   struct slm_error *error);
-/* Reads [offset, offset + n_bytes). SLM_E_TRUNCATED: it is not that long (any more); SLM_E_IO. */
+/* Reads [offset, offset + n_bytes). SLM_E_TRUNCATED: it is shorter (it may have been cut);
+ * SLM_E_IO. */
 enum slm_status mill_source_read(const struct mill_source *source, size_t offset, void *to,
                                  size_t n_bytes, struct slm_error *error);
 
-/* --- Bytes of one moment (slabmill_inspect_copy.c) --- */
+/* --- Bytes of one moment (copy.c) --- */
 
 enum mill_moment {
-    MILL_MOMENT_SETTLED,  /* nobody had the lock: what the bytes say can be judged */
-    MILL_MOMENT_LEFT,     /* as somebody left it who died, or whom no one repaired after */
-    MILL_MOMENT_HELD,     /* somebody had the lock, and changed nothing while it was copied */
-    MILL_MOMENT_CHANGING, /* no two passes over it saw the same */
+    MILL_MOMENT_SETTLED,  /* the lock was free: the invariants can be checked */
+    MILL_MOMENT_LEFT,     /* left by a dead owner, and not repaired yet */
+    MILL_MOMENT_HELD,     /* the lock was held, but nothing changed during the copy */
+    MILL_MOMENT_CHANGING, /* no two passes read the same bytes */
 };
 
 struct mill_copy {
-    unsigned char *base; /* as long as the zone; what is not needed is 0 */
+    unsigned char *base; /* as long as the zone; unneeded bytes are 0 */
     size_t reserved_bytes;
     struct slm_zone_image image;
     struct slm_lock_owner owner;
     enum mill_moment moment;
     unsigned n_passes;
-    enum slm_status slab_status; /* anything but OK: the slab or journal cannot be opened */
+    enum slm_status slab_status; /* not SLM_OK: the slab or journal cannot be opened */
     struct slm_slab *slab;       /* NULL then */
     struct slm_journal journal;
 };
@@ -63,31 +66,31 @@ enum slm_status mill_copy_take(struct mill_copy *copy, const struct mill_source 
                                struct slm_error *error);
 void mill_copy_drop(struct mill_copy *copy);
 
-/* --- What they say (slabmill_inspect_look.c) --- */
+/* --- Facts read from the bytes (look.c) --- */
 
 #define MILL_LENGTHS    32u  /* free runs of 2^i to 2^(i + 1) - 1 pages */
-#define MILL_TEXT_BYTES 512u /* a name, every byte of it replaced by three; and "" */
+#define MILL_TEXT_BYTES 512u /* a name whose bytes become three each; and "" */
 #define MILL_COMM_BYTES 64u
 
 struct mill_process {
     pid_t thread_id; /* 0: not known */
     pid_t process_id;
     uint64_t runs_seconds;                 /* since it started */
-    char command[3 * MILL_COMM_BYTES];     /* of the process, fit to print */
+    char command[3 * MILL_COMM_BYTES];     /* of the process, printable */
     char thread_name[3 * MILL_COMM_BYTES]; /* of the thread that owns */
 };
 
 struct mill_look {
     const char *label;
-    char name[MILL_TEXT_BYTES]; /* fit to print: UTF-8 without control characters */
+    char name[MILL_TEXT_BYTES]; /* printable: UTF-8 without control characters */
     char tag[MILL_TEXT_BYTES];
     const struct mill_copy *copy;
-    bool is_owner_known; /* whether it lives */
+    bool is_owner_known; /* it is known whether the owner lives */
     bool is_repair_due;
-    bool is_checked;             /* the invariants could be judged */
-    unsigned broken;             /* 0, or the first that does not hold */
+    bool is_checked;             /* the invariants could be checked */
+    unsigned broken;             /* 0, or the number of the first broken one */
     bool is_rehearsed;           /* the repair was tried on the copy */
-    bool is_repairable;          /* and led to a zone all of whose invariants hold */
+    bool is_repairable;          /* and made a zone in which all invariants hold */
     struct mill_process process; /* of the lock's owner */
     struct slm_zone_image_notes notes;
     uint64_t n_undone;
@@ -104,11 +107,11 @@ struct mill_look {
     struct timespec when;
 };
 
-/* Judges the copy, which has to live as long. */
+/* Reads the copy, which must live as long as *look. */
 void mill_look_at(struct mill_look *look, const struct mill_copy *copy, const char *label);
 
-/* Tries on the copy what the next locker would do; mill_look_at comes before. The copy is of no use
- * for anything else then. */
+/* Tries the next locker's repair on the copy. Call mill_look_at first. Do not use the copy
+ * afterwards. */
 void mill_look_rehearse(struct mill_look *look, struct mill_copy *copy);
 
 /* MILL_GOOD, or MILL_BROKEN. */
@@ -116,24 +119,24 @@ int mill_look_status(const struct mill_look *look);
 
 /* 1 - longest / free; 0 if nothing is free. */
 double mill_look_fragmentation(const struct mill_look *look);
-/* Parts of 1 that are used; 0 of 0. */
+/* part / whole; 0 if whole is 0. */
 double mill_share(uint64_t part, uint64_t whole);
 
 const char *mill_moment_name(enum mill_moment moment); /* "settled" */
 const char *mill_lock_name(uint32_t kind);
 
-/* UTF-8 of n bytes at most, control characters and what is no UTF-8 replaced by "?". */
+/* UTF-8 of n bytes at most, with control characters and invalid bytes replaced by "?". */
 void mill_clean(char *to, size_t to_bytes, const char *from, size_t from_bytes);
 
-/* --- Saying it. before: the look of the interval before, or NULL; seconds lie between them. --- */
+/* --- Output. before: the previous look, or NULL; seconds: the time between them. --- */
 
 void mill_look_text(const struct mill_look *look, const struct mill_look *before, double seconds);
 void mill_look_line(const struct mill_look *look, const struct mill_look *before, double seconds);
 void mill_look_json(const struct mill_look *look, const struct mill_look *before, double seconds);
-/* False: complained. */
+/* False: failed, with a message. */
 bool mill_look_svg(const struct mill_look *look, const char *path);
 
-/* Allocations asked for, refused ones too, since the zone was made. */
+/* Allocation requests since the zone was made, including refused ones. */
 uint64_t mill_look_requests(const struct mill_look *look);
 uint64_t mill_look_failures(const struct mill_look *look);
 

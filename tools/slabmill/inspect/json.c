@@ -4,7 +4,7 @@
 
 #include "tools/slabmill/inspect/inspect.h"
 
-/* Texts are clean: only these two need an escape. */
+/* Texts have no control characters, so only these two need an escape. */
 static void put_text(const char *text)
 {
     putchar('"');

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a copied zone says. */
+/* Reads the facts from a copied zone. */
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE
 #endif
@@ -32,7 +32,7 @@ const char *mill_lock_name(uint32_t kind)
     }
 }
 
-/* Length of the character that begins there if it is one of UTF-8 that XML takes too; 0: none. */
+/* The length of the UTF-8 character that begins there, if XML allows it too; 0: none. */
 static size_t char_bytes(const unsigned char *at, size_t n)
 {
     static const uint32_t least[] = {0, 0x20, 0x80, 0x800, 0x10000};
@@ -74,7 +74,7 @@ void mill_clean(char *to, size_t to_bytes, const char *from, size_t from_bytes)
 
 /* --- The owner's process --- */
 
-/* Reads a small file of /proc; what cannot be read is empty. */
+/* Reads a small file of /proc. The text is empty if that fails. */
 static size_t read_proc(pid_t pid, const char *what, char *text, size_t text_bytes)
 {
     char path[64];
@@ -95,8 +95,8 @@ static void read_command(pid_t pid, char *to, size_t to_bytes)
     mill_clean(to, to_bytes, comm, n > 0 && comm[n - 1] == '\n' ? n - 1 : n);
 }
 
-/* Field 22 of a stat file, behind the name that may hold anything: when it started, in ticks since
- * the system did. */
+/* The start time of the process, in ticks since the system's start: field 22 of a stat file,
+ * counted from the end of the name, which may contain anything. */
 static uint64_t runs_seconds(pid_t pid)
 {
     char stat[1024];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opening a zone to look at it: only ever for reading. */
+/* Opening a zone, only for reading. */
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE
 #endif
@@ -23,13 +23,13 @@ static enum slm_status fail(struct slm_error *error, const char *label, const ch
                          strerror(failed));
 }
 
-/* Opening alone can do something to a device or wait at a FIFO: so it is looked at before. */
+/* Checks the file's type first: opening a device can have effects, and opening a FIFO can wait. */
 static enum slm_status open_path(struct mill_source *source, const char *path,
                                  struct slm_error *error)
 {
     struct stat about;
     if (stat(path, &about) != 0) {
-        return fail(error, source->label, "cannot look at it");
+        return fail(error, source->label, "cannot be inspected");
     }
     if (!S_ISREG(about.st_mode)) {
         return slm_error_set(error, SLM_E_ACCESS, 0, "%s: expected a zone's file, found a %s",
@@ -75,9 +75,9 @@ static enum slm_status open_sysv(struct mill_source *source, const char *digits,
     }
     if (shmctl((int)id, IPC_STAT, &about) != 0) {
         errno = errno == EINVAL || errno == EIDRM ? ENOENT : errno;
-        return fail(error, source->label, "cannot look at it");
+        return fail(error, source->label, "cannot be inspected");
     }
-    /* It cannot be cut: reading it raises no SIGBUS. */
+    /* A System V segment cannot be cut, so reading it raises no SIGBUS. */
     const void *map = shmat((int)id, NULL, SHM_RDONLY);
     if (map == (const void *)-1) {
         return fail(error, source->label, "cannot map");
@@ -87,7 +87,7 @@ static enum slm_status open_sysv(struct mill_source *source, const char *digits,
     return SLM_OK;
 }
 
-/* memfd:FD is the caller's own, as it hands one to a program that it becomes. */
+/* memfd:FD is a descriptor of this process, inherited through exec. */
 static enum slm_status open_memfd(struct mill_source *source, const char *digits,
                                   struct slm_error *error)
 {
@@ -147,7 +147,7 @@ enum slm_status mill_source_bytes(const struct mill_source *source, size_t *n_by
         return SLM_OK;
     }
     if (fstat(source->fd, &about) != 0) {
-        return fail(error, source->label, "cannot look at it");
+        return fail(error, source->label, "cannot be inspected");
     }
     *n_bytes = (size_t)about.st_size;
     return SLM_OK;

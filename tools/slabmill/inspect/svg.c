@@ -12,8 +12,8 @@
  *   LEFT  a cell is STEP wide with the gap; cells of one span or run are joined
  *
  * A cell stands for one page, or in large zones for a power of two of them. It is filled from
- * below: as far as it is used with the full colour, as far as chunks are free with a tint of it;
- * what stays white is free. Colours are by Okabe and Ito, which most people can tell apart.
+ * below: the used part in the full colour, free chunks in a tint of it; the white rest is free. The
+ * colours are those of Okabe and Ito, which most people can distinguish.
  */
 #define COLUMNS  64u
 #define ROWS_MAX 40u
@@ -44,7 +44,7 @@ static const struct {
 /* Parts of a cell, together 1 at most. */
 struct cell {
     double used[KINDS];
-    double idle[KINDS]; /* free chunks, and what is lost behind the last one */
+    double idle[KINDS]; /* free chunks, and the bytes lost after the last one */
 };
 
 struct map {
@@ -52,7 +52,7 @@ struct map {
     const struct mill_look *look;
     uint64_t cell_pages;
     size_t n_cells;
-    struct cell *cells; /* of maps that are scaled, else NULL */
+    struct cell *cells; /* of scaled maps, else NULL */
 };
 
 static unsigned kind_of_chunk(size_t chunk_bytes)
@@ -99,7 +99,8 @@ static void put_layer(FILE *out, const char *class, unsigned kind, size_t x, siz
     }
 }
 
-/* n_cells of a row from cell idx on, all alike; the caller writes the title and ends the group. */
+/* Draws n_cells equal cells of a row, from cell idx. The caller writes the title and ends the
+ * group. */
 static void begin_cells(FILE *out, size_t idx, size_t n_cells, const struct cell *cell)
 {
     size_t x = LEFT + idx % COLUMNS * STEP;
@@ -161,7 +162,7 @@ static void put_extent_title(FILE *out, const struct mill_look *look,
     fputs("</title></g>\n", out);
 }
 
-/* A page a cell: the extent row by row. */
+/* One page in a cell: draws the extent row by row. */
 static bool draw_extent(void *data, const struct slm_slab_extent *extent)
 {
     struct map *map = data;
@@ -178,7 +179,7 @@ static bool draw_extent(void *data, const struct slm_slab_extent *extent)
     return true;
 }
 
-/* Many pages a cell: each extent adds to those that it lies in. */
+/* Many pages in a cell: each extent adds to the cells that it overlaps. */
 static bool add_extent(void *data, const struct slm_slab_extent *extent)
 {
     struct map *map = data;
@@ -232,7 +233,7 @@ static void put_verdict(FILE *out, const struct mill_look *look)
     if (look->is_repair_due) {
         fputs("A repair is due", out);
     } else if (!look->is_checked) {
-        fputs("Unsettled: taken while somebody changed it, not checked", out);
+        fputs("Unsettled: taken while the zone was changing, not checked", out);
     } else if (look->broken != 0) {
         fprintf(out, "Invariant %u is broken", look->broken);
     } else {
@@ -285,7 +286,7 @@ static void begin_text(FILE *out, unsigned y)
     fprintf(out, "<text x=\"%u\" y=\"%u\">", LEFT, y);
 }
 
-/* A long name is written smaller, that it does not run over the edge. */
+/* Writes a long name smaller, so that it fits. */
 static void put_heading(const struct map *map)
 {
     FILE *out = map->out;
@@ -345,7 +346,7 @@ static void put_row_labels(const struct map *map)
     }
 }
 
-/* Where a page ends inside a frame: faint, over everything. */
+/* Draws the borders of pages within frames: faint, on top of everything. */
 static void put_page_ends(FILE *out, unsigned n_rows)
 {
     fputs("<path class=\"end\" d=\"", out);
@@ -378,7 +379,7 @@ static void draw(struct map *map)
     fputs("</svg>\n", map->out);
 }
 
-/* The fewest pages a cell, a power of two, with which it fits. */
+/* The smallest number of pages in a cell, a power of two, with which the map fits. */
 static bool scale(struct map *map)
 {
     uint64_t n_pages = map->look->stats.n_pages;

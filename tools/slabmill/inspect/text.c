@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A look at a zone, for people. */
+/* A look at a zone, as readable text. */
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE
 #endif
@@ -11,7 +11,7 @@
 
 #define WORD_BYTES 48u
 
-/* "4096 bytes", "64 KiB", "1.5 MiB": exact as long as it is short. */
+/* "4096 bytes", "64 KiB", "1.5 MiB": exact if that is short. */
 static const char *spell_bytes(char *text, uint64_t n_bytes)
 {
     static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
@@ -69,9 +69,9 @@ static void print_owner(const struct mill_look *look)
     const struct mill_process *process = &look->process;
     char age[WORD_BYTES];
     if (owner->identity == 0) {
-        printf("nobody has it");
+        printf("not held");
     } else if (!look->is_owner_known) {
-        printf("thread %d of another pid namespace has it: whether it lives cannot be told",
+        printf("thread %d of another pid namespace has it: whether it lives is unknown",
                (int)owner->thread_id);
     } else if (!owner->is_alive) {
         printf("thread %d has it, and is dead", (int)owner->thread_id);
@@ -92,7 +92,7 @@ static void print_lock(const struct mill_look *look)
     printf("lock      %s: ", mill_lock_name(image->lock.kind));
     print_owner(look);
     printf("; %s; %" PRIu64 " sleeps, %" PRIu32 " deaths so far\n",
-           owner->has_waiters ? "somebody may wait for it" : "nobody waits", image->lock.n_waits,
+           owner->has_waiters ? "there may be waiters" : "no waiters", image->lock.n_waits,
            image->lock.n_deaths);
     printf("journal   %" PRIu32 " of %" PRIu32 " entries noted%s\n", look->notes.n_noted,
            image->journal_entries,
@@ -117,7 +117,7 @@ static void print_pages(const struct mill_look *look)
            stats->n_kept_pages, stats->n_run_pages, stats->n_runs, look->n_free_pages,
            stats->peak_used_pages);
     if (look->n_damaged_pages > 0) {
-        printf("          %" PRIu64 " whose words make no sense\n", look->n_damaged_pages);
+        printf("          %" PRIu64 " with invalid words\n", look->n_damaged_pages);
     }
     printf("in use    %s of %s (%.1f %%)\n", spell_bytes(used, look->used_bytes),
            spell_bytes(all, n_bytes), 100 * mill_share(look->used_bytes, n_bytes));
@@ -131,7 +131,7 @@ static void print_rate(uint64_t now, const uint64_t *before, double seconds)
     putchar('\n');
 }
 
-/* Classes that nobody ever asked for are left out. */
+/* Leaves out classes without requests. */
 static void print_classes(const struct mill_look *look, const struct mill_look *before,
                           double seconds)
 {
@@ -181,9 +181,9 @@ static void print_free(const struct mill_look *look)
 static void print_repair(const struct mill_look *look)
 {
     if (look->copy->image.is_given_up) {
-        printf("repair    tried and given up: every lock is refused\n");
+        printf("repair    failed: every lock is refused\n");
     } else if (look->is_repair_due) {
-        printf("repair    due, by the next who locks");
+        printf("repair    due, by the next locker");
         if (look->is_rehearsed) {
             printf("; tried on a copy it %s",
                    look->is_repairable ? "succeeds: every invariant holds then" : "FAILS");
@@ -197,18 +197,19 @@ static void print_check(const struct mill_look *look)
     const struct mill_copy *copy = look->copy;
     printf("\ncheck     ");
     if (copy->moment == MILL_MOMENT_CHANGING) {
-        printf("UNSETTLED: it changed during each of %u passes over it. Each figure is right for "
-               "some moment,\n          not all for the same; the invariants were not checked.\n",
-               copy->n_passes);
+        printf(
+            "UNSETTLED: it changed during each of %u passes over it. Each figure was right at "
+            "some moment,\n          but not all at the same; the invariants were not checked.\n",
+            copy->n_passes);
     } else if (copy->slab_status != SLM_OK) {
         printf("its slab or journal cannot be opened: %s\n", slm_status_text(copy->slab_status));
     } else if (copy->moment == MILL_MOMENT_HELD) {
-        printf("UNSETTLED: somebody held the lock all the time (%u passes): figures may be those of"
-               "\n          a change half done; the invariants were not checked.\n",
+        printf("UNSETTLED: the lock was held all the time (%u passes): figures may be those of"
+               "\n          an unfinished change; the invariants were not checked.\n",
                copy->n_passes);
     } else if (look->broken != 0) {
         printf("invariant %u does not hold%s\n", look->broken,
-               copy->moment == MILL_MOMENT_LEFT ? ", as it was left" : "");
+               copy->moment == MILL_MOMENT_LEFT ? ", as the dead owner left it" : "");
     } else {
         printf("every invariant holds\n");
     }

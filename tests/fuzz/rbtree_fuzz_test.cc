@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The corpus of rbtree_fuzz does something: every operation, misuse, damage found and damage
+/* The corpus of rbtree_fuzz runs every operation, misuse, damage that is found and damage that is
  * not. */
 #include <gtest/gtest.h>
 
@@ -11,7 +11,7 @@
 
 namespace {
 
-TEST(RbtreeFuzz, TheCorpusRunsEveryKindOfOperationAndMeetsMisuseAndDamage)
+TEST(RbtreeFuzz, CorpusRunsEveryKindOfOperationMisuseAndDamage)
 {
     EXPECT_GE(slm_test::ReplayCorpus("corpus/rbtree_fuzz", hrn_fuzz_rbtree), 10u);
     const hrn_tree_counts *totals = hrn_tree_totals();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For tests of what a corpus does: all of its files run. */
+/* Runs all files of a corpus, for tests of what it covers. */
 #ifndef TESTS_REPLAY_CORPUS_H
 #define TESTS_REPLAY_CORPUS_H
 
@@ -11,7 +11,7 @@
 
 namespace slm_test {
 
-/* The number of files. */
+/* Returns the number of files. */
 inline size_t ReplayCorpus(const std::filesystem::path &folder, int (*run)(const uint8_t *, size_t))
 {
     size_t n_inputs = 0;

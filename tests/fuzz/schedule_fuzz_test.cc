@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The corpus of schedule_fuzz does something: both worlds, beyond the searches' bounds, deaths. */
+/* The corpus of schedule_fuzz runs both worlds, schedules beyond the searches' bounds, and deaths.
+ */
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
@@ -39,7 +40,7 @@ void replay(const std::vector<Input> &inputs)
 
 enum { LOCKS_WITH_FILES = 10, LOCKS_WITHOUT_FILES, NO_LOCKS };
 
-/* Replays the inputs with locks and ends the process; the exit status says which kinds ran. */
+/* Replays the inputs with locks and ends the process; the exit status shows which kinds ran. */
 [[noreturn]] void end_with_kinds_of_locks(const std::vector<Input> &inputs)
 {
     uint64_t n_runs[2] = {0, 0};
@@ -56,7 +57,7 @@ enum { LOCKS_WITH_FILES = 10, LOCKS_WITHOUT_FILES, NO_LOCKS };
     exit(n_runs[0] > 0 ? kinds : NO_LOCKS);
 }
 
-/* Each in a process of its own: handles are attached once. */
+/* Each case runs in a separate process, since handles are attached once. */
 class ScheduleFuzzFolder : public testing::Test {
   protected:
     void SetUp() override
@@ -68,13 +69,13 @@ class ScheduleFuzzFolder : public testing::Test {
     std::vector<Input> inputs = read_corpus();
 };
 
-TEST_F(ScheduleFuzzFolder, FileLocksRunInTmpIfTheOtherFoldersCannotBeWritten)
+TEST_F(ScheduleFuzzFolder, FileLocksUseTmpIfOtherFoldersAreNotWritable)
 {
     EXPECT_EXIT(end_with_kinds_of_locks(inputs), testing::ExitedWithCode(LOCKS_WITH_FILES), "");
 }
 
-/* A process that may open no descriptor can write to no folder. */
-TEST_F(ScheduleFuzzFolder, OnlyFileLocksAreLeftOutIfNoFolderCanBeWritten)
+/* A process that may not open any descriptor cannot write to any folder. */
+TEST_F(ScheduleFuzzFolder, OnlyFileLocksAreLeftOutIfNoFolderIsWritable)
 {
     const struct rlimit none = {0, 0};
     EXPECT_EXIT(setrlimit(RLIMIT_NOFILE, &none) == 0 ? end_with_kinds_of_locks(inputs) : exit(1),
@@ -82,7 +83,7 @@ TEST_F(ScheduleFuzzFolder, OnlyFileLocksAreLeftOutIfNoFolderCanBeWritten)
                 "inputs with FILE locks are left out");
 }
 
-TEST(ScheduleFuzz, TheCorpusRunsLocksAndZonesWithManyPreemptionsAndDeaths)
+TEST(ScheduleFuzz, CorpusRunsLocksAndZonesWithManyPreemptionsAndDeaths)
 {
     std::vector<Input> inputs = read_corpus();
     size_t n_inputs = inputs.size();
@@ -94,7 +95,7 @@ TEST(ScheduleFuzz, TheCorpusRunsLocksAndZonesWithManyPreemptionsAndDeaths)
            totals->n_deaths, totals->n_calls);
     EXPECT_GE(totals->n_lock_runs, 20u);
     EXPECT_GE(totals->n_zone_runs, 20u);
-    EXPECT_GT(totals->n_preemptions, 3 * n_inputs) << "no more than what is exhausted anyway";
+    EXPECT_GT(totals->n_preemptions, 3 * n_inputs) << "no more than the exhaustive searches cover";
     EXPECT_GE(totals->n_deaths, n_inputs / 3);
     EXPECT_GE(totals->n_calls, 1000u);
 }

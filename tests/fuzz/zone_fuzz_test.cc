@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The corpora of zone_fuzz and zone_image_fuzz do something: every operation, deaths and what comes
- * of them, damage that is refused, repaired and given up. */
+/* The corpora of zone_fuzz and zone_image_fuzz run every operation, deaths and repairs, and damage
+ * that is refused, repaired and given up. */
 #include <gtest/gtest.h>
 
 #include <cinttypes>
@@ -11,7 +11,7 @@
 
 namespace {
 
-TEST(ZoneFuzz, TheCorpusRunsEveryKindOfOperationAndMeetsDeaths)
+TEST(ZoneFuzz, CorpusRunsEveryKindOfOperationAndDeaths)
 {
     EXPECT_GE(slm_test::ReplayCorpus("corpus/zone_fuzz", hrn_fuzz_zone), 50u);
     const hrn_zone_counts *totals = hrn_zone_totals();
@@ -29,7 +29,7 @@ TEST(ZoneFuzz, TheCorpusRunsEveryKindOfOperationAndMeetsDeaths)
     EXPECT_GT(totals->n_full, 0u);
 }
 
-TEST(ZoneImageFuzz, TheCorpusMeetsDamageThatIsRefusedRepairedAndGivenUp)
+TEST(ZoneImageFuzz, CorpusHasDamageThatIsRefusedRepairedAndGivenUp)
 {
     EXPECT_GE(slm_test::ReplayCorpus("corpus/zone_image_fuzz", hrn_fuzz_zone_image), 200u);
     const hrn_zone_counts *totals = hrn_zone_totals();

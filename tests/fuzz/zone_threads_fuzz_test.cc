@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The corpus of zone_threads_fuzz does something: every operation, two, three and four threads,
- * refusals and aborts. */
+/* The corpus of zone_threads_fuzz runs every operation, two, three and four threads, refusals and
+ * aborts. */
 #include <gtest/gtest.h>
 
 #include <cinttypes>
@@ -11,7 +11,7 @@
 
 namespace {
 
-TEST(ZoneThreadsFuzz, TheCorpusRunsEveryKindOfOperationWithTwoToFourThreads)
+TEST(ZoneThreadsFuzz, CorpusRunsEveryKindOfOperationWithTwoToFourThreads)
 {
     EXPECT_GE(slm_test::ReplayCorpus("corpus/zone_threads_fuzz", hrn_fuzz_zone_threads), 20u);
     hrn_fuzz_kind kind;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A zone whose turns are given back too soon, which only threads that really interleave can see:
- * zone_threads_fuzz sees it. */
+/* A zone that unlocks too early. Only threads that really interleave can show that;
+ * zone_threads_fuzz finds it. */
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -9,10 +9,10 @@
 
 namespace {
 
-/* Four of five finds come within ten thousand runs, about a second. */
+/* In four of five cases the fault is found within ten thousand runs, about a second. */
 constexpr int kRuns = 300000;
 
-/* Four threads that take the lock, count and give it back, as often as an input has room for. */
+/* Four threads that lock, count and unlock, as often as fits in an input. */
 std::vector<uint8_t> Counting()
 {
     std::vector<uint8_t> bytes = {2};
@@ -23,7 +23,7 @@ std::vector<uint8_t> Counting()
     return bytes;
 }
 
-TEST(ZoneThreadsFuzz, FindsThatTurnsAreGivenBackBeforeTheyAreCommitted)
+TEST(ZoneThreadsFuzz, FindsAnUnlockBeforeTheCommit)
 {
     const std::vector<uint8_t> bytes = Counting();
     EXPECT_DEATH(

@@ -26,7 +26,7 @@ class AflMutator : public testing::Test {
         ASSERT_TRUE(init_ != nullptr && fuzz_ != nullptr && deinit_ != nullptr);
     }
 
-    /* What comes of 500 calls that start with the same program, and a second one besides. */
+    /* The outputs of 500 calls that start with the same program and a second one. */
     std::vector<Bytes> Outputs(unsigned seed)
     {
         Bytes program(24 + 8 * 20, 1);
@@ -54,7 +54,7 @@ class AflMutator : public testing::Test {
     void (*deinit_)(void *) = nullptr;
 };
 
-TEST_F(AflMutator, GivesTheSameSequenceForASeedAndAnotherForAnother)
+TEST_F(AflMutator, EachSeedGivesItsOwnSequence)
 {
     EXPECT_EQ(Outputs(1), Outputs(1));
     EXPECT_NE(Outputs(1), Outputs(2));
@@ -79,7 +79,7 @@ TEST_F(AflMutator, KeepsRecordsWholeAndMixesTwoInputs)
     EXPECT_GT(n_longer, 100u);
 }
 
-TEST_F(AflMutator, AnswersNothingWhereThereIsNoRoom)
+TEST_F(AflMutator, ReturnsNothingWithoutRoom)
 {
     uint8_t byte = 0;
     uint8_t *out = &byte;

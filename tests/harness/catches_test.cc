@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The harness tested: allocators broken on purpose are caught, and each check is needed for it. */
+/* Tests the harness: it catches allocators broken on purpose, and each of its checks is needed. */
 #include <cinttypes>
 #include <cstdio>
 #include <initializer_list>
@@ -21,7 +21,7 @@ static void PrintTo(const hrn_adapter *adapter, std::ostream *out)
 
 namespace {
 
-/* Programs of 300 operations, seeds 1, 2, ...: enough for the latest catch twice over. */
+/* Programs of 300 operations, seeds 1, 2, ...: twice as many as the latest catch needs. */
 constexpr uint64_t kProgramsMax = 200;
 constexpr size_t kOpsPerProgram = 300;
 
@@ -87,7 +87,7 @@ class Hunter {
     }
 
   private:
-    /* Bugs that carry over from one arena to the next shall not carry over from hunt to hunt. */
+    /* Some bugs keep state from one arena to the next; clears it between searches. */
     static void LeaveNothing()
     {
         hrn_program program;
@@ -172,14 +172,14 @@ TEST(PlantedBugs, AreManyAndBreakEveryLawOfRuns)
         broken.insert(Caught()[adapter->name].law);
     }
     for (int law = HRN_LAW_NONE + 1; law < HRN_LAW_COUNT; law++) {
-        if (law != HRN_LAW_image) { /* of damaged regions: tested by slab_image_fuzz's own corpus */
+        if (law != HRN_LAW_image) { /* of damaged regions: slab_image_fuzz's corpus tests it */
             EXPECT_EQ(broken.count(static_cast<hrn_law>(law)), 1u)
                 << hrn_law_name(static_cast<hrn_law>(law));
         }
     }
 }
 
-TEST(PlantedBugs, TheAllocatorWithoutOneKeepsEveryLaw)
+TEST(PlantedBugs, AllocatorWithoutABugKeepsEveryLaw)
 {
     Catch caught = Hunter(hrn_broken_adapter(HRN_BUG_none)).Hunt();
     EXPECT_EQ(caught.law, HRN_LAW_NONE) << caught.seen;
@@ -195,7 +195,7 @@ class HarnessFault : public testing::Test {
         hrn_faults = 0;
     }
 
-    /* The bug is caught with all checks, by that law, and gets away with the fault. */
+    /* Expects that all checks together catch the bug, by that law, and that the fault hides it. */
     static void ExpectBlindWith(hrn_fault fault, hrn_bug bug, hrn_law law,
                                 std::initializer_list<hrn_kind> never = {})
     {
@@ -212,68 +212,68 @@ class HarnessFault : public testing::Test {
     }
 };
 
-TEST_F(HarnessFault, AlignmentForgottenLetsUnalignedObjectsPass)
+TEST_F(HarnessFault, UncheckedAlignmentLetsUnalignedObjectsPass)
 {
     ExpectBlindWith(HRN_FAULT_NO_ALIGNMENT, HRN_BUG_memalign_ignored, HRN_LAW_alignment);
 }
 
-TEST_F(HarnessFault, CallocMadeOfAllocAndMemsetLetsCallocPass)
+TEST_F(HarnessFault, CallocMadeOfAllocAndMemsetHidesACallocBug)
 {
     ExpectBlindWith(HRN_FAULT_CALLOC_MEMSET, HRN_BUG_calloc_plain, HRN_LAW_zeroing, {HRN_CLEANUP});
 }
 
-TEST_F(HarnessFault, ChecksOnlyAtTheEmptyEndLetCountersPass)
+TEST_F(HarnessFault, ChecksOnlyAtTheEmptyEndHideWrongCounters)
 {
     ExpectBlindWith(HRN_FAULT_CHECK_EMPTY, HRN_BUG_count_saturates, HRN_LAW_statistics);
 }
 
-TEST_F(HarnessFault, ArenasKeptFromInputToInputLetCreatePass)
+TEST_F(HarnessFault, ArenasKeptBetweenInputsHideACreateBug)
 {
     ExpectBlindWith(HRN_FAULT_KEEP_ARENAS, HRN_BUG_create_stale, HRN_LAW_self_check,
                     {HRN_CREATE, HRN_DESTROY, HRN_CLEANUP});
 }
 
-TEST_F(HarnessFault, SizesThatAreNeverEdgesLetAPageEdgePass)
+TEST_F(HarnessFault, SizesWithoutEdgesHideAPageEdgeBug)
 {
     ExpectBlindWith(HRN_FAULT_NO_EDGES, HRN_BUG_page_edge, HRN_LAW_overlap);
 }
 
-TEST_F(HarnessFault, ContentsNotLookedAtLetAScribblePass)
+TEST_F(HarnessFault, UncheckedContentsHideAStrayWrite)
 {
     ExpectBlindWith(HRN_FAULT_NO_CONTENTS, HRN_BUG_free_scribbles, HRN_LAW_contents);
 }
 
-TEST_F(HarnessFault, BelievedRefusalsLetLostMemoryPass)
+TEST_F(HarnessFault, BelievedRefusalsHideLostMemory)
 {
     ExpectBlindWith(HRN_FAULT_BELIEVE_REFUSAL, HRN_BUG_early_full, HRN_LAW_refusal);
 }
 
-TEST_F(HarnessFault, AnIgnoredCheckLetsDamagePass)
+TEST_F(HarnessFault, IgnoredCheckHidesDamage)
 {
     ExpectBlindWith(HRN_FAULT_IGNORE_WALK, HRN_BUG_silent_damage, HRN_LAW_self_check);
 }
 
-TEST_F(HarnessFault, AFenceNotLookedAtLetsAWritePass)
+TEST_F(HarnessFault, UncheckedFenceHidesAWrite)
 {
     ExpectBlindWith(HRN_FAULT_NO_FENCE, HRN_BUG_fence_written, HRN_LAW_fence);
 }
 
-TEST_F(HarnessFault, ASourceNotLookedAtLetsALeakPass)
+TEST_F(HarnessFault, UncheckedSourceHidesALeak)
 {
     ExpectBlindWith(HRN_FAULT_NO_LEAK, HRN_BUG_destroy_leaks, HRN_LAW_source_leak);
 }
 
-TEST_F(HarnessFault, AnswersNotComparedLetMisusePass)
+TEST_F(HarnessFault, UncomparedAnswersHideAcceptedMisuse)
 {
     ExpectBlindWith(HRN_FAULT_NO_MISUSE, HRN_BUG_null_free, HRN_LAW_misuse_answer);
 }
 
-TEST_F(HarnessFault, HandlersNotCountedLetALostOnePass)
+TEST_F(HarnessFault, UncountedHandlersHideALostOne)
 {
     ExpectBlindWith(HRN_FAULT_NO_CLEANUP, HRN_BUG_cleanup_lost, HRN_LAW_cleanup_order);
 }
 
-TEST_F(HarnessFault, OverlapUncheckedIsLeftToContents)
+TEST_F(HarnessFault, UncheckedOverlapIsFoundByContents)
 {
     Hunter hunter(hrn_broken_adapter(HRN_BUG_short_by_one));
     Catch caught = hunter.Hunt();
@@ -284,7 +284,7 @@ TEST_F(HarnessFault, OverlapUncheckedIsLeftToContents)
     EXPECT_GT(late.n_ops, caught.n_ops);
 }
 
-TEST_F(HarnessFault, ATrackerInTheMemoryUnderTestLetsACopyPass)
+TEST_F(HarnessFault, ModelInTheMemoryUnderTestHidesACopy)
 {
     Hunter hunter(hrn_broken_adapter(HRN_BUG_free_copies));
     hrn_program *program = hunter.program();
@@ -303,7 +303,7 @@ TEST_F(HarnessFault, ATrackerInTheMemoryUnderTestLetsACopyPass)
     EXPECT_EQ(hunter.Run().law, HRN_LAW_NONE);
 }
 
-TEST_F(HarnessFault, AnUnrecordedSeedMakesAFindingComeAndGo)
+TEST_F(HarnessFault, UnrecordedSeedMakesAFindingComeAndGo)
 {
     Hunter hunter(hrn_broken_adapter(HRN_BUG_content_driven));
     Catch caught = hunter.Hunt();
@@ -324,7 +324,7 @@ TEST_F(HarnessFault, AnUnrecordedSeedMakesAFindingComeAndGo)
 
 /* --- Broken laws outside of a test --- */
 
-TEST(BrokenLawDeathTest, NamesTheLawTheSightAndTheOperation)
+TEST(BrokenLawDeathTest, NamesTheLawWhatWasSeenAndTheOperation)
 {
     Hunter hunter(hrn_broken_adapter(HRN_BUG_calloc_plain));
     hrn_op op{};

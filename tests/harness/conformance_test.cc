@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every adapter through the same programs: scripted ones, awkward arenas, and generated ones. */
+/* Runs the same programs with every adapter: scripted ones, unusual arenas, and generated ones. */
 #include <cstdint>
 #include <ostream>
 #include <vector>
@@ -79,7 +79,7 @@ class Conformance : public testing::TestWithParam<const hrn_adapter *> {
     hrn_result result_{};
 };
 
-TEST_P(Conformance, AnEmptyProgramDoesNothing)
+TEST_P(Conformance, EmptyProgramDoesNothing)
 {
     ExpectEveryLawKept();
     EXPECT_EQ(result_.n_done, 0u);
@@ -144,7 +144,7 @@ TEST_P(Conformance, FillsUpDrainsAndServesTheSameAgain)
     EXPECT_GT(result_.n_kind[HRN_FREE], 1000u);
 }
 
-TEST_P(Conformance, ResetLeavesNothingBehind)
+TEST_P(Conformance, ResetLeavesNothing)
 {
     for (int round = 0; round < 4; round++) {
         for (size_t size = 1; size < 3000; size += 77) {
@@ -157,7 +157,7 @@ TEST_P(Conformance, ResetLeavesNothingBehind)
     EXPECT_EQ(result_.n_kind[HRN_RESET], Can(HRN_RESET) ? 4u : 0u);
 }
 
-TEST_P(Conformance, TellsEveryMisuseApartAndChangesNothing)
+TEST_P(Conformance, DistinguishesEveryMisuseAndChangesNothing)
 {
     for (size_t i = 0; i < 60; i++) {
         Push(HRN_ALLOC, i % 2 == 0 ? 40 : 5000, i % 3 == 0 ? 1 : 0);
@@ -185,7 +185,7 @@ TEST_P(Conformance, KeepsTwoArenasApart)
     ExpectEveryLawKept();
 }
 
-TEST_P(Conformance, TakesArenasOfAnySizeOrSaysWhyNot)
+TEST_P(Conformance, MakesArenasOfAnySizeOrReportsWhyNot)
 {
     for (size_t size : {1u, 7u, 16u, 100u, 255u, 1001u, 4095u, 4096u, 4097u, 8192u, 12289u, 20480u,
                         65535u, 65536u, 300001u, 1u << 20}) {
@@ -202,7 +202,7 @@ TEST_P(Conformance, TakesArenasOfAnySizeOrSaysWhyNot)
     ExpectEveryLawKept();
 }
 
-TEST_P(Conformance, StandsEveryRefusalOfItsSource)
+TEST_P(Conformance, HandlesEveryRefusalOfItsSource)
 {
     for (uint32_t nth = 1; nth <= 40; nth++) {
         hrn_program_clear(&program_);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# A test that was written by machine for a planted bug compiles, runs, fails, and says by which law.
-# Its report is not this test's own. usage: emitted_test.sh PROGRAM STATUS LINE...
+# A generated test for a planted bug compiles, runs, fails, and names the broken law. Its XML report
+# is not written, since it would replace this test's. Usage: emitted_test.sh PROGRAM STATUS LINE...
 out=$(env -u XML_OUTPUT_FILE "$1" 2>&1)
 status=$?
 printf '%s\n' "$out"

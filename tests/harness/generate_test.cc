@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The blind generator: replayable, within bounds, of every kind, and good at finding. */
+/* The generator: it is repeatable, stays within bounds, makes every kind, and finds bugs. */
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -18,7 +18,7 @@ namespace {
 
 using Bytes = std::vector<uint8_t>;
 
-/* Before the mutator looks for it. */
+/* Set before the mutator reads it. */
 const int is_set = setenv("HRN_FUZZ_GENERATE", "42", 1);
 
 Bytes Made(const hrn_shape &shape, uint64_t seed, uint64_t number, size_t max_bytes)
@@ -26,7 +26,7 @@ Bytes Made(const hrn_shape &shape, uint64_t seed, uint64_t number, size_t max_by
     Bytes bytes(max_bytes + 1, 0xA5);
     size_t n = hrn_generate(&shape, seed, number, bytes.data(), max_bytes);
     EXPECT_LE(n, max_bytes);
-    EXPECT_EQ(bytes[max_bytes], 0xA5) << "written behind the end";
+    EXPECT_EQ(bytes[max_bytes], 0xA5) << "written past the end";
     bytes.resize(n);
     return bytes;
 }
@@ -40,7 +40,7 @@ std::vector<hrn_shape> AllShapes()
 
 class Generator : public testing::TestWithParam<hrn_shape> {};
 
-TEST_P(Generator, MakesTheSameInputsOfASeedAndOthersOfAnother)
+TEST_P(Generator, EachSeedMakesItsOwnInputs)
 {
     std::set<Bytes> inputs;
     for (uint64_t number = 0; number < 100; number++) {
@@ -49,7 +49,7 @@ TEST_P(Generator, MakesTheSameInputsOfASeedAndOthersOfAnother)
         inputs.insert(input);
         inputs.insert(Made(GetParam(), 2, number, 4096));
     }
-    EXPECT_GT(inputs.size(), 150u); /* of 200: short ones may be alike */
+    EXPECT_GT(inputs.size(), 150u); /* of 200; short ones may be equal */
 }
 
 TEST_P(Generator, StaysWithinAnyBounds)
@@ -65,7 +65,7 @@ TEST_P(Generator, StaysWithinAnyBounds)
 
 INSTANTIATE_TEST_SUITE_P(OfEveryShape, Generator, testing::ValuesIn(AllShapes()));
 
-TEST(GeneratedPrograms, RunEveryKindTheAdapterCanDo)
+TEST(GeneratedPrograms, RunEveryKindThatTheAdapterSupports)
 {
     for (size_t i = 0; hrn_adapters[i] != nullptr; i++) {
         const hrn_adapter *adapter = hrn_adapters[i];
@@ -90,7 +90,7 @@ TEST(GeneratedPrograms, RunEveryKindTheAdapterCanDo)
     }
 }
 
-/* Inputs until the bug is caught, or 0. */
+/* The number of inputs until the bug is caught, or 0. */
 uint64_t InputsUntilCaught(const hrn_adapter *adapter)
 {
     const hrn_shape shape = {HRN_HEAD_BYTES, HRN_RECORD_BYTES, true, adapter->can};
@@ -121,7 +121,7 @@ TEST(GeneratedPrograms, FindPlantedBugsOfArithmeticAndLifeCycles)
     }
 }
 
-TEST(GeneratedText, IsReadByTheParserAThirdOfTheTime)
+TEST(GeneratedText, IsValidInOneOfThreeCases)
 {
     unsigned n_whole = 0;
     for (uint64_t number = 0; number < 300; number++) {
@@ -133,7 +133,7 @@ TEST(GeneratedText, IsReadByTheParserAThirdOfTheTime)
     EXPECT_LT(n_whole, 300u);
 }
 
-TEST(Engine, GetsTheSeedsInputsWhateverItHandsIn)
+TEST(Engine, GetsTheSeedsInputsForAnyInput)
 {
     ASSERT_EQ(is_set, 0);
     const hrn_shape shape = slm_test::RecordShapes()[0];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the harness knows about memory: the map, contents, its source, its regions. */
+/* The harness's model of memory: map, contents, source, regions. */
 #include "harness/run/model.h"
 
 #include <cstring>
@@ -46,7 +46,7 @@ TEST_F(MapTest, RefusesAnySharedByteAndAllowsNeighbours)
     EXPECT_FALSE(hrn_map_take(&map_, At(0x10064 + 199), 1));
 }
 
-TEST_F(MapTest, SeesWholePagesAndPartsAlike)
+TEST_F(MapTest, TreatsWholePagesAndPartsAlike)
 {
     ASSERT_TRUE(hrn_map_take(&map_, At(0x20800), 3 * 4096)); /* parts of two pages, two whole */
     EXPECT_TRUE(hrn_map_taken(&map_, At(0x20800)));
@@ -89,7 +89,8 @@ TEST_F(MapTest, AgreesWithASetOfBytesOnRandomRanges)
         auto next = bytes.lower_bound(range.start);
         if (next != bytes.end() && *next < range.start + range.n) {
             EXPECT_TRUE(hrn_map_taken(&map_, At(*next)));
-            continue; /* a refusal would spoil the map: single bytes stand for it above */
+            /* A refusal would make the map unusable; the tests above cover it with single bytes. */
+            continue;
         }
         ASSERT_TRUE(hrn_map_take(&map_, At(range.start), range.n));
         for (size_t b = 0; b < range.n; b++) {
@@ -125,7 +126,7 @@ TEST_F(ContentsTest, AreRecognisedAtEverySize)
     }
 }
 
-TEST_F(ContentsTest, TellAChangeOfTheFirstOrLastByteAtEverySize)
+TEST_F(ContentsTest, ShowAChangeOfTheFirstOrLastByteAtEverySize)
 {
     std::vector<unsigned char> memory(5000);
     for (size_t n = 1; n < 600; n++) {
@@ -138,7 +139,7 @@ TEST_F(ContentsTest, TellAChangeOfTheFirstOrLastByteAtEverySize)
     }
 }
 
-TEST_F(ContentsTest, TellAChangeAnywhereOf61BytesInARow)
+TEST_F(ContentsTest, ShowAChangeOfAny61ConsecutiveBytes)
 {
     std::vector<unsigned char> memory(4096);
     for (size_t at = 0; at + 61 <= memory.size(); at += 17) {
@@ -209,7 +210,7 @@ class SourceTest : public testing::Test {
     hrn_source source_{};
 };
 
-TEST_F(SourceTest, HonoursAlignmentAndCountsWhatIsLive)
+TEST_F(SourceTest, HonoursAlignmentAndCountsLiveBlocks)
 {
     for (size_t align = 1; align <= 65536; align *= 2) {
         void *p = Alloc(100, align);
@@ -231,7 +232,7 @@ TEST_F(SourceTest, RefusesThePlannedCallsAndNoOthers)
     EXPECT_EQ(source_.n_refused, 2u);
 }
 
-TEST_F(SourceTest, RefusesWhatPassesItsBudget)
+TEST_F(SourceTest, RefusesRequestsAboveItsBudget)
 {
     EXPECT_EQ(Alloc(HRN_SOURCE_BLOCK_MAX + 1), nullptr);
     EXPECT_EQ(Alloc(SIZE_MAX), nullptr);
@@ -242,20 +243,20 @@ TEST_F(SourceTest, RefusesWhatPassesItsBudget)
     EXPECT_EQ(n, HRN_SOURCE_TOTAL_MAX / HRN_SOURCE_BLOCK_MAX);
 }
 
-TEST(Region, EndsInMarkedBytesThatTellAWrite)
+TEST(Region, EndsInMarkedBytesThatShowAWrite)
 {
     hrn_region region{};
     ASSERT_TRUE(hrn_region_open(&region, 10000));
     EXPECT_EQ(reinterpret_cast<uintptr_t>(region.base) % 4096, 0u);
     EXPECT_EQ(hrn_region_fence_broken(&region), SIZE_MAX);
-    hrn_region_close(&region); /* opens what the sanitizer was told to hide */
+    hrn_region_close(&region); /* makes the hidden bytes accessible again */
     region.base = region.map + region.map_bytes - 4096 - 12288;
     region.base[10007] ^= 1;
     EXPECT_EQ(hrn_region_fence_broken(&region), 7u);
     hrn_region_fini(&region);
 }
 
-TEST(RegionDeathTest, IsFollowedByAPageThatCannotBeTouched)
+TEST(RegionDeathTest, IsFollowedByAnInaccessiblePage)
 {
     hrn_region region{};
     ASSERT_TRUE(hrn_region_open(&region, 8192));
@@ -264,7 +265,7 @@ TEST(RegionDeathTest, IsFollowedByAPageThatCannotBeTouched)
     hrn_region_fini(&region);
 }
 
-TEST(Region, IsFilledWithJunkAnewEachTime)
+TEST(Region, IsFilledWithJunkEachTime)
 {
     hrn_region region{};
     ASSERT_TRUE(hrn_region_open(&region, 4096));
@@ -277,7 +278,7 @@ TEST(Region, IsFilledWithJunkAnewEachTime)
     hrn_region_fini(&region);
 }
 
-TEST(Region, HoldsOnlyJunkWhateverItsPredecessorsSizeAndUse)
+TEST(Region, HoldsOnlyJunkAfterAnyUseOfTheOneBefore)
 {
     hrn_region region{};
     for (size_t pages : {16u, 2u, 8u, 16u, 1u, 30u, 4u, 30u}) {
@@ -324,7 +325,7 @@ hrn_result RunRefused(uint32_t n_refusals)
     return result;
 }
 
-TEST(RefusedArena, IsThereAtTheOperationWhereThePlanEnds)
+TEST(RefusedArena, IsMadeByTheOperationWhereThePlanEnds)
 {
     for (uint32_t n : {0u, 1u, 3u, 4u, 5u, 30u}) {
         EXPECT_EQ(RunRefused(n).n_kind[HRN_ALLOC], 50u - n) << n << " refusals";
@@ -332,7 +333,7 @@ TEST(RefusedArena, IsThereAtTheOperationWhereThePlanEnds)
     }
 }
 
-TEST(RefusedArena, IsNotMadeAnewAtEachOperationWhenAllIsRefused)
+TEST(RefusedArena, IsNotTriedAtEachOperationWhenAllIsRefused)
 {
     EXPECT_EQ(RunRefused(UINT32_MAX).n_done, 0u);
     EXPECT_EQ(n_creations, 4u);

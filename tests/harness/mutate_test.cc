@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The record mutator, for every shape of inputs there is. */
+/* The record mutator, for every shape of inputs. */
 #include <algorithm>
 #include <cstring>
 #include <set>
@@ -14,7 +14,7 @@ namespace {
 
 using Bytes = std::vector<uint8_t>;
 
-/* n records of which each is told apart by its last two bytes, or last one. */
+/* n records. Each is identified by its last two bytes, or its last byte. */
 Bytes Marked(const hrn_shape &shape, size_t n, uint8_t mark)
 {
     Bytes bytes(shape.head_bytes + n * shape.record_bytes, mark);
@@ -138,7 +138,7 @@ TEST(TextMutator, LeavesTextToTheEngine)
     }
 }
 
-TEST(Shape, IsReadFromTextAndNothingElseIsTakenForOne)
+TEST(Shape, IsReadFromTextAndOtherTextsAreRefused)
 {
     hrn_shape shape;
     ASSERT_TRUE(hrn_shape_parse(&shape, "24,8,1,7dfff"));

@@ -87,7 +87,7 @@ TEST(ProgramDecode, NoBytesAreAProgramWithUsefulSettings)
     EXPECT_GE(program->head.region_bytes, 4 * program->head.page_bytes);
 }
 
-TEST(ProgramDecode, TakesAnyBytesAndKeepsHeadsInRange)
+TEST(ProgramDecode, AcceptsAnyBytesAndKeepsHeadsInRange)
 {
     hrn_rng rng;
     hrn_rng_seed(&rng, 1);
@@ -179,7 +179,7 @@ TEST(ProgramEncode, IsExactForEverySizeBelowTheBoundAndNearTheLimits)
     EXPECT_TRUE(first == second);
 }
 
-TEST(ProgramEncode, SaysSoWhenAProgramCannotBeWritten)
+TEST(ProgramEncode, ReportsAProgramThatCannotBeWritten)
 {
     Bytes bytes;
     Program third_arena;
@@ -224,7 +224,7 @@ TEST(ProgramEncode, ReachesAnyOf65536LiveObjects)
     EXPECT_TRUE(first == second);
 }
 
-TEST(ProgramNormalize, DropsUsesOfWhatIsNotThereAndRenumbers)
+TEST(ProgramNormalize, DropsUsesOfMissingObjectsAndRenumbers)
 {
     Program program;
     program.Push(HRN_FREE, 4);        /* not made yet */
@@ -319,7 +319,7 @@ TEST(SizeCode, EdgesAllowForTheGap)
     EXPECT_TRUE(found);
 }
 
-TEST(SizeCode, HugeOnesAreBeyondAnyMemory)
+TEST(SizeCode, HugeSizesExceedAnyMemory)
 {
     Program program;
     bool wraps = false;

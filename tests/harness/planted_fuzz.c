@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A fuzz target that has something to find. */
+/* A fuzz target with a planted bug. */
 #include "fuzz/common/fuzz.h"
 #include "tests/harness/planted_target.h"
 

@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-/* Programs against HRN_BUG_page_edge, and against the same allocator with nothing wrong. */
+/* Programs against HRN_BUG_page_edge, and against the same allocator without a bug. */
 int hrn_fuzz_planted(const uint8_t *bytes, size_t n_bytes);
 int hrn_fuzz_sound(const uint8_t *bytes, size_t n_bytes);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shapes of inputs that tests of mutator and generator go through. */
+/* The shapes of inputs for tests of mutator and generator. */
 #ifndef TESTS_SHAPES_H
 #define TESTS_SHAPES_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The shrinker: from random failing programs down to what a person would write. */
+/* The shrinker: it reduces random failing programs to those that a person would write. */
 #include "harness/failure/shrink.h"
 
 #include <cstdint>
@@ -68,7 +68,7 @@ slm_status BumpResize(void *, void **, size_t old_bytes, size_t new_bytes)
     return new_bytes <= old_bytes ? SLM_OK : SLM_UNCHANGED;
 }
 
-/* The third object of more than 100 bytes is the second one once more. */
+/* The third object of more than 100 bytes is the second one again. */
 void *AllocOverlapping(void *self, const hrn_request *rq)
 {
     Bump *bump = static_cast<Bump *>(self);
@@ -83,7 +83,7 @@ void *AllocOverlapping(void *self, const hrn_request *rq)
     return p;
 }
 
-/* calloc forgets the last byte of what is longer than 1000 bytes. */
+/* calloc does not zero the last byte of objects above 1000 bytes. */
 void *AllocDirty(void *self, const hrn_request *rq)
 {
     auto *p = static_cast<unsigned char *>(BumpAlloc(self, rq));
@@ -115,7 +115,7 @@ slm_status ResizeScribbling(void *self, void **p, size_t old_bytes, size_t new_b
 struct Planted {
     const char *name;
     hrn_law law;
-    const char *smallest; /* all that is left but for the head */
+    const char *smallest; /* the result, without the head */
     hrn_adapter adapter;
 };
 
@@ -181,7 +181,7 @@ class Shrink : public testing::TestWithParam<Planted> {
         return hrn_shrink_breaks_law(&wanted_, &program);
     }
 
-    /* A random program that breaks the law, from the seed or one behind it. */
+    /* Makes a random program that breaks the law, from this seed or a later one. */
     void Generate(uint64_t seed)
     {
         hrn_gen gen;
@@ -249,7 +249,7 @@ TEST_P(Shrink, LeavesTheSmallestProgramAndThePlainHead)
     }
 }
 
-TEST_P(Shrink, LeavesNoOperationThatCouldGo)
+TEST_P(Shrink, LeavesNoOperationThatCanBeRemoved)
 {
     Generate(7);
     hrn_shrink search = Search(100000);
@@ -283,7 +283,7 @@ TEST_P(Shrink, IsTheSameEveryTime)
     hrn_program_fini(&first);
 }
 
-TEST_P(Shrink, KeepsToItsRunsAndStillBreaks)
+TEST_P(Shrink, KeepsItsLimitOfRunsAndStillBreaks)
 {
     for (size_t runs_max : {0u, 1u, 5u, 20u}) {
         Generate(11);
@@ -297,7 +297,7 @@ TEST_P(Shrink, KeepsToItsRunsAndStillBreaks)
     }
 }
 
-TEST_P(Shrink, CutsBehindTheOperationThatBreaks)
+TEST_P(Shrink, CutsAfterTheOperationThatBreaks)
 {
     Generate(5);
     hrn_result result;
@@ -336,7 +336,7 @@ INSTANTIATE_TEST_SUITE_P(Planted, Shrink,
                              return std::string(tested.param.name);
                          });
 
-TEST(Emit, MakesANameOfTheLawsSentenceAndTheOperation)
+TEST(Emit, MakesANameFromTheLawsSentenceAndTheOperation)
 {
     hrn_trace trace;
     hrn_trace_init(&trace);

@@ -26,7 +26,7 @@ class Trace {
     Trace(const Trace &) = delete;
     Trace &operator=(const Trace &) = delete;
 
-    /* "" or what is wrong with the text. The copy has the text's exact size, for sanitizers. */
+    /* Returns "", or the error in the text. The copy has the text's exact size, for sanitizers. */
     std::string Parse(const std::string &text)
     {
         std::vector<char> exact(text.begin(), text.end());
@@ -58,7 +58,7 @@ class Trace {
     hrn_trace trace_;
 };
 
-/* What Print puts in front of everything when nothing was said about the head. */
+/* The head that Print writes if the text has none. */
 const char kDefaultHead[] =
     "head page_bytes=4096 per_doubling=1 min_object_bytes=8 gap_bytes=0 region_bytes=131072 "
     "block_bytes=4096\n"
@@ -75,7 +75,7 @@ void DecodeRandom(unsigned seed, hrn_program *program)
     hrn_program_normalize(program);
 }
 
-TEST(TraceText, GivesEveryProgramFromBytesBack)
+TEST(TraceText, ReturnsEveryProgramFromBytes)
 {
     uint64_t n_kind[HRN_KIND_COUNT] = {};
     for (unsigned seed = 0; seed < 500; seed++) {
@@ -197,7 +197,7 @@ TEST(TraceText, AllowsCommentsBlanksCarriageReturnsAndNoFinalLineEnd)
     EXPECT_EQ(trace->program.n_ops, 0u);
 }
 
-TEST(TraceText, HeadSetsWhatItNamesAndLeavesTheRestAsByDefault)
+TEST(TraceText, HeadSetsItsFieldsAndLeavesOthersAtDefaults)
 {
     Trace trace;
     ASSERT_EQ(trace.Parse("head per_doubling=16 region_bytes=16385 fault_count=4294967295\n"), "");
@@ -208,7 +208,7 @@ TEST(TraceText, HeadSetsWhatItNamesAndLeavesTheRestAsByDefault)
     EXPECT_EQ(trace->program.head.block_bytes, 4096u);
 }
 
-TEST(TraceText, ReadsEveryPrefixOfATextAsItsLinesAndNoByteMore)
+TEST(TraceText, ReadsEveryPrefixOfATextAndNoByteMore)
 {
     const std::string text = "head gap_bytes=3\narena 0 burst 0 12 30\narena 0 cleanup 40 8 allocs";
     for (size_t n = 0; n <= text.size(); n++) {
@@ -230,7 +230,7 @@ struct Malformed {
 
 class TraceErrors : public testing::TestWithParam<Malformed> {};
 
-TEST_P(TraceErrors, AreSaidWithPlaceAndLeaveNothing)
+TEST_P(TraceErrors, NameThePlaceAndLeaveAnEmptyTrace)
 {
     Trace trace;
     ASSERT_EQ(trace.Parse("slab 3 alloc - 1\n"), "");

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""written_test: a test that a tool of the project wrote about a bug."""
+"""written_test: a test that a tool of the project wrote for a bug."""
 
 load("@rules_cc//cc:defs.bzl", "cc_binary")
 load("//bazel:copts.bzl", "SLM_CXXOPTS")
 load("//bazel:gtest.bzl", "cc_gtest")
 
 def written_test(name, cmd, tool, sound, status, says, deps):
-    """Writes a test of a bug, and shows that it fails with the bug and passes without.
+    """Writes a test of a bug, and checks that it fails with the bug and passes without it.
 
     Declares <name>_test, which runs the written test and expects it to fail, and <name>_sound_test,
-    the same test of the allocator without the bug, which must pass.
+    the same test with the allocator without the bug, which must pass.
 
     Args:
       name: of the binary that is the written test.
-      cmd: writes its source, as a genrule has it.
-      tool: that cmd calls.
-      sound: a sed script that puts the sound allocator in the broken one's place.
-      status: that the written test must end with.
-      says: lines that it must print.
+      cmd: the command that writes its source, as in a genrule.
+      tool: the program that cmd calls.
+      sound: a sed script that replaces the broken allocator by the sound one.
+      status: the exit status of the written test.
+      says: lines that the written test must print.
       deps: of the written test.
     """
     native.genrule(

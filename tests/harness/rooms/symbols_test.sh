@@ -3,8 +3,8 @@
 # Every global symbol of the harness and of the fuzz targets' bodies starts with hrn_.
 set -eu
 
-# Names that are not ours to choose: what engines and sanitizers look for, and the library's hook,
-# which its header defines weakly in every file that yields.
+# Names that others define: those that engines and sanitizers call, and the library's hook, which
+# its header defines weakly in every file with yield points.
 allowed='^(hrn_|LLVMFuzzer|__|slm_yield_hook )'
 
 [ "$(wc -l <"$1")" -ge 300 ] || {

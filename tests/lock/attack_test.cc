@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What programs, and those who wish them ill, do to a lock: stop, jump, interrupt, exit, exec. */
+/* What programs and attackers do to a lock: stop, jump, interrupt, exit, exec. */
 #include <climits>
 #include <pthread.h>
 #include <sys/time.h>
@@ -15,7 +15,7 @@ class LockAttack : public testing::TestWithParam<slm_lock_kind> {
   protected:
     Lock lock{GetParam()};
 
-    /* A child that holds the lock until number 1 is set. */
+    /* Starts a child that holds the lock until number 1 is set. */
     pid_t start_holder()
     {
         pid_t holder = start_child([this] {
@@ -28,8 +28,8 @@ class LockAttack : public testing::TestWithParam<slm_lock_kind> {
         return holder;
     }
 
-    /* What the kind needs before somebody can get a dead one's lock. */
-    void mourn()
+    /* Does what the kind needs before another thread can get a dead owner's lock. */
+    void force_dead_owner()
     {
         if (GetParam() == SLM_LOCK_SPIN_SEM) {
             EXPECT_EQ(slm_lock_force_unlock(lock, 0), SLM_OK);
@@ -40,7 +40,7 @@ class LockAttack : public testing::TestWithParam<slm_lock_kind> {
 INSTANTIATE_TEST_SUITE_P(EveryKind, LockAttack,
                          testing::Values(SLM_LOCK_ROBUST, SLM_LOCK_SPIN_SEM, SLM_LOCK_FILE));
 
-TEST_P(LockAttack, StoppedHolderKeepsTheLockAndGivesItBackWhenItGoesOn)
+TEST_P(LockAttack, AStoppedHolderKeepsTheLockAndUnlocksWhenItGoesOn)
 {
     pid_t holder = start_holder();
     kill(holder, SIGSTOP);
@@ -59,8 +59,8 @@ TEST_P(LockAttack, StoppedHolderKeepsTheLockAndGivesItBackWhenItGoesOn)
     EXPECT_EQ(lock.state()->n_deaths, 0u);
 }
 
-/* One that is killed while it is stopped never goes on, and is dead all the same. */
-TEST_P(LockAttack, StoppedHolderThatIsKilledIsADeadOwner)
+/* A stopped process that is killed never runs again, and counts as dead. */
+TEST_P(LockAttack, AHolderKilledWhileStoppedIsADeadOwner)
 {
     pid_t holder = start_holder();
     kill(holder, SIGSTOP);
@@ -68,13 +68,13 @@ TEST_P(LockAttack, StoppedHolderThatIsKilledIsADeadOwner)
     ASSERT_EQ(waitpid(holder, &status, WUNTRACED), holder);
     kill(holder, SIGKILL);
     await_zombie(holder);
-    mourn();
+    force_dead_owner();
     EXPECT_EQ(slm_lock_lock(lock), SLM_OWNER_DIED);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
     EXPECT_EQ(reap(holder), -SIGKILL);
 }
 
-TEST_P(LockAttack, StoppedSleeperKeepsNobodyFromTheLock)
+TEST_P(LockAttack, AStoppedSleeperDoesNotBlockOtherLockers)
 {
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
     pid_t waiter = start_waiter(lock);
@@ -94,8 +94,8 @@ TEST_P(LockAttack, StoppedSleeperKeepsNobodyFromTheLock)
 
 volatile sig_atomic_t n_alarms;
 
-/* Sleeps end early by hundreds of signals, which end neither the waiting nor its time limit. */
-TEST_P(LockAttack, SignalsWithoutEndNeitherEndAWaitNorLengthenIt)
+/* Hundreds of signals interrupt the sleeps. They end neither the wait nor its time limit early. */
+TEST_P(LockAttack, EndlessSignalsNeitherEndNorLengthenAWait)
 {
     pid_t holder = start_holder();
     EXPECT_EQ(run_child([&] {
@@ -116,8 +116,8 @@ TEST_P(LockAttack, SignalsWithoutEndNeitherEndAWaitNorLengthenIt)
     EXPECT_EQ(reap(holder), SLM_OK);
 }
 
-/* -1 is the most that the parameter holds: about 50 days. */
-TEST_P(LockAttack, MostTimeThereIsIsALongWaitAndNoShortOne)
+/* -1 becomes the largest value of the parameter: about 50 days. */
+TEST_P(LockAttack, TheLargestTimeLimitIsALongWait)
 {
     pid_t holder = start_holder();
     pid_t waiter = start_child([&] {
@@ -130,30 +130,30 @@ TEST_P(LockAttack, MostTimeThereIsIsALongWaitAndNoShortOne)
     EXPECT_EQ(reap(holder), SLM_OK);
 }
 
-/* What the lock is told of time and sleep, in a child of its own. */
-uint64_t told_ms;
+/* The fake time of the lock's clock. Each child has its own copy. */
+uint64_t fake_ms;
 
-TEST_P(LockAttack, ClockAtItsVeryBeginningIsATimeLikeAnyOther)
+TEST_P(LockAttack, AClockThatStartsAtZeroWorks)
 {
     pid_t holder = start_holder();
     EXPECT_EQ(run_child([&] {
-                  told_ms = 0;
-                  slm_lock_system.now_ms = [] { return told_ms; };
-                  slm_lock_system.wait = [](uint32_t *, uint32_t, unsigned ms) { told_ms += ms; };
-                  return slm_lock_timedlock(lock, 50) == SLM_E_TIMEOUT && told_ms >= 50 ? 0 : 1;
+                  fake_ms = 0;
+                  slm_lock_system.now_ms = [] { return fake_ms; };
+                  slm_lock_system.wait = [](uint32_t *, uint32_t, unsigned ms) { fake_ms += ms; };
+                  return slm_lock_timedlock(lock, 50) == SLM_E_TIMEOUT && fake_ms >= 50 ? 0 : 1;
               }),
               0);
     lock.number(1) = 1;
     EXPECT_EQ(reap(holder), SLM_OK);
 }
 
-/* A thread that gets no processor for so long never sleeps: here time passes in sleep only. */
-TEST_P(LockAttack, TimedWaitOfManySleepsIsCountedOnce)
+/* A thread that gets no processor for so long never sleeps. Here only sleeping passes time. */
+TEST_P(LockAttack, ATimedWaitOfManySleepsIsCountedOnce)
 {
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
     EXPECT_EQ(run_child([&] {
-                  slm_lock_system.now_ms = [] { return told_ms; };
-                  slm_lock_system.wait = [](uint32_t *, uint32_t, unsigned ms) { told_ms += ms; };
+                  slm_lock_system.now_ms = [] { return fake_ms; };
+                  slm_lock_system.wait = [](uint32_t *, uint32_t, unsigned ms) { fake_ms += ms; };
                   return static_cast<int>(slm_lock_timedlock(lock, 3 * SLM_LOCK_SLEEP_MS));
               }),
               SLM_E_TIMEOUT);
@@ -161,15 +161,15 @@ TEST_P(LockAttack, TimedWaitOfManySleepsIsCountedOnce)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
-TEST_P(LockAttack, ClockThatJumpsYearsAheadEndsTheWaitAndNothingElse)
+TEST_P(LockAttack, AClockThatJumpsYearsAheadOnlyEndsTheWait)
 {
     pid_t holder = start_holder();
     uint64_t word = slm_lock_owner_in(lock.word());
     EXPECT_EQ(run_child([&] {
-                  told_ms = 1;
-                  slm_lock_system.now_ms = [] { return told_ms; };
+                  fake_ms = 1;
+                  slm_lock_system.now_ms = [] { return fake_ms; };
                   slm_lock_system.wait = [](uint32_t *, uint32_t, unsigned) {
-                      told_ms = UINT64_MAX / 2;
+                      fake_ms = UINT64_MAX / 2;
                   };
                   return static_cast<int>(slm_lock_timedlock(lock, UINT_MAX));
               }),
@@ -179,7 +179,7 @@ TEST_P(LockAttack, ClockThatJumpsYearsAheadEndsTheWaitAndNothingElse)
     EXPECT_EQ(reap(holder), SLM_OK);
 }
 
-TEST_P(LockAttack, NumberOfSpinsWithoutBoundEndsAllTheSame)
+TEST_P(LockAttack, AHugeNumberOfSpinsStillEndsWithTheTimeLimit)
 {
     pid_t holder = start_holder();
     EXPECT_EQ(run_child([&] {
@@ -192,8 +192,8 @@ TEST_P(LockAttack, NumberOfSpinsWithoutBoundEndsAllTheSame)
     EXPECT_EQ(reap(holder), SLM_OK);
 }
 
-/* The parent is stopped short in fork with the lock held: the child may have it after the parent
- * gave it back, and not before. */
+/* The parent forks while it holds the lock. The child may get the lock only after the parent
+ * unlocks. */
 TEST_P(LockAttack, ForkWithTheLockHeldLeavesOneOwner)
 {
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
@@ -204,13 +204,13 @@ TEST_P(LockAttack, ForkWithTheLockHeldLeavesOneOwner)
     EXPECT_EQ(reap(child), SLM_OK);
 }
 
-TEST_P(LockAttack, ParentThatDiesWithTheLockAfterForkIsDeadForItsChild)
+TEST_P(LockAttack, AParentThatDiesHoldingTheLockIsDeadForItsChild)
 {
     pid_t parent = start_child([&] {
         slm_lock_lock(lock);
         start_child([&] {
             await([&] { return lock.number(0) != 0; });
-            mourn();
+            force_dead_owner();
             lock.number(1) = slm_lock_lock(lock);
             lock.number(2) = slm_lock_unlock(lock) == SLM_OK ? 1 : 2;
             return 0;
@@ -225,15 +225,16 @@ TEST_P(LockAttack, ParentThatDiesWithTheLockAfterForkIsDeadForItsChild)
     EXPECT_EQ(lock.number(2), 1u);
 }
 
-TEST_P(LockAttack, ThreadThatExitsWithTheLockIsADeadOwnerOnceItIsGone)
+TEST_P(LockAttack, AThreadThatExitsHoldingTheLockIsADeadOwner)
 {
     std::thread([&] { EXPECT_EQ(slm_lock_lock(lock), SLM_OK); }).join();
-    mourn();
+    force_dead_owner();
     EXPECT_EQ(slm_lock_lock(lock), SLM_OWNER_DIED);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
-/* Destructors of thread-local data run late: what they lock is given back by the end too. */
+/* Destructors of thread-local data run late. A lock that they take is also released when the thread
+ * ends. */
 pthread_key_t late_key;
 
 void lock_late(void *arg)
@@ -241,7 +242,7 @@ void lock_late(void *arg)
     EXPECT_EQ(slm_lock_lock(*static_cast<Lock *>(arg)), SLM_OK);
 }
 
-TEST_P(LockAttack, ThreadThatLocksWhileItExitsIsADeadOwner)
+TEST_P(LockAttack, AThreadThatLocksWhileItExitsIsADeadOwner)
 {
     ASSERT_EQ(pthread_key_create(&late_key, lock_late), 0);
     std::thread([&] {
@@ -250,12 +251,12 @@ TEST_P(LockAttack, ThreadThatLocksWhileItExitsIsADeadOwner)
         pthread_setspecific(late_key, &lock);
     }).join();
     pthread_key_delete(late_key);
-    mourn();
+    force_dead_owner();
     EXPECT_EQ(slm_lock_lock(lock), SLM_OWNER_DIED);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
-TEST_P(LockAttack, StrangersUnlockForceAndRepairChangeNothingUnderAHolder)
+TEST_P(LockAttack, UnlockForceAndRepairByANonOwnerChangeNothing)
 {
     pid_t holder = start_holder();
     uint64_t word = lock.word();
@@ -275,41 +276,41 @@ TEST_P(LockAttack, StrangersUnlockForceAndRepairChangeNothingUnderAHolder)
 
 int n_yields_left;
 slm_lock *interrupted;
-slm_status told;
+slm_status handler_status;
 
-/* What a handler does that knows nothing of what it interrupted. */
+/* What a handler does that does not know what it interrupted. */
 void lock_in_between(const char *)
 {
     if (n_yields_left-- == 0) {
-        told = slm_lock_lock(interrupted);
-        if (told == SLM_OK && slm_lock_unlock(interrupted) != SLM_OK) {
-            told = SLM_STATUS_COUNT;
+        handler_status = slm_lock_lock(interrupted);
+        if (handler_status == SLM_OK && slm_lock_unlock(interrupted) != SLM_OK) {
+            handler_status = SLM_STATUS_COUNT;
         }
     }
 }
 
-TEST_P(LockAttack, HandlerAtAnyPointOfATurnIsToldThatItsThreadHasTheLockOrHasItForItself)
+TEST_P(LockAttack, AHandlerAtAnyPointGetsTheLockOrLearnsItIsHeld)
 {
     interrupted = lock;
-    int n_told = 0;
+    int n_refused = 0;
     int n_got = 0;
     for (int n = 0;; n++) {
         SCOPED_TRACE("interrupted at yield point " + std::to_string(n));
-        told = SLM_E_STATE;
+        handler_status = SLM_E_STATE;
         n_yields_left = n;
         slm_yield_hook = lock_in_between;
         EXPECT_EQ(slm_lock_lock(lock), SLM_OK);
         EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
         slm_yield_hook = nullptr;
         EXPECT_EQ(lock.word(), 0u);
-        if (told == SLM_E_STATE || HasFailure()) {
+        if (handler_status == SLM_E_STATE || HasFailure()) {
             break;
         }
-        EXPECT_TRUE(told == SLM_OK || told == SLM_E_HELD) << told;
-        n_told += told == SLM_E_HELD;
-        n_got += told == SLM_OK;
+        EXPECT_TRUE(handler_status == SLM_OK || handler_status == SLM_E_HELD) << handler_status;
+        n_refused += handler_status == SLM_E_HELD;
+        n_got += handler_status == SLM_OK;
     }
-    EXPECT_GE(n_told, 1);
+    EXPECT_GE(n_refused, 1);
     EXPECT_GE(n_got, 1);
 }
 

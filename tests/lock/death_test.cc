@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Death at every yield point of every call: who comes next gets the lock, and is told. */
+/* Death at every yield point of every call: the next locker gets the lock and learns of the
+ * death. */
 #include <cstring>
 #include <vector>
 
@@ -9,7 +10,7 @@ namespace {
 
 using namespace slm_test;
 
-/* --- Death at the n-th yield point, or at one by name --- */
+/* --- Death at the n-th yield point, or at a named one --- */
 
 int yields_left;
 const char *deadly_point;
@@ -34,8 +35,9 @@ void die_at(const char *point)
     slm_yield_hook = die_at_name;
 }
 
-/* Runs the step once for each yield point in it, its process killed there. Answers their number:
- * the first that the step gets through. `before` makes the lock's state, `after` judges it. */
+/* Runs the step once for each yield point in it, and kills its process there. Returns the number of
+ * yield points: the first number at which the step completes. `before` prepares the lock's state,
+ * `after` judges it. */
 struct Sweep {
     std::function<void(Lock &)> before;
     std::function<void(slm_lock *)> enter; /* in the victim, before death is armed */
@@ -43,7 +45,7 @@ struct Sweep {
     std::function<void(Lock &, uint64_t victim)> after;
 };
 
-/* The victim's identity is known to all before it may die. */
+/* The victim publishes its identity before it may die. */
 int run_victim(Lock &lock, const Sweep &sweep, int n_yields)
 {
     return run_child([&] {
@@ -79,9 +81,9 @@ void leave_free(Lock &)
 {
 }
 
-/* Whoever held it is dead: the next one is told exactly if the victim was the owner, and the lock
- * is as good as new after that. */
-void expect_told_if_owned(Lock &lock, uint64_t victim)
+/* Every earlier holder is dead: the next locker gets SLM_OWNER_DIED exactly if the victim was the
+ * owner. After that the lock works like a new one. */
+void expect_reported_if_owned(Lock &lock, uint64_t victim)
 {
     bool was_owner = slm_lock_owner_in(lock.word()) == victim;
     bool was_marked = (lock.word() & SLM_LOCK_REPAIR) != 0;
@@ -92,8 +94,8 @@ void expect_told_if_owned(Lock &lock, uint64_t victim)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
-/* The same, and the mark of an earlier death is not lost with the victim. */
-void expect_told(Lock &lock, uint64_t)
+/* As above, and the REPAIR bit of an earlier death is not lost with the victim. */
+void expect_reported(Lock &lock, uint64_t)
 {
     EXPECT_EQ(slm_lock_trylock(lock), SLM_OWNER_DIED);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
@@ -105,34 +107,34 @@ void lock_and_unlock(slm_lock *lock)
     slm_lock_unlock(lock);
 }
 
-TEST(LockDeath, AtAnyPointOfATurnIsToldIfTheDeadOneWasTheOwner)
+TEST(LockDeath, BetweenLockAndUnlockIsReportedIfTheVictimOwned)
 {
-    EXPECT_GE(run_sweep({leave_free, nothing, lock_and_unlock, expect_told_if_owned}), 2);
+    EXPECT_GE(run_sweep({leave_free, nothing, lock_and_unlock, expect_reported_if_owned}), 2);
 }
 
-TEST(LockDeath, AtAnyPointOfTheFirstTurnOfAThreadIsToldToo)
+TEST(LockDeath, OnAThreadsFirstUseIsReportedIfTheVictimOwned)
 {
     auto forget = [](slm_lock *) { slm_lock_set_self(0); };
-    EXPECT_GE(run_sweep({leave_free, forget, lock_and_unlock, expect_told_if_owned}), 2);
+    EXPECT_GE(run_sweep({leave_free, forget, lock_and_unlock, expect_reported_if_owned}), 2);
 }
 
-TEST(LockDeath, AtAnyPointOfTakingOverKeepsTheMark)
+TEST(LockDeath, WhileTakingOverKeepsTheRepairMark)
 {
     auto before = [](Lock &lock) { hold_and_die(lock); };
-    EXPECT_GE(run_sweep({before, nothing, lock_and_unlock, expect_told}), 5);
+    EXPECT_GE(run_sweep({before, nothing, lock_and_unlock, expect_reported}), 5);
 }
 
-TEST(LockDeath, AtAnyPointOfTryingADeadOnesLockKeepsTheMark)
+TEST(LockDeath, InTrylockOfADeadOwnersLockKeepsTheRepairMark)
 {
     auto before = [](Lock &lock) { hold_and_die(lock); };
     auto step = [](slm_lock *lock) {
         slm_lock_trylock(lock);
         slm_lock_unlock(lock);
     };
-    EXPECT_GE(run_sweep({before, nothing, step, expect_told}), 4);
+    EXPECT_GE(run_sweep({before, nothing, step, expect_reported}), 4);
 }
 
-TEST(LockDeath, AtAnyPointOfRepairKeepsTheMarkOrTheRepairIsDone)
+TEST(LockDeath, WhileRepairingKeepsTheRepairMarkOrFinishes)
 {
     auto before = [](Lock &lock) { hold_and_die(lock); };
     auto enter = [](slm_lock *lock) { slm_lock_lock(lock); };
@@ -140,17 +142,17 @@ TEST(LockDeath, AtAnyPointOfRepairKeepsTheMarkOrTheRepairIsDone)
         slm_lock_mark_repaired(lock);
         slm_lock_unlock(lock);
     };
-    EXPECT_GE(run_sweep({before, enter, step, expect_told_if_owned}), 3);
+    EXPECT_GE(run_sweep({before, enter, step, expect_reported_if_owned}), 3);
 }
 
-TEST(LockDeath, AtAnyPointOfForcingKeepsTheMark)
+TEST(LockDeath, InForceUnlockKeepsTheRepairMark)
 {
     auto before = [](Lock &lock) { hold_and_die(lock); };
     auto step = [](slm_lock *lock) { slm_lock_force_unlock(lock, 0); };
-    EXPECT_GE(run_sweep({before, nothing, step, expect_told}), 3);
+    EXPECT_GE(run_sweep({before, nothing, step, expect_reported}), 3);
 }
 
-TEST(LockDeath, AtAnyPointOfForcingASpinningLockLetsTheNextForceIt)
+TEST(LockDeath, InForceUnlockOfSpinSemLetsTheNextCallForceIt)
 {
     auto before = [](Lock &lock) { hold_and_die(lock); };
     auto step = [](slm_lock *lock) { slm_lock_force_unlock(lock, 0); };
@@ -162,7 +164,7 @@ TEST(LockDeath, AtAnyPointOfForcingASpinningLockLetsTheNextForceIt)
     EXPECT_GE(run_sweep({before, nothing, step, after}, SLM_LOCK_SPIN_SEM), 3);
 }
 
-TEST(LockDeath, AtAnyPointOfTheFirstAttachAfterARebootKeepsTheMark)
+TEST(LockDeath, InTheFirstAttachAfterARebootKeepsTheRepairMark)
 {
     auto before = [](Lock &lock) {
         hold_and_die(lock);
@@ -183,22 +185,23 @@ TEST(LockDeath, AtAnyPointOfTheFirstAttachAfterARebootKeepsTheMark)
     EXPECT_GE(run_sweep({before, nothing, attach, after}), 6);
 }
 
-/* --- Sleepers: how often they slept is counted, not how long --- */
+/* --- Sleepers: the tests count sleeps, not time --- */
 
-std::atomic<uint64_t> *n_naps;
+std::atomic<uint64_t> *n_sleeps;
 void (*system_wait)(uint32_t *, uint32_t, unsigned);
 
 void count_and_wait(uint32_t *half, uint32_t value, unsigned timeout_ms)
 {
-    ++*n_naps;
+    ++*n_sleeps;
     system_wait(half, value, timeout_ms);
 }
 
-/* A waiter whose naps are counted in number 1, of the lock whose word the parent sees. */
+/* Starts a waiter that counts its sleeps in number 1. It uses the lock whose word the parent
+ * sees. */
 pid_t start_counted_waiter(Lock &lock)
 {
     return start_child([&lock] {
-        n_naps = &lock.number(1);
+        n_sleeps = &lock.number(1);
         system_wait = slm_lock_system.wait;
         slm_lock_system.wait = count_and_wait;
         int status = slm_lock_lock(lock);
@@ -206,7 +209,8 @@ pid_t start_counted_waiter(Lock &lock)
     });
 }
 
-/* A holder that keeps the lock until number 2 is set, and dies where told while it unlocks. */
+/* Starts a holder that keeps the lock until number 2 is set. It dies at the named point while it
+ * unlocks. */
 pid_t start_doomed_holder(Lock &lock, const char *point)
 {
     pid_t holder = start_child([&lock, point] {
@@ -220,14 +224,14 @@ pid_t start_doomed_holder(Lock &lock, const char *point)
     return holder;
 }
 
-/* However late the parent looks: the nap that the death fell into, and one that began before the
- * waiter could see it. */
-void expect_at_most_two_more_naps(Lock &lock, uint64_t n_before)
+/* At most two sleeps: the one during which the holder died, and one that began before the waiter
+ * could see the death. How late the parent looks does not matter. */
+void expect_at_most_two_more_sleeps(Lock &lock, uint64_t n_before)
 {
     EXPECT_LE(lock.number(1) - n_before, 2u);
 }
 
-TEST(LockDeath, BetweenStoreAndWakeCostsASleeperOneNap)
+TEST(LockDeath, BetweenStoreAndWakeCostsASleeperOneSleep)
 {
     Lock lock;
     pid_t holder = start_doomed_holder(lock, "unlock: wake");
@@ -237,12 +241,12 @@ TEST(LockDeath, BetweenStoreAndWakeCostsASleeperOneNap)
     await_zombie(holder);
     uint64_t n_before = lock.number(1);
     EXPECT_EQ(reap(waiter), SLM_OK);
-    expect_at_most_two_more_naps(lock, n_before);
+    expect_at_most_two_more_sleeps(lock, n_before);
     EXPECT_EQ(reap(holder), -SIGKILL);
     EXPECT_EQ(lock.word(), 0u);
 }
 
-TEST(LockDeath, BeforeTheStoreIsFoundByASleeperWithinANap)
+TEST(LockDeath, BeforeTheStoreIsFoundByASleeperWithinOneSleep)
 {
     Lock lock;
     pid_t holder = start_doomed_holder(lock, "unlock: swap the word");
@@ -252,13 +256,13 @@ TEST(LockDeath, BeforeTheStoreIsFoundByASleeperWithinANap)
     await_zombie(holder);
     uint64_t n_before = lock.number(1);
     EXPECT_EQ(reap(waiter), SLM_OWNER_DIED);
-    expect_at_most_two_more_naps(lock, n_before);
+    expect_at_most_two_more_sleeps(lock, n_before);
     EXPECT_EQ(lock.state()->n_deaths, 1u);
     EXPECT_EQ(reap(holder), -SIGKILL);
 }
 
-/* The holder's zombie is not reaped all the time. */
-TEST(LockDeath, OfAHolderIsFoundBeforeAnybodyReapsIt)
+/* The holder stays a zombie during the whole test. */
+TEST(LockDeath, OfAHolderIsFoundBeforeItIsReaped)
 {
     Lock lock;
     pid_t holder = start_child([&] {
@@ -289,7 +293,7 @@ TEST(LockDeath, OfASleeperChangesNothingForTheOthers)
     EXPECT_EQ(lock.state()->n_deaths, 0u);
 }
 
-/* Sleeps until the word is free, and dies instead of taking it. */
+/* Sleeps until the word is free, and dies instead of taking the lock. */
 void wait_and_die(uint32_t *half, uint32_t value, unsigned timeout_ms)
 {
     for (uint32_t seen = value;; seen = __atomic_load_n(half, __ATOMIC_RELAXED)) {
@@ -300,8 +304,8 @@ void wait_and_die(uint32_t *half, uint32_t value, unsigned timeout_ms)
     }
 }
 
-/* The wake is lost with it: the other one's nap is all that there is. */
-TEST(LockDeath, OfTheOneThatWasWokenCostsTheNextSleeperOneNap)
+/* The wake is lost with the waiter: the other waiter loses at most one sleep. */
+TEST(LockDeath, OfTheWokenWaiterCostsTheNextSleeperOneSleep)
 {
     Lock lock;
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
@@ -317,11 +321,11 @@ TEST(LockDeath, OfTheOneThatWasWokenCostsTheNextSleeperOneNap)
     EXPECT_EQ(reap(victim), -SIGKILL);
     uint64_t n_before = lock.number(1);
     EXPECT_EQ(reap(other), SLM_OK);
-    expect_at_most_two_more_naps(lock, n_before);
+    expect_at_most_two_more_sleeps(lock, n_before);
     EXPECT_EQ(lock.state()->n_deaths, 0u);
 }
 
-/* A waiter is killed at each yield point of waiting while somebody holds the lock. */
+/* A waiter is killed at each yield point of waiting, while another thread holds the lock. */
 TEST(LockDeath, OfAWaiterAtAnyPointLeavesTheHolderAndTheLockAlone)
 {
     auto before = [](Lock &lock) { ASSERT_EQ(slm_lock_lock(lock), SLM_OK); };
@@ -335,14 +339,14 @@ TEST(LockDeath, OfAWaiterAtAnyPointLeavesTheHolderAndTheLockAlone)
     EXPECT_GE(run_sweep({before, nothing, step, after}), 6);
 }
 
-/* A sleeper that gives up hands the wake that it may have had to the next. */
-TEST(LockTimed, WakesAnotherSleeperWhenItGivesUp)
+/* A waiter that times out may have consumed a wake, so it wakes the next sleeper. */
+TEST(LockTimed, WakesAnotherSleeperWhenItTimesOut)
 {
     Lock lock;
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
     EXPECT_EQ(run_child([&] {
                   static int n_wakes;
-                  static uint64_t now_ms; /* passes in sleep only, however busy the machine */
+                  static uint64_t now_ms; /* time passes only in sleep, however busy the machine */
                   slm_lock_system.now_ms = [] { return now_ms; };
                   slm_lock_system.wait = [](uint32_t *, uint32_t, unsigned ms) { now_ms += ms; };
                   slm_lock_system.wake = [](uint32_t *, int) { n_wakes++; };
@@ -353,15 +357,16 @@ TEST(LockTimed, WakesAnotherSleeperWhenItGivesUp)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
-/* --- The file lock: the system lets go --- */
+/* --- The file lock: the system releases it --- */
 
-TEST(LockDeath, AtAnyPointOfAFileLocksTurnIsToldIfTheDeadOneWasTheOwner)
+TEST(LockDeath, OfAFileLocksUserIsReportedIfItWasTheOwner)
 {
     EXPECT_GE(
-        run_sweep({leave_free, nothing, lock_and_unlock, expect_told_if_owned}, SLM_LOCK_FILE), 2);
+        run_sweep({leave_free, nothing, lock_and_unlock, expect_reported_if_owned}, SLM_LOCK_FILE),
+        2);
 }
 
-TEST(LockDeath, OfAFileLocksHolderIsFoundThoughItsChildLives)
+TEST(LockDeath, OfAFileLocksHolderIsFoundWhileItsChildLives)
 {
     Lock lock(SLM_LOCK_FILE);
     pid_t holder = start_child([&] {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The file under a file lock: replaced, removed, closed, refused, and never two of them. */
+/* The file under a file lock: replaced, removed, closed, refused. Two files never back one lock. */
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -42,7 +42,7 @@ slm_status attach(slm_lock **out, slm_lock_state *state, const std::string &path
 constexpr const char *stranger_flag = "--stranger";
 constexpr const char *keyless_flag = "--stranger-without-keys";
 
-/* Says what attaching, or else trying, answered. */
+/* Returns what attach returned, or trylock after a successful attach. */
 int be_stranger(int memory_fd, const char *path)
 {
     void *page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd, 0);
@@ -130,7 +130,7 @@ TEST_F(LockFileStranger, IsExcludedByAHolderAndGetsAFreeLock)
     EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
 }
 
-TEST_F(LockFileStranger, WhoFindsAnotherFileIsRefusedAndTheOwnerStaysAlone)
+TEST_F(LockFileStranger, IsRefusedWithAnotherFileWhileTheOwnerKeepsTheLock)
 {
     ASSERT_EQ(slm_lock_lock(lock_), SLM_OK);
     uint64_t word = state_->word;
@@ -143,7 +143,7 @@ TEST_F(LockFileStranger, WhoFindsAnotherFileIsRefusedAndTheOwnerStaysAlone)
     EXPECT_EQ(state_->n_deaths, 0u);
 }
 
-TEST_F(LockFileStranger, WhoFindsNoFileIsRefusedAndMakesNone)
+TEST_F(LockFileStranger, IsRefusedWithoutAFileAndCreatesNone)
 {
     ASSERT_EQ(slm_lock_lock(lock_), SLM_OK);
     ASSERT_EQ(unlink(path_.c_str()), 0);
@@ -152,7 +152,7 @@ TEST_F(LockFileStranger, WhoFindsNoFileIsRefusedAndMakesNone)
     EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
 }
 
-TEST_F(LockFileStranger, WhoComesAfterTheFileWasPutBackIsWelcome)
+TEST_F(LockFileStranger, AttachesAfterTheFileIsBack)
 {
     std::string kept = path_ + ".kept";
     ASSERT_EQ(link(path_.c_str(), kept.c_str()), 0);
@@ -162,8 +162,8 @@ TEST_F(LockFileStranger, WhoComesAfterTheFileWasPutBackIsWelcome)
     EXPECT_EQ(stranger(), SLM_OK);
 }
 
-/* Without a key of its own the lock would write to somebody else's. */
-TEST_F(LockFileStranger, WhoHasNoKeyLeftForTheEndsOfThreadsIsRefused)
+/* Without a key of its own the lock would write to another library's thread data. */
+TEST_F(LockFileStranger, IsRefusedIfNoThreadKeyIsLeft)
 {
     EXPECT_EQ(run_stranger(memory_fd_, path_, keyless_flag), SLM_E_NOMEM);
     EXPECT_EQ(stranger(), SLM_OK);
@@ -188,7 +188,7 @@ class LockFileReplaced : public testing::Test {
     slm_error error_;
 };
 
-TEST_F(LockFileReplaced, AttachSaysWhichFileAndWhatIsWrongWithIt)
+TEST_F(LockFileReplaced, AttachNamesTheFileAndWhatIsWrongWithIt)
 {
     put_another_file_at(lock_.path());
     EXPECT_EQ(attach_again(), SLM_E_REPLACED);
@@ -198,7 +198,7 @@ TEST_F(LockFileReplaced, AttachSaysWhichFileAndWhatIsWrongWithIt)
     EXPECT_NE(std::string(error_.text).find("replaced"), std::string::npos) << error_.text;
 }
 
-TEST_F(LockFileReplaced, ChildThatWasForkedBeforeIsRefusedUntilTheFileIsBack)
+TEST_F(LockFileReplaced, AnEarlierForkedChildIsRefusedUntilTheFileIsBack)
 {
     std::string kept = lock_.path() + ".kept";
     ASSERT_EQ(slm_lock_lock(lock_), SLM_OK);
@@ -221,7 +221,7 @@ TEST_F(LockFileReplaced, ChildThatWasForkedBeforeIsRefusedUntilTheFileIsBack)
     EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
 }
 
-TEST_F(LockFileReplaced, HandlesOfTheFileBeforeGoOnAndAreStillExcluded)
+TEST_F(LockFileReplaced, HandlesOfTheOldFileKeepWorkingAndExclude)
 {
     slm_lock *other = lock_.attach(SLM_LOCK_FILE);
     put_another_file_at(lock_.path());
@@ -233,8 +233,8 @@ TEST_F(LockFileReplaced, HandlesOfTheFileBeforeGoOnAndAreStillExcluded)
     slm_lock_detach(other);
 }
 
-/* What the state says is looked at after the system's lock was got, not only by attach. */
-TEST_F(LockFileReplaced, HandleOfTheFileBeforeGetsNothingOfALockThatWasMadeAnew)
+/* A handle checks the state after it gets the system's lock, not only at attach. */
+TEST_F(LockFileReplaced, AHandleOfTheOldFileGetsNothingOfARecreatedLock)
 {
     ASSERT_EQ(slm_lock_init(lock_.state(), SLM_LOCK_FILE), SLM_OK);
     put_another_file_at(lock_.path());
@@ -249,7 +249,7 @@ TEST_F(LockFileReplaced, HandleOfTheFileBeforeGetsNothingOfALockThatWasMadeAnew)
     EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
 }
 
-TEST_F(LockFileReplaced, AnotherFileIsAgreedOnIfTheCallerSaysThatNobodyUsesTheLock)
+TEST_F(LockFileReplaced, FileIsNewReplacesTheAgreedFileOfAnUnusedLock)
 {
     hold_and_die(lock_);
     put_another_file_at(lock_.path());
@@ -263,7 +263,7 @@ TEST_F(LockFileReplaced, AnotherFileIsAgreedOnIfTheCallerSaysThatNobodyUsesTheLo
     EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
 }
 
-TEST_F(LockFileReplaced, AnotherFileIsNotAgreedOnWhileTheLocksOwnerLives)
+TEST_F(LockFileReplaced, FileIsNewIsRefusedWhileTheOwnerLives)
 {
     ASSERT_EQ(slm_lock_lock(lock_), SLM_OK);
     put_another_file_at(lock_.path());
@@ -275,7 +275,7 @@ TEST_F(LockFileReplaced, AnotherFileIsNotAgreedOnWhileTheLocksOwnerLives)
     EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
 }
 
-TEST_F(LockFileReplaced, AnotherFileIsAgreedOnAfterAReboot)
+TEST_F(LockFileReplaced, AnotherFileIsAcceptedAfterAReboot)
 {
     put_another_file_at(lock_.path());
     lock_.state()->boot ^= 2;
@@ -287,8 +287,8 @@ TEST_F(LockFileReplaced, AnotherFileIsAgreedOnAfterAReboot)
     EXPECT_EQ(slm_lock_unlock(again_), SLM_OK);
 }
 
-/* On another file system the same number may be given to another file. */
-TEST_F(LockFileReplaced, FileOfTheSameNumberOnAnotherDeviceIsRefused)
+/* Another file system may give the same inode number to another file. */
+TEST_F(LockFileReplaced, TheSameInodeOnAnotherDeviceIsRefused)
 {
     lock_.state()->file_device ^= 1;
     EXPECT_EQ(attach_again(), SLM_E_REPLACED);
@@ -296,7 +296,7 @@ TEST_F(LockFileReplaced, FileOfTheSameNumberOnAnotherDeviceIsRefused)
     EXPECT_EQ(lock_.word(), 0u);
 }
 
-/* Attaches, tries and lets go for ever. Two owners at once would see each other. */
+/* Attaches, tries and unlocks in an endless loop. Two simultaneous owners would see each other. */
 int attach_for_ever(Lock &shared)
 {
     slm_lock_state *state = shared.state();
@@ -321,7 +321,7 @@ int attach_for_ever(Lock &shared)
     return 0;
 }
 
-TEST(LockFileStorm, HoweverOftenTheFileIsReplacedThereAreNeverTwoOwners)
+TEST(LockFileStorm, ThereAreNeverTwoOwnersHoweverOftenTheFileChanges)
 {
     Lock lock(SLM_LOCK_FILE);
     std::string kept = lock.path() + ".kept";
@@ -365,8 +365,8 @@ bool is_locked_by_anybody(const std::string &path)
     return found.l_type != F_UNLCK;
 }
 
-/* As daemons do to all that they do not know. */
-TEST(LockFileDescriptor, ThatTheProgramClosedIsOpenedAgain)
+/* Daemons close every descriptor that they do not know. */
+TEST(LockFileDescriptor, IsOpenedAgainAfterTheProgramClosedIt)
 {
     Lock lock(SLM_LOCK_FILE);
     close(fd_of(lock));
@@ -376,7 +376,7 @@ TEST(LockFileDescriptor, ThatTheProgramClosedIsOpenedAgain)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
-TEST(LockFileDescriptor, ThatBecameAnotherFilesIsNeitherLockedNorClosed)
+TEST(LockFileDescriptor, IsNeitherLockedNorClosedIfItBecameAnotherFiles)
 {
     Lock lock(SLM_LOCK_FILE);
     Lock other(SLM_LOCK_FILE);
@@ -400,7 +400,7 @@ TEST(LockFileDescriptor, ThatBecameAnotherFilesIsNeitherLockedNorClosed)
     unlink(mine.c_str());
 }
 
-TEST(LockFileDescriptor, ThatCannotBeOpenedIsAnErrorThatPasses)
+TEST(LockFileDescriptor, ThatCannotBeOpenedIsATemporaryError)
 {
     Lock lock(SLM_LOCK_FILE);
     EXPECT_EQ(run_child([&] {
@@ -417,7 +417,7 @@ TEST(LockFileDescriptor, ThatCannotBeOpenedIsAnErrorThatPasses)
               SLM_OK);
 }
 
-TEST(LockFileDescriptor, IsClosedWithItsHandleInWhateverOrderHandlesGo)
+TEST(LockFileDescriptor, IsClosedWithItsHandleInAnyOrder)
 {
     Lock lock(SLM_LOCK_FILE);
     slm_lock *handles[] = {lock.attach(SLM_LOCK_FILE), lock.attach(SLM_LOCK_FILE),
@@ -433,8 +433,8 @@ TEST(LockFileDescriptor, IsClosedWithItsHandleInWhateverOrderHandlesGo)
     }
 }
 
-/* With the other kinds it would live on as the owner. */
-TEST(LockFileDescriptor, IsClosedByExecAndTheOwnerIsDeadThoughItsProcessLives)
+/* With the other kinds the process would remain the owner. */
+TEST(LockFileDescriptor, IsClosedByExecSoTheOwnerIsDeadThoughItsProcessLives)
 {
     Lock lock(SLM_LOCK_FILE);
     pid_t owner = start_child([&] {
@@ -451,11 +451,11 @@ TEST(LockFileDescriptor, IsClosedByExecAndTheOwnerIsDeadThoughItsProcessLives)
     EXPECT_EQ(reap(owner), -SIGKILL);
 }
 
-/* --- What the system says --- */
+/* --- What the system returns --- */
 
 int n_asked;
 
-TEST(LockFileSystem, SignalThatInterruptsTheSystemsLockIsNoRefusal)
+TEST(LockFileSystem, ASignalThatInterruptsTheSystemsLockIsNoRefusal)
 {
     Lock lock(SLM_LOCK_FILE);
     EXPECT_EQ(run_child([&] {
@@ -470,7 +470,7 @@ TEST(LockFileSystem, SignalThatInterruptsTheSystemsLockIsNoRefusal)
     EXPECT_FALSE(is_locked_by_anybody(lock.path()));
 }
 
-TEST(LockFileSystem, EitherWordForATakenLockMeansThatItIsTaken)
+TEST(LockFileSystem, EitherErrnoForATakenLockMeansTaken)
 {
     Lock lock(SLM_LOCK_FILE);
     EXPECT_EQ(run_child([&] {
@@ -484,7 +484,7 @@ TEST(LockFileSystem, EitherWordForATakenLockMeansThatItIsTaken)
               0);
 }
 
-TEST(LockFileSystem, RefusalOfTheSystemIsToldWithItsErrnoAndLeavesTheLockFree)
+TEST(LockFileSystem, ARefusalIsReportedWithItsErrnoAndLeavesTheLockFree)
 {
     Lock lock(SLM_LOCK_FILE);
     EXPECT_EQ(run_child([&] {
@@ -501,7 +501,7 @@ TEST(LockFileSystem, RefusalOfTheSystemIsToldWithItsErrnoAndLeavesTheLockFree)
 
 /* --- Threads --- */
 
-TEST(LockFileThread, IsToldThatItHoldsTheLockThroughAnotherHandle)
+TEST(LockFileThread, LearnsThatItHoldsTheLockThroughAnotherHandle)
 {
     Lock lock(SLM_LOCK_FILE);
     slm_lock *other = lock.attach(SLM_LOCK_FILE);
@@ -521,7 +521,7 @@ struct Cancelled {
     bool came_through;
 };
 
-/* With the request pending, the first point of cancellation would be the last. */
+/* A pending cancellation would act at the first cancellation point. */
 void *use_lock_cancelled(void *arg)
 {
     auto *cancelled = static_cast<Cancelled *>(arg);
@@ -555,8 +555,8 @@ TEST(LockFileThread, IsCancelledInNoCall)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
-/* A thread that is cancelled while it holds the lock ends, and that is a death like any. */
-TEST(LockFileThread, ThatIsCancelledWithTheLockIsADeadOwner)
+/* A thread that is cancelled while it holds the lock ends like any dead owner. */
+TEST(LockFileThread, ThatIsCancelledHoldingTheLockIsADeadOwner)
 {
     Lock lock(SLM_LOCK_FILE);
     pthread_t thread;

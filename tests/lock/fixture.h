@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A lock in memory shared with children, and children that end as a test wants them to. */
+/* A lock in memory shared with children, and children that end as a test wants. */
 #ifndef TESTS_LOCK_FIXTURE_H
 #define TESTS_LOCK_FIXTURE_H
 
@@ -23,7 +23,7 @@
 
 namespace slm_test {
 
-/* Shared with every child forked later; more than a lock, for what the lock guards. */
+/* Memory shared with every child forked later. It has room for what the lock guards. */
 class SharedPage {
   public:
     SharedPage()
@@ -49,8 +49,8 @@ class SharedPage {
         return reinterpret_cast<slm_lock_state *>(page_);
     }
 
-    /* The same at another address, for good: of 0 bytes of shared memory mremap makes one more
-     * mapping. */
+    /* The same memory at another address, never unmapped. mremap with an old size of 0 adds a
+     * mapping to shared memory. */
     slm_lock_state *state_elsewhere()
     {
         void *page = mremap(page_, 0, 4096, MREMAP_MAYMOVE);
@@ -61,7 +61,7 @@ class SharedPage {
         return static_cast<slm_lock_state *>(page);
     }
 
-    /* Numbers for the test's own use, 0 at first. */
+    /* Numbers for the test's own use, initially 0. */
     std::atomic<uint64_t> &number(size_t i)
     {
         return reinterpret_cast<std::atomic<uint64_t> *>(page_ + 1024)[i];
@@ -71,7 +71,7 @@ class SharedPage {
     unsigned char *page_;
 };
 
-/* A made and attached lock. A file lock has its file in the test's scratch folder. */
+/* A created and attached lock. The file of a file lock is in the test's scratch folder. */
 class Lock {
   public:
     explicit Lock(slm_lock_kind kind = SLM_LOCK_ROBUST) : kind_(kind)
@@ -89,13 +89,13 @@ class Lock {
         unlink(path_.c_str());
     }
 
-    /* One more handle of the same lock. */
+    /* Attaches another handle to the same lock. */
     slm_lock *attach(slm_lock_kind kind)
     {
         return attach_at(state(), kind);
     }
 
-    /* For a child: a handle of its own, through a mapping of its own. */
+    /* For a child: attaches its own handle through its own mapping. */
     slm_lock *attach_elsewhere()
     {
         return attach_at(page_.state_elsewhere(), kind_);
@@ -142,7 +142,7 @@ class Lock {
     slm_lock *lock_ = nullptr;
 };
 
-/* Runs body in a forked child; what it returns is the exit status. */
+/* Runs body in a forked child. Its result is the exit status. */
 inline pid_t start_child(const std::function<int()> &body)
 {
     fflush(nullptr);
@@ -157,7 +157,7 @@ inline pid_t start_child(const std::function<int()> &body)
     return child;
 }
 
-/* The exit status; minus the signal if one ended it. */
+/* Returns the exit status, or minus the signal that ended the child. */
 inline int reap(pid_t child)
 {
     int status = 0;
@@ -177,14 +177,14 @@ inline void die()
     kill(getpid(), SIGKILL);
 }
 
-/* Waits until the child is dead and not reaped: a zombie. */
+/* Waits until the child is a zombie: dead and not yet reaped. */
 inline void await_zombie(pid_t child)
 {
     siginfo_t info;
     EXPECT_EQ(waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT), 0);
 }
 
-/* Gives the processor away until it is so. The test's own time limit ends what never is. */
+/* Yields the processor until the condition holds. The test's time limit ends an endless wait. */
 template <typename Condition> void await(Condition condition)
 {
     while (!condition()) {
@@ -192,7 +192,7 @@ template <typename Condition> void await(Condition condition)
     }
 }
 
-/* The state letter in a process's or thread's stat file; 0: there is none. */
+/* Returns the state letter of a process's or thread's stat file, or 0 if there is none. */
 inline char state_letter(pid_t tid)
 {
     std::string path = "/proc/" + std::to_string(tid) + "/stat";
@@ -208,8 +208,8 @@ inline char state_letter(pid_t tid)
     return slm_lock_parse_stat(text, length, &state, &start) ? state : '\0';
 }
 
-/* A child that locks, at an address of its own, and unlocks at once: its exit status is what
- * locking said. */
+/* Starts a child that locks at an address of its own and unlocks at once. Its exit status is what
+ * locking returned. */
 inline pid_t start_waiter(Lock &lock)
 {
     return start_child([&lock] {
@@ -219,13 +219,13 @@ inline pid_t start_waiter(Lock &lock)
     });
 }
 
-/* Waits until that child sleeps behind a word that is marked as waited for. */
+/* Waits until that child sleeps and the word has the WAITERS bit. */
 inline void await_asleep(Lock &lock, pid_t child)
 {
     await([&] { return (lock.word() & SLM_LOCK_WAITERS) != 0 && state_letter(child) == 'S'; });
 }
 
-/* Leaves the lock held by a child that is dead, and reaped. */
+/* Leaves the lock held by a dead and reaped child. */
 inline void hold_and_die(Lock &lock)
 {
     EXPECT_EQ(run_child([&lock] {

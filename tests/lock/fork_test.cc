@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fork while another thread is with the lock, in every state that a lock can be in. */
+/* Fork while another thread uses the lock, in every state of a lock. */
 #include <climits>
 #include <dirent.h>
 #include <thread>
 
 #include "tests/lock/fixture.h"
 
-/* ThreadSanitizer counts a thread that ended just before a fork as the child's, and leaked. */
+/* ThreadSanitizer attributes a thread that ended just before a fork to the child, as a leak. */
 extern "C" const char *__tsan_default_options();
 
 extern "C" const char *__tsan_default_options()
@@ -22,7 +22,7 @@ class LockFork : public testing::TestWithParam<slm_lock_kind> {
   protected:
     Lock lock{GetParam()};
 
-    /* A holder dies, and who reaps it does what the kind expects of it. */
+    /* A holder dies, and the process that reaps it does what the kind requires. */
     void lose_holder()
     {
         hold_and_die(lock);
@@ -31,25 +31,26 @@ class LockFork : public testing::TestWithParam<slm_lock_kind> {
         }
     }
 
-    /* Forks while another thread holds the lock; with the lock taken as `take` tells. */
+    /* Forks while another thread holds the lock. Taking the lock returned `taken` to that
+     * thread. */
     void fork_while_held(enum slm_status taken, const std::function<int()> &child)
     {
         std::atomic<bool> is_held{false};
-        std::atomic<bool> is_over{false};
+        std::atomic<bool> is_done{false};
         std::thread holder([&] {
             EXPECT_EQ(slm_lock_lock(lock), taken);
             is_held = true;
-            await([&] { return is_over.load(); });
+            await([&] { return is_done.load(); });
             EXPECT_TRUE(slm_lock_is_mine(lock));
             EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
         });
         await([&] { return is_held.load(); });
         EXPECT_EQ(run_child(child), 0);
-        is_over = true;
+        is_done = true;
         holder.join();
     }
 
-    /* What a child may not do to a lock that its parent's thread holds. 0: all was refused. */
+    /* What a child may not do to a lock that a thread of its parent holds. 0: all was refused. */
     int touch_held()
     {
         uint64_t owner = slm_lock_owner_in(lock.word());
@@ -78,7 +79,7 @@ class LockFork : public testing::TestWithParam<slm_lock_kind> {
 INSTANTIATE_TEST_SUITE_P(EveryKind, LockFork,
                          testing::Values(SLM_LOCK_ROBUST, SLM_LOCK_SPIN_SEM, SLM_LOCK_FILE));
 
-TEST_P(LockFork, ChildTakesAFreeLock)
+TEST_P(LockFork, AChildTakesAFreeLock)
 {
     std::thread([&] {
         EXPECT_EQ(slm_lock_lock(lock), SLM_OK);
@@ -89,12 +90,12 @@ TEST_P(LockFork, ChildTakesAFreeLock)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
-TEST_P(LockFork, ChildOwnsNothingThatAThreadOfItsParentHolds)
+TEST_P(LockFork, AChildOwnsNothingThatAThreadOfItsParentHolds)
 {
     fork_while_held(SLM_OK, [&] { return touch_held(); });
 }
 
-TEST_P(LockFork, ChildOwnsNothingThatItsParentsForkingThreadHolds)
+TEST_P(LockFork, AChildOwnsNothingThatItsParentsForkingThreadHolds)
 {
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
     EXPECT_EQ(run_child([&] { return touch_held(); }), 0);
@@ -102,32 +103,32 @@ TEST_P(LockFork, ChildOwnsNothingThatItsParentsForkingThreadHolds)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
-TEST_P(LockFork, ChildWaitsBehindThoseWhoWait)
+TEST_P(LockFork, AChildWaitsAfterTheOtherWaiters)
 {
-    std::atomic<bool> is_over{false};
+    std::atomic<bool> is_done{false};
     std::atomic<bool> is_held{false};
     std::thread holder([&] {
         EXPECT_EQ(slm_lock_lock(lock), SLM_OK);
         is_held = true;
-        await([&] { return is_over.load(); });
+        await([&] { return is_done.load(); });
         EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
     });
     await([&] { return is_held.load(); });
     pid_t first = start_waiter(lock);
     await_asleep(lock, first);
     EXPECT_EQ(run_child([&] { return touch_held(); }), 0);
-    /* That child's limit can pass before it sleeps: then it is not counted. */
+    /* That child's time limit can pass before it sleeps. Then it is not counted. */
     uint64_t n_waits = lock.state()->n_waits;
     pid_t second = start_waiter(lock);
     await([&] { return lock.state()->n_waits > n_waits && state_letter(second) == 'S'; });
-    is_over = true;
+    is_done = true;
     EXPECT_EQ(reap(first), SLM_OK);
     EXPECT_EQ(reap(second), SLM_OK);
     holder.join();
     EXPECT_EQ(lock.word(), 0u);
 }
 
-TEST_P(LockFork, ChildCannotDropTheMarkForRepairOfALockThatItDoesNotHold)
+TEST_P(LockFork, AChildCannotClearTheRepairMarkOfALockItDoesNotHold)
 {
     lose_holder();
     fork_while_held(SLM_OWNER_DIED, [&] { return touch_held(); });
@@ -136,14 +137,14 @@ TEST_P(LockFork, ChildCannotDropTheMarkForRepairOfALockThatItDoesNotHold)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
-TEST_P(LockFork, ChildFindsADeadOwner)
+TEST_P(LockFork, AChildFindsADeadOwner)
 {
     lose_holder();
     EXPECT_EQ(run_child([&] { return take_as(SLM_OWNER_DIED); }), 0);
 }
 
-/* The owner's thread is not in the child, and that is no death. */
-TEST_P(LockFork, HoldersThatAreNotInTheChildLiveOn)
+/* The owner's thread does not exist in the child. It still counts as alive. */
+TEST_P(LockFork, HoldersThatDoNotExistInTheChildStayAlive)
 {
     fork_while_held(SLM_OK, [&] {
         slm_lock_owner owner;
@@ -152,7 +153,7 @@ TEST_P(LockFork, HoldersThatAreNotInTheChildLiveOn)
     });
 }
 
-TEST_P(LockFork, ChildHoldsWhatItTookAndTheParentDoesNot)
+TEST_P(LockFork, AChildHoldsWhatItTookAndTheParentDoesNot)
 {
     SharedPage page;
     pid_t child = start_child([&] {
@@ -170,7 +171,7 @@ TEST_P(LockFork, ChildHoldsWhatItTookAndTheParentDoesNot)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
-/* Descriptors of this process that are open on path; -1: cannot be told. */
+/* Returns how many descriptors of this process are open on path. -1: not known. */
 int n_descriptors_of(const std::string &path)
 {
     int n = 0;
@@ -187,26 +188,26 @@ int n_descriptors_of(const std::string &path)
     return n;
 }
 
-/* One that stayed open in a child would keep the lock of an owner that died. */
-TEST(LockForkFile, ChildOfAnyMomentHasNoDescriptorOfItsParents)
+/* A descriptor that stays open in a child would keep the lock of a dead owner. */
+TEST(LockForkFile, AChildForkedAtAnyMomentHasNoDescriptorOfItsParent)
 {
     Lock lock(SLM_LOCK_FILE);
-    std::atomic<bool> is_over{false};
+    std::atomic<bool> is_done{false};
     ASSERT_EQ(n_descriptors_of(lock.path()), 1);
     std::thread other([&] {
-        while (!is_over) {
+        while (!is_done) {
             slm_lock_detach(lock.attach(SLM_LOCK_FILE));
         }
     });
     for (int i = 0; i < 60; i++) {
         EXPECT_EQ(run_child([&] { return n_descriptors_of(lock.path()); }), 0);
     }
-    is_over = true;
+    is_done = true;
     other.join();
 }
 
-/* A child opens the file when it first locks: its own children may be forked just then. */
-TEST(LockForkFile, GrandchildOfAnyMomentHasNoDescriptorOfItsParents)
+/* A child opens the file when it first locks. Its own children may be forked at that moment. */
+TEST(LockForkFile, AGrandchildForkedAtAnyMomentHasNoParentsDescriptor)
 {
     Lock lock(SLM_LOCK_FILE);
     for (int i = 0; i < 40; i++) {
@@ -226,8 +227,8 @@ TEST(LockForkFile, GrandchildOfAnyMomentHasNoDescriptorOfItsParents)
     }
 }
 
-/* A child that made another file under that path would hold a lock that excludes nobody. */
-TEST(LockForkFile, ChildOfALockWhoseFileIsGoneIsRefusedAndMakesNone)
+/* If the child created another file under that path, its lock would exclude no other process. */
+TEST(LockForkFile, AChildOfALockWhoseFileIsGoneIsRefusedAndCreatesNone)
 {
     Lock lock(SLM_LOCK_FILE);
     ASSERT_EQ(rename(lock.path().c_str(), (lock.path() + ".old").c_str()), 0);

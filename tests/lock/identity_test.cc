@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who is who: ids used again, zombies, threads that are over, fork. */
+/* Identities of threads: ids used again, zombies, ended threads, fork. */
 #include <cerrno>
 #include <cstring>
 #include <linux/sched.h>
@@ -22,7 +22,7 @@ bool parse(const std::string &text, char *state, uint32_t *start)
 const char *const stat_tail =
     " S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 987654321 20 21 22\n";
 
-TEST(LockStat, NameMayHoldSpacesAndBrackets)
+TEST(LockStat, NameMayContainSpacesAndBrackets)
 {
     for (const char *name : {"(cat)", "(a b)", "(()", "())", "(x) R 1 2 3)", "()"}) {
         char state = 0;
@@ -33,7 +33,7 @@ TEST(LockStat, NameMayHoldSpacesAndBrackets)
     }
 }
 
-TEST(LockStat, CutAnywhereIsRefusedOrHasItsStartCut)
+TEST(LockStat, CutAnywhereIsRefusedOrHasAShorterStart)
 {
     std::string whole = std::string("77 (cat)") + stat_tail;
     size_t first = whole.find("987654321");
@@ -51,7 +51,7 @@ TEST(LockStat, CutAnywhereIsRefusedOrHasItsStartCut)
     EXPECT_FALSE(parse("no such line", &state, &start));
 }
 
-TEST(LockStat, StartIsTakenByItsLow32Bits)
+TEST(LockStat, StartKeepsItsLow32Bits)
 {
     char state = 0;
     uint32_t start = 0;
@@ -76,7 +76,7 @@ TEST(LockSelf, IsTheThreadsIdAndStart)
     EXPECT_NE(other & SLM_LOCK_TID, self & SLM_LOCK_TID);
 }
 
-TEST(LockSelf, OfAForkChildIsItsOwnThoughTheParentsWasKnown)
+TEST(LockSelf, OfAForkedChildIsItsOwnEvenIfTheParentsWasKnown)
 {
     uint64_t self = slm_lock_self();
     EXPECT_EQ(run_child([self] {
@@ -87,14 +87,14 @@ TEST(LockSelf, OfAForkChildIsItsOwnThoughTheParentsWasKnown)
               0);
 }
 
-TEST(LockAlive, IsFalseForNobodyAndForIdsThatCannotBe)
+TEST(LockAlive, IsFalseForZeroAndForImpossibleIds)
 {
     EXPECT_FALSE(slm_lock_is_alive(0));
     EXPECT_FALSE(slm_lock_is_alive(UINT64_C(5) << 32));
     EXPECT_FALSE(slm_lock_is_alive(SLM_LOCK_TID));
 }
 
-TEST(LockAlive, SameIdWithAnotherStartIsSomebodyElse)
+TEST(LockAlive, TheSameIdWithAnotherStartIsAnotherThread)
 {
     uint64_t self = slm_lock_self();
     EXPECT_TRUE(slm_lock_is_alive(self));
@@ -102,12 +102,12 @@ TEST(LockAlive, SameIdWithAnotherStartIsSomebodyElse)
     EXPECT_FALSE(slm_lock_is_alive(self - (UINT64_C(1) << 32)));
 }
 
-TEST(LockAlive, IdWithoutAStartCountsIfAThreadHasIt)
+TEST(LockAlive, AnIdWithoutAStartIsAliveIfAThreadHasIt)
 {
     EXPECT_TRUE(slm_lock_is_alive(static_cast<uint64_t>(getpid())));
 }
 
-TEST(LockAlive, ZombieIsDead)
+TEST(LockAlive, AZombieIsDead)
 {
     pid_t child = start_child([] { return 0; });
     await_zombie(child);
@@ -118,7 +118,7 @@ TEST(LockAlive, ZombieIsDead)
     EXPECT_FALSE(slm_lock_is_alive(static_cast<uint64_t>(child)));
 }
 
-TEST(LockAlive, StoppedProcessIsAlive)
+TEST(LockAlive, AStoppedProcessIsAlive)
 {
     pid_t child = start_child([] {
         raise(SIGSTOP);
@@ -132,14 +132,15 @@ TEST(LockAlive, StoppedProcessIsAlive)
     EXPECT_EQ(reap(child), -SIGKILL);
 }
 
-/* The main thread is over, the process is not: its id is a zombie's till the last thread ends. */
-TEST(LockAlive, MainThreadThatExitedAloneIsDead)
+/* The main thread has ended, the process has not: its id stays a zombie's until the last thread
+ * ends. */
+TEST(LockAlive, AMainThreadThatExitedAloneIsDead)
 {
     SharedPage page;
     pid_t child = start_child([&] {
         std::thread([&] {
             await([&] { return page.number(0) != 0; });
-            _exit(0); /* a sanitizer may have a thread of its own that never ends */
+            _exit(0); /* a sanitizer may have its own thread that never ends */
         }).detach();
         syscall(SYS_exit, 0);
         return 1;
@@ -150,7 +151,7 @@ TEST(LockAlive, MainThreadThatExitedAloneIsDead)
     EXPECT_EQ(reap(child), 0);
 }
 
-TEST(LockIdentity, WordOfAReusedIdIsADeadOwners)
+TEST(LockIdentity, TheWordOfAReusedIdIsADeadOwners)
 {
     Lock lock;
     lock.state()->word = slm_lock_self() + (UINT64_C(1) << 32);
@@ -165,7 +166,7 @@ class LockThreads : public testing::TestWithParam<slm_lock_kind> {};
 INSTANTIATE_TEST_SUITE_P(RobustAndFile, LockThreads,
                          testing::Values(SLM_LOCK_ROBUST, SLM_LOCK_FILE));
 
-TEST_P(LockThreads, ThreadThatExitsWithTheLockIsADeadOwnerForItsProcess)
+TEST_P(LockThreads, AThreadThatExitsHoldingTheLockIsDeadForItsProcess)
 {
     Lock lock(GetParam());
     std::thread([&] { EXPECT_EQ(slm_lock_lock(lock), SLM_OK); }).join();
@@ -174,7 +175,7 @@ TEST_P(LockThreads, ThreadThatExitsWithTheLockIsADeadOwnerForItsProcess)
     EXPECT_EQ(lock.state()->n_deaths, 1u);
 }
 
-TEST_P(LockThreads, ThreadThatExitsWithTheLockIsADeadOwnerForOthers)
+TEST_P(LockThreads, AThreadThatExitsHoldingTheLockIsDeadForOthers)
 {
     Lock lock(GetParam());
     std::thread([&] { EXPECT_EQ(slm_lock_lock(lock), SLM_OK); }).join();
@@ -182,7 +183,7 @@ TEST_P(LockThreads, ThreadThatExitsWithTheLockIsADeadOwnerForOthers)
     EXPECT_EQ(reap(waiter), SLM_OWNER_DIED);
 }
 
-TEST(LockFile, ThreadsExitLeavesTheLocksOfOthersAlone)
+TEST(LockFile, AThreadsExitLeavesOtherThreadsLocksAlone)
 {
     Lock lock(SLM_LOCK_FILE);
     Lock other(SLM_LOCK_FILE);
@@ -196,7 +197,7 @@ TEST(LockFile, ThreadsExitLeavesTheLocksOfOthersAlone)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
-/* Waits until the system's clock for starts shows another tick. */
+/* Waits until the system's clock for start times shows another tick. */
 void await_tick()
 {
     auto ticks = [] {
@@ -209,7 +210,7 @@ void await_tick()
     await([&] { return ticks() > before + 1; });
 }
 
-/* A child of just that id, which waits to be killed; -1 and errno. */
+/* Starts a child with exactly that id, which waits to be killed. -1: errno says why not. */
 pid_t clone_with_id(pid_t wanted)
 {
     clone_args arguments;
@@ -226,7 +227,7 @@ pid_t clone_with_id(pid_t wanted)
     return static_cast<pid_t>(child);
 }
 
-TEST(LockIdentity, ProcessWithADeadOwnersIdIsNotTheOwner)
+TEST(LockIdentity, AProcessWithADeadOwnersIdIsNotTheOwner)
 {
     Lock lock;
     hold_and_die(lock);
@@ -235,7 +236,7 @@ TEST(LockIdentity, ProcessWithADeadOwnersIdIsNotTheOwner)
     await_tick();
     pid_t heir = clone_with_id(owner.thread_id);
     if (heir < 0) {
-        GTEST_SKIP() << "the system gives nobody an id of one's choice here: " << strerror(errno);
+        GTEST_SKIP() << "a process cannot choose an id here: " << strerror(errno);
     }
     EXPECT_EQ(heir, owner.thread_id);
     EXPECT_TRUE(slm_lock_is_alive(static_cast<uint64_t>(heir)));
@@ -247,7 +248,7 @@ TEST(LockIdentity, ProcessWithADeadOwnersIdIsNotTheOwner)
     EXPECT_EQ(reap(heir), -SIGKILL);
 }
 
-/* --- A process that may open nothing more --- */
+/* --- A process that can open nothing more --- */
 
 class NoDescriptors {
   public:
@@ -268,7 +269,7 @@ class NoDescriptors {
     rlimit before_;
 };
 
-/* In a child: what it may open is its own matter. 0: all as it should be. */
+/* Runs in a child, so that its limit on open files ends with it. 0: all checks hold. */
 int expect_in_child(const std::function<bool()> &body)
 {
     return run_child([&] {
@@ -277,7 +278,7 @@ int expect_in_child(const std::function<bool()> &body)
     });
 }
 
-TEST(LockNoDescriptors, WhoCannotBeReadCountsAsAliveAndWhoIsNotThereAsDead)
+TEST(LockNoDescriptors, AnUnreadableThreadIsAliveAndAMissingOneIsDead)
 {
     uint64_t reused = slm_lock_self() + (UINT64_C(1) << 32);
     pid_t gone = start_child([] { return 0; });
@@ -290,7 +291,7 @@ TEST(LockNoDescriptors, WhoCannotBeReadCountsAsAliveAndWhoIsNotThereAsDead)
     EXPECT_FALSE(slm_lock_is_alive(reused));
 }
 
-TEST(LockNoDescriptors, ThreadWithoutAStartStillOwnsWhatItTakes)
+TEST(LockNoDescriptors, AThreadWithoutAStartStillOwnsWhatItTakes)
 {
     Lock lock;
     EXPECT_EQ(expect_in_child([&] {
@@ -302,7 +303,7 @@ TEST(LockNoDescriptors, ThreadWithoutAStartStillOwnsWhatItTakes)
     EXPECT_EQ(lock.word(), 0u);
 }
 
-TEST(LockNoDescriptors, AttachWithoutABootBelievesTheState)
+TEST(LockNoDescriptors, AttachWithoutABootIdBelievesTheState)
 {
     Lock lock;
     lock.state()->boot ^= 2;
@@ -317,7 +318,7 @@ TEST(LockNoDescriptors, AttachWithoutABootBelievesTheState)
     EXPECT_EQ(lock.word(), slm_lock_self());
 }
 
-TEST(LockBoot, IsTheSameForAllOfABoot)
+TEST(LockBoot, IsTheSameDuringAWholeBoot)
 {
     uint64_t boot = slm_lock_boot();
     EXPECT_NE(boot, 0u);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lock: the contract, status by status, for each kind. */
+/* The lock's contract for each kind, status by status. */
 #include <cstring>
 #include <sys/stat.h>
 #include <thread>
@@ -26,7 +26,7 @@ INSTANTIATE_TEST_SUITE_P(All, LockKinds,
                          testing::Values(SLM_LOCK_ROBUST, SLM_LOCK_SPIN_SEM, SLM_LOCK_FILE),
                          kind_name);
 
-TEST_P(LockKinds, StartsFreeAndIsFreeAgainAfterEveryTurn)
+TEST_P(LockKinds, StartsFreeAndIsFreeAfterEveryUnlock)
 {
     for (int i = 0; i < 3; i++) {
         EXPECT_EQ(lock.word(), 0u);
@@ -42,7 +42,7 @@ TEST_P(LockKinds, StartsFreeAndIsFreeAgainAfterEveryTurn)
     EXPECT_EQ(lock.state()->n_waits, 0u);
 }
 
-TEST_P(LockKinds, TellsItsHolderThatItHoldsItAlready)
+TEST_P(LockKinds, ReportsToItsHolderThatItAlreadyHoldsIt)
 {
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
     uint64_t word = lock.word();
@@ -72,7 +72,7 @@ TEST_P(LockKinds, RefusesAThreadThatDoesNotHoldItAndChangesNothing)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
-TEST_P(LockKinds, TimedWaitsAsLongAsItWasToldAndLeavesTheHolderAlone)
+TEST_P(LockKinds, TimedWaitsForItsLimitAndLeavesTheHolderAlone)
 {
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
     std::thread([&] {
@@ -85,7 +85,7 @@ TEST_P(LockKinds, TimedWaitsAsLongAsItWasToldAndLeavesTheHolderAlone)
     EXPECT_EQ(lock.word(), 0u);
 }
 
-TEST_P(LockKinds, HandsTheLockToAProcessThatSleeps)
+TEST_P(LockKinds, HandsTheLockToASleepingProcess)
 {
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
     pid_t waiter = start_waiter(lock);
@@ -131,7 +131,7 @@ TEST_P(LockKinds, ExcludesTwoHandlesOfOneProcess)
     slm_lock_detach(other);
 }
 
-TEST_P(LockKinds, KeepsTheMarkForRepairUntilSomebodyRepairs)
+TEST_P(LockKinds, KeepsTheRepairMarkUntilItIsRepaired)
 {
     hold_and_die(lock);
     if (GetParam() == SLM_LOCK_SPIN_SEM) {
@@ -151,7 +151,7 @@ TEST_P(LockKinds, KeepsTheMarkForRepairUntilSomebodyRepairs)
     EXPECT_EQ(lock.word(), 0u);
 }
 
-TEST_P(LockKinds, LooksWithoutTouching)
+TEST_P(LockKinds, ReadsItsOwnerWithoutAChange)
 {
     slm_lock_owner owner;
     slm_lock_get_owner(lock, &owner);
@@ -173,7 +173,7 @@ TEST_P(LockKinds, LooksWithoutTouching)
     EXPECT_EQ(lock.word(), word);
 }
 
-TEST_P(LockKinds, IsNeverForcedOutOfALivingHand)
+TEST_P(LockKinds, CannotBeForcedWhileItsOwnerLives)
 {
     EXPECT_EQ(slm_lock_force_unlock(lock, 0), SLM_OK);
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
@@ -183,7 +183,7 @@ TEST_P(LockKinds, IsNeverForcedOutOfALivingHand)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
-TEST_P(LockKinds, IsForcedOutOfADeadHandOnlyIfItIsTheOneMeant)
+TEST_P(LockKinds, IsForcedFromADeadOwnerOnlyIfItIsTheOneGiven)
 {
     hold_and_die(lock);
     slm_lock_owner owner;
@@ -198,7 +198,7 @@ TEST_P(LockKinds, IsForcedOutOfADeadHandOnlyIfItIsTheOneMeant)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
-TEST_P(LockKinds, IsFreeAndToBeRepairedAfterAReboot)
+TEST_P(LockKinds, IsFreeAndNeedsRepairAfterAReboot)
 {
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
     lock.state()->boot ^= 2;
@@ -232,7 +232,7 @@ TEST_P(LockKinds, KeepsItsMarksThroughAnAttachInTheSameBoot)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
-TEST(LockInit, RefusesWhatItCannotUseAndChangesNothing)
+TEST(LockInit, RefusesInvalidArgumentsAndChangesNothing)
 {
     alignas(64) unsigned char bytes[192];
     alignas(64) unsigned char before[192];
@@ -275,7 +275,7 @@ TEST(LockAttach, RefusesWhatDoesNotFit)
     EXPECT_EQ(lock, nullptr);
 }
 
-TEST(LockAttach, RefusesALockFileThatIsALinkOrNoFileOrAnotherUsers)
+TEST(LockAttach, RefusesALinkANonFileOrAnotherUsersFile)
 {
     SharedPage page;
     ASSERT_EQ(slm_lock_init(page.state(), SLM_LOCK_FILE), SLM_OK);
@@ -309,7 +309,7 @@ TEST(LockDetach, IgnoresNull)
     slm_lock_detach(nullptr);
 }
 
-TEST(LockWord, OfNobodyIsFreeWhateverElseItSays)
+TEST(LockWord, WithoutAnOwnerIsFreeWithAnyOtherBits)
 {
     Lock lock;
     lock.state()->word = SLM_LOCK_WAITERS;
@@ -321,7 +321,7 @@ TEST(LockWord, OfNobodyIsFreeWhateverElseItSays)
     EXPECT_EQ(lock.word(), SLM_LOCK_REPAIR);
 }
 
-TEST(LockWord, WithAThreadIdThatCannotBeIsADeadOwners)
+TEST(LockWord, WithAnImpossibleThreadIdIsADeadOwners)
 {
     Lock lock;
     lock.state()->word = SLM_LOCK_TID;
@@ -329,7 +329,7 @@ TEST(LockWord, WithAThreadIdThatCannotBeIsADeadOwners)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
-/* Errors of the calls inside stay inside. */
+/* Calls keep errno even if a system call inside them fails. */
 TEST(LockErrno, IsKept)
 {
     Lock lock;
@@ -348,7 +348,7 @@ void lock_in_handler(int)
     told_in_handler = slm_lock_lock(held_in_handler);
 }
 
-TEST(LockSignal, HandlerThatInterruptsItsHolderIsToldSo)
+TEST(LockSignal, AHandlerThatInterruptsItsHolderLearnsItIsHeld)
 {
     Lock lock;
     held_in_handler = lock;

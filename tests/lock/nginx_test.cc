@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is known to go wrong with nginx's ngx_shmtx, case by case (M1 to M9). */
+/* Known faults of nginx's ngx_shmtx, case by case (M1 to M9). */
 #include <cstring>
 #include <thread>
 
@@ -9,7 +9,7 @@ namespace {
 
 using namespace slm_test;
 
-/* The two kinds that sleep on the word; nginx's way is SpinSem. */
+/* The two kinds that sleep on the word. SpinSem is nginx's kind. */
 class LockNginx : public testing::TestWithParam<slm_lock_kind> {
   protected:
     Lock lock{GetParam()};
@@ -18,8 +18,8 @@ class LockNginx : public testing::TestWithParam<slm_lock_kind> {
 INSTANTIATE_TEST_SUITE_P(RobustAndSpinSem, LockNginx,
                          testing::Values(SLM_LOCK_ROBUST, SLM_LOCK_SPIN_SEM));
 
-/* M1: killed between the store that frees the lock and the wake. The word is as it is then. */
-TEST_P(LockNginx, M1SleeperOfAnUnlockerKilledBeforeItsWakeGetsTheLock)
+/* M1: the unlocker is killed between the store that frees the lock and the wake. */
+TEST_P(LockNginx, M1SleeperGetsTheLockOfAnUnlockerKilledBeforeItsWake)
 {
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
     pid_t waiter = start_waiter(lock);
@@ -28,15 +28,15 @@ TEST_P(LockNginx, M1SleeperOfAnUnlockerKilledBeforeItsWakeGetsTheLock)
     EXPECT_EQ(reap(waiter), SLM_OK);
 }
 
-/* M1, the reaper's part: nothing to free, and those who sleep are woken all the same. */
-TEST_P(LockNginx, M1ForceUnlockOfAFreeLockWakesAllTheSame)
+/* M1, the reaper's part: there is nothing to free, and sleepers are still woken. */
+TEST_P(LockNginx, M1ForceUnlockOfAFreeLockStillWakes)
 {
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
     SharedPage page;
     uint32_t *half = slm_lock_half(lock.state());
     pid_t sleeper = start_child([&] {
         page.number(0) = 1;
-        /* A minute: no nap, so that only a wake explains its end. */
+        /* A sleep of a minute: only a wake explains that it ends. */
         uint32_t value = __atomic_load_n(half, __ATOMIC_RELAXED);
         uint64_t before_ms = slm_lock_system.now_ms();
         slm_lock_system.wait(half, value, 60000);
@@ -48,8 +48,8 @@ TEST_P(LockNginx, M1ForceUnlockOfAFreeLockWakesAllTheSame)
     EXPECT_EQ(reap(sleeper), 0);
 }
 
-/* M2: the waiter that got the wake dies with it. */
-TEST_P(LockNginx, M2WakeThatDiesWithItsWaiterIsNotMissed)
+/* M2: the waiter that consumed the wake dies with it. */
+TEST_P(LockNginx, M2WakeThatDiesWithItsWaiterDelaysOnly)
 {
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
     pid_t thief = start_child([&] {
@@ -68,9 +68,9 @@ TEST_P(LockNginx, M2WakeThatDiesWithItsWaiterIsNotMissed)
     EXPECT_EQ(reap(thief), -SIGKILL);
 }
 
-/* M3: nothing counts waiters, so that killed ones leave nothing behind. One that slept for long may
- * have asked for its turn, which costs the next one a sleep. */
-TEST_P(LockNginx, M3KilledWaitersLeaveNothingBehind)
+/* M3: nothing counts waiters, so killed waiters leave nothing. A waiter that slept for long may
+ * have set TURN, which costs the next locker a sleep. */
+TEST_P(LockNginx, M3KilledWaitersLeaveNothingInTheWord)
 {
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
     for (int i = 0; i < 20; i++) {
@@ -87,7 +87,7 @@ TEST_P(LockNginx, M3KilledWaitersLeaveNothingBehind)
     EXPECT_EQ(lock.word(), 0u);
 }
 
-TEST_P(LockNginx, M4RecursionIsToldAndNoDeadlock)
+TEST_P(LockNginx, M4RecursionIsReportedAndNoDeadlock)
 {
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
     EXPECT_EQ(slm_lock_lock(lock), SLM_E_HELD);
@@ -97,7 +97,7 @@ TEST_P(LockNginx, M4RecursionIsToldAndNoDeadlock)
 
 volatile sig_atomic_t is_shutting_down;
 
-/* M4: who has to see a shutdown waits with a time limit, and signals in between are harmless. */
+/* M4: a waiter that must see a shutdown waits with a time limit. Signals meanwhile are harmless. */
 TEST_P(LockNginx, M4WaiterWithATimeLimitSeesAShutdown)
 {
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
@@ -117,7 +117,7 @@ TEST_P(LockNginx, M4WaiterWithATimeLimitSeesAShutdown)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
-TEST_P(LockNginx, M5UnlockByAnotherThreadOrAForkChildIsRefused)
+TEST_P(LockNginx, M5UnlockByAnotherThreadOrAForkedChildIsRefused)
 {
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
     std::thread([&] { EXPECT_EQ(slm_lock_unlock(lock), SLM_E_OWNER); }).join();
@@ -127,8 +127,8 @@ TEST_P(LockNginx, M5UnlockByAnotherThreadOrAForkChildIsRefused)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_E_OWNER);
 }
 
-/* M6: who does not know who it is compares nothing with nothing. */
-TEST_P(LockNginx, M6ThreadThatHasNoIdentityYetExcludesAndIsExcluded)
+/* M6: a thread without an identity never compares nothing with nothing. */
+TEST_P(LockNginx, M6ThreadWithoutAnIdentityExcludesAndIsExcluded)
 {
     slm_lock_set_self(0);
     EXPECT_EQ(slm_lock_lock(lock), SLM_OK);
@@ -145,8 +145,9 @@ TEST_P(LockNginx, M6ThreadThatHasNoIdentityYetExcludesAndIsExcluded)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_E_OWNER);
 }
 
-/* M7: the dead holder is a grandchild, whom nobody here can reap. Waiters find out themselves. */
-TEST(LockNginxM7, HolderThatIsNobodysChildIsFoundDeadByWhoWaits)
+/* M7: the dead holder is a grandchild, which no process here can reap. Waiters find out
+ * themselves. */
+TEST(LockNginxM7, WaitersFindADeadHolderThatIsNotTheirChild)
 {
     Lock lock;
     pid_t parent = start_child([&] {
@@ -168,8 +169,8 @@ TEST(LockNginxM7, HolderThatIsNobodysChildIsFoundDeadByWhoWaits)
     EXPECT_EQ(reap(waiter), SLM_OWNER_DIED);
 }
 
-/* M8: same id, another start. With an id really used again: lock_identity_test. */
-TEST_P(LockNginx, M8ProcessWithTheDeadOwnersIdIsNeitherOwnerNorInTheWay)
+/* M8: the same id with another start. lock_identity_test has a really reused id. */
+TEST_P(LockNginx, M8ProcessWithTheDeadOwnersIdIsNotTheOwner)
 {
     uint64_t dead = slm_lock_self() + (UINT64_C(1) << 32);
     lock.state()->word = dead;
@@ -181,8 +182,9 @@ TEST_P(LockNginx, M8ProcessWithTheDeadOwnersIdIsNeitherOwnerNorInTheWay)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
-/* M9: garbage in the memory is gone, and there is nothing that destroying could forget. */
-TEST_P(LockNginx, M9MadeInGarbageItIsAFreeLock)
+/* M9: garbage in the memory is overwritten, and there is no destroy call that could be
+ * forgotten. */
+TEST_P(LockNginx, M9InitOverGarbageMakesAFreeLock)
 {
     memset(lock.state(), 0xA5, SLM_LOCK_BYTES);
     ASSERT_EQ(slm_lock_init(lock.state(), GetParam()), SLM_OK);

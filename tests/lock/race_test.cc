@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Races that are lost: what another process does just when this one stands before its own step. */
+/* Lost races: what another process does immediately before this one takes its own step. */
 #include <cstring>
 #include <sys/stat.h>
 
@@ -21,8 +21,8 @@ void intrude(const char *point)
     }
 }
 
-/* What another one does when the test comes to that point for the nth time, counted from 0. It
- * works on the state itself: a point inside of a point is none. */
+/* Acts as another process when the test comes to that point for the nth time, counted from 0. The
+ * act changes the state directly: yield points within it do nothing. */
 class Meanwhile {
   public:
     Meanwhile(const char *point, int nth, std::function<void()> act)
@@ -37,13 +37,13 @@ class Meanwhile {
     ~Meanwhile()
     {
         slm_yield_hook = nullptr;
-        EXPECT_EQ(place, nullptr) << "nobody came to " << place;
+        EXPECT_EQ(place, nullptr) << "the test never came to " << place;
     }
 };
 
 /* --- After a reboot --- */
 
-/* A state as another boot left it: held, or not. */
+/* A state as another boot left it: held or free. */
 class LockRaceReboot : public testing::TestWithParam<slm_lock_kind> {
   protected:
     void leave(bool is_held)
@@ -70,7 +70,7 @@ class LockRaceReboot : public testing::TestWithParam<slm_lock_kind> {
         leave(is_held);
         slm_lock *late = nullptr;
         {
-            Meanwhile another(point, nth, [this] { reset_as_another(); });
+            Meanwhile meanwhile(point, nth, [this] { reset_as_another(); });
             late = lock.attach(GetParam());
         }
         EXPECT_EQ(lock.word(), is_held ? SLM_LOCK_REPAIR : 0);
@@ -90,32 +90,32 @@ class LockRaceReboot : public testing::TestWithParam<slm_lock_kind> {
 INSTANTIATE_TEST_SUITE_P(RobustAndFile, LockRaceReboot,
                          testing::Values(SLM_LOCK_ROBUST, SLM_LOCK_FILE));
 
-TEST_P(LockRaceReboot, WhoComesLateToAHeldLockCountsNoSecondDeath)
+TEST_P(LockRaceReboot, ALateResetOfAHeldLockCountsNoSecondDeath)
 {
     expect_reset_once("lock: reset the word of another boot", 0, true);
 }
 
-TEST_P(LockRaceReboot, WhoComesLateToTheWholeResetsNothing)
+TEST_P(LockRaceReboot, AResetAfterACompleteOneChangesNothing)
 {
     expect_reset_once("lock: read the boot", 0, true);
 }
 
-TEST_P(LockRaceReboot, WhoComesLateToAFreeLockForgetsNothingThatIsAgreedOnAnew)
+TEST_P(LockRaceReboot, ALateResetOfAFreeLockKeepsTheNewlyAgreedFile)
 {
     expect_reset_once("lock: reset the word of another boot", 0, false);
     expect_reset_once("lock: forget the file of another boot", 0, false);
     expect_reset_once("lock: forget the file of another boot", 1, false);
 }
 
-/* --- Which file --- */
+/* --- The agreed file --- */
 
 class LockRaceFile : public testing::Test {
   protected:
-    /* Attaches while another one, as the first, says which file it is. */
-    slm_status attach_behind(uint64_t inode, uint64_t device)
+    /* Attaches. Meanwhile meanwhile process records a file first. */
+    slm_status attach_second(uint64_t inode, uint64_t device)
     {
         slm_lock_init(lock.state(), SLM_LOCK_FILE);
-        Meanwhile another("file: agree", 0, [&] {
+        Meanwhile meanwhile("file: agree", 0, [&] {
             lock.state()->file_inode = inode;
             lock.state()->file_device = device;
         });
@@ -131,34 +131,34 @@ class LockRaceFile : public testing::Test {
     uint64_t device_ = lock.state()->file_device;
 };
 
-TEST_F(LockRaceFile, WhoIsSecondToSayTheSameIsWelcome)
+TEST_F(LockRaceFile, TheSecondToRecordTheSameFileAttaches)
 {
-    EXPECT_EQ(attach_behind(inode_, device_), SLM_OK);
+    EXPECT_EQ(attach_second(inode_, device_), SLM_OK);
 }
 
-TEST_F(LockRaceFile, WhoIsSecondToSayAnotherFileIsRefused)
+TEST_F(LockRaceFile, TheSecondToRecordAnotherFileIsRefused)
 {
-    EXPECT_EQ(attach_behind(inode_ + 1, device_), SLM_E_REPLACED);
+    EXPECT_EQ(attach_second(inode_ + 1, device_), SLM_E_REPLACED);
     EXPECT_EQ(lock.state()->file_inode, inode_ + 1);
-    EXPECT_EQ(attach_behind(inode_, device_ + 1), SLM_E_REPLACED);
+    EXPECT_EQ(attach_second(inode_, device_ + 1), SLM_E_REPLACED);
     EXPECT_EQ(lock.state()->file_device, device_ + 1);
 }
 
-TEST_F(LockRaceFile, WhoGotTheSystemsLockOfAFileThatIsGivenUpJustThenGetsNothing)
+TEST_F(LockRaceFile, AGrantOfAFileThatIsReplacedMeanwhileGetsNothing)
 {
-    Meanwhile another("file: take the file", 0, [&] { lock.state()->file_inode = inode_ + 1; });
+    Meanwhile meanwhile("file: take the file", 0, [&] { lock.state()->file_inode = inode_ + 1; });
     EXPECT_EQ(slm_lock_trylock(lock), SLM_E_REPLACED);
     EXPECT_EQ(lock.word(), 0u);
 }
 
-/* --- Whose death --- */
+/* --- The owner's death --- */
 
-TEST(LockRaceForce, WhoForcesADeadOnesLockThatIsTakenOverJustThenLeavesTheNewOwnerAlone)
+TEST(LockRaceForce, ForceUnlockSparesAnOwnerThatTookOverMeanwhile)
 {
     Lock lock;
     hold_and_die(lock);
     uint64_t owner = slm_lock_self() | SLM_LOCK_REPAIR;
-    Meanwhile another("force: swap the word", 0, [&] { lock.state()->word = owner; });
+    Meanwhile meanwhile("force: swap the word", 0, [&] { lock.state()->word = owner; });
     EXPECT_EQ(slm_lock_force_unlock(lock, 0), SLM_E_OWNER);
     EXPECT_EQ(lock.word(), owner);
     EXPECT_EQ(lock.state()->n_deaths, 0u);

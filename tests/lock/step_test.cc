@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Death behind every machine instruction of a turn, of the code as it is used. */
+/* Death after every machine instruction of a lock and unlock, of the code as it is used. */
 #include <cerrno>
 #include <cstring>
 #include <sys/ptrace.h>
@@ -10,7 +10,7 @@ namespace {
 
 using namespace slm_test;
 
-/* Where the stepping goes on; the victim's number 1. */
+/* Where the stepping continues: the victim's number 1. */
 enum phase : uint64_t { before_turn, in_turn, after_turn };
 
 /* Enough for two stops, lock, unlock and a wake under any sanitizer. */
@@ -28,7 +28,7 @@ bool step(pid_t victim)
            waitpid(victim, &status, 0) == victim && WIFSTOPPED(status);
 }
 
-/* Answers a stopped victim that is about to take its turn; -1: nobody may be traced here. */
+/* Returns a stopped victim that is about to lock. -1: this system does not allow tracing. */
 pid_t start_victim(Lock &lock, const std::function<void(slm_lock *)> &turn)
 {
     lock.number(1) = before_turn;
@@ -54,7 +54,7 @@ void take_turn(slm_lock *lock)
     slm_lock_unlock(lock);
 }
 
-/* Kills the victim n_most steps into its turn, or when that is over. Answers the steps it took. */
+/* Kills the victim n_most steps into its locking, or at its end. Returns the number of steps. */
 int kill_in_turn(Lock &lock, pid_t victim, int n_most)
 {
     for (int i = 0; i < most_steps && lock.number(1) == before_turn; i++) {
@@ -70,8 +70,8 @@ int kill_in_turn(Lock &lock, pid_t victim, int n_most)
     return n_steps;
 }
 
-/* The dynamic linker binds a function when it is first called, in thousands of instructions: that
- * is done here, before there are victims. */
+/* The dynamic linker binds a function at its first call, with thousands of instructions. Bind here,
+ * before there are victims. */
 void bind_functions(const Hooks &hooks)
 {
     Lock lock;
@@ -80,7 +80,8 @@ void bind_functions(const Hooks &hooks)
     slm_lock_self();
 }
 
-/* A victim that is killed n_most steps into its turn; the steps it took, -1: not possible here. */
+/* Kills a victim n_most steps into its locking. Returns the number of steps. -1: not possible
+ * here. */
 int try_death(const Hooks &hooks, int n_most)
 {
     Lock lock;
@@ -95,12 +96,13 @@ int try_death(const Hooks &hooks, int n_most)
     return n_steps;
 }
 
-/* A sanitizer makes hundreds of instructions thousands, and the work grows with the square: a death
- * behind every k-th of them then, so that all victims together take about half as many steps. */
+/* A sanitizer makes hundreds of instructions thousands, and the work grows with the square. Then a
+ * victim dies after every k-th instruction only, so that all victims together take about half as
+ * many steps. */
 constexpr int64_t most_work = 600000;
 
-/* Returns how many instructions a turn has; -1: not possible here. ThreadSanitizer's differ by some
- * from turn to turn: the sweep ends with the first victim that is through before its death. */
+/* Returns how many instructions lock and unlock have. -1: not possible here. With ThreadSanitizer
+ * the number differs a little each time: the sweep ends with the first victim that completes. */
 int sweep(const Hooks &hooks)
 {
     bind_functions(hooks);
@@ -114,12 +116,12 @@ int sweep(const Hooks &hooks)
             return n_all;
         }
     }
-    printf("%d instructions, a death behind every %d.: %d deaths\n", n_all, stride, n_deaths);
+    printf("%d instructions, a death after every %d.: %d deaths\n", n_all, stride, n_deaths);
     EXPECT_GE(n_deaths * stride, n_all / 2);
     return n_all;
 }
 
-/* Told exactly if the word names the dead one, or has its mark already. */
+/* Death is reported exactly if the word names the dead owner or already has the REPAIR bit. */
 void judge_turn(Lock &lock)
 {
     bool is_told = lock.word() != 0;
@@ -132,17 +134,17 @@ void judge_turn(Lock &lock)
     EXPECT_EQ(lock.word(), 0u);
 }
 
-TEST(LockStep, DeathBehindAnyInstructionOfATurnIsToldIfTheDeadOneWasTheOwner)
+TEST(LockStep, DeathAfterAnyInstructionIsReportedIfTheVictimOwned)
 {
     int n_steps = sweep({[](Lock &) {}, judge_turn});
     if (n_steps < 0) {
-        GTEST_SKIP() << "nobody may be traced here: " << strerror(errno);
+        GTEST_SKIP() << "this system does not allow tracing: " << strerror(errno);
     }
     EXPECT_GE(n_steps, 10);
 }
 
-/* The waiters' bit sends the unlocker the long way: it is set before the victim takes the lock. */
-TEST(LockStep, DeathBehindAnyInstructionOfATurnWithWaitersIsToldToo)
+/* The WAITERS bit sends the unlocker along the slow path. It is set before the victim locks. */
+TEST(LockStep, DeathAfterAnyInstructionWithWaitersIsReportedToo)
 {
     auto prepare = [](Lock &lock) { lock.state()->word = SLM_LOCK_WAITERS; };
     auto judge = [](Lock &lock) {
@@ -152,7 +154,7 @@ TEST(LockStep, DeathBehindAnyInstructionOfATurnWithWaitersIsToldToo)
     };
     int n_steps = sweep({prepare, judge});
     if (n_steps < 0) {
-        GTEST_SKIP() << "nobody may be traced here: " << strerror(errno);
+        GTEST_SKIP() << "this system does not allow tracing: " << strerror(errno);
     }
     EXPECT_GE(n_steps, 30);
 }

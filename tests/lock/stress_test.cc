@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Processes that share a lock and are killed at any moment: exclusion, and every death is told. */
+/* Processes that share a lock are killed at any moment: exclusion holds, and every death is
+ * reported. */
 #include <random>
 #include <vector>
 
@@ -9,9 +10,9 @@ namespace {
 
 using namespace slm_test;
 
-/* What the lock guards. The two counts are equal whenever nobody is inside. */
+/* What the lock guards. The two counts are equal whenever the lock is free. */
 struct guarded {
-    std::atomic<uint64_t> &inside; /* who is in, 0: nobody */
+    std::atomic<uint64_t> &inside; /* the owner; 0: none */
     std::atomic<uint64_t> &first;
     std::atomic<uint64_t> &second;
     std::atomic<uint64_t> &n_wrong;
@@ -35,14 +36,14 @@ struct guarded {
         n_wrong += inside.exchange(slm_lock_self()) != 0;
         n_wrong += first.load() != second.load();
         first++;
-        /* Most of a turn is here, so that most deaths of an owner are. */
+        /* Most of the time is spent here, so most deaths are deaths of an owner. */
         slm_lock_system.pause(200);
         second++;
         n_wrong += inside.exchange(0) != slm_lock_self();
     }
 };
 
-/* By any of the three calls. */
+/* Locks by any of the three calls. */
 enum slm_status take(slm_lock *lock, unsigned n)
 {
     return n % 3 == 0   ? slm_lock_trylock(lock)
@@ -50,7 +51,7 @@ enum slm_status take(slm_lock *lock, unsigned n)
                         : slm_lock_lock(lock);
 }
 
-/* Every second one at an address of its own. */
+/* Every second process uses an address of its own. */
 int work_for_ever(Lock &shared, size_t idx)
 {
     guarded data(shared);
@@ -76,8 +77,8 @@ class LockStress : public testing::TestWithParam<slm_lock_kind> {};
 INSTANTIATE_TEST_SUITE_P(EveryKind, LockStress,
                          testing::Values(SLM_LOCK_ROBUST, SLM_LOCK_SPIN_SEM, SLM_LOCK_FILE));
 
-/* Locks of nginx's kind are not taken over: who reaps has to free them. The dead one may not have
- * been the owner, which is no mistake. */
+/* Locks of nginx's kind are not taken over: the reaper must free them. A refusal is correct: the
+ * dead process may not have been the owner. */
 void kill_and_reap(Lock &lock, pid_t worker)
 {
     kill(worker, SIGKILL);
@@ -87,18 +88,18 @@ void kill_and_reap(Lock &lock, pid_t worker)
     }
 }
 
-/* Turns between two deaths, so that time plays no part. */
-void await_turns(guarded &data, uint64_t n_turns)
+/* Lock and unlock pairs between two deaths, so that time plays no part. */
+void await_pairs(guarded &data, uint64_t n_pairs)
 {
     uint64_t before = data.first;
-    await([&] { return data.first >= before + n_turns; });
+    await([&] { return data.first >= before + n_pairs; });
 }
 
-TEST_P(LockStress, KilledAtAnyMomentTheLivingStayExcludedAndGetOn)
+TEST_P(LockStress, SurvivorsOfRandomKillsStayExcludedAndProgress)
 {
     constexpr size_t n_workers = 4;
     constexpr int n_kills = 300;
-    constexpr uint64_t n_owners = 20; /* of them have to be owners: kill on until they are */
+    constexpr uint64_t n_owners = 20; /* kill on until so many victims were owners */
     Lock lock(GetParam());
     guarded data(lock);
     std::mt19937 random(1);
@@ -107,7 +108,7 @@ TEST_P(LockStress, KilledAtAnyMomentTheLivingStayExcludedAndGetOn)
         workers.push_back(start_child([&] { return work_for_ever(lock, i); }));
     }
     for (int i = 0; i < n_kills || data.n_repairs < n_owners; i++) {
-        await_turns(data, random() % 50);
+        await_pairs(data, random() % 50);
         size_t idx = random() % n_workers;
         kill_and_reap(lock, workers[idx]);
         workers[idx] = start_child([&] { return work_for_ever(lock, idx); });
@@ -120,7 +121,7 @@ TEST_P(LockStress, KilledAtAnyMomentTheLivingStayExcludedAndGetOn)
     EXPECT_TRUE(last == SLM_OK || last == SLM_OWNER_DIED);
     EXPECT_LE(data.n_repairs, lock.state()->n_deaths);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
-    printf("%lu turns, %u owners died, %lu repairs\n", static_cast<unsigned long>(data.first),
+    printf("%lu lockings, %u owners died, %lu repairs\n", static_cast<unsigned long>(data.first),
            lock.state()->n_deaths, static_cast<unsigned long>(data.n_repairs));
 }
 

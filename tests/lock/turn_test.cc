@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whose turn it is: a waiter that was passed for long gets the lock before newcomers do. */
+/* The lock's fairness: a waiter that was passed over for long gets the lock before newcomers. */
 #include <thread>
 
 #include "tests/lock/fixture.h"
@@ -8,23 +8,23 @@ using namespace slm_test;
 
 namespace {
 
-bool is_asked_for(Lock &lock)
+bool is_turn_marked(Lock &lock)
 {
     return (lock.word() & SLM_LOCK_TURN) != 0;
 }
 
-TEST(LockTurn, ANewcomerSleepsBeforeItTakesALockThatIsASleepersTurn)
+TEST(LockFairness, NewcomerWaitsWhenASleeperIsDue)
 {
     Lock lock;
     lock.state()->word = SLM_LOCK_TURN;
     EXPECT_EQ(slm_lock_lock(lock), SLM_OK);
     EXPECT_EQ(lock.state()->n_waits, 1u);
-    EXPECT_FALSE(is_asked_for(lock)) << "it has slept: the turn was its own";
+    EXPECT_FALSE(is_turn_marked(lock)) << "the newcomer slept, so it clears TURN";
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
     EXPECT_EQ(lock.word(), 0u);
 }
 
-TEST(LockTurn, WhoCannotSleepTakesTheLockAndLeavesTheTurn)
+TEST(LockFairness, TrylockTakesTheLockAndKeepsTheMark)
 {
     Lock lock;
     lock.state()->word = SLM_LOCK_TURN;
@@ -34,7 +34,7 @@ TEST(LockTurn, WhoCannotSleepTakesTheLockAndLeavesTheTurn)
     EXPECT_EQ(lock.word(), SLM_LOCK_TURN);
 }
 
-TEST(LockTurn, ATimeLimitDoesNotPassWhileTheLockIsFree)
+TEST(LockFairness, ATimeLimitDoesNotPassWhileTheLockIsFree)
 {
     for (unsigned timeout_ms : {1u, 2u, 50u}) {
         Lock lock;
@@ -44,21 +44,21 @@ TEST(LockTurn, ATimeLimitDoesNotPassWhileTheLockIsFree)
     }
 }
 
-TEST(LockTurn, IsAskedForByAWaiterThatWaitsForLong)
+TEST(LockFairness, AWaiterThatIsPassedOverForLongSetsTheMark)
 {
     for (slm_lock_kind kind : {SLM_LOCK_ROBUST, SLM_LOCK_SPIN_SEM}) {
         Lock lock(kind);
         ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
         pid_t child = start_waiter(lock);
         await_asleep(lock, child);
-        await([&] { return is_asked_for(lock); });
+        await([&] { return is_turn_marked(lock); });
         EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
         EXPECT_EQ(reap(child), SLM_OK);
-        EXPECT_EQ(lock.word(), 0u) << "nobody waits, and nobody asks";
+        EXPECT_EQ(lock.word(), 0u) << "no waiter and no mark is left";
     }
 }
 
-TEST(LockTurn, IsLeftToTheWaiterByWhoLocksAgainAtOnce)
+TEST(LockFairness, AnUnlockerThatLocksAgainAtOnceWaitsForTheSleeper)
 {
     Lock lock;
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
@@ -68,73 +68,73 @@ TEST(LockTurn, IsLeftToTheWaiterByWhoLocksAgainAtOnce)
         lock.number(0) = 1;
         return slm_lock_unlock(mine) == SLM_OK ? 0 : 1;
     });
-    await([&] { return is_asked_for(lock); });
-    EXPECT_EQ(kill(child, SIGSTOP), 0); /* it is woken, and cannot run yet */
+    await([&] { return is_turn_marked(lock); });
+    EXPECT_EQ(kill(child, SIGSTOP), 0); /* the child is woken and cannot run yet */
     await([&] { return state_letter(child) == 'T'; });
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
-    EXPECT_TRUE(is_asked_for(lock));
-    /* By the count, which stays: the mark of waiters goes when this thread wakes by itself. */
+    EXPECT_TRUE(is_turn_marked(lock));
+    /* Use the count, which only grows: this thread may wake by itself and clear the WAITERS bit. */
     uint64_t n_before = lock.state()->n_waits;
     std::thread waker([&] {
         await([&] { return lock.state()->n_waits > n_before; });
         EXPECT_EQ(kill(child, SIGCONT), 0);
     });
     EXPECT_EQ(slm_lock_lock(lock), SLM_OK);
-    EXPECT_EQ(lock.state()->n_waits, n_before + 1) << "who locks again slept first";
+    EXPECT_EQ(lock.state()->n_waits, n_before + 1) << "the thread that locks again slept first";
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
     waker.join();
     EXPECT_EQ(reap(child), 0);
     EXPECT_EQ(lock.number(0), 1u);
 }
 
-TEST(LockTurn, IsNotAskedForAnyMoreByWhoGivesUp)
+TEST(LockFairness, AWaiterThatTimesOutClearsItsMark)
 {
-    static Lock *seen; /* by the child, which sleeps in no time */
+    static Lock *seen; /* used by the child, whose sleeps take no time */
     static uint64_t now_ms;
-    static bool was_asked_for;
+    static bool was_turn_marked;
     Lock lock;
     seen = &lock;
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
     EXPECT_EQ(run_child([&lock] {
                   slm_lock_system.now_ms = [] { return now_ms; };
                   slm_lock_system.wait = [](uint32_t *, uint32_t, unsigned ms) {
-                      was_asked_for = was_asked_for || is_asked_for(*seen);
+                      was_turn_marked = was_turn_marked || is_turn_marked(*seen);
                       now_ms += ms;
                   };
                   int status = slm_lock_timedlock(lock, 2 * SLM_LOCK_PATIENCE_MS);
-                  return was_asked_for ? status : SLM_STATUS_COUNT;
+                  return was_turn_marked ? status : SLM_STATUS_COUNT;
               }),
               SLM_E_TIMEOUT);
-    EXPECT_FALSE(is_asked_for(lock));
+    EXPECT_FALSE(is_turn_marked(lock));
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
     EXPECT_EQ(lock.word(), 0u);
 }
 
-TEST(LockTurn, OfADeadOneCostsTheNextNewcomerOneSleep)
+TEST(LockFairness, ADeadWaitersMarkCostsTheNextNewcomerOneSleep)
 {
     Lock lock;
     ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
     pid_t child = start_waiter(lock);
-    await([&] { return is_asked_for(lock); });
+    await([&] { return is_turn_marked(lock); });
     EXPECT_EQ(kill(child, SIGKILL), 0);
     EXPECT_EQ(reap(child), -SIGKILL);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
-    EXPECT_TRUE(is_asked_for(lock));
+    EXPECT_TRUE(is_turn_marked(lock));
     for (int i = 0; i < 3; i++) {
         EXPECT_EQ(slm_lock_lock(lock), SLM_OK);
         EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
         EXPECT_EQ(lock.word(), 0u);
     }
-    EXPECT_EQ(lock.state()->n_waits, 2u) << "the dead one, and the first that came";
+    EXPECT_EQ(lock.state()->n_waits, 2u) << "the dead waiter and the first newcomer";
 }
 
-TEST(LockTurn, OutlivesThatTheOwnerDies)
+TEST(LockFairness, TheMarkOutlivesTheOwnersDeath)
 {
     Lock lock;
     hold_and_die(lock);
     lock.state()->word |= SLM_LOCK_TURN;
     EXPECT_EQ(slm_lock_trylock(lock), SLM_OWNER_DIED);
-    EXPECT_TRUE(is_asked_for(lock));
+    EXPECT_TRUE(is_turn_marked(lock));
     EXPECT_EQ(slm_lock_mark_repaired(lock), SLM_OK);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
     EXPECT_EQ(lock.word(), SLM_LOCK_TURN);

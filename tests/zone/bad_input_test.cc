@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whatever is wrong has a status of its own and a text that says where; nothing is left behind. */
+/* Each wrong input has a status of its own and a text that says where. Nothing is left over. */
 #include <cstddef>
 #include <iterator>
 #include <sys/shm.h>
@@ -22,7 +22,7 @@ void write_all(const std::string &path, const std::string &content)
     file << content;
 }
 
-constexpr uint64_t kSlab = 12288; /* where it begins behind 256 entries */
+constexpr uint64_t kSlab = 12288; /* where it begins, after 256 entries */
 
 /* A zone in a file, as bytes. */
 class Image {
@@ -45,7 +45,7 @@ class Image {
     {
         return reinterpret_cast<zone_header *>(bytes.data());
     }
-    /* The constant part is what it says it is, however wrong. */
+    /* Recomputes the checksum, so that a wrong constant part looks sealed. */
     void seal()
     {
         zone_fixed fixed;
@@ -144,7 +144,7 @@ class ZoneDamage : public testing::TestWithParam<Damage> {};
 INSTANTIATE_TEST_SUITE_P(Of, ZoneDamage, testing::ValuesIn(damages),
                          [](const auto &damage) { return std::string(damage.param.name); });
 
-TEST_P(ZoneDamage, IsToldByItsStatusWithThePathAndLeavesNothing)
+TEST_P(ZoneDamage, IsReportedByStatusAndPathAndLeavesNothing)
 {
     Image image;
     Holdings before;
@@ -159,7 +159,7 @@ TEST_P(ZoneDamage, IsToldByItsStatusWithThePathAndLeavesNothing)
     EXPECT_EQ(image.all.folder().names(), (std::set<std::string>{"file"}));
 }
 
-TEST_P(ZoneDamage, IsTheSameForWhoMayOnlyRead)
+TEST_P(ZoneDamage, IsReportedAlikeToAReadOnlyHandle)
 {
     Image image;
     GetParam().make(image);
@@ -171,7 +171,7 @@ TEST_P(ZoneDamage, IsTheSameForWhoMayOnlyRead)
     EXPECT_EQ(status, is_of_writers ? SLM_OK : GetParam().status) << zone.error.text;
 }
 
-TEST(ZoneImage, ThatIsWholeIsAttachedAndUsed)
+TEST(ZoneImage, UndamagedIsAttachedAndUsed)
 {
     Image image;
     Zone zone;
@@ -243,7 +243,7 @@ class ZoneOption : public testing::TestWithParam<Wrong> {};
 INSTANTIATE_TEST_SUITE_P(Wrong, ZoneOption, testing::ValuesIn(wrongs),
                          [](const auto &wrong) { return std::string(wrong.param.name); });
 
-TEST_P(ZoneOption, IsToldByItsStatusAndLeavesNothing)
+TEST_P(ZoneOption, IsReportedByItsStatusAndLeavesNothing)
 {
     ZoneOptions all;
     slm_zone_options options = all.of(SLM_SEGMENT_FILE);
@@ -258,7 +258,7 @@ TEST_P(ZoneOption, IsToldByItsStatusAndLeavesNothing)
     EXPECT_TRUE(all.folder().names().empty());
 }
 
-TEST(ZoneArguments, OrPlacesThatAreMissingAreTold)
+TEST(ZoneArguments, NullArgumentsAreReported)
 {
     ZoneOptions all;
     slm_zone_options options = all.of(SLM_SEGMENT_ANONYMOUS);
@@ -272,9 +272,9 @@ TEST(ZoneArguments, OrPlacesThatAreMissingAreTold)
     EXPECT_EQ(zone, nullptr);
 }
 
-/* --- What the system says --- */
+/* --- What the system reports --- */
 
-TEST(ZoneAttach, TellsWhatIsNotThereAndWhatIsThereAlready)
+TEST(ZoneAttach, ReportsAMissingSegmentAndATakenName)
 {
     for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
         ZoneOptions all;
@@ -290,8 +290,8 @@ TEST(ZoneAttach, TellsWhatIsNotThereAndWhatIsThereAlready)
     }
 }
 
-/* Reserving what a file has holes in is for zones, not for what turns out to be none. */
-TEST(ZoneAttach, OfAFileThatIsNoneLeavesItsHolesAsTheyAre)
+/* Attach fills the holes of a zone's file. It must not fill them in a file that is no zone. */
+TEST(ZoneAttach, LeavesTheHolesOfAFileThatIsNoZone)
 {
     ZoneOptions all;
     Zone zone;
@@ -301,7 +301,7 @@ TEST(ZoneAttach, OfAFileThatIsNoneLeavesItsHolesAsTheyAre)
     write_all(path, "no zone");
     ASSERT_EQ(truncate(path.c_str(), off_t{1} << 30), 0);
     ASSERT_EQ(stat(path.c_str(), &before), 0);
-    ASSERT_LT(before.st_blocks, 1024) << "this file system has no holes";
+    ASSERT_LT(before.st_blocks, 1024) << "this file system supports no holes";
     slm_zone_attach_options options{};
     options.segment.kind = SLM_SEGMENT_FILE;
     options.segment.name = path.c_str();
@@ -321,7 +321,7 @@ TEST(ZoneAttach, FollowsNoLink)
     EXPECT_NE(strstr(zone.error.text, link.c_str()), nullptr);
 }
 
-TEST(ZoneAttach, OfAnotherUsersZoneIsRefused)
+TEST(ZoneAttach, RefusesAnotherUsersZone)
 {
     if (geteuid() != 0) {
         GTEST_SKIP() << "only root can become another user";
@@ -341,8 +341,8 @@ TEST(ZoneAttach, OfAnotherUsersZoneIsRefused)
               0);
 }
 
-/* All others have whole pages. */
-TEST(ZoneAttach, OfASysvSegmentThatIsShorterThanAHeaderIsRefused)
+/* Only a System V segment can be shorter than a page. */
+TEST(ZoneAttach, RefusesASysvSegmentShorterThanAHeader)
 {
     slm_zone_attach_options options = {};
     options.segment.kind = SLM_SEGMENT_SYSV;
@@ -374,7 +374,7 @@ TEST(ZoneAttach, FromAnotherPidNamespaceIsRefused)
     EXPECT_EQ(status, 0);
 }
 
-TEST(ZoneCreate, WhereThereIsNoRoomLeavesNoFile)
+TEST(ZoneCreate, WithoutSpaceLeavesNoFile)
 {
     ZoneOptions all;
     int status = in_child([&] {
@@ -388,9 +388,9 @@ TEST(ZoneCreate, WhereThereIsNoRoomLeavesNoFile)
         Holdings before;
         Zone zone;
         slm_status answer = zone.create(all.of(SLM_SEGMENT_FILE));
-        bool is_told = answer == SLM_E_SPACE &&
-                       strstr(zone.error.text, all.path(SLM_SEGMENT_FILE).c_str()) != nullptr;
-        return is_told && Holdings() == before && all.folder().names().empty() ? 0 : 1;
+        bool is_reported = answer == SLM_E_SPACE &&
+                           strstr(zone.error.text, all.path(SLM_SEGMENT_FILE).c_str()) != nullptr;
+        return is_reported && Holdings() == before && all.folder().names().empty() ? 0 : 1;
     });
     if (status == 99) {
         GTEST_SKIP() << "this user can neither mount nor make a namespace to mount in";
@@ -400,7 +400,7 @@ TEST(ZoneCreate, WhereThereIsNoRoomLeavesNoFile)
 
 /* --- Cut while it is mapped --- */
 
-TEST(ZoneCut, WhileMappedIsNoSignalWhereTheGuardIsAndToldByVerify)
+TEST(ZoneCut, IsZerosUnderTheGuardAndReportedByVerify)
 {
     EXPECT_EQ(in_child([] {
                   Image image;
@@ -418,7 +418,7 @@ TEST(ZoneCut, WhileMappedIsNoSignalWhereTheGuardIsAndToldByVerify)
               0);
 }
 
-TEST(ZoneCut, IsNotRepairedAndNotGivenUpEither)
+TEST(ZoneCut, IsNeitherRepairedNorGivenUp)
 {
     Image image;
     Zone zone;
@@ -430,7 +430,7 @@ TEST(ZoneCut, IsNotRepairedAndNotGivenUpEither)
                   return 0;
               }),
               128 + SIGKILL);
-    /* Its last pages, which nothing uses. */
+    /* The zone's last pages, which nothing uses. */
     ASSERT_EQ(truncate(image.path().c_str(), kZoneBytes - 4096), 0);
     EXPECT_EQ(slm_zone_lock(zone), SLM_E_TRUNCATED);
     EXPECT_EQ(slm_zone_lock(zone), SLM_E_TRUNCATED);

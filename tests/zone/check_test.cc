@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Zones that are damaged while they are in use: what locks say, and each invariant of the check. */
+/* Zones that are damaged while they are in use: what lock calls return, and each invariant of the
+ * check. */
 #include "allocator/lock/word.h"
 #include "tests/zone/fixture.h"
 
@@ -11,9 +12,9 @@ namespace {
 
 using namespace slm_test;
 
-/* --- Locks given back past the zone, and zones that cannot be repaired --- */
+/* --- Locks unlocked directly instead of through the zone, and zones that cannot be repaired --- */
 
-TEST(Zone, WhoseLockWasGivenBackWithoutACommitUndoesIt)
+TEST(Zone, AnUnlockOfTheLockItselfCommitsNothing)
 {
     ZoneOptions all;
     Zone zone;
@@ -26,7 +27,7 @@ TEST(Zone, WhoseLockWasGivenBackWithoutACommitUndoesIt)
     EXPECT_EQ(zone.stats().n_undone, 1u);
 }
 
-TEST(Zone, ThatCannotBeRepairedIsBrokenForEverybodyFromThenOn)
+TEST(Zone, ThatCannotBeRepairedIsBrokenForEveryHandle)
 {
     ZoneOptions all;
     Zone zone, other;
@@ -37,7 +38,7 @@ TEST(Zone, ThatCannotBeRepairedIsBrokenForEverybodyFromThenOn)
                   (void)slm_zone_lock(zone);
                   (void)push(zone, 2);
                   uint64_t *log = reinterpret_cast<uint64_t *>(zone.base() + ZONE_JOURNAL_OFFSET);
-                  log[6] = UINT64_MAX; /* what the first entry says */
+                  log[6] = UINT64_MAX; /* the first entry's word */
                   raise(SIGKILL);
                   return 0;
               }),
@@ -56,15 +57,15 @@ TEST(Zone, ThatCannotBeRepairedIsBrokenForEverybodyFromThenOn)
     EXPECT_EQ(slm_zone_check_locked(reader), 102u);
 }
 
-/* Nobody but the slab itself uses it, and nobody would ever set it again. */
-TEST(Zone, IsSoundBehindARepairWhateverTheSlabsOwnRootWas)
+/* Only the slab itself uses its own root, and zones never set it: a repair must clear it. */
+TEST(Zone, IsSoundAfterARepairWithAnyRootInTheSlab)
 {
     ZoneOptions all;
     Zone zone;
     ASSERT_EQ(zone.create(all.of(SLM_SEGMENT_MEMFD)), SLM_OK);
     ASSERT_EQ(push_alone(zone, 1), SLM_OK);
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
-    ASSERT_TRUE(push(zone, 2)); /* what the repair has to free */
+    ASSERT_TRUE(push(zone, 2)); /* the repair must free it */
     zone.zone->slab->header->root = UINT64_MAX;
     EXPECT_EQ(slm_zone_check_locked(zone), 12u);
     zone.header()->lock.word |= SLM_LOCK_REPAIR;
@@ -88,7 +89,7 @@ class ZoneCheck : public testing::Test {
     Zone zone;
 };
 
-TEST_F(ZoneCheck, FindsAConstantPartThatChanged)
+TEST_F(ZoneCheck, FindsAChangedConstantPart)
 {
     auto *bytes = reinterpret_cast<unsigned char *>(zone.header());
     for (size_t i = 0; i < sizeof(zone_fixed) + sizeof(uint64_t); i++) {
@@ -107,7 +108,7 @@ TEST_F(ZoneCheck, FindsAStateThatIsNotReady)
     }
 }
 
-TEST_F(ZoneCheck, FindsALengthThatCannotBe)
+TEST_F(ZoneCheck, FindsAnImpossibleLength)
 {
     for (uint64_t bytes :
          {uint64_t{0}, uint64_t{kZoneBytes - 4096}, uint64_t{kZoneBytes + 1},
@@ -119,20 +120,20 @@ TEST_F(ZoneCheck, FindsALengthThatCannotBe)
     EXPECT_EQ(slm_zone_check_locked(zone), 0u);
 }
 
-TEST_F(ZoneCheck, FindsAFileThatWasCut)
+TEST_F(ZoneCheck, FindsATruncatedFile)
 {
     ASSERT_EQ(ftruncate(slm_segment_id(slm_zone_segment(zone)), kZoneBytes - 4096), 0);
     EXPECT_EQ(slm_zone_check_locked(zone), 103u);
 }
 
-TEST_F(ZoneCheck, FindsWhatTheSlabBreaks)
+TEST_F(ZoneCheck, FindsABrokenInvariantOfTheSlab)
 {
     auto *slab = zone.base() + zone.header()->fixed.slab_offset;
     slab[8] ^= 1;
     EXPECT_EQ(slm_zone_check_locked(zone), 1u);
 }
 
-TEST_F(ZoneCheck, FindsWhatTheJournalBreaks)
+TEST_F(ZoneCheck, FindsABrokenInvariantOfTheJournal)
 {
     auto *log = reinterpret_cast<uint64_t *>(zone.base() + ZONE_JOURNAL_OFFSET);
     log[0] ^= 1;
@@ -150,8 +151,8 @@ TEST_F(ZoneCheck, FindsWhatTheJournalBreaks)
     EXPECT_EQ(slm_zone_check_locked(zone), 0u);
 }
 
-/* Each would have let somebody write behind what is mapped. */
-TEST_F(ZoneCheck, IsNotNeededForLocksToRefuseLengthsThatCannotBe)
+/* With each of these lengths a caller could write past the end of the mapping. */
+TEST_F(ZoneCheck, LockRefusesImpossibleLengthsWithoutACheck)
 {
     for (uint64_t bytes : {uint64_t{0}, uint64_t{4096}, uint64_t{kZoneBytes - 4096},
                            uint64_t{kZoneMaxBytes + 4096}, UINT64_MAX}) {
@@ -166,7 +167,7 @@ TEST_F(ZoneCheck, IsNotNeededForLocksToRefuseLengthsThatCannotBe)
     EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
 }
 
-TEST_F(ZoneCheck, IsNotNeededForLocksToRefusePagesBehindTheEnd)
+TEST_F(ZoneCheck, LockRefusesPagesPastTheEndWithoutACheck)
 {
     slab_header *slab = zone.zone->slab->header;
     const uint64_t kept = slab->n_pages;

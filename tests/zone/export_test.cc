@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Zones handed over to a program that this process becomes by exec. */
+/* Zones passed to the program that this process becomes by exec. */
 #include "tests/zone/set_fixture.h"
 
 namespace {
 
 using namespace slm_test;
 
-/* What tests/zone/heir answers, started by a child as itself. */
+/* Returns the exit status of tests/zone/heir, which a child becomes by exec. */
 int exec_heir(const char *text, uint64_t n)
 {
     return in_child([&] {
@@ -43,7 +43,7 @@ TEST_P(ZoneExportOf, ReachesAnotherProgramWithItsContent)
     EXPECT_EQ(exec_heir(text, 6), 4);
 }
 
-/* The process itself: a reload of the binary, with one that holds on. */
+/* The process itself becomes the other program: a reload of the binary. */
 TEST_P(ZoneExportOf, OutlivesTheProcessThatBecomesAnotherProgram)
 {
     ZoneOptions all;
@@ -77,7 +77,7 @@ TEST_P(ZoneExportOf, IsAdoptedAndReused)
     ASSERT_EQ(old.create(options), SLM_OK) << old.error.text;
     ASSERT_EQ(push_alone(old, 9), SLM_OK);
     ASSERT_EQ(slm_zone_export(old, text, &old.error), SLM_OK) << old.error.text;
-    if (GetParam() == SLM_SEGMENT_MEMFD) { /* which importing closes */
+    if (GetParam() == SLM_SEGMENT_MEMFD) { /* importing closes its descriptor */
         int fd = dup(slm_segment_id(slm_zone_segment(old)));
         snprintf(text, sizeof text, "memfd:%d", fd);
     }
@@ -90,7 +90,7 @@ TEST_P(ZoneExportOf, IsAdoptedAndReused)
     imported.zone = nullptr;
 }
 
-TEST(ZoneExport, OfMemoryThatOnlyForkHandsOnIsRefused)
+TEST(ZoneExport, OfMemoryThatOnlyForkPassesOnIsRefused)
 {
     ZoneOptions all;
     Zone zone;
@@ -101,7 +101,7 @@ TEST(ZoneExport, OfMemoryThatOnlyForkHandsOnIsRefused)
     EXPECT_STREQ(text, "");
 }
 
-TEST(ZoneExport, OfAPathThatIsTooLongIsRefused)
+TEST(ZoneExport, OfATooLongPathIsRefused)
 {
     ZoneOptions all;
     Zone zone;
@@ -119,7 +119,7 @@ TEST(ZoneExport, OfAPathThatIsTooLongIsRefused)
     EXPECT_STREQ(text, "");
 }
 
-TEST(ZoneImport, AnswersTextsThatAreNone)
+TEST(ZoneImport, ReportsTextsThatAreNoExport)
 {
     Holdings before;
     for (const char *text : {"", "memfd", "memfd:", "memfd:x", "memfd:5x", "memfd: 5", "memfd:+5",
@@ -138,7 +138,7 @@ TEST(ZoneImport, AnswersTextsThatAreNone)
     EXPECT_EQ(Holdings(), before);
 }
 
-TEST(ZoneImport, AnswersWhatIsNotThereAndWhatIsAnother)
+TEST(ZoneImport, ReportsAMissingAndAnotherZone)
 {
     ZoneOptions all;
     Zone zone, other;
@@ -154,7 +154,7 @@ TEST(ZoneImport, AnswersWhatIsNotThereAndWhatIsAnother)
     EXPECT_EQ(slm_zone_import(&other.zone, text.c_str(), nullptr, &error), SLM_OK) << error.text;
 }
 
-TEST(ZoneImport, OfAZoneThatOthersMayWriteToIsForThoseWhoAskForIt)
+TEST(ZoneImport, OfAZoneThatOthersMayWriteToNeedsTheOption)
 {
     for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
         ZoneOptions all;
@@ -172,7 +172,7 @@ TEST(ZoneImport, OfAZoneThatOthersMayWriteToIsForThoseWhoAskForIt)
     }
 }
 
-/* Descriptors are this process's again: an inherited one is closed, and not on failure. */
+/* On success import closes the inherited descriptor. On failure the descriptor stays open. */
 TEST(ZoneImport, ClosesTheDescriptorOnceItSucceeds)
 {
     ZoneOptions all;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each request for memory and each call to the system fails once: nothing is left behind. */
+/* Each request for memory and each call to the system fails once: nothing is left over. */
 #include "tests/segment/hooks.h"
 #include "tests/zone/oom.h"
 #include "tests/zone/set_fixture.h"
@@ -8,7 +8,7 @@ namespace {
 
 using namespace slm_test;
 
-/* Which request for memory fails, counted from 1; 0: none. */
+/* The request for memory that fails, counted from 1. 0: none. */
 struct Memory {
     unsigned n_requests = 0;
     unsigned fail_at = 0;
@@ -45,7 +45,7 @@ void *slm_test_aligned_alloc(size_t align_bytes, size_t n_bytes)
 
 namespace {
 
-/* Makes the nth request for memory fail, or the nth call to the system. */
+/* Makes the nth request for memory or the nth call to the system fail. */
 class Failing {
   public:
     Failing(bool of_memory, unsigned n)
@@ -60,7 +60,7 @@ class Failing {
         memory.fail_at = 0;
         faults.fail_at = 0;
     }
-    /* Whether there were so many that it came about. */
+    /* Returns whether the run reached that request or call. */
     bool happened() const
     {
         return memory.fail_at != 0 ? memory.n_requests >= memory.fail_at
@@ -76,15 +76,15 @@ class ZoneFailure : public testing::TestWithParam<bool> {
 INSTANTIATE_TEST_SUITE_P(Of, ZoneFailure, testing::Bool(),
                          [](const auto &what) { return what.param ? "Memory" : "TheSystem"; });
 
-/* How a call that is made to fail may answer, and what it must say then. */
-void expect_told(slm_status status, const slm_error &error)
+/* The statuses that a failing call may return, and the text it must report then. */
+void expect_reported(slm_status status, const slm_error &error)
 {
     EXPECT_NE(status, SLM_OK);
     EXPECT_EQ(error.status, status);
     EXPECT_STRNE(error.text, "");
 }
 
-TEST_P(ZoneFailure, WhileOneIsMadeLeavesNothing)
+TEST_P(ZoneFailure, InCreateLeavesNothing)
 {
     for (Kind kind : kEveryKind) {
         unsigned n_failed = 0;
@@ -100,10 +100,10 @@ TEST_P(ZoneFailure, WhileOneIsMadeLeavesNothing)
                 break;
             }
             if (status == SLM_OK) {
-                continue; /* done another way */
+                continue; /* the call has a fallback */
             }
             n_failed++;
-            expect_told(status, zone.error);
+            expect_reported(status, zone.error);
             EXPECT_EQ(zone.zone, nullptr);
             EXPECT_EQ(Holdings(), before) << "request " << n;
             EXPECT_TRUE(all.folder().names().empty());
@@ -134,14 +134,14 @@ void expect_attach_leaves_nothing(bool of_memory, Kind kind, slm_lock_kind lock)
             continue;
         }
         n_failed++;
-        expect_told(status, other.error);
+        expect_reported(status, other.error);
         EXPECT_EQ(Holdings(), before) << "request " << n;
         EXPECT_EQ(numbers_alone(zone), (Numbers{1}));
     }
     EXPECT_GE(n_failed, 2u) << kind;
 }
 
-TEST_P(ZoneFailure, WhileOneIsAttachedLeavesNothing)
+TEST_P(ZoneFailure, InAttachLeavesNothing)
 {
     for (Kind kind : {SLM_SEGMENT_SYSV, SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE}) {
         expect_attach_leaves_nothing(GetParam(), kind, SLM_LOCK_ROBUST);
@@ -149,7 +149,7 @@ TEST_P(ZoneFailure, WhileOneIsAttachedLeavesNothing)
     }
 }
 
-TEST_P(ZoneFailure, WhileOneGrowsChangesNothing)
+TEST_P(ZoneFailure, InGrowChangesNothing)
 {
     for (Kind kind : kEveryKind) {
         for (unsigned n = 1;; n++) {
@@ -166,7 +166,7 @@ TEST_P(ZoneFailure, WhileOneGrowsChangesNothing)
             }
             bool failed = happened && status != SLM_OK;
             if (failed) {
-                expect_told(status, zone.error);
+                expect_reported(status, zone.error);
             }
             EXPECT_EQ(zone.stats().bytes, failed ? kZoneBytes : 2 * kZoneBytes);
             EXPECT_EQ(numbers_alone(zone), (Numbers{1}));
@@ -178,8 +178,8 @@ TEST_P(ZoneFailure, WhileOneGrowsChangesNothing)
     }
 }
 
-/* A zone that stays, one that grows, and two that are new. */
-TEST_P(ZoneFailure, WhileASetIsReloadedLeavesItAsItWas)
+/* A zone that stays, a zone that grows, and two new zones. */
+TEST_P(ZoneFailure, InAReloadLeavesTheSetAsItWas)
 {
     unsigned n_failed = 0;
     for (unsigned n = 1;; n++) {
@@ -203,7 +203,7 @@ TEST_P(ZoneFailure, WhileASetIsReloadedLeavesItAsItWas)
             continue;
         }
         n_failed++;
-        expect_told(status, set.error);
+        expect_reported(status, set.error);
         EXPECT_EQ(Holdings(), before) << "request " << n;
         EXPECT_EQ(set.size(), 2u);
         EXPECT_EQ(numbers_alone(set["one"]), (Numbers{1001}));
@@ -216,7 +216,7 @@ TEST_P(ZoneFailure, WhileASetIsReloadedLeavesItAsItWas)
     EXPECT_GE(n_failed, 8u);
 }
 
-TEST(ZoneSetFailure, WhileASetAdoptsLeavesTheZoneToItsOwner)
+TEST(ZoneSetFailure, InAdoptLeavesTheZoneToItsOwner)
 {
     ZoneOptions all;
     Zone zone;
@@ -228,7 +228,7 @@ TEST(ZoneSetFailure, WhileASetAdoptsLeavesTheZoneToItsOwner)
     EXPECT_EQ(push_alone(zone, 1), SLM_OK);
 }
 
-TEST(ZoneSetFailure, WhileASetIsMadeIsOutOfMemory)
+TEST(ZoneSetFailure, InCreateIsOutOfMemory)
 {
     slm_zone_set *set = nullptr;
     Failing failing(true, 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For the tests of zones: options of each kind, handles that close themselves, pictures. */
+/* For the tests of zones: options of each kind, handles that detach themselves, pictures. */
 #ifndef SLM_TESTS_ZONE_FIXTURE_H
 #define SLM_TESTS_ZONE_FIXTURE_H
 
@@ -22,7 +22,7 @@ constexpr size_t kZoneMaxBytes = 1024 * 1024;
 
 inline const slm_lock_kind kEveryLock[] = {SLM_LOCK_ROBUST, SLM_LOCK_SPIN_SEM, SLM_LOCK_FILE};
 
-/* Options for zones with names of their own, which are gone after the test. */
+/* Options for zones with unique names, which are removed after the test. */
 class ZoneOptions {
   public:
     explicit ZoneOptions(size_t bytes = kZoneBytes, size_t max_bytes = kZoneMaxBytes)
@@ -122,7 +122,7 @@ struct Zone {
     }
 };
 
-/* Live objects, in pages of either length. */
+/* Counts the live objects in pages of either length. */
 inline size_t count_objects(slm_slab *slab)
 {
     size_t n = 0;
@@ -137,14 +137,14 @@ inline size_t count_objects(slm_slab *slab)
     return n;
 }
 
-/* A list of numbered links, which the root leads to: something to lose. */
+/* A list of numbered links at the root: content that a fault could lose. */
 struct Link {
     uint64_t next;
     uint64_t number;
     uint64_t filler[6];
 };
 
-/* Puts a link in front; the caller holds the lock. */
+/* Pushes a link to the front. The caller holds the lock. */
 inline bool push(slm_zone *zone, uint64_t number)
 {
     slm_journal *journal = slm_zone_journal(zone);
@@ -156,7 +156,7 @@ inline bool push(slm_zone *zone, uint64_t number)
     return slm_zone_set_root_locked(zone, link) == SLM_OK;
 }
 
-/* Takes the front link away; the caller holds the lock. */
+/* Pops the front link. The caller holds the lock. */
 inline bool pop(slm_zone *zone)
 {
     slm_journal *journal = slm_zone_journal(zone);
@@ -177,7 +177,7 @@ inline std::vector<uint64_t> numbers(slm_zone *zone)
     return result;
 }
 
-/* Under the lock, as a turn of its own. */
+/* Does the same, and takes the lock for it. */
 inline slm_status push_alone(slm_zone *zone, uint64_t number)
 {
     slm_status status = slm_zone_lock(zone);

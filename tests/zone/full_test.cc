@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Zones whose journal has no room: what a turn, the next locker, a fork and a reload see. */
+/* Zones whose journal is full: what the holder, the next locker, a fork and a reload see. */
 #include "tests/zone/set_fixture.h"
 
 namespace {
 
 using namespace slm_test;
 
-/* Pushes until the journal is full; false if it never is. */
+/* Pushes until the journal is full. Returns false if it never is. */
 bool push_too_many(slm_zone *zone)
 {
     for (uint64_t i = 0; i < 1000; i++) {
@@ -38,7 +38,7 @@ class ZoneFull : public testing::Test {
     }
 };
 
-TEST_F(ZoneFull, UnlockUndoesReturnsTheStatusAndGivesTheLockBack)
+TEST_F(ZoneFull, UnlockUndoesReportsTheStatusAndReleasesTheLock)
 {
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
     EXPECT_TRUE(push_too_many(zone));
@@ -62,7 +62,7 @@ TEST_F(ZoneFull, CommitAndResetUndoAndKeepTheLock)
     expect_as_before();
 }
 
-TEST_F(ZoneFull, ADeathInARefusedTurnIsRepairedAsAnyOther)
+TEST_F(ZoneFull, ADeathInARefusedTransactionIsRepairedAsAnyOther)
 {
     EXPECT_EQ(in_child([&] {
                   if (slm_zone_lock(zone) == SLM_OK && push_too_many(zone)) {
@@ -75,8 +75,8 @@ TEST_F(ZoneFull, ADeathInARefusedTurnIsRepairedAsAnyOther)
     EXPECT_EQ(zone.stats().n_undone, 1u);
 }
 
-/* The child inherits the handle in the middle of its parent's refused turn. */
-TEST_F(ZoneFull, AForkedChildsFirstTurnIsNotRefusedForItsParents)
+/* The child inherits the handle in the middle of its parent's refused transaction. */
+TEST_F(ZoneFull, AForkedChildDoesNotInheritItsParentsRefusal)
 {
     int ready[2];
     ASSERT_EQ(pipe(ready), 0);
@@ -99,7 +99,7 @@ TEST_F(ZoneFull, AForkedChildsFirstTurnIsNotRefusedForItsParents)
     close(ready[1]);
 }
 
-TEST_F(ZoneFull, ALockGivenBackPastTheZoneLeavesNoRefusalBehind)
+TEST_F(ZoneFull, AnUnlockOfTheLockItselfLeavesNoRefusal)
 {
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
     EXPECT_TRUE(push_too_many(zone));
@@ -107,7 +107,7 @@ TEST_F(ZoneFull, ALockGivenBackPastTheZoneLeavesNoRefusalBehind)
     expect_as_before();
 }
 
-/* The callback does not look at what its calls answer. */
+/* The callback ignores the results of its calls. */
 TEST_F(ZoneFull, AReloadFailsWholeIfACallbackFillsTheJournal)
 {
     struct slm_zone_declaration declaration = {};

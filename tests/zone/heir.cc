@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A program that inherits a zone over exec: heir TEXT COUNT. Exit status 0: the zone of the
- * name "keys" holds the numbers COUNT - 1 to 0, and holds COUNT too from now on. */
+/* A program that inherits a zone over exec: heir TEXT COUNT. Exit status 0: the zone named "keys"
+ * holds the numbers COUNT - 1 to 0, and from now on COUNT too. */
 #include <cstdio>
 #include <cstdlib>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Zone: where it cannot be told whether a lock's owner lives, a zone is not attached. */
+/* Zone: a process that cannot see whether a lock's owner lives may not attach the zone. */
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -24,8 +24,8 @@ namespace {
 constexpr int kNotAllowed = 250;
 constexpr int kOtherText = 251;
 
-/* What a child answers to attaching the zone from a new namespace of that kind (pid: see
- * zone_bad_input_test). */
+/* Returns what a child gets that attaches the zone from a new namespace of that kind.
+ * zone_bad_input_test has the pid namespace. */
 int attach_from(int new_namespace, int fd)
 {
     pid_t outer = fork();
@@ -37,7 +37,7 @@ int attach_from(int new_namespace, int fd)
     if (unshare(new_namespace) != 0) {
         _exit(kNotAllowed);
     }
-    /* The namespace is that of the children to come. */
+    /* The namespace applies to children created from now on. */
     pid_t inner = fork();
     if (inner == 0) {
         struct slm_zone_attach_options options = {};
@@ -46,8 +46,8 @@ int attach_from(int new_namespace, int fd)
         struct slm_error error;
         struct slm_zone *zone = nullptr;
         int answer = slm_zone_attach(&zone, &options, &error);
-        bool told = answer != SLM_E_STATE || std::strstr(error.text, "another namespace");
-        _exit(told ? answer : kOtherText);
+        bool is_expected = answer != SLM_E_STATE || std::strstr(error.text, "another namespace");
+        _exit(is_expected ? answer : kOtherText);
     }
     int status = 0;
     waitpid(inner, &status, 0);
@@ -80,13 +80,13 @@ class ZoneNamespace : public testing::Test {
     struct slm_zone *zone = nullptr;
 };
 
-/* There start times of threads are shifted: a living owner would look dead. */
+/* A time namespace shifts the start times of threads: a living owner would look dead. */
 TEST_F(ZoneNamespace, AnotherTimeNamespaceIsRefused)
 {
     expect_refused(CLONE_NEWTIME, "time");
 }
 
-/* What attach answers when the zone's maker knew these numbers. */
+/* Returns the result of attach if the zone's creator recorded these numbers. */
 int attach_made_in(struct slm_zone *zone, uint64_t namespaces)
 {
     auto *header = static_cast<zone_header *>(slm_segment_base(slm_zone_segment(zone)));
@@ -95,8 +95,8 @@ int attach_made_in(struct slm_zone *zone, uint64_t namespaces)
     return attach_from(0, slm_segment_id(slm_zone_segment(zone)));
 }
 
-/* Linux knows time namespaces since 5.6: a file's zone may be older than the kernel. */
-TEST_F(ZoneNamespace, NumberThatItsMakerDidNotKnowRefusesNoProcess)
+/* Linux has time namespaces since 5.6: a zone in a file may be older than the kernel. */
+TEST_F(ZoneNamespace, ANumberThatTheCreatorDidNotKnowRefusesNoProcess)
 {
     uint64_t here = zone_namespaces();
     uint64_t pid = here & UINT32_MAX;
@@ -111,7 +111,7 @@ TEST_F(ZoneNamespace, NumberThatItsMakerDidNotKnowRefusesNoProcess)
     EXPECT_EQ(attach_made_in(zone, time | (pid + 1)), SLM_E_STATE);
 }
 
-TEST_F(ZoneNamespace, TheSameNamespacesAreNot)
+TEST_F(ZoneNamespace, TheSameNamespacesAreAccepted)
 {
     EXPECT_EQ(attach_from(0, slm_segment_id(slm_zone_segment(zone))), SLM_OK);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Included in front of the library's sources, which then ask the test for memory. Nothing of the
- * system is included here: the sources say themselves which of its functions they want. */
+/* Included before the library's sources, which then request memory from the test. This file
+ * includes no system header: the sources themselves define which functions they want. */
 #ifndef SLM_TESTS_ZONE_OOM_H
 #define SLM_TESTS_ZONE_OOM_H
 

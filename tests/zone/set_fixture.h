@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For the tests of zone sets: declarations, callbacks that fail on demand, what a process has. */
+/* For the tests of zone sets: declarations, callbacks that fail on demand, held resources. */
 #ifndef SLM_TESTS_ZONE_SET_FIXTURE_H
 #define SLM_TESTS_ZONE_SET_FIXTURE_H
 
@@ -10,9 +10,9 @@
 
 namespace slm_test {
 
-/* What init callbacks do and note. */
+/* What init callbacks return and record. */
 struct Inits {
-    slm_status answer = SLM_OK; /* of the one at fail_at */
+    slm_status answer = SLM_OK; /* returned by the call number fail_at */
     size_t fail_at = SIZE_MAX;
     size_t n_calls = 0;
     std::vector<bool> reused;
@@ -22,7 +22,7 @@ struct Inits {
         return {options, init, this, false};
     }
 
-    /* Pushes one number in any case: what stands of it tells whether it was rolled back. */
+    /* Always pushes a number: later the list shows whether the push was rolled back. */
     static slm_status init(slm_zone *zone, bool is_reused, void *data)
     {
         auto *self = static_cast<Inits *>(data);
@@ -87,7 +87,7 @@ inline size_t count_entries(const char *folder)
     return n;
 }
 
-/* Mappings that are shared: what zones are made of. */
+/* Counts the shared mappings, which zones consist of. */
 inline size_t count_shared_mappings()
 {
     std::ifstream maps("/proc/self/maps");
@@ -98,7 +98,7 @@ inline size_t count_shared_mappings()
     return n;
 }
 
-/* What a process has open and mapped. */
+/* The descriptors and mappings that a process has. */
 struct Holdings {
     size_t n_descriptors = count_entries("/proc/self/fd");
     size_t n_mappings = count_shared_mappings();

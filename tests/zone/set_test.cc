@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The zones of a server over its reloads: all of what is declared, or nothing. */
+/* The zones of a server over its reloads: either all declared zones, or no change. */
 #include "tests/zone/set_fixture.h"
 
 namespace {
@@ -20,7 +20,7 @@ class ZoneSet : public testing::Test {
     Set set;
 };
 
-TEST_F(ZoneSet, AnswersWrongArguments)
+TEST_F(ZoneSet, ReportsWrongArguments)
 {
     slm_zone_declaration one = inits.declare(options("one"));
     slm_error error;
@@ -39,7 +39,7 @@ TEST_F(ZoneSet, AnswersWrongArguments)
     slm_zone_set_destroy(nullptr);
 }
 
-TEST_F(ZoneSet, HasWhatIsDeclaredInThatOrder)
+TEST_F(ZoneSet, HasTheDeclaredZonesInTheirOrder)
 {
     ASSERT_EQ(set.apply({inits.declare(options("one")), inits.declare(options("two"))}), SLM_OK)
         << set.error.text;
@@ -88,8 +88,8 @@ TEST_F(ZoneSet, DeclaredAgainKeepsContentAndHandle)
     }
 }
 
-/* nginx's Z2, both ways: the old mapping is neither used on nor left behind. */
-TEST_F(ZoneSet, NoReuseMakesANewZoneAndReuseThereafterKeepsThat)
+/* nginx's Z2, both ways: the old mapping is neither used further nor leaked. */
+TEST_F(ZoneSet, NoReuseMakesANewZoneThatLaterReloadsKeep)
 {
     slm_zone_declaration declaration = inits.declare(options("one"));
     ASSERT_EQ(set.apply({declaration}), SLM_OK);
@@ -105,7 +105,7 @@ TEST_F(ZoneSet, NoReuseMakesANewZoneAndReuseThereafterKeepsThat)
     EXPECT_EQ(inits.reused, (std::vector<bool>{false, false, true}));
 }
 
-/* nginx's Z5: there a longer zone is a new, empty one. */
+/* nginx's Z5: in nginx a longer zone is a new, empty one. */
 TEST_F(ZoneSet, DeclaredLongerGrowsAndKeepsItsContent)
 {
     for (Kind kind : kEveryKind) {
@@ -125,7 +125,7 @@ TEST_F(ZoneSet, DeclaredLongerGrowsAndKeepsItsContent)
     }
 }
 
-/* What is reserved for the growth behind it is not taken for a surplus that nobody has. */
+/* A lock must not take the space reserved for this growth for a surplus that no process uses. */
 TEST_F(ZoneSet, ACallbackMayCheckAZoneWhoseGrowthIsThenTakenBack)
 {
     auto check = [](slm_zone *zone, bool is_reused, void *) {
@@ -156,7 +156,7 @@ TEST_F(ZoneSet, GrownAtRuntimeIsKeptByTheSameDeclaration)
     EXPECT_EQ(zone_bytes(set["one"]), 2 * kZoneBytes);
 }
 
-TEST_F(ZoneSet, DeclaredWithAnythingElseChangedIsNew)
+TEST_F(ZoneSet, WithAnyOtherChangeOfTheDeclarationIsNew)
 {
     struct Change {
         const char *name;
@@ -212,8 +212,8 @@ TEST_F(ZoneSet, AnOptionThatIsZeroMeansWhatIsStored)
     EXPECT_TRUE(slm_slab_has_options(slm_zone_slab(set["one"]), &made.slab));
 }
 
-/* Both have a name of their own, which stays taken as long as the old zone is there. */
-TEST_F(ZoneSet, OfANamedKindThatCannotBeReusedNeedsAnotherSegmentName)
+/* Both segments have names. The old name stays taken as long as the old zone exists. */
+TEST_F(ZoneSet, ANamedZoneThatIsNotReusedNeedsAnotherSegmentName)
 {
     for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
         Set fresh;
@@ -233,7 +233,7 @@ TEST_F(ZoneSet, OfANamedKindThatCannotBeReusedNeedsAnotherSegmentName)
     }
 }
 
-TEST_F(ZoneSet, ASegmentNameThatChangesIsAnotherZone)
+TEST_F(ZoneSet, WithAnotherSegmentNameIsAnotherZone)
 {
     ZoneOptions other;
     slm_zone_options moved = all.of(SLM_SEGMENT_FILE);
@@ -243,7 +243,7 @@ TEST_F(ZoneSet, ASegmentNameThatChangesIsAnotherZone)
     EXPECT_EQ(inits.reused, (std::vector<bool>{false, false}));
 }
 
-TEST_F(ZoneSet, DeclaredNoMoreIsDetachedAndKeptByThoseWhoHaveIt)
+TEST_F(ZoneSet, NoLongerDeclaredIsDetachedAndKeptByItsOtherUsers)
 {
     ASSERT_EQ(set.apply({inits.declare(options("one")), inits.declare(options("two"))}), SLM_OK);
     Zone kept;
@@ -258,7 +258,7 @@ TEST_F(ZoneSet, DeclaredNoMoreIsDetachedAndKeptByThoseWhoHaveIt)
     EXPECT_EQ(set.size(), 0u);
 }
 
-TEST_F(ZoneSet, SaysWhichZoneItCouldNotLock)
+TEST_F(ZoneSet, NamesTheZoneThatItCouldNotLock)
 {
     ASSERT_EQ(set.apply({inits.declare(options("one"))}), SLM_OK);
     ASSERT_EQ(slm_zone_lock(set["one"]), SLM_OK);
@@ -287,7 +287,7 @@ TEST_F(ZoneSet, AdoptsAZoneOnceAndReusesIt)
 
 /* --- Reloads that fail --- */
 
-/* Two zones that stay, one of which is to grow, and two that are new. */
+/* Two zones that stay, one of them to grow, and two new zones. */
 class ZoneSetRollback : public testing::TestWithParam<size_t> {
   protected:
     void SetUp() override
@@ -305,7 +305,7 @@ class ZoneSetRollback : public testing::TestWithParam<size_t> {
         return result;
     }
 
-    /* What the reload asks for. */
+    /* The zones that the reload declares. */
     std::vector<slm_zone_declaration> wanted()
     {
         slm_zone_options longer = named("two");
@@ -336,8 +336,8 @@ class ZoneSetRollback : public testing::TestWithParam<size_t> {
     Set set;
 };
 
-/* nginx's Z1 and Z4: what a failed reload did to zones in use stays done there. */
-TEST_P(ZoneSetRollback, OfACallbackThatFailsLeavesNothingOfAnyOfThem)
+/* nginx's Z1 and Z4: there a failed reload's changes to zones in use stay. */
+TEST_P(ZoneSetRollback, OfACallbackThatFailsLeavesNoTraceOnAnyZone)
 {
     Holdings before;
     inits = Inits();
@@ -359,7 +359,7 @@ INSTANTIATE_TEST_SUITE_P(At, ZoneSetRollback, testing::Values(0u, 1u, 2u, 3u));
 
 class ZoneSetFailure : public ZoneSetRollback {};
 
-TEST_F(ZoneSetFailure, ToMakeOneLeavesNothingOfTheOthers)
+TEST_F(ZoneSetFailure, ToCreateOneZoneLeavesNothingOfTheOthers)
 {
     Holdings before;
     auto declarations = wanted();
@@ -368,7 +368,7 @@ TEST_F(ZoneSetFailure, ToMakeOneLeavesNothingOfTheOthers)
     expect_as_before(before);
 }
 
-TEST_F(ZoneSetFailure, LeavesWhatOthersGrewMeanwhile)
+TEST_F(ZoneSetFailure, LeavesWhatOtherProcessesGrewMeanwhile)
 {
     inits = Inits();
     inits.fail_at = 3;

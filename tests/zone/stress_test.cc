@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Threads of several processes on one zone, through mappings of their own: every object is its
- * owner's alone, and what somebody committed is there. */
+/* Threads of several processes on one zone, through mappings of their own: every object belongs to
+ * its owner alone, and committed data is there. */
 #include <atomic>
 #include <random>
 #include <thread>
@@ -11,18 +11,18 @@ namespace {
 
 using namespace slm_test;
 
-constexpr unsigned kTurns = 20000; /* of a thread */
-constexpr unsigned kThreads = 2;   /* of a process */
-constexpr unsigned kOwned = 24;    /* objects that a thread has at most */
+constexpr unsigned kRounds = 20000; /* of a thread */
+constexpr unsigned kThreads = 2;    /* of a process */
+constexpr unsigned kOwned = 24;     /* the most objects that a thread has */
 
-/* An object says whose it is, over and over: stamp n of all. */
+/* An object repeats its owner's stamp: stamp n of all. */
 struct Owned {
     uint64_t *words = nullptr;
     size_t n_words = 0;
     uint64_t stamp = 0;
 };
 
-/* Turns of all processes that counted up. */
+/* Rounds of all processes that incremented the counter. */
 std::atomic<uint64_t> &n_counted()
 {
     static void *page =
@@ -36,10 +36,10 @@ class Worker {
     {
     }
 
-    /* How often something was wrong. */
+    /* Counts what was wrong. */
     unsigned run()
     {
-        for (unsigned turn = 0; turn < kTurns; turn++) {
+        for (unsigned round = 0; round < kRounds; round++) {
             act();
         }
         while (!mine_.empty()) {
@@ -98,7 +98,7 @@ class Worker {
         mine_.erase(mine_.begin() + static_cast<std::ptrdiff_t>(idx));
     }
 
-    /* A turn that did not happen. */
+    /* A transaction that is undone. */
     void abandon()
     {
         if (slm_zone_lock(zone_) != SLM_OK) {
@@ -113,7 +113,7 @@ class Worker {
         n_wrong_ += slm_zone_unlock(zone_) != SLM_OK;
     }
 
-    /* The root is a counter of all of them, in two words that are always equal. */
+    /* The root is a counter that all threads share, in two words that are always equal. */
     void count_up()
     {
         if (slm_zone_timedlock(zone_, 60000) != SLM_OK) {
@@ -170,13 +170,13 @@ class ZoneStress : public testing::TestWithParam<slm_lock_kind> {
         n_counted() = 0;
     }
 
-    /* Only the counter is left, and all are of one mind about it. */
+    /* Only the counter is left, and all processes agree on it. */
     void expect_in_order()
     {
         auto *counter = static_cast<uint64_t *>(slm_zone_root_locked(zone));
         EXPECT_EQ(counter[0], n_counted());
         EXPECT_EQ(counter[1], n_counted());
-        EXPECT_GT(n_counted(), kTurns * kThreads / 16);
+        EXPECT_GT(n_counted(), kRounds * kThreads / 16);
         EXPECT_EQ(check_alone(zone), 0u);
         EXPECT_EQ(count_objects(slm_zone_slab(zone)), 1u);
         EXPECT_EQ(zone.stats().n_recoveries, 0u);
@@ -224,13 +224,13 @@ TEST_P(ZoneStress, ThreadsOfThreeProcessesThroughMappingsOfTheirOwn)
     expect_in_order();
 }
 
-/* Without the lock: nothing that a repair counts may be written plainly. */
-TEST_P(ZoneStress, StatisticsMayBeAskedForWhileAnotherThreadRepairs)
+/* Statistics are read without the lock: a repair may not count them by plain stores. */
+TEST_P(ZoneStress, StatisticsMayBeReadWhileAnotherThreadRepairs)
 {
-    std::atomic<bool> is_over{false};
+    std::atomic<bool> is_done{false};
     std::thread other([&] {
         uint64_t n_seen = 0;
-        while (!is_over) {
+        while (!is_done) {
             struct slm_zone_stats now = zone.stats();
             EXPECT_GE(now.n_undone + now.n_finished, n_seen);
             n_seen = now.n_undone + now.n_finished;
@@ -250,7 +250,7 @@ TEST_P(ZoneStress, StatisticsMayBeAskedForWhileAnotherThreadRepairs)
         ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
         EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
     }
-    is_over = true;
+    is_done = true;
     other.join();
     EXPECT_EQ(zone.stats().n_undone, 20u);
 }

@@ -39,7 +39,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, ZoneOfEachKind,
                                           testing::ValuesIn(kEveryLock)),
                          name_of);
 
-TEST_P(ZoneOfEachKind, IsWhatWasAskedFor)
+TEST_P(ZoneOfEachKind, HasTheOptionsItWasCreatedWith)
 {
     EXPECT_STREQ(slm_zone_name(zone), "keys");
     EXPECT_STREQ(slm_zone_tag(zone), "test v1");
@@ -54,7 +54,7 @@ TEST_P(ZoneOfEachKind, IsWhatWasAskedFor)
     EXPECT_EQ(check_alone(zone), 0u);
 }
 
-TEST_P(ZoneOfEachKind, GivesAndTakesObjectsAsTransactionsOfTheirOwn)
+TEST_P(ZoneOfEachKind, AllocAndFreeAreTransactionsOfTheirOwn)
 {
     slm_status status = SLM_E_IO;
     void *p = slm_zone_alloc(zone, 100, &status);
@@ -74,7 +74,7 @@ TEST_P(ZoneOfEachKind, GivesAndTakesObjectsAsTransactionsOfTheirOwn)
     EXPECT_EQ(check_alone(zone), 0u);
 }
 
-TEST_P(ZoneOfEachKind, TellsWhoHasTheLock)
+TEST_P(ZoneOfEachKind, ReportsTheLocksHolder)
 {
     slm_status status = SLM_OK;
     EXPECT_EQ(slm_zone_unlock(zone), SLM_E_OWNER);
@@ -102,7 +102,7 @@ TEST_P(ZoneOfEachKind, TellsWhoHasTheLock)
     EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
 }
 
-TEST_P(ZoneOfEachKind, ATurnStandsWithItsUnlockAndNotWithAnAbort)
+TEST_P(ZoneOfEachKind, UnlockCommitsAndAbortUndoes)
 {
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
     EXPECT_TRUE(push(zone, 1));
@@ -119,7 +119,7 @@ TEST_P(ZoneOfEachKind, ATurnStandsWithItsUnlockAndNotWithAnAbort)
     EXPECT_EQ(count_objects(slm_zone_slab(zone)), 3u);
 }
 
-TEST_P(ZoneOfEachKind, TwoCommitsInATurnAreTwoTransactions)
+TEST_P(ZoneOfEachKind, TwoCommitsUnderOneLockAreTwoTransactions)
 {
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
     EXPECT_TRUE(push(zone, 1));
@@ -132,7 +132,7 @@ TEST_P(ZoneOfEachKind, TwoCommitsInATurnAreTwoTransactions)
     EXPECT_EQ(numbers_alone(zone), (Numbers{2, 1}));
 }
 
-TEST_P(ZoneOfEachKind, AResetFreesAll)
+TEST_P(ZoneOfEachKind, AResetFreesAllObjects)
 {
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
     EXPECT_TRUE(push(zone, 1));
@@ -220,7 +220,7 @@ TEST_P(ZoneOfEachKind, GrowsInPlaceAndKeepsItsContent)
     EXPECT_EQ(zone.stats().bytes, kZoneMaxBytes);
 }
 
-TEST_P(ZoneOfEachKind, GrowthByAChildIsSeenWithTheNextLock)
+TEST_P(ZoneOfEachKind, GrowthByAChildIsSeenAtTheNextLock)
 {
     EXPECT_EQ(in_child([&] {
                   if (slm_zone_grow(zone, 2 * kZoneBytes, nullptr) != SLM_OK) {
@@ -242,7 +242,7 @@ TEST_P(ZoneOfEachKind, GrowthByAChildIsSeenWithTheNextLock)
     EXPECT_EQ(zone.stats().bytes, 2 * kZoneBytes);
 }
 
-/* --- Two mappings, where the kind can be attached --- */
+/* --- Two mappings, for the kinds that can be attached --- */
 
 class ZoneTwice : public ZoneOfEachKind {
   protected:
@@ -274,16 +274,16 @@ TEST_P(ZoneTwice, MappedAtTwoAddressesIsOneZone)
     EXPECT_EQ(numbers_alone(zone), numbers_alone(other));
     EXPECT_EQ(numbers_alone(other).size(), 100u);
     for (uint64_t i = 0; i < 100; i++) {
-        slm_zone *turn = i % 3 == 0 ? zone : other;
-        ASSERT_EQ(slm_zone_lock(turn), SLM_OK);
-        EXPECT_TRUE(pop(turn));
-        EXPECT_EQ(slm_zone_unlock(turn), SLM_OK);
+        slm_zone *handle = i % 3 == 0 ? zone : other;
+        ASSERT_EQ(slm_zone_lock(handle), SLM_OK);
+        EXPECT_TRUE(pop(handle));
+        EXPECT_EQ(slm_zone_unlock(handle), SLM_OK);
     }
     EXPECT_EQ(count_objects(slm_zone_slab(zone)), 0u);
     EXPECT_EQ(check_alone(other), 0u);
 }
 
-TEST_P(ZoneTwice, OneHasTheLockForBoth)
+TEST_P(ZoneTwice, BothHandlesShareTheLock)
 {
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
     EXPECT_EQ(slm_zone_trylock(other), SLM_E_HELD);
@@ -292,7 +292,7 @@ TEST_P(ZoneTwice, OneHasTheLockForBoth)
     EXPECT_EQ(slm_zone_unlock(other), SLM_OK);
 }
 
-TEST(ZoneLockFile, ThatWasRemovedIsRefusedUnlessSomebodySaysThatItMayBeNew)
+TEST(ZoneLockFile, ThatWasRemovedIsRefusedUnlessTheCallerAllowsANewOne)
 {
     ZoneOptions options;
     Zone zone;
@@ -313,7 +313,7 @@ TEST(ZoneLockFile, ThatWasRemovedIsRefusedUnlessSomebodySaysThatItMayBeNew)
     EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
 }
 
-TEST_P(ZoneTwice, GrownByOneIsSeenByTheOtherUnderTheLock)
+TEST_P(ZoneTwice, GrowthByOneIsSeenByTheOtherUnderTheLock)
 {
     ASSERT_EQ(slm_zone_grow(zone, 2 * kZoneBytes, &zone.error), SLM_OK) << zone.error.text;
     ASSERT_EQ(slm_zone_grow(other, 3 * kZoneBytes, &other.error), SLM_OK) << other.error.text;
@@ -331,7 +331,7 @@ TEST_P(ZoneTwice, GrownByOneIsSeenByTheOtherUnderTheLock)
     EXPECT_EQ(zone.stats().bytes, 3 * kZoneBytes);
 }
 
-TEST_P(ZoneTwice, AnotherProcessAttachesForItself)
+TEST_P(ZoneTwice, AnotherProcessAttachesByItself)
 {
     ASSERT_EQ(push_alone(zone, 1), SLM_OK);
     EXPECT_EQ(in_child([&] {
@@ -368,7 +368,7 @@ TEST_P(ZoneTwice, TheOtherRepairsWhatADeadProcessLeft)
     EXPECT_EQ(zone.stats().n_recoveries, 1u);
 }
 
-TEST_P(ZoneTwice, OfWhichOneMayOnlyReadIsLookedAtAndNotChanged)
+TEST_P(ZoneTwice, AReadOnlyHandleReadsAndChangesNothing)
 {
     Zone reader;
     options.segment.read_only = true;
@@ -390,8 +390,8 @@ TEST_P(ZoneTwice, OfWhichOneMayOnlyReadIsLookedAtAndNotChanged)
     EXPECT_EQ(reader.stats().bytes, kZoneBytes);
 }
 
-/* It never locks, so that nothing but the check itself can show it what was added. */
-TEST_P(ZoneTwice, GrownStaysSoundForOneWhoMayOnlyRead)
+/* A read-only handle never locks, so only the check itself can show it the added pages. */
+TEST_P(ZoneTwice, AGrownZoneStaysSoundForAReadOnlyHandle)
 {
     Zone reader;
     options.segment.read_only = true;
@@ -402,9 +402,9 @@ TEST_P(ZoneTwice, GrownStaysSoundForOneWhoMayOnlyRead)
     EXPECT_EQ(count_objects(slm_zone_slab(reader)), 1u);
 }
 
-/* --- What is left behind --- */
+/* --- What outlives the users --- */
 
-TEST(Zone, OutlivesItsUsersWhereItHasAName)
+TEST(Zone, WithANameOutlivesItsUsers)
 {
     for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
         ZoneOptions all;
@@ -423,7 +423,7 @@ TEST(Zone, OutlivesItsUsersWhereItHasAName)
     }
 }
 
-TEST(Zone, ThatOthersMayWriteToIsRemovedAllTheSame)
+TEST(Zone, ThatOthersMayWriteToCanStillBeRemoved)
 {
     for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
         ZoneOptions all;
@@ -436,8 +436,8 @@ TEST(Zone, ThatOthersMayWriteToIsRemovedAllTheSame)
     }
 }
 
-/* Who removes a zone for the second time must not take its successor's name away. */
-TEST(Zone, DoesNotTakeTheNameOfAnotherThatHasItByNow)
+/* A second remove of a zone must not remove the name of its successor. */
+TEST(Zone, RemoveLeavesANameThatAnotherZoneHasNow)
 {
     for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
         ZoneOptions all;
@@ -463,9 +463,9 @@ TEST(Zone, OfAKindWithoutANameHasNothingToRemove)
     slm_zone_detach(nullptr);
 }
 
-/* --- Growth that does not come about --- */
+/* --- Growth that fails --- */
 
-TEST(Zone, GrownBeyondTheSpaceThereIsStaysWhatItWas)
+TEST(Zone, GrownPastTheAvailableSpaceStaysAsItWas)
 {
     ZoneOptions all(kZoneBytes, 4 * 1024 * 1024);
     int status = in_child([&] {
@@ -493,8 +493,8 @@ TEST(Zone, GrownBeyondTheSpaceThereIsStaysWhatItWas)
     EXPECT_EQ(status, 0);
 }
 
-/* A process that died after it reserved leaves backing that nobody sees. */
-TEST(Zone, ThatSomebodyDiedGrowingIsAsLongAsBeforeAndGrowsOn)
+/* A process that died after its reservation leaves backing that no process sees. */
+TEST(Zone, KeepsItsLengthAndGrowsOnAfterADeathInGrow)
 {
     for (Kind kind : kEveryKind) {
         ZoneOptions all;
@@ -515,7 +515,7 @@ TEST(Zone, ThatSomebodyDiedGrowingIsAsLongAsBeforeAndGrowsOn)
     }
 }
 
-TEST(Zone, WhoseLengthWasPublishedAndWhosePagesWereNotIsRepaired)
+TEST(Zone, WithAPublishedLengthAndOldPagesIsRepaired)
 {
     ZoneOptions all;
     Zone zone, other;
@@ -534,8 +534,8 @@ TEST(Zone, WhoseLengthWasPublishedAndWhosePagesWereNotIsRepaired)
     EXPECT_EQ(check_alone(other), 0u);
 }
 
-/* Attached while somebody else reserves what he gives back again. */
-TEST(Zone, MappedLongerThanItIsWorksAndIsNotPublishedSo)
+/* Attached while another process has reserved space that it then takes back. */
+TEST(Zone, MappedLongerThanItIsWorksAndKeepsItsLength)
 {
     ZoneOptions all;
     Zone zone, other;
@@ -557,9 +557,9 @@ TEST(Zone, MappedLongerThanItIsWorksAndIsNotPublishedSo)
     EXPECT_EQ(check_alone(other), 0u);
 }
 
-/* Under the lock nobody else reserves: what is mapped behind its end is given up there, and is not
- * taken for something that was cut. */
-TEST(Zone, MappedLongerThanItIsIsRepairedCheckedAndGrownAllTheSame)
+/* Under the lock no other process reserves. So the mapping past the zone's end is unmapped there,
+ * and does not count as a cut. */
+TEST(Zone, MappedLongerThanItIsCanBeRepairedCheckedAndGrown)
 {
     for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE}) {
         ZoneOptions all;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Segments: permissions, and what belongs to other users. */
+/* Segments: permissions, and segments of other users. */
 #include <grp.h>
 #include <sys/shm.h>
 
@@ -39,7 +39,7 @@ mode_t mode_of(const slm_segment *segment)
     return stat.st_mode & 07777;
 }
 
-TEST(SegmentMode, IsAsGivenWhateverTheUmask)
+TEST(SegmentMode, IsAsGivenUnderAnyUmask)
 {
     for (mode_t mask : {mode_t{0}, mode_t{022}, mode_t{0777}}) {
         mode_t before = umask(mask);
@@ -47,7 +47,7 @@ TEST(SegmentMode, IsAsGivenWhateverTheUmask)
             for (mode_t mode :
                  {mode_t{0}, mode_t{0600}, mode_t{0400}, mode_t{0640}, mode_t{0666}}) {
                 if (!can_attach(kind)) {
-                    continue; /* nothing that permissions are of */
+                    continue; /* this kind has no permissions */
                 }
                 Options all;
                 Handle a;
@@ -61,36 +61,36 @@ TEST(SegmentMode, IsAsGivenWhateverTheUmask)
     }
 }
 
-unsigned n_looked;
+unsigned n_checks;
 
-int fallocate_looks_at_mode(int fd, int mode, off_t from, off_t n_bytes)
+int fallocate_checks_mode(int fd, int mode, off_t from, off_t n_bytes)
 {
     struct stat stat;
     EXPECT_EQ(fstat(fd, &stat), 0);
     EXPECT_EQ(stat.st_mode & 0077, 0u);
-    n_looked++;
+    n_checks++;
     return fallocate(fd, mode, from, n_bytes);
 }
 
-TEST(SegmentMode, NobodyElseCanOpenItUntilItIsWhole)
+TEST(SegmentMode, NoOtherUserCanOpenItUntilItIsComplete)
 {
     mode_t before = umask(0);
     for (Kind kind : kNamedKinds) {
         KeepCalls keep;
-        slm_segment_sys.fallocate = fallocate_looks_at_mode;
-        n_looked = 0;
+        slm_segment_sys.fallocate = fallocate_checks_mode;
+        n_checks = 0;
         Options all;
         Handle a;
         slm_segment_options options = all.of(kind);
         options.mode = 0666;
         ASSERT_EQ(a.create(options), SLM_OK);
-        EXPECT_EQ(n_looked, 1u);
+        EXPECT_EQ(n_checks, 1u);
         EXPECT_EQ(mode_of(a.segment), 0666u);
     }
     (void)umask(before);
 }
 
-TEST(SegmentMode, OthersMayWriteOnlyIfTheCallerAskedForIt)
+TEST(SegmentMode, OthersMayWriteOnlyIfTheCallerAllowsIt)
 {
     for (Kind kind : {SLM_SEGMENT_SYSV, SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE}) {
         for (mode_t mode : {mode_t{0620}, mode_t{0602}, mode_t{0666}, mode_t{0777}}) {
@@ -115,7 +115,7 @@ TEST(SegmentMode, OthersMayWriteOnlyIfTheCallerAskedForIt)
     }
 }
 
-TEST(SegmentMode, OthersMayReadWithoutBeingAskedAbout)
+TEST(SegmentMode, OthersMayReadWithoutAnOption)
 {
     for (Kind kind : {SLM_SEGMENT_SYSV, SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
         Options all;
@@ -139,7 +139,7 @@ bool can_be_another()
 
 constexpr char kOneUser[] = "only root of a namespace with other users can play two users";
 
-/* What body answers as another user. */
+/* Returns what body returns as another user. */
 int as_stranger(const std::function<int()> &body)
 {
     return in_child([&] {
@@ -150,7 +150,7 @@ int as_stranger(const std::function<int()> &body)
     });
 }
 
-TEST(SegmentOwner, AnotherUsersSegmentIsRefusedEvenByRoot)
+TEST(SegmentOwner, AnotherUsersSegmentIsRefusedEvenToRoot)
 {
     if (!can_be_another()) {
         GTEST_SKIP() << kOneUser;
@@ -169,7 +169,7 @@ TEST(SegmentOwner, AnotherUsersSegmentIsRefusedEvenByRoot)
     }
 }
 
-TEST(SegmentOwner, AnotherUsersSysvSegmentIsRefusedEvenByRoot)
+TEST(SegmentOwner, AnotherUsersSysvSegmentIsRefusedEvenToRoot)
 {
     if (!can_be_another()) {
         GTEST_SKIP() << kOneUser;
@@ -188,7 +188,7 @@ TEST(SegmentOwner, AnotherUsersSysvSegmentIsRefusedEvenByRoot)
     Handle a;
     EXPECT_EQ(a.attach(options), SLM_E_ACCESS);
     EXPECT_EQ(slm_segment_remove(&options, nullptr), SLM_E_ACCESS);
-    /* Handing it over to root leaves its maker the rights of an owner. */
+    /* After the segment is given to root its creator still has an owner's rights. */
     shmid_ds data;
     ASSERT_EQ(shmctl(id, IPC_STAT, &data), 0);
     data.shm_perm.uid = 0;
@@ -199,7 +199,7 @@ TEST(SegmentOwner, AnotherUsersSysvSegmentIsRefusedEvenByRoot)
     (void)close(ids[1]);
 }
 
-TEST(SegmentOwner, RootsSegmentIsTakenIfItsPermissionsAllow)
+TEST(SegmentOwner, RootsSegmentIsAcceptedIfItsPermissionsAllow)
 {
     if (!can_be_another()) {
         GTEST_SKIP() << kOneUser;

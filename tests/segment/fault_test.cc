@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Segments: each call to the system fails once, and nothing stays behind. */
+/* Segments: each call to the system fails once, and nothing stays. */
 #include <tuple>
 
 #include "tests/segment/fixture.h"
@@ -8,6 +8,7 @@
 
 namespace {
 
+using slm_test::describe;
 using slm_test::EveryCall;
 using slm_test::faults;
 using slm_test::Handle;
@@ -20,13 +21,12 @@ using slm_test::kEveryKind;
 using slm_test::Kind;
 using slm_test::kPage;
 using slm_test::Options;
-using slm_test::told;
 using slm_test::Traces;
 
 const int kErrors[] = {EIO, ENOMEM, ENOSPC, EPERM, EINVAL, EMFILE};
 
-/* Runs `call` with its 1st, 2nd ... call to the system failing until it makes no more of them;
- * check(status) looks at what is there after each. Answers how many there were. */
+/* Repeats `call`, with its 1st, 2nd ... call to the system failing, until it makes no more of them.
+ * After each, check(status) looks at the result. Returns the number of calls. */
 template <typename Call, typename Check>
 unsigned fail_each(int error, const Call &call, const Check &check)
 {
@@ -72,7 +72,7 @@ INSTANTIATE_TEST_SUITE_P(Segment, EachFault,
                          testing::Combine(testing::ValuesIn(kEveryKind),
                                           testing::ValuesIn(kErrors)));
 
-/* A segment is made, or there is an error with a text and nothing else. */
+/* Either a segment is created, or there is an error with a text and nothing else. */
 void expect_all_or_nothing(Handle *a, slm_status status, const slm_error &error,
                            const std::function<void()> &undo, const Options &options,
                            const Traces &before)
@@ -87,10 +87,10 @@ void expect_all_or_nothing(Handle *a, slm_status status, const slm_error &error,
         EXPECT_NE(std::string(error.text), "");
     }
     Traces after(options);
-    EXPECT_TRUE(after == before) << told(before) << "\nand now\n" << told(after);
+    EXPECT_TRUE(after == before) << describe(before) << "\nand now\n" << describe(after);
 }
 
-TEST_P(EachFault, OfCreateLeavesNothingBehind)
+TEST_P(EachFault, OfCreateLeavesNothing)
 {
     Handle a;
     slm_error error{};
@@ -108,10 +108,10 @@ TEST_P(EachFault, OfCreateLeavesNothingBehind)
     EXPECT_GE(n_failed, 4u);
 }
 
-TEST_P(EachFault, OfAttachLeavesNothingBehind)
+TEST_P(EachFault, OfAttachLeavesNothing)
 {
     if (!slm_test::can_attach(kind())) {
-        return; /* nothing to claim */
+        return; /* this kind cannot be attached */
     }
     Handle a, b;
     slm_error error{};
@@ -203,7 +203,7 @@ TEST_P(EachFault, OfRefreshChangesNothing)
     EXPECT_GE(n_failed, 1u);
 }
 
-TEST_P(EachFault, OfVerifyRemoveAndListIsTold)
+TEST_P(EachFault, OfVerifyRemoveAndListIsReported)
 {
     Handle a;
     slm_error error{};
@@ -238,14 +238,14 @@ int ftruncate_fails_once(int fd, off_t bytes)
     }
     struct stat stat;
     EXPECT_EQ(fstat(fd, &stat), 0);
-    EXPECT_GE(stat.st_blocks * 512, bytes); /* reserved by now, behind the end */
+    EXPECT_GE(stat.st_blocks * 512, bytes); /* reserved by now, past the end */
     EXPECT_LT(stat.st_size, bytes);
     ftruncate_has_failed = true;
     errno = EIO;
     return -1;
 }
 
-TEST(SegmentFault, GivesBackWhatItReservedWhenTheLastStepFails)
+TEST(SegmentFault, ReturnsItsReservationWhenTheLastStepFails)
 {
     for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE}) {
         KeepCalls keep;
@@ -269,7 +269,7 @@ void *malloc_is_for_handles_only(size_t n_bytes)
     return n_bytes > 1000 ? nullptr : malloc(n_bytes);
 }
 
-/* In a child, since a guard stays installed. 0: the claim holds. */
+/* Runs in a child, since a guard stays installed. 0: as expected. */
 int refuse_without_memory_for_the_table()
 {
     Options options;
@@ -287,11 +287,11 @@ int refuse_without_memory_for_the_table()
         return 2;
     }
     Traces after(options);
-    EXPECT_TRUE(after == before) << told(before) << "\nand now\n" << told(after);
+    EXPECT_TRUE(after == before) << describe(before) << "\nand now\n" << describe(after);
     return after == before ? 0 : 3;
 }
 
-TEST(SegmentFault, WithoutMemoryForTheGuardsTableTheAddressesAreGivenBack)
+TEST(SegmentFault, WithoutMemoryForTheGuardsTableAddressesAreUnmapped)
 {
     EXPECT_EQ(slm_test::in_child(refuse_without_memory_for_the_table), 0);
 }
@@ -314,7 +314,7 @@ TEST(SegmentFault, WritesZerosWhereTheFileSystemCannotReserve)
         slm_error error;
         ASSERT_EQ(a.create(options.of(kind), &error), SLM_OK) << error.text;
         memset(a.base(), 1, a.bytes());
-        /* No whole number of the parts that it writes at once. */
+        /* Not a multiple of the size that it writes at once. */
         ASSERT_EQ(slm_segment_grow(a.segment, 15 * kPage, &error), SLM_OK) << error.text;
         EXPECT_TRUE(is_zero(a.base() + 4 * kPage, 11 * kPage));
         EXPECT_EQ(a.base()[4 * kPage - 1], 1);
@@ -337,7 +337,7 @@ int fsync_is_full(int)
     return -1;
 }
 
-TEST(SegmentFault, WritingZerosFindsOutThatThereIsNoRoom)
+TEST(SegmentFault, WritingZerosReportsThatThereIsNoSpace)
 {
     KeepCalls keep;
     slm_segment_sys.fallocate = fallocate_is_unknown;
@@ -362,7 +362,7 @@ TEST(SegmentFault, WritingZerosFindsOutThatThereIsNoRoom)
     }
 }
 
-TEST(SegmentFault, TakesHolesAsTheyAreWhereTheFileSystemCannotReserve)
+TEST(SegmentFault, AcceptsHolesWhereTheFileSystemCannotReserve)
 {
     KeepCalls keep;
     slm_segment_sys.fallocate = fallocate_is_unknown;
@@ -403,15 +403,15 @@ TEST(SegmentFault, ReservesInSmallerStepsWhenSignalsKeepInterrupting)
     EXPECT_GT(longest_step, 0);
 }
 
-/* --- What the system hardly ever answers --- */
+/* --- What the system hardly ever returns --- */
 
-/* What there is turns into something else between the first look and the opening. */
+/* The file is replaced between the first check and the open. */
 int lstat_saw_a_file(const char *, struct stat *stat)
 {
     return lstat("/proc/self/exe", stat) == 0 ? ::stat("/proc/self/exe", stat) : -1;
 }
 
-TEST(SegmentFault, WhatIsExchangedAfterTheFirstLookIsRefusedAllTheSame)
+TEST(SegmentFault, AFileReplacedAfterTheFirstCheckIsRefused)
 {
     KeepCalls keep;
     slm_segment_sys.lstat = lstat_saw_a_file;
@@ -459,7 +459,7 @@ int fallocate_is_full(int, int, off_t, off_t)
     return -1;
 }
 
-TEST(SegmentFault, HolesWithoutRoomAreNoSpace)
+TEST(SegmentFault, HolesWithoutSpaceAreNoSpace)
 {
     KeepCalls keep;
     Options options;

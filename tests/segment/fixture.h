@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For the tests of segments: options, names of their own, what a process has open and mapped. */
+/* For the tests of segments: options, unique names, and what a process has open and mapped. */
 #ifndef SLM_TESTS_SEGMENT_FIXTURE_H
 #define SLM_TESTS_SEGMENT_FIXTURE_H
 
@@ -31,12 +31,12 @@ inline const size_t kPage = static_cast<size_t>(sysconf(_SC_PAGESIZE));
 inline const Kind kEveryKind[] = {SLM_SEGMENT_ANONYMOUS, SLM_SEGMENT_SYSV, SLM_SEGMENT_POSIX,
                                   SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE};
 
-/* An empty folder that goes with the test. */
+/* An empty folder that is removed with the test. */
 class Folder {
   public:
     Folder()
     {
-        /* Not Bazel's own, which may lie in root's home, where no other user comes. */
+        /* Not Bazel's folder: it may be in root's home, which other users cannot enter. */
         path_ = "/tmp/segment.XXXXXX";
         EXPECT_NE(mkdtemp(path_.data()), nullptr);
     }
@@ -77,7 +77,7 @@ class Folder {
     std::string path_;
 };
 
-/* A name in /dev/shm that no other process uses, and that is gone after the test. */
+/* A name in /dev/shm that no other process uses. It is removed after the test. */
 class PosixName {
   public:
     PosixName()
@@ -101,7 +101,7 @@ class PosixName {
     }
 
   private:
-    /* Sandboxes share /dev/shm, and the same ids are in each of them. */
+    /* Sandboxes share /dev/shm, and each has the same process ids. */
     static std::string pid_namespace()
     {
         struct stat about = {};
@@ -113,7 +113,7 @@ class PosixName {
     std::string name_;
 };
 
-/* Options of each kind with a good name. */
+/* Options of each kind with a valid name. */
 class Options {
   public:
     explicit Options(size_t bytes = 4 * kPage, size_t max_bytes = 16 * kPage)
@@ -133,7 +133,7 @@ class Options {
         }
         return options;
     }
-    /* To attach what `segment` is. */
+    /* Options to attach `segment`. */
     slm_segment_options to_attach(const slm_segment *segment) const
     {
         slm_segment_options options = of(slm_segment_get_kind(segment));
@@ -202,7 +202,7 @@ inline bool has_file(Kind kind)
     return kind == SLM_SEGMENT_POSIX || kind == SLM_SEGMENT_MEMFD || kind == SLM_SEGMENT_FILE;
 }
 
-/* Whether [p, p + n) can be read by the system, page by page: no signal, no death. */
+/* Returns whether the system can read [p, p + n), page by page: no signal, no death. */
 inline bool is_readable(const void *p, size_t n)
 {
     int ends[2];
@@ -237,7 +237,8 @@ inline bool is_zero(const unsigned char *p, size_t n)
     return true;
 }
 
-/* Runs body in a child; what it answers is the exit status. 128 + signal: it was killed. */
+/* Runs body in a child. Returns its result as the exit status, or 128 + the signal that killed
+ * it. */
 inline int in_child(const std::function<int()> &body)
 {
     pid_t child = fork();

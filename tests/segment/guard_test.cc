@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The SIGBUS guard: zeros in place of what was cut; all other signals go where they went. */
+/* The SIGBUS guard puts zeros in place of cut pages. All other signals reach the earlier
+ * handler. */
 #include <csetjmp>
 #include <csignal>
 #include <sys/syscall.h>
@@ -20,7 +21,7 @@ using slm_test::Options;
 const Kind kFileKinds[] = {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE};
 const int kOk = 42;
 
-/* In a child: the guard, above the handler that `before` is. */
+/* In a child: installs the guard over the handler `before`. */
 void install_above(void (*before)(int))
 {
     (void)signal(SIGBUS, before);
@@ -29,7 +30,7 @@ void install_above(void (*before)(int))
     }
 }
 
-/* In a child that has installed the guard: it guards what is made afterwards. */
+/* In a child that has installed the guard, which guards segments created afterwards. */
 void make(Handle *a, const slm_segment_options &options)
 {
     if (a->create(options) != SLM_OK) {
@@ -44,7 +45,7 @@ void cut(const Handle &a, size_t bytes)
     }
 }
 
-/* Exit status kOk if all of them hold, or which one does not. */
+/* Exits with kOk if all conditions hold, or with the number of the first that does not. */
 int first_wrong(std::initializer_list<bool> claims)
 {
     int at = 10;
@@ -79,7 +80,7 @@ TEST(SegmentGuard, WithoutItACutSegmentEndsTheProcess)
               128 + SIGBUS);
 }
 
-TEST(SegmentGuard, LeavesSegmentsThatWereMadeBeforeItToTheDefault)
+TEST(SegmentGuard, LeavesEarlierSegmentsToTheDefault)
 {
     Options options;
     Handle a;
@@ -97,7 +98,7 @@ TEST(SegmentGuard, LeavesSegmentsThatWereMadeBeforeItToTheDefault)
               128 + SIGBUS);
 }
 
-TEST(SegmentGuard, PutsZerosInPlaceOfWhatWasCutAndMarksTheSegment)
+TEST(SegmentGuard, PutsZerosInPlaceOfCutPagesAndMarksTheSegment)
 {
     for (Kind kind : kFileKinds) {
         Options options;
@@ -127,7 +128,7 @@ void *mmap_touches_errno(void *at, size_t n_bytes, int prot, int flags, int fd, 
     return mmap(at, n_bytes, prot, flags, fd, from);
 }
 
-TEST(SegmentGuard, KeepsErrnoOfWhatItInterrupts)
+TEST(SegmentGuard, KeepsErrnoOfTheInterruptedCode)
 {
     Options options;
     EXPECT_EQ(in_child([&] {
@@ -143,7 +144,7 @@ TEST(SegmentGuard, KeepsErrnoOfWhatItInterrupts)
               kOk);
 }
 
-TEST(SegmentGuard, KeepsTheMarkWhenTheFileIsMadeLongAgain)
+TEST(SegmentGuard, KeepsTheMarkWhenTheFileIsLongAgain)
 {
     Options options;
     EXPECT_EQ(in_child([&] {
@@ -216,7 +217,7 @@ TEST(SegmentGuard, LeavesAReadOnlyViewReadOnly)
               128 + SIGSEGV);
 }
 
-TEST(SegmentGuard, WorksForSegmentsThatAChildInherits)
+TEST(SegmentGuard, WorksForInheritedSegmentsInAChild)
 {
     Options options;
     EXPECT_EQ(in_child([&] {
@@ -231,7 +232,7 @@ TEST(SegmentGuard, WorksForSegmentsThatAChildInherits)
               kOk);
 }
 
-/* A mapping of no segment, with nothing behind it. */
+/* Maps a page that belongs to no segment and has no file contents. */
 volatile unsigned char *foreign_cut_page()
 {
     int fd = memfd_create("foreign", 0);
@@ -245,7 +246,7 @@ TEST(SegmentGuard, LeavesForeignFaultsToTheDefault)
                   return static_cast<int>(*foreign_cut_page());
               }),
               128 + SIGBUS);
-    /* The system does not let a fault be ignored. */
+    /* The system does not allow a fault to be ignored. */
     EXPECT_EQ(in_child([] {
                   install_above(SIG_IGN);
                   return static_cast<int>(*foreign_cut_page());
@@ -253,7 +254,7 @@ TEST(SegmentGuard, LeavesForeignFaultsToTheDefault)
               128 + SIGBUS);
 }
 
-TEST(SegmentGuard, LeavesSignalsThatWereSentToWhatWasThere)
+TEST(SegmentGuard, LeavesSentSignalsToTheEarlierHandler)
 {
     EXPECT_EQ(in_child([] {
                   install_above(SIG_DFL);
@@ -282,7 +283,7 @@ void expect_fault(int number, siginfo_t *info, void *context)
     end_child(number == SIGBUS && info->si_addr == expected_fault && context != nullptr ? kOk : 3);
 }
 
-TEST(SegmentGuard, HandsAForeignFaultOnWithAllThatIsKnownOfIt)
+TEST(SegmentGuard, PassesAForeignFaultOnWithAllItsDetails)
 {
     EXPECT_EQ(in_child([] {
                   struct sigaction action {};
@@ -298,7 +299,7 @@ TEST(SegmentGuard, HandsAForeignFaultOnWithAllThatIsKnownOfIt)
               kOk);
 }
 
-/* As the kernel tells of it; a process may forge signals to itself. */
+/* Sends a signal as the kernel does. A process may forge signals to itself. */
 void forge(int code, void *address)
 {
     siginfo_t info{};
@@ -308,7 +309,7 @@ void forge(int code, void *address)
     (void)syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGBUS, &info);
 }
 
-TEST(SegmentGuard, DoesNotPaperOverBrokenMemory)
+TEST(SegmentGuard, DoesNotHideBrokenMemory)
 {
     for (int code : {BUS_MCEERR_AR, BUS_ADRALN, BUS_OBJERR}) {
         Options options;
@@ -329,7 +330,7 @@ void *mmap_fails(void *, size_t, int, int, int, off_t)
     return MAP_FAILED;
 }
 
-TEST(SegmentGuard, WithoutMemoryForThePageGoesOnToWhatWasThere)
+TEST(SegmentGuard, WithoutMemoryForThePagePassesTheSignalOn)
 {
     Options options;
     EXPECT_EQ(in_child([&] {
@@ -367,7 +368,7 @@ int sigaction_fails(int number, const struct sigaction *action, struct sigaction
     return sigaction(number, action, before);
 }
 
-TEST(SegmentGuard, SaysWhenTheSystemRefusesAndCanBeTriedAgain)
+TEST(SegmentGuard, ReportsARefusalAndCanBeTriedAgain)
 {
     for (unsigned at : {1u, 2u}) {
         EXPECT_EQ(in_child([at] {
@@ -386,7 +387,7 @@ TEST(SegmentGuard, SaysWhenTheSystemRefusesAndCanBeTriedAgain)
 
 /* --- Its table of segments --- */
 
-TEST(SegmentGuard, KnowsMoreSegmentsThanItsFirstTableHolds)
+TEST(SegmentGuard, HoldsMoreSegmentsThanItsFirstTable)
 {
     EXPECT_EQ(in_child([] {
                   install_above(SIG_DFL);
@@ -410,7 +411,7 @@ TEST(SegmentGuard, KnowsMoreSegmentsThanItsFirstTableHolds)
 const slm_segment_calls real_calls = slm_segment_sys;
 Handle *made_meanwhile;
 
-/* Just when one thread has found the table full, another one enlarges it. */
+/* One thread finds the table full, and at that moment another thread enlarges it. */
 void *malloc_with_another(size_t n_bytes)
 {
     if (made_meanwhile != nullptr && n_bytes > 1000) {
@@ -426,7 +427,7 @@ void *malloc_fails_when_large(size_t n_bytes)
     return n_bytes > 1000 ? nullptr : malloc(n_bytes);
 }
 
-/* Makes segments until the next one needs a new table. False: none was refused. */
+/* Creates segments until the next one needs a new table. False: no call was refused. */
 bool fill_table(std::vector<Handle> *all)
 {
     slm_segment_sys.malloc = malloc_fails_when_large;
@@ -438,7 +439,7 @@ bool fill_table(std::vector<Handle> *all)
     return status == SLM_E_NOMEM;
 }
 
-TEST(SegmentGuard, WithoutMemoryForItsTableASegmentIsNotMade)
+TEST(SegmentGuard, WithoutMemoryForItsTableNoSegmentIsCreated)
 {
     EXPECT_EQ(in_child([] {
                   std::vector<Handle> all(100);
@@ -450,7 +451,7 @@ TEST(SegmentGuard, WithoutMemoryForItsTableASegmentIsNotMade)
               kOk);
 }
 
-TEST(SegmentGuard, TwoThreadsThatEnlargeItsTableAtOnceGetDifferentPlaces)
+TEST(SegmentGuard, TwoThreadsThatEnlargeItsTableGetDifferentSlots)
 {
     EXPECT_EQ(in_child([] {
                   std::vector<Handle> all(100);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For the tests of segments: every call to the system counted, and made to fail. */
+/* For the tests of segments: counts every call to the system, and makes calls fail. */
 #ifndef SLM_TESTS_SEGMENT_HOOKS_H
 #define SLM_TESTS_SEGMENT_HOOKS_H
 
@@ -12,11 +12,11 @@
 
 namespace slm_test {
 
-/* What the hooks do; one object, since C calls have no room for another. */
+/* State of the hooks: one object, since C calls have no parameter for another. */
 struct Faults {
     slm_segment_calls real = slm_segment_sys;
     unsigned n_calls = 0;
-    unsigned fail_at = 0; /* this call, counted from 1, fails; 0: none */
+    unsigned fail_at = 0; /* the number of the call that fails, counted from 1; 0: none */
     int error = EIO;
 
     bool next_fails()
@@ -61,8 +61,8 @@ template <auto... Members> void install_hooks()
     (Hook<Members>::install(), ...);
 }
 
-/* Hooks every call but those that only give something back: their failure leaves nothing to do.
- * Undone at the end. */
+/* Hooks every call except those that only release something: a caller can do nothing about their
+ * failure. The destructor removes the hooks. */
 class EveryCall {
   public:
     EveryCall()
@@ -83,7 +83,7 @@ class EveryCall {
     EveryCall &operator=(const EveryCall &) = delete;
 };
 
-/* Puts back, at the end, whatever the test exchanged by hand. */
+/* Restores, at the end, every call that the test replaced by hand. */
 class KeepCalls {
   public:
     KeepCalls() = default;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Segments of huge pages: the system's, where it has some, and a system that pretends. */
+/* Segments of huge pages: the system's own, where it has some, and a simulated system. */
 #include <sys/shm.h>
 
 #include "tests/segment/fixture.h"
@@ -8,6 +8,7 @@
 
 namespace {
 
+using slm_test::describe;
 using slm_test::Handle;
 using slm_test::in_child;
 using slm_test::is_untouchable;
@@ -16,7 +17,6 @@ using slm_test::KeepCalls;
 using slm_test::Kind;
 using slm_test::kPage;
 using slm_test::Options;
-using slm_test::told;
 using slm_test::Traces;
 
 const Kind kHugeKinds[] = {SLM_SEGMENT_ANONYMOUS, SLM_SEGMENT_SYSV, SLM_SEGMENT_MEMFD};
@@ -35,7 +35,7 @@ bool has_free_huge_pages(long n)
     return false;
 }
 
-TEST(SegmentHuge, TryTakesHugePagesWhereThereAreSomeAndPlainOnesElsewhere)
+TEST(SegmentHuge, TryTakesHugePagesWhereThereAreSomeElsePlainOnes)
 {
     for (Kind kind : kHugeKinds) {
         bool there_are = has_free_huge_pages(1);
@@ -65,12 +65,12 @@ TEST(SegmentHuge, OtherKindsHaveNone)
     }
 }
 
-/* --- A system that pretends: plain pages, but it insists on what huge ones insist on --- */
+/* --- A simulated system: plain pages under the rules of huge pages --- */
 
 const size_t kHuge = size_t{2} << 20;
 
 bool is_huge_fd[1024];
-unsigned n_asked_for; /* huge mappings, segments and files that were made */
+unsigned n_asked_for; /* how many huge mappings, segments and files were created */
 
 int pretend_memfd(const char *name, unsigned flags)
 {
@@ -177,7 +177,7 @@ class Pretended : public testing::TestWithParam<Kind> {
 
 INSTANTIATE_TEST_SUITE_P(SegmentHuge, Pretended, testing::ValuesIn(kHugeKinds));
 
-TEST_P(Pretended, IsMadeShownAndHiddenInWholeHugePages)
+TEST_P(Pretended, SizesAreInWholeHugePages)
 {
     Handle a;
     ASSERT_EQ(a.create(options(), &error_), SLM_OK) << error_.text;
@@ -194,7 +194,7 @@ TEST_P(Pretended, IsMadeShownAndHiddenInWholeHugePages)
     EXPECT_TRUE(is_untouchable(a.base() - kPage, kPage));
 }
 
-TEST_P(Pretended, LeavesNoAddressesBehindThatWereTakenToAlignIt)
+TEST_P(Pretended, UnmapsTheAddressesTakenForAlignment)
 {
     Traces before(options_);
     {
@@ -203,13 +203,13 @@ TEST_P(Pretended, LeavesNoAddressesBehindThatWereTakenToAlignIt)
         EXPECT_EQ(a.bytes(), kHuge);
     }
     Traces after(options_);
-    EXPECT_TRUE(after == before) << told(before) << "\nand now\n" << told(after);
+    EXPECT_TRUE(after == before) << describe(before) << "\nand now\n" << describe(after);
 }
 
-TEST_P(Pretended, IsAttachedAsWhatItIs)
+TEST_P(Pretended, IsAttachedWithItsPageSize)
 {
     if (!slm_test::can_attach(GetParam())) {
-        return; /* nothing to claim */
+        return; /* this kind cannot be attached */
     }
     Handle a, b;
     ASSERT_EQ(a.create(options(), &error_), SLM_OK) << error_.text;
@@ -228,7 +228,7 @@ int has_no_room(int, int, off_t, off_t)
     return -1;
 }
 
-TEST(SegmentHuge, NoHugePageLeftForAFileIsNoMemoryRatherThanNoSpace)
+TEST(SegmentHuge, NoHugePageLeftForAFileIsNoMemoryNotNoSpace)
 {
     KeepCalls keep;
     slm_segment_sys.memfd_create = pretend_memfd;
@@ -252,7 +252,7 @@ int has_none(const char *, unsigned)
     return -1;
 }
 
-TEST(SegmentHuge, ASystemThatDoesNotKnowThemGivesPlainPages)
+TEST(SegmentHuge, ASystemWithoutHugePagesGivesPlainPages)
 {
     KeepCalls keep;
     slm_segment_sys.memfd_create = has_none;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Segments: names, what is no segment, removing and listing. */
+/* Segments: names, files that are no segment, removing and listing. */
 #include <climits>
 #include <sys/shm.h>
 #include <sys/socket.h>
@@ -22,7 +22,7 @@ std::string path_of(const Options &options, Kind kind)
     return kind == SLM_SEGMENT_POSIX ? options.posix().path() : options.folder() / "file";
 }
 
-/* create, attach and remove all answer that. */
+/* create, attach and remove all return that status. */
 void expect_all(const slm_segment_options &options, slm_status expected)
 {
     Handle a;
@@ -34,7 +34,7 @@ void expect_all(const slm_segment_options &options, slm_status expected)
     EXPECT_EQ(a.segment, nullptr);
 }
 
-TEST(SegmentName, OfAPosixSegmentIsOneFilesNameOfAtMost63Letters)
+TEST(SegmentName, OfAPosixSegmentIsAFileNameOfAtMost63Letters)
 {
     Options all;
     slm_segment_options options = all.of(SLM_SEGMENT_POSIX);
@@ -98,7 +98,7 @@ TEST(SegmentName, ThatIsTakenIsNotOverwritten)
     }
 }
 
-TEST(SegmentName, ThatNobodyHasIsMissing)
+TEST(SegmentName, WithoutASegmentIsMissing)
 {
     for (Kind kind : kNamedKinds) {
         Options all;
@@ -117,7 +117,7 @@ TEST(SegmentName, ThatNobodyHasIsMissing)
     }
 }
 
-TEST(SegmentName, OfASysvSegmentThatIsGoneIsMissing)
+TEST(SegmentName, OfARemovedSysvSegmentIsMissing)
 {
     Handle a;
     slm_segment_options options = Options().of(SLM_SEGMENT_SYSV);
@@ -128,7 +128,7 @@ TEST(SegmentName, OfASysvSegmentThatIsGoneIsMissing)
     EXPECT_EQ(a.attach(options), SLM_E_MISSING);
 }
 
-TEST(SegmentRemove, TakesTheNameAwayAndLeavesTheMemory)
+TEST(SegmentRemove, RemovesTheNameAndLeavesTheMemory)
 {
     for (Kind kind : kNamedKinds) {
         Options all;
@@ -174,7 +174,7 @@ TEST(SegmentRemove, HasNothingToDoForKindsWithoutAName)
 
 class NoSegment : public testing::TestWithParam<Kind> {
   protected:
-    /* Neither followed, nor opened, nor removed. */
+    /* The path is neither followed, nor opened, nor removed. */
     void expect_refused()
     {
         struct stat before, after;
@@ -218,10 +218,10 @@ TEST_P(NoSegment, IsALinkToNothing)
     std::string target = options_.folder() / "target";
     ASSERT_EQ(symlink(target.c_str(), path().c_str()), 0);
     expect_refused();
-    EXPECT_NE(access(target.c_str(), F_OK), 0); /* and create did not make it there */
+    EXPECT_NE(access(target.c_str(), F_OK), 0); /* and create did not create the target */
 }
 
-TEST_P(NoSegment, IsAFifoAndNobodyWaitsForItsOtherEnd)
+TEST_P(NoSegment, IsAFifoAndNoCallWaitsForItsOtherEnd)
 {
     ASSERT_EQ(mkfifo(path().c_str(), 0600), 0);
     expect_refused();
@@ -234,7 +234,7 @@ TEST_P(NoSegment, IsAFolder)
     EXPECT_EQ(rmdir(path().c_str()), 0);
 }
 
-/* By way of /proc, since a socket's path may have 107 letters only. */
+/* Binds through /proc, since a socket's path may have only 107 letters. */
 TEST_P(NoSegment, IsASocket)
 {
     size_t slash = path().rfind('/');
@@ -263,7 +263,7 @@ TEST(SegmentName, OfADeviceIsRefused)
     }
 }
 
-TEST(SegmentName, ADescriptorOfSomethingElseIsRefused)
+TEST(SegmentName, ADescriptorOfAnotherFileTypeIsRefused)
 {
     int ends[2];
     ASSERT_EQ(pipe(ends), 0);
@@ -279,7 +279,7 @@ TEST(SegmentName, ADescriptorOfSomethingElseIsRefused)
     }
 }
 
-TEST(SegmentName, ADescriptorThatCannotWriteIsGoodForReadOnly)
+TEST(SegmentName, AReadOnlyDescriptorCanBeAttachedReadOnly)
 {
     Options all;
     Handle a, b;
@@ -320,7 +320,7 @@ slm_status list(const slm_segment_options &options, std::vector<Listed> *all,
         &data, nullptr);
 }
 
-TEST(SegmentList, TellsOfEachFileOfAFolderAndOfNothingElse)
+TEST(SegmentList, ReportsEachFileOfAFolderAndNothingElse)
 {
     Options all;
     Handle a;
@@ -339,14 +339,14 @@ TEST(SegmentList, TellsOfEachFileOfAFolderAndOfNothingElse)
     EXPECT_EQ(listed[0].bytes, 4 * kPage);
     EXPECT_EQ(listed[0].owner, geteuid());
     EXPECT_EQ(listed[0].mode, 0640u);
-    /* A name as it is told is one to attach. */
+    /* A reported name is a name to attach. */
     Handle b;
     options = all.of(SLM_SEGMENT_FILE);
     options.name = listed[0].name.c_str();
     EXPECT_EQ(b.attach(options), SLM_OK);
 }
 
-TEST(SegmentList, TellsPosixNamesAsTheyAreAttached)
+TEST(SegmentList, ReportsPosixNamesAsTheyAreAttached)
 {
     Options all;
     Handle a, b;
@@ -380,7 +380,7 @@ TEST(SegmentList, LeavesOutPosixNamesThatCannotBeAttached)
     (void)unlink(path.c_str());
 }
 
-TEST(SegmentList, TellsOfSysvSegmentsByTheirId)
+TEST(SegmentList, ReportsSysvSegmentsByTheirId)
 {
     Options all;
     Handle a;
@@ -419,7 +419,7 @@ TEST(SegmentList, StopsWhenTheVisitorHasEnough)
     }
 }
 
-TEST(SegmentList, SaysWhatItCannotList)
+TEST(SegmentList, ReportsWhatItCannotList)
 {
     std::vector<Listed> listed;
     Options all;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Segments that several processes and threads use, grow and fail to grow at once. */
+/* Segments that several processes and threads use, grow and fail to grow at the same time. */
 #include <atomic>
 #include <csignal>
 #include <sys/syscall.h>
@@ -37,7 +37,7 @@ int end_of(pid_t child)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* A count that two mappings at different addresses both add to. */
+/* A counter that is incremented through two mappings at different addresses. */
 int add_many(const Handle &a, unsigned n)
 {
     auto *count = reinterpret_cast<unsigned *>(a.base());
@@ -47,14 +47,14 @@ int add_many(const Handle &a, unsigned n)
     return 0;
 }
 
-TEST(SegmentShared, TwoProcessesWithItAtDifferentAddressesSeeTheSame)
+TEST(SegmentShared, TwoProcessesAtDifferentAddressesSeeTheSame)
 {
     for (Kind kind : kNamedKinds) {
         Options options;
         Handle a;
         ASSERT_EQ(a.create(options.of(kind)), SLM_OK);
         pid_t child = start_child([&] {
-            Handle b; /* a's mapping is still there, so that this one is elsewhere */
+            Handle b; /* the child still has a's mapping, so b gets another address */
             if (b.attach(options.of(kind)) != SLM_OK || b.base() == a.base()) {
                 return 1;
             }
@@ -66,7 +66,7 @@ TEST(SegmentShared, TwoProcessesWithItAtDifferentAddressesSeeTheSame)
     }
 }
 
-TEST(SegmentShared, AProcessSeesWhatAnotherAddedWhenItRefreshes)
+TEST(SegmentShared, AProcessSeesAnothersGrowthWhenItRefreshes)
 {
     for (Kind kind : kNamedKinds) {
         Options options;
@@ -89,7 +89,7 @@ TEST(SegmentShared, AProcessSeesWhatAnotherAddedWhenItRefreshes)
     }
 }
 
-TEST(SegmentShared, OfManyWhoCreateOneNameOneSucceeds)
+TEST(SegmentShared, OfManyCreatorsOfOneNameOneSucceeds)
 {
     for (Kind kind : kNamedKinds) {
         Options options;
@@ -110,7 +110,7 @@ TEST(SegmentShared, OfManyWhoCreateOneNameOneSucceeds)
     }
 }
 
-TEST(SegmentShared, IsSeenWholeOrNotAtAllWhileItIsMade)
+TEST(SegmentShared, IsSeenCompleteOrNotAtAllWhileItIsCreated)
 {
     for (Kind kind : kNamedKinds) {
         Options options(200 * kPage, 400 * kPage);
@@ -138,9 +138,9 @@ TEST(SegmentShared, IsSeenWholeOrNotAtAllWhileItIsMade)
     }
 }
 
-/* --- Growing at once --- */
+/* --- Concurrent growth --- */
 
-/* Grows page by page and writes to each page that it was given: a cut would be SIGBUS. */
+/* Grows page by page and writes to each new page: a cut would raise SIGBUS. */
 int grow_and_write(Handle *a, size_t up_to_pages)
 {
     for (size_t n = a->bytes() / kPage + 1; n <= up_to_pages; n++) {
@@ -152,7 +152,7 @@ int grow_and_write(Handle *a, size_t up_to_pages)
     return 0;
 }
 
-TEST(SegmentGrowRace, EachOfManyProcessesGetsWhatItAskedFor)
+TEST(SegmentGrowRace, EachOfManyProcessesGetsItsPages)
 {
     for (Kind kind : kNamedKinds) {
         Options options(kPage, 200 * kPage);
@@ -224,7 +224,7 @@ TEST(SegmentGrowRace, ThreadsWithAHandleEachGrowAtOnceToo)
 
 unsigned n_lengths;
 
-/* Every other change of the length fails when all has been reserved. */
+/* Every second change of the length fails, after everything has been reserved. */
 int ftruncate_fails_half(int fd, off_t bytes)
 {
     struct stat stat;
@@ -267,10 +267,10 @@ TEST(SegmentGrowRace, AFailureTakesNothingFromTheOthers)
     }
 }
 
-/* --- The same without chance: who holds the lock while a length may change --- */
+/* --- The same without chance: the lock is held while a length may change --- */
 
-/* Whether another process would have to wait; only another one can ask. _Fork, since fork itself
- * waits for the lock's end. */
+/* Returns whether another process would have to wait. Only another process can ask. Uses _Fork,
+ * since fork itself waits until the lock is free. */
 bool is_locked_for_others(int fd)
 {
     pid_t child = _Fork();
@@ -284,40 +284,40 @@ bool is_locked_for_others(int fd)
     return end_of(child) == 1;
 }
 
-unsigned n_looked;
+unsigned n_lock_checks;
 
-int fallocate_looks(int fd, int mode, off_t from, off_t n_bytes)
+int fallocate_checks_the_lock(int fd, int mode, off_t from, off_t n_bytes)
 {
-    n_looked++;
+    n_lock_checks++;
     EXPECT_TRUE(is_locked_for_others(fd));
     return fallocate(fd, mode, from, n_bytes);
 }
 
 int ftruncate_looks(int fd, off_t bytes)
 {
-    n_looked++;
+    n_lock_checks++;
     EXPECT_TRUE(is_locked_for_others(fd));
     return ftruncate(fd, bytes);
 }
 
-TEST(SegmentGrowRace, TheLengthIsLockedFromTheFirstLookToTheLastChange)
+TEST(SegmentGrowRace, TheLengthIsLockedFromTheFirstReadToTheLastChange)
 {
     for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE}) {
         KeepCalls keep;
         Options options;
         Handle a;
         ASSERT_EQ(a.create(options.of(kind)), SLM_OK);
-        n_looked = 0;
-        slm_segment_sys.fallocate = fallocate_looks;
+        n_lock_checks = 0;
+        slm_segment_sys.fallocate = fallocate_checks_the_lock;
         slm_segment_sys.ftruncate = ftruncate_looks;
         ASSERT_EQ(slm_segment_grow(a.segment, 8 * kPage, nullptr), SLM_OK);
         ASSERT_EQ(slm_segment_shrink(a.segment, 4 * kPage, nullptr), SLM_OK);
-        EXPECT_EQ(n_looked, 3u);
+        EXPECT_EQ(n_lock_checks, 3u);
         EXPECT_FALSE(is_locked_for_others(slm_segment_id(a.segment)));
     }
 }
 
-TEST(SegmentGrowRace, AGrowerThatIsKilledHoldsNobodyUp)
+TEST(SegmentGrowRace, AKilledGrowerBlocksNoOther)
 {
     Options options;
     Handle a;
@@ -337,21 +337,21 @@ TEST(SegmentGrowRace, AChildForkedWhileAnotherThreadGrowsCanGrow)
     Handle a, b;
     ASSERT_EQ(a.create(options.of(SLM_SEGMENT_FILE)), SLM_OK);
     ASSERT_EQ(b.create(Options(kPage, 4 * kPage).of(SLM_SEGMENT_MEMFD)), SLM_OK);
-    std::atomic<bool> is_over{false};
+    std::atomic<bool> is_done{false};
     std::thread grower([&] {
-        for (size_t n = 2; n <= 2000 && !is_over; n++) {
+        for (size_t n = 2; n <= 2000 && !is_done; n++) {
             EXPECT_EQ(slm_segment_grow(a.segment, n * kPage, nullptr), SLM_OK);
         }
     });
     for (int i = 0; i < 50; i++) {
-        /* Past _exit, where TSan would miss the thread that the child has not inherited. */
+        /* Ends without _exit: there TSan would miss the thread that the child did not inherit. */
         EXPECT_EQ(in_child([&] {
                       slm_status status = slm_segment_grow(b.segment, 4 * kPage, nullptr);
                       return static_cast<int>(syscall(SYS_exit_group, status));
                   }),
                   SLM_OK);
     }
-    is_over = true;
+    is_done = true;
     grower.join();
 }
 

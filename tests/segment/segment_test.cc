@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Segments: what every kind promises. */
+/* Segments: the promises of every kind. */
 #include <csignal>
 #include <sys/mman.h>
 #include <sys/shm.h>
@@ -34,7 +34,7 @@ class EachKind : public testing::TestWithParam<Kind> {
 
 INSTANTIATE_TEST_SUITE_P(Segment, EachKind, testing::ValuesIn(kEveryKind));
 
-TEST_P(EachKind, IsMadeOfZerosInWholePages)
+TEST_P(EachKind, ConsistsOfZerosInWholePages)
 {
     slm_segment_options options = this->options();
     options.bytes = 3 * kPage + 1;
@@ -52,7 +52,7 @@ TEST_P(EachKind, IsMadeOfZerosInWholePages)
     EXPECT_EQ(slm_segment_verify(a.segment, &error_), SLM_OK);
 }
 
-TEST_P(EachKind, CannotBeTouchedBehindItsBytes)
+TEST_P(EachKind, CannotBeTouchedPastItsEnd)
 {
     Handle a;
     ASSERT_EQ(a.create(options()), SLM_OK);
@@ -75,7 +75,8 @@ TEST_P(EachKind, HasGuardPagesOnBothSidesIfAskedFor)
     ASSERT_EQ(a.create(options), SLM_OK);
     EXPECT_TRUE(is_untouchable(a.base() - kPage, kPage));
     EXPECT_TRUE(is_untouchable(a.base() + a.bytes(), kPage));
-    /* Reserved, not merely unused by chance: a mapping that must not replace one is refused. */
+    /* The range is reserved, not merely free by chance: a mapping that must not replace another is
+     * refused. */
     for (unsigned char *page : {a.base() - kPage, a.base() + a.bytes()}) {
         EXPECT_EQ(
             mmap(page, kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
@@ -121,7 +122,7 @@ TEST_P(EachKind, RefusesToGrowAboveItsRangeAndStaysAsItIs)
     EXPECT_TRUE(is_untouchable(a.base() + 4 * kPage, 12 * kPage));
 }
 
-TEST_P(EachKind, ShrinksAndWhatComesBackIsZero)
+TEST_P(EachKind, AShrunkPartIsZeroWhenItGrowsAgain)
 {
     Handle a;
     ASSERT_EQ(a.create(options()), SLM_OK);
@@ -136,7 +137,7 @@ TEST_P(EachKind, ShrinksAndWhatComesBackIsZero)
     EXPECT_TRUE(is_zero(a.base() + 4 * kPage, 8 * kPage));
 }
 
-TEST_P(EachKind, RefusesToShrinkToWhatIsNotShorter)
+TEST_P(EachKind, RefusesToShrinkToALargerSize)
 {
     Handle a;
     ASSERT_EQ(a.create(options()), SLM_OK);
@@ -148,7 +149,7 @@ TEST_P(EachKind, RefusesToShrinkToWhatIsNotShorter)
     EXPECT_TRUE(is_readable(a.base(), 4 * kPage));
 }
 
-TEST_P(EachKind, RefreshesToWhatIsThere)
+TEST_P(EachKind, RefreshesToTheCurrentLength)
 {
     Handle a;
     ASSERT_EQ(a.create(options()), SLM_OK);
@@ -160,7 +161,7 @@ TEST_P(EachKind, RefreshesToWhatIsThere)
               has_file(GetParam()) ? SLM_E_TRUNCATED : SLM_OK);
 }
 
-TEST_P(EachKind, RefusesWhatCannotBe)
+TEST_P(EachKind, RefusesImpossibleSizes)
 {
     Handle a;
     slm_segment_options options = this->options();
@@ -184,7 +185,7 @@ TEST_P(EachKind, RefusesWhatCannotBe)
     EXPECT_NE(access(options_.posix().path().c_str(), F_OK), 0);
 }
 
-TEST_P(EachKind, RefusesOptionsThatAreNotAllowed)
+TEST_P(EachKind, RefusesInvalidOptions)
 {
     Handle a;
     slm_segment_options options = this->options();
@@ -194,7 +195,8 @@ TEST_P(EachKind, RefusesOptionsThatAreNotAllowed)
     options.mode = 01600;
     EXPECT_EQ(a.create(options, &error_), SLM_E_OPTION);
     options = this->options();
-    const unsigned after_try = SLM_SEGMENT_HUGE_TRY + 1; /* in C++ no cast to the enum gives it */
+    const unsigned after_try =
+        SLM_SEGMENT_HUGE_TRY + 1; /* C++ has no cast to the enum for this value */
     static_assert(sizeof options.huge == sizeof after_try, "an enum is an int's size");
     memcpy(&options.huge, &after_try, sizeof after_try);
     EXPECT_EQ(a.create(options, &error_), SLM_E_OPTION);
@@ -223,7 +225,7 @@ TEST_P(EachKind, ReachesAChildOfFork)
     EXPECT_EQ(a.base()[1], 2);
 }
 
-TEST_P(EachKind, SeesWhatAChildAddedWhenRefreshed)
+TEST_P(EachKind, RefreshShowsWhatAChildAdded)
 {
     Handle a;
     ASSERT_EQ(a.create(options()), SLM_OK);
@@ -261,10 +263,10 @@ TEST_P(EachKind, AttachesAtAnotherAddressIfItsKindCan)
     EXPECT_EQ(a.base()[4 * kPage - 1], 66);
 }
 
-TEST_P(EachKind, StaysAsLongAsAnyHandleAfterTheMakersIsGone)
+TEST_P(EachKind, StaysAsLongAsAnyHandleAfterTheCreatorsIsGone)
 {
     if (!can_attach(GetParam())) {
-        return; /* nothing to claim */
+        return; /* this kind cannot be attached */
     }
     Handle a, b;
     ASSERT_EQ(a.create(options()), SLM_OK);
@@ -275,7 +277,7 @@ TEST_P(EachKind, StaysAsLongAsAnyHandleAfterTheMakersIsGone)
     EXPECT_EQ(slm_segment_verify(b.segment, &error_), SLM_OK);
 }
 
-TEST_P(EachKind, ReadOnlyMeansIt)
+TEST_P(EachKind, ReadOnlyForbidsWrites)
 {
     if (!can_attach(GetParam())) {
         return;
@@ -325,7 +327,7 @@ TEST(Segment, NamesItselfForMessages)
     }
 }
 
-TEST(Segment, NullIsAnswered)
+TEST(Segment, NullIsReported)
 {
     slm_error error;
     slm_segment *segment = nullptr;
@@ -355,7 +357,7 @@ TEST(Segment, SysvIsMarkedForRemovalAtOnce)
     EXPECT_NE(shmctl(id, IPC_STAT, &data), 0);
 }
 
-TEST(Segment, SysvGoesWithAProcessThatIsKilled)
+TEST(Segment, SysvIsRemovedWithAKilledProcess)
 {
     int ends[2];
     ASSERT_EQ(pipe(ends), 0);
@@ -402,7 +404,7 @@ TEST(Segment, PosixIsWhatShmOpenFinds)
     (void)close(fd);
 }
 
-TEST(Segment, MemfdIsAttachedByADescriptorThatIsTheCallersToClose)
+TEST(Segment, MemfdIsAttachedByADescriptorThatTheCallerCloses)
 {
     Options options;
     Handle a, b;
@@ -420,7 +422,7 @@ TEST(Segment, MemfdIsAttachedByADescriptorThatIsTheCallersToClose)
     EXPECT_EQ(b.attach(attach, &error), SLM_E_MISSING) << error.text;
 }
 
-TEST(Segment, MemfdCarriesItsNameForProc)
+TEST(Segment, MemfdShowsItsNameInProc)
 {
     Options options;
     Handle a;
@@ -433,7 +435,7 @@ TEST(Segment, MemfdCarriesItsNameForProc)
     EXPECT_STREQ(target, "/memfd:keys (deleted)");
 }
 
-TEST(Segment, AttachWithAnUpperBoundRefusesWhatIsLonger)
+TEST(Segment, AttachWithAnUpperBoundRefusesALongerSegment)
 {
     for (Kind kind : {SLM_SEGMENT_SYSV, SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
         Options options;
@@ -449,7 +451,7 @@ TEST(Segment, AttachWithAnUpperBoundRefusesWhatIsLonger)
     }
 }
 
-TEST(Segment, AttachTakesWhatIsAddedOnlyAsFarAsItsRange)
+TEST(Segment, RefreshMapsNewPagesOnlyAsFarAsTheRange)
 {
     Options options;
     Handle a, b;
@@ -465,7 +467,7 @@ TEST(Segment, AttachTakesWhatIsAddedOnlyAsFarAsItsRange)
     EXPECT_EQ(a.base()[6 * kPage - 1], 12);
 }
 
-TEST(Segment, IsAttachedWithTheOptionsItWasMadeWithWhenFullyGrown)
+TEST(Segment, FullyGrownIsAttachedWithItsCreationOptions)
 {
     for (Kind kind : {SLM_SEGMENT_SYSV, SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE}) {
         Options options(kPage, 3 * kPage + 1);
@@ -477,7 +479,7 @@ TEST(Segment, IsAttachedWithTheOptionsItWasMadeWithWhenFullyGrown)
     }
 }
 
-/* How many bytes of the file have blocks behind them. */
+/* Returns how many bytes of the file have blocks. */
 size_t backed_bytes(const slm_segment *segment)
 {
     struct stat stat;
@@ -520,7 +522,7 @@ TEST(Segment, AttachReservesTheHolesOfACopy)
     EXPECT_EQ(memcmp(a.base(), "content", 8), 0);
 }
 
-TEST(Segment, ShrinkLeavesWhatAnotherAddedBehind)
+TEST(Segment, ShrinkLeavesWhatAnotherProcessAdded)
 {
     Options options;
     Handle a, b;
@@ -535,7 +537,7 @@ TEST(Segment, ShrinkLeavesWhatAnotherAddedBehind)
     EXPECT_TRUE(is_readable(b.base(), 8 * kPage));
 }
 
-TEST_P(EachKind, ForgetsOnlyForItselfAndOnlyWhereOthersCanCutIt)
+TEST_P(EachKind, UnmapTailIsLocalAndOnlyWhereOthersCanCut)
 {
     Handle a;
     ASSERT_EQ(a.create(options()), SLM_OK);
@@ -548,7 +550,7 @@ TEST_P(EachKind, ForgetsOnlyForItselfAndOnlyWhereOthersCanCutIt)
     EXPECT_EQ(a.base()[3 * kPage], 7);
 }
 
-TEST(Segment, IsSeenToBeCutByVerifyRefreshGrowAndShrink)
+TEST(Segment, VerifyRefreshGrowAndShrinkSeeACut)
 {
     for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE}) {
         Options options;
@@ -565,7 +567,7 @@ TEST(Segment, IsSeenToBeCutByVerifyRefreshGrowAndShrink)
     }
 }
 
-TEST(Segment, AttachRefusesWhatIsNoWholePages)
+TEST(Segment, AttachRefusesALengthThatIsNotWholePages)
 {
     for (size_t bytes : {size_t{0}, size_t{1}, kPage - 1, kPage + 1}) {
         Options options;
@@ -578,7 +580,7 @@ TEST(Segment, AttachRefusesWhatIsNoWholePages)
     }
 }
 
-TEST(Segment, AttachRefusesASysvSegmentThatIsNoWholePages)
+TEST(Segment, AttachRefusesASysvSegmentThatIsNotWholePages)
 {
     int id = shmget(IPC_PRIVATE, kPage + 1, IPC_CREAT | 0600);
     ASSERT_GE(id, 0);

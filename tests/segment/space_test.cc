@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Segments where there is no room: full file systems, limits of the process. */
+/* Segments without space: full file systems, limits of the process. */
 #include <csignal>
 #include <sched.h>
 #include <sys/mount.h>
@@ -24,7 +24,7 @@ using slm_test::Options;
 const Kind kFileKinds[] = {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE};
 const Kind kNamedKinds[] = {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE};
 
-/* Exit status 0 if all of them hold, or which one does not. */
+/* Returns 0 if all conditions hold, or the number of the first that does not. */
 int first_wrong(std::initializer_list<bool> claims)
 {
     int at = 10;
@@ -45,7 +45,7 @@ bool mount_small(const std::string &where, size_t n_pages)
     return mount("none", where.c_str(), "tmpfs", 0, size.c_str()) == 0;
 }
 
-/* A namespace of its own, as root or as a user who may play root in one. */
+/* Enters a mount namespace of its own, as root or as a user that may become root in a new one. */
 bool leave_namespace()
 {
     return (unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) &&
@@ -62,7 +62,7 @@ bool can_mount()
 
 constexpr char kNoMount[] = "this user can neither mount nor make a namespace to mount in";
 
-/* What body answers where the kind's folder is a tmpfs of 64 pages. */
+/* Returns what body returns where the kind's folder is a tmpfs of 64 pages. */
 int on_small_tmpfs(const Options &options, Kind kind, const std::function<int()> &body)
 {
     std::string where = kind == SLM_SEGMENT_POSIX ? "/dev/shm" : options.folder().path();
@@ -86,7 +86,7 @@ bool is_there(const slm_segment_options &options)
     return access(path.c_str(), F_OK) == 0;
 }
 
-TEST(SegmentSpace, CreateFindsOutThatThereIsNoRoomAndLeavesNothing)
+TEST(SegmentSpace, CreateReportsThatThereIsNoSpaceAndLeavesNothing)
 {
     if (!can_mount()) {
         GTEST_SKIP() << kNoMount;
@@ -109,7 +109,7 @@ TEST(SegmentSpace, CreateFindsOutThatThereIsNoRoomAndLeavesNothing)
     }
 }
 
-TEST(SegmentSpace, GrowFindsOutThatThereIsNoRoomAndChangesNothing)
+TEST(SegmentSpace, GrowReportsThatThereIsNoSpaceAndChangesNothing)
 {
     if (!can_mount()) {
         GTEST_SKIP() << kNoMount;
@@ -139,7 +139,7 @@ TEST(SegmentSpace, GrowFindsOutThatThereIsNoRoomAndChangesNothing)
     }
 }
 
-TEST(SegmentSpace, WhatWasReservedCanBeWrittenWhenTheRestIsFull)
+TEST(SegmentSpace, ReservedPagesCanBeWrittenWhenTheRestIsFull)
 {
     if (!can_mount()) {
         GTEST_SKIP() << kNoMount;
@@ -169,7 +169,7 @@ TEST(SegmentSpace, WhatWasReservedCanBeWrittenWhenTheRestIsFull)
     }
 }
 
-TEST(SegmentSpace, AttachFindsOutThatACopysHolesHaveNoRoom)
+TEST(SegmentSpace, AttachReportsThatACopysHolesHaveNoSpace)
 {
     if (!can_mount()) {
         GTEST_SKIP() << kNoMount;
@@ -191,7 +191,7 @@ TEST(SegmentSpace, AttachFindsOutThatACopysHolesHaveNoRoom)
         0);
 }
 
-TEST(SegmentSpace, OnAReadOnlyFileSystemNothingIsMadeAndWhatIsThereCanBeRead)
+TEST(SegmentSpace, AReadOnlyFileSystemAllowsReadingAndNoCreation)
 {
     if (!can_mount()) {
         GTEST_SKIP() << kNoMount;
@@ -219,7 +219,7 @@ TEST(SegmentSpace, OnAReadOnlyFileSystemNothingIsMadeAndWhatIsThereCanBeRead)
 
 /* --- Limits of the process --- */
 
-/* Until it goes out of scope, so that a build for coverage can write down what it counted. */
+/* Applies until it goes out of scope, so that a coverage build can write its counters. */
 class Limit {
   public:
     Limit(decltype(RLIMIT_FSIZE) what, rlim_t to) : what_(what)
@@ -272,7 +272,7 @@ TEST(SegmentSpace, AFileAboveTheProcesssLimitIsNoSpaceAndNoSignal)
     }
 }
 
-TEST(SegmentSpace, TheLimitOfFilesIsNoneForMemoryWithoutAFile)
+TEST(SegmentSpace, TheFileSizeLimitDoesNotApplyToMemoryWithoutAFile)
 {
     for (Kind kind : {SLM_SEGMENT_ANONYMOUS, SLM_SEGMENT_SYSV}) {
         Options all;
@@ -305,7 +305,7 @@ TEST(SegmentSpace, NoDescriptorLeftIsNoMemory)
 TEST(SegmentSpace, NoAddressesLeftIsNoMemory)
 {
     if (SLM_ASAN || SLM_HAS_FEATURE(thread_sanitizer)) {
-        GTEST_SKIP() << "a sanitizer with a shadow cannot live with few addresses";
+        GTEST_SKIP() << "a sanitizer's shadow memory does not fit into few addresses";
     }
     for (Kind kind : kEveryKind) {
         Options all(kPage, size_t{1} << 30);
@@ -324,8 +324,8 @@ TEST(SegmentSpace, NoAddressesLeftIsNoMemory)
     }
 }
 
-/* A timer whose handler does not restart calls interrupts the reserving of a large file again and
- * again, and it ends all the same. */
+/* A timer's handler does not restart calls. It keeps interrupting the reservation of a large file,
+ * and the reservation still completes. */
 TEST(SegmentSpace, IsReservedWhileATimerKeepsInterrupting)
 {
     EXPECT_EQ(in_child([] {

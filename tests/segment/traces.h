@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For the tests of segments: what a process has mapped, open and lying about. */
+/* For the tests of segments: what a process has mapped, open, and left in folders. */
 #ifndef SLM_TESTS_SEGMENT_TRACES_H
 #define SLM_TESTS_SEGMENT_TRACES_H
 
@@ -9,10 +9,10 @@
 
 namespace slm_test {
 
-/* Sanitizers reserve more than this at a time, and change it as they go. */
+/* Sanitizers reserve more than this at a time, and change it as they run. */
 inline const size_t kReservedBytes = size_t{1} << 30;
 
-/* All that a process can leave behind. Of the mappings those that segments make: shared ones, and
+/* All that a process can leave. Mappings are of the sorts that segments create: shared ones and
  * reserved addresses. */
 struct Traces {
     std::multiset<std::string> mappings;
@@ -72,7 +72,7 @@ struct Traces {
     }
 };
 
-inline std::string told(const Traces &traces)
+inline std::string describe(const Traces &traces)
 {
     std::string result;
     for (const auto &line : traces.mappings) {

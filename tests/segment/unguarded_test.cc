@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A program that does not link the SIGBUS guard: segments need nothing of it. */
+/* A program that does not link the SIGBUS guard: segments work without it. */
 #include "tests/segment/fixture.h"
 
 namespace {
@@ -11,7 +11,7 @@ using slm_test::Kind;
 using slm_test::kPage;
 using slm_test::Options;
 
-TEST(SegmentWithoutTheGuardLinked, IsMadeGrownAndVerified)
+TEST(SegmentWithoutTheGuardLinked, IsCreatedGrownAndVerified)
 {
     for (Kind kind : kEveryKind) {
         Options options(kPage, 4 * kPage);
@@ -25,7 +25,7 @@ TEST(SegmentWithoutTheGuardLinked, IsMadeGrownAndVerified)
     }
 }
 
-TEST(SegmentWithoutTheGuardLinked, VerifySeesThatItWasCut)
+TEST(SegmentWithoutTheGuardLinked, VerifySeesACut)
 {
     Options options;
     Handle a;

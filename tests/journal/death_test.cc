@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A death before any store of a transaction, of a commit, of a recovery: all of it, or nothing. */
+/* A death before any store of a transaction, a commit or a recovery leaves all of the change or
+ * none. */
 #include <functional>
 #include <memory>
 
@@ -11,7 +12,7 @@ using namespace slm_test;
 
 using Bytes = std::vector<unsigned char>;
 
-/* What shared memory held before each store that counts: what a death there would leave. */
+/* The contents of shared memory before each store that counts: what a death there leaves. */
 struct Deaths {
     const Arena *watched = nullptr;
     std::vector<Bytes> left;
@@ -38,11 +39,11 @@ std::vector<Bytes> watch(const Arena &arena, const std::function<void()> &act)
 struct Script {
     const char *name;
     void (*prepare)(Arena &arena);
-    /* Between two commits each; the last one is committed too. */
+    /* A commit follows each transaction, the last one included. */
     std::vector<void (*)(Arena &arena)> transactions;
 };
 
-/* GoogleTest prints it with a failure. */
+/* GoogleTest prints the name with a failure. */
 void PrintTo(const Script &script, std::ostream *out)
 {
     *out << script.name;
@@ -54,7 +55,7 @@ uint64_t *object(Arena &arena, unsigned idx)
     return static_cast<uint64_t *>(slm_journal_pointer(&arena.journal, table[idx]));
 }
 
-/* Eight objects of several sizes, a run among them, known to a table that is the root. */
+/* Eight objects of several sizes, one of them a run, in a table that is the root. */
 void furnish(Arena &arena)
 {
     static const size_t sizes[] = {8, 24, 100, 100, 500, 2000, 5000, 9000};
@@ -155,7 +156,7 @@ const Script scripts[] = {
     {"IntoAnEmptyOne", nothing, {alloc_some, come_and_go}},
 };
 
-/* What may be seen: the picture before, and behind each commit. */
+/* Returns the states that may be seen: the picture before, and one after each commit. */
 std::vector<Picture> run(Arena &arena, const Script &script)
 {
     std::vector<Picture> pictures = {take_picture(arena.journal)};
@@ -167,7 +168,7 @@ std::vector<Picture> run(Arena &arena, const Script &script)
     return pictures;
 }
 
-/* The same without pictures, which are no part of a life. */
+/* Does the same without pictures: a real process takes none. */
 void only_run(Arena &arena, const Script &script)
 {
     for (auto transaction : script.transactions) {
@@ -176,7 +177,8 @@ void only_run(Arena &arena, const Script &script)
     }
 }
 
-/* Position in `pictures`, from `first` on; their number: nowhere. */
+/* Returns the position in `pictures`, from `first` on, or their number if the picture is not
+ * there. */
 size_t find(const std::vector<Picture> &pictures, const Picture &picture, size_t first)
 {
     while (first < pictures.size() && !(pictures[first] == picture)) {
@@ -204,7 +206,7 @@ class JournalDeath : public testing::TestWithParam<Script> {
     std::vector<Bytes> left;
 };
 
-/* Works on: what is free can be had, and given back. */
+/* Checks that the journal still works: an object can be allocated and freed. */
 void expect_usable(Arena &arena)
 {
     void *p = slm_journal_alloc(&arena.journal, 64);
@@ -215,7 +217,7 @@ void expect_usable(Arena &arena)
     EXPECT_EQ(arena.check(), kSound);
 }
 
-TEST_P(JournalDeath, BeforeAnyStoreLeavesWhatAWholeNumberOfCommitsMade)
+TEST_P(JournalDeath, BeforeAnyStoreLeavesAWholeNumberOfCommits)
 {
     size_t at = 0;
     ASSERT_GT(left.size(), GetParam().transactions.size());
@@ -234,7 +236,7 @@ TEST_P(JournalDeath, BeforeAnyStoreLeavesWhatAWholeNumberOfCommitsMade)
     EXPECT_TRUE(pictures[at] == pictures.back());
 }
 
-TEST_P(JournalDeath, OfTheRepairerBeforeAnyStoreChangesNothingAboutThat)
+TEST_P(JournalDeath, OfTheRepairerBeforeAnyStoreLeavesTheSame)
 {
     for (size_t i = 0; i < left.size(); i++) {
         SCOPED_TRACE("store " + std::to_string(i) + " of " + std::to_string(left.size()));

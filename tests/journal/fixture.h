@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A log and a slab in one piece of memory, and what can be seen of both from outside. */
+/* A log and a slab in one piece of memory, and what an observer sees of both. */
 #ifndef SLM_TESTS_JOURNAL_FIXTURE_H
 #define SLM_TESTS_JOURNAL_FIXTURE_H
 
@@ -28,7 +28,7 @@ namespace slm_test {
 constexpr size_t kSlabOffset = 16384;
 constexpr unsigned kEntries = 64;
 
-/* Live objects by offset, with what they contain, and the root. */
+/* Live objects by offset, with their contents, and the root. */
 struct Picture {
     std::map<uint64_t, std::string> objects;
     uint64_t root = 0;
@@ -68,7 +68,7 @@ inline Picture take_picture(const slm_journal &journal)
     return picture;
 }
 
-/* Memory at an address of its own that holds a log and a slab. */
+/* Memory at its own address that holds a log and a slab. */
 class Arena {
   public:
     explicit Arena(size_t n_pages = 40, const slm_slab_options *options = nullptr)
@@ -80,7 +80,7 @@ class Arena {
         open();
     }
 
-    /* Another process, so to say: the same bytes elsewhere. */
+    /* Stands for another process: the same bytes at another address. */
     explicit Arena(const std::vector<unsigned char> &bytes) : n_bytes_(bytes.size())
     {
         map();
@@ -150,7 +150,7 @@ class Arena {
 
 constexpr unsigned kSound = 100;
 
-/* An object that is filled with one value, as a transaction of its own. */
+/* Allocates an object filled with one value, as its own transaction. */
 inline uint64_t *make(Arena &arena, size_t size_bytes, int value)
 {
     void *p = slm_journal_alloc(&arena.journal, size_bytes);

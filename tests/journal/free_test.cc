@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a journal's handle remembers of releases: a second one is seen, at a cost that stays. */
+/* What a journal's handle remembers of releases: a second release is seen, at a constant cost. */
 #include <algorithm>
 #include <random>
 #include <set>
@@ -19,8 +19,8 @@ class JournalFree : public testing::Test {
 };
 
 /* Each transaction frees some objects, each of them twice, between other entries, and ends in one
- * of three ways. Most of them are undone, so that the same objects come again and again. */
-TEST_F(JournalFree, SeesASecondReleaseHoweverTheTransactionsBeforeEnded)
+ * of three ways. Most transactions are undone, so the same objects return again and again. */
+TEST_F(JournalFree, SeesASecondReleaseAfterTransactionsOfEveryEnd)
 {
     std::mt19937_64 rng(9);
     std::vector<void *> objects;
@@ -53,8 +53,8 @@ TEST_F(JournalFree, SeesASecondReleaseHoweverTheTransactionsBeforeEnded)
     EXPECT_LT(objects.size(), 200u);
 }
 
-/* A child of fork has the notes of its parent's transaction, which the parent then ends. */
-TEST_F(JournalFree, ForgetsTheReleasesOfATransactionThatAnotherHandleEnded)
+/* A forked child has its parent's records of an open transaction, which the parent then ends. */
+TEST_F(JournalFree, ForgetsReleasesOfATransactionEndedByAnotherHandle)
 {
     slm_journal other;
     ASSERT_EQ(slm_journal_attach(&other, arena.log(), 4096, arena.base(), arena.slab()), SLM_OK);
@@ -91,9 +91,9 @@ TEST_F(JournalFree, GenerationsOfReleasesMayWrap)
     EXPECT_EQ(journal->notes->generation, 3u);
 }
 
-/* A search ends at the first slot that is not filled: so the longest row of filled slots is the
- * most that a release can cost, however many were noted before it. */
-TEST(JournalFreeCost, SearchesFewSlotsHoweverManyReleasesAreNoted)
+/* A search ends at the first empty slot. So the longest row of filled slots is the highest cost of
+ * a release, however many releases came before. */
+TEST(JournalFreeCost, SearchesFewSlotsHoweverManyReleasesThereAre)
 {
     constexpr unsigned kMany = 1u << 16;
     for (size_t size_bytes : {size_t{8}, size_t{64}, size_t{4096}}) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A journal without room: the call is refused and changes nothing, and so is its transaction. */
+/* A full journal: the call is refused and changes nothing, and so is its transaction. */
 #include <array>
 #include <functional>
 
@@ -31,7 +31,7 @@ class JournalFull : public testing::Test {
     uint64_t *const second = make(arena, 64, 2);
     const Picture before = take_picture(*journal);
 
-    /* Notes words until there is room for n_left more. */
+    /* Writes entries until there is room for n_left more. */
     void fill(unsigned n_left)
     {
         while (slm_journal_has_room(journal, n_left + 1)) {
@@ -39,8 +39,8 @@ class JournalFull : public testing::Test {
         }
     }
 
-    /* A call that needs n entries: with one less it is refused and changes no byte, nor does
-     * anything after it; with as many it is done. */
+    /* The call needs n entries. With room for n - 1 it is refused and changes no byte, and neither
+     * do later calls. With room for n it succeeds. */
     void expect_refused(unsigned n, const std::function<slm_status()> &call, const char *name)
     {
         SCOPED_TRACE(name);
@@ -65,7 +65,7 @@ class JournalFull : public testing::Test {
     }
 };
 
-TEST_F(JournalFull, EachCallIsRefusedChangesNothingAndIsDoneWithRoom)
+TEST_F(JournalFull, EachCallIsRefusedWithoutRoomAndSucceedsWithRoom)
 {
     auto *bytes = reinterpret_cast<unsigned char *>(second);
     expect_refused(
@@ -88,7 +88,7 @@ TEST_F(JournalFull, EachCallIsRefusedChangesNothingAndIsDoneWithRoom)
         1, [&] { return status_of(slm_journal_memalign(journal, 8, 8)); }, "memalign");
 }
 
-TEST_F(JournalFull, TheStatusNamesJournalRoomAndEntries)
+TEST_F(JournalFull, TheStatusTextNamesJournalRoomAndEntries)
 {
     EXPECT_STREQ(slm_status_name(SLM_E_FULL), "SLM_E_FULL");
     for (const char *word : {"journal", "room", "entries"}) {
@@ -106,8 +106,8 @@ TEST_F(JournalFull, ASizeThatWouldWrapIsRefused)
     }
 }
 
-/* A caller who looks at the commit alone: half of what it meant must not be committed. */
-TEST_F(JournalFull, NothingOfARefusedTransactionIsCommittedEvenIfLaterCallsWouldFit)
+/* A caller may look at the commit's result only: half of its transaction must not be committed. */
+TEST_F(JournalFull, NothingOfARefusedTransactionIsCommitted)
 {
     EXPECT_EQ(slm_journal_free(journal, second), SLM_OK);
     (void)slm_journal_write(journal, first, 5);
@@ -149,7 +149,7 @@ TEST_F(JournalFull, AResetOfARefusedTransactionFreesNothing)
     EXPECT_TRUE(take_picture(*journal).objects.empty());
 }
 
-TEST_F(JournalFull, MisuseIsNamedAsMisuseAndRefusesNothing)
+TEST_F(JournalFull, MisuseIsReportedAsMisuseAndRefusesNothing)
 {
     int elsewhere = 0;
     EXPECT_EQ(slm_journal_free(journal, second), SLM_OK);
@@ -162,7 +162,7 @@ TEST_F(JournalFull, MisuseIsNamedAsMisuseAndRefusesNothing)
     EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
 }
 
-TEST_F(JournalFull, WorkOfAnyLengthIsDoneInPartsByACallerThatAsksForRoom)
+TEST_F(JournalFull, ACallerThatAsksForRoomCanDoWorkOfAnyLength)
 {
     std::vector<void *> objects;
     for (unsigned i = 0; i < 5 * kEntries; i++) {
@@ -178,7 +178,7 @@ TEST_F(JournalFull, WorkOfAnyLengthIsDoneInPartsByACallerThatAsksForRoom)
     EXPECT_TRUE(take_picture(*journal) == before);
 }
 
-/* --- Trees and lists: many entries a call --- */
+/* --- Trees and lists: many entries per call --- */
 
 class JournalFullTree : public testing::Test {
   protected:
@@ -239,7 +239,7 @@ class JournalFullTree : public testing::Test {
     std::array<Node *, 20> nodes{};
 };
 
-TEST_F(JournalFullTree, AnInsertOrDeleteIsRefusedBeforeItsFirstEntry)
+TEST_F(JournalFullTree, AnInsertOrRemoveIsRefusedBeforeItsFirstEntry)
 {
     expect_refused(
         SLM_RBTREE_ENTRIES,
@@ -265,7 +265,7 @@ TEST_F(JournalFullTree, AChangeOfAListIsRefusedBeforeItsFirstEntry)
         SLM_LRU_ENTRIES, [&] { return slm_lru_touch(&journal, list, &nodes[7]->used); }, "touch");
 }
 
-TEST_F(JournalFullTree, MisuseIsNamedAsMisuseAndRefusesNothing)
+TEST_F(JournalFullTree, MisuseIsReportedAsMisuseAndRefusesNothing)
 {
     while (slm_journal_has_room(&journal, 1)) {
         EXPECT_EQ(slm_journal_write(&journal, word, 1), SLM_OK);

@@ -31,9 +31,9 @@ class Journal : public testing::Test {
     }
 };
 
-/* --- Making and opening --- */
+/* --- Init and attach --- */
 
-TEST(JournalInit, AnswersEachWrongArgumentAndWritesNothing)
+TEST(JournalInit, ReportsEachWrongArgumentAndWritesNothing)
 {
     alignas(8) unsigned char memory[4096];
     memset(memory, 7, sizeof memory);
@@ -46,7 +46,7 @@ TEST(JournalInit, AnswersEachWrongArgumentAndWritesNothing)
     }
 }
 
-TEST(JournalInit, TakesExactlyTheBytesThatItSays)
+TEST(JournalInit, UsesExactlyTheBytesThatItReports)
 {
     EXPECT_EQ(slm_journal_log_bytes(SLM_JOURNAL_ENTRIES_MIN - 1), 0u);
     EXPECT_EQ(slm_journal_log_bytes(SLM_JOURNAL_ENTRIES_MAX + 1), 0u);
@@ -60,7 +60,7 @@ TEST(JournalInit, TakesExactlyTheBytesThatItSays)
               SLM_E_IMAGE);
 }
 
-TEST_F(Journal, AttachAnswersEachWrongArgumentWithAHandleOfZeroes)
+TEST_F(Journal, AttachReportsWrongArgumentsWithAHandleOfZeros)
 {
     static const slm_journal zeroes{};
     slm_journal other = *journal;
@@ -76,7 +76,7 @@ TEST_F(Journal, AttachAnswersEachWrongArgumentWithAHandleOfZeroes)
     EXPECT_EQ(memcmp(&other, &zeroes, sizeof other), 0);
 }
 
-TEST_F(Journal, AttachRefusesAHeadThatIsNoLogs)
+TEST_F(Journal, AttachRefusesAHeaderThatIsNoLogs)
 {
     slm_journal other;
     journal->log->magic ^= 1;
@@ -92,7 +92,7 @@ TEST_F(Journal, AttachRefusesAHeadThatIsNoLogs)
     }
 }
 
-TEST_F(Journal, DetachLeavesTheLogAsItIsAndAHandleOfZeroes)
+TEST_F(Journal, DetachLeavesTheLogAndAHandleOfZeros)
 {
     static const slm_journal zeroes{};
     slm_journal other;
@@ -110,7 +110,7 @@ TEST_F(Journal, DetachLeavesTheLogAsItIsAndAHandleOfZeroes)
 
 /* --- Transactions --- */
 
-TEST_F(Journal, AWordThatWasWrittenStandsAfterACommitAndNotAfterAnAbort)
+TEST_F(Journal, AWordStaysAfterACommitAndReturnsAfterAnAbort)
 {
     slm_journal_write(journal, first, 10);
     slm_journal_write(journal, first, 11);
@@ -125,7 +125,7 @@ TEST_F(Journal, AWordThatWasWrittenStandsAfterACommitAndNotAfterAnAbort)
     EXPECT_FALSE(slm_journal_is_dirty(journal));
 }
 
-TEST_F(Journal, SavedBytesComeBackWhereverTheyBeginAndEnd)
+TEST_F(Journal, AnAbortRestoresNotedBytesOfAnyRange)
 {
     for (size_t from = 0; from < 9; from++) {
         for (size_t n : {0u, 1u, 7u, 8u, 9u, 31u}) {
@@ -140,7 +140,7 @@ TEST_F(Journal, SavedBytesComeBackWhereverTheyBeginAndEnd)
     }
 }
 
-TEST_F(Journal, WhatWasAllocatedGoesWithAnAbort)
+TEST_F(Journal, AnAbortFreesWhatWasAllocated)
 {
     Picture before = picture();
     void *zeroed = slm_journal_calloc(journal, 300);
@@ -157,7 +157,7 @@ TEST_F(Journal, WhatWasAllocatedGoesWithAnAbort)
     EXPECT_EQ(arena.check(), kSound);
 }
 
-TEST_F(Journal, WhatIsRefusedByTheSlabIsNotNoted)
+TEST_F(Journal, ARefusalOfTheSlabIsNotNoted)
 {
     EXPECT_EQ(slm_journal_alloc(journal, size_t{1} << 30), nullptr);
     EXPECT_EQ(slm_journal_calloc(journal, SIZE_MAX), nullptr);
@@ -165,7 +165,7 @@ TEST_F(Journal, WhatIsRefusedByTheSlabIsNotNoted)
     EXPECT_FALSE(slm_journal_is_dirty(journal));
 }
 
-TEST_F(Journal, WhatIsFreedIsThereUntilTheCommit)
+TEST_F(Journal, AFreedObjectStaysUntilTheCommit)
 {
     EXPECT_EQ(slm_journal_free(journal, first), SLM_OK);
     EXPECT_EQ(slm_slab_check_pointer_locked(arena.slab(), first), SLM_OK);
@@ -175,7 +175,7 @@ TEST_F(Journal, WhatIsFreedIsThereUntilTheCommit)
     EXPECT_EQ(slm_slab_check_pointer_locked(arena.slab(), second), SLM_OK);
 }
 
-TEST_F(Journal, AnAbortTakesAReleaseBack)
+TEST_F(Journal, AnAbortCancelsARelease)
 {
     Picture before = picture();
     EXPECT_EQ(slm_journal_free(journal, first), SLM_OK);
@@ -184,7 +184,7 @@ TEST_F(Journal, AnAbortTakesAReleaseBack)
     EXPECT_EQ(slm_journal_free(journal, first), SLM_OK);
 }
 
-TEST_F(Journal, FreeingTwiceInATransactionIsRefusedTheSecondTime)
+TEST_F(Journal, ASecondFreeInATransactionIsRefused)
 {
     EXPECT_EQ(slm_journal_free(journal, first), SLM_OK);
     EXPECT_EQ(slm_journal_free(journal, second), SLM_OK);
@@ -195,7 +195,7 @@ TEST_F(Journal, FreeingTwiceInATransactionIsRefusedTheSecondTime)
     EXPECT_EQ(slm_journal_free(journal, first), SLM_E_FREED);
 }
 
-TEST_F(Journal, MisuseOfFreeIsToldApartAndNotNoted)
+TEST_F(Journal, MisuseOfFreeIsDistinguishedAndNotNoted)
 {
     void *run = slm_journal_alloc(journal, 3 * 4096);
     void *gone = slm_journal_alloc(journal, 3 * 4096);
@@ -211,7 +211,7 @@ TEST_F(Journal, MisuseOfFreeIsToldApartAndNotNoted)
     EXPECT_FALSE(slm_journal_is_dirty(journal));
 }
 
-TEST_F(Journal, AnObjectThatComesAndGoesInATransactionIsGoneEitherWay)
+TEST_F(Journal, AnObjectAllocatedAndFreedAtOnceIsGoneEitherWay)
 {
     Picture before = picture();
     for (bool is_committed : {true, false}) {
@@ -226,7 +226,7 @@ TEST_F(Journal, AnObjectThatComesAndGoesInATransactionIsGoneEitherWay)
     }
 }
 
-TEST_F(Journal, TheRootIsAnObjectOrNothingAndPartOfTheTransaction)
+TEST_F(Journal, TheRootIsAnObjectOrNullAndPartOfTheTransaction)
 {
     EXPECT_EQ(slm_journal_root(journal), nullptr);
     EXPECT_EQ(slm_journal_set_root(journal, first), SLM_OK);
@@ -244,7 +244,7 @@ TEST_F(Journal, TheRootIsAnObjectOrNothingAndPartOfTheTransaction)
     EXPECT_EQ(slm_journal_root(journal), nullptr);
 }
 
-TEST_F(Journal, AResetFreesAllAndCommitsWhatWasBefore)
+TEST_F(Journal, AResetFreesAllAndCommitsEarlierChanges)
 {
     EXPECT_EQ(slm_journal_set_root(journal, first), SLM_OK);
     slm_journal_write(journal, first, 5);
@@ -255,7 +255,7 @@ TEST_F(Journal, AResetFreesAllAndCommitsWhatWasBefore)
     EXPECT_EQ(arena.check(), kSound);
 }
 
-TEST_F(Journal, HasRoomForExactlyAsManyEntriesAsItWasMadeWith)
+TEST_F(Journal, HasRoomForExactlyTheEntriesOfItsInit)
 {
     for (unsigned n = 0; n < kEntries; n++) {
         EXPECT_TRUE(slm_journal_has_room(journal, kEntries - n));
@@ -269,7 +269,7 @@ TEST_F(Journal, HasRoomForExactlyAsManyEntriesAsItWasMadeWith)
     EXPECT_TRUE(slm_journal_has_room(journal, kEntries));
 }
 
-TEST_F(Journal, ThatIsOffWritesPlainlyAndHasAlwaysRoom)
+TEST_F(Journal, SwitchedOffWritesPlainlyAndAlwaysHasRoom)
 {
     slm_journal off = {nullptr, arena.base(), arena.slab(), 0, nullptr};
     EXPECT_TRUE(slm_journal_has_room(&off, UINT32_MAX));
@@ -287,7 +287,7 @@ TEST_F(Journal, ThatIsOffWritesPlainlyAndHasAlwaysRoom)
     EXPECT_FALSE(slm_journal_is_dirty(journal));
 }
 
-TEST_F(Journal, ThatIsOffHasNoRootAndIsResetAtOnce)
+TEST_F(Journal, SwitchedOffHasNoRootAndResetsAtOnce)
 {
     slm_journal off = {nullptr, arena.base(), arena.slab(), 0, nullptr};
     EXPECT_EQ(slm_journal_set_root(&off, first), SLM_E_STATE);
@@ -299,7 +299,7 @@ TEST_F(Journal, ThatIsOffHasNoRootAndIsResetAtOnce)
     EXPECT_NE(slm_slab_check_pointer_locked(arena.slab(), first), SLM_OK);
 }
 
-TEST_F(Journal, CountsWhatItUndidAndWhatItFinished)
+TEST_F(Journal, CountsUndoneAndFinishedTransactions)
 {
     EXPECT_EQ(slm_journal_recover(journal), SLM_OK);
     EXPECT_EQ(slm_journal_n_undone(journal), 0u);
@@ -315,7 +315,7 @@ TEST_F(Journal, CountsWhatItUndidAndWhatItFinished)
     EXPECT_EQ(slm_slab_check_pointer_locked(arena.slab(), first), SLM_E_FREED);
 }
 
-TEST_F(Journal, AnObjectThatIsLiveAndNotNotedYetIsTakenBack)
+TEST_F(Journal, ALiveObjectThatIsNotNotedYetIsFreed)
 {
     Picture before = picture();
     ASSERT_NE(slm_slab_alloc_locked(arena.slab(), 64), nullptr);
@@ -325,7 +325,7 @@ TEST_F(Journal, AnObjectThatIsLiveAndNotNotedYetIsTakenBack)
     EXPECT_EQ(slm_journal_n_undone(journal), 1u);
 }
 
-TEST_F(Journal, OffsetsMeanTheSameElsewhere)
+TEST_F(Journal, OffsetsMeanTheSameAtAnotherAddress)
 {
     Arena copy(arena.bytes());
     EXPECT_EQ(slm_journal_offset(journal, nullptr), 0u);
@@ -337,8 +337,8 @@ TEST_F(Journal, OffsetsMeanTheSameElsewhere)
     EXPECT_EQ(slm_journal_free(&copy.journal, there), SLM_OK);
 }
 
-/* A log that is cut at any entry is what a death there leaves: the rest was not changed yet. */
-TEST_F(Journal, CutAtAnyEntryLeadsBackToWhatWasBefore)
+/* A log that is cut at any entry is what a death there leaves: later words are not changed yet. */
+TEST_F(Journal, CutAtAnyEntryLeadsBackToTheStateBefore)
 {
     Picture before = picture();
     std::vector<std::vector<unsigned char>> cuts = {arena.bytes()};
@@ -363,22 +363,22 @@ TEST_F(Journal, CutAtAnyEntryLeadsBackToWhatWasBefore)
 
 class JournalHostile : public Journal, public testing::WithParamInterface<const char *> {
   public:
-    /* The entry of that name, which stands alone in the log but for a good one before it. */
+    /* The hostile entry of that name. The log holds only one good entry before it. */
     journal_entry lie() const
     {
         const std::string name = GetParam();
         const uint64_t pages = offset(arena.slab()->memory);
         const uint64_t end = pages + (uint64_t{arena.slab()->n_pages} << 12);
         const std::map<std::string, journal_entry> all = {
-            {"KindOfNone", {entry(static_cast<journal_kind>(0), pages), 0}},
-            {"KindBeyond", {entry(static_cast<journal_kind>(6), pages), 0}},
+            {"KindZero", {entry(static_cast<journal_kind>(0), pages), 0}},
+            {"KindAboveTheLast", {entry(static_cast<journal_kind>(6), pages), 0}},
             {"KindOfOnes", {UINT64_MAX, UINT64_MAX}},
             {"BitsBetween", {entry(JOURNAL_WORD, offset(first)) | uint64_t{1} << 50, 0}},
             {"WordAtTheBase", {entry(JOURNAL_WORD, 0), 0}},
             {"WordInTheLog", {entry(JOURNAL_WORD, 64), 0}},
             {"WordInTheSlabsHeader", {entry(JOURNAL_WORD, kSlabOffset), 0}},
             {"WordJustBeforeThePages", {entry(JOURNAL_WORD, pages - 8), 0}},
-            {"WordBehindThePages", {entry(JOURNAL_WORD, end), 0}},
+            {"WordAfterThePages", {entry(JOURNAL_WORD, end), 0}},
             {"WordFarAway", {entry(JOURNAL_WORD, JOURNAL_OFFSET - 7), 0}},
             {"WordMisaligned", {entry(JOURNAL_WORD, offset(first) + 4), 0}},
             {"RootWithAnOffset", {entry(JOURNAL_ROOT, 8), 0}},
@@ -395,7 +395,7 @@ class JournalHostile : public Journal, public testing::WithParamInterface<const 
     }
 };
 
-TEST_P(JournalHostile, EntryIsToldAndNoneIsFollowed)
+TEST_P(JournalHostile, EntryIsReportedAndNoEntryIsFollowed)
 {
     for (uint64_t committed : {uint64_t{0}, JOURNAL_COMMITTED}) {
         Picture before = picture();
@@ -412,16 +412,16 @@ TEST_P(JournalHostile, EntryIsToldAndNoneIsFollowed)
 }
 
 INSTANTIATE_TEST_SUITE_P(Lies, JournalHostile,
-                         testing::Values("KindOfNone", "KindBeyond", "KindOfOnes", "BitsBetween",
-                                         "WordAtTheBase", "WordInTheLog", "WordInTheSlabsHeader",
-                                         "WordJustBeforeThePages", "WordBehindThePages",
-                                         "WordFarAway", "WordMisaligned", "RootWithAnOffset",
-                                         "RootOutside", "RootFarAway", "AllocOfMetadata",
-                                         "AllocFarAway", "FreeOfMetadata", "FreeOfNothing",
-                                         "ResetNotAlone", "ResetWithAnOffset"),
+                         testing::Values("KindZero", "KindAboveTheLast", "KindOfOnes",
+                                         "BitsBetween", "WordAtTheBase", "WordInTheLog",
+                                         "WordInTheSlabsHeader", "WordJustBeforeThePages",
+                                         "WordAfterThePages", "WordFarAway", "WordMisaligned",
+                                         "RootWithAnOffset", "RootOutside", "RootFarAway",
+                                         "AllocOfMetadata", "AllocFarAway", "FreeOfMetadata",
+                                         "FreeOfNothing", "ResetNotAlone", "ResetWithAnOffset"),
                          [](const auto &lie) { return std::string(lie.param); });
 
-TEST_F(Journal, RecoveryRefusesAStateThatCannotBe)
+TEST_F(Journal, RecoveryRefusesAnImpossibleState)
 {
     Picture before = picture();
     for (uint64_t state : {uint64_t{kEntries} + 1, uint64_t{UINT32_MAX}, uint64_t{1} << 33,
@@ -441,8 +441,8 @@ TEST_F(Journal, RecoveryRefusesASlabThatContradictsItself)
     EXPECT_EQ(*first, 99u);
 }
 
-/* Entries that are well formed and untrue do no harm beyond the objects they name. */
-TEST_F(Journal, AnEntryForAnObjectThatIsNoneIsPassedOver)
+/* Well-formed but untrue entries damage only the objects that they name. */
+TEST_F(Journal, AnEntryForAnObjectThatDoesNotExistIsSkipped)
 {
     Picture before = picture();
     journal->log->entries[0] = {entry(JOURNAL_ALLOC, offset(first) + 8), 0};
@@ -457,7 +457,7 @@ TEST_F(Journal, AnEntryForAnObjectThatIsNoneIsPassedOver)
 
 /* --- The check --- */
 
-TEST_F(Journal, CheckFindsAHeadThatIsNotTheHandles)
+TEST_F(Journal, CheckFindsAHeaderThatDiffersFromTheHandle)
 {
     EXPECT_EQ(slm_journal_check(journal), 0u);
     journal->log->magic ^= 1;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* LRU list: its contract, misuse, each invariant broken by hand, long runs beside a std::list. */
+/* LRU list: its contract, misuse, each invariant broken by hand, long runs compared with a
+ * std::list. */
 #include <gtest/gtest.h>
 
 #include <sys/mman.h>
@@ -26,7 +27,7 @@ std::vector<uint64_t> ids_of(const Arena &a)
     return found;
 }
 
-/* The same, walked from the other end. */
+/* The same ids, walked from the other end. */
 std::vector<uint64_t> ids_backwards(const Arena &a)
 {
     std::vector<uint64_t> found;
@@ -61,7 +62,7 @@ class Lru : public testing::Test {
     {
         return slm_lru_touch(&a.journal, a.list, a.used(i));
     }
-    /* Runs call, which must answer so, and leave every byte as it was. */
+    /* Runs call, which must return `expected` and leave every byte as it was. */
     template <class Call> void refused(enum slm_status expected, Call call)
     {
         std::vector<unsigned char> before = a.image();
@@ -92,7 +93,7 @@ TEST_F(Lru, InsertMakesANodeTheNewest)
     expect({3, 2, 1, 0});
 }
 
-TEST_F(Lru, TouchMakesTheOldestAMiddleAndTheNewestNodeTheNewest)
+TEST_F(Lru, TouchMakesANodeOfAnyPlaceTheNewest)
 {
     fill(4);
     EXPECT_EQ(touch(0), SLM_OK);
@@ -109,7 +110,7 @@ TEST_F(Lru, TouchOfTheOnlyNodeChangesNothing)
     refused(SLM_OK, [&] { return touch(0); });
 }
 
-TEST_F(Lru, RemoveTakesOutTheOldestAMiddleTheNewestAndTheLastNode)
+TEST_F(Lru, RemoveTakesOutANodeOfAnyPlace)
 {
     fill(4);
     EXPECT_EQ(remove(0), SLM_OK);
@@ -122,7 +123,7 @@ TEST_F(Lru, RemoveTakesOutTheOldestAMiddleTheNewestAndTheLastNode)
     expect({});
 }
 
-TEST_F(Lru, ARemovedNodeIsAllZeroAndNoWordLeadsToIt)
+TEST_F(Lru, ARemovedNodeIsAllZeroAndNoWordPointsToIt)
 {
     const slm_lru_node wiped = {};
     fill(kItems);
@@ -142,7 +143,7 @@ TEST_F(Lru, ARemovedNodeIsAllZeroAndNoWordLeadsToIt)
     EXPECT_EQ(std::memcmp(a.list, &empty, sizeof empty), 0);
 }
 
-TEST_F(Lru, NullIsRefusedByEveryCallAndNothingChanges)
+TEST_F(Lru, EveryCallRefusesNullAndChangesNothing)
 {
     fill(3);
     for (auto *call : {slm_lru_insert, slm_lru_remove, slm_lru_touch}) {
@@ -152,7 +153,7 @@ TEST_F(Lru, NullIsRefusedByEveryCallAndNothingChanges)
     }
 }
 
-TEST_F(Lru, SecondInsertAndSecondRemoveAreRefusedAndNothingChanges)
+TEST_F(Lru, SecondInsertAndSecondRemoveChangeNothing)
 {
     fill(5);
     for (size_t i = 0; i < 5; i++) {
@@ -176,7 +177,7 @@ TEST_F(Lru, NodesOfAnotherListAreRefusedAndNothingChanges)
     refused(SLM_E_NOT_MEMBER, [&] { return touch(9); });
 }
 
-TEST_F(Lru, CopiesOfEveryLinkedNodeAreRefusedAndNothingChanges)
+TEST_F(Lru, CopiesOfLinkedNodesAreRefusedAndNothingChanges)
 {
     fill(5);
     for (size_t i = 0; i < 5; i++) {
@@ -194,8 +195,8 @@ TEST_F(Lru, ACopyOfTheOnlyNodeIsRefused)
     refused(SLM_E_NOT_MEMBER, [&] { return remove(10); });
 }
 
-/* Unlinking it would spread the damage. */
-TEST_F(Lru, ANodeThatEitherNeighbourDoesNotLeadToIsRefused)
+/* Unlinking such a node would spread the damage. */
+TEST_F(Lru, ANodeThatANeighbourDoesNotPointToIsRefused)
 {
     for (int side = 0; side < 2; side++) {
         Arena b(5);
@@ -210,9 +211,9 @@ TEST_F(Lru, ANodeThatEitherNeighbourDoesNotLeadToIsRefused)
     }
 }
 
-/* --- Beside a std::list --- */
+/* --- Compared with a std::list --- */
 
-TEST(LruRandom, AgreesWithAListAfterEveryCallOfALongRun)
+TEST(LruRandom, AgreesWithAStdListAfterEveryCallOfALongRun)
 {
     constexpr size_t kItems = 60;
     constexpr int kSteps = 60000;
@@ -253,7 +254,7 @@ TEST(LruRandom, AgreesWithAListAfterEveryCallOfALongRun)
     }
 }
 
-TEST(LruTwoMappings, AListMadeThroughOneIsWalkedChangedAndCheckedThroughTheOther)
+TEST(LruTwoMappings, AListWorksThroughEitherMapping)
 {
     constexpr size_t kItems = 50;
     size_t n_bytes = arena_bytes(kItems);
@@ -287,12 +288,12 @@ TEST(LruTwoMappings, AListMadeThroughOneIsWalkedChangedAndCheckedThroughTheOther
     close(fd);
 }
 
-/* --- Each invariant, broken by hand. I1, the slab's, is in rbtree_check_test. --- */
+/* --- Each invariant, broken by hand. rbtree_check_test has I1, the slab's invariant. --- */
 
 struct Breakage {
     const char *name;
     unsigned number;
-    std::function<void(Arena &)> apply; /* to a list of items 9, 8, ..., 0 */
+    std::function<void(Arena &)> apply; /* gets a list of items 9, 8, ..., 0 */
 };
 
 void PrintTo(const Breakage &b, std::ostream *out)
@@ -332,7 +333,7 @@ const Breakage kBreakages[] = {
 
 class LruCheck : public testing::TestWithParam<Breakage> {};
 
-TEST_P(LruCheck, AnswersJustTheNumberAndWritesNothing)
+TEST_P(LruCheck, ReportsExactlyTheNumberAndWritesNothing)
 {
     Arena a(20);
     for (size_t i = 0; i < 10; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Red-black tree: each invariant broken by hand; the check answers just its number, writes nothing,
- * and comes back from memory full of anything. */
+/* Red-black tree: each invariant is broken by hand. The check reports exactly its number, writes
+ * nothing, and returns even on memory full of random words. */
 #include <gtest/gtest.h>
 
 #include <sys/mman.h>
@@ -17,7 +17,7 @@ namespace {
 
 using namespace treetest;
 
-/* Keys 0, 1, ... in order of insertion make a tree whose right side is red and deep. */
+/* Keys 0, 1, ... inserted in order make a tree whose right side is red and deep. */
 constexpr size_t kNodes = 40;
 
 struct Scene {
@@ -48,7 +48,7 @@ struct Scene {
             n = slm_rbtree_next(&a.journal, n);
         }
         if (n == nullptr) {
-            std::abort(); /* the scene lacks what a breakage needs */
+            std::abort(); /* the tree lacks what a breakage needs */
         }
         return *n;
     }
@@ -153,7 +153,7 @@ const Breakage kBreakages[] = {
 
 class RbtreeCheck : public testing::TestWithParam<Breakage> {};
 
-TEST_P(RbtreeCheck, AnswersJustTheNumberAndWritesNothing)
+TEST_P(RbtreeCheck, ReportsExactlyTheNumberAndWritesNothing)
 {
     Scene scene;
     GetParam().apply(scene);
@@ -165,7 +165,7 @@ TEST_P(RbtreeCheck, AnswersJustTheNumberAndWritesNothing)
 INSTANTIATE_TEST_SUITE_P(Breakages, RbtreeCheck, testing::ValuesIn(kBreakages),
                          [](const auto &param_info) { return std::string(param_info.param.name); });
 
-TEST(RbtreeCheckOrder, IsNotLookedAtWithoutAFunction)
+TEST(RbtreeCheckOrder, IsNotCheckedWithoutAFunction)
 {
     Scene scene;
     scene.a.item(0).key = 2;
@@ -174,7 +174,7 @@ TEST(RbtreeCheckOrder, IsNotLookedAtWithoutAFunction)
         0u);
 }
 
-TEST(RbtreeCheckRange, WithoutRoomHoldsAnEmptyTreeOnly)
+TEST(RbtreeCheckRange, WithoutRoomHoldsOnlyAnEmptyTree)
 {
     Scene scene;
     slm_rbtree empty = {};
@@ -185,8 +185,8 @@ TEST(RbtreeCheckRange, WithoutRoomHoldsAnEmptyTreeOnly)
     }
 }
 
-/* All on one side and black: deeper than any way of a tree of whatever size can be. */
-TEST(RbtreeCheckDepth, AChainOfBlackNodesOfAnyLengthIsAnswered)
+/* A chain to one side, all black: deeper than any path of a sound tree. */
+TEST(RbtreeCheckDepth, AChainOfBlackNodesOfAnyLengthIsReported)
 {
     constexpr size_t kLong = 5000;
     Arena a(kLong);
@@ -199,7 +199,7 @@ TEST(RbtreeCheckDepth, AChainOfBlackNodesOfAnyLengthIsAnswered)
     EXPECT_EQ(a.check(), 7u);
 }
 
-/* As deep as the stack of the walk goes: black and red by turns. */
+/* As deep as the walk's stack: alternately black and red. */
 TEST(RbtreeCheckDepth, AChainOfTheGreatestHeightFitsTheWalk)
 {
     constexpr size_t kLong = RBTREE_HEIGHT_MAX + 10;
@@ -207,7 +207,7 @@ TEST(RbtreeCheckDepth, AChainOfTheGreatestHeightFitsTheWalk)
     uint64_t tag = rbtree_tag(&a.journal, a.tree);
     for (size_t i = 0; i < kLong; i++) {
         uint64_t above = i == 0 ? 0 : a.offset(a.node(i - 1));
-        /* Each has a right child that the walk keeps for later. */
+        /* Each node has a right child that the walk visits later. */
         uint64_t later = a.offset(a.node(kLong + i));
         *a.node(i) = {i + 1 < kLong ? a.offset(a.node(i + 1)) : 0, later, above | i % 2, tag};
         *a.node(kLong + i) = {0, 0, a.offset(a.node(i)), tag};
@@ -217,8 +217,8 @@ TEST(RbtreeCheckDepth, AChainOfTheGreatestHeightFitsTheWalk)
     EXPECT_EQ(a.check(), 7u);
 }
 
-/* The range is all that may be read: it ends at a page that cannot be. */
-TEST(RbtreeCheckHostile, RandomWordsAreAnsweredWithoutReadingOutsideOrWriting)
+/* The range is all that the check may read. It ends at a page that cannot be read. */
+TEST(RbtreeCheckHostile, RandomWordsAreCheckedWithoutLeavingTheRange)
 {
     constexpr size_t kItems = 12;
     auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
@@ -261,7 +261,7 @@ class RbtreeInSlab : public testing::Test {
         region = static_cast<unsigned char *>(std::aligned_alloc(SLM_SLAB_REGION_ALIGN, bytes));
         ASSERT_EQ(slm_slab_init(region, bytes, nullptr), SLM_OK);
         slm_slab_view view = {};
-        view.exclusive = true; /* sanitizers see what is no live object */
+        view.exclusive = true; /* sanitizers see which memory is no live object */
         ASSERT_EQ(slm_slab_attach(&slab, region, bytes, &view), SLM_OK);
         log.resize(slm_journal_log_bytes(kEntries) / sizeof(uint64_t) + 1);
         ASSERT_EQ(slm_journal_init(log.data(), kEntries), SLM_OK);
@@ -319,7 +319,7 @@ class RbtreeInSlab : public testing::Test {
     std::vector<Item *> items;
 };
 
-TEST_F(RbtreeInSlab, WhatWasNotCommittedIsUndoneInTreesAndLists)
+TEST_F(RbtreeInSlab, UncommittedChangesOfTreesAndListsAreUndone)
 {
     std::vector<uint64_t> before = keys();
     slm_lru_node *oldest = slm_lru_oldest(&journal, list);
@@ -336,7 +336,7 @@ TEST_F(RbtreeInSlab, WhatWasNotCommittedIsUndoneInTreesAndLists)
     EXPECT_EQ(check_list(), 0u);
 }
 
-TEST_F(RbtreeInSlab, WhatWasCommittedStays)
+TEST_F(RbtreeInSlab, CommittedChangesStay)
 {
     ASSERT_EQ(slm_rbtree_remove(&journal, tree, &items[3]->node), SLM_OK);
     ASSERT_EQ(slm_lru_remove(&journal, list, &items[3]->used), SLM_OK);
@@ -348,14 +348,14 @@ TEST_F(RbtreeInSlab, WhatWasCommittedStays)
     EXPECT_EQ(check_list(), 0u);
 }
 
-TEST_F(RbtreeInSlab, ANodeInAFreedObjectIsFoundWithoutTouchingIt)
+TEST_F(RbtreeInSlab, ANodeInAFreedObjectIsFoundWithoutAnAccess)
 {
     ASSERT_EQ(slm_slab_free(slab, items[3]), SLM_OK);
     EXPECT_EQ(check(), 2u);
     EXPECT_EQ(check_list(), 2u);
 }
 
-TEST_F(RbtreeInSlab, ANodeThatReachesBeyondItsObjectIsFound)
+TEST_F(RbtreeInSlab, ANodeThatReachesPastItsObjectIsFound)
 {
     auto *p = static_cast<unsigned char *>(slm_journal_alloc(&journal, 64));
     auto *last = slm_rbtree_last(&journal, tree);
@@ -374,7 +374,7 @@ TEST_F(RbtreeInSlab, ANodeInTheSlabsOwnTablesIsFound)
     EXPECT_EQ(check_list(), 2u);
 }
 
-TEST_F(RbtreeInSlab, ADamagedSlabIsInvariantOneOfBoth)
+TEST_F(RbtreeInSlab, ADamagedSlabIsInvariantOneOfBothChecks)
 {
     for (size_t i = 0; i < 64; i++) {
         region[i] ^= 0xff;

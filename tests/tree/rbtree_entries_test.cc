@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Trees and lists: what they note. Here slm_journal_write is ours, and counts. */
+/* The entries that trees and lists note. Here slm_journal_write is the test's own and counts
+ * them. */
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -29,7 +30,7 @@ namespace {
 
 using namespace treetest;
 
-/* Undone newest first, the notes must bring back every byte: nothing was stored past them. */
+/* Undone from the newest on, the entries must restore every byte: no store bypassed them. */
 void undo_and_redo(const Arena &a, const std::vector<unsigned char> &before)
 {
     std::vector<unsigned char> after = a.image();
@@ -40,7 +41,7 @@ void undo_and_redo(const Arena &a, const std::vector<unsigned char> &before)
     a.restore(after);
 }
 
-TEST(Entries, EveryChangeOfATreeOrListIsNotedAndTheNotesUndoIt)
+TEST(Entries, EveryChangeIsNotedAndTheEntriesUndoIt)
 {
     constexpr size_t kItems = 300;
     Arena a(kItems);
@@ -74,13 +75,13 @@ TEST(Entries, EveryChangeOfATreeOrListIsNotedAndTheNotesUndoIt)
                 most[0], most[1], most[2], most[3], most[4]);
     EXPECT_LE(most[0], SLM_RBTREE_ENTRIES);
     EXPECT_LE(most[1], SLM_RBTREE_ENTRIES);
-    /* The nodes are zeroed; the sixth of an insert would be for a newer that is not. */
+    /* The nodes are zeroed. The sixth entry of an insert is for a newer node, and here is none. */
     EXPECT_EQ(most[2], SLM_LRU_ENTRIES - 1);
     EXPECT_EQ(most[3], SLM_LRU_ENTRIES);
     EXPECT_EQ(most[4], SLM_LRU_ENTRIES);
 }
 
-TEST(Entries, TouchOfTheNewestTakesNone)
+TEST(Entries, TouchOfTheNewestNeedsNone)
 {
     Arena a(3);
     for (size_t i = 0; i < 3; i++) {
@@ -91,15 +92,15 @@ TEST(Entries, TouchOfTheNewestTakesNone)
     EXPECT_EQ(notes.size(), 0u);
 }
 
-/* --- Trees made to be worst --- */
+/* --- The worst trees --- */
 
-/* Goes right everywhere. */
+/* Compares so that every search goes right. */
 extern "C" int behind_all(const slm_rbtree_node *, const slm_rbtree_node *)
 {
     return 1;
 }
 
-/* Links nodes by hand: all words, no rule. */
+/* Links nodes by hand: sets all words and follows no rule. */
 class Builder {
   public:
     explicit Builder(size_t n) : a(n)
@@ -112,7 +113,7 @@ class Builder {
         *node = {0, 0, red ? RBTREE_RED : 0, rbtree_tag(&a.journal, a.tree)};
         return node;
     }
-    /* Children take their parent's offset and keep their colour; nullptr: none. */
+    /* Children get their parent's offset and keep their colour. nullptr: no child. */
     slm_rbtree_node *join(slm_rbtree_node *node, slm_rbtree_node *left, slm_rbtree_node *right)
     {
         for (slm_rbtree_node *child : {left, right}) {
@@ -124,7 +125,7 @@ class Builder {
         node->right = a.offset(right);
         return node;
     }
-    /* All black, every way n_blacks long. */
+    /* A tree of black nodes only. Every path has n_blacks nodes. */
     slm_rbtree_node *perfect(unsigned n_blacks)
     {
         if (n_blacks == 0) {
@@ -134,10 +135,8 @@ class Builder {
         slm_rbtree_node *right = perfect(n_blacks - 1);
         return join(make(false), left, right);
     }
-    /*
-     * A new node at the far right makes n recolourings: on that way black and red take turns, and
-     * each red node has a red sibling.
-     */
+    /* A new node at the far right makes n recolourings: on its path black and red alternate, and
+     * each red node has a red sibling. */
     slm_rbtree_node *cascade(unsigned n)
     {
         if (n == 0) {
@@ -157,7 +156,7 @@ class Builder {
 };
 
 /* Sound trees as tall as memory allows. */
-TEST(Entries, InsertIntoATallTreeTakesThreeEntriesForEachTwoLevels)
+TEST(Entries, InsertIntoATallTreeTakesThreeEntriesPerTwoLevels)
 {
     for (unsigned n = 1; n <= 14; n++) {
         Builder b((size_t{3} << n) + 1);
@@ -166,23 +165,21 @@ TEST(Entries, InsertIntoATallTreeTakesThreeEntriesForEachTwoLevels)
         slm_rbtree_node *last = b.a.node(b.n_made);
         ASSERT_EQ(slm_rbtree_insert(&b.a.journal, b.a.tree, last, behind_all), SLM_OK);
         ASSERT_EQ(slm_rbtree_check(&b.a.journal, b.a.tree, nullptr, sizeof(Heads), b.a.bytes), 0u);
-        /* Four for the leaf, three each time but for the root, which stays black. */
+        /* Four for the leaf, and three per recolouring except the root, which stays black. */
         EXPECT_EQ(notes.size(), 4 + 3 * n - 1) << n << " recolourings";
     }
 }
 
-/*
- * The greatest height there can be, 86 levels, is out of memory's reach, but what insert looks at
- * is not: the way, and the siblings beside it. Left of the root is a red node; from its right child
- * on, black and red take turns, with a red sibling to each red, 41 times. So the leaf recolours 41
- * times, and then it takes both rotations.
- */
-TEST(Entries, InsertAtTheGreatestHeightTakes141AtMostAndThatIsTheConstant)
+/* A tree of the greatest possible height, 86 levels, does not fit into memory. What insert looks at
+ * does: the path, and the siblings next to it. Left of the root is a red node. From its right child
+ * on black and red alternate, and each red node has a red sibling, 41 times. So the leaf recolours
+ * 41 times, and then it takes both rotations. */
+TEST(Entries, InsertAtTheGreatestHeightTakesTheConstants141Entries)
 {
-    constexpr unsigned kTurns = (RBTREE_HEIGHT_MAX - 3) / 2;
+    constexpr unsigned kRecolourings = (RBTREE_HEIGHT_MAX - 3) / 2;
     Builder b(3 * RBTREE_HEIGHT_MAX);
     slm_rbtree_node *way = nullptr;
-    for (unsigned i = 0; i < kTurns; i++) {
+    for (unsigned i = 0; i < kRecolourings; i++) {
         slm_rbtree_node *parent = b.join(b.make(true), nullptr, way);
         way = b.join(b.make(false), b.make(true), parent);
     }
@@ -190,10 +187,10 @@ TEST(Entries, InsertAtTheGreatestHeightTakes141AtMostAndThatIsTheConstant)
     slm_rbtree_node *root = b.join(b.make(false), top, nullptr);
     b.set_root(root);
     slm_rbtree_node *leaf = b.a.node(b.n_made);
-    leaf->left = 8; /* not zeroed by its user: two stores more */
+    leaf->left = 8; /* the caller did not zero it: two more stores */
     leaf->right = 8;
     std::vector<unsigned char> before = b.a.image();
-    /* In front of the root, behind everything else. */
+    /* Goes before the root, and after every other node. */
     static const slm_rbtree_node *the_root;
     the_root = root;
     auto order = [](const slm_rbtree_node *, const slm_rbtree_node *other) {
@@ -206,15 +203,13 @@ TEST(Entries, InsertAtTheGreatestHeightTakes141AtMostAndThatIsTheConstant)
     undo_and_redo(b.a, before);
 }
 
-/*
- * Delete at the greatest height: the way is all black, 43 nodes, each with a black leaf for a
- * sibling, so that the gap rises from the heir's place to the top; there the sibling is red, and
- * its near child has a red near child: all three rotations. The node that goes is the one below
- * the top, its heir the last of the way.
- */
-TEST(Entries, DeleteAtTheGreatestHeightTakesLessThanInsert)
+/* Remove at the greatest height: the path is all black, 43 nodes, each with a black leaf as its
+ * sibling, so the gap rises from the heir's place to the top. There the sibling is red, and its
+ * near child has a red near child: all three rotations. The removed node is the child of the top,
+ * and its heir is the last of the path. */
+TEST(Entries, RemoveAtTheGreatestHeightTakesFewerThanInsert)
 {
-    constexpr unsigned kBetween = RBTREE_BLACKS_MAX - 3; /* but for top, gone and heir */
+    constexpr unsigned kBetween = RBTREE_BLACKS_MAX - 3; /* without top, removed node and heir */
     Builder b(4 * RBTREE_BLACKS_MAX);
     slm_rbtree_node *way = b.make(false);
     for (unsigned i = 0; i < kBetween; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Red-black tree: every order of insertion and deletion of a few keys, checked after each call. */
+/* Red-black tree: every order of insertion and removal of a few keys, checked after each call. */
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -29,8 +29,8 @@ void insert_checked(Arena &a, size_t i, size_t n_before)
     ASSERT_EQ(a.tree->n_nodes, n_before + 1);
 }
 
-/* The trees that all orders of inserting n keys make; items are addressed by key, so trees of one
- * shape are equal byte for byte. */
+/* The trees that all orders of inserting n keys make. Items are found by key, so trees of one shape
+ * are equal byte for byte. */
 std::set<Image> insert_in_all_orders(size_t n, size_t *n_orders)
 {
     std::set<Image> shapes;
@@ -52,7 +52,7 @@ std::set<Image> insert_in_all_orders(size_t n, size_t *n_orders)
     return shapes;
 }
 
-TEST(RbtreeExhaustive, EveryOrderOfInsertingUpToEightKeysKeepsAllInvariants)
+TEST(RbtreeExhaustive, EveryOrderOfInsertingUpToEightKeysIsSound)
 {
     for (size_t n = 1; n <= kInserted; n++) {
         size_t n_orders;
@@ -62,7 +62,7 @@ TEST(RbtreeExhaustive, EveryOrderOfInsertingUpToEightKeysKeepsAllInvariants)
     }
 }
 
-/* Deletes the rest in every order; returns how many orders that were. */
+/* Removes the remaining keys in every order. Returns the number of orders. */
 uint64_t delete_in_all_orders(Arena &a, size_t n, unsigned left)
 {
     if (left == 0) {
@@ -86,8 +86,8 @@ uint64_t delete_in_all_orders(Arena &a, size_t n, unsigned left)
     return n_orders;
 }
 
-/* A deletion depends on the tree alone: each tree once stands for all orders that made it. */
-TEST(RbtreeExhaustive, EveryOrderOfDeletingUpToSevenKeysFromEveryTreeKeepsAllInvariants)
+/* A removal depends on the tree alone: one tree of each shape covers all orders that made it. */
+TEST(RbtreeExhaustive, EveryOrderOfRemovingUpToSevenKeysIsSound)
 {
     for (size_t n = 1; n <= kDeleted; n++) {
         size_t n_inserted;
@@ -105,7 +105,7 @@ TEST(RbtreeExhaustive, EveryOrderOfDeletingUpToSevenKeysFromEveryTreeKeepsAllInv
 }
 
 /* All words of n letters out of three. */
-TEST(RbtreeExhaustive, EqualKeysStayInTheOrderOfTheirInsertionWhateverThatWas)
+TEST(RbtreeExhaustive, EqualKeysStayInAnyOrderOfTheirInsertion)
 {
     constexpr size_t kLetters = 3;
     constexpr size_t kLength = 8;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of trees and lists share: nodes in memory of their own, or in a given mapping. */
+/* Shared by the tests of trees and lists: nodes in memory of their own, or in a given mapping. */
 #ifndef SLM_TESTS_RBTREE_FIXTURE_H
 #define SLM_TESTS_RBTREE_FIXTURE_H
 
@@ -17,7 +17,7 @@ extern "C" {
 
 namespace treetest {
 
-/* A user's object: the node is neither first nor last in it. */
+/* A caller's object: the node is neither its first nor its last field. */
 struct Item {
     uint64_t key;
     slm_rbtree_node node;
@@ -52,7 +52,7 @@ inline int compare_item(const void *key, const slm_rbtree_node *node)
 }
 }
 
-/* What lies at the start of an arena, behind a word that no link may lead to. */
+/* The start of an arena. No link may lead to the first word. */
 struct Heads {
     uint64_t unused;
     slm_rbtree trees[2];
@@ -64,7 +64,7 @@ inline size_t arena_bytes(size_t n_items)
     return sizeof(Heads) + n_items * sizeof(Item);
 }
 
-/* Trees, lists and items; zeroed unless the memory is given. */
+/* Trees, lists and items. They are zeroed unless the memory is given. */
 class Arena {
   public:
     explicit Arena(size_t n_items)
@@ -136,7 +136,7 @@ class Arena {
         }
         return found;
     }
-    /* The same, walked from the other end. */
+    /* The same ids, walked from the other end. */
     std::vector<uint64_t> ids_backwards() const
     {
         std::vector<uint64_t> found;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Red-black tree: its contract, misuse, and long runs beside a std::multimap. */
+/* Red-black tree: its contract, misuse, and long runs compared with a std::multimap. */
 #include <gtest/gtest.h>
 
 #include <sys/mman.h>
@@ -15,11 +15,11 @@ namespace {
 
 using namespace treetest;
 
-/* --- Looking --- */
+/* --- Searching --- */
 
 class Rbtree : public testing::Test {
   protected:
-    /* Keys 0, 10, 20, ..., one after the other from the middle. */
+    /* Inserts keys 0, 10, 20, ..., from the middle outwards. */
     void fill(size_t n)
     {
         for (size_t i = 0; i < n; i++) {
@@ -37,14 +37,14 @@ class Rbtree : public testing::Test {
     {
         return item_of(slm_rbtree_lower_bound(&a.journal, a.tree, &key, compare_item));
     }
-    /* Runs call, which must answer so, and leave every byte as it was. */
+    /* Runs call, which must return `expected` and leave every byte as it was. */
     template <class Call> void refused(enum slm_status expected, Call call)
     {
         std::vector<unsigned char> before = a.image();
         EXPECT_EQ(call(), expected);
         EXPECT_EQ(a.image(), before) << "a refused call changed something";
     }
-    static constexpr size_t kNodes = 50; /* 7 divides it not */
+    static constexpr size_t kNodes = 50; /* not a multiple of 7 */
     Arena a{kNodes + 10};
 };
 
@@ -57,7 +57,7 @@ TEST_F(Rbtree, AllZeroIsEmpty)
     EXPECT_EQ(lower_bound(0), nullptr);
 }
 
-TEST_F(Rbtree, FindAnswersTheKeyAndOnlyTheKey)
+TEST_F(Rbtree, FindReturnsTheKeyAndOnlyTheKey)
 {
     fill(kNodes);
     for (uint64_t key = 0; key < kNodes * 10 + 20; key++) {
@@ -66,7 +66,7 @@ TEST_F(Rbtree, FindAnswersTheKeyAndOnlyTheKey)
     }
 }
 
-TEST_F(Rbtree, LowerBoundAnswersTheFirstThatDoesNotBelongBeforeTheKey)
+TEST_F(Rbtree, LowerBoundReturnsTheFirstNodeNotBeforeTheKey)
 {
     fill(kNodes);
     for (uint64_t key = 0; key < kNodes * 10 + 20; key++) {
@@ -75,7 +75,7 @@ TEST_F(Rbtree, LowerBoundAnswersTheFirstThatDoesNotBelongBeforeTheKey)
     }
 }
 
-TEST_F(Rbtree, FindAnswersTheFirstOfEqualKeysAndNextTheOthersInOrder)
+TEST_F(Rbtree, FindReturnsTheFirstOfEqualKeysAndNextTheOthers)
 {
     for (size_t i = 0; i < 30; i++) {
         a.item(i).id = i;
@@ -90,7 +90,7 @@ TEST_F(Rbtree, FindAnswersTheFirstOfEqualKeysAndNextTheOthersInOrder)
     EXPECT_EQ(item->key, 2u);
 }
 
-TEST_F(Rbtree, NextAndPrevVisitAllInOrderAndEndInNull)
+TEST_F(Rbtree, NextAndPrevVisitAllNodesInOrderAndEndInNull)
 {
     fill(kNodes);
     std::vector<uint64_t> ids = a.ids();
@@ -114,7 +114,7 @@ TEST_F(Rbtree, R1InsertRefusesNullAndChangesNothing)
     refused(SLM_E_NULL, [&] { return slm_rbtree_insert(&a.journal, a.tree, a.node(9), nullptr); });
 }
 
-TEST_F(Rbtree, R1DeleteRefusesNullAndChangesNothing)
+TEST_F(Rbtree, R1RemoveRefusesNullAndChangesNothing)
 {
     fill(5);
     refused(SLM_E_NULL, [&] { return slm_rbtree_remove(nullptr, a.tree, a.node(1)); });
@@ -122,7 +122,7 @@ TEST_F(Rbtree, R1DeleteRefusesNullAndChangesNothing)
     refused(SLM_E_NULL, [&] { return slm_rbtree_remove(&a.journal, a.tree, nullptr); });
 }
 
-TEST_F(Rbtree, R1SecondInsertIsRefusedForEveryNodeOfTheTreeAndChangesNothing)
+TEST_F(Rbtree, R1ASecondInsertOfAnyNodeChangesNothing)
 {
     fill(kNodes);
     for (size_t i = 0; i < kNodes; i++) {
@@ -130,14 +130,14 @@ TEST_F(Rbtree, R1SecondInsertIsRefusedForEveryNodeOfTheTreeAndChangesNothing)
     }
 }
 
-TEST_F(Rbtree, R1InsertRefusesANodeOfAnotherTreeAndChangesNothing)
+TEST_F(Rbtree, R1InsertRefusesANodeOfAnotherTree)
 {
     fill(kNodes);
     refused(SLM_E_DUPLICATE,
             [&] { return slm_rbtree_insert(&a.journal, a.other_tree, a.node(3), order_items); });
 }
 
-TEST_F(Rbtree, R1SecondDeleteIsRefusedForEveryNodeAndChangesNothing)
+TEST_F(Rbtree, R1ASecondRemoveOfAnyNodeChangesNothing)
 {
     fill(kNodes);
     for (size_t i = 0; i < kNodes; i++) {
@@ -147,7 +147,7 @@ TEST_F(Rbtree, R1SecondDeleteIsRefusedForEveryNodeAndChangesNothing)
     }
 }
 
-TEST_F(Rbtree, R1DeleteRefusesEveryNodeOfAnotherTreeAndChangesNothing)
+TEST_F(Rbtree, R1RemoveRefusesEveryNodeOfAnotherTree)
 {
     fill(20);
     for (size_t i = 20; i < kNodes; i++) {
@@ -161,14 +161,14 @@ TEST_F(Rbtree, R1DeleteRefusesEveryNodeOfAnotherTreeAndChangesNothing)
     EXPECT_EQ(a.check(), 0u);
 }
 
-TEST_F(Rbtree, R1DeleteRefusesANodeThatNeverWasInATree)
+TEST_F(Rbtree, R1RemoveRefusesANodeThatNeverWasInATree)
 {
     refused(SLM_E_NOT_MEMBER, [&] { return a.remove(1); });
     fill(5);
     refused(SLM_E_NOT_MEMBER, [&] { return a.remove(9); });
 }
 
-TEST_F(Rbtree, CopiesOfEveryLinkedNodeTheRootIncludedAreRefusedAndNothingChanges)
+TEST_F(Rbtree, CopiesOfLinkedNodesAndTheRootAreRefused)
 {
     fill(kNodes);
     for (size_t i = 0; i < kNodes; i++) {
@@ -180,7 +180,7 @@ TEST_F(Rbtree, CopiesOfEveryLinkedNodeTheRootIncludedAreRefusedAndNothingChanges
     EXPECT_EQ(a.check(), 0u);
 }
 
-TEST_F(Rbtree, CopiesThatWereMadeBeforeTheirOriginalWentAreRefused)
+TEST_F(Rbtree, CopiesMadeBeforeTheirOriginalWentAreRefused)
 {
     fill(kNodes);
     for (size_t i = 0; i < kNodes; i++) {
@@ -192,14 +192,14 @@ TEST_F(Rbtree, CopiesThatWereMadeBeforeTheirOriginalWentAreRefused)
     }
 }
 
-/* --- R2: nothing leads to a node that was taken out --- */
+/* --- R2: nothing points to a removed node --- */
 
-TEST_F(Rbtree, R2NoWordOfTreeOrNodesLeadsToADeletedNodeWhichIsAllZero)
+TEST_F(Rbtree, R2ARemovedNodeIsAllZeroAndNoWordPointsToIt)
 {
     fill(kNodes);
     const slm_rbtree_node wiped = {};
     for (size_t i = 0; i < kNodes; i++) {
-        slm_rbtree_node *gone = a.at(a.tree->root); /* the root each time: nginx's case */
+        slm_rbtree_node *gone = a.at(a.tree->root); /* always the root: nginx's case */
         uint64_t offset = a.offset(gone);
         ASSERT_EQ(slm_rbtree_remove(&a.journal, a.tree, gone), SLM_OK);
         EXPECT_EQ(std::memcmp(gone, &wiped, sizeof wiped), 0);
@@ -214,7 +214,7 @@ TEST_F(Rbtree, R2NoWordOfTreeOrNodesLeadsToADeletedNodeWhichIsAllZero)
     EXPECT_EQ(a.tree->n_nodes, 0u);
 }
 
-TEST_F(Rbtree, R2TreesShareNoWordSoChangesToOneWriteNothingOfTheOther)
+TEST_F(Rbtree, R2AChangeOfOneTreeWritesNothingOfAnother)
 {
     fill(20);
     slm_rbtree before = *a.tree;
@@ -234,7 +234,7 @@ TEST_F(Rbtree, R2TreesShareNoWordSoChangesToOneWriteNothingOfTheOther)
     }
 }
 
-TEST_F(Rbtree, ADeletedNodeMayBeInsertedAgainInAnotherTree)
+TEST_F(Rbtree, ARemovedNodeMayBeInsertedIntoAnotherTree)
 {
     fill(kNodes);
     for (size_t i = 0; i < kNodes; i++) {
@@ -246,7 +246,7 @@ TEST_F(Rbtree, ADeletedNodeMayBeInsertedAgainInAnotherTree)
     EXPECT_EQ(a.other_tree->n_nodes, kNodes);
 }
 
-TEST_F(Rbtree, ATreeAtTheVeryBaseKnowsItsNodes)
+TEST_F(Rbtree, ATreeAtTheBaseItselfKnowsItsNodes)
 {
     alignas(8) unsigned char memory[sizeof(slm_rbtree) + 2 * sizeof(Item)] = {};
     auto *tree = reinterpret_cast<slm_rbtree *>(memory);
@@ -259,7 +259,7 @@ TEST_F(Rbtree, ATreeAtTheVeryBaseKnowsItsNodes)
     EXPECT_EQ(slm_rbtree_remove(&off, tree, &items[0].node), SLM_OK);
 }
 
-/* --- Beside a std::multimap --- */
+/* --- Compared with a std::multimap --- */
 
 struct Oracle {
     explicit Oracle(size_t n, uint64_t seed) : a(n), where(n), rng(seed)
@@ -291,13 +291,13 @@ struct Oracle {
             }
         } else if (rng() % 100 < insert_percent) {
             uint64_t key = rng() % n_keys;
-            where[i] = map.emplace(key, i); /* behind those that are equal, too */
+            where[i] = map.emplace(key, i); /* after its equals, in the map too */
             ASSERT_EQ(a.insert(i, key), SLM_OK);
         } else {
             ASSERT_EQ(a.remove(i), SLM_E_NOT_MEMBER);
         }
     }
-    /* A key's place, and the two around it. */
+    /* Checks a key's place and the two next to it. */
     void look(uint64_t key)
     {
         auto at = map.lower_bound(key);
@@ -324,7 +324,7 @@ struct Oracle {
 struct Run {
     const char *name;
     size_t n_items;
-    uint64_t n_keys; /* few: many equal ones */
+    uint64_t n_keys; /* few, so many keys are equal */
 };
 
 class RbtreeRandom : public testing::TestWithParam<Run> {};
@@ -378,7 +378,7 @@ class TwoMappings : public testing::Test {
     void *maps[2] = {MAP_FAILED, MAP_FAILED};
 };
 
-TEST_F(TwoMappings, ATreeMadeThroughOneIsWalkedChangedAndCheckedThroughTheOther)
+TEST_F(TwoMappings, ATreeWorksThroughEitherMapping)
 {
     Arena a(maps[0], kItems);
     Arena b(maps[1], kItems);

@@ -22,7 +22,7 @@ void leave_empty(slm_zone *)
 {
 }
 
-/* Every second of 40 objects, of 1 to 118 bytes but for one of two pages. */
+/* Frees every second of 40 objects of 1 to 118 bytes. One object has two pages. */
 void allocate_and_free(slm_zone *zone)
 {
     for (size_t i = 0; i < 40; i++) {
@@ -46,7 +46,7 @@ void grow_and_fill(slm_zone *zone)
 {
     link_three(zone);
     ASSERT_EQ(slm_zone_grow(zone, kGrown, nullptr), SLM_OK);
-    /* More than there was room for before. */
+    /* More objects than fitted before. */
     for (size_t i = 0; i < 9; i++) {
         ASSERT_NE(slm_zone_calloc(zone, 8000, nullptr), nullptr);
     }
@@ -90,7 +90,7 @@ void index_items(slm_zone *zone)
     ASSERT_EQ(slm_zone_unlock(zone), SLM_OK);
 }
 
-/* Two writes, an allocation and a release, none of them committed. */
+/* Two writes, an allocation and a release, all uncommitted. */
 void die_before_commit(slm_zone *zone)
 {
     (void)slm_zone_lock(zone);
@@ -98,7 +98,7 @@ void die_before_commit(slm_zone *zone)
     (void)push(zone, 9);
 }
 
-/* As in slm_journal_commit, after the store that commits: what was released is not yet free. */
+/* Like slm_journal_commit up to the store that commits: the released object is not yet free. */
 void die_in_commit(slm_zone *zone)
 {
     (void)slm_zone_lock(zone);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The zones of corpus/images: how each is made, and what is in it. docs/layout.md says why. */
+/* The zones of corpus/images: how each is made, and its contents. docs/layout.md has the
+ * reasons. */
 #ifndef SLM_TESTS_IMAGES_IMAGES_H
 #define SLM_TESTS_IMAGES_IMAGES_H
 
@@ -10,13 +11,13 @@
 namespace slm_test {
 
 struct Image {
-    const char *name;         /* of the file */
-    void (*fill)(slm_zone *); /* what a maker does with the new zone */
-    void (*die)(slm_zone *);  /* NULL, or what a process does that dies with the lock */
-    size_t bytes;             /* of the zone at the end */
-    size_t n_objects;         /* once it is repaired */
-    Numbers numbers;          /* the list at the root, likewise; none in tree_lru */
-    uint64_t n_undone;        /* by the first lock */
+    const char *name;         /* the file's name */
+    void (*fill)(slm_zone *); /* fills the new zone */
+    void (*die)(slm_zone *);  /* NULL, or the actions of a process that dies holding the lock */
+    size_t bytes;             /* the zone's final length */
+    size_t n_objects;         /* after its repair */
+    Numbers numbers;          /* the list at the root, after the repair; empty in tree_lru */
+    uint64_t n_undone;        /* after the first lock */
     uint64_t n_finished;
 };
 
@@ -27,10 +28,11 @@ inline void PrintTo(const Image &image, std::ostream *out)
     *out << image.name;
 }
 
-/* Options of each image, for a file of that path. */
+/* Options of each image, for a file with that path. */
 slm_zone_options image_options(const std::string &path);
 
-/* The root of tree_lru: items of keys 0 to 29, put in as key * 7 % 30, then 0 to 4 touched. */
+/* The root of tree_lru: items with keys 0 to 29, inserted as key * 7 % 30; then 0 to 4 are
+ * touched. */
 constexpr uint64_t kItems = 30;
 struct Item {
     slm_rbtree_node node;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Zones that earlier builds made: each attaches, checks 0 and has what was put into it. */
+/* Zones made by earlier builds: each attaches, checks 0 and has its contents. */
 #include <gtest/gtest.h>
 
 #include <iterator>
@@ -17,13 +17,13 @@ std::string read_image(const std::string &name)
     return std::string((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
 }
 
-/* A copy of the image, as long as the zone is, which a test may change. */
+/* A copy of the image, of the zone's full length, which a test may change. */
 class ImageTest : public testing::TestWithParam<Image> {
   protected:
     void SetUp() override
     {
         std::string bytes = read_image(GetParam().name);
-        ASSERT_GE(bytes.size(), size_t{SLM_ZONE_IMAGE_HEAD_BYTES}) << "no such image";
+        ASSERT_GE(bytes.size(), size_t{SLM_ZONE_IMAGE_HEAD_BYTES}) << "there is no such image";
         bytes.resize(GetParam().bytes);
         path_ = folder_ / "zone";
         std::ofstream(path_, std::ios::binary) << bytes;
@@ -52,7 +52,7 @@ TEST_P(ImageTest, AttachesAndChecksZero)
     EXPECT_EQ(zone.stats().bytes, GetParam().bytes);
 }
 
-TEST_P(ImageTest, SaysWhatTheNextLockRepairs)
+TEST_P(ImageTest, ReportsWhatTheNextLockRepairs)
 {
     options_.segment.read_only = true;
     Zone zone;
@@ -70,7 +70,7 @@ TEST_P(ImageTest, SaysWhatTheNextLockRepairs)
     EXPECT_EQ(image.n_recoveries, 0u);
 }
 
-TEST_P(ImageTest, FirstLockRepairsItAndFindsWhatWasCommitted)
+TEST_P(ImageTest, TheFirstLockRepairsItAndFindsCommittedData)
 {
     Zone zone;
     attach(zone);
@@ -86,7 +86,7 @@ TEST_P(ImageTest, FirstLockRepairsItAndFindsWhatWasCommitted)
     }
 }
 
-TEST_P(ImageTest, IsFilledAndEmptiedAgain)
+TEST_P(ImageTest, CanBeFilledAndEmptiedAgain)
 {
     Zone zone;
     attach(zone);
@@ -108,7 +108,7 @@ TEST_P(ImageTest, IsFilledAndEmptiedAgain)
 INSTANTIATE_TEST_SUITE_P(Every, ImageTest, testing::ValuesIn(every_image()),
                          [](const auto &info) { return std::string(info.param.name); });
 
-/* The keys of the list, the one used last first. */
+/* The keys of the list, the last used key first. */
 Numbers keys_by_use(const slm_journal *journal, const slm_lru *list)
 {
     Numbers keys;
@@ -151,7 +151,7 @@ TEST_P(TreeImageTest, HasEachKeyInOrderAndByUse)
 INSTANTIATE_TEST_SUITE_P(Tree, TreeImageTest, testing::Values(every_image()[3]),
                          [](const auto &info) { return std::string(info.param.name); });
 
-TEST(Images, AreThoseThatAreListed)
+TEST(Images, AreExactlyThoseListed)
 {
     std::set<std::string> listed;
     for (const Image &image : every_image()) {

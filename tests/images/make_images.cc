@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes the zones of corpus/images with the library as it is now.
+ * Writes the zones of corpus/images with the current library.
  * Usage: make_images FOLDER    (docs/layout.md says when)
  *
- * A file ends with the last page that is not 0. The zone in it names no namespace, as one that is
- * made where there is no /proc; and its lock was last used on a system that no longer runs. So each
+ * A file ends with its last page that is not 0. Its zone names no namespace, like a zone that is
+ * made where there is no /proc. Its lock was last used on a system that no longer runs. So every
  * machine may attach it.
  */
 #include <gtest/gtest.h>
@@ -49,7 +49,7 @@ std::string read_trimmed(const std::string &path)
     return bytes;
 }
 
-TEST(MakeImages, WritesEachOfThem)
+TEST(MakeImages, WritesEachImage)
 {
     for (const Image &image : every_image()) {
         Folder scratch;

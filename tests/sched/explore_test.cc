@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The search runs each schedule once, and leaves none out. */
+/* The search runs each schedule once and skips none. */
 #include <cinttypes>
 #include <gtest/gtest.h>
 #include <set>
@@ -9,7 +9,7 @@
 
 namespace {
 
-/* Actors that only yield, and write down who ran. */
+/* Actors that only yield, and record which actor ran. */
 struct Steps {
     unsigned n_yields = 0;
     std::string run;
@@ -33,7 +33,7 @@ void note_death(void *world, unsigned actor)
 
 void never_stuck(void *)
 {
-    hrn_sched_fail("nobody sleeps here");
+    hrn_sched_fail("no actor sleeps here");
 }
 
 void begin(void *world)
@@ -62,11 +62,10 @@ hrn_sched_search search_of(Steps &steps, unsigned n_actors, unsigned n_preemptio
     return search;
 }
 
-/*
- * A turn begins at a yield point: the actor that arrives at its first one has done nothing yet, so
- * that with n yields each has n + 1 places to be preempted at, one of them before the first step.
- */
-TEST(Explore, WithoutPreemptionThereIsOneScheduleForEachOrderOfTheActors)
+/* A slice begins at a yield point. An actor that arrives at its first yield point has done nothing
+ * yet. So an actor with n yields can be preempted at n + 1 places, one of them before its first
+ * step. */
+TEST(Explore, WithoutPreemptionEachOrderOfActorsIsOneSchedule)
 {
     for (unsigned n_actors = 1; n_actors <= 4; n_actors++) {
         Steps steps;
@@ -80,35 +79,36 @@ TEST(Explore, WithoutPreemptionThereIsOneScheduleForEachOrderOfTheActors)
     }
 }
 
-TEST(Explore, WithPreemptionsToSpareEveryInterleavingIsSeen)
+TEST(Explore, WithEnoughPreemptionsEveryInterleavingIsSeen)
 {
     Steps steps;
     steps.n_yields = 4;
     hrn_sched_search search = search_of(steps, 2, 8, 0);
     hrn_sched_found found = hrn_sched_explore(&search);
-    EXPECT_EQ(steps.seen.size(), 70u) << "4 steps among 8";
+    EXPECT_EQ(steps.seen.size(), 70u) << "the ways to choose 4 of 8 steps";
     EXPECT_TRUE(found.is_whole);
 }
 
-TEST(Explore, OnePreemptionIsAtAnyYieldPointOfWhoeverRunsFirst)
+TEST(Explore, OnePreemptionIsAtAnyYieldPointOfTheFirstActor)
 {
     Steps steps;
     steps.n_yields = 5;
     hrn_sched_search search = search_of(steps, 2, 1, 0);
     hrn_sched_found found = hrn_sched_explore(&search);
-    /* Two who may run first, preempted at 5 points; later nobody is left to be preempted by. */
+    /* Either of two actors runs first and is preempted at 5 points. Later no actor is left to
+     * preempt. */
     EXPECT_EQ(found.n_by[0], 2u);
     EXPECT_EQ(found.n_by[1], 2u * 5u);
     EXPECT_EQ(found.n_runs, 12u);
 }
 
-TEST(Explore, OneDeathIsAtAnyYieldPointOfAnybody)
+TEST(Explore, OneDeathIsAtAnyYieldPointOfAnyActor)
 {
     Steps steps;
     steps.n_yields = 3;
     hrn_sched_search search = search_of(steps, 2, 0, 1);
     hrn_sched_found found = hrn_sched_explore(&search);
-    /* Two orders; in each nobody dies, or either at one of 3 points. */
+    /* Two orders. In each no actor dies, or either dies at one of 3 points. */
     EXPECT_EQ(found.n_runs, 2u * (1u + 6u));
     EXPECT_EQ(steps.seen.size(), found.n_runs);
     EXPECT_EQ(steps.n_repeated, 0u);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Histories of a register, known to be linearisable or not. */
+/* Histories of a register that are known to be linearisable or not. */
 #include <cstring>
 #include <gtest/gtest.h>
 #include <vector>
@@ -52,27 +52,27 @@ bool is_linearisable(const std::vector<Timed> &history)
                                      sizeof state, apply);
 }
 
-TEST(History, CallsOneAfterTheOtherHaveOneOrder)
+TEST(History, SequentialCallsHaveOneOrder)
 {
     EXPECT_TRUE(is_linearisable({{1, 2, write(5)}, {3, 4, read(5)}}));
     EXPECT_FALSE(is_linearisable({{1, 2, write(5)}, {3, 4, read(0)}}));
     EXPECT_FALSE(is_linearisable({{1, 2, read(5)}, {3, 4, write(5)}}));
 }
 
-TEST(History, CallsAtTheSameTimeHaveAnyOrder)
+TEST(History, ConcurrentCallsHaveAnyOrder)
 {
     EXPECT_TRUE(is_linearisable({{1, 4, write(5)}, {2, 3, read(0)}}));
     EXPECT_TRUE(is_linearisable({{1, 4, write(5)}, {2, 3, read(5)}}));
     EXPECT_FALSE(is_linearisable({{1, 4, write(5)}, {2, 3, read(6)}}));
 }
 
-TEST(History, TwoReadersDoNotSeeAWriteInOppositeOrders)
+TEST(History, TwoReadersNeverSeeWritesInOppositeOrders)
 {
     EXPECT_FALSE(is_linearisable({{1, 9, write(5)}, {2, 3, read(5)}, {4, 5, read(0)}}));
     EXPECT_TRUE(is_linearisable({{1, 9, write(5)}, {2, 3, read(0)}, {4, 5, read(5)}}));
 }
 
-TEST(History, WhatDidNotReturnHappenedOrDidNot)
+TEST(History, ACallThatDidNotReturnHappenedOrDidNot)
 {
     EXPECT_TRUE(is_linearisable({{1, HRN_SCHED_NEVER, write(5)}, {2, 3, read(0)}}));
     EXPECT_TRUE(is_linearisable({{1, HRN_SCHED_NEVER, write(5)}, {2, 3, read(5)}}));
@@ -81,8 +81,9 @@ TEST(History, WhatDidNotReturnHappenedOrDidNot)
     EXPECT_FALSE(is_linearisable({{4, HRN_SCHED_NEVER, write(5)}, {2, 3, read(5)}}));
 }
 
-/* Without the memory of states tried, 30 writes of one value at once are 30! orders. */
-TEST(History, ManyEqualCallsAtOnceAreTriedOnce)
+/* Without its memory of tried states, the search would try 30! orders for 30 writes of one
+ * value. */
+TEST(History, ManyEqualConcurrentCallsAreTriedOnce)
 {
     std::vector<Timed> history(11, {1, 100, write(5)});
     history.push_back({2, 50, read(6)});

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs lock programs, prints how many schedules there were, and says what broke. */
+/* Runs lock programs, prints the number of schedules, and reports broken laws. */
 #ifndef TESTS_SCHED_LOCK_PROGRAMS_H
 #define TESTS_SCHED_LOCK_PROGRAMS_H
 
@@ -30,7 +30,7 @@ inline hrn_sched_found search_lock(const hrn_sched_lock_program &program)
     return found;
 }
 
-/* Every schedule of each within the bounds keeps every law. */
+/* Every schedule of each program within the bounds keeps every law. */
 inline void expect_lawful(const std::vector<const char *> &programs, slm_lock_kind kind,
                           unsigned n_preemptions, unsigned n_deaths, bool one_handle = false)
 {

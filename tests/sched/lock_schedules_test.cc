@@ -16,55 +16,55 @@ const std::vector<const char *> triples = {
     "LU|LU|F",  "LRU|TRU|f",   "LU|tRU|F", "LU|F|F",   "TU|TU|TU",
 };
 
-TEST(LockSchedules, TwoActorsKeepEveryLawWithThreePreemptionsAndADeathAnywhere)
+TEST(LockSchedules, TwoActorsKeepLawsWithThreePreemptionsAndADeath)
 {
     expect_lawful(pairs, SLM_LOCK_ROBUST, 3, 1);
 }
 
-TEST(LockSchedules, TwoActorsKeepEveryLawIfBothMayDie)
+TEST(LockSchedules, TwoActorsKeepLawsIfBothMayDie)
 {
     expect_lawful(pairs, SLM_LOCK_ROBUST, 2, 2);
 }
 
-TEST(LockSchedules, ThreeActorsKeepEveryLawWithTwoPreemptions)
+TEST(LockSchedules, ThreeActorsKeepLawsWithTwoPreemptions)
 {
     expect_lawful(triples, SLM_LOCK_ROBUST, 2, 0);
 }
 
-TEST(LockSchedules, ThreeActorsKeepEveryLawWithTwoPreemptionsAndADeathAnywhere)
+TEST(LockSchedules, ThreeActorsKeepLawsWithTwoPreemptionsAndADeath)
 {
     expect_lawful(triples, SLM_LOCK_ROBUST, 2, 1);
 }
 
-TEST(LockSchedules, NginxsKindKeepsEveryLawIfTheDeadAreReaped)
+TEST(LockSchedules, NginxsKindKeepsLawsIfTheDeadAreReaped)
 {
     expect_lawful(pairs, SLM_LOCK_SPIN_SEM, 2, 1);
     expect_lawful(triples, SLM_LOCK_SPIN_SEM, 2, 1);
 }
 
-TEST(LockSchedules, FileLockOfTwoProcessesKeepsEveryLawWithTwoPreemptionsAndADeathAnywhere)
+TEST(LockSchedules, FileLockOfTwoProcessesWithTwoPreemptionsAndADeath)
 {
     expect_lawful(pairs, SLM_LOCK_FILE, 2, 1);
 }
 
-TEST(LockSchedules, FileLockOfTwoProcessesKeepsEveryLawIfBothMayDie)
+TEST(LockSchedules, FileLockOfTwoProcessesIfBothMayDie)
 {
     expect_lawful(pairs, SLM_LOCK_FILE, 1, 2);
 }
 
-TEST(LockSchedules, FileLockOfThreeProcessesKeepsEveryLawWithAPreemptionAndADeathAnywhere)
+TEST(LockSchedules, FileLockOfThreeProcessesWithAPreemptionAndADeath)
 {
     expect_lawful(triples, SLM_LOCK_FILE, 1, 1);
 }
 
-TEST(LockSchedules, FileLockOfThreadsThatShareAHandleKeepsEveryLaw)
+TEST(LockSchedules, FileLockOfThreadsThatShareAHandleKeepsLaws)
 {
     expect_lawful(pairs, SLM_LOCK_FILE, 3, 0, true);
     expect_lawful(triples, SLM_LOCK_FILE, 2, 0, true);
 }
 
-/* The limits of what was exhausted are those of the programs: in them every point is reached. */
-TEST(LockSchedules, AnotherTurnOfTheSameSearchFindsTheSameNumber)
+/* The search is exhaustive within a program: in each program it reaches every point. */
+TEST(LockSchedules, ARepeatedSearchFindsTheSameNumber)
 {
     hrn_sched_lock_program program = {"LRU|tU|LU", SLM_LOCK_ROBUST, 2, 1, true, false};
     hrn_sched_search search = hrn_sched_lock_search(&program);

@@ -24,7 +24,8 @@ def faulty_copy(name, source, edit, deps):
         cmd = "sed '%s' $< > $@; ! cmp -s $< $@" % edit.replace("$", "$$"),
     )
 
-    # Whole, and before the library: its members of the same file are not needed then.
+    # Link the whole library, and before the real one: the linker then takes no member of that file
+    # from the real library.
     cc_library(
         name = name,
         testonly = True,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A library with a fault in it: the schedules must find it, by the law that it breaks, and say how
- * many they needed.  planted_main lock|spin|file|threads|zone PROGRAM DEATHS LAW
+ * Runs a library with a planted fault. The schedules must find the fault by the law that it breaks.
+ * Prints how many schedules they needed.
+ * Usage: planted_main lock|spin|file|threads|zone PROGRAM DEATHS LAW
  */
 #include <cinttypes>
 #include <cstdio>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs zone programs, prints how many schedules there were, and says what broke. */
+/* Runs zone programs, prints the number of schedules, and reports broken laws. */
 #ifndef TESTS_SCHED_ZONE_PROGRAMS_H
 #define TESTS_SCHED_ZONE_PROGRAMS_H
 
@@ -34,7 +34,7 @@ struct ZoneText {
     unsigned n_pages;
 };
 
-/* Every schedule of each within the bounds keeps every law. */
+/* Every schedule of each program within the bounds keeps every law. */
 inline void expect_lawful(const std::vector<ZoneText> &programs, unsigned n_preemptions,
                           unsigned n_deaths)
 {

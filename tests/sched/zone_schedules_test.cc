@@ -15,7 +15,7 @@ const std::vector<ZoneText> triples = {
     {"a|a|a", 1}, {"p|d|g", 1}, {"ra|rp|dg", 2}, {"p;a|Ta|tg", 2}, {"r!|q.|rpg", 2},
 };
 
-TEST(ZoneSchedules, TwoActorsTransactionsAreLinearisableWithADeathAnywhere)
+TEST(ZoneSchedules, TwoActorsTransactionsAreLinearisableWithADeath)
 {
     expect_lawful(pairs, 2, 1);
 }
@@ -30,7 +30,7 @@ TEST(ZoneSchedules, ThreeActorsTransactionsAreLinearisable)
     expect_lawful(triples, 2, 0);
 }
 
-TEST(ZoneSchedules, ThreeActorsTransactionsAreLinearisableWithADeathAnywhere)
+TEST(ZoneSchedules, ThreeActorsTransactionsAreLinearisableWithADeath)
 {
     expect_lawful(triples, 1, 1);
     expect_lawful({{"a|a|a", 1}}, 2, 1);

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The protocol of allocator/lock/ (see word.h for the word), with death between any two
- * accesses to shared memory, of anybody. A phase is a place between two accesses; each d_step is
- * one access and what is decided by it. All that an actor knows is global, so that whoever kills
- * it can take it all away.
+ * The protocol of allocator/lock/ (word.h describes the word). Any actor may die between any two
+ * accesses to shared memory. A phase is a place between two accesses; each d_step is one access
+ * and the decision that follows from it. All that an actor knows is global, so that a kill can
+ * clear it.
  *
- * Options   N actors, TURNS each of them takes in a life, LIVES an id has (a later life has the
- *           same id and another start), DEATHS at most.
+ * Options   N actors, TURNS times that each locks in a life, LIVES of an id (a later life has the
+ *           same id and another start), at most DEATHS deaths.
  *           TIMED     sleeps end by themselves, but only when nothing else can move: a sleep is
- *                     long. Without it they last until a wake.
- *           EARLY     sleeps may end at any time, for no reason.
+ *                     long. Without TIMED they last until a wake.
+ *           EARLY     sleeps may end at any time, without a reason.
  *           GIVE_UP   actor 1 locks with a time limit.
- *           REAPER    after each death somebody calls slm_lock_force_unlock.
- *           SPIN_SEM  waiters do not look whether the owner lives.
- *           ASKS      who has slept may ask for its turn: a free lock is then left to sleepers.
- *           WATCHED   claimed besides, when nothing can move: nobody sleeps by a free lock.
- * Claims    Asserted: of the living at most one is inside; who takes the lock is told of a death
- *           exactly if an owner died in it and nobody repaired since; nobody waits for himself;
- *           nobody takes a free lock that is a sleeper's turn before it has slept.
- *           Invalid end states: nobody sleeps for ever, whatever the lock's state.
- *           Non-progress cycles (pan -l): nobody wakes up for ever without anybody getting on.
+ *           REAPER    after each death a reaper calls slm_lock_force_unlock.
+ *           SPIN_SEM  waiters do not check whether the owner lives.
+ *           ASKS      an actor that has slept may set TURN: a free lock is then left to sleepers.
+ *           WATCHED   one more claim, for when nothing can move: no actor sleeps while the lock is
+ *                     free.
+ * Claims    Asserted: at most one living actor is inside. An actor that takes the lock learns of a
+ *           death exactly if an owner died in it and no owner has repaired since. No actor waits
+ *           for itself. No actor takes a free lock that has TURN before it has slept.
+ *           Invalid end states: no actor sleeps for ever, in any state of the lock.
+ *           Non-progress cycles (pan -l): actors do not wake for ever without progress.
  * Mutants   BUG_*: each breaks the protocol in one place, and a claim with it.
  */
 #ifndef N
@@ -35,7 +36,7 @@
 #define DEATHS 2
 #endif
 
-/* The word: owner's id (0: free) and start, waiters' bit, mark for repair, a sleeper's turn. */
+/* The word: owner's id (0: free) and start, and the bits WAITERS, REPAIR and TURN. */
 typedef word_copy {
     byte tid;
     byte start;
@@ -54,9 +55,9 @@ typedef knowledge {
     mtype phase;
     word_copy seen;
     byte n_turns;
-    bit slept; /* W is kept when it takes the lock */
+    bit slept; /* the WAITERS bit is kept when this actor takes the lock */
     bit asks;
-    bit told;
+    bit saw_death;
     bit is_late;
 }
 knowledge a[N + 1];
@@ -69,7 +70,7 @@ byte n_deaths;
 byte n_to_reap;
 #endif
 
-/* What the claims are about: outside the protocol. */
+/* State for the claims, outside the protocol. */
 byte n_inside;
 bit dirty;
 
@@ -107,7 +108,7 @@ bit dirty;
 #define KEPT_REPAIR a[me].seen.repair
 #endif
 
-#ifdef BUG_TAKE_OVER_UNTOLD
+#ifdef BUG_TAKE_OVER_UNREPORTED
 #define TAKE_OVER_REPAIR a[me].seen.repair
 #else
 #define TAKE_OVER_REPAIR 1
@@ -125,27 +126,28 @@ bit dirty;
 #define MAY_TAKE(a) (!a.seen.turn || a.slept)
 #endif
 
-/* In the step that makes me the owner. */
+/* Runs in the step that makes me the owner. */
 #define ENTER(w, r) \
     SET(word, me, start[me], w, r, (a[me].seen.turn && !a[me].slept)); \
     assert(n_inside == 0); \
     n_inside++; \
-    a[me].told = r; \
-    assert(a[me].told == dirty); \
+    a[me].saw_death = r; \
+    assert(a[me].saw_death == dirty); \
     a[me].phase = in_it
 
 #define LEAVE(r, t) \
     SET(word, 0, 0, 0, r, t); \
     n_inside--
 
-/* Nothing is known any more: states that differ in what nobody will read are one. */
-#define FORGET(who, next) \
-    SET(a[who].seen, 0, 0, 0, 0, 0); \
-    a[who].slept = 0; \
-    a[who].asks = 0; \
-    a[who].told = 0; \
-    a[who].is_late = 0; \
-    a[who].phase = next
+/* Clears all that the actor knows. States that differ only in values that no step reads become
+ * one. */
+#define FORGET(actor_id, next) \
+    SET(a[actor_id].seen, 0, 0, 0, 0, 0); \
+    a[actor_id].slept = 0; \
+    a[actor_id].asks = 0; \
+    a[actor_id].saw_death = 0; \
+    a[actor_id].is_late = 0; \
+    a[actor_id].phase = next
 
 #define NEXT_TURN \
     a[me].n_turns++; \
@@ -233,7 +235,8 @@ proctype actor(byte me)
         :: else -> a[me].phase = look
         fi
     }
-    /* futex(2) compares and falls asleep in one step; the start is not in the half compared. */
+    /* futex(2) compares and falls asleep in one step. It compares only the half without the
+     * start. */
     :: d_step {
         a[me].phase == futex ->
         if
@@ -261,12 +264,13 @@ proctype actor(byte me)
     }
 #endif
 
-    /* --- Inside: repairs, or leaves it to the next; then out by the fast path, or the other --- */
+    /* --- Inside: repairs, or leaves it to the next owner; then leaves by the fast or the slow path
+     * --- */
     :: d_step {
-        a[me].phase == in_it && a[me].told ->
+        a[me].phase == in_it && a[me].saw_death ->
         word.repair = 0;
         dirty = 0;
-        a[me].told = 0
+        a[me].saw_death = 0
     }
     :: atomic {
         a[me].phase == in_it ->
@@ -333,7 +337,7 @@ progress:
     od
 }
 
-/* SIGKILL: whoever it is, wherever it stands. The system forgets that it slept. */
+/* SIGKILL of any actor at any place. The system forgets that the actor slept. */
 inline kill(victim)
 {
     d_step {
@@ -352,7 +356,7 @@ inline kill(victim)
     }
 }
 
-/* May stop at any time: so that a `timeout` does not have to wait for all the deaths there are. */
+/* May stop at any time, so that a `timeout` does not have to wait for all possible deaths. */
 proctype killer()
 {
     do
@@ -370,26 +374,26 @@ proctype killer()
 proctype reaper()
 {
     word_copy seen;
-    bit is_over, freed;
+    bit is_done, freed;
 end:
     do
-    :: d_step { n_to_reap > 0 && !is_over -> SEE(seen); freed = 0 }
+    :: d_step { n_to_reap > 0 && !is_done -> SEE(seen); freed = 0 }
         if
         :: d_step {
             seen.tid != 0 && !IS_ALIVE(seen) ->
             if
             :: IS_SEEN(seen) ->
                 SET(word, 0, 0, 0, 1, 0);
-                is_over = 1;
+                is_done = 1;
                 freed = 1
-            :: else -> skip /* looks again */
+            :: else -> skip /* reads the word again */
             fi
         }
-        :: d_step { seen.tid == 0 || IS_ALIVE(seen) -> is_over = 1 }
+        :: d_step { seen.tid == 0 || IS_ALIVE(seen) -> is_done = 1 }
         fi
     :: d_step {
-        is_over ->
-        is_over = 0;
+        is_done ->
+        is_done = 0;
         n_to_reap--;
         SET(seen, 0, 0, 0, 0, 0);
         if

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Checks the lock's protocol in all its interleavings and deaths, and that the checker can tell:
-# each mutant of the model must be found out, by the claim that it breaks.
+# Checks the lock's protocol in all its interleavings and deaths. Also checks the checker: it must
+# find each mutant of the model by the claim that the mutant breaks.
 # Usage: lock_spin_test.sh lock.pml
 set -euo pipefail
 
@@ -15,19 +15,20 @@ n_searches=0
 
 for command in spin gcc; do
     command -v "$command" >/dev/null || {
-        echo "no $command here: in Debian it is the package of that name" >&2
+        echo "no $command found: install the Debian package $command" >&2
         exit 1
     }
 done
 
-# Bazel runs the searches in shards: each has its time limit for a part of the work. 0: this shard's.
+# Bazel runs the searches in shards: each shard has the full time limit for its part. 0: this
+# shard's.
 is_mine() {
     n_searches=$((n_searches + 1))
     [ $((n_searches % ${TEST_TOTAL_SHARDS:-1})) -eq "${TEST_SHARD_INDEX:-0}" ]
 }
 
-# Says all that pan has to say. Modes: safety (assertions, end states), sleep_only (assertions),
-# progress (non-progress cycles as well as assertions).
+# Runs pan. Modes: safety (assertions, end states), sleep_only (assertions), progress (non-progress
+# cycles as well as assertions).
 search() { # mode option...
     local mode=$1 define flag
     shift
@@ -39,7 +40,7 @@ search() { # mode option...
     rm -f pan pan.* ./*.trail
     spin "$@" -a "$model" >spin.out
     gcc "$optimise" -w -DCOLLAPSE -DMEMLIM=2000 "$define" -o pan pan.c
-    # Unquoted: none, or one flag. The stack's limit is reported as an error of its own.
+    # $flag is empty or one flag. pan reports an exceeded stack limit as an error of its own.
     # shellcheck disable=SC2086
     ./pan $flag -m200000 -w22 >pan.out || true
 }
@@ -54,7 +55,7 @@ states() {
     sed -n 's/^ *\([0-9]*\) states, stored.*/\1/p' pan.out
 }
 
-# Compiling takes longer than looking, where a few thousand states are all.
+# With only a few thousand states an optimising compiler takes longer than the search.
 holds() { # mode option...
     local optimise=-O1
     is_mine || return 0
@@ -85,43 +86,44 @@ breaks() { # what-pan-says mode option...
 two='-DN=2 -DTURNS=2'
 three='-DN=3 -DTURNS=1'
 
-# Words are meant to split.
+# The options are meant to split into words.
 # shellcheck disable=SC2086
 {
-    # Robust: sleeps that end.
+    # Robust: sleeps end by themselves.
     holds safety $two -DDEATHS=2 -DTIMED
     holds safety $two -DDEATHS=2 -DTIMED -DEARLY
     holds safety $two -DDEATHS=1 -DTIMED -DREAPER
     holds safety $three -DDEATHS=1 -DTIMED
     holds progress $two -DDEATHS=2 -DTIMED
     holds progress $three -DDEATHS=1 -DTIMED
-    # As long as nobody dies, the wakes alone are enough.
+    # Without deaths the wakes alone are enough.
     holds safety -DN=3 -DTURNS=2 -DDEATHS=0
     holds safety -DN=3 -DTURNS=2 -DDEATHS=0 -DGIVE_UP
-    # And so they are where sleepers ask for their turn, and give up.
+    # They are enough as well where sleepers set TURN and time out.
     holds safety -DN=3 -DTURNS=1 -DDEATHS=0 -DASKS
     holds safety $two -DDEATHS=0 -DASKS -DGIVE_UP
     holds safety $three -DDEATHS=0 -DASKS -DGIVE_UP
     holds safety $two -DDEATHS=1 -DTIMED -DASKS
     holds progress $two -DDEATHS=1 -DTIMED -DASKS
-    # nginx's way: so they are if each death is followed by a forced unlock.
+    # nginx's kind: enough as well if a forced unlock follows each death.
     holds safety $two -DDEATHS=1 -DSPIN_SEM -DREAPER
 
-    # Why sleeps end: without, a death between store and wake leaves a sleeper by a free lock.
+    # Why sleeps must end: otherwise a death between store and wake leaves a sleeper next to a free
+    # lock.
     breaks 'assertion violated' sleep_only $two -DDEATHS=1 -DWATCHED
-    # Why somebody has to look, or to force.
+    # Why a waiter must check the owner, or a reaper must force the lock.
     breaks 'non-progress cycle' progress $two -DDEATHS=1 -DTIMED -DSPIN_SEM
 
     breaks 'invalid end state' safety $two -DDEATHS=0 -DBUG_NO_WAKE
     breaks 'invalid end state' safety $three -DDEATHS=0 -DBUG_WAITERS_DROPPED
     breaks 'invalid end state' safety -DN=3 -DTURNS=2 -DDEATHS=0 -DGIVE_UP -DBUG_WAKE_KEPT
-    # Not without a death: only the mark for repair makes an unlock slow that nobody waits for yet.
+    # Needs a death: only REPAIR sends an unlocker along the slow path before there is a waiter.
     breaks 'invalid end state' safety $two -DDEATHS=1 -DSPIN_SEM -DREAPER -DBUG_UNLOCK_BY_STORE
     breaks 'invalid end state' safety $two -DDEATHS=1 -DSPIN_SEM -DREAPER \
         -DBUG_FORCE_WAKES_ONLY_IF_FREED
     breaks 'assertion violated' safety $two -DDEATHS=0 -DBUG_TAKE_BY_STORE
     breaks 'assertion violated' safety $two -DDEATHS=1 -DTIMED -DBUG_REPAIR_DROPPED
-    breaks 'assertion violated' safety $two -DDEATHS=1 -DTIMED -DBUG_TAKE_OVER_UNTOLD
+    breaks 'assertion violated' safety $two -DDEATHS=1 -DTIMED -DBUG_TAKE_OVER_UNREPORTED
     breaks 'non-progress cycle' progress $two -DDEATHS=1 -DTIMED -DBUG_TID_ALONE
     breaks 'assertion violated' safety $two -DDEATHS=0 -DASKS -DEARLY -DBUG_NEWCOMER_TAKES
     breaks 'invalid end state' safety -DN=3 -DTURNS=2 -DDEATHS=0 -DASKS -DGIVE_UP \
@@ -129,6 +131,6 @@ three='-DN=3 -DTURNS=1'
 }
 
 [ "$n_failed" -eq 0 ] || {
-    echo "$n_failed searches did not end as they should" >&2
+    echo "$n_failed searches did not end as expected" >&2
     exit 1
 }

@@ -6,7 +6,7 @@
 
 enum kill_fault kill_fault;
 
-/* The linker's names for what is wrapped, and for what it was before. */
+/* The linker's names: __wrap_ replaces the function, __real_ is the original. */
 enum slm_status __real_slm_journal_write(struct slm_journal *journal, uint64_t *word,
                                          uint64_t value);
 void *__real_slm_journal_alloc(struct slm_journal *journal, size_t size_bytes);
@@ -91,5 +91,5 @@ enum slm_status __wrap_slm_journal_recover(struct slm_journal *journal)
 
 bool __wrap_slm_lock_is_alive(uint64_t identity)
 {
-    return kill_fault != KILL_FAULT_BELIEVES_ALL_DEAD && __real_slm_lock_is_alive(identity);
+    return kill_fault != KILL_FAULT_TAKES_ALL_FOR_DEAD && __real_slm_lock_is_alive(identity);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sweep can fail: mistakes planted in the journal are found. */
+/* The sweep can fail: it finds mistakes planted in the journal. */
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
@@ -20,15 +20,15 @@ Tally sweep_with(enum kill_fault fault, const std::string &name)
             return tally;
         }
     }
-    ADD_FAILURE() << "no operation is called " << name;
+    ADD_FAILURE() << "there is no operation named " << name;
     return {};
 }
 
-/* Found with the mistake, by what is wrong with the zone; and not without. */
+/* With the mistake the sweep finds a wrong zone, without it none. */
 void expect_found(enum kill_fault fault, const std::string &name, const std::string &wrong)
 {
     Tally tally = sweep_with(fault, name);
-    EXPECT_FALSE(tally.not_traced) << "ptrace is not permitted here: nothing was proved";
+    EXPECT_FALSE(tally.not_traced) << "ptrace is not permitted here, so no kill was tried";
     EXPECT_LT(tally.n_recovered, tally.n_killed);
     EXPECT_NE(tally.first_wrong.find(wrong), std::string::npos) << tally.first_wrong;
     Tally sound = sweep_with(KILL_FAULT_NONE, name);
@@ -42,7 +42,7 @@ TEST(KillFault, AWordThatChangesBeforeItIsNotedIsFound)
                  "neither as before");
 }
 
-TEST(KillFault, ACommitThatForgetsItsReleasesBeforeTheyAreDoneIsFound)
+TEST(KillFault, ACommitThatDropsReleasesBeforeTheyAreDoneIsFound)
 {
     expect_found(KILL_FAULT_CLEARS_BEFORE_FREEING, "commit: several frees", "neither as before");
 }
@@ -64,21 +64,21 @@ TEST(KillFault, ARecoveryThatDoesNothingIsFound)
     expect_found(KILL_FAULT_RECOVERS_NOTHING, "tree insert: recolouring", "");
 }
 
-TEST(KillFault, ALogThatIsForgottenBeforeItIsFollowedIsFoundByASecondDeath)
+TEST(KillFault, ALogClearedBeforeItIsFollowedNeedsASecondDeath)
 {
     expect_found(KILL_FAULT_RECOVERS_ONCE, "repair of a commit, one of five carried out",
                  "neither as before");
 }
 
-TEST(KillFault, ALogThatIsForgottenBeforeItIsFollowedIsNoMatterToTheFirstDeath)
+TEST(KillFault, ALogClearedBeforeItIsFollowedSurvivesOneDeath)
 {
     Tally tally = sweep_with(KILL_FAULT_RECOVERS_ONCE, "commit: several frees");
     EXPECT_EQ(tally.first_wrong, "");
 }
 
-/* --- The stepper's own mistake: a victim that is stopped at the right place, a round too late --- */
+/* --- The stepper's own mistake: a victim is stopped at the right place, one round too late --- */
 
-uint64_t *n_victims; /* shared with them */
+uint64_t *n_victims; /* shared with the victims */
 
 __attribute__((noinline)) void make_detour()
 {
@@ -86,7 +86,8 @@ __attribute__((noinline)) void make_detour()
     }
 }
 
-/* The first victim, which is recorded, makes the detour in each round, others in the last. */
+/* The first victim, which is recorded, makes the detour in each round. Others make it in the
+ * last. */
 void write_thrice(World &world, slm_zone *zone)
 {
     if (slm_zone_lock(zone) != SLM_OK) {
@@ -109,15 +110,15 @@ TEST(KillFault, AVictimThatIsARoundTooLateIsFound)
     ASSERT_NE(shared, MAP_FAILED);
     n_victims = static_cast<uint64_t *>(shared);
     Scenario scenario;
-    scenario.name = "a way that varies and does not say so";
+    scenario.name = "a path that varies although varies is not set";
     scenario.prepare = [](World &world) { world.make_top(); };
     scenario.enter = [](World &, slm_zone *) { ++*n_victims; };
     scenario.operate = write_thrice;
     scenario.n_transactions = 3;
     Tally tally = sweep(scenario, 3);
-    EXPECT_FALSE(tally.not_traced) << "ptrace is not permitted here: nothing was proved";
+    EXPECT_FALSE(tally.not_traced) << "ptrace is not permitted here, so no kill was tried";
     EXPECT_LT(tally.n_recovered, tally.n_killed);
-    EXPECT_NE(tally.first_wrong.find("went another way"), std::string::npos) << tally.first_wrong;
+    EXPECT_NE(tally.first_wrong.find("took another path"), std::string::npos) << tally.first_wrong;
     munmap(shared, sizeof *n_victims);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kill_points: every operation of a zone, killed after each of its instructions. */
+/* kill_points: kills every operation of a zone after each of its instructions. */
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -20,10 +20,11 @@ struct Options {
 
 const char USAGE[] =
     "usage: kill_points [--only NAME] [--every K] [--list]\n"
-    "  --only NAME  the operations whose names contain NAME\n"
+    "  --only NAME  run only the operations whose names contain NAME\n"
     "  --every K    kill after each K-th instruction only (default 1)\n"
-    "  --list       print the names\n"
-    "Exit status: 0 every zone recovered, 1 one did not, 2 a wrong call, or ptrace is forbidden.\n";
+    "  --list       print the names of the operations\n"
+    "Exit status: 0 every zone recovered; 1 a zone did not; 2 wrong arguments, or ptrace is not\n"
+    "permitted.\n";
 
 [[noreturn]] void leave_with_usage(int status)
 {
@@ -64,7 +65,7 @@ void print_row(const Scenario &scenario, const Tally &tally)
     printf("%-66s %7zu %7zu %7zu %9zu %7zu %8zu\n", scenario.name.c_str(), tally.n_instructions,
            tally.n_under_lock, tally.n_killed, tally.n_recovered, tally.n_undone, tally.n_finished);
     if (tally.n_stepped != 0) {
-        printf("    %zu of them by single steps: the way varies\n", tally.n_stepped);
+        printf("    %zu of them by single steps, since the path varies\n", tally.n_stepped);
     }
     if (!tally.first_wrong.empty()) {
         printf("    WRONG: %s\n", tally.first_wrong.c_str());
@@ -72,7 +73,7 @@ void print_row(const Scenario &scenario, const Tally &tally)
     fflush(stdout);
 }
 
-/* What all scenarios together come to. */
+/* The sums over all scenarios. */
 struct Sum {
     size_t n_killed = 0;
     size_t n_recovered = 0;
@@ -80,7 +81,7 @@ struct Sum {
     size_t n_scenarios = 0;
 };
 
-/* False: nothing can be traced. */
+/* Returns false if ptrace is not permitted. */
 bool run_one(const Scenario &scenario, size_t every, Sum *sum)
 {
     Tally tally = sweep(scenario, every);
@@ -104,13 +105,13 @@ int run_all(const Options &options)
     for (const Scenario &scenario : scenarios()) {
         bool is_wanted = scenario.name.find(options.only) != std::string::npos;
         if (is_wanted && !run_one(scenario, options.every, &sum)) {
-            fprintf(stderr, "kill_points: PTRACE IS NOT PERMITTED HERE: nothing was proved.\n");
+            fprintf(stderr, "kill_points: PTRACE IS NOT PERMITTED HERE, so no kill was tried.\n");
             return 2;
         }
     }
     std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     if (sum.n_scenarios == 0) {
-        fprintf(stderr, "kill_points: no operation is called %s\n", options.only.c_str());
+        fprintf(stderr, "kill_points: no operation name contains %s\n", options.only.c_str());
         return 2;
     }
     printf("%zu operations in %.0f s\n", sum.n_scenarios, seconds.count());

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A part of the kill points of each operation; `bazel run //tests:kill_points` has all of them. */
+/* A part of the kill points of each operation. `bazel run //tests/kill:kill_points` runs all of
+ * them. */
 #include <cctype>
 #include <gtest/gtest.h>
 
@@ -7,7 +8,7 @@
 
 namespace kill_test {
 
-/* For messages of the framework, which looks for it here. */
+/* For messages of GoogleTest, which looks for it in this namespace. */
 static void PrintTo(const Scenario &scenario, std::ostream *out)
 {
     *out << scenario.name;
@@ -19,9 +20,9 @@ namespace {
 
 using namespace kill_test;
 
-/* Kills of one operation, spread over all of it; a prime, so that loops are met at each place.
- * Under ASan an operation has three times as many instructions, and it is not them that anybody
- * runs: fewer kills, for what the sanitizer says of recovery. */
+/* The number of kills of one operation, spread over all of it. It is a prime, so that the kills
+ * meet each place of a loop. Under ASan an operation has three times as many instructions. ASan
+ * builds are never shipped: there this test kills less often, and checks recovery under ASan. */
 #if defined(__has_feature)
 #define HAS_FEATURE(x) __has_feature(x)
 #else
@@ -35,10 +36,10 @@ constexpr size_t EVERY = 61;
 
 class KillPoints : public testing::TestWithParam<Scenario> {};
 
-TEST_P(KillPoints, ZoneIsWholeAndGoesOnWhereverItsUserIsKilled)
+TEST_P(KillPoints, AZoneIsWholeAndUsableWhereverItsUserIsKilled)
 {
     Tally tally = sweep(GetParam(), EVERY);
-    ASSERT_FALSE(tally.not_traced) << "ptrace is not permitted here: nothing was proved";
+    ASSERT_FALSE(tally.not_traced) << "ptrace is not permitted here, so no kill was tried";
     EXPECT_EQ(tally.first_wrong, "");
     EXPECT_EQ(tally.n_recovered, tally.n_killed);
     EXPECT_GT(tally.n_killed, tally.n_instructions / (EVERY * GetParam().stride));
@@ -46,7 +47,7 @@ TEST_P(KillPoints, ZoneIsWholeAndGoesOnWhereverItsUserIsKilled)
     EXPECT_EQ(tally.n_under_lock > 0, GetParam().locks);
 }
 
-/* Letters and figures, as names of tests must be. */
+/* Test names may have letters and digits only. */
 std::string name_of(const testing::TestParamInfo<Scenario> &info)
 {
     std::string name;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kill_storm: many processes on one zone, killed at random. */
+/* kill_storm: many processes use one zone and are killed at random. */
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -18,13 +18,14 @@ struct Options {
 const char USAGE[] =
     "usage: kill_storm [--seconds S] [--processes N] [--threads N] [--pause-us N] [--seed N]\n"
     "                  [--lock-only]\n"
-    "  --seconds S    how long (default 5)\n"
-    "  --processes N  that are killed (default 4); two more never are\n"
-    "  --threads N    in each (default 2)\n"
-    "  --pause-us N   between two kills, on the average (default 500)\n"
-    "  --seed N       of what is done and killed (default 1)\n"
-    "  --lock-only    take and give the lock back, nothing else\n"
-    "Exit status: 0 nothing hung, was lost, or had two owners; 1 something did; 2 a wrong call.\n";
+    "  --seconds S    run for S seconds (default 5)\n"
+    "  --processes N  start N processes to kill (default 4) and two that are never killed\n"
+    "  --threads N    start N threads in each process (default 2)\n"
+    "  --pause-us N   wait N microseconds between two kills, on average (default 500)\n"
+    "  --seed N       seed of the random operations and kills (default 1)\n"
+    "  --lock-only    only lock and unlock\n"
+    "Exit status: 0 nothing hung, was lost, or had two owners; 1 something did; 2 wrong "
+    "arguments.\n";
 
 [[noreturn]] void leave_with_usage(int status)
 {
@@ -79,7 +80,7 @@ void print_result(const StormResult &result, bool lock_only)
 {
     auto n_kills = static_cast<double>(result.n_kills);
     printf("%.0f s, %.0f kills/s, %llu %s, %llu checks\n", result.seconds, n_kills / result.seconds,
-           static_cast<unsigned long long>(result.n_turns),
+           static_cast<unsigned long long>(result.n_operations),
            lock_only ? "locks taken" : "operations",
            static_cast<unsigned long long>(result.n_checks));
     printf("%llu recoveries, %llu undone, %llu finished\n",

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Short storms, none of which ends by the clock alone; and that a storm can tell.
- * `bazel run //tests/kill:kill_storm` for longer ones.
- */
+/* Short storms. None of them ends by the clock alone. Other tests show that a storm finds faults.
+ * `bazel run //tests/kill:kill_storm` runs longer ones. */
 #include <gtest/gtest.h>
 
 #include "tests/kill/fault.h"
@@ -14,7 +12,7 @@ using namespace kill_test;
 
 constexpr uint64_t N_KILLS = 20;
 
-/* It goes on for longer where kills are slow. */
+/* The storm lasts longer where kills are slow. */
 StormOptions short_storm()
 {
     StormOptions options;
@@ -22,7 +20,7 @@ StormOptions short_storm()
     return options;
 }
 
-/* Ends with the first find, after some forty kills. */
+/* Ends with the first finding, after about forty kills. */
 StormOptions search()
 {
     StormOptions options;
@@ -31,7 +29,7 @@ StormOptions search()
     return options;
 }
 
-/* A fault is one of the processes to come, too. */
+/* Later children inherit the fault. */
 StormResult storm_with(enum kill_fault fault, StormResult (*storm)(const StormOptions &))
 {
     kill_fault = fault;
@@ -42,24 +40,25 @@ StormResult storm_with(enum kill_fault fault, StormResult (*storm)(const StormOp
 
 void expect_good(const StormResult &result)
 {
-    printf("%.1f s, %llu kills, %llu turns, %llu recoveries\n", result.seconds,
+    printf("%.1f s, %llu kills, %llu operations, %llu recoveries\n", result.seconds,
            static_cast<unsigned long long>(result.n_kills),
-           static_cast<unsigned long long>(result.n_turns),
+           static_cast<unsigned long long>(result.n_operations),
            static_cast<unsigned long long>(result.n_recoveries));
     EXPECT_EQ(result.n_hangs, 0u);
     EXPECT_EQ(result.n_lost, 0u) << result.first_wrong;
     EXPECT_EQ(result.n_double, 0u) << result.first_wrong;
     EXPECT_GE(result.n_kills, N_KILLS);
-    EXPECT_GT(result.n_turns, 100u);
-    EXPECT_GT(result.n_recoveries, 0u) << "nobody died with the lock: nothing was shown";
+    EXPECT_GT(result.n_operations, 100u);
+    EXPECT_GT(result.n_recoveries, 0u)
+        << "no process died holding the lock, so no repair was tried";
 }
 
-TEST(KillStorm, NothingHangsIsLostOrHasTwoOwnersInAZone)
+TEST(KillStorm, InAZoneNothingHangsIsLostOrHasTwoOwners)
 {
     expect_good(storm_zone(short_storm()));
 }
 
-TEST(KillStorm, NothingHangsOrHasTwoOwnersAtTheLockAlone)
+TEST(KillStorm, OnALockAloneNothingHangsOrHasTwoOwners)
 {
     expect_good(storm_lock(short_storm()));
 }
@@ -74,12 +73,12 @@ TEST(KillStorm, AnObjectThatIsNotNotedIsFound)
     EXPECT_FALSE(storm_with(KILL_FAULT_NOTES_NO_OBJECT, storm_zone).is_good());
 }
 
-TEST(KillStorm, ALockThatIsTakenFromTheLivingIsFound)
+TEST(KillStorm, ALockTakenFromALivingOwnerIsFound)
 {
-    EXPECT_GT(storm_with(KILL_FAULT_BELIEVES_ALL_DEAD, storm_lock).n_double, 0u);
+    EXPECT_GT(storm_with(KILL_FAULT_TAKES_ALL_FOR_DEAD, storm_lock).n_double, 0u);
 }
 
-TEST(KillStorm, WaitersWhomNobodyWakesAreFound)
+TEST(KillStorm, WaitersThatNoProcessWakesAreFound)
 {
     StormOptions options = search();
     options.lock_is_robust = false;

@@ -58,7 +58,7 @@ bool kill_peek_is_committed(const struct slm_zone *zone)
     return (__atomic_load_n(&zone->journal.log->state, __ATOMIC_SEQ_CST) & JOURNAL_COMMITTED) != 0;
 }
 
-bool kill_peek_is_on_its_way(const struct slm_zone *zone)
+bool kill_peek_has_unnoted_object(const struct slm_zone *zone)
 {
     return kill_peek_n_entries(zone) == 0 && slm_slab_last_allocation_locked(zone->slab) != NULL;
 }

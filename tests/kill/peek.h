@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Peek: what the kill tests look at behind the public headers. C, as those headers are. */
+/* Peek: the private state that the kill tests read. In C, as the private headers are. */
 #ifndef SLM_TESTS_KILL_PEEK_H
 #define SLM_TESTS_KILL_PEEK_H
 
@@ -13,27 +13,28 @@
 extern "C" {
 #endif
 
-/* Where the zone is mapped; bytes of it that are kept and put back are slm_segment_bytes. */
+/* Returns where the zone is mapped. The tests save and restore slm_segment_bytes of it. */
 void *kill_peek_base(const struct slm_zone *zone);
 uint64_t kill_peek_lock_word(const struct slm_zone *zone);
 enum slm_lock_kind kill_peek_lock_kind(const struct slm_zone *zone);
-/* Whether that word of a mapped zone says which lock file it is. */
+/* Returns whether that word of a mapped zone names the lock file. */
 bool kill_peek_names_lock_file(const struct slm_zone *zone, const uint64_t *at);
-/* The whole identity in it, whatever marks it bears, 0: none. */
+/* Returns the whole identity in a lock word without its marks. 0: none. */
 uint64_t kill_peek_owner_in(uint64_t lock_word);
-/* The thread that a word of a lock says holds it, 0: none. */
+/* Returns the thread that holds the lock according to its word. 0: none. */
 uint64_t kill_peek_holder_in(uint64_t lock_word);
-/* Whose lock word it is. */
+/* Returns whether that thread holds the zone's lock. */
 bool kill_peek_is_held_by(const struct slm_zone *zone, int thread_id);
-/* Whether the next locker has to be told that an owner died, once nobody lives. */
+/* Returns whether the next locker must learn of an owner's death once no process lives. */
 bool kill_peek_needs_repair(const struct slm_zone *zone);
 unsigned kill_peek_n_entries(const struct slm_zone *zone);
 bool kill_peek_is_committed(const struct slm_zone *zone);
-/* Whether the slab has an object that is live and not noted by the journal. */
-bool kill_peek_is_on_its_way(const struct slm_zone *zone);
-/* Whether p is a live object, as page words and bits have it in the middle of whatever. */
+/* Returns whether the slab has a live object that the journal has not noted. */
+bool kill_peek_has_unnoted_object(const struct slm_zone *zone);
+/* Returns whether p is a live object according to page words and bits, even in the middle of a
+ * call. */
 bool kill_peek_is_live(const struct slm_zone *zone, const void *p);
-/* As the slab counts them, which a rebuild begins by forgetting. */
+/* Returns the slab's own count, which a rebuild first sets to 0. */
 unsigned kill_peek_n_free_pages(const struct slm_zone *zone);
 
 #ifdef __cplusplus

@@ -32,7 +32,8 @@ class Walk {
                page * stats_.page_bytes;
     }
 
-    /* Answers how many pages it takes, 1 at least so that a damaged slab ends the walk too. */
+    /* Returns how many pages the run takes, at least 1, so that the walk of a damaged slab ends
+     * too. */
     size_t take(const slm_slab_place &place, size_t page)
     {
         size_t n_pages = std::max<size_t>(place.span_pages, 1);
@@ -92,7 +93,7 @@ class Walk {
 std::string differs(const std::string &what, size_t said, size_t counted)
 {
     return said == counted ? ""
-                           : what + ": the slab says " + std::to_string(said) + ", there are " +
+                           : what + ": the slab reports " + std::to_string(said) + ", there are " +
                                  std::to_string(counted);
 }
 
@@ -162,7 +163,7 @@ std::string describe_difference(const Picture &wanted, const Picture &found)
     for (size_t i = 0; i < wanted.objects.size(); i++) {
         if (!(wanted.objects[i] == found.objects[i])) {
             return "object " + std::to_string(i) + " at offset " +
-                   std::to_string(wanted.objects[i].offset) + " is another one";
+                   std::to_string(wanted.objects[i].offset) + " differs";
         }
     }
     return "nothing differs";

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Picture: all that a zone holds, found by a walk of its own, to compare with another one. */
+/* Picture: the whole contents of a zone, found by a walk of its own, for comparison with
+ * another. */
 #ifndef SLM_TESTS_KILL_PICTURE_H
 #define SLM_TESTS_KILL_PICTURE_H
 
@@ -24,7 +25,7 @@ struct Object {
     }
 };
 
-/* Counted by the walk, for comparison with what the slab says of itself. */
+/* Counted by the walk, for comparison with the slab's own statistics. */
 struct ClassCount {
     size_t n_spans = 0;
     size_t n_chunks = 0;
@@ -32,17 +33,17 @@ struct ClassCount {
 };
 
 struct Picture {
-    std::vector<Object> objects; /* in the order of addresses */
+    std::vector<Object> objects; /* in address order */
     uint64_t root = 0;
     size_t zone_bytes = 0;
 
-    /* What follows may differ between pictures that are equal: an empty span is kept or free. */
+    /* The fields below may differ between equal pictures: an empty span is either kept or free. */
     size_t n_free_pages = 0;
     size_t n_kept_pages = 0;
     size_t n_runs = 0;
     size_t n_run_pages = 0;
     size_t longest_free_run_pages = 0;
-    size_t peak_used_pages = 0; /* as the slab says */
+    size_t peak_used_pages = 0; /* as the slab reports */
     std::vector<ClassCount> classes;
 
     bool operator==(const Picture &other) const
@@ -54,10 +55,10 @@ struct Picture {
 /* The caller holds the zone's lock. */
 Picture take_picture(slm_zone *zone);
 
-/* "", or the first statistic of the slab that is not what the walk counted. */
+/* Returns "", or the first statistic of the slab that differs from the walk's count. */
 std::string compare_statistics(slm_zone *zone, const Picture &picture);
 
-/* What differs first, in words. */
+/* Describes the first difference. */
 std::string describe_difference(const Picture &wanted, const Picture &found);
 
 } // namespace kill_test

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* repair_time: how long who comes next has to wait until a zone is whole again. */
+/* repair_time: how long the next locker waits until a dead holder's zone is repaired. */
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -17,9 +17,9 @@ extern "C" {
 
 namespace {
 
-/* Objects of 16 to 4096 bytes, as many small as large ones, and runs; nothing is written into them,
- * so that a zone larger than the memory's free part can be measured: backing is reserved, not
- * touched. */
+/* Allocates objects of 16 to 4096 bytes, small and large ones equally often, and runs. It writes
+ * nothing into them: backing is reserved but not touched, so that a zone larger than the free
+ * memory can be measured. */
 struct Filled {
     size_t n_objects = 0;
     double seconds = 0;
@@ -59,8 +59,8 @@ slm_zone *create(size_t bytes)
     return zone;
 }
 
-/* Until only a tenth of the pages is left; then every third object goes again, so that there are
- * spans and runs of all fillings. */
+/* Allocates until only a tenth of the pages is free. Then frees every third object, so that spans
+ * and runs are filled to all degrees. */
 Filled fill(slm_zone *zone)
 {
     auto start = std::chrono::steady_clock::now();
@@ -89,7 +89,7 @@ Filled fill(slm_zone *zone)
     return {objects.size() - (objects.size() + 2) / 3, seconds_since(start)};
 }
 
-/* A child dies with a transaction of some notes in hand. */
+/* A child dies in a transaction that has some entries. */
 void die_in_transaction(slm_zone *zone)
 {
     pid_t child = fork();
@@ -107,7 +107,7 @@ void die_in_transaction(slm_zone *zone)
     }
 }
 
-/* The best of some: what else the machine does is not the zone's. */
+/* Returns the shortest of several times: the rest is other work of the machine. */
 double measure(slm_zone *zone, size_t bytes)
 {
     double best = 1e9;
@@ -123,7 +123,7 @@ double measure(slm_zone *zone, size_t bytes)
         must(slm_zone_unlock(zone), "unlock");
         slm_zone_get_stats(zone, &after);
         if (after.n_undone != before.n_undone + 1) {
-            stop("recovery", "nothing was undone");
+            stop("recovery", "no transaction was undone");
         }
         best = seconds < best ? seconds : best;
     }
@@ -141,7 +141,7 @@ void print_row(size_t bytes)
     unsigned broken = slm_zone_check_locked(zone);
     must(slm_zone_unlock(zone), "unlock");
     if (broken != 0) {
-        stop("recovery", "the zone is not whole");
+        stop("recovery", "the zone breaks an invariant");
     }
     printf("%6zu %9zu %9zu %12.3f %9.1f\n", bytes >> 20, stats.n_pages, filled.n_objects,
            seconds * 1e3, seconds * 1e9 / static_cast<double>(stats.n_pages));

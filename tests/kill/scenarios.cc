@@ -6,8 +6,9 @@
 
 namespace kill_test {
 
-/* Where the kind of lock decides what is seen of a death: taking it, and giving it back behind
- * changes of each sort. All else is the same under any of them. */
+/* The scenarios in which the kind of lock decides what others see of a death: taking the lock, and
+ * releasing it after changes of each sort. All other scenarios are the same with each kind of
+ * lock. */
 static void add_other_kinds(std::vector<Scenario> *list)
 {
     static const char *const names[] = {"alloc: chunk of a partly used span",
@@ -15,12 +16,12 @@ static void add_other_kinds(std::vector<Scenario> *list)
                                         "commit: objects, words, frees and root",
                                         "abort: objects, words, frees and root",
                                         "reset",
-                                        "grow: behind an object",
+                                        "grow: after an object",
                                         "lock and unlock",
-                                        "lock and unlock, the first of a process",
-                                        "try and unlock",
-                                        "timed lock and unlock",
-                                        "the bare lock and unlock"};
+                                        "lock and unlock, first use in a process",
+                                        "trylock and unlock",
+                                        "timedlock and unlock",
+                                        "lock and unlock of the bare lock"};
     static const struct {
         slm_lock_kind kind;
         const char *suffix;
@@ -37,7 +38,8 @@ static void add_other_kinds(std::vector<Scenario> *list)
             }
         }
     }
-    expect(made.size() == std::size(names) * std::size(kinds), "an operation of other locks");
+    expect(made.size() == std::size(names) * std::size(kinds),
+           "an operation for each other kind of lock");
     list->insert(list->end(), made.begin(), made.end());
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Allocations of each kind. In a zone with powers of two, objects up to 2048 bytes are chunks. */
+/* Allocations of each kind. In a zone with size classes of powers of two, objects up to 2048 bytes
+ * are chunks. */
 #include <cstring>
 
 #include "tests/kill/scenario.h"
@@ -9,7 +10,7 @@ namespace {
 
 using Act = std::function<void(World &, slm_zone *)>;
 
-const Shape FINE = {512 * 1024, 0, 8, 192}; /* eight classes a doubling: spans of many pages */
+const Shape FINE = {512 * 1024, 0, 8, 192}; /* eight classes per doubling: spans of many pages */
 
 Act alloc(size_t bytes)
 {
@@ -31,7 +32,7 @@ void keep_a_span(World &world)
     world.put(world.get(512));
 }
 
-/* Runs of one page: used, free, used, ... */
+/* Leaves runs of one page: used, free, used, ... */
 void leave_holes(World &world)
 {
     for (int i = 0; i < 6; i++) {
@@ -50,7 +51,7 @@ void add_chunks(std::vector<Scenario> *list)
     list->push_back(
         {"alloc: first chunk of a class", {}, get_one_of_512, alloc(128), {1, -1, 0, 1}});
     list->push_back({"alloc: chunk of the kept span", {}, keep_a_span, alloc(512), {1, 0, -1, 0}});
-    /* Behind a full span: a second one. */
+    /* A second span, after a full one. */
     list->push_back({"alloc: chunk of a second span",
                      {},
                      [](World &world) {
@@ -110,7 +111,7 @@ void add_runs(std::vector<Scenario> *list)
 
 void add_others(std::vector<Scenario> *list)
 {
-    /* The chunk was used before: what it held must not shine through. */
+    /* The chunk was used before: its old contents must not be visible. */
     list->push_back({"alloc: calloc",
                      {},
                      [](World &world) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The verbs of the libraries in examples/. */
+/* The calls of the libraries in examples/. */
 #include <csignal>
 #include <cstring>
 #include <string>
@@ -23,13 +23,14 @@ const slm_limit_req_rule RULE = {1000, 2000};
 constexpr uint64_t NOW_MS = 1000000;
 constexpr uint64_t LATER_MS = NOW_MS + 10 * SLM_LIMIT_REQ_IDLE_MS;
 
-/* A verb that was to succeed. */
+/* For a call that must succeed. */
 void must(slm_status status)
 {
     expect(status == SLM_OK, slm_status_text(status));
 }
 
-/* The verbs take the lock themselves, and preparing is done with it in hand. */
+/* The calls take the lock themselves, but scenarios are prepared under the lock. So this unlocks
+ * first. */
 std::function<void(World &)> prepare_with(slm_status (*init)(slm_zone *), const Use &use)
 {
     return [=](World &world) {
@@ -103,9 +104,9 @@ void add_limit_req(std::vector<Scenario> *list)
     scene.add("a new key", hit_three_keys, 1, hits("d", 1, NOW_MS));
     scene.add("a known key", hit_three_keys, 0, hits("a", 1, NOW_MS));
     scene.add("a key beyond its limit", hits("a", 4, NOW_MS), 0, hits("a", 1, NOW_MS));
-    scene.add("a new key, and two idle ones go", hit_three_keys, -1, hits("d", 1, LATER_MS), 3);
+    scene.add("a new key drops two idle ones", hit_three_keys, -1, hits("d", 1, LATER_MS), 3);
     scene.add(
-        "a new key, one goes since memory is out",
+        "a new key drops an old one, since memory is out",
         [](slm_zone *zone) {
             struct slm_keyed_stats stats;
             unsigned i = 0;
@@ -120,7 +121,7 @@ void add_limit_req(std::vector<Scenario> *list)
 
 /* --- limit_conn --- */
 
-/* The victim's place and lease: its parent has a copy of its own. */
+/* The victim's slot and lease. Its parent has its own copy. */
 slm_lease_worker worker;
 slm_limit_conn_grant grant;
 slm_cache_index_use opened;
@@ -145,7 +146,7 @@ void disconnect(slm_zone *zone)
     (void)slm_limit_conn_release(zone, &worker, &grant.lease, nullptr);
 }
 
-/* Somebody dies with connections, and without the lock. */
+/* A process dies with connections and without the lock. */
 std::function<void(World &)> die_connected(unsigned n)
 {
     return [n](World &world) {
@@ -167,12 +168,13 @@ void add_limit_conn(std::vector<Scenario> *list)
     auto connect_a = [](slm_zone *zone) { connect(zone, "a"); };
     scene.add("a key's first connection", nothing, 2, connect_a, 2).enter = join_conn("a", 0);
     scene.add("a key's second connection", nothing, 3, connect_a, 2).enter = join_conn("a", 1);
-    /* It looks whether each worker lives, in /proc, where numbers have more or fewer digits. */
+    /* It checks in /proc whether each worker lives, and the numbers there vary in length. */
     Scenario &refused = scene.add("a connection too many", nothing, 3, connect_a);
     refused.enter = join_conn("a", 2);
     refused.varies = true;
-    scene.add("one connection goes", nothing, 2, disconnect, 2).enter = join_conn("a", 2);
-    scene.add("the last connection goes", nothing, 0, disconnect, 2).enter = join_conn("a", 1);
+    scene.add("one connection is released", nothing, 2, disconnect, 2).enter = join_conn("a", 2);
+    scene.add("the last connection is released", nothing, 0, disconnect, 2).enter =
+        join_conn("a", 1);
     auto leave = [](slm_zone *zone) { (void)slm_limit_conn_leave(zone, &worker); };
     scene.add("leave with two connections", nothing, 0, leave, 4).enter = join_conn("a", 2);
     auto reclaim = [](slm_zone *zone) { (void)slm_limit_conn_reclaim(zone, nullptr); };
@@ -201,7 +203,7 @@ Act join_cache(bool opens)
     };
 }
 
-/* Keys that nobody has open, used by who left. */
+/* Keys that a process used and closed before it left. */
 void use_three_keys(slm_zone *zone)
 {
     must(slm_cache_index_join(zone, &worker));
@@ -267,10 +269,10 @@ void add_session_cache(std::vector<Scenario> *list)
     scene.add("put in place of another", put_three, 0,
               [](slm_zone *zone) { put(zone, "b", 700, NOW_MS); });
     scene.add(
-        "put, and two go whose time is over", put_three, -1,
+        "put drops two expired ones", put_three, -1,
         [](slm_zone *zone) { put(zone, "d", 600, LATER_MS); }, 3);
     scene.add("get", put_three, 0, get_at(NOW_MS));
-    scene.add("get one whose time is over", put_three, -1, get_at(LATER_MS));
+    scene.add("get an expired session", put_three, -1, get_at(LATER_MS));
     scene.add("remove", put_three, -1,
               [](slm_zone *zone) { (void)slm_session_cache_remove(zone, "b", 1); });
     scene.add(

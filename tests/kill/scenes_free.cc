@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Releases of each kind. Objects of one kind after the other lie one behind the other. */
+/* Releases of each kind. Objects of one kind that are allocated in turn lie next to each other. */
 #include "tests/kill/scenario.h"
 
 namespace kill_test {
@@ -58,7 +58,8 @@ void lay_out_span(World &world, bool free_before, bool free_after)
     }
 }
 
-/* A run of n_pages between others of as many: objects 0 to 4, the middle one goes. */
+/* A run of n_pages between others of the same length: objects 0 to 4, and the middle one is
+ * freed. */
 void lay_out_runs(World &world, size_t n_pages, bool free_before, bool free_after)
 {
     get_of(5, n_pages * 4096)(world);
@@ -70,7 +71,7 @@ void lay_out_runs(World &world, size_t n_pages, bool free_before, bool free_afte
     }
 }
 
-/* Four times: merging with nothing, before, after, both. */
+/* Four merges: with no neighbour, the one before, the one after, both. */
 void add_merges(std::vector<Scenario> *list, const std::string &name, size_t idx,
                 const std::function<void(World &, bool, bool)> &lay_out, Change change)
 {
@@ -108,7 +109,7 @@ void add_free_scenes(std::vector<Scenario> *list)
         std::string name = n_pages == 1 ? "run of a page" : "run of two pages";
         add_merges(list, name, 2, lay_out, {-1, static_cast<int>(n_pages), 0, 0});
     }
-    list->push_back({"free: refused, it is free already",
+    list->push_back({"free: refused, already free",
                      {},
                      [](World &world) {
                          world.get(512);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists: each verb at the newest, the oldest, one between and the only one. */
+/* Lists: each call for the newest node, the oldest, one between and the only one. */
 #include "tests/kill/scenario.h"
 
 namespace kill_test {
@@ -7,7 +7,7 @@ namespace {
 
 using Verb = slm_status (*)(slm_journal *, slm_lru *, slm_lru_node *);
 
-/* Items 0 to n - 1, of which 0 is the oldest, in tree and list; and one in neither, the last. */
+/* Items 0 to n - 1 in tree and list, of which 0 is the oldest. The last item is in neither. */
 std::function<void(World &)> list_of(size_t n)
 {
     return [n](World &world) {

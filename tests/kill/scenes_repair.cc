@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Recovery itself, killed: a first victim leaves a state, and who repairs it dies of that. */
+/* Recovery itself is killed: a first victim leaves a state, and the process that repairs it
+ * dies. */
 #include "tests/kill/peek.h"
 #include "tests/kill/scenario.h"
 
 namespace kill_test {
 namespace {
 
-/* Whether the first victim dies here; it looks at our mapping between two of its instructions. */
+/* Returns whether the first victim dies here. Reads our mapping between two of the victim's
+ * instructions. */
 using Moment = std::function<bool(World &)>;
 
 Moment noted(unsigned n_entries)
@@ -14,9 +16,9 @@ Moment noted(unsigned n_entries)
     return [n_entries](World &world) { return kill_peek_n_entries(world.ours()) >= n_entries; };
 }
 
-bool is_on_its_way(World &world)
+bool has_unnoted_object(World &world)
 {
-    return kill_peek_is_on_its_way(world.ours());
+    return kill_peek_has_unnoted_object(world.ours());
 }
 
 bool is_committed(World &world)
@@ -24,7 +26,7 @@ bool is_committed(World &world)
     return kill_peek_is_committed(world.ours());
 }
 
-/* A committed release was carried out, as far as page words and bits go. */
+/* A committed release was carried out according to page words and bits. */
 Moment is_gone(size_t idx)
 {
     return [idx](World &world) {
@@ -55,7 +57,7 @@ bool slab_is_longer(World &world)
     return slm_slab_used_bytes(slm_zone_slab(zone)) > 64 * 1024;
 }
 
-/* The first victim goes on for n_more instructions after the moment, then dies. */
+/* The first victim executes n_more instructions after the moment, then dies. */
 struct Death {
     const char *name;
     const char *operation;
@@ -78,7 +80,7 @@ void die_first(World &world, const Scenario &of, const Death &death)
     expect(end == End::KILLED || end == End::NOT_TRACED, "the first victim lives");
 }
 
-/* By a try, which looks at the owner at once: a lock would spin first. */
+/* Locks by trylock, which checks the owner at once. A lock would spin first. */
 void repair(World &, slm_zone *zone)
 {
     if (slm_zone_trylock(zone) == SLM_OK) {
@@ -103,9 +105,9 @@ std::vector<Death> deaths()
     const char *much = "commit: objects, words, frees and root";
     const char *merge = "free: last chunk of a spare span, merged on both sides";
     return {
-        {"of an allocation: not noted", "alloc: first chunk of a class", is_on_its_way, 0},
+        {"of an allocation: not noted", "alloc: first chunk of a class", has_unnoted_object, 0},
         {"of an allocation: noted", "alloc: first chunk of a class", noted(1), 0},
-        {"of an allocation: a run, not noted", "alloc: run after a trim", is_on_its_way, 0},
+        {"of an allocation: a run, not noted", "alloc: run after a trim", has_unnoted_object, 0},
         {"of an insertion half done", "tree insert: double rotation left", noted(10), 0},
         {"of a deletion half done", "tree delete: black leaf, sibling red, on the left", noted(14),
          0},
@@ -120,9 +122,9 @@ std::vector<Death> deaths()
         {"of a reset: committed", "reset", is_committed, 0},
         {"of a reset: without root", "reset", root_is_gone, 0},
         {"of a reset: lists forgotten", "reset", lists_are_gone, 20},
-        {"of growth: the zone is longer", "grow: behind a free run", zone_is_longer, 0},
-        {"of growth: the slab is longer", "grow: behind a free run", slab_is_longer, 0},
-        {"of growth: the new pages half merged", "grow: behind a free run", slab_is_longer, 15},
+        {"of growth: the zone is longer", "grow: after a free run", zone_is_longer, 0},
+        {"of growth: the slab is longer", "grow: after a free run", slab_is_longer, 0},
+        {"of growth: the new pages half merged", "grow: after a free run", slab_is_longer, 15},
     };
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Trees: each way through insertion and deletion, found by looking for a tree that takes it. */
+/* Trees: each path through insertion and removal. A search finds a tree that takes the path. */
 #include <algorithm>
 #include <cstdint>
 #include <random>
@@ -9,12 +9,12 @@
 namespace kill_test {
 namespace {
 
-/* A tree in the memory of this process, grown as the zone's will be. */
+/* A tree in this process's memory, which grows like the zone's tree. */
 class Sketch {
   public:
     explicit Sketch(const std::vector<uint64_t> &keys) : items_(keys.size() + 2)
     {
-        /* Offset 0 stands for none. */
+        /* Offset 0 means no node. */
         journal_.base = reinterpret_cast<unsigned char *>(items_.data());
         tree_ = slm_rbtree{};
         for (size_t i = 0; i < keys.size(); i++) {
@@ -39,7 +39,7 @@ class Sketch {
     {
         return slm_rbtree_find(&journal_, &tree_, &key, compare_item);
     }
-    /* The node that one of that key would hang below; NULL in an empty tree. */
+    /* Returns the node that a key would be inserted below. NULL: the tree is empty. */
     slm_rbtree_node *place_of(uint64_t key)
     {
         slm_rbtree_node *above = nullptr;
@@ -61,7 +61,7 @@ class Sketch {
     slm_rbtree tree_;
 };
 
-/* What inserting a key into the sketch does, as far as its parent and uncle tell. */
+/* Names what inserting a key into the sketch does, as far as its parent and uncle show. */
 std::string insertion(Sketch &sketch, uint64_t key)
 {
     slm_rbtree_node *parent = sketch.place_of(key);
@@ -83,7 +83,7 @@ std::string insertion(Sketch &sketch, uint64_t key)
            (is_left ? "right" : "left");
 }
 
-/* What a gap beside that sibling takes to close. */
+/* Names what closes a gap next to that sibling. */
 std::string closing(Sketch &sketch, slm_rbtree_node *parent, bool gap_is_left)
 {
     slm_rbtree_node *sibling = sketch.node(gap_is_left ? parent->right : parent->left);
@@ -103,7 +103,7 @@ std::string closing(Sketch &sketch, slm_rbtree_node *parent, bool gap_is_left)
            (sketch.is_red(parent) ? "red" : "black") + side;
 }
 
-/* What deleting a key from the sketch does. */
+/* Names what removing a key from the sketch does. */
 std::string deletion(Sketch &sketch, uint64_t key)
 {
     slm_rbtree_node *node = sketch.find(key);
@@ -124,13 +124,13 @@ std::string deletion(Sketch &sketch, uint64_t key)
                                : closing(sketch, parent, sketch.node(parent->left) == node);
 }
 
-/* A small tree, and a key to be inserted or deleted. */
+/* A small tree, and a key to insert or remove. */
 struct Found {
     std::vector<uint64_t> keys;
     uint64_t key = 0;
 };
 
-/* Even keys in any order; a few dozen trees have all the ways. */
+/* Even keys in random order. A few dozen trees have all the paths. */
 Found look_for(const std::string &wanted, bool is_insertion)
 {
     std::mt19937 random(1);
@@ -153,7 +153,7 @@ Found look_for(const std::string &wanted, bool is_insertion)
     return {};
 }
 
-/* Items in tree and list; the last item is the one in question. */
+/* Items in tree and list. The operation is about the last item. */
 void lay_out(World &world, const Found &found, bool is_linked)
 {
     world.make_top();
@@ -194,7 +194,7 @@ void add(std::vector<Scenario> *list, const std::string &way, bool is_insertion)
                      {0, 0, 0, 0}});
 }
 
-/* A user's whole turns: an object comes to be, linked twice; and goes. */
+/* Whole operations of a user: an object is allocated and linked twice, or unlinked and freed. */
 void add_turns(std::vector<Scenario> *list)
 {
     Found found = look_for("recolouring, then more above", true);
@@ -216,7 +216,7 @@ void add_turns(std::vector<Scenario> *list)
                          (void)slm_zone_unlock(zone);
                      },
                      {1, ANY, ANY, ANY}});
-    list->push_back({"tree and lru: the oldest item goes",
+    list->push_back({"tree and lru: the oldest item is freed",
                      {},
                      prepare,
                      [](World &world, slm_zone *zone) {

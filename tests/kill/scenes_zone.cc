@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The zone's own verbs: transactions, reset, growth, root, the lock alone, attaching. */
+/* The zone's own calls: transactions, reset, growth, root, the lock alone, attaching. */
 #include <cstring>
 
 #include "tests/kill/scenario.h"
@@ -10,7 +10,7 @@ namespace {
 using Act = std::function<void(World &, slm_zone *)>;
 using UnderLock = std::function<void(World &, slm_zone *, slm_journal *)>;
 
-/* A turn with the lock. */
+/* Locks, works and unlocks. */
 Act turn(const UnderLock &act)
 {
     return [act](World &world, slm_zone *zone) {
@@ -21,7 +21,8 @@ Act turn(const UnderLock &act)
     };
 }
 
-/* Objects: 0 and 1 fill a span; 2 alone in its span; 3 to 5 runs; 6 alone again. Of no tree. */
+/* Objects: 0 and 1 fill a span; 2 is alone in its span; 3 to 5 are runs; 6 is alone again. There is
+ * no tree. */
 void get_mixed(World &world)
 {
     world.make_top();
@@ -30,7 +31,7 @@ void get_mixed(World &world)
     }
 }
 
-/* Frees, and more than frees: words, root, new objects. */
+/* Frees, and other changes: words, root, new objects. */
 void change_much(World &world, slm_zone *zone, slm_journal *journal)
 {
     void *p = slm_journal_alloc(journal, 100);
@@ -107,7 +108,7 @@ void grow(World &, slm_zone *zone)
 
 void add_growth(std::vector<Scenario> *list)
 {
-    list->push_back({"grow: behind a free run",
+    list->push_back({"grow: after a free run",
                      SMALL_TO_GROW,
                      [](World &world) { world.get(8192); },
                      grow,
@@ -115,7 +116,7 @@ void add_growth(std::vector<Scenario> *list)
                      nullptr,
                      false,
                      true});
-    list->push_back({"grow: behind an object",
+    list->push_back({"grow: after an object",
                      SMALL_TO_GROW,
                      [](World &world) { world.fill(0); },
                      grow,
@@ -135,14 +136,14 @@ void lock_and_unlock(World &, slm_zone *zone)
 void add_locks(std::vector<Scenario> *list)
 {
     list->push_back({"lock and unlock", {}, get_mixed, lock_and_unlock, {}});
-    list->push_back({"lock and unlock, the first of a process",
+    list->push_back({"lock and unlock, first use in a process",
                      {},
                      get_mixed,
                      lock_and_unlock,
                      {},
                      nullptr,
                      true});
-    list->push_back({"try and unlock",
+    list->push_back({"trylock and unlock",
                      {},
                      get_mixed,
                      [](World &, slm_zone *zone) {
@@ -151,7 +152,7 @@ void add_locks(std::vector<Scenario> *list)
                          }
                      },
                      {}});
-    list->push_back({"timed lock and unlock",
+    list->push_back({"timedlock and unlock",
                      {},
                      get_mixed,
                      [](World &, slm_zone *zone) {
@@ -160,7 +161,7 @@ void add_locks(std::vector<Scenario> *list)
                          }
                      },
                      {}});
-    list->push_back({"the bare lock and unlock",
+    list->push_back({"lock and unlock of the bare lock",
                      {},
                      get_mixed,
                      [](World &, slm_zone *zone) {
@@ -172,7 +173,8 @@ void add_locks(std::vector<Scenario> *list)
                      {}});
 }
 
-/* Writes nothing: a process that dies while it attaches, or detaches, leaves no mark. */
+/* Checks that nothing is written: a process that dies while it attaches or detaches leaves no
+ * mark. */
 void attach_and_detach(World &, slm_zone *zone)
 {
     slm_zone *again = nullptr;
@@ -193,7 +195,7 @@ void add_zone_scenes(std::vector<Scenario> *list)
     add_other_turns(list);
     add_growth(list);
     add_locks(list);
-    /* What malloc does in it depends on all that its parent did before: the way varies. */
+    /* malloc's path depends on all that the parent did before, so the path varies. */
     list->push_back({"attach and detach",
                      {},
                      get_mixed,

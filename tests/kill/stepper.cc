@@ -57,7 +57,7 @@ void on_alarm(int)
 {
 }
 
-/* Interrupts a waitpid for a child that sleeps; 0 takes the alarm back. */
+/* Interrupts a waitpid for a child that sleeps. 0 cancels the alarm. */
 void set_alarm(unsigned seconds)
 {
     static bool installed = [] {
@@ -70,7 +70,7 @@ void set_alarm(unsigned seconds)
     setitimer(ITIMER_REAL, &timer, nullptr);
 }
 
-/* Where the system's own code lies that reads the clock. */
+/* Finds the vDSO: the system's code that reads the clock. */
 struct Range {
     uintptr_t from = 0;
     uintptr_t to = 0;
@@ -109,17 +109,15 @@ const Operation *given;
 {
     given->enter();
     set_phase(RUNNING);
-    __asm__ volatile("int3" ::: "memory"); /* stops here: the count begins */
+    __asm__ volatile("int3" ::: "memory"); /* stops here, and the count begins */
     given->act();
     set_phase(OVER);
     _exit(0);
 }
 
-/*
- * Made once and run in children only, so that each begins with the same stack. On its parent's a
- * child would be as deep as its parent is, and how often memset goes round depends on the alignment
- * of what it is given.
- */
+/* Made once and run in children only, so that each child begins with the same stack. On its
+ * parent's stack a child's depth would be its parent's, and the number of rounds of memset depends
+ * on the alignment of its argument. */
 hrn_fibre *child_fibre()
 {
     auto never_ended = [](void *) {};
@@ -134,7 +132,7 @@ hrn_fibre *child_fibre()
     }
     given = &operation;
     hrn_fibre_switch(hrn_fibre_main(), child_fibre());
-    abort(); /* nobody switches back */
+    abort(); /* no other fibre switches back to this one */
 }
 
 /* One child, from its first stop to its death. */
@@ -176,7 +174,8 @@ class Victim {
         return child_;
     }
 
-    /* KILLED as long as it is stopped where it was sent; else what became of it. */
+    /* Returns KILLED while the child is stopped at its place. Otherwise returns what happened to
+     * it. */
     End end() const
     {
         return end_;
@@ -187,7 +186,7 @@ class Victim {
         return register_at(offsetof(struct user, regs.rip));
     }
 
-    /* One instruction; a call into the vDSO, all of it. */
+    /* Executes one instruction. A call into the vDSO counts as one. */
     bool step()
     {
         if (!resume(PTRACE_SINGLESTEP)) {
@@ -196,13 +195,13 @@ class Victim {
         return !is_in_vdso(place()) || run_to(return_address());
     }
 
-    /* Lets it run until it is about to carry out the instruction at place. */
+    /* Continues until the next instruction is the one at place. */
     bool run_to(uintptr_t place)
     {
         auto *at = reinterpret_cast<void *>(place & ~uintptr_t{7});
         unsigned shift = static_cast<unsigned>(place & 7u) * 8;
         uint64_t text;
-        memcpy(&text, at, sizeof text); /* the same program: its text is ours */
+        memcpy(&text, at, sizeof text); /* the same program, so the text is equal */
         uint64_t planted = (text & ~(uint64_t{0xff} << shift)) | uint64_t{0xcc} << shift;
         if (ptrace(PTRACE_POKETEXT, child_, at, planted) != 0) {
             return fail(End::STRAYED);
@@ -230,7 +229,7 @@ class Victim {
         return static_cast<uintptr_t>(ptrace(PTRACE_PEEKUSER, child_, offset, nullptr));
     }
 
-    /* Of a function that is about to carry out its first instruction. */
+    /* Of a function that is about to execute its first instruction. */
     uintptr_t return_address() const
     {
         uintptr_t top = register_at(offsetof(struct user, regs.rsp));
@@ -274,7 +273,7 @@ const char *end_text(End end)
     case End::FINISHED:
         return "finished";
     case End::STRAYED:
-        return "went another way than the recorded one";
+        return "took another path than the recorded one";
     case End::BROKEN:
         return "ended by itself (a signal or exit)";
     case End::HUNG:

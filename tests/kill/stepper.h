@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stepper: runs an operation in a child, instruction by instruction, and kills it at one of
+/* Stepper: runs an operation in a child, instruction by instruction, and kills the child at one of
  * them. */
 #ifndef SLM_TESTS_KILL_STEPPER_H
 #define SLM_TESTS_KILL_STEPPER_H
@@ -13,33 +13,35 @@
 namespace kill_test {
 
 /*
- * What a kill at an instruction means. The child is stopped by ptrace between two instructions: k
- * of the operation were carried out, the next one was not begun. SIGKILL then ends it, and no
- * instruction of it runs any more. A processor retires instructions in program order, and what a
- * dead process stored reaches memory like any other store; so what is left in shared memory are the
- * stores of exactly the first k instructions, whatever the processor does out of order. A SIGKILL
- * that comes from anywhere at any time takes effect between two instructions too (or within a
- * system call or a repeated string instruction, both of which stop between their parts): for one
- * way through the code, all k are all kills there can be.
+ * What a kill at an instruction means. ptrace stops the child between two instructions: k
+ * instructions of the operation were executed, the next one has not begun. SIGKILL then ends the
+ * child, and it executes no further instruction. A processor retires instructions in program order,
+ * and the stores of a dead process reach memory like any other store. So shared memory holds the
+ * stores of exactly the first k instructions, even if the processor executes out of order. A
+ * SIGKILL from anywhere at any time takes effect between two instructions too. (Or it takes effect
+ * within a system call or a repeated string instruction, and both stop between their parts.) So on
+ * one path through the code the kills after each k are all possible kills.
  *
- * The vDSO, in which the clock is read, counts as one instruction with its call. It begins anew as
- * often as the system's tick changes what it reads, which single steps may be too slow for; and it
- * stores nothing that others see.
+ * A call into the vDSO, which reads the clock, counts as one instruction. The vDSO starts again
+ * each time that the system's tick changes what it reads, and single steps may be too slow for it.
+ * It stores nothing that other processes see.
  *
- * The way through an operation is recorded once, one instruction at a time. After that the child
- * gets to its k-th instruction by breakpoints, each at a place that the way comes by for the first
- * time since the last one; where there is no such place (a repeated string instruction), by a step.
- * The recorded way says where it must be then: if it is elsewhere, it went another way and the
- * caller is told. A place in a loop does not tell the round, though. The stack is at one address in
- * all children, so that where the caller puts back what the operation reads, the way is the same;
- * the caller sees whether it was by comparing what is left with what the recorded child had left
- * after k instructions, which visit can look at.
+ * The path of an operation is recorded once, one instruction at a time. After that a child gets to
+ * its k-th instruction by breakpoints. Each breakpoint is at a place that the path reaches for the
+ * first time since the last breakpoint. Where there is no such place (a repeated string
+ * instruction), the child makes a step. The recorded path says where the child must be then. If the
+ * child is elsewhere, it took another path, and the caller gets STRAYED.
+ *
+ * A place in a loop does not show the round. Therefore the stack is at one address in all children:
+ * where the caller restores what the operation reads, the path is the same. The caller verifies
+ * that. It compares what is left with what the recorded child had left after k instructions, which
+ * visit can read.
  */
 enum class End {
-    KILLED,     /* after so many instructions */
-    FINISHED,   /* the operation was over before */
-    STRAYED,    /* it went another way than the recorded one */
-    BROKEN,     /* it ended by a signal of its own, or exited */
+    KILLED,     /* after exactly that number of instructions */
+    FINISHED,   /* the operation had ended before */
+    STRAYED,    /* it took another path than the recorded one */
+    BROKEN,     /* it got a signal or exited by itself */
     HUNG,       /* it slept for longer than STEP_TIMEOUT_S */
     NOT_TRACED, /* ptrace is not permitted here */
 };
@@ -49,32 +51,33 @@ const char *end_text(End end);
 constexpr unsigned STEP_TIMEOUT_S = 20;
 
 struct Way {
-    std::vector<uintptr_t> places; /* of the next instruction after k ones */
+    std::vector<uintptr_t> places; /* of the next instruction after k instructions */
     std::vector<int64_t> before;   /* the last index with the same place, or -1 */
     size_t n_instructions() const
     {
         return places.size() - 1;
     }
-    /* The farthest index up to `to` whose place the way does not touch from `from` on. */
+    /* Returns the farthest index up to `to` whose place does not occur on the path from `from`
+     * on. */
     size_t farthest(size_t from, size_t to) const;
 };
 
-/* What a child does. */
+/* What a child runs. */
 struct Operation {
     std::function<void()> enter; /* not counted */
     std::function<void()> act;
 };
-/* Called in the parent while the child is stopped after n instructions; true: kill it here. */
+/* Called in the parent while the child is stopped after n instructions. true: kill it here. */
 using Visit = std::function<bool(size_t n_instructions, pid_t child)>;
 
-/* Steps through the operation to its end, or to where visit says, and kills the child there.
- * Whoever kills it, it is dead and reaped when this returns. */
+/* Steps through the operation to its end, or until visit returns true, and kills the child there.
+ * When this returns, the child is dead and reaped. */
 End record(const Operation &operation, const Visit &visit, Way *way);
 
-/* Kills it after k instructions, k <= way.n_instructions(). */
+/* Kills the child after k instructions, k <= way.n_instructions(). */
 End kill_after(const Operation &operation, const Way &way, size_t k);
 
-/* The same by single steps only, for where the way is another one each time. */
+/* Does the same by single steps only, for operations whose path differs each time. */
 End kill_after_steps(const Operation &operation, size_t k);
 
 } // namespace kill_test

@@ -43,7 +43,8 @@ class Shared {
             words_[i] = 0;
         }
     }
-    /* Words that were written, which must be the first ones; or N_WORDS + 1. */
+    /* Returns how many words were written, which must be the first ones. N_WORDS + 1: they are
+     * not. */
     size_t prefix()
     {
         size_t n = 0;
@@ -102,7 +103,7 @@ TEST_F(Stepper, LeavesTheStoresOfExactlyTheFirstInstructions)
     EXPECT_EQ(seen.back(), N_WORDS);
 }
 
-TEST_F(Stepper, GivesEachChildTheSameStackHoweverDeepItsParentIs)
+TEST_F(Stepper, GivesEachChildTheSameStackAtAnyDepthOfItsParent)
 {
     Operation tell = {
         [] {}, [this] { shared_[0] = reinterpret_cast<uintptr_t>(__builtin_frame_address(0)); }};
@@ -122,7 +123,7 @@ TEST_F(Stepper, GivesEachChildTheSameStackHoweverDeepItsParentIs)
     EXPECT_EQ(shared_[0], recorded);
 }
 
-TEST_F(Stepper, KillsWhereItIsTold)
+TEST_F(Stepper, KillsAtTheGivenInstruction)
 {
     Way way;
     End end = record(
@@ -131,7 +132,7 @@ TEST_F(Stepper, KillsWhereItIsTold)
     EXPECT_EQ(shared_.prefix(), 5u);
 }
 
-TEST_F(Stepper, TellsThatAChildWentAnotherWay)
+TEST_F(Stepper, ReportsThatAChildTookAnotherPath)
 {
     volatile bool flag = false;
     Operation fork_in_the_road = {[] {},
@@ -153,7 +154,7 @@ TEST_F(Stepper, TellsThatAChildWentAnotherWay)
     EXPECT_TRUE(end == End::STRAYED || end == End::FINISHED) << end_text(end);
 }
 
-TEST_F(Stepper, TellsThatAChildBrokeByItself)
+TEST_F(Stepper, ReportsThatAChildEndedByItself)
 {
     Way way;
     Operation crash = {[] {}, [] { raise(SIGSEGV); }};
@@ -166,7 +167,7 @@ TEST_F(Stepper, TellsThatAChildBrokeByItself)
               End::BROKEN);
 }
 
-TEST_F(Stepper, TakesReadingTheClockForOneInstructionHoweverSlowItsStepsAre)
+TEST_F(Stepper, CountsReadingTheClockAsOneInstruction)
 {
     Operation look = {[] {},
                       [this] {
@@ -205,16 +206,16 @@ bool forbid_ptrace()
            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
-TEST_F(Stepper, TellsThatPtraceIsForbidden)
+TEST_F(Stepper, ReportsThatPtraceIsForbidden)
 {
     pid_t child = fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
         Way way;
-        bool told = forbid_ptrace() &&
-                    record(
-                        fill(), [](size_t, pid_t) { return false; }, &way) == End::NOT_TRACED;
-        _exit(told ? 0 : 1);
+        bool is_reported = forbid_ptrace() && record(
+                                                  fill(), [](size_t, pid_t) { return false; },
+                                                  &way) == End::NOT_TRACED;
+        _exit(is_reported ? 0 : 1);
     }
     int status = 0;
     ASSERT_EQ(waitpid(child, &status, 0), child);

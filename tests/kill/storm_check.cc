@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The storm's checks: everything under one turn with the lock, and the storm over a zone. */
+/* The storm's checks, all made while the lock is held once, and the storm over a zone. */
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -88,11 +88,11 @@ class Check {
             note("the tree or the list breaks an invariant");
         }
         if (board_->tree.n_nodes != n_linked_ || board_->lru.n_nodes != n_linked_) {
-            note("the tree or the list has more or fewer nodes than there are");
+            note("the tree or the list has more or fewer nodes than are linked");
         }
     }
 
-    /* Nothing is live but what somebody owns, and the board. */
+    /* Only owned objects and the board are live. */
     void check_count()
     {
         slm_slab *slab = slm_zone_slab(zone_);
@@ -105,7 +105,7 @@ class Check {
             n_live += counts.n_used;
         }
         if (n_live != offsets_.size() + 1) {
-            note("there are live objects that nobody owns, or fewer than are owned");
+            note("the number of live objects differs from the number of owned ones");
         }
     }
 
@@ -130,7 +130,7 @@ void fill_result(const Herd &herd, const Shared *shared, const slm_zone *zone, S
     struct slm_zone_stats stats;
     slm_zone_get_stats(zone, &stats);
     result->n_kills = herd.n_kills();
-    result->n_turns = herd.n_turns();
+    result->n_operations = herd.n_operations();
     result->n_recoveries = stats.n_recoveries;
     result->n_undone = stats.n_undone;
     result->n_finished = stats.n_finished;
@@ -146,7 +146,7 @@ uint64_t n_recoveries_of(const slm_zone *zone)
     return stats.n_recoveries;
 }
 
-/* False: the lock was not to be had. */
+/* Returns false if the lock could not be taken. */
 bool check_now(slm_zone *zone, Shared *shared, double hang_s, StormResult *result)
 {
     bool had = check_zone(zone, shared, hang_s);
@@ -184,7 +184,7 @@ StormResult storm_zone(const StormOptions &options)
     make_board(world);
     auto *shared = static_cast<Shared *>(share_memory(sizeof(Shared)));
     Work work = [&](unsigned slot, uint64_t seed) {
-        /* In two mappings, at different addresses. */
+        /* The two mappings are at different addresses. */
         work_in_zone(slot % 2 == 0 ? world.theirs() : world.ours(), shared, slot, seed);
     };
     double start = now_s();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Starting, killing and watching workers. */
+/* Starts, kills and watches workers. */
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
@@ -20,13 +20,10 @@
 namespace kill_test {
 
 constexpr unsigned N_WITNESSES = 2;
-constexpr uint64_t LIFE_NS =
-    8000000; /* of the processor's time, at most; two ticks of the kernel's */
+constexpr uint64_t LIFE_NS = 8000000; /* of processor time, at most; two of the kernel's ticks */
 
-/*
- * The kernel kills the process after it has run for so long. On a busy machine the supervisor meets
- * few processes in the middle of their work; this clock counts nothing but their work.
- */
+/* The kernel kills the process after it has used so much processor time. On a busy machine the
+ * supervisor meets few processes in the middle of their work; this clock counts only their work. */
 static void limit_life(uint64_t run_ns)
 {
     struct sigevent event = {};
@@ -59,7 +56,7 @@ void *share_memory(size_t bytes)
     return p;
 }
 
-/* Of 0 bytes of shared memory the system makes one more mapping. */
+/* With an old size of 0 mremap adds a mapping to shared memory. */
 void *share_again(void *memory, size_t bytes)
 {
     void *p = mremap(memory, 0, bytes, MREMAP_MAYMOVE);
@@ -67,7 +64,7 @@ void *share_again(void *memory, size_t bytes)
     return p;
 }
 
-/* The first one is kept: what follows may follow from it. */
+/* The first problem is kept: later ones may follow from it. */
 void count_wrong(Shared *shared, const char *what, bool is_double)
 {
     uint64_t *count = is_double ? &shared->n_double : &shared->n_lost;
@@ -92,7 +89,7 @@ Herd::~Herd()
     end();
 }
 
-/* The supervisor has one thread: its children may do anything after fork. */
+/* The supervisor has one thread, so its children may do anything after fork. */
 void Herd::start(unsigned idx)
 {
     uint64_t seed = options_.seed * 1000003u + ++n_started_;
@@ -105,7 +102,7 @@ void Herd::start(unsigned idx)
         if (getppid() != supervisor) {
             _exit(1);
         }
-        /* The supervisor must get at a processor, or few are killed. */
+        /* The supervisor must get a processor, or few workers are killed. */
         (void)setpriority(PRIO_PROCESS, 0, 5);
         if (idx < options_.n_processes) {
             limit_life(1 + Random(seed).below(LIFE_NS));
@@ -118,7 +115,7 @@ void Herd::start(unsigned idx)
         run(first, seed * 64);
         abort();
     }
-    members_[idx] = Member{pid, now_s(), turns_of(idx), false};
+    members_[idx] = Member{pid, now_s(), operations_of(idx), false};
 }
 
 void Herd::run(unsigned slot, uint64_t seed)
@@ -128,7 +125,8 @@ void Herd::run(unsigned slot, uint64_t seed)
     work_(slot, seed);
 }
 
-/* A worker never ends by itself: an assertion or a fault is something lost. False: it lives. */
+/* A worker never ends by itself: a failed assertion or a fault counts as a loss. Returns false if
+ * the worker lives. */
 bool Herd::reap(unsigned idx, int flags)
 {
     int status = 0;
@@ -142,7 +140,7 @@ bool Herd::reap(unsigned idx, int flags)
     members_[idx].pid = 0;
     n_kills_++;
     if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) {
-        count_wrong(shared_, "a worker ended by itself", false);
+        count_wrong(shared_, "a worker ended without a kill", false);
     }
     return true;
 }
@@ -187,9 +185,9 @@ unsigned Herd::await_witnesses()
 {
     const struct timespec pause = {0, 1000000};
     for (unsigned slot : witnesses()) {
-        const uint64_t *n_turns = &shared_->slots[slot].n_turns;
-        uint64_t n_before = __atomic_load_n(n_turns, __ATOMIC_RELAXED);
-        while (__atomic_load_n(n_turns, __ATOMIC_RELAXED) == n_before) {
+        const uint64_t *n_operations = &shared_->slots[slot].n_operations;
+        uint64_t n_before = __atomic_load_n(n_operations, __ATOMIC_RELAXED);
+        while (__atomic_load_n(n_operations, __ATOMIC_RELAXED) == n_before) {
             unsigned n_hangs = count_hangs();
             if (n_hangs != 0) {
                 return n_hangs;
@@ -210,35 +208,35 @@ void Herd::end()
     }
 }
 
-uint64_t Herd::turns_of(unsigned idx) const
+uint64_t Herd::operations_of(unsigned idx) const
 {
     uint64_t n = 0;
     for (unsigned i = 0; i < options_.n_threads; i++) {
         const Slot &slot = shared_->slots[idx * options_.n_threads + i];
-        n += __atomic_load_n(&slot.n_turns, __ATOMIC_RELAXED);
+        n += __atomic_load_n(&slot.n_operations, __ATOMIC_RELAXED);
     }
     return n;
 }
 
-uint64_t Herd::n_turns() const
+uint64_t Herd::n_operations() const
 {
     uint64_t n = 0;
     for (unsigned i = 0; i < members_.size(); i++) {
-        n += turns_of(i);
+        n += operations_of(i);
     }
     return n;
 }
 
-/* Who is killed again and again could hide that it hangs; the witnesses could not. */
+/* A process that is killed again and again could hide a hang. The witnesses cannot. */
 unsigned Herd::count_hangs()
 {
     unsigned n_new = 0;
     double now = now_s();
     for (unsigned i = 0; i < members_.size(); i++) {
         Member &member = members_[i];
-        uint64_t n_turns = turns_of(i);
-        if (n_turns != member.n_turns) {
-            member.n_turns = n_turns;
+        uint64_t n_operations = operations_of(i);
+        if (n_operations != member.n_operations) {
+            member.n_operations = n_operations;
             member.moved_at = now;
         } else if (now - member.moved_at > options_.hang_s && !member.is_hanging) {
             member.is_hanging = true;
@@ -261,7 +259,7 @@ bool Herd::is_asleep(unsigned slot) const
     size_t n = fread(text, 1, sizeof text - 1, file);
     fclose(file);
     text[n] = '\0';
-    /* The state follows the name, which is in brackets and can have some itself. */
+    /* The state follows the name, which is in brackets and may itself have brackets. */
     const char *end_of_name = strrchr(text, ')');
     return end_of_name != nullptr && strncmp(end_of_name, ") S", 3) == 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The storm over a lock alone: taken and given back as fast as can be, by who is killed. */
+/* The storm over a lock alone: processes that are killed take and release it as fast as they
+ * can. */
 #include <cstdio>
 #include <cstring>
 #include <ctime>
@@ -10,11 +11,11 @@
 namespace kill_test {
 namespace {
 
-/* So many looks in a row, a millisecond apart, see the lock free and its waiter asleep before the
- * waiter counts as not woken. */
-constexpr unsigned N_LOOKS = 50;
+/* A waiter counts as not woken if so many checks in a row, a millisecond apart, see the lock free
+ * and the waiter asleep. */
+constexpr unsigned N_CHECKS = 50;
 
-/* Holder by holder: nobody may find another one inside, unless that one died. */
+/* Each holder records itself. It may find another holder recorded only if that one died. */
 void work_on_lock(slm_lock *lock, Shared *shared, unsigned slot)
 {
     Slot *me = &shared->slots[slot];
@@ -38,11 +39,11 @@ void work_on_lock(slm_lock *lock, Shared *shared, unsigned slot)
             count_wrong(shared, "the lock has two owners", true);
         }
         (void)slm_lock_unlock(lock);
-        __atomic_fetch_add(&me->n_turns, 1, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&me->n_operations, 1, __ATOMIC_RELAXED);
     }
 }
 
-/* Those who are never killed wait in vain if a wake-up was lost. */
+/* Witnesses, which are never killed, wait in vain if a wake-up was lost. */
 class Watch {
   public:
     Watch(const Herd &herd, const Shared *shared, const slm_lock *lock)
@@ -50,23 +51,23 @@ class Watch {
     {
     }
 
-    /* Wake-ups that are lost for good, as of now. */
+    /* Returns how many wake-ups are lost for good at this moment. */
     unsigned count_lost() const
     {
         unsigned n_lost = 0;
         for (unsigned slot : slots_) {
-            unsigned n_looks = 0;
-            for (; n_looks < N_LOOKS && is_not_woken(slot); n_looks++) {
+            unsigned n_checks = 0;
+            for (; n_checks < N_CHECKS && is_not_woken(slot); n_checks++) {
                 const struct timespec pause = {0, 1000000};
                 nanosleep(&pause, nullptr);
             }
-            n_lost += n_looks == N_LOOKS;
+            n_lost += n_checks == N_CHECKS;
         }
         return n_lost;
     }
 
   private:
-    /* A waiter that was woken is not asleep, even if it gets no processor for long. */
+    /* A woken waiter is not asleep, even if it gets no processor for long. */
     bool is_not_woken(unsigned slot) const
     {
         slm_lock_owner owner;
@@ -98,7 +99,7 @@ void fill_result(const Herd &herd, const Shared *shared, const slm_lock_state *s
 {
     result->n_checks = 1;
     result->n_kills = herd.n_kills();
-    result->n_turns = herd.n_turns();
+    result->n_operations = herd.n_operations();
     result->n_recoveries = state->n_deaths;
     result->n_lost += shared->n_lost;
     result->n_double = shared->n_double;

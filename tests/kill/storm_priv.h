@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Storm internals: what supervisor and workers share beside the zone, and the herd of workers. */
+/* Storm internals: what supervisor and workers share besides the zone, and the herd of workers. */
 #ifndef SLM_TESTS_KILL_STORM_PRIV_H
 #define SLM_TESTS_KILL_STORM_PRIV_H
 
@@ -13,15 +13,15 @@
 namespace kill_test {
 
 constexpr unsigned N_SLOTS = 64;
-constexpr unsigned N_ENTRIES = 48; /* objects that one worker owns at most */
+constexpr unsigned N_ENTRIES = 48; /* the most objects that one worker owns */
 
 /*
- * A worker writes down what it owns twice: in the zone's directory, within the transaction, and
- * here, outside of it. Under the zone's lock these are true at any time, whoever was killed when:
+ * A worker records what it owns twice: in the zone's directory, within the transaction, and here,
+ * outside of it. Under the zone's lock an entry is true at any time, after any kill:
  *
- *   NONE      the directory has nothing there
- *   LIVE      it has this object, which is live and bears its owner's stamp
- *   UNSURE    either of the two: its owner was about to commit one or the other
+ *   NONE      the directory has no object there
+ *   LIVE      the directory has this object, which is live and has its owner's stamp
+ *   UNSURE    either of the two: the owner was about to commit a change between them
  */
 enum EntryState : uint64_t { NONE, LIVE, UNSURE };
 
@@ -30,31 +30,31 @@ struct Entry {
     uint64_t offset;
 };
 
-/* A thread's, whichever process it is in: who comes after a dead one goes on with it. */
+/* Belongs to a thread, in any process: a thread that replaces a dead one goes on with its slot. */
 struct Slot {
     uint64_t thread_id;
-    uint64_t n_turns;
+    uint64_t n_operations;
     uint64_t sequence;      /* of stamps */
-    uint64_t waiting_since; /* of the lock alone, ns; 0: it does not wait */
+    uint64_t waiting_since; /* for the lock alone, ns; 0: it does not wait */
     Entry entries[N_ENTRIES];
 };
 
 struct Shared {
     uint64_t n_lost;
     uint64_t n_double;
-    uint64_t inside; /* of the lock alone: who holds it */
+    uint64_t inside; /* for the lock alone: the holder */
     char first_wrong[160];
     Slot slots[N_SLOTS];
 };
 
-/* In the zone; the root leads to it. */
+/* In the zone. The root leads to it. */
 struct Board {
     slm_rbtree tree;
     slm_lru lru;
     uint64_t directory[N_SLOTS][N_ENTRIES]; /* offsets as the journal counts them */
 };
 
-/* An object of a worker's. The bytes behind it are FILL of its stamp. */
+/* A worker's object. The bytes after it are FILL bytes of its stamp. */
 struct Thing {
     uint64_t owner; /* slot + 1 */
     uint64_t sequence;
@@ -66,13 +66,13 @@ struct Thing {
 unsigned char fill_of(const Thing &thing);
 uint64_t key_of_thing(uint64_t owner, uint64_t sequence);
 
-/* What is wrong with the object at that entry: "", or words; *is_double if it is another owner's.
- * Under the lock. */
+/* Returns "", or what is wrong with the object at that entry. *is_double: the object has another
+ * owner's stamp. The caller holds the lock. */
 const char *judge_thing(slm_zone *zone, uint64_t offset, unsigned slot, bool *is_double);
 
 void count_wrong(Shared *shared, const char *what, bool is_double);
 
-/* xorshift64*: cheap, and a worker's own. */
+/* xorshift64*: cheap, and each worker has its own. */
 class Random {
   public:
     explicit Random(uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15u | 1u)
@@ -93,17 +93,17 @@ class Random {
 double now_s();
 uint64_t now_ns();
 
-/* Memory that all processes share, zeroed. */
+/* Returns zeroed memory that all processes share. */
 void *share_memory(size_t bytes);
-/* The same memory at another address. */
+/* Maps the same memory at another address. */
 void *share_again(void *memory, size_t bytes);
 
 /* What a thread does until it is killed. */
 using Work = std::function<void(unsigned slot, uint64_t seed)>;
-/* The id of the thread that holds the lock now, 0: nobody. */
+/* Returns the id of the thread that holds the lock now. 0: none. */
 using Holder = std::function<uint64_t()>;
 
-/* Workers, one process beside the other; the first ones are killed at random, two never. */
+/* The worker processes. The first ones are killed at random, two never are. */
 class Herd {
   public:
     Herd(const StormOptions &options, const Work &work, const Holder &holder, Shared *shared);
@@ -111,24 +111,24 @@ class Herd {
     Herd(const Herd &) = delete;
     Herd &operator=(const Herd &) = delete;
 
-    /* Waits a little, kills one or more at once, starts their successors and those of processes
-     * whose life has ended. Every second victim is the holder of the lock at that moment: of many
-     * waiters few would die with it. */
+    /* Waits a little, kills one or more processes at once, and starts successors for them and for
+     * processes whose life has ended. Every second victim is the holder of the lock at that moment:
+     * of many waiters few would die holding it. */
     void kill_some();
-    /* False as soon as the options are satisfied; n_recoveries so far. */
+    /* Returns false as soon as the options are satisfied. n_recoveries: the count so far. */
     bool goes_on(uint64_t n_recoveries) const;
-    /* Waits until every witness makes one more turn: after so many deaths the living still get the
-     * lock. Returns the number of members that hang instead. */
+    /* Waits until every witness completes one more operation: after so many deaths survivors still
+     * get the lock. Returns the number of members that hang instead. */
     unsigned await_witnesses();
-    /* All of them, for good. */
+    /* Ends all processes for good. */
     void end();
-    /* Slots whose threads did nothing for hang_s; each is told once. */
+    /* Returns the number of members that made no progress for hang_s. Each is counted once. */
     unsigned count_hangs();
-    /* False for a thread that runs, or would if a processor were free. */
+    /* Returns false for a thread that runs, or would run if a processor were free. */
     bool is_asleep(unsigned slot) const;
-    /* Slots of the two that are never killed. */
+    /* Returns the slots of the two processes that are never killed. */
     std::vector<unsigned> witnesses() const;
-    uint64_t n_turns() const;
+    uint64_t n_operations() const;
     uint64_t n_kills() const
     {
         return n_kills_;
@@ -138,14 +138,14 @@ class Herd {
     struct Member {
         pid_t pid = 0;
         double moved_at = 0;
-        uint64_t n_turns = 0;
+        uint64_t n_operations = 0;
         bool is_hanging = false;
     };
     unsigned choose();
     void start(unsigned idx);
     bool reap(unsigned idx, int flags);
     void run(unsigned slot, uint64_t seed);
-    uint64_t turns_of(unsigned idx) const;
+    uint64_t operations_of(unsigned idx) const;
 
     const StormOptions &options_;
     const Work &work_;
@@ -158,10 +158,10 @@ class Herd {
     double began_at_ = now_s();
 };
 
-/* Looks at all of it under the lock; false: that was not to be had for hang_s. */
+/* Checks everything under the lock. Returns false if the lock could not be taken for hang_s. */
 bool check_zone(slm_zone *zone, Shared *shared, double hang_s);
 
-/* A turn of a worker: see storm_work.cc. */
+/* The operations of a worker: see storm_work.cc. */
 void take_over_slot(slm_zone *zone, Shared *shared, unsigned slot);
 void work_in_zone(slm_zone *zone, Shared *shared, unsigned slot, uint64_t seed);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a worker of the storm does: objects with its stamp come and go, some in tree and list. */
+/* The work of the storm's processes: they allocate and free objects with their stamp, some in tree
+ * and list. */
 #include <cstring>
 
 #include "tests/kill/storm_priv.h"
@@ -72,7 +73,7 @@ class Worker {
         } else {
             destroy(idx);
         }
-        __atomic_fetch_add(&me_->n_turns, 1, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&me_->n_operations, 1, __ATOMIC_RELAXED);
     }
 
   private:
@@ -93,7 +94,7 @@ class Worker {
         return status == SLM_OK;
     }
 
-    /* Small ones, some of more than a chunk. */
+    /* Mostly small objects, and some of more than a chunk. */
     size_t some_size()
     {
         size_t most = random_.below(16) == 0 ? 20000 : 600;
@@ -147,7 +148,7 @@ class Worker {
         }
     }
 
-    /* NULL, and counted, if it is not as it was. */
+    /* Returns NULL, and counts the problem, if the object has changed. */
     Thing *look(unsigned idx)
     {
         bool is_double;
@@ -180,7 +181,7 @@ class Worker {
         __atomic_store_n(&entry->state, NONE, __ATOMIC_SEQ_CST);
     }
 
-    /* Its content, its place in the tree; it is used. */
+    /* Checks an object's content and its place in the tree, and touches it. */
     void visit(unsigned idx)
     {
         if (!lock()) {
@@ -229,7 +230,7 @@ class Worker {
 
 } // namespace
 
-/* The slot's last owner was killed: what it was about to commit happened, or did not. */
+/* The slot's last owner was killed: what it was about to commit happened or did not. */
 void take_over_slot(slm_zone *zone, Shared *shared, unsigned slot)
 {
     if (slm_zone_lock(zone) != SLM_OK) {

@@ -15,8 +15,8 @@ constexpr unsigned LOCK_TIMEOUT_MS = 10000;
 constexpr uint64_t HASH_PRIME = UINT64_C(0x100000001b3);
 constexpr unsigned HASH_SHIFT = 29;
 
-/* Under the lock. Works as a user would: objects of all kinds, a tree, and all of it back. Where
- * the zone is full, with what can be had. */
+/* Works under the lock as a user would: allocates objects of all kinds and a tree, and frees all of
+ * it. In a full zone it uses what is available. */
 std::string work_on(slm_zone *zone)
 {
     slm_journal *journal = slm_zone_journal(zone);
@@ -48,10 +48,10 @@ std::string work_on(slm_zone *zone)
     if (slm_zone_commit_locked(zone) != SLM_OK) {
         return "releases cannot be committed";
     }
-    return slm_zone_check_locked(zone) == 0 ? "" : "broken after work went on";
+    return slm_zone_check_locked(zone) == 0 ? "" : "an invariant is broken after further work";
 }
 
-/* Tree and list, where there are any. */
+/* Checks tree and list, where there are any. */
 std::string check_links(World &world)
 {
     slm_zone *zone = world.ours();
@@ -94,13 +94,13 @@ class Sweep {
 
     Tally run()
     {
-        renew();
-        before_ = look();
+        make_world();
+        before_ = picture_under_lock();
         states_.assign(1, before_);
         if (!record_way()) {
             return tally_;
         }
-        after_ = look();
+        after_ = picture_under_lock();
         check_change();
         size_t n = way_.n_instructions();
         for (size_t k = 0; k < n; k += every_) {
@@ -108,18 +108,18 @@ class Sweep {
         }
         kill_at(n);
         if (!(states_.back() == after_)) {
-            note("not as after, although it was over");
+            note("the operation ended, but the zone is not as after it");
         }
         return tally_;
     }
 
   private:
-    void renew()
+    void make_world()
     {
         world_ = std::make_unique<World>(scenario_.shape);
         expect(slm_zone_lock(world_->ours()) == SLM_OK, "the zone cannot be locked");
         scenario_.prepare(*world_);
-        expect(slm_zone_check_locked(world_->ours()) == 0, "what was prepared is broken");
+        expect(slm_zone_check_locked(world_->ours()) == 0, "the prepared zone breaks an invariant");
         expect(slm_zone_unlock(world_->ours()) == SLM_OK, "the zone cannot be unlocked");
         if (scenario_.wound) {
             scenario_.wound(*world_);
@@ -140,8 +140,9 @@ class Sweep {
                 [this] { scenario_.operate(*world_, world_->theirs()); }};
     }
 
-    /* Each victim is somebody else: where its identity is in an object, it is made the same. */
-    Picture take()
+    /* Each victim is another process. An identity in an object is replaced, so that pictures
+     * compare equal. */
+    Picture anonymous_picture()
     {
         Picture picture = take_picture(world_->ours());
         for (Object &object : picture.objects) {
@@ -154,10 +155,10 @@ class Sweep {
         return picture;
     }
 
-    Picture look()
+    Picture picture_under_lock()
     {
         expect(slm_zone_lock(world_->ours()) == SLM_OK, "the zone cannot be locked");
-        Picture picture = take();
+        Picture picture = anonymous_picture();
         expect(slm_zone_unlock(world_->ours()) == SLM_OK, "the zone cannot be unlocked");
         return picture;
     }
@@ -182,7 +183,7 @@ class Sweep {
         return end == End::FINISHED;
     }
 
-    /* The scenario is what its name says. */
+    /* Checks that the scenario does what its name claims. */
     void check_change()
     {
         auto n_spans = [](const Picture &picture) {
@@ -218,26 +219,26 @@ class Sweep {
     void make_ready()
     {
         if (scenario_.is_fresh) {
-            renew();
+            make_world();
         } else {
             world_->restore();
         }
         first_victim_ = kill_peek_owner_in(kill_peek_lock_word(world_->ours()));
     }
 
-    /* All bytes of it, but who the victims are, and which file is locked. */
+    /* Hashes all bytes of the zone except victims' identities and the lock file's numbers. */
     uint64_t hash_zone()
     {
         const auto *words = static_cast<const uint64_t *>(kill_peek_base(world_->ours()));
         size_t n_words = slm_segment_bytes(slm_zone_segment(world_->ours())) / sizeof *words;
         uint64_t hash = 0;
         for (size_t i = 0; i < n_words; i++) {
-            uint64_t who = kill_peek_owner_in(words[i]);
+            uint64_t owner = kill_peek_owner_in(words[i]);
             uint64_t word = words[i];
             if (kill_peek_names_lock_file(world_->ours(), &words[i])) {
                 word = 0;
-            } else if (who != 0 && (who == *victim_ || who == first_victim_)) {
-                word -= who;
+            } else if (owner != 0 && (owner == *victim_ || owner == first_victim_)) {
+                word -= owner;
             }
             hash = (hash ^ word) * HASH_PRIME;
             hash ^= hash >> HASH_SHIFT;
@@ -245,8 +246,8 @@ class Sweep {
         return hash;
     }
 
-    /* The victim went the recorded way: the stores of that way's first k instructions are there,
-     * and no others. */
+    /* Returns whether the victim took the recorded path: the stores of that path's first k
+     * instructions are there, and no others. */
     bool is_as_recorded(size_t k)
     {
         return hash_zone() == (k == way_.n_instructions() ? left_.back() : left_[k / every_]);
@@ -257,7 +258,7 @@ class Sweep {
         return scenario_.is_cold || scenario_.varies;
     }
 
-    /* A place in a loop is the same in each round: what is in the zone is not. */
+    /* A place in a loop is the same in each round. The zone's contents are not. */
     End checked(End end, size_t k)
     {
         bool is_elsewhere = end == End::KILLED && !may_vary() && !is_as_recorded(k);
@@ -282,17 +283,17 @@ class Sweep {
         }
     }
 
-    /* The victim is dead. "", or the first thing that is wrong. */
+    /* The victim is dead. Returns "", or the first thing that is wrong. */
     std::string judge()
     {
         slm_zone *zone = world_->ours();
         bool needs_repair = kill_peek_needs_repair(zone);
         struct slm_zone_stats found;
         slm_zone_get_stats(zone, &found);
-        world_->mourn();
+        world_->force_dead_owner();
         slm_status status = slm_zone_timedlock(zone, LOCK_TIMEOUT_MS);
         if (status != SLM_OK) {
-            return std::string("the next locker is told: ") + slm_status_text(status);
+            return std::string("the next locker gets: ") + slm_status_text(status);
         }
         struct slm_zone_stats now;
         slm_zone_get_stats(zone, &now);
@@ -300,14 +301,14 @@ class Sweep {
         tally_.n_finished += now.n_finished > found.n_finished;
         std::string wrong = now.n_recoveries == found.n_recoveries + needs_repair
                                 ? judge_zone()
-                                : "recoveries are not counted as they are";
+                                : "the count of recoveries is wrong";
         if (slm_zone_unlock(zone) != SLM_OK || kill_peek_lock_word(zone) != 0) {
             return "the lock is not free after unlocking";
         }
         return wrong;
     }
 
-    /* Under the lock, after recovery. */
+    /* Runs under the lock, after recovery. */
     std::string judge_zone()
     {
         slm_zone *zone = world_->ours();
@@ -315,27 +316,27 @@ class Sweep {
         if (broken != 0) {
             return "breaks invariant " + std::to_string(broken);
         }
-        Picture picture = take();
+        Picture picture = anonymous_picture();
         std::string wrong = judge_picture(picture);
         wrong = wrong.empty() ? compare_statistics(zone, picture) : wrong;
         wrong = wrong.empty() ? check_links(*world_) : wrong;
         if (wrong.empty() && scenario_.check != nullptr && scenario_.check(zone) != 0) {
-            wrong = "its user's check finds an invariant broken";
+            wrong = "the scenario's own check fails";
         }
         wrong = wrong.empty() ? work_on(zone) : wrong;
-        if (wrong.empty() && !(take() == picture)) {
-            wrong = "work that went on changed what was there";
+        if (wrong.empty() && !(anonymous_picture() == picture)) {
+            wrong = "further work changed older objects";
         }
         return wrong;
     }
 
-    /* All of it or nothing, transaction by transaction; and what is done after so many instructions
-     * is done after more. */
+    /* Either all of a transaction or nothing is there. A change that is there after so many
+     * instructions is there after more. */
     std::string judge_picture(const Picture &picture)
     {
         bool was_there = std::find(states_.begin(), states_.end(), picture) != states_.end();
         if (was_there && !(picture == states_.back())) {
-            return "undone, although it was done after fewer instructions";
+            return "undone here, but done after fewer instructions";
         }
         bool may_be_new = scenario_.n_transactions == 1
                               ? picture == after_
@@ -364,12 +365,12 @@ class Sweep {
     const Scenario &scenario_;
     const size_t every_;
     std::unique_ptr<World> world_;
-    uint64_t first_victim_ = 0; /* that had died with the lock before, or 0 */
+    uint64_t first_victim_ = 0; /* the first victim, which had died holding the lock; 0: none */
     Way way_;
-    std::vector<uint64_t> left_; /* what the zone hashed to at each point that is killed at */
+    std::vector<uint64_t> left_; /* the zone's hash at each kill point */
     Picture before_;
     Picture after_;
-    std::vector<Picture> states_; /* that were seen so far, the last one now */
+    std::vector<Picture> states_; /* that were seen so far; the current one is the last */
     uint64_t *victim_ = share_word();
     Tally tally_;
 };

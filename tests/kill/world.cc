@@ -43,7 +43,7 @@ extern "C" int compare_item(const void *key, const slm_rbtree_node *node)
     return compare_keys(*static_cast<const uint64_t *>(key), key_of(node));
 }
 
-/* A file of its own for each world. */
+/* Makes a unique file for each world. */
 static std::string new_lock_path()
 {
     const char *folder = getenv("TEST_TMPDIR");
@@ -89,7 +89,7 @@ World::~World()
     }
 }
 
-void World::mourn()
+void World::force_dead_owner()
 {
     if (kill_peek_lock_kind(ours_) == SLM_LOCK_SPIN_SEM) {
         (void)slm_lock_force_unlock(slm_zone_lock_handle(ours_), 0);
@@ -125,7 +125,7 @@ size_t World::get(size_t bytes)
 void World::put(size_t idx)
 {
     expect(slm_journal_free(slm_zone_journal(ours_), at(ours_, idx)) == SLM_OK,
-           "an object is not freed");
+           "an object could not be freed");
     commit();
 }
 
@@ -139,7 +139,7 @@ void World::fill(size_t n_left)
         get((n_over < n_pages ? n_over : n_pages) * stats.page_bytes);
         slm_slab_get_stats(slm_zone_slab(ours_), &stats);
     }
-    expect(stats.n_free_pages == n_left, "the pages do not come out even");
+    expect(stats.n_free_pages == n_left, "not exactly so many pages can be left free");
 }
 
 void World::make_top()

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* World: one zone in two mappings, the victims' and the judge's, that can be put back as it was. */
+/* World: one zone in two mappings, the victims' and the judge's, which can be saved and
+ * restored. */
 #ifndef SLM_TESTS_KILL_WORLD_H
 #define SLM_TESTS_KILL_WORLD_H
 
@@ -33,11 +34,11 @@ struct Item {
     slm_lru_node used;
 };
 
-/* What the root leads to where a scenario has a tree. */
+/* The root object of scenarios with a tree. */
 struct Top {
     slm_rbtree tree;
     slm_lru lru;
-    uint64_t first; /* offset of an object, as the journal counts */
+    uint64_t first; /* an object's offset, as the journal counts */
 };
 
 extern "C" int order_items(const slm_rbtree_node *a, const slm_rbtree_node *b);
@@ -61,26 +62,27 @@ class World {
         return ours_;
     }
 
-    /* What is due of who reaps a victim: locks of nginx's kind are freed by force. */
-    void mourn();
+    /* Does what the reaper of a victim must do: frees locks of nginx's kind by force. */
+    void force_dead_owner();
 
-    /* The whole segment, lock included. */
+    /* Save and restore the whole segment, lock included. */
     void save();
     void restore();
 
     /* --- For preparing, under the lock of ours() --- */
 
-    /* An object with a content of its own, remembered; committed. Answers its index. */
+    /* Allocates and commits an object with a content of its own, and remembers it. Returns its
+     * index. */
     size_t get(size_t bytes);
     void put(size_t idx);
-    /* Takes pages, as objects of as many as can be, until `left` are free. */
+    /* Allocates as many objects as needed until n_left pages are free. */
     void fill(size_t n_left);
-    /* Root, tree and list, in an object of their own. */
+    /* Makes root, tree and list, in one object. */
     void make_top();
-    /* An item that is in nothing, remembered. */
+    /* Makes and remembers an item that is in neither tree nor list. */
     size_t make_item(uint64_t key);
     void link_item(size_t idx);
-    /* The item that the operation is about. */
+    /* Sets the item that the operation is about. */
     void set_asked(size_t idx)
     {
         asked_ = idx;

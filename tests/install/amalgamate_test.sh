@@ -5,7 +5,7 @@
 # Usage, in the project's root: amalgamate_test.sh
 . tests/install/install.sh
 
-# Two files of the library that use the same names for things of their own.
+# Two files of the library that use the same names for different things.
 plant_shared_names() {
     for file in first second; do
         cat >"$scratch/source/allocator/base/$file.c" <<'END'
@@ -40,7 +40,7 @@ write_files() {
     done
 }
 
-# The library's own flags are those of a project that copies the files in: no -Wconversion.
+# Compiles with the warnings of a project that copies the files in: no -Wconversion.
 try() { # compiler flag...
     compiler=$1
     shift
@@ -57,14 +57,14 @@ try() { # compiler flag...
 check_exports() { # compiler
     "$1" -shared -fPIC "$scratch/files/slabmill.c" -o "$scratch/library.so"
     nm -D --defined-only "$scratch/library.so" | awk '{ print $3 }' | LC_ALL=C sort |
-        diff tests/install/symbols.txt - || die "slabmill.c exports another list"
+        diff tests/install/symbols.txt - || die "slabmill.c does not export exactly symbols.txt"
 }
 
 check_shared_names() {
     "$scratch/source/tools/amalgamate" --list >"$scratch/log"
     for name in FACTOR apply chosen pair pairs; do
         grep -qx "$name: allocator/base/first.c allocator/base/second.c" "$scratch/log" ||
-            die "--list does not know that $name is in two files"
+            die "--list does not report that $name is in two files"
     done
     grep -q '"apply"' "$scratch/files/slabmill.c" || die "a text was renamed"
 }

@@ -16,7 +16,7 @@ compile() { # what driver standard flag...
     standard=$3
     shift 3
     n_compiled=$((n_compiled + 1))
-    # Words are meant to split.
+    # The options are meant to split into words.
     # shellcheck disable=SC2086
     if ! "$driver" -std=$standard $strict "$@" -I include -fsyntax-only "$scratch/$what" \
         >"$scratch/log" 2>&1; then
@@ -28,7 +28,7 @@ compile() { # what driver standard flag...
 
 for header in include/slabmill/*.h; do
     name=${header##*/}
-    # Twice: a header without its include guard would fail.
+    # Include it twice: a header without its include guard would fail.
     printf '#include <slabmill/%s>\n#include <slabmill/%s>\n' "$name" "$name" \
         >"$scratch/${name%.h}.c"
 done
@@ -37,7 +37,7 @@ mv "$scratch/all" "$scratch/all_headers.c"
 
 for source in "$scratch"/*.c; do
     name=$(basename "$source" .c)
-    # An empty file is no C.
+    # An empty file is not valid C.
     echo 'typedef int not_empty;' >>"$source"
     cp "$source" "$scratch/$name.cc"
     for standard in c99 c11 c17 c2x; do

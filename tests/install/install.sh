@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# For the tests of the installed library: sourced, in the project's root.
-# Sets scratch, an empty folder that is gone at the end.
+# For the tests of the installed library: sourced in the project's root.
+# Sets scratch, an empty folder that is removed at the end.
 set -eu
 
 scratch=$(mktemp -d "${TEST_TMPDIR:-/tmp}/install.XXXXXX")
@@ -13,7 +13,7 @@ die() {
     exit 1
 }
 
-# Runs a command whose output counts only when it fails.
+# Runs a command. Its output is shown only if it fails.
 quietly() {
     "$@" >"$scratch/log" 2>&1 || {
         cat "$scratch/log" >&2
@@ -21,11 +21,11 @@ quietly() {
     }
 }
 
-# Runs a smoke program: each public header has its unit.
+# Runs a smoke program, which has a unit for each public header.
 run_units() { # what program
     quietly "$2"
     n_units=$(grep -c ': ok$' "$scratch/log") || n_units=0
-    [ "$n_units" -eq "$n_headers" ] || die "$1: $n_units units ran, there are $n_headers headers"
+    [ "$n_units" -eq "$n_headers" ] || die "$1: $n_units units ran, but there are $n_headers headers"
     echo "$1: $n_units units"
 }
 
@@ -36,7 +36,7 @@ cxx_of() { # C compiler
     esac
 }
 
-# Copies what a build without Bazel needs to $scratch/source, so that nothing else can be used.
+# Copies what a build without Bazel needs to $scratch/source, so that it can use nothing else.
 copy_source() {
     mkdir "$scratch/source"
     # Bazel's sandbox has links.
@@ -57,11 +57,11 @@ build() {
 run_ctest() {
     quietly ctest --test-dir "$scratch/build" --output-on-failure
     grep "tests passed" "$scratch/log"
-    # With no test at all, ctest is content.
+    # ctest succeeds even without any test.
     grep -q "100% tests passed, 0 tests failed out of [1-9]" "$scratch/log" || die "no test was run"
 }
 
-# Installs into $prefix, a folder that the build knows nothing of, and takes source and build away.
+# Installs into $prefix, a folder that the build does not know, and removes source and build.
 install_elsewhere() {
     quietly cmake --install "$scratch/build" --prefix "$scratch/first"
     cp -R "$scratch/source/tests/install" "$scratch/user"

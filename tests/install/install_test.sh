@@ -12,16 +12,18 @@ list_of() { # nm-argument... file
     nm --defined-only "$@" | awk 'NF == 3 { print $3 }' | LC_ALL=C sort
 }
 
-# Both libraries export what the public headers declare, and nothing else.
+# Both libraries export exactly what the public headers declare.
 check_symbols() {
     expected=$scratch/user/symbols.txt
     sh "$scratch/user/symbols.sh" "$prefix/include" >"$scratch/declared"
     diff "$expected" "$scratch/declared" ||
-        die "symbols.txt is not what the headers declare; symbols.sh makes it"
+        die "symbols.txt differs from the headers' declarations; symbols.sh makes it"
     list_of -D "$libdir/libslabmill.so" >"$scratch/exported"
-    diff "$expected" "$scratch/exported" || die "the shared library exports another list"
+    diff "$expected" "$scratch/exported" ||
+        die "the shared library does not export exactly symbols.txt"
     list_of -g "$libdir/libslabmill.a" >"$scratch/exported"
-    diff "$expected" "$scratch/exported" || die "the archive exports another list"
+    diff "$expected" "$scratch/exported" ||
+        die "the archive does not export exactly symbols.txt"
 }
 
 check_names() {
@@ -31,17 +33,17 @@ check_names() {
     readelf -d "$libdir/libslabmill.so" | grep -q "soname: \[libslabmill.so.$abi\]" ||
         die "the soname is not libslabmill.so.$abi"
     [ -f "$libdir/libslabmill.so.$version" ] || die "no libslabmill.so.$version"
-    [ "$(pkg-config --modversion slabmill)" = "$version" ] || die "slabmill.pc: another version"
+    [ "$(pkg-config --modversion slabmill)" = "$version" ] || die "slabmill.pc has another version"
     if grep -rn "#include \"" "$prefix/include"; then
         die "a public header needs a file that is not installed"
     fi
     if grep -rlF -e "$scratch/first" -e "$scratch/source" "$prefix/lib" "$prefix/include" \
         --include=*.cmake --include=*.pc --include=*.h; then
-        die "a file names the folder that it was installed in"
+        die "a file contains the path of its installation folder"
     fi
 }
 
-# Compiles the program as C and as C++, links and runs both.
+# Compiles the program as C and as C++, then links and runs both.
 try() { # what compiler flag...
     what=$1
     compiler=$2
@@ -51,7 +53,7 @@ try() { # what compiler flag...
         c) driver=$compiler standard= ;;
         cc) driver=$(cxx_of "$compiler") standard='-std=c++11 -Wold-style-cast' ;;
         esac
-        # Words are meant to split.
+        # The options are meant to split into words.
         # shellcheck disable=SC2086
         quietly "$driver" $standard $warnings "$scratch/user/smoke.$language" \
             "$scratch/user/smoke_zone.$language" -o "$scratch/smoke" "$@"
@@ -64,7 +66,7 @@ use_plainly() { # compiler
     try "plain, static" "$1" -I "$prefix/include" "$libdir/libslabmill.a" -pthread
 }
 
-# pkg-config's answers are words that are meant to split.
+# The answers of pkg-config are meant to split into words.
 # shellcheck disable=SC2046
 use_pkg_config() { # compiler
     try "pkg-config, shared" "$1" $(pkg-config --cflags --libs slabmill) "-Wl,-rpath,$libdir"
@@ -82,7 +84,7 @@ use_find_package() { # compiler
     done
 }
 
-# A program's switches are its own: what is inlined from a header works with any library.
+# A program has its own switches: what it inlines from a header works with any library.
 use_other_switches() { # compiler
     for switch in -DSLM_CHECKS=3 -fsanitize=address -fsanitize=undefined -fsanitize=thread; do
         try "$switch, static" "$1" $switch -I "$prefix/include" "$libdir/libslabmill.a" -pthread

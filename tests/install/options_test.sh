@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Each option of CMakeLists.txt builds a library whose CTest passes, and a wrong value is refused.
+# Each option of CMakeLists.txt builds a library whose CTest passes. A wrong value is refused.
 # Usage, in the project's root: options_test.sh
 . tests/install/install.sh
 
@@ -18,7 +18,7 @@ refuse() { # message cmake-argument
         die "$2 is accepted"
     fi
     # CMake breaks lines.
-    tr -s '\n ' '  ' <"$scratch/log" | grep -qF "$1" || die "$2 is refused without: $1"
+    tr -s '\n ' '  ' <"$scratch/log" | grep -qF "$1" || die "$2 is refused without the text: $1"
 }
 
 copy_source
@@ -27,11 +27,11 @@ refuse "SLABMILL_CHECKS is all; it must be 1, 2 or 3" -DSLABMILL_CHECKS=all
 refuse "SLABMILL_SANITIZE has memory; it knows" "-DSLABMILL_SANITIZE=address;memory"
 
 pass clang-19 "-DSLABMILL_SANITIZE=address;undefined" -DSLABMILL_CHECKS=3
-# A sanitized library asks the same of the programs that use it: they get it, or do not link.
+# Programs that use a sanitized library need the same sanitizer. They get it, or they do not link.
 install_elsewhere
 export PKG_CONFIG_PATH="$libdir/pkgconfig"
 program="$scratch/user/smoke.c $scratch/user/smoke_zone.c"
-# Words are meant to split.
+# The flags are meant to split into words.
 # shellcheck disable=SC2046,SC2086
 quietly clang-19 -o "$scratch/smoke" $program $(pkg-config --cflags --libs slabmill) \
     "-Wl,-rpath,$libdir"
@@ -39,7 +39,7 @@ run_units "a sanitized library" "$scratch/smoke"
 # shellcheck disable=SC2086
 if clang-19 -o "$scratch/smoke" $program -I "$prefix/include" "$libdir/libslabmill.a" \
     2>"$scratch/log"; then
-    die "a plain program links a sanitized library"
+    die "a plain program links with a sanitized library"
 fi
 grep -q "undefined reference to .__asan_" "$scratch/log" || die "$(cat "$scratch/log")"
 grep -q -- "-fsanitize=address" "$libdir/cmake/slabmill/slabmill-targets.cmake" ||

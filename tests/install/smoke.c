@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Usage: smoke [UNIT...]; without a name, every unit. Exit status 1: an expectation failed. */
+/* Usage: smoke [UNIT...]. Without a name it runs every unit. Exit status 1: an expectation
+ * failed. */
 #include "smoke.h"
 
 #include <string.h>
@@ -276,7 +277,7 @@ static void smoke_lru(void)
     slm_slab_detach(slab);
 }
 
-/* One for each header of include/slabmill. */
+/* A unit for each header of include/slabmill. */
 static const struct unit {
     const char *name;
     void (*run)(void);
@@ -298,7 +299,7 @@ static unsigned run_units(const char *name)
         if (name == NULL || strcmp(name, units[i].name) == 0) {
             units[i].run();
             printf("%s: ok\n", units[i].name);
-            (void)fflush(stdout); /* before a unit forks */
+            (void)fflush(stdout); /* output must not be printed again by forked children */
             n_run++;
         }
     }
@@ -312,7 +313,7 @@ int main(int argc, char **argv)
     }
     for (int i = 1; i < argc; i++) {
         if (run_units(argv[i]) == 0) {
-            fprintf(stderr, "%s: tests/install/smoke.c has no such unit\n", argv[i]);
+            fprintf(stderr, "%s: there is no such unit in tests/install/smoke.c\n", argv[i]);
             return 1;
         }
     }

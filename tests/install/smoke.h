@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A program that uses an installed library: one function a public header. C and C++. */
+/* A program that uses an installed library: one function per public header. C and C++. */
 #ifndef SLM_TESTS_INSTALL_SMOKE_H
 #define SLM_TESTS_INSTALL_SMOKE_H
 
@@ -32,7 +32,7 @@
 #define SMOKE_TO(type, p) ((type)(p))
 #endif
 
-/* Ends the program, saying where, unless condition holds. */
+/* Ends the program and prints the place unless the condition holds. */
 #define EXPECT(condition)                                                                          \
     do {                                                                                           \
         if (!(condition)) {                                                                        \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Zones, as a program outside the project uses them: in C and in C++. */
+/* Zones in a program outside the project, in C and in C++. */
 #include "smoke.h"
 
 #include <string.h>
@@ -19,7 +19,7 @@ static struct slm_zone_options options_of(enum slm_segment_kind kind, const char
     return options;
 }
 
-/* A counter at the root, committed. */
+/* Increments a counter at the root, and commits it. */
 static uint64_t *make_counter(struct slm_zone *zone, uint64_t value)
 {
     struct slm_journal *journal = slm_zone_journal(zone);
@@ -31,7 +31,7 @@ static uint64_t *make_counter(struct slm_zone *zone, uint64_t value)
     return counter;
 }
 
-/* A child takes the lock, writes and dies; the parent's next lock undoes it. */
+/* A child takes the lock, writes and dies. The parent's next lock undoes the write. */
 static void die_in_a_turn(struct slm_zone *zone)
 {
     pid_t child = fork();

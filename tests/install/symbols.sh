@@ -13,6 +13,6 @@ for header in "$include"/slabmill/*.h; do
     printf '#include <slabmill/%s>\n' "${header##*/}"
 done >"$scratch/all.c"
 gcc -std=c11 -fsyntax-only -I "$include" -aux-info "$scratch/prototypes" "$scratch/all.c"
-# A line is: /* include/slabmill/pool.h:72:NC */ extern void *slm_pool_alloc (struct ...);
+# A line looks like: /* include/slabmill/pool.h:72:NC */ extern void *slm_pool_alloc (struct ...);
 grep "^/\* [^ ]*slabmill/[a-z_]*\.h:" "$scratch/prototypes" |
     sed -n 's/^[^/]*\/\*[^*]*\*\/ extern [^(]*\<\(slm_[a-z0-9_]*\) (.*/\1/p' | LC_ALL=C sort -u

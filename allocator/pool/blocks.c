@@ -7,8 +7,9 @@
 /* The quarantine, once there is one: it gives back what it holds before it refuses. */
 static const struct slm_source *source_of(const struct slm_pool *pool)
 {
-    const struct slm_pool_large *large = pool->rest->large;
-    return SLM_POOL_HOLDS && large != NULL ? &large->quarantine->source.source : pool->rest->source;
+    const struct slm_pool_rest *rest = pool->rest;
+    return SLM_POOL_HOLDS && rest->large != NULL ? &rest->large->quarantine->source.source
+                                                 : rest->source;
 }
 
 void *slm_pool_source_take(struct slm_pool *pool, size_t size_bytes, size_t align_bytes)

@@ -218,7 +218,7 @@ enum slm_status slm_segment_file_size(const struct slm_segment *segment, size_t 
 
 static enum slm_status grow_locked(struct slm_segment *segment, size_t to, struct slm_error *error)
 {
-    size_t size_bytes;
+    size_t size_bytes = 0;
     enum slm_status status = slm_segment_file_size(segment, &size_bytes, error);
     return status == SLM_OK ? extend(segment, size_bytes, to, error) : status;
 }
@@ -238,7 +238,7 @@ enum slm_status slm_segment_file_grow(struct slm_segment *segment, size_t to,
 static enum slm_status shrink_locked(struct slm_segment *segment, size_t to,
                                      struct slm_error *error)
 {
-    size_t size_bytes;
+    size_t size_bytes = 0;
     enum slm_status status = slm_segment_file_size(segment, &size_bytes, error);
     if (status != SLM_OK) {
         return status;

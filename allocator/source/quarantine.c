@@ -16,7 +16,10 @@ static void give_back_oldest(struct slm_source_quarantine *quarantine)
 {
     const struct slm_source *under = quarantine->under;
     struct slm_source_held *held = &quarantine->held[quarantine->oldest];
-    quarantine->oldest = (quarantine->oldest + 1) % quarantine->max_blocks;
+    quarantine->oldest++;
+    if (quarantine->oldest == quarantine->max_blocks) {
+        quarantine->oldest = 0;
+    }
     quarantine->n_held--;
     quarantine->held_bytes -= held->size_bytes;
     slm_poison_open(held->block, held->size_bytes);

@@ -151,7 +151,7 @@ static void check_growth(const struct hrn_pool_shadow *shadow, const struct slm_
         hrn_law_growth("%zu records, though there were no objects", seen->n_records);
     }
     size_t n_objects = shadow->pass_through ? shadow->n_own : shadow->n_large_peak;
-    if (seen->n_records > N_RECORDS_PER_OBJECT * n_objects + 2 * N_RECORDS_MIN) {
+    if (seen->n_records > N_RECORDS_PER_OBJECT * n_objects + 2 * (size_t)N_RECORDS_MIN) {
         hrn_law_growth("%zu records, never more than %zu objects", seen->n_records, n_objects);
     }
 }

@@ -52,12 +52,12 @@ static inline bool hrn_fuzz_kind_of(const struct hrn_fuzz_kind *kinds, size_t n,
 }
 
 /* The fields `run` and `call` for a function that takes an input. */
-#define HRN_FUZZ_RUNS(function) .run = function, .call = #function "(bytes, n_bytes)"
+#define HRN_FUZZ_RUNS(function) .run = (function), .call = #function "(bytes, n_bytes)"
 
 /* The definition for a target that runs programs. */
 #define HRN_FUZZ_PROGRAMS(name_, adapter_)                                                         \
     const struct hrn_fuzz_target hrn_fuzz_target = {                                               \
-        .name = name_,                                                                             \
+        .name = (name_),                                                                           \
         .head_bytes = HRN_HEAD_BYTES,                                                              \
         .record_bytes = HRN_RECORD_BYTES,                                                          \
         .runs_programs = true,                                                                     \

@@ -24,7 +24,7 @@ static size_t whole_pages(size_t bytes)
 static bool map_fenced(struct hrn_region *region, size_t inner)
 {
     hrn_region_fini(region);
-    size_t bytes = inner + 2 * PAGE_BYTES;
+    size_t bytes = inner + 2 * (size_t)PAGE_BYTES;
     unsigned char *map = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (map == MAP_FAILED) {
         return false;
@@ -98,7 +98,7 @@ bool hrn_region_open(struct hrn_region *region, size_t bytes)
     if (bytes > HRN_REGION_ALLOC_MAX || bytes == 0) {
         return false;
     }
-    bool fits = region->map != NULL && region->map_bytes >= inner + 2 * PAGE_BYTES;
+    bool fits = region->map != NULL && region->map_bytes >= inner + 2 * (size_t)PAGE_BYTES;
     if (!fits && !map_fenced(region, inner)) {
         return false;
     }

@@ -35,7 +35,8 @@ static char *make_path(size_t size_bytes)
     size_t cap = 0;
     char *path = hrn_array_grow(NULL, &cap, n, 1);
     memset(path, '/', n);
-    memcpy(path, folder, strlen(folder));
+    /* The final zero comes with NAME. */
+    memcpy(path, folder, strlen(folder)); /* NOLINT(bugprone-not-null-terminated-result) */
     memcpy(path + n - sizeof NAME, NAME, sizeof NAME);
     return path;
 }

@@ -275,11 +275,13 @@ static void operate(unsigned self, char letter)
     if (!turn->has_lock && !begin_turn(self)) {
         return;
     }
+    /* An actor that has the lock has a transaction. */
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
     if (turn->now->n_ops == HRN_SCHED_OPS_MAX ||
         !slm_journal_has_room(journal_of(self), SLM_RBTREE_ENTRIES + 3)) {
         return;
     }
-    uint64_t value = (self + 1) * 100 + ++turn->n_values;
+    uint64_t value = (uint64_t)(self + 1) * 100 + ++turn->n_values;
     uint64_t answer = do_op(self, letter, value);
     turn->now->ops[turn->now->n_ops++] = (struct hrn_sched_op){letter, value, answer};
     world.n_ops++;

@@ -36,7 +36,10 @@ static void show(char *text, size_t text_bytes, struct token token)
     size_t n = token.n < 32 ? token.n : 32;
     char shown[33];
     for (size_t i = 0; i < n; i++) {
-        shown[i] = token.at[i] >= ' ' && token.at[i] <= '~' ? token.at[i] : '?';
+        shown[i] = '?';
+        if (token.at[i] >= ' ' && token.at[i] <= '~') {
+            shown[i] = token.at[i];
+        }
     }
     shown[n] = '\0';
     snprintf(text, text_bytes, "'%s%s'", shown, n < token.n ? "..." : "");

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/shm.h>
@@ -46,12 +47,11 @@ static enum slm_status open_posix(struct mill_source *source, const char *name,
     size_t n_folder = strlen(POSIX_FOLDER);
     name += strncmp(name, POSIX_FOLDER, n_folder) == 0 ? n_folder : 0;
     name += *name == '/';
-    if (*name == '\0' || strchr(name, '/') != NULL || strlen(name) + n_folder >= sizeof path) {
+    int n = snprintf(path, sizeof path, "%s%s", POSIX_FOLDER, name);
+    if (*name == '\0' || strchr(name, '/') != NULL || n < 0 || (size_t)n >= sizeof path) {
         return slm_error_set(error, SLM_E_NAME, 0,
                              "%s: expected posix:NAME, a name without a slash", source->label);
     }
-    memcpy(path, POSIX_FOLDER, n_folder);
-    strcpy(path + n_folder, name);
     return open_path(source, path, error);
 }
 

@@ -384,7 +384,7 @@ static bool scale(struct map *map)
 {
     uint64_t n_pages = map->look->stats.n_pages;
     map->cell_pages = 1;
-    while ((n_pages + map->cell_pages - 1) / map->cell_pages > COLUMNS * ROWS_MAX) {
+    while ((n_pages + map->cell_pages - 1) / map->cell_pages > (uint64_t)COLUMNS * ROWS_MAX) {
         map->cell_pages *= 2;
     }
     map->n_cells = (size_t)((n_pages + map->cell_pages - 1) / map->cell_pages);

@@ -18,10 +18,10 @@
  *          struct edit lives for one call.
  * Calls    Every store goes through node_put to the journal, and nothing reads the slab but the
  *          checks. So a tree has no recovery of its own: the journal undoes half a rotation.
- * Member   A node's last word records which tree it is in: a second insert and a remove from
- * another          tree are refused. A copy of a node is refused too: its parent links to the
- * original. Ends     A missing child is 0. There is no sentinel, so trees share no memory. A
- * removed node is          all 0.
+ * Member   A node's last word records which tree it is in: a second insert, and a remove from
+ *          another tree, are refused. So is a copy of a node: its parent links to the original.
+ * Ends     A missing child is 0. There is no sentinel, so trees share no memory. A removed node is
+ *          all 0.
  * Entries  A call asks the journal for all of its entries first, so it needs an upper bound. Each
  *          store takes at most one. With h nodes on the longest path, h <= RBTREE_HEIGHT_MAX = 86:
  *          insert  link_new 6; then k times recolour, 3 each, two levels up each time; then at most

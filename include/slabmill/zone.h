@@ -28,7 +28,7 @@ extern "C" {
  *          unfinished log also counts as a death: a caller unlocked the lock directly instead of
  *          through the zone.
  * Growth   A zone may grow up to max_bytes. Its metadata and addresses for that are laid out when
- * it          is created; backing is taken when it grows. Addresses of objects never change. Other
+ *          it is created; backing is taken when it grows. Addresses of objects never change. Other
  *          processes see the growth when they next lock.
  * Safety   Threads and processes may make any call. _locked calls and the journal need the zone's
  *          lock, which the caller holds. One handle a process; a child of fork uses the inherited

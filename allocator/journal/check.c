@@ -48,7 +48,7 @@ static bool state_is_valid(const struct slm_journal *journal)
            journal_n_entries(log) <= journal->n_max;
 }
 
-bool journal_entries_are_valid(const struct slm_journal *journal)
+bool slm_journal_entries_are_valid(const struct slm_journal *journal)
 {
     const struct slm_journal_log *log = journal->log;
     if (!state_is_valid(journal)) {
@@ -82,7 +82,7 @@ unsigned slm_journal_check(const struct slm_journal *journal)
     if (!state_is_valid(journal)) {
         return I2;
     }
-    if (!journal_entries_are_valid(journal)) {
+    if (!slm_journal_entries_are_valid(journal)) {
         return I3;
     }
     return root_is_valid(journal) ? OK : I4;

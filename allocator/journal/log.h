@@ -102,10 +102,10 @@ static inline void journal_begin(struct slm_journal *journal)
 }
 
 /* Carries out the entries of a committed log; skips those that are done already. recover.c. */
-void journal_carry_out(struct slm_journal *journal);
+void slm_journal_carry_out(struct slm_journal *journal);
 
 /* Whether the entries are such as append writes. check.c. */
-bool journal_entries_are_valid(const struct slm_journal *journal);
+bool slm_journal_entries_are_valid(const struct slm_journal *journal);
 
 static inline uint32_t journal_n_entries(const struct slm_journal_log *log)
 {

@@ -9,7 +9,7 @@ static void free_if_live(struct slm_journal *journal, void *p)
     }
 }
 
-void journal_carry_out(struct slm_journal *journal)
+void slm_journal_carry_out(struct slm_journal *journal)
 {
     struct slm_journal_log *log = journal->log;
     for (uint32_t i = 0; i < journal_n_entries(log); i++) {
@@ -87,12 +87,12 @@ enum slm_status slm_journal_recover(struct slm_journal *journal)
     if (status != SLM_OK) {
         return status;
     }
-    if (!journal_entries_are_valid(journal)) {
+    if (!slm_journal_entries_are_valid(journal)) {
         return SLM_E_IMAGE;
     }
     if ((log->state & JOURNAL_COMMITTED) != 0) {
         (void)__atomic_fetch_add(&log->n_finished, 1, __ATOMIC_RELAXED);
-        journal_carry_out(journal);
+        slm_journal_carry_out(journal);
     } else {
         undo_transaction(journal);
     }

@@ -45,10 +45,10 @@ static bool header_is_same(const struct slm_slab *slab)
     const struct slab_header *header = slab->header;
     return header->magic == SLAB_MAGIC && header->version == SLAB_VERSION &&
            header->header_bytes == sizeof *header && header->reserved == 0 &&
-           slab_layout_n_pages(header) == slab->n_pages &&
+           slm_slab_layout_n_pages(header) == slab->n_pages &&
            memcmp(&header->shape, &slab->shape, sizeof slab->shape) == 0 &&
            memcmp(header->name, slab->name, sizeof slab->name) == 0 &&
-           header->checksum == slab_layout_checksum(header);
+           header->checksum == slm_slab_layout_checksum(header);
 }
 
 /* I3 for the pages after the head idx. */
@@ -75,7 +75,7 @@ static enum invariant check_words(const struct slm_slab *slab)
     unsigned kind_before = SLAB_INNER;
     for (uint32_t idx = 0; idx < slab->n_pages; idx += slab_word_pages(slab->pages[idx].word)) {
         unsigned kind = slab_word_kind(slab->pages[idx].word);
-        if (!slab_word_is_head(slab, idx)) {
+        if (!slm_slab_word_is_head(slab, idx)) {
             return I2;
         }
         if (!inner_is_right(slab, idx)) {

@@ -26,7 +26,7 @@ static size_t next_class_bytes(const struct slab_shape *shape, size_t bytes)
     return bytes + (step > least ? step : least);
 }
 
-uint32_t slab_classes_count(const struct slab_shape *shape)
+uint32_t slm_slab_classes_count(const struct slab_shape *shape)
 {
     size_t largest = largest_class_bytes(shape);
     uint32_t n = 0;
@@ -77,7 +77,7 @@ static void cut_class(const struct slab_shape *shape, struct slab_cut *cut, size
     cut->span_pages = choose_span_pages(shape, chunk_bytes, cut->min_pages);
 }
 
-void slab_classes_derive(struct slm_slab *slab)
+void slm_slab_classes_derive(struct slm_slab *slab)
 {
     const struct slab_shape *shape = &slab->shape;
     size_t bytes = (size_t)1 << shape->min_shift;

@@ -15,10 +15,10 @@ static void write_header(struct slab_header *header, const struct slab_shape *sh
     if (name != NULL) {
         strncpy(header->name, name, sizeof header->name - 1);
     }
-    header->checksum = slab_layout_checksum(header);
+    header->checksum = slm_slab_layout_checksum(header);
 }
 
-/* The largest region that slab_layout_region takes and a size_t can hold, in units of its
+/* The largest region that slm_slab_layout_region takes and a size_t can hold, in units of its
  * alignment.
  */
 static uint64_t most_region_steps(const struct slab_shape *shape)
@@ -31,7 +31,7 @@ static uint64_t most_region_steps(const struct slab_shape *shape)
 size_t slm_slab_region_bytes(const struct slm_slab_options *options, size_t n_pages)
 {
     struct slab_shape shape;
-    if (n_pages == 0 || n_pages >= SLAB_PAGES_MAX || !slab_layout_options(&shape, options)) {
+    if (n_pages == 0 || n_pages >= SLAB_PAGES_MAX || !slm_slab_layout_options(&shape, options)) {
         return 0;
     }
     uint64_t max_bytes = shape.max_bytes;
@@ -41,7 +41,7 @@ size_t slm_slab_region_bytes(const struct slm_slab_options *options, size_t n_pa
     while (high - low > 1) {
         uint64_t middle = low + (high - low) / 2;
         shape.max_bytes = max_bytes;
-        if (slab_layout_region(&shape, (size_t)(middle * SLM_SLAB_REGION_ALIGN)) >= n_pages) {
+        if (slm_slab_layout_region(&shape, (size_t)(middle * SLM_SLAB_REGION_ALIGN)) >= n_pages) {
             high = middle;
         } else {
             low = middle;
@@ -83,14 +83,14 @@ enum slm_status slm_slab_init(void *region, size_t region_bytes,
     if ((uintptr_t)region % SLM_SLAB_REGION_ALIGN != 0) {
         return SLM_E_ALIGN;
     }
-    if (!slab_layout_options(&slab.shape, options)) {
+    if (!slm_slab_layout_options(&slab.shape, options)) {
         return SLM_E_OPTION;
     }
-    slab.n_pages = slab_layout_region(&slab.shape, region_bytes);
+    slab.n_pages = slm_slab_layout_region(&slab.shape, region_bytes);
     if (slab.n_pages == 0) {
         return SLM_E_SIZE;
     }
-    slab_layout_derive(&slab, region);
+    slm_slab_layout_derive(&slab, region);
     format_region(&slab, options != NULL ? options->name : NULL);
     return SLM_OK;
 }
@@ -102,7 +102,7 @@ static enum slm_status read_shape(const struct slab_header *header, size_t regio
     const struct slab_shape *stored = &header->shape;
     if (header->magic != SLAB_MAGIC || header->version != SLAB_VERSION ||
         header->header_bytes != sizeof *header ||
-        header->checksum != slab_layout_checksum(header) ||
+        header->checksum != slm_slab_layout_checksum(header) ||
         header->name[sizeof header->name - 1] != '\0' || stored->page_shift > 16 ||
         stored->min_shift > 6 || stored->per_doubling == 0) {
         return SLM_E_IMAGE;
@@ -114,17 +114,17 @@ static enum slm_status read_shape(const struct slab_header *header, size_t regio
         .gap_bytes = stored->gap_bytes,
         .max_bytes = (size_t)stored->max_bytes,
     };
-    if (!slab_layout_options(shape, &options) ||
-        slab_layout_region(shape, (size_t)stored->region_bytes) == 0 ||
+    if (!slm_slab_layout_options(shape, &options) ||
+        slm_slab_layout_region(shape, (size_t)stored->region_bytes) == 0 ||
         memcmp(shape, stored, sizeof *shape) != 0) {
         return SLM_E_IMAGE;
     }
-    uint32_t n_pages = slab_layout_n_pages(header);
+    uint32_t n_pages = slm_slab_layout_n_pages(header);
     if (n_pages == 0) {
         return SLM_E_IMAGE;
     }
     bool is_long = stored->region_bytes <= region_bytes &&
-                   n_pages <= slab_layout_pages_in(shape, region_bytes);
+                   n_pages <= slm_slab_layout_pages_in(shape, region_bytes);
     return is_long ? SLM_OK : SLM_E_SIZE;
 }
 
@@ -166,15 +166,15 @@ enum slm_status slm_slab_attach(struct slm_slab **out, void *region, size_t regi
     }
     memset(slab, 0, sizeof *slab);
     slab->shape = shape;
-    slab->n_pages = slab_layout_n_pages(region);
+    slab->n_pages = slm_slab_layout_n_pages(region);
     if (view != NULL) {
         slab->view = *view;
     }
     slab->view.source = source;
-    slab_layout_derive(slab, region);
+    slm_slab_layout_derive(slab, region);
     memcpy(slab->name, slab->header->name, sizeof slab->name - 1);
     if (slab_is_poisoned(slab)) {
-        slab_poison_attach(slab);
+        slm_slab_poison_attach(slab);
     }
     *out = slab;
     return SLM_OK;
@@ -190,7 +190,7 @@ bool slm_slab_has_options(const struct slm_slab *slab, const struct slm_slab_opt
     if (options == NULL) {
         return true;
     }
-    return slab_layout_options(&asked, options) &&
+    return slm_slab_layout_options(&asked, options) &&
            (options->page_bytes == 0 || asked.page_shift == is->page_shift) &&
            (options->min_object_bytes == 0 || asked.min_shift == is->min_shift) &&
            (options->per_doubling == 0 || asked.per_doubling == is->per_doubling) &&
@@ -202,7 +202,7 @@ void slm_slab_detach(struct slm_slab *slab)
     if (slab != NULL) {
         const struct slm_source *source = slab->view.source;
         if (slab_is_poisoned(slab)) {
-            slab_poison_detach(slab);
+            slm_slab_poison_detach(slab);
         }
         source->free(source->data, slab, sizeof *slab, 64);
     }

@@ -9,7 +9,7 @@ size_t slm_slab_used_bytes(const struct slm_slab *slab)
     if (slab == NULL) {
         return 0;
     }
-    size_t n_pages = slab_layout_n_pages(slab->header);
+    size_t n_pages = slm_slab_layout_n_pages(slab->header);
     return slab->metadata_bytes + (n_pages << slab->shape.page_shift);
 }
 
@@ -18,12 +18,12 @@ enum slm_status slm_slab_refresh_locked(struct slm_slab *slab)
     if (slab == NULL) {
         return SLM_E_NULL;
     }
-    uint32_t n_pages = slab_layout_n_pages(slab->header);
+    uint32_t n_pages = slm_slab_layout_n_pages(slab->header);
     if (n_pages < slab->n_pages) {
         return SLM_E_IMAGE;
     }
     if (n_pages > slab->n_pages && slab_is_poisoned(slab)) {
-        slab_poison_grow(slab, n_pages);
+        slm_slab_poison_grow(slab, n_pages);
     }
     slab->n_pages = n_pages;
     return SLM_OK;
@@ -51,7 +51,7 @@ static void add_pages(struct slm_slab *slab, uint32_t n_pages)
     slab->pages[first].word = slab_word(SLAB_NEW, 0, n_pages - first);
     slab_commit(&slab->header->n_pages, slab_pages_seal(n_pages));
     (void)slm_slab_refresh_locked(slab);
-    slab_run_give(slab, first, n_pages - first);
+    slm_slab_run_give(slab, first, n_pages - first);
 }
 
 size_t slm_slab_grow_locked(struct slm_slab *slab, size_t region_bytes)
@@ -59,7 +59,7 @@ size_t slm_slab_grow_locked(struct slm_slab *slab, size_t region_bytes)
     if (slab == NULL) {
         return 0;
     }
-    uint32_t n_pages = slab_layout_pages_in(&slab->shape, region_bytes);
+    uint32_t n_pages = slm_slab_layout_pages_in(&slab->shape, region_bytes);
     if (n_pages > slab->n_pages) {
         add_pages(slab, n_pages);
         SLM_CHECK_ALL(slm_slab_check_locked(slab));

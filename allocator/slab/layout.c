@@ -37,7 +37,7 @@ static bool min_shift_of(size_t min_object_bytes, uint32_t *shift)
     return true;
 }
 
-bool slab_layout_options(struct slab_shape *shape, const struct slm_slab_options *options)
+bool slm_slab_layout_options(struct slab_shape *shape, const struct slm_slab_options *options)
 {
     static const struct slm_slab_options defaults;
     const struct slm_slab_options *o = options != NULL ? options : &defaults;
@@ -106,7 +106,7 @@ static uint32_t fit_pages(const struct slab_shape *shape)
     return (uint32_t)low;
 }
 
-uint32_t slab_layout_pages_in(const struct slab_shape *shape, uint64_t region_bytes)
+uint32_t slm_slab_layout_pages_in(const struct slab_shape *shape, uint64_t region_bytes)
 {
     struct offsets at;
     place_parts(shape, shape->max_pages, &at);
@@ -117,19 +117,19 @@ uint32_t slab_layout_pages_in(const struct slab_shape *shape, uint64_t region_by
     return n_pages < shape->max_pages ? (uint32_t)n_pages : shape->max_pages;
 }
 
-uint32_t slab_layout_region(struct slab_shape *shape, size_t region_bytes)
+uint32_t slm_slab_layout_region(struct slab_shape *shape, size_t region_bytes)
 {
     shape->region_bytes = region_bytes;
     shape->max_bytes = shape->max_bytes > region_bytes ? shape->max_bytes : region_bytes;
     if (shape->max_bytes >> shape->page_shift >= SLAB_PAGES_MAX) {
         return 0;
     }
-    shape->n_classes = slab_classes_count(shape);
+    shape->n_classes = slm_slab_classes_count(shape);
     shape->max_pages = fit_pages(shape);
-    return slab_layout_pages_in(shape, region_bytes);
+    return slm_slab_layout_pages_in(shape, region_bytes);
 }
 
-void slab_layout_derive(struct slm_slab *slab, void *region)
+void slm_slab_layout_derive(struct slm_slab *slab, void *region)
 {
     unsigned char *base = region;
     struct offsets at;
@@ -147,15 +147,15 @@ void slab_layout_derive(struct slm_slab *slab, void *region)
         slab->lengths[level] = words;
         words += slab->length_words[level];
     }
-    slab_classes_derive(slab);
+    slm_slab_classes_derive(slab);
 }
 
-uint64_t slab_layout_checksum(const struct slab_header *header)
+uint64_t slm_slab_layout_checksum(const struct slab_header *header)
 {
     return slm_hash(header, offsetof(struct slab_header, checksum));
 }
 
-uint32_t slab_layout_n_pages(const struct slab_header *header)
+uint32_t slm_slab_layout_n_pages(const struct slab_header *header)
 {
     uint32_t n_pages = (uint32_t)header->n_pages;
     bool is_right = header->n_pages == slab_pages_seal(n_pages);

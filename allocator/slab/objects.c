@@ -77,7 +77,7 @@ static void *borrow_chunk(struct slm_slab *slab, unsigned class_idx, size_t alig
         if (slab->cuts[i].chunk_bytes >= limit) {
             break;
         }
-        void *p = class_aligns(slab, i, align_bytes) ? slab_chunk_alloc_partial(slab, i) : NULL;
+        void *p = class_aligns(slab, i, align_bytes) ? slm_slab_chunk_alloc_partial(slab, i) : NULL;
         if (p != NULL) {
             return p;
         }
@@ -99,11 +99,11 @@ static void *alloc_chunk(struct slm_slab *slab, unsigned class_idx, size_t bytes
 {
     struct slab_class *class = &slab->classes[class_idx];
     class->n_requests++;
-    void *p = slab_chunk_alloc_partial(slab, class_idx);
+    void *p = slm_slab_chunk_alloc_partial(slab, class_idx);
     if (SLM_LIKELY(p != NULL)) {
         return p;
     }
-    p = slab_chunk_alloc_grow(slab, class_idx);
+    p = slm_slab_chunk_alloc_grow(slab, class_idx);
     if (p == NULL) {
         p = borrow_chunk(slab, class_idx, promised_align(bytes, align_bytes));
         class->n_failures += p == NULL;
@@ -118,9 +118,9 @@ static void *alloc_run(struct slm_slab *slab, size_t bytes)
     uint32_t idx = SLAB_NIL;
     header->run_requests++;
     if (n_pages <= slab->n_pages) {
-        idx = slab_run_take(slab, (uint32_t)n_pages);
-        if (idx == SLAB_NIL && slab_span_trim(slab) > 0) {
-            idx = slab_run_take(slab, (uint32_t)n_pages);
+        idx = slm_slab_run_take(slab, (uint32_t)n_pages);
+        if (idx == SLAB_NIL && slm_slab_span_trim(slab) > 0) {
+            idx = slm_slab_run_take(slab, (uint32_t)n_pages);
         }
     }
     if (idx == SLAB_NIL) {
@@ -158,7 +158,7 @@ static void *alloc_object(struct slm_slab *slab, size_t size_bytes, size_t align
                                               : alloc_run(slab, bytes);
     }
     if (slab_is_poisoned(slab) && p != NULL) {
-        slab_poison_show(slab, p, size_bytes);
+        slm_slab_poison_show(slab, p, size_bytes);
     }
     SLM_CHECK_ALL(slm_slab_check_locked(slab));
     return p;
@@ -226,7 +226,7 @@ static void free_run(struct slm_slab *slab, uint32_t idx)
     uint32_t n_pages = slab_word_pages(slab->pages[idx].word);
     slab->header->n_runs--;
     slab->header->n_run_pages -= n_pages;
-    slab_run_give(slab, idx, n_pages);
+    slm_slab_run_give(slab, idx, n_pages);
 }
 
 enum slm_status slm_slab_free_locked(struct slm_slab *slab, void *p)
@@ -237,12 +237,12 @@ enum slm_status slm_slab_free_locked(struct slm_slab *slab, void *p)
         return slab != NULL && p == NULL ? SLM_OK : status;
     }
     if (slab_is_poisoned(slab)) {
-        slab_poison_hide(slab, p, slab_place_bytes(slab, &place));
+        slm_slab_poison_hide(slab, p, slab_place_bytes(slab, &place));
     }
     if (place.kind == SLM_SLAB_RUN) {
         free_run(slab, place.head);
     } else {
-        slab_chunk_free(slab, place.head, place.chunk);
+        slm_slab_chunk_free(slab, place.head, place.chunk);
     }
     SLM_CHECK_ALL(slm_slab_check_locked(slab));
     return SLM_OK;
@@ -274,7 +274,7 @@ void slm_slab_reset_locked(struct slm_slab *slab)
     slab_commit(&slab->pages[0].word, slab_word(SLAB_FREE, 0, slab->n_pages));
     slm_slab_rebuild_locked(slab);
     if (slab_is_poisoned(slab)) {
-        slab_poison_hide_all(slab);
+        slm_slab_poison_hide_all(slab);
     }
     SLM_CHECK_ALL(slm_slab_check_locked(slab));
 }
@@ -295,7 +295,7 @@ size_t slm_slab_trim(struct slm_slab *slab)
         return 0;
     }
     slab_lock(slab);
-    size_t n_pages = slab_span_trim(slab);
+    size_t n_pages = slm_slab_span_trim(slab);
     SLM_CHECK_ALL(slm_slab_check_locked(slab));
     slab_unlock(slab);
     return n_pages;

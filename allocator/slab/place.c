@@ -63,7 +63,7 @@ size_t slm_slab_usable_bytes(struct slm_slab *slab, void *p)
     size_t usable_bytes = find_usable_bytes(slab, p);
     slab_unlock(slab);
     if (slab_is_poisoned(slab) && usable_bytes != 0) {
-        slab_poison_widen(slab, p, usable_bytes);
+        slm_slab_poison_widen(slab, p, usable_bytes);
     }
     return usable_bytes;
 }

@@ -69,7 +69,7 @@ static inline enum slm_status slab_place_find(const struct slm_slab *slab, const
         offset -= (size_t)head << slab->shape.page_shift;
         return slab_place_in_span(slab, head, offset, place);
     }
-    head = kind == SLAB_TAIL ? head + 1 - slab_word_pages(word) : slab_run_head(slab, head);
+    head = kind == SLAB_TAIL ? head + 1 - slab_word_pages(word) : slm_slab_run_head(slab, head);
     offset -= (size_t)head << slab->shape.page_shift;
     return slab_place_in_run(slab, head, offset, place);
 }

@@ -33,7 +33,7 @@ static void show_live(struct slm_slab *slab)
 {
     for (uint32_t idx = 0; idx < slab->n_pages;) {
         uint64_t word = slab->pages[idx].word;
-        if (!slab_word_is_head(slab, idx)) {
+        if (!slm_slab_word_is_head(slab, idx)) {
             return;
         }
         if (slab_word_kind(word) == SLAB_SPAN) {
@@ -46,47 +46,47 @@ static void show_live(struct slm_slab *slab)
     }
 }
 
-void slab_poison_attach(struct slm_slab *slab)
+void slm_slab_poison_attach(struct slm_slab *slab)
 {
     SLM_VG_POOL_CREATE(slab);
     slm_poison_hide(slab->memory, memory_bytes(slab));
     show_live(slab);
 }
 
-void slab_poison_detach(struct slm_slab *slab)
+void slm_slab_poison_detach(struct slm_slab *slab)
 {
     SLM_VG_POOL_DESTROY(slab);
     slm_poison_open(slab->memory, memory_bytes(slab));
 }
 
-void slab_poison_hide_all(struct slm_slab *slab)
+void slm_slab_poison_hide_all(struct slm_slab *slab)
 {
     SLM_VG_POOL_DESTROY(slab);
     SLM_VG_POOL_CREATE(slab);
     slm_poison_hide(slab->memory, memory_bytes(slab));
 }
 
-void slab_poison_grow(struct slm_slab *slab, uint32_t n_pages)
+void slm_slab_poison_grow(struct slm_slab *slab, uint32_t n_pages)
 {
     size_t n_bytes = (size_t)(n_pages - slab->n_pages) << slab->shape.page_shift;
     slm_poison_hide(slab_page_memory(slab, slab->n_pages), n_bytes);
 }
 
-void slab_poison_show(struct slm_slab *slab, void *p, size_t size_bytes)
+void slm_slab_poison_show(struct slm_slab *slab, void *p, size_t size_bytes)
 {
     (void)slab;
     SLM_VG_POOL_ALLOC(slab, p, size_bytes);
     slm_poison_show(p, size_bytes);
 }
 
-void slab_poison_hide(struct slm_slab *slab, void *p, size_t object_bytes)
+void slm_slab_poison_hide(struct slm_slab *slab, void *p, size_t object_bytes)
 {
     (void)slab;
     SLM_VG_POOL_FREE(slab, p);
     slm_poison_hide(p, object_bytes);
 }
 
-void slab_poison_widen(struct slm_slab *slab, void *p, size_t usable_bytes)
+void slm_slab_poison_widen(struct slm_slab *slab, void *p, size_t usable_bytes)
 {
     slm_poison_widen(slab, p, usable_bytes);
 }

@@ -20,7 +20,7 @@ static bool heads_are_valid(const struct slm_slab *slab)
     unsigned kind_before = SLAB_INNER;
     for (uint32_t idx = 0; idx < slab->n_pages; idx += slab_word_pages(slab->pages[idx].word)) {
         unsigned kind = slab_word_kind(slab->pages[idx].word);
-        bool is_head = slab_word_is_head(slab, idx) || word_is_new(slab, idx);
+        bool is_head = slm_slab_word_is_head(slab, idx) || word_is_new(slab, idx);
         if (!is_head || (kind == SLAB_FREE && kind_before == SLAB_FREE)) {
             return false;
         }
@@ -108,8 +108,8 @@ static void relist_span(struct slm_slab *slab, uint32_t span)
     struct slab_page *page = &slab->pages[span];
     struct slab_class *class = &slab->classes[slab_word_class(page->word)];
     uint32_t n_chunks = slab_span_chunks(slab, page->word);
-    slab_span_seal(slab, span, n_chunks);
-    slab_span_mark_body(slab, span, slab_word_pages(page->word));
+    slm_slab_span_seal(slab, span, n_chunks);
+    slm_slab_span_mark_body(slab, span, slab_word_pages(page->word));
     page->n_free = (uint16_t)count_free_chunks(slab, span, n_chunks);
     page->hint = 0;
     page->next = SLAB_NIL;
@@ -118,9 +118,9 @@ static void relist_span(struct slm_slab *slab, uint32_t span)
     class->n_chunks += n_chunks;
     class->n_used += n_chunks - page->n_free;
     if (page->n_free != 0 && page->n_free != n_chunks) {
-        slab_span_link(slab, slab_word_class(page->word), span);
+        slm_slab_span_link(slab, slab_word_class(page->word), span);
     } else if (page->n_free == n_chunks && class->kept == SLAB_NIL) {
-        slab_span_keep(slab, span);
+        slm_slab_span_keep(slab, span);
     }
 }
 
@@ -139,8 +139,8 @@ static void relist_run(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
 static void relist_free(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
 {
     clear_inner(slab, idx, n_pages);
-    slab_run_mark_free(slab, idx, n_pages);
-    slab_run_link(slab, idx, n_pages);
+    slm_slab_run_mark_free(slab, idx, n_pages);
+    slm_slab_run_link(slab, idx, n_pages);
     slab->header->n_free_pages += n_pages;
 }
 
@@ -165,7 +165,7 @@ static uint32_t merged_head(const struct slm_slab *slab, uint32_t idx)
 {
     uint64_t word = slab->pages[idx].word;
     bool is_tail = slab_word_kind(word) == SLAB_TAIL;
-    return is_tail ? idx + 1 - slab_word_pages(word) : slab_run_head(slab, idx);
+    return is_tail ? idx + 1 - slab_word_pages(word) : slm_slab_run_head(slab, idx);
 }
 
 /* Returns spare empty spans and new pages, now that the free runs to merge with are listed. */
@@ -174,10 +174,10 @@ static void release_spare(struct slm_slab *slab)
     uint32_t idx = 0;
     while (idx < slab->n_pages) {
         if (span_is_spare(slab, idx)) {
-            slab_span_destroy(slab, idx);
+            slm_slab_span_destroy(slab, idx);
             idx = merged_head(slab, idx);
         } else if (word_is_new(slab, idx)) {
-            slab_run_give(slab, idx, slab_word_pages(slab->pages[idx].word));
+            slm_slab_run_give(slab, idx, slab_word_pages(slab->pages[idx].word));
             idx = merged_head(slab, idx);
         }
         idx += slab_word_pages(slab->pages[idx].word);
@@ -196,7 +196,7 @@ enum slm_status slm_slab_rebuild_locked(struct slm_slab *slab)
     bound_history(slab);
     relist_all(slab);
     release_spare(slab);
-    slab_run_note_peak(slab);
+    slm_slab_run_note_peak(slab);
     return SLM_OK;
 }
 

@@ -47,7 +47,7 @@ static uint32_t descend_lowest(const struct slm_slab *slab, unsigned level, size
     return (uint32_t)bit;
 }
 
-uint32_t slab_run_find(const struct slm_slab *slab, uint32_t n_pages)
+uint32_t slm_slab_run_find(const struct slm_slab *slab, uint32_t n_pages)
 {
     size_t bit = n_pages;
     for (unsigned level = 0; level < slab->n_levels; level++) {
@@ -64,7 +64,7 @@ uint32_t slab_run_find(const struct slm_slab *slab, uint32_t n_pages)
     return 0;
 }
 
-uint32_t slab_run_longest(const struct slm_slab *slab)
+uint32_t slm_slab_run_longest(const struct slm_slab *slab)
 {
     size_t bit = 0;
     for (unsigned level = slab->n_levels; level-- > 0;) {
@@ -81,7 +81,7 @@ uint32_t slab_run_longest(const struct slm_slab *slab)
     return (uint32_t)bit;
 }
 
-void slab_run_link(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
+void slm_slab_run_link(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
 {
     uint32_t *first = &slab->pages[n_pages - 1].first_of_length;
     if (*first == SLAB_NIL) {
@@ -100,7 +100,7 @@ static void unlink_run(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
     }
 }
 
-void slab_run_mark_free(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
+void slm_slab_run_mark_free(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
 {
     slab_commit(&slab->pages[idx].word, slab_word(SLAB_FREE, 0, n_pages));
     if (n_pages > 1) {
@@ -108,7 +108,7 @@ void slab_run_mark_free(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
     }
 }
 
-void slab_run_note_peak(struct slm_slab *slab)
+void slm_slab_run_note_peak(struct slm_slab *slab)
 {
     struct slab_header *header = slab->header;
     uint32_t used = slab->n_pages - header->n_free_pages - header->n_kept_pages;
@@ -123,9 +123,9 @@ void slab_run_note_peak(struct slm_slab *slab)
  *            ^ 3 pages: the caller's commit on the first word makes the rest a run of its own;
  *              until then a walk by lengths steps over the new head.
  */
-uint32_t slab_run_take(struct slm_slab *slab, uint32_t n_pages)
+uint32_t slm_slab_run_take(struct slm_slab *slab, uint32_t n_pages)
 {
-    uint32_t length = slab_run_find(slab, n_pages);
+    uint32_t length = slm_slab_run_find(slab, n_pages);
     if (length == 0) {
         return SLAB_NIL;
     }
@@ -133,13 +133,13 @@ uint32_t slab_run_take(struct slm_slab *slab, uint32_t n_pages)
     SLM_ASSERT(index, idx < slab->n_pages && length <= slab->n_pages - idx);
     unlink_run(slab, idx, length);
     if (length > n_pages) {
-        slab_run_mark_free(slab, idx + n_pages, length - n_pages);
-        slab_run_link(slab, idx + n_pages, length - n_pages);
+        slm_slab_run_mark_free(slab, idx + n_pages, length - n_pages);
+        slm_slab_run_link(slab, idx + n_pages, length - n_pages);
     } else if (length > 1) {
         slab->pages[idx + length - 1].word = 0;
     }
     slab->header->n_free_pages -= n_pages;
-    slab_run_note_peak(slab);
+    slm_slab_run_note_peak(slab);
     return idx;
 }
 
@@ -171,7 +171,7 @@ static uint32_t free_at(const struct slm_slab *slab, uint32_t idx)
  *   commit  [FREE 6 ......                        ]   one store frees and merges on both sides
  *   after   [FREE 6 . . . . TAIL 6]                   then the inner words are cleared
  */
-void slab_run_give(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
+void slm_slab_run_give(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
 {
     uint32_t before = free_before(slab, idx);
     uint32_t after = free_at(slab, idx + n_pages);
@@ -193,12 +193,12 @@ void slab_run_give(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
     if (after != 0) {
         slab->pages[idx + n_pages].word = 0;
     }
-    slab_run_mark_free(slab, first, length);
-    slab_run_link(slab, first, length);
+    slm_slab_run_mark_free(slab, first, length);
+    slm_slab_run_link(slab, first, length);
     slab->header->n_free_pages += n_pages;
 }
 
-uint32_t slab_run_head(const struct slm_slab *slab, uint32_t idx)
+uint32_t slm_slab_run_head(const struct slm_slab *slab, uint32_t idx)
 {
     while (idx > 0 && slab->pages[idx].word == SLAB_INNER) {
         idx--;

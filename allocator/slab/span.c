@@ -16,7 +16,7 @@ static uint32_t bitmap_words(uint32_t n_chunks)
     return (n_chunks + SLM_WORD_BITS - 1) / SLM_WORD_BITS;
 }
 
-void slab_span_seal(struct slm_slab *slab, uint32_t span, uint32_t n_chunks)
+void slm_slab_span_seal(struct slm_slab *slab, uint32_t span, uint32_t n_chunks)
 {
     if (n_chunks % SLM_WORD_BITS != 0) {
         uint64_t *last = slab_span_bits(slab, span) + n_chunks / SLM_WORD_BITS;
@@ -24,7 +24,7 @@ void slab_span_seal(struct slm_slab *slab, uint32_t span, uint32_t n_chunks)
     }
 }
 
-void slab_span_link(struct slm_slab *slab, unsigned class_idx, uint32_t span)
+void slm_slab_span_link(struct slm_slab *slab, unsigned class_idx, uint32_t span)
 {
     slab_page_list_push(slab, &slab->classes[class_idx].partial, span);
 }
@@ -34,7 +34,7 @@ static void unlink_span(struct slm_slab *slab, unsigned class_idx, uint32_t span
     slab_page_list_remove(slab, &slab->classes[class_idx].partial, span);
 }
 
-void slab_span_mark_body(struct slm_slab *slab, uint32_t span, uint32_t n_pages)
+void slm_slab_span_mark_body(struct slm_slab *slab, uint32_t span, uint32_t n_pages)
 {
     for (uint32_t i = 1; i < n_pages; i++) {
         slab->pages[span + i].word = slab_word(SLAB_BODY, 0, i);
@@ -45,7 +45,7 @@ void slab_span_mark_body(struct slm_slab *slab, uint32_t span, uint32_t n_pages)
  * */
 static uint32_t create_span(struct slm_slab *slab, unsigned class_idx, uint32_t n_pages)
 {
-    uint32_t span = slab_run_take(slab, n_pages);
+    uint32_t span = slm_slab_run_take(slab, n_pages);
     if (span == SLAB_NIL) {
         return SLAB_NIL;
     }
@@ -53,8 +53,8 @@ static uint32_t create_span(struct slm_slab *slab, unsigned class_idx, uint32_t 
     uint64_t word = slab_word(SLAB_SPAN, class_idx, n_pages);
     uint32_t n_chunks = slab_span_chunks(slab, word);
     memset(slab_span_bits(slab, span), 0, bitmap_words(n_chunks) * sizeof(uint64_t));
-    slab_span_seal(slab, span, n_chunks);
-    slab_span_mark_body(slab, span, n_pages);
+    slm_slab_span_seal(slab, span, n_chunks);
+    slm_slab_span_mark_body(slab, span, n_pages);
     page->n_free = (uint16_t)n_chunks;
     page->hint = 0;
     slab_commit(&page->word, word);
@@ -63,7 +63,7 @@ static uint32_t create_span(struct slm_slab *slab, unsigned class_idx, uint32_t 
     return span;
 }
 
-void slab_span_destroy(struct slm_slab *slab, uint32_t span)
+void slm_slab_span_destroy(struct slm_slab *slab, uint32_t span)
 {
     uint64_t word = slab->pages[span].word;
     struct slab_class *class = &slab->classes[slab_word_class(word)];
@@ -72,7 +72,7 @@ void slab_span_destroy(struct slm_slab *slab, uint32_t span)
     for (uint32_t i = 1; i < slab_word_pages(word); i++) {
         slab->pages[span + i].word = 0;
     }
-    slab_run_give(slab, span, slab_word_pages(word));
+    slm_slab_run_give(slab, span, slab_word_pages(word));
 }
 
 /* Releases the span that the class keeps. Returns the number of its pages. */
@@ -85,11 +85,11 @@ static uint32_t release_kept(struct slm_slab *slab, struct slab_class *class)
     uint32_t n_pages = slab_word_pages(slab->pages[span].word);
     class->kept = SLAB_NIL;
     slab->header->n_kept_pages -= n_pages;
-    slab_span_destroy(slab, span);
+    slm_slab_span_destroy(slab, span);
     return n_pages;
 }
 
-uint32_t slab_span_trim(struct slm_slab *slab)
+uint32_t slm_slab_span_trim(struct slm_slab *slab)
 {
     uint32_t n_pages = 0;
     for (unsigned i = 0; slab->header->n_kept_pages != 0 && i < slab->shape.n_classes; i++) {
@@ -108,8 +108,8 @@ static bool reuse_kept(struct slm_slab *slab, unsigned class_idx)
     }
     class->kept = SLAB_NIL;
     slab->header->n_kept_pages -= slab_word_pages(slab->pages[span].word);
-    slab_run_note_peak(slab);
-    slab_span_link(slab, class_idx, span);
+    slm_slab_run_note_peak(slab);
+    slm_slab_span_link(slab, class_idx, span);
     return true;
 }
 
@@ -124,7 +124,7 @@ static bool grow_class(struct slm_slab *slab, unsigned class_idx)
     if (span == SLAB_NIL) {
         return false;
     }
-    slab_span_link(slab, class_idx, span);
+    slm_slab_span_link(slab, class_idx, span);
     return true;
 }
 
@@ -182,7 +182,7 @@ static uint16_t hint_after_alloc(const struct slm_slab *slab, uint32_t span, uin
     return (uint16_t)chunk;
 }
 
-void *slab_chunk_alloc_partial(struct slm_slab *slab, unsigned class_idx)
+void *slm_slab_chunk_alloc_partial(struct slm_slab *slab, unsigned class_idx)
 {
     struct slab_class *class = &slab->classes[class_idx];
     uint32_t span = class->partial;
@@ -205,16 +205,16 @@ void *slab_chunk_alloc_partial(struct slm_slab *slab, unsigned class_idx)
     return p;
 }
 
-void *slab_chunk_alloc_grow(struct slm_slab *slab, unsigned class_idx)
+void *slm_slab_chunk_alloc_grow(struct slm_slab *slab, unsigned class_idx)
 {
     bool grown = reuse_kept(slab, class_idx) || grow_class(slab, class_idx);
-    if (!grown && slab_span_trim(slab) > 0) {
+    if (!grown && slm_slab_span_trim(slab) > 0) {
         grown = grow_class(slab, class_idx);
     }
-    return grown ? slab_chunk_alloc_partial(slab, class_idx) : NULL;
+    return grown ? slm_slab_chunk_alloc_partial(slab, class_idx) : NULL;
 }
 
-void slab_span_keep(struct slm_slab *slab, uint32_t span)
+void slm_slab_span_keep(struct slm_slab *slab, uint32_t span)
 {
     uint64_t word = slab->pages[span].word;
     slab->classes[slab_word_class(word)].kept = span;
@@ -225,13 +225,13 @@ void slab_span_keep(struct slm_slab *slab, uint32_t span)
 static void retire_span(struct slm_slab *slab, unsigned class_idx, uint32_t span)
 {
     if (slab->classes[class_idx].kept == SLAB_NIL) {
-        slab_span_keep(slab, span);
+        slm_slab_span_keep(slab, span);
     } else {
-        slab_span_destroy(slab, span);
+        slm_slab_span_destroy(slab, span);
     }
 }
 
-void slab_chunk_free(struct slm_slab *slab, uint32_t span, uint32_t chunk)
+void slm_slab_chunk_free(struct slm_slab *slab, uint32_t span, uint32_t chunk)
 {
     struct slab_page *page = &slab->pages[span];
     unsigned class_idx = slab_word_class(page->word);
@@ -249,6 +249,6 @@ void slab_chunk_free(struct slm_slab *slab, uint32_t span, uint32_t chunk)
         }
         retire_span(slab, class_idx, span);
     } else if (was_full) {
-        slab_span_link(slab, class_idx, span);
+        slm_slab_span_link(slab, class_idx, span);
     }
 }

@@ -18,7 +18,7 @@ void slm_slab_get_stats(struct slm_slab *slab, struct slm_slab_stats *stats)
     slab_lock(slab);
     stats->n_free_pages = header->n_free_pages;
     stats->n_kept_pages = header->n_kept_pages;
-    stats->longest_free_run_pages = slab_run_longest(slab);
+    stats->longest_free_run_pages = slm_slab_run_longest(slab);
     stats->n_runs = header->n_runs;
     stats->n_run_pages = header->n_run_pages;
     stats->run_requests = header->run_requests;

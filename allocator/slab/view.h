@@ -52,82 +52,82 @@ struct slm_slab {
 /* --- classes.c --- */
 
 /* Classes that the shape's region has; needs all of the shape but n_classes and max_pages. */
-uint32_t slab_classes_count(const struct slab_shape *shape);
+uint32_t slm_slab_classes_count(const struct slab_shape *shape);
 /* Fills in the view's tables of classes, which follow from slab->shape. */
-void slab_classes_derive(struct slm_slab *slab);
+void slm_slab_classes_derive(struct slm_slab *slab);
 
 /* --- layout.c --- */
 
 /* Starts a shape with what the options say (NULL: all default). False when one of them is not
  * allowed. */
-bool slab_layout_options(struct slab_shape *shape, const struct slm_slab_options *options);
-/* Completes a shape that slab_layout_options started. Returns the pages in the region; 0: none, or
+bool slm_slab_layout_options(struct slab_shape *shape, const struct slm_slab_options *options);
+/* Completes a shape that slm_slab_layout_options started. Returns the pages in the region; 0: none, or
  * too many. */
-uint32_t slab_layout_region(struct slab_shape *shape, size_t region_bytes);
+uint32_t slm_slab_layout_region(struct slab_shape *shape, size_t region_bytes);
 
 /* Fills in everything of a view that follows from slab->shape (max_pages and n_classes
  * included). */
-void slab_layout_derive(struct slm_slab *slab, void *region);
-uint64_t slab_layout_checksum(const struct slab_header *header);
+void slm_slab_layout_derive(struct slm_slab *slab, void *region);
+uint64_t slm_slab_layout_checksum(const struct slab_header *header);
 /* Pages in so many bytes of region, whose tables are for max_pages. */
-uint32_t slab_layout_pages_in(const struct slab_shape *shape, uint64_t region_bytes);
+uint32_t slm_slab_layout_pages_in(const struct slab_shape *shape, uint64_t region_bytes);
 /* The number of pages in the region's header; 0: the seal is wrong, or the number is too large. */
-uint32_t slab_layout_n_pages(const struct slab_header *header);
+uint32_t slm_slab_layout_n_pages(const struct slab_header *header);
 
 /* --- run.c: free runs by length --- */
 
 /* Shortest length of a free run >= n_pages, or 0. */
-uint32_t slab_run_find(const struct slm_slab *slab, uint32_t n_pages);
-uint32_t slab_run_longest(const struct slm_slab *slab);
+uint32_t slm_slab_run_find(const struct slm_slab *slab, uint32_t n_pages);
+uint32_t slm_slab_run_longest(const struct slm_slab *slab);
 /* Takes n_pages from the best fitting free run; SLAB_NIL if there is none. The head's word still
  * says FREE: the caller commits what the pages become. */
-uint32_t slab_run_take(struct slm_slab *slab, uint32_t n_pages);
+uint32_t slm_slab_run_take(struct slm_slab *slab, uint32_t n_pages);
 /* Makes [idx, idx + n_pages) free and merges it with its neighbours; commits. */
-void slab_run_give(struct slm_slab *slab, uint32_t idx, uint32_t n_pages);
-void slab_run_link(struct slm_slab *slab, uint32_t idx, uint32_t n_pages);
+void slm_slab_run_give(struct slm_slab *slab, uint32_t idx, uint32_t n_pages);
+void slm_slab_run_link(struct slm_slab *slab, uint32_t idx, uint32_t n_pages);
 /* Words of a free run, tail included; the inner ones are 0 already. Commits. */
-void slab_run_mark_free(struct slm_slab *slab, uint32_t idx, uint32_t n_pages);
+void slm_slab_run_mark_free(struct slm_slab *slab, uint32_t idx, uint32_t n_pages);
 /* After free or kept pages were used: raises the peak if there are more now. */
-void slab_run_note_peak(struct slm_slab *slab);
+void slm_slab_run_note_peak(struct slm_slab *slab);
 /* The head of the run that the page is in; O(pages of the run). */
-uint32_t slab_run_head(const struct slm_slab *slab, uint32_t idx);
+uint32_t slm_slab_run_head(const struct slm_slab *slab, uint32_t idx);
 
 /* --- span.c: chunks --- */
 
 /* A chunk of the class if one of its listed spans has one free; NULL if not. */
-void *slab_chunk_alloc_partial(struct slm_slab *slab, unsigned class_idx);
+void *slm_slab_chunk_alloc_partial(struct slm_slab *slab, unsigned class_idx);
 /* A chunk of a class without listed spans, from its kept one or a new one; NULL if no pages are
  * left. */
-void *slab_chunk_alloc_grow(struct slm_slab *slab, unsigned class_idx);
+void *slm_slab_chunk_alloc_grow(struct slm_slab *slab, unsigned class_idx);
 /* Frees a chunk that is in use. */
-void slab_chunk_free(struct slm_slab *slab, uint32_t span, uint32_t chunk_idx);
-uint32_t slab_span_trim(struct slm_slab *slab);
-void slab_span_link(struct slm_slab *slab, unsigned class_idx, uint32_t span);
-void slab_span_mark_body(struct slm_slab *slab, uint32_t span, uint32_t n_pages);
+void slm_slab_chunk_free(struct slm_slab *slab, uint32_t span, uint32_t chunk_idx);
+uint32_t slm_slab_span_trim(struct slm_slab *slab);
+void slm_slab_span_link(struct slm_slab *slab, unsigned class_idx, uint32_t span);
+void slm_slab_span_mark_body(struct slm_slab *slab, uint32_t span, uint32_t n_pages);
 /* Makes an empty span that is on no list the one that its class keeps. */
-void slab_span_keep(struct slm_slab *slab, uint32_t span);
+void slm_slab_span_keep(struct slm_slab *slab, uint32_t span);
 /* Returns an empty span that is on no list to the free runs. */
-void slab_span_destroy(struct slm_slab *slab, uint32_t span);
+void slm_slab_span_destroy(struct slm_slab *slab, uint32_t span);
 /* Sets the bits after the last chunk of the span. */
-void slab_span_seal(struct slm_slab *slab, uint32_t span, uint32_t n_chunks);
+void slm_slab_span_seal(struct slm_slab *slab, uint32_t span, uint32_t n_chunks);
 
 /* --- walk.c --- */
 
 /* Whether the page's word can be a head's: kind, class, length within the region. Safe on any
  * contents. */
-bool slab_word_is_head(const struct slm_slab *slab, uint32_t idx);
+bool slm_slab_word_is_head(const struct slm_slab *slab, uint32_t idx);
 
 /* --- poison.c: only called under a sanitizer with an exclusive view --- */
 
-void slab_poison_attach(struct slm_slab *slab);
-void slab_poison_detach(struct slm_slab *slab);
-void slab_poison_hide_all(struct slm_slab *slab);
+void slm_slab_poison_attach(struct slm_slab *slab);
+void slm_slab_poison_detach(struct slm_slab *slab);
+void slm_slab_poison_hide_all(struct slm_slab *slab);
 /* The pages from slab->n_pages up to n_pages are new. */
-void slab_poison_grow(struct slm_slab *slab, uint32_t n_pages);
-void slab_poison_show(struct slm_slab *slab, void *p, size_t size_bytes);
-void slab_poison_hide(struct slm_slab *slab, void *p, size_t object_bytes);
+void slm_slab_poison_grow(struct slm_slab *slab, uint32_t n_pages);
+void slm_slab_poison_show(struct slm_slab *slab, void *p, size_t size_bytes);
+void slm_slab_poison_hide(struct slm_slab *slab, void *p, size_t object_bytes);
 /* p's object now is usable_bytes long. */
-void slab_poison_widen(struct slm_slab *slab, void *p, size_t usable_bytes);
+void slm_slab_poison_widen(struct slm_slab *slab, void *p, size_t usable_bytes);
 
 /* --- small shared parts --- */
 

@@ -3,7 +3,7 @@
 #include "allocator/slab/view.h"
 
 /* A span may have its class's preferred length or the shortest one. */
-bool slab_word_is_head(const struct slm_slab *slab, uint32_t idx)
+bool slm_slab_word_is_head(const struct slm_slab *slab, uint32_t idx)
 {
     uint64_t word = slab->pages[idx].word;
     uint32_t n_pages = slab_word_pages(word);
@@ -27,7 +27,7 @@ bool slab_word_is_head(const struct slm_slab *slab, uint32_t idx)
 static uint32_t count_damaged(const struct slm_slab *slab, uint32_t first)
 {
     uint32_t idx = first + 1;
-    while (idx < slab->n_pages && !slab_word_is_head(slab, idx)) {
+    while (idx < slab->n_pages && !slm_slab_word_is_head(slab, idx)) {
         idx++;
     }
     return idx - first;
@@ -48,7 +48,7 @@ static void fill_extent(const struct slm_slab *slab, uint32_t idx, struct slm_sl
 {
     uint64_t word = slab->pages[idx].word;
     *extent = (struct slm_slab_extent){.kind = SLM_SLAB_EXTENT_DAMAGED, .first_page = idx};
-    if (!slab_word_is_head(slab, idx)) {
+    if (!slm_slab_word_is_head(slab, idx)) {
         extent->n_pages = count_damaged(slab, idx);
         return;
     }

@@ -41,7 +41,7 @@ static enum slm_status open_header(struct slm_zone *zone,
     }
     zone->header = slm_segment_base(zone->segment);
     struct zone_header copy = *zone->header;
-    enum slm_status status = zone_judge_header(&copy, label, error);
+    enum slm_status status = slm_zone_check_header(&copy, label, error);
     if (status == SLM_OK) {
         status = judge_use(&copy, label, options, error);
     }
@@ -79,7 +79,7 @@ static enum slm_status map_whole(struct slm_zone *zone,
 
 static enum slm_status map_all(struct slm_zone *zone, uint64_t bytes, struct slm_error *error)
 {
-    if (!zone_bytes_are_right(&zone->fixed, bytes)) {
+    if (!slm_zone_bytes_are_right(&zone->fixed, bytes)) {
         return slm_error_set(error, SLM_E_SIZE, 0, "%s: a length of %llu bytes",
                              slm_segment_label(zone->segment), (unsigned long long)bytes);
     }
@@ -101,7 +101,7 @@ static enum slm_status open_all(struct slm_zone *zone,
         uint64_t bytes = zone_bytes(zone);
         enum slm_status status = map_all(zone, bytes, error);
         if (status == SLM_OK) {
-            status = zone_open_parts(zone, &lock, error);
+            status = slm_zone_open_parts(zone, &lock, error);
         }
         if (status == SLM_OK || zone_bytes(zone) <= bytes) {
             return status;
@@ -128,7 +128,7 @@ enum slm_status slm_zone_attach(struct slm_zone **out,
     if (out == NULL || options == NULL) {
         return slm_error_set(error, SLM_E_NULL, 0, "no zone: no options, or no place for it");
     }
-    struct slm_zone *zone = zone_new();
+    struct slm_zone *zone = slm_zone_new();
     if (zone == NULL) {
         return slm_error_set(error, SLM_E_NOMEM, 0, "no memory for a zone's handle");
     }

@@ -16,27 +16,27 @@ static unsigned check_header(struct slm_zone *zone)
     const struct zone_header *header = zone->header;
     size_t end_of_slab = (size_t)zone->fixed.slab_offset + slm_slab_used_bytes(zone->slab);
     if (memcmp(&header->fixed, &zone->fixed, sizeof zone->fixed) != 0 ||
-        header->checksum != zone_checksum(&zone->fixed)) {
+        header->checksum != slm_zone_checksum(&zone->fixed)) {
         return ZONE_HEADER;
     }
     if (header->state != ZONE_READY) {
         return ZONE_STATE;
     }
     uint64_t bytes = zone_bytes(zone);
-    if (!zone_bytes_are_right(&zone->fixed, bytes) || end_of_slab > bytes) {
+    if (!slm_zone_bytes_are_right(&zone->fixed, bytes) || end_of_slab > bytes) {
         return ZONE_LENGTH;
     }
-    zone_forget_surplus(zone, bytes);
+    slm_zone_unmap_surplus(zone, bytes);
     if (slm_segment_verify(zone->segment, NULL) != SLM_OK) {
         return ZONE_LENGTH;
     }
     /* A read-only handle never locks, so the length is refreshed here. A damaged count of pages is
      * reported by the slab's check. */
-    enum slm_status seen = zone_see_growth(zone, NULL);
+    enum slm_status seen = slm_zone_see_growth(zone, NULL);
     return seen == SLM_OK || seen == SLM_E_IMAGE ? 0 : ZONE_LENGTH;
 }
 
-unsigned zone_check_parts(struct slm_slab *slab, const struct slm_journal *journal)
+unsigned slm_zone_check_parts(struct slm_slab *slab, const struct slm_journal *journal)
 {
     unsigned broken = slm_slab_check_locked(slab);
     if (broken == 0) {
@@ -52,5 +52,5 @@ unsigned slm_zone_check_locked(struct slm_zone *zone)
         return 0;
     }
     unsigned broken = check_header(zone);
-    return broken == 0 ? zone_check_parts(zone->slab, &zone->journal) : broken;
+    return broken == 0 ? slm_zone_check_parts(zone->slab, &zone->journal) : broken;
 }

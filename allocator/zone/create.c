@@ -20,9 +20,9 @@ static void fill_fixed(struct zone_fixed *fixed, const struct slm_zone_options *
     fixed->first_bytes = slm_segment_bytes(segment);
     fixed->max_bytes = slm_segment_max_bytes(segment);
     fixed->journal_entries = zone_journal_entries(options);
-    fixed->slab_offset = zone_slab_offset(fixed->journal_entries);
+    fixed->slab_offset = slm_zone_slab_offset(fixed->journal_entries);
     fixed->lock_kind = (uint32_t)options->lock_kind;
-    fixed->namespaces = zone_namespaces();
+    fixed->namespaces = slm_zone_namespaces();
     strncpy(fixed->name, options->name, sizeof fixed->name - 1);
     strncpy(fixed->tag, zone_tag(options), sizeof fixed->tag - 1);
 }
@@ -70,9 +70,9 @@ static enum slm_status format_zone(struct slm_zone *zone, const struct slm_zone_
     }
     zone->header->bytes = zone->fixed.first_bytes;
     zone->header->fixed = zone->fixed;
-    zone->header->checksum = zone_checksum(&zone->fixed);
+    zone->header->checksum = slm_zone_checksum(&zone->fixed);
     struct slm_lock_options lock = {.path = options->lock_path};
-    status = zone_error_of(options->name, zone_open_parts(zone, &lock, error), error);
+    status = zone_error_of(options->name, slm_zone_open_parts(zone, &lock, error), error);
     if (status == SLM_OK) {
         __atomic_store_n(&zone->header->state, ZONE_READY, __ATOMIC_RELEASE);
     }
@@ -106,7 +106,7 @@ enum slm_status slm_zone_create(struct slm_zone **out, const struct slm_zone_opt
     if (status != SLM_OK) {
         return status;
     }
-    struct slm_zone *zone = zone_new();
+    struct slm_zone *zone = slm_zone_new();
     if (zone == NULL) {
         return slm_error_set(error, SLM_E_NOMEM, 0, "zone %s: no memory", options->name);
     }
@@ -151,7 +151,7 @@ enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error)
     }
     struct slm_segment_options options = {
         .kind = kind,
-        .name = zone_segment_name(zone),
+        .name = slm_zone_segment_name(zone),
         .mode = 0777, /* any permissions will do: it is the file that is open here */
     };
     return slm_segment_remove(&options, error);

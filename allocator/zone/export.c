@@ -34,7 +34,7 @@ static bool keep_over_exec(const struct slm_segment *segment)
 static enum slm_status write_form(const struct form *form, const struct slm_zone *zone, char *text,
                                   struct slm_error *error)
 {
-    const char *name = zone_segment_name(zone);
+    const char *name = slm_zone_segment_name(zone);
     int n = form->by_name ? snprintf(text, SLM_ZONE_EXPORT_BYTES, "%s%s", form->prefix, name)
                           : snprintf(text, SLM_ZONE_EXPORT_BYTES, "%s%d", form->prefix,
                                      slm_segment_id(zone->segment));

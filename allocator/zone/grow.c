@@ -11,20 +11,20 @@ static bool slab_fits(const struct slm_zone *zone, uint64_t bytes)
     return zone->fixed.slab_offset + slm_slab_used_bytes(zone->slab) <= bytes;
 }
 
-void zone_forget_surplus(struct slm_zone *zone, uint64_t bytes)
+void slm_zone_unmap_surplus(struct slm_zone *zone, uint64_t bytes)
 {
     if (zone->reserved_bytes == 0) {
         slm_segment_unmap_tail(zone->segment, (size_t)bytes);
     }
 }
 
-enum slm_status zone_see_growth(struct slm_zone *zone, struct slm_error *error)
+enum slm_status slm_zone_see_growth(struct slm_zone *zone, struct slm_error *error)
 {
     SLM_YIELD("zone: look at the length");
     uint64_t bytes = zone_bytes(zone);
     enum slm_status status = SLM_OK;
     if (SLM_UNLIKELY(bytes != slm_segment_bytes(zone->segment))) {
-        if (!zone_bytes_are_right(&zone->fixed, bytes)) {
+        if (!slm_zone_bytes_are_right(&zone->fixed, bytes)) {
             return SLM_E_BROKEN;
         }
         if (bytes > slm_segment_bytes(zone->segment)) {
@@ -34,7 +34,7 @@ enum slm_status zone_see_growth(struct slm_zone *zone, struct slm_error *error)
     if (SLM_UNLIKELY(!slab_fits(zone, bytes))) {
         return SLM_E_BROKEN;
     }
-    zone_forget_surplus(zone, bytes);
+    slm_zone_unmap_surplus(zone, bytes);
     return status == SLM_OK ? slm_slab_refresh_locked(zone->slab) : status;
 }
 
@@ -43,7 +43,7 @@ enum slm_status zone_see_growth(struct slm_zone *zone, struct slm_error *error)
  * leaves a growth that the repair finishes, one before it leaves backing that the next growth
  * takes.
  */
-enum slm_status zone_reserve(struct slm_zone *zone, size_t bytes, struct slm_error *error)
+enum slm_status slm_zone_reserve(struct slm_zone *zone, size_t bytes, struct slm_error *error)
 {
     enum slm_status status = slm_segment_grow(zone->segment, bytes, error);
     if (status == SLM_OK) {
@@ -52,7 +52,7 @@ enum slm_status zone_reserve(struct slm_zone *zone, size_t bytes, struct slm_err
     return status;
 }
 
-void zone_unreserve(struct slm_zone *zone)
+void slm_zone_unreserve(struct slm_zone *zone)
 {
     size_t bytes = (size_t)zone_bytes(zone);
     if (zone->reserved_bytes > bytes) {
@@ -61,7 +61,7 @@ void zone_unreserve(struct slm_zone *zone)
     zone->reserved_bytes = 0;
 }
 
-void zone_publish_growth(struct slm_zone *zone)
+void slm_zone_publish_growth(struct slm_zone *zone)
 {
     if (zone->reserved_bytes > zone_bytes(zone) && slm_journal_commit(&zone->journal) == SLM_OK) {
         SLM_YIELD("zone: publish its length");

@@ -31,16 +31,16 @@ static inline size_t zone_slab_bytes(const struct slm_zone *zone)
 /* --- parts.c --- */
 
 /* An empty handle; NULL: no memory. */
-struct slm_zone *zone_new(void);
+struct slm_zone *slm_zone_new(void);
 /* Opens slab, journal and lock of a zone with a valid header. lock: all options but the kind. */
-enum slm_status zone_open_parts(struct slm_zone *zone, const struct slm_lock_options *lock,
-                                struct slm_error *error);
+enum slm_status slm_zone_open_parts(struct slm_zone *zone, const struct slm_lock_options *lock,
+                                    struct slm_error *error);
 /* The name to attach and remove its segment by: POSIX: the name, else the label. */
-const char *zone_segment_name(const struct slm_zone *zone);
+const char *slm_zone_segment_name(const struct slm_zone *zone);
 /* Undoes or finishes the transaction of a dead holder, and finishes a growth that it began: the
  * slab is slab_bytes long. SLM_E_IMAGE, as slm_journal_recover. */
-enum slm_status zone_recover_parts(struct slm_slab *slab, struct slm_journal *journal,
-                                   size_t slab_bytes);
+enum slm_status slm_zone_recover_parts(struct slm_slab *slab, struct slm_journal *journal,
+                                       size_t slab_bytes);
 
 /* --- options.c --- */
 
@@ -54,15 +54,15 @@ enum slm_status zone_error_of(const char *name, enum slm_status status, struct s
 
 /* Maps and shows what other processes added. SLM_E_BROKEN: a length that the zone cannot have, or
  * that does not hold the slab; else as slm_segment_refresh and slm_slab_refresh_locked. */
-enum slm_status zone_see_growth(struct slm_zone *zone, struct slm_error *error);
+enum slm_status slm_zone_see_growth(struct slm_zone *zone, struct slm_error *error);
 /* More may be mapped than the zone's `bytes`: another process had reserved it when this one
  * attached, and gave it back or died. Unmaps that: otherwise it would look like a part that was cut
  * off. Keeps what this handle has reserved itself. */
-void zone_forget_surplus(struct slm_zone *zone, uint64_t bytes);
+void slm_zone_unmap_surplus(struct slm_zone *zone, uint64_t bytes);
 /* Grows in two steps, under the lock: reserve may fail, publish cannot; unreserve undoes reserve. */
-enum slm_status zone_reserve(struct slm_zone *zone, size_t bytes, struct slm_error *error);
-void zone_unreserve(struct slm_zone *zone);
-void zone_publish_growth(struct slm_zone *zone);
+enum slm_status slm_zone_reserve(struct slm_zone *zone, size_t bytes, struct slm_error *error);
+void slm_zone_unreserve(struct slm_zone *zone);
+void slm_zone_publish_growth(struct slm_zone *zone);
 
 /* --- check.c --- */
 
@@ -70,6 +70,6 @@ void zone_publish_growth(struct slm_zone *zone);
 enum zone_invariant { ZONE_HEADER = 101, ZONE_STATE = 102, ZONE_LENGTH = 103, ZONE_JOURNAL = 110 };
 
 /* The numbers of slab and journal; 0: both are sound. */
-unsigned zone_check_parts(struct slm_slab *slab, const struct slm_journal *journal);
+unsigned slm_zone_check_parts(struct slm_slab *slab, const struct slm_journal *journal);
 
 #endif

@@ -8,12 +8,12 @@
 #include "allocator/base/bits.h"
 #include "allocator/base/hash.h"
 
-uint64_t zone_checksum(const struct zone_fixed *fixed)
+uint64_t slm_zone_checksum(const struct zone_fixed *fixed)
 {
     return slm_hash(fixed, sizeof *fixed);
 }
 
-uint64_t zone_slab_offset(unsigned journal_entries)
+uint64_t slm_zone_slab_offset(unsigned journal_entries)
 {
     return slm_align_up(ZONE_JOURNAL_OFFSET + slm_journal_log_bytes(journal_entries), ZONE_ALIGN);
 }
@@ -24,7 +24,7 @@ static uint32_t namespace_number(const char *path)
     return stat(path, &about) == 0 ? (uint32_t)about.st_ino : 0;
 }
 
-uint64_t zone_namespaces(void)
+uint64_t slm_zone_namespaces(void)
 {
     return (uint64_t)namespace_number("/proc/self/ns/time") << 32 |
            namespace_number("/proc/self/ns/pid");
@@ -37,7 +37,7 @@ static bool are_known_and_differ(uint32_t a, uint32_t b)
 
 bool zone_is_elsewhere(uint64_t namespaces)
 {
-    uint64_t here = zone_namespaces();
+    uint64_t here = slm_zone_namespaces();
     return are_known_and_differ((uint32_t)namespaces, (uint32_t)here) ||
            are_known_and_differ((uint32_t)(namespaces >> 32), (uint32_t)(here >> 32));
 }
@@ -47,7 +47,7 @@ static bool text_ends(const char *text)
     return memchr(text, '\0', SLM_ZONE_NAME_BYTES) != NULL;
 }
 
-bool zone_bytes_are_right(const struct zone_fixed *fixed, uint64_t bytes)
+bool slm_zone_bytes_are_right(const struct zone_fixed *fixed, uint64_t bytes)
 {
     return bytes >= fixed->first_bytes && bytes <= fixed->max_bytes && bytes % ZONE_ALIGN == 0;
 }
@@ -57,7 +57,7 @@ static bool sizes_fit(const struct zone_fixed *fixed)
 {
     return fixed->header_bytes == sizeof(struct zone_header) &&
            slm_journal_log_bytes(fixed->journal_entries) != 0 &&
-           fixed->slab_offset == zone_slab_offset(fixed->journal_entries) &&
+           fixed->slab_offset == slm_zone_slab_offset(fixed->journal_entries) &&
            fixed->first_bytes > fixed->slab_offset && fixed->asked_bytes <= fixed->first_bytes &&
            fixed->first_bytes <= fixed->max_bytes && fixed->max_bytes <= ZONE_BYTES_MAX &&
            fixed->lock_kind <= SLM_LOCK_FILE && text_ends(fixed->name) && text_ends(fixed->tag);
@@ -70,11 +70,11 @@ static bool is_half_made(const struct zone_header *header)
     return header->state == ZONE_MAKING && (magic == 0 || magic == SLM_ZONE_MAGIC);
 }
 
-enum slm_status zone_judge_header(const struct zone_header *header, const char *label,
-                                  struct slm_error *error)
+enum slm_status slm_zone_check_header(const struct zone_header *header, const char *label,
+                                      struct slm_error *error)
 {
     const struct zone_fixed *fixed = &header->fixed;
-    uint64_t sum = zone_checksum(fixed);
+    uint64_t sum = slm_zone_checksum(fixed);
     if (is_half_made(header)) {
         return slm_error_set(error, SLM_E_STATE, 0, "%s: still being made, or its maker died",
                              label);
@@ -93,7 +93,7 @@ enum slm_status zone_judge_header(const struct zone_header *header, const char *
                              "%s: its header is damaged: checksum %016llx, expected %016llx", label,
                              (unsigned long long)header->checksum, (unsigned long long)sum);
     }
-    if (!sizes_fit(fixed) || !zone_bytes_are_right(fixed, header->bytes)) {
+    if (!sizes_fit(fixed) || !slm_zone_bytes_are_right(fixed, header->bytes)) {
         return slm_error_set(error, SLM_E_SIZE, 0,
                              "%s: sizes that do not fit each other: %llu bytes, of %llu to %llu",
                              label, (unsigned long long)header->bytes,

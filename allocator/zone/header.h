@@ -68,19 +68,19 @@ SLM_PIN_FIELD(zone_header, n_recoveries, 216, 8);
 SLM_PIN_FIELD(zone_header, lock, 256, 64);
 
 /* The hash of the constant part. */
-uint64_t zone_checksum(const struct zone_fixed *fixed);
+uint64_t slm_zone_checksum(const struct zone_fixed *fixed);
 /* Where the slab begins, after a journal of so many entries. */
-uint64_t zone_slab_offset(unsigned journal_entries);
+uint64_t slm_zone_slab_offset(unsigned journal_entries);
 /* The calling process's, pid below and time above bit 32; 0: unknown. */
-uint64_t zone_namespaces(void);
+uint64_t slm_zone_namespaces(void);
 /* Whether the calling process's differ. A number that either side does not know does not differ. */
 bool zone_is_elsewhere(uint64_t namespaces);
 /* Whether the zone can have that length. */
-bool zone_bytes_are_right(const struct zone_fixed *fixed, uint64_t bytes);
+bool slm_zone_bytes_are_right(const struct zone_fixed *fixed, uint64_t bytes);
 /* Checks that this library wrote the header: SLM_E_STATE, SLM_E_MAGIC, SLM_E_VERSION,
  * SLM_E_CHECKSUM, SLM_E_SIZE. */
-enum slm_status zone_judge_header(const struct zone_header *header, const char *label,
-                                  struct slm_error *error);
+enum slm_status slm_zone_check_header(const struct zone_header *header, const char *label,
+                                      struct slm_error *error);
 
 /* The values that are stored for options that are 0 or NULL. */
 static inline unsigned zone_journal_entries(const struct slm_zone_options *options)

@@ -40,7 +40,7 @@ enum slm_status slm_zone_image_read(struct slm_zone_image *image, const void *he
                              "%s: %zu bytes, too short for a zone: expected %u at least", label,
                              head_bytes, SLM_ZONE_BYTES_MIN);
     }
-    enum slm_status status = zone_judge_header(head, label, error);
+    enum slm_status status = slm_zone_check_header(head, label, error);
     if (status == SLM_OK) {
         fill_image(image, head);
         status = slm_error_clear(error);
@@ -119,7 +119,7 @@ unsigned slm_zone_image_check(const struct slm_zone_image *image, struct slm_sla
     if (image->slab_offset + slm_slab_used_bytes(slab) > image->bytes) {
         return ZONE_LENGTH;
     }
-    return zone_check_parts(slab, journal);
+    return slm_zone_check_parts(slab, journal);
 }
 
 enum slm_status slm_zone_image_repair(const struct slm_zone_image *image, struct slm_slab *slab,
@@ -130,6 +130,6 @@ enum slm_status slm_zone_image_repair(const struct slm_zone_image *image, struct
     }
     enum slm_status status = slm_slab_refresh_locked(slab);
     return status == SLM_OK
-               ? zone_recover_parts(slab, journal, (size_t)(image->bytes - image->slab_offset))
+               ? slm_zone_recover_parts(slab, journal, (size_t)(image->bytes - image->slab_offset))
                : status;
 }

@@ -5,7 +5,7 @@
 
 #include "allocator/zone/handle.h"
 
-const char *zone_segment_name(const struct slm_zone *zone)
+const char *slm_zone_segment_name(const struct slm_zone *zone)
 {
     const char *label = slm_segment_label(zone->segment);
     const char *last =
@@ -13,7 +13,7 @@ const char *zone_segment_name(const struct slm_zone *zone)
     return last == NULL ? label : last + 1;
 }
 
-struct slm_zone *zone_new(void)
+struct slm_zone *slm_zone_new(void)
 {
     return calloc(1, sizeof(struct slm_zone));
 }
@@ -41,8 +41,8 @@ static void close_journal_and_slab(struct slm_zone *zone)
     zone->slab = NULL;
 }
 
-enum slm_status zone_open_parts(struct slm_zone *zone, const struct slm_lock_options *lock,
-                                struct slm_error *error)
+enum slm_status slm_zone_open_parts(struct slm_zone *zone, const struct slm_lock_options *lock,
+                                    struct slm_error *error)
 {
     unsigned char *base = slm_segment_base(zone->segment);
     const char *label = slm_segment_label(zone->segment);
@@ -70,8 +70,8 @@ enum slm_status zone_open_parts(struct slm_zone *zone, const struct slm_lock_opt
     return status;
 }
 
-enum slm_status zone_recover_parts(struct slm_slab *slab, struct slm_journal *journal,
-                                   size_t slab_bytes)
+enum slm_status slm_zone_recover_parts(struct slm_slab *slab, struct slm_journal *journal,
+                                       size_t slab_bytes)
 {
     /* Zones keep their root in the log. The slab's own may be damaged, and would fail the whole
      * checks that releases make: so it is cleared first. */

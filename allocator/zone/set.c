@@ -90,7 +90,7 @@ static bool has_segment_name(const struct slm_zone *zone,
     const struct slm_segment_options *segment = &declaration->options.segment;
     const char *name = segment->name != NULL ? segment->name : declaration->options.name;
     return (segment->kind != SLM_SEGMENT_POSIX && segment->kind != SLM_SEGMENT_FILE) ||
-           strcmp(zone_segment_name(zone), name) == 0;
+           strcmp(slm_zone_segment_name(zone), name) == 0;
 }
 
 /*
@@ -134,7 +134,7 @@ static enum slm_status open_reused(struct candidate *candidate, struct slm_zone 
         return status;
     }
     if (bytes > zone_bytes(zone)) {
-        status = zone_error_of(slm_zone_name(zone), zone_reserve(zone, bytes, error), error);
+        status = zone_error_of(slm_zone_name(zone), slm_zone_reserve(zone, bytes, error), error);
     }
     return status;
 }
@@ -183,7 +183,7 @@ static void drop_candidate(struct candidate *candidate)
     if (candidate->is_locked) {
         slm_zone_abort_locked(zone);
         if (candidate->is_reused) {
-            zone_unreserve(zone);
+            slm_zone_unreserve(zone);
         }
         (void)slm_zone_unlock(zone);
     }
@@ -196,7 +196,7 @@ static void drop_candidate(struct candidate *candidate)
 /* Cannot fail: all that it needs was reserved before. */
 static void commit_candidate(struct candidate *candidate)
 {
-    zone_publish_growth(candidate->zone);
+    slm_zone_publish_growth(candidate->zone);
     (void)slm_zone_unlock(candidate->zone);
 }
 

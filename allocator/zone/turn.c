@@ -12,7 +12,7 @@ static enum slm_status repair(struct slm_zone *zone)
     if (status != SLM_OK) {
         return status; /* the zone must not be touched; the mark for repair stays */
     }
-    status = zone_recover_parts(zone->slab, &zone->journal, zone_slab_bytes(zone));
+    status = slm_zone_recover_parts(zone->slab, &zone->journal, zone_slab_bytes(zone));
     if (status == SLM_OK) {
         SLM_YIELD("zone: count the repair");
         (void)__atomic_fetch_add(&zone->header->n_recoveries, 1, __ATOMIC_RELAXED);
@@ -30,7 +30,7 @@ static enum slm_status enter(struct slm_zone *zone, enum slm_status got)
     if (got != SLM_OK && got != SLM_OWNER_DIED) {
         return got;
     }
-    enum slm_status status = zone_see_growth(zone, NULL);
+    enum slm_status status = slm_zone_see_growth(zone, NULL);
     /* slm_zone_unlock commits: an unfinished log means that its owner did not call it. */
     if (status == SLM_OK && (got == SLM_OWNER_DIED || slm_journal_is_dirty(&zone->journal))) {
         status = repair(zone);

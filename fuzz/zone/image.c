@@ -132,7 +132,7 @@ static uint64_t load(const uint8_t *p, unsigned n)
 
 static size_t place_of(uint32_t where, unsigned part)
 {
-    size_t slab = (size_t)zone_slab_offset(N_ENTRIES);
+    size_t slab = (size_t)slm_zone_slab_offset(N_ENTRIES);
     switch (part) {
     case 0:
         return where % sizeof(struct zone_header);
@@ -161,7 +161,7 @@ static void apply_patch(const uint8_t *patch)
 static void seal(void)
 {
     struct zone_header *header = (struct zone_header *)(void *)bytes_here;
-    header->checksum = zone_checksum(&header->fixed);
+    header->checksum = slm_zone_checksum(&header->fixed);
 }
 
 /* Restores the whole segment, then applies the input's changes. */

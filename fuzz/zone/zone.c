@@ -480,7 +480,7 @@ static void die_growing(const struct op *op)
     struct slm_zone *zone = hrn_zone_world->zones[op->actor];
     size_t bytes = ZONE_FIRST_BYTES + op->value % (ZONE_MAX_BYTES - ZONE_FIRST_BYTES + 1);
     hrn_zone_world->was_grown = true;
-    if (bytes > hrn_zone_world->bytes && zone_reserve(zone, bytes, NULL) == SLM_OK &&
+    if (bytes > hrn_zone_world->bytes && slm_zone_reserve(zone, bytes, NULL) == SLM_OK &&
         (op->extra & 1u) != 0) {
         enum slm_status expected = hrn_zone_end_transaction();
         expect("commit, to grow", slm_zone_commit_locked(zone), expected);

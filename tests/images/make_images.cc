@@ -36,7 +36,7 @@ void make_portable(slm_zone *zone)
 {
     zone_header *header = zone->header;
     header->fixed.namespaces = 0;
-    header->checksum = zone_checksum(&header->fixed);
+    header->checksum = slm_zone_checksum(&header->fixed);
     header->lock.boot = 1;
 }
 

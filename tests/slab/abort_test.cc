@@ -103,11 +103,11 @@ void free_first_run(const Scene &s)
 
 const Stop kStops[] = {
     /* Lists of spans, found at the first use of a link. */
-    {"FirstSpanOutOfRange", "broken index in slab_chunk_alloc_partial",
+    {"FirstSpanOutOfRange", "broken index in slm_slab_chunk_alloc_partial",
      [](const Scene &s) { s.small().partial = kPages; }, alloc_small},
-    {"FirstSpanOfNoClass", "broken page in slab_chunk_alloc_partial",
+    {"FirstSpanOfNoClass", "broken page in slm_slab_chunk_alloc_partial",
      [](const Scene &s) { s.small().partial = s.run; }, alloc_small},
-    {"ListedSpanWithoutFreeChunks", "broken page in slab_chunk_alloc_partial",
+    {"ListedSpanWithoutFreeChunks", "broken page in slm_slab_chunk_alloc_partial",
      [](const Scene &s) { s.page(s.span).n_free = 0; }, alloc_small},
     {"SpanLinkedBeforeOneOutOfRange", "broken index in slab_page_list_push",
      [](const Scene &s) { s.small().partial = kPages; },
@@ -141,9 +141,9 @@ const Stop kStops[] = {
     {"WordOfLengthsEmptied", "broken bitmap in descend_lowest",
      [](const Scene &s) { s.slab->lengths[0][1] = 0; },
      [](const Scene &s) { s.alloc_pages(s.f.run_pages + 1); }},
-    {"FirstRunOutOfRange", "broken index in slab_run_take",
+    {"FirstRunOutOfRange", "broken index in slm_slab_run_take",
      [](const Scene &s) { s.first_of(s.f.run_pages) = kPages; }, alloc_free_run},
-    {"FirstRunLongerThanWhatIsLeft", "broken index in slab_run_take",
+    {"FirstRunLongerThanWhatIsLeft", "broken index in slm_slab_run_take",
      [](const Scene &s) { s.first_of(s.f.run_pages) = kPages - 1; }, alloc_free_run},
     {"FirstRunIsUsed", "broken page in unlink_run",
      [](const Scene &s) { s.first_of(s.f.run_pages) = s.run; }, alloc_free_run},

@@ -75,7 +75,7 @@ struct Scene {
     }
     void reseal() const
     {
-        slab->header->checksum = slab_layout_checksum(slab->header);
+        slab->header->checksum = slm_slab_layout_checksum(slab->header);
     }
 
     Furnished f;

@@ -64,7 +64,7 @@ class SlabImage : public testing::Test {
     slm_status open_resealed(const std::function<void(slab_header *)> &alter)
     {
         alter(header());
-        header()->checksum = slab_layout_checksum(header());
+        header()->checksum = slm_slab_layout_checksum(header());
         slm_status status = open();
         restore();
         return status;
@@ -191,7 +191,7 @@ TEST_F(SlabImage, RandomSealedShapesOpenOnlyIfTheyFitTheRegion)
             shape.max_pages = below(100);
         }
         header()->shape = shape;
-        header()->checksum = slab_layout_checksum(header());
+        header()->checksum = slm_slab_layout_checksum(header());
         slm_slab *slab = nullptr;
         if (slm_slab_attach(&slab, twin.base(), twin.bytes(), nullptr) == SLM_OK) {
             unsigned char *end = slab->memory + (size_t{slab->n_pages} << shape.page_shift);

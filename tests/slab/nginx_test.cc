@@ -233,7 +233,7 @@ TEST(SlabNginxLarge, S8ARefusedRequestLooksAtNoFreeRun)
     ASSERT_GT(end - first, 180000u) << "most descriptors";
     auto *descriptors = reinterpret_cast<void *>(first);
     must(mprotect(descriptors, end - first, PROT_NONE) == 0, "mprotect");
-    EXPECT_EQ(slab_run_find(slab, 2), 0u);
+    EXPECT_EQ(slm_slab_run_find(slab, 2), 0u);
     for (int i = 0; SLM_CHECKS < 3 && i < 100; i++) { /* the whole check reads them all */
         EXPECT_EQ(slm_slab_alloc(slab, 8192), nullptr);
     }

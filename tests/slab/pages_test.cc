@@ -338,8 +338,8 @@ TEST(SlabRunFind, ARequestInTheLastWordOfALevelIsRefusedWhenNothingIsSoLong)
     ASSERT_NE(all, nullptr);
     EXPECT_EQ(slm_slab_free(slab, all), SLM_OK);
     ASSERT_NE(slab.alloc_pages(1), nullptr);
-    EXPECT_EQ(slab_run_find(slab, 4094), 4094u);
-    EXPECT_EQ(slab_run_find(slab, 4095), 0u);
+    EXPECT_EQ(slm_slab_run_find(slab, 4094), 4094u);
+    EXPECT_EQ(slm_slab_run_find(slab, 4095), 0u);
     EXPECT_EQ(slab.alloc_pages(4095), nullptr);
     ASSERT_NE(slab.alloc_pages(64), nullptr);
     EXPECT_EQ(slab.alloc_pages(4094), nullptr);
@@ -350,9 +350,9 @@ TEST(SlabRunFind, NothingIsLongerThanTheSlab)
     for (size_t n_pages : {size_t{10}, size_t{63}, size_t{64}, size_t{140}}) {
         Slab slab({4096, 8, 1, 0}, n_pages);
         auto n = slab->n_pages;
-        EXPECT_EQ(slab_run_find(slab, n), n);
+        EXPECT_EQ(slm_slab_run_find(slab, n), n);
         for (uint32_t more : {n + 1, n + 64, 64 * n, UINT32_MAX}) {
-            EXPECT_EQ(slab_run_find(slab, more), 0u) << more << " of " << n;
+            EXPECT_EQ(slm_slab_run_find(slab, more), 0u) << more << " of " << n;
         }
     }
 }

@@ -127,7 +127,7 @@ TEST_P(SlabRebuild, KeepsEveryObjectWhateverTheDerivedPartsHold)
         ASSERT_EQ(slm_slab_free(slab_, p), SLM_OK);
     }
     slm_slab_trim(slab_);
-    EXPECT_EQ(slab_run_longest(slab_), slab_->n_pages);
+    EXPECT_EQ(slm_slab_run_longest(slab_), slab_->n_pages);
 }
 
 TEST_P(SlabRebuild, GivesBackEmptySpansBeyondOnePerClass)

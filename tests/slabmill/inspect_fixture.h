@@ -239,7 +239,7 @@ class Inspect : public testing::Test {
     /* Seals a header whose constant part was changed. */
     void Reseal() const
     {
-        zone_->header->checksum = zone_checksum(&zone_->header->fixed);
+        zone_->header->checksum = slm_zone_checksum(&zone_->header->fixed);
     }
 
     slm_zone *zone_ = nullptr;

@@ -35,7 +35,7 @@ class Image {
         options = all.to_attach(zone);
         zone.detach();
         bytes = content_of(path());
-        EXPECT_EQ(zone_slab_offset(256), kSlab);
+        EXPECT_EQ(slm_zone_slab_offset(256), kSlab);
     }
     std::string path() const
     {
@@ -50,7 +50,7 @@ class Image {
     {
         zone_fixed fixed;
         memcpy(&fixed, bytes.data(), sizeof fixed);
-        uint64_t sum = zone_checksum(&fixed);
+        uint64_t sum = slm_zone_checksum(&fixed);
         memcpy(bytes.data() + offsetof(zone_header, checksum), &sum, sizeof sum);
     }
     template <typename T> void put(size_t offset, T value)

@@ -91,14 +91,14 @@ int attach_made_in(struct slm_zone *zone, uint64_t namespaces)
 {
     auto *header = static_cast<zone_header *>(slm_segment_base(slm_zone_segment(zone)));
     header->fixed.namespaces = namespaces;
-    header->checksum = zone_checksum(&header->fixed);
+    header->checksum = slm_zone_checksum(&header->fixed);
     return attach_from(0, slm_segment_id(slm_zone_segment(zone)));
 }
 
 /* Linux has time namespaces since 5.6: a zone in a file may be older than the kernel. */
 TEST_F(ZoneNamespace, ANumberThatTheCreatorDidNotKnowRefusesNoProcess)
 {
-    uint64_t here = zone_namespaces();
+    uint64_t here = slm_zone_namespaces();
     uint64_t pid = here & UINT32_MAX;
     uint64_t time = here >> 32 << 32;
     ASSERT_NE(pid, 0u);

@@ -502,7 +502,7 @@ TEST(Zone, KeepsItsLengthAndGrowsOnAfterADeathInGrow)
         ASSERT_EQ(zone.create(all.of(kind)), SLM_OK);
         EXPECT_EQ(in_child([&] {
                       (void)slm_zone_lock(zone);
-                      (void)zone_reserve(zone, 2 * kZoneBytes, nullptr);
+                      (void)slm_zone_reserve(zone, 2 * kZoneBytes, nullptr);
                       raise(SIGKILL);
                       return 0;
                   }),
@@ -522,7 +522,7 @@ TEST(Zone, WithAPublishedLengthAndOldPagesIsRepaired)
     ASSERT_EQ(zone.create(all.of(SLM_SEGMENT_MEMFD)), SLM_OK);
     EXPECT_EQ(in_child([&] {
                   (void)slm_zone_lock(zone);
-                  (void)zone_reserve(zone, 4 * kZoneBytes, nullptr);
+                  (void)slm_zone_reserve(zone, 4 * kZoneBytes, nullptr);
                   zone.header()->bytes = 4 * kZoneBytes;
                   raise(SIGKILL);
                   return 0;
@@ -541,14 +541,14 @@ TEST(Zone, MappedLongerThanItIsWorksAndKeepsItsLength)
     Zone zone, other;
     ASSERT_EQ(zone.create(all.of(SLM_SEGMENT_FILE)), SLM_OK);
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
-    ASSERT_EQ(zone_reserve(zone, 2 * kZoneBytes, nullptr), SLM_OK);
+    ASSERT_EQ(slm_zone_reserve(zone, 2 * kZoneBytes, nullptr), SLM_OK);
     ASSERT_EQ(other.attach(all.to_attach(zone)), SLM_OK) << other.error.text;
-    zone_unreserve(zone);
+    slm_zone_unreserve(zone);
     ASSERT_EQ(slm_zone_unlock(zone), SLM_OK);
     EXPECT_EQ(slm_segment_bytes(slm_zone_segment(other)), 2 * kZoneBytes);
     EXPECT_EQ(push_alone(other, 1), SLM_OK);
     ASSERT_EQ(slm_zone_lock(other), SLM_OK);
-    zone_publish_growth(other);
+    slm_zone_publish_growth(other);
     ASSERT_EQ(slm_zone_unlock(other), SLM_OK);
     EXPECT_EQ(zone.stats().bytes, kZoneBytes);
     EXPECT_EQ(check_alone(zone), 0u);
@@ -568,11 +568,11 @@ TEST(Zone, MappedLongerThanItIsCanBeRepairedCheckedAndGrown)
         ASSERT_EQ(push_alone(zone, 1), SLM_OK);
         slm_zone_attach_options options = all.to_attach(zone);
         ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
-        ASSERT_EQ(zone_reserve(zone, 2 * kZoneBytes, nullptr), SLM_OK);
+        ASSERT_EQ(slm_zone_reserve(zone, 2 * kZoneBytes, nullptr), SLM_OK);
         ASSERT_EQ(other.attach(options), SLM_OK) << other.error.text;
         options.segment.read_only = true;
         ASSERT_EQ(reader.attach(options), SLM_OK) << reader.error.text;
-        zone_unreserve(zone);
+        slm_zone_unreserve(zone);
         ASSERT_EQ(slm_zone_unlock(zone), SLM_OK);
         EXPECT_EQ(slm_zone_check_locked(reader), 0u);
         EXPECT_EQ(in_child([&] {

@@ -77,4 +77,16 @@ static inline bool rbtree_is_red(const struct slm_rbtree_node *node)
     return (node->parent & RBTREE_RED) != 0;
 }
 
+enum rbtree_side { RBTREE_LEFT, RBTREE_RIGHT };
+
+static inline enum rbtree_side rbtree_other(enum rbtree_side side)
+{
+    return side == RBTREE_LEFT ? RBTREE_RIGHT : RBTREE_LEFT;
+}
+
+static inline uint64_t *rbtree_link_of(struct slm_rbtree_node *node, enum rbtree_side side)
+{
+    return side == RBTREE_LEFT ? &node->left : &node->right;
+}
+
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Red-black trees: insertion, deletion, search, neighbours. */
+/* Red-black trees: insert and remove. walk.c has search and neighbours. */
 #include <slabmill/rbtree.h>
 
 #include "allocator/base/check.h"
@@ -36,27 +36,15 @@
  */
 _Static_assert(SLM_RBTREE_ENTRIES >= 141, "see Entries");
 
-enum side { LEFT, RIGHT };
-
 /* A tree under change. */
 struct edit {
     struct slm_journal *journal;
     struct slm_rbtree *tree;
 };
 
-static enum side other(enum side side)
-{
-    return side == LEFT ? RIGHT : LEFT;
-}
-
 static struct slm_rbtree_node *at(const struct edit *edit, uint64_t offset)
 {
     return rbtree_at(edit->journal, offset);
-}
-
-static uint64_t *link_of(struct slm_rbtree_node *node, enum side side)
-{
-    return side == LEFT ? &node->left : &node->right;
 }
 
 static void put(const struct edit *edit, uint64_t *word, uint64_t value)
@@ -88,16 +76,16 @@ static bool is_red(const struct edit *edit, uint64_t offset)
     return offset != 0 && rbtree_is_red(at(edit, offset));
 }
 
-static enum side side_of(const struct edit *edit, uint64_t parent, uint64_t child)
+static enum rbtree_side side_of(const struct edit *edit, uint64_t parent, uint64_t child)
 {
-    return at(edit, parent)->left == child ? LEFT : RIGHT;
+    return at(edit, parent)->left == child ? RBTREE_LEFT : RBTREE_RIGHT;
 }
 
 /* The word that leads to child from above: the parent's, or the tree's if there is none. */
 static uint64_t *link_to(const struct edit *edit, uint64_t parent, uint64_t child)
 {
     return parent == 0 ? &edit->tree->root
-                       : link_of(at(edit, parent), side_of(edit, parent, child));
+                       : rbtree_link_of(at(edit, parent), side_of(edit, parent, child));
 }
 
 /*
@@ -105,25 +93,25 @@ static uint64_t *link_to(const struct edit *edit, uint64_t parent, uint64_t chil
  *
  *        x                 y
  *       / \               / \
- *      .   y     ->      x   .          side LEFT
+ *      .   y     ->      x   .          side RBTREE_LEFT
  *         / \           / \
  *     inner  .         . inner
  */
-static void rotate(const struct edit *edit, uint64_t x, enum side side)
+static void rotate(const struct edit *edit, uint64_t x, enum rbtree_side side)
 {
     struct slm_rbtree_node *down = at(edit, x);
-    uint64_t y = *link_of(down, other(side));
+    uint64_t y = *rbtree_link_of(down, rbtree_other(side));
     struct slm_rbtree_node *up = at(edit, y);
-    uint64_t inner = *link_of(up, side);
+    uint64_t inner = *rbtree_link_of(up, side);
     uint64_t up_red = up->parent & RBTREE_RED;
     SLM_ASSERT(list, rbtree_parent(up) == x);
-    put(edit, link_of(down, other(side)), inner);
+    put(edit, rbtree_link_of(down, rbtree_other(side)), inner);
     if (inner != 0) {
         set_parent(edit, inner, x);
     }
     put(edit, link_to(edit, rbtree_parent(down), x), y);
     put(edit, &up->parent, down->parent);
-    put(edit, link_of(up, side), x);
+    put(edit, rbtree_link_of(up, side), x);
     put(edit, &down->parent, y | up_red);
 }
 
@@ -131,23 +119,23 @@ static void rotate(const struct edit *edit, uint64_t x, enum side side)
 
 /* The node below which node belongs, after all that are equal to it; 0 in an empty tree. */
 static uint64_t find_place(const struct edit *edit, const struct slm_rbtree_node *node,
-                           slm_rbtree_order *order, enum side *side)
+                           slm_rbtree_order *order, enum rbtree_side *side)
 {
     uint64_t parent = 0;
     uint64_t next = edit->tree->root;
     while (next != 0) {
         parent = next;
-        *side = order(node, at(edit, parent)) < 0 ? LEFT : RIGHT;
-        next = *link_of(at(edit, parent), *side);
+        *side = order(node, at(edit, parent)) < 0 ? RBTREE_LEFT : RBTREE_RIGHT;
+        next = *rbtree_link_of(at(edit, parent), *side);
     }
     return parent;
 }
 
 /* As a leaf: red, but for the root. */
 static void link_new(const struct edit *edit, struct slm_rbtree_node *node, uint64_t parent,
-                     enum side side)
+                     enum rbtree_side side)
 {
-    uint64_t *link = parent == 0 ? &edit->tree->root : link_of(at(edit, parent), side);
+    uint64_t *link = parent == 0 ? &edit->tree->root : rbtree_link_of(at(edit, parent), side);
     put(edit, &node->left, 0);
     put(edit, &node->right, 0);
     put(edit, &node->parent, parent == 0 ? 0 : parent | RBTREE_RED);
@@ -173,13 +161,13 @@ static void fix_red(const struct edit *edit, uint64_t x)
     uint64_t parent = rbtree_parent(at(edit, x));
     while (is_red(edit, x) && is_red(edit, parent)) {
         uint64_t grand = rbtree_parent(at(edit, parent));
-        enum side side = side_of(edit, grand, parent);
-        uint64_t uncle = *link_of(at(edit, grand), other(side));
+        enum rbtree_side side = side_of(edit, grand, parent);
+        uint64_t uncle = *rbtree_link_of(at(edit, grand), rbtree_other(side));
         if (!is_red(edit, uncle)) {
             if (side_of(edit, parent, x) != side) {
                 rotate(edit, parent, side);
             }
-            rotate(edit, grand, other(side));
+            rotate(edit, grand, rbtree_other(side));
             return;
         }
         recolour(edit, grand);
@@ -211,7 +199,7 @@ enum slm_status slm_rbtree_insert(struct slm_journal *journal, struct slm_rbtree
         return status;
     }
     struct edit edit = {journal, tree};
-    enum side side = LEFT;
+    enum rbtree_side side = RBTREE_LEFT;
     uint64_t parent = find_place(&edit, node, order, &side);
     link_new(&edit, node, parent, side);
     fix_red(&edit, slm_journal_offset(journal, node));
@@ -224,7 +212,7 @@ enum slm_status slm_rbtree_insert(struct slm_journal *journal, struct slm_rbtree
 /* Where the paths below became one black node shorter. */
 struct gap {
     uint64_t parent; /* 0: the whole tree, which is fine */
-    enum side side;
+    enum rbtree_side side;
 };
 
 /*
@@ -236,7 +224,7 @@ static bool unlink_outer(const struct edit *edit, uint64_t x, struct gap *gap)
     struct slm_rbtree_node *node = at(edit, x);
     uint64_t child = node->left != 0 ? node->left : node->right;
     gap->parent = rbtree_parent(node);
-    gap->side = gap->parent == 0 ? LEFT : side_of(edit, gap->parent, x);
+    gap->side = gap->parent == 0 ? RBTREE_LEFT : side_of(edit, gap->parent, x);
     put(edit, link_to(edit, gap->parent, x), child);
     if (child != 0) {
         SLM_ASSERT(list, is_red(edit, child) && !rbtree_is_red(node));
@@ -277,13 +265,13 @@ static bool unlink_inner(const struct edit *edit, uint64_t x, struct gap *gap)
  */
 static void close_gap(const struct edit *edit, const struct gap *gap)
 {
-    enum side away = other(gap->side);
-    uint64_t sibling = *link_of(at(edit, gap->parent), away);
-    if (!is_red(edit, *link_of(at(edit, sibling), away))) {
+    enum rbtree_side away = rbtree_other(gap->side);
+    uint64_t sibling = *rbtree_link_of(at(edit, gap->parent), away);
+    if (!is_red(edit, *rbtree_link_of(at(edit, sibling), away))) {
         rotate(edit, sibling, away); /* near was red and is the sibling now, black */
-        sibling = *link_of(at(edit, gap->parent), away);
+        sibling = *rbtree_link_of(at(edit, gap->parent), away);
     }
-    set_black(edit, *link_of(at(edit, sibling), away));
+    set_black(edit, *rbtree_link_of(at(edit, sibling), away));
     rotate(edit, gap->parent, gap->side);
 }
 
@@ -293,17 +281,18 @@ static void raise_gap(const struct edit *edit, struct gap *gap, uint64_t sibling
     uint64_t x = gap->parent;
     set_red(edit, sibling);
     gap->parent = rbtree_parent(at(edit, x));
-    gap->side = gap->parent == 0 ? LEFT : side_of(edit, gap->parent, x);
+    gap->side = gap->parent == 0 ? RBTREE_LEFT : side_of(edit, gap->parent, x);
 }
 
 static void fix_gap(const struct edit *edit, struct gap *gap)
 {
     while (gap->parent != 0) {
         uint64_t x = gap->parent;
-        uint64_t sibling = *link_of(at(edit, x), other(gap->side));
+        uint64_t sibling = *rbtree_link_of(at(edit, x), rbtree_other(gap->side));
         if (is_red(edit, sibling)) {
             rotate(edit, x, gap->side);
-            sibling = *link_of(at(edit, x), other(gap->side)); /* black, and x is red */
+            sibling =
+                *rbtree_link_of(at(edit, x), rbtree_other(gap->side)); /* black, and x is red */
         }
         if (is_red(edit, at(edit, sibling)->left) || is_red(edit, at(edit, sibling)->right)) {
             close_gap(edit, gap);
@@ -359,86 +348,4 @@ enum slm_status slm_rbtree_remove(struct slm_journal *journal, struct slm_rbtree
     wipe_node(&edit, node);
     check_after_change(journal, tree, NULL);
     return SLM_OK;
-}
-
-/* --- Search --- */
-
-struct slm_rbtree_node *slm_rbtree_lower_bound(const struct slm_journal *journal,
-                                               const struct slm_rbtree *tree, const void *key,
-                                               slm_rbtree_compare *compare)
-{
-    if (journal == NULL || tree == NULL || compare == NULL) {
-        return NULL;
-    }
-    struct slm_rbtree_node *found = NULL;
-    struct slm_rbtree_node *node = rbtree_at(journal, tree->root);
-    while (node != NULL) {
-        bool is_before = compare(key, node) > 0;
-        found = is_before ? found : node;
-        node = rbtree_at(journal, is_before ? node->right : node->left);
-    }
-    return found;
-}
-
-struct slm_rbtree_node *slm_rbtree_find(const struct slm_journal *journal,
-                                        const struct slm_rbtree *tree, const void *key,
-                                        slm_rbtree_compare *compare)
-{
-    struct slm_rbtree_node *node = slm_rbtree_lower_bound(journal, tree, key, compare);
-    return node != NULL && compare(key, node) == 0 ? node : NULL;
-}
-
-/* --- Neighbours --- */
-
-/* The outermost node below offset (0: none) on that side. */
-static struct slm_rbtree_node *outermost(const struct slm_journal *journal, uint64_t offset,
-                                         enum side side)
-{
-    struct slm_rbtree_node *found = NULL;
-    while (offset != 0) {
-        found = rbtree_at(journal, offset);
-        offset = *link_of(found, side);
-    }
-    return found;
-}
-
-/* The next node on that side: the nearest below, or else the first above on that side. */
-static struct slm_rbtree_node *neighbour(const struct slm_journal *journal,
-                                         const struct slm_rbtree_node *node, enum side side)
-{
-    uint64_t below = side == LEFT ? node->left : node->right;
-    if (below != 0) {
-        return outermost(journal, below, other(side));
-    }
-    uint64_t x = slm_journal_offset(journal, node);
-    struct slm_rbtree_node *above = rbtree_at(journal, rbtree_parent(node));
-    while (above != NULL && *link_of(above, side) == x) {
-        x = slm_journal_offset(journal, above);
-        above = rbtree_at(journal, rbtree_parent(above));
-    }
-    return above;
-}
-
-struct slm_rbtree_node *slm_rbtree_first(const struct slm_journal *journal,
-                                         const struct slm_rbtree *tree)
-{
-    return journal == NULL || tree == NULL ? NULL : outermost(journal, tree->root, LEFT);
-}
-
-struct slm_rbtree_node *slm_rbtree_last(const struct slm_journal *journal,
-                                        const struct slm_rbtree *tree)
-{
-    return journal == NULL || tree == NULL ? NULL : outermost(journal, tree->root, RIGHT);
-}
-
-struct slm_rbtree_node *slm_rbtree_next(const struct slm_journal *journal,
-                                        const struct slm_rbtree_node *node)
-{
-    return journal == NULL || node == NULL ? NULL : neighbour(journal, node, RIGHT);
-}
-
-struct slm_rbtree_node *slm_rbtree_prev(const struct slm_journal *journal,
-                                        const struct slm_rbtree_node *node)
-{
-    return journal == NULL || node == NULL ? NULL : neighbour(journal, node, LEFT);
 }

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Search in a tree, and the steps in order. Reads only. */
+#include <slabmill/rbtree.h>
+
+#include "allocator/tree/node.h"
+
+/* --- Search --- */
+
+struct slm_rbtree_node *slm_rbtree_lower_bound(const struct slm_journal *journal,
+                                               const struct slm_rbtree *tree, const void *key,
+                                               slm_rbtree_compare *compare)
+{
+    if (journal == NULL || tree == NULL || compare == NULL) {
+        return NULL;
+    }
+    struct slm_rbtree_node *found = NULL;
+    struct slm_rbtree_node *node = rbtree_at(journal, tree->root);
+    while (node != NULL) {
+        bool is_before = compare(key, node) > 0;
+        found = is_before ? found : node;
+        node = rbtree_at(journal, is_before ? node->right : node->left);
+    }
+    return found;
+}
+
+struct slm_rbtree_node *slm_rbtree_find(const struct slm_journal *journal,
+                                        const struct slm_rbtree *tree, const void *key,
+                                        slm_rbtree_compare *compare)
+{
+    struct slm_rbtree_node *node = slm_rbtree_lower_bound(journal, tree, key, compare);
+    return node != NULL && compare(key, node) == 0 ? node : NULL;
+}
+
+/* --- Neighbours --- */
+
+/* The outermost node below offset (0: none) on that side. */
+static struct slm_rbtree_node *outermost(const struct slm_journal *journal, uint64_t offset,
+                                         enum rbtree_side side)
+{
+    struct slm_rbtree_node *found = NULL;
+    while (offset != 0) {
+        found = rbtree_at(journal, offset);
+        offset = *rbtree_link_of(found, side);
+    }
+    return found;
+}
+
+/* The next node on that side: the nearest below, or else the first above on that side. */
+static struct slm_rbtree_node *neighbour(const struct slm_journal *journal,
+                                         const struct slm_rbtree_node *node, enum rbtree_side side)
+{
+    uint64_t below = side == RBTREE_LEFT ? node->left : node->right;
+    if (below != 0) {
+        return outermost(journal, below, rbtree_other(side));
+    }
+    uint64_t x = slm_journal_offset(journal, node);
+    struct slm_rbtree_node *above = rbtree_at(journal, rbtree_parent(node));
+    while (above != NULL && *rbtree_link_of(above, side) == x) {
+        x = slm_journal_offset(journal, above);
+        above = rbtree_at(journal, rbtree_parent(above));
+    }
+    return above;
+}
+
+struct slm_rbtree_node *slm_rbtree_first(const struct slm_journal *journal,
+                                         const struct slm_rbtree *tree)
+{
+    return journal == NULL || tree == NULL ? NULL : outermost(journal, tree->root, RBTREE_LEFT);
+}
+
+struct slm_rbtree_node *slm_rbtree_last(const struct slm_journal *journal,
+                                        const struct slm_rbtree *tree)
+{
+    return journal == NULL || tree == NULL ? NULL : outermost(journal, tree->root, RBTREE_RIGHT);
+}
+
+struct slm_rbtree_node *slm_rbtree_next(const struct slm_journal *journal,
+                                        const struct slm_rbtree_node *node)
+{
+    return journal == NULL || node == NULL ? NULL : neighbour(journal, node, RBTREE_RIGHT);
+}
+
+struct slm_rbtree_node *slm_rbtree_prev(const struct slm_journal *journal,
+                                        const struct slm_rbtree_node *node)
+{
+    return journal == NULL || node == NULL ? NULL : neighbour(journal, node, RBTREE_LEFT);
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Broken invariants: last words, and when an assertion looks at its condition. */
+/* Broken invariants: their messages, and when an assertion evaluates its condition. */
 #include <climits>
 
 #include "allocator/base/check.h"
@@ -16,7 +16,7 @@ TEST(Broken, EachKindAbortsWithItsNameAndPlace)
     SLM_EXPECT_ABORT(slm_broken_pool("here"), "^slabmill: broken pool in here\n");
 }
 
-TEST(Broken, AWholeCheckTellsItsNumberInDecimal)
+TEST(Broken, AWholeCheckPrintsItsNumberInDecimal)
 {
     SLM_EXPECT_ABORT(slm_broken_check("here", 0), "broken invariant I in here: number 0\n");
     SLM_EXPECT_ABORT(slm_broken_check("here", 7), "broken invariant I in here: number 7\n");
@@ -24,7 +24,7 @@ TEST(Broken, AWholeCheckTellsItsNumberInDecimal)
     SLM_EXPECT_ABORT(slm_broken_check("here", UINT_MAX), "in here: number 4294967295\n");
 }
 
-TEST(Assert, LooksAtItsConditionFromLevelTwoOn)
+TEST(Assert, EvaluatesItsConditionFromLevelTwoOn)
 {
     int n_looks = 0;
     SLM_ASSERT(pool, ++n_looks > 0);

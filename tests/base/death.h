@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ends that coverage runs count: a process that aborts, or calls _exit, writes no profile itself. */
+/* Ends of processes in coverage runs: abort() and _exit() write no profile by themselves. */
 #ifndef SLM_TESTS_DEATH_H
 #define SLM_TESTS_DEATH_H
 
@@ -12,7 +12,7 @@ extern "C" int __llvm_profile_write_file(void) __attribute__((weak));
 
 namespace slm_test {
 
-/* What this process ran so far, if anyone counts. */
+/* Writes the profile of this process so far, in a coverage run. */
 inline void write_profile()
 {
     if (&__llvm_profile_write_file != nullptr) {
@@ -27,8 +27,8 @@ inline void write_profile()
     _exit(status);
 }
 
-/* From here on this process writes its profile before it dies of abort(), which goes on behind the
- * handler. Where nobody counts, the signal stays as it is. */
+/* From now on abort() writes the profile before it ends this process: its handler returns to it. In
+ * other than coverage runs the signal is left alone. */
 inline void count_abort()
 {
     if (&__llvm_profile_write_file != nullptr) {

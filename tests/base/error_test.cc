@@ -9,7 +9,7 @@
 
 namespace {
 
-TEST(Error, SetFillsInAllOfItAndAnswersTheStatus)
+TEST(Error, SetFillsInEveryFieldAndReturnsTheStatus)
 {
     slm_error error;
     memset(&error, 0xFF, sizeof error);
@@ -19,7 +19,7 @@ TEST(Error, SetFillsInAllOfItAndAnswersTheStatus)
     EXPECT_STREQ(error.text, "keys: 42");
 }
 
-TEST(Error, SetWithoutAPlaceStillAnswersTheStatus)
+TEST(Error, SetWithNullReturnsTheStatus)
 {
     EXPECT_EQ(slm_error_set(nullptr, SLM_E_SPACE, ENOSPC, "%s", "text"), SLM_E_SPACE);
     EXPECT_EQ(slm_error_clear(nullptr), SLM_OK);
@@ -35,7 +35,7 @@ TEST(Error, SetKeepsErrno)
     EXPECT_EQ(errno, 4711);
 }
 
-TEST(Error, ATextThatIsTooLongIsCutAndEnded)
+TEST(Error, ATextThatIsTooLongIsCutAndEndsInAZero)
 {
     slm_error error;
     std::string exact(SLM_ERROR_BYTES - 1, 'x');
@@ -45,7 +45,7 @@ TEST(Error, ATextThatIsTooLongIsCutAndEnded)
     EXPECT_EQ(error.text, exact);
 }
 
-TEST(Error, ClearLeavesNothingOfTheOneBefore)
+TEST(Error, ClearRemovesTheErrorBefore)
 {
     slm_error error;
     (void)slm_error_set(&error, SLM_E_IO, EIO, "%s", "text");
@@ -73,7 +73,7 @@ TEST(Error, EachErrnoHasTheStatusThatTheHeaderPromises)
     }
 }
 
-TEST(Error, StatusesOfSegmentsAndZonesAreToldApart)
+TEST(Error, EachCauseInSegmentsAndZonesHasItsOwnStatus)
 {
     const slm_status statuses[] = {
         SLM_OWNER_DIED,  SLM_E_LOCKED,    SLM_E_TIMEOUT,   SLM_E_HELD,    SLM_E_OWNER,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Result codes: names and sentences. */
+/* Result codes: names and texts. */
 #include <slabmill/status.h>
 
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 
 namespace {
 
-TEST(Status, NamesAreTheCodesOwn)
+TEST(Status, TheNameOfACodeIsItsIdentifier)
 {
     EXPECT_STREQ(slm_status_name(SLM_OK), "SLM_OK");
     EXPECT_STREQ(slm_status_name(SLM_UNCHANGED), "SLM_UNCHANGED");
@@ -16,7 +16,7 @@ TEST(Status, NamesAreTheCodesOwn)
     EXPECT_STREQ(slm_status_name(SLM_E_IO), "SLM_E_IO");
 }
 
-TEST(Status, EveryCodeHasANameAndASentenceOfItsOwn)
+TEST(Status, NoTwoCodesShareANameOrAText)
 {
     std::set<std::string> names;
     std::set<std::string> texts;
@@ -31,7 +31,7 @@ TEST(Status, EveryCodeHasANameAndASentenceOfItsOwn)
     EXPECT_EQ(texts.size(), static_cast<size_t>(SLM_STATUS_COUNT));
 }
 
-TEST(Status, NumbersOutsideTheListHaveAnAnswerToo)
+TEST(Status, NumbersOutsideTheListHaveANameAndAText)
 {
     for (int code : {-1, static_cast<int>(SLM_STATUS_COUNT)}) {
         EXPECT_STREQ(slm_status_name(static_cast<slm_status>(code)), "SLM_?");

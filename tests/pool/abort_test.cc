@@ -11,7 +11,7 @@ namespace {
 
 using slm_test::TestPool;
 
-/* The heap's blocks, from 8 bytes behind their start on: less aligned than asked for. */
+/* The heap's blocks, from 8 bytes after their start on: less aligned than asked for. */
 void *alloc_misaligned(void *, size_t size_bytes, size_t)
 {
     auto *block =
@@ -23,7 +23,7 @@ const slm_source misaligned = {alloc_misaligned, nullptr, nullptr};
 
 /* --- Local assertions --- */
 
-TEST(PoolAbort, ASourcesMisalignedBlockStopsTheCallThatGetsIt)
+TEST(PoolAbort, AMisalignedBlockOfTheSourceStopsTheCallThatGetsIt)
 {
     TestPool t;
     SLM_EXPECT_ABORT(
@@ -61,7 +61,7 @@ TEST(PoolAbort, AReusedObjectWhoseTagWasOverwrittenStops)
     EXPECT_EQ(slm_pool_reuse_get(&list), object);
 }
 
-/* --- The whole check behind each call --- */
+/* --- The whole check after each call --- */
 
 class PoolAbortAll : public testing::Test {
   protected:
@@ -123,16 +123,16 @@ TEST_F(PoolAbortAll, RunningAFileCleanupChecks)
     EXPECT_EQ(slm_pool_cleanup_run_file(t.pool, fd), SLM_OK);
 }
 
-TEST(PoolAbort, CreateChecksWhatTheSourceGave)
+TEST(PoolAbort, CreateChecksTheBlockOfTheSource)
 {
     slm_pool *pool = nullptr;
     SLM_EXPECT_ABORT((void)slm_pool_create(&pool, 4096, &misaligned, 0),
                      "in slm_pool_create: number 4");
 }
 
-/* --- Blocks held back, which there are at this level --- */
+/* --- Held blocks, which exist at this level --- */
 
-TEST(PoolAbort, MoreBytesHeldBackThanMayBeAreI10)
+TEST(PoolAbort, MoreHeldBytesThanTheLimitAreI10)
 {
     TestPool t;
     unsigned char *freed = t.alloc(5000);

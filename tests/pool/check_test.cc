@@ -11,7 +11,7 @@ namespace {
 
 using slm_test::TestPool;
 
-/* Breaks one field, expects the number, and mends the field again. */
+/* Breaks one field, expects the number, and repairs the field. */
 template <typename Field, typename Value>
 void expect_broken(const slm_pool *pool, Field &field, Value broken, unsigned invariant)
 {
@@ -113,7 +113,7 @@ TEST_F(PoolCheck, I3SeesFreshOrCurrentOutOfPlace)
     expect_broken(t.pool, rest->current, nullptr, 3);
 }
 
-TEST_F(PoolCheck, I4SeesACurrentBlockWhoseRoomLeavesIt)
+TEST_F(PoolCheck, I4SeesACurrentBlockWhoseFreeRangeLeavesIt)
 {
     expect_broken(t.pool, t.pool->low, t.pool->high + 16, 4);
     expect_broken(t.pool, t.pool->low, t.pool->low + 8, 4);
@@ -121,14 +121,14 @@ TEST_F(PoolCheck, I4SeesACurrentBlockWhoseRoomLeavesIt)
     expect_broken(t.pool, t.pool->high, slm_pool_block_end(t.pool, rest->current) + 1, 4);
 }
 
-TEST_F(PoolCheck, I4SeesRoomInAPassThroughPool)
+TEST_F(PoolCheck, I4SeesFreeBytesInAPassThroughPool)
 {
     TestPool through(4096, SLM_POOL_PASS_THROUGH);
     expect_broken(through.pool, through.pool->high, through.pool->high + 16, 4);
     expect_broken(through.pool, through.pool->low, through.pool->low + 16, 4);
 }
 
-TEST_F(PoolCheck, I5SeesAUsedBlockWhoseRoomLeavesIt)
+TEST_F(PoolCheck, I5SeesAUsedBlockWhoseFreeRangeLeavesIt)
 {
     ASSERT_NE(rest->current, first);
     expect_broken(t.pool, first->low, first->low + 8, 5);
@@ -136,7 +136,7 @@ TEST_F(PoolCheck, I5SeesAUsedBlockWhoseRoomLeavesIt)
     expect_broken(t.pool, first->high, slm_pool_block_end(t.pool, first) + 1, 5);
 }
 
-TEST_F(PoolCheck, I6SeesABinThatDoesNotHoldWhatItShould)
+TEST_F(PoolCheck, I6SeesABinWithoutABlockThatBelongsThere)
 {
     unsigned bin = used_bin();
     slm_pool_block *binned = rest->bins[bin];
@@ -150,8 +150,8 @@ TEST_F(PoolCheck, I6SeesABinThatDoesNotHoldWhatItShould)
     expect_broken(t.pool, binned->high, binned->low + 64, 6);
 }
 
-/* No block is left with so much room: a small request that it cannot serve is at most 4 KiB. */
-TEST(PoolCheckOfBigBlocks, I6SeesABlockWithMoreRoomThanItsBinIsFor)
+/* No other block has so many free bytes: a small request that it cannot serve is at most 4 KiB. */
+TEST(PoolCheckOfBigBlocks, I6SeesABlockWithMoreFreeBytesThanItsBinIsFor)
 {
     TestPool t(65536);
     while (t.stats().n_blocks < 2) {
@@ -162,7 +162,7 @@ TEST(PoolCheckOfBigBlocks, I6SeesABlockWithMoreRoomThanItsBinIsFor)
     expect_broken(t.pool, block->low, slm_pool_block_start(t.pool, block), 6);
 }
 
-TEST_F(PoolCheck, I6SeesAnotherBlockInTheBinOfOneWithAsMuchRoom)
+TEST_F(PoolCheck, I6SeesAnotherBlockInPlaceOfOneWithAsManyFreeBytes)
 {
     slm_pool_block *binned = rest->bins[used_bin()];
     slm_pool_block sound = *rest->current;
@@ -179,7 +179,7 @@ TEST_F(PoolCheck, I6SeesACycleInABinAndEnds)
     expect_broken(t.pool, binned->bin_next, binned, 6);
 }
 
-TEST_F(PoolCheck, I6SeesAStrangerInABin)
+TEST_F(PoolCheck, I6SeesABinWithABlockFromElsewhere)
 {
     slm_pool_block stranger = *rest->bins[used_bin()];
     expect_broken(t.pool, rest->bins[used_bin()], &stranger, 6);
@@ -221,7 +221,7 @@ TEST_F(PoolCheck, I8SeesABrokenRecord)
     expect_broken(t.pool, record()->size_bytes, 100, 8);
 }
 
-TEST_F(PoolCheck, I8SeesASmallObjectWithARecordWherePoolsDoNotPassThrough)
+TEST_F(PoolCheck, I8SeesARecordOfASmallObjectWithoutPassThrough)
 {
     slm_pool_record sound = *record();
     record()->size_bytes = 100;
@@ -258,7 +258,7 @@ TEST_F(PoolCheck, I8SeesARecordThatNoSearchFinds)
     memcpy(table->buckets, sound, bytes);
 }
 
-TEST_F(PoolCheck, I9SeesSumsThatAreNotTheRecords)
+TEST_F(PoolCheck, I9SeesSumsThatDisagreeWithTheRecords)
 {
     size_t *n_kind = table->n_kind;
     expect_broken(t.pool, n_kind[SLM_POOL_LARGE], n_kind[SLM_POOL_LARGE] + 1, 9);
@@ -269,7 +269,7 @@ TEST_F(PoolCheck, I9SeesSumsThatAreNotTheRecords)
     expect_broken(t.pool, table->buckets[0].n_passed, table->buckets[0].n_passed + 1, 9);
 }
 
-TEST_F(PoolCheck, I10SeesARingOfFreedAddressesThatEndsElsewhere)
+TEST_F(PoolCheck, I10SeesAnIndexOutsideTheRingOfFreedAddresses)
 {
     expect_broken(t.pool, table->freed_next, SLM_POOL_N_FREED, 10);
 }
@@ -281,7 +281,7 @@ TEST_F(PoolCheck, I10SeesAQuarantineWhereThereShouldBeNone)
 }
 
 #if SLM_CHECKS >= 2
-TEST_F(PoolCheck, I10SeesAQuarantineThatIsNotItsBlocks)
+TEST_F(PoolCheck, I10SeesAQuarantineThatDisagreesWithItsBlocks)
 {
     slm_source_quarantine *quarantine = &table->quarantine->source;
     ASSERT_EQ(quarantine->n_held, 1u);
@@ -294,7 +294,7 @@ TEST_F(PoolCheck, I10SeesAQuarantineThatIsNotItsBlocks)
     expect_broken(t.pool, table->quarantine->held[0].block, large[0], 10);
 }
 
-TEST_F(PoolCheck, I10SeesMoreBytesHeldThanMayBe)
+TEST_F(PoolCheck, I10SeesMoreHeldBytesThanTheLimit)
 {
     slm_pool_quarantine sound = *table->quarantine;
     table->quarantine->held[0].size_bytes = SLM_POOL_HELD_MAX + 1;

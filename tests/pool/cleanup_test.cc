@@ -36,7 +36,7 @@ TEST(PoolCleanup, RunsHandlersNewestFirstOnResetAndOnDestroyOnceEach)
     EXPECT_EQ(order, "bac");
 }
 
-TEST(PoolCleanup, HandsZeroedPoolMemoryToTheHandler)
+TEST(PoolCleanup, PassesZeroedPoolMemoryToTheHandler)
 {
     TestPool t;
     order.clear();
@@ -97,7 +97,7 @@ TEST(PoolCleanup, RefusesNullAndChangesNothing)
     EXPECT_TRUE(same(before, t.stats()));
 }
 
-/* Leaves no room for a handler's record, so that the next one needs a block. */
+/* Uses the block up, so that the next record of a handler needs another block. */
 void fill_up(TestPool *t)
 {
     t->alloc(5000);
@@ -106,7 +106,7 @@ void fill_up(TestPool *t)
     }
 }
 
-TEST(PoolCleanup, GivesTheArgumentBackWhenTheRecordIsRefused)
+TEST(PoolCleanup, ReleasesTheArgumentWhenTheRecordIsRefused)
 {
     TestPool t;
     fill_up(&t);
@@ -120,7 +120,7 @@ TEST(PoolCleanup, GivesTheArgumentBackWhenTheRecordIsRefused)
     EXPECT_EQ(t.stats().n_cleanups, 0u);
 }
 
-TEST(PoolCleanup, LeavesNoTableOfLargeBlocksBehindWhenTheRecordIsRefused)
+TEST(PoolCleanup, DropsANewTableOfLargeBlocksWhenTheRecordIsRefused)
 {
     for (size_t block_bytes : {300u, 4096u}) { /* the table is the source's, and the pool's own */
         for (unsigned call = 1; call <= 4; call++) {
@@ -145,7 +145,7 @@ TEST(PoolCleanup, LeavesNoTableOfLargeBlocksBehindWhenTheRecordIsRefused)
     }
 }
 
-TEST(PoolCleanupFile, GivesThePathBackWhenTheRecordIsRefused)
+TEST(PoolCleanupFile, ReleasesThePathWhenTheRecordIsRefused)
 {
     TestPool t;
     fill_up(&t);
@@ -222,7 +222,7 @@ TEST(PoolCleanupFile, DeleteOfAFileThatIsGoneStillCloses)
     EXPECT_FALSE(file.is_open());
 }
 
-TEST(PoolCleanupFile, RunFileRunsThatOfItsDescriptorOnly)
+TEST(PoolCleanupFile, RunFileRunsOnlyTheHandlerOfItsDescriptor)
 {
     TestPool t;
     TempFile file;
@@ -255,7 +255,7 @@ TEST(PoolCleanupFile, RunFileTakesTheNewestOfTwoForOneDescriptor)
     (void)close(newer.fd);
 }
 
-TEST(PoolCleanupFile, RunFileIgnoresHandlersThatAreNoFiles)
+TEST(PoolCleanupFile, RunFileIgnoresHandlersOfNoFile)
 {
     static char name[] = "n";
     TestPool t;

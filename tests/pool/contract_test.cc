@@ -13,7 +13,7 @@ using slm_test::TestPool;
 
 /* --- Create, destroy --- */
 
-TEST(PoolCreate, RefusesBadArgumentsAndAnswersNoPool)
+TEST(PoolCreate, RefusesBadArgumentsAndSetsThePoolToNull)
 {
     auto *pool = reinterpret_cast<slm_pool *>(16);
     EXPECT_EQ(slm_pool_create(nullptr, 4096, nullptr, 0), SLM_E_NULL);
@@ -94,7 +94,7 @@ TEST(PoolAlloc, GivesDisjointAlignedObjectsInsideTheBlocks)
     }
 }
 
-TEST(PoolAlloc, GivesSizeZeroAnAddressOfItsOwn)
+TEST(PoolAlloc, GivesSizeZeroAnAddressThatNoOtherObjectHas)
 {
     TestPool t;
     for (int i = 0; i < 2000; i++) {
@@ -104,7 +104,7 @@ TEST(PoolAlloc, GivesSizeZeroAnAddressOfItsOwn)
     EXPECT_EQ(slm_pool_check(t.pool), 0u);
 }
 
-TEST(PoolAlloc, RefusesAbsurdSizesAndChangesNothing)
+TEST(PoolAlloc, RefusesSizesAboveTheLimitAndChangesNothing)
 {
     TestPool t;
     t.alloc(5000);
@@ -142,7 +142,7 @@ TEST(PoolAlloc, PassesTheSourcesRefusalOnAndChangesNothing)
     t.alloc(5000);
 }
 
-TEST(PoolNalloc, PacksWithNoByteBetween)
+TEST(PoolAllocPacked, PacksWithNoByteBetween)
 {
     if (SLM_POISON) {
         std::puts("a sanitizer wants gaps between packed objects: only their order is tested");
@@ -211,7 +211,7 @@ TEST(PoolMemalign, RefusesEveryOtherAlignment)
     EXPECT_TRUE(same(before, t.stats()));
 }
 
-TEST(PoolMemalign, TurnsLargeWhereSizeAndAlignmentPassTheSmallLimit)
+TEST(PoolMemalign, MakesALargeBlockAboveTheSmallLimit)
 {
     TestPool t;
     size_t limit = t.stats().small_limit_bytes;
@@ -254,7 +254,7 @@ TEST(PoolFree, ReleasesLargeBlocksInAnyOrder)
     EXPECT_EQ(t.stats().large_bytes, 0u);
 }
 
-TEST(PoolFree, DeclinesSmallObjectsAndDoesNothing)
+TEST(PoolFree, LeavesSmallObjectsUnchanged)
 {
     TestPool t;
     void *aligned = t.alloc(100);
@@ -284,7 +284,7 @@ TEST(PoolExtend, GrowsAndShrinksTheNewestAlignedObject)
     EXPECT_LT(t.alloc(10), p + 100);
 }
 
-TEST(PoolExtend, DeclinesWhatIsNotTheNewestOrDoesNotFit)
+TEST(PoolExtend, LeavesAnObjectThatIsNotTheNewestOrDoesNotFitUnchanged)
 {
     TestPool t;
     void *old = t.alloc(10);
@@ -304,7 +304,7 @@ TEST(PoolExtend, DeclinesWhatIsNotTheNewestOrDoesNotFit)
     EXPECT_TRUE(same(before, t.stats()));
 }
 
-TEST(PoolExtend, DeclinesToPassTheSmallLimitEvenWhereThereIsRoom)
+TEST(PoolExtend, LeavesAnObjectUnchangedAboveTheSmallLimit)
 {
     TestPool t(20000);
     void *p = slm_pool_alloc(t.pool, 10);
@@ -321,7 +321,7 @@ TEST(PoolExtend, RefusesNull)
     EXPECT_EQ(slm_pool_extend(t.pool, nullptr, 1, 2), SLM_E_NULL);
 }
 
-TEST(PoolGiveBack, ReturnsTheNewestOfEitherEnd)
+TEST(PoolGiveBack, ReleasesTheNewestOfEitherEnd)
 {
     TestPool t;
     for (size_t n : {size_t{0}, size_t{1}, size_t{16}, size_t{33}}) {
@@ -335,7 +335,7 @@ TEST(PoolGiveBack, ReturnsTheNewestOfEitherEnd)
     }
 }
 
-TEST(PoolGiveBack, ReturnsAStackOfObjectsNewestFirst)
+TEST(PoolGiveBack, ReleasesAStackOfObjectsNewestFirst)
 {
     TestPool t;
     std::vector<void *> aligned;
@@ -352,7 +352,7 @@ TEST(PoolGiveBack, ReturnsAStackOfObjectsNewestFirst)
     EXPECT_EQ(slm_pool_alloc_packed(t.pool, 5), packed[0]);
 }
 
-TEST(PoolGiveBack, DeclinesEverythingElse)
+TEST(PoolGiveBack, LeavesEveryOtherObjectUnchanged)
 {
     TestPool t;
     void *old_packed = t.nalloc(16);
@@ -371,7 +371,7 @@ TEST(PoolGiveBack, DeclinesEverythingElse)
     EXPECT_EQ(slm_pool_check(t.pool), 0u);
 }
 
-TEST(PoolGiveBack, DeclinesAPackedSizePastTheBlocksEnd)
+TEST(PoolGiveBack, LeavesAPackedSizePastTheBlocksEndUnchanged)
 {
     TestPool t;
     void *p = slm_pool_alloc_packed(t.pool, 16);
@@ -382,7 +382,7 @@ TEST(PoolGiveBack, DeclinesAPackedSizePastTheBlocksEnd)
 
 /* --- Reset --- */
 
-/* A load of every kind of request; answers the blocks held at its end. */
+/* Makes requests of every kind; returns the number of blocks at the end. */
 size_t load(TestPool *t, uint64_t seed)
 {
     Random random(seed);
@@ -455,7 +455,7 @@ TEST(PoolStats, CountLargeBlocksExactly)
     EXPECT_EQ(t.stats().source_bytes, t.counting.live_bytes);
 }
 
-TEST(PoolOwns, TellsLiveMemoryFromEverythingElse)
+TEST(PoolOwns, DistinguishesLiveMemoryFromEverythingElse)
 {
     TestPool t;
     TestPool other;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pool: the source fails at each of its calls in turn; nothing leaks, the pool works on. */
+/* Pool: the source fails at each of its calls in turn; nothing leaks, and the pool works on. */
 #include <vector>
 
 #include "allocator/base/config.h"
@@ -21,7 +21,7 @@ struct Large {
     size_t n;
 };
 
-/* One of everything; answers how often the pool refused. What it is given it uses. */
+/* Makes one request of each kind and writes to each object; returns how many were refused. */
 class Script {
   public:
     explicit Script(TestPool *test_pool) : t_(test_pool)
@@ -130,7 +130,7 @@ class Script {
     int n_registered_ = 0;
 };
 
-/* Runs the script with the source failing as told; false once it did not come to that any more. */
+/* Runs the script over a source that fails at fail_at; false if the script made fewer calls. */
 bool run_failing(uint64_t fail_at, uint64_t fail_count, unsigned flags)
 {
     TestPool t(4096, flags);
@@ -177,7 +177,7 @@ TEST(PoolFault, PassThroughSurvivesTheSame)
     fail_each_call(UINT64_MAX, SLM_POOL_PASS_THROUGH);
 }
 
-TEST(PoolFault, ARefusedTableGivesTheNewBlockBack)
+TEST(PoolFault, ARefusedTableReleasesTheNewBlock)
 {
     TestPool t;
     for (int i = 0; i < 4; i++) {

@@ -102,7 +102,7 @@ class LedgerSource {
     std::map<void *, size_t> aligns_;
 };
 
-/* A pool over counting over failing over ledger; its end is part of every test. */
+/* A pool over counting over failing over ledger. Every test checks its destroy. */
 class TestPool {
   public:
     explicit TestPool(size_t block_bytes = 4096, unsigned flags = 0)
@@ -134,7 +134,7 @@ class TestPool {
         return result;
     }
 
-    /* Takes an object on the map, writes all of it, and answers it. */
+    /* Puts an object on the map, writes all of it, and returns it. */
     unsigned char *claim(void *p, size_t n, size_t align = 1)
     {
         EXPECT_NE(p, nullptr);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pool: every kind of wrong pointer has its own answer, and none changes anything. */
+/* Pool: every kind of wrong pointer has its own status, and none changes anything. */
 #include <vector>
 
 #include "allocator/pool/layout.h"
@@ -90,7 +90,7 @@ TEST_P(PoolMisuse, HeadersAndRecordsAreMetadata)
     EXPECT_EQ(refused(&t, t.pool->rest->large->buckets + 1), SLM_E_METADATA);
 }
 
-TEST_P(PoolMisuse, SmallObjectsAreDeclinedWhereverTheyPoint)
+TEST_P(PoolMisuse, PointersIntoSmallObjectsLeaveThemUnchanged)
 {
     EXPECT_EQ(refused(&t, last_small), SLM_UNCHANGED);
     EXPECT_EQ(refused(&t, last_small + 13), SLM_UNCHANGED);
@@ -120,7 +120,7 @@ TEST_P(PoolMisuse, AnotherPoolsObjectsAndTheStackAreForeign)
     EXPECT_EQ(refused(&t, reinterpret_cast<void *>(UINTPTR_MAX)), SLM_E_FOREIGN);
 }
 
-TEST_P(PoolMisuse, AFreshPoolKnowsNoPointer)
+TEST_P(PoolMisuse, ANewPoolOwnsNoPointer)
 {
     TestPool fresh;
     EXPECT_EQ(refused(&fresh, large), SLM_E_FOREIGN);
@@ -144,7 +144,7 @@ TEST_P(PoolMisuse, TheLastSixteenFreedBlocksAreRemembered)
     EXPECT_EQ(refused(&t, blocks[16]), SLM_E_FOREIGN);
 }
 
-TEST_P(PoolMisuse, AnAddressHandedOutAgainIsFreeableAgain)
+TEST_P(PoolMisuse, AnAddressAllocatedAgainCanBeFreedAgain)
 {
     for (int i = 0; i < 100; i++) {
         unsigned char *p = t.alloc(6000);
@@ -164,7 +164,7 @@ TEST(PoolFree, NeverMeetsTheRecordOfAHandlerAsALargeBlock)
     }
 }
 
-/* --- Freed blocks held back: SLM_CHECKS >= 2 --- */
+/* --- Held blocks: SLM_CHECKS >= 2 --- */
 
 size_t n_held(const slm_pool *pool)
 {
@@ -186,7 +186,7 @@ TEST(PoolHeld, BlocksAreHeldFromLevelTwoOnAndCountAsFree)
     EXPECT_EQ(t.counting.live_bytes, t.stats().n_blocks * 4096);
 }
 
-TEST(PoolHeld, AtMost256KiBAreHeldTheOldestGoFirst)
+TEST(PoolHeld, AtMost256KiBAreHeldAndTheOldestAreFreedFirst)
 {
     TestPool t;
     size_t size = SLM_POOL_HELD_MAX / 4;
@@ -203,7 +203,7 @@ TEST(PoolHeld, AtMost256KiBAreHeldTheOldestGoFirst)
     EXPECT_EQ(t.ledger.blocks.holds(blocks[2], size), SLM_CHECKS >= 2);
 }
 
-TEST(PoolHeld, ABlockAboveTheBudgetGoesBackAtOnce)
+TEST(PoolHeld, ABlockAboveTheBudgetIsFreedAtOnce)
 {
     TestPool t;
     unsigned char *small = t.alloc(5000);
@@ -214,7 +214,8 @@ TEST(PoolHeld, ABlockAboveTheBudgetGoesBackAtOnce)
     EXPECT_EQ(refused(&t, p), SLM_E_FREED);
 }
 
-/* One that went back above the budget, and came again: its second free is the one that counts. */
+/* A block is freed above the budget, and allocated again. Its second free decides how long it is
+ * held. */
 TEST(PoolHeld, ABlockFreedAgainIsHeldAsLongAsAnyOther)
 {
     TestPool t;
@@ -222,7 +223,7 @@ TEST(PoolHeld, ABlockFreedAgainIsHeldAsLongAsAnyOther)
     unsigned char *first = t.alloc(size);
     EXPECT_EQ(t.free(first, size), SLM_OK);
     unsigned char *second = t.alloc(size);
-    EXPECT_EQ(t.free(second, size), SLM_OK); /* above the budget: first goes back */
+    EXPECT_EQ(t.free(second, size), SLM_OK); /* above the budget: first is released */
     unsigned char *again = t.alloc(size);
     EXPECT_EQ(t.free(again, size), SLM_OK);
     std::vector<unsigned char *> others;
@@ -235,7 +236,7 @@ TEST(PoolHeld, ABlockFreedAgainIsHeldAsLongAsAnyOther)
     EXPECT_EQ(slm_pool_check(t.pool), 0u);
 }
 
-TEST(PoolHeld, HeldBlocksGoBackBeforeAnAllocationIsRefused)
+TEST(PoolHeld, HeldBlocksAreFreedBeforeAnAllocationIsRefused)
 {
     TestPool t;
     std::vector<unsigned char *> blocks;

@@ -64,7 +64,7 @@ void count_run(void *)
     n_runs++;
 }
 
-TEST(PoolNginxP4, ResetRunsTheHandlersAndForgetsThem)
+TEST(PoolNginxP4, ResetRunsTheHandlersAndRemovesThem)
 {
     TestPool t;
     n_runs = 0;
@@ -104,7 +104,7 @@ struct Reopen {
     slm_status status;
 };
 
-/* Somebody else gets the number of the descriptor that was just closed; then it is closed again. */
+/* Another file gets the descriptor that was just closed; then run_file of it is called again. */
 void reopen_and_run_file(void *data)
 {
     auto *reopen = static_cast<Reopen *>(data);
@@ -117,7 +117,7 @@ void reopen_and_run_file(void *data)
     reopen->status = slm_pool_cleanup_run_file(reopen->pool, reopen->fd);
 }
 
-TEST(PoolNginxP6, AHandlerThatRanIsGoneAndClosesNobodyElsesDescriptor)
+TEST(PoolNginxP6, AHandlerThatRanClosesNoDescriptorAgain)
 {
     TestPool t;
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -156,7 +156,7 @@ TEST(PoolNginxP8, FreeOfNullIsHarmlessInEveryState)
     EXPECT_EQ(slm_pool_free(t.pool, nullptr), SLM_OK);
 }
 
-/* What freed blocks that are held back may add to the most ever live. */
+/* How many held blocks may be added to the most ever live. */
 constexpr size_t n_held_most = SLM_CHECKS >= 2 ? SLM_POOL_N_FREED : 0;
 
 /* A table at most half full that grows by doubling is never larger than this. */
@@ -167,7 +167,7 @@ size_t records_bound(size_t n_live_peak)
     return grown < first ? first : grown;
 }
 
-TEST(PoolNginxP9, AlignedLargeBlocksThatComeAndGoLeaveNothingBehind)
+TEST(PoolNginxP9, AlignedLargeBlocksThatComeAndGoLeaveNoRecords)
 {
     TestPool t;
     void *p = slm_pool_memalign(t.pool, 64, 5000);
@@ -229,7 +229,7 @@ size_t n_extra_steps(const slm_pool *pool)
     return n;
 }
 
-TEST(PoolNginxP11, FreeLooksAtAboutOneBucketWhateverTheNumberOfBlocks)
+TEST(PoolNginxP11, FreeReadsAboutOneBucketForAnyNumberOfBlocks)
 {
     size_t n_blocks = SLM_CHECKS >= 3 ? 500 : 20000;
     TestPool t;
@@ -297,7 +297,7 @@ TEST(PoolNginxP13, AResetPoolOpensEachBlockOnceAndWalksNone)
 
 /* --- P14 to P18 --- */
 
-TEST(PoolNginxP14, ASecondFreeIsToldAtOnce)
+TEST(PoolNginxP14, ASecondFreeIsDetectedAtOnce)
 {
     TestPool t;
     void *a = t.alloc(5000);
@@ -307,7 +307,7 @@ TEST(PoolNginxP14, ASecondFreeIsToldAtOnce)
     EXPECT_TRUE(same(before, t.stats()));
 }
 
-TEST(PoolNginxP14, AStaleFreeAfterReuseIsToldWhereFreedBlocksAreHeld)
+TEST(PoolNginxP14, AStaleFreeAfterReuseIsDetectedWhereBlocksAreHeld)
 {
     TestPool t;
     void *a = slm_pool_alloc(t.pool, 5000);
@@ -323,7 +323,7 @@ TEST(PoolNginxP14, AStaleFreeAfterReuseIsToldWhereFreedBlocksAreHeld)
         EXPECT_EQ(b[4999], 7);
         return;
     }
-    /* Below level 2 the heap may hand the address out again: then it is b, and nobody can tell. */
+    /* Below level 2 the heap may reuse the address. Then it is b, and no check can see that. */
     EXPECT_EQ(slm_pool_free(t.pool, a), SLM_OK);
     EXPECT_EQ(t.stats().n_large, 0u);
 }
@@ -341,7 +341,7 @@ TEST(PoolNginxP15, ObjectsAreAlignedForEveryType)
     }
 }
 
-TEST(PoolNginxP16, AnObjectPutTwiceIsHandedOutOnce)
+TEST(PoolNginxP16, AnObjectPutTwiceIsReusedOnce)
 {
     TestPool t;
     struct slm_pool_reuse list;

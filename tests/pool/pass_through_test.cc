@@ -37,7 +37,7 @@ TEST(PoolPassThrough, SizeZeroHasAnAddressOfItsOwn)
     }
 }
 
-TEST(PoolPassThrough, TellsSmallFromLargeLikeAnyPool)
+TEST(PoolPassThrough, DistinguishesSmallFromLargeLikeAnyPool)
 {
     TestPool plain;
     TestPool t(4096, SLM_POOL_PASS_THROUGH);
@@ -56,7 +56,7 @@ TEST(PoolPassThrough, TellsSmallFromLargeLikeAnyPool)
 }
 
 /* A handler's record has a block of its own here, and a record in the table. */
-TEST(PoolPassThrough, OwnsObjectsButNotItsOwnRecordsWhicheverByteIsAsked)
+TEST(PoolPassThrough, OwnsEveryByteOfObjectsAndNoneOfItsRecords)
 {
     TestPool t(4096, SLM_POOL_PASS_THROUGH);
     unsigned char *object = t.alloc(100);
@@ -81,7 +81,7 @@ TEST(PoolPassThrough, ResetReleasesEveryObject)
     t.alloc(10);
 }
 
-TEST(PoolPassThrough, ExtendDeclinesAndGiveBackReleasesTheNewestOnly)
+TEST(PoolPassThrough, ExtendChangesNothingAndGiveBackReleasesTheNewestOnly)
 {
     TestPool t(4096, SLM_POOL_PASS_THROUGH);
     void *a = t.alloc(100);
@@ -98,7 +98,7 @@ TEST(PoolPassThrough, ExtendDeclinesAndGiveBackReleasesTheNewestOnly)
     EXPECT_EQ(slm_pool_give_back(t.pool, a, 100), SLM_UNCHANGED);
 }
 
-TEST(PoolPassThrough, MisuseIsToldApart)
+TEST(PoolPassThrough, EachKindOfMisuseHasItsOwnStatus)
 {
     TestPool t(4096, SLM_POOL_PASS_THROUGH);
     unsigned char *small = t.alloc(100);
@@ -116,7 +116,7 @@ TEST(PoolPassThrough, MisuseIsToldApart)
     EXPECT_EQ(slm_pool_free(t.pool, large), SLM_E_FREED);
 }
 
-TEST(PoolPassThrough, GiveBackBeforeTheFirstObjectIsDeclined)
+TEST(PoolPassThrough, GiveBackBeforeTheFirstObjectChangesNothing)
 {
     TestPool t(4096, SLM_POOL_PASS_THROUGH);
     int elsewhere = 0;
@@ -168,8 +168,8 @@ TEST(PoolPassThroughDeathTest, GuardPagesCatchAnOverrunOfASmallObject)
     EXPECT_EQ(slm_pool_destroy(pool), SLM_OK);
 }
 
-/* The argument and the record of the handler are a block each. */
-TEST(PoolPassThrough, ARefusedHandlerOfAFileLeavesNothingBehindAtAnyCallOfTheSource)
+/* The argument and the record of the handler have a block each. */
+TEST(PoolPassThrough, AFileHandlerRefusedAtAnyCallOfTheSourceLeavesNothing)
 {
     TestPool t(4096, SLM_POOL_PASS_THROUGH);
     t.alloc(5000);
@@ -188,7 +188,7 @@ TEST(PoolPassThrough, ARefusedHandlerOfAFileLeavesNothingBehindAtAnyCallOfTheSou
 }
 
 /* Found by //fuzz:pool_vs_slow_fuzz: corpus/.../regress/newest_behind_a_refused_handler. */
-TEST(PoolPassThrough, ARefusedHandlerLeavesTheNewestObjectTheNewest)
+TEST(PoolPassThrough, ARefusedHandlerKeepsTheNewestObjectTheNewest)
 {
     for (unsigned nth_refused = 1; nth_refused <= 2; nth_refused++) {
         TestPool t(4096, SLM_POOL_PASS_THROUGH);

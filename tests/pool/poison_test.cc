@@ -44,7 +44,7 @@ TEST(PoolPoison, IsOnExactlyWhereTheCompilerSaysSo)
                        : "AddressSanitizer is off: every byte stays visible, which is tested");
 }
 
-TEST(PoolPoison, ObjectsAreVisibleToTheByteWithAGapBehind)
+TEST(PoolPoison, ObjectsAreVisibleToTheByteWithAGapAfterEach)
 {
     TestPool t;
     for (size_t n = 0; n < 70; n++) {
@@ -95,7 +95,7 @@ TEST(PoolPoison, ResetHidesEveryObject)
     }
 }
 
-/* Blocks from an array of our own, so that their bytes can be looked at after destroy. */
+/* Blocks from an array of our own, so that the test can read their bytes after destroy. */
 struct Arena {
     alignas(16) unsigned char bytes[1 << 16];
     size_t used = 0;

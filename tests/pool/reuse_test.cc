@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pool: the typed reuse list. */
+/* Pool: the reuse list of objects of one size. */
 #include <vector>
 
 #include "tests/pool/fixture.h"
@@ -23,7 +23,7 @@ TEST(PoolReuse, RefusesBadArguments)
     EXPECT_EQ(t.stats().n_large, 0u);
 }
 
-TEST(PoolReuse, HandsOutWhatWasPutBackBeforeAnythingNew)
+TEST(PoolReuse, ReusesObjectsBeforeItAllocatesNewOnes)
 {
     TestPool t;
     struct slm_pool_reuse list;
@@ -49,7 +49,7 @@ TEST(PoolReuse, HandsOutWhatWasPutBackBeforeAnythingNew)
     EXPECT_EQ(t.stats().n_blocks, n_blocks);
 }
 
-TEST(PoolReuse, RefusesWhatIsNotALiveObjectOfTheListAndChangesNothing)
+TEST(PoolReuse, RefusesPointersToNoLiveObjectOfTheListAndChangesNothing)
 {
     TestPool t;
     struct slm_pool_reuse list;
@@ -85,7 +85,7 @@ TEST(PoolReuse, RefusesACopyOfALiveObject)
     EXPECT_EQ(list.n_free, 0u);
 }
 
-TEST(PoolReuse, AnswersNullWhenThePoolIsOutOfMemoryAndWorksAgainLater)
+TEST(PoolReuse, ReturnsNullWhenThePoolIsOutOfMemoryAndWorksAgainLater)
 {
     TestPool t;
     struct slm_pool_reuse list;

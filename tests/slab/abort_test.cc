@@ -163,7 +163,7 @@ const Stop kStops[] = {
      [](const Scene &s) { s.page(s.last_run - 1).word = slab_word(SLAB_TAIL, 0, s.last_run + 1); },
      [](const Scene &s) { s.free(s.f.last_run); }},
 
-    /* What no local assertion sees, the whole check behind the call names. */
+    /* The whole check after the call finds what no local assertion sees. */
     {"AllocChecksAll", "in alloc_object: number 11",
      [](const Scene &s) { s.slab->header->n_runs++; }, alloc_small},
     {"FreeChecksAll", "in slm_slab_free_locked: number 11",
@@ -175,7 +175,7 @@ const Stop kStops[] = {
 
 class SlabAbort : public testing::TestWithParam<Stop> {};
 
-/* The region is shared with the child that dies: it is mended by hand. */
+/* The child that dies shares the region, so the test repairs it by hand. */
 TEST_P(SlabAbort, StopsTheCallThatMeetsTheBrokenState)
 {
     Scene scene;
@@ -194,7 +194,7 @@ TEST_P(SlabAbort, StopsTheCallThatMeetsTheBrokenState)
 INSTANTIATE_TEST_SUITE_P(By, SlabAbort, testing::ValuesIn(kStops),
                          [](const auto &stop) { return std::string(stop.param.name); });
 
-TEST(SlabAbortReset, ResetMakesABrokenStateWholeAndFindsItSo)
+TEST(SlabAbortReset, ResetRepairsABrokenStateAndPassesItsCheck)
 {
     Scene scene;
     scene.slab->header->n_runs++;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every single bit of a small slab's metadata, flipped: what happens then is sorted and printed. */
+/* Flips every single bit of a small slab's metadata, and sorts and prints what happens then. */
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -196,7 +196,7 @@ class Flips {
         std::memcpy(region_.memory(), image_.data(), image_.size());
     }
 
-    /* True if attach or check has something to say. */
+    /* True if attach or check reports a fault. */
     bool sort_flip(size_t bit, Tally *tally)
     {
         flip(region_.memory(), bit);
@@ -247,7 +247,7 @@ class Flips {
     [[noreturn]] void use_each(const std::vector<size_t> &bits, size_t first, int fd)
     {
         for (size_t i = first; i < bits.size(); i++) {
-            /* Of the processor's time: on a busy machine the clock says nothing of a hang. */
+            /* Of processor time: on a busy machine the wall clock does not show a hang. */
             const itimerval a_minute = {{0, 0}, {60, 0}};
             (void)setitimer(ITIMER_PROF, &a_minute, nullptr);
             flip(region_.memory(), bits[i]);
@@ -260,7 +260,7 @@ class Flips {
         _exit(0);
     }
 
-    /* How many verdicts came. */
+    /* The number of verdicts. */
     static size_t collect(int fd, const std::vector<size_t> &bits, size_t first, Tally *tally)
     {
         size_t n = 0;

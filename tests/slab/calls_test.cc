@@ -78,7 +78,7 @@ TEST_F(SlabLock, IsNotTakenByFreeOfNull)
     expect_locks(0, [&] { EXPECT_EQ(slm_slab_free(slab, nullptr), SLM_OK); });
 }
 
-TEST_F(SlabLock, IsNeverTakenByLockedCallsNorByThoseThatNeedNone)
+TEST_F(SlabLock, IsNeverTakenByLockedCallsNorByCallsThatNeedNone)
 {
     expect_locks(0, [&] {
         void *a = slm_slab_alloc_locked(slab, 100);
@@ -130,7 +130,7 @@ class SlabReport : public testing::Test {
     Slab slab;
 };
 
-TEST_F(SlabReport, TellsExhaustionAfterTheLockIsReleased)
+TEST_F(SlabReport, ReportsExhaustionAfterTheLockIsReleased)
 {
     size_t size = 41 * 4096;
     EXPECT_EQ(slm_slab_alloc(slab, size), nullptr);
@@ -141,13 +141,13 @@ TEST_F(SlabReport, TellsExhaustionAfterTheLockIsReleased)
     expect_last(SLM_E_NOMEM, "memalign", size, nullptr);
 }
 
-TEST_F(SlabReport, TellsAWrongAlignment)
+TEST_F(SlabReport, ReportsAWrongAlignment)
 {
     EXPECT_EQ(slm_slab_memalign(slab, 3, 100), nullptr);
     expect_last(SLM_E_ALIGN, "memalign", 100, nullptr);
 }
 
-TEST_F(SlabReport, TellsEachKindOfMisuseAfterTheLockIsReleased)
+TEST_F(SlabReport, ReportsEachKindOfMisuseAfterTheLockIsReleased)
 {
     void *p = slm_slab_alloc(slab, 100);
     auto *inside = static_cast<unsigned char *>(p) + 1;
@@ -188,7 +188,7 @@ TEST_F(SlabReport, QuietNomemMutesExhaustionAndNothingElse)
     EXPECT_EQ(reports.events.size(), 1u);
 }
 
-/* A hook may use the slab: it frees what makes room for the next try. */
+/* A hook may use the slab: it frees an object, so that the next allocation succeeds. */
 TEST_F(SlabReport, HookMayCallTheSlab)
 {
     struct Cache {
@@ -266,7 +266,7 @@ TEST(SlabName, IsCutAt31BytesAndNullIsEmpty)
     EXPECT_STREQ(slm_slab_name(attach(region).get()), "");
 }
 
-/* It is the view's own: memory that was overwritten in the region cannot reach a message. */
+/* The view has a copy: an overwritten name in the region cannot reach a message. */
 TEST(SlabName, StaysWhatItWasWhenTheRegionIsOverwritten)
 {
     Slab slab(kPlain, 16);
@@ -295,7 +295,7 @@ TEST(SlabOffset, IsTheSameInEveryMappingAndZeroIsNull)
 
 class SlabReset : public testing::TestWithParam<Geometry> {};
 
-TEST_P(SlabReset, FreesEveryObjectKeepsTheCountsAndForgetsTheRoot)
+TEST_P(SlabReset, FreesEveryObjectKeepsTheCountsAndClearsTheRoot)
 {
     Furnished f(GetParam(), 100);
     EXPECT_EQ(slm_slab_alloc(f.slab, SIZE_MAX), nullptr);
@@ -320,7 +320,7 @@ TEST_P(SlabReset, FreesEveryObjectKeepsTheCountsAndForgetsTheRoot)
     }
 }
 
-/* The same requests get the same answers as from a slab that was just formatted. */
+/* The same requests have the same results as in a slab that was just formatted. */
 TEST_P(SlabReset, MakesTheSlabAsNew)
 {
     Slab fresh(GetParam(), 60);
@@ -339,7 +339,7 @@ TEST_P(SlabReset, MakesTheSlabAsNew)
     EXPECT_EQ(slm_slab_check(used), 0u);
 }
 
-TEST_P(SlabReset, TrimGivesBackJustTheKeptPages)
+TEST_P(SlabReset, TrimReturnsOnlyTheKeptPages)
 {
     Furnished f(GetParam(), 100);
     struct slm_slab_stats before = f.slab.stats();

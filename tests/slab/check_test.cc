@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Slab: each invariant is broken by hand in several ways; the check answers just its number. */
+/* Slab: each invariant is broken by hand in several ways; the check returns exactly its number. */
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -68,7 +68,7 @@ struct Scene {
     {
         return slab->classes[f.small_class];
     }
-    /* Sets the head's word to a length, whatever it was. */
+    /* Sets the length in the head's word. */
     void set_length(uint32_t head, uint32_t n_pages) const
     {
         page(head).word = (page(head).word & UINT32_MAX) | uint64_t{n_pages} << 32;
@@ -306,8 +306,8 @@ const Breakage kBreakages[] = {
 
 class SlabCheck : public testing::TestWithParam<Breakage> {};
 
-/* Judged through a second view that may only read: the check writes nothing. */
-TEST_P(SlabCheck, AnswersTheNumberOfTheBrokenInvariantAndWritesNothing)
+/* Checked through a second view that may only read: the check writes nothing. */
+TEST_P(SlabCheck, ReturnsTheNumberOfTheBrokenInvariantAndWritesNothing)
 {
     for (const Geometry &geometry : {Geometry{4096, 8, 2, 0}, Geometry{4096, 8, 16, 0},
                                      Geometry{16384, 8, 4, 0}, Geometry{65536, 8, 8, 0}}) {
@@ -363,7 +363,8 @@ TEST(SlabCheckBreakages, CoverEveryInvariantSeveralTimes)
     }
 }
 
-/* The smallest slabs have one level of lengths, or one page: nothing is read beside it. */
+/* The smallest slabs have one level of lengths, or one page: the check reads nothing outside the
+ * tables. */
 TEST(SlabCheckSmall, IsSoundAtEveryNumberOfPages)
 {
     for (size_t n_pages = 1; n_pages <= 200; n_pages++) {

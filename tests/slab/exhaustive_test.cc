@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every sequence of operations up to a depth on a small slab, each step judged by a model. */
+/* Every sequence of operations up to a depth on a small slab, each step compared with a model. */
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -24,7 +24,7 @@ struct Object {
     size_t size_bytes;
 };
 
-/* Depth-first over all sequences; the region's metadata is put back behind each step. */
+/* Depth-first over all sequences; the region's metadata is restored after each step. */
 class Search {
   public:
     explicit Search(const Shape &shape) : shape_(shape)

@@ -26,7 +26,7 @@ namespace slabtest {
 constexpr size_t kAlign = SLM_SLAB_REGION_ALIGN;
 constexpr size_t kUnchanged = SIZE_MAX;
 
-/* The tests' own foundations: without them nothing can be said. */
+/* Ends the process if a precondition of the tests fails. */
 inline void must(bool condition, const char *what)
 {
     if (!condition) {
@@ -103,7 +103,7 @@ inline std::vector<Geometry> main_geometries()
 
 /* --- Regions --- */
 
-/* Zeroed pages of a memfd with an untouchable one behind them; twin() maps the same elsewhere. */
+/* Zeroed pages of a memfd, then a page without access; twin() maps the same elsewhere. */
 class Region {
   public:
     explicit Region(size_t bytes) : Region(memfd_create("slab_test", MFD_CLOEXEC), bytes)
@@ -265,7 +265,7 @@ class Slab {
     View view_;
 };
 
-/* --- A slab with something of every kind in it --- */
+/* --- A slab with an object of every kind --- */
 
 struct Furnished {
     Furnished(const Geometry &geometry, size_t n_pages, const slm_slab_view *view = nullptr)
@@ -320,7 +320,7 @@ struct Furnished {
     unsigned char *freed = nullptr;     /* free, */
     unsigned char *neighbour = nullptr; /* and used */
     unsigned char *run = nullptr;       /* of run_pages, at least 3 */
-    unsigned char *free_run = nullptr;  /* behind it: a free run of run_pages */
+    unsigned char *free_run = nullptr;  /* after it: a free run of run_pages */
     unsigned char *last_run = nullptr;  /* and a used one */
     size_t run_pages = 0;
     unsigned kept_class = 0;

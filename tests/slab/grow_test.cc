@@ -107,7 +107,7 @@ TEST_P(SlabGrow, ByLessThanAPageChangesNothing)
     EXPECT_EQ(region.first_change(before), kUnchanged);
 }
 
-TEST_P(SlabGrow, EndsAtTheMost)
+TEST_P(SlabGrow, EndsAtMaxBytes)
 {
     size_t most = slm_slab_grow_locked(slab.get(), SIZE_MAX);
     EXPECT_EQ(slm_slab_grow_locked(slab.get(), region.bytes()), most);
@@ -145,7 +145,7 @@ TEST_P(SlabGrow, IsAttachedOnlyWhereAllOfItIsMapped)
     slm_slab_detach(out);
 }
 
-TEST_P(SlabGrow, ADamagedCountOfPagesIsTold)
+TEST_P(SlabGrow, ADamagedCountOfPagesIsReported)
 {
     for (unsigned bit = 0; bit < 64; bit++) {
         slab->header->n_pages ^= uint64_t{1} << bit;
@@ -157,7 +157,7 @@ TEST_P(SlabGrow, ADamagedCountOfPagesIsTold)
     }
 }
 
-TEST_P(SlabGrow, CutOffAfterTheCountWasStoredItIsFinishedByRebuilding)
+TEST_P(SlabGrow, RebuildingFinishesGrowthCutOffAfterTheCountWasStored)
 {
     size_t n_first = n_pages(slab.get());
     std::vector<void *> taken = take_all(slab.get());
@@ -175,10 +175,10 @@ TEST_P(SlabGrow, CutOffAfterTheCountWasStoredItIsFinishedByRebuilding)
     slm_slab_get_stats(slab.get(), &stats);
     EXPECT_EQ(stats.n_free_pages, before.n_free_pages);
     EXPECT_EQ(stats.longest_free_run_pages, before.n_pages - n_first);
-    EXPECT_EQ(stats.peak_used_pages, before.peak_used_pages) << "pages counted that nobody used";
+    EXPECT_EQ(stats.peak_used_pages, before.peak_used_pages) << "pages counted that were not used";
 }
 
-TEST_P(SlabGrow, NewPagesBeyondTheSlabAreNoneThatGrowthLeaves)
+TEST_P(SlabGrow, RebuildingRefusesNewPagesPastTheSlabsEnd)
 {
     for (uint32_t n : {0u, slab->n_pages + 1, UINT32_MAX}) {
         slab->pages[0].word = slab_word(SLAB_NEW, 0, n);

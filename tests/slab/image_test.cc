@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Slab: regions that hold an image which was cut, altered, or made by an enemy. */
+/* Slab: regions that hold an image which was cut, altered, or made by an attacker. */
 #include <gtest/gtest.h>
 
 #include <sys/mman.h>
@@ -19,7 +19,7 @@ using namespace slabtest;
 
 constexpr size_t kConstantBytes = offsetof(slab_header, root);
 
-/* A furnished slab's region, altered through one mapping and judged through one that only reads. */
+/* A furnished slab's region, altered in one mapping and attached in one that only reads. */
 class SlabImage : public testing::Test {
   protected:
     SlabImage() : f({4096, 8, 8, 16}, 90), twin(f.slab.region.twin()), reader(attach(twin))
@@ -60,7 +60,7 @@ class SlabImage : public testing::Test {
     {
         return static_cast<size_t>(static_cast<const unsigned char *>(part) - twin.base());
     }
-    /* An altered header with a right checksum: only what it says can give it away. */
+    /* An altered header with a right checksum: only its values can show the fault. */
     slm_status open_resealed(const std::function<void(slab_header *)> &alter)
     {
         alter(header());
@@ -101,7 +101,7 @@ TEST_F(SlabImage, AnyChangedByteOfTheConstantPartIsNoticed)
     }
 }
 
-TEST_F(SlabImage, TheVariablePartIsNoConcernOfAttach)
+TEST_F(SlabImage, AttachDoesNotReadTheVariablePart)
 {
     std::memset(bytes() + kConstantBytes, 0xff, metadata_bytes() - kConstantBytes);
     EXPECT_EQ(open(), SLM_OK);
@@ -142,7 +142,7 @@ TEST_F(SlabImage, OptionsOutOfRangeAreRefusedThoughSealed)
           &slab_shape::gap_bytes, &slab_shape::max_pages, &slab_shape::n_classes}) {
         for (uint32_t value : values) {
             bool same = header()->shape.*field == value;
-            /* Another gap makes another slab of the same layout: that cannot be told. */
+            /* Another gap makes another slab of the same layout: attach cannot detect that. */
             bool is_gap = field == &slab_shape::gap_bytes && value <= 64;
             slm_status status = open_resealed([=](slab_header *h) { h->shape.*field = value; });
             EXPECT_EQ(status, same || is_gap ? SLM_OK : SLM_E_IMAGE) << value;
@@ -161,7 +161,7 @@ TEST_F(SlabImage, AnotherRegionSizeIsRefusedThoughSealed)
     }
 }
 
-/* A longest size of less than a page more makes the same layout: that cannot be told. */
+/* max_bytes that is less than a page larger makes the same layout: attach cannot detect that. */
 TEST_F(SlabImage, AnotherLongestSizeIsRefusedThoughSealed)
 {
     uint64_t truth = header()->shape.max_bytes;
@@ -173,7 +173,7 @@ TEST_F(SlabImage, AnotherLongestSizeIsRefusedThoughSealed)
     }
 }
 
-/* Sealed headers of random shape: whatever attach makes of them, a view that opens lies inside. */
+/* Sealed headers of random shape: every view that attach opens is inside the region. */
 TEST_F(SlabImage, RandomSealedShapesOpenOnlyIfTheyFitTheRegion)
 {
     std::mt19937 random(5);
@@ -258,7 +258,7 @@ uint64_t nasty_value(std::mt19937 &random)
 
 class SlabImageFuzz : public SlabImage {
   protected:
-    /* Overwrites 1, 2, 4 or 8 bytes of the metadata behind the constant part. */
+    /* Overwrites 1, 2, 4 or 8 bytes of the metadata after the constant part. */
     void corrupt_somewhere()
     {
         size_t width = size_t{1} << random() % 4;
@@ -272,7 +272,7 @@ class SlabImageFuzz : public SlabImage {
     std::mt19937 random{17};
 };
 
-TEST_F(SlabImageFuzz, TheCheckAnswersWhateverWasOverwrittenAndWritesNothing)
+TEST_F(SlabImageFuzz, TheCheckReturnsOnAnyOverwriteAndWritesNothing)
 {
     std::set<unsigned> answers;
     for (int i = 0; i < 20000; i++) {
@@ -289,7 +289,7 @@ TEST_F(SlabImageFuzz, TheCheckAnswersWhateverWasOverwrittenAndWritesNothing)
     EXPECT_EQ(slm_slab_check(reader.get()), 0u);
 }
 
-TEST_F(SlabImageFuzz, TheCheckAnswersOnARegionFullOfAnything)
+TEST_F(SlabImageFuzz, TheCheckReturnsOnARegionWithAnyContents)
 {
     for (int i = 0; i < 300; i++) {
         for (size_t at = kConstantBytes / 8 * 8; at < metadata_bytes(); at += 8) {
@@ -302,7 +302,7 @@ TEST_F(SlabImageFuzz, TheCheckAnswersOnARegionFullOfAnything)
     }
 }
 
-/* Whatever it was told, what rebuilding accepts is sound afterwards, but for what it keeps. */
+/* A region that rebuilding accepts passes the check afterwards, but for the root that it keeps. */
 TEST_F(SlabImageFuzz, RebuildingRefusesOrMakesTheListsSound)
 {
     int n_refused = 0;

@@ -88,12 +88,12 @@ TEST_P(SlabMisuse, AddressesJustOutsideTheRegionAreForeign)
 {
     unsigned char *end = base() + f.slab.region.bytes();
     for (unsigned char *p : {base() - 1, base() - 8, base() - 4096, end, end + 1, end + 4096}) {
-        expect_refused(p, SLM_E_FOREIGN, "beside the region");
+        expect_refused(p, SLM_E_FOREIGN, "next to the region");
     }
 }
 
-/* A region need not be a whole number of pages: what is left behind the last is nobody's. */
-TEST_P(SlabMisuse, AddressesBehindTheLastPageAreForeign)
+/* A region need not be a whole number of pages: the rest after the last page is unused. */
+TEST_P(SlabMisuse, AddressesAfterTheLastPageAreForeign)
 {
     Region region(f.slab.region.bytes() + 4096 - 8);
     slm_slab_options options = GetParam().options();
@@ -220,7 +220,7 @@ TEST_P(SlabMisuse, ASpansTailIsInterior)
 
 /* --- One answer --- */
 
-TEST_P(SlabMisuse, LocateJudgeAndUsableBytesAgreeOnEveryWord)
+TEST_P(SlabMisuse, LocateCheckPointerAndUsableBytesAgreeOnEveryWord)
 {
     size_t n_starts = 0;
     size_t n_inside = 0;
@@ -260,7 +260,7 @@ TEST_P(SlabMisuse, AChunkFreedTwiceIsFreedWhileItsSpanLasts)
     expect_refused(f.full[7], SLM_E_FREED, "span that was full");
 }
 
-TEST_P(SlabMisuse, AChunkFreedTwiceIsAFreePageOnceItsSpanIsGivenBack)
+TEST_P(SlabMisuse, AChunkFreedTwiceIsAFreePageOnceItsSpanIsReleased)
 {
     ASSERT_GT(slm_slab_trim(f.slab), 0u);
     remember();
@@ -275,7 +275,7 @@ TEST_P(SlabMisuse, ARunFreedTwiceIsAFreePage)
     expect_refused(f.free_run, SLM_E_PAGE_FREE, "run that merged with the one before");
 }
 
-TEST_P(SlabMisuse, AChunkThatNeverWasHandedOutIsFreed)
+TEST_P(SlabMisuse, AChunkThatWasNeverAllocatedIsFreed)
 {
     slm_slab_place place = f.slab.locate(f.partial);
     auto *span = static_cast<unsigned char *>(place.span);

@@ -27,9 +27,9 @@ class SlabNginx : public testing::TestWithParam<Geometry> {
 };
 
 /*
- * S1: the bitmap of a page with small chunks lay in the page and could be freed; the next
- * allocation was the bitmap. Here whatever address of the page is freed, no address is handed out
- * twice, and what users write into every chunk reaches no bitmap.
+ * S1: the bitmap of a page with small chunks was in the page and could be freed; the next
+ * allocation was the bitmap. Here the test frees every address of the page: no address is allocated
+ * twice, and writes to every chunk reach no bitmap.
  */
 TEST_P(SlabNginx, S1NoAddressOfAPageFreesItsBitmap)
 {
@@ -74,7 +74,7 @@ TEST_P(SlabNginx, S1StaleFreeOfARunCannotCorruptThePageThatServesChunksNow)
 }
 
 /* S2a: free(end of the region) was accepted over memory full of 0xa5. */
-TEST_P(SlabNginx, S2TheEndOfTheRegionIsForeignWhateverTheMemoryHeld)
+TEST_P(SlabNginx, S2TheEndOfTheRegionIsForeignWithAnyContents)
 {
     size_t least = Slab::needed(GetParam(), 1);
     for (size_t bytes = least; bytes < least + 3 * slab.page_bytes(); bytes += 1000) {
@@ -92,9 +92,9 @@ TEST_P(SlabNginx, S2TheEndOfTheRegionIsForeignWhateverTheMemoryHeld)
 }
 
 /*
- * S2b: with some sizes the table of descriptors ended where page 0 began, and the descriptor behind
- * the last, which free(end) looked at, was user data. Here user data that looks like any descriptor
- * makes no difference, at whatever size.
+ * S2b: with some sizes the table of descriptors ended where page 0 began, and the descriptor after
+ * the last, which free(end) read, was user data. Here user data that looks like any descriptor
+ * makes no difference, at any size.
  */
 TEST_P(SlabNginx, S2UserDataIsNeverReadAsADescriptor)
 {
@@ -120,7 +120,7 @@ TEST_P(SlabNginx, S2UserDataIsNeverReadAsADescriptor)
 }
 
 /* S3: a tiny zone made a size wrap, and init wiped 2^52 descriptors. */
-TEST_P(SlabNginx, S3RegionsOfEverySizeAreFormattedOrRefusedAndNothingIsWrittenOutside)
+TEST_P(SlabNginx, S3NoSizeOfRegionMakesInitWriteOutsideIt)
 {
     size_t most = Slab::needed(GetParam(), 2) + 8;
     slm_slab_options options = GetParam().options();
@@ -136,9 +136,9 @@ TEST_P(SlabNginx, S3RegionsOfEverySizeAreFormattedOrRefusedAndNothingIsWrittenOu
     }
 }
 
-/* S4: a zone that ended inside the slot of a descriptor was written past its end: here the byte
- * behind is in a page that cannot be touched. */
-TEST_P(SlabNginx, S4NothingIsWrittenBehindARegionThatEndsAtAnUntouchablePage)
+/* S4: a zone that ended inside the slot of a descriptor was written past its end: here the next
+ * byte is in a page without access. */
+TEST_P(SlabNginx, S4NothingIsWrittenPastTheEndOfTheRegion)
 {
     size_t most = Slab::needed(GetParam(), 3);
     slm_slab_options options = GetParam().options();
@@ -156,7 +156,7 @@ TEST_P(SlabNginx, S4NothingIsWrittenBehindARegionThatEndsAtAnUntouchablePage)
     }
 }
 
-/* S5: sizes lived in globals that a second init changed under the first slab's feet. */
+/* S5: sizes lived in globals that a second init changed while the first slab used them. */
 TEST_P(SlabNginx, S5InitAgainAndOtherSlabsDoNotDisturbThisOne)
 {
     unsigned char *p = alloc(100);
@@ -186,8 +186,8 @@ TEST_P(SlabNginx, S5InitAgainAndOtherSlabsDoNotDisturbThisOne)
 
 /*
  * S7: a single small chunk pins a page for every other size. Here, with classes closer than powers
- * of two, such pages serve smaller neighbours. What stays true, and is said here so that nobody
- * takes it for more: nothing moves, so larger requests find no page.
+ * of two, such pages serve smaller neighbours. That is all: objects do not move, so
+ * larger requests find no page.
  */
 TEST_P(SlabNginx, S7PinnedPagesServeSmallerNeighboursWherePowersOfTwoRefuse)
 {
@@ -214,10 +214,10 @@ TEST_P(SlabNginx, S7PinnedPagesServeSmallerNeighboursWherePowersOfTwoRefuse)
 }
 
 /*
- * S8: a failing request for pages walked over every free run with the lock held. Here it looks at
- * the bitmaps of lengths and at no page's descriptor: those it cannot even read.
+ * S8: a failing request for pages walked over every free run with the lock held. Here it reads
+ * the bitmaps of lengths and no page's descriptor: the test takes access from those.
  */
-TEST(SlabNginxLarge, S8ARefusedRequestLooksAtNoFreeRun)
+TEST(SlabNginxLarge, S8ARefusedRequestReadsNoFreeRun)
 {
     Slab slab(kNginx, 8000);
     std::vector<void *> pages;
@@ -254,8 +254,8 @@ TEST_P(SlabNginx, S9LargeRequestsAndTheirFailuresAreCounted)
     EXPECT_EQ(slab.stats().n_runs, 1u);
 }
 
-/* S10: a stale free after reuse gave one chunk to two. Told from SLM_CHECKS 2 on; below, an address
- * and a bit are all there is, and the test says so. */
+/* S10: a stale free after reuse gave one chunk to two. It is detected from SLM_CHECKS 2 on. Below,
+ * an address and a bit cannot show it, and the test expects that. */
 TEST_P(SlabNginx, S10AStaleFreeAfterAnotherAllocationIsCaughtFromChecks2On)
 {
     unsigned char *a = alloc(40);
@@ -303,7 +303,7 @@ TEST_P(SlabNginx, S12FullSpansLeaveTheListAndTheOthersStay)
     for (int i = 0; i < 60; i++) {
         all.push_back(alloc(size));
     }
-    for (size_t i = 0; i < all.size(); i += 4) { /* every span has room, then none */
+    for (size_t i = 0; i < all.size(); i += 4) { /* every span has free chunks, then none */
         ASSERT_EQ(slm_slab_free(slab, all[i]), SLM_OK);
     }
     size_t n_spans = slab.class_stats(slab.locate(all[1]).class_idx).n_spans;
@@ -328,7 +328,7 @@ TEST_P(SlabNginx, S13TheHookRunsWithoutTheLock)
     EXPECT_EQ(reports.events[0].lock_depth + reports.events[1].lock_depth, 0);
 }
 
-/* Looks, each time the lock is let go, for a zero among bytes that were all something else. */
+/* Looks, each time the lock is released, for a zero among bytes that were all not 0. */
 struct Watch {
     unsigned char *bytes;
     size_t n_bytes;
@@ -361,8 +361,8 @@ TEST_P(SlabNginx, S13CallocZeroesWithoutTheLock)
     EXPECT_TRUE(watch.saw_zero) << "the watch does not see";
 }
 
-/* S14: free answered nothing. */
-TEST_P(SlabNginx, S14FreeTellsWhatHappened)
+/* S14: free returned nothing. */
+TEST_P(SlabNginx, S14FreeReturnsWhatHappened)
 {
     unsigned char *p = alloc(40);
     EXPECT_EQ(slm_slab_free(slab, p + 1), SLM_E_INTERIOR);
@@ -370,7 +370,7 @@ TEST_P(SlabNginx, S14FreeTellsWhatHappened)
     EXPECT_EQ(slm_slab_free(slab, p), SLM_E_FREED);
 }
 
-/* S15: neither the smallest object, nor the base's alignment, nor the end were looked at. */
+/* S15: neither the smallest object, nor the base's alignment, nor the end were checked. */
 TEST(SlabNginxOptions, S15SmallestObjectBaseAndEndAreChecked)
 {
     Region region(1 << 20);

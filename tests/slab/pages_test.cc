@@ -16,7 +16,7 @@ constexpr size_t kPages = 64;
 
 class SlabPages : public testing::TestWithParam<Geometry> {
   protected:
-    /* A live run behind each of the given lengths, nothing else free; answers where they are. */
+    /* Makes free runs of the given lengths, each followed by a live run; returns where they are. */
     std::vector<unsigned char *> lay_out(const std::vector<size_t> &lengths)
     {
         std::vector<unsigned char *> runs;
@@ -37,7 +37,7 @@ class SlabPages : public testing::TestWithParam<Geometry> {
         ASSERT_EQ(slm_slab_free(slab, p), SLM_OK);
         ASSERT_EQ(slm_slab_check(slab), 0u);
     }
-    /* All chunks of the class that can be had, and then of every smaller one. */
+    /* Allocates all chunks of the class, and then of every smaller one. */
     std::vector<void *> fill_with(unsigned class_idx)
     {
         std::vector<void *> chunks = fill_class(class_idx);
@@ -54,7 +54,7 @@ class SlabPages : public testing::TestWithParam<Geometry> {
         }
         return chunks;
     }
-    /* Fills a chunk to the brim. */
+    /* Fills a chunk up. */
     size_t object_bytes(unsigned class_idx) const
     {
         return slab->cuts[class_idx].chunk_bytes - GetParam().gap_bytes;
@@ -108,7 +108,7 @@ TEST_P(SlabPages, RunsAreRoundedUpToWholePagesAndCounted)
     EXPECT_EQ(slab.stats().run_failures, 0u);
 }
 
-TEST_P(SlabPages, NeighboursMergeInWhateverOrderTheyAreFreed)
+TEST_P(SlabPages, NeighboursMergeInAnyOrderOfFrees)
 {
     std::vector<int> order = {0, 1, 2};
     do {
@@ -134,7 +134,7 @@ TEST_P(SlabPages, NeighboursMergeInWhateverOrderTheyAreFreed)
 }
 
 /* One page each: neighbours that are head and tail at once. */
-TEST_P(SlabPages, SinglePagesMergeInWhateverOrderTheyAreFreed)
+TEST_P(SlabPages, SinglePagesMergeInAnyOrderOfFrees)
 {
     size_t page_class_bytes = slab.page_bytes() / 2 + 1;
     std::vector<int> order = {0, 1, 2};
@@ -219,7 +219,7 @@ TEST_P(SlabPages, AKeptSpanServesItsClassAgainWithoutTouchingThePages)
     EXPECT_EQ(slab.class_stats(slab.locate(first).class_idx).n_spans, 1u);
 }
 
-TEST_P(SlabPages, KeptSpansAreGivenBackBeforeARunIsRefused)
+TEST_P(SlabPages, KeptSpansAreReleasedBeforeARunIsRefused)
 {
     for (unsigned i = first_class; i < slab->shape.n_classes && slab.stats().n_free_pages > 0;
          i++) {
@@ -234,7 +234,7 @@ TEST_P(SlabPages, KeptSpansAreGivenBackBeforeARunIsRefused)
     EXPECT_EQ(slm_slab_check(slab), 0u);
 }
 
-TEST_P(SlabPages, KeptSpansAreGivenBackBeforeAChunkIsRefused)
+TEST_P(SlabPages, KeptSpansAreReleasedBeforeAChunkIsRefused)
 {
     size_t small = slab.page_bytes() / 64 - GetParam().gap_bytes;
     give(slm_slab_alloc(slab, slab.page_bytes() / 2 - GetParam().gap_bytes));
@@ -329,8 +329,8 @@ TEST_P(SlabPages, NothingIsBorrowedWhilePagesAreLeft)
     }
 }
 
-/* 64 words of lengths 0..4095: behind the last of them their level ends. */
-TEST(SlabRunFind, ARequestInTheLastWordOfALevelIsRefusedWhenNothingIsSoLong)
+/* 64 words of lengths 0..4095: their level ends after the last of them. */
+TEST(SlabRunFind, ARequestLongerThanEveryRunInTheLastWordIsRefused)
 {
     Slab slab({4096, 8, 1, 0}, 4095);
     ASSERT_EQ(slab->length_words[0], 64u);
@@ -372,7 +372,7 @@ TEST(SlabBorrow, PowersOfTwoNeverDo)
 
 /* --- The peak --- */
 
-TEST_P(SlabPages, PeakIsTheMostPagesEverOutAndKeptOnesDoNotCount)
+TEST_P(SlabPages, PeakIsTheMostPagesEverUsedWithoutKeptOnes)
 {
     EXPECT_EQ(slab.stats().peak_used_pages, 0u);
     void *chunk = slm_slab_alloc(slab, slab.page_bytes() / 2 - GetParam().gap_bytes);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Slab: the object that was allocated last can be found by who takes over from a dead process. */
+/* Slab: recovery after a death can find the object that was allocated last. */
 #include <gtest/gtest.h>
 
 #include "tests/slab/fixture.h"
@@ -15,7 +15,7 @@ class SlabPending : public testing::TestWithParam<Geometry> {
     Slab slab{GetParam(), kPages};
 };
 
-TEST_P(SlabPending, IsTheObjectAllocatedLastUntilSettled)
+TEST_P(SlabPending, IsTheObjectAllocatedLastUntilCleared)
 {
     EXPECT_EQ(slm_slab_last_allocation_locked(slab), nullptr);
     void *first = slm_slab_alloc_locked(slab, 40);
@@ -44,7 +44,7 @@ TEST_P(SlabPending, IsNothingWhereNoObjectStarts)
     EXPECT_EQ(slm_slab_last_allocation_locked(slab), nullptr);
 }
 
-TEST_P(SlabPending, OutsideThePagesIsBroughtIntoBoundsByRebuilding)
+TEST_P(SlabPending, OutsideThePagesIsClearedByRebuilding)
 {
     slab->header->pending = 8;
     EXPECT_EQ(slm_slab_last_allocation_locked(slab), nullptr);
@@ -53,7 +53,7 @@ TEST_P(SlabPending, OutsideThePagesIsBroughtIntoBoundsByRebuilding)
     EXPECT_EQ(slm_slab_check_locked(slab), 0u);
 }
 
-/* As an address such an offset would wrap, which UBSan tells. */
+/* As an address such an offset would wrap, which UBSan reports. */
 TEST_P(SlabPending, IsNothingForOffsetsThatNoRegionHas)
 {
     for (uint64_t offset : {UINT64_MAX, UINT64_MAX - 4095, UINT64_C(1) << 63, UINT64_C(8)}) {
@@ -63,7 +63,7 @@ TEST_P(SlabPending, IsNothingForOffsetsThatNoRegionHas)
     slm_slab_clear_last_allocation_locked(slab);
 }
 
-TEST_P(SlabPending, IsForgottenByReset)
+TEST_P(SlabPending, IsClearedByReset)
 {
     ASSERT_NE(slm_slab_alloc_locked(slab, 40), nullptr);
     slm_slab_reset(slab);

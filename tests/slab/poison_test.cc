@@ -81,7 +81,7 @@ TEST_P(SlabPoison, TheBookkeepingIsNeverHidden)
 }
 
 /* With a gap at every size; without, at those that leave something of their chunk. */
-TEST_P(SlabPoison, ObjectsAreVisibleToTheByteAndNothingBehindThem)
+TEST_P(SlabPoison, ObjectsAreVisibleToTheByteAndNothingAfterThem)
 {
     for (size_t size = 0; size < 700; size++) {
         char *p = alloc(size);
@@ -106,7 +106,7 @@ TEST_P(SlabPoison, NeighboursAreSeparatedByTheGap)
     }
 }
 
-TEST_P(SlabPoison, RunsAreVisibleToTheByteAndNothingBehindThem)
+TEST_P(SlabPoison, RunsAreVisibleToTheByteAndNothingAfterThem)
 {
     size_t run_bytes = slab.run_pages() * slab.page_bytes();
     for (size_t less : {GetParam().gap_bytes, size_t{17}, size_t{1000}}) {
@@ -188,7 +188,7 @@ TEST_P(SlabPoison, DetachOpensTheRegionAgain)
     EXPECT_EQ(n_visible(shared.page(0), all_bytes()), all_bytes());
 }
 
-TEST_P(SlabPoison, ObjectsThatWereThereAreOpenAfterAttachAndTheRestIsHidden)
+TEST_P(SlabPoison, AttachShowsLiveObjectsAndHidesTheRest)
 {
     Slab shared(GetParam(), kPages);
     size_t run_bytes = shared.run_pages() * shared.page_bytes();
@@ -209,8 +209,8 @@ TEST_P(SlabPoison, ObjectsThatWereThereAreOpenAfterAttachAndTheRestIsHidden)
     EXPECT_EQ(n_visible(chunk, usable), hidden(usable));
 }
 
-/* Attach believes no page's word; the check names it. */
-TEST_P(SlabPoison, WhatLiesBehindAWrongWordStaysHiddenAfterAttach)
+/* Attach trusts no page's word; the check reports a wrong one. */
+TEST_P(SlabPoison, PagesAfterAWrongWordStayHiddenAfterAttach)
 {
     Slab other(GetParam(), kPages);
     void *first = other.alloc_pages(other.run_pages());
@@ -222,7 +222,7 @@ TEST_P(SlabPoison, WhatLiesBehindAWrongWordStaysHiddenAfterAttach)
     EXPECT_EQ(slm_slab_check(view.get()), 2u);
 }
 
-TEST_P(SlabPoison, PagesThatComeByGrowingAreHiddenUntilTheyAreUsed)
+TEST_P(SlabPoison, PagesAddedByGrowthAreHiddenUntilTheyAreUsed)
 {
     slm_slab_options options = GetParam().options();
     Region region(slm_slab_region_bytes(&options, 2 * kPages));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Page words of heads and bitmaps are enough: all the rest is scribbled over and rebuilt. */
+/* Page words of heads and bitmaps are enough: the tests overwrite all the rest and rebuild it. */
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -55,8 +55,8 @@ class SlabRebuild : public testing::TestWithParam<std::tuple<size_t, unsigned>> 
         return kind == SLAB_FREE || kind == SLAB_SPAN || kind == SLAB_RUN;
     }
 
-    /* Everything but the truth becomes garbage: counters, lists, hints, inner words, bits that lie
-     * behind a span's last chunk or belong to no span. */
+    /* Everything but the truth becomes garbage: counters, lists, hints, inner words, bits after
+     * a span's last chunk, or of no span. */
     void scribble()
     {
         for (uint32_t idx = 0; idx < slab_->n_pages; idx++) {
@@ -109,7 +109,7 @@ class SlabRebuild : public testing::TestWithParam<std::tuple<size_t, unsigned>> 
     std::mt19937 random_{12345};
 };
 
-TEST_P(SlabRebuild, KeepsEveryObjectWhateverTheDerivedPartsHold)
+TEST_P(SlabRebuild, KeepsEveryObjectWithAnyContentsOfTheDerivedParts)
 {
     for (int round = 0; round < 20; round++) {
         work(400);
@@ -130,7 +130,7 @@ TEST_P(SlabRebuild, KeepsEveryObjectWhateverTheDerivedPartsHold)
     EXPECT_EQ(slm_slab_run_longest(slab_), slab_->n_pages);
 }
 
-TEST_P(SlabRebuild, GivesBackEmptySpansBeyondOnePerClass)
+TEST_P(SlabRebuild, ReleasesEmptySpansBeyondOnePerClass)
 {
     std::vector<void *> objects;
     while (void *p = slm_slab_alloc(slab_, 64)) {
@@ -150,7 +150,7 @@ TEST_P(SlabRebuild, GivesBackEmptySpansBeyondOnePerClass)
     EXPECT_EQ(slab_->header->n_kept_pages, 1u);
 }
 
-TEST_P(SlabRebuild, BringsDamagedHistoryIntoBounds)
+TEST_P(SlabRebuild, ClampsDamagedCountsOfRequestsAndFailures)
 {
     work(100);
     slab_->classes[0].n_failures = slab_->classes[0].n_requests + 1;
@@ -198,9 +198,9 @@ TEST_P(SlabRebuild, RefusesFreeRunsSideBySideAndWritesNothing)
     EXPECT_EQ(std::memcmp(before.data(), memory_, before.size()), 0);
 }
 
-/* The first spare span merges with the free run in front of it and becomes its tail. Powers of two
+/* The first spare span merges with the free run before it and becomes its tail. Powers of two
  * have spans of one page each. */
-TEST(SlabRebuildOfPowersOfTwo, GivesBackTheSpareSpanBehindOneThatMerged)
+TEST(SlabRebuildOfPowersOfTwo, ReleasesTheSpareSpanAfterOneThatMerged)
 {
     size_t bytes = slm_slab_region_bytes(nullptr, 10);
     void *memory = std::aligned_alloc(SLM_SLAB_REGION_ALIGN, bytes);

@@ -108,7 +108,7 @@ TEST_P(SlabAlloc, BorrowedChunksAreAlignedAsPromised)
     }
 }
 
-TEST_P(SlabAlloc, SizeZeroIsOneByteOfItsOwn)
+TEST_P(SlabAlloc, SizeZeroCountsAsOneByte)
 {
     void *a = slm_slab_alloc(slab, 0);
     void *b = slm_slab_calloc(slab, 0);

@@ -90,8 +90,8 @@ TEST(SlabRegionBytes, IsZeroForNoPages)
     EXPECT_EQ(slm_slab_region_bytes(nullptr, 0), 0u);
 }
 
-/* What init would refuse for having more than 2^31 pages, or what would wrap, is no answer. */
-TEST(SlabRegionBytes, IsZeroWhereInitCouldOnlyRefuse)
+/* It returns no size that init refuses, with more than 2^31 pages, and none that wraps. */
+TEST(SlabRegionBytes, IsZeroForSizesThatInitRefuses)
 {
     for (size_t n : {SIZE_MAX, SIZE_MAX - 1, SIZE_MAX / 4096, SIZE_MAX / 4096 + 1, size_t{1} << 52,
                      size_t{1} << 32, (size_t{1} << 31) + 1, size_t{1} << 31, (size_t{1} << 31) - 1,
@@ -181,7 +181,7 @@ TEST(SlabInit, NullAndZeroOptionsMakeTheSameImageAsTheDefaultsSpelledOut)
     }
 }
 
-TEST(SlabInit, ForgetsWhateverTheRegionHeld)
+TEST(SlabInit, LosesTheFormerContentsOfTheRegion)
 {
     Region clean(1 << 18);
     Region dirty(1 << 18);
@@ -285,7 +285,7 @@ TEST_F(SlabAttach, FailsWithoutMemoryForTheView)
     EXPECT_NE(attach(region, &view), nullptr);
 }
 
-TEST_F(SlabAttach, TakesTheViewFromItsSourceAndDetachGivesItBack)
+TEST_F(SlabAttach, AllocatesTheViewFromItsSourceAndDetachFreesIt)
 {
     slm_source_counting counting;
     slm_source_counting_init(&counting, slm_source_heap());
@@ -311,7 +311,7 @@ TEST_F(SlabAttach, OpensARegionThatIsLongerThanTheImage)
     EXPECT_EQ(attach(longer)->shape.region_bytes, region.bytes());
 }
 
-TEST_F(SlabAttach, FindsTheObjectsThatWereThere)
+TEST_F(SlabAttach, FindsTheObjectsOfTheImage)
 {
     void *p = nullptr;
     {
@@ -437,7 +437,7 @@ TEST_P(SlabClasses, LoseLessThanOnePartOfADoubling)
     }
 }
 
-/* The reciprocal that finds a chunk's index is exact, wherever one points to. */
+/* The reciprocal that finds a chunk's index is exact for every address. */
 TEST_P(SlabClasses, ChunkIndexIsTheExactQuotientAtEveryOffset)
 {
     for (size_t i = 0; i < chunks.size(); i++) {
@@ -451,7 +451,7 @@ TEST_P(SlabClasses, ChunkIndexIsTheExactQuotientAtEveryOffset)
     }
 }
 
-TEST_P(SlabClasses, SpansHoldAChunkAndLoseLittleBehindTheLast)
+TEST_P(SlabClasses, SpansHoldAChunkAndLoseLittleAfterTheLast)
 {
     for (unsigned i = 0; i < chunks.size(); i++) {
         struct slm_slab_class_stats stats = slab.class_stats(i);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Slab: statistics under a random load, held against an account that the test keeps itself. */
+/* Slab: statistics under a random load, compared with an account that the test keeps itself. */
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -230,7 +230,7 @@ TEST_P(SlabStats, AreExactAfterEveryCall)
 INSTANTIATE_TEST_SUITE_P(Main, SlabStats, testing::ValuesIn(main_geometries()), name_of);
 
 /* Without the bound this reads a level's word 63 of 2. */
-TEST(SlabStats, AreSafeOnABitOfAWordThatIsNotThere)
+TEST(SlabStats, AreSafeOnABitForAWordThatDoesNotExist)
 {
     Slab slab({4096, 8, 1, 0}, 90);
     ASSERT_EQ(slab->n_levels, 2u);

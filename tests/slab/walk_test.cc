@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Slab: walks over all pages, of sound regions and of regions full of anything. */
+/* Slab: walks over all pages, of sound regions and of regions with any contents. */
 #include <gtest/gtest.h>
 
 #include <sys/mman.h>
@@ -76,13 +76,13 @@ TEST_P(SlabWalk, AddsUpToTheStatistics)
 
 INSTANTIATE_TEST_SUITE_P(Main, SlabWalk, testing::ValuesIn(main_geometries()), name_of);
 
-TEST(SlabWalk, EndsWhenItsVisitorHasEnough)
+TEST(SlabWalk, EndsWhenItsVisitorReturnsFalse)
 {
     Furnished f({4096, 8, 1, 0}, 90);
     EXPECT_EQ(walk(f.slab, 2).size(), 2u);
 }
 
-TEST(SlabWalk, GoesOnAtTheNextHeadBehindDamage)
+TEST(SlabWalk, ContinuesAtTheNextHeadAfterDamage)
 {
     Furnished f({4096, 8, 1, 0}, 90);
     size_t damaged = f.slab.page_idx(f.run);
@@ -100,9 +100,9 @@ TEST(SlabWalk, GoesOnAtTheNextHeadBehindDamage)
     EXPECT_EQ(n_damaged, 1u);
 }
 
-/* The region ends at an untouchable page, and is the very size of its metadata and pages: a step
- * beside a table, or a write, ends the test. */
-TEST(SlabWalk, AndStatisticsAreSafeOnTablesFullOfAnything)
+/* The region is exactly its metadata and pages, and a page without access follows: a read outside a
+ * table, or a write, ends the test. */
+TEST(SlabWalk, AndStatisticsAreSafeOnTablesWithAnyContents)
 {
     Furnished f({4096, 8, 8, 16}, 90);
     Region twin = f.slab.region.twin();

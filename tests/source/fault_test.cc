@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sources when the system refuses. The linker sends what they ask of it through here (--wrap). */
+/* Sources when the system refuses. The linker redirects their calls to this file (--wrap). */
 #include <slabmill/source.h>
 
 #include <cerrno>
@@ -62,7 +62,7 @@ class SourceFault : public testing::Test {
     {
         source->free(source->data, block, 100, align_bytes);
     }
-    /* A block that can be used and given back. */
+    /* A block that can be used and freed. */
     static void expect_served(const slm_source *source, size_t align_bytes)
     {
         void *block = take(source, align_bytes);
@@ -88,7 +88,7 @@ TEST_F(SourceFault, AGuardedBlockWithoutAMappingIsRefused)
     expect_served(slm_source_guard(), 16);
 }
 
-TEST_F(SourceFault, AGuardedBlockThatStaysUntouchableIsRefusedAndUnmapped)
+TEST_F(SourceFault, AGuardedBlockThatGetsNoAccessIsRefusedAndUnmapped)
 {
     no_mprotect = true;
     int before = n_unmapped;

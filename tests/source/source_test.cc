@@ -58,19 +58,19 @@ TEST(SourceGuard, EndsBlocksAtAPageAsNearAsAlignmentAllows)
     }
 }
 
-TEST(SourceGuard, RefusesAbsurdSizes)
+TEST(SourceGuard, RefusesSizesAboveItsLimit)
 {
     EXPECT_EQ(take(slm_source_guard(), SIZE_MAX), nullptr);
     EXPECT_EQ(take(slm_source_guard(), SIZE_MAX / 4), nullptr);
 }
 
-TEST(SourceGuard, RefusesAbsurdAlignments)
+TEST(SourceGuard, RefusesAlignmentsAboveItsLimit)
 {
     EXPECT_EQ(take(slm_source_guard(), 1, SIZE_MAX / 2 + 1), nullptr);
     EXPECT_EQ(take(slm_source_guard(), 4096, size_t{1} << 62), nullptr);
 }
 
-TEST(SourceGuardDeathTest, StopsAWriteBehindABlock)
+TEST(SourceGuardDeathTest, StopsAWritePastTheEndOfABlock)
 {
     auto *block = static_cast<volatile char *>(take(slm_source_guard(), 64));
     ASSERT_NE(block, nullptr);
@@ -196,7 +196,8 @@ TEST(SourceFailing, RefusesBlocksAboveItsBudget)
     EXPECT_EQ(pattern(&failing, 2, 101), "xx");
 }
 
-/* A quarantine over failing over the heap; `returned` has what went back, in order. */
+/* A quarantine over failing over the heap; `returned` has the blocks that were freed to it, in
+ * order. */
 class SourceQuarantine : public testing::Test {
   protected:
     static constexpr size_t kBlocks = 3;
@@ -261,7 +262,7 @@ TEST_F(SourceQuarantine, HonoursEveryAlignment)
     expect_aligned_and_writable(&quarantine.source);
 }
 
-TEST_F(SourceQuarantine, HoldsSoManyBlocksAndReturnsTheOldestFirst)
+TEST_F(SourceQuarantine, HoldsMaxBlocksAndFreesTheOldestFirst)
 {
     std::vector<void *> blocks = take_and_free({10, 20, 30, 40, 50});
     std::vector<Returned> expected = {{blocks[0], 10, 16}, {blocks[1], 20, 16}};
@@ -270,7 +271,7 @@ TEST_F(SourceQuarantine, HoldsSoManyBlocksAndReturnsTheOldestFirst)
     EXPECT_EQ(quarantine.held_bytes, 120u);
 }
 
-TEST_F(SourceQuarantine, HoldsSoManyBytesAndReturnsTheOldestFirst)
+TEST_F(SourceQuarantine, HoldsMaxBytesAndFreesTheOldestFirst)
 {
     std::vector<void *> blocks = take_and_free({500, 400, 101});
     std::vector<Returned> expected = {{blocks[0], 500, 16}};
@@ -281,7 +282,7 @@ TEST_F(SourceQuarantine, HoldsSoManyBytesAndReturnsTheOldestFirst)
     EXPECT_EQ(quarantine.held_bytes, kBytes);
 }
 
-TEST_F(SourceQuarantine, ATooLargeBlockGoesBackAfterAllThatWereFreedBefore)
+TEST_F(SourceQuarantine, ABlockAboveMaxBytesIsFreedAfterAllHeldOnes)
 {
     std::vector<void *> blocks = take_and_free({500, 1001});
     std::vector<Returned> expected = {{blocks[0], 500, 16}, {blocks[1], 1001, 16}};
@@ -302,7 +303,7 @@ TEST_F(SourceQuarantine, ReturnsBlocksWithTheirOwnSizeAndAlignment)
     EXPECT_EQ(quarantine.held_bytes, 0u);
 }
 
-TEST_F(SourceQuarantine, HandsNoHeldAddressOutAgain)
+TEST_F(SourceQuarantine, NeverAllocatesAHeldAddress)
 {
     void *freed = take_and_free({100})[0];
     std::vector<void *> blocks;
@@ -316,7 +317,7 @@ TEST_F(SourceQuarantine, HandsNoHeldAddressOutAgain)
     EXPECT_EQ(quarantine.n_held, 1u);
 }
 
-TEST_F(SourceQuarantine, ReturnsAllOfItWhenTheSourceRefusesAndAsksAgain)
+TEST_F(SourceQuarantine, FreesEveryBlockWhenTheSourceRefusesAndAsksAgain)
 {
     take_and_free({10, 20});
     failing.fail_at = failing.n_calls + 1;
@@ -328,7 +329,7 @@ TEST_F(SourceQuarantine, ReturnsAllOfItWhenTheSourceRefusesAndAsksAgain)
     give(&quarantine.source, block, 30);
 }
 
-TEST_F(SourceQuarantine, PassesARefusalOnWhenNothingIsHeldOrItHelpsNot)
+TEST_F(SourceQuarantine, PassesARefusalOnWhenNothingIsHeldOrItDoesNotHelp)
 {
     failing.fail_at = 1;
     failing.fail_count = 1;
@@ -342,7 +343,7 @@ TEST_F(SourceQuarantine, PassesARefusalOnWhenNothingIsHeldOrItHelpsNot)
     EXPECT_EQ(failing.n_refused, 3u);
 }
 
-TEST_F(SourceQuarantine, WithoutRoomReturnsEveryBlockAtOnce)
+TEST_F(SourceQuarantine, WithoutARingFreesEveryBlockAtOnce)
 {
     slm_source_quarantine none;
     slm_source_quarantine_init(&none, &log, nullptr, 0, SIZE_MAX);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pool and slab where size_t may have 32 bits: what ilp32_test compiles and runs. The first broken
- * promise is told, and ends it with status 1. */
+/* Pool and slab where size_t may have 32 bits: what ilp32_test compiles and runs. It prints
+ * the first broken promise, and ends with status 1. */
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #endif
@@ -127,7 +127,7 @@ static void try_slabs(void)
     }
 }
 
-/* Tables for all that 32 bits can tell: sizes pass every bound but that of the pages there are. */
+/* Tables for all that 32 bits can count: sizes pass every bound but that of the pages there are. */
 static void try_slab_that_may_grow_to_the_limit(void)
 {
     size_t region_bytes = (size_t)160 << 20;

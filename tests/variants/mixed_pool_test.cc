@@ -62,7 +62,7 @@ TEST_F(MixedPool, ObjectsAreAsFarApartAsTheLibraryPutsThem)
 }
 
 /* The library finds the newest object by the size that it would have taken itself. */
-TEST_F(MixedPool, TheNewestObjectChangesItsSizeAndGoesBackHoweverItWasAllocated)
+TEST_F(MixedPool, TheNewestObjectCanBeResizedAndReleased)
 {
     for (size_t n = 0; n < 200; n++) {
         unsigned char *p = alloc(n);
@@ -110,7 +110,7 @@ TEST_F(MixedPool, ALibraryOfLevelThreeChecksAfterEveryAllocationAndAnotherAfterN
     pool_->inline_limit_bytes = sound;
 }
 
-TEST_F(MixedPool, ALoadOfObjectsStaysApartAndWhole)
+TEST_F(MixedPool, ObjectsOfARandomLoadDoNotOverlap)
 {
     unsigned char *objects[600];
     for (size_t i = 0; i < 600; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What Valgrind must see of a pool, one deed per run; valgrind_pool_test.sh judges. */
+/* What Valgrind must see of a pool, one misuse per run; valgrind_pool_test.sh compares. */
 #include <string.h>
 
 #include <slabmill/pool.h>

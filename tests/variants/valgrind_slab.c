@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What Valgrind must see of a slab, one deed per run; valgrind_slab_test.sh judges. */
+/* What Valgrind must see of a slab, one misuse per run; valgrind_slab_test.sh compares. */
 #include <string.h>
 
 #include <slabmill/slab.h>

@@ -2,8 +2,7 @@
 /* Free list of objects of one size, over a pool. */
 #include "allocator/pool/layout.h"
 
-/* Before each object. The tag is made of list, object and state, so one compare checks all three.
- * */
+/* Before each object. One compare of the tag checks list, object and state at once. */
 struct slm_pool_reuse_node {
     _Alignas(SLM_POOL_ALIGN) uintptr_t tag;
     struct slm_pool_reuse_node *next; /* in the free list; undefined while the object is live */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an address is to a slab: the answer that free, check_pointer, locate and usable_bytes share.
- */
+/* What an address is to a slab: one answer for free, check_pointer, locate and usable_bytes. */
 #ifndef SLM_SLAB_PLACE_H
 #define SLM_SLAB_PLACE_H
 

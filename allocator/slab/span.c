@@ -41,8 +41,7 @@ void slm_slab_span_mark_body(struct slm_slab *slab, uint32_t span, uint32_t n_pa
     }
 }
 
-/* Takes a run and makes it an empty span that is on no list; SLAB_NIL when no run is long enough.
- * */
+/* Makes a run an empty span that is on no list; SLAB_NIL if no run is long enough. */
 static uint32_t create_span(struct slm_slab *slab, unsigned class_idx, uint32_t n_pages)
 {
     uint32_t span = slm_slab_run_take(slab, n_pages);

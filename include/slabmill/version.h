@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Version: of the headers that a program was compiled with, and of the library that it runs with.
- * */
+/* Version: of the headers that a program was compiled with, and of the library it runs with. */
 #ifndef SLM_VERSION_H
 #define SLM_VERSION_H
 

@@ -64,7 +64,7 @@ accepts_in() { # folder name
         exec bash fuzz/oss-fuzz/check.sh --quick --seconds 5 --tree tree' \
         bash "$scratch/$2" "$1" >"$scratch/$2.log" 2>&1; then
         wrong "$2" "is refused"
-    elif grep -q "not shown here" "$scratch/$2.log"; then
+    elif grep -q "not checked here" "$scratch/$2.log"; then
         wrong "$2" "is run without the runner's folders"
     else
         echo "accepted, $2"
@@ -143,8 +143,8 @@ rejects_text old_engine build.sh 's/^ *\$LIB_FUZZING_ENGINE/-lFuzzingEngine/' "-
 rejects_text unknown_key project.yaml 's/^language/langage/' "no key langage"
 rejects_text no_main_repo project.yaml '/^main_repo/d' "has no main_repo"
 rejects_text no_address project.yaml 's/@/ at /' "no mail address"
-if grep -q "not shown here" "$scratch/right.log"; then
-    echo "NOT RUN in part: littering, in_tmp, in_mnt; $(grep "not shown here" "$scratch/right.log")"
+if grep -q "not checked here" "$scratch/right.log"; then
+    echo "NOT RUN in part: littering, in_tmp, in_mnt; $(grep "not checked here" "$scratch/right.log")"
 else
     rejects littering "does not start"
     accepts_in /tmp in_tmp

@@ -24,9 +24,9 @@ extern "C" {
  *          last commit is undone.
  * Safety   The caller of a _locked function must hold the zone's lock, even if the function only
  *          reads.
- * Failure  Each call says how many journal entries it takes at most, and a kind's journal has room
- *          for its longest transaction. If a call finds no room all the same, the transaction is
- *          undone: slm_keyed_commit returns false, slm_keyed_leave SLM_E_FULL.
+ * Failure  Each call documents how many journal entries it takes at most, and a kind's journal has
+ *          room for its longest transaction. If a call finds no room all the same, the transaction
+ *          is undone: slm_keyed_commit returns false, slm_keyed_leave SLM_E_FULL.
  * Source   The layout of nginx's limit_req, limit_conn and file cache zones.
  */
 #define SLM_KEYED_KEY_BYTES_MAX  1024u
@@ -85,7 +85,7 @@ enum slm_status slm_key_init(struct slm_key *key, const void *data, size_t n_byt
  */
 enum slm_status slm_keyed_init_locked(struct slm_zone *zone, const struct slm_keyed_kind *kind);
 
-/* The same as a transaction of its own. Fails besides: SLM_E_NULL, and as slm_zone_lock. */
+/* The same, as a separate transaction. Fails also: SLM_E_NULL, and as slm_zone_lock. */
 enum slm_status slm_keyed_init(struct slm_zone *zone, const struct slm_keyed_kind *kind);
 
 /* The head, or NULL if the zone's root is not of that kind. */

@@ -18,7 +18,7 @@ static const struct slm_keyed_kind kind = {
 
 #define REQUEST_MILLI 1000u
 #define CLOCK_SET_MS  60000u /* a clock that goes back further than that was set */
-#define IDLE_MAX      2u     /* idle keys that go for one that comes */
+#define IDLE_MAX      2u     /* idle keys dropped for each new key */
 
 enum slm_status slm_limit_req_init_locked(struct slm_zone *zone)
 {

@@ -68,7 +68,7 @@ TEST_F(LimitdCall, HelpListsSettingsCommandsAndSignals)
     }
 }
 
-TEST_F(LimitdCall, WrongCallsSayWhatWasExpected)
+TEST_F(LimitdCall, WrongCallsAreAnsweredWithWhatWasExpected)
 {
     EXPECT_EQ(run_program({}, &output), 2);
     EXPECT_TRUE(says("--config"));

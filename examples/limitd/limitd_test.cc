@@ -94,7 +94,7 @@ TEST_F(Limitd, LimitsAcrossItsWorkers)
     EXPECT_LT(n_passed, 12u);
 }
 
-TEST_F(Limitd, AnswersWhatItDoesNotUnderstandAndGoesOn)
+TEST_F(Limitd, AnswersUnknownCommandsAndContinues)
 {
     Link link(rig);
     ASSERT_EQ(link.ask("PUT a 60 kept"), "OK");

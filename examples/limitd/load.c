@@ -22,7 +22,7 @@
 static const char help[] =
     "load --program LIMITD [--seconds N] [--clients N] [--workers N] [--kills N]\n"
     "\n"
-    "Starts limitd in a folder of its own; clients in separate processes ask it, and\n"
+    "Starts limitd in a temporary folder; clients in separate processes ask it, and\n"
     "remember the answers. Meanwhile its workers are killed, its zones grow by\n"
     "reloads, and half way it is upgraded. In the end each client checks all its keys.\n"
     "\n"

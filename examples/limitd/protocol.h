@@ -80,7 +80,7 @@ struct limitd_answer *limitd_answer_line(struct limitd_service *service, struct 
                                          struct slm_pool *pool, const char *line, size_t n_bytes,
                                          uint64_t now_ms);
 
-/* An answer of the caller's own, an error for instance; the line end is added. NULL: no memory. */
+/* Makes an answer from a text, for example an error, and adds the line end. NULL: no memory. */
 __attribute__((format(printf, 2, 3))) struct limitd_answer *limitd_say(struct slm_pool *pool,
                                                                        const char *format, ...);
 

@@ -51,7 +51,7 @@ enum slm_status slm_session_cache_get(struct slm_zone *zone, const void *id, siz
                                       uint64_t now_ms, void *buffer, size_t capacity_bytes,
                                       struct slm_session *session);
 
-/* SLM_E_NOT_MEMBER: no such id. Else as get. */
+/* SLM_E_NOT_MEMBER: no such id. Otherwise as get. */
 enum slm_status slm_session_cache_remove(struct slm_zone *zone, const void *id, size_t id_bytes);
 
 /* Drops at most max expired sessions; *n_dropped may be NULL. */

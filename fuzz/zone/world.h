@@ -103,7 +103,7 @@ extern struct hrn_zone_counts hrn_zone_counted;
     X(root, "the root is the committed one")                                                       \
     X(sound, "between calls no invariant is broken, even after deaths")                            \
     X(repairs, "the next locker after a death repairs, and no other does")                         \
-    X(length, "a zone is as long as it was made or grew")                                          \
+    X(length, "a zone has the length that it was made with or grew to")                            \
     X(number, "a check returns a number that is listed")                                           \
     X(shared, "shared data has what threads inserted and did not remove")                          \
     X(silence, "a call that only reads, or is refused, changes no byte")                           \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a pool promises beyond any allocator's promises: refusals, counts, and bounded growth. */
+/* What a pool promises in addition to any allocator's promises: refusals, counts, bounded growth.
+ */
 #ifndef HRN_ORACLE_POOL_H
 #define HRN_ORACLE_POOL_H
 
@@ -7,11 +8,11 @@
 #include <slabmill/pool.h>
 
 /*
- * Model    Which objects are large follows from the small limit. Demand is what was asked for since
- *          the last reset, rounded as the contract rounds. A block is left for another only when
- *          what it has free is less than the request at hand, so that used blocks hold at least
- *          half of their bytes on average: their number is bounded by demand. And a pool that has
- *          been reset takes a new block only when no kept one is left.
+ * Model    The small limit decides which objects are large. Demand is the sum of bytes requested
+ *          since the last reset, rounded as the contract rounds. The pool goes on to another block
+ *          only when the free bytes of the current one are fewer than the request. So used blocks
+ *          are at least half full on average, and demand bounds their number. After a reset the
+ *          pool takes a new block only when no kept one is left.
  */
 struct hrn_pool_shadow {
     struct slm_pool *pool;
@@ -36,17 +37,18 @@ bool hrn_pool_shadow_is_large(const struct hrn_pool_shadow *shadow, const struct
 void hrn_pool_shadow_granted(struct hrn_pool_shadow *shadow, const struct hrn_request *rq);
 void hrn_pool_shadow_registered(struct hrn_pool_shadow *shadow, size_t data_bytes);
 void hrn_pool_shadow_not_registered(struct hrn_pool_shadow *shadow, size_t data_bytes);
-/* A file cleanup with a path of path_bytes, its final zero counted. */
+/* A file cleanup with a path of path_bytes, including its final zero. */
 void hrn_pool_shadow_file(struct hrn_pool_shadow *shadow, size_t path_bytes);
-#define HRN_POOL_FILE_BYTES 64u /* more than its data takes besides the path */
+#define HRN_POOL_FILE_BYTES 64u /* above the size of its data without the path */
 void hrn_pool_shadow_resized(struct hrn_pool_shadow *shadow, size_t new_bytes);
 void hrn_pool_shadow_freed(struct hrn_pool_shadow *shadow, const struct hrn_request *rq);
 const char *hrn_pool_shadow_refused(const struct hrn_request *rq, const struct hrn_refusal *seen);
 void hrn_pool_shadow_walk(struct hrn_pool_shadow *shadow);
-/* After a reset: the pool must be as new, but for the blocks that it keeps. */
+/* After a reset the pool must be like a new one, except for the blocks that it keeps. */
 void hrn_pool_shadow_reset(struct hrn_pool_shadow *shadow);
 
-/* What a pool's adapter can do, and what free may answer to misuse. */
+/* The operations that a pool's adapter supports, and the statuses that free may return for misuse.
+ */
 #define HRN_POOL_CAN                                                                               \
     (HRN_CAN_BASE | HRN_BIT(HRN_NALLOC) | HRN_BIT(HRN_MEMALIGN) | HRN_BIT(HRN_RESIZE) |            \
      HRN_BIT(HRN_RESET) | HRN_BIT(HRN_CLEANUP) | HRN_BIT(HRN_MISUSE) | HRN_BIT(HRN_FAULT) |        \
@@ -56,7 +58,7 @@ void hrn_pool_shadow_reset(struct hrn_pool_shadow *shadow);
     (HRN_BIT(SLM_UNCHANGED) | HRN_BIT(SLM_E_FOREIGN) | HRN_BIT(SLM_E_INTERIOR) |                   \
      HRN_BIT(SLM_E_FREED) | HRN_BIT(SLM_E_METADATA))
 
-/* Another's block may lie where one of the pool's own was freed. */
+/* The block of another pool may be where a block of this one was freed. */
 #define HRN_POOL_MISUSE                                                                            \
     {                                                                                              \
         [HRN_MISUSE_NULL] = HRN_BIT(SLM_OK),                                                       \
@@ -72,7 +74,7 @@ void hrn_pool_shadow_reset(struct hrn_pool_shadow *shadow);
 /* The pool of an arena that the pool's adapter made. */
 struct slm_pool *hrn_pool_of(void *self);
 
-/* A twin's arena over another adapter of pools than hrn_adapter_pool. */
+/* A twin's arena over an adapter of pools other than hrn_adapter_pool. */
 void *hrn_twin_create(const struct hrn_env *env, enum slm_status *why,
                       const struct hrn_adapter *pools);
 

@@ -39,7 +39,7 @@ struct hrn_gen {
     uint32_t live_max;               /* objects of an arena; then frees outweigh allocations */
 };
 
-/* Weights that suit every adapter that can do what `can` says (HRN_BIT of each kind). */
+/* Weights for adapters that support the operations in `can` (HRN_BIT of each kind). */
 void hrn_gen_init(struct hrn_gen *gen, uint32_t can);
 
 /* A random kind, by weight. */

@@ -28,8 +28,8 @@ struct hrn_scene {
     const struct hrn_program *program;
     size_t op_idx;
     struct hrn_catcher *catcher;            /* NULL: report and abort */
-    void (*dying)(void);                    /* called before the abort; NULL: nothing to say */
-    void (*about)(const struct hrn_op *op); /* before each operation; NULL: nothing to say */
+    void (*dying)(void);                    /* called before the abort; NULL: none */
+    void (*about)(const struct hrn_op *op); /* called before each operation; NULL: none */
 };
 extern struct hrn_scene hrn_scene;
 

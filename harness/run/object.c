@@ -220,7 +220,7 @@ bool hrn_object_free(struct hrn_run *run, struct hrn_arena *arena, uint32_t id)
     return true;
 }
 
-/* The object now starts at p and has n bytes; the first `kept` of them must be as they were. */
+/* The object now starts at p and has n bytes; the first `kept` of them must be unchanged. */
 static void reshape(struct hrn_run *run, struct hrn_arena *arena, uint32_t id, unsigned char *p,
                     size_t n)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs a program against an adapter, checking every law of memory on the way. */
+/* Runs a program against an adapter, checking every law of memory. */
 #ifndef HRN_RUN_H
 #define HRN_RUN_H
 

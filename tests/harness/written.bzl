@@ -5,7 +5,7 @@ load("@rules_cc//cc:defs.bzl", "cc_binary")
 load("//bazel:copts.bzl", "SLM_CXXOPTS")
 load("//bazel:gtest.bzl", "cc_gtest")
 
-def written_test(name, cmd, tool, sound, status, says, deps):
+def written_test(name, cmd, tool, sound, status, expected_lines, deps):
     """Writes a test of a bug, and checks that it fails with the bug and passes without it.
 
     Declares <name>_test, which runs the written test and expects it to fail, and <name>_sound_test,
@@ -17,7 +17,7 @@ def written_test(name, cmd, tool, sound, status, says, deps):
       tool: the program that cmd calls.
       sound: a sed script that replaces the broken allocator by the sound one.
       status: the exit status of the written test.
-      says: lines that the written test must print.
+      expected_lines: lines that the written test must print.
       deps: of the written test.
     """
     native.genrule(
@@ -46,7 +46,7 @@ def written_test(name, cmd, tool, sound, status, says, deps):
         name = name + "_test",
         size = "small",
         srcs = ["emitted_test.sh"],
-        args = ["$(location :%s)" % name, str(status)] + ["'%s'" % line for line in says],
+        args = ["$(location :%s)" % name, str(status)] + ["'%s'" % line for line in expected_lines],
         data = [name],
         tags = ["nomsan"],
     )

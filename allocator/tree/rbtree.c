@@ -9,9 +9,10 @@
 /*
  * Structure
  *
- *   rbtree         insert, delete, search, neighbours       lru   lists: all of their calls
- *   rbtree_check   the tree's invariants, evaluated
- *     node         the stored words, pinned                 reach   where a link may lead
+ *   rbtree           insert, remove                           lru   lists: all of their calls
+ *     rbtree_check   the tree's invariants, evaluated
+ *       walk         search, and the steps in order
+ *         node       the stored words, pinned                 reach   where a link may lead
  *
  * Stored   Nodes, trees and lists: words in their user's objects, linked by offsets from the
  *          journal's base, so that every process may map them elsewhere. Nothing else is kept:

@@ -41,7 +41,7 @@ static enum slm_status write_form(const struct form *form, const struct slm_zone
     if (n < 0 || (unsigned)n >= SLM_ZONE_EXPORT_BYTES) {
         text[0] = '\0';
         return slm_error_set(error, SLM_E_SIZE, 0,
-                             "%.100s...: longer than an exported text may be, %u bytes", name,
+                             "%.100s...: too long to be exported, in at most %u bytes", name,
                              SLM_ZONE_EXPORT_BYTES - 1);
     }
     return SLM_OK;

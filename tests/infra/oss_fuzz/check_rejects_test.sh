@@ -121,7 +121,7 @@ spoil_littering() {
 }
 
 spoil_unbuildable() {
-    echo 'int broken' >"$1/harness/unit.c"
+    echo 'int broken' >"$1/harness/adapters/broken.c"
 }
 
 make_tiny_tree "$scratch/right"

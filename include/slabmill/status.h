@@ -17,9 +17,10 @@ extern "C" {
  *          nothing.
  *          A broken invariant has no status: each unit's check returns its number.
  * NULL     One rule for every call of the library. A call that gets NULL for a handle, or for
- *          another pointer that it needs, changes nothing. It returns SLM_E_NULL. A call that
- *          returns no status returns NULL, 0, -1 or false; a void call just returns. Each header
- *          names the pointers that may be NULL, and says what NULL means there.
+ *          another pointer that it needs, changes nothing; a result *out becomes NULL, as in every
+ *          failure. It returns SLM_E_NULL. A call that returns no status returns NULL, 0, -1 or
+ *          false; a void call just returns. Each header names the pointers that may be NULL, and
+ *          says what NULL means there.
  *          A call that releases a pointer (frees it, gives it back, destroys or detaches it) takes
  *          NULL as free() does: it does nothing, and a status is SLM_OK. The handle that the call
  *          needs besides is still needed: slm_pool_free(pool, NULL) is SLM_OK, and

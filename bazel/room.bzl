@@ -4,6 +4,19 @@
 load("@rules_cc//cc:defs.bzl", "cc_library")
 load("//bazel:copts.bzl", "SLM_COPTS")
 
+# Of the library.
+ROOMS = [
+    "base",
+    "journal",
+    "lock",
+    "pool",
+    "segment",
+    "slab",
+    "source",
+    "tree",
+    "zone",
+]
+
 HARNESS_ROOMS = [
     "adapters",
     "base",

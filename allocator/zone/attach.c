@@ -13,7 +13,7 @@ static enum slm_status judge_use(const struct zone_header *header, const char *l
     if (header->state == ZONE_BROKEN && !options->segment.read_only) {
         return slm_error_set(error, SLM_E_BROKEN, 0, "%s: could not be repaired", label);
     }
-    if (zone_is_elsewhere(fixed->namespaces)) {
+    if (slm_zone_is_elsewhere(fixed->namespaces)) {
         return slm_error_set(error, SLM_E_STATE, 0,
                              "%s: made in another namespace (pid %u, time %u)", label,
                              (uint32_t)fixed->namespaces, (uint32_t)(fixed->namespaces >> 32));

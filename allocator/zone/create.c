@@ -72,7 +72,7 @@ static enum slm_status format_zone(struct slm_zone *zone, const struct slm_zone_
     zone->header->fixed = zone->fixed;
     zone->header->checksum = slm_zone_checksum(&zone->fixed);
     struct slm_lock_options lock = {.path = options->lock_path};
-    status = zone_error_of(options->name, slm_zone_open_parts(zone, &lock, error), error);
+    status = slm_zone_error_of(options->name, slm_zone_open_parts(zone, &lock, error), error);
     if (status == SLM_OK) {
         __atomic_store_n(&zone->header->state, ZONE_READY, __ATOMIC_RELEASE);
     }
@@ -89,7 +89,7 @@ static enum slm_status create_segment(struct slm_zone *zone, const struct slm_zo
         segment.name = options->name;
     }
     enum slm_status status = slm_segment_create(&zone->segment, &segment, error);
-    return zone_error_of(options->name, status, error);
+    return slm_zone_error_of(options->name, status, error);
 }
 
 enum slm_status slm_zone_create(struct slm_zone **out, const struct slm_zone_options *options,
@@ -102,7 +102,7 @@ enum slm_status slm_zone_create(struct slm_zone **out, const struct slm_zone_opt
     if (out == NULL || options == NULL) {
         return slm_error_set(error, SLM_E_NULL, 0, "no zone: no options, or no place for it");
     }
-    enum slm_status status = zone_check_options(options, error);
+    enum slm_status status = slm_zone_check_options(options, error);
     if (status != SLM_OK) {
         return status;
     }

@@ -46,9 +46,11 @@ enum slm_status slm_zone_recover_parts(struct slm_slab *slab, struct slm_journal
 
 /* Compares the options of a zone with their limits. SLM_E_NAME, SLM_E_SIZE, SLM_E_OPTION; the text
  * names zone, option, value and limit. */
-enum slm_status zone_check_options(const struct slm_zone_options *options, struct slm_error *error);
+enum slm_status slm_zone_check_options(const struct slm_zone_options *options,
+                                       struct slm_error *error);
 /* Puts the zone's name in front of the text of an error; returns status. SLM_OK: does nothing. */
-enum slm_status zone_error_of(const char *name, enum slm_status status, struct slm_error *error);
+enum slm_status slm_zone_error_of(const char *name, enum slm_status status,
+                                  struct slm_error *error);
 
 /* --- grow.c --- */
 

@@ -35,7 +35,7 @@ static bool are_known_and_differ(uint32_t a, uint32_t b)
     return a != 0 && b != 0 && a != b;
 }
 
-bool zone_is_elsewhere(uint64_t namespaces)
+bool slm_zone_is_elsewhere(uint64_t namespaces)
 {
     uint64_t here = slm_zone_namespaces();
     return are_known_and_differ((uint32_t)namespaces, (uint32_t)here) ||

@@ -74,7 +74,7 @@ uint64_t slm_zone_slab_offset(unsigned journal_entries);
 /* The calling process's, pid below and time above bit 32; 0: unknown. */
 uint64_t slm_zone_namespaces(void);
 /* Whether the calling process's differ. A number that either side does not know does not differ. */
-bool zone_is_elsewhere(uint64_t namespaces);
+bool slm_zone_is_elsewhere(uint64_t namespaces);
 /* Whether the zone can have that length. */
 bool slm_zone_bytes_are_right(const struct zone_fixed *fixed, uint64_t bytes);
 /* Checks that this library wrote the header: SLM_E_STATE, SLM_E_MAGIC, SLM_E_VERSION,

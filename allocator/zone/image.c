@@ -25,7 +25,7 @@ static void fill_image(struct slm_zone_image *image, const struct zone_header *h
     image->slab_offset = fixed->slab_offset;
     image->n_recoveries = header->n_recoveries;
     image->is_given_up = header->state == ZONE_BROKEN;
-    image->is_elsewhere = zone_is_elsewhere(fixed->namespaces);
+    image->is_elsewhere = slm_zone_is_elsewhere(fixed->namespaces);
     image->lock = header->lock;
 }
 

@@ -59,7 +59,7 @@ enum slm_status slm_zone_grow(struct slm_zone *zone, size_t bytes, struct slm_er
                              slm_status_text(status));
     }
     if (bytes > zone_bytes(zone)) {
-        status = zone_error_of(zone->fixed.name, slm_zone_reserve(zone, bytes, error), error);
+        status = slm_zone_error_of(zone->fixed.name, slm_zone_reserve(zone, bytes, error), error);
         slm_zone_publish_growth(zone);
     }
     (void)slm_zone_unlock(zone);

@@ -118,7 +118,8 @@ static enum slm_status check_slab(const struct slm_zone_options *options, struct
                                           options->name, option, value, allowed);
 }
 
-enum slm_status zone_check_options(const struct slm_zone_options *options, struct slm_error *error)
+enum slm_status slm_zone_check_options(const struct slm_zone_options *options,
+                                       struct slm_error *error)
 {
     enum slm_status (*const checks[])(const struct slm_zone_options *, struct slm_error *) = {
         check_texts, check_sizes, check_lock, check_parts, check_slab,
@@ -130,7 +131,7 @@ enum slm_status zone_check_options(const struct slm_zone_options *options, struc
     return status;
 }
 
-enum slm_status zone_error_of(const char *name, enum slm_status status, struct slm_error *error)
+enum slm_status slm_zone_error_of(const char *name, enum slm_status status, struct slm_error *error)
 {
     if (error != NULL && status != SLM_OK) {
         struct slm_error why = *error;

@@ -134,7 +134,8 @@ static enum slm_status open_reused(struct candidate *candidate, struct slm_zone 
         return status;
     }
     if (bytes > zone_bytes(zone)) {
-        status = zone_error_of(slm_zone_name(zone), slm_zone_reserve(zone, bytes, error), error);
+        status =
+            slm_zone_error_of(slm_zone_name(zone), slm_zone_reserve(zone, bytes, error), error);
     }
     return status;
 }
@@ -206,7 +207,7 @@ static enum slm_status check_declarations(const struct slm_zone_declaration *dec
 {
     for (size_t i = 0; i < n; i++) {
         const char *name = declarations[i].options.name;
-        enum slm_status status = zone_check_options(&declarations[i].options, error);
+        enum slm_status status = slm_zone_check_options(&declarations[i].options, error);
         if (status != SLM_OK) {
             return status;
         }

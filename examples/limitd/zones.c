@@ -68,6 +68,9 @@ enum slm_status limitd_zones_apply(struct slm_zone_set *set, const struct limitd
         if (zone != NULL) {
             one->options.bytes = possible_bytes(zone, one->options.bytes);
         }
+        if (one->options.max_bytes < one->options.bytes) {
+            one->options.max_bytes = one->options.bytes; /* less would be refused */
+        }
         if (one->options.bytes != config->zones[i].bytes) {
             resized(one->options.name, one->options.bytes);
         }

@@ -68,7 +68,7 @@ extern "C" {
     X(SLM_E_DUPLICATE, "an object is in the structure already")                                    \
     X(SLM_E_NOT_MEMBER, "an object is not in this structure")                                      \
     X(SLM_E_REPLACED, "a file was removed or replaced after all processes agreed on it")           \
-    X(SLM_E_FULL, "the journal is full: the transaction needs more entries than it has")
+    X(SLM_E_FULL, "no room in the journal: the transaction needs more entries than it has")
 
 /* For calls whose failure a caller must see: without it, work would be lost or half done. */
 #define SLM_MUST_USE __attribute__((warn_unused_result))

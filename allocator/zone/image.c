@@ -72,10 +72,15 @@ enum slm_status slm_zone_image_open(const struct slm_zone_image *image, void *ba
                                     struct slm_slab **slab, struct slm_journal *journal)
 {
     unsigned char *bytes = base;
+    if (slab != NULL) {
+        *slab = NULL;
+    }
+    if (journal != NULL) {
+        *journal = (struct slm_journal){0};
+    }
     if (image == NULL || base == NULL || slab == NULL || journal == NULL) {
         return SLM_E_NULL;
     }
-    *journal = (struct slm_journal){0};
     enum slm_status status = slm_slab_attach(slab, bytes + image->slab_offset,
                                              (size_t)(image->bytes - image->slab_offset), NULL);
     if (status != SLM_OK) {

@@ -157,21 +157,32 @@ static enum slm_status open_candidate(const struct slm_zone_set *set, struct can
     return open_fresh(candidate, error);
 }
 
+static enum slm_status init_result(const struct candidate *candidate, enum slm_status status,
+                                   struct slm_error *error)
+{
+    return status == SLM_OK
+               ? SLM_OK
+               : slm_error_set(error, status, 0, "zone %s: its init failed: %s",
+                               candidate->declaration->options.name, slm_status_text(status));
+}
+
 static enum slm_status init_candidate(struct candidate *candidate, struct slm_error *error)
 {
     const struct slm_zone_declaration *declaration = candidate->declaration;
     if (declaration->init == NULL) {
         return SLM_OK;
     }
-    enum slm_status status =
-        declaration->init(candidate->zone, candidate->is_reused, declaration->data);
-    /* The callback may have ignored the result of one of its calls. */
-    if (status == SLM_OK && !slm_journal_has_room(slm_zone_journal(candidate->zone), 0)) {
-        status = SLM_E_FULL;
-    }
-    return status == SLM_OK ? SLM_OK
-                            : slm_error_set(error, status, 0, "zone %s: its init failed: %s",
-                                            declaration->options.name, slm_status_text(status));
+    return init_result(candidate,
+                       declaration->init(candidate->zone, candidate->is_reused, declaration->data),
+                       error);
+}
+
+/* A callback may have ignored that a journal was full: its own zone's, or that of another zone of
+ * the set. So this looks at all of them once no callback runs any more. */
+static enum slm_status find_refusal(const struct candidate *candidate, struct slm_error *error)
+{
+    bool is_refused = !slm_journal_has_room(slm_zone_journal(candidate->zone), 0);
+    return init_result(candidate, is_refused ? SLM_E_FULL : SLM_OK, error);
 }
 
 /* Undoes everything that apply did to the zone. */
@@ -230,6 +241,9 @@ static enum slm_status prepare(const struct slm_zone_set *set, struct candidate 
     }
     for (size_t i = 0; i < n && status == SLM_OK; i++) {
         status = init_candidate(&candidates[i], error);
+    }
+    for (size_t i = 0; i < n && status == SLM_OK; i++) {
+        status = find_refusal(&candidates[i], error);
     }
     return status;
 }

@@ -133,4 +133,32 @@ TEST_F(ZoneFull, AReloadFailsWholeIfACallbackFillsTheJournal)
     EXPECT_EQ(numbers_alone(set["reloaded"]), Numbers{7});
 }
 
+/* The second zone's callback fills the journal of the first, after the first zone's own callback. */
+TEST_F(ZoneFull, AReloadFailsWholeIfACallbackFillsTheJournalOfAnotherZone)
+{
+    struct slm_zone_declaration first = {};
+    first.options = all.of(SLM_SEGMENT_MEMFD);
+    first.options.name = "first";
+    first.init = [](slm_zone *fresh, bool is_reused, void *data) {
+        *static_cast<slm_zone **>(data) = fresh;
+        (void)push(fresh, is_reused ? 8 : 7);
+        return SLM_OK;
+    };
+    struct slm_zone_declaration second = first;
+    second.options.name = "second";
+    second.init = [](slm_zone *, bool is_reused, void *data) {
+        if (is_reused) {
+            (void)push_too_many(*static_cast<slm_zone **>(data));
+        }
+        return SLM_OK;
+    };
+    slm_zone *filled = nullptr;
+    first.data = second.data = &filled;
+    Set set;
+    ASSERT_EQ(set.apply({first, second}), SLM_OK) << set.error.text;
+    EXPECT_EQ(set.apply({first, second}), SLM_E_FULL);
+    EXPECT_NE(strstr(set.error.text, "zone first"), nullptr) << set.error.text;
+    EXPECT_EQ(numbers_alone(set["first"]), Numbers{7});
+}
+
 } // namespace

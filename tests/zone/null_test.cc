@@ -142,8 +142,14 @@ TEST_F(ZoneNull, ImageCallsNeedTheirPointers)
     EXPECT_NULL_ERROR(slm_zone_image_read(&image, head, n, nullptr, &error));
     EXPECT_NULL_ERROR(slm_zone_image_owner(nullptr, &owner, &error));
     EXPECT_NULL_ERROR(slm_zone_image_owner(&image, nullptr, &error));
+    slab = reinterpret_cast<slm_slab *>(&image);
+    journal.n_max = 77;
     EXPECT_EQ(slm_zone_image_open(nullptr, zone.base(), &slab, &journal), SLM_E_NULL);
+    EXPECT_EQ(slab, nullptr);
+    EXPECT_EQ(journal.n_max, 0u);
+    slab = reinterpret_cast<slm_slab *>(&image);
     EXPECT_EQ(slm_zone_image_open(&image, nullptr, &slab, &journal), SLM_E_NULL);
+    EXPECT_EQ(slab, nullptr);
     EXPECT_EQ(slm_zone_image_open(&image, zone.base(), nullptr, &journal), SLM_E_NULL);
     EXPECT_EQ(slm_zone_image_open(&image, zone.base(), &slab, nullptr), SLM_E_NULL);
     slm_zone_image_get_notes(nullptr, &notes);

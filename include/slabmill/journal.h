@@ -34,7 +34,9 @@ extern "C" {
  *          way, slm_journal_has_room returns false, and slm_journal_commit undoes the transaction
  *          and returns SLM_E_FULL. So a caller that checks only the commit never commits half of
  *          its work. To split its work, a caller asks slm_journal_has_room first, and commits when
- *          that returns false.
+ *          that returns false. The refusal belongs to the handle. If another handle ends the
+ *          transaction (after a death, by slm_journal_recover), and in a child of fork, call
+ *          slm_journal_abort at the next lock; slm_zone_lock does so itself.
  * Limits   SLM_JOURNAL_ENTRIES_MIN to SLM_JOURNAL_ENTRIES_MAX entries; offsets are below 2^48.
  * Source   Undo logging as in any textbook on transactions.
  */

@@ -83,7 +83,8 @@ struct slm_source_held {
  * names nothing else: a stale pointer reaches no newer object, and a sanitizer reports its use.
  * The blocks that were freed last are held. Older ones are freed when more than max_blocks or
  * max_bytes would be held. When `under` refuses a call, all are freed, and `under` is asked again.
- * A block of more than max_bytes is freed at once. A block may also be freed to `under` directly.
+ * A block of more than max_bytes is freed at once, and so are all blocks that are held then: the
+ * blocks held are always the ones freed last. A block may also be freed to `under` directly.
  */
 struct slm_source_quarantine {
     struct slm_source source; /* hand &quarantine.source to a pool */

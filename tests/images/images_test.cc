@@ -106,7 +106,7 @@ TEST_P(ImageTest, CanBeFilledAndEmptiedAgain)
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, ImageTest, testing::ValuesIn(every_image()),
-                         [](const auto &info) { return std::string(info.param.name); });
+                         [](const auto &image) { return std::string(image.param.name); });
 
 /* The keys of the list, the last used key first. */
 Numbers keys_by_use(const slm_journal *journal, const slm_lru *list)
@@ -149,7 +149,7 @@ TEST_P(TreeImageTest, HasEachKeyInOrderAndByUse)
 }
 
 INSTANTIATE_TEST_SUITE_P(Tree, TreeImageTest, testing::Values(every_image()[3]),
-                         [](const auto &info) { return std::string(info.param.name); });
+                         [](const auto &image) { return std::string(image.param.name); });
 
 TEST(Images, AreExactlyThoseListed)
 {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Errors of a segment's options name the segment, the option, its value and the limit. */
+#include <cstring>
+
 #include "tests/segment/fixture.h"
 
 using namespace slm_test;
@@ -53,8 +55,11 @@ TEST(SegmentText, SaysWhichOptionIsWrongAndItsLimit)
     const Option wrongs[] = {
         {[](slm_segment_options &o) { o.kind = static_cast<Kind>(5); }, SLM_E_OPTION,
          "segment a: kind 5 is not within 0 to 4"},
-        {[](slm_segment_options &o) { o.huge = static_cast<slm_segment_huge>(2); }, SLM_E_OPTION,
-         "segment a: huge 2 is not within 0 to 1"},
+        {[](slm_segment_options &o) {
+             const int wrong = 2; /* gcc refuses to convert it, as the enum has two values */
+             memcpy(&o.huge, &wrong, sizeof wrong);
+         },
+         SLM_E_OPTION, "segment a: huge 2 is not within 0 to 1"},
         {[](slm_segment_options &o) { o.huge = SLM_SEGMENT_HUGE_TRY; }, SLM_E_OPTION,
          "segment a: huge is not for POSIX and FILE segments"},
         {[](slm_segment_options &o) { o.mode = 01777; }, SLM_E_OPTION,

@@ -88,22 +88,27 @@ enum slm_status slm_zone_unlock(struct slm_zone *zone)
 
 enum slm_status slm_zone_commit_locked(struct slm_zone *zone)
 {
-    return slm_journal_commit(slm_zone_journal(zone));
+    enum slm_status status = check_lockable(zone);
+    return status == SLM_OK ? slm_journal_commit(&zone->journal) : status;
 }
 
 void slm_zone_abort_locked(struct slm_zone *zone)
 {
-    slm_journal_abort(slm_zone_journal(zone));
+    if (check_lockable(zone) == SLM_OK) {
+        slm_journal_abort(&zone->journal);
+    }
 }
 
 enum slm_status slm_zone_reset_locked(struct slm_zone *zone)
 {
-    return slm_journal_reset(slm_zone_journal(zone));
+    enum slm_status status = check_lockable(zone);
+    return status == SLM_OK ? slm_journal_reset(&zone->journal) : status;
 }
 
 enum slm_status slm_zone_set_root_locked(struct slm_zone *zone, void *object)
 {
-    return slm_journal_set_root(slm_zone_journal(zone), object);
+    enum slm_status status = check_lockable(zone);
+    return status == SLM_OK ? slm_journal_set_root(&zone->journal, object) : status;
 }
 
 void *slm_zone_root_locked(const struct slm_zone *zone)

@@ -35,7 +35,9 @@ extern "C" {
  *          one. Signals: no call is for handlers.
  * Failure  Error texts name the zone or its segment, the option and the limit. A zone that cannot
  *          be repaired answers every lock with SLM_E_BROKEN; slm_zone_check_locked and `slabmill
- *          inspect` show what is wrong with it. NULL: as status.h says.
+ *          inspect` show what is wrong with it. A read-only handle cannot lock: calls that lock,
+ *          commit, reset or set the root return SLM_E_READ_ONLY, and abort does nothing. NULL: as
+ *          status.h says.
  * Limits   65536 to 2^46 bytes. Only processes of one pid and one time namespace share a zone:
  *          elsewhere attach fails, since no process could find out there whether a lock's owner
  *          lives. slm_zone_root_locked does not check that the root is a live object;

@@ -81,6 +81,9 @@ void slm_pool_cleanup_run_all(struct slm_pool *pool)
 enum slm_status slm_pool_cleanup_add(struct slm_pool *pool, slm_pool_handler handler, void *data,
                                      size_t data_bytes, void **data_out)
 {
+    if (data_bytes > 0 && data_out != NULL) {
+        *data_out = NULL;
+    }
     if (pool == NULL || handler == NULL || (data_bytes > 0 && data_out == NULL)) {
         return SLM_E_NULL;
     }

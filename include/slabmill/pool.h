@@ -188,9 +188,9 @@ typedef void (*slm_pool_handler)(void *data);
 /*
  * Registers handler to run on reset or destroy. data_bytes 0: its argument is `data`, and *data_out
  * is left alone. data_bytes > 0: its argument is that many bytes of zeroed pool memory, and
- * *data_out points to them. A handler may allocate from the pool and register further handlers:
- * they run too. Fails: SLM_E_NULL (pool, handler, or data_out if data_bytes > 0), SLM_E_NOMEM.
- * Cost: O(1).
+ * *data_out points to them, or is NULL on failure. A handler may allocate from the pool and register
+ * further handlers: they run too. Fails: SLM_E_NULL (pool, handler, or data_out if data_bytes > 0),
+ * SLM_E_NOMEM. Cost: O(1).
  */
 enum slm_status slm_pool_cleanup_add(struct slm_pool *pool, slm_pool_handler handler, void *data,
                                      size_t data_bytes, void **data_out);

@@ -42,13 +42,14 @@ TEST(JournalNull, InitAndAttachNeedTheirPointers)
 {
     Arena arena;
     slm_journal other{};
+    other.n_max = 77;
     const size_t n = kSlabOffset - 64;
     EXPECT_EQ(slm_journal_init(nullptr, kEntries), SLM_E_NULL);
     EXPECT_EQ(slm_journal_attach(nullptr, arena.log(), n, arena.base(), arena.slab()), SLM_E_NULL);
     EXPECT_EQ(slm_journal_attach(&other, nullptr, n, arena.base(), arena.slab()), SLM_E_NULL);
     EXPECT_EQ(slm_journal_attach(&other, arena.log(), n, nullptr, arena.slab()), SLM_E_NULL);
     EXPECT_EQ(slm_journal_attach(&other, arena.log(), n, arena.base(), nullptr), SLM_E_NULL);
-    EXPECT_EQ(other.log, nullptr);
+    EXPECT_EQ(other.n_max, 0u);
 }
 
 TEST(JournalNull, WritesToNullAreRefusedAndNoteNothing)

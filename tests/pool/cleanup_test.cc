@@ -87,7 +87,7 @@ TEST(PoolCleanup, LetsHandlersAllocateAndRegister)
 TEST(PoolCleanup, RefusesNullAndChangesNothing)
 {
     TestPool t;
-    void *data = nullptr;
+    void *data = &t;
     struct slm_pool_stats before = t.stats();
     EXPECT_EQ(slm_pool_cleanup_add(nullptr, note, nullptr, 0, nullptr), SLM_E_NULL);
     EXPECT_EQ(slm_pool_cleanup_add(t.pool, nullptr, nullptr, 0, nullptr), SLM_E_NULL);
@@ -112,7 +112,7 @@ TEST(PoolCleanup, ReleasesTheArgumentWhenTheRecordIsRefused)
     fill_up(&t);
     struct slm_pool_stats before = t.stats();
     t.failing.fail_at = t.failing.n_calls + 2;
-    void *data = nullptr;
+    void *data = &t;
     EXPECT_EQ(slm_pool_cleanup_add(t.pool, note, nullptr, 5000, &data), SLM_E_NOMEM);
     EXPECT_EQ(t.failing.n_refused, 1u);
     EXPECT_EQ(data, nullptr);

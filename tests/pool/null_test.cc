@@ -44,7 +44,7 @@ class PoolNull : public testing::Test {
 
 TEST_F(PoolNull, CallsThatReturnAStatusRefuseANullPool)
 {
-    void *data = nullptr;
+    void *data = object;
     slm_pool_reuse list;
     EXPECT_EQ(slm_pool_reset(nullptr), SLM_E_NULL);
     EXPECT_EQ(slm_pool_free(nullptr, object), SLM_E_NULL);
@@ -82,6 +82,9 @@ TEST_F(PoolNull, CallsRefuseOtherNullPointersThatTheyNeed)
     EXPECT_EQ(slm_pool_create(nullptr, 4096, nullptr, 0), SLM_E_NULL);
     EXPECT_EQ(slm_pool_extend(t.pool, nullptr, 100, 120), SLM_E_NULL);
     EXPECT_EQ(slm_pool_cleanup_add(t.pool, nullptr, nullptr, 0, nullptr), SLM_E_NULL);
+    void *data = object;
+    EXPECT_EQ(slm_pool_cleanup_add(t.pool, nullptr, nullptr, 8, &data), SLM_E_NULL);
+    EXPECT_EQ(data, nullptr);
     EXPECT_EQ(slm_pool_cleanup_add(t.pool, ignore, nullptr, 8, nullptr), SLM_E_NULL);
     EXPECT_EQ(slm_pool_cleanup_delete(t.pool, 1, nullptr), SLM_E_NULL);
     EXPECT_EQ(slm_pool_reuse_init(nullptr, t.pool, 40), SLM_E_NULL);

@@ -185,7 +185,7 @@ enum slm_status slm_journal_note_range(struct slm_journal *journal, void *p, siz
     }
     size_t before = (uintptr_t)p & 7u;
     const unsigned char *first = (const unsigned char *)p - before;
-    size_t n_words = n_bytes / 8 + (before + n_bytes % 8 + 7) / 8;
+    size_t n_words = n_bytes == 0 ? 0 : n_bytes / 8 + (before + n_bytes % 8 + 7) / 8;
     enum slm_status status = slm_journal_need(journal, n_words);
     if (status != SLM_OK || journal->log == NULL) {
         return status;

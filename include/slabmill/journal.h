@@ -84,8 +84,8 @@ bool slm_journal_has_room(const struct slm_journal *journal, unsigned n_entries)
 enum slm_status slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value);
 
 /* Notes [p, p + n_bytes), which the caller may then write to directly. Takes n_bytes / 8 entries,
- * and up to two more if the range is not aligned. Fails, noting nothing: SLM_E_FULL; then the
- * caller must not write there. */
+ * and up to two more if the range is not aligned; none if it is empty. Fails, noting nothing:
+ * SLM_E_FULL; then the caller must not write there. */
 SLM_MUST_USE enum slm_status slm_journal_note_range(struct slm_journal *journal, void *p,
                                                     size_t n_bytes);
 

@@ -140,6 +140,15 @@ TEST_F(Journal, AnAbortRestoresNotedBytesOfAnyRange)
     }
 }
 
+TEST_F(Journal, AnEmptyRangeNotesNothingAtAnyAddress)
+{
+    for (size_t from = 0; from < 9; from++) {
+        auto *p = reinterpret_cast<unsigned char *>(first) + from;
+        EXPECT_EQ(slm_journal_note_range(journal, p, 0), SLM_OK);
+        EXPECT_FALSE(slm_journal_is_dirty(journal)) << from;
+    }
+}
+
 TEST_F(Journal, AnAbortFreesWhatWasAllocated)
 {
     Picture before = picture();

@@ -109,7 +109,7 @@ struct hrn_sched_found hrn_sched_explore(const struct hrn_sched_search *search)
     return found;
 }
 
-unsigned hrn_sched_split(const char *text, const char *programs[HRN_ACTORS_MAX])
+static unsigned split(const char *text, const char *programs[HRN_ACTORS_MAX])
 {
     unsigned n = 0;
     for (unsigned i = 0; i < HRN_ACTORS_MAX; i++) {
@@ -121,4 +121,14 @@ unsigned hrn_sched_split(const char *text, const char *programs[HRN_ACTORS_MAX])
         text = text == NULL ? NULL : text + 1;
     }
     return n;
+}
+
+struct hrn_sched_search hrn_sched_search_of(const struct hrn_sched_search *calls, const char *text,
+                                            const char *programs[HRN_ACTORS_MAX],
+                                            struct hrn_sched_limits limits)
+{
+    struct hrn_sched_search search = *calls;
+    search.run.n_actors = split(text, programs);
+    search.run.limits = limits;
+    return search;
 }

@@ -37,10 +37,12 @@ struct hrn_sched_found {
     bool is_whole;                          /* no run was left out by n_most or a broken law */
 };
 
-/* Splits a string of programs of several actors, separated by |. Sets where each begins, "" for
- * actors without a program, and returns their number: 1 to HRN_ACTORS_MAX. Further programs are
- * ignored. */
-unsigned hrn_sched_split(const char *text, const char *programs[HRN_ACTORS_MAX]);
+/* The search *calls for a text of programs of several actors, separated by |, within limits. Sets
+ * where each program begins, "" for actors without one, and run.n_actors: 1 to HRN_ACTORS_MAX.
+ * Further programs are ignored. */
+struct hrn_sched_search hrn_sched_search_of(const struct hrn_sched_search *calls, const char *text,
+                                            const char *programs[HRN_ACTORS_MAX],
+                                            struct hrn_sched_limits limits);
 
 struct hrn_sched_found hrn_sched_explore(const struct hrn_sched_search *search);
 

@@ -470,18 +470,15 @@ struct hrn_sched_search hrn_sched_zone_search(const struct hrn_sched_zone_progra
 {
     prepare(program->n_pages);
     world.program = *program;
-    world.n_actors = hrn_sched_split(program->text, world.programs);
-    return (struct hrn_sched_search){
-        .run =
-            {
-                .n_actors = world.n_actors,
-                .limits = {program->n_preemptions, program->n_deaths, STEPS_MAX,
-                           program->early_timers},
-                .body = act,
-                .died = died,
-                .stuck = stuck,
-            },
+    const struct hrn_sched_search calls = {
+        .run = {.body = act, .died = died, .stuck = stuck},
         .begin = begin,
         .end = end,
     };
+    const struct hrn_sched_limits limits = {program->n_preemptions, program->n_deaths, STEPS_MAX,
+                                            program->early_timers};
+    struct hrn_sched_search search =
+        hrn_sched_search_of(&calls, program->text, world.programs, limits);
+    world.n_actors = search.run.n_actors;
+    return search;
 }

@@ -6,37 +6,16 @@
 #include <cstring>
 #include <vector>
 
-#include "allocator/base/poison.h"
+#include "tests/base/visible.h"
 #include "tests/slab/fixture.h"
 
 namespace {
 
 using namespace slabtest;
+using slm_test::hidden;
+using slm_test::n_visible;
 
 constexpr size_t kPages = 64;
-
-#if SLM_ASAN
-/* The bytes of [p, p + n) that may be touched. */
-size_t n_visible(const void *p, size_t n)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < n; i++) {
-        count += !__asan_address_is_poisoned(static_cast<const char *>(p) + i);
-    }
-    return count;
-}
-#else
-size_t n_visible(const void *, size_t n)
-{
-    return n;
-}
-#endif
-
-/* What may be touched of n bytes that should be hidden: none under ASan, all otherwise. */
-constexpr size_t hidden(size_t n)
-{
-    return SLM_ASAN ? 0 : n;
-}
 
 class SlabPoison : public testing::TestWithParam<Geometry> {
   protected:

@@ -30,12 +30,20 @@ void install_above(void (*before)(int))
     }
 }
 
-/* In a child that has installed the guard, which guards segments created afterwards. */
-void make(Handle *a, const slm_segment_options &options)
-{
-    if (a->create(options) != SLM_OK) {
-        end_child(3);
+/* In a child: a new segment that the guard, installed over the handler `before`, protects. */
+struct Guarded : Handle {
+    explicit Guarded(const slm_segment_options &options, void (*before)(int) = SIG_DFL)
+    {
+        install_above(before);
+        if (create(options) != SLM_OK) {
+            end_child(3);
+        }
     }
+};
+
+void end_well(int)
+{
+    end_child(kOk);
 }
 
 void cut(const Handle &a, size_t bytes)
@@ -103,10 +111,9 @@ TEST(SegmentGuard, PutsZerosInPlaceOfCutPagesAndMarksTheSegment)
     for (Kind kind : kFileKinds) {
         Options options;
         EXPECT_EQ(in_child([&] {
-                      Handle a, other;
-                      install_above(SIG_DFL);
-                      make(&a, options.of(kind));
-                      make(&other, Options().of(SLM_SEGMENT_MEMFD));
+                      Guarded a(options.of(kind));
+                      Handle other;
+                      (void)other.create(Options().of(SLM_SEGMENT_MEMFD));
                       memset(a.base(), 0x77, a.bytes());
                       cut(a, kPage);
                       bool is_zero_inside = a.base()[2 * kPage] == 0;
@@ -132,9 +139,7 @@ TEST(SegmentGuard, KeepsErrnoOfTheInterruptedCode)
 {
     Options options;
     EXPECT_EQ(in_child([&] {
-                  Handle a;
-                  install_above(SIG_DFL);
-                  make(&a, options.of(SLM_SEGMENT_MEMFD));
+                  Guarded a(options.of(SLM_SEGMENT_MEMFD));
                   slm_segment_sys.mmap = mmap_touches_errno;
                   cut(a, kPage);
                   errno = 4711;
@@ -148,9 +153,7 @@ TEST(SegmentGuard, KeepsTheMarkWhenTheFileIsLongAgain)
 {
     Options options;
     EXPECT_EQ(in_child([&] {
-                  Handle a;
-                  install_above(SIG_DFL);
-                  make(&a, options.of(SLM_SEGMENT_FILE));
+                  Guarded a(options.of(SLM_SEGMENT_FILE));
                   cut(a, kPage);
                   unsigned char zero = a.base()[kPage];
                   cut(a, 4 * kPage);
@@ -167,9 +170,7 @@ TEST(SegmentGuard, LeavesSystemCallsTheirEfault)
 {
     Options options;
     EXPECT_EQ(in_child([&] {
-                  Handle a;
-                  install_above(SIG_DFL);
-                  make(&a, options.of(SLM_SEGMENT_MEMFD));
+                  Guarded a(options.of(SLM_SEGMENT_MEMFD));
                   cut(a, kPage);
                   return first_wrong({!slm_test::is_readable(a.base() + kPage, 1),
                                       slm_test::is_readable(a.base(), 1)});
@@ -181,9 +182,7 @@ TEST(SegmentGuard, ForgetsTheMarkWithTheHandle)
 {
     Options options;
     EXPECT_EQ(in_child([&] {
-                  Handle a;
-                  install_above(SIG_DFL);
-                  make(&a, options.of(SLM_SEGMENT_FILE));
+                  Guarded a(options.of(SLM_SEGMENT_FILE));
                   cut(a, kPage);
                   unsigned char zero = a.base()[kPage];
                   a.detach();
@@ -200,10 +199,9 @@ TEST(SegmentGuard, LeavesAReadOnlyViewReadOnly)
     slm_segment_options attach = options.of(SLM_SEGMENT_FILE);
     attach.read_only = true;
     EXPECT_EQ(in_child([&] {
-                  Handle a, b;
-                  install_above(SIG_DFL);
+                  Guarded a(options.of(SLM_SEGMENT_FILE));
+                  Handle b;
                   (void)signal(SIGSEGV, SIG_DFL);
-                  make(&a, options.of(SLM_SEGMENT_FILE));
                   if (b.attach(attach) != SLM_OK) {
                       return 4;
                   }
@@ -221,9 +219,7 @@ TEST(SegmentGuard, WorksForInheritedSegmentsInAChild)
 {
     Options options;
     EXPECT_EQ(in_child([&] {
-                  Handle a;
-                  install_above(SIG_DFL);
-                  make(&a, options.of(SLM_SEGMENT_MEMFD));
+                  Guarded a(options.of(SLM_SEGMENT_MEMFD));
                   return in_child([&] {
                       cut(a, kPage);
                       return first_wrong({a.base()[kPage] == 0});
@@ -314,9 +310,7 @@ TEST(SegmentGuard, DoesNotHideBrokenMemory)
     for (int code : {BUS_MCEERR_AR, BUS_ADRALN, BUS_OBJERR}) {
         Options options;
         EXPECT_EQ(in_child([&] {
-                      Handle a;
-                      install_above([](int) { end_child(kOk); });
-                      make(&a, options.of(SLM_SEGMENT_MEMFD));
+                      Guarded a(options.of(SLM_SEGMENT_MEMFD), end_well);
                       forge(code, a.base());
                       return 3;
                   }),
@@ -334,9 +328,7 @@ TEST(SegmentGuard, WithoutMemoryForThePagePassesTheSignalOn)
 {
     Options options;
     EXPECT_EQ(in_child([&] {
-                  Handle a;
-                  install_above([](int) { end_child(kOk); });
-                  make(&a, options.of(SLM_SEGMENT_MEMFD));
+                  Guarded a(options.of(SLM_SEGMENT_MEMFD), end_well);
                   slm_segment_sys.mmap = mmap_fails;
                   cut(a, kPage);
                   return static_cast<int>(a.base()[kPage]);
@@ -347,7 +339,7 @@ TEST(SegmentGuard, WithoutMemoryForThePagePassesTheSignalOn)
 TEST(SegmentGuard, IsInstalledOnceAndNeverCallsItself)
 {
     EXPECT_EQ(in_child([] {
-                  install_above([](int) { end_child(kOk); });
+                  install_above(end_well);
                   if (slm_segment_guard_install(nullptr) != SLM_OK) {
                       return 1;
                   }

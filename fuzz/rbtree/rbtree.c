@@ -92,13 +92,13 @@ static void add_item(struct sequence *sequence, size_t at, uint8_t item)
     sequence->n++;
 }
 
-/* The index of the first item whose key is not below key; with `behind`, of the first whose key is
+/* The index of the first item whose key is not below key; with `after`, of the first whose key is
  * above key. */
-static size_t place_of(const struct sequence *sequence, uint64_t key, bool behind)
+static size_t place_of(const struct sequence *sequence, uint64_t key, bool after)
 {
     size_t at = 0;
     while (at < sequence->n && (account.keys[sequence->items[at]] < key ||
-                                (behind && account.keys[sequence->items[at]] == key))) {
+                                (after && account.keys[sequence->items[at]] == key))) {
         at++;
     }
     return at;

@@ -9,12 +9,9 @@
 #include "allocator/journal/log.h"
 #include "allocator/zone/handle.h"
 #include "fuzz/common/fuzz.h"
-#include "fuzz/zone/world.h"
+#include "fuzz/zone/op.h"
 #include "harness/failure/say.h"
 #include "harness/sched/system.h"
-
-/* Some states occur only after a death within a call. They are made by hand, with the first steps
- * of those calls, which needs two private headers. */
 
 enum {
     N_OPS_MAX = 1000,
@@ -22,28 +19,6 @@ enum {
     OBJECT_BYTES_MAX = 9000,
     PAGE_BYTES = 4096, /* of the slab */
 };
-
-struct op {
-    enum hrn_zone_op kind;
-    unsigned actor;
-    unsigned slot;
-    uint8_t extra;
-    uint32_t value;
-};
-
-static void expect(const char *call, enum slm_status seen, enum slm_status expected)
-{
-    if (seen != expected) {
-        hrn_zone_law_answer("%s: %s, expected %s", call, slm_status_name(seen),
-                            slm_status_name(expected));
-    }
-    hrn_zone_counted.n_refused += expected != SLM_OK;
-}
-
-static bool holds(unsigned actor)
-{
-    return hrn_zone_world->holder == (int)actor && !hrn_zone_world->holder_is_dead;
-}
 
 /* --- Turns --- */
 
@@ -428,87 +403,7 @@ static void grow(const struct op *op)
     }
 }
 
-/* --- Deaths --- */
-
-static void renew(unsigned actor)
-{
-    struct slm_zone *old = hrn_zone_world->zones[actor];
-    hrn_zone_attach_again(&hrn_zone_world->zones[actor], false);
-    slm_zone_detach(old);
-}
-
-/* The process is gone and another replaces it, mostly with the existing mapping, since making one
- * costs more than a program. */
-static void die(const struct op *op)
-{
-    bool is_holder = holds(op->actor);
-    hrn_system_renew(op->actor);
-    hrn_zone_world->zones[op->actor]->reserved_bytes = 0;
-    if (op->value % 4 == 0) {
-        renew(op->actor);
-    }
-    if (is_holder) {
-        hrn_zone_world->holder_is_dead = true;
-        hrn_zone_world->needs_repair = true;
-    }
-}
-
-/* A death after the store that commits, when some of the releases were carried out. */
-static void die_committing(const struct op *op)
-{
-    struct slm_journal *journal = slm_zone_journal(hrn_zone_world->zones[op->actor]);
-    struct slm_journal_log *log = journal->log;
-    slm_slab_clear_last_allocation_locked(journal->slab);
-    if (log->state != 0) {
-        log->state |= JOURNAL_COMMITTED;
-        hrn_zone_committed = hrn_zone_working;
-    }
-    for (uint32_t i = 0; i < journal_n_entries(log) && i < op->extra; i++) {
-        const struct journal_entry *entry = &log->entries[i];
-        if (journal_kind_of(entry) == JOURNAL_FREE) {
-            (void)slm_slab_free_locked(journal->slab,
-                                       slm_journal_pointer(journal, entry->what & JOURNAL_OFFSET));
-        }
-    }
-    die(op);
-}
-
-/* A death after the zone's new length was reserved, or after it got longer but has no pages there.
- */
-static void die_growing(const struct op *op)
-{
-    struct slm_zone *zone = hrn_zone_world->zones[op->actor];
-    size_t bytes = ZONE_FIRST_BYTES + op->value % (ZONE_MAX_BYTES - ZONE_FIRST_BYTES + 1);
-    hrn_zone_world->was_grown = true;
-    if (bytes > hrn_zone_world->bytes && slm_zone_reserve(zone, bytes, NULL) == SLM_OK &&
-        (op->extra & 1u) != 0) {
-        enum slm_status expected = hrn_zone_end_transaction();
-        expect("commit, to grow", slm_zone_commit_locked(zone), expected);
-        zone->header->bytes = zone->reserved_bytes;
-        hrn_zone_world->bytes = zone->reserved_bytes;
-    }
-    die(op);
-}
-
-static void force_unlock(const struct op *op)
-{
-    struct slm_lock *handle = slm_zone_lock_handle(hrn_zone_world->zones[op->actor]);
-    bool lives = hrn_zone_world->holder != ZONE_NOBODY && !hrn_zone_world->holder_is_dead;
-    expect("force", slm_lock_force_unlock(handle, 0), lives ? SLM_E_OWNER : SLM_OK);
-    if (!lives) {
-        hrn_zone_world->holder = ZONE_NOBODY;
-        hrn_zone_world->holder_is_dead = false;
-    }
-}
-
 /* --- Checking --- */
-
-static void reattach(const struct op *op)
-{
-    if (!holds(op->actor)) {
-        renew(op->actor);
-    }
-}
 
 /* Between calls the zone is sound at any moment, even within a turn or after a death. */
 static void read_it(const struct op *op)
@@ -552,11 +447,11 @@ static void run(const struct op *op)
         [HRN_ZONE_ALLOC_ALONE] = alloc_alone,
         [HRN_ZONE_FREE_ALONE] = free_alone,
         [HRN_ZONE_GROW] = grow,
-        [HRN_ZONE_DIE] = die,
-        [HRN_ZONE_DIE_COMMITTING] = die_committing,
-        [HRN_ZONE_DIE_GROWING] = die_growing,
-        [HRN_ZONE_FORCE_UNLOCK] = force_unlock,
-        [HRN_ZONE_REATTACH] = reattach,
+        [HRN_ZONE_DIE] = hrn_zone_die,
+        [HRN_ZONE_DIE_COMMITTING] = hrn_zone_die_committing,
+        [HRN_ZONE_DIE_GROWING] = hrn_zone_die_growing,
+        [HRN_ZONE_FORCE_UNLOCK] = hrn_zone_force_unlock,
+        [HRN_ZONE_REATTACH] = hrn_zone_reattach,
         [HRN_ZONE_READ] = read_it,
     };
     if (!is_for_holders(op->kind) || holds(op->actor)) {

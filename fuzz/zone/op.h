@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One operation of zone_fuzz, for the files that carry operations out. */
+#ifndef HRN_FUZZ_ZONE_OP_H
+#define HRN_FUZZ_ZONE_OP_H
+
+#include "fuzz/zone/world.h"
+
+struct op {
+    enum hrn_zone_op kind;
+    unsigned actor;
+    unsigned slot;
+    uint8_t extra;
+    uint32_t value;
+};
+
+/* Aborts if a call returned another status than it must. */
+static inline void expect(const char *call, enum slm_status seen, enum slm_status expected)
+{
+    if (seen != expected) {
+        hrn_zone_law_answer("%s: %s, expected %s", call, slm_status_name(seen),
+                            slm_status_name(expected));
+    }
+    hrn_zone_counted.n_refused += expected != SLM_OK;
+}
+
+/* Whether the actor holds the lock and lives. */
+static inline bool holds(unsigned actor)
+{
+    return hrn_zone_world->holder == (int)actor && !hrn_zone_world->holder_is_dead;
+}
+
+/* --- Deaths (deaths.c) --- */
+
+void hrn_zone_die(const struct op *op);
+void hrn_zone_die_committing(const struct op *op);
+void hrn_zone_die_growing(const struct op *op);
+void hrn_zone_force_unlock(const struct op *op);
+/* Gives the actor a new handle, unless it holds the lock. */
+void hrn_zone_reattach(const struct op *op);
+
+#endif

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of the house that can be counted: no file is too long.
+"""Rules of the house that can be counted: no file is too long, and no public function goes without
+a test of NULL.
 
 Reads the project's own tree, past Bazel's list of inputs: a list would miss new files.
 """
 
 import pathlib
+import re
 import tempfile
 import unittest
 
@@ -26,6 +28,18 @@ def long_files(root):
     return {path: n_lines for path, n_lines in counts.items() if n_lines > LINES_MAX}
 
 
+def without_test_of_null(symbols, headers, tests):
+    """The functions among symbols that take a pointer and that no test names."""
+    headers, tests = (re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL) for text in (headers, tests))
+    found = []
+    for name in symbols:
+        declared = re.search(rf"\b{name}\((.*?)\)\s*;", headers, re.DOTALL)
+        takes_pointer = declared is None or re.search(r"[*[]", declared[1])
+        if takes_pointer and not re.search(rf"\b{name}\b", tests):
+            found.append(name)
+    return found
+
+
 class LengthTest(unittest.TestCase):
     """Small trees, and the project's."""
 
@@ -40,6 +54,27 @@ class LengthTest(unittest.TestCase):
 
     def test_no_file_of_the_project_is_too_long(self):
         self.assertEqual(long_files(ROOT), {}, "split it by topic")
+
+
+class NullTest(unittest.TestCase):
+    """Small headers, and the project's."""
+
+    def test_function_that_no_test_names_is_found(self):
+        headers = "int tested(int *p);\nint plain(int n);\nint bare(int n,\n    char **p);\n"
+        tests = "/* bare */ tested(nullptr); barely(nullptr);"
+        names = ["tested", "plain", "bare"]
+        self.assertEqual(without_test_of_null(names, headers, tests), ["bare"])
+
+    def test_array_is_a_pointer_and_so_is_what_no_header_declares(self):
+        names = ["array", "hidden"]
+        self.assertEqual(without_test_of_null(names, "int array(char text[8]);", ""), names)
+
+    def test_each_public_function_that_takes_a_pointer_is_in_a_test_of_null(self):
+        symbols = (ROOT / "tests/install/symbols.txt").read_text().split()
+        headers = "".join(path.read_text() for path in ROOT.glob("include/slabmill/*.h"))
+        tests = "".join(path.read_text() for path in ROOT.glob("tests/*/null_test.cc"))
+        self.assertGreater(len(symbols), 150)
+        self.assertEqual(without_test_of_null(symbols, headers, tests), [])
 
 
 if __name__ == "__main__":

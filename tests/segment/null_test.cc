@@ -75,6 +75,9 @@ TEST(SegmentNull, EveryCallWorksWithoutAnError)
     EXPECT_EQ(slm_segment_list(&folder, visit_none, nullptr, nullptr), SLM_OK);
     EXPECT_EQ(slm_segment_remove(&file, nullptr), SLM_OK);
     EXPECT_EQ(slm_segment_grow(nullptr, 1, nullptr), SLM_E_NULL);
+    EXPECT_EQ(
+        slm_test::in_child([] { return static_cast<int>(slm_segment_guard_install(nullptr)); }),
+        SLM_OK);
 }
 
 } // namespace

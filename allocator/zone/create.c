@@ -85,7 +85,7 @@ static enum slm_status create_segment(struct slm_zone *zone, const struct slm_zo
     struct slm_segment_options segment = options->segment;
     segment.bytes = options->bytes;
     segment.max_bytes = options->max_bytes;
-    if (segment.name == NULL) {
+    if (segment.name == NULL && segment.kind != SLM_SEGMENT_FILE) {
         segment.name = options->name;
     }
     enum slm_status status = slm_segment_create(&zone->segment, &segment, error);

@@ -78,6 +78,8 @@ const Wrong wrongs[] = {
          o.segment.name = "a/b";
      },
      "zone keys: segment a/b: its name has a slash in it"},
+    {"FileWithoutAPath", SLM_E_NAME, [](slm_zone_options &o) { o.segment.name = nullptr; },
+     "zone keys: a segment's name is NULL"},
     {"NoSuchFolder", SLM_E_MISSING, [](slm_zone_options &o) { o.segment.name = "/nowhere/at/all"; },
      "zone keys: /nowhere/at/all: cannot create: No such file or directory"},
     {"LockInNoFolder", SLM_E_MISSING,

@@ -21,6 +21,10 @@ extern "C" {
  *          failure. It returns SLM_E_NULL. A call that returns no status returns NULL, 0, -1 or
  *          false; a void call just returns. Each header names the pointers that may be NULL, and
  *          says what NULL means there.
+ *          NULL in a struct of options is a value of that option. The header says what it means.
+ *          Where the option is needed, the call answers as to any other value that is not allowed:
+ *          SLM_E_NAME for the name or path of a zone or segment, SLM_E_OPTION for a lock's path or
+ *          a function. The functions of a struct slm_source are not checked.
  *          A call that releases a pointer (frees it, gives it back, destroys or detaches it) takes
  *          NULL as free() does: it does nothing, and a status is SLM_OK. The handle that the call
  *          needs besides is still needed: slm_pool_free(pool, NULL) is SLM_OK, and

@@ -35,6 +35,16 @@ TEST(LockNull, InitAndAttachNeedTheirPointers)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
+TEST(LockNull, AFileLockWithoutAPathIsAWrongOption)
+{
+    alignas(SLM_LOCK_BYTES) slm_lock_state state;
+    slm_lock_options options{};
+    slm_lock *handle = nullptr;
+    options.kind = SLM_LOCK_FILE;
+    ASSERT_EQ(slm_lock_init(&state, SLM_LOCK_FILE), SLM_OK);
+    EXPECT_EQ(slm_lock_attach(&handle, &state, &options, nullptr), SLM_E_OPTION);
+}
+
 TEST(LockNull, WithoutALockOrAPlaceTheOwnerIsNotReported)
 {
     Lock lock;

@@ -3,6 +3,7 @@
 #include "tests/segment/fixture.h"
 
 using slm_test::Handle;
+using slm_test::Kind;
 using slm_test::Options;
 
 namespace {
@@ -58,6 +59,22 @@ TEST(SegmentNull, CreateAttachRemoveAndListNeedTheirPointers)
     EXPECT_NULL_ERROR(slm_segment_remove(nullptr, &error));
     EXPECT_NULL_ERROR(slm_segment_list(nullptr, visit_none, nullptr, &error));
     EXPECT_NULL_ERROR(slm_segment_list(&files, nullptr, nullptr, &error));
+}
+
+TEST(SegmentNull, ANameOfNullIsAWrongName)
+{
+    for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
+        Handle handle;
+        slm_segment_options options{};
+        options.kind = kind;
+        options.bytes = 4096;
+        EXPECT_EQ(handle.create(options), SLM_E_NAME);
+        EXPECT_EQ(handle.attach(options), SLM_E_NAME);
+        EXPECT_EQ(slm_segment_remove(&options, nullptr), SLM_E_NAME);
+    }
+    slm_segment_options folder{};
+    folder.kind = SLM_SEGMENT_FILE;
+    EXPECT_EQ(slm_segment_list(&folder, visit_none, nullptr, nullptr), SLM_E_NAME);
 }
 
 TEST(SegmentNull, EveryCallWorksWithoutAnError)

@@ -127,6 +127,15 @@ TEST_F(SlabNull, CallsRefuseOtherNullPointersThatTheyNeed)
     slm_slab_metadata_parts(slab, nullptr);
 }
 
+TEST_F(SlabNull, AViewWithHalfOfALockIsAWrongOption)
+{
+    slm_slab *out = slab;
+    slm_slab_view half{};
+    half.lock = [](void *) {};
+    EXPECT_EQ(slm_slab_attach(&out, region.base(), region.bytes(), &half), SLM_E_OPTION);
+    EXPECT_EQ(out, nullptr);
+}
+
 TEST_F(SlabNull, FreeOfNullIsNoErrorAndIsNotReported)
 {
     EXPECT_EQ(slm_slab_free(slab, nullptr), SLM_OK);

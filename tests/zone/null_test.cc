@@ -90,6 +90,27 @@ TEST_F(ZoneNull, CreateAndAttachNeedTheirPointers)
     EXPECT_EQ(out, nullptr);
 }
 
+TEST_F(ZoneNull, NullInOptionsIsAnOptionThatIsNotAllowed)
+{
+    Set set;
+    slm_zone *out = zone;
+    slm_zone_options create = options.of(SLM_SEGMENT_ANONYMOUS);
+    create.name = nullptr;
+    EXPECT_EQ(slm_zone_create(&out, &create, nullptr), SLM_E_NAME);
+    EXPECT_EQ(out, nullptr);
+    EXPECT_EQ(set.apply({{create, nullptr, nullptr, false}, {create, nullptr, nullptr, false}}),
+              SLM_E_NAME);
+    create = options.of(SLM_SEGMENT_FILE);
+    create.segment.name = nullptr;
+    EXPECT_EQ(slm_zone_create(&out, &create, nullptr), SLM_E_NAME);
+    create = options.of(SLM_SEGMENT_ANONYMOUS, SLM_LOCK_FILE);
+    create.lock_path = nullptr;
+    EXPECT_EQ(slm_zone_create(&out, &create, nullptr), SLM_E_OPTION);
+    slm_zone_attach_options attach{};
+    attach.segment.kind = SLM_SEGMENT_FILE;
+    EXPECT_EQ(slm_zone_attach(&out, &attach, nullptr), SLM_E_NAME);
+}
+
 TEST_F(ZoneNull, FreeOfNullDoesNothingAndSucceeds)
 {
     EXPECT_EQ(slm_zone_free(zone, nullptr), SLM_OK);

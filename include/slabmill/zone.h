@@ -41,8 +41,11 @@ extern "C" {
  * Limits   65536 to 2^46 bytes. Only processes of one pid and one time namespace share a zone:
  *          elsewhere attach fails, since no process could find out there whether a lock's owner
  *          lives. slm_zone_root_locked does not check that the root is a live object;
- *          slm_zone_check_locked does. The option `check` of attach is for zones that no other
- *          process changes meanwhile.
+ *          slm_zone_check_locked does. A thread owns the lock, not a handle. So a process that opens
+ *          a zone twice can break a transaction: a commit or unlock through the second handle
+ *          commits half of what its thread did through the first, and what that freed stays
+ *          allocated. The option `check` of attach is for zones that no other process changes
+ *          meanwhile.
  * Source   The contract is nginx's ngx_shm_zone_t.
  */
 #define SLM_ZONE_MAGIC      UINT64_C(0x656e6f7a6d6c7300) /* "\0slmzone" */

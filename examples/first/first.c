@@ -38,12 +38,13 @@ int main(void)
     slm_zone_unlock(zone);
     for (int worker = 1; worker <= 2; worker++) {
         if (fork() == 0) {
-            return move_coins(zone, worker == 1 ? 500 : -1);
+            _exit(move_coins(zone, worker == 1 ? 500 : -1));
         }
     }
     while (wait(NULL) > 0) {
     }
     enum slm_status status = slm_zone_lock(zone);
     printf("%d + %d = %d\n", (int)purses[0], (int)purses[1], (int)(purses[0] + purses[1]));
+    slm_zone_detach(zone);
     return status == SLM_OK ? 0 : 1;
 }

@@ -40,8 +40,8 @@ void replay(const std::vector<Input> &inputs)
 
 enum { LOCKS_WITH_FILES = 10, LOCKS_WITHOUT_FILES, NO_LOCKS };
 
-/* Replays the inputs with locks and ends the process; the exit status shows which kinds ran. */
-[[noreturn]] void end_with_kinds_of_locks(const std::vector<Input> &inputs)
+/* Replays the inputs with locks; the exit status shows which kinds ran. */
+int kinds_of_locks(const std::vector<Input> &inputs)
 {
     uint64_t n_runs[2] = {0, 0};
     for (const Input &bytes : inputs) {
@@ -54,7 +54,22 @@ enum { LOCKS_WITH_FILES = 10, LOCKS_WITHOUT_FILES, NO_LOCKS };
         n_runs[is_file] += hrn_schedule_totals()->n_lock_runs - n_before;
     }
     int kinds = n_runs[1] > 0 ? LOCKS_WITH_FILES : LOCKS_WITHOUT_FILES;
-    exit(n_runs[0] > 0 ? kinds : NO_LOCKS);
+    return n_runs[0] > 0 ? kinds : NO_LOCKS;
+}
+
+/* The limit is for the replay only: the sanitizers open files when the process ends. */
+[[noreturn]] void end_with_kinds_without_descriptors(const std::vector<Input> &inputs)
+{
+    struct rlimit before = {};
+    if (getrlimit(RLIMIT_NOFILE, &before) != 0) {
+        exit(1);
+    }
+    const struct rlimit none = {0, before.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &none) != 0) {
+        exit(1);
+    }
+    int kinds = kinds_of_locks(inputs);
+    exit(setrlimit(RLIMIT_NOFILE, &before) == 0 ? kinds : 1);
 }
 
 /* Each case runs in a separate process, since handles are attached once. */
@@ -71,14 +86,13 @@ class ScheduleFuzzFolder : public testing::Test {
 
 TEST_F(ScheduleFuzzFolder, FileLocksUseTmpIfOtherFoldersAreNotWritable)
 {
-    EXPECT_EXIT(end_with_kinds_of_locks(inputs), testing::ExitedWithCode(LOCKS_WITH_FILES), "");
+    EXPECT_EXIT(exit(kinds_of_locks(inputs)), testing::ExitedWithCode(LOCKS_WITH_FILES), "");
 }
 
 /* A process that may not open any descriptor cannot write to any folder. */
 TEST_F(ScheduleFuzzFolder, OnlyFileLocksAreLeftOutIfNoFolderIsWritable)
 {
-    const struct rlimit none = {0, 0};
-    EXPECT_EXIT(setrlimit(RLIMIT_NOFILE, &none) == 0 ? end_with_kinds_of_locks(inputs) : exit(1),
+    EXPECT_EXIT(end_with_kinds_without_descriptors(inputs),
                 testing::ExitedWithCode(LOCKS_WITHOUT_FILES),
                 "inputs with FILE locks are left out");
 }

@@ -14,6 +14,8 @@ kept from night to night. Ctrl-C ends the night with a complete report; a second
 and coverage. The next start continues a night that was killed."""
 
 USUAL_NIGHT = "fuzz/night"
+# The program that replays traces, within the runfiles.
+SLABMILL = pathlib.PurePath("tools/slabmill/slabmill")
 
 EPILOG = """exit status: 0 nothing found; 1 new findings; 2 nothing new, but something did not run;
 3 only known findings"""
@@ -141,7 +143,7 @@ class Settings:
         self.targets = _matching("--targets", arguments.targets, built)
         chosen = _matching("--lanes", arguments.lanes, lanes.NAMES)
         self.lanes = [lanes.BY_NAME[name] for name in chosen]
-        self.slabmill = self.runfiles / "tools" / "slabmill"
+        self.slabmill = self.runfiles / SLABMILL
         self.traces = sorted((self.runfiles / "corpus" / "traces").glob("*.trace"))
 
     @staticmethod

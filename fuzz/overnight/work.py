@@ -9,6 +9,8 @@ _TRACE_SECONDS = 600
 _MERGE_SECONDS = 900
 _COVERAGE_SECONDS = 900
 _SHAPE_SECONDS = 60
+# What a shell answers for a program that it cannot start.
+_NOT_STARTED = (126, 127)
 
 
 class Work:
@@ -44,7 +46,9 @@ class Work:
         def done(task, how):
             text = task.text()
             self.traces.append({"name": trace.name, "status": task.status, "text": text.strip()})
-            if how:
+            if task.status in _NOT_STARTED:
+                self._troubles.add(f"replaying {trace.name}: {text.strip()}")
+            elif how:
                 kind = "timeout" if task.forced else f"status-{task.status}"
                 findings.trace_failed(trace, kind, text)
             self._say(f"== {trace.name}\n{text.rstrip()}")

@@ -17,6 +17,8 @@ FAKE = pathlib.Path(__file__).with_name("fake_fuzzer.py")
 
 sys.path.insert(0, str(SOURCES))
 
+from overnight import settings  # noqa: E402
+
 
 def is_alive(pid):
     """False for a process that has ended, or only waits to be reaped."""
@@ -60,7 +62,7 @@ class NightTest(unittest.TestCase):
         self.trace = self.root / "corpus" / "traces" / "one.trace"
         self.trace.parent.mkdir(parents=True)
         self.trace.write_text("trace")
-        self.script(self.root / "tools" / "slabmill", 'echo "replayed $2"')
+        self.script(self.root / settings.SLABMILL, 'echo "replayed $2"')
 
     def script(self, path, body):
         """Writes a program."""

@@ -11,6 +11,7 @@ import unittest.mock
 from pathlib import Path
 
 from fixture import NightTest, is_alive, main, wait_for_death
+from overnight import settings
 
 
 class EndsTest(NightTest):
@@ -80,7 +81,7 @@ class EndsTest(NightTest):
 
     def test_bytes_that_a_terminal_cannot_show_do_not_end_the_night(self):
         self.target("slab_fuzz", "healthy")
-        self.script(self.root / "tools" / "slabmill", r"printf '\377\303\251\n'")
+        self.script(self.root / settings.SLABMILL, r"printf '\377\303\251\n'")
         with unittest.mock.patch.dict("os.environ", PYTHONIOENCODING="ascii"):
             report, output = self.night()
         self.assertNotIn("the runner failed", " ".join(report["troubles"]))
@@ -194,11 +195,18 @@ class FindsTest(NightTest):
 
     def test_failing_trace_is_a_finding(self):
         self.target("slab_fuzz", "healthy")
-        self.script(self.root / "tools" / "slabmill", "echo broke a law; exit 1")
+        self.script(self.root / settings.SLABMILL, "echo broke a law; exit 1")
         report, _ = self.night(status=1)
         finding = report["findings"][0]
         self.assertEqual((finding["target"], finding["kind"]), ("one.trace", "status-1"))
         self.assertIn("replay", finding["command"])
+
+    def test_replay_that_cannot_be_started_is_trouble_and_no_finding(self):
+        self.target("slab_fuzz", "healthy")
+        (self.root / settings.SLABMILL).chmod(0o644)
+        report, _ = self.night(status=2)
+        self.assertEqual(report["findings"], [])
+        self.assertIn("Permission denied", " ".join(report["troubles"]))
 
 
 class CallsTest(NightTest):
@@ -331,7 +339,7 @@ class StopsTest(NightTest):
     def test_sigterm_during_a_replay_is_no_finding(self):
         self.target("slab_fuzz", "healthy")
         endless = "echo $$ > $XDG_CACHE_HOME/up; exec sleep 600"
-        self.script(self.root / "tools" / "slabmill", endless)
+        self.script(self.root / settings.SLABMILL, endless)
         process, _ = self.wait_until_up()
         self.stop(process)
         self.assertEqual(self.report()["findings"], [])

@@ -28,6 +28,7 @@ from overnight import (
     job,
     lanes,
     plan,
+    settings,
     shrink,
     store,
     troubles,
@@ -55,6 +56,14 @@ class ImportsTest(unittest.TestCase):
         order = list(graphlib.TopologicalSorter(graph).static_order())
         self.assertIn("night", order)
         self.assertEqual([name for name in graph if "night" in graph[name]], ["__main__"])
+
+
+class RunfilesTest(unittest.TestCase):
+    """Where the build puts what the runner starts."""
+
+    def test_program_that_replays_traces_is_where_the_runner_looks(self):
+        done = subprocess.run([settings.SLABMILL, "--version"], stdout=subprocess.PIPE, text=True)
+        self.assertEqual((done.returncode, done.stdout.split()[0]), (0, "slabmill"))
 
 
 class CausesTest(unittest.TestCase):

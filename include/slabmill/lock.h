@@ -116,7 +116,7 @@ void slm_lock_detach(struct slm_lock *lock);
 /*
  * Takes the lock. SLM_OK, or SLM_OWNER_DIED (see Repair): the caller holds it. Each of the three
  * finds a dead holder (SPIN_SEM: none does; call slm_lock_force_unlock first).
- * Fails, not holding it: SLM_E_HELD (the caller holds it already); trylock: SLM_E_LOCKED, at once;
+ * Fails, taking nothing: SLM_E_HELD (the caller holds it already); trylock: SLM_E_LOCKED, at once;
  * timedlock: SLM_E_TIMEOUT, after timeout_ms; FILE only: SLM_E_REPLACED (as attach), SLM_E_IO
  * (errno has the reason).
  */

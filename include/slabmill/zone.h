@@ -109,7 +109,7 @@ enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error);
 
 /*
  * Takes the lock, maps what other processes added, and repairs what a dead holder left. SLM_OK: the
- * caller holds it. Fails, not holding it: SLM_E_HELD (the caller holds it already), SLM_E_BROKEN,
+ * caller holds it. Fails, taking nothing: SLM_E_HELD (the caller holds it already), SLM_E_BROKEN,
  * SLM_E_READ_ONLY, SLM_E_TRUNCATED (the zone was cut), SLM_E_NOMEM (no addresses for what was
  * added), SLM_E_REPLACED, SLM_E_IO; trylock: SLM_E_LOCKED; timedlock: SLM_E_TIMEOUT. Cost: that of
  * slm_lock_lock; a repair costs as slm_journal_recover.

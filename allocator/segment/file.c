@@ -28,13 +28,10 @@ static void label_memfd(struct slm_segment *segment, int fd)
     }
 }
 
-/* Removes the file if the segment could not be made. */
-static void close_file(struct slm_segment *segment, bool is_new)
+static void close_file(struct slm_segment *segment)
 {
     slm_segment_release(segment);
-    if (is_new && has_name(segment)) {
-        (void)slm_segment_sys.unlink(segment->label);
-    }
+    slm_segment_forget_unnamed(segment);
     slm_segment_backing_close(segment);
 }
 
@@ -76,22 +73,22 @@ static enum slm_status extend(struct slm_segment *segment, size_t size_bytes, si
     return status;
 }
 
-/* Only the owner's rights at first: no other user opens an unfinished file. */
-static int open_new(struct slm_segment *segment, const struct slm_segment_options *options,
-                    mode_t mode, bool huge)
+static enum slm_status open_new(struct slm_segment *segment,
+                                const struct slm_segment_options *options, bool huge,
+                                struct slm_error *error)
 {
     if (has_name(segment)) {
-        return slm_segment_sys.open(segment->label, O_RDWR | O_CREAT | O_EXCL | OPEN_FLAGS,
-                                    mode & 0700);
+        return slm_segment_open_unnamed(segment, error);
     }
-    return slm_segment_sys.memfd_create(options->name == NULL ? "slabmill" : options->name,
-                                        MFD_CLOEXEC | (huge ? MFD_HUGETLB : 0));
+    segment->fd = slm_segment_sys.memfd_create(options->name == NULL ? "slabmill" : options->name,
+                                               MFD_CLOEXEC | (huge ? MFD_HUGETLB : 0));
+    return segment->fd >= 0 ? SLM_OK : slm_segment_fail(error, segment->label, "cannot create");
 }
 
 static enum slm_status fill_new(struct slm_segment *segment,
-                                const struct slm_segment_options *options, mode_t mode,
-                                struct slm_error *error)
+                                const struct slm_segment_options *options, struct slm_error *error)
 {
+    mode_t mode = options->mode == 0 ? 0600 : options->mode;
     enum slm_status status = find_page_bytes(segment, error);
     if (status == SLM_OK) {
         status = slm_segment_set_sizes(segment, options->bytes, options->max_bytes, error);
@@ -104,7 +101,7 @@ static enum slm_status fill_new(struct slm_segment *segment,
         segment->bytes = 0;
         status = extend(segment, 0, bytes, error);
     }
-    /* umask applies when the file is created, but not here. */
+    /* The file was opened with the owner's rights only. */
     if (status == SLM_OK && slm_segment_sys.fchmod(segment->fd, mode) != 0) {
         status = slm_segment_fail(error, segment->label, "cannot set permissions");
     }
@@ -115,15 +112,17 @@ enum slm_status slm_segment_file_create(struct slm_segment *segment,
                                         const struct slm_segment_options *options, bool huge,
                                         struct slm_error *error)
 {
-    mode_t mode = options->mode == 0 ? 0600 : options->mode;
-    segment->fd = open_new(segment, options, mode, huge);
-    if (segment->fd < 0) {
-        return slm_segment_fail(error, segment->label, "cannot create");
+    enum slm_status status = open_new(segment, options, huge, error);
+    if (status != SLM_OK) {
+        return status;
     }
     label_memfd(segment, segment->fd);
-    enum slm_status status = fill_new(segment, options, mode, error);
+    status = fill_new(segment, options, error);
+    if (status == SLM_OK && has_name(segment) && !options->unnamed) {
+        status = slm_segment_name_file(segment, error);
+    }
     if (status != SLM_OK) {
-        close_file(segment, true);
+        close_file(segment);
     }
     return status;
 }
@@ -198,7 +197,7 @@ enum slm_status slm_segment_file_attach(struct slm_segment *segment,
     if (status == SLM_OK) {
         label_memfd(segment, segment->fd);
     } else {
-        close_file(segment, false);
+        close_file(segment);
     }
     return status;
 }

@@ -42,9 +42,12 @@ struct slm_segment {
     struct slm_segment_slot *slot; /* NULL: made before the SIGBUS guard was installed */
     enum slm_segment_kind kind;
     bool read_only;
-    int fd;      /* -1: none */
-    int id;      /* SYSV */
-    char *label; /* after the struct; POSIX and FILE: the path */
+    bool is_unnamed; /* POSIX, FILE: not published yet */
+    pid_t maker;     /* the process that made the handle; a child of fork inherits it */
+    int fd;          /* -1: none */
+    int id;          /* SYSV */
+    char *label;     /* after the struct; POSIX and FILE: the path */
+    char *temporary; /* after the label; the path of an unnamed file that needs one; "": none */
 };
 
 /* The access rights of what is shown. */
@@ -102,6 +105,15 @@ enum slm_status slm_segment_file_shrink(struct slm_segment *segment, size_t to,
 /* How long it is now. SLM_E_TRUNCATED: shorter than bytes. */
 enum slm_status slm_segment_file_size(const struct slm_segment *segment, size_t *size_bytes,
                                       struct slm_error *error);
+
+/* --- unnamed.c: files that have no name yet --- */
+
+/* Opens a new file for the label's path, without that name. SLM_E_EXISTS: the name is taken. */
+enum slm_status slm_segment_open_unnamed(struct slm_segment *segment, struct slm_error *error);
+/* Gives it its name. SLM_E_EXISTS: the name is taken. */
+enum slm_status slm_segment_name_file(struct slm_segment *segment, struct slm_error *error);
+/* Removes the temporary name, if there is one and it is this file's. */
+void slm_segment_forget_unnamed(struct slm_segment *segment);
 
 /* --- backing.c: backing of files --- */
 

@@ -90,10 +90,12 @@ static bool visit_file(const struct visitor *visitor, const char *path_of, const
     return visitor->visit(visitor->data, &entry);
 }
 
-/* Skips files that were deleted meanwhile and names that cannot be attached. */
+/* Skips files that were deleted meanwhile, names that cannot be attached, and files that are still
+ * being made. */
 static bool is_listed(DIR *folder, const char *name, bool is_posix, struct stat *stat)
 {
-    if (is_posix && !slm_segment_is_name(SLM_SEGMENT_POSIX, name)) {
+    if (slm_segment_is_temporary(name) ||
+        (is_posix && !slm_segment_is_name(SLM_SEGMENT_POSIX, name))) {
         return false;
     }
     return slm_segment_sys.lstat_in(folder, name, stat) == 0 && S_ISREG(stat->st_mode);

@@ -79,6 +79,15 @@ enum slm_status slm_segment_check_name(const struct slm_segment_options *options
                          find_fault(options->kind, options->name, n));
 }
 
+bool slm_segment_is_temporary(const char *name)
+{
+    size_t n = sizeof SLM_SEGMENT_TEMPORARY_PREFIX - 1;
+    return strncmp(name, SLM_SEGMENT_TEMPORARY_PREFIX, n) == 0 &&
+           strlen(name) == SLM_SEGMENT_TEMPORARY_BYTES - 1 && name[n + 16] == '-' &&
+           strspn(name + n, "0123456789abcdef") == 16 &&
+           strspn(name + n + 17, "0123456789abcdef") == 16;
+}
+
 int slm_segment_path(char *buffer, size_t buffer_bytes, const struct slm_segment_options *options)
 {
     switch (options->kind) {

@@ -19,6 +19,7 @@
  *
  *   segment   the public calls; chooses by kind          list    names that exist: list, remove
  *     file    POSIX, MEMFD, FILE: memory of a descriptor
+ *       unnamed   a file before it has its name
  *       backing   room in a file, and the lock on its length
  *     memory  ANONYMOUS, SYSV: all of it mapped at once
  *       range   addresses: reserve, show, hide            name    names and paths
@@ -38,6 +39,8 @@
  *             are taken by fallocate when the segment is made or grows, where "no space" is an
  *             error. A file that another process cuts short is the case that remains: verify sees
  *             it, and a program that must live through it installs the guard.
+ * Name last   A file gets its name when it is complete: no half-made one can be opened, and a maker
+ *             that is killed leaves none.
  * One table   Every system call goes through slm_segment_sys, so that a test can make any of them
  *             fail. A call that fails undoes what the calls before it did.
  */
@@ -52,6 +55,11 @@ static bool has_file(enum slm_segment_kind kind)
 static bool may_be_huge(enum slm_segment_kind kind)
 {
     return kind == SLM_SEGMENT_ANONYMOUS || kind == SLM_SEGMENT_SYSV || kind == SLM_SEGMENT_MEMFD;
+}
+
+static bool may_be_unnamed(enum slm_segment_kind kind)
+{
+    return kind == SLM_SEGMENT_POSIX || kind == SLM_SEGMENT_FILE;
 }
 
 static enum slm_status check_options(const struct slm_segment_options *options,
@@ -76,6 +84,10 @@ static enum slm_status check_options(const struct slm_segment_options *options,
         return slm_error_set(error, SLM_E_OPTION, 0, "segment %.100s: mode 0%o is more than 0777",
                              name, (unsigned)options->mode);
     }
+    if (options->unnamed && !may_be_unnamed(options->kind)) {
+        return slm_error_set(error, SLM_E_OPTION, 0,
+                             "segment %.100s: unnamed is for POSIX and FILE segments", name);
+    }
     return slm_segment_check_name(options, error);
 }
 
@@ -84,7 +96,9 @@ static enum slm_status make_handle(struct slm_segment **out,
                                    struct slm_error *error)
 {
     size_t label_bytes = (size_t)slm_segment_path(NULL, 0, options) + SLM_SEGMENT_LABEL_BYTES;
-    struct slm_segment *segment = slm_segment_sys.malloc(sizeof *segment + label_bytes);
+    size_t temporary_bytes = label_bytes + SLM_SEGMENT_TEMPORARY_BYTES;
+    struct slm_segment *segment =
+        slm_segment_sys.malloc(sizeof *segment + label_bytes + temporary_bytes);
     if (segment == NULL) {
         return slm_error_set(error, SLM_E_NOMEM, 0, "no memory for a segment's handle");
     }
@@ -93,10 +107,13 @@ static enum slm_status make_handle(struct slm_segment **out,
         .guard_bytes = options->guard ? slm_segment_system_page_bytes() : 0,
         .kind = options->kind,
         .read_only = options->read_only,
+        .maker = slm_segment_sys.getpid(),
         .fd = -1,
         .id = -1,
         .label = (char *)(segment + 1),
+        .temporary = (char *)(segment + 1) + label_bytes,
     };
+    segment->temporary[0] = '\0';
     (void)slm_segment_path(segment->label, label_bytes, options);
     *out = segment;
     return SLM_OK;
@@ -197,6 +214,11 @@ enum slm_status slm_segment_attach(struct slm_segment **out,
         return slm_error_set(error, SLM_E_OPTION, 0,
                              "an anonymous segment cannot be attached: it is inherited by fork");
     }
+    if (options->unnamed) {
+        return slm_error_set(error, SLM_E_OPTION, 0,
+                             "segment %.100s: only a new segment can be unnamed",
+                             options->name == NULL ? "without a name" : options->name);
+    }
     return make(out, options, attach_any, error);
 }
 
@@ -204,17 +226,30 @@ void slm_segment_detach(struct slm_segment *segment)
 {
     if (segment != NULL) {
         slm_segment_release(segment);
+        slm_segment_forget_unnamed(segment);
         slm_segment_backing_close(segment);
         free(segment);
     }
 }
 
-/* --- Length --- */
-
 static enum slm_status no_segment(struct slm_error *error)
 {
     return slm_error_set(error, SLM_E_NULL, 0, "NULL where a segment is needed");
 }
+
+enum slm_status slm_segment_publish(struct slm_segment *segment, struct slm_error *error)
+{
+    (void)slm_error_clear(error);
+    if (segment == NULL) {
+        return no_segment(error);
+    }
+    return segment->is_unnamed
+               ? slm_segment_name_file(segment, error)
+               : slm_error_set(error, SLM_E_STATE, 0, "%s: it was not created unnamed, or is named",
+                               segment->label);
+}
+
+/* --- Length --- */
 
 /* For calls that change the length. */
 static enum slm_status check_changeable(const struct slm_segment *segment, size_t bytes,

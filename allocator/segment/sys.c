@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The system calls of segments. */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* fallocate, memfd_create */
+#define _GNU_SOURCE /* fallocate, memfd_create, renameat2 */
 #endif
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -31,6 +33,23 @@ static int sys_open(const char *path, int flags, mode_t mode)
 static int sys_dup_cloexec(int fd)
 {
     return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static int sys_link(const char *from, const char *to)
+{
+    return linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW);
+}
+
+static int sys_rename_new(const char *from, const char *to)
+{
+    return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+}
+
+static int sys_flock(int fd, int operation)
+{
+    int result;
+    REPEAT(result, flock(fd, operation));
+    return result;
 }
 
 static int sys_huge_page(int fd, size_t *bytes)
@@ -95,6 +114,11 @@ struct slm_segment_calls slm_segment_sys = {
     .memfd_create = memfd_create,
     .close = close,
     .unlink = unlink,
+    .link = sys_link,
+    .rename_new = sys_rename_new,
+    .flock = sys_flock,
+    .getpid = getpid,
+    .stat = stat,
     .fstat = fstat,
     .lstat = lstat,
     .fchmod = fchmod,

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <signal.h>
+#include <stdint.h>
 #include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
@@ -25,6 +26,11 @@ struct slm_segment_calls {
     int (*memfd_create)(const char *name, unsigned flags);
     int (*close)(int fd);
     int (*unlink)(const char *path);
+    int (*link)(const char *from, const char *to);       /* from may be /proc/self/fd/N */
+    int (*rename_new)(const char *from, const char *to); /* EEXIST: there is such a name */
+    int (*flock)(int fd, int operation);
+    pid_t (*getpid)(void);
+    int (*stat)(const char *path, struct stat *stat);
     int (*fstat)(int fd, struct stat *stat);
     int (*lstat)(const char *path, struct stat *stat);
     int (*fchmod)(int fd, mode_t mode);

@@ -55,7 +55,7 @@ static enum slm_status format_slab(struct slm_zone *zone, const struct slm_zone_
                                             options->name, slm_status_text(status));
 }
 
-/* Stores the state last: until then attach refuses the zone. */
+/* Stores the state last: until then attach refuses the zone, if its segment needs no name. */
 static enum slm_status format_zone(struct slm_zone *zone, const struct slm_zone_options *options,
                                    struct slm_error *error)
 {
@@ -79,12 +79,18 @@ static enum slm_status format_zone(struct slm_zone *zone, const struct slm_zone_
     return status;
 }
 
+static bool has_name(enum slm_segment_kind kind)
+{
+    return kind == SLM_SEGMENT_POSIX || kind == SLM_SEGMENT_FILE;
+}
+
 static enum slm_status create_segment(struct slm_zone *zone, const struct slm_zone_options *options,
                                       struct slm_error *error)
 {
     struct slm_segment_options segment = options->segment;
     segment.bytes = options->bytes;
     segment.max_bytes = options->max_bytes;
+    segment.unnamed = has_name(segment.kind);
     if (segment.name == NULL && segment.kind != SLM_SEGMENT_FILE) {
         segment.name = options->name;
     }
@@ -113,9 +119,9 @@ enum slm_status slm_zone_create(struct slm_zone **out, const struct slm_zone_opt
     status = create_segment(zone, options, error);
     if (status == SLM_OK) {
         status = format_zone(zone, options, error);
-        if (status != SLM_OK) {
-            (void)slm_zone_remove(zone, NULL);
-        }
+    }
+    if (status == SLM_OK && has_name(options->segment.kind)) {
+        status = slm_zone_error_of(options->name, slm_segment_publish(zone->segment, error), error);
     }
     if (status != SLM_OK) {
         slm_zone_detach(zone);
@@ -142,7 +148,7 @@ enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error)
     }
     enum slm_segment_kind kind = slm_segment_get_kind(zone->segment);
     slm_error_clear(error);
-    if (kind != SLM_SEGMENT_POSIX && kind != SLM_SEGMENT_FILE) {
+    if (!has_name(kind)) {
         return SLM_OK;
     }
     if (is_other_file(zone->segment)) {

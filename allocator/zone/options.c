@@ -75,6 +75,8 @@ static enum slm_status check_parts(const struct slm_zone_options *options, struc
         option = "segment.max_bytes";
     } else if (options->segment.read_only) {
         option = "segment.read_only";
+    } else if (options->segment.unnamed) {
+        option = "segment.unnamed";
     } else if (options->segment.id != 0) {
         option = "segment.id";
     }

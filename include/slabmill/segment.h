@@ -62,13 +62,17 @@ struct slm_segment_options {
     enum slm_segment_huge huge; /* ANONYMOUS, SYSV, MEMFD; SLM_E_OPTION for others unless NO */
     bool guard;                 /* an untouchable page on each side of the range */
     bool read_only;             /* attach only */
+    bool unnamed;               /* create, POSIX and FILE: slm_segment_publish names it later */
     int id;                     /* attach: SYSV: the id; MEMFD: a descriptor, which is duplicated */
 };
 
 /*
- * Makes a new segment and maps it; all its bytes are 0. Other processes that open its name see a
- * length of 0 until the segment is complete. Nothing is overwritten.
- * Fails, *out NULL: SLM_E_OPTION (kind, huge, mode, read_only), SLM_E_SIZE (0 bytes, or above the
+ * Makes a new segment and maps it; all its bytes are 0. Nothing is overwritten. A POSIX or FILE
+ * segment gets its name as the last step, so no process ever opens an incomplete one, wherever the
+ * maker is killed. Without O_TMPFILE or /proc, the file has a temporary name (.slm-...) in the same
+ * folder until then. The next create of the same name removes it if its maker died; that costs
+ * O(names in the folder).
+ * Fails, *out NULL: SLM_E_OPTION (kind, huge, mode, read_only, unnamed), SLM_E_SIZE (0 bytes, or above the
  * limit), SLM_E_NAME, SLM_E_EXISTS, SLM_E_MISSING (the folder), SLM_E_ACCESS, SLM_E_SPACE (the
  * backing cannot be reserved in full, or RLIMIT_FSIZE is lower; no SIGXFSZ), SLM_E_NOMEM
  * (addresses, descriptors), SLM_E_IO. Cost O(bytes) where the system has to reserve the backing.
@@ -76,6 +80,16 @@ struct slm_segment_options {
 enum slm_status slm_segment_create(struct slm_segment **out,
                                    const struct slm_segment_options *options,
                                    struct slm_error *error);
+
+/*
+ * Gives a segment that was created unnamed its name: other processes can attach it from then on.
+ * An unnamed segment goes with the processes that have it. Only the process that created it calls
+ * this.
+ * Fails, changing nothing, so that the segment stays unnamed: SLM_E_EXISTS (the name is taken),
+ * SLM_E_STATE (it has a name, or its kind needs none), SLM_E_MISSING (the folder, the temporary
+ * name, or /proc was removed), SLM_E_ACCESS, SLM_E_SPACE, SLM_E_IO. Cost O(1).
+ */
+enum slm_status slm_segment_publish(struct slm_segment *segment, struct slm_error *error);
 
 /*
  * Maps a segment that exists, at its present length (SYSV: at its maker's max_bytes; it does not

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files that have no name yet: opened, named, removed after a maker that died. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* O_TMPFILE */
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "allocator/base/hash.h"
+#include "allocator/segment/fail.h"
+#include "allocator/segment/handle.h"
+#include "allocator/segment/name.h"
+#include "allocator/segment/sys.h"
+
+/*
+ * A file gets its name when it is complete, so a maker that dies leaves no half-made one. O_TMPFILE
+ * makes a file without any name, which the system removes with its maker; a link through /proc
+ * names it.
+ *
+ * Where the system has no O_TMPFILE or no /proc, the file has a temporary name meanwhile, and its
+ * maker a lock on it. The next maker of the same name removes the files of makers that died: those
+ * that it can lock. A new maker's file can be locked by another one before its maker locks it; then
+ * the maker takes another name.
+ */
+#define OPEN_FLAGS (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+#define TRIES      100u
+#define LINK_BYTES 32u
+
+static void write_link(char link[LINK_BYTES], int fd)
+{
+    (void)snprintf(link, LINK_BYTES, "/proc/self/fd/%d", fd);
+}
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Bytes of a path up to its last slash, which is one of them. */
+static size_t folder_bytes(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? 0 : (size_t)(slash - path) + 1;
+}
+
+static void write_folder(char *folder, const char *path)
+{
+    size_t n = folder_bytes(path);
+    memcpy(folder, path, n);
+    (void)strcpy(folder + n, ".");
+}
+
+/* --- Without any name --- */
+
+static bool lacks_tmpfile(int os_errno)
+{
+    return os_errno == EOPNOTSUPP || os_errno == EISDIR || os_errno == EINVAL;
+}
+
+/* Whether /proc leads to the open file, so that it can get a name later. */
+static bool can_be_linked(int fd)
+{
+    char link[LINK_BYTES];
+    struct stat here;
+    struct stat there;
+    write_link(link, fd);
+    return slm_segment_sys.fstat(fd, &here) == 0 && slm_segment_sys.stat(link, &there) == 0 &&
+           is_same(&here, &there);
+}
+
+/* SLM_UNCHANGED: a temporary name is needed. */
+static enum slm_status open_nameless(struct slm_segment *segment, struct slm_error *error)
+{
+    write_folder(segment->temporary, segment->label);
+    segment->fd = slm_segment_sys.open(segment->temporary, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    segment->temporary[0] = '\0';
+    if (segment->fd < 0) {
+        return lacks_tmpfile(errno) ? SLM_UNCHANGED
+                                    : slm_segment_fail(error, segment->label, "cannot create");
+    }
+    if (can_be_linked(segment->fd)) {
+        return SLM_OK;
+    }
+    (void)slm_segment_sys.close(segment->fd);
+    segment->fd = -1;
+    return SLM_UNCHANGED;
+}
+
+/* --- With a temporary name --- */
+
+/* All temporary names for one path begin alike. Returns the length. */
+static size_t write_stem(char *stem, const char *path)
+{
+    size_t n = folder_bytes(path);
+    const char *name = path + n;
+    memcpy(stem, path, n);
+    return n + (size_t)sprintf(stem + n, SLM_SEGMENT_TEMPORARY_PREFIX "%016llx-",
+                               (unsigned long long)slm_hash(name, strlen(name)));
+}
+
+static bool is_name_of(const char *path, int fd)
+{
+    struct stat here;
+    struct stat there;
+    return slm_segment_sys.fstat(fd, &here) == 0 && slm_segment_sys.lstat(path, &there) == 0 &&
+           is_same(&here, &there);
+}
+
+static void remove_own(const char *path, int fd)
+{
+    if (is_name_of(path, fd)) {
+        (void)slm_segment_sys.unlink(path);
+    }
+}
+
+static void remove_if_dead(const char *path)
+{
+    int fd = slm_segment_sys.open(path, O_RDONLY | OPEN_FLAGS, 0);
+    if (fd < 0) {
+        return;
+    }
+    if (slm_segment_sys.flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        remove_own(path, fd);
+    }
+    (void)slm_segment_sys.close(fd);
+}
+
+/* stem: what all temporary names for one path begin with, in n bytes. */
+static void remove_the_dead(const char *stem, size_t n)
+{
+    char path[PATH_MAX + NAME_MAX + 2];
+    size_t n_folder = folder_bytes(stem);
+    const struct dirent *found;
+    write_folder(path, stem);
+    DIR *folder = slm_segment_sys.opendir(path);
+    while (folder != NULL && (found = slm_segment_sys.readdir(folder)) != NULL) {
+        if (slm_segment_is_temporary(found->d_name) &&
+            strncmp(found->d_name, stem + n_folder, n - n_folder) == 0) {
+            (void)strcpy(path + n_folder, found->d_name);
+            remove_if_dead(path);
+        }
+    }
+    if (folder != NULL) {
+        (void)slm_segment_sys.closedir(folder);
+    }
+}
+
+/* Digits that differ between processes, handles, and calls with one handle. */
+static unsigned long long make_digits(const struct slm_segment *segment, unsigned round)
+{
+    const struct {
+        uintptr_t handle;
+        uint64_t maker;
+        uint64_t round;
+    } seed = {(uintptr_t)segment, (uint64_t)segment->maker, round};
+    return slm_hash(&seed, sizeof seed);
+}
+
+/* Whether no other maker has locked the new file, or removed it for that of a dead maker. Where
+ * the file system has no locks, no maker removes any. */
+static bool is_claimed(int fd)
+{
+    struct stat stat;
+    return (slm_segment_sys.flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) &&
+           slm_segment_sys.fstat(fd, &stat) == 0 && stat.st_nlink != 0;
+}
+
+static enum slm_status open_temporary(struct slm_segment *segment, struct slm_error *error)
+{
+    char *path = segment->temporary;
+    size_t n = write_stem(path, segment->label);
+    remove_the_dead(path, n);
+    for (unsigned round = 0; round < TRIES; round++) {
+        (void)sprintf(path + n, "%016llx", make_digits(segment, round));
+        segment->fd = slm_segment_sys.open(path, O_RDWR | O_CREAT | O_EXCL | OPEN_FLAGS, 0600);
+        if (segment->fd >= 0 && is_claimed(segment->fd)) {
+            return SLM_OK;
+        }
+        if (segment->fd < 0 && errno != EEXIST) {
+            break;
+        }
+        if (segment->fd >= 0) {
+            remove_own(path, segment->fd);
+            (void)slm_segment_sys.close(segment->fd);
+            segment->fd = -1;
+            errno = EBUSY; /* other makers took it for a dead one's */
+        }
+    }
+    path[0] = '\0';
+    return slm_segment_fail(error, segment->label, "cannot create");
+}
+
+/* --- Both --- */
+
+enum slm_status slm_segment_open_unnamed(struct slm_segment *segment, struct slm_error *error)
+{
+    struct stat stat;
+    int result = slm_segment_sys.lstat(segment->label, &stat);
+    if (result == 0 || errno != ENOENT) {
+        errno = result == 0 ? EEXIST : errno;
+        return slm_segment_fail(error, segment->label, "cannot create");
+    }
+    enum slm_status status = open_nameless(segment, error);
+    if (status == SLM_UNCHANGED) {
+        status = open_temporary(segment, error);
+    }
+    segment->is_unnamed = status == SLM_OK;
+    return status;
+}
+
+void slm_segment_forget_unnamed(struct slm_segment *segment)
+{
+    /* A child of fork leaves its parent's file alone. */
+    if (segment->is_unnamed && segment->temporary[0] != '\0' &&
+        segment->maker == slm_segment_sys.getpid()) {
+        remove_own(segment->temporary, segment->fd);
+        segment->temporary[0] = '\0';
+    }
+}
+
+/* A second name and the removal of the first are for file systems that cannot rename without
+ * overwriting. */
+static int move_name(struct slm_segment *segment)
+{
+    if (!is_name_of(segment->temporary, segment->fd)) {
+        errno = ENOENT;
+        return -1;
+    }
+    int result = slm_segment_sys.rename_new(segment->temporary, segment->label);
+    if (result != 0 && (errno == EINVAL || errno == ENOSYS)) {
+        result = slm_segment_sys.link(segment->temporary, segment->label);
+        if (result == 0) {
+            remove_own(segment->temporary, segment->fd);
+        }
+    }
+    return result;
+}
+
+enum slm_status slm_segment_name_file(struct slm_segment *segment, struct slm_error *error)
+{
+    char link[LINK_BYTES];
+    write_link(link, segment->fd);
+    int result = segment->temporary[0] != '\0' ? move_name(segment)
+                                               : slm_segment_sys.link(link, segment->label);
+    if (result != 0) {
+        return slm_segment_fail(error, segment->label, "cannot give it its name");
+    }
+    (void)slm_segment_sys.flock(segment->fd, LOCK_UN);
+    segment->temporary[0] = '\0';
+    segment->is_unnamed = false;
+    return SLM_OK;
+}

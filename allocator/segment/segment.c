@@ -18,6 +18,7 @@
  * Structure
  *
  *   segment   the public calls; chooses by kind          list    names that exist: list, remove
+ *     unused  whether other processes have it
  *     file    POSIX, MEMFD, FILE: memory of a descriptor
  *       unnamed   a file before it has its name
  *       backing   room in a file, and the lock on its length

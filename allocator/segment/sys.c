@@ -52,6 +52,29 @@ static int sys_flock(int fd, int operation)
     return result;
 }
 
+/* The system signals a process whose lease another process wants to break. By default that signal
+ * is SIGIO, which ends the process; SIGURG is ignored unless the program handles it. */
+static int sys_lease(int fd)
+{
+    return fcntl(fd, F_SETSIG, SIGURG) == 0 ? fcntl(fd, F_SETLEASE, F_WRLCK) : -1;
+}
+
+static int sys_unlease(int fd)
+{
+    int result = fcntl(fd, F_SETLEASE, F_UNLCK);
+    (void)fcntl(fd, F_SETSIG, 0);
+    return result;
+}
+
+static int sys_file_system(int fd, uint32_t *type)
+{
+    struct statfs stat;
+    int result;
+    REPEAT(result, fstatfs(fd, &stat));
+    *type = result == 0 ? (uint32_t)stat.f_type : 0;
+    return result;
+}
+
 static int sys_huge_page(int fd, size_t *bytes)
 {
     struct statfs stat;
@@ -117,11 +140,14 @@ struct slm_segment_calls slm_segment_sys = {
     .link = sys_link,
     .rename_new = sys_rename_new,
     .flock = sys_flock,
+    .lease = sys_lease,
+    .unlease = sys_unlease,
     .getpid = getpid,
     .stat = stat,
     .fstat = fstat,
     .lstat = lstat,
     .fchmod = fchmod,
+    .file_system = sys_file_system,
     .huge_page = sys_huge_page,
     .file_limit = sys_file_limit,
     .fallocate = fallocate,

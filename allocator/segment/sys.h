@@ -29,13 +29,16 @@ struct slm_segment_calls {
     int (*link)(const char *from, const char *to);       /* from may be /proc/self/fd/N */
     int (*rename_new)(const char *from, const char *to); /* EEXIST: there is such a name */
     int (*flock)(int fd, int operation);
+    int (*lease)(int fd);   /* EAGAIN: another has the file open; see sys.c */
+    int (*unlease)(int fd); /* gives the lease back */
     pid_t (*getpid)(void);
     int (*stat)(const char *path, struct stat *stat);
     int (*fstat)(int fd, struct stat *stat);
     int (*lstat)(const char *path, struct stat *stat);
     int (*fchmod)(int fd, mode_t mode);
-    int (*huge_page)(int fd, size_t *bytes); /* 0 bytes: fd is not on hugetlbfs */
-    int (*file_limit)(struct rlimit *limit); /* RLIMIT_FSIZE */
+    int (*file_system)(int fd, uint32_t *type); /* a number of linux/magic.h */
+    int (*huge_page)(int fd, size_t *bytes);    /* 0 bytes: fd is not on hugetlbfs */
+    int (*file_limit)(struct rlimit *limit);    /* RLIMIT_FSIZE */
     int (*fallocate)(int fd, int mode, off_t from, off_t n_bytes); /* EINTR is not repeated */
     ssize_t (*pwrite)(int fd, const void *data, size_t n_bytes, off_t at);
     int (*fsync)(int fd);

@@ -147,6 +147,18 @@ void slm_segment_unmap_tail(struct slm_segment *segment, size_t bytes);
  * kinds that cannot be cut. */
 enum slm_status slm_segment_verify(const struct slm_segment *segment, struct slm_error *error);
 
+/*
+ * SLM_OK: no other process has the segment open or mapped at this moment. POSIX, FILE: takes a
+ * write lease (F_SETLEASE) of the file, and gives it back at once; a process that opens the file
+ * meanwhile waits for that. It needs a handle of the caller's own: processes that inherited it by
+ * fork count as the caller. SYSV: the handle is the only attachment.
+ * Fails: SLM_E_LOCKED (others have it, or this process has it twice), SLM_E_STATE (the system
+ * cannot say: other kinds, a handle inherited by fork, a file of a user other than the caller's, a
+ * file system other than tmpfs, ext4, XFS, Btrfs and F2FS, a system without leases), SLM_E_IO.
+ */
+enum slm_status slm_segment_check_unused(const struct slm_segment *segment,
+                                         struct slm_error *error);
+
 /* Removes the name of a POSIX or FILE segment, or marks a SYSV one (by id) for removal. Processes
  * that have the segment keep it. Fails: SLM_E_OPTION (kind), SLM_E_NAME, SLM_E_MISSING,
  * SLM_E_ACCESS (as attach), SLM_E_IO. */

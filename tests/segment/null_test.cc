@@ -40,6 +40,7 @@ TEST(SegmentNull, CallsWithoutAHandleReturnTheStatusForNull)
     EXPECT_NULL_ERROR(slm_segment_refresh(nullptr, 4096, &error));
     EXPECT_NULL_ERROR(slm_segment_verify(nullptr, &error));
     EXPECT_NULL_ERROR(slm_segment_publish(nullptr, &error));
+    EXPECT_NULL_ERROR(slm_segment_check_unused(nullptr, &error));
     slm_segment_unmap_tail(nullptr, 0);
     slm_segment_detach(nullptr);
 }
@@ -87,6 +88,7 @@ TEST(SegmentNull, EveryCallWorksWithoutAnError)
     folder.name = options.folder().path().c_str();
     ASSERT_EQ(slm_segment_create(&handle.segment, &file, nullptr), SLM_OK);
     EXPECT_EQ(slm_segment_publish(handle.segment, nullptr), SLM_E_STATE);
+    EXPECT_EQ(slm_segment_check_unused(handle.segment, nullptr), SLM_OK);
     EXPECT_EQ(slm_segment_grow(handle.segment, 2 * file.bytes, nullptr), SLM_OK);
     EXPECT_EQ(slm_segment_verify(handle.segment, nullptr), SLM_OK);
     EXPECT_EQ(slm_segment_refresh(handle.segment, file.bytes, nullptr), SLM_OK);

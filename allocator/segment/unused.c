@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether other processes have a segment. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* struct sigaction, in sys.h */
+#endif
+#include <errno.h>
+#include <linux/magic.h>
+#include <string.h>
+
+#include "allocator/segment/fail.h"
+#include "allocator/segment/handle.h"
+#include "allocator/segment/sys.h"
+
+#define XFS_MAGIC UINT32_C(0x58465342) /* "XFSB"; linux/magic.h lacks it */
+
+static enum slm_status unknown(const struct slm_segment *segment, const char *why,
+                               struct slm_error *error)
+{
+    return slm_error_set(error, SLM_E_STATE, 0, "%s: whether others use it is unknown: %s",
+                         segment->label, why);
+}
+
+static enum slm_status in_use(const struct slm_segment *segment, struct slm_error *error)
+{
+    return slm_error_set(error, SLM_E_LOCKED, 0, "%s: others use it", segment->label);
+}
+
+/* Elsewhere a mapping may outlive what a lease looks at, or another machine may have the file. */
+static bool counts_users(uint32_t file_system)
+{
+    switch (file_system) {
+    case TMPFS_MAGIC:
+    case EXT4_SUPER_MAGIC:
+    case XFS_MAGIC:
+    case BTRFS_SUPER_MAGIC:
+    case F2FS_SUPER_MAGIC:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The system grants a write lease if no other open file, nor one that only a mapping keeps, leads
+ * to the same data. */
+static enum slm_status check_file(const struct slm_segment *segment, struct slm_error *error)
+{
+    uint32_t file_system = 0;
+    if (segment->maker != slm_segment_sys.getpid()) {
+        return unknown(segment, "the handle was inherited by fork", error);
+    }
+    if (slm_segment_sys.file_system(segment->fd, &file_system) != 0) {
+        return slm_segment_fail(error, segment->label, "cannot look at its file system");
+    }
+    if (!counts_users(file_system)) {
+        return unknown(segment, "its file system does not count them", error);
+    }
+    if (slm_segment_sys.lease(segment->fd) == 0) {
+        (void)slm_segment_sys.unlease(segment->fd);
+        return SLM_OK;
+    }
+    return errno == EAGAIN ? in_use(segment, error) : unknown(segment, strerror(errno), error);
+}
+
+/* The system counts each part of a range with rights of its own as an attachment: here, what is
+ * shown and what is hidden. Some versions still count two when a segment that grew hides nothing
+ * any more; then the answer is the cautious one. */
+static enum slm_status check_sysv(const struct slm_segment *segment, struct slm_error *error)
+{
+    struct shmid_ds data;
+    if (slm_segment_sys.shmctl(segment->id, IPC_STAT, &data) != 0) {
+        return slm_segment_fail(error, segment->label, "cannot look at it");
+    }
+    shmatt_t own = segment->bytes < segment->max_bytes ? 2 : 1;
+    return data.shm_nattch <= own ? SLM_OK : in_use(segment, error);
+}
+
+enum slm_status slm_segment_check_unused(const struct slm_segment *segment, struct slm_error *error)
+{
+    (void)slm_error_clear(error);
+    if (segment == NULL) {
+        return slm_error_set(error, SLM_E_NULL, 0, "NULL where a segment is needed");
+    }
+    switch (segment->kind) {
+    case SLM_SEGMENT_POSIX:
+    case SLM_SEGMENT_FILE:
+        return check_file(segment, error);
+    case SLM_SEGMENT_SYSV:
+        return check_sysv(segment, error);
+    default:
+        return unknown(segment, "processes share its descriptor or inherit it", error);
+    }
+}

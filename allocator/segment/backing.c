@@ -1,75 +1,93 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Backing of files: reserved when a segment is made or grows, not when a page is touched. */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* FALLOC_FL_KEEP_SIZE */
+#define _GNU_SOURCE /* FALLOC_FL_KEEP_SIZE, F_OFD_SETLK */
 #endif
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 
 #include "allocator/base/bits.h"
 #include "allocator/segment/fail.h"
 #include "allocator/segment/handle.h"
 #include "allocator/segment/sys.h"
 
-/* The system's record locks belong to a process, and are lost when it closes any descriptor of the
- * file. So threads need this mutex too, held while a descriptor is closed. Fork waits for it, so
- * that a child never inherits it locked. */
-static pthread_mutex_t threads_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
-
-static void lock_threads(void)
+/*
+ * Growing needs no exclusion: fallocate reserves, and then makes the file longer but never shorter,
+ * so each of many growers gets what it asked for. What must not happen meanwhile is that another
+ * process frees what a grower has reserved past the end. So growers share a lock on one byte that
+ * no segment reaches, and a process frees only if it has the lock alone.
+ *
+ * A process that may only read the file can share the lock, but not have it alone: so it delays no
+ * grower. It can hinder a shrink, which does not wait.
+ *
+ * The lock belongs to the open file (F_OFD_SETLK), so it excludes threads too, and ends with its
+ * holders. Where several processes have one open file, it would exclude none of them: a handle that
+ * was inherited, or attached by descriptor, takes a lock of the process instead. The system lets
+ * the two kinds exclude each other. A process loses its lock if it closes any descriptor of the
+ * file; then a failure of another grower at that moment can free what this one reserved.
+ */
+static int lock_once(struct slm_segment *segment, int type)
 {
-    (void)pthread_mutex_lock(&threads_lock);
-}
-
-static void unlock_threads(void)
-{
-    (void)pthread_mutex_unlock(&threads_lock);
-}
-
-static void mind_forks(void)
-{
-    (void)pthread_atfork(lock_threads, unlock_threads, unlock_threads);
-}
-
-enum slm_status slm_segment_backing_lock(struct slm_segment *segment, struct slm_error *error)
-{
-    (void)pthread_once(&fork_once, mind_forks);
-    lock_threads();
-    if (slm_segment_sys.lock(segment->fd) != 0) {
-        enum slm_status status = slm_segment_fail(error, segment->label, "cannot lock");
-        unlock_threads();
-        return status;
+    int command = F_OFD_SETLK;
+    int result = -1;
+    errno = EINVAL;
+    if (!segment->is_open_shared && segment->maker == slm_segment_sys.getpid()) {
+        result = slm_segment_sys.lock(segment->fd, command, type);
     }
-    return SLM_OK;
+    /* EINVAL: the system is older than such locks. */
+    if (result != 0 && errno == EINVAL) {
+        command = F_SETLK;
+        result = slm_segment_sys.lock(segment->fd, command, type);
+    }
+    if (result == 0) {
+        segment->lock_command = command;
+    }
+    return result;
+}
+
+static bool is_held(int os_errno)
+{
+    return os_errno == EAGAIN || os_errno == EACCES;
+}
+
+static enum slm_status lock_patiently(struct slm_segment *segment, int type, unsigned tries,
+                                      struct slm_error *error)
+{
+    int result = lock_once(segment, type);
+    for (unsigned n = 1; result != 0 && is_held(errno) && n < tries; n++) {
+        slm_segment_sys.nap();
+        result = lock_once(segment, type);
+    }
+    if (result != 0 && is_held(errno)) {
+        return slm_error_set(error, SLM_E_LOCKED, errno,
+                             "%s: another process has a lock on its length", segment->label);
+    }
+    return result == 0 ? SLM_OK : slm_segment_fail(error, segment->label, "cannot lock");
+}
+
+enum slm_status slm_segment_backing_share(struct slm_segment *segment, struct slm_error *error)
+{
+    return lock_patiently(segment, F_RDLCK, SLM_SEGMENT_TRIES, error);
+}
+
+enum slm_status slm_segment_backing_lock(struct slm_segment *segment, unsigned tries,
+                                         struct slm_error *error)
+{
+    return lock_patiently(segment, F_WRLCK, tries, error);
 }
 
 void slm_segment_backing_unlock(struct slm_segment *segment)
 {
-    (void)slm_segment_sys.unlock(segment->fd);
-    unlock_threads();
-}
-
-void slm_segment_backing_close(struct slm_segment *segment)
-{
-    if (segment->fd < 0) {
-        return;
-    }
-    (void)pthread_once(&fork_once, mind_forks);
-    lock_threads();
-    (void)slm_segment_sys.close(segment->fd);
-    unlock_threads();
-    segment->fd = -1;
+    (void)slm_segment_sys.lock(segment->fd, segment->lock_command, F_UNLCK);
 }
 
 /* File systems start again after a signal: with a timer running, a long range would never end. */
-static int reserve(int fd, size_t from, size_t to, size_t page_bytes)
+static int reserve(int fd, int mode, size_t from, size_t to, size_t page_bytes)
 {
     size_t step = to - from;
     while (from < to) {
         size_t n_bytes = step < to - from ? step : to - from;
-        if (slm_segment_sys.fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)n_bytes) == 0) {
+        if (slm_segment_sys.fallocate(fd, mode, (off_t)from, (off_t)n_bytes) == 0) {
             from += n_bytes;
         } else if (errno == EINTR) {
             step = slm_align_up(n_bytes / 2, page_bytes);
@@ -80,7 +98,7 @@ static int reserve(int fd, size_t from, size_t to, size_t page_bytes)
     return 0;
 }
 
-/* For file systems that cannot reserve. Some report a lack of space only at fsync. */
+/* Some file systems report a lack of space only at fsync. */
 static int write_zeros(int fd, size_t from, size_t to)
 {
     static const char zeros[16384];
@@ -122,19 +140,41 @@ enum slm_status slm_segment_backing_reserve(struct slm_segment *segment, size_t 
 {
     int result = check_limit(to);
     if (result == 0) {
-        result = reserve(segment->fd, from, to, segment->page_bytes);
+        result = reserve(segment->fd, FALLOC_FL_KEEP_SIZE, from, to, segment->page_bytes);
         if (result != 0 && errno == EOPNOTSUPP) {
-            result = write_zeros(segment->fd, from, to);
+            return SLM_UNCHANGED;
         }
     }
     return result == 0 ? SLM_OK : no_room(segment, error);
 }
 
+enum slm_status slm_segment_backing_lengthen(struct slm_segment *segment, size_t to,
+                                             struct slm_error *error)
+{
+    size_t page_bytes = segment->page_bytes;
+    return reserve(segment->fd, 0, to - page_bytes, to, page_bytes) == 0
+               ? SLM_OK
+               : slm_segment_fail(error, segment->label, "cannot make it longer");
+}
+
+enum slm_status slm_segment_backing_write(struct slm_segment *segment, size_t from, size_t to,
+                                          struct slm_error *error)
+{
+    return write_zeros(segment->fd, from, to) == 0 ? SLM_OK : no_room(segment, error);
+}
+
+void slm_segment_backing_give_back(struct slm_segment *segment)
+{
+    struct stat stat;
+    if (lock_once(segment, F_WRLCK) == 0 &&
+        slm_segment_check_descriptor(segment, &stat, NULL) == SLM_OK) {
+        (void)slm_segment_sys.ftruncate(segment->fd, stat.st_size);
+    }
+}
+
 enum slm_status slm_segment_backing_fill(struct slm_segment *segment, size_t size_bytes,
                                          struct slm_error *error)
 {
-    if (reserve(segment->fd, 0, size_bytes, segment->page_bytes) != 0 && errno != EOPNOTSUPP) {
-        return no_room(segment, error);
-    }
-    return SLM_OK;
+    int result = reserve(segment->fd, FALLOC_FL_KEEP_SIZE, 0, size_bytes, segment->page_bytes);
+    return result == 0 || errno == EOPNOTSUPP ? SLM_OK : no_room(segment, error);
 }

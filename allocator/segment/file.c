@@ -3,6 +3,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* O_NOFOLLOW, MFD_HUGETLB */
 #endif
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -32,7 +33,7 @@ static void close_file(struct slm_segment *segment)
 {
     slm_segment_release(segment);
     slm_segment_forget_unnamed(segment);
-    slm_segment_backing_close(segment);
+    slm_segment_close(segment);
 }
 
 static enum slm_status find_page_bytes(struct slm_segment *segment, struct slm_error *error)
@@ -46,28 +47,47 @@ static enum slm_status find_page_bytes(struct slm_segment *segment, struct slm_e
 }
 
 /*
- * Makes a file of size_bytes, mapped up to segment->bytes, as long as `to`. The length changes
- * last: other processes see all of the growth or none, and a failure takes nothing from them.
+ * Makes a file of size_bytes, mapped up to segment->bytes, at least as long as `to`. The length
+ * changes last: other processes see all of the growth or none, and a failure takes nothing from
+ * them. SLM_UNCHANGED: the file system cannot reserve.
  */
 static enum slm_status extend(struct slm_segment *segment, size_t size_bytes, size_t to,
                               struct slm_error *error)
 {
-    enum slm_status status = SLM_OK;
-    if (size_bytes < to) {
-        status = slm_segment_backing_reserve(segment, size_bytes, to, error);
+    if (size_bytes >= to) {
+        return slm_segment_show(segment, segment->bytes, to, error);
+    }
+    enum slm_status status = slm_segment_backing_reserve(segment, size_bytes, to, error);
+    if (status == SLM_UNCHANGED) {
+        return status;
     }
     if (status == SLM_OK) {
         status = slm_segment_show(segment, segment->bytes, to, error);
     }
-    if (status == SLM_OK && size_bytes < to &&
-        slm_segment_sys.ftruncate(segment->fd, (off_t)to) != 0) {
-        status = slm_segment_fail(error, segment->label, "cannot make it longer");
-        slm_segment_hide(segment, segment->bytes, to);
-    }
     if (status == SLM_OK) {
-        segment->bytes = to;
-    } else if (size_bytes < to) {
-        /* Set to the length it has: the system frees what was reserved past the end. */
+        status = slm_segment_backing_lengthen(segment, to, error);
+        if (status != SLM_OK) {
+            slm_segment_hide(segment, segment->bytes, to);
+        }
+    }
+    if (status != SLM_OK) {
+        slm_segment_backing_give_back(segment);
+    }
+    return status;
+}
+
+/* The same where the file system cannot reserve. No other process changes the length meanwhile. */
+static enum slm_status extend_by_writing(struct slm_segment *segment, size_t size_bytes, size_t to,
+                                         struct slm_error *error)
+{
+    if (size_bytes >= to) {
+        return slm_segment_show(segment, segment->bytes, to, error);
+    }
+    enum slm_status status = slm_segment_backing_write(segment, size_bytes, to, error);
+    if (status == SLM_OK) {
+        status = slm_segment_show(segment, segment->bytes, to, error);
+    }
+    if (status != SLM_OK) {
         (void)slm_segment_sys.ftruncate(segment->fd, (off_t)size_bytes);
     }
     return status;
@@ -80,9 +100,23 @@ static enum slm_status open_new(struct slm_segment *segment,
     if (has_name(segment)) {
         return slm_segment_open_unnamed(segment, error);
     }
-    segment->fd = slm_segment_sys.memfd_create(options->name == NULL ? "slabmill" : options->name,
-                                               MFD_CLOEXEC | (huge ? MFD_HUGETLB : 0));
-    return segment->fd >= 0 ? SLM_OK : slm_segment_fail(error, segment->label, "cannot create");
+    int fd = slm_segment_sys.memfd_create(options->name == NULL ? "slabmill" : options->name,
+                                          MFD_CLOEXEC | (huge ? MFD_HUGETLB : 0));
+    return slm_segment_keep(segment, fd) == 0
+               ? SLM_OK
+               : slm_segment_fail(error, segment->label, "cannot create");
+}
+
+static enum slm_status fill_file(struct slm_segment *segment, struct slm_error *error)
+{
+    size_t bytes = segment->bytes;
+    segment->bytes = 0;
+    enum slm_status status = extend(segment, 0, bytes, error);
+    if (status == SLM_UNCHANGED) {
+        status = extend_by_writing(segment, 0, bytes, error);
+    }
+    segment->bytes = bytes;
+    return status;
 }
 
 static enum slm_status fill_new(struct slm_segment *segment,
@@ -97,9 +131,7 @@ static enum slm_status fill_new(struct slm_segment *segment,
         status = slm_segment_reserve(segment, segment->page_bytes, error);
     }
     if (status == SLM_OK) {
-        size_t bytes = segment->bytes;
-        segment->bytes = 0;
-        status = extend(segment, 0, bytes, error);
+        status = fill_file(segment, error);
     }
     /* The file was opened with the owner's rights only. */
     if (status == SLM_OK && slm_segment_sys.fchmod(segment->fd, mode) != 0) {
@@ -127,6 +159,17 @@ enum slm_status slm_segment_file_create(struct slm_segment *segment,
     return status;
 }
 
+/* While slm_segment_check_unused has a lease of the file, it cannot be opened. */
+static int open_patiently(const char *path, int flags)
+{
+    int fd = slm_segment_sys.open(path, flags, 0);
+    for (unsigned n = 1; fd < 0 && errno == EAGAIN && n < SLM_SEGMENT_TRIES; n++) {
+        slm_segment_sys.nap();
+        fd = slm_segment_sys.open(path, flags, 0);
+    }
+    return fd;
+}
+
 /* Opening a device can have side effects. So the file is checked before, and again once it is open
  * and cannot be replaced. */
 static enum slm_status open_existing(struct slm_segment *segment,
@@ -136,9 +179,10 @@ static enum slm_status open_existing(struct slm_segment *segment,
     struct stat stat;
     if (!has_name(segment)) {
         label_memfd(segment, options->id); /* for the text of an error */
-        segment->fd = slm_segment_sys.dup_cloexec(options->id);
-        return segment->fd >= 0 ? SLM_OK
-                                : slm_segment_fail(error, segment->label, "no such descriptor");
+        segment->is_open_shared = true;
+        return slm_segment_keep(segment, slm_segment_sys.dup_cloexec(options->id, 0)) == 0
+                   ? SLM_OK
+                   : slm_segment_fail(error, segment->label, "no such descriptor");
     }
     if (slm_segment_sys.lstat(segment->label, &stat) != 0) {
         return slm_segment_fail(error, segment->label, "cannot look at it");
@@ -148,8 +192,14 @@ static enum slm_status open_existing(struct slm_segment *segment,
         return status;
     }
     int access = segment->read_only ? O_RDONLY : O_RDWR;
-    segment->fd = slm_segment_sys.open(segment->label, access | OPEN_FLAGS, 0);
-    return segment->fd >= 0 ? SLM_OK : slm_segment_fail(error, segment->label, "cannot open");
+    int fd = open_patiently(segment->label, access | OPEN_FLAGS);
+    if (fd < 0 && errno == EAGAIN) {
+        return slm_error_set(error, SLM_E_LOCKED, errno, "%s: a process has a lease of it",
+                             segment->label);
+    }
+    return slm_segment_keep(segment, fd) == 0
+               ? SLM_OK
+               : slm_segment_fail(error, segment->label, "cannot open");
 }
 
 /* A copy of a segment may have holes, for which there may be no space. */
@@ -176,10 +226,11 @@ static enum slm_status check_and_map(struct slm_segment *segment,
                                      struct slm_error *error)
 {
     struct stat stat;
-    if (slm_segment_sys.fstat(segment->fd, &stat) != 0) {
-        return slm_segment_fail(error, segment->label, "cannot look at it");
+    enum slm_status status = slm_segment_check_descriptor(segment, &stat, error);
+    if (status != SLM_OK) {
+        return status;
     }
-    enum slm_status status = slm_segment_check_file(&stat, segment->label, options, error);
+    status = slm_segment_check_file(&stat, segment->label, options, error);
     if (status == SLM_OK) {
         status = find_page_bytes(segment, error);
     }
@@ -206,8 +257,9 @@ enum slm_status slm_segment_file_size(const struct slm_segment *segment, size_t 
                                       struct slm_error *error)
 {
     struct stat stat;
-    if (slm_segment_sys.fstat(segment->fd, &stat) != 0) {
-        return slm_segment_fail(error, segment->label, "cannot look at it");
+    enum slm_status status = slm_segment_check_descriptor(segment, &stat, error);
+    if (status != SLM_OK) {
+        return status;
     }
     *size_bytes = (size_t)stat.st_size;
     return *size_bytes < segment->bytes
@@ -215,22 +267,36 @@ enum slm_status slm_segment_file_size(const struct slm_segment *segment, size_t 
                : SLM_OK;
 }
 
-static enum slm_status grow_locked(struct slm_segment *segment, size_t to, struct slm_error *error)
+typedef enum slm_status extend_any(struct slm_segment *segment, size_t size_bytes, size_t to,
+                                   struct slm_error *error);
+
+static enum slm_status grow_locked(struct slm_segment *segment, size_t to, extend_any *extend_it,
+                                   struct slm_error *error)
 {
     size_t size_bytes = 0;
     enum slm_status status = slm_segment_file_size(segment, &size_bytes, error);
-    return status == SLM_OK ? extend(segment, size_bytes, to, error) : status;
+    if (status == SLM_OK) {
+        status = extend_it(segment, size_bytes, to, error);
+    }
+    if (status == SLM_OK) {
+        segment->bytes = to;
+    }
+    slm_segment_backing_unlock(segment);
+    return status;
 }
 
 enum slm_status slm_segment_file_grow(struct slm_segment *segment, size_t to,
                                       struct slm_error *error)
 {
-    enum slm_status status = slm_segment_backing_lock(segment, error);
+    enum slm_status status = slm_segment_backing_share(segment, error);
     if (status == SLM_OK) {
-        status = grow_locked(segment, to, error);
-        slm_segment_backing_unlock(segment);
+        status = grow_locked(segment, to, extend, error);
     }
-    return status;
+    if (status != SLM_UNCHANGED) {
+        return status;
+    }
+    status = slm_segment_backing_lock(segment, SLM_SEGMENT_TRIES, error);
+    return status == SLM_OK ? grow_locked(segment, to, extend_by_writing, error) : status;
 }
 
 /* Fails rather than cut off what another process added at the end. */
@@ -257,7 +323,7 @@ static enum slm_status shrink_locked(struct slm_segment *segment, size_t to,
 enum slm_status slm_segment_file_shrink(struct slm_segment *segment, size_t to,
                                         struct slm_error *error)
 {
-    enum slm_status status = slm_segment_backing_lock(segment, error);
+    enum slm_status status = slm_segment_backing_lock(segment, 1, error);
     if (status == SLM_OK) {
         status = shrink_locked(segment, to, error);
         slm_segment_backing_unlock(segment);

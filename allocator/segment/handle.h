@@ -4,6 +4,7 @@
 #define SLM_SEGMENT_HANDLE_H
 
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include <slabmill/segment.h>
 
@@ -12,6 +13,9 @@ extern "C" {
 #endif
 
 #define SLM_SEGMENT_LABEL_BYTES 32u /* of a label that is no path */
+
+/* How often a wait for another process tries again, and naps in between: about two seconds. */
+#define SLM_SEGMENT_TRIES 2000u
 
 struct slm_segment_slot; /* a segment's entry in the table of the SIGBUS guard */
 
@@ -42,12 +46,16 @@ struct slm_segment {
     struct slm_segment_slot *slot; /* NULL: made before the SIGBUS guard was installed */
     enum slm_segment_kind kind;
     bool read_only;
-    bool is_unnamed; /* POSIX, FILE: not published yet */
-    pid_t maker;     /* the process that made the handle; a child of fork inherits it */
-    int fd;          /* -1: none */
-    int id;          /* SYSV */
-    char *label;     /* after the struct; POSIX and FILE: the path */
-    char *temporary; /* after the label; the path of an unnamed file that needs one; "": none */
+    bool is_open_shared; /* MEMFD: attached by the descriptor of a file that others opened */
+    bool is_unnamed;     /* POSIX, FILE: not published yet */
+    pid_t maker;         /* the process that made the handle; a child of fork inherits it */
+    int fd;              /* -1: none */
+    dev_t device;        /* of the descriptor's file */
+    ino_t inode;
+    int lock_command; /* what fcntl locked the length with */
+    int id;           /* SYSV */
+    char *label;      /* after the struct; POSIX and FILE: the path */
+    char *temporary;  /* after the label; the path of an unnamed file that needs one; "": none */
 };
 
 /* The access rights of what is shown. */
@@ -106,6 +114,20 @@ enum slm_status slm_segment_file_shrink(struct slm_segment *segment, size_t to,
 enum slm_status slm_segment_file_size(const struct slm_segment *segment, size_t *size_bytes,
                                       struct slm_error *error);
 
+/* --- descriptor.c --- */
+
+/* Takes over an open descriptor (-1: errno says why there is none), which it moves above the
+ * standard streams. 0, or -1 with errno: the descriptor is closed. */
+int slm_segment_keep(struct slm_segment *segment, int fd);
+/* Whether it is the segment's file. */
+bool slm_segment_is_file(const struct slm_segment *segment, const struct stat *stat);
+/* Compares the descriptor with the file that it was, and fills in stat. SLM_E_STATE: the program
+ * closed it, or put another file in its place; SLM_E_IO. */
+enum slm_status slm_segment_check_descriptor(const struct slm_segment *segment, struct stat *stat,
+                                             struct slm_error *error);
+/* Closes the descriptor if it still is the segment's file. No descriptor: does nothing. */
+void slm_segment_close(struct slm_segment *segment);
+
 /* --- unnamed.c: files that have no name yet --- */
 
 /* Opens a new file for the label's path, without that name. SLM_E_EXISTS: the name is taken. */
@@ -117,17 +139,28 @@ void slm_segment_forget_unnamed(struct slm_segment *segment);
 
 /* --- backing.c: backing of files --- */
 
-/* Reserves [from, to) of a file of `from` bytes, which keeps its length where the file system can
- * reserve without. SLM_E_SPACE, SLM_E_NOMEM (huge pages), SLM_E_IO. */
+/* Reserves [from, to) of a file of `from` bytes, which keeps its length. SLM_UNCHANGED: the file
+ * system cannot reserve; SLM_E_SPACE, SLM_E_NOMEM (huge pages), SLM_E_IO. */
 enum slm_status slm_segment_backing_reserve(struct slm_segment *segment, size_t from, size_t to,
                                             struct slm_error *error);
+/* Makes the file at least `to` bytes long, which are reserved. */
+enum slm_status slm_segment_backing_lengthen(struct slm_segment *segment, size_t to,
+                                             struct slm_error *error);
+/* Writes zeros to [from, to), where the file system cannot reserve. */
+enum slm_status slm_segment_backing_write(struct slm_segment *segment, size_t from, size_t to,
+                                          struct slm_error *error);
+/* Frees what is reserved past the end, unless another process grows the file at this moment. */
+void slm_segment_backing_give_back(struct slm_segment *segment);
 /* Reserves what a file of size_bytes has holes in. SLM_E_SPACE, SLM_E_NOMEM, SLM_E_IO. */
 enum slm_status slm_segment_backing_fill(struct slm_segment *segment, size_t size_bytes,
                                          struct slm_error *error);
-/* No other thread or process changes the length of the file until unlock. SLM_E_IO. */
-enum slm_status slm_segment_backing_lock(struct slm_segment *segment, struct slm_error *error);
+/* No other process frees what is reserved, nor shrinks the file, until unlock. Many share the lock.
+ * SLM_E_LOCKED (after SLM_SEGMENT_TRIES), SLM_E_IO. */
+enum slm_status slm_segment_backing_share(struct slm_segment *segment, struct slm_error *error);
+/* No other process changes the length until unlock. SLM_E_LOCKED (after so many tries), SLM_E_IO. */
+enum slm_status slm_segment_backing_lock(struct slm_segment *segment, unsigned tries,
+                                         struct slm_error *error);
 void slm_segment_backing_unlock(struct slm_segment *segment);
-void slm_segment_backing_close(struct slm_segment *segment); /* no descriptor: nothing */
 
 #ifdef __cplusplus
 }

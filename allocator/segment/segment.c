@@ -22,6 +22,7 @@
  *     file    POSIX, MEMFD, FILE: memory of a descriptor
  *       unnamed   a file before it has its name
  *       backing   room in a file, and the lock on its length
+ *         descriptor   whether it still is the segment's file
  *     memory  ANONYMOUS, SYSV: all of it mapped at once
  *       range   addresses: reserve, show, hide            name    names and paths
  *   guard     SIGBUS; calls nothing above, called through a hook only
@@ -228,7 +229,7 @@ void slm_segment_detach(struct slm_segment *segment)
     if (segment != NULL) {
         slm_segment_release(segment);
         slm_segment_forget_unnamed(segment);
-        slm_segment_backing_close(segment);
+        slm_segment_close(segment);
         free(segment);
     }
 }

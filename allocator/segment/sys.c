@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "allocator/segment/sys.h"
@@ -23,16 +25,54 @@
         (result) = (call);                                                                         \
     } while ((result) < 0 && errno == EINTR)
 
-static int sys_open(const char *path, int flags, mode_t mode)
+static int repeat_open(const char *path, int flags, mode_t mode)
 {
     int fd;
     REPEAT(fd, open(path, flags, mode));
     return fd;
 }
 
-static int sys_dup_cloexec(int fd)
+/* For calls that are cancellation points elsewhere. Here none is: a thread that is cancelled within
+ * a call of a segment would leave it half done, and within a zone's call, keep the zone's lock. */
+#define UNCANCELLED(result, call)                                                                  \
+    do {                                                                                           \
+        int state;                                                                                 \
+        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);                              \
+        (result) = (call);                                                                         \
+        (void)pthread_setcancelstate(state, &state);                                               \
+    } while (0)
+
+static int sys_open(const char *path, int flags, mode_t mode)
 {
-    return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    int fd;
+    UNCANCELLED(fd, repeat_open(path, flags, mode));
+    return fd;
+}
+
+static int sys_close(int fd)
+{
+    int result;
+    UNCANCELLED(result, close(fd));
+    return result;
+}
+
+static int sys_fallocate(int fd, int mode, off_t from, off_t n_bytes)
+{
+    int result;
+    UNCANCELLED(result, fallocate(fd, mode, from, n_bytes));
+    return result;
+}
+
+static int sys_fsync(int fd)
+{
+    int result;
+    UNCANCELLED(result, fsync(fd));
+    return result;
+}
+
+static int sys_dup_cloexec(int fd, int least)
+{
+    return fcntl(fd, F_DUPFD_CLOEXEC, least);
 }
 
 static int sys_link(const char *from, const char *to)
@@ -89,10 +129,17 @@ static int sys_file_limit(struct rlimit *limit)
     return getrlimit(RLIMIT_FSIZE, limit);
 }
 
-static ssize_t sys_pwrite(int fd, const void *data, size_t n_bytes, off_t at)
+static ssize_t repeat_pwrite(int fd, const void *data, size_t n_bytes, off_t at)
 {
     ssize_t n;
     REPEAT(n, pwrite(fd, data, n_bytes, at));
+    return n;
+}
+
+static ssize_t sys_pwrite(int fd, const void *data, size_t n_bytes, off_t at)
+{
+    ssize_t n;
+    UNCANCELLED(n, repeat_pwrite(fd, data, n_bytes, at));
     return n;
 }
 
@@ -103,26 +150,19 @@ static int sys_ftruncate(int fd, off_t bytes)
     return result;
 }
 
-/* One byte that no segment reaches. A record lock belongs to the process and not to the
- * descriptor: a parent's is not its child's, which inherited the descriptor, and it goes when its
- * holder is killed, even if another process has the descriptor. */
-static int set_lock(int fd, int type)
+static int sys_lock(int fd, int command, int type)
 {
     struct flock lock = {
         .l_type = (short)type, .l_whence = SEEK_SET, .l_start = (off_t)(INT64_MAX - 1), .l_len = 1};
+    return fcntl(fd, command, &lock);
+}
+
+static void sys_nap(void)
+{
+    const struct timespec millisecond = {.tv_nsec = 1000000};
     int result;
-    REPEAT(result, fcntl(fd, F_SETLKW, &lock));
-    return result;
-}
-
-static int sys_lock(int fd)
-{
-    return set_lock(fd, F_WRLCK);
-}
-
-static int sys_unlock(int fd)
-{
-    return set_lock(fd, F_UNLCK);
+    UNCANCELLED(result, nanosleep(&millisecond, NULL));
+    (void)result;
 }
 
 static int sys_lstat_in(DIR *folder, const char *name, struct stat *stat)
@@ -135,7 +175,7 @@ struct slm_segment_calls slm_segment_sys = {
     .open = sys_open,
     .dup_cloexec = sys_dup_cloexec,
     .memfd_create = memfd_create,
-    .close = close,
+    .close = sys_close,
     .unlink = unlink,
     .link = sys_link,
     .rename_new = sys_rename_new,
@@ -150,12 +190,12 @@ struct slm_segment_calls slm_segment_sys = {
     .file_system = sys_file_system,
     .huge_page = sys_huge_page,
     .file_limit = sys_file_limit,
-    .fallocate = fallocate,
+    .fallocate = sys_fallocate,
     .pwrite = sys_pwrite,
-    .fsync = fsync,
+    .fsync = sys_fsync,
     .ftruncate = sys_ftruncate,
     .lock = sys_lock,
-    .unlock = sys_unlock,
+    .nap = sys_nap,
     .mmap = mmap,
     .munmap = munmap,
     .mprotect = mprotect,

@@ -22,7 +22,7 @@ extern "C" {
 struct slm_segment_calls {
     void *(*malloc)(size_t n_bytes);
     int (*open)(const char *path, int flags, mode_t mode);
-    int (*dup_cloexec)(int fd);
+    int (*dup_cloexec)(int fd, int least); /* least: the lowest number to get */
     int (*memfd_create)(const char *name, unsigned flags);
     int (*close)(int fd);
     int (*unlink)(const char *path);
@@ -43,8 +43,8 @@ struct slm_segment_calls {
     ssize_t (*pwrite)(int fd, const void *data, size_t n_bytes, off_t at);
     int (*fsync)(int fd);
     int (*ftruncate)(int fd, off_t bytes);
-    int (*lock)(int fd); /* against other processes that change the length */
-    int (*unlock)(int fd);
+    int (*lock)(int fd, int command, int type); /* fcntl, on a byte that no segment reaches */
+    void (*nap)(void);                          /* one millisecond */
     void *(*mmap)(void *at, size_t n_bytes, int prot, int flags, int fd, off_t from);
     int (*munmap)(void *at, size_t n_bytes);
     int (*mprotect)(void *at, size_t n_bytes, int prot);

@@ -35,11 +35,6 @@ static void write_link(char link[LINK_BYTES], int fd)
     (void)snprintf(link, LINK_BYTES, "/proc/self/fd/%d", fd);
 }
 
-static bool is_same(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
 /* Bytes of a path up to its last slash, which is one of them. */
 static size_t folder_bytes(const char *path)
 {
@@ -62,31 +57,30 @@ static bool lacks_tmpfile(int os_errno)
 }
 
 /* Whether /proc leads to the open file, so that it can get a name later. */
-static bool can_be_linked(int fd)
+static bool can_be_linked(const struct slm_segment *segment)
 {
     char link[LINK_BYTES];
-    struct stat here;
-    struct stat there;
-    write_link(link, fd);
-    return slm_segment_sys.fstat(fd, &here) == 0 && slm_segment_sys.stat(link, &there) == 0 &&
-           is_same(&here, &there);
+    struct stat stat;
+    write_link(link, segment->fd);
+    return slm_segment_sys.stat(link, &stat) == 0 && slm_segment_is_file(segment, &stat);
 }
 
 /* SLM_UNCHANGED: a temporary name is needed. */
 static enum slm_status open_nameless(struct slm_segment *segment, struct slm_error *error)
 {
     write_folder(segment->temporary, segment->label);
-    segment->fd = slm_segment_sys.open(segment->temporary, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    int fd = slm_segment_sys.open(segment->temporary, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
     segment->temporary[0] = '\0';
-    if (segment->fd < 0) {
-        return lacks_tmpfile(errno) ? SLM_UNCHANGED
-                                    : slm_segment_fail(error, segment->label, "cannot create");
+    if (fd < 0 && lacks_tmpfile(errno)) {
+        return SLM_UNCHANGED;
     }
-    if (can_be_linked(segment->fd)) {
+    if (slm_segment_keep(segment, fd) != 0) {
+        return slm_segment_fail(error, segment->label, "cannot create");
+    }
+    if (can_be_linked(segment)) {
         return SLM_OK;
     }
-    (void)slm_segment_sys.close(segment->fd);
-    segment->fd = -1;
+    slm_segment_close(segment);
     return SLM_UNCHANGED;
 }
 
@@ -102,31 +96,25 @@ static size_t write_stem(char *stem, const char *path)
                                (unsigned long long)slm_hash(name, strlen(name)));
 }
 
-static bool is_name_of(const char *path, int fd)
+/* Removes the name if it leads to the segment's file. */
+static void remove_own(const char *path, const struct slm_segment *segment)
 {
-    struct stat here;
-    struct stat there;
-    return slm_segment_sys.fstat(fd, &here) == 0 && slm_segment_sys.lstat(path, &there) == 0 &&
-           is_same(&here, &there);
-}
-
-static void remove_own(const char *path, int fd)
-{
-    if (is_name_of(path, fd)) {
+    struct stat stat;
+    if (slm_segment_sys.lstat(path, &stat) == 0 && slm_segment_is_file(segment, &stat)) {
         (void)slm_segment_sys.unlink(path);
     }
 }
 
 static void remove_if_dead(const char *path)
 {
-    int fd = slm_segment_sys.open(path, O_RDONLY | OPEN_FLAGS, 0);
-    if (fd < 0) {
+    struct slm_segment other = {.fd = -1, .label = ""};
+    if (slm_segment_keep(&other, slm_segment_sys.open(path, O_RDONLY | OPEN_FLAGS, 0)) != 0) {
         return;
     }
-    if (slm_segment_sys.flock(fd, LOCK_EX | LOCK_NB) == 0) {
-        remove_own(path, fd);
+    if (slm_segment_sys.flock(other.fd, LOCK_EX | LOCK_NB) == 0) {
+        remove_own(path, &other);
     }
-    (void)slm_segment_sys.close(fd);
+    slm_segment_close(&other);
 }
 
 /* stem: what all temporary names for one path begin with, in n bytes. */
@@ -169,6 +157,28 @@ static bool is_claimed(int fd)
            slm_segment_sys.fstat(fd, &stat) == 0 && stat.st_nlink != 0;
 }
 
+/* 0, or -1 with errno: EEXIST and EBUSY: another name may do. */
+static int try_temporary(struct slm_segment *segment, const char *path)
+{
+    int fd = slm_segment_sys.open(path, O_RDWR | O_CREAT | O_EXCL | OPEN_FLAGS, 0600);
+    if (fd < 0) {
+        return -1;
+    }
+    if (slm_segment_keep(segment, fd) != 0) {
+        int os_errno = errno;
+        (void)slm_segment_sys.unlink(path);
+        errno = os_errno;
+        return -1;
+    }
+    if (is_claimed(segment->fd)) {
+        return 0;
+    }
+    remove_own(path, segment);
+    slm_segment_close(segment);
+    errno = EBUSY;
+    return -1;
+}
+
 static enum slm_status open_temporary(struct slm_segment *segment, struct slm_error *error)
 {
     char *path = segment->temporary;
@@ -176,22 +186,16 @@ static enum slm_status open_temporary(struct slm_segment *segment, struct slm_er
     remove_the_dead(path, n);
     for (unsigned round = 0; round < TRIES; round++) {
         (void)sprintf(path + n, "%016llx", make_digits(segment, round));
-        segment->fd = slm_segment_sys.open(path, O_RDWR | O_CREAT | O_EXCL | OPEN_FLAGS, 0600);
-        if (segment->fd >= 0 && is_claimed(segment->fd)) {
+        if (try_temporary(segment, path) == 0) {
             return SLM_OK;
         }
-        if (segment->fd < 0 && errno != EEXIST) {
+        if (errno != EEXIST && errno != EBUSY) {
             break;
         }
-        if (segment->fd >= 0) {
-            remove_own(path, segment->fd);
-            (void)slm_segment_sys.close(segment->fd);
-            segment->fd = -1;
-            errno = EBUSY; /* other makers took it for a dead one's */
-        }
     }
+    enum slm_status status = slm_segment_fail(error, segment->label, "cannot create");
     path[0] = '\0';
-    return slm_segment_fail(error, segment->label, "cannot create");
+    return status;
 }
 
 /* --- Both --- */
@@ -217,7 +221,7 @@ void slm_segment_forget_unnamed(struct slm_segment *segment)
     /* A child of fork leaves its parent's file alone. */
     if (segment->is_unnamed && segment->temporary[0] != '\0' &&
         segment->maker == slm_segment_sys.getpid()) {
-        remove_own(segment->temporary, segment->fd);
+        remove_own(segment->temporary, segment);
         segment->temporary[0] = '\0';
     }
 }
@@ -226,7 +230,11 @@ void slm_segment_forget_unnamed(struct slm_segment *segment)
  * overwriting. */
 static int move_name(struct slm_segment *segment)
 {
-    if (!is_name_of(segment->temporary, segment->fd)) {
+    struct stat stat;
+    if (slm_segment_sys.lstat(segment->temporary, &stat) != 0) {
+        return -1;
+    }
+    if (!slm_segment_is_file(segment, &stat)) {
         errno = ENOENT;
         return -1;
     }
@@ -234,7 +242,7 @@ static int move_name(struct slm_segment *segment)
     if (result != 0 && (errno == EINVAL || errno == ENOSYS)) {
         result = slm_segment_sys.link(segment->temporary, segment->label);
         if (result == 0) {
-            remove_own(segment->temporary, segment->fd);
+            remove_own(segment->temporary, segment);
         }
     }
     return result;
@@ -243,6 +251,11 @@ static int move_name(struct slm_segment *segment)
 enum slm_status slm_segment_name_file(struct slm_segment *segment, struct slm_error *error)
 {
     char link[LINK_BYTES];
+    struct stat stat;
+    enum slm_status status = slm_segment_check_descriptor(segment, &stat, error);
+    if (status != SLM_OK) {
+        return status;
+    }
     write_link(link, segment->fd);
     int result = segment->temporary[0] != '\0' ? move_name(segment)
                                                : slm_segment_sys.link(link, segment->label);

@@ -13,14 +13,14 @@
 
 #define XFS_MAGIC UINT32_C(0x58465342) /* "XFSB"; linux/magic.h lacks it */
 
-static enum slm_status unknown(const struct slm_segment *segment, const char *why,
-                               struct slm_error *error)
+static enum slm_status report_unknown(const struct slm_segment *segment, const char *why,
+                                      struct slm_error *error)
 {
     return slm_error_set(error, SLM_E_STATE, 0, "%s: whether others use it is unknown: %s",
                          segment->label, why);
 }
 
-static enum slm_status in_use(const struct slm_segment *segment, struct slm_error *error)
+static enum slm_status report_in_use(const struct slm_segment *segment, struct slm_error *error)
 {
     return slm_error_set(error, SLM_E_LOCKED, 0, "%s: others use it", segment->label);
 }
@@ -46,19 +46,25 @@ static enum slm_status check_file(const struct slm_segment *segment, struct slm_
 {
     uint32_t file_system = 0;
     if (segment->maker != slm_segment_sys.getpid()) {
-        return unknown(segment, "the handle was inherited by fork", error);
+        return report_unknown(segment, "the handle was inherited by fork", error);
+    }
+    struct stat stat;
+    enum slm_status status = slm_segment_check_descriptor(segment, &stat, error);
+    if (status != SLM_OK) {
+        return status;
     }
     if (slm_segment_sys.file_system(segment->fd, &file_system) != 0) {
         return slm_segment_fail(error, segment->label, "cannot look at its file system");
     }
     if (!counts_users(file_system)) {
-        return unknown(segment, "its file system does not count them", error);
+        return report_unknown(segment, "its file system does not count them", error);
     }
     if (slm_segment_sys.lease(segment->fd) == 0) {
         (void)slm_segment_sys.unlease(segment->fd);
         return SLM_OK;
     }
-    return errno == EAGAIN ? in_use(segment, error) : unknown(segment, strerror(errno), error);
+    return errno == EAGAIN ? report_in_use(segment, error)
+                           : report_unknown(segment, strerror(errno), error);
 }
 
 /* The system counts each part of a range with rights of its own as an attachment: here, what is
@@ -71,7 +77,7 @@ static enum slm_status check_sysv(const struct slm_segment *segment, struct slm_
         return slm_segment_fail(error, segment->label, "cannot look at it");
     }
     shmatt_t own = segment->bytes < segment->max_bytes ? 2 : 1;
-    return data.shm_nattch <= own ? SLM_OK : in_use(segment, error);
+    return data.shm_nattch <= own ? SLM_OK : report_in_use(segment, error);
 }
 
 enum slm_status slm_segment_check_unused(const struct slm_segment *segment, struct slm_error *error)
@@ -87,6 +93,6 @@ enum slm_status slm_segment_check_unused(const struct slm_segment *segment, stru
     case SLM_SEGMENT_SYSV:
         return check_sysv(segment, error);
     default:
-        return unknown(segment, "processes share its descriptor or inherit it", error);
+        return report_unknown(segment, "processes share its descriptor or inherit it", error);
     }
 }

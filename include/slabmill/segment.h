@@ -25,9 +25,11 @@ extern "C" {
  *          inherits them; SYSV is attached by id, MEMFD by descriptor. POSIX and FILE segments have
  *          a name and stay until the name is removed. A mapping of /dev/zero, as nginx makes it, is
  *          ANONYMOUS: Linux makes the same memory for both.
- * Safety   Threads: one thread at a time uses a handle. Processes: any number may attach. Signals:
- *          no call is for handlers. Fork: waits while another thread of the process grows a
- *          segment.
+ * Safety   Threads: one thread at a time uses a handle; no call is a cancellation point. Processes:
+ *          any number may attach. Signals: no call is for handlers. Fork: at any time. Descriptors:
+ *          a handle keeps one above 2. A program that closes it, or puts another file in its place,
+ *          keeps the memory; calls that need the file fail with SLM_E_STATE and leave the other
+ *          file alone. No call waits for another process for longer than about two seconds.
  * Failure  A call that fails leaves nothing: no file, no mapping, no descriptor. error->text names
  *          the segment (path, name or label), the option and the limit. NULL: as status.h says.
  * Limits   The range has at most PTRDIFF_MAX bytes less four pages. A name of a POSIX segment has
@@ -86,7 +88,7 @@ enum slm_status slm_segment_create(struct slm_segment **out,
  * An unnamed segment goes with the processes that have it. Only the process that created it calls
  * this.
  * Fails, changing nothing, so that the segment stays unnamed: SLM_E_EXISTS (the name is taken),
- * SLM_E_STATE (it has a name, or its kind needs none), SLM_E_MISSING (the folder, the temporary
+ * SLM_E_STATE (it has a name, or its kind needs none; the descriptor), SLM_E_MISSING (the folder, the temporary
  * name, or /proc was removed), SLM_E_ACCESS, SLM_E_SPACE, SLM_E_IO. Cost O(1).
  */
 enum slm_status slm_segment_publish(struct slm_segment *segment, struct slm_error *error);
@@ -98,7 +100,8 @@ enum slm_status slm_segment_publish(struct slm_segment *segment, struct slm_erro
  * effective one and root, and what other users may write to, unless `mode` grants it (0: 0600).
  * Fails, *out NULL: SLM_E_OPTION (kind, ANONYMOUS too; huge; mode), SLM_E_NAME, SLM_E_MISSING,
  * SLM_E_ACCESS, SLM_E_TRUNCATED (0 bytes, or not whole pages), SLM_E_SIZE (longer than max_bytes if
- * that is not 0, both in whole pages), SLM_E_SPACE, SLM_E_NOMEM, SLM_E_IO. Cost O(holes).
+ * that is not 0, both in whole pages), SLM_E_LOCKED (another process has a lease of the file),
+ * SLM_E_SPACE, SLM_E_NOMEM, SLM_E_IO. Cost O(holes).
  */
 enum slm_status slm_segment_attach(struct slm_segment **out,
                                    const struct slm_segment_options *options,
@@ -112,9 +115,12 @@ void slm_segment_detach(struct slm_segment *segment);
  * once all of it is reserved. When several handles grow one segment at once, each gets at least
  * what it asked for, and a failure takes nothing from the others. ANONYMOUS and SYSV have the
  * addresses of max_bytes from the start: growing only makes more of them accessible.
+ * Growers do not wait for each other, nor for processes that may only read the file, except where
+ * the file system cannot reserve.
  * Fails, changing nothing: SLM_E_SIZE (0, or above max_bytes), SLM_E_READ_ONLY, SLM_E_TRUNCATED (a
- * process cut the file), SLM_E_SPACE, SLM_E_NOMEM (huge pages too), SLM_E_IO. Cost O(new bytes)
- * where the system has to reserve them.
+ * process cut the file), SLM_E_LOCKED (another process kept a lock on it), SLM_E_STATE (the
+ * descriptor), SLM_E_SPACE, SLM_E_NOMEM (huge pages too), SLM_E_IO. Cost O(new bytes) where the
+ * system has to reserve them.
  */
 enum slm_status slm_segment_grow(struct slm_segment *segment, size_t bytes,
                                  struct slm_error *error);
@@ -123,8 +129,9 @@ enum slm_status slm_segment_grow(struct slm_segment *segment, size_t bytes,
  * Undoes growth that no process has used yet; only the process that grew the segment calls it. The
  * length becomes `bytes` again.
  * Fails, changing nothing: SLM_E_SIZE (0, or the segment is not longer), SLM_E_READ_ONLY,
- * SLM_E_TRUNCATED, SLM_E_STATE (another process grew it further, or mapped less than there is),
- * SLM_E_IO.
+ * SLM_E_TRUNCATED, SLM_E_STATE (another process grew it further, or mapped less than there is; the
+ * descriptor), SLM_E_LOCKED (another process grows it, or has a lock on the file), SLM_E_IO. Waits
+ * for no process.
  */
 enum slm_status slm_segment_shrink(struct slm_segment *segment, size_t bytes,
                                    struct slm_error *error);
@@ -133,7 +140,8 @@ enum slm_status slm_segment_shrink(struct slm_segment *segment, size_t bytes,
  * Maps what another process added, at least up to `bytes`. ANONYMOUS and SYSV: makes the addresses
  * up to `bytes` accessible.
  * Fails, changing nothing: SLM_E_TRUNCATED (the file is shorter than `bytes`, or than what is
- * mapped: a process cut it), SLM_E_SIZE (above max_bytes), SLM_E_NOMEM, SLM_E_IO.
+ * mapped: a process cut it), SLM_E_SIZE (above max_bytes), SLM_E_STATE (the descriptor),
+ * SLM_E_NOMEM, SLM_E_IO.
  */
 enum slm_status slm_segment_refresh(struct slm_segment *segment, size_t bytes,
                                     struct slm_error *error);
@@ -143,8 +151,8 @@ enum slm_status slm_segment_refresh(struct slm_segment *segment, size_t bytes,
 void slm_segment_unmap_tail(struct slm_segment *segment, size_t bytes);
 
 /* SLM_OK if the segment is as long as what is mapped. Fails: SLM_E_TRUNCATED (a process cut the
- * file or segment, so touching the cut part may raise SIGBUS), SLM_E_IO. Cost: one fstat, none for
- * kinds that cannot be cut. */
+ * file or segment, so touching the cut part may raise SIGBUS), SLM_E_STATE (the descriptor),
+ * SLM_E_IO. Cost: one fstat, none for kinds that cannot be cut. */
 enum slm_status slm_segment_verify(const struct slm_segment *segment, struct slm_error *error);
 
 /*

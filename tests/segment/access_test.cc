@@ -84,7 +84,7 @@ TEST(SegmentMode, NoOtherUserCanOpenItUntilItIsComplete)
         slm_segment_options options = all.of(kind);
         options.mode = 0666;
         ASSERT_EQ(a.create(options), SLM_OK);
-        EXPECT_EQ(n_checks, 1u);
+        EXPECT_EQ(n_checks, 2u);
         EXPECT_EQ(mode_of(a.segment), 0666u);
     }
     (void)umask(before);

@@ -229,18 +229,18 @@ TEST_P(EachFault, OfVerifyRemoveAndListIsReported)
     EXPECT_GE(n_failed, 1u);
 }
 
-bool ftruncate_has_failed;
+bool lengthening_has_failed;
 
-int ftruncate_fails_once(int fd, off_t bytes)
+int lengthening_fails_once(int fd, int mode, off_t from, off_t n_bytes)
 {
-    if (ftruncate_has_failed) {
-        return ftruncate(fd, bytes);
+    if (mode == FALLOC_FL_KEEP_SIZE || lengthening_has_failed) {
+        return fallocate(fd, mode, from, n_bytes);
     }
     struct stat stat;
     EXPECT_EQ(fstat(fd, &stat), 0);
-    EXPECT_GE(stat.st_blocks * 512, bytes); /* reserved by now, past the end */
-    EXPECT_LT(stat.st_size, bytes);
-    ftruncate_has_failed = true;
+    EXPECT_GE(stat.st_blocks * 512, from + n_bytes); /* reserved by now, past the end */
+    EXPECT_LT(stat.st_size, from + n_bytes);
+    lengthening_has_failed = true;
     errno = EIO;
     return -1;
 }
@@ -254,10 +254,10 @@ TEST(SegmentFault, ReturnsItsReservationWhenTheLastStepFails)
         ASSERT_EQ(a.create(options.of(kind)), SLM_OK);
         struct stat before, after;
         ASSERT_EQ(fstat(slm_segment_id(a.segment), &before), 0);
-        slm_segment_sys.ftruncate = ftruncate_fails_once;
-        ftruncate_has_failed = false;
+        slm_segment_sys.fallocate = lengthening_fails_once;
+        lengthening_has_failed = false;
         EXPECT_EQ(slm_segment_grow(a.segment, 16 * kPage, nullptr), SLM_E_IO);
-        EXPECT_TRUE(ftruncate_has_failed);
+        EXPECT_TRUE(lengthening_has_failed);
         ASSERT_EQ(fstat(slm_segment_id(a.segment), &after), 0);
         EXPECT_EQ(after.st_size, before.st_size);
         EXPECT_EQ(after.st_blocks, before.st_blocks);

@@ -82,9 +82,9 @@ int pretend_memfd(const char *name, unsigned flags)
     return fd;
 }
 
-int pretend_dup(int fd)
+int pretend_dup(int fd, int least)
 {
-    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, least);
     if (copy >= 0) {
         is_huge_fd[copy] = is_huge_fd[fd];
     }

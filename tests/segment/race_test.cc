@@ -2,6 +2,7 @@
 /* Segments that several processes and threads use, grow and fail to grow at the same time. */
 #include <atomic>
 #include <csignal>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <thread>
 
@@ -225,14 +226,13 @@ TEST(SegmentGrowRace, ThreadsWithAHandleEachGrowAtOnceToo)
 unsigned n_lengths;
 
 /* Every second change of the length fails, after everything has been reserved. */
-int ftruncate_fails_half(int fd, off_t bytes)
+int lengthening_fails_half(int fd, int mode, off_t from, off_t n_bytes)
 {
-    struct stat stat;
-    if (fstat(fd, &stat) == 0 && stat.st_size < bytes && n_lengths++ % 2 == 0) {
+    if (mode == 0 && n_lengths++ % 2 == 0) {
         errno = EIO;
         return -1;
     }
-    return ftruncate(fd, bytes);
+    return fallocate(fd, mode, from, n_bytes);
 }
 
 TEST(SegmentGrowRace, AFailureTakesNothingFromTheOthers)
@@ -243,7 +243,7 @@ TEST(SegmentGrowRace, AFailureTakesNothingFromTheOthers)
         ASSERT_EQ(a.create(options.of(kind)), SLM_OK);
         pid_t failing = start_child([&] {
             (void)signal(SIGBUS, SIG_DFL);
-            slm_segment_sys.ftruncate = ftruncate_fails_half;
+            slm_segment_sys.fallocate = lengthening_fails_half;
             Handle b;
             if (b.attach(options.of(kind)) != SLM_OK) {
                 return 2;
@@ -267,68 +267,245 @@ TEST(SegmentGrowRace, AFailureTakesNothingFromTheOthers)
     }
 }
 
-/* --- The same without chance: the lock is held while a length may change --- */
+/* --- The same without chance: the lock that is held while a length may change --- */
 
-/* Returns whether another process would have to wait. Only another process can ask. Uses _Fork,
- * since fork itself waits until the lock is free. */
-bool is_locked_for_others(int fd)
+/* The lock that another process would meet: F_UNLCK, F_RDLCK or F_WRLCK. Only another process can
+ * ask. */
+int lock_for_others(int fd)
 {
-    pid_t child = _Fork();
+    pid_t child = fork();
     if (child == 0) {
         struct flock lock {};
         lock.l_type = F_WRLCK;
         lock.l_whence = SEEK_SET;
-        (void)fcntl(fd, F_GETLK, &lock);
-        _exit(lock.l_type == F_WRLCK && lock.l_pid == getppid() ? 1 : 0);
+        end_child(fcntl(fd, F_GETLK, &lock) == 0 ? lock.l_type : 100);
     }
-    return end_of(child) == 1;
+    return end_of(child);
 }
 
-unsigned n_lock_checks;
+std::vector<int> locks_seen;
 
-int fallocate_checks_the_lock(int fd, int mode, off_t from, off_t n_bytes)
+int fallocate_looks_at_the_lock(int fd, int mode, off_t from, off_t n_bytes)
 {
-    n_lock_checks++;
-    EXPECT_TRUE(is_locked_for_others(fd));
+    locks_seen.push_back(lock_for_others(fd));
     return fallocate(fd, mode, from, n_bytes);
 }
 
-int ftruncate_looks(int fd, off_t bytes)
+int ftruncate_looks_at_the_lock(int fd, off_t bytes)
 {
-    n_lock_checks++;
-    EXPECT_TRUE(is_locked_for_others(fd));
+    locks_seen.push_back(lock_for_others(fd));
     return ftruncate(fd, bytes);
 }
 
-TEST(SegmentGrowRace, TheLengthIsLockedFromTheFirstReadToTheLastChange)
+ssize_t pwrite_looks_at_the_lock(int fd, const void *data, size_t n_bytes, off_t at)
+{
+    locks_seen.push_back(lock_for_others(fd));
+    return pwrite(fd, data, n_bytes, at);
+}
+
+int fallocate_is_unknown(int, int, off_t, off_t)
+{
+    errno = EOPNOTSUPP;
+    return -1;
+}
+
+/* The lookers fork: so this shows too that a fork does not wait for a growth. */
+TEST(SegmentGrowRace, GrowersShareALockAndAShrinkHasItAlone)
 {
     for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE}) {
         KeepCalls keep;
         Options options;
         Handle a;
         ASSERT_EQ(a.create(options.of(kind)), SLM_OK);
-        n_lock_checks = 0;
-        slm_segment_sys.fallocate = fallocate_checks_the_lock;
-        slm_segment_sys.ftruncate = ftruncate_looks;
+        locks_seen.clear();
+        slm_segment_sys.fallocate = fallocate_looks_at_the_lock;
+        slm_segment_sys.ftruncate = ftruncate_looks_at_the_lock;
         ASSERT_EQ(slm_segment_grow(a.segment, 8 * kPage, nullptr), SLM_OK);
+        EXPECT_EQ(locks_seen, (std::vector<int>{F_RDLCK, F_RDLCK}));
         ASSERT_EQ(slm_segment_shrink(a.segment, 4 * kPage, nullptr), SLM_OK);
-        EXPECT_EQ(n_lock_checks, 3u);
-        EXPECT_FALSE(is_locked_for_others(slm_segment_id(a.segment)));
+        EXPECT_EQ(locks_seen, (std::vector<int>{F_RDLCK, F_RDLCK, F_WRLCK}));
+        slm_segment_sys.fallocate = fallocate_is_unknown;
+        slm_segment_sys.pwrite = pwrite_looks_at_the_lock;
+        ASSERT_EQ(slm_segment_grow(a.segment, 8 * kPage, nullptr), SLM_OK);
+        EXPECT_EQ(locks_seen, (std::vector<int>{F_RDLCK, F_RDLCK, F_WRLCK, F_WRLCK}));
+        EXPECT_EQ(lock_for_others(slm_segment_id(a.segment)), F_UNLCK);
     }
+}
+
+unsigned n_naps;
+
+void count_naps()
+{
+    n_naps++;
+}
+
+/* A descriptor with a lock on all of the file. */
+int lock_file(const std::string &path, int access, int type)
+{
+    int fd = open(path.c_str(), access);
+    struct flock lock {};
+    lock.l_type = static_cast<short>(type);
+    lock.l_whence = SEEK_SET;
+    EXPECT_EQ(fcntl(fd, F_OFD_SETLK, &lock), 0) << strerror(errno);
+    return fd;
+}
+
+TEST(SegmentGrowRace, WhatAReaderOfTheFileCanHoldDelaysNoGrowth)
+{
+    KeepCalls keep;
+    Options options;
+    Handle a;
+    slm_error error;
+    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_FILE)), SLM_OK);
+    slm_segment_sys.nap = count_naps;
+    n_naps = 0;
+    int reader = lock_file(options.folder() / "file", O_RDONLY, F_RDLCK);
+    EXPECT_EQ(flock(reader, LOCK_EX), 0);
+    EXPECT_EQ(slm_segment_grow(a.segment, 8 * kPage, &error), SLM_OK) << error.text;
+    EXPECT_EQ(in_child([&] {
+                  return static_cast<int>(slm_segment_grow(a.segment, 12 * kPage, nullptr));
+              }),
+              SLM_OK);
+    ASSERT_EQ(slm_segment_refresh(a.segment, 12 * kPage, nullptr), SLM_OK);
+    EXPECT_EQ(slm_segment_shrink(a.segment, 4 * kPage, &error), SLM_E_LOCKED);
+    EXPECT_NE(strstr(error.text, slm_segment_label(a.segment)), nullptr) << error.text;
+    EXPECT_EQ(a.bytes(), 12 * kPage);
+    EXPECT_EQ(n_naps, 0u);
+    (void)close(reader);
+    EXPECT_EQ(slm_segment_shrink(a.segment, 4 * kPage, nullptr), SLM_OK);
+}
+
+TEST(SegmentGrowRace, TheReservationStaysWhileAReaderHoldsALock)
+{
+    KeepCalls keep;
+    Options options;
+    Handle a;
+    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_FILE)), SLM_OK);
+    int reader = lock_file(options.folder() / "file", O_RDONLY, F_RDLCK);
+    n_lengths = 0;
+    slm_segment_sys.fallocate = lengthening_fails_half;
+    EXPECT_EQ(slm_segment_grow(a.segment, 8 * kPage, nullptr), SLM_E_IO);
+    EXPECT_EQ(a.bytes(), 4 * kPage);
+    EXPECT_EQ(slm_segment_verify(a.segment, nullptr), SLM_OK);
+    EXPECT_EQ(slm_segment_grow(a.segment, 8 * kPage, nullptr), SLM_OK);
+    EXPECT_TRUE(is_zero(a.base(), a.bytes()));
+    (void)close(reader);
+}
+
+TEST(SegmentGrowRace, AWriterThatHoldsALockForeverIsNotWaitedForForever)
+{
+    for (bool can_reserve : {true, false}) {
+        KeepCalls keep;
+        Options options;
+        Handle a;
+        slm_error error;
+        ASSERT_EQ(a.create(options.of(SLM_SEGMENT_FILE)), SLM_OK);
+        slm_segment_sys.nap = count_naps;
+        n_naps = 0;
+        if (!can_reserve) {
+            slm_segment_sys.fallocate = fallocate_is_unknown;
+        }
+        int writer = lock_file(options.folder() / "file", O_RDWR, can_reserve ? F_WRLCK : F_RDLCK);
+        EXPECT_EQ(slm_segment_grow(a.segment, 8 * kPage, &error), SLM_E_LOCKED);
+        EXPECT_NE(strstr(error.text, slm_segment_label(a.segment)), nullptr) << error.text;
+        EXPECT_EQ(n_naps, SLM_SEGMENT_TRIES - 1);
+        EXPECT_EQ(a.bytes(), 4 * kPage);
+        (void)close(writer);
+        EXPECT_EQ(slm_segment_grow(a.segment, 8 * kPage, &error), SLM_OK) << error.text;
+    }
+}
+
+/* Two processes with one open file: a lock of that file would exclude neither. */
+TEST(SegmentGrowRace, AChildExcludesItsParentAlthoughTheyShareAnOpenFile)
+{
+    for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE}) {
+        KeepCalls keep;
+        Options options;
+        Handle a;
+        ASSERT_EQ(a.create(options.of(kind)), SLM_OK);
+        ASSERT_EQ(slm_segment_grow(a.segment, 8 * kPage, nullptr), SLM_OK);
+        static const Handle *shared;
+        shared = &a;
+        slm_segment_sys.fallocate = [](int fd, int mode, off_t from, off_t n_bytes) {
+            EXPECT_EQ(in_child([] {
+                          return static_cast<int>(
+                              slm_segment_shrink(shared->segment, 4 * kPage, nullptr));
+                      }),
+                      SLM_E_LOCKED);
+            return fallocate(fd, mode, from, n_bytes);
+        };
+        EXPECT_EQ(slm_segment_grow(a.segment, 12 * kPage, nullptr), SLM_OK);
+        EXPECT_EQ(in_child([] {
+                      return static_cast<int>(
+                          slm_segment_grow(shared->segment, 16 * kPage, nullptr));
+                  }),
+                  SLM_OK);
+    }
+}
+
+/* Handles that were attached by one descriptor share its open file too. */
+TEST(SegmentGrowRace, AProcessWithTheDescriptorOfAMemfdExcludesItsMaker)
+{
+    KeepCalls keep;
+    Options options;
+    Handle a;
+    static Handle *b;
+    Handle attached;
+    b = &attached;
+    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_MEMFD)), SLM_OK);
+    ASSERT_EQ(slm_segment_grow(a.segment, 8 * kPage, nullptr), SLM_OK);
+    ASSERT_EQ(attached.attach(options.to_attach(a.segment)), SLM_OK);
+    slm_segment_sys.fallocate = [](int fd, int mode, off_t from, off_t n_bytes) {
+        EXPECT_EQ(slm_segment_shrink(b->segment, 4 * kPage, nullptr), SLM_E_LOCKED);
+        return fallocate(fd, mode, from, n_bytes);
+    };
+    EXPECT_EQ(slm_segment_grow(a.segment, 12 * kPage, nullptr), SLM_OK);
+}
+
+int no_open_file_locks(int fd, int command, int type)
+{
+    if (command == F_OFD_SETLK) {
+        errno = EINVAL;
+        return -1;
+    }
+    return slm_test::faults.real.lock(fd, command, type);
+}
+
+TEST(SegmentGrowRace, AKernelWithoutLocksOfOpenFilesHasThoseOfProcesses)
+{
+    KeepCalls keep;
+    slm_test::faults.real = slm_segment_sys;
+    slm_segment_sys.lock = no_open_file_locks;
+    slm_segment_sys.fallocate = fallocate_looks_at_the_lock;
+    Options options;
+    Handle a;
+    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_FILE)), SLM_OK);
+    locks_seen.clear();
+    EXPECT_EQ(slm_segment_grow(a.segment, 8 * kPage, nullptr), SLM_OK);
+    EXPECT_EQ(locks_seen, (std::vector<int>{F_RDLCK, F_RDLCK}));
+    EXPECT_EQ(lock_for_others(slm_segment_id(a.segment)), F_UNLCK);
+    EXPECT_EQ(slm_segment_shrink(a.segment, 4 * kPage, nullptr), SLM_OK);
 }
 
 TEST(SegmentGrowRace, AKilledGrowerBlocksNoOther)
 {
-    Options options;
-    Handle a;
-    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_MEMFD)), SLM_OK);
-    EXPECT_EQ(in_child([&] {
-                  slm_segment_sys.ftruncate = [](int, off_t) -> int { return raise(SIGKILL); };
-                  return static_cast<int>(slm_segment_grow(a.segment, 8 * kPage, nullptr));
-              }),
-              128 + SIGKILL);
-    EXPECT_EQ(slm_segment_verify(a.segment, nullptr), SLM_OK);
-    EXPECT_EQ(slm_segment_grow(a.segment, 8 * kPage, nullptr), SLM_OK);
+    for (int deadly_mode : {FALLOC_FL_KEEP_SIZE, 0}) {
+        Options options;
+        Handle a;
+        static int mode_to_die_at;
+        mode_to_die_at = deadly_mode;
+        ASSERT_EQ(a.create(options.of(SLM_SEGMENT_MEMFD)), SLM_OK);
+        EXPECT_EQ(in_child([&] {
+                      slm_segment_sys.fallocate = [](int fd, int mode, off_t from, off_t n) {
+                          return mode == mode_to_die_at ? raise(SIGKILL)
+                                                        : fallocate(fd, mode, from, n);
+                      };
+                      return static_cast<int>(slm_segment_grow(a.segment, 8 * kPage, nullptr));
+                  }),
+                  128 + SIGKILL);
+        EXPECT_EQ(slm_segment_verify(a.segment, nullptr), SLM_OK);
+        EXPECT_EQ(slm_segment_grow(a.segment, 8 * kPage, nullptr), SLM_OK);
+    }
 }
 
 TEST(SegmentGrowRace, AChildForkedWhileAnotherThreadGrowsCanGrow)

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Descriptors of segments: taken over, compared before each use, closed. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* struct sigaction, in sys.h */
+#endif
+#include <errno.h>
+
+#include "allocator/segment/fail.h"
+#include "allocator/segment/handle.h"
+#include "allocator/segment/sys.h"
+
+/*
+ * A program may close descriptors that it does not know (closefrom, a daemon that starts), and its
+ * own files may get the numbers. So the file's device and inode are remembered, and compared before
+ * each use. Numbers 0 to 2 are never kept: a program that opens its standard streams again would
+ * replace them.
+ */
+#define FIRST_KEPT 3
+
+/* The descriptor, or one above the standard streams in its place; -1: none is left. */
+static int move_up(int fd)
+{
+    if (fd < 0 || fd >= FIRST_KEPT) {
+        return fd;
+    }
+    int kept = slm_segment_sys.dup_cloexec(fd, FIRST_KEPT);
+    int os_errno = errno;
+    (void)slm_segment_sys.close(fd);
+    errno = os_errno;
+    return kept;
+}
+
+int slm_segment_keep(struct slm_segment *segment, int fd)
+{
+    struct stat stat;
+    fd = move_up(fd);
+    if (fd < 0) {
+        return -1;
+    }
+    if (slm_segment_sys.fstat(fd, &stat) != 0) {
+        int os_errno = errno;
+        (void)slm_segment_sys.close(fd);
+        errno = os_errno;
+        return -1;
+    }
+    segment->fd = fd;
+    segment->device = stat.st_dev;
+    segment->inode = stat.st_ino;
+    return 0;
+}
+
+bool slm_segment_is_file(const struct slm_segment *segment, const struct stat *stat)
+{
+    return stat->st_dev == segment->device && stat->st_ino == segment->inode;
+}
+
+enum slm_status slm_segment_check_descriptor(const struct slm_segment *segment, struct stat *stat,
+                                             struct slm_error *error)
+{
+    int result = slm_segment_sys.fstat(segment->fd, stat);
+    if (result != 0 && errno != EBADF) {
+        return slm_segment_fail(error, segment->label, "cannot look at it");
+    }
+    return result == 0 && slm_segment_is_file(segment, stat)
+               ? SLM_OK
+               : slm_error_set(error, SLM_E_STATE, 0,
+                               "%s: its descriptor %d was closed, or is another file now",
+                               segment->label, segment->fd);
+}
+
+void slm_segment_close(struct slm_segment *segment)
+{
+    struct stat stat;
+    if (segment->fd >= 0 && slm_segment_check_descriptor(segment, &stat, NULL) == SLM_OK) {
+        (void)slm_segment_sys.close(segment->fd);
+    }
+    segment->fd = -1;
+}

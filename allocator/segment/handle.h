@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "allocator/segment/for_zone.h"
 #include <slabmill/segment.h>
 
 #ifdef __cplusplus
@@ -84,8 +85,6 @@ enum slm_status slm_segment_show(struct slm_segment *segment, size_t from, size_
                                  struct slm_error *error);
 /* The reverse; addresses stay reserved. */
 void slm_segment_hide(struct slm_segment *segment, size_t from, size_t to);
-/* Whether the SIGBUS guard has put zeros in place of what was cut off. */
-bool slm_segment_was_mended(const struct slm_segment *segment);
 
 /* --- memory.c: ANONYMOUS, SYSV. Sizes are not set on entry of create. --- */
 
@@ -136,6 +135,12 @@ enum slm_status slm_segment_open_unnamed(struct slm_segment *segment, struct slm
 enum slm_status slm_segment_name_file(struct slm_segment *segment, struct slm_error *error);
 /* Removes the temporary name, if there is one and it is this file's. */
 void slm_segment_forget_unnamed(struct slm_segment *segment);
+
+/* --- list.c --- */
+
+/* SLM_E_MISSING: the segment's name was removed; SLM_E_REPLACED: it leads to another file. */
+enum slm_status slm_segment_check_own_name(const struct slm_segment *segment,
+                                           struct slm_error *error);
 
 /* --- backing.c: backing of files --- */
 

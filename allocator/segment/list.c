@@ -27,6 +27,31 @@ static enum slm_status remove_sysv(const struct slm_segment_options *options,
     return status;
 }
 
+enum slm_status slm_segment_check_own_name(const struct slm_segment *segment,
+                                           struct slm_error *error)
+{
+    struct stat stat;
+    if (slm_segment_sys.lstat(segment->label, &stat) != 0) {
+        return slm_segment_fail(error, segment->label, "its name");
+    }
+    return slm_segment_is_file(segment, &stat)
+               ? SLM_OK
+               : slm_error_set(error, SLM_E_REPLACED, 0, "%s: the name belongs to another file now",
+                               segment->label);
+}
+
+enum slm_status slm_segment_remove_own(const struct slm_segment *segment, struct slm_error *error)
+{
+    enum slm_status status = slm_segment_check_own_name(segment, error);
+    if (status == SLM_E_REPLACED && error != NULL) {
+        error->status = SLM_E_MISSING;
+    }
+    if (status == SLM_OK && slm_segment_sys.unlink(segment->label) != 0) {
+        status = slm_segment_fail(error, segment->label, "cannot remove");
+    }
+    return status == SLM_E_REPLACED ? SLM_E_MISSING : status;
+}
+
 static enum slm_status remove_file(const struct slm_segment_options *options,
                                    struct slm_error *error)
 {

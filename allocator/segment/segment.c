@@ -59,7 +59,7 @@ static bool may_be_huge(enum slm_segment_kind kind)
     return kind == SLM_SEGMENT_ANONYMOUS || kind == SLM_SEGMENT_SYSV || kind == SLM_SEGMENT_MEMFD;
 }
 
-static bool may_be_unnamed(enum slm_segment_kind kind)
+static bool has_name(enum slm_segment_kind kind)
 {
     return kind == SLM_SEGMENT_POSIX || kind == SLM_SEGMENT_FILE;
 }
@@ -86,7 +86,7 @@ static enum slm_status check_options(const struct slm_segment_options *options,
         return slm_error_set(error, SLM_E_OPTION, 0, "segment %.100s: mode 0%o is more than 0777",
                              name, (unsigned)options->mode);
     }
-    if (options->unnamed && !may_be_unnamed(options->kind)) {
+    if (options->unnamed && !has_name(options->kind)) {
         return slm_error_set(error, SLM_E_OPTION, 0,
                              "segment %.100s: unnamed is for POSIX and FILE segments", name);
     }
@@ -253,6 +253,18 @@ enum slm_status slm_segment_publish(struct slm_segment *segment, struct slm_erro
 
 /* --- Length --- */
 
+/* The length only: what has no name any more can still be used and grow. */
+static enum slm_status check_length(const struct slm_segment *segment, struct slm_error *error)
+{
+    size_t size_bytes;
+    (void)slm_error_clear(error);
+    if (slm_segment_was_mended(segment)) {
+        return slm_error_set(error, SLM_E_TRUNCATED, 0, "%s: it was cut, and touched since",
+                             segment->label);
+    }
+    return has_file(segment->kind) ? slm_segment_file_size(segment, &size_bytes, error) : SLM_OK;
+}
+
 /* For calls that change the length. */
 static enum slm_status check_changeable(const struct slm_segment *segment, size_t bytes,
                                         struct slm_error *error)
@@ -267,7 +279,7 @@ static enum slm_status check_changeable(const struct slm_segment *segment, size_
         return slm_error_set(error, SLM_E_SIZE, 0, "%s: %zu bytes are not within 1 to %zu",
                              segment->label, bytes, segment->max_bytes);
     }
-    return slm_segment_verify(segment, error);
+    return check_length(segment, error);
 }
 
 /* Makes more of the range accessible. */
@@ -336,7 +348,7 @@ enum slm_status slm_segment_refresh(struct slm_segment *segment, size_t bytes,
         return slm_error_set(error, SLM_E_SIZE, 0, "%s: %zu bytes, more than the range of %zu",
                              segment->label, bytes, segment->max_bytes);
     }
-    enum slm_status status = slm_segment_verify(segment, error);
+    enum slm_status status = check_length(segment, error);
     if (status == SLM_OK && has_file(segment->kind)) {
         return refresh_file(segment, bytes, error);
     }
@@ -353,18 +365,21 @@ void slm_segment_unmap_tail(struct slm_segment *segment, size_t bytes)
     }
 }
 
+enum slm_status slm_segment_check_cut(const struct slm_segment *segment, struct slm_error *error)
+{
+    enum slm_status status = check_length(segment, error);
+    return status == SLM_E_STATE ? slm_error_clear(error) : status;
+}
+
 enum slm_status slm_segment_verify(const struct slm_segment *segment, struct slm_error *error)
 {
-    size_t size_bytes;
     if (segment == NULL) {
         return no_segment(error);
     }
-    (void)slm_error_clear(error);
-    if (slm_segment_was_mended(segment)) {
-        return slm_error_set(error, SLM_E_TRUNCATED, 0, "%s: it was cut, and touched since",
-                             segment->label);
-    }
-    return has_file(segment->kind) ? slm_segment_file_size(segment, &size_bytes, error) : SLM_OK;
+    enum slm_status status = check_length(segment, error);
+    return status == SLM_OK && has_name(segment->kind) && !segment->is_unnamed
+               ? slm_segment_check_own_name(segment, error)
+               : status;
 }
 
 /* --- What a handle knows --- */

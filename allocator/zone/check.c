@@ -2,6 +2,7 @@
 /* Evaluates the zone's invariants: read-only, bounded, safe for any content of the zone. */
 #include <string.h>
 
+#include "allocator/segment/for_zone.h"
 #include "allocator/zone/handle.h"
 
 /*
@@ -27,7 +28,7 @@ static unsigned check_header(struct slm_zone *zone)
         return ZONE_LENGTH;
     }
     slm_zone_unmap_surplus(zone, bytes);
-    if (slm_segment_verify(zone->segment, NULL) != SLM_OK) {
+    if (slm_segment_check_cut(zone->segment, NULL) != SLM_OK) {
         return ZONE_LENGTH;
     }
     /* A read-only handle never locks, so the length is refreshed here. A damaged count of pages is

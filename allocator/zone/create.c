@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making a zone, and removing its name. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* lstat */
-#endif
 #include <string.h>
-#include <sys/stat.h>
 
+#include "allocator/segment/for_zone.h"
 #include "allocator/zone/handle.h"
 
 /* The constant part, as the options have it; lengths are those of the segment. */
@@ -131,16 +128,6 @@ enum slm_status slm_zone_create(struct slm_zone **out, const struct slm_zone_opt
     return SLM_OK;
 }
 
-/* Its name may have been removed, and given to another file. */
-static bool is_other_file(const struct slm_segment *segment)
-{
-    struct stat mine;
-    struct stat there;
-    return lstat(slm_segment_label(segment), &there) == 0 &&
-           fstat(slm_segment_id(segment), &mine) == 0 &&
-           (mine.st_dev != there.st_dev || mine.st_ino != there.st_ino);
-}
-
 enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error)
 {
     if (zone == NULL) {
@@ -151,14 +138,5 @@ enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error)
     if (!has_name(kind)) {
         return SLM_OK;
     }
-    if (is_other_file(zone->segment)) {
-        return slm_error_set(error, SLM_E_MISSING, 0, "%s: the name belongs to another file now",
-                             slm_segment_label(zone->segment));
-    }
-    struct slm_segment_options options = {
-        .kind = kind,
-        .name = slm_zone_segment_name(zone),
-        .mode = 0777, /* any permissions will do: it is the file that is open here */
-    };
-    return slm_segment_remove(&options, error);
+    return slm_segment_remove_own(zone->segment, error);
 }

@@ -23,12 +23,19 @@ static const struct form {
 
 enum { N_FORMS = sizeof forms / sizeof *forms };
 
-/* A memfd must stay open in the new program. */
-static bool keep_over_exec(const struct slm_segment *segment)
+/* A memfd must stay open in the new program. Its descriptor may be another file's by now. */
+static enum slm_status keep_over_exec(const struct slm_zone *zone, struct slm_error *error)
 {
-    int fd = slm_segment_id(segment);
+    enum slm_status status = slm_segment_verify(zone->segment, error);
+    if (status != SLM_OK) {
+        return slm_zone_error_of(slm_zone_name(zone), status, error);
+    }
+    int fd = slm_segment_id(zone->segment);
     int flags = fcntl(fd, F_GETFD);
-    return flags >= 0 && fcntl(fd, F_SETFD, flags & ~FD_CLOEXEC) == 0;
+    return flags >= 0 && fcntl(fd, F_SETFD, flags & ~FD_CLOEXEC) == 0
+               ? SLM_OK
+               : slm_error_set(error, SLM_E_IO, errno, "zone %s: descriptor %d: %s",
+                               slm_zone_name(zone), fd, strerror(errno));
 }
 
 static enum slm_status write_form(const struct form *form, const struct slm_zone *zone, char *text,
@@ -60,11 +67,9 @@ enum slm_status slm_zone_export(struct slm_zone *zone, char text[SLM_ZONE_EXPORT
     const struct slm_segment *segment = zone->segment;
     for (unsigned i = 0; i < N_FORMS; i++) {
         if (forms[i].kind == slm_segment_get_kind(segment)) {
-            if (forms[i].kind == SLM_SEGMENT_MEMFD && !keep_over_exec(segment)) {
-                return slm_error_set(error, SLM_E_IO, errno, "zone %s: descriptor %d: %s",
-                                     slm_zone_name(zone), slm_segment_id(segment), strerror(errno));
-            }
-            return write_form(&forms[i], zone, text, error);
+            enum slm_status status =
+                forms[i].kind == SLM_SEGMENT_MEMFD ? keep_over_exec(zone, error) : SLM_OK;
+            return status == SLM_OK ? write_form(&forms[i], zone, text, error) : status;
         }
     }
     return slm_error_set(error, SLM_E_OPTION, 0, "zone %s: %s memory cannot be handed over",

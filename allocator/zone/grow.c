@@ -3,6 +3,7 @@
 #include "allocator/base/bits.h"
 #include "allocator/base/check.h"
 #include "allocator/base/yield.h"
+#include "allocator/segment/for_zone.h"
 #include "allocator/zone/handle.h"
 
 /* Page counts and the zone's length are stored in the order that makes this true at any moment. */
@@ -23,6 +24,9 @@ enum slm_status slm_zone_see_growth(struct slm_zone *zone, struct slm_error *err
     SLM_YIELD("zone: look at the length");
     uint64_t bytes = zone_bytes(zone);
     enum slm_status status = SLM_OK;
+    if (SLM_UNLIKELY(slm_segment_was_mended(zone->segment))) {
+        return slm_segment_check_cut(zone->segment, error); /* zeros are in place of what it was */
+    }
     if (SLM_UNLIKELY(bytes != slm_segment_bytes(zone->segment))) {
         if (!slm_zone_bytes_are_right(&zone->fixed, bytes)) {
             return SLM_E_BROKEN;

@@ -3,12 +3,13 @@
 #include "allocator/base/check.h"
 #include "allocator/base/yield.h"
 #include "allocator/journal/log.h"
+#include "allocator/segment/for_zone.h"
 #include "allocator/zone/handle.h"
 
 /* For a lock whose last holder died, or was unlocked directly instead of through the zone. */
 static enum slm_status repair(struct slm_zone *zone)
 {
-    enum slm_status status = slm_segment_verify(zone->segment, NULL);
+    enum slm_status status = slm_segment_check_cut(zone->segment, NULL);
     if (status != SLM_OK) {
         return status; /* the zone must not be touched; the mark for repair stays */
     }
@@ -28,7 +29,8 @@ static enum slm_status repair(struct slm_zone *zone)
 static enum slm_status enter(struct slm_zone *zone, enum slm_status got)
 {
     if (got != SLM_OK && got != SLM_OWNER_DIED) {
-        return got;
+        /* The lock itself may have been cut off. */
+        return slm_segment_was_mended(zone->segment) ? SLM_E_TRUNCATED : got;
     }
     enum slm_status status = slm_zone_see_growth(zone, NULL);
     /* slm_zone_unlock commits: an unfinished log means that its owner did not call it. */
@@ -38,7 +40,7 @@ static enum slm_status enter(struct slm_zone *zone, enum slm_status got)
     journal_begin(&zone->journal);
     SLM_YIELD("zone: look at the state");
     if (SLM_UNLIKELY(zone->header->state != ZONE_READY || status == SLM_E_IMAGE)) {
-        status = SLM_E_BROKEN;
+        status = status == SLM_E_TRUNCATED ? status : SLM_E_BROKEN; /* zeros, of what was cut off */
     }
     if (SLM_UNLIKELY(status != SLM_OK)) {
         (void)slm_lock_unlock(zone->lock);

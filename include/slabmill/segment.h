@@ -150,9 +150,15 @@ enum slm_status slm_segment_refresh(struct slm_segment *segment, size_t bytes,
  * segment keeps its length. ANONYMOUS and SYSV: does nothing. */
 void slm_segment_unmap_tail(struct slm_segment *segment, size_t bytes);
 
-/* SLM_OK if the segment is as long as what is mapped. Fails: SLM_E_TRUNCATED (a process cut the
- * file or segment, so touching the cut part may raise SIGBUS), SLM_E_STATE (the descriptor),
- * SLM_E_IO. Cost: one fstat, none for kinds that cannot be cut. */
+/*
+ * SLM_OK if the segment is as long as what is mapped, and its name, if it has one, leads to it. A
+ * relative path is looked up in the folder that is the working folder now, and every path below the
+ * root that the process has now. A segment without its name can still be used and grow.
+ * Fails: SLM_E_TRUNCATED (a process cut the file or segment, so touching the cut part may raise
+ * SIGBUS), SLM_E_MISSING (the name was removed), SLM_E_REPLACED (it leads to another file),
+ * SLM_E_ACCESS (the folder), SLM_E_STATE (the descriptor), SLM_E_IO. Cost: one fstat, and one lstat
+ * if there is a name; none for kinds that cannot be cut.
+ */
 enum slm_status slm_segment_verify(const struct slm_segment *segment, struct slm_error *error);
 
 /*

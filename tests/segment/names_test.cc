@@ -139,9 +139,60 @@ TEST(SegmentRemove, RemovesTheNameAndLeavesTheMemory)
         EXPECT_NE(access(path_of(all, kind).c_str(), F_OK), 0);
         a.base()[0] = 7;
         EXPECT_EQ(slm_segment_grow(a.segment, 8 * kPage, nullptr), SLM_OK);
-        EXPECT_EQ(slm_segment_verify(a.segment, nullptr), SLM_OK);
         ASSERT_EQ(b.create(options), SLM_OK);
         EXPECT_EQ(b.base()[0], 0);
+    }
+}
+
+TEST(SegmentVerify, ReportsANameThatWasRemovedOrTakenByAnotherFile)
+{
+    for (Kind kind : kNamedKinds) {
+        Options all;
+        Handle a, b;
+        slm_error error;
+        slm_segment_options options = all.of(kind);
+        ASSERT_EQ(a.create(options), SLM_OK);
+        ASSERT_EQ(b.attach(options), SLM_OK);
+        ASSERT_EQ(slm_segment_remove(&options, nullptr), SLM_OK);
+        for (const Handle *handle : {&a, &b}) {
+            EXPECT_EQ(slm_segment_verify(handle->segment, &error), SLM_E_MISSING);
+            EXPECT_NE(strstr(error.text, path_of(all, kind).c_str()), nullptr) << error.text;
+        }
+        Handle c;
+        ASSERT_EQ(c.create(options), SLM_OK);
+        EXPECT_EQ(slm_segment_verify(a.segment, &error), SLM_E_REPLACED);
+        EXPECT_NE(strstr(error.text, path_of(all, kind).c_str()), nullptr) << error.text;
+        EXPECT_EQ(slm_segment_verify(c.segment, &error), SLM_OK);
+        /* All else goes on. */
+        EXPECT_EQ(slm_segment_grow(a.segment, 8 * kPage, &error), SLM_OK) << error.text;
+        EXPECT_EQ(slm_segment_refresh(b.segment, 8 * kPage, &error), SLM_OK) << error.text;
+        EXPECT_EQ(slm_segment_shrink(a.segment, 4 * kPage, &error), SLM_OK) << error.text;
+        EXPECT_EQ(slm_segment_verify(c.segment, &error), SLM_OK);
+        ASSERT_EQ(unlink(path_of(all, kind).c_str()), 0);
+        ASSERT_EQ(symlink("elsewhere", path_of(all, kind).c_str()), 0);
+        EXPECT_EQ(slm_segment_verify(c.segment, &error), SLM_E_REPLACED);
+    }
+}
+
+/* Another name, and a name that leads back, are as good. */
+TEST(SegmentVerify, ComparesTheFileAndNotTheName)
+{
+    for (Kind kind : kNamedKinds) {
+        Options all;
+        Handle a;
+        ASSERT_EQ(a.create(all.of(kind)), SLM_OK);
+        std::string path = path_of(all, kind);
+        std::string aside = path + ".aside";
+        ASSERT_EQ(rename(path.c_str(), aside.c_str()), 0);
+        EXPECT_EQ(slm_segment_verify(a.segment, nullptr), SLM_E_MISSING);
+        ASSERT_EQ(rename(aside.c_str(), path.c_str()), 0);
+        EXPECT_EQ(slm_segment_verify(a.segment, nullptr), SLM_OK);
+        slm_segment_options unnamed = all.of(kind);
+        ASSERT_EQ(slm_segment_remove(&unnamed, nullptr), SLM_OK);
+        Handle b;
+        unnamed.unnamed = true;
+        ASSERT_EQ(b.create(unnamed), SLM_OK);
+        EXPECT_EQ(slm_segment_verify(b.segment, nullptr), SLM_OK); /* it has no name to lose */
     }
 }
 

@@ -5,11 +5,17 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
 
 #include "allocator/base/bits.h"
 #include "allocator/segment/fail.h"
 #include "allocator/segment/handle.h"
 #include "allocator/segment/sys.h"
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22 /* Linux 5.14 */
+#endif
 
 /*
  * Growing needs no exclusion: fallocate reserves, and then makes the file longer but never shorter,
@@ -176,5 +182,25 @@ enum slm_status slm_segment_backing_fill(struct slm_segment *segment, size_t siz
                                          struct slm_error *error)
 {
     int result = reserve(segment->fd, FALLOC_FL_KEEP_SIZE, 0, size_bytes, segment->page_bytes);
-    return result == 0 || errno == EOPNOTSUPP ? SLM_OK : no_room(segment, error);
+    if (result == 0 || errno == EOPNOTSUPP) {
+        return SLM_OK;
+    }
+    errno = errno == EBADF ? EACCES : errno; /* the descriptor was handed over, for reading only */
+    return no_room(segment, error);
+}
+
+/* EFAULT: touching a page would raise SIGBUS. EINVAL: the system is older than this advice. */
+enum slm_status slm_segment_backing_read(const struct slm_segment *segment, struct slm_error *error)
+{
+    uint32_t file_system = 0;
+    if (slm_segment_sys.file_system(segment->fd, &file_system) != 0) {
+        return slm_segment_fail(error, segment->label, "cannot look at its file system");
+    }
+    if (file_system != TMPFS_MAGIC ||
+        slm_segment_sys.madvise(segment->base, segment->bytes, MADV_POPULATE_READ) == 0 ||
+        errno == EINVAL) {
+        return SLM_OK;
+    }
+    errno = errno == EFAULT ? ENOSPC : errno;
+    return no_room(segment, error);
 }

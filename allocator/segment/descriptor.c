@@ -4,7 +4,9 @@
 #define _GNU_SOURCE /* struct sigaction, in sys.h */
 #endif
 #include <errno.h>
+#include <string.h>
 
+#include "allocator/base/hash.h"
 #include "allocator/segment/fail.h"
 #include "allocator/segment/handle.h"
 #include "allocator/segment/sys.h"
@@ -75,4 +77,42 @@ void slm_segment_close(struct slm_segment *segment)
         (void)slm_segment_sys.close(segment->fd);
     }
     segment->fd = -1;
+}
+
+uint64_t slm_segment_file_version(const struct slm_segment *segment)
+{
+    struct stat stat;
+    if (segment->fd < 0 || slm_segment_check_descriptor(segment, &stat, NULL) != SLM_OK) {
+        return 0;
+    }
+    const uint64_t parts[] = {
+        (uint64_t)stat.st_dev,
+        (uint64_t)stat.st_ino,
+        (uint64_t)stat.st_ctim.tv_sec,
+        (uint64_t)stat.st_ctim.tv_nsec,
+    };
+    return slm_hash(parts, sizeof parts);
+}
+
+enum slm_status slm_segment_read_head(const struct slm_segment *segment, void *buffer,
+                                      size_t n_bytes, size_t *n_read, struct slm_error *error)
+{
+    if (segment->fd < 0) {
+        *n_read = segment->bytes < n_bytes ? segment->bytes : n_bytes;
+        memcpy(buffer, segment->base, *n_read);
+        return SLM_OK;
+    }
+    unsigned char *to = buffer;
+    for (*n_read = 0; *n_read < n_bytes;) {
+        ssize_t n =
+            slm_segment_sys.pread(segment->fd, to + *n_read, n_bytes - *n_read, (off_t)*n_read);
+        if (n < 0) {
+            return slm_segment_fail(error, segment->label, "cannot read");
+        }
+        if (n == 0) {
+            break;
+        }
+        *n_read += (size_t)n;
+    }
+    return SLM_OK;
 }

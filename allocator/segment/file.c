@@ -14,8 +14,7 @@
 #include "allocator/segment/trust.h"
 
 /* Opening must have no side effect if the path is a FIFO, terminal or link. */
-#define OPEN_FLAGS       (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
-#define STAT_BLOCK_BYTES 512u /* the unit of st_blocks */
+#define OPEN_FLAGS (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
 
 static bool has_name(const struct slm_segment *segment)
 {
@@ -202,14 +201,51 @@ static enum slm_status open_existing(struct slm_segment *segment,
                : slm_segment_fail(error, segment->label, "cannot open");
 }
 
-/* A copy of a segment may have holes, for which there may be no space. */
-static enum slm_status map_existing(struct slm_segment *segment, const struct stat *stat,
-                                    size_t max_bytes, struct slm_error *error)
+/* Whether it may be mapped, and in which pages. */
+static enum slm_status judge_file(struct slm_segment *segment,
+                                  const struct slm_segment_options *options,
+                                  struct slm_error *error)
 {
-    size_t bytes = (size_t)stat->st_size;
-    enum slm_status status = slm_segment_check_size(segment, bytes, max_bytes, error);
-    if (status == SLM_OK && !segment->read_only &&
-        (size_t)stat->st_blocks < bytes / STAT_BLOCK_BYTES) {
+    struct stat stat;
+    enum slm_status status = slm_segment_check_descriptor(segment, &stat, error);
+    if (status == SLM_OK) {
+        status = slm_segment_check_file(&stat, segment->label, options, error);
+    }
+    if (status == SLM_OK) {
+        status = find_page_bytes(segment, error);
+    }
+    return status == SLM_OK
+               ? slm_segment_check_size(segment, (size_t)stat.st_size, options->max_bytes, error)
+               : status;
+}
+
+enum slm_status slm_segment_file_open(struct slm_segment *segment,
+                                      const struct slm_segment_options *options,
+                                      struct slm_error *error)
+{
+    enum slm_status status = open_existing(segment, options, error);
+    if (status == SLM_OK) {
+        status = judge_file(segment, options, error);
+    }
+    if (status == SLM_OK) {
+        label_memfd(segment, segment->fd);
+    } else {
+        close_file(segment);
+    }
+    return status;
+}
+
+/* A copy may have holes, for which there may be no space. A file system that reports how many
+ * blocks a file has counts those past its end too: so the system is asked to fill all holes. */
+enum slm_status slm_segment_file_map(struct slm_segment *segment, size_t max_bytes, bool is_whole,
+                                     struct slm_error *error)
+{
+    size_t bytes = 0;
+    enum slm_status status = slm_segment_file_size(segment, &bytes, error);
+    if (status == SLM_OK) {
+        status = slm_segment_check_size(segment, bytes, 0, error);
+    }
+    if (status == SLM_OK && !is_whole && !segment->read_only) {
         status = slm_segment_backing_fill(segment, bytes, error);
     }
     if (status == SLM_OK) {
@@ -219,38 +255,6 @@ static enum slm_status map_existing(struct slm_segment *segment, const struct st
         status = slm_segment_reserve(segment, segment->page_bytes, error);
     }
     return status == SLM_OK ? slm_segment_show(segment, 0, bytes, error) : status;
-}
-
-static enum slm_status check_and_map(struct slm_segment *segment,
-                                     const struct slm_segment_options *options,
-                                     struct slm_error *error)
-{
-    struct stat stat;
-    enum slm_status status = slm_segment_check_descriptor(segment, &stat, error);
-    if (status != SLM_OK) {
-        return status;
-    }
-    status = slm_segment_check_file(&stat, segment->label, options, error);
-    if (status == SLM_OK) {
-        status = find_page_bytes(segment, error);
-    }
-    return status == SLM_OK ? map_existing(segment, &stat, options->max_bytes, error) : status;
-}
-
-enum slm_status slm_segment_file_attach(struct slm_segment *segment,
-                                        const struct slm_segment_options *options,
-                                        struct slm_error *error)
-{
-    enum slm_status status = open_existing(segment, options, error);
-    if (status == SLM_OK) {
-        status = check_and_map(segment, options, error);
-    }
-    if (status == SLM_OK) {
-        label_memfd(segment, segment->fd);
-    } else {
-        close_file(segment);
-    }
-    return status;
 }
 
 enum slm_status slm_segment_file_size(const struct slm_segment *segment, size_t *size_bytes,

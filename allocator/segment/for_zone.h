@@ -3,11 +3,33 @@
 #ifndef SLM_SEGMENT_FOR_ZONE_H
 #define SLM_SEGMENT_FOR_ZONE_H
 
+#include <stdint.h>
+
 #include <slabmill/segment.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* Opens what slm_segment_attach would map, as it does, but maps no file yet. SYSV: attaches. */
+enum slm_status slm_segment_open(struct slm_segment **out,
+                                 const struct slm_segment_options *options,
+                                 struct slm_error *error);
+/* Reads its first bytes, by no mapping of a file. *n_read: as many as there are. SLM_E_IO. */
+enum slm_status slm_segment_read_head(const struct slm_segment *segment, void *buffer,
+                                      size_t n_bytes, size_t *n_read, struct slm_error *error);
+/*
+ * Maps what was opened, with addresses for max_bytes at least. is_whole: none of it lacks backing.
+ * Else backing is reserved for all of it; in a read-only segment on tmpfs, where even reading takes
+ * backing, all of it is read. SYSV: does nothing. Fails as slm_segment_attach.
+ */
+enum slm_status slm_segment_map_opened(struct slm_segment *segment, size_t max_bytes, bool is_whole,
+                                       struct slm_error *error);
+/*
+ * A number made of device, inode and the time when anything but its content changed last. A copy of
+ * the file has another, and so has a file into which a hole was punched since. 0: unknown.
+ */
+uint64_t slm_segment_file_version(const struct slm_segment *segment);
 
 /* Whether the SIGBUS guard has put zeros in place of what was cut off. No system call. */
 bool slm_segment_was_mended(const struct slm_segment *segment);

@@ -102,9 +102,11 @@ enum slm_status slm_segment_memory_shrink(struct slm_segment *segment, size_t to
 enum slm_status slm_segment_file_create(struct slm_segment *segment,
                                         const struct slm_segment_options *options, bool huge,
                                         struct slm_error *error);
-enum slm_status slm_segment_file_attach(struct slm_segment *segment,
-                                        const struct slm_segment_options *options,
-                                        struct slm_error *error);
+enum slm_status slm_segment_file_open(struct slm_segment *segment,
+                                      const struct slm_segment_options *options,
+                                      struct slm_error *error);
+enum slm_status slm_segment_file_map(struct slm_segment *segment, size_t max_bytes, bool is_whole,
+                                     struct slm_error *error);
 enum slm_status slm_segment_file_grow(struct slm_segment *segment, size_t to,
                                       struct slm_error *error);
 enum slm_status slm_segment_file_shrink(struct slm_segment *segment, size_t to,
@@ -158,6 +160,9 @@ enum slm_status slm_segment_backing_write(struct slm_segment *segment, size_t fr
 void slm_segment_backing_give_back(struct slm_segment *segment);
 /* Reserves what a file of size_bytes has holes in. SLM_E_SPACE, SLM_E_NOMEM, SLM_E_IO. */
 enum slm_status slm_segment_backing_fill(struct slm_segment *segment, size_t size_bytes,
+                                         struct slm_error *error);
+/* The same for a mapping without write access, where the file system takes backing for reading. */
+enum slm_status slm_segment_backing_read(const struct slm_segment *segment,
                                          struct slm_error *error);
 /* No other process frees what is reserved, nor shrinks the file, until unlock. Many share the lock.
  * SLM_E_LOCKED (after SLM_SEGMENT_TRIES), SLM_E_IO. */

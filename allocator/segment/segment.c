@@ -143,13 +143,27 @@ static enum slm_status create_any(struct slm_segment *segment,
     return create_with(segment, options, false, error);
 }
 
+static enum slm_status open_any(struct slm_segment *segment,
+                                const struct slm_segment_options *options, struct slm_error *error)
+{
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): as in create_with */
+    return has_file(segment->kind) ? slm_segment_file_open(segment, options, error)
+                                   : slm_segment_sysv_attach(segment, options, error);
+}
+
 static enum slm_status attach_any(struct slm_segment *segment,
                                   const struct slm_segment_options *options,
                                   struct slm_error *error)
 {
-    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): as in create_with */
-    return has_file(segment->kind) ? slm_segment_file_attach(segment, options, error)
-                                   : slm_segment_sysv_attach(segment, options, error);
+    enum slm_status status = open_any(segment, options, error);
+    if (status == SLM_OK && has_file(segment->kind)) {
+        status = slm_segment_file_map(segment, options->max_bytes, false, error);
+        if (status != SLM_OK) {
+            slm_segment_release(segment);
+            slm_segment_close(segment);
+        }
+    }
+    return status;
 }
 
 typedef enum slm_status make_any(struct slm_segment *segment,
@@ -205,9 +219,10 @@ enum slm_status slm_segment_create(struct slm_segment **out,
     return make(out, options, create_any, error);
 }
 
-enum slm_status slm_segment_attach(struct slm_segment **out,
-                                   const struct slm_segment_options *options,
-                                   struct slm_error *error)
+/* For what exists already. */
+static enum slm_status make_attached(struct slm_segment **out,
+                                     const struct slm_segment_options *options, make_any *make_it,
+                                     struct slm_error *error)
 {
     if (!has_arguments(out, options, error)) {
         return SLM_E_NULL;
@@ -221,7 +236,32 @@ enum slm_status slm_segment_attach(struct slm_segment **out,
                              "segment %.100s: only a new segment can be unnamed",
                              options->name == NULL ? "without a name" : options->name);
     }
-    return make(out, options, attach_any, error);
+    return make(out, options, make_it, error);
+}
+
+enum slm_status slm_segment_attach(struct slm_segment **out,
+                                   const struct slm_segment_options *options,
+                                   struct slm_error *error)
+{
+    return make_attached(out, options, attach_any, error);
+}
+
+enum slm_status slm_segment_open(struct slm_segment **out,
+                                 const struct slm_segment_options *options, struct slm_error *error)
+{
+    return make_attached(out, options, open_any, error);
+}
+
+enum slm_status slm_segment_map_opened(struct slm_segment *segment, size_t max_bytes, bool is_whole,
+                                       struct slm_error *error)
+{
+    if (!has_file(segment->kind)) {
+        return SLM_OK;
+    }
+    enum slm_status status = slm_segment_file_map(segment, max_bytes, is_whole, error);
+    return status == SLM_OK && segment->read_only && !is_whole
+               ? slm_segment_backing_read(segment, error)
+               : status;
 }
 
 void slm_segment_detach(struct slm_segment *segment)

@@ -129,6 +129,20 @@ static int sys_file_limit(struct rlimit *limit)
     return getrlimit(RLIMIT_FSIZE, limit);
 }
 
+static ssize_t repeat_pread(int fd, void *data, size_t n_bytes, off_t at)
+{
+    ssize_t n;
+    REPEAT(n, pread(fd, data, n_bytes, at));
+    return n;
+}
+
+static ssize_t sys_pread(int fd, void *data, size_t n_bytes, off_t at)
+{
+    ssize_t n;
+    UNCANCELLED(n, repeat_pread(fd, data, n_bytes, at));
+    return n;
+}
+
 static ssize_t repeat_pwrite(int fd, const void *data, size_t n_bytes, off_t at)
 {
     ssize_t n;
@@ -191,6 +205,7 @@ struct slm_segment_calls slm_segment_sys = {
     .huge_page = sys_huge_page,
     .file_limit = sys_file_limit,
     .fallocate = sys_fallocate,
+    .pread = sys_pread,
     .pwrite = sys_pwrite,
     .fsync = sys_fsync,
     .ftruncate = sys_ftruncate,

@@ -40,6 +40,7 @@ struct slm_segment_calls {
     int (*huge_page)(int fd, size_t *bytes);    /* 0 bytes: fd is not on hugetlbfs */
     int (*file_limit)(struct rlimit *limit);    /* RLIMIT_FSIZE */
     int (*fallocate)(int fd, int mode, off_t from, off_t n_bytes); /* EINTR is not repeated */
+    ssize_t (*pread)(int fd, void *data, size_t n_bytes, off_t at);
     ssize_t (*pwrite)(int fd, const void *data, size_t n_bytes, off_t at);
     int (*fsync)(int fd);
     int (*ftruncate)(int fd, off_t bytes);

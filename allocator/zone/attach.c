@@ -2,6 +2,7 @@
 /* Opening a zone that exists: every field is checked before it is used. */
 #include <string.h>
 
+#include "allocator/segment/for_zone.h"
 #include "allocator/zone/handle.h"
 
 /* Whether this process may use the zone. */
@@ -29,52 +30,52 @@ static enum slm_status judge_use(const struct zone_header *header, const char *l
     return SLM_OK;
 }
 
-/* Checks and uses a copy, which no other process can change meanwhile. */
-static enum slm_status open_header(struct slm_zone *zone,
-                                   const struct slm_zone_attach_options *options,
-                                   struct slm_error *error)
+/* Checks and uses a copy, which no other process can change meanwhile. The copy is read from the
+ * file: reading the mapping of a hole would take space, or end the process if there is none. */
+static enum slm_status judge_header(struct slm_zone *zone, struct zone_header *copy,
+                                    const struct slm_zone_attach_options *options,
+                                    struct slm_error *error)
 {
     const char *label = slm_segment_label(zone->segment);
-    if (slm_segment_bytes(zone->segment) < ZONE_JOURNAL_OFFSET) {
-        return slm_error_set(error, SLM_E_TRUNCATED, 0, "%s: %zu bytes, too short for a zone",
-                             label, slm_segment_bytes(zone->segment));
+    size_t n_read = 0;
+    enum slm_status status =
+        slm_segment_read_head(zone->segment, copy, sizeof *copy, &n_read, error);
+    if (status == SLM_OK && n_read < sizeof *copy) {
+        status = slm_error_set(error, SLM_E_TRUNCATED, 0, "%s: %zu bytes, too short for a zone",
+                               label, n_read);
     }
-    zone->header = slm_segment_base(zone->segment);
-    struct zone_header copy = *zone->header;
-    enum slm_status status = slm_zone_check_header(&copy, label, error);
     if (status == SLM_OK) {
-        status = judge_use(&copy, label, options, error);
+        status = slm_zone_check_header(copy, label, error);
     }
-    zone->fixed = copy.fixed;
+    if (status == SLM_OK) {
+        status = judge_use(copy, label, options, error);
+    }
     return status;
 }
 
-/* Maps the zone with the addresses up to its max_bytes, which its header holds. The first mapping
- * is read-only: a file that turns out not to be a zone must not have its holes filled. */
+/* Maps the zone with the addresses up to its max_bytes, which its header holds. A file that turns
+ * out not to be a zone is not mapped, and its holes are not filled. *is_whole: it needed no filling. */
 static enum slm_status map_whole(struct slm_zone *zone,
-                                 const struct slm_zone_attach_options *options,
+                                 const struct slm_zone_attach_options *options, bool *is_whole,
                                  struct slm_error *error)
 {
     struct slm_segment_options segment = options->segment;
+    struct zone_header copy;
     segment.max_bytes = 0;
-    segment.read_only = true;
-    enum slm_status status = slm_segment_attach(&zone->segment, &segment, error);
+    enum slm_status status = slm_segment_open(&zone->segment, &segment, error);
     if (status == SLM_OK) {
-        status = open_header(zone, options, error);
+        status = judge_header(zone, &copy, options, error);
     }
     if (status != SLM_OK) {
         return status;
     }
-    segment.read_only = options->segment.read_only;
-    if (zone->fixed.max_bytes > slm_segment_max_bytes(zone->segment)) {
-        segment.max_bytes = (size_t)zone->fixed.max_bytes;
-    } else if (segment.read_only) {
-        return SLM_OK;
+    *is_whole = copy.whole_file != 0 && copy.whole_file == slm_segment_file_version(zone->segment);
+    status = slm_segment_map_opened(zone->segment, (size_t)copy.fixed.max_bytes, *is_whole, error);
+    if (status == SLM_OK) {
+        zone->fixed = copy.fixed;
+        zone->header = slm_segment_base(zone->segment);
     }
-    slm_segment_detach(zone->segment);
-    zone->segment = NULL;
-    status = slm_segment_attach(&zone->segment, &segment, error);
-    return status == SLM_OK ? open_header(zone, options, error) : status;
+    return status;
 }
 
 static enum slm_status map_all(struct slm_zone *zone, uint64_t bytes, struct slm_error *error)
@@ -132,7 +133,8 @@ enum slm_status slm_zone_attach(struct slm_zone **out,
     if (zone == NULL) {
         return slm_error_set(error, SLM_E_NOMEM, 0, "no memory for a zone's handle");
     }
-    enum slm_status status = map_whole(zone, options, error);
+    bool is_whole = true;
+    enum slm_status status = map_whole(zone, options, &is_whole, error);
     if (status == SLM_OK) {
         status = open_all(zone, options, error);
     }
@@ -142,6 +144,9 @@ enum slm_status slm_zone_attach(struct slm_zone **out,
     if (status != SLM_OK) {
         slm_zone_detach(zone);
         return status;
+    }
+    if (!is_whole && zone->lock != NULL) {
+        slm_zone_note_whole(zone);
     }
     *out = zone;
     return SLM_OK;

@@ -124,6 +124,7 @@ enum slm_status slm_zone_create(struct slm_zone **out, const struct slm_zone_opt
         slm_zone_detach(zone);
         return status;
     }
+    slm_zone_note_whole(zone);
     *out = zone;
     return SLM_OK;
 }

@@ -49,8 +49,13 @@ enum slm_status slm_zone_see_growth(struct slm_zone *zone, struct slm_error *err
  */
 enum slm_status slm_zone_reserve(struct slm_zone *zone, size_t bytes, struct slm_error *error)
 {
+    bool is_whole = zone->header->whole_file != 0 &&
+                    zone->header->whole_file == slm_segment_file_version(zone->segment);
     enum slm_status status = slm_segment_grow(zone->segment, bytes, error);
     if (status == SLM_OK) {
+        if (is_whole) {
+            slm_zone_note_whole(zone); /* growing changes the file's version */
+        }
         zone->reserved_bytes = slm_align_up(bytes, ZONE_ALIGN);
     }
     return status;

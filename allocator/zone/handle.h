@@ -35,6 +35,8 @@ struct slm_zone *slm_zone_new(void);
 /* Opens slab, journal and lock of a zone with a valid header. lock: all options but the kind. */
 enum slm_status slm_zone_open_parts(struct slm_zone *zone, const struct slm_lock_options *lock,
                                     struct slm_error *error);
+/* Notes that all of the segment's file has backing now: attach does not reserve it again. */
+void slm_zone_note_whole(struct slm_zone *zone);
 /* The name to attach and remove its segment by: POSIX: the name, else the label. */
 const char *slm_zone_segment_name(const struct slm_zone *zone);
 /* Undoes or finishes the transaction of a dead holder, and finishes a growth that it began: the

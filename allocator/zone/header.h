@@ -42,6 +42,7 @@ struct zone_header {
     slm_word state;
     slm_word bytes;        /* of the segment; grows */
     slm_word n_recoveries; /* written under the lock; it and `bytes` are also read without */
+    slm_word whole_file;   /* slm_segment_file_version when all of the file had backing; 0: never */
     struct slm_lock_state lock __attribute__((aligned(SLM_LOCK_BYTES)));
 };
 
@@ -65,6 +66,7 @@ SLM_PIN_FIELD(zone_header, checksum, 192, 8);
 SLM_PIN_FIELD(zone_header, state, 200, 8);
 SLM_PIN_FIELD(zone_header, bytes, 208, 8);
 SLM_PIN_FIELD(zone_header, n_recoveries, 216, 8);
+SLM_PIN_FIELD(zone_header, whole_file, 224, 8);
 SLM_PIN_FIELD(zone_header, lock, 256, 64);
 
 /* The hash of the constant part. */

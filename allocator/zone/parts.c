@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "allocator/segment/for_zone.h"
 #include "allocator/zone/handle.h"
 
 const char *slm_zone_segment_name(const struct slm_zone *zone)
@@ -11,6 +12,12 @@ const char *slm_zone_segment_name(const struct slm_zone *zone)
     const char *last =
         slm_segment_get_kind(zone->segment) == SLM_SEGMENT_POSIX ? strrchr(label, '/') : NULL;
     return last == NULL ? label : last + 1;
+}
+
+void slm_zone_note_whole(struct slm_zone *zone)
+{
+    __atomic_store_n(&zone->header->whole_file, slm_segment_file_version(zone->segment),
+                     __ATOMIC_RELAXED);
 }
 
 struct slm_zone *slm_zone_new(void)

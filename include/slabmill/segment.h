@@ -95,13 +95,14 @@ enum slm_status slm_segment_publish(struct slm_segment *segment, struct slm_erro
 
 /*
  * Maps a segment that exists, at its present length (SYSV: at its maker's max_bytes; it does not
- * grow). Holes, which a copy may have, are filled with backing unless read_only. Refuses symbolic
+ * grow). Holes, which a copy may have, are filled with backing unless read_only: the system is asked
+ * to fill all of the file, since no count of blocks shows where they are. Refuses symbolic
  * links, FIFOs, devices and folders. Refuses what belongs to a user other than the caller's
  * effective one and root, and what other users may write to, unless `mode` grants it (0: 0600).
  * Fails, *out NULL: SLM_E_OPTION (kind, ANONYMOUS too; huge; mode), SLM_E_NAME, SLM_E_MISSING,
  * SLM_E_ACCESS, SLM_E_TRUNCATED (0 bytes, or not whole pages), SLM_E_SIZE (longer than max_bytes if
  * that is not 0, both in whole pages), SLM_E_LOCKED (another process has a lease of the file),
- * SLM_E_SPACE, SLM_E_NOMEM, SLM_E_IO. Cost O(holes).
+ * SLM_E_SPACE, SLM_E_NOMEM, SLM_E_IO. Cost O(bytes), of which pages with content cost little.
  */
 enum slm_status slm_segment_attach(struct slm_segment **out,
                                    const struct slm_segment_options *options,

@@ -86,13 +86,15 @@ struct slm_zone_attach_options {
 };
 
 /*
- * Opens a zone that exists. Writes nothing but, after a reboot, the state of the lock.
+ * Opens a zone that exists. Writes nothing but, after a reboot, the state of the lock. If the file
+ * may have holes (it is a copy, or was changed by other means than this library), their backing is
+ * reserved, which is noted in the zone.
  * Fails, *out NULL: as slm_segment_attach; SLM_E_MAGIC, SLM_E_VERSION, SLM_E_CHECKSUM, SLM_E_SIZE
  * (sizes that do not fit each other), SLM_E_TRUNCATED (the segment is shorter than the zone),
  * SLM_E_IMAGE (slab or journal), SLM_E_STATE (still being made, or its maker died; another pid or
  * time namespace), SLM_E_NAME (another name or tag), SLM_E_BROKEN (the zone could not be repaired,
- * unless read_only; or check found something); and as slm_lock_attach. Cost O(1), with check as
- * slm_zone_check_locked.
+ * unless read_only; or check found something); and as slm_lock_attach. Cost O(1), or
+ * O(bytes) where holes may have to be filled; with check as slm_zone_check_locked.
  */
 enum slm_status slm_zone_attach(struct slm_zone **out,
                                 const struct slm_zone_attach_options *options,

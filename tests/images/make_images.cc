@@ -38,6 +38,7 @@ void make_portable(slm_zone *zone)
     header->fixed.namespaces = 0;
     header->checksum = slm_zone_checksum(&header->fixed);
     header->lock.boot = 1;
+    header->whole_file = 0;
 }
 
 std::string read_trimmed(const std::string &path)

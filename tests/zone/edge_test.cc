@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Zones at the edge to the system: lost descriptors, removed names, cut and sparse files. */
+#include <sys/mount.h>
+
 #include "allocator/segment/sys.h"
 #include "tests/segment/hooks.h"
 #include "tests/zone/fixture.h"
@@ -8,6 +10,7 @@
 namespace {
 
 using slm_test::in_child;
+using slm_test::is_readable;
 using slm_test::Kind;
 using slm_test::kPage;
 using slm_test::kZoneBytes;
@@ -46,7 +49,7 @@ TEST(ZoneDescriptor, ThatBecameADataFileIsNotGrownNorClosed)
                   kind == SLM_SEGMENT_MEMFD ? SLM_E_STATE : SLM_OK);
         a.detach();
         EXPECT_GE(fcntl(fd, F_GETFD), 0);
-        EXPECT_TRUE(content_of(path) == content);
+        EXPECT_TRUE(content_of(path) == content) << path;
         (void)close(fd);
         (void)close(data);
     }
@@ -147,6 +150,276 @@ TEST(ZoneCut, IsReportedByTheNextLockUnderTheGuard)
             }
         }
     }
+}
+
+/* --- Sparse files --- */
+
+constexpr int kNoMount = 99;
+
+/* Returns what body returns where the zone's folder is a small tmpfs of its own. */
+int on_small_tmpfs(const ZoneOptions &all, const std::function<int()> &body)
+{
+    return in_child([&] {
+        (void)signal(SIGBUS, SIG_DFL);
+        bool is_there = (unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) &&
+                        mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                        mount("none", all.folder().path().c_str(), "tmpfs", 0, "size=2m") == 0;
+        return is_there ? body() : kNoMount;
+    });
+}
+
+#define EXPECT_ON_SMALL_TMPFS(all, ...)                                                            \
+    do {                                                                                           \
+        int end = on_small_tmpfs(all, __VA_ARGS__);                                                \
+        if (end == kNoMount) {                                                                     \
+            GTEST_SKIP() << "this user can neither mount nor make a namespace to mount in";        \
+        }                                                                                          \
+        EXPECT_EQ(end, 0);                                                                         \
+    } while (0)
+
+/* Returns 0 if all conditions hold, or the number of the first that does not. */
+int first_wrong(std::initializer_list<bool> claims)
+{
+    int at = 10;
+    for (bool claim : claims) {
+        if (!claim) {
+            return at;
+        }
+        at++;
+    }
+    return 0;
+}
+
+std::string filler_of(const ZoneOptions &all)
+{
+    return all.folder() / "filler";
+}
+
+/* Leaves no page free. */
+void fill_up(const ZoneOptions &all)
+{
+    int fd = open(filler_of(all).c_str(), O_CREAT | O_WRONLY, 0600);
+    const std::string page(kPage, 'x');
+    while (write(fd, page.data(), page.size()) > 0) {
+    }
+    (void)close(fd);
+}
+
+size_t blocks_of(const std::string &path)
+{
+    struct stat about {};
+    (void)stat(path.c_str(), &about);
+    return static_cast<size_t>(about.st_blocks) * 512;
+}
+
+/* Copies a file, and leaves out pages of zeros. */
+void copy_sparsely(const std::string &from, const std::string &to)
+{
+    std::string content = content_of(from);
+    int fd = open(to.c_str(), O_CREAT | O_RDWR, 0600);
+    EXPECT_EQ(ftruncate(fd, static_cast<off_t>(content.size())), 0);
+    const std::string zeros(kPage, '\0');
+    for (size_t at = 0; at < content.size(); at += kPage) {
+        if (content.compare(at, kPage, zeros) != 0) {
+            EXPECT_EQ(pwrite(fd, content.data() + at, kPage, static_cast<off_t>(at)),
+                      static_cast<ssize_t>(kPage));
+        }
+    }
+    (void)close(fd);
+}
+
+/* Allocates all that there is, and writes to it. */
+bool use_up(const Zone &zone)
+{
+    size_t n = 0;
+    while (void *p = slm_zone_alloc(zone, 2000, nullptr)) {
+        memset(p, 7, 2000);
+        n++;
+    }
+    return n > 50;
+}
+
+/* Attaches what `make` left on a tmpfs that is full, and again when there is room. */
+int attach_without_and_with_room(const ZoneOptions &all, bool read_only,
+                                 const std::function<void(const std::string &)> &damage)
+{
+    Zone full, roomy;
+    std::string path = all.path(SLM_SEGMENT_FILE);
+    {
+        Zone maker;
+        if (maker.create(all.of(SLM_SEGMENT_FILE)) != SLM_OK) {
+            return 1;
+        }
+    }
+    damage(path);
+    fill_up(all);
+    slm_zone_attach_options options{};
+    options.segment.kind = SLM_SEGMENT_FILE;
+    options.segment.name = path.c_str();
+    options.segment.read_only = read_only;
+    slm_status refused = full.attach(options);
+    bool is_named = strstr(full.error.text, path.c_str()) != nullptr;
+    (void)unlink(filler_of(all).c_str());
+    slm_status attached = roomy.attach(options);
+    fill_up(all);
+    return first_wrong({refused == SLM_E_SPACE, is_named, attached == SLM_OK,
+                        blocks_of(path) >= kZoneBytes,
+                        read_only ? is_readable(roomy.base(), kZoneBytes) : use_up(roomy)});
+}
+
+/* A hole that a count of blocks does not show: as much is reserved past the end. */
+void punch_and_reserve(const std::string &path)
+{
+    int fd = open(path.c_str(), O_RDWR);
+    struct stat before {
+    }, after{};
+    EXPECT_EQ(fstat(fd, &before), 0);
+    do {
+        EXPECT_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, kZoneBytes / 2,
+                            kZoneBytes / 2),
+                  0);
+        EXPECT_EQ(fallocate(fd, FALLOC_FL_KEEP_SIZE, kZoneBytes, kZoneBytes / 2), 0);
+        EXPECT_EQ(fstat(fd, &after), 0);
+        /* Until the file's clock has moved: some systems have a slow one. */
+    } while (after.st_ctim.tv_sec == before.st_ctim.tv_sec &&
+             after.st_ctim.tv_nsec == before.st_ctim.tv_nsec);
+    EXPECT_EQ(after.st_blocks, before.st_blocks);
+    (void)close(fd);
+}
+
+TEST(ZoneSparse, AHoleThatBlocksDoNotShowIsNoSpace)
+{
+    for (bool read_only : {false, true}) {
+        ZoneOptions all;
+        EXPECT_ON_SMALL_TMPFS(
+            all, [&] { return attach_without_and_with_room(all, read_only, punch_and_reserve); });
+    }
+}
+
+TEST(ZoneSparse, ACopyWithHolesIsNoSpace)
+{
+    for (bool read_only : {false, true}) {
+        ZoneOptions all;
+        EXPECT_ON_SMALL_TMPFS(all, [&] {
+            return attach_without_and_with_room(all, read_only, [&](const std::string &path) {
+                copy_sparsely(path, path + ".copy");
+                EXPECT_LT(blocks_of(path + ".copy"), kZoneBytes / 2);
+                EXPECT_EQ(rename((path + ".copy").c_str(), path.c_str()), 0);
+            });
+        });
+    }
+}
+
+/* The zone's own file, with its zeros dug out in place. */
+TEST(ZoneSparse, AFileThatLostItsZerosIsNoSpace)
+{
+    ZoneOptions all;
+    EXPECT_ON_SMALL_TMPFS(all, [&] {
+        return attach_without_and_with_room(all, false, [](const std::string &path) {
+            std::string content = content_of(path);
+            int fd = open(path.c_str(), O_RDWR);
+            const std::string zeros(kPage, '\0');
+            for (size_t at = 0; at < content.size(); at += kPage) {
+                if (content.compare(at, kPage, zeros) == 0) {
+                    EXPECT_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                        static_cast<off_t>(at), static_cast<off_t>(kPage)),
+                              0);
+                }
+            }
+            (void)close(fd);
+        });
+    });
+}
+
+TEST(ZoneSparse, AFileThatIsNoZoneKeepsItsHoles)
+{
+    for (bool is_full : {false, true}) {
+        ZoneOptions all;
+        EXPECT_ON_SMALL_TMPFS(all, [&] {
+            std::string path = all.path(SLM_SEGMENT_FILE);
+            Zone zone, again;
+            int fd = open(path.c_str(), O_CREAT | O_RDWR, 0600);
+            bool is_made = ftruncate(fd, kZoneBytes) == 0;
+            slm_zone_attach_options options{};
+            options.segment.kind = SLM_SEGMENT_FILE;
+            options.segment.name = path.c_str();
+            if (is_full) {
+                fill_up(all);
+            }
+            slm_status refused = zone.attach(options);
+            (void)unlink(filler_of(all).c_str());
+            const char text[] = "no zone";
+            bool is_written = pwrite(fd, text, sizeof text, 0) == sizeof text;
+            return first_wrong({is_made, refused == SLM_E_STATE, is_written,
+                                again.attach(options) == SLM_E_MAGIC, blocks_of(path) == kPage});
+        });
+    }
+}
+
+unsigned n_reserved;
+unsigned n_mapped;
+
+int count_fallocate(int fd, int mode, off_t from, off_t n_bytes)
+{
+    n_reserved++;
+    return fallocate(fd, mode, from, n_bytes);
+}
+
+void *count_mmap(void *at, size_t n_bytes, int prot, int flags, int fd, off_t from)
+{
+    n_mapped++;
+    return mmap(at, n_bytes, prot, flags, fd, from);
+}
+
+unsigned reservations_of_attach(const ZoneOptions &all, const Zone &a)
+{
+    Zone b;
+    n_reserved = 0;
+    EXPECT_EQ(b.attach(all.to_attach(a)), SLM_OK) << b.error.text;
+    return n_reserved;
+}
+
+TEST(ZoneSparse, AZoneThatIsWholeIsNotReservedAgain)
+{
+    for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD}) {
+        slm_test::KeepCalls keep;
+        ZoneOptions all;
+        Zone a;
+        ASSERT_EQ(a.create(all.of(kind)), SLM_OK);
+        slm_segment_sys.fallocate = count_fallocate;
+        EXPECT_EQ(reservations_of_attach(all, a), 0u);
+        ASSERT_EQ(slm_zone_grow(a, kZoneMaxBytes, nullptr), SLM_OK);
+        EXPECT_EQ(reservations_of_attach(all, a), 0u);
+        a.header()->whole_file++; /* as a copy has it */
+        EXPECT_EQ(reservations_of_attach(all, a), 1u);
+        EXPECT_EQ(reservations_of_attach(all, a), 0u);
+        ASSERT_EQ(fchmod(slm_segment_id(slm_zone_segment(a)), 0400), 0);
+        a.header()->whole_file = 0; /* as older versions leave it */
+        EXPECT_EQ(reservations_of_attach(all, a), 1u);
+        EXPECT_EQ(reservations_of_attach(all, a), 0u);
+    }
+}
+
+TEST(ZoneSparse, WhatIsRefusedIsNeverMapped)
+{
+    slm_test::KeepCalls keep;
+    ZoneOptions all;
+    Zone a, b;
+    ASSERT_EQ(a.create(all.of(SLM_SEGMENT_FILE)), SLM_OK);
+    slm_zone_attach_options options = all.to_attach(a);
+    slm_segment_sys.mmap = count_mmap;
+    n_mapped = 0;
+    options.name = "another";
+    EXPECT_EQ(b.attach(options), SLM_E_NAME);
+    a.header()->checksum++;
+    options.name = nullptr;
+    EXPECT_EQ(b.attach(options), SLM_E_CHECKSUM);
+    slm_segment_sys.pread = [](int, void *, size_t, off_t) -> ssize_t {
+        errno = EIO;
+        return -1;
+    };
+    EXPECT_EQ(b.attach(options), SLM_E_IO);
+    EXPECT_EQ(n_mapped, 0u);
 }
 
 } // namespace

@@ -127,6 +127,9 @@ static enum slm_status fill_new(struct slm_segment *segment,
         status = slm_segment_set_sizes(segment, options->bytes, options->max_bytes, error);
     }
     if (status == SLM_OK) {
+        status = slm_segment_check_memory(segment, segment->bytes, error);
+    }
+    if (status == SLM_OK) {
         status = slm_segment_reserve(segment, segment->page_bytes, error);
     }
     if (status == SLM_OK) {
@@ -235,6 +238,13 @@ enum slm_status slm_segment_file_open(struct slm_segment *segment,
     return status;
 }
 
+static enum slm_status fill_holes(struct slm_segment *segment, size_t bytes,
+                                  struct slm_error *error)
+{
+    enum slm_status status = slm_segment_check_memory(segment, bytes, error);
+    return status == SLM_OK ? slm_segment_backing_fill(segment, bytes, error) : status;
+}
+
 /* A copy may have holes, for which there may be no space. A file system that reports how many
  * blocks a file has counts those past its end too: so the system is asked to fill all holes. */
 enum slm_status slm_segment_file_map(struct slm_segment *segment, size_t max_bytes, bool is_whole,
@@ -246,7 +256,7 @@ enum slm_status slm_segment_file_map(struct slm_segment *segment, size_t max_byt
         status = slm_segment_check_size(segment, bytes, 0, error);
     }
     if (status == SLM_OK && !is_whole && !segment->read_only) {
-        status = slm_segment_backing_fill(segment, bytes, error);
+        status = fill_holes(segment, bytes, error);
     }
     if (status == SLM_OK) {
         status = slm_segment_set_sizes(segment, bytes, max_bytes, error);

@@ -144,6 +144,12 @@ void slm_segment_forget_unnamed(struct slm_segment *segment);
 enum slm_status slm_segment_check_own_name(const struct slm_segment *segment,
                                            struct slm_error *error);
 
+/* --- memory_limit.c --- */
+
+/* SLM_E_SPACE: the segment takes memory, and that is more than there can ever be. */
+enum slm_status slm_segment_check_memory(const struct slm_segment *segment, size_t bytes,
+                                         struct slm_error *error);
+
 /* --- backing.c: backing of files --- */
 
 /* Reserves [from, to) of a file of `from` bytes, which keeps its length. SLM_UNCHANGED: the file

@@ -110,6 +110,9 @@ enum slm_status slm_segment_memory_create(struct slm_segment *segment,
     enum slm_status status =
         slm_segment_set_sizes(segment, options->bytes, options->max_bytes, error);
     if (status == SLM_OK) {
+        status = slm_segment_check_memory(segment, segment->bytes, error);
+    }
+    if (status == SLM_OK) {
         status = slm_segment_reserve(segment, segment->page_bytes, error);
     }
     if (status == SLM_OK) {

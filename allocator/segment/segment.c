@@ -24,6 +24,7 @@
  *       backing   room in a file, and the lock on its length
  *         descriptor   whether it still is the segment's file
  *     memory  ANONYMOUS, SYSV: all of it mapped at once
+ *       memory_limit   what there can never be
  *       range   addresses: reserve, show, hide            name    names and paths
  *   guard     SIGBUS; calls nothing above, called through a hook only
  *   trust     owners and permissions    fail    errno to status and text    sys    system calls
@@ -341,6 +342,10 @@ enum slm_status slm_segment_grow(struct slm_segment *segment, size_t bytes, stru
     size_t to = slm_align_up(bytes, segment->page_bytes);
     if (to <= segment->bytes) {
         return SLM_OK;
+    }
+    status = slm_segment_check_memory(segment, to, error);
+    if (status != SLM_OK) {
+        return status;
     }
     return has_file(segment->kind) ? slm_segment_file_grow(segment, to, error)
                                    : show_up_to(segment, to, error);

@@ -129,6 +129,29 @@ static int sys_file_limit(struct rlimit *limit)
     return getrlimit(RLIMIT_FSIZE, limit);
 }
 
+static ssize_t read_whole(const char *path, char *text, size_t n_bytes)
+{
+    size_t n = 0;
+    ssize_t result;
+    int fd = repeat_open(path, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0) {
+        return -1;
+    }
+    do {
+        REPEAT(result, read(fd, text + n, n_bytes - n));
+        n += result > 0 ? (size_t)result : 0;
+    } while (result > 0 && n < n_bytes);
+    (void)close(fd);
+    return result < 0 ? -1 : (ssize_t)n;
+}
+
+static ssize_t sys_read_file(const char *path, char *text, size_t n_bytes)
+{
+    ssize_t n;
+    UNCANCELLED(n, read_whole(path, text, n_bytes));
+    return n;
+}
+
 static ssize_t repeat_pread(int fd, void *data, size_t n_bytes, off_t at)
 {
     ssize_t n;
@@ -205,6 +228,7 @@ struct slm_segment_calls slm_segment_sys = {
     .huge_page = sys_huge_page,
     .file_limit = sys_file_limit,
     .fallocate = sys_fallocate,
+    .read_file = sys_read_file,
     .pread = sys_pread,
     .pwrite = sys_pwrite,
     .fsync = sys_fsync,

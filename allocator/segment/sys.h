@@ -39,7 +39,8 @@ struct slm_segment_calls {
     int (*file_system)(int fd, uint32_t *type); /* a number of linux/magic.h */
     int (*huge_page)(int fd, size_t *bytes);    /* 0 bytes: fd is not on hugetlbfs */
     int (*file_limit)(struct rlimit *limit);    /* RLIMIT_FSIZE */
-    int (*fallocate)(int fd, int mode, off_t from, off_t n_bytes); /* EINTR is not repeated */
+    int (*fallocate)(int fd, int mode, off_t from, off_t n_bytes);      /* EINTR is not repeated */
+    ssize_t (*read_file)(const char *path, char *text, size_t n_bytes); /* open, read, close */
     ssize_t (*pread)(int fd, void *data, size_t n_bytes, off_t at);
     ssize_t (*pwrite)(int fd, const void *data, size_t n_bytes, off_t at);
     int (*fsync)(int fd);

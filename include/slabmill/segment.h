@@ -33,7 +33,12 @@ extern "C" {
  * Failure  A call that fails leaves nothing: no file, no mapping, no descriptor. error->text names
  *          the segment (path, name or label), the option and the limit. NULL: as status.h says.
  * Limits   The range has at most PTRDIFF_MAX bytes less four pages. A name of a POSIX segment has
- *          at most 63 bytes, of a MEMFD segment 249, a path PATH_MAX - 1.
+ *          at most 63 bytes, of a MEMFD segment 249, a path PATH_MAX - 1. A segment that lives in
+ *          memory (all kinds but FILE, and FILE on tmpfs) has at most MemTotal + SwapTotal bytes,
+ *          and at most what each control group above the process allows (memory.max, with swap
+ *          space); huge pages are not counted. More is SLM_E_SPACE. That less is free at the
+ *          moment is not compared: the system then kills processes when the memory is touched or
+ *          reserved.
  * Source   mmap(2), shm_overview(7), sysvipc(7), memfd_create(2); nginx's ngx_shmem for ANONYMOUS
  *          and SYSV.
  */
@@ -76,7 +81,7 @@ struct slm_segment_options {
  * O(names in the folder).
  * Fails, *out NULL: SLM_E_OPTION (kind, huge, mode, read_only, unnamed), SLM_E_SIZE (0 bytes, or above the
  * limit), SLM_E_NAME, SLM_E_EXISTS, SLM_E_MISSING (the folder), SLM_E_ACCESS, SLM_E_SPACE (the
- * backing cannot be reserved in full, or RLIMIT_FSIZE is lower; no SIGXFSZ), SLM_E_NOMEM
+ * backing cannot be reserved in full, the limit of memory, or RLIMIT_FSIZE is lower; no SIGXFSZ), SLM_E_NOMEM
  * (addresses, descriptors), SLM_E_IO. Cost O(bytes) where the system has to reserve the backing.
  */
 enum slm_status slm_segment_create(struct slm_segment **out,

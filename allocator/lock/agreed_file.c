@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "allocator/base/yield.h"
 #include "allocator/lock/handle.h"
+#include "allocator/lock/origin.h"
 
 /*
  * The system's lock excludes others only if all lock one file, and a path may come to name another
@@ -19,39 +19,16 @@
  * again after each grant, since slm_lock_attach may have reset them meanwhile.
  */
 
-/* Mixes the boot in, so that a number of another boot never counts as one of this boot. */
-static uint64_t mixed(const struct slm_lock_state *state, uint64_t number)
-{
-    return number ^ __atomic_load_n(&state->boot, __ATOMIC_RELAXED);
-}
-
-static bool agree_on(slm_word *shared, uint64_t mine)
-{
-    uint64_t seen = __atomic_load_n(shared, __ATOMIC_RELAXED);
-    if (seen == 0) {
-        SLM_YIELD("file: agree");
-    }
-    return (seen == 0 && __atomic_compare_exchange_n(shared, &seen, mine, false, __ATOMIC_RELAXED,
-                                                     __ATOMIC_RELAXED)) ||
-           seen == mine;
-}
-
 bool slm_lock_file_is_agreed(const struct slm_lock_file *file)
 {
     struct slm_lock_state *state = file->state;
-    return agree_on(&state->file_inode, mixed(state, file->inode)) &&
-           agree_on(&state->file_device, mixed(state, file->device));
+    return slm_lock_agree_on(state, &state->file_inode, file->inode) &&
+           slm_lock_agree_on(state, &state->file_device, file->device);
 }
 
 static bool is_agreed(const struct slm_lock_state *state)
 {
     return __atomic_load_n(&state->file_inode, __ATOMIC_RELAXED) != 0;
-}
-
-void slm_lock_file_forget(struct slm_lock_state *state)
-{
-    __atomic_store_n(&state->file_device, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&state->file_inode, 0, __ATOMIC_RELEASE);
 }
 
 /* Returns a descriptor, or -1 with errno. A FIFO of that name must not block. */

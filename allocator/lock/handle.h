@@ -65,8 +65,6 @@ int slm_lock_file_open_agreed(struct slm_lock_file *file);
 /* Whether the file that was opened is the one that the state records; if the state records none, it
  * records this file. */
 bool slm_lock_file_is_agreed(const struct slm_lock_file *file);
-/* Makes the state record no file. */
-void slm_lock_file_forget(struct slm_lock_state *state);
 
 #ifdef __cplusplus
 }

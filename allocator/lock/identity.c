@@ -1,30 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A thread's identity, and whether the thread lives. */
+/* The calling thread's identity, and the namespaces of its process. */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* memrchr, syscall, O_CLOEXEC */
+#define _GNU_SOURCE /* syscall */
 #endif
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "allocator/base/check.h"
-#include "allocator/base/hash.h"
 #include "allocator/lock/identity.h"
-#include "allocator/lock/word.h"
-
-/*
- * Nothing here allocates or prints: waiters call it, and signal handlers may. Paths are put
- * together by hand for the same reason.
- */
-#define STAT_BYTES 1024u /* a stat line has 52 numbers and a name of at most 64 bytes */
-#define PATH_BYTES 64u
+#include "allocator/lock/proc.h"
+#include "allocator/lock/system.h"
+#include <slabmill/word.h>
 
 __thread uint64_t slm_lock_self_cached;
 
 static pthread_once_t fork_handlers = PTHREAD_ONCE_INIT;
+static slm_word namespaces; /* of this process, as first found; 0: not asked yet */
 
 void slm_lock_set_self(uint64_t identity)
 {
@@ -42,86 +35,20 @@ static void install_fork_handlers(void)
     (void)pthread_atfork(NULL, NULL, forget_self);
 }
 
-/* Reads a file of /proc, which never blocks. Returns the length; 0: it cannot be read. */
-static size_t read_file(const char *path, char *text, size_t n_bytes)
+uint64_t slm_lock_namespaces(void)
 {
-    int cancel;
-    ssize_t length = -1;
-    /* A thread that is cancelled in between would leave the descriptor. */
-    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        length = read(fd, text, n_bytes);
-        (void)close(fd);
+    uint64_t known = __atomic_load_n(&namespaces, __ATOMIC_RELAXED);
+    if (known == 0) {
+        known = slm_lock_system.namespaces();
+        __atomic_store_n(&namespaces, known, __ATOMIC_RELAXED);
     }
-    (void)pthread_setcancelstate(cancel, NULL);
-    return length < 0 ? 0 : (size_t)length;
-}
-
-static char *append(char *at, const char *text)
-{
-    size_t length = strlen(text);
-    memcpy(at, text, length + 1);
-    return at + length;
-}
-
-static char *append_number(char *at, uint32_t number)
-{
-    char digits[11];
-    char *first = digits + sizeof digits - 1;
-    *first = '\0';
-    do {
-        *--first = (char)('0' + number % 10);
-        number /= 10;
-    } while (number != 0);
-    return append(at, first);
-}
-
-/*
- * "tid (name) S ppid ...": the state is field 3, the start field 22. The name may hold any bytes,
- * so the last ')' ends it.
- */
-bool slm_lock_parse_stat(const char *text, size_t length, char *state, uint32_t *start)
-{
-    const char *end = text + length;
-    const char *at = memrchr(text, ')', length);
-    if (at == NULL || end - at < 3) {
-        return false;
-    }
-    *state = at[2];
-    for (unsigned field = 2; field < 22; field++) {
-        at = memchr(at, ' ', (size_t)(end - at));
-        if (at == NULL || ++at == end) {
-            return false;
-        }
-    }
-    uint64_t ticks = 0;
-    const char *first = at;
-    while (at < end && *at >= '0' && *at <= '9') {
-        ticks = ticks * 10 + (uint64_t)(*at++ - '0');
-    }
-    *start = (uint32_t)ticks;
-    return at > first;
-}
-
-static bool stat_of(const char *path, char *state, uint32_t *start)
-{
-    char text[STAT_BYTES];
-    size_t length = read_file(path, text, sizeof text);
-    return length != 0 && slm_lock_parse_stat(text, length, state, start);
+    return known;
 }
 
 static uint64_t find_self(void)
 {
-    char path[PATH_BYTES];
-    char state;
-    uint32_t start;
     uint32_t tid = (uint32_t)syscall(SYS_gettid);
-    append(append_number(append(path, "/proc/self/task/"), tid), "/stat");
-    if (!stat_of(path, &state, &start)) {
-        start = 0;
-    }
-    return (uint64_t)start << 32 | tid;
+    return (uint64_t)slm_lock_find_own_start() << 32 | tid;
 }
 
 uint64_t slm_lock_self(void)
@@ -133,45 +60,4 @@ uint64_t slm_lock_self(void)
         errno = kept_errno;
     }
     return slm_lock_self_cached;
-}
-
-/*
- * Signal 0 comes first: it is cheaper than /proc, and works without it. A thread that may not be
- * signalled exists.
- */
-static bool find_alive(uint32_t tid, uint32_t start)
-{
-    if (syscall(SYS_tkill, tid, 0) != 0 && errno == ESRCH) {
-        return false;
-    }
-    char path[PATH_BYTES];
-    char state;
-    uint32_t start_now;
-    append(append_number(append(path, "/proc/"), tid), "/stat");
-    if (!stat_of(path, &state, &start_now)) {
-        return true;
-    }
-    return state != 'Z' && state != 'X' && (start == 0 || start == start_now);
-}
-
-bool slm_lock_find_alive(uint64_t identity)
-{
-    uint32_t tid = (uint32_t)(identity & SLM_LOCK_TID);
-    if (tid == 0) {
-        return false;
-    }
-    int kept_errno = errno;
-    bool is_alive = find_alive(tid, (uint32_t)(identity >> 32));
-    errno = kept_errno;
-    return is_alive;
-}
-
-/* The hash of the boot's UUID. */
-uint64_t slm_lock_boot(void)
-{
-    char text[PATH_BYTES];
-    int kept_errno = errno;
-    size_t length = read_file("/proc/sys/kernel/random/boot_id", text, sizeof text);
-    errno = kept_errno;
-    return length == 0 ? 0 : slm_hash(text, length) | 1;
 }

@@ -14,6 +14,7 @@
 #include "allocator/base/yield.h"
 #include "allocator/lock/handle.h"
 #include "allocator/lock/identity.h"
+#include "allocator/lock/origin.h"
 #include "allocator/lock/system.h"
 #include "allocator/lock/word.h"
 
@@ -24,11 +25,13 @@
  *     wait        the slow path: spin, take over from a dead owner, sleep, ask for a turn
  *     file        the FILE kind: the system's lock of a file, under the word
  *       agreed_file   which file that is
- *   identity      of the calling thread; whether another thread lives
+ *   origin        the boot and the namespaces that a state belongs to
+ *   identity      of the calling thread, and the namespaces of its process
  *   system        futex, clock, pause, file lock: a table that a scheduler can replace
+ *     proc        what the system says about threads and namespaces
  *
  * Stored      struct slm_lock_state (64 bytes) in shared memory: the word, its kind, two counters,
- *             the boot, the file. word.h draws the word and lists every change of it.
+ *             the boot, the namespaces, the file. word.h draws the word and lists every change of it.
  * In process  struct slm_lock (handle.h): where the state is mapped, how long to spin, the file.
  * Calls       lock -> wait -> system; lock -> file -> agreed_file, wait, system. A fast path knows
  *             the word only. FILE has the fast path look at a word that never changes, so that one
@@ -62,47 +65,8 @@ enum slm_status slm_lock_init(struct slm_lock_state *state, enum slm_lock_kind k
     }
     memset(state, 0, sizeof *state);
     state->kind = (uint32_t)kind;
-    state->boot = slm_lock_boot();
+    slm_lock_set_origin(state);
     return SLM_OK;
-}
-
-/* False: the number has changed since it was read. */
-static bool clear_number(slm_word *shared, uint64_t seen)
-{
-    SLM_YIELD("lock: forget the file of another boot");
-    return seen == 0 ||
-           __atomic_compare_exchange_n(shared, &seen, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-}
-
-/*
- * Several processes may find an old boot's state at once. Each reads the other fields first and the
- * boot last: while the boot is the old one, the fields are too, and compare-and-swap resets exactly
- * what was read. The boot changes last, and no process locks before.
- */
-static void reset_after_reboot(struct slm_lock_state *state, uint64_t boot_now)
-{
-    for (;;) {
-        SLM_YIELD("lock: read the word of another boot");
-        uint64_t word = __atomic_load_n(&state->word, __ATOMIC_ACQUIRE);
-        uint64_t inode = __atomic_load_n(&state->file_inode, __ATOMIC_ACQUIRE);
-        uint64_t device = __atomic_load_n(&state->file_device, __ATOMIC_ACQUIRE);
-        SLM_YIELD("lock: read the boot");
-        uint64_t boot = __atomic_load_n(&state->boot, __ATOMIC_ACQUIRE);
-        if (boot_now == 0 || boot == 0 || boot == boot_now) {
-            return;
-        }
-        SLM_YIELD("lock: reset the word of another boot");
-        if (slm_lock_owner_in(word) == 0) {
-            if (clear_number(&state->file_inode, inode) &&
-                clear_number(&state->file_device, device)) {
-                (void)__atomic_compare_exchange_n(&state->boot, &boot, boot_now, false,
-                                                  __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-            }
-        } else if (__atomic_compare_exchange_n(&state->word, &word, SLM_LOCK_REPAIR, false,
-                                               __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-            (void)__atomic_fetch_add(&state->n_deaths, 1, __ATOMIC_RELAXED);
-        }
-    }
 }
 
 static unsigned spins_of(unsigned wanted)
@@ -133,21 +97,34 @@ static enum slm_status check_attach(struct slm_lock **out, const struct slm_lock
     return SLM_OK;
 }
 
-static enum slm_status open_file(struct slm_lock *lock, const struct slm_lock_options *options,
-                                 struct slm_error *error)
+/* The caller knows that no process uses the lock: whatever owner is recorded is none. */
+static void free_unused(struct slm_lock_state *state)
 {
-    lock->never = SLM_LOCK_NEVER;
-    lock->fast_word = &lock->never;
-    if (options->file_is_new) {
-        struct slm_lock_owner owner;
-        slm_lock_get_state_owner(lock->state, &owner);
-        if (owner.is_alive) {
-            return slm_error_set(error, SLM_E_LOCKED, 0, "%s: no new lock file: thread %d holds it",
-                                 options->path, (int)owner.thread_id);
-        }
-        slm_lock_file_forget(lock->state);
+    uint64_t word = __atomic_load_n(&state->word, __ATOMIC_RELAXED);
+    bool had_owner = slm_lock_owner_in(word) != 0;
+    uint64_t repair = had_owner ? SLM_LOCK_REPAIR : word & SLM_LOCK_REPAIR;
+    if (had_owner) {
+        (void)__atomic_fetch_add(&state->n_deaths, 1, __ATOMIC_RELAXED);
     }
-    return slm_lock_file_open(lock, options->path, error);
+    __atomic_store_n(&state->word, repair, __ATOMIC_RELEASE);
+    slm_lock_set_origin(state);
+}
+
+static enum slm_status open_handle(struct slm_lock *lock, const struct slm_lock_options *options,
+                                   struct slm_error *error)
+{
+    if (options->is_unused) {
+        free_unused(lock->state);
+    } else if (!slm_lock_agree_on_origin(lock->state)) {
+        return slm_error_set(error, SLM_E_STATE, 0, "lock: %s", SLM_LOCK_ELSEWHERE_TEXT);
+    }
+    lock->fast_word = &lock->state->word;
+    if (options->kind == SLM_LOCK_FILE) {
+        lock->never = SLM_LOCK_NEVER;
+        lock->fast_word = &lock->never;
+        return slm_lock_file_open(lock, options->path, error);
+    }
+    return SLM_OK;
 }
 
 enum slm_status slm_lock_attach(struct slm_lock **out, struct slm_lock_state *state,
@@ -164,17 +141,13 @@ enum slm_status slm_lock_attach(struct slm_lock **out, struct slm_lock_state *st
     if (lock == NULL) {
         return slm_error_set(error, SLM_E_NOMEM, 0, "lock: no memory for a handle");
     }
-    reset_after_reboot(state, slm_lock_boot());
     lock->state = state;
-    lock->fast_word = &state->word;
     lock->spins = spins_of(options->spins);
     lock->is_robust = options->kind == SLM_LOCK_ROBUST;
-    if (options->kind == SLM_LOCK_FILE) {
-        status = open_file(lock, options, error);
-        if (status != SLM_OK) {
-            free(lock);
-            return status;
-        }
+    status = open_handle(lock, options, error);
+    if (status != SLM_OK) {
+        free(lock);
+        return status;
     }
     /* Asked now, so that a signal handler is never the first to ask. */
     (void)slm_lock_self();

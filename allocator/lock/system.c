@@ -61,6 +61,7 @@ const
 #endif
     struct slm_lock_system slm_lock_system = {
         .is_alive = slm_lock_find_alive,
+        .namespaces = slm_lock_find_namespaces,
         .wait = futex_wait,
         .wake = futex_wake,
         .now_ms = now_ms,

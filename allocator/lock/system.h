@@ -8,6 +8,7 @@
 
 #include "allocator/base/yield.h"
 #include "allocator/lock/identity.h"
+#include "allocator/lock/proc.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -22,6 +23,8 @@ extern "C" {
 struct slm_lock_system {
     /* slm_lock_is_alive */
     bool (*is_alive)(uint64_t identity);
+    /* slm_lock_find_namespaces */
+    uint64_t (*namespaces)(void);
     /* Sleeps if *half == value, compared in one step with falling asleep, until a wake, for at most
      * timeout_ms. May return early for any reason. */
     void (*wait)(uint32_t *half, uint32_t value, unsigned timeout_ms);

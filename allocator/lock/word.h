@@ -54,7 +54,8 @@ SLM_PIN_FIELD(slm_lock_state, n_waits, 16, 8);
 SLM_PIN_FIELD(slm_lock_state, boot, 24, 8);
 SLM_PIN_FIELD(slm_lock_state, file_inode, 32, 8);
 SLM_PIN_FIELD(slm_lock_state, file_device, 40, 8);
-SLM_PIN_FIELD(slm_lock_state, unused, 48, 16);
+SLM_PIN_FIELD(slm_lock_state, namespaces, 48, 8);
+SLM_PIN_FIELD(slm_lock_state, unused, 56, 8);
 
 /* The half of the word that the futex calls compare. */
 static inline uint32_t *slm_lock_half(struct slm_lock_state *state)

@@ -2,6 +2,7 @@
 /* Opening a zone that exists: every field is checked before it is used. */
 #include <string.h>
 
+#include "allocator/lock/origin.h"
 #include "allocator/segment/for_zone.h"
 #include "allocator/zone/handle.h"
 
@@ -14,10 +15,9 @@ static enum slm_status judge_use(const struct zone_header *header, const char *l
     if (header->state == ZONE_BROKEN && !options->segment.read_only) {
         return slm_error_set(error, SLM_E_BROKEN, 0, "%s: could not be repaired", label);
     }
-    if (slm_zone_is_elsewhere(fixed->namespaces)) {
-        return slm_error_set(error, SLM_E_STATE, 0,
-                             "%s: made in another namespace (pid %u, time %u)", label,
-                             (uint32_t)fixed->namespaces, (uint32_t)(fixed->namespaces >> 32));
+    if (!options->is_unused && slm_lock_is_elsewhere(&header->lock)) {
+        return slm_error_set(error, SLM_E_STATE, 0, "%s: its lock: %s", label,
+                             SLM_LOCK_ELSEWHERE_TEXT);
     }
     if (options->name != NULL && strcmp(options->name, fixed->name) != 0) {
         return slm_error_set(error, SLM_E_NAME, 0, "%s: zone \"%s\", expected \"%.60s\"", label,
@@ -96,7 +96,7 @@ static enum slm_status open_all(struct slm_zone *zone,
 {
     struct slm_lock_options lock = {
         .path = options->lock_path,
-        .file_is_new = options->lock_file_is_new,
+        .is_unused = options->is_unused,
     };
     for (;;) {
         uint64_t bytes = zone_bytes(zone);

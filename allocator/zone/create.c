@@ -19,7 +19,6 @@ static void fill_fixed(struct zone_fixed *fixed, const struct slm_zone_options *
     fixed->journal_entries = zone_journal_entries(options);
     fixed->slab_offset = slm_zone_slab_offset(fixed->journal_entries);
     fixed->lock_kind = (uint32_t)options->lock_kind;
-    fixed->namespaces = slm_zone_namespaces();
     strncpy(fixed->name, options->name, sizeof fixed->name - 1);
     strncpy(fixed->tag, zone_tag(options), sizeof fixed->tag - 1);
 }
@@ -68,7 +67,8 @@ static enum slm_status format_zone(struct slm_zone *zone, const struct slm_zone_
     zone->header->bytes = zone->fixed.first_bytes;
     zone->header->fixed = zone->fixed;
     zone->header->checksum = slm_zone_checksum(&zone->fixed);
-    struct slm_lock_options lock = {.path = options->lock_path};
+    /* No other process has the zone yet. */
+    struct slm_lock_options lock = {.path = options->lock_path, .is_unused = true};
     status = slm_zone_error_of(options->name, slm_zone_open_parts(zone, &lock, error), error);
     if (status == SLM_OK) {
         __atomic_store_n(&zone->header->state, ZONE_READY, __ATOMIC_RELEASE);

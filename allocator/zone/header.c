@@ -3,7 +3,6 @@
 #include "allocator/zone/header.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 #include "allocator/base/bits.h"
 #include "allocator/base/hash.h"
@@ -16,30 +15,6 @@ uint64_t slm_zone_checksum(const struct zone_fixed *fixed)
 uint64_t slm_zone_slab_offset(unsigned journal_entries)
 {
     return slm_align_up(ZONE_JOURNAL_OFFSET + slm_journal_log_bytes(journal_entries), ZONE_ALIGN);
-}
-
-static uint32_t namespace_number(const char *path)
-{
-    struct stat about;
-    return stat(path, &about) == 0 ? (uint32_t)about.st_ino : 0;
-}
-
-uint64_t slm_zone_namespaces(void)
-{
-    return (uint64_t)namespace_number("/proc/self/ns/time") << 32 |
-           namespace_number("/proc/self/ns/pid");
-}
-
-static bool are_known_and_differ(uint32_t a, uint32_t b)
-{
-    return a != 0 && b != 0 && a != b;
-}
-
-bool slm_zone_is_elsewhere(uint64_t namespaces)
-{
-    uint64_t here = slm_zone_namespaces();
-    return are_known_and_differ((uint32_t)namespaces, (uint32_t)here) ||
-           are_known_and_differ((uint32_t)(namespaces >> 32), (uint32_t)(here >> 32));
 }
 
 static bool text_ends(const char *text)

@@ -31,7 +31,7 @@ struct zone_fixed {
     uint64_t slab_offset;
     uint32_t journal_entries;
     uint32_t lock_kind;
-    uint64_t namespaces; /* in which the ids and start times of the lock's owners are valid */
+    uint64_t unused; /* 0 */
     char name[SLM_ZONE_NAME_BYTES];
     char tag[SLM_ZONE_NAME_BYTES];
 };
@@ -56,7 +56,7 @@ SLM_PIN_FIELD(zone_fixed, max_bytes, 32, 8);
 SLM_PIN_FIELD(zone_fixed, slab_offset, 40, 8);
 SLM_PIN_FIELD(zone_fixed, journal_entries, 48, 4);
 SLM_PIN_FIELD(zone_fixed, lock_kind, 52, 4);
-SLM_PIN_FIELD(zone_fixed, namespaces, 56, 8);
+SLM_PIN_FIELD(zone_fixed, unused, 56, 8);
 SLM_PIN_FIELD(zone_fixed, name, 64, 64);
 SLM_PIN_FIELD(zone_fixed, tag, 128, 64);
 
@@ -73,10 +73,6 @@ SLM_PIN_FIELD(zone_header, lock, 256, 64);
 uint64_t slm_zone_checksum(const struct zone_fixed *fixed);
 /* Where the slab begins, after a journal of so many entries. */
 uint64_t slm_zone_slab_offset(unsigned journal_entries);
-/* The calling process's, pid below and time above bit 32; 0: unknown. */
-uint64_t slm_zone_namespaces(void);
-/* Whether the calling process's differ. A number that either side does not know does not differ. */
-bool slm_zone_is_elsewhere(uint64_t namespaces);
 /* Whether the zone can have that length. */
 bool slm_zone_bytes_are_right(const struct zone_fixed *fixed, uint64_t bytes);
 /* Checks that this library wrote the header: SLM_E_STATE, SLM_E_MAGIC, SLM_E_VERSION,

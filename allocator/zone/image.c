@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "allocator/journal/log.h"
+#include "allocator/lock/origin.h"
 #include "allocator/zone/handle.h"
 
 _Static_assert(SLM_ZONE_IMAGE_HEAD_BYTES == ZONE_JOURNAL_OFFSET, "the head ends at the journal");
@@ -25,7 +26,7 @@ static void fill_image(struct slm_zone_image *image, const struct zone_header *h
     image->slab_offset = fixed->slab_offset;
     image->n_recoveries = header->n_recoveries;
     image->is_given_up = header->state == ZONE_BROKEN;
-    image->is_elsewhere = slm_zone_is_elsewhere(fixed->namespaces);
+    image->is_elsewhere = slm_lock_is_elsewhere(&header->lock);
     image->lock = header->lock;
 }
 

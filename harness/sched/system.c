@@ -158,6 +158,7 @@ void hrn_system_play(const struct hrn_system_driver *driver)
     }
     slm_lock_system = (struct slm_lock_system){
         .is_alive = is_alive,
+        .namespaces = slm_lock_system.namespaces,
         .wait = wait,
         .wake = wake,
         .now_ms = read_clock,

@@ -39,7 +39,8 @@ extern "C" {
  *          which is fast. A waiter that has been passed over for SLM_LOCK_PATIENCE_MS asks for its
  *          turn: until a waiter has had the lock, newcomers go to sleep first. FILE: never asks.
  * Limits   - Thread ids mean nothing in another pid namespace, and start times differ in another
- *            time namespace. Zones refuse to be attached there; a bare lock does not check.
+ *            time namespace: only processes of the same two use a lock. Without /proc a process
+ *            cannot find out where it is, and attaches with is_unused only.
  *          - A process made by a raw clone or _Fork, without fork handlers, keeps its parent's
  *            identity. A program that calls exec while it holds a lock lives on as its owner (FILE:
  *            the system releases the lock).
@@ -50,7 +51,7 @@ extern "C" {
  *          - The futex compares the half of the word without the start time: a waiter may sleep on
  *            the word of another owner with the same id and marks, for SLM_LOCK_SLEEP_MS at most.
  *          - FILE: after a lock file was removed or replaced, new handles are refused until the
- *            system restarts or a caller sets file_is_new (for good, if the system has no boot id);
+ *            system restarts or a caller sets is_unused (for good, if the system has no boot id);
  *            handles of the first file go on. A program that closes the lock's descriptor while it
  *            holds the lock gives the lock away. A thread that ends without its destructors, or
  *            locks in the last round of them, keeps the lock until its process ends.
@@ -78,7 +79,9 @@ struct slm_lock_state {
     slm_word boot;       /* of the system that the word's ids belong to */
     slm_word file_inode; /* FILE: which file is locked, mixed with the boot; 0: not agreed on yet */
     slm_word file_device;
-    uint64_t unused[2]; /* 0 */
+    slm_word namespaces; /* in which the word's ids and start times are valid, mixed with the boot:
+                            pid below, time above bit 32; 0: not agreed on yet */
+    uint64_t unused;     /* 0 */
 };
 
 struct slm_lock; /* a process's handle */
@@ -88,9 +91,7 @@ struct slm_lock_options {
     const char *path;        /* FILE: a file of its own; the first attach creates it, mode 0600 */
     unsigned spins;          /* most pauses between two reads of the word; 0: 1024; a machine with
                                 one processor does not spin */
-    bool file_is_new;        /* FILE: accept the file that is there now. The caller knows that no
-                                process uses the lock: each handle of the earlier file is refused
-                                once, then uses the new one */
+    bool is_unused;          /* the caller knows that no process uses the lock; see attach */
 };
 
 /*
@@ -101,11 +102,14 @@ enum slm_status slm_lock_init(struct slm_lock_state *state, enum slm_lock_kind k
 
 /*
  * Opens a handle on a lock that exists. If the state comes from an earlier boot of the system (a
- * zone in a file), its owner is dead: the lock is freed and marked for repair.
+ * zone in a file), its owner is dead: the lock is freed and marked for repair. is_unused does the
+ * same whatever owner is recorded; then the lock belongs to the caller's namespaces, and FILE to
+ * the file that is there now: a handle of an earlier file is refused once, then uses the new one.
  * Fails, *out NULL: SLM_E_ALIGN, SLM_E_OPTION (kind is not the state's; FILE without a path),
- * SLM_E_ACCESS (the lock file is a link or another user's), SLM_E_REPLACED (not the file that the
- * lock was used with since init, or since the system started), SLM_E_LOCKED (file_is_new, and the
- * lock's owner lives), SLM_E_MISSING (the folder), SLM_E_NOMEM, SLM_E_IO.
+ * SLM_E_STATE (the lock belongs to another pid or time namespace, or nothing shows that it does
+ * not), SLM_E_ACCESS (the lock file is a link or another user's), SLM_E_REPLACED (not the file that
+ * the lock was used with since init, or since the system started), SLM_E_MISSING (the folder),
+ * SLM_E_NOMEM, SLM_E_IO.
  */
 enum slm_status slm_lock_attach(struct slm_lock **out, struct slm_lock_state *state,
                                 const struct slm_lock_options *options, struct slm_error *error);

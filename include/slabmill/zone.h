@@ -81,8 +81,8 @@ struct slm_zone_attach_options {
     const char *name;                   /* the zone must have it; NULL: any */
     const char *tag;                    /* the same */
     const char *lock_path;              /* for SLM_LOCK_FILE */
-    bool lock_file_is_new;              /* the same; see lock.h */
-    bool check; /* run slm_zone_check_locked too: no other process uses the zone meanwhile */
+    bool is_unused; /* the caller knows that no process uses the zone; see slm_lock_attach */
+    bool check;     /* run slm_zone_check_locked too: no other process uses the zone meanwhile */
 };
 
 /*

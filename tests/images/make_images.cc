@@ -3,9 +3,8 @@
  * Writes the zones of corpus/images with the current library.
  * Usage: make_images FOLDER    (docs/layout.md says when)
  *
- * A file ends with its last page that is not 0. Its zone names no namespace, like a zone that is
- * made where there is no /proc. Its lock was last used on a system that no longer runs. So every
- * machine may attach it.
+ * A file ends with its last page that is not 0. Its lock was last used on a system that no longer
+ * runs, in its namespaces. So every machine may attach it.
  */
 #include <gtest/gtest.h>
 
@@ -35,8 +34,6 @@ void die_with_lock(const Image &image, slm_zone *zone)
 void make_portable(slm_zone *zone)
 {
     zone_header *header = zone->header;
-    header->fixed.namespaces = 0;
-    header->checksum = slm_zone_checksum(&header->fixed);
     header->lock.boot = 1;
     header->whole_file = 0;
 }

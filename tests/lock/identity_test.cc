@@ -307,6 +307,7 @@ TEST(LockNoDescriptors, AttachWithoutABootIdBelievesTheState)
 {
     Lock lock;
     lock.state()->boot ^= 2;
+    lock.state()->namespaces ^= 2;
     lock.state()->word = slm_lock_self();
     EXPECT_EQ(expect_in_child([&] {
                   slm_lock *mine = lock.attach(SLM_LOCK_ROBUST);

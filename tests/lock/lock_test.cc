@@ -216,6 +216,7 @@ TEST_P(LockKinds, IsBelievedAsItIsIfItsBootIsNotKnown)
 {
     uint64_t word = slm_lock_self() + (UINT64_C(1) << 32);
     ASSERT_EQ(slm_lock_init(lock.state(), GetParam()), SLM_OK);
+    lock.state()->namespaces ^= lock.state()->boot;
     lock.state()->boot = 0;
     lock.state()->word = word;
     slm_lock_detach(lock.attach(GetParam()));

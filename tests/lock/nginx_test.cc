@@ -191,9 +191,7 @@ TEST_P(LockNginx, M9InitOverGarbageMakesAFreeLock)
     EXPECT_EQ(lock.word(), 0u);
     EXPECT_EQ(lock.state()->n_deaths, 0u);
     EXPECT_EQ(lock.state()->n_waits, 0u);
-    for (uint64_t unused : lock.state()->unused) {
-        EXPECT_EQ(unused, 0u);
-    }
+    EXPECT_EQ(lock.state()->unused, 0u);
     slm_lock_detach(lock.attach(GetParam()));
     EXPECT_EQ(slm_lock_lock(lock), SLM_OK);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);

@@ -52,6 +52,7 @@ class LockRaceReboot : public testing::TestWithParam<slm_lock_kind> {
         lock.state()->boot ^= 2;
         lock.state()->file_inode ^= GetParam() == SLM_LOCK_FILE ? 2 : 0;
         lock.state()->file_device ^= GetParam() == SLM_LOCK_FILE ? 2 : 0;
+        lock.state()->namespaces ^= 2;
     }
 
     void reset_as_another()
@@ -60,6 +61,7 @@ class LockRaceReboot : public testing::TestWithParam<slm_lock_kind> {
         lock.state()->n_deaths += is_held_;
         lock.state()->file_inode = inode_;
         lock.state()->file_device = device_;
+        lock.state()->namespaces = namespaces_;
         lock.state()->boot = slm_lock_boot();
     }
 
@@ -78,12 +80,14 @@ class LockRaceReboot : public testing::TestWithParam<slm_lock_kind> {
         EXPECT_EQ(lock.state()->boot, slm_lock_boot());
         EXPECT_EQ(lock.state()->file_inode, inode_);
         EXPECT_EQ(lock.state()->file_device, device_);
+        EXPECT_EQ(lock.state()->namespaces, namespaces_);
         slm_lock_detach(late);
     }
 
     Lock lock{GetParam()};
     uint64_t inode_ = lock.state()->file_inode;
     uint64_t device_ = lock.state()->file_device;
+    uint64_t namespaces_ = lock.state()->namespaces;
     bool is_held_ = false;
 };
 
@@ -100,11 +104,12 @@ TEST_P(LockRaceReboot, AResetAfterACompleteOneChangesNothing)
     expect_reset_once("lock: read the boot", 0, true);
 }
 
-TEST_P(LockRaceReboot, ALateResetOfAFreeLockKeepsTheNewlyAgreedFile)
+TEST_P(LockRaceReboot, ALateResetOfAFreeLockKeepsTheNewlyAgreedNumbers)
 {
     expect_reset_once("lock: reset the word of another boot", 0, false);
-    expect_reset_once("lock: forget the file of another boot", 0, false);
-    expect_reset_once("lock: forget the file of another boot", 1, false);
+    expect_reset_once("lock: forget a number of another boot", 0, false);
+    expect_reset_once("lock: forget a number of another boot", 1, false);
+    expect_reset_once("lock: forget a number of another boot", 2, false);
 }
 
 /* --- The agreed file --- */
@@ -115,7 +120,7 @@ class LockRaceFile : public testing::Test {
     slm_status attach_second(uint64_t inode, uint64_t device)
     {
         slm_lock_init(lock.state(), SLM_LOCK_FILE);
-        Meanwhile meanwhile("file: agree", 0, [&] {
+        Meanwhile meanwhile("lock: agree on a number", 0, [&] {
             lock.state()->file_inode = inode;
             lock.state()->file_device = device;
         });

@@ -286,8 +286,7 @@ TEST_F(Inspect, DoesNotGuessWhetherAnOwnerOfAnotherNamespaceLives)
     std::string path = Make();
     zone_->header->lock.word = UINT64_C(1) << 32 | 0x3fffff00; /* no thread here has that id */
     EXPECT_EQ(Run({path}).status, 1);
-    zone_->header->fixed.namespaces ^= 1;
-    Reseal();
+    zone_->header->lock.namespaces ^= 1;
     Done done = Run({path});
     EXPECT_EQ(done.status, 0);
     EXPECT_TRUE(Has(done.out, "of another pid namespace has it: whether it lives is unknown"));

@@ -57,6 +57,13 @@ class Image {
     {
         memcpy(bytes.data() + offset, &value, sizeof value);
     }
+    /* Changes bits of a 64-bit number. */
+    void flip(size_t offset, uint64_t bits)
+    {
+        uint64_t number;
+        memcpy(&number, bytes.data() + offset, sizeof number);
+        put(offset, number ^ bits);
+    }
     slm_status attach(Zone &zone) const
     {
         write_all(path(), bytes);
@@ -69,6 +76,7 @@ class Image {
 };
 
 #define FIXED(field) offsetof(zone_header, fixed.field)
+#define LOCK(field)  offsetof(zone_header, lock.field)
 
 struct Damage {
     const char *name;
@@ -111,8 +119,8 @@ const Damage damages[] = {
     {"State", SLM_E_STATE, [](Image &i) { i.put(offsetof(zone_header, state), uint64_t{1}); }},
     {"GivenUp", SLM_E_BROKEN,
      [](Image &i) { i.put(offsetof(zone_header, state), uint64_t{ZONE_BROKEN}); }},
-    {"PidNamespace", SLM_E_STATE,
-     [](Image &i) { i.put(FIXED(namespaces), uint64_t{1}), i.seal(); }},
+    {"PidNamespace", SLM_E_STATE, [](Image &i) { i.flip(LOCK(namespaces), 1); }},
+    {"TimeNamespace", SLM_E_STATE, [](Image &i) { i.flip(LOCK(namespaces), UINT64_C(1) << 32); }},
     {"AnotherName", SLM_E_NAME, [](Image &i) { i.options.name = "other"; }},
     {"AnotherTag", SLM_E_NAME, [](Image &i) { i.options.tag = "other"; }},
     {"SlabsHead", SLM_E_IMAGE, [](Image &i) { i.put(kSlab, uint64_t{0}); }},
@@ -365,7 +373,9 @@ TEST(ZoneAttach, FromAnotherPidNamespaceIsRefused)
         return in_child([&] {
             Zone zone;
             slm_status answer = zone.attach(image.options);
-            return answer == SLM_E_STATE && strstr(zone.error.text, "another namespace") ? 0 : 1;
+            return answer == SLM_E_STATE && strstr(zone.error.text, "another pid or time namespace")
+                       ? 0
+                       : 1;
         });
     });
     if (status == 99) {

@@ -303,7 +303,7 @@ TEST(ZoneLockFile, ThatWasRemovedIsRefusedUnlessTheCallerAllowsANewOne)
     EXPECT_EQ(other.attach(again), SLM_E_REPLACED);
     EXPECT_NE(std::string(other.error.text).find(again.lock_path), std::string::npos)
         << other.error.text;
-    again.lock_file_is_new = true;
+    again.is_unused = true;
     ASSERT_EQ(other.attach(again), SLM_OK) << other.error.text;
     ASSERT_EQ(slm_zone_lock(other), SLM_OK);
     EXPECT_EQ(slm_zone_lock(zone), SLM_E_REPLACED);

@@ -63,3 +63,19 @@ int slm_lock_file_open_agreed(struct slm_lock_file *file)
     file->fd = fd;
     return 0;
 }
+
+/* The descriptor may be closed, or be another file's now. */
+bool slm_lock_file_is_open(const struct slm_lock_file *file)
+{
+    struct stat found;
+    return file->fd >= 0 && fstat(file->fd, &found) == 0 && found.st_dev == file->device &&
+           found.st_ino == file->inode;
+}
+
+void slm_lock_file_close(struct slm_lock_file *file)
+{
+    if (slm_lock_file_is_open(file)) {
+        (void)close(file->fd);
+    }
+    file->fd = -1;
+}

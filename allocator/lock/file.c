@@ -6,10 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "allocator/base/yield.h"
@@ -24,21 +22,14 @@
  * without a check. That requires that all processes lock one file: agreed_file.c.
  *
  * The system frees the lock when the description's last descriptor is closed. Two cases would keep
- * it open after its owner died, and are handled through the list of all handles. A fork child has a
- * copy of every descriptor, so the child closes them at once, and opens its own when it first
- * locks; fork waits while a descriptor is open and not on the list yet. And a thread may exit while
- * its process goes on, so a destructor of its own gives back what it still holds, without touching
- * the word.
+ * it open after its owner died, and are handled through the list of all handles (handles.c). A fork
+ * child has a copy of every descriptor, so it closes them at once and opens its own. And a thread
+ * may exit while its process goes on, so a destructor of its own gives back what it still holds,
+ * without touching the word.
  */
 
 #define SHORT_NAP_MS 1u /* while the lock's new holder has not written its name yet */
 
-static pthread_mutex_t all_mutex = PTHREAD_MUTEX_INITIALIZER;
-/* While a thread holds all_mutex, signals and cancellation are off: no handler may wait for the
- * mutex, and a cancelled thread would keep it. */
-static sigset_t mask_before;
-static int cancel_before;
-static struct slm_lock_file *all;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int start_errno;        /* why there is no exit_key; 0: there is */
 static pthread_key_t exit_key; /* not NULL in a thread that ever held a file lock */
@@ -53,54 +44,6 @@ static int set_lock(int fd, short type)
     return os_errno;
 }
 
-/* The descriptor may be closed, or be another file's now: programs close descriptors at random. */
-static bool is_open(const struct slm_lock_file *file)
-{
-    struct stat found;
-    return file->fd >= 0 && fstat(file->fd, &found) == 0 && found.st_dev == file->device &&
-           found.st_ino == file->inode;
-}
-
-static void close_if_open(struct slm_lock_file *file)
-{
-    if (is_open(file)) {
-        (void)close(file->fd);
-    }
-    file->fd = -1;
-}
-
-static void lock_all(void)
-{
-    sigset_t every;
-    sigset_t before;
-    int cancel;
-    (void)sigfillset(&every);
-    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    (void)pthread_sigmask(SIG_BLOCK, &every, &before);
-    (void)pthread_mutex_lock(&all_mutex);
-    mask_before = before;
-    cancel_before = cancel;
-}
-
-static void unlock_all(void)
-{
-    sigset_t before = mask_before;
-    int cancel = cancel_before;
-    (void)pthread_mutex_unlock(&all_mutex);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    (void)pthread_setcancelstate(cancel, NULL);
-}
-
-static void after_fork_in_child(void)
-{
-    for (struct slm_lock_file *file = all; file != NULL; file = file->next) {
-        close_if_open(file);
-        file->holder = 0;
-    }
-    (void)pthread_setspecific(exit_key, NULL);
-    unlock_all();
-}
-
 static void give(struct slm_lock_file *file)
 {
     SLM_YIELD("file: give the file");
@@ -112,39 +55,22 @@ static void give(struct slm_lock_file *file)
 static void give_all_at_exit(void *ignored)
 {
     (void)ignored;
-    uint64_t self = slm_lock_self();
-    lock_all();
-    for (struct slm_lock_file *file = all; file != NULL; file = file->next) {
-        if (__atomic_load_n(&file->holder, __ATOMIC_RELAXED) == self) {
-            give(file);
-            slm_lock_system.wake(slm_lock_half(file->state), 1);
+    slm_lock_enter_handles();
+    for (struct slm_lock *lock = slm_lock_handles; lock != NULL; lock = lock->next) {
+        if (lock->file != NULL && slm_lock_file_is_mine(lock)) {
+            give(lock->file);
+            slm_lock_system.wake(slm_lock_half(lock->state), 1);
         }
     }
-    unlock_all();
+    slm_lock_leave_handles();
 }
 
 static void start(void)
 {
     start_errno = pthread_key_create(&exit_key, give_all_at_exit);
-    if (start_errno == 0) {
-        start_errno = pthread_atfork(lock_all, unlock_all, after_fork_in_child);
-    }
 }
 
-/* Opens the file, and puts it on the list of those that a fork child closes, in one step. */
-static int open_first(struct slm_lock_file *file)
-{
-    lock_all();
-    int os_errno = slm_lock_file_open_agreed(file);
-    if (os_errno == 0) {
-        file->next = all;
-        all = file;
-    }
-    unlock_all();
-    return os_errno;
-}
-
-static enum slm_status refuse(const char *path, int os_errno, struct slm_error *error)
+enum slm_status slm_lock_file_refuse(const char *path, int os_errno, struct slm_error *error)
 {
     if (os_errno == ESTALE) {
         return slm_error_set(error, SLM_E_REPLACED, 0,
@@ -157,12 +83,12 @@ static enum slm_status refuse(const char *path, int os_errno, struct slm_error *
                          strerror(os_errno));
 }
 
-enum slm_status slm_lock_file_open(struct slm_lock *lock, const char *path, struct slm_error *error)
+enum slm_status slm_lock_file_make(struct slm_lock *lock, const char *path, struct slm_error *error)
 {
     (void)pthread_once(&once, start);
     if (start_errno != 0) {
         return slm_error_set(error, slm_error_of_errno(start_errno), start_errno,
-                             "%s: the ends of threads and forks cannot be followed: %s", path,
+                             "%s: the ends of threads cannot be followed: %s", path,
                              strerror(start_errno));
     }
     size_t path_bytes = strlen(path) + 1;
@@ -173,27 +99,8 @@ enum slm_status slm_lock_file_open(struct slm_lock *lock, const char *path, stru
     file->path = memcpy(file + 1, path, path_bytes);
     file->fd = -1;
     file->state = lock->state;
-    int os_errno = open_first(file);
-    if (os_errno != 0) {
-        free(file);
-        return refuse(path, os_errno, error);
-    }
     lock->file = file;
     return SLM_OK;
-}
-
-void slm_lock_file_close(struct slm_lock *lock)
-{
-    struct slm_lock_file *file = lock->file;
-    lock_all();
-    struct slm_lock_file **link = &all;
-    while (*link != file) {
-        link = &(*link)->next;
-    }
-    *link = file->next;
-    close_if_open(file);
-    unlock_all();
-    free(file);
 }
 
 /* --- Taking it --- */
@@ -208,22 +115,22 @@ void slm_lock_file_give(struct slm_lock *lock)
     give(lock->file);
 }
 
-/* In a fork child the first time, and when the descriptor was lost. Answers 0 or an errno. */
+/* When the descriptor was lost, or a fork child could not open the file. Returns 0 or an errno. */
 static int reopen(struct slm_lock_file *file)
 {
-    lock_all();
+    slm_lock_enter_handles();
     file->fd = -1;
     int os_errno = slm_lock_file_open_agreed(file);
-    unlock_all();
+    slm_lock_leave_handles();
     return os_errno;
 }
 
 /* The next call opens the file that is there then. */
 static void drop(struct slm_lock_file *file)
 {
-    lock_all();
-    close_if_open(file);
-    unlock_all();
+    slm_lock_enter_handles();
+    slm_lock_file_close(file);
+    slm_lock_leave_handles();
 }
 
 static enum slm_status refusal(int os_errno)
@@ -234,7 +141,7 @@ static enum slm_status refusal(int os_errno)
 
 static enum slm_status take_file(struct slm_lock_file *file)
 {
-    int os_errno = is_open(file) ? 0 : reopen(file);
+    int os_errno = slm_lock_file_is_open(file) ? 0 : reopen(file);
     if (os_errno != 0) {
         return refusal(os_errno);
     }

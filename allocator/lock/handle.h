@@ -19,8 +19,7 @@ struct slm_lock_file {
     dev_t device;    /* of the file that was opened last */
     ino_t inode;
     struct slm_lock_state *state;
-    struct slm_lock_file *next; /* of all handles of this process */
-    char *path;                 /* after the struct */
+    char *path; /* after the struct */
 };
 
 struct slm_lock {
@@ -30,6 +29,10 @@ struct slm_lock {
     slm_word never;             /* SLM_LOCK_NEVER */
     unsigned spins;             /* 0: does not spin */
     bool is_robust;
+    uint64_t namespaces;   /* the lock's: processes of others are refused */
+    slm_word suspect;      /* the owner that waiters saw last */
+    unsigned n_looks;      /* at it */
+    struct slm_lock *next; /* of all handles of this process */
 };
 
 #define SLM_LOCK_FOR_EVER UINT64_MAX
@@ -45,11 +48,11 @@ void slm_lock_nap(struct slm_lock *lock, uint64_t word, uint64_t deadline_ms);
 
 /* --- file.c: the lock of a file --- */
 
-/* Opens the file, and creates it if the state records none. Fails: SLM_E_REPLACED, SLM_E_NOMEM and
- * as slm_error_of_errno has it for open(2). */
-enum slm_status slm_lock_file_open(struct slm_lock *lock, const char *path,
+/* Makes lock->file, which is still to be opened. Fails: SLM_E_NOMEM. */
+enum slm_status slm_lock_file_make(struct slm_lock *lock, const char *path,
                                    struct slm_error *error);
-void slm_lock_file_close(struct slm_lock *lock);
+/* Reports an errno of slm_lock_file_open_agreed. */
+enum slm_status slm_lock_file_refuse(const char *path, int os_errno, struct slm_error *error);
 /* As slm_lock_contend. */
 enum slm_status slm_lock_file_take(struct slm_lock *lock, uint64_t deadline_ms);
 /* Whether the calling thread holds the system's lock through this handle. */
@@ -57,10 +60,29 @@ bool slm_lock_file_is_mine(const struct slm_lock *lock);
 /* Gives the system's lock back; the caller holds it. */
 void slm_lock_file_give(struct slm_lock *lock);
 
+/* --- handles.c: all handles of this process --- */
+
+extern struct slm_lock *slm_lock_handles; /* newest first */
+
+/* While a thread is between these, no other thread is, no thread forks, and neither a signal handler
+ * nor a cancellation interrupts it. */
+void slm_lock_enter_handles(void);
+void slm_lock_leave_handles(void);
+
+/* Frees the lock of an owner that is left over (owner.h), opens the file, and adds the handle.
+ * Returns 0 or an errno. */
+int slm_lock_add_handle(struct slm_lock *lock);
+void slm_lock_remove_handle(struct slm_lock *lock);
+
 /* --- agreed_file.c: which file that is --- */
 
-/* Opens the file that the state records; if it records none, records the file that is there.
- * Returns 0 or an errno; ESTALE: the recorded file has been removed or replaced. */
+/* Whether the descriptor is still that of the file: programs close descriptors at random. */
+bool slm_lock_file_is_open(const struct slm_lock_file *file);
+void slm_lock_file_close(struct slm_lock_file *file);
+
+/* Opens the file that the state records; if it records none, records the file that is there, which
+ * it creates if there is none. Returns 0 or an errno; ESTALE: the recorded file has been removed or
+ * replaced. */
 int slm_lock_file_open_agreed(struct slm_lock_file *file);
 /* Whether the file that was opened is the one that the state records; if the state records none, it
  * records this file. */

@@ -16,8 +16,12 @@ extern __thread uint64_t slm_lock_self_cached __attribute__((tls_model("initial-
 /* Sets the identity of the calling thread; 0: the next slm_lock_self finds its own again. */
 void slm_lock_set_self(uint64_t identity);
 
-/* The namespaces of this process, as it first found them (slm_lock_find_namespaces). */
+/* The namespaces of this process, as it or a forking ancestor first found them
+ * (slm_lock_find_namespaces). */
 uint64_t slm_lock_namespaces(void);
+
+/* From now on a child of fork has its own identity and namespaces. Returns 0 or an errno. */
+int slm_lock_follow_forks(void);
 
 #ifdef __cplusplus
 }

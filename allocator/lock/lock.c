@@ -15,6 +15,7 @@
 #include "allocator/lock/handle.h"
 #include "allocator/lock/identity.h"
 #include "allocator/lock/origin.h"
+#include "allocator/lock/owner.h"
 #include "allocator/lock/system.h"
 #include "allocator/lock/word.h"
 
@@ -24,18 +25,22 @@
  *   lock          the public calls and the fast paths: one compare-and-swap each
  *     wait        the slow path: spin, take over from a dead owner, sleep, ask for a turn
  *     file        the FILE kind: the system's lock of a file, under the word
- *       agreed_file   which file that is
+ *   handles       all handles of this process, which a fork child makes its own
+ *     agreed_file the file of a FILE lock
+ *     owner       whether a recorded owner holds the lock
  *   origin        the boot and the namespaces that a state belongs to
  *   identity      of the calling thread, and the namespaces of its process
  *   system        futex, clock, pause, file lock: a table that a scheduler can replace
- *     proc        what the system says about threads and namespaces
+ *     life        whether a thread lives
+ *       proc      what /proc says about threads, namespaces and mappings
  *
  * Stored      struct slm_lock_state (64 bytes) in shared memory: the word, its kind, two counters,
  *             the boot, the namespaces, the file. word.h draws the word and lists every change of it.
  * In process  struct slm_lock (handle.h): where the state is mapped, how long to spin, the file.
- * Calls       lock -> wait -> system; lock -> file -> agreed_file, wait, system. A fast path knows
- *             the word only. FILE has the fast path look at a word that never changes, so that one
- *             branch serves all kinds.
+ * Calls       lock -> wait -> owner -> system; lock -> file -> handles, wait, system. A fast path
+ *             knows the word only. FILE, and a handle whose process was forked into other
+ *             namespaces, have the fast path look at a word that never changes, so that one branch
+ *             serves all.
  *
  * The owner is in the word: thread id and start time. So taking the lock and saying who took it are
  * one store, no instant has an unknown owner, and a word found in a file can be judged after a
@@ -97,7 +102,7 @@ static enum slm_status check_attach(struct slm_lock **out, const struct slm_lock
     return SLM_OK;
 }
 
-/* The caller knows that no process uses the lock: whatever owner is recorded is none. */
+/* The caller knows that no process uses the lock: a recorded owner does not count. */
 static void free_unused(struct slm_lock_state *state)
 {
     uint64_t word = __atomic_load_n(&state->word, __ATOMIC_RELAXED);
@@ -118,13 +123,24 @@ static enum slm_status open_handle(struct slm_lock *lock, const struct slm_lock_
     } else if (!slm_lock_agree_on_origin(lock->state)) {
         return slm_error_set(error, SLM_E_STATE, 0, "lock: %s", SLM_LOCK_ELSEWHERE_TEXT);
     }
-    lock->fast_word = &lock->state->word;
-    if (options->kind == SLM_LOCK_FILE) {
-        lock->never = SLM_LOCK_NEVER;
-        lock->fast_word = &lock->never;
-        return slm_lock_file_open(lock, options->path, error);
+    lock->namespaces = slm_lock_namespaces();
+    lock->fast_word = options->kind == SLM_LOCK_FILE ? &lock->never : &lock->state->word;
+    enum slm_status status =
+        options->kind == SLM_LOCK_FILE ? slm_lock_file_make(lock, options->path, error) : SLM_OK;
+    int os_errno = status == SLM_OK ? slm_lock_add_handle(lock) : 0;
+    if (os_errno == 0) {
+        return status;
     }
-    return SLM_OK;
+    return options->kind == SLM_LOCK_FILE
+               ? slm_lock_file_refuse(options->path, os_errno, error)
+               : slm_error_set(error, slm_error_of_errno(os_errno), os_errno,
+                               "lock: forks cannot be followed: %s", strerror(os_errno));
+}
+
+static void free_handle(struct slm_lock *lock)
+{
+    free(lock->file);
+    free(lock);
 }
 
 enum slm_status slm_lock_attach(struct slm_lock **out, struct slm_lock_state *state,
@@ -142,33 +158,34 @@ enum slm_status slm_lock_attach(struct slm_lock **out, struct slm_lock_state *st
         return slm_error_set(error, SLM_E_NOMEM, 0, "lock: no memory for a handle");
     }
     lock->state = state;
+    lock->never = SLM_LOCK_NEVER;
     lock->spins = spins_of(options->spins);
     lock->is_robust = options->kind == SLM_LOCK_ROBUST;
-    status = open_handle(lock, options, error);
-    if (status != SLM_OK) {
-        free(lock);
-        return status;
-    }
     /* Asked now, so that a signal handler is never the first to ask. */
     (void)slm_lock_self();
+    status = open_handle(lock, options, error);
+    if (status != SLM_OK) {
+        free_handle(lock);
+        return status;
+    }
     *out = lock;
     return slm_error_clear(error);
 }
 
 void slm_lock_detach(struct slm_lock *lock)
 {
-    if (lock == NULL) {
-        return;
+    if (lock != NULL) {
+        slm_lock_remove_handle(lock);
+        free_handle(lock);
     }
-    if (lock->file != NULL) {
-        slm_lock_file_close(lock);
-    }
-    free(lock);
 }
 
 /* The fast paths leave all else to functions of their own, so they need no stack frame. */
 static SLM_NOINLINE enum slm_status take_slowly(struct slm_lock *lock, uint64_t deadline_ms)
 {
+    if (lock->namespaces != slm_lock_namespaces()) {
+        return SLM_E_STATE;
+    }
     return lock->file != NULL ? slm_lock_file_take(lock, deadline_ms)
                               : slm_lock_contend(lock, deadline_ms);
 }
@@ -277,23 +294,61 @@ enum slm_status slm_lock_mark_repaired(struct slm_lock *lock)
     return SLM_OK;
 }
 
+bool slm_lock_is_alive(uint64_t identity)
+{
+    return slm_lock_system.find_life(identity, (uint32_t)(slm_lock_namespaces() >> 32)).is_alive;
+}
+
+const char *slm_lock_doubt_text(enum slm_lock_doubt doubt)
+{
+    static const char *const texts[] = {
+        [SLM_LOCK_NO_DOUBT] = "",
+        [SLM_LOCK_DOUBT_NAMESPACE] = "its thread id is of another pid namespace",
+        [SLM_LOCK_DOUBT_PROC] = "/proc cannot be read, or is another pid namespace's",
+        [SLM_LOCK_DOUBT_HIDDEN] = "/proc does not show the thread to this process",
+        [SLM_LOCK_DOUBT_START] = "its start time is unknown, or of another time namespace",
+        [SLM_LOCK_DOUBT_MAPPINGS] = "what its process has mapped cannot be read",
+    };
+    return (size_t)doubt < sizeof texts / sizeof texts[0] ? texts[doubt] : "";
+}
+
+/* All but whether it lives. */
+static void fill_owner(struct slm_lock_owner *owner, const struct slm_lock_state *state)
+{
+    SLM_YIELD("lock: snapshot");
+    uint64_t word = __atomic_load_n(&state->word, __ATOMIC_ACQUIRE);
+    owner->identity = slm_lock_owner_in(word);
+    owner->thread_id = (pid_t)(word & SLM_LOCK_TID);
+    owner->needs_repair = (word & SLM_LOCK_REPAIR) != 0;
+    owner->has_waiters = (word & SLM_LOCK_WAITERS) != 0;
+    owner->is_alive = false;
+    owner->doubt = SLM_LOCK_NO_DOUBT;
+}
+
 void slm_lock_get_state_owner(const struct slm_lock_state *state, struct slm_lock_owner *owner)
 {
     if (state == NULL || owner == NULL) {
         return;
     }
-    SLM_YIELD("lock: snapshot");
-    uint64_t word = __atomic_load_n(&state->word, __ATOMIC_ACQUIRE);
-    owner->identity = slm_lock_owner_in(word);
-    owner->thread_id = (pid_t)(word & SLM_LOCK_TID);
-    owner->is_alive = owner->identity != 0 && slm_lock_is_alive(owner->identity);
-    owner->needs_repair = (word & SLM_LOCK_REPAIR) != 0;
-    owner->has_waiters = (word & SLM_LOCK_WAITERS) != 0;
+    fill_owner(owner, state);
+    if (owner->identity != 0 && !slm_lock_is_of_another_boot(state)) {
+        struct slm_lock_life life = slm_lock_judge_thread(state, owner->identity);
+        owner->is_alive = life.is_alive;
+        owner->doubt = life.doubt;
+    }
 }
 
 void slm_lock_get_owner(const struct slm_lock *lock, struct slm_lock_owner *owner)
 {
-    slm_lock_get_state_owner(lock == NULL ? NULL : lock->state, owner);
+    if (lock == NULL || owner == NULL) {
+        return;
+    }
+    fill_owner(owner, lock->state);
+    if (owner->identity != 0) {
+        struct slm_lock_life life = slm_lock_judge_owner(lock->state, owner->identity);
+        owner->is_alive = life.is_alive;
+        owner->doubt = life.doubt;
+    }
 }
 
 /* As slm_lock_force_unlock; SLM_E_BUSY: the word changed meanwhile. */
@@ -305,7 +360,7 @@ static enum slm_status free_dead(struct slm_lock_state *state, uint64_t identity
     if (owner == 0) {
         return SLM_OK;
     }
-    if ((identity != 0 && owner != identity) || slm_lock_is_alive(owner)) {
+    if ((identity != 0 && owner != identity) || slm_lock_judge_owner(state, owner).is_alive) {
         return SLM_E_OWNER;
     }
     SLM_YIELD("force: swap the word");

@@ -4,7 +4,7 @@
 
 #include "allocator/base/yield.h"
 #include "allocator/lock/identity.h"
-#include "allocator/lock/system.h"
+#include "allocator/lock/proc.h"
 #include "allocator/lock/word.h"
 
 /*
@@ -41,18 +41,29 @@ void slm_lock_set_origin(struct slm_lock_state *state)
     __atomic_store_n(&state->namespaces, mine, __ATOMIC_RELEASE);
 }
 
+uint64_t slm_lock_recorded_namespaces(const struct slm_lock_state *state)
+{
+    uint64_t recorded = __atomic_load_n(&state->namespaces, __ATOMIC_RELAXED);
+    return recorded == 0 ? 0 : mix_boot(state, recorded);
+}
+
 static bool is_another_boot(uint64_t boot, uint64_t boot_now)
 {
     return boot != 0 && boot_now != 0 && boot != boot_now;
 }
 
+bool slm_lock_is_of_another_boot(const struct slm_lock_state *state)
+{
+    return is_another_boot(__atomic_load_n(&state->boot, __ATOMIC_RELAXED), slm_lock_boot());
+}
+
 bool slm_lock_is_elsewhere(const struct slm_lock_state *state)
 {
-    uint64_t here = slm_lock_system.namespaces();
-    uint64_t recorded = __atomic_load_n(&state->namespaces, __ATOMIC_RELAXED);
-    bool is_agreed = recorded != 0 && !is_another_boot(state->boot, slm_lock_boot());
+    uint64_t here = slm_lock_find_namespaces();
+    uint64_t recorded = slm_lock_recorded_namespaces(state);
+    bool is_agreed = recorded != 0 && !slm_lock_is_of_another_boot(state);
     return here == SLM_LOCK_NAMESPACES_UNKNOWN || here != slm_lock_namespaces() ||
-           (is_agreed && recorded != mix_boot(state, here));
+           (is_agreed && recorded != here);
 }
 
 /* False: the number has changed since it was read. */

@@ -17,6 +17,11 @@ extern "C" {
  * cannot find out in which it is. Reads only. */
 bool slm_lock_is_elsewhere(const struct slm_lock_state *state);
 
+bool slm_lock_is_of_another_boot(const struct slm_lock_state *state);
+
+/* The namespaces that the lock belongs to; 0: not agreed on yet. */
+uint64_t slm_lock_recorded_namespaces(const struct slm_lock_state *state);
+
 /* Resets a state of another boot, and makes the namespaces those of the caller if none are recorded
  * yet. False: as slm_lock_is_elsewhere. */
 bool slm_lock_agree_on_origin(struct slm_lock_state *state);

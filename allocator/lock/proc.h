@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the system says about threads, namespaces and mappings; asked again at each call. */
+/* What /proc says about threads, namespaces and mappings; read again at each call. */
 #ifndef SLM_LOCK_PROC_H
 #define SLM_LOCK_PROC_H
 
@@ -15,10 +15,11 @@
 extern "C" {
 #endif
 
-/* The calls of proc.c. With SLM_SCHED=1 tests replace them. */
+/* The system calls of proc.c and life.c. With SLM_SCHED=1 tests replace them. */
 struct slm_lock_proc_calls {
     int (*open)(const char *path);                     /* for reading; -1, with errno */
     int (*stat)(const char *path, struct stat *about); /* as stat(2) */
+    int (*signal)(pid_t thread);                       /* signal 0; 0, or -1 with errno */
 };
 
 #if SLM_SCHED
@@ -27,7 +28,7 @@ extern struct slm_lock_proc_calls slm_lock_proc_calls;
 extern const struct slm_lock_proc_calls slm_lock_proc_calls;
 #endif
 
-/* Equals no process's namespaces. */
+/* Equals the namespaces of no process. */
 #define SLM_LOCK_NAMESPACES_UNKNOWN UINT64_C(1)
 
 /* The calling process's pid namespace below bit 32, its time namespace above. */
@@ -36,14 +37,28 @@ uint64_t slm_lock_find_namespaces(void);
 /* A number for the running boot of the system, the same in all processes; 0: unknown. */
 uint64_t slm_lock_boot(void);
 
-/* The start time of the calling thread; 0: unknown. */
-uint32_t slm_lock_find_own_start(void);
+/* Whether /proc is that of this pid namespace: elsewhere its numbers are other threads'. */
+bool slm_lock_is_own_proc(void);
 
-/* Whether the system says that a thread of that identity lives. */
-bool slm_lock_find_alive(uint64_t identity);
+/* State letter and start time of a thread; 0: of the calling one. False: cannot be read. */
+bool slm_lock_read_stat(pid_t thread, char *state, uint32_t *start);
 
-/* Parses state letter and start time from the text of a thread's stat file. False: no such text. */
+/* Parses both from the text of a thread's stat file. False: no such text. */
 bool slm_lock_parse_stat(const char *text, size_t length, char *state, uint32_t *start);
+
+enum slm_lock_maps {
+    SLM_LOCK_MAPS,       /* a mapping of the same file or memory */
+    SLM_LOCK_MAPS_NOT,   /* none, and all mappings were read */
+    SLM_LOCK_MAPS_HIDDEN /* unknown: cannot be read, or the memory is not shared */
+};
+
+/* Whether the process of that thread maps the object that this process has at the address. Cost
+ * O(mappings of both). */
+enum slm_lock_maps slm_lock_find_maps(pid_t thread, const void *address);
+
+/* Whether this process has one mapping of the object at the address, and no more. False: more, or
+ * unknown. */
+bool slm_lock_is_mapped_once(const void *address);
 
 #ifdef __cplusplus
 }

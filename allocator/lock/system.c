@@ -60,8 +60,9 @@ static int set_file_lock(int fd, short type)
 const
 #endif
     struct slm_lock_system slm_lock_system = {
-        .is_alive = slm_lock_find_alive,
-        .namespaces = slm_lock_find_namespaces,
+        .find_life = slm_lock_find_life,
+        .is_own_thread = slm_lock_is_own_thread,
+        .find_maps = slm_lock_find_maps,
         .wait = futex_wait,
         .wake = futex_wake,
         .now_ms = now_ms,
@@ -69,8 +70,3 @@ const
         .patience_ms = SLM_LOCK_PATIENCE_MS,
         .set_file_lock = set_file_lock,
 };
-
-bool slm_lock_is_alive(uint64_t identity)
-{
-    return slm_lock_system.is_alive(identity);
-}

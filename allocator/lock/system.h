@@ -8,6 +8,7 @@
 
 #include "allocator/base/yield.h"
 #include "allocator/lock/identity.h"
+#include "allocator/lock/life.h"
 #include "allocator/lock/proc.h"
 
 #ifdef __cplusplus
@@ -21,10 +22,11 @@ extern "C" {
  * slm_lock_set_self.
  */
 struct slm_lock_system {
-    /* slm_lock_is_alive */
-    bool (*is_alive)(uint64_t identity);
-    /* slm_lock_find_namespaces */
-    uint64_t (*namespaces)(void);
+    /* life.h */
+    struct slm_lock_life (*find_life)(uint64_t identity, uint32_t time_namespace);
+    bool (*is_own_thread)(pid_t thread);
+    /* proc.h */
+    enum slm_lock_maps (*find_maps)(pid_t thread, const void *address);
     /* Sleeps if *half == value, compared in one step with falling asleep, until a wake, for at most
      * timeout_ms. May return early for any reason. */
     void (*wait)(uint32_t *half, uint32_t value, unsigned timeout_ms);

@@ -2,6 +2,7 @@
 /* The slow path to a lock: spin, take over from a dead owner, sleep, ask for a turn. */
 #include "allocator/base/yield.h"
 #include "allocator/lock/handle.h"
+#include "allocator/lock/owner.h"
 #include "allocator/lock/system.h"
 #include "allocator/lock/word.h"
 
@@ -59,7 +60,7 @@ static enum slm_status try_word(struct attempt *attempt)
 static enum slm_status take_over(struct attempt *attempt)
 {
     uint64_t owner = slm_lock_owner_in(attempt->word);
-    if (!attempt->lock->is_robust || owner == 0 || slm_lock_is_alive(owner)) {
+    if (!attempt->lock->is_robust || owner == 0 || !slm_lock_is_owner_gone(attempt->lock, owner)) {
         return SLM_E_LOCKED;
     }
     if (!swap_word(attempt, word_when_taken(attempt) | SLM_LOCK_REPAIR)) {

@@ -49,24 +49,14 @@ enum slm_status slm_zone_image_read(struct slm_zone_image *image, const void *he
     return status;
 }
 
-/* Attaching the copied lock clears owners from an earlier boot. File locks cannot be attached to a
- * copy. */
 enum slm_status slm_zone_image_owner(const struct slm_zone_image *image,
                                      struct slm_lock_owner *owner, struct slm_error *error)
 {
     if (image == NULL || owner == NULL) {
         return slm_error_set(error, SLM_E_NULL, 0, "no image, or no place for its owner");
     }
-    struct slm_lock_state copy __attribute__((aligned(SLM_LOCK_BYTES))) = image->lock;
-    struct slm_lock_options options = {.kind = SLM_LOCK_ROBUST};
-    struct slm_lock *lock;
-    copy.kind = SLM_LOCK_ROBUST;
-    enum slm_status status = slm_lock_attach(&lock, &copy, &options, error);
-    if (status == SLM_OK) {
-        slm_lock_get_owner(lock, owner);
-        slm_lock_detach(lock);
-    }
-    return status;
+    slm_lock_get_state_owner(&image->lock, owner);
+    return slm_error_clear(error);
 }
 
 enum slm_status slm_zone_image_open(const struct slm_zone_image *image, void *base,

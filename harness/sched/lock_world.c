@@ -434,6 +434,7 @@ static void begin(void *unused)
     begin_handles();
     memset(&world.state, 0, sizeof world.state);
     world.state.kind = (uint32_t)world.program.kind;
+    world.state.namespaces = world.handles[0]->namespaces;
     world.holder = HRN_NOBODY;
     world.repair_is_due = false;
     world.promise_died = false;

@@ -84,13 +84,30 @@ unsigned hrn_system_file_owner(void)
 
 /* --- Functions that the locks call --- */
 
-static bool is_alive(uint64_t identity)
+static struct slm_lock_life find_life(uint64_t identity, uint32_t time_namespace)
 {
+    (void)time_namespace;
     unsigned actor = hrn_system_actor_of(identity);
     if (now.driver != NULL) {
         now.driver->ask_life(actor);
     }
-    return actor == HRN_NOBODY ? identity == hrn_system_identity(HRN_NOBODY) : !now.is_dead[actor];
+    bool is_alive =
+        actor == HRN_NOBODY ? identity == hrn_system_identity(HRN_NOBODY) : !now.is_dead[actor];
+    return (struct slm_lock_life){is_alive, SLM_LOCK_NO_DOUBT};
+}
+
+/* Actors are no threads of the system, which knows nothing of them. */
+static bool is_own_thread(pid_t thread)
+{
+    (void)thread;
+    return false;
+}
+
+static enum slm_lock_maps find_maps(pid_t thread, const void *address)
+{
+    (void)thread;
+    (void)address;
+    return SLM_LOCK_MAPS;
 }
 
 static int set_file_lock(int fd, short type)
@@ -157,8 +174,9 @@ void hrn_system_play(const struct hrn_system_driver *driver)
         now.n_renewed[i] = 0;
     }
     slm_lock_system = (struct slm_lock_system){
-        .is_alive = is_alive,
-        .namespaces = slm_lock_system.namespaces,
+        .find_life = find_life,
+        .is_own_thread = is_own_thread,
+        .find_maps = find_maps,
         .wait = wait,
         .wake = wake,
         .now_ms = read_clock,

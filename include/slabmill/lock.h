@@ -38,21 +38,30 @@ extern "C" {
  * Fairness The first to try gets the lock; a running thread comes before one that has to be woken,
  *          which is fast. A waiter that has been passed over for SLM_LOCK_PATIENCE_MS asks for its
  *          turn: until a waiter has had the lock, newcomers go to sleep first. FILE: never asks.
+ * Owners   An owner counts only if its thread lives and its process has the state's memory mapped.
+ *          So neither a copy of a file nor a program that called exec keeps others out; waiters
+ *          find that out after eight looks. What a process cannot find out counts as alive: struct
+ *          slm_lock_owner says why.
  * Limits   - Thread ids mean nothing in another pid namespace, and start times differ in another
- *            time namespace: only processes of the same two use a lock. Without /proc a process
- *            cannot find out where it is, and attaches with is_unused only.
+ *            time namespace: only processes of the same two use a lock, and a fork child elsewhere
+ *            is refused. Without /proc a process cannot find out where it is: it goes on with the
+ *            handles that it has, and attaches with is_unused only.
  *          - A process made by a raw clone or _Fork, without fork handlers, keeps its parent's
- *            identity. A program that calls exec while it holds a lock lives on as its owner (FILE:
- *            the system releases the lock).
- *          - Without /proc, or without a free descriptor to read it when a thread first asks, start
- *            times are 0: a thread with a reused id then counts as the owner, and a zombie as
- *            alive. The same is true of an id that is reused within the clock tick (10 ms) in which
- *            its first owner started.
+ *            identity.
+ *          - /proc is believed only if it is this pid namespace's own (NSpid, since Linux 4.1).
+ *            Without one, or without a free descriptor to read it, only a missing thread is dead: a
+ *            zombie and a thread with a reused id count as the owner. The same is true of an id
+ *            that is reused within the clock tick (10 ms) in which its first owner started.
+ *          - A file has one device and one inode number: a file that two file systems show, such as
+ *            both layers of an overlay, is two objects.
+ *          - A word that names a thread whose process has the state mapped, and that did not lock
+ *            it, keeps others out: attach with is_unused. The same is needed for a copy of a FILE
+ *            lock that is to have a lock file of its own.
  *          - The futex compares the half of the word without the start time: a waiter may sleep on
  *            the word of another owner with the same id and marks, for SLM_LOCK_SLEEP_MS at most.
  *          - FILE: after a lock file was removed or replaced, new handles are refused until the
  *            system restarts or a caller sets is_unused (for good, if the system has no boot id);
- *            handles of the first file go on. A program that closes the lock's descriptor while it
+ *            handles of the first file go on, those of later fork children too. A program that closes the lock's descriptor while it
  *            holds the lock gives the lock away. A thread that ends without its destructors, or
  *            locks in the last round of them, keeps the lock until its process ends.
  * Cost     Uncontended: one compare-and-swap to lock, one to unlock. Contended: spins with
@@ -103,7 +112,7 @@ enum slm_status slm_lock_init(struct slm_lock_state *state, enum slm_lock_kind k
 /*
  * Opens a handle on a lock that exists. If the state comes from an earlier boot of the system (a
  * zone in a file), its owner is dead: the lock is freed and marked for repair. is_unused does the
- * same whatever owner is recorded; then the lock belongs to the caller's namespaces, and FILE to
+ * same to any owner; then the lock belongs to the caller's namespaces, and FILE to
  * the file that is there now: a handle of an earlier file is refused once, then uses the new one.
  * Fails, *out NULL: SLM_E_ALIGN, SLM_E_OPTION (kind is not the state's; FILE without a path),
  * SLM_E_STATE (the lock belongs to another pid or time namespace, or nothing shows that it does
@@ -120,7 +129,8 @@ void slm_lock_detach(struct slm_lock *lock);
 /*
  * Takes the lock. SLM_OK, or SLM_OWNER_DIED (see Repair): the caller holds it. Each of the three
  * finds a dead holder (SPIN_SEM: none does; call slm_lock_force_unlock first).
- * Fails, taking nothing: SLM_E_HELD (the caller holds it already); trylock: SLM_E_LOCKED, at once;
+ * Fails, taking nothing: SLM_E_HELD (the caller holds it already); SLM_E_STATE (this process was
+ * forked into a namespace other than the lock's); trylock: SLM_E_LOCKED, at once;
  * timedlock: SLM_E_TIMEOUT, after timeout_ms; FILE only: SLM_E_REPLACED (as attach), SLM_E_IO
  * (errno has the reason).
  */
@@ -138,32 +148,49 @@ enum slm_status slm_lock_mark_repaired(struct slm_lock *lock);
 /* Whether the calling thread holds the lock. */
 bool slm_lock_is_mine(const struct slm_lock *lock);
 
+/* Why an owner counts as alive that may be dead. */
+enum slm_lock_doubt {
+    SLM_LOCK_NO_DOUBT,
+    SLM_LOCK_DOUBT_NAMESPACE, /* its thread id is of another pid namespace */
+    SLM_LOCK_DOUBT_PROC,      /* /proc cannot be read, or is another pid namespace's */
+    SLM_LOCK_DOUBT_HIDDEN,    /* /proc does not show the thread to this process */
+    SLM_LOCK_DOUBT_START,     /* its start time is unknown, or of another time namespace */
+    SLM_LOCK_DOUBT_MAPPINGS,  /* it lives; what its process has mapped cannot be read */
+};
+
+/* "its thread id is of another pid namespace"; of SLM_LOCK_NO_DOUBT "". */
+const char *slm_lock_doubt_text(enum slm_lock_doubt doubt);
+
 /* The owner of a lock, as one read of the word shows it. */
 struct slm_lock_owner {
     uint64_t identity; /* 0: unowned */
     pid_t thread_id;   /* 0: unowned */
-    bool is_alive;
+    bool is_alive;     /* and has the lock mapped, as far as this process can find out */
     bool needs_repair;
-    bool has_waiters; /* waiters may be asleep */
+    bool has_waiters;          /* waiters may be asleep */
+    enum slm_lock_doubt doubt; /* is_alive: what this process cannot find out */
 };
 
-/* A snapshot, which may be out of date when the call returns. Any thread. Reads only. */
+/* A snapshot, which may be out of date when the call returns. Any thread. Reads only. Cost O(the
+ * owner's mappings). */
 void slm_lock_get_owner(const struct slm_lock *lock, struct slm_lock_owner *owner);
-/* The same of a bare state, without a handle. */
+/* The same without a handle, of a state or a copy of one: whether the owner lives, not what it has
+ * mapped. An owner of an earlier boot is dead. */
 void slm_lock_get_state_owner(const struct slm_lock_state *state, struct slm_lock_owner *owner);
 
 /*
- * Frees a lock whose owner is dead, marks it for repair, and wakes all waiters. identity: the
- * owner's, from slm_lock_get_owner; 0: any owner. SLM_OK: it was freed, or was unowned. Fails:
- * SLM_E_OWNER (the owner lives, or is another one); only the waiters are woken then.
+ * Frees a lock whose owner is dead or has it no longer mapped, marks it for repair, and wakes all
+ * waiters. identity: the owner's, from slm_lock_get_owner; 0: any owner. SLM_OK: it was freed, or
+ * was unowned. Fails: SLM_E_OWNER (the owner lives, or is another one); only the waiters are woken
+ * then.
  */
 enum slm_status slm_lock_force_unlock(struct slm_lock *lock, uint64_t identity);
 
 /* The calling thread's identity, never 0. Cost: after a thread's first call a load. */
 uint64_t slm_lock_self(void);
 
-/* Whether the thread of that identity lives. Where /proc does not give start times, a thread with
- * the same id counts. */
+/* Whether the thread of that identity, in the caller's namespaces, lives. What cannot be found out
+ * counts as alive. */
 bool slm_lock_is_alive(uint64_t identity);
 
 #ifdef __cplusplus

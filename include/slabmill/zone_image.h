@@ -43,7 +43,7 @@ struct slm_zone_image {
 enum slm_status slm_zone_image_read(struct slm_zone_image *image, const void *head,
                                     size_t head_bytes, const char *label, struct slm_error *error);
 
-/* The lock's owner; an owner of an earlier boot of the system is dead. Fails: SLM_E_NOMEM. */
+/* The lock's owner, as slm_lock_get_state_owner. */
 enum slm_status slm_zone_image_owner(const struct slm_zone_image *image,
                                      struct slm_lock_owner *owner, struct slm_error *error);
 

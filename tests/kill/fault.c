@@ -13,14 +13,14 @@ void *__real_slm_journal_alloc(struct slm_journal *journal, size_t size_bytes);
 enum slm_status __real_slm_journal_free(struct slm_journal *journal, void *p);
 enum slm_status __real_slm_journal_commit(struct slm_journal *journal);
 enum slm_status __real_slm_journal_recover(struct slm_journal *journal);
-bool __real_slm_lock_is_alive(uint64_t identity);
+bool __real_slm_lock_is_owner_gone(struct slm_lock *lock, uint64_t owner);
 enum slm_status __wrap_slm_journal_write(struct slm_journal *journal, uint64_t *word,
                                          uint64_t value);
 void *__wrap_slm_journal_alloc(struct slm_journal *journal, size_t size_bytes);
 enum slm_status __wrap_slm_journal_free(struct slm_journal *journal, void *p);
 enum slm_status __wrap_slm_journal_commit(struct slm_journal *journal);
 enum slm_status __wrap_slm_journal_recover(struct slm_journal *journal);
-bool __wrap_slm_lock_is_alive(uint64_t identity);
+bool __wrap_slm_lock_is_owner_gone(struct slm_lock *lock, uint64_t owner);
 
 enum slm_status __wrap_slm_journal_write(struct slm_journal *journal, uint64_t *word,
                                          uint64_t value)
@@ -89,7 +89,8 @@ enum slm_status __wrap_slm_journal_recover(struct slm_journal *journal)
     return __real_slm_journal_recover(journal);
 }
 
-bool __wrap_slm_lock_is_alive(uint64_t identity)
+bool __wrap_slm_lock_is_owner_gone(struct slm_lock *lock, uint64_t owner)
 {
-    return kill_fault != KILL_FAULT_TAKES_ALL_FOR_DEAD && __real_slm_lock_is_alive(identity);
+    return kill_fault == KILL_FAULT_TAKES_ALL_FOR_DEAD ||
+           __real_slm_lock_is_owner_gone(lock, owner);
 }

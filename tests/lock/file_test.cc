@@ -171,6 +171,11 @@ TEST_F(LockFileStranger, IsRefusedIfNoThreadKeyIsLeft)
 
 /* --- One process, and its children --- */
 
+int fd_of(slm_lock *lock)
+{
+    return lock->file->fd;
+}
+
 class LockFileReplaced : public testing::Test {
   protected:
     slm_status attach_again(bool is_unused = false)
@@ -198,12 +203,30 @@ TEST_F(LockFileReplaced, AttachNamesTheFileAndWhatIsWrongWithIt)
     EXPECT_NE(std::string(error_.text).find("replaced"), std::string::npos) << error_.text;
 }
 
-TEST_F(LockFileReplaced, AnEarlierForkedChildIsRefusedUntilTheFileIsBack)
+/* A child opens the file when it is forked. */
+TEST_F(LockFileReplaced, AnEarlierForkedChildGoesOnWithTheOldFile)
+{
+    pid_t child = start_child([&] {
+        lock_.number(0) = 1;
+        await([&] { return lock_.number(0) == 2; });
+        slm_status status = slm_lock_lock(lock_);
+        return slm_lock_unlock(lock_) == SLM_OK ? status : SLM_STATUS_COUNT;
+    });
+    await([&] { return lock_.number(0) == 1; });
+    put_another_file_at(lock_.path());
+    lock_.number(0) = 2;
+    EXPECT_EQ(reap(child), SLM_OK);
+    EXPECT_EQ(slm_lock_trylock(lock_), SLM_OK);
+    EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
+}
+
+TEST_F(LockFileReplaced, AChildThatLostItsDescriptorIsRefusedUntilTheFileIsBack)
 {
     std::string kept = lock_.path() + ".kept";
     ASSERT_EQ(slm_lock_lock(lock_), SLM_OK);
     ASSERT_EQ(link(lock_.path().c_str(), kept.c_str()), 0);
     pid_t child = start_child([&] {
+        close(fd_of(lock_));
         await([&] { return lock_.number(0) == 1; });
         if (slm_lock_trylock(lock_) != SLM_E_REPLACED || errno != ESTALE) {
             return 1;
@@ -338,11 +361,6 @@ TEST(LockFileStorm, ThereAreNeverTwoOwnersHoweverOftenTheFileChanges)
 
 /* --- The descriptor --- */
 
-int fd_of(slm_lock *lock)
-{
-    return lock->file->fd;
-}
-
 bool is_locked_by_anybody(const std::string &path)
 {
     int fd = open(path.c_str(), O_RDWR);
@@ -392,6 +410,7 @@ TEST(LockFileDescriptor, ThatCannotBeOpenedIsATemporaryError)
 {
     Lock lock(SLM_LOCK_FILE);
     EXPECT_EQ(run_child([&] {
+                  close(fd_of(lock));
                   rlimit before;
                   getrlimit(RLIMIT_NOFILE, &before);
                   rlimit none = {0, before.rlim_max};

@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include "allocator/lock/handle.h"
+#include "allocator/lock/origin.h"
+#include "allocator/lock/proc.h"
 #include "allocator/lock/system.h"
 #include "allocator/lock/word.h"
 #include "tests/base/death.h"

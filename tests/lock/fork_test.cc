@@ -171,42 +171,58 @@ TEST_P(LockFork, AChildHoldsWhatItTookAndTheParentDoesNot)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
-/* Returns how many descriptors of this process are open on path. -1: not known. */
-int n_descriptors_of(const std::string &path)
+constexpr off_t kParentsOffset = 12345;
+
+/* Calls visit with each descriptor of this process that is open on path. */
+void for_each_descriptor(const std::string &path, const std::function<void(int)> &visit)
 {
-    int n = 0;
     DIR *folder = opendir("/proc/self/fd");
-    if (folder == nullptr) {
-        return -1;
-    }
+    ASSERT_NE(folder, nullptr);
     while (const dirent *found = readdir(folder)) {
         char target[PATH_MAX];
         ssize_t length = readlinkat(dirfd(folder), found->d_name, target, sizeof target);
-        n += length >= 0 && path == std::string(target, static_cast<size_t>(length)) ? 1 : 0;
+        if (length >= 0 && path == std::string(target, static_cast<size_t>(length))) {
+            visit(atoi(found->d_name));
+        }
     }
     closedir(folder);
+}
+
+/* A description's offset is the same through all of its descriptors, those of a child included. */
+void sign_descriptors_of(const std::string &path)
+{
+    for_each_descriptor(
+        path, [](int fd) { EXPECT_EQ(lseek(fd, kParentsOffset, SEEK_SET), kParentsOffset); });
+}
+
+/* Returns how many descriptors are open on path through a signed description. */
+int n_signed_descriptors_of(const std::string &path)
+{
+    int n = 0;
+    for_each_descriptor(path, [&](int fd) { n += lseek(fd, 0, SEEK_CUR) == kParentsOffset; });
     return n;
 }
 
-/* A descriptor that stays open in a child would keep the lock of a dead owner. */
+/* A descriptor of the parent's that stays open in a child would keep the lock of a dead owner. */
 TEST(LockForkFile, AChildForkedAtAnyMomentHasNoDescriptorOfItsParent)
 {
     Lock lock(SLM_LOCK_FILE);
     std::atomic<bool> is_done{false};
-    ASSERT_EQ(n_descriptors_of(lock.path()), 1);
     std::thread other([&] {
         while (!is_done) {
             slm_lock_detach(lock.attach(SLM_LOCK_FILE));
         }
     });
     for (int i = 0; i < 60; i++) {
-        EXPECT_EQ(run_child([&] { return n_descriptors_of(lock.path()); }), 0);
+        sign_descriptors_of(lock.path());
+        EXPECT_EQ(run_child([&] { return n_signed_descriptors_of(lock.path()); }), 0);
     }
+    EXPECT_EQ(n_signed_descriptors_of(lock.path()) > 0, true);
     is_done = true;
     other.join();
 }
 
-/* A child opens the file when it first locks. Its own children may be forked at that moment. */
+/* The child's descriptor is there before its own children are forked, and they have others. */
 TEST(LockForkFile, AGrandchildForkedAtAnyMomentHasNoParentsDescriptor)
 {
     Lock lock(SLM_LOCK_FILE);
@@ -218,7 +234,8 @@ TEST(LockForkFile, AGrandchildForkedAtAnyMomentHasNoParentsDescriptor)
                       });
                       int n = 0;
                       for (int k = 0; k < 5; k++) {
-                          n += run_child([&] { return n_descriptors_of(lock.path()); });
+                          sign_descriptors_of(lock.path());
+                          n += run_child([&] { return n_signed_descriptors_of(lock.path()); });
                       }
                       other.join();
                       return n;

@@ -289,8 +289,11 @@ TEST_F(Inspect, DoesNotGuessWhetherAnOwnerOfAnotherNamespaceLives)
     zone_->header->lock.namespaces ^= 1;
     Done done = Run({path});
     EXPECT_EQ(done.status, 0);
-    EXPECT_TRUE(Has(done.out, "of another pid namespace has it: whether it lives is unknown"));
-    EXPECT_EQ(Python(Run({"--json", path}).out, "look['lock']['owner']['alive']"), "None");
+    EXPECT_TRUE(
+        Has(done.out, "has it, and may be dead: its thread id is of another pid namespace"));
+    EXPECT_EQ(Python(Run({"--json", path}).out,
+                     "look['lock']['owner']['alive'], look['lock']['owner']['doubt']"),
+              "None its thread id is of another pid namespace");
 }
 
 /* --- Maps --- */

@@ -12,8 +12,11 @@
 
 #define INPUT_OPTIONS (MILL_OPT(ADAPTER) | MILL_OPT(AS))
 
+#define ZONE_HELP                                                                                  \
+    "ZONE: a path, file:PATH, posix:NAME, sysv:ID, memfd:PID:FD, or memfd:FD (inherited).\n"
+
 #define INSPECT_HELP                                                                               \
-    "ZONE: a path, file:PATH, posix:NAME, sysv:ID, memfd:PID:FD, or memfd:FD (inherited).\n"       \
+    ZONE_HELP                                                                                      \
     "Exit status: 0 nothing found, 1 an invariant is broken or a repair is due, 2 a wrong call\n"  \
     "or not a zone that can be shown.\n"                                                           \
     "A moment is settled (the lock was free: the invariants are checked), left (by a dead\n"       \
@@ -23,7 +26,8 @@
     "1970);\n"                                                                                     \
     "lock {kind, owner: null or {thread, process, runs_seconds, command, thread_name, alive: "     \
     "null\n"                                                                                       \
-    "if that is unknown}, needs_repair, has_waiters, sleeps, deaths}; journal {entries: room,\n"   \
+    "if that is unknown, doubt: why}, needs_repair, has_waiters, sleeps, deaths}; journal "        \
+    "{entries: room,\n"                                                                            \
     "noted, committed}; recoveries {all, undone, finished}; page_bytes; pages {all, free, "        \
     "spans,\n"                                                                                     \
     "kept, runs, damaged, peak}; metadata_bytes, used_bytes; free_runs {count, longest,\n"         \
@@ -120,6 +124,21 @@ static const struct mill_command commands[] = {
         .files_min = 1,
         .files_max = 1,
         .run = mill_inspect,
+    },
+    {
+        .name = "unlock",
+        .arguments = " ZONE",
+        .purpose = "Frees the lock of a zone that no process uses, and repairs the zone.",
+        .help = ZONE_HELP
+        "Only you can know that no process uses it: any owner, alive or not, loses the\n"
+        "lock, and the zone belongs to the pid and time namespace of this command then.\n"
+        "A process that uses it nevertheless is a second owner, and the zone is lost.\n"
+        "Exit status: 0 every invariant holds now, 1 the zone is broken, 2 a wrong call or\n"
+        "a zone that cannot be attached.\n",
+        .takes = MILL_OPT(LOCK),
+        .files_min = 1,
+        .files_max = 1,
+        .run = mill_unlock,
     },
 };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])

@@ -103,6 +103,10 @@ static const struct row rows[MILL_OPTIONS] = {
                         .type = ROW_PAUSE,
                         .offset = AT(watch),
                         .help = "repeat every N seconds (1)"},
+    [MILL_OPT_LOCK] = {.name = "--lock",
+                       .value = "FILE",
+                       .offset = AT(lock),
+                       .help = "lock file of the zone, if its lock is of the file kind"},
 };
 
 int mill_complain(const char *format, ...)

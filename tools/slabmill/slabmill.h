@@ -44,6 +44,7 @@ struct mill_options {
     uint64_t timeout; /* of one run, seconds */
     uint64_t watch;   /* seconds between two looks; 0: one look */
     const char *svg;
+    const char *lock; /* a zone's lock file */
     bool all;
     bool json;
     bool help;
@@ -70,6 +71,7 @@ enum mill_option {
     MILL_OPT_JSON,
     MILL_OPT_SVG,
     MILL_OPT_WATCH,
+    MILL_OPT_LOCK,
     MILL_OPTIONS
 };
 #define MILL_OPT(name) (1u << MILL_OPT_##name)
@@ -191,6 +193,7 @@ int mill_soak(const struct mill_options *options);
 int mill_adapters(const struct mill_options *options);
 int mill_seeds(const struct mill_options *options);
 int mill_inspect(const struct mill_options *options);
+int mill_unlock(const struct mill_options *options);
 
 #ifdef __cplusplus
 }

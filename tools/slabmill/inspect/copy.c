@@ -162,7 +162,7 @@ static enum mill_moment judge(const struct mill_copy *copy)
     if (owner->identity == 0) {
         return owner->needs_repair ? MILL_MOMENT_LEFT : MILL_MOMENT_SETTLED;
     }
-    return owner->is_alive || copy->image.is_elsewhere ? MILL_MOMENT_HELD : MILL_MOMENT_LEFT;
+    return owner->is_alive ? MILL_MOMENT_HELD : MILL_MOMENT_LEFT;
 }
 
 /* Continues until a pass finds the zone unchanged, and either unlocked or left by a dead owner. */

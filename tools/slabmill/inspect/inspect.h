@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The internals of slabmill inspect: from a zone that others use to the output. */
+/* The internals of slabmill inspect: from a zone that others use to the output. unlock uses the
+ * source too. */
 #ifndef MILL_SLABMILL_INSPECT_H
 #define MILL_SLABMILL_INSPECT_H
 

@@ -61,7 +61,7 @@ static void put_owner(const struct mill_look *look)
     if (look->is_owner_known) {
         put_flag("alive", owner->is_alive, "},");
     } else {
-        printf("\"alive\":null},");
+        printf("\"alive\":null,\"doubt\":\"%s\"},", slm_lock_doubt_text(owner->doubt));
     }
 }
 

@@ -134,7 +134,7 @@ static void look_at_process(struct mill_process *process, pid_t thread_id)
 static void look_at_owner(struct mill_look *look)
 {
     const struct slm_lock_owner *owner = &look->copy->owner;
-    look->is_owner_known = !look->copy->image.is_elsewhere;
+    look->is_owner_known = owner->doubt == SLM_LOCK_NO_DOUBT;
     if (look->is_owner_known && owner->is_alive) {
         look_at_process(&look->process, owner->thread_id);
     }

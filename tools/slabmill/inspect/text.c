@@ -71,8 +71,8 @@ static void print_owner(const struct mill_look *look)
     if (owner->identity == 0) {
         printf("not held");
     } else if (!look->is_owner_known) {
-        printf("thread %d of another pid namespace has it: whether it lives is unknown",
-               (int)owner->thread_id);
+        printf("thread %d has it, and may be dead: %s", (int)owner->thread_id,
+               slm_lock_doubt_text(owner->doubt));
     } else if (!owner->is_alive) {
         printf("thread %d has it, and is dead", (int)owner->thread_id);
     } else if (process->process_id == process->thread_id) {

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slabmill unlock: frees the lock of a zone that no process uses, and repairs the zone. */
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE
+#endif
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/slabmill/inspect/inspect.h"
+
+/* --- What the zone is --- */
+
+static enum slm_status read_image(struct slm_zone_image *image, const struct mill_source *source,
+                                  struct slm_error *error)
+{
+    unsigned char head[SLM_ZONE_IMAGE_HEAD_BYTES] __attribute__((aligned(64)));
+    size_t n_bytes;
+    enum slm_status status = mill_source_bytes(source, &n_bytes, error);
+    if (status != SLM_OK) {
+        return status;
+    }
+    size_t n_head = n_bytes < sizeof head ? n_bytes : sizeof head;
+    status = mill_source_read(source, 0, head, n_head, error);
+    return status == SLM_OK ? slm_zone_image_read(image, head, n_head, source->label, error)
+                            : status;
+}
+
+/* How to attach the source's segment. A MEMFD handle has a descriptor of its own, *fd. */
+static struct slm_segment_options segment_of(const struct mill_source *source, int *fd)
+{
+    struct slm_segment_options segment = {.mode = 0777}; /* any permissions will do */
+    const char *colon = strchr(source->label, ':');
+    const char *rest = colon == NULL ? source->label : colon + 1;
+    if (source->map != NULL) {
+        segment.kind = SLM_SEGMENT_SYSV;
+        segment.id = atoi(rest);
+    } else if (strncmp(source->label, "memfd:", strlen("memfd:")) == 0) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "/proc/self/fd/%d", source->fd);
+        *fd = open(path, O_RDWR | O_CLOEXEC);
+        segment.kind = SLM_SEGMENT_MEMFD;
+        segment.id = *fd;
+    } else if (strncmp(source->label, "posix:", strlen("posix:")) == 0) {
+        const char *slash = strrchr(rest, '/');
+        segment.kind = SLM_SEGMENT_POSIX;
+        segment.name = slash == NULL ? rest : slash + 1;
+    } else {
+        bool has_prefix = strncmp(source->label, "file:", strlen("file:")) == 0;
+        segment.kind = SLM_SEGMENT_FILE;
+        segment.name = has_prefix ? rest : source->label;
+    }
+    return segment;
+}
+
+/* --- Unlocking it --- */
+
+static void print_owner_before(const struct slm_zone_image *image)
+{
+    struct slm_lock_owner owner;
+    char name[MILL_TEXT_BYTES];
+    (void)slm_zone_image_owner(image, &owner, NULL);
+    mill_clean(name, sizeof name, image->name, sizeof image->name);
+    printf("zone      \"%s\"\nlock      %s: ", name, mill_lock_name(image->lock.kind));
+    if (owner.identity == 0) {
+        printf("was not held%s\n", owner.needs_repair ? ", and a repair was due" : "");
+    } else if (owner.doubt != SLM_LOCK_NO_DOUBT) {
+        printf("thread %d had it, and may live: %s\n", (int)owner.thread_id,
+               slm_lock_doubt_text(owner.doubt));
+    } else {
+        printf("thread %d had it, %s\n", (int)owner.thread_id,
+               owner.is_alive ? "which lives, and is no owner if no process uses the zone"
+                              : "and is dead");
+    }
+}
+
+static int print_result(struct slm_zone *zone, const struct slm_zone_stats *before)
+{
+    struct slm_zone_stats now;
+    unsigned broken = slm_zone_check_locked(zone);
+    slm_zone_get_stats(zone, &now);
+    printf("unlocked  %s\n",
+           now.n_recoveries == before->n_recoveries ? "no repair was due"
+           : now.n_undone != before->n_undone       ? "and repaired: a transaction was undone"
+           : now.n_finished != before->n_finished   ? "and repaired: a commit was finished"
+                                                    : "and repaired: no transaction was open");
+    if (broken == 0) {
+        printf("check     every invariant holds\n");
+    } else {
+        printf("check     invariant %u does not hold\n", broken);
+    }
+    return broken == 0 ? MILL_GOOD : MILL_BROKEN;
+}
+
+/* The first lock repairs what is due. */
+static int use_once(struct slm_zone *zone, const char *label)
+{
+    struct slm_zone_stats before;
+    slm_zone_get_stats(zone, &before);
+    enum slm_status status = slm_zone_trylock(zone);
+    if (status == SLM_E_BROKEN) {
+        printf("unlocked  but the repair FAILED: every lock is refused\n");
+        return MILL_BROKEN;
+    }
+    if (status != SLM_OK) {
+        return mill_complain("%s: %s", label, slm_status_text(status));
+    }
+    int result = print_result(zone, &before);
+    return slm_zone_unlock(zone) == SLM_OK ? result : MILL_BROKEN;
+}
+
+static int unlock(const struct mill_source *source, const struct mill_options *options)
+{
+    int fd = -1;
+    struct slm_error error;
+    struct slm_zone_image image;
+    struct slm_zone *zone;
+    struct slm_zone_attach_options attach = {
+        .segment = segment_of(source, &fd),
+        .lock_path = options->lock,
+        .is_unused = true,
+    };
+    int result = MILL_WRONG;
+    if (read_image(&image, source, &error) != SLM_OK) {
+        (void)mill_complain("%s", error.text);
+    } else if (slm_zone_attach(&zone, &attach, &error) != SLM_OK) {
+        (void)mill_complain("%s", error.text);
+    } else {
+        print_owner_before(&image);
+        result = use_once(zone, source->label);
+        slm_zone_detach(zone);
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return result;
+}
+
+int mill_unlock(const struct mill_options *options)
+{
+    struct mill_source source;
+    struct slm_error error;
+    if (mill_source_open(&source, options->files[0], &error) != SLM_OK) {
+        return mill_complain("%s", error.text);
+    }
+    int result = unlock(&source, options);
+    mill_source_close(&source);
+    return result;
+}

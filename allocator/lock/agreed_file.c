@@ -31,6 +31,13 @@ static bool is_agreed(const struct slm_lock_state *state)
     return __atomic_load_n(&state->file_inode, __ATOMIC_RELAXED) != 0;
 }
 
+/* A user who may only read a file can keep a read lock of it, which excludes every write lock. */
+static bool is_of_this_user_alone(const struct stat *found)
+{
+    return S_ISREG(found->st_mode) && found->st_uid == geteuid() &&
+           (found->st_mode & (S_IRWXG | S_IRWXO)) == 0;
+}
+
 /* Returns a descriptor, or -1 with errno. A FIFO of that name must not block. */
 static int open_path(const char *path, int flags, struct stat *found)
 {
@@ -38,7 +45,7 @@ static int open_path(const char *path, int flags, struct stat *found)
     if (fd < 0) {
         return -1;
     }
-    if (fstat(fd, found) != 0 || !S_ISREG(found->st_mode) || found->st_uid != geteuid()) {
+    if (fstat(fd, found) != 0 || !is_of_this_user_alone(found)) {
         (void)close(fd);
         errno = EPERM;
         return -1;

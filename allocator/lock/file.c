@@ -79,7 +79,7 @@ enum slm_status slm_lock_file_refuse(const char *path, int os_errno, struct slm_
                              path);
     }
     return slm_error_set(error, slm_error_of_errno(os_errno), os_errno,
-                         "%s: cannot be opened as a lock file of this user: %s", path,
+                         "%s: cannot be opened as a lock file of this user alone: %s", path,
                          strerror(os_errno));
 }
 

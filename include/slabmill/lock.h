@@ -97,7 +97,9 @@ struct slm_lock; /* a process's handle */
 
 struct slm_lock_options {
     enum slm_lock_kind kind; /* attach: what the state was made with */
-    const char *path;        /* FILE: a file of its own; the first attach creates it, mode 0600 */
+    const char *path;        /* FILE: a file of its own. The first attach creates it, mode 0600; one
+                                that is there has no rights for group and others: a user who may
+                                read it could keep it locked */
     unsigned spins;          /* most pauses between two reads of the word; 0: 1024; a machine with
                                 one processor does not spin */
     bool is_unused;          /* the caller knows that no process uses the lock; see attach */
@@ -116,9 +118,9 @@ enum slm_status slm_lock_init(struct slm_lock_state *state, enum slm_lock_kind k
  * the file that is there now: a handle of an earlier file is refused once, then uses the new one.
  * Fails, *out NULL: SLM_E_ALIGN, SLM_E_OPTION (kind is not the state's; FILE without a path),
  * SLM_E_STATE (the lock belongs to another pid or time namespace, or nothing shows that it does
- * not), SLM_E_ACCESS (the lock file is a link or another user's), SLM_E_REPLACED (not the file that
- * the lock was used with since init, or since the system started), SLM_E_MISSING (the folder),
- * SLM_E_NOMEM, SLM_E_IO.
+ * not), SLM_E_ACCESS (the lock file is a link, another user's, or one that others have rights to),
+ * SLM_E_REPLACED (not the file that the lock was used with since init, or since the system
+ * started), SLM_E_MISSING (the folder), SLM_E_NOMEM, SLM_E_IO.
  */
 enum slm_status slm_lock_attach(struct slm_lock **out, struct slm_lock_state *state,
                                 const struct slm_lock_options *options, struct slm_error *error);

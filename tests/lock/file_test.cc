@@ -169,6 +169,19 @@ TEST_F(LockFileStranger, IsRefusedIfNoThreadKeyIsLeft)
     EXPECT_EQ(stranger(), SLM_OK);
 }
 
+/* A user who may read the file could keep a read lock of it, and no process would get the lock. */
+TEST_F(LockFileStranger, IsRefusedIfOtherUsersHaveRightsToTheFile)
+{
+    for (mode_t rights = 1; rights < 0100; rights <<= 1) {
+        ASSERT_EQ(chmod(path_.c_str(), S_IRUSR | S_IWUSR | rights), 0);
+        EXPECT_EQ(stranger(), SLM_E_ACCESS) << rights;
+    }
+    EXPECT_EQ(slm_lock_lock(lock_), SLM_OK);
+    EXPECT_EQ(slm_lock_unlock(lock_), SLM_OK);
+    ASSERT_EQ(chmod(path_.c_str(), S_IRUSR | S_IWUSR), 0);
+    EXPECT_EQ(stranger(), SLM_OK);
+}
+
 /* --- One process, and its children --- */
 
 int fd_of(slm_lock *lock)

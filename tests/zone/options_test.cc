@@ -89,8 +89,7 @@ const Wrong wrongs[] = {
          o.lock_path = "/nowhere/at/all";
      },
      "zone keys: anonymous: its lock: /nowhere/at/all: cannot be opened as a lock file of this "
-     "user: "
-     "No such file or directory"},
+     "user alone: No such file or directory"},
 };
 
 void PrintTo(const Wrong &wrong, std::ostream *out)

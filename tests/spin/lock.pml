@@ -14,6 +14,10 @@
  *           REAPER    after each death a reaper calls slm_lock_force_unlock.
  *           SPIN_SEM  waiters do not check whether the owner lives.
  *           ASKS      an actor that has slept may set TURN: a free lock is then left to sleepers.
+ *           EXEC      an actor may call exec while it holds the lock: it lives on under its identity
+ *                     and knows nothing of the lock, until it attaches again. A waiter that reads
+ *                     its mappings takes the lock in the same step; with SLOW_SEARCH in a later
+ *                     one, which is the case that allocator/lock/owner.c leaves open.
  *           WATCHED   one more claim, for when nothing can move: no actor sleeps while the lock is
  *                     free.
  * Claims    Asserted: at most one living actor is inside. An actor that takes the lock learns of a
@@ -48,7 +52,7 @@ word_copy word;
 
 mtype = {
     begin, look, take, check, take_over, give_up, mark, ask, futex, sleep, in_it, out_look, out_swap,
-    wake, wake_late, dead, over
+    wake, wake_late, gone, dead, over
 };
 
 typedef knowledge {
@@ -193,6 +197,17 @@ proctype actor(byte me)
 #ifndef SPIN_SEM
         :: a[me].seen.tid != 0 && !IS_ALIVE(a[me].seen) -> a[me].phase = take_over
 #endif
+#ifdef EXEC
+        :: a[me].seen.tid != 0 && IS_ALIVE(a[me].seen) && a[a[me].seen.tid].phase == gone ->
+#ifdef SLOW_SEARCH
+            a[me].phase = take_over
+#else
+            if
+            :: TAKER_SEES(a[me].seen) -> ENTER(KEPT_WAITERS, TAKE_OVER_REPAIR)
+            :: else -> a[me].phase = look
+            fi
+#endif
+#endif
         :: else ->
             if
             :: a[me].is_late -> a[me].phase = wake_late
@@ -302,6 +317,30 @@ progress:
         fi
     }
 
+#ifdef EXEC
+    /* --- exec in the middle, and perhaps a new attach, which frees the lock if it is still the
+     * actor's --- */
+    :: d_step {
+        a[me].phase == in_it && n_deaths < DEATHS ->
+        n_deaths++;
+        n_inside--;
+        dirty = 1;
+        a[me].n_turns++;
+        FORGET(me, gone)
+    }
+    :: d_step {
+        a[me].phase == gone ->
+        if
+#ifndef BUG_LEFT_OVER_KEPT
+        :: IS_MINE(word) -> SET(word, 0, 0, 0, 1, 0)
+#endif
+        :: else -> skip
+        fi
+        a[me].phase = begin
+    }
+    :: a[me].phase == gone -> break
+#endif
+
     /* --- Wake one: the system chooses --- */
 #ifdef BUG_WAKE_KEPT
     :: d_step { a[me].phase == wake_late -> NEXT_TURN }
@@ -343,7 +382,9 @@ inline kill(victim)
     d_step {
         n_deaths < DEATHS && LIVES_ON(victim) ->
         if
-        :: word.tid == victim && word.start == start[victim] -> dirty = 1; n_inside--
+        :: word.tid == victim && word.start == start[victim] && a[victim].phase != gone ->
+            dirty = 1;
+            n_inside--
         :: else -> skip
         fi
         asleep[victim] = 0;

@@ -108,6 +108,16 @@ three='-DN=3 -DTURNS=1'
     # nginx's kind: enough as well if a forced unlock follows each death.
     holds safety $two -DDEATHS=1 -DSPIN_SEM -DREAPER
 
+    # An owner that called exec: a waiter that reads its mappings takes the lock, or it itself frees it.
+    holds safety $two -DDEATHS=1 -DTIMED -DEXEC
+    holds safety $two -DDEATHS=2 -DTIMED -DEXEC
+    holds safety $three -DDEATHS=1 -DTIMED -DEXEC
+    holds progress $two -DDEATHS=1 -DTIMED -DEXEC
+    breaks 'assertion violated' safety $two -DDEATHS=1 -DTIMED -DEXEC -DBUG_LEFT_OVER_KEPT
+    # What is left open: it attaches, locks, repairs, unlocks and locks between reading and taking.
+    holds safety -DN=2 -DTURNS=1 -DDEATHS=1 -DTIMED -DEXEC -DSLOW_SEARCH
+    breaks 'assertion violated' safety -DN=2 -DTURNS=3 -DDEATHS=1 -DTIMED -DEXEC -DSLOW_SEARCH
+
     # Why sleeps must end: otherwise a death between store and wake leaves a sleeper next to a free
     # lock.
     breaks 'assertion violated' sleep_only $two -DDEATHS=1 -DWATCHED

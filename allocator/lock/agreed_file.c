@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The file that all processes lock: agreed on in the state, opened only if it is that one. */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* O_CLOEXEC, O_NOFOLLOW */
+#define _GNU_SOURCE /* O_CLOEXEC, O_NOFOLLOW, F_DUPFD_CLOEXEC */
 #endif
 #include <errno.h>
 #include <fcntl.h>
@@ -38,10 +38,25 @@ static bool is_of_this_user_alone(const struct stat *found)
            (found->st_mode & (S_IRWXG | S_IRWXO)) == 0;
 }
 
+/* Programs open 0 to 2 again without a look, and write to them. Returns a descriptor, or -1 with
+ * errno. */
+static int move_above_standard(int fd)
+{
+    if (fd < 0 || fd > STDERR_FILENO) {
+        return fd;
+    }
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int os_errno = errno;
+    (void)close(fd);
+    errno = os_errno;
+    return moved;
+}
+
 /* Returns a descriptor, or -1 with errno. A FIFO of that name must not block. */
 static int open_path(const char *path, int flags, struct stat *found)
 {
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0600);
+    int fd =
+        move_above_standard(open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0600));
     if (fd < 0) {
         return -1;
     }

@@ -97,8 +97,8 @@ struct slm_lock; /* a process's handle */
 
 struct slm_lock_options {
     enum slm_lock_kind kind; /* attach: what the state was made with */
-    const char *path;        /* FILE: a file of its own. The first attach creates it, mode 0600; one
-                                that is there has no rights for group and others: a user who may
+    const char *path;        /* FILE: a file of its own. The first attach creates it, mode 0600; an
+                                existing file has no rights for group and others: a user who may
                                 read it could keep it locked */
     unsigned spins;          /* most pauses between two reads of the word; 0: 1024; a machine with
                                 one processor does not spin */

@@ -86,15 +86,16 @@ struct slm_zone_attach_options {
 };
 
 /*
- * Opens a zone that exists. Writes nothing but, after a reboot, the state of the lock. If the file
- * may have holes (it is a copy, or was changed by other means than this library), their backing is
- * reserved, which is noted in the zone.
+ * Opens a zone that exists. Writes nothing but, after a reboot or with is_unused, the state of the
+ * lock. If the file may have holes (it is a copy, or was changed by other means than this library),
+ * their backing is reserved, which is noted in the zone.
  * Fails, *out NULL: as slm_segment_attach; SLM_E_MAGIC, SLM_E_VERSION, SLM_E_CHECKSUM, SLM_E_SIZE
  * (sizes that do not fit each other), SLM_E_TRUNCATED (the segment is shorter than the zone),
  * SLM_E_IMAGE (slab or journal), SLM_E_STATE (still being made, or its maker died; another pid or
- * time namespace), SLM_E_NAME (another name or tag), SLM_E_BROKEN (the zone could not be repaired,
- * unless read_only; or check found something); and as slm_lock_attach. Cost O(1), or
- * O(bytes) where holes may have to be filled; with check as slm_zone_check_locked.
+ * time namespace, or no /proc, without is_unused), SLM_E_NAME (another name or tag), SLM_E_BROKEN
+ * (the zone could not be repaired, unless read_only; or check found something); and as
+ * slm_lock_attach. Cost O(1), or O(bytes) where holes may have to be filled; with check as
+ * slm_zone_check_locked.
  */
 enum slm_status slm_zone_attach(struct slm_zone **out,
                                 const struct slm_zone_attach_options *options,
@@ -113,7 +114,7 @@ enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error);
  * Takes the lock, maps what other processes added, and repairs what a dead holder left. SLM_OK: the
  * caller holds it. Fails, taking nothing: SLM_E_HELD (the caller holds it already), SLM_E_BROKEN,
  * SLM_E_READ_ONLY, SLM_E_TRUNCATED (the zone was cut), SLM_E_NOMEM (no addresses for what was
- * added), SLM_E_REPLACED, SLM_E_IO; trylock: SLM_E_LOCKED; timedlock: SLM_E_TIMEOUT. Cost: that of
+ * added), SLM_E_STATE, SLM_E_REPLACED, SLM_E_IO (as slm_lock_lock); trylock: SLM_E_LOCKED; timedlock: SLM_E_TIMEOUT. Cost: that of
  * slm_lock_lock; a repair costs as slm_journal_recover.
  */
 enum slm_status slm_zone_lock(struct slm_zone *zone);

@@ -395,6 +395,31 @@ TEST(LockFileDescriptor, IsOpenedAgainAfterTheProgramClosedIt)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
+TEST(LockFileDescriptor, IsNeverStandardInputOutputOrError)
+{
+    Lock lock(SLM_LOCK_FILE);
+    EXPECT_EQ(run_child([&] {
+                  rlimit before;
+                  getrlimit(RLIMIT_NOFILE, &before);
+                  for (int fd : {0, 1, 2, fd_of(lock)}) {
+                      close(fd);
+                  }
+                  rlimit three = {3, before.rlim_max};
+                  setrlimit(RLIMIT_NOFILE, &three);
+                  if (slm_lock_trylock(lock) != SLM_E_IO || fcntl(0, F_GETFD) != -1) {
+                      return 1;
+                  }
+                  setrlimit(RLIMIT_NOFILE, &before);
+                  slm_lock *mine = lock.attach(SLM_LOCK_FILE);
+                  int status = slm_lock_lock(mine);
+                  for (int fd : {0, 1, 2}) {
+                      status += fcntl(fd, F_GETFD) != -1;
+                  }
+                  return slm_lock_unlock(mine) == SLM_OK && fd_of(mine) > 2 ? status : 2;
+              }),
+              SLM_OK);
+}
+
 TEST(LockFileDescriptor, IsNeitherLockedNorClosedIfItBecameAnotherFiles)
 {
     Lock lock(SLM_LOCK_FILE);
@@ -538,6 +563,7 @@ TEST(LockFileThread, LearnsThatItHoldsTheLockThroughAnotherHandle)
 
 struct Cancelled {
     Lock *lock;
+    slm_lock_kind kind;
     bool came_through;
 };
 
@@ -547,7 +573,7 @@ void *use_lock_cancelled(void *arg)
     auto *cancelled = static_cast<Cancelled *>(arg);
     pthread_cancel(pthread_self());
     slm_lock_set_self(0);
-    slm_lock *mine = cancelled->lock->attach(SLM_LOCK_FILE);
+    slm_lock *mine = cancelled->lock->attach(cancelled->kind);
     EXPECT_EQ(slm_lock_lock(mine), SLM_OWNER_DIED);
     slm_lock_owner owner;
     slm_lock_get_owner(mine, &owner);
@@ -560,19 +586,22 @@ void *use_lock_cancelled(void *arg)
     return nullptr;
 }
 
-TEST(LockFileThread, IsCancelledInNoCall)
+TEST(LockThread, IsCancelledInNoCall)
 {
-    Lock lock(SLM_LOCK_FILE);
-    hold_and_die(lock);
-    Cancelled cancelled = {&lock, false};
-    pthread_t thread;
-    ASSERT_EQ(pthread_create(&thread, nullptr, use_lock_cancelled, &cancelled), 0);
-    void *result = nullptr;
-    ASSERT_EQ(pthread_join(thread, &result), 0);
-    EXPECT_EQ(result, PTHREAD_CANCELED);
-    EXPECT_TRUE(cancelled.came_through);
-    EXPECT_EQ(slm_lock_lock(lock), SLM_OK);
-    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+    for (slm_lock_kind kind : {SLM_LOCK_ROBUST, SLM_LOCK_FILE}) {
+        Lock lock(kind);
+        hold_and_die(lock);
+        Cancelled cancelled = {&lock, kind, false};
+        pthread_t thread;
+        ASSERT_EQ(pthread_create(&thread, nullptr, use_lock_cancelled, &cancelled), 0);
+        void *result = nullptr;
+        ASSERT_EQ(pthread_join(thread, &result), 0);
+        EXPECT_EQ(result, PTHREAD_CANCELED);
+        EXPECT_TRUE(cancelled.came_through);
+        EXPECT_EQ(slm_lock_lock(lock), SLM_OK);
+        EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+        EXPECT_EQ(run_child([&] { return static_cast<int>(slm_lock_trylock(lock)); }), SLM_OK);
+    }
 }
 
 /* A thread that is cancelled while it holds the lock ends like any dead owner. */

@@ -80,3 +80,31 @@ void slm_zone_publish_growth(struct slm_zone *zone)
     }
     zone->reserved_bytes = 0;
 }
+
+/*
+ * The zone's own handle changes under the lock only, since other threads use it. So a second handle
+ * of the same file takes the backing. Other processes that attach meanwhile see a file that is
+ * longer than the zone, as after a death in slm_zone_reserve.
+ */
+enum slm_status slm_zone_prepare_growth(const struct slm_zone *zone, size_t bytes,
+                                        struct slm_error *error)
+{
+    enum slm_segment_kind kind = slm_segment_get_kind(zone->segment);
+    if (kind == SLM_SEGMENT_ANONYMOUS || kind == SLM_SEGMENT_SYSV) {
+        return SLM_OK; /* their growth takes no time */
+    }
+    struct slm_segment_options options = {
+        .kind = SLM_SEGMENT_MEMFD, /* any file, by its descriptor */
+        .id = slm_segment_id(zone->segment),
+        .max_bytes = (size_t)zone->fixed.max_bytes,
+        .mode = 0777,
+    };
+    struct slm_segment *again;
+    enum slm_status status = slm_segment_attach(&again, &options, NULL);
+    if (status != SLM_OK) {
+        return SLM_OK;
+    }
+    status = slm_segment_grow(again, bytes, error);
+    slm_segment_detach(again);
+    return status;
+}

@@ -68,6 +68,22 @@ enum slm_status slm_zone_reserve(struct slm_zone *zone, size_t bytes, struct slm
 void slm_zone_unreserve(struct slm_zone *zone);
 void slm_zone_publish_growth(struct slm_zone *zone);
 
+/* Takes the backing for a growth to `bytes`, without the zone's lock and without a change of the
+ * handle, so that slm_zone_reserve finds it there. A descriptor that cannot be mapped a second time
+ * is no failure: slm_zone_reserve takes the backing then. SLM_E_SPACE and all that
+ * slm_segment_grow returns. */
+enum slm_status slm_zone_prepare_growth(const struct slm_zone *zone, size_t bytes,
+                                        struct slm_error *error);
+
+/* --- wait.c --- */
+
+/* A clock that never goes back. */
+uint64_t slm_zone_now_ms(void);
+/* slm_zone_timedlock until that time; SPIN_SEM: also frees a lock whose holder is dead. The text of
+ * the error names the zone, and the thread that holds the lock. */
+enum slm_status slm_zone_lock_until(struct slm_zone *zone, uint64_t end_ms,
+                                    struct slm_error *error);
+
 /* --- check.c --- */
 
 /* Invariants of a zone; below ZONE_HEADER those of the slab. */

@@ -15,14 +15,16 @@ struct member {
 struct slm_zone_set {
     struct member *members;
     size_t n;
+    unsigned lock_timeout_ms;
 };
 
-/* One zone of the new set. Apply holds its lock from opening it to the end. */
+/* One zone of the new set. */
 struct candidate {
     const struct slm_zone_declaration *declaration;
     struct slm_zone *zone;
-    bool is_reused;
-    bool is_locked;
+    bool is_reused; /* other processes may use it: it is locked when all that is new is made */
+    bool is_locked; /* until the end of apply */
+    size_t prepared_bytes; /* backing that was taken without the lock; 0: none */
 };
 
 enum slm_status slm_zone_set_create(struct slm_zone_set **out)
@@ -31,7 +33,20 @@ enum slm_status slm_zone_set_create(struct slm_zone_set **out)
         return SLM_E_NULL;
     }
     *out = calloc(1, sizeof **out);
-    return *out == NULL ? SLM_E_NOMEM : SLM_OK;
+    if (*out == NULL) {
+        return SLM_E_NOMEM;
+    }
+    (*out)->lock_timeout_ms = SLM_ZONE_SET_LOCK_MS;
+    return SLM_OK;
+}
+
+enum slm_status slm_zone_set_limit_wait(struct slm_zone_set *set, unsigned timeout_ms)
+{
+    if (set == NULL) {
+        return SLM_E_NULL;
+    }
+    set->lock_timeout_ms = timeout_ms;
+    return SLM_OK;
 }
 
 void slm_zone_set_destroy(struct slm_zone_set *set)
@@ -113,38 +128,27 @@ static bool can_be_reused(const struct member *member,
            options->bytes >= member->declared_bytes && options->bytes <= fixed->max_bytes;
 }
 
-static enum slm_status lock_candidate(struct candidate *candidate, struct slm_error *error)
+static enum slm_status lock_candidate(struct candidate *candidate, uint64_t end_ms,
+                                      struct slm_error *error)
 {
-    enum slm_status status = slm_zone_lock(candidate->zone);
+    enum slm_status status = slm_zone_lock_until(candidate->zone, end_ms, error);
     candidate->is_locked = status == SLM_OK;
-    return status == SLM_OK
-               ? SLM_OK
-               : slm_error_set(error, status, 0, "zone %s: %s", slm_zone_name(candidate->zone),
-                               slm_status_text(status));
+    return status;
 }
 
+/* Takes the backing of a growth before the lock: it may take seconds. */
 static enum slm_status open_reused(struct candidate *candidate, struct slm_zone *zone,
                                    struct slm_error *error)
 {
     size_t bytes = candidate->declaration->options.bytes;
     candidate->zone = zone;
     candidate->is_reused = true;
-    enum slm_status status = lock_candidate(candidate, error);
-    if (status != SLM_OK) {
-        return status;
+    if (bytes <= zone_bytes(zone)) {
+        return SLM_OK;
     }
-    if (bytes > zone_bytes(zone)) {
-        status =
-            slm_zone_error_of(slm_zone_name(zone), slm_zone_reserve(zone, bytes, error), error);
-    }
-    return status;
-}
-
-static enum slm_status open_fresh(struct candidate *candidate, struct slm_error *error)
-{
-    enum slm_status status =
-        slm_zone_create(&candidate->zone, &candidate->declaration->options, error);
-    return status == SLM_OK ? lock_candidate(candidate, error) : status;
+    candidate->prepared_bytes = bytes;
+    return slm_zone_error_of(slm_zone_name(zone), slm_zone_prepare_growth(zone, bytes, error),
+                             error);
 }
 
 static enum slm_status open_candidate(const struct slm_zone_set *set, struct candidate *candidate,
@@ -154,7 +158,7 @@ static enum slm_status open_candidate(const struct slm_zone_set *set, struct can
     if (old != NULL && can_be_reused(old, candidate->declaration)) {
         return open_reused(candidate, old->zone, error);
     }
-    return open_fresh(candidate, error);
+    return slm_zone_create(&candidate->zone, &candidate->declaration->options, error);
 }
 
 static enum slm_status init_result(const struct candidate *candidate, enum slm_status status,
@@ -186,22 +190,42 @@ static enum slm_status find_refusal(const struct candidate *candidate, struct sl
 }
 
 /* Undoes everything that apply did to the zone. */
-static void drop_candidate(struct candidate *candidate)
+static void drop_new(struct candidate *candidate)
+{
+    if (candidate->is_locked) {
+        slm_zone_abort_locked(candidate->zone);
+        (void)slm_zone_unlock(candidate->zone);
+    }
+    (void)slm_zone_remove(candidate->zone, NULL);
+    slm_zone_detach(candidate->zone);
+}
+
+/* Without the lock the file must not be made shorter: another process may be growing the zone into
+ * what was prepared. If the lock is not to be had, the next growth takes it. */
+static void drop_reused(struct candidate *candidate)
 {
     struct slm_zone *zone = candidate->zone;
-    if (zone == NULL) {
+    size_t prepared_bytes = candidate->prepared_bytes;
+    if (!candidate->is_locked && (prepared_bytes == 0 || slm_zone_trylock(zone) != SLM_OK)) {
         return;
     }
-    if (candidate->is_locked) {
-        slm_zone_abort_locked(zone);
-        if (candidate->is_reused) {
-            slm_zone_unreserve(zone);
-        }
-        (void)slm_zone_unlock(zone);
+    slm_zone_abort_locked(zone);
+    if (prepared_bytes > zone_bytes(zone) &&
+        slm_zone_reserve(zone, prepared_bytes, NULL) == SLM_OK) {
+        slm_zone_unreserve(zone);
     }
-    if (!candidate->is_reused) {
-        (void)slm_zone_remove(zone, NULL);
-        slm_zone_detach(zone);
+    (void)slm_zone_unlock(zone);
+}
+
+static void drop_candidate(struct candidate *candidate)
+{
+    if (candidate->zone == NULL) {
+        return;
+    }
+    if (candidate->is_reused) {
+        drop_reused(candidate);
+    } else {
+        drop_new(candidate);
     }
 }
 
@@ -231,16 +255,78 @@ static enum slm_status check_declarations(const struct slm_zone_declaration *dec
     return SLM_OK;
 }
 
-/* All opened, then all initialised. */
+/* No other process knows the new zones yet: their locks and callbacks make none wait. */
+static enum slm_status init_new(struct candidate *candidates, size_t n, struct slm_error *error)
+{
+    enum slm_status status = SLM_OK;
+    for (size_t i = 0; i < n && status == SLM_OK; i++) {
+        if (!candidates[i].is_reused) {
+            status = lock_candidate(&candidates[i], 0, error);
+            status = status == SLM_OK ? init_candidate(&candidates[i], error) : status;
+        }
+    }
+    return status;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    const struct candidate *const *first = a;
+    const struct candidate *const *second = b;
+    return strcmp((*first)->declaration->options.name, (*second)->declaration->options.name);
+}
+
+/* In the order of names, which is the same for all masters: two that share zones and declare them
+ * in different orders never wait for each other in a circle. */
+static enum slm_status lock_reused(const struct slm_zone_set *set, struct candidate *candidates,
+                                   size_t n, struct candidate **ordered, struct slm_error *error)
+{
+    uint64_t end_ms = slm_zone_now_ms() + set->lock_timeout_ms;
+    size_t n_ordered = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (candidates[i].is_reused) {
+            ordered[n_ordered++] = &candidates[i];
+        }
+    }
+    qsort(ordered, n_ordered, sizeof *ordered, compare_names);
+    enum slm_status status = SLM_OK;
+    for (size_t i = 0; i < n_ordered && status == SLM_OK; i++) {
+        status = lock_candidate(ordered[i], end_ms, error);
+    }
+    return status;
+}
+
+/* The backing is there already, unless another process took it back meanwhile. */
+static enum slm_status reserve_and_init(struct candidate *candidate, struct slm_error *error)
+{
+    struct slm_zone *zone = candidate->zone;
+    size_t bytes = candidate->declaration->options.bytes;
+    enum slm_status status = SLM_OK;
+    if (bytes > zone_bytes(zone)) {
+        candidate->prepared_bytes = bytes;
+        status =
+            slm_zone_error_of(slm_zone_name(zone), slm_zone_reserve(zone, bytes, error), error);
+    }
+    return status == SLM_OK ? init_candidate(candidate, error) : status;
+}
+
+/* All that is new is made before the lock of any zone that others use is taken. */
 static enum slm_status prepare(const struct slm_zone_set *set, struct candidate *candidates,
-                               size_t n, struct slm_error *error)
+                               size_t n, struct candidate **ordered, struct slm_error *error)
 {
     enum slm_status status = SLM_OK;
     for (size_t i = 0; i < n && status == SLM_OK; i++) {
         status = open_candidate(set, &candidates[i], error);
     }
+    if (status == SLM_OK) {
+        status = init_new(candidates, n, error);
+    }
+    if (status == SLM_OK) {
+        status = lock_reused(set, candidates, n, ordered, error);
+    }
     for (size_t i = 0; i < n && status == SLM_OK; i++) {
-        status = init_candidate(&candidates[i], error);
+        if (candidates[i].is_reused) {
+            status = reserve_and_init(&candidates[i], error);
+        }
     }
     for (size_t i = 0; i < n && status == SLM_OK; i++) {
         status = find_refusal(&candidates[i], error);
@@ -275,6 +361,31 @@ static void replace_members(struct slm_zone_set *set, struct member *members,
     set->n = n;
 }
 
+/* Memory for n zones; members goes to the set if all goes well. */
+struct work {
+    struct member *members;
+    struct candidate *candidates;
+    struct candidate **ordered;
+};
+
+static enum slm_status apply_to(struct slm_zone_set *set,
+                                const struct slm_zone_declaration *declarations, size_t n,
+                                struct work work, struct slm_error *error)
+{
+    for (size_t i = 0; i < n; i++) {
+        work.candidates[i].declaration = &declarations[i];
+    }
+    enum slm_status status = prepare(set, work.candidates, n, work.ordered, error);
+    if (status == SLM_OK) {
+        replace_members(set, work.members, work.candidates, n);
+    } else {
+        for (size_t i = n; i-- > 0;) {
+            drop_candidate(&work.candidates[i]);
+        }
+    }
+    return status;
+}
+
 enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
                                    const struct slm_zone_declaration *declarations, size_t n,
                                    struct slm_error *error)
@@ -289,23 +400,16 @@ enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
     }
     struct member *members = calloc(n + 1, sizeof *members);
     struct candidate *candidates = calloc(n + 1, sizeof *candidates);
-    if (members == NULL || candidates == NULL) {
-        free(members);
-        free(candidates);
-        return slm_error_set(error, SLM_E_NOMEM, 0, "no memory for %zu zones", n);
-    }
-    for (size_t i = 0; i < n; i++) {
-        candidates[i].declaration = &declarations[i];
-    }
-    status = prepare(set, candidates, n, error);
-    if (status == SLM_OK) {
-        replace_members(set, members, candidates, n);
+    struct candidate **ordered = calloc(n + 1, sizeof *ordered);
+    if (members == NULL || candidates == NULL || ordered == NULL) {
+        status = slm_error_set(error, SLM_E_NOMEM, 0, "no memory for %zu zones", n);
     } else {
-        for (size_t i = n; i-- > 0;) {
-            drop_candidate(&candidates[i]);
-        }
+        status = apply_to(set, declarations, n, (struct work){members, candidates, ordered}, error);
+    }
+    if (status != SLM_OK) {
         free(members);
     }
     free(candidates);
+    free(ordered);
     return status;
 }

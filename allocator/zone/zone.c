@@ -9,6 +9,7 @@
  *
  *   set        zones over the reloads of a server    image    a copy of a zone, without a handle
  *     objects    calls that take the lock            export   into the program that exec starts
+ *       wait       lock with a limit
  *       turn       lock, repair, commit, unlock        attach   open a zone that exists
  *     create     make a zone, remove its name              check    invariants
  *       grow       length: reserve, publish, see
@@ -32,8 +33,8 @@
  * Growth   Metadata and addresses for max_bytes are laid out at creation. Growing takes backing,
  *          publishes the length, adds pages, in this order. A death after the first leaves backing
  *          that the next growth takes; the repair finishes what died after the second.
- * Reload   The set opens and locks every zone, runs every callback inside a transaction, and only
- *          then, when nothing can fail, publishes growth and commits.
+ * Reload   The set makes what is new, locks the zones that are reused, runs every callback inside a
+ *          transaction, and only then, when nothing can fail, publishes growth and commits.
  */
 
 struct slm_journal *slm_zone_journal(struct slm_zone *zone)

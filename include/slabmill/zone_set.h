@@ -18,16 +18,27 @@ extern "C" {
  *          what is stored. A zone that is declared longer grows. Any other change, or no_reuse,
  *          makes a new zone. A changed max_bytes, mode, huge or guard takes effect when a new zone
  *          is made. Zones no longer declared are detached; other processes keep their mapping.
+ * Order    First everything new is made: new zones, and the backing of growth. Then the callbacks of
+ *          new zones run. Until then no other process waits. Then apply takes the locks of the reused
+ *          zones, in the order of their names, and runs their callbacks. So two masters that share
+ *          zones do not wait for each other in a circle. For these locks apply waits no longer than
+ *          slm_zone_set_limit_wait says.
  * Init     Each zone's callback runs under the zone's lock, inside a transaction. Nothing is
  *          committed before all callbacks succeeded: when one fails, changes to reused zones are
- *          undone, new zones removed, and growth is taken back.
- * Safety   One thread at a time, in the master. While apply runs it holds the locks of all zones of
- *          the new set, taken in the order of declaration.
- * Failure  NULL: as status.h says.
+ *          undone, new zones removed, and growth is taken back. While the callback of a reused zone
+ *          runs, every process that uses a reused zone of the set waits. So such a callback is short:
+ *          it waits for no other process, locks no other zone, and neither sleeps nor does I/O that
+ *          may take long. No callback forks, ends its thread, or leaves by longjmp.
+ * Safety   One thread at a time, in the master.
+ * Failure  NULL: as status.h says. A growth that fails after its backing was taken gives the backing
+ *          back. If another process holds the zone's lock then, the backing stays, and the next
+ *          growth takes it.
  * Limits   The last step of an apply is atomic for each zone, not for all zones together: a master
  *          that is killed between two of its commits leaves some zones as before and some as after.
  * Source   The life cycle of nginx's ngx_shared_memory_add and ngx_init_cycle.
  */
+#define SLM_ZONE_SET_LOCK_MS 5000u /* see slm_zone_set_limit_wait */
+
 struct slm_zone_set;
 
 struct slm_zone_declaration {
@@ -43,12 +54,16 @@ struct slm_zone_declaration {
 /* Makes an empty set. Fails, *out NULL: SLM_E_NOMEM. */
 enum slm_status slm_zone_set_create(struct slm_zone_set **out);
 
+/* How long one apply waits for the locks of reused zones, all together. 0: it only tries. Without
+ * this call: SLM_ZONE_SET_LOCK_MS. */
+enum slm_status slm_zone_set_limit_wait(struct slm_zone_set *set, unsigned timeout_ms);
+
 /*
  * Makes the set what is declared. Fails, changing nothing: SLM_E_DUPLICATE (two zones of one name),
  * SLM_E_EXISTS (a POSIX or FILE segment of that name exists and cannot be reused: the new zone
- * needs another segment name), SLM_E_FULL (a callback's transaction), as slm_zone_create,
- * slm_zone_grow and slm_zone_lock, and with the result of a callback. The error text names the
- * zone.
+ * needs another segment name), SLM_E_FULL (a callback's transaction), SLM_E_TIMEOUT (a lock was held
+ * for too long), as slm_zone_create, slm_zone_grow and slm_zone_lock, and with the result of a
+ * callback. The error text names the zone.
  */
 enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
                                    const struct slm_zone_declaration *declarations, size_t n,

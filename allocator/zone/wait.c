@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Locking with a limit that several locks share. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* clock_gettime */
+#endif
+#include <time.h>
+
+#include "allocator/zone/handle.h"
+
+#define SPIN_SEM_SLICE_MS 100u /* between two looks for a dead holder, which waiters do not make */
+
+uint64_t slm_zone_now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static enum slm_status lock_until(struct slm_zone *zone, uint64_t end_ms)
+{
+    bool is_spin_sem = zone->fixed.lock_kind == SLM_LOCK_SPIN_SEM;
+    for (;;) {
+        if (is_spin_sem) {
+            (void)slm_lock_force_unlock(zone->lock, 0);
+        }
+        uint64_t now_ms = slm_zone_now_ms();
+        uint64_t left_ms = end_ms > now_ms ? end_ms - now_ms : 0;
+        bool is_last = !is_spin_sem || left_ms <= SPIN_SEM_SLICE_MS;
+        enum slm_status status =
+            slm_zone_timedlock(zone, is_last ? (unsigned)left_ms : SPIN_SEM_SLICE_MS);
+        if (status != SLM_E_TIMEOUT || is_last) {
+            return status;
+        }
+    }
+}
+
+enum slm_status slm_zone_lock_until(struct slm_zone *zone, uint64_t end_ms, struct slm_error *error)
+{
+    enum slm_status status = lock_until(zone, end_ms);
+    if (status == SLM_E_TIMEOUT) {
+        struct slm_lock_owner owner = {0};
+        slm_lock_get_owner(zone->lock, &owner);
+        return slm_error_set(error, status, 0, "zone %s: thread %d held its lock for too long",
+                             zone->fixed.name, (int)owner.thread_id);
+    }
+    return status == SLM_OK ? SLM_OK
+                            : slm_error_set(error, status, 0, "zone %s: %s", zone->fixed.name,
+                                            slm_status_text(status));
+}

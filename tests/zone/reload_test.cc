@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What other processes notice of a reload: how long they wait, and what they find meanwhile. */
+#include <atomic>
+#include <thread>
+
+#include "tests/segment/hooks.h"
+#include "tests/zone/set_fixture.h"
+
+namespace {
+
+using namespace slm_test;
+
+/* A segment whose length other processes see. */
+const Kind kFileKinds[] = {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE};
+
+slm_zone *watched;       /* the zone that a worker would use meanwhile */
+unsigned n_calls_seen;   /* calls to the system in which the worker tried */
+unsigned n_calls_locked; /* of these, the worker could not lock */
+
+/* Tries as another thread, which is another holder. */
+void try_as_a_worker()
+{
+    std::thread worker([] {
+        n_calls_seen++;
+        if (slm_zone_trylock(watched) == SLM_OK) {
+            (void)slm_zone_unlock(watched);
+        } else {
+            n_calls_locked++;
+        }
+    });
+    worker.join();
+}
+
+int fallocate_beside_a_worker(int fd, int mode, off_t from, off_t n_bytes)
+{
+    try_as_a_worker();
+    return faults.real.fallocate(fd, mode, from, n_bytes);
+}
+
+class ZoneReload : public testing::Test {
+  protected:
+    slm_zone_options named(const char *name, Kind kind = SLM_SEGMENT_MEMFD) const
+    {
+        slm_zone_options result = all.of(kind);
+        result.name = name;
+        return result;
+    }
+
+    ZoneOptions all, other;
+    Inits inits;
+    Set set;
+};
+
+/* The system takes seconds for the pages of a long zone. */
+TEST_F(ZoneReload, TakesPagesWhileWorkersCanLock)
+{
+    for (Kind kind : kFileKinds) {
+        KeepCalls keep;
+        ZoneOptions own, next;
+        Set fresh;
+        faults = Faults{};
+        slm_zone_options kept = own.of(kind);
+        slm_zone_options made = next.of(kind);
+        made.name = "made";
+        ASSERT_EQ(fresh.apply({{kept, nullptr, nullptr, false}}), SLM_OK) << fresh.error.text;
+        watched = fresh["keys"];
+        n_calls_seen = n_calls_locked = 0;
+        slm_segment_sys.fallocate = fallocate_beside_a_worker;
+        kept.bytes = 3 * kZoneBytes;
+        ASSERT_EQ(fresh.apply({{kept, nullptr, nullptr, false}, {made, nullptr, nullptr, false}}),
+                  SLM_OK)
+            << fresh.error.text;
+        EXPECT_GE(n_calls_seen, 2u) << kind; /* the growth, the new zone */
+        EXPECT_EQ(n_calls_locked, 0u) << kind;
+        EXPECT_EQ(zone_bytes(watched), 3 * kZoneBytes);
+    }
+}
+
+TEST_F(ZoneReload, RunsCallbacksOfNewZonesWhileWorkersCanLock)
+{
+    auto init = [](slm_zone *, bool is_reused, void *) {
+        if (!is_reused) {
+            try_as_a_worker();
+        }
+        return SLM_OK;
+    };
+    ASSERT_EQ(set.apply({{named("kept"), nullptr, nullptr, false}}), SLM_OK);
+    watched = set["kept"];
+    n_calls_seen = n_calls_locked = 0;
+    ASSERT_EQ(set.apply({{named("kept"), init, nullptr, false},
+                         {named("made"), init, nullptr, false},
+                         {named("another"), init, nullptr, false}}),
+              SLM_OK);
+    EXPECT_EQ(n_calls_seen, 2u);
+    EXPECT_EQ(n_calls_locked, 0u);
+}
+
+/* A thread that holds a zone's lock until the end. */
+class Holder {
+  public:
+    explicit Holder(slm_zone *zone)
+        : thread_([this, zone] {
+              EXPECT_EQ(slm_zone_lock(zone), SLM_OK);
+              has_lock_.store(true);
+              while (!may_end_.load()) {
+                  std::this_thread::yield();
+              }
+              EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
+          })
+    {
+        while (!has_lock_.load()) {
+            std::this_thread::yield();
+        }
+    }
+    ~Holder()
+    {
+        may_end_.store(true);
+        thread_.join();
+    }
+    Holder(const Holder &) = delete;
+    Holder &operator=(const Holder &) = delete;
+
+  private:
+    std::atomic<bool> has_lock_{false};
+    std::atomic<bool> may_end_{false};
+    std::thread thread_;
+};
+
+TEST_F(ZoneReload, GivesUpIfALockIsHeldForTooLongAndChangesNothing)
+{
+    for (unsigned limit_ms : {0u, 30u}) {
+        for (slm_lock_kind lock : kEveryLock) {
+            Set fresh;
+            ZoneOptions own;
+            slm_zone_options kept = own.of(SLM_SEGMENT_MEMFD, lock);
+            slm_zone_options first = named("a free one");
+            inits = Inits();
+            ASSERT_EQ(fresh.apply({inits.declare(kept), inits.declare(first)}), SLM_OK);
+            ASSERT_EQ(slm_zone_set_limit_wait(fresh, limit_ms), SLM_OK);
+            Numbers before = numbers_alone(fresh["keys"]);
+            Numbers before_first = numbers_alone(fresh["a free one"]);
+            kept.bytes = first.bytes = 2 * kZoneBytes;
+            {
+                Holder holder(fresh["keys"]);
+                EXPECT_EQ(fresh.apply({inits.declare(kept), inits.declare(first)}), SLM_E_TIMEOUT);
+                EXPECT_NE(strstr(fresh.error.text, "zone keys: thread "), nullptr)
+                    << fresh.error.text;
+            }
+            EXPECT_EQ(zone_bytes(fresh["keys"]), kZoneBytes);
+            EXPECT_EQ(zone_bytes(fresh["a free one"]), kZoneBytes);
+            EXPECT_EQ(numbers_alone(fresh["keys"]), before);
+            EXPECT_EQ(numbers_alone(fresh["a free one"]), before_first);
+            EXPECT_EQ(fresh.apply({inits.declare(kept), inits.declare(first)}), SLM_OK)
+                << fresh.error.text;
+            EXPECT_EQ(zone_bytes(fresh["keys"]), 2 * kZoneBytes);
+            EXPECT_EQ(check_alone(fresh["keys"]), 0u);
+        }
+    }
+}
+
+/* Waiters for a lock of nginx's kind do not look for deaths. */
+TEST_F(ZoneReload, TakesTheLockOfADeadWorkerOfAnyKind)
+{
+    for (slm_lock_kind lock : kEveryLock) {
+        Set fresh;
+        ZoneOptions own;
+        inits = Inits();
+        slm_zone_options kept = own.of(SLM_SEGMENT_MEMFD, lock);
+        ASSERT_EQ(fresh.apply({inits.declare(kept)}), SLM_OK);
+        in_child([&] {
+            bool is_locked = slm_zone_lock(fresh["keys"]) == SLM_OK;
+            raise(is_locked ? SIGKILL : SIGTERM);
+            return 0;
+        });
+        EXPECT_EQ(fresh.apply({inits.declare(kept)}), SLM_OK) << fresh.error.text;
+        EXPECT_EQ(numbers_alone(fresh["keys"]), (Numbers{1002, 1001}));
+    }
+}
+
+/* Two masters, each of which would hold the zone that the other one waits for. */
+TEST_F(ZoneReload, OfTwoMastersInDifferentOrdersDoesNotStop)
+{
+    constexpr unsigned kReloads = 200;
+    Zone one, two;
+    ASSERT_EQ(one.create(named("one")), SLM_OK);
+    ASSERT_EQ(two.create(named("two")), SLM_OK);
+    auto reload_often = [&](bool backwards) {
+        Set mine;
+        slm_zone_declaration first = {named(backwards ? "two" : "one"), nullptr, nullptr, false};
+        slm_zone_declaration second = {named(backwards ? "one" : "two"), nullptr, nullptr, false};
+        bool is_good = slm_zone_set_adopt(mine, one) == SLM_OK &&
+                       slm_zone_set_adopt(mine, two) == SLM_OK &&
+                       slm_zone_set_limit_wait(mine, 20000) == SLM_OK;
+        for (unsigned i = 0; i < kReloads && is_good; i++) {
+            is_good = mine.apply({first, second}) == SLM_OK;
+        }
+        return is_good ? 0 : 1;
+    };
+    pid_t forwards = fork();
+    if (forwards == 0) {
+        _exit(reload_often(false));
+    }
+    EXPECT_EQ(in_child([&] { return reload_often(true); }), 0);
+    int how = 0;
+    ASSERT_EQ(waitpid(forwards, &how, 0), forwards);
+    EXPECT_EQ(how, 0);
+}
+
+/* Gives back what the reload has prepared, as another master does whose own reload fails. */
+slm_status cut_what_was_prepared(slm_zone *, bool is_reused, void *data)
+{
+    auto *kept = static_cast<slm_zone *>(data);
+    if (is_reused) {
+        return SLM_OK;
+    }
+    slm_segment_options options{};
+    options.kind = SLM_SEGMENT_MEMFD;
+    options.id = slm_segment_id(slm_zone_segment(kept));
+    slm_segment *segment = nullptr;
+    EXPECT_EQ(slm_segment_attach(&segment, &options, nullptr), SLM_OK);
+    EXPECT_EQ(slm_segment_bytes(segment), 3 * kZoneBytes);
+    EXPECT_EQ(slm_segment_shrink(segment, kZoneBytes, nullptr), SLM_OK);
+    slm_segment_detach(segment);
+    return SLM_OK;
+}
+
+TEST_F(ZoneReload, GrowsThoughAnotherMasterCutWhatWasPrepared)
+{
+    slm_zone_options kept = named("kept");
+    ASSERT_EQ(set.apply({inits.declare(kept)}), SLM_OK);
+    kept.bytes = 3 * kZoneBytes;
+    ASSERT_EQ(set.apply({{kept, nullptr, nullptr, false},
+                         {named("made"), cut_what_was_prepared, set["kept"], false}}),
+              SLM_OK)
+        << set.error.text;
+    EXPECT_EQ(zone_bytes(set["kept"]), 3 * kZoneBytes);
+    EXPECT_NE(slm_zone_calloc(set["kept"], 2 * kZoneBytes, nullptr), nullptr);
+    EXPECT_EQ(check_alone(set["kept"]), 0u);
+}
+
+} // namespace

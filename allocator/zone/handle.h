@@ -44,10 +44,17 @@ const char *slm_zone_segment_name(const struct slm_zone *zone);
 enum slm_status slm_zone_recover_parts(struct slm_slab *slab, struct slm_journal *journal,
                                        size_t slab_bytes);
 
+/* --- files.c --- */
+
+/* SLM_E_DUPLICATE: a file of one, its segment or its lock's, is a file of the other, however the
+ * paths are written. a and b are the same: its segment is its lock file. */
+enum slm_status slm_zone_compare_files(const struct slm_zone_options *a,
+                                       const struct slm_zone_options *b, struct slm_error *error);
+
 /* --- options.c --- */
 
-/* Compares the options of a zone with their limits. SLM_E_NAME, SLM_E_SIZE, SLM_E_OPTION; the text
- * names zone, option, value and limit. */
+/* Compares the options of a zone with their limits. SLM_E_NAME, SLM_E_SIZE, SLM_E_OPTION,
+ * SLM_E_DUPLICATE (as slm_zone_compare_files); the text names zone, option, value and limit. */
 enum slm_status slm_zone_check_options(const struct slm_zone_options *options,
                                        struct slm_error *error);
 /* Puts the zone's name in front of the text of an error; returns status. SLM_OK: does nothing. */

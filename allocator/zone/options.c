@@ -58,7 +58,7 @@ static enum slm_status check_lock(const struct slm_zone_options *options, struct
                              "zone %s: lock_path is NULL, and lock_kind SLM_LOCK_FILE needs one",
                              options->name);
     }
-    return SLM_OK;
+    return slm_zone_compare_files(options, options, error);
 }
 
 /* Options of the parts that the zone sets itself. */

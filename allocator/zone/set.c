@@ -236,23 +236,31 @@ static void commit_candidate(struct candidate *candidate)
     (void)slm_zone_unlock(candidate->zone);
 }
 
-/* Each declaration alone, and its name among those before it. */
+/* One zone has all of a name, of a segment and of a lock file. With two locks in one file, apply
+ * would wait for itself. */
+static enum slm_status compare_declarations(const struct slm_zone_options *one,
+                                            const struct slm_zone_options *other,
+                                            struct slm_error *error)
+{
+    if (strcmp(one->name, other->name) == 0) {
+        return slm_error_set(error, SLM_E_DUPLICATE, 0, "zone %s is declared twice", one->name);
+    }
+    return slm_zone_compare_files(one, other, error);
+}
+
+/* Each declaration alone, and with those before it. */
 static enum slm_status check_declarations(const struct slm_zone_declaration *declarations, size_t n,
                                           struct slm_error *error)
 {
-    for (size_t i = 0; i < n; i++) {
-        const char *name = declarations[i].options.name;
-        enum slm_status status = slm_zone_check_options(&declarations[i].options, error);
-        if (status != SLM_OK) {
-            return status;
-        }
-        for (size_t k = 0; k < i; k++) {
-            if (strcmp(name, declarations[k].options.name) == 0) {
-                return slm_error_set(error, SLM_E_DUPLICATE, 0, "zone %s is declared twice", name);
-            }
+    enum slm_status status = SLM_OK;
+    for (size_t i = 0; i < n && status == SLM_OK; i++) {
+        const struct slm_zone_options *options = &declarations[i].options;
+        status = slm_zone_check_options(options, error);
+        for (size_t k = 0; k < i && status == SLM_OK; k++) {
+            status = compare_declarations(options, &declarations[k].options, error);
         }
     }
-    return SLM_OK;
+    return status;
 }
 
 /* No other process knows the new zones yet: their locks and callbacks make none wait. */

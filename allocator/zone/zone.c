@@ -15,6 +15,7 @@
  *       grow       length: reserve, publish, see
  *         parts      slab, journal, lock: open, recover, close
  *         options    of a zone to be made: compared with their limits
+ *           files      that options name: whether two are one
  *           header     what is stored, and whether it is valid
  *
  * Each file calls files below it only, and the rooms segment, lock, journal and slab.

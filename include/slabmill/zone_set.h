@@ -59,7 +59,8 @@ enum slm_status slm_zone_set_create(struct slm_zone_set **out);
 enum slm_status slm_zone_set_limit_wait(struct slm_zone_set *set, unsigned timeout_ms);
 
 /*
- * Makes the set what is declared. Fails, changing nothing: SLM_E_DUPLICATE (two zones of one name),
+ * Makes the set what is declared. Fails, changing nothing: SLM_E_DUPLICATE (two zones have one name,
+ * one segment or one lock file, or one has the other's, however the paths are written),
  * SLM_E_EXISTS (a POSIX or FILE segment of that name exists and cannot be reused: the new zone
  * needs another segment name), SLM_E_FULL (a callback's transaction), SLM_E_TIMEOUT (a lock was held
  * for too long), as slm_zone_create, slm_zone_grow and slm_zone_lock, and with the result of a

@@ -123,6 +123,21 @@ TEST_P(ZoneOptionText, IsTheSameFromASet)
     EXPECT_STREQ(set.error.text, GetParam().text);
 }
 
+TEST(ZoneOptionFiles, ASegmentThatIsItsOwnLockFileIsRefused)
+{
+    ZoneOptions all;
+    slm_zone_options options = all.of(SLM_SEGMENT_FILE);
+    std::string lock_path = all.folder() / "./file";
+    options.lock_kind = SLM_LOCK_FILE;
+    options.lock_path = lock_path.c_str();
+    Zone zone;
+    EXPECT_EQ(zone.create(options), SLM_E_DUPLICATE);
+    std::string text = "zone keys: its segment " + std::string(options.segment.name) +
+                       " is the lock file of zone keys, " + lock_path;
+    EXPECT_EQ(zone.error.text, text);
+    EXPECT_TRUE(all.folder().names().empty());
+}
+
 TEST(ZoneGrowText, NamesZoneAndLimit)
 {
     ZoneOptions all;

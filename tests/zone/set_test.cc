@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The zones of a server over its reloads: either all declared zones, or no change. */
+#include <climits>
+
 #include "tests/zone/set_fixture.h"
 
 namespace {
@@ -37,6 +39,135 @@ TEST_F(ZoneSet, ReportsWrongArguments)
     EXPECT_EQ(set.size(), 0u);
     EXPECT_EQ(inits.n_calls, 0u);
     slm_zone_set_destroy(nullptr);
+}
+
+/* Sets the paths of the files of two zones to one file. */
+struct OneFile {
+    const char *name;
+    void (*share)(const Folder &folder, slm_zone_options &one, slm_zone_options &other,
+                  std::string paths[2]);
+};
+
+void lock_by(slm_zone_options &options, std::string &path)
+{
+    options.lock_kind = SLM_LOCK_FILE;
+    options.lock_path = path.c_str();
+}
+
+void make_file(const std::string &path)
+{
+    std::ofstream file(path);
+    EXPECT_TRUE(file.is_open());
+}
+
+std::string from_here(const std::string &path)
+{
+    char here[PATH_MAX];
+    std::string up;
+    EXPECT_NE(getcwd(here, sizeof here), nullptr);
+    for (const char *at = here; *at != '\0'; at++) {
+        up += *at == '/' ? "../" : "";
+    }
+    return up + path.substr(1);
+}
+
+const OneFile kOneFile[] = {
+    {"SamePath",
+     [](const Folder &folder, slm_zone_options &one, slm_zone_options &other, std::string *paths) {
+         paths[0] = paths[1] = folder / "shared";
+         lock_by(one, paths[0]);
+         lock_by(other, paths[1]);
+     }},
+    {"HardLinks",
+     [](const Folder &folder, slm_zone_options &one, slm_zone_options &other, std::string *paths) {
+         paths[0] = folder / "shared";
+         paths[1] = folder / "link";
+         make_file(paths[0]);
+         EXPECT_EQ(link(paths[0].c_str(), paths[1].c_str()), 0);
+         lock_by(one, paths[0]);
+         lock_by(other, paths[1]);
+     }},
+    {"RelativeAndAbsoluteOfAFileThatIsThere",
+     [](const Folder &folder, slm_zone_options &one, slm_zone_options &other, std::string *paths) {
+         paths[0] = folder / "shared";
+         paths[1] = from_here(paths[0]);
+         make_file(paths[0]);
+         lock_by(one, paths[0]);
+         lock_by(other, paths[1]);
+     }},
+    {"RelativeAndAbsoluteOfANewFile",
+     [](const Folder &folder, slm_zone_options &one, slm_zone_options &other, std::string *paths) {
+         paths[0] = folder / "shared";
+         paths[1] = from_here(paths[0]);
+         lock_by(one, paths[0]);
+         lock_by(other, paths[1]);
+     }},
+    {"ThroughALinkToTheFolder",
+     [](const Folder &folder, slm_zone_options &one, slm_zone_options &other, std::string *paths) {
+         EXPECT_EQ(symlink(".", (folder / "here").c_str()), 0);
+         paths[0] = folder / "shared";
+         paths[1] = folder / "here/shared";
+         lock_by(one, paths[0]);
+         lock_by(other, paths[1]);
+     }},
+    {"LockOfOneIsTheSegmentOfTheOther",
+     [](const Folder &folder, slm_zone_options &one, slm_zone_options &other, std::string *paths) {
+         paths[0] = folder / "shared";
+         paths[1] = folder / "./shared";
+         lock_by(one, paths[0]);
+         other.segment.kind = SLM_SEGMENT_FILE;
+         other.segment.name = paths[1].c_str();
+     }},
+    {"OneSegment",
+     [](const Folder &folder, slm_zone_options &one, slm_zone_options &other, std::string *paths) {
+         paths[0] = paths[1] = folder / "shared";
+         one.segment.kind = other.segment.kind = SLM_SEGMENT_FILE;
+         one.segment.name = other.segment.name = paths[0].c_str();
+     }},
+    {"OneSegmentByNameAndByPath",
+     [](const Folder &folder, slm_zone_options &one, slm_zone_options &other, std::string *paths) {
+         paths[0] = folder.path().substr(folder.path().rfind('/') + 1);
+         paths[1] = "/dev/shm/" + paths[0];
+         one.segment.kind = SLM_SEGMENT_POSIX;
+         one.segment.name = paths[0].c_str();
+         other.segment.kind = SLM_SEGMENT_FILE;
+         other.segment.name = paths[1].c_str();
+     }},
+};
+
+TEST_F(ZoneSet, RefusesTwoZonesWithOneFile)
+{
+    for (const OneFile &case_of : kOneFile) {
+        SCOPED_TRACE(case_of.name);
+        Folder folder;
+        Set fresh;
+        std::string paths[2];
+        slm_zone_options one = options("one");
+        slm_zone_options other = options("other");
+        case_of.share(folder, one, other, paths);
+        std::set<std::string> before = folder.names();
+        for (const auto &declared : {std::vector<slm_zone_options>{one, other}, {other, one}}) {
+            EXPECT_EQ(fresh.apply({inits.declare(declared[0]), inits.declare(declared[1])}),
+                      SLM_E_DUPLICATE);
+            EXPECT_NE(strstr(fresh.error.text, "zone one"), nullptr) << fresh.error.text;
+            EXPECT_NE(strstr(fresh.error.text, "zone other"), nullptr) << fresh.error.text;
+        }
+        EXPECT_EQ(folder.names(), before);
+        EXPECT_EQ(inits.n_calls, 0u);
+    }
+}
+
+TEST_F(ZoneSet, AcceptsLockFilesOfOneNameInTwoFolders)
+{
+    Folder first, second;
+    std::string paths[] = {first / "lock", second / "lock"};
+    slm_zone_options one = options("one");
+    slm_zone_options other = options("other");
+    lock_by(one, paths[0]);
+    lock_by(other, paths[1]);
+    for (unsigned i = 0; i < 2; i++) { /* new ones, then those that are there */
+        EXPECT_EQ(set.apply({inits.declare(one), inits.declare(other)}), SLM_OK) << set.error.text;
+    }
 }
 
 TEST_F(ZoneSet, HasTheDeclaredZonesInTheirOrder)

@@ -82,6 +82,15 @@ void slm_zone_publish_growth(struct slm_zone *zone);
 enum slm_status slm_zone_prepare_growth(const struct slm_zone *zone, size_t bytes,
                                         struct slm_error *error);
 
+/* --- match.c --- */
+
+/* Whether a zone of that name can become what is declared without losing its content. It may be
+ * longer than declared, since it may have grown. An option that is 0 means what is stored, so that a
+ * library with other defaults accepts it too. SLM_E_NAME (tag), SLM_E_OPTION, SLM_E_SIZE (more than
+ * its max_bytes); the text names the zone, the option and both values. */
+enum slm_status slm_zone_match(const struct slm_zone *zone, const struct slm_zone_options *options,
+                               struct slm_error *error);
+
 /* --- wait.c --- */
 
 /* A clock that never goes back. */

@@ -7,13 +7,8 @@
 
 #include "allocator/zone/handle.h"
 
-struct member {
-    struct slm_zone *zone;
-    uint64_t declared_bytes; /* the zone is not reused if a later declaration is smaller */
-};
-
 struct slm_zone_set {
-    struct member *members;
+    struct slm_zone **zones;
     size_t n;
     unsigned lock_timeout_ms;
 };
@@ -53,32 +48,26 @@ void slm_zone_set_destroy(struct slm_zone_set *set)
 {
     if (set != NULL) {
         for (size_t i = 0; i < set->n; i++) {
-            slm_zone_detach(set->members[i].zone);
+            slm_zone_detach(set->zones[i]);
         }
-        free(set->members);
+        free(set->zones);
         free(set);
     }
 }
 
-static const struct member *find_member(const struct slm_zone_set *set, const char *name)
+struct slm_zone *slm_zone_set_find(const struct slm_zone_set *set, const char *name)
 {
-    for (size_t i = 0; i < set->n; i++) {
-        if (strcmp(slm_zone_name(set->members[i].zone), name) == 0) {
-            return &set->members[i];
+    for (size_t i = 0; set != NULL && name != NULL && i < set->n; i++) {
+        if (strcmp(slm_zone_name(set->zones[i]), name) == 0) {
+            return set->zones[i];
         }
     }
     return NULL;
 }
 
-struct slm_zone *slm_zone_set_find(const struct slm_zone_set *set, const char *name)
-{
-    const struct member *member = set == NULL || name == NULL ? NULL : find_member(set, name);
-    return member == NULL ? NULL : member->zone;
-}
-
 struct slm_zone *slm_zone_set_at(const struct slm_zone_set *set, size_t idx)
 {
-    return set != NULL && idx < set->n ? set->members[idx].zone : NULL;
+    return set != NULL && idx < set->n ? set->zones[idx] : NULL;
 }
 
 enum slm_status slm_zone_set_adopt(struct slm_zone_set *set, struct slm_zone *zone)
@@ -89,12 +78,12 @@ enum slm_status slm_zone_set_adopt(struct slm_zone_set *set, struct slm_zone *zo
     if (slm_zone_set_find(set, slm_zone_name(zone)) != NULL) {
         return SLM_E_DUPLICATE;
     }
-    struct member *members = realloc(set->members, (set->n + 1) * sizeof *members);
-    if (members == NULL) {
+    struct slm_zone **zones = realloc(set->zones, (set->n + 1) * sizeof *zones);
+    if (zones == NULL) {
         return SLM_E_NOMEM;
     }
-    members[set->n++] = (struct member){zone, zone->fixed.asked_bytes};
-    set->members = members;
+    zones[set->n++] = zone;
+    set->zones = zones;
     return SLM_OK;
 }
 
@@ -108,24 +97,19 @@ static bool has_segment_name(const struct slm_zone *zone,
            strcmp(slm_zone_segment_name(zone), name) == 0;
 }
 
-/*
- * Whether the zone can become what is declared without losing its content. It may have grown since,
- * at runtime, beyond what was declared: that is no reason to throw it away. An option that is 0
- * means what is stored, so that a library with other defaults reuses it too.
- */
-static bool can_be_reused(const struct member *member,
-                          const struct slm_zone_declaration *declaration)
+/* The lock file of the zone may not be the one that is declared, or may be gone. */
+static enum slm_status match_lock_file(const struct slm_zone *zone,
+                                       const struct slm_zone_options *options,
+                                       struct slm_error *error)
 {
-    const struct slm_zone *zone = member->zone;
-    const struct slm_zone_options *options = &declaration->options;
-    const struct zone_fixed *fixed = &zone->fixed;
-    return !declaration->no_reuse && strcmp(fixed->tag, zone_tag(options)) == 0 &&
-           slm_segment_get_kind(zone->segment) == options->segment.kind &&
-           has_segment_name(zone, declaration) &&
-           fixed->lock_kind == (uint32_t)options->lock_kind &&
-           (options->journal_entries == 0 || fixed->journal_entries == options->journal_entries) &&
-           slm_slab_has_options(zone->slab, &options->slab) &&
-           options->bytes >= member->declared_bytes && options->bytes <= fixed->max_bytes;
+    struct slm_lock_options lock = {.kind = SLM_LOCK_FILE, .path = options->lock_path};
+    struct slm_lock *again = NULL;
+    if (options->lock_kind != SLM_LOCK_FILE) {
+        return SLM_OK;
+    }
+    enum slm_status status = slm_lock_attach(&again, &zone->header->lock, &lock, error);
+    slm_lock_detach(again);
+    return slm_zone_error_of(slm_zone_name(zone), status, error);
 }
 
 static enum slm_status lock_candidate(struct candidate *candidate, uint64_t end_ms,
@@ -143,22 +127,43 @@ static enum slm_status open_reused(struct candidate *candidate, struct slm_zone 
     size_t bytes = candidate->declaration->options.bytes;
     candidate->zone = zone;
     candidate->is_reused = true;
-    if (bytes <= zone_bytes(zone)) {
-        return SLM_OK;
+    enum slm_status status = slm_zone_match(zone, &candidate->declaration->options, error);
+    if (status == SLM_OK) {
+        status = match_lock_file(zone, &candidate->declaration->options, error);
+    }
+    if (status != SLM_OK || bytes <= zone_bytes(zone)) {
+        return status;
     }
     candidate->prepared_bytes = bytes;
     return slm_zone_error_of(slm_zone_name(zone), slm_zone_prepare_growth(zone, bytes, error),
                              error);
 }
 
-static enum slm_status open_candidate(const struct slm_zone_set *set, struct candidate *candidate,
-                                      struct slm_error *error)
+/* The zone of the set that the declaration keeps, or NULL. */
+static struct slm_zone *find_kept(const struct slm_zone_set *set,
+                                  const struct slm_zone_declaration *declaration)
 {
-    const struct member *old = find_member(set, candidate->declaration->options.name);
-    if (old != NULL && can_be_reused(old, candidate->declaration)) {
-        return open_reused(candidate, old->zone, error);
+    struct slm_zone *zone = slm_zone_set_find(set, declaration->options.name);
+    bool is_kept = zone != NULL && !declaration->no_reuse && has_segment_name(zone, declaration);
+    return is_kept ? zone : NULL;
+}
+
+/* What is refused is refused before anything is made. */
+static enum slm_status open_all(const struct slm_zone_set *set, struct candidate *candidates,
+                                size_t n, struct slm_error *error)
+{
+    enum slm_status status = SLM_OK;
+    for (size_t i = 0; i < n && status == SLM_OK; i++) {
+        struct slm_zone *kept = find_kept(set, candidates[i].declaration);
+        status = kept == NULL ? SLM_OK : open_reused(&candidates[i], kept, error);
     }
-    return slm_zone_create(&candidate->zone, &candidate->declaration->options, error);
+    for (size_t i = 0; i < n && status == SLM_OK; i++) {
+        if (!candidates[i].is_reused) {
+            const struct slm_zone_options *options = &candidates[i].declaration->options;
+            status = slm_zone_create(&candidates[i].zone, options, error);
+        }
+    }
+    return status;
 }
 
 static enum slm_status init_result(const struct candidate *candidate, enum slm_status status,
@@ -321,10 +326,7 @@ static enum slm_status reserve_and_init(struct candidate *candidate, struct slm_
 static enum slm_status prepare(const struct slm_zone_set *set, struct candidate *candidates,
                                size_t n, struct candidate **ordered, struct slm_error *error)
 {
-    enum slm_status status = SLM_OK;
-    for (size_t i = 0; i < n && status == SLM_OK; i++) {
-        status = open_candidate(set, &candidates[i], error);
-    }
+    enum slm_status status = open_all(set, candidates, n, error);
     if (status == SLM_OK) {
         status = init_new(candidates, n, error);
     }
@@ -352,26 +354,26 @@ static bool is_among(const struct candidate *candidates, size_t n, const struct 
     return false;
 }
 
-static void replace_members(struct slm_zone_set *set, struct member *members,
-                            struct candidate *candidates, size_t n)
+static void replace_zones(struct slm_zone_set *set, struct slm_zone **zones,
+                          struct candidate *candidates, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         commit_candidate(&candidates[i]);
-        members[i] = (struct member){candidates[i].zone, candidates[i].declaration->options.bytes};
+        zones[i] = candidates[i].zone;
     }
     for (size_t i = 0; i < set->n; i++) {
-        if (!is_among(candidates, n, set->members[i].zone)) {
-            slm_zone_detach(set->members[i].zone);
+        if (!is_among(candidates, n, set->zones[i])) {
+            slm_zone_detach(set->zones[i]);
         }
     }
-    free(set->members);
-    set->members = members;
+    free(set->zones);
+    set->zones = zones;
     set->n = n;
 }
 
-/* Memory for n zones; members goes to the set if all goes well. */
+/* Memory for n zones; `zones` goes to the set if all goes well. */
 struct work {
-    struct member *members;
+    struct slm_zone **zones;
     struct candidate *candidates;
     struct candidate **ordered;
 };
@@ -385,7 +387,7 @@ static enum slm_status apply_to(struct slm_zone_set *set,
     }
     enum slm_status status = prepare(set, work.candidates, n, work.ordered, error);
     if (status == SLM_OK) {
-        replace_members(set, work.members, work.candidates, n);
+        replace_zones(set, work.zones, work.candidates, n);
     } else {
         for (size_t i = n; i-- > 0;) {
             drop_candidate(&work.candidates[i]);
@@ -406,16 +408,16 @@ enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
     if (status != SLM_OK) {
         return status;
     }
-    struct member *members = calloc(n + 1, sizeof *members);
+    struct slm_zone **zones = calloc(n + 1, sizeof(struct slm_zone *));
     struct candidate *candidates = calloc(n + 1, sizeof *candidates);
     struct candidate **ordered = calloc(n + 1, sizeof *ordered);
-    if (members == NULL || candidates == NULL || ordered == NULL) {
+    if (zones == NULL || candidates == NULL || ordered == NULL) {
         status = slm_error_set(error, SLM_E_NOMEM, 0, "no memory for %zu zones", n);
     } else {
-        status = apply_to(set, declarations, n, (struct work){members, candidates, ordered}, error);
+        status = apply_to(set, declarations, n, (struct work){zones, candidates, ordered}, error);
     }
     if (status != SLM_OK) {
-        free(members);
+        free(zones);
     }
     free(candidates);
     free(ordered);

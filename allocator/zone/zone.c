@@ -14,6 +14,7 @@
  *     create     make a zone, remove its name              check    invariants
  *       grow       length: reserve, publish, see
  *         parts      slab, journal, lock: open, recover, close
+ *         match      whether a zone is what options declare
  *         options    of a zone to be made: compared with their limits
  *           files      that options name: whether two are one
  *           header     what is stored, and whether it is valid

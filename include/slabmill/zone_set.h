@@ -11,13 +11,16 @@ extern "C" {
 
 /*
  * Model    A master declares its zones each time it reads its configuration; slm_zone_set_apply
- *          makes the set what was declared, as a whole or not at all. A zone is reused, with its
- *          content, if name, tag, kind, segment name, lock kind, journal_entries and slab options
- *          agree and the declared bytes are neither less than declared before nor more than the
- *          zone's max_bytes. Options of the slab, journal_entries and max_bytes that are 0 mean
- *          what is stored. A zone that is declared longer grows. Any other change, or no_reuse,
- *          makes a new zone. A changed max_bytes, mode, huge or guard takes effect when a new zone
- *          is made. Zones no longer declared are detached; other processes keep their mapping.
+ *          makes the set what was declared, as a whole or not at all. A zone of the set whose name
+ *          and segment name are declared again is reused, with its content. If it is declared longer,
+ *          it grows. If it is declared shorter, it keeps its length. A declaration that it cannot
+ *          match is refused, with a text that names the option and both values: another tag, kind,
+ *          lock kind, lock file, journal_entries or slab option, or more bytes than its max_bytes.
+ *          Options of the slab, journal_entries and max_bytes that are 0 mean what is stored. So
+ *          content is lost only where no_reuse says so: then the zone is a new one. Another segment
+ *          name is another zone; the earlier one stays under its name. A changed max_bytes, mode,
+ *          huge or guard takes effect when a new zone is made. Zones no longer declared are detached;
+ *          other processes keep their mapping.
  * Order    First everything new is made: new zones, and the backing of growth. Then the callbacks of
  *          new zones run. Until then no other process waits. Then apply takes the locks of the reused
  *          zones, in the order of their names, and runs their callbacks. So two masters that share
@@ -48,7 +51,8 @@ struct slm_zone_declaration {
      * unlocks, and what it notes fits in the journal. NULL: nothing to do. */
     enum slm_status (*init)(struct slm_zone *zone, bool is_reused, void *data);
     void *data;
-    bool no_reuse;
+    bool no_reuse; /* make a new zone: the content of the earlier one is lost, or stays with the
+                      processes that have it */
 };
 
 /* Makes an empty set. Fails, *out NULL: SLM_E_NOMEM. */
@@ -61,7 +65,8 @@ enum slm_status slm_zone_set_limit_wait(struct slm_zone_set *set, unsigned timeo
 /*
  * Makes the set what is declared. Fails, changing nothing: SLM_E_DUPLICATE (two zones have one name,
  * one segment or one lock file, or one has the other's, however the paths are written),
- * SLM_E_EXISTS (a POSIX or FILE segment of that name exists and cannot be reused: the new zone
+ * SLM_E_NAME, SLM_E_OPTION and SLM_E_SIZE (the zone exists and cannot become what is declared),
+ * SLM_E_EXISTS (a POSIX or FILE segment of that name exists and is not to be reused: the new zone
  * needs another segment name), SLM_E_FULL (a callback's transaction), SLM_E_TIMEOUT (a lock was held
  * for too long), as slm_zone_create, slm_zone_grow and slm_zone_lock, and with the result of a
  * callback. The error text names the zone.

@@ -287,34 +287,93 @@ TEST_F(ZoneSet, GrownAtRuntimeIsKeptByTheSameDeclaration)
     EXPECT_EQ(zone_bytes(set["one"]), 2 * kZoneBytes);
 }
 
-TEST_F(ZoneSet, WithAnyOtherChangeOfTheDeclarationIsNew)
+/* A change of a declaration that its zone cannot follow. */
+struct Change {
+    const char *name;
+    void (*make)(slm_zone_options &options);
+    slm_status status;
+    const char *text;
+};
+
+const Change kRefusedChanges[] = {
+    {"tag", [](slm_zone_options &o) { o.tag = "test v2"; }, SLM_E_NAME,
+     "zone one: its tag is \"test v1\", and \"test v2\" is declared"},
+    {"no tag", [](slm_zone_options &o) { o.tag = nullptr; }, SLM_E_NAME,
+     "zone one: its tag is \"test v1\", and \"\" is declared"},
+    {"beyond its max", [](slm_zone_options &o) { o.bytes = o.max_bytes = 2 * kZoneMaxBytes; },
+     SLM_E_SIZE, "zone one: its max_bytes is 1048576, and bytes 2097152 is declared"},
+    {"lock", [](slm_zone_options &o) { o.lock_kind = SLM_LOCK_SPIN_SEM; }, SLM_E_OPTION,
+     "zone one: its lock_kind is 0, and 1 is declared"},
+    {"journal", [](slm_zone_options &o) { o.journal_entries = 300; }, SLM_E_OPTION,
+     "zone one: its journal_entries is 256, and 300 is declared"},
+    {"page size", [](slm_zone_options &o) { o.slab.page_bytes = 16384; }, SLM_E_OPTION,
+     "zone one: its slab.page_bytes is 4096, and 16384 is declared"},
+    {"smallest object", [](slm_zone_options &o) { o.slab.min_object_bytes = 64; }, SLM_E_OPTION,
+     "zone one: its slab.min_object_bytes is 8, and 64 is declared"},
+    {"classes", [](slm_zone_options &o) { o.slab.per_doubling = 8; }, SLM_E_OPTION,
+     "zone one: its slab.per_doubling is 1, and 8 is declared"},
+    {"gap", [](slm_zone_options &o) { o.slab.gap_bytes = 24; }, SLM_E_OPTION,
+     "zone one: its slab.gap_bytes is 0, and 24 is declared"},
+    {"kind", [](slm_zone_options &o) { o.segment.kind = SLM_SEGMENT_ANONYMOUS; }, SLM_E_OPTION,
+     "zone one: its segment.kind is 3, and 0 is declared"},
+};
+
+TEST_F(ZoneSet, RefusesWhatAZoneCannotBecomeBeforeAnythingChanges)
 {
-    struct Change {
-        const char *name;
-        void (*make)(slm_zone_options &options);
-    };
-    const Change changes[] = {
-        {"tag", [](slm_zone_options &o) { o.tag = "test v2"; }},
-        {"no tag", [](slm_zone_options &o) { o.tag = nullptr; }},
-        {"shorter", [](slm_zone_options &o) { o.bytes = kZoneBytes; }},
-        {"beyond its max", [](slm_zone_options &o) { o.bytes = o.max_bytes = 2 * kZoneMaxBytes; }},
-        {"lock", [](slm_zone_options &o) { o.lock_kind = SLM_LOCK_SPIN_SEM; }},
-        {"journal", [](slm_zone_options &o) { o.journal_entries = 300; }},
-        {"smallest object", [](slm_zone_options &o) { o.slab.min_object_bytes = 64; }},
-        {"classes", [](slm_zone_options &o) { o.slab.per_doubling = 8; }},
-        {"kind", [](slm_zone_options &o) { o.segment.kind = SLM_SEGMENT_ANONYMOUS; }},
-    };
-    for (const Change &change : changes) {
+    for (const Change &change : kRefusedChanges) {
         SCOPED_TRACE(change.name);
         Set fresh;
         slm_zone_options base = options("one");
         base.bytes = 2 * kZoneBytes;
+        slm_zone_options file = all.of(SLM_SEGMENT_FILE);
         inits = Inits();
         ASSERT_EQ(fresh.apply({inits.declare(base)}), SLM_OK) << fresh.error.text;
+        Holdings before;
         change.make(base);
-        ASSERT_EQ(fresh.apply({inits.declare(base)}), SLM_OK) << fresh.error.text;
-        EXPECT_EQ(inits.reused, (std::vector<bool>{false, false}));
+        EXPECT_EQ(fresh.apply({inits.declare(file), inits.declare(base)}), change.status);
+        EXPECT_STREQ(fresh.error.text, change.text);
+        EXPECT_EQ(inits.n_calls, 1u);
+        EXPECT_EQ(Holdings(), before);
+        EXPECT_NE(access(all.path(SLM_SEGMENT_FILE).c_str(), F_OK), 0);
+        EXPECT_EQ(numbers_alone(fresh["one"]), (Numbers{1001}));
+        slm_zone_declaration on_purpose = inits.declare(base);
+        on_purpose.no_reuse = true;
+        EXPECT_EQ(fresh.apply({on_purpose}), SLM_OK) << fresh.error.text;
         EXPECT_EQ(numbers_alone(fresh["one"]), (Numbers{1002}));
+    }
+}
+
+TEST_F(ZoneSet, RefusesAnotherLockFileAndOneThatWasReplaced)
+{
+    slm_zone_options locked = all.of(SLM_SEGMENT_MEMFD, SLM_LOCK_FILE);
+    std::string another = all.folder() / "another lock";
+    slm_zone_options moved = locked;
+    moved.lock_path = another.c_str();
+    ASSERT_EQ(set.apply({inits.declare(locked)}), SLM_OK) << set.error.text;
+    EXPECT_EQ(set.apply({inits.declare(moved)}), SLM_E_REPLACED);
+    EXPECT_NE(strstr(set.error.text, "zone keys: "), nullptr) << set.error.text;
+    EXPECT_NE(strstr(set.error.text, another.c_str()), nullptr) << set.error.text;
+    make_file(another);
+    EXPECT_EQ(set.apply({inits.declare(moved)}), SLM_E_REPLACED);
+    EXPECT_EQ(set.apply({inits.declare(locked)}), SLM_OK) << set.error.text;
+    ASSERT_EQ(unlink(locked.lock_path), 0);
+    EXPECT_EQ(set.apply({inits.declare(locked)}), SLM_E_REPLACED);
+    EXPECT_EQ(numbers_alone(set["keys"]), (Numbers{1002, 1001}));
+}
+
+TEST_F(ZoneSet, DeclaredShorterKeepsItsLengthAndContent)
+{
+    for (Kind kind : kEveryKind) {
+        Set fresh;
+        ZoneOptions own;
+        slm_zone_options shorter = own.of(kind);
+        shorter.bytes = 2 * kZoneBytes;
+        inits = Inits();
+        ASSERT_EQ(fresh.apply({inits.declare(shorter)}), SLM_OK) << fresh.error.text;
+        shorter.bytes = kZoneBytes;
+        ASSERT_EQ(fresh.apply({inits.declare(shorter)}), SLM_OK) << fresh.error.text;
+        EXPECT_EQ(zone_bytes(fresh["keys"]), 2 * kZoneBytes);
+        EXPECT_EQ(numbers_alone(fresh["keys"]), (Numbers{1002, 1001}));
     }
 }
 
@@ -349,17 +408,17 @@ TEST_F(ZoneSet, ANamedZoneThatIsNotReusedNeedsAnotherSegmentName)
     for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
         Set fresh;
         ZoneOptions own, other;
-        slm_zone_options changed = own.of(kind);
-        ASSERT_EQ(fresh.apply({inits.declare(changed)}), SLM_OK) << fresh.error.text;
+        slm_zone_declaration changed = inits.declare(own.of(kind));
+        ASSERT_EQ(fresh.apply({changed}), SLM_OK) << fresh.error.text;
         Numbers content = numbers_alone(fresh["keys"]);
-        changed.tag = "test v2";
-        EXPECT_EQ(fresh.apply({inits.declare(changed)}), SLM_E_EXISTS);
+        changed.no_reuse = true;
+        EXPECT_EQ(fresh.apply({changed}), SLM_E_EXISTS);
         EXPECT_NE(strstr(fresh.error.text, own.path(kind).c_str()), nullptr) << fresh.error.text;
         EXPECT_EQ(numbers_alone(fresh["keys"]), content);
         EXPECT_EQ(access(own.path(kind).c_str(), F_OK), 0);
-        changed.segment.name = other.of(kind).segment.name;
+        changed.options.segment.name = other.of(kind).segment.name;
         inits = Inits();
-        EXPECT_EQ(fresh.apply({inits.declare(changed)}), SLM_OK) << fresh.error.text;
+        EXPECT_EQ(fresh.apply({changed}), SLM_OK) << fresh.error.text;
         EXPECT_EQ(inits.reused, (std::vector<bool>{false}));
     }
 }

@@ -6,7 +6,8 @@
  * I1  The log's head is that of a log with the number of entries that its handle was opened on.
  * I2  There are no more entries than fit, and no other bit of the state is set but `committed`.
  * I3  Each entry is one that can be carried out: a known kind; words and objects in the slab's
- *     pages, words aligned; the value of a root is none or in the pages; a reset is the only entry.
+ *     pages, words aligned; the value of a root is none or in the pages, that of a version has 32
+ *     bits; a reset is the only entry.
  * I4  The root is none or a live object.
  */
 enum invariant { OK, I1, I2, I3, I4 };
@@ -34,6 +35,8 @@ static bool entry_is_valid(const struct slm_journal *journal, const struct journ
     case JOURNAL_ALLOC:
     case JOURNAL_FREE:
         return is_in_pages(journal, offset);
+    case JOURNAL_VERSION:
+        return offset == 0 && entry->value <= UINT32_MAX;
     case JOURNAL_RESET:
         return offset == 0 && journal_n_entries(journal->log) == 1;
     default:

@@ -317,6 +317,16 @@ enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object)
     return SLM_OK;
 }
 
+enum slm_status slm_journal_set_version(struct slm_journal *journal, uint32_t version)
+{
+    enum slm_status status = slm_journal_need(journal, 1);
+    if (status == SLM_OK) {
+        (void)append(journal, JOURNAL_VERSION, 0, journal_content_version(journal));
+        journal_commit_version(journal->log, version);
+    }
+    return status;
+}
+
 void *slm_journal_root(const struct slm_journal *journal)
 {
     return journal == NULL || journal->log == NULL

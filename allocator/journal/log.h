@@ -19,11 +19,12 @@
 
 /* Kinds of entries; offsets count from the handle's base. */
 enum journal_kind {
-    JOURNAL_WORD = 1,  /* the word there was `value` */
-    JOURNAL_ROOT = 2,  /* the root was `value`; no offset */
-    JOURNAL_ALLOC = 3, /* the object there is new */
-    JOURNAL_FREE = 4,  /* the object there is to be freed */
-    JOURNAL_RESET = 5, /* all objects are to be freed; no offset */
+    JOURNAL_WORD = 1,    /* the word there was `value` */
+    JOURNAL_ROOT = 2,    /* the root was `value`; no offset */
+    JOURNAL_ALLOC = 3,   /* the object there is new */
+    JOURNAL_FREE = 4,    /* the object there is to be freed */
+    JOURNAL_RESET = 5,   /* all objects are to be freed; no offset */
+    JOURNAL_VERSION = 6, /* the content's version was `value`; no offset */
 };
 
 struct journal_entry {
@@ -40,7 +41,8 @@ struct journal_entry {
 
 struct slm_journal_log {
     uint64_t magic;
-    uint64_t n_max;
+    uint32_t n_max;
+    uint32_t content_version; /* of the structs in the objects, as their user counts; undone too */
     slm_word state;
     slm_word root;     /* offset of the user's anchor; 0: none */
     uint64_t n_undone; /* these two are read without the lock too */
@@ -54,7 +56,8 @@ SLM_PIN_FIELD(journal_entry, value, 8, 8);
 
 SLM_PIN_SIZE(slm_journal_log, 48);
 SLM_PIN_FIELD(slm_journal_log, magic, 0, 8);
-SLM_PIN_FIELD(slm_journal_log, n_max, 8, 8);
+SLM_PIN_FIELD(slm_journal_log, n_max, 8, 4);
+SLM_PIN_FIELD(slm_journal_log, content_version, 12, 4);
 SLM_PIN_FIELD(slm_journal_log, state, 16, 8);
 SLM_PIN_FIELD(slm_journal_log, root, 24, 8);
 SLM_PIN_FIELD(slm_journal_log, n_undone, 32, 8);
@@ -89,6 +92,22 @@ static inline void journal_commit_word(slm_word *word, uint64_t value)
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
+
+static inline void journal_commit_version(struct slm_journal_log *log, uint32_t version)
+{
+    SLM_YIELD("journal: store the version");
+    __atomic_store_n(&log->content_version, version, __ATOMIC_RELEASE);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+/* The version of the content. Callable without the lock, but then a transaction may change it. */
+static inline uint32_t journal_content_version(const struct slm_journal *journal)
+{
+    return __atomic_load_n(&journal->log->content_version, __ATOMIC_RELAXED);
+}
+
+/* Sets it, as a part of the transaction. Takes one entry. SLM_E_FULL. journal.c. */
+enum slm_status slm_journal_set_version(struct slm_journal *journal, uint32_t version);
 
 /* SLM_OK if so many entries are left; otherwise SLM_E_FULL, and the transaction is refused. Each
  * call that notes makes it before it changes anything. journal.c. */

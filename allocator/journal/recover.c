@@ -33,6 +33,9 @@ static void undo_entry(struct slm_journal *journal, const struct journal_entry *
     case JOURNAL_ROOT:
         journal_commit_word(&journal->log->root, entry->value);
         break;
+    case JOURNAL_VERSION:
+        journal_commit_version(journal->log, (uint32_t)entry->value);
+        break;
     case JOURNAL_ALLOC:
         free_if_live(journal, p);
         break;

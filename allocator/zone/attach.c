@@ -2,6 +2,7 @@
 /* Opening a zone that exists: every field is checked before it is used. */
 #include <string.h>
 
+#include "allocator/journal/log.h"
 #include "allocator/lock/origin.h"
 #include "allocator/segment/for_zone.h"
 #include "allocator/zone/handle.h"
@@ -118,6 +119,19 @@ static enum slm_status check_content(struct slm_zone *zone, struct slm_error *er
                                        slm_segment_label(zone->segment), broken);
 }
 
+/* Read without the lock: a transaction that changes it may be under way. Each lock compares again.
+ * */
+static enum slm_status check_version(struct slm_zone *zone, uint32_t known, struct slm_error *error)
+{
+    uint32_t stored = journal_content_version(&zone->journal);
+    zone->content_version = known == 0 ? ZONE_ANY_VERSION : known;
+    return known == 0 || known == stored
+               ? SLM_OK
+               : slm_error_set(error, SLM_E_VERSION, 0,
+                               "%s: its content has version %u, expected %u",
+                               slm_segment_label(zone->segment), stored, known);
+}
+
 enum slm_status slm_zone_attach(struct slm_zone **out,
                                 const struct slm_zone_attach_options *options,
                                 struct slm_error *error)
@@ -137,6 +151,9 @@ enum slm_status slm_zone_attach(struct slm_zone **out,
     enum slm_status status = map_whole(zone, options, &is_whole, error);
     if (status == SLM_OK) {
         status = open_all(zone, options, error);
+    }
+    if (status == SLM_OK) {
+        status = check_version(zone, options->content_version, error);
     }
     if (status == SLM_OK && options->check) {
         status = check_content(zone, error);

@@ -2,6 +2,7 @@
 /* Making a zone, and removing its name. */
 #include <string.h>
 
+#include "allocator/journal/log.h"
 #include "allocator/segment/for_zone.h"
 #include "allocator/zone/handle.h"
 
@@ -58,8 +59,10 @@ static enum slm_status format_zone(struct slm_zone *zone, const struct slm_zone_
     zone->header = slm_segment_base(zone->segment);
     fill_fixed(&zone->fixed, options, zone->segment);
     (void)slm_lock_init(&zone->header->lock, options->lock_kind);
-    (void)slm_journal_init((unsigned char *)zone->header + ZONE_JOURNAL_OFFSET,
-                           zone->fixed.journal_entries);
+    void *log = (unsigned char *)zone->header + ZONE_JOURNAL_OFFSET;
+    (void)slm_journal_init(log, zone->fixed.journal_entries);
+    ((struct slm_journal_log *)log)->content_version = options->content_version;
+    zone->content_version = options->content_version;
     enum slm_status status = format_slab(zone, options, error);
     if (status != SLM_OK) {
         return status;
@@ -76,18 +79,13 @@ static enum slm_status format_zone(struct slm_zone *zone, const struct slm_zone_
     return status;
 }
 
-static bool has_name(enum slm_segment_kind kind)
-{
-    return kind == SLM_SEGMENT_POSIX || kind == SLM_SEGMENT_FILE;
-}
-
 static enum slm_status create_segment(struct slm_zone *zone, const struct slm_zone_options *options,
                                       struct slm_error *error)
 {
     struct slm_segment_options segment = options->segment;
     segment.bytes = options->bytes;
     segment.max_bytes = options->max_bytes;
-    segment.unnamed = has_name(segment.kind);
+    segment.unnamed = slm_zone_has_name(segment.kind);
     if (segment.name == NULL && segment.kind != SLM_SEGMENT_FILE) {
         segment.name = options->name;
     }
@@ -95,9 +93,37 @@ static enum slm_status create_segment(struct slm_zone *zone, const struct slm_zo
     return slm_zone_error_of(options->name, status, error);
 }
 
+enum slm_status slm_zone_make(struct slm_zone **out, const struct slm_zone_options *options,
+                              struct slm_error *error)
+{
+    struct slm_zone *zone = slm_zone_new();
+    if (zone == NULL) {
+        return slm_error_set(error, SLM_E_NOMEM, 0, "zone %s: no memory", options->name);
+    }
+    enum slm_status status = create_segment(zone, options, error);
+    if (status == SLM_OK) {
+        status = format_zone(zone, options, error);
+    }
+    if (status != SLM_OK) {
+        slm_zone_detach(zone);
+        return status;
+    }
+    *out = zone;
+    return SLM_OK;
+}
+
+enum slm_status slm_zone_publish(struct slm_zone *zone, struct slm_error *error)
+{
+    return slm_zone_has_name(slm_segment_get_kind(zone->segment))
+               ? slm_zone_error_of(zone->fixed.name, slm_segment_publish(zone->segment, error),
+                                   error)
+               : SLM_OK;
+}
+
 enum slm_status slm_zone_create(struct slm_zone **out, const struct slm_zone_options *options,
                                 struct slm_error *error)
 {
+    struct slm_zone *zone = NULL;
     slm_error_clear(error);
     if (out != NULL) {
         *out = NULL;
@@ -106,19 +132,11 @@ enum slm_status slm_zone_create(struct slm_zone **out, const struct slm_zone_opt
         return slm_error_set(error, SLM_E_NULL, 0, "no zone: no options, or no place for it");
     }
     enum slm_status status = slm_zone_check_options(options, error);
-    if (status != SLM_OK) {
-        return status;
-    }
-    struct slm_zone *zone = slm_zone_new();
-    if (zone == NULL) {
-        return slm_error_set(error, SLM_E_NOMEM, 0, "zone %s: no memory", options->name);
-    }
-    status = create_segment(zone, options, error);
     if (status == SLM_OK) {
-        status = format_zone(zone, options, error);
+        status = slm_zone_make(&zone, options, error);
     }
-    if (status == SLM_OK && has_name(options->segment.kind)) {
-        status = slm_zone_error_of(options->name, slm_segment_publish(zone->segment, error), error);
+    if (status == SLM_OK) {
+        status = slm_zone_publish(zone, error);
     }
     if (status != SLM_OK) {
         slm_zone_detach(zone);
@@ -136,7 +154,7 @@ enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error)
     }
     enum slm_segment_kind kind = slm_segment_get_kind(zone->segment);
     slm_error_clear(error);
-    if (!has_name(kind)) {
+    if (!slm_zone_has_name(kind)) {
         return SLM_OK;
     }
     return slm_segment_remove_own(zone->segment, error);

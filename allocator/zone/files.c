@@ -16,8 +16,8 @@ enum use { SEGMENT, LOCK, N_USES };
 
 static const char *const use_names[N_USES] = {"segment", "lock file"};
 
-/* A file that exists is known by its inode, however its path is written. One that does not is known
- * by its folder's inode and its name there. */
+/* A file that exists is known by its inode, however its path is written. A file that does not exist
+ * is known by its folder's inode and its name there. */
 struct place {
     char path[PATH_MAX]; /* empty: the options name no such file */
     bool is_there;

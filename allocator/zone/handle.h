@@ -6,14 +6,17 @@
 #include "allocator/zone/header.h"
 #include <slabmill/zone.h>
 
+#define ZONE_ANY_VERSION UINT64_MAX
+
 struct slm_zone {
     struct slm_segment *segment;
     struct zone_header *header;
     struct slm_lock *lock; /* NULL: read-only */
     struct slm_slab *slab;
     struct slm_journal journal;
-    struct zone_fixed fixed; /* as it was when this process opened it */
-    size_t reserved_bytes;   /* length that is backed and not published yet; 0: none */
+    struct zone_fixed fixed;  /* as it was when this process opened it */
+    size_t reserved_bytes;    /* length that is backed and not published yet; 0: none */
+    uint64_t content_version; /* lock accepts this one; or ZONE_ANY_VERSION */
 };
 
 /* The length that the zone has now. */
@@ -26,6 +29,12 @@ static inline uint64_t zone_bytes(const struct slm_zone *zone)
 static inline size_t zone_slab_bytes(const struct slm_zone *zone)
 {
     return (size_t)(zone_bytes(zone) - zone->fixed.slab_offset);
+}
+
+/* Whether segments of the kind have a name, under which they stay when all their users are gone. */
+static inline bool slm_zone_has_name(enum slm_segment_kind kind)
+{
+    return kind == SLM_SEGMENT_POSIX || kind == SLM_SEGMENT_FILE;
 }
 
 /* --- parts.c --- */
@@ -51,6 +60,20 @@ enum slm_status slm_zone_recover_parts(struct slm_slab *slab, struct slm_journal
 enum slm_status slm_zone_compare_files(const struct slm_zone_options *a,
                                        const struct slm_zone_options *b, struct slm_error *error);
 
+/* --- turn.c --- */
+
+/* slm_zone_timedlock, but content of any version is accepted. */
+enum slm_status slm_zone_timedlock_any(struct slm_zone *zone, unsigned timeout_ms);
+
+/* --- upgrade.c --- */
+
+/* Under the lock: brings content of an earlier version forward. Afterwards the handle is for the
+ * version of options. The caller commits, or aborts and sets the handle's version back.
+ * SLM_E_VERSION (a later version, or no callback), SLM_E_FULL, and what the callback returns. */
+enum slm_status slm_zone_upgrade_locked(struct slm_zone *zone,
+                                        const struct slm_zone_options *options,
+                                        struct slm_error *error);
+
 /* --- options.c --- */
 
 /* Compares the options of a zone with their limits. SLM_E_NAME, SLM_E_SIZE, SLM_E_OPTION,
@@ -70,7 +93,8 @@ enum slm_status slm_zone_see_growth(struct slm_zone *zone, struct slm_error *err
  * attached, and gave it back or died. Unmaps that: otherwise it would look like a part that was cut
  * off. Keeps what this handle has reserved itself. */
 void slm_zone_unmap_surplus(struct slm_zone *zone, uint64_t bytes);
-/* Grows in two steps, under the lock: reserve may fail, publish cannot; unreserve undoes reserve. */
+/* Grows in two steps, under the lock: reserve may fail, publish cannot; unreserve undoes reserve.
+ * */
 enum slm_status slm_zone_reserve(struct slm_zone *zone, size_t bytes, struct slm_error *error);
 void slm_zone_unreserve(struct slm_zone *zone);
 void slm_zone_publish_growth(struct slm_zone *zone);
@@ -85,9 +109,9 @@ enum slm_status slm_zone_prepare_growth(const struct slm_zone *zone, size_t byte
 /* --- match.c --- */
 
 /* Whether a zone of that name can become what is declared without losing its content. It may be
- * longer than declared, since it may have grown. An option that is 0 means what is stored, so that a
- * library with other defaults accepts it too. SLM_E_NAME (tag), SLM_E_OPTION, SLM_E_SIZE (more than
- * its max_bytes); the text names the zone, the option and both values. */
+ * longer than declared, since it may have grown. An option that is 0 means what is stored, so that
+ * a library with other defaults accepts it too. SLM_E_NAME (tag), SLM_E_OPTION, SLM_E_SIZE (more
+ * than its max_bytes); the text names the zone, the option and both values. */
 enum slm_status slm_zone_match(const struct slm_zone *zone, const struct slm_zone_options *options,
                                struct slm_error *error);
 
@@ -95,10 +119,27 @@ enum slm_status slm_zone_match(const struct slm_zone *zone, const struct slm_zon
 
 /* A clock that never goes back. */
 uint64_t slm_zone_now_ms(void);
-/* slm_zone_timedlock until that time; SPIN_SEM: also frees a lock whose holder is dead. The text of
- * the error names the zone, and the thread that holds the lock. */
+/* slm_zone_timedlock_any until that time; SPIN_SEM: also frees a lock whose holder is dead. The
+ * text of the error names the zone, and the thread that holds the lock. */
 enum slm_status slm_zone_lock_until(struct slm_zone *zone, uint64_t end_ms,
                                     struct slm_error *error);
+
+/* --- create.c --- */
+
+/* As slm_zone_create, of options that were checked, but the segment has no name yet: it goes with
+ * its users. */
+enum slm_status slm_zone_make(struct slm_zone **out, const struct slm_zone_options *options,
+                              struct slm_error *error);
+/* Gives the segment its name, if its kind has one. Fails as slm_segment_publish. */
+enum slm_status slm_zone_publish(struct slm_zone *zone, struct slm_error *error);
+
+/* --- open.c --- */
+
+/* Attaches the zone of that name, if it has one: SLM_E_MISSING, as slm_zone_attach. It may differ
+ * from the options in all else: see slm_zone_match. */
+enum slm_status slm_zone_attach_declared(struct slm_zone **out,
+                                         const struct slm_zone_options *options,
+                                         struct slm_error *error);
 
 /* --- check.c --- */
 

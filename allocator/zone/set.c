@@ -7,6 +7,8 @@
 
 #include "allocator/zone/handle.h"
 
+#define MOST_TRIES 8u /* of an apply that others overtake: each time, one of them has made a zone */
+
 struct slm_zone_set {
     struct slm_zone **zones;
     size_t n;
@@ -17,9 +19,13 @@ struct slm_zone_set {
 struct candidate {
     const struct slm_zone_declaration *declaration;
     struct slm_zone *zone;
+    bool is_found;  /* it exists, and apply has attached it */
     bool is_reused; /* other processes may use it: it is locked when all that is new is made */
-    bool is_locked; /* until the end of apply */
-    size_t prepared_bytes; /* backing that was taken without the lock; 0: none */
+    bool is_published;
+    bool is_overtaken;       /* while it was made, another process made one of that name */
+    bool is_locked;          /* until the end of apply */
+    uint64_t version_before; /* of the content that the handle was for */
+    size_t prepared_bytes;   /* backing that was taken without the lock; 0: none */
 };
 
 enum slm_status slm_zone_set_create(struct slm_zone_set **out)
@@ -87,13 +93,14 @@ enum slm_status slm_zone_set_adopt(struct slm_zone_set *set, struct slm_zone *zo
     return SLM_OK;
 }
 
-/* POSIX and FILE: whether the zone's segment is what is declared. */
+/* POSIX and FILE: whether the zone's segment has the name that is declared. */
 static bool has_segment_name(const struct slm_zone *zone,
                              const struct slm_zone_declaration *declaration)
 {
     const struct slm_segment_options *segment = &declaration->options.segment;
     const char *name = segment->name != NULL ? segment->name : declaration->options.name;
-    return (segment->kind != SLM_SEGMENT_POSIX && segment->kind != SLM_SEGMENT_FILE) ||
+    return !slm_zone_has_name(segment->kind) ||
+           slm_segment_get_kind(zone->segment) != segment->kind ||
            strcmp(slm_zone_segment_name(zone), name) == 0;
 }
 
@@ -117,11 +124,12 @@ static enum slm_status lock_candidate(struct candidate *candidate, uint64_t end_
 {
     enum slm_status status = slm_zone_lock_until(candidate->zone, end_ms, error);
     candidate->is_locked = status == SLM_OK;
+    candidate->version_before = candidate->zone->content_version;
     return status;
 }
 
 /* Takes the backing of a growth before the lock: it may take seconds. */
-static enum slm_status open_reused(struct candidate *candidate, struct slm_zone *zone,
+static enum slm_status take_reused(struct candidate *candidate, struct slm_zone *zone,
                                    struct slm_error *error)
 {
     size_t bytes = candidate->declaration->options.bytes;
@@ -148,19 +156,38 @@ static struct slm_zone *find_kept(const struct slm_zone_set *set,
     return is_kept ? zone : NULL;
 }
 
+/* The zone of the set, or the zone of that name that an earlier server left; else none. */
+static enum slm_status open_reused(const struct slm_zone_set *set, struct candidate *candidate,
+                                   struct slm_error *error)
+{
+    const struct slm_zone_declaration *declaration = candidate->declaration;
+    struct slm_zone *zone = find_kept(set, declaration);
+    if (zone != NULL) {
+        return take_reused(candidate, zone, error);
+    }
+    if (declaration->no_reuse || !slm_zone_has_name(declaration->options.segment.kind)) {
+        return SLM_OK;
+    }
+    enum slm_status status = slm_zone_attach_declared(&zone, &declaration->options, error);
+    candidate->is_found = status == SLM_OK;
+    if (status == SLM_OK) {
+        return take_reused(candidate, zone, error);
+    }
+    return status == SLM_E_MISSING ? slm_error_clear(error) : status;
+}
+
 /* What is refused is refused before anything is made. */
 static enum slm_status open_all(const struct slm_zone_set *set, struct candidate *candidates,
                                 size_t n, struct slm_error *error)
 {
     enum slm_status status = SLM_OK;
     for (size_t i = 0; i < n && status == SLM_OK; i++) {
-        struct slm_zone *kept = find_kept(set, candidates[i].declaration);
-        status = kept == NULL ? SLM_OK : open_reused(&candidates[i], kept, error);
+        status = open_reused(set, &candidates[i], error);
     }
     for (size_t i = 0; i < n && status == SLM_OK; i++) {
         if (!candidates[i].is_reused) {
             const struct slm_zone_options *options = &candidates[i].declaration->options;
-            status = slm_zone_create(&candidates[i].zone, options, error);
+            status = slm_zone_make(&candidates[i].zone, options, error);
         }
     }
     return status;
@@ -201,7 +228,9 @@ static void drop_new(struct candidate *candidate)
         slm_zone_abort_locked(candidate->zone);
         (void)slm_zone_unlock(candidate->zone);
     }
-    (void)slm_zone_remove(candidate->zone, NULL);
+    if (candidate->is_published) {
+        (void)slm_zone_remove(candidate->zone, NULL);
+    }
     slm_zone_detach(candidate->zone);
 }
 
@@ -215,6 +244,9 @@ static void drop_reused(struct candidate *candidate)
         return;
     }
     slm_zone_abort_locked(zone);
+    if (candidate->is_locked) {
+        zone->content_version = candidate->version_before;
+    }
     if (prepared_bytes > zone_bytes(zone) &&
         slm_zone_reserve(zone, prepared_bytes, NULL) == SLM_OK) {
         slm_zone_unreserve(zone);
@@ -229,6 +261,9 @@ static void drop_candidate(struct candidate *candidate)
     }
     if (candidate->is_reused) {
         drop_reused(candidate);
+        if (candidate->is_found) {
+            slm_zone_detach(candidate->zone);
+        }
     } else {
         drop_new(candidate);
     }
@@ -309,7 +344,7 @@ static enum slm_status lock_reused(const struct slm_zone_set *set, struct candid
 }
 
 /* The backing is there already, unless another process took it back meanwhile. */
-static enum slm_status reserve_and_init(struct candidate *candidate, struct slm_error *error)
+static enum slm_status change_reused(struct candidate *candidate, struct slm_error *error)
 {
     struct slm_zone *zone = candidate->zone;
     size_t bytes = candidate->declaration->options.bytes;
@@ -319,7 +354,31 @@ static enum slm_status reserve_and_init(struct candidate *candidate, struct slm_
         status =
             slm_zone_error_of(slm_zone_name(zone), slm_zone_reserve(zone, bytes, error), error);
     }
+    if (status == SLM_OK) {
+        status = slm_zone_upgrade_locked(zone, &candidate->declaration->options, error);
+    }
     return status == SLM_OK ? init_candidate(candidate, error) : status;
+}
+
+/* A new zone is whole when its name appears, wherever the master is killed. The name may be taken,
+ * and that must fail the apply before anything else is committed. */
+static enum slm_status commit_new(struct candidate *candidates, size_t n, struct slm_error *error)
+{
+    enum slm_status status = SLM_OK;
+    for (size_t i = 0; i < n && status == SLM_OK; i++) {
+        if (!candidates[i].is_reused) {
+            status = slm_zone_commit_locked(candidates[i].zone);
+        }
+    }
+    for (size_t i = 0; i < n && status == SLM_OK; i++) {
+        if (!candidates[i].is_reused) {
+            status = slm_zone_publish(candidates[i].zone, error);
+            candidates[i].is_published = status == SLM_OK;
+            candidates[i].is_overtaken =
+                status == SLM_E_EXISTS && !candidates[i].declaration->no_reuse;
+        }
+    }
+    return status;
 }
 
 /* All that is new is made before the lock of any zone that others use is taken. */
@@ -335,13 +394,13 @@ static enum slm_status prepare(const struct slm_zone_set *set, struct candidate 
     }
     for (size_t i = 0; i < n && status == SLM_OK; i++) {
         if (candidates[i].is_reused) {
-            status = reserve_and_init(&candidates[i], error);
+            status = change_reused(&candidates[i], error);
         }
     }
     for (size_t i = 0; i < n && status == SLM_OK; i++) {
         status = find_refusal(&candidates[i], error);
     }
-    return status;
+    return status == SLM_OK ? commit_new(candidates, n, error) : status;
 }
 
 static bool is_among(const struct candidate *candidates, size_t n, const struct slm_zone *zone)
@@ -378,20 +437,33 @@ struct work {
     struct candidate **ordered;
 };
 
+/* Whether a zone of that name is there now, which a second try opens. */
+static bool drop_all(struct candidate *candidates, size_t n)
+{
+    bool is_overtaken = false;
+    for (size_t i = n; i-- > 0;) {
+        is_overtaken = is_overtaken || candidates[i].is_overtaken;
+        drop_candidate(&candidates[i]);
+    }
+    return is_overtaken;
+}
+
 static enum slm_status apply_to(struct slm_zone_set *set,
                                 const struct slm_zone_declaration *declarations, size_t n,
                                 struct work work, struct slm_error *error)
 {
-    for (size_t i = 0; i < n; i++) {
-        work.candidates[i].declaration = &declarations[i];
-    }
-    enum slm_status status = prepare(set, work.candidates, n, work.ordered, error);
-    if (status == SLM_OK) {
-        replace_zones(set, work.zones, work.candidates, n);
-    } else {
-        for (size_t i = n; i-- > 0;) {
-            drop_candidate(&work.candidates[i]);
+    enum slm_status status = SLM_OK;
+    bool is_overtaken = true;
+    for (unsigned i = 0; i < MOST_TRIES && is_overtaken; i++) {
+        for (size_t k = 0; k < n; k++) {
+            work.candidates[k] = (struct candidate){.declaration = &declarations[k]};
         }
+        status = prepare(set, work.candidates, n, work.ordered, error);
+        if (status == SLM_OK) {
+            replace_zones(set, work.zones, work.candidates, n);
+            return slm_error_clear(error);
+        }
+        is_overtaken = drop_all(work.candidates, n);
     }
     return status;
 }

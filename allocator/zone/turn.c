@@ -25,8 +25,16 @@ static enum slm_status repair(struct slm_zone *zone)
     return status;
 }
 
-/* got: the result of the attempt to lock. */
-static enum slm_status enter(struct slm_zone *zone, enum slm_status got)
+/* Whether the handle was opened for the version that the content has. */
+static bool knows_content(const struct slm_zone *zone)
+{
+    return zone->content_version == ZONE_ANY_VERSION ||
+           zone->content_version == journal_content_version(&zone->journal);
+}
+
+/* got: the result of the attempt to lock. Of any version: content that the handle was not opened
+ * for may be entered, to bring it forward. */
+static enum slm_status enter(struct slm_zone *zone, enum slm_status got, bool of_any_version)
 {
     if (got != SLM_OK && got != SLM_OWNER_DIED) {
         /* The lock itself may have been cut off. */
@@ -41,6 +49,8 @@ static enum slm_status enter(struct slm_zone *zone, enum slm_status got)
     SLM_YIELD("zone: look at the state");
     if (SLM_UNLIKELY(zone->header->state != ZONE_READY || status == SLM_E_IMAGE)) {
         status = status == SLM_E_TRUNCATED ? status : SLM_E_BROKEN; /* zeros, of what was cut off */
+    } else if (SLM_UNLIKELY(status == SLM_OK && !of_any_version && !knows_content(zone))) {
+        status = SLM_E_VERSION;
     }
     if (SLM_UNLIKELY(status != SLM_OK)) {
         (void)slm_lock_unlock(zone->lock);
@@ -60,19 +70,27 @@ static enum slm_status check_lockable(const struct slm_zone *zone)
 enum slm_status slm_zone_lock(struct slm_zone *zone)
 {
     enum slm_status status = check_lockable(zone);
-    return status == SLM_OK ? enter(zone, slm_lock_lock(zone->lock)) : status;
+    return status == SLM_OK ? enter(zone, slm_lock_lock(zone->lock), false) : status;
 }
 
 enum slm_status slm_zone_trylock(struct slm_zone *zone)
 {
     enum slm_status status = check_lockable(zone);
-    return status == SLM_OK ? enter(zone, slm_lock_trylock(zone->lock)) : status;
+    return status == SLM_OK ? enter(zone, slm_lock_trylock(zone->lock), false) : status;
 }
 
 enum slm_status slm_zone_timedlock(struct slm_zone *zone, unsigned timeout_ms)
 {
     enum slm_status status = check_lockable(zone);
-    return status == SLM_OK ? enter(zone, slm_lock_timedlock(zone->lock, timeout_ms)) : status;
+    return status == SLM_OK ? enter(zone, slm_lock_timedlock(zone->lock, timeout_ms), false)
+                            : status;
+}
+
+enum slm_status slm_zone_timedlock_any(struct slm_zone *zone, unsigned timeout_ms)
+{
+    enum slm_status status = check_lockable(zone);
+    return status == SLM_OK ? enter(zone, slm_lock_timedlock(zone->lock, timeout_ms), true)
+                            : status;
 }
 
 enum slm_status slm_zone_unlock(struct slm_zone *zone)

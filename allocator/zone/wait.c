@@ -27,7 +27,7 @@ static enum slm_status lock_until(struct slm_zone *zone, uint64_t end_ms)
         uint64_t left_ms = end_ms > now_ms ? end_ms - now_ms : 0;
         bool is_last = !is_spin_sem || left_ms <= SPIN_SEM_SLICE_MS;
         enum slm_status status =
-            slm_zone_timedlock(zone, is_last ? (unsigned)left_ms : SPIN_SEM_SLICE_MS);
+            slm_zone_timedlock_any(zone, is_last ? (unsigned)left_ms : SPIN_SEM_SLICE_MS);
         if (status != SLM_E_TIMEOUT || is_last) {
             return status;
         }

@@ -2,6 +2,7 @@
 /* Zones: how the room is built, and what a handle knows. */
 #include <slabmill/zone.h>
 
+#include "allocator/journal/log.h"
 #include "allocator/zone/handle.h"
 
 /*
@@ -11,6 +12,8 @@
  *     objects    calls that take the lock            export   into the program that exec starts
  *       wait       lock with a limit
  *       turn       lock, repair, commit, unlock        attach   open a zone that exists
+ *       open       open a zone that exists, or make it
+ *       upgrade    the version of the content
  *     create     make a zone, remove its name              check    invariants
  *       grow       length: reserve, publish, see
  *         parts      slab, journal, lock: open, recover, close
@@ -81,5 +84,6 @@ void slm_zone_get_stats(const struct slm_zone *zone, struct slm_zone_stats *stat
         .n_undone = slm_journal_n_undone(&zone->journal),
         .n_finished = slm_journal_n_finished(&zone->journal),
         .journal_entries = zone->fixed.journal_entries,
+        .content_version = journal_content_version(&zone->journal),
     };
 }

@@ -66,7 +66,7 @@ extern "C" {
     X(SLM_E_SPACE, "no space left on the device")                                                  \
     X(SLM_E_TRUNCATED, "cut, or shorter than it must be")                                          \
     X(SLM_E_MAGIC, "not a zone")                                                                   \
-    X(SLM_E_VERSION, "a zone of another layout version")                                           \
+    X(SLM_E_VERSION, "a zone of another layout version, or its content has another version")       \
     X(SLM_E_CHECKSUM, "a zone whose constant part is damaged")                                     \
     X(SLM_E_READ_ONLY, "attached read-only")                                                       \
     X(SLM_E_DUPLICATE, "an object is in the structure already")                                    \

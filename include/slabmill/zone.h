@@ -30,6 +30,11 @@ extern "C" {
  * Growth   A zone may grow up to max_bytes. Its metadata and addresses for that are laid out when
  *          it is created; backing is taken when it grows. Addresses of objects never change. Other
  *          processes see the growth when they next lock.
+ * Content  The tag says what uses the zone, and content_version which form of its structs is
+ *          stored. A handle that was made or opened for one version locks the zone only while the
+ *          content has that version: SLM_E_VERSION. So old workers of a server stop when a new
+ *          program has brought the content forward, instead of misreading it. The version is part
+ *          of the transaction that changes it.
  * Safety   Threads and processes may make any call. _locked calls and the journal need the zone's
  *          lock, which the caller holds. One handle a process; a child of fork uses the inherited
  *          one. Signals: no call is for handlers.
@@ -65,16 +70,43 @@ struct slm_zone_options {
     const char *lock_path;    /* for SLM_LOCK_FILE */
     unsigned journal_entries; /* words, allocations, releases of one transaction; 0: 1024 */
     struct slm_segment_options segment; /* kind, name, mode, huge, guard; all else is 0 */
+    /* Of the structs in the zone's objects, as this program knows them; see Content. */
+    uint32_t content_version;
+    /* Brings the content from an earlier version to content_version, where a call opens a zone that
+     * exists. It is called under the lock, inside a transaction, and any result but SLM_OK undoes
+     * it. It neither commits, resets nor unlocks, what it notes fits in the journal, and other
+     * processes wait while it runs. NULL: content of another version is refused. */
+    enum slm_status (*upgrade)(struct slm_zone *zone, uint32_t from_version, void *data);
+    void *upgrade_data;
 };
 
 /*
  * Makes a new zone. All options are compared with their limits first.
  * Fails, leaving nothing, *out NULL: SLM_E_NAME (name or tag empty or too long), SLM_E_SIZE (bytes,
  * max_bytes, or the journal or the slab's metadata do not fit in bytes), SLM_E_OPTION,
- * SLM_E_DUPLICATE (lock_path is the segment's file), and as slm_segment_create and slm_lock_attach. Cost O(bytes) where the system has to reserve them.
+ * SLM_E_DUPLICATE (lock_path is the segment's file), and as slm_segment_create and slm_lock_attach.
+ * Cost O(bytes) where the system has to reserve them.
  */
 enum slm_status slm_zone_create(struct slm_zone **out, const struct slm_zone_options *options,
                                 struct slm_error *error);
+
+#define SLM_ZONE_OPEN_MS 5000u /* how long slm_zone_open waits for the lock */
+
+/*
+ * Opens the zone of that name, or makes it: what a server does when it starts, after a clean end
+ * and after kill -9. *is_new (may be NULL): whether it was made. A zone that exists keeps its
+ * content. It is repaired, grows if bytes is more than its length, and its content is brought to
+ * content_version. An option of the slab, journal_entries and max_bytes that are 0 mean what is
+ * stored; a max_bytes or mode that differs is ignored. Segments without a name (ANONYMOUS, SYSV,
+ * MEMFD) are always made.
+ * Fails, changing nothing, *out NULL: SLM_E_NAME (another name or tag), SLM_E_OPTION (another lock
+ * kind, journal_entries or slab option), SLM_E_SIZE (bytes above its max_bytes), SLM_E_VERSION (the
+ * content is later than content_version, or earlier and upgrade is NULL), SLM_E_FULL (upgrade's
+ * transaction), SLM_E_TIMEOUT (the lock was held for SLM_ZONE_OPEN_MS), what upgrade returns, and
+ * as slm_zone_attach, slm_zone_create, slm_zone_grow and slm_zone_timedlock.
+ */
+enum slm_status slm_zone_open(struct slm_zone **out, const struct slm_zone_options *options,
+                              bool *is_new, struct slm_error *error);
 
 struct slm_zone_attach_options {
     struct slm_segment_options segment; /* kind, name, mode, id, read_only, guard; sizes unused */
@@ -83,6 +115,7 @@ struct slm_zone_attach_options {
     const char *lock_path;              /* for SLM_LOCK_FILE */
     bool is_unused; /* the caller knows that no process uses the zone; see slm_lock_attach */
     bool check;     /* run slm_zone_check_locked too: no other process uses the zone meanwhile */
+    uint32_t content_version; /* the zone must have it, now and at each lock; 0: any */
 };
 
 /*
@@ -92,10 +125,10 @@ struct slm_zone_attach_options {
  * Fails, *out NULL: as slm_segment_attach; SLM_E_MAGIC, SLM_E_VERSION, SLM_E_CHECKSUM, SLM_E_SIZE
  * (sizes that do not fit each other), SLM_E_TRUNCATED (the segment is shorter than the zone),
  * SLM_E_IMAGE (slab or journal), SLM_E_STATE (still being made, or its maker died; another pid or
- * time namespace, or no /proc, without is_unused), SLM_E_NAME (another name or tag), SLM_E_BROKEN
- * (the zone could not be repaired, unless read_only; or check found something); and as
- * slm_lock_attach. Cost O(1), or O(bytes) where holes may have to be filled; with check as
- * slm_zone_check_locked.
+ * time namespace, or no /proc, without is_unused), SLM_E_NAME (another name or tag), SLM_E_VERSION
+ * (also: another version of the content), SLM_E_BROKEN (the zone could not be repaired, unless
+ * read_only; or check found something); and as slm_lock_attach. Cost O(1), or O(bytes) where holes
+ * may have to be filled; with check as slm_zone_check_locked.
  */
 enum slm_status slm_zone_attach(struct slm_zone **out,
                                 const struct slm_zone_attach_options *options,
@@ -113,9 +146,10 @@ enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error);
 /*
  * Takes the lock, maps what other processes added, and repairs what a dead holder left. SLM_OK: the
  * caller holds it. Fails, taking nothing: SLM_E_HELD (the caller holds it already), SLM_E_BROKEN,
- * SLM_E_READ_ONLY, SLM_E_TRUNCATED (the zone was cut), SLM_E_NOMEM (no addresses for what was
- * added), SLM_E_STATE, SLM_E_REPLACED, SLM_E_IO (as slm_lock_lock); trylock: SLM_E_LOCKED; timedlock: SLM_E_TIMEOUT. Cost: that of
- * slm_lock_lock; a repair costs as slm_journal_recover.
+ * SLM_E_READ_ONLY, SLM_E_VERSION (see Content), SLM_E_TRUNCATED (the zone was cut), SLM_E_NOMEM (no
+ * addresses for what was added), SLM_E_STATE, SLM_E_REPLACED, SLM_E_IO (as slm_lock_lock); trylock:
+ * SLM_E_LOCKED; timedlock: SLM_E_TIMEOUT. Cost: that of slm_lock_lock; a repair costs as
+ * slm_journal_recover.
  */
 enum slm_status slm_zone_lock(struct slm_zone *zone);
 enum slm_status slm_zone_trylock(struct slm_zone *zone);
@@ -175,6 +209,7 @@ struct slm_zone_stats {
     uint64_t n_undone;     /* of these, with a transaction that was undone */
     uint64_t n_finished;   /* of these, with a commit that was finished */
     uint32_t journal_entries;
+    uint32_t content_version;
 };
 
 void slm_zone_get_stats(const struct slm_zone *zone, struct slm_zone_stats *stats);

@@ -12,30 +12,35 @@ extern "C" {
 /*
  * Model    A master declares its zones each time it reads its configuration; slm_zone_set_apply
  *          makes the set what was declared, as a whole or not at all. A zone of the set whose name
- *          and segment name are declared again is reused, with its content. If it is declared longer,
- *          it grows. If it is declared shorter, it keeps its length. A declaration that it cannot
- *          match is refused, with a text that names the option and both values: another tag, kind,
- *          lock kind, lock file, journal_entries or slab option, or more bytes than its max_bytes.
- *          Options of the slab, journal_entries and max_bytes that are 0 mean what is stored. So
- *          content is lost only where no_reuse says so: then the zone is a new one. Another segment
- *          name is another zone; the earlier one stays under its name. A changed max_bytes, mode,
- *          huge or guard takes effect when a new zone is made. Zones no longer declared are detached;
- *          other processes keep their mapping.
- * Order    First everything new is made: new zones, and the backing of growth. Then the callbacks of
- *          new zones run. Until then no other process waits. Then apply takes the locks of the reused
- *          zones, in the order of their names, and runs their callbacks. So two masters that share
- *          zones do not wait for each other in a circle. For these locks apply waits no longer than
- *          slm_zone_set_limit_wait says.
+ *          and segment name are declared again is reused, with its content. If it is declared
+ *          longer, it grows. If it is declared shorter, it keeps its length. A declaration that it
+ *          cannot match is refused, with a text that names the option and both values: another tag,
+ *          kind, lock kind, lock file, journal_entries or slab option, or more bytes than its
+ *          max_bytes. Options of the slab, journal_entries and max_bytes that are 0 mean what is
+ *          stored. So content is lost only where no_reuse says so: then the zone is a new one.
+ *          Another segment name is another zone; the earlier one stays under its name. A changed
+ *          max_bytes, mode, huge or guard takes effect when a new zone is made. Zones no longer
+ *          declared are detached; other processes keep their mapping.
+ * Start    A POSIX or FILE zone that is not in the set yet is opened if its name exists: as
+ *          slm_zone_open does. So a server that was killed finds its zones again. For its callback
+ *          the zone is reused.
+ * Order    First everything new is made: new zones, and the backing of growth. Then the callbacks
+ *          of new zones run. Until then no other process waits. Then apply takes the locks of the
+ *          reused zones, in the order of their names, and runs their callbacks. So two masters that
+ *          share zones do not wait for each other in a circle. For these locks apply waits no
+ *          longer than slm_zone_set_limit_wait says.
+ * Content  A reused zone whose content has an earlier version is brought forward by the upgrade
+ *          callback of its options, before init, in the same transaction.
  * Init     Each zone's callback runs under the zone's lock, inside a transaction. Nothing is
  *          committed before all callbacks succeeded: when one fails, changes to reused zones are
  *          undone, new zones removed, and growth is taken back. While the callback of a reused zone
- *          runs, every process that uses a reused zone of the set waits. So such a callback is short:
- *          it waits for no other process, locks no other zone, and neither sleeps nor does I/O that
- *          may take long. No callback forks, ends its thread, or leaves by longjmp.
+ *          runs, every process that uses a reused zone of the set waits. So such a callback is
+ *          short: it waits for no other process, locks no other zone, and neither sleeps nor does
+ *          I/O that may take long. No callback forks, ends its thread, or leaves by longjmp.
  * Safety   One thread at a time, in the master.
- * Failure  NULL: as status.h says. A growth that fails after its backing was taken gives the backing
- *          back. If another process holds the zone's lock then, the backing stays, and the next
- *          growth takes it.
+ * Failure  NULL: as status.h says. A growth that fails after its backing was taken gives the
+ *          backing back. If another process holds the zone's lock then, the backing stays, and the
+ *          next growth takes it.
  * Limits   The last step of an apply is atomic for each zone, not for all zones together: a master
  *          that is killed between two of its commits leaves some zones as before and some as after.
  * Source   The life cycle of nginx's ngx_shared_memory_add and ngx_init_cycle.
@@ -63,11 +68,12 @@ enum slm_status slm_zone_set_create(struct slm_zone_set **out);
 enum slm_status slm_zone_set_limit_wait(struct slm_zone_set *set, unsigned timeout_ms);
 
 /*
- * Makes the set what is declared. Fails, changing nothing: SLM_E_DUPLICATE (two zones have one name,
- * one segment or one lock file, or one has the other's, however the paths are written),
- * SLM_E_NAME, SLM_E_OPTION and SLM_E_SIZE (the zone exists and cannot become what is declared),
- * SLM_E_EXISTS (a POSIX or FILE segment of that name exists and is not to be reused: the new zone
- * needs another segment name), SLM_E_FULL (a callback's transaction), SLM_E_TIMEOUT (a lock was held
+ * Makes the set what is declared. Fails, changing nothing: SLM_E_DUPLICATE (two zones have one
+ * name, one segment or one lock file, or one has the other's, however the paths are written),
+ * SLM_E_NAME, SLM_E_OPTION, SLM_E_SIZE and SLM_E_VERSION (the zone exists and cannot become what is
+ * declared),
+ * SLM_E_EXISTS (no_reuse, and a POSIX or FILE segment of that name exists: the new zone needs
+ * another segment name), SLM_E_FULL (a callback's transaction), SLM_E_TIMEOUT (a lock was held
  * for too long), as slm_zone_create, slm_zone_grow and slm_zone_lock, and with the result of a
  * callback. The error text names the zone.
  */

@@ -110,8 +110,16 @@ void move_root(Arena &arena)
     EXPECT_EQ(slm_journal_set_root(&arena.journal, object(arena, 1)), SLM_OK);
 }
 
+void raise_version(Arena &arena)
+{
+    uint32_t version = journal_content_version(&arena.journal);
+    EXPECT_EQ(slm_journal_set_version(&arena.journal, version + 1), SLM_OK);
+    EXPECT_EQ(slm_journal_set_version(&arena.journal, UINT32_MAX - version), SLM_OK);
+}
+
 void everything(Arena &arena)
 {
+    raise_version(arena);
     free_some(arena);
     write_words(arena);
     alloc_some(arena);
@@ -147,6 +155,7 @@ const Script scripts[] = {
     {"Write", furnish, {write_words}},
     {"Save", furnish, {save_and_write}},
     {"SetRoot", furnish, {move_root}},
+    {"SetVersion", furnish, {raise_version, raise_version}},
     {"AllOfThem", furnish, {everything}},
     {"AllocAndFreeTheSame", furnish, {come_and_go}},
     {"Reset", furnish, {reset}},

@@ -32,16 +32,18 @@ constexpr unsigned kEntries = 64;
 struct Picture {
     std::map<uint64_t, std::string> objects;
     uint64_t root = 0;
+    uint32_t content_version = 0;
 
     bool operator==(const Picture &other) const
     {
-        return objects == other.objects && root == other.root;
+        return objects == other.objects && root == other.root &&
+               content_version == other.content_version;
     }
 };
 
 inline std::ostream &operator<<(std::ostream &out, const Picture &picture)
 {
-    out << "root " << picture.root << ";";
+    out << "version " << picture.content_version << ", root " << picture.root << ";";
     for (const auto &[offset, content] : picture.objects) {
         out << " " << offset << "(" << content.size() << " bytes, first "
             << static_cast<unsigned>(static_cast<unsigned char>(content[0])) << ")";
@@ -65,6 +67,7 @@ inline Picture take_picture(const slm_journal &journal)
         at += place.object_bytes;
     }
     picture.root = journal.log->root;
+    picture.content_version = journal_content_version(&journal);
     return picture;
 }
 

@@ -83,8 +83,7 @@ TEST_F(Journal, AttachRefusesAHeaderThatIsNoLogs)
     EXPECT_EQ(slm_journal_attach(&other, arena.log(), 4096, arena.base(), arena.slab()),
               SLM_E_IMAGE);
     journal->log->magic ^= 1;
-    for (uint64_t n : {uint64_t{0}, uint64_t{63}, uint64_t{4096}, (uint64_t{1} << 32) + 64,
-                       uint64_t{SLM_JOURNAL_ENTRIES_MAX} + 1, UINT64_MAX}) {
+    for (uint32_t n : {0u, 63u, 4096u, SLM_JOURNAL_ENTRIES_MAX + 1, UINT32_MAX}) {
         journal->log->n_max = n;
         EXPECT_EQ(slm_journal_attach(&other, arena.log(), 4096, arena.base(), arena.slab()),
                   SLM_E_IMAGE)
@@ -380,7 +379,7 @@ class JournalHostile : public Journal, public testing::WithParamInterface<const 
         const uint64_t end = pages + (uint64_t{arena.slab()->n_pages} << 12);
         const std::map<std::string, journal_entry> all = {
             {"KindZero", {entry(static_cast<journal_kind>(0), pages), 0}},
-            {"KindAboveTheLast", {entry(static_cast<journal_kind>(6), pages), 0}},
+            {"KindAboveTheLast", {entry(static_cast<journal_kind>(7), pages), 0}},
             {"KindOfOnes", {UINT64_MAX, UINT64_MAX}},
             {"BitsBetween", {entry(JOURNAL_WORD, offset(first)) | uint64_t{1} << 50, 0}},
             {"WordAtTheBase", {entry(JOURNAL_WORD, 0), 0}},
@@ -397,6 +396,8 @@ class JournalHostile : public Journal, public testing::WithParamInterface<const 
             {"AllocFarAway", {entry(JOURNAL_ALLOC, JOURNAL_OFFSET), 0}},
             {"FreeOfMetadata", {entry(JOURNAL_FREE, kSlabOffset), 0}},
             {"FreeOfNothing", {entry(JOURNAL_FREE, 0), 0}},
+            {"VersionWithAnOffset", {entry(JOURNAL_VERSION, 8), 0}},
+            {"VersionOf33Bits", {entry(JOURNAL_VERSION, 0), uint64_t{1} << 32}},
             {"ResetNotAlone", {entry(JOURNAL_RESET, 0), 0}},
             {"ResetWithAnOffset", {entry(JOURNAL_RESET, 8), 0}},
         };
@@ -427,7 +428,8 @@ INSTANTIATE_TEST_SUITE_P(Lies, JournalHostile,
                                          "WordAfterThePages", "WordFarAway", "WordMisaligned",
                                          "RootWithAnOffset", "RootOutside", "RootFarAway",
                                          "AllocOfMetadata", "AllocFarAway", "FreeOfMetadata",
-                                         "FreeOfNothing", "ResetNotAlone", "ResetWithAnOffset"),
+                                         "FreeOfNothing", "VersionWithAnOffset", "VersionOf33Bits",
+                                         "ResetNotAlone", "ResetWithAnOffset"),
                          [](const auto &lie) { return std::string(lie.param); });
 
 TEST_F(Journal, RecoveryRefusesAnImpossibleState)

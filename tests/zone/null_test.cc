@@ -85,6 +85,10 @@ TEST_F(ZoneNull, CreateAndAttachNeedTheirPointers)
     EXPECT_NULL_ERROR(slm_zone_create(&out, nullptr, &error));
     EXPECT_EQ(out, nullptr);
     out = zone;
+    EXPECT_NULL_ERROR(slm_zone_open(nullptr, &create, nullptr, &error));
+    EXPECT_NULL_ERROR(slm_zone_open(&out, nullptr, nullptr, &error));
+    EXPECT_EQ(out, nullptr);
+    out = zone;
     EXPECT_NULL_ERROR(slm_zone_attach(nullptr, &attach, &error));
     EXPECT_NULL_ERROR(slm_zone_attach(&out, nullptr, &error));
     EXPECT_EQ(out, nullptr);

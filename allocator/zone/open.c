@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening a zone that exists, or making it: one call. */
+#include "allocator/zone/handle.h"
+
+/* Between two looks for the name, another process may make the zone, or remove it. */
+#define MOST_TRIES 8u
+
+enum slm_status slm_zone_attach_declared(struct slm_zone **out,
+                                         const struct slm_zone_options *options,
+                                         struct slm_error *error)
+{
+    const struct slm_segment_options *segment = &options->segment;
+    struct slm_zone_attach_options attach = {
+        .segment = {.kind = segment->kind,
+                    .name = segment->name != NULL ? segment->name : options->name,
+                    .mode = segment->mode,
+                    .guard = segment->guard},
+        .name = options->name,
+        .lock_path = options->lock_path,
+    };
+    enum slm_status status = slm_zone_attach(out, &attach, error);
+    return slm_zone_error_of(options->name, status, error);
+}
+
+/* Ends the transaction that slm_zone_upgrade_locked made, and the growth. */
+static enum slm_status adapt_locked(struct slm_zone *zone, const struct slm_zone_options *options,
+                                    struct slm_error *error)
+{
+    enum slm_status status = SLM_OK;
+    if (options->bytes > zone_bytes(zone)) {
+        status =
+            slm_zone_error_of(options->name, slm_zone_reserve(zone, options->bytes, error), error);
+    }
+    if (status == SLM_OK) {
+        status = slm_zone_upgrade_locked(zone, options, error);
+    }
+    if (status == SLM_OK) {
+        status = slm_zone_commit_locked(zone);
+    }
+    if (status == SLM_OK) {
+        slm_zone_publish_growth(zone);
+    } else {
+        slm_zone_abort_locked(zone);
+        slm_zone_unreserve(zone);
+    }
+    return status;
+}
+
+/* Makes an existing zone what is declared, or refuses it. */
+static enum slm_status adapt(struct slm_zone *zone, const struct slm_zone_options *options,
+                             struct slm_error *error)
+{
+    enum slm_status status = slm_zone_match(zone, options, error);
+    if (status == SLM_OK && options->bytes > zone_bytes(zone)) {
+        status = slm_zone_error_of(options->name,
+                                   slm_zone_prepare_growth(zone, options->bytes, error), error);
+    }
+    if (status == SLM_OK) {
+        status = slm_zone_lock_until(zone, slm_zone_now_ms() + SLM_ZONE_OPEN_MS, error);
+    }
+    if (status != SLM_OK) {
+        return status;
+    }
+    status = adapt_locked(zone, options, error);
+    (void)slm_zone_unlock(zone);
+    return status;
+}
+
+static enum slm_status open_existing(struct slm_zone **out, const struct slm_zone_options *options,
+                                     struct slm_error *error)
+{
+    enum slm_status status = slm_zone_attach_declared(out, options, error);
+    if (status != SLM_OK) {
+        return status;
+    }
+    status = adapt(*out, options, error);
+    if (status != SLM_OK) {
+        slm_zone_detach(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+static enum slm_status open_or_make(struct slm_zone **out, const struct slm_zone_options *options,
+                                    bool *is_new, struct slm_error *error)
+{
+    for (unsigned i = 0;; i++) {
+        enum slm_status status = open_existing(out, options, error);
+        *is_new = false;
+        if (status != SLM_E_MISSING || i == MOST_TRIES) {
+            return status;
+        }
+        status = slm_zone_create(out, options, error);
+        *is_new = true;
+        if (status != SLM_E_EXISTS) {
+            return status;
+        }
+    }
+}
+
+enum slm_status slm_zone_open(struct slm_zone **out, const struct slm_zone_options *options,
+                              bool *is_new, struct slm_error *error)
+{
+    slm_error_clear(error);
+    bool is_made = true;
+    if (out != NULL) {
+        *out = NULL;
+    }
+    if (out == NULL || options == NULL) {
+        return slm_error_set(error, SLM_E_NULL, 0, "no zone: no options, or no place for it");
+    }
+    enum slm_status status = slm_zone_check_options(options, error);
+    if (status != SLM_OK) {
+        return status;
+    }
+    status = slm_zone_has_name(options->segment.kind) ? open_or_make(out, options, &is_made, error)
+                                                      : slm_zone_create(out, options, error);
+    if (status == SLM_OK && is_new != NULL) {
+        *is_new = is_made;
+    }
+    return status;
+}

@@ -41,8 +41,8 @@ static bool counts_users(uint32_t file_system)
 }
 
 /* The system grants a write lease if no other open file, nor one that only a mapping keeps, leads
- * to the same data. */
-static enum slm_status check_file(const struct slm_segment *segment, struct slm_error *error)
+ * to the same data. The caller gives the lease back. */
+static enum slm_status lease_file(const struct slm_segment *segment, struct slm_error *error)
 {
     uint32_t file_system = 0;
     if (segment->maker != slm_segment_sys.getpid()) {
@@ -60,11 +60,19 @@ static enum slm_status check_file(const struct slm_segment *segment, struct slm_
         return report_unknown(segment, "its file system does not count them", error);
     }
     if (slm_segment_sys.lease(segment->fd) == 0) {
-        (void)slm_segment_sys.unlease(segment->fd);
         return SLM_OK;
     }
     return errno == EAGAIN ? report_in_use(segment, error)
                            : report_unknown(segment, strerror(errno), error);
+}
+
+static enum slm_status check_file(const struct slm_segment *segment, struct slm_error *error)
+{
+    enum slm_status status = lease_file(segment, error);
+    if (status == SLM_OK) {
+        (void)slm_segment_sys.unlease(segment->fd);
+    }
+    return status;
 }
 
 /* The system counts each part of a range with rights of its own as an attachment: here, what is
@@ -94,5 +102,23 @@ enum slm_status slm_segment_check_unused(const struct slm_segment *segment, stru
         return check_sysv(segment, error);
     default:
         return report_unknown(segment, "processes share its descriptor or inherit it", error);
+    }
+}
+
+enum slm_status slm_segment_claim(const struct slm_segment *segment, struct slm_error *error)
+{
+    (void)slm_error_clear(error);
+    if (segment == NULL) {
+        return slm_error_set(error, SLM_E_NULL, 0, "NULL where a segment is needed");
+    }
+    return segment->kind == SLM_SEGMENT_POSIX || segment->kind == SLM_SEGMENT_FILE
+               ? lease_file(segment, error)
+               : unknown(segment, "its kind cannot be claimed", error);
+}
+
+void slm_segment_unclaim(const struct slm_segment *segment)
+{
+    if (segment != NULL) {
+        (void)slm_segment_sys.unlease(segment->fd);
     }
 }

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening a zone that exists: every field is checked before it is used. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* nanosleep */
+#endif
+#include <errno.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "allocator/journal/log.h"
 #include "allocator/lock/origin.h"
 #include "allocator/segment/for_zone.h"
 #include "allocator/zone/handle.h"
+
+#define MOST_TRIES 16u /* of an attach that meets another one */
 
 /* Whether this process may use the zone. */
 static enum slm_status judge_use(const struct zone_header *header, const char *label,
@@ -15,10 +23,6 @@ static enum slm_status judge_use(const struct zone_header *header, const char *l
     const struct zone_fixed *fixed = &header->fixed;
     if (header->state == ZONE_BROKEN && !options->segment.read_only) {
         return slm_error_set(error, SLM_E_BROKEN, 0, "%s: could not be repaired", label);
-    }
-    if (!options->is_unused && slm_lock_is_elsewhere(&header->lock)) {
-        return slm_error_set(error, SLM_E_STATE, 0, "%s: its lock: %s", label,
-                             SLM_LOCK_ELSEWHERE_TEXT);
     }
     if (options->name != NULL && strcmp(options->name, fixed->name) != 0) {
         return slm_error_set(error, SLM_E_NAME, 0, "%s: zone \"%s\", expected \"%.60s\"", label,
@@ -91,24 +95,59 @@ static enum slm_status map_all(struct slm_zone *zone, uint64_t bytes, struct slm
 }
 
 /* The zone may have grown since it was mapped: then it tries again, with the new length. */
+static enum slm_status open_grown(struct slm_zone *zone, const struct slm_lock_options *options,
+                                  struct slm_error *error)
+{
+    for (;;) {
+        uint64_t bytes = zone_bytes(zone);
+        enum slm_status status = map_all(zone, bytes, error);
+        if (status == SLM_OK) {
+            status = slm_zone_open_parts(zone, options, error);
+        }
+        if (status == SLM_OK || zone_bytes(zone) <= bytes) {
+            return status;
+        }
+    }
+}
+
+/*
+ * The lock belongs to another namespace. If no other process has the file, then none of that
+ * namespace has it: a container that ended, or whose processes have all closed the zone, is like an
+ * ended boot. The file stays claimed until the lock is the caller's: otherwise a process of that
+ * namespace could attach between the question and the answer.
+ */
+static enum slm_status open_elsewhere(struct slm_zone *zone, struct slm_lock_options *options,
+                                      bool *is_met, struct slm_error *error)
+{
+    const char *label = slm_segment_label(zone->segment);
+    struct slm_error why;
+    if (slm_segment_is_read_only(zone->segment)) {
+        return slm_error_set(error, SLM_E_STATE, 0, "%s: its lock: %s", label,
+                             SLM_LOCK_ELSEWHERE_TEXT);
+    }
+    enum slm_status claimed = slm_segment_claim(zone->segment, &why);
+    *is_met = claimed == SLM_E_LOCKED;
+    if (claimed != SLM_OK) {
+        return slm_error_set(error, SLM_E_STATE, 0, "%.150s; its lock: %s", why.text,
+                             SLM_LOCK_ELSEWHERE_TEXT);
+    }
+    options->is_unused = true;
+    enum slm_status status = open_grown(zone, options, error);
+    slm_segment_unclaim(zone->segment);
+    return status;
+}
+
 static enum slm_status open_all(struct slm_zone *zone,
-                                const struct slm_zone_attach_options *options,
+                                const struct slm_zone_attach_options *options, bool *is_met,
                                 struct slm_error *error)
 {
     struct slm_lock_options lock = {
         .path = options->lock_path,
         .is_unused = options->is_unused,
     };
-    for (;;) {
-        uint64_t bytes = zone_bytes(zone);
-        enum slm_status status = map_all(zone, bytes, error);
-        if (status == SLM_OK) {
-            status = slm_zone_open_parts(zone, &lock, error);
-        }
-        if (status == SLM_OK || zone_bytes(zone) <= bytes) {
-            return status;
-        }
-    }
+    return !options->is_unused && slm_lock_is_elsewhere(&zone->header->lock)
+               ? open_elsewhere(zone, &lock, is_met, error)
+               : open_grown(zone, &lock, error);
 }
 
 static enum slm_status check_content(struct slm_zone *zone, struct slm_error *error)
@@ -132,25 +171,22 @@ static enum slm_status check_version(struct slm_zone *zone, uint32_t known, stru
                                slm_segment_label(zone->segment), stored, known);
 }
 
-enum slm_status slm_zone_attach(struct slm_zone **out,
-                                const struct slm_zone_attach_options *options,
-                                struct slm_error *error)
+/* *is_met: another process has the file open, perhaps only because it attaches at this moment. */
+static enum slm_status attach_once(struct slm_zone **out,
+                                   const struct slm_zone_attach_options *options, bool *is_met,
+                                   struct slm_error *error)
 {
-    slm_error_clear(error);
-    if (out != NULL) {
-        *out = NULL;
-    }
-    if (out == NULL || options == NULL) {
-        return slm_error_set(error, SLM_E_NULL, 0, "no zone: no options, or no place for it");
-    }
     struct slm_zone *zone = slm_zone_new();
+    *is_met = false;
     if (zone == NULL) {
         return slm_error_set(error, SLM_E_NOMEM, 0, "no memory for a zone's handle");
     }
     bool is_whole = true;
     enum slm_status status = map_whole(zone, options, &is_whole, error);
     if (status == SLM_OK) {
-        status = open_all(zone, options, error);
+        status = open_all(zone, options, is_met, error);
+    } else {
+        *is_met = status == SLM_E_NOMEM && error->os_errno == EAGAIN;
     }
     if (status == SLM_OK) {
         status = check_version(zone, options->content_version, error);
@@ -167,4 +203,34 @@ enum slm_status slm_zone_attach(struct slm_zone **out,
     }
     *out = zone;
     return SLM_OK;
+}
+
+/* Of two newcomers that meet, each sees that the other one has the file. They close it, and try
+ * again after pauses that differ. */
+static void pause_between_tries(unsigned n_tries)
+{
+    struct timespec pause = {0, (long)(1 + ((unsigned)getpid() + n_tries * 7) % 10) * 1000000};
+    (void)nanosleep(&pause, NULL);
+}
+
+enum slm_status slm_zone_attach(struct slm_zone **out,
+                                const struct slm_zone_attach_options *options,
+                                struct slm_error *error)
+{
+    struct slm_error own;
+    struct slm_error *why = error == NULL ? &own : error;
+    bool is_met;
+    slm_error_clear(why);
+    if (out != NULL) {
+        *out = NULL;
+    }
+    if (out == NULL || options == NULL) {
+        return slm_error_set(why, SLM_E_NULL, 0, "no zone: no options, or no place for it");
+    }
+    enum slm_status status = attach_once(out, options, &is_met, why);
+    for (unsigned i = 1; i < MOST_TRIES && is_met && status != SLM_OK; i++) {
+        pause_between_tries(i);
+        status = attach_once(out, options, &is_met, why);
+    }
+    return status == SLM_OK ? slm_error_clear(why) : status;
 }

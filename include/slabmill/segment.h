@@ -179,6 +179,16 @@ enum slm_status slm_segment_verify(const struct slm_segment *segment, struct slm
 enum slm_status slm_segment_check_unused(const struct slm_segment *segment,
                                          struct slm_error *error);
 
+/*
+ * As slm_segment_check_unused, and keeps others out until slm_segment_unclaim: what opens the file
+ * meanwhile waits, or fails with EAGAIN if it asked not to wait, as slm_segment_attach does
+ * (SLM_E_NOMEM). For a few stores only: after the system's lease-break-time, 45 s, others get in.
+ * Fails: as slm_segment_check_unused; SLM_E_STATE for SYSV.
+ */
+enum slm_status slm_segment_claim(const struct slm_segment *segment, struct slm_error *error);
+/* The segment was claimed. */
+void slm_segment_unclaim(const struct slm_segment *segment);
+
 /* Removes the name of a POSIX or FILE segment, or marks a SYSV one (by id) for removal. Processes
  * that have the segment keep it. Fails: SLM_E_OPTION (kind), SLM_E_NAME, SLM_E_MISSING,
  * SLM_E_ACCESS (as attach), SLM_E_IO. */

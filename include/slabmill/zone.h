@@ -43,9 +43,12 @@ extern "C" {
  *          inspect` show what is wrong with it. A read-only handle cannot lock: calls that lock,
  *          commit, reset or set the root return SLM_E_READ_ONLY, and abort does nothing. NULL: as
  *          status.h says.
- * Limits   65536 to 2^46 bytes. Only processes of one pid and one time namespace share a zone:
- *          elsewhere attach fails, since no process could find out there whether a lock's owner
- *          lives. slm_zone_root_locked does not check that the root is a live object;
+ * Limits   65536 to 2^46 bytes. Only processes of one pid and one time namespace share a zone at a
+ *          time, since elsewhere no process could find out whether a lock's owner lives. A POSIX or
+ *          FILE zone that no process has open or mapped any more counts as left by its namespace,
+ *          for example a container that ended: the next attach takes it over. Where the system
+ *          cannot say that (see slm_segment_check_unused), attach fails, and is_unused says it.
+ *          slm_zone_root_locked does not check that the root is a live object;
  *          slm_zone_check_locked does. A thread owns the lock, not a handle. So a process that opens
  *          a zone twice can break a transaction: a commit or unlock through the second handle
  *          commits half of what its thread did through the first, and what that freed stays
@@ -124,11 +127,11 @@ struct slm_zone_attach_options {
  * their backing is reserved, which is noted in the zone.
  * Fails, *out NULL: as slm_segment_attach; SLM_E_MAGIC, SLM_E_VERSION, SLM_E_CHECKSUM, SLM_E_SIZE
  * (sizes that do not fit each other), SLM_E_TRUNCATED (the segment is shorter than the zone),
- * SLM_E_IMAGE (slab or journal), SLM_E_STATE (still being made, or its maker died; another pid or
- * time namespace, or no /proc, without is_unused), SLM_E_NAME (another name or tag), SLM_E_VERSION
- * (also: another version of the content), SLM_E_BROKEN (the zone could not be repaired, unless
- * read_only; or check found something); and as slm_lock_attach. Cost O(1), or O(bytes) where holes
- * may have to be filled; with check as slm_zone_check_locked.
+ * SLM_E_IMAGE (slab or journal), SLM_E_STATE (still being made, or its maker died; in use in
+ * another pid or time namespace, or no /proc, without is_unused), SLM_E_NAME (another name or tag),
+ * SLM_E_VERSION (also: another version of the content), SLM_E_BROKEN (the zone could not be
+ * repaired, unless read_only; or check found something); and as slm_lock_attach. Cost O(1), or
+ * O(bytes) where holes may have to be filled; with check as slm_zone_check_locked.
  */
 enum slm_status slm_zone_attach(struct slm_zone **out,
                                 const struct slm_zone_attach_options *options,

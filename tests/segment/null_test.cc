@@ -41,6 +41,8 @@ TEST(SegmentNull, CallsWithoutAHandleReturnTheStatusForNull)
     EXPECT_NULL_ERROR(slm_segment_verify(nullptr, &error));
     EXPECT_NULL_ERROR(slm_segment_publish(nullptr, &error));
     EXPECT_NULL_ERROR(slm_segment_check_unused(nullptr, &error));
+    EXPECT_NULL_ERROR(slm_segment_claim(nullptr, &error));
+    slm_segment_unclaim(nullptr);
     slm_segment_unmap_tail(nullptr, 0);
     slm_segment_detach(nullptr);
 }

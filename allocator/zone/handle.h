@@ -106,6 +106,15 @@ void slm_zone_publish_growth(struct slm_zone *zone);
 enum slm_status slm_zone_prepare_growth(const struct slm_zone *zone, size_t bytes,
                                         struct slm_error *error);
 
+/* --- server.c --- */
+
+/* SLM_E_LOCKED: another server that lives has the zone in its set. */
+enum slm_status slm_zone_check_server(const struct slm_zone *zone, struct slm_error *error);
+/* Under the lock: the calling thread is the server that has the zone. */
+void slm_zone_set_server_locked(struct slm_zone *zone);
+/* No server has the zone, if that one had it. */
+void slm_zone_clear_server(struct slm_zone *zone, uint64_t server);
+
 /* --- match.c --- */
 
 /* Whether a zone of that name can become what is declared without losing its content. It may be

@@ -43,6 +43,9 @@ struct zone_header {
     slm_word bytes;        /* of the segment; grows */
     slm_word n_recoveries; /* written under the lock; it and `bytes` are also read without */
     slm_word whole_file;   /* slm_segment_file_version when all of the file had backing; 0: never */
+    uint64_t unused;       /* 0 */
+    slm_word server;       /* the identity of the server that has the zone in its set; 0: none */
+    slm_word server_place; /* where that identity is valid; see server.c */
     struct slm_lock_state lock __attribute__((aligned(SLM_LOCK_BYTES)));
 };
 
@@ -67,6 +70,8 @@ SLM_PIN_FIELD(zone_header, state, 200, 8);
 SLM_PIN_FIELD(zone_header, bytes, 208, 8);
 SLM_PIN_FIELD(zone_header, n_recoveries, 216, 8);
 SLM_PIN_FIELD(zone_header, whole_file, 224, 8);
+SLM_PIN_FIELD(zone_header, server, 240, 8);
+SLM_PIN_FIELD(zone_header, server_place, 248, 8);
 SLM_PIN_FIELD(zone_header, lock, 256, 64);
 
 /* The hash of the constant part. */

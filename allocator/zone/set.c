@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "allocator/zone/handle.h"
 
@@ -13,6 +14,9 @@ struct slm_zone_set {
     struct slm_zone **zones;
     size_t n;
     unsigned lock_timeout_ms;
+    bool is_shared;
+    uint64_t server; /* the identity that its zones name as their server; 0: none yet */
+    pid_t process;   /* of that server: a child of fork inherits a copy of the set */
 };
 
 /* One zone of the new set. */
@@ -50,11 +54,36 @@ enum slm_status slm_zone_set_limit_wait(struct slm_zone_set *set, unsigned timeo
     return SLM_OK;
 }
 
+/* A zone that another process can meet by its name. */
+static bool is_named(const struct slm_zone *zone)
+{
+    return slm_zone_has_name(slm_segment_get_kind(zone->segment));
+}
+
+/* The zone is no longer in the set. A child of fork that leaves its copy leaves the zone to its
+ * parent. */
+static void leave_zone(const struct slm_zone_set *set, struct slm_zone *zone)
+{
+    if (is_named(zone) && set->server != 0 && set->process == getpid()) {
+        slm_zone_clear_server(zone, set->server);
+    }
+    slm_zone_detach(zone);
+}
+
+enum slm_status slm_zone_set_share(struct slm_zone_set *set, bool is_shared)
+{
+    if (set == NULL) {
+        return SLM_E_NULL;
+    }
+    set->is_shared = is_shared;
+    return SLM_OK;
+}
+
 void slm_zone_set_destroy(struct slm_zone_set *set)
 {
     if (set != NULL) {
         for (size_t i = 0; i < set->n; i++) {
-            slm_zone_detach(set->zones[i]);
+            leave_zone(set, set->zones[i]);
         }
         free(set->zones);
         free(set);
@@ -128,9 +157,17 @@ static enum slm_status lock_candidate(struct candidate *candidate, uint64_t end_
     return status;
 }
 
+/* A zone that the set has already was this server's, or was handed over to it on purpose. */
+static enum slm_status check_server(const struct slm_zone_set *set,
+                                    const struct candidate *candidate, struct slm_error *error)
+{
+    return candidate->is_found && !set->is_shared ? slm_zone_check_server(candidate->zone, error)
+                                                  : SLM_OK;
+}
+
 /* Takes the backing of a growth before the lock: it may take seconds. */
-static enum slm_status take_reused(struct candidate *candidate, struct slm_zone *zone,
-                                   struct slm_error *error)
+static enum slm_status take_reused(const struct slm_zone_set *set, struct candidate *candidate,
+                                   struct slm_zone *zone, struct slm_error *error)
 {
     size_t bytes = candidate->declaration->options.bytes;
     candidate->zone = zone;
@@ -138,6 +175,9 @@ static enum slm_status take_reused(struct candidate *candidate, struct slm_zone 
     enum slm_status status = slm_zone_match(zone, &candidate->declaration->options, error);
     if (status == SLM_OK) {
         status = match_lock_file(zone, &candidate->declaration->options, error);
+    }
+    if (status == SLM_OK) {
+        status = check_server(set, candidate, error); /* and again under the lock */
     }
     if (status != SLM_OK || bytes <= zone_bytes(zone)) {
         return status;
@@ -163,7 +203,7 @@ static enum slm_status open_reused(const struct slm_zone_set *set, struct candid
     const struct slm_zone_declaration *declaration = candidate->declaration;
     struct slm_zone *zone = find_kept(set, declaration);
     if (zone != NULL) {
-        return take_reused(candidate, zone, error);
+        return take_reused(set, candidate, zone, error);
     }
     if (declaration->no_reuse || !slm_zone_has_name(declaration->options.segment.kind)) {
         return SLM_OK;
@@ -171,7 +211,7 @@ static enum slm_status open_reused(const struct slm_zone_set *set, struct candid
     enum slm_status status = slm_zone_attach_declared(&zone, &declaration->options, error);
     candidate->is_found = status == SLM_OK;
     if (status == SLM_OK) {
-        return take_reused(candidate, zone, error);
+        return take_reused(set, candidate, zone, error);
     }
     return status == SLM_E_MISSING ? slm_error_clear(error) : status;
 }
@@ -270,9 +310,12 @@ static void drop_candidate(struct candidate *candidate)
 }
 
 /* Cannot fail: all that it needs was reserved before. */
-static void commit_candidate(struct candidate *candidate)
+static void commit_candidate(const struct slm_zone_set *set, struct candidate *candidate)
 {
     slm_zone_publish_growth(candidate->zone);
+    if (is_named(candidate->zone) && !set->is_shared) {
+        slm_zone_set_server_locked(candidate->zone);
+    }
     (void)slm_zone_unlock(candidate->zone);
 }
 
@@ -344,12 +387,13 @@ static enum slm_status lock_reused(const struct slm_zone_set *set, struct candid
 }
 
 /* The backing is there already, unless another process took it back meanwhile. */
-static enum slm_status change_reused(struct candidate *candidate, struct slm_error *error)
+static enum slm_status change_reused(const struct slm_zone_set *set, struct candidate *candidate,
+                                     struct slm_error *error)
 {
     struct slm_zone *zone = candidate->zone;
     size_t bytes = candidate->declaration->options.bytes;
-    enum slm_status status = SLM_OK;
-    if (bytes > zone_bytes(zone)) {
+    enum slm_status status = check_server(set, candidate, error);
+    if (status == SLM_OK && bytes > zone_bytes(zone)) {
         candidate->prepared_bytes = bytes;
         status =
             slm_zone_error_of(slm_zone_name(zone), slm_zone_reserve(zone, bytes, error), error);
@@ -394,7 +438,7 @@ static enum slm_status prepare(const struct slm_zone_set *set, struct candidate 
     }
     for (size_t i = 0; i < n && status == SLM_OK; i++) {
         if (candidates[i].is_reused) {
-            status = change_reused(&candidates[i], error);
+            status = change_reused(set, &candidates[i], error);
         }
     }
     for (size_t i = 0; i < n && status == SLM_OK; i++) {
@@ -416,13 +460,15 @@ static bool is_among(const struct candidate *candidates, size_t n, const struct 
 static void replace_zones(struct slm_zone_set *set, struct slm_zone **zones,
                           struct candidate *candidates, size_t n)
 {
+    set->server = slm_lock_self();
+    set->process = getpid();
     for (size_t i = 0; i < n; i++) {
-        commit_candidate(&candidates[i]);
+        commit_candidate(set, &candidates[i]);
         zones[i] = candidates[i].zone;
     }
     for (size_t i = 0; i < set->n; i++) {
         if (!is_among(candidates, n, set->zones[i])) {
-            slm_zone_detach(set->zones[i]);
+            leave_zone(set, set->zones[i]);
         }
     }
     free(set->zones);

@@ -17,6 +17,7 @@
  *     create     make a zone, remove its name              check    invariants
  *       grow       length: reserve, publish, see
  *         parts      slab, journal, lock: open, recover, close
+ *         server     which server has a zone in its set
  *         match      whether a zone is what options declare
  *         options    of a zone to be made: compared with their limits
  *           files      that options name: whether two are one

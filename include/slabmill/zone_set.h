@@ -24,6 +24,13 @@ extern "C" {
  * Start    A POSIX or FILE zone that is not in the set yet is opened if its name exists: as
  *          slm_zone_open does. So a server that was killed finds its zones again. For its callback
  *          the zone is reused.
+ * Servers  A POSIX or FILE zone is in the set of one server. If a second server with the same
+ *          configuration starts, its apply is refused: SLM_E_LOCKED. A server is known by the
+ *          thread that applied last; it counts until slm_zone_set_destroy, or until the thread
+ *          ends, however it ends. Its workers do not count: after the death of their master a new
+ *          one starts. Servers that all call slm_zone_set_share have their zones together.
+ *          slm_zone_set_adopt is a handover on purpose: the server that adopts is the zone's server
+ *          from its next apply on. Sets of one process do not exclude each other.
  * Order    First everything new is made: new zones, and the backing of growth. Then the callbacks
  *          of new zones run. Until then no other process waits. Then apply takes the locks of the
  *          reused zones, in the order of their names, and runs their callbacks. So two masters that
@@ -67,15 +74,19 @@ enum slm_status slm_zone_set_create(struct slm_zone_set **out);
  * this call: SLM_ZONE_SET_LOCK_MS. */
 enum slm_status slm_zone_set_limit_wait(struct slm_zone_set *set, unsigned timeout_ms);
 
+/* Whether other servers may have zones of the set in their sets too: see Servers. Without this call:
+ * they may not. */
+enum slm_status slm_zone_set_share(struct slm_zone_set *set, bool is_shared);
+
 /*
  * Makes the set what is declared. Fails, changing nothing: SLM_E_DUPLICATE (two zones have one
  * name, one segment or one lock file, or one has the other's, however the paths are written),
  * SLM_E_NAME, SLM_E_OPTION, SLM_E_SIZE and SLM_E_VERSION (the zone exists and cannot become what is
  * declared),
  * SLM_E_EXISTS (no_reuse, and a POSIX or FILE segment of that name exists: the new zone needs
- * another segment name), SLM_E_FULL (a callback's transaction), SLM_E_TIMEOUT (a lock was held
- * for too long), as slm_zone_create, slm_zone_grow and slm_zone_lock, and with the result of a
- * callback. The error text names the zone.
+ * another segment name), SLM_E_FULL (a callback's transaction), SLM_E_LOCKED (another server has
+ * the zone), SLM_E_TIMEOUT (a lock was held for too long), as slm_zone_create, slm_zone_grow and
+ * slm_zone_lock, and with the result of a callback. The error text names the zone.
  */
 enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
                                    const struct slm_zone_declaration *declarations, size_t n,

@@ -134,6 +134,7 @@ TEST_F(ZoneNull, SetCallsNeedTheirPointers)
     EXPECT_NULL_ERROR(slm_zone_set_apply(set, nullptr, 1, &error));
     EXPECT_EQ(slm_zone_set_apply(set, nullptr, 0, nullptr), SLM_OK);
     EXPECT_EQ(slm_zone_set_limit_wait(nullptr, 1), SLM_E_NULL);
+    EXPECT_EQ(slm_zone_set_share(nullptr, true), SLM_E_NULL);
     EXPECT_EQ(slm_zone_set_adopt(nullptr, zone), SLM_E_NULL);
     EXPECT_EQ(slm_zone_set_adopt(set, nullptr), SLM_E_NULL);
     EXPECT_EQ(slm_zone_set_find(nullptr, "keys"), nullptr);

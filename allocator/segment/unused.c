@@ -113,7 +113,7 @@ enum slm_status slm_segment_claim(const struct slm_segment *segment, struct slm_
     }
     return segment->kind == SLM_SEGMENT_POSIX || segment->kind == SLM_SEGMENT_FILE
                ? lease_file(segment, error)
-               : unknown(segment, "its kind cannot be claimed", error);
+               : report_unknown(segment, "its kind cannot be claimed", error);
 }
 
 void slm_segment_unclaim(const struct slm_segment *segment)

@@ -133,6 +133,21 @@ static bool has_segment_name(const struct slm_zone *zone,
            strcmp(slm_zone_segment_name(zone), name) == 0;
 }
 
+/* A name that is gone, or leads to another file, is found no more by the next start. A relative path
+ * cannot be judged: the working folder may be another one now. */
+static enum slm_status check_name(const struct slm_zone *zone, struct slm_error *error)
+{
+    struct slm_error why;
+    if (!is_named(zone) || slm_segment_label(zone->segment)[0] != '/') {
+        return SLM_OK;
+    }
+    enum slm_status status = slm_segment_verify(zone->segment, &why);
+    return status == SLM_E_MISSING || status == SLM_E_REPLACED
+               ? slm_error_set(error, status, why.os_errno, "zone %s: %.180s", slm_zone_name(zone),
+                               why.text)
+               : SLM_OK;
+}
+
 /* The lock file of the zone may not be the one that is declared, or may be gone. */
 static enum slm_status match_lock_file(const struct slm_zone *zone,
                                        const struct slm_zone_options *options,
@@ -175,6 +190,9 @@ static enum slm_status take_reused(const struct slm_zone_set *set, struct candid
     enum slm_status status = slm_zone_match(zone, &candidate->declaration->options, error);
     if (status == SLM_OK) {
         status = match_lock_file(zone, &candidate->declaration->options, error);
+    }
+    if (status == SLM_OK) {
+        status = check_name(zone, error);
     }
     if (status == SLM_OK) {
         status = check_server(set, candidate, error); /* and again under the lock */

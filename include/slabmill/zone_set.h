@@ -74,8 +74,8 @@ enum slm_status slm_zone_set_create(struct slm_zone_set **out);
  * this call: SLM_ZONE_SET_LOCK_MS. */
 enum slm_status slm_zone_set_limit_wait(struct slm_zone_set *set, unsigned timeout_ms);
 
-/* Whether other servers may have zones of the set in their sets too: see Servers. Without this call:
- * they may not. */
+/* Whether other servers may have zones of the set in their sets too: see Servers. Without this
+ * call: they may not. */
 enum slm_status slm_zone_set_share(struct slm_zone_set *set, bool is_shared);
 
 /*
@@ -83,10 +83,12 @@ enum slm_status slm_zone_set_share(struct slm_zone_set *set, bool is_shared);
  * name, one segment or one lock file, or one has the other's, however the paths are written),
  * SLM_E_NAME, SLM_E_OPTION, SLM_E_SIZE and SLM_E_VERSION (the zone exists and cannot become what is
  * declared),
- * SLM_E_EXISTS (no_reuse, and a POSIX or FILE segment of that name exists: the new zone needs
- * another segment name), SLM_E_FULL (a callback's transaction), SLM_E_LOCKED (another server has
- * the zone), SLM_E_TIMEOUT (a lock was held for too long), as slm_zone_create, slm_zone_grow and
- * slm_zone_lock, and with the result of a callback. The error text names the zone.
+ * SLM_E_MISSING and SLM_E_REPLACED (the name of a POSIX or FILE zone of the set was removed, or
+ * leads to another file; a relative path is not looked at), SLM_E_EXISTS (no_reuse, and a POSIX or
+ * FILE segment of that name exists: the new zone needs another segment name), SLM_E_FULL (a
+ * callback's transaction), SLM_E_LOCKED (another server has the zone), SLM_E_TIMEOUT (a lock was
+ * held for too long), as slm_zone_create, slm_zone_grow and slm_zone_lock, and with the result of a
+ * callback. The error text names the zone.
  */
 enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
                                    const struct slm_zone_declaration *declarations, size_t n,

@@ -423,6 +423,50 @@ TEST_F(ZoneSet, ANamedZoneThatIsNotReusedNeedsAnotherSegmentName)
     }
 }
 
+/* Its users keep the zone, but no start would find it. */
+TEST_F(ZoneSet, NoticesThatAZonesNameWasRemovedOrLeadsElsewhere)
+{
+    for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
+        Set fresh;
+        ZoneOptions own;
+        inits = Inits();
+        slm_zone_declaration declared = inits.declare(own.of(kind));
+        ASSERT_EQ(fresh.apply({declared}), SLM_OK) << fresh.error.text;
+        std::string path = own.path(kind);
+        ASSERT_EQ(unlink(path.c_str()), 0);
+        EXPECT_EQ(fresh.apply({declared}), SLM_E_MISSING);
+        EXPECT_NE(strstr(fresh.error.text, ("zone keys: " + path).c_str()), nullptr)
+            << fresh.error.text;
+        make_file(path);
+        EXPECT_EQ(fresh.apply({declared}), SLM_E_REPLACED);
+        EXPECT_NE(strstr(fresh.error.text, ("zone keys: " + path).c_str()), nullptr)
+            << fresh.error.text;
+        EXPECT_EQ(numbers_alone(fresh["keys"]), (Numbers{1001}));
+        declared.no_reuse = true;
+        EXPECT_EQ(fresh.apply({declared}), SLM_E_EXISTS);
+        ASSERT_EQ(unlink(path.c_str()), 0);
+        EXPECT_EQ(fresh.apply({declared}), SLM_OK) << fresh.error.text;
+        declared.no_reuse = false;
+        EXPECT_EQ(fresh.apply({declared}), SLM_OK) << fresh.error.text;
+        EXPECT_EQ(inits.reused.back(), true);
+    }
+}
+
+/* A daemon goes to another folder after it has started. */
+TEST_F(ZoneSet, WithARelativePathIsReusedFromAnotherFolder)
+{
+    std::string path = from_here(all.path(SLM_SEGMENT_FILE));
+    slm_zone_options relative = all.of(SLM_SEGMENT_FILE);
+    relative.segment.name = path.c_str();
+    EXPECT_EQ(in_child([&] {
+                  bool is_made = set.apply({inits.declare(relative)}) == SLM_OK;
+                  bool is_moved = chdir("/") == 0;
+                  return is_made && is_moved && set.apply({inits.declare(relative)}) == SLM_OK ? 0
+                                                                                               : 1;
+              }),
+              0);
+}
+
 TEST_F(ZoneSet, WithAnotherSegmentNameIsAnotherZone)
 {
     ZoneOptions other;

@@ -395,4 +395,60 @@ TEST_F(Inspect, WatchesUntilItIsInterrupted)
               "True");
 }
 
+class InspectWatch : public Inspect {
+  protected:
+    /* Runs --watch until it ends by itself, and changes the name after its first line. */
+    Done WatchWhile(const std::string &zone, const std::function<void()> &change)
+    {
+        int out[2];
+        int err[2];
+        Must(pipe(out) == 0 && pipe(err) == 0, "pipe");
+        pid_t watcher = fork();
+        if (watcher == 0) {
+            dup2(out[1], STDOUT_FILENO);
+            dup2(err[1], STDERR_FILENO);
+            for (int fd : {out[0], out[1], err[0], err[1]}) {
+                close(fd);
+            }
+            Become({kCommand, "inspect", "--json", zone, "--watch", "1"});
+        }
+        close(out[1]);
+        close(err[1]);
+        FILE *lines = fdopen(out[0], "r");
+        char line[32768];
+        EXPECT_NE(fgets(line, sizeof line, lines), nullptr);
+        change();
+        Done done{};
+        while (fgets(line, sizeof line, lines) != nullptr) {
+            done.out += line;
+        }
+        ssize_t n = read(err[0], line, sizeof line);
+        done.err.assign(line, n > 0 ? static_cast<size_t>(n) : 0);
+        int how = -1;
+        EXPECT_EQ(waitpid(watcher, &how, 0), watcher);
+        done.status = WIFEXITED(how) ? WEXITSTATUS(how) : -1;
+        fclose(lines);
+        close(err[0]);
+        return done;
+    }
+};
+
+TEST_F(InspectWatch, EndsWhenTheNameIsRemoved)
+{
+    std::string path = Make();
+    Done done = WatchWhile(path, [&] { EXPECT_EQ(unlink(path.c_str()), 0); });
+    EXPECT_EQ(done.status, 2);
+    EXPECT_TRUE(Has(done.err, path + ": its name was removed")) << done.err;
+}
+
+TEST_F(InspectWatch, EndsWhenTheNameLeadsToAnotherFile)
+{
+    std::string path = Make();
+    std::string other = Make(Options(), "other");
+    Done done =
+        WatchWhile("file:" + path, [&] { EXPECT_EQ(rename(other.c_str(), path.c_str()), 0); });
+    EXPECT_EQ(done.status, 2);
+    EXPECT_TRUE(Has(done.err, path + ": the name leads to another file now")) << done.err;
+}
+
 } /* namespace */

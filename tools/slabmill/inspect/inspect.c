@@ -47,6 +47,9 @@ static int look_once(struct inspection *inspection)
     struct mill_look *look = &inspection->looks[inspection->n_looks % 2];
     const struct mill_look *before =
         inspection->n_looks == 0 ? NULL : &inspection->looks[(inspection->n_looks + 1) % 2];
+    if (mill_source_check_name(&inspection->source, &error) != SLM_OK) {
+        return mill_complain("%s", error.text);
+    }
     if (mill_copy_take(&copy, &inspection->source, &error) != SLM_OK) {
         return mill_complain("%s", error.text);
     }

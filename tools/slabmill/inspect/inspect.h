@@ -21,10 +21,13 @@
 
 /* --- Where the bytes are (source.c) --- */
 
+#define MILL_PATH_BYTES 4096u
+
 struct mill_source {
-    const char *label; /* the name that the user gave */
-    int fd;            /* -1: none */
-    const void *map;   /* SYSV */
+    const char *label;          /* the name that the user gave */
+    char path[MILL_PATH_BYTES]; /* under which others find the zone; empty: it has no name */
+    int fd;                     /* -1: none */
+    const void *map;            /* SYSV */
     size_t map_bytes;
 };
 
@@ -33,6 +36,9 @@ struct mill_source {
 enum slm_status mill_source_open(struct mill_source *source, const char *zone,
                                  struct slm_error *error);
 void mill_source_close(struct mill_source *source);
+/* Whether the name still leads to what was opened: SLM_E_MISSING (it was removed), SLM_E_REPLACED
+ * (it leads to another file). */
+enum slm_status mill_source_check_name(const struct mill_source *source, struct slm_error *error);
 /* SLM_E_IO. */
 enum slm_status mill_source_bytes(const struct mill_source *source, size_t *n_bytes,
                                   struct slm_error *error);

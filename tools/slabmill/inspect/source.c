@@ -40,6 +40,17 @@ static enum slm_status open_path(struct mill_source *source, const char *path,
     return source->fd >= 0 ? SLM_OK : fail(error, source->label, "cannot open");
 }
 
+static enum slm_status open_name(struct mill_source *source, const char *path,
+                                 struct slm_error *error)
+{
+    int n = snprintf(source->path, sizeof source->path, "%s", path);
+    if (n < 0 || (size_t)n >= sizeof source->path) {
+        return slm_error_set(error, SLM_E_NAME, 0, "%.100s...: a path that is too long",
+                             source->label);
+    }
+    return open_path(source, path, error);
+}
+
 static enum slm_status open_posix(struct mill_source *source, const char *name,
                                   struct slm_error *error)
 {
@@ -52,7 +63,7 @@ static enum slm_status open_posix(struct mill_source *source, const char *name,
         return slm_error_set(error, SLM_E_NAME, 0,
                              "%s: expected posix:NAME, a name without a slash", source->label);
     }
-    return open_path(source, path, error);
+    return open_name(source, path, error);
 }
 
 /* Decimal digits and nothing else. */
@@ -113,8 +124,8 @@ static const struct form {
     const char *prefix;
     enum slm_status (*open)(struct mill_source *source, const char *rest, struct slm_error *error);
 } forms[] = {
-    {"posix:", open_posix}, {"file:", open_path}, {"memfd:", open_memfd},
-    {"sysv:", open_sysv},   {"", open_path},
+    {"posix:", open_posix}, {"file:", open_name}, {"memfd:", open_memfd},
+    {"sysv:", open_sysv},   {"", open_name},
 };
 
 enum slm_status mill_source_open(struct mill_source *source, const char *zone,
@@ -136,6 +147,30 @@ void mill_source_close(struct mill_source *source)
     if (source->map != NULL) {
         (void)shmdt(source->map);
     }
+}
+
+enum slm_status mill_source_check_name(const struct mill_source *source, struct slm_error *error)
+{
+    struct stat mine;
+    struct stat there;
+    if (source->path[0] == '\0' || fstat(source->fd, &mine) != 0) {
+        return slm_error_clear(error);
+    }
+    if (stat(source->path, &there) != 0) {
+        return errno == ENOENT
+                   ? slm_error_set(
+                         error, SLM_E_MISSING, errno,
+                         "%s: its name was removed: its users keep the zone, and no other "
+                         "process can find it",
+                         source->label)
+                   : slm_error_clear(error);
+    }
+    return mine.st_dev == there.st_dev && mine.st_ino == there.st_ino
+               ? slm_error_clear(error)
+               : slm_error_set(error, SLM_E_REPLACED, 0,
+                               "%s: the name leads to another file now: the users of the zone that "
+                               "was shown keep it",
+                               source->label);
 }
 
 enum slm_status mill_source_bytes(const struct mill_source *source, size_t *n_bytes,

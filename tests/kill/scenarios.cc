@@ -53,6 +53,7 @@ const std::vector<Scenario> &scenarios()
         add_tree_scenes(&made);
         add_lru_scenes(&made);
         add_repair_scenes(&made);
+        add_reload_scenes(&made);
         add_example_scenes(&made);
         add_other_kinds(&made);
         return made;

@@ -121,7 +121,7 @@ TEST(ZoneContainer, ThatLivesKeepsItsZoneFromOthers)
 }
 
 /* Its process has closed the descriptor's handle, but a child that inherited it goes on. */
-TEST(ZoneContainer, WhoseZoneIsOnlyMappedByAChildStillLives)
+TEST(ZoneContainer, ThatHasOnlyAMappingStillLives)
 {
     ZoneOptions all;
     slm_zone_options options = all.of(SLM_SEGMENT_FILE);

@@ -128,7 +128,7 @@ TEST(ZoneServer, ThatSharesDoesNotOpenTheZoneForOthers)
 }
 
 /* Its workers go on, and have the zone. */
-TEST(ZoneServer, WhoseMasterWasKilledIsFollowedByANewOne)
+TEST(ZoneServer, WithWorkersLeftIsFollowedByANewMaster)
 {
     for (Kind kind : kNamedKinds) {
         ZoneOptions all;

@@ -121,7 +121,8 @@ static bool has_room(const struct slm_journal *journal, size_t n_entries)
         return true;
     }
     uint64_t n = journal->log->state;
-    return n <= journal->n_max && n_entries <= journal->n_max - n && !journal->notes->is_refused;
+    return n <= journal->n_max && n_entries <= journal->n_max - n &&
+           journal->notes->refusal == SLM_OK;
 }
 
 bool slm_journal_has_room(const struct slm_journal *journal, unsigned n_entries)
@@ -134,8 +135,10 @@ enum slm_status slm_journal_need(struct slm_journal *journal, size_t n_entries)
     if (SLM_LIKELY(has_room(journal, n_entries))) {
         return SLM_OK;
     }
-    journal->notes->is_refused = true;
-    return SLM_E_FULL;
+    if (journal->notes->refusal == SLM_OK) {
+        journal->notes->refusal = SLM_E_FULL;
+    }
+    return journal->notes->refusal;
 }
 
 bool slm_journal_is_dirty(const struct slm_journal *journal)
@@ -352,9 +355,10 @@ enum slm_status slm_journal_commit(struct slm_journal *journal)
     if (log == NULL) {
         return SLM_OK;
     }
-    if (SLM_UNLIKELY(journal->notes->is_refused)) {
+    enum slm_status refusal = journal->notes->refusal;
+    if (SLM_UNLIKELY(refusal != SLM_OK)) {
         slm_journal_abort(journal);
-        return SLM_E_FULL;
+        return refusal;
     }
     /* Logged allocations no longer need it, and a later recovery must not mistake an unlogged one
      * for new. */

@@ -77,10 +77,10 @@ struct journal_slot {
  * remembered, begins with 0 too.
  */
 struct slm_journal_notes {
-    uint32_t n_frees;    /* entries that note a release */
-    uint32_t generation; /* of the slots that these fill */
-    uint32_t mask;       /* number of slots - 1; there are at least two a log entry */
-    bool is_refused;     /* a call found the log full: the transaction can only be undone */
+    uint32_t n_frees;        /* entries that note a release */
+    uint32_t generation;     /* of the slots that these fill */
+    uint32_t mask;           /* number of slots - 1; there are at least two a log entry */
+    enum slm_status refusal; /* not SLM_OK: of a call; the transaction can only be undone */
     struct journal_slot slots[];
 };
 
@@ -110,14 +110,21 @@ static inline uint32_t journal_content_version(const struct slm_journal *journal
 enum slm_status slm_journal_set_version(struct slm_journal *journal, uint32_t version);
 
 /* SLM_OK if so many entries are left; otherwise SLM_E_FULL, and the transaction is refused. Each
- * call that notes makes it before it changes anything. journal.c. */
+ * call that notes makes it before it changes anything. After a refusal it returns that. journal.c.
+ */
 enum slm_status slm_journal_need(struct slm_journal *journal, size_t n_entries);
 
 /* Call it when the lock was just taken: a refusal that the handle remembers belongs to a
  * transaction that has ended, perhaps in the process that this one was forked from. */
 static inline void journal_begin(struct slm_journal *journal)
 {
-    journal->notes->is_refused = false;
+    journal->notes->refusal = SLM_OK;
+}
+
+/* Why the transaction can only be undone; SLM_OK: it can be committed. */
+static inline enum slm_status journal_refusal(const struct slm_journal *journal)
+{
+    return journal->log == NULL ? SLM_OK : journal->notes->refusal;
 }
 
 /* Carries out the entries of a committed log; skips those that are done already. recover.c. */

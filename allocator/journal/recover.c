@@ -59,7 +59,7 @@ void slm_journal_abort(struct slm_journal *journal)
         undo(journal);
         slm_slab_clear_last_allocation_locked(journal->slab);
         journal_commit_word(&journal->log->state, 0);
-        journal->notes->is_refused = false;
+        journal->notes->refusal = SLM_OK;
     }
 }
 
@@ -101,6 +101,6 @@ enum slm_status slm_journal_recover(struct slm_journal *journal)
     }
     slm_slab_clear_last_allocation_locked(journal->slab);
     journal_commit_word(&log->state, 0);
-    journal->notes->is_refused = false;
+    journal->notes->refusal = SLM_OK;
     return SLM_OK;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "allocator/journal/log.h"
 #include "allocator/zone/handle.h"
 
 #define MOST_TRIES 8u /* of an apply that others overtake: each time, one of them has made a zone */
@@ -271,12 +272,11 @@ static enum slm_status init_candidate(struct candidate *candidate, struct slm_er
                        error);
 }
 
-/* A callback may have ignored that a journal was full: its own zone's, or that of another zone of
- * the set. So this looks at all of them once no callback runs any more. */
+/* A callback may have ignored that a call was refused, in its own zone's journal or in that of
+ * another zone of the set. So this looks at all of them once no callback runs any more. */
 static enum slm_status find_refusal(const struct candidate *candidate, struct slm_error *error)
 {
-    bool is_refused = !slm_journal_has_room(slm_zone_journal(candidate->zone), 0);
-    return init_result(candidate, is_refused ? SLM_E_FULL : SLM_OK, error);
+    return init_result(candidate, journal_refusal(slm_zone_journal(candidate->zone)), error);
 }
 
 /* Undoes everything that apply did to the zone. */

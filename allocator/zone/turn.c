@@ -106,6 +106,18 @@ enum slm_status slm_zone_unlock(struct slm_zone *zone)
     return given == SLM_OK ? committed : given;
 }
 
+enum slm_status slm_zone_end(struct slm_zone *zone, enum slm_status status)
+{
+    if (zone == NULL || status == SLM_OK) {
+        return slm_zone_unlock(zone);
+    }
+    if (zone->lock != NULL && slm_lock_is_mine(zone->lock)) {
+        slm_journal_abort(&zone->journal);
+        (void)slm_lock_unlock(zone->lock);
+    }
+    return status;
+}
+
 enum slm_status slm_zone_commit_locked(struct slm_zone *zone)
 {
     enum slm_status status = check_lockable(zone);

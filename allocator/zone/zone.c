@@ -14,6 +14,7 @@
  *       turn       lock, repair, commit, unlock        attach   open a zone that exists
  *       open       open a zone that exists, or make it
  *       upgrade    the version of the content
+ *       evict      allocate after evictions
  *     create     make a zone, remove its name              check    invariants
  *       grow       length: reserve, publish, see
  *         parts      slab, journal, lock: open, recover, close

@@ -163,6 +163,21 @@ enum slm_status slm_zone_timedlock(struct slm_zone *zone, unsigned timeout_ms);
  * the lock is unlocked too. Cost as slm_journal_commit. */
 enum slm_status slm_zone_unlock(struct slm_zone *zone);
 
+/*
+ * Ends a turn: call it once after a lock that succeeded, on every path. SLM_OK: commits and
+ * unlocks, as slm_zone_unlock. Any other status: undoes everything since the last commit, and
+ * unlocks. Returns status; if that is SLM_OK, what slm_zone_unlock returns.
+ *
+ *     enum slm_status status = slm_zone_lock(zone);
+ *     if (status != SLM_OK) {
+ *         return status;
+ *     }
+ *     return slm_zone_end(zone, add_key(zone, key));
+ *
+ * If the caller does not hold the lock, it changes nothing.
+ */
+SLM_MUST_USE enum slm_status slm_zone_end(struct slm_zone *zone, enum slm_status status);
+
 /* commit: commits, and keeps the lock. SLM_E_FULL: as slm_zone_unlock. abort: undoes everything
  * since the last commit. */
 SLM_MUST_USE enum slm_status slm_zone_commit_locked(struct slm_zone *zone);
@@ -170,6 +185,33 @@ void slm_zone_abort_locked(struct slm_zone *zone);
 
 /* The zone's journal: to allocate, free and write under the lock, and for rbtree and lru. */
 struct slm_journal *slm_zone_journal(struct slm_zone *zone);
+
+/*
+ * Frees at least one object by slm_journal_free, and unlinks it first. May make other changes
+ * through the zone's journal; allocates fewer objects than it frees. Does not commit, abort or
+ * unlock. False: there is nothing left to evict.
+ */
+typedef bool slm_zone_evict(struct slm_zone *zone, void *data);
+
+/*
+ * Allocates size_bytes as slm_journal_alloc does. While no memory is free, it calls evict and
+ * commits, so that memory that was freed is free: an object that is freed in the same transaction
+ * is not. Call it before anything is noted in the turn, since each eviction is committed.
+ *
+ *     entry = slm_zone_alloc_evicting_locked(zone, sizeof *entry, drop_oldest, table, &status);
+ *     if (entry != NULL) {
+ *         status = link_entry(zone, table, entry);
+ *     }
+ *     return slm_zone_end(zone, status);
+ *
+ * NULL, with nothing noted; *status (status may be NULL) has the reason: SLM_E_NOMEM (evict
+ * returned false, or all pages together are smaller), SLM_E_STATE (the turn had noted something, or
+ * evict freed no more objects than it allocated), SLM_E_FULL (an eviction needs more entries than
+ * the journal has), SLM_E_OWNER, SLM_E_READ_ONLY. Evictions before the one that failed stay. A size
+ * that fits only in an empty zone empties it: limit the size first. Cost: that of the evictions.
+ */
+void *slm_zone_alloc_evicting_locked(struct slm_zone *zone, size_t size_bytes,
+                                     slm_zone_evict *evict, void *data, enum slm_status *status);
 
 /* Commits, then frees all objects, the root included, as a transaction of its own. SLM_E_FULL: as
  * slm_zone_commit_locked, freeing nothing. */

@@ -35,6 +35,8 @@ TEST_F(ZoneNull, CallsWithoutAZoneReturnTheStatusForNull)
     EXPECT_EQ(slm_zone_trylock(nullptr), SLM_E_NULL);
     EXPECT_EQ(slm_zone_timedlock(nullptr, 1), SLM_E_NULL);
     EXPECT_EQ(slm_zone_unlock(nullptr), SLM_E_NULL);
+    EXPECT_EQ(slm_zone_end(nullptr, SLM_OK), SLM_E_NULL);
+    EXPECT_EQ(slm_zone_end(nullptr, SLM_E_NOMEM), SLM_E_NULL);
     EXPECT_EQ(slm_zone_commit_locked(nullptr), SLM_E_NULL);
     EXPECT_EQ(slm_zone_reset_locked(nullptr), SLM_E_NULL);
     EXPECT_EQ(slm_zone_set_root_locked(nullptr, &object), SLM_E_NULL);
@@ -55,6 +57,15 @@ TEST_F(ZoneNull, CallsWithoutAZoneReturnNullZeroOrFalse)
     EXPECT_EQ(slm_zone_calloc(nullptr, 8, &status), nullptr);
     EXPECT_EQ(status, SLM_E_NULL);
     EXPECT_EQ(slm_zone_alloc(nullptr, 8, nullptr), nullptr);
+    status = SLM_OK;
+    EXPECT_EQ(slm_zone_alloc_evicting_locked(
+                  nullptr, 8, [](slm_zone *, void *) { return false; }, nullptr, &status),
+              nullptr);
+    EXPECT_EQ(status, SLM_E_NULL);
+    status = SLM_OK;
+    EXPECT_EQ(slm_zone_alloc_evicting_locked(zone, 8, nullptr, nullptr, &status), nullptr);
+    EXPECT_EQ(status, SLM_E_NULL);
+    EXPECT_EQ(slm_zone_alloc_evicting_locked(nullptr, 8, nullptr, nullptr, nullptr), nullptr);
     EXPECT_EQ(slm_zone_journal(nullptr), nullptr);
     EXPECT_EQ(slm_zone_root_locked(nullptr), nullptr);
     EXPECT_EQ(slm_zone_slab(nullptr), nullptr);

@@ -130,15 +130,22 @@ bool slm_journal_has_room(const struct slm_journal *journal, unsigned n_entries)
     return journal != NULL && has_room(journal, n_entries);
 }
 
-enum slm_status slm_journal_need(struct slm_journal *journal, size_t n_entries)
+/* The transaction can only be undone: a store or a release is missing from it. Returns why. */
+static SLM_NOINLINE enum slm_status refuse(struct slm_journal *journal, enum slm_status status)
 {
-    if (SLM_LIKELY(has_room(journal, n_entries))) {
-        return SLM_OK;
-    }
     if (journal->notes->refusal == SLM_OK) {
-        journal->notes->refusal = SLM_E_FULL;
+        journal->notes->refusal = status;
+        journal_forget_live(journal);
     }
     return journal->notes->refusal;
+}
+
+enum slm_status slm_journal_need(struct slm_journal *journal, size_t n_entries)
+{
+    if (SLM_UNLIKELY(!journal_is_mine(journal))) {
+        return SLM_E_OWNER;
+    }
+    return SLM_LIKELY(has_room(journal, n_entries)) ? SLM_OK : refuse(journal, SLM_E_FULL);
 }
 
 bool slm_journal_is_dirty(const struct slm_journal *journal)
@@ -165,20 +172,161 @@ static uint32_t append(struct slm_journal *journal, enum journal_kind kind, uint
     return (uint32_t)n;
 }
 
-enum slm_status slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value)
+/* The slot of the entry that says `what`, or the free one to put it in. A transaction only adds
+ * slots, so the first slot of another generation ends the search. */
+static struct journal_slot *find_slot(const struct slm_journal *journal, uint64_t what)
 {
-    if (SLM_UNLIKELY(journal == NULL || word == NULL)) {
+    struct slm_journal_notes *notes = journal->notes;
+    const struct slm_journal_log *log = journal->log;
+    uint32_t at = (uint32_t)((what * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & notes->mask;
+    while (notes->slots[at].generation == notes->generation &&
+           log->entries[notes->slots[at].idx].what != what) {
+        at = (at + 1) & notes->mask;
+    }
+    return &notes->slots[at];
+}
+
+/* Whether this transaction frees the object that starts there. */
+static inline bool is_released(const struct slm_journal *journal, const void *object)
+{
+    const struct slm_journal_notes *notes = journal->notes;
+    if (SLM_LIKELY(notes->n_frees == 0) || notes->n_frees > journal_n_entries(journal->log)) {
+        return false;
+    }
+    uint64_t what =
+        (uint64_t)JOURNAL_FREE << JOURNAL_KIND_SHIFT | slm_journal_offset(journal, object);
+    return find_slot(journal, what)->generation == notes->generation;
+}
+
+static inline bool is_within(const struct slab_object *object, const void *p, size_t n_bytes)
+{
+    size_t at = (size_t)((uintptr_t)p - (uintptr_t)object->start);
+    return at < object->n_bytes && n_bytes <= object->n_bytes - at;
+}
+
+/* For most ranges two compares answer. After a refusal no range is known. */
+static inline bool is_known(const struct slm_journal *journal, const void *p, size_t n_bytes)
+{
+    const struct slab_object *live = journal->notes->live;
+    return is_within(&live[0], p, n_bytes) || is_within(&live[1], p, n_bytes);
+}
+
+static inline void remember_live(struct slm_journal_notes *notes, const struct slab_object *object)
+{
+    notes->live[1] = notes->live[0];
+    notes->live[0] = *object;
+}
+
+/* The usual case of check_range below: a live chunk that the transaction does not free. */
+static inline bool find_chunk(struct slm_journal *journal, const void *p, size_t n_bytes)
+{
+    struct slab_object object;
+    bool is_found = journal->notes->refusal == SLM_OK &&
+                    slab_find_word(journal->slab, p, &object) && is_within(&object, p, n_bytes) &&
+                    !is_released(journal, object.start);
+    if (is_found) {
+        remember_live(journal->notes, &object);
+    }
+    return is_found;
+}
+
+/* What recovery could not undo, or what is free, is refused before it is noted. */
+static SLM_NOINLINE enum slm_status check_range(struct slm_journal *journal, const void *p,
+                                                size_t n_bytes)
+{
+    struct slab_object object;
+    if (journal->notes->refusal != SLM_OK) {
+        return journal->notes->refusal;
+    }
+    enum slm_status status = slm_slab_find_object(journal->slab, p, n_bytes, &object);
+    if (status == SLM_OK && is_released(journal, object.start)) {
+        status = SLM_E_FREED;
+    }
+    if (status != SLM_OK) {
+        return refuse(journal, status);
+    }
+    remember_live(journal->notes, &object);
+    return SLM_OK;
+}
+
+/* The same of aligned words, and whether the caller holds the lock. */
+static SLM_NOINLINE enum slm_status check_words(struct slm_journal *journal, const void *p,
+                                                size_t n_bytes)
+{
+    if (SLM_UNLIKELY(!journal_is_mine(journal))) {
+        return SLM_E_OWNER;
+    }
+    if (SLM_UNLIKELY((uintptr_t)p % sizeof(uint64_t) != 0)) {
+        return refuse(journal, SLM_E_ALIGN);
+    }
+    return SLM_LIKELY(find_chunk(journal, p, n_bytes)) ? SLM_OK : check_range(journal, p, n_bytes);
+}
+
+enum slm_status slm_journal_check_words(struct slm_journal *journal, const void *p, size_t n_bytes)
+{
+    bool is_good =
+        journal->log == NULL || ((uintptr_t)p % sizeof(uint64_t) == 0 &&
+                                 is_known(journal, p, n_bytes) && journal_is_mine(journal));
+    return SLM_LIKELY(is_good) ? SLM_OK : check_words(journal, p, n_bytes);
+}
+
+/* The log is on, and the caller has made sure of room. */
+static inline void put(struct slm_journal *journal, uint64_t *word, uint64_t value)
+{
+    (void)append(journal, JOURNAL_WORD, slm_journal_offset(journal, word), *word);
+    journal_commit_word((slm_word *)word, value);
+}
+
+void slm_journal_put(struct slm_journal *journal, uint64_t *word, uint64_t value)
+{
+    if (journal->log != NULL) {
+        put(journal, word, value);
+    } else {
+        journal_commit_word((slm_word *)word, value);
+    }
+}
+
+static SLM_NOINLINE enum slm_status write_checked(struct slm_journal *journal, uint64_t *word,
+                                                  uint64_t value)
+{
+    if (journal == NULL || word == NULL) {
         return SLM_E_NULL;
     }
-    enum slm_status status = slm_journal_need(journal, 1);
-    if (SLM_UNLIKELY(status != SLM_OK)) {
-        return status;
+    enum slm_status status = slm_journal_check_words(journal, word, sizeof *word);
+    if (status == SLM_OK) {
+        status = slm_journal_need(journal, 1);
     }
-    if (journal->log != NULL) {
-        (void)append(journal, JOURNAL_WORD, slm_journal_offset(journal, word), *word);
+    if (status == SLM_OK) {
+        slm_journal_put(journal, word, value);
     }
-    journal_commit_word((slm_word *)word, value);
+    return status;
+}
+
+/* What can be checked without looking at the slab. False: write_checked decides. */
+static inline bool can_write(const struct slm_journal *journal, const uint64_t *word)
+{
+    return journal != NULL && journal->log != NULL && (uintptr_t)word % sizeof *word == 0 &&
+           journal->log->state < journal->n_max && journal_is_mine(journal);
+}
+
+/* A word of another object than the words before. */
+static SLM_NOINLINE enum slm_status write_elsewhere(struct slm_journal *journal, uint64_t *word,
+                                                    uint64_t value)
+{
+    if (SLM_UNLIKELY(!can_write(journal, word) || !find_chunk(journal, word, sizeof *word))) {
+        return write_checked(journal, word, value);
+    }
+    put(journal, word, value);
     return SLM_OK;
+}
+
+enum slm_status slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value)
+{
+    if (SLM_LIKELY(can_write(journal, word) && is_known(journal, word, sizeof *word))) {
+        put(journal, word, value);
+        return SLM_OK;
+    }
+    return write_elsewhere(journal, word, value);
 }
 
 enum slm_status slm_journal_note_range(struct slm_journal *journal, void *p, size_t n_bytes)
@@ -189,16 +337,22 @@ enum slm_status slm_journal_note_range(struct slm_journal *journal, void *p, siz
     size_t before = (uintptr_t)p & 7u;
     const unsigned char *first = (const unsigned char *)p - before;
     size_t n_words = n_bytes == 0 ? 0 : n_bytes / 8 + (before + n_bytes % 8 + 7) / 8;
-    enum slm_status status = slm_journal_need(journal, n_words);
-    if (status != SLM_OK || journal->log == NULL) {
+    enum slm_status status = slm_journal_need(journal, 0);
+    if (journal->log == NULL || n_bytes == 0) {
         return status;
     }
-    for (size_t i = 0; i < n_words; i++, first += sizeof(uint64_t)) {
+    if (status == SLM_OK && !is_known(journal, p, n_bytes) && !find_chunk(journal, p, n_bytes)) {
+        status = check_range(journal, p, n_bytes);
+    }
+    if (status == SLM_OK) {
+        status = slm_journal_need(journal, n_words);
+    }
+    for (size_t i = 0; i < n_words && status == SLM_OK; i++, first += sizeof(uint64_t)) {
         uint64_t old;
         memcpy(&old, first, sizeof old);
         (void)append(journal, JOURNAL_WORD, slm_journal_offset(journal, first), old);
     }
-    return SLM_OK;
+    return status;
 }
 
 /* Between the slab's commit and the entry, the slab itself keeps the object's address. */
@@ -238,20 +392,6 @@ void *slm_journal_memalign(struct slm_journal *journal, size_t align_bytes, size
                : NULL;
 }
 
-/* The slot of the entry that says `what`, or the free one to put it in. A transaction only adds
- * slots, so the first slot of another generation ends the search. */
-static struct journal_slot *find_slot(const struct slm_journal *journal, uint64_t what)
-{
-    struct slm_journal_notes *notes = journal->notes;
-    const struct slm_journal_log *log = journal->log;
-    uint32_t at = (uint32_t)((what * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & notes->mask;
-    while (notes->slots[at].generation == notes->generation &&
-           log->entries[notes->slots[at].idx].what != what) {
-        at = (at + 1) & notes->mask;
-    }
-    return &notes->slots[at];
-}
-
 /* Afterwards no slot is of this transaction's generation. */
 static void begin_generation(struct slm_journal_notes *notes)
 {
@@ -262,11 +402,14 @@ static void begin_generation(struct slm_journal_notes *notes)
     }
 }
 
-/* SLM_E_FREED: this transaction has noted it already. SLM_E_FULL. */
+/* SLM_E_FREED: this transaction has noted it already. SLM_E_STATE: it is the root. SLM_E_FULL. */
 static enum slm_status note_free(struct slm_journal *journal, void *p)
 {
     struct slm_journal_notes *notes = journal->notes;
     uint64_t offset = slm_journal_offset(journal, p);
+    if (offset == journal->log->root) {
+        return refuse(journal, SLM_E_STATE);
+    }
     if (notes->n_frees == 0 || notes->n_frees > journal_n_entries(journal->log)) {
         begin_generation(notes);
     }
@@ -279,6 +422,7 @@ static enum slm_status note_free(struct slm_journal *journal, void *p)
     if (status != SLM_OK) {
         return status;
     }
+    journal_forget_live(journal);
     slot->idx = append(journal, JOURNAL_FREE, offset, 0);
     slot->generation = notes->generation;
     notes->n_frees++;
@@ -296,6 +440,9 @@ enum slm_status slm_journal_free(struct slm_journal *journal, void *p)
     if (journal->log == NULL) {
         return slm_slab_free_locked(journal->slab, p);
     }
+    if (SLM_UNLIKELY(!journal_is_mine(journal))) {
+        return SLM_E_OWNER;
+    }
     enum slm_status status = slm_slab_check_pointer_locked(journal->slab, p);
     return status == SLM_OK ? note_free(journal, p) : status;
 }
@@ -310,6 +457,9 @@ enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object)
     }
     if (object != NULL && slm_slab_check_pointer_locked(journal->slab, object) != SLM_OK) {
         return SLM_E_FOREIGN;
+    }
+    if (object != NULL && is_released(journal, object)) {
+        return SLM_E_FREED;
     }
     enum slm_status status = slm_journal_need(journal, 1);
     if (status != SLM_OK) {
@@ -355,6 +505,10 @@ enum slm_status slm_journal_commit(struct slm_journal *journal)
     if (log == NULL) {
         return SLM_OK;
     }
+    if (SLM_UNLIKELY(!journal_is_mine(journal))) {
+        return SLM_E_OWNER;
+    }
+    journal_forget_live(journal);
     enum slm_status refusal = journal->notes->refusal;
     if (SLM_UNLIKELY(refusal != SLM_OK)) {
         slm_journal_abort(journal);

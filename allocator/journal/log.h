@@ -11,6 +11,7 @@
 #include "allocator/base/check.h"
 #include "allocator/base/pin.h"
 #include "allocator/base/yield.h"
+#include "allocator/slab/object.h"
 #include <slabmill/journal.h>
 
 #define JOURNAL_MAGIC      UINT64_C(0x6c6e6a6d6c730001)
@@ -81,6 +82,12 @@ struct slm_journal_notes {
     uint32_t generation;     /* of the slots that these fill */
     uint32_t mask;           /* number of slots - 1; there are at least two a log entry */
     enum slm_status refusal; /* not SLM_OK: of a call; the transaction can only be undone */
+    /* The two objects that were found last: live, and not freed by this transaction. Most words
+     * lie in one of them. 0 bytes: none. */
+    struct slab_object live[2];
+    /* Whether the calling thread holds the lock that guards the data; NULL: not known. */
+    bool (*is_held)(const void *lock);
+    const void *lock;
     struct journal_slot slots[];
 };
 
@@ -114,11 +121,42 @@ enum slm_status slm_journal_set_version(struct slm_journal *journal, uint32_t ve
  */
 enum slm_status slm_journal_need(struct slm_journal *journal, size_t n_entries);
 
+/* SLM_OK if [p, p + n_bytes) are aligned words of a live object that this transaction does not
+ * free. Otherwise the transaction is refused: SLM_E_ALIGN, SLM_E_FREED, and as
+ * slm_slab_find_object. journal.c. */
+enum slm_status slm_journal_check_words(struct slm_journal *journal, const void *p, size_t n_bytes);
+
+/* Notes *word, then stores value in it. The caller has made sure of room, and has checked the word
+ * in this transaction or when it linked it. It is for trees: one store that is refused among others
+ * would leave links that lead in circles. journal.c. */
+void slm_journal_put(struct slm_journal *journal, uint64_t *word, uint64_t value);
+
+static inline void journal_forget_live(struct slm_journal *journal)
+{
+    journal->notes->live[0].n_bytes = 0;
+    journal->notes->live[1].n_bytes = 0;
+}
+
 /* Call it when the lock was just taken: a refusal that the handle remembers belongs to a
  * transaction that has ended, perhaps in the process that this one was forked from. */
 static inline void journal_begin(struct slm_journal *journal)
 {
     journal->notes->refusal = SLM_OK;
+    journal_forget_live(journal);
+}
+
+static inline void journal_set_lock(struct slm_journal *journal, bool (*is_held)(const void *),
+                                    const void *lock)
+{
+    journal->notes->is_held = is_held;
+    journal->notes->lock = lock;
+}
+
+/* From SLM_CHECKS 2 on: whether the calling thread may use the journal. */
+static inline bool journal_is_mine(const struct slm_journal *journal)
+{
+    return SLM_CHECKS < 2 || journal->log == NULL || journal->notes->is_held == NULL ||
+           journal->notes->is_held(journal->notes->lock);
 }
 
 /* Why the transaction can only be undone; SLM_OK: it can be committed. */

@@ -2,6 +2,8 @@
 /* Questions about an address. */
 #include "allocator/slab/place.h"
 
+#include "allocator/slab/object.h"
+
 #include <string.h>
 
 static bool is_in_span(const struct slab_place *place)
@@ -66,4 +68,63 @@ size_t slm_slab_usable_bytes(struct slm_slab *slab, void *p)
         slm_slab_poison_widen(slab, p, usable_bytes);
     }
     return usable_bytes;
+}
+
+/* --- The object of a word --- */
+
+/* The part of a run from an inner page on, as far as the range needs it. */
+static void find_inner_pages(const struct slm_slab *slab, uint32_t page, const unsigned char *end,
+                             struct slab_object *object)
+{
+    object->start = slab_page_memory(slab, page);
+    do {
+        page++;
+    } while (page < slab->n_pages && slab->pages[page].word == SLAB_INNER &&
+             slab_page_memory(slab, page) < end);
+    object->n_bytes = (size_t)(slab_page_memory(slab, page) - object->start);
+}
+
+/* The page is part of a run, or free. */
+static enum slm_status find_run(const struct slm_slab *slab, uint32_t page,
+                                const unsigned char *end, struct slab_object *object)
+{
+    uint32_t head = page;
+    uint32_t first = page < SLAB_LOOK_BACK_PAGES ? 0 : page - SLAB_LOOK_BACK_PAGES;
+    while (head > first && slab->pages[head].word == SLAB_INNER) {
+        head--;
+    }
+    uint64_t word = slab->pages[head].word;
+    if (word == SLAB_INNER) {
+        find_inner_pages(slab, page, end, object);
+        return SLM_OK;
+    }
+    object->start = slab_page_memory(slab, head);
+    object->n_bytes = (size_t)slab_word_pages(word) << slab->shape.page_shift;
+    return slab_word_kind(word) == SLAB_RUN ? SLM_OK : SLM_E_PAGE_FREE;
+}
+
+static SLM_NOINLINE enum slm_status outside_status(const struct slm_slab *slab, size_t offset)
+{
+    return offset + slab->metadata_bytes < slab->metadata_bytes ? SLM_E_METADATA : SLM_E_FOREIGN;
+}
+
+enum slm_status slm_slab_find_object(const struct slm_slab *slab, const void *p, size_t n_bytes,
+                                     struct slab_object *object)
+{
+    const unsigned char *first = p;
+    /* An address below page 0 wraps to an offset after every page. */
+    size_t offset = (size_t)((uintptr_t)p - (uintptr_t)slab->memory);
+    size_t page = offset >> slab->shape.page_shift;
+    if (SLM_UNLIKELY(page >= slab->n_pages)) {
+        return outside_status(slab, offset);
+    }
+    size_t most_bytes = ((size_t)slab->n_pages << slab->shape.page_shift) - offset;
+    const unsigned char *end = first + (n_bytes < most_bytes ? n_bytes : most_bytes);
+    uint64_t word = slab->pages[page].word;
+    bool is_in_span = slab_word_kind(word) == SLAB_SPAN || slab_word_kind(word) == SLAB_BODY;
+    enum slm_status status = is_in_span ? slab_find_chunk(slab, page, word, offset, object)
+                                        : find_run(slab, (uint32_t)page, end, object);
+    bool is_longer =
+        n_bytes > most_bytes || (status == SLM_OK && end > object->start + object->n_bytes);
+    return status == SLM_OK && is_longer ? SLM_E_SIZE : status;
 }

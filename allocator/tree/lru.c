@@ -3,7 +3,7 @@
 #include <slabmill/lru.h>
 
 #include "allocator/base/check.h"
-#include "allocator/journal/log.h"
+#include "allocator/tree/change.h"
 #include "allocator/tree/node.h"
 #include "allocator/tree/reach.h"
 
@@ -83,6 +83,12 @@ static void check_after_change(const struct slm_journal *journal, const struct s
     SLM_CHECK_ALL(slm_lru_check(&links_only, lru, 1, UINT64_C(1) << 48));
 }
 
+static enum slm_status can_change(struct slm_journal *journal, const struct slm_lru *lru,
+                                  const struct slm_lru_node *node)
+{
+    return node_can_change(journal, lru, sizeof *lru, node, sizeof *node, SLM_LRU_ENTRIES);
+}
+
 enum slm_status slm_lru_insert(struct slm_journal *journal, struct slm_lru *lru,
                                struct slm_lru_node *node)
 {
@@ -92,7 +98,7 @@ enum slm_status slm_lru_insert(struct slm_journal *journal, struct slm_lru *lru,
     if (node->list != 0) {
         return SLM_E_DUPLICATE;
     }
-    enum slm_status status = slm_journal_need(journal, SLM_LRU_ENTRIES);
+    enum slm_status status = can_change(journal, lru, node);
     if (status != SLM_OK) {
         return status;
     }
@@ -112,7 +118,7 @@ enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
     if (!is_linked(journal, lru, node)) {
         return SLM_E_NOT_MEMBER;
     }
-    enum slm_status status = slm_journal_need(journal, SLM_LRU_ENTRIES);
+    enum slm_status status = can_change(journal, lru, node);
     if (status != SLM_OK) {
         return status;
     }
@@ -134,7 +140,7 @@ enum slm_status slm_lru_touch(struct slm_journal *journal, struct slm_lru *lru,
     if (!is_linked(journal, lru, node)) {
         return SLM_E_NOT_MEMBER;
     }
-    enum slm_status status = slm_journal_need(journal, SLM_LRU_ENTRIES);
+    enum slm_status status = can_change(journal, lru, node);
     if (status != SLM_OK) {
         return status;
     }

@@ -36,15 +36,6 @@ static inline uint64_t node_word(const slm_word *word)
     return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
-/* Stores through the journal: at most one entry, none if the word does not change. The
- * caller has made sure of room for all of its stores. */
-static inline void node_put(struct slm_journal *journal, uint64_t *word, uint64_t value)
-{
-    if (*word != value) {
-        (void)slm_journal_write(journal, word, value);
-    }
-}
-
 /* --- Red-black trees --- */
 
 #define RBTREE_RED UINT64_C(1) /* of a parent word */

@@ -3,7 +3,7 @@
 #include <slabmill/rbtree.h>
 
 #include "allocator/base/check.h"
-#include "allocator/journal/log.h"
+#include "allocator/tree/change.h"
 #include "allocator/tree/node.h"
 
 /*
@@ -12,7 +12,8 @@
  *   rbtree           insert, remove                           lru   lists: all of their calls
  *     rbtree_check   the tree's invariants, evaluated
  *       walk         search, and the steps in order
- *         node       the stored words, pinned                 reach   where a link may lead
+ *         change     checks before the first store; stores    reach   where a link may lead
+ *           node     the stored words, pinned
  *
  * Stored   Nodes, trees and lists: words in their user's objects, linked by offsets from the
  *          journal's base, so that every process may map them elsewhere. Nothing else is kept:
@@ -186,6 +187,12 @@ static void check_after_change(const struct slm_journal *journal, const struct s
     SLM_CHECK_ALL(slm_rbtree_check(&links_only, tree, order, 1, UINT64_C(1) << 48));
 }
 
+static enum slm_status can_change(struct slm_journal *journal, const struct slm_rbtree *tree,
+                                  const struct slm_rbtree_node *node)
+{
+    return node_can_change(journal, tree, sizeof *tree, node, sizeof *node, SLM_RBTREE_ENTRIES);
+}
+
 enum slm_status slm_rbtree_insert(struct slm_journal *journal, struct slm_rbtree *tree,
                                   struct slm_rbtree_node *node, slm_rbtree_order *order)
 {
@@ -195,7 +202,7 @@ enum slm_status slm_rbtree_insert(struct slm_journal *journal, struct slm_rbtree
     if (node->tree != 0) {
         return SLM_E_DUPLICATE;
     }
-    enum slm_status status = slm_journal_need(journal, SLM_RBTREE_ENTRIES);
+    enum slm_status status = can_change(journal, tree, node);
     if (status != SLM_OK) {
         return status;
     }
@@ -335,7 +342,7 @@ enum slm_status slm_rbtree_remove(struct slm_journal *journal, struct slm_rbtree
     if (!is_linked(&edit, node)) {
         return SLM_E_NOT_MEMBER;
     }
-    enum slm_status status = slm_journal_need(journal, SLM_RBTREE_ENTRIES);
+    enum slm_status status = can_change(journal, tree, node);
     if (status != SLM_OK) {
         return status;
     }

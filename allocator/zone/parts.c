@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "allocator/journal/log.h"
 #include "allocator/segment/for_zone.h"
 #include "allocator/zone/handle.h"
 
@@ -23,6 +24,12 @@ void slm_zone_note_whole(struct slm_zone *zone)
 struct slm_zone *slm_zone_new(void)
 {
     return calloc(1, sizeof(struct slm_zone));
+}
+
+/* At SLM_CHECKS 2 the journal asks it. */
+static bool is_held(const void *lock)
+{
+    return slm_lock_is_mine(lock);
 }
 
 /* Opened last, since it may create a file. */
@@ -70,6 +77,7 @@ enum slm_status slm_zone_open_parts(struct slm_zone *zone, const struct slm_lock
                                                   : "its journal is damaged");
     } else {
         status = open_lock(zone, lock, error);
+        journal_set_lock(&zone->journal, zone->lock == NULL ? NULL : is_held, zone->lock);
     }
     if (status != SLM_OK) {
         close_journal_and_slab(zone);

@@ -93,13 +93,18 @@ enum slm_status slm_zone_timedlock_any(struct slm_zone *zone, unsigned timeout_m
                             : status;
 }
 
+/* Whether the calling thread holds the zone's lock. */
+static enum slm_status check_held(const struct slm_zone *zone)
+{
+    enum slm_status status = check_lockable(zone);
+    return status == SLM_OK && !slm_lock_is_mine(zone->lock) ? SLM_E_OWNER : status;
+}
+
 enum slm_status slm_zone_unlock(struct slm_zone *zone)
 {
-    if (SLM_UNLIKELY(zone == NULL)) {
-        return SLM_E_NULL;
-    }
-    if (zone->lock == NULL || !slm_lock_is_mine(zone->lock)) {
-        return SLM_E_OWNER;
+    enum slm_status status = check_held(zone);
+    if (SLM_UNLIKELY(status != SLM_OK)) {
+        return status == SLM_E_READ_ONLY ? SLM_E_OWNER : status;
     }
     enum slm_status committed = slm_journal_commit(&zone->journal);
     enum slm_status given = slm_lock_unlock(zone->lock);
@@ -111,7 +116,7 @@ enum slm_status slm_zone_end(struct slm_zone *zone, enum slm_status status)
     if (zone == NULL || status == SLM_OK) {
         return slm_zone_unlock(zone);
     }
-    if (zone->lock != NULL && slm_lock_is_mine(zone->lock)) {
+    if (check_held(zone) == SLM_OK) {
         slm_journal_abort(&zone->journal);
         (void)slm_lock_unlock(zone->lock);
     }
@@ -120,26 +125,26 @@ enum slm_status slm_zone_end(struct slm_zone *zone, enum slm_status status)
 
 enum slm_status slm_zone_commit_locked(struct slm_zone *zone)
 {
-    enum slm_status status = check_lockable(zone);
+    enum slm_status status = check_held(zone);
     return status == SLM_OK ? slm_journal_commit(&zone->journal) : status;
 }
 
 void slm_zone_abort_locked(struct slm_zone *zone)
 {
-    if (check_lockable(zone) == SLM_OK) {
+    if (check_held(zone) == SLM_OK) {
         slm_journal_abort(&zone->journal);
     }
 }
 
 enum slm_status slm_zone_reset_locked(struct slm_zone *zone)
 {
-    enum slm_status status = check_lockable(zone);
+    enum slm_status status = check_held(zone);
     return status == SLM_OK ? slm_journal_reset(&zone->journal) : status;
 }
 
 enum slm_status slm_zone_set_root_locked(struct slm_zone *zone, void *object)
 {
-    enum slm_status status = check_lockable(zone);
+    enum slm_status status = check_held(zone);
     return status == SLM_OK ? slm_journal_set_root(&zone->journal, object) : status;
 }
 

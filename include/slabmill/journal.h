@@ -30,13 +30,18 @@ extern "C" {
  *          at a time uses a handle. Signals: no call is for handlers.
  * Failure  NULL: as status.h says; a free of NULL takes no entry. A call that needs more entries
  *          than are left fails with SLM_E_FULL and changes nothing (calls that return a pointer:
- *          NULL). The transaction can only be undone then: every call that notes fails in the same
- *          way, slm_journal_has_room returns false, and slm_journal_commit undoes the transaction
- *          and returns SLM_E_FULL. So a caller that checks only the commit never commits half of
- *          its work. To split its work, a caller asks slm_journal_has_room first, and commits when
+ *          NULL). A word that a recovery could not undo, or that no live object has, is refused
+ *          when it is noted: see slm_journal_write. After a refusal of either kind the transaction
+ *          can only be undone: every call that notes fails with the same status,
+ *          slm_journal_has_room returns false, and slm_journal_commit undoes the transaction and
+ *          returns that status. So a caller that checks only the commit never commits half of its
+ *          work. To split its work, a caller asks slm_journal_has_room first, and commits when
  *          that returns false. The refusal belongs to the handle. If another handle ends the
  *          transaction (after a death, by slm_journal_recover), and in a child of fork, call
  *          slm_journal_abort at the next lock; slm_zone_lock does so itself.
+ * Misuse   Where SLM_CHECKS is 2 or 3, a zone's journal compares the calling thread with the holder
+ *          of the zone's lock. Calls by another thread change nothing: SLM_E_OWNER, NULL, and abort
+ *          does nothing.
  * Limits   SLM_JOURNAL_ENTRIES_MIN to SLM_JOURNAL_ENTRIES_MAX entries; offsets are below 2^48.
  * Source   Undo logging as in any textbook on transactions.
  */
@@ -79,13 +84,20 @@ void slm_journal_detach(struct slm_journal *journal);
  * for any number, 0 included, after a call failed with SLM_E_FULL. */
 bool slm_journal_has_room(const struct slm_journal *journal, unsigned n_entries);
 
-/* Notes *word, which lies 8-aligned in an object of the slab, then stores value in it. Fails,
- * storing nothing: SLM_E_FULL. Cost O(1), one entry. */
+/*
+ * Notes *word, which lies 8-aligned in a live object of the slab, then stores value in it. Fails,
+ * storing nothing, and refuses the transaction: SLM_E_ALIGN, SLM_E_FOREIGN (outside the region, or
+ * in pages that this process has not mapped yet), SLM_E_METADATA, SLM_E_FREED (the object is free,
+ * or this transaction frees it), SLM_E_PAGE_FREE, SLM_E_FULL. In an object of more than 64 pages,
+ * words after the 64th page are accepted even if the object is free. Cost O(1), one entry; the
+ * first word of an object costs more than those that follow.
+ */
 enum slm_status slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value);
 
 /* Notes [p, p + n_bytes), which the caller may then write to directly. Takes n_bytes / 8 entries,
- * and up to two more if the range is not aligned; none if it is empty. Fails, noting nothing:
- * SLM_E_FULL; then the caller must not write there. */
+ * and up to two more if the range is not aligned; none if it is empty. Fails, noting nothing, and
+ * refuses the transaction: as slm_journal_write, but a range need not be aligned; SLM_E_SIZE (it
+ * ends after its object, or its length wraps). Then the caller must not write there. */
 SLM_MUST_USE enum slm_status slm_journal_note_range(struct slm_journal *journal, void *p,
                                                     size_t n_bytes);
 
@@ -95,23 +107,24 @@ void *slm_journal_alloc(struct slm_journal *journal, size_t size_bytes);
 void *slm_journal_calloc(struct slm_journal *journal, size_t size_bytes);
 void *slm_journal_memalign(struct slm_journal *journal, size_t align_bytes, size_t size_bytes);
 
-/* Frees an object when the transaction is committed. Takes one entry. Fails, noting nothing: as
- * slm_slab_free; SLM_E_FREED if this transaction frees the object already; SLM_E_FULL.
+/* Frees an object when the transaction is committed; unlink it and write to it before. Takes one
+ * entry. Fails, noting nothing: as slm_slab_free; SLM_E_FREED if this transaction frees the object
+ * already; and, refusing the transaction, SLM_E_STATE (the object is the root) and SLM_E_FULL.
  * Cost O(1). */
 enum slm_status slm_journal_free(struct slm_journal *journal, void *p);
 
 /* The root: the user's anchor, a live object of the slab or NULL. Takes one entry. A caller that
  * frees the root sets another one first. Fails, changing nothing: SLM_E_FOREIGN (no live object),
- * SLM_E_STATE (the journal is off), SLM_E_FULL. */
-enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object);
+ * SLM_E_FREED (this transaction frees it), SLM_E_STATE (the journal is off), SLM_E_FULL. */
+SLM_MUST_USE enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object);
 void *slm_journal_root(const struct slm_journal *journal);
 
 /* Commits, then frees all objects of the slab, the root included, as a transaction of its own.
- * Fails, freeing nothing: SLM_E_FULL, as slm_journal_commit. Cost as slm_slab_reset. */
+ * Fails, freeing nothing: as slm_journal_commit. Cost as slm_slab_reset. */
 SLM_MUST_USE enum slm_status slm_journal_reset(struct slm_journal *journal);
 
-/* Commits everything since the last commit, and frees the objects that it released. SLM_E_FULL: a
- * call since then failed with it, and all was undone instead. Cost O(1), or O(entries noted) if
+/* Commits everything since the last commit, and frees the objects that it released. Fails, undoing
+ * all of it instead: with the status of the call that refused the transaction. Cost O(1), or O(entries noted) if
  * objects were released or all was undone. */
 SLM_MUST_USE enum slm_status slm_journal_commit(struct slm_journal *journal);
 

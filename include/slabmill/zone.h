@@ -154,13 +154,14 @@ enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error);
  * SLM_E_LOCKED; timedlock: SLM_E_TIMEOUT. Cost: that of slm_lock_lock; a repair costs as
  * slm_journal_recover.
  */
-enum slm_status slm_zone_lock(struct slm_zone *zone);
-enum slm_status slm_zone_trylock(struct slm_zone *zone);
-enum slm_status slm_zone_timedlock(struct slm_zone *zone, unsigned timeout_ms);
+SLM_MUST_USE enum slm_status slm_zone_lock(struct slm_zone *zone);
+SLM_MUST_USE enum slm_status slm_zone_trylock(struct slm_zone *zone);
+SLM_MUST_USE enum slm_status slm_zone_timedlock(struct slm_zone *zone, unsigned timeout_ms);
 
-/* Commits, and unlocks. Fails: SLM_E_OWNER (the caller does not hold the lock), changing nothing;
- * SLM_E_FULL (a call since the last commit found the journal full): all since then was undone, and
- * the lock is unlocked too. Cost as slm_journal_commit. */
+/* Commits, and unlocks; a turn that changes something ends with slm_zone_end. Fails: SLM_E_OWNER
+ * (the caller does not hold the lock), changing nothing; as slm_journal_commit (a call since the
+ * last commit was refused): all since then was undone, and the lock is unlocked too. Cost as
+ * slm_journal_commit. */
 enum slm_status slm_zone_unlock(struct slm_zone *zone);
 
 /*
@@ -178,8 +179,8 @@ enum slm_status slm_zone_unlock(struct slm_zone *zone);
  */
 SLM_MUST_USE enum slm_status slm_zone_end(struct slm_zone *zone, enum slm_status status);
 
-/* commit: commits, and keeps the lock. SLM_E_FULL: as slm_zone_unlock. abort: undoes everything
- * since the last commit. */
+/* commit: commits, and keeps the lock. Fails as slm_zone_unlock. abort: undoes everything since the
+ * last commit; without the lock it does nothing. */
 SLM_MUST_USE enum slm_status slm_zone_commit_locked(struct slm_zone *zone);
 void slm_zone_abort_locked(struct slm_zone *zone);
 
@@ -206,20 +207,20 @@ typedef bool slm_zone_evict(struct slm_zone *zone, void *data);
  *
  * NULL, with nothing noted; *status (status may be NULL) has the reason: SLM_E_NOMEM (evict
  * returned false, or all pages together are smaller), SLM_E_STATE (the turn had noted something, or
- * evict freed no more objects than it allocated), SLM_E_FULL (an eviction needs more entries than
- * the journal has), SLM_E_OWNER, SLM_E_READ_ONLY. Evictions before the one that failed stay. A size
+ * evict freed no more objects than it allocated), SLM_E_OWNER, SLM_E_READ_ONLY, and as
+ * slm_journal_commit (SLM_E_FULL: an eviction needs more entries than the journal has). Evictions before the one that failed stay. A size
  * that fits only in an empty zone empties it: limit the size first. Cost: that of the evictions.
  */
 void *slm_zone_alloc_evicting_locked(struct slm_zone *zone, size_t size_bytes,
                                      slm_zone_evict *evict, void *data, enum slm_status *status);
 
-/* Commits, then frees all objects, the root included, as a transaction of its own. SLM_E_FULL: as
+/* Commits, then frees all objects, the root included, as a transaction of its own. Fails as
  * slm_zone_commit_locked, freeing nothing. */
 SLM_MUST_USE enum slm_status slm_zone_reset_locked(struct slm_zone *zone);
 
 /* The root: the user's anchor, a live object of the zone or NULL. An abort brings the former root
- * back. Fails, changing nothing: SLM_E_FOREIGN, SLM_E_FULL. */
-enum slm_status slm_zone_set_root_locked(struct slm_zone *zone, void *object);
+ * back. Fails, changing nothing: SLM_E_OWNER, and as slm_journal_set_root. */
+SLM_MUST_USE enum slm_status slm_zone_set_root_locked(struct slm_zone *zone, void *object);
 void *slm_zone_root_locked(const struct slm_zone *zone);
 
 /* --- Calls that take the lock themselves: one transaction each --- */

@@ -29,6 +29,7 @@ class JournalFull : public testing::Test {
     slm_journal *const journal = &arena.journal;
     uint64_t *const first = make(arena, 64, 1);
     uint64_t *const second = make(arena, 64, 2);
+    uint64_t *const large = make(arena, 2048, 3);
     const Picture before = take_picture(*journal);
 
     /* Writes entries until there is room for n_left more. */
@@ -99,10 +100,11 @@ TEST_F(JournalFull, TheStatusTextNamesJournalRoomAndEntries)
 TEST_F(JournalFull, ASizeThatWouldWrapIsRefused)
 {
     for (size_t n_bytes : {SIZE_MAX, SIZE_MAX - 7, SIZE_MAX / 2, size_t{kEntries} * 8 + 1}) {
-        auto *odd = reinterpret_cast<unsigned char *>(first) + 1;
-        EXPECT_EQ(slm_journal_note_range(journal, odd, n_bytes), SLM_E_FULL) << n_bytes;
+        auto *odd = reinterpret_cast<unsigned char *>(large) + 1;
+        slm_status expected = n_bytes > 2048 ? SLM_E_SIZE : SLM_E_FULL;
+        EXPECT_EQ(slm_journal_note_range(journal, odd, n_bytes), expected) << n_bytes;
         EXPECT_EQ(journal_n_entries(journal->log), 0u);
-        EXPECT_EQ(slm_journal_commit(journal), SLM_E_FULL);
+        EXPECT_EQ(slm_journal_commit(journal), expected);
     }
 }
 
@@ -111,7 +113,7 @@ TEST_F(JournalFull, NothingOfARefusedTransactionIsCommitted)
 {
     EXPECT_EQ(slm_journal_free(journal, second), SLM_OK);
     (void)slm_journal_write(journal, first, 5);
-    EXPECT_EQ(slm_journal_note_range(journal, first, kEntries * 8), SLM_E_FULL);
+    EXPECT_EQ(slm_journal_note_range(journal, large, kEntries * 8), SLM_E_FULL);
     EXPECT_EQ(slm_journal_write(journal, first, 6), SLM_E_FULL);
     EXPECT_EQ(slm_journal_set_root(journal, first), SLM_E_FULL);
     EXPECT_EQ(slm_journal_alloc(journal, 8), nullptr);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The entries that trees and lists note. Here slm_journal_write is the test's own and counts
- * them. */
+/* The entries that trees and lists note. Here slm_journal_put is the test's own and counts them. */
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -16,14 +15,12 @@ struct Note {
 
 static std::vector<Note> notes;
 
-/* slm_journal_write by another name: see //allocator:rbtree_noted. */
-extern "C" enum slm_status slm_test_write(struct slm_journal *journal, uint64_t *word,
-                                          uint64_t value)
+/* slm_journal_put by another name: see //tests/variants:tree_noted. */
+extern "C" void slm_test_put(struct slm_journal *journal, uint64_t *word, uint64_t value)
 {
     (void)journal;
     notes.push_back({word, *word});
     *word = value;
-    return SLM_OK;
 }
 
 namespace {

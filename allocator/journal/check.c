@@ -19,7 +19,8 @@ static bool is_in_pages(const struct slm_journal *journal, uint64_t offset)
     return place.kind != SLM_SLAB_OUTSIDE && place.kind != SLM_SLAB_METADATA;
 }
 
-static bool entry_is_valid(const struct slm_journal *journal, const struct journal_entry *entry)
+bool slm_journal_entry_is_valid(const struct slm_journal *journal,
+                                const struct journal_entry *entry)
 {
     uint64_t offset = entry->what & JOURNAL_OFFSET;
     uint64_t between = entry->what & ~JOURNAL_OFFSET & ((UINT64_C(1) << JOURNAL_KIND_SHIFT) - 1);
@@ -44,21 +45,18 @@ static bool entry_is_valid(const struct slm_journal *journal, const struct journ
     }
 }
 
-static bool state_is_valid(const struct slm_journal *journal)
+bool slm_journal_state_is_valid(const struct slm_journal *journal)
 {
     const struct slm_journal_log *log = journal->log;
     return (log->state & ~(JOURNAL_COMMITTED | UINT32_MAX)) == 0 &&
            journal_n_entries(log) <= journal->n_max;
 }
 
-bool slm_journal_entries_are_valid(const struct slm_journal *journal)
+static bool entries_are_valid(const struct slm_journal *journal)
 {
     const struct slm_journal_log *log = journal->log;
-    if (!state_is_valid(journal)) {
-        return false;
-    }
     for (uint32_t i = 0; i < journal_n_entries(log); i++) {
-        if (!entry_is_valid(journal, &log->entries[i])) {
+        if (!slm_journal_entry_is_valid(journal, &log->entries[i])) {
             return false;
         }
     }
@@ -82,10 +80,10 @@ unsigned slm_journal_check(const struct slm_journal *journal)
     if (log->magic != JOURNAL_MAGIC || log->n_max != journal->n_max) {
         return I1;
     }
-    if (!state_is_valid(journal)) {
+    if (!slm_journal_state_is_valid(journal)) {
         return I2;
     }
-    if (!slm_journal_entries_are_valid(journal)) {
+    if (!entries_are_valid(journal)) {
         return I3;
     }
     return root_is_valid(journal) ? OK : I4;

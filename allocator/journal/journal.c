@@ -492,7 +492,7 @@ static void commit_and_carry_out(struct slm_journal *journal)
 {
     struct slm_journal_log *log = journal->log;
     journal_commit_word(&log->state, log->state | JOURNAL_COMMITTED);
-    slm_journal_carry_out(journal);
+    slm_journal_carry_out(journal, false);
     journal_commit_word(&log->state, 0);
 }
 

@@ -165,11 +165,15 @@ static inline enum slm_status journal_refusal(const struct slm_journal *journal)
     return journal->log == NULL ? SLM_OK : journal->notes->refusal;
 }
 
-/* Carries out the entries of a committed log; skips those that are done already. recover.c. */
-void slm_journal_carry_out(struct slm_journal *journal);
+/* Carries out the entries of a committed log; skips those that are done already. is_checked: only
+ * those that slm_journal_entry_is_valid accepts. recover.c. */
+void slm_journal_carry_out(struct slm_journal *journal, bool is_checked);
 
-/* Whether the entries are such as append writes. check.c. */
-bool slm_journal_entries_are_valid(const struct slm_journal *journal);
+/* Whether the log's state is one that a transaction has. check.c. */
+bool slm_journal_state_is_valid(const struct slm_journal *journal);
+/* Whether the entry is one that append writes. check.c. */
+bool slm_journal_entry_is_valid(const struct slm_journal *journal,
+                                const struct journal_entry *entry);
 
 static inline uint32_t journal_n_entries(const struct slm_journal_log *log)
 {

@@ -9,16 +9,33 @@ static void free_if_live(struct slm_journal *journal, void *p)
     }
 }
 
-void slm_journal_carry_out(struct slm_journal *journal)
+/*
+ * A log that a dead owner left may hold an entry that no call notes: another part of a program
+ * overwrote it. Such an entry is skipped. All others are followed, since each is right by itself:
+ * one word that keeps its new value is less than the whole zone.
+ */
+static bool is_followed(const struct slm_journal *journal, const struct journal_entry *entry,
+                        bool is_checked)
+{
+    return !is_checked || slm_journal_entry_is_valid(journal, entry);
+}
+
+static void carry_out_entry(struct slm_journal *journal, const struct journal_entry *entry)
+{
+    if (journal_kind_of(entry) == JOURNAL_FREE) {
+        free_if_live(journal, slm_journal_pointer(journal, entry->what & JOURNAL_OFFSET));
+    } else if (journal_kind_of(entry) == JOURNAL_RESET) {
+        journal_commit_word(&journal->log->root, 0);
+        slm_slab_reset_locked(journal->slab);
+    }
+}
+
+void slm_journal_carry_out(struct slm_journal *journal, bool is_checked)
 {
     struct slm_journal_log *log = journal->log;
     for (uint32_t i = 0; i < journal_n_entries(log); i++) {
-        const struct journal_entry *entry = &log->entries[i];
-        if (journal_kind_of(entry) == JOURNAL_FREE) {
-            free_if_live(journal, slm_journal_pointer(journal, entry->what & JOURNAL_OFFSET));
-        } else if (journal_kind_of(entry) == JOURNAL_RESET) {
-            journal_commit_word(&log->root, 0);
-            slm_slab_reset_locked(journal->slab);
+        if (is_followed(journal, &log->entries[i], is_checked)) {
+            carry_out_entry(journal, &log->entries[i]);
         }
     }
 }
@@ -45,21 +62,23 @@ static void undo_entry(struct slm_journal *journal, const struct journal_entry *
 }
 
 /* Newest first: a word that was noted twice gets the older value in the end. */
-static void undo(struct slm_journal *journal)
+static void undo(struct slm_journal *journal, bool is_checked)
 {
     struct slm_journal_log *log = journal->log;
     for (uint32_t i = journal_n_entries(log); i-- > 0;) {
-        undo_entry(journal, &log->entries[i]);
+        if (is_followed(journal, &log->entries[i], is_checked)) {
+            undo_entry(journal, &log->entries[i]);
+        }
     }
 }
 
 void slm_journal_abort(struct slm_journal *journal)
 {
-    if (journal != NULL && journal->log != NULL) {
-        undo(journal);
+    if (journal != NULL && journal->log != NULL && journal_is_mine(journal)) {
+        undo(journal, false);
         slm_slab_clear_last_allocation_locked(journal->slab);
         journal_commit_word(&journal->log->state, 0);
-        journal->notes->refusal = SLM_OK;
+        journal_begin(journal);
     }
 }
 
@@ -71,7 +90,7 @@ static void undo_transaction(struct slm_journal *journal)
     if (log->state != 0 || pending != NULL) {
         (void)__atomic_fetch_add(&log->n_undone, 1, __ATOMIC_RELAXED);
     }
-    undo(journal);
+    undo(journal, true);
     if (pending != NULL) {
         free_if_live(journal, pending);
     }
@@ -90,17 +109,17 @@ enum slm_status slm_journal_recover(struct slm_journal *journal)
     if (status != SLM_OK) {
         return status;
     }
-    if (!slm_journal_entries_are_valid(journal)) {
+    if (!slm_journal_state_is_valid(journal)) {
         return SLM_E_IMAGE;
     }
     if ((log->state & JOURNAL_COMMITTED) != 0) {
         (void)__atomic_fetch_add(&log->n_finished, 1, __ATOMIC_RELAXED);
-        slm_journal_carry_out(journal);
+        slm_journal_carry_out(journal, true);
     } else {
         undo_transaction(journal);
     }
     slm_slab_clear_last_allocation_locked(journal->slab);
     journal_commit_word(&log->state, 0);
-    journal->notes->refusal = SLM_OK;
+    journal_begin(journal);
     return SLM_OK;
 }

@@ -136,9 +136,10 @@ bool slm_journal_is_dirty(const struct slm_journal *journal);
 
 /*
  * Repairs what a dead owner left: rebuilds the slab, then undoes or finishes the transaction. A
- * death at any point of it is repaired by calling it again. Fails: SLM_E_IMAGE (page words and
- * bitmaps of the slab, or entries of the log, contradict each other, which no death causes; no
- * entry was used).
+ * death at any point of it is repaired by calling it again. An entry that no call notes, left by a
+ * program that overwrote the log, is skipped, and the others are followed. Fails, with no entry
+ * used: SLM_E_IMAGE (page words and bitmaps of the slab contradict each other, or the log's number
+ * of entries is damaged, which no death causes).
  * Cost O(pages + bitmap words + entries).
  */
 enum slm_status slm_journal_recover(struct slm_journal *journal);

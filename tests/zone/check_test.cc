@@ -38,7 +38,7 @@ TEST(Zone, ThatCannotBeRepairedIsBrokenForEveryHandle)
                   (void)slm_zone_lock(zone);
                   (void)push(zone, 2);
                   uint64_t *log = reinterpret_cast<uint64_t *>(zone.base() + ZONE_JOURNAL_OFFSET);
-                  log[6] = UINT64_MAX; /* the first entry's word */
+                  log[2] = UINT64_MAX; /* the number of entries */
                   raise(SIGKILL);
                   return 0;
               }),
@@ -55,6 +55,35 @@ TEST(Zone, ThatCannotBeRepairedIsBrokenForEveryHandle)
     options.segment.read_only = true;
     EXPECT_EQ(reader.attach(options), SLM_OK) << reader.error.text;
     EXPECT_EQ(slm_zone_check_locked(reader), 102u);
+}
+
+TEST(Zone, ThatHasABadEntryInItsJournalIsRepaired)
+{
+    ZoneOptions all;
+    Zone zone;
+    ASSERT_EQ(zone.create(all.of(SLM_SEGMENT_MEMFD)), SLM_OK);
+    ASSERT_EQ(push_alone(zone, 1), SLM_OK);
+    uint64_t *log = reinterpret_cast<uint64_t *>(zone.base() + ZONE_JOURNAL_OFFSET);
+    for (uint64_t bad : {UINT64_MAX, uint64_t{0}, uint64_t{1} << 56}) {
+        EXPECT_EQ(in_child([&] {
+                      (void)slm_zone_lock(zone);
+                      uint64_t *word = static_cast<uint64_t *>(slm_zone_root_locked(zone)) + 1;
+                      (void)slm_journal_write(zone.journal(), word, 7);
+                      (void)slm_journal_write(zone.journal(), word + 1, 7);
+                      (void)slm_journal_write(zone.journal(), word, 8);
+                      log[6 + 2] = bad; /* the second entry's word */
+                      raise(SIGKILL);
+                      return 0;
+                  }),
+                  128 + SIGKILL);
+        ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+        EXPECT_EQ(static_cast<Link *>(slm_zone_root_locked(zone))->number, 1u);
+        static_cast<Link *>(slm_zone_root_locked(zone))->filler[0] = 1;
+        EXPECT_EQ(slm_zone_check_locked(zone), 0u);
+        EXPECT_EQ(slm_zone_end(zone, SLM_OK), SLM_OK);
+    }
+    EXPECT_EQ(numbers_alone(zone), Numbers{1});
+    EXPECT_EQ(zone.stats().n_undone, 3u);
 }
 
 /* Only the slab itself uses its own root, and zones never set it: a repair must clear it. */

@@ -45,7 +45,7 @@ static bool header_is_same(const struct slm_slab *slab)
     const struct slab_header *header = slab->header;
     return header->magic == SLAB_MAGIC && header->version == SLAB_VERSION &&
            header->header_bytes == sizeof *header && header->reserved == 0 &&
-           slm_slab_layout_n_pages(header) == slab->n_pages &&
+           slm_slab_layout_n_pages(header, slab->shape.max_pages) == slab->n_pages &&
            memcmp(&header->shape, &slab->shape, sizeof slab->shape) == 0 &&
            memcmp(header->name, slab->name, sizeof slab->name) == 0 &&
            header->checksum == slm_slab_layout_checksum(header);

@@ -95,9 +95,10 @@ enum slm_status slm_slab_init(void *region, size_t region_bytes,
     return SLM_OK;
 }
 
-/* Accepts a stored shape only if the same options and region size lead to it again. */
+/* Accepts a stored shape only if the same options and region size lead to it again. Another process
+ * may grow the slab meanwhile: the count that is compared with region_bytes is the view's. */
 static enum slm_status read_shape(const struct slab_header *header, size_t region_bytes,
-                                  struct slab_shape *shape)
+                                  struct slab_shape *shape, uint32_t *n_pages)
 {
     const struct slab_shape *stored = &header->shape;
     if (header->magic != SLAB_MAGIC || header->version != SLAB_VERSION ||
@@ -119,17 +120,18 @@ static enum slm_status read_shape(const struct slab_header *header, size_t regio
         memcmp(shape, stored, sizeof *shape) != 0) {
         return SLM_E_IMAGE;
     }
-    uint32_t n_pages = slm_slab_layout_n_pages(header);
-    if (n_pages == 0) {
+    *n_pages = slm_slab_layout_n_pages(header, shape->max_pages);
+    if (*n_pages == 0) {
         return SLM_E_IMAGE;
     }
     bool is_long = stored->region_bytes <= region_bytes &&
-                   n_pages <= slm_slab_layout_pages_in(shape, region_bytes);
+                   *n_pages <= slm_slab_layout_pages_in(shape, region_bytes);
     return is_long ? SLM_OK : SLM_E_SIZE;
 }
 
 static enum slm_status check_attach(void *region, size_t region_bytes,
-                                    const struct slm_slab_view *view, struct slab_shape *shape)
+                                    const struct slm_slab_view *view, struct slab_shape *shape,
+                                    uint32_t *n_pages)
 {
     if (region == NULL) {
         return SLM_E_NULL;
@@ -143,18 +145,19 @@ static enum slm_status check_attach(void *region, size_t region_bytes,
     if (view != NULL && (view->lock == NULL) != (view->unlock == NULL)) {
         return SLM_E_OPTION;
     }
-    return read_shape(region, region_bytes, shape);
+    return read_shape(region, region_bytes, shape, n_pages);
 }
 
 enum slm_status slm_slab_attach(struct slm_slab **out, void *region, size_t region_bytes,
                                 const struct slm_slab_view *view)
 {
     struct slab_shape shape;
+    uint32_t n_pages;
     if (out == NULL) {
         return SLM_E_NULL;
     }
     *out = NULL;
-    enum slm_status status = check_attach(region, region_bytes, view, &shape);
+    enum slm_status status = check_attach(region, region_bytes, view, &shape, &n_pages);
     if (status != SLM_OK) {
         return status;
     }
@@ -166,7 +169,7 @@ enum slm_status slm_slab_attach(struct slm_slab **out, void *region, size_t regi
     }
     memset(slab, 0, sizeof *slab);
     slab->shape = shape;
-    slab->n_pages = slm_slab_layout_n_pages(region);
+    slab->n_pages = n_pages;
     if (view != NULL) {
         slab->view = *view;
     }

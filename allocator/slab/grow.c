@@ -9,24 +9,29 @@ size_t slm_slab_used_bytes(const struct slm_slab *slab)
     if (slab == NULL) {
         return 0;
     }
-    size_t n_pages = slm_slab_layout_n_pages(slab->header);
+    size_t n_pages = slm_slab_layout_n_pages(slab->header, slab->shape.max_pages);
     return slab->metadata_bytes + (n_pages << slab->shape.page_shift);
 }
 
-enum slm_status slm_slab_refresh_locked(struct slm_slab *slab)
+enum slm_status slm_slab_refresh_within(struct slm_slab *slab, size_t region_bytes)
 {
-    if (slab == NULL) {
-        return SLM_E_NULL;
-    }
-    uint32_t n_pages = slm_slab_layout_n_pages(slab->header);
+    uint32_t n_pages = slm_slab_layout_n_pages(slab->header, slab->shape.max_pages);
     if (n_pages < slab->n_pages) {
         return SLM_E_IMAGE;
+    }
+    if (slab->metadata_bytes + ((uint64_t)n_pages << slab->shape.page_shift) > region_bytes) {
+        return SLM_E_SIZE;
     }
     if (n_pages > slab->n_pages && slab_is_poisoned(slab)) {
         slm_slab_poison_grow(slab, n_pages);
     }
     slab->n_pages = n_pages;
     return SLM_OK;
+}
+
+enum slm_status slm_slab_refresh_locked(struct slm_slab *slab)
+{
+    return slab == NULL ? SLM_E_NULL : slm_slab_refresh_within(slab, SIZE_MAX);
 }
 
 static void clear_descriptors(struct slm_slab *slab, uint32_t first, uint32_t end)

@@ -155,9 +155,9 @@ uint64_t slm_slab_layout_checksum(const struct slab_header *header)
     return slm_hash(header, offsetof(struct slab_header, checksum));
 }
 
-uint32_t slm_slab_layout_n_pages(const struct slab_header *header)
+uint32_t slm_slab_layout_n_pages(const struct slab_header *header, uint32_t max_pages)
 {
-    uint32_t n_pages = (uint32_t)header->n_pages;
-    bool is_right = header->n_pages == slab_pages_seal(n_pages);
-    return is_right && n_pages <= header->shape.max_pages ? n_pages : 0;
+    uint64_t sealed = __atomic_load_n(&header->n_pages, __ATOMIC_ACQUIRE);
+    uint32_t n_pages = (uint32_t)sealed;
+    return sealed == slab_pages_seal(n_pages) && n_pages <= max_pages ? n_pages : 0;
 }

@@ -71,8 +71,15 @@ void slm_slab_layout_derive(struct slm_slab *slab, void *region);
 uint64_t slm_slab_layout_checksum(const struct slab_header *header);
 /* Pages in so many bytes of region, whose tables are for max_pages. */
 uint32_t slm_slab_layout_pages_in(const struct slab_shape *shape, uint64_t region_bytes);
-/* The number of pages in the region's header; 0: the seal is wrong, or the number is too large. */
-uint32_t slm_slab_layout_n_pages(const struct slab_header *header);
+/* The number of pages in the region's header; 0: the seal is wrong, or the number is too large. One
+ * load: without the lock, another process may grow the slab meanwhile. */
+uint32_t slm_slab_layout_n_pages(const struct slab_header *header, uint32_t max_pages);
+
+/* --- grow.c --- */
+
+/* As slm_slab_refresh_locked, but only region_bytes are mapped. Fails, changing nothing, also with
+ * SLM_E_SIZE: the region's pages need more. One load of their number: safe without the lock. */
+enum slm_status slm_slab_refresh_within(struct slm_slab *slab, size_t region_bytes);
 
 /* --- run.c: free runs by length --- */
 

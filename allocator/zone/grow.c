@@ -4,13 +4,8 @@
 #include "allocator/base/check.h"
 #include "allocator/base/yield.h"
 #include "allocator/segment/for_zone.h"
+#include "allocator/slab/view.h"
 #include "allocator/zone/handle.h"
-
-/* Page counts and the zone's length are stored in the order that makes this true at any moment. */
-static bool slab_fits(const struct slm_zone *zone, uint64_t bytes)
-{
-    return zone->fixed.slab_offset + slm_slab_used_bytes(zone->slab) <= bytes;
-}
 
 void slm_zone_unmap_surplus(struct slm_zone *zone, uint64_t bytes)
 {
@@ -35,11 +30,11 @@ enum slm_status slm_zone_see_growth(struct slm_zone *zone, struct slm_error *err
             status = slm_segment_refresh(zone->segment, (size_t)bytes, error);
         }
     }
-    if (SLM_UNLIKELY(!slab_fits(zone, bytes))) {
-        return SLM_E_BROKEN;
+    if (status == SLM_OK) {
+        status = slm_slab_refresh_within(zone->slab, (size_t)(bytes - zone->fixed.slab_offset));
     }
     slm_zone_unmap_surplus(zone, bytes);
-    return status == SLM_OK ? slm_slab_refresh_locked(zone->slab) : status;
+    return status == SLM_E_SIZE ? SLM_E_BROKEN : status;
 }
 
 /*

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "allocator/base/yield.h"
 #include "allocator/journal/log.h"
 #include "allocator/segment/for_zone.h"
 #include "allocator/zone/handle.h"
@@ -55,14 +56,23 @@ static void close_journal_and_slab(struct slm_zone *zone)
     zone->slab = NULL;
 }
 
+/* The zone's length, as far as it is mapped: another process may grow the zone meanwhile. */
+static size_t open_bytes(const struct slm_zone *zone)
+{
+    SLM_YIELD("zone: open its parts");
+    uint64_t bytes = zone_bytes(zone);
+    size_t mapped_bytes = slm_segment_bytes(zone->segment);
+    return bytes < mapped_bytes ? (size_t)bytes : mapped_bytes;
+}
+
 enum slm_status slm_zone_open_parts(struct slm_zone *zone, const struct slm_lock_options *lock,
                                     struct slm_error *error)
 {
     unsigned char *base = slm_segment_base(zone->segment);
     const char *label = slm_segment_label(zone->segment);
     size_t slab_offset = (size_t)zone->fixed.slab_offset;
-    enum slm_status status = slm_slab_attach(&zone->slab, base + slab_offset,
-                                             (size_t)zone_bytes(zone) - slab_offset, NULL);
+    enum slm_status status =
+        slm_slab_attach(&zone->slab, base + slab_offset, open_bytes(zone) - slab_offset, NULL);
     if (status != SLM_OK) {
         return slm_error_set(error, status, 0, "%s: its slab: %s", label, slm_status_text(status));
     }

@@ -108,6 +108,7 @@ enum slm_status slm_slab_init(void *region, size_t region_bytes,
  * Opens a view of a formatted region. view NULL: no lock, silent, not exclusive. *out is the new
  * view, or NULL on failure. The constant part of the image is checked in full. The rest is not:
  * call slm_slab_check before you trust an image from a file. Reads the region, writes nothing.
+ * Another view may grow the slab meanwhile: the new view knows pages in region_bytes only.
  * Fails: SLM_E_NULL (out, region), SLM_E_ALIGN (region), SLM_E_SIZE (region_bytes is less than the
  * image says), SLM_E_IMAGE, SLM_E_OPTION (lock without unlock, or unlock without lock), SLM_E_NOMEM
  * (the view's source). Cost O(classes).

@@ -145,6 +145,38 @@ TEST_P(SlabGrow, IsAttachedOnlyWhereAllOfItIsMapped)
     slm_slab_detach(out);
 }
 
+/* Memory for a view, during whose allocation another view grows the slab. */
+struct GrowingSource {
+    slm_slab *slab;
+    size_t region_bytes;
+
+    static void *alloc(void *data, size_t size_bytes, size_t align_bytes)
+    {
+        auto *self = static_cast<GrowingSource *>(data);
+        slm_slab_grow_locked(self->slab, self->region_bytes);
+        const slm_source *heap = slm_source_heap();
+        return heap->alloc(heap->data, size_bytes, align_bytes);
+    }
+};
+
+TEST_P(SlabGrow, DuringAnAttachNeverGivesTheViewMoreThanItsRegion)
+{
+    GrowingSource growing = {slab.get(), region.bytes()};
+    slm_source source = *slm_source_heap();
+    source.alloc = GrowingSource::alloc;
+    source.data = &growing;
+    slm_slab_view options = {};
+    options.source = &source;
+    Region twin = region.twin();
+    slm_slab *out = nullptr;
+    ASSERT_EQ(slm_slab_attach(&out, twin.base(), first_bytes, &options), SLM_OK);
+    View other(out);
+    EXPECT_GT(n_pages(slab.get()), kPages);
+    EXPECT_EQ(n_pages(other.get()), kPages);
+    EXPECT_EQ(slm_slab_refresh_locked(other.get()), SLM_OK);
+    EXPECT_EQ(slm_slab_check(other.get()), 0u);
+}
+
 TEST_P(SlabGrow, ADamagedCountOfPagesIsReported)
 {
     for (unsigned bit = 0; bit < 64; bit++) {

@@ -7,6 +7,7 @@
 
 #include "allocator/base/bits.h"
 #include "allocator/journal/log.h"
+#include "allocator/slab/view.h"
 
 /*
  * Structure
@@ -534,10 +535,12 @@ enum slm_status slm_journal_reset(struct slm_journal *journal)
         return SLM_E_NULL;
     }
     if (journal->log == NULL) {
-        slm_slab_reset_locked(journal->slab);
-        return SLM_OK;
+        return journal->slab == NULL ? SLM_OK : slm_slab_reset_locked(journal->slab);
     }
-    enum slm_status status = slm_journal_commit(journal);
+    enum slm_status status = slm_slab_view_status(journal->slab);
+    if (status == SLM_OK) {
+        status = slm_journal_commit(journal);
+    }
     if (status == SLM_OK) {
         (void)append(journal, JOURNAL_RESET, 0, 0);
         commit_and_carry_out(journal);

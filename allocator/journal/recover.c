@@ -26,7 +26,7 @@ static void carry_out_entry(struct slm_journal *journal, const struct journal_en
         free_if_live(journal, slm_journal_pointer(journal, entry->what & JOURNAL_OFFSET));
     } else if (journal_kind_of(entry) == JOURNAL_RESET) {
         journal_commit_word(&journal->log->root, 0);
-        slm_slab_reset_locked(journal->slab);
+        (void)slm_slab_reset_locked(journal->slab);
     }
 }
 

@@ -13,6 +13,15 @@ size_t slm_slab_used_bytes(const struct slm_slab *slab)
     return slab->metadata_bytes + (n_pages << slab->shape.page_shift);
 }
 
+enum slm_status slm_slab_view_status(const struct slm_slab *slab)
+{
+    if (slab_is_current(slab)) {
+        return SLM_OK;
+    }
+    uint32_t n_pages = slm_slab_layout_n_pages(slab->header, slab->shape.max_pages);
+    return n_pages > slab->n_pages ? SLM_E_STATE : SLM_E_IMAGE;
+}
+
 enum slm_status slm_slab_refresh_within(struct slm_slab *slab, size_t region_bytes)
 {
     uint32_t n_pages = slm_slab_layout_n_pages(slab->header, slab->shape.max_pages);
@@ -64,8 +73,10 @@ size_t slm_slab_grow_locked(struct slm_slab *slab, size_t region_bytes)
     if (slab == NULL) {
         return 0;
     }
+    /* Pages that another view added come first: region_bytes are mapped, so they may be. */
     uint32_t n_pages = slm_slab_layout_pages_in(&slab->shape, region_bytes);
-    if (n_pages > slab->n_pages) {
+    enum slm_status status = slm_slab_refresh_within(slab, region_bytes);
+    if (status == SLM_OK && n_pages > slab->n_pages) {
         add_pages(slab, n_pages);
         SLM_CHECK_ALL(slm_slab_check_locked(slab));
     }

@@ -138,7 +138,7 @@ static void *alloc_run(struct slm_slab *slab, size_t bytes)
  * class has). */
 static void *alloc_object(struct slm_slab *slab, size_t size_bytes, size_t align_bytes)
 {
-    if (SLM_UNLIKELY(slab == NULL)) {
+    if (SLM_UNLIKELY(slab == NULL || !slab_is_current(slab))) {
         return NULL;
     }
     size_t bytes = (size_bytes == 0 ? 1 : size_bytes) + slab->shape.gap_bytes;
@@ -178,9 +178,10 @@ static void *alloc_reporting(struct slm_slab *slab, size_t size_bytes, size_t al
     }
     slab_lock(slab);
     void *p = alloc_object(slab, size_bytes, align_bytes);
+    enum slm_status status = p != NULL ? SLM_OK : slm_slab_view_status(slab);
     slab_unlock(slab);
     if (SLM_UNLIKELY(p == NULL)) {
-        report(slab, SLM_E_NOMEM, call, size_bytes, NULL);
+        report(slab, status == SLM_OK ? SLM_E_NOMEM : status, call, size_bytes, NULL);
     }
     return p;
 }
@@ -264,10 +265,11 @@ enum slm_status slm_slab_free(struct slm_slab *slab, void *p)
 
 /* One store frees everything; the derived parts are rebuilt. The root is cleared first, since it
  * must not point to free memory. */
-void slm_slab_reset_locked(struct slm_slab *slab)
+enum slm_status slm_slab_reset_locked(struct slm_slab *slab)
 {
-    if (slab == NULL) {
-        return;
+    enum slm_status status = slab == NULL ? SLM_E_NULL : slm_slab_view_status(slab);
+    if (status != SLM_OK) {
+        return status;
     }
     slm_slab_set_root(slab, NULL);
     slm_slab_clear_last_allocation_locked(slab);
@@ -277,16 +279,18 @@ void slm_slab_reset_locked(struct slm_slab *slab)
         slm_slab_poison_hide_all(slab);
     }
     SLM_CHECK_ALL(slm_slab_check_locked(slab));
+    return SLM_OK;
 }
 
-void slm_slab_reset(struct slm_slab *slab)
+enum slm_status slm_slab_reset(struct slm_slab *slab)
 {
     if (slab == NULL) {
-        return;
+        return SLM_E_NULL;
     }
     slab_lock(slab);
-    slm_slab_reset_locked(slab);
+    enum slm_status status = slm_slab_reset_locked(slab);
     slab_unlock(slab);
+    return status;
 }
 
 size_t slm_slab_trim(struct slm_slab *slab)
@@ -295,8 +299,11 @@ size_t slm_slab_trim(struct slm_slab *slab)
         return 0;
     }
     slab_lock(slab);
-    size_t n_pages = slm_slab_span_trim(slab);
-    SLM_CHECK_ALL(slm_slab_check_locked(slab));
+    size_t n_pages = 0;
+    if (slab_is_current(slab)) {
+        n_pages = slm_slab_span_trim(slab);
+        SLM_CHECK_ALL(slm_slab_check_locked(slab));
+    }
     slab_unlock(slab);
     return n_pages;
 }

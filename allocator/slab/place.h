@@ -47,11 +47,16 @@ static inline enum slm_status slab_place_in_run(const struct slm_slab *slab, uin
 
 /*
  * Fills in *place, and returns the status of a free of p: SLM_OK if a live object starts there, and
- * SLM_E_NULL for NULL. The caller holds the lock. O(1), inside runs O(pages of the run).
+ * SLM_E_NULL for NULL. To a view that is not current, every other address is outside. The caller
+ * holds the lock. O(1), inside runs O(pages of the run).
  */
 static inline enum slm_status slab_place_find(const struct slm_slab *slab, const void *p,
                                               struct slab_place *place)
 {
+    if (!slab_is_current(slab)) {
+        *place = (struct slab_place){.kind = SLM_SLAB_OUTSIDE};
+        return p == NULL ? SLM_E_NULL : slm_slab_view_status(slab);
+    }
     /* An address below page 0 wraps to an offset after every page. */
     size_t offset = (size_t)((uintptr_t)p - (uintptr_t)slab->memory);
     size_t page = offset >> slab->shape.page_shift;

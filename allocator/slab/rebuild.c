@@ -186,8 +186,9 @@ static void release_spare(struct slm_slab *slab)
 
 enum slm_status slm_slab_rebuild_locked(struct slm_slab *slab)
 {
-    if (slab == NULL) {
-        return SLM_E_NULL;
+    enum slm_status status = slab == NULL ? SLM_E_NULL : slm_slab_view_status(slab);
+    if (status != SLM_OK) {
+        return status;
     }
     if (!heads_are_valid(slab)) {
         return SLM_E_IMAGE;

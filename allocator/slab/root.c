@@ -33,7 +33,8 @@ void *slm_slab_root(const struct slm_slab *slab)
     }
     uint64_t root = __atomic_load_n(&slab->header->root, __ATOMIC_ACQUIRE);
     uint64_t offset = root & SLAB_ROOT_OFFSET;
-    return root == slab_root_seal(offset) ? slm_slab_pointer(slab, offset) : NULL;
+    bool is_right = root == slab_root_seal(offset) && slab_is_in_pages(slab, offset);
+    return is_right ? slm_slab_pointer(slab, offset) : NULL;
 }
 
 const char *slm_slab_name(const struct slm_slab *slab)

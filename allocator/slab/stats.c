@@ -4,18 +4,9 @@
 
 #include "allocator/slab/view.h"
 
-void slm_slab_get_stats(struct slm_slab *slab, struct slm_slab_stats *stats)
+static void fill_counts(const struct slm_slab *slab, struct slm_slab_stats *stats)
 {
-    if (slab == NULL || stats == NULL) {
-        return;
-    }
     const struct slab_header *header = slab->header;
-    memset(stats, 0, sizeof *stats);
-    stats->page_bytes = (size_t)1 << slab->shape.page_shift;
-    stats->n_pages = slab->n_pages;
-    stats->n_classes = slab->shape.n_classes;
-    stats->metadata_bytes = slab->metadata_bytes;
-    slab_lock(slab);
     stats->n_free_pages = header->n_free_pages;
     stats->n_kept_pages = header->n_kept_pages;
     stats->longest_free_run_pages = slm_slab_run_longest(slab);
@@ -24,6 +15,22 @@ void slm_slab_get_stats(struct slm_slab *slab, struct slm_slab_stats *stats)
     stats->run_requests = header->run_requests;
     stats->run_failures = header->run_failures;
     stats->peak_used_pages = header->peak_used_pages;
+}
+
+void slm_slab_get_stats(struct slm_slab *slab, struct slm_slab_stats *stats)
+{
+    if (slab == NULL || stats == NULL) {
+        return;
+    }
+    memset(stats, 0, sizeof *stats);
+    stats->page_bytes = (size_t)1 << slab->shape.page_shift;
+    stats->n_classes = slab->shape.n_classes;
+    stats->metadata_bytes = slab->metadata_bytes;
+    slab_lock(slab);
+    stats->n_pages = slab->n_pages;
+    if (slm_slab_view_status(slab) != SLM_E_STATE) {
+        fill_counts(slab, stats);
+    }
     slab_unlock(slab);
 }
 

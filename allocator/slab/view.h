@@ -81,6 +81,10 @@ uint32_t slm_slab_layout_n_pages(const struct slab_header *header, uint32_t max_
  * SLM_E_SIZE: the region's pages need more. One load of their number: safe without the lock. */
 enum slm_status slm_slab_refresh_within(struct slm_slab *slab, size_t region_bytes);
 
+/* SLM_E_STATE: another view has added pages that this one does not know. SLM_E_IMAGE: the count of
+ * pages is damaged. SLM_OK if slab_is_current. */
+enum slm_status slm_slab_view_status(const struct slm_slab *slab);
+
 /* --- run.c: free runs by length --- */
 
 /* Shortest length of a free run >= n_pages, or 0. */
@@ -150,6 +154,14 @@ static inline void slab_unlock(const struct slm_slab *slab)
     if (slab->view.unlock != NULL) {
         slab->view.unlock(slab->view.lock_data);
     }
+}
+
+/* Whether the view knows the region's pages. If not, lists and counters lead to pages that this
+ * process may not have mapped, and lengths in page words reach past the view's last page. One
+ * compare: the other half of the count is its complement. The caller holds the lock. */
+static inline bool slab_is_current(const struct slm_slab *slab)
+{
+    return SLM_LIKELY((uint32_t)slab->header->n_pages == slab->n_pages);
 }
 
 /* Whether this view reports its objects to sanitizers. A constant 0 in plain builds. */

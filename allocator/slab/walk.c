@@ -73,7 +73,7 @@ void slm_slab_walk_locked(const struct slm_slab *slab,
                           void *data)
 {
     struct slm_slab_extent extent;
-    if (slab == NULL || visit == NULL) {
+    if (slab == NULL || visit == NULL || slm_slab_view_status(slab) == SLM_E_STATE) {
         return;
     }
     for (uint32_t idx = 0; idx < slab->n_pages; idx += (uint32_t)extent.n_pages) {

@@ -120,12 +120,12 @@ SLM_MUST_USE enum slm_status slm_journal_set_root(struct slm_journal *journal, v
 void *slm_journal_root(const struct slm_journal *journal);
 
 /* Commits, then frees all objects of the slab, the root included, as a transaction of its own.
- * Fails, freeing nothing: as slm_journal_commit. Cost as slm_slab_reset. */
+ * Fails, freeing nothing: as slm_journal_commit, and as slm_slab_reset. Cost as slm_slab_reset. */
 SLM_MUST_USE enum slm_status slm_journal_reset(struct slm_journal *journal);
 
 /* Commits everything since the last commit, and frees the objects that it released. Fails, undoing
- * all of it instead: with the status of the call that refused the transaction. Cost O(1), or O(entries noted) if
- * objects were released or all was undone. */
+ * all of it instead: with the status of the call that refused the transaction. Cost O(1), or
+ * O(entries noted) if objects were released or all was undone. */
 SLM_MUST_USE enum slm_status slm_journal_commit(struct slm_journal *journal);
 
 /* Undoes everything since the last commit. Cost O(entries noted). */
@@ -139,7 +139,8 @@ bool slm_journal_is_dirty(const struct slm_journal *journal);
  * death at any point of it is repaired by calling it again. An entry that no call notes, left by a
  * program that overwrote the log, is skipped, and the others are followed. Fails, with no entry
  * used: SLM_E_IMAGE (page words and bitmaps of the slab contradict each other, or the log's number
- * of entries is damaged, which no death causes).
+ * of entries is damaged, which no death causes), SLM_E_STATE (the slab's view has not seen a
+ * growth).
  * Cost O(pages + bitmap words + entries).
  */
 enum slm_status slm_journal_recover(struct slm_journal *journal);

@@ -35,6 +35,13 @@ extern "C" {
  *          sum: a result is a multiple of it, up to 16, and of min_object_bytes. With per_doubling
  *          1 it is a multiple of the whole chunk size, up to SLM_SLAB_ALIGN_MAX. Runs of whole
  *          pages are multiples of SLM_SLAB_ALIGN_MAX.
+ * Growth   slm_slab_grow_locked adds pages. Another view does not know them before it calls
+ *          slm_slab_refresh_locked. Until then it refuses, and changes nothing, since the region's
+ *          lists lead to pages that its process may not have mapped. alloc, calloc, memalign and
+ *          slm_slab_last_allocation_locked return NULL; usable_bytes and trim return 0; free,
+ *          check_pointer, reset and rebuild return SLM_E_STATE; check returns 1. To
+ *          slm_slab_locate every address is outside, slm_slab_walk_locked visits nothing, and
+ *          slm_slab_get_stats counts nothing. A zone refreshes its view at each lock.
  * Safety   Threads and processes: a call whose name ends in _locked expects the caller to hold the
  *          lock (see status.h). The other calls take the view's lock where they need it. These need
  *          none and take none: region_bytes, init, attach, detach, has_options, used_bytes, root,
@@ -125,7 +132,7 @@ void slm_slab_detach(struct slm_slab *slab);
 
 /*
  * size_bytes of memory, contents undefined; size 0 counts as 1. NULL if and only if slab is NULL,
- * or there is no free chunk of its class, none of a larger class that may serve it (see Classes),
+ * or the view does not know all pages (see Growth), or there is no free chunk of its class, none of a larger class that may serve it (see Classes),
  * and no run of free or kept pages for a new span or for the object. So also if size_bytes is more
  * than the region. Cost O(1): words of one span's bitmap, or one search among the lengths of free
  * runs.
@@ -146,7 +153,8 @@ void *slm_slab_memalign_locked(struct slm_slab *slab, size_t align_bytes, size_t
  * Releases an object; p NULL is no error. Fails, changing nothing: SLM_E_NULL (slab), SLM_E_FOREIGN
  * (outside the region), SLM_E_METADATA (header, tables, bitmaps), SLM_E_INTERIOR (not the start of
  * a chunk or run, or in a span's unused tail), SLM_E_FREED (a chunk that is free), SLM_E_PAGE_FREE
- * (a free page). Cost O(1); O(pages of the run) for a pointer into a run that is not its start.
+ * (a free page), SLM_E_STATE (see Growth), SLM_E_IMAGE (the count of pages is damaged). Cost O(1);
+ * O(pages of the run) for a pointer into a run that is not its start.
  */
 enum slm_status slm_slab_free(struct slm_slab *slab, void *p);
 enum slm_status slm_slab_free_locked(struct slm_slab *slab, void *p);
@@ -168,24 +176,26 @@ void slm_slab_clear_last_allocation_locked(struct slm_slab *slab);
  * Takes the lock. Under a sanitizer, an exclusive view shows it all of these bytes. O(1). */
 size_t slm_slab_usable_bytes(struct slm_slab *slab, void *p);
 
-/* Frees every object at once, and sets the root to NULL. Counts of requests and failures stay. Cost
- * O(pages). */
-void slm_slab_reset(struct slm_slab *slab);
-void slm_slab_reset_locked(struct slm_slab *slab);
+/* Frees every object at once, and sets the root to NULL. Counts of requests and failures stay.
+ * Fails, changing nothing: SLM_E_NULL, SLM_E_STATE (see Growth), SLM_E_IMAGE (the count of pages is
+ * damaged). Cost O(pages). */
+enum slm_status slm_slab_reset(struct slm_slab *slab);
+enum slm_status slm_slab_reset_locked(struct slm_slab *slab);
 
 /*
  * Adds pages, after the region became region_bytes long in place and this process mapped the new
- * part. Uses whole pages only, up to the options' max_bytes. Other views do not know the new pages
- * until they refresh: to them an object there is foreign. Returns the number of pages that there
- * are now. Cost O(new pages).
+ * part. Uses whole pages only, up to the options' max_bytes. Pages that another view added within
+ * region_bytes become known first. Returns the number of pages that this view knows now. Cost O(new
+ * pages).
  */
 size_t slm_slab_grow_locked(struct slm_slab *slab, size_t region_bytes);
 
 /* Bytes of the region that the slab uses now, which may be more than this view knows. O(1). */
 size_t slm_slab_used_bytes(const struct slm_slab *slab);
 
-/* Adopts the pages that another view added; this process has mapped them. Fails, changing nothing:
- * SLM_E_NULL, SLM_E_IMAGE (the count of pages is damaged). O(1). */
+/* Adopts the pages that another view added: slm_slab_used_bytes of the region, which this process
+ * has mapped. Fails, changing nothing: SLM_E_NULL, SLM_E_IMAGE (the count of pages is damaged).
+ * O(1). */
 enum slm_status slm_slab_refresh_locked(struct slm_slab *slab);
 
 /* Returns empty spans, of which each class keeps at most one, to the free pages. An allocation does
@@ -194,8 +204,9 @@ enum slm_status slm_slab_refresh_locked(struct slm_slab *slab);
 size_t slm_slab_trim(struct slm_slab *slab);
 
 /* The user's own anchor in the region, stored as an offset: an address in the pages, or NULL. A
- * damaged root reads as NULL, and slm_slab_check reports it. set_root fails, changing nothing:
- * SLM_E_NULL (slab), SLM_E_FOREIGN (any other address). O(1). */
+ * root that is damaged, or in pages that the view does not know, reads as NULL; slm_slab_check
+ * reports a damaged one. set_root fails, changing nothing: SLM_E_NULL (slab), SLM_E_FOREIGN (any
+ * other address, pages that the view does not know included). O(1). */
 enum slm_status slm_slab_set_root(struct slm_slab *slab, void *object);
 void *slm_slab_root(const struct slm_slab *slab);
 
@@ -211,7 +222,7 @@ void *slm_slab_pointer(const struct slm_slab *slab, uint64_t offset);
 
 struct slm_slab_stats {
     size_t page_bytes;
-    size_t n_pages;
+    size_t n_pages;      /* that the view knows */
     size_t n_free_pages; /* in free runs */
     size_t n_kept_pages; /* in empty spans that their classes keep */
     size_t longest_free_run_pages;
@@ -315,8 +326,9 @@ void slm_slab_metadata_parts(const struct slm_slab *slab,
 unsigned slm_slab_check(struct slm_slab *slab);
 unsigned slm_slab_check_locked(struct slm_slab *slab);
 
-/* Rebuilds every list and counter from page words and bitmaps alone. Fails: SLM_E_NULL, SLM_E_IMAGE
- * (these contradict each other). Cost O(pages + bitmap words). */
+/* Rebuilds every list and counter from page words and bitmaps alone. Fails, changing nothing:
+ * SLM_E_NULL, SLM_E_IMAGE (these contradict each other), SLM_E_STATE (see Growth). Cost O(pages +
+ * bitmap words). */
 enum slm_status slm_slab_rebuild_locked(struct slm_slab *slab);
 
 #ifdef __cplusplus

@@ -67,8 +67,8 @@ TEST_F(JournalStale, WorksOnceTheViewHasRefreshed)
 {
     ASSERT_EQ(slm_slab_refresh_locked(slab), SLM_OK);
     EXPECT_EQ(slm_journal_recover(&journal), SLM_OK);
-    EXPECT_EQ(slm_journal_free(&journal, object), SLM_OK);
     EXPECT_EQ(slm_journal_set_root(&journal, nullptr), SLM_OK);
+    EXPECT_EQ(slm_journal_free(&journal, object), SLM_OK);
     EXPECT_EQ(slm_journal_commit(&journal), SLM_OK);
     EXPECT_EQ(slm_journal_reset(&journal), SLM_OK);
     EXPECT_EQ(slm_slab_check_locked(other), 0u);

@@ -70,8 +70,8 @@ static void add_pages(struct slm_slab *slab, uint32_t n_pages)
 
 size_t slm_slab_grow_locked(struct slm_slab *slab, size_t region_bytes)
 {
-    if (slab == NULL) {
-        return 0;
+    if (slab == NULL || slab->view.read_only) {
+        return slab == NULL ? 0 : slab->n_pages;
     }
     /* Pages that another view added come first: region_bytes are mapped, so they may be. */
     uint32_t n_pages = slm_slab_layout_pages_in(&slab->shape, region_bytes);

@@ -138,7 +138,7 @@ static void *alloc_run(struct slm_slab *slab, size_t bytes)
  * class has). */
 static void *alloc_object(struct slm_slab *slab, size_t size_bytes, size_t align_bytes)
 {
-    if (SLM_UNLIKELY(slab == NULL || !slab_is_current(slab))) {
+    if (SLM_UNLIKELY(slab == NULL || !slab_can_change(slab))) {
         return NULL;
     }
     size_t bytes = (size_bytes == 0 ? 1 : size_bytes) + slab->shape.gap_bytes;
@@ -178,7 +178,7 @@ static void *alloc_reporting(struct slm_slab *slab, size_t size_bytes, size_t al
     }
     slab_lock(slab);
     void *p = alloc_object(slab, size_bytes, align_bytes);
-    enum slm_status status = p != NULL ? SLM_OK : slm_slab_view_status(slab);
+    enum slm_status status = p != NULL ? SLM_OK : slab_change_status(slab);
     slab_unlock(slab);
     if (SLM_UNLIKELY(p == NULL)) {
         report(slab, status == SLM_OK ? SLM_E_NOMEM : status, call, size_bytes, NULL);
@@ -237,6 +237,9 @@ enum slm_status slm_slab_free_locked(struct slm_slab *slab, void *p)
     if (SLM_UNLIKELY(status != SLM_OK)) {
         return slab != NULL && p == NULL ? SLM_OK : status;
     }
+    if (SLM_UNLIKELY(slab->view.read_only)) {
+        return SLM_E_READ_ONLY;
+    }
     if (slab_is_poisoned(slab)) {
         slm_slab_poison_hide(slab, p, slab_place_bytes(slab, &place));
     }
@@ -267,7 +270,7 @@ enum slm_status slm_slab_free(struct slm_slab *slab, void *p)
  * must not point to free memory. */
 enum slm_status slm_slab_reset_locked(struct slm_slab *slab)
 {
-    enum slm_status status = slab == NULL ? SLM_E_NULL : slm_slab_view_status(slab);
+    enum slm_status status = slab == NULL ? SLM_E_NULL : slab_change_status(slab);
     if (status != SLM_OK) {
         return status;
     }
@@ -300,7 +303,7 @@ size_t slm_slab_trim(struct slm_slab *slab)
     }
     slab_lock(slab);
     size_t n_pages = 0;
-    if (slab_is_current(slab)) {
+    if (slab_can_change(slab)) {
         n_pages = slm_slab_span_trim(slab);
         SLM_CHECK_ALL(slm_slab_check_locked(slab));
     }

@@ -186,7 +186,7 @@ static void release_spare(struct slm_slab *slab)
 
 enum slm_status slm_slab_rebuild_locked(struct slm_slab *slab)
 {
-    enum slm_status status = slab == NULL ? SLM_E_NULL : slm_slab_view_status(slab);
+    enum slm_status status = slab == NULL ? SLM_E_NULL : slab_change_status(slab);
     if (status != SLM_OK) {
         return status;
     }
@@ -216,7 +216,7 @@ void *slm_slab_last_allocation_locked(const struct slm_slab *slab)
 
 void slm_slab_clear_last_allocation_locked(struct slm_slab *slab)
 {
-    if (slab != NULL) {
+    if (slab != NULL && !slab->view.read_only) {
         slab_commit(&slab->header->pending, 0);
     }
 }

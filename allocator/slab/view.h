@@ -164,6 +164,18 @@ static inline bool slab_is_current(const struct slm_slab *slab)
     return SLM_LIKELY((uint32_t)slab->header->n_pages == slab->n_pages);
 }
 
+/* Whether calls that change the region may do so through this view. */
+static inline bool slab_can_change(const struct slm_slab *slab)
+{
+    return slab_is_current(slab) && SLM_LIKELY(!slab->view.read_only);
+}
+
+/* SLM_OK if they may; SLM_E_READ_ONLY, or what slm_slab_view_status returns. */
+static inline enum slm_status slab_change_status(const struct slm_slab *slab)
+{
+    return slab->view.read_only ? SLM_E_READ_ONLY : slm_slab_view_status(slab);
+}
+
 /* Whether this view reports its objects to sanitizers. A constant 0 in plain builds. */
 static inline bool slab_is_poisoned(const struct slm_slab *slab)
 {

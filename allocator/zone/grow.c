@@ -14,6 +14,13 @@ void slm_zone_unmap_surplus(struct slm_zone *zone, uint64_t bytes)
     }
 }
 
+void slm_zone_refresh_look(struct slm_zone *zone)
+{
+    if (SLM_UNLIKELY(zone->look->n_pages != zone->slab->n_pages)) {
+        (void)slm_slab_refresh_locked(zone->look);
+    }
+}
+
 enum slm_status slm_zone_see_growth(struct slm_zone *zone, struct slm_error *error)
 {
     SLM_YIELD("zone: look at the length");
@@ -32,6 +39,7 @@ enum slm_status slm_zone_see_growth(struct slm_zone *zone, struct slm_error *err
     }
     if (status == SLM_OK) {
         status = slm_slab_refresh_within(zone->slab, (size_t)(bytes - zone->fixed.slab_offset));
+        slm_zone_refresh_look(zone);
     }
     slm_zone_unmap_surplus(zone, bytes);
     return status == SLM_E_SIZE ? SLM_E_BROKEN : status;
@@ -72,6 +80,7 @@ void slm_zone_publish_growth(struct slm_zone *zone)
         __atomic_store_n(&zone->header->bytes, zone->reserved_bytes, __ATOMIC_RELEASE);
         __atomic_signal_fence(__ATOMIC_SEQ_CST);
         (void)slm_slab_grow_locked(zone->slab, zone_slab_bytes(zone));
+        slm_zone_refresh_look(zone);
     }
     zone->reserved_bytes = 0;
 }

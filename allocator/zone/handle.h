@@ -12,7 +12,8 @@ struct slm_zone {
     struct slm_segment *segment;
     struct zone_header *header;
     struct slm_lock *lock; /* NULL: read-only */
-    struct slm_slab *slab;
+    struct slm_slab *slab; /* the journal's */
+    struct slm_slab *look; /* the caller's, for looking only */
     struct slm_journal journal;
     struct zone_fixed fixed;  /* as it was when this process opened it */
     size_t reserved_bytes;    /* length that is backed and not published yet; 0: none */
@@ -89,6 +90,8 @@ enum slm_status slm_zone_error_of(const char *name, enum slm_status status,
 /* Maps and shows what other processes added. SLM_E_BROKEN: a length that the zone cannot have, or
  * that does not hold the slab; else as slm_segment_refresh and slm_slab_refresh_locked. */
 enum slm_status slm_zone_see_growth(struct slm_zone *zone, struct slm_error *error);
+/* Shows pages that were added to the caller's view of the slab. The caller holds the lock. */
+void slm_zone_refresh_look(struct slm_zone *zone);
 /* More may be mapped than the zone's `bytes`: another process had reserved it when this one
  * attached, and gave it back or died. Unmaps that: otherwise it would look like a part that was cut
  * off. Keeps what this handle has reserved itself. */

@@ -52,7 +52,9 @@ static enum slm_status open_lock(struct slm_zone *zone, const struct slm_lock_op
 static void close_journal_and_slab(struct slm_zone *zone)
 {
     slm_journal_detach(&zone->journal);
+    slm_slab_detach(zone->look);
     slm_slab_detach(zone->slab);
+    zone->look = NULL;
     zone->slab = NULL;
 }
 
@@ -65,15 +67,29 @@ static size_t open_bytes(const struct slm_zone *zone)
     return bytes < mapped_bytes ? (size_t)bytes : mapped_bytes;
 }
 
+/* The journal's view, and one that callers may have. */
+static enum slm_status open_slab(struct slm_zone *zone)
+{
+    static const struct slm_slab_view looking = {.read_only = true};
+    size_t slab_offset = (size_t)zone->fixed.slab_offset;
+    size_t slab_bytes = open_bytes(zone) - slab_offset;
+    unsigned char *region = (unsigned char *)slm_segment_base(zone->segment) + slab_offset;
+    enum slm_status status = slm_slab_attach(&zone->slab, region, slab_bytes, NULL);
+    if (status == SLM_OK) {
+        status = slm_slab_attach(&zone->look, region, slab_bytes, &looking);
+    }
+    return status;
+}
+
 enum slm_status slm_zone_open_parts(struct slm_zone *zone, const struct slm_lock_options *lock,
                                     struct slm_error *error)
 {
     unsigned char *base = slm_segment_base(zone->segment);
     const char *label = slm_segment_label(zone->segment);
     size_t slab_offset = (size_t)zone->fixed.slab_offset;
-    enum slm_status status =
-        slm_slab_attach(&zone->slab, base + slab_offset, open_bytes(zone) - slab_offset, NULL);
+    enum slm_status status = open_slab(zone);
     if (status != SLM_OK) {
+        close_journal_and_slab(zone);
         return slm_error_set(error, status, 0, "%s: its slab: %s", label, slm_status_text(status));
     }
     status = slm_journal_attach(&zone->journal, base + ZONE_JOURNAL_OFFSET,

@@ -14,6 +14,7 @@ static enum slm_status repair(struct slm_zone *zone)
         return status; /* the zone must not be touched; the mark for repair stays */
     }
     status = slm_zone_recover_parts(zone->slab, &zone->journal, zone_slab_bytes(zone));
+    slm_zone_refresh_look(zone);
     if (status == SLM_OK) {
         SLM_YIELD("zone: count the repair");
         (void)__atomic_fetch_add(&zone->header->n_recoveries, 1, __ATOMIC_RELAXED);

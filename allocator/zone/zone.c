@@ -51,7 +51,7 @@ struct slm_journal *slm_zone_journal(struct slm_zone *zone)
 
 struct slm_slab *slm_zone_slab(struct slm_zone *zone)
 {
-    return zone == NULL ? NULL : zone->slab;
+    return zone == NULL ? NULL : zone->look;
 }
 
 struct slm_lock *slm_zone_lock_handle(struct slm_zone *zone)

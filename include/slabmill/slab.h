@@ -48,6 +48,9 @@ extern "C" {
  *          set_root, name, offset, pointer, class_of, metadata_parts. A view without a lock serves
  *          one thread at a time. Each process has its own view; all views use the same lock.
  *          Fork: the child may use an inherited view. Signals: not from handlers.
+ * Looking  A view with the option read_only is for looking only. alloc, calloc and memalign return
+ *          NULL, trim returns 0, grow the number of pages as it is; free, reset, rebuild and
+ *          set_root return SLM_E_READ_ONLY; clear_last_allocation does nothing.
  * Failure  Exhaustion is NULL, and silent unless a report hook is set. Misuse is a status, and
  *          changes nothing. The calls that take the lock report both to the hook, after they have
  *          released the lock. NULL arguments: see status.h. They are never reported.
@@ -93,6 +96,7 @@ struct slm_slab_view {
     void *report_data;
     bool quiet_nomem; /* exhaustion is not reported */
     bool exclusive;   /* no other view uses the region: sanitizers may see its objects */
+    bool read_only;   /* calls that change the region are refused; refresh is not one of them */
     const struct slm_source *source; /* memory of the view itself; NULL: the C heap */
 };
 

@@ -240,8 +240,9 @@ enum slm_status slm_zone_grow(struct slm_zone *zone, size_t bytes, struct slm_er
 
 /* --- What a handle knows --- */
 
-/* The slab, for reading, and for _locked calls under the lock. Do not use its own root: a repair
- * clears it; the zone's is slm_zone_root_locked. */
+/* The slab, for looking only: calls that change it are refused, see slab.h. The journal would not
+ * undo what they do; use slm_journal_alloc and slm_journal_free. Calls that end in _locked need the
+ * zone's lock. */
 struct slm_slab *slm_zone_slab(struct slm_zone *zone);
 struct slm_lock *slm_zone_lock_handle(struct slm_zone *zone);
 const struct slm_segment *slm_zone_segment(const struct slm_zone *zone);

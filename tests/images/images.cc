@@ -103,7 +103,7 @@ void die_in_commit(slm_zone *zone)
 {
     (void)slm_zone_lock(zone);
     (void)pop(zone);
-    slm_slab_clear_last_allocation_locked(slm_zone_slab(zone));
+    slm_slab_clear_last_allocation_locked(slm_zone_journal(zone)->slab);
     slm_zone_journal(zone)->log->state |= JOURNAL_COMMITTED;
 }
 

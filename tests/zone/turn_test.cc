@@ -2,6 +2,10 @@
 /* How a turn ends, and how it gets memory in a zone that is full. */
 #include "tests/zone/fixture.h"
 
+extern "C" {
+#include "allocator/slab/view.h"
+}
+
 #include <pthread.h>
 
 #include <functional>
@@ -325,6 +329,49 @@ TEST_F(ZoneTurn, ADeathWhileEvictingLosesNothingButWhatWasEvicted)
     }
     EXPECT_LT(numbers_alone(zone).size(), n_before);
     EXPECT_EQ(zone.stats().n_undone, 3u);
+}
+
+/* --- Past the journal: what it does not see, it cannot undo --- */
+
+TEST_F(ZoneTurn, TheSlabOfAZoneIsForLookingOnly)
+{
+    slm_slab *slab = slm_zone_slab(zone);
+    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+    void *object = slm_zone_root_locked(zone);
+    const std::vector<unsigned char> before(zone.base(), zone.base() + kZoneBytes);
+    EXPECT_EQ(slm_slab_alloc(slab, 8), nullptr);
+    EXPECT_EQ(slm_slab_alloc_locked(slab, 8), nullptr);
+    EXPECT_EQ(slm_slab_calloc_locked(slab, 8), nullptr);
+    EXPECT_EQ(slm_slab_memalign_locked(slab, 8, 8), nullptr);
+    EXPECT_EQ(slm_slab_free_locked(slab, object), SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_slab_reset_locked(slab), SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_slab_rebuild_locked(slab), SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_slab_set_root(slab, object), SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_slab_grow_locked(slab, kZoneMaxBytes), slab->n_pages);
+    EXPECT_EQ(slm_slab_trim(slab), 0u);
+    EXPECT_EQ(memcmp(zone.base(), before.data(), kZoneBytes), 0);
+    EXPECT_EQ(slm_slab_check_pointer_locked(slab, object), SLM_OK);
+    EXPECT_EQ(slm_zone_check_locked(zone), 0u);
+    EXPECT_EQ(slm_zone_end(zone, SLM_OK), SLM_OK);
+}
+
+TEST_F(ZoneTurn, TheSlabShowsEachGrowthAtTheNextLock)
+{
+    Zone other, reader;
+    slm_zone_attach_options options = all.to_attach(zone);
+    ASSERT_EQ(other.attach(options), SLM_OK) << other.error.text;
+    options.segment.read_only = true;
+    ASSERT_EQ(reader.attach(options), SLM_OK) << reader.error.text;
+    EXPECT_EQ(slm_slab_alloc_locked(slm_zone_slab(reader), 8), nullptr);
+    ASSERT_EQ(slm_zone_grow(zone, 2 * kZoneBytes, nullptr), SLM_OK);
+    const uint32_t n_pages = zone.zone->slab->n_pages;
+    EXPECT_EQ(slm_zone_slab(zone)->n_pages, n_pages);
+    EXPECT_LT(slm_zone_slab(other)->n_pages, n_pages);
+    EXPECT_EQ(numbers_alone(other), (Numbers{2, 1}));
+    EXPECT_EQ(slm_zone_slab(other)->n_pages, n_pages);
+    EXPECT_EQ(slm_zone_check_locked(reader), 0u);
+    EXPECT_EQ(slm_zone_slab(reader)->n_pages, n_pages);
+    EXPECT_EQ(count_objects(slm_zone_slab(reader)), 2u);
 }
 
 } // namespace

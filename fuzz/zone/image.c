@@ -43,6 +43,13 @@ static uint64_t n_patches; /* of all inputs */
 
 /* --- Sound images --- */
 
+static void expect_ok(enum slm_status status, const char *what)
+{
+    if (status != SLM_OK) {
+        hrn_zone_law_made("%s: %s", what, slm_status_text(status));
+    }
+}
+
 static void populate(struct slm_zone *zone)
 {
     void *objects[N_OBJECTS];
@@ -52,8 +59,8 @@ static void populate(struct slm_zone *zone)
     for (size_t i = 0; i < N_OBJECTS; i += 3) {
         (void)slm_zone_free(zone, objects[i]);
     }
-    (void)slm_zone_lock(zone);
-    (void)slm_zone_set_root_locked(zone, objects[1]);
+    expect_ok(slm_zone_lock(zone), "lock");
+    expect_ok(slm_zone_set_root_locked(zone, objects[1]), "root");
     (void)slm_zone_unlock(zone);
 }
 
@@ -64,7 +71,7 @@ static void note_some(struct slm_zone *zone)
     uint64_t *root = slm_zone_root_locked(zone);
     slm_journal_write(journal, root, 7);
     uint64_t *fresh = slm_journal_alloc(journal, 200);
-    (void)slm_zone_set_root_locked(zone, fresh);
+    expect_ok(slm_zone_set_root_locked(zone, fresh), "root");
     (void)slm_journal_free(journal, root);
 }
 
@@ -92,7 +99,7 @@ static void build(unsigned shape)
     }
     populate(zone);
     keep(zone, shape, LOG_OVER);
-    (void)slm_zone_lock(zone);
+    expect_ok(slm_zone_lock(zone), "lock");
     note_some(zone);
     keep(zone, shape, LOG_OF_A_DEAD_ONE);
     uint64_t word = zone->header->lock.word;

@@ -45,7 +45,9 @@ static unsigned char *base_of(struct slm_zone *zone)
 
 static void make_root(struct slm_zone *zone)
 {
-    (void)slm_zone_lock(zone);
+    if (slm_zone_lock(zone) != SLM_OK) {
+        hrn_zone_law_made("no lock");
+    }
     void *root = slm_journal_calloc(slm_zone_journal(zone), sizeof(struct threads_shared));
     if (root == NULL || slm_zone_set_root_locked(zone, root) != SLM_OK) {
         hrn_zone_law_made("no root");

@@ -93,7 +93,7 @@ void index_items(slm_zone *zone)
 /* Two writes, an allocation and a release, all uncommitted. */
 void die_before_commit(slm_zone *zone)
 {
-    (void)slm_zone_lock(zone);
+    EXPECT_EQ(slm_zone_lock(zone), SLM_OK);
     (void)pop(zone);
     (void)push(zone, 9);
 }
@@ -101,7 +101,7 @@ void die_before_commit(slm_zone *zone)
 /* Like slm_journal_commit up to the store that commits: the released object is not yet free. */
 void die_in_commit(slm_zone *zone)
 {
-    (void)slm_zone_lock(zone);
+    EXPECT_EQ(slm_zone_lock(zone), SLM_OK);
     (void)pop(zone);
     slm_slab_clear_last_allocation_locked(slm_zone_journal(zone)->slab);
     slm_zone_journal(zone)->log->state |= JOURNAL_COMMITTED;

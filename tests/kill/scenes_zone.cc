@@ -42,7 +42,7 @@ void change_much(World &world, slm_zone *zone, slm_journal *journal)
     (void)slm_journal_free(journal, world.at(zone, 2));
     (void)slm_journal_free(journal, world.at(zone, 4));
     slm_journal_write(journal, static_cast<uint64_t *>(world.at(zone, 1)), 78);
-    (void)slm_zone_set_root_locked(zone, world.at(zone, 0));
+    expect(slm_zone_set_root_locked(zone, world.at(zone, 0)) == SLM_OK, "a root");
     void *run = slm_journal_alloc(journal, 5000);
     memset(run, 0x55, 16);
 }
@@ -87,7 +87,8 @@ void add_other_turns(std::vector<Scenario> *list)
                      {},
                      get_mixed,
                      turn([](World &world, slm_zone *zone, slm_journal *) {
-                         (void)slm_zone_set_root_locked(zone, world.at(zone, 3));
+                         expect(slm_zone_set_root_locked(zone, world.at(zone, 3)) == SLM_OK,
+                                "a root");
                      }),
                      {0, 0, 0, 0}});
     list->push_back({"reset",

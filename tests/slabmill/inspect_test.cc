@@ -162,7 +162,7 @@ TEST_F(Inspect, WorksHundredsOfTimesWhileAZoneKeepsChanging)
         self.Begun();
         for (unsigned seed = 0;; seed++) {
             Work(zone_, seed, 20000);
-            slm_zone_lock(zone_);
+            EXPECT_EQ(slm_zone_lock(zone_), SLM_OK);
             EXPECT_EQ(slm_zone_reset_locked(zone_), SLM_OK);
             slm_zone_unlock(zone_);
         }
@@ -220,7 +220,7 @@ TEST_F(Inspect, NamesTheLocksHolderAndThatFiguresAreUnsettled)
 {
     std::string path = Make();
     Child holder([&](const Child &self) {
-        slm_zone_lock(zone_);
+        EXPECT_EQ(slm_zone_lock(zone_), SLM_OK);
         (void)slm_journal_alloc(slm_zone_journal(zone_), 100);
         self.Stay();
     });
@@ -243,7 +243,7 @@ TEST_F(Inspect, ShowsThatTheOwnerDiedAndWhatTheRepairWillDo)
     pid_t dead;
     {
         Child owner([&](const Child &self) {
-            slm_zone_lock(zone_);
+            EXPECT_EQ(slm_zone_lock(zone_), SLM_OK);
             (void)slm_journal_alloc(slm_zone_journal(zone_), 100);
             (void)slm_journal_alloc(slm_zone_journal(zone_), 5000);
             self.Die();

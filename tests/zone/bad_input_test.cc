@@ -426,7 +426,7 @@ TEST(ZoneCut, IsNeitherRepairedNorGivenUp)
     Zone zone;
     ASSERT_EQ(image.attach(zone), SLM_OK);
     EXPECT_EQ(in_child([&] {
-                  (void)slm_zone_lock(zone);
+                  EXPECT_EQ(slm_zone_lock(zone), SLM_OK);
                   (void)push(zone, 2);
                   raise(SIGKILL);
                   return 0;

@@ -35,7 +35,7 @@ TEST(Zone, ThatCannotBeRepairedIsBrokenForEveryHandle)
     slm_zone_attach_options options = all.to_attach(zone);
     ASSERT_EQ(other.attach(options), SLM_OK);
     EXPECT_EQ(in_child([&] {
-                  (void)slm_zone_lock(zone);
+                  EXPECT_EQ(slm_zone_lock(zone), SLM_OK);
                   (void)push(zone, 2);
                   uint64_t *log = reinterpret_cast<uint64_t *>(zone.base() + ZONE_JOURNAL_OFFSET);
                   log[2] = UINT64_MAX; /* the number of entries */
@@ -66,7 +66,7 @@ TEST(Zone, ThatHasABadEntryInItsJournalIsRepaired)
     uint64_t *log = reinterpret_cast<uint64_t *>(zone.base() + ZONE_JOURNAL_OFFSET);
     for (uint64_t bad : {UINT64_MAX, uint64_t{0}, uint64_t{1} << 56}) {
         EXPECT_EQ(in_child([&] {
-                      (void)slm_zone_lock(zone);
+                      EXPECT_EQ(slm_zone_lock(zone), SLM_OK);
                       uint64_t *word = static_cast<uint64_t *>(slm_zone_root_locked(zone)) + 1;
                       (void)slm_journal_write(zone.journal(), word, 7);
                       (void)slm_journal_write(zone.journal(), word + 1, 7);

@@ -238,7 +238,7 @@ TEST_P(ZoneStress, StatisticsMayBeReadWhileAnotherThreadRepairs)
     });
     for (unsigned i = 0; i < 20; i++) {
         EXPECT_EQ(in_child([&] {
-                      (void)slm_zone_lock(zone);
+                      EXPECT_EQ(slm_zone_lock(zone), SLM_OK);
                       (void)slm_journal_alloc(slm_zone_journal(zone), 64);
                       raise(SIGKILL);
                       return 0;

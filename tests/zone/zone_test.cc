@@ -178,7 +178,7 @@ TEST_P(ZoneOfEachKind, WhatADeadHolderDidNotCommitIsUndone)
 {
     ASSERT_EQ(push_alone(zone, 1), SLM_OK);
     EXPECT_EQ(in_child([&] {
-                  (void)slm_zone_lock(zone);
+                  EXPECT_EQ(slm_zone_lock(zone), SLM_OK);
                   (void)push(zone, 2);
                   EXPECT_EQ(slm_zone_commit_locked(zone), SLM_OK);
                   (void)push(zone, 3);
@@ -501,7 +501,7 @@ TEST(Zone, KeepsItsLengthAndGrowsOnAfterADeathInGrow)
         Zone zone;
         ASSERT_EQ(zone.create(all.of(kind)), SLM_OK);
         EXPECT_EQ(in_child([&] {
-                      (void)slm_zone_lock(zone);
+                      EXPECT_EQ(slm_zone_lock(zone), SLM_OK);
                       (void)slm_zone_reserve(zone, 2 * kZoneBytes, nullptr);
                       raise(SIGKILL);
                       return 0;
@@ -521,7 +521,7 @@ TEST(Zone, WithAPublishedLengthAndOldPagesIsRepaired)
     Zone zone, other;
     ASSERT_EQ(zone.create(all.of(SLM_SEGMENT_MEMFD)), SLM_OK);
     EXPECT_EQ(in_child([&] {
-                  (void)slm_zone_lock(zone);
+                  EXPECT_EQ(slm_zone_lock(zone), SLM_OK);
                   (void)slm_zone_reserve(zone, 4 * kZoneBytes, nullptr);
                   zone.header()->bytes = 4 * kZoneBytes;
                   raise(SIGKILL);
@@ -576,7 +576,7 @@ TEST(Zone, MappedLongerThanItIsCanBeRepairedCheckedAndGrown)
         ASSERT_EQ(slm_zone_unlock(zone), SLM_OK);
         EXPECT_EQ(slm_zone_check_locked(reader), 0u);
         EXPECT_EQ(in_child([&] {
-                      (void)slm_zone_lock(zone);
+                      EXPECT_EQ(slm_zone_lock(zone), SLM_OK);
                       (void)push(zone, 2);
                       raise(SIGKILL);
                       return 0;

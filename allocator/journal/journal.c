@@ -456,7 +456,7 @@ enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object)
     if (journal->log == NULL) {
         return SLM_E_STATE;
     }
-    if (object != NULL && slm_slab_check_pointer_locked(journal->slab, object) != SLM_OK) {
+    if (object != NULL && !slm_slab_is_object(journal->slab, object)) {
         return SLM_E_FOREIGN;
     }
     if (object != NULL && is_released(journal, object)) {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Undoing a transaction, finishing a commit, recovering after a death. */
 #include "allocator/journal/log.h"
+#include "allocator/slab/view.h"
 
 static void free_if_live(struct slm_journal *journal, void *p)
 {
-    if (slm_slab_check_pointer_locked(journal->slab, p) == SLM_OK) {
+    if (slm_slab_is_object(journal->slab, p)) {
         (void)slm_slab_free_locked(journal->slab, p);
     }
 }

@@ -65,7 +65,7 @@ static void add_pages(struct slm_slab *slab, uint32_t n_pages)
     slab->pages[first].word = slab_word(SLAB_NEW, 0, n_pages - first);
     slab_commit(&slab->header->n_pages, slab_pages_seal(n_pages));
     (void)slm_slab_refresh_locked(slab);
-    slm_slab_run_give(slab, first, n_pages - first);
+    (void)slm_slab_run_give(slab, first, n_pages - first);
 }
 
 size_t slm_slab_grow_locked(struct slm_slab *slab, size_t region_bytes)

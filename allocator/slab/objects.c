@@ -227,7 +227,7 @@ static void free_run(struct slm_slab *slab, uint32_t idx)
     uint32_t n_pages = slab_word_pages(slab->pages[idx].word);
     slab->header->n_runs--;
     slab->header->n_run_pages -= n_pages;
-    slm_slab_run_give(slab, idx, n_pages);
+    (void)slm_slab_run_give(slab, idx, n_pages);
 }
 
 enum slm_status slm_slab_free_locked(struct slm_slab *slab, void *p)

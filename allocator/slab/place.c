@@ -47,11 +47,17 @@ enum slm_status slm_slab_check_pointer_locked(const struct slm_slab *slab, const
     return slab == NULL ? SLM_E_NULL : slab_place_find(slab, p, &place);
 }
 
+bool slm_slab_is_object(const struct slm_slab *slab, const void *p)
+{
+    struct slab_place place;
+    return slab_place_find_object(slab, p, &place);
+}
+
 /* 0: no live object starts at p. */
 static size_t find_usable_bytes(const struct slm_slab *slab, const void *p)
 {
     struct slab_place place;
-    return slab_place_find(slab, p, &place) == SLM_OK
+    return slab_place_find_object(slab, p, &place)
                ? slab_place_bytes(slab, &place) - slab->shape.gap_bytes
                : 0;
 }

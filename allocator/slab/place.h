@@ -78,6 +78,16 @@ static inline enum slm_status slab_place_find(const struct slm_slab *slab, const
     return slab_place_in_run(slab, head, offset, place);
 }
 
+/* As slab_place_find, but only whether it returns SLM_OK. O(1): no object starts on an inner page,
+ * so the head of its run need not be found. *place is valid if so. */
+static inline bool slab_place_find_object(const struct slm_slab *slab, const void *p,
+                                          struct slab_place *place)
+{
+    size_t page = (size_t)((uintptr_t)p - (uintptr_t)slab->memory) >> slab->shape.page_shift;
+    bool is_inner = page < slab->n_pages && slab->pages[page].word == SLAB_INNER;
+    return !is_inner && slab_place_find(slab, p, place) == SLM_OK;
+}
+
 /* Whether the address is in a live object. */
 static inline bool slab_place_is_live(const struct slab_place *place)
 {

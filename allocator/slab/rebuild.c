@@ -160,25 +160,16 @@ static void relist_all(struct slm_slab *slab)
     }
 }
 
-/* The head of the free run that a released page is part of now; the page may be its tail. */
-static uint32_t merged_head(const struct slm_slab *slab, uint32_t idx)
-{
-    uint64_t word = slab->pages[idx].word;
-    bool is_tail = slab_word_kind(word) == SLAB_TAIL;
-    return is_tail ? idx + 1 - slab_word_pages(word) : slm_slab_run_head(slab, idx);
-}
-
-/* Returns spare empty spans and new pages, now that the free runs to merge with are listed. */
+/* Returns spare empty spans and new pages, now that the free runs to merge with are listed. The
+ * walk goes on after the run that they merged into. */
 static void release_spare(struct slm_slab *slab)
 {
     uint32_t idx = 0;
     while (idx < slab->n_pages) {
         if (span_is_spare(slab, idx)) {
-            slm_slab_span_destroy(slab, idx);
-            idx = merged_head(slab, idx);
+            idx = slm_slab_span_destroy(slab, idx);
         } else if (word_is_new(slab, idx)) {
-            slm_slab_run_give(slab, idx, slab_word_pages(slab->pages[idx].word));
-            idx = merged_head(slab, idx);
+            idx = slm_slab_run_give(slab, idx, slab_word_pages(slab->pages[idx].word));
         }
         idx += slab_word_pages(slab->pages[idx].word);
     }
@@ -211,7 +202,7 @@ void *slm_slab_last_allocation_locked(const struct slm_slab *slab)
         return NULL;
     }
     void *p = (unsigned char *)slab->header + offset;
-    return slm_slab_check_pointer_locked(slab, p) == SLM_OK ? p : NULL;
+    return slm_slab_is_object(slab, p) ? p : NULL;
 }
 
 void slm_slab_clear_last_allocation_locked(struct slm_slab *slab)

@@ -171,7 +171,7 @@ static uint32_t free_at(const struct slm_slab *slab, uint32_t idx)
  *   commit  [FREE 6 ......                        ]   one store frees and merges on both sides
  *   after   [FREE 6 . . . . TAIL 6]                   then the inner words are cleared
  */
-void slm_slab_run_give(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
+uint32_t slm_slab_run_give(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
 {
     uint32_t before = free_before(slab, idx);
     uint32_t after = free_at(slab, idx + n_pages);
@@ -196,6 +196,7 @@ void slm_slab_run_give(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
     slm_slab_run_mark_free(slab, first, length);
     slm_slab_run_link(slab, first, length);
     slab->header->n_free_pages += n_pages;
+    return first;
 }
 
 uint32_t slm_slab_run_head(const struct slm_slab *slab, uint32_t idx)

@@ -62,7 +62,7 @@ static uint32_t create_span(struct slm_slab *slab, unsigned class_idx, uint32_t 
     return span;
 }
 
-void slm_slab_span_destroy(struct slm_slab *slab, uint32_t span)
+uint32_t slm_slab_span_destroy(struct slm_slab *slab, uint32_t span)
 {
     uint64_t word = slab->pages[span].word;
     struct slab_class *class = &slab->classes[slab_word_class(word)];
@@ -71,7 +71,7 @@ void slm_slab_span_destroy(struct slm_slab *slab, uint32_t span)
     for (uint32_t i = 1; i < slab_word_pages(word); i++) {
         slab->pages[span + i].word = 0;
     }
-    slm_slab_run_give(slab, span, slab_word_pages(word));
+    return slm_slab_run_give(slab, span, slab_word_pages(word));
 }
 
 /* Releases the span that the class keeps. Returns the number of its pages. */
@@ -84,7 +84,7 @@ static uint32_t release_kept(struct slm_slab *slab, struct slab_class *class)
     uint32_t n_pages = slab_word_pages(slab->pages[span].word);
     class->kept = SLAB_NIL;
     slab->header->n_kept_pages -= n_pages;
-    slm_slab_span_destroy(slab, span);
+    (void)slm_slab_span_destroy(slab, span);
     return n_pages;
 }
 
@@ -226,7 +226,7 @@ static void retire_span(struct slm_slab *slab, unsigned class_idx, uint32_t span
     if (slab->classes[class_idx].kept == SLAB_NIL) {
         slm_slab_span_keep(slab, span);
     } else {
-        slm_slab_span_destroy(slab, span);
+        (void)slm_slab_span_destroy(slab, span);
     }
 }
 

@@ -93,8 +93,9 @@ uint32_t slm_slab_run_longest(const struct slm_slab *slab);
 /* Takes n_pages from the best fitting free run; SLAB_NIL if there is none. The head's word still
  * says FREE: the caller commits what the pages become. */
 uint32_t slm_slab_run_take(struct slm_slab *slab, uint32_t n_pages);
-/* Makes [idx, idx + n_pages) free and merges it with its neighbours; commits. */
-void slm_slab_run_give(struct slm_slab *slab, uint32_t idx, uint32_t n_pages);
+/* Makes [idx, idx + n_pages) free and merges it with its neighbours; commits. Returns the head of
+ * the free run that these pages are in now. */
+uint32_t slm_slab_run_give(struct slm_slab *slab, uint32_t idx, uint32_t n_pages);
 void slm_slab_run_link(struct slm_slab *slab, uint32_t idx, uint32_t n_pages);
 /* Words of a free run, tail included; the inner ones are 0 already. Commits. */
 void slm_slab_run_mark_free(struct slm_slab *slab, uint32_t idx, uint32_t n_pages);
@@ -117,10 +118,16 @@ void slm_slab_span_link(struct slm_slab *slab, unsigned class_idx, uint32_t span
 void slm_slab_span_mark_body(struct slm_slab *slab, uint32_t span, uint32_t n_pages);
 /* Makes an empty span that is on no list the one that its class keeps. */
 void slm_slab_span_keep(struct slm_slab *slab, uint32_t span);
-/* Returns an empty span that is on no list to the free runs. */
-void slm_slab_span_destroy(struct slm_slab *slab, uint32_t span);
+/* Returns an empty span that is on no list to the free runs. Returns what slm_slab_run_give does. */
+uint32_t slm_slab_span_destroy(struct slm_slab *slab, uint32_t span);
 /* Sets the bits after the last chunk of the span. */
 void slm_slab_span_seal(struct slm_slab *slab, uint32_t span, uint32_t n_chunks);
+
+/* --- place.c --- */
+
+/* Whether a live object starts at p: slm_slab_check_pointer_locked returns SLM_OK. O(1), also for
+ * addresses inside runs. */
+bool slm_slab_is_object(const struct slm_slab *slab, const void *p);
 
 /* --- walk.c --- */
 

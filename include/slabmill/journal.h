@@ -110,7 +110,7 @@ void *slm_journal_memalign(struct slm_journal *journal, size_t align_bytes, size
 /* Frees an object when the transaction is committed; unlink it and write to it before. Takes one
  * entry. Fails, noting nothing: as slm_slab_free; SLM_E_FREED if this transaction frees the object
  * already; and, refusing the transaction, SLM_E_STATE (the object is the root) and SLM_E_FULL.
- * Cost O(1). */
+ * Cost O(1); as slm_slab_free for a pointer into a run that is not its start. */
 enum slm_status slm_journal_free(struct slm_journal *journal, void *p);
 
 /* The root: the user's anchor, a live object of the slab or NULL. Takes one entry. A caller that

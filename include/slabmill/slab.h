@@ -307,7 +307,7 @@ struct slm_slab_extent {
 
 /* Calls visit for each stretch of pages, in order and without gaps, until visit returns false.
  * Reads only; bounded and safe on a region with any contents. A copy of a region needs no lock.
- * Cost O(spans + runs + bitmap words). */
+ * Cost O(spans + runs + bitmap words); O(pages + bitmap words) where words are damaged. */
 void slm_slab_walk_locked(const struct slm_slab *slab,
                           bool (*visit)(void *data, const struct slm_slab_extent *extent),
                           void *data);

@@ -8,7 +8,9 @@
 #include <sys/mman.h>
 
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
+#include <memory>
 
 extern "C" {
 #include "allocator/slab/view.h"
@@ -20,11 +22,11 @@ extern "C" {
 
 namespace slm_test {
 
-/* Pages of 4 KiB and chunks of 8 bytes and more: as much metadata as a slab can have. The mapping
- * reserves no memory, and pages that only hold objects stay holes. */
+/* The mapping reserves no memory, and pages that only hold objects stay holes. Without options, pages
+ * of 4 KiB and chunks of 8 bytes and more: as much metadata as a slab can have. */
 class Sparse {
   public:
-    Sparse(size_t slab_bytes, unsigned n_entries)
+    Sparse(size_t slab_bytes, unsigned n_entries, const slm_slab_options *options = nullptr)
         : log_bytes_(slm_align_up(slm_journal_log_bytes(n_entries), 4096)),
           n_bytes_(log_bytes_ + slab_bytes)
     {
@@ -35,7 +37,7 @@ class Sparse {
         }
         base_ = static_cast<unsigned char *>(at);
         EXPECT_EQ(slm_journal_init(base_, n_entries), SLM_OK);
-        EXPECT_EQ(slm_slab_init(base_ + log_bytes_, slab_bytes, nullptr), SLM_OK);
+        EXPECT_EQ(slm_slab_init(base_ + log_bytes_, slab_bytes, options), SLM_OK);
         EXPECT_EQ(slm_slab_attach(&slab_, base_ + log_bytes_, slab_bytes, nullptr), SLM_OK);
         EXPECT_EQ(slm_journal_attach(&journal, base_, log_bytes_, base_, slab_), SLM_OK);
     }

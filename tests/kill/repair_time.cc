@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* repair_time: how long the next locker waits until a dead holder's zone is repaired. */
 #include <chrono>
+#include <cinttypes>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -12,18 +13,13 @@
 #include <vector>
 
 extern "C" {
-#include <slabmill/zone.h>
+#include "allocator/slab/view.h"
+#include <slabmill/zone_image.h>
 }
 
 namespace {
 
-/* Allocates objects of 16 to 4096 bytes, small and large ones equally often, and runs. It writes
- * nothing into them: backing is reserved but not touched, so that a zone larger than the free
- * memory can be measured. */
-struct Filled {
-    size_t n_objects = 0;
-    double seconds = 0;
-};
+constexpr unsigned kEntries = 20000; /* of a transaction */
 
 double seconds_since(std::chrono::steady_clock::time_point start)
 {
@@ -50,6 +46,7 @@ slm_zone *create(size_t bytes)
     slm_zone_options options = {};
     options.name = "repair_time";
     options.bytes = bytes;
+    options.journal_entries = kEntries;
     options.slab.min_object_bytes = 16;
     options.slab.per_doubling = 8;
     options.segment.kind = SLM_SEGMENT_ANONYMOUS;
@@ -59,11 +56,12 @@ slm_zone *create(size_t bytes)
     return zone;
 }
 
-/* Allocates until only a tenth of the pages is free. Then frees every third object, so that spans
- * and runs are filled to all degrees. */
-Filled fill(slm_zone *zone)
+/* Allocates objects of 16 to 4096 bytes, small and large ones equally often, and runs, until only a
+ * tenth of the pages is free. It writes nothing into them: backing is reserved but not touched, so
+ * that a zone larger than the free memory can be measured. Then frees every third object, so that
+ * spans and runs are filled to all degrees. */
+size_t fill_with_many(slm_zone *zone)
 {
-    auto start = std::chrono::steady_clock::now();
     std::mt19937 random(1);
     std::vector<void *> objects;
     slm_journal *journal = slm_zone_journal(zone);
@@ -86,18 +84,82 @@ Filled fill(slm_zone *zone)
         must(slm_zone_commit_locked(zone), "commit");
     }
     must(slm_zone_unlock(zone), "unlock");
-    return {objects.size() - (objects.size() + 2) / 3, seconds_since(start)};
+    return objects.size() - (objects.size() + 2) / 3;
 }
 
-/* A child dies in a transaction that has some entries. */
-void die_in_transaction(slm_zone *zone)
+/* What is in a zone, and what its dead holder was doing. */
+struct Shape {
+    const char *name;
+    size_t (*fill)(slm_zone *zone); /* returns the number of objects */
+    void (*work)(slm_zone *zone);   /* under the lock, in a child that dies then */
+};
+
+size_t fill_with_a_run(slm_zone *zone)
+{
+    struct slm_slab_stats stats;
+    must(slm_zone_lock(zone), "lock");
+    slm_slab_get_stats(slm_zone_slab(zone), &stats);
+    void *run = slm_journal_alloc(slm_zone_journal(zone), stats.n_pages / 10 * 9 * 4096);
+    must(slm_zone_set_root_locked(zone, run), "root");
+    must(slm_zone_unlock(zone), "unlock");
+    return 1;
+}
+
+void note_words_at_the_end(slm_zone *zone)
+{
+    void *run = slm_zone_root_locked(zone);
+    size_t bytes = slm_slab_usable_bytes(slm_zone_slab(zone), run);
+    auto *end = reinterpret_cast<uint64_t *>(static_cast<unsigned char *>(run) + bytes);
+    for (unsigned i = 0; i < kEntries && i < bytes / 8; i++) {
+        must(slm_journal_write(slm_zone_journal(zone), end - 1 - i, i), "write");
+    }
+}
+
+void allocate(slm_zone *zone, unsigned n, size_t bytes)
+{
+    while (n-- > 0 && slm_journal_alloc(slm_zone_journal(zone), bytes) != nullptr) {
+    }
+}
+
+void allocate_a_few(slm_zone *zone)
+{
+    allocate(zone, 100, 100);
+}
+
+void allocate_pages(slm_zone *zone)
+{
+    allocate(zone, kEntries, 4096);
+}
+
+/* No death leaves that: an empty span after each free page. */
+void forge_words(slm_zone *zone)
+{
+    slm_slab *slab = slm_zone_slab(zone);
+    memset(slab->bitmaps, 0, size_t{slab->n_pages} * slab->words_per_page * sizeof(uint64_t));
+    for (uint32_t i = 0; i < slab->n_pages; i++) {
+        slab->pages[i].word = slab_word(i % 2 == 0 ? SLAB_FREE : SLAB_SPAN, 0, 1);
+    }
+}
+
+size_t fill_with_nothing(slm_zone *)
+{
+    return 0;
+}
+
+const Shape kShapes[] = {
+    {"objects of all sizes", fill_with_many, allocate_a_few},
+    {"words of one run", fill_with_a_run, note_words_at_the_end},
+    {"objects of a page", fill_with_nothing, allocate_pages},
+    {"forged page words", fill_with_nothing, forge_words},
+};
+
+/* A child locks, works and dies. Returns the number of entries that it noted. */
+uint64_t die_at_work(slm_zone *zone, const Shape &shape)
 {
     pid_t child = fork();
     if (child == 0) {
         if (slm_zone_lock(zone) == SLM_OK) {
-            for (int i = 0; i < 100; i++) {
-                (void)slm_journal_alloc(slm_zone_journal(zone), 100);
-            }
+            shape.work(zone);
         }
         (void)kill(getpid(), SIGKILL);
     }
@@ -105,36 +167,43 @@ void die_in_transaction(slm_zone *zone)
     if (child < 0 || waitpid(child, &status, 0) != child) {
         stop("fork", "no child");
     }
+    slm_zone_image_notes notes;
+    slm_zone_image_get_notes(slm_zone_journal(zone), &notes);
+    return notes.n_noted;
 }
 
-/* Returns the shortest of several times: the rest is other work of the machine. */
-double measure(slm_zone *zone, size_t bytes)
+struct Repair {
+    uint64_t n_entries = 0;
+    double seconds = 0;
+};
+
+/* Returns the longest of several times. */
+Repair measure(slm_zone *zone, const Shape &shape)
 {
-    double best = 1e9;
-    size_t n_times = bytes <= (size_t{64} << 20) ? 9 : 3;
-    for (size_t i = 0; i < n_times; i++) {
+    Repair longest;
+    for (size_t i = 0; i < 5; i++) {
         struct slm_zone_stats before;
         struct slm_zone_stats after;
         slm_zone_get_stats(zone, &before);
-        die_in_transaction(zone);
+        longest.n_entries = die_at_work(zone, shape);
         auto start = std::chrono::steady_clock::now();
         must(slm_zone_trylock(zone), "recovery");
         double seconds = seconds_since(start);
         must(slm_zone_unlock(zone), "unlock");
         slm_zone_get_stats(zone, &after);
-        if (after.n_undone != before.n_undone + 1) {
-            stop("recovery", "no transaction was undone");
+        if (after.n_recoveries != before.n_recoveries + 1) {
+            stop("recovery", "nothing was repaired");
         }
-        best = seconds < best ? seconds : best;
+        longest.seconds = seconds > longest.seconds ? seconds : longest.seconds;
     }
-    return best;
+    return longest;
 }
 
-void print_row(size_t bytes)
+void print_row(size_t bytes, const Shape &shape)
 {
     slm_zone *zone = create(bytes);
-    Filled filled = fill(zone);
-    double seconds = measure(zone, bytes);
+    size_t n_objects = shape.fill(zone);
+    Repair longest = measure(zone, shape);
     struct slm_slab_stats stats;
     slm_slab_get_stats(slm_zone_slab(zone), &stats);
     must(slm_zone_lock(zone), "lock");
@@ -143,8 +212,9 @@ void print_row(size_t bytes)
     if (broken != 0) {
         stop("recovery", "the zone breaks an invariant");
     }
-    printf("%6zu %9zu %9zu %12.3f %9.1f\n", bytes >> 20, stats.n_pages, filled.n_objects,
-           seconds * 1e3, seconds * 1e9 / static_cast<double>(stats.n_pages));
+    printf("%6zu %9zu %9zu %8" PRIu64 "  %-22s %9.3f %9.1f\n", bytes >> 20, stats.n_pages,
+           n_objects, longest.n_entries, shape.name, longest.seconds * 1e3,
+           longest.seconds * 1e9 / static_cast<double>(stats.n_pages));
     fflush(stdout);
     slm_zone_detach(zone);
 }
@@ -164,9 +234,12 @@ size_t parse_mebibytes(const char *text)
 int main(int n, char **words)
 {
     size_t most = n > 1 ? parse_mebibytes(words[1]) : 4096;
-    printf("%6s %9s %9s %12s %9s\n", "MiB", "pages", "objects", "repair, ms", "ns/page");
-    for (size_t mebibytes = 1; mebibytes <= most; mebibytes *= 4) {
-        print_row(mebibytes << 20);
+    printf("%6s %9s %9s %8s  %-22s %9s %9s\n", "MiB", "pages", "objects", "entries", "shape",
+           "most, ms", "ns/page");
+    for (size_t mebibytes = 4; mebibytes <= most; mebibytes *= 4) {
+        for (const Shape &shape : kShapes) {
+            print_row(mebibytes << 20, shape);
+        }
     }
     return 0;
 }

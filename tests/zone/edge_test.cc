@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Zones at the edge to the system: lost descriptors, removed names, cut and sparse files. */
+#include <pthread.h>
 #include <sys/mount.h>
 
 #include "allocator/segment/sys.h"
@@ -420,6 +421,131 @@ TEST(ZoneSparse, WhatIsRefusedIsNeverMapped)
     };
     EXPECT_EQ(b.attach(options), SLM_E_IO);
     EXPECT_EQ(n_mapped, 0u);
+}
+
+/* --- Makers that are killed --- */
+
+unsigned n_until_death;
+
+/* A call of the table that counts down to the death of the process. */
+template <auto Member> struct Deadly;
+
+template <typename Result, typename... Args, Result (*slm_segment_calls::*Member)(Args...)>
+struct Deadly<Member> {
+    static inline Result (*before)(Args...);
+
+    static Result call(Args... args)
+    {
+        if (--n_until_death == 0) {
+            (void)raise(SIGKILL);
+        }
+        return before(args...);
+    }
+    static void install()
+    {
+        before = slm_segment_sys.*Member;
+        slm_segment_sys.*Member = call;
+    }
+};
+
+template <auto... Members> void make_deadly()
+{
+    (Deadly<Members>::install(), ...);
+}
+
+int create_and_die_at(unsigned n, const slm_zone_options &options)
+{
+    using C = slm_segment_calls;
+    make_deadly<&C::open, &C::close, &C::fstat, &C::lstat, &C::stat, &C::fchmod, &C::fallocate,
+                &C::mmap, &C::link, &C::read_file, &C::file_system>();
+    n_until_death = n;
+    Zone zone;
+    return zone.create(options) == SLM_OK ? 0 : 1;
+}
+
+TEST(ZoneCreate, KilledAtAnyCallLeavesAWholeZoneOrNoName)
+{
+    for (Kind kind : kNamedKinds) {
+        for (slm_lock_kind lock : slm_test::kEveryLock) {
+            ZoneOptions all;
+            slm_zone_options options = all.of(kind, lock);
+            slm_zone_attach_options attach{};
+            attach.segment = options.segment;
+            attach.lock_path = options.lock_path;
+            attach.check = true;
+            unsigned n_absent = 0;
+            int end = -1;
+            for (unsigned at = 1; end != 0; at++) {
+                SCOPED_TRACE(at);
+                end = in_child([&] { return create_and_die_at(at, options); });
+                ASSERT_TRUE(end == 0 || end == 128 + SIGKILL) << end;
+                Zone found, made;
+                slm_status seen = found.attach(attach);
+                ASSERT_TRUE(seen == SLM_OK || seen == SLM_E_MISSING) << found.error.text;
+                n_absent += seen == SLM_E_MISSING;
+                if (seen == SLM_OK) {
+                    ASSERT_EQ(slm_zone_remove(found, nullptr), SLM_OK);
+                }
+                ASSERT_EQ(made.create(options), SLM_OK) << made.error.text;
+                ASSERT_EQ(slm_zone_remove(made, nullptr), SLM_OK);
+            }
+            EXPECT_GT(n_absent, 8u);
+        }
+    }
+}
+
+/* The zone's own steps fail after another program has taken the name. */
+TEST(ZoneCreate, ThatFailsLeavesTheFileOfAnotherProgram)
+{
+    for (Kind kind : kNamedKinds) {
+        slm_test::KeepCalls keep;
+        ZoneOptions all;
+        Zone zone;
+        slm_zone_options options = all.of(kind, SLM_LOCK_FILE);
+        options.lock_path = "/nowhere/at/all";
+        static std::string path;
+        path = all.path(kind);
+        slm_segment_sys.fchmod = [](int fd, mode_t mode) {
+            (void)close(open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY, 0600));
+            return fchmod(fd, mode);
+        };
+        EXPECT_EQ(zone.create(options), SLM_E_MISSING) << zone.error.text;
+        EXPECT_EQ(unlink(path.c_str()), 0);
+        options = all.of(kind);
+        EXPECT_EQ(zone.create(options), SLM_E_EXISTS) << zone.error.text;
+        EXPECT_EQ(unlink(path.c_str()), 0);
+    }
+}
+
+/* --- Cancellation --- */
+
+/* A thread that is cancelled while it uses a zone acts on it between its calls only. */
+TEST(ZoneCancellation, IsNotActedOnWhileAZoneIsMadeGrownOrDetached)
+{
+    for (Kind kind : kFileKinds) {
+        ZoneOptions all;
+        slm_zone_options options = all.of(kind);
+        pthread_t thread;
+        void *result = nullptr;
+        ASSERT_EQ(pthread_create(
+                      &thread, nullptr,
+                      [](void *data) -> void * {
+                          (void)pthread_cancel(pthread_self());
+                          auto *asked = static_cast<slm_zone_options *>(data);
+                          slm_zone *zone = nullptr;
+                          bool is_made = slm_zone_create(&zone, asked, nullptr) == SLM_OK;
+                          bool is_grown = slm_zone_grow(zone, kZoneMaxBytes, nullptr) == SLM_OK;
+                          slm_zone_detach(zone);
+                          int before;
+                          (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+                          return is_made && is_grown ? data : nullptr;
+                      },
+                      &options),
+                  0);
+        ASSERT_EQ(pthread_join(thread, &result), 0);
+        EXPECT_EQ(result, &options);
+        EXPECT_EQ(in_child([] { return 0; }), 0); /* fork waits for nothing */
+    }
 }
 
 } // namespace

@@ -71,7 +71,7 @@ class Jail {
 
 #define SKIP_UNLESS_ALLOWED(status)                                                                \
     if ((status) == kNotAllowed) {                                                                 \
-        GTEST_SKIP() << "this user may not make that namespace or jail: " << strerror(errno);      \
+        GTEST_SKIP() << "this user may not make that namespace or enter that jail";                \
     }
 
 int lock_and_unlock(slm_lock *lock)

@@ -64,8 +64,8 @@ void slm_lock_file_give(struct slm_lock *lock);
 
 extern struct slm_lock *slm_lock_handles; /* newest first */
 
-/* While a thread is between these, no other thread is, no thread forks, and neither a signal handler
- * nor a cancellation interrupts it. */
+/* While a thread is between these, no other thread is, no thread forks, and neither a signal
+ * handler nor a cancellation interrupts it. */
 void slm_lock_enter_handles(void);
 void slm_lock_leave_handles(void);
 

@@ -14,9 +14,9 @@
 #include <slabmill/word.h>
 
 /*
- * A process never changes its pid namespace, and its time namespace only by setns(2). So the process
- * remembers both. A fork child, which may be in others, asks again, and again for its identity: both
- * at once, since it may be about to enter a chroot without /proc.
+ * A process never changes its pid namespace, and its time namespace only by setns(2). So the
+ * process remembers both. A fork child, which may be in others, asks for both and for its identity
+ * again, at once: it may be about to enter a chroot without /proc.
  */
 
 __thread uint64_t slm_lock_self_cached;

@@ -35,7 +35,7 @@
  *       proc      what /proc says about threads, namespaces and mappings
  *
  * Stored      struct slm_lock_state (64 bytes) in shared memory: the word, its kind, two counters,
- *             the boot, the namespaces, the file. word.h draws the word and lists every change of it.
+ *             the boot, the namespaces, the file. word.h draws the word and lists its changes.
  * In process  struct slm_lock (handle.h): where the state is mapped, how long to spin, the file.
  * Calls       lock -> wait -> owner -> system; lock -> file -> handles, wait, system. A fast path
  *             knows the word only. FILE, and a handle whose process was forked into other

@@ -61,9 +61,10 @@ extern "C" {
  *            the word of another owner with the same id and marks, for SLM_LOCK_SLEEP_MS at most.
  *          - FILE: after a lock file was removed or replaced, new handles are refused until the
  *            system restarts or a caller sets is_unused (for good, if the system has no boot id);
- *            handles of the first file go on, those of later fork children too. A program that closes the lock's descriptor while it
- *            holds the lock gives the lock away. A thread that ends without its destructors, or
- *            locks in the last round of them, keeps the lock until its process ends.
+ *            handles of the first file go on, those of earlier fork children too. A program that
+ *            closes the lock's descriptor while it holds the lock gives the lock away. A thread
+ *            that ends without its destructors, or locks in the last round of them, keeps the lock
+ *            until its process ends.
  * Cost     Uncontended: one compare-and-swap to lock, one to unlock. Contended: spins with
  *          exponential back-off, then sleeps on a futex.
  * Source   Futexes: futex(2), Drepper's "Futexes Are Tricky" (the state with waiters); the owner

@@ -86,6 +86,21 @@ int slm_lock_file_open_agreed(struct slm_lock_file *file)
     return 0;
 }
 
+int slm_lock_file_open_again(struct slm_lock_file *file)
+{
+    struct stat found;
+    int fd = open_path(file->path, 0, &found);
+    if (fd < 0) {
+        return errno;
+    }
+    if (found.st_dev != file->device || found.st_ino != file->inode) {
+        (void)close(fd);
+        return ESTALE;
+    }
+    file->fd = fd;
+    return 0;
+}
+
 /* The descriptor may be closed, or be another file's now. */
 bool slm_lock_file_is_open(const struct slm_lock_file *file)
 {

@@ -84,6 +84,9 @@ void slm_lock_file_close(struct slm_lock_file *file);
  * it creates if there is none. Returns 0 or an errno; ESTALE: the recorded file has been removed or
  * replaced. */
 int slm_lock_file_open_agreed(struct slm_lock_file *file);
+/* Opens the file that was opened last, if the path still leads to it. Does not touch the state,
+ * which may be in a file that was cut. Returns 0 or an errno. */
+int slm_lock_file_open_again(struct slm_lock_file *file);
 /* Whether the file that was opened is the one that the state records; if the state records none, it
  * records this file. */
 bool slm_lock_file_is_agreed(const struct slm_lock_file *file);

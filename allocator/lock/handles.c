@@ -51,7 +51,8 @@ void slm_lock_leave_handles(void)
     (void)pthread_setcancelstate(cancel, NULL);
 }
 
-/* The next call opens a file that cannot be opened now. */
+/* The next lock call opens a file that cannot be opened now. The state is not touched: a child that
+ * only calls exec must not die of a zone whose file was cut. */
 static void renew(struct slm_lock *lock)
 {
     bool is_here = lock->namespaces == slm_lock_namespaces();
@@ -62,7 +63,7 @@ static void renew(struct slm_lock *lock)
     slm_lock_file_close(lock->file);
     lock->file->holder = 0;
     if (is_here) {
-        (void)slm_lock_file_open_agreed(lock->file);
+        (void)slm_lock_file_open_again(lock->file);
     }
 }
 

@@ -323,6 +323,19 @@ int lock_after_exec(const char *path)
     return slm_lock_unlock(lock) == SLM_OK ? status : SLM_STATUS_COUNT;
 }
 
+/* A child that only calls exec does not touch the lock, and must not die of it. */
+TEST(LockFork, AChildOfAProcessWithAFileThatWasCutLives)
+{
+    for (slm_lock_kind kind : {SLM_LOCK_ROBUST, SLM_LOCK_SPIN_SEM, SLM_LOCK_FILE}) {
+        FileLock file(kind);
+        slm_lock *lock = file.attach();
+        ASSERT_EQ(truncate(file.path().c_str(), 0), 0);
+        EXPECT_EQ(run_child([] { return 0; }), 0) << kind;
+        ASSERT_EQ(truncate(file.path().c_str(), 4096), 0);
+        slm_lock_detach(lock);
+    }
+}
+
 /* --- A copy of the file --- */
 
 class LockCopy : public testing::TestWithParam<slm_lock_kind> {

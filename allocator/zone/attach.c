@@ -186,7 +186,7 @@ static enum slm_status attach_once(struct slm_zone **out,
     if (status == SLM_OK) {
         status = open_all(zone, options, is_met, error);
     } else {
-        *is_met = status == SLM_E_NOMEM && error->os_errno == EAGAIN;
+        *is_met = error->os_errno == EAGAIN;
     }
     if (status == SLM_OK) {
         status = check_version(zone, options->content_version, error);

@@ -182,7 +182,7 @@ enum slm_status slm_segment_check_unused(const struct slm_segment *segment,
 /*
  * As slm_segment_check_unused, and keeps others out until slm_segment_unclaim: what opens the file
  * meanwhile waits, or fails with EAGAIN if it asked not to wait, as slm_segment_attach does
- * (SLM_E_NOMEM). For a few stores only: after the system's lease-break-time, 45 s, others get in.
+ * (SLM_E_LOCKED). For a few stores only: after the system's lease-break-time, 45 s, others get in.
  * Fails: as slm_segment_check_unused; SLM_E_STATE for SYSV.
  */
 enum slm_status slm_segment_claim(const struct slm_segment *segment, struct slm_error *error);

@@ -59,7 +59,8 @@ static enum slm_status judge_header(struct slm_zone *zone, struct zone_header *c
 }
 
 /* Maps the zone with the addresses up to its max_bytes, which its header holds. A file that turns
- * out not to be a zone is not mapped, and its holes are not filled. *is_whole: it needed no filling. */
+ * out not to be a zone is not mapped, and its holes are not filled. *is_whole: it needed no
+ * filling. */
 static enum slm_status map_whole(struct slm_zone *zone,
                                  const struct slm_zone_attach_options *options, bool *is_whole,
                                  struct slm_error *error)

@@ -134,8 +134,8 @@ static bool has_segment_name(const struct slm_zone *zone,
            strcmp(slm_zone_segment_name(zone), name) == 0;
 }
 
-/* A name that is gone, or leads to another file, is found no more by the next start. A relative path
- * cannot be judged: the working folder may be another one now. */
+/* A name that is gone, or leads to another file, is found no more by the next start. A relative
+ * path cannot be judged: the working folder may be another one now. */
 static enum slm_status check_name(const struct slm_zone *zone, struct slm_error *error)
 {
     struct slm_error why;
@@ -364,13 +364,16 @@ static enum slm_status check_declarations(const struct slm_zone_declaration *dec
     return status;
 }
 
-/* No other process knows the new zones yet: their locks and callbacks make none wait. */
-static enum slm_status init_new(struct candidate *candidates, size_t n, struct slm_error *error)
+/* No other process knows the new zones yet: their locks and callbacks make none wait. Only a lock
+ * file may be in use, by an earlier zone that had the same one. */
+static enum slm_status init_new(const struct slm_zone_set *set, struct candidate *candidates,
+                                size_t n, struct slm_error *error)
 {
+    uint64_t end_ms = slm_zone_now_ms() + set->lock_timeout_ms;
     enum slm_status status = SLM_OK;
     for (size_t i = 0; i < n && status == SLM_OK; i++) {
         if (!candidates[i].is_reused) {
-            status = lock_candidate(&candidates[i], 0, error);
+            status = lock_candidate(&candidates[i], end_ms, error);
             status = status == SLM_OK ? init_candidate(&candidates[i], error) : status;
         }
     }
@@ -449,7 +452,7 @@ static enum slm_status prepare(const struct slm_zone_set *set, struct candidate 
 {
     enum slm_status status = open_all(set, candidates, n, error);
     if (status == SLM_OK) {
-        status = init_new(candidates, n, error);
+        status = init_new(set, candidates, n, error);
     }
     if (status == SLM_OK) {
         status = lock_reused(set, candidates, n, ordered, error);

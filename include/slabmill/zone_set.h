@@ -43,7 +43,9 @@ extern "C" {
  *          undone, new zones removed, and growth is taken back. While the callback of a reused zone
  *          runs, every process that uses a reused zone of the set waits. So such a callback is
  *          short: it waits for no other process, locks no other zone, and neither sleeps nor does
- *          I/O that may take long. No callback forks, ends its thread, or leaves by longjmp.
+ *          I/O that may take long. No callback forks, ends its thread, or leaves by longjmp. If
+ *          another process makes a zone of that name while apply makes its own, apply begins again
+ *          with the other one, and the callbacks run again.
  * Safety   One thread at a time, in the master.
  * Failure  NULL: as status.h says. A growth that fails after its backing was taken gives the
  *          backing back. If another process holds the zone's lock then, the backing stays, and the

@@ -177,6 +177,24 @@ TEST_F(ZoneReload, TakesTheLockOfADeadWorkerOfAnyKind)
     }
 }
 
+/* The workers of the earlier zone go on, and use the lock file that the new zone has too. */
+TEST_F(ZoneReload, MakesANewZoneWhileTheLockFileOfTheEarlierOneIsInUse)
+{
+    slm_zone_declaration locked = inits.declare(all.of(SLM_SEGMENT_MEMFD, SLM_LOCK_FILE));
+    ASSERT_EQ(set.apply({locked}), SLM_OK) << set.error.text;
+    Zone earlier;
+    ASSERT_EQ(earlier.attach(all.to_attach(set["keys"])), SLM_OK) << earlier.error.text;
+    locked.no_reuse = true;
+    {
+        Holder holder(earlier);
+        ASSERT_EQ(slm_zone_set_limit_wait(set, 20), SLM_OK);
+        EXPECT_EQ(set.apply({locked}), SLM_E_TIMEOUT);
+    }
+    EXPECT_EQ(set.apply({locked}), SLM_OK) << set.error.text;
+    EXPECT_EQ(numbers_alone(set["keys"]), (Numbers{1002}));
+    EXPECT_EQ(numbers_alone(earlier), (Numbers{1001}));
+}
+
 /* Two masters, each of which would hold the zone that the other one waits for. */
 TEST_F(ZoneReload, OfTwoMastersInDifferentOrdersDoesNotStop)
 {

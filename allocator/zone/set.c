@@ -181,11 +181,9 @@ static enum slm_status check_server(const struct slm_zone_set *set,
                                                   : SLM_OK;
 }
 
-/* Takes the backing of a growth before the lock: it may take seconds. */
 static enum slm_status take_reused(const struct slm_zone_set *set, struct candidate *candidate,
                                    struct slm_zone *zone, struct slm_error *error)
 {
-    size_t bytes = candidate->declaration->options.bytes;
     candidate->zone = zone;
     candidate->is_reused = true;
     enum slm_status status = slm_zone_match(zone, &candidate->declaration->options, error);
@@ -198,12 +196,19 @@ static enum slm_status take_reused(const struct slm_zone_set *set, struct candid
     if (status == SLM_OK) {
         status = check_server(set, candidate, error); /* and again under the lock */
     }
-    if (status != SLM_OK || bytes <= zone_bytes(zone)) {
-        return status;
+    return status;
+}
+
+/* Before the lock: taking pages may last seconds. */
+static enum slm_status prepare_growth(struct candidate *candidate, struct slm_error *error)
+{
+    size_t bytes = candidate->declaration->options.bytes;
+    if (!candidate->is_reused || bytes <= zone_bytes(candidate->zone)) {
+        return SLM_OK;
     }
     candidate->prepared_bytes = bytes;
-    return slm_zone_error_of(slm_zone_name(zone), slm_zone_prepare_growth(zone, bytes, error),
-                             error);
+    return slm_zone_error_of(slm_zone_name(candidate->zone),
+                             slm_zone_prepare_growth(candidate->zone, bytes, error), error);
 }
 
 /* The zone of the set that the declaration keeps, or NULL. */
@@ -235,13 +240,16 @@ static enum slm_status open_reused(const struct slm_zone_set *set, struct candid
     return status == SLM_E_MISSING ? slm_error_clear(error) : status;
 }
 
-/* What is refused is refused before anything is made. */
+/* What cannot be is refused before anything is made. */
 static enum slm_status open_all(const struct slm_zone_set *set, struct candidate *candidates,
                                 size_t n, struct slm_error *error)
 {
     enum slm_status status = SLM_OK;
     for (size_t i = 0; i < n && status == SLM_OK; i++) {
         status = open_reused(set, &candidates[i], error);
+    }
+    for (size_t i = 0; i < n && status == SLM_OK; i++) {
+        status = prepare_growth(&candidates[i], error);
     }
     for (size_t i = 0; i < n && status == SLM_OK; i++) {
         if (!candidates[i].is_reused) {

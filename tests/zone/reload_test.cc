@@ -158,6 +158,21 @@ TEST_F(ZoneReload, GivesUpIfALockIsHeldForTooLongAndChangesNothing)
     }
 }
 
+/* Pages could not be given back, since a worker holds the lock. */
+TEST_F(ZoneReload, ThatIsRefusedTakesNoPages)
+{
+    slm_zone_options longer = named("longer");
+    slm_zone_options refused = named("refused");
+    ASSERT_EQ(set.apply({inits.declare(longer), inits.declare(refused)}), SLM_OK);
+    longer.bytes = 2 * kZoneBytes;
+    refused.tag = "test v2";
+    Holder holder(set["longer"]);
+    EXPECT_EQ(set.apply({inits.declare(longer), inits.declare(refused)}), SLM_E_NAME);
+    struct stat about;
+    ASSERT_EQ(fstat(slm_segment_id(slm_zone_segment(set["longer"])), &about), 0);
+    EXPECT_EQ(static_cast<size_t>(about.st_size), kZoneBytes);
+}
+
 /* Waiters for a lock of nginx's kind do not look for deaths. */
 TEST_F(ZoneReload, TakesTheLockOfADeadWorkerOfAnyKind)
 {

@@ -97,7 +97,7 @@ static enum slm_status open_once(const struct slm_keyed_view *view,
 {
     struct item *item = (struct item *)slm_keyed_find(view, key);
     if (item == NULL) {
-        item = (struct item *)slm_keyed_alloc(view, &kind, key, 0);
+        item = (struct item *)slm_keyed_alloc(view, &kind, key);
         if (item == NULL) {
             return SLM_E_NOMEM;
         }
@@ -111,22 +111,25 @@ static enum slm_status open_once(const struct slm_keyed_view *view,
     return slm_lease_take(view, book_of(view), worker, &item->held, &use->lease);
 }
 
-/* Opens, after making room if needed: dead workers' leases go first, then the oldest keys. */
+/* Opens, after making room if needed: dead workers' leases go first, then the oldest keys. It takes
+ * up to two objects, of key and lease, so it evicts by hand: each round drops a key and tries both
+ * again. */
 static enum slm_status open_or_evict(const struct slm_keyed_view *view,
                                      const struct slm_lease_worker *worker,
                                      const struct slm_key *key, uint64_t expires_ms,
                                      struct slm_cache_index_use *use)
 {
     enum slm_status status = open_once(view, worker, key, expires_ms, use);
-    for (unsigned i = 0; status == SLM_E_NOMEM && i < SLM_CACHE_INDEX_TRIES; i++) {
+    bool is_reclaimed = false;
+    while (status == SLM_E_NOMEM) {
         slm_zone_abort_locked(view->zone);
-        size_t n_reclaimed =
-            i == 0 ? slm_lease_reclaim_locked(view, book_of(view), on_lease_given) : 0;
-        struct item *item = n_reclaimed != 0 ? NULL : oldest_unused(view);
-        bool is_dropped = item != NULL && drop(view, item, &view->head->n_evicted);
-        if (!is_dropped && n_reclaimed == 0) {
-            return SLM_E_NOMEM;
+        if (is_reclaimed || slm_lease_reclaim_locked(view, book_of(view), on_lease_given) == 0) {
+            struct item *item = oldest_unused(view);
+            if (item == NULL || !drop(view, item, &view->head->n_evicted)) {
+                return SLM_E_NOMEM;
+            }
         }
+        is_reclaimed = true;
         status = open_once(view, worker, key, expires_ms, use);
     }
     return status;

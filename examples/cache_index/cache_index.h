@@ -14,8 +14,9 @@ extern "C" {
  * Model    A key counts its uses so far, and its opens now. An open key is a lease of the worker
  *          that opened it (see lease.h), and is given back if that worker dies.
  *          slm_cache_index_expire drops keys that were not opened within the time they were given;
- *          a key that is open then gets that time again. When memory is out, the oldest key that is
- *          not open is dropped and the call tries again, SLM_CACHE_INDEX_TRIES times at most.
+ *          a key that is open then gets that time again. When memory is out, the oldest keys that
+ *          are not open are dropped until the call succeeds. It looks for each of them among the
+ *          SLM_CACHE_INDEX_TRIES oldest keys.
  * Order    Keys are in the order of their last open. Expiry begins with the oldest and ends at the
  *          first that has not expired: a key with a short time waits for older keys with a long
  *          one.

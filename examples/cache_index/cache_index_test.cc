@@ -144,6 +144,22 @@ TEST_F(CacheIndex, OldestKeyThatIsNotOpenIsDroppedWhenMemoryIsOut)
     EXPECT_EQ(check(), 0u);
 }
 
+TEST_F(CacheIndex, LongKeysEvictShortOnesUntilTheyFit)
+{
+    uint64_t n = 0;
+    while (stats().keys.n_evicted == 0) {
+        visit(key_name(n++), 0);
+    }
+    for (uint64_t i = 0; i < 50; i++) {
+        std::string key = key_name(i) + std::string(SLM_KEYED_KEY_BYTES_MAX - 20, 'k');
+        ASSERT_EQ(open(key, 0), SLM_OK) << i;
+        ASSERT_EQ(close(use.lease), SLM_OK);
+        ASSERT_EQ(look(key).n_uses, 1u);
+    }
+    EXPECT_EQ(stats().keys.n_entries, n + 50 - stats().keys.n_evicted);
+    EXPECT_EQ(check(), 0u);
+}
+
 TEST_F(CacheIndex, ReportsMemoryOutWhenAllKeysAreOpen)
 {
     std::vector<slm_lease> leases;

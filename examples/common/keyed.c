@@ -88,12 +88,7 @@ enum slm_status slm_keyed_init(struct slm_zone *zone, const struct slm_keyed_kin
     if (status != SLM_OK) {
         return status;
     }
-    status = slm_keyed_init_locked(zone, kind);
-    if (status != SLM_OK) {
-        slm_zone_abort_locked(zone);
-    }
-    enum slm_status given = slm_zone_unlock(zone);
-    return status == SLM_OK ? given : status;
+    return slm_zone_end(zone, slm_keyed_init_locked(zone, kind));
 }
 
 enum slm_status slm_keyed_enter(struct slm_keyed_view *view, struct slm_zone *zone,
@@ -107,11 +102,7 @@ enum slm_status slm_keyed_enter(struct slm_keyed_view *view, struct slm_zone *zo
         return status;
     }
     *view = (struct slm_keyed_view){zone, slm_zone_journal(zone), slm_keyed_head(zone, kind)};
-    if (view->head == NULL) {
-        (void)slm_zone_unlock(zone);
-        return SLM_E_STATE;
-    }
-    return SLM_OK;
+    return view->head == NULL ? slm_zone_end(zone, SLM_E_STATE) : SLM_OK;
 }
 
 bool slm_keyed_commit(const struct slm_keyed_view *view)
@@ -121,11 +112,7 @@ bool slm_keyed_commit(const struct slm_keyed_view *view)
 
 enum slm_status slm_keyed_leave(const struct slm_keyed_view *view, enum slm_status status)
 {
-    if (status != SLM_OK) {
-        slm_zone_abort_locked(view->zone);
-    }
-    enum slm_status given = slm_zone_unlock(view->zone);
-    return status == SLM_OK ? given : status;
+    return slm_zone_end(view->zone, status);
 }
 
 struct slm_keyed_entry *slm_keyed_find(const struct slm_keyed_view *view, const struct slm_key *key)
@@ -134,25 +121,47 @@ struct slm_keyed_entry *slm_keyed_find(const struct slm_keyed_view *view, const 
                                                      keyed_compare);
 }
 
+/* Bytes of an entry with that key; 0: they do not fit in a size_t. */
+static size_t entry_bytes(const struct slm_keyed_kind *kind, const struct slm_key *key,
+                          size_t more_bytes)
+{
+    size_t bytes = kind->entry_bytes + key->n_bytes;
+    return more_bytes > SIZE_MAX - bytes ? 0 : bytes + more_bytes;
+}
+
+/* An object that this transaction allocated needs no undo entries. */
+static struct slm_keyed_entry *set_key(struct slm_keyed_entry *entry,
+                                       const struct slm_keyed_kind *kind, const struct slm_key *key)
+{
+    if (entry != NULL) {
+        memset(entry, 0, kind->entry_bytes);
+        entry->hash = key->hash;
+        entry->key_at = (uint32_t)kind->entry_bytes;
+        entry->key_bytes = (uint32_t)key->n_bytes;
+        memcpy((unsigned char *)entry + entry->key_at, key->data, key->n_bytes);
+    }
+    return entry;
+}
+
 struct slm_keyed_entry *slm_keyed_alloc(const struct slm_keyed_view *view,
                                         const struct slm_keyed_kind *kind,
-                                        const struct slm_key *key, size_t more_bytes)
+                                        const struct slm_key *key)
 {
-    if (more_bytes > SIZE_MAX - kind->entry_bytes - key->n_bytes) {
-        return NULL;
-    }
-    struct slm_keyed_entry *entry =
-        slm_journal_alloc(view->journal, kind->entry_bytes + key->n_bytes + more_bytes);
-    if (entry == NULL) {
-        return NULL;
-    }
-    /* An object that this transaction allocated needs no undo entries. */
-    memset(entry, 0, kind->entry_bytes);
-    entry->hash = key->hash;
-    entry->key_at = (uint32_t)kind->entry_bytes;
-    entry->key_bytes = (uint32_t)key->n_bytes;
-    memcpy((unsigned char *)entry + entry->key_at, key->data, key->n_bytes);
-    return entry;
+    return set_key(slm_journal_alloc(view->journal, entry_bytes(kind, key, 0)), kind, key);
+}
+
+struct slm_keyed_entry *slm_keyed_alloc_evicting(const struct slm_keyed_view *view,
+                                                 const struct slm_keyed_kind *kind,
+                                                 const struct slm_key *key, size_t more_bytes,
+                                                 slm_zone_evict *evict, void *data,
+                                                 enum slm_status *status)
+{
+    size_t bytes = entry_bytes(kind, key, more_bytes);
+    *status = SLM_E_NOMEM;
+    return bytes == 0
+               ? NULL
+               : set_key(slm_zone_alloc_evicting_locked(view->zone, bytes, evict, data, status),
+                         kind, key);
 }
 
 void slm_keyed_insert(const struct slm_keyed_view *view, struct slm_keyed_entry *entry)

@@ -109,13 +109,21 @@ struct slm_keyed_entry *slm_keyed_find(const struct slm_keyed_view *view,
                                        const struct slm_key *key);
 
 /*
- * An object for a new entry, with room for more_bytes after the key; all but the key is 0. It is in
- * neither tree nor list: slm_keyed_insert puts it there, in the same transaction. NULL: no memory.
+ * An object for a new entry; all but the key is 0. It is in neither tree nor list: slm_keyed_insert
+ * puts it there, in the same transaction. NULL: no memory.
  * Takes 1 journal entry.
  */
 struct slm_keyed_entry *slm_keyed_alloc(const struct slm_keyed_view *view,
                                         const struct slm_keyed_kind *kind,
-                                        const struct slm_key *key, size_t more_bytes);
+                                        const struct slm_key *key);
+
+/* The same, with room for more_bytes after the key, and as slm_zone_alloc_evicting_locked: the
+ * first change of a turn. NULL: *status has the reason. */
+struct slm_keyed_entry *slm_keyed_alloc_evicting(const struct slm_keyed_view *view,
+                                                 const struct slm_keyed_kind *kind,
+                                                 const struct slm_key *key, size_t more_bytes,
+                                                 slm_zone_evict *evict, void *data,
+                                                 enum slm_status *status);
 
 /* Puts it into tree and list, as the newest. No other entry may have that key. Takes
  * SLM_KEYED_INSERT_ENTRIES, including the allocation. */

@@ -10,7 +10,8 @@
 static int move_coins(struct slm_zone *zone, int dies_at)
 {
     struct slm_journal *journal = slm_zone_journal(zone);
-    for (int i = 0; i < 1000; i++) {
+    enum slm_status status = SLM_OK;
+    for (int i = 0; i < 1000 && status == SLM_OK; i++) {
         if (slm_zone_lock(zone) != SLM_OK) { /* also undoes what a dead worker left */
             return 1;
         }
@@ -19,10 +20,10 @@ static int move_coins(struct slm_zone *zone, int dies_at)
         if (i == dies_at) {
             raise(SIGKILL); /* one coin is in neither purse */
         }
-        slm_journal_write(journal, &purses[1], purses[1] + 1);
-        slm_zone_unlock(zone); /* commits both writes */
+        status = slm_journal_write(journal, &purses[1], purses[1] + 1);
+        status = slm_zone_end(zone, status); /* commits both writes, or undoes both */
     }
-    return 0;
+    return status == SLM_OK ? 0 : 1;
 }
 
 int main(void)
@@ -34,16 +35,16 @@ int main(void)
     }
     uint64_t *purses = slm_journal_calloc(slm_zone_journal(zone), 2 * sizeof *purses);
     slm_journal_write(slm_zone_journal(zone), &purses[0], 5000);
-    slm_zone_set_root_locked(zone, purses);
-    slm_zone_unlock(zone);
-    for (int worker = 1; worker <= 2; worker++) {
+    enum slm_status status = slm_zone_set_root_locked(zone, purses);
+    status = slm_zone_end(zone, status);
+    for (int worker = 1; worker <= 2 && status == SLM_OK; worker++) {
         if (fork() == 0) {
             _exit(move_coins(zone, worker == 1 ? 500 : -1));
         }
     }
     while (wait(NULL) > 0) {
     }
-    enum slm_status status = slm_zone_lock(zone);
+    status = status == SLM_OK ? slm_zone_lock(zone) : status;
     printf("%d + %d = %d\n", (int)purses[0], (int)purses[1], (int)(purses[0] + purses[1]));
     slm_zone_detach(zone);
     return status == SLM_OK ? 0 : 1;

@@ -80,7 +80,7 @@ static enum slm_status acquire(const struct slm_keyed_view *view,
         return SLM_OK;
     }
     if (entry == NULL) {
-        entry = (struct slm_lease_entry *)slm_keyed_alloc(view, &kind, key, 0);
+        entry = (struct slm_lease_entry *)slm_keyed_alloc(view, &kind, key);
         if (entry == NULL) {
             return SLM_E_NOMEM;
         }

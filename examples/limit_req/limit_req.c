@@ -75,31 +75,32 @@ static void expire(const struct slm_keyed_view *view, const struct slm_limit_req
     }
 }
 
-static void evict(const struct slm_keyed_view *view, const struct slm_limit_req_rule *rule,
-                  uint64_t now_ms)
+/* For slm_zone_alloc_evicting_locked: drops the oldest key, idle or not. */
+static bool evict_oldest(struct slm_zone *zone, void *data)
 {
+    const struct slm_keyed_view *view = data;
     struct slm_keyed_entry *entry = slm_keyed_oldest(view);
-    if (entry != NULL) {
-        (void)drop(view, entry, &view->head->n_evicted);
+    (void)zone;
+    if (entry == NULL) {
+        return false;
     }
-    expire(view, rule, now_ms);
+    slm_keyed_remove(view, entry);
+    slm_keyed_count(view, &view->head->n_evicted);
+    return true;
 }
 
-static enum slm_status create(const struct slm_keyed_view *view, const struct slm_key *key,
+static enum slm_status create(struct slm_keyed_view *view, const struct slm_key *key,
                               const struct slm_limit_req_rule *rule, uint64_t now_ms)
 {
+    enum slm_status status;
     expire(view, rule, now_ms);
-    struct slm_keyed_entry *entry = slm_keyed_alloc(view, &kind, key, 0);
-    if (entry == NULL) {
-        evict(view, rule, now_ms);
-        entry = slm_keyed_alloc(view, &kind, key, 0);
+    struct slm_keyed_entry *entry =
+        slm_keyed_alloc_evicting(view, &kind, key, 0, evict_oldest, view, &status);
+    if (entry != NULL) {
+        ((struct bucket *)entry)->last_ms = now_ms;
+        slm_keyed_insert(view, entry);
     }
-    if (entry == NULL) {
-        return SLM_E_NOMEM;
-    }
-    ((struct bucket *)entry)->last_ms = now_ms;
-    slm_keyed_insert(view, entry);
-    return SLM_OK;
+    return status;
 }
 
 /* Counts as nginx does: an excess that would be below 0 is 0. */

@@ -14,8 +14,8 @@ extern "C" {
  *          grows by 1000 with each request that passes; a request that would take it above the
  *          burst is limited, and changes nothing but the order of use. Creating a key first drops
  *          up to two of the oldest keys if they are idle: not used for SLM_LIMIT_REQ_IDLE_MS, and
- *          drained. When memory is out, the oldest key is dropped even if it is not idle, and up to
- *          two idle ones after it; then the call tries once more.
+ *          drained. When memory is out, the oldest keys are dropped, idle or not, until the new one
+ *          fits.
  * Time     The caller passes it, in milliseconds, from one clock for all processes. If the clock
  *          goes back, no time has passed; if it goes back by more than a minute, one millisecond
  *          has.

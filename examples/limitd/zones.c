@@ -139,9 +139,9 @@ enum slm_status limitd_zones_import(struct slm_zone_set *set, struct slm_error *
 enum slm_status limitd_zones_check(struct slm_zone *zone, enum limitd_zone which, unsigned *broken)
 {
     enum slm_status status = slm_zone_lock(zone);
-    if (status == SLM_OK) {
-        *broken = libraries[which].check(zone);
-        (void)slm_zone_unlock(zone);
+    if (status != SLM_OK) {
+        return status;
     }
-    return status;
+    *broken = libraries[which].check(zone);
+    return slm_zone_end(zone, SLM_OK);
 }

@@ -97,30 +97,39 @@ static size_t expire(const struct slm_keyed_view *view, uint64_t now_ms, size_t 
     return n;
 }
 
-/* False: no session is left, or the commit failed. */
-static bool make_room(const struct slm_keyed_view *view, uint64_t now_ms)
+struct now {
+    const struct slm_keyed_view *view;
+    uint64_t ms;
+};
+
+/* For slm_zone_alloc_evicting_locked: drops a session that has expired, or else the oldest. */
+static bool evict(struct slm_zone *zone, void *data)
 {
-    if (expire(view, now_ms, 1) == 1) {
-        return true;
-    }
-    struct slm_keyed_entry *oldest = slm_keyed_oldest(view);
-    if (oldest == NULL) {
+    const struct now *now = data;
+    struct slm_keyed *head = now->view->head;
+    struct session *due = first_due(now->view, now->ms);
+    struct session *session = due != NULL ? due : (struct session *)slm_keyed_oldest(now->view);
+    (void)zone;
+    if (session == NULL) {
         return false;
     }
-    return drop(view, (struct session *)oldest, &view->head->n_evicted);
+    remove_session(now->view, session);
+    slm_keyed_count(now->view, due != NULL ? &head->n_expired : &head->n_evicted);
+    return true;
 }
 
-/* Completes the new session before it removes the old one. Looks for the old one again, since
+/* Completes the new session before it removes the old one. Looks for the old one only then, since
  * making room may have dropped it. */
 static enum slm_status put(const struct slm_keyed_view *view, const struct slm_key *key,
                            const void *blob, size_t n_bytes, uint64_t due_ms, uint64_t now_ms)
 {
-    struct slm_keyed_entry *entry;
+    struct now now = {view, now_ms};
+    enum slm_status status;
     (void)expire(view, now_ms, DUE_MAX);
-    while ((entry = slm_keyed_alloc(view, &kind, key, n_bytes)) == NULL) {
-        if (!make_room(view, now_ms)) {
-            return SLM_E_NOMEM;
-        }
+    struct slm_keyed_entry *entry =
+        slm_keyed_alloc_evicting(view, &kind, key, n_bytes, evict, &now, &status);
+    if (entry == NULL) {
+        return status;
     }
     struct session *session = (struct session *)entry;
     session->due_ms = due_ms;

@@ -456,6 +456,9 @@ enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object)
     if (journal->log == NULL) {
         return SLM_E_STATE;
     }
+    if (SLM_UNLIKELY(!journal_is_mine(journal))) {
+        return SLM_E_OWNER;
+    }
     if (object != NULL && !slm_slab_is_object(journal->slab, object)) {
         return SLM_E_FOREIGN;
     }

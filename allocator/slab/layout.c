@@ -161,3 +161,24 @@ uint32_t slm_slab_layout_n_pages(const struct slab_header *header, uint32_t max_
     uint32_t n_pages = (uint32_t)sealed;
     return sealed == slab_pages_seal(n_pages) && n_pages <= max_pages ? n_pages : 0;
 }
+
+/* A span may have its class's preferred length or the shortest one. */
+bool slm_slab_word_is_head(const struct slm_slab *slab, uint32_t idx)
+{
+    uint64_t word = slab->pages[idx].word;
+    uint32_t n_pages = slab_word_pages(word);
+    unsigned class_idx = slab_word_class(word);
+    if (n_pages == 0 || n_pages > slab->n_pages - idx || (word & 0xffff0000u) != 0) {
+        return false;
+    }
+    switch (slab_word_kind(word)) {
+    case SLAB_SPAN:
+        return class_idx < slab->shape.n_classes && (n_pages == slab->cuts[class_idx].span_pages ||
+                                                     n_pages == slab->cuts[class_idx].min_pages);
+    case SLAB_FREE:
+    case SLAB_RUN:
+        return class_idx == 0;
+    default:
+        return false;
+    }
+}

@@ -75,6 +75,10 @@ uint32_t slm_slab_layout_pages_in(const struct slab_shape *shape, uint64_t regio
  * load: without the lock, another process may grow the slab meanwhile. */
 uint32_t slm_slab_layout_n_pages(const struct slab_header *header, uint32_t max_pages);
 
+/* Whether the page's word can be a head's: kind, class, length within the region. Safe on any
+ * contents. */
+bool slm_slab_word_is_head(const struct slm_slab *slab, uint32_t idx);
+
 /* --- grow.c --- */
 
 /* As slm_slab_refresh_locked, but only region_bytes are mapped. Fails, changing nothing, also with
@@ -128,12 +132,6 @@ void slm_slab_span_seal(struct slm_slab *slab, uint32_t span, uint32_t n_chunks)
 /* Whether a live object starts at p: slm_slab_check_pointer_locked returns SLM_OK. O(1), also for
  * addresses inside runs. */
 bool slm_slab_is_object(const struct slm_slab *slab, const void *p);
-
-/* --- walk.c --- */
-
-/* Whether the page's word can be a head's: kind, class, length within the region. Safe on any
- * contents. */
-bool slm_slab_word_is_head(const struct slm_slab *slab, uint32_t idx);
 
 /* --- poison.c: only called under a sanitizer with an exclusive view --- */
 

@@ -2,27 +2,6 @@
 /* Walks over a slab's pages, for maps and figures. Safe on a region with any contents. */
 #include "allocator/slab/view.h"
 
-/* A span may have its class's preferred length or the shortest one. */
-bool slm_slab_word_is_head(const struct slm_slab *slab, uint32_t idx)
-{
-    uint64_t word = slab->pages[idx].word;
-    uint32_t n_pages = slab_word_pages(word);
-    unsigned class_idx = slab_word_class(word);
-    if (n_pages == 0 || n_pages > slab->n_pages - idx || (word & 0xffff0000u) != 0) {
-        return false;
-    }
-    switch (slab_word_kind(word)) {
-    case SLAB_SPAN:
-        return class_idx < slab->shape.n_classes && (n_pages == slab->cuts[class_idx].span_pages ||
-                                                     n_pages == slab->cuts[class_idx].min_pages);
-    case SLAB_FREE:
-    case SLAB_RUN:
-        return class_idx == 0;
-    default:
-        return false;
-    }
-}
-
 /* A walk goes from head to head by lengths. Where a word is no head, it goes to the next head. */
 static uint32_t count_damaged(const struct slm_slab *slab, uint32_t first)
 {

@@ -165,11 +165,11 @@ TEST_P(SlabGrow, DuringAnAttachNeverGivesTheViewMoreThanItsRegion)
     slm_source source = *slm_source_heap();
     source.alloc = GrowingSource::alloc;
     source.data = &growing;
-    slm_slab_view options = {};
-    options.source = &source;
+    slm_slab_view view = {};
+    view.source = &source;
     Region twin = region.twin();
     slm_slab *out = nullptr;
-    ASSERT_EQ(slm_slab_attach(&out, twin.base(), first_bytes, &options), SLM_OK);
+    ASSERT_EQ(slm_slab_attach(&out, twin.base(), first_bytes, &view), SLM_OK);
     View other(out);
     EXPECT_GT(n_pages(slab.get()), kPages);
     EXPECT_EQ(n_pages(other.get()), kPages);

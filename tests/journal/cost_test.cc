@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A repair takes O(pages + bitmap words + entries) steps, for honest and for hostile content. */
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <functional>
+#include <random>
 #include <vector>
 
 #include "tests/journal/sparse.h"
@@ -48,6 +50,12 @@ void expect_in_bounds(const char *what, uint64_t n_steps, uint64_t n_parts, uint
            n_parts, n_entries);
     EXPECT_GT(n_steps, 0u) << what << ": nothing is counted";
     EXPECT_LE(n_steps, kStepsForAPart * n_parts + kStepsForAnEntry * n_entries) << what;
+}
+
+void walk(const Sparse &sparse)
+{
+    slm_slab_walk_locked(
+        sparse.slab(), [](void *, const slm_slab_extent *) { return true; }, nullptr);
 }
 
 /* --- Page words and bitmaps --- */
@@ -145,12 +153,12 @@ const Shape kShapes[] = {
     {"FreeRunsOfEveryLength", [](const Sparse &s) { alternate(s, 1); }},
 };
 
-class RepairCost : public testing::TestWithParam<Shape> {
+class RepairCostOf : public testing::TestWithParam<Shape> {
   protected:
     Sparse sparse{kSlabBytes, kEntries};
 };
 
-TEST_P(RepairCost, OfTheSlabIsWhatItsHeaderSays)
+TEST_P(RepairCostOf, IsWhatTheHeaderSays)
 {
     GetParam().write(sparse);
     uint64_t n_parts = parts_of(sparse);
@@ -164,31 +172,83 @@ TEST_P(RepairCost, OfTheSlabIsWhatItsHeaderSays)
     uint64_t n_steps = count_steps([&] { broken = slm_slab_check_locked(sparse.slab()); });
     EXPECT_EQ(broken, 0u);
     expect_in_bounds("check", n_steps, n_parts, 0);
-    n_steps = count_steps([&] {
-        slm_slab_walk_locked(
-            sparse.slab(), [](void *, const slm_slab_extent *) { return true; }, nullptr);
-    });
+    n_steps = count_steps([&] { walk(sparse); });
     expect_in_bounds("walk", n_steps, n_parts, 0);
     n_steps = count_steps([&] { EXPECT_EQ(slm_slab_reset_locked(sparse.slab()), SLM_OK); });
     expect_in_bounds("reset", n_steps, n_parts, 0);
 }
 
 /* Check and walk may meet what no rebuild has made. */
-TEST_P(RepairCost, OfACheckAndAWalkBeforeTheRepairIsWhatTheHeaderSays)
+TEST_P(RepairCostOf, OfACheckAndAWalkBeforeTheRepairToo)
 {
     GetParam().write(sparse);
     uint64_t n_parts = parts_of(sparse);
     expect_in_bounds("check", count_steps([&] { (void)slm_slab_check_locked(sparse.slab()); }),
                      n_parts, 0);
-    uint64_t n_steps = count_steps([&] {
-        slm_slab_walk_locked(
-            sparse.slab(), [](void *, const slm_slab_extent *) { return true; }, nullptr);
-    });
+    uint64_t n_steps = count_steps([&] { walk(sparse); });
     expect_in_bounds("walk", n_steps, n_parts, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, RepairCost, testing::ValuesIn(kShapes),
+INSTANTIATE_TEST_SUITE_P(Shape, RepairCostOf, testing::ValuesIn(kShapes),
                          [](const auto &shape) { return shape.param.name; });
+
+/* --- Metadata that was overwritten here and there --- */
+
+/* Spans, runs and free runs of many lengths, by turns. */
+void fill_with_all_kinds(const Sparse &sparse, std::mt19937 &random)
+{
+    uint32_t length = 0;
+    for (uint32_t idx = 0, i = 0; idx < sparse->n_pages; idx += length, i++) {
+        uint32_t left = sparse->n_pages - idx;
+        length = std::min(left, 1 + static_cast<uint32_t>(random() % (1u << random() % 8)));
+        set_word(sparse, idx, i % 2 == 0 ? SLAB_RUN : SLAB_FREE, 0, length);
+        if (i % 4 == 0) {
+            length = 1;
+            set_word(sparse, idx, SLAB_SPAN,
+                     static_cast<unsigned>(random() % sparse->shape.n_classes), 1);
+            slab_span_bits(sparse.slab(), idx)[0] = random();
+        }
+    }
+}
+
+/* Words of any part but the header, which attach has compared. */
+void overwrite(const Sparse &sparse, unsigned n_words, std::mt19937 &random)
+{
+    auto *words = reinterpret_cast<uint64_t *>(sparse->classes);
+    auto n_bytes =
+        static_cast<size_t>(sparse->memory - reinterpret_cast<unsigned char *>(sparse->classes));
+    while (n_words-- > 0) {
+        uint64_t *word = words + random() % (n_bytes / sizeof *words);
+        uint32_t n_pages = static_cast<uint32_t>(random() % sparse->n_pages);
+        auto kind = static_cast<enum slab_word_kind>(random() % 8);
+        *word = random() % 2 == 0 ? slab_word(kind, 0, n_pages) : *word ^ 1u << random() % 32;
+    }
+}
+
+TEST(RepairCost, OfMetadataThatWasOverwrittenIsWhatTheHeaderSays)
+{
+    std::mt19937 random(1);
+    Sparse sparse(kSlabBytes, kEntries);
+    uint64_t n_parts = parts_of(sparse);
+    for (unsigned n_words : {1u, 10u, 1000u, 100000u, 1000000u}) {
+        fill_with_all_kinds(sparse, random);
+        ASSERT_EQ(slm_slab_rebuild_locked(sparse.slab()), SLM_OK);
+        ASSERT_EQ(slm_slab_check_locked(sparse.slab()), 0u);
+        overwrite(sparse, n_words, random);
+        expect_in_bounds("check", count_steps([&] { (void)slm_slab_check_locked(sparse.slab()); }),
+                         n_parts, 0);
+        expect_in_bounds("walk", count_steps([&] { walk(sparse); }), n_parts, 0);
+        slm_status status = SLM_OK;
+        expect_in_bounds("recovery",
+                         count_steps([&] { status = slm_journal_recover(&sparse.journal); }),
+                         n_parts, 0);
+        if (status == SLM_OK) {
+            EXPECT_EQ(slm_slab_check_locked(sparse.slab()), 0u);
+        } else {
+            EXPECT_EQ(status, SLM_E_IMAGE);
+        }
+    }
+}
 
 /* --- Entries --- */
 

@@ -15,6 +15,8 @@
 #include "allocator/segment/sys.h"
 #include "allocator/segment/trust.h"
 
+#define MAKER_MODE 0600 /* what mapping a new System V segment takes */
+
 /* The system's default size of huge pages; 0: it has none. */
 static size_t huge_page_bytes(void)
 {
@@ -59,7 +61,7 @@ static enum slm_status map_sysv(struct slm_segment *segment, struct slm_error *e
 static enum slm_status get_sysv(struct slm_segment *segment, mode_t mode, bool huge,
                                 struct slm_error *error)
 {
-    int flags = IPC_CREAT | IPC_EXCL | (int)mode | (huge ? SHM_HUGETLB : 0);
+    int flags = IPC_CREAT | IPC_EXCL | MAKER_MODE | (int)mode | (huge ? SHM_HUGETLB : 0);
     segment->id = slm_segment_sys.shmget(IPC_PRIVATE, segment->max_bytes, flags);
     if (segment->id >= 0) {
         (void)snprintf(segment->label, SLM_SEGMENT_LABEL_BYTES, "sysv %d", segment->id);
@@ -69,6 +71,23 @@ static enum slm_status get_sysv(struct slm_segment *segment, mode_t mode, bool h
         errno = ENOSPC;
     }
     return slm_segment_fail(error, segment->label, "cannot make it");
+}
+
+/* For a mode that does not let the maker itself map the segment. */
+static enum slm_status set_mode(const struct slm_segment *segment, mode_t mode,
+                                struct slm_error *error)
+{
+    struct shmid_ds data;
+    if ((mode & MAKER_MODE) == MAKER_MODE) {
+        return SLM_OK;
+    }
+    if (slm_segment_sys.shmctl(segment->id, IPC_STAT, &data) == 0) {
+        data.shm_perm.mode = (unsigned short)mode;
+        if (slm_segment_sys.shmctl(segment->id, IPC_SET, &data) == 0) {
+            return SLM_OK;
+        }
+    }
+    return slm_segment_fail(error, segment->label, "cannot set permissions");
 }
 
 /* A segment that is marked for removal lives as long as a process has it attached. Only a process
@@ -81,6 +100,9 @@ static enum slm_status make_sysv(struct slm_segment *segment, mode_t mode, bool 
         return status;
     }
     status = map_sysv(segment, error);
+    if (status == SLM_OK) {
+        status = set_mode(segment, mode, error);
+    }
     if (slm_segment_sys.shmctl(segment->id, IPC_RMID, NULL) == 0) {
         return status;
     }

@@ -108,6 +108,25 @@ TEST_P(EachFault, OfCreateLeavesNothing)
     EXPECT_GE(n_failed, 4u);
 }
 
+/* A mode that takes a call of its own after the segment is mapped. */
+TEST_P(EachFault, OfCreateWithoutRightsForTheMakerLeavesNothing)
+{
+    Handle a;
+    slm_error error{};
+    slm_segment_options options = this->options();
+    options.mode = 0040;
+    Traces before(options_);
+    unsigned n_failed = fail_each(
+        this->error(), [&] { return a.create(options, &error); },
+        [&](slm_status status, unsigned at) {
+            SCOPED_TRACE(at);
+            expect_all_or_nothing(
+                &a, status, error, [&] { (void)slm_segment_remove(&options, nullptr); }, options_,
+                before);
+        });
+    EXPECT_GE(n_failed, 4u);
+}
+
 TEST_P(EachFault, OfAttachLeavesNothing)
 {
     if (!slm_test::can_attach(kind())) {

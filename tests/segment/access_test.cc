@@ -42,7 +42,6 @@ mode_t mode_of(const slm_segment *segment)
 TEST(SegmentMode, IsAsGivenUnderAnyUmask)
 {
     for (mode_t mask : {mode_t{0}, mode_t{022}, mode_t{0777}}) {
-        mode_t before = umask(mask);
         for (Kind kind : kEveryKind) {
             for (mode_t mode :
                  {mode_t{0}, mode_t{0600}, mode_t{0400}, mode_t{0640}, mode_t{0666}}) {
@@ -53,11 +52,13 @@ TEST(SegmentMode, IsAsGivenUnderAnyUmask)
                 Handle a;
                 slm_segment_options options = all.of(kind);
                 options.mode = mode;
-                ASSERT_EQ(a.create(options), SLM_OK);
+                mode_t before = umask(mask);
+                slm_status status = a.create(options);
+                (void)umask(before);
+                ASSERT_EQ(status, SLM_OK) << kind << " " << mask << " " << mode;
                 EXPECT_EQ(mode_of(a.segment), mode == 0 ? 0600 : mode) << kind << " " << mask;
             }
         }
-        (void)umask(before);
     }
 }
 

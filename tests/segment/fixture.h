@@ -11,9 +11,11 @@
 #include <fstream>
 #include <functional>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <set>
 #include <string>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -248,6 +250,23 @@ inline int in_child(const std::function<int()> &body)
     int status = 0;
     EXPECT_EQ(waitpid(child, &status, 0), child);
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Enters a mount namespace of its own, as root or as a user that may become root in a new user
+ * namespace. There it stays the user that it was: without a map, it could create no file. */
+inline bool enter_mount_namespace()
+{
+    uid_t user = geteuid();
+    gid_t group = getegid();
+    if (unshare(CLONE_NEWNS) != 0) {
+        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) {
+            return false;
+        }
+        std::ofstream("/proc/self/setgroups") << "deny";
+        std::ofstream("/proc/self/uid_map") << user << " " << user << " 1";
+        std::ofstream("/proc/self/gid_map") << group << " " << group << " 1";
+    }
+    return mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
 }
 
 } // namespace slm_test

@@ -45,18 +45,13 @@ bool mount_small(const std::string &where, size_t n_pages)
     return mount("none", where.c_str(), "tmpfs", 0, size.c_str()) == 0;
 }
 
-/* Enters a mount namespace of its own, as root or as a user that may become root in a new one. */
-bool leave_namespace()
-{
-    return (unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) &&
-           mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
-}
-
 bool can_mount()
 {
     Options options;
     return in_child([&] {
-               return leave_namespace() && mount_small(options.folder().path(), 1) ? 0 : 1;
+               return slm_test::enter_mount_namespace() && mount_small(options.folder().path(), 1)
+                          ? 0
+                          : 1;
            }) == 0;
 }
 
@@ -68,7 +63,7 @@ int on_small_tmpfs(const Options &options, Kind kind, const std::function<int()>
     std::string where = kind == SLM_SEGMENT_POSIX ? "/dev/shm" : options.folder().path();
     return in_child([&] {
         (void)signal(SIGBUS, SIG_DFL);
-        return leave_namespace() && mount_small(where, 64) ? body() : 99;
+        return slm_test::enter_mount_namespace() && mount_small(where, 64) ? body() : 99;
     });
 }
 

@@ -381,8 +381,7 @@ TEST(ZoneCreate, WithoutSpaceLeavesNoFile)
     ZoneOptions all;
     int status = in_child([&] {
         const std::string &where = all.folder().path();
-        bool has_small = (unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) &&
-                         mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+        bool has_small = slm_test::enter_mount_namespace() &&
                          mount("none", where.c_str(), "tmpfs", 0, "size=128k") == 0;
         if (!has_small) {
             return 99;

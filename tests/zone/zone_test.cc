@@ -469,8 +469,7 @@ TEST(Zone, GrownPastTheAvailableSpaceStaysAsItWas)
 {
     ZoneOptions all(kZoneBytes, 4 * 1024 * 1024);
     int status = in_child([&] {
-        bool has_small = (unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) &&
-                         mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+        bool has_small = slm_test::enter_mount_namespace() &&
                          mount("none", all.folder().path().c_str(), "tmpfs", 0, "size=1m") == 0;
         if (!has_small) {
             return 99;

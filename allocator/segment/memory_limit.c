@@ -24,6 +24,9 @@
 #define TEXT_BYTES 4096u
 #define NO_LIMIT   UINT64_MAX
 
+/* No group in which a program can run allows less, so nothing has to be read. */
+#define ALWAYS_FITS_BYTES ((size_t)1 << 20)
+
 struct limit {
     uint64_t bytes;
     uint64_t swap_bytes; /* of the machine */
@@ -186,6 +189,9 @@ enum slm_status slm_segment_check_memory(const struct slm_segment *segment, size
 {
     bool is_memory;
     struct limit limit;
+    if (bytes <= ALWAYS_FITS_BYTES) {
+        return SLM_OK;
+    }
     enum slm_status status = find_memory(segment, &is_memory, error);
     if (status != SLM_OK || !is_memory) {
         return status;

@@ -36,7 +36,8 @@ extern "C" {
  *          at most 63 bytes, of a MEMFD segment 249, a path PATH_MAX - 1. A segment that lives in
  *          memory (all kinds but FILE, and FILE on tmpfs) has at most MemTotal + SwapTotal bytes,
  *          and at most what each control group above the process allows (memory.max, with swap
- *          space); huge pages are not counted. More is SLM_E_SPACE. That less is free at the
+ *          space); huge pages are not counted. More is SLM_E_SPACE,
+ *          unless it is 1 MiB or less. That less is free at the
  *          moment is not compared: the system then kills processes when the memory is touched or
  *          reserved.
  * Source   mmap(2), shm_overview(7), sysvipc(7), memfd_create(2); nginx's ngx_shmem for ANONYMOUS

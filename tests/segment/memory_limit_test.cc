@@ -35,14 +35,16 @@ ssize_t read_pretended(const char *path, char *text, size_t n_bytes)
     return static_cast<ssize_t>(found->second.copy(text, n_bytes));
 }
 
-std::string kilobytes(size_t n_pages)
+const size_t kUnit = 16 * kPage; /* what lengths and limits are counted in */
+
+std::string kilobytes(size_t n_units)
 {
-    return std::to_string(n_pages * kPage / 1024) + " kB\n";
+    return std::to_string(n_units * kUnit / 1024) + " kB\n";
 }
 
-std::string bytes(size_t n_pages)
+std::string bytes(size_t n_units)
 {
-    return std::to_string(n_pages * kPage) + "\n";
+    return std::to_string(n_units * kUnit) + "\n";
 }
 
 class Memory : public testing::Test {
@@ -59,16 +61,16 @@ class Memory : public testing::Test {
         };
         set_machine(100, 0);
     }
-    void set_machine(size_t n_pages, size_t n_swap_pages)
+    void set_machine(size_t n_units, size_t n_swap_units)
     {
         files["/proc/meminfo"] =
-            "MemTotal:       " + kilobytes(n_pages) +
-            "MemFree:  1 kB\nSwapCached: 7 kB\nSwapTotal:      " + kilobytes(n_swap_pages) +
+            "MemTotal:       " + kilobytes(n_units) +
+            "MemFree:  1 kB\nSwapCached: 7 kB\nSwapTotal:      " + kilobytes(n_swap_units) +
             "SwapFree: 0 kB\n";
     }
-    slm_status create(size_t n_pages, Kind kind = SLM_SEGMENT_MEMFD)
+    slm_status create(size_t n_units, Kind kind = SLM_SEGMENT_MEMFD)
     {
-        Options options(n_pages * kPage, 1000 * kPage);
+        Options options(n_units * kUnit, 1000 * kUnit);
         Handle a;
         Traces before(options);
         slm_status status = a.create(options.of(kind), &error_);
@@ -78,13 +80,13 @@ class Memory : public testing::Test {
         }
         return status;
     }
-    /* What fits: so many pages, and not one more. */
-    void expect_limit(size_t n_pages, const char *where)
+    /* What fits: so many units, and not one more. */
+    void expect_limit(size_t n_units, const char *where)
     {
-        EXPECT_EQ(create(n_pages), SLM_OK) << error_.text;
-        EXPECT_EQ(create(n_pages + 1), SLM_E_SPACE);
+        EXPECT_EQ(create(n_units), SLM_OK) << error_.text;
+        EXPECT_EQ(create(n_units + 1), SLM_E_SPACE);
         EXPECT_NE(strstr(error_.text, where), nullptr) << error_.text;
-        EXPECT_NE(strstr(error_.text, std::to_string(n_pages * kPage).c_str()), nullptr)
+        EXPECT_NE(strstr(error_.text, std::to_string(n_units * kUnit).c_str()), nullptr)
             << error_.text;
     }
 
@@ -100,6 +102,17 @@ TEST_F(Memory, OfTheMachineAndItsSwapSpaceIsTheMostThatASegmentCanHave)
         EXPECT_EQ(create(100, kind), SLM_OK) << error_.text;
         EXPECT_EQ(create(101, kind), SLM_E_SPACE) << error_.text;
     }
+}
+
+TEST_F(Memory, OfAMegabyteIsAlwaysThereAndNothingIsRead)
+{
+    set_machine(1, 0);
+    for (Kind kind : kMemoryKinds) {
+        EXPECT_EQ(create(16, kind), SLM_OK) << error_.text;
+        EXPECT_EQ(files_read.size(), 0u);
+    }
+    EXPECT_EQ(create(17), SLM_E_SPACE);
+    EXPECT_GT(files_read.size(), 0u);
 }
 
 TEST_F(Memory, IsNotAskedForIfThereIsTooLittle)
@@ -131,20 +144,20 @@ TEST_F(Memory, IsNotWhatAFileOnADiskTakes)
         errno = EIO;
         return -1;
     };
-    EXPECT_EQ(create(1, SLM_SEGMENT_FILE), SLM_E_IO) << error_.text;
+    EXPECT_EQ(create(50, SLM_SEGMENT_FILE), SLM_E_IO) << error_.text;
 }
 
 TEST_F(Memory, LimitsGrowthToo)
 {
     for (Kind kind : kMemoryKinds) {
-        Options options(4 * kPage, 1000 * kPage);
+        Options options(4 * kUnit, 1000 * kUnit);
         Handle a;
         ASSERT_EQ(a.create(options.of(kind)), SLM_OK);
-        EXPECT_EQ(slm_segment_grow(a.segment, 101 * kPage, &error_), SLM_E_SPACE);
+        EXPECT_EQ(slm_segment_grow(a.segment, 101 * kUnit, &error_), SLM_E_SPACE);
         EXPECT_NE(strstr(error_.text, slm_segment_label(a.segment)), nullptr) << error_.text;
-        EXPECT_EQ(a.bytes(), 4 * kPage);
+        EXPECT_EQ(a.bytes(), 4 * kUnit);
         EXPECT_EQ(slm_segment_verify(a.segment, nullptr), SLM_OK);
-        EXPECT_EQ(slm_segment_grow(a.segment, 100 * kPage, &error_), SLM_OK) << error_.text;
+        EXPECT_EQ(slm_segment_grow(a.segment, 100 * kUnit, &error_), SLM_OK) << error_.text;
     }
 }
 
@@ -154,7 +167,7 @@ TEST_F(Memory, LimitsTheHolesOfAFileThatIsAttached)
     Options options;
     std::string path = options.folder() / "file";
     int fd = open(path.c_str(), O_CREAT | O_RDWR, 0600);
-    ASSERT_EQ(ftruncate(fd, static_cast<off_t>(101 * kPage)), 0);
+    ASSERT_EQ(ftruncate(fd, static_cast<off_t>(101 * kUnit)), 0);
     (void)close(fd);
     Handle a, b;
     slm_segment_options attach = options.of(SLM_SEGMENT_FILE);
@@ -261,7 +274,7 @@ TEST_F(Memory, OfThisMachineIsRead)
     };
     slm_test::faults.real = keep_.real;
     files.clear();
-    EXPECT_EQ(create(4), SLM_OK) << error_.text;
+    EXPECT_EQ(create(50), SLM_OK) << error_.text;
     EXPECT_NE(files["/proc/meminfo"].find("MemTotal:"), std::string::npos);
     EXPECT_NE(files["/proc/meminfo"].find("SwapTotal:"), std::string::npos);
     EXPECT_NE(files["/proc/self/cgroup"], "");

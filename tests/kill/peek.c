@@ -11,6 +11,11 @@ void *kill_peek_base(const struct slm_zone *zone)
     return zone->header;
 }
 
+void kill_peek_note_whole(struct slm_zone *zone)
+{
+    slm_zone_note_whole(zone);
+}
+
 uint64_t kill_peek_lock_word(const struct slm_zone *zone)
 {
     return __atomic_load_n(&zone->header->lock.word, __ATOMIC_SEQ_CST);

@@ -46,7 +46,7 @@ static void write_folder(char *folder, const char *path)
 {
     size_t n = folder_bytes(path);
     memcpy(folder, path, n);
-    (void)strcpy(folder + n, ".");
+    memcpy(folder + n, ".", sizeof ".");
 }
 
 /* --- Without any name --- */
@@ -128,7 +128,7 @@ static void remove_the_dead(const char *stem, size_t n)
     while (folder != NULL && (found = slm_segment_sys.readdir(folder)) != NULL) {
         if (slm_segment_is_temporary(found->d_name) &&
             strncmp(found->d_name, stem + n_folder, n - n_folder) == 0) {
-            (void)strcpy(path + n_folder, found->d_name);
+            memcpy(path + n_folder, found->d_name, SLM_SEGMENT_TEMPORARY_BYTES);
             remove_if_dead(path);
         }
     }

@@ -138,6 +138,16 @@ static enum slm_status open_elsewhere(struct slm_zone *zone, struct slm_lock_opt
     return status;
 }
 
+/* The lock has an owner that seems to live: a word may name any thread, and nothing may show what
+ * that thread has mapped. If no other process has the file, it is no owner. */
+static bool is_owner_elsewhere(struct slm_zone *zone)
+{
+    struct slm_lock_owner owner;
+    slm_lock_get_state_owner(&zone->header->lock, &owner);
+    return owner.is_alive && !slm_segment_is_read_only(zone->segment) &&
+           slm_segment_claim(zone->segment, NULL) == SLM_OK;
+}
+
 static enum slm_status open_all(struct slm_zone *zone,
                                 const struct slm_zone_attach_options *options, bool *is_met,
                                 struct slm_error *error)
@@ -146,9 +156,16 @@ static enum slm_status open_all(struct slm_zone *zone,
         .path = options->lock_path,
         .is_unused = options->is_unused,
     };
-    return !options->is_unused && slm_lock_is_elsewhere(&zone->header->lock)
-               ? open_elsewhere(zone, &lock, is_met, error)
-               : open_grown(zone, &lock, error);
+    if (!options->is_unused && slm_lock_is_elsewhere(&zone->header->lock)) {
+        return open_elsewhere(zone, &lock, is_met, error);
+    }
+    bool is_claimed = !options->is_unused && is_owner_elsewhere(zone);
+    lock.is_unused = options->is_unused || is_claimed;
+    enum slm_status status = open_grown(zone, &lock, error);
+    if (is_claimed) {
+        slm_segment_unclaim(zone->segment);
+    }
+    return status;
 }
 
 static enum slm_status check_content(struct slm_zone *zone, struct slm_error *error)

@@ -122,9 +122,10 @@ struct slm_zone_attach_options {
 };
 
 /*
- * Opens a zone that exists. Writes nothing but, after a reboot or with is_unused, the state of the
- * lock. If the file may have holes (it is a copy, or was changed by other means than this library),
- * their backing is reserved, which is noted in the zone.
+ * Opens a zone that exists. Writes nothing but the state of the lock: after a reboot, with
+ * is_unused, or if its owner seems to live and no process has the file. If the file may have holes
+ * (it is a copy, or was changed by other means than this library), their backing is reserved, which
+ * is noted in the zone.
  * Fails, *out NULL: as slm_segment_attach; SLM_E_MAGIC, SLM_E_VERSION, SLM_E_CHECKSUM, SLM_E_SIZE
  * (sizes that do not fit each other), SLM_E_TRUNCATED (the segment is shorter than the zone),
  * SLM_E_IMAGE (slab or journal), SLM_E_STATE (still being made, or its maker died; in use in

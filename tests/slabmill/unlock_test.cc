@@ -16,6 +16,12 @@ class Unlock : public Inspect {
         return RunCommand(args);
     }
 
+    void Leave()
+    {
+        slm_zone_detach(zone_);
+        zone_ = nullptr;
+    }
+
     /* A transaction that its locker left open. The word names this process, which lives. */
     void LeaveOpen()
     {
@@ -31,13 +37,28 @@ class Unlock : public Inspect {
 
     void ExpectUnlocked(const std::string &zone)
     {
-        LeaveOpen();
         Done done = Command({zone});
         EXPECT_EQ(done.status, 0) << done.err;
         EXPECT_TRUE(Has(done.out, "zone      \"keys\"\nlock      robust: thread ")) << done.out;
         EXPECT_TRUE(Has(done.out, " had it, which lives")) << done.out;
         EXPECT_TRUE(Has(done.out, "unlocked  and repaired: a transaction was undone\n"));
         EXPECT_TRUE(Has(done.out, "check     every invariant holds\n"));
+    }
+
+    /* The zone's name is enough: no process has it. */
+    void ExpectUnlockedByName(const std::string &zone)
+    {
+        LeaveOpen();
+        Leave();
+        ExpectUnlocked(zone);
+        EXPECT_TRUE(Has(Command({zone}).out, "was not held\nunlocked  no repair was due")) << zone;
+    }
+
+    /* The segment is there as long as this process has it. */
+    void ExpectUnlockedById(const std::string &zone)
+    {
+        LeaveOpen();
+        ExpectUnlocked(zone);
         EXPECT_EQ(zone_->header->lock.word, 0u);
         EXPECT_EQ(*object_, 0u);
         EXPECT_EQ(slm_zone_lock(zone_), SLM_OK);
@@ -49,7 +70,9 @@ class Unlock : public Inspect {
 
 TEST_F(Unlock, FreesTheLockOfALivingThreadAndUndoesItsTransaction)
 {
-    ExpectUnlocked(Make());
+    std::string path = Make();
+    ExpectUnlockedByName(path);
+    ExpectUnlockedByName("file:" + Make(Options(), "second"));
 }
 
 TEST_F(Unlock, FindsZonesOfEachKind)
@@ -58,25 +81,41 @@ TEST_F(Unlock, FindsZonesOfEachKind)
     slm_zone_options options = Options();
     options.segment.kind = SLM_SEGMENT_POSIX;
     options.segment.name = name.c_str();
-    ASSERT_EQ(slm_zone_create(&zone_, &options, nullptr), SLM_OK);
-    ExpectUnlocked("posix:" + name);
-    ExpectUnlocked("posix:/dev/shm/" + name);
-    ASSERT_EQ(slm_zone_remove(zone_, nullptr), SLM_OK);
+    for (const char *prefix : {"posix:", "posix:/dev/shm/"}) {
+        ASSERT_EQ(slm_zone_create(&zone_, &options, nullptr), SLM_OK);
+        ExpectUnlockedByName(prefix + name);
+        ASSERT_EQ(unlink(("/dev/shm/" + name).c_str()), 0);
+    }
     for (slm_segment_kind kind : {SLM_SEGMENT_SYSV, SLM_SEGMENT_MEMFD}) {
-        slm_zone_detach(zone_);
+        Leave();
         options.segment.kind = kind;
         options.segment.name = nullptr;
         ASSERT_EQ(slm_zone_create(&zone_, &options, nullptr), SLM_OK);
         std::string id = std::to_string(slm_segment_id(slm_zone_segment(zone_)));
-        ExpectUnlocked(kind == SLM_SEGMENT_SYSV ? "sysv:" + id
-                                                : "memfd:" + std::to_string(getpid()) + ":" + id);
+        ExpectUnlockedById(kind == SLM_SEGMENT_SYSV
+                               ? "sysv:" + id
+                               : "memfd:" + std::to_string(getpid()) + ":" + id);
     }
-    ExpectUnlocked("file:" + Make());
+}
+
+TEST_F(Unlock, RefusesAFileThatAnotherProcessHas)
+{
+    std::string path = Make();
+    if (slm_segment_check_unused(slm_zone_segment(zone_), nullptr) == SLM_E_STATE) {
+        GTEST_SKIP() << "the system does not show which processes have a file";
+    }
+    zone_->header->lock.word = slm_lock_self();
+    Done done = Command({path});
+    EXPECT_EQ(done.status, 2) << done.out;
+    EXPECT_TRUE(Has(done.err, path)) << done.err;
+    EXPECT_EQ(done.out, "");
+    EXPECT_EQ(zone_->header->lock.word, slm_lock_self());
 }
 
 TEST_F(Unlock, SaysThatNothingWasToBeDone)
 {
     std::string path = Make();
+    Leave();
     Done done = Command({path});
     EXPECT_EQ(done.status, 0) << done.err;
     EXPECT_EQ(done.out, "zone      \"keys\"\nlock      robust: was not held\n"
@@ -90,11 +129,11 @@ TEST_F(Unlock, NeedsTheLockFileOfALockOfTheFileKind)
     options.lock_kind = SLM_LOCK_FILE;
     options.lock_path = lock.c_str();
     std::string path = Make(options);
+    zone_->header->lock.word = slm_lock_self();
+    Leave();
     Done done = Command({path});
     EXPECT_EQ(done.status, 2);
     EXPECT_TRUE(Has(done.err, "kind FILE needs one")) << done.err;
-    EXPECT_EQ(Command({"--lock", Path("nowhere") + "/lock", path}).status, 2);
-    zone_->header->lock.word = slm_lock_self();
     EXPECT_EQ(unlink(lock.c_str()), 0);
     done = Command({"--lock", lock, path});
     EXPECT_EQ(done.status, 0) << done.err;
@@ -107,11 +146,12 @@ TEST_F(Unlock, TakesAZoneOfAnotherNamespaceAndSaysWhatIsNotKnown)
     uint64_t namespaces = zone_->header->lock.namespaces;
     zone_->header->lock.namespaces ^= 1;
     zone_->header->lock.word = slm_lock_self();
+    Leave();
     Done done = Command({path});
     EXPECT_EQ(done.status, 0) << done.err;
     EXPECT_TRUE(Has(done.out, "may live: its thread id is of another pid namespace")) << done.out;
+    zone_ = Open(path);
     EXPECT_EQ(zone_->header->lock.namespaces, namespaces);
-    slm_zone_detach(Open(path));
 }
 
 TEST_F(Unlock, ReportsAZoneThatIsBrokenOrNone)
@@ -125,6 +165,7 @@ TEST_F(Unlock, ReportsAZoneThatIsBrokenOrNone)
     EXPECT_EQ(Command({path, path}).status, 2);
     zone_->header->lock.word = kRepair;
     slm_zone_slab(zone_)->pages[0].word = 0;
+    Leave();
     Done done = Command({path});
     EXPECT_EQ(done.status, 1) << done.out;
     EXPECT_TRUE(Has(done.out, "the repair FAILED")) << done.out;

@@ -97,7 +97,34 @@ TEST_P(ZoneOwner, AWordThatNamesAStrangerIsOvercomeByACallerThatKnows)
     expect_repaired_and_used(taken, 0);
 }
 
-/* Process 1 lives, and does not have the zone. */
+/* Process 1 lives, and does not have the file, whether its mappings can be read or not. */
+TEST_P(ZoneOwner, AWordThatNamesAStrangerIsFreedByAnAttachThatIsAlone)
+{
+    enum slm_status unused = slm_segment_check_unused(slm_zone_segment(zone), &zone.error);
+    if (unused == SLM_E_STATE) {
+        GTEST_SKIP() << zone.error.text;
+    }
+    EXPECT_EQ(unused, SLM_OK);
+    slm_zone_attach_options again = options.to_attach(zone);
+    __atomic_store_n(&zone.zone->header->lock.word, uint64_t{1}, __ATOMIC_RELEASE);
+    zone.detach();
+    Zone alone;
+    ASSERT_EQ(alone.attach(again), SLM_OK) << alone.error.text;
+    expect_repaired_and_used(alone, 0);
+}
+
+TEST_P(ZoneOwner, AnOwnerThatHasTheFileKeepsTheLockOfOneThatAttaches)
+{
+    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+    Zone other;
+    ASSERT_EQ(other.attach(options.to_attach(zone)), SLM_OK) << other.error.text;
+    EXPECT_EQ(slm_zone_trylock(other), SLM_E_HELD);
+    EXPECT_EQ(run_child([&] { return static_cast<int>(slm_zone_trylock(zone)); }), SLM_E_LOCKED);
+    EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
+    EXPECT_EQ(zone.stats().n_recoveries, 0u);
+}
+
+/* A process that has the zone open already reads the mappings of the named process. */
 TEST(ZoneOwnerRobust, AWordThatNamesAStrangerKeepsNoProcessOut)
 {
     ZoneOptions options;
@@ -107,7 +134,7 @@ TEST(ZoneOwnerRobust, AWordThatNamesAStrangerKeepsNoProcessOut)
     slm_lock_owner owner;
     slm_lock_get_owner(slm_zone_lock_handle(zone), &owner);
     if (owner.doubt != SLM_LOCK_NO_DOUBT) {
-        GTEST_SKIP() << "of process 1 " << slm_lock_doubt_text(owner.doubt);
+        GTEST_SKIP() << "process 1: " << slm_lock_doubt_text(owner.doubt);
     }
     EXPECT_EQ(slm_zone_timedlock(zone, 60000), SLM_OK);
     EXPECT_EQ(zone.stats().n_recoveries, 1u);

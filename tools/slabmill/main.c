@@ -130,9 +130,10 @@ static const struct mill_command commands[] = {
         .arguments = " ZONE",
         .purpose = "Frees the lock of a zone that no process uses, and repairs the zone.",
         .help = ZONE_HELP
-        "Only you can know that no process uses it: any owner, alive or not, loses the\n"
-        "lock, and the zone belongs to the pid and time namespace of this command then.\n"
-        "A process that uses it nevertheless is a second owner, and the zone is lost.\n"
+        "Any owner, alive or not, loses the lock, and the zone belongs to the pid and time\n"
+        "namespace of this command then. A file that other processes have open or mapped is\n"
+        "refused, where the system shows that; else only you can know that no process uses\n"
+        "the zone: any that does is a second owner, and the zone is lost.\n"
         "Exit status: 0 every invariant holds now, 1 the zone is broken, 2 a wrong call or\n"
         "a zone that cannot be attached.\n",
         .takes = MILL_OPT(LOCK),

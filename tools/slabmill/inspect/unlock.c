@@ -111,41 +111,58 @@ static int use_once(struct slm_zone *zone, const char *label)
     return slm_zone_unlock(zone) == SLM_OK ? result : MILL_BROKEN;
 }
 
-static int unlock(const struct mill_source *source, const struct mill_options *options)
+/* What can be known of it: a write lease shows that no process has the file. A segment of the other
+ * kinds is there only as long as a process has it. */
+static bool is_used(const struct slm_segment_options *options, struct slm_error *error)
 {
-    int fd = -1;
+    struct slm_segment *segment;
+    if (options->kind != SLM_SEGMENT_FILE && options->kind != SLM_SEGMENT_POSIX) {
+        return false;
+    }
+    if (slm_segment_attach(&segment, options, error) != SLM_OK) {
+        return false; /* the zone's attach says why */
+    }
+    bool is_used = slm_segment_check_unused(segment, error) == SLM_E_LOCKED;
+    slm_segment_detach(segment);
+    return is_used;
+}
+
+static int unlock(const struct slm_segment_options *segment, const struct slm_zone_image *image,
+                  const struct mill_options *options)
+{
     struct slm_error error;
-    struct slm_zone_image image;
     struct slm_zone *zone;
     struct slm_zone_attach_options attach = {
-        .segment = segment_of(source, &fd),
+        .segment = *segment,
         .lock_path = options->lock,
         .is_unused = true,
     };
-    int result = MILL_WRONG;
-    if (read_image(&image, source, &error) != SLM_OK) {
-        (void)mill_complain("%s", error.text);
-    } else if (slm_zone_attach(&zone, &attach, &error) != SLM_OK) {
-        (void)mill_complain("%s", error.text);
-    } else {
-        print_owner_before(&image);
-        result = use_once(zone, source->label);
-        slm_zone_detach(zone);
+    if (is_used(segment, &error) || slm_zone_attach(&zone, &attach, &error) != SLM_OK) {
+        return mill_complain("%s", error.text);
     }
-    if (fd >= 0) {
-        (void)close(fd);
-    }
+    print_owner_before(image);
+    int result = use_once(zone, options->files[0]);
+    slm_zone_detach(zone);
     return result;
 }
 
+/* The source is closed before it is asked whether others have the file. */
 int mill_unlock(const struct mill_options *options)
 {
     struct mill_source source;
     struct slm_error error;
+    struct slm_zone_image image;
+    int fd = -1;
     if (mill_source_open(&source, options->files[0], &error) != SLM_OK) {
         return mill_complain("%s", error.text);
     }
-    int result = unlock(&source, options);
+    enum slm_status status = read_image(&image, &source, &error);
+    struct slm_segment_options segment = segment_of(&source, &fd);
     mill_source_close(&source);
+    int result =
+        status == SLM_OK ? unlock(&segment, &image, options) : mill_complain("%s", error.text);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
     return result;
 }

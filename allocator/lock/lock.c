@@ -82,11 +82,11 @@ static unsigned spins_of(unsigned wanted)
     return wanted == 0 ? DEFAULT_SPINS : wanted;
 }
 
-static enum slm_status check_attach(struct slm_lock **out, const struct slm_lock_state *state,
+static enum slm_status check_attach(const struct slm_lock_state *state,
                                     const struct slm_lock_options *options, struct slm_error *error)
 {
-    if (out == NULL || state == NULL || options == NULL) {
-        return slm_error_set(error, SLM_E_NULL, 0, "lock: no state, options or place for a handle");
+    if (state == NULL || options == NULL) {
+        return slm_error_set(error, SLM_E_NULL, 0, "lock: no state, or no options");
     }
     if ((uintptr_t)state % SLM_LOCK_BYTES != 0) {
         return slm_error_set(error, SLM_E_ALIGN, 0, "lock: a state that is not %u-aligned",
@@ -146,10 +146,11 @@ static void free_handle(struct slm_lock *lock)
 enum slm_status slm_lock_attach(struct slm_lock **out, struct slm_lock_state *state,
                                 const struct slm_lock_options *options, struct slm_error *error)
 {
-    if (out != NULL) {
-        *out = NULL;
+    if (out == NULL) {
+        return slm_error_set(error, SLM_E_NULL, 0, "lock: no place for a handle");
     }
-    enum slm_status status = check_attach(out, state, options, error);
+    *out = NULL;
+    enum slm_status status = check_attach(state, options, error);
     if (status != SLM_OK) {
         return status;
     }

@@ -282,7 +282,7 @@ static bool parse_mapping(const char *line, struct mapping *mapping)
 /* False: no more, or has_failed is set. */
 static bool next_mapping(struct lines *lines, struct mapping *mapping)
 {
-    char line[LINE_BYTES];
+    char line[LINE_BYTES] = "";
     if (!next_line(lines, line)) {
         return false;
     }

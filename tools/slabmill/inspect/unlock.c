@@ -71,9 +71,21 @@ static void print_owner_before(const struct slm_zone_image *image)
                slm_lock_doubt_text(owner.doubt));
     } else {
         printf("thread %d had it, %s\n", (int)owner.thread_id,
-               owner.is_alive ? "which lives, and is no owner if no process uses the zone"
-                              : "and is dead");
+               owner.is_alive ? "which lives" : "which is dead");
     }
+}
+
+static const char *repair_text(const struct slm_zone_stats *before,
+                               const struct slm_zone_stats *now)
+{
+    if (now->n_recoveries == before->n_recoveries) {
+        return "no repair was due";
+    }
+    if (now->n_undone != before->n_undone) {
+        return "and repaired: a transaction was undone";
+    }
+    return now->n_finished != before->n_finished ? "and repaired: a commit was finished"
+                                                 : "and repaired: no transaction was open";
 }
 
 static int print_result(struct slm_zone *zone, const struct slm_zone_stats *before)
@@ -81,11 +93,7 @@ static int print_result(struct slm_zone *zone, const struct slm_zone_stats *befo
     struct slm_zone_stats now;
     unsigned broken = slm_zone_check_locked(zone);
     slm_zone_get_stats(zone, &now);
-    printf("unlocked  %s\n",
-           now.n_recoveries == before->n_recoveries ? "no repair was due"
-           : now.n_undone != before->n_undone       ? "and repaired: a transaction was undone"
-           : now.n_finished != before->n_finished   ? "and repaired: a commit was finished"
-                                                    : "and repaired: no transaction was open");
+    printf("unlocked  %s\n", repair_text(before, &now));
     if (broken == 0) {
         printf("check     every invariant holds\n");
     } else {

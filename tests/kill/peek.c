@@ -11,20 +11,15 @@ void *kill_peek_base(const struct slm_zone *zone)
     return zone->header;
 }
 
-void kill_peek_note_whole(struct slm_zone *zone)
-{
-    slm_zone_note_whole(zone);
-}
-
 uint64_t kill_peek_lock_word(const struct slm_zone *zone)
 {
     return __atomic_load_n(&zone->header->lock.word, __ATOMIC_SEQ_CST);
 }
 
-bool kill_peek_names_lock_file(const struct slm_zone *zone, const uint64_t *at)
+bool kill_peek_names_a_file(const struct slm_zone *zone, const uint64_t *at)
 {
     const struct slm_lock_state *state = &zone->header->lock;
-    return at == &state->file_inode || at == &state->file_device;
+    return at == &state->file_inode || at == &state->file_device || at == &zone->header->whole_file;
 }
 
 enum slm_lock_kind kill_peek_lock_kind(const struct slm_zone *zone)

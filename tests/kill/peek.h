@@ -17,10 +17,8 @@ extern "C" {
 void *kill_peek_base(const struct slm_zone *zone);
 uint64_t kill_peek_lock_word(const struct slm_zone *zone);
 enum slm_lock_kind kill_peek_lock_kind(const struct slm_zone *zone);
-/* Notes again that all of the zone's file has backing: growing it changes the file's version. */
-void kill_peek_note_whole(struct slm_zone *zone);
-/* Returns whether that word of a mapped zone names the lock file. */
-bool kill_peek_names_lock_file(const struct slm_zone *zone, const uint64_t *at);
+/* Returns whether that word of a mapped zone names the lock file or the zone's own. */
+bool kill_peek_names_a_file(const struct slm_zone *zone, const uint64_t *at);
 /* Returns the whole identity in a lock word without its marks. 0: none. */
 uint64_t kill_peek_owner_in(uint64_t lock_word);
 /* Returns the thread that holds the lock according to its word. 0: none. */

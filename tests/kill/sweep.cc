@@ -226,7 +226,7 @@ class Sweep {
         first_victim_ = kill_peek_owner_in(kill_peek_lock_word(world_->ours()));
     }
 
-    /* Hashes all bytes of the zone except victims' identities and the lock file's numbers. */
+    /* Hashes all bytes of the zone except victims' identities and numbers of files. */
     uint64_t hash_zone()
     {
         const auto *words = static_cast<const uint64_t *>(kill_peek_base(world_->ours()));
@@ -235,7 +235,7 @@ class Sweep {
         for (size_t i = 0; i < n_words; i++) {
             uint64_t owner = kill_peek_owner_in(words[i]);
             uint64_t word = words[i];
-            if (kill_peek_names_lock_file(world_->ours(), &words[i])) {
+            if (kill_peek_names_a_file(world_->ours(), &words[i])) {
                 word = 0;
             } else if (owner != 0 && (owner == *victim_ || owner == first_victim_)) {
                 word -= owner;

@@ -105,7 +105,6 @@ void World::save()
 void World::restore()
 {
     memcpy(kill_peek_base(ours_), saved_.data(), saved_.size());
-    kill_peek_note_whole(ours_); /* else a growth would take another path than the recorded one */
 }
 
 void World::commit()

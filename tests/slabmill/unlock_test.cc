@@ -27,8 +27,9 @@ class Unlock : public Inspect {
     {
         uint64_t *object = static_cast<uint64_t *>(slm_zone_calloc(zone_, 64, nullptr));
         Child([&](const Child &self) {
-            (void)slm_zone_lock(zone_);
-            (void)slm_journal_write(slm_zone_journal(zone_), object, 7);
+            if (slm_zone_lock(zone_) == SLM_OK) {
+                (void)slm_journal_write(slm_zone_journal(zone_), object, 7);
+            }
             self.Die();
         }).Wait();
         zone_->header->lock.word = slm_lock_self();

@@ -103,7 +103,9 @@ static enum slm_status make_handle(struct slm_segment **out,
     struct slm_segment *segment =
         slm_segment_sys.malloc(sizeof *segment + label_bytes + temporary_bytes);
     if (segment == NULL) {
-        return slm_error_set(error, SLM_E_NOMEM, 0, "no memory for a segment's handle");
+        char label[SLM_ERROR_BYTES];
+        (void)slm_segment_path(label, sizeof label, options);
+        return slm_error_set(error, SLM_E_NOMEM, 0, "%.100s: no memory for its handle", label);
     }
     *segment = (struct slm_segment){
         .page_bytes = slm_segment_system_page_bytes(),

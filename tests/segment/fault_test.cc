@@ -50,6 +50,32 @@ unsigned fail_each(int error, const Call &call, const Check &check)
     }
 }
 
+/* The errno that is reported. A System V segment has its own meanings of EINVAL. */
+int reported(Kind kind, int injected, slm_status status)
+{
+    bool is_special = kind == SLM_SEGMENT_SYSV && injected == EINVAL;
+    return is_special && status == SLM_E_SPACE     ? ENOSPC
+           : is_special && status == SLM_E_MISSING ? ENOENT
+                                                   : injected;
+}
+
+/* The text begins with `name`, and says what the system reported. `at`: the first call takes the
+ * handle's memory, which sets no errno that a user needs. */
+void expect_names_segment_and_errno(const slm_error &error, const std::string &name, Kind kind,
+                                    int injected, unsigned at)
+{
+    std::string text = error.text;
+    EXPECT_EQ(text.compare(0, name.size(), name), 0) << text << ", expected " << name;
+    if (at == 1) {
+        EXPECT_EQ(error.status, SLM_E_NOMEM);
+        EXPECT_EQ(error.os_errno, 0);
+        return;
+    }
+    int os_errno = reported(kind, injected, error.status);
+    EXPECT_EQ(error.os_errno, os_errno) << text;
+    EXPECT_NE(text.find(strerror(os_errno)), std::string::npos) << text;
+}
+
 /* How many calls to the system make the whole call fail, for an error that has no second way. */
 struct Failures {
     unsigned create;
@@ -109,6 +135,26 @@ class EachFault : public testing::TestWithParam<std::tuple<Kind, int>> {
     {
         return kFailures[kind()];
     }
+    /* What the text of each error begins with. */
+    std::string label() const
+    {
+        switch (kind()) {
+        case SLM_SEGMENT_POSIX:
+            return options_.posix().path() + ": ";
+        case SLM_SEGMENT_FILE:
+            return options_.folder() / "file: ";
+        case SLM_SEGMENT_MEMFD:
+            return "memfd";
+        default:
+            return kind() == SLM_SEGMENT_SYSV ? "sysv" : "anonymous: ";
+        }
+    }
+    void expect_words(const slm_error &error, unsigned at) const
+    {
+        if (error.status != SLM_OK) {
+            expect_names_segment_and_errno(error, label(), kind(), this->error(), at);
+        }
+    }
     /* EINVAL stands for an older kernel: `n_second_ways` calls are then made in another way. */
     unsigned less(unsigned n_failures, unsigned n_second_ways) const
     {
@@ -131,7 +177,7 @@ INSTANTIATE_TEST_SUITE_P(Segment, EachFault,
                          testing::Combine(testing::ValuesIn(kEveryKind),
                                           testing::ValuesIn(kErrors)));
 
-/* Either a segment is created, or there is an error with a text and nothing else. */
+/* Either a segment is created, or there is an error and nothing else. */
 void expect_all_or_nothing(Handle *a, slm_status status, const slm_error &error,
                            const std::function<void()> &undo, const Options &options,
                            const Traces &before)
@@ -142,8 +188,6 @@ void expect_all_or_nothing(Handle *a, slm_status status, const slm_error &error,
         EXPECT_TRUE(is_zero(a->base(), a->bytes()));
         a->detach();
         undo();
-    } else {
-        EXPECT_NE(std::string(error.text), "");
     }
     Traces after(options);
     EXPECT_TRUE(after == before) << describe(before) << "\nand now\n" << describe(after);
@@ -160,6 +204,7 @@ TEST_P(EachFault, OfCreateLeavesNothing)
         this->error(), [&] { return a.create(options, &error); },
         [&](slm_status status, unsigned at) {
             SCOPED_TRACE(at);
+            expect_words(error, at);
             expect_all_or_nothing(
                 &a, status, error, [&] { (void)slm_segment_remove(&options, nullptr); }, options_,
                 before);
@@ -183,6 +228,7 @@ TEST_P(EachFault, OfCreateByATemporaryNameLeavesNothing)
         this->error(), [&] { return a.create(options, &error); },
         [&](slm_status status, unsigned at) {
             SCOPED_TRACE(at);
+            expect_words(error, at);
             expect_all_or_nothing(
                 &a, status, error, [&] { (void)slm_segment_remove(&options, nullptr); }, options_,
                 before);
@@ -202,6 +248,7 @@ TEST_P(EachFault, OfCreateWithoutRightsForTheMakerLeavesNothing)
         this->error(), [&] { return a.create(options, &error); },
         [&](slm_status status, unsigned at) {
             SCOPED_TRACE(at);
+            expect_words(error, at);
             expect_all_or_nothing(
                 &a, status, error, [&] { (void)slm_segment_remove(&options, nullptr); }, options_,
                 before);
@@ -224,6 +271,7 @@ TEST_P(EachFault, OfAttachLeavesNothing)
         this->error(), [&] { return b.attach(options, &error); },
         [&](slm_status status, unsigned at) {
             SCOPED_TRACE(at);
+            expect_words(error, at);
             expect_all_or_nothing(
                 &b, status, error, [] {}, options_, before);
         });
@@ -243,6 +291,10 @@ TEST_P(EachFault, OfGrowChangesNothing)
         [&](slm_status status, unsigned at) {
             SCOPED_TRACE(at);
             EXPECT_EQ(status, error.status);
+            if (status != SLM_OK) {
+                expect_names_segment_and_errno(error, slm_segment_label(a.segment), kind(),
+                                               this->error(), at + 1);
+            }
             if (status == SLM_OK) {
                 EXPECT_TRUE(is_zero(a.base() + 4 * kPage, 6 * kPage));
                 EXPECT_EQ(slm_segment_shrink(a.segment, 4 * kPage, nullptr), SLM_OK);
@@ -333,249 +385,6 @@ TEST_P(EachFault, OfVerifyRemoveAndListIsReported)
     } else {
         EXPECT_EQ(n_failed, expected().list);
     }
-}
-
-bool lengthening_has_failed;
-
-int lengthening_fails_once(int fd, int mode, off_t from, off_t n_bytes)
-{
-    if (mode == FALLOC_FL_KEEP_SIZE || lengthening_has_failed) {
-        return fallocate(fd, mode, from, n_bytes);
-    }
-    struct stat stat;
-    EXPECT_EQ(fstat(fd, &stat), 0);
-    EXPECT_GE(stat.st_blocks * 512, from + n_bytes); /* reserved by now, past the end */
-    EXPECT_LT(stat.st_size, from + n_bytes);
-    lengthening_has_failed = true;
-    errno = EIO;
-    return -1;
-}
-
-TEST(SegmentFault, ReturnsItsReservationWhenTheLastStepFails)
-{
-    for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE}) {
-        KeepCalls keep;
-        Options options;
-        Handle a;
-        ASSERT_EQ(a.create(options.of(kind)), SLM_OK);
-        struct stat before, after;
-        ASSERT_EQ(fstat(slm_segment_id(a.segment), &before), 0);
-        slm_segment_sys.fallocate = lengthening_fails_once;
-        lengthening_has_failed = false;
-        EXPECT_EQ(slm_segment_grow(a.segment, 16 * kPage, nullptr), SLM_E_IO);
-        EXPECT_TRUE(lengthening_has_failed);
-        ASSERT_EQ(fstat(slm_segment_id(a.segment), &after), 0);
-        EXPECT_EQ(after.st_size, before.st_size);
-        EXPECT_EQ(after.st_blocks, before.st_blocks);
-    }
-}
-
-void *malloc_is_for_handles_only(size_t n_bytes)
-{
-    return n_bytes > 1000 ? nullptr : malloc(n_bytes);
-}
-
-/* Runs in a child, since a guard stays installed. 0: as expected. */
-int refuse_without_memory_for_the_table()
-{
-    Options options;
-    std::vector<Handle> all(100);
-    slm_segment_sys.malloc = malloc_is_for_handles_only;
-    if (slm_segment_guard_install(nullptr) != SLM_OK) {
-        return 1;
-    }
-    for (Handle &a : all) {
-        (void)a.create(options.of(SLM_SEGMENT_ANONYMOUS)); /* until the table is full */
-    }
-    Traces before(options);
-    Handle a;
-    if (a.create(options.of(SLM_SEGMENT_ANONYMOUS)) != SLM_E_NOMEM) {
-        return 2;
-    }
-    Traces after(options);
-    EXPECT_TRUE(after == before) << describe(before) << "\nand now\n" << describe(after);
-    return after == before ? 0 : 3;
-}
-
-TEST(SegmentFault, WithoutMemoryForTheGuardsTableAddressesAreUnmapped)
-{
-    EXPECT_EQ(slm_test::in_child(refuse_without_memory_for_the_table), 0);
-}
-
-/* --- File systems that cannot reserve, or are interrupted --- */
-
-int fallocate_is_unknown(int, int, off_t, off_t)
-{
-    errno = EOPNOTSUPP;
-    return -1;
-}
-
-TEST(SegmentFault, WritesZerosWhereTheFileSystemCannotReserve)
-{
-    for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE}) {
-        KeepCalls keep;
-        slm_segment_sys.fallocate = fallocate_is_unknown;
-        Options options;
-        Handle a, b;
-        slm_error error;
-        ASSERT_EQ(a.create(options.of(kind), &error), SLM_OK) << error.text;
-        memset(a.base(), 1, a.bytes());
-        /* Not a multiple of the size that it writes at once. */
-        ASSERT_EQ(slm_segment_grow(a.segment, 15 * kPage, &error), SLM_OK) << error.text;
-        EXPECT_TRUE(is_zero(a.base() + 4 * kPage, 11 * kPage));
-        EXPECT_EQ(a.base()[4 * kPage - 1], 1);
-        struct stat stat;
-        ASSERT_EQ(fstat(slm_segment_id(a.segment), &stat), 0);
-        EXPECT_GE(static_cast<size_t>(stat.st_blocks) * 512, 15 * kPage);
-        ASSERT_EQ(b.attach(options.to_attach(a.segment), &error), SLM_OK) << error.text;
-    }
-}
-
-ssize_t pwrite_is_full(int, const void *, size_t, off_t)
-{
-    errno = ENOSPC;
-    return -1;
-}
-
-int fsync_is_full(int)
-{
-    errno = ENOSPC;
-    return -1;
-}
-
-TEST(SegmentFault, WritingZerosReportsThatThereIsNoSpace)
-{
-    KeepCalls keep;
-    slm_segment_sys.fallocate = fallocate_is_unknown;
-    for (bool is_late : {false, true}) {
-        slm_segment_sys.pwrite = keep.real.pwrite;
-        slm_segment_sys.fsync = keep.real.fsync;
-        Options options;
-        Handle a, b;
-        ASSERT_EQ(a.create(options.of(SLM_SEGMENT_FILE)), SLM_OK);
-        if (is_late) {
-            slm_segment_sys.fsync = fsync_is_full;
-        } else {
-            slm_segment_sys.pwrite = pwrite_is_full;
-        }
-        EXPECT_EQ(slm_segment_grow(a.segment, 16 * kPage, nullptr), SLM_E_SPACE);
-        EXPECT_EQ(a.bytes(), 4 * kPage);
-        EXPECT_EQ(slm_segment_verify(a.segment, nullptr), SLM_OK);
-        struct stat stat;
-        ASSERT_EQ(fstat(slm_segment_id(a.segment), &stat), 0);
-        EXPECT_EQ(static_cast<size_t>(stat.st_size), 4 * kPage);
-        EXPECT_EQ(b.create(Options().of(SLM_SEGMENT_MEMFD)), SLM_E_SPACE);
-    }
-}
-
-TEST(SegmentFault, AcceptsHolesWhereTheFileSystemCannotReserve)
-{
-    KeepCalls keep;
-    slm_segment_sys.fallocate = fallocate_is_unknown;
-    Options options;
-    int fd = open((options.folder() / "file").c_str(), O_CREAT | O_RDWR, 0600);
-    ASSERT_EQ(ftruncate(fd, static_cast<off_t>(8 * kPage)), 0);
-    ASSERT_EQ(pwrite(fd, "content", 7, 0), 7);
-    (void)close(fd);
-    Handle a;
-    ASSERT_EQ(a.attach(options.of(SLM_SEGMENT_FILE)), SLM_OK);
-    EXPECT_EQ(memcmp(a.base(), "content", 8), 0);
-}
-
-off_t longest_step;
-
-int fallocate_has_little_time(int fd, int mode, off_t from, off_t n_bytes)
-{
-    if (n_bytes > static_cast<off_t>(2 * kPage)) {
-        errno = EINTR;
-        return -1;
-    }
-    longest_step = n_bytes > longest_step ? n_bytes : longest_step;
-    return fallocate(fd, mode, from, n_bytes);
-}
-
-TEST(SegmentFault, ReservesInSmallerStepsWhenSignalsKeepInterrupting)
-{
-    KeepCalls keep;
-    slm_segment_sys.fallocate = fallocate_has_little_time;
-    longest_step = 0;
-    Options options(15 * kPage);
-    Handle a;
-    slm_error error;
-    ASSERT_EQ(a.create(options.of(SLM_SEGMENT_FILE), &error), SLM_OK) << error.text;
-    struct stat stat;
-    ASSERT_EQ(fstat(slm_segment_id(a.segment), &stat), 0);
-    EXPECT_GE(static_cast<size_t>(stat.st_blocks) * 512, 15 * kPage);
-    EXPECT_GT(longest_step, 0);
-}
-
-/* --- What the system hardly ever returns --- */
-
-/* The file is replaced between the first check and the open. */
-int lstat_saw_a_file(const char *, struct stat *stat)
-{
-    return lstat("/proc/self/exe", stat) == 0 ? ::stat("/proc/self/exe", stat) : -1;
-}
-
-TEST(SegmentFault, AFileReplacedAfterTheFirstCheckIsRefused)
-{
-    KeepCalls keep;
-    slm_segment_sys.lstat = lstat_saw_a_file;
-    for (const char *what : {"folder", "fifo", "link"}) {
-        Options all;
-        Traces before(all);
-        std::string path = all.folder() / what;
-        slm_segment_options options = all.of(SLM_SEGMENT_FILE);
-        options.name = path.c_str();
-        options.mode = 0777;
-        int made = *what == 'l'                ? symlink("/proc/self/exe", path.c_str())
-                   : strcmp(what, "fifo") == 0 ? mkfifo(path.c_str(), 0600)
-                                               : mkdir(path.c_str(), 0700);
-        ASSERT_EQ(made, 0);
-        for (bool read_only : {false, true}) {
-            Handle a;
-            slm_error error;
-            options.read_only = read_only;
-            EXPECT_EQ(a.attach(options, &error), SLM_E_ACCESS) << what << error.text;
-        }
-        EXPECT_EQ(Traces(all).descriptors, before.descriptors);
-    }
-}
-
-int shmget_has_a_limit(key_t, size_t, int)
-{
-    errno = EINVAL;
-    return -1;
-}
-
-TEST(SegmentFault, ASysvSegmentAboveTheSystemsLimitIsNoSpace)
-{
-    KeepCalls keep;
-    slm_segment_sys.shmget = shmget_has_a_limit;
-    Options options;
-    Handle a;
-    slm_error error;
-    EXPECT_EQ(a.create(options.of(SLM_SEGMENT_SYSV), &error), SLM_E_SPACE);
-    EXPECT_NE(strstr(error.text, "sysv"), nullptr);
-}
-
-int fallocate_is_full(int, int, off_t, off_t)
-{
-    errno = ENOSPC;
-    return -1;
-}
-
-TEST(SegmentFault, HolesWithoutSpaceAreNoSpace)
-{
-    KeepCalls keep;
-    Options options;
-    int fd = open((options.folder() / "file").c_str(), O_CREAT | O_RDWR, 0600);
-    ASSERT_EQ(ftruncate(fd, static_cast<off_t>(8 * kPage)), 0);
-    (void)close(fd);
-    slm_segment_sys.fallocate = fallocate_is_full;
-    Handle a;
-    EXPECT_EQ(a.attach(options.of(SLM_SEGMENT_FILE)), SLM_E_SPACE);
-    EXPECT_EQ(a.segment, nullptr);
 }
 
 } // namespace

@@ -2,6 +2,7 @@
 /* A full journal: the call is refused and changes nothing, and so is its transaction. */
 #include <array>
 #include <functional>
+#include <set>
 
 #include "tests/journal/fixture.h"
 #include <slabmill/lru.h>
@@ -105,6 +106,27 @@ TEST_F(JournalFull, ASizeThatWouldWrapIsRefused)
         EXPECT_EQ(slm_journal_note_range(journal, odd, n_bytes), expected) << n_bytes;
         EXPECT_EQ(journal_n_entries(journal->log), 0u);
         EXPECT_EQ(slm_journal_commit(journal), expected);
+    }
+}
+
+TEST_F(JournalFull, ARangeTakesOneEntryForEachWordThatItTouches)
+{
+    for (size_t from = 0; from <= 8; from++) {
+        for (size_t n_bytes = 0; n_bytes <= 64; n_bytes++) {
+            SCOPED_TRACE(std::to_string(from) + " " + std::to_string(n_bytes));
+            std::set<size_t> words;
+            for (size_t at = from; at < from + n_bytes; at++) {
+                words.insert(at / 8);
+            }
+            auto n_entries = static_cast<unsigned>(words.size());
+            ASSERT_LE(n_entries, n_bytes / 8 + 2); /* as the header says */
+            ASSERT_TRUE(slm_journal_has_room(journal, kEntries));
+            auto *p = reinterpret_cast<unsigned char *>(large) + from;
+            ASSERT_EQ(slm_journal_note_range(journal, p, n_bytes), SLM_OK);
+            EXPECT_TRUE(slm_journal_has_room(journal, kEntries - n_entries));
+            EXPECT_FALSE(slm_journal_has_room(journal, kEntries - n_entries + 1));
+            slm_journal_abort(journal);
+        }
     }
 }
 

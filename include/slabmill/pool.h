@@ -17,7 +17,9 @@ extern "C" {
 /*
  * Model    A pool is a set of equal blocks from a source. In the current block aligned objects grow
  *          up from `low`, and packed objects grow down from `high`; the bytes between are free.
- *          When another block becomes current, later requests still find what the old one has left.
+ *          When another block becomes current, later requests still find what the old one has left:
+ *          the pool takes an empty block only if no block in use has 64 bytes left, and twice what
+ *          the request takes.
  *          The pool's own header is at the start of the first block. A request above the small
  *          limit gets a large block of its own, which can be freed before the pool. Cleanup
  *          handlers run on reset and on destroy, newest first, each exactly once.

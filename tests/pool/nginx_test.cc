@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pool: the sequences that break nginx's, P1 to P18 of its list of defects, and what ours does. */
+#include <algorithm>
 #include <fcntl.h>
 #include <set>
 #include <unistd.h>
@@ -275,6 +276,59 @@ TEST(PoolNginxP13, SpaceLeftInBlocksIsFoundAgain)
     }
     size_t used_bytes = 1000 * (2100 + 1900);
     EXPECT_GT(used_bytes * 100, t.stats().source_bytes * 90);
+}
+
+/* The most free bytes of any block that is current or was. */
+size_t most_left(const slm_pool *pool)
+{
+    size_t most = slm_pool_free_bytes(pool);
+    for (const slm_pool_block *block = slm_pool_first_block(pool); block != pool->rest->fresh;
+         block = block->next) {
+        if (block != pool->rest->current) {
+            most = std::max(most, static_cast<size_t>(block->high - block->low));
+        }
+    }
+    return most;
+}
+
+size_t count_used(const TestPool &t)
+{
+    return t.stats().n_blocks - t.stats().n_blocks_fresh;
+}
+
+/* Most requests are small, and every size occurs. Returns how many the current block could not
+ * serve and another used block did. */
+size_t request_at_random(TestPool *t, slm_test::Random *random, size_t n_requests)
+{
+    size_t n_found = 0;
+    for (size_t i = 0; i < n_requests; i++) {
+        size_t size = random->below(random->below(t->stats().small_limit_bytes) + 1) + 1;
+        bool is_packed = random->below(2) == 0;
+        size_t n = is_packed ? slm_pool_packed_bytes(size) : slm_pool_aligned_bytes(size);
+        size_t left = most_left(t->pool);
+        size_t n_used = count_used(*t);
+        bool is_in_current = n <= slm_pool_free_bytes(t->pool);
+        EXPECT_NE(is_packed ? slm_pool_alloc_packed(t->pool, size) : slm_pool_alloc(t->pool, size),
+                  nullptr);
+        bool is_new = count_used(*t) != n_used;
+        EXPECT_FALSE(is_new && left >= 64 && left >= 2 * n) << n << " bytes, left " << left;
+        EXPECT_FALSE(is_new && is_in_current) << n;
+        n_found += !is_new && !is_in_current;
+    }
+    return n_found;
+}
+
+TEST(PoolNginxP13, ABlockWithTwiceTheRequestLeftIsFoundBeforeANewOneIsTaken)
+{
+    for (size_t block_bytes : {size_t{1000}, size_t{4096}, size_t{10000}}) {
+        slm_test::Random random(block_bytes);
+        TestPool t(block_bytes);
+        for (int round = 0; round < 3; round++) {
+            EXPECT_GT(request_at_random(&t, &random, 1000), 50u);
+            EXPECT_GT(count_used(t), 10u);
+            EXPECT_EQ(t.reset(), SLM_OK);
+        }
+    }
 }
 
 TEST(PoolNginxP13, AResetPoolOpensEachBlockOnceAndWalksNone)

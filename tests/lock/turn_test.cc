@@ -76,7 +76,7 @@ TEST(LockFairness, AnUnlockerThatLocksAgainAtOnceWaitsForTheSleeper)
     /* Use the count, which only grows: this thread may wake by itself and clear the WAITERS bit. */
     uint64_t n_before = lock.state()->n_waits;
     std::thread waker([&] {
-        await([&] { return lock.state()->n_waits > n_before; });
+        await([&] { return __atomic_load_n(&lock.state()->n_waits, __ATOMIC_RELAXED) > n_before; });
         EXPECT_EQ(kill(child, SIGCONT), 0);
     });
     EXPECT_EQ(slm_lock_lock(lock), SLM_OK);

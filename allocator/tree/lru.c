@@ -71,7 +71,8 @@ static bool is_linked(const struct slm_journal *journal, struct slm_lru *lru,
                       const struct slm_lru_node *node)
 {
     uint64_t x = slm_journal_offset(journal, node);
-    return node->list == tag_of(journal, lru) && *link_from_newer(journal, lru, node->newer) == x &&
+    return node_is_aligned(node) && node->list == tag_of(journal, lru) &&
+           *link_from_newer(journal, lru, node->newer) == x &&
            *link_from_older(journal, lru, node->older) == x;
 }
 
@@ -95,7 +96,7 @@ enum slm_status slm_lru_insert(struct slm_journal *journal, struct slm_lru *lru,
     if (journal == NULL || lru == NULL || node == NULL) {
         return SLM_E_NULL;
     }
-    if (node->list != 0) {
+    if (node_is_aligned(node) && node->list != 0) {
         return SLM_E_DUPLICATE;
     }
     enum slm_status status = can_change(journal, lru, node);

@@ -30,6 +30,12 @@ SLM_PIN_FIELD(slm_lru, newest, 0, 8);
 SLM_PIN_FIELD(slm_lru, oldest, 8, 8);
 SLM_PIN_FIELD(slm_lru, n_nodes, 16, 8);
 
+/* False: a caller's mistake, so none of its words may be read. */
+static inline bool node_is_aligned(const void *node)
+{
+    return (uintptr_t)node % sizeof(slm_word) == 0;
+}
+
 /* A word as checks read it: once, since memory that is damaged may change meanwhile too. */
 static inline uint64_t node_word(const slm_word *word)
 {

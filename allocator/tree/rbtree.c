@@ -199,7 +199,7 @@ enum slm_status slm_rbtree_insert(struct slm_journal *journal, struct slm_rbtree
     if (journal == NULL || tree == NULL || node == NULL || order == NULL) {
         return SLM_E_NULL;
     }
-    if (node->tree != 0) {
+    if (node_is_aligned(node) && node->tree != 0) {
         return SLM_E_DUPLICATE;
     }
     enum slm_status status = can_change(journal, tree, node);
@@ -328,7 +328,7 @@ static void wipe_node(const struct edit *edit, struct slm_rbtree_node *node)
 static bool is_linked(const struct edit *edit, const struct slm_rbtree_node *node)
 {
     uint64_t offset = slm_journal_offset(edit->journal, node);
-    return node->tree == rbtree_tag(edit->journal, edit->tree) &&
+    return node_is_aligned(node) && node->tree == rbtree_tag(edit->journal, edit->tree) &&
            *link_to(edit, rbtree_parent(node), offset) == offset;
 }
 

@@ -378,14 +378,17 @@ TEST_F(JournalMisuseTree, ANodeOutsideOfLiveObjectsIsNotInserted)
 {
     alignas(8) unsigned char bytes[2 * sizeof(Node)] = {};
     auto *out = reinterpret_cast<Node *>(bytes);
-    auto *odd = reinterpret_cast<Node *>(reinterpret_cast<unsigned char *>(fresh) + 4);
+    /* No object lies there, so its members have no names. */
+    unsigned char *odd = reinterpret_cast<unsigned char *>(fresh) + 4;
+    auto *odd_node = reinterpret_cast<slm_rbtree_node *>(odd + offsetof(Node, node));
+    auto *odd_used = reinterpret_cast<slm_lru_node *>(odd + offsetof(Node, used));
     auto *gone = static_cast<Node *>(slm_journal_calloc(&wide, sizeof(Node)));
     ASSERT_EQ(slm_journal_free(&wide, gone), SLM_OK);
     ASSERT_EQ(slm_journal_commit(&wide), SLM_OK);
     expect_status(SLM_E_FOREIGN, slm_rbtree_insert(&wide, tree, &out->node, order_by_place));
     expect_status(SLM_E_FOREIGN, slm_lru_insert(&wide, list, &out->used));
-    expect_status(SLM_E_ALIGN, slm_rbtree_insert(&wide, tree, &odd->node, order_by_place));
-    expect_status(SLM_E_ALIGN, slm_lru_insert(&wide, list, &odd->used));
+    expect_status(SLM_E_ALIGN, slm_rbtree_insert(&wide, tree, odd_node, order_by_place));
+    expect_status(SLM_E_ALIGN, slm_lru_insert(&wide, list, odd_used));
     expect_status(SLM_E_FREED, slm_rbtree_insert(&wide, tree, &gone->node, order_by_place));
     expect_status(SLM_E_FREED, slm_lru_insert(&wide, list, &gone->used));
     for (unsigned char byte : bytes) {

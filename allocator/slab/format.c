@@ -183,6 +183,16 @@ enum slm_status slm_slab_attach(struct slm_slab **out, void *region, size_t regi
     return SLM_OK;
 }
 
+struct slm_slab_options slm_slab_stored_options(const struct slm_slab *slab)
+{
+    return (struct slm_slab_options){
+        .page_bytes = (size_t)1 << slab->shape.page_shift,
+        .min_object_bytes = (size_t)1 << slab->shape.min_shift,
+        .per_doubling = slab->shape.per_doubling,
+        .gap_bytes = slab->shape.gap_bytes,
+    };
+}
+
 bool slm_slab_has_options(const struct slm_slab *slab, const struct slm_slab_options *options)
 {
     if (slab == NULL) {

@@ -79,6 +79,11 @@ uint32_t slm_slab_layout_n_pages(const struct slab_header *header, uint32_t max_
  * contents. */
 bool slm_slab_word_is_head(const struct slm_slab *slab, uint32_t idx);
 
+/* --- format.c --- */
+
+/* The options that the region was made with, but for name and max_bytes. */
+struct slm_slab_options slm_slab_stored_options(const struct slm_slab *slab);
+
 /* --- grow.c --- */
 
 /* As slm_slab_refresh_locked, but only region_bytes are mapped. Fails, changing nothing, also with

@@ -2,66 +2,8 @@
 /* Whether a zone that exists is what options declare, or can become it without losing content. */
 #include <string.h>
 
+#include "allocator/slab/view.h"
 #include "allocator/zone/handle.h"
-
-#define SLAB_VALUE_MAX 65536u /* of any option of a slab */
-
-enum slab_option { PAGE_BYTES, MIN_OBJECT_BYTES, PER_DOUBLING, GAP_BYTES, N_SLAB_OPTIONS };
-
-static const char *const slab_names[N_SLAB_OPTIONS] = {"slab.page_bytes", "slab.min_object_bytes",
-                                                       "slab.per_doubling", "slab.gap_bytes"};
-
-static unsigned long long value_of(const struct slm_slab_options *slab, enum slab_option which)
-{
-    switch (which) {
-    case PAGE_BYTES:
-        return slab->page_bytes;
-    case MIN_OBJECT_BYTES:
-        return slab->min_object_bytes;
-    case PER_DOUBLING:
-        return slab->per_doubling;
-    default:
-        return slab->gap_bytes;
-    }
-}
-
-/* Options of which only one is set: the others are then what is stored. */
-static struct slm_slab_options only(enum slab_option which, unsigned long long value)
-{
-    struct slm_slab_options slab = {0};
-    switch (which) {
-    case PAGE_BYTES:
-        slab.page_bytes = (size_t)value;
-        break;
-    case MIN_OBJECT_BYTES:
-        slab.min_object_bytes = (size_t)value;
-        break;
-    case PER_DOUBLING:
-        slab.per_doubling = (unsigned)value;
-        break;
-    default:
-        slab.gap_bytes = (size_t)value;
-        break;
-    }
-    return slab;
-}
-
-static bool has_value(const struct slm_zone *zone, enum slab_option which, unsigned long long value)
-{
-    struct slm_slab_options slab = only(which, value);
-    return slm_slab_has_options(zone->slab, &slab);
-}
-
-/* The slab answers only whether it has a value: so this asks for each. */
-static unsigned long long stored_value(const struct slm_zone *zone, enum slab_option which)
-{
-    for (unsigned value = 1; value <= SLAB_VALUE_MAX; value++) {
-        if (has_value(zone, which, value)) {
-            return value;
-        }
-    }
-    return 0;
-}
 
 static enum slm_status differ(const struct slm_zone *zone, const char *option,
                               unsigned long long stored, unsigned long long declared,
@@ -74,10 +16,20 @@ static enum slm_status differ(const struct slm_zone *zone, const char *option,
 static enum slm_status match_slab(const struct slm_zone *zone, const struct slm_slab_options *slab,
                                   struct slm_error *error)
 {
-    for (unsigned which = 0; which < N_SLAB_OPTIONS; which++) {
-        unsigned long long declared = value_of(slab, which);
-        if (!has_value(zone, which, declared)) {
-            return differ(zone, slab_names[which], stored_value(zone, which), declared, error);
+    struct slm_slab_options stored = slm_slab_stored_options(zone->slab);
+    const struct {
+        const char *name;
+        size_t stored;
+        size_t declared; /* 0: what is stored */
+    } values[] = {
+        {"slab.page_bytes", stored.page_bytes, slab->page_bytes},
+        {"slab.min_object_bytes", stored.min_object_bytes, slab->min_object_bytes},
+        {"slab.per_doubling", stored.per_doubling, slab->per_doubling},
+        {"slab.gap_bytes", stored.gap_bytes, slab->gap_bytes},
+    };
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        if (values[i].declared != 0 && values[i].declared != values[i].stored) {
+            return differ(zone, values[i].name, values[i].stored, values[i].declared, error);
         }
     }
     return SLM_OK;

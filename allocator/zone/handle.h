@@ -129,9 +129,7 @@ enum slm_status slm_zone_match(const struct slm_zone *zone, const struct slm_zon
 
 /* --- wait.c --- */
 
-/* A clock that never goes back. */
-uint64_t slm_zone_now_ms(void);
-/* slm_zone_timedlock_any until that time; SPIN_SEM: also frees a lock whose holder is dead. The
+/* slm_zone_timedlock_any until that time by the clock of slm_lock_system; SPIN_SEM: also frees a lock whose holder is dead. The
  * text of the error names the zone, and the thread that holds the lock. */
 enum slm_status slm_zone_lock_until(struct slm_zone *zone, uint64_t end_ms,
                                     struct slm_error *error);

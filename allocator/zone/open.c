@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening a zone that exists, or making it: one call. */
+#include "allocator/lock/system.h"
 #include "allocator/zone/handle.h"
 
 /* Between two looks for the name, another process may make the zone, or remove it. */
@@ -56,7 +57,7 @@ static enum slm_status adapt(struct slm_zone *zone, const struct slm_zone_option
                                    slm_zone_prepare_growth(zone, options->bytes, error), error);
     }
     if (status == SLM_OK) {
-        status = slm_zone_lock_until(zone, slm_zone_now_ms() + SLM_ZONE_OPEN_MS, error);
+        status = slm_zone_lock_until(zone, slm_lock_system.now_ms() + SLM_ZONE_OPEN_MS, error);
     }
     if (status != SLM_OK) {
         return status;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "allocator/journal/log.h"
+#include "allocator/lock/system.h"
 #include "allocator/zone/handle.h"
 
 #define MOST_TRIES 8u /* of an apply that others overtake: each time, one of them has made a zone */
@@ -377,7 +378,7 @@ static enum slm_status check_declarations(const struct slm_zone_declaration *dec
 static enum slm_status init_new(const struct slm_zone_set *set, struct candidate *candidates,
                                 size_t n, struct slm_error *error)
 {
-    uint64_t end_ms = slm_zone_now_ms() + set->lock_timeout_ms;
+    uint64_t end_ms = slm_lock_system.now_ms() + set->lock_timeout_ms;
     enum slm_status status = SLM_OK;
     for (size_t i = 0; i < n && status == SLM_OK; i++) {
         if (!candidates[i].is_reused) {
@@ -400,7 +401,7 @@ static int compare_names(const void *a, const void *b)
 static enum slm_status lock_reused(const struct slm_zone_set *set, struct candidate *candidates,
                                    size_t n, struct candidate **ordered, struct slm_error *error)
 {
-    uint64_t end_ms = slm_zone_now_ms() + set->lock_timeout_ms;
+    uint64_t end_ms = slm_lock_system.now_ms() + set->lock_timeout_ms;
     size_t n_ordered = 0;
     for (size_t i = 0; i < n; i++) {
         if (candidates[i].is_reused) {

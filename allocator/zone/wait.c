@@ -1,20 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Locking with a limit that several locks share. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* clock_gettime */
-#endif
-#include <time.h>
-
+#include "allocator/lock/system.h"
 #include "allocator/zone/handle.h"
 
 #define SPIN_SEM_SLICE_MS 100u /* between two looks for a dead holder, which waiters do not make */
-
-uint64_t slm_zone_now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static enum slm_status lock_until(struct slm_zone *zone, uint64_t end_ms)
 {
@@ -23,7 +12,7 @@ static enum slm_status lock_until(struct slm_zone *zone, uint64_t end_ms)
         if (is_spin_sem) {
             (void)slm_lock_force_unlock(zone->lock, 0);
         }
-        uint64_t now_ms = slm_zone_now_ms();
+        uint64_t now_ms = slm_lock_system.now_ms();
         uint64_t left_ms = end_ms > now_ms ? end_ms - now_ms : 0;
         bool is_last = !is_spin_sem || left_ms <= SPIN_SEM_SLICE_MS;
         enum slm_status status =

@@ -71,17 +71,7 @@ static enum slm_status reserve(struct mill_copy *copy, size_t n_bytes, const cha
 static enum slm_status start(struct mill_copy *copy, const struct mill_source *source,
                              struct slm_error *error)
 {
-    unsigned char head[SLM_ZONE_IMAGE_HEAD_BYTES] __attribute__((aligned(64)));
-    size_t n_bytes;
-    enum slm_status status = mill_source_bytes(source, &n_bytes, error);
-    if (status != SLM_OK) {
-        return status;
-    }
-    size_t n_head = n_bytes < sizeof head ? n_bytes : sizeof head;
-    status = mill_source_read(source, 0, head, n_head, error);
-    if (status == SLM_OK) {
-        status = slm_zone_image_read(&copy->image, head, n_head, source->label, error);
-    }
+    enum slm_status status = mill_source_read_image(source, &copy->image, error);
     return status == SLM_OK ? reserve(copy, (size_t)copy->image.max_bytes, source->label, error)
                             : status;
 }

@@ -47,6 +47,10 @@ enum slm_status mill_source_bytes(const struct mill_source *source, size_t *n_by
 enum slm_status mill_source_read(const struct mill_source *source, size_t offset, void *to,
                                  size_t n_bytes, struct slm_error *error);
 
+/* Reads what the head of the zone says. Fails as mill_source_read and slm_zone_image_read. */
+enum slm_status mill_source_read_image(const struct mill_source *source,
+                                       struct slm_zone_image *image, struct slm_error *error);
+
 /* --- Bytes of one moment (copy.c) --- */
 
 enum mill_moment {

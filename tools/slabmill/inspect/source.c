@@ -220,3 +220,18 @@ enum slm_status mill_source_read(const struct mill_source *source, size_t offset
     memcpy(to, (const unsigned char *)source->map + offset, n_bytes);
     return SLM_OK;
 }
+
+enum slm_status mill_source_read_image(const struct mill_source *source,
+                                       struct slm_zone_image *image, struct slm_error *error)
+{
+    unsigned char head[SLM_ZONE_IMAGE_HEAD_BYTES] __attribute__((aligned(64)));
+    size_t n_bytes;
+    enum slm_status status = mill_source_bytes(source, &n_bytes, error);
+    if (status != SLM_OK) {
+        return status;
+    }
+    size_t n_head = n_bytes < sizeof head ? n_bytes : sizeof head;
+    status = mill_source_read(source, 0, head, n_head, error);
+    return status == SLM_OK ? slm_zone_image_read(image, head, n_head, source->label, error)
+                            : status;
+}

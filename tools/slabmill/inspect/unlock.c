@@ -13,21 +13,6 @@
 
 /* --- What the zone is --- */
 
-static enum slm_status read_image(struct slm_zone_image *image, const struct mill_source *source,
-                                  struct slm_error *error)
-{
-    unsigned char head[SLM_ZONE_IMAGE_HEAD_BYTES] __attribute__((aligned(64)));
-    size_t n_bytes;
-    enum slm_status status = mill_source_bytes(source, &n_bytes, error);
-    if (status != SLM_OK) {
-        return status;
-    }
-    size_t n_head = n_bytes < sizeof head ? n_bytes : sizeof head;
-    status = mill_source_read(source, 0, head, n_head, error);
-    return status == SLM_OK ? slm_zone_image_read(image, head, n_head, source->label, error)
-                            : status;
-}
-
 /* How to attach the source's segment. A MEMFD handle has a descriptor of its own, *fd. */
 static struct slm_segment_options segment_of(const struct mill_source *source, int *fd)
 {
@@ -164,7 +149,7 @@ int mill_unlock(const struct mill_options *options)
     if (mill_source_open(&source, options->files[0], &error) != SLM_OK) {
         return mill_complain("%s", error.text);
     }
-    enum slm_status status = read_image(&image, &source, &error);
+    enum slm_status status = mill_source_read_image(&source, &image, &error);
     struct slm_segment_options segment = segment_of(&source, &fd);
     mill_source_close(&source);
     int result =

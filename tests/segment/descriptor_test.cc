@@ -8,6 +8,7 @@
 
 namespace {
 
+using slm_test::first_wrong;
 using slm_test::Folder;
 using slm_test::Handle;
 using slm_test::in_child;
@@ -161,18 +162,6 @@ TEST_P(Descriptor, ThatIsLostIsNotGivenAName)
 }
 
 /* --- The standard streams --- */
-
-int first_wrong(std::initializer_list<bool> claims)
-{
-    int at = 10;
-    for (bool claim : claims) {
-        if (!claim) {
-            return at;
-        }
-        at++;
-    }
-    return 0;
-}
 
 bool is_open(int fd)
 {

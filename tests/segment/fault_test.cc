@@ -155,6 +155,7 @@ class EachFault : public testing::TestWithParam<std::tuple<Kind, int>> {
             expect_names_segment_and_errno(error, label(), kind(), this->error(), at);
         }
     }
+    unsigned fail_each_create(const slm_segment_options &options) const;
     /* EINVAL stands for an older kernel: `n_second_ways` calls are then made in another way. */
     unsigned less(unsigned n_failures, unsigned n_second_ways) const
     {
@@ -193,14 +194,13 @@ void expect_all_or_nothing(Handle *a, slm_status status, const slm_error &error,
     EXPECT_TRUE(after == before) << describe(before) << "\nand now\n" << describe(after);
 }
 
-TEST_P(EachFault, OfCreateLeavesNothing)
+/* Returns how often the creation failed. */
+unsigned EachFault::fail_each_create(const slm_segment_options &options) const
 {
     Handle a;
     slm_error error{};
-    slm_segment_options options = this->options();
-    options.guard = true;
     Traces before(options_);
-    unsigned n_failed = fail_each(
+    return fail_each(
         this->error(), [&] { return a.create(options, &error); },
         [&](slm_status status, unsigned at) {
             SCOPED_TRACE(at);
@@ -209,7 +209,13 @@ TEST_P(EachFault, OfCreateLeavesNothing)
                 &a, status, error, [&] { (void)slm_segment_remove(&options, nullptr); }, options_,
                 before);
         });
-    EXPECT_EQ(n_failed, expected_of_create(expected().create));
+}
+
+TEST_P(EachFault, OfCreateLeavesNothing)
+{
+    slm_segment_options options = this->options();
+    options.guard = true;
+    EXPECT_EQ(fail_each_create(options), expected_of_create(expected().create));
 }
 
 TEST_P(EachFault, OfCreateByATemporaryNameLeavesNothing)
@@ -219,41 +225,17 @@ TEST_P(EachFault, OfCreateByATemporaryNameLeavesNothing)
     }
     KeepCalls keep;
     slm_segment_sys.open = open_without_tmpfile;
-    Handle a;
-    slm_error error{};
     slm_segment_options options = this->options();
     options.guard = true;
-    Traces before(options_);
-    unsigned n_failed = fail_each(
-        this->error(), [&] { return a.create(options, &error); },
-        [&](slm_status status, unsigned at) {
-            SCOPED_TRACE(at);
-            expect_words(error, at);
-            expect_all_or_nothing(
-                &a, status, error, [&] { (void)slm_segment_remove(&options, nullptr); }, options_,
-                before);
-        });
-    EXPECT_EQ(n_failed, less(expected().create_by_temporary_name, 2));
+    EXPECT_EQ(fail_each_create(options), less(expected().create_by_temporary_name, 2));
 }
 
 /* A mode that takes a call of its own after the segment is mapped. */
 TEST_P(EachFault, OfCreateWithoutRightsForTheMakerLeavesNothing)
 {
-    Handle a;
-    slm_error error{};
     slm_segment_options options = this->options();
     options.mode = 0040;
-    Traces before(options_);
-    unsigned n_failed = fail_each(
-        this->error(), [&] { return a.create(options, &error); },
-        [&](slm_status status, unsigned at) {
-            SCOPED_TRACE(at);
-            expect_words(error, at);
-            expect_all_or_nothing(
-                &a, status, error, [&] { (void)slm_segment_remove(&options, nullptr); }, options_,
-                before);
-        });
-    EXPECT_EQ(n_failed, expected_of_create(expected().create_for_others));
+    EXPECT_EQ(fail_each_create(options), expected_of_create(expected().create_for_others));
 }
 
 TEST_P(EachFault, OfAttachLeavesNothing)

@@ -24,9 +24,32 @@
 #include "tests/base/death.h"
 #include <slabmill/segment.h>
 
+/* Of a call that fails: the status is returned and in the error, with a text. */
+#define EXPECT_NULL_ERROR(call)                                                                    \
+    do {                                                                                           \
+        slm_error error{};                                                                         \
+        EXPECT_EQ(call, SLM_E_NULL);                                                               \
+        EXPECT_EQ(error.status, SLM_E_NULL);                                                       \
+        EXPECT_STRNE(error.text, "");                                                              \
+    } while (0)
+
 namespace slm_test {
 
 using Kind = slm_segment_kind;
+
+/* For exit statuses of children: 0 if all conditions hold, else 10 and the position of the first
+ * that does not. */
+inline int first_wrong(std::initializer_list<bool> claims)
+{
+    int at = 10;
+    for (bool claim : claims) {
+        if (!claim) {
+            return at;
+        }
+        at++;
+    }
+    return 0;
+}
 
 inline const size_t kPage = static_cast<size_t>(sysconf(_SC_PAGESIZE));
 

@@ -3,6 +3,7 @@
 #include <csignal>
 #include <sys/file.h>
 
+#include "tests/segment/deadly.h"
 #include "tests/segment/fixture.h"
 #include "tests/segment/hooks.h"
 #include "tests/segment/traces.h"
@@ -15,6 +16,8 @@ using slm_test::in_child;
 using slm_test::KeepCalls;
 using slm_test::Kind;
 using slm_test::kPage;
+using slm_test::make_deadly;
+using slm_test::n_until_death;
 using slm_test::Options;
 using slm_test::Traces;
 
@@ -218,35 +221,6 @@ TEST_P(Publish, AChildThatDetachesItLeavesItsParentsFileAlone)
               }),
               0);
     EXPECT_EQ(slm_segment_publish(a.segment, nullptr), SLM_OK);
-}
-
-unsigned n_until_death;
-
-/* Hooks count calls down; the last one kills. */
-template <auto Member> struct Deadly;
-
-template <typename Result, typename... Args, Result (*slm_segment_calls::*Member)(Args...)>
-struct Deadly<Member> {
-    static inline Result (*before)(Args...);
-
-    static Result call(Args... args)
-    {
-        if (--n_until_death == 0) {
-            (void)raise(SIGKILL);
-        }
-        Result result = before(args...);
-        return result;
-    }
-    static void install()
-    {
-        before = slm_segment_sys.*Member;
-        slm_segment_sys.*Member = call;
-    }
-};
-
-template <auto... Members> void make_deadly()
-{
-    (Deadly<Members>::install(), ...);
 }
 
 /* Creates the segment, and dies at the n-th call to the system. */

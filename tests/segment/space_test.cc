@@ -12,6 +12,7 @@
 
 namespace {
 
+using slm_test::first_wrong;
 using slm_test::Handle;
 using slm_test::has_file;
 using slm_test::in_child;
@@ -23,19 +24,6 @@ using slm_test::Options;
 
 const Kind kFileKinds[] = {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE};
 const Kind kNamedKinds[] = {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE};
-
-/* Returns 0 if all conditions hold, or the number of the first that does not. */
-int first_wrong(std::initializer_list<bool> claims)
-{
-    int at = 10;
-    for (bool claim : claims) {
-        if (!claim) {
-            return at;
-        }
-        at++;
-    }
-    return 0;
-}
 
 /* --- A small tmpfs, in a mount namespace that ends with the child --- */
 

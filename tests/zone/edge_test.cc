@@ -4,18 +4,22 @@
 #include <sys/mount.h>
 
 #include "allocator/segment/sys.h"
+#include "tests/segment/deadly.h"
 #include "tests/segment/hooks.h"
 #include "tests/zone/fixture.h"
 #include <slabmill/zone_set.h>
 
 namespace {
 
+using slm_test::first_wrong;
 using slm_test::in_child;
 using slm_test::is_readable;
 using slm_test::Kind;
 using slm_test::kPage;
 using slm_test::kZoneBytes;
 using slm_test::kZoneMaxBytes;
+using slm_test::make_deadly;
+using slm_test::n_until_death;
 using slm_test::Zone;
 using slm_test::ZoneOptions;
 
@@ -176,19 +180,6 @@ int on_small_tmpfs(const ZoneOptions &all, const std::function<int()> &body)
         }                                                                                          \
         EXPECT_EQ(end, 0);                                                                         \
     } while (0)
-
-/* Returns 0 if all conditions hold, or the number of the first that does not. */
-int first_wrong(std::initializer_list<bool> claims)
-{
-    int at = 10;
-    for (bool claim : claims) {
-        if (!claim) {
-            return at;
-        }
-        at++;
-    }
-    return 0;
-}
 
 std::string filler_of(const ZoneOptions &all)
 {
@@ -423,34 +414,6 @@ TEST(ZoneSparse, WhatIsRefusedIsNeverMapped)
 }
 
 /* --- Makers that are killed --- */
-
-unsigned n_until_death;
-
-/* A call of the table that counts down to the death of the process. */
-template <auto Member> struct Deadly;
-
-template <typename Result, typename... Args, Result (*slm_segment_calls::*Member)(Args...)>
-struct Deadly<Member> {
-    static inline Result (*before)(Args...);
-
-    static Result call(Args... args)
-    {
-        if (--n_until_death == 0) {
-            (void)raise(SIGKILL);
-        }
-        return before(args...);
-    }
-    static void install()
-    {
-        before = slm_segment_sys.*Member;
-        slm_segment_sys.*Member = call;
-    }
-};
-
-template <auto... Members> void make_deadly()
-{
-    (Deadly<Members>::install(), ...);
-}
 
 int create_and_die_at(unsigned n, const slm_zone_options &options)
 {

@@ -8,15 +8,6 @@ using namespace slm_test;
 
 namespace {
 
-/* Of a call that fails: the status is returned and in the error, with a text. */
-#define EXPECT_NULL_ERROR(call)                                                                    \
-    do {                                                                                           \
-        slm_error error{};                                                                         \
-        EXPECT_EQ(call, SLM_E_NULL);                                                               \
-        EXPECT_EQ(error.status, SLM_E_NULL);                                                       \
-        EXPECT_STRNE(error.text, "");                                                              \
-    } while (0)
-
 class ZoneNull : public testing::Test {
   protected:
     void SetUp() override

@@ -63,14 +63,16 @@ class Shared {
     volatile uint64_t *words_;
 };
 
+/* Operations capture shared_ and not `this`: UBSan remembers the types of objects that it has seen,
+ * so a child that reads a member of the test takes another path after its parent has. */
 class Stepper : public testing::Test {
   protected:
     Operation fill()
     {
         return {[] {},
-                [this] {
+                [&shared = shared_] {
                     for (size_t i = 0; i < N_WORDS; i++) {
-                        shared_[i] = i + 1;
+                        shared[i] = i + 1;
                     }
                 }};
     }
@@ -105,8 +107,10 @@ TEST_F(Stepper, LeavesTheStoresOfExactlyTheFirstInstructions)
 
 TEST_F(Stepper, GivesEachChildTheSameStackAtAnyDepthOfItsParent)
 {
-    Operation tell = {
-        [] {}, [this] { shared_[0] = reinterpret_cast<uintptr_t>(__builtin_frame_address(0)); }};
+    Operation tell = {[] {},
+                      [&shared = shared_] {
+                          shared[0] = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+                      }};
     Way way;
     ASSERT_EQ(record(
                   tell, [](size_t, pid_t) { return false; }, &way),
@@ -136,12 +140,12 @@ TEST_F(Stepper, ReportsThatAChildTookAnotherPath)
 {
     volatile bool flag = false;
     Operation fork_in_the_road = {[] {},
-                                  [&] {
+                                  [&flag, &shared = shared_] {
                                       if (flag) {
-                                          shared_[0] = static_cast<uint64_t>(getppid());
+                                          shared[0] = static_cast<uint64_t>(getppid());
                                       } else {
-                                          shared_[1] = 1;
-                                          shared_[2] = 1;
+                                          shared[1] = 1;
+                                          shared[2] = 1;
                                       }
                                   }};
     /* Between the stores of a branch that the second child does not take. */
@@ -170,10 +174,10 @@ TEST_F(Stepper, ReportsThatAChildEndedByItself)
 TEST_F(Stepper, CountsReadingTheClockAsOneInstruction)
 {
     Operation look = {[] {},
-                      [this] {
+                      [&shared = shared_] {
                           for (size_t i = 0; i < 3; i++) {
                               struct timespec now;
-                              shared_[i] = clock_gettime(CLOCK_MONOTONIC, &now) == 0;
+                              shared[i] = clock_gettime(CLOCK_MONOTONIC, &now) == 0;
                           }
                       }};
     auto pause = [](size_t, pid_t) {

@@ -87,7 +87,7 @@ static void find_open_words(struct image *image)
 
 static void open_region(size_t n_bytes)
 {
-    if (!hrn_region_open(&region, n_bytes)) {
+    if (!hrn_region_open(&region, n_bytes, hrn_junk(0))) {
         abort();
     }
 }

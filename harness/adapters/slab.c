@@ -25,13 +25,20 @@ struct arena {
 
 static struct hrn_slots slots;
 
+/* The size to which a slab with a reserve could grow; 0: it has none. */
+static size_t most_bytes(const struct hrn_head *head)
+{
+    return (head->flags & HRN_HEAD_RESERVE) != 0 ? 2 * (size_t)head->region_bytes : 0;
+}
+
 static struct slm_slab_options options_of(const struct hrn_head *head, const char *name)
 {
     return (struct slm_slab_options){.page_bytes = head->page_bytes,
                                      .min_object_bytes = head->min_object_bytes,
                                      .per_doubling = head->per_doubling,
                                      .gap_bytes = head->gap_bytes,
-                                     .name = name};
+                                     .name = name,
+                                     .max_bytes = most_bytes(head)};
 }
 
 static size_t region_bytes(const struct hrn_head *head, size_t size_bytes)
@@ -54,6 +61,33 @@ static enum slm_status attach(struct arena *a, const struct hrn_env *env,
     return status;
 }
 
+/* A page's word, as allocator/slab/image.h lays it out: a kind, and a length of a few pages. */
+static uint64_t believable_word(uint32_t seed)
+{
+    uint64_t kind = 1 + seed % 6;
+    uint64_t n_pages = 1 + seed / 6 % 4;
+    return kind | n_pages << 32;
+}
+
+/* Nothing may read the tables of pages that are not there. A read past the last page finds words
+ * that it must take for those of pages, and so breaks a law. */
+static void fill_reserve(const struct arena *a, const struct hrn_env *env)
+{
+    struct slm_slab_stats stats;
+    struct slm_slab_part parts[SLM_SLAB_METADATA_PARTS];
+    slm_slab_get_stats(a->slab, &stats);
+    slm_slab_metadata_parts(a->slab, parts);
+    uint64_t word = believable_word(env->head->content_seed);
+    for (unsigned i = 0; i < SLM_SLAB_METADATA_PARTS; i++) {
+        bool is_last = i + 1 == SLM_SLAB_METADATA_PARTS;
+        size_t at = parts[i].offset + parts[i].n_bytes;
+        size_t end = is_last ? stats.metadata_bytes : parts[i + 1].offset;
+        for (; at < end; at += sizeof word) {
+            memcpy((unsigned char *)env->region + at, &word, sizeof word);
+        }
+    }
+}
+
 void *hrn_slab_create(const struct hrn_env *env, enum slm_status *why, const char *name)
 {
     struct arena *a = hrn_slots_get(&slots, env->arena, sizeof *a);
@@ -66,6 +100,9 @@ void *hrn_slab_create(const struct hrn_env *env, enum slm_status *why, const cha
     }
     if (*why != SLM_OK) {
         return NULL;
+    }
+    if (options.max_bytes != 0) {
+        fill_reserve(a, env);
     }
     a->turn = 0;
     a->root = NULL;

@@ -77,6 +77,7 @@ void hrn_gen_head(struct hrn_rng *rng, struct hrn_head *head)
     head->fault_nth = chance(rng, 20) ? log_below(rng, 8) : 0;
     head->fault_count = head->fault_nth == 0 ? 0 : 1 + hrn_rng_below(rng, 4);
     head->content_seed = (uint32_t)hrn_rng_next(rng);
+    head->flags |= head->content_seed % 4 == 0 ? HRN_HEAD_RESERVE : 0;
 }
 
 /* What is live while a program is being made. */

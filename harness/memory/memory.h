@@ -13,7 +13,12 @@
 extern "C" {
 #endif
 
-#define HRN_JUNK 0xA5 /* what fresh memory holds: never zero, never a small number */
+/* The byte that fresh memory holds, by the program's seed: 0x80 to 0xff, so never zero and never a
+ * small number. What an allocator reads there by mistake differs from program to program. */
+static inline unsigned char hrn_junk(uint32_t seed)
+{
+    return (unsigned char)(0x80u | (seed * UINT32_C(0x9e3779b1)) >> 25);
+}
 
 /*
  * A separate heap for sources, so that the same program gets the same addresses. take: a block of
@@ -45,13 +50,14 @@ struct hrn_source {
     uint64_t n_refused;
     uint64_t fail_at;    /* call that is refused, from 1; 0: none */
     uint64_t fail_count; /* how many in a row */
+    unsigned char junk;  /* what new blocks hold */
     struct hrn_source_total *total;
 };
 #define HRN_SOURCE_BLOCK_MAX (4u << 20) /* larger blocks are refused, bytes */
 #define HRN_SOURCE_TOTAL_MAX                                                                       \
     (32u << 20) /* requests that would make more than this live are refused too, bytes */
 
-void hrn_source_init(struct hrn_source *source, struct hrn_source_total *total);
+void hrn_source_init(struct hrn_source *source, struct hrn_source_total *total, unsigned char junk);
 /* True if the plan refuses the next call, which then counts as made and refused. */
 bool hrn_source_skip_refused(struct hrn_source *source);
 /* Frees all blocks that are still live. */
@@ -67,12 +73,13 @@ struct hrn_region {
     size_t used_bytes;    /* no object was allocated above */
     unsigned char *clean; /* [clean, clean_end) holds junk since the last close */
     unsigned char *clean_end;
+    unsigned char junk; /* what it was filled with */
 };
 #define HRN_REGION_ALLOC_MAX ((size_t)1 << 30) /* larger regions are refused, bytes */
 
 /* Makes a region filled with junk; uses the existing mapping if the region fits. False: too large.
  */
-bool hrn_region_open(struct hrn_region *region, size_t bytes);
+bool hrn_region_open(struct hrn_region *region, size_t bytes, unsigned char junk);
 /* From now on hrn_region_use keeps used_bytes. Memory above it that looks unchanged when the region
  * is closed is not filled again. */
 void hrn_region_track(struct hrn_region *region);

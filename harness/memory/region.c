@@ -38,32 +38,33 @@ static bool map_fenced(struct hrn_region *region, size_t inner)
     return true;
 }
 
-static void fill(unsigned char *from, const unsigned char *to)
+static void fill(const struct hrn_region *region, unsigned char *from, const unsigned char *to)
 {
     if (from < to) {
-        memset(from, HRN_JUNK, (size_t)(to - from));
+        memset(from, region->junk, (size_t)(to - from));
     }
 }
 
 /* Fills the region with junk, except the part that still holds it: filling megabytes for a program
  * that uses a few pages would cost most of its time. */
-static void fill_region(struct hrn_region *region)
+static void fill_region(struct hrn_region *region, unsigned char junk)
 {
     unsigned char *end = region->base + region->bytes;
     unsigned char *clean = region->clean;
-    if (clean == NULL || region->clean_end < region->base || clean > end) {
-        fill(region->base, end);
+    bool is_other = junk != region->junk;
+    region->junk = junk;
+    if (is_other || clean == NULL || region->clean_end < region->base || clean > end) {
+        fill(region, region->base, end);
         return;
     }
-    fill(region->base, clean); /* nothing, if the last region began further down */
-    fill(region->clean_end, end);
+    fill(region, region->base, clean); /* nothing, if the last region began further down */
+    fill(region, region->clean_end, end);
 }
 
 /* Whether the page still holds junk, judged by its ends and its middle. */
-static bool is_junk(const unsigned char *page)
+static bool is_junk(const unsigned char *page, unsigned char junk)
 {
-    return page[0] == HRN_JUNK && page[PAGE_BYTES / 2] == HRN_JUNK &&
-           page[PAGE_BYTES - 1] == HRN_JUNK;
+    return page[0] == junk && page[PAGE_BYTES / 2] == junk && page[PAGE_BYTES - 1] == junk;
 }
 
 /* The allocator's bookkeeping may be anywhere. So this examines pages from the region's end down to
@@ -73,7 +74,7 @@ static void note_clean(struct hrn_region *region)
     size_t at = region->bytes / PAGE_BYTES * PAGE_BYTES;
     region->clean_end = region->base + at;
     while (at >= PAGE_BYTES && at - PAGE_BYTES >= region->used_bytes &&
-           is_junk(region->base + at - PAGE_BYTES)) {
+           is_junk(region->base + at - PAGE_BYTES, region->junk)) {
         at -= PAGE_BYTES;
     }
     region->clean = region->base + at;
@@ -92,7 +93,7 @@ void hrn_region_use(struct hrn_region *region, const unsigned char *p)
     }
 }
 
-bool hrn_region_open(struct hrn_region *region, size_t bytes)
+bool hrn_region_open(struct hrn_region *region, size_t bytes, unsigned char junk)
 {
     size_t inner = whole_pages(bytes);
     if (bytes > HRN_REGION_ALLOC_MAX || bytes == 0) {
@@ -105,7 +106,7 @@ bool hrn_region_open(struct hrn_region *region, size_t bytes)
     region->base = region->map + region->map_bytes - PAGE_BYTES - inner;
     region->bytes = bytes;
     region->used_bytes = bytes;
-    fill_region(region);
+    fill_region(region, junk);
     memset(region->base + bytes, FENCE, inner - bytes);
     hrn_poison_hide(region->base + bytes, inner - bytes);
     return true;

@@ -51,11 +51,11 @@ static bool must_refuse(struct hrn_source *source, size_t size_bytes)
 }
 
 /* Junk at both ends: enough to notice a calloc that does not zero. */
-static void fill_junk(unsigned char *p, size_t n)
+static void fill_junk(const struct hrn_source *source, unsigned char *p, size_t n)
 {
     size_t part = n < JUNK_BYTES ? n : JUNK_BYTES;
-    memset(p, HRN_JUNK, part);
-    memset(p + n - part, HRN_JUNK, part);
+    memset(p, source->junk, part);
+    memset(p + n - part, source->junk, part);
 }
 
 static void note_taken(struct hrn_source_total *total, size_t size_bytes)
@@ -90,7 +90,7 @@ static void *source_alloc(void *data, size_t size_bytes, size_t align_bytes)
     source->live_blocks++;
     source->live_bytes += size_bytes;
     note_taken(source->total, size_bytes);
-    fill_junk(block, size_bytes);
+    fill_junk(source, block, size_bytes);
     return block;
 }
 
@@ -142,10 +142,11 @@ static void source_free(void *data, void *block, size_t size_bytes, size_t align
     hold_back(source, block);
 }
 
-void hrn_source_init(struct hrn_source *source, struct hrn_source_total *total)
+void hrn_source_init(struct hrn_source *source, struct hrn_source_total *total, unsigned char junk)
 {
     memset(source, 0, sizeof *source);
     source->total = total;
+    source->junk = junk;
     source->source = (struct slm_source){source_alloc, source_free, source};
 }
 

@@ -149,8 +149,9 @@ struct hrn_head {
 
 enum hrn_head_flags {
     HRN_HEAD_PASS_THROUGH = 1u << 0, /* pools: every object has a separate block */
-    HRN_HEAD_SHARED = 1u << 1, /* slabs: the view is not exclusive, so that nothing is poisoned */
-    HRN_HEAD_FLAGS = 3u,
+    HRN_HEAD_SHARED = 1u << 1,  /* slabs: the view is not exclusive, so that nothing is poisoned */
+    HRN_HEAD_RESERVE = 1u << 2, /* slabs: their metadata has room for twice the pages */
+    HRN_HEAD_FLAGS = 7u,
 };
 
 struct hrn_program {

@@ -41,8 +41,10 @@ void hrn_arena_create(struct hrn_run *run, uint32_t arena_idx, size_t size_bytes
     const struct hrn_adapter *adapter = run->adapter;
     struct hrn_arena *arena = &run->arenas[arena_idx];
     arena->hopeless = false;
+    const struct hrn_head *head = &run->program->head;
     if (adapter->region_bytes != NULL &&
-        !hrn_region_open(&arena->region, adapter->region_bytes(&run->program->head, size_bytes))) {
+        !hrn_region_open(&arena->region, adapter->region_bytes(head, size_bytes),
+                         hrn_junk(head->content_seed))) {
         arena->hopeless = size_bytes == 0;
         return;
     }

@@ -147,7 +147,7 @@ static void begin_arena(struct hrn_run *run, struct hrn_arena *arena)
     if (hrn_fault_on(HRN_FAULT_KEEP_ARENAS) && arena->self != NULL) {
         return;
     }
-    hrn_source_init(&arena->source, &run->source_total);
+    hrn_source_init(&arena->source, &run->source_total, hrn_junk(head->content_seed));
     set_fault(&arena->source, head->fault_nth,
               head->fault_count == UINT32_MAX ? UINT64_MAX : head->fault_count);
     arena->hopeless = false;

@@ -12,6 +12,8 @@
 
 namespace {
 
+constexpr unsigned char kJunk = 0xA5;
+
 class MapTest : public testing::Test {
   protected:
     ~MapTest() override
@@ -194,7 +196,7 @@ class SourceTest : public testing::Test {
   protected:
     SourceTest()
     {
-        hrn_source_init(&source_, &total_);
+        hrn_source_init(&source_, &total_, kJunk);
     }
     ~SourceTest() override
     {
@@ -243,10 +245,20 @@ TEST_F(SourceTest, RefusesRequestsAboveItsBudget)
     EXPECT_EQ(n, HRN_SOURCE_TOTAL_MAX / HRN_SOURCE_BLOCK_MAX);
 }
 
+TEST(Junk, IsNeverASmallNumberAndDiffersFromSeedToSeed)
+{
+    std::set<unsigned> seen;
+    for (uint32_t seed = 0; seed < 1000; seed++) {
+        EXPECT_GE(hrn_junk(seed), 0x80);
+        seen.insert(hrn_junk(seed));
+    }
+    EXPECT_EQ(seen.size(), 128u);
+}
+
 TEST(Region, EndsInMarkedBytesThatShowAWrite)
 {
     hrn_region region{};
-    ASSERT_TRUE(hrn_region_open(&region, 10000));
+    ASSERT_TRUE(hrn_region_open(&region, 10000, kJunk));
     EXPECT_EQ(reinterpret_cast<uintptr_t>(region.base) % 4096, 0u);
     EXPECT_EQ(hrn_region_fence_broken(&region), SIZE_MAX);
     hrn_region_close(&region); /* makes the hidden bytes accessible again */
@@ -259,7 +271,7 @@ TEST(Region, EndsInMarkedBytesThatShowAWrite)
 TEST(RegionDeathTest, IsFollowedByAnInaccessiblePage)
 {
     hrn_region region{};
-    ASSERT_TRUE(hrn_region_open(&region, 8192));
+    ASSERT_TRUE(hrn_region_open(&region, 8192, kJunk));
     EXPECT_DEATH(*static_cast<volatile unsigned char *>(region.base + 8192) = 1, "");
     EXPECT_DEATH(*static_cast<volatile unsigned char *>(region.base - 1) = 1, "");
     hrn_region_fini(&region);
@@ -268,24 +280,26 @@ TEST(RegionDeathTest, IsFollowedByAnInaccessiblePage)
 TEST(Region, IsFilledWithJunkEachTime)
 {
     hrn_region region{};
-    ASSERT_TRUE(hrn_region_open(&region, 4096));
+    ASSERT_TRUE(hrn_region_open(&region, 4096, kJunk));
     std::memset(region.base, 0, 4096);
     hrn_region_close(&region);
-    ASSERT_TRUE(hrn_region_open(&region, 4096));
+    ASSERT_TRUE(hrn_region_open(&region, 4096, kJunk));
     EXPECT_NE(region.base[0], 0);
     EXPECT_NE(region.base[4095], 0);
-    EXPECT_FALSE(hrn_region_open(&region, HRN_REGION_ALLOC_MAX + 1));
+    EXPECT_FALSE(hrn_region_open(&region, HRN_REGION_ALLOC_MAX + 1, kJunk));
     hrn_region_fini(&region);
 }
 
 TEST(Region, HoldsOnlyJunkAfterAnyUseOfTheOneBefore)
 {
     hrn_region region{};
+    unsigned n_opened = 0;
     for (size_t pages : {16u, 2u, 8u, 16u, 1u, 30u, 4u, 30u}) {
-        ASSERT_TRUE(hrn_region_open(&region, pages * 4096 - 100));
+        unsigned char junk = hrn_junk(n_opened++ / 3); /* three regions hold the same */
+        ASSERT_TRUE(hrn_region_open(&region, pages * 4096 - 100, junk));
         hrn_region_track(&region);
         for (size_t i = 0; i < region.bytes; i++) {
-            ASSERT_EQ(region.base[i], HRN_JUNK) << "byte " << i << " of " << pages << " pages";
+            ASSERT_EQ(region.base[i], junk) << "byte " << i << " of " << pages << " pages";
         }
         std::memset(region.base, 1, region.bytes / 2);
         hrn_region_use(&region, region.base + region.bytes / 2);

@@ -330,7 +330,7 @@ const Malformed kMalformed[] = {
     {"HeadFieldWithoutNumber", "head flags\n",
      "t:1:6: expected FIELD=NUMBER with a field of the head, found 'flags'"},
     {"HeadFieldEmpty", "head flags=\n",
-     "t:1:12: expected flags from 0 to 3, found the end of the line"},
+     "t:1:12: expected flags from 0 to 7, found the end of the line"},
     {"HeadFieldTwice", "head flags=1 flags=1\n",
      "t:1:14: expected each field of the head once, found 'flags=1'"},
     {"HeadPage", "head page_bytes=8192\n", "t:1:17: expected 4096, 16384 or 65536, found '8192'"},

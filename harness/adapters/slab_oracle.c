@@ -229,9 +229,36 @@ static size_t page_of(const struct hrn_slab_shadow *shadow, const void *p)
     return (size_t)((const unsigned char *)p - shadow->memory) / shadow->page_bytes;
 }
 
-/* Takes available pages for a new span or run. */
+static bool is_free(const struct hrn_slab_shadow *shadow, size_t page)
+{
+    return shadow->pages[page].kind == HRN_SHADOW_AVAILABLE && !shadow->pages[page].kept;
+}
+
+/* Checks that no free run is a better fit for n_pages than the one around
+ * `first`. */
+static void check_best_fit(const struct hrn_slab_shadow *shadow, size_t first, size_t n_pages)
+{
+    size_t taken = 0;
+    size_t best = SIZE_MAX;
+    for (size_t start = 0; start < shadow->n_pages;) {
+        size_t end = start;
+        while (end < shadow->n_pages && is_free(shadow, end)) {
+            end++;
+        }
+        size_t length = end - start;
+        taken = start <= first && first < end ? length : taken;
+        best = length >= n_pages && length < best ? length : best;
+        start = end + 1;
+    }
+    if (taken != best) {
+        hrn_law_placement("%zu pages were cut from a free run of %zu, though one of %zu is free",
+                          n_pages, taken, best);
+    }
+}
+
+/* Takes available pages for a new span or run. was_kept: the class's own empty span. */
 static struct hrn_shadow_page *take_pages(struct hrn_slab_shadow *shadow, enum hrn_shadow_kind kind,
-                                          size_t first, size_t n_pages)
+                                          size_t first, size_t n_pages, bool was_kept)
 {
     if (n_pages > shadow->n_pages || first > shadow->n_pages - n_pages) {
         hrn_law_placement("pages %zu to %zu of %zu", first, first + n_pages - 1, shadow->n_pages);
@@ -245,6 +272,9 @@ static struct hrn_shadow_page *take_pages(struct hrn_slab_shadow *shadow, enum h
     }
     if (any_kept) {
         give_kept_up(shadow, n_pages);
+    }
+    if (!was_kept) {
+        check_best_fit(shadow, first, n_pages);
     }
     for (size_t i = first; i < first + n_pages; i++) {
         shadow->pages[i] =
@@ -274,7 +304,7 @@ static void grant_run(struct hrn_slab_shadow *shadow, const struct hrn_request *
         hrn_law_placement("%zu bytes need a run of %zu pages, and have %zu of kind %d",
                           rq->size_bytes, n_pages, place->span_pages, (int)place->kind);
     }
-    (void)take_pages(shadow, HRN_SHADOW_RUN, page_of(shadow, p), n_pages);
+    (void)take_pages(shadow, HRN_SHADOW_RUN, page_of(shadow, p), n_pages, false);
     shadow->run_requests++;
     shadow->n_runs++;
     shadow->n_run_pages += n_pages;
@@ -300,7 +330,8 @@ static struct hrn_shadow_page *need_span(struct hrn_slab_shadow *shadow,
         hrn_law_placement("a span of %zu pages in a class that prefers %zu", place->span_pages,
                           class->span_pages);
     }
-    struct hrn_shadow_page *head = take_pages(shadow, HRN_SHADOW_SPAN, first, place->span_pages);
+    struct hrn_shadow_page *head =
+        take_pages(shadow, HRN_SHADOW_SPAN, first, place->span_pages, was_kept);
     head->class_idx = (uint8_t)place->class_idx;
     class->n_spans++;
     class->n_free += chunks_in(shadow, class, place->span_pages);

@@ -7,6 +7,10 @@
 #include "harness/adapters/adapter.h"
 #include <slabmill/slab.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Model    A model of the pages, made only from what the slab allocated and freed. Each page is in
  *          a span with live objects, in a live run, or available (free, or in an empty span that
@@ -85,5 +89,9 @@ struct hrn_slab_shadow {
     uint64_t run_requests;
     uint64_t run_failures;
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -78,6 +78,10 @@ void hrn_gen_head(struct hrn_rng *rng, struct hrn_head *head)
     head->fault_count = head->fault_nth == 0 ? 0 : 1 + hrn_rng_below(rng, 4);
     head->content_seed = (uint32_t)hrn_rng_next(rng);
     head->flags |= head->content_seed % 4 == 0 ? HRN_HEAD_RESERVE : 0;
+    /* Free runs of more than 64 pages, where a slab looks for a length in more than one word. */
+    if (head->content_seed % 8 < 2 && head->region_bytes <= HRN_REGION_MAX_BYTES / 8) {
+        head->region_bytes *= 8;
+    }
 }
 
 /* What is live while a program is being made. */

@@ -19,7 +19,8 @@ extern "C" {
  *          one descriptor for each page, bitmaps, then the pages. Only indices and offsets link its
  *          parts, so each process may map it at another address. A size belongs to a class. A class
  *          cuts its chunks from spans of one or more pages, with one bit for each chunk. Sizes
- *          above the largest class take runs of whole pages.
+ *          above the largest class take runs of whole pages. A new span or run comes from the
+ *          shortest free run of pages that is long enough (best fit).
  *          A process works through a view: a small struct in its own memory. The view holds what
  *          never changes (the geometry, checked on attach), the lock to take, and the report hook.
  *          Each call makes its change with one last store: of a page word, or of one bit. All lists

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The slab's oracle: an allocator that breaks one promise of the slab breaks a law. */
+#include "harness/adapters/slab_oracle.h"
+
+#include <string>
+
+#include "harness/run/run.h"
+#include "gtest/gtest.h"
+
+namespace {
+
+constexpr size_t kSlabPage = 4096;
+
+/* Takes the best fit away from a calloc, so that the object comes from another free run. */
+void *CallocWithoutTheBestFit(void *self, const hrn_request *rq)
+{
+    if (rq->kind != HRN_CALLOC) {
+        return hrn_adapter_slab.alloc(self, rq);
+    }
+    void *best = slm_slab_alloc(hrn_slab_of(self), rq->size_bytes);
+    void *p = hrn_adapter_slab.alloc(self, rq);
+    (void)slm_slab_free(hrn_slab_of(self), best);
+    return p;
+}
+
+class BestFitLaw : public testing::TestWithParam<size_t> {
+  protected:
+    BestFitLaw()
+    {
+        hrn_program_init(&program_);
+        program_.head.region_bytes = 400 * kSlabPage;
+        program_.head.check_every = 0;
+    }
+    ~BestFitLaw() override
+    {
+        hrn_program_fini(&program_);
+    }
+    void Add(hrn_kind kind, uint32_t id, size_t n_pages = 0)
+    {
+        hrn_op op{};
+        op.kind = static_cast<uint8_t>(kind);
+        op.id = id;
+        op.size_bytes = n_pages * kSlabPage;
+        hrn_program_push(&program_, op);
+    }
+
+    hrn_program program_;
+};
+
+TEST_P(BestFitLaw, IsBrokenByARunFromALongerFreeRun)
+{
+    size_t hole = GetParam();
+    Add(HRN_ALLOC, 0, hole);
+    Add(HRN_ALLOC, 1, 1);
+    Add(HRN_ALLOC, 2, hole + 1);
+    Add(HRN_ALLOC, 3, 1);
+    Add(HRN_FREE, 0);
+    Add(HRN_FREE, 2);
+    Add(HRN_CALLOC, 4, hole);
+    hrn_result result;
+    EXPECT_EQ(hrn_run_catch(&hrn_adapter_slab, &program_, &result), HRN_LAW_NONE) << result.text;
+    hrn_adapter other = hrn_adapter_slab;
+    other.alloc = CallocWithoutTheBestFit;
+    EXPECT_EQ(hrn_run_catch(&other, &program_, &result), HRN_LAW_placement);
+    std::string seen = std::to_string(hole) + " pages were cut from a free run of " +
+                       std::to_string(hole + 1) + ", though one of " + std::to_string(hole) +
+                       " is free";
+    EXPECT_EQ(result.text, seen);
+    EXPECT_EQ(result.op_idx, 6u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Pages, BestFitLaw, testing::Values(1, 8, 63, 64, 65, 130));
+
+} // namespace

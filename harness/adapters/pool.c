@@ -74,6 +74,7 @@ static void *allocate(void *self, const struct hrn_request *rq)
     struct arena *a = self;
     void *p = allocate_by(a, rq);
     if (p != NULL) {
+        hrn_pool_shadow_placed(&a->shadow, rq, p);
         hrn_pool_shadow_granted(&a->shadow, rq);
     }
     return p;
@@ -90,13 +91,17 @@ static enum slm_status resize(void *self, void **p, size_t old_bytes, size_t new
     enum slm_status status = slm_pool_extend(a->pool, *p, old_bytes, new_bytes);
     if (status == SLM_OK) {
         hrn_pool_shadow_resized(&a->shadow, new_bytes);
+        hrn_pool_shadow_same_block(&a->shadow);
     }
     return status;
 }
 
 static enum slm_status give_back(void *self, void *p, size_t size_bytes)
 {
-    return slm_pool_give_back(((struct arena *)self)->pool, p, size_bytes);
+    struct arena *a = self;
+    enum slm_status status = slm_pool_give_back(a->pool, p, size_bytes);
+    hrn_pool_shadow_same_block(&a->shadow);
+    return status;
 }
 
 static void reset(void *self)
@@ -104,6 +109,7 @@ static void reset(void *self)
     struct arena *a = self;
     (void)slm_pool_reset(a->pool);
     begin_reuse(a);
+    hrn_pool_shadow_lost_track(&a->shadow);
 }
 
 static enum slm_status cleanup(void *self, hrn_handler_fn fn, void *data, size_t data_bytes,
@@ -111,6 +117,7 @@ static enum slm_status cleanup(void *self, hrn_handler_fn fn, void *data, size_t
 {
     struct arena *a = self;
     enum slm_status status = slm_pool_cleanup_add(a->pool, fn, data, data_bytes, data_out);
+    hrn_pool_shadow_lost_track(&a->shadow);
     if (status == SLM_OK) {
         hrn_pool_shadow_registered(&a->shadow, data_bytes);
     } else {
@@ -125,6 +132,7 @@ static enum slm_status file(void *self, int fd, const char *path)
     size_t path_bytes = path == NULL ? 1 : strlen(path) + 1;
     enum slm_status status = path == NULL ? slm_pool_cleanup_close(a->pool, fd)
                                           : slm_pool_cleanup_delete(a->pool, fd, path);
+    hrn_pool_shadow_lost_track(&a->shadow);
     if (status == SLM_OK) {
         hrn_pool_shadow_file(&a->shadow, path_bytes);
     } else if (status == SLM_E_NOMEM) {

@@ -28,6 +28,7 @@ void hrn_pool_shadow_begin(struct hrn_pool_shadow *shadow, struct slm_pool *pool
                                        .small_limit_bytes = stats.small_limit_bytes,
                                        .gap_bytes = stats.gap_bytes,
                                        .n_blocks_kept = stats.n_blocks};
+    hrn_pool_shadow_lost_track(shadow);
 }
 
 static size_t extra_align(const struct hrn_request *rq)
@@ -62,6 +63,94 @@ void hrn_pool_shadow_granted(struct hrn_pool_shadow *shadow, const struct hrn_re
     }
     if (shadow->n_large > shadow->n_large_peak) {
         shadow->n_large_peak = shadow->n_large;
+    }
+}
+
+/* --- Room in used blocks --- */
+
+#define ROOM_LEAST_BYTES 64u
+
+static size_t room_bytes(const struct hrn_pool_room *room)
+{
+    return (size_t)(room->high - room->low);
+}
+
+static size_t count_used(const struct hrn_pool_shadow *shadow)
+{
+    struct slm_pool_stats seen;
+    slm_pool_get_stats(shadow->pool, &seen);
+    return seen.n_blocks - seen.n_blocks_fresh;
+}
+
+void hrn_pool_shadow_same_block(struct hrn_pool_shadow *shadow)
+{
+    shadow->current = (struct hrn_pool_room){shadow->pool->low, shadow->pool->high};
+}
+
+void hrn_pool_shadow_lost_track(struct hrn_pool_shadow *shadow)
+{
+    memset(shadow->left, 0, sizeof shadow->left);
+    shadow->n_used = count_used(shadow);
+    hrn_pool_shadow_same_block(shadow);
+}
+
+/* An upper bound of the free bytes that a small request takes from a block. */
+static size_t taken_bytes(const struct hrn_pool_shadow *shadow, const struct hrn_request *rq)
+{
+    size_t front = rq->kind == HRN_REUSE_GET ? REUSE_HEADER_BYTES : extra_align(rq);
+    return rounded_bytes(shadow, rq->size_bytes + front);
+}
+
+/* The request opened an empty block. */
+static void check_no_room(const struct hrn_pool_shadow *shadow, const struct hrn_request *rq)
+{
+    size_t n_bytes = taken_bytes(shadow, rq);
+    size_t least = 2 * n_bytes > ROOM_LEAST_BYTES ? 2 * n_bytes : ROOM_LEAST_BYTES;
+    size_t most = room_bytes(&shadow->current) >= n_bytes ? SIZE_MAX : 0;
+    for (unsigned i = 0; i < HRN_POOL_N_ROOMS; i++) {
+        size_t bytes = room_bytes(&shadow->left[i]);
+        most = bytes > most ? bytes : most;
+    }
+    if (most == SIZE_MAX) {
+        hrn_law_growth("%zu bytes open a block, though the current one has %zu free",
+                       rq->size_bytes, room_bytes(&shadow->current));
+    }
+    if (most >= least) {
+        hrn_law_growth("%zu bytes open a block, though a used one has %zu free", rq->size_bytes,
+                       most);
+    }
+}
+
+/* p came from another block than the one that was current. */
+static void note_switch(struct hrn_pool_shadow *shadow, const struct hrn_request *rq, const void *p)
+{
+    size_t n_used = count_used(shadow);
+    if (n_used > shadow->n_used) {
+        check_no_room(shadow, rq);
+    }
+    shadow->n_used = n_used;
+    for (unsigned i = 0; i < HRN_POOL_N_ROOMS; i++) {
+        struct hrn_pool_room *room = &shadow->left[i];
+        bool is_here =
+            (const unsigned char *)p >= room->low && (const unsigned char *)p < room->high;
+        *room = is_here ? (struct hrn_pool_room){NULL, NULL} : *room;
+    }
+    shadow->left[shadow->n_left++ % HRN_POOL_N_ROOMS] = shadow->current;
+}
+
+void hrn_pool_shadow_placed(struct hrn_pool_shadow *shadow, const struct hrn_request *rq,
+                            const void *p)
+{
+    const struct slm_pool *pool = shadow->pool;
+    const struct hrn_pool_room *old = &shadow->current;
+    bool is_same = old->low <= pool->low && pool->high <= old->high;
+    if (shadow->pass_through || is_same) {
+        hrn_pool_shadow_same_block(shadow);
+    } else if (hrn_pool_shadow_is_large(shadow, rq)) {
+        hrn_pool_shadow_lost_track(shadow); /* its record may have opened a block */
+    } else {
+        note_switch(shadow, rq, p);
+        hrn_pool_shadow_same_block(shadow);
     }
 }
 

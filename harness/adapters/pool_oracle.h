@@ -7,13 +7,27 @@
 #include "harness/adapters/adapter.h"
 #include <slabmill/pool.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Model    The small limit decides which objects are large. Demand is the sum of bytes requested
  *          since the last reset, rounded as the contract rounds. The pool goes on to another block
  *          only when the free bytes of the current one are fewer than the request. So used blocks
  *          are at least half full on average, and demand bounds their number. After a reset the
  *          pool takes a new block only when no kept one is left.
+ *          The model knows what the last blocks had left when they stopped being current. A request
+ *          that opens an empty block must not find 64 bytes, and twice what it takes, in one of
+ *          them. A call that may allocate more than once makes the model forget them.
  */
+/* Free bytes of a block that is current or was. */
+struct hrn_pool_room {
+    const unsigned char *low;
+    const unsigned char *high;
+};
+#define HRN_POOL_N_ROOMS 32u
+
 struct hrn_pool_shadow {
     struct slm_pool *pool;
     bool pass_through;
@@ -29,12 +43,23 @@ struct hrn_pool_shadow {
     size_t n_own;         /* requests since the last reset that have, or had, a record */
     size_t demand_bytes;  /* of small objects since the last reset */
     size_t n_blocks_kept; /* at the last reset */
+    struct hrn_pool_room current;
+    size_t n_used;                               /* blocks, the current one included */
+    struct hrn_pool_room left[HRN_POOL_N_ROOMS]; /* of blocks that were current; low NULL: none */
+    unsigned n_left;                             /* ever */
 };
 
 void hrn_pool_shadow_begin(struct hrn_pool_shadow *shadow, struct slm_pool *pool, bool pass_through,
                            const size_t *source_live_bytes);
 bool hrn_pool_shadow_is_large(const struct hrn_pool_shadow *shadow, const struct hrn_request *rq);
 void hrn_pool_shadow_granted(struct hrn_pool_shadow *shadow, const struct hrn_request *rq);
+/* After the call that granted rq at p, before any other; then granted. */
+void hrn_pool_shadow_placed(struct hrn_pool_shadow *shadow, const struct hrn_request *rq,
+                            const void *p);
+/* After a call that changed nothing but free bytes of the current block. */
+void hrn_pool_shadow_same_block(struct hrn_pool_shadow *shadow);
+/* After a call that may have allocated more than once, or that reset the pool. */
+void hrn_pool_shadow_lost_track(struct hrn_pool_shadow *shadow);
 void hrn_pool_shadow_registered(struct hrn_pool_shadow *shadow, size_t data_bytes);
 void hrn_pool_shadow_not_registered(struct hrn_pool_shadow *shadow, size_t data_bytes);
 /* A file cleanup with a path of path_bytes, including its final zero. */
@@ -78,4 +103,7 @@ struct slm_pool *hrn_pool_of(void *self);
 void *hrn_twin_create(const struct hrn_env *env, enum slm_status *why,
                       const struct hrn_adapter *pools);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

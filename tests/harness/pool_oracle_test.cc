@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pool's oracle: an allocator that breaks one promise of the pool breaks a law. */
+#include "harness/adapters/pool_oracle.h"
+
+#include <initializer_list>
+#include <string>
+
+#include "harness/run/run.h"
+#include "gtest/gtest.h"
+
+namespace {
+
+constexpr size_t kBlock = 4096;
+
+/* Bytes that are hidden from the oracle before each calloc, so that their room is gone. */
+std::initializer_list<size_t> hidden;
+
+void *CallocAfterHiddenObjects(void *self, const hrn_request *rq)
+{
+    if (rq->kind == HRN_CALLOC) {
+        for (size_t bytes : hidden) {
+            (void)slm_pool_alloc(hrn_pool_of(self), bytes);
+        }
+    }
+    return hrn_adapter_pool.alloc(self, rq);
+}
+
+class RoomLaw : public testing::Test {
+  protected:
+    RoomLaw()
+    {
+        hrn_program_init(&program_);
+        program_.head.block_bytes = kBlock;
+        program_.head.check_every = 0;
+    }
+    ~RoomLaw() override
+    {
+        hrn_program_fini(&program_);
+    }
+    void Add(hrn_kind kind, size_t size_bytes)
+    {
+        hrn_op op{};
+        op.kind = static_cast<uint8_t>(kind);
+        op.id = n_ids_++;
+        op.size_bytes = size_bytes;
+        hrn_program_push(&program_, op);
+    }
+    hrn_result RunWithHidden(std::initializer_list<size_t> bytes)
+    {
+        hrn_result result;
+        hrn_adapter other = hrn_adapter_pool;
+        other.alloc = CallocAfterHiddenObjects;
+        hidden = bytes;
+        hrn_run_catch(&other, &program_, &result);
+        return result;
+    }
+
+    hrn_program program_;
+    uint32_t n_ids_ = 0;
+};
+
+TEST_F(RoomLaw, IsKeptByThePool)
+{
+    Add(HRN_ALLOC, 2500);
+    Add(HRN_ALLOC, 2500);
+    Add(HRN_CALLOC, 500);
+    Add(HRN_CALLOC, 500);
+    Add(HRN_CALLOC, 500);
+    hrn_result result = RunWithHidden({});
+    EXPECT_EQ(result.law, HRN_LAW_NONE) << result.text;
+}
+
+TEST_F(RoomLaw, IsBrokenByANewBlockWhereTheCurrentOneHasRoom)
+{
+    Add(HRN_ALLOC, 1000);
+    Add(HRN_CALLOC, 1000);
+    hrn_result result = RunWithHidden({2600});
+    EXPECT_EQ(result.law, HRN_LAW_growth);
+    EXPECT_EQ(result.op_idx, 1u);
+    EXPECT_NE(std::string(result.text).find("though the current one has"), std::string::npos)
+        << result.text;
+}
+
+TEST_F(RoomLaw, IsBrokenByANewBlockWhereAUsedOneHasRoom)
+{
+    Add(HRN_ALLOC, 2000);
+    Add(HRN_ALLOC, 3400);
+    Add(HRN_CALLOC, 660); /* more than the second block has, less than half of the first one's */
+    hrn_result result = RunWithHidden({1300});
+    EXPECT_EQ(result.law, HRN_LAW_growth);
+    EXPECT_EQ(result.op_idx, 2u);
+    EXPECT_NE(std::string(result.text).find("though a used one has"), std::string::npos)
+        << result.text;
+}
+
+} // namespace

@@ -114,15 +114,23 @@ static void unlock(const struct op *op)
 
 /* --- Within a turn --- */
 
+static void expect_room(struct slm_zone *zone, unsigned n, bool has)
+{
+    if (slm_journal_has_room(slm_zone_journal(zone), n) != has) {
+        hrn_zone_law_answer("room for %u entries after %u: %d", n, hrn_zone_world->n_noted, !has);
+    }
+}
+
 /* What a call that is about to note n entries must return. Without room it must change nothing, and
  * the transaction can only be undone. */
 static enum slm_status answer_to_note(const struct op *op, unsigned n)
 {
     struct slm_zone *zone = hrn_zone_world->zones[op->actor];
-    bool has = !hrn_zone_world->is_refused && n <= ZONE_N_ENTRIES - hrn_zone_world->n_noted;
-    if (slm_journal_has_room(slm_zone_journal(zone), n) != has) {
-        hrn_zone_law_answer("room for %u entries after %u: %d", n, hrn_zone_world->n_noted, !has);
-    }
+    unsigned n_left = ZONE_N_ENTRIES - hrn_zone_world->n_noted;
+    bool has = !hrn_zone_world->is_refused && n <= n_left;
+    expect_room(zone, n, has);
+    expect_room(zone, n_left, !hrn_zone_world->is_refused);
+    expect_room(zone, n_left + 1, false);
     hrn_zone_world->n_noted += has ? n : 0;
     hrn_zone_world->is_refused |= !has;
     hrn_zone_counted.n_full += !has;

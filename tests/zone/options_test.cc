@@ -56,6 +56,8 @@ const Wrong wrongs[] = {
      "zone keys: segment.max_bytes is set: the zone sets it, so it must be 0"},
     {"SegmentReadOnly", SLM_E_OPTION, [](slm_zone_options &o) { o.segment.read_only = true; },
      "zone keys: segment.read_only is set: the zone sets it, so it must be 0"},
+    {"SegmentUnnamed", SLM_E_OPTION, [](slm_zone_options &o) { o.segment.unnamed = true; },
+     "zone keys: segment.unnamed is set: the zone sets it, so it must be 0"},
     {"SegmentId", SLM_E_OPTION, [](slm_zone_options &o) { o.segment.id = 5; },
      "zone keys: segment.id is set: the zone sets it, so it must be 0"},
     {"PageBytes", SLM_E_OPTION, [](slm_zone_options &o) { o.slab.page_bytes = 8192; },
@@ -110,6 +112,7 @@ TEST_P(ZoneOptionText, NamesZoneOptionValueAndLimit)
     Zone zone;
     EXPECT_EQ(zone.create(options), GetParam().status);
     EXPECT_STREQ(zone.error.text, GetParam().text);
+    EXPECT_EQ(zone.error.os_errno, GetParam().status == SLM_E_MISSING ? ENOENT : 0);
     EXPECT_TRUE(all.folder().names().empty());
 }
 
@@ -121,6 +124,7 @@ TEST_P(ZoneOptionText, IsTheSameFromASet)
     Set set;
     EXPECT_EQ(set.apply({{options, nullptr, nullptr, false}}), GetParam().status);
     EXPECT_STREQ(set.error.text, GetParam().text);
+    EXPECT_EQ(set.error.os_errno, GetParam().status == SLM_E_MISSING ? ENOENT : 0);
 }
 
 TEST(ZoneOptionFiles, ASegmentThatIsItsOwnLockFileIsRefused)

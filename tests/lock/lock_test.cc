@@ -276,7 +276,7 @@ TEST(LockAttach, RefusesWhatDoesNotFit)
     EXPECT_EQ(lock, nullptr);
 }
 
-TEST(LockAttach, RefusesALinkANonFileOrAnotherUsersFile)
+TEST(LockAttach, RefusesALinkAndANonFile)
 {
     SharedPage page;
     ASSERT_EQ(slm_lock_init(page.state(), SLM_LOCK_FILE), SLM_OK);
@@ -297,11 +297,6 @@ TEST(LockAttach, RefusesALinkANonFileOrAnotherUsersFile)
     struct stat made;
     ASSERT_EQ(stat(path.c_str(), &made), 0);
     EXPECT_EQ(made.st_mode & 0777, 0600u);
-    if (geteuid() != 0 || chown(path.c_str(), 1, 1) != 0) {
-        printf("another user's file: not tried, only root may make one\n");
-    } else {
-        EXPECT_EQ(attach(), SLM_E_ACCESS);
-    }
     unlink(path.c_str());
 }
 

@@ -257,6 +257,28 @@ TEST(LockOwner, InPrivateMemoryKeepsTheLock)
     slm_lock_detach(lock);
 }
 
+TEST(LockAttach, RefusesAnotherUsersFile)
+{
+    SharedPage page;
+    ASSERT_EQ(slm_lock_init(page.state(), SLM_LOCK_FILE), SLM_OK);
+    std::string path = testing::TempDir() + "lock_of_another_" + std::to_string(getpid());
+    slm_lock *lock = nullptr;
+    slm_error error;
+    slm_lock_options options = {SLM_LOCK_FILE, path.c_str(), 0, false};
+    ASSERT_EQ(slm_lock_attach(&lock, page.state(), &options, &error), SLM_OK) << error.text;
+    slm_lock_detach(lock);
+    bool is_anothers = geteuid() == 0 && chown(path.c_str(), 1, 1) == 0;
+    slm_status status = slm_lock_attach(&lock, page.state(), &options, &error);
+    slm_lock_detach(lock);
+    unlink(path.c_str());
+    if (!is_anothers) {
+        EXPECT_EQ(status, SLM_OK) << error.text;
+        GTEST_SKIP() << "only root can make another user's file";
+    }
+    EXPECT_EQ(status, SLM_E_ACCESS);
+    EXPECT_NE(std::string(error.text).find(path), std::string::npos) << error.text;
+}
+
 TEST(LockOwner, WithMappingsThatThisUserMayNotReadKeepsTheLock)
 {
     if (geteuid() != 0) {

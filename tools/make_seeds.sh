@@ -167,7 +167,7 @@ zone()
 }
 z_lock=0 z_timed=1 z_unlock=2 z_commit=3 z_abort=4 z_alloc=5 z_calloc=6 z_memalign=7 z_free=8
 z_free_wrong=9 z_write=10 z_save=11 z_set_root=12 z_reset=13 z_alloc_alone=14 z_free_alone=15
-z_grow=16 z_die=17 z_die_committing=18 z_die_growing=19 z_force=20 z_reattach=21 z_read=22
+z_grow=16 z_die=17 z_die_within=18 z_force=19 z_reattach=20 z_read=21
 
 # Twelve objects of all sizes; the first is the root.
 zone_objects()
@@ -189,6 +189,19 @@ zone_changes()
     zone $z_free_wrong "$1" 3 0 9 && zone $z_set_root "$1" 4 0 0 && zone $z_free "$1" 20 0 0
 }
 
+# Actor 1 dies at the N-th point that it reaches from now on.
+die_at()
+{
+    zone $z_die_within 1 0 8 $(($1 - 1))
+}
+
+# Another actor repairs, if the lock is free or can be freed. Actor 1, if it lives, has given it back.
+next_actor()
+{
+    zone $z_unlock 1 0 0 0 && zone $z_read 3 0 1 0 && zone $z_force 2 0 0 0 &&
+        zone $z_lock 2 0 0 0 && zone $z_unlock 2 0 0 0
+}
+
 make_zones()
 {
     dir=$1
@@ -197,14 +210,31 @@ make_zones()
         ($begin && zone_objects && zone $z_timed 1 0 1 0 && zone_changes 1 && zone $z_commit 1 0 0 0 &&
             zone $z_alloc 1 30 0 9 && zone $z_abort 1 0 0 0 && zone $z_read 2 0 1 0 &&
             zone $z_unlock 1 0 0 0 && zone $z_unlock 2 0 0 0) >"$dir/turns_$settings"
-        for death in $z_die $z_die_committing $z_die_growing; do
-            for extra in 0 1 3; do
-                ($begin && zone_objects && zone $z_lock 1 0 0 0 && zone_changes 1 &&
-                    zone $death 1 0 $extra 50000 && zone $z_read 2 0 1 0 && zone $z_lock 2 0 0 0 &&
-                    zone $z_force 3 0 0 0 && zone $z_timed 3 0 5 0 && zone_changes 3 &&
-                    zone $z_unlock 3 0 0 0) >"$dir/death_${death}_${extra}_$settings"
-            done
+        for value in 0 1; do
+            ($begin && zone_objects && zone $z_lock 1 0 0 0 && zone_changes 1 &&
+                zone $z_die 1 0 0 $value && zone $z_read 2 0 1 0 && zone $z_lock 2 0 0 0 &&
+                zone $z_force 3 0 0 0 && zone $z_timed 3 0 5 0 && zone_changes 3 &&
+                zone $z_unlock 3 0 0 0) >"$dir/death_${value}_$settings"
         done
+        ($begin && zone_objects && for point in 1 2 4 7 11 16 22 29; do
+            die_at "$point" && zone $z_lock 1 0 0 0 && zone_changes 1 && next_actor
+        done) >"$dir/death_within_changes_$settings"
+        ($begin && for point in 1 2 3 5 8 13 21 34 55; do
+            zone_objects && zone $z_lock 1 0 0 0 && zone_changes 1 && die_at "$point" &&
+                zone $z_unlock 1 0 0 0 && next_actor
+        done) >"$dir/death_within_unlock_$settings"
+        ($begin && for point in 1 2 3 5 8 13 21 34 55; do
+            zone_objects && zone $z_lock 1 0 0 0 && zone_changes 1 && zone $z_die 1 0 0 1 &&
+                die_at "$point" && zone $z_force 2 0 0 0 && zone $z_lock 1 0 0 0 && next_actor
+        done) >"$dir/death_within_repair_$settings"
+        ($begin && for point in 1 2 3 5 8 13 21 34; do
+            for kind in $z_alloc_alone $z_free_alone $z_grow; do
+                zone $z_free_alone 2 9 0 0 && die_at "$point" &&
+                    zone "$kind" 1 9 0 $((point * 2000)) && next_actor
+            done
+            zone_objects && zone $z_lock 1 0 0 0 && zone $z_free 1 3 0 0 && die_at "$point" &&
+                zone $z_reset 1 0 0 0 && next_actor
+        done) >"$dir/death_within_alone_$settings"
         ($begin && zone_objects && zone $z_lock 1 0 0 0 && for value in $(seq 1 140); do
             zone $z_write 1 5 1 "$value"
         done && zone $z_alloc 1 30 0 8 && zone $z_die 1 0 0 4 && zone $z_lock 1 0 0 0 &&

@@ -98,6 +98,7 @@ static inline void journal_commit_word(slm_word *word, uint64_t value)
     SLM_YIELD("journal: store");
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    SLM_STORED("journal: stored");
 }
 
 static inline void journal_commit_version(struct slm_journal_log *log, uint32_t version)
@@ -105,6 +106,7 @@ static inline void journal_commit_version(struct slm_journal_log *log, uint32_t 
     SLM_YIELD("journal: store the version");
     __atomic_store_n(&log->content_version, version, __ATOMIC_RELEASE);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    SLM_STORED("journal: stored the version");
 }
 
 /* The version of the content. Callable without the lock, but then a transaction may change it. */

@@ -163,6 +163,7 @@ static inline void slab_commit(slm_word *word, uint64_t value)
     SLM_YIELD("slab: commit");
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    SLM_STORED("slab: committed");
 }
 
 /* The root's offset is below 2^48; a fold of it in the upper bits shows a

@@ -29,9 +29,9 @@ for target in "${targets[@]}"; do
     [ ! -d "$body" ] || library+=("$body"/*.c)
 done
 
-# SLM_SCHED adds yield points for schedule_fuzz and zone_fuzz. Without a hook, which only
-# schedule_fuzz sets, they do nothing, so all targets share one library. On i386 off_t has 32 bits
-# without the last flag.
+# SLM_SCHED adds yield points for schedule_fuzz and zone_fuzz. Without a hook, which only these two
+# set, they do nothing, so all targets share one library. On i386 off_t has 32 bits without the last
+# flag.
 flags=(-std=c11 -I. -Iinclude -pthread -DSLM_SCHED=1 -D_FILE_OFFSET_BITS=64)
 
 # The engine comes after the archive and refers to the mutator weakly, so the linker would take

@@ -32,8 +32,12 @@ static inline bool holds(unsigned actor)
 /* --- Deaths (deaths.c) --- */
 
 void hrn_zone_die(const struct op *op);
-void hrn_zone_die_committing(const struct op *op);
-void hrn_zone_die_growing(const struct op *op);
+/* The actor dies at one of the next points that it reaches within a call. */
+void hrn_zone_die_within(const struct op *op);
+/* No actor is about to die so. */
+void hrn_zone_forget_deaths(void);
+/* Carries out the operation, to its end or to the death of an actor within it. */
+void hrn_zone_run_mortal(void (*verb)(const struct op *op), const struct op *op);
 void hrn_zone_force_unlock(const struct op *op);
 /* Gives the actor a new handle, unless it holds the lock. */
 void hrn_zone_reattach(const struct op *op);

@@ -2,6 +2,7 @@
 /* The zones that programs run on, and the actors' handles. */
 #include <string.h>
 
+#include "fuzz/zone/op.h"
 #include "fuzz/zone/world.h"
 #include "harness/sched/system.h"
 
@@ -70,6 +71,9 @@ void hrn_zone_begin_transaction(const struct zone_account *from)
 enum slm_status hrn_zone_end_transaction(void)
 {
     enum slm_status expected = hrn_zone_world->is_refused ? SLM_E_FULL : SLM_OK;
+    if (expected == SLM_OK) {
+        hrn_zone_offer(&hrn_zone_committed);
+    }
     hrn_zone_begin_transaction(expected == SLM_OK ? &hrn_zone_working : &hrn_zone_committed);
     return expected;
 }
@@ -89,8 +93,13 @@ void hrn_zone_begin_world(unsigned settings)
     hrn_zone_world->holder = ZONE_NOBODY;
     hrn_zone_world->holder_is_dead = false;
     hrn_zone_world->needs_repair = false;
+    hrn_zone_world->is_torn = false;
     hrn_zone_world->n_repairs = 0;
     hrn_zone_world->bytes = ZONE_FIRST_BYTES;
+    hrn_zone_world->other_bytes = ZONE_FIRST_BYTES;
     hrn_zone_world->next_stamp = 0;
+    hrn_zone_else.is_unsettled = false;
+    hrn_zone_end_offers();
+    hrn_zone_forget_deaths();
     hrn_zone_begin_transaction(&(struct zone_account){.root = ZONE_NOBODY});
 }

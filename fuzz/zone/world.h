@@ -35,11 +35,29 @@ struct zone_slot {
 
 struct zone_account {
     struct zone_slot slots[ZONE_N_SLOTS];
-    int root; /* slot, or ZONE_NOBODY */
+    int root;            /* slot, or ZONE_NOBODY */
+    unsigned n_homeless; /* objects whose caller died before the call could return them */
 };
 
 extern struct zone_account hrn_zone_committed; /* the content after a death */
 extern struct zone_account hrn_zone_working;   /* the content within the turn */
+
+/* What else the content may be if the actor dies in the present call. The next actor that gets the
+ * lock finds out: until then the content is unsettled. */
+struct zone_alternatives {
+    struct zone_account accounts[2];
+    unsigned n;
+    bool is_unsettled;
+};
+extern struct zone_alternatives hrn_zone_else;
+
+/* The present call may also leave that. */
+void hrn_zone_offer(const struct zone_account *account);
+/* No actor is in a call that commits. Does nothing while the content is unsettled. */
+void hrn_zone_end_offers(void);
+/* The handle has the lock. If the content is unsettled, it is what the zone has, if that is one of
+ * the possible ones. */
+void hrn_zone_settle(struct slm_zone *zone);
 
 /* Fills the object and records it. */
 void hrn_zone_slot_fill(struct zone_slot *slot, void *p, uint64_t offset, uint32_t n_bytes,
@@ -68,13 +86,16 @@ struct zone_world {
     unsigned char pristine[ZONE_FIRST_BYTES];
     bool was_grown;
     enum slm_lock_kind lock;
-    int holder;          /* ZONE_NOBODY: free */
-    bool holder_is_dead; /* the lock's word still names it */
+    int holder;               /* ZONE_NOBODY: free */
+    uint64_t holder_identity; /* then */
+    bool holder_is_dead;      /* the lock's word still names it */
     bool needs_repair;
+    bool is_torn;     /* a holder died within a call: until the repair the zone is not sound */
     unsigned n_noted; /* entries of the transaction */
     bool is_refused;  /* a call found no room for its entries: the transaction can only be undone */
     uint64_t n_repairs;
     uint64_t bytes;
+    uint64_t other_bytes; /* if an actor dies in the present call */
     uint64_t next_stamp;
 };
 extern struct zone_world *hrn_zone_world; /* of this input */

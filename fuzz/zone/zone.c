@@ -59,8 +59,11 @@ static void enter(unsigned actor)
         hrn_zone_law_length("%zu bytes, of which pages end at %" PRIu64, stats.bytes, end_of_slab);
     }
     hrn_zone_world->needs_repair = false;
+    hrn_zone_world->is_torn = false;
     hrn_zone_world->holder = (int)actor;
+    hrn_zone_world->holder_identity = hrn_system_identity(actor);
     hrn_zone_world->holder_is_dead = false;
+    hrn_zone_settle(zone);
     hrn_zone_begin_transaction(&hrn_zone_committed);
     hrn_zone_expect_state(zone, &hrn_zone_working, true);
 }
@@ -75,6 +78,7 @@ static void leave(void)
 static void look_through_another(unsigned actor)
 {
     unsigned other = (actor + 1) % ZONE_N_ACTORS;
+    hrn_zone_end_offers();
     hrn_system_be(other);
     expect("lock, to check", slm_zone_trylock(hrn_zone_world->zones[other]), SLM_OK);
     enter(other);
@@ -322,10 +326,14 @@ static void give_up(const struct op *op)
 
 static void reset(const struct op *op)
 {
+    const struct zone_account empty = {.root = ZONE_NOBODY};
     enum slm_status expected = hrn_zone_end_transaction();
+    if (expected == SLM_OK) {
+        hrn_zone_offer(&empty);
+    }
     expect("reset", slm_zone_reset_locked(hrn_zone_world->zones[op->actor]), expected);
     if (expected == SLM_OK) {
-        hrn_zone_begin_transaction(&(struct zone_account){.root = ZONE_NOBODY});
+        hrn_zone_begin_transaction(&empty);
     }
     hrn_zone_expect_state(hrn_zone_world->zones[op->actor], &hrn_zone_committed, true);
 }
@@ -338,6 +346,29 @@ static bool may_call(unsigned actor)
     return answer_to_lock(actor) != SLM_E_LOCKED;
 }
 
+/* The same of calls whose answer depends on the content. */
+static bool may_change(unsigned actor)
+{
+    return may_call(actor) && !hrn_zone_else.is_unsettled;
+}
+
+/* If the caller dies after its commit, no caller ever gets the object. */
+static void offer_homeless(void)
+{
+    static struct zone_account with_one_more;
+    with_one_more = hrn_zone_committed;
+    with_one_more.n_homeless++;
+    hrn_zone_offer(&with_one_more);
+}
+
+static void offer_without(unsigned slot)
+{
+    struct zone_account before = hrn_zone_working;
+    drop_slot(slot);
+    hrn_zone_offer(&hrn_zone_working);
+    hrn_zone_working = before;
+}
+
 static void alloc_alone(const struct op *op)
 {
     enum slm_status status;
@@ -345,8 +376,11 @@ static void alloc_alone(const struct op *op)
     if (expected == SLM_OK) {
         hrn_zone_working = hrn_zone_committed;
     }
-    if (!may_call(op->actor) || hrn_zone_working.slots[op->slot].is_live) {
+    if (!may_change(op->actor) || hrn_zone_working.slots[op->slot].is_live) {
         return;
+    }
+    if (expected == SLM_OK) {
+        offer_homeless();
     }
     void *p = slm_zone_alloc(hrn_zone_world->zones[op->actor], size_of(op), &status);
     if (expected != SLM_OK || p != NULL) {
@@ -372,8 +406,11 @@ static void free_alone(const struct op *op)
         hrn_zone_working = hrn_zone_committed;
     }
     const struct zone_slot *slot = &hrn_zone_working.slots[op->slot];
-    if (!may_call(op->actor) || !slot->is_live || hrn_zone_working.root == (int)op->slot) {
+    if (!may_change(op->actor) || !slot->is_live || hrn_zone_working.root == (int)op->slot) {
         return;
+    }
+    if (expected == SLM_OK) {
+        offer_without(op->slot);
     }
     expect("free alone", slm_zone_free(hrn_zone_world->zones[op->actor], words_of(op)), expected);
     if (expected != SLM_OK) {
@@ -397,11 +434,14 @@ static void grow(const struct op *op)
     if (bytes > ZONE_MAX_BYTES) {
         expected = SLM_E_SIZE;
     }
+    uint64_t to = (bytes + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
     hrn_zone_world->was_grown = true;
+    if (expected == SLM_OK && to > hrn_zone_world->bytes) {
+        hrn_zone_world->other_bytes = to;
+    }
     expect("grow", slm_zone_grow(hrn_zone_world->zones[op->actor], bytes, NULL), expected);
     if (expected == SLM_OK) {
-        uint64_t to = (bytes + 4095) & ~UINT64_C(4095);
-        hrn_zone_world->bytes = to > hrn_zone_world->bytes ? to : hrn_zone_world->bytes;
+        hrn_zone_world->bytes = hrn_zone_world->other_bytes;
         hrn_zone_world->n_repairs += hrn_zone_world->needs_repair;
         hrn_zone_world->needs_repair = false;
         hrn_zone_world->holder_is_dead = false;
@@ -413,16 +453,17 @@ static void grow(const struct op *op)
 
 /* --- Checking --- */
 
-/* Between calls the zone is sound at any moment, even within a turn or after a death. */
+/* Between calls the zone is sound at any moment, even within a turn or after a death. After a death
+ * within a call the next repair makes it so; until then checks find anything, and end. */
 static void read_it(const struct op *op)
 {
     struct slm_zone *zone =
         (op->extra & 1u) != 0 ? hrn_zone_world->reader : hrn_zone_world->zones[op->actor];
     unsigned broken = slm_zone_check_locked(zone);
-    if (broken != 0) {
+    if (broken != 0 && !hrn_zone_world->is_torn) {
         hrn_zone_law_sound("invariant %u", broken);
     }
-    if (!hrn_zone_world->needs_repair) {
+    if (!hrn_zone_world->needs_repair && !hrn_zone_else.is_unsettled) {
         hrn_zone_expect_state(zone, &hrn_zone_working, false);
     }
 }
@@ -431,8 +472,7 @@ static void read_it(const struct op *op)
 
 static bool is_for_holders(enum hrn_zone_op kind)
 {
-    return (kind >= HRN_ZONE_COMMIT && kind <= HRN_ZONE_RESET) || kind == HRN_ZONE_DIE_COMMITTING ||
-           kind == HRN_ZONE_DIE_GROWING;
+    return kind >= HRN_ZONE_COMMIT && kind <= HRN_ZONE_RESET;
 }
 
 static void run(const struct op *op)
@@ -456,8 +496,7 @@ static void run(const struct op *op)
         [HRN_ZONE_FREE_ALONE] = free_alone,
         [HRN_ZONE_GROW] = grow,
         [HRN_ZONE_DIE] = hrn_zone_die,
-        [HRN_ZONE_DIE_COMMITTING] = hrn_zone_die_committing,
-        [HRN_ZONE_DIE_GROWING] = hrn_zone_die_growing,
+        [HRN_ZONE_DIE_WITHIN] = hrn_zone_die_within,
         [HRN_ZONE_FORCE_UNLOCK] = hrn_zone_force_unlock,
         [HRN_ZONE_REATTACH] = hrn_zone_reattach,
         [HRN_ZONE_READ] = read_it,
@@ -467,7 +506,7 @@ static void run(const struct op *op)
         hrn_zone_counted.n_kind[op->kind]++;
         HRN_SAY_OP("actor %u: %s slot %u extra %u value %" PRIu32, op->actor,
                    hrn_zone_op_name(op->kind), op->slot, op->extra, op->value);
-        verbs[op->kind](op);
+        hrn_zone_run_mortal(verbs[op->kind], op);
     }
 }
 
@@ -493,6 +532,21 @@ static struct op decode(const uint8_t *record)
     };
 }
 
+/* From any state that a program leaves, a later actor can go on. */
+static void end_program(void)
+{
+    struct op last = {.kind = HRN_ZONE_READ, .extra = 1};
+    hrn_zone_forget_deaths();
+    run(&last);
+    if (hrn_zone_world->holder != ZONE_NOBODY) {
+        bool is_dead = hrn_zone_world->holder_is_dead;
+        last.kind = is_dead ? HRN_ZONE_FORCE_UNLOCK : HRN_ZONE_UNLOCK;
+        last.actor = (unsigned)hrn_zone_world->holder;
+        run(&last);
+    }
+    look_through_another(0);
+}
+
 int hrn_fuzz_zone(const uint8_t *bytes, size_t n_bytes)
 {
     uint64_t n_ops = 0;
@@ -502,8 +556,7 @@ int hrn_fuzz_zone(const uint8_t *bytes, size_t n_bytes)
         run(&op);
         n_ops++;
     }
-    struct op last = {.kind = HRN_ZONE_READ, .extra = 1};
-    run(&last);
+    end_program();
     hrn_fuzz_count(n_ops + 1);
     return 0;
 }

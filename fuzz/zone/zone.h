@@ -15,9 +15,12 @@ extern "C" {
 /*
  * Model    A zone in a memfd and four actors, each with its own mapping, that stand for processes:
  *          each has its own lock identity, and the fuzzer decides which are alive. An actor that
- *          dies leaves the zone as it is within its turn, and comes back with another identity. A
- *          model outside the zone has the committed content and that of the current turn: every
- *          object's place and content, the root, the lock's holder. Any byte string is a program.
+ *          dies leaves the zone as it is, between two calls or at a yield point within one, and
+ *          comes back with another identity; after a death within a call with another mapping too.
+ *          A model outside the zone has the committed content and that of the current turn: every
+ *          object's place and content, the root, the lock's holder. After a death within a call
+ *          that commits, the content is that before the call or that after it. Any byte string is a
+ *          program.
  * Bytes    Byte 0: bit 0: the lock is SPIN_SEM, else ROBUST; bits 1-2: classes per doubling. Then
  *          records of 8 bytes: operation (1), actor (1), slot (1), extra (1), value (4).
  * Safety   One thread. Failure: each broken law aborts in a function of its own.
@@ -41,8 +44,7 @@ extern "C" {
     X(FREE_ALONE)                                                                                  \
     X(GROW)                                                                                        \
     X(DIE)                                                                                         \
-    X(DIE_COMMITTING)                                                                              \
-    X(DIE_GROWING)                                                                                 \
+    X(DIE_WITHIN)                                                                                  \
     X(FORCE_UNLOCK)                                                                                \
     X(REATTACH)                                                                                    \
     X(READ)
@@ -58,6 +60,8 @@ struct hrn_zone_counts {
     uint64_t n_repaired; /* turns that began with a repair */
     uint64_t n_undone;   /* of these, with something to undo */
     uint64_t n_full;     /* calls that found no room in the journal */
+    uint64_t n_died_within; /* calls in which their actor died */
+    uint64_t n_unsettled;   /* of these, calls that commit: content as before or as after */
     /* Images */
     uint64_t n_images_refused;
     uint64_t n_images_sound;

@@ -8,6 +8,7 @@
 
 #include "fuzz/zone/zone.h"
 #include "tests/fuzz/replay_corpus.h"
+#include "tests/fuzz/zone_deaths.h"
 
 namespace {
 
@@ -27,6 +28,19 @@ TEST(ZoneFuzz, CorpusRunsEveryKindOfOperationAndDeaths)
     EXPECT_GT(totals->n_repaired, 0u);
     EXPECT_GT(totals->n_undone, 0u);
     EXPECT_GT(totals->n_full, 0u);
+    std::printf("died within calls %" PRIu64 ", of these within commits %" PRIu64 "\n",
+                totals->n_died_within, totals->n_unsettled);
+    EXPECT_GT(totals->n_died_within, 100u);
+    EXPECT_GT(totals->n_unsettled, 50u);
+}
+
+TEST(ZoneFuzz, DeathAtEachPointOfATurnIsRepaired)
+{
+    uint64_t n_before = hrn_zone_totals()->n_died_within;
+    slm_test::DieAtEachPointOfATurn();
+    uint64_t n_points = hrn_zone_totals()->n_died_within - n_before;
+    EXPECT_GT(n_points, 40u);
+    EXPECT_LT(n_points, slm_test::kMostPoints);
 }
 
 TEST(ZoneImageFuzz, CorpusHasDamageThatIsRefusedRepairedAndGivenUp)

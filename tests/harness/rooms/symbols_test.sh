@@ -3,9 +3,9 @@
 # Every global symbol of the harness and of the fuzz targets' bodies starts with hrn_.
 set -eu
 
-# Names that others define: those that engines and sanitizers call, and the library's hook, which
-# its header defines weakly in every file with yield points.
-allowed='^(hrn_|LLVMFuzzer|__|slm_yield_hook )'
+# Names that others define: those that engines and sanitizers call, and the library's hooks, which
+# their header defines weakly in every file with yield points.
+allowed='^(hrn_|LLVMFuzzer|__|slm_(yield|stored)_hook )'
 
 [ "$(wc -l <"$1")" -ge 300 ] || {
     echo "nm finds only $(wc -l <"$1") symbols" >&2

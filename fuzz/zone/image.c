@@ -17,6 +17,7 @@
 #include "fuzz/zone/world.h"
 #include "harness/failure/say.h"
 #include "harness/sched/system.h"
+#include <slabmill/zone_image.h>
 
 enum {
     N_SHAPES = 2,
@@ -290,13 +291,87 @@ static void use_and_check(struct slm_zone *zone)
     }
 }
 
+/* --- A copy, next to the zone --- */
+
+static struct {
+    unsigned char bytes[BYTES] __attribute__((aligned(4096)));
+    struct slm_zone_image image;
+    struct slm_slab *slab;
+    struct slm_journal journal;
+} copy;
+
+/* The caller closes it. */
+static enum slm_status open_copy(void)
+{
+    memcpy(copy.bytes, bytes_here, n_now);
+    copy.slab = NULL;
+    copy.journal = (struct slm_journal){0};
+    enum slm_status status = slm_zone_image_read(&copy.image, copy.bytes, n_now, "copy", NULL);
+    if (status == SLM_OK && copy.image.bytes > n_now) {
+        status = SLM_E_TRUNCATED; /* what its caller finds */
+    }
+    return status == SLM_OK
+               ? slm_zone_image_open(&copy.image, copy.bytes, &copy.slab, &copy.journal)
+               : status;
+}
+
+static void close_copy(void)
+{
+    slm_journal_detach(&copy.journal);
+    slm_slab_detach(copy.slab);
+}
+
+/* reader: what attach returned for the same bytes. Only an image of another namespace opens where
+ * attach refuses. */
+static void compare_copy(const struct slm_zone *reader, unsigned broken)
+{
+    enum slm_status status = open_copy();
+    if ((status == SLM_OK) != (reader != NULL) && !(status == SLM_OK && copy.image.is_elsewhere)) {
+        hrn_zone_law_copy_accepted("%s, and attach %s", slm_status_name(status),
+                                   reader != NULL ? "accepts" : "refuses");
+    }
+    if (status == SLM_OK && reader != NULL) {
+        hrn_zone_counted.n_copies_opened++;
+        unsigned seen = slm_zone_image_check(&copy.image, copy.slab, &copy.journal);
+        if (seen != broken) {
+            hrn_zone_law_copy_checked("invariant %u, and %u of the zone", seen, broken);
+        }
+    }
+    close_copy();
+}
+
+/* Locks a zone, which may repair it, next to a repair of a copy. */
+static enum slm_status lock_and_compare(struct slm_zone *zone)
+{
+    enum slm_status opened = open_copy();
+    bool was_given_up = zone->header->state != ZONE_READY;
+    uint64_t n_before = zone->header->n_recoveries;
+    enum slm_status status = slm_zone_trylock(zone);
+    bool was_repaired = zone->header->n_recoveries != n_before;
+    if (opened == SLM_OK && !was_given_up && (was_repaired || status == SLM_E_BROKEN)) {
+        hrn_zone_counted.n_copies_repaired += was_repaired;
+        enum slm_status repaired = slm_zone_image_repair(&copy.image, copy.slab, &copy.journal);
+        if ((repaired == SLM_OK) != was_repaired) {
+            hrn_zone_law_copy_repaired("%s, and the lock %s", slm_status_name(repaired),
+                                       slm_status_name(status));
+        }
+        if (was_repaired &&
+            memcmp(copy.bytes + ZONE_JOURNAL_OFFSET, bytes_here + ZONE_JOURNAL_OFFSET,
+                   (size_t)copy.image.bytes - ZONE_JOURNAL_OFFSET) != 0) {
+            hrn_zone_law_copy_repaired("the bytes differ");
+        }
+    }
+    close_copy();
+    return status;
+}
+
 /* A zone that the check found unsound is locked as after a death: every locker repairs first. */
 static void enter_and_use(struct slm_zone *zone, bool is_sound)
 {
     if (!is_sound) {
         zone->header->lock.word = SLM_LOCK_REPAIR;
     }
-    enum slm_status status = slm_zone_trylock(zone);
+    enum slm_status status = lock_and_compare(zone);
     if (status == SLM_OK) {
         hrn_zone_counted.n_images_sound += is_sound;
         hrn_zone_counted.n_images_repaired += !is_sound;
@@ -365,6 +440,7 @@ static void judge(void)
     forgive_attach();
     expect_unchanged("attach");
     unsigned broken = reader == NULL ? 0 : check(reader);
+    compare_copy(reader, broken);
     if (zone != NULL) {
         unsigned seen = check(zone);
         if (reader != NULL && seen != broken) {
@@ -392,6 +468,8 @@ bool hrn_zone_image_kind(unsigned idx, struct hrn_fuzz_kind *kind)
         {"sound", hrn_zone_counted.n_images_sound},
         {"repaired", hrn_zone_counted.n_images_repaired},
         {"given_up", hrn_zone_counted.n_images_given_up},
+        {"copy_opened", hrn_zone_counted.n_copies_opened},
+        {"copy_repaired", hrn_zone_counted.n_copies_repaired},
     };
     return hrn_fuzz_kind_of(kinds, sizeof kinds / sizeof kinds[0], idx, kind);
 }

@@ -129,7 +129,10 @@ extern struct hrn_zone_counts hrn_zone_counted;
     X(shared, "shared data has what threads inserted and did not remove")                          \
     X(silence, "a call that only reads, or is refused, changes no byte")                           \
     X(sound_image, "an image found sound, or repaired, works")                                     \
-    X(given_up, "damage that one locker cannot repair, no other can")
+    X(given_up, "damage that one locker cannot repair, no other can")                              \
+    X(copy_accepted, "an image of a copy opens if and only if attach accepts the zone")            \
+    X(copy_checked, "the check of a copy finds what the zone's check finds")                       \
+    X(copy_repaired, "repairing a copy gives the bytes that locking gives")
 
 #define ZONE_LAW_DECLARE(name, sentence) HRN_LAW_FUNCTION(hrn_zone_law_##name)
 ZONE_LAW_LIST(ZONE_LAW_DECLARE)

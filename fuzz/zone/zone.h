@@ -67,6 +67,8 @@ struct hrn_zone_counts {
     uint64_t n_images_sound;
     uint64_t n_images_repaired;
     uint64_t n_images_given_up;
+    uint64_t n_copies_opened;
+    uint64_t n_copies_repaired; /* to the bytes that locking gave */
 };
 
 /* Decode and run an input. Always return 0, as libFuzzer requires. */
@@ -74,7 +76,8 @@ int hrn_fuzz_zone(const uint8_t *bytes, size_t n_bytes);
 
 /*
  * Decodes changes to a zone with objects. Attaching, checking, locking and repairing must handle
- * any of them; a zone that is found sound, or was repaired, must work. Byte 0: bit 0: classes per
+ * any of them; a zone that is found sound, or was repaired, must work. A copy of the bytes
+ * (slabmill/zone_image.h) is accepted, checked and repaired as the zone is. Byte 0: bit 0: classes per
  * doubling 8; bit 1: the constant part is sealed again after the changes; bits 2-3: the log: ended,
  * noted, committed, noted by a holder that died. Byte 1: pages cut off at the end. Then records of
  * 16 bytes: offset (4), length and manner (1 each), zero (2), value (8). Manner: bit 0 sets the

@@ -88,7 +88,14 @@ def slm_room(name, deps = [], linkopts = []):
     # For copies with planted faults, which tests must find.
     native.exports_files(native.glob(["*.c"]), visibility = ["//tests:__subpackages__"])
 
-def slm_variant(name, units, defines = [], copts = [], deps = [], testonly = True):
+def slm_variant(
+        name,
+        units,
+        defines = [],
+        copts = [],
+        deps = [],
+        testonly = True,
+        target_compatible_with = []):
     """Declares a library of some rooms, compiled with other options.
 
     Args:
@@ -98,10 +105,12 @@ def slm_variant(name, units, defines = [], copts = [], deps = [], testonly = Tru
       copts: further compiler options.
       deps: as cc_library has them.
       testonly: as cc_library has it.
+      target_compatible_with: as cc_library has it.
     """
     cc_library(
         name = name,
         testonly = testonly,
+        target_compatible_with = target_compatible_with,
         srcs = ["//allocator/%s:sources" % unit for unit in units],
         hdrs = ["//allocator/%s:headers" % unit for unit in units],
         copts = SLM_COPTS + copts,

@@ -226,7 +226,8 @@ enum slm_status slm_segment_list(const struct slm_segment_options *options,
  * of fork inherits the guard. A second call does nothing. Install the guard before handlers that
  * are to see their signals first; a handler that replaces it must chain. System calls on a cut
  * address still fail with EFAULT. The handler calls mmap only, takes no lock, keeps errno, and runs
- * on the alternate stack if there is one.
+ * on the alternate stack if there is one. Under TSan, an atomic operation on a cut page hangs: TSan
+ * holds a lock of its own during that operation, and waits for it in the handler.
  * Fails: SLM_E_IO. Safety: any thread; not in a signal handler. From a static library, a program
  * that does not call it does not link it.
  */

@@ -225,7 +225,7 @@ enum slm_status mill_source_read_image(const struct mill_source *source,
                                        struct slm_zone_image *image, struct slm_error *error)
 {
     unsigned char head[SLM_ZONE_IMAGE_HEAD_BYTES] __attribute__((aligned(64)));
-    size_t n_bytes;
+    size_t n_bytes = 0; /* gcc does not see that SLM_OK sets it */
     enum slm_status status = mill_source_bytes(source, &n_bytes, error);
     if (status != SLM_OK) {
         return status;

@@ -16,7 +16,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 all="pool_fuzz pool_vs_slow_fuzz rbtree_fuzz slab_fuzz slab_image_fuzz trace_fuzz zone_fuzz"
-targets=${*:-$all zone_image_fuzz zone_threads_fuzz}
+targets=${*:-$all zone_edge_fuzz zone_image_fuzz zone_threads_fuzz}
 labels=//tools/slabmill
 for target in $targets; do
     labels="$labels //fuzz:${target}_bin"
@@ -195,7 +195,7 @@ die_at()
     zone $z_die_within 1 0 8 $(($1 - 1))
 }
 
-# Another actor repairs, if the lock is free or can be freed. Actor 1, if it lives, has given it back.
+# Another actor repairs, if the lock is free or can be freed. Actor 1, if it lives, gives it back.
 next_actor()
 {
     zone $z_unlock 1 0 0 0 && zone $z_read 3 0 1 0 && zone $z_force 2 0 0 0 &&
@@ -250,6 +250,87 @@ make_zones()
             zone_changes 3 && zone $z_reattach 0 0 0 0 && zone $z_die 3 0 0 0 &&
             zone $z_alloc_alone 0 5 0 8 && zone $z_force 1 0 0 0 &&
             zone $z_alloc_alone 0 5 0 8) >"$dir/alone_$settings"
+    done
+}
+
+# Records of zone_edge_fuzz (fuzz/zone/edge.h) are made by `zone` too: operation, who, what, extra,
+# value. choose ZONE FIELD CHOICE changes one option of the configuration.
+e_configure=0 e_apply=1 e_share=2 e_server_dies=3 e_open=4 e_attach=5 e_import=6 e_adopt=7
+e_detach=8 e_hold=9 e_change=10 e_release=11 e_die=12 e_grow=13 e_verify=14 e_remove=15
+e_rename=16 e_copy=17 e_list=18 e_image=19
+f_on=0 f_kind=3 f_bytes=5 f_lock_path=10 f_no_reuse=11 f_version=12 f_upgrade=13 f_init=14
+n_choices="2 3 6 3 4 6 4 4 4 3 3 2 3 3 3"
+choose()
+{
+    zone $e_configure 0 "$1" "$2" "$3"
+}
+
+# use VIEW: a turn that commits, with an object of 800 bytes that becomes the root.
+use()
+{
+    zone $e_hold "$1" 0 0 800 && zone $e_change "$1" 0 5 0 && zone $e_release "$1" 0 0 1
+}
+
+# A zone with content in the set of server 0, and a view of it.
+served()
+{
+    choose 1 $f_on 1 && choose 2 $f_on 1 && zone $e_apply 0 0 0 0 && zone $e_attach 0 0 0 0 && use 0
+}
+
+# Each option changes, in a reload and in an open, and changes back.
+make_reloads()
+{
+    field=0
+    for n_of_field in $n_choices; do
+        choice=1
+        while [ $choice -lt "$n_of_field" ]; do
+            (
+                le 1 $((field == f_lock_path ? 2 : 0))
+                [ $field -ne $f_upgrade ] || choose 0 $f_init 1
+                served && choose 0 $field $choice
+                [ $field -ne $f_upgrade ] || choose 0 $f_version 1
+                zone $e_apply 0 0 0 0 && zone $e_open 1 0 0 0 && zone $e_verify 0 0 0 0
+                choose 0 $field 0 && zone $e_apply 0 0 0 0 && zone $e_apply 1 0 0 0
+                zone $e_open 2 0 0 0 && use 1 && zone $e_image 0 0 0 0
+                zone $e_grow 0 0 0 110000 && use 2 && zone $e_apply 0 0 1 0
+            ) >"$dir/option_${field}_$choice"
+            choice=$((choice + 1))
+        done
+        field=$((field + 1))
+    done
+}
+
+make_edges()
+{
+    dir=$1
+    make_reloads
+    for lock in 0 1 2; do
+        begin="le 1 $lock"
+        ($begin && zone $e_apply 0 0 0 0 && zone $e_apply 1 0 1 0 && zone $e_share 1 0 1 0 &&
+            zone $e_apply 1 0 0 0 && zone $e_share 1 0 0 0 && zone $e_server_dies 0 0 0 0 &&
+            zone $e_apply 1 0 0 0 && choose 1 $f_on 1 && zone $e_apply 1 0 0 0 &&
+            zone $e_apply 0 0 0 0) >"$dir/servers_$lock"
+        ($begin && served && zone $e_hold 0 0 0 300 && zone $e_hold 1 0 0 0 &&
+            zone $e_attach 2 0 0 0 && zone $e_hold 2 0 0 0 && zone $e_apply 0 0 0 0 &&
+            zone $e_open 3 0 0 0 && zone $e_image 2 0 0 0 && zone $e_copy 0 1 0 0 &&
+            zone $e_die 0 0 0 0 && zone $e_image 2 0 0 0 && zone $e_attach 3 1 0 0 &&
+            zone $e_image 3 0 0 0 && zone $e_apply 0 0 0 0) >"$dir/holder_dies_$lock"
+        ($begin && served && zone $e_import 1 0 0 0 && zone $e_adopt 1 1 0 0 &&
+            zone $e_apply 1 0 0 0 && zone $e_adopt 0 0 0 0 && zone $e_release 0 0 0 0 &&
+            zone $e_grow 0 0 0 150000 && zone $e_grow 0 0 0 200000 && use 0 &&
+            zone $e_detach 0 0 0 0 && choose 0 $f_bytes 3 && zone $e_apply 1 0 0 0 &&
+            zone $e_attach 2 3 1 0 && zone $e_verify 2 0 0 0) >"$dir/passed_on_$lock"
+        ($begin && served && zone $e_copy 0 1 0 0 && zone $e_attach 2 1 0 0 && use 2 &&
+            zone $e_rename 1 0 0 0 && zone $e_verify 0 0 0 0 && zone $e_apply 0 0 0 0 &&
+            zone $e_import 1 0 0 0 && zone $e_remove 2 0 1 0 && zone $e_remove 0 0 0 0 &&
+            zone $e_list 0 0 0 0 && zone $e_apply 0 0 0 0 && choose 0 $f_no_reuse 1 &&
+            zone $e_apply 0 0 0 0 && zone $e_verify 2 0 0 0) >"$dir/names_$lock"
+    done
+    for kind in 1 2; do
+        (le 1 0 && choose 0 $f_kind $kind && zone $e_open 0 0 0 0 && use 0 && zone $e_import 1 0 0 0 &&
+            zone $e_import 2 0 38 3 && use 1 && zone $e_image 0 0 0 0 && zone $e_adopt 0 1 0 0 &&
+            zone $e_apply 0 0 0 0 && zone $e_apply 0 0 1 0 && zone $e_hold 0 0 0 8 &&
+            zone $e_release 0 0 0 0 && zone $e_remove 0 0 1 0) >"$dir/unnamed_$kind"
     done
 }
 
@@ -366,6 +447,7 @@ hand()
     slab_image_fuzz) make_images "$work/hand" ;;
     rbtree_fuzz) make_trees "$work/hand" ;;
     zone_fuzz) make_zones "$work/hand" ;;
+    zone_edge_fuzz) make_edges "$work/hand" ;;
     zone_image_fuzz) make_zone_images "$work/hand" ;;
     zone_threads_fuzz) make_threads "$work/hand" ;;
     trace_fuzz)

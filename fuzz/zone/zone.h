@@ -77,11 +77,12 @@ int hrn_fuzz_zone(const uint8_t *bytes, size_t n_bytes);
 /*
  * Decodes changes to a zone with objects. Attaching, checking, locking and repairing must handle
  * any of them; a zone that is found sound, or was repaired, must work. A copy of the bytes
- * (slabmill/zone_image.h) is accepted, checked and repaired as the zone is. Byte 0: bit 0: classes per
- * doubling 8; bit 1: the constant part is sealed again after the changes; bits 2-3: the log: ended,
- * noted, committed, noted by a holder that died. Byte 1: pages cut off at the end. Then records of
- * 16 bytes: offset (4), length and manner (1 each), zero (2), value (8). Manner: bit 0 sets the
- * bytes, else inverts bits; bits 1-2: in the header, the journal, the slab's metadata, anywhere.
+ * (slabmill/zone_image.h) is accepted, checked and repaired as the zone is. Byte 0: bit 0: classes
+ * per doubling 8; bit 1: the constant part is sealed again after the changes; bits 2-3: the log:
+ * ended, noted, committed, noted by a holder that died. Byte 1: pages cut off at the end. Then
+ * records of 16 bytes: offset (4), length and manner (1 each), zero (2), value (8). Manner: bit 0
+ * sets the bytes, else inverts bits; bits 1-2: in the header, the journal, the slab's metadata,
+ * anywhere.
  */
 int hrn_fuzz_zone_image(const uint8_t *bytes, size_t n_bytes);
 

@@ -42,6 +42,7 @@ check schedule_fuzz 'head=33 record=1 programs=0 can=0' death hrn_fuzz_schedule
 check slab_fuzz 'head=24 record=8 programs=1 can=63dfd' trim hrn_fuzz_one
 check slab_image_fuzz 'head=1 record=16 programs=0 can=0' rebuilt hrn_fuzz_image
 check trace_fuzz 'head=0 record=1 programs=0 can=0' text_malformed hrn_fuzz_trace
+check zone_edge_fuzz 'head=1 record=8 programs=0 can=0' SERVER_DIES hrn_fuzz_zone_edge
 check zone_fuzz 'head=1 record=8 programs=0 can=0' DIE_WITHIN hrn_fuzz_zone
 check zone_image_fuzz 'head=2 record=16 programs=0 can=0' repaired hrn_fuzz_zone_image
 check zone_threads_fuzz 'head=1 record=8 programs=0 can=0' LIST_OUT hrn_fuzz_zone_threads

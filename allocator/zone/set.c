@@ -487,19 +487,21 @@ static bool is_among(const struct candidate *candidates, size_t n, const struct 
     return false;
 }
 
+/* Leaves the old ones first: one of them may be a zone that was found again by another path, and the
+ * set becomes its server. */
 static void replace_zones(struct slm_zone_set *set, struct slm_zone **zones,
                           struct candidate *candidates, size_t n)
 {
     set->server = slm_lock_self();
     set->process = getpid();
-    for (size_t i = 0; i < n; i++) {
-        commit_candidate(set, &candidates[i]);
-        zones[i] = candidates[i].zone;
-    }
     for (size_t i = 0; i < set->n; i++) {
         if (!is_among(candidates, n, set->zones[i])) {
             leave_zone(set, set->zones[i]);
         }
+    }
+    for (size_t i = 0; i < n; i++) {
+        commit_candidate(set, &candidates[i]);
+        zones[i] = candidates[i].zone;
     }
     free(set->zones);
     set->zones = zones;

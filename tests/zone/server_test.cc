@@ -116,6 +116,28 @@ TEST(ZoneServer, SharesAZoneIfBothSaySo)
     }
 }
 
+/* The reload attaches the zone by the other path, and leaves the handle of the first one. */
+TEST(ZoneServer, KeepsAZoneWhosePathIsWrittenInAnotherWay)
+{
+    ZoneOptions all;
+    Set second;
+    std::string path = all.path(SLM_SEGMENT_FILE);
+    size_t end_of_folder = path.rfind('/');
+    std::string other_path = path.substr(0, end_of_folder) + "/." + path.substr(end_of_folder);
+    slm_zone_options keys = all.of(SLM_SEGMENT_FILE);
+    slm_zone_options again = keys;
+    again.segment.name = other_path.c_str();
+    Other first([&] {
+        slm_zone_set *set = nullptr;
+        slm_zone_declaration declared = declare(keys);
+        slm_zone_declaration reloaded = declare(again);
+        return slm_zone_set_create(&set) == SLM_OK &&
+               slm_zone_set_apply(set, &declared, 1, nullptr) == SLM_OK &&
+               slm_zone_set_apply(set, &reloaded, 1, nullptr) == SLM_OK;
+    });
+    EXPECT_EQ(second.apply({declare(keys)}), SLM_E_LOCKED);
+}
+
 /* A server that shares is let in, and the first one keeps the zone from those that do not share. */
 TEST(ZoneServer, ThatSharesDoesNotOpenTheZoneForOthers)
 {

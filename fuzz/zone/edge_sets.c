@@ -52,6 +52,37 @@ static void add_callbacks(struct edge_plan *plan)
     d->data = plan;
 }
 
+/* --- Files before and after a refusal --- */
+
+static void note_files(uint64_t bytes[EDGE_N_PATHS])
+{
+    for (unsigned i = 0; i < EDGE_N_PATHS; i++) {
+        bytes[i] = hrn_edge_file_bytes(i);
+    }
+}
+
+static bool is_any_held(void)
+{
+    bool is_held = false;
+    for (unsigned i = 0; i < EDGE_N_BODIES; i++) {
+        is_held |= hrn_edge_world.bodies[i].is_used && hrn_edge_world.bodies[i].holder != EDGE_NONE;
+    }
+    return is_held;
+}
+
+/* Backing that was taken for growth is given back, with what an earlier call could not give back,
+ * unless a holder may be growing into it. */
+static void expect_no_growth(const uint64_t bytes_before[EDGE_N_PATHS])
+{
+    for (unsigned i = 0; i < EDGE_N_PATHS && !is_any_held(); i++) {
+        uint64_t bytes = hrn_edge_file_bytes(i);
+        if (bytes > bytes_before[i]) {
+            hrn_edge_law_unchanged("a file of %" PRIu64 " bytes now has %" PRIu64, bytes_before[i],
+                                   bytes);
+        }
+    }
+}
+
 /* --- Applying a configuration --- */
 
 struct reload {
@@ -89,9 +120,7 @@ static void note_before(struct reload *reload)
     for (unsigned i = 0; i < reload->server->n; i++) {
         reload->zones_before[i] = slm_zone_set_at(reload->server->set, i);
     }
-    for (unsigned i = 0; i < EDGE_N_PATHS; i++) {
-        reload->file_bytes[i] = hrn_edge_file_bytes(i);
-    }
+    note_files(reload->file_bytes);
 }
 
 static bool is_planned(const struct reload *reload, int body)
@@ -156,16 +185,6 @@ static void verify_set(const struct edge_server *server)
     }
 }
 
-static bool is_any_held(void)
-{
-    bool is_held = false;
-    for (unsigned i = 0; i < EDGE_N_BODIES; i++) {
-        is_held |= hrn_edge_world.bodies[i].is_used && hrn_edge_world.bodies[i].holder != EDGE_NONE;
-    }
-    return is_held;
-}
-
-/* Backing that was taken for growth is given back, unless a holder may be growing into it. */
 static void expect_unchanged(const struct reload *reload)
 {
     for (unsigned i = 0; i < reload->server->n; i++) {
@@ -173,13 +192,7 @@ static void expect_unchanged(const struct reload *reload)
             hrn_edge_law_unchanged("zone %u of the set is another one", i);
         }
     }
-    for (unsigned i = 0; i < EDGE_N_PATHS && !is_any_held(); i++) {
-        uint64_t bytes = hrn_edge_file_bytes(i);
-        if (bytes != reload->file_bytes[i]) {
-            hrn_edge_law_unchanged("a file of %" PRIu64 " bytes now has %" PRIu64,
-                                   reload->file_bytes[i], bytes);
-        }
-    }
+    expect_no_growth(reload->file_bytes);
 }
 
 static void expect_words(const struct reload *reload, const struct slm_error *error)
@@ -286,6 +299,8 @@ void hrn_edge_open(const struct edge_op *op)
     hrn_edge_read_decl(op->what % EDGE_N_ZONES, &plan.decl);
     add_callbacks(&plan);
     edge_reasons reasons = hrn_edge_plan(&plan, NULL);
+    uint64_t file_bytes[EDGE_N_PATHS];
+    note_files(file_bytes);
     const struct slm_zone_options *options = &plan.decl.d.options;
     enum slm_status status = slm_zone_open(&view->zone, options, &is_new, &error);
     HRN_SAY_OP("open: %s %s", slm_status_name(status), error.text);
@@ -300,5 +315,7 @@ void hrn_edge_open(const struct edge_op *op)
         view->version = options->content_version;
         view->is_read_only = false;
         hrn_edge_verify(view);
+    } else {
+        expect_no_growth(file_bytes);
     }
 }

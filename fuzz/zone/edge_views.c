@@ -398,6 +398,19 @@ static void check_owner(const struct edge_body *body)
     }
 }
 
+/* What a holder changed and did not commit. */
+static void check_notes(const struct edge_body *body)
+{
+    struct slm_zone_image_notes notes;
+    slm_zone_image_get_notes(&copy.journal, &notes);
+    bool has_changed = body->holder != EDGE_NONE &&
+                       memcmp(&body->working, &body->committed, sizeof body->working) != 0;
+    if (notes.is_committed || (has_changed && notes.n_noted == 0)) {
+        hrn_edge_law_copy("%u entries, %scommitted", notes.n_noted,
+                          notes.is_committed ? "" : "not ");
+    }
+}
+
 /* The next locker repairs what a dead holder left; the copy gets the same bytes. */
 static void repair_copy(struct edge_view *view)
 {
@@ -432,6 +445,7 @@ void hrn_edge_image(const struct edge_op *op)
     const struct edge_body *body = body_of(view);
     read_copy(view);
     check_owner(body);
+    check_notes(body);
     unsigned seen = slm_zone_image_check(&copy.image, copy.slab, &copy.journal);
     unsigned broken = slm_zone_check_locked(view->zone);
     if (seen != broken || broken != 0) {

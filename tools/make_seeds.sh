@@ -258,7 +258,8 @@ make_zones()
 e_configure=0 e_apply=1 e_share=2 e_server_dies=3 e_open=4 e_attach=5 e_import=6 e_adopt=7
 e_detach=8 e_hold=9 e_change=10 e_release=11 e_die=12 e_grow=13 e_verify=14 e_remove=15
 e_rename=16 e_copy=17 e_list=18 e_image=19
-f_on=0 f_name=1 f_path=2 f_kind=3 f_bytes=5 f_lock_path=10 f_no_reuse=11 f_version=12 f_upgrade=13 f_init=14
+f_on=0 f_name=1 f_path=2 f_kind=3 f_bytes=5 f_lock_path=10 f_no_reuse=11
+f_version=12 f_upgrade=13 f_init=14
 n_choices="2 3 6 3 4 6 4 4 4 3 3 2 3 3 3"
 choose()
 {
@@ -319,8 +320,9 @@ make_refusals()
         done && for version in 1 2 3 4 7; do
             zone $e_attach 2 0 0 $version && zone $e_detach 2 0 0 0
         done) >"$dir/attach_expects_another"
-    (le 1 0 && served && zone $e_hold 0 0 0 300 && zone $e_image 0 0 0 0 && zone $e_release 0 0 0 0 &&
-        zone $e_server_dies 0 0 0 0 && zone $e_apply 1 0 0 0) >"$dir/server_is_dead"
+    (le 1 0 && served && zone $e_hold 0 0 0 300 && zone $e_image 0 0 0 0 &&
+        zone $e_release 0 0 0 0 && zone $e_server_dies 0 0 0 0 && zone $e_apply 1 0 0 0) \
+        >"$dir/server_is_dead"
     (le 1 0 && served && zone $e_copy 0 1 0 0 && choose 0 $f_path 1 &&
         zone $e_apply 1 0 0 0) >"$dir/server_of_the_original"
     (le 1 0 && zone $e_share 0 0 1 0 && served && zone $e_apply 1 0 0 0) >"$dir/server_shares"
@@ -358,10 +360,11 @@ make_edges()
     done
     make_refusals
     for kind in 1 2; do
-        (le 1 0 && choose 0 $f_kind $kind && zone $e_open 0 0 0 0 && use 0 && zone $e_import 1 0 0 0 &&
-            zone $e_import 2 0 38 3 && use 1 && zone $e_image 0 0 0 0 && zone $e_adopt 0 1 0 0 &&
-            zone $e_apply 0 0 0 0 && zone $e_apply 0 0 1 0 && zone $e_hold 0 0 0 8 &&
-            zone $e_release 0 0 0 0 && zone $e_remove 0 0 1 0) >"$dir/unnamed_$kind"
+        (le 1 0 && choose 0 $f_kind $kind && zone $e_open 0 0 0 0 && use 0 &&
+            zone $e_import 1 0 0 0 && zone $e_import 2 0 38 3 && use 1 && zone $e_image 0 0 0 0 &&
+            zone $e_adopt 0 1 0 0 && zone $e_apply 0 0 0 0 && zone $e_apply 0 0 1 0 &&
+            zone $e_hold 0 0 0 8 && zone $e_release 0 0 0 0 && zone $e_remove 0 0 1 0) \
+            >"$dir/unnamed_$kind"
     done
 }
 

@@ -115,6 +115,8 @@ enum slm_status slm_zone_prepare_growth(const struct slm_zone *zone, size_t byte
 enum slm_status slm_zone_check_server(const struct slm_zone *zone, struct slm_error *error);
 /* Under the lock: the calling thread is the server that has the zone. */
 void slm_zone_set_server_locked(struct slm_zone *zone);
+/* Whether both are handles of one file. */
+bool slm_zone_are_one(const struct slm_zone *a, const struct slm_zone *b);
 /* No server has the zone, if that one had it. */
 void slm_zone_clear_server(struct slm_zone *zone, uint64_t server);
 

@@ -38,6 +38,11 @@ enum slm_status slm_zone_check_server(const struct slm_zone *zone, struct slm_er
                          (unsigned)(server & UINT32_MAX));
 }
 
+bool slm_zone_are_one(const struct slm_zone *a, const struct slm_zone *b)
+{
+    return find_place(a) == find_place(b);
+}
+
 void slm_zone_set_server_locked(struct slm_zone *zone)
 {
     slm_word *server = &zone->header->server;

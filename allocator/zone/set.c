@@ -487,21 +487,34 @@ static bool is_among(const struct candidate *candidates, size_t n, const struct 
     return false;
 }
 
-/* Leaves the old ones first: one of them may be a zone that was found again by another path, and the
- * set becomes its server. */
+/* By another path: the set keeps the zone, and drops the handle of the first path only. */
+static bool is_found_again(const struct candidate *candidates, size_t n,
+                           const struct slm_zone *zone)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (candidates[i].is_found && slm_zone_are_one(candidates[i].zone, zone)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void replace_zones(struct slm_zone_set *set, struct slm_zone **zones,
                           struct candidate *candidates, size_t n)
 {
     set->server = slm_lock_self();
     set->process = getpid();
-    for (size_t i = 0; i < set->n; i++) {
-        if (!is_among(candidates, n, set->zones[i])) {
-            leave_zone(set, set->zones[i]);
-        }
-    }
     for (size_t i = 0; i < n; i++) {
         commit_candidate(set, &candidates[i]);
         zones[i] = candidates[i].zone;
+    }
+    for (size_t i = 0; i < set->n; i++) {
+        struct slm_zone *zone = set->zones[i];
+        if (is_found_again(candidates, n, zone)) {
+            slm_zone_detach(zone);
+        } else if (!is_among(candidates, n, zone)) {
+            leave_zone(set, zone);
+        }
     }
     free(set->zones);
     set->zones = zones;

@@ -79,6 +79,11 @@ void slm_segment_close(struct slm_segment *segment)
     segment->fd = -1;
 }
 
+struct slm_segment_place slm_segment_file_place(const struct slm_segment *segment)
+{
+    return (struct slm_segment_place){(uint64_t)segment->device, (uint64_t)segment->inode};
+}
+
 uint64_t slm_segment_file_version(const struct slm_segment *segment)
 {
     struct stat stat;

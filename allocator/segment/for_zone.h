@@ -31,6 +31,14 @@ enum slm_status slm_segment_map_opened(struct slm_segment *segment, size_t max_b
  */
 uint64_t slm_segment_file_version(const struct slm_segment *segment);
 
+/* Device and inode of its file, as they were when it was opened: what became of the descriptor since
+ * makes no difference. Both 0: it has no file. */
+struct slm_segment_place {
+    uint64_t device;
+    uint64_t inode;
+};
+struct slm_segment_place slm_segment_file_place(const struct slm_segment *segment);
+
 /* Whether the SIGBUS guard has put zeros in place of what was cut off. No system call. */
 bool slm_segment_was_mended(const struct slm_segment *segment);
 /* SLM_OK if the segment is as long as what is mapped, with its name or without; also if that is

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which server has a zone in its set: at most one, unless they share on purpose. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* fstat */
-#endif
-#include <string.h>
-#include <sys/stat.h>
-
 #include "allocator/base/hash.h"
+#include "allocator/segment/for_zone.h"
 #include "allocator/zone/handle.h"
 
 /*
@@ -14,14 +9,13 @@
  * with the thread. That is true of this file, this boot and these namespaces only. So a second word
  * is the hash of all three: in a copy of the file, and after a restart of machine or container, the
  * server that the header names is none. Both words change under the zone's lock, the place first.
+ * The file is known as it was opened: a server that has lost its descriptor keeps its zones.
  */
 static uint64_t find_place(const struct slm_zone *zone)
 {
-    struct stat about;
-    memset(&about, 0, sizeof about);
-    (void)fstat(slm_segment_id(zone->segment), &about);
+    struct slm_segment_place file = slm_segment_file_place(zone->segment);
     const struct slm_lock_state *lock = &zone->header->lock;
-    uint64_t words[] = {about.st_dev, about.st_ino, lock->boot, lock->namespaces};
+    uint64_t words[] = {file.device, file.inode, lock->boot, lock->namespaces};
     return slm_hash(words, sizeof words) | 1;
 }
 

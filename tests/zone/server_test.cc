@@ -235,6 +235,33 @@ TEST(ZoneServer, OfTheOriginalDoesNotKeepACopyFromOthers)
     EXPECT_EQ(next.apply({declare(copies.of(SLM_SEGMENT_FILE))}), SLM_OK) << next.error.text;
 }
 
+/* Closes the zone's descriptor, or puts another file in its place. */
+bool lose_descriptor(const slm_zone *zone, bool is_taken)
+{
+    int fd = slm_segment_id(slm_zone_segment(zone));
+    return is_taken ? dup2(STDERR_FILENO, fd) == fd : close(fd) == 0;
+}
+
+/* A daemon that closes descriptors it does not know, and then reads its configuration again. */
+TEST(ZoneServer, ThatLostItsDescriptorKeepsItsZone)
+{
+    for (Kind kind : kNamedKinds) {
+        for (bool is_taken : {false, true}) {
+            ZoneOptions all;
+            Set second;
+            Other first([&] {
+                slm_zone_declaration keys = declare(all.of(kind));
+                slm_zone_set *set = nullptr;
+                return slm_zone_set_create(&set) == SLM_OK &&
+                       slm_zone_set_apply(set, &keys, 1, nullptr) == SLM_OK &&
+                       lose_descriptor(slm_zone_set_at(set, 0), is_taken) &&
+                       slm_zone_set_apply(set, &keys, 1, nullptr) == SLM_OK;
+            });
+            EXPECT_EQ(second.apply({declare(all.of(kind))}), SLM_E_LOCKED) << kind << is_taken;
+        }
+    }
+}
+
 /* An upgrade: the new program gets the zones from the old one, which runs on for a while. */
 TEST(ZoneServer, ThatIsHandedAZoneTakesItOver)
 {

@@ -47,7 +47,9 @@ static int set_lock(int fd, short type)
 static void give(struct slm_lock_file *file)
 {
     SLM_YIELD("file: give the file");
-    (void)set_lock(file->fd, F_UNLCK);
+    if (slm_lock_file_is_open(file)) { /* else the system freed it when the program closed it */
+        (void)set_lock(file->fd, F_UNLCK);
+    }
     SLM_YIELD("file: give the handle");
     __atomic_store_n(&file->holder, 0, __ATOMIC_RELEASE);
 }

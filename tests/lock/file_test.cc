@@ -444,6 +444,27 @@ TEST(LockFileDescriptor, IsNeitherLockedNorClosedIfItBecameAnotherFiles)
     unlink(mine.c_str());
 }
 
+/* The program has a lock of its own on that file. */
+TEST(LockFileDescriptor, ThatBecameAnotherFilesWhileHeldLeavesTheLockOfThatFile)
+{
+    Lock lock(SLM_LOCK_FILE);
+    std::string mine = lock.path() + ".mine";
+    int fd = open(mine.c_str(), O_CREAT | O_RDWR, 0600);
+    ASSERT_GE(fd, 0);
+    ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
+    ASSERT_EQ(dup2(fd, fd_of(lock)), fd_of(lock));
+    struct flock wanted = {};
+    wanted.l_type = F_WRLCK;
+    ASSERT_EQ(fcntl(fd, F_OFD_SETLK, &wanted), 0);
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+    EXPECT_TRUE(is_locked_by_anybody(mine));
+    EXPECT_EQ(slm_lock_lock(lock), SLM_OK);
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+    EXPECT_TRUE(is_locked_by_anybody(mine));
+    close(fd);
+    unlink(mine.c_str());
+}
+
 TEST(LockFileDescriptor, ThatCannotBeOpenedIsATemporaryError)
 {
     Lock lock(SLM_LOCK_FILE);

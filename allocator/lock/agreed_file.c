@@ -38,6 +38,14 @@ static bool is_of_this_user_alone(const struct stat *found)
            (found->st_mode & (S_IRWXG | S_IRWXO)) == 0;
 }
 
+/* A umask takes rights from a file that is made, its owner's too. Without them no child of fork
+ * could open it again. */
+static bool gives_rights(int fd, const struct stat *found)
+{
+    const mode_t needed = S_IRUSR | S_IWUSR;
+    return (found->st_mode & needed) == needed || fchmod(fd, needed) == 0;
+}
+
 /* Programs open 0 to 2 again without a look, and write to them. Returns a descriptor, or -1 with
  * errno. */
 static int move_above_standard(int fd)
@@ -60,7 +68,7 @@ static int open_path(const char *path, int flags, struct stat *found)
     if (fd < 0) {
         return -1;
     }
-    if (fstat(fd, found) != 0 || !is_of_this_user_alone(found)) {
+    if (fstat(fd, found) != 0 || !is_of_this_user_alone(found) || !gives_rights(fd, found)) {
         (void)close(fd);
         errno = EPERM;
         return -1;

@@ -395,6 +395,19 @@ TEST(LockFileDescriptor, IsOpenedAgainAfterTheProgramClosedIt)
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
+/* A child of fork opens the file again, and may have given up root by then. */
+TEST(LockFileMode, HasTheRightsOfItsOwnerUnderAnyUmask)
+{
+    for (mode_t mask : {mode_t{0777}, mode_t{0200}, mode_t{0400}, mode_t{0}}) {
+        struct stat about;
+        mode_t before = umask(mask);
+        Lock lock(SLM_LOCK_FILE);
+        (void)umask(before);
+        ASSERT_EQ(stat(lock.path().c_str(), &about), 0);
+        EXPECT_EQ(about.st_mode & 0777u, 0600u) << mask;
+    }
+}
+
 TEST(LockFileDescriptor, IsNeverStandardInputOutputOrError)
 {
     Lock lock(SLM_LOCK_FILE);

@@ -41,6 +41,9 @@ static enum slm_status enter(struct slm_zone *zone, enum slm_status got, bool of
         /* The lock itself may have been cut off. */
         return slm_segment_was_mended(zone->segment) ? SLM_E_TRUNCATED : got;
     }
+    /* The lock was free, so no growth is under way: what the handle says of one is of a parent, or of
+     * a thread that ended. */
+    zone->reserved_bytes = 0;
     enum slm_status status = slm_zone_see_growth(zone, NULL);
     /* slm_zone_unlock commits: an unfinished log means that its owner did not call it. */
     if (status == SLM_OK && (got == SLM_OWNER_DIED || slm_journal_is_dirty(&zone->journal))) {

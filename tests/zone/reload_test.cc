@@ -95,6 +95,63 @@ TEST_F(ZoneReload, RunsCallbacksOfNewZonesWhileWorkersCanLock)
     EXPECT_EQ(n_calls_locked, 0u);
 }
 
+/* Goes on with the inherited handle when the byte comes. Returns the number of what went wrong. */
+int go_on_with(slm_zone *zone, int from)
+{
+    char byte;
+    bool has_byte = read(from, &byte, 1) == 1;
+    if (!has_byte || slm_zone_lock(zone) != SLM_OK) {
+        return 1;
+    }
+    if (slm_zone_check_locked(zone) != 0 || slm_zone_unlock(zone) != SLM_OK) {
+        return 2;
+    }
+    return slm_zone_grow(zone, 2 * kZoneBytes, nullptr) == SLM_OK &&
+                   slm_segment_verify(slm_zone_segment(zone), nullptr) != SLM_E_TRUNCATED
+               ? 0
+               : 3;
+}
+
+struct Forked {
+    pid_t process;
+    int bytes[2];
+};
+
+/* Another thread of the master starts a worker while the callback runs, and the growth is taken
+ * back afterwards. */
+TEST_F(ZoneReload, ThatTakesAGrowthBackLeavesTheZoneToAWorkerForkedMeanwhile)
+{
+    auto init = [](slm_zone *zone, bool is_reused, void *data) {
+        auto *forked = static_cast<Forked *>(data);
+        if (!is_reused) {
+            return SLM_OK;
+        }
+        std::thread([&] {
+            forked->process = fork();
+            if (forked->process == 0) {
+                end_child(go_on_with(zone, forked->bytes[0]));
+            }
+        }).join();
+        return SLM_E_NOMEM;
+    };
+    for (Kind kind : kFileKinds) {
+        ZoneOptions own;
+        Set fresh;
+        Forked forked = {-1, {-1, -1}};
+        int status;
+        ASSERT_EQ(pipe(forked.bytes), 0);
+        slm_zone_options kept = own.of(kind);
+        ASSERT_EQ(fresh.apply({{kept, init, &forked, false}}), SLM_OK) << fresh.error.text;
+        kept.bytes = 3 * kZoneBytes;
+        EXPECT_EQ(fresh.apply({{kept, init, &forked, false}}), SLM_E_NOMEM);
+        EXPECT_EQ(write(forked.bytes[1], "x", 1), 1);
+        ASSERT_EQ(waitpid(forked.process, &status, 0), forked.process);
+        EXPECT_EQ(status, 0) << kind;
+        close(forked.bytes[0]);
+        close(forked.bytes[1]);
+    }
+}
+
 /* A thread that holds a zone's lock until the end. */
 class Holder {
   public:

@@ -153,6 +153,9 @@ enum slm_status slm_zone_attach_declared(struct slm_zone **out,
                                          const struct slm_zone_options *options,
                                          struct slm_error *error);
 
+/* SLM_E_MISSING, SLM_E_REPLACED: the zone's name is gone, or leads to another file. */
+enum slm_status slm_zone_check_name(const struct slm_zone *zone, struct slm_error *error);
+
 /* --- check.c --- */
 
 /* Invariants of a zone; below ZONE_HEADER those of the slab. */

@@ -23,6 +23,16 @@ enum slm_status slm_zone_attach_declared(struct slm_zone **out,
     return slm_zone_error_of(options->name, status, error);
 }
 
+enum slm_status slm_zone_check_name(const struct slm_zone *zone, struct slm_error *error)
+{
+    struct slm_error why;
+    enum slm_status status = slm_segment_verify(zone->segment, &why);
+    return status == SLM_E_MISSING || status == SLM_E_REPLACED
+               ? slm_error_set(error, status, why.os_errno, "zone %s: %.180s", zone->fixed.name,
+                               why.text)
+               : SLM_OK;
+}
+
 /* Ends the transaction that slm_zone_upgrade_locked made, and the growth. */
 static enum slm_status adapt_locked(struct slm_zone *zone, const struct slm_zone_options *options,
                                     struct slm_error *error)
@@ -62,7 +72,11 @@ static enum slm_status adapt(struct slm_zone *zone, const struct slm_zone_option
     if (status != SLM_OK) {
         return status;
     }
-    status = adapt_locked(zone, options, error);
+    /* An apply that fails takes back the names that it has given, under the lock. */
+    status = slm_zone_check_name(zone, error);
+    if (status == SLM_OK) {
+        status = adapt_locked(zone, options, error);
+    }
     (void)slm_zone_unlock(zone);
     return status;
 }
@@ -88,7 +102,8 @@ static enum slm_status open_or_make(struct slm_zone **out, const struct slm_zone
     for (unsigned i = 0;; i++) {
         enum slm_status status = open_existing(out, options, error);
         *is_new = false;
-        if (status != SLM_E_MISSING || i == MOST_TRIES) {
+        bool is_gone = status == SLM_E_MISSING || status == SLM_E_REPLACED;
+        if (!is_gone || i == MOST_TRIES) {
             return status;
         }
         status = slm_zone_create(out, options, error);

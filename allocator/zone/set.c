@@ -28,7 +28,7 @@ struct candidate {
     bool is_found;  /* it exists, and apply has attached it */
     bool is_reused; /* other processes may use it: it is locked when all that is new is made */
     bool is_published;
-    bool is_overtaken;       /* while it was made, another process made one of that name */
+    bool is_overtaken;       /* another process made one of that name, or took it back */
     bool is_locked;          /* until the end of apply */
     uint64_t version_before; /* of the content that the handle was for */
     size_t prepared_bytes;   /* backing that was taken without the lock; 0: none */
@@ -139,15 +139,8 @@ static bool has_segment_name(const struct slm_zone *zone,
  * path cannot be judged: the working folder may be another one now. */
 static enum slm_status check_name(const struct slm_zone *zone, struct slm_error *error)
 {
-    struct slm_error why;
-    if (!is_named(zone) || slm_segment_label(zone->segment)[0] != '/') {
-        return SLM_OK;
-    }
-    enum slm_status status = slm_segment_verify(zone->segment, &why);
-    return status == SLM_E_MISSING || status == SLM_E_REPLACED
-               ? slm_error_set(error, status, why.os_errno, "zone %s: %.180s", slm_zone_name(zone),
-                               why.text)
-               : SLM_OK;
+    bool can_be_judged = is_named(zone) && slm_segment_label(zone->segment)[0] == '/';
+    return can_be_judged ? slm_zone_check_name(zone, error) : SLM_OK;
 }
 
 /* The lock file of the zone may not be the one that is declared, or may be gone. */
@@ -291,12 +284,12 @@ static enum slm_status find_refusal(const struct candidate *candidate, struct sl
 /* Undoes everything that apply did to the zone. */
 static void drop_new(struct candidate *candidate)
 {
+    if (candidate->is_published) {
+        (void)slm_zone_remove(candidate->zone, NULL); /* before another process gets the lock */
+    }
     if (candidate->is_locked) {
         slm_zone_abort_locked(candidate->zone);
         (void)slm_zone_unlock(candidate->zone);
-    }
-    if (candidate->is_published) {
-        (void)slm_zone_remove(candidate->zone, NULL);
     }
     slm_zone_detach(candidate->zone);
 }
@@ -423,6 +416,10 @@ static enum slm_status change_reused(const struct slm_zone_set *set, struct cand
     struct slm_zone *zone = candidate->zone;
     size_t bytes = candidate->declaration->options.bytes;
     enum slm_status status = check_server(set, candidate, error);
+    if (status == SLM_OK && candidate->is_found) {
+        status = slm_zone_check_name(zone, error); /* the apply that made it may have failed */
+        candidate->is_overtaken = status != SLM_OK;
+    }
     if (status == SLM_OK && bytes > zone_bytes(zone)) {
         candidate->prepared_bytes = bytes;
         status =

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What other processes notice of a reload: how long they wait, and what they find meanwhile. */
 #include <atomic>
+#include <functional>
 #include <thread>
 
 #include "tests/segment/hooks.h"
@@ -326,6 +327,93 @@ TEST_F(ZoneReload, GrowsThoughAnotherMasterCutWhatWasPrepared)
     EXPECT_EQ(zone_bytes(set["kept"]), 3 * kZoneBytes);
     EXPECT_NE(slm_zone_calloc(set["kept"], 2 * kZoneBytes, nullptr), nullptr);
     EXPECT_EQ(check_alone(set["kept"]), 0u);
+}
+
+/* --- A new zone that an apply names and then takes back --- */
+
+std::function<void()> before_link; /* runs once, before the second name is given */
+unsigned n_links;
+
+int link_late(const char *from, const char *to)
+{
+    if (++n_links == 2 && before_link) {
+        before_link();
+    }
+    return faults.real.link(from, to);
+}
+
+bool has_waiters(slm_zone *zone)
+{
+    slm_lock_owner owner = {};
+    slm_lock_get_owner(slm_zone_lock_handle(zone), &owner);
+    return owner.has_waiters;
+}
+
+/* The apply of two new zones names the first one. Then the second one's name is taken by another
+ * process, and so the apply begins again. Meanwhile `open` finds the first one, and waits for it. */
+void take_back_while_opened(const slm_zone_options &first, const slm_zone_options &second,
+                            const std::function<slm_zone *()> &open)
+{
+    KeepCalls keep;
+    Set set;
+    Zone other, watch;
+    slm_zone *opened = nullptr;
+    std::thread opener;
+    faults = Faults{};
+    n_links = 0;
+    slm_zone_attach_options attach{};
+    attach.segment = first.segment;
+    before_link = [&] {
+        ASSERT_EQ(watch.attach(attach), SLM_OK) << watch.error.text;
+        ASSERT_EQ(other.create(second), SLM_OK) << other.error.text;
+        opener = std::thread([&] { opened = open(); });
+        while (!has_waiters(watch)) {
+            std::this_thread::yield();
+        }
+    };
+    ASSERT_EQ(slm_zone_set_share(set, true), SLM_OK);
+    slm_segment_sys.link = link_late;
+    EXPECT_EQ(set.apply({{first, nullptr, nullptr, false}, {second, nullptr, nullptr, false}}),
+              SLM_OK)
+        << set.error.text;
+    opener.join();
+    before_link = nullptr;
+    ASSERT_NE(opened, nullptr);
+    EXPECT_EQ(slm_segment_verify(slm_zone_segment(opened), nullptr), SLM_OK);
+    EXPECT_TRUE(slm_zone_are_one(opened, set[first.name]));
+    EXPECT_FALSE(slm_zone_are_one(watch, set[first.name]));
+}
+
+TEST_F(ZoneReload, ThatTakesANewZoneBackLeavesNoOtherProcessWithIt)
+{
+    for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
+        ZoneOptions one, two;
+        Zone zone;
+        slm_zone_options second = two.of(kind);
+        second.name = "second";
+        take_back_while_opened(one.of(kind), second, [&] {
+            slm_zone_options options = one.of(kind);
+            EXPECT_EQ(slm_zone_open(&zone.zone, &options, nullptr, &zone.error), SLM_OK)
+                << zone.error.text;
+            return zone.zone;
+        });
+    }
+}
+
+TEST_F(ZoneReload, ThatTakesANewZoneBackLeavesNoOtherServerWithIt)
+{
+    for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
+        ZoneOptions one, two;
+        Set server;
+        slm_zone_options second = two.of(kind);
+        second.name = "second";
+        ASSERT_EQ(slm_zone_set_share(server, true), SLM_OK);
+        take_back_while_opened(one.of(kind), second, [&] {
+            EXPECT_EQ(server.apply({{one.of(kind), nullptr, nullptr, false}}), SLM_OK)
+                << server.error.text;
+            return server["keys"];
+        });
+    }
 }
 
 } // namespace

@@ -67,7 +67,7 @@ enum slm_status slm_zone_reserve(struct slm_zone *zone, size_t bytes, struct slm
 void slm_zone_unreserve(struct slm_zone *zone)
 {
     size_t bytes = (size_t)zone_bytes(zone);
-    if (zone->reserved_bytes > bytes) {
+    if (zone->reserved_bytes > bytes && slm_lock_is_mine(zone->lock)) {
         (void)slm_segment_shrink(zone->segment, bytes, NULL);
     }
     zone->reserved_bytes = 0;

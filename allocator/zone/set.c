@@ -19,6 +19,7 @@ struct slm_zone_set {
     bool is_shared;
     uint64_t server; /* the identity that its zones name as their server; 0: none yet */
     pid_t process;   /* of that server: a child of fork inherits a copy of the set */
+    pid_t applier;   /* the process in which an apply is under way; 0: none is */
 };
 
 /* One zone of the new set. */
@@ -275,10 +276,14 @@ static enum slm_status init_candidate(struct candidate *candidate, struct slm_er
 }
 
 /* A callback may have ignored that a call was refused, in its own zone's journal or in that of
- * another zone of the set. So this looks at all of them once no callback runs any more. */
+ * another zone of the set, or may have unlocked one. So this looks at all of them once no callback
+ * runs any more. */
 static enum slm_status find_refusal(const struct candidate *candidate, struct slm_error *error)
 {
-    return init_result(candidate, journal_refusal(slm_zone_journal(candidate->zone)), error);
+    enum slm_status status = slm_lock_is_mine(candidate->zone->lock)
+                                 ? journal_refusal(slm_zone_journal(candidate->zone))
+                                 : SLM_E_OWNER;
+    return init_result(candidate, status, error);
 }
 
 /* Undoes everything that apply did to the zone. */
@@ -319,6 +324,7 @@ static void drop_candidate(struct candidate *candidate)
     if (candidate->zone == NULL) {
         return;
     }
+    candidate->is_locked = candidate->is_locked && slm_lock_is_mine(candidate->zone->lock);
     if (candidate->is_reused) {
         drop_reused(candidate);
         if (candidate->is_found) {
@@ -564,6 +570,10 @@ enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
     if (set == NULL || (declarations == NULL && n > 0)) {
         return slm_error_set(error, SLM_E_NULL, 0, "no set, or no declarations");
     }
+    if (set->applier == getpid()) {
+        return slm_error_set(error, SLM_E_STATE, 0,
+                             "the set is being applied: by a callback of it?");
+    }
     enum slm_status status = check_declarations(declarations, n, error);
     if (status != SLM_OK) {
         return status;
@@ -574,7 +584,9 @@ enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
     if (zones == NULL || candidates == NULL || ordered == NULL) {
         status = slm_error_set(error, SLM_E_NOMEM, 0, "no memory for %zu zones", n);
     } else {
+        set->applier = getpid();
         status = apply_to(set, declarations, n, (struct work){zones, candidates, ordered}, error);
+        set->applier = 0;
     }
     if (status != SLM_OK) {
         free(zones);

@@ -19,6 +19,9 @@ static enum slm_status bring_forward(struct slm_zone *zone, const struct slm_zon
                                      uint32_t stored, struct slm_error *error)
 {
     enum slm_status status = options->upgrade(zone, stored, options->upgrade_data);
+    if (status == SLM_OK && !slm_lock_is_mine(zone->lock)) {
+        status = SLM_E_OWNER;
+    }
     if (status == SLM_OK) {
         status = slm_journal_set_version(&zone->journal, options->content_version);
     }

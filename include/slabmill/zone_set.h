@@ -62,7 +62,8 @@ struct slm_zone_declaration {
     struct slm_zone_options options;
     /* Any result but SLM_OK fails the apply. is_reused: the zone has its earlier content; it grows
      * after the last callback. The zone's journal is open. The callback neither commits, resets nor
-     * unlocks, and what it notes fits in the journal. NULL: nothing to do. */
+     * unlocks, and what it notes fits in the journal. It neither applies the set (SLM_E_STATE) nor
+     * destroys it. NULL: nothing to do. */
     enum slm_status (*init)(struct slm_zone *zone, bool is_reused, void *data);
     void *data;
     bool no_reuse; /* make a new zone: the content of the earlier one is lost, or stays with the
@@ -88,7 +89,8 @@ enum slm_status slm_zone_set_share(struct slm_zone_set *set, bool is_shared);
  * SLM_E_MISSING and SLM_E_REPLACED (the name of a POSIX or FILE zone of the set was removed, or
  * leads to another file; a relative path is not looked at), SLM_E_EXISTS (no_reuse, and a POSIX or
  * FILE segment of that name exists: the new zone needs another segment name), SLM_E_FULL (a
- * callback's transaction), SLM_E_LOCKED (another server has the zone), SLM_E_TIMEOUT (a lock was
+ * callback's transaction), SLM_E_OWNER (a callback unlocked a zone), SLM_E_STATE (a callback of the
+ * set calls it), SLM_E_LOCKED (another server has the zone), SLM_E_TIMEOUT (a lock was
  * held for too long), as slm_zone_create, slm_zone_grow and slm_zone_lock, and with the result of a
  * callback. The error text names the zone.
  */

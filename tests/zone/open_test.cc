@@ -415,4 +415,19 @@ TEST_F(ZoneContent, IsBroughtForwardByAReloadBeforeInitAndUndoneWithIt)
         << set.error.text;
 }
 
+TEST_F(ZoneContent, IsNotBroughtForwardByACallbackThatUnlocks)
+{
+    Opened next, again;
+    slm_zone_options options = of_version(2);
+    options.bytes = 2 * kZoneBytes;
+    options.upgrade = [](slm_zone *zone, uint32_t, void *) { return slm_zone_unlock(zone); };
+    EXPECT_EQ(next.open(options), SLM_E_OWNER);
+    EXPECT_STREQ(next.error.text, "zone keys: its content of version 1 cannot be brought to 2: the "
+                                  "caller does not hold the lock, or its holder is alive");
+    EXPECT_EQ(old.stats().content_version, 1u);
+    EXPECT_EQ(slm_zone_lock(old), SLM_OK);
+    EXPECT_EQ(slm_zone_unlock(old), SLM_OK);
+    EXPECT_EQ(again.open(of_version(1)), SLM_OK) << again.error.text;
+}
+
 } // namespace

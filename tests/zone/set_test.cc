@@ -523,4 +523,60 @@ TEST_F(ZoneSet, AdoptsAZoneOnceAndReusesIt)
 
 /* --- Reloads that fail --- */
 
+/* --- Callbacks that do what they may not --- */
+
+struct Again {
+    slm_zone_set *set;
+    slm_status status;
+};
+
+TEST(ZoneSetCallback, CannotApplyItsOwnSet)
+{
+    auto init = [](slm_zone *, bool, void *data) {
+        auto *again = static_cast<Again *>(data);
+        again->status = slm_zone_set_apply(again->set, nullptr, 0, nullptr);
+        return SLM_OK;
+    };
+    ZoneOptions all;
+    Set set;
+    for (bool is_reused : {false, true}) {
+        Again again = {set, SLM_OK};
+        EXPECT_EQ(set.apply({{all.of(SLM_SEGMENT_FILE), init, &again, false}}), SLM_OK);
+        EXPECT_EQ(again.status, SLM_E_STATE) << is_reused;
+        EXPECT_EQ(push_alone(set["keys"], 1), SLM_OK);
+    }
+    EXPECT_EQ(set.apply({}), SLM_OK) << set.error.text;
+    EXPECT_EQ(set.size(), 0u);
+}
+
+/* Of its own zone, or of another one of the set. */
+TEST(ZoneSetCallback, ThatUnlocksFailsTheApplyAndCutsNothing)
+{
+    auto init = [](slm_zone *zone, bool is_reused, void *data) {
+        auto *other = static_cast<slm_zone *>(data);
+        return is_reused ? slm_zone_unlock(other == nullptr ? zone : other) : SLM_OK;
+    };
+    for (bool is_own : {false, true}) {
+        ZoneOptions all, more;
+        Set set;
+        slm_zone_options keys = all.of(SLM_SEGMENT_FILE);
+        slm_zone_options a = more.of(SLM_SEGMENT_FILE);
+        a.name = "a";
+        ASSERT_EQ(set.apply({{a, init, nullptr, false}, {keys, init, nullptr, false}}), SLM_OK);
+        a.bytes = 2 * kZoneBytes;
+        EXPECT_EQ(set.apply({{a, is_own ? init : nullptr, nullptr, false},
+                             {keys, is_own ? nullptr : init, set["a"], false}}),
+                  SLM_E_OWNER);
+        EXPECT_STREQ(set.error.text, "zone a: its init failed: the caller does not hold the lock, "
+                                     "or its holder is alive");
+        EXPECT_EQ(push_alone(set["a"], 1), SLM_OK);
+        EXPECT_EQ(push_alone(set["keys"], 1), SLM_OK);
+        EXPECT_EQ(check_alone(set["a"]), 0u);
+        EXPECT_EQ(set.apply({{a, nullptr, nullptr, false}, {keys, nullptr, nullptr, false}}),
+                  SLM_OK)
+            << set.error.text;
+        EXPECT_EQ(zone_bytes(set["a"]), 2 * kZoneBytes);
+    }
+}
+
 } // namespace

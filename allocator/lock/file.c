@@ -5,6 +5,7 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,22 @@ enum slm_status slm_lock_file_refuse(const char *path, int os_errno, struct slm_
                          strerror(os_errno));
 }
 
+/*
+ * A child of fork opens the file again, and the program may have changed its working folder by then.
+ * So a relative path is completed. Writes the folder with a slash after it, or nothing: for an
+ * absolute path, and for a folder that cannot be reached by its path.
+ */
+static size_t write_folder(char folder[PATH_MAX], const char *path)
+{
+    size_t n = 0;
+    if (path[0] != '/' && getcwd(folder, PATH_MAX) != NULL && folder[0] == '/' &&
+        access(folder, X_OK) == 0) {
+        n = strlen(folder);
+        folder[n++] = '/';
+    }
+    return n + strlen(path) < PATH_MAX ? n : 0;
+}
+
 enum slm_status slm_lock_file_make(struct slm_lock *lock, const char *path, struct slm_error *error)
 {
     (void)pthread_once(&once, start);
@@ -93,16 +110,24 @@ enum slm_status slm_lock_file_make(struct slm_lock *lock, const char *path, stru
                              "%s: the ends of threads cannot be followed: %s", path,
                              strerror(start_errno));
     }
+    char folder[PATH_MAX];
+    size_t n_folder = write_folder(folder, path);
     size_t path_bytes = strlen(path) + 1;
-    struct slm_lock_file *file = calloc(1, sizeof *file + path_bytes);
+    struct slm_lock_file *file = calloc(1, sizeof *file + n_folder + path_bytes);
     if (file == NULL) {
         return slm_error_set(error, SLM_E_NOMEM, 0, "%s: no memory for a handle", path);
     }
-    file->path = memcpy(file + 1, path, path_bytes);
+    file->path = memcpy(file + 1, folder, n_folder);
+    file->given = memcpy(file->path + n_folder, path, path_bytes);
     file->fd = -1;
     file->state = lock->state;
     lock->file = file;
     return SLM_OK;
+}
+
+bool slm_lock_file_was_given(const struct slm_lock *lock, const char *path)
+{
+    return lock != NULL && lock->file != NULL && strcmp(lock->file->given, path) == 0;
 }
 
 /* --- Taking it --- */

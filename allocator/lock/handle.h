@@ -19,7 +19,8 @@ struct slm_lock_file {
     dev_t device;    /* of the file that was opened last */
     ino_t inode;
     struct slm_lock_state *state;
-    char *path; /* after the struct */
+    char *path;  /* absolute where it can be; after the struct */
+    char *given; /* the path that attach was given: the end of path */
 };
 
 struct slm_lock {
@@ -59,6 +60,9 @@ enum slm_status slm_lock_file_take(struct slm_lock *lock, uint64_t deadline_ms);
 bool slm_lock_file_is_mine(const struct slm_lock *lock);
 /* Gives the system's lock back; the caller holds it. */
 void slm_lock_file_give(struct slm_lock *lock);
+
+/* Whether attach was given that path. */
+bool slm_lock_file_was_given(const struct slm_lock *lock, const char *path);
 
 /* --- handles.c: all handles of this process --- */
 

@@ -244,6 +244,27 @@ TEST(LockForkFile, AGrandchildForkedAtAnyMomentHasNoParentsDescriptor)
     }
 }
 
+/* A daemon attaches, goes to the root folder, and forks its workers there. */
+TEST(LockForkFile, AChildForkedInAnotherFolderUsesALockWithARelativePath)
+{
+    Lock lock(SLM_LOCK_FILE);
+    std::string name = "lock_relative_" + std::to_string(getpid());
+    std::string path = testing::TempDir() + name;
+    int status = run_child([&] {
+        slm_lock_state *state = lock.state();
+        slm_lock_options options = {SLM_LOCK_FILE, name.c_str(), 16, false};
+        slm_lock *relative = nullptr;
+        if (slm_lock_init(state, SLM_LOCK_FILE) != SLM_OK ||
+            chdir(testing::TempDir().c_str()) != 0 ||
+            slm_lock_attach(&relative, state, &options, nullptr) != SLM_OK || chdir("/") != 0) {
+            return static_cast<int>(SLM_STATUS_COUNT);
+        }
+        return run_child([&] { return static_cast<int>(slm_lock_trylock(relative)); });
+    });
+    EXPECT_EQ(status, SLM_OK);
+    unlink(path.c_str());
+}
+
 /* If the child created another file under that path, its lock would exclude no other process. */
 TEST(LockForkFile, AChildOfALockWhoseFileIsGoneIsRefusedAndCreatesNone)
 {

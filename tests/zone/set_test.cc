@@ -457,16 +457,20 @@ TEST_F(ZoneSet, NoticesThatAZonesNameWasRemovedOrLeadsElsewhere)
 /* A daemon goes to another folder after it has started. */
 TEST_F(ZoneSet, WithARelativePathIsReusedFromAnotherFolder)
 {
-    std::string path = from_here(all.path(SLM_SEGMENT_FILE));
-    slm_zone_options relative = all.of(SLM_SEGMENT_FILE);
-    relative.segment.name = path.c_str();
-    EXPECT_EQ(in_child([&] {
-                  bool is_made = set.apply({inits.declare(relative)}) == SLM_OK;
-                  bool is_moved = chdir("/") == 0;
-                  return is_made && is_moved && set.apply({inits.declare(relative)}) == SLM_OK ? 0
-                                                                                               : 1;
-              }),
-              0);
+    std::string folder = all.folder() / ".";
+    for (slm_lock_kind lock : {SLM_LOCK_ROBUST, SLM_LOCK_FILE}) {
+        slm_zone_options relative = all.of(SLM_SEGMENT_FILE, lock);
+        relative.segment.name = lock == SLM_LOCK_FILE ? "another" : "one";
+        relative.lock_path = "relative.lock";
+        EXPECT_EQ(in_child([&] {
+                      bool is_there = chdir(folder.c_str()) == 0;
+                      bool is_made = set.apply({inits.declare(relative)}) == SLM_OK;
+                      bool is_moved = chdir("/") == 0;
+                      bool is_reused = set.apply({inits.declare(relative)}) == SLM_OK;
+                      return is_there && is_made && is_moved && is_reused ? 0 : 1;
+                  }),
+                  0);
+    }
 }
 
 TEST_F(ZoneSet, WithAnotherSegmentNameIsAnotherZone)

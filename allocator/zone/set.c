@@ -250,9 +250,10 @@ static enum slm_status open_all(const struct slm_zone_set *set, struct candidate
         status = prepare_growth(&candidates[i], error);
     }
     for (size_t i = 0; i < n && status == SLM_OK; i++) {
-        if (!candidates[i].is_reused) {
-            const struct slm_zone_options *options = &candidates[i].declaration->options;
-            status = slm_zone_make(&candidates[i].zone, options, error);
+        struct candidate *each = &candidates[i];
+        if (!each->is_reused) {
+            status = slm_zone_make(&each->zone, &each->declaration->options, error);
+            each->is_overtaken = status == SLM_E_EXISTS && !each->declaration->no_reuse;
         }
     }
     return status;
@@ -451,11 +452,11 @@ static enum slm_status commit_new(struct candidate *candidates, size_t n, struct
         }
     }
     for (size_t i = 0; i < n && status == SLM_OK; i++) {
-        if (!candidates[i].is_reused) {
-            status = slm_zone_publish(candidates[i].zone, error);
-            candidates[i].is_published = status == SLM_OK;
-            candidates[i].is_overtaken =
-                status == SLM_E_EXISTS && !candidates[i].declaration->no_reuse;
+        struct candidate *each = &candidates[i];
+        if (!each->is_reused) {
+            status = slm_zone_publish(each->zone, error);
+            each->is_published = status == SLM_OK;
+            each->is_overtaken = status == SLM_E_EXISTS && !each->declaration->no_reuse;
         }
     }
     return status;
@@ -574,8 +575,7 @@ enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
         return slm_error_set(error, SLM_E_NULL, 0, "no set, or no declarations");
     }
     if (set->applier == getpid()) {
-        return slm_error_set(error, SLM_E_STATE, 0,
-                             "the set is being applied: by a callback of it?");
+        return slm_error_set(error, SLM_E_STATE, 0, "the set is being applied already");
     }
     enum slm_status status = check_declarations(declarations, n, error);
     if (status != SLM_OK) {

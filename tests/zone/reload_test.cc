@@ -379,6 +379,7 @@ void take_back_while_opened(const slm_zone_options &first, const slm_zone_option
     opener.join();
     before_link = nullptr;
     ASSERT_NE(opened, nullptr);
+    ASSERT_NE(set[first.name], nullptr);
     EXPECT_EQ(slm_segment_verify(slm_zone_segment(opened), nullptr), SLM_OK);
     EXPECT_TRUE(slm_zone_are_one(opened, set[first.name]));
     EXPECT_FALSE(slm_zone_are_one(watch, set[first.name]));
@@ -413,6 +414,37 @@ TEST_F(ZoneReload, ThatTakesANewZoneBackLeavesNoOtherServerWithIt)
                 << server.error.text;
             return server["keys"];
         });
+    }
+}
+
+std::function<void()> after_look; /* runs once, when a name was looked for and is not there */
+
+int lstat_late(const char *path, struct stat *stat)
+{
+    int result = faults.real.lstat(path, stat);
+    if (result != 0 && after_look) {
+        std::function<void()> once;
+        once.swap(after_look);
+        once();
+        errno = ENOENT;
+    }
+    return result;
+}
+
+TEST_F(ZoneReload, ThatIsOvertakenBeforeItMakesAZoneOpensTheOtherOne)
+{
+    for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
+        KeepCalls keep;
+        ZoneOptions own;
+        Set fresh;
+        Zone other;
+        faults = Faults{};
+        after_look = [&] { ASSERT_EQ(other.create(own.of(kind)), SLM_OK) << other.error.text; };
+        slm_segment_sys.lstat = lstat_late;
+        EXPECT_EQ(fresh.apply({{own.of(kind), nullptr, nullptr, false}}), SLM_OK)
+            << fresh.error.text;
+        ASSERT_NE(fresh["keys"], nullptr);
+        EXPECT_TRUE(slm_zone_are_one(other, fresh["keys"]));
     }
 }
 

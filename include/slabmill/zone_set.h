@@ -30,7 +30,10 @@ extern "C" {
  *          ends, however it ends. Its workers do not count: after the death of their master a new
  *          one starts. Servers that all call slm_zone_set_share have their zones together.
  *          slm_zone_set_adopt is a handover on purpose: the server that adopts is the zone's server
- *          from its next apply on. Sets of one process do not exclude each other.
+ *          from its next apply on. A server that becomes a daemon by fork applies again in the
+ *          child: until then a second server is accepted. Zones that are in a set already are not
+ *          compared: the server that applies last has them. Sets that one thread applies do not
+ *          exclude each other, and the first one that is destroyed leaves the zone to others.
  * Order    First everything new is made: new zones, and the backing of growth. Then the callbacks
  *          of new zones run. Until then no other process waits. Then apply takes the locks of the
  *          reused zones, in the order of their names, and runs their callbacks. So two masters that

@@ -136,6 +136,18 @@ static void read_groups(struct limit *limit, const struct version *version, cons
     read_group(limit, version, path, 0);
 }
 
+/* Whether the controller is in a list with commas, before a colon. Of version 2 the list is empty. */
+static bool has_controller(const char *list, const char *controller)
+{
+    size_t n = strlen(controller);
+    size_t n_item = strcspn(list, ",:");
+    while (list[n_item] == ',' && (n_item != n || strncmp(list, controller, n) != 0)) {
+        list += n_item + 1;
+        n_item = strcspn(list, ",:");
+    }
+    return n_item == n && strncmp(list, controller, n) == 0;
+}
+
 /* A line is ID:CONTROLLERS:PATH. */
 static void read_line(struct limit *limit, const char *line)
 {
@@ -144,10 +156,8 @@ static void read_line(struct limit *limit, const char *line)
     if (path == NULL) {
         return;
     }
-    size_t n = (size_t)(path - controllers) - 1;
     for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
-        if (strlen(versions[i].controller) == n &&
-            strncmp(controllers + 1, versions[i].controller, n) == 0) {
+        if (has_controller(controllers + 1, versions[i].controller)) {
             read_groups(limit, &versions[i], path + 1);
         }
     }

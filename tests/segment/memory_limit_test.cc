@@ -241,6 +241,20 @@ TEST_F(Memory, OfControlGroupsOfTheFirstVersionIsALimitToo)
     expect_limit(30, "/sys/fs/cgroup/init/memory.max");
 }
 
+TEST_F(Memory, OfControllersThatAreMountedTogetherIsALimitToo)
+{
+    set_machine(100, 10);
+    files["/sys/fs/cgroup/memory/c/memory.limit_in_bytes"] = bytes(40);
+    for (const char *list : {"memory", "cpu,memory", "memory,hugetlb", "cpu,memory,hugetlb"}) {
+        files["/proc/self/cgroup"] = std::string("5:") + list + ":/c\n0::/init\n";
+        expect_limit(50, "/sys/fs/cgroup/memory/c/memory.limit_in_bytes");
+    }
+    for (const char *list : {"memory2", "cpu,mem", "name=memory", ",", "cpu,", "mem,ory"}) {
+        files["/proc/self/cgroup"] = std::string("5:") + list + ":/c\n0::/init\n";
+        expect_limit(110, "MemTotal");
+    }
+}
+
 /* --- What cannot be read --- */
 
 TEST_F(Memory, IsNotLimitedByWhatCannotBeRead)

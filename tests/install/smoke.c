@@ -277,18 +277,28 @@ static void smoke_lru(void)
     slm_slab_detach(slab);
 }
 
+static struct slm_adapter smoke_table;
+SLM_ADAPTER_ADD(smoke, smoke_table);
+
+static void smoke_adapter(void)
+{
+    const struct slm_adapter_entry *const *end;
+    const struct slm_adapter_entry *const *at = slm_adapter_range(&end);
+    EXPECT(end - at == 1 && (*at)->adapter == &smoke_table);
+    EXPECT(strcmp((*at)->name, "smoke") == 0 && (*at)->version == SLM_ADAPTER_VERSION);
+    EXPECT((*at)->adapter_bytes == sizeof smoke_table);
+}
+
 /* A unit for each header of include/slabmill. */
 static const struct unit {
     const char *name;
     void (*run)(void);
 } units[] = {
-    {"error", smoke_error},       {"journal", smoke_journal},
-    {"lock", smoke_lock},         {"lru", smoke_lru},
-    {"pool", smoke_pool},         {"rbtree", smoke_rbtree},
-    {"slab", smoke_slab},         {"segment", smoke_segment},
-    {"source", smoke_source},     {"status", smoke_status},
-    {"version", smoke_version},   {"word", smoke_word},
-    {"zone", smoke_zone},         {"zone_image", smoke_zone_image},
+    {"adapter", smoke_adapter},   {"error", smoke_error},   {"journal", smoke_journal},
+    {"lock", smoke_lock},         {"lru", smoke_lru},       {"pool", smoke_pool},
+    {"rbtree", smoke_rbtree},     {"slab", smoke_slab},     {"segment", smoke_segment},
+    {"source", smoke_source},     {"status", smoke_status}, {"version", smoke_version},
+    {"word", smoke_word},         {"zone", smoke_zone},     {"zone_image", smoke_zone_image},
     {"zone_set", smoke_zone_set},
 };
 

@@ -6,6 +6,7 @@
 #ifdef SMOKE_AMALGAMATED
 #include "slabmill.h"
 #else
+#include <slabmill/adapter.h>
 #include <slabmill/error.h>
 #include <slabmill/journal.h>
 #include <slabmill/lock.h>

@@ -14,5 +14,6 @@ for header in "$include"/slabmill/*.h; do
 done >"$scratch/all.c"
 gcc -std=c11 -fsyntax-only -I "$include" -aux-info "$scratch/prototypes" "$scratch/all.c"
 # A line looks like: /* include/slabmill/pool.h:72:NC */ extern void *slm_pool_alloc (struct ...);
-grep "^/\* [^ ]*slabmill/[a-z_]*\.h:" "$scratch/prototypes" |
+# C is a declaration; F is a definition, which only an inline function has: the library has none.
+grep "^/\* [^ ]*slabmill/[a-z_]*\.h:[0-9]*:.C " "$scratch/prototypes" |
     sed -n 's/^[^/]*\/\*[^*]*\*\/ extern [^(]*\<\(slm_[a-z0-9_]*\) (.*/\1/p' | LC_ALL=C sort -u

@@ -26,6 +26,7 @@ HARNESS_ROOMS = [
     "laws",
     "memory",
     "program",
+    "registry",
     "run",
     "sched",
     "trace",
@@ -124,7 +125,7 @@ def slm_variant(
         deps = deps + ["//include:headers"],
     )
 
-def hrn_room(name, deps, exclude = [], srcs = [], copts = [], linkopts = [], alwayslink = False):
+def hrn_room(name, deps, exclude = [], srcs = [], copts = [], linkopts = [], alwayslink = False, linkstatic = False):
     """All sources of this folder, of the harness or of a fuzz target's body, as one library.
 
     Declares <name>, the library, and :files, for the build without Bazel (fuzz/oss-fuzz/build.sh).
@@ -137,6 +138,7 @@ def hrn_room(name, deps, exclude = [], srcs = [], copts = [], linkopts = [], alw
       copts: further compiler options.
       linkopts: as cc_library has them.
       alwayslink: as cc_library has it.
+      linkstatic: as cc_library has it.
     """
     cc_library(
         name = name,
@@ -152,6 +154,7 @@ def hrn_room(name, deps, exclude = [], srcs = [], copts = [], linkopts = [], alw
         ],
         deps = deps,
         alwayslink = alwayslink,
+        linkstatic = linkstatic,
     )
     native.filegroup(
         name = "files",

@@ -47,7 +47,7 @@ static void begin(const uint8_t *bytes, size_t n_bytes)
     hrn_say_begin(bytes, n_bytes);
 }
 
-int hrn_fuzz_one(const struct hrn_adapter *adapter, const uint8_t *bytes, size_t n_bytes)
+int hrn_fuzz_one(const struct slm_adapter *adapter, const uint8_t *bytes, size_t n_bytes)
 {
     static struct hrn_program program;
     hrn_program_decode(&program, bytes, n_bytes);
@@ -80,9 +80,10 @@ int hrn_fuzz_replay_end(void)
         missing = 1;
     }
     const struct hrn_totals *totals = hrn_run_totals();
-    const struct hrn_adapter *fuzzed = hrn_fuzz_target.adapter;
-    for (unsigned kind = 0; fuzzed != NULL && kind < HRN_KIND_COUNT; kind++) {
-        if ((fuzzed->can >> kind & 1u) != 0 && totals->n_kind[kind] == 0) {
+    const struct slm_adapter *fuzzed = hrn_fuzz_target.adapter;
+    uint32_t can = fuzzed == NULL ? 0 : hrn_can(fuzzed);
+    for (unsigned kind = 0; kind < HRN_KIND_COUNT; kind++) {
+        if ((can >> kind & 1u) != 0 && totals->n_kind[kind] == 0) {
             fprintf(stderr, "slabmill: the corpus never runs %s\n", hrn_kind_word(kind));
             missing = 1;
         }

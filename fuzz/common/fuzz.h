@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "harness/adapters/adapter.h"
+#include "harness/adapters/adapters.h"
 #include "harness/inputs/target.h"
 
 #ifdef __cplusplus
@@ -27,7 +27,7 @@ extern "C" {
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
 
 /* Decodes and runs an input. Always returns 0, as libFuzzer requires. */
-int hrn_fuzz_one(const struct hrn_adapter *adapter, const uint8_t *bytes, size_t n_bytes);
+int hrn_fuzz_one(const struct slm_adapter *adapter, const uint8_t *bytes, size_t n_bytes);
 
 /* For targets that do not run programs of one adapter: counts an input's operations. */
 void hrn_fuzz_count(uint64_t n_ops);

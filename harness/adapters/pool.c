@@ -4,13 +4,13 @@
 
 #include <string.h>
 
-#include "harness/adapters/adapter.h"
 #include "harness/adapters/pool_oracle.h"
 
 struct arena {
     struct slm_pool *pool;
     struct slm_pool_reuse reuse;
     bool can_reuse; /* blocks are large enough for a reuse list */
+    struct slm_source source;
     struct hrn_pool_shadow shadow;
 };
 
@@ -23,24 +23,29 @@ static void begin_reuse(struct arena *a)
     a->can_reuse = slm_pool_reuse_init(&a->reuse, a->pool, bytes) == SLM_OK;
 }
 
-static void *create(const struct hrn_env *env, enum slm_status *why)
+static void *create(const struct slm_adapter_env *env)
 {
+    const struct slm_adapter_source *given = env->source;
     struct arena *a = hrn_slots_get(&slots, env->arena, sizeof *a);
-    size_t block_bytes = env->size_bytes != 0 ? env->size_bytes : env->head->block_bytes;
-    bool pass_through = (env->head->flags & HRN_HEAD_PASS_THROUGH) != 0;
-    *why = slm_pool_create(&a->pool, block_bytes, env->source,
-                           pass_through ? SLM_POOL_PASS_THROUGH : 0);
-    if (*why != SLM_OK) {
+    a->source = (struct slm_source){given->alloc, given->free, given->data};
+    enum slm_status status =
+        slm_pool_create(&a->pool, env->pool_shape->block_bytes, &a->source,
+                        env->pool_shape->pass_through ? SLM_POOL_PASS_THROUGH : 0);
+    if (status != SLM_OK && status != SLM_E_SIZE && status != SLM_E_NOMEM) {
+        env->fail(env, "create_answer: %s for blocks of %zu bytes", slm_status_name(status),
+                  env->pool_shape->block_bytes);
+    }
+    if (status != SLM_OK) {
         return NULL;
     }
-    hrn_pool_shadow_begin(&a->shadow, a->pool, pass_through, env->source_live_bytes);
+    hrn_pool_shadow_begin(&a->shadow, a->pool, env);
     begin_reuse(a);
     return a;
 }
 
-static bool create_lawful(const struct hrn_env *env, enum slm_status why)
+static const char *create_refused(const struct slm_adapter_env *env)
 {
-    return why == SLM_E_SIZE && env->size_bytes > SIZE_MAX / 4;
+    return env->pool_shape->block_bytes > SIZE_MAX / 4 ? NULL : "the source refused nothing";
 }
 
 struct slm_pool *hrn_pool_of(void *self)
@@ -53,55 +58,78 @@ static void destroy(void *self)
     (void)slm_pool_destroy(((struct arena *)self)->pool);
 }
 
-static void *allocate_by(struct arena *a, const struct hrn_request *rq)
+/* p is the answer to the request. */
+static void *note_granted(struct arena *a, enum slm_adapter_call call, size_t size_bytes,
+                          size_t align_bytes, void *p)
 {
-    switch (rq->kind) {
-    case HRN_NALLOC:
-        return slm_pool_alloc_packed(a->pool, rq->size_bytes);
-    case HRN_CALLOC:
-        return slm_pool_calloc(a->pool, rq->size_bytes);
-    case HRN_MEMALIGN:
-        return slm_pool_memalign(a->pool, rq->align_bytes, rq->size_bytes);
-    case HRN_REUSE_GET:
-        return a->can_reuse ? slm_pool_reuse_get(&a->reuse) : NULL;
-    default:
-        return slm_pool_alloc(a->pool, rq->size_bytes);
-    }
-}
-
-static void *allocate(void *self, const struct hrn_request *rq)
-{
-    struct arena *a = self;
-    void *p = allocate_by(a, rq);
+    const struct slm_adapter_request rq = {call, size_bytes, align_bytes};
     if (p != NULL) {
-        hrn_pool_shadow_placed(&a->shadow, rq, p);
-        hrn_pool_shadow_granted(&a->shadow, rq);
+        hrn_pool_shadow_placed(&a->shadow, &rq, p);
+        hrn_pool_shadow_granted(&a->shadow, &rq);
     }
     return p;
 }
 
-static enum slm_status release(void *self, void *p)
-{
-    return slm_pool_free(((struct arena *)self)->pool, p);
-}
-
-static enum slm_status resize(void *self, void **p, size_t old_bytes, size_t new_bytes)
+static void *allocate(void *self, size_t size_bytes)
 {
     struct arena *a = self;
-    enum slm_status status = slm_pool_extend(a->pool, *p, old_bytes, new_bytes);
+    void *p = slm_pool_alloc(a->pool, size_bytes);
+    return note_granted(a, SLM_ADAPTER_CALL_ALLOC, size_bytes, 0, p);
+}
+
+static void *allocate_zeroed(void *self, size_t n, size_t size_bytes)
+{
+    struct arena *a = self;
+    size_t bytes = hrn_product(n, size_bytes);
+    void *p = slm_pool_calloc(a->pool, bytes);
+    return note_granted(a, SLM_ADAPTER_CALL_ALLOC_ZEROED, bytes, 0, p);
+}
+
+static void *allocate_aligned(void *self, size_t align_bytes, size_t size_bytes)
+{
+    struct arena *a = self;
+    void *p = slm_pool_memalign(a->pool, align_bytes, size_bytes);
+    return note_granted(a, SLM_ADAPTER_CALL_ALLOC_ALIGNED, size_bytes, align_bytes, p);
+}
+
+static void *allocate_packed(void *self, size_t size_bytes)
+{
+    struct arena *a = self;
+    void *p = slm_pool_alloc_packed(a->pool, size_bytes);
+    return note_granted(a, SLM_ADAPTER_CALL_ALLOC_PACKED, size_bytes, 0, p);
+}
+
+static void *reuse_get(void *self)
+{
+    struct arena *a = self;
+    void *p = a->can_reuse ? slm_pool_reuse_get(&a->reuse) : NULL;
+    return note_granted(a, SLM_ADAPTER_CALL_REUSE_GET, a->reuse.object_bytes, 0, p);
+}
+
+static enum slm_adapter_answer release(void *self, void *p, size_t size_bytes)
+{
+    (void)size_bytes;
+    return hrn_answer_of(slm_pool_free(((struct arena *)self)->pool, p));
+}
+
+static enum slm_adapter_answer resize_in_place(void *self, void *p, size_t old_bytes,
+                                               size_t new_bytes)
+{
+    struct arena *a = self;
+    enum slm_status status = slm_pool_extend(a->pool, p, old_bytes, new_bytes);
     if (status == SLM_OK) {
         hrn_pool_shadow_resized(&a->shadow, new_bytes);
         hrn_pool_shadow_same_block(&a->shadow);
     }
-    return status;
+    return hrn_answer_of(status);
 }
 
-static enum slm_status give_back(void *self, void *p, size_t size_bytes)
+static enum slm_adapter_answer give_back(void *self, void *p, size_t size_bytes)
 {
     struct arena *a = self;
     enum slm_status status = slm_pool_give_back(a->pool, p, size_bytes);
     hrn_pool_shadow_same_block(&a->shadow);
-    return status;
+    return hrn_answer_of(status);
 }
 
 static void reset(void *self)
@@ -112,8 +140,8 @@ static void reset(void *self)
     hrn_pool_shadow_lost_track(&a->shadow);
 }
 
-static enum slm_status cleanup(void *self, hrn_handler_fn fn, void *data, size_t data_bytes,
-                               void **data_out)
+static enum slm_adapter_answer cleanup(void *self, slm_adapter_handler_fn fn, void *data,
+                                       size_t data_bytes, void **data_out)
 {
     struct arena *a = self;
     enum slm_status status = slm_pool_cleanup_add(a->pool, fn, data, data_bytes, data_out);
@@ -123,10 +151,10 @@ static enum slm_status cleanup(void *self, hrn_handler_fn fn, void *data, size_t
     } else {
         hrn_pool_shadow_not_registered(&a->shadow, data_bytes);
     }
-    return status;
+    return hrn_answer_of(status);
 }
 
-static enum slm_status file(void *self, int fd, const char *path)
+static enum slm_adapter_answer file(void *self, int fd, const char *path)
 {
     struct arena *a = self;
     size_t path_bytes = path == NULL ? 1 : strlen(path) + 1;
@@ -138,20 +166,20 @@ static enum slm_status file(void *self, int fd, const char *path)
     } else if (status == SLM_E_NOMEM) {
         hrn_pool_shadow_not_registered(&a->shadow, path_bytes + HRN_POOL_FILE_BYTES);
     }
-    return status;
+    return hrn_answer_of(status);
 }
 
-static enum slm_status run_file(void *self, int fd)
+static enum slm_adapter_answer run_file(void *self, int fd)
 {
     struct arena *a = self;
     enum slm_status status = slm_pool_cleanup_run_file(a->pool, fd);
     a->shadow.n_cleanups -= status == SLM_OK;
-    return status;
+    return hrn_answer_of(status);
 }
 
-static enum slm_status reuse_put(void *self, void *p)
+static enum slm_adapter_answer reuse_put(void *self, void *p)
 {
-    return slm_pool_reuse_put(&((struct arena *)self)->reuse, p);
+    return hrn_answer_of(slm_pool_reuse_put(&((struct arena *)self)->reuse, p));
 }
 
 static size_t reuse_bytes(void *self)
@@ -164,33 +192,37 @@ static void *metadata(void *self)
     return ((struct arena *)self)->pool;
 }
 
-static const char *refused(void *self, const struct hrn_request *rq, const struct hrn_refusal *seen)
+static const char *refused(void *self, const struct slm_adapter_request *rq,
+                           const struct slm_adapter_refusal *seen)
 {
     const struct arena *a = self;
-    bool no_list = rq->kind == HRN_REUSE_GET && !a->can_reuse;
+    bool no_list = rq->call == SLM_ADAPTER_CALL_REUSE_GET && !a->can_reuse;
     return no_list ? NULL : hrn_pool_shadow_refused(rq, seen);
 }
 
-static enum slm_status free_answer(void *self, const struct hrn_request *rq, void *p)
+static enum slm_adapter_answer free_answer(void *self, const struct slm_adapter_request *rq,
+                                           void *p, size_t size_bytes)
 {
     (void)p;
+    (void)size_bytes; /* what was asked for decides; extend leaves small objects small */
     bool large = hrn_pool_shadow_is_large(&((struct arena *)self)->shadow, rq);
-    return large ? SLM_OK : SLM_UNCHANGED;
+    return large ? SLM_ADAPTER_OK : SLM_ADAPTER_UNCHANGED;
 }
 
-static void freed(void *self, const struct hrn_request *rq, void *p)
+static void freed(void *self, const struct slm_adapter_request *rq, void *p, size_t size_bytes)
 {
     (void)p;
+    (void)size_bytes;
     hrn_pool_shadow_freed(&((struct arena *)self)->shadow, rq);
 }
 
 /* A stale address may now be that of a file cleanup's data, which only the pool knows. */
-static uint32_t misuse(void *self, enum hrn_misuse misuse, const void *p)
+static uint32_t bad_free(void *self, enum slm_adapter_misuse misuse, const void *p)
 {
-    static const uint32_t answers[HRN_MISUSE_COUNT] = HRN_POOL_MISUSE;
+    static const uint32_t answers[SLM_ADAPTER_N_MISUSES] = HRN_POOL_BAD_FREE;
     const struct arena *a = self;
-    bool not_sure =
-        misuse == HRN_MISUSE_STALE && a->shadow.n_large_files > 0 && slm_pool_owns(a->pool, p) != 0;
+    bool not_sure = misuse == SLM_ADAPTER_MISUSE_STALE && a->shadow.n_large_files > 0 &&
+                    slm_pool_owns(a->pool, p) != 0;
     return not_sure ? 0 : answers[misuse];
 }
 
@@ -208,31 +240,48 @@ static void emptied(void *self, bool by_reset)
     }
 }
 
-const struct hrn_adapter hrn_adapter_pool = {
-    .name = "pool",
-    .can = HRN_POOL_CAN | HRN_BIT(HRN_FILE) | HRN_BIT(HRN_RUN_FILE),
-    .align_bytes = SLM_POOL_ALIGN,
-    .align_max_bytes = SLM_POOL_ALIGN_MAX,
+static const struct slm_adapter_checks checks = {
+    .refused = refused,
+    .create_refused = create_refused,
+    .free_answer = free_answer,
+    .freed = freed,
+    .bad_free = bad_free,
+    .walk = walk,
+    .emptied = emptied,
+};
+
+static const struct slm_adapter_pool extension = {
+    .alloc_packed = allocate_packed,
     .packed_align_bytes = 1,
-    .create = create,
-    .create_lawful = create_lawful,
-    .destroy = destroy,
-    .alloc = allocate,
-    .free = release,
-    .resize = resize,
     .give_back = give_back,
-    .reset = reset,
     .cleanup = cleanup,
+    .cleanup_zeroes = true,
     .file = file,
     .run_file = run_file,
+    .run_file_refuses = true,
+    .reuse_get = reuse_get,
     .reuse_put = reuse_put,
     .reuse_bytes = reuse_bytes,
-    .metadata = metadata,
-    .misuse = HRN_POOL_MISUSE,
-    .oracle = {.refused = refused,
-               .free_answer = free_answer,
-               .freed = freed,
-               .misuse = misuse,
-               .walk = walk,
-               .emptied = emptied},
 };
+
+const struct slm_adapter hrn_adapter_pool = {
+    .name = "pool",
+    .create = create,
+    .alloc = allocate,
+    .free = release,
+    .destroy = destroy,
+    .alloc_zeroed = allocate_zeroed,
+    .alloc_aligned = allocate_aligned,
+    .resize_in_place = resize_in_place,
+    .reset = reset,
+    .metadata = metadata,
+    .align_bytes = SLM_POOL_ALIGN,
+    .align_max_bytes = SLM_POOL_ALIGN_MAX,
+    .align_refuses = true,
+    .resize_zero = SLM_ADAPTER_RESIZE_ZERO_RESIZES,
+    .memory = SLM_ADAPTER_SOURCE,
+    .bad_free = HRN_POOL_BAD_FREE,
+    .checks = &checks,
+    .pool = &extension,
+};
+SLM_ADAPTER_ADD(pool, hrn_adapter_pool);

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "harness/base/quiet.h"
-#include "harness/laws/laws.h"
 
 HRN_QUIET_BEGIN
 
@@ -16,14 +15,14 @@ HRN_QUIET_BEGIN
 #define N_RECORDS_PER_OBJECT                                                                       \
     4u /* a table is half full after doubling, and holds freed blocks too */
 
-void hrn_pool_shadow_begin(struct hrn_pool_shadow *shadow, struct slm_pool *pool, bool pass_through,
-                           const size_t *source_live_bytes)
+void hrn_pool_shadow_begin(struct hrn_pool_shadow *shadow, struct slm_pool *pool,
+                           const struct slm_adapter_env *env)
 {
     struct slm_pool_stats stats;
     slm_pool_get_stats(pool, &stats);
     *shadow = (struct hrn_pool_shadow){.pool = pool,
-                                       .pass_through = pass_through,
-                                       .source_live_bytes = source_live_bytes,
+                                       .env = env,
+                                       .pass_through = env->pool_shape->pass_through,
                                        .block_bytes = stats.block_bytes,
                                        .small_limit_bytes = stats.small_limit_bytes,
                                        .gap_bytes = stats.gap_bytes,
@@ -31,13 +30,14 @@ void hrn_pool_shadow_begin(struct hrn_pool_shadow *shadow, struct slm_pool *pool
     hrn_pool_shadow_lost_track(shadow);
 }
 
-static size_t extra_align(const struct hrn_request *rq)
+static size_t extra_align(const struct slm_adapter_request *rq)
 {
-    bool aligned = rq->kind == HRN_MEMALIGN && rq->align_bytes > SLM_POOL_ALIGN;
+    bool aligned = rq->call == SLM_ADAPTER_CALL_ALLOC_ALIGNED && rq->align_bytes > SLM_POOL_ALIGN;
     return aligned ? rq->align_bytes : 0;
 }
 
-bool hrn_pool_shadow_is_large(const struct hrn_pool_shadow *shadow, const struct hrn_request *rq)
+bool hrn_pool_shadow_is_large(const struct hrn_pool_shadow *shadow,
+                              const struct slm_adapter_request *rq)
 {
     size_t limit = shadow->small_limit_bytes;
     return rq->size_bytes > limit || extra_align(rq) > limit - rq->size_bytes;
@@ -50,7 +50,7 @@ static size_t rounded_bytes(const struct hrn_pool_shadow *shadow, size_t size_by
     return with_gap - with_gap % SLM_POOL_ALIGN;
 }
 
-void hrn_pool_shadow_granted(struct hrn_pool_shadow *shadow, const struct hrn_request *rq)
+void hrn_pool_shadow_granted(struct hrn_pool_shadow *shadow, const struct slm_adapter_request *rq)
 {
     bool large = hrn_pool_shadow_is_large(shadow, rq);
     shadow->n_own += large || shadow->pass_through;
@@ -58,7 +58,8 @@ void hrn_pool_shadow_granted(struct hrn_pool_shadow *shadow, const struct hrn_re
         shadow->large_bytes += rq->size_bytes;
         shadow->n_large++;
     } else {
-        size_t front = rq->kind == HRN_REUSE_GET ? REUSE_HEADER_BYTES : extra_align(rq);
+        size_t front =
+            rq->call == SLM_ADAPTER_CALL_REUSE_GET ? REUSE_HEADER_BYTES : extra_align(rq);
         shadow->demand_bytes += rounded_bytes(shadow, rq->size_bytes + front);
     }
     if (shadow->n_large > shadow->n_large_peak) {
@@ -95,14 +96,16 @@ void hrn_pool_shadow_lost_track(struct hrn_pool_shadow *shadow)
 }
 
 /* An upper bound of the free bytes that a small request takes from a block. */
-static size_t taken_bytes(const struct hrn_pool_shadow *shadow, const struct hrn_request *rq)
+static size_t taken_bytes(const struct hrn_pool_shadow *shadow,
+                          const struct slm_adapter_request *rq)
 {
-    size_t front = rq->kind == HRN_REUSE_GET ? REUSE_HEADER_BYTES : extra_align(rq);
+    size_t front = rq->call == SLM_ADAPTER_CALL_REUSE_GET ? REUSE_HEADER_BYTES : extra_align(rq);
     return rounded_bytes(shadow, rq->size_bytes + front);
 }
 
 /* The request opened an empty block. */
-static void check_no_room(const struct hrn_pool_shadow *shadow, const struct hrn_request *rq)
+static void check_no_room(const struct hrn_pool_shadow *shadow,
+                          const struct slm_adapter_request *rq)
 {
     size_t n_bytes = taken_bytes(shadow, rq);
     size_t least = 2 * n_bytes > ROOM_LEAST_BYTES ? 2 * n_bytes : ROOM_LEAST_BYTES;
@@ -112,17 +115,20 @@ static void check_no_room(const struct hrn_pool_shadow *shadow, const struct hrn
         most = bytes > most ? bytes : most;
     }
     if (most == SIZE_MAX) {
-        hrn_law_growth("%zu bytes open a block, though the current one has %zu free",
-                       rq->size_bytes, room_bytes(&shadow->current));
+        shadow->env->fail(shadow->env,
+                          "growth: %zu bytes open a block, though the current one has %zu free",
+                          rq->size_bytes, room_bytes(&shadow->current));
     }
     if (most >= least) {
-        hrn_law_growth("%zu bytes open a block, though a used one has %zu free", rq->size_bytes,
-                       most);
+        shadow->env->fail(shadow->env,
+                          "growth: %zu bytes open a block, though a used one has %zu free",
+                          rq->size_bytes, most);
     }
 }
 
 /* p came from another block than the one that was current. */
-static void note_switch(struct hrn_pool_shadow *shadow, const struct hrn_request *rq, const void *p)
+static void note_switch(struct hrn_pool_shadow *shadow, const struct slm_adapter_request *rq,
+                        const void *p)
 {
     size_t n_used = count_used(shadow);
     if (n_used > shadow->n_used) {
@@ -138,7 +144,7 @@ static void note_switch(struct hrn_pool_shadow *shadow, const struct hrn_request
     shadow->left[shadow->n_left++ % HRN_POOL_N_ROOMS] = shadow->current;
 }
 
-void hrn_pool_shadow_placed(struct hrn_pool_shadow *shadow, const struct hrn_request *rq,
+void hrn_pool_shadow_placed(struct hrn_pool_shadow *shadow, const struct slm_adapter_request *rq,
                             const void *p)
 {
     const struct slm_pool *pool = shadow->pool;
@@ -168,7 +174,7 @@ void hrn_pool_shadow_not_registered(struct hrn_pool_shadow *shadow, size_t data_
 
 void hrn_pool_shadow_registered(struct hrn_pool_shadow *shadow, size_t data_bytes)
 {
-    const struct hrn_request rq = {HRN_CLEANUP, data_bytes, 0};
+    const struct slm_adapter_request rq = {SLM_ADAPTER_CALL_CLEANUP, data_bytes, 0};
     if (data_bytes > 0) {
         hrn_pool_shadow_granted(shadow, &rq);
     }
@@ -189,8 +195,9 @@ void hrn_pool_shadow_file(struct hrn_pool_shadow *shadow, size_t path_bytes)
     size_t most = path_bytes + HRN_POOL_FILE_BYTES;
     size_t data = large ? seen.large_bytes - shadow->large_bytes : most < limit ? most : limit;
     if (large ? data <= path_bytes || data > most : path_bytes > limit) {
-        hrn_law_statistics("a file cleanup with a path of %zu bytes takes %zu large ones",
-                           path_bytes, seen.large_bytes - shadow->large_bytes);
+        shadow->env->fail(
+            shadow->env, "statistics: a file cleanup with a path of %zu bytes takes %zu large ones",
+            path_bytes, seen.large_bytes - shadow->large_bytes);
     }
     hrn_pool_shadow_registered(shadow, data);
     shadow->n_large_files += large;
@@ -201,25 +208,27 @@ void hrn_pool_shadow_resized(struct hrn_pool_shadow *shadow, size_t new_bytes)
     shadow->demand_bytes += rounded_bytes(shadow, new_bytes);
 }
 
-void hrn_pool_shadow_freed(struct hrn_pool_shadow *shadow, const struct hrn_request *rq)
+void hrn_pool_shadow_freed(struct hrn_pool_shadow *shadow, const struct slm_adapter_request *rq)
 {
     shadow->large_bytes -= rq->size_bytes;
     shadow->n_large--;
 }
 
-const char *hrn_pool_shadow_refused(const struct hrn_request *rq, const struct hrn_refusal *seen)
+const char *hrn_pool_shadow_refused(const struct slm_adapter_request *rq,
+                                    const struct slm_adapter_refusal *seen)
 {
     size_t align = rq->align_bytes;
-    bool bad_align = rq->kind == HRN_MEMALIGN &&
+    bool bad_align = rq->call == SLM_ADAPTER_CALL_ALLOC_ALIGNED &&
                      (align == 0 || (align & (align - 1)) != 0 || align > SLM_POOL_ALIGN_MAX);
     bool absurd = rq->size_bytes > SIZE_MAX / 2 - SLM_POOL_ALIGN_MAX;
     return bad_align || absurd || seen->n_source_refusals > 0 ? NULL : "the source refused nothing";
 }
 
-static void compare(const char *what, size_t seen, size_t want)
+static void compare(const struct hrn_pool_shadow *shadow, const char *what, size_t seen,
+                    size_t want)
 {
     if (seen != want) {
-        hrn_law_statistics("%s is %zu, should be %zu", what, seen, want);
+        shadow->env->fail(shadow->env, "statistics: %s is %zu, should be %zu", what, seen, want);
     }
 }
 
@@ -229,19 +238,22 @@ static void check_growth(const struct hrn_pool_shadow *shadow, const struct slm_
     size_t demand = shadow->demand_bytes + RECORDS_BYTES;
     size_t n_needed = 2 * demand / shadow->small_limit_bytes + 2;
     if (n_used > n_needed) {
-        hrn_law_growth("%zu blocks in use for %zu bytes of %zu a block", n_used, demand,
-                       shadow->small_limit_bytes);
+        shadow->env->fail(shadow->env, "growth: %zu blocks in use for %zu bytes of %zu a block",
+                          n_used, demand, shadow->small_limit_bytes);
     }
     if (seen->n_blocks > shadow->n_blocks_kept && seen->n_blocks_fresh > 0) {
-        hrn_law_growth("%zu blocks, %zu at the last reset, and %zu of them not yet used",
-                       seen->n_blocks, shadow->n_blocks_kept, seen->n_blocks_fresh);
+        shadow->env->fail(shadow->env,
+                          "growth: %zu blocks, %zu at the last reset, and %zu of them not yet used",
+                          seen->n_blocks, shadow->n_blocks_kept, seen->n_blocks_fresh);
     }
     if (shadow->n_own == 0 && seen->n_records > 0) {
-        hrn_law_growth("%zu records, though there were no objects", seen->n_records);
+        shadow->env->fail(shadow->env, "growth: %zu records, though there were no objects",
+                          seen->n_records);
     }
     size_t n_objects = shadow->pass_through ? shadow->n_own : shadow->n_large_peak;
     if (seen->n_records > N_RECORDS_PER_OBJECT * n_objects + 2 * (size_t)N_RECORDS_MIN) {
-        hrn_law_growth("%zu records, never more than %zu objects", seen->n_records, n_objects);
+        shadow->env->fail(shadow->env, "growth: %zu records, never more than %zu objects",
+                          seen->n_records, n_objects);
     }
 }
 
@@ -249,16 +261,16 @@ void hrn_pool_shadow_walk(struct hrn_pool_shadow *shadow)
 {
     unsigned broken = slm_pool_check(shadow->pool);
     if (broken != 0) {
-        hrn_law_self_check("slm_pool_check returns %u", broken);
+        shadow->env->fail(shadow->env, "self_check: slm_pool_check returns %u", broken);
     }
     struct slm_pool_stats seen;
     slm_pool_get_stats(shadow->pool, &seen);
-    compare("block_bytes", seen.block_bytes, shadow->block_bytes);
-    compare("n_large", seen.n_large, shadow->n_large);
-    compare("large_bytes", seen.large_bytes, shadow->large_bytes);
-    compare("n_large_peak", seen.n_large_peak, shadow->n_large_peak);
-    compare("n_cleanups", seen.n_cleanups, shadow->n_cleanups);
-    compare("source_bytes", seen.source_bytes, *shadow->source_live_bytes);
+    compare(shadow, "block_bytes", seen.block_bytes, shadow->block_bytes);
+    compare(shadow, "n_large", seen.n_large, shadow->n_large);
+    compare(shadow, "large_bytes", seen.large_bytes, shadow->large_bytes);
+    compare(shadow, "n_large_peak", seen.n_large_peak, shadow->n_large_peak);
+    compare(shadow, "n_cleanups", seen.n_cleanups, shadow->n_cleanups);
+    compare(shadow, "source_bytes", seen.source_bytes, *shadow->env->source_live_bytes);
     check_growth(shadow, &seen);
 }
 
@@ -275,8 +287,10 @@ void hrn_pool_shadow_reset(struct hrn_pool_shadow *shadow)
     shadow->n_blocks_kept = seen.n_blocks;
     if (seen.n_blocks_fresh != seen.n_blocks - 1 || seen.n_records != 0 ||
         seen.source_bytes != seen.n_blocks * seen.block_bytes) {
-        hrn_law_pristine("%zu of %zu blocks not yet used, %zu records, %zu bytes from the source",
-                         seen.n_blocks_fresh, seen.n_blocks, seen.n_records, seen.source_bytes);
+        shadow->env->fail(
+            shadow->env,
+            "pristine: %zu of %zu blocks not yet used, %zu records, %zu bytes from the source",
+            seen.n_blocks_fresh, seen.n_blocks, seen.n_records, seen.source_bytes);
     }
     hrn_pool_shadow_walk(shadow);
 }

@@ -4,7 +4,7 @@
 #ifndef HRN_ORACLE_POOL_H
 #define HRN_ORACLE_POOL_H
 
-#include "harness/adapters/adapter.h"
+#include "harness/adapters/adapters.h"
 #include <slabmill/pool.h>
 
 #ifdef __cplusplus
@@ -30,8 +30,8 @@ struct hrn_pool_room {
 
 struct hrn_pool_shadow {
     struct slm_pool *pool;
+    const struct slm_adapter_env *env;
     bool pass_through;
-    const size_t *source_live_bytes;
     size_t block_bytes;
     size_t small_limit_bytes;
     size_t gap_bytes;
@@ -49,12 +49,13 @@ struct hrn_pool_shadow {
     unsigned n_left;                             /* ever */
 };
 
-void hrn_pool_shadow_begin(struct hrn_pool_shadow *shadow, struct slm_pool *pool, bool pass_through,
-                           const size_t *source_live_bytes);
-bool hrn_pool_shadow_is_large(const struct hrn_pool_shadow *shadow, const struct hrn_request *rq);
-void hrn_pool_shadow_granted(struct hrn_pool_shadow *shadow, const struct hrn_request *rq);
+void hrn_pool_shadow_begin(struct hrn_pool_shadow *shadow, struct slm_pool *pool,
+                           const struct slm_adapter_env *env);
+bool hrn_pool_shadow_is_large(const struct hrn_pool_shadow *shadow,
+                              const struct slm_adapter_request *rq);
+void hrn_pool_shadow_granted(struct hrn_pool_shadow *shadow, const struct slm_adapter_request *rq);
 /* After the call that granted rq at p, before any other; then granted. */
-void hrn_pool_shadow_placed(struct hrn_pool_shadow *shadow, const struct hrn_request *rq,
+void hrn_pool_shadow_placed(struct hrn_pool_shadow *shadow, const struct slm_adapter_request *rq,
                             const void *p);
 /* After a call that changed nothing but free bytes of the current block. */
 void hrn_pool_shadow_same_block(struct hrn_pool_shadow *shadow);
@@ -66,42 +67,43 @@ void hrn_pool_shadow_not_registered(struct hrn_pool_shadow *shadow, size_t data_
 void hrn_pool_shadow_file(struct hrn_pool_shadow *shadow, size_t path_bytes);
 #define HRN_POOL_FILE_BYTES 64u /* above the size of its data without the path */
 void hrn_pool_shadow_resized(struct hrn_pool_shadow *shadow, size_t new_bytes);
-void hrn_pool_shadow_freed(struct hrn_pool_shadow *shadow, const struct hrn_request *rq);
-const char *hrn_pool_shadow_refused(const struct hrn_request *rq, const struct hrn_refusal *seen);
+void hrn_pool_shadow_freed(struct hrn_pool_shadow *shadow, const struct slm_adapter_request *rq);
+const char *hrn_pool_shadow_refused(const struct slm_adapter_request *rq,
+                                    const struct slm_adapter_refusal *seen);
 void hrn_pool_shadow_walk(struct hrn_pool_shadow *shadow);
 /* After a reset the pool must be like a new one, except for the blocks that it keeps. */
 void hrn_pool_shadow_reset(struct hrn_pool_shadow *shadow);
 
-/* The operations that a pool's adapter supports, and the statuses that free may return for misuse.
- */
-#define HRN_POOL_CAN                                                                               \
-    (HRN_CAN_BASE | HRN_BIT(HRN_NALLOC) | HRN_BIT(HRN_MEMALIGN) | HRN_BIT(HRN_RESIZE) |            \
-     HRN_BIT(HRN_RESET) | HRN_BIT(HRN_CLEANUP) | HRN_BIT(HRN_MISUSE) | HRN_BIT(HRN_FAULT) |        \
-     HRN_BIT(HRN_GIVE_BACK) | HRN_BIT(HRN_REUSE_GET) | HRN_BIT(HRN_REUSE_PUT))
-
+/* The answers that free of a pool may give for misuse. */
 #define HRN_POOL_REFUSED                                                                           \
-    (HRN_BIT(SLM_UNCHANGED) | HRN_BIT(SLM_E_FOREIGN) | HRN_BIT(SLM_E_INTERIOR) |                   \
-     HRN_BIT(SLM_E_FREED) | HRN_BIT(SLM_E_METADATA))
+    (SLM_ADAPTER_BIT(SLM_ADAPTER_UNCHANGED) | SLM_ADAPTER_BIT(SLM_ADAPTER_BAD_FOREIGN) |           \
+     SLM_ADAPTER_BIT(SLM_ADAPTER_BAD_INTERIOR) | SLM_ADAPTER_BIT(SLM_ADAPTER_BAD_FREED) |          \
+     SLM_ADAPTER_BIT(SLM_ADAPTER_BAD_METADATA))
+#define HRN_POOL_ELSEWHERE                                                                         \
+    (SLM_ADAPTER_BIT(SLM_ADAPTER_BAD_FOREIGN) | SLM_ADAPTER_BIT(SLM_ADAPTER_BAD_FREED))
+#define HRN_POOL_INSIDE                                                                            \
+    (SLM_ADAPTER_BIT(SLM_ADAPTER_UNCHANGED) | SLM_ADAPTER_BIT(SLM_ADAPTER_BAD_INTERIOR))
 
 /* The block of another pool may be where a block of this one was freed. */
-#define HRN_POOL_MISUSE                                                                            \
+#define HRN_POOL_BAD_FREE                                                                          \
     {                                                                                              \
-        [HRN_MISUSE_NULL] = HRN_BIT(SLM_OK),                                                       \
-        [HRN_MISUSE_HEAP] = HRN_BIT(SLM_E_FOREIGN) | HRN_BIT(SLM_E_FREED),                         \
-        [HRN_MISUSE_STACK] = HRN_BIT(SLM_E_FOREIGN),                                               \
-        [HRN_MISUSE_INTERIOR] = HRN_BIT(SLM_UNCHANGED) | HRN_BIT(SLM_E_INTERIOR),                  \
-        [HRN_MISUSE_TWICE] = HRN_BIT(SLM_E_FREED), [HRN_MISUSE_STALE] = HRN_POOL_REFUSED,          \
-        [HRN_MISUSE_METADATA] = HRN_BIT(SLM_E_METADATA), [HRN_MISUSE_PAST_END] = HRN_POOL_REFUSED, \
-        [HRN_MISUSE_OTHER_ARENA] = HRN_BIT(SLM_E_FOREIGN) | HRN_BIT(SLM_E_FREED),                  \
-        [HRN_MISUSE_TAIL] = HRN_POOL_REFUSED,                                                      \
+        [SLM_ADAPTER_MISUSE_NULL] = SLM_ADAPTER_BIT(SLM_ADAPTER_OK),                               \
+        [SLM_ADAPTER_MISUSE_HEAP] = HRN_POOL_ELSEWHERE,                                            \
+        [SLM_ADAPTER_MISUSE_STACK] = SLM_ADAPTER_BIT(SLM_ADAPTER_BAD_FOREIGN),                     \
+        [SLM_ADAPTER_MISUSE_INTERIOR] = HRN_POOL_INSIDE,                                           \
+        [SLM_ADAPTER_MISUSE_TWICE] = SLM_ADAPTER_BIT(SLM_ADAPTER_BAD_FREED),                       \
+        [SLM_ADAPTER_MISUSE_STALE] = HRN_POOL_REFUSED,                                             \
+        [SLM_ADAPTER_MISUSE_METADATA] = SLM_ADAPTER_BIT(SLM_ADAPTER_BAD_METADATA),                 \
+        [SLM_ADAPTER_MISUSE_PAST_END] = HRN_POOL_REFUSED,                                          \
+        [SLM_ADAPTER_MISUSE_OTHER_ARENA] = HRN_POOL_ELSEWHERE,                                     \
+        [SLM_ADAPTER_MISUSE_TAIL] = HRN_POOL_REFUSED,                                              \
     }
 
 /* The pool of an arena that the pool's adapter made. */
 struct slm_pool *hrn_pool_of(void *self);
 
 /* A twin's arena over an adapter of pools other than hrn_adapter_pool. */
-void *hrn_twin_create(const struct hrn_env *env, enum slm_status *why,
-                      const struct hrn_adapter *pools);
+void *hrn_twin_create(const struct slm_adapter_env *env, const struct slm_adapter *pools);
 
 #ifdef __cplusplus
 }

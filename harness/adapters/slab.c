@@ -4,14 +4,14 @@
 
 #include <string.h>
 
-#include "harness/adapters/adapter.h"
 #include "harness/adapters/slab_oracle.h"
-#include "harness/laws/laws.h"
 
 #define NAME      "a name of more bytes than a slab has for it"
 #define NAME_KEPT "a name of more bytes than a sla"
 
 struct arena {
+    const struct slm_adapter_env *env;
+    struct slm_source source;
     struct slm_slab *slab;
     struct slm_slab
         *views[2]; /* used in alternation, as by two processes; one, if the slab is exclusive */
@@ -25,28 +25,18 @@ struct arena {
 
 static struct hrn_slots slots;
 
-/* The size to which a slab with a reserve could grow; 0: it has none. */
-static size_t most_bytes(const struct hrn_head *head)
+static struct slm_slab_options options_of(const struct slm_adapter_slab_shape *shape,
+                                          const char *name)
 {
-    return (head->flags & HRN_HEAD_RESERVE) != 0 ? 2 * (size_t)head->region_bytes : 0;
-}
-
-static struct slm_slab_options options_of(const struct hrn_head *head, const char *name)
-{
-    return (struct slm_slab_options){.page_bytes = head->page_bytes,
-                                     .min_object_bytes = head->min_object_bytes,
-                                     .per_doubling = head->per_doubling,
-                                     .gap_bytes = head->gap_bytes,
+    return (struct slm_slab_options){.page_bytes = shape->page_bytes,
+                                     .min_object_bytes = shape->min_object_bytes,
+                                     .per_doubling = shape->per_doubling,
+                                     .gap_bytes = shape->gap_bytes,
                                      .name = name,
-                                     .max_bytes = most_bytes(head)};
+                                     .max_bytes = shape->max_bytes};
 }
 
-static size_t region_bytes(const struct hrn_head *head, size_t size_bytes)
-{
-    return size_bytes != 0 ? size_bytes : head->region_bytes;
-}
-
-static enum slm_status attach(struct arena *a, const struct hrn_env *env,
+static enum slm_status attach(struct arena *a, const struct slm_adapter_env *env,
                               const struct slm_slab_view *view)
 {
     enum slm_status status = slm_slab_attach(&a->slab, env->region, env->region_bytes, view);
@@ -61,23 +51,23 @@ static enum slm_status attach(struct arena *a, const struct hrn_env *env,
     return status;
 }
 
-/* A page's word, as allocator/slab/image.h lays it out: a kind, and a length of a few pages. */
-static uint64_t believable_word(uint32_t seed)
+/* A page's word, as allocator/slab/image.h lays it out: a kind, and a length of a few pages. The
+ * junk that the region held decides which. */
+static uint64_t believable_word(unsigned char junk)
 {
-    uint64_t kind = 1 + seed % 6;
-    uint64_t n_pages = 1 + seed / 6 % 4;
+    uint64_t kind = 1 + junk % 6u;
+    uint64_t n_pages = 1 + junk / 6u % 4;
     return kind | n_pages << 32;
 }
 
 /* Nothing may read the tables of pages that are not there. A read past the last page finds words
  * that it must take for those of pages, and so breaks a law. */
-static void fill_reserve(const struct arena *a, const struct hrn_env *env)
+static void fill_reserve(const struct arena *a, const struct slm_adapter_env *env, uint64_t word)
 {
     struct slm_slab_stats stats;
     struct slm_slab_part parts[SLM_SLAB_METADATA_PARTS];
     slm_slab_get_stats(a->slab, &stats);
     slm_slab_metadata_parts(a->slab, parts);
-    uint64_t word = believable_word(env->head->content_seed);
     for (unsigned i = 0; i < SLM_SLAB_METADATA_PARTS; i++) {
         bool is_last = i + 1 == SLM_SLAB_METADATA_PARTS;
         size_t at = parts[i].offset + parts[i].n_bytes;
@@ -88,52 +78,63 @@ static void fill_reserve(const struct arena *a, const struct hrn_env *env)
     }
 }
 
-void *hrn_slab_create(const struct hrn_env *env, enum slm_status *why, const char *name)
+void *hrn_slab_create(const struct slm_adapter_env *env, const char *name)
 {
+    const struct slm_adapter_source *given = env->source;
     struct arena *a = hrn_slots_get(&slots, env->arena, sizeof *a);
-    struct slm_slab_options options = options_of(env->head, name);
-    struct slm_slab_view view = {.exclusive = (env->head->flags & HRN_HEAD_SHARED) == 0,
-                                 .source = env->source};
-    *why = slm_slab_init(env->region, env->region_bytes, &options);
-    if (*why == SLM_OK) {
-        *why = attach(a, env, &view);
+    a->env = env;
+    a->source = (struct slm_source){given->alloc, given->free, given->data};
+    struct slm_slab_options options = options_of(env->slab_shape, name);
+    struct slm_slab_view view = {.exclusive = !env->slab_shape->shared, .source = &a->source};
+    uint64_t word = believable_word(*(const unsigned char *)env->region);
+    enum slm_status status = slm_slab_init(env->region, env->region_bytes, &options);
+    if (status == SLM_OK) {
+        status = attach(a, env, &view);
     }
-    if (*why != SLM_OK) {
+    if (status != SLM_OK && status != SLM_E_SIZE && status != SLM_E_NOMEM) {
+        env->fail(env, "create_answer: %s for a region of %zu bytes", slm_status_name(status),
+                  env->region_bytes);
+    }
+    if (status != SLM_OK) {
         return NULL;
     }
     if (options.max_bytes != 0) {
-        fill_reserve(a, env);
+        fill_reserve(a, env, word);
     }
     a->turn = 0;
     a->root = NULL;
     a->align_min_bytes = options.min_object_bytes;
     a->gap_bytes = options.gap_bytes;
     a->whole_chunks = options.per_doubling == 1;
-    hrn_slab_shadow_begin(&a->shadow, a->slab, env->region, options.gap_bytes);
+    hrn_slab_shadow_begin(&a->shadow, a->slab, env);
     return a;
 }
 
-static void *create(const struct hrn_env *env, enum slm_status *why)
+static void *create(const struct slm_adapter_env *env)
 {
-    return hrn_slab_create(env, why, NAME);
+    return hrn_slab_create(env, NAME);
 }
 
 /* The smallest region, cached: finding it takes longer than most programs. */
-static size_t least_region_bytes(const struct hrn_head *head)
+static size_t least_region_bytes(const struct slm_adapter_slab_shape *shape)
 {
-    static struct hrn_head last;
+    static struct slm_adapter_slab_shape last;
     static size_t bytes;
-    if (bytes == 0 || memcmp(&last, head, sizeof last) != 0) {
-        struct slm_slab_options options = options_of(head, NAME);
+    bool same = last.page_bytes == shape->page_bytes &&
+                last.min_object_bytes == shape->min_object_bytes &&
+                last.gap_bytes == shape->gap_bytes && last.per_doubling == shape->per_doubling;
+    if (bytes == 0 || !same) {
+        struct slm_slab_options options = options_of(shape, NAME);
         bytes = slm_slab_region_bytes(&options, 1);
-        last = *head;
+        last = *shape;
     }
     return bytes;
 }
 
-static bool create_lawful(const struct hrn_env *env, enum slm_status why)
+static const char *create_refused(const struct slm_adapter_env *env)
 {
-    return why == SLM_E_SIZE && env->region_bytes < least_region_bytes(env->head);
+    return env->region_bytes < least_region_bytes(env->slab_shape) ? NULL
+                                                                   : "the region is long enough";
 }
 
 static void destroy(void *self)
@@ -152,22 +153,25 @@ struct slm_slab *hrn_slab_of(void *self)
     return a->views[a->turn];
 }
 
-static void *allocate(void *self, const struct hrn_request *rq)
+static void *allocate(void *self, size_t size_bytes)
 {
-    struct slm_slab *slab = hrn_slab_of(self);
-    switch (rq->kind) {
-    case HRN_CALLOC:
-        return slm_slab_calloc(slab, rq->size_bytes);
-    case HRN_MEMALIGN:
-        return slm_slab_memalign(slab, rq->align_bytes, rq->size_bytes);
-    default:
-        return slm_slab_alloc(slab, rq->size_bytes);
-    }
+    return slm_slab_alloc(hrn_slab_of(self), size_bytes);
 }
 
-static enum slm_status release(void *self, void *p)
+static void *allocate_zeroed(void *self, size_t n, size_t size_bytes)
 {
-    return slm_slab_free(hrn_slab_of(self), p);
+    return slm_slab_calloc(hrn_slab_of(self), hrn_product(n, size_bytes));
+}
+
+static void *allocate_aligned(void *self, size_t align_bytes, size_t size_bytes)
+{
+    return slm_slab_memalign(hrn_slab_of(self), align_bytes, size_bytes);
+}
+
+static enum slm_adapter_answer release(void *self, void *p, size_t size_bytes)
+{
+    (void)size_bytes;
+    return hrn_answer_of(slm_slab_free(hrn_slab_of(self), p));
 }
 
 static size_t usable_bytes(void *self, void *p)
@@ -216,7 +220,7 @@ static void set_root(struct arena *a, void *p)
 {
     enum slm_status status = slm_slab_set_root(a->slab, p);
     if (status != SLM_OK) {
-        hrn_law_anchor("%p cannot be the root: %s", p, slm_status_name(status));
+        a->env->fail(a->env, "anchor: %p cannot be the root: %s", p, slm_status_name(status));
     }
     a->root = p;
 }
@@ -226,14 +230,14 @@ static void check_anchors(const struct arena *a)
     void *root = slm_slab_root(a->views[1]);
     const char *name = slm_slab_name(a->views[1]);
     if (root != a->root) {
-        hrn_law_anchor("the root is %p, should be %p", root, a->root);
+        a->env->fail(a->env, "anchor: the root is %p, should be %p", root, a->root);
     }
     if (strcmp(name, NAME_KEPT) != 0) {
-        hrn_law_anchor("the name is '%s', should be '%s'", name, NAME_KEPT);
+        a->env->fail(a->env, "anchor: the name is '%s', should be '%s'", name, NAME_KEPT);
     }
 }
 
-static void granted(void *self, const struct hrn_request *rq, void *p)
+static void granted(void *self, const struct slm_adapter_request *rq, void *p)
 {
     struct arena *a = self;
     hrn_slab_shadow_granted(&a->shadow, rq, p);
@@ -242,26 +246,28 @@ static void granted(void *self, const struct hrn_request *rq, void *p)
     }
 }
 
-static const char *refused(void *self, const struct hrn_request *rq, const struct hrn_refusal *seen)
+static const char *refused(void *self, const struct slm_adapter_request *rq,
+                           const struct slm_adapter_refusal *seen)
 {
     (void)seen;
     return hrn_slab_shadow_refused(&((struct arena *)self)->shadow, rq);
 }
 
-static void freed(void *self, const struct hrn_request *rq, void *p)
+static void freed(void *self, const struct slm_adapter_request *rq, void *p, size_t size_bytes)
 {
     struct arena *a = self;
     (void)rq;
+    (void)size_bytes;
     hrn_slab_shadow_freed(&a->shadow, p);
     if (p == a->root) {
         set_root(a, NULL);
     }
 }
 
-static uint32_t misuse(void *self, enum hrn_misuse kind, const void *p)
+static uint32_t bad_free(void *self, enum slm_adapter_misuse misuse, const void *p)
 {
-    (void)kind;
-    return hrn_slab_shadow_misuse(&((struct arena *)self)->shadow, p);
+    (void)misuse;
+    return hrn_slab_shadow_bad_free(&((struct arena *)self)->shadow, p);
 }
 
 static void walk(void *self, size_t n_live, size_t live_bytes)
@@ -283,29 +289,31 @@ static void emptied(void *self, bool by_reset)
     hrn_slab_shadow_emptied(&((struct arena *)self)->shadow, by_reset);
 }
 
-#define ANY 1u /* tried; the oracle decides which status is right */
+static const struct slm_adapter_checks checks = {
+    .granted = granted,
+    .refused = refused,
+    .create_refused = create_refused,
+    .freed = freed,
+    .bad_free = bad_free,
+    .walk = walk,
+    .walk_size = walk_size,
+    .emptied = emptied,
+};
 
-const struct hrn_adapter hrn_adapter_slab = {
+const struct slm_adapter hrn_adapter_slab = {
     .name = "slab",
-    .can = HRN_CAN_BASE | HRN_BIT(HRN_MEMALIGN) | HRN_BIT(HRN_RESIZE) | HRN_BIT(HRN_RESET) |
-           HRN_BIT(HRN_MISUSE) | HRN_BIT(HRN_FAULT) | HRN_BIT(HRN_TRIM),
-    .align_max_bytes = SLM_SLAB_ALIGN_MAX,
-    .region_bytes = region_bytes,
     .create = create,
-    .create_lawful = create_lawful,
-    .destroy = destroy,
     .alloc = allocate,
     .free = release,
+    .destroy = destroy,
+    .alloc_zeroed = allocate_zeroed,
+    .alloc_aligned = allocate_aligned,
     .usable_bytes = usable_bytes,
     .reset = reset,
     .trim = trim,
     .align_of = align_of,
-    .misuse = {ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY},
-    .oracle = {.granted = granted,
-               .refused = refused,
-               .freed = freed,
-               .misuse = misuse,
-               .walk = walk,
-               .walk_size = walk_size,
-               .emptied = emptied},
+    .align_max_bytes = SLM_SLAB_ALIGN_MAX,
+    .align_refuses = true,
+    .checks = &checks,
 };
+SLM_ADAPTER_ADD(slab, hrn_adapter_slab);

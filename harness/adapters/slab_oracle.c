@@ -6,12 +6,11 @@
 
 #include "harness/base/array.h"
 #include "harness/base/quiet.h"
-#include "harness/laws/laws.h"
 
 HRN_BOOKS_BEGIN
 
-void hrn_slab_shadow_begin(struct hrn_slab_shadow *shadow, struct slm_slab *slab, void *region,
-                           size_t gap_bytes)
+void hrn_slab_shadow_begin(struct hrn_slab_shadow *shadow, struct slm_slab *slab,
+                           const struct slm_adapter_env *env)
 {
     struct slm_slab_stats stats;
     slm_slab_get_stats(slab, &stats);
@@ -21,12 +20,13 @@ void hrn_slab_shadow_begin(struct hrn_slab_shadow *shadow, struct slm_slab *slab
     shadow->pages = hrn_array_grow(pages, &cap, stats.n_pages, sizeof *pages);
     shadow->cap_pages = cap;
     memset(shadow->pages, 0, stats.n_pages * sizeof *pages);
+    shadow->env = env;
     shadow->slab = slab;
-    shadow->region = region;
+    shadow->region = env->region;
     shadow->memory = shadow->region + stats.metadata_bytes;
     shadow->page_bytes = stats.page_bytes;
     shadow->n_pages = stats.n_pages;
-    shadow->gap_bytes = gap_bytes;
+    shadow->gap_bytes = env->slab_shape->gap_bytes;
     shadow->n_classes = stats.n_classes;
     for (unsigned i = 0; i < stats.n_classes; i++) {
         struct slm_slab_class_stats class;
@@ -38,7 +38,8 @@ void hrn_slab_shadow_begin(struct hrn_slab_shadow *shadow, struct slm_slab *slab
 
 /* --- Requests --- */
 
-static size_t needed_bytes(const struct hrn_slab_shadow *shadow, const struct hrn_request *rq)
+static size_t needed_bytes(const struct hrn_slab_shadow *shadow,
+                           const struct slm_adapter_request *rq)
 {
     return (rq->size_bytes == 0 ? 1 : rq->size_bytes) + shadow->gap_bytes;
 }
@@ -54,7 +55,7 @@ static bool class_aligns(const struct hrn_slab_shadow *shadow, unsigned class_id
 }
 
 /* The class that must serve the request: the smallest with room and alignment; -1: whole pages. */
-static int class_of(const struct hrn_slab_shadow *shadow, const struct hrn_request *rq)
+static int class_of(const struct hrn_slab_shadow *shadow, const struct slm_adapter_request *rq)
 {
     if (rq->size_bytes > SIZE_MAX / 2) {
         return -1;
@@ -143,8 +144,10 @@ static size_t chunks_in(const struct hrn_slab_shadow *shadow, const struct hrn_s
 static void give_kept_up(struct hrn_slab_shadow *shadow, size_t n_pages)
 {
     if (longest_run(shadow, false) >= n_pages) {
-        hrn_law_placement("kept spans were given up for %zu pages, though that many are free",
-                          n_pages);
+        shadow->env->fail(
+            shadow->env,
+            "placement: kept spans were given up for %zu pages, though that many are free",
+            n_pages);
     }
     forget_all_kept(shadow);
 }
@@ -162,7 +165,8 @@ static const char *own_chunk(const struct hrn_slab_shadow *shadow, unsigned clas
 
 /* The alignment that a borrowed chunk must have: the one asked for and the one promised for the
  * size. */
-static size_t borrowed_align(const struct hrn_slab_shadow *shadow, const struct hrn_request *rq)
+static size_t borrowed_align(const struct hrn_slab_shadow *shadow,
+                             const struct slm_adapter_request *rq)
 {
     size_t bytes = needed_bytes(shadow, rq);
     size_t by_size = bytes & (0 - bytes);
@@ -170,7 +174,7 @@ static size_t borrowed_align(const struct hrn_slab_shadow *shadow, const struct 
     return rq->align_bytes > by_size ? rq->align_bytes : by_size;
 }
 
-static bool may_borrow(const struct hrn_slab_shadow *shadow, const struct hrn_request *rq,
+static bool may_borrow(const struct hrn_slab_shadow *shadow, const struct slm_adapter_request *rq,
                        unsigned class_idx, unsigned from)
 {
     const struct hrn_shadow_class *classes = shadow->classes;
@@ -179,7 +183,7 @@ static bool may_borrow(const struct hrn_slab_shadow *shadow, const struct hrn_re
 }
 
 static const char *borrowed_chunk(const struct hrn_slab_shadow *shadow,
-                                  const struct hrn_request *rq, unsigned class_idx)
+                                  const struct slm_adapter_request *rq, unsigned class_idx)
 {
     for (unsigned i = class_idx + 1; i < shadow->n_classes; i++) {
         if (shadow->classes[i].n_free > 0 && may_borrow(shadow, rq, class_idx, i)) {
@@ -189,14 +193,15 @@ static const char *borrowed_chunk(const struct hrn_slab_shadow *shadow,
     return NULL;
 }
 
-static bool align_is_served(const struct hrn_request *rq)
+static bool align_is_served(const struct slm_adapter_request *rq)
 {
     size_t align = rq->align_bytes;
-    return rq->kind != HRN_MEMALIGN ||
+    return rq->call != SLM_ADAPTER_CALL_ALLOC_ALIGNED ||
            (align != 0 && (align & (align - 1)) == 0 && align <= SLM_SLAB_ALIGN_MAX);
 }
 
-const char *hrn_slab_shadow_refused(struct hrn_slab_shadow *shadow, const struct hrn_request *rq)
+const char *hrn_slab_shadow_refused(struct hrn_slab_shadow *shadow,
+                                    const struct slm_adapter_request *rq)
 {
     if (!align_is_served(rq)) {
         return NULL;
@@ -251,8 +256,10 @@ static void check_best_fit(const struct hrn_slab_shadow *shadow, size_t first, s
         start = end + 1;
     }
     if (taken != best) {
-        hrn_law_placement("%zu pages were cut from a free run of %zu, though one of %zu is free",
-                          n_pages, taken, best);
+        shadow->env->fail(
+            shadow->env,
+            "placement: %zu pages were cut from a free run of %zu, though one of %zu is free",
+            n_pages, taken, best);
     }
 }
 
@@ -261,12 +268,14 @@ static struct hrn_shadow_page *take_pages(struct hrn_slab_shadow *shadow, enum h
                                           size_t first, size_t n_pages, bool was_kept)
 {
     if (n_pages > shadow->n_pages || first > shadow->n_pages - n_pages) {
-        hrn_law_placement("pages %zu to %zu of %zu", first, first + n_pages - 1, shadow->n_pages);
+        shadow->env->fail(shadow->env, "placement: pages %zu to %zu of %zu", first,
+                          first + n_pages - 1, shadow->n_pages);
     }
     bool any_kept = false;
     for (size_t i = first; i < first + n_pages; i++) {
         if (shadow->pages[i].kind != HRN_SHADOW_AVAILABLE) {
-            hrn_law_placement("page %zu of a new object's %zu is in use", i, n_pages);
+            shadow->env->fail(shadow->env, "placement: page %zu of a new object's %zu is in use", i,
+                              n_pages);
         }
         any_kept |= shadow->pages[i].kept;
     }
@@ -295,13 +304,14 @@ static void give_pages(struct hrn_slab_shadow *shadow, struct hrn_shadow_page *h
     shadow->n_busy_pages -= n_pages;
 }
 
-static void grant_run(struct hrn_slab_shadow *shadow, const struct hrn_request *rq, void *p,
+static void grant_run(struct hrn_slab_shadow *shadow, const struct slm_adapter_request *rq, void *p,
                       const struct slm_slab_place *place)
 {
     size_t n_pages = pages_of(shadow, needed_bytes(shadow, rq));
     if (place->kind != SLM_SLAB_RUN || place->object != p || place->span != p ||
         place->span_pages != n_pages || place->object_bytes != n_pages * shadow->page_bytes) {
-        hrn_law_placement("%zu bytes need a run of %zu pages, and have %zu of kind %d",
+        shadow->env->fail(shadow->env,
+                          "placement: %zu bytes need a run of %zu pages, and have %zu of kind %d",
                           rq->size_bytes, n_pages, place->span_pages, (int)place->kind);
     }
     (void)take_pages(shadow, HRN_SHADOW_RUN, page_of(shadow, p), n_pages, false);
@@ -321,14 +331,15 @@ static struct hrn_shadow_page *need_span(struct hrn_slab_shadow *shadow,
     }
     bool was_kept = class->n_kept_pages > 0;
     if (was_kept && (first != class->kept || place->span_pages != class->n_kept_pages)) {
-        hrn_law_placement("class %u keeps a span at page %zu, and uses one at page %zu",
+        shadow->env->fail(shadow->env,
+                          "placement: class %u keeps a span at page %zu, and uses one at page %zu",
                           place->class_idx, class->kept, first);
     }
     forget_kept(shadow, class);
     if (place->span_pages != class->span_pages &&
         place->span_pages != pages_of(shadow, class->chunk_bytes)) {
-        hrn_law_placement("a span of %zu pages in a class that prefers %zu", place->span_pages,
-                          class->span_pages);
+        shadow->env->fail(shadow->env, "placement: a span of %zu pages in a class that prefers %zu",
+                          place->span_pages, class->span_pages);
     }
     struct hrn_shadow_page *head =
         take_pages(shadow, HRN_SHADOW_SPAN, first, place->span_pages, was_kept);
@@ -338,7 +349,7 @@ static struct hrn_shadow_page *need_span(struct hrn_slab_shadow *shadow,
     return head;
 }
 
-static void check_class(struct hrn_slab_shadow *shadow, const struct hrn_request *rq,
+static void check_class(struct hrn_slab_shadow *shadow, const struct slm_adapter_request *rq,
                         unsigned class_idx, unsigned used_idx)
 {
     if (used_idx == class_idx) {
@@ -346,18 +357,20 @@ static void check_class(struct hrn_slab_shadow *shadow, const struct hrn_request
     }
     const char *why = own_chunk(shadow, class_idx);
     if (!may_borrow(shadow, rq, class_idx, used_idx) || why != NULL) {
-        hrn_law_placement("class %u serves %zu bytes of class %u: %s", used_idx, rq->size_bytes,
-                          class_idx, why != NULL ? why : "it is too large");
+        shadow->env->fail(shadow->env, "placement: class %u serves %zu bytes of class %u: %s",
+                          used_idx, rq->size_bytes, class_idx,
+                          why != NULL ? why : "it is too large");
     }
     forget_all_kept(shadow);
 }
 
-static void grant_chunk(struct hrn_slab_shadow *shadow, const struct hrn_request *rq, void *p,
-                        const struct slm_slab_place *place, unsigned class_idx)
+static void grant_chunk(struct hrn_slab_shadow *shadow, const struct slm_adapter_request *rq,
+                        void *p, const struct slm_slab_place *place, unsigned class_idx)
 {
     if (place->kind != SLM_SLAB_CHUNK_USED || place->object != p ||
         place->class_idx >= shadow->n_classes) {
-        hrn_law_placement("%p is not the start of a chunk in use: kind %d", p, (int)place->kind);
+        shadow->env->fail(shadow->env, "placement: %p is not the start of a chunk in use: kind %d",
+                          p, (int)place->kind);
     }
     check_class(shadow, rq, class_idx, place->class_idx);
     struct hrn_shadow_page *span = need_span(shadow, place);
@@ -366,11 +379,11 @@ static void grant_chunk(struct hrn_slab_shadow *shadow, const struct hrn_request
     if (span->class_idx != place->class_idx || span->n_pages != place->span_pages ||
         offset % class->chunk_bytes != 0 || place->object_bytes != class->chunk_bytes ||
         offset + class->chunk_bytes > place->span_pages * shadow->page_bytes) {
-        hrn_law_placement("%p at %zu of a span of %zu pages, class %u", p, offset,
-                          place->span_pages, place->class_idx);
+        shadow->env->fail(shadow->env, "placement: %p at %zu of a span of %zu pages, class %u", p,
+                          offset, place->span_pages, place->class_idx);
     }
     if (class->n_free == 0) {
-        hrn_law_placement("class %u had no free chunk", place->class_idx);
+        shadow->env->fail(shadow->env, "placement: class %u had no free chunk", place->class_idx);
     }
     span->n_used++;
     class->n_used++;
@@ -378,13 +391,14 @@ static void grant_chunk(struct hrn_slab_shadow *shadow, const struct hrn_request
     shadow->classes[class_idx].n_requests++;
 }
 
-void hrn_slab_shadow_granted(struct hrn_slab_shadow *shadow, const struct hrn_request *rq, void *p)
+void hrn_slab_shadow_granted(struct hrn_slab_shadow *shadow, const struct slm_adapter_request *rq,
+                             void *p)
 {
     struct slm_slab_place place;
     slm_slab_locate(shadow->slab, p, &place);
     int class_idx = class_of(shadow, rq);
     if ((unsigned char *)p < shadow->memory) {
-        hrn_law_placement("%p is in the slab's metadata", p);
+        shadow->env->fail(shadow->env, "placement: %p is in the slab's metadata", p);
     }
     if (class_idx < 0) {
         grant_run(shadow, rq, p, &place);
@@ -417,40 +431,42 @@ void hrn_slab_shadow_freed(struct hrn_slab_shadow *shadow, void *p)
 
 /* --- Misuse --- */
 
-uint32_t hrn_slab_shadow_misuse(struct hrn_slab_shadow *shadow, const void *p)
+uint32_t hrn_slab_shadow_bad_free(struct hrn_slab_shadow *shadow, const void *p)
 {
     uintptr_t in_region = (uintptr_t)p - (uintptr_t)shadow->region;
     uintptr_t offset = (uintptr_t)p - (uintptr_t)shadow->memory;
     if (p == NULL) {
-        return HRN_BIT(SLM_OK);
+        return SLM_ADAPTER_BIT(SLM_ADAPTER_OK);
     }
     if (in_region < (uintptr_t)(shadow->memory - shadow->region)) {
-        return HRN_BIT(SLM_E_METADATA);
+        return SLM_ADAPTER_BIT(SLM_ADAPTER_BAD_METADATA);
     }
     if (offset >= shadow->n_pages * shadow->page_bytes) {
-        return HRN_BIT(SLM_E_FOREIGN);
+        return SLM_ADAPTER_BIT(SLM_ADAPTER_BAD_FOREIGN);
     }
     const struct hrn_shadow_page *page = &shadow->pages[offset / shadow->page_bytes];
     if (page->kind == HRN_SHADOW_AVAILABLE && !page->kept) {
-        return HRN_BIT(SLM_E_PAGE_FREE);
+        return SLM_ADAPTER_BIT(SLM_ADAPTER_BAD_UNUSED);
     }
     const struct hrn_shadow_page *head = &shadow->pages[page->first];
     if (head->kind == HRN_SHADOW_RUN) {
-        return HRN_BIT(SLM_E_INTERIOR);
+        return SLM_ADAPTER_BIT(SLM_ADAPTER_BAD_INTERIOR);
     }
     size_t in_span = offset - page->first * shadow->page_bytes;
     size_t chunk = shadow->classes[head->class_idx].chunk_bytes;
     bool whole = in_span - in_span % chunk + chunk <= head->n_pages * shadow->page_bytes;
-    return HRN_BIT(whole && in_span % chunk == 0 ? SLM_E_FREED : SLM_E_INTERIOR);
+    return SLM_ADAPTER_BIT(whole && in_span % chunk == 0 ? SLM_ADAPTER_BAD_FREED
+                                                         : SLM_ADAPTER_BAD_INTERIOR);
 }
 
 /* --- The whole walk --- */
 
-static void compare(const char *what, uint64_t seen, uint64_t want)
+static void compare(const struct hrn_slab_shadow *shadow, const char *what, uint64_t seen,
+                    uint64_t want)
 {
     if (seen != want) {
-        hrn_law_statistics("%s is %llu, should be %llu", what, (unsigned long long)seen,
-                           (unsigned long long)want);
+        shadow->env->fail(shadow->env, "statistics: %s is %llu, should be %llu", what,
+                          (unsigned long long)seen, (unsigned long long)want);
     }
 }
 
@@ -459,48 +475,49 @@ static void walk_class(const struct hrn_slab_shadow *shadow, unsigned class_idx)
     const struct hrn_shadow_class *want = &shadow->classes[class_idx];
     struct slm_slab_class_stats seen;
     (void)slm_slab_get_class_stats(shadow->slab, class_idx, &seen);
-    compare("n_used of a class", seen.n_used, want->n_used);
-    compare("n_requests of a class", seen.n_requests, want->n_requests);
-    compare("n_failures of a class", seen.n_failures, want->n_failures);
-    compare("n_spans of a class", seen.n_spans, want->n_spans + (want->n_kept_pages > 0));
-    compare("n_chunks of a class", seen.n_chunks,
+    compare(shadow, "n_used of a class", seen.n_used, want->n_used);
+    compare(shadow, "n_requests of a class", seen.n_requests, want->n_requests);
+    compare(shadow, "n_failures of a class", seen.n_failures, want->n_failures);
+    compare(shadow, "n_spans of a class", seen.n_spans, want->n_spans + (want->n_kept_pages > 0));
+    compare(shadow, "n_chunks of a class", seen.n_chunks,
             want->n_used + want->n_free + chunks_in(shadow, want, want->n_kept_pages));
 }
 
 static void walk_pages(const struct hrn_slab_shadow *shadow, const struct slm_slab_stats *seen)
 {
-    compare("n_pages", seen->n_pages, shadow->n_pages);
-    compare("n_kept_pages", seen->n_kept_pages, shadow->n_kept_pages);
-    compare("n_free_pages", seen->n_free_pages,
+    compare(shadow, "n_pages", seen->n_pages, shadow->n_pages);
+    compare(shadow, "n_kept_pages", seen->n_kept_pages, shadow->n_kept_pages);
+    compare(shadow, "n_free_pages", seen->n_free_pages,
             shadow->n_pages - shadow->n_busy_pages - shadow->n_kept_pages);
-    compare("peak_used_pages", seen->peak_used_pages, shadow->n_busy_peak);
-    compare("longest_free_run_pages", seen->longest_free_run_pages, longest_run(shadow, false));
+    compare(shadow, "peak_used_pages", seen->peak_used_pages, shadow->n_busy_peak);
+    compare(shadow, "longest_free_run_pages", seen->longest_free_run_pages,
+            longest_run(shadow, false));
 }
 
 void hrn_slab_shadow_walk(struct hrn_slab_shadow *shadow, size_t n_live)
 {
     unsigned broken = slm_slab_check(shadow->slab);
     if (broken != 0) {
-        hrn_law_self_check("slm_slab_check returns %u", broken);
+        shadow->env->fail(shadow->env, "self_check: slm_slab_check returns %u", broken);
     }
     struct slm_slab_stats seen;
     slm_slab_get_stats(shadow->slab, &seen);
     walk_pages(shadow, &seen);
-    compare("n_runs", seen.n_runs, shadow->n_runs);
-    compare("n_run_pages", seen.n_run_pages, shadow->n_run_pages);
-    compare("run_requests", seen.run_requests, shadow->run_requests);
-    compare("run_failures", seen.run_failures, shadow->run_failures);
+    compare(shadow, "n_runs", seen.n_runs, shadow->n_runs);
+    compare(shadow, "n_run_pages", seen.n_run_pages, shadow->n_run_pages);
+    compare(shadow, "run_requests", seen.run_requests, shadow->run_requests);
+    compare(shadow, "run_failures", seen.run_failures, shadow->run_failures);
     size_t n_used = shadow->n_runs;
     for (unsigned i = 0; i < shadow->n_classes; i++) {
         walk_class(shadow, i);
         n_used += shadow->classes[i].n_used;
     }
-    compare("the harness's count of objects", n_used, n_live);
+    compare(shadow, "the harness's count of objects", n_used, n_live);
 }
 
 void hrn_slab_shadow_trimmed(struct hrn_slab_shadow *shadow, size_t n_pages)
 {
-    compare("pages that trim reports", n_pages, shadow->n_kept_pages);
+    compare(shadow, "pages that trim reports", n_pages, shadow->n_kept_pages);
     forget_all_kept(shadow);
 }
 
@@ -528,9 +545,10 @@ void hrn_slab_shadow_emptied(struct hrn_slab_shadow *shadow, bool by_reset)
     slm_slab_get_stats(shadow->slab, &seen);
     if (seen.n_free_pages != shadow->n_pages || seen.longest_free_run_pages != shadow->n_pages ||
         seen.n_kept_pages != 0 || seen.n_runs != 0) {
-        hrn_law_pristine("%zu of %zu pages free, longest run %zu, kept %zu, runs %zu",
-                         seen.n_free_pages, shadow->n_pages, seen.longest_free_run_pages,
-                         seen.n_kept_pages, seen.n_runs);
+        shadow->env->fail(shadow->env,
+                          "pristine: %zu of %zu pages free, longest run %zu, kept %zu, runs %zu",
+                          seen.n_free_pages, shadow->n_pages, seen.longest_free_run_pages,
+                          seen.n_kept_pages, seen.n_runs);
     }
     hrn_slab_shadow_walk(shadow, 0);
 }

@@ -4,7 +4,7 @@
 #ifndef HRN_ORACLE_SLAB_H
 #define HRN_ORACLE_SLAB_H
 
-#include "harness/adapters/adapter.h"
+#include "harness/adapters/adapters.h"
 #include <slabmill/slab.h>
 
 #ifdef __cplusplus
@@ -28,17 +28,19 @@ struct hrn_slab_shadow;
 struct slm_slab *hrn_slab_of(void *self);
 
 /* An arena as the slab's adapter makes it, except for the name. */
-void *hrn_slab_create(const struct hrn_env *env, enum slm_status *why, const char *name);
+void *hrn_slab_create(const struct slm_adapter_env *env, const char *name);
 
-/* Starts a model of a fresh slab in the slot's memory; gap_bytes as in its options. */
-void hrn_slab_shadow_begin(struct hrn_slab_shadow *shadow, struct slm_slab *slab, void *region,
-                           size_t gap_bytes);
+/* Starts a model of a fresh slab in the slot's memory. */
+void hrn_slab_shadow_begin(struct hrn_slab_shadow *shadow, struct slm_slab *slab,
+                           const struct slm_adapter_env *env);
 
-/* The oracle's functions; shadow as self. */
-void hrn_slab_shadow_granted(struct hrn_slab_shadow *shadow, const struct hrn_request *rq, void *p);
-const char *hrn_slab_shadow_refused(struct hrn_slab_shadow *shadow, const struct hrn_request *rq);
+/* The own checks of the adapter; shadow as self. */
+void hrn_slab_shadow_granted(struct hrn_slab_shadow *shadow, const struct slm_adapter_request *rq,
+                             void *p);
+const char *hrn_slab_shadow_refused(struct hrn_slab_shadow *shadow,
+                                    const struct slm_adapter_request *rq);
 void hrn_slab_shadow_freed(struct hrn_slab_shadow *shadow, void *p);
-uint32_t hrn_slab_shadow_misuse(struct hrn_slab_shadow *shadow, const void *p);
+uint32_t hrn_slab_shadow_bad_free(struct hrn_slab_shadow *shadow, const void *p);
 /* After a trim that, as the slab reports, freed n_pages. */
 void hrn_slab_shadow_trimmed(struct hrn_slab_shadow *shadow, size_t n_pages);
 void hrn_slab_shadow_walk(struct hrn_slab_shadow *shadow, size_t n_live);
@@ -70,6 +72,7 @@ struct hrn_shadow_page {
 };
 
 struct hrn_slab_shadow {
+    const struct slm_adapter_env *env;
     struct slm_slab *slab;
     unsigned char *region;
     unsigned char *memory; /* page 0 */

@@ -3,10 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/adapters/adapter.h"
 #include "harness/adapters/pool_oracle.h"
 #include "harness/base/array.h"
-#include "harness/laws/laws.h"
 #include <slabmill/pool.h>
 
 struct object {
@@ -17,7 +15,8 @@ struct object {
 
 /* A pool as its user sees it, without its inner workings. */
 struct arena {
-    const struct hrn_adapter *pools;
+    const struct slm_adapter_env *env;
+    const struct slm_adapter *pools;
     void *pool_self;
     size_t small_limit_bytes;
     struct object *objects; /* live, oldest first */
@@ -29,13 +28,13 @@ struct arena {
 
 static struct hrn_slots slots;
 
-static bool is_large(const struct arena *a, const struct hrn_request *rq)
+static bool is_large(const struct arena *a, const struct slm_adapter_request *rq)
 {
     size_t align = rq->align_bytes > SLM_POOL_ALIGN ? rq->align_bytes : 0;
     return rq->size_bytes > a->small_limit_bytes || rq->size_bytes + align > a->small_limit_bytes;
 }
 
-static void add_object(struct arena *a, const struct hrn_request *rq, const void *p)
+static void add_object(struct arena *a, const struct slm_adapter_request *rq, const void *p)
 {
     a->objects = hrn_array_grow(a->objects, &a->cap_objects, a->n_objects + 1, sizeof *a->objects);
     a->objects[a->n_objects++] = (struct object){p, rq->size_bytes, is_large(a, rq)};
@@ -73,23 +72,23 @@ static void remove_object(struct arena *a, struct object *o)
 
 /* --- Lockstep --- */
 
-static void compare(const char *what, size_t pool, size_t twin)
+static void compare(const struct arena *a, const char *what, size_t pool, size_t twin)
 {
     if (pool != twin) {
-        hrn_law_twin("%s: the pool has %zu, its twin %zu", what, pool, twin);
+        a->env->fail(a->env, "twin: %s: the pool has %zu, its twin %zu", what, pool, twin);
     }
 }
 
-void *hrn_twin_create(const struct hrn_env *env, enum slm_status *why,
-                      const struct hrn_adapter *pools)
+void *hrn_twin_create(const struct slm_adapter_env *env, const struct slm_adapter *pools)
 {
     struct arena *a = hrn_slots_get(&slots, env->arena, sizeof *a);
-    void *pool_self = pools->create(env, why);
+    void *pool_self = pools->create(env);
     if (pool_self == NULL) {
         return NULL;
     }
     struct slm_pool_stats stats;
     slm_pool_get_stats(hrn_pool_of(pool_self), &stats);
+    a->env = env;
     a->pools = pools;
     a->pool_self = pool_self;
     a->small_limit_bytes = stats.small_limit_bytes;
@@ -99,14 +98,14 @@ void *hrn_twin_create(const struct hrn_env *env, enum slm_status *why,
     return a;
 }
 
-static void *create(const struct hrn_env *env, enum slm_status *why)
+static void *create(const struct slm_adapter_env *env)
 {
-    return hrn_twin_create(env, why, &hrn_adapter_pool);
+    return hrn_twin_create(env, &hrn_adapter_pool);
 }
 
-static bool create_lawful(const struct hrn_env *env, enum slm_status why)
+static const char *create_refused(const struct slm_adapter_env *env)
 {
-    return hrn_adapter_pool.create_lawful(env, why);
+    return hrn_adapter_pool.checks->create_refused(env);
 }
 
 static void destroy(void *self)
@@ -115,72 +114,110 @@ static void destroy(void *self)
     a->pools->destroy(a->pool_self);
 }
 
-static void *allocate(void *self, const struct hrn_request *rq)
+/* p is the pool's answer to the request. */
+static void *note_answer(struct arena *a, enum slm_adapter_call call, size_t size_bytes,
+                         size_t align_bytes, void *p)
 {
-    struct arena *a = self;
-    void *p = a->pools->alloc(a->pool_self, rq);
+    const struct slm_adapter_request rq = {call, size_bytes, align_bytes};
     if (p != NULL) {
-        add_object(a, rq, p);
-        bool owns = rq->size_bytes == 0 || slm_pool_owns(hrn_pool_of(a->pool_self), p) != 0;
-        compare("owning a new object", owns, 1);
+        add_object(a, &rq, p);
+        bool owns = size_bytes == 0 || slm_pool_owns(hrn_pool_of(a->pool_self), p) != 0;
+        compare(a, "owning a new object", owns, 1);
     }
     return p;
 }
 
+static void *allocate(void *self, size_t size_bytes)
+{
+    struct arena *a = self;
+    void *p = a->pools->alloc(a->pool_self, size_bytes);
+    return note_answer(a, SLM_ADAPTER_CALL_ALLOC, size_bytes, 0, p);
+}
+
+static void *allocate_zeroed(void *self, size_t n, size_t size_bytes)
+{
+    struct arena *a = self;
+    void *p = a->pools->alloc_zeroed(a->pool_self, n, size_bytes);
+    return note_answer(a, SLM_ADAPTER_CALL_ALLOC_ZEROED, hrn_product(n, size_bytes), 0, p);
+}
+
+static void *allocate_aligned(void *self, size_t align_bytes, size_t size_bytes)
+{
+    struct arena *a = self;
+    void *p = a->pools->alloc_aligned(a->pool_self, align_bytes, size_bytes);
+    return note_answer(a, SLM_ADAPTER_CALL_ALLOC_ALIGNED, size_bytes, align_bytes, p);
+}
+
+static void *allocate_packed(void *self, size_t size_bytes)
+{
+    struct arena *a = self;
+    void *p = a->pools->pool->alloc_packed(a->pool_self, size_bytes);
+    return note_answer(a, SLM_ADAPTER_CALL_ALLOC_PACKED, size_bytes, 0, p);
+}
+
+static void *reuse_get(void *self)
+{
+    struct arena *a = self;
+    void *p = a->pools->pool->reuse_get(a->pool_self);
+    size_t bytes = a->pools->pool->reuse_bytes(a->pool_self);
+    return note_answer(a, SLM_ADAPTER_CALL_REUSE_GET, bytes, 0, p);
+}
+
 /* Decides each case in which the answer does not depend on the places of blocks. */
-static bool decided_answer(struct arena *a, const void *p, enum slm_status *answer)
+static bool decided_answer(struct arena *a, const void *p, enum slm_adapter_answer *answer)
 {
     const struct object *start = find_start(a, p);
     const struct object *around = find_around(a, p);
     if (p == NULL) {
-        *answer = SLM_OK;
+        *answer = SLM_ADAPTER_OK;
     } else if (start != NULL) {
-        *answer = start->large ? SLM_OK : SLM_UNCHANGED;
+        *answer = start->large ? SLM_ADAPTER_OK : SLM_ADAPTER_UNCHANGED;
     } else if (around != NULL) {
-        *answer = around->large ? SLM_E_INTERIOR : SLM_UNCHANGED;
+        *answer = around->large ? SLM_ADAPTER_BAD_INTERIOR : SLM_ADAPTER_UNCHANGED;
     }
     return p == NULL || start != NULL || around != NULL;
 }
 
-static enum slm_status release(void *self, void *p)
+static enum slm_adapter_answer release(void *self, void *p, size_t size_bytes)
 {
     struct arena *a = self;
-    enum slm_status want;
+    enum slm_adapter_answer want;
     bool decided = decided_answer(a, p, &want);
-    enum slm_status got = a->pools->free(a->pool_self, p);
+    enum slm_adapter_answer got = a->pools->free(a->pool_self, p, size_bytes);
     if (decided && got != want) {
-        hrn_law_twin("free(%p): the pool returns %s, its twin %s", p, slm_status_name(got),
-                     slm_status_name(want));
+        a->env->fail(a->env, "twin: free(%p): the pool answers %u, its twin %u", p, (unsigned)got,
+                     (unsigned)want);
     }
-    if (got == SLM_OK && decided && p != NULL) {
+    if (got == SLM_ADAPTER_OK && decided && p != NULL) {
         remove_object(a, find_start(a, p));
     }
     return got;
 }
 
-static enum slm_status resize(void *self, void **p, size_t old_bytes, size_t new_bytes)
+static enum slm_adapter_answer resize_in_place(void *self, void *p, size_t old_bytes,
+                                               size_t new_bytes)
 {
     struct arena *a = self;
-    struct object *o = find_start(a, *p);
-    enum slm_status got = a->pools->resize(a->pool_self, p, old_bytes, new_bytes);
-    if (got == SLM_OK) {
-        compare("resizing a small object", o->large, 0);
-        compare("resizing to a small size", new_bytes <= a->small_limit_bytes, 1);
+    struct object *o = find_start(a, p);
+    enum slm_adapter_answer got = a->pools->resize_in_place(a->pool_self, p, old_bytes, new_bytes);
+    if (got == SLM_ADAPTER_OK) {
+        compare(a, "resizing a small object", o->large, 0);
+        compare(a, "resizing to a small size", new_bytes <= a->small_limit_bytes, 1);
         o->size_bytes = new_bytes;
     }
     return got;
 }
 
-static enum slm_status give_back(void *self, void *p, size_t size_bytes)
+static enum slm_adapter_answer give_back(void *self, void *p, size_t size_bytes)
 {
     struct arena *a = self;
     struct object *o = find_start(a, p);
-    enum slm_status got = a->pools->give_back(a->pool_self, p, size_bytes);
+    enum slm_adapter_answer got = a->pools->pool->give_back(a->pool_self, p, size_bytes);
     if (p == a->newest && !o->large) {
-        compare("giving the newest object back", (size_t)got, (size_t)SLM_OK);
+        compare(a, "giving the newest object back", (size_t)got, (size_t)SLM_ADAPTER_OK);
     }
-    if (got == SLM_OK) {
-        compare("giving a small object back", o->large, 0);
+    if (got == SLM_ADAPTER_OK) {
+        compare(a, "giving a small object back", o->large, 0);
         remove_object(a, o);
     }
     return got;
@@ -195,13 +232,14 @@ static void reset(void *self)
     a->newest = NULL;
 }
 
-static enum slm_status cleanup(void *self, hrn_handler_fn fn, void *data, size_t data_bytes,
-                               void **data_out)
+static enum slm_adapter_answer cleanup(void *self, slm_adapter_handler_fn fn, void *data,
+                                       size_t data_bytes, void **data_out)
 {
     struct arena *a = self;
-    enum slm_status got = a->pools->cleanup(a->pool_self, fn, data, data_bytes, data_out);
-    if (got == SLM_OK) {
-        const struct hrn_request rq = {HRN_CLEANUP, data_bytes, 0};
+    enum slm_adapter_answer got =
+        a->pools->pool->cleanup(a->pool_self, fn, data, data_bytes, data_out);
+    if (got == SLM_ADAPTER_OK) {
+        const struct slm_adapter_request rq = {SLM_ADAPTER_CALL_CLEANUP, data_bytes, 0};
         a->n_cleanups++;
         a->newest = NULL; /* the record of the handler is newer than its data */
         if (data_bytes > 0) {
@@ -212,16 +250,16 @@ static enum slm_status cleanup(void *self, hrn_handler_fn fn, void *data, size_t
     return got;
 }
 
-static enum slm_status reuse_put(void *self, void *p)
+static enum slm_adapter_answer reuse_put(void *self, void *p)
 {
     struct arena *a = self;
-    return a->pools->reuse_put(a->pool_self, p);
+    return a->pools->pool->reuse_put(a->pool_self, p);
 }
 
 static size_t reuse_bytes(void *self)
 {
     struct arena *a = self;
-    return a->pools->reuse_bytes(a->pool_self);
+    return a->pools->pool->reuse_bytes(a->pool_self);
 }
 
 static void *metadata(void *self)
@@ -230,21 +268,24 @@ static void *metadata(void *self)
     return a->pools->metadata(a->pool_self);
 }
 
-/* --- The pool's oracle, and the sums --- */
+/* --- The pool's own checks, and the sums --- */
 
-static const char *refused(void *self, const struct hrn_request *rq, const struct hrn_refusal *seen)
+static const char *refused(void *self, const struct slm_adapter_request *rq,
+                           const struct slm_adapter_refusal *seen)
 {
-    return hrn_adapter_pool.oracle.refused(((struct arena *)self)->pool_self, rq, seen);
+    return hrn_adapter_pool.checks->refused(((struct arena *)self)->pool_self, rq, seen);
 }
 
-static enum slm_status free_answer(void *self, const struct hrn_request *rq, void *p)
+static enum slm_adapter_answer free_answer(void *self, const struct slm_adapter_request *rq,
+                                           void *p, size_t size_bytes)
 {
-    return hrn_adapter_pool.oracle.free_answer(((struct arena *)self)->pool_self, rq, p);
+    return hrn_adapter_pool.checks->free_answer(((struct arena *)self)->pool_self, rq, p,
+                                                size_bytes);
 }
 
-static void freed(void *self, const struct hrn_request *rq, void *p)
+static void freed(void *self, const struct slm_adapter_request *rq, void *p, size_t size_bytes)
 {
-    hrn_adapter_pool.oracle.freed(((struct arena *)self)->pool_self, rq, p);
+    hrn_adapter_pool.checks->freed(((struct arena *)self)->pool_self, rq, p, size_bytes);
 }
 
 static void walk(void *self, size_t n_live, size_t live_bytes)
@@ -256,38 +297,54 @@ static void walk(void *self, size_t n_live, size_t live_bytes)
         n_large += a->objects[i].large;
     }
     slm_pool_get_stats(hrn_pool_of(a->pool_self), &stats);
-    compare("n_cleanups", stats.n_cleanups, a->n_cleanups);
-    compare("n_large", stats.n_large, n_large);
-    hrn_adapter_pool.oracle.walk(a->pool_self, n_live, live_bytes);
+    compare(a, "n_cleanups", stats.n_cleanups, a->n_cleanups);
+    compare(a, "n_large", stats.n_large, n_large);
+    hrn_adapter_pool.checks->walk(a->pool_self, n_live, live_bytes);
 }
 
 static void emptied(void *self, bool by_reset)
 {
-    hrn_adapter_pool.oracle.emptied(((struct arena *)self)->pool_self, by_reset);
+    hrn_adapter_pool.checks->emptied(((struct arena *)self)->pool_self, by_reset);
 }
 
-const struct hrn_adapter hrn_adapter_twin = {
-    .name = "twin",
-    .can = HRN_POOL_CAN,
-    .align_bytes = SLM_POOL_ALIGN,
-    .align_max_bytes = SLM_POOL_ALIGN_MAX,
+static const struct slm_adapter_checks checks = {
+    .refused = refused,
+    .create_refused = create_refused,
+    .free_answer = free_answer,
+    .freed = freed,
+    .walk = walk,
+    .emptied = emptied,
+};
+
+static const struct slm_adapter_pool extension = {
+    .alloc_packed = allocate_packed,
     .packed_align_bytes = 1,
-    .create = create,
-    .create_lawful = create_lawful,
-    .destroy = destroy,
-    .alloc = allocate,
-    .free = release,
-    .resize = resize,
     .give_back = give_back,
-    .reset = reset,
     .cleanup = cleanup,
+    .cleanup_zeroes = true,
+    .reuse_get = reuse_get,
     .reuse_put = reuse_put,
     .reuse_bytes = reuse_bytes,
-    .metadata = metadata,
-    .misuse = HRN_POOL_MISUSE,
-    .oracle = {.refused = refused,
-               .free_answer = free_answer,
-               .freed = freed,
-               .walk = walk,
-               .emptied = emptied},
 };
+
+const struct slm_adapter hrn_adapter_twin = {
+    .name = "twin",
+    .create = create,
+    .alloc = allocate,
+    .free = release,
+    .destroy = destroy,
+    .alloc_zeroed = allocate_zeroed,
+    .alloc_aligned = allocate_aligned,
+    .resize_in_place = resize_in_place,
+    .reset = reset,
+    .metadata = metadata,
+    .align_bytes = SLM_POOL_ALIGN,
+    .align_max_bytes = SLM_POOL_ALIGN_MAX,
+    .align_refuses = true,
+    .resize_zero = SLM_ADAPTER_RESIZE_ZERO_RESIZES,
+    .memory = SLM_ADAPTER_SOURCE,
+    .bad_free = HRN_POOL_BAD_FREE,
+    .checks = &checks,
+    .pool = &extension,
+};
+SLM_ADAPTER_ADD(twin, hrn_adapter_twin);

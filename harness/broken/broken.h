@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "harness/adapters/adapter.h"
+#include "harness/adapters/adapters.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -14,7 +14,7 @@ extern "C" {
 /*
  * Model    A small allocator (ref.h) that is right except for one bug of this list, and pools and
  *          slabs in a wrapper that makes them wrong. Each is an adapter like any other. RESIZES:
- *          resize moves objects; USABLE: no resize, but usable bytes.
+ *          resize moves objects; USABLE: no resize, but usable bytes; WALKS: resize and a walk.
  */
 #define HRN_BUG_LIST(X)                                                                            \
     X(none, "nothing is wrong", RESIZES)                                                           \
@@ -69,7 +69,8 @@ extern "C" {
     X(growth, "each reset takes memory that nothing uses", RESIZES)                                \
     X(stuck_refusal, "after one refusal by the source it refuses for ever", RESIZES)               \
     X(reuse_twice, "the reuse list hands an object out twice", RESIZES)                            \
-    X(reuse_double_put, "the reuse list accepts an object twice", RESIZES)
+    X(reuse_double_put, "the reuse list accepts an object twice", RESIZES)                         \
+    X(walk_leaves_out, "its walk leaves out an object of five granules", WALKS)
 
 #define HRN_BUG_ENUM(name, sentence, style) HRN_BUG_##name,
 enum hrn_bug { HRN_BUG_LIST(HRN_BUG_ENUM) HRN_BUG_COUNT };
@@ -110,15 +111,15 @@ enum hrn_wrapped { HRN_WRAPPED_LIST(HRN_WRAPPED_ENUM) HRN_WRAPPED_COUNT };
 #undef HRN_WRAPPED_ENUM
 
 /* The adapter of a bug: "broken_" and its name. */
-const struct hrn_adapter *hrn_broken_adapter(enum hrn_bug bug);
+const struct slm_adapter *hrn_broken_adapter(enum hrn_bug bug);
 const char *hrn_broken_sentence(enum hrn_bug bug);
 
 /* All broken adapters, wrapped ones included, without `none`: the adapter and its sentence; NULL
  * after the last. */
-const struct hrn_adapter *hrn_broken_at(size_t idx, const char **sentence);
+const struct slm_adapter *hrn_broken_at(size_t idx, const char **sentence);
 
 /* Only the wrapped ones. */
-const struct hrn_adapter *hrn_wrapped_at(size_t idx, const char **sentence);
+const struct slm_adapter *hrn_wrapped_at(size_t idx, const char **sentence);
 
 #ifdef __cplusplus
 }

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-void hrn_ref_init(struct ref *r, const struct hrn_env *env, enum hrn_bug bug)
+void hrn_ref_init(struct ref *r, const struct slm_adapter_env *env, enum hrn_bug bug)
 {
     bool stale = bug == HRN_BUG_create_stale && r->bug == bug;
     r->bug = bug;
@@ -23,7 +23,7 @@ void hrn_ref_init(struct ref *r, const struct hrn_env *env, enum hrn_bug bug)
     r->n_truth = 0;
     r->n_allocs = 0;
     r->source = env->source;
-    r->source_live_bytes = env->source_live_bytes;
+    r->env = env;
     r->was_refused = false;
     r->n_handlers = 0;
     r->tearing_down = false;
@@ -68,19 +68,19 @@ static size_t reserve(const struct ref *r, size_t size_bytes)
     return cut ? n - 1 : n;
 }
 
-static bool refuses(const struct ref *r, const struct hrn_request *rq)
+static bool refuses(const struct ref *r, const struct slm_adapter_request *rq)
 {
     if (r->bug == HRN_BUG_false_refusal && r->n_allocs % 37 == 36) {
         return true;
     }
-    bool bad_align =
-        rq->kind == HRN_MEMALIGN && (rq->align_bytes == 0 || rq->align_bytes > REF_ALIGN_MAX ||
-                                     (rq->align_bytes & (rq->align_bytes - 1)) != 0);
+    bool bad_align = rq->call == SLM_ADAPTER_CALL_ALLOC_ALIGNED &&
+                     (rq->align_bytes == 0 || rq->align_bytes > REF_ALIGN_MAX ||
+                      (rq->align_bytes & (rq->align_bytes - 1)) != 0);
     bool wraps = r->bug == HRN_BUG_huge_wrap && rq->size_bytes > SIZE_MAX - 65536;
     return bad_align || (rq->size_bytes > REF_REGION_MAX && !wraps);
 }
 
-static size_t alignment(const struct ref *r, const struct hrn_request *rq)
+static size_t alignment(const struct ref *r, const struct slm_adapter_request *rq)
 {
     bool ignored = r->bug == HRN_BUG_memalign_ignored && rq->align_bytes > 64;
     return rq->align_bytes > REF_GRANULE && !ignored ? rq->align_bytes : REF_GRANULE;
@@ -97,7 +97,8 @@ static unsigned char *take_granules(struct ref *r, size_t g, size_t n)
 }
 
 /* What a bug does to an object before it is returned. */
-static unsigned char *spoil(const struct ref *r, const struct hrn_request *rq, unsigned char *p)
+static unsigned char *spoil(const struct ref *r, const struct slm_adapter_request *rq,
+                            unsigned char *p)
 {
     bool first = p == r->base;
     switch (r->bug) {
@@ -141,7 +142,7 @@ static bool fits_but_one(const struct ref *r, size_t n)
     return n > 1 && n_free == n - 1;
 }
 
-void *hrn_ref_alloc(struct ref *r, const struct hrn_request *rq)
+void *hrn_ref_alloc(struct ref *r, const struct slm_adapter_request *rq)
 {
     r->n_allocs++;
     if (refuses(r, rq)) {
@@ -150,7 +151,7 @@ void *hrn_ref_alloc(struct ref *r, const struct hrn_request *rq)
     size_t size = rq->size_bytes > REF_REGION_MAX ? 16 : rq->size_bytes;
     size_t n = reserve(r, size);
     size_t g = hrn_ref_find(r, r->map, n, alignment(r, rq));
-    if (r->bug == HRN_BUG_outside && rq->kind == HRN_ALLOC && g == r->n_granules &&
+    if (r->bug == HRN_BUG_outside && rq->call == SLM_ADAPTER_CALL_ALLOC && g == r->n_granules &&
         fits_but_one(r, n)) {
         g = r->n_granules - --n;
     }
@@ -159,7 +160,7 @@ void *hrn_ref_alloc(struct ref *r, const struct hrn_request *rq)
         return NULL;
     }
     unsigned char *p = spoil(r, rq, take_granules(r, g, n));
-    if (rq->kind == HRN_CALLOC || rq->kind == HRN_CLEANUP) {
+    if (rq->call == SLM_ADAPTER_CALL_ALLOC_ZEROED || rq->call == SLM_ADAPTER_CALL_CLEANUP) {
         zero(r, p, size);
     }
     return p;
@@ -167,18 +168,19 @@ void *hrn_ref_alloc(struct ref *r, const struct hrn_request *rq)
 
 /* --- free --- */
 
-/* The status of free(p), before anything changes; SLM_OK: p starts an object. */
-static enum slm_status judge(const struct ref *r, const void *p, size_t *g)
+/* The status of free(p), before anything changes; SLM_ADAPTER_OK: p starts an object. */
+static enum slm_adapter_answer judge(const struct ref *r, const void *p, size_t *g)
 {
     uintptr_t offset = (uintptr_t)p - (uintptr_t)r->base;
     *g = (size_t)offset / REF_GRANULE;
     if (offset >= r->n_granules * REF_GRANULE) {
-        return SLM_E_FOREIGN;
+        return SLM_ADAPTER_BAD_FOREIGN;
     }
     if (r->map[*g] == REF_FREE) {
-        return SLM_E_FREED;
+        return SLM_ADAPTER_BAD_FREED;
     }
-    return r->map[*g] == REF_START && offset % REF_GRANULE == 0 ? SLM_OK : SLM_E_INTERIOR;
+    return r->map[*g] == REF_START && offset % REF_GRANULE == 0 ? SLM_ADAPTER_OK
+                                                                : SLM_ADAPTER_BAD_INTERIOR;
 }
 
 static bool was_freed_lately(const struct ref *r, const void *p)
@@ -191,17 +193,17 @@ static bool was_freed_lately(const struct ref *r, const void *p)
 }
 
 /* Whether a bug lets misuse pass. */
-static bool is_blind(const struct ref *r, enum slm_status status, const void *p)
+static bool is_blind(const struct ref *r, enum slm_adapter_answer status, const void *p)
 {
     switch (r->bug) {
     case HRN_BUG_double_free:
-        return status == SLM_E_FREED;
+        return status == SLM_ADAPTER_BAD_FREED;
     case HRN_BUG_stale_free:
-        return status == SLM_E_INTERIOR && was_freed_lately(r, p);
+        return status == SLM_ADAPTER_BAD_INTERIOR && was_freed_lately(r, p);
     case HRN_BUG_region_end_free:
         return p == r->base + r->region_bytes;
     case HRN_BUG_foreign_free:
-        return status == SLM_E_FOREIGN;
+        return status == SLM_ADAPTER_BAD_FOREIGN;
     default:
         return false;
     }
@@ -284,25 +286,25 @@ static void free_granules(struct ref *r, size_t g)
     r->n_taken -= r->bug == HRN_BUG_silent_damage && n == 5 ? n - 1 : n_released;
 }
 
-enum slm_status hrn_ref_free(struct ref *r, void *p)
+enum slm_adapter_answer hrn_ref_free(struct ref *r, void *p)
 {
     size_t g;
     if (p == NULL) {
-        return r->bug == HRN_BUG_null_free ? SLM_E_NULL : SLM_OK;
+        return r->bug == HRN_BUG_null_free ? SLM_ADAPTER_BAD : SLM_ADAPTER_OK;
     }
-    enum slm_status status = judge(r, p, &g);
-    if (status == SLM_E_INTERIOR && r->bug == HRN_BUG_interior_free) {
+    enum slm_adapter_answer status = judge(r, p, &g);
+    if (status == SLM_ADAPTER_BAD_INTERIOR && r->bug == HRN_BUG_interior_free) {
         while (g > 0 && r->map[g] == REF_INSIDE) {
             g--;
         }
-        status = SLM_OK;
+        status = SLM_ADAPTER_OK;
     }
-    if (status != SLM_OK) {
-        return is_blind(r, status, p) ? SLM_OK : status;
+    if (status != SLM_ADAPTER_OK) {
+        return is_blind(r, status, p) ? SLM_ADAPTER_OK : status;
     }
     bool whole_pages = hrn_ref_length(r, r->map, g) % 256 == 0;
     free_granules(r, g);
-    return r->bug == HRN_BUG_free_denied && whole_pages ? SLM_E_FOREIGN : SLM_OK;
+    return r->bug == HRN_BUG_free_denied && whole_pages ? SLM_ADAPTER_BAD_FOREIGN : SLM_ADAPTER_OK;
 }
 
 /* --- resize --- */
@@ -322,35 +324,34 @@ static bool grow_in_place(struct ref *r, size_t g, size_t n_old, size_t n_new)
     return true;
 }
 
-static enum slm_status move_object(struct ref *r, void **p, size_t old_bytes, size_t new_bytes)
+static void *move_object(struct ref *r, void *p, size_t old_bytes, size_t new_bytes)
 {
-    const struct hrn_request rq = {HRN_ALLOC, new_bytes, 0};
+    const struct slm_adapter_request rq = {SLM_ADAPTER_CALL_ALLOC, new_bytes, 0};
     unsigned char *moved = hrn_ref_alloc(r, &rq);
     if (moved == NULL) {
-        return SLM_E_NOMEM;
+        return NULL;
     }
     size_t kept = old_bytes < new_bytes ? old_bytes : new_bytes;
     kept -= r->bug == HRN_BUG_resize_loses && kept > 32 ? 32 : 0;
-    memcpy(moved, *p, kept);
-    (void)hrn_ref_free(r, *p);
-    *p = moved;
-    return SLM_OK;
+    memcpy(moved, p, kept);
+    (void)hrn_ref_free(r, p);
+    return moved;
 }
 
-enum slm_status hrn_ref_resize(struct ref *r, void **p, size_t old_bytes, size_t new_bytes)
+void *hrn_ref_resize(struct ref *r, void *p, size_t old_bytes, size_t new_bytes)
 {
-    size_t g = (size_t)((unsigned char *)*p - r->base) / REF_GRANULE;
+    size_t g = (size_t)((unsigned char *)p - r->base) / REF_GRANULE;
     size_t n_old = hrn_ref_length(r, r->map, g);
     size_t n_new = ref_granules(new_bytes);
     if (new_bytes > REF_REGION_MAX) {
-        return SLM_E_NOMEM;
+        return NULL;
     }
     if (n_new <= n_old) {
         memset(r->map + g + n_new, REF_FREE, n_old - n_new);
         r->n_taken -= n_old - n_new;
-        return SLM_OK;
+        return p;
     }
-    return grow_in_place(r, g, n_old, n_new) ? SLM_OK : move_object(r, p, old_bytes, new_bytes);
+    return grow_in_place(r, g, n_old, n_new) ? p : move_object(r, p, old_bytes, new_bytes);
 }
 
 size_t hrn_ref_usable_bytes(struct ref *r, void *p)

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "harness/adapters/adapter.h"
+#include "harness/adapters/adapters.h"
 #include "harness/broken/broken.h"
 
 /*
@@ -27,12 +27,13 @@
 enum ref_granule { REF_FREE, REF_START, REF_INSIDE };
 
 struct ref_handler {
-    hrn_handler_fn fn;
+    slm_adapter_handler_fn fn;
     void *data;
     void *record; /* from the source */
 };
 
 struct ref {
+    const struct slm_adapter_env *env;
     volatile enum hrn_bug bug;
     unsigned char *base;
     size_t region_bytes;
@@ -46,8 +47,7 @@ struct ref {
     size_t n_taken;  /* granules, by its count */
     size_t n_truth;  /* objects, by the oracle's count */
     size_t n_allocs; /* requests */
-    const struct slm_source *source;
-    const size_t *source_live_bytes;
+    const struct slm_adapter_source *source;
     bool was_refused;             /* by the source */
     struct ref_handler *handlers; /* newest last */
     size_t n_handlers;
@@ -59,12 +59,14 @@ struct ref {
 };
 
 /* ref.c: the allocator, with its bugs */
-void hrn_ref_init(struct ref *r, const struct hrn_env *env, enum hrn_bug bug);
-void *hrn_ref_alloc(struct ref *r, const struct hrn_request *rq);
-enum slm_status hrn_ref_free(struct ref *r, void *p);
-enum slm_status hrn_ref_resize(struct ref *r, void **p, size_t old_bytes, size_t new_bytes);
+void hrn_ref_init(struct ref *r, const struct slm_adapter_env *env, enum hrn_bug bug);
+void *hrn_ref_alloc(struct ref *r, const struct slm_adapter_request *rq);
+enum slm_adapter_answer hrn_ref_free(struct ref *r, void *p);
+void *hrn_ref_resize(struct ref *r, void *p, size_t old_bytes, size_t new_bytes);
 size_t hrn_ref_usable_bytes(struct ref *r, void *p);
 unsigned hrn_ref_check(const struct ref *r);
+/* Visits all objects, except the free ones of the reuse list. */
+void hrn_ref_walk(const struct ref *r, slm_adapter_visit_fn visit, void *data);
 /* Live objects, including those of the reuse list and handlers' data. */
 size_t hrn_ref_count(const struct ref *r);
 /* First of n free granules in a map at that alignment, or n_granules. */
@@ -75,10 +77,10 @@ size_t hrn_ref_length(const struct ref *r, const uint8_t *map, size_t g);
 /* ref_lists.c: handlers, reuse list, reset */
 void hrn_ref_reset(struct ref *r);
 void hrn_ref_fini(struct ref *r);
-enum slm_status hrn_ref_cleanup(struct ref *r, hrn_handler_fn fn, void *data, size_t data_bytes,
-                                void **data_out);
+enum slm_adapter_answer hrn_ref_cleanup(struct ref *r, slm_adapter_handler_fn fn, void *data,
+                                        size_t data_bytes, void **data_out);
 void *hrn_ref_reuse_get(struct ref *r);
-enum slm_status hrn_ref_reuse_put(struct ref *r, void *p);
+enum slm_adapter_answer hrn_ref_reuse_put(struct ref *r, void *p);
 
 static inline size_t ref_granules(size_t size_bytes)
 {

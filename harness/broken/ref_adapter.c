@@ -3,22 +3,19 @@
 #include <string.h>
 
 #include "harness/broken/ref.h"
-#include "harness/laws/laws.h"
 
 static struct hrn_slots slots;
 
-static size_t region_bytes(const struct hrn_head *head, size_t size_bytes)
+static size_t region_bytes(size_t wanted_bytes)
 {
-    size_t bytes = size_bytes != 0 ? size_bytes : head->region_bytes;
-    return (bytes < REF_REGION_MAX ? bytes : REF_REGION_MAX - 100) | 15u; /* never whole granules */
+    size_t bytes = wanted_bytes < REF_REGION_MAX ? wanted_bytes : REF_REGION_MAX - 100;
+    return bytes | 15u; /* never whole granules */
 }
 
-static void *create(const struct hrn_env *env, enum slm_status *why, enum hrn_bug bug)
+static void *create(const struct slm_adapter_env *env, enum hrn_bug bug)
 {
     struct ref *r = hrn_slots_get(&slots, env->arena, sizeof *r);
-    *why = SLM_OK;
     if (bug == HRN_BUG_create_refused && env->region_bytes % 7 == 3) {
-        *why = SLM_E_SIZE;
         return NULL;
     }
     hrn_ref_init(r, env, bug);
@@ -30,7 +27,7 @@ static void destroy(void *self)
     hrn_ref_fini(self);
 }
 
-/* --- The oracle's map --- */
+/* --- Its own checks, and their map --- */
 
 static void mark_taken(struct ref *r, void *p, size_t size_bytes)
 {
@@ -47,22 +44,24 @@ static void mark_free(struct ref *r, void *p)
     r->n_truth--;
 }
 
-static void granted(void *self, const struct hrn_request *rq, void *p)
+static void granted(void *self, const struct slm_adapter_request *rq, void *p)
 {
     mark_taken(self, p, rq->size_bytes);
 }
 
-static void freed(void *self, const struct hrn_request *rq, void *p)
+static void freed(void *self, const struct slm_adapter_request *rq, void *p, size_t size_bytes)
 {
     (void)rq;
+    (void)size_bytes;
     mark_free(self, p);
 }
 
-static const char *refused(void *self, const struct hrn_request *rq, const struct hrn_refusal *seen)
+static const char *refused(void *self, const struct slm_adapter_request *rq,
+                           const struct slm_adapter_refusal *seen)
 {
     const struct ref *r = self;
     size_t align = rq->align_bytes;
-    bool bad_align = rq->kind == HRN_MEMALIGN &&
+    bool bad_align = rq->call == SLM_ADAPTER_CALL_ALLOC_ALIGNED &&
                      (align == 0 || align > REF_ALIGN_MAX || (align & (align - 1)) != 0);
     if (bad_align || rq->size_bytes > REF_REGION_MAX || seen->n_source_refusals > 0) {
         return NULL;
@@ -72,22 +71,22 @@ static const char *refused(void *self, const struct hrn_request *rq, const struc
     return room ? "there is room for it" : NULL;
 }
 
-static uint32_t misuse(void *self, enum hrn_misuse kind, const void *p)
+static uint32_t bad_free(void *self, enum slm_adapter_misuse misuse, const void *p)
 {
     const struct ref *r = self;
     uintptr_t offset = (uintptr_t)p - (uintptr_t)r->base;
-    (void)kind;
+    (void)misuse;
     if (p == NULL) {
-        return HRN_BIT(SLM_OK);
+        return SLM_ADAPTER_BIT(SLM_ADAPTER_OK);
     }
     if (offset >= r->n_granules * REF_GRANULE) {
-        return HRN_BIT(SLM_E_FOREIGN);
+        return SLM_ADAPTER_BIT(SLM_ADAPTER_BAD_FOREIGN);
     }
     uint8_t granule = r->truth[offset / REF_GRANULE];
     if (granule == REF_START && offset % REF_GRANULE == 0) {
         return 0; /* an object that no operation frees: a handler's data, or an object of the reuse list */
     }
-    return HRN_BIT(granule == REF_FREE ? SLM_E_FREED : SLM_E_INTERIOR);
+    return SLM_ADAPTER_BIT(granule == REF_FREE ? SLM_ADAPTER_BAD_FREED : SLM_ADAPTER_BAD_INTERIOR);
 }
 
 static void walk(void *self, size_t n_live, size_t live_bytes)
@@ -97,13 +96,15 @@ static void walk(void *self, size_t n_live, size_t live_bytes)
     (void)live_bytes;
     unsigned broken = hrn_ref_check(r);
     if (broken != 0) {
-        hrn_law_self_check("ref_check returns %u", broken);
+        r->env->fail(r->env, "self_check: ref_check returns %u", broken);
     }
     if (hrn_ref_count(r) != r->n_truth) {
-        hrn_law_statistics("%zu objects, should be %zu", hrn_ref_count(r), r->n_truth);
+        r->env->fail(r->env, "statistics: %zu objects, should be %zu", hrn_ref_count(r),
+                     r->n_truth);
     }
-    if (*r->source_live_bytes > r->n_handlers * REF_RECORD_BYTES) {
-        hrn_law_growth("%zu bytes for %zu handlers", *r->source_live_bytes, r->n_handlers);
+    if (*r->env->source_live_bytes > r->n_handlers * REF_RECORD_BYTES) {
+        r->env->fail(r->env, "growth: %zu bytes for %zu handlers", *r->env->source_live_bytes,
+                     r->n_handlers);
     }
 }
 
@@ -119,31 +120,49 @@ static void emptied(void *self, bool by_reset)
         n_taken += r->map[g] != REF_FREE;
     }
     if (r->n_truth == 0 && n_taken != 0) {
-        hrn_law_pristine("%zu granules are taken", n_taken);
+        r->env->fail(r->env, "pristine: %zu granules are taken", n_taken);
     }
+}
+
+static void resized(void *self, const struct slm_adapter_request *rq, void *old_p, size_t old_bytes,
+                    void *p, size_t new_bytes)
+{
+    (void)rq;
+    (void)old_bytes;
+    mark_free(self, old_p);
+    mark_taken(self, p, new_bytes);
 }
 
 /* --- The adapters' functions --- */
 
-static void *allocate(void *self, const struct hrn_request *rq)
+static void *allocate(void *self, size_t size_bytes)
 {
-    return rq->kind == HRN_REUSE_GET ? hrn_ref_reuse_get(self) : hrn_ref_alloc(self, rq);
+    const struct slm_adapter_request rq = {SLM_ADAPTER_CALL_ALLOC, size_bytes, 0};
+    return hrn_ref_alloc(self, &rq);
 }
 
-static enum slm_status release(void *self, void *p)
+static void *allocate_zeroed(void *self, size_t n, size_t size_bytes)
 {
+    const struct slm_adapter_request rq = {SLM_ADAPTER_CALL_ALLOC_ZEROED,
+                                           hrn_product(n, size_bytes), 0};
+    return hrn_ref_alloc(self, &rq);
+}
+
+static void *allocate_aligned(void *self, size_t align_bytes, size_t size_bytes)
+{
+    const struct slm_adapter_request rq = {SLM_ADAPTER_CALL_ALLOC_ALIGNED, size_bytes, align_bytes};
+    return hrn_ref_alloc(self, &rq);
+}
+
+static enum slm_adapter_answer release(void *self, void *p, size_t size_bytes)
+{
+    (void)size_bytes;
     return hrn_ref_free(self, p);
 }
 
-static enum slm_status resize(void *self, void **p, size_t old_bytes, size_t new_bytes)
+static void *resize(void *self, void *p, size_t old_bytes, size_t new_bytes)
 {
-    void *old = *p;
-    enum slm_status status = hrn_ref_resize(self, p, old_bytes, new_bytes);
-    if (status == SLM_OK) {
-        mark_free(self, old);
-        mark_taken(self, *p, new_bytes);
-    }
-    return status;
+    return hrn_ref_resize(self, p, old_bytes, new_bytes);
 }
 
 static size_t usable_bytes(void *self, void *p)
@@ -151,22 +170,32 @@ static size_t usable_bytes(void *self, void *p)
     return hrn_ref_usable_bytes(self, p);
 }
 
+static void walk_objects(void *self, slm_adapter_visit_fn visit, void *data)
+{
+    hrn_ref_walk(self, visit, data);
+}
+
 static void reset(void *self)
 {
     hrn_ref_reset(self);
 }
 
-static enum slm_status cleanup(void *self, hrn_handler_fn fn, void *data, size_t data_bytes,
-                               void **data_out)
+static enum slm_adapter_answer cleanup(void *self, slm_adapter_handler_fn fn, void *data,
+                                       size_t data_bytes, void **data_out)
 {
-    enum slm_status status = hrn_ref_cleanup(self, fn, data, data_bytes, data_out);
-    if (status == SLM_OK && data_bytes > 0) {
+    enum slm_adapter_answer status = hrn_ref_cleanup(self, fn, data, data_bytes, data_out);
+    if (status == SLM_ADAPTER_OK && data_bytes > 0) {
         mark_taken(self, *data_out, data_bytes);
     }
     return status;
 }
 
-static enum slm_status reuse_put(void *self, void *p)
+static void *reuse_get(void *self)
+{
+    return hrn_ref_reuse_get(self);
+}
+
+static enum slm_adapter_answer reuse_put(void *self, void *p)
 {
     return hrn_ref_reuse_put(self, p);
 }
@@ -179,50 +208,68 @@ static size_t reuse_bytes(void *self)
 
 /* --- The list --- */
 
+static const struct slm_adapter_checks checks = {
+    .granted = granted,
+    .refused = refused,
+    .freed = freed,
+    .resized = resized,
+    .bad_free = bad_free,
+    .walk = walk,
+    .emptied = emptied,
+};
+
+static const struct slm_adapter_pool extension = {
+    .cleanup = cleanup,
+    .cleanup_zeroes = true,
+    .reuse_get = reuse_get,
+    .reuse_put = reuse_put,
+    .reuse_bytes = reuse_bytes,
+};
+
 #define REF_RESIZE_RESIZES resize
 #define REF_RESIZE_USABLE  NULL
-#define ANY                1u /* tried; the oracle decides which status is right */
+#define REF_RESIZE_WALKS   resize
+#define REF_WALK_RESIZES   NULL
+#define REF_WALK_USABLE    NULL
+#define REF_WALK_WALKS     walk_objects
+#define REF_ZERO_WALKS     SLM_ADAPTER_RESIZE_ZERO_RESIZES
+#define REF_ZERO_RESIZES   SLM_ADAPTER_RESIZE_ZERO_RESIZES
+#define REF_ZERO_USABLE    SLM_ADAPTER_RESIZE_ZERO_UNASKED
 
 #define CREATE(bug, sentence, style)                                                               \
-    static void *create_##bug(const struct hrn_env *env, enum slm_status *why)                     \
+    static void *create_##bug(const struct slm_adapter_env *env)                                   \
     {                                                                                              \
-        return create(env, why, HRN_BUG_##bug);                                                    \
+        return create(env, HRN_BUG_##bug);                                                         \
     }
 HRN_BUG_LIST(CREATE)
 
 #define ADAPTER(bug, sentence, style)                                                              \
     {                                                                                              \
         .name = "broken_" #bug,                                                                    \
-        .can = HRN_CAN_BASE | HRN_BIT(HRN_MEMALIGN) | HRN_BIT(HRN_RESIZE) | HRN_BIT(HRN_RESET) |   \
-               HRN_BIT(HRN_CLEANUP) | HRN_BIT(HRN_MISUSE) | HRN_BIT(HRN_FAULT) |                   \
-               HRN_BIT(HRN_REUSE_GET) | HRN_BIT(HRN_REUSE_PUT),                                    \
-        .align_bytes = REF_GRANULE,                                                                \
-        .align_max_bytes = REF_ALIGN_MAX,                                                          \
-        .region_bytes = region_bytes,                                                              \
         .create = create_##bug,                                                                    \
-        .destroy = destroy,                                                                        \
         .alloc = allocate,                                                                         \
         .free = release,                                                                           \
+        .destroy = destroy,                                                                        \
+        .alloc_zeroed = allocate_zeroed,                                                           \
+        .alloc_aligned = allocate_aligned,                                                         \
         .resize = REF_RESIZE_##style,                                                              \
         .usable_bytes = usable_bytes,                                                              \
         .reset = reset,                                                                            \
-        .cleanup = cleanup,                                                                        \
-        .reuse_put = reuse_put,                                                                    \
-        .reuse_bytes = reuse_bytes,                                                                \
-        .misuse = {ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY, ANY},               \
-        .oracle = {.granted = granted,                                                             \
-                   .refused = refused,                                                             \
-                   .freed = freed,                                                                 \
-                   .misuse = misuse,                                                               \
-                   .walk = walk,                                                                   \
-                   .emptied = emptied},                                                            \
+        .walk = REF_WALK_##style,                                                                  \
+        .align_bytes = REF_GRANULE,                                                                \
+        .align_max_bytes = REF_ALIGN_MAX,                                                          \
+        .align_refuses = true,                                                                     \
+        .resize_zero = REF_ZERO_##style,                                                           \
+        .region_bytes = region_bytes,                                                              \
+        .checks = &checks,                                                                         \
+        .pool = &extension,                                                                        \
     },
-static const struct hrn_adapter adapters[HRN_BUG_COUNT] = {HRN_BUG_LIST(ADAPTER)};
+static const struct slm_adapter adapters[HRN_BUG_COUNT] = {HRN_BUG_LIST(ADAPTER)};
 
 #define SENTENCE(bug, sentence, style) sentence,
 static const char *const sentences[HRN_BUG_COUNT] = {HRN_BUG_LIST(SENTENCE)};
 
-const struct hrn_adapter *hrn_broken_adapter(enum hrn_bug bug)
+const struct slm_adapter *hrn_broken_adapter(enum hrn_bug bug)
 {
     return &adapters[bug];
 }
@@ -232,7 +279,7 @@ const char *hrn_broken_sentence(enum hrn_bug bug)
     return sentences[bug];
 }
 
-const struct hrn_adapter *hrn_broken_at(size_t idx, const char **sentence)
+const struct slm_adapter *hrn_broken_at(size_t idx, const char **sentence)
 {
     size_t n_own = HRN_BUG_COUNT - 1; /* all except `none` */
     if (idx >= n_own) {

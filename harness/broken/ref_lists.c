@@ -50,32 +50,32 @@ static void *take_record(struct ref *r)
     return record;
 }
 
-enum slm_status hrn_ref_cleanup(struct ref *r, hrn_handler_fn fn, void *data, size_t data_bytes,
-                                void **data_out)
+enum slm_adapter_answer hrn_ref_cleanup(struct ref *r, slm_adapter_handler_fn fn, void *data,
+                                        size_t data_bytes, void **data_out)
 {
-    const struct hrn_request rq = {HRN_CLEANUP, data_bytes, 0};
+    const struct slm_adapter_request rq = {SLM_ADAPTER_CALL_CLEANUP, data_bytes, 0};
     void *record = take_record(r);
     if (record == NULL) {
-        return SLM_E_NOMEM;
+        return SLM_ADAPTER_REFUSED;
     }
     void *own = data_bytes == 0 ? NULL : hrn_ref_alloc(r, &rq);
     if (data_bytes > 0 && own == NULL) {
         if (r->bug != HRN_BUG_leak_on_refusal) {
             return_record(r, record);
         }
-        return SLM_E_NOMEM;
+        return SLM_ADAPTER_REFUSED;
     }
     if (data_bytes > 0) {
         *data_out = own;
     }
     if (r->tearing_down && r->bug == HRN_BUG_cleanup_late) {
         return_record(r, record);
-        return SLM_OK;
+        return SLM_ADAPTER_OK;
     }
     r->handlers =
         hrn_array_grow(r->handlers, &r->cap_handlers, r->n_handlers + 1, sizeof *r->handlers);
     r->handlers[r->n_handlers++] = (struct ref_handler){fn, data_bytes == 0 ? data : own, record};
-    return SLM_OK;
+    return SLM_ADAPTER_OK;
 }
 
 void hrn_ref_reset(struct ref *r)
@@ -104,7 +104,7 @@ void hrn_ref_fini(struct ref *r)
 
 void *hrn_ref_reuse_get(struct ref *r)
 {
-    const struct hrn_request rq = {HRN_ALLOC, REF_REUSE_BYTES, 0};
+    const struct slm_adapter_request rq = {SLM_ADAPTER_CALL_ALLOC, REF_REUSE_BYTES, 0};
     if (r->n_reuse == 0) {
         return hrn_ref_alloc(r, &rq);
     }
@@ -113,14 +113,35 @@ void *hrn_ref_reuse_get(struct ref *r)
     return p;
 }
 
-enum slm_status hrn_ref_reuse_put(struct ref *r, void *p)
+enum slm_adapter_answer hrn_ref_reuse_put(struct ref *r, void *p)
 {
     for (size_t i = 0; i < r->n_reuse && r->bug != HRN_BUG_reuse_double_put; i++) {
         if (r->reuse[i] == p) {
-            return SLM_E_FREED;
+            return SLM_ADAPTER_BAD_FREED;
         }
     }
     r->reuse = hrn_array_grow(r->reuse, &r->cap_reuse, r->n_reuse + 1, sizeof *r->reuse);
     r->reuse[r->n_reuse++] = p;
-    return SLM_OK;
+    return SLM_ADAPTER_OK;
+}
+
+static bool is_put_back(const struct ref *r, const void *p)
+{
+    size_t i = 0;
+    while (i < r->n_reuse && r->reuse[i] != p) {
+        i++;
+    }
+    return i < r->n_reuse;
+}
+
+void hrn_ref_walk(const struct ref *r, slm_adapter_visit_fn visit, void *data)
+{
+    for (size_t g = 0; g < r->n_granules; g++) {
+        unsigned char *p = r->base + g * REF_GRANULE;
+        size_t n = r->map[g] == REF_START ? hrn_ref_length(r, r->map, g) : 0;
+        bool left_out = r->bug == HRN_BUG_walk_leaves_out && n == 5;
+        if (n > 0 && !left_out && !is_put_back(r, p)) {
+            visit(data, p, n * REF_GRANULE);
+        }
+    }
 }

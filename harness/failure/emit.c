@@ -60,7 +60,7 @@ static const char format[] =
     "    hrn_trace_error error;\n"
     "    hrn_trace_init(&trace);\n"
     "    ASSERT_TRUE(hrn_trace_parse(&trace, text, sizeof text - 1, &error)) << error.expected;\n"
-    "    const hrn_adapter *adapter = %s;\n"
+    "    const slm_adapter *adapter = %s;\n"
     "    hrn_result result;\n"
     "    EXPECT_EQ(hrn_run_catch(adapter, &trace.program, &result), HRN_LAW_NONE)\n"
     "        << result.text << \", operation \" << result.op_idx;\n"

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "harness/adapters/adapter.h"
 #include "harness/laws/laws.h"
 #include "harness/program/program.h"
+#include "harness/registry/registry.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -44,7 +44,7 @@ void hrn_shrink_cut(struct hrn_shrink *shrink, struct hrn_program *program);
 
 /* A `breaks` for laws, in this process. data is a struct hrn_shrink_law. */
 struct hrn_shrink_law {
-    const struct hrn_adapter *adapter;
+    const struct slm_adapter *adapter;
     enum hrn_law law;
 };
 bool hrn_shrink_breaks_law(void *data, const struct hrn_program *candidate);

@@ -39,7 +39,7 @@ static uint32_t can_of(const struct hrn_fuzz_target *target)
     if (!target->runs_programs) {
         return 0;
     }
-    return target->adapter == NULL ? HRN_BIT(HRN_KIND_COUNT) - 1 : target->adapter->can;
+    return target->adapter == NULL ? HRN_BIT(HRN_KIND_COUNT) - 1 : hrn_can(target->adapter);
 }
 
 static void find_shape(struct hrn_shape *shape)

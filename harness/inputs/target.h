@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "harness/adapters/adapter.h"
+#include "harness/registry/registry.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -31,7 +31,7 @@ struct hrn_fuzz_target {
     unsigned head_bytes;
     unsigned record_bytes; /* 1, and a head of 0: text, which is left to the engine's mutator */
     bool runs_programs;    /* inputs are those of harness/program/program.h */
-    const struct hrn_adapter *adapter; /* that programs are for; NULL: any */
+    const struct slm_adapter *adapter; /* that programs are for; NULL: any */
     /* Runs one input; always 0. NULL: a program of the adapter. */
     int (*run)(const uint8_t *bytes, size_t n_bytes);
     const char *header; /* what a test includes */

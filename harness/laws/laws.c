@@ -89,3 +89,18 @@ static void break_law(enum hrn_law law, const char *format, va_list args)
         abort();                                                                                   \
     }
 HRN_LAW_LIST(LAW_FUNCTION)
+
+#define LAW_POINTER(name, sentence) hrn_law_##name,
+static void (*const law_functions[HRN_LAW_COUNT])(const char *format, ...) = {
+    hrn_law_self_check, HRN_LAW_LIST(LAW_POINTER)};
+
+void hrn_law_by_text(const char *text)
+{
+    size_t n = strcspn(text, ":");
+    for (unsigned law = HRN_LAW_NONE + 1; text[n] == ':' && law < HRN_LAW_COUNT; law++) {
+        if (strlen(law_names[law]) == n && strncmp(law_names[law], text, n) == 0) {
+            law_functions[law]("%s", text + n + 1 + (text[n + 1] == ' '));
+        }
+    }
+    hrn_law_self_check("%s", text);
+}

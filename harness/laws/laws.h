@@ -33,6 +33,7 @@ extern "C" {
     X(resize, "resizing keeps the bytes, or does nothing")                                         \
     X(fence, "no byte outside the region is written")                                              \
     X(statistics, "statistics are exact")                                                          \
+    X(walk, "the allocator's own walk visits each live object once, and nothing else")             \
     X(self_check, "the allocator's own check finds nothing wrong")                                 \
     X(cleanup_once, "every cleanup handler runs exactly once")                                     \
     X(cleanup_order, "cleanup handlers run newest first")                                          \
@@ -73,6 +74,10 @@ HRN_LAW_LIST(HRN_LAW_DECLARE)
         abort();                                                                                   \
     }
 void hrn_law_report(const char *name, const char *sentence, const char *format, va_list args);
+
+/* Breaks the law that the text names before its first colon, and shows the rest. A text that names
+ * no law breaks `self_check`. */
+__attribute__((noreturn)) void hrn_law_by_text(const char *text);
 
 const char *hrn_law_name(enum hrn_law law);
 const char *hrn_law_sentence(enum hrn_law law);

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <slabmill/source.h>
+#include <slabmill/adapter.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -40,7 +40,7 @@ struct hrn_source_total {
 
 /* A source that counts, refuses planned calls, and knows every block it gave. */
 struct hrn_source {
-    struct slm_source source;
+    struct slm_adapter_source source;
     struct hrn_source_block *blocks; /* live ones, newest first */
     void *held[HRN_SOURCE_N_HELD];   /* returned blocks that the heap does not have yet */
     unsigned n_returned;             /* ever */
@@ -67,8 +67,9 @@ void hrn_source_drop(struct hrn_source *source);
  * second one. */
 struct hrn_region {
     unsigned char *base; /* 4096-aligned; NULL: none */
-    size_t bytes;
-    unsigned char *map; /* the whole mapping */
+    size_t bytes;        /* from base, lead_bytes included */
+    size_t lead_bytes;   /* marked ones, at base: the region proper starts after them */
+    unsigned char *map;  /* the whole mapping */
     size_t map_bytes;
     size_t used_bytes;    /* no object was allocated above */
     unsigned char *clean; /* [clean, clean_end) holds junk since the last close */
@@ -80,6 +81,9 @@ struct hrn_region {
 /* Makes a region filled with junk; uses the existing mapping if the region fits. False: too large.
  */
 bool hrn_region_open(struct hrn_region *region, size_t bytes, unsigned char junk);
+/* The same, with the region lead_bytes (fewer than 4096) further: after as many marked bytes. */
+bool hrn_region_open_led(struct hrn_region *region, size_t bytes, size_t lead_bytes,
+                         unsigned char junk);
 /* From now on hrn_region_use keeps used_bytes. Memory above it that looks unchanged when the region
  * is closed is not filled again. */
 void hrn_region_track(struct hrn_region *region);
@@ -90,6 +94,8 @@ void hrn_region_close(struct hrn_region *region);
 void hrn_region_fini(struct hrn_region *region);
 /* Offset of the first marked byte after the region that has changed, or SIZE_MAX. */
 size_t hrn_region_fence_broken(const struct hrn_region *region);
+/* The same for the marked bytes before it. */
+size_t hrn_region_lead_broken(const struct hrn_region *region);
 
 #ifdef __cplusplus
 }

@@ -105,10 +105,24 @@ bool hrn_region_open(struct hrn_region *region, size_t bytes, unsigned char junk
     }
     region->base = region->map + region->map_bytes - PAGE_BYTES - inner;
     region->bytes = bytes;
+    region->lead_bytes = 0;
     region->used_bytes = bytes;
     fill_region(region, junk);
     memset(region->base + bytes, FENCE, inner - bytes);
     hrn_poison_hide(region->base + bytes, inner - bytes);
+    return true;
+}
+
+bool hrn_region_open_led(struct hrn_region *region, size_t bytes, size_t lead_bytes,
+                         unsigned char junk)
+{
+    if (bytes == 0 || bytes > HRN_REGION_ALLOC_MAX ||
+        !hrn_region_open(region, bytes + lead_bytes, junk)) {
+        return false;
+    }
+    region->lead_bytes = lead_bytes;
+    memset(region->base, FENCE, lead_bytes);
+    hrn_poison_hide(region->base, lead_bytes);
     return true;
 }
 
@@ -130,12 +144,11 @@ void hrn_region_fini(struct hrn_region *region)
     memset(region, 0, sizeof *region);
 }
 
-size_t hrn_region_fence_broken(const struct hrn_region *region)
+/* Offset of the first of n marked bytes, fewer than a page, that has changed, or SIZE_MAX. */
+static size_t find_changed(const unsigned char *fence, size_t n)
 {
     static unsigned char want[PAGE_BYTES];
     memset(want, FENCE, sizeof want);
-    size_t n = whole_pages(region->bytes) - region->bytes; /* less than a page */
-    const unsigned char *fence = region->base + region->bytes;
     hrn_poison_open(fence, n);
     bool whole = memcmp(fence, want, n) == 0;
     size_t broken = 0;
@@ -144,6 +157,16 @@ size_t hrn_region_fence_broken(const struct hrn_region *region)
     }
     hrn_poison_hide(fence, n);
     return whole ? SIZE_MAX : broken;
+}
+
+size_t hrn_region_fence_broken(const struct hrn_region *region)
+{
+    return find_changed(region->base + region->bytes, whole_pages(region->bytes) - region->bytes);
+}
+
+size_t hrn_region_lead_broken(const struct hrn_region *region)
+{
+    return find_changed(region->base, region->lead_bytes);
 }
 
 HRN_QUIET_END

@@ -147,7 +147,7 @@ void hrn_source_init(struct hrn_source *source, struct hrn_source_total *total, 
     memset(source, 0, sizeof *source);
     source->total = total;
     source->junk = junk;
-    source->source = (struct slm_source){source_alloc, source_free, source};
+    source->source = (struct slm_adapter_source){source_alloc, source_free, source};
 }
 
 void hrn_source_drop(struct hrn_source *source)

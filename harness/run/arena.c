@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Arenas: made, checked, emptied, destroyed. */
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "harness/base/array.h"
 #include "harness/base/quiet.h"
 #include "harness/run/state.h"
+#include "harness/run/watch.h"
 
 HRN_QUIET_BEGIN
 
@@ -15,17 +18,53 @@ HRN_QUIET_BEGIN
  * program whose source refuses everything would make one at each operation, and do nothing else. */
 #define REFUSED_MAX 4u
 
+/* env->fail of every arena. */
+__attribute__((noreturn, format(printf, 2, 3))) static void fail(const struct slm_adapter_env *env,
+                                                                 const char *format, ...)
+{
+    char text[HRN_LAW_TEXT_BYTES + 32];
+    va_list args;
+    (void)env;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    hrn_law_by_text(text);
+}
+
+/* The size to which a slab with a reserve could grow; 0: it has none. */
+static size_t most_bytes(const struct hrn_head *head)
+{
+    return (head->flags & HRN_HEAD_RESERVE) != 0 ? 2 * (size_t)head->region_bytes : 0;
+}
+
+static void fill_shapes(const struct hrn_head *head, struct hrn_arena *arena, size_t size_bytes)
+{
+    arena->pool_shape = (struct slm_adapter_pool_shape){
+        .block_bytes = size_bytes != 0 ? size_bytes : head->block_bytes,
+        .pass_through = (head->flags & HRN_HEAD_PASS_THROUGH) != 0};
+    arena->slab_shape =
+        (struct slm_adapter_slab_shape){.page_bytes = head->page_bytes,
+                                        .min_object_bytes = head->min_object_bytes,
+                                        .gap_bytes = head->gap_bytes,
+                                        .per_doubling = head->per_doubling,
+                                        .shared = (head->flags & HRN_HEAD_SHARED) != 0,
+                                        .max_bytes = most_bytes(head)};
+}
+
 static void fill_env(const struct hrn_run *run, struct hrn_arena *arena, uint32_t idx,
                      size_t size_bytes)
 {
-    arena->env =
-        (struct hrn_env){.head = &run->head,
-                         .size_bytes = size_bytes,
-                         .region = arena->region.base,
-                         .region_bytes = arena->region.base == NULL ? 0 : arena->region.bytes,
-                         .source = &arena->source.source,
-                         .source_live_bytes = &arena->source.live_bytes,
-                         .arena = idx};
+    fill_shapes(&run->head, arena, size_bytes);
+    arena->env = (struct slm_adapter_env){.source = &arena->source.source,
+                                          .source_live_bytes = &arena->source.live_bytes,
+                                          .arena = idx,
+                                          .fail = fail,
+                                          .pool_shape = &arena->pool_shape,
+                                          .slab_shape = &arena->slab_shape};
+    if (arena->region.base != NULL) {
+        arena->env.region = arena->region.base + arena->region.lead_bytes;
+        arena->env.region_bytes = arena->region.bytes - arena->region.lead_bytes;
+    }
 }
 
 static void check_source(const struct hrn_arena *arena)
@@ -36,36 +75,59 @@ static void check_source(const struct hrn_arena *arena)
     }
 }
 
+/* Opens the region; false: there can be none of this length. */
+static bool open_region(const struct hrn_run *run, struct hrn_arena *arena, size_t size_bytes)
+{
+    const struct slm_adapter *adapter = run->adapter;
+    size_t wanted = size_bytes != 0 ? size_bytes : run->program->head.region_bytes;
+    /* At a multiple of what the adapter declares, and of no more. */
+    size_t lead = adapter->region_align_bytes % 4096;
+    return adapter->memory != SLM_ADAPTER_REGION ||
+           hrn_region_open_led(&arena->region, hrn_region_length(adapter, wanted), lead,
+                               hrn_junk(run->program->head.content_seed));
+}
+
+/* Why a create that returned NULL was wrong; NULL: it was right. */
+static const char *wrong_create(const struct hrn_run *run, const struct hrn_arena *arena,
+                                bool source_refused)
+{
+    const struct slm_adapter_checks *checks = run->adapter->checks;
+    if (source_refused) {
+        return NULL;
+    }
+    return checks != NULL && checks->create_refused != NULL
+               ? checks->create_refused(&arena->env)
+               : "the source refused nothing; see region_min_bytes and the like in adapter.h";
+}
+
 void hrn_arena_create(struct hrn_run *run, uint32_t arena_idx, size_t size_bytes)
 {
-    const struct hrn_adapter *adapter = run->adapter;
+    const struct slm_adapter *adapter = run->adapter;
     struct hrn_arena *arena = &run->arenas[arena_idx];
     arena->hopeless = false;
-    const struct hrn_head *head = &run->program->head;
-    if (adapter->region_bytes != NULL &&
-        !hrn_region_open(&arena->region, adapter->region_bytes(head, size_bytes),
-                         hrn_junk(head->content_seed))) {
+    if (!open_region(run, arena, size_bytes)) {
         arena->hopeless = size_bytes == 0;
         return;
     }
     hrn_region_track(&arena->region);
     fill_env(run, arena, arena_idx, size_bytes);
     uint64_t n_before = arena->source.n_refused;
-    enum slm_status why = SLM_OK;
-    arena->self = adapter->create(&arena->env, &why);
+    arena->self = adapter->create(&arena->env);
     if (arena->self != NULL) {
         arena->n_refused = 0;
+        if (run->watcher != NULL && run->watcher->made != NULL) {
+            run->watcher->made(run->watcher->data, &arena->env);
+        }
         return;
     }
     check_source(arena);
     hrn_region_close(&arena->region);
     bool refused = arena->source.n_refused > n_before;
     arena->n_refused += refused;
-    bool lawful =
-        refused || (adapter->create_lawful != NULL && adapter->create_lawful(&arena->env, why));
-    if (!lawful) {
-        hrn_law_create_answer("%s for %zu bytes (region %zu, block %u)", slm_status_name(why),
-                              size_bytes, arena->env.region_bytes, run->program->head.block_bytes);
+    const char *wrong = wrong_create(run, arena, refused);
+    if (wrong != NULL) {
+        hrn_law_create_answer("a region of %zu bytes, blocks of %zu: %s", arena->env.region_bytes,
+                              arena->pool_shape.block_bytes, wrong);
     }
     arena->hopeless = !refused && size_bytes == 0;
 }
@@ -86,12 +148,19 @@ struct hrn_arena *hrn_arena_need(struct hrn_run *run, uint32_t arena_idx)
 
 /* --- Checked --- */
 
-void hrn_arena_ask(struct hrn_run *run, struct hrn_arena *arena)
+static void check_fences(const struct hrn_arena *arena)
 {
-    bool off = hrn_fault_on(HRN_FAULT_IGNORE_WALK) ||
-               (hrn_fault_on(HRN_FAULT_CHECK_EMPTY) && arena->live.n > 0);
-    if (run->adapter->oracle.walk != NULL && !off) {
-        run->adapter->oracle.walk(arena->self, arena->live.n, arena->live_bytes);
+    if (arena->env.region == NULL || hrn_fault_on(HRN_FAULT_NO_FENCE)) {
+        return;
+    }
+    size_t after = hrn_region_fence_broken(&arena->region);
+    size_t before = hrn_region_lead_broken(&arena->region);
+    if (after != SIZE_MAX) {
+        hrn_law_fence("byte %zu after the region was written", after);
+    }
+    if (before != SIZE_MAX) {
+        hrn_law_fence("a byte %zu before the region was written",
+                      arena->region.lead_bytes - before);
     }
 }
 
@@ -108,12 +177,7 @@ void hrn_arena_walk(struct hrn_run *run, struct hrn_arena *arena)
             hrn_object_verify(run, arena->handlers[i].id);
         }
     }
-    size_t broken = arena->env.region == NULL || hrn_fault_on(HRN_FAULT_NO_FENCE)
-                        ? SIZE_MAX
-                        : hrn_region_fence_broken(&arena->region);
-    if (broken != SIZE_MAX) {
-        hrn_law_fence("byte %zu after the region was written", broken);
-    }
+    check_fences(arena);
     hrn_arena_ask(run, arena);
 }
 
@@ -152,8 +216,9 @@ static void put_all(struct hrn_run *run, struct hrn_arena *arena)
 
 static void ask_emptied(const struct hrn_run *run, struct hrn_arena *arena, bool by_reset)
 {
-    if (run->adapter->oracle.emptied != NULL) {
-        run->adapter->oracle.emptied(arena->self, by_reset);
+    const struct slm_adapter_checks *checks = run->adapter->checks;
+    if (checks != NULL && checks->emptied != NULL) {
+        checks->emptied(arena->self, by_reset);
     }
 }
 
@@ -201,7 +266,12 @@ void hrn_arena_destroy(struct hrn_run *run, struct hrn_arena *arena)
     hrn_arena_walk(run, arena);
     hrn_arena_drain(run, arena, HRN_ORDER_OLDEST);
     hrn_cleanup_begin(run, arena);
-    run->adapter->destroy(arena->self);
+    if (run->watcher != NULL && run->watcher->ending != NULL) {
+        run->watcher->ending(run->watcher->data, &arena->env);
+    }
+    if (run->adapter->destroy != NULL) {
+        run->adapter->destroy(arena->self);
+    }
     hrn_cleanup_end(run, arena);
     retire_all(run, arena);
     check_source(arena);

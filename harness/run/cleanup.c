@@ -16,8 +16,8 @@ static void run_handler(void *data);
 static void allocate_inside(struct hrn_run *run, struct hrn_arena *arena)
 {
     for (size_t i = 0; i < sizeof handler_sizes / sizeof handler_sizes[0]; i++) {
-        const struct hrn_request rq = {HRN_ALLOC, handler_sizes[i], 0};
-        unsigned char *p = run->adapter->alloc(arena->self, &rq);
+        const struct slm_adapter_request rq = {SLM_ADAPTER_CALL_ALLOC, handler_sizes[i], 0};
+        unsigned char *p = hrn_object_ask(run, arena, 0, &rq);
         if (p == NULL) {
             continue;
         }
@@ -38,11 +38,13 @@ static struct hrn_handler_record *push_record(struct hrn_arena *arena)
 }
 
 /* A plain handler without data; its argument is a unique number. */
-static enum slm_status register_plain(struct hrn_run *run, struct hrn_arena *arena, uint8_t handler)
+static enum slm_adapter_answer register_plain(struct hrn_run *run, struct hrn_arena *arena,
+                                              uint8_t handler)
 {
     void *token = (void *)(uintptr_t)(++arena->n_tokens * 16 + 1);
-    enum slm_status got = run->adapter->cleanup(arena->self, run_handler, token, 0, NULL);
-    if (got == SLM_OK) {
+    enum slm_adapter_answer got =
+        run->adapter->pool->cleanup(arena->self, run_handler, token, 0, NULL);
+    if (got == SLM_ADAPTER_OK) {
         struct hrn_handler_record *record = push_record(arena);
         record->data = token;
         record->handler = handler;
@@ -89,18 +91,19 @@ static void run_handler(void *data)
 
 void hrn_cleanup_add(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op)
 {
-    const struct hrn_request rq = {HRN_CLEANUP, op->size_bytes, 0};
+    const struct slm_adapter_request rq = {SLM_ADAPTER_CALL_CLEANUP, op->size_bytes, 0};
     uint64_t n_before = arena->source.n_refused;
     void *data = NULL;
-    enum slm_status got = op->size_bytes == 0 ? register_plain(run, arena, op->aux)
-                                              : run->adapter->cleanup(arena->self, run_handler,
-                                                                      NULL, op->size_bytes, &data);
-    if (got == SLM_E_NOMEM) {
+    enum slm_adapter_answer got =
+        op->size_bytes == 0
+            ? register_plain(run, arena, op->aux)
+            : run->adapter->pool->cleanup(arena->self, run_handler, NULL, op->size_bytes, &data);
+    if (got == SLM_ADAPTER_REFUSED) {
         hrn_object_refused(run, arena, &rq, arena->source.n_refused - n_before);
         return;
     }
-    if (got != SLM_OK) {
-        hrn_law_refusal("cleanup with %zu bytes returns %s", op->size_bytes, slm_status_name(got));
+    if (got != SLM_ADAPTER_OK) {
+        hrn_law_refusal("cleanup with %zu bytes returns %s", op->size_bytes, hrn_answer_name(got));
     }
     if (op->size_bytes > 0) {
         hrn_object_adopt(run, arena, op->id, &rq, data);

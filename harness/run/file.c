@@ -165,27 +165,27 @@ void hrn_file_abandon(struct hrn_files *files)
 
 static void add_bad(const struct hrn_run *run, const struct hrn_arena *arena)
 {
-    enum slm_status got = run->adapter->file(arena->self, -1, NULL);
-    if (got != SLM_E_OPTION) {
-        hrn_law_refusal("a file cleanup of descriptor -1 returns %s", slm_status_name(got));
+    enum slm_adapter_answer got = run->adapter->pool->file(arena->self, -1, NULL);
+    if (got != SLM_ADAPTER_BAD) {
+        hrn_law_refusal("a file cleanup of descriptor -1 returns %s", hrn_answer_name(got));
     }
 }
 
 static void register_file(struct hrn_run *run, struct hrn_arena *arena, struct hrn_file file)
 {
     size_t path_bytes = file.path == NULL ? 0 : strlen(file.path) + 1;
-    const struct hrn_request rq = {HRN_CLEANUP, path_bytes, 0};
+    const struct slm_adapter_request rq = {SLM_ADAPTER_CALL_CLEANUP, path_bytes, 0};
     struct hrn_files *files = &arena->files;
     uint64_t n_before = arena->source.n_refused;
-    enum slm_status got = run->adapter->file(arena->self, file.fd, file.path);
-    if (got != SLM_OK && got != SLM_E_NOMEM) {
-        hrn_law_refusal("a file cleanup returns %s", slm_status_name(got));
+    enum slm_adapter_answer got = run->adapter->pool->file(arena->self, file.fd, file.path);
+    if (got != SLM_ADAPTER_OK && got != SLM_ADAPTER_REFUSED) {
+        hrn_law_refusal("a file cleanup returns %s", hrn_answer_name(got));
     }
     file.n_older = arena->n_handlers;
     files->list = hrn_array_grow(files->list, &files->cap, files->n + 1, sizeof *files->list);
     files->list[files->n++] = file;
     check_kept(&file, "when it was registered");
-    if (got == SLM_E_NOMEM) {
+    if (got == SLM_ADAPTER_REFUSED) {
         hrn_object_refused(run, arena, &rq, arena->source.n_refused - n_before);
         release_file(&files->list[--files->n]);
     }
@@ -215,11 +215,14 @@ void hrn_file_run(struct hrn_run *run, struct hrn_arena *arena, const struct hrn
     bool registered = choice < files->n;
     size_t idx = registered ? files->n - 1 - choice : choice - files->n;
     int fd = registered ? files->list[idx].fd : idx < files->n_decoys ? files->decoys[idx] : -1;
-    enum slm_status want = registered ? SLM_OK : SLM_E_FOREIGN;
-    enum slm_status got = run->adapter->run_file(arena->self, fd);
+    if (!registered && !run->adapter->pool->run_file_refuses) {
+        return;
+    }
+    enum slm_adapter_answer want = registered ? SLM_ADAPTER_OK : SLM_ADAPTER_BAD_FOREIGN;
+    enum slm_adapter_answer got = run->adapter->pool->run_file(arena->self, fd);
     if (got != want) {
         hrn_law_cleanup_once("running the file cleanup of descriptor %d returns %s, should be %s",
-                             fd, slm_status_name(got), slm_status_name(want));
+                             fd, hrn_answer_name(got), hrn_answer_name(want));
     }
     if (registered) {
         finish(files, idx);

@@ -103,23 +103,46 @@ static void *find_pointer(const struct hrn_run *run, const struct hrn_arena *are
     }
 }
 
+_Static_assert((unsigned)HRN_MISUSE_COUNT == SLM_ADAPTER_N_MISUSES &&
+                   (unsigned)HRN_MISUSE_WILD == SLM_ADAPTER_MISUSE_WILD,
+               "the numbers of programs are those of adapters");
+
+/* The answers that the table allows; 0: not tried. */
+static uint32_t declared_answers(const struct slm_adapter *adapter, enum hrn_misuse misuse)
+{
+    bool any = adapter->bad_free[misuse] == 0 && misuse != HRN_MISUSE_NULL;
+    return any ? adapter->bad_free_any : adapter->bad_free[misuse];
+}
+
+static bool has_own_answers(const struct slm_adapter *adapter)
+{
+    return adapter->checks != NULL && adapter->checks->bad_free != NULL;
+}
+
+static uint32_t wanted_answers(const struct slm_adapter *adapter, void *self,
+                               enum hrn_misuse misuse, const void *p)
+{
+    return has_own_answers(adapter)
+               ? adapter->checks->bad_free(self, (enum slm_adapter_misuse)misuse, p)
+               : declared_answers(adapter, misuse);
+}
+
 static void try_pointer(struct hrn_run *run, struct hrn_arena *arena, enum hrn_misuse misuse,
                         void *p)
 {
-    const struct hrn_adapter *adapter = run->adapter;
-    uint32_t want = adapter->oracle.misuse == NULL ? adapter->misuse[misuse]
-                                                   : adapter->oracle.misuse(arena->self, misuse, p);
+    const struct slm_adapter *adapter = run->adapter;
+    uint32_t want = wanted_answers(adapter, arena->self, misuse, p);
     if (want == 0) {
         return;
     }
-    enum slm_status got = adapter->free(arena->self, p);
+    enum slm_adapter_answer got = adapter->free(arena->self, p, 0);
     hrn_run_misused(misuse);
     hrn_run_done(run, HRN_MISUSE, 1);
     if (hrn_fault_on(HRN_FAULT_NO_MISUSE)) {
         return;
     }
-    if ((want >> (unsigned)got & 1u) == 0) {
-        hrn_law_misuse_answer("free(%p), %s: %s", p, hrn_misuse_word(misuse), slm_status_name(got));
+    if ((unsigned)got >= SLM_ADAPTER_N_ANSWERS || (want >> (unsigned)got & 1u) == 0) {
+        hrn_law_misuse_answer("free(%p), %s: %s", p, hrn_misuse_word(misuse), hrn_answer_name(got));
     }
     if (run->head.check_every != 0 && run->head.check_every <= CLOSE_WATCH) {
         hrn_arena_ask(run, arena);
@@ -148,7 +171,7 @@ void hrn_misuse_try(struct hrn_run *run, struct hrn_arena *arena, const struct h
 {
     enum hrn_misuse misuse = op->aux;
     uint64_t on_stack[2] = {0, 0};
-    if (run->adapter->misuse[misuse] == 0) {
+    if (!has_own_answers(run->adapter) && declared_answers(run->adapter, misuse) == 0) {
         return;
     }
     switch (misuse) {

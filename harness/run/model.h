@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "harness/adapters/adapter.h"
+#include "harness/registry/registry.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -58,7 +58,7 @@ void hrn_map_fini(struct hrn_map *map);
 struct hrn_object {
     unsigned char *p;  /* NULL: not live */
     size_t size_bytes; /* usable bytes */
-    struct hrn_request rq;
+    struct slm_adapter_request rq;
     uint32_t arena;
     uint32_t pos; /* in its list */
 };

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operations on single objects, each followed by a check of the laws that it can break. */
-#include <string.h>
-
 #include "harness/base/quiet.h"
-#include "harness/run/state.h"
+#include "harness/run/call.h"
 
 HRN_QUIET_BEGIN
 
@@ -29,26 +27,18 @@ void hrn_object_verify(struct hrn_run *run, uint32_t id)
     }
 }
 
-static bool is_power_of_two(size_t x)
-{
-    return x != 0 && (x & (x - 1)) == 0;
-}
-
 /* The alignment that the result must have; 0: the request should have been refused. */
 static size_t needed_align(const struct hrn_run *run, const struct hrn_arena *arena,
-                           const struct hrn_request *rq)
+                           const struct slm_adapter_request *rq)
 {
-    const struct hrn_adapter *adapter = run->adapter;
-    if (rq->kind == HRN_MEMALIGN) {
-        bool lawful =
-            is_power_of_two(rq->align_bytes) && rq->align_bytes <= adapter->align_max_bytes;
-        return lawful ? rq->align_bytes : 0;
+    const struct slm_adapter *adapter = run->adapter;
+    if (rq->call == SLM_ADAPTER_CALL_ALLOC_ALIGNED) {
+        return hrn_align_is_served(adapter, rq->align_bytes) ? rq->align_bytes : 0;
     }
-    if (rq->kind == HRN_NALLOC) {
-        return adapter->packed_align_bytes;
+    if (rq->call == SLM_ADAPTER_CALL_ALLOC_PACKED) {
+        return adapter->pool->packed_align_bytes;
     }
-    return adapter->align_of != NULL ? adapter->align_of(arena->self, rq->size_bytes)
-                                     : adapter->align_bytes;
+    return hrn_align_of(adapter, arena->self, rq->size_bytes);
 }
 
 /* The first live object that shares a byte with [p, p + n). */
@@ -81,7 +71,7 @@ static void give_bytes(struct hrn_run *run, const struct hrn_object *o)
 
 static void check_inside(struct hrn_arena *arena, const unsigned char *p, size_t n)
 {
-    const struct hrn_env *env = &arena->env;
+    const struct slm_adapter_env *env = &arena->env;
     if (env->region == NULL) {
         return;
     }
@@ -94,29 +84,46 @@ static void check_inside(struct hrn_arena *arena, const unsigned char *p, size_t
     hrn_region_use(&arena->region, p + n);
 }
 
+static void check_alignment(const unsigned char *p, size_t size_bytes, size_t align)
+{
+    if ((uintptr_t)p % align != 0 && !hrn_fault_on(HRN_FAULT_NO_ALIGNMENT)) {
+        hrn_law_alignment("%p for %zu bytes should be a multiple of %zu", (const void *)p,
+                          size_bytes, align);
+    }
+}
+
+static bool must_be_refused(const struct slm_adapter *adapter, size_t size_bytes)
+{
+    return size_bytes > hrn_size_max(adapter) ||
+           (size_bytes == 0 && adapter->zero == SLM_ADAPTER_ZERO_REFUSED);
+}
+
+static bool must_be_zero(const struct slm_adapter *adapter, enum slm_adapter_call call)
+{
+    return call == SLM_ADAPTER_CALL_ALLOC_ZEROED ||
+           (call == SLM_ADAPTER_CALL_CLEANUP && adapter->pool->cleanup_zeroes);
+}
+
 /* Checks a result before it is used. */
-static void check_grant(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_request *rq,
-                        unsigned char *p)
+static void check_grant(struct hrn_run *run, struct hrn_arena *arena,
+                        const struct slm_adapter_request *rq, unsigned char *p)
 {
     size_t align = needed_align(run, arena, rq);
-    if (align == 0 || rq->size_bytes > SIZE_MAX / 2) {
+    if (align == 0 || must_be_refused(run->adapter, rq->size_bytes)) {
         hrn_law_grant("%zu bytes at alignment %zu", rq->size_bytes, rq->align_bytes);
     }
     check_inside(arena, p, hrn_object_extent(rq->size_bytes));
-    if ((uintptr_t)p % align != 0 && !hrn_fault_on(HRN_FAULT_NO_ALIGNMENT)) {
-        hrn_law_alignment("%p for %zu bytes should be a multiple of %zu", (void *)p, rq->size_bytes,
-                          align);
-    }
+    check_alignment(p, rq->size_bytes, align);
     take_bytes(run, p, rq->size_bytes);
-    bool zeroed = rq->kind == HRN_CALLOC || rq->kind == HRN_CLEANUP;
-    size_t wrong = zeroed ? hrn_contents_not_zero(p, rq->size_bytes) : SIZE_MAX;
+    size_t wrong =
+        must_be_zero(run->adapter, rq->call) ? hrn_contents_not_zero(p, rq->size_bytes) : SIZE_MAX;
     if (wrong != SIZE_MAX) {
         hrn_law_zeroing("byte %zu of %zu at %p is %#x", wrong, rq->size_bytes, (void *)p, p[wrong]);
     }
 }
 
 void hrn_object_adopt(struct hrn_run *run, struct hrn_arena *arena, uint32_t id,
-                      const struct hrn_request *rq, void *p)
+                      const struct slm_adapter_request *rq, void *p)
 {
     struct hrn_object *o = &run->model.objects[id];
     check_grant(run, arena, rq, p);
@@ -130,46 +137,37 @@ void hrn_object_adopt(struct hrn_run *run, struct hrn_arena *arena, uint32_t id,
     }
 }
 
-void hrn_object_refused(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_request *rq,
-                        uint64_t n_source_refusals)
+void hrn_object_refused(struct hrn_run *run, struct hrn_arena *arena,
+                        const struct slm_adapter_request *rq, uint64_t n_source_refusals)
 {
-    const struct hrn_refusal seen = {n_source_refusals, arena->live_bytes};
+    const struct slm_adapter_refusal seen = {n_source_refusals, arena->live_bytes};
+    const struct slm_adapter_checks *checks = run->adapter->checks;
     run->result->n_refused++;
-    if (run->adapter->oracle.refused == NULL) {
+    if (checks == NULL || checks->refused == NULL) {
         return;
     }
-    const char *why = run->adapter->oracle.refused(arena->self, rq, &seen);
+    const char *why = checks->refused(arena->self, rq, &seen);
     if (why != NULL && !hrn_fault_on(HRN_FAULT_BELIEVE_REFUSAL)) {
         hrn_law_refusal("%zu bytes at alignment %zu: %s", rq->size_bytes, rq->align_bytes, why);
     }
 }
 
-static void *call_alloc(const struct hrn_run *run, const struct hrn_arena *arena,
-                        const struct hrn_request *rq)
-{
-    if (rq->kind != HRN_CALLOC || !hrn_fault_on(HRN_FAULT_CALLOC_MEMSET)) {
-        return run->adapter->alloc(arena->self, rq);
-    }
-    struct hrn_request plain = *rq;
-    plain.kind = HRN_ALLOC;
-    void *p = run->adapter->alloc(arena->self, &plain);
-    return p == NULL ? NULL : memset(p, 0, rq->size_bytes);
-}
-
 bool hrn_object_alloc(struct hrn_run *run, struct hrn_arena *arena, uint32_t id,
-                      struct hrn_request rq)
+                      struct slm_adapter_request rq)
 {
+    const struct slm_adapter_checks *checks = run->adapter->checks;
     uint64_t n_before = arena->source.n_refused;
-    void *p = call_alloc(run, arena, &rq);
+    hrn_call_limit(run->adapter, &rq);
+    void *p = hrn_object_ask(run, arena, id, &rq);
     if (p == NULL) {
         hrn_object_refused(run, arena, &rq, arena->source.n_refused - n_before);
         return false;
     }
     hrn_object_adopt(run, arena, id, &rq, p);
-    bool reuse = rq.kind == HRN_REUSE_GET;
+    bool reuse = rq.call == SLM_ADAPTER_CALL_REUSE_GET;
     hrn_id_list_add(reuse ? &arena->reuse : &arena->live, run->model.objects, id);
-    if (run->adapter->oracle.granted != NULL) {
-        run->adapter->oracle.granted(arena->self, &rq, p);
+    if (checks != NULL && checks->granted != NULL) {
+        checks->granted(arena->self, &rq, p);
     }
     return true;
 }
@@ -187,7 +185,8 @@ void hrn_object_retire(struct hrn_run *run, struct hrn_arena *arena, uint32_t id
 {
     struct hrn_object *o = &run->model.objects[id];
     bool reuse =
-        o->rq.kind == HRN_REUSE_GET; /* the reuse list's memory, which free does not handle */
+        o->rq.call ==
+        SLM_ADAPTER_CALL_REUSE_GET; /* the reuse list's memory, which free does not handle */
     if (!reuse) {
         arena->stale[arena->n_stale++ % HRN_N_STALE] = o->p;
     }
@@ -195,28 +194,42 @@ void hrn_object_retire(struct hrn_run *run, struct hrn_arena *arena, uint32_t id
     hrn_object_forget(run, arena, id);
 }
 
+/* What free must answer for the object. */
+static enum slm_adapter_answer
+wanted_answer(const struct hrn_run *run, const struct hrn_arena *arena, const struct hrn_object *o)
+{
+    const struct slm_adapter_checks *checks = run->adapter->checks;
+    return checks == NULL || checks->free_answer == NULL
+               ? SLM_ADAPTER_OK
+               : checks->free_answer(arena->self, &o->rq, o->p, o->size_bytes);
+}
+
+/* The object is gone. */
+static void finish_free(struct hrn_run *run, struct hrn_arena *arena, uint32_t id)
+{
+    const struct slm_adapter_checks *checks = run->adapter->checks;
+    struct hrn_object old = run->model.objects[id];
+    hrn_object_retire(run, arena, id);
+    if (checks != NULL && checks->freed != NULL) {
+        checks->freed(arena->self, &old.rq, old.p, old.size_bytes);
+    }
+}
+
 bool hrn_object_free(struct hrn_run *run, struct hrn_arena *arena, uint32_t id)
 {
-    const struct hrn_oracle *oracle = &run->adapter->oracle;
     struct hrn_object *o = &run->model.objects[id];
     hrn_object_verify(run, id);
-    enum slm_status want =
-        oracle->free_answer == NULL ? SLM_OK : oracle->free_answer(arena->self, &o->rq, o->p);
-    enum slm_status got = run->adapter->free(arena->self, o->p);
+    enum slm_adapter_answer want = wanted_answer(run, arena, o);
+    enum slm_adapter_answer got = hrn_call_free(run, arena->self, id);
     if (got != want) {
-        hrn_law_free_answer("%s for #%u, %zu bytes at %p; should be %s", slm_status_name(got), id,
-                            o->rq.size_bytes, (void *)o->p, slm_status_name(want));
+        hrn_law_free_answer("%s for #%u, %zu bytes at %p; should be %s", hrn_answer_name(got), id,
+                            o->size_bytes, (void *)o->p, hrn_answer_name(want));
     }
-    if (got != SLM_OK) {
+    if (got != SLM_ADAPTER_OK) {
         hrn_object_verify(run, id);
         return false;
     }
-    void *p = o->p;
-    struct hrn_request rq = o->rq;
-    hrn_object_retire(run, arena, id);
-    if (oracle->freed != NULL) {
-        oracle->freed(arena->self, &rq, p);
-    }
+    finish_free(run, arena, id);
     return true;
 }
 
@@ -239,10 +252,10 @@ static void reshape(struct hrn_run *run, struct hrn_arena *arena, uint32_t id, u
     hrn_contents_fill(&run->model, id, p, n);
 }
 
-/* For allocators that report how much of an object may be used: uses all of it from now on. */
-static void use_all(struct hrn_run *run, struct hrn_arena *arena, uint32_t id)
+/* The usable bytes of an object, checked. */
+static size_t usable_bytes(const struct hrn_run *run, const struct hrn_arena *arena, uint32_t id)
 {
-    struct hrn_object *o = &run->model.objects[id];
+    const struct hrn_object *o = &run->model.objects[id];
     size_t usable = run->adapter->usable_bytes(arena->self, o->p);
     if (usable < o->size_bytes) {
         hrn_law_usable("%zu of #%u, which has %zu", usable, id, o->size_bytes);
@@ -250,23 +263,84 @@ static void use_all(struct hrn_run *run, struct hrn_arena *arena, uint32_t id)
     if (usable > SIZE_MAX / 2) {
         hrn_law_usable("%zu of #%u", usable, id);
     }
-    reshape(run, arena, id, o->p, usable);
+    return usable;
+}
+
+/* The alignment that an object must have after the resize. */
+static size_t resized_align(const struct hrn_run *run, const struct hrn_arena *arena,
+                            const struct hrn_object *o, const struct hrn_resize *resize)
+{
+    size_t align = resize->align_bytes;
+    if (align == 0 && resize->p != o->p) { /* where it stays, it is aligned as before */
+        align = hrn_align_of(run->adapter, arena->self, resize->new_bytes);
+    }
+    bool kept = o->rq.call == SLM_ADAPTER_CALL_ALLOC_ALIGNED && run->adapter->resize_keeps_align &&
+                resize->align_bytes == 0;
+    return kept && o->rq.align_bytes > align ? o->rq.align_bytes : align;
+}
+
+static void finish_resize(struct hrn_run *run, struct hrn_arena *arena, uint32_t id,
+                          const struct hrn_resize *resize)
+{
+    const struct slm_adapter_checks *checks = run->adapter->checks;
+    struct hrn_object old = run->model.objects[id];
+    size_t align = resized_align(run, arena, &old, resize);
+    if (resize->new_bytes > hrn_size_max(run->adapter)) {
+        hrn_law_grant("#%u is resized to %zu bytes", id, resize->new_bytes);
+    }
+    if (align != 0) {
+        check_alignment(resize->p, resize->new_bytes, align);
+    }
+    reshape(run, arena, id, resize->p, resize->new_bytes);
+    if (run->adapter->usable_bytes != NULL) {
+        (void)usable_bytes(run, arena, id);
+    }
+    if (checks != NULL && checks->resized != NULL) {
+        checks->resized(arena->self, &old.rq, old.p, old.size_bytes, resize->p, resize->new_bytes);
+    }
+}
+
+/* A resize to 0, where that is not a size like any other. True: done. */
+static bool resize_to_zero(struct hrn_run *run, struct hrn_arena *arena, uint32_t id,
+                           const struct hrn_resize *resize)
+{
+    enum slm_adapter_resize_zero declared = run->adapter->resize_zero;
+    bool special =
+        declared == SLM_ADAPTER_RESIZE_ZERO_FREES || declared == SLM_ADAPTER_RESIZE_ZERO_REFUSED;
+    if (resize->new_bytes != 0 || !special) {
+        return false;
+    }
+    if (resize->answer == SLM_ADAPTER_OK && resize->p != NULL) {
+        hrn_law_resize("#%u is resized to 0 bytes, which should give NULL", id);
+    }
+    if (declared == SLM_ADAPTER_RESIZE_ZERO_FREES) {
+        finish_free(run, arena, id);
+    } else {
+        hrn_object_verify(run, id);
+    }
+    return true;
 }
 
 void hrn_object_resize(struct hrn_run *run, struct hrn_arena *arena, uint32_t id, size_t size_bytes)
 {
     struct hrn_object *o = &run->model.objects[id];
     hrn_object_verify(run, id);
-    if (run->adapter->resize == NULL) {
-        use_all(run, arena, id);
+    if (!hrn_call_can_resize(run->adapter)) {
+        reshape(run, arena, id, o->p, usable_bytes(run, arena, id)); /* uses all of it */
         return;
     }
-    void *p = o->p;
-    enum slm_status got = run->adapter->resize(arena->self, &p, o->size_bytes, size_bytes);
-    if (got == SLM_OK) {
-        reshape(run, arena, id, p, size_bytes);
-    } else if (got != SLM_UNCHANGED && got != SLM_E_NOMEM) {
-        hrn_law_resize("%s for #%u", slm_status_name(got), id);
+    struct hrn_resize resize = {.new_bytes = hrn_asked_size(run->adapter, size_bytes)};
+    if (resize.new_bytes == 0 && run->adapter->resize_zero == SLM_ADAPTER_RESIZE_ZERO_UNASKED) {
+        resize.new_bytes = hrn_asked_size(run->adapter, 1);
+    }
+    hrn_call_resize(run, arena->self, id, &resize);
+    if (resize_to_zero(run, arena, id, &resize)) {
+        return;
+    }
+    if (resize.answer == SLM_ADAPTER_OK) {
+        finish_resize(run, arena, id, &resize);
+    } else if (resize.answer != SLM_ADAPTER_UNCHANGED && resize.answer != SLM_ADAPTER_REFUSED) {
+        hrn_law_resize("%s for #%u", hrn_answer_name(resize.answer), id);
     } else {
         hrn_object_verify(run, id);
     }
@@ -276,11 +350,11 @@ void hrn_object_give_back(struct hrn_run *run, struct hrn_arena *arena, uint32_t
 {
     struct hrn_object *o = &run->model.objects[id];
     hrn_object_verify(run, id);
-    enum slm_status got = run->adapter->give_back(arena->self, o->p, o->size_bytes);
-    if (got == SLM_OK) {
+    enum slm_adapter_answer got = run->adapter->pool->give_back(arena->self, o->p, o->size_bytes);
+    if (got == SLM_ADAPTER_OK) {
         hrn_object_retire(run, arena, id);
-    } else if (got != SLM_UNCHANGED) {
-        hrn_law_free_answer("give_back returns %s for #%u", slm_status_name(got), id);
+    } else if (got != SLM_ADAPTER_UNCHANGED) {
+        hrn_law_free_answer("give_back returns %s for #%u", hrn_answer_name(got), id);
     } else {
         hrn_object_verify(run, id);
     }
@@ -291,17 +365,17 @@ void hrn_object_reuse_put(struct hrn_run *run, struct hrn_arena *arena, uint32_t
     struct hrn_object *o = &run->model.objects[id];
     void *p = o->p;
     hrn_object_verify(run, id);
-    enum slm_status got = run->adapter->reuse_put(arena->self, p);
-    if (got != SLM_OK) {
-        hrn_law_reuse("put of live #%u returns %s", id, slm_status_name(got));
+    enum slm_adapter_answer got = run->adapter->pool->reuse_put(arena->self, p);
+    if (got != SLM_ADAPTER_OK) {
+        hrn_law_reuse("put of live #%u returns %s", id, hrn_answer_name(got));
     }
     hrn_object_retire(run, arena, id);
     if (!twice) {
         return;
     }
-    got = run->adapter->reuse_put(arena->self, p);
-    if (got != SLM_E_FREED) {
-        hrn_law_reuse("second put of #%u returns %s", id, slm_status_name(got));
+    got = run->adapter->pool->reuse_put(arena->self, p);
+    if (got != SLM_ADAPTER_BAD_FREED) {
+        hrn_law_reuse("second put of #%u returns %s", id, hrn_answer_name(got));
     }
 }
 

@@ -15,11 +15,27 @@ struct hrn_run hrn_run_state;
 
 /* --- Operations --- */
 
+static enum slm_adapter_call call_of(enum hrn_kind kind)
+{
+    switch (kind) {
+    case HRN_NALLOC:
+        return SLM_ADAPTER_CALL_ALLOC_PACKED;
+    case HRN_CALLOC:
+        return SLM_ADAPTER_CALL_ALLOC_ZEROED;
+    case HRN_MEMALIGN:
+        return SLM_ADAPTER_CALL_ALLOC_ALIGNED;
+    case HRN_REUSE_GET:
+        return SLM_ADAPTER_CALL_REUSE_GET;
+    default:
+        return SLM_ADAPTER_CALL_ALLOC;
+    }
+}
+
 static void do_alloc(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op)
 {
-    struct hrn_request rq = {op->kind, op->size_bytes, op->align_bytes};
+    struct slm_adapter_request rq = {call_of(op->kind), op->size_bytes, op->align_bytes};
     if (op->kind == HRN_REUSE_GET) {
-        rq.size_bytes = run->adapter->reuse_bytes(arena->self);
+        rq.size_bytes = run->adapter->pool->reuse_bytes(arena->self);
     }
     (void)hrn_object_alloc(run, arena, op->id, rq);
     hrn_run_done(run, op->kind, 1);
@@ -27,7 +43,7 @@ static void do_alloc(struct hrn_run *run, struct hrn_arena *arena, const struct 
 
 static void do_burst(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op)
 {
-    const struct hrn_request rq = {HRN_ALLOC, op->size_bytes, 0};
+    const struct slm_adapter_request rq = {SLM_ADAPTER_CALL_ALLOC, op->size_bytes, 0};
     unsigned n_refused = 0;
     uint32_t n = 0;
     while (n < op->count && n_refused < BURST_REFUSALS_MAX) {
@@ -169,13 +185,14 @@ static void begin_arenas(struct hrn_run *run)
     }
 }
 
-static void begin(struct hrn_run *run, const struct hrn_adapter *adapter,
+static void begin(struct hrn_run *run, const struct slm_adapter *adapter,
                   const struct hrn_program *program, struct hrn_result *result)
 {
     memset(result, 0, sizeof *result);
     hrn_scene.adapter = adapter->name;
     hrn_scene.program = program;
     run->adapter = adapter;
+    run->can = hrn_can(adapter);
     run->program = program;
     run->head = program->head;
     run->result = result;
@@ -189,9 +206,10 @@ static void begin(struct hrn_run *run, const struct hrn_adapter *adapter,
 /* How many things a walk over the arena examines. */
 static size_t walk_size(const struct hrn_run *run, const struct hrn_arena *arena)
 {
-    const struct hrn_oracle *oracle = &run->adapter->oracle;
+    const struct slm_adapter_checks *checks = run->adapter->checks;
     size_t n_pages = arena->env.region_bytes / run->head.page_bytes;
-    return arena->live.n + (oracle->walk_size != NULL ? oracle->walk_size(arena->self) : n_pages);
+    bool own = checks != NULL && checks->walk_size != NULL;
+    return arena->live.n + (own ? checks->walk_size(arena->self) : n_pages);
 }
 
 /* Operations until the next walk: as the head says, or more, so that even long walks stay a small
@@ -216,6 +234,11 @@ static void walk_all(struct hrn_run *run)
     }
 }
 
+static bool is_possible(const struct hrn_run *run, const struct hrn_op *op)
+{
+    return (run->can >> op->kind & 1u) != 0 && !(run->adapter->one_arena && op->arena != 0);
+}
+
 static void run_ops(struct hrn_run *run)
 {
     const struct hrn_program *program = run->program;
@@ -223,7 +246,7 @@ static void run_ops(struct hrn_run *run)
     for (size_t i = 0; i < program->n_ops; i++) {
         const struct hrn_op *op = &program->ops[i];
         hrn_scene.op_idx = i;
-        if ((run->adapter->can >> op->kind & 1u) == 0) {
+        if (!is_possible(run, op)) {
             continue;
         }
         if (__builtin_expect(hrn_scene.about != NULL, 0)) {
@@ -252,7 +275,7 @@ static void finish(struct hrn_run *run)
     }
 }
 
-void hrn_run(const struct hrn_adapter *adapter, const struct hrn_program *program,
+void hrn_run(const struct slm_adapter *adapter, const struct hrn_program *program,
              struct hrn_result *result)
 {
     struct hrn_result own;
@@ -276,7 +299,7 @@ static void abandon(struct hrn_run *run, const struct hrn_catcher *catcher)
     }
 }
 
-enum hrn_law hrn_run_catch(const struct hrn_adapter *adapter, const struct hrn_program *program,
+enum hrn_law hrn_run_catch(const struct slm_adapter *adapter, const struct hrn_program *program,
                            struct hrn_result *result)
 {
     static struct hrn_catcher catcher;

@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "harness/adapters/adapter.h"
 #include "harness/laws/laws.h"
 #include "harness/program/program.h"
+#include "harness/registry/registry.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -36,11 +36,11 @@ struct hrn_result {
 };
 
 /* Runs the program; result may be NULL. A broken law does not return. */
-void hrn_run(const struct hrn_adapter *adapter, const struct hrn_program *program,
+void hrn_run(const struct slm_adapter *adapter, const struct hrn_program *program,
              struct hrn_result *result);
 
 /* Runs the program. A broken law is in result->law, and the arenas' memory is released. */
-enum hrn_law hrn_run_catch(const struct hrn_adapter *adapter, const struct hrn_program *program,
+enum hrn_law hrn_run_catch(const struct slm_adapter *adapter, const struct hrn_program *program,
                            struct hrn_result *result);
 
 /* Counters of all runs of this process. */

@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "harness/adapters/adapter.h"
 #include "harness/laws/scene.h"
 #include "harness/memory/memory.h"
 #include "harness/program/program.h"
+#include "harness/registry/registry.h"
 #include "harness/run/model.h"
 #include "harness/run/run.h"
 
@@ -50,7 +50,9 @@ struct hrn_arena {
     void *self;         /* NULL: no arena */
     bool hopeless;      /* cannot be made with this head, for another reason than memory */
     unsigned n_refused; /* consecutive attempts to make it that the source refused */
-    struct hrn_env env;
+    struct slm_adapter_env env;
+    struct slm_adapter_pool_shape pool_shape;
+    struct slm_adapter_slab_shape slab_shape;
     struct hrn_region region;
     struct hrn_source source;
     struct hrn_id_list live;  /* ids of objects */
@@ -66,7 +68,9 @@ struct hrn_arena {
 };
 
 struct hrn_run {
-    const struct hrn_adapter *adapter;
+    const struct slm_adapter *adapter;
+    uint32_t can;                      /* operations that it supports */
+    const struct hrn_watcher *watcher; /* NULL: none */
     const struct hrn_program *program;
     struct hrn_head head; /* the program's */
     struct hrn_result *result;
@@ -90,9 +94,9 @@ void hrn_arena_create(struct hrn_run *run, uint32_t arena_idx, size_t size_bytes
 void hrn_arena_destroy(struct hrn_run *run, struct hrn_arena *arena);
 void hrn_arena_reset(struct hrn_run *run, struct hrn_arena *arena);
 void hrn_arena_drain(struct hrn_run *run, struct hrn_arena *arena, enum hrn_order order);
-/* Checks the contents of all live objects, the fence, and the oracle's walk. */
+/* Checks the contents of all live objects, the fence, and what hrn_arena_ask checks. */
 void hrn_arena_walk(struct hrn_run *run, struct hrn_arena *arena);
-/* Checks only the oracle's walk: check and statistics. */
+/* Asks only the allocator and its own checks: check, statistics, walk. */
 void hrn_arena_ask(struct hrn_run *run, struct hrn_arena *arena);
 /* Releases what an abandoned run left, without the allocator's help. */
 void hrn_arena_abandon(struct hrn_run *run, struct hrn_arena *arena);
@@ -101,9 +105,12 @@ void hrn_arena_abandon(struct hrn_run *run, struct hrn_arena *arena);
 
 /* The op's object; NULL if its allocation was refused, or it is no longer in the op's arena. */
 const struct hrn_object *hrn_object_live(const struct hrn_run *run, const struct hrn_op *op);
-/* Calls the allocator and checks the result. False: refused. */
+/* Calls the allocator. NULL: refused. */
+void *hrn_object_ask(struct hrn_run *run, const struct hrn_arena *arena, uint32_t id,
+                     const struct slm_adapter_request *rq);
+/* The same, and checks the result. False: refused. */
 bool hrn_object_alloc(struct hrn_run *run, struct hrn_arena *arena, uint32_t id,
-                      struct hrn_request rq);
+                      struct slm_adapter_request rq);
 /* Frees a live object and checks the answer. True: it is gone; false: declined. */
 bool hrn_object_free(struct hrn_run *run, struct hrn_arena *arena, uint32_t id);
 void hrn_object_resize(struct hrn_run *run, struct hrn_arena *arena, uint32_t id,
@@ -112,12 +119,12 @@ void hrn_object_give_back(struct hrn_run *run, struct hrn_arena *arena, uint32_t
 void hrn_object_reuse_put(struct hrn_run *run, struct hrn_arena *arena, uint32_t id, bool twice);
 /* Checks p, the answer to rq, fills it, and makes it live, in no list. */
 void hrn_object_adopt(struct hrn_run *run, struct hrn_arena *arena, uint32_t id,
-                      const struct hrn_request *rq, void *p);
+                      const struct slm_adapter_request *rq, void *p);
 /* The reverse, without a check of the contents. */
 void hrn_object_forget(struct hrn_run *run, struct hrn_arena *arena, uint32_t id);
-/* A refusal of rq: the oracle must find it lawful. */
-void hrn_object_refused(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_request *rq,
-                        uint64_t n_source_refusals);
+/* A refusal of rq: the allocator's own check must find it lawful. */
+void hrn_object_refused(struct hrn_run *run, struct hrn_arena *arena,
+                        const struct slm_adapter_request *rq, uint64_t n_source_refusals);
 /* Removes a live object from its list, and remembers its address as stale. */
 void hrn_object_retire(struct hrn_run *run, struct hrn_arena *arena, uint32_t id);
 /* Reports a broken law if the object's bytes are not those that were written. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Watches runs through wrapped adapters. */
+/* Watches runs. */
 #include "harness/run/watch.h"
 
 #include <stdlib.h>
@@ -8,10 +8,9 @@
 #include "harness/base/array.h"
 #include "harness/run/state.h"
 
-/* What is being watched. It is global because adapter functions only get the arena. */
+/* What is being watched. It is global because trim only gets the arena. */
 static struct {
-    const struct hrn_adapter *under;
-    const struct hrn_watcher *watcher;
+    const struct slm_adapter *under;
     size_t n_ops; /* of hrn_watch_look: the program's own operations */
     hrn_watch_look_fn look;
     void *look_data;
@@ -26,44 +25,13 @@ static struct hrn_arena *arena_of(const void *self)
     return &hrn_run_state.arenas[i];
 }
 
-/* --- Answers --- */
-
-static void *watched_create(const struct hrn_env *env, enum slm_status *why)
-{
-    void *self = watch.under->create(env, why);
-    if (self != NULL && watch.watcher->made != NULL) {
-        watch.watcher->made(watch.watcher->data, env);
-    }
-    return self;
-}
-
-static void *watched_alloc(void *self, const struct hrn_request *rq)
-{
-    void *p = watch.under->alloc(self, rq);
-    if (watch.watcher->answered != NULL) {
-        watch.watcher->answered(watch.watcher->data, hrn_scene.op_idx, rq, p);
-    }
-    return p;
-}
-
-static void watched_destroy(void *self)
-{
-    if (watch.watcher->ending != NULL) {
-        watch.watcher->ending(watch.watcher->data, &arena_of(self)->env);
-    }
-    watch.under->destroy(self);
-}
-
-enum hrn_law hrn_watch_run(const struct hrn_adapter *adapter, const struct hrn_program *program,
+enum hrn_law hrn_watch_run(const struct slm_adapter *adapter, const struct hrn_program *program,
                            struct hrn_result *result, const struct hrn_watcher *watcher)
 {
-    struct hrn_adapter watched = *adapter;
-    watched.create = watched_create;
-    watched.alloc = watched_alloc;
-    watched.destroy = watched_destroy;
-    watch.under = adapter;
-    watch.watcher = watcher;
-    return hrn_run_catch(&watched, program, result);
+    hrn_run_state.watcher = watcher;
+    enum hrn_law law = hrn_run_catch(adapter, program, result);
+    hrn_run_state.watcher = NULL;
+    return law;
 }
 
 /* --- Views --- */
@@ -115,14 +83,15 @@ static size_t watched_trim(void *self)
 }
 
 /* Appends one TRIM for each arena that exists after the operations so far. */
-static void push_views(struct hrn_program *program, const struct hrn_adapter *adapter)
+static void push_views(struct hrn_program *program, const struct slm_adapter *adapter)
 {
     size_t cap = 0;
+    uint32_t can = hrn_can(adapter);
     bool *there = hrn_array_grow(NULL, &cap, (size_t)program->n_arenas + 1, sizeof *there);
     memset(there, 0, cap * sizeof *there);
     for (size_t i = 0; i < program->n_ops; i++) {
         const struct hrn_op *op = &program->ops[i];
-        if ((adapter->can >> op->kind & 1u) != 0) {
+        if ((can >> op->kind & 1u) != 0 && !(adapter->one_arena && op->arena != 0)) {
             there[op->arena] = op->kind != HRN_DESTROY;
         }
     }
@@ -135,7 +104,7 @@ static void push_views(struct hrn_program *program, const struct hrn_adapter *ad
     free(there);
 }
 
-enum hrn_law hrn_watch_look(const struct hrn_adapter *adapter, const struct hrn_program *program,
+enum hrn_law hrn_watch_look(const struct slm_adapter *adapter, const struct hrn_program *program,
                             size_t n_ops, hrn_watch_look_fn look, void *data,
                             struct hrn_result *result)
 {
@@ -145,8 +114,7 @@ enum hrn_law hrn_watch_look(const struct hrn_adapter *adapter, const struct hrn_
     looking.n_ops = n_ops;
     looking.head.check_every = 0;
     push_views(&looking, adapter);
-    struct hrn_adapter watched = *adapter;
-    watched.can |= HRN_BIT(HRN_TRIM);
+    struct slm_adapter watched = *adapter;
     watched.trim = watched_trim;
     watch.under = adapter;
     watch.n_ops = n_ops;

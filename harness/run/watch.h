@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "harness/adapters/adapter.h"
 #include "harness/laws/laws.h"
 #include "harness/program/program.h"
+#include "harness/registry/registry.h"
 #include "harness/run/run.h"
 
 #ifdef __cplusplus
@@ -16,24 +16,25 @@ extern "C" {
 #endif
 
 /*
- * Model    Runs the adapter with some of its functions wrapped; the allocator does exactly what it
- *          does unwatched. Callbacks may be NULL.
+ * Model    The runner calls the watcher; the allocator does exactly what it does unwatched. Callbacks
+ *          may be NULL.
  * Safety   As hrn_run_catch; one watched run at a time. Callbacks may only read the arena.
  * Failure  None of its own.
  */
 struct hrn_watcher {
     void *data;
     /* Arena made. */
-    void (*made)(void *data, const struct hrn_env *env);
+    void (*made)(void *data, const struct slm_adapter_env *env);
     /* Operation op_idx asked for rq, and p is the answer. A burst calls this once for each object.
      */
-    void (*answered)(void *data, size_t op_idx, const struct hrn_request *rq, const void *p);
+    void (*answered)(void *data, size_t op_idx, const struct slm_adapter_request *rq,
+                     const void *p);
     /* Arena about to be destroyed; its objects are gone. */
-    void (*ending)(void *data, const struct hrn_env *env);
+    void (*ending)(void *data, const struct slm_adapter_env *env);
 };
 
 /* hrn_run_catch with a watcher. */
-enum hrn_law hrn_watch_run(const struct hrn_adapter *adapter, const struct hrn_program *program,
+enum hrn_law hrn_watch_run(const struct slm_adapter *adapter, const struct hrn_program *program,
                            struct hrn_result *result, const struct hrn_watcher *watcher);
 
 struct hrn_watch_object {
@@ -44,7 +45,7 @@ struct hrn_watch_object {
 
 /* An arena between two operations. */
 struct hrn_watch_view {
-    const struct hrn_env *env;
+    const struct slm_adapter_env *env;
     const struct hrn_watch_object *objects; /* by address */
     size_t n_objects;
     size_t live_bytes;
@@ -58,7 +59,7 @@ typedef void (*hrn_watch_look_fn)(void *data, const struct hrn_watch_view *view)
  * *result is the result of the run after that. An arena that the first n_ops operations made or
  * tried to make is made again if it does not exist.
  */
-enum hrn_law hrn_watch_look(const struct hrn_adapter *adapter, const struct hrn_program *program,
+enum hrn_law hrn_watch_look(const struct slm_adapter *adapter, const struct hrn_program *program,
                             size_t n_ops, hrn_watch_look_fn look, void *data,
                             struct hrn_result *result);
 

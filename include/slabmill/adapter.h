@@ -94,6 +94,7 @@ struct slm_adapter_slab_shape {
     size_t gap_bytes;        /* after each object, 0 to 64 */
     unsigned per_doubling;   /* size classes, a power of two from 1 to 16 */
     bool shared;             /* used through several views in alternation */
+    size_t max_bytes;        /* the size to which it could grow; 0: it has no reserve */
 };
 
 /* Valid until the arena is destroyed. The mill owns it. */
@@ -225,8 +226,9 @@ struct slm_adapter_pool {
     /* Registers a handler that deletes the file at path, if path is not NULL, and closes fd. BAD:
      * fd is negative. */
     enum slm_adapter_answer (*file)(void *self, int fd, const char *path);
-    /* Runs the handler of fd now. BAD_FOREIGN: there is none. Needs file. */
+    /* Runs the handler of fd now. Needs file. */
     enum slm_adapter_answer (*run_file)(void *self, int fd);
+    bool run_file_refuses; /* run_file of an fd without a handler: BAD_FOREIGN; false: not tried */
     /* A list of objects of one size: get returns an object that was put back, or a new one. All
      * three functions are needed, or none. put of an object that is in the list: BAD_FREED. */
     void *(*reuse_get)(void *self);

@@ -14,7 +14,7 @@
 #include "harness/run/state.h"
 #include "gtest/gtest.h"
 
-static void PrintTo(const hrn_adapter *adapter, std::ostream *out)
+static void PrintTo(const slm_adapter *adapter, std::ostream *out)
 {
     *out << adapter->name;
 }
@@ -34,10 +34,10 @@ struct Catch {
 
 class Hunter {
   public:
-    explicit Hunter(const hrn_adapter *adapter) : adapter_(adapter)
+    explicit Hunter(const slm_adapter *adapter) : adapter_(adapter)
     {
         hrn_program_init(&program_);
-        hrn_gen_init(&gen_, adapter->can);
+        hrn_gen_init(&gen_, hrn_can(adapter));
     }
     ~Hunter()
     {
@@ -102,14 +102,14 @@ class Hunter {
         hrn_program_fini(&program);
     }
 
-    const hrn_adapter *adapter_;
+    const slm_adapter *adapter_;
     hrn_gen gen_;
     hrn_program program_;
 };
 
-std::vector<const hrn_adapter *> AllBroken()
+std::vector<const slm_adapter *> AllBroken()
 {
-    std::vector<const hrn_adapter *> all;
+    std::vector<const slm_adapter *> all;
     const char *sentence;
     for (size_t i = 0; hrn_broken_at(i, &sentence) != nullptr; i++) {
         all.push_back(hrn_broken_at(i, &sentence));
@@ -117,7 +117,7 @@ std::vector<const hrn_adapter *> AllBroken()
     return all;
 }
 
-std::string SentenceOf(const hrn_adapter *adapter)
+std::string SentenceOf(const slm_adapter *adapter)
 {
     const char *sentence = "";
     for (size_t i = 0; hrn_broken_at(i, &sentence) != adapter; i++) {
@@ -133,7 +133,7 @@ std::map<std::string, Catch> &Caught()
     return caught;
 }
 
-class PlantedBug : public testing::TestWithParam<const hrn_adapter *> {};
+class PlantedBug : public testing::TestWithParam<const slm_adapter *> {};
 
 TEST_P(PlantedBug, IsCaught)
 {
@@ -156,16 +156,16 @@ TEST_P(PlantedBug, IsCaughtByTheSameLawAgain)
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, PlantedBug, testing::ValuesIn(AllBroken()),
-                         [](const testing::TestParamInfo<const hrn_adapter *> &adapter) {
+                         [](const testing::TestParamInfo<const slm_adapter *> &adapter) {
                              return adapter.param->name;
                          });
 
 TEST(PlantedBugs, AreManyAndBreakEveryLawOfRuns)
 {
     std::set<hrn_law> broken;
-    std::vector<const hrn_adapter *> all = AllBroken();
+    std::vector<const slm_adapter *> all = AllBroken();
     EXPECT_GE(all.size(), 25u);
-    for (const hrn_adapter *adapter : all) {
+    for (const slm_adapter *adapter : all) {
         if (Caught().count(adapter->name) == 0) {
             Caught()[adapter->name] = Hunter(adapter).Hunt();
         }

@@ -9,14 +9,14 @@
 #include "gtest/gtest.h"
 
 /* How GoogleTest names the parameter. */
-static void PrintTo(const hrn_adapter *adapter, std::ostream *out)
+static void PrintTo(const slm_adapter *adapter, std::ostream *out)
 {
     *out << adapter->name;
 }
 
 namespace {
 
-class Conformance : public testing::TestWithParam<const hrn_adapter *> {
+class Conformance : public testing::TestWithParam<const slm_adapter *> {
   protected:
     Conformance()
     {
@@ -30,7 +30,7 @@ class Conformance : public testing::TestWithParam<const hrn_adapter *> {
 
     bool Can(hrn_kind kind) const
     {
-        return (GetParam()->can >> kind & 1u) != 0;
+        return (hrn_can(GetParam()) >> kind & 1u) != 0;
     }
 
     void Push(hrn_kind kind, size_t size_bytes = 0, uint32_t arena = 0)
@@ -224,7 +224,7 @@ TEST_P(Conformance, HandlesEveryRefusalOfItsSource)
 TEST_P(Conformance, KeepsEveryLawThroughGeneratedPrograms)
 {
     hrn_gen gen;
-    hrn_gen_init(&gen, GetParam()->can);
+    hrn_gen_init(&gen, hrn_can(GetParam()));
     uint64_t n_done = 0;
     for (uint64_t seed = 1; seed <= 400 && !HasFailure(); seed++) {
         hrn_rng rng;
@@ -247,7 +247,7 @@ TEST_P(Conformance, KeepsEveryLawThroughGeneratedPrograms)
 TEST_P(Conformance, DoesTheSameForTheSameProgram)
 {
     hrn_gen gen;
-    hrn_gen_init(&gen, GetParam()->can);
+    hrn_gen_init(&gen, hrn_can(GetParam()));
     for (uint64_t seed = 500; seed < 520; seed++) {
         hrn_rng rng;
         hrn_rng_seed(&rng, seed);
@@ -263,17 +263,17 @@ TEST_P(Conformance, DoesTheSameForTheSameProgram)
     }
 }
 
-std::vector<const hrn_adapter *> AllAdapters()
+std::vector<const slm_adapter *> AllAdapters()
 {
-    std::vector<const hrn_adapter *> all;
-    for (size_t i = 0; hrn_adapters[i] != nullptr; i++) {
-        all.push_back(hrn_adapters[i]);
+    std::vector<const slm_adapter *> all;
+    for (size_t i = 0; hrn_adapter_at(i) != nullptr; i++) {
+        all.push_back(hrn_adapter_at(i));
     }
     return all;
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, Conformance, testing::ValuesIn(AllAdapters()),
-                         [](const testing::TestParamInfo<const hrn_adapter *> &adapter) {
+                         [](const testing::TestParamInfo<const slm_adapter *> &adapter) {
                              return adapter.param->name;
                          });
 

@@ -67,9 +67,9 @@ INSTANTIATE_TEST_SUITE_P(OfEveryShape, Generator, testing::ValuesIn(AllShapes())
 
 TEST(GeneratedPrograms, RunEveryKindThatTheAdapterSupports)
 {
-    for (size_t i = 0; hrn_adapters[i] != nullptr; i++) {
-        const hrn_adapter *adapter = hrn_adapters[i];
-        const hrn_shape shape = {HRN_HEAD_BYTES, HRN_RECORD_BYTES, true, adapter->can};
+    for (size_t i = 0; hrn_adapter_at(i) != nullptr; i++) {
+        const slm_adapter *adapter = hrn_adapter_at(i);
+        const hrn_shape shape = {HRN_HEAD_BYTES, HRN_RECORD_BYTES, true, hrn_can(adapter)};
         uint64_t n_kind[HRN_KIND_COUNT] = {};
         hrn_program program;
         hrn_program_init(&program);
@@ -84,16 +84,16 @@ TEST(GeneratedPrograms, RunEveryKindThatTheAdapterSupports)
         }
         hrn_program_fini(&program);
         for (unsigned kind = 0; kind < HRN_KIND_COUNT; kind++) {
-            EXPECT_EQ(n_kind[kind] > 0, (adapter->can >> kind & 1u) != 0)
+            EXPECT_EQ(n_kind[kind] > 0, (hrn_can(adapter) >> kind & 1u) != 0)
                 << adapter->name << ": " << hrn_kind_word(static_cast<hrn_kind>(kind));
         }
     }
 }
 
 /* The number of inputs until the bug is caught, or 0. */
-uint64_t InputsUntilCaught(const hrn_adapter *adapter)
+uint64_t InputsUntilCaught(const slm_adapter *adapter)
 {
-    const hrn_shape shape = {HRN_HEAD_BYTES, HRN_RECORD_BYTES, true, adapter->can};
+    const hrn_shape shape = {HRN_HEAD_BYTES, HRN_RECORD_BYTES, true, hrn_can(adapter)};
     hrn_program program;
     hrn_program_init(&program);
     uint64_t n = 0;
@@ -113,7 +113,7 @@ TEST(GeneratedPrograms, FindPlantedBugsOfArithmeticAndLifeCycles)
          {HRN_BUG_short_by_one, HRN_BUG_page_edge, HRN_BUG_huge_wrap, HRN_BUG_memalign_ignored,
           HRN_BUG_half_merge, HRN_BUG_reset_partial, HRN_BUG_create_stale, HRN_BUG_double_free,
           HRN_BUG_leak_on_refusal, HRN_BUG_reuse_double_put, HRN_BUG_count_saturates}) {
-        const hrn_adapter *adapter = hrn_broken_adapter(bug);
+        const slm_adapter *adapter = hrn_broken_adapter(bug);
         uint64_t n = InputsUntilCaught(adapter);
         std::printf("%-26s caught by input %llu\n", adapter->name,
                     static_cast<unsigned long long>(n));

@@ -6,6 +6,7 @@
 #include <set>
 #include <vector>
 
+#include "harness/adapters/adapters.h"
 #include "harness/inputs/random.h"
 #include "harness/run/state.h"
 #include "gtest/gtest.h"
@@ -310,16 +311,16 @@ TEST(Region, HoldsOnlyJunkAfterAnyUseOfTheOneBefore)
 
 size_t n_creations;
 
-void *CreateCounted(const hrn_env *env, slm_status *why)
+void *CreateCounted(const slm_adapter_env *env)
 {
     n_creations++;
-    return hrn_adapter_slab.create(env, why);
+    return hrn_adapter_slab.create(env);
 }
 
 /* 50 allocations of one object on a slab whose source refuses its first n_refusals calls. */
 hrn_result RunRefused(uint32_t n_refusals)
 {
-    hrn_adapter adapter = hrn_adapter_slab;
+    slm_adapter adapter = hrn_adapter_slab;
     hrn_program program;
     hrn_result result;
     adapter.create = CreateCounted;

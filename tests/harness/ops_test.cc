@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/adapters/adapters.h"
 #include "harness/inputs/mutate.h"
 #include "harness/inputs/random.h"
 #include "harness/run/run.h"
@@ -334,7 +335,7 @@ TEST(SizeCode, HugeSizesExceedAnyMemory)
 TEST(Generator, MakesTheSameProgramFromTheSameSeed)
 {
     hrn_gen gen;
-    hrn_gen_init(&gen, hrn_adapter_slab.can);
+    hrn_gen_init(&gen, hrn_can(&hrn_adapter_slab));
     Program a;
     Program b;
     for (hrn_program *program : {a.get(), b.get()}) {

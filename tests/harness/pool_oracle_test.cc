@@ -15,14 +15,12 @@ constexpr size_t kBlock = 4096;
 /* Bytes that are hidden from the oracle before each calloc, so that their room is gone. */
 std::initializer_list<size_t> hidden;
 
-void *CallocAfterHiddenObjects(void *self, const hrn_request *rq)
+void *CallocAfterHiddenObjects(void *self, size_t n, size_t size_bytes)
 {
-    if (rq->kind == HRN_CALLOC) {
-        for (size_t bytes : hidden) {
-            (void)slm_pool_alloc(hrn_pool_of(self), bytes);
-        }
+    for (size_t bytes : hidden) {
+        (void)slm_pool_alloc(hrn_pool_of(self), bytes);
     }
-    return hrn_adapter_pool.alloc(self, rq);
+    return hrn_adapter_pool.alloc_zeroed(self, n, size_bytes);
 }
 
 class RoomLaw : public testing::Test {
@@ -48,8 +46,8 @@ class RoomLaw : public testing::Test {
     hrn_result RunWithHidden(std::initializer_list<size_t> bytes)
     {
         hrn_result result;
-        hrn_adapter other = hrn_adapter_pool;
-        other.alloc = CallocAfterHiddenObjects;
+        slm_adapter other = hrn_adapter_pool;
+        other.alloc_zeroed = CallocAfterHiddenObjects;
         hidden = bytes;
         hrn_run_catch(&other, &program_, &result);
         return result;

@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "harness/adapters/adapters.h"
 #include "harness/inputs/target.h"
 
 namespace slm_test {
@@ -13,7 +14,7 @@ namespace slm_test {
 inline std::vector<hrn_shape> RecordShapes()
 {
     return {
-        {HRN_HEAD_BYTES, HRN_RECORD_BYTES, true, hrn_adapter_slab.can},
+        {HRN_HEAD_BYTES, HRN_RECORD_BYTES, true, hrn_can(&hrn_adapter_slab)},
         {1, 8, false, 0},
         {1, 16, false, 0},
         {2, 16, false, 0},

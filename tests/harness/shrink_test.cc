@@ -24,25 +24,20 @@ struct Bump {
     alignas(65536) unsigned char bytes[1 << 21];
 };
 
-void *BumpCreate(const hrn_env *env, slm_status *why)
+void *BumpCreate(const slm_adapter_env *env)
 {
     static Bump bumps[2];
     Bump *bump = &bumps[env->arena];
     bump->used_bytes = 0;
     bump->above_100 = nullptr;
     bump->n_above_100 = 0;
-    *why = SLM_OK;
     return bump;
 }
 
-void BumpDestroy(void *)
-{
-}
-
-void *BumpAlloc(void *self, const hrn_request *rq)
+void *BumpAlloc(void *self, const slm_adapter_request *rq)
 {
     Bump *bump = static_cast<Bump *>(self);
-    size_t align = rq->kind == HRN_MEMALIGN ? rq->align_bytes : 16;
+    size_t align = rq->call == SLM_ADAPTER_CALL_ALLOC_ALIGNED ? rq->align_bytes : 16;
     if (align == 0 || (align & (align - 1)) != 0 || align > 65536 ||
         rq->size_bytes > sizeof bump->bytes) {
         return nullptr;
@@ -52,24 +47,24 @@ void *BumpAlloc(void *self, const hrn_request *rq)
         return nullptr;
     }
     bump->used_bytes = at + rq->size_bytes + 1;
-    if (rq->kind == HRN_CALLOC) {
+    if (rq->call == SLM_ADAPTER_CALL_ALLOC_ZEROED) {
         std::memset(bump->bytes + at, 0, rq->size_bytes);
     }
     return bump->bytes + at;
 }
 
-slm_status BumpFree(void *, void *)
+slm_adapter_answer BumpFree(void *, void *, size_t)
 {
-    return SLM_OK;
+    return SLM_ADAPTER_OK;
 }
 
-slm_status BumpResize(void *, void **, size_t old_bytes, size_t new_bytes)
+void *BumpResize(void *, void *p, size_t old_bytes, size_t new_bytes)
 {
-    return new_bytes <= old_bytes ? SLM_OK : SLM_UNCHANGED;
+    return new_bytes <= old_bytes ? p : nullptr;
 }
 
 /* The third object of more than 100 bytes is the second one again. */
-void *AllocOverlapping(void *self, const hrn_request *rq)
+void *AllocOverlapping(void *self, const slm_adapter_request *rq)
 {
     Bump *bump = static_cast<Bump *>(self);
     auto *p = static_cast<unsigned char *>(BumpAlloc(self, rq));
@@ -84,30 +79,54 @@ void *AllocOverlapping(void *self, const hrn_request *rq)
 }
 
 /* calloc does not zero the last byte of objects above 1000 bytes. */
-void *AllocDirty(void *self, const hrn_request *rq)
+void *AllocDirty(void *self, const slm_adapter_request *rq)
 {
     auto *p = static_cast<unsigned char *>(BumpAlloc(self, rq));
-    if (p != nullptr && rq->kind == HRN_CALLOC && rq->size_bytes > 1000) {
+    if (p != nullptr && rq->call == SLM_ADAPTER_CALL_ALLOC_ZEROED && rq->size_bytes > 1000) {
         p[rq->size_bytes - 1] = 1;
     }
     return p;
 }
 
 /* memalign at 64 and above is off by 16. */
-void *AllocUnaligned(void *self, const hrn_request *rq)
+void *AllocUnaligned(void *self, const slm_adapter_request *rq)
 {
     auto *p = static_cast<unsigned char *>(BumpAlloc(self, rq));
-    return p != nullptr && rq->kind == HRN_MEMALIGN && rq->align_bytes >= 64 ? p + 16 : p;
+    return p != nullptr && rq->call == SLM_ADAPTER_CALL_ALLOC_ALIGNED && rq->align_bytes >= 64
+               ? p + 16
+               : p;
 }
 
 /* A resize to less than 10 bytes changes the first one. */
-slm_status ResizeScribbling(void *self, void **p, size_t old_bytes, size_t new_bytes)
+void *ResizeScribbling(void *self, void *p, size_t old_bytes, size_t new_bytes)
 {
-    slm_status status = BumpResize(self, p, old_bytes, new_bytes);
-    if (status == SLM_OK && new_bytes > 0 && new_bytes < 10) {
-        static_cast<unsigned char *>(*p)[0] ^= 1;
+    void *now = BumpResize(self, p, old_bytes, new_bytes);
+    if (now != nullptr && new_bytes > 0 && new_bytes < 10) {
+        static_cast<unsigned char *>(now)[0] ^= 1;
     }
-    return status;
+    return now;
+}
+
+/* The adapter's functions for a function that serves every request. */
+template <void *(*Serve)(void *, const slm_adapter_request *)>
+void SetRequests(slm_adapter *adapter)
+{
+    adapter->alloc = [](void *self, size_t size_bytes) {
+        const slm_adapter_request rq = {SLM_ADAPTER_CALL_ALLOC, size_bytes, 0};
+        return Serve(self, &rq);
+    };
+    adapter->alloc_zeroed = [](void *self, size_t n, size_t size_bytes) -> void * {
+        size_t bytes = 0;
+        if (__builtin_mul_overflow(n, size_bytes, &bytes)) {
+            return nullptr;
+        }
+        const slm_adapter_request rq = {SLM_ADAPTER_CALL_ALLOC_ZEROED, bytes, 0};
+        return Serve(self, &rq);
+    };
+    adapter->alloc_aligned = [](void *self, size_t align_bytes, size_t size_bytes) {
+        const slm_adapter_request rq = {SLM_ADAPTER_CALL_ALLOC_ALIGNED, size_bytes, align_bytes};
+        return Serve(self, &rq);
+    };
 }
 
 /* --- What they must shrink to --- */
@@ -116,49 +135,50 @@ struct Planted {
     const char *name;
     hrn_law law;
     const char *smallest; /* the result, without the head */
-    hrn_adapter adapter;
+    slm_adapter adapter;
 };
 
-hrn_adapter BumpAdapter()
+slm_adapter BumpAdapter()
 {
-    hrn_adapter adapter = {};
+    slm_adapter adapter = {};
     adapter.name = "bump";
-    adapter.can = HRN_CAN_BASE | HRN_BIT(HRN_MEMALIGN) | HRN_BIT(HRN_RESIZE);
-    adapter.align_bytes = 16;
-    adapter.align_max_bytes = 65536;
     adapter.create = BumpCreate;
-    adapter.destroy = BumpDestroy;
-    adapter.alloc = BumpAlloc;
     adapter.free = BumpFree;
     adapter.resize = BumpResize;
+    adapter.align_bytes = 16;
+    adapter.align_max_bytes = 65536;
+    adapter.align_refuses = true;
+    adapter.resize_zero = SLM_ADAPTER_RESIZE_ZERO_RESIZES;
+    adapter.memory = SLM_ADAPTER_SYSTEM;
+    SetRequests<BumpAlloc>(&adapter);
     return adapter;
 }
 
 Planted Overlapping()
 {
-    hrn_adapter adapter = BumpAdapter();
-    adapter.alloc = AllocOverlapping;
+    slm_adapter adapter = BumpAdapter();
+    SetRequests<AllocOverlapping>(&adapter);
     return {"Overlapping", HRN_LAW_overlap,
             "arena 0 alloc 0 101\narena 0 alloc 1 101\narena 0 alloc 2 101\n", adapter};
 }
 
 Planted Dirty()
 {
-    hrn_adapter adapter = BumpAdapter();
-    adapter.alloc = AllocDirty;
+    slm_adapter adapter = BumpAdapter();
+    SetRequests<AllocDirty>(&adapter);
     return {"Dirty", HRN_LAW_zeroing, "arena 0 calloc 0 1001\n", adapter};
 }
 
 Planted Unaligned()
 {
-    hrn_adapter adapter = BumpAdapter();
-    adapter.alloc = AllocUnaligned;
+    slm_adapter adapter = BumpAdapter();
+    SetRequests<AllocUnaligned>(&adapter);
     return {"Unaligned", HRN_LAW_alignment, "arena 0 memalign 0 0 64\n", adapter};
 }
 
 Planted Scribbling()
 {
-    hrn_adapter adapter = BumpAdapter();
+    slm_adapter adapter = BumpAdapter();
     adapter.resize = ResizeScribbling;
     return {"Scribbling", HRN_LAW_resize, "arena 0 alloc 0 1\narena 0 resize 0 1\n", adapter};
 }
@@ -185,7 +205,7 @@ class Shrink : public testing::TestWithParam<Planted> {
     void Generate(uint64_t seed)
     {
         hrn_gen gen;
-        hrn_gen_init(&gen, GetParam().adapter.can);
+        hrn_gen_init(&gen, hrn_can(&GetParam().adapter));
         do {
             hrn_rng rng;
             hrn_rng_seed(&rng, seed++);
@@ -217,13 +237,13 @@ class Shrink : public testing::TestWithParam<Planted> {
 
 TEST(ShrinkBump, KeepsEveryLawWhenNothingIsPlanted)
 {
-    const hrn_adapter adapter = BumpAdapter();
+    const slm_adapter adapter = BumpAdapter();
     for (uint64_t seed = 0; seed < 50; seed++) {
         hrn_gen gen;
         hrn_rng rng;
         hrn_program program;
         hrn_result result;
-        hrn_gen_init(&gen, adapter.can);
+        hrn_gen_init(&gen, hrn_can(&adapter));
         hrn_rng_seed(&rng, seed);
         hrn_program_init(&program);
         hrn_gen_program(&gen, &rng, 500, &program);

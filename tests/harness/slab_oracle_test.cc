@@ -12,13 +12,10 @@ namespace {
 constexpr size_t kSlabPage = 4096;
 
 /* Takes the best fit away from a calloc, so that the object comes from another free run. */
-void *CallocWithoutTheBestFit(void *self, const hrn_request *rq)
+void *CallocWithoutTheBestFit(void *self, size_t n, size_t size_bytes)
 {
-    if (rq->kind != HRN_CALLOC) {
-        return hrn_adapter_slab.alloc(self, rq);
-    }
-    void *best = slm_slab_alloc(hrn_slab_of(self), rq->size_bytes);
-    void *p = hrn_adapter_slab.alloc(self, rq);
+    void *best = slm_slab_alloc(hrn_slab_of(self), n * size_bytes);
+    void *p = hrn_adapter_slab.alloc_zeroed(self, n, size_bytes);
     (void)slm_slab_free(hrn_slab_of(self), best);
     return p;
 }
@@ -59,8 +56,8 @@ TEST_P(BestFitLaw, IsBrokenByARunFromALongerFreeRun)
     Add(HRN_CALLOC, 4, hole);
     hrn_result result;
     EXPECT_EQ(hrn_run_catch(&hrn_adapter_slab, &program_, &result), HRN_LAW_NONE) << result.text;
-    hrn_adapter other = hrn_adapter_slab;
-    other.alloc = CallocWithoutTheBestFit;
+    slm_adapter other = hrn_adapter_slab;
+    other.alloc_zeroed = CallocWithoutTheBestFit;
     EXPECT_EQ(hrn_run_catch(&other, &program_, &result), HRN_LAW_placement);
     std::string seen = std::to_string(hole) + " pages were cut from a free run of " +
                        std::to_string(hole + 1) + ", though one of " + std::to_string(hole) +

@@ -5,10 +5,10 @@
 
 #include "tools/slabmill/slabmill.h"
 
-const struct hrn_adapter *mill_adapter_find(const char *name)
+const struct slm_adapter *mill_adapter_find(const char *name)
 {
-    const struct hrn_adapter *adapter = hrn_adapter_find(name);
-    const struct hrn_adapter *broken;
+    const struct slm_adapter *adapter = hrn_adapter_find(name);
+    const struct slm_adapter *broken;
     const char *sentence;
     for (size_t i = 0; adapter == NULL && (broken = mill_adapter_broken(i, &sentence)) != NULL;
          i++) {
@@ -17,20 +17,21 @@ const struct hrn_adapter *mill_adapter_find(const char *name)
     return adapter;
 }
 
-void mill_adapter_code(const struct hrn_adapter *adapter, char *code, size_t code_bytes,
+void mill_adapter_code(const struct slm_adapter *adapter, char *code, size_t code_bytes,
                        const char **header)
 {
     bool broken = hrn_adapter_find(adapter->name) == NULL;
     snprintf(code, code_bytes, "%s(\"%s\")", broken ? "mill_adapter_find" : "hrn_adapter_find",
              adapter->name);
-    *header = broken ? "tools/slabmill/slabmill.h" : "harness/adapters/adapter.h";
+    *header = broken ? "tools/slabmill/slabmill.h" : "harness/registry/registry.h";
 }
 
-static void print_adapter(const struct hrn_adapter *adapter)
+static void print_adapter(const struct slm_adapter *adapter)
 {
+    uint32_t can = hrn_can(adapter);
     printf("%s:", adapter->name);
     for (enum hrn_kind kind = 0; kind < HRN_KIND_COUNT; kind++) {
-        if ((adapter->can >> kind & 1u) != 0) {
+        if ((can >> kind & 1u) != 0) {
             printf(" %s", hrn_kind_word(kind));
         }
     }
@@ -39,10 +40,11 @@ static void print_adapter(const struct hrn_adapter *adapter)
 
 int mill_adapters(const struct mill_options *options)
 {
-    for (size_t i = 0; hrn_adapters[i] != NULL; i++) {
-        print_adapter(hrn_adapters[i]);
+    const struct slm_adapter *own;
+    for (size_t i = 0; (own = hrn_adapter_at(i)) != NULL; i++) {
+        print_adapter(own);
     }
-    const struct hrn_adapter *broken;
+    const struct slm_adapter *broken;
     const char *sentence;
     for (size_t i = 0; options->all && (broken = mill_adapter_broken(i, &sentence)) != NULL; i++) {
         printf("%s: %s\n", broken->name, sentence);

@@ -8,18 +8,18 @@
 #include "tools/slabmill/slabmill.h"
 
 /* Free accepts pointers inside an object. */
-static enum slm_status free_interior(void *self, void *p)
+static enum slm_adapter_answer free_interior(void *self, void *p, size_t size_bytes)
 {
-    enum slm_status status = hrn_adapter_slab.free(self, p);
-    return status == SLM_E_INTERIOR ? SLM_OK : status;
+    enum slm_adapter_answer answer = hrn_adapter_slab.free(self, p, size_bytes);
+    return answer == SLM_ADAPTER_BAD_INTERIOR ? SLM_ADAPTER_OK : answer;
 }
 
 /* Of more than 1000 zeroed bytes, the last is not zero. */
-static void *alloc_dirty(void *self, const struct hrn_request *rq)
+static void *alloc_dirty(void *self, size_t n, size_t size_bytes)
 {
-    unsigned char *p = hrn_adapter_slab.alloc(self, rq);
-    if (p != NULL && rq->kind == HRN_CALLOC && rq->size_bytes > 1000) {
-        p[rq->size_bytes - 1] = 1;
+    unsigned char *p = hrn_adapter_slab.alloc_zeroed(self, n, size_bytes);
+    if (p != NULL && n * size_bytes > 1000) {
+        p[n * size_bytes - 1] = 1;
     }
     return p;
 }
@@ -27,14 +27,29 @@ static void *alloc_dirty(void *self, const struct hrn_request *rq)
 /* An address that is never mapped; volatile, so that the compiler keeps the write. */
 static unsigned char *volatile nowhere = (unsigned char *)(uintptr_t)16;
 
-/* Objects of more than 5000 bytes crash. */
-static void *alloc_crashing(void *self, const struct hrn_request *rq)
+static void *crash_if_large(void *p, size_t size_bytes)
 {
-    void *p = hrn_adapter_slab.alloc(self, rq);
-    if (p != NULL && rq->size_bytes > 5000) {
+    if (p != NULL && size_bytes > 5000) {
         *nowhere = 1;
     }
     return p;
+}
+
+/* Objects of more than 5000 bytes crash. */
+static void *alloc_crashing(void *self, size_t size_bytes)
+{
+    return crash_if_large(hrn_adapter_slab.alloc(self, size_bytes), size_bytes);
+}
+
+static void *alloc_zeroed_crashing(void *self, size_t n, size_t size_bytes)
+{
+    return crash_if_large(hrn_adapter_slab.alloc_zeroed(self, n, size_bytes), n * size_bytes);
+}
+
+static void *alloc_aligned_crashing(void *self, size_t align_bytes, size_t size_bytes)
+{
+    return crash_if_large(hrn_adapter_slab.alloc_aligned(self, align_bytes, size_bytes),
+                          size_bytes);
 }
 
 static volatile int forever = 1;
@@ -61,7 +76,7 @@ static const struct broken own[] = {
 #define N_OWN    (sizeof own / sizeof own[0])
 #define N_BROKEN (N_OWN + HRN_BUG_COUNT - 1 + HRN_WRAPPED_COUNT)
 
-static struct hrn_adapter adapters[N_BROKEN];
+static struct slm_adapter adapters[N_BROKEN];
 static char names[N_BROKEN][48];
 static const char *sentences[N_BROKEN];
 
@@ -79,8 +94,10 @@ static void fill_own(void)
         call_it(i, own[i].name, own[i].sentence);
     }
     adapters[0].free = free_interior;
-    adapters[1].alloc = alloc_dirty;
+    adapters[1].alloc_zeroed = alloc_dirty;
     adapters[2].alloc = alloc_crashing;
+    adapters[2].alloc_zeroed = alloc_zeroed_crashing;
+    adapters[2].alloc_aligned = alloc_aligned_crashing;
     adapters[3].reset = reset_hanging;
 }
 
@@ -97,7 +114,7 @@ static void fill_others(void)
     }
 }
 
-const struct hrn_adapter *mill_adapter_broken(size_t idx, const char **sentence)
+const struct slm_adapter *mill_adapter_broken(size_t idx, const char **sentence)
 {
     if (adapters[0].name == NULL) {
         fill_own();

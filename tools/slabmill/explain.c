@@ -100,7 +100,7 @@ static void print_pages(const struct hrn_watch_view *view)
 /* --- The live map --- */
 
 struct picture {
-    const struct hrn_adapter *adapter;
+    const struct slm_adapter *adapter;
     const struct hrn_program *program;
     size_t n_ops;
     bool all;
@@ -156,7 +156,7 @@ static void look_in_child(void *data, struct hrn_result *result)
     }
 }
 
-static void print_failure(const struct mill_trial *trial, const struct hrn_adapter *adapter,
+static void print_failure(const struct mill_trial *trial, const struct slm_adapter *adapter,
                           size_t op_idx)
 {
     char text[MILL_TRIAL_TEXT_BYTES];
@@ -176,7 +176,7 @@ static void print_failure(const struct mill_trial *trial, const struct hrn_adapt
     }
 }
 
-static int explain(struct mill_input *input, const struct hrn_adapter *adapter,
+static int explain(struct mill_input *input, const struct slm_adapter *adapter,
                    const struct mill_options *options)
 {
     struct mill_trial trial;
@@ -207,7 +207,7 @@ int mill_explain(const struct mill_options *options)
     if (!mill_input_read(&input, options, options->files[0])) {
         return MILL_WRONG;
     }
-    const struct hrn_adapter *adapter = mill_input_adapter(&input, options);
+    const struct slm_adapter *adapter = mill_input_adapter(&input, options);
     int status = adapter == NULL ? MILL_WRONG : explain(&input, adapter, options);
     mill_input_fini(&input);
     return status;

@@ -113,11 +113,11 @@ void mill_input_fini(struct mill_input *input)
     hrn_trace_fini(&input->trace);
 }
 
-const struct hrn_adapter *mill_input_adapter(const struct mill_input *input,
+const struct slm_adapter *mill_input_adapter(const struct mill_input *input,
                                              const struct mill_options *options)
 {
     if (options->adapter != NULL) {
-        const struct hrn_adapter *adapter = mill_adapter_find(options->adapter);
+        const struct slm_adapter *adapter = mill_adapter_find(options->adapter);
         if (adapter == NULL) {
             (void)mill_complain("no adapter is named %s (see slabmill adapters)", options->adapter);
         }
@@ -130,7 +130,7 @@ const struct hrn_adapter *mill_input_adapter(const struct mill_input *input,
     return mill_adapter_find(hrn_trace_word_text(input->trace.word));
 }
 
-enum hrn_trace_word mill_adapter_word(const struct hrn_adapter *adapter)
+enum hrn_trace_word mill_adapter_word(const struct slm_adapter *adapter)
 {
     for (enum hrn_trace_word word = 0; word < HRN_TRACE_WORD_COUNT; word++) {
         if (strcmp(adapter->name, hrn_trace_word_text(word)) == 0) {

@@ -37,7 +37,8 @@ static bool was_refused(struct tally *tally, size_t op_idx)
     return tally->next_refused < trace->n_refused && trace->refused[tally->next_refused] == op_idx;
 }
 
-static void count_answer(void *data, size_t op_idx, const struct hrn_request *rq, const void *p)
+static void count_answer(void *data, size_t op_idx, const struct slm_adapter_request *rq,
+                         const void *p)
 {
     struct tally *tally = data;
     bool recorded = was_refused(tally, op_idx);
@@ -48,18 +49,18 @@ static void count_answer(void *data, size_t op_idx, const struct hrn_request *rq
     }
 }
 
-static void count_arena(void *data, const struct hrn_env *env)
+static void count_arena(void *data, const struct slm_adapter_env *env)
 {
     (void)env;
     ((struct tally *)data)->n_arenas++;
 }
 
 /* The size above which an object is a large block, found from a pool of the same block size. */
-static void count_pool(void *data, const struct hrn_env *env)
+static void count_pool(void *data, const struct slm_adapter_env *env)
 {
     struct tally *tally = data;
     tally->n_arenas++;
-    size_t block_bytes = env->size_bytes != 0 ? env->size_bytes : env->head->block_bytes;
+    size_t block_bytes = env->pool_shape->block_bytes;
     struct slm_pool *pool;
     if (block_bytes != tally->limit_of_bytes &&
         slm_pool_create(&pool, block_bytes, NULL, 0) == SLM_OK) {
@@ -72,7 +73,7 @@ static void count_pool(void *data, const struct hrn_env *env)
 }
 
 /* Attaches a second view of the region, to read the statistics of the first. */
-static void read_slab(void *data, const struct hrn_env *env)
+static void read_slab(void *data, const struct slm_adapter_env *env)
 {
     struct tally *tally = data;
     struct slm_slab *slab;
@@ -87,7 +88,7 @@ static void read_slab(void *data, const struct hrn_env *env)
     }
 }
 
-static bool replay_once(struct tally *tally, const struct hrn_adapter *adapter,
+static bool replay_once(struct tally *tally, const struct slm_adapter *adapter,
                         const struct mill_input *input)
 {
     memset(tally, 0, sizeof *tally);
@@ -155,7 +156,7 @@ static void print_denied(const struct tally *tally, const struct mill_input *inp
     }
 }
 
-static void print_plain(const struct tally *tally, const struct hrn_adapter *adapter,
+static void print_plain(const struct tally *tally, const struct slm_adapter *adapter,
                         const struct mill_input *input)
 {
     printf("%s: %s, %llu arenas, %zu operations, %llu refused, %zu bytes asked for at most; "
@@ -176,7 +177,7 @@ static void print_pool(const struct tally *tally, const struct mill_input *input
 
 /* --- Replaying --- */
 
-static int replay_slab(const struct hrn_adapter *adapter, struct mill_input *input,
+static int replay_slab(const struct slm_adapter *adapter, struct mill_input *input,
                        bool both_tables)
 {
     struct hrn_head *head = &input->trace.program.head;
@@ -200,7 +201,7 @@ static int replay_slab(const struct hrn_adapter *adapter, struct mill_input *inp
 
 static int replay_input(struct mill_input *input, const struct mill_options *options)
 {
-    const struct hrn_adapter *adapter = mill_input_adapter(input, options);
+    const struct slm_adapter *adapter = mill_input_adapter(input, options);
     if (adapter == NULL) {
         return MILL_WRONG;
     }

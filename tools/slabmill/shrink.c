@@ -10,7 +10,7 @@
 /* An input, how it fails, and where. */
 struct failure {
     struct mill_input input;
-    const struct hrn_adapter *adapter;
+    const struct slm_adapter *adapter;
     struct mill_trial trial;
     size_t op_idx;
 };

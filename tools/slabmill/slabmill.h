@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "harness/adapters/adapter.h"
+#include "harness/adapters/adapters.h"
+#include "harness/registry/registry.h"
 #include "harness/run/run.h"
 #include "harness/trace/trace.h"
 
@@ -116,11 +117,11 @@ bool mill_input_read(struct mill_input *input, const struct mill_options *option
 void mill_input_fini(struct mill_input *input);
 
 /* The adapter named by --adapter, or by the trace's word. NULL: unknown, with a message. */
-const struct hrn_adapter *mill_input_adapter(const struct mill_input *input,
+const struct slm_adapter *mill_input_adapter(const struct mill_input *input,
                                              const struct mill_options *options);
 
 /* The word for traces of programs that break under the adapter. */
-enum hrn_trace_word mill_adapter_word(const struct hrn_adapter *adapter);
+enum hrn_trace_word mill_adapter_word(const struct slm_adapter *adapter);
 
 /* Writes a whole file. False: failed, with a message. */
 bool mill_file_write(const char *path, const void *bytes, size_t n_bytes);
@@ -134,14 +135,14 @@ bool mill_dir_make(const char *path);
 
 /* --- Adapters (adapters.c, broken.c) --- */
 
-const struct hrn_adapter *mill_adapter_find(const char *name);
+const struct slm_adapter *mill_adapter_find(const char *name);
 
 /* Broken on purpose, and how: found by the name broken:<bug>, listed by `adapters --all`. NULL
  * after the last. */
-const struct hrn_adapter *mill_adapter_broken(size_t idx, const char **sentence);
+const struct slm_adapter *mill_adapter_broken(size_t idx, const char **sentence);
 
 /* How a test in C++ refers to the adapter: an expression, and the header to include. */
-void mill_adapter_code(const struct hrn_adapter *adapter, char *code, size_t code_bytes,
+void mill_adapter_code(const struct slm_adapter *adapter, char *code, size_t code_bytes,
                        const char **header);
 
 /* --- Runs in a child process (trial.c) --- */
@@ -156,7 +157,7 @@ struct mill_trial {
 };
 
 /* Runs the program in a child, without output, for at most timeout seconds. */
-void mill_trial_run(struct mill_trial *trial, const struct hrn_adapter *adapter,
+void mill_trial_run(struct mill_trial *trial, const struct slm_adapter *adapter,
                     const struct hrn_program *program, unsigned timeout_seconds);
 
 /* The same, with a function instead of the run; it fills *result. */
@@ -174,12 +175,12 @@ void mill_trial_text(const struct mill_trial *trial, char *text, size_t text_byt
 
 /* Finds out how the input fails. If it crashes, cuts the program after the operation that crashes;
  * *op_idx is that operation. */
-void mill_trial_find(struct mill_trial *trial, const struct hrn_adapter *adapter,
+void mill_trial_find(struct mill_trial *trial, const struct slm_adapter *adapter,
                      struct hrn_program *program, unsigned timeout_seconds, size_t *op_idx);
 
 /* Makes the program as small as possible while it ends like `wanted`. False: the runs were used up
  * before the search ended. */
-bool mill_trial_shrink(const struct mill_trial *wanted, const struct hrn_adapter *adapter,
+bool mill_trial_shrink(const struct mill_trial *wanted, const struct slm_adapter *adapter,
                        struct hrn_program *program, unsigned timeout_seconds, size_t runs_max,
                        size_t *n_runs);
 

@@ -20,7 +20,7 @@
 
 struct soak {
     const struct mill_options *options;
-    const struct hrn_adapter *adapter;
+    const struct slm_adapter *adapter;
     struct progress *progress;
 };
 
@@ -49,7 +49,7 @@ static void make_program(const struct soak *soak, uint64_t round, struct hrn_pro
     struct hrn_rng rng;
     hrn_rng_seed(&rng, round_seed(soak->options->seed, round));
     struct hrn_gen gen;
-    hrn_gen_init(&gen, soak->adapter->can);
+    hrn_gen_init(&gen, hrn_can(soak->adapter));
     gen.live_max = 1 + hrn_rng_below(&rng, 600);
     gen.size_log_max = (uint8_t)(4 + hrn_rng_below(&rng, 13));
     gen.edge_percent = (uint8_t)hrn_rng_below(&rng, 100);

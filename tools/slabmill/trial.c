@@ -121,7 +121,7 @@ void mill_trial_call(struct mill_trial *trial, mill_child_fn call, void *data,
 }
 
 struct run_call {
-    const struct hrn_adapter *adapter;
+    const struct slm_adapter *adapter;
     const struct hrn_program *program;
 };
 
@@ -131,7 +131,7 @@ static void run_in_child(void *data, struct hrn_result *result)
     (void)hrn_run_catch(call->adapter, call->program, result);
 }
 
-void mill_trial_run(struct mill_trial *trial, const struct hrn_adapter *adapter,
+void mill_trial_run(struct mill_trial *trial, const struct slm_adapter *adapter,
                     const struct hrn_program *program, unsigned timeout_seconds)
 {
     struct run_call call = {adapter, program};
@@ -171,7 +171,7 @@ void mill_trial_text(const struct mill_trial *trial, char *text, size_t text_byt
 }
 
 struct same_call {
-    const struct hrn_adapter *adapter;
+    const struct slm_adapter *adapter;
     const struct mill_trial *wanted;
     unsigned timeout_seconds;
 };
@@ -184,7 +184,7 @@ static bool breaks_same(void *data, const struct hrn_program *candidate)
     return mill_trial_same(&trial, call->wanted);
 }
 
-void mill_trial_find(struct mill_trial *trial, const struct hrn_adapter *adapter,
+void mill_trial_find(struct mill_trial *trial, const struct slm_adapter *adapter,
                      struct hrn_program *program, unsigned timeout_seconds, size_t *op_idx)
 {
     mill_trial_run(trial, adapter, program, timeout_seconds);
@@ -197,7 +197,7 @@ void mill_trial_find(struct mill_trial *trial, const struct hrn_adapter *adapter
     }
 }
 
-bool mill_trial_shrink(const struct mill_trial *wanted, const struct hrn_adapter *adapter,
+bool mill_trial_shrink(const struct mill_trial *wanted, const struct slm_adapter *adapter,
                        struct hrn_program *program, unsigned timeout_seconds, size_t runs_max,
                        size_t *n_runs)
 {

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls of the allocator, only for the runner. Each obeys the adapter's declarations. */
+#ifndef HRN_CALL_H
+#define HRN_CALL_H
+
+#include "harness/run/state.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Changes the request to one that the allocator may be asked. */
+void hrn_call_limit(const struct slm_adapter *adapter, struct slm_adapter_request *rq);
+
+/* Frees a live object by one of the functions that free. */
+enum slm_adapter_answer hrn_call_free(const struct hrn_run *run, void *self, uint32_t id);
+
+struct hrn_resize {
+    size_t new_bytes;
+    enum slm_adapter_answer answer; /* set, as are the next two */
+    void *p;                        /* where the object is; NULL unless the answer is OK */
+    size_t align_bytes;             /* that the call asked for; 0: none */
+};
+
+bool hrn_call_can_resize(const struct slm_adapter *adapter);
+/* Resizes a live object by one of the functions that resize. */
+void hrn_call_resize(const struct hrn_run *run, void *self, uint32_t id, struct hrn_resize *resize);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -21,6 +21,7 @@ HARNESS_ROOMS = [
     "adapters",
     "base",
     "broken",
+    "conformance",
     "failure",
     "inputs",
     "laws",

@@ -4,6 +4,7 @@
 #include <ostream>
 #include <vector>
 
+#include "harness/conformance/conformance.h"
 #include "harness/inputs/random.h"
 #include "harness/run/run.h"
 #include "gtest/gtest.h"
@@ -78,6 +79,22 @@ class Conformance : public testing::TestWithParam<const slm_adapter *> {
     hrn_program program_;
     hrn_result result_{};
 };
+
+TEST_P(Conformance, KeepsEveryClaimThatApplies)
+{
+    size_t n_applied = 0;
+    for (size_t i = 0; i < hrn_claim_count(); i++) {
+        const hrn_claim *claim = hrn_claim_at(i);
+        if (hrn_claim_applies(claim, GetParam())) {
+            n_applied++;
+            hrn_claim_make(claim, GetParam(), &program_);
+            EXPECT_EQ(hrn_claim_run(claim, GetParam(), &program_, &result_), HRN_LAW_NONE)
+                << claim->text << "\nseen: " << result_.text << "\nat operation " << result_.op_idx;
+            EXPECT_GT(program_.n_ops, 0u) << claim->name;
+        }
+    }
+    EXPECT_GE(n_applied, 10u);
+}
 
 TEST_P(Conformance, EmptyProgramDoesNothing)
 {

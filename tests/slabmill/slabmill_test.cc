@@ -9,8 +9,8 @@ namespace {
 
 using namespace slabmilltest;
 
-const char *const kCommands[] = {"replay", "explain",  "shrink", "emit-test",
-                                 "soak",   "adapters", "seeds"};
+const char *const kCommands[] = {"replay", "explain", "shrink",   "emit-test",
+                                 "check",  "soak",    "adapters", "seeds"};
 
 /* --- Calls --- */
 
@@ -58,9 +58,9 @@ TEST_F(Slabmill, WrongCallsAreAnsweredWithWhatIsWrong)
     ExpectWrong({"soak", "--adapter", "slab", "--rounds", "1"}, "soak: --seed S is missing");
     ExpectWrong({"soak", "--seed", "1", "--rounds", "1"}, "soak: --adapter NAME is missing");
     ExpectWrong({"soak", "--adapter", "slab", "--seed", "1"},
-                "soak: expected one of --seconds and --rounds");
+                "soak: expected one of --seconds, --rounds and --ops");
     ExpectWrong({"soak", "--adapter", "slab", "--seed", "1", "--rounds", "1", "--seconds", "1"},
-                "soak: expected one of --seconds and --rounds");
+                "soak: expected one of --seconds, --rounds and --ops");
     ExpectWrong({"soak", "--adapter", "slab", "--seed", "x", "--rounds", "1"},
                 "--seed x: expected a number below 2^64");
     ExpectWrong({"soak", "--adapter", "slab", "--seed", "1", "--rounds", "-1"},

@@ -17,13 +17,16 @@ const struct slm_adapter *mill_adapter_find(const char *name)
     return adapter;
 }
 
-void mill_adapter_code(const struct slm_adapter *adapter, char *code, size_t code_bytes,
-                       const char **header)
+void mill_adapter_code(const struct slm_adapter *adapter, const char *named, char *code,
+                       size_t code_bytes, const char **header)
 {
-    bool broken = hrn_adapter_find(adapter->name) == NULL;
-    snprintf(code, code_bytes, "%s(\"%s\")", broken ? "mill_adapter_find" : "hrn_adapter_find",
-             adapter->name);
-    *header = broken ? "tools/slabmill/slabmill.h" : "harness/registry/registry.h";
+    bool own = hrn_adapter_find(adapter->name) == adapter;
+    bool plugin = named != NULL && mill_adapter_is_plugin(named);
+    const char *function = plugin ? "mill_adapter_need"
+                           : own  ? "hrn_adapter_find"
+                                  : "mill_adapter_find";
+    snprintf(code, code_bytes, "%s(\"%s\")", function, plugin ? named : adapter->name);
+    *header = own ? "harness/registry/registry.h" : "tools/slabmill/slabmill.h";
 }
 
 static void print_adapter(const struct slm_adapter *adapter)

@@ -117,11 +117,7 @@ const struct slm_adapter *mill_input_adapter(const struct mill_input *input,
                                              const struct mill_options *options)
 {
     if (options->adapter != NULL) {
-        const struct slm_adapter *adapter = mill_adapter_find(options->adapter);
-        if (adapter == NULL) {
-            (void)mill_complain("no adapter is named %s (see slabmill adapters)", options->adapter);
-        }
-        return adapter;
+        return mill_adapter_need(options->adapter);
     }
     if (input->from_bytes || input->trace.word == HRN_TRACE_ARENA) {
         (void)mill_complain("%s: does not name its allocator: use --adapter", input->path);

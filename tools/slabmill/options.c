@@ -2,7 +2,6 @@
 /* Options of the slabmill command. */
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +30,7 @@ static const struct row rows[MILL_OPTIONS] = {
     [MILL_OPT_ADAPTER] = {.name = "--adapter",
                           .value = "NAME",
                           .offset = AT(adapter),
-                          .help = "allocator to run (default: named by the trace)"},
+                          .help = "allocator: its name, or ./FILE.so (default: the trace's)"},
     [MILL_OPT_AS] = {.name = "--as",
                      .value = "trace|bytes",
                      .offset = AT(as),
@@ -67,6 +66,11 @@ static const struct row rows[MILL_OPTIONS] = {
                          .type = ROW_NUMBER,
                          .offset = AT(rounds),
                          .help = "how many rounds to run"},
+    [MILL_OPT_OPS] = {.name = "--ops",
+                      .value = "N",
+                      .type = ROW_NUMBER,
+                      .offset = AT(ops),
+                      .help = "how many operations to run"},
     [MILL_OPT_SEED] = {.name = "--seed",
                        .value = "S",
                        .type = ROW_SEED,
@@ -108,17 +112,6 @@ static const struct row rows[MILL_OPTIONS] = {
                        .offset = AT(lock),
                        .help = "lock file of the zone, if its lock is of the file kind"},
 };
-
-int mill_complain(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    fputs("slabmill: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
-    va_end(args);
-    return MILL_WRONG;
-}
 
 static bool number_allowed(const struct row *row, uint64_t number)
 {
@@ -270,6 +263,11 @@ bool mill_options_read(const struct mill_command *command, int argc, char **argv
     }
     options->files = (const char **)(void *)(argv + optind);
     options->n_files = (size_t)(argc - optind);
+    bool takes_adapter = (command->takes & MILL_OPT(ADAPTER)) != 0;
+    if (takes_adapter && !mill_plugin_take(options)) {
+        return false;
+    }
+    seen |= takes_adapter && options->adapter != NULL ? MILL_OPT(ADAPTER) : 0;
     return is_complete(command, options, seen);
 }
 

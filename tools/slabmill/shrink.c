@@ -76,14 +76,14 @@ int mill_emit_test(const struct mill_options *options)
     if (status != MILL_GOOD) {
         return status;
     }
-    char code[128];
+    char code[4352];
     struct hrn_emit emit = {.trace = &failure.input.trace,
                             .adapter_name = failure.adapter->name,
                             .adapter_code = code,
                             .law = failure.trial.result.law,
                             .op_idx = failure.op_idx,
                             .name = options->name};
-    mill_adapter_code(failure.adapter, code, sizeof code, &emit.adapter_header);
+    mill_adapter_code(failure.adapter, options->adapter, code, sizeof code, &emit.adapter_header);
     char *test = hrn_emit_test(&emit);
     fputs(test, stdout);
     free(test);

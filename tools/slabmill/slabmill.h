@@ -31,7 +31,7 @@ enum mill_exit {
 };
 
 struct mill_options {
-    const char *adapter; /* NULL: named by the input */
+    const char *adapter; /* a name, or a shared object's path[:name]; NULL: named by the input */
     const char *as;      /* "trace", "bytes", or NULL: decided by the file */
     const char *out;
     const char *name;
@@ -40,6 +40,7 @@ struct mill_options {
     uint64_t page;    /* bytes; 0: not given */
     uint64_t seconds;
     uint64_t rounds; /* 0: not given */
+    uint64_t ops;    /* 0: not given */
     uint64_t seed;
     uint64_t runs;
     uint64_t timeout; /* of one run, seconds */
@@ -53,7 +54,7 @@ struct mill_options {
     size_t n_files;
 };
 
-/* --- Options (options.c) --- */
+/* --- Options (options.c, complain.c) --- */
 
 enum mill_option {
     MILL_OPT_ADAPTER,
@@ -64,6 +65,7 @@ enum mill_option {
     MILL_OPT_NAME,
     MILL_OPT_SECONDS,
     MILL_OPT_ROUNDS,
+    MILL_OPT_OPS,
     MILL_OPT_SEED,
     MILL_OPT_SAVE_SEEDS,
     MILL_OPT_RUNS,
@@ -133,17 +135,30 @@ bool mill_seed_write(const char *dir, const char *name, const struct hrn_program
 /* Makes the folder if it does not exist. False: failed, with a message. */
 bool mill_dir_make(const char *path);
 
-/* --- Adapters (adapters.c, broken.c) --- */
+/* --- Adapters (adapters.c, broken.c, plugin.c) --- */
 
+/* One of this program, or broken on purpose; NULL: unknown. */
 const struct slm_adapter *mill_adapter_find(const char *name);
+
+/* One of these, or of a shared object: a name with a slash in it is its path, or path:name if it
+ * has several adapters. NULL, with a message: unknown, or not sound. */
+const struct slm_adapter *mill_adapter_need(const char *name);
+
+/* True if mill_adapter_need takes the name for a path. */
+bool mill_adapter_is_plugin(const char *name);
+
+/* Takes a shared object out of the files, as options->adapter. False, with a message: there is an
+ * adapter already. */
+bool mill_plugin_take(struct mill_options *options);
 
 /* Broken on purpose, and how: found by the name broken:<bug>, listed by `adapters --all`. NULL
  * after the last. */
 const struct slm_adapter *mill_adapter_broken(size_t idx, const char **sentence);
 
-/* How a test in C++ refers to the adapter: an expression, and the header to include. */
-void mill_adapter_code(const struct slm_adapter *adapter, char *code, size_t code_bytes,
-                       const char **header);
+/* How a test in C++ refers to the adapter that was named so: an expression, and the header to
+ * include. */
+void mill_adapter_code(const struct slm_adapter *adapter, const char *named, char *code,
+                       size_t code_bytes, const char **header);
 
 /* --- Runs in a child process (trial.c) --- */
 
@@ -191,6 +206,9 @@ int mill_explain(const struct mill_options *options);
 int mill_shrink(const struct mill_options *options);
 int mill_emit_test(const struct mill_options *options);
 int mill_soak(const struct mill_options *options);
+int mill_check(const struct mill_options *options);
+/* mill_soak for an adapter that was found. */
+int mill_soak_adapter(const struct mill_options *options, const struct slm_adapter *adapter);
 int mill_adapters(const struct mill_options *options);
 int mill_seeds(const struct mill_options *options);
 int mill_inspect(const struct mill_options *options);

@@ -77,12 +77,47 @@ static bool save_seed(const struct soak *soak, uint64_t round, const struct hrn_
            mill_seed_write(soak->options->save_seeds, name, program);
 }
 
-static bool is_over(const struct soak *soak, uint64_t round, time_t start)
+static bool has_ended(const struct soak *soak, uint64_t round, time_t start)
 {
     if (soak->options->rounds > 0) {
         return round >= soak->options->rounds;
     }
+    if (soak->options->ops > 0) {
+        return soak->progress->n_done >= soak->options->ops;
+    }
     return time(NULL) - start >= (time_t)soak->options->seconds;
+}
+
+/* An adapter whose state survives gets a process for each round. */
+static void run_round(const struct soak *soak, const struct hrn_program *program,
+                      struct mill_trial *trial)
+{
+    mill_trial_run(trial, soak->adapter, program, (unsigned)soak->options->timeout);
+    soak->progress->running = trial->result;
+}
+
+/* Rounds in processes of their own. Ends with the first that does not keep every law. */
+static void run_rounds_apart(const struct soak *soak, struct mill_trial *trial)
+{
+    struct progress *progress = soak->progress;
+    struct hrn_program program;
+    hrn_program_init(&program);
+    time_t start = time(NULL);
+    memset(trial, 0, sizeof *trial);
+    while (!has_ended(soak, progress->round, start)) {
+        make_program(soak, progress->round, &program);
+        progress->n_execs++;
+        if (!save_seed(soak, progress->round, &program)) {
+            break;
+        }
+        run_round(soak, &program, trial);
+        if (trial->end != MILL_END_KEPT) {
+            break;
+        }
+        add_digest(progress);
+        progress->round++;
+    }
+    hrn_program_fini(&program);
 }
 
 /* In the child. Ends with the first broken law. */
@@ -94,7 +129,7 @@ static void run_rounds(void *data, struct hrn_result *result)
     hrn_program_init(&program);
     time_t start = time(NULL);
     result->law = HRN_LAW_NONE;
-    for (; !is_over(soak, progress->round, start); progress->round++) {
+    for (; !has_ended(soak, progress->round, start); progress->round++) {
         (void)alarm((unsigned)soak->options->timeout);
         make_program(soak, progress->round, &program);
         if (!save_seed(soak, progress->round, &program)) {
@@ -136,7 +171,10 @@ static int report_failure(const struct soak *soak, const struct mill_trial *tria
     hrn_trace_fini(&trace);
     if (written) {
         printf("  the program is in %s; next: slabmill shrink --adapter %s %s -o small.trace\n",
-               out, soak->adapter->name, out);
+               out,
+               mill_adapter_is_plugin(soak->options->adapter) ? soak->options->adapter
+                                                              : soak->adapter->name,
+               out);
     }
     return written ? MILL_BROKEN : MILL_WRONG;
 }
@@ -146,7 +184,11 @@ static int run_soak(struct soak *soak)
     struct mill_trial trial;
     struct timespec start, end;
     (void)clock_gettime(CLOCK_MONOTONIC, &start);
-    mill_trial_call(&trial, run_rounds, soak, (unsigned)soak->options->timeout);
+    if (soak->adapter->fresh_process) {
+        run_rounds_apart(soak, &trial);
+    } else {
+        mill_trial_call(&trial, run_rounds, soak, (unsigned)soak->options->timeout);
+    }
     (void)clock_gettime(CLOCK_MONOTONIC, &end);
     const struct progress *progress = soak->progress;
     double seconds =
@@ -163,18 +205,9 @@ static int run_soak(struct soak *soak)
     return MILL_GOOD;
 }
 
-int mill_soak(const struct mill_options *options)
+int mill_soak_adapter(const struct mill_options *options, const struct slm_adapter *adapter)
 {
-    struct soak soak = {.options = options, .adapter = mill_adapter_find(options->adapter)};
-    if (soak.adapter == NULL) {
-        return mill_complain("no adapter is named %s (see slabmill adapters)", options->adapter);
-    }
-    if ((options->seconds == 0) == (options->rounds == 0)) {
-        return mill_complain("soak: expected one of --seconds and --rounds");
-    }
-    if (options->save_seeds != NULL && !mill_dir_make(options->save_seeds)) {
-        return MILL_WRONG;
-    }
+    struct soak soak = {.options = options, .adapter = adapter};
     void *page = mmap(NULL, sizeof *soak.progress, PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED) {
@@ -185,4 +218,20 @@ int mill_soak(const struct mill_options *options)
     int status = run_soak(&soak);
     (void)munmap(page, sizeof *soak.progress);
     return status;
+}
+
+int mill_soak(const struct mill_options *options)
+{
+    const struct slm_adapter *adapter = mill_adapter_need(options->adapter);
+    if (adapter == NULL) {
+        return MILL_WRONG;
+    }
+    int n_ends = (options->seconds != 0) + (options->rounds != 0) + (options->ops != 0);
+    if (n_ends != 1) {
+        return mill_complain("soak: expected one of --seconds, --rounds and --ops");
+    }
+    if (options->save_seeds != NULL && !mill_dir_make(options->save_seeds)) {
+        return MILL_WRONG;
+    }
+    return mill_soak_adapter(options, adapter);
 }

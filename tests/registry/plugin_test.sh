@@ -1,0 +1,94 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# A heap of the tests' own, built with plain cc from include/slabmill alone: as a plugin of the
+# installed command, and linked with it. Usage, in the project's root: plugin_test.sh CC
+set -eu
+
+cc=$1
+here=tests/registry
+mill=$PWD/tools/slabmill/slabmill
+static=$PWD/tests/registry/first_fit_mill
+include=$PWD/include
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+n_failed=0
+
+build() { # out file... flag...
+    out=$1
+    shift
+    "$cc" -std=c11 -Wall -Wextra -Wpedantic -Werror -g -shared -fPIC -fvisibility=hidden \
+        -Wl,--gc-sections -I "$include" -I "$here" "$@" -o "$scratch/$out"
+}
+
+# Runs a command in the scratch folder, and expects its exit status and a part of its output.
+expect() { # status part command...
+    wanted=$1
+    part=$2
+    shift 2
+    status=0
+    (cd "$scratch" && "$@") >"$scratch/out" 2>&1 || status=$?
+    if [ "$status" -ne "$wanted" ] || ! grep -qF -e "$part" "$scratch/out"; then
+        n_failed=$((n_failed + 1))
+        echo "FAILED: $*: status $status, expected $wanted and: $part"
+        cat "$scratch/out"
+    fi
+}
+
+build first_fit.so "$here/first_fit.c" "$here/first_fit_adapter.c"
+[ "$(grep -c . "$here/first_fit_adapter.c")" -le 30 ] || {
+    echo "the adapter is no longer short"
+    exit 1
+}
+
+# check, and all other commands.
+expect 0 "findings: 0" "$mill" check ./first_fit.so --ops 200000
+expect 0 "first_fit (./first_fit.so)" "$mill" check ./first_fit.so --ops 1000
+expect 0 "every law kept" "$mill" soak ./first_fit.so --seed 3 --rounds 20
+expect 0 "every law kept" "$mill" soak --adapter "$scratch/first_fit.so:first_fit" --seed 3 --rounds 20
+grep -F "digest" "$scratch/out" >"$scratch/as_plugin"
+printf 'arena 0 alloc 0 100\narena 0 free 0\n' >"$scratch/two.trace"
+expect 0 "every law kept" "$mill" replay ./first_fit.so two.trace
+expect 0 "live objects" "$mill" explain ./first_fit.so two.trace
+
+# Linked in, without a list: the same programs, the same results.
+expect 0 "first_fit: alloc free" "$static" adapters
+expect 0 "slab: alloc calloc" "$static" adapters
+expect 0 "findings: 0" "$static" check --adapter first_fit --ops 200000
+expect 0 "every law kept" "$static" soak --adapter first_fit --seed 3 --rounds 20
+grep -F "digest" "$scratch/out" | cmp - "$scratch/as_plugin" || n_failed=$((n_failed + 1))
+
+# A heap whose free loses what it merges with: found, shrunk, shown.
+sed 's/block->bytes += next->bytes;/block->bytes += next->bytes + 16;/' "$here/first_fit.c" \
+    >"$scratch/wrong.c"
+build wrong.so "$scratch/wrong.c" "$here/first_fit_adapter.c"
+expect 1 "findings: " "$mill" check ./wrong.so --ops 200000
+expect 1 "slabmill shrink --adapter ./wrong.so" "$mill" soak ./wrong.so --seed 1 --rounds 50 -o w.trace
+expect 0 "w.trace" "$mill" shrink ./wrong.so w.trace -o small.trace
+expect 1 "not kept" "$mill" check ./wrong.so --ops 1000
+expect 0 'mill_adapter_need("./wrong.so")' "$mill" emit-test ./wrong.so small.trace
+
+# Wrong files and tables: status 2, in words.
+expect 2 "cannot open shared object file" "$mill" check --adapter ./none.so
+printf '\177ELF' >"$scratch/stub.so"
+expect 2 "slabmill: " "$mill" check ./stub.so
+echo 'int nothing; int nothing;' >"$scratch/nothing.c"
+build nothing.so "$scratch/nothing.c"
+expect 2 "no adapter in it" "$mill" check ./nothing.so
+sed 's/.alloc = allocate, //' "$here/first_fit_adapter.c" >"$scratch/without.c"
+"$cc" -w -shared -fPIC -I "$include" -I "$here" "$scratch/without.c" "$here/first_fit.c" \
+    -o "$scratch/without.so"
+expect 2 "adapter first_fit: alloc is missing" "$mill" check ./without.so
+expect 2 "adapter first_fit: alloc is missing" "$mill" soak ./without.so --seed 1 --rounds 1
+sed 's/SLM_ADAPTER(first_fit)/SLM_ADAPTER(second)/' "$here/first_fit_adapter.c" >"$scratch/second.c"
+build two.so "$here/first_fit.c" "$here/first_fit_adapter.c" "$scratch/second.c"
+expect 2 "has several adapters: use --adapter ./two.so:NAME" "$mill" check ./two.so
+expect 0 "findings: 0" "$mill" check --adapter ./two.so:second --ops 1000
+expect 2 "no adapter is named third in it" "$mill" check --adapter ./two.so:third
+sed 's/= {/= {.name = "first_fit", /' "$scratch/second.c" >"$scratch/same.c"
+build same.so "$here/first_fit.c" "$here/first_fit_adapter.c" "$scratch/same.c"
+expect 2 "two adapters have this name" "$mill" check ./same.so
+expect 2 "the adapter is named already" "$mill" check ./two.so ./first_fit.so
+expect 2 "expected a shared object, or --adapter NAME" "$mill" check
+
+echo "$n_failed failed"
+[ "$n_failed" -eq 0 ]

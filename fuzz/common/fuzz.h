@@ -9,6 +9,7 @@
 
 #include "harness/adapters/adapters.h"
 #include "harness/inputs/target.h"
+#include "harness/registry/registry.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -9,7 +9,7 @@ HRN_QUIET_BEGIN
 /* What every adapter can do. */
 #define CAN_ALWAYS                                                                                 \
     (HRN_BIT(HRN_ALLOC) | HRN_BIT(HRN_FREE) | HRN_BIT(HRN_BURST) | HRN_BIT(HRN_DRAIN) |            \
-     HRN_BIT(HRN_CHECK) | HRN_BIT(HRN_CREATE) | HRN_BIT(HRN_DESTROY))
+     HRN_BIT(HRN_CHECK))
 
 static uint32_t bit_if(bool has, enum hrn_kind kind)
 {
@@ -40,6 +40,8 @@ uint32_t hrn_can(const struct slm_adapter *adapter)
     bool resizes = adapter->resize != NULL || adapter->resize_aligned != NULL ||
                    adapter->resize_in_place != NULL || adapter->usable_bytes != NULL;
     return CAN_ALWAYS | bit_if(adapter->alloc_zeroed != NULL, HRN_CALLOC) |
+           bit_if(!adapter->fresh_process, HRN_CREATE) |
+           bit_if(!adapter->fresh_process, HRN_DESTROY) |
            bit_if(adapter->alloc_aligned != NULL, HRN_MEMALIGN) | bit_if(resizes, HRN_RESIZE) |
            bit_if(adapter->reset != NULL, HRN_RESET) | bit_if(adapter->trim != NULL, HRN_TRIM) |
            bit_if(has_misuse(adapter), HRN_MISUSE) |

@@ -321,7 +321,9 @@ struct slm_adapter {
     /* The length to use instead of wanted_bytes, where the fields above cannot say it. */
     size_t (*region_bytes)(size_t wanted_bytes);
     bool one_arena;           /* a second arena is made only after the first is destroyed */
-    bool fresh_process;       /* state survives destroy: each program needs a process of its own */
+    /* State survives destroy: a program makes each arena only once, and has a process of its own.
+     * Fuzz targets, which run all programs in one process, do not suit such an allocator. */
+    bool fresh_process;
     bool destroy_needs_empty; /* every object must be freed before destroy */
 
     /* --- Declarations: misuse --- */

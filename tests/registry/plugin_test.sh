@@ -67,6 +67,17 @@ expect 0 "w.trace" "$mill" shrink ./wrong.so w.trace -o small.trace
 expect 1 "not kept" "$mill" check ./wrong.so --ops 1000
 expect 0 'mill_adapter_need("./wrong.so")' "$mill" emit-test ./wrong.so small.trace
 
+# A heap that can be made only once in a process.
+sed 's/return first_fit_init/static int n_made; return n_made++ > 0 ? 0 : first_fit_init/' \
+    "$here/first_fit_adapter.c" >"$scratch/once.c"
+build once.so "$scratch/once.c" "$here/first_fit.c"
+expect 1 "broke law create_answer" "$mill" check ./once.so --ops 20000
+sed 's/[.]region_min_bytes = 64/&, .one_arena = true, .fresh_process = true/' \
+    "$scratch/once.c" >"$scratch/fresh.c"
+build fresh.so "$scratch/fresh.c" "$here/first_fit.c"
+expect 0 "findings: 0" "$mill" check ./fresh.so --ops 20000
+expect 0 "every law kept" "$mill" soak ./fresh.so --seed 2 --rounds 10
+
 # Wrong files and tables: status 2, in words.
 expect 2 "cannot open shared object file" "$mill" check --adapter ./none.so
 printf '\177ELF' >"$scratch/stub.so"

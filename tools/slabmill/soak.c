@@ -53,6 +53,7 @@ static void make_program(const struct soak *soak, uint64_t round, struct hrn_pro
     gen.live_max = 1 + hrn_rng_below(&rng, 600);
     gen.size_log_max = (uint8_t)(4 + hrn_rng_below(&rng, 13));
     gen.edge_percent = (uint8_t)hrn_rng_below(&rng, 100);
+    gen.arena1_percent = soak->adapter->one_arena ? 0 : gen.arena1_percent;
     hrn_program_clear(program);
     hrn_gen_head(&rng, &program->head);
     hrn_gen_program(&gen, &rng, 1 + hrn_rng_below(&rng, ROUND_OPS_MAX), program);

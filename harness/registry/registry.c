@@ -15,12 +15,15 @@ extern const struct slm_adapter_entry *const __start_slm_adapters[]
 extern const struct slm_adapter_entry *const __stop_slm_adapters[]
     __attribute__((weak, visibility("hidden")));
 
-/* An adapter in this program's layout. */
+/* An adapter in this program's layout. It is never freed, since plugins stay loaded. */
 struct loaded {
+    struct loaded *older;
     struct slm_adapter adapter;
     struct slm_adapter_checks checks;
     struct slm_adapter_pool pool;
 };
+
+static struct loaded *newest;
 
 /* --- One entry --- */
 
@@ -66,6 +69,8 @@ static const struct slm_adapter *load(const struct slm_adapter_entry *entry, cha
         return given;
     }
     struct loaded *loaded = new_zeroed(sizeof *loaded);
+    loaded->older = newest;
+    newest = loaded;
     struct slm_adapter *adapter = &loaded->adapter;
     copy_fields(adapter, sizeof *adapter, given, entry->adapter_bytes);
     if (adapter->checks != NULL) {

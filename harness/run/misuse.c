@@ -151,11 +151,14 @@ static void try_pointer(struct hrn_run *run, struct hrn_arena *arena, enum hrn_m
 
 static void try_heap(struct hrn_run *run, struct hrn_arena *arena)
 {
-    void *p = malloc(64);
-    if (p != NULL) {
-        try_pointer(run, arena, HRN_MISUSE_HEAP, p);
+    static void *block; /* what a broken law left */
+    free(block);
+    block = malloc(64);
+    if (block != NULL) {
+        try_pointer(run, arena, HRN_MISUSE_HEAP, block);
     }
-    free(p);
+    free(block);
+    block = NULL;
 }
 
 static void try_twice(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A wrong table is refused before the first run, in words that name the field. */
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -86,6 +89,13 @@ slm_adapter Full()
     return adapter;
 }
 
+/* A number that the enum does not have, as a table in C may have it. */
+template <typename Enum> void SetNumber(Enum *field, int number)
+{
+    static_assert(sizeof number == sizeof *field, "an enum of another size");
+    std::memcpy(field, &number, sizeof number);
+}
+
 struct Wrong {
     const char *says; /* part of the text */
     void (*spoil)(slm_adapter *adapter);
@@ -147,10 +157,9 @@ const Wrong kWrong[] = {
          a->resize = nullptr;
          a->resize_keeps_align = true;
      }},
-    {"zero is none of", [](slm_adapter *a) { a->zero = static_cast<slm_adapter_zero>(4); }},
-    {"resize_zero is none of",
-     [](slm_adapter *a) { a->resize_zero = static_cast<slm_adapter_resize_zero>(4); }},
-    {"memory is none of", [](slm_adapter *a) { a->memory = static_cast<slm_adapter_memory>(3); }},
+    {"zero is none of", [](slm_adapter *a) { SetNumber(&a->zero, 4); }},
+    {"resize_zero is none of", [](slm_adapter *a) { SetNumber(&a->resize_zero, 4); }},
+    {"memory is none of", [](slm_adapter *a) { SetNumber(&a->memory, 3); }},
     {"memory is not SLM_ADAPTER_REGION", [](slm_adapter *a) { a->memory = SLM_ADAPTER_SYSTEM; }},
     {"memory is not SLM_ADAPTER_REGION",
      [](slm_adapter *a) {

@@ -35,6 +35,7 @@ HARNESS_ROOMS = [
 
 # The bodies of fuzz targets, and common, which all of them link.
 FUZZ_BODIES = [
+    "any",
     "common",
     "rbtree",
     "schedule",

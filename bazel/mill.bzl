@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""allocator_mill: the mill for an allocator of any workspace."""
+
+load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library")
+load("@rules_fuzzing//fuzzing:cc_defs.bzl", "cc_fuzz_test")
+
+def allocator_mill(name, adapter, deps, ops = 200000, tags = []):
+    """Declares what the mill does with an allocator.
+
+    <name> is the slabmill command with the adapter in it; <name>_check, a test, is its check;
+    <name>_fuzz is a fuzz test, as cc_fuzz_test declares them, and begins with generated programs.
+
+    Args:
+      name: of the command.
+      adapter: the name given to SLM_ADAPTER.
+      deps: cc_libraries with the adapter and the allocator. The adapter's needs alwayslink and
+        linkstatic, since only the linker's list names it.
+      ops: operations of the test's soak.
+      tags: of the tests.
+    """
+    cc_binary(
+        name = name,
+        testonly = True,
+        deps = deps + [Label("//tools/slabmill:command")],
+    )
+    native.sh_test(
+        name = name + "_check",
+        size = "medium",
+        srcs = [Label("//bazel:mill_check.sh")],
+        args = ["$(location :%s)" % name, adapter, str(ops)],
+        data = [":" + name],
+        tags = tags,
+    )
+    native.genrule(
+        name = name + "_seeds",
+        testonly = True,
+        outs = ["%s_seeds/soak-%s-1-0000%d" % (name, adapter, round) for round in range(10)],
+        cmd = "$(location :%s) soak --adapter %s --seed 1 --rounds 10 --save-seeds $(@D)/%s_seeds" %
+              (name, adapter, name),
+        tags = tags,
+        tools = [":" + name],
+    )
+    native.genrule(
+        name = name + "_fuzz_name",
+        outs = [name + "_fuzz_name.c"],
+        cmd = "echo 'extern const char hrn_fuzz_adapter_name[];" +
+              " const char hrn_fuzz_adapter_name[] = \"%s\";' > $@" % adapter,
+    )
+    cc_fuzz_test(
+        name = name + "_fuzz",
+        testonly = True,
+        srcs = [name + "_fuzz_name.c"],
+        corpus = [":%s_seeds" % name],
+        tags = tags,
+        deps = deps + [Label("//fuzz/any")],
+    )

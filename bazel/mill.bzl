@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """allocator_mill: the mill for an allocator of any workspace."""
 
-load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library")
+load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_test")
 load("@rules_fuzzing//fuzzing:cc_defs.bzl", "cc_fuzz_test")
 
 def allocator_mill(name, adapter, deps, ops = 200000, tags = []):
     """Declares what the mill does with an allocator.
 
     <name> is the slabmill command with the adapter in it; <name>_check, a test, is its check;
-    <name>_fuzz is a fuzz test, as cc_fuzz_test declares them, and begins with generated programs.
+    <name>_conformance is a GoogleTest suite of the directed programs alone; <name>_fuzz is a fuzz
+    test, as cc_fuzz_test declares them, and begins with generated programs.
 
     Args:
       name: of the command.
@@ -30,6 +31,12 @@ def allocator_mill(name, adapter, deps, ops = 200000, tags = []):
         args = ["$(location :%s)" % name, adapter, str(ops)],
         data = [":" + name],
         tags = tags,
+    )
+    cc_test(
+        name = name + "_conformance",
+        size = "small",
+        tags = tags + ["nomsan"],
+        deps = deps + [Label("//harness/conformance/gtest")],
     )
     native.genrule(
         name = name + "_seeds",

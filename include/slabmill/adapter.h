@@ -320,7 +320,7 @@ struct slm_adapter {
     size_t region_align_bytes;    /* of the region's start, up to 4096; 0: 4096 */
     /* The length to use instead of wanted_bytes, where the fields above cannot say it. */
     size_t (*region_bytes)(size_t wanted_bytes);
-    bool one_arena;           /* a second arena is made only after the first is destroyed */
+    bool one_arena; /* a second arena is made only after the first is destroyed */
     /* State survives destroy: a program makes each arena only once, and has a process of its own.
      * Fuzz targets, which run all programs in one process, do not suit such an allocator. */
     bool fresh_process;

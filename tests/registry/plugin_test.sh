@@ -50,6 +50,41 @@ printf 'arena 0 alloc 0 100\narena 0 free 0\n' >"$scratch/two.trace"
 expect 0 "every law kept" "$mill" replay ./first_fit.so two.trace
 expect 0 "live objects" "$mill" explain ./first_fit.so two.trace
 
+# Two adapters in one file, and one in C++ whose table is made when the plugin is loaded.
+{
+    cat "$here/first_fit_adapter.c"
+    echo 'SLM_ADAPTER(again) = {.create = create, .alloc = allocate, .free = release,'
+    echo '                      .region_min_bytes = 64, .align_bytes = 8};'
+} >"$scratch/both.c"
+build both.so "$scratch/both.c" "$here/first_fit.c"
+expect 0 "findings: 0" "$mill" check --adapter ./both.so:again --ops 5000
+expect 0 "findings: 0" "$mill" check --adapter ./both.so:first_fit --ops 5000
+sed 's/^#include "first_fit.h"/extern "C" {\n&\n}/
+    s/first_fit_alloc(self/first_fit_alloc(static_cast<first_fit *>(self)/
+    s/first_fit_free(self/first_fit_free(static_cast<first_fit *>(self)/
+    /^SLM_ADAPTER/,$d' "$here/first_fit_adapter.c" >"$scratch/cxx.cc"
+cat >>"$scratch/cxx.cc" <<'END'
+static slm_adapter make()
+{
+    slm_adapter adapter = slm_adapter();
+    adapter.create = create;
+    adapter.alloc = allocate;
+    adapter.free = release;
+    adapter.region_min_bytes = 64;
+    return adapter;
+}
+
+SLM_ADAPTER(cxx) = make();
+END
+"$cc" -std=c11 -g -fPIC -c "$here/first_fit.c" -o "$scratch/first_fit.o"
+case $cc in
+gcc) cxx=g++ ;;
+*) cxx=clang++-19 ;;
+esac
+"$cxx" -std=c++11 -Wall -Wextra -Wpedantic -Werror -g -shared -fPIC -I "$include" -I "$here" \
+    "$scratch/cxx.cc" "$scratch/first_fit.o" -o "$scratch/cxx.so"
+expect 0 "findings: 0" "$mill" check ./cxx.so --ops 5000
+
 # Linked in, without a list: the same programs, the same results.
 expect 0 "first_fit: alloc free" "$static" adapters
 expect 0 "slab: alloc calloc" "$static" adapters

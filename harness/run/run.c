@@ -203,13 +203,22 @@ static void begin(struct hrn_run *run, const struct slm_adapter *adapter,
     hrn_model_begin(&run->model, program->n_ids, program->head.content_seed);
 }
 
+/* True if the allocator itself examines the arena at each walk. */
+static bool has_own_walk(const struct slm_adapter *adapter)
+{
+    return adapter->check != NULL || adapter->statistics != NULL || adapter->walk != NULL ||
+           (adapter->checks != NULL && adapter->checks->walk != NULL);
+}
+
 /* How many things a walk over the arena examines. */
 static size_t walk_size(const struct hrn_run *run, const struct hrn_arena *arena)
 {
     const struct slm_adapter_checks *checks = run->adapter->checks;
     size_t n_pages = arena->env.region_bytes / run->head.page_bytes;
-    bool own = checks != NULL && checks->walk_size != NULL;
-    return arena->live.n + (own ? checks->walk_size(arena->self) : n_pages);
+    if (checks != NULL && checks->walk_size != NULL) {
+        return arena->live.n + checks->walk_size(arena->self);
+    }
+    return arena->live.n + (has_own_walk(run->adapter) ? n_pages : 0);
 }
 
 /* Operations until the next walk: as the head says, or more, so that even long walks stay a small

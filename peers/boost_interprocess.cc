@@ -47,10 +47,21 @@ template <class B> struct Calls {
 
     static void *allocate(void *self, size_t size_bytes)
     {
-        return arena(self)->buffer.allocate(size_bytes, std::nothrow);
+        return size_bytes > PEER_SIZE_MAX ? nullptr : allocate_any(self, size_bytes);
     }
 
     static void *allocate_aligned(void *self, size_t align_bytes, size_t size_bytes)
+    {
+        return size_bytes > PEER_SIZE_MAX ? nullptr
+                                          : allocate_aligned_any(self, align_bytes, size_bytes);
+    }
+
+    static void *allocate_any(void *self, size_t size_bytes)
+    {
+        return arena(self)->buffer.allocate(size_bytes, std::nothrow);
+    }
+
+    static void *allocate_aligned_any(void *self, size_t align_bytes, size_t size_bytes)
     {
         return arena(self)->buffer.allocate_aligned(size_bytes, align_bytes, std::nothrow);
     }
@@ -129,7 +140,18 @@ template <class B> slm_adapter table()
     return made;
 }
 
+// With sizes that no region has, which `allocate` above keeps from it.
+template <class B> slm_adapter huge_table()
+{
+    slm_adapter made = table<B>();
+    made.alloc = Calls<B>::allocate_any;
+    made.alloc_aligned = Calls<B>::allocate_aligned_any;
+    return made;
+}
+
 } // namespace
 
 SLM_ADAPTER(boost_best_fit) = table<Best>();
 SLM_ADAPTER(boost_seq_fit) = table<Simple>();
+SLM_ADAPTER(boost_best_fit_huge) = huge_table<Best>();
+SLM_ADAPTER(boost_seq_fit_huge) = huge_table<Simple>();

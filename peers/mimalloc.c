@@ -124,16 +124,24 @@ static size_t align_of(void *self, size_t size_bytes)
 
 #define MIMALLOC                                                                                   \
     .create = create, .destroy = destroy, .alloc = allocate, .free = release,                      \
-    .alloc_zeroed = allocate_zeroed, .alloc_aligned = allocate_aligned, .resize = resize,          \
-    .resize_aligned = resize_aligned, .resize_in_place = resize_in_place,                          \
+    .alloc_zeroed = allocate_zeroed, .resize = resize, .resize_in_place = resize_in_place,         \
     .free_sized = release_sized, .usable_bytes = usable_bytes, .trim = trim, .align_of = align_of, \
-    .align_max_bytes = PEER_ALIGN_MAX, .zero = SLM_ADAPTER_ZERO_UNIQUE,                            \
-    .size_max_bytes = PEER_SIZE_MAX, .resize_null = true,                                          \
+    .zero = SLM_ADAPTER_ZERO_UNIQUE, .size_max_bytes = PEER_SIZE_MAX, .resize_null = true,         \
     .resize_zero = SLM_ADAPTER_RESIZE_ZERO_RESIZES, .memory = SLM_ADAPTER_SYSTEM,                  \
     .bad_free = {[SLM_ADAPTER_MISUSE_NULL] = SLM_ADAPTER_BIT(SLM_ADAPTER_OK)},                     \
     .freed_serves = true, .empty_serves = true
 
+#define ALIGNED .alloc_aligned = allocate_aligned, .align_max_bytes = PEER_ALIGN_MAX
+
 SLM_ADAPTER(mimalloc) = {MIMALLOC};
 
-/* With mi_heap_visit_blocks. */
+/* With mi_heap_malloc_aligned. */
+SLM_ADAPTER(mimalloc_aligned) = {MIMALLOC, ALIGNED};
+
+/* With mi_heap_realloc_aligned. */
+SLM_ADAPTER(mimalloc_realigned) = {MIMALLOC, .resize_aligned = resize_aligned,
+                                   .align_max_bytes = PEER_ALIGN_MAX};
+
+/* With mi_heap_visit_blocks, which reports where a block starts: an aligned object may start
+ * later. */
 SLM_ADAPTER(mimalloc_walk) = {MIMALLOC, .walk = walk};

@@ -71,25 +71,17 @@ static size_t align_of(void *self, size_t size_bytes)
     return size_bytes < 16 ? 8 : 16;
 }
 
-SLM_ADAPTER(tcmalloc) = {
-    .create = peer_arena,
-    .alloc = allocate,
-    .free = release,
-    .alloc_zeroed = allocate_zeroed,
-    .alloc_aligned = allocate_aligned,
-    .resize = resize,
-    .free_sized = release_sized,
-    .usable_bytes = usable_bytes,
-    .align_of = align_of,
-    .align_min_bytes = sizeof(void *),
-    .align_max_bytes = PEER_ALIGN_MAX,
-    .zero = SLM_ADAPTER_ZERO_UNIQUE,
-    .size_max_bytes = PEER_SIZE_MAX,
-    .resize_null = true,
-    .resize_zero = SLM_ADAPTER_RESIZE_ZERO_FREES,
-    .memory = SLM_ADAPTER_SYSTEM,
-    .destroy_needs_empty = true,
-    .bad_free = {[SLM_ADAPTER_MISUSE_NULL] = SLM_ADAPTER_BIT(SLM_ADAPTER_OK)},
-    .freed_serves = true,
-    .empty_serves = true,
-};
+#define TCMALLOC                                                                                   \
+    .create = peer_arena, .alloc = allocate, .free = release, .alloc_zeroed = allocate_zeroed,     \
+    .alloc_aligned = allocate_aligned, .resize = resize, .usable_bytes = usable_bytes,             \
+    .align_of = align_of, .align_min_bytes = sizeof(void *), .align_max_bytes = PEER_ALIGN_MAX,    \
+    .zero = SLM_ADAPTER_ZERO_UNIQUE, .size_max_bytes = PEER_SIZE_MAX, .resize_null = true,         \
+    .resize_zero = SLM_ADAPTER_RESIZE_ZERO_FREES, .memory = SLM_ADAPTER_SYSTEM,                    \
+    .destroy_needs_empty = true,                                                                   \
+    .bad_free = {[SLM_ADAPTER_MISUSE_NULL] = SLM_ADAPTER_BIT(SLM_ADAPTER_OK)},                     \
+    .freed_serves = true, .empty_serves = true
+
+SLM_ADAPTER(tcmalloc) = {TCMALLOC};
+
+/* With tc_free_sized. */
+SLM_ADAPTER(tcmalloc_sized) = {TCMALLOC, .free_sized = release_sized};

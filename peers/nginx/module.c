@@ -61,8 +61,9 @@ static ngx_int_t run_plugin(ngx_cycle_t *cycle)
     if (entry.object == NULL) {
         stop("dlsym", dlerror());
     }
-    /* Slabs report each bad free and each refusal to the log of the cycle. */
+    /* Slabs report each bad free to the log of the cycle that is current: not yet this one. */
     cycle->log->log_level = 0;
+    ngx_cycle->log->log_level = 0;
     int status = entry.run(n_args, args, &slm_nginx_drivers);
     fflush(stdout);
     exit(status);

@@ -296,11 +296,15 @@ SLM_ADAPTER(nginx_pool_blocks) = {POOL,
                                   .checks = &checks,
                                   .pool = &packed};
 
-/* Objects of 0 bytes, and free of NULL. */
-SLM_ADAPTER(nginx_pool_zero) = {
+/* Objects of 0 bytes. */
+SLM_ADAPTER(nginx_pool_zero) = {POOL, .create = create, .zero = SLM_ADAPTER_ZERO_UNIQUE,
+                                .checks = &checks, .pool = &packed};
+
+/* Free of NULL. */
+SLM_ADAPTER(nginx_pool_null) = {
     POOL,
     .create = create,
-    .zero = SLM_ADAPTER_ZERO_UNIQUE,
+    .zero = SLM_ADAPTER_ZERO_UNASKED,
     .bad_free = {[SLM_ADAPTER_MISUSE_NULL] = SLM_ADAPTER_BIT(SLM_ADAPTER_UNCHANGED)},
     .checks = &checks,
     .pool = &packed};

@@ -187,6 +187,7 @@ static void check_requests(void *self, size_t n_live, size_t live_bytes)
     }
 }
 
+static const struct slm_adapter_checks no_checks = {.freed = freed};
 static const struct slm_adapter_checks checks = {.freed = freed, .walk = check_slots};
 static const struct slm_adapter_checks request_checks = {.freed = freed, .walk = check_requests};
 
@@ -204,7 +205,8 @@ static const struct slm_adapter_checks request_checks = {.freed = freed, .walk =
 SLM_ADAPTER(nginx_slab) = {SLAB, .create = create, .region_min_bytes = ZONE_MIN_BYTES,
                            .checks = &checks};
 
-/* Free of pointers that are no live objects, which nginx reports in its log. */
+/* Free of pointers that are no live objects, which nginx reports in its log. The statistics, which
+ * would be wrong first, are not checked. */
 #define ANY_FREE  .bad_free_any = SLM_ADAPTER_BIT(SLM_ADAPTER_OK)
 #define NULL_FREE .bad_free = {[SLM_ADAPTER_MISUSE_NULL] = SLM_ADAPTER_BIT(SLM_ADAPTER_OK)}
 
@@ -213,9 +215,9 @@ SLM_ADAPTER(nginx_slab_misuse) = {SLAB,
                                   NULL_FREE,
                                   .create = create,
                                   .region_min_bytes = ZONE_MIN_BYTES,
-                                  .checks = &checks};
+                                  .checks = &no_checks};
 
-/* The same in memory that was used before. */
+/* The same in memory that was used before, with its statistics. */
 SLM_ADAPTER(nginx_slab_dirty) = {SLAB,
                                  ANY_FREE,
                                  NULL_FREE,
@@ -223,9 +225,17 @@ SLM_ADAPTER(nginx_slab_dirty) = {SLAB,
                                  .region_min_bytes = ZONE_MIN_BYTES,
                                  .checks = &checks};
 
-/* Zones from the size of their header on. */
-SLM_ADAPTER(nginx_slab_tiny) = {SLAB, .create = create, .region_min_bytes = sizeof(ngx_slab_pool_t),
-                                .region_max_bytes = ZONE_MIN_BYTES, .checks = &checks};
+/* Zones that its modules refuse: from the size of the header to a page. Programs mostly want whole
+ * pages, so a hash of the wanted size decides. */
+static size_t tiny_bytes(size_t wanted_bytes)
+{
+    size_t header_bytes = sizeof(ngx_slab_pool_t);
+    size_t hash = (uint32_t)wanted_bytes * 2654435761u >> 8;
+    return header_bytes + hash % (4096 - header_bytes);
+}
+
+SLM_ADAPTER(nginx_slab_tiny) = {SLAB, .create = create, .region_bytes = tiny_bytes,
+                                .checks = &checks};
 
 /* Every request is expected in the statistics. */
 SLM_ADAPTER(nginx_slab_requests) = {SLAB, .create = create, .region_min_bytes = ZONE_MIN_BYTES,

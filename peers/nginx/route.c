@@ -64,12 +64,12 @@ static void empty_slot(struct block *slot)
 
 /* The source's function may leave by a jump, when the mill reports a fault: then the source must
  * not be set any more. */
-static void *take(size_t size_bytes, size_t align_bytes)
+static void *take(size_t asked_bytes, size_t align_bytes)
 {
+    size_t size_bytes = asked_bytes == 0 ? 1 : asked_bytes;
     const struct slm_adapter_source *source = route_to(NULL);
-    void *p = n_blocks >= N_BLOCKS_MAX || size_bytes == 0
-                  ? NULL
-                  : source->alloc(source->data, size_bytes, align_bytes);
+    void *p =
+        n_blocks >= N_BLOCKS_MAX ? NULL : source->alloc(source->data, size_bytes, align_bytes);
     route_to(source);
     if (p == NULL) {
         errno = ENOMEM;

@@ -7,8 +7,8 @@
 # call. INSTALL_PEERS_LIST names another list.
 set -u
 
-here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-list=${INSTALL_PEERS_LIST:-$here/../peers/peers.txt}
+# Bazel starts it in the folder of its inputs; by hand it is run in the project's root.
+list=${INSTALL_PEERS_LIST:-$PWD/peers/peers.txt}
 policy=/usr/sbin/policy-rc.d
 made_policy=
 
@@ -98,6 +98,10 @@ install_missing() {
     allow_services
 }
 
+[ -r "$list" ] || {
+    say "$list: not found; run it in the project's root" >&2
+    exit 2
+}
 check_names "$@"
 packages=$(packages_of "$@")
 if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then

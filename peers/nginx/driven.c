@@ -12,8 +12,9 @@
 
 #include "peers/nginx/plugin.h"
 
-#define N_TURNS 100000u
-#define N_NODES 1000u
+#define N_TURNS         100000u
+#define N_NODES         1000u
+#define TIMEOUT_SECONDS 60u
 
 __attribute__((visibility("default"))) int
 slm_nginx_plugin(int argc, char **argv, const struct slm_nginx_drivers *drivers);
@@ -40,12 +41,11 @@ static void add_turns(const struct slm_nginx_drivers *nginx, void *lock, volatil
 
 static void try_lock(const struct slm_nginx_drivers *nginx)
 {
-    unsigned char *shared =
+    unsigned char *lock =
         mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    void *lock = malloc(nginx->lock_bytes);
-    expect(shared != MAP_FAILED && lock != NULL && nginx->lock_shared_bytes <= 2048, "memory");
-    unsigned *count = (unsigned *)(void *)(shared + 2048);
-    expect(nginx->lock_init(lock, shared), "the lock is made");
+    expect(lock != MAP_FAILED && nginx->lock_bytes <= 2048, "memory");
+    unsigned *count = (unsigned *)(void *)(lock + 2048);
+    expect(nginx->lock_init(lock), "the lock is made");
     pid_t child = fork();
     if (child == 0) {
         nginx->new_process();
@@ -59,8 +59,7 @@ static void try_lock(const struct slm_nginx_drivers *nginx)
     expect(nginx->trylock(lock) && !nginx->trylock(lock), "a held lock is not given out");
     nginx->unlock(lock);
     nginx->lock_fini(lock);
-    free(lock);
-    (void)munmap(shared, 4096);
+    (void)munmap(lock, 4096);
 }
 
 /* --- The tree --- */
@@ -107,6 +106,7 @@ int slm_nginx_plugin(int argc, char **argv, const struct slm_nginx_drivers *driv
 {
     (void)argc;
     (void)argv;
+    (void)alarm(TIMEOUT_SECONDS); /* a wake that is lost ends the program */
     try_lock(drivers);
     try_tree(drivers);
     puts("nginx's lock and tree are driven");

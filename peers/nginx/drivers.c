@@ -7,30 +7,41 @@
 
 /* --- Lock --- */
 
-static bool lock_init(void *lock, void *shared)
+/* As in the header of a slab: the semaphore of nginx's handle must be shared too. */
+struct lock {
+    ngx_shmtx_sh_t shared;
+    ngx_shmtx_t handle;
+};
+
+static bool lock_init(void *self)
 {
-    ngx_memzero(lock, sizeof(ngx_shmtx_t));
-    return ngx_shmtx_create(lock, shared, NULL) == NGX_OK;
+    struct lock *l = self;
+    ngx_memzero(l, sizeof *l);
+    return ngx_shmtx_create(&l->handle, &l->shared, NULL) == NGX_OK;
 }
 
-static void lock_fini(void *lock)
+static void lock_fini(void *self)
 {
-    ngx_shmtx_destroy(lock);
+    struct lock *l = self;
+    ngx_shmtx_destroy(&l->handle);
 }
 
-static void take_lock(void *lock)
+static void take_lock(void *self)
 {
-    ngx_shmtx_lock(lock);
+    struct lock *l = self;
+    ngx_shmtx_lock(&l->handle);
 }
 
-static bool try_lock(void *lock)
+static bool try_lock(void *self)
 {
-    return ngx_shmtx_trylock(lock) != 0;
+    struct lock *l = self;
+    return ngx_shmtx_trylock(&l->handle) != 0;
 }
 
-static void give_lock(void *lock)
+static void give_lock(void *self)
 {
-    ngx_shmtx_unlock(lock);
+    struct lock *l = self;
+    ngx_shmtx_unlock(&l->handle);
 }
 
 static void new_process(void)
@@ -83,8 +94,7 @@ static void *tree_next(void *self, void *node)
 }
 
 const struct slm_nginx_drivers slm_nginx_drivers = {
-    .lock_bytes = sizeof(ngx_shmtx_t),
-    .lock_shared_bytes = sizeof(ngx_shmtx_sh_t),
+    .lock_bytes = sizeof(struct lock),
     .lock_init = lock_init,
     .lock_fini = lock_fini,
     .lock = take_lock,

@@ -18,11 +18,10 @@
 
 /* nginx's own lock and tree. */
 struct slm_nginx_drivers {
-    /* A lock consists of a handle, of which each process has its own, and of shared memory, which
-     * starts as zeros. */
+    /* A lock is in memory that its processes share, at one address in all of them. It has a
+     * semaphore in it, as nginx has it in zones. */
     size_t lock_bytes;
-    size_t lock_shared_bytes;
-    bool (*lock_init)(void *lock, void *shared);
+    bool (*lock_init)(void *lock);
     void (*lock_fini)(void *lock);
     void (*lock)(void *lock);
     bool (*trylock)(void *lock);

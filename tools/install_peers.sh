@@ -4,12 +4,12 @@
 # compared with. It starts no service.
 # Usage: ./bazelw run //tools:install_peers [-- PEER...]
 # Exit status: 0 every package is installed; 1 some are not, each named with the reason; 2 a wrong
-# call. INSTALL_PEERS_LIST names another list.
+# call. INSTALL_PEERS_LIST and INSTALL_PEERS_POLICY name other files, for tests.
 set -u
 
 # Bazel starts it in the folder of its inputs; by hand it is run in the project's root.
 list=${INSTALL_PEERS_LIST:-$PWD/peers/peers.txt}
-policy=/usr/sbin/policy-rc.d
+policy=${INSTALL_PEERS_POLICY:-/usr/sbin/policy-rc.d}
 made_policy=
 
 say() {

@@ -70,7 +70,7 @@ def includes_of(path, text):
 
 
 def project_files():
-    for folder in ("include", "allocator", "examples", "harness", "fuzz", "tools"):
+    for folder in ("include", "allocator", "examples", "harness", "fuzz", "tools", "peers"):
         for path in sorted(pathlib.Path(folder).rglob("*.[ch]")):
             yield str(path)
 

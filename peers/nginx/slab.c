@@ -225,6 +225,28 @@ SLM_ADAPTER(nginx_slab_dirty) = {SLAB,
                                  .region_min_bytes = ZONE_MIN_BYTES,
                                  .checks = &checks};
 
+/* Free of the zone's end alone, in zones whose page descriptors reach up to the first page: 254 of
+ * the 65,529 lengths in pages from 32 KiB to 256 MiB. Takes the next such length. */
+static size_t full_bytes(size_t wanted_bytes)
+{
+    size_t n_slots = 9;
+    size_t page_bytes = sizeof(ngx_slab_page_t);
+    size_t head_bytes = sizeof(ngx_slab_pool_t) + n_slots * (page_bytes + sizeof(ngx_slab_stat_t));
+    size_t bytes = ngx_align(wanted_bytes, 4096);
+    size_t end, start, n_pages;
+    do {
+        bytes += 4096;
+        n_pages = (bytes - head_bytes) / (4096 + page_bytes);
+        end = head_bytes + n_pages * page_bytes;
+        start = ngx_align(end, 4096);
+    } while (start - end >= page_bytes || n_pages != (bytes - start) / 4096);
+    return bytes;
+}
+
+SLM_ADAPTER(nginx_slab_end) = {
+    SLAB, .bad_free = {[SLM_ADAPTER_MISUSE_REGION_END] = SLM_ADAPTER_BIT(SLM_ADAPTER_OK)},
+    .create = create, .region_bytes = full_bytes, .checks = &checks};
+
 /* Zones that its modules refuse: from the size of the header to a page. Programs mostly want whole
  * pages, so a hash of the wanted size decides. */
 static size_t tiny_bytes(size_t wanted_bytes)

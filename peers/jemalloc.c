@@ -2,7 +2,8 @@
 /*
  * jemalloc, by the names that only it has (mallocx and so on): its malloc, which the library
  * exports too, is not called, and does not replace that of the process, since the mill loads
- * plugins with local symbols.
+ * plugins with local symbols. Its thread-local variables need room that glibc keeps for libraries
+ * loaded late: GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384, as mill.sh sets it.
  */
 #include <jemalloc/jemalloc.h>
 

@@ -4,7 +4,7 @@
 Each mutant is compiled and linked without Bazel and meets three stages until one fails: the checked-in
 corpora of the file's fuzz targets (ASan and UBSan), a number of executions of fuzzing in each, and the
 file's GoogleTests. A mutant that compiles to the same objects as the file is equivalent; others are
-if tools/mutate/equivalent.txt has a proof. One that does not compile does not count.
+if tools/mutate/equivalent.txt has a proof. A mutant that does not compile does not count.
 
 Exit status: 0 if no mutant survived, 1 if one did, 2 for a wrong call.
 """
@@ -33,7 +33,7 @@ def parse(argv):
         prog="mutate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("files", metavar="FILE", nargs="+", help="a C file of this project, or the id of one mutant")
+    add("files", metavar="FILE", nargs="+", help="a C file, a folder of C files, or a mutant's id")
     add("--sample", metavar="N", type=int, help="so many mutants, chosen by the seed (default: all)")
     add("--seed", metavar="S", type=int, default=1, help="of the choice and of fuzzing (default: 1)")
     add("--jobs", metavar="N", type=int, default=1, help="mutants at a time (default: 1)")
@@ -112,17 +112,21 @@ class Report:
 
 
 def from_root(word, workspace, working):
-    """The path of a file from the project's root."""
+    """The paths of a file, or of a folder's C sources, from the project's root."""
     path = pathlib.Path(working, word)
-    if not path.is_file():
+    if not path.exists():
         raise plans.Wrong(f"{word}: there is no such file")
     try:
-        path = path.resolve().relative_to(workspace.resolve())
+        workspace = workspace.resolve()
+        path = path.resolve().relative_to(workspace)
     except ValueError:
         raise plans.Wrong(f"{word}: not a file of this project") from None
-    if path.suffix not in (".c", ".h"):
-        raise plans.Wrong(f"{word}: not a C file")
-    return path.as_posix()
+    paths = [path]
+    if (workspace / path).is_dir():
+        paths = sorted(one.relative_to(workspace) for one in (workspace / path).glob("*.c"))
+    if not paths or any(one.suffix not in (".c", ".h") for one in paths):
+        raise plans.Wrong(f"{word}: neither a C file nor a folder of some")
+    return [one.as_posix() for one in paths]
 
 
 def find_all(plan, entries):
@@ -185,13 +189,14 @@ def run(settings, workspace, working, report):
     names = {word for word in settings.files if ID.fullmatch(word)}
     words = [ID.fullmatch(word).group(1) if word in names else word for word in settings.files]
     base = [workspace if word in names else working for word in settings.files]
-    paths = [from_root(word, workspace, top) for word, top in zip(words, base)]
+    found = [from_root(word, workspace, top) for word, top in zip(words, base)]
+    paths = {path for all_of in found for path in all_of}
     entries = equivalents.read(workspace / "tools" / "mutate" / "equivalent.txt")
     with tempfile.TemporaryDirectory(prefix="mutate-") as name:
         folder = pathlib.Path(name)
         planner = plans.Planner(workspace, folder, report.say)
         found = []
-        for plan in planner.plan(sorted(set(paths))):
+        for plan in planner.plan(sorted(paths)):
             judge = judges.Judge(plan, settings, entries, folder)
             found += [(judge, mutant) for mutant in find_all(plan, entries)]
         chosen = choose(found, names, settings)

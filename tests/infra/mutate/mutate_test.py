@@ -11,7 +11,8 @@ import tempfile
 import unittest
 
 import by_hand
-from mutate import __main__ as command, equivalents, judge as judges, plan as plans, process
+from mutate import __main__ as command, actions as bazel_lines, equivalents, judge as judges
+from mutate import mutants as finder, plan as plans, process
 
 HERE = pathlib.Path(__file__).parent
 SETTINGS = argparse.Namespace(seed=1, runs=3000, sample=None, jobs=1, json=False, list=False)
@@ -184,10 +185,55 @@ class EquivalentsTest(unittest.TestCase):
             with self.assertRaises(equivalents.Invalid):
                 self.read(text)
 
+    def test_no_entry_of_the_checked_in_list_is_stale(self):
+        entries = equivalents.read(pathlib.Path("tools/mutate/equivalent.txt"))
+        for path in sorted({one[0] for one in entries.values()}):
+            words = ["-std=c11", "-iquote", ".", "-isystem", "include"]
+            text = pathlib.Path(path).read_bytes()
+            found = finder.find(path, text, path, words, pathlib.Path.cwd())
+            equivalents.check_fresh(entries, path, found)
+
     def test_entry_without_a_mutant_is_stale(self):
         with self.assertRaises(equivalents.Invalid):
             equivalents.check_fresh({"0123456789ab": ("a.c", "f", "proof")}, "a.c", [])
         equivalents.check_fresh({"0123456789ab": ("b.c", "f", "proof")}, "a.c", [])
+
+
+class PlanTest(unittest.TestCase):
+    """What judges a file, and how it is linked."""
+
+    def test_every_room_has_fuzz_targets_that_exist(self):
+        targets = {one.stem for one in pathlib.Path("fuzz").glob("*_fuzz.c")}
+        rooms = [*pathlib.Path("allocator").iterdir(), *pathlib.Path("harness").iterdir()]
+        for room in (one for one in rooms if one.is_dir()):
+            found = plans.fuzz_targets_of(f"{room}/x.c")
+            self.assertTrue(found and targets.issuperset(found), f"{room}: {found}")
+        self.assertEqual(plans.fuzz_targets_of("fuzz/zone_threads/x.c"), ["zone_threads_fuzz"])
+        self.assertEqual(plans.fuzz_targets_of("tools/slabmill/main.c"), [])
+
+    def test_lines_of_bazel_are_read_and_ordered(self):
+        def action(mnemonic, output, words, inputs=()):
+            return {"mnemonic": mnemonic, "primaryOutputId": output, "arguments": words,
+                    "inputDepSetIds": list(inputs)}  # fmt: skip
+
+        graph = {
+            "pathFragments": [{"id": 1, "label": "o"}]
+            + [{"id": 2 + n, "parentId": 1, "label": name} for n, name in enumerate("abcd")],
+            "artifacts": [{"id": n, "pathFragmentId": n} for n in (2, 3, 4, 5)],
+            "depSetOfFiles": [{"id": 1, "directArtifactIds": [4]}],
+            "actions": [
+                action("ExecutableSymlink", 5, [], [1]),
+                action("CppLink", 4, ["cc", "-o", "o/c", "o/b", "@bazel-out/o/c-2.params"]),
+                action("CppArchive", 3, ["ar", "rcsD", "o/b", "o/a"]),
+                action("CppCompile", 2, ["cc", "-c", "a.c", "-o", "o/a"]),
+                action("FileWrite", 2, []),
+            ],
+        }
+        actions = bazel_lines.read_actions(json.dumps(graph))
+        ordered = bazel_lines.needed_for(["o/d"], actions)
+        self.assertEqual([one.output for one in ordered], ["o/a", "o/b", "o/c", "o/d"])
+        self.assertEqual(ordered[0].source, "a.c")
+        self.assertEqual(ordered[2].arguments, ("cc", "-o", "o/c", "o/b"))
 
 
 if __name__ == "__main__":

@@ -195,9 +195,9 @@ def run(settings, workspace, working, report):
     with tempfile.TemporaryDirectory(prefix="mutate-") as name:
         folder = pathlib.Path(name)
         planner = plans.Planner(workspace, folder, report.say)
-        found = []
+        found, baselines = [], judges.Baselines()
         for plan in planner.plan(sorted(paths)):
-            judge = judges.Judge(plan, settings, entries, folder)
+            judge = judges.Judge(plan, settings, entries, folder, baselines)
             found += [(judge, mutant) for mutant in find_all(plan, entries)]
         chosen = choose(found, names, settings)
         if settings.list:

@@ -71,16 +71,36 @@ def how_it_failed(ended):
     return f"{ended.how}: {summary.group(0)}" if summary else ended.how
 
 
+class Baselines:
+    """CPU seconds of unmodified programs, each measured once. Several threads may call it."""
+
+    def __init__(self):
+        self._seconds = {}
+        self._locks = collections.defaultdict(threading.Lock)
+        self._lock = threading.Lock()
+
+    def get(self, key, start):
+        """The seconds of key. start: runs the program, and returns how it ended."""
+        with self._lock:
+            lock = self._locks[key]
+        with lock:
+            if key not in self._seconds:
+                ended = start()
+                if ended.how:
+                    raise Unfit(f"{key[1]} fails without a change: {how_it_failed(ended)}")
+                self._seconds[key] = ended.cpu_seconds
+            return self._seconds[key]
+
+
 class Judge:
     """Judges the mutants of one file. Several threads may call it."""
 
-    def __init__(self, plan, settings, equivalents, folder):
+    def __init__(self, plan, settings, equivalents, folder, baselines=None):
         self._plan = plan
         self._settings = settings
         self._equivalents = equivalents
         self._folder = folder
-        self._baselines = {}
-        self._locks = collections.defaultdict(threading.Lock)
+        self._baselines = baselines or Baselines()
         self._objects = {}  # of the file as it is
         self._lock = threading.Lock()
         self._compiles = plan.compiles()
@@ -145,22 +165,11 @@ class Judge:
     # --- Programs ---
 
     def _run(self, stage, program, made, folder):
-        seconds = self._baseline(stage, program)
-        return self._start(stage, program, made, folder, CPU_SECONDS_MIN + CPU_FACTOR * seconds)
+        def start():
+            return self._start(stage, program, {}, self._folder, 3600)
 
-    def _baseline(self, stage, program):
-        """CPU seconds of the unmodified program. Raises Unfit if it fails."""
-        key = stage, program.name
-        with self._lock:
-            lock = self._locks[key]
-        with lock:
-            if key not in self._baselines:
-                with tempfile.TemporaryDirectory(dir=self._folder) as name:
-                    ended = self._start(stage, program, {}, pathlib.Path(name), 3600)
-                if ended.how:
-                    raise Unfit(f"{program.name} fails without a change: {how_it_failed(ended)}")
-                self._baselines[key] = ended.cpu_seconds
-            return self._baselines[key]
+        seconds = self._baselines.get((stage, program.name), start)
+        return self._start(stage, program, made, folder, CPU_SECONDS_MIN + CPU_FACTOR * seconds)
 
     def _start(self, stage, program, made, folder, cpu_seconds):
         folder = pathlib.Path(tempfile.mkdtemp(dir=folder))

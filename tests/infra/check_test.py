@@ -93,6 +93,7 @@ class CheckTest(unittest.TestCase):
             ("fuzz/overnight/plan.py", "//tests/infra/overnight:all"),
             ("fuzz/report/page.py", "//tests/infra:all"),
             ("fuzz/oss-fuzz/build.sh", "//tests/infra/oss_fuzz:all"),
+            ("tools/mutate/plan.py", "//tests/infra/mutate:all"),
             ("tools/slabmill/inspect/json.c", "//tests/slabmill:all"),
             ("tools/coverage.sh", "//tests/infra:all"),
             ("examples/limitd/conn.c", "//examples/..."),

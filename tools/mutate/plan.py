@@ -30,6 +30,12 @@ FUZZ_OF = (
     (r"allocator/(base|source)/", "slab_fuzz pool_fuzz"),
 )
 
+# Searches of schedules, which judge a room after its own tests.
+SCHEDULES_OF = (
+    (r"allocator/lock/", "//tests/sched:lock_schedules_test"),
+    (r"allocator/(journal|zone)/", "//tests/sched:zone_schedules_test"),
+)
+
 
 class Wrong(Exception):
     """A call that cannot be carried out."""
@@ -115,6 +121,7 @@ class Bazel:
         except self._check.Wrong:
             return []
         labels = [one for one in near + rest if not one.startswith("//fuzz:")]
+        labels += [label for pattern, label in SCHEDULES_OF if re.match(pattern, path)]
         if not labels:
             return []
         query = f"kind('cc_test rule', set({' '.join(labels)}))"

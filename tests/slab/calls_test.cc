@@ -73,6 +73,51 @@ TEST_F(SlabLock, IsTakenOnceByCallsThatFail)
     }
 }
 
+/* A region without access but while the lock is held. */
+struct OpenWhileLocked {
+    const Region &region;
+
+    static void lock(void *data)
+    {
+        static_cast<OpenWhileLocked *>(data)->region.protect(PROT_READ | PROT_WRITE);
+    }
+    static void unlock(void *data)
+    {
+        static_cast<OpenWhileLocked *>(data)->region.protect(PROT_NONE);
+    }
+};
+
+TEST(SlabLockedRegion, IsReadAndWrittenUnderTheLockOnly)
+{
+    Slab memory(kPlain, 64);
+    OpenWhileLocked lock = {memory.region};
+    slm_slab_view view = {};
+    view.lock = OpenWhileLocked::lock;
+    view.unlock = OpenWhileLocked::unlock;
+    view.lock_data = &lock;
+    View slab = attach(memory.region, &view);
+    struct slm_slab_stats stats;
+    struct slm_slab_class_stats class_stats;
+    slm_slab_place place;
+    memory.region.protect(PROT_NONE);
+    for (size_t size_bytes : {size_t{100}, size_t{3000}, size_t{50000}}) {
+        void *p = slm_slab_alloc(slab.get(), size_bytes);
+        ASSERT_NE(p, nullptr);
+        EXPECT_GE(slm_slab_usable_bytes(slab.get(), p), size_bytes);
+        slm_slab_locate(slab.get(), p, &place);
+        EXPECT_EQ(slm_slab_free(slab.get(), p), SLM_OK);
+        EXPECT_NE(slm_slab_free(slab.get(), p), SLM_OK);
+        EXPECT_EQ(slm_slab_get_class_stats(slab.get(), 0, &class_stats), SLM_OK);
+    }
+    EXPECT_NE(slm_slab_memalign(slab.get(), 64, 10), nullptr);
+    EXPECT_EQ(slm_slab_alloc(slab.get(), SIZE_MAX), nullptr);
+    slm_slab_get_stats(slab.get(), &stats);
+    EXPECT_EQ(slm_slab_check(slab.get()), 0u);
+    EXPECT_GT(slm_slab_trim(slab.get()), 0u);
+    EXPECT_EQ(slm_slab_reset(slab.get()), SLM_OK);
+    memory.region.protect(PROT_READ | PROT_WRITE);
+}
+
 TEST_F(SlabLock, IsNotTakenByFreeOfNull)
 {
     expect_locks(0, [&] { EXPECT_EQ(slm_slab_free(slab, nullptr), SLM_OK); });

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Changes C files in small ways, one at a time, and shows which changes no test notices.
 
-Each mutant is compiled and linked without Bazel and meets three stages until one fails: the checked-in
-corpora of the file's fuzz targets (ASan and UBSan), a number of executions of fuzzing in each, and the
-file's GoogleTests. A mutant that compiles to the same objects as the file is equivalent; others are
-if tools/mutate/equivalent.txt has a proof. A mutant that does not compile does not count.
+Each mutant is compiled and linked without Bazel and meets three stages until one fails: the
+checked-in corpora of the file's fuzz targets (ASan and UBSan), a number of executions of fuzzing in
+each, and the file's GoogleTests. A mutant that compiles to the same objects as the file is
+equivalent; others are if tools/mutate/equivalent.txt has a proof. A mutant that does not compile
+does not count.
 
 Exit status: 0 if no mutant survived, 1 if one did, 2 for a wrong call.
 """
@@ -33,11 +34,11 @@ def parse(argv):
         prog="mutate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("files", metavar="FILE", nargs="+", help="a C file, a folder of C files, or a mutant's id")
-    add("--sample", metavar="N", type=int, help="so many mutants, chosen by the seed (default: all)")
-    add("--seed", metavar="S", type=int, default=1, help="of the choice and of fuzzing (default: 1)")
-    add("--jobs", metavar="N", type=int, default=1, help="mutants at a time (default: 1)")
-    add("--runs", metavar="N", type=int, default=20000, help="executions a target (default: 20000)")
+    add("files", metavar="FILE", nargs="+", help="a C file, a folder of some, or a mutant's id")
+    add("--sample", metavar="N", type=int, help="so many mutants, chosen by the seed (or all)")
+    add("--seed", metavar="S", type=int, default=1, help="of the choice and of fuzzing (or 1)")
+    add("--jobs", metavar="N", type=int, default=1, help="mutants at a time (or 1)")
+    add("--runs", metavar="N", type=int, default=20000, help="executions a target (or 20000)")
     add("--list", action="store_true", help="print the mutants and their keys, and run nothing")
     add("--json", action="store_true", help="print one JSON document instead")
     options = parser.parse_args(argv)

@@ -93,7 +93,8 @@ def needed_for(outputs, actions):
 
 
 def link_or_copy(source, target):
-    """Bazel never writes into an output that is there: it makes a new file. A second name will do."""
+    """Makes a file appear under a second name: Bazel replaces its outputs, and never writes into
+    them."""
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -211,5 +212,5 @@ class Rebuild:
 
 def optimised(arguments):
     """A compile line without sanitizers and debug information, at -O2: for comparing objects."""
-    left_out = ("-fsanitize", "-fno-sanitize", "-g", "-O", "-fprofile", "-fcoverage", "-frandom-seed")
+    left_out = ("-fsanitize", "-fno-sanitize", "-g", "-O", "-fprofile", "-fcoverage", "-frandom")
     return [word for word in arguments if not word.startswith(left_out)] + ["-O2", "-g0"]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mutants that no test can find, each with its proof: equivalent.txt.
 
-An entry is a line `KEY PATH FUNCTION` and the lines of its proof, indented. KEY is a hash of what the
-mutant changes and of its line, so that edits elsewhere do not touch it.
+An entry is a line `KEY PATH FUNCTION` and the lines of its proof, indented. KEY is a hash of what
+the mutant changes and of its line, so that edits elsewhere do not touch it.
 """
 
 import re
@@ -27,7 +27,8 @@ def read(path):
         elif line.startswith(" ") and key:
             entries[key] = (*entries[key][:2], f"{entries[key][2]} {line.strip()}".strip())
         elif line and not line.startswith("#"):
-            raise Invalid(f"{path.name}:{number}: expected `KEY PATH FUNCTION` or an indented proof")
+            expected = "expected `KEY PATH FUNCTION` or an indented proof"
+            raise Invalid(f"{path.name}:{number}: {expected}")
     for key, (_, _, proof) in entries.items():
         if not proof:
             raise Invalid(f"{path.name}: {key} has no proof")

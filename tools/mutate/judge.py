@@ -113,7 +113,8 @@ class Judge:
             rebuild = lines.Rebuild(self._plan.tree, self._plan.path, text, folder)
             try:
                 if self._is_same(rebuild, folder):
-                    return Verdict(mutant, EQUIVALENT, how="the compiler makes the same objects")
+                    how = "the compiler makes the same objects"
+                    return Verdict(mutant, EQUIVALENT, how=how)
                 return self._run_stages(mutant, rebuild, folder)
             except lines.BuildError as error:
                 return Verdict(mutant, INVALID, how=str(error).split("\n", maxsplit=1)[0])
@@ -125,7 +126,8 @@ class Judge:
             ("tests", self._plan.tests),
         ):
             for program in programs:
-                made = rebuild.make([program.executable, *program.runfiles.values()], program.actions)
+                outputs = [program.executable, *program.runfiles.values()]
+                made = rebuild.make(outputs, program.actions)
                 if not made:
                     continue
                 ended = self._run(stage, program, made, folder)
@@ -143,7 +145,7 @@ class Judge:
     # --- The compiler ---
 
     def _is_same(self, rebuild, folder):
-        """Whether all objects are the same, byte by byte. Raises BuildError if one cannot be made."""
+        """Whether all objects are the same byte by byte. Raises BuildError if one does not compile."""
         same = True
         for number, action in enumerate(self._compiles):
             new = folder / f"same-{number}.o"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Starts the mutation tool with the first Python that has libclang: only Debian's Python sees
-# Debian's packages, and another one may be first on PATH. `bazel run` makes the root of the runfiles
-# the working folder. Exit status 2: there is none.
+# Debian's packages, and another one may be first on PATH. `bazel run` makes the root of the
+# runfiles the working folder. Exit status 2: there is none.
 set -u
 
 for python in python3 /usr/bin/python3; do

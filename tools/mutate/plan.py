@@ -155,7 +155,8 @@ class Planner:
         texts = {path: (self._workspace / path).read_bytes() for path in paths}
         fuzz = {path: [f"//fuzz:{one}_bin" for one in fuzz_targets_of(path)] for path in paths}
         tests = {path: self._bazel.tests_of(path) for path in paths}
-        labels = sorted({label for all_of in (fuzz, tests) for one in all_of.values() for label in one})
+        every = [*fuzz.values(), *tests.values()]
+        labels = sorted({label for some in every for label in some})
         if not labels:
             raise Wrong(f"no test and no fuzz target depends on {' '.join(paths)}")
         self._say(f"mutate: building {len(labels)} programs")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a program that may loop, sleep, fill the memory or the disk.
 
-Its limits do not depend on how busy the machine is: the CPU time of all its processes, the memory that
-they use, and idleness, which is when for IDLE_SECONDS none of them could run. Limits of the address
-space would not do: ASan and tests of large slabs reserve far more than they use.
+Its limits do not depend on how busy the machine is: the CPU time of all its processes, the memory
+that they use, and idleness, which is when for IDLE_SECONDS none of them could run. Limits of the
+address space would not do: ASan and tests of large slabs reserve far more than they use.
 """
 
 import dataclasses

@@ -7,8 +7,9 @@ import subprocess
 
 from mutate import actions as lines, plan as plans
 
-FUZZ_FLAGS = ("-O1", "-g", "-fsanitize=fuzzer-no-link,address,undefined", "-fno-sanitize-recover=all")
-FUZZ_LINK = ("-fsanitize=fuzzer,address,undefined",)
+SANITIZERS = "address,undefined"
+FUZZ_FLAGS = ("-O1", "-g", f"-fsanitize=fuzzer-no-link,{SANITIZERS}", "-fno-sanitize-recover=all")
+FUZZ_LINK = (f"-fsanitize=fuzzer,{SANITIZERS}",)
 
 
 class Build:
@@ -26,8 +27,9 @@ class Build:
         objects = []
         for source in sources:
             output = f"bazel-out/{name}/{source}.o"
-            words = ("clang-19", "-std=c11", "-Wall", "-Werror", "-iquote", ".", "-isystem", "include")
-            words += (*flags, "-MD", "-MF", f"{output}.d", "-c", source, "-o", output)
+            words = ("clang-19", "-std=c11", "-Wall", "-Werror", "-iquote", ".")
+            words += ("-isystem", "include", *flags, "-MD", "-MF", f"{output}.d")
+            words += ("-c", source, "-o", output)
             self._add(lines.Action(lines.COMPILE, words, output))
             objects.append(output)
         return objects

@@ -137,10 +137,11 @@ class SumsTest(unittest.TestCase):
     def test_last_line_counts_and_the_status_says_whether_one_survived(self):
         killed, same = self.verdict("killed"), self.verdict("equivalent")
         invalid, survived = self.verdict("does not compile"), self.verdict("survived")
+        closing = "mutants: {} killed, {} survived, {} equivalent of {}"
         status, lines, _ = self.end([killed, killed, same, invalid])
-        self.assertEqual((status, lines[-1]), (0, "mutants: 2 killed, 0 survived, 1 equivalent of 3"))
+        self.assertEqual((status, lines[-1]), (0, closing.format(2, 0, 1, 3)))
         status, lines, document = self.end([killed, survived], as_json=True)
-        self.assertEqual((status, lines[-1]), (1, "mutants: 1 killed, 1 survived, 0 equivalent of 2"))
+        self.assertEqual((status, lines[-1]), (1, closing.format(1, 1, 0, 2)))
         self.assertEqual((document["survived"], document["n"]), (1, 2))
         self.assertEqual(document["mutants"][1]["id"], self.mutants[0].name)
 

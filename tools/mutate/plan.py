@@ -30,10 +30,12 @@ FUZZ_OF = (
     (r"allocator/(base|source)/", "slab_fuzz pool_fuzz"),
 )
 
-# Searches of schedules, which judge a room after its own tests.
-SCHEDULES_OF = (
+# Tests of other folders, which judge a room after its own: searches of schedules, and what a journal
+# refuses to trees and lists.
+MORE_TESTS_OF = (
     (r"allocator/lock/", "//tests/sched:lock_schedules_test"),
     (r"allocator/(journal|zone)/", "//tests/sched:zone_schedules_test"),
+    (r"allocator/tree/", "//tests/journal:full_test //tests/journal:misuse_test"),
 )
 
 
@@ -121,7 +123,8 @@ class Bazel:
         except self._check.Wrong:
             return []
         labels = [one for one in near + rest if not one.startswith("//fuzz:")]
-        labels += [label for pattern, label in SCHEDULES_OF if re.match(pattern, path)]
+        for pattern, more in MORE_TESTS_OF:
+            labels += more.split() if re.match(pattern, path) else []
         if not labels:
             return []
         query = f"kind('cc_test rule', set({' '.join(labels)}))"

@@ -225,6 +225,24 @@ TEST(ProgramEncode, ReachesAnyOf65536LiveObjects)
     EXPECT_TRUE(first == second);
 }
 
+TEST(ProgramEncode, ReportsTheOneOf65537LiveObjectsThatNoRecordReaches)
+{
+    std::vector<uint32_t> missed;
+    for (uint32_t id : {0u, 1u, 65535u, 65536u}) {
+        Program program;
+        for (uint32_t i = 0; i < 128; i++) {
+            program.Push(HRN_BURST, i * HRN_BURST_MAX, 8, HRN_BURST_MAX);
+        }
+        program.Push(HRN_ALLOC, 65536, 8);
+        program.Push(HRN_FREE, id);
+        Bytes bytes;
+        if (!program.Encode(&bytes)) {
+            missed.push_back(id);
+        }
+    }
+    EXPECT_EQ(missed, std::vector<uint32_t>{0u});
+}
+
 TEST(ProgramNormalize, DropsUsesOfMissingObjectsAndRenumbers)
 {
     Program program;

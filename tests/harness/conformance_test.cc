@@ -280,6 +280,38 @@ TEST_P(Conformance, DoesTheSameForTheSameProgram)
     }
 }
 
+/* Large objects of a pool, one call of the source each, after an operation that plans refusals. */
+uint64_t refused_after_fault(uint8_t in_a_row, unsigned n_objects)
+{
+    hrn_program program;
+    hrn_program_init(&program);
+    hrn_op op{};
+    op.kind = HRN_FAULT;
+    op.id = HRN_NO_ID;
+    op.count = 1; /* from the next call on */
+    op.aux = in_a_row;
+    hrn_program_push(&program, op);
+    for (unsigned id = 0; id < n_objects; id++) {
+        op = {};
+        op.kind = HRN_ALLOC;
+        op.id = id;
+        op.size_bytes = 100000;
+        hrn_program_push(&program, op);
+    }
+    hrn_result result{};
+    EXPECT_EQ(hrn_run_catch(&hrn_adapter_pool, &program, &result), HRN_LAW_NONE);
+    hrn_program_fini(&program);
+    return result.n_refused;
+}
+
+TEST(Fault, RefusesAsManyCallsAsItSaysAnd255MeansAll)
+{
+    EXPECT_EQ(refused_after_fault(0, 300), 0u);
+    EXPECT_EQ(refused_after_fault(2, 300), 2u);
+    EXPECT_EQ(refused_after_fault(254, 300), 254u);
+    EXPECT_EQ(refused_after_fault(255, 300), 300u);
+}
+
 std::vector<const slm_adapter *> AllAdapters()
 {
     std::vector<const slm_adapter *> all;

@@ -210,7 +210,20 @@ class Rebuild:
         return [*words, "-ivfsoverlay", str(self._overlay), "-fno-color-diagnostics"]
 
 
+def _kept_sanitizers(word):
+    """A flag without the sanitizers that note places in the source, which a change moves."""
+    kept = set(word.removeprefix("-fsanitize=").split(",")) & {"address", "memory", "thread"}
+    return [f"-fsanitize={','.join(sorted(kept))}"] if kept else []
+
+
 def optimised(arguments):
-    """A compile line without sanitizers and debug information, at -O2: for comparing objects."""
-    left_out = ("-fsanitize", "-fno-sanitize", "-g", "-O", "-fprofile", "-fcoverage", "-frandom")
-    return [word for word in arguments if not word.startswith(left_out)] + ["-O2", "-g0"]
+    """A compile line without debug information, at -O2: for comparing objects. Sanitizers stay that
+    the sources ask for, as to hide memory from a program that may not read it."""
+    left_out = ("-fno-sanitize", "-g", "-O", "-fprofile", "-fcoverage", "-frandom")
+    words = []
+    for word in arguments:
+        if word.startswith("-fsanitize="):
+            words += _kept_sanitizers(word)
+        elif not word.startswith(left_out):
+            words.append(word)
+    return [*words, "-O2", "-g0"]

@@ -94,6 +94,9 @@ class SumsTest(unittest.TestCase):
     def test_change_that_no_program_notices_survives(self):
         self.expect(self.judge("capped", "constant", "`99` -> `(99 + 1)`"), "survived")
 
+    def test_change_that_shows_under_a_sanitizer_only_is_not_equivalent(self):
+        self.expect(self.judge("hide_both", "delete", "without `hide(&hidden[0])`"), "survived")
+
     def test_same_objects_are_equivalent(self):
         verdict = self.judge("next_of", "constant", "`7` -> `(7 + 1)`")
         self.expect(verdict, "equivalent", how="the compiler makes the same objects")

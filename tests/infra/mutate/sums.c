@@ -4,6 +4,10 @@
 
 #include <stddef.h>
 
+#if __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#endif
+
 static const unsigned weights[4] = {1, 2, 3, 4};
 
 /* The corpus has inputs of one byte only. */
@@ -41,6 +45,24 @@ unsigned capped(unsigned n)
         n = 99;
     }
     return n;
+}
+
+static void hide(unsigned *p)
+{
+#if __has_feature(address_sanitizer)
+    __asan_poison_memory_region(p, sizeof *p);
+#else
+    (void)p;
+#endif
+}
+
+static unsigned hidden[2];
+
+/* The calls do something under ASan only. */
+void hide_both(void)
+{
+    hide(&hidden[0]);
+    hide(&hidden[1]);
 }
 
 /* The compiler drops the store. */

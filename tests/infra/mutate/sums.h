@@ -11,6 +11,7 @@ unsigned remembered(unsigned n);
 unsigned half_of(unsigned n);
 unsigned capped(unsigned n);
 unsigned next_of(unsigned n);
+void hide_both(void);
 unsigned count_bits(unsigned n);
 void pass_gate(void);
 

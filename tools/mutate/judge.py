@@ -117,7 +117,9 @@ class Judge:
                     return Verdict(mutant, EQUIVALENT, how=how)
                 return self._run_stages(mutant, rebuild, folder)
             except lines.BuildError as error:
-                return Verdict(mutant, INVALID, how=str(error).split("\n", maxsplit=1)[0])
+                text = str(error).splitlines() or [""]
+                errors = [line for line in text if "error:" in line]
+                return Verdict(mutant, INVALID, how=(errors or text)[0])
 
     def _run_stages(self, mutant, rebuild, folder):
         for stage, programs in (

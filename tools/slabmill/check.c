@@ -70,6 +70,7 @@ static bool print_broken(const struct claim_run *run, const struct mill_trial *t
     if (trial->end == MILL_END_LAW) {
         printf("      seen: %s, at operation %zu\n", trial->result.text, trial->result.op_idx);
     }
+    mill_trial_print_log(trial, "      | ");
     return keep_program(run);
 }
 

@@ -171,9 +171,8 @@ static void print_failure(const struct mill_trial *trial, const struct slm_adapt
     printf(", at operation %zu\n", op_idx);
     if (trial->end == MILL_END_LAW) {
         printf("  seen: %s\n", trial->result.text);
-    } else if (trial->report[0] != '\0') {
-        printf("  (slabmill replay shows the whole report)\n");
     }
+    mill_trial_print_log(trial, "  | ");
 }
 
 static int explain(struct mill_input *input, const struct slm_adapter *adapter,

@@ -10,7 +10,7 @@
 
 #include <slabmill/version.h>
 
-#define INPUT_OPTIONS (MILL_OPT(ADAPTER) | MILL_OPT(AS))
+#define INPUT_OPTIONS (MILL_OPT(ADAPTER) | MILL_OPT(AS) | MILL_OPT(IGNORE))
 
 #define ZONE_HELP                                                                                  \
     "ZONE: a path, file:PATH, posix:NAME, sysv:ID, memfd:PID:FD, or memfd:FD (inherited).\n"
@@ -39,6 +39,17 @@
     "the invariant's number), repair_due, repairable (null: not tried), sound (checked, and\n"     \
     "nothing found).\n"
 
+#define HUNT_HELP                                                                                  \
+    "Ends after N minutes, N programs, or Ctrl-C, with a table and the line \"findings: N\". A\n"  \
+    "finding is a broken law, a failed assertion, a sanitizer's report, a crash or a hang. Each\n" \
+    "kind has a folder in DIR (hunt-ADAPTER-SEED) with the first program that showed it, the\n"    \
+    "same made small, an explanation, the report, a test and the command that repeats it. The\n"   \
+    "same seed and --programs give the same findings; without --seed the seed is a new one.\n"     \
+    "Exit status: 0 no findings, 1 findings, 2 a wrong call, or no program ran.\n"                 \
+    "--json: adapter, seed, programs, operations, refused, stopped (by Ctrl-C), findings and\n"    \
+    "set_aside [{kind, law: null for a crash, text, times, program, operations, small:\n"          \
+    "operations or null, reproduces, folder, why: of set_aside}], n_findings.\n"
+
 static const struct mill_command commands[] = {
     {
         .name = "replay",
@@ -46,7 +57,7 @@ static const struct mill_command commands[] = {
         .purpose = "Runs traces or fuzz inputs with every check, and prints the result.",
         .help = "A slab trace without a head runs twice, with classes by powers of two and with\n"
                 "eight for each doubling, unless --classes or --page is given.\n",
-        .takes = INPUT_OPTIONS | MILL_OPT(CLASSES) | MILL_OPT(PAGE),
+        .takes = INPUT_OPTIONS | MILL_OPT(CLASSES) | MILL_OPT(PAGE) | MILL_OPT(TIMEOUT),
         .files_min = 1,
         .files_max = SIZE_MAX,
         .run = mill_replay,
@@ -92,8 +103,8 @@ static const struct mill_command commands[] = {
                 "slash.\n"
                 "Every command that takes --adapter takes such a file too. The program of a claim\n"
                 "that is not kept is written to check-ADAPTER-CLAIM.trace.\n",
-        .takes =
-            MILL_OPT(ADAPTER) | MILL_OPT(OPS) | MILL_OPT(SEED) | MILL_OPT(OUT) | MILL_OPT(TIMEOUT),
+        .takes = MILL_OPT(ADAPTER) | MILL_OPT(OPS) | MILL_OPT(SEED) | MILL_OPT(OUT) |
+                 MILL_OPT(TIMEOUT) | MILL_OPT(IGNORE),
         .run = mill_check,
     },
     {
@@ -104,9 +115,20 @@ static const struct mill_command commands[] = {
             "The same seed makes the same programs. A failing one is written as a trace to OUT,\n"
             "by default soak-ADAPTER-SEED-ROUND.trace.\n",
         .takes = MILL_OPT(ADAPTER) | MILL_OPT(SECONDS) | MILL_OPT(ROUNDS) | MILL_OPT(OPS) |
-                 MILL_OPT(SEED) | MILL_OPT(OUT) | MILL_OPT(SAVE_SEEDS) | MILL_OPT(TIMEOUT),
+                 MILL_OPT(SEED) | MILL_OPT(OUT) | MILL_OPT(SAVE_SEEDS) | MILL_OPT(TIMEOUT) |
+                 MILL_OPT(IGNORE),
         .needs = MILL_OPT(ADAPTER) | MILL_OPT(SEED),
         .run = mill_soak,
+    },
+    {
+        .name = "hunt",
+        .arguments = " [FILE.so]",
+        .purpose = "Runs random programs and goes on after each finding: a folder for each kind.",
+        .help = HUNT_HELP,
+        .takes = MILL_OPT(ADAPTER) | MILL_OPT(MINUTES) | MILL_OPT(PROGRAMS) | MILL_OPT(JOBS) |
+                 MILL_OPT(SEED) | MILL_OPT(DIR) | MILL_OPT(KNOWN) | MILL_OPT(EXCEPT) |
+                 MILL_OPT(IGNORE) | MILL_OPT(RUNS) | MILL_OPT(TIMEOUT) | MILL_OPT(JSON),
+        .run = mill_hunt,
     },
     {
         .name = "adapters",
@@ -204,6 +226,7 @@ static int run_command(const struct mill_command *command, int argc, char **argv
         mill_options_help(command);
         return MILL_GOOD;
     }
+    mill_report_ignore(&options.ignore);
     int status = command->run(&options);
     hrn_run_fini();
     if (fflush(stdout) != 0) {

@@ -8,7 +8,7 @@
 
 #include "tools/slabmill/slabmill.h"
 
-enum row_type { ROW_TEXT, ROW_NUMBER, ROW_SEED, ROW_FLAG, ROW_PAUSE };
+enum row_type { ROW_TEXT, ROW_NUMBER, ROW_SEED, ROW_FLAG, ROW_PAUSE, ROW_LIST };
 
 struct row {
     const char *name;
@@ -111,6 +111,45 @@ static const struct row rows[MILL_OPTIONS] = {
                        .value = "FILE",
                        .offset = AT(lock),
                        .help = "lock file of the zone, if its lock is of the file kind"},
+    [MILL_OPT_MINUTES] = {.name = "--minutes",
+                          .value = "N",
+                          .type = ROW_NUMBER,
+                          .offset = AT(minutes),
+                          .help = "how long to hunt (1)"},
+    [MILL_OPT_PROGRAMS] = {.name = "--programs",
+                           .value = "N",
+                           .type = ROW_NUMBER,
+                           .offset = AT(programs),
+                           .help = "how many programs to run"},
+    [MILL_OPT_JOBS] = {.name = "--jobs",
+                       .value = "N",
+                       .type = ROW_NUMBER,
+                       .offset = AT(jobs),
+                       .help = "processes at once (one for each processor)"},
+    [MILL_OPT_KNOWN] = {.name = "--known",
+                        .value = "DIR",
+                        .type = ROW_LIST,
+                        .offset = AT(known),
+                        .help = "folder of an earlier hunt: its findings do not count"},
+    [MILL_OPT_EXCEPT] = {.name = "--except",
+                         .value = "LAW",
+                         .type = ROW_LIST,
+                         .offset = AT(except),
+                         .help = "law whose findings do not count"},
+    [MILL_OPT_IGNORE] = {.name = "--ignore",
+                         .value = "KIND",
+                         .type = ROW_LIST,
+                         .offset = AT(ignore),
+                         .help = "part of a sanitizer's report, which then does not count"},
+    [MILL_OPT_DIR] = {.name = "--out",
+                      .value = "DIR",
+                      .offset = AT(out),
+                      .help = "folder for the findings"},
+    [MILL_OPT_REGION] = {.name = "--region",
+                         .value = "BYTES",
+                         .type = ROW_NUMBER,
+                         .offset = AT(region),
+                         .help = "size of each arena's region; prints a table"},
 };
 
 static bool number_allowed(const struct row *row, uint64_t number)
@@ -156,9 +195,22 @@ static bool text_allowed(const struct row *row, const char *text)
     return false;
 }
 
+static bool add_value(const struct row *row, const char *value, struct mill_list *list)
+{
+    if (list->n == MILL_LIST_MAX) {
+        (void)mill_complain("%s: at most %u of them", row->name, MILL_LIST_MAX);
+        return false;
+    }
+    list->at[list->n++] = value;
+    return true;
+}
+
 static bool set_value(const struct row *row, const char *value, struct mill_options *options)
 {
     char *field = (char *)options + row->offset;
+    if (row->type == ROW_LIST) {
+        return add_value(row, value, (struct mill_list *)(void *)field);
+    }
     if (row->type != ROW_TEXT) {
         uint64_t number;
         bool good = read_number(row, value, &number);
@@ -179,7 +231,7 @@ static void list_options(const struct mill_command *command, struct option *long
     static const int arguments[] = {
         [ROW_TEXT] = required_argument,  [ROW_NUMBER] = required_argument,
         [ROW_SEED] = required_argument,  [ROW_FLAG] = no_argument,
-        [ROW_PAUSE] = optional_argument,
+        [ROW_PAUSE] = optional_argument, [ROW_LIST] = required_argument,
     };
     size_t n = 0;
     longs[n++] = (struct option){"help", no_argument, NULL, 'h'};
@@ -267,6 +319,7 @@ bool mill_options_read(const struct mill_command *command, int argc, char **argv
     if (takes_adapter && !mill_plugin_take(options)) {
         return false;
     }
+    options->has_seed = (seen & MILL_OPT(SEED)) != 0;
     seen |= takes_adapter && options->adapter != NULL ? MILL_OPT(ADAPTER) : 0;
     return is_complete(command, options, seen);
 }

@@ -30,6 +30,13 @@ enum mill_exit {
     MILL_WRONG   /* wrong call, or an input that cannot be used */
 };
 
+/* Values of an option that may be given several times. */
+#define MILL_LIST_MAX 16
+struct mill_list {
+    const char *at[MILL_LIST_MAX];
+    size_t n;
+};
+
 struct mill_options {
     const char *adapter; /* a name, or a shared object's path[:name]; NULL: named by the input */
     const char *as;      /* "trace", "bytes", or NULL: decided by the file */
@@ -46,7 +53,15 @@ struct mill_options {
     uint64_t timeout; /* of one run, seconds */
     uint64_t watch;   /* seconds between two looks; 0: one look */
     const char *svg;
-    const char *lock; /* a zone's lock file */
+    const char *lock;  /* a zone's lock file */
+    uint64_t minutes;  /* 0: not given */
+    uint64_t programs; /* 0: not given */
+    uint64_t jobs;     /* 0: not given */
+    uint64_t region;   /* bytes; 0: not given */
+    bool has_seed;
+    struct mill_list known;  /* folders of earlier hunts */
+    struct mill_list except; /* laws */
+    struct mill_list ignore; /* parts of reports */
     bool all;
     bool json;
     bool help;
@@ -75,6 +90,14 @@ enum mill_option {
     MILL_OPT_SVG,
     MILL_OPT_WATCH,
     MILL_OPT_LOCK,
+    MILL_OPT_MINUTES,
+    MILL_OPT_PROGRAMS,
+    MILL_OPT_JOBS,
+    MILL_OPT_KNOWN,
+    MILL_OPT_EXCEPT,
+    MILL_OPT_IGNORE,
+    MILL_OPT_DIR,
+    MILL_OPT_REGION,
     MILL_OPTIONS
 };
 #define MILL_OPT(name) (1u << MILL_OPT_##name)
@@ -100,6 +123,9 @@ void mill_options_help(const struct mill_command *command);
 
 /* Prints "slabmill: ..." on standard error. Always returns MILL_WRONG. */
 __attribute__((format(printf, 1, 2))) int mill_complain(const char *format, ...);
+
+/* Prints a text as JSON on standard output. */
+void mill_json_text(const char *text);
 
 /* --- Inputs (input.c) --- */
 
@@ -160,16 +186,38 @@ const struct slm_adapter *mill_adapter_broken(size_t idx, const char **sentence)
 void mill_adapter_code(const struct slm_adapter *adapter, const char *named, char *code,
                        size_t code_bytes, const char **header);
 
-/* --- Runs in a child process (trial.c) --- */
+/* --- Runs in a child process (trial.c, child.c, report.c) --- */
 
-enum mill_end { MILL_END_KEPT, MILL_END_LAW, MILL_END_CRASH, MILL_END_HANG };
+enum mill_end {
+    MILL_END_KEPT,
+    MILL_END_LAW,
+    MILL_END_CRASH,
+    MILL_END_HANG,
+    MILL_END_REPORT /* every law was kept, and a sanitizer that goes on reported an error */
+};
+
+#define MILL_REPORT_BYTES 240u
+#define MILL_LOG_BYTES    16384u
 
 struct mill_trial {
     enum mill_end end;
-    struct hrn_result result; /* of KEPT and LAW */
+    struct hrn_result result; /* of KEPT, LAW and REPORT */
     int signal;               /* of CRASH; 0: it exited */
-    char report[80];          /* of CRASH: a sanitizer's "AddressSanitizer: heap-use-after-free" */
+    size_t op_idx;            /* of CRASH and HANG: the operation; SIZE_MAX: unknown */
+    /* Of CRASH and REPORT, one line with file and line: a sanitizer's, a failed assertion's, the
+     * last words, or the place of the signal. Numbers that differ from run to run are left out. */
+    char report[MILL_REPORT_BYTES];
+    char log[MILL_LOG_BYTES]; /* all that was printed on standard error, as far as it fits */
 };
+
+/* Reports with one of these parts are not looked at. The list must stay. */
+void mill_report_ignore(const struct mill_list *list);
+
+/* Replaces each number of the text by N. */
+void mill_report_level(char *text);
+
+/* Prints trial->log, each line after `indent`. */
+void mill_trial_print_log(const struct mill_trial *trial, const char *indent);
 
 /* Runs the program in a child, without output, for at most timeout seconds. */
 void mill_trial_run(struct mill_trial *trial, const struct slm_adapter *adapter,
@@ -213,6 +261,12 @@ int mill_adapters(const struct mill_options *options);
 int mill_seeds(const struct mill_options *options);
 int mill_inspect(const struct mill_options *options);
 int mill_unlock(const struct mill_options *options);
+int mill_hunt(const struct mill_options *options);
+
+/* The program of a round of a soak. It depends only on the seed, the round and what the adapter
+ * supports. */
+void mill_soak_program(const struct slm_adapter *adapter, uint64_t seed, uint64_t round,
+                       struct hrn_program *program);
 
 #ifdef __cplusplus
 }

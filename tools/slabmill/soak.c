@@ -10,11 +10,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "harness/base/hash.h"
 #include "harness/inputs/random.h"
-#include "tools/slabmill/slabmill.h"
+#include "tools/slabmill/child.h"
 
 #define ROUND_OPS_MAX 3000u
 
@@ -43,20 +42,25 @@ static uint64_t round_seed(uint64_t seed, uint64_t round)
     return hrn_rng_next(&rng);
 }
 
-/* A round's program depends only on seed, round and the operations that the adapter supports. */
-static void make_program(const struct soak *soak, uint64_t round, struct hrn_program *program)
+void mill_soak_program(const struct slm_adapter *adapter, uint64_t seed, uint64_t round,
+                       struct hrn_program *program)
 {
     struct hrn_rng rng;
-    hrn_rng_seed(&rng, round_seed(soak->options->seed, round));
+    hrn_rng_seed(&rng, round_seed(seed, round));
     struct hrn_gen gen;
-    hrn_gen_init(&gen, hrn_can(soak->adapter));
+    hrn_gen_init(&gen, hrn_can(adapter));
     gen.live_max = 1 + hrn_rng_below(&rng, 600);
     gen.size_log_max = (uint8_t)(4 + hrn_rng_below(&rng, 13));
     gen.edge_percent = (uint8_t)hrn_rng_below(&rng, 100);
-    gen.arena1_percent = soak->adapter->one_arena ? 0 : gen.arena1_percent;
+    gen.arena1_percent = adapter->one_arena ? 0 : gen.arena1_percent;
     hrn_program_clear(program);
     hrn_gen_head(&rng, &program->head);
     hrn_gen_program(&gen, &rng, 1 + hrn_rng_below(&rng, ROUND_OPS_MAX), program);
+}
+
+static void make_program(const struct soak *soak, uint64_t round, struct hrn_program *program)
+{
+    mill_soak_program(soak->adapter, soak->options->seed, round, program);
 }
 
 static void add_digest(struct progress *progress)
@@ -131,7 +135,7 @@ static void run_rounds(void *data, struct hrn_result *result)
     time_t start = time(NULL);
     result->law = HRN_LAW_NONE;
     for (; !has_ended(soak, progress->round, start); progress->round++) {
-        (void)alarm((unsigned)soak->options->timeout);
+        mill_child_limit(1000 * (unsigned)soak->options->timeout);
         make_program(soak, progress->round, &program);
         if (!save_seed(soak, progress->round, &program)) {
             break;
@@ -139,6 +143,9 @@ static void run_rounds(void *data, struct hrn_result *result)
         progress->n_execs++;
         if (hrn_run_catch(soak->adapter, &program, &progress->running) != HRN_LAW_NONE) {
             *result = progress->running;
+            break;
+        }
+        if (mill_report_is_due()) {
             break;
         }
         add_digest(progress);
@@ -161,6 +168,7 @@ static int report_failure(const struct soak *soak, const struct mill_trial *tria
     if (trial->end == MILL_END_LAW) {
         printf("  seen: %s\n", trial->result.text);
     }
+    mill_trial_print_log(trial, "  | ");
     struct hrn_trace trace;
     hrn_trace_init(&trace);
     make_program(soak, round, &trace.program);

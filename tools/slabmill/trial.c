@@ -1,123 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs in child processes, so that the command survives any crash of a program. */
 #ifndef _DEFAULT_SOURCE
-#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
+#define _DEFAULT_SOURCE /* strsignal */
 #endif
 
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "harness/failure/shrink.h"
-#include "tools/slabmill/slabmill.h"
-
-/* The results that a child leaves for its parent. */
-struct legacy {
-    bool done;
-    struct hrn_result result;
-};
-
-__attribute__((noreturn)) static void stop(const char *what)
-{
-    (void)mill_complain("%s: %s", what, strerror(errno));
-    exit(MILL_WRONG);
-}
-
-static struct legacy *legacy_page(void)
-{
-    static struct legacy *page;
-    if (page == NULL) {
-        void *map =
-            mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (map == MAP_FAILED) {
-            stop("mmap");
-        }
-        page = map;
-    }
-    memset(page, 0, sizeof *page);
-    return page;
-}
-
-/* The parent reads only the shared page and the child's standard error. */
-__attribute__((noreturn)) static void be_child(struct legacy *legacy, mill_child_fn call,
-                                               void *data, FILE *log, unsigned timeout_seconds)
-{
-    const struct rlimit no_core = {0, 0};
-    (void)setrlimit(RLIMIT_CORE, &no_core);
-    (void)dup2(fileno(log), STDERR_FILENO);
-    (void)signal(SIGALRM, SIG_DFL);
-    (void)alarm(timeout_seconds);
-    call(data, &legacy->result);
-    legacy->done = true;
-    (void)fflush(stdout);
-    _exit(0);
-}
-
-/* "SUMMARY: AddressSanitizer: heap-use-after-free f.c:1 in f" gives its two middle words; reports
- * without a summary give the text after "runtime error: ". */
-static void read_report(FILE *log, char *report, size_t report_bytes)
-{
-    char line[512];
-    rewind(log);
-    while (fgets(line, sizeof line, log) != NULL) {
-        const char *summary = strstr(line, "SUMMARY: ");
-        const char *runtime = strstr(line, "runtime error: ");
-        if (summary != NULL) {
-            summary += strlen("SUMMARY: ");
-            size_t n = strcspn(summary, " ");
-            n += summary[n] == ' ' ? 1 + strcspn(summary + n + 1, " \n") : 0;
-            snprintf(report, report_bytes, "%.*s", (int)n, summary);
-            return;
-        }
-        if (runtime != NULL && report[0] == '\0') {
-            snprintf(report, report_bytes, "%.*s", (int)strcspn(runtime, "\n"), runtime);
-        }
-    }
-}
-
-static void judge(struct mill_trial *trial, const struct legacy *legacy, int status, FILE *log)
-{
-    if (legacy->done) {
-        trial->result = legacy->result;
-        trial->end = trial->result.law == HRN_LAW_NONE ? MILL_END_KEPT : MILL_END_LAW;
-        return;
-    }
-    trial->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    trial->end = trial->signal == SIGALRM ? MILL_END_HANG : MILL_END_CRASH;
-    read_report(log, trial->report, sizeof trial->report);
-}
+#include "tools/slabmill/child.h"
 
 void mill_trial_call(struct mill_trial *trial, mill_child_fn call, void *data,
                      unsigned timeout_seconds)
 {
-    memset(trial, 0, sizeof *trial);
-    struct legacy *legacy = legacy_page();
-    FILE *log = tmpfile();
-    if (log == NULL) {
-        stop("temporary file");
+    static struct mill_child child;
+    if (child.legacy == NULL) {
+        mill_child_init(&child);
     }
-    (void)fflush(stdout);
-    pid_t child = fork();
-    if (child < 0) {
-        stop("fork");
-    }
-    if (child == 0) {
-        be_child(legacy, call, data, log, timeout_seconds);
-    }
-    int status;
-    while (waitpid(child, &status, 0) < 0) {
-        if (errno != EINTR) {
-            stop("waitpid");
-        }
-    }
-    judge(trial, legacy, status, log);
-    fclose(log);
+    mill_child_start(&child, call, data, 1000 * timeout_seconds);
+    mill_child_judge(&child, mill_child_wait(&child), trial);
 }
 
 struct run_call {
@@ -140,9 +42,8 @@ void mill_trial_run(struct mill_trial *trial, const struct slm_adapter *adapter,
 
 bool mill_trial_same(const struct mill_trial *a, const struct mill_trial *b)
 {
-    bool reported = a->report[0] != '\0' || b->report[0] != '\0';
     return a->end == b->end && a->result.law == b->result.law &&
-           strcmp(a->report, b->report) == 0 && (reported || a->signal == b->signal);
+           strcmp(a->report, b->report) == 0 && a->signal == b->signal;
 }
 
 void mill_trial_text(const struct mill_trial *trial, char *text, size_t text_bytes)
@@ -158,6 +59,9 @@ void mill_trial_text(const struct mill_trial *trial, char *text, size_t text_byt
     case MILL_END_HANG:
         snprintf(text, text_bytes, "did not end in time");
         return;
+    case MILL_END_REPORT:
+        snprintf(text, text_bytes, "kept every law, but: %s", trial->report);
+        return;
     default:
         if (trial->report[0] != '\0') {
             snprintf(text, text_bytes, "crashed: %s", trial->report);
@@ -167,6 +71,16 @@ void mill_trial_text(const struct mill_trial *trial, char *text, size_t text_byt
             snprintf(text, text_bytes, "crashed: signal %d (%s)", trial->signal,
                      strsignal(trial->signal));
         }
+    }
+}
+
+void mill_trial_print_log(const struct mill_trial *trial, const char *indent)
+{
+    const char *at = trial->log;
+    while (*at != '\0') {
+        size_t n = strcspn(at, "\n");
+        printf("%s%.*s\n", indent, (int)n, at);
+        at += n + (at[n] == '\n');
     }
 }
 
@@ -184,15 +98,32 @@ static bool breaks_same(void *data, const struct hrn_program *candidate)
     return mill_trial_same(&trial, call->wanted);
 }
 
+/* Cuts the program after the operation that it ended at, if that is known and makes no difference.
+ */
+static bool cut_at(const struct same_call *call, struct hrn_program *program, size_t op_idx)
+{
+    size_t n_ops = program->n_ops;
+    if (op_idx >= n_ops) {
+        return false;
+    }
+    program->n_ops = op_idx + 1;
+    bool same = breaks_same((void *)(uintptr_t)call, program);
+    program->n_ops = same ? program->n_ops : n_ops;
+    return same;
+}
+
 void mill_trial_find(struct mill_trial *trial, const struct slm_adapter *adapter,
                      struct hrn_program *program, unsigned timeout_seconds, size_t *op_idx)
 {
     mill_trial_run(trial, adapter, program, timeout_seconds);
     *op_idx = trial->result.op_idx;
-    if (trial->end == MILL_END_CRASH || trial->end == MILL_END_HANG) {
+    if (trial->end == MILL_END_CRASH || trial->end == MILL_END_HANG ||
+        trial->end == MILL_END_REPORT) {
         struct same_call call = {adapter, trial, timeout_seconds};
         struct hrn_shrink shrink = {.breaks = breaks_same, .data = &call, .runs_max = 64};
-        hrn_shrink_cut(&shrink, program);
+        if (!cut_at(&call, program, trial->op_idx)) {
+            hrn_shrink_cut(&shrink, program);
+        }
         *op_idx = program->n_ops == 0 ? 0 : program->n_ops - 1;
     }
 }

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A heap of the tests' own: slots of one size, and the bugs that TRAY_BUGS asks for. */
+#undef NDEBUG
+#include <assert.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <slabmill/adapter.h>
+
+#define SLOT_BYTES 1024u
+#define SLOTS_MAX  4096u
+
+enum bugs {
+    BUG_ALIGNMENT = 1, /* objects of 100 to 199 bytes start 4 bytes too late */
+    BUG_CONTENTS = 2,  /* free of 300 to 399 bytes writes into the next slot */
+    BUG_ASSERTION = 4, /* resize to 500 to 599 bytes */
+    BUG_CRASH = 8,     /* free of 600 to 699 bytes */
+    BUG_HANG = 16,     /* reset */
+    BUG_NOISE = 32,    /* create prints a report, and goes on */
+    BUG_STATE = 64     /* the third arena of a process breaks its check */
+};
+#ifndef TRAY_BUGS
+#define TRAY_BUGS 0
+#endif
+
+struct tray {
+    size_t n_slots;
+    unsigned char used[SLOTS_MAX];
+    unsigned char *slots;
+    int number;
+};
+
+static int n_trays;
+
+static bool has_bug(enum bugs bug)
+{
+    return ((unsigned)TRAY_BUGS & (unsigned)bug) != 0;
+}
+
+static bool is_between(size_t size_bytes, size_t least)
+{
+    return size_bytes >= least && size_bytes < least + 100;
+}
+
+static void *create(const struct slm_adapter_env *env)
+{
+    struct tray *tray = env->region;
+    if (env->region_bytes < sizeof *tray + SLOT_BYTES) {
+        return NULL;
+    }
+    memset(tray, 0, sizeof *tray);
+    size_t n = (env->region_bytes - sizeof *tray) / SLOT_BYTES;
+    tray->n_slots = n < SLOTS_MAX ? n : SLOTS_MAX;
+    tray->slots = (unsigned char *)(tray + 1);
+    tray->number = ++n_trays;
+    if (has_bug(BUG_NOISE)) {
+        fprintf(stderr, "tray.c:7:3: runtime error: shift exponent %d is too large\n", n_trays);
+    }
+    return tray;
+}
+
+static void *allocate(void *self, size_t size_bytes)
+{
+    struct tray *tray = self;
+    size_t i = 0;
+    while (i < tray->n_slots && tray->used[i] != 0) {
+        i++;
+    }
+    if (i == tray->n_slots || size_bytes > SLOT_BYTES - 8) {
+        return NULL;
+    }
+    tray->used[i] = 1;
+    bool late = has_bug(BUG_ALIGNMENT) && is_between(size_bytes, 100);
+    return tray->slots + i * SLOT_BYTES + (late ? 4 : 0);
+}
+
+static unsigned char *volatile nowhere = (unsigned char *)(uintptr_t)16;
+
+static enum slm_adapter_answer release(void *self, void *p, size_t size_bytes)
+{
+    struct tray *tray = self;
+    size_t i = (size_t)((unsigned char *)p - tray->slots) / SLOT_BYTES;
+    tray->used[i] = 0;
+    if (has_bug(BUG_CONTENTS) && is_between(size_bytes, 300) && i + 1 < tray->n_slots) {
+        tray->slots[(i + 1) * SLOT_BYTES] ^= 1;
+    }
+    if (has_bug(BUG_CRASH) && is_between(size_bytes, 600)) {
+        *nowhere = 1;
+    }
+    return SLM_ADAPTER_OK;
+}
+
+static void *resize(void *self, void *p, size_t old_bytes, size_t new_bytes)
+{
+    (void)self;
+    (void)old_bytes;
+    assert(!(has_bug(BUG_ASSERTION) && is_between(new_bytes, 500)));
+    return new_bytes > SLOT_BYTES - 8 ? NULL : p;
+}
+
+static volatile int forever = 1;
+
+static void reset(void *self)
+{
+    struct tray *tray = self;
+    memset(tray->used, 0, sizeof tray->used);
+    while (has_bug(BUG_HANG) && forever != 0) {
+    }
+}
+
+static const char *check(void *self)
+{
+    const struct tray *tray = self;
+    return has_bug(BUG_STATE) && tray->number > 2 ? "tray 3 is one too many" : NULL;
+}
+
+SLM_ADAPTER(tray) = {.create = create,
+                     .alloc = allocate,
+                     .free = release,
+                     .resize = resize,
+                     .reset = reset,
+                     .check = check,
+                     .align_bytes = 8,
+                     .region_align_bytes = 8,
+                     .region_min_bytes = sizeof(struct tray) + SLOT_BYTES,
+                     .zero = SLM_ADAPTER_ZERO_UNIQUE};

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slabmill hunt: random programs in children, and a folder for each kind of finding. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* MAP_ANONYMOUS, getrandom */
+#endif
+
+#include "tools/slabmill/hunt.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "harness/inputs/generate.h"
+
+#define BATCH     64u /* programs of a child */
+#define JOBS_MAX  64u
+#define OPS_SHORT 120u
+#define OPS_LONG  3000u
+#define HANG_MS   500u /* the limit of a program after the first hang */
+#define TICK_NS   200000000
+
+/* --- Programs --- */
+
+/* One program in three is one of a soak. The others vary more: kinds of operations are missing or
+ * frequent, so that one bug does not hide all others. */
+void mill_hunt_program(const struct mill_hunt *hunt, uint64_t n, struct hrn_program *program)
+{
+    static uint8_t bytes[HRN_HEAD_BYTES + OPS_LONG * HRN_RECORD_BYTES];
+    if (n % 3 == 0) {
+        mill_soak_program(hunt->adapter, hunt->seed, n, program);
+        return;
+    }
+    const struct hrn_shape shape = {HRN_HEAD_BYTES, HRN_RECORD_BYTES, true, hrn_can(hunt->adapter)};
+    size_t n_ops = n % 3 == 1 ? OPS_SHORT : OPS_LONG;
+    size_t n_bytes =
+        hrn_generate(&shape, hunt->seed, n, bytes, HRN_HEAD_BYTES + n_ops * HRN_RECORD_BYTES);
+    hrn_program_decode(program, bytes, n_bytes);
+}
+
+/* --- Children --- */
+
+/* Shared with a child: what it did outlives it. */
+struct progress {
+    uint64_t at; /* the program that runs, or the one after the last */
+    uint64_t n_done;
+    uint64_t n_refused;
+};
+
+struct slot {
+    const struct mill_hunt *hunt;
+    const bool *must_end; /* shared: end after this program */
+    struct mill_child child;
+    struct progress *progress;
+    uint64_t to; /* the end of the batch */
+    bool runs;
+    unsigned limit_ms; /* of a program */
+};
+
+struct shared {
+    bool must_end;
+    struct progress progress[JOBS_MAX];
+};
+
+struct pack {
+    struct mill_hunt *hunt;
+    struct shared *shared;
+    struct slot slots[JOBS_MAX];
+    size_t n_slots;
+    uint64_t next; /* the first program of the next batch */
+    bool hangs;    /* one did */
+    struct timespec end;
+    sigset_t signals;
+};
+
+static void run_batch(void *data, struct hrn_result *result)
+{
+    const struct slot *slot = data;
+    struct progress *progress = slot->progress;
+    struct hrn_program program;
+    hrn_program_init(&program);
+    while (progress->at < slot->to && !*(const volatile bool *)slot->must_end) {
+        mill_child_limit(slot->limit_ms);
+        mill_hunt_program(slot->hunt, progress->at, &program);
+        if (hrn_run_catch(slot->hunt->adapter, &program, result) != HRN_LAW_NONE ||
+            mill_report_is_due()) {
+            break;
+        }
+        progress->n_done += result->n_done;
+        progress->n_refused += result->n_refused;
+        result->n_done = 0;
+        result->n_refused = 0;
+        progress->at++;
+    }
+    hrn_program_fini(&program);
+}
+
+static void start(struct pack *pack, struct slot *slot)
+{
+    slot->limit_ms = pack->hangs ? HANG_MS : 1000 * (unsigned)pack->hunt->options->timeout;
+    slot->runs = true;
+    mill_child_start(&slot->child, run_batch, slot, slot->limit_ms);
+}
+
+/* The next batch for a child. False: there is none. */
+static bool take_batch(struct pack *pack, struct slot *slot)
+{
+    const struct mill_hunt *hunt = pack->hunt;
+    uint64_t left =
+        hunt->options->programs == 0 ? UINT64_MAX : hunt->options->programs - pack->next;
+    uint64_t n = hunt->adapter->fresh_process ? 1 : BATCH;
+    n = n < left ? n : left;
+    if (pack->shared->must_end || n == 0) {
+        return false;
+    }
+    slot->progress->at = pack->next;
+    slot->to = pack->next + n;
+    pack->next = slot->to;
+    return true;
+}
+
+/* What a child's end adds to the hunt. */
+static void take_result(struct pack *pack, struct slot *slot, int status)
+{
+    struct mill_hunt *hunt = pack->hunt;
+    struct progress *progress = slot->progress;
+    struct mill_trial trial;
+    mill_child_judge(&slot->child, status, &trial);
+    slot->runs = false;
+    if (trial.end != MILL_END_KEPT) {
+        progress->n_done += slot->child.legacy->result.n_done;
+        progress->n_refused += slot->child.legacy->result.n_refused;
+        mill_kinds_add(hunt, progress->at, &trial);
+        pack->hangs = pack->hangs || trial.end == MILL_END_HANG;
+        progress->at++;
+    }
+}
+
+static uint64_t count_ended(const struct pack *pack)
+{
+    uint64_t n = pack->next;
+    for (size_t i = 0; i < pack->n_slots; i++) {
+        n -= pack->slots[i].to - pack->slots[i].progress->at;
+    }
+    return n;
+}
+
+static void add_up(struct pack *pack)
+{
+    struct mill_hunt *hunt = pack->hunt;
+    hunt->n_done = 0;
+    hunt->n_refused = 0;
+    for (size_t i = 0; i < pack->n_slots; i++) {
+        hunt->n_done += pack->slots[i].progress->n_done;
+        hunt->n_refused += pack->slots[i].progress->n_refused;
+    }
+    hunt->n_programs = count_ended(pack);
+}
+
+/* --- The hunt --- */
+
+bool mill_hunt_is_stopped(struct mill_hunt *hunt)
+{
+    sigset_t pending;
+    if (sigpending(&pending) == 0 &&
+        (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1)) {
+        hunt->stopped = true;
+    }
+    return hunt->stopped;
+}
+
+static bool is_late(const struct pack *pack)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return pack->hunt->options->programs == 0 &&
+           (now.tv_sec > pack->end.tv_sec ||
+            (now.tv_sec == pack->end.tv_sec && now.tv_nsec >= pack->end.tv_nsec));
+}
+
+static void say_progress(struct pack *pack)
+{
+    if (isatty(STDERR_FILENO) == 1) {
+        add_up(pack);
+        fprintf(stderr, "\r%" PRIu64 " programs, %" PRIu64 " operations, findings: %zu ",
+                pack->hunt->n_programs, pack->hunt->n_done, mill_kinds_count(pack->hunt));
+    }
+}
+
+static void clear_progress(void)
+{
+    if (isatty(STDERR_FILENO) == 1) {
+        fputs("\r\033[K", stderr);
+    }
+}
+
+/* No program with a number below is still to run. */
+static uint64_t first_open(const struct pack *pack)
+{
+    uint64_t first = pack->next;
+    for (size_t i = 0; i < pack->n_slots; i++) {
+        const struct slot *slot = &pack->slots[i];
+        bool open = slot->progress->at < slot->to;
+        first = open && slot->progress->at < first ? slot->progress->at : first;
+    }
+    return first;
+}
+
+/* Writes the kinds whose program can no longer change. */
+static bool write_kinds(struct pack *pack, uint64_t below)
+{
+    struct mill_hunt *hunt = pack->hunt;
+    bool good = true;
+    for (size_t i = 0; i < hunt->n_kinds && good; i++) {
+        struct mill_kind *kind = &hunt->kinds[i];
+        if (kind->why == NULL && !kind->is_written && kind->program < below) {
+            good = mill_kind_write(hunt, kind);
+            clear_progress();
+            if (!hunt->options->json) {
+                printf("found at program %" PRIu64 ": %s %s\n", kind->program, hunt->adapter->name,
+                       kind->text);
+                (void)fflush(stdout);
+            }
+        }
+    }
+    return good;
+}
+
+static size_t fill_slots(struct pack *pack)
+{
+    size_t n_running = 0;
+    for (size_t i = 0; i < pack->n_slots; i++) {
+        struct slot *slot = &pack->slots[i];
+        bool rest = slot->progress->at < slot->to && !pack->shared->must_end;
+        if (!slot->runs && (rest || take_batch(pack, slot))) {
+            start(pack, slot);
+        }
+        n_running += slot->runs;
+    }
+    return n_running;
+}
+
+static void reap(struct pack *pack)
+{
+    for (size_t i = 0; i < pack->n_slots; i++) {
+        struct slot *slot = &pack->slots[i];
+        int status;
+        if (slot->runs && waitpid(slot->child.pid, &status, WNOHANG) == slot->child.pid) {
+            take_result(pack, slot, status);
+        }
+    }
+}
+
+/* The running programs do not count. */
+static void kill_all(struct pack *pack)
+{
+    for (size_t i = 0; i < pack->n_slots; i++) {
+        struct slot *slot = &pack->slots[i];
+        if (slot->runs) {
+            (void)kill(slot->child.pid, SIGKILL);
+            (void)mill_child_wait(&slot->child);
+            slot->runs = false;
+        }
+    }
+}
+
+/* Until the programs or the time are used up, or a signal ends it. */
+static bool run_pack(struct pack *pack)
+{
+    const struct timespec tick = {0, TICK_NS};
+    bool good = true;
+    while (good && !mill_hunt_is_stopped(pack->hunt)) {
+        pack->shared->must_end = pack->shared->must_end || is_late(pack);
+        if (fill_slots(pack) == 0) {
+            break;
+        }
+        (void)sigtimedwait(&pack->signals, NULL, &tick);
+        reap(pack);
+        say_progress(pack);
+        good = write_kinds(pack, first_open(pack));
+    }
+    kill_all(pack);
+    add_up(pack);
+    clear_progress();
+    return good && write_kinds(pack, UINT64_MAX);
+}
+
+static bool open_pack(struct pack *pack)
+{
+    size_t jobs = pack->hunt->options->jobs;
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    pack->n_slots = jobs != 0 ? jobs : processors > 0 ? (size_t)processors : 1;
+    pack->n_slots = pack->n_slots < JOBS_MAX ? pack->n_slots : JOBS_MAX;
+    void *map =
+        mmap(NULL, sizeof *pack->shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED) {
+        return false;
+    }
+    pack->shared = map;
+    for (size_t i = 0; i < pack->n_slots; i++) {
+        pack->slots[i] = (struct slot){.hunt = pack->hunt,
+                                       .must_end = &pack->shared->must_end,
+                                       .progress = &pack->shared->progress[i]};
+        mill_child_init(&pack->slots[i].child);
+    }
+    uint64_t minutes = pack->hunt->options->minutes != 0 ? pack->hunt->options->minutes : 1;
+    (void)clock_gettime(CLOCK_MONOTONIC, &pack->end);
+    pack->end.tv_sec += (time_t)(minutes * 60);
+    /* These wait until they are asked for. Children get them as usual. */
+    static const int numbers[] = {SIGINT, SIGTERM, SIGCHLD};
+    (void)sigemptyset(&pack->signals);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        (void)sigaddset(&pack->signals, numbers[i]);
+    }
+    (void)sigprocmask(SIG_BLOCK, &pack->signals, NULL);
+    (void)sigdelset(&pack->signals, SIGINT); /* stay pending: mill_hunt_is_stopped sees them */
+    (void)sigdelset(&pack->signals, SIGTERM);
+    return true;
+}
+
+static void close_pack(struct pack *pack)
+{
+    for (size_t i = 0; i < pack->n_slots; i++) {
+        mill_child_fini(&pack->slots[i].child);
+    }
+    (void)munmap(pack->shared, sizeof *pack->shared);
+}
+
+static int hunt_with(struct mill_hunt *hunt)
+{
+    static struct pack pack; /* large */
+    pack = (struct pack){.hunt = hunt};
+    if (!open_pack(&pack)) {
+        return mill_complain("hunt: no memory to share");
+    }
+    if (!hunt->options->json) {
+        printf("%s, seed %" PRIu64 "\n", hunt->adapter->name, hunt->seed);
+    }
+    bool good = run_pack(&pack);
+    close_pack(&pack);
+    mill_kinds_sort(hunt);
+    if (hunt->options->json) {
+        mill_hunt_say_json(hunt);
+    } else {
+        mill_hunt_say_table(hunt);
+    }
+    if (good && hunt->n_done == 0) {
+        return mill_complain("hunt: no operation ran");
+    }
+    return !good ? MILL_WRONG : mill_kinds_count(hunt) > 0 ? MILL_BROKEN : MILL_GOOD;
+}
+
+static uint64_t new_seed(void)
+{
+    uint32_t seed = (uint32_t)time(NULL);
+    (void)!getrandom(&seed, sizeof seed, 0);
+    return seed;
+}
+
+int mill_hunt(const struct mill_options *options)
+{
+    char out[160];
+    if (options->adapter == NULL) {
+        return mill_complain("hunt: expected a shared object, or --adapter NAME");
+    }
+    if (options->minutes != 0 && options->programs != 0) {
+        return mill_complain("hunt: expected one of --minutes and --programs");
+    }
+    struct mill_hunt hunt = {.options = options,
+                             .adapter = mill_adapter_need(options->adapter),
+                             .seed = options->has_seed ? options->seed : new_seed()};
+    if (hunt.adapter == NULL) {
+        return MILL_WRONG;
+    }
+    snprintf(out, sizeof out, "hunt-%s-%" PRIu64, hunt.adapter->name, hunt.seed);
+    hunt.out = options->out != NULL ? options->out : out;
+    int status = mill_kinds_init(&hunt) ? hunt_with(&hunt) : MILL_WRONG;
+    mill_kinds_fini(&hunt);
+    return status;
+}

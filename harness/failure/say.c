@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "harness/base/hash.h"
+#include "harness/failure/emit.h"
 #include "harness/inputs/target.h"
 #include "harness/laws/scene.h"
 #include "harness/run/run.h"
@@ -108,10 +109,9 @@ static void print_bytes(const uint8_t *bytes, size_t n_bytes)
     fprintf(stderr, n_bytes == 0 ? "\n        0," : "");
 }
 
-static void print_test(const uint8_t *bytes, size_t n_bytes)
+static void print_bytes_test(const uint8_t *bytes, size_t n_bytes)
 {
     fprintf(stderr,
-            "slabmill: test begin\n"
             "/* SPDX-License-Identifier: Apache-2.0 */\n"
             "#include <stddef.h>\n"
             "#include <stdint.h>\n"
@@ -133,9 +133,54 @@ static void print_test(const uint8_t *bytes, size_t n_bytes)
             "\n    };\n"
             "    const size_t n_bytes = %zu;\n"
             "    EXPECT_EQ(%s, 0);\n"
-            "}\n"
-            "slabmill: test end\n",
+            "}\n",
             n_bytes, hrn_fuzz_target.call);
+}
+
+/* A target for any adapter, which names it here. */
+extern const char hrn_fuzz_adapter_name[] __attribute__((weak));
+
+/* The adapter that a program target runs, as a test can name it; NULL: unknown. */
+static const char *adapter_name(void)
+{
+    const struct hrn_fuzz_target *target = &hrn_fuzz_target;
+    const char *given = getenv("HRN_FUZZ_ADAPTER");
+    if (!target->runs_programs || target->adapter != NULL) {
+        return target->adapter != NULL ? target->adapter->name : NULL;
+    }
+    bool any = hrn_fuzz_adapter_name != NULL;
+    return !any ? NULL : given != NULL ? given : hrn_fuzz_adapter_name;
+}
+
+/* A program as a trace: this test needs no file of the target. */
+static void print_program_test(const char *adapter, const uint8_t *bytes, size_t n_bytes)
+{
+    char name[40];
+    struct hrn_trace trace;
+    hrn_trace_init(&trace);
+    hrn_program_decode(&trace.program, bytes, n_bytes);
+    snprintf(name, sizeof name, "input %08" PRIx32 " runs to its end", hash_of(bytes, n_bytes));
+    const struct hrn_emit emit = {.trace = &trace,
+                                  .adapter_name = adapter,
+                                  .adapter = adapter,
+                                  .op_idx = trace.program.n_ops,
+                                  .name = name};
+    char *test = hrn_emit_test(&emit);
+    fputs(test, stderr);
+    free(test);
+    hrn_trace_fini(&trace);
+}
+
+static void print_test(const uint8_t *bytes, size_t n_bytes)
+{
+    const char *adapter = adapter_name();
+    fprintf(stderr, "slabmill: test begin\n");
+    if (adapter != NULL) {
+        print_program_test(adapter, bytes, n_bytes);
+    } else {
+        print_bytes_test(bytes, n_bytes);
+    }
+    fprintf(stderr, "slabmill: test end\n");
 }
 
 /* --- Words --- */

@@ -337,15 +337,13 @@ TEST_P(Shrink, EmittedTestsNameTheLawAndHoldTheProgram)
     hrn_shrink_program(&search, &program_);
     hrn_trace trace = {};
     trace.program = program_;
-    const hrn_emit emit = {
-        &trace, "heap", "&TheAdapter", "tests/the_adapter.h", GetParam().law, program_.n_ops - 1,
-        nullptr};
+    const hrn_emit emit = {&trace, "heap", "./the_heap.so", GetParam().law, program_.n_ops - 1,
+                           nullptr};
     char *text = hrn_emit_test(&emit);
     std::string test(text);
     std::free(text);
     EXPECT_NE(test.find(GetParam().smallest), std::string::npos) << test;
-    EXPECT_NE(test.find("adapter = &TheAdapter;"), std::string::npos) << test;
-    EXPECT_NE(test.find("#include \"tests/the_adapter.h\"\n"), std::string::npos) << test;
+    EXPECT_NE(test.find("mill_replay_text(\"./the_heap.so\", trace)"), std::string::npos) << test;
     EXPECT_NE(test.find(hrn_law_sentence(GetParam().law)), std::string::npos) << test;
     EXPECT_NE(test.find("TEST(HeapHarness, "), std::string::npos) << test;
 }
@@ -361,7 +359,7 @@ TEST(Emit, MakesANameFromTheLawsSentenceAndTheOperation)
     hrn_trace trace;
     hrn_trace_init(&trace);
     hrn_program_push(&trace.program, hrn_op{HRN_CALLOC, 0, 0, 0, 0, 0, 12});
-    hrn_emit emit = {&trace, "my-heap", "&a", "a.h", HRN_LAW_zeroing, 0, nullptr};
+    hrn_emit emit = {&trace, "my-heap", "my-heap", HRN_LAW_zeroing, 0, nullptr};
     const char *const expected[] = {
         "TEST(MyHeapHarness, CallocsBytesAreAllZeroAtCalloc)\n",
         "TEST(MyHeapHarness, CallocsBytesAreAllZeroAtTheEnd)\n",

@@ -17,18 +17,6 @@ const struct slm_adapter *mill_adapter_find(const char *name)
     return adapter;
 }
 
-void mill_adapter_code(const struct slm_adapter *adapter, const char *named, char *code,
-                       size_t code_bytes, const char **header)
-{
-    bool own = hrn_adapter_find(adapter->name) == adapter;
-    bool plugin = named != NULL && mill_adapter_is_plugin(named);
-    const char *function = plugin ? "mill_adapter_need"
-                           : own  ? "hrn_adapter_find"
-                                  : "mill_adapter_find";
-    snprintf(code, code_bytes, "%s(\"%s\")", function, plugin ? named : adapter->name);
-    *header = own ? "harness/registry/registry.h" : "tools/slabmill/slabmill.h";
-}
-
 static void print_adapter(const struct slm_adapter *adapter)
 {
     uint32_t can = hrn_can(adapter);

@@ -101,17 +101,7 @@ static bool replay_once(struct tally *tally, const struct slm_adapter *adapter,
                                         .answered = count_answer,
                                         .ending = slab ? read_slab : NULL};
     enum hrn_law law = hrn_watch_run(adapter, &input->trace.program, &tally->result, &watcher);
-    if (law == HRN_LAW_NONE) {
-        return true;
-    }
-    char op[HRN_OP_TEXT_BYTES] = "the end";
-    if (tally->result.op_idx < input->trace.program.n_ops) {
-        hrn_op_text(&input->trace.program.ops[tally->result.op_idx], op, sizeof op);
-    }
-    printf("%s: %s broke law %s: %s\n  seen: %s\n  at operation %zu: %s\n", input->path,
-           adapter->name, hrn_law_name(law), hrn_law_sentence(law), tally->result.text,
-           tally->result.op_idx, op);
-    return false;
+    return law == HRN_LAW_NONE;
 }
 
 /* --- Output --- */
@@ -175,11 +165,38 @@ static void print_pool(const struct tally *tally, const struct mill_input *input
            tally->result.peak_live_bytes, tally->result.peak_source_bytes);
 }
 
-/* --- Replaying --- */
-
-static int replay_slab(const struct slm_adapter *adapter, struct mill_input *input,
-                       bool both_tables)
+static void print_brief(const struct tally *tally, const struct slm_adapter *adapter,
+                        const struct mill_input *input)
 {
+    printf("%s: %s, %zu operations, %llu refused; every law kept\n", input->path, adapter->name,
+           n_lines(input), (unsigned long long)tally->result.n_refused);
+}
+
+static void print_json(const struct tally *tally, const struct slm_adapter *adapter,
+                       const struct mill_input *input)
+{
+    printf("{\"file\":");
+    mill_json_text(input->path);
+    printf(",\"adapter\":");
+    mill_json_text(adapter->name);
+    printf(",\"end\":\"kept\",\"operations\":%zu,\"refused\":%llu,\"peak_bytes\":%zu,"
+           "\"peak_source_bytes\":%zu}\n",
+           n_lines(input), (unsigned long long)tally->result.n_refused,
+           tally->result.peak_live_bytes, tally->result.peak_source_bytes);
+}
+
+/* --- Replaying, in a child --- */
+
+struct replay {
+    const struct mill_options *options;
+    const struct slm_adapter *adapter;
+    struct mill_input *input;
+};
+
+/* False: broken; *result says how. */
+static bool replay_slab(const struct replay *replay, struct hrn_result *result, bool both_tables)
+{
+    struct mill_input *input = replay->input;
     struct hrn_head *head = &input->trace.program.head;
     struct tally tallies[2];
     struct hrn_head heads[2];
@@ -187,46 +204,134 @@ static int replay_slab(const struct slm_adapter *adapter, struct mill_input *inp
     for (size_t i = 0; i < n; i++) {
         head->per_doubling = both_tables ? (i == 0 ? 1 : FINE_PER_DOUBLING) : head->per_doubling;
         heads[i] = *head;
-        if (!replay_once(&tallies[i], adapter, input)) {
-            return MILL_BROKEN;
+        bool kept = replay_once(&tallies[i], replay->adapter, input);
+        *result = tallies[i].result;
+        if (!kept) {
+            return false;
         }
+    }
+    if (replay->options->n_files > 1) {
+        print_brief(&tallies[0], replay->adapter, input);
+        return true;
     }
     print_slab_header(input);
     for (size_t i = 0; i < n; i++) {
         print_slab_row(&tallies[i], &heads[i]);
         print_denied(&tallies[i], input);
     }
-    return MILL_GOOD;
+    return true;
+}
+
+static void run_replay(void *data, struct hrn_result *result)
+{
+    const struct replay *replay = data;
+    const struct mill_options *options = replay->options;
+    struct mill_input *input = replay->input;
+    bool fixed = options->classes != 0 || options->page != 0 || input->trace.has_head;
+    struct tally tally;
+    if (replay->adapter == &hrn_adapter_slab && !input->from_bytes && !options->json) {
+        (void)replay_slab(replay, result, !fixed);
+        return;
+    }
+    bool kept = replay_once(&tally, replay->adapter, input);
+    *result = tally.result;
+    if (!kept) {
+        return;
+    }
+    if (options->json) {
+        print_json(&tally, replay->adapter, input);
+    } else if (options->n_files > 1) {
+        print_brief(&tally, replay->adapter, input);
+    } else if (replay->adapter == &hrn_adapter_pool) {
+        print_pool(&tally, input);
+    } else {
+        print_plain(&tally, replay->adapter, input);
+    }
+}
+
+/* --- How it ended --- */
+
+static void print_failed(const struct replay *replay, const struct mill_trial *trial)
+{
+    const struct hrn_program *program = &replay->input->trace.program;
+    char text[MILL_TRIAL_TEXT_BYTES];
+    char op[HRN_OP_TEXT_BYTES] = "the end";
+    bool law = trial->end == MILL_END_LAW;
+    size_t op_idx = law ? trial->result.op_idx : trial->op_idx;
+    bool brief = replay->options->n_files > 1;
+    mill_trial_text(trial, text, sizeof text);
+    if (op_idx < program->n_ops) {
+        hrn_op_text(&program->ops[op_idx], op, sizeof op);
+    }
+    printf("%s: %s %s", replay->input->path, replay->adapter->name, text);
+    if (law) {
+        printf("%s seen: %s", brief ? ";" : "\n ", trial->result.text);
+    }
+    if (op_idx <= program->n_ops) {
+        printf("%s at operation %zu: %s", brief ? "," : "\n ", op_idx, op);
+    }
+    printf("\n");
+    if (!brief) {
+        mill_trial_print_log(trial, "  | ");
+    }
+}
+
+static void print_failed_json(const struct replay *replay, const struct mill_trial *trial)
+{
+    char text[MILL_TRIAL_TEXT_BYTES];
+    bool law = trial->end == MILL_END_LAW;
+    size_t op_idx = law ? trial->result.op_idx : trial->op_idx;
+    mill_trial_text(trial, text, sizeof text);
+    printf("{\"file\":");
+    mill_json_text(replay->input->path);
+    printf(",\"adapter\":");
+    mill_json_text(replay->adapter->name);
+    printf(",\"end\":\"%s\",\"text\":", mill_end_name(trial->end));
+    mill_json_text(text);
+    printf(",\"seen\":");
+    mill_json_text(law ? trial->result.text : trial->log);
+    if (op_idx == SIZE_MAX) {
+        printf(",\"operation\":null}\n");
+    } else {
+        printf(",\"operation\":%zu}\n", op_idx);
+    }
+}
+
+/* Long traces take long. */
+static unsigned limit_of(const struct replay *replay)
+{
+    size_t seconds = replay->input->trace.program.n_ops / 10000;
+    return (unsigned)(seconds > replay->options->timeout ? seconds : replay->options->timeout);
 }
 
 static int replay_input(struct mill_input *input, const struct mill_options *options)
 {
-    const struct slm_adapter *adapter = mill_input_adapter(input, options);
-    if (adapter == NULL) {
+    struct replay replay = {options, mill_input_adapter(input, options), input};
+    struct mill_trial trial;
+    if (replay.adapter == NULL) {
         return MILL_WRONG;
     }
     struct hrn_head *head = &input->trace.program.head;
-    bool told = options->classes != 0 || options->page != 0;
     head->per_doubling = options->classes != 0 ? (uint32_t)options->classes : head->per_doubling;
     head->page_bytes = options->page != 0 ? (uint32_t)options->page : head->page_bytes;
-    if (adapter == &hrn_adapter_slab && !input->from_bytes) {
-        return replay_slab(adapter, input, !told && !input->trace.has_head);
+    mill_trial_call(&trial, run_replay, &replay, limit_of(&replay));
+    if (trial.end == MILL_END_KEPT) {
+        return MILL_GOOD;
     }
-    struct tally tally;
-    if (!replay_once(&tally, adapter, input)) {
-        return MILL_BROKEN;
-    }
-    if (adapter == &hrn_adapter_pool) {
-        print_pool(&tally, input);
+    if (options->json) {
+        print_failed_json(&replay, &trial);
     } else {
-        print_plain(&tally, adapter, input);
+        print_failed(&replay, &trial);
     }
-    return MILL_GOOD;
+    return MILL_BROKEN;
 }
 
 int mill_replay(const struct mill_options *options)
 {
     int worst = MILL_GOOD;
+    if (options->region != 0) {
+        return mill_measure(options);
+    }
     for (size_t i = 0; i < options->n_files; i++) {
         struct mill_input input;
         int status = MILL_WRONG;

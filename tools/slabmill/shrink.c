@@ -76,14 +76,13 @@ int mill_emit_test(const struct mill_options *options)
     if (status != MILL_GOOD) {
         return status;
     }
-    char code[4352];
+    bool plugin = options->adapter != NULL && mill_adapter_is_plugin(options->adapter);
     struct hrn_emit emit = {.trace = &failure.input.trace,
                             .adapter_name = failure.adapter->name,
-                            .adapter_code = code,
+                            .adapter = plugin ? options->adapter : failure.adapter->name,
                             .law = failure.trial.result.law,
                             .op_idx = failure.op_idx,
                             .name = options->name};
-    mill_adapter_code(failure.adapter, options->adapter, code, sizeof code, &emit.adapter_header);
     char *test = hrn_emit_test(&emit);
     fputs(test, stdout);
     free(test);

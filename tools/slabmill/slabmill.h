@@ -181,10 +181,9 @@ bool mill_plugin_take(struct mill_options *options);
  * after the last. */
 const struct slm_adapter *mill_adapter_broken(size_t idx, const char **sentence);
 
-/* How a test in C++ refers to the adapter that was named so: an expression, and the header to
- * include. */
-void mill_adapter_code(const struct slm_adapter *adapter, const char *named, char *code,
-                       size_t code_bytes, const char **header);
+/* For tests that emit-test wrote: runs a trace in this process. The result is "", or how it failed,
+ * and is valid until the next call. */
+const char *mill_replay_text(const char *adapter, const char *trace);
 
 /* --- Runs in a child process (trial.c, child.c, report.c) --- */
 
@@ -232,6 +231,9 @@ void mill_trial_call(struct mill_trial *trial, mill_child_fn call, void *data,
  * there is no report. */
 bool mill_trial_same(const struct mill_trial *a, const struct mill_trial *b);
 
+/* "kept", "law", "crash", "hang", "report". */
+const char *mill_end_name(enum mill_end end);
+
 /* "broke law overlap: live objects share no byte", "crashed: ...". */
 void mill_trial_text(const struct mill_trial *trial, char *text, size_t text_bytes);
 #define MILL_TRIAL_TEXT_BYTES 512u
@@ -262,6 +264,9 @@ int mill_seeds(const struct mill_options *options);
 int mill_inspect(const struct mill_options *options);
 int mill_unlock(const struct mill_options *options);
 int mill_hunt(const struct mill_options *options);
+int mill_record(const struct mill_options *options);
+/* Of replay, with --region. */
+int mill_measure(const struct mill_options *options);
 
 /* The program of a round of a soak. It depends only on the seed, the round and what the adapter
  * supports. */

@@ -46,6 +46,15 @@ bool mill_trial_same(const struct mill_trial *a, const struct mill_trial *b)
            strcmp(a->report, b->report) == 0 && a->signal == b->signal;
 }
 
+const char *mill_end_name(enum mill_end end)
+{
+    static const char *const names[] = {
+        [MILL_END_KEPT] = "kept", [MILL_END_LAW] = "law",       [MILL_END_CRASH] = "crash",
+        [MILL_END_HANG] = "hang", [MILL_END_REPORT] = "report",
+    };
+    return names[end];
+}
+
 void mill_trial_text(const struct mill_trial *trial, char *text, size_t text_bytes)
 {
     switch (trial->end) {

@@ -45,7 +45,7 @@ def written_test(name, cmd, tool, sound, status, expected_lines, deps):
     native.sh_test(
         name = name + "_test",
         size = "small",
-        srcs = ["emitted_test.sh"],
+        srcs = ["//tests/harness:emitted_test.sh"],
         args = ["$(location :%s)" % name, str(status)] + ["'%s'" % line for line in expected_lines],
         data = [name],
         tags = ["nomsan"],

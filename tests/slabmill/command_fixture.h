@@ -60,17 +60,27 @@ class Slabmill : public testing::Test {
         return Path(name);
     }
 
-    Done Run(std::vector<std::string> args) const
+    pid_t Start(std::vector<std::string> args) const
     {
         args.insert(args.begin(), kCommand);
         pid_t child = fork();
         if (child == 0) {
             Become(args);
         }
+        return child;
+    }
+
+    Done Wait(pid_t child) const
+    {
         int status = -1;
         EXPECT_EQ(waitpid(child, &status, 0), child);
         return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, ReadFile(Path("out")),
                 ReadFile(Path("err"))};
+    }
+
+    Done Run(const std::vector<std::string> &args) const
+    {
+        return Wait(Start(args));
     }
 
     /* Wrong calls: status 2, one line on standard error, nothing else. */

@@ -23,6 +23,12 @@ enum bugs {
 #ifndef TRAY_BUGS
 #define TRAY_BUGS 0
 #endif
+#ifndef TRAY_NAME
+#define TRAY_NAME tray
+#endif
+#ifndef TRAY_FRESH
+#define TRAY_FRESH false
+#endif
 
 struct tray {
     size_t n_slots;
@@ -115,13 +121,16 @@ static const char *check(void *self)
     return has_bug(BUG_STATE) && tray->number > 2 ? "tray 3 is one too many" : NULL;
 }
 
-SLM_ADAPTER(tray) = {.create = create,
-                     .alloc = allocate,
-                     .free = release,
-                     .resize = resize,
-                     .reset = reset,
-                     .check = check,
-                     .align_bytes = 8,
-                     .region_align_bytes = 8,
-                     .region_min_bytes = sizeof(struct tray) + SLOT_BYTES,
-                     .zero = SLM_ADAPTER_ZERO_UNIQUE};
+/* The macro needs the name itself. */
+#define REGISTER(name) SLM_ADAPTER(name)
+REGISTER(TRAY_NAME) = {.create = create,
+                       .alloc = allocate,
+                       .free = release,
+                       .resize = resize,
+                       .reset = reset,
+                       .check = check,
+                       .align_bytes = 8,
+                       .region_align_bytes = 8,
+                       .region_min_bytes = sizeof(struct tray) + SLOT_BYTES,
+                       .zero = SLM_ADAPTER_ZERO_UNIQUE,
+                       .fresh_process = TRAY_FRESH};

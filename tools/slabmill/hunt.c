@@ -379,7 +379,8 @@ int mill_hunt(const struct mill_options *options)
     }
     snprintf(out, sizeof out, "hunt-%s-%" PRIu64, hunt.adapter->name, hunt.seed);
     hunt.out = options->out != NULL ? options->out : out;
-    int status = mill_kinds_init(&hunt) ? hunt_with(&hunt) : MILL_WRONG;
+    bool ready = mill_kinds_init(&hunt) && (options->out == NULL || mill_dir_make(hunt.out));
+    int status = ready ? hunt_with(&hunt) : MILL_WRONG;
     mill_kinds_fini(&hunt);
     return status;
 }

@@ -69,7 +69,7 @@ static const struct mill_command commands[] = {
             "operations, refused, asked_bytes, taken_bytes and unused (null: unknown),\n"
             "ns_per_operation.\n",
         .takes = INPUT_OPTIONS | MILL_OPT(CLASSES) | MILL_OPT(PAGE) | MILL_OPT(REGION) |
-                 MILL_OPT(TIMEOUT) | MILL_OPT(JSON),
+                 MILL_OPT(TIMEOUT) | MILL_OPT(ALL) | MILL_OPT(JSON),
         .files_min = 1,
         .files_max = SIZE_MAX,
         .run = mill_replay,

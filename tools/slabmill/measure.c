@@ -12,6 +12,7 @@
 #include "tools/slabmill/measure.h"
 
 #define N_PASSES     3u /* the fastest counts */
+#define PASS_MAX_NS  1e9
 #define ADAPTERS_MAX 16u
 
 struct measuring {
@@ -30,8 +31,8 @@ static void run_unchecked(void *data, struct hrn_result *result)
 {
     const struct measuring *m = data;
     result->law = HRN_LAW_NONE;
-    for (unsigned i = 0; i < N_PASSES; i++) {
-        struct mill_cost cost;
+    struct mill_cost cost = {0};
+    for (unsigned i = 0; i < N_PASSES && cost.nanoseconds < PASS_MAX_NS; i++) {
         mill_cost_run(&cost, m->adapter, m->program);
         if (i == 0 || cost.nanoseconds < m->cost->nanoseconds) {
             *m->cost = cost;

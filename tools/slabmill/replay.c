@@ -189,6 +189,7 @@ static void print_json(const struct tally *tally, const struct slm_adapter *adap
 
 struct replay {
     const struct mill_options *options;
+    bool brief; /* one line */
     const struct slm_adapter *adapter;
     struct mill_input *input;
 };
@@ -210,7 +211,7 @@ static bool replay_slab(const struct replay *replay, struct hrn_result *result, 
             return false;
         }
     }
-    if (replay->options->n_files > 1) {
+    if (replay->brief) {
         print_brief(&tallies[0], replay->adapter, input);
         return true;
     }
@@ -240,7 +241,7 @@ static void run_replay(void *data, struct hrn_result *result)
     }
     if (options->json) {
         print_json(&tally, replay->adapter, input);
-    } else if (options->n_files > 1) {
+    } else if (replay->brief) {
         print_brief(&tally, replay->adapter, input);
     } else if (replay->adapter == &hrn_adapter_pool) {
         print_pool(&tally, input);
@@ -258,7 +259,7 @@ static void print_failed(const struct replay *replay, const struct mill_trial *t
     char op[HRN_OP_TEXT_BYTES] = "the end";
     bool law = trial->end == MILL_END_LAW;
     size_t op_idx = law ? trial->result.op_idx : trial->op_idx;
-    bool brief = replay->options->n_files > 1;
+    bool brief = replay->brief;
     mill_trial_text(trial, text, sizeof text);
     if (op_idx < program->n_ops) {
         hrn_op_text(&program->ops[op_idx], op, sizeof op);
@@ -306,7 +307,8 @@ static unsigned limit_of(const struct replay *replay)
 
 static int replay_input(struct mill_input *input, const struct mill_options *options)
 {
-    struct replay replay = {options, mill_input_adapter(input, options), input};
+    struct replay replay = {options, options->n_files > 1 && !options->all,
+                            mill_input_adapter(input, options), input};
     struct mill_trial trial;
     if (replay.adapter == NULL) {
         return MILL_WRONG;

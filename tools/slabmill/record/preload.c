@@ -26,7 +26,7 @@
  *          need no descriptor, which the process might close.
  * Fork     Only the process that SLABMILL_RECORD_PROCESS names writes. fork holds the lock, so that
  *          it is free in the child. An exec starts the trace again.
- * Failure  Whatever fails, the command goes on: recording ends.
+ * Failure  The command goes on after any failure, and recording ends.
  */
 #define EXPORT       __attribute__((visibility("default")))
 #define WINDOW_BYTES ((size_t)1 << 20)

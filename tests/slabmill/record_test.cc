@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slabmill record, and replay --region: a command's calls of malloc as a trace. */
+#include <algorithm>
+#include <regex>
+
+#include "tests/slabmill/command_fixture.h"
+
+namespace {
+
+using namespace slabmilltest;
+
+const char kProgram[] = "tests/slabmill/record_me";
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HAS_OWN_MALLOC 1
+#endif
+#endif
+
+class Record : public Slabmill {
+  protected:
+    void SetUp() override
+    {
+        Slabmill::SetUp();
+#ifdef HAS_OWN_MALLOC
+        GTEST_SKIP() << "the sanitizer's malloc comes before the recorder's";
+#endif
+    }
+
+    /* The lines of the trace. */
+    std::string Of(const std::vector<std::string> &command) const
+    {
+        std::vector<std::string> args = {"record", "-o", Path("t.trace"), "--"};
+        args.insert(args.end(), command.begin(), command.end());
+        Done done = Run(args);
+        EXPECT_EQ(done.status, 0) << done.out << done.err;
+        EXPECT_TRUE(Has(done.out, Path("t.trace") + ": operations ")) << done.out;
+        return ReadFile(Path("t.trace"));
+    }
+};
+
+size_t Count(const std::string &text, const std::string &pattern)
+{
+    std::regex regex(pattern);
+    return static_cast<size_t>(
+        std::distance(std::sregex_iterator(text.begin(), text.end(), regex), {}));
+}
+
+TEST_F(Record, EachFunctionOfMallocsFamilyIsALine)
+{
+    std::string trace = Of({kProgram});
+    std::smatch id;
+    ASSERT_TRUE(std::regex_search(trace, id, std::regex("arena 0 alloc ([0-9]+) 1001\n")));
+    std::string object = id[1];
+    EXPECT_TRUE(Has(trace, "arena 0 alloc " + object + " 1001\narena 0 resize " + object +
+                               " 1002\narena 0 resize " + object + " 3003\narena 0 free " + object +
+                               "\narena 0 calloc "));
+    EXPECT_EQ(Count(trace, "calloc [0-9]+ 4004\n"), 1u);
+    EXPECT_EQ(Count(trace, "memalign [0-9]+ 1088 64\n"), 1u);
+    EXPECT_EQ(Count(trace, "memalign [0-9]+ 1005 128\n"), 1u);
+    EXPECT_EQ(Count(trace, "memalign [0-9]+ 1006 256\n"), 1u);
+    EXPECT_EQ(Count(trace, "alloc [0-9]+ 1007\n"), 1u);
+    EXPECT_EQ(Count(trace, "alloc - 9223372036854775807\n"), 1u);
+}
+
+TEST_F(Record, ThreadsAreInOneOrderAndChildrenLeftOut)
+{
+    std::string trace = Of({kProgram});
+    EXPECT_EQ(Count(trace, "alloc [0-9]+ 2000\n"), 4000u);
+    EXPECT_EQ(Count(trace, "alloc [0-9]+ 3333\n"), 0u);
+    EXPECT_EQ(Count(trace, "alloc [0-9]+ 5555\n"), 1u) << "recording goes on after fork";
+    EXPECT_EQ(Run({"replay", "--adapter", "malloc", Path("t.trace")}).status, 0);
+}
+
+TEST_F(Record, ACommandThatIsKilledLosesNoLine)
+{
+    std::string trace = Of({kProgram, "kill"});
+    EXPECT_TRUE(std::regex_search(trace, std::regex("alloc [0-9]+ 5555\n$")));
+    EXPECT_TRUE(Has(ReadFile(Path("out")), "ended by signal 9"));
+}
+
+TEST_F(Record, AfterExecTheNewProgramIsRecorded)
+{
+    std::string trace = Of({kProgram, "exec", kProgram});
+    EXPECT_EQ(Count(trace, "alloc [0-9]+ 4444\n"), 0u);
+    EXPECT_EQ(Count(trace, "alloc [0-9]+ 5555\n"), 1u);
+}
+
+TEST_F(Record, OtherCommandsTakeTheTrace)
+{
+    (void)Of({kProgram});
+    std::string trace = Path("t.trace");
+    Done explained = Run({"explain", "--adapter", "slab", trace});
+    EXPECT_EQ(explained.status, 0) << explained.out;
+    EXPECT_TRUE(Has(explained.out, "read as a trace")) << explained.out;
+    Done shrunk = Run({"shrink", "--adapter", "broken:dirty", trace, "-o", Path("small.trace")});
+    EXPECT_EQ(shrunk.status, 0) << shrunk.err;
+    EXPECT_TRUE(Has(ReadFile(Path("small.trace")), "arena 0 calloc 0 1001\n"));
+}
+
+TEST_F(Record, WrongCallsAreAnsweredWithWhatIsWrong)
+{
+    ExpectWrong({"record"}, "record: expected at least one file, found 0");
+    ExpectWrong({"record", "-o", Path("x"), "--", "./no-such-command"},
+                "./no-such-command: No such file or directory");
+    EXPECT_FALSE(std::filesystem::exists(Path("x")));
+    ExpectWrong({"record", "-o", Path("no/where"), "--", "true"},
+                Path("no/where") + ": No such file or directory");
+}
+
+/* --- replay --region --- */
+
+TEST_F(Record, ReplayWithARegionHasARowForEachAdapter)
+{
+    (void)Of({kProgram});
+    Done done = Run({"replay", "--region", "8388608", Path("t.trace")});
+    EXPECT_EQ(done.status, 0) << done.out << done.err;
+    EXPECT_EQ(Count(done.out, "\n  malloc +1 +[0-9]+ +- +- +[0-9]+  kept every law\n"), 1u)
+        << done.out;
+    EXPECT_EQ(Count(done.out, "\n  slab +1 +[0-9]+ +[0-9]+ +[0-9.]+ % +[0-9]+  kept every law\n"),
+              1u)
+        << done.out;
+    EXPECT_EQ(Count(done.out, "\n  pool +1 "), 1u) << done.out;
+}
+
+TEST_F(Record, SmallRegionsRefuseMoreAndAreFilledFurther)
+{
+    std::string trace = Write("t.trace", "arena 0 burst 0 1000 200\narena 0 alloc 200 1000\n");
+    Done small = Run({"replay", "--region", "65536", "--adapter", "slab", "--json", trace});
+    Done large = Run({"replay", "--region", "1048576", "--adapter", "slab", "--json", trace});
+    EXPECT_EQ(small.status, 0) << small.out;
+    EXPECT_TRUE(Has(large.out, "\"end\":\"kept\",\"region\":1048576,\"operations\":201,"
+                               "\"refused\":0,\"asked_bytes\":201000,\"taken_bytes\":"))
+        << large.out;
+    std::smatch refused;
+    ASSERT_TRUE(std::regex_search(small.out, refused, std::regex("\"refused\":([0-9]+),")));
+    EXPECT_GE(std::stoi(refused[1]), 201 - 65) << small.out;
+    EXPECT_LT(std::stoi(refused[1]), 201 - 40) << small.out;
+}
+
+TEST_F(Record, ABrokenAdapterIsARowOfTheTable)
+{
+    std::string trace = Write("t.trace", "arena 0 alloc 0 5001\n");
+    Done done =
+        Run({"replay", "--region", "65536", "--adapter", "slab,broken:crash,malloc", trace});
+    EXPECT_EQ(done.status, 1) << done.err;
+    EXPECT_EQ(Count(done.out, "\n  slab .* kept every law\n"), 1u) << done.out;
+    EXPECT_EQ(Count(done.out, "\n  broken:crash .* crashed: .*\n"), 1u) << done.out;
+    EXPECT_EQ(Count(done.out, "\n  malloc .* kept every law\n"), 1u) << done.out;
+    ExpectWrong({"replay", "--region", "65536", "--adapter", "slab,stone", trace},
+                "no adapter is named stone (see slabmill adapters)");
+}
+
+} // namespace

@@ -100,7 +100,7 @@ expect 1 "findings: " "$mill" check ./wrong.so --ops 200000
 expect 1 "slabmill shrink --adapter ./wrong.so" "$mill" soak ./wrong.so --seed 1 --rounds 50 -o w.trace
 expect 0 "w.trace" "$mill" shrink ./wrong.so w.trace -o small.trace
 expect 1 "not kept" "$mill" check ./wrong.so --ops 1000
-expect 0 'mill_adapter_need("./wrong.so")' "$mill" emit-test ./wrong.so small.trace
+expect 0 'mill_replay_text("./wrong.so", trace)' "$mill" emit-test ./wrong.so small.trace
 
 # A heap that can be made only once in a process.
 sed 's/return first_fit_init/static int n_made; return n_made++ > 0 ? 0 : first_fit_init/' \

@@ -147,7 +147,7 @@ class Judge:
     # --- The compiler ---
 
     def _is_same(self, rebuild, folder):
-        """Whether all objects are the same byte by byte. Raises BuildError if one does not compile."""
+        """Whether all objects are the same byte by byte. Raises BuildError if one is not made."""
         same = True
         for number, action in enumerate(self._compiles):
             new = folder / f"same-{number}.o"

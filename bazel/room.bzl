@@ -31,6 +31,7 @@ HARNESS_ROOMS = [
     "run",
     "sched",
     "trace",
+    "zoo",
 ]
 
 # The bodies of fuzz targets, and common, which all of them link.

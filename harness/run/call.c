@@ -136,9 +136,19 @@ bool hrn_call_can_resize(const struct slm_adapter *adapter)
            adapter->resize_in_place != NULL;
 }
 
+/* What resize_zero declares for 0 is about functions that can return NULL. */
+static bool zero_is_special(const struct slm_adapter *adapter)
+{
+    return adapter->resize_zero == SLM_ADAPTER_RESIZE_ZERO_FREES ||
+           adapter->resize_zero == SLM_ADAPTER_RESIZE_ZERO_REFUSED;
+}
+
 static void resize_in_place(const struct slm_adapter *adapter, void *self,
                             const struct hrn_object *o, struct hrn_resize *resize)
 {
+    if (resize->new_bytes == 0 && zero_is_special(adapter)) {
+        resize->new_bytes = hrn_asked_size(adapter, 1);
+    }
     resize->answer = adapter->resize_in_place(self, o->p, o->size_bytes, resize->new_bytes);
     resize->p = resize->answer == SLM_ADAPTER_OK ? o->p : NULL;
 }

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tests the mill on the zoo: which of its bugs are found, and that the right allocators pass. */
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <ostream>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "harness/inputs/random.h"
+#include "harness/run/run.h"
+#include "harness/zoo/zoo.h"
+#include "gtest/gtest.h"
+
+static void PrintTo(const hrn_zoo_bug &bug, std::ostream *out)
+{
+    *out << bug.adapter->name;
+}
+
+namespace {
+
+/* Programs of 300 operations, seeds 1, 2, ... */
+constexpr uint64_t kPrograms = 200;
+constexpr uint64_t kProgramsOfRight = 2000;
+constexpr size_t kOpsPerProgram = 300;
+/* Only a bug that makes an endless loop reaches this. */
+constexpr rlim_t kCpuSeconds = 120;
+
+/* The bugs that these programs do not find, exactly: each entry is work left for the mill. */
+const std::set<std::string> &Missed()
+{
+    static const std::set<std::string> missed{
+        /* Memory is lost, or refused too early: nothing but a promise of the allocator forbids it.
+         */
+        "zoo_tags_merge_left",
+        "zoo_tags_merge_right",
+        "zoo_tags_exact_fit",
+        "zoo_tags_last_alone",
+        "zoo_buddy_merge_left",
+        "zoo_buddy_merge_once",
+        "zoo_buddy_largest_unseen",
+        "zoo_buddy_first_alone",
+        "zoo_levels_merge_left",
+        "zoo_levels_merge_both",
+        "zoo_levels_rest_lost",
+        "zoo_levels_own_class",
+        "zoo_levels_last_class",
+        "zoo_bump_merge_left",
+        "zoo_bump_merge_right",
+        "zoo_bump_top_stays",
+        "zoo_bump_rest_lost",
+        "zoo_bump_pad_lost",
+        "zoo_bump_exact_end",
+        "zoo_bump_first_hole",
+        /* Regions that grow, shrink, or are added. */
+        "zoo_tags_growth_lost",
+        "zoo_buddy_old_map_leaks",
+        "zoo_buddy_growth_lost",
+        "zoo_buddy_shrink_listed",
+        "zoo_levels_record_stays",
+        "zoo_levels_walk_first",
+        "zoo_levels_region_lost",
+        "zoo_bump_shrunk_top",
+        /* Usable bytes that nothing writes to. */
+        "zoo_tags_header_usable",
+        "zoo_buddy_next_usable",
+        "zoo_levels_header_usable",
+        /* Arenas that are destroyed while objects live. */
+        "zoo_bump_control_stays",
+    };
+    return missed;
+}
+
+/* How far a child came; it writes this as it goes. */
+struct Progress {
+    uint64_t n_ops;
+    uint64_t seed;
+    hrn_law law;
+    char text[HRN_LAW_TEXT_BYTES];
+};
+
+/* Runs the programs of these seeds until one breaks a law. */
+void Hunt(const slm_adapter *adapter, uint64_t n_programs, volatile Progress *progress)
+{
+    hrn_program program;
+    hrn_gen gen;
+    hrn_program_init(&program);
+    hrn_gen_init(&gen, hrn_can(adapter));
+    for (uint64_t seed = 1; seed <= n_programs && progress->law == HRN_LAW_NONE; seed++) {
+        hrn_rng rng;
+        hrn_result result;
+        progress->seed = seed;
+        hrn_rng_seed(&rng, seed);
+        hrn_gen_head(&rng, &program.head);
+        hrn_gen_program(&gen, &rng, kOpsPerProgram, &program);
+        hrn_run_catch(adapter, &program, &result);
+        progress->n_ops = progress->n_ops + result.n_done;
+        std::memcpy(const_cast<char *>(progress->text), result.text, sizeof result.text);
+        progress->law = result.law;
+    }
+    hrn_program_fini(&program);
+}
+
+struct Find {
+    std::string by; /* a law's name; "crash"; "hang"; "": nothing was found */
+    std::string text;
+    uint64_t n_ops = 0;
+    uint64_t seed = 0;
+};
+
+/* A child does it: a bug may crash. A crash under a sanitizer ends with another status than 0. */
+Find HuntInChild(const slm_adapter *adapter, uint64_t n_programs)
+{
+    auto *shared = static_cast<Progress *>(
+        mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    pid_t child = fork();
+    if (child == 0) {
+        const rlimit limit{kCpuSeconds, kCpuSeconds + 10};
+        (void)setrlimit(RLIMIT_CPU, &limit);
+        if (std::freopen("/dev/null", "w", stderr) == nullptr) {
+            _exit(3);
+        }
+        Hunt(adapter, n_programs, shared);
+        _exit(0);
+    }
+    int status = -1;
+    Find find;
+    if (waitpid(child, &status, 0) != child) {
+        find.by = "no child";
+    } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU) {
+        find.by = "hang";
+    } else if (status != 0) {
+        find.by = "crash";
+    } else if (shared->law != HRN_LAW_NONE) {
+        find.by = hrn_law_name(shared->law);
+    }
+    find.text = shared->text;
+    find.n_ops = shared->n_ops;
+    find.seed = shared->seed;
+    munmap(shared, sizeof *shared);
+    return find;
+}
+
+std::vector<hrn_zoo_bug> AllBugs()
+{
+    std::vector<hrn_zoo_bug> all;
+    hrn_zoo_bug bug;
+    for (size_t i = 0; hrn_zoo_at(i, &bug); i++) {
+        all.push_back(bug);
+    }
+    return all;
+}
+
+/* --- Bugs --- */
+
+class ZooBug : public testing::TestWithParam<hrn_zoo_bug> {};
+
+TEST_P(ZooBug, IsFoundUnlessItIsListedAsMissed)
+{
+    const hrn_zoo_bug &bug = GetParam();
+    Find find = HuntInChild(bug.adapter, kPrograms);
+    std::printf("%-28s %-11s %-76s %-14s %6" PRIu64 " operations\n", bug.adapter->name,
+                hrn_zoo_class_name(bug.kind), bug.sentence, find.by.empty() ? "-" : find.by.c_str(),
+                find.n_ops);
+    EXPECT_EQ(find.by.empty(), Missed().count(bug.adapter->name) == 1)
+        << (find.by.empty() ? "not found" : "found by " + find.by + ": " + find.text);
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, ZooBug, testing::ValuesIn(AllBugs()),
+                         [](const testing::TestParamInfo<hrn_zoo_bug> &bug) {
+                             return std::string(bug.param.adapter->name);
+                         });
+
+TEST(Zoo, EachMissedNameIsABug)
+{
+    std::set<std::string> names;
+    for (const hrn_zoo_bug &bug : AllBugs()) {
+        names.insert(bug.adapter->name);
+    }
+    EXPECT_EQ(names.size(), AllBugs().size());
+    for (const std::string &name : Missed()) {
+        EXPECT_EQ(names.count(name), 1u) << name;
+    }
+}
+
+TEST(Zoo, EachAllocatorHasNearlyEveryClassOfBug)
+{
+    std::map<std::string, std::set<hrn_zoo_class>> classes;
+    for (const hrn_zoo_bug &bug : AllBugs()) {
+        classes[bug.allocator].insert(bug.kind);
+    }
+    EXPECT_EQ(classes["tags"].size(), HRN_ZOO_N_CLASSES - 1u);   /* it cannot see a bad free */
+    EXPECT_EQ(classes["levels"].size(), HRN_ZOO_N_CLASSES - 1u); /* the same */
+    EXPECT_EQ(classes["buddy"].size(), HRN_ZOO_N_CLASSES);
+    /* Without headers there is no walk and no usable size either. */
+    EXPECT_EQ(classes["bump"].size(), HRN_ZOO_N_CLASSES - 3u);
+    EXPECT_EQ(classes.size(), 4u);
+}
+
+/* --- Without a bug --- */
+
+class ZooAllocator : public testing::TestWithParam<const slm_adapter *> {};
+
+TEST_P(ZooAllocator, KeepsEveryLawWithoutABug)
+{
+    char text[HRN_WRONG_TEXT_BYTES];
+    EXPECT_TRUE(hrn_adapter_is_sound(GetParam(), text, sizeof text)) << text;
+    Find find = HuntInChild(GetParam(), kProgramsOfRight);
+    EXPECT_EQ(find.by, "") << find.text << ", seed " << find.seed;
+    EXPECT_GT(find.n_ops, 500000u);
+    std::printf("%-28s %" PRIu64 " operations\n", GetParam()->name, find.n_ops);
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, ZooAllocator,
+                         testing::Values(hrn_zoo_right(0), hrn_zoo_right(1), hrn_zoo_right(2),
+                                         hrn_zoo_right(3)),
+                         [](const testing::TestParamInfo<const slm_adapter *> &adapter) {
+                             return std::string(adapter.param->name);
+                         });
+
+/* --- Declarations --- */
+
+size_t n_asked;
+size_t n_zero_asked;
+
+slm_adapter_answer CountInPlace(void *, void *, size_t, size_t new_bytes)
+{
+    n_asked++;
+    n_zero_asked += new_bytes == 0 ? 1 : 0;
+    return SLM_ADAPTER_UNCHANGED;
+}
+
+TEST(ResizeInPlace, IsNotAskedForZeroBytesWhereResizeToZeroFrees)
+{
+    slm_adapter counting = *hrn_zoo_right(2);
+    ASSERT_EQ(counting.resize_zero, SLM_ADAPTER_RESIZE_ZERO_FREES);
+    counting.resize_in_place = CountInPlace;
+    hrn_program program;
+    hrn_program_init(&program);
+    for (uint32_t id = 0; id < 6; id++) {
+        hrn_op op{};
+        op.kind = HRN_ALLOC;
+        op.id = id;
+        op.size_bytes = 100;
+        hrn_program_push(&program, op);
+        op.kind = HRN_RESIZE;
+        op.size_bytes = 0;
+        hrn_program_push(&program, op);
+    }
+    hrn_result result;
+    EXPECT_EQ(hrn_run_catch(&counting, &program, &result), HRN_LAW_NONE) << result.text;
+    EXPECT_GT(n_asked, 0u);
+    EXPECT_EQ(n_zero_asked, 0u);
+    hrn_program_fini(&program);
+}
+
+} // namespace

@@ -26,6 +26,14 @@ extern "C" {
     X(zeroing, "calloc's bytes are all zero")                                                      \
     X(usable, "usable bytes are at least those asked for, and in no other object")                 \
     X(refusal, "a refusal has a reason")                                                           \
+    X(availability, "an arena without objects serves a few bytes")                                 \
+    X(empty_serves, "an emptied arena serves what a new one serves")                               \
+    X(freed_serves, "an object that was just freed can be had again")                              \
+    X(monotone, "after a refusal, larger requests are refused too")                                \
+    X(gap_serves, "a request that fits between live objects is served")                            \
+    X(exact, "a request that fits nowhere is refused")                                             \
+    X(n_fit, "an emptied arena has room for as many objects as promised")                          \
+    X(shrunk_fit, "an object that was made smaller takes no more than a new one")                  \
     X(grant, "a request that cannot be served is refused")                                         \
     X(placement, "an object is where its allocator places objects of its kind")                    \
     X(free_answer, "free accepts every live object")                                               \

@@ -139,6 +139,12 @@ static const char *wrong_promises(const struct slm_adapter *a)
     if ((a->gap_serves || a->exact) && a->memory != SLM_ADAPTER_REGION) {
         return "gap_serves or exact is set, and memory is not SLM_ADAPTER_REGION";
     }
+    if (a->n_fit != NULL && a->memory != SLM_ADAPTER_REGION) {
+        return "n_fit is set, and memory is not SLM_ADAPTER_REGION";
+    }
+    if (a->shrunk_fit && a->resize == NULL && a->resize_in_place == NULL) {
+        return "shrunk_fit is set, and resize and resize_in_place are missing";
+    }
     return NULL;
 }
 

@@ -75,7 +75,6 @@ static void check_source(const struct hrn_arena *arena)
     }
 }
 
-/* Opens the region; false: there can be none of this length. */
 static bool open_region(const struct hrn_run *run, struct hrn_arena *arena, size_t size_bytes)
 {
     const struct slm_adapter *adapter = run->adapter;
@@ -85,6 +84,17 @@ static bool open_region(const struct hrn_run *run, struct hrn_arena *arena, size
     return adapter->memory != SLM_ADAPTER_REGION ||
            hrn_region_open_led(&arena->region, hrn_region_length(adapter, wanted), lead,
                                hrn_junk(run->program->head.content_seed));
+}
+
+bool hrn_arena_open(struct hrn_run *run, struct hrn_arena *arena, uint32_t arena_idx,
+                    size_t size_bytes)
+{
+    if (!open_region(run, arena, size_bytes)) {
+        return false;
+    }
+    hrn_region_track(&arena->region);
+    fill_env(run, arena, arena_idx, size_bytes);
+    return true;
 }
 
 /* Why a create that returned NULL was wrong; NULL: it was right. */
@@ -105,12 +115,12 @@ void hrn_arena_create(struct hrn_run *run, uint32_t arena_idx, size_t size_bytes
     const struct slm_adapter *adapter = run->adapter;
     struct hrn_arena *arena = &run->arenas[arena_idx];
     arena->hopeless = false;
-    if (!open_region(run, arena, size_bytes)) {
+    hrn_promise_made(arena);
+    hrn_promise_scout(run, arena, arena_idx, size_bytes);
+    if (!hrn_arena_open(run, arena, arena_idx, size_bytes)) {
         arena->hopeless = size_bytes == 0;
         return;
     }
-    hrn_region_track(&arena->region);
-    fill_env(run, arena, arena_idx, size_bytes);
     uint64_t n_before = arena->source.n_refused;
     arena->self = adapter->create(&arena->env);
     if (arena->self != NULL) {
@@ -233,9 +243,11 @@ void hrn_arena_drain(struct hrn_run *run, struct hrn_arena *arena, enum hrn_orde
     put_all(run, arena);
     if (run->adapter->trim != NULL) {
         run->adapter->trim(arena->self);
+        hrn_promise_changed(arena);
     }
     if (all_gone) {
         ask_emptied(run, arena, false);
+        hrn_promise_emptied(run, arena);
     }
 }
 
@@ -256,7 +268,9 @@ void hrn_arena_reset(struct hrn_run *run, struct hrn_arena *arena)
     run->adapter->reset(arena->self);
     hrn_cleanup_end(run, arena);
     retire_all(run, arena);
+    hrn_promise_changed(arena);
     ask_emptied(run, arena, true);
+    hrn_promise_emptied(run, arena);
 }
 
 /* --- Destroyed --- */

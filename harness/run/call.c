@@ -66,7 +66,7 @@ void *hrn_object_ask(struct hrn_run *run, const struct hrn_arena *arena, uint32_
 {
     const struct hrn_watcher *watcher = run->watcher;
     void *p = call_alloc(run, arena->self, id, rq);
-    if (watcher != NULL && watcher->answered != NULL) {
+    if (watcher != NULL && watcher->answered != NULL && !run->is_asking) {
         watcher->answered(watcher->data, hrn_scene.op_idx, rq, p);
     }
     return p;
@@ -159,6 +159,9 @@ void hrn_call_resize(const struct hrn_run *run, void *self, uint32_t id, struct 
     const struct hrn_object *o = &run->model.objects[id];
     size_t turn = id + resize->new_bytes;
     resize->align_bytes = 0;
+    if (run->is_asking) { /* by the plain function, if there is one */
+        turn = adapter->resize != NULL ? WAY_RESIZE : WAY_IN_PLACE;
+    }
     switch (pick_way(adapter, turn)) {
     case WAY_RESIZE:
         resize->p = adapter->resize(self, o->p, o->size_bytes, resize->new_bytes);

@@ -182,6 +182,72 @@ bool hrn_map_taken(const struct hrn_map *map, const void *p)
     return (map->bits[slot->bits_idx][at / 64] >> at % 64 & 1u) != 0;
 }
 
+/* --- Gaps --- */
+
+struct gap {
+    uintptr_t start; /* of the present range */
+    uintptr_t low;
+    uintptr_t high;
+    uintptr_t best_at;
+    size_t best;
+    size_t enough;
+};
+
+/* The present range ends before a taken byte at `at`; the next one starts at `next`. */
+static void end_range(struct gap *gap, uintptr_t at, uintptr_t next)
+{
+    uintptr_t start = gap->start > gap->low ? gap->start : gap->low;
+    uintptr_t end = at < gap->high ? at : gap->high;
+    if (end > start && end - start > gap->best) {
+        gap->best = end - start;
+        gap->best_at = start;
+    }
+    gap->start = next;
+}
+
+/* 64 bytes from `at` on, with a bit for each that is taken. */
+static void add_word(struct gap *gap, uintptr_t at, uint64_t taken)
+{
+    while (taken != 0) {
+        unsigned first = (unsigned)__builtin_ctzll((unsigned long long)taken);
+        uint64_t shifted = ~(taken >> first);
+        unsigned n = shifted == 0 ? 64 : (unsigned)__builtin_ctzll((unsigned long long)shifted);
+        n = n > 64 - first ? 64 - first : n;
+        end_range(gap, at + first, at + first + n);
+        taken = first + n >= 64 ? 0 : taken >> (first + n) << (first + n);
+    }
+}
+
+static void add_page(const struct hrn_map *map, struct gap *gap, uintptr_t page)
+{
+    const struct hrn_map_page *slot = map->cap == 0 ? NULL : find(map, page);
+    uintptr_t at = page << PAGE_SHIFT;
+    if (slot == NULL || slot->page == 0) {
+        return;
+    }
+    if (slot->bits_idx == HRN_MAP_WHOLE) {
+        end_range(gap, at, at + PAGE_BYTES);
+        return;
+    }
+    const uint64_t *bits = map->bits[slot->bits_idx];
+    for (size_t w = 0; w < HRN_MAP_WORDS && gap->best < gap->enough; w++) {
+        add_word(gap, at + w * 64, bits[w]);
+    }
+}
+
+size_t hrn_map_gap(const struct hrn_map *map, uintptr_t low, uintptr_t high, size_t enough,
+                   uintptr_t *at)
+{
+    struct gap gap = {.start = low, .low = low, .high = high, .enough = enough};
+    for (uintptr_t page = low >> PAGE_SHIFT; page << PAGE_SHIFT < high && gap.best < enough;
+         page++) {
+        add_page(map, &gap, page);
+    }
+    end_range(&gap, high, high);
+    *at = gap.best_at;
+    return gap.best;
+}
+
 void hrn_map_clear(struct hrn_map *map)
 {
     if (map->n == 0) {

@@ -50,6 +50,10 @@ bool hrn_map_take(struct hrn_map *map, const void *p, size_t n);
 void hrn_map_give(struct hrn_map *map, const void *p, size_t n);
 /* True if p's byte is taken. */
 bool hrn_map_taken(const struct hrn_map *map, const void *p);
+/* The longest range of bytes in [low, high) that are not taken, at *at; the first one that has
+ * `enough` bytes, if there is one. Cost O(bytes / 64), by page for pages without a taken byte. */
+size_t hrn_map_gap(const struct hrn_map *map, uintptr_t low, uintptr_t high, size_t enough,
+                   uintptr_t *at);
 void hrn_map_clear(struct hrn_map *map);
 void hrn_map_fini(struct hrn_map *map);
 

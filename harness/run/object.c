@@ -130,6 +130,7 @@ void hrn_object_adopt(struct hrn_run *run, struct hrn_arena *arena, uint32_t id,
     *o = (struct hrn_object){
         .p = p, .size_bytes = rq->size_bytes, .rq = *rq, .arena = arena->env.arena};
     hrn_contents_fill(&run->model, id, p, rq->size_bytes);
+    hrn_promise_granted(run, arena, rq, p);
     arena->live_bytes += rq->size_bytes;
     run->live_bytes += rq->size_bytes;
     if (run->live_bytes > run->result->peak_live_bytes) {
@@ -143,13 +144,12 @@ void hrn_object_refused(struct hrn_run *run, struct hrn_arena *arena,
     const struct slm_adapter_refusal seen = {n_source_refusals, arena->live_bytes};
     const struct slm_adapter_checks *checks = run->adapter->checks;
     run->result->n_refused++;
-    if (checks == NULL || checks->refused == NULL) {
-        return;
-    }
-    const char *why = checks->refused(arena->self, rq, &seen);
+    const char *why =
+        checks == NULL || checks->refused == NULL ? NULL : checks->refused(arena->self, rq, &seen);
     if (why != NULL && !hrn_fault_on(HRN_FAULT_BELIEVE_REFUSAL)) {
         hrn_law_refusal("%zu bytes at alignment %zu: %s", rq->size_bytes, rq->align_bytes, why);
     }
+    hrn_promise_refused(run, arena, rq, n_source_refusals);
 }
 
 bool hrn_object_alloc(struct hrn_run *run, struct hrn_arena *arena, uint32_t id,
@@ -158,6 +158,7 @@ bool hrn_object_alloc(struct hrn_run *run, struct hrn_arena *arena, uint32_t id,
     const struct slm_adapter_checks *checks = run->adapter->checks;
     uint64_t n_before = arena->source.n_refused;
     hrn_call_limit(run->adapter, &rq);
+    hrn_promise_before(run, arena, &rq);
     void *p = hrn_object_ask(run, arena, id, &rq);
     if (p == NULL) {
         hrn_object_refused(run, arena, &rq, arena->source.n_refused - n_before);
@@ -178,6 +179,7 @@ void hrn_object_forget(struct hrn_run *run, struct hrn_arena *arena, uint32_t id
     give_bytes(run, o);
     arena->live_bytes -= o->rq.size_bytes;
     run->live_bytes -= o->rq.size_bytes;
+    hrn_promise_released(run, arena, o);
     o->p = NULL;
 }
 
@@ -230,6 +232,7 @@ bool hrn_object_free(struct hrn_run *run, struct hrn_arena *arena, uint32_t id)
         return false;
     }
     finish_free(run, arena, id);
+    hrn_promise_echo(run, arena);
     return true;
 }
 
@@ -247,6 +250,7 @@ static void reshape(struct hrn_run *run, struct hrn_arena *arena, uint32_t id, u
         hrn_law_resize("byte %zu of #%u is %#x after going from %zu to %zu bytes", wrong, id,
                        p[wrong], o->size_bytes, n);
     }
+    hrn_promise_resized(arena, o->p, o->size_bytes, p, n);
     o->p = p;
     o->size_bytes = n;
     hrn_contents_fill(&run->model, id, p, n);

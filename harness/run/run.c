@@ -107,6 +107,7 @@ static void do_with_arena(struct hrn_run *run, struct hrn_arena *arena, const st
         break;
     case HRN_TRIM:
         run->adapter->trim(arena->self);
+        hrn_promise_changed(arena);
         break;
     default:
         hrn_arena_walk(run, arena);
@@ -198,9 +199,11 @@ static void begin(struct hrn_run *run, const struct slm_adapter *adapter,
     run->result = result;
     run->live_bytes = 0;
     run->source_total = (struct hrn_source_total){0};
+    hrn_promise_begin(run);
     hrn_heap_restart();
     begin_arenas(run);
-    hrn_model_begin(&run->model, program->n_ids, program->head.content_seed);
+    hrn_model_begin(&run->model, (size_t)program->n_ids + HRN_PROBE_IDS,
+                    program->head.content_seed);
 }
 
 /* True if the allocator itself examines the arena at each walk. */
@@ -306,6 +309,15 @@ static void abandon(struct hrn_run *run, const struct hrn_catcher *catcher)
     for (size_t i = 0; i < run->n_arenas; i++) {
         hrn_arena_abandon(run, &run->arenas[i]);
     }
+}
+
+enum hrn_law hrn_run_probe(const struct slm_adapter *adapter, const struct hrn_program *program,
+                           struct hrn_result *result, struct hrn_promise_probe *probe)
+{
+    hrn_run_state.probe = probe;
+    enum hrn_law law = hrn_run_catch(adapter, program, result);
+    hrn_run_state.probe = NULL;
+    return law;
 }
 
 enum hrn_law hrn_run_catch(const struct slm_adapter *adapter, const struct hrn_program *program,

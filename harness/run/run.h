@@ -43,6 +43,12 @@ void hrn_run(const struct slm_adapter *adapter, const struct hrn_program *progra
 enum hrn_law hrn_run_catch(const struct slm_adapter *adapter, const struct hrn_program *program,
                            struct hrn_result *result);
 
+/* The same, observing the promises that the adapter does not declare (harness/run/promise.h). Adds
+ * to what *probe has. */
+struct hrn_promise_probe;
+enum hrn_law hrn_run_probe(const struct slm_adapter *adapter, const struct hrn_program *program,
+                           struct hrn_result *result, struct hrn_promise_probe *probe);
+
 /* Counters of all runs of this process. */
 struct hrn_totals {
     uint64_t n_runs;

@@ -11,6 +11,7 @@
 #include "harness/program/program.h"
 #include "harness/registry/registry.h"
 #include "harness/run/model.h"
+#include "harness/run/promise.h"
 #include "harness/run/run.h"
 
 #ifdef __cplusplus
@@ -65,6 +66,7 @@ struct hrn_arena {
     size_t n_tokens;          /* arguments made for handlers without data, ever */
     void *stale[HRN_N_STALE]; /* recently freed addresses */
     unsigned n_stale;         /* ever */
+    struct hrn_avail avail;
 };
 
 struct hrn_run {
@@ -83,6 +85,11 @@ struct hrn_run {
     size_t cap_snapshot;
     size_t live_bytes;
     struct hrn_source_total source_total; /* of all arenas */
+    uint32_t promises;                    /* bits of those that are enforced */
+    uint32_t watched;                     /* the same, and those that are observed */
+    struct hrn_promise_probe *probe;      /* NULL: nothing is observed */
+    bool is_asking;                       /* the present calls are no operations of the program */
+    bool fits;                            /* what `exact` says of the present request */
 };
 extern struct hrn_run hrn_run_state;
 
@@ -100,6 +107,44 @@ void hrn_arena_walk(struct hrn_run *run, struct hrn_arena *arena);
 void hrn_arena_ask(struct hrn_run *run, struct hrn_arena *arena);
 /* Releases what an abandoned run left, without the allocator's help. */
 void hrn_arena_abandon(struct hrn_run *run, struct hrn_arena *arena);
+
+/* Opens the region of an arena, and fills in its env. False: there can be none of this length. */
+bool hrn_arena_open(struct hrn_run *run, struct hrn_arena *arena, uint32_t arena_idx,
+                    size_t size_bytes);
+/* No objects, no handlers. */
+bool hrn_arena_is_empty(const struct hrn_arena *arena);
+
+/* --- Availability: promise.c, emptied.c --- */
+
+void hrn_promise_begin(struct hrn_run *run);
+bool hrn_promise_is_watched(const struct hrn_run *run, enum hrn_promise promise);
+/* Kept where it could have been broken. */
+void hrn_promise_kept(struct hrn_run *run, enum hrn_promise promise);
+/* Breaks the law of a promise that is enforced; counts one that is observed. */
+__attribute__((format(printf, 3, 4))) void
+hrn_promise_broken(struct hrn_run *run, enum hrn_promise promise, const char *format, ...);
+
+/* What happened to an arena. */
+void hrn_promise_made(struct hrn_arena *arena);
+void hrn_promise_before(struct hrn_run *run, struct hrn_arena *arena,
+                        const struct slm_adapter_request *rq);
+void hrn_promise_granted(struct hrn_run *run, struct hrn_arena *arena,
+                         const struct slm_adapter_request *rq, const unsigned char *p);
+void hrn_promise_refused(struct hrn_run *run, struct hrn_arena *arena,
+                         const struct slm_adapter_request *rq, uint64_t n_source_refusals);
+void hrn_promise_released(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_object *o);
+void hrn_promise_resized(struct hrn_arena *arena, const unsigned char *old_p, size_t old_bytes,
+                         const unsigned char *p, size_t n);
+/* Any other call that may release memory: trim, reset, a region of another length. */
+void hrn_promise_changed(struct hrn_arena *arena);
+
+/* Before an arena is made: finds out what a new one serves. */
+void hrn_promise_scout(struct hrn_run *run, struct hrn_arena *arena, uint32_t arena_idx,
+                       size_t size_bytes);
+/* After the last object was freed: asks for what an arena without objects must serve. */
+void hrn_promise_emptied(struct hrn_run *run, struct hrn_arena *arena);
+/* After a free: asks, now and then, for the same again. */
+void hrn_promise_echo(struct hrn_run *run, struct hrn_arena *arena);
 
 /* --- Single operations --- */
 

@@ -335,21 +335,36 @@ struct slm_adapter {
 
     /* --- Promises: when the allocator must not refuse --- */
 
-    /* An arena without objects serves each single request that it has served before. */
+    /* Refusals during which the source refused a call are always right. Of every allocator the mill
+     * expects only that an arena without objects serves a few bytes. If free keeps the memory, its
+     * answer is UNCHANGED (checks->free_answer), so that the object counts as live. `slabmill probe`
+     * reports which promises an allocator seems to keep. Each is a law of the same name. */
+
+    /* An arena whose objects were all freed, and that was trimmed, or that was reset, serves what a
+     * new arena of the same region serves: the largest single object, as many objects of one size,
+     * and each single request that it has served before. */
     bool empty_serves;
-    /* Right after free of an object, a request of the same size and alignment is served. */
+    /* After one or more frees, and before the next grant or resize, a request with size and
+     * alignment of one of the freed objects is served. */
     bool freed_serves;
-    /* After a refusal, and before anything is freed or shrunk, equal and larger sizes of the same
-     * alignment are refused too. */
+    /* After a refusal, equal and larger sizes of the same alignment are refused too, until an object
+     * is freed, shrunk or moved, or trim, reset, grow or add_region is called. */
     bool monotone;
-    /* A refusal is right only if no gap between live objects has footprint_bytes. */
+    /* A request is refused only if no gap between live objects has footprint_bytes. A gap is a
+     * range of the region with no byte of an object, between the lowest and the highest address
+     * that objects have had; so own data outside of these count for nothing. */
     bool gap_serves;
-    bool exact; /* a request is refused if and only if gap_serves lets it be refused */
-    /* Bytes of the region that an object takes, its header and rounding included. Needed by
-     * gap_serves and exact. */
+    bool exact; /* gap_serves, and a request is served only if a gap has footprint_bytes */
+    /* The most bytes that a gap must have for a request: header, rounding,
+     * search for an alignment, and what objects next to the gap keep. With exact: the fewest, too.
+     * Needed by gap_serves and exact. */
     size_t (*footprint_bytes)(void *self, size_t size_bytes, size_t align_bytes);
-    /* How many objects of this size an arena without objects serves at least. */
+    /* At least how many objects of this size an arena without objects serves, at the alignment of
+     * alloc. Not larger for larger sizes. */
     size_t (*n_fit)(void *self, size_t size_bytes);
+    /* An object that resize made smaller takes no more memory than a new one: an arena without
+     * objects has room for as many of them. */
+    bool shrunk_fit;
 
     /* --- Extensions; NULL: none --- */
 

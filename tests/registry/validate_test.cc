@@ -190,6 +190,17 @@ const Wrong kWrong[] = {
          a->exact = true;
          a->footprint_bytes = Footprint;
      }},
+    {"n_fit is set, and memory is not SLM_ADAPTER_REGION",
+     [](slm_adapter *a) {
+         *a = Plain();
+         a->memory = SLM_ADAPTER_SOURCE;
+         a->n_fit = [](void *, size_t) { return static_cast<size_t>(0); };
+     }},
+    {"shrunk_fit is set, and resize and resize_in_place are missing",
+     [](slm_adapter *a) {
+         *a = Plain();
+         a->shrunk_fit = true;
+     }},
     {"pool: packed_align_bytes is no power of two",
      [](slm_adapter *a) { a->pool = &kUnevenPacked; }},
     {"pool: reuse_get, reuse_put and reuse_bytes are needed together",

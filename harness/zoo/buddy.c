@@ -470,7 +470,7 @@ static size_t n_fit(void *self, size_t size_bytes)
             [SLM_ADAPTER_MISUSE_INTERIOR] = SLM_ADAPTER_BIT(SLM_ADAPTER_BAD_INTERIOR),             \
     },                                                                                             \
     .bad_free_any = ANY_BAD, .empty_serves = true, .freed_serves = true, .monotone = true,         \
-    .n_fit = n_fit
+    .n_fit = n_fit, .shrunk_fit = true
 
 ZOO_CREATE(right, , )
 HRN_ZOO_BUDDY_LIST(ZOO_CREATE)

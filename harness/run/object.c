@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operations on single objects, each followed by a check of the laws that it can break. */
+#include <string.h>
+
 #include "harness/base/quiet.h"
 #include "harness/run/call.h"
 
 HRN_QUIET_BEGIN
+
+#define SLACK       0x3C /* what is written to usable bytes after those asked for */
+#define SLACK_EVERY 4u   /* new objects of which one is used so far */
 
 const struct hrn_object *hrn_object_live(const struct hrn_run *run, const struct hrn_op *op)
 {
@@ -152,6 +157,43 @@ void hrn_object_refused(struct hrn_run *run, struct hrn_arena *arena,
     hrn_promise_refused(run, arena, rq, n_source_refusals);
 }
 
+/* The usable bytes of an object, checked. */
+static size_t usable_bytes(const struct hrn_run *run, const struct hrn_arena *arena, uint32_t id)
+{
+    const struct hrn_object *o = &run->model.objects[id];
+    size_t usable = run->adapter->usable_bytes(arena->self, o->p);
+    if (usable < o->size_bytes) {
+        hrn_law_usable("%zu of #%u, which has %zu", usable, id, o->size_bytes);
+    }
+    if (usable > SIZE_MAX / 2) {
+        hrn_law_usable("%zu of #%u", usable, id);
+    }
+    return usable;
+}
+
+/* Uses the bytes after those asked for. Where nothing resizes, RESIZE turns objects into all that
+ * is usable, so that they are checked there too. */
+static void use_slack(struct hrn_run *run, struct hrn_arena *arena, uint32_t id)
+{
+    const struct hrn_object *o = &run->model.objects[id];
+    if (run->adapter->usable_bytes == NULL || !hrn_call_can_resize(run->adapter)) {
+        return;
+    }
+    size_t usable = usable_bytes(run, arena, id);
+    uintptr_t end = (uintptr_t)o->p + hrn_object_extent(o->size_bytes);
+    uintptr_t usable_end = (uintptr_t)o->p + usable;
+    uintptr_t at;
+    check_inside(arena, o->p, usable);
+    if (usable_end <= end) {
+        return;
+    }
+    if (hrn_map_gap(&run->model.map, end, usable_end, usable_end - end, &at) < usable_end - end) {
+        hrn_law_usable("%zu of #%u, %zu bytes at %p, reach into another object", usable, id,
+                       o->size_bytes, (void *)o->p);
+    }
+    memset(o->p + o->size_bytes, SLACK, usable - o->size_bytes);
+}
+
 bool hrn_object_alloc(struct hrn_run *run, struct hrn_arena *arena, uint32_t id,
                       struct slm_adapter_request rq)
 {
@@ -167,6 +209,9 @@ bool hrn_object_alloc(struct hrn_run *run, struct hrn_arena *arena, uint32_t id,
     hrn_object_adopt(run, arena, id, &rq, p);
     bool reuse = rq.call == SLM_ADAPTER_CALL_REUSE_GET;
     hrn_id_list_add(reuse ? &arena->reuse : &arena->live, run->model.objects, id);
+    if (!reuse && id % SLACK_EVERY == 0) {
+        use_slack(run, arena, id);
+    }
     if (checks != NULL && checks->granted != NULL) {
         checks->granted(arena->self, &rq, p);
     }
@@ -256,20 +301,6 @@ static void reshape(struct hrn_run *run, struct hrn_arena *arena, uint32_t id, u
     hrn_contents_fill(&run->model, id, p, n);
 }
 
-/* The usable bytes of an object, checked. */
-static size_t usable_bytes(const struct hrn_run *run, const struct hrn_arena *arena, uint32_t id)
-{
-    const struct hrn_object *o = &run->model.objects[id];
-    size_t usable = run->adapter->usable_bytes(arena->self, o->p);
-    if (usable < o->size_bytes) {
-        hrn_law_usable("%zu of #%u, which has %zu", usable, id, o->size_bytes);
-    }
-    if (usable > SIZE_MAX / 2) {
-        hrn_law_usable("%zu of #%u", usable, id);
-    }
-    return usable;
-}
-
 /* The alignment that an object must have after the resize. */
 static size_t resized_align(const struct hrn_run *run, const struct hrn_arena *arena,
                             const struct hrn_object *o, const struct hrn_resize *resize)
@@ -296,9 +327,7 @@ static void finish_resize(struct hrn_run *run, struct hrn_arena *arena, uint32_t
         check_alignment(resize->p, resize->new_bytes, align);
     }
     reshape(run, arena, id, resize->p, resize->new_bytes);
-    if (run->adapter->usable_bytes != NULL) {
-        (void)usable_bytes(run, arena, id);
-    }
+    use_slack(run, arena, id);
     if (checks != NULL && checks->resized != NULL) {
         checks->resized(arena->self, &old.rq, old.p, old.size_bytes, resize->p, resize->new_bytes);
     }

@@ -270,7 +270,7 @@ struct slm_adapter {
     /* Frees as free does, with the alignment the object was asked for; 0: none was. */
     enum slm_adapter_answer (*free_sized)(void *self, void *p, size_t size_bytes,
                                           size_t align_bytes);
-    /* How many bytes at p may be used: at least those asked for. */
+    /* How many bytes at p may be used: at least those asked for. The mill writes to all of them. */
     size_t (*usable_bytes)(void *self, void *p);
     /* Drops all objects at once. */
     void (*reset)(void *self);

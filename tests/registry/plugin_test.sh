@@ -102,6 +102,20 @@ expect 0 "w.trace" "$mill" shrink ./wrong.so w.trace -o small.trace
 expect 1 "not kept" "$mill" check ./wrong.so --ops 1000
 expect 0 'mill_replay_text("./wrong.so", trace)' "$mill" emit-test ./wrong.so small.trace
 
+# A heap that merges nothing: no law of memory forbids it. probe shows it, and a promise finds it.
+sed 's/next->is_free) {/next->is_free \&\& heap->bytes == 0) {/' "$here/first_fit.c" >"$scratch/apart.c"
+sed 's/\.create = create/.empty_serves = true, &/' "$here/first_fit_adapter.c" >"$scratch/promise.c"
+build apart.so "$scratch/apart.c" "$here/first_fit_adapter.c"
+build promise.so "$here/first_fit.c" "$scratch/promise.c"
+build broken.so "$scratch/apart.c" "$scratch/promise.c"
+expect 0 "seems to keep empty_serves" "$mill" probe ./first_fit.so
+expect 0 "does not keep empty_serves: it was broken" "$mill" probe ./apart.so
+expect 0 "findings: 0" "$mill" check ./apart.so --ops 100000
+expect 0 "declared, so enforced: empty_serves" "$mill" check ./promise.so --ops 100000
+expect 0 "findings: 0" "$mill" check ./promise.so --ops 100000
+expect 1 "broke law empty_serves" "$mill" check ./broken.so --ops 100000
+expect 2 "expected a shared object, or --adapter NAME" "$mill" probe
+
 # A heap that can be made only once in a process.
 sed 's/return first_fit_init/static int n_made; return n_made++ > 0 ? 0 : first_fit_init/' \
     "$here/first_fit_adapter.c" >"$scratch/once.c"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* slabmill check: one page about an adapter: its table, the claims, and a soak. */
+/* slabmill check: one page about an adapter: its table, the claims, its promises, and a soak. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,8 @@
 #include "harness/conformance/conformance.h"
 #include "tools/slabmill/slabmill.h"
 
-#define CHECK_OPS 1000000u
+#define CHECK_OPS     1000000u
+#define PROBE_OPS_MAX 200000u
 
 /* --- The table --- */
 
@@ -112,14 +113,19 @@ int mill_check(const struct mill_options *options)
         return MILL_WRONG;
     }
     struct mill_options soak = *options;
+    struct mill_options probe = *options;
     size_t n_claims;
+    probe.ops = options->ops < PROBE_OPS_MAX ? options->ops : PROBE_OPS_MAX; /* 0: as usual */
     soak.ops = options->ops == 0 ? CHECK_OPS : options->ops;
     soak.seed = options->seed == 0 ? 1 : options->seed;
     print_table(adapter, options->adapter);
     (void)fflush(stdout);
     size_t n_broken = run_claims(adapter, options, &n_claims);
-    printf("  conformance  %zu of %zu claims are kept\n  soak         ", n_claims - n_broken,
-           n_claims);
+    printf("  conformance  %zu of %zu claims are kept\n", n_claims - n_broken, n_claims);
+    if (!mill_probe_adapter(&probe, adapter)) {
+        return MILL_WRONG;
+    }
+    printf("  soak         ");
     (void)fflush(stdout);
     int status = mill_soak_adapter(&soak, adapter);
     size_t n_findings = n_broken + (status != MILL_GOOD);

@@ -120,6 +120,17 @@ static const struct mill_command commands[] = {
         .run = mill_check,
     },
     {
+        .name = "probe",
+        .arguments = " [FILE.so]",
+        .purpose =
+            "Shows which promises an allocator seems to keep (slabmill/adapter.h, Promises).",
+        .help = "Runs programs of 200,000 operations, or --ops. Of each promise that the adapter\n"
+                "does not declare: how often it could have been broken, and how often it was. A\n"
+                "promise that is declared is enforced by all commands.\n",
+        .takes = MILL_OPT(ADAPTER) | MILL_OPT(OPS) | MILL_OPT(SEED) | MILL_OPT(TIMEOUT),
+        .run = mill_probe,
+    },
+    {
         .name = "soak",
         .arguments = "",
         .purpose = "Runs random programs until the time is up or a law is broken.",

@@ -257,6 +257,9 @@ int mill_shrink(const struct mill_options *options);
 int mill_emit_test(const struct mill_options *options);
 int mill_soak(const struct mill_options *options);
 int mill_check(const struct mill_options *options);
+int mill_probe(const struct mill_options *options);
+/* Prints the part of a page about promises. Stops no command: false only without memory. */
+bool mill_probe_adapter(const struct mill_options *options, const struct slm_adapter *adapter);
 /* mill_soak for an adapter that was found. */
 int mill_soak_adapter(const struct mill_options *options, const struct slm_adapter *adapter);
 int mill_adapters(const struct mill_options *options);

@@ -216,7 +216,7 @@ static void expect_singles(struct hrn_run *run, struct hrn_arena *arena)
 {
     const struct hrn_avail avail = arena->avail;
     for (size_t i = 0; i < 2; i++) {
-        const struct hrn_freed *largest = &avail.largest[i];
+        const struct hrn_served *largest = &avail.largest[i];
         size_t align = largest->align == 0 ? 0 : (size_t)1 << (largest->align - 1);
         expect_served(run, arena, largest->size_bytes, align, "it");
     }
@@ -352,10 +352,8 @@ void hrn_promise_echo(struct hrn_run *run, struct hrn_arena *arena)
         !avail->is_tight || avail->n_freed == 0 || avail->n_echoes++ % ECHO_EVERY != 0) {
         return;
     }
-    const struct hrn_freed *freed = &avail->freed[avail->n_freed - 1];
-    size_t align = freed->align == 0 ? 0 : (size_t)1 << (freed->align - 1);
     run->is_asking = true;
-    if (ask(run, arena, 0, freed->size_bytes, align)) {
+    if (ask(run, arena, 0, avail->freed[avail->n_freed - 1], 0)) {
         drop(run, arena, 0);
     }
     run->is_asking = false;

@@ -152,17 +152,26 @@ static void extend(struct hrn_avail *avail, const unsigned char *p, size_t n)
     avail->high = (uintptr_t)p + n > avail->high ? (uintptr_t)p + n : avail->high;
 }
 
+/* Whether alloc must have room for as many bytes as the object had, since it is freed. An object of a
+ * size that was never asked for, all that was usable, says nothing; nor one that is aligned less than
+ * objects of alloc may be. */
+static bool serves_again(const struct slm_adapter *adapter, const struct hrn_object *o)
+{
+    struct slm_adapter_request rq = o->rq;
+    rq.size_bytes = o->size_bytes;
+    unsigned align = align_of(adapter, &rq);
+    bool is_asked = o->size_bytes == o->rq.size_bytes || hrn_call_can_resize(adapter);
+    bool is_aligned = align == 0 || (adapter->align_of == NULL &&
+                                     rq.align_bytes >= hrn_align_of(adapter, NULL, rq.size_bytes));
+    return align != NO_ALIGN && is_asked && is_aligned;
+}
+
 void hrn_promise_released(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_object *o)
 {
     struct hrn_avail *avail = &arena->avail;
-    struct slm_adapter_request rq = o->rq;
-    bool is_resized = o->size_bytes != rq.size_bytes;
-    rq.size_bytes = o->size_bytes;
-    unsigned align = align_of(run->adapter, &rq);
     forget_refusals(avail);
-    bool is_known = !is_resized || (align == 0 && hrn_call_can_resize(run->adapter));
-    if (align != NO_ALIGN && is_known && avail->n_freed < HRN_N_FREED) {
-        avail->freed[avail->n_freed++] = (struct hrn_freed){o->size_bytes, align};
+    if (avail->n_freed < HRN_N_FREED && serves_again(run->adapter, o)) {
+        avail->freed[avail->n_freed++] = o->size_bytes;
     }
     avail->is_tight &= !hrn_arena_is_empty(arena);
 }
@@ -256,8 +265,8 @@ static void check_monotone(struct hrn_run *run, const struct hrn_avail *avail,
 
 static bool was_freed(const struct hrn_avail *avail, size_t size_bytes, unsigned align)
 {
-    for (unsigned i = 0; i < avail->n_freed; i++) {
-        if (avail->freed[i].size_bytes == size_bytes && avail->freed[i].align == align) {
+    for (unsigned i = 0; align == 0 && i < avail->n_freed; i++) {
+        if (avail->freed[i] == size_bytes) {
             return true;
         }
     }
@@ -266,9 +275,9 @@ static bool was_freed(const struct hrn_avail *avail, size_t size_bytes, unsigned
 
 static void note_served(struct hrn_avail *avail, size_t size_bytes, unsigned align)
 {
-    struct hrn_freed *largest = &avail->largest[align != 0];
+    struct hrn_served *largest = &avail->largest[align != 0];
     if (size_bytes > largest->size_bytes) {
-        *largest = (struct hrn_freed){size_bytes, align};
+        *largest = (struct hrn_served){size_bytes, align};
     }
     avail->few_served |= align == 0 && size_bytes < 32 ? 1u << size_bytes : 0;
 }
@@ -331,9 +340,8 @@ static void check_freed(struct hrn_run *run, const struct hrn_avail *avail,
 {
     if (was_freed(avail, rq->size_bytes, align)) {
         hrn_promise_broken(run, HRN_PROMISE_freed_serves,
-                           "%zu bytes at alignment %zu are refused, right after an object of that "
-                           "size and alignment was freed",
-                           rq->size_bytes, align_asked(align));
+                           "%zu bytes are refused, right after an object of so many was freed",
+                           rq->size_bytes);
     }
 }
 

@@ -68,7 +68,7 @@ struct hrn_promise_probe {
 #define HRN_FILL_MAX  64u /* objects with which an arena is filled, at most */
 #define HRN_PROBE_IDS (HRN_FILL_MAX + 1u)
 
-struct hrn_freed {
+struct hrn_served {
     size_t size_bytes;
     unsigned align; /* as in HRN_N_ALIGNS */
 };
@@ -81,11 +81,11 @@ struct hrn_avail {
     uint32_t n_emptied;                 /* how often it was emptied */
     size_t least_refused[HRN_N_ALIGNS]; /* since memory was last released; SIZE_MAX: none */
     bool any_refused;
-    struct hrn_freed freed[HRN_N_FREED]; /* since the last grant */
+    size_t freed[HRN_N_FREED]; /* sizes of objects, since the last grant */
     unsigned n_freed;
-    struct hrn_freed largest[2]; /* served ones: without, and with an alignment */
-    size_t gap_bytes;            /* no gap is longer; SIZE_MAX: unknown */
-    uintptr_t low;               /* all objects so far were in [low, high) */
+    struct hrn_served largest[2]; /* served ones: without, and with an alignment */
+    size_t gap_bytes;             /* no gap is longer; SIZE_MAX: unknown */
+    uintptr_t low;                /* all objects so far were in [low, high) */
     uintptr_t high;
     /* Of new arenas of this region: the largest object that one served, and how many of
      * fill_bytes; 0: unknown. */

@@ -344,8 +344,9 @@ struct slm_adapter {
      * new arena of the same region serves: the largest single object, as many objects of one size,
      * and each single request that it has served before. */
     bool empty_serves;
-    /* After one or more frees, and before the next grant or resize, a request with size and
-     * alignment of one of the freed objects is served. */
+    /* After one or more frees, and before the next grant or resize, alloc serves the size that one
+     * of the freed objects had. (At a larger alignment than that of alloc it may refuse: the search
+     * for an aligned address may need more room than the object had.) */
     bool freed_serves;
     /* After a refusal, equal and larger sizes of the same alignment are refused too, until an object
      * is freed, shrunk or moved, or trim, reset, grow or add_region is called. */

@@ -20,7 +20,7 @@ extern "C" {
 
 #define HRN_LAW_LIST(X)                                                                            \
     X(overlap, "live objects share no byte")                                                       \
-    X(outside, "an object is wholly in the region")                                                \
+    X(outside, "an object is wholly in the region, or in one block of the source")                 \
     X(alignment, "an object starts at a multiple of its alignment")                                \
     X(contents, "what was written to an object stays until it is freed")                           \
     X(zeroing, "calloc's bytes are all zero")                                                      \

@@ -60,6 +60,9 @@ struct hrn_source {
 void hrn_source_init(struct hrn_source *source, struct hrn_source_total *total, unsigned char junk);
 /* True if the plan refuses the next call, which then counts as made and refused. */
 bool hrn_source_skip_refused(struct hrn_source *source);
+/* True if one live block has all n bytes at p. Cost O(1) if it is the block that the last call found,
+ * or a new one; else O(blocks). */
+bool hrn_source_has(struct hrn_source *source, const void *p, size_t n);
 /* Frees all blocks that are still live. */
 void hrn_source_drop(struct hrn_source *source);
 

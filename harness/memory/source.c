@@ -13,8 +13,8 @@ HRN_QUIET_BEGIN
 
 /* Directly before each block. An underrun overwrites the mark first. */
 struct hrn_source_block {
-    struct hrn_source_block *prev; /* newer */
-    struct hrn_source_block *next; /* older */
+    struct hrn_source_block *prev; /* newer, or needed later */
+    struct hrn_source_block *next;
     const struct hrn_source *owner;
     size_t size_bytes;
     size_t align_bytes;
@@ -66,6 +66,36 @@ static void note_taken(struct hrn_source_total *total, size_t size_bytes)
     }
 }
 
+static bool block_has(const struct hrn_source_block *head, const void *p, size_t n)
+{
+    uintptr_t start = (uintptr_t)(head + 1);
+    uintptr_t at = (uintptr_t)p;
+    return at >= start && at - start <= head->size_bytes && n <= head->size_bytes - (at - start);
+}
+
+/* Takes a block out of the list. */
+static void take_out(struct hrn_source *source, const struct hrn_source_block *head)
+{
+    if (head->prev != NULL) {
+        head->prev->next = head->next;
+    } else {
+        source->blocks = head->next;
+    }
+    if (head->next != NULL) {
+        head->next->prev = head->prev;
+    }
+}
+
+static void put_first(struct hrn_source *source, struct hrn_source_block *head)
+{
+    head->prev = NULL;
+    head->next = source->blocks;
+    if (source->blocks != NULL) {
+        source->blocks->prev = head;
+    }
+    source->blocks = head;
+}
+
 static void *source_alloc(void *data, size_t size_bytes, size_t align_bytes)
 {
     struct hrn_source *source = data;
@@ -78,15 +108,9 @@ static void *source_alloc(void *data, size_t size_bytes, size_t align_bytes)
         return NULL;
     }
     struct hrn_source_block *head = block_head(block);
-    *head = (struct hrn_source_block){.next = source->blocks,
-                                      .owner = source,
-                                      .size_bytes = size_bytes,
-                                      .align_bytes = align_bytes,
-                                      .mark = MARK_LIVE};
-    if (source->blocks != NULL) {
-        source->blocks->prev = head;
-    }
-    source->blocks = head;
+    *head = (struct hrn_source_block){
+        .owner = source, .size_bytes = size_bytes, .align_bytes = align_bytes, .mark = MARK_LIVE};
+    put_first(source, head);
     source->live_blocks++;
     source->live_bytes += size_bytes;
     note_taken(source->total, size_bytes);
@@ -94,16 +118,22 @@ static void *source_alloc(void *data, size_t size_bytes, size_t align_bytes)
     return block;
 }
 
+bool hrn_source_has(struct hrn_source *source, const void *p, size_t n)
+{
+    struct hrn_source_block *head = source->blocks;
+    while (head != NULL && !block_has(head, p, n)) {
+        head = head->next;
+    }
+    if (head != NULL && head != source->blocks) {
+        take_out(source, head);
+        put_first(source, head);
+    }
+    return head != NULL;
+}
+
 static void unlink_block(struct hrn_source *source, struct hrn_source_block *head)
 {
-    if (head->prev != NULL) {
-        head->prev->next = head->next;
-    } else {
-        source->blocks = head->next;
-    }
-    if (head->next != NULL) {
-        head->next->prev = head->prev;
-    }
+    take_out(source, head);
     head->mark = 0;
     source->live_blocks--;
     source->live_bytes -= head->size_bytes;

@@ -74,12 +74,18 @@ static void give_bytes(struct hrn_run *run, const struct hrn_object *o)
     }
 }
 
-static void check_inside(struct hrn_arena *arena, const unsigned char *p, size_t n)
+static void check_inside(struct hrn_arena *arena, enum slm_adapter_memory memory,
+                         const unsigned char *p, size_t size_bytes)
 {
     const struct slm_adapter_env *env = &arena->env;
+    if (memory == SLM_ADAPTER_SOURCE && !hrn_source_has(&arena->source, p, size_bytes)) {
+        hrn_law_outside("%zu bytes at %p are not in one block of the source", size_bytes,
+                        (const void *)p);
+    }
     if (env->region == NULL) {
         return;
     }
+    size_t n = hrn_object_extent(size_bytes);
     uintptr_t start = (uintptr_t)env->region;
     uintptr_t at = (uintptr_t)p;
     if (at < start || at - start > env->region_bytes || n > env->region_bytes - (at - start)) {
@@ -117,7 +123,7 @@ static void check_grant(struct hrn_run *run, struct hrn_arena *arena,
     if (align == 0 || must_be_refused(run->adapter, rq->size_bytes)) {
         hrn_law_grant("%zu bytes at alignment %zu", rq->size_bytes, rq->align_bytes);
     }
-    check_inside(arena, p, hrn_object_extent(rq->size_bytes));
+    check_inside(arena, run->adapter->memory, p, rq->size_bytes);
     check_alignment(p, rq->size_bytes, align);
     take_bytes(run, p, rq->size_bytes);
     size_t wrong =
@@ -183,7 +189,7 @@ static void use_slack(struct hrn_run *run, struct hrn_arena *arena, uint32_t id)
     uintptr_t end = (uintptr_t)o->p + hrn_object_extent(o->size_bytes);
     uintptr_t usable_end = (uintptr_t)o->p + usable;
     uintptr_t at;
-    check_inside(arena, o->p, usable);
+    check_inside(arena, run->adapter->memory, o->p, usable);
     if (usable_end <= end) {
         return;
     }
@@ -288,7 +294,7 @@ static void reshape(struct hrn_run *run, struct hrn_arena *arena, uint32_t id, u
     struct hrn_object *o = &run->model.objects[id];
     size_t kept = n < o->size_bytes ? n : o->size_bytes;
     give_bytes(run, o);
-    check_inside(arena, p, hrn_object_extent(n));
+    check_inside(arena, run->adapter->memory, p, n);
     take_bytes(run, p, n);
     size_t wrong = hrn_contents_wrong(&run->model, id, p, o->size_bytes, kept);
     if (wrong != SIZE_MAX && !hrn_fault_on(HRN_FAULT_NO_CONTENTS)) {

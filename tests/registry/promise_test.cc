@@ -422,6 +422,51 @@ TEST(Promises, HaveLawsOfTheSameNames)
     }
 }
 
+/* --- Arenas without a region --- */
+
+/* Each object has a block of the source, and may reach past its end. */
+template <size_t kPast> slm_adapter OnSource()
+{
+    slm_adapter adapter{};
+    adapter.name = "on_source";
+    adapter.memory = SLM_ADAPTER_SOURCE;
+    adapter.create = [](const slm_adapter_env *env) {
+        tinies[env->arena].env = env;
+        return static_cast<void *>(&tinies[env->arena]);
+    };
+    adapter.alloc = [](void *self, size_t size_bytes) -> void * {
+        const slm_adapter_source *source = static_cast<Tiny *>(self)->env->source;
+        if (size_bytes > SIZE_MAX / 2) {
+            return nullptr;
+        }
+        auto *block =
+            static_cast<unsigned char *>(source->alloc(source->data, size_bytes + kGranule, 16));
+        return block == nullptr ? nullptr : block + kGranule + kPast;
+    };
+    adapter.free = [](void *self, void *p, size_t size_bytes) {
+        const slm_adapter_source *source = static_cast<Tiny *>(self)->env->source;
+        source->free(source->data, static_cast<unsigned char *>(p) - kGranule - kPast,
+                     size_bytes + kGranule, 16);
+        return SLM_ADAPTER_OK;
+    };
+    return adapter;
+}
+
+TEST(Outside, AnObjectThatReachesPastABlockOfTheSourceIsFound)
+{
+    Found found = Hunt(OnSource<16>(), Bug::kNone);
+    EXPECT_EQ(NameOf(found.law), "outside") << found.seen;
+    EXPECT_NE(found.seen.find("not in one block of the source"), std::string::npos) << found.seen;
+    EXPECT_LT(found.n_ops, 10u);
+}
+
+TEST(Outside, ObjectsInBlocksOfTheSourceKeepTheLaw)
+{
+    Found found = Hunt(OnSource<0>(), Bug::kNone);
+    EXPECT_EQ(found.law, HRN_LAW_NONE) << found.seen;
+    EXPECT_GT(found.n_ops, 10000u);
+}
+
 /* --- Resize --- */
 
 TEST(Resize, AnOddAddressIsFound)

@@ -269,6 +269,7 @@ void hrn_arena_reset(struct hrn_run *run, struct hrn_arena *arena)
     hrn_cleanup_end(run, arena);
     retire_all(run, arena);
     hrn_promise_changed(arena);
+    arena->avail.has_reused = true;
     ask_emptied(run, arena, true);
     hrn_promise_emptied(run, arena);
 }

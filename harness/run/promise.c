@@ -142,7 +142,8 @@ void hrn_promise_changed(struct hrn_arena *arena)
 
 void hrn_promise_made(struct hrn_arena *arena)
 {
-    arena->avail = (struct hrn_avail){.any_refused = true, .low = UINTPTR_MAX};
+    arena->avail =
+        (struct hrn_avail){.any_refused = true, .low = UINTPTR_MAX, .first_stale = arena->n_stale};
     forget_refusals(&arena->avail);
 }
 
@@ -282,12 +283,24 @@ static void note_served(struct hrn_avail *avail, size_t size_bytes, unsigned ali
     avail->few_served |= align == 0 && size_bytes < 32 ? 1u << size_bytes : 0;
 }
 
+/* Whether an object that was freed lately was at p. */
+static bool is_stale(const struct hrn_arena *arena, const unsigned char *p)
+{
+    unsigned n = arena->n_stale - arena->avail.first_stale;
+    n = n < HRN_N_STALE ? n : HRN_N_STALE;
+    while (n > 0 && arena->stale[(arena->n_stale - n) % HRN_N_STALE] != p) {
+        n--;
+    }
+    return n > 0;
+}
+
 void hrn_promise_granted(struct hrn_run *run, struct hrn_arena *arena,
                          const struct slm_adapter_request *rq, const unsigned char *p)
 {
     struct hrn_avail *avail = &arena->avail;
     unsigned align = align_of(run->adapter, rq);
     avail->has_served = true;
+    avail->has_reused = avail->has_reused || is_stale(arena, p);
     extend(avail, p, rq->size_bytes);
     if (align == NO_ALIGN) {
         avail->n_freed = 0;
@@ -328,7 +341,8 @@ static void check_few(const struct hrn_run *run, const struct hrn_arena *arena,
                              "serves any, declare region_min_bytes",
                              rq->size_bytes, region_bytes);
     }
-    if (rq->size_bytes < 32 && (avail->few_served >> rq->size_bytes & 1u) != 0) {
+    if (avail->has_reused && rq->size_bytes < 32 &&
+        (avail->few_served >> rq->size_bytes & 1u) != 0) {
         hrn_law_availability("all objects were freed, and %zu bytes, served before, are refused, "
                              "in a region of %zu",
                              rq->size_bytes, region_bytes);

@@ -16,11 +16,11 @@ extern "C" {
 
 /*
  * Model    Two rules hold for every allocator, and break the law `availability`: a new arena serves
- *          a few bytes, and an emptied one serves a few bytes again. Everything else is a promise of
- *          the adapter (slabmill/adapter.h), with a law of its own. A promise that is declared is
- *          enforced. During hrn_promise_probe the others are observed: the runner counts how often
- *          each was kept where it could have been broken, and how often it was broken.
- *          Refusals during which the source refused a call are set aside.
+ *          a few bytes, and an emptied one that has used memory again serves a few more. Everything
+ *          else is a promise of the adapter (slabmill/adapter.h), with a law of its own. A promise
+ *          that is declared is enforced. During hrn_run_probe the others are observed: the runner
+ *          counts how often each was kept where it could have been broken, and how often it was
+ *          broken. Refusals during which the source refused a call are set aside.
  * Cost     Nothing but the two rules, if no promise is declared or observed. empty_serves and n_fit
  *          make a few arenas of the same region before each arena, and fill an arena each time that
  *          it is emptied. freed_serves asks again for some objects that were just freed.
@@ -75,6 +75,8 @@ struct hrn_served {
 
 struct hrn_avail {
     bool has_served;
+    bool has_reused; /* an object was where another one had been freed, or the arena was reset */
+    unsigned first_stale;               /* addresses freed in earlier arenas */
     uint32_t few_served;                /* bit n: n bytes were served */
     bool is_tight;                      /* a request was refused since the arena was empty */
     uint32_t n_echoes;                  /* frees in a tight arena */

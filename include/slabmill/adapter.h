@@ -17,8 +17,8 @@ extern "C" {
  *          ability. A declaration that is 0 means what its comment says for 0. The mill runs random
  *          programs of operations on arenas. `create` makes an arena; every other function gets
  *          what `create` returned as `self`.
- * Laws     The mill checks of every allocator: objects are aligned, disjoint, inside the region,
- *          and keep their bytes; nothing outside of the region is written; a refused or declined
+ * Laws     The mill checks of every allocator: objects are aligned, disjoint, inside the region
+ *          or one block of the source, and keep their bytes; nothing outside of the region is written; a refused or declined
  *          call changes nothing; the source gets back what it gave. What differs between correct
  *          allocators is declared. What only this allocator guarantees is a promise (below) or a
  *          function of its own checks (struct slm_adapter_checks).
@@ -336,9 +336,9 @@ struct slm_adapter {
     /* --- Promises: when the allocator must not refuse --- */
 
     /* Refusals during which the source refused a call are always right. Of every allocator the mill
-     * expects only that an arena without objects serves a few bytes. If free keeps the memory, its
-     * answer is UNCHANGED (checks->free_answer), so that the object counts as live. `slabmill probe`
-     * reports which promises an allocator seems to keep. Each is a law of the same name. */
+     * expects only that a new arena serves a few bytes, and so does an emptied one, if it was seen to
+     * use memory again. `slabmill probe` reports which promises an allocator seems to keep. Each
+     * promise is a law of the same name. */
 
     /* An arena whose objects were all freed, and that was trimmed, or that was reset, serves what a
      * new arena of the same region serves: the largest single object, as many objects of one size,

@@ -483,7 +483,7 @@ static size_t n_fit(void *self, size_t size_bytes)
     .region_min_bytes = REGION_LEAST, .region_max_bytes = REGION_MAX,                              \
     .bad_free = {[SLM_ADAPTER_MISUSE_NULL] = SLM_ADAPTER_BIT(SLM_ADAPTER_OK)},                     \
     .empty_serves = true, .freed_serves = true, .monotone = true, .gap_serves = true,              \
-    .footprint_bytes = footprint_bytes, .n_fit = n_fit, .shrunk_fit = true
+    .footprint_bytes = footprint_bytes, .n_fit = n_fit
 
 ZOO_CREATE(right, , )
 HRN_ZOO_LEVELS_LIST(ZOO_CREATE)

@@ -455,7 +455,7 @@ static size_t n_fit(void *self, size_t size_bytes)
     .resize_zero = SLM_ADAPTER_RESIZE_ZERO_RESIZES, .region_min_bytes = 2 * CHUNK_LEAST,           \
     .bad_free = {[SLM_ADAPTER_MISUSE_NULL] = SLM_ADAPTER_BIT(SLM_ADAPTER_OK)},                     \
     .empty_serves = true, .freed_serves = true, .monotone = true, .gap_serves = true,              \
-    .footprint_bytes = footprint_bytes, .n_fit = n_fit, .shrunk_fit = true
+    .footprint_bytes = footprint_bytes, .n_fit = n_fit
 
 ZOO_CREATE(right, , )
 HRN_ZOO_TAGS_LIST(ZOO_CREATE)

@@ -7,6 +7,7 @@
 
 #include <cinttypes>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <ostream>
@@ -244,6 +245,45 @@ INSTANTIATE_TEST_SUITE_P(Each, ZooAllocator,
                          });
 
 /* --- Declarations --- */
+
+void *TakeBlock(void *, size_t size_bytes, size_t)
+{
+    return std::malloc(size_bytes);
+}
+
+void GiveBlock(void *, void *block, size_t, size_t)
+{
+    std::free(block);
+}
+
+/* How many objects fit a region of 4096 bytes; with `shrunk`, each was twice as large at first. */
+size_t Fill(const slm_adapter *adapter, size_t size_bytes, bool shrunk)
+{
+    alignas(4096) static unsigned char region[4096];
+    const slm_adapter_source source{TakeBlock, GiveBlock, nullptr};
+    slm_adapter_env env{};
+    env.region = region;
+    env.region_bytes = sizeof region;
+    env.source = &source;
+    void *self = adapter->create(&env);
+    size_t n = 0;
+    for (void *p = self; p != nullptr; n++) {
+        p = adapter->alloc(self, shrunk ? 2 * size_bytes : size_bytes);
+        p = p != nullptr && shrunk ? adapter->resize(self, p, 2 * size_bytes, size_bytes) : p;
+        p = p == nullptr && shrunk ? adapter->alloc(self, size_bytes) : p;
+    }
+    adapter->destroy(self);
+    return n;
+}
+
+TEST_P(ZooAllocator, DeclaresShrunkFitIfAndOnlyIfItHolds)
+{
+    bool holds = true;
+    for (size_t size_bytes = 1; size_bytes <= 200; size_bytes++) {
+        holds = holds && Fill(GetParam(), size_bytes, true) >= Fill(GetParam(), size_bytes, false);
+    }
+    EXPECT_EQ(GetParam()->shrunk_fit, holds);
+}
 
 size_t n_asked;
 size_t n_zero_asked;

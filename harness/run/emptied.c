@@ -34,7 +34,7 @@ static bool scout_begin(struct hrn_run *run, struct hrn_arena *arena, uint32_t a
         return false;
     }
     scout->total = (struct hrn_source_total){0};
-    hrn_source_init(&scout->source, &scout->total);
+    hrn_source_init(&scout->source, &scout->total, hrn_junk(run->head.content_seed));
     scout->env = arena->env;
     scout->env.source = &scout->source.source;
     scout->env.source_live_bytes = &scout->source.live_bytes;

@@ -4,6 +4,7 @@
 #include <ostream>
 #include <vector>
 
+#include "harness/adapters/adapters.h"
 #include "harness/conformance/conformance.h"
 #include "harness/inputs/random.h"
 #include "harness/run/run.h"

@@ -425,4 +425,20 @@ TEST_F(EntryCost, OfACommitAndAnAbort)
     EXPECT_EQ(slm_slab_check_locked(sparse.slab()), 0u);
 }
 
+/* The journal remembers the objects of the last two writes, so that another one costs at most
+ * half of the first. */
+TEST_F(EntryCost, OfAWriteToTheObjectOfTheLastWrite)
+{
+    auto *object = static_cast<uint64_t *>(slm_journal_alloc(&sparse.journal, 64));
+    ASSERT_NE(object, nullptr);
+    slm_status status = SLM_E_NULL;
+    auto write = [&] { status = slm_journal_write(&sparse.journal, object, 1); };
+    uint64_t first = count_steps(write);
+    ASSERT_EQ(status, SLM_OK);
+    uint64_t again = count_steps(write);
+    ASSERT_EQ(status, SLM_OK);
+    printf("first write %" PRIu64 " steps, then %" PRIu64 "\n", first, again);
+    EXPECT_LE(2 * again, first);
+}
+
 } // namespace

@@ -253,6 +253,17 @@ TEST_F(JournalMisuse, AWordThatWasWrittenBeforeItsObjectWasFreedIsRefusedAfterwa
     }
 }
 
+/* Another handle may free it there: what a journal remembers of objects ends with the transaction. */
+TEST_F(JournalMisuse, AnObjectThatIsFreedBetweenTransactionsIsLookedUpAgain)
+{
+    uint64_t *object = make(arena, 200, 1);
+    EXPECT_EQ(slm_journal_write(journal, object, 2), SLM_OK);
+    EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
+    EXPECT_EQ(slm_slab_free_locked(arena.slab(), object), SLM_OK);
+    EXPECT_EQ(slm_journal_write(journal, object, 3), SLM_E_FREED);
+    EXPECT_EQ(slm_journal_commit(journal), SLM_E_FREED);
+}
+
 TEST_F(JournalMisuse, TheFirstRefusalIsTheOneThatIsReported)
 {
     EXPECT_EQ(slm_journal_write(journal, &on_stack, 9), SLM_E_FOREIGN);

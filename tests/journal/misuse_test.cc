@@ -253,7 +253,7 @@ TEST_F(JournalMisuse, AWordThatWasWrittenBeforeItsObjectWasFreedIsRefusedAfterwa
     }
 }
 
-/* Another handle may free it there: what a journal remembers of objects ends with the transaction. */
+/* Another handle may free it there: what a journal knows of objects ends with a transaction. */
 TEST_F(JournalMisuse, AnObjectThatIsFreedBetweenTransactionsIsLookedUpAgain)
 {
     uint64_t *object = make(arena, 200, 1);

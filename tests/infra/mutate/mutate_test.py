@@ -41,11 +41,6 @@ class SumsTest(unittest.TestCase):
         cls.plan = build.plan("sums.c", [fuzz], [build.program("sums_check", check)])
         cls.mutants = command.find_all(cls.plan, {})
 
-    def setUp(self):
-        for name, value in (("IDLE_SECONDS", 1), ("POLL_SECONDS", 0.1)):
-            self.addCleanup(setattr, process, name, getattr(process, name))
-            setattr(process, name, value)
-
     def mutant(self, function, operator, change):
         """The one mutant of a function that makes this change."""
         all_of = [(one.function, one.operator, one.describe()) for one in self.mutants]
@@ -82,6 +77,8 @@ class SumsTest(unittest.TestCase):
         self.expect(verdict, "killed", "tests", "Sums.HalfOfEightIsFour")
 
     def test_mutant_that_sleeps_for_ever_is_a_timeout(self):
+        self.addCleanup(setattr, process, "IDLE_SECONDS", process.IDLE_SECONDS)
+        process.IDLE_SECONDS = 3
         verdict = self.judge("pass_gate", "delete", "without `is_open = 1`")
         self.expect(verdict, "killed", "tests", "timeout: no process of it could run")
 

@@ -283,6 +283,12 @@ TEST_F(LockProcMaps, AreFoundAndMissed)
               SLM_LOCK_MAPS_NOT);
 }
 
+TEST_F(LockProcMaps, AreReadWithEveryDigit)
+{
+    const char *text = "123456789abcdef0-123456789abcf000 r--s 9abcdef0 af:cdef 9876543210 /x\n";
+    EXPECT_EQ(answer([&] { text_of[proc(child, "/maps")] = text; }), SLM_LOCK_MAPS_NOT);
+}
+
 TEST_F(LockProcMaps, ThatWereNotReadToTheEndProveNothing)
 {
     expect_hidden("");

@@ -110,6 +110,27 @@ TEST(LockFairness, AWaiterThatTimesOutClearsItsMark)
     EXPECT_EQ(lock.word(), 0u);
 }
 
+TEST(LockFairness, AWaiterSetsItsMarkWhenItsPatienceEndsAndNotBeforeOrLater)
+{
+    static Lock *seen; /* used by the child, whose clock moves by a millisecond each sleep */
+    static uint64_t now_ms;
+    static uint64_t marked_ms;
+    Lock lock;
+    seen = &lock;
+    ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
+    EXPECT_EQ(run_child([&lock] {
+                  slm_lock_system.now_ms = [] { return now_ms; };
+                  slm_lock_system.wait = [](uint32_t *, uint32_t, unsigned) {
+                      marked_ms = marked_ms == 0 && is_turn_marked(*seen) ? now_ms : marked_ms;
+                      now_ms++;
+                  };
+                  int status = slm_lock_timedlock(lock, 2 * SLM_LOCK_PATIENCE_MS);
+                  return marked_ms == SLM_LOCK_PATIENCE_MS ? status : SLM_STATUS_COUNT;
+              }),
+              SLM_E_TIMEOUT);
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+}
+
 TEST(LockFairness, ADeadWaitersMarkCostsTheNextNewcomerOneSleep)
 {
     Lock lock;

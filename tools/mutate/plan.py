@@ -16,6 +16,7 @@ FLAGS = ["--dynamic_mode=off", "--noshow_progress"]
 # The fuzz targets that judge a file, the nearest first. The first pattern that matches counts. Each
 # target links most of the library, but tests only a part of it.
 FUZZ_OF = (
+    (r"fuzz/zone/edge", "zone_edge_fuzz"),
     (r"fuzz/(rbtree|schedule|slab_image|trace|zone|zone_threads)/", r"\1_fuzz"),
     (r"fuzz/(\w+_fuzz)\.c", r"\1"),
     (r"harness/sched/", "schedule_fuzz"),
@@ -25,8 +26,9 @@ FUZZ_OF = (
     (r"(allocator/|include/slabmill/)slab", "slab_fuzz slab_image_fuzz"),
     (r"allocator/tree/", "rbtree_fuzz"),
     (r"allocator/lock/", "schedule_fuzz zone_threads_fuzz"),
-    (r"allocator/(journal|zone)/", "zone_fuzz zone_image_fuzz schedule_fuzz"),
-    (r"allocator/segment/", "zone_fuzz zone_image_fuzz"),
+    (r"allocator/journal/", "zone_fuzz zone_image_fuzz schedule_fuzz"),
+    (r"allocator/zone/", "zone_edge_fuzz zone_fuzz zone_image_fuzz schedule_fuzz"),
+    (r"allocator/segment/", "zone_edge_fuzz zone_fuzz zone_image_fuzz"),
     (r"allocator/(base|source)/", "slab_fuzz pool_fuzz"),
 )
 

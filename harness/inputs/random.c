@@ -58,6 +58,40 @@ static uint32_t log_below(struct hrn_rng *rng, uint32_t shift_max)
     return top | hrn_rng_below(rng, top);
 }
 
+/* Lengths at which allocators go wrong: powers of two and next to them, a few bytes more or less
+ * than whole pages. The others stay. `random` decides. */
+static uint32_t shape_region(uint32_t region_bytes, uint32_t page_bytes, uint32_t random)
+{
+    uint32_t power = page_bytes * 4;
+    while (power <= region_bytes / 2) {
+        power *= 2;
+    }
+    uint32_t few = 1 + (random >> 8 & 63u);
+    switch (random % 16) {
+    case 0:
+        return power;
+    case 1:
+        return power + 1;
+    case 2:
+        return power * 2 - 1;
+    case 3:
+        return power + few * 8;
+    case 4:
+        return region_bytes / page_bytes * page_bytes + few;
+    case 5:
+        return (region_bytes / page_bytes + 1) * page_bytes - few;
+    default:
+        return region_bytes;
+    }
+}
+
+/* Of an arena that has another length than the head says: any logarithm, mostly not whole pages. */
+static size_t pick_arena_bytes(struct hrn_rng *rng)
+{
+    uint32_t bytes = log_below(rng, 19);
+    return chance(rng, 30) ? (bytes + 4095) / 4096 * 4096 : bytes;
+}
+
 void hrn_gen_head(struct hrn_rng *rng, struct hrn_head *head)
 {
     static const uint32_t intervals[] = {1, 3, 8, 64, 64, 256, 1024, 0};
@@ -68,7 +102,8 @@ void hrn_gen_head(struct hrn_rng *rng, struct hrn_head *head)
     head->gap_bytes = chance(rng, 60) ? 0 : hrn_rng_below(rng, 65);
     uint32_t pages = 4 + log_below(rng, 6);
     uint32_t odd_bytes = chance(rng, 30) ? hrn_rng_below(rng, 4096) : 0;
-    uint32_t region = pages * head->page_bytes + odd_bytes;
+    uint32_t region = shape_region(pages * head->page_bytes + odd_bytes, head->page_bytes,
+                                   (uint32_t)hrn_rng_next(rng));
     head->region_bytes = region < HRN_REGION_MAX_BYTES ? region : HRN_REGION_MAX_BYTES;
     head->block_bytes = chance(rng, 40) ? 4096 : log_below(rng, 16);
     head->flags = chance(rng, 5) ? HRN_HEAD_PASS_THROUGH : 0;
@@ -76,6 +111,7 @@ void hrn_gen_head(struct hrn_rng *rng, struct hrn_head *head)
     head->check_every = intervals[hrn_rng_below(rng, 8)];
     head->fault_nth = chance(rng, 20) ? log_below(rng, 8) : 0;
     head->fault_count = head->fault_nth == 0 ? 0 : 1 + hrn_rng_below(rng, 4);
+    head->fault_count = head->fault_nth != 0 && chance(rng, 10) ? UINT32_MAX : head->fault_count;
     head->content_seed = (uint32_t)hrn_rng_next(rng);
     head->flags |= head->content_seed % 4 == 0 ? HRN_HEAD_RESERVE : 0;
     /* Free runs of more than 64 pages, where a slab looks for a length in more than one word. */
@@ -144,7 +180,7 @@ static void fill_fields(const struct state *s, struct hrn_op *op)
         break;
     case HRN_FAULT:
         op->count = (uint16_t)hrn_rng_below(rng, 6);
-        op->aux = (uint8_t)(1 + hrn_rng_below(rng, 3));
+        op->aux = chance(rng, 5) ? 255 : (uint8_t)(1 + hrn_rng_below(rng, 3));
         break;
     case HRN_DRAIN:
     case HRN_CLEANUP:
@@ -162,7 +198,7 @@ static void fill_fields(const struct state *s, struct hrn_op *op)
         op->aux = chance(rng, 10) ? 1 : 0;
         break;
     case HRN_CREATE:
-        op->size_bytes = 0;
+        op->size_bytes = chance(rng, 50) ? 0 : pick_arena_bytes(rng);
         break;
     default:
         break;

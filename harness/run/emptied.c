@@ -13,6 +13,7 @@ HRN_QUIET_BEGIN
 #define ECHO_EVERY   4u  /* frees in a tight arena */
 #define FILL_LEAST   4u  /* an arena is filled with so many objects or more */
 #define FILL_CHOICES 60u
+#define SHRUNK_LEAST 64u /* what smaller objects give back may be too short to be used */
 #define BY_ASKING                                                                                  \
     (HRN_BIT(HRN_PROMISE_empty_serves) | HRN_BIT(HRN_PROMISE_n_fit) |                              \
      HRN_BIT(HRN_PROMISE_shrunk_fit))
@@ -320,7 +321,7 @@ static void ask_all(struct hrn_run *run, struct hrn_arena *arena)
         }
         break;
     default:
-        if (adapter->resize != NULL || adapter->resize_in_place != NULL) {
+        if (hrn_call_can_resize(adapter) && fill_bytes >= SHRUNK_LEAST) {
             expect_fill(run, arena, HRN_PROMISE_shrunk_fit, new_fill, fill_bytes,
                         "without that, a new arena of the same region");
         }

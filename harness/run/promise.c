@@ -333,10 +333,11 @@ static void check_few(const struct hrn_run *run, const struct hrn_arena *arena,
     const struct hrn_avail *avail = &arena->avail;
     size_t region_bytes = arena->env.region_bytes;
     bool in_region = run->adapter->memory == SLM_ADAPTER_REGION;
-    if (rq->size_bytes > few_bytes(run->adapter) || !hrn_arena_is_empty(arena)) {
+    if (rq->size_bytes > few_bytes(run->adapter) || !hrn_arena_is_empty(arena) ||
+        (in_region && region_bytes < REGION_FEW_BYTES)) {
         return;
     }
-    if (!avail->has_served && (!in_region || region_bytes >= REGION_FEW_BYTES)) {
+    if (!avail->has_served) {
         hrn_law_availability("a new arena refuses %zu bytes, in a region of %zu; if none so short "
                              "serves any, declare region_min_bytes",
                              rq->size_bytes, region_bytes);

@@ -363,8 +363,8 @@ struct slm_adapter {
     /* At least how many objects of this size an arena without objects serves, at the alignment of
      * alloc. Not larger for larger sizes. */
     size_t (*n_fit)(void *self, size_t size_bytes);
-    /* An object that resize made smaller takes no more memory than a new one: an arena without
-     * objects has room for as many of them. */
+    /* An object that resize made half as large, and 64 bytes or more, takes no more memory than a new
+     * one: an arena without objects has room for as many of them. */
     bool shrunk_fit;
 
     /* --- Extensions; NULL: none --- */

@@ -125,7 +125,8 @@ slm_adapter_answer Free(void *self, void *p, size_t)
     size_t at = (reinterpret_cast<uintptr_t>(p) - tiny->start) / kGranule;
     size_t n = tiny->live[at];
     tiny->live.erase(at);
-    if (bug == Bug::kFreedComesLate || (bug == Bug::kLosesFragments && n == 1)) {
+    bool comes_late = bug == Bug::kFreedComesLate && !tiny->live.empty();
+    if (comes_late || (bug == Bug::kLosesFragments && n == 1)) {
         tiny->lost[at] = n;
     }
     if (bug == Bug::kLeaksWhenEmptied && tiny->live.empty() && tiny->n_granules > 1) {

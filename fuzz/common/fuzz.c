@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "fuzz/common/start.h"
 #include "harness/failure/say.h"
 #include "harness/laws/scene.h"
 #include "harness/run/run.h"
@@ -54,6 +55,9 @@ static void begin(const uint8_t *bytes, size_t n_bytes)
         clock_gettime(CLOCK_MONOTONIC, &started);
         hrn_scene.dying = print_account;
         atexit(print_account);
+    }
+    if (hrn_fuzz_n_starts() > 0 && n_execs > 2 * hrn_fuzz_n_starts()) {
+        hrn_fuzz_started();
     }
     hrn_say_begin(bytes, n_bytes);
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Every <target>_bin is instrumented, reads its seeds and executes operations. A fuzzer without
+# Every <target>_bin is instrumented, reads its seeds, executes operations, and starts without a
+# corpus too. A fuzzer without
 # coverage feedback looks healthy from outside, and so does a fuzzer whose inputs decode to nothing.
 set -u
 
@@ -37,7 +38,24 @@ check() { # target
     echo "$1: $counters counters, $seeds seeds, $ops operations"
 }
 
+# Without a corpus it starts from 48 generated inputs; with one, from that alone.
+check_start() { # target
+    mkdir -p "$scratch/empty" "$scratch/one"
+    printf 'x' >"$scratch/one/input"
+    for start in -verbosity=1 "$scratch/empty" -max_len=64; do
+        "fuzz/$1_bin" -runs=0 "$start" >"$scratch/log" 2>&1 || fail "$1" "fails to start: $start"
+        seeds=$(number_after 'seed corpus: files: ')
+        [ "${seeds:-0}" -eq 48 ] || fail "$1" "starts from ${seeds:-0} inputs: $start"
+    done
+    for start in "$scratch/one" "$scratch/one/input"; do
+        "fuzz/$1_bin" -runs=0 "$start" >"$scratch/log" 2>&1 || fail "$1" "fails to start: $start"
+        seeds=$(number_after 'seed corpus: files: ')
+        [ "${seeds:-1}" -eq 1 ] || fail "$1" "starts from ${seeds:-0} inputs: $start"
+    done
+}
+
 for binary in fuzz/*_bin; do
     check "$(basename "$binary" _bin)"
+    check_start "$(basename "$binary" _bin)"
 done
 [ "$n_failed" -eq 0 ]

@@ -16,7 +16,22 @@ say() { # words target input
     HRN_FUZZ_SAY=$1 "fuzz/$2" "$3" >"$scratch/out" 2>"$scratch/err"
 }
 
-check() { # target shape kind call
+# A program is written as a trace, for its adapter.
+check_trace() { # target adapter
+    grep -qF "mill_replay_text(\"$2\", trace)" "$scratch/test" ||
+        fail "$1" "writes no test that runs a trace of $2"
+    n_run=$(grep -c '^slabmill: op ' "$scratch/err")
+    n_lines=$(grep -c '^arena [01] ' "$scratch/test")
+    [ "$n_lines" -ge "$n_run" ] || fail "$1" "writes $n_lines operations and runs $n_run"
+}
+
+check_bytes() { # target call input
+    grep -qF "EXPECT_EQ($2(" "$scratch/test" || fail "$1" "writes no test that calls $2"
+    bytes=$(grep -o '0x[0-9a-f][0-9a-f],' "$scratch/test" | wc -l)
+    [ "$bytes" -eq "$(wc -c <"$3")" ] || fail "$1" "writes $bytes bytes of $3"
+}
+
+check() { # target shape kind (adapter | call)
     say shape,kinds "$1" "corpus/$1"
     [ "$(grep -c '^slabmill: shape ' "$scratch/err")" -eq 1 ] ||
         fail "$1" "does not print its shape exactly once"
@@ -27,19 +42,20 @@ check() { # target shape kind call
     say ops,test "$1" "$input"
     grep -q '^slabmill: op 0: ' "$scratch/err" || fail "$1" "explains no operation of $input"
     sed -n '/^slabmill: test begin$/,/^slabmill: test end$/p' "$scratch/err" >"$scratch/test"
-    grep -qF "EXPECT_EQ($4(" "$scratch/test" || fail "$1" "writes no test that calls $4"
-    bytes=$(grep -o '0x[0-9a-f][0-9a-f],' "$scratch/test" | wc -l)
-    [ "$bytes" -eq "$(wc -c <"$input")" ] || fail "$1" "writes $bytes bytes of $input"
+    case $2 in
+    *programs=1*) check_trace "$1" "$4" ;;
+    *) check_bytes "$1" "$4" "$input" ;;
+    esac
     say '' "$1" "$input"
     ! grep -E '^slabmill: (shape|kind|op [0-9]|head|test)' "$scratch/err" ||
         fail "$1" "prints it without a request"
     echo "$1: $kinds kinds"
 }
 
-check pool_fuzz 'head=24 record=8 programs=1 can=1fdfff' memalign hrn_fuzz_one
+check pool_fuzz 'head=24 record=8 programs=1 can=1fdfff' memalign pool
 check rbtree_fuzz 'head=1 record=8 programs=0 can=0' HURT hrn_fuzz_rbtree
 check schedule_fuzz 'head=33 record=1 programs=0 can=0' death hrn_fuzz_schedule
-check slab_fuzz 'head=24 record=8 programs=1 can=63dfd' trim hrn_fuzz_one
+check slab_fuzz 'head=24 record=8 programs=1 can=63dfd' trim slab
 check slab_image_fuzz 'head=1 record=16 programs=0 can=0' rebuilt hrn_fuzz_image
 check trace_fuzz 'head=0 record=1 programs=0 can=0' text_malformed hrn_fuzz_trace
 check zone_edge_fuzz 'head=1 record=8 programs=0 can=0' SERVER_DIES hrn_fuzz_zone_edge

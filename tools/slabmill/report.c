@@ -193,7 +193,7 @@ static bool ask_addr2line(const char *module, uintptr_t offset, char *place)
         return false;
     }
     const char *slash = strrchr(file, '/');
-    snprintf(place, PLACE_BYTES, "in %s, %s", function, slash != NULL ? slash + 1 : file);
+    snprintf(place, PLACE_BYTES, "in %.80s, %.60s", function, slash != NULL ? slash + 1 : file);
     return true;
 }
 

@@ -200,6 +200,21 @@ TEST_F(Hunt, AHeapOfAProcessGetsAFreshOneForEachProgram)
     EXPECT_EQ(fresh.status, 0) << fresh.out;
 }
 
+TEST_F(Hunt, AFindingThatNeedsEarlierProgramsIsMarked)
+{
+    Done done = Find("history", {"--programs", "64"});
+    EXPECT_EQ(done.status, 1) << done.out;
+    EXPECT_EQ(LastLine(done.out), "findings: 1\n") << done.out;
+    EXPECT_TRUE(Has(done.out, "  -: does not fail alone; declare fresh_process if state survives "
+                              "destroy\n"))
+        << done.out;
+    ASSERT_EQ(Folders().size(), 1u);
+    EXPECT_TRUE(Has(In(Folders()[0], "report.txt"), "It does not fail when it runs alone"));
+    EXPECT_FALSE(std::filesystem::exists(Path("found") + "/" + Folders()[0] + "/test.cc"));
+    Done json = Find("history", {"--programs", "64", "--json"});
+    EXPECT_TRUE(Has(json.out, "\"small\":null,\"reproduces\":false,")) << json.out;
+}
+
 TEST_F(Hunt, WrongCallsAreAnsweredWithWhatIsWrong)
 {
     ExpectWrong({"hunt"}, "hunt: expected a shared object, or --adapter NAME");

@@ -18,7 +18,8 @@ enum bugs {
     BUG_CRASH = 8,     /* free of 600 to 699 bytes */
     BUG_HANG = 16,     /* reset */
     BUG_NOISE = 32,    /* create prints a report, and goes on */
-    BUG_STATE = 64     /* the third arena of a process breaks its check */
+    BUG_STATE = 64,    /* the third arena of a process breaks its check */
+    BUG_HISTORY = 128  /* the 100th does */
 };
 #ifndef TRAY_BUGS
 #define TRAY_BUGS 0
@@ -118,7 +119,9 @@ static void reset(void *self)
 static const char *check(void *self)
 {
     const struct tray *tray = self;
-    return has_bug(BUG_STATE) && tray->number > 2 ? "tray 3 is one too many" : NULL;
+    bool is_late =
+        (has_bug(BUG_STATE) && tray->number > 2) || (has_bug(BUG_HISTORY) && tray->number >= 100);
+    return is_late ? "tray 3 is one too many" : NULL;
 }
 
 /* The macro needs the name itself. */

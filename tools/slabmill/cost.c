@@ -15,8 +15,6 @@
 
 #define PAGE_BYTES 4096u
 
-struct world;
-
 struct arena {
     void *self; /* NULL: not made */
     struct slm_adapter_env env;

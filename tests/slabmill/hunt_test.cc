@@ -191,6 +191,26 @@ TEST_F(Hunt, ReportsOfASanitizerThatGoesOnCountUnlessIgnored)
     EXPECT_EQ(LastLine(other.out), "findings: 1\n") << other.out;
 }
 
+TEST_F(Hunt, AllCommandsHeedReportsAndIgnore)
+{
+    std::string trace = Write("t.trace", "arena 0 alloc 0 1\n");
+    const std::vector<std::vector<std::string>> commands = {
+        {"replay", Tray("noise"), trace},
+        {"explain", Tray("noise"), trace},
+        {"soak", Tray("noise"), "--seed", "1", "--rounds", "3", "-o", Path("found.trace")},
+    };
+    for (std::vector<std::string> command : commands) {
+        Done done = Run(command);
+        EXPECT_EQ(done.status, 1) << command[0] << done.out << done.err;
+        EXPECT_TRUE(Has(done.out, "kept every law, but: tray.c:7:3: runtime error: shift exponent"))
+            << done.out;
+        EXPECT_TRUE(Has(done.out, "  | tray.c:7:3: runtime error: shift exponent 1 is too large\n"))
+            << done.out;
+        command.insert(command.end(), {"--ignore", "tray.c:7"});
+        EXPECT_EQ(Run(command).status, 0) << command[0];
+    }
+}
+
 TEST_F(Hunt, AHeapOfAProcessGetsAFreshOneForEachProgram)
 {
     Done shared = Find("state", {"--programs", "100"});

@@ -22,8 +22,10 @@
 
 #include "harness/laws/scene.h"
 
-/* A child that sleeps uses no processor time: this many times the limit in real time ends it. */
-#define ALARM_FACTOR 10u
+/* A child that sleeps uses no processor time. It ends after this much real time, which is so long
+ * that a child that runs on a loaded machine reaches its own limit first. */
+#define ALARM_FACTOR      10u
+#define ALARM_MIN_SECONDS 10u
 
 __attribute__((noreturn)) static void stop(const char *what)
 {
@@ -81,7 +83,7 @@ void mill_child_limit(unsigned limit_ms)
     const struct itimerval limit = {
         .it_value = {.tv_sec = limit_ms / 1000, .tv_usec = (suseconds_t)(limit_ms % 1000) * 1000}};
     (void)setitimer(ITIMER_PROF, &limit, NULL);
-    (void)alarm(1 + ALARM_FACTOR * (limit_ms / 1000));
+    (void)alarm(ALARM_MIN_SECONDS + ALARM_FACTOR * (limit_ms / 1000));
 }
 
 void mill_child_end_with(pid_t parent)

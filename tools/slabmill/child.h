@@ -40,7 +40,8 @@ struct mill_child {
 void mill_child_init(struct mill_child *child);
 void mill_child_fini(struct mill_child *child);
 
-/* Forks. The child may use limit_ms of processor time, or ten times as much real time. */
+/* Forks. The child may use limit_ms of processor time, or ten times as much real time and 10
+ * seconds. */
 void mill_child_start(struct mill_child *child, mill_child_fn call, void *data, unsigned limit_ms);
 
 /* The status of the ended child, as waitpid stores it. */

@@ -89,7 +89,7 @@ static const struct row rows[MILL_OPTIONS] = {
                           .value = "S",
                           .type = ROW_NUMBER,
                           .offset = AT(timeout),
-                          .help = "seconds after which a run counts as hanging (20)"},
+                          .help = "processor seconds after which a run hangs (20)"},
     [MILL_OPT_ALL] = {.name = "--all",
                       .type = ROW_FLAG,
                       .offset = AT(all),

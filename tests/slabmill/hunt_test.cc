@@ -68,7 +68,7 @@ bool WaitUntil(const std::function<bool()> &is_so)
 
 TEST_F(Hunt, FindsExactlyThePlantedKindsAndAFolderHoldsEach)
 {
-    Done done = Find("bugs", {"--programs", "300", "--jobs", "2"});
+    Done done = Find("bugs", {"--programs", "120", "--jobs", "2"});
     EXPECT_EQ(done.status, 1) << done.err;
     EXPECT_EQ(LastLine(done.out), "findings: 3\n") << done.out;
     std::vector<std::string> folders = Folders();
@@ -94,7 +94,7 @@ TEST_F(Hunt, FindsExactlyThePlantedKindsAndAFolderHoldsEach)
 TEST_F(Hunt, ReportsHoldTheAssertionWithFileAndLine)
 {
     Done done =
-        Find("bugs", {"--programs", "300", "--except", "alignment", "--except", "contents"});
+        Find("bugs", {"--programs", "120", "--except", "alignment", "--except", "contents"});
     EXPECT_EQ(done.status, 1) << done.err;
     EXPECT_EQ(LastLine(done.out), "findings: 1\n") << done.out;
     EXPECT_TRUE(std::regex_search(done.out, std::regex("\n  alignment +[0-9]+ +[0-9]+  set aside: "
@@ -110,11 +110,11 @@ TEST_F(Hunt, ReportsHoldTheAssertionWithFileAndLine)
 
 TEST_F(Hunt, TheSameSeedFindsTheSameWithAnyNumberOfJobs)
 {
-    Done one = Find("bugs", {"--programs", "200", "--jobs", "1", "--json"});
-    Done three = Find("bugs", {"--programs", "200", "--jobs", "3", "--json"});
+    Done one = Find("bugs", {"--programs", "100", "--jobs", "1", "--json"});
+    Done three = Find("bugs", {"--programs", "100", "--jobs", "3", "--json"});
     EXPECT_EQ(one.status, 1) << one.err;
     EXPECT_EQ(one.out, three.out);
-    EXPECT_EQ(one.out.find("{\"adapter\":\"tray\",\"seed\":1,\"programs\":200,\"operations\":"), 0u)
+    EXPECT_EQ(one.out.find("{\"adapter\":\"tray\",\"seed\":1,\"programs\":100,\"operations\":"), 0u)
         << one.out;
     EXPECT_TRUE(Has(one.out, "{\"kind\":\"alignment\",\"law\":\"alignment\",\"text\":\"broke law "))
         << one.out;
@@ -124,8 +124,8 @@ TEST_F(Hunt, TheSameSeedFindsTheSameWithAnyNumberOfJobs)
 
 TEST_F(Hunt, WhatAnEarlierHuntFoundIsSetAside)
 {
-    EXPECT_EQ(Find("bugs", {"--programs", "200"}).status, 1);
-    Done again = Run({"hunt", Tray("bugs"), "--seed", "1", "--programs", "200", "--known",
+    EXPECT_EQ(Find("bugs", {"--programs", "100"}).status, 1);
+    Done again = Run({"hunt", Tray("bugs"), "--seed", "1", "--programs", "100", "--known",
                       Path("found"), "--out", Path("other")});
     EXPECT_EQ(again.status, 0) << again.out << again.err;
     EXPECT_EQ(LastLine(again.out), "findings: 0\n");
@@ -160,7 +160,7 @@ TEST_F(Hunt, FindsNothingInASoundHeapAndPrintsAFreshSeed)
 
 TEST_F(Hunt, CrashesAreSortedByTheirPlace)
 {
-    Done done = Find("crash", {"--programs", "60"});
+    Done done = Find("crash", {"--programs", "12"});
     EXPECT_EQ(done.status, 1) << done.err;
     EXPECT_EQ(LastLine(done.out), "findings: 1\n") << done.out;
     ASSERT_EQ(Folders().size(), 1u);

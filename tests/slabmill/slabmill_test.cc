@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <regex>
 
+#include <sys/stat.h>
+
 #include "tests/slabmill/command_fixture.h"
 
 namespace {
@@ -256,6 +258,17 @@ TEST_F(Slabmill, ReplayHasALineForEachFileAndSurvivesThemAll)
     EXPECT_EQ(done.status, 1) << done.err;
     EXPECT_TRUE(Has(done.out, hang + ": broken:hang did not end in time, at operation 1: "));
     EXPECT_TRUE(Has(done.out, good + ": broken:hang, 1 operations")) << done.out;
+}
+
+TEST_F(Slabmill, APipeIsReadOnce)
+{
+    std::string pipe = Path("pipe");
+    ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+    pid_t command = Start({"replay", "--as", "trace", "--adapter", "slab", pipe});
+    std::ofstream(pipe) << "arena 0 alloc 0 10\narena 0 free 0\n";
+    Done done = Wait(command);
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_TRUE(Has(done.out, "slab, 2 operations, ")) << done.out;
 }
 
 TEST_F(Slabmill, ReplayAsJsonHasAnObjectForEachFile)

@@ -211,11 +211,12 @@ static uint64_t first_open(const struct pack *pack)
     return first;
 }
 
-/* Writes the kinds whose program can no longer change. */
+/* Writes the kinds whose program can no longer change, in the order of their programs. */
 static bool write_kinds(struct pack *pack, uint64_t below)
 {
     struct mill_hunt *hunt = pack->hunt;
     bool good = true;
+    mill_kinds_sort(hunt);
     for (size_t i = 0; i < hunt->n_kinds && good; i++) {
         struct mill_kind *kind = &hunt->kinds[i];
         if (kind->why == NULL && !kind->is_written && kind->program < below) {
@@ -343,7 +344,6 @@ static int hunt_with(struct mill_hunt *hunt)
     }
     bool good = run_pack(&pack);
     close_pack(&pack);
-    mill_kinds_sort(hunt);
     if (hunt->options->json) {
         mill_hunt_say_json(hunt);
     } else {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "tools/slabmill/slabmill.h"
 
@@ -13,7 +14,10 @@
 static bool is_shared_object(const char *path)
 {
     char magic[4] = "";
-    FILE *file = strchr(path, '/') == NULL ? NULL : fopen(path, "rb");
+    struct stat status;
+    /* What is read from a pipe is gone. */
+    bool regular = stat(path, &status) == 0 && S_ISREG(status.st_mode);
+    FILE *file = strchr(path, '/') == NULL || !regular ? NULL : fopen(path, "rb");
     if (file == NULL) {
         return false;
     }

@@ -136,6 +136,7 @@ template <class B> slm_adapter table()
     made.region_min_bytes = 4096;
     made.empty_serves = true;
     made.freed_serves = true;
+    made.monotone = true;
     made.checks = &checks;
     return made;
 }

@@ -50,6 +50,8 @@ static ngx_int_t run_plugin(ngx_cycle_t *cycle)
     if (args == NULL) {
         return NGX_OK;
     }
+    /* Programs that the plugin starts are not nginx. */
+    (void)unsetenv("LD_PRELOAD");
     if (!route_is_ready()) {
         stop("malloc", "not that of this module; start nginx with LD_PRELOAD=its file");
     }

@@ -89,7 +89,7 @@ enum slm_adapter_answer hrn_call_free(const struct hrn_run *run, void *self, uin
 {
     const struct hrn_object *o = &run->model.objects[id];
     if (run->adapter->free_sized != NULL && id % 2 == 1) {
-        return run->adapter->free_sized(self, o->p, o->size_bytes, o->rq.align_bytes);
+        return run->adapter->free_sized(self, o->p, o->size_bytes, o->align_bytes);
     }
     return run->adapter->free(self, o->p, o->size_bytes);
 }
@@ -149,6 +149,7 @@ static void resize_in_place(const struct slm_adapter *adapter, void *self,
     if (resize->new_bytes == 0 && zero_is_special(adapter)) {
         resize->new_bytes = hrn_asked_size(adapter, 1);
     }
+    resize->in_place = true;
     resize->answer = adapter->resize_in_place(self, o->p, o->size_bytes, resize->new_bytes);
     resize->p = resize->answer == SLM_ADAPTER_OK ? o->p : NULL;
 }
@@ -162,6 +163,7 @@ void hrn_call_resize(const struct hrn_run *run, void *self, uint32_t id, struct 
     if (run->is_asking) { /* by the plain function, if there is one */
         turn = adapter->resize != NULL ? WAY_RESIZE : WAY_IN_PLACE;
     }
+    resize->in_place = false;
     switch (pick_way(adapter, turn)) {
     case WAY_RESIZE:
         resize->p = adapter->resize(self, o->p, o->size_bytes, resize->new_bytes);

@@ -17,9 +17,10 @@ enum slm_adapter_answer hrn_call_free(const struct hrn_run *run, void *self, uin
 
 struct hrn_resize {
     size_t new_bytes;
-    enum slm_adapter_answer answer; /* set, as are the next two */
+    enum slm_adapter_answer answer; /* set, as are the next three */
     void *p;                        /* where the object is; NULL unless the answer is OK */
     size_t align_bytes;             /* that the call asked for; 0: none */
+    bool in_place;
 };
 
 bool hrn_call_can_resize(const struct slm_adapter *adapter);

@@ -63,6 +63,7 @@ struct hrn_object {
     unsigned char *p;  /* NULL: not live */
     size_t size_bytes; /* usable bytes */
     struct slm_adapter_request rq;
+    size_t align_bytes; /* asked for when it was made or last resized; 0: none was */
     uint32_t arena;
     uint32_t pos; /* in its list */
 };

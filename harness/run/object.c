@@ -138,8 +138,11 @@ void hrn_object_adopt(struct hrn_run *run, struct hrn_arena *arena, uint32_t id,
 {
     struct hrn_object *o = &run->model.objects[id];
     check_grant(run, arena, rq, p);
-    *o = (struct hrn_object){
-        .p = p, .size_bytes = rq->size_bytes, .rq = *rq, .arena = arena->env.arena};
+    *o = (struct hrn_object){.p = p,
+                             .size_bytes = rq->size_bytes,
+                             .rq = *rq,
+                             .align_bytes = rq->align_bytes,
+                             .arena = arena->env.arena};
     hrn_contents_fill(&run->model, id, p, rq->size_bytes);
     hrn_promise_granted(run, arena, rq, p);
     arena->live_bytes += rq->size_bytes;
@@ -320,6 +323,14 @@ static size_t resized_align(const struct hrn_run *run, const struct hrn_arena *a
     return kept && o->rq.align_bytes > align ? o->rq.align_bytes : align;
 }
 
+/* The alignment that the object is freed with. */
+static size_t asked_align(const struct hrn_run *run, const struct hrn_object *old,
+                          const struct hrn_resize *resize)
+{
+    bool kept = resize->in_place || (resize->align_bytes == 0 && run->adapter->resize_keeps_align);
+    return kept ? old->align_bytes : resize->align_bytes;
+}
+
 static void finish_resize(struct hrn_run *run, struct hrn_arena *arena, uint32_t id,
                           const struct hrn_resize *resize)
 {
@@ -333,6 +344,7 @@ static void finish_resize(struct hrn_run *run, struct hrn_arena *arena, uint32_t
         check_alignment(resize->p, resize->new_bytes, align);
     }
     reshape(run, arena, id, resize->p, resize->new_bytes);
+    run->model.objects[id].align_bytes = asked_align(run, &old, resize);
     use_slack(run, arena, id);
     if (checks != NULL && checks->resized != NULL) {
         checks->resized(arena->self, &old.rq, old.p, old.size_bytes, resize->p, resize->new_bytes);

@@ -267,7 +267,9 @@ struct slm_adapter {
     /* The same without moving. UNCHANGED: it would have to move. */
     enum slm_adapter_answer (*resize_in_place)(void *self, void *p, size_t old_bytes,
                                                size_t new_bytes);
-    /* Frees as free does, with the alignment the object was asked for; 0: none was. */
+    /* Frees as free does, with the alignment that was asked for when the object was made or last
+     * moved by a resize; 0: none was. resize_in_place, and resize with resize_keeps_align, keep the
+     * alignment. */
     enum slm_adapter_answer (*free_sized)(void *self, void *p, size_t size_bytes,
                                           size_t align_bytes);
     /* How many bytes at p may be used: at least those asked for. The mill writes to all of them. */

@@ -69,13 +69,14 @@ static void *resize_aligned(void *self, void *p, size_t align_bytes, size_t old_
     return new_bytes > PEER_SIZE_MAX ? NULL : rallocx(p, new_bytes, align_flags(align_bytes));
 }
 
-/* xallocx returns the size that the object has after the call, which may be the old one. */
+/* xallocx returns the size that the object has after the call. One that stays in a larger class has
+ * not been resized: sdallocx would not find its class by the new size. */
 static enum slm_adapter_answer resize_in_place(void *self, void *p, size_t old_bytes,
                                                size_t new_bytes)
 {
     (void)self;
     (void)old_bytes;
-    bool done = new_bytes <= PEER_SIZE_MAX && xallocx(p, new_bytes, 0, 0) >= new_bytes;
+    bool done = new_bytes <= PEER_SIZE_MAX && xallocx(p, new_bytes, 0, 0) == nallocx(new_bytes, 0);
     return done ? SLM_ADAPTER_OK : SLM_ADAPTER_UNCHANGED;
 }
 
@@ -92,16 +93,25 @@ static size_t align_of(void *self, size_t size_bytes)
     return size_bytes <= 8 ? 8 : 16;
 }
 
-#define JEMALLOC                                                                                   \
-    .create = peer_arena, .alloc = allocate, .free = release, .alloc_zeroed = allocate_zeroed,     \
-    .alloc_aligned = allocate_aligned, .usable_bytes = usable_bytes, .align_of = align_of,         \
-    .align_max_bytes = PEER_ALIGN_MAX, /* "undefined if size is 0" (jemalloc(3)) */                \
-        .zero = SLM_ADAPTER_ZERO_UNASKED, .resize_zero = SLM_ADAPTER_RESIZE_ZERO_UNASKED,          \
-    .size_max_bytes = PEER_SIZE_MAX, .memory = SLM_ADAPTER_SYSTEM, .destroy_needs_empty = true,    \
-    .freed_serves = true, .empty_serves = true
-
-SLM_ADAPTER(jemalloc) = {JEMALLOC, .resize = resize, .resize_aligned = resize_aligned,
-                         .resize_in_place = resize_in_place};
-
-/* sdallocx wants the flags of the last call that made or resized the object. */
-SLM_ADAPTER(jemalloc_sized) = {JEMALLOC, .free_sized = release_sized};
+SLM_ADAPTER(jemalloc) = {
+    .create = peer_arena,
+    .alloc = allocate,
+    .free = release,
+    .alloc_zeroed = allocate_zeroed,
+    .alloc_aligned = allocate_aligned,
+    .resize = resize,
+    .resize_aligned = resize_aligned,
+    .resize_in_place = resize_in_place,
+    .free_sized = release_sized,
+    .usable_bytes = usable_bytes,
+    .align_of = align_of,
+    .align_max_bytes = PEER_ALIGN_MAX,
+    /* "undefined if size is 0" (jemalloc(3), mallocx and rallocx) */
+    .zero = SLM_ADAPTER_ZERO_UNASKED,
+    .resize_zero = SLM_ADAPTER_RESIZE_ZERO_UNASKED,
+    .size_max_bytes = PEER_SIZE_MAX,
+    .memory = SLM_ADAPTER_SYSTEM,
+    .destroy_needs_empty = true,
+    .freed_serves = true,
+    .empty_serves = true,
+};

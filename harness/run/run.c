@@ -10,6 +10,8 @@
 
 struct hrn_run hrn_run_state;
 
+#define WALKS_DENSE        8u /* walks of a program until the interval between them doubles */
+#define DOUBLINGS_MAX      10u
 #define WALK_SHARE         4u /* objects, pages, classes examined for each operation, at most */
 #define BURST_REFUSALS_MAX 2u /* the same request would not succeed a third time */
 
@@ -198,6 +200,7 @@ static void begin(struct hrn_run *run, const struct slm_adapter *adapter,
     run->head = program->head;
     run->result = result;
     run->live_bytes = 0;
+    run->n_walks = 0;
     run->source_total = (struct hrn_source_total){0};
     hrn_promise_begin(run);
     hrn_heap_restart();
@@ -224,6 +227,17 @@ static size_t walk_size(const struct hrn_run *run, const struct hrn_arena *arena
     return arena->live.n + (has_own_walk(run->adapter) ? n_pages : 0);
 }
 
+/* How often the interval between walks has doubled. What a walk costs is known only where the
+ * adapter says it; elsewhere a check may be slow, so a program has few walks after its first ones. */
+static unsigned n_doublings(const struct hrn_run *run)
+{
+    const struct slm_adapter *adapter = run->adapter;
+    bool says_size = adapter->checks != NULL && adapter->checks->walk_size != NULL;
+    size_t n = run->n_walks / WALKS_DENSE;
+    return says_size || adapter->check == NULL ? 0
+                                               : (unsigned)(n < DOUBLINGS_MAX ? n : DOUBLINGS_MAX);
+}
+
 /* Operations until the next walk: as the head says, or more, so that even long walks stay a small
  * part of the work. */
 static size_t walk_interval(const struct hrn_run *run)
@@ -234,7 +248,8 @@ static size_t walk_interval(const struct hrn_run *run)
         n_looked_at += arena->self != NULL ? walk_size(run, arena) : 0;
     }
     size_t least = n_looked_at / WALK_SHARE;
-    return run->head.check_every > least ? run->head.check_every : least;
+    least = run->head.check_every > least ? run->head.check_every : least;
+    return least << n_doublings(run);
 }
 
 static void walk_all(struct hrn_run *run)
@@ -267,6 +282,7 @@ static void run_ops(struct hrn_run *run)
         do_op(run, op);
         if (until_walk > 0 && --until_walk == 0) {
             walk_all(run);
+            run->n_walks++;
             until_walk = walk_interval(run);
         }
     }

@@ -84,6 +84,7 @@ struct hrn_run {
     uint32_t *snapshot;         /* ids, while a list changes */
     size_t cap_snapshot;
     size_t live_bytes;
+    size_t n_walks;                       /* of all arenas, so far */
     struct hrn_source_total source_total; /* of all arenas */
     uint32_t promises;                    /* bits of those that are enforced */
     uint32_t watched;                     /* the same, and those that are observed */

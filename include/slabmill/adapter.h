@@ -201,7 +201,8 @@ struct slm_adapter_checks {
     /* A whole walk: n_live objects, for which live_bytes were asked. */
     void (*walk)(void *self, size_t n_live, size_t live_bytes);
     /* How many things besides objects a walk examines: longer walks are rarer. NULL: one for each
-     * page of the region, if there is a walk, check or statistics. */
+     * page of the region, if there is a walk, check or statistics; and since the function `check`
+     * may be slow, walks become ever rarer in the course of a program. */
     size_t (*walk_size)(void *self);
     /* No object is live, after a reset or after all were freed and trimmed. */
     void (*emptied)(void *self, bool by_reset);

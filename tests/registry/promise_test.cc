@@ -468,6 +468,52 @@ TEST(Outside, ObjectsInBlocksOfTheSourceKeepTheLaw)
     EXPECT_GT(found.n_ops, 10000u);
 }
 
+/* --- Walks --- */
+
+uint64_t n_checks;
+
+/* Walks over a program of 2,000 operations, whose head asks for one after each. */
+uint64_t ChecksOf(const slm_adapter &adapter)
+{
+    hrn_program program;
+    hrn_rng rng;
+    hrn_gen gen;
+    hrn_program_init(&program);
+    hrn_rng_seed(&rng, 1);
+    hrn_gen_init(&gen, hrn_can(&adapter));
+    gen.weight[HRN_CREATE] = 0;
+    gen.weight[HRN_DESTROY] = 0;
+    gen.weight[HRN_CHECK] = 0;
+    program.head.region_bytes = 65536;
+    program.head.check_every = 1;
+    hrn_gen_program(&gen, &rng, 2000, &program);
+    bug = Bug::kNone;
+    n_checks = 0;
+    hrn_run(&adapter, &program, nullptr);
+    hrn_program_fini(&program);
+    return n_checks;
+}
+
+TEST(Walks, BecomeRareWhereACheckMayBeSlow)
+{
+    static const slm_adapter_checks known = [] {
+        slm_adapter_checks checks{};
+        checks.walk_size = [](void *) { return static_cast<size_t>(0); };
+        return checks;
+    }();
+    slm_adapter adapter = Silent();
+    adapter.check = [](void *) -> const char * {
+        n_checks++;
+        return nullptr;
+    };
+    uint64_t n_unknown = ChecksOf(adapter);
+    EXPECT_GE(n_unknown, 16u);
+    EXPECT_LE(n_unknown, 100u);
+    EXPECT_EQ(n_unknown, ChecksOf(adapter));
+    adapter.checks = &known;
+    EXPECT_GT(ChecksOf(adapter), 2 * n_unknown);
+}
+
 /* --- Resize --- */
 
 TEST(Resize, AnOddAddressIsFound)

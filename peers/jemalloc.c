@@ -69,8 +69,8 @@ static void *resize_aligned(void *self, void *p, size_t align_bytes, size_t old_
     return new_bytes > PEER_SIZE_MAX ? NULL : rallocx(p, new_bytes, align_flags(align_bytes));
 }
 
-/* xallocx returns the size that the object has after the call. One that stays in a larger class has
- * not been resized: sdallocx would not find its class by the new size. */
+/* xallocx returns the size that the object has after the call. An object that stays in a larger
+ * class has not been resized: sdallocx would not find its class by the new size. */
 static enum slm_adapter_answer resize_in_place(void *self, void *p, size_t old_bytes,
                                                size_t new_bytes)
 {

@@ -42,7 +42,8 @@ static void add_known(struct mill_hunt *hunt, const char *dir, const char *name)
         hunt->known =
             hrn_array_grow(hunt->known, &hunt->cap_known, hunt->n_known + 1, sizeof *hunt->known);
         line[strcspn(line, "\n")] = '\0';
-        snprintf(hunt->known[hunt->n_known++], MILL_KEY_BYTES, "%s", line + strlen(start));
+        snprintf(hunt->known[hunt->n_known++], MILL_KEY_BYTES, "%.*s", (int)MILL_KEY_BYTES - 1,
+                 line + strlen(start));
     }
     (void)fclose(file);
 }

@@ -175,7 +175,7 @@ bool mill_report_is_due(void)
 /* "in f, f.c:12" by addr2line. False: it is not installed, or does not know. */
 static bool ask_addr2line(const char *module, uintptr_t offset, char *place)
 {
-    char command[512];
+    char command[1024];
     char function[128] = "";
     char file[512] = "";
     snprintf(command, sizeof command, "exec 2>/dev/null; addr2line -f -e '%s' 0x%zx", module,

@@ -148,8 +148,9 @@ TEST_F(Hunt, FindsNothingInASoundHeapAndPrintsAFreshSeed)
 }
 
 #if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define CRASH_REPORT "kind: AddressSanitizer: SEGV .*tray.c:[0-9]+"
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(undefined_behavior_sanitizer)
+#define CRASH_REPORT "kind: [A-Za-z]*Sanitizer: SEGV .*tray.c:[0-9]+"
 #endif
 #endif
 #ifndef CRASH_REPORT

@@ -56,16 +56,19 @@ static void note_death(int number, siginfo_t *info, void *context)
 
 /* Of a build with a sanitizer. */
 extern void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
+extern void __tsan_init(void) __attribute__((weak));
 
-/* A sanitizer keeps the signals that it handles. */
+/* A sanitizer keeps the signals that it handles. TSan delays handlers of the last two until the
+ * program calls something: a loop would never end. */
 static void watch_signals(void)
 {
     static const int numbers[] = {SIGSEGV, SIGBUS,  SIGILL,  SIGFPE,
                                   SIGABRT, SIGTRAP, SIGPROF, SIGALRM};
+    const size_t n_numbers = sizeof numbers / sizeof numbers[0] - (__tsan_init != NULL ? 2 : 0);
     static char stack[64 << 10];
     const stack_t alternative = {.ss_sp = stack, .ss_size = sizeof stack};
     (void)sigaltstack(&alternative, NULL);
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+    for (size_t i = 0; i < n_numbers; i++) {
         struct sigaction old;
         struct sigaction noting = {.sa_flags = (int)(SA_SIGINFO | SA_ONSTACK | SA_RESETHAND)};
         noting.sa_sigaction = note_death;

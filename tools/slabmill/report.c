@@ -128,7 +128,7 @@ static void take_line(struct mill_trial *trial, const char *line, enum weight we
 /* A sanitizer that goes on also prints a summary, of no more than its runtime error. */
 static bool is_echo(const char *line)
 {
-    return strstr(line, "SUMMARY: UndefinedBehaviorSanitizer") != NULL;
+    return strstr(line, "SUMMARY: UndefinedBehaviorSanitizer: undefined-behavior") != NULL;
 }
 
 bool mill_report_read(int fd, struct mill_trial *trial)

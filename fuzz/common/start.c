@@ -23,6 +23,15 @@
 static int inputs[N_INPUTS];
 static size_t n_inputs;
 
+/* Other engines may call LLVMFuzzerInitialize too, and take its new argument for a file. */
+__attribute__((weak)) int __afl_persistent_loop(unsigned n);
+__attribute__((weak)) void HF_ITER(const uint8_t **bytes, size_t *n_bytes);
+
+static bool is_libfuzzer(void)
+{
+    return LLVMFuzzerMutate != NULL && __afl_persistent_loop == NULL && HF_ITER == NULL;
+}
+
 /* --- Whether there is something to start from --- */
 
 static bool is_flag(const char *arg, const char *name)
@@ -121,7 +130,7 @@ static char *make_argument(size_t max_bytes)
 __attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     static char **extended;
-    if (LLVMFuzzerMutate == NULL || has_inputs(*argc, *argv)) {
+    if (!is_libfuzzer() || has_inputs(*argc, *argv)) {
         return 0;
     }
     char *argument = make_argument(max_bytes_of(*argc, *argv));

@@ -2,8 +2,10 @@
 # The mill without Bazel: the slabmill command, and libraries for a command and a fuzz target with
 # an allocator of the user's own (slabmill_add_mill in slabmill-mill.cmake).
 file(GLOB mill_sources CONFIGURE_DEPENDS harness/*/*.c tools/slabmill/*.c tools/slabmill/inspect/*.c)
-# The scheduler sees the library's insides; afl.c is a plugin of AFL++; the demo is a program.
-list(FILTER mill_sources EXCLUDE REGEX "harness/sched/|inputs/afl\\.c|inspect/demo_zone\\.c")
+# The scheduler sees the library's insides; the zoo is for tests; afl.c is a plugin of AFL++; the demo
+# is a program.
+list(FILTER mill_sources EXCLUDE REGEX
+    "harness/sched/|harness/zoo/|inputs/afl\\.c|inspect/demo_zone\\.c")
 set(fuzz_sources fuzz/common/fuzz.c fuzz/any/any.c)
 
 function(slabmill_mill_options target)
@@ -39,8 +41,15 @@ set_target_properties(slabmill_command PROPERTIES OUTPUT_NAME slabmill LINKER_LA
 list(GET targets -1 mill_library)
 target_link_libraries(slabmill_command PRIVATE ${mill_library} ${CMAKE_DL_LIBS})
 
+# What `slabmill record` preloads, where the command looks for it.
+add_library(slabmill_record MODULE tools/slabmill/record/preload.c)
+slabmill_mill_options(slabmill_record)
+set_target_properties(slabmill_record PROPERTIES PREFIX "" LINKER_LANGUAGE C)
+target_link_libraries(slabmill_record PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
+
 if(PROJECT_IS_TOP_LEVEL)
     install(TARGETS slabmill_mill slabmill_mill_fuzz slabmill_command EXPORT slabmill)
+    install(TARGETS slabmill_record LIBRARY DESTINATION lib/slabmill)
     set(mill_dir ${CMAKE_INSTALL_LIBDIR}/cmake/slabmill)
     install(FILES cmake/slabmill-mill.cmake DESTINATION ${mill_dir})
     install(FILES harness/conformance/gtest/suite.cc DESTINATION

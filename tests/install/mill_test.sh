@@ -17,6 +17,9 @@ PKG_CONFIG_PATH=$libdir/pkgconfig
 LD_LIBRARY_PATH=$libdir
 export PATH PKG_CONFIG_PATH LD_LIBRARY_PATH
 
+quietly slabmill record -o "$scratch/true.trace" -- sort /dev/null
+quietly slabmill replay --region 1048576 --adapter malloc,slab "$scratch/true.trace"
+
 cd "$scratch/user/mill"
 quietly make CC="$compiler" check
 grep -q "findings: 0" "$scratch/log" || die "check says nothing of findings"

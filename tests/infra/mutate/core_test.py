@@ -18,7 +18,7 @@ PATH = "allocator/slab/run.c"
 ROOMS = (
     *(f"allocator/{room}" for room in ("base", "pool", "slab", "source")),
     *("harness/" + room for room in ("adapters", "base", "failure", "inputs", "laws", "memory")),
-    *("harness/" + room for room in ("program", "run", "trace")),
+    *("harness/" + room for room in ("program", "registry", "run", "trace")),
     "fuzz/common",
 )
 SETTINGS = argparse.Namespace(seed=1, runs=2000, sample=6, jobs=1)

@@ -184,7 +184,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 {
     static const struct slm_adapter_source source = {block_alloc, block_free, NULL};
     static const struct slm_adapter_pool_shape pool_shape = {4096, false};
-    static const struct slm_adapter_slab_shape slab_shape = {4096, 8, 0, 1, false};
+    static const struct slm_adapter_slab_shape slab_shape = {
+        .page_bytes = 4096, .min_object_bytes = 8, .per_doubling = 1};
     struct slm_adapter_env env = {.region = memory,
                                   .source = &source,
                                   .source_live_bytes = &n_blocks,

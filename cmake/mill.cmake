@@ -6,7 +6,7 @@ file(GLOB mill_sources CONFIGURE_DEPENDS harness/*/*.c tools/slabmill/*.c tools/
 # is a program.
 list(FILTER mill_sources EXCLUDE REGEX
     "harness/sched/|harness/zoo/|inputs/afl\\.c|inspect/demo_zone\\.c")
-set(fuzz_sources fuzz/common/fuzz.c fuzz/any/any.c)
+file(GLOB fuzz_sources CONFIGURE_DEPENDS fuzz/common/*.c fuzz/any/any.c)
 
 function(slabmill_mill_options target)
     set_target_properties(${target} PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF

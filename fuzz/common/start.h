@@ -13,7 +13,8 @@ extern "C" {
  * Model    libFuzzer calls LLVMFuzzerInitialize before it reads its options. If no file and no folder
  *          with a file in it is named, this adds -seed_inputs with inputs of
  *          harness/inputs/generate.h, seed 1, in memory files. Otherwise nothing changes: with -fork,
- *          -jobs, -merge and the like, with -seed_inputs, with HRN_FUZZ_GENERATE, in other engines.
+ *          -jobs, -merge and the like, with -seed_inputs, with -runs=1 to 48, with
+ *          HRN_FUZZ_GENERATE, in other engines.
  * Failure  Without memory files it starts as libFuzzer does, with a message.
  */
 int LLVMFuzzerInitialize(int *argc, char ***argv);

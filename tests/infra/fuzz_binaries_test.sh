@@ -52,6 +52,9 @@ check_start() { # target
         seeds=$(number_after 'seed corpus: files: ')
         [ "${seeds:-1}" -eq 1 ] || fail "$1" "starts from ${seeds:-0} inputs: $start"
     done
+    # As OSS-Fuzz starts it to see whether it works.
+    "fuzz/$1_bin" -seed=1337 -runs=4 >"$scratch/log" 2>&1 || fail "$1" "fails with -runs=4"
+    grep -q "^Done 4 runs" "$scratch/log" || fail "$1" "-runs=4 are not 4 runs"
 }
 
 for binary in fuzz/*_bin; do

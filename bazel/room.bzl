@@ -89,8 +89,8 @@ def slm_room(name, deps = [], linkopts = []):
         visibility = ["//visibility:public"],
     )
 
-    # For copies with planted faults, which tests must find.
-    native.exports_files(native.glob(["*.c"]), visibility = ["//tests:__subpackages__"])
+    # For copies with planted faults, which tests must find, and for copies of the tree.
+    native.exports_files(["BUILD"] + native.glob(["*.c"]), visibility = ["//tests:__subpackages__"])
 
 def slm_variant(
         name,
@@ -128,7 +128,23 @@ def slm_variant(
         deps = deps + ["//include:headers"],
     )
 
-def hrn_room(name, deps, exclude = [], srcs = [], copts = [], linkopts = [], alwayslink = False, linkstatic = False):
+_MILL = [
+    "//fuzz:__subpackages__",
+    "//harness:__subpackages__",
+    "//tests:__subpackages__",
+    "//tools:__subpackages__",
+]
+
+def hrn_room(
+        name,
+        deps,
+        exclude = [],
+        srcs = [],
+        copts = [],
+        linkopts = [],
+        alwayslink = False,
+        linkstatic = False,
+        visibility = _MILL):
     """All sources of this folder, of the harness or of a fuzz target's body, as one library.
 
     Declares <name>, the library, and :files, for the build without Bazel (fuzz/oss-fuzz/build.sh).
@@ -142,6 +158,7 @@ def hrn_room(name, deps, exclude = [], srcs = [], copts = [], linkopts = [], alw
       linkopts: as cc_library has them.
       alwayslink: as cc_library has it.
       linkstatic: as cc_library has it.
+      visibility: as cc_library has it.
     """
     cc_library(
         name = name,
@@ -149,12 +166,7 @@ def hrn_room(name, deps, exclude = [], srcs = [], copts = [], linkopts = [], alw
         hdrs = native.glob(["*.h"], exclude = exclude),
         copts = SLM_COPTS + copts,
         linkopts = linkopts,
-        visibility = [
-            "//fuzz:__subpackages__",
-            "//harness:__subpackages__",
-            "//tests:__subpackages__",
-            "//tools:__subpackages__",
-        ],
+        visibility = visibility,
         deps = deps,
         alwayslink = alwayslink,
         linkstatic = linkstatic,
@@ -167,3 +179,6 @@ def hrn_room(name, deps, exclude = [], srcs = [], copts = [], linkopts = [], alw
         ]),
         visibility = ["//visibility:public"],
     )
+
+    # For copies of the tree.
+    native.exports_files(["BUILD"], visibility = ["//tests:__subpackages__"])

@@ -129,6 +129,13 @@ expect 0 "every law kept" "$mill" soak ./fresh.so --seed 2 --rounds 10
 
 # Wrong files and tables: status 2, in words.
 expect 2 "cannot open shared object file" "$mill" check --adapter ./none.so
+for command in check hunt probe; do
+    expect 2 "none.so: cannot open shared object file" "$mill" $command ./none.so
+    expect 2 "none.so: cannot open shared object file" "$mill" $command none.so
+    expect 2 "adapter.c: " "$mill" $command "$here/first_fit_adapter.c"
+done
+expect 0 "findings: 0" "$mill" check first_fit.so --ops 1000
+expect 2 "one adapter at a time" "$mill" check ./first_fit.so ./wrong.so
 printf '\177ELF' >"$scratch/stub.so"
 expect 2 "slabmill: " "$mill" check ./stub.so
 echo 'int nothing; int nothing;' >"$scratch/nothing.c"
@@ -147,7 +154,7 @@ expect 2 "no adapter is named third in it" "$mill" check --adapter ./two.so:thir
 sed 's/= {/= {.name = "first_fit", /' "$scratch/second.c" >"$scratch/same.c"
 build same.so "$here/first_fit.c" "$here/first_fit_adapter.c" "$scratch/same.c"
 expect 2 "two adapters have this name" "$mill" check ./same.so
-expect 2 "the adapter is named already" "$mill" check ./two.so ./first_fit.so
+expect 2 "one adapter at a time" "$mill" check ./two.so ./first_fit.so
 expect 2 "expected a shared object, or --adapter NAME" "$mill" check
 
 echo "$n_failed failed"

@@ -316,7 +316,7 @@ bool mill_options_read(const struct mill_command *command, int argc, char **argv
     options->files = (const char **)(void *)(argv + optind);
     options->n_files = (size_t)(argc - optind);
     bool takes_adapter = (command->takes & MILL_OPT(ADAPTER)) != 0;
-    if (takes_adapter && !mill_plugin_take(options)) {
+    if (takes_adapter && !mill_plugin_take(options, command->files_max > 0)) {
         return false;
     }
     options->has_seed = (seen & MILL_OPT(SEED)) != 0;

@@ -17,7 +17,7 @@ static bool is_shared_object(const char *path)
     struct stat status;
     /* What is read from a pipe is gone. */
     bool regular = stat(path, &status) == 0 && S_ISREG(status.st_mode);
-    FILE *file = strchr(path, '/') == NULL || !regular ? NULL : fopen(path, "rb");
+    FILE *file = regular ? fopen(path, "rb") : NULL;
     if (file == NULL) {
         return false;
     }
@@ -26,19 +26,30 @@ static bool is_shared_object(const char *path)
     return n == sizeof magic && memcmp(magic, "\177ELF", sizeof magic) == 0;
 }
 
-bool mill_plugin_take(struct mill_options *options)
+/* The path with a slash in it: dlopen looks for a name without one in the system's folders. */
+static const char *with_slash(const char *path)
+{
+    static char text[PATH_BUF_BYTES];
+    if (strchr(path, '/') != NULL) {
+        return path;
+    }
+    snprintf(text, sizeof text, "./%s", path);
+    return text;
+}
+
+bool mill_plugin_take(struct mill_options *options, bool takes_files)
 {
     size_t n_kept = 0;
     const char *plugin = NULL;
     for (size_t i = 0; i < options->n_files; i++) {
-        bool is_plugin = is_shared_object(options->files[i]);
+        bool is_plugin = !takes_files || is_shared_object(options->files[i]);
         if (is_plugin && (plugin != NULL || options->adapter != NULL)) {
-            (void)mill_complain("%s: the adapter is named already, by %s", options->files[i],
-                                plugin != NULL ? plugin : "--adapter");
+            (void)mill_complain("%s: one adapter at a time; another is named by %s",
+                                options->files[i], plugin != NULL ? plugin : "--adapter");
             return false;
         }
         if (is_plugin) {
-            plugin = options->files[i];
+            plugin = with_slash(options->files[i]);
         } else {
             options->files[n_kept++] = options->files[i];
         }

@@ -173,9 +173,9 @@ const struct slm_adapter *mill_adapter_need(const char *name);
 /* True if mill_adapter_need takes the name for a path. */
 bool mill_adapter_is_plugin(const char *name);
 
-/* Takes a shared object out of the files, as options->adapter. False, with a message: there is an
- * adapter already. */
-bool mill_plugin_take(struct mill_options *options);
+/* Takes a shared object out of the files, as options->adapter. takes_files: the command has files of
+ * other kinds too, so that the content decides. False, with a message: there is an adapter already. */
+bool mill_plugin_take(struct mill_options *options, bool takes_files);
 
 /* Broken on purpose, and how: found by the name broken:<bug>, listed by `adapters --all`. NULL
  * after the last. */

@@ -18,6 +18,7 @@
 #define SLUG_MAX        60u
 #define HANG_RUNS_MAX   20u
 #define HANG_MS         300u /* limit of a run that is known to hang */
+#define SMALLER_MS      2000u /* limit of a run that breaks in another way, and might hang made small */
 #define SAFE_NAME_CHARS "abcdefghijklmnopqrstuvwxyz0123456789_"
 
 /* --- Its name --- */
@@ -124,6 +125,7 @@ static void shrink(struct mill_hunt *hunt, struct mill_kind *kind, struct hrn_pr
     mill_child_init(&same.child);
     kind->n_ops = program->n_ops;
     kind->reproduces = breaks_same(&same, program);
+    same.limit_ms = same.limit_ms < SMALLER_MS ? same.limit_ms : SMALLER_MS;
     if (kind->reproduces) {
         cut(&same, program);
         hrn_shrink_program(&shrink, program);

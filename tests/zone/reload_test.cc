@@ -437,14 +437,14 @@ TEST_F(ZoneReload, ThatIsOvertakenBeforeItMakesAZoneOpensTheOtherOne)
         KeepCalls keep;
         ZoneOptions own;
         Set fresh;
-        Zone other;
+        Zone theirs;
         faults = Faults{};
-        after_look = [&] { ASSERT_EQ(other.create(own.of(kind)), SLM_OK) << other.error.text; };
+        after_look = [&] { ASSERT_EQ(theirs.create(own.of(kind)), SLM_OK) << theirs.error.text; };
         slm_segment_sys.lstat = lstat_late;
         EXPECT_EQ(fresh.apply({{own.of(kind), nullptr, nullptr, false}}), SLM_OK)
             << fresh.error.text;
         ASSERT_NE(fresh["keys"], nullptr);
-        EXPECT_TRUE(slm_zone_are_one(other, fresh["keys"]));
+        EXPECT_TRUE(slm_zone_are_one(theirs, fresh["keys"]));
     }
 }
 

@@ -556,7 +556,7 @@ TEST(ZoneSetCallback, CannotApplyItsOwnSet)
 /* Of its own zone, or of another one of the set. */
 TEST(ZoneSetCallback, ThatUnlocksFailsTheApplyAndCutsNothing)
 {
-    auto init = [](slm_zone *zone, bool is_reused, void *data) {
+    slm_status (*init)(slm_zone *, bool, void *) = [](slm_zone *zone, bool is_reused, void *data) {
         auto *other = static_cast<slm_zone *>(data);
         return is_reused ? slm_zone_unlock(other == nullptr ? zone : other) : SLM_OK;
     };

@@ -129,10 +129,17 @@ void slm_zone_clear_server(struct slm_zone *zone, uint64_t server);
 enum slm_status slm_zone_match(const struct slm_zone *zone, const struct slm_zone_options *options,
                                struct slm_error *error);
 
+/* The lock file of the zone may not be the one that is declared, or may be gone. A relative path is
+ * only compared with the one that attach was given: the working folder may be another one now. */
+enum slm_status slm_zone_match_lock_file(const struct slm_zone *zone,
+                                         const struct slm_zone_options *options,
+                                         struct slm_error *error);
+
 /* --- wait.c --- */
 
-/* slm_zone_timedlock_any until that time by the clock of slm_lock_system; SPIN_SEM: also frees a lock whose holder is dead. The
- * text of the error names the zone, and the thread that holds the lock. */
+/* slm_zone_timedlock_any until that time by the clock of slm_lock_system; SPIN_SEM: also frees a
+ * lock whose holder is dead. The text of the error names the zone, and the thread that holds the
+ * lock. */
 enum slm_status slm_zone_lock_until(struct slm_zone *zone, uint64_t end_ms,
                                     struct slm_error *error);
 

@@ -2,6 +2,7 @@
 /* Whether a zone that exists is what options declare, or can become it without losing content. */
 #include <string.h>
 
+#include "allocator/lock/handle.h"
 #include "allocator/slab/view.h"
 #include "allocator/zone/handle.h"
 
@@ -61,4 +62,19 @@ enum slm_status slm_zone_match(const struct slm_zone *zone, const struct slm_zon
                              fixed->name, (unsigned long long)fixed->max_bytes, options->bytes);
     }
     return match_slab(zone, &options->slab, error);
+}
+
+enum slm_status slm_zone_match_lock_file(const struct slm_zone *zone,
+                                         const struct slm_zone_options *options,
+                                         struct slm_error *error)
+{
+    struct slm_lock_options lock = {.kind = SLM_LOCK_FILE, .path = options->lock_path};
+    struct slm_lock *again = NULL;
+    if (options->lock_kind != SLM_LOCK_FILE ||
+        (lock.path[0] != '/' && slm_lock_file_was_given(zone->lock, lock.path))) {
+        return SLM_OK;
+    }
+    enum slm_status status = slm_lock_attach(&again, &zone->header->lock, &lock, error);
+    slm_lock_detach(again);
+    return slm_zone_error_of(slm_zone_name(zone), status, error);
 }

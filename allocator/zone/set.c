@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "allocator/journal/log.h"
-#include "allocator/lock/handle.h"
 #include "allocator/lock/system.h"
 #include "allocator/zone/handle.h"
 
@@ -145,23 +144,6 @@ static enum slm_status check_name(const struct slm_zone *zone, struct slm_error 
     return can_be_judged ? slm_zone_check_name(zone, error) : SLM_OK;
 }
 
-/* The lock file of the zone may not be the one that is declared, or may be gone. A relative path is
- * only compared, as for the zone's name. */
-static enum slm_status match_lock_file(const struct slm_zone *zone,
-                                       const struct slm_zone_options *options,
-                                       struct slm_error *error)
-{
-    struct slm_lock_options lock = {.kind = SLM_LOCK_FILE, .path = options->lock_path};
-    struct slm_lock *again = NULL;
-    if (options->lock_kind != SLM_LOCK_FILE ||
-        (lock.path[0] != '/' && slm_lock_file_was_given(zone->lock, lock.path))) {
-        return SLM_OK;
-    }
-    enum slm_status status = slm_lock_attach(&again, &zone->header->lock, &lock, error);
-    slm_lock_detach(again);
-    return slm_zone_error_of(slm_zone_name(zone), status, error);
-}
-
 static enum slm_status lock_candidate(struct candidate *candidate, uint64_t end_ms,
                                       struct slm_error *error)
 {
@@ -186,7 +168,7 @@ static enum slm_status take_reused(const struct slm_zone_set *set, struct candid
     candidate->is_reused = true;
     enum slm_status status = slm_zone_match(zone, &candidate->declaration->options, error);
     if (status == SLM_OK) {
-        status = match_lock_file(zone, &candidate->declaration->options, error);
+        status = slm_zone_match_lock_file(zone, &candidate->declaration->options, error);
     }
     if (status == SLM_OK) {
         status = check_name(zone, error);

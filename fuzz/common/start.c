@@ -90,8 +90,8 @@ static size_t max_bytes_of(int argc, char **argv)
     size_t max_bytes = MAX_BYTES;
     for (int i = 1; i < argc; i++) {
         if (is_flag(argv[i], "max_len")) {
-            size_t told = strtoul(argv[i] + strlen("-max_len="), NULL, 10);
-            max_bytes = told > 0 && told < MAX_BYTES ? told : max_bytes;
+            size_t asked = strtoul(argv[i] + strlen("-max_len="), NULL, 10);
+            max_bytes = asked > 0 && asked < MAX_BYTES ? asked : max_bytes;
         }
     }
     return max_bytes;

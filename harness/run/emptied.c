@@ -57,7 +57,6 @@ static unsigned char *scout_ask(const struct hrn_run *run, struct hrn_arena *are
                                 struct scout *scout, size_t size_bytes)
 {
     unsigned char *p = run->adapter->alloc(scout->self, size_bytes);
-    struct hrn_avail *avail = &arena->avail;
     uintptr_t start = (uintptr_t)scout->env.region;
     uintptr_t at = (uintptr_t)p;
     if (p == NULL || at < start || size_bytes > scout->env.region_bytes ||
@@ -65,8 +64,7 @@ static unsigned char *scout_ask(const struct hrn_run *run, struct hrn_arena *are
         return p; /* objects outside are the runner's to find */
     }
     hrn_region_use(&arena->region, p + size_bytes);
-    avail->low = at < avail->low ? at : avail->low;
-    avail->high = at + size_bytes > avail->high ? at + size_bytes : avail->high;
+    hrn_avail_extend(&arena->avail, p, size_bytes);
     return p;
 }
 

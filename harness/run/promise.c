@@ -147,7 +147,7 @@ void hrn_promise_made(struct hrn_arena *arena)
     forget_refusals(&arena->avail);
 }
 
-static void extend(struct hrn_avail *avail, const unsigned char *p, size_t n)
+void hrn_avail_extend(struct hrn_avail *avail, const unsigned char *p, size_t n)
 {
     avail->low = (uintptr_t)p < avail->low ? (uintptr_t)p : avail->low;
     avail->high = (uintptr_t)p + n > avail->high ? (uintptr_t)p + n : avail->high;
@@ -180,7 +180,7 @@ void hrn_promise_released(struct hrn_run *run, struct hrn_arena *arena, const st
 void hrn_promise_resized(struct hrn_arena *arena, const unsigned char *old_p, size_t old_bytes,
                          const unsigned char *p, size_t n)
 {
-    extend(&arena->avail, p, n);
+    hrn_avail_extend(&arena->avail, p, n);
     arena->avail.n_freed = 0;
     if (p != old_p || n < old_bytes) {
         forget_refusals(&arena->avail);
@@ -301,7 +301,7 @@ void hrn_promise_granted(struct hrn_run *run, struct hrn_arena *arena,
     unsigned align = align_of(run->adapter, rq);
     avail->has_served = true;
     avail->has_reused = avail->has_reused || is_stale(arena, p);
-    extend(avail, p, rq->size_bytes);
+    hrn_avail_extend(avail, p, rq->size_bytes);
     if (align == NO_ALIGN) {
         avail->n_freed = 0;
         return;

@@ -127,6 +127,8 @@ hrn_promise_broken(struct hrn_run *run, enum hrn_promise promise, const char *fo
 
 /* What happened to an arena. */
 void hrn_promise_made(struct hrn_arena *arena);
+/* An object has been at p. */
+void hrn_avail_extend(struct hrn_avail *avail, const unsigned char *p, size_t n);
 void hrn_promise_before(struct hrn_run *run, struct hrn_arena *arena,
                         const struct slm_adapter_request *rq);
 void hrn_promise_granted(struct hrn_run *run, struct hrn_arena *arena,

@@ -39,22 +39,6 @@ static void *allocate_zeroed(void *self, size_t n, size_t size_bytes)
     return product > PEER_SIZE_MAX ? NULL : apr_pcalloc(self, product);
 }
 
-/* There is no call that frees one object. */
-static enum slm_adapter_answer release(void *self, void *p, size_t size_bytes)
-{
-    (void)self;
-    (void)p;
-    (void)size_bytes;
-    return SLM_ADAPTER_UNCHANGED;
-}
-
-static enum slm_adapter_answer never_freed(void *self, const struct slm_adapter_request *rq,
-                                           void *p, size_t size_bytes)
-{
-    (void)rq;
-    return release(self, p, size_bytes);
-}
-
 struct handler {
     slm_adapter_handler_fn fn;
     void *data;
@@ -85,13 +69,13 @@ static enum slm_adapter_answer add_cleanup(void *self, slm_adapter_handler_fn fn
     return SLM_ADAPTER_OK;
 }
 
-static const struct slm_adapter_checks checks = {.free_answer = never_freed};
+static const struct slm_adapter_checks checks = {.free_answer = peer_kept_answer};
 static const struct slm_adapter_pool pool = {.cleanup = add_cleanup};
 
 SLM_ADAPTER(apr) = {
     .create = create,
     .alloc = allocate,
-    .free = release,
+    .free = peer_keep,
     .destroy = destroy,
     .alloc_zeroed = allocate_zeroed,
     .reset = reset,

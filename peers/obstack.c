@@ -94,22 +94,6 @@ static void *allocate(void *self, size_t size_bytes)
     return obstack_alloc(&a->stack, (int)size_bytes);
 }
 
-/* obstack_free frees all newer objects too. */
-static enum slm_adapter_answer release(void *self, void *p, size_t size_bytes)
-{
-    (void)self;
-    (void)p;
-    (void)size_bytes;
-    return SLM_ADAPTER_UNCHANGED;
-}
-
-static enum slm_adapter_answer never_freed(void *self, const struct slm_adapter_request *rq,
-                                           void *p, size_t size_bytes)
-{
-    (void)rq;
-    return release(self, p, size_bytes);
-}
-
 /* The newest object ends where the next one starts, rounded up, or at the end of the chunk. */
 static enum slm_adapter_answer give_back(void *self, void *p, size_t size_bytes)
 {
@@ -126,13 +110,13 @@ static enum slm_adapter_answer give_back(void *self, void *p, size_t size_bytes)
     return SLM_ADAPTER_OK;
 }
 
-static const struct slm_adapter_checks checks = {.free_answer = never_freed};
+static const struct slm_adapter_checks checks = {.free_answer = peer_kept_answer};
 static const struct slm_adapter_pool pool = {.give_back = give_back};
 
 SLM_ADAPTER(obstack) = {
     .create = create,
     .alloc = allocate,
-    .free = release,
+    .free = peer_keep,
     .destroy = destroy,
     .reset = reset,
     .align_bytes = ALIGN_BYTES,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Red-black trees: insert and remove. walk.c has search and neighbours. */
+/* Red-black trees: insert and remove. walk.c has the steps; the header searches. */
 #include <slabmill/rbtree.h>
 
 #include "allocator/base/check.h"
@@ -11,7 +11,7 @@
  *
  *   rbtree           insert, remove                           lru   lists: all of their calls
  *     rbtree_check   the tree's invariants, evaluated
- *       walk         search, and the steps in order
+ *       walk         the steps in order
  *         change     checks before the first store; stores    reach   where a link may lead
  *           node     the stored words, pinned
  *
@@ -20,6 +20,8 @@
  *          struct edit lives for one call.
  * Calls    Every store goes through node_put to the journal, and nothing reads the slab but the
  *          checks. So a tree has no recovery of its own: the journal undoes half a rotation.
+ *          Searches are in the header, so that the user's comparison becomes part of their loop. An
+ *          insert is a check, such a search, and a link.
  * Member   A node's last word records which tree it is in: a second insert, and a remove from
  *          another tree, are refused. So is a copy of a node: its parent links to the original.
  * Ends     A missing child is 0. There is no sentinel, so trees share no memory. A removed node is
@@ -119,20 +121,6 @@ static void rotate(const struct edit *edit, uint64_t x, enum rbtree_side side)
 
 /* --- Insert --- */
 
-/* The node below which node belongs, after all that are equal to it; 0 in an empty tree. */
-static uint64_t find_place(const struct edit *edit, const struct slm_rbtree_node *node,
-                           slm_rbtree_order *order, enum rbtree_side *side)
-{
-    uint64_t parent = 0;
-    uint64_t next = edit->tree->root;
-    while (next != 0) {
-        parent = next;
-        *side = order(node, at(edit, parent)) < 0 ? RBTREE_LEFT : RBTREE_RIGHT;
-        next = *rbtree_link_of(at(edit, parent), *side);
-    }
-    return parent;
-}
-
 /* As a leaf: red, but for the root. */
 static void link_new(const struct edit *edit, struct slm_rbtree_node *node, uint64_t parent,
                      enum rbtree_side side)
@@ -193,26 +181,30 @@ static enum slm_status can_change(struct slm_journal *journal, const struct slm_
     return node_can_change(journal, tree, sizeof *tree, node, sizeof *node, SLM_RBTREE_ENTRIES);
 }
 
-enum slm_status slm_rbtree_insert(struct slm_journal *journal, struct slm_rbtree *tree,
-                                  struct slm_rbtree_node *node, slm_rbtree_order *order)
+enum slm_status slm_rbtree_insert_check(struct slm_journal *journal, const struct slm_rbtree *tree,
+                                        const struct slm_rbtree_node *node)
 {
-    if (journal == NULL || tree == NULL || node == NULL || order == NULL) {
+    if (journal == NULL || tree == NULL || node == NULL) {
         return SLM_E_NULL;
     }
     if (node_is_aligned(node) && node->tree != 0) {
         return SLM_E_DUPLICATE;
     }
-    enum slm_status status = can_change(journal, tree, node);
-    if (status != SLM_OK) {
-        return status;
+    return can_change(journal, tree, node);
+}
+
+void slm_rbtree_insert_link(struct slm_journal *journal, struct slm_rbtree *tree,
+                            struct slm_rbtree_node *node, struct slm_rbtree_node *parent,
+                            bool is_left, slm_rbtree_order *order)
+{
+    if (journal == NULL || tree == NULL || node == NULL || order == NULL) {
+        return;
     }
     struct edit edit = {journal, tree};
-    enum rbtree_side side = RBTREE_LEFT;
-    uint64_t parent = find_place(&edit, node, order, &side);
-    link_new(&edit, node, parent, side);
+    link_new(&edit, node, slm_journal_offset(journal, parent),
+             is_left ? RBTREE_LEFT : RBTREE_RIGHT);
     fix_red(&edit, slm_journal_offset(journal, node));
     check_after_change(journal, tree, order);
-    return SLM_OK;
 }
 
 /* --- Delete --- */

@@ -1,37 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Search in a tree, and the steps in order. Reads only. */
+/* The steps through a tree in order. Reads only. The header has the searches. */
 #include <slabmill/rbtree.h>
 
 #include "allocator/tree/node.h"
-
-/* --- Search --- */
-
-struct slm_rbtree_node *slm_rbtree_lower_bound(const struct slm_journal *journal,
-                                               const struct slm_rbtree *tree, const void *key,
-                                               slm_rbtree_compare *compare)
-{
-    if (journal == NULL || tree == NULL || compare == NULL) {
-        return NULL;
-    }
-    struct slm_rbtree_node *found = NULL;
-    struct slm_rbtree_node *node = rbtree_at(journal, tree->root);
-    while (node != NULL) {
-        bool is_before = compare(key, node) > 0;
-        found = is_before ? found : node;
-        node = rbtree_at(journal, is_before ? node->right : node->left);
-    }
-    return found;
-}
-
-struct slm_rbtree_node *slm_rbtree_find(const struct slm_journal *journal,
-                                        const struct slm_rbtree *tree, const void *key,
-                                        slm_rbtree_compare *compare)
-{
-    struct slm_rbtree_node *node = slm_rbtree_lower_bound(journal, tree, key, compare);
-    return node != NULL && compare(key, node) == 0 ? node : NULL;
-}
-
-/* --- Neighbours --- */
 
 /* The outermost node below offset (0: none) on that side. */
 static struct slm_rbtree_node *outermost(const struct slm_journal *journal, uint64_t offset,

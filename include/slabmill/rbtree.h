@@ -3,6 +3,7 @@
 #ifndef SLM_RBTREE_H
 #define SLM_RBTREE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,7 +29,9 @@ extern "C" {
  *          use: otherwise SLM_E_FULL. NULL: as status.h says.
  * Limits   Offsets are below 2^48, so a tree has fewer than 2^43 nodes and at most 86 levels. An
  *          insert takes at most 141 journal entries, a remove at most 75.
- * Cost     O(log n) for insert, remove and searches; O(1) amortised for next and prev.
+ * Cost     O(log n) for insert, remove and searches; O(1) amortised for next and prev. The inline
+ *          functions call `order` and `compare` once a level. Where that argument is a function
+ *          which the compiler can see, it becomes part of the loop.
  * Source   Guibas and Sedgewick's red-black trees, deletion as in Cormen et al.
  */
 #define SLM_RBTREE_ENTRIES 141u /* journal entries that one insert or remove may take at most */
@@ -51,10 +54,59 @@ typedef int slm_rbtree_order(const struct slm_rbtree_node *a, const struct slm_r
 /* The same of a key and a node. */
 typedef int slm_rbtree_compare(const void *key, const struct slm_rbtree_node *node);
 
+/* A cast that neither language warns about. */
+#ifdef __cplusplus
+#define SLM_RBTREE_CAST(type, value) static_cast<type>(value)
+#else
+#define SLM_RBTREE_CAST(type, value) ((type)(value))
+#endif
+
+/* Private, for the inline functions here: the node at an offset; 0: NULL. */
+static inline struct slm_rbtree_node *slm_rbtree_at(const struct slm_journal *journal,
+                                                    uint64_t offset)
+{
+    return SLM_RBTREE_CAST(struct slm_rbtree_node *, slm_journal_pointer(journal, offset));
+}
+
+#undef SLM_RBTREE_CAST
+
+/* Private: the two halves of slm_rbtree_insert, without the search between them. The first says
+ * whether node may be inserted, and changes nothing. The second links node below parent (NULL: as
+ * the root), and does nothing if another pointer is NULL. */
+enum slm_status slm_rbtree_insert_check(struct slm_journal *journal, const struct slm_rbtree *tree,
+                                        const struct slm_rbtree_node *node);
+void slm_rbtree_insert_link(struct slm_journal *journal, struct slm_rbtree *tree,
+                            struct slm_rbtree_node *node, struct slm_rbtree_node *parent,
+                            bool is_left, slm_rbtree_order *order);
+
 /* Puts node into tree, after those equal to it. Fails, changing nothing: SLM_E_DUPLICATE (node is
  * in a tree, this or another), SLM_E_FULL. */
-enum slm_status slm_rbtree_insert(struct slm_journal *journal, struct slm_rbtree *tree,
-                                  struct slm_rbtree_node *node, slm_rbtree_order *order);
+static inline enum slm_status slm_rbtree_insert(struct slm_journal *journal,
+                                                struct slm_rbtree *tree,
+                                                struct slm_rbtree_node *node,
+                                                slm_rbtree_order *order)
+{
+    enum slm_status status =
+        order == NULL ? SLM_E_NULL : slm_rbtree_insert_check(journal, tree, node);
+    if (status != SLM_OK) {
+        return status;
+    }
+    struct slm_rbtree_node *parent = NULL;
+    struct slm_rbtree_node *next = slm_rbtree_at(journal, tree->root);
+    bool is_left = false;
+    while (next != NULL) {
+        parent = next;
+        if (order(node, parent) < 0) {
+            is_left = true;
+            next = slm_rbtree_at(journal, parent->left);
+        } else {
+            is_left = false;
+            next = slm_rbtree_at(journal, parent->right);
+        }
+    }
+    slm_rbtree_insert_link(journal, tree, node, parent, is_left, order);
+    return SLM_OK;
+}
 
 /* Takes node out; it may be freed, or inserted again. Fails, changing nothing: SLM_E_NOT_MEMBER
  * (node is not in this tree, or is a copy of one that is), SLM_E_FULL. */
@@ -64,13 +116,48 @@ enum slm_status slm_rbtree_remove(struct slm_journal *journal, struct slm_rbtree
 /* --- Reading. key is passed to compare only, and may be NULL. --- */
 
 /* The first node that compares as equal to key, or NULL. */
-struct slm_rbtree_node *slm_rbtree_find(const struct slm_journal *journal,
-                                        const struct slm_rbtree *tree, const void *key,
-                                        slm_rbtree_compare *compare);
+static inline struct slm_rbtree_node *slm_rbtree_find(const struct slm_journal *journal,
+                                                      const struct slm_rbtree *tree,
+                                                      const void *key, slm_rbtree_compare *compare)
+{
+    if (journal == NULL || tree == NULL || compare == NULL) {
+        return NULL;
+    }
+    struct slm_rbtree_node *found = NULL;
+    struct slm_rbtree_node *node = slm_rbtree_at(journal, tree->root);
+    while (node != NULL) {
+        int side = compare(key, node);
+        if (side > 0) {
+            node = slm_rbtree_at(journal, node->right);
+        } else {
+            found = side == 0 ? node : found; /* an equal one may be before it */
+            node = slm_rbtree_at(journal, node->left);
+        }
+    }
+    return found;
+}
+
 /* The first node that is equal to key or belongs after it, or NULL. */
-struct slm_rbtree_node *slm_rbtree_lower_bound(const struct slm_journal *journal,
-                                               const struct slm_rbtree *tree, const void *key,
-                                               slm_rbtree_compare *compare);
+static inline struct slm_rbtree_node *slm_rbtree_lower_bound(const struct slm_journal *journal,
+                                                             const struct slm_rbtree *tree,
+                                                             const void *key,
+                                                             slm_rbtree_compare *compare)
+{
+    if (journal == NULL || tree == NULL || compare == NULL) {
+        return NULL;
+    }
+    struct slm_rbtree_node *found = NULL;
+    struct slm_rbtree_node *node = slm_rbtree_at(journal, tree->root);
+    while (node != NULL) {
+        if (compare(key, node) > 0) {
+            node = slm_rbtree_at(journal, node->right);
+        } else {
+            found = node;
+            node = slm_rbtree_at(journal, node->left);
+        }
+    }
+    return found;
+}
 
 /* In order; NULL at the ends. node is in a tree. */
 struct slm_rbtree_node *slm_rbtree_first(const struct slm_journal *journal,

@@ -46,6 +46,17 @@ TEST_F(TreeNull, InsertAndRemoveReturnTheStatusForNull)
     EXPECT_EQ(slm_rbtree_remove(&a.journal, a.tree, nullptr), SLM_E_NULL);
 }
 
+TEST_F(TreeNull, TheHalvesOfInsertRefuseNullAndChangeNothing)
+{
+    EXPECT_EQ(slm_rbtree_insert_check(nullptr, a.tree, a.node(2)), SLM_E_NULL);
+    EXPECT_EQ(slm_rbtree_insert_check(&a.journal, nullptr, a.node(2)), SLM_E_NULL);
+    EXPECT_EQ(slm_rbtree_insert_check(&a.journal, a.tree, nullptr), SLM_E_NULL);
+    slm_rbtree_insert_link(nullptr, a.tree, a.node(2), a.node(0), true, order_items);
+    slm_rbtree_insert_link(&a.journal, nullptr, a.node(2), a.node(0), true, order_items);
+    slm_rbtree_insert_link(&a.journal, a.tree, nullptr, a.node(0), true, order_items);
+    slm_rbtree_insert_link(&a.journal, a.tree, a.node(2), a.node(0), true, nullptr);
+}
+
 TEST_F(TreeNull, SearchesFindNothingWithoutJournalTreeOrCompare)
 {
     uint64_t key = 0;

@@ -18,8 +18,8 @@
  * Stored   Nodes, trees and lists: words in their user's objects, linked by offsets from the
  *          journal's base, so that every process may map them elsewhere. Nothing else is kept:
  *          struct edit lives for one call.
- * Calls    Every store goes through node_put to the journal, and nothing reads the slab but the
- *          checks. So a tree has no recovery of its own: the journal undoes half a rotation.
+ * Calls    Every store is put's: through node_put to a journal that is on. Nothing reads the slab
+ *          but the checks. So a tree has no recovery of its own: the journal undoes half a rotation.
  *          Searches are in the header, so that the user's comparison becomes part of their loop. An
  *          insert is a check, such a search, and a link.
  * Member   A node's last word records which tree it is in: a second insert, and a remove from
@@ -28,7 +28,7 @@
  *          all 0.
  * Entries  A call asks the journal for all of its entries first, so it needs an upper bound. Each
  *          store takes at most one. With h nodes on the longest path, h <= RBTREE_HEIGHT_MAX = 86:
- *          insert  link_new 6; then k times recolour, 3 each, two levels up each time; then at most
+ *          insert  link_new 6; then k times three colours, two levels up each time; then at most
  *                  two rotations, 6 each. Rotating takes two more levels above the node, so
  *                  1 + 2k + 2 <= h, k <= 41: 6 + 3 * 41 + 12 = 141. Without rotation k <= 42, and
  *                  the last time spares the root's colour: 6 + 3 * 42 = 132.
@@ -40,129 +40,180 @@
  */
 _Static_assert(SLM_RBTREE_ENTRIES >= 141, "see Entries");
 
-/* A tree under change. */
+/* A tree under change. Insert and remove are compiled twice, for a journal that is on and for one
+ * that is off: INLINED makes is_noted a constant in all that they inline. */
 struct edit {
     struct slm_journal *journal;
     struct slm_rbtree *tree;
+    bool is_noted; /* the journal is on */
 };
 
-static struct slm_rbtree_node *at(const struct edit *edit, uint64_t offset)
+#define INLINED static inline __attribute__((always_inline))
+
+/* offset is not 0. */
+static inline struct slm_rbtree_node *at(struct edit edit, uint64_t offset)
 {
-    return rbtree_at(edit->journal, offset);
+    return (struct slm_rbtree_node *)(void *)(edit.journal->base + offset);
 }
 
-static void put(const struct edit *edit, uint64_t *word, uint64_t value)
+/* The same of a node that only a damaged tree lacks. Then it is NULL, and the process stops before
+ * it writes to the memory at base. */
+static inline struct slm_rbtree_node *must_be_at(struct edit edit, uint64_t offset)
 {
-    node_put(edit->journal, word, value);
+    return rbtree_at(edit.journal, offset);
 }
 
-static void set_parent(const struct edit *edit, uint64_t offset, uint64_t parent)
+/* node is not NULL. */
+static inline uint64_t offset_of(struct edit edit, const struct slm_rbtree_node *node)
 {
-    struct slm_rbtree_node *node = at(edit, offset);
+    return (uint64_t)((const unsigned char *)node - edit.journal->base);
+}
+
+INLINED void put(struct edit edit, uint64_t *word, uint64_t value)
+{
+    if (edit.is_noted) {
+        node_put(edit.journal, word, value);
+    } else {
+        *word = value;
+    }
+}
+
+INLINED void set_parent(struct edit edit, struct slm_rbtree_node *node, uint64_t parent)
+{
     put(edit, &node->parent, parent | (node->parent & RBTREE_RED));
 }
 
-static void set_black(const struct edit *edit, uint64_t offset)
+INLINED void set_black(struct edit edit, struct slm_rbtree_node *node)
 {
-    struct slm_rbtree_node *node = at(edit, offset);
     put(edit, &node->parent, rbtree_parent(node));
 }
 
-static void set_red(const struct edit *edit, uint64_t offset)
+INLINED void set_red(struct edit edit, struct slm_rbtree_node *node)
 {
-    struct slm_rbtree_node *node = at(edit, offset);
     put(edit, &node->parent, node->parent | RBTREE_RED);
 }
 
 /* A missing child is black. */
-static bool is_red(const struct edit *edit, uint64_t offset)
+static inline bool is_red(struct edit edit, uint64_t offset)
 {
     return offset != 0 && rbtree_is_red(at(edit, offset));
 }
 
-static enum rbtree_side side_of(const struct edit *edit, uint64_t parent, uint64_t child)
+/* The word that leads to child from above, where parent is the child's: the parent's word, or the
+ * tree's if there is none. */
+static inline uint64_t *link_to(struct edit edit, uint64_t parent, uint64_t child)
 {
-    return at(edit, parent)->left == child ? RBTREE_LEFT : RBTREE_RIGHT;
-}
-
-/* The word that leads to child from above: the parent's, or the tree's if there is none. */
-static uint64_t *link_to(const struct edit *edit, uint64_t parent, uint64_t child)
-{
-    return parent == 0 ? &edit->tree->root
-                       : rbtree_link_of(at(edit, parent), side_of(edit, parent, child));
+    if (parent == 0) {
+        return &edit.tree->root;
+    }
+    struct slm_rbtree_node *above = at(edit, parent);
+    return above->left == child ? &above->left : &above->right;
 }
 
 /*
- * Turns x down to `side`; y, its child on the other side, comes up. They exchange colours.
+ * Turns x down to `side`; up, its child on the other side, takes its place. They exchange colours.
  *
- *        x                 y
+ *        x                up
  *       / \               / \
- *      .   y     ->      x   .          side RBTREE_LEFT
+ *      .  up     ->      x   .          side RBTREE_LEFT
  *         / \           / \
  *     inner  .         . inner
  */
-static void rotate(const struct edit *edit, uint64_t x, enum rbtree_side side)
+INLINED void rotate_nodes(struct edit edit, struct slm_rbtree_node *x, struct slm_rbtree_node *up,
+                          enum rbtree_side side)
 {
-    struct slm_rbtree_node *down = at(edit, x);
-    uint64_t y = *rbtree_link_of(down, rbtree_other(side));
-    struct slm_rbtree_node *up = at(edit, y);
-    uint64_t inner = *rbtree_link_of(up, side);
+    uint64_t below = offset_of(edit, x);
+    uint64_t above = offset_of(edit, up);
+    uint64_t *inner = rbtree_link_of(up, side);
     uint64_t up_red = up->parent & RBTREE_RED;
-    SLM_ASSERT(list, rbtree_parent(up) == x);
-    put(edit, rbtree_link_of(down, rbtree_other(side)), inner);
-    if (inner != 0) {
-        set_parent(edit, inner, x);
+    SLM_ASSERT(list, rbtree_parent(up) == below);
+    put(edit, rbtree_link_of(x, rbtree_other(side)), *inner);
+    if (*inner != 0) {
+        set_parent(edit, at(edit, *inner), below);
     }
-    put(edit, link_to(edit, rbtree_parent(down), x), y);
-    put(edit, &up->parent, down->parent);
-    put(edit, rbtree_link_of(up, side), x);
-    put(edit, &down->parent, y | up_red);
+    put(edit, link_to(edit, rbtree_parent(x), below), above);
+    put(edit, &up->parent, x->parent);
+    put(edit, inner, below);
+    put(edit, &x->parent, above | up_red);
+}
+
+/* Each store to the log is a call: one copy is enough. */
+static SLM_NOINLINE void rotate_noted(struct slm_journal *journal, struct slm_rbtree *tree,
+                                      struct slm_rbtree_node *x, struct slm_rbtree_node *up,
+                                      enum rbtree_side side)
+{
+    rotate_nodes((struct edit){journal, tree, true}, x, up, side);
+}
+
+INLINED void rotate(struct edit edit, struct slm_rbtree_node *x, struct slm_rbtree_node *up,
+                    enum rbtree_side side)
+{
+    if (edit.is_noted) {
+        rotate_noted(edit.journal, edit.tree, x, up, side);
+    } else {
+        rotate_nodes(edit, x, up, side);
+    }
 }
 
 /* --- Insert --- */
 
 /* As a leaf: red, but for the root. */
-static void link_new(const struct edit *edit, struct slm_rbtree_node *node, uint64_t parent,
-                     enum rbtree_side side)
+INLINED void link_new(struct edit edit, struct slm_rbtree_node *node,
+                      struct slm_rbtree_node *parent, enum rbtree_side side)
 {
-    uint64_t *link = parent == 0 ? &edit->tree->root : rbtree_link_of(at(edit, parent), side);
+    uint64_t *link = parent == NULL ? &edit.tree->root : rbtree_link_of(parent, side);
     put(edit, &node->left, 0);
     put(edit, &node->right, 0);
-    put(edit, &node->parent, parent == 0 ? 0 : parent | RBTREE_RED);
-    put(edit, &node->tree, rbtree_tag(edit->journal, edit->tree));
-    put(edit, link, slm_journal_offset(edit->journal, node));
-    put(edit, &edit->tree->n_nodes, edit->tree->n_nodes + 1);
+    put(edit, &node->parent, parent == NULL ? 0 : offset_of(edit, parent) | RBTREE_RED);
+    put(edit, &node->tree, rbtree_tag(edit.journal, edit.tree));
+    put(edit, link, offset_of(edit, node));
+    put(edit, &edit.tree->n_nodes, edit.tree->n_nodes + 1);
 }
 
-/* Parent and uncle of x are red, their parent, grand, is black: the other way round, every way
- * stays as long. */
-static void recolour(const struct edit *edit, uint64_t grand)
+/* parent and x, its child, are red, grand is black, and no uncle is red. `side` is that of parent
+ * below grand. */
+INLINED void turn_red(struct edit edit, struct slm_rbtree_node *grand,
+                      struct slm_rbtree_node *parent, struct slm_rbtree_node *x,
+                      enum rbtree_side side)
 {
-    set_black(edit, at(edit, grand)->left);
-    set_black(edit, at(edit, grand)->right);
-    if (grand != edit->tree->root) {
+    if (*rbtree_link_of(parent, side) != offset_of(edit, x)) {
+        rotate(edit, parent, x, side);
+        parent = x;
+    }
+    rotate(edit, grand, parent, rbtree_other(side));
+}
+
+/* x is red, and maybe parent, which is above it. A red parent is not the root: there is a
+ * grandparent. Where the uncle is red too, the three nodes above x change their colours, so every
+ * path keeps its number of black nodes; the root stays black. */
+INLINED void fix_red(struct edit edit, struct slm_rbtree_node *x, struct slm_rbtree_node *parent)
+{
+    while (rbtree_is_red(parent)) {
+        struct slm_rbtree_node *grand = must_be_at(edit, rbtree_parent(parent));
+        enum rbtree_side side = grand->left == offset_of(edit, parent) ? RBTREE_LEFT : RBTREE_RIGHT;
+        uint64_t uncle = *rbtree_link_of(grand, rbtree_other(side));
+        if (!is_red(edit, uncle)) {
+            turn_red(edit, grand, parent, x, side);
+            return;
+        }
+        set_black(edit, parent);
+        set_black(edit, at(edit, uncle));
+        uint64_t above = rbtree_parent(grand);
+        if (above == 0) {
+            return;
+        }
         set_red(edit, grand);
+        x = grand;
+        parent = at(edit, above);
     }
 }
 
-/* x is red, and maybe its parent, too. A red parent is not the root: there is a grandparent. */
-static void fix_red(const struct edit *edit, uint64_t x)
+INLINED void insert_at(struct edit edit, struct slm_rbtree_node *node,
+                       struct slm_rbtree_node *parent, enum rbtree_side side)
 {
-    uint64_t parent = rbtree_parent(at(edit, x));
-    while (is_red(edit, x) && is_red(edit, parent)) {
-        uint64_t grand = rbtree_parent(at(edit, parent));
-        enum rbtree_side side = side_of(edit, grand, parent);
-        uint64_t uncle = *rbtree_link_of(at(edit, grand), rbtree_other(side));
-        if (!is_red(edit, uncle)) {
-            if (side_of(edit, parent, x) != side) {
-                rotate(edit, parent, side);
-            }
-            rotate(edit, grand, rbtree_other(side));
-            return;
-        }
-        recolour(edit, grand);
-        x = grand;
-        parent = rbtree_parent(at(edit, x));
+    link_new(edit, node, parent, side);
+    if (parent != NULL) {
+        fix_red(edit, node, parent);
     }
 }
 
@@ -178,6 +229,9 @@ static void check_after_change(const struct slm_journal *journal, const struct s
 static enum slm_status can_change(struct slm_journal *journal, const struct slm_rbtree *tree,
                                   const struct slm_rbtree_node *node)
 {
+    if (journal->log == NULL) {
+        return SLM_OK;
+    }
     return node_can_change(journal, tree, sizeof *tree, node, sizeof *node, SLM_RBTREE_ENTRIES);
 }
 
@@ -200,10 +254,12 @@ void slm_rbtree_insert_link(struct slm_journal *journal, struct slm_rbtree *tree
     if (journal == NULL || tree == NULL || node == NULL || order == NULL) {
         return;
     }
-    struct edit edit = {journal, tree};
-    link_new(&edit, node, slm_journal_offset(journal, parent),
-             is_left ? RBTREE_LEFT : RBTREE_RIGHT);
-    fix_red(&edit, slm_journal_offset(journal, node));
+    enum rbtree_side side = is_left ? RBTREE_LEFT : RBTREE_RIGHT;
+    if (journal->log != NULL) {
+        insert_at((struct edit){journal, tree, true}, node, parent, side);
+    } else {
+        insert_at((struct edit){journal, tree, false}, node, parent, side);
+    }
     check_after_change(journal, tree, order);
 }
 
@@ -211,117 +267,137 @@ void slm_rbtree_insert_link(struct slm_journal *journal, struct slm_rbtree *tree
 
 /* Where the paths below became one black node shorter. */
 struct gap {
-    uint64_t parent; /* 0: the whole tree, which is fine */
+    struct slm_rbtree_node *parent; /* NULL: there is none, or it is the whole tree */
     enum rbtree_side side;
 };
 
+/* What unlinking left, if a black leaf was below parent. */
+static inline struct gap gap_below(struct slm_rbtree_node *parent, const uint64_t *link)
+{
+    return (struct gap){parent, link == &parent->left ? RBTREE_LEFT : RBTREE_RIGHT};
+}
+
 /*
  * Unlinks a node with at most one child, which is then a red leaf: it takes the node's place and is
- * black. False: the paths through it are as long as before.
+ * black. Otherwise the paths through a black node become shorter. `link` leads to the node.
  */
-static bool unlink_outer(const struct edit *edit, uint64_t x, struct gap *gap)
+INLINED struct gap unlink_outer(struct edit edit, const struct slm_rbtree_node *node,
+                                uint64_t *link)
 {
-    struct slm_rbtree_node *node = at(edit, x);
     uint64_t child = node->left != 0 ? node->left : node->right;
-    gap->parent = rbtree_parent(node);
-    gap->side = gap->parent == 0 ? RBTREE_LEFT : side_of(edit, gap->parent, x);
-    put(edit, link_to(edit, gap->parent, x), child);
+    uint64_t above = rbtree_parent(node);
+    put(edit, link, child);
     if (child != 0) {
         SLM_ASSERT(list, is_red(edit, child) && !rbtree_is_red(node));
-        put(edit, &at(edit, child)->parent, gap->parent);
-        return false;
+        put(edit, &at(edit, child)->parent, above);
+    } else if (!rbtree_is_red(node) && above != 0) {
+        return gap_below(at(edit, above), link);
     }
-    return !rbtree_is_red(node);
+    return (struct gap){NULL, RBTREE_LEFT};
 }
 
 /* Unlinks a node with two children: its successor takes its place and its colour. */
-static bool unlink_inner(const struct edit *edit, uint64_t x, struct gap *gap)
+INLINED struct gap unlink_inner(struct edit edit, struct slm_rbtree_node *node, uint64_t *link)
 {
-    struct slm_rbtree_node *node = at(edit, x);
-    uint64_t y = node->right;
-    while (at(edit, y)->left != 0) {
-        y = at(edit, y)->left;
+    uint64_t *heir_link = &node->right;
+    struct slm_rbtree_node *heir = at(edit, node->right);
+    while (heir->left != 0) {
+        heir_link = &heir->left;
+        heir = at(edit, heir->left);
     }
-    struct slm_rbtree_node *heir = at(edit, y);
-    bool is_shorter = unlink_outer(edit, y, gap);
-    if (gap->parent == x) {
-        gap->parent = y; /* y takes the place of x */
+    uint64_t y = *heir_link;
+    struct gap gap = unlink_outer(edit, heir, heir_link);
+    if (gap.parent == node) {
+        gap.parent = heir; /* which takes the place of node */
     }
-    uint64_t above = rbtree_parent(node);
-    put(edit, link_to(edit, above, x), y);
+    put(edit, link, y);
     put(edit, &heir->parent, node->parent);
     put(edit, &heir->left, node->left);
-    set_parent(edit, node->left, y);
+    set_parent(edit, at(edit, node->left), y);
     put(edit, &heir->right, node->right);
     if (node->right != 0) {
-        set_parent(edit, node->right, y);
+        set_parent(edit, at(edit, node->right), y);
     }
-    return is_shorter;
+    return gap;
 }
 
 /*
  * The sibling is black and one of its children is red: one or two rotations close the gap.
  * `near` is the sibling's child on the gap's side.
  */
-static void close_gap(const struct edit *edit, const struct gap *gap)
+INLINED void close_gap(struct edit edit, const struct gap *gap, struct slm_rbtree_node *sibling)
 {
     enum rbtree_side away = rbtree_other(gap->side);
-    uint64_t sibling = *rbtree_link_of(at(edit, gap->parent), away);
-    if (!is_red(edit, *rbtree_link_of(at(edit, sibling), away))) {
-        rotate(edit, sibling, away); /* near was red and is the sibling now, black */
-        sibling = *rbtree_link_of(at(edit, gap->parent), away);
+    uint64_t far = *rbtree_link_of(sibling, away);
+    if (!is_red(edit, far)) {
+        struct slm_rbtree_node *near = at(edit, *rbtree_link_of(sibling, gap->side));
+        far = offset_of(edit, sibling);
+        rotate(edit, sibling, near, away); /* near was red and is the sibling now, black */
+        sibling = near;
     }
-    set_black(edit, *rbtree_link_of(at(edit, sibling), away));
-    rotate(edit, gap->parent, gap->side);
+    set_black(edit, at(edit, far));
+    rotate(edit, gap->parent, sibling, gap->side);
 }
 
-/* The sibling becomes red: its side is as short now, and the gap moves one level up. */
-static void raise_gap(const struct edit *edit, struct gap *gap, uint64_t sibling)
+/* Where sibling is black and has no red child, it becomes red: its side is as short as the gap's
+ * then, and the gap moves one level up, unless a red node there can become black. */
+INLINED void fix_gap(struct edit edit, struct gap gap)
 {
-    uint64_t x = gap->parent;
-    set_red(edit, sibling);
-    gap->parent = rbtree_parent(at(edit, x));
-    gap->side = gap->parent == 0 ? RBTREE_LEFT : side_of(edit, gap->parent, x);
-}
-
-static void fix_gap(const struct edit *edit, struct gap *gap)
-{
-    while (gap->parent != 0) {
-        uint64_t x = gap->parent;
-        uint64_t sibling = *rbtree_link_of(at(edit, x), rbtree_other(gap->side));
-        if (is_red(edit, sibling)) {
-            rotate(edit, x, gap->side);
-            sibling =
-                *rbtree_link_of(at(edit, x), rbtree_other(gap->side)); /* black, and x is red */
+    while (gap.parent != NULL) {
+        struct slm_rbtree_node *x = gap.parent;
+        struct slm_rbtree_node *sibling =
+            must_be_at(edit, *rbtree_link_of(x, rbtree_other(gap.side)));
+        if (rbtree_is_red(sibling)) {
+            rotate(edit, x, sibling, gap.side);
+            /* It is black, and x is red. */
+            sibling = must_be_at(edit, *rbtree_link_of(x, rbtree_other(gap.side)));
         }
-        if (is_red(edit, at(edit, sibling)->left) || is_red(edit, at(edit, sibling)->right)) {
-            close_gap(edit, gap);
+        if (is_red(edit, sibling->left) || is_red(edit, sibling->right)) {
+            close_gap(edit, &gap, sibling);
             return;
         }
-        raise_gap(edit, gap, sibling);
-        if (is_red(edit, x)) {
-            set_black(edit, x);
+        set_red(edit, sibling);
+        uint64_t above = rbtree_parent(x);
+        if (rbtree_is_red(x)) {
+            put(edit, &x->parent, above);
             return;
         }
+        if (above == 0) {
+            return;
+        }
+        gap = gap_below(at(edit, above), link_to(edit, above, offset_of(edit, x)));
     }
 }
 
 /* A removed node is all 0: none of its words leads anywhere. */
-static void wipe_node(const struct edit *edit, struct slm_rbtree_node *node)
+INLINED void wipe_node(struct edit edit, struct slm_rbtree_node *node)
 {
     put(edit, &node->left, 0);
     put(edit, &node->right, 0);
     put(edit, &node->parent, 0);
     put(edit, &node->tree, 0);
-    put(edit, &edit->tree->n_nodes, edit->tree->n_nodes - 1);
+    put(edit, &edit.tree->n_nodes, edit.tree->n_nodes - 1);
 }
 
-/* A memcpy of a linked node looks linked; check that the parent's link points here. */
-static bool is_linked(const struct edit *edit, const struct slm_rbtree_node *node)
+INLINED void remove_at(struct edit edit, struct slm_rbtree_node *node, uint64_t *link)
 {
-    uint64_t offset = slm_journal_offset(edit->journal, node);
-    return node_is_aligned(node) && node->tree == rbtree_tag(edit->journal, edit->tree) &&
-           *link_to(edit, rbtree_parent(node), offset) == offset;
+    bool is_inner = node->left != 0 && node->right != 0;
+    fix_gap(edit, is_inner ? unlink_inner(edit, node, link) : unlink_outer(edit, node, link));
+    wipe_node(edit, node);
+}
+
+/* The word that leads to node, or NULL if node is not in the tree. A memcpy of a linked node looks
+ * linked; check that the parent's link points here. */
+static uint64_t *find_link(struct slm_journal *journal, struct slm_rbtree *tree,
+                           const struct slm_rbtree_node *node)
+{
+    struct edit edit = {journal, tree, false};
+    uint64_t offset = offset_of(edit, node);
+    if (!node_is_aligned(node) || node->tree != rbtree_tag(journal, tree)) {
+        return NULL;
+    }
+    uint64_t *link = link_to(edit, rbtree_parent(node), offset);
+    return *link == offset ? link : NULL;
 }
 
 enum slm_status slm_rbtree_remove(struct slm_journal *journal, struct slm_rbtree *tree,
@@ -330,22 +406,19 @@ enum slm_status slm_rbtree_remove(struct slm_journal *journal, struct slm_rbtree
     if (journal == NULL || tree == NULL || node == NULL) {
         return SLM_E_NULL;
     }
-    struct edit edit = {journal, tree};
-    if (!is_linked(&edit, node)) {
+    uint64_t *link = find_link(journal, tree, node);
+    if (link == NULL) {
         return SLM_E_NOT_MEMBER;
     }
     enum slm_status status = can_change(journal, tree, node);
     if (status != SLM_OK) {
         return status;
     }
-    struct gap gap;
-    uint64_t x = slm_journal_offset(journal, node);
-    bool is_inner = node->left != 0 && node->right != 0;
-    bool is_shorter = is_inner ? unlink_inner(&edit, x, &gap) : unlink_outer(&edit, x, &gap);
-    if (is_shorter) {
-        fix_gap(&edit, &gap);
+    if (journal->log != NULL) {
+        remove_at((struct edit){journal, tree, true}, node, link);
+    } else {
+        remove_at((struct edit){journal, tree, false}, node, link);
     }
-    wipe_node(&edit, node);
     check_after_change(journal, tree, NULL);
     return SLM_OK;
 }

@@ -28,34 +28,12 @@ enum slm_status slm_key_init(struct slm_key *key, const void *data, size_t n_byt
     return SLM_OK;
 }
 
-static int order_keys(const struct slm_key *a, const struct slm_key *b)
+int keyed_order_bytes(const struct slm_key *key, const struct slm_keyed_entry *entry)
 {
-    if (a->hash != b->hash) {
-        return a->hash < b->hash ? -1 : 1;
+    if (key->n_bytes != entry->key_bytes) {
+        return key->n_bytes < entry->key_bytes ? -1 : 1;
     }
-    if (a->n_bytes != b->n_bytes) {
-        return a->n_bytes < b->n_bytes ? -1 : 1;
-    }
-    return memcmp(a->data, b->data, a->n_bytes);
-}
-
-static struct slm_key key_of(const struct slm_rbtree_node *node)
-{
-    const struct slm_keyed_entry *entry = (const struct slm_keyed_entry *)node;
-    return (struct slm_key){slm_keyed_key(entry), entry->key_bytes, entry->hash};
-}
-
-int keyed_order(const struct slm_rbtree_node *a, const struct slm_rbtree_node *b)
-{
-    struct slm_key left = key_of(a);
-    struct slm_key right = key_of(b);
-    return order_keys(&left, &right);
-}
-
-int keyed_compare(const void *key, const struct slm_rbtree_node *node)
-{
-    struct slm_key right = key_of(node);
-    return order_keys(key, &right);
+    return memcmp(key->data, slm_keyed_key(entry), key->n_bytes);
 }
 
 struct slm_keyed *slm_keyed_head(const struct slm_zone *zone, const struct slm_keyed_kind *kind)

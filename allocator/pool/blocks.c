@@ -42,7 +42,7 @@ void slm_pool_block_open(struct slm_pool *pool, struct slm_pool_block *block)
 {
     pool->rest->current = block;
     pool->low = slm_pool_block_start(pool, block);
-    pool->high = slm_pool_is_pass_through(pool) ? pool->low : slm_pool_block_end(pool, block);
+    pool->high = slm_pool_is_pass_through(pool) ? pool->low : slm_pool_block_end(block);
 }
 
 static void reopen_block(struct slm_pool *pool, struct slm_pool_block *block)
@@ -55,7 +55,7 @@ static void reopen_block(struct slm_pool *pool, struct slm_pool_block *block)
 void slm_pool_block_hide(const struct slm_pool *pool, struct slm_pool_block *block)
 {
     unsigned char *start = slm_pool_block_start(pool, block);
-    slm_poison_hide(start, (size_t)(slm_pool_block_end(pool, block) - start));
+    slm_poison_hide(start, (size_t)(slm_pool_block_end(block) - start));
 }
 
 /* The current block keeps what it has left, where a later request can find it. */
@@ -129,14 +129,20 @@ static struct slm_pool_block *take_fresh(struct slm_pool_rest *rest)
     return block;
 }
 
+/* A source that has no block of twice the size may still have one of the first size. */
 static struct slm_pool_block *add_block(struct slm_pool *pool)
 {
     struct slm_pool_rest *rest = pool->rest;
-    struct slm_pool_block *block = slm_pool_source_take(pool, rest->block_bytes, SLM_POOL_ALIGN);
+    size_t n_bytes = slm_pool_grown_bytes(rest->last->n_bytes);
+    struct slm_pool_block *block = slm_pool_source_take(pool, n_bytes, SLM_POOL_ALIGN);
+    if (block == NULL && n_bytes != rest->block_bytes) {
+        n_bytes = rest->block_bytes;
+        block = slm_pool_source_take(pool, n_bytes, SLM_POOL_ALIGN);
+    }
     if (block == NULL) {
         return NULL;
     }
-    *block = (struct slm_pool_block){.next = NULL};
+    *block = (struct slm_pool_block){.n_bytes = n_bytes};
     rest->last->next = block;
     rest->last = block;
     rest->n_blocks++;

@@ -6,7 +6,8 @@
  * I1   The header: rest lies after pool, block_bytes is a multiple of SLM_POOL_ALIGN that leaves
  *      room for an object, only known flags are set, and both limits follow from these.
  * I2   The list of blocks: from the first block n_blocks aligned nodes, the last of them is `last`
- *      and links to nothing.
+ *      and links to nothing. The first has block_bytes, each other one twice as many as the one
+ *      before it where those may double, or block_bytes.
  * I3   fresh is the block n_blocks - n_fresh of the list (NULL if n_fresh is 0), never the first,
  *      and current is one of those before it.
  * I4   The current block: start <= low <= high <= end, low a multiple of SLM_POOL_ALIGN; in a
@@ -51,9 +52,15 @@ static bool list_holds(const struct slm_pool *pool)
 {
     const struct slm_pool_rest *rest = pool->rest;
     const struct slm_pool_block *block = slm_pool_first_block(pool);
+    if (block->n_bytes != rest->block_bytes) {
+        return false;
+    }
     for (size_t i = 1; i < rest->n_blocks; i++) {
+        const struct slm_pool_block *before = block;
         block = block->next;
-        if (block == NULL || !is_aligned(block)) {
+        if (block == NULL || !is_aligned(block) ||
+            (block->n_bytes != slm_pool_grown_bytes(before->n_bytes) &&
+             block->n_bytes != rest->block_bytes)) {
             return false;
         }
     }
@@ -79,7 +86,7 @@ static bool free_range_holds(const struct slm_pool *pool, struct slm_pool_block 
                              const unsigned char *low, const unsigned char *high)
 {
     uintptr_t start = (uintptr_t)slm_pool_block_start(pool, block);
-    uintptr_t end = (uintptr_t)slm_pool_block_end(pool, block);
+    uintptr_t end = (uintptr_t)slm_pool_block_end(block);
     if (slm_pool_is_pass_through(pool)) {
         return (uintptr_t)low == start && low == high;
     }
@@ -288,7 +295,11 @@ static bool source_bytes_hold(const struct slm_pool *pool)
 {
     const struct slm_pool_rest *rest = pool->rest;
     const struct slm_pool_large *large = rest->large;
-    size_t sum = rest->n_blocks * rest->block_bytes;
+    size_t sum = 0;
+    for (const struct slm_pool_block *block = slm_pool_first_block(pool); block != NULL;
+         block = block->next) {
+        sum += block->n_bytes;
+    }
     sum += large != NULL ? slm_pool_table_bytes(large) : 0;
     for (size_t i = 0; large != NULL && i < slm_pool_n_records(large); i++) {
         const struct slm_pool_record *record = slm_pool_record_at(large, i);

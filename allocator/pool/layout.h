@@ -19,7 +19,8 @@ extern "C" {
 /*
  * Blocks   One list, in the order in which they came from the source. A reset rewinds it without
  *          walking it: every block but the first is then fresh, and a fresh block's low and high
- *          say nothing until it becomes current.
+ *          say nothing until it becomes current. The first block has block_bytes, and each further
+ *          one twice as many as the block before it, up to SLM_POOL_GROWN_MAX.
  *
  *              first      used        current     used        fresh      last
  *             [hdr|pool]->[hdr|    ]->[hdr|    ]->[hdr|    ]->[hdr|    ]->[hdr|    ]->NULL
@@ -29,6 +30,7 @@ extern "C" {
  */
 struct slm_pool_block {
     struct slm_pool_block *next;
+    size_t n_bytes;
     unsigned char *low; /* [low, high) is free; stale while the block is current or fresh */
     unsigned char *high;
     struct slm_pool_block *bin_next;
@@ -115,8 +117,7 @@ struct slm_pool_cleanup {
 struct slm_pool_rest {
     const struct slm_source *source;
     size_t block_bytes;
-    size_t small_limit_bytes; /* largest object in a block; 0 in a pass-through pool */
-    size_t source_bytes;      /* everything taken from the source and not freed */
+    size_t source_bytes; /* everything taken from the source and not freed */
     struct slm_pool_block *current;
     struct slm_pool_block *last;
     struct slm_pool_block *fresh; /* first of the fresh blocks, or NULL */
@@ -124,7 +125,8 @@ struct slm_pool_rest {
     size_t n_fresh;
     struct slm_pool_block *bins[SLM_POOL_N_BINS]; /* means nothing where bin_bits is 0 */
     uint32_t bin_bits;
-    uint16_t flags;
+    uint16_t small_limit_bytes; /* largest object in a block; 0 in a pass-through pool */
+    uint8_t flags;
     bool busy; /* handlers are running */
     struct slm_pool_cleanup *cleanups;
     size_t n_cleanups;
@@ -166,17 +168,22 @@ static inline unsigned char *slm_pool_block_start(const struct slm_pool *pool,
     return (unsigned char *)block + header;
 }
 
-static inline unsigned char *slm_pool_block_end(const struct slm_pool *pool,
-                                                struct slm_pool_block *block)
+static inline unsigned char *slm_pool_block_end(struct slm_pool_block *block)
 {
-    return (unsigned char *)block + pool->rest->block_bytes;
+    return (unsigned char *)block + block->n_bytes;
+}
+
+/* The size of the block after one of n_bytes. */
+static inline size_t slm_pool_grown_bytes(size_t n_bytes)
+{
+    return n_bytes <= SLM_POOL_GROWN_MAX / 2 ? 2 * n_bytes : n_bytes;
 }
 
 /* Any request up to this size fits an empty block of any kind, with its gap, in every build. */
-static inline size_t slm_pool_limit(size_t block_bytes)
+static inline uint16_t slm_pool_limit(size_t block_bytes)
 {
     size_t capacity = block_bytes - SLM_POOL_HEADER_ALIGNED(slm_pool_first) - SLM_POOL_ALIGN;
-    return capacity < SLM_POOL_SMALL_MAX ? capacity : SLM_POOL_SMALL_MAX;
+    return (uint16_t)(capacity < SLM_POOL_SMALL_MAX ? capacity : SLM_POOL_SMALL_MAX);
 }
 
 static inline bool slm_pool_is_pass_through(const struct slm_pool *pool)

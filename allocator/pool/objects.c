@@ -143,7 +143,7 @@ static bool is_newest_aligned(const struct slm_pool *pool, const unsigned char *
 
 static bool is_newest_packed(const struct slm_pool *pool, const unsigned char *p, size_t size_bytes)
 {
-    unsigned char *end = slm_pool_block_end(pool, pool->rest->current);
+    unsigned char *end = slm_pool_block_end(pool->rest->current);
     return size_bytes <= pool->rest->small_limit_bytes && p == pool->high &&
            slm_pool_packed_bytes(size_bytes) <= (size_t)(end - pool->high);
 }

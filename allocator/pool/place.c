@@ -35,7 +35,7 @@ static struct slm_pool_block *find_block(const struct slm_pool *pool, const void
     *is_fresh = false;
     for (; block != NULL; block = block->next) {
         *is_fresh = *is_fresh || block == pool->rest->fresh;
-        if (is_in(p, block, pool->rest->block_bytes)) {
+        if (is_in(p, block, block->n_bytes)) {
             return block;
         }
     }

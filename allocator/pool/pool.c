@@ -5,7 +5,7 @@
 #include "allocator/pool/layout.h"
 
 /*
- * A pool is a list of equal blocks (layout.h has the picture). Aligned objects grow up from `low`
+ * A pool is a list of blocks (layout.h has the picture). Aligned objects grow up from `low`
  * of the current block, packed ones grow down from `high`. So `low` is aligned at all times, and
  * the inline path is two compares and an add: one compare finds a full block and size 0, the other
  * one large objects and sizes that wrap. The price: a packed object cannot be extended in place.
@@ -47,13 +47,14 @@ static struct slm_pool *build_pool(struct slm_pool_first *first, size_t block_by
                                    const struct slm_source *source, unsigned flags)
 {
     *first = (struct slm_pool_first){
+        .block = {.n_bytes = block_bytes},
         .pool = {.rest = &first->rest},
         .rest = {.source = source,
                  .block_bytes = block_bytes,
                  .source_bytes = block_bytes,
                  .last = &first->block,
                  .n_blocks = 1,
-                 .flags = (uint16_t)flags},
+                 .flags = (uint8_t)flags},
     };
     struct slm_pool *pool = &first->pool;
     first->rest.small_limit_bytes =
@@ -100,6 +101,13 @@ static enum slm_status clear(struct slm_pool *pool)
     return SLM_OK;
 }
 
+static void give_back(const struct slm_source *source, struct slm_pool_block *block)
+{
+    size_t n_bytes = block->n_bytes;
+    slm_poison_open(block, n_bytes);
+    source->free(source->data, block, n_bytes, SLM_POOL_ALIGN);
+}
+
 enum slm_status slm_pool_destroy(struct slm_pool *pool)
 {
     enum slm_status status = pool == NULL ? SLM_OK : clear(pool);
@@ -108,17 +116,14 @@ enum slm_status slm_pool_destroy(struct slm_pool *pool)
     }
     SLM_VG_POOL_DESTROY(pool);
     const struct slm_source *source = pool->rest->source;
-    size_t block_bytes = pool->rest->block_bytes;
     struct slm_pool_block *first = slm_pool_first_block(pool);
     struct slm_pool_block *block = first->next;
     while (block != NULL) {
         struct slm_pool_block *next = block->next;
-        slm_poison_open(block, block_bytes);
-        source->free(source->data, block, block_bytes, SLM_POOL_ALIGN);
+        give_back(source, block);
         block = next;
     }
-    slm_poison_open(first, block_bytes);
-    source->free(source->data, first, block_bytes, SLM_POOL_ALIGN);
+    give_back(source, first);
     return SLM_OK;
 }
 

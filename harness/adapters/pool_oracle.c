@@ -274,6 +274,21 @@ void hrn_pool_shadow_walk(struct hrn_pool_shadow *shadow)
     check_growth(shadow, &seen);
 }
 
+/* Each block is at most twice the one before, and has the first size if the source refused that. */
+static bool can_be_blocks(const struct slm_pool_stats *seen)
+{
+    size_t most_bytes = 0;
+    size_t bytes = seen->block_bytes;
+    size_t n = seen->n_blocks;
+    for (; n > 0 && bytes <= SLM_POOL_GROWN_MAX / 2; n--) {
+        most_bytes += bytes;
+        bytes *= 2;
+    }
+    most_bytes += n * bytes;
+    return seen->source_bytes % seen->block_bytes == 0 && seen->source_bytes <= most_bytes &&
+           seen->source_bytes >= seen->n_blocks * seen->block_bytes;
+}
+
 void hrn_pool_shadow_reset(struct hrn_pool_shadow *shadow)
 {
     struct slm_pool_stats seen;
@@ -285,8 +300,7 @@ void hrn_pool_shadow_reset(struct hrn_pool_shadow *shadow)
     shadow->n_own = 0;
     shadow->demand_bytes = 0;
     shadow->n_blocks_kept = seen.n_blocks;
-    if (seen.n_blocks_fresh != seen.n_blocks - 1 || seen.n_records != 0 ||
-        seen.source_bytes != seen.n_blocks * seen.block_bytes) {
+    if (seen.n_blocks_fresh != seen.n_blocks - 1 || seen.n_records != 0 || !can_be_blocks(&seen)) {
         shadow->env->fail(
             shadow->env,
             "pristine: %zu of %zu blocks not yet used, %zu records, %zu bytes from the source",

@@ -15,8 +15,11 @@ extern "C" {
 #endif
 
 /*
- * Model    A pool is a set of equal blocks from a source. In the current block aligned objects grow
- *          up from `low`, and packed objects grow down from `high`; the bytes between are free.
+ * Model    A pool is a set of blocks from a source. Each block is twice as large as the one before,
+ *          as long as that is at most SLM_POOL_GROWN_MAX; larger blocks stay as they are. If the
+ *          source refuses the larger block, the pool asks for one of the first size. In the current
+ *          block aligned objects grow up from `low`, and packed objects grow down from `high`; the
+ *          bytes between are free.
  *          When another block becomes current, later requests still find what the old one has left:
  *          the pool takes an empty block only if no block in use has 64 bytes left, and twice what
  *          the request takes.
@@ -30,12 +33,15 @@ extern "C" {
  * Safety   Threads: one at a time per pool; pools share nothing. Fork: the child owns a copy; let
  *          only one of the two processes run handlers that have effects outside. Signals: not from
  *          handlers.
+ * Memory   On 64 bits the pool's header takes 240 bytes of the first block (nginx's 80), and the
+ *          header of a further block 48. So a pool of 512 bytes has 272 for objects. A pool of many small
+ *          objects holds at most about twice their bytes.
  * Failure  Allocation returns NULL if the source refuses or the size is above the limit, and leaves
  *          the pool as it was. Other calls return a status. A call that fails changes nothing, with
  *          one exception: cleanup_add, cleanup_close and cleanup_delete may leave the pool with one
  *          more empty block, and with space for more records of large blocks. NULL arguments: see
  *          status.h.
- * Limits   Size of a block: 1 to SIZE_MAX / 4. Size of an object: up to SIZE_MAX / 2 after
+ * Limits   Size of the first block: 1 to SIZE_MAX / 4. Size of an object: up to SIZE_MAX / 2 after
  *          rounding. Alignment: up to SLM_POOL_ALIGN_MAX. The small limit is what the first block
  *          has when it is empty, less 16, and at most 4095 bytes (small_limit_bytes of
  *          slm_pool_get_stats). A large block costs more time than the source alone, for hashing
@@ -47,6 +53,7 @@ extern "C" {
  */
 #define SLM_POOL_ALIGN     16u    /* alignment of alloc and calloc, bytes */
 #define SLM_POOL_ALIGN_MAX 65536u /* largest alignment memalign accepts, bytes */
+#define SLM_POOL_GROWN_MAX 32768u /* blocks double up to this size, bytes */
 
 /* C++ compilers can warn about casts in the style of C. */
 #ifdef __cplusplus
@@ -68,9 +75,9 @@ enum slm_pool_flags {
 };
 
 /*
- * Creates a pool of blocks of block_bytes. That is rounded up to a multiple of 16, and to the
- * smallest block that holds the header and one object. source must outlive the pool; NULL means the
- * C heap. *out is the pool, or NULL on failure.
+ * Creates a pool whose first block has block_bytes. That is rounded up to a multiple of 16, and to
+ * the smallest block that holds the header and one object. source must outlive the pool; NULL means
+ * the C heap. *out is the pool, or NULL on failure.
  * Fails: SLM_E_NULL (out), SLM_E_SIZE (block_bytes 0 or above SIZE_MAX / 4), SLM_E_OPTION (unknown
  * flag), SLM_E_NOMEM (the source refused). Cost: one block.
  */
@@ -241,7 +248,7 @@ enum slm_status slm_pool_reuse_put(struct slm_pool_reuse *list, void *p);
 /* --- Observation --- */
 
 struct slm_pool_stats {
-    size_t block_bytes;       /* after rounding */
+    size_t block_bytes;       /* of the first block, after rounding */
     size_t small_limit_bytes; /* a larger request becomes a large block */
     size_t n_blocks;          /* blocks held, used or not */
     size_t n_blocks_fresh;    /* of these: not used since the last reset */

@@ -82,11 +82,13 @@ TEST_F(RoomLaw, IsBrokenByANewBlockWhereTheCurrentOneHasRoom)
 TEST_F(RoomLaw, IsBrokenByANewBlockWhereAUsedOneHasRoom)
 {
     Add(HRN_ALLOC, 2000);
-    Add(HRN_ALLOC, 3400);
+    for (size_t bytes : {3400u, 3400u, 704u}) {
+        Add(HRN_ALLOC, bytes); /* of the second block, which is twice as large */
+    }
     Add(HRN_CALLOC, 660); /* more than the second block has, less than half of the first one's */
     hrn_result result = RunWithHidden({1300});
     EXPECT_EQ(result.law, HRN_LAW_growth);
-    EXPECT_EQ(result.op_idx, 2u);
+    EXPECT_EQ(result.op_idx, 4u);
     EXPECT_NE(std::string(result.text).find("though a used one has"), std::string::npos)
         << result.text;
 }

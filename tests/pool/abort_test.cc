@@ -39,8 +39,8 @@ TEST(PoolAbort, ASmallObjectThatNoEmptyBlockHoldsStops)
     TestPool t;
     SLM_EXPECT_ABORT(
         {
-            t.pool->rest->small_limit_bytes = 5000;
-            (void)slm_pool_alloc(t.pool, 5000);
+            t.pool->rest->small_limit_bytes = 9000;
+            (void)slm_pool_alloc(t.pool, 9000);
         },
         "broken pool in make_room");
 }

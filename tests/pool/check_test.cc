@@ -97,6 +97,15 @@ TEST_F(PoolCheck, I2SeesABrokenListOfBlocks)
     expect_broken(t.pool, first->next, reinterpret_cast<slm_pool_block *>(odd), 2);
 }
 
+TEST_F(PoolCheck, I2SeesABlockOfASizeThatNoBlockThereHas)
+{
+    expect_broken(t.pool, first->n_bytes, first->n_bytes + 16, 2);
+    expect_broken(t.pool, first->n_bytes, 2 * first->n_bytes, 2);
+    slm_pool_block *second = first->next;
+    expect_broken(t.pool, second->n_bytes, second->n_bytes - 16, 2);
+    expect_broken(t.pool, rest->last->n_bytes, 2 * rest->last->n_bytes, 2);
+}
+
 TEST_F(PoolCheck, I2SeesACycleAndEnds)
 {
     expect_broken(t.pool, first->next->next, first, 2);
@@ -118,7 +127,7 @@ TEST_F(PoolCheck, I4SeesACurrentBlockWhoseFreeRangeLeavesIt)
     expect_broken(t.pool, t.pool->low, t.pool->high + 16, 4);
     expect_broken(t.pool, t.pool->low, t.pool->low + 8, 4);
     expect_broken(t.pool, t.pool->low, nullptr, 4);
-    expect_broken(t.pool, t.pool->high, slm_pool_block_end(t.pool, rest->current) + 1, 4);
+    expect_broken(t.pool, t.pool->high, slm_pool_block_end(rest->current) + 1, 4);
 }
 
 TEST_F(PoolCheck, I4SeesFreeBytesInAPassThroughPool)
@@ -133,7 +142,7 @@ TEST_F(PoolCheck, I5SeesAUsedBlockWhoseFreeRangeLeavesIt)
     ASSERT_NE(rest->current, first);
     expect_broken(t.pool, first->low, first->low + 8, 5);
     expect_broken(t.pool, first->low, first->high + 16, 5);
-    expect_broken(t.pool, first->high, slm_pool_block_end(t.pool, first) + 1, 5);
+    expect_broken(t.pool, first->high, slm_pool_block_end(first) + 1, 5);
 }
 
 TEST_F(PoolCheck, I6SeesABinWithoutABlockThatBelongsThere)

@@ -79,6 +79,54 @@ TEST(PoolCreate, MakesTheFirstBlockServeTheSmallLimitToo)
     }
 }
 
+/* --- Growth --- */
+
+/* The sizes of a pool's first six blocks. */
+std::vector<size_t> block_sizes(TestPool *t)
+{
+    std::vector<size_t> sizes;
+    size_t live_bytes = 0;
+    while (sizes.size() < 6) {
+        if (t->counting.live_bytes != live_bytes) {
+            sizes.push_back(t->counting.live_bytes - live_bytes);
+            live_bytes = t->counting.live_bytes;
+        }
+        t->alloc(100);
+    }
+    EXPECT_EQ(t->stats().n_blocks, 6u);
+    EXPECT_EQ(slm_pool_check(t->pool), 0u);
+    return sizes;
+}
+
+TEST(PoolGrowth, EachBlockIsTwiceTheOneBeforeUpTo32KiB)
+{
+    TestPool usual(4096);
+    EXPECT_EQ(block_sizes(&usual), (std::vector<size_t>{4096, 8192, 16384, 32768, 32768, 32768}));
+    TestPool odd(5000);
+    EXPECT_EQ(block_sizes(&odd), (std::vector<size_t>{5008, 10016, 20032, 20032, 20032, 20032}));
+    TestPool small(512);
+    EXPECT_EQ(block_sizes(&small), (std::vector<size_t>{512, 1024, 2048, 4096, 8192, 16384}));
+}
+
+TEST(PoolGrowth, BlocksAboveHalfOfThatStayAsTheyAre)
+{
+    for (size_t block_bytes : {size_t{16400}, size_t{32768}, size_t{65536}}) {
+        TestPool t(block_bytes);
+        EXPECT_EQ(block_sizes(&t), std::vector<size_t>(6, block_bytes));
+    }
+}
+
+TEST(PoolGrowth, ASourceWithoutTheLargerBlockGivesOneOfTheFirstSize)
+{
+    TestPool t(4096);
+    t.failing.budget_bytes = 8192;
+    EXPECT_EQ(block_sizes(&t), (std::vector<size_t>{4096, 8192, 4096, 8192, 4096, 8192}));
+    EXPECT_EQ(t.failing.n_refused, 2u);
+    TestPool equal(4096);
+    equal.failing.budget_bytes = 4096;
+    EXPECT_EQ(block_sizes(&equal), std::vector<size_t>(6, 4096));
+}
+
 /* --- Allocation --- */
 
 TEST(PoolAlloc, GivesDisjointAlignedObjectsInsideTheBlocks)
@@ -432,7 +480,7 @@ TEST(PoolReset, KeepsTheBlocksAndReleasesEverythingElse)
     EXPECT_EQ(empty.n_large_peak, loaded.n_large_peak);
     EXPECT_EQ(empty.n_records, 0u);
     EXPECT_EQ(empty.record_bytes, 0u);
-    EXPECT_EQ(empty.source_bytes, empty.n_blocks * empty.block_bytes);
+    EXPECT_EQ(empty.source_bytes, slm_test::blocks_bytes(empty));
     EXPECT_EQ(t.counting.live_bytes, empty.source_bytes);
 }
 

@@ -201,6 +201,18 @@ class Random {
     uint64_t state_;
 };
 
+/* The bytes of a pool's blocks if its source refused none of them. */
+inline size_t blocks_bytes(const struct slm_pool_stats &stats)
+{
+    size_t sum = 0;
+    size_t bytes = stats.block_bytes;
+    for (size_t i = 0; i < stats.n_blocks; i++) {
+        sum += bytes;
+        bytes *= bytes <= SLM_POOL_GROWN_MAX / 2 ? 2 : 1;
+    }
+    return sum;
+}
+
 inline bool same(const struct slm_pool_stats &a, const struct slm_pool_stats &b)
 {
     return memcmp(&a, &b, sizeof a) == 0;

@@ -324,8 +324,9 @@ TEST(PoolNginxP13, ABlockWithTwiceTheRequestLeftIsFoundBeforeANewOneIsTaken)
         slm_test::Random random(block_bytes);
         TestPool t(block_bytes);
         for (int round = 0; round < 3; round++) {
-            EXPECT_GT(request_at_random(&t, &random, 1000), 50u);
-            EXPECT_GT(count_used(t), 10u);
+            size_t n_requests = 20000000 / t.stats().small_limit_bytes;
+            EXPECT_GT(request_at_random(&t, &random, n_requests), 50u);
+            EXPECT_GT(count_used(t), 50u);
             EXPECT_EQ(t.reset(), SLM_OK);
         }
     }

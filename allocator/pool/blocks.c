@@ -1,41 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Region pool: blocks of the source, and the small objects that are cut from them. */
+/* Region pool: its blocks, and the small objects that are cut from them. */
 #include "allocator/pool/layout.h"
-
-/* --- The source --- */
-
-/* The quarantine, once there is one: it gives back what it holds before it refuses. */
-static const struct slm_source *source_of(const struct slm_pool *pool)
-{
-    const struct slm_pool_rest *rest = pool->rest;
-    return SLM_POOL_HOLDS && rest->large != NULL ? &rest->large->quarantine->source.source
-                                                 : rest->source;
-}
-
-void *slm_pool_source_take(struct slm_pool *pool, size_t size_bytes, size_t align_bytes)
-{
-    const struct slm_source *source = source_of(pool);
-    void *block = source->alloc(source->data, size_bytes, align_bytes);
-    SLM_ASSERT(pool, (uintptr_t)block % align_bytes == 0);
-    pool->rest->source_bytes += block != NULL ? size_bytes : 0;
-    return block;
-}
-
-void slm_pool_source_give(struct slm_pool *pool, void *block, size_t size_bytes, size_t align_bytes)
-{
-    const struct slm_source *source = pool->rest->source;
-    pool->rest->source_bytes -= size_bytes;
-    source->free(source->data, block, size_bytes, align_bytes);
-}
-
-void slm_pool_source_hold(struct slm_pool *pool, void *block, size_t size_bytes, size_t align_bytes)
-{
-    const struct slm_source *source = source_of(pool);
-    pool->rest->source_bytes -= size_bytes;
-    source->free(source->data, block, size_bytes, align_bytes);
-}
-
-/* --- Blocks --- */
 
 /* A pass-through pool keeps its blocks without free bytes. */
 void slm_pool_block_open(struct slm_pool *pool, struct slm_pool_block *block)

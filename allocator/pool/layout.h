@@ -227,15 +227,45 @@ static inline size_t slm_pool_asked_bytes(size_t size_bytes)
     return size_bytes != 0 ? size_bytes : 1;
 }
 
-/* --- blocks.c: the source, and the blocks that small objects are cut from --- */
+/* --- The source --- */
+
+/* The quarantine, once there is one: it gives back what it holds before it refuses. */
+static inline const struct slm_source *slm_pool_source(const struct slm_pool *pool)
+{
+    const struct slm_pool_rest *rest = pool->rest;
+    return SLM_POOL_HOLDS && rest->large != NULL ? &rest->large->quarantine->source.source
+                                                 : rest->source;
+}
 
 /* take: a block of the source; NULL: refused, and no freed block is held now. give: frees it. */
-void *slm_pool_source_take(struct slm_pool *pool, size_t size_bytes, size_t align_bytes);
-void slm_pool_source_give(struct slm_pool *pool, void *block, size_t size_bytes,
-                          size_t align_bytes);
+static inline void *slm_pool_source_take(struct slm_pool *pool, size_t size_bytes,
+                                         size_t align_bytes)
+{
+    const struct slm_source *source = slm_pool_source(pool);
+    void *block = source->alloc(source->data, size_bytes, align_bytes);
+    SLM_ASSERT(pool, (uintptr_t)block % align_bytes == 0);
+    pool->rest->source_bytes += block != NULL ? size_bytes : 0;
+    return block;
+}
+
+static inline void slm_pool_source_give(struct slm_pool *pool, void *block, size_t size_bytes,
+                                        size_t align_bytes)
+{
+    const struct slm_source *source = pool->rest->source;
+    pool->rest->source_bytes -= size_bytes;
+    source->free(source->data, block, size_bytes, align_bytes);
+}
+
 /* As give, for the block of a freed object: a pool that holds freed blocks holds it for a while. */
-void slm_pool_source_hold(struct slm_pool *pool, void *block, size_t size_bytes,
-                          size_t align_bytes);
+static inline void slm_pool_source_hold(struct slm_pool *pool, void *block, size_t size_bytes,
+                                        size_t align_bytes)
+{
+    const struct slm_source *source = slm_pool_source(pool);
+    pool->rest->source_bytes -= size_bytes;
+    source->free(source->data, block, size_bytes, align_bytes);
+}
+
+/* --- blocks.c: the blocks that small objects are cut from --- */
 
 /* Makes the block current, and empty. */
 void slm_pool_block_open(struct slm_pool *pool, struct slm_pool_block *block);
@@ -248,25 +278,6 @@ void *slm_pool_packed_alloc(struct slm_pool *pool, size_t size_bytes);
 
 /* --- table.c: records of objects that have a block of their own --- */
 
-/* The record of the object that starts at p, of any kind, or NULL. */
-struct slm_pool_record *slm_pool_record_find(const struct slm_pool *pool, const void *p);
-
-/* Makes space for one more record; false: the source refused. */
-bool slm_pool_table_reserve(struct slm_pool *pool);
-
-/* Adds the record of a new object; slm_pool_table_reserve has made the space. */
-void slm_pool_record_add(struct slm_pool *pool, unsigned char *p, size_t size_bytes,
-                         size_t align_bytes);
-
-/* Removes a record; the block is the caller's. */
-void slm_pool_record_remove(struct slm_pool *pool, struct slm_pool_record *record);
-
-/* Releases the table with its records, and every held block. A table in pool memory stays there. */
-void slm_pool_table_drop(struct slm_pool *pool);
-
-/* Bytes of the source that the table takes. */
-size_t slm_pool_table_bytes(const struct slm_pool_large *large);
-
 /* The bucket where a record of p belongs if that is not full. */
 static inline struct slm_pool_bucket *slm_pool_home(const struct slm_pool_large *large,
                                                     const void *p)
@@ -275,6 +286,76 @@ static inline struct slm_pool_bucket *slm_pool_home(const struct slm_pool_large 
     uint64_t hash = (uint64_t)(uintptr_t)p * UINT64_C(0x9E3779B97F4A7C15);
     return &large->buckets[hash >> large->hash_shift];
 }
+
+/* The record of p in the bucket, or NULL; p NULL: an empty one. Branch-free: a mispredict
+ * costs more than four compares. */
+static inline struct slm_pool_record *slm_pool_find_in(struct slm_pool_bucket *bucket,
+                                                       const void *p)
+{
+    size_t at = SLM_POOL_N_SLOTS;
+    for (size_t i = 0; i < SLM_POOL_N_SLOTS; i++) {
+        at = bucket->record[i].p == p ? i : at;
+    }
+    return at < SLM_POOL_N_SLOTS ? &bucket->record[at] : NULL;
+}
+
+/* For a record that is not in its home: in a full bucket's successors. */
+struct slm_pool_record *slm_pool_record_find_far(const struct slm_pool_large *large, const void *p);
+struct slm_pool_record *slm_pool_record_insert_far(struct slm_pool_large *large, const void *p);
+void slm_pool_record_leave_far(struct slm_pool_large *large, const struct slm_pool_record *record);
+
+/* The record of the object that starts at p, of any kind, or NULL. */
+static inline struct slm_pool_record *slm_pool_record_find(const struct slm_pool *pool,
+                                                           const void *p)
+{
+    const struct slm_pool_large *large = pool->rest->large;
+    if (large == NULL || p == NULL) {
+        return NULL;
+    }
+    struct slm_pool_record *record = slm_pool_find_in(slm_pool_home(large, p), p);
+    return SLM_LIKELY(record != NULL) ? record : slm_pool_record_find_far(large, p);
+}
+
+/* The empty record to use for p. The table is not full. */
+static inline struct slm_pool_record *slm_pool_record_insert(struct slm_pool_large *large,
+                                                             const void *p)
+{
+    struct slm_pool_record *record = slm_pool_find_in(slm_pool_home(large, p), NULL);
+    return SLM_LIKELY(record != NULL) ? record : slm_pool_record_insert_far(large, p);
+}
+
+static inline bool slm_pool_is_in_bucket(const struct slm_pool_bucket *bucket,
+                                         const struct slm_pool_record *record)
+{
+    return (uintptr_t)record - (uintptr_t)bucket < sizeof bucket->record;
+}
+
+static inline void slm_pool_record_erase(struct slm_pool_large *large,
+                                         struct slm_pool_record *record)
+{
+    if (SLM_UNLIKELY(!slm_pool_is_in_bucket(slm_pool_home(large, record->p), record))) {
+        slm_pool_record_leave_far(large, record);
+    }
+    record->p = NULL;
+}
+
+/* Makes space for one more record; false: the source refused. */
+bool slm_pool_table_grow(struct slm_pool *pool);
+
+static inline bool slm_pool_table_reserve(struct slm_pool *pool)
+{
+    const struct slm_pool_large *large = pool->rest->large;
+    bool has_space =
+        large != NULL && 2 * (large->n_kind[SLM_POOL_LARGE] + large->n_kind[SLM_POOL_SMALL] + 1) <=
+                             large->n_buckets * SLM_POOL_N_SLOTS;
+    return SLM_LIKELY(has_space) || slm_pool_table_grow(pool);
+}
+
+/* Releases the table with its records, and every held block. A table in pool memory stays there. */
+void slm_pool_table_drop(struct slm_pool *pool);
+
+/* Bytes of the source that the table takes. */
+size_t slm_pool_table_bytes(const struct slm_pool_large *large);
 
 /* The bucket after this one, in a ring. */
 static inline struct slm_pool_bucket *slm_pool_next(const struct slm_pool_large *large,

@@ -9,6 +9,40 @@ static bool has_own_block(const struct slm_pool *pool, size_t size_bytes)
     return size_bytes > pool->rest->small_limit_bytes || slm_pool_is_pass_through(pool);
 }
 
+static void count_record(struct slm_pool *pool, const struct slm_pool_record *record)
+{
+    struct slm_pool_large *large = pool->rest->large;
+    size_t n = ++large->n_kind[record->kind];
+    if (SLM_UNLIKELY(record->kind == SLM_POOL_SMALL)) {
+        large->newest = record->p;
+        return;
+    }
+    large->large_bytes += record->size_bytes;
+    pool->rest->n_large_peak = n > pool->rest->n_large_peak ? n : pool->rest->n_large_peak;
+}
+
+/* Field by field: a copy of a whole new record would wait until its parts are stored. */
+static inline void add_record(struct slm_pool *pool, unsigned char *p, size_t size_bytes,
+                              size_t align_bytes)
+{
+    struct slm_pool_record *record = slm_pool_record_insert(pool->rest->large, p);
+    bool is_small = SLM_UNLIKELY(slm_pool_is_pass_through(pool)) &&
+                    slm_pool_is_small(pool, size_bytes, align_bytes);
+    record->p = p;
+    record->size_bytes = size_bytes;
+    record->align_bytes = (uint32_t)align_bytes;
+    record->kind = is_small ? SLM_POOL_SMALL : SLM_POOL_LARGE;
+    count_record(pool, record);
+}
+
+/* The block is the caller's. */
+static inline void remove_record(struct slm_pool_large *large, struct slm_pool_record *record)
+{
+    large->n_kind[record->kind]--;
+    large->large_bytes -= record->kind == SLM_POOL_LARGE ? record->size_bytes : 0;
+    slm_pool_record_erase(large, record);
+}
+
 /* A block of the source for one object, large or (in a pass-through pool) small; NULL: refused. */
 static void *alloc_own_block(struct slm_pool *pool, size_t size_bytes, size_t align_bytes)
 {
@@ -24,7 +58,7 @@ static void *alloc_own_block(struct slm_pool *pool, size_t size_bytes, size_t al
         slm_pool_source_give(pool, p, asked_bytes, align_bytes);
         return NULL;
     }
-    slm_pool_record_add(pool, p, size_bytes, align_bytes);
+    add_record(pool, p, size_bytes, align_bytes);
     slm_poison_show(p, size_bytes);
     return p;
 }
@@ -34,7 +68,7 @@ void slm_pool_object_release(struct slm_pool *pool, struct slm_pool_record *reco
     unsigned char *p = record->p;
     size_t size_bytes = record->size_bytes;
     size_t align_bytes = record->align_bytes;
-    slm_pool_record_remove(pool, record);
+    remove_record(pool->rest->large, record);
     slm_poison_open(p, size_bytes);
     slm_pool_source_give(pool, p, slm_pool_asked_bytes(size_bytes), align_bytes);
 }
@@ -113,17 +147,19 @@ static void free_large(struct slm_pool *pool, struct slm_pool_record *record)
     size_t align_bytes = record->align_bytes;
     large->freed[large->freed_next] = p;
     large->freed_next = (large->freed_next + 1) % SLM_POOL_N_FREED;
-    slm_pool_record_remove(pool, record);
+    remove_record(pool->rest->large, record);
     slm_poison_open(p, size_bytes);
     slm_pool_source_hold(pool, p, slm_pool_asked_bytes(size_bytes), align_bytes);
 }
 
 enum slm_status slm_pool_free(struct slm_pool *pool, void *p)
 {
-    struct slm_pool_record *record;
-    enum slm_status status = pool == NULL ? SLM_E_NULL : slm_pool_place(pool, p, &record);
-    if (SLM_UNLIKELY(status != SLM_OK)) {
-        return pool != NULL && p == NULL ? SLM_OK : status;
+    if (SLM_UNLIKELY(pool == NULL)) {
+        return SLM_E_NULL;
+    }
+    struct slm_pool_record *record = slm_pool_record_find(pool, p);
+    if (SLM_UNLIKELY(record == NULL || record->kind != SLM_POOL_LARGE)) {
+        return p == NULL ? SLM_OK : slm_pool_place(pool, p, &record);
     }
     free_large(pool, record);
     SLM_CHECK_ALL(slm_pool_check(pool));

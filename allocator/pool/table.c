@@ -2,62 +2,37 @@
 /* Region pool: the table of objects that have a block of their own. */
 #include "allocator/pool/layout.h"
 
-/* The record of p in the bucket, or NULL; p NULL: an empty one. Branch-free: a mispredict
- * costs more than four compares. */
-static struct slm_pool_record *find_in_bucket(struct slm_pool_bucket *bucket, const void *p)
+/* A search goes on as long as records passed: each full bucket counts them. */
+struct slm_pool_record *slm_pool_record_find_far(const struct slm_pool_large *large, const void *p)
 {
-    size_t at = SLM_POOL_N_SLOTS;
-    for (size_t i = 0; i < SLM_POOL_N_SLOTS; i++) {
-        at = bucket->record[i].p == p ? i : at;
-    }
-    return at < SLM_POOL_N_SLOTS ? &bucket->record[at] : NULL;
-}
-
-struct slm_pool_record *slm_pool_record_find(const struct slm_pool *pool, const void *p)
-{
-    const struct slm_pool_large *large = pool->rest->large;
-    if (large == NULL || p == NULL) {
-        return NULL;
-    }
     struct slm_pool_bucket *bucket = slm_pool_home(large, p);
-    struct slm_pool_record *record = find_in_bucket(bucket, p);
+    struct slm_pool_record *record = NULL;
     for (size_t n = 1; record == NULL && bucket->n_passed != 0 && n < large->n_buckets; n++) {
         bucket = slm_pool_next(large, bucket);
-        record = find_in_bucket(bucket, p);
+        record = slm_pool_find_in(bucket, p);
     }
     return record;
 }
 
-/* The empty record to use for p; the buckets passed on the way to it count it. */
-static struct slm_pool_record *insert_record(struct slm_pool_large *large, const void *p)
+/* The buckets passed on the way to the empty record count it. */
+struct slm_pool_record *slm_pool_record_insert_far(struct slm_pool_large *large, const void *p)
 {
     struct slm_pool_bucket *bucket = slm_pool_home(large, p);
-    struct slm_pool_record *record = find_in_bucket(bucket, NULL);
+    struct slm_pool_record *record = NULL;
     while (record == NULL) {
         bucket->n_passed++;
         bucket = slm_pool_next(large, bucket);
-        record = find_in_bucket(bucket, NULL);
+        record = slm_pool_find_in(bucket, NULL);
     }
     return record;
 }
 
-static bool is_in_bucket(const struct slm_pool_bucket *bucket, const struct slm_pool_record *record)
-{
-    return record >= bucket->record && record < bucket->record + SLM_POOL_N_SLOTS;
-}
-
-static void erase_record(struct slm_pool_large *large, struct slm_pool_record *record)
+void slm_pool_record_leave_far(struct slm_pool_large *large, const struct slm_pool_record *record)
 {
     struct slm_pool_bucket *bucket = slm_pool_home(large, record->p);
-    for (; !is_in_bucket(bucket, record); bucket = slm_pool_next(large, bucket)) {
+    for (; !slm_pool_is_in_bucket(bucket, record); bucket = slm_pool_next(large, bucket)) {
         bucket->n_passed--;
     }
-    record->p = NULL;
-}
-
-static size_t n_used(const struct slm_pool_large *large)
-{
-    return large->n_kind[SLM_POOL_LARGE] + large->n_kind[SLM_POOL_SMALL];
 }
 
 static void use_buckets(struct slm_pool_large *large, struct slm_pool_bucket *buckets, size_t n)
@@ -82,7 +57,7 @@ static void insert_all(struct slm_pool_large *large, const struct slm_pool_bucke
         const struct slm_pool_record *record =
             &buckets[i / SLM_POOL_N_SLOTS].record[i % SLM_POOL_N_SLOTS];
         if (record->p != NULL) {
-            *insert_record(large, record->p) = *record;
+            *slm_pool_record_insert(large, record->p) = *record;
         }
     }
 }
@@ -130,52 +105,9 @@ static bool create_table(struct slm_pool *pool)
     return true;
 }
 
-bool slm_pool_table_reserve(struct slm_pool *pool)
+bool slm_pool_table_grow(struct slm_pool *pool)
 {
-    if (pool->rest->large == NULL) {
-        return create_table(pool);
-    }
-    return 2 * (n_used(pool->rest->large) + 1) <= slm_pool_n_records(pool->rest->large) ||
-           double_buckets(pool);
-}
-
-static void count_large(struct slm_pool *pool, size_t size_bytes)
-{
-    struct slm_pool_large *large = pool->rest->large;
-    large->large_bytes += size_bytes;
-    large->n_kind[SLM_POOL_LARGE]++;
-    if (large->n_kind[SLM_POOL_LARGE] > pool->rest->n_large_peak) {
-        pool->rest->n_large_peak = large->n_kind[SLM_POOL_LARGE];
-    }
-}
-
-/* Field by field: a copy of a whole new record would wait until its parts are stored. */
-void slm_pool_record_add(struct slm_pool *pool, unsigned char *p, size_t size_bytes,
-                         size_t align_bytes)
-{
-    struct slm_pool_large *large = pool->rest->large;
-    struct slm_pool_record *record = insert_record(large, p);
-    record->p = p;
-    record->size_bytes = size_bytes;
-    record->align_bytes = (uint32_t)align_bytes;
-    if (slm_pool_is_pass_through(pool) && slm_pool_is_small(pool, size_bytes, align_bytes)) {
-        record->kind = SLM_POOL_SMALL;
-        large->n_kind[SLM_POOL_SMALL]++;
-        large->newest = p;
-    } else {
-        record->kind = SLM_POOL_LARGE;
-        count_large(pool, size_bytes);
-    }
-}
-
-void slm_pool_record_remove(struct slm_pool *pool, struct slm_pool_record *record)
-{
-    struct slm_pool_large *large = pool->rest->large;
-    large->n_kind[record->kind]--;
-    if (record->kind == SLM_POOL_LARGE) {
-        large->large_bytes -= record->size_bytes;
-    }
-    erase_record(large, record);
+    return pool->rest->large == NULL ? create_table(pool) : double_buckets(pool);
 }
 
 /* --- Life of the table --- */

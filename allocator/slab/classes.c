@@ -85,6 +85,7 @@ void slm_slab_classes_derive(struct slm_slab *slab)
     slab->class_shift = slm_bit_lowest(shape->per_doubling);
     for (unsigned i = 0; i < shape->n_classes; i++) {
         cut_class(shape, &slab->cuts[i], bytes);
+        slab->cuts[i].stored = &slab->classes[i];
         slab->largest_chunk_bytes = bytes;
         for (; filled * SLAB_LOW_STEP <= bytes && filled * SLAB_LOW_STEP <= SLAB_LOW_MAX;
              filled++) {
@@ -95,4 +96,6 @@ void slm_slab_classes_derive(struct slm_slab *slab)
         }
         bytes = next_class_bytes(shape, bytes);
     }
+    slab->low_bytes = SLAB_LOW_MAX - shape->gap_bytes;
+    slab->low_extra = shape->gap_bytes + SLAB_LOW_STEP - 1;
 }

@@ -34,7 +34,7 @@ enum slm_status slm_slab_refresh_within(struct slm_slab *slab, size_t region_byt
     if (n_pages > slab->n_pages && slab_is_poisoned(slab)) {
         slm_slab_poison_grow(slab, n_pages);
     }
-    slab->n_pages = n_pages;
+    slab_know_pages(slab, n_pages);
     return SLM_OK;
 }
 

@@ -141,6 +141,9 @@ void slm_slab_layout_derive(struct slm_slab *slab, void *region)
     slab->memory = base + at.memory;
     slab->metadata_bytes = at.memory;
     slab->words_per_page = words_per_page(&slab->shape);
+    slab->bitmap_bytes = slab->words_per_page * sizeof(uint64_t);
+    slab->page_bytes = (size_t)1 << slab->shape.page_shift;
+    slab->page_mask = slab->page_bytes - 1;
     length_words(slab->shape.max_pages, slab->length_words, &slab->n_levels);
     uint64_t *words = (uint64_t *)(void *)(base + at.lengths);
     for (unsigned level = 0; level < slab->n_levels; level++) {
@@ -148,6 +151,7 @@ void slm_slab_layout_derive(struct slm_slab *slab, void *region)
         words += slab->length_words[level];
     }
     slm_slab_classes_derive(slab);
+    slab_know_pages(slab, slab->n_pages);
 }
 
 uint64_t slm_slab_layout_checksum(const struct slab_header *header)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Slab: allocation and release, each with and without the lock. The room's design comes first. */
+/* Slab: allocation and release of any object, without the lock. The room's design comes first. */
 #include <slabmill/slab.h>
 
-#include <string.h>
-
 #include "allocator/base/poison.h"
+#include "allocator/slab/chunk.h"
 #include "allocator/slab/place.h"
 #include "allocator/slab/view.h"
 
@@ -36,33 +35,13 @@
  * free, check_pointer, locate, usable_bytes and recovery alike. From SLM_CHECKS 2 on a span reuses
  * a freed chunk as late as it can.
  *
+ * Calls (calls.c, chunk.h). Allocation and release of a chunk are one function each, without a stack
+ * frame: if anything is unusual, it has changed nothing, and calls the general function of this
+ * file. So every case is judged here, and the fast paths only recognise the frequent one.
+ *
  * format.c makes regions and views, layout.c knows where the parts are, grow.c adds pages, root.c
  * and stats.c answer users. The invariants I1 to I12 are at the top of check.c.
  */
-
-/* Reports a refusal to the hook, never under the lock: the hook may be slow. */
-static void report(const struct slm_slab *slab, enum slm_status status, const char *call,
-                   size_t size_bytes, const void *pointer)
-{
-    bool muted = status == SLM_E_NOMEM && slab->view.quiet_nomem;
-    if (slab->view.report != NULL && !muted) {
-        struct slm_slab_event event = {status, slab->name, call, size_bytes, pointer};
-        slab->view.report(slab->view.report_data, &event);
-    }
-}
-
-/* The class of a size with its gap, at most the largest class. Above SLAB_LOW_MAX classes are equal
- * parts of a doubling, so the bits after the highest one are the index. */
-static unsigned class_of_bytes(const struct slm_slab *slab, size_t bytes)
-{
-    if (bytes <= SLAB_LOW_MAX) {
-        return slab->low_classes[(bytes + SLAB_LOW_STEP - 1) / SLAB_LOW_STEP];
-    }
-    unsigned high = slm_bit_highest(bytes - 1);
-    size_t steps = ((bytes - 1) >> (high - slab->class_shift)) - ((size_t)1 << slab->class_shift);
-    unsigned doublings = high - slm_bit_highest(SLAB_LOW_MAX);
-    return slab->first_high_class + (doublings << slab->class_shift) + (unsigned)steps;
-}
 
 static bool class_aligns(const struct slm_slab *slab, unsigned class_idx, size_t align_bytes)
 {
@@ -134,9 +113,7 @@ static void *alloc_run(struct slm_slab *slab, size_t bytes)
     return slab_page_memory(slab, idx);
 }
 
-/* An object of size_bytes, shown to the sanitizer, at a multiple of align_bytes (1: of what its
- * class has). */
-static void *alloc_object(struct slm_slab *slab, size_t size_bytes, size_t align_bytes)
+void *slm_slab_object_alloc(struct slm_slab *slab, size_t size_bytes, size_t align_bytes)
 {
     if (SLM_UNLIKELY(slab == NULL || !slab_can_change(slab))) {
         return NULL;
@@ -150,7 +127,7 @@ static void *alloc_object(struct slm_slab *slab, size_t size_bytes, size_t align
     } else if (bytes > slab->largest_chunk_bytes) {
         p = alloc_run(slab, bytes);
     } else {
-        unsigned class_idx = class_of_bytes(slab, bytes);
+        unsigned class_idx = slab_class_of_bytes(slab, bytes);
         while (class_idx < slab->shape.n_classes && !class_aligns(slab, class_idx, align_bytes)) {
             class_idx++;
         }
@@ -164,64 +141,6 @@ static void *alloc_object(struct slm_slab *slab, size_t size_bytes, size_t align
     return p;
 }
 
-void *slm_slab_alloc_locked(struct slm_slab *slab, size_t size_bytes)
-{
-    return alloc_object(slab, size_bytes, 1);
-}
-
-/* alloc, calloc and memalign with the lock: `call` says which. */
-static void *alloc_reporting(struct slm_slab *slab, size_t size_bytes, size_t align_bytes,
-                             const char *call)
-{
-    if (SLM_UNLIKELY(slab == NULL)) {
-        return NULL;
-    }
-    slab_lock(slab);
-    void *p = alloc_object(slab, size_bytes, align_bytes);
-    enum slm_status status = p != NULL ? SLM_OK : slab_change_status(slab);
-    slab_unlock(slab);
-    if (SLM_UNLIKELY(p == NULL)) {
-        report(slab, status == SLM_OK ? SLM_E_NOMEM : status, call, size_bytes, NULL);
-    }
-    return p;
-}
-
-void *slm_slab_alloc(struct slm_slab *slab, size_t size_bytes)
-{
-    return alloc_reporting(slab, size_bytes, 1, "alloc");
-}
-
-void *slm_slab_calloc_locked(struct slm_slab *slab, size_t size_bytes)
-{
-    void *p = alloc_object(slab, size_bytes, 1);
-    return p == NULL ? NULL : memset(p, 0, size_bytes);
-}
-
-void *slm_slab_calloc(struct slm_slab *slab, size_t size_bytes)
-{
-    void *p = alloc_reporting(slab, size_bytes, 1, "calloc");
-    return p == NULL ? NULL : memset(p, 0, size_bytes);
-}
-
-static bool align_is_served(size_t align_bytes)
-{
-    return slm_is_pow2(align_bytes) && align_bytes <= SLM_SLAB_ALIGN_MAX;
-}
-
-void *slm_slab_memalign_locked(struct slm_slab *slab, size_t align_bytes, size_t size_bytes)
-{
-    return align_is_served(align_bytes) ? alloc_object(slab, size_bytes, align_bytes) : NULL;
-}
-
-void *slm_slab_memalign(struct slm_slab *slab, size_t align_bytes, size_t size_bytes)
-{
-    if (slab != NULL && !align_is_served(align_bytes)) {
-        report(slab, SLM_E_ALIGN, "memalign", size_bytes, NULL);
-        return NULL;
-    }
-    return alloc_reporting(slab, size_bytes, align_bytes, "memalign");
-}
-
 static void free_run(struct slm_slab *slab, uint32_t idx)
 {
     uint32_t n_pages = slab_word_pages(slab->pages[idx].word);
@@ -230,7 +149,7 @@ static void free_run(struct slm_slab *slab, uint32_t idx)
     (void)slm_slab_run_give(slab, idx, n_pages);
 }
 
-enum slm_status slm_slab_free_locked(struct slm_slab *slab, void *p)
+enum slm_status slm_slab_object_free(struct slm_slab *slab, void *p)
 {
     struct slab_place place;
     enum slm_status status = slab == NULL ? SLM_E_NULL : slab_place_find(slab, p, &place);
@@ -250,20 +169,6 @@ enum slm_status slm_slab_free_locked(struct slm_slab *slab, void *p)
     }
     SLM_CHECK_ALL(slm_slab_check_locked(slab));
     return SLM_OK;
-}
-
-enum slm_status slm_slab_free(struct slm_slab *slab, void *p)
-{
-    if (SLM_UNLIKELY(slab == NULL || p == NULL)) {
-        return slab == NULL ? SLM_E_NULL : SLM_OK;
-    }
-    slab_lock(slab);
-    enum slm_status status = slm_slab_free_locked(slab, p);
-    slab_unlock(slab);
-    if (SLM_UNLIKELY(status != SLM_OK)) {
-        report(slab, status, "free", 0, p);
-    }
-    return status;
 }
 
 /* One store frees everything; the derived parts are rebuilt. The root is cleared first, since it
@@ -318,5 +223,5 @@ int slm_slab_class_of(const struct slm_slab *slab, size_t size_bytes)
     }
     size_t bytes = (size_bytes == 0 ? 1 : size_bytes) + slab->shape.gap_bytes;
     bool is_run = size_bytes > slab->largest_chunk_bytes || bytes > slab->largest_chunk_bytes;
-    return is_run ? -1 : (int)class_of_bytes(slab, bytes);
+    return is_run ? -1 : (int)slab_class_of_bytes(slab, bytes);
 }

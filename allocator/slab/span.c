@@ -2,6 +2,7 @@
 /* Spans of a slab: pages cut into chunks of one class, one bit for each chunk. */
 #include <string.h>
 
+#include "allocator/slab/chunk.h"
 #include "allocator/slab/page_list.h"
 #include "allocator/slab/view.h"
 
@@ -137,7 +138,7 @@ static uint32_t find_word(const uint64_t *bits, uint32_t n_words, uint32_t word_
 }
 
 /* Searches from the hint's word on and around; with SLM_CHECKS >= 2 from the hint's bit on. */
-static uint32_t search_chunk(const struct slm_slab *slab, uint32_t span)
+uint32_t slm_slab_chunk_search(const struct slm_slab *slab, uint32_t span)
 {
     const uint64_t *bits = slab_span_bits(slab, span);
     const struct slab_page *page = &slab->pages[span];
@@ -156,52 +157,19 @@ static uint32_t search_chunk(const struct slm_slab *slab, uint32_t span)
     return word_idx * SLM_WORD_BITS + slm_bit_lowest(~bits[word_idx]);
 }
 
-/*
- * A free chunk of the span: normally the one freed last or near it, which the cache has. With
- * SLM_CHECKS >= 2 the search begins after the chunk allocated last. So a freed chunk is reused as
- * late as possible, and until then a second free of it returns SLM_E_FREED.
- */
-static inline uint32_t find_chunk(const struct slm_slab *slab, uint32_t span)
-{
-    uint32_t word_idx = slab->pages[span].hint / SLM_WORD_BITS;
-    uint64_t clear = ~slab_span_bits(slab, span)[word_idx];
-    if (SLM_CHECKS < 2 && SLM_LIKELY(clear != 0)) {
-        return word_idx * SLM_WORD_BITS + slm_bit_lowest(clear);
-    }
-    return search_chunk(slab, span);
-}
-
-/* Where the next search begins after chunk was handed out. */
-static uint16_t hint_after_alloc(const struct slm_slab *slab, uint32_t span, uint32_t chunk)
-{
-    if (SLM_CHECKS >= 2) {
-        uint32_t n_chunks = slab_span_chunks(slab, slab->pages[span].word);
-        chunk = chunk + 1 == n_chunks ? 0 : chunk + 1;
-    }
-    return (uint16_t)chunk;
-}
-
 void *slm_slab_chunk_alloc_partial(struct slm_slab *slab, unsigned class_idx)
 {
-    struct slab_class *class = &slab->classes[class_idx];
-    uint32_t span = class->partial;
+    const struct slab_cut *cut = &slab->cuts[class_idx];
+    uint32_t span = cut->stored->partial;
     if (span == SLAB_NIL) {
         return NULL;
     }
     SLM_ASSERT(index, span < slab->n_pages);
-    struct slab_page *page = &slab->pages[span];
+    const struct slab_page *page = &slab->pages[span];
     SLM_ASSERT(page, slab_word_class(page->word) == class_idx && page->n_free > 0);
-    uint32_t chunk = find_chunk(slab, span);
+    uint32_t chunk = slm_slab_chunk_search(slab, span);
     slm_word *word = slab_span_bits(slab, span) + chunk / SLM_WORD_BITS;
-    void *p = slab_page_memory(slab, span) + (size_t)chunk * slab->cuts[class_idx].chunk_bytes;
-    slab_announce(slab, p);
-    slab_commit(word, *word | UINT64_C(1) << chunk % SLM_WORD_BITS);
-    page->hint = hint_after_alloc(slab, span, chunk);
-    if (--page->n_free == 0) {
-        unlink_span(slab, class_idx, span);
-    }
-    class->n_used++;
-    return p;
+    return slab_chunk_take(slab, cut, span, chunk, word, *word);
 }
 
 void *slm_slab_chunk_alloc_grow(struct slm_slab *slab, unsigned class_idx)

@@ -19,15 +19,17 @@
 #define SLAB_LOW_STEP 8u
 #define SLAB_LOW_MAX  1024u
 
-/* A class as it never changes. */
+/* A class as it never changes. 32 bytes: a fast path finds it by one shift. */
 struct slab_cut {
     uint64_t inverse;
+    struct slab_class *stored; /* what the region holds of it */
     uint32_t chunk_bytes;
     uint32_t span_pages; /* preferred */
     uint32_t min_pages;  /* fewest that hold a chunk */
 };
 
 struct slm_slab {
+    struct slab_cut cuts[SLM_SLAB_CLASSES_MAX]; /* first: an address less to add */
     struct slab_header *header;
     struct slab_class *classes;
     struct slab_page *pages;
@@ -37,6 +39,13 @@ struct slm_slab {
     size_t length_words[SLAB_LEVELS_MAX];
     struct slab_shape shape;
     uint32_t n_pages; /* as this view knows it */
+    /* What the fast paths need; it follows from the rest. */
+    uint32_t n_writable_pages; /* n_pages; 0 in a read-only view */
+    size_t page_bytes;
+    size_t page_mask;    /* page_bytes - 1 */
+    size_t bitmap_bytes; /* of the words of one page */
+    size_t low_bytes;    /* largest size, without its gap, that low_classes serves */
+    size_t low_extra;    /* a size plus this, in steps of SLAB_LOW_STEP, is its place there */
     uint32_t words_per_page;
     unsigned n_levels;
     unsigned class_shift;      /* log2 of classes per doubling */
@@ -45,7 +54,6 @@ struct slm_slab {
     size_t metadata_bytes;
     struct slm_slab_view view;
     char name[SLM_SLAB_NAME_BYTES];
-    struct slab_cut cuts[SLM_SLAB_CLASSES_MAX];
     uint8_t low_classes[SLAB_LOW_MAX / SLAB_LOW_STEP + 1];
 };
 
@@ -120,6 +128,8 @@ void *slm_slab_chunk_alloc_partial(struct slm_slab *slab, unsigned class_idx);
 /* A chunk of a class without listed spans, from its kept one or a new one; NULL if no pages are
  * left. */
 void *slm_slab_chunk_alloc_grow(struct slm_slab *slab, unsigned class_idx);
+/* A free chunk of a span that has one: from the hint on and around. */
+uint32_t slm_slab_chunk_search(const struct slm_slab *slab, uint32_t span);
 /* Frees a chunk that is in use. */
 void slm_slab_chunk_free(struct slm_slab *slab, uint32_t span, uint32_t chunk_idx);
 uint32_t slm_slab_span_trim(struct slm_slab *slab);
@@ -131,6 +141,14 @@ void slm_slab_span_keep(struct slm_slab *slab, uint32_t span);
 uint32_t slm_slab_span_destroy(struct slm_slab *slab, uint32_t span);
 /* Sets the bits after the last chunk of the span. */
 void slm_slab_span_seal(struct slm_slab *slab, uint32_t span, uint32_t n_chunks);
+
+/* --- objects.c: allocation and release of anything, without the lock --- */
+
+/* An object of size_bytes, shown to the sanitizer, at a multiple of align_bytes (1: of what its
+ * class has). */
+void *slm_slab_object_alloc(struct slm_slab *slab, size_t size_bytes, size_t align_bytes);
+/* slm_slab_free_locked. */
+enum slm_status slm_slab_object_free(struct slm_slab *slab, void *p);
 
 /* --- place.c --- */
 
@@ -174,6 +192,13 @@ static inline bool slab_is_current(const struct slm_slab *slab)
     return SLM_LIKELY((uint32_t)slab->header->n_pages == slab->n_pages);
 }
 
+/* Sets the pages that the view knows. */
+static inline void slab_know_pages(struct slm_slab *slab, uint32_t n_pages)
+{
+    slab->n_pages = n_pages;
+    slab->n_writable_pages = slab->view.read_only ? 0 : n_pages;
+}
+
 /* Whether calls that change the region may do so through this view. */
 static inline bool slab_can_change(const struct slm_slab *slab)
 {
@@ -198,9 +223,10 @@ static inline void slab_announce(struct slm_slab *slab, const void *p)
     slab->header->pending = (uint64_t)((uintptr_t)p - (uintptr_t)slab->header);
 }
 
-static inline uint64_t *slab_span_bits(const struct slm_slab *slab, uint32_t span)
+static inline uint64_t *slab_span_bits(const struct slm_slab *slab, size_t span)
 {
-    return slab->bitmaps + (size_t)span * slab->words_per_page;
+    unsigned char *bitmaps = (unsigned char *)slab->bitmaps;
+    return (uint64_t *)(void *)(bitmaps + span * slab->bitmap_bytes);
 }
 
 static inline unsigned char *slab_page_memory(const struct slm_slab *slab, uint32_t idx)

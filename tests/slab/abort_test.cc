@@ -86,6 +86,21 @@ void alloc_small(const Scene &s)
     s.alloc_small();
 }
 
+void fill_span(const Scene &s)
+{
+    while (s.page(s.span).n_free > 0) {
+        s.alloc_small();
+    }
+}
+
+slab_page &page_with_one_free(const Scene &s)
+{
+    while (s.page(s.span).n_free > 1) {
+        s.alloc_small();
+    }
+    return s.page(s.span);
+}
+
 void free_only_chunk(const Scene &s)
 {
     s.free(s.f.neighbour);
@@ -120,17 +135,23 @@ const Stop kStops[] = {
      [](const Scene &s) { s.page(s.span).prev = kPages; }, free_only_chunk},
     {"SpanBeforeNotLinkedOn", "broken list in slab_page_list_remove",
      [](const Scene &s) { s.page(s.span).prev = s.run; }, free_only_chunk},
+    {"NextSpanOfAFilledOneOutOfRange", "broken list in slab_span_unlist_first",
+     [](const Scene &s) { page_with_one_free(s).next = kPages; }, fill_span},
+    {"NextSpanOfAFilledOneNotLinkedBack", "broken list in slab_span_unlist_first",
+     [](const Scene &s) { page_with_one_free(s).next = s.run; }, fill_span},
+    {"FilledSpanIsNotTheFirst", "broken list in slab_span_unlist_first",
+     [](const Scene &s) { page_with_one_free(s).prev = s.run; }, fill_span},
     {"ListStartsElsewhere", "broken list in slab_page_list_remove",
      [](const Scene &s) { s.small().partial = s.run; }, free_only_chunk},
 
     /* Chunks. */
-    {"HintOutOfRange", "broken index in search_chunk",
+    {"HintOutOfRange", "broken index in slm_slab_chunk_search",
      [](const Scene &s) {
          s.page(s.span).hint =
              static_cast<uint16_t>(slm_align_up(slab_span_chunks(s.slab, s.page(s.span).word), 64));
      },
      alloc_small},
-    {"NoFreeBitWhereSomeAreCounted", "broken bitmap in search_chunk",
+    {"NoFreeBitWhereSomeAreCounted", "broken bitmap in slm_slab_chunk_search",
      [](const Scene &s) {
          uint32_t n_chunks = slab_span_chunks(s.slab, s.page(s.span).word);
          std::memset(s.span_bits(), 0xff, slm_align_up(n_chunks, 64) / 8);
@@ -164,9 +185,13 @@ const Stop kStops[] = {
      [](const Scene &s) { s.free(s.f.last_run); }},
 
     /* The whole check after the call finds what no local assertion sees. */
-    {"AllocChecksAll", "in alloc_object: number 11",
-     [](const Scene &s) { s.slab->header->n_runs++; }, alloc_small},
-    {"FreeChecksAll", "in slm_slab_free_locked: number 11",
+    {"AllocChecksAll", "in alloc_fast: number 11", [](const Scene &s) { s.slab->header->n_runs++; },
+     alloc_small},
+    {"AllocOfARunChecksAll", "in slm_slab_object_alloc: number 11",
+     [](const Scene &s) { s.slab->header->n_runs++; }, alloc_free_run},
+    {"FreeChecksAll", "in free_fast: number 11", [](const Scene &s) { s.slab->header->n_runs++; },
+     [](const Scene &s) { s.free(s.f.full[0]); }},
+    {"FreeOfTheOnlyChunkChecksAll", "in slm_slab_object_free: number 11",
      [](const Scene &s) { s.slab->header->n_runs++; }, free_only_chunk},
     {"TrimEndsAndChecksAll", "in slm_slab_trim: number 11",
      [](const Scene &s) { s.slab->header->n_kept_pages++; },

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Slab: allocation and release as users call them: the fast paths, the lock, reports. */
+#include <slabmill/slab.h>
+
+#include <string.h>
+
+#include "allocator/slab/chunk.h"
+#include "allocator/slab/page_list.h"
+#include "allocator/slab/view.h"
+
+/* Reports a refusal to the hook, never under the lock: the hook may be slow. */
+static SLM_NOINLINE void report(const struct slm_slab *slab, enum slm_status status,
+                                const char *call, size_t size_bytes, const void *pointer)
+{
+    bool muted = status == SLM_E_NOMEM && slab->view.quiet_nomem;
+    if (slab->view.report != NULL && !muted) {
+        struct slm_slab_event event = {status, slab->name, call, size_bytes, pointer};
+        slab->view.report(slab->view.report_data, &event);
+    }
+}
+
+/* How the class of a size is cut; NULL: another case, as is size 0. */
+static inline const struct slab_cut *find_cut(const struct slm_slab *slab, size_t size_bytes)
+{
+    size_t gap_bytes = slab->shape.gap_bytes;
+    if (SLM_LIKELY(size_bytes - 1 < slab->low_bytes)) {
+        return &slab->cuts[slab->low_classes[(size_bytes + slab->low_extra) / SLAB_LOW_STEP]];
+    }
+    return size_bytes - 1 < slab->largest_chunk_bytes - gap_bytes
+               ? &slab->cuts[slab_high_class(slab, size_bytes + gap_bytes)]
+               : NULL;
+}
+
+/* A chunk from the first span of the class, where the span's hint says one is free. NULL, and
+ * nothing has changed: it is another case. */
+static inline void *take_near(struct slm_slab *slab, const struct slab_cut *cut)
+{
+    size_t span = cut->stored->partial;
+    if (SLM_UNLIKELY(span >= slab->n_writable_pages)) {
+        return NULL;
+    }
+    const struct slab_page *page = &slab->pages[span];
+    if (SLM_ASSERT_ON && (&slab->cuts[slab_word_class(page->word)] != cut || page->n_free == 0)) {
+        return NULL;
+    }
+    size_t hint = SLM_CHECKS < 2 ? page->hint : slm_slab_chunk_search(slab, (uint32_t)span);
+    slm_word *word = slab_span_bits(slab, span) + hint / SLM_WORD_BITS;
+    uint64_t bits = *word;
+    if (SLM_UNLIKELY(bits == UINT64_MAX)) {
+        return NULL;
+    }
+    size_t chunk = hint;
+    if (SLM_CHECKS < 2) {
+        chunk = hint / SLM_WORD_BITS * SLM_WORD_BITS + slm_bit_lowest(~bits);
+    }
+    slab_step();
+    cut->stored->n_requests++;
+    return slab_chunk_take(slab, cut, span, chunk, word, bits);
+}
+
+/* An object of a class with a free chunk near; NULL, and nothing has changed: another case. */
+static inline void *alloc_fast(struct slm_slab *slab, size_t size_bytes)
+{
+    if (SLM_UNLIKELY(slab == NULL) ||
+        SLM_UNLIKELY((uint32_t)slab->header->n_pages != slab->n_writable_pages)) {
+        return NULL;
+    }
+    const struct slab_cut *cut = find_cut(slab, size_bytes);
+    void *p = SLM_LIKELY(cut != NULL) ? take_near(slab, cut) : NULL;
+    if (SLM_UNLIKELY(p == NULL)) {
+        return NULL;
+    }
+    if (slab_is_poisoned(slab)) {
+        slm_slab_poison_show(slab, p, size_bytes);
+    }
+    SLM_CHECK_ALL(slm_slab_check_locked(slab));
+    return p;
+}
+
+void *slm_slab_alloc_locked(struct slm_slab *slab, size_t size_bytes)
+{
+    void *p = alloc_fast(slab, size_bytes);
+    return SLM_LIKELY(p != NULL) ? p : slm_slab_object_alloc(slab, size_bytes, 1);
+}
+
+/* A used chunk, and what its bitmap's word is without it. */
+struct used_chunk {
+    size_t span;
+    uint64_t chunk;
+    const struct slab_cut *cut;
+    slm_word *word;
+    uint64_t bits_without;
+};
+
+/* Whether [offset in the span] is the start of a used chunk, and not the span's last one. */
+static inline bool find_in_span(const struct slm_slab *slab, size_t offset, struct used_chunk *at)
+{
+    const struct slab_page *page = &slab->pages[at->span];
+    const struct slab_cut *cut = &slab->cuts[slab_word_class(page->word)];
+    uint64_t span_bytes = slab_word_pages(page->word) * slab->page_bytes;
+    uint64_t n_chunks = span_bytes * cut->inverse >> SLAB_INVERSE_SHIFT;
+    uint64_t chunk = offset * cut->inverse >> SLAB_INVERSE_SHIFT;
+    if (SLM_UNLIKELY(page->n_free + 1u == n_chunks) || SLM_UNLIKELY(chunk >= n_chunks) ||
+        SLM_UNLIKELY(chunk * cut->chunk_bytes != offset)) {
+        return false;
+    }
+    slab_step();
+    at->chunk = chunk;
+    at->cut = cut;
+    at->word = slab_span_bits(slab, at->span) + chunk / SLM_WORD_BITS;
+    uint64_t bits = *at->word;
+    at->bits_without = bits & ~(UINT64_C(1) << chunk % SLM_WORD_BITS);
+    return SLM_LIKELY(at->bits_without != bits);
+}
+
+/* Whether p is a used chunk in a span with others. All else is another case. */
+static inline bool find_used_chunk(const struct slm_slab *slab, const void *p,
+                                   struct used_chunk *at)
+{
+    /* An address below page 0, as NULL is, wraps to an offset after every page. */
+    size_t offset = (size_t)((uintptr_t)p - (uintptr_t)slab->memory);
+    size_t idx = offset >> slab->shape.page_shift;
+    if (SLM_UNLIKELY(idx >= slab->n_writable_pages)) {
+        return false;
+    }
+    uint64_t word = slab->pages[idx].word;
+    at->span = idx;
+    offset &= slab->page_mask;
+    if (SLM_UNLIKELY(slab_word_kind(word) != SLAB_SPAN)) {
+        if (slab_word_kind(word) != SLAB_BODY) {
+            return false;
+        }
+        at->span -= slab_word_pages(word);
+        offset += slab_word_pages(word) * slab->page_bytes;
+    }
+    return find_in_span(slab, offset, at);
+}
+
+/* Frees a used chunk of a span that remains in use. False, and nothing has changed: it is another
+ * case. */
+static inline bool free_fast(struct slm_slab *slab, void *p)
+{
+    struct used_chunk at;
+    if (SLM_UNLIKELY(slab == NULL) ||
+        SLM_UNLIKELY((uint32_t)slab->header->n_pages != slab->n_writable_pages) ||
+        !find_used_chunk(slab, p, &at)) {
+        return false;
+    }
+    slab_step();
+    struct slab_page *page = &slab->pages[at.span];
+    if (slab_is_poisoned(slab)) {
+        slm_slab_poison_hide(slab, p, at.cut->chunk_bytes);
+    }
+    at.cut->stored->n_used--;
+    if (SLM_CHECKS < 2) {
+        page->hint = (uint16_t)at.chunk;
+    }
+    page->n_free++;
+    slab_step();
+    if (page->n_free == 1) {
+        slab_page_list_push(slab, &at.cut->stored->partial, (uint32_t)at.span);
+    }
+    slab_commit(at.word, at.bits_without);
+    SLM_CHECK_ALL(slm_slab_check_locked(slab));
+    return true;
+}
+
+enum slm_status slm_slab_free_locked(struct slm_slab *slab, void *p)
+{
+    return SLM_LIKELY(free_fast(slab, p)) ? SLM_OK : slm_slab_object_free(slab, p);
+}
+
+/* With the lock, and a report of what is refused. `call` says which call it is. */
+static void *alloc_reporting(struct slm_slab *slab, size_t size_bytes, size_t align_bytes,
+                             const char *call)
+{
+    if (SLM_UNLIKELY(slab == NULL)) {
+        return NULL;
+    }
+    slab_lock(slab);
+    void *p = align_bytes == 1 ? slm_slab_alloc_locked(slab, size_bytes)
+                               : slm_slab_object_alloc(slab, size_bytes, align_bytes);
+    enum slm_status status = p != NULL ? SLM_OK : slab_change_status(slab);
+    slab_unlock(slab);
+    if (SLM_UNLIKELY(p == NULL)) {
+        report(slab, status == SLM_OK ? SLM_E_NOMEM : status, call, size_bytes, NULL);
+    }
+    return p;
+}
+
+void *slm_slab_alloc(struct slm_slab *slab, size_t size_bytes)
+{
+    return alloc_reporting(slab, size_bytes, 1, "alloc");
+}
+
+void *slm_slab_calloc_locked(struct slm_slab *slab, size_t size_bytes)
+{
+    void *p = slm_slab_alloc_locked(slab, size_bytes);
+    return p == NULL ? NULL : memset(p, 0, size_bytes);
+}
+
+void *slm_slab_calloc(struct slm_slab *slab, size_t size_bytes)
+{
+    void *p = alloc_reporting(slab, size_bytes, 1, "calloc");
+    return p == NULL ? NULL : memset(p, 0, size_bytes);
+}
+
+static bool align_is_served(size_t align_bytes)
+{
+    return slm_is_pow2(align_bytes) && align_bytes <= SLM_SLAB_ALIGN_MAX;
+}
+
+void *slm_slab_memalign_locked(struct slm_slab *slab, size_t align_bytes, size_t size_bytes)
+{
+    return align_is_served(align_bytes) ? slm_slab_object_alloc(slab, size_bytes, align_bytes)
+                                        : NULL;
+}
+
+void *slm_slab_memalign(struct slm_slab *slab, size_t align_bytes, size_t size_bytes)
+{
+    if (slab != NULL && !align_is_served(align_bytes)) {
+        report(slab, SLM_E_ALIGN, "memalign", size_bytes, NULL);
+        return NULL;
+    }
+    return alloc_reporting(slab, size_bytes, align_bytes, "memalign");
+}
+
+enum slm_status slm_slab_free(struct slm_slab *slab, void *p)
+{
+    if (SLM_UNLIKELY(slab == NULL || p == NULL)) {
+        return slab == NULL ? SLM_E_NULL : SLM_OK;
+    }
+    slab_lock(slab);
+    enum slm_status status = slm_slab_free_locked(slab, p);
+    slab_unlock(slab);
+    if (SLM_UNLIKELY(status != SLM_OK)) {
+        report(slab, status, "free", 0, p);
+    }
+    return status;
+}

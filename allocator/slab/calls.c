@@ -20,7 +20,7 @@ static SLM_NOINLINE void report(const struct slm_slab *slab, enum slm_status sta
 }
 
 /* How the class of a size is cut; NULL: another case, as is size 0. */
-static inline const struct slab_cut *find_cut(const struct slm_slab *slab, size_t size_bytes)
+SLAB_INLINE const struct slab_cut *find_cut(const struct slm_slab *slab, size_t size_bytes)
 {
     size_t gap_bytes = slab->shape.gap_bytes;
     if (SLM_LIKELY(size_bytes - 1 < slab->low_bytes)) {
@@ -31,12 +31,15 @@ static inline const struct slab_cut *find_cut(const struct slm_slab *slab, size_
                : NULL;
 }
 
-/* A chunk from the first span of the class, where the span's hint says one is free. NULL, and
- * nothing has changed: it is another case. */
-static inline void *take_near(struct slm_slab *slab, const struct slab_cut *cut)
+/* A chunk from the first span of the class, where the span's hint says one is free. takes_kept: also
+ * if the span is empty and the class keeps it. NULL, and nothing has changed: it is another case. */
+SLAB_INLINE void *take_near(struct slm_slab *slab, const struct slab_cut *cut, bool takes_kept)
 {
     size_t span = cut->stored->partial;
     if (SLM_UNLIKELY(span >= slab->n_writable_pages)) {
+        return NULL;
+    }
+    if (SLM_UNLIKELY(cut->stored->kept == span) && !takes_kept) {
         return NULL;
     }
     const struct slab_page *page = &slab->pages[span];
@@ -54,19 +57,22 @@ static inline void *take_near(struct slm_slab *slab, const struct slab_cut *cut)
         chunk = hint / SLM_WORD_BITS * SLM_WORD_BITS + slm_bit_lowest(~bits);
     }
     slab_step();
+    if (takes_kept) {
+        slab_span_use(slab, cut->stored, span);
+    }
     cut->stored->n_requests++;
     return slab_chunk_take(slab, cut, span, chunk, word, bits);
 }
 
 /* An object of a class with a free chunk near; NULL, and nothing has changed: another case. */
-static inline void *alloc_fast(struct slm_slab *slab, size_t size_bytes)
+SLAB_INLINE void *alloc_fast(struct slm_slab *slab, size_t size_bytes, bool takes_kept)
 {
     if (SLM_UNLIKELY(slab == NULL) ||
         SLM_UNLIKELY((uint32_t)slab->header->n_pages != slab->n_writable_pages)) {
         return NULL;
     }
     const struct slab_cut *cut = find_cut(slab, size_bytes);
-    void *p = SLM_LIKELY(cut != NULL) ? take_near(slab, cut) : NULL;
+    void *p = SLM_LIKELY(cut != NULL) ? take_near(slab, cut, takes_kept) : NULL;
     if (SLM_UNLIKELY(p == NULL)) {
         return NULL;
     }
@@ -77,11 +83,24 @@ static inline void *alloc_fast(struct slm_slab *slab, size_t size_bytes)
     return p;
 }
 
+static SLM_NOINLINE void *alloc_other(struct slm_slab *slab, size_t size_bytes)
+{
+    void *p = alloc_fast(slab, size_bytes, true);
+    return p != NULL ? p : slm_slab_object_alloc(slab, size_bytes, 1);
+}
+
 void *slm_slab_alloc_locked(struct slm_slab *slab, size_t size_bytes)
 {
-    void *p = alloc_fast(slab, size_bytes);
-    return SLM_LIKELY(p != NULL) ? p : slm_slab_object_alloc(slab, size_bytes, 1);
+    void *p = alloc_fast(slab, size_bytes, false);
+    return SLM_LIKELY(p != NULL) ? p : alloc_other(slab, size_bytes);
 }
+
+/* What a pointer is to a release. */
+enum release {
+    OTHER, /* for the general function, which judges it */
+    ONE_OF_MANY,
+    THE_LAST, /* used chunk of its span, or none at all: that is not judged yet */
+};
 
 /* A used chunk, and what its bitmap's word is without it. */
 struct used_chunk {
@@ -92,17 +111,20 @@ struct used_chunk {
     uint64_t bits_without;
 };
 
-/* Whether [offset in the span] is the start of a used chunk, and not the span's last one. */
-static inline bool find_in_span(const struct slm_slab *slab, size_t offset, struct used_chunk *at)
+/* What is at the offset in the span at->span. takes_last: if one chunk is used, it is judged here. */
+SLAB_INLINE enum release find_in_span(const struct slm_slab *slab, size_t offset,
+                                      struct used_chunk *at, bool takes_last)
 {
     const struct slab_page *page = &slab->pages[at->span];
     const struct slab_cut *cut = &slab->cuts[slab_word_class(page->word)];
     uint64_t span_bytes = slab_word_pages(page->word) * slab->page_bytes;
     uint64_t n_chunks = span_bytes * cut->inverse >> SLAB_INVERSE_SHIFT;
+    if (SLM_UNLIKELY(page->n_free + 1u == n_chunks) && !takes_last) {
+        return THE_LAST;
+    }
     uint64_t chunk = offset * cut->inverse >> SLAB_INVERSE_SHIFT;
-    if (SLM_UNLIKELY(page->n_free + 1u == n_chunks) || SLM_UNLIKELY(chunk >= n_chunks) ||
-        SLM_UNLIKELY(chunk * cut->chunk_bytes != offset)) {
-        return false;
+    if (SLM_UNLIKELY(chunk >= n_chunks) || SLM_UNLIKELY(chunk * cut->chunk_bytes != offset)) {
+        return OTHER;
     }
     slab_step();
     at->chunk = chunk;
@@ -110,64 +132,83 @@ static inline bool find_in_span(const struct slm_slab *slab, size_t offset, stru
     at->word = slab_span_bits(slab, at->span) + chunk / SLM_WORD_BITS;
     uint64_t bits = *at->word;
     at->bits_without = bits & ~(UINT64_C(1) << chunk % SLM_WORD_BITS);
-    return SLM_LIKELY(at->bits_without != bits);
+    return SLM_LIKELY(at->bits_without != bits) ? ONE_OF_MANY : OTHER;
 }
 
-/* Whether p is a used chunk in a span with others. All else is another case. */
-static inline bool find_used_chunk(const struct slm_slab *slab, const void *p,
-                                   struct used_chunk *at)
+SLAB_INLINE enum release find_chunk(const struct slm_slab *slab, const void *p,
+                                    struct used_chunk *at, bool takes_last)
 {
+    if (SLM_UNLIKELY(slab == NULL) ||
+        SLM_UNLIKELY((uint32_t)slab->header->n_pages != slab->n_writable_pages)) {
+        return OTHER;
+    }
     /* An address below page 0, as NULL is, wraps to an offset after every page. */
     size_t offset = (size_t)((uintptr_t)p - (uintptr_t)slab->memory);
     size_t idx = offset >> slab->shape.page_shift;
     if (SLM_UNLIKELY(idx >= slab->n_writable_pages)) {
-        return false;
+        return OTHER;
     }
     uint64_t word = slab->pages[idx].word;
     at->span = idx;
     offset &= slab->page_mask;
     if (SLM_UNLIKELY(slab_word_kind(word) != SLAB_SPAN)) {
         if (slab_word_kind(word) != SLAB_BODY) {
-            return false;
+            return OTHER;
         }
         at->span -= slab_word_pages(word);
         offset += slab_word_pages(word) * slab->page_bytes;
     }
-    return find_in_span(slab, offset, at);
+    return find_in_span(slab, offset, at, takes_last);
 }
 
-/* Frees a used chunk of a span that remains in use. False, and nothing has changed: it is another
- * case. */
-static inline bool free_fast(struct slm_slab *slab, void *p)
+/* Takes back a used chunk of a span that stays where it is, or comes back onto its list. */
+SLAB_INLINE void give_chunk(struct slm_slab *slab, void *p, const struct used_chunk *at)
 {
-    struct used_chunk at;
-    if (SLM_UNLIKELY(slab == NULL) ||
-        SLM_UNLIKELY((uint32_t)slab->header->n_pages != slab->n_writable_pages) ||
-        !find_used_chunk(slab, p, &at)) {
-        return false;
-    }
     slab_step();
-    struct slab_page *page = &slab->pages[at.span];
+    struct slab_page *page = &slab->pages[at->span];
     if (slab_is_poisoned(slab)) {
-        slm_slab_poison_hide(slab, p, at.cut->chunk_bytes);
+        slm_slab_poison_hide(slab, p, at->cut->chunk_bytes);
     }
-    at.cut->stored->n_used--;
+    at->cut->stored->n_used--;
     if (SLM_CHECKS < 2) {
-        page->hint = (uint16_t)at.chunk;
+        page->hint = (uint16_t)at->chunk;
     }
     page->n_free++;
     slab_step();
     if (page->n_free == 1) {
-        slab_page_list_push(slab, &at.cut->stored->partial, (uint32_t)at.span);
+        slab_page_list_push(slab, &at->cut->stored->partial, (uint32_t)at->span);
     }
-    slab_commit(at.word, at.bits_without);
+    slab_commit(at->word, at->bits_without);
+}
+
+/* Frees the last used chunk of a span, if that can be kept where it is on its list. */
+static SLM_NOINLINE enum slm_status free_last(struct slm_slab *slab, void *p)
+{
+    struct used_chunk at;
+    if (find_chunk(slab, p, &at, true) == OTHER) {
+        return slm_slab_object_free(slab, p);
+    }
+    struct slab_class *class = at.cut->stored;
+    bool can_stay = class->kept == SLAB_NIL && slab_page_list_is(slab, class->partial, at.span);
+    if (!can_stay) {
+        return slm_slab_object_free(slab, p);
+    }
+    give_chunk(slab, p, &at);
+    slab_keep_span(slab, (uint32_t)at.span);
     SLM_CHECK_ALL(slm_slab_check_locked(slab));
-    return true;
+    return SLM_OK;
 }
 
 enum slm_status slm_slab_free_locked(struct slm_slab *slab, void *p)
 {
-    return SLM_LIKELY(free_fast(slab, p)) ? SLM_OK : slm_slab_object_free(slab, p);
+    struct used_chunk at;
+    enum release what = find_chunk(slab, p, &at, false);
+    if (SLM_UNLIKELY(what != ONE_OF_MANY)) {
+        return what == THE_LAST ? free_last(slab, p) : slm_slab_object_free(slab, p);
+    }
+    give_chunk(slab, p, &at);
+    SLM_CHECK_ALL(slm_slab_check_locked(slab));
+    return SLM_OK;
 }
 
 /* With the lock, and a report of what is refused. `call` says which call it is. */

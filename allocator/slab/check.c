@@ -14,7 +14,8 @@
  * I4   No two free runs are side by side.
  * I5   In a span: the bits after the last chunk are set, n_free is the number of clear ones, hint
  *      is a chunk.
- * I6   A class's list holds exactly its spans with free and used chunks, linked both ways.
+ * I6   A class's list holds exactly its spans with free and used chunks, linked both ways. The span
+ *      that the class keeps may be on it too, as the last.
  * I7   An empty span is the one its class keeps; full ones and runs are linked nowhere.
  * I8   Each length's list holds exactly the free runs of that length, linked both ways.
  * I9   A length's bit is set iff its list is not empty; a bit above iff the word below is not 0.
@@ -128,7 +129,7 @@ static enum invariant check_span(const struct slm_slab *slab, uint32_t span, str
     }
     bool is_empty = page->n_free == n_chunks;
     if (is_empty != (slab->classes[class_idx].kept == span) ||
-        (!is_partial(slab, span) && !is_unlinked(page))) {
+        (page->n_free == 0 && !is_unlinked(page)) || (is_empty && page->next != SLAB_NIL)) {
         return I7;
     }
     class->n_spans++;
@@ -184,20 +185,29 @@ static uint32_t measure_list(const struct slm_slab *slab, uint32_t first, uint64
     return n;
 }
 
+/* Spans that the class's list must hold. */
+static uint32_t count_listed(const struct slm_slab *slab, const struct slab_class *class,
+                             uint32_t n_partial)
+{
+    return n_partial + (class->kept != SLAB_NIL && slab_kept_is_listed(slab, class));
+}
+
 static enum invariant check_classes(const struct slm_slab *slab, const struct sums *sums)
 {
     for (unsigned i = 0; i < slab->shape.n_classes; i++) {
         const struct slab_class *class = &slab->classes[i];
         const struct class_sums *found = &sums->classes[i];
+        uint64_t like = slab_word(SLAB_SPAN, i, 0);
         uint32_t kept = class->kept;
-        /* The only span of a list has no links, as full and empty spans have none. */
-        if (measure_list(slab, class->partial, slab_word(SLAB_SPAN, i, 0)) != found->n_partial ||
-            (class->partial != SLAB_NIL && !is_partial(slab, class->partial))) {
-            return I6;
-        }
-        if (kept != SLAB_NIL && (kept >= slab->n_pages || (slab->pages[kept].word & 0xffffu) !=
-                                                              slab_word(SLAB_SPAN, i, 0))) {
+        if (kept != SLAB_NIL &&
+            (kept >= slab->n_pages || (slab->pages[kept].word & 0xffffu) != like)) {
             return I7;
+        }
+        /* The only span of a list has no links, as a full one has none. */
+        if (measure_list(slab, class->partial, like) !=
+                count_listed(slab, class, found->n_partial) ||
+            (class->partial != SLAB_NIL && slab->pages[class->partial].n_free == 0)) {
+            return I6;
         }
         if (class->n_spans != found->n_spans || class->n_chunks != found->n_chunks ||
             class->n_used != found->n_used || class->n_failures > class->n_requests ||

@@ -12,6 +12,8 @@
  * registers that no caller of theirs wants back. Saving others was a fifth of their instructions.
  * slab_step keeps the compiler from mixing the steps again.
  */
+#define SLAB_INLINE static inline __attribute__((always_inline)) /* in each of several callers */
+
 static inline void slab_step(void)
 {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -49,6 +51,16 @@ static inline void slab_span_unlist_first(struct slm_slab *slab, struct slab_cla
     }
 }
 
+/* If the class kept the span, it uses the span now. */
+static inline void slab_span_use(struct slm_slab *slab, struct slab_class *class, size_t span)
+{
+    if (class->kept == span) {
+        class->kept = SLAB_NIL;
+        slab->header->n_kept_pages -= slab_word_pages(slab->pages[span].word);
+        slab_note_peak(slab);
+    }
+}
+
 /* Where the next search begins after the chunk was handed out. */
 static inline uint16_t slab_hint_after(const struct slm_slab *slab, const struct slab_page *page,
                                        size_t chunk)
@@ -59,10 +71,10 @@ static inline uint16_t slab_hint_after(const struct slm_slab *slab, const struct
     return (uint16_t)chunk;
 }
 
-/* Hands out a free chunk of the first span on its class's list. Its bit is in *word, which is bits:
+/* Hands out a free chunk of the first span on its class's list, which the class does not keep. Its bit is in *word, which is bits:
  * below SLM_CHECKS 2 the lowest one that is clear. Never NULL. */
-static inline void *slab_chunk_take(struct slm_slab *slab, const struct slab_cut *cut, size_t span,
-                                    size_t chunk, slm_word *word, uint64_t bits)
+SLAB_INLINE void *slab_chunk_take(struct slm_slab *slab, const struct slab_cut *cut, size_t span,
+                                  size_t chunk, slm_word *word, uint64_t bits)
 {
     struct slab_class *class = cut->stored;
     struct slab_page *page = &slab->pages[span];

@@ -38,4 +38,11 @@ static inline void slab_page_list_remove(struct slm_slab *slab, uint32_t *first,
     page->prev = SLAB_NIL;
 }
 
+/* Whether the list that begins at first holds this page only. */
+static inline bool slab_page_list_is(const struct slm_slab *slab, uint32_t first, size_t idx)
+{
+    SLM_ASSERT(list, first != idx || slab->pages[idx].prev == SLAB_NIL);
+    return first == idx && slab->pages[idx].next == SLAB_NIL;
+}
+
 #endif

@@ -120,7 +120,7 @@ static void relist_span(struct slm_slab *slab, uint32_t span)
     if (page->n_free != 0 && page->n_free != n_chunks) {
         slm_slab_span_link(slab, slab_word_class(page->word), span);
     } else if (page->n_free == n_chunks && class->kept == SLAB_NIL) {
-        slm_slab_span_keep(slab, span);
+        slab_keep_span(slab, span);
     }
 }
 
@@ -188,7 +188,7 @@ enum slm_status slm_slab_rebuild_locked(struct slm_slab *slab)
     bound_history(slab);
     relist_all(slab);
     release_spare(slab);
-    slm_slab_run_note_peak(slab);
+    slab_note_peak(slab);
     return SLM_OK;
 }
 

@@ -108,15 +108,6 @@ void slm_slab_run_mark_free(struct slm_slab *slab, uint32_t idx, uint32_t n_page
     }
 }
 
-void slm_slab_run_note_peak(struct slm_slab *slab)
-{
-    struct slab_header *header = slab->header;
-    uint32_t used = slab->n_pages - header->n_free_pages - header->n_kept_pages;
-    if (used > header->peak_used_pages) {
-        header->peak_used_pages = used;
-    }
-}
-
 /*
  *   before  [FREE 7 . . . . . TAIL 7]
  *   after   [FREE 7 . . FREE 4 . TAIL 4]
@@ -139,7 +130,7 @@ uint32_t slm_slab_run_take(struct slm_slab *slab, uint32_t n_pages)
         slab->pages[idx + length - 1].word = 0;
     }
     slab->header->n_free_pages -= n_pages;
-    slm_slab_run_note_peak(slab);
+    slab_note_peak(slab);
     return idx;
 }
 

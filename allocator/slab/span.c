@@ -8,8 +8,10 @@
 
 /*
  * A span with free and used chunks is on its class's list. A full span is on no list. An empty span
- * is on no list either: its class keeps it, or returns its pages if it keeps another. A bit is 1 if
- * its chunk is used; the bits after the last chunk are always 1.
+ * is kept by its class, or its pages are returned if the class keeps another. A kept span that was
+ * the only one on the list stays there, so that one object that comes and goes changes no list.
+ * Others come before it, so it is the last, and is used when no other has a free chunk. A bit is 1
+ * if its chunk is used; the bits after the last chunk are always 1.
  */
 
 static uint32_t bitmap_words(uint32_t n_chunks)
@@ -28,11 +30,6 @@ void slm_slab_span_seal(struct slm_slab *slab, uint32_t span, uint32_t n_chunks)
 void slm_slab_span_link(struct slm_slab *slab, unsigned class_idx, uint32_t span)
 {
     slab_page_list_push(slab, &slab->classes[class_idx].partial, span);
-}
-
-static void unlink_span(struct slm_slab *slab, unsigned class_idx, uint32_t span)
-{
-    slab_page_list_remove(slab, &slab->classes[class_idx].partial, span);
 }
 
 void slm_slab_span_mark_body(struct slm_slab *slab, uint32_t span, uint32_t n_pages)
@@ -82,6 +79,9 @@ static uint32_t release_kept(struct slm_slab *slab, struct slab_class *class)
     if (span == SLAB_NIL) {
         return 0;
     }
+    if (slab_kept_is_listed(slab, class)) {
+        slab_page_list_remove(slab, &class->partial, span);
+    }
     uint32_t n_pages = slab_word_pages(slab->pages[span].word);
     class->kept = SLAB_NIL;
     slab->header->n_kept_pages -= n_pages;
@@ -98,17 +98,13 @@ uint32_t slm_slab_span_trim(struct slm_slab *slab)
     return n_pages;
 }
 
-/* Lists the span that the class keeps, if it keeps one. */
-static bool reuse_kept(struct slm_slab *slab, unsigned class_idx)
+/* Lists the span that the class keeps, if it keeps one; no span is listed. */
+static bool list_kept(struct slm_slab *slab, unsigned class_idx)
 {
-    struct slab_class *class = &slab->classes[class_idx];
-    uint32_t span = class->kept;
+    uint32_t span = slab->classes[class_idx].kept;
     if (span == SLAB_NIL) {
         return false;
     }
-    class->kept = SLAB_NIL;
-    slab->header->n_kept_pages -= slab_word_pages(slab->pages[span].word);
-    slm_slab_run_note_peak(slab);
     slm_slab_span_link(slab, class_idx, span);
     return true;
 }
@@ -168,31 +164,31 @@ void *slm_slab_chunk_alloc_partial(struct slm_slab *slab, unsigned class_idx)
     const struct slab_page *page = &slab->pages[span];
     SLM_ASSERT(page, slab_word_class(page->word) == class_idx && page->n_free > 0);
     uint32_t chunk = slm_slab_chunk_search(slab, span);
+    slab_span_use(slab, cut->stored, span);
     slm_word *word = slab_span_bits(slab, span) + chunk / SLM_WORD_BITS;
     return slab_chunk_take(slab, cut, span, chunk, word, *word);
 }
 
 void *slm_slab_chunk_alloc_grow(struct slm_slab *slab, unsigned class_idx)
 {
-    bool grown = reuse_kept(slab, class_idx) || grow_class(slab, class_idx);
+    bool grown = list_kept(slab, class_idx) || grow_class(slab, class_idx);
     if (!grown && slm_slab_span_trim(slab) > 0) {
         grown = grow_class(slab, class_idx);
     }
     return grown ? slm_slab_chunk_alloc_partial(slab, class_idx) : NULL;
 }
 
-void slm_slab_span_keep(struct slm_slab *slab, uint32_t span)
+/* The class keeps the span, which is empty now, if it keeps no other. */
+static void retire_span(struct slm_slab *slab, struct slab_class *class, uint32_t span,
+                        bool is_listed)
 {
-    uint64_t word = slab->pages[span].word;
-    slab->classes[slab_word_class(word)].kept = span;
-    slab->header->n_kept_pages += slab_word_pages(word);
-}
-
-/* The class keeps an empty span if it keeps no other. */
-static void retire_span(struct slm_slab *slab, unsigned class_idx, uint32_t span)
-{
-    if (slab->classes[class_idx].kept == SLAB_NIL) {
-        slm_slab_span_keep(slab, span);
+    bool is_kept = class->kept == SLAB_NIL;
+    bool stays = is_kept && slab_page_list_is(slab, class->partial, span);
+    if (is_listed && !stays) {
+        slab_page_list_remove(slab, &class->partial, span);
+    }
+    if (is_kept) {
+        slab_keep_span(slab, span);
     } else {
         (void)slm_slab_span_destroy(slab, span);
     }
@@ -211,10 +207,7 @@ void slm_slab_chunk_free(struct slm_slab *slab, uint32_t span, uint32_t chunk)
     }
     bool was_full = page->n_free++ == 0;
     if (page->n_free == n_chunks) {
-        if (!was_full) {
-            unlink_span(slab, class_idx, span);
-        }
-        retire_span(slab, class_idx, span);
+        retire_span(slab, &slab->classes[class_idx], span, !was_full);
     } else if (was_full) {
         slm_slab_span_link(slab, class_idx, span);
     }

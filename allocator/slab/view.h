@@ -116,8 +116,6 @@ uint32_t slm_slab_run_give(struct slm_slab *slab, uint32_t idx, uint32_t n_pages
 void slm_slab_run_link(struct slm_slab *slab, uint32_t idx, uint32_t n_pages);
 /* Words of a free run, tail included; the inner ones are 0 already. Commits. */
 void slm_slab_run_mark_free(struct slm_slab *slab, uint32_t idx, uint32_t n_pages);
-/* After free or kept pages were used: raises the peak if there are more now. */
-void slm_slab_run_note_peak(struct slm_slab *slab);
 /* The head of the run that the page is in; O(pages of the run). */
 uint32_t slm_slab_run_head(const struct slm_slab *slab, uint32_t idx);
 
@@ -135,8 +133,6 @@ void slm_slab_chunk_free(struct slm_slab *slab, uint32_t span, uint32_t chunk_id
 uint32_t slm_slab_span_trim(struct slm_slab *slab);
 void slm_slab_span_link(struct slm_slab *slab, unsigned class_idx, uint32_t span);
 void slm_slab_span_mark_body(struct slm_slab *slab, uint32_t span, uint32_t n_pages);
-/* Makes an empty span that is on no list the one that its class keeps. */
-void slm_slab_span_keep(struct slm_slab *slab, uint32_t span);
 /* Returns an empty span that is on no list to the free runs. Returns what slm_slab_run_give does. */
 uint32_t slm_slab_span_destroy(struct slm_slab *slab, uint32_t span);
 /* Sets the bits after the last chunk of the span. */
@@ -223,6 +219,20 @@ static inline void slab_announce(struct slm_slab *slab, const void *p)
     slab->header->pending = (uint64_t)((uintptr_t)p - (uintptr_t)slab->header);
 }
 
+/* Makes an empty span the one that its class keeps. */
+static inline void slab_keep_span(struct slm_slab *slab, uint32_t span)
+{
+    uint64_t word = slab->pages[span].word;
+    slab->classes[slab_word_class(word)].kept = span;
+    slab->header->n_kept_pages += slab_word_pages(word);
+}
+
+/* Whether the span that the class keeps, in the pages, is on its list: then it is the last. */
+static inline bool slab_kept_is_listed(const struct slm_slab *slab, const struct slab_class *stored)
+{
+    return stored->partial == stored->kept || slab->pages[stored->kept].prev != SLAB_NIL;
+}
+
 static inline uint64_t *slab_span_bits(const struct slm_slab *slab, size_t span)
 {
     unsigned char *bitmaps = (unsigned char *)slab->bitmaps;
@@ -232,6 +242,16 @@ static inline uint64_t *slab_span_bits(const struct slm_slab *slab, size_t span)
 static inline unsigned char *slab_page_memory(const struct slm_slab *slab, uint32_t idx)
 {
     return slab->memory + ((size_t)idx << slab->shape.page_shift);
+}
+
+/* After free or kept pages were used: raises the peak if more are used now. */
+static inline void slab_note_peak(struct slm_slab *slab)
+{
+    struct slab_header *header = slab->header;
+    uint32_t used = slab->n_pages - header->n_free_pages - header->n_kept_pages;
+    if (used > header->peak_used_pages) {
+        header->peak_used_pages = used;
+    }
 }
 
 /* Whether an offset in the region leads to a user page. */

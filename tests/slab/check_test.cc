@@ -212,6 +212,7 @@ const Breakage kBreakages[] = {
     {"SpanOnAnotherClasssList", 6,
      [](const Scene &s) { s.slab->classes[s.spanless].partial = s.partial; }},
     {"RunOnAListOfSpans", 6, [](const Scene &s) { s.small().partial = s.run; }},
+    {"KeptSpanLinkedBackByNone", 6, [](const Scene &s) { s.page(s.kept).prev = s.run; }},
 
     /* I7: kept spans, and what is linked nowhere */
     {"KeptSpanForgotten", 7,

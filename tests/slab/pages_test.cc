@@ -247,6 +247,29 @@ TEST_P(SlabPages, KeptSpansAreReleasedBeforeAChunkIsRefused)
     EXPECT_EQ(slab.stats().n_kept_pages, 0u);
 }
 
+TEST_P(SlabPages, AKeptSpanServesAfterAllOthersOfItsClass)
+{
+    size_t bytes = slab.page_bytes() / 4 - GetParam().gap_bytes;
+    auto span_of = [&](void *p) { return slab.locate(p).span; };
+    void *first = slm_slab_alloc(slab, bytes);
+    void *alone = slm_slab_alloc(slab, bytes);
+    while (span_of(alone) == span_of(first)) {
+        alone = slm_slab_alloc(slab, bytes);
+    }
+    void *kept_span = span_of(alone);
+    give(alone);
+    size_t n_kept = slab.stats().n_kept_pages;
+    ASSERT_GT(n_kept, 0u);
+    EXPECT_EQ(slm_slab_check(slab), 0u);
+    give(first);
+    EXPECT_EQ(slm_slab_check(slab), 0u);
+    EXPECT_EQ(slm_slab_alloc(slab, bytes), first);
+    EXPECT_EQ(slab.stats().n_kept_pages, n_kept);
+    EXPECT_EQ(span_of(slm_slab_alloc(slab, bytes)), kept_span);
+    EXPECT_EQ(slab.stats().n_kept_pages, 0u);
+    EXPECT_EQ(slm_slab_check(slab), 0u);
+}
+
 /* --- Short spans --- */
 
 TEST_P(SlabPages, ASpanOfTheFewestPagesServesWhereNoPreferredOneFits)

@@ -19,6 +19,13 @@ static SLM_NOINLINE void report(const struct slm_slab *slab, enum slm_status sta
     }
 }
 
+/* Whether there is a view, it knows all pages, and it is not read-only. */
+SLAB_INLINE bool is_writable(const struct slm_slab *slab)
+{
+    return SLM_LIKELY(slab != NULL) &&
+           SLM_LIKELY((uint32_t)slab->header->n_pages == slab->n_writable_pages);
+}
+
 /* How the class of a size is cut; NULL: another case, as is size 0. */
 SLAB_INLINE const struct slab_cut *find_cut(const struct slm_slab *slab, size_t size_bytes)
 {
@@ -65,14 +72,10 @@ SLAB_INLINE void *take_near(struct slm_slab *slab, const struct slab_cut *cut, b
 }
 
 /* An object of a class with a free chunk near; NULL, and nothing has changed: another case. */
-SLAB_INLINE void *alloc_fast(struct slm_slab *slab, size_t size_bytes, bool takes_kept)
+SLAB_INLINE void *take_shown(struct slm_slab *slab, const struct slab_cut *cut, size_t size_bytes,
+                             bool takes_kept)
 {
-    if (SLM_UNLIKELY(slab == NULL) ||
-        SLM_UNLIKELY((uint32_t)slab->header->n_pages != slab->n_writable_pages)) {
-        return NULL;
-    }
-    const struct slab_cut *cut = find_cut(slab, size_bytes);
-    void *p = SLM_LIKELY(cut != NULL) ? take_near(slab, cut, takes_kept) : NULL;
+    void *p = take_near(slab, cut, takes_kept);
     if (SLM_UNLIKELY(p == NULL)) {
         return NULL;
     }
@@ -83,23 +86,29 @@ SLAB_INLINE void *alloc_fast(struct slm_slab *slab, size_t size_bytes, bool take
     return p;
 }
 
-static SLM_NOINLINE void *alloc_other(struct slm_slab *slab, size_t size_bytes)
+static SLM_NOINLINE void *alloc_other(struct slm_slab *slab, size_t size_bytes,
+                                      const struct slab_cut *cut)
 {
-    void *p = alloc_fast(slab, size_bytes, true);
+    void *p = take_shown(slab, cut, size_bytes, true);
     return p != NULL ? p : slm_slab_object_alloc(slab, size_bytes, 1);
 }
 
 void *slm_slab_alloc_locked(struct slm_slab *slab, size_t size_bytes)
 {
-    void *p = alloc_fast(slab, size_bytes, false);
-    return SLM_LIKELY(p != NULL) ? p : alloc_other(slab, size_bytes);
+    const struct slab_cut *cut = is_writable(slab) ? find_cut(slab, size_bytes) : NULL;
+    if (SLM_UNLIKELY(cut == NULL)) {
+        return slm_slab_object_alloc(slab, size_bytes, 1);
+    }
+    void *p = take_shown(slab, cut, size_bytes, false);
+    return SLM_LIKELY(p != NULL) ? p : alloc_other(slab, size_bytes, cut);
 }
 
 /* What a pointer is to a release. */
 enum release {
-    OTHER, /* for the general function, which judges it */
-    ONE_OF_MANY,
-    THE_LAST, /* used chunk of its span, or none at all: that is not judged yet */
+    OTHER,       /* for the general function, which judges it */
+    ONE_OF_MANY, /* a used chunk of its span */
+    A_RUN,
+    THE_LAST, /* or a pointer that is no object, in a span with one used chunk */
 };
 
 /* A used chunk, and what its bitmap's word is without it. */
@@ -138,8 +147,7 @@ SLAB_INLINE enum release find_in_span(const struct slm_slab *slab, size_t offset
 SLAB_INLINE enum release find_chunk(const struct slm_slab *slab, const void *p,
                                     struct used_chunk *at, bool takes_last)
 {
-    if (SLM_UNLIKELY(slab == NULL) ||
-        SLM_UNLIKELY((uint32_t)slab->header->n_pages != slab->n_writable_pages)) {
+    if (!is_writable(slab)) {
         return OTHER;
     }
     /* An address below page 0, as NULL is, wraps to an offset after every page. */
@@ -153,7 +161,7 @@ SLAB_INLINE enum release find_chunk(const struct slm_slab *slab, const void *p,
     offset &= slab->page_mask;
     if (SLM_UNLIKELY(slab_word_kind(word) != SLAB_SPAN)) {
         if (slab_word_kind(word) != SLAB_BODY) {
-            return OTHER;
+            return slab_word_kind(word) == SLAB_RUN && offset == 0 ? A_RUN : OTHER;
         }
         at->span -= slab_word_pages(word);
         offset += slab_word_pages(word) * slab->page_bytes;
@@ -199,12 +207,21 @@ static SLM_NOINLINE enum slm_status free_last(struct slm_slab *slab, void *p)
     return SLM_OK;
 }
 
+/* Frees p, which find_chunk found to be anything but one of many. */
+SLAB_INLINE enum slm_status free_found(struct slm_slab *slab, void *p, enum release what)
+{
+    if (what == A_RUN) {
+        return slm_slab_run_free(slab, p);
+    }
+    return what == THE_LAST ? free_last(slab, p) : slm_slab_object_free(slab, p);
+}
+
 enum slm_status slm_slab_free_locked(struct slm_slab *slab, void *p)
 {
     struct used_chunk at;
     enum release what = find_chunk(slab, p, &at, false);
     if (SLM_UNLIKELY(what != ONE_OF_MANY)) {
-        return what == THE_LAST ? free_last(slab, p) : slm_slab_object_free(slab, p);
+        return free_found(slab, p, what);
     }
     give_chunk(slab, p, &at);
     SLM_CHECK_ALL(slm_slab_check_locked(slab));

@@ -4,6 +4,7 @@
 #define SLM_SLAB_CHUNK_H
 
 #include "allocator/base/check.h"
+#include "allocator/slab/page_list.h"
 #include "allocator/slab/view.h"
 
 /*
@@ -12,8 +13,6 @@
  * registers that no caller of theirs wants back. Saving others was a fifth of their instructions.
  * slab_step keeps the compiler from mixing the steps again.
  */
-#define SLAB_INLINE static inline __attribute__((always_inline)) /* in each of several callers */
-
 static inline void slab_step(void)
 {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -34,21 +33,6 @@ static inline unsigned slab_class_of_bytes(const struct slm_slab *slab, size_t b
 {
     return bytes <= SLAB_LOW_MAX ? slab->low_classes[(bytes + SLAB_LOW_STEP - 1) / SLAB_LOW_STEP]
                                  : slab_high_class(slab, bytes);
-}
-
-/* Takes the first span, which has no free chunk any more, off its class's list. */
-static inline void slab_span_unlist_first(struct slm_slab *slab, struct slab_class *class,
-                                          struct slab_page *page)
-{
-    uint32_t next = page->next;
-    SLM_ASSERT(list, page->prev == SLAB_NIL && (next == SLAB_NIL || next < slab->n_pages));
-    class->partial = next;
-    /* SLAB_NIL is no page: one compare for both. */
-    if (next < slab->n_pages) {
-        SLM_ASSERT(list, slab->pages[next].prev == (uint32_t)(page - slab->pages));
-        slab->pages[next].prev = SLAB_NIL;
-        page->next = SLAB_NIL;
-    }
 }
 
 /* If the class kept the span, it uses the span now. */
@@ -88,7 +72,7 @@ SLAB_INLINE void *slab_chunk_take(struct slm_slab *slab, const struct slab_cut *
     class->n_used++;
     page->n_free--;
     if (page->n_free == 0) {
-        slab_span_unlist_first(slab, class, page);
+        slab_page_list_pop(slab, &class->partial, page);
     }
     slab_commit(word, bits | (SLM_CHECKS < 2 ? bits + 1 : UINT64_C(1) << chunk % SLM_WORD_BITS));
     return p;

@@ -90,27 +90,34 @@ static void *alloc_chunk(struct slm_slab *slab, unsigned class_idx, size_t bytes
     return p;
 }
 
-static void *alloc_run(struct slm_slab *slab, size_t bytes)
+/* An object of whole pages. */
+static SLM_NOINLINE void *alloc_run(struct slm_slab *slab, size_t size_bytes)
 {
-    struct slab_header *header = slab->header;
-    size_t n_pages = slm_div_up(bytes, (size_t)1 << slab->shape.page_shift);
-    uint32_t idx = SLAB_NIL;
-    header->run_requests++;
-    if (n_pages <= slab->n_pages) {
-        idx = slm_slab_run_take(slab, (uint32_t)n_pages);
-        if (idx == SLAB_NIL && slm_slab_span_trim(slab) > 0) {
-            idx = slm_slab_run_take(slab, (uint32_t)n_pages);
+    void *p = NULL;
+    slab->header->run_requests++;
+    /* No more than all pages: then the sum cannot wrap. */
+    if (SLM_LIKELY(size_bytes <= (uint64_t)slab->n_pages << slab->shape.page_shift)) {
+        size_t bytes = size_bytes + (size_bytes == 0) + slab->shape.gap_bytes;
+        uint32_t n_pages = (uint32_t)((bytes + slab->page_mask) >> slab->shape.page_shift);
+        p = slm_slab_run_alloc(slab, n_pages);
+        if (SLM_UNLIKELY(p == NULL) && slm_slab_span_trim(slab) > 0) {
+            p = slm_slab_run_alloc(slab, n_pages);
         }
     }
-    if (idx == SLAB_NIL) {
-        header->run_failures++;
-        return NULL;
+    slab->header->run_failures += p == NULL;
+    return p;
+}
+
+/* An object of at most the largest class, gap included. */
+static SLM_NOINLINE void *alloc_small(struct slm_slab *slab, size_t size_bytes, size_t bytes,
+                                      size_t align_bytes)
+{
+    unsigned class_idx = slab_class_of_bytes(slab, bytes);
+    while (class_idx < slab->shape.n_classes && !class_aligns(slab, class_idx, align_bytes)) {
+        class_idx++;
     }
-    slab_announce(slab, slab_page_memory(slab, idx));
-    slab_commit(&slab->pages[idx].word, slab_word(SLAB_RUN, 0, (uint32_t)n_pages));
-    header->n_runs++;
-    header->n_run_pages += (uint32_t)n_pages;
-    return slab_page_memory(slab, idx);
+    return class_idx < slab->shape.n_classes ? alloc_chunk(slab, class_idx, bytes, align_bytes)
+                                             : alloc_run(slab, size_bytes);
 }
 
 void *slm_slab_object_alloc(struct slm_slab *slab, size_t size_bytes, size_t align_bytes)
@@ -119,34 +126,15 @@ void *slm_slab_object_alloc(struct slm_slab *slab, size_t size_bytes, size_t ali
         return NULL;
     }
     size_t bytes = (size_bytes == 0 ? 1 : size_bytes) + slab->shape.gap_bytes;
-    void *p = NULL;
-    /* More than all pages. Below, the sum cannot wrap. */
-    if (size_bytes > (uint64_t)slab->n_pages << slab->shape.page_shift) {
-        slab->header->run_requests++;
-        slab->header->run_failures++;
-    } else if (bytes > slab->largest_chunk_bytes) {
-        p = alloc_run(slab, bytes);
-    } else {
-        unsigned class_idx = slab_class_of_bytes(slab, bytes);
-        while (class_idx < slab->shape.n_classes && !class_aligns(slab, class_idx, align_bytes)) {
-            class_idx++;
-        }
-        p = class_idx < slab->shape.n_classes ? alloc_chunk(slab, class_idx, bytes, align_bytes)
-                                              : alloc_run(slab, bytes);
-    }
+    /* The first size is too large for the sum that is the second. */
+    bool is_run = size_bytes > slab->largest_chunk_bytes || bytes > slab->largest_chunk_bytes;
+    void *p =
+        is_run ? alloc_run(slab, size_bytes) : alloc_small(slab, size_bytes, bytes, align_bytes);
     if (slab_is_poisoned(slab) && p != NULL) {
         slm_slab_poison_show(slab, p, size_bytes);
     }
     SLM_CHECK_ALL(slm_slab_check_locked(slab));
     return p;
-}
-
-static void free_run(struct slm_slab *slab, uint32_t idx)
-{
-    uint32_t n_pages = slab_word_pages(slab->pages[idx].word);
-    slab->header->n_runs--;
-    slab->header->n_run_pages -= n_pages;
-    (void)slm_slab_run_give(slab, idx, n_pages);
 }
 
 enum slm_status slm_slab_object_free(struct slm_slab *slab, void *p)
@@ -159,14 +147,13 @@ enum slm_status slm_slab_object_free(struct slm_slab *slab, void *p)
     if (SLM_UNLIKELY(slab->view.read_only)) {
         return SLM_E_READ_ONLY;
     }
+    if (place.kind == SLM_SLAB_RUN) {
+        return slm_slab_run_free(slab, p);
+    }
     if (slab_is_poisoned(slab)) {
         slm_slab_poison_hide(slab, p, slab_place_bytes(slab, &place));
     }
-    if (place.kind == SLM_SLAB_RUN) {
-        free_run(slab, place.head);
-    } else {
-        slm_slab_chunk_free(slab, place.head, place.chunk);
-    }
+    slm_slab_chunk_free(slab, place.head, place.chunk);
     SLM_CHECK_ALL(slm_slab_check_locked(slab));
     return SLM_OK;
 }

@@ -38,6 +38,21 @@ static inline void slab_page_list_remove(struct slm_slab *slab, uint32_t *first,
     page->prev = SLAB_NIL;
 }
 
+/* Takes the first page off the list that begins at *first. */
+static inline void slab_page_list_pop(struct slm_slab *slab, uint32_t *first,
+                                      struct slab_page *page)
+{
+    uint32_t next = page->next;
+    SLM_ASSERT(list, page->prev == SLAB_NIL && (next == SLAB_NIL || next < slab->n_pages));
+    *first = next;
+    /* SLAB_NIL is no page: one compare for both. */
+    if (next < slab->n_pages) {
+        SLM_ASSERT(list, slab->pages[next].prev == (uint32_t)(page - slab->pages));
+        slab->pages[next].prev = SLAB_NIL;
+        page->next = SLAB_NIL;
+    }
+}
+
 /* Whether the list that begins at first holds this page only. */
 static inline bool slab_page_list_is(const struct slm_slab *slab, uint32_t first, size_t idx)
 {

@@ -13,6 +13,9 @@
 #include "allocator/slab/image.h"
 #include <slabmill/slab.h>
 
+/* In each of several callers, which need no call then. */
+#define SLAB_INLINE static inline __attribute__((always_inline))
+
 #define SLAB_INVERSE_SHIFT 40u /* offset / chunk = offset * inverse >> 40: see classes.c */
 
 /* Sizes up to SLAB_LOW_MAX find their class in a table of steps of SLAB_LOW_STEP bytes. */
@@ -110,6 +113,10 @@ uint32_t slm_slab_run_longest(const struct slm_slab *slab);
 /* Takes n_pages from the best fitting free run; SLAB_NIL if there is none. The head's word still
  * says FREE: the caller commits what the pages become. */
 uint32_t slm_slab_run_take(struct slm_slab *slab, uint32_t n_pages);
+/* A run of n_pages for a user; NULL if there is none. */
+void *slm_slab_run_alloc(struct slm_slab *slab, uint32_t n_pages);
+/* Frees a run that is in use, by its start. Returns SLM_OK. */
+enum slm_status slm_slab_run_free(struct slm_slab *slab, void *run);
 /* Makes [idx, idx + n_pages) free and merges it with its neighbours; commits. Returns the head of
  * the free run that these pages are in now. */
 uint32_t slm_slab_run_give(struct slm_slab *slab, uint32_t idx, uint32_t n_pages);

@@ -135,7 +135,7 @@ bool slm_journal_has_room(const struct slm_journal *journal, unsigned n_entries)
 static SLM_NOINLINE enum slm_status refuse(struct slm_journal *journal, enum slm_status status)
 {
     if (journal->notes->refusal == SLM_OK) {
-        journal->notes->refusal = status;
+        __atomic_store_n(&journal->notes->refusal, status, __ATOMIC_RELAXED);
         journal_forget_live(journal);
     }
     return journal->notes->refusal;

@@ -139,11 +139,18 @@ static inline void journal_forget_live(struct slm_journal *journal)
     journal->notes->live[1].n_bytes = 0;
 }
 
+/* Whether a commit would change nothing and refuse nothing. Callable without the lock. */
+static inline bool journal_is_clean(const struct slm_journal *journal)
+{
+    return __atomic_load_n(&journal->log->state, __ATOMIC_RELAXED) == 0 &&
+           __atomic_load_n(&journal->notes->refusal, __ATOMIC_RELAXED) == SLM_OK;
+}
+
 /* Call it when the lock was just taken: a refusal that the handle remembers belongs to a
  * transaction that has ended, perhaps in the process that this one was forked from. */
 static inline void journal_begin(struct slm_journal *journal)
 {
-    journal->notes->refusal = SLM_OK;
+    __atomic_store_n(&journal->notes->refusal, SLM_OK, __ATOMIC_RELAXED);
     journal_forget_live(journal);
 }
 

@@ -42,6 +42,8 @@ enum slm_status slm_zone_see_growth(struct slm_zone *zone, struct slm_error *err
         slm_zone_refresh_look(zone);
     }
     slm_zone_unmap_surplus(zone, bytes);
+    zone->seen_bytes = status == SLM_OK && zone->reserved_bytes == 0 ? bytes : 0;
+    zone->seen_pages = slab_pages_seal(zone->slab->n_pages);
     return status == SLM_E_SIZE ? SLM_E_BROKEN : status;
 }
 
@@ -54,6 +56,7 @@ enum slm_status slm_zone_reserve(struct slm_zone *zone, size_t bytes, struct slm
 {
     bool is_whole = zone->header->whole_file != 0 &&
                     zone->header->whole_file == slm_segment_file_version(zone->segment);
+    zone->seen_bytes = 0;
     enum slm_status status = slm_segment_grow(zone->segment, bytes, error);
     if (status == SLM_OK) {
         if (is_whole) {

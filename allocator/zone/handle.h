@@ -15,8 +15,12 @@ struct slm_zone {
     struct slm_slab *slab; /* the journal's */
     struct slm_slab *look; /* the caller's, for looking only */
     struct slm_journal journal;
-    struct zone_fixed fixed;  /* as it was when this process opened it */
-    size_t reserved_bytes;    /* length that is backed and not published yet; 0: none */
+    struct zone_fixed fixed; /* as it was when this process opened it */
+    size_t reserved_bytes;   /* length that is backed and not published yet; 0: none */
+    /* Length and sealed count of pages as slm_zone_see_growth last saw them, with all of it mapped
+     * and nothing reserved. seen_bytes 0: look again. */
+    uint64_t seen_bytes;
+    uint64_t seen_pages;
     uint64_t content_version; /* lock accepts this one; or ZONE_ANY_VERSION */
 };
 

@@ -4,6 +4,7 @@
 #include "allocator/base/yield.h"
 #include "allocator/journal/log.h"
 #include "allocator/segment/for_zone.h"
+#include "allocator/slab/view.h"
 #include "allocator/zone/handle.h"
 
 /* For a lock whose last holder died, or was unlocked directly instead of through the zone. */
@@ -33,9 +34,20 @@ static bool knows_content(const struct slm_zone *zone)
            zone->content_version == journal_content_version(&zone->journal);
 }
 
-/* got: the result of the attempt to lock. Of any version: content that the handle was not opened
- * for may be entered, to bring it forward. */
-static enum slm_status enter(struct slm_zone *zone, enum slm_status got, bool of_any_version)
+/* Whether a full look would find the zone as the last one did, and whole. */
+static inline bool is_as_seen(const struct slm_zone *zone)
+{
+    SLM_YIELD("zone: look at what was seen");
+    return zone_bytes(zone) == zone->seen_bytes &&
+           zone->slab->header->n_pages == zone->seen_pages && zone->journal.log->state == 0 &&
+           zone->header->state == ZONE_READY && knows_content(zone) &&
+           !slm_segment_was_mended(zone->segment);
+}
+
+/* A full look. got: the result of the attempt to lock. Of any version: content that the handle was
+ * not opened for may be entered, to bring it forward. */
+static SLM_NOINLINE enum slm_status look_and_enter(struct slm_zone *zone, enum slm_status got,
+                                                   bool of_any_version)
 {
     if (got != SLM_OK && got != SLM_OWNER_DIED) {
         /* The lock itself may have been cut off. */
@@ -62,8 +74,18 @@ static enum slm_status enter(struct slm_zone *zone, enum slm_status got, bool of
     return status;
 }
 
+/* After the attempt to lock. Nearly always nothing has changed since the last turn. */
+static inline enum slm_status enter(struct slm_zone *zone, enum slm_status got)
+{
+    if (SLM_LIKELY(got == SLM_OK) && SLM_LIKELY(is_as_seen(zone))) {
+        journal_begin(&zone->journal);
+        return SLM_OK;
+    }
+    return look_and_enter(zone, got, false);
+}
+
 /* Whether a zone can be locked. */
-static enum slm_status check_lockable(const struct slm_zone *zone)
+static inline enum slm_status check_lockable(const struct slm_zone *zone)
 {
     if (SLM_UNLIKELY(zone == NULL)) {
         return SLM_E_NULL;
@@ -74,26 +96,25 @@ static enum slm_status check_lockable(const struct slm_zone *zone)
 enum slm_status slm_zone_lock(struct slm_zone *zone)
 {
     enum slm_status status = check_lockable(zone);
-    return status == SLM_OK ? enter(zone, slm_lock_lock(zone->lock), false) : status;
+    return status == SLM_OK ? enter(zone, slm_lock_lock(zone->lock)) : status;
 }
 
 enum slm_status slm_zone_trylock(struct slm_zone *zone)
 {
     enum slm_status status = check_lockable(zone);
-    return status == SLM_OK ? enter(zone, slm_lock_trylock(zone->lock), false) : status;
+    return status == SLM_OK ? enter(zone, slm_lock_trylock(zone->lock)) : status;
 }
 
 enum slm_status slm_zone_timedlock(struct slm_zone *zone, unsigned timeout_ms)
 {
     enum slm_status status = check_lockable(zone);
-    return status == SLM_OK ? enter(zone, slm_lock_timedlock(zone->lock, timeout_ms), false)
-                            : status;
+    return status == SLM_OK ? enter(zone, slm_lock_timedlock(zone->lock, timeout_ms)) : status;
 }
 
 enum slm_status slm_zone_timedlock_any(struct slm_zone *zone, unsigned timeout_ms)
 {
     enum slm_status status = check_lockable(zone);
-    return status == SLM_OK ? enter(zone, slm_lock_timedlock(zone->lock, timeout_ms), true)
+    return status == SLM_OK ? look_and_enter(zone, slm_lock_timedlock(zone->lock, timeout_ms), true)
                             : status;
 }
 
@@ -104,7 +125,7 @@ static enum slm_status check_held(const struct slm_zone *zone)
     return status == SLM_OK && !slm_lock_is_mine(zone->lock) ? SLM_E_OWNER : status;
 }
 
-enum slm_status slm_zone_unlock(struct slm_zone *zone)
+static SLM_NOINLINE enum slm_status commit_and_unlock(struct slm_zone *zone)
 {
     enum slm_status status = check_held(zone);
     if (SLM_UNLIKELY(status != SLM_OK)) {
@@ -113,6 +134,14 @@ enum slm_status slm_zone_unlock(struct slm_zone *zone)
     enum slm_status committed = slm_journal_commit(&zone->journal);
     enum slm_status given = slm_lock_unlock(zone->lock);
     return given == SLM_OK ? committed : given;
+}
+
+/* Without anything noted there is nothing to commit, and the lock itself finds a caller that does
+ * not hold it. */
+enum slm_status slm_zone_unlock(struct slm_zone *zone)
+{
+    bool is_clean = zone != NULL && zone->lock != NULL && journal_is_clean(&zone->journal);
+    return SLM_LIKELY(is_clean) ? slm_lock_unlock(zone->lock) : commit_and_unlock(zone);
 }
 
 enum slm_status slm_zone_end(struct slm_zone *zone, enum slm_status status)

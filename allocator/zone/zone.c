@@ -36,7 +36,8 @@
  *          with what is mapped each time the lock is taken: damage is SLM_E_BROKEN, not a fault.
  * Locking  Lock maps what other processes added, then repairs if the last holder died or its log is
  *          unfinished; unlock commits. No other call repairs, so a caller that holds the lock sees
- *          whole transactions only.
+ *          whole transactions only. The handle remembers what the last full look saw. While the
+ *          zone's words are the same, lock compares them and does no more.
  * Growth   Metadata and addresses for max_bytes are laid out at creation. Growing takes backing,
  *          publishes the length, adds pages, in this order. A death after the first leaves backing
  *          that the next growth takes; the repair finishes what died after the second.

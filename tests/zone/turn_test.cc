@@ -3,6 +3,10 @@
 #include "tests/zone/fixture.h"
 
 extern "C" {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic" /* a flexible array */
+#include "allocator/journal/log.h"
+#pragma GCC diagnostic pop
 #include "allocator/slab/view.h"
 }
 
@@ -372,6 +376,67 @@ TEST_F(ZoneTurn, TheSlabShowsEachGrowthAtTheNextLock)
     EXPECT_EQ(slm_zone_check_locked(reader), 0u);
     EXPECT_EQ(slm_zone_slab(reader)->n_pages, n_pages);
     EXPECT_EQ(count_objects(slm_zone_slab(reader)), 2u);
+}
+
+/* --- What a lock compares with what the last full look saw --- */
+
+struct Change {
+    const char *name;
+    std::function<void(slm_zone *)> make;
+    slm_status expected;
+};
+
+TEST_F(ZoneTurn, ALockNoticesEachChangeThatTheLastOneDidNotSee)
+{
+    const Change changes[] = {
+        {"state", [](slm_zone *z) { z->header->state = ZONE_BROKEN; }, SLM_E_BROKEN},
+        {"damaged state", [](slm_zone *z) { z->header->state ^= 1; }, SLM_E_BROKEN},
+        {"length", [](slm_zone *z) { z->header->bytes += 1; }, SLM_E_BROKEN},
+        {"shorter", [](slm_zone *z) { z->header->bytes -= 4096; }, SLM_E_BROKEN},
+        {"pages", [](slm_zone *z) { z->slab->header->n_pages ^= 1; }, SLM_E_BROKEN},
+        {"seal of pages", [](slm_zone *z) { z->slab->header->n_pages ^= uint64_t{1} << 40; },
+         SLM_E_BROKEN},
+        {"version", [](slm_zone *z) { z->journal.log->content_version++; }, SLM_E_VERSION},
+    };
+    for (const Change &change : changes) {
+        SCOPED_TRACE(change.name);
+        Zone damaged;
+        ASSERT_EQ(damaged.create(all.of(SLM_SEGMENT_MEMFD)), SLM_OK) << damaged.error.text;
+        for (int i = 0; i < 2; i++) {
+            ASSERT_EQ(slm_zone_lock(damaged), SLM_OK);
+            ASSERT_EQ(slm_zone_unlock(damaged), SLM_OK);
+        }
+        change.make(damaged);
+        EXPECT_EQ(slm_zone_lock(damaged), change.expected);
+        EXPECT_EQ(slm_zone_trylock(damaged), change.expected);
+        EXPECT_EQ(slm_zone_timedlock(damaged, 1), change.expected);
+        EXPECT_FALSE(slm_lock_is_mine(slm_zone_lock_handle(damaged)));
+    }
+}
+
+TEST_F(ZoneTurn, ALockRepairsALogThatWasLeftSinceTheLastLook)
+{
+    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+    ASSERT_TRUE(push(zone, 3));
+    ASSERT_EQ(slm_lock_unlock(slm_zone_lock_handle(zone)), SLM_OK);
+    EXPECT_EQ(numbers_alone(zone), (Numbers{2, 1}));
+    slm_zone_stats stats;
+    slm_zone_get_stats(zone, &stats);
+    EXPECT_EQ(stats.n_recoveries, 1u);
+    EXPECT_EQ(numbers_alone(zone), (Numbers{2, 1}));
+}
+
+TEST_F(ZoneTurn, AnUnlockWithNothingNotedNeedsTheLock)
+{
+    EXPECT_EQ(slm_zone_unlock(zone), SLM_E_OWNER);
+    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+    std::thread([&] {
+        EXPECT_EQ(slm_zone_unlock(zone), SLM_E_OWNER);
+        EXPECT_EQ(slm_zone_end(zone, SLM_OK), SLM_E_OWNER);
+    }).join();
+    EXPECT_TRUE(is_locked());
+    EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
+    EXPECT_EQ(slm_zone_unlock(zone), SLM_E_OWNER);
 }
 
 } // namespace

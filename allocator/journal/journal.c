@@ -166,6 +166,7 @@ static uint32_t append(struct slm_journal *journal, enum journal_kind kind, uint
     }
     if (n == 0) {
         journal->notes->n_frees = 0;
+        journal->notes->n_allocs = 0;
     }
     log->entries[n].what = (uint64_t)kind << JOURNAL_KIND_SHIFT | offset;
     log->entries[n].value = value;
@@ -361,6 +362,7 @@ static void *note_alloc(struct slm_journal *journal, void *p)
 {
     if (p != NULL && journal->log != NULL) {
         (void)append(journal, JOURNAL_ALLOC, slm_journal_offset(journal, p), 0);
+        journal->notes->n_allocs++;
     }
     return p;
 }
@@ -426,7 +428,9 @@ static enum slm_status note_free(struct slm_journal *journal, void *p)
     journal_forget_live(journal);
     slot->idx = append(journal, JOURNAL_FREE, offset, 0);
     slot->generation = notes->generation;
-    notes->n_frees++;
+    if (notes->n_frees++ == 0) {
+        notes->first_free = slot->idx;
+    }
     return SLM_OK;
 }
 
@@ -492,11 +496,12 @@ void *slm_journal_root(const struct slm_journal *journal)
 }
 
 /* After the first store the entries lead forward: see recover.c. */
-static void commit_and_carry_out(struct slm_journal *journal)
+static void commit_and_carry_out(struct slm_journal *journal,
+                                 void (*carry_out)(struct slm_journal *))
 {
     struct slm_journal_log *log = journal->log;
     journal_commit_word(&log->state, log->state | JOURNAL_COMMITTED);
-    slm_journal_carry_out(journal, false);
+    carry_out(journal);
     journal_commit_word(&log->state, 0);
 }
 
@@ -525,7 +530,7 @@ enum slm_status slm_journal_commit(struct slm_journal *journal)
         return SLM_OK;
     }
     if (journal->notes->n_frees != 0) {
-        commit_and_carry_out(journal);
+        commit_and_carry_out(journal, slm_journal_free_released);
     } else {
         journal_commit_word(&log->state, 0);
     }
@@ -546,7 +551,7 @@ enum slm_status slm_journal_reset(struct slm_journal *journal)
     }
     if (status == SLM_OK) {
         (void)append(journal, JOURNAL_RESET, 0, 0);
-        commit_and_carry_out(journal);
+        commit_and_carry_out(journal, slm_journal_carry_out);
     }
     return status;
 }

@@ -73,12 +73,14 @@ struct journal_slot {
 
 /*
  * What a handle remembers of its transaction. It is a hint for one process: a death loses it, and
- * recovery reads the log alone. n_frees counts for the last transaction until the next one begins,
+ * recovery reads the log alone. The counts are of the last transaction until the next one begins,
  * when an entry is noted in an empty log. So a child of fork, which inherits what its parent
  * remembered, begins with 0 too.
  */
 struct slm_journal_notes {
     uint32_t n_frees;        /* entries that note a release */
+    uint32_t n_allocs;       /* entries that note an allocation */
+    uint32_t first_free;     /* the first entry that notes a release, if there is one */
     uint32_t generation;     /* of the slots that these fill */
     uint32_t mask;           /* number of slots - 1; there are at least two a log entry */
     enum slm_status refusal; /* not SLM_OK: of a call; the transaction can only be undone */
@@ -174,9 +176,12 @@ static inline enum slm_status journal_refusal(const struct slm_journal *journal)
     return journal->log == NULL ? SLM_OK : journal->notes->refusal;
 }
 
-/* Carries out the entries of a committed log; skips those that are done already. is_checked: only
- * those that slm_journal_entry_is_valid accepts. recover.c. */
-void slm_journal_carry_out(struct slm_journal *journal, bool is_checked);
+/* Carries out the entries of a committed log that slm_journal_entry_is_valid accepts; skips those
+ * that are done already. recover.c. */
+void slm_journal_carry_out(struct slm_journal *journal);
+/* Frees what the transaction of this handle released; its log is committed. Nothing is judged
+ * again. recover.c. */
+void slm_journal_free_released(struct slm_journal *journal);
 
 /* Whether the log's state is one that a transaction has. check.c. */
 bool slm_journal_state_is_valid(const struct slm_journal *journal);

@@ -10,17 +10,6 @@ static void free_if_live(struct slm_journal *journal, void *p)
     }
 }
 
-/*
- * A log that a dead owner left may hold an entry that no call notes: another part of a program
- * overwrote it. Such an entry is skipped. All others are followed, since each is right by itself:
- * one word that keeps its new value is less than the whole zone.
- */
-static bool is_followed(const struct slm_journal *journal, const struct journal_entry *entry,
-                        bool is_checked)
-{
-    return !is_checked || slm_journal_entry_is_valid(journal, entry);
-}
-
 static void carry_out_entry(struct slm_journal *journal, const struct journal_entry *entry)
 {
     if (journal_kind_of(entry) == JOURNAL_FREE) {
@@ -31,12 +20,28 @@ static void carry_out_entry(struct slm_journal *journal, const struct journal_en
     }
 }
 
-void slm_journal_carry_out(struct slm_journal *journal, bool is_checked)
+void slm_journal_carry_out(struct slm_journal *journal)
 {
     struct slm_journal_log *log = journal->log;
     for (uint32_t i = 0; i < journal_n_entries(log); i++) {
-        if (is_followed(journal, &log->entries[i], is_checked)) {
+        if (slm_journal_entry_is_valid(journal, &log->entries[i])) {
             carry_out_entry(journal, &log->entries[i]);
+        }
+    }
+}
+
+/* Each release was judged when this transaction noted it, and only its commit frees. The notes have
+ * the first release and how many there are. */
+void slm_journal_free_released(struct slm_journal *journal)
+{
+    const struct slm_journal_log *log = journal->log;
+    uint32_t n_left = journal->notes->n_frees;
+    uint32_t n_entries = journal_n_entries(log);
+    for (uint32_t i = journal->notes->first_free; i < n_entries && n_left > 0; i++) {
+        uint64_t what = log->entries[i].what;
+        if (what >> JOURNAL_KIND_SHIFT == JOURNAL_FREE) {
+            (void)slm_slab_free_locked(journal->slab, journal->base + (what & JOURNAL_OFFSET));
+            n_left--;
         }
     }
 }
@@ -60,6 +65,17 @@ static void undo_entry(struct slm_journal *journal, const struct journal_entry *
     default: /* a release that is undone changes nothing */
         break;
     }
+}
+
+/*
+ * A log that a dead owner left may hold an entry that no call notes: another part of a program
+ * overwrote it. Such an entry is skipped. All others are followed, since each is right by itself:
+ * one word that keeps its new value is less than the whole zone.
+ */
+static bool is_followed(const struct slm_journal *journal, const struct journal_entry *entry,
+                        bool is_checked)
+{
+    return !is_checked || slm_journal_entry_is_valid(journal, entry);
 }
 
 /* Newest first: a word that was noted twice gets the older value in the end. */
@@ -115,7 +131,7 @@ enum slm_status slm_journal_recover(struct slm_journal *journal)
     }
     if ((log->state & JOURNAL_COMMITTED) != 0) {
         (void)__atomic_fetch_add(&log->n_finished, 1, __ATOMIC_RELAXED);
-        slm_journal_carry_out(journal, true);
+        slm_journal_carry_out(journal);
     } else {
         undo_transaction(journal);
     }

@@ -10,13 +10,7 @@
  */
 static bool frees_memory(const struct slm_journal *journal)
 {
-    const struct slm_journal_log *log = journal->log;
-    int64_t n_more = 0;
-    for (uint32_t i = 0; i < journal_n_entries(log); i++) {
-        unsigned kind = journal_kind_of(&log->entries[i]);
-        n_more += kind == JOURNAL_FREE ? 1 : kind == JOURNAL_ALLOC ? -1 : 0;
-    }
-    return n_more > 0;
+    return slm_journal_is_dirty(journal) && journal->notes->n_frees > journal->notes->n_allocs;
 }
 
 /* The result of an eviction that the callback made, before it is committed. */

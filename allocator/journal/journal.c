@@ -14,13 +14,14 @@
  *
  *   journal    the public calls that note and commit
  *     recover    undo, carry out, recover: acting on a log            check    invariants
+ *     object     which objects are live, new or released to this transaction
  *
  * Stored      log.h: struct slm_journal_log in shared memory, in front of the data: its head, then
  *             entries of 16 bytes. Nothing in it is a pointer; offsets count from the base of
  *             the handle.
  * In process  struct slm_journal, the handle, and struct slm_journal_notes (log.h): which objects
- *             this transaction frees. Notes are a hint: a death loses them, and repairs read
- *             the log alone.
+ *             this transaction has found live, has allocated and frees. Notes are a hint: a death
+ *             loses them, and repairs read the log alone.
  *
  * Undo        An entry is written, then counted in the log's state, and only then the word changes.
  *             So at any moment the entries that count lead back to the last commit, newest first.
@@ -31,8 +32,10 @@
  *             stores finishes the commit.
  * Allocation  The slab commits an object before the journal can note it. Between the two the slab
  *             itself keeps the address (slm_slab_last_allocation_locked), and a repair frees it.
+ *             The words of the newest new object take no entries, since undoing frees it.
  * Release     Noted only. The object stays live until the commit, so that undoing needs no content.
- *             A hash table in the notes finds a second release of an object in O(1).
+ *             A hash table in the notes finds a second release of an object in O(1). The call that
+ *             notes a release judges it; the commit does not judge it again, but a repair does.
  * Full        slm_journal_need asks for room before a call changes anything. A refusal is kept in
  *             the notes until the transaction ends, so that a commit undoes it.
  * Order       Memory outlives a process, so against a death only the compiler's order counts:
@@ -116,37 +119,9 @@ void slm_journal_detach(struct slm_journal *journal)
     }
 }
 
-static bool has_room(const struct slm_journal *journal, size_t n_entries)
-{
-    if (journal->log == NULL) {
-        return true;
-    }
-    uint64_t n = journal->log->state;
-    return n <= journal->n_max && n_entries <= journal->n_max - n &&
-           journal->notes->refusal == SLM_OK;
-}
-
 bool slm_journal_has_room(const struct slm_journal *journal, unsigned n_entries)
 {
-    return journal != NULL && has_room(journal, n_entries);
-}
-
-/* The transaction can only be undone: a store or a release is missing from it. Returns why. */
-static SLM_NOINLINE enum slm_status refuse(struct slm_journal *journal, enum slm_status status)
-{
-    if (journal->notes->refusal == SLM_OK) {
-        __atomic_store_n(&journal->notes->refusal, status, __ATOMIC_RELAXED);
-        journal_forget_live(journal);
-    }
-    return journal->notes->refusal;
-}
-
-enum slm_status slm_journal_need(struct slm_journal *journal, size_t n_entries)
-{
-    if (SLM_UNLIKELY(!journal_is_mine(journal))) {
-        return SLM_E_OWNER;
-    }
-    return SLM_LIKELY(has_room(journal, n_entries)) ? SLM_OK : refuse(journal, SLM_E_FULL);
+    return journal != NULL && (journal->log == NULL || journal_has_room(journal, n_entries));
 }
 
 bool slm_journal_is_dirty(const struct slm_journal *journal)
@@ -164,167 +139,60 @@ static uint32_t append(struct slm_journal *journal, enum journal_kind kind, uint
     if (SLM_UNLIKELY(n >= journal->n_max)) {
         slm_broken_index(__func__);
     }
-    if (n == 0) {
-        journal->notes->n_frees = 0;
-        journal->notes->n_allocs = 0;
-    }
+    journal_begin_counts(journal);
     log->entries[n].what = (uint64_t)kind << JOURNAL_KIND_SHIFT | offset;
     log->entries[n].value = value;
     journal_commit_word(&log->state, n + 1);
     return (uint32_t)n;
 }
 
-/* The slot of the entry that says `what`, or the free one to put it in. A transaction only adds
- * slots, so the first slot of another generation ends the search. */
-static struct journal_slot *find_slot(const struct slm_journal *journal, uint64_t what)
+/* p is not NULL. */
+static inline uint64_t offset_of(const struct slm_journal *journal, const void *p)
 {
-    struct slm_journal_notes *notes = journal->notes;
-    const struct slm_journal_log *log = journal->log;
-    uint32_t at = (uint32_t)((what * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & notes->mask;
-    while (notes->slots[at].generation == notes->generation &&
-           log->entries[notes->slots[at].idx].what != what) {
-        at = (at + 1) & notes->mask;
-    }
-    return &notes->slots[at];
-}
-
-/* Whether this transaction frees the object that starts there. */
-static inline bool is_released(const struct slm_journal *journal, const void *object)
-{
-    const struct slm_journal_notes *notes = journal->notes;
-    if (SLM_LIKELY(notes->n_frees == 0) || notes->n_frees > journal_n_entries(journal->log)) {
-        return false;
-    }
-    uint64_t what =
-        (uint64_t)JOURNAL_FREE << JOURNAL_KIND_SHIFT | slm_journal_offset(journal, object);
-    return find_slot(journal, what)->generation == notes->generation;
-}
-
-static inline bool is_within(const struct slab_object *object, const void *p, size_t n_bytes)
-{
-    size_t at = (size_t)((uintptr_t)p - (uintptr_t)object->start);
-    return at < object->n_bytes && n_bytes <= object->n_bytes - at;
-}
-
-/* For most ranges two compares answer. After a refusal no range is known. */
-static inline bool is_known(const struct slm_journal *journal, const void *p, size_t n_bytes)
-{
-    const struct slab_object *live = journal->notes->live;
-    return is_within(&live[0], p, n_bytes) || is_within(&live[1], p, n_bytes);
-}
-
-static inline void remember_live(struct slm_journal_notes *notes, const struct slab_object *object)
-{
-    notes->live[1] = notes->live[0];
-    notes->live[0] = *object;
-}
-
-/* The usual case of check_range below: a live chunk that the transaction does not free. */
-static inline bool find_chunk(struct slm_journal *journal, const void *p, size_t n_bytes)
-{
-    struct slab_object object;
-    bool is_found = journal->notes->refusal == SLM_OK &&
-                    slab_find_word(journal->slab, p, &object) && is_within(&object, p, n_bytes) &&
-                    !is_released(journal, object.start);
-    if (is_found) {
-        remember_live(journal->notes, &object);
-    }
-    return is_found;
-}
-
-/* What recovery could not undo, or what is free, is refused before it is noted. */
-static SLM_NOINLINE enum slm_status check_range(struct slm_journal *journal, const void *p,
-                                                size_t n_bytes)
-{
-    struct slab_object object;
-    if (journal->notes->refusal != SLM_OK) {
-        return journal->notes->refusal;
-    }
-    enum slm_status status = slm_slab_find_object(journal->slab, p, n_bytes, &object);
-    if (status == SLM_OK && is_released(journal, object.start)) {
-        status = SLM_E_FREED;
-    }
-    if (status != SLM_OK) {
-        return refuse(journal, status);
-    }
-    remember_live(journal->notes, &object);
-    return SLM_OK;
-}
-
-/* The same of aligned words, and whether the caller holds the lock. */
-static SLM_NOINLINE enum slm_status check_words(struct slm_journal *journal, const void *p,
-                                                size_t n_bytes)
-{
-    if (SLM_UNLIKELY(!journal_is_mine(journal))) {
-        return SLM_E_OWNER;
-    }
-    if (SLM_UNLIKELY((uintptr_t)p % sizeof(uint64_t) != 0)) {
-        return refuse(journal, SLM_E_ALIGN);
-    }
-    return SLM_LIKELY(find_chunk(journal, p, n_bytes)) ? SLM_OK : check_range(journal, p, n_bytes);
-}
-
-enum slm_status slm_journal_check_words(struct slm_journal *journal, const void *p, size_t n_bytes)
-{
-    bool is_good =
-        journal->log == NULL || ((uintptr_t)p % sizeof(uint64_t) == 0 &&
-                                 is_known(journal, p, n_bytes) && journal_is_mine(journal));
-    return SLM_LIKELY(is_good) ? SLM_OK : check_words(journal, p, n_bytes);
+    return (uint64_t)((const unsigned char *)p - journal->base);
 }
 
 /* The log is on, and the caller has made sure of room. */
 static inline void put(struct slm_journal *journal, uint64_t *word, uint64_t value)
 {
-    (void)append(journal, JOURNAL_WORD, slm_journal_offset(journal, word), *word);
+    (void)append(journal, JOURNAL_WORD, offset_of(journal, word), *word);
     journal_commit_word((slm_word *)word, value);
 }
 
-void slm_journal_put(struct slm_journal *journal, uint64_t *word, uint64_t value)
-{
-    if (journal->log != NULL) {
-        put(journal, word, value);
-    } else {
-        journal_commit_word((slm_word *)word, value);
-    }
-}
-
-static SLM_NOINLINE enum slm_status write_checked(struct slm_journal *journal, uint64_t *word,
-                                                  uint64_t value)
-{
-    if (journal == NULL || word == NULL) {
-        return SLM_E_NULL;
-    }
-    enum slm_status status = slm_journal_check_words(journal, word, sizeof *word);
-    if (status == SLM_OK) {
-        status = slm_journal_need(journal, 1);
-    }
-    if (status == SLM_OK) {
-        slm_journal_put(journal, word, value);
-    }
-    return status;
-}
-
-/* What can be checked without looking at the slab. False: write_checked decides. */
-static inline bool can_write(const struct slm_journal *journal, const uint64_t *word)
+/* What can be checked without looking at the slab. */
+static inline bool may_be_word(const struct slm_journal *journal, const uint64_t *word)
 {
     return journal != NULL && journal->log != NULL && (uintptr_t)word % sizeof *word == 0 &&
-           journal->log->state < journal->n_max && journal_is_mine(journal);
+           journal_is_mine(journal);
 }
 
 /* A word of another object than the words before. */
 static SLM_NOINLINE enum slm_status write_elsewhere(struct slm_journal *journal, uint64_t *word,
                                                     uint64_t value)
 {
-    if (SLM_UNLIKELY(!can_write(journal, word) || !find_chunk(journal, word, sizeof *word))) {
-        return write_checked(journal, word, value);
+    if (journal == NULL || word == NULL) {
+        return SLM_E_NULL;
     }
-    put(journal, word, value);
-    return SLM_OK;
+    if (journal->log == NULL || (may_be_word(journal, word) &&
+                                 journal_is_within(&journal->notes->fresh, word, sizeof *word))) {
+        journal_commit_word((slm_word *)word, value);
+        return SLM_OK;
+    }
+    bool is_head = may_be_word(journal, word) && journal_is_anchored(journal, word, sizeof *word);
+    enum slm_status status = is_head ? SLM_OK : slm_journal_find_words(journal, word, sizeof *word);
+    if (status == SLM_OK) {
+        status = slm_journal_need(journal, 1);
+    }
+    if (status == SLM_OK) {
+        put(journal, word, value);
+    }
+    return status;
 }
 
 enum slm_status slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value)
 {
-    if (SLM_LIKELY(can_write(journal, word) && is_known(journal, word, sizeof *word))) {
+    if (SLM_LIKELY(may_be_word(journal, word) && journal->log->state < journal->n_max &&
+                   journal_is_live(journal, word, sizeof *word))) {
         put(journal, word, value);
         return SLM_OK;
     }
@@ -343,8 +211,11 @@ enum slm_status slm_journal_note_range(struct slm_journal *journal, void *p, siz
     if (journal->log == NULL || n_bytes == 0) {
         return status;
     }
-    if (status == SLM_OK && !is_known(journal, p, n_bytes) && !find_chunk(journal, p, n_bytes)) {
-        status = check_range(journal, p, n_bytes);
+    if (status == SLM_OK && journal_is_within(&journal->notes->fresh, p, n_bytes)) {
+        return SLM_OK;
+    }
+    if (status == SLM_OK && !journal_is_live(journal, p, n_bytes)) {
+        status = slm_journal_find_range(journal, p, n_bytes);
     }
     if (status == SLM_OK) {
         status = slm_journal_need(journal, n_words);
@@ -352,38 +223,47 @@ enum slm_status slm_journal_note_range(struct slm_journal *journal, void *p, siz
     for (size_t i = 0; i < n_words && status == SLM_OK; i++, first += sizeof(uint64_t)) {
         uint64_t old;
         memcpy(&old, first, sizeof old);
-        (void)append(journal, JOURNAL_WORD, slm_journal_offset(journal, first), old);
+        (void)append(journal, JOURNAL_WORD, offset_of(journal, first), old);
     }
     return status;
 }
 
-/* Between the slab's commit and the entry, the slab itself keeps the object's address. */
-static void *note_alloc(struct slm_journal *journal, void *p)
+/* Whether another entry can be noted, by the calling thread. The log is on. */
+static inline bool can_note(const struct slm_journal *journal)
 {
-    if (p != NULL && journal->log != NULL) {
-        (void)append(journal, JOURNAL_ALLOC, slm_journal_offset(journal, p), 0);
+    return journal->log->state < journal->n_max && journal->notes->refusal == SLM_OK &&
+           journal_is_mine(journal);
+}
+
+/* Between the slab's commit and the entry, the slab itself keeps the object's address. */
+static inline void *note_alloc(struct slm_journal *journal, void *p, size_t size_bytes)
+{
+    if (SLM_LIKELY(p != NULL && journal->log != NULL)) {
+        (void)append(journal, JOURNAL_ALLOC, offset_of(journal, p), 0);
         journal->notes->n_allocs++;
+        journal->notes->fresh = (struct slab_object){p, size_bytes};
     }
     return p;
 }
 
 /* An object that cannot be noted must not be allocated. */
-static bool can_allocate(struct slm_journal *journal)
+static inline bool can_allocate(struct slm_journal *journal)
 {
-    return SLM_LIKELY(journal != NULL) && slm_journal_need(journal, 1) == SLM_OK;
+    return SLM_LIKELY(journal != NULL) && (SLM_LIKELY(journal->log != NULL && can_note(journal)) ||
+                                           slm_journal_need(journal, 1) == SLM_OK);
 }
 
 void *slm_journal_alloc(struct slm_journal *journal, size_t size_bytes)
 {
     return can_allocate(journal)
-               ? note_alloc(journal, slm_slab_alloc_locked(journal->slab, size_bytes))
+               ? note_alloc(journal, slm_slab_alloc_locked(journal->slab, size_bytes), size_bytes)
                : NULL;
 }
 
 void *slm_journal_calloc(struct slm_journal *journal, size_t size_bytes)
 {
     return can_allocate(journal)
-               ? note_alloc(journal, slm_slab_calloc_locked(journal->slab, size_bytes))
+               ? note_alloc(journal, slm_slab_calloc_locked(journal->slab, size_bytes), size_bytes)
                : NULL;
 }
 
@@ -391,46 +271,25 @@ void *slm_journal_memalign(struct slm_journal *journal, size_t align_bytes, size
 {
     return can_allocate(journal)
                ? note_alloc(journal,
-                            slm_slab_memalign_locked(journal->slab, align_bytes, size_bytes))
+                            slm_slab_memalign_locked(journal->slab, align_bytes, size_bytes),
+                            size_bytes)
                : NULL;
-}
-
-/* Afterwards no slot is of this transaction's generation. */
-static void begin_generation(struct slm_journal_notes *notes)
-{
-    notes->n_frees = 0;
-    if (++notes->generation == 0) {
-        memset(notes->slots, 0, ((size_t)notes->mask + 1) * sizeof(struct journal_slot));
-        notes->generation = 1;
-    }
 }
 
 /* SLM_E_FREED: this transaction has noted it already. SLM_E_STATE: it is the root. SLM_E_FULL. */
 static enum slm_status note_free(struct slm_journal *journal, void *p)
 {
-    struct slm_journal_notes *notes = journal->notes;
-    uint64_t offset = slm_journal_offset(journal, p);
-    if (offset == journal->log->root) {
-        return refuse(journal, SLM_E_STATE);
+    uint64_t offset = offset_of(journal, p);
+    if (SLM_UNLIKELY(offset == journal->log->root)) {
+        return slm_journal_refuse(journal, SLM_E_STATE);
     }
-    if (notes->n_frees == 0 || notes->n_frees > journal_n_entries(journal->log)) {
-        begin_generation(notes);
-    }
-    struct journal_slot *slot =
-        find_slot(journal, (uint64_t)JOURNAL_FREE << JOURNAL_KIND_SHIFT | offset);
-    if (slot->generation == notes->generation) {
+    if (SLM_UNLIKELY(journal->notes->n_frees != 0) && slm_journal_is_released(journal, p)) {
         return SLM_E_FREED;
     }
-    enum slm_status status = slm_journal_need(journal, 1);
-    if (status != SLM_OK) {
-        return status;
+    if (SLM_UNLIKELY(!can_note(journal))) {
+        return slm_journal_need(journal, 1);
     }
-    journal_forget_live(journal);
-    slot->idx = append(journal, JOURNAL_FREE, offset, 0);
-    slot->generation = notes->generation;
-    if (notes->n_frees++ == 0) {
-        notes->first_free = slot->idx;
-    }
+    slm_journal_remember_release(journal, p, append(journal, JOURNAL_FREE, offset, 0));
     return SLM_OK;
 }
 
@@ -466,7 +325,7 @@ enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object)
     if (object != NULL && !slm_slab_is_object(journal->slab, object)) {
         return SLM_E_FOREIGN;
     }
-    if (object != NULL && is_released(journal, object)) {
+    if (object != NULL && slm_journal_is_released(journal, object)) {
         return SLM_E_FREED;
     }
     enum slm_status status = slm_journal_need(journal, 1);
@@ -495,14 +354,20 @@ void *slm_journal_root(const struct slm_journal *journal)
                : slm_journal_pointer(journal, journal->log->root);
 }
 
-/* After the first store the entries lead forward: see recover.c. */
-static void commit_and_carry_out(struct slm_journal *journal,
-                                 void (*carry_out)(struct slm_journal *))
+/* Each release was judged when this transaction noted it, and only its commit frees. The notes have
+ * the first release and how many there are. */
+static inline void free_released(struct slm_journal *journal)
 {
-    struct slm_journal_log *log = journal->log;
-    journal_commit_word(&log->state, log->state | JOURNAL_COMMITTED);
-    carry_out(journal);
-    journal_commit_word(&log->state, 0);
+    const struct slm_journal_log *log = journal->log;
+    uint32_t n_left = journal->notes->n_frees;
+    uint32_t n_entries = journal_n_entries(log);
+    for (uint32_t i = journal->notes->first_free; i < n_entries && n_left > 0; i++) {
+        uint64_t what = log->entries[i].what;
+        if (what >> JOURNAL_KIND_SHIFT == JOURNAL_FREE) {
+            (void)slm_slab_free_locked(journal->slab, journal->base + (what & JOURNAL_OFFSET));
+            n_left--;
+        }
+    }
 }
 
 enum slm_status slm_journal_commit(struct slm_journal *journal)
@@ -530,10 +395,10 @@ enum slm_status slm_journal_commit(struct slm_journal *journal)
         return SLM_OK;
     }
     if (journal->notes->n_frees != 0) {
-        commit_and_carry_out(journal, slm_journal_free_released);
-    } else {
-        journal_commit_word(&log->state, 0);
+        journal_commit_word(&log->state, log->state | JOURNAL_COMMITTED);
+        free_released(journal); /* the entries lead forward: see recover.c */
     }
+    journal_commit_word(&log->state, 0);
     return SLM_OK;
 }
 
@@ -551,7 +416,9 @@ enum slm_status slm_journal_reset(struct slm_journal *journal)
     }
     if (status == SLM_OK) {
         (void)append(journal, JOURNAL_RESET, 0, 0);
-        commit_and_carry_out(journal, slm_journal_carry_out);
+        journal_commit_word(&journal->log->state, journal->log->state | JOURNAL_COMMITTED);
+        slm_journal_carry_out(journal);
+        journal_commit_word(&journal->log->state, 0);
     }
     return status;
 }

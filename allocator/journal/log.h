@@ -72,6 +72,19 @@ struct journal_slot {
 };
 
 /*
+ * The chunk that the last head of a tree or list was found in, and the words that showed it. Heads
+ * stay where they are, so it is kept over transactions: while both words say the same, the chunk is
+ * live and as long as it was.
+ */
+struct journal_anchor {
+    struct slab_object object; /* 0 bytes: none */
+    const slm_word *page_word;
+    uint64_t page_value;
+    const uint64_t *bits;
+    uint64_t bit;
+};
+
+/*
  * What a handle remembers of its transaction. It is a hint for one process: a death loses it, and
  * recovery reads the log alone. The counts are of the last transaction until the next one begins,
  * when an entry is noted in an empty log. So a child of fork, which inherits what its parent
@@ -87,6 +100,10 @@ struct slm_journal_notes {
     /* The two objects that were found last: live, and not freed by this transaction. Most words
      * lie in one of them. 0 bytes: none. */
     struct slab_object live[2];
+    /* As it was asked for, the object that this transaction allocated last, unless it released it:
+     * its words need no entries, since undoing frees it. 0 bytes: none. */
+    struct slab_object fresh;
+    struct journal_anchor anchor;
     /* Whether the calling thread holds the lock that guards the data; NULL: not known. */
     bool (*is_held)(const void *lock);
     const void *lock;
@@ -121,24 +138,107 @@ static inline uint32_t journal_content_version(const struct slm_journal *journal
 enum slm_status slm_journal_set_version(struct slm_journal *journal, uint32_t version);
 
 /* SLM_OK if so many entries are left; otherwise SLM_E_FULL, and the transaction is refused. Each
- * call that notes makes it before it changes anything. After a refusal it returns that. journal.c.
+ * call that notes makes it before it changes anything. After a refusal it returns that. object.c.
  */
 enum slm_status slm_journal_need(struct slm_journal *journal, size_t n_entries);
 
-/* SLM_OK if [p, p + n_bytes) are aligned words of a live object that this transaction does not
- * free. Otherwise the transaction is refused: SLM_E_ALIGN, SLM_E_FREED, and as
- * slm_slab_find_object. journal.c. */
-enum slm_status slm_journal_check_words(struct slm_journal *journal, const void *p, size_t n_bytes);
+/* The transaction can only be undone: a store or a release is missing from it. Returns why: the
+ * first refusal. object.c. */
+SLM_NOINLINE enum slm_status slm_journal_refuse(struct slm_journal *journal,
+                                                enum slm_status status);
 
-/* Notes *word, then stores value in it. The caller has made sure of room, and has checked the word
- * in this transaction or when it linked it. It is for trees: one store that is refused among others
- * would leave links that lead in circles. journal.c. */
-void slm_journal_put(struct slm_journal *journal, uint64_t *word, uint64_t value);
+/* SLM_OK if [p, p + n_bytes) lies in a live object that this transaction does not free. Otherwise
+ * the transaction is refused: SLM_E_FREED, and as slm_slab_find_object. The log is on. object.c. */
+enum slm_status slm_journal_find_range(struct slm_journal *journal, const void *p, size_t n_bytes);
+/* The same of words, and whether the caller holds the lock: also SLM_E_OWNER, SLM_E_ALIGN.
+ * object.c. */
+enum slm_status slm_journal_find_words(struct slm_journal *journal, const void *p, size_t n_bytes);
+/* Before a tree or list changes. SLM_OK: head lies as slm_journal_find_words says, and n_entries are
+ * left. The head's object becomes the anchor. object.c. */
+enum slm_status slm_journal_check_head(struct slm_journal *journal, const void *head,
+                                       size_t head_bytes, size_t n_entries);
+/* The same, after the same of a node. object.c. */
+enum slm_status slm_journal_check_node(struct slm_journal *journal, const void *head,
+                                       size_t head_bytes, size_t n_entries, const void *node,
+                                       size_t node_bytes);
+
+/* Whether this transaction frees the object that starts there. object.c. */
+bool slm_journal_is_released(const struct slm_journal *journal, const void *object);
+/* After the entry of that index noted the release of an object: it is not live any more to this
+ * transaction. object.c. */
+void slm_journal_remember_release(struct slm_journal *journal, const void *p, uint32_t idx);
+
+/* Whether so many entries are left, and no call was refused. The log is on. */
+static inline bool journal_has_room(const struct slm_journal *journal, size_t n_entries)
+{
+    uint64_t n = journal->log->state;
+    return n <= journal->n_max && n_entries <= journal->n_max - n &&
+           journal->notes->refusal == SLM_OK;
+}
+
+static inline bool journal_is_within(const struct slab_object *object, const void *p,
+                                     size_t n_bytes)
+{
+    size_t at = (size_t)((uintptr_t)p - (uintptr_t)object->start);
+    /* The first compare nearly always decides, so a compiler should not merge the two. */
+    return SLM_UNLIKELY(at < object->n_bytes) && n_bytes <= object->n_bytes - at;
+}
+
+/* Whether the range lies in one of the two objects that were found last. */
+static inline bool journal_is_live(const struct slm_journal *journal, const void *p, size_t n_bytes)
+{
+    const struct slab_object *live = journal->notes->live;
+    return journal_is_within(&live[0], p, n_bytes) || journal_is_within(&live[1], p, n_bytes);
+}
+
+/* Whether the range lies in an object that this transaction has found or allocated, and not
+ * released. After a refusal no range does. */
+static inline bool journal_is_known(const struct slm_journal *journal, const void *p,
+                                    size_t n_bytes)
+{
+    return journal_is_live(journal, p, n_bytes) ||
+           journal_is_within(&journal->notes->fresh, p, n_bytes);
+}
+
+/* Whether the range lies in the anchor, which is still live. The caller asks for the refusal. */
+static inline bool journal_is_anchored(const struct slm_journal *journal, const void *p,
+                                       size_t n_bytes)
+{
+    const struct journal_anchor *anchor = &journal->notes->anchor;
+    return journal_is_within(&anchor->object, p, n_bytes) &&
+           *anchor->page_word == anchor->page_value && (*anchor->bits & anchor->bit) != 0;
+}
 
 static inline void journal_forget_live(struct slm_journal *journal)
 {
     journal->notes->live[0].n_bytes = 0;
     journal->notes->live[1].n_bytes = 0;
+    journal->notes->fresh.n_bytes = 0;
+}
+
+/* Commits a transaction that released nothing and that no call refused; the caller holds the lock.
+ * False: slm_journal_commit does it. */
+static inline bool journal_commit_plainly(struct slm_journal *journal)
+{
+    const struct slm_journal_notes *notes = journal->notes;
+    if (SLM_UNLIKELY(notes->n_frees != 0) || SLM_UNLIKELY(notes->refusal != SLM_OK)) {
+        return false;
+    }
+    /* Logged allocations no longer need it, and a later recovery must not mistake an unlogged one
+     * for new. */
+    slab_commit(&journal->slab->header->pending, 0);
+    journal_commit_word(&journal->log->state, 0);
+    journal_forget_live(journal);
+    return true;
+}
+
+/* Before an entry is noted: in an empty log a transaction begins. */
+static inline void journal_begin_counts(const struct slm_journal *journal)
+{
+    if (journal->log->state == 0) {
+        journal->notes->n_frees = 0;
+        journal->notes->n_allocs = 0;
+    }
 }
 
 /* Whether a commit would change nothing and refuse nothing. Callable without the lock. */
@@ -179,9 +279,6 @@ static inline enum slm_status journal_refusal(const struct slm_journal *journal)
 /* Carries out the entries of a committed log that slm_journal_entry_is_valid accepts; skips those
  * that are done already. recover.c. */
 void slm_journal_carry_out(struct slm_journal *journal);
-/* Frees what the transaction of this handle released; its log is committed. Nothing is judged
- * again. recover.c. */
-void slm_journal_free_released(struct slm_journal *journal);
 
 /* Whether the log's state is one that a transaction has. check.c. */
 bool slm_journal_state_is_valid(const struct slm_journal *journal);

@@ -30,22 +30,6 @@ void slm_journal_carry_out(struct slm_journal *journal)
     }
 }
 
-/* Each release was judged when this transaction noted it, and only its commit frees. The notes have
- * the first release and how many there are. */
-void slm_journal_free_released(struct slm_journal *journal)
-{
-    const struct slm_journal_log *log = journal->log;
-    uint32_t n_left = journal->notes->n_frees;
-    uint32_t n_entries = journal_n_entries(log);
-    for (uint32_t i = journal->notes->first_free; i < n_entries && n_left > 0; i++) {
-        uint64_t what = log->entries[i].what;
-        if (what >> JOURNAL_KIND_SHIFT == JOURNAL_FREE) {
-            (void)slm_slab_free_locked(journal->slab, journal->base + (what & JOURNAL_OFFSET));
-            n_left--;
-        }
-    }
-}
-
 static void undo_entry(struct slm_journal *journal, const struct journal_entry *entry)
 {
     void *p = slm_journal_pointer(journal, entry->what & JOURNAL_OFFSET);

@@ -17,7 +17,8 @@
  * I6   n_nodes is the number of nodes, and no more than the range has room for.
  *
  * Entries  Each store is at most one entry of the journal: insert 6 (three words of the node, of
- *          which one only where it was not zeroed; newest; its neighbour or oldest; n_nodes),
+ *          which one only where it was not zeroed; newest; its neighbour or oldest; n_nodes), 3 if
+ *          the node is in the transaction's newest object,
  *          remove 6 (two neighbours, n_nodes, three words wiped), touch 6 (two neighbours where it
  *          was; newest; its new neighbour; two words of the node).
  */
@@ -49,21 +50,22 @@ static uint64_t *link_from_older(const struct slm_journal *journal, struct slm_l
 }
 
 /* Links a node in front of all others; the caller sets list and n_nodes. */
-static void link_newest(struct slm_journal *journal, struct slm_lru *lru, struct slm_lru_node *node)
+static inline void link_newest(const struct slm_journal *journal, struct node_change *change,
+                               struct slm_lru *lru, struct slm_lru_node *node)
 {
     uint64_t x = slm_journal_offset(journal, node);
     uint64_t next = lru->newest;
-    node_put(journal, &node->newer, 0);
-    node_put(journal, &node->older, next);
-    node_put(journal, link_from_older(journal, lru, next), x);
-    node_put(journal, &lru->newest, x);
+    node_put(change, &node->newer, 0);
+    node_store(change, &node->older, next);
+    node_store(change, link_from_older(journal, lru, next), x);
+    node_store(change, &lru->newest, x);
 }
 
-static void unlink_node(struct slm_journal *journal, struct slm_lru *lru,
-                        const struct slm_lru_node *node)
+static inline void unlink_node(const struct slm_journal *journal, struct node_change *change,
+                               struct slm_lru *lru, const struct slm_lru_node *node)
 {
-    node_put(journal, link_from_newer(journal, lru, node->newer), node->older);
-    node_put(journal, link_from_older(journal, lru, node->older), node->newer);
+    node_store(change, link_from_newer(journal, lru, node->newer), node->older);
+    node_store(change, link_from_older(journal, lru, node->older), node->newer);
 }
 
 /* A memcpy of a linked node looks linked; check that its neighbours' links point here. */
@@ -103,9 +105,10 @@ enum slm_status slm_lru_insert(struct slm_journal *journal, struct slm_lru *lru,
     if (status != SLM_OK) {
         return status;
     }
-    link_newest(journal, lru, node);
-    node_put(journal, &node->list, tag_of(journal, lru));
-    node_put(journal, &lru->n_nodes, lru->n_nodes + 1);
+    struct node_change change = node_change_begin(journal);
+    link_newest(journal, &change, lru, node);
+    node_store(&change, &node->list, tag_of(journal, lru));
+    node_store(&change, &lru->n_nodes, lru->n_nodes + 1);
     check_after_change(journal, lru);
     return SLM_OK;
 }
@@ -123,11 +126,12 @@ enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
     if (status != SLM_OK) {
         return status;
     }
-    unlink_node(journal, lru, node);
-    node_put(journal, &node->newer, 0);
-    node_put(journal, &node->older, 0);
-    node_put(journal, &node->list, 0);
-    node_put(journal, &lru->n_nodes, lru->n_nodes - 1);
+    struct node_change change = node_change_begin(journal);
+    unlink_node(journal, &change, lru, node);
+    node_store(&change, &node->newer, 0);
+    node_store(&change, &node->older, 0);
+    node_store(&change, &node->list, 0);
+    node_store(&change, &lru->n_nodes, lru->n_nodes - 1);
     check_after_change(journal, lru);
     return SLM_OK;
 }
@@ -146,8 +150,9 @@ enum slm_status slm_lru_touch(struct slm_journal *journal, struct slm_lru *lru,
         return status;
     }
     if (node->newer != 0) {
-        unlink_node(journal, lru, node);
-        link_newest(journal, lru, node);
+        struct node_change change = node_change_begin(journal);
+        unlink_node(journal, &change, lru, node);
+        link_newest(journal, &change, lru, node);
     }
     check_after_change(journal, lru);
     return SLM_OK;

@@ -41,11 +41,11 @@
 _Static_assert(SLM_RBTREE_ENTRIES >= 141, "see Entries");
 
 /* A tree under change. Insert and remove are compiled twice, for a journal that is on and for one
- * that is off: INLINED makes is_noted a constant in all that they inline. */
+ * that is off: INLINED makes change a constant in all that they inline. */
 struct edit {
     struct slm_journal *journal;
     struct slm_rbtree *tree;
-    bool is_noted; /* the journal is on */
+    struct node_change *change; /* NULL: the journal is off */
 };
 
 #define INLINED static inline __attribute__((always_inline))
@@ -71,8 +71,8 @@ static inline uint64_t offset_of(struct edit edit, const struct slm_rbtree_node 
 
 INLINED void put(struct edit edit, uint64_t *word, uint64_t value)
 {
-    if (edit.is_noted) {
-        node_put(edit.journal, word, value);
+    if (edit.change != NULL) {
+        node_put(edit.change, word, value);
     } else {
         *word = value;
     }
@@ -138,18 +138,19 @@ INLINED void rotate_nodes(struct edit edit, struct slm_rbtree_node *x, struct sl
 }
 
 /* Each store to the log is a call: one copy is enough. */
-static SLM_NOINLINE void rotate_noted(struct slm_journal *journal, struct slm_rbtree *tree,
-                                      struct slm_rbtree_node *x, struct slm_rbtree_node *up,
-                                      enum rbtree_side side)
+static SLM_NOINLINE void rotate_noted(struct edit edit, struct slm_rbtree_node *x,
+                                      struct slm_rbtree_node *up, enum rbtree_side side)
 {
-    rotate_nodes((struct edit){journal, tree, true}, x, up, side);
+    struct node_change change = *edit.change;
+    rotate_nodes((struct edit){edit.journal, edit.tree, &change}, x, up, side);
+    *edit.change = change;
 }
 
 INLINED void rotate(struct edit edit, struct slm_rbtree_node *x, struct slm_rbtree_node *up,
                     enum rbtree_side side)
 {
-    if (edit.is_noted) {
-        rotate_noted(edit.journal, edit.tree, x, up, side);
+    if (edit.change != NULL) {
+        rotate_noted(edit, x, up, side);
     } else {
         rotate_nodes(edit, x, up, side);
     }
@@ -256,9 +257,10 @@ void slm_rbtree_insert_link(struct slm_journal *journal, struct slm_rbtree *tree
     }
     enum rbtree_side side = is_left ? RBTREE_LEFT : RBTREE_RIGHT;
     if (journal->log != NULL) {
-        insert_at((struct edit){journal, tree, true}, node, parent, side);
+        struct node_change change = node_change_begin(journal);
+        insert_at((struct edit){journal, tree, &change}, node, parent, side);
     } else {
-        insert_at((struct edit){journal, tree, false}, node, parent, side);
+        insert_at((struct edit){journal, tree, NULL}, node, parent, side);
     }
     check_after_change(journal, tree, order);
 }
@@ -391,7 +393,7 @@ INLINED void remove_at(struct edit edit, struct slm_rbtree_node *node, uint64_t 
 static uint64_t *find_link(struct slm_journal *journal, struct slm_rbtree *tree,
                            const struct slm_rbtree_node *node)
 {
-    struct edit edit = {journal, tree, false};
+    struct edit edit = {journal, tree, NULL};
     uint64_t offset = offset_of(edit, node);
     if (!node_is_aligned(node) || node->tree != rbtree_tag(journal, tree)) {
         return NULL;
@@ -415,9 +417,10 @@ enum slm_status slm_rbtree_remove(struct slm_journal *journal, struct slm_rbtree
         return status;
     }
     if (journal->log != NULL) {
-        remove_at((struct edit){journal, tree, true}, node, link);
+        struct node_change change = node_change_begin(journal);
+        remove_at((struct edit){journal, tree, &change}, node, link);
     } else {
-        remove_at((struct edit){journal, tree, false}, node, link);
+        remove_at((struct edit){journal, tree, NULL}, node, link);
     }
     check_after_change(journal, tree, NULL);
     return SLM_OK;

@@ -23,7 +23,8 @@ extern "C" {
  *          finishes what was. That needs no memory barrier between processors and no flush: memory
  *          outlives a process, but not a loss of power.
  * Words    Old values are noted as aligned words of 8 bytes. An object that was allocated in the
- *          same transaction needs no notes: undoing frees it as a whole.
+ *          same transaction needs no notes: undoing frees it as a whole. For the newest one the
+ *          journal takes none either: words up to the size that was asked for cost no entry.
  * Off      A journal whose log is NULL notes nothing and has no root. It serves trees and lists in
  *          memory of one process.
  * Safety   All calls but init expect the caller to hold the lock that guards the data. One thread
@@ -89,13 +90,14 @@ bool slm_journal_has_room(const struct slm_journal *journal, unsigned n_entries)
  * storing nothing, and refuses the transaction: SLM_E_ALIGN, SLM_E_FOREIGN (outside the region, or
  * in pages that this process has not mapped yet), SLM_E_METADATA, SLM_E_FREED (the object is free,
  * or this transaction frees it), SLM_E_PAGE_FREE, SLM_E_FULL. In an object of more than 64 pages,
- * words after the 64th page are accepted even if the object is free. Cost O(1), one entry; the
- * first word of an object costs more than those that follow.
+ * words after the 64th page are accepted even if the object is free. Cost O(1), one entry, none in
+ * the transaction's newest object; the first word of an object costs more than those that follow.
  */
 enum slm_status slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value);
 
 /* Notes [p, p + n_bytes), which the caller may then write to directly. Takes n_bytes / 8 entries,
- * and up to two more if the range is not aligned; none if it is empty. Fails, noting nothing, and
+ * and up to two more if the range is not aligned; none if it is empty, or in the transaction's
+ * newest object. Fails, noting nothing, and
  * refuses the transaction: as slm_journal_write, but a range need not be aligned; SLM_E_SIZE (it
  * ends after its object, or its length wraps). Then the caller must not write there. */
 SLM_MUST_USE enum slm_status slm_journal_note_range(struct slm_journal *journal, void *p,

@@ -431,6 +431,7 @@ TEST_F(EntryCost, OfAWriteToTheObjectOfTheLastWrite)
 {
     auto *object = static_cast<uint64_t *>(slm_journal_alloc(&sparse.journal, 64));
     ASSERT_NE(object, nullptr);
+    ASSERT_EQ(slm_journal_commit(&sparse.journal), SLM_OK);
     slm_status status = SLM_E_NULL;
     auto write = [&] { status = slm_journal_write(&sparse.journal, object, 1); };
     uint64_t first = count_steps(write);

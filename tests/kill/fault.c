@@ -9,7 +9,6 @@ enum kill_fault kill_fault;
 /* The linker's names: __wrap_ replaces the function, __real_ is the original. */
 enum slm_status __real_slm_journal_write(struct slm_journal *journal, uint64_t *word,
                                          uint64_t value);
-void __real_slm_journal_put(struct slm_journal *journal, uint64_t *word, uint64_t value);
 void *__real_slm_journal_alloc(struct slm_journal *journal, size_t size_bytes);
 enum slm_status __real_slm_journal_free(struct slm_journal *journal, void *p);
 enum slm_status __real_slm_journal_commit(struct slm_journal *journal);
@@ -17,7 +16,6 @@ enum slm_status __real_slm_journal_recover(struct slm_journal *journal);
 bool __real_slm_lock_is_owner_gone(struct slm_lock *lock, uint64_t owner);
 enum slm_status __wrap_slm_journal_write(struct slm_journal *journal, uint64_t *word,
                                          uint64_t value);
-void __wrap_slm_journal_put(struct slm_journal *journal, uint64_t *word, uint64_t value);
 void *__wrap_slm_journal_alloc(struct slm_journal *journal, size_t size_bytes);
 enum slm_status __wrap_slm_journal_free(struct slm_journal *journal, void *p);
 enum slm_status __wrap_slm_journal_commit(struct slm_journal *journal);
@@ -43,16 +41,6 @@ enum slm_status __wrap_slm_journal_write(struct slm_journal *journal, uint64_t *
     }
     write_before_noting(journal, word, value);
     return SLM_OK;
-}
-
-/* The stores of trees and lists. */
-void __wrap_slm_journal_put(struct slm_journal *journal, uint64_t *word, uint64_t value)
-{
-    if (kill_fault != KILL_FAULT_WRITES_BEFORE_NOTING) {
-        __real_slm_journal_put(journal, word, value);
-    } else {
-        write_before_noting(journal, word, value);
-    }
 }
 
 void *__wrap_slm_journal_alloc(struct slm_journal *journal, size_t size_bytes)

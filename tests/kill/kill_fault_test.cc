@@ -38,7 +38,7 @@ void expect_found(enum kill_fault fault, const std::string &name, const std::str
 
 TEST(KillFault, AWordThatChangesBeforeItIsNotedIsFound)
 {
-    expect_found(KILL_FAULT_WRITES_BEFORE_NOTING, "tree insert: double rotation left",
+    expect_found(KILL_FAULT_WRITES_BEFORE_NOTING, "commit: objects, words, frees and root",
                  "neither as before");
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The entries that trees and lists note. Here slm_journal_put is the test's own and counts them. */
+/* The entries that trees and lists note, read from the log. */
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -20,36 +20,47 @@ struct Note {
     uint64_t old;
 };
 
-static std::vector<Note> notes;
-
-/* slm_journal_put by another name: see //tests/variants:tree_noted. */
-extern "C" void slm_test_put(struct slm_journal *journal, uint64_t *word, uint64_t value)
-{
-    (void)journal;
-    notes.push_back({word, *word});
-    *word = value;
-}
-
 namespace {
 
 using namespace treetest;
 
-/* An arena whose journal is on. Its log stays empty, since slm_test_put writes nothing to it. */
+constexpr unsigned kLogEntries = 256; /* more than one call takes */
+
+/* An arena whose journal is on. All of it counts as one live object. */
 class NotedArena : public Arena {
   public:
-    explicit NotedArena(size_t n_items) : Arena(n_items)
+    explicit NotedArena(size_t n_items)
+        : Arena(n_items), log_(slm_journal_log_bytes(kLogEntries) / sizeof(uint64_t)),
+          notes_(sizeof(slm_journal_notes) / sizeof(uint64_t))
     {
-        static slm_journal_log log;
-        static slm_journal_notes notes;
-        notes.live[0] = {base, bytes};
-        journal.log = &log;
-        journal.notes = &notes;
-        journal.n_max = SLM_JOURNAL_ENTRIES_MAX;
+        EXPECT_EQ(slm_journal_init(log_.data(), kLogEntries), SLM_OK);
+        journal.log = reinterpret_cast<slm_journal_log *>(log_.data());
+        journal.notes = reinterpret_cast<slm_journal_notes *>(notes_.data());
+        journal.notes->live[0] = {base, bytes};
+        journal.n_max = kLogEntries;
     }
+    /* What was noted since the last call, oldest first; afterwards the log is empty. */
+    std::vector<Note> take_notes()
+    {
+        std::vector<Note> notes;
+        for (uint32_t i = 0; i < journal_n_entries(journal.log); i++) {
+            const journal_entry &entry = journal.log->entries[i];
+            EXPECT_EQ(journal_kind_of(&entry), JOURNAL_WORD);
+            void *word = slm_journal_pointer(&journal, entry.what & JOURNAL_OFFSET);
+            notes.push_back({static_cast<uint64_t *>(word), entry.value});
+        }
+        journal.log->state = 0;
+        return notes;
+    }
+
+  private:
+    std::vector<uint64_t> log_;
+    std::vector<uint64_t> notes_;
 };
 
 /* Undone from the newest on, the entries must restore every byte: no store bypassed them. */
-void undo_and_redo(const Arena &a, const std::vector<unsigned char> &before)
+void undo_and_redo(const Arena &a, const std::vector<Note> &notes,
+                   const std::vector<unsigned char> &before)
 {
     std::vector<unsigned char> after = a.image();
     for (auto note = notes.rbegin(); note != notes.rend(); ++note) {
@@ -73,7 +84,6 @@ TEST(Entries, EveryChangeIsNotedAndTheEntriesUndoIt)
             a.item(i).key = rng() % 1000;
         }
         std::vector<unsigned char> before = a.image();
-        notes.clear();
         if (is_new) {
             ASSERT_EQ(a.insert(i, a.item(i).key), SLM_OK);
         } else if (call == 1) {
@@ -85,8 +95,9 @@ TEST(Entries, EveryChangeIsNotedAndTheEntriesUndoIt)
         } else if (call == 4) {
             slm_lru_touch(&a.journal, a.list, a.used(i));
         }
+        std::vector<Note> notes = a.take_notes();
         most[call] = std::max(most[call], notes.size());
-        undo_and_redo(a, before);
+        undo_and_redo(a, notes, before);
     }
     std::printf("most entries of one call: insert %zu, delete %zu; list: insert %zu, remove %zu, "
                 "touch %zu\n",
@@ -105,9 +116,9 @@ TEST(Entries, TouchOfTheNewestNeedsNone)
     for (size_t i = 0; i < 3; i++) {
         ASSERT_EQ(slm_lru_insert(&a.journal, a.list, a.used(i)), SLM_OK);
     }
-    notes.clear();
+    EXPECT_FALSE(a.take_notes().empty());
     ASSERT_EQ(slm_lru_touch(&a.journal, a.list, a.used(2)), SLM_OK);
-    EXPECT_EQ(notes.size(), 0u);
+    EXPECT_EQ(a.take_notes().size(), 0u);
 }
 
 /* --- The worst trees --- */
@@ -123,7 +134,6 @@ class Builder {
   public:
     explicit Builder(size_t n) : a(n)
     {
-        notes.clear();
     }
     slm_rbtree_node *make(bool red)
     {
@@ -184,7 +194,7 @@ TEST(Entries, InsertIntoATallTreeTakesThreeEntriesPerTwoLevels)
         ASSERT_EQ(slm_rbtree_insert(&b.a.journal, b.a.tree, last, behind_all), SLM_OK);
         ASSERT_EQ(slm_rbtree_check(&b.a.journal, b.a.tree, nullptr, sizeof(Heads), b.a.bytes), 0u);
         /* Four for the leaf, and three per recolouring except the root, which stays black. */
-        EXPECT_EQ(notes.size(), 4 + 3 * n - 1) << n << " recolourings";
+        EXPECT_EQ(b.a.take_notes().size(), 4 + 3 * n - 1) << n << " recolourings";
     }
 }
 
@@ -215,10 +225,11 @@ TEST(Entries, InsertAtTheGreatestHeightTakesTheConstants141Entries)
         return other == the_root ? -1 : 1;
     };
     ASSERT_EQ(slm_rbtree_insert(&b.a.journal, b.a.tree, leaf, order), SLM_OK);
+    std::vector<Note> notes = b.a.take_notes();
     std::printf("insert at the greatest height: %zu entries\n", notes.size());
     EXPECT_EQ(notes.size(), 141u);
     EXPECT_EQ(SLM_RBTREE_ENTRIES, 141u);
-    undo_and_redo(b.a, before);
+    undo_and_redo(b.a, notes, before);
 }
 
 /* Remove at the greatest height: the path is all black, 43 nodes, each with a black leaf as its
@@ -240,10 +251,11 @@ TEST(Entries, RemoveAtTheGreatestHeightTakesFewerThanInsert)
     b.set_root(b.join(b.make(false), gone, sibling));
     std::vector<unsigned char> before = b.a.image();
     ASSERT_EQ(slm_rbtree_remove(&b.a.journal, b.a.tree, gone), SLM_OK);
+    std::vector<Note> notes = b.a.take_notes();
     std::printf("delete at the greatest height: %zu entries\n", notes.size());
     EXPECT_EQ(notes.size(), 7 + 5 + (kBetween + 1) + 19);
     EXPECT_LE(notes.size(), SLM_RBTREE_ENTRIES);
-    undo_and_redo(b.a, before);
+    undo_and_redo(b.a, notes, before);
 }
 
 } // namespace

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a handle knows of the objects of its transaction: which are live, new or released. */
+#include <string.h>
+
+#include "allocator/base/bits.h"
+#include "allocator/journal/log.h"
+#include "allocator/slab/view.h"
+
+enum slm_status slm_journal_refuse(struct slm_journal *journal, enum slm_status status)
+{
+    if (journal->notes->refusal == SLM_OK) {
+        __atomic_store_n(&journal->notes->refusal, status, __ATOMIC_RELAXED);
+        journal_forget_live(journal);
+    }
+    return journal->notes->refusal;
+}
+
+enum slm_status slm_journal_need(struct slm_journal *journal, size_t n_entries)
+{
+    if (SLM_UNLIKELY(!journal_is_mine(journal))) {
+        return SLM_E_OWNER;
+    }
+    bool has_room = journal->log == NULL || journal_has_room(journal, n_entries);
+    return SLM_LIKELY(has_room) ? SLM_OK : slm_journal_refuse(journal, SLM_E_FULL);
+}
+
+/* The slot of the entry that says `what`, or the free one to put it in. A transaction only adds
+ * slots, so the first slot of another generation ends the search. */
+static struct journal_slot *find_slot(const struct slm_journal *journal, uint64_t what)
+{
+    struct slm_journal_notes *notes = journal->notes;
+    const struct slm_journal_log *log = journal->log;
+    uint32_t at = (uint32_t)((what * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & notes->mask;
+    while (notes->slots[at].generation == notes->generation &&
+           log->entries[notes->slots[at].idx].what != what) {
+        at = (at + 1) & notes->mask;
+    }
+    return &notes->slots[at];
+}
+
+/* Whether the log's first n_entries may have the releases that the handle remembers. If not, another handle ended
+ * their transaction. */
+static inline bool has_releases(const struct slm_journal *journal, uint32_t n_entries)
+{
+    const struct slm_journal_notes *notes = journal->notes;
+    return notes->n_frees != 0 && notes->n_frees <= n_entries && notes->first_free < n_entries;
+}
+
+bool slm_journal_is_released(const struct slm_journal *journal, const void *object)
+{
+    const struct slm_journal_notes *notes = journal->notes;
+    if (SLM_LIKELY(!has_releases(journal, journal_n_entries(journal->log)))) {
+        return false;
+    }
+    uint64_t what =
+        (uint64_t)JOURNAL_FREE << JOURNAL_KIND_SHIFT | slm_journal_offset(journal, object);
+    return notes->n_frees == 1 ? journal->log->entries[notes->first_free].what == what
+                               : find_slot(journal, what)->generation == notes->generation;
+}
+
+static inline void remember_live(struct slm_journal_notes *notes, const struct slab_object *object)
+{
+    notes->live[1] = notes->live[0];
+    notes->live[0] = *object;
+}
+
+/* The usual case of check_range below: a live chunk that the transaction does not free. */
+static inline __attribute__((always_inline)) bool find_chunk(struct slm_journal *journal,
+                                                             const void *p, size_t n_bytes)
+{
+    struct slab_object object;
+    bool is_found =
+        journal->notes->refusal == SLM_OK && slab_find_word(journal->slab, p, &object) &&
+        journal_is_within(&object, p, n_bytes) && !slm_journal_is_released(journal, object.start);
+    if (is_found) {
+        remember_live(journal->notes, &object);
+    }
+    return is_found;
+}
+
+/* What recovery could not undo, or what is free, is refused before it is noted. */
+static SLM_NOINLINE enum slm_status check_range(struct slm_journal *journal, const void *p,
+                                                size_t n_bytes)
+{
+    struct slab_object object;
+    if (journal->notes->refusal != SLM_OK) {
+        return journal->notes->refusal;
+    }
+    enum slm_status status = slm_slab_find_object(journal->slab, p, n_bytes, &object);
+    if (status == SLM_OK && slm_journal_is_released(journal, object.start)) {
+        status = SLM_E_FREED;
+    }
+    if (status != SLM_OK) {
+        return slm_journal_refuse(journal, status);
+    }
+    remember_live(journal->notes, &object);
+    return SLM_OK;
+}
+
+enum slm_status slm_journal_find_range(struct slm_journal *journal, const void *p, size_t n_bytes)
+{
+    return SLM_LIKELY(find_chunk(journal, p, n_bytes)) ? SLM_OK : check_range(journal, p, n_bytes);
+}
+
+enum slm_status slm_journal_find_words(struct slm_journal *journal, const void *p, size_t n_bytes)
+{
+    if (SLM_UNLIKELY(!journal_is_mine(journal))) {
+        return SLM_E_OWNER;
+    }
+    if (SLM_UNLIKELY((uintptr_t)p % sizeof(uint64_t) != 0)) {
+        return slm_journal_refuse(journal, SLM_E_ALIGN);
+    }
+    return slm_journal_find_range(journal, p, n_bytes);
+}
+
+/* A run cannot be the anchor: it has no bit, and its first page is not found in O(1). */
+static void set_anchor(struct slm_journal *journal, const struct slab_object *object)
+{
+    const struct slm_slab *slab = journal->slab;
+    size_t offset = (size_t)((uintptr_t)object->start - (uintptr_t)slab->memory);
+    size_t span = offset >> slab->shape.page_shift;
+    uint64_t word = slab->pages[span].word;
+    if (slab_word_kind(word) == SLAB_BODY) {
+        span -= slab_word_pages(word);
+        word = slab->pages[span].word;
+    }
+    if (slab_word_kind(word) == SLAB_SPAN) {
+        const struct slab_cut *cut = &slab->cuts[slab_word_class(word)];
+        uint32_t chunk = slab_cut_idx(cut, offset - (span << slab->shape.page_shift));
+        journal->notes->anchor = (struct journal_anchor){
+            .object = *object,
+            .page_word = &slab->pages[span].word,
+            .page_value = word,
+            .bits = slab_span_bits(slab, (uint32_t)span) + chunk / SLM_WORD_BITS,
+            .bit = UINT64_C(1) << chunk % SLM_WORD_BITS,
+        };
+    }
+}
+
+/* The object of a head that is not in the anchor. */
+static SLM_NOINLINE enum slm_status find_head(struct slm_journal *journal, const void *head,
+                                              size_t head_bytes)
+{
+    bool is_aligned = (uintptr_t)head % sizeof(uint64_t) == 0;
+    if (is_aligned && journal_is_known(journal, head, head_bytes)) {
+        return SLM_OK;
+    }
+    enum slm_status status = slm_journal_find_words(journal, head, head_bytes);
+    if (status == SLM_OK) {
+        set_anchor(journal, &journal->notes->live[0]);
+    }
+    return status;
+}
+
+static inline bool is_anchored(const struct slm_journal *journal, const void *head,
+                               size_t head_bytes)
+{
+    return (uintptr_t)head % sizeof(uint64_t) == 0 &&
+           journal_is_anchored(journal, head, head_bytes);
+}
+
+enum slm_status slm_journal_check_head(struct slm_journal *journal, const void *head,
+                                       size_t head_bytes, size_t n_entries)
+{
+    enum slm_status status =
+        is_anchored(journal, head, head_bytes) ? SLM_OK : find_head(journal, head, head_bytes);
+    return status == SLM_OK ? slm_journal_need(journal, n_entries) : status;
+}
+
+enum slm_status slm_journal_check_node(struct slm_journal *journal, const void *head,
+                                       size_t head_bytes, size_t n_entries, const void *node,
+                                       size_t node_bytes)
+{
+    bool is_good = (uintptr_t)node % sizeof(uint64_t) == 0 && journal_is_mine(journal) &&
+                   find_chunk(journal, node, node_bytes);
+    enum slm_status status =
+        SLM_LIKELY(is_good) ? SLM_OK : slm_journal_find_words(journal, node, node_bytes);
+    if (SLM_UNLIKELY(status != SLM_OK)) {
+        return status;
+    }
+    is_good = is_anchored(journal, head, head_bytes) && journal_has_room(journal, n_entries);
+    return SLM_LIKELY(is_good) ? SLM_OK
+                               : slm_journal_check_head(journal, head, head_bytes, n_entries);
+}
+
+/* To this transaction the object is not live any more. Runs begin at such an address, and a later
+ * part of one may be remembered too. */
+static void forget_object(struct slm_journal_notes *notes, const unsigned char *p)
+{
+    bool may_be_run = (uintptr_t)p % SLM_SLAB_REGION_ALIGN == 0;
+    struct slab_object *const known[] = {&notes->live[0], &notes->live[1], &notes->fresh,
+                                         &notes->anchor.object};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (known[i]->start == p || may_be_run) {
+            known[i]->n_bytes = 0;
+        }
+    }
+}
+
+/* Afterwards no slot is of this transaction's generation. */
+static void begin_generation(struct slm_journal_notes *notes)
+{
+    if (++notes->generation == 0) {
+        memset(notes->slots, 0, ((size_t)notes->mask + 1) * sizeof(struct journal_slot));
+        notes->generation = 1;
+    }
+}
+
+static void fill_slot(const struct slm_journal *journal, uint32_t idx)
+{
+    struct journal_slot *slot = find_slot(journal, journal->log->entries[idx].what);
+    *slot = (struct journal_slot){journal->notes->generation, idx};
+}
+
+/* Most transactions release one object, which needs no slot: the second release fills the first
+ * one's too. */
+static SLM_NOINLINE void fill_slots(struct slm_journal *journal, uint32_t idx)
+{
+    if (journal->notes->n_frees == 1) {
+        begin_generation(journal->notes);
+        fill_slot(journal, journal->notes->first_free);
+    }
+    fill_slot(journal, idx);
+}
+
+void slm_journal_remember_release(struct slm_journal *journal, const void *p, uint32_t idx)
+{
+    struct slm_journal_notes *notes = journal->notes;
+    forget_object(notes, p);
+    if (SLM_LIKELY(!has_releases(journal, idx))) {
+        notes->n_frees = 1;
+        notes->first_free = idx;
+    } else {
+        fill_slots(journal, idx);
+        notes->n_frees++;
+    }
+}

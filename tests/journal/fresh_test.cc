@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a handle knows of objects without a look at the slab: new ones, and those of heads. */
+#include "tests/journal/fixture.h"
+#include <slabmill/lru.h>
+#include <slabmill/rbtree.h>
+
+namespace {
+
+using namespace slm_test;
+
+class JournalFresh : public testing::Test {
+  protected:
+    Arena arena{60};
+    slm_journal *const journal = &arena.journal;
+    uint64_t *const old = make(arena, 64, 1);
+    uint64_t on_stack = 5;
+
+    uint64_t *allocate(size_t size_bytes = 64)
+    {
+        return static_cast<uint64_t *>(slm_journal_alloc(journal, size_bytes));
+    }
+    uint64_t n_entries() const
+    {
+        return journal->log->state;
+    }
+    /* How many entries a write takes. */
+    uint64_t cost_of_write(uint64_t *word)
+    {
+        uint64_t n = n_entries();
+        EXPECT_EQ(slm_journal_write(journal, word, 7), SLM_OK);
+        EXPECT_EQ(*word, 7u);
+        return n_entries() - n;
+    }
+};
+
+TEST_F(JournalFresh, WordsOfANewObjectTakeNoEntries)
+{
+    const Picture before = take_picture(*journal);
+    for (bool is_kept : {false, true}) {
+        uint64_t *p = allocate();
+        EXPECT_EQ(cost_of_write(p), 0u);
+        EXPECT_EQ(cost_of_write(p + 7), 0u);
+        EXPECT_EQ(slm_journal_note_range(journal, p, 64), SLM_OK);
+        EXPECT_EQ(n_entries(), 1u);
+        Arena heir(arena.bytes());
+        EXPECT_EQ(slm_journal_recover(&heir.journal), SLM_OK);
+        EXPECT_TRUE(take_picture(heir.journal) == before);
+        if (is_kept) {
+            EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
+            EXPECT_EQ(p[0] + p[7], 14u);
+        } else {
+            slm_journal_abort(journal);
+            EXPECT_TRUE(take_picture(*journal) == before);
+        }
+        EXPECT_EQ(arena.check(), kSound);
+    }
+}
+
+TEST_F(JournalFresh, WordsPastItsSizeTakeOneEach)
+{
+    uint64_t *p = allocate(20); /* of a chunk of 32 bytes */
+    EXPECT_EQ(cost_of_write(p + 1), 0u);
+    EXPECT_EQ(cost_of_write(p + 2), 1u);
+    EXPECT_EQ(cost_of_write(p + 3), 1u);
+    EXPECT_EQ(slm_journal_note_range(journal, p, 21), SLM_OK);
+    EXPECT_EQ(n_entries(), 1u + 2 + 3);
+}
+
+TEST_F(JournalFresh, OnlyTheNewestNewObjectTakesNone)
+{
+    const Picture before = take_picture(*journal);
+    uint64_t *first = allocate();
+    uint64_t *second = allocate();
+    EXPECT_EQ(cost_of_write(first), 1u);
+    EXPECT_EQ(cost_of_write(second), 0u);
+    EXPECT_EQ(cost_of_write(old), 1u);
+    slm_journal_abort(journal);
+    EXPECT_TRUE(take_picture(*journal) == before);
+}
+
+TEST_F(JournalFresh, ANewObjectThatIsReleasedIsRefused)
+{
+    for (size_t size_bytes : {size_t{64}, size_t{3 * 4096}}) {
+        uint64_t *p = allocate(size_bytes);
+        EXPECT_EQ(cost_of_write(p), 0u);
+        EXPECT_EQ(slm_journal_free(journal, p), SLM_OK);
+        EXPECT_EQ(slm_journal_write(journal, p, 8), SLM_E_FREED);
+        EXPECT_EQ(*p, 7u);
+        EXPECT_EQ(slm_journal_commit(journal), SLM_E_FREED);
+        EXPECT_EQ(arena.check(), kSound);
+    }
+}
+
+TEST_F(JournalFresh, ANewObjectStaysNewWhenAnotherIsReleased)
+{
+    uint64_t *other = make(arena, 64, 2);
+    uint64_t *p = allocate();
+    EXPECT_EQ(cost_of_write(old), 1u);
+    EXPECT_EQ(slm_journal_free(journal, other), SLM_OK);
+    EXPECT_EQ(cost_of_write(p), 0u);
+    EXPECT_EQ(slm_journal_write(journal, other, 8), SLM_E_FREED);
+    EXPECT_EQ(slm_journal_write(journal, p, 8), SLM_E_FREED);
+    EXPECT_EQ(*p, 7u);
+}
+
+TEST_F(JournalFresh, NoObjectIsNewAfterTheEndOfItsTransaction)
+{
+    uint64_t *p = allocate();
+    EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
+    const Picture before = take_picture(*journal);
+    EXPECT_EQ(cost_of_write(p), 1u);
+    slm_journal_abort(journal);
+    EXPECT_TRUE(take_picture(*journal) == before);
+    for (bool is_repaired : {false, true}) {
+        uint64_t *undone = allocate();
+        if (is_repaired) {
+            EXPECT_EQ(slm_journal_recover(journal), SLM_OK);
+        } else {
+            slm_journal_abort(journal);
+        }
+        EXPECT_EQ(slm_journal_write(journal, undone, 8), SLM_E_FREED);
+        EXPECT_EQ(slm_journal_commit(journal), SLM_E_FREED);
+    }
+}
+
+TEST_F(JournalFresh, ARefusalRefusesWordsOfANewObjectToo)
+{
+    uint64_t *p = allocate();
+    EXPECT_EQ(cost_of_write(p), 0u);
+    EXPECT_EQ(slm_journal_write(journal, &on_stack, 8), SLM_E_FOREIGN);
+    EXPECT_EQ(slm_journal_write(journal, p, 8), SLM_E_FOREIGN);
+    EXPECT_EQ(slm_journal_note_range(journal, p, 8), SLM_E_FOREIGN);
+    EXPECT_EQ(*p, 7u);
+    EXPECT_EQ(slm_journal_commit(journal), SLM_E_FOREIGN);
+}
+
+/* --- Releases: the first one is remembered without the table --- */
+
+TEST_F(JournalFresh, ACommitFreesEachReleaseWhereverItsEntryIs)
+{
+    for (unsigned n = 1; n <= 5; n++) {
+        std::vector<uint64_t *> objects;
+        for (unsigned i = 0; i < n; i++) {
+            objects.push_back(make(arena, i % 2 == 0 ? 64 : 2 * 4096, 3));
+        }
+        const size_t n_before = take_picture(*journal).objects.size();
+        for (uint64_t *p : objects) {
+            EXPECT_EQ(slm_journal_write(journal, old, n), SLM_OK);
+            EXPECT_EQ(slm_journal_free(journal, p), SLM_OK);
+            EXPECT_EQ(slm_journal_free(journal, objects[0]), SLM_E_FREED);
+            EXPECT_EQ(slm_journal_free(journal, p), SLM_E_FREED);
+            EXPECT_EQ(slm_journal_write(journal, old, n), SLM_OK);
+        }
+        EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
+        EXPECT_EQ(take_picture(*journal).objects.size(), n_before - n);
+        EXPECT_EQ(arena.check(), kSound);
+    }
+}
+
+/* --- The head of a list is looked up once --- */
+
+class JournalHead : public JournalFresh {
+  protected:
+    slm_lru *list = nullptr;
+    slm_lru_node *nodes = nullptr;
+
+    void SetUp() override
+    {
+        nodes = reinterpret_cast<slm_lru_node *>(make(arena, 10 * sizeof *nodes, 0));
+        list = reinterpret_cast<slm_lru *>(make(arena, 1000, 0));
+        ASSERT_EQ(insert(0), SLM_OK);
+        ASSERT_EQ(slm_journal_commit(journal), SLM_OK);
+        ASSERT_EQ(insert(1), SLM_OK);
+        ASSERT_EQ(slm_journal_commit(journal), SLM_OK);
+    }
+    slm_status insert(size_t i)
+    {
+        return slm_lru_insert(journal, list, &nodes[i]);
+    }
+    /* As another process frees it. */
+    void free_head()
+    {
+        ASSERT_EQ(slm_slab_free_locked(arena.slab(), list), SLM_OK);
+    }
+    void expect_refused(slm_status expected)
+    {
+        EXPECT_EQ(insert(2), expected);
+        EXPECT_EQ(slm_journal_commit(journal), expected);
+        EXPECT_EQ(nodes[2].list, 0u);
+    }
+};
+
+TEST_F(JournalHead, ThatThisTransactionFreesIsRefused)
+{
+    ASSERT_EQ(slm_journal_free(journal, list), SLM_OK);
+    expect_refused(SLM_E_FREED);
+    EXPECT_EQ(insert(2), SLM_OK);
+    EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
+    EXPECT_EQ(list->n_nodes, 3u);
+}
+
+TEST_F(JournalHead, ThatIsFreeNowIsRefused)
+{
+    free_head();
+    expect_refused(SLM_E_FREED);
+    slm_slab_trim(arena.slab());
+    expect_refused(SLM_E_PAGE_FREE);
+}
+
+TEST_F(JournalHead, ThatIsInAnotherObjectNowIsJudgedByThat)
+{
+    free_head();
+    ASSERT_NE(slm_slab_trim(arena.slab()), 0u);
+    const auto *at = reinterpret_cast<unsigned char *>(list);
+    unsigned char *p = nullptr;
+    do { /* smaller than a list, until one is where the head was */
+        p = static_cast<unsigned char *>(slm_slab_alloc_locked(arena.slab(), 8));
+        ASSERT_NE(p, nullptr);
+    } while (p != at);
+    expect_refused(SLM_E_SIZE);
+}
+
+TEST_F(JournalHead, ThatIsAtTheSamePlaceAgainIsAccepted)
+{
+    free_head();
+    ASSERT_EQ(slm_slab_calloc_locked(arena.slab(), 1000), list);
+    ASSERT_EQ(slm_journal_commit(journal), SLM_OK);
+    EXPECT_EQ(insert(2), SLM_OK);
+    EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
+    EXPECT_EQ(list->n_nodes, 1u);
+}
+
+TEST_F(JournalHead, ThatIsNotAlignedIsRefused)
+{
+    auto *odd = reinterpret_cast<slm_lru *>(reinterpret_cast<unsigned char *>(list) + 4);
+    EXPECT_EQ(slm_lru_insert(journal, odd, &nodes[2]), SLM_E_ALIGN);
+    EXPECT_EQ(slm_journal_commit(journal), SLM_E_ALIGN);
+}
+
+TEST_F(JournalHead, ThatEndsPastItsObjectIsRefused)
+{
+    auto *end = reinterpret_cast<unsigned char *>(list) + slm_slab_usable_bytes(arena.slab(), list);
+    auto *late = reinterpret_cast<slm_lru *>(end - 16);
+    EXPECT_EQ(slm_lru_insert(journal, late, &nodes[2]), SLM_E_SIZE);
+    EXPECT_EQ(slm_journal_commit(journal), SLM_E_SIZE);
+}
+
+TEST_F(JournalHead, TakesThreeEntriesForANewNode)
+{
+    auto *node = static_cast<slm_lru_node *>(slm_journal_calloc(journal, sizeof *nodes));
+    uint64_t n = n_entries();
+    EXPECT_EQ(slm_lru_insert(journal, list, node), SLM_OK);
+    EXPECT_EQ(n_entries() - n, 3u); /* of the list: newest, n_nodes; of the neighbour: newer */
+    slm_journal_abort(journal);
+    EXPECT_EQ(list->n_nodes, 2u);
+    EXPECT_EQ(slm_lru_check(journal, list, 8, 1u << 20), 0u);
+    EXPECT_EQ(arena.check(), kSound);
+}
+
+} // namespace

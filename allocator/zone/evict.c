@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Allocating in a zone that is full: evicts, commits and tries again. */
 #include "allocator/journal/log.h"
+#include "allocator/slab/view.h"
 #include "allocator/zone/handle.h"
 
 /*
@@ -30,7 +31,7 @@ static enum slm_status check_eviction(const struct slm_zone *zone, bool is_evict
 static enum slm_status evict_once(struct slm_zone *zone, slm_zone_evict *evict, void *data)
 {
     bool is_evicted = evict(zone, data);
-    if (!slm_lock_is_mine(zone->lock)) {
+    if (!zone_is_held(zone)) {
         return SLM_E_OWNER;
     }
     enum slm_status status = check_eviction(zone, is_evicted);
@@ -44,10 +45,7 @@ static enum slm_status evict_once(struct slm_zone *zone, slm_zone_evict *evict, 
 /* More than all pages hold never fits, so nothing must be evicted for it. */
 static bool can_ever_fit(const struct slm_zone *zone, size_t size_bytes)
 {
-    struct slm_slab_stats stats;
-    slm_slab_get_stats(zone->slab, &stats);
-    return size_bytes / stats.page_bytes < stats.n_pages ||
-           size_bytes == stats.n_pages * stats.page_bytes;
+    return size_bytes <= (uint64_t)zone->slab->n_pages << zone->slab->shape.page_shift;
 }
 
 static enum slm_status check_turn(const struct slm_zone *zone, size_t size_bytes)
@@ -55,7 +53,7 @@ static enum slm_status check_turn(const struct slm_zone *zone, size_t size_bytes
     if (zone->lock == NULL) {
         return SLM_E_READ_ONLY;
     }
-    if (!slm_lock_is_mine(zone->lock)) {
+    if (!zone_is_held(zone)) {
         return SLM_E_OWNER;
     }
     enum slm_status status = journal_refusal(&zone->journal);

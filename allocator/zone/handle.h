@@ -3,6 +3,9 @@
 #ifndef SLM_ZONE_HANDLE_H
 #define SLM_ZONE_HANDLE_H
 
+#include "allocator/base/check.h"
+#include "allocator/base/yield.h"
+#include "allocator/lock/identity.h"
 #include "allocator/zone/header.h"
 #include <slabmill/zone.h>
 
@@ -34,6 +37,22 @@ static inline uint64_t zone_bytes(const struct slm_zone *zone)
 static inline size_t zone_slab_bytes(const struct slm_zone *zone)
 {
     return (size_t)(zone_bytes(zone) - zone->fixed.slab_offset);
+}
+
+/* Whether the calling thread holds the lock, no mark is set in the word, and the kernel has no part in
+ * the lock: nearly always so if it holds the lock. */
+static inline bool zone_is_plainly_held(const struct slm_zone *zone)
+{
+    uint64_t self = slm_lock_self_cached;
+    SLM_YIELD("zone: is the lock mine");
+    return self != 0 && __atomic_load_n(&zone->header->lock.word, __ATOMIC_RELAXED) == self &&
+           zone->fixed.lock_kind != SLM_LOCK_FILE;
+}
+
+/* Whether the calling thread holds the lock. */
+static inline bool zone_is_held(const struct slm_zone *zone)
+{
+    return SLM_LIKELY(zone_is_plainly_held(zone)) || slm_lock_is_mine(zone->lock);
 }
 
 /* Whether segments of the kind have a name, under which they stay when all their users are gone. */

@@ -30,8 +30,8 @@ static enum slm_status repair(struct slm_zone *zone)
 /* Whether the handle was opened for the version that the content has. */
 static bool knows_content(const struct slm_zone *zone)
 {
-    return zone->content_version == ZONE_ANY_VERSION ||
-           zone->content_version == journal_content_version(&zone->journal);
+    return zone->content_version == journal_content_version(&zone->journal) ||
+           zone->content_version == ZONE_ANY_VERSION;
 }
 
 /* Whether a full look would find the zone as the last one did, and whole. */
@@ -77,11 +77,14 @@ static SLM_NOINLINE enum slm_status look_and_enter(struct slm_zone *zone, enum s
 /* After the attempt to lock. Nearly always nothing has changed since the last turn. */
 static inline enum slm_status enter(struct slm_zone *zone, enum slm_status got)
 {
-    if (SLM_LIKELY(got == SLM_OK) && SLM_LIKELY(is_as_seen(zone))) {
-        journal_begin(&zone->journal);
-        return SLM_OK;
+    if (SLM_UNLIKELY(got != SLM_OK)) {
+        return look_and_enter(zone, got, false);
     }
-    return look_and_enter(zone, got, false);
+    if (SLM_UNLIKELY(!is_as_seen(zone))) {
+        return look_and_enter(zone, SLM_OK, false);
+    }
+    journal_begin(&zone->journal);
+    return SLM_OK;
 }
 
 /* Whether a zone can be locked. */
@@ -119,10 +122,10 @@ enum slm_status slm_zone_timedlock_any(struct slm_zone *zone, unsigned timeout_m
 }
 
 /* Whether the calling thread holds the zone's lock. */
-static enum slm_status check_held(const struct slm_zone *zone)
+static inline enum slm_status check_held(const struct slm_zone *zone)
 {
     enum slm_status status = check_lockable(zone);
-    return status == SLM_OK && !slm_lock_is_mine(zone->lock) ? SLM_E_OWNER : status;
+    return status == SLM_OK && !zone_is_held(zone) ? SLM_E_OWNER : status;
 }
 
 static SLM_NOINLINE enum slm_status commit_and_unlock(struct slm_zone *zone)
@@ -140,20 +143,27 @@ static SLM_NOINLINE enum slm_status commit_and_unlock(struct slm_zone *zone)
  * not hold it. */
 enum slm_status slm_zone_unlock(struct slm_zone *zone)
 {
-    bool is_clean = zone != NULL && zone->lock != NULL && journal_is_clean(&zone->journal);
-    return SLM_LIKELY(is_clean) ? slm_lock_unlock(zone->lock) : commit_and_unlock(zone);
+    if (SLM_UNLIKELY(zone == NULL || zone->lock == NULL)) {
+        return commit_and_unlock(zone);
+    }
+    bool is_done = journal_is_clean(&zone->journal) ||
+                   (zone_is_plainly_held(zone) && journal_commit_plainly(&zone->journal));
+    return SLM_LIKELY(is_done) ? slm_lock_unlock(zone->lock) : commit_and_unlock(zone);
 }
 
-enum slm_status slm_zone_end(struct slm_zone *zone, enum slm_status status)
+static SLM_NOINLINE enum slm_status undo_and_unlock(struct slm_zone *zone, enum slm_status status)
 {
-    if (zone == NULL || status == SLM_OK) {
-        return slm_zone_unlock(zone);
-    }
     if (check_held(zone) == SLM_OK) {
         slm_journal_abort(&zone->journal);
         (void)slm_lock_unlock(zone->lock);
     }
     return status;
+}
+
+enum slm_status slm_zone_end(struct slm_zone *zone, enum slm_status status)
+{
+    return SLM_LIKELY(zone == NULL || status == SLM_OK) ? slm_zone_unlock(zone)
+                                                        : undo_and_unlock(zone, status);
 }
 
 enum slm_status slm_zone_commit_locked(struct slm_zone *zone)

@@ -153,8 +153,8 @@ enum slm_status slm_journal_find_range(struct slm_journal *journal, const void *
 /* The same of words, and whether the caller holds the lock: also SLM_E_OWNER, SLM_E_ALIGN.
  * object.c. */
 enum slm_status slm_journal_find_words(struct slm_journal *journal, const void *p, size_t n_bytes);
-/* Before a tree or list changes. SLM_OK: head lies as slm_journal_find_words says, and n_entries are
- * left. The head's object becomes the anchor. object.c. */
+/* Before a tree or list changes. SLM_OK: head lies as slm_journal_find_words says, and n_entries
+ * are left. The head's object becomes the anchor. object.c. */
 enum slm_status slm_journal_check_head(struct slm_journal *journal, const void *head,
                                        size_t head_bytes, size_t n_entries);
 /* The same, after the same of a node. object.c. */

@@ -38,8 +38,8 @@ static struct journal_slot *find_slot(const struct slm_journal *journal, uint64_
     return &notes->slots[at];
 }
 
-/* Whether the log's first n_entries may have the releases that the handle remembers. If not, another handle ended
- * their transaction. */
+/* Whether the log's first n_entries may have the releases that the handle remembers. If not,
+ * another handle ended their transaction. */
 static inline bool has_releases(const struct slm_journal *journal, uint32_t n_entries)
 {
     const struct slm_journal_notes *notes = journal->notes;
@@ -69,9 +69,10 @@ static inline __attribute__((always_inline)) bool find_chunk(struct slm_journal 
                                                              const void *p, size_t n_bytes)
 {
     struct slab_object object;
-    bool is_found =
-        journal->notes->refusal == SLM_OK && slab_find_word(journal->slab, p, &object) &&
-        journal_is_within(&object, p, n_bytes) && !slm_journal_is_released(journal, object.start);
+    bool is_found = SLM_LIKELY(journal->notes->refusal == SLM_OK) &&
+                    SLM_LIKELY(slab_find_in_chunk(journal->slab, p, n_bytes, &object)) &&
+                    (SLM_LIKELY(journal->notes->n_frees == 0) ||
+                     !slm_journal_is_released(journal, object.start));
     if (is_found) {
         remember_live(journal->notes, &object);
     }

@@ -46,20 +46,35 @@ static inline enum slm_status slab_find_chunk(const struct slm_slab *slab, size_
     return SLM_UNLIKELY(is_tail) ? SLM_E_FOREIGN : SLM_OK;
 }
 
-/* SLM_OK for a word of a live chunk, the most frequent case. Any other result: look again, with
- * slm_slab_find_object. */
-static inline bool slab_find_word(const struct slm_slab *slab, const void *word,
-                                  struct slab_object *object)
+/* Whether [p, p + n_bytes) lies in a live chunk, the most frequent case; fills in *object then. False:
+ * look again, with slm_slab_find_object. */
+static inline bool slab_find_in_chunk(const struct slm_slab *slab, const void *p, size_t n_bytes,
+                                      struct slab_object *object)
 {
-    size_t offset = (size_t)((uintptr_t)word - (uintptr_t)slab->memory);
-    size_t page = offset >> slab->shape.page_shift;
-    if (SLM_UNLIKELY(page >= slab->n_pages)) {
+    size_t offset = (size_t)((uintptr_t)p - (uintptr_t)slab->memory);
+    size_t span = offset >> slab->shape.page_shift;
+    if (SLM_UNLIKELY(span >= slab->n_pages)) {
         return false;
     }
-    uint64_t page_word = slab->pages[page].word;
-    unsigned kind = slab_word_kind(page_word);
-    return SLM_LIKELY(kind == SLAB_SPAN || kind == SLAB_BODY) &&
-           slab_find_chunk(slab, page, page_word, offset, object) == SLM_OK;
+    uint64_t word = slab->pages[span].word;
+    offset &= slab->page_mask;
+    if (slab_word_kind(word) != SLAB_SPAN) {
+        if (SLM_UNLIKELY(slab_word_kind(word) != SLAB_BODY)) {
+            return false;
+        }
+        offset += slab_word_pages(word) * slab->page_bytes;
+        span -= slab_word_pages(word);
+        word = slab->pages[span].word;
+    }
+    const struct slab_cut *cut = &slab->cuts[slab_word_class(word)];
+    uint64_t chunk = offset * cut->inverse >> SLAB_INVERSE_SHIFT;
+    uint64_t bits = slab_span_bits(slab, (uint32_t)span)[chunk / SLM_WORD_BITS];
+    uint64_t start = chunk * cut->chunk_bytes;
+    object->start = (const unsigned char *)p - (offset - start);
+    object->n_bytes = cut->chunk_bytes;
+    bool is_tail = start + cut->chunk_bytes > slab_word_pages(word) * slab->page_bytes;
+    return SLM_LIKELY((bits >> chunk % SLM_WORD_BITS & 1u) != 0) && SLM_LIKELY(!is_tail) &&
+           SLM_LIKELY(n_bytes <= start + cut->chunk_bytes - offset);
 }
 
 #endif

@@ -39,8 +39,8 @@ static inline size_t zone_slab_bytes(const struct slm_zone *zone)
     return (size_t)(zone_bytes(zone) - zone->fixed.slab_offset);
 }
 
-/* Whether the calling thread holds the lock, no mark is set in the word, and the kernel has no part in
- * the lock: nearly always so if it holds the lock. */
+/* Whether the calling thread holds the lock, no mark is set in the word, and the kernel has no part
+ * in the lock: nearly always so if it holds the lock. */
 static inline bool zone_is_plainly_held(const struct slm_zone *zone)
 {
     uint64_t self = slm_lock_self_cached;

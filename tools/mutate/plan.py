@@ -37,7 +37,10 @@ FUZZ_OF = (
 MORE_TESTS_OF = (
     (r"allocator/lock/", "//tests/sched:lock_schedules_test"),
     (r"allocator/(journal|zone)/", "//tests/sched:zone_schedules_test"),
-    (r"allocator/tree/", "//tests/journal:full_test //tests/journal:misuse_test"),
+    (
+        r"allocator/tree/",
+        "//tests/journal:fresh_test //tests/journal:full_test //tests/journal:misuse_test",
+    ),
 )
 
 

@@ -47,6 +47,7 @@ struct slm_segment {
     struct slm_segment_slot *slot; /* NULL: made before the SIGBUS guard was installed */
     enum slm_segment_kind kind;
     bool read_only;
+    bool dump_core;
     bool is_open_shared; /* MEMFD: attached by the descriptor of a file that others opened */
     bool is_unnamed;     /* POSIX, FILE: not published yet */
     pid_t maker;         /* the process that made the handle; a child of fork inherits it */
@@ -83,7 +84,10 @@ void slm_segment_release(struct slm_segment *segment); /* no range: nothing */
 /* Makes [from, to) of the range touchable, mapping it from the descriptor if there is one. */
 enum slm_status slm_segment_show(struct slm_segment *segment, size_t from, size_t to,
                                  struct slm_error *error);
-/* The reverse; addresses stay reserved. */
+/* Leaves [from, to), which is mapped, out of core files, unless the options asked for it. */
+enum slm_status slm_segment_leave_out_of_cores(const struct slm_segment *segment, size_t from,
+                                               size_t to, struct slm_error *error);
+/* The reverse of show; addresses stay reserved. */
 void slm_segment_hide(struct slm_segment *segment, size_t from, size_t to);
 
 /* --- memory.c: ANONYMOUS, SYSV. Sizes are not set on entry of create. --- */

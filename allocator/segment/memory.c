@@ -39,7 +39,8 @@ static enum slm_status map_anonymous(struct slm_segment *segment, bool huge,
     if (mapped == MAP_FAILED) {
         return slm_segment_fail(error, segment->label, "cannot map");
     }
-    return slm_segment_show(segment, 0, segment->bytes, error);
+    enum slm_status status = slm_segment_leave_out_of_cores(segment, 0, segment->max_bytes, error);
+    return status == SLM_OK ? slm_segment_show(segment, 0, segment->bytes, error) : status;
 }
 
 /* SHM_REMAP: over what is reserved. */
@@ -54,7 +55,7 @@ static enum slm_status map_sysv(struct slm_segment *segment, struct slm_error *e
         slm_segment_sys.mprotect(segment->base + segment->bytes, hidden, PROT_NONE) != 0) {
         return slm_segment_fail(error, segment->label, "cannot hide the rest");
     }
-    return SLM_OK;
+    return slm_segment_leave_out_of_cores(segment, 0, segment->max_bytes, error);
 }
 
 /* The system reports EINVAL for a size above its limit. */

@@ -3,6 +3,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* MAP_NORESERVE */
 #endif
+#include <errno.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -120,6 +121,18 @@ void slm_segment_release(struct slm_segment *segment)
     segment->base = NULL;
 }
 
+/* EINVAL: the system is older than this advice. */
+enum slm_status slm_segment_leave_out_of_cores(const struct slm_segment *segment, size_t from,
+                                               size_t to, struct slm_error *error)
+{
+    if (segment->dump_core ||
+        slm_segment_sys.madvise(segment->base + from, to - from, MADV_DONTDUMP) == 0 ||
+        errno == EINVAL) {
+        return SLM_OK;
+    }
+    return slm_segment_fail(error, segment->label, "cannot leave it out of core files");
+}
+
 enum slm_status slm_segment_show(struct slm_segment *segment, size_t from, size_t to,
                                  struct slm_error *error)
 {
@@ -135,12 +148,13 @@ enum slm_status slm_segment_show(struct slm_segment *segment, size_t from, size_
     }
     void *mapped = slm_segment_sys.mmap(first, to - from, prot, MAP_SHARED | MAP_FIXED, segment->fd,
                                         (off_t)from);
-    if (mapped != MAP_FAILED) {
-        return SLM_OK;
+    enum slm_status status = mapped != MAP_FAILED
+                                 ? slm_segment_leave_out_of_cores(segment, from, to, error)
+                                 : slm_segment_fail(error, segment->label, "cannot map");
+    if (status != SLM_OK) {
+        /* The system may have unmapped the reserved pages before it failed. */
+        slm_segment_hide(segment, from, to);
     }
-    enum slm_status status = slm_segment_fail(error, segment->label, "cannot map");
-    /* The system may have unmapped the reserved pages before it failed. */
-    slm_segment_hide(segment, from, to);
     return status;
 }
 

@@ -30,6 +30,10 @@ extern "C" {
  *          a handle keeps one above 2. A program that closes it, or puts another file in its place,
  *          keeps the memory; calls that need the file fail with SLM_E_STATE and leave the other
  *          file alone. No call waits for another process for longer than about two seconds.
+ * Cores    A process that crashes writes no segment into its core file, unless dump_core was set when
+ *          it, or the parent that it inherited the handle from, made the handle. A core of a large
+ *          segment takes the system seconds, and is of no use to other processes that wait for the
+ *          one that crashed. Linux before 3.4 writes them all the same.
  * Failure  A call that fails leaves nothing: no file, no mapping, no descriptor. error->text names
  *          the segment (path, name or label), the option and the limit. NULL: as status.h says.
  * Limits   The range has at most PTRDIFF_MAX bytes less four pages. A name of a POSIX segment has
@@ -71,6 +75,7 @@ struct slm_segment_options {
     bool guard;                 /* an untouchable page on each side of the range */
     bool read_only;             /* attach only */
     bool unnamed;               /* create, POSIX and FILE: slm_segment_publish names it later */
+    bool dump_core;             /* this process's core files have the segment's content */
     int id;                     /* attach: SYSV: the id; MEMFD: a descriptor, which is duplicated */
 };
 

@@ -72,7 +72,7 @@ struct slm_zone_options {
     enum slm_lock_kind lock_kind;
     const char *lock_path;    /* for SLM_LOCK_FILE */
     unsigned journal_entries; /* words, allocations, releases of one transaction; 0: 1024 */
-    struct slm_segment_options segment; /* kind, name, mode, huge, guard; all else is 0 */
+    struct slm_segment_options segment; /* kind, name, mode, huge, guard, dump_core */
     /* Of the structs in the zone's objects, as this program knows them; see Content. */
     uint32_t content_version;
     /* Brings the content from an earlier version to content_version, where a call opens a zone that
@@ -112,7 +112,7 @@ enum slm_status slm_zone_open(struct slm_zone **out, const struct slm_zone_optio
                               bool *is_new, struct slm_error *error);
 
 struct slm_zone_attach_options {
-    struct slm_segment_options segment; /* kind, name, mode, id, read_only, guard; sizes unused */
+    struct slm_segment_options segment; /* kind, name, mode, id, read_only, guard, dump_core */
     const char *name;                   /* the zone must have it; NULL: any */
     const char *tag;                    /* the same */
     const char *lock_path;              /* for SLM_LOCK_FILE */

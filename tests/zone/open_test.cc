@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening a zone that exists or making it, and the version of its content. */
+#include <fstream>
+
 #include "tests/zone/set_fixture.h"
 
 namespace {
@@ -45,6 +47,38 @@ TEST(ZoneOpen, AlwaysMakesAZoneWithoutAName)
         ASSERT_EQ(second.open(all.of(kind)), SLM_OK) << second.error.text;
         EXPECT_TRUE(second.is_new);
         EXPECT_EQ(numbers_alone(second), Numbers());
+    }
+}
+
+/* Whether core files have the zone: the flags of the mapping that its slab is in. */
+bool is_dumped(Zone &zone)
+{
+    auto at = reinterpret_cast<uintptr_t>(slm_segment_base(slm_zone_segment(zone)));
+    bool is_here = false;
+    std::ifstream maps("/proc/self/smaps");
+    for (std::string line; std::getline(maps, line);) {
+        uintptr_t from, to;
+        if (sscanf(line.c_str(), "%zx-%zx ", &from, &to) == 2) {
+            is_here = from <= at && at < to;
+        } else if (is_here && line.compare(0, 8, "VmFlags:") == 0) {
+            return line.find(" dd") == std::string::npos;
+        }
+    }
+    return false;
+}
+
+TEST(ZoneOpen, LeavesTheZoneOutOfCoreFilesUnlessTheyAreToHaveIt)
+{
+    for (bool dump_core : {false, true}) {
+        ZoneOptions all;
+        Opened first, second;
+        slm_zone_options options = all.of(SLM_SEGMENT_FILE);
+        options.segment.dump_core = dump_core;
+        ASSERT_EQ(first.open(options), SLM_OK) << first.error.text;
+        ASSERT_EQ(second.open(options), SLM_OK) << second.error.text;
+        EXPECT_FALSE(second.is_new);
+        EXPECT_EQ(is_dumped(first), dump_core);
+        EXPECT_EQ(is_dumped(second), dump_core);
     }
 }
 

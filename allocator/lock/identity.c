@@ -47,13 +47,12 @@ uint64_t slm_lock_namespaces(void)
 /* A start time is worth nothing if it may be of another time namespace than the process's. */
 static uint64_t find_self(void)
 {
-    char state;
-    uint32_t start;
+    struct slm_lock_stat stat;
     uint64_t here = slm_lock_find_namespaces();
     uint32_t tid = (uint32_t)syscall(SYS_gettid);
     bool is_known = here != SLM_LOCK_NAMESPACES_UNKNOWN && here == slm_lock_namespaces() &&
-                    slm_lock_read_stat(0, &state, &start);
-    return (uint64_t)(is_known ? start : 0) << 32 | tid;
+                    slm_lock_read_stat(0, &stat);
+    return (uint64_t)(is_known ? stat.start : 0) << 32 | tid;
 }
 
 /* Without /proc: in another pid namespace than the parent's, neither the parent nor the leader of

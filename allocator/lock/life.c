@@ -13,8 +13,8 @@
 #include "allocator/lock/word.h"
 
 /*
- * A missing thread is dead. A zombie is dead, and so is a thread whose id the system gave to
- * another thread, with another start time; but only a /proc of this pid namespace shows that, since
+ * A missing thread is dead. A zombie is dead, a thread that ends while its process writes a core
+ * file, and a thread whose id the system gave to another thread, with another start time; but only a /proc of this pid namespace shows that, since
  * another one has other threads under the same numbers. What cannot be judged counts as alive: a
  * wait that is too long does less harm than two owners.
  */
@@ -40,17 +40,23 @@ static bool is_time_namespace(uint32_t time_namespace)
     return slm_lock_find_namespaces() >> 32 == time_namespace;
 }
 
+/* A core of much memory takes long to write: waiters need not wait for its end. */
+static bool has_stopped(pid_t thread, const struct slm_lock_stat *stat)
+{
+    return stat->state == 'Z' || stat->state == 'X' ||
+           (stat->has_signal && slm_lock_is_dumped(thread));
+}
+
 /* A thread that looks alive costs one file; only a thread that looks dead is doubted. */
 static struct slm_lock_life find_life(pid_t thread, uint32_t start, uint32_t time_namespace)
 {
-    char state;
-    uint32_t start_now;
+    struct slm_lock_stat stat;
     if (!exists(thread)) {
         return dead();
     }
-    bool is_read = slm_lock_read_stat(thread, &state, &start_now);
-    bool is_gone = is_read && (state == 'Z' || state == 'X');
-    if (is_read && !is_gone && start != 0 && start == start_now) {
+    bool is_read = slm_lock_read_stat(thread, &stat);
+    bool is_gone = is_read && has_stopped(thread, &stat);
+    if (is_read && !is_gone && start != 0 && start == stat.start) {
         return alive(SLM_LOCK_NO_DOUBT);
     }
     if (!slm_lock_is_own_proc()) {

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,6 +24,9 @@
 #define PATH_BYTES  64u
 #define CHUNK_BYTES 1024u
 #define LINE_BYTES  128u /* of a line; no part that is needed comes later */
+
+#define FLAG_SIGNALED UINT32_C(0x400)                /* PF_SIGNALED of the kernel */
+#define SIGKILL_BIT   (UINT64_C(1) << (SIGKILL - 1)) /* of a set of signals in /proc */
 
 static int open_to_read(const char *path)
 {
@@ -79,31 +83,41 @@ static const char *parse_number(const char *at, unsigned base, uint64_t *number)
     }
 }
 
+/* Returns where the digits end, or the text does. */
+static const char *parse_digits(const char *at, const char *end, uint32_t *number)
+{
+    uint64_t all = 0;
+    while (at < end && *at >= '0' && *at <= '9') {
+        all = all * 10 + (uint64_t)(*at++ - '0');
+    }
+    *number = (uint32_t)all;
+    return at;
+}
+
 /*
- * "tid (name) S ppid ...": the state is field 3, the start field 22. The name may hold any bytes,
- * so the last ')' ends it.
+ * "tid (name) S ppid ...": the state is field 3, the kernel's flags are field 9, the start is field
+ * 22. The name may hold any bytes, so the last ')' ends it.
  */
-bool slm_lock_parse_stat(const char *text, size_t length, char *state, uint32_t *start)
+bool slm_lock_parse_stat(const char *text, size_t length, struct slm_lock_stat *stat)
 {
     const char *end = text + length;
     const char *at = memrchr(text, ')', length);
     if (at == NULL || end - at < 3) {
         return false;
     }
-    *state = at[2];
+    uint32_t flags = 0;
+    stat->state = at[2];
     for (unsigned field = 2; field < 22; field++) {
         at = memchr(at, ' ', (size_t)(end - at));
         if (at == NULL || ++at == end) {
             return false;
         }
+        if (field + 1 == 9) {
+            (void)parse_digits(at, end, &flags);
+        }
     }
-    uint64_t ticks = 0;
-    const char *first = at;
-    while (at < end && *at >= '0' && *at <= '9') {
-        ticks = ticks * 10 + (uint64_t)(*at++ - '0');
-    }
-    *start = (uint32_t)ticks;
-    return at > first;
+    stat->has_signal = (flags & FLAG_SIGNALED) != 0;
+    return parse_digits(at, end, &stat->start) > at;
 }
 
 /* --- Files --- */
@@ -131,13 +145,13 @@ static void make_path(char *path, pid_t thread, const char *name)
     (void)append(at, name);
 }
 
-bool slm_lock_read_stat(pid_t thread, char *state, uint32_t *start)
+bool slm_lock_read_stat(pid_t thread, struct slm_lock_stat *stat)
 {
     char path[PATH_BYTES];
     char text[STAT_BYTES];
     make_path(path, thread, "/stat");
     size_t length = read_file(path, text, sizeof text);
-    return length != 0 && slm_lock_parse_stat(text, length, state, start);
+    return length != 0 && slm_lock_parse_stat(text, length, stat);
 }
 
 /* A file that is read line by line. */
@@ -215,6 +229,36 @@ bool slm_lock_is_own_proc(void)
     }
     close_lines(&lines);
     return is_own;
+}
+
+/*
+ * The system sends SIGKILL to all other threads in the step that makes CoreDumping 1. A thread that
+ * has taken the signal only ends; until then, the signal is pending, and the thread may still run.
+ * The thread that writes the core gets no signal, and leaves the kernel no more. The system reads
+ * the two lines in their order.
+ */
+bool slm_lock_is_dumped(pid_t thread)
+{
+    struct lines lines;
+    char path[PATH_BYTES];
+    char line[LINE_BYTES];
+    bool is_dumping = false;
+    bool is_stopped = false;
+    make_path(path, thread, "/status");
+    if (!open_lines(&lines, path)) {
+        return false;
+    }
+    while (next_line(&lines, line)) {
+        uint64_t pending = 0;
+        is_dumping = is_dumping || strcmp(line, "CoreDumping:\t1") == 0;
+        if (strncmp(line, "SigPnd:\t", 8) == 0) {
+            bool is_set = *parse_number(line + 8, 16, &pending) == '\0' && line[8] != '\0';
+            is_stopped = is_dumping && is_set && (pending & SIGKILL_BIT) == 0;
+            break;
+        }
+    }
+    close_lines(&lines);
+    return is_stopped;
 }
 
 /* The hash of the boot's UUID. */

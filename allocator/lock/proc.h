@@ -40,11 +40,22 @@ uint64_t slm_lock_boot(void);
 /* Whether /proc is that of this pid namespace: elsewhere its numbers are other threads'. */
 bool slm_lock_is_own_proc(void);
 
-/* State letter and start time of a thread; 0: of the calling one. False: cannot be read. */
-bool slm_lock_read_stat(pid_t thread, char *state, uint32_t *start);
+/* What a thread's stat file says. */
+struct slm_lock_stat {
+    char state;
+    bool has_signal; /* a signal ends it; a hint, since this flag is the kernel's own */
+    uint32_t start;
+};
 
-/* Parses both from the text of a thread's stat file. False: no such text. */
-bool slm_lock_parse_stat(const char *text, size_t length, char *state, uint32_t *start);
+/* Of a thread; 0: of the calling one. False: cannot be read. */
+bool slm_lock_read_stat(pid_t thread, struct slm_lock_stat *stat);
+
+/* Parses the text of a thread's stat file. False: no such text. */
+bool slm_lock_parse_stat(const char *text, size_t length, struct slm_lock_stat *stat);
+
+/* Whether the thread's process writes its core file, and the thread runs none of the program's
+ * instructions any more. False: also if nothing shows it (before Linux 4.15). */
+bool slm_lock_is_dumped(pid_t thread);
 
 enum slm_lock_maps {
     SLM_LOCK_MAPS,       /* a mapping of the same file or memory */

@@ -40,7 +40,9 @@ extern "C" {
  *          turn: until a waiter has had the lock, newcomers go to sleep first. FILE: never asks.
  * Owners   An owner counts only if its thread lives and its process has the state's memory mapped.
  *          So neither a copy of a file nor a program that called exec keeps others out; waiters
- *          find that out after eight looks. What a process cannot find out counts as alive: struct
+ *          find that out after eight looks. A thread whose process writes a core file is dead as
+ *          soon as it can run no more (FILE: once the core is written, since the system keeps the
+ *          file's lock until then). What a process cannot find out counts as alive: struct
  *          slm_lock_owner says why.
  * Limits   - Thread ids mean nothing in another pid namespace, and start times differ in another
  *            time namespace: only processes of the same two use a lock, and a fork child elsewhere

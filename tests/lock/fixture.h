@@ -205,9 +205,8 @@ inline char state_letter(pid_t tid)
     }
     size_t length = fread(text, 1, sizeof text, file);
     fclose(file);
-    char state = 0;
-    uint32_t start = 0;
-    return slm_lock_parse_stat(text, length, &state, &start) ? state : '\0';
+    slm_lock_stat stat = {};
+    return slm_lock_parse_stat(text, length, &stat) ? stat.state : '\0';
 }
 
 /* Starts a child that locks at an address of its own and unlocks at once. Its exit status is what

@@ -16,7 +16,11 @@ using namespace slm_test;
 
 bool parse(const std::string &text, char *state, uint32_t *start)
 {
-    return slm_lock_parse_stat(text.data(), text.size(), state, start);
+    slm_lock_stat stat = {};
+    bool is_one = slm_lock_parse_stat(text.data(), text.size(), &stat);
+    *state = stat.state;
+    *start = stat.start;
+    return is_one;
 }
 
 const char *const stat_tail =
@@ -49,6 +53,21 @@ TEST(LockStat, CutAnywhereIsRefusedOrHasAShorterStart)
     EXPECT_FALSE(
         parse("77 (cat) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 x ", &state, &start));
     EXPECT_FALSE(parse("no such line", &state, &start));
+}
+
+TEST(LockStat, OnlyTheNinthFieldShowsASignal)
+{
+    for (unsigned field = 4; field < 22; field++) {
+        std::string text = "77 (cat) S";
+        for (unsigned i = 4; i < 22; i++) {
+            text += i == field ? " 1024" : " 0";
+        }
+        slm_lock_stat stat = {};
+        text += " 5 0";
+        ASSERT_TRUE(slm_lock_parse_stat(text.data(), text.size(), &stat)) << text;
+        EXPECT_EQ(stat.has_signal, field == 9) << text;
+        EXPECT_EQ(stat.start, 5u);
+    }
 }
 
 TEST(LockStat, StartKeepsItsLow32Bits)

@@ -239,6 +239,82 @@ TEST_F(LockProcOfAnother, AThreadThatMayNotBeSignalledExists)
               kDoubtProc);
 }
 
+/* --- Core files --- */
+
+class LockProcCore : public testing::Test {
+  protected:
+    LockProcCore()
+    {
+        lock.state()->word = static_cast<uint64_t>(child);
+    }
+    ~LockProcCore() override
+    {
+        lock.number(0) = 1;
+        EXPECT_EQ(reap(child), 0);
+    }
+
+    /* Whether a living child that a signal ends, so its stat says, is dead with that status. */
+    bool is_dead(const std::string &status, int status_errno = 0, int own_errno = 0)
+    {
+        return run_faked([&] {
+                   text_of[proc(child, "/stat")] =
+                       "7 (x) R 1 1 1 0 -1 1024 0 0 0 0 0 0 0 0 20 0 1 0 99 0\n";
+                   text_of[proc(child, "/status")] = status;
+                   if (status_errno != 0) {
+                       errno_of[proc(child, "/status")] = status_errno;
+                   }
+                   if (own_errno != 0) {
+                       errno_of["/proc/self/status"] = own_errno;
+                   }
+                   return slm_lock_is_alive(UINT64_C(99) << 32 | static_cast<uint64_t>(child)) ? 0
+                                                                                               : 1;
+               }) == 1;
+    }
+
+    Lock lock;
+    pid_t child = start_child([this] {
+        await([this] { return lock.number(0) == 1; });
+        return 0;
+    });
+};
+
+TEST_F(LockProcCore, MakesItsProcessDeadOnceItsThreadHasStopped)
+{
+    EXPECT_TRUE(is_dead("Name:\tx\nCoreDumping:\t1\nSigPnd:\t0000000000000000\nx:\t1\n"));
+    EXPECT_TRUE(is_dead("CoreDumping:\t1\nx:\t1\nSigPnd:\tfffffffffffffeff\n"));
+    EXPECT_TRUE(is_dead("x:\t" + std::string(5000, '1') +
+                        "\nCoreDumping:\t1\nSigPnd:\t0000000000000000\n"));
+}
+
+TEST_F(LockProcCore, OfAThreadThatMayStillRunLeavesItAlive)
+{
+    EXPECT_FALSE(is_dead("CoreDumping:\t1\nSigPnd:\t0000000000000100\n"));
+    EXPECT_FALSE(is_dead("CoreDumping:\t1\nSigPnd:\tffffffffffffffff\n"));
+    EXPECT_FALSE(is_dead("CoreDumping:\t0\nSigPnd:\t0000000000000000\n"));
+}
+
+/* Linux writes CoreDumping since 4.15. */
+TEST_F(LockProcCore, ThatNothingShowsLeavesTheOwnerAlive)
+{
+    EXPECT_FALSE(is_dead("SigPnd:\t0000000000000000\n"));
+    EXPECT_FALSE(is_dead("CoreDumping:\t1\n"));
+    EXPECT_FALSE(is_dead("CoreDumping:\t1\nSigPnd:\t\n"));
+    EXPECT_FALSE(is_dead("CoreDumping:\t1\nSigPnd:\t0000000000000000 x\n"));
+    EXPECT_FALSE(is_dead("CoreDumping:\t10\nSigPnd:\t0000000000000000\n"));
+    EXPECT_FALSE(is_dead("SigPnd:\t0000000000000000\nCoreDumping:\t1\n"));
+    EXPECT_FALSE(is_dead(""));
+    for (int os_errno : {ENOENT, EACCES, EMFILE, ESRCH}) {
+        EXPECT_FALSE(is_dead("CoreDumping:\t1\nSigPnd:\t0\n", os_errno));
+    }
+}
+
+TEST_F(LockProcCore, InTheProcOfAnotherNamespaceProvesNothing)
+{
+    const char *status = "CoreDumping:\t1\nSigPnd:\t0000000000000000\n";
+    EXPECT_TRUE(is_dead(status));
+    EXPECT_FALSE(is_dead(status, 0, ENOENT));
+}
+
 /* --- Mappings --- */
 
 class LockProcMaps : public testing::Test {

@@ -12,7 +12,10 @@ _WARNINGS = [
     "-Werror",
 ]
 
+# A program of 32 bits sees the whole length of a file (allocator/base/large_files.h).
+_LARGE_FILES = ["-D_FILE_OFFSET_BITS=64"]
+
 # A target's copts go to all of its sources, so C and C++ need separate targets.
-SLM_COPTS = ["-std=c11"] + _WARNINGS + ["-Wstrict-prototypes"]
+SLM_COPTS = ["-std=c11"] + _LARGE_FILES + _WARNINGS + ["-Wstrict-prototypes"]
 
 SLM_CXXOPTS = ["-std=c++17"] + _WARNINGS

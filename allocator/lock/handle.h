@@ -3,6 +3,7 @@
 #ifndef SLM_LOCK_HANDLE_H
 #define SLM_LOCK_HANDLE_H
 
+#include "allocator/base/large_files.h"
 #include <slabmill/lock.h>
 
 #ifdef __cplusplus

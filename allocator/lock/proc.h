@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "allocator/base/large_files.h"
 #include "allocator/base/yield.h"
 
 #ifdef __cplusplus

@@ -217,9 +217,9 @@ static enum slm_status judge_file(struct slm_segment *segment,
     if (status == SLM_OK) {
         status = find_page_bytes(segment, error);
     }
-    return status == SLM_OK
-               ? slm_segment_check_size(segment, (size_t)stat.st_size, options->max_bytes, error)
-               : status;
+    return status == SLM_OK ? slm_segment_check_size(segment, slm_segment_stat_bytes(&stat),
+                                                     options->max_bytes, error)
+                            : status;
 }
 
 enum slm_status slm_segment_file_open(struct slm_segment *segment,
@@ -275,7 +275,7 @@ enum slm_status slm_segment_file_size(const struct slm_segment *segment, size_t 
     if (status != SLM_OK) {
         return status;
     }
-    *size_bytes = (size_t)stat.st_size;
+    *size_bytes = slm_segment_stat_bytes(&stat);
     return *size_bytes < segment->bytes
                ? slm_segment_cut(error, segment->label, *size_bytes, segment->bytes)
                : SLM_OK;

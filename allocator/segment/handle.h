@@ -66,6 +66,12 @@ static inline int slm_segment_prot(const struct slm_segment *segment)
     return segment->read_only ? PROT_READ : PROT_READ | PROT_WRITE;
 }
 
+/* A file may be longer than the addresses of a process of 32 bits: SIZE_MAX. */
+static inline size_t slm_segment_stat_bytes(const struct stat *stat)
+{
+    return (uint64_t)stat->st_size < SIZE_MAX ? (size_t)stat->st_size : SIZE_MAX;
+}
+
 /* --- range.c: addresses --- */
 
 size_t slm_segment_system_page_bytes(void);

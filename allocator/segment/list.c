@@ -109,7 +109,7 @@ static bool visit_file(const struct visitor *visitor, const char *path_of, const
     }
     struct slm_segment_entry entry = {.name = name,
                                       .id = -1,
-                                      .bytes = (size_t)stat->st_size,
+                                      .bytes = slm_segment_stat_bytes(stat),
                                       .owner = stat->st_uid,
                                       .mode = stat->st_mode & 07777};
     return visitor->visit(visitor->data, &entry);

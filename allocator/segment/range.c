@@ -4,6 +4,7 @@
 #define _GNU_SOURCE /* MAP_NORESERVE */
 #endif
 #include <errno.h>
+#include <limits.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -45,6 +46,11 @@ enum slm_status slm_segment_set_sizes(struct slm_segment *segment, size_t bytes,
 enum slm_status slm_segment_check_size(const struct slm_segment *segment, size_t size_bytes,
                                        size_t max_bytes, struct slm_error *error)
 {
+    if (size_bytes > PTRDIFF_MAX) {
+        return slm_error_set(error, SLM_E_SIZE, 0,
+                             "%s: longer than the addresses of %zu-bit programs", segment->label,
+                             sizeof(void *) * CHAR_BIT);
+    }
     if (size_bytes == 0 || size_bytes % segment->page_bytes != 0) {
         return slm_error_set(error, SLM_E_TRUNCATED, 0, "%s: %zu bytes, not whole pages of %zu",
                              segment->label, size_bytes, segment->page_bytes);

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "allocator/base/large_files.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE /* nanosleep */
 #endif
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -54,6 +55,11 @@ static enum slm_status judge_header(struct slm_zone *zone, struct zone_header *c
     }
     if (status == SLM_OK) {
         status = judge_use(copy, label, options, error);
+    }
+    if (status == SLM_OK && copy->fixed.max_bytes > PTRDIFF_MAX) {
+        status = slm_error_set(
+            error, SLM_E_SIZE, 0, "%s: may grow to %llu bytes, too much for %zu-bit programs",
+            label, (unsigned long long)copy->fixed.max_bytes, sizeof(void *) * CHAR_BIT);
     }
     return status;
 }

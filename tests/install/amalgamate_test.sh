@@ -79,3 +79,8 @@ for compiler in gcc clang-19; do
     try "$compiler" -fsanitize=address
     check_exports "$compiler"
 done
+# As a 32-bit program, where the system has its headers.
+if [ -e /usr/include/gnu/stubs-32.h ]; then
+    quietly gcc -m32 -idirafter /usr/include/x86_64-linux-gnu -std=c11 -Wall -Wextra -Werror \
+        -fsyntax-only "$scratch/files/slabmill.c"
+fi

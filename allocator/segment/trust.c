@@ -16,7 +16,7 @@ static enum slm_status check_owner(uid_t owner, mode_t mode, const char *label,
                                    struct slm_error *error)
 {
     mode_t asked = options->mode == 0 ? 0600 : options->mode;
-    if (owner != geteuid() && owner != 0) {
+    if (!options->read_only && owner != geteuid() && owner != 0) {
         return slm_error_set(error, SLM_E_ACCESS, 0, "%s: it belongs to user %u", label,
                              (unsigned)owner);
     }

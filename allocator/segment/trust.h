@@ -14,8 +14,8 @@ extern "C" {
 
 /*
  * A process that can write to a segment can break all processes that use it. So it must belong to
- * the caller's effective user or to root, and no other user may write to it unless options->mode
- * grants it. Both calls fail with SLM_E_ACCESS otherwise.
+ * the caller's effective user or to root (a reader trusts any owner), and no other user may write to
+ * it unless options->mode grants it. Both calls fail with SLM_E_ACCESS otherwise.
  */
 
 /* A regular file; SLM_E_ACCESS for a link, a folder, a FIFO or a device too. */

@@ -126,12 +126,7 @@ static enum slm_status open_grown(struct slm_zone *zone, const struct slm_lock_o
 static enum slm_status open_elsewhere(struct slm_zone *zone, struct slm_lock_options *options,
                                       bool *is_met, struct slm_error *error)
 {
-    const char *label = slm_segment_label(zone->segment);
     struct slm_error why;
-    if (slm_segment_is_read_only(zone->segment)) {
-        return slm_error_set(error, SLM_E_STATE, 0, "%s: its lock: %s", label,
-                             SLM_LOCK_ELSEWHERE_TEXT);
-    }
     enum slm_status claimed = slm_segment_claim(zone->segment, &why);
     *is_met = claimed == SLM_E_LOCKED;
     if (claimed != SLM_OK) {
@@ -162,7 +157,9 @@ static enum slm_status open_all(struct slm_zone *zone,
         .path = options->lock_path,
         .is_unused = options->is_unused,
     };
-    if (!options->is_unused && slm_lock_is_elsewhere(&zone->header->lock)) {
+    /* A reader takes no lock, so it may be in any namespace. */
+    if (!slm_segment_is_read_only(zone->segment) && !options->is_unused &&
+        slm_lock_is_elsewhere(&zone->header->lock)) {
         return open_elsewhere(zone, &lock, is_met, error);
     }
     bool is_claimed = !options->is_unused && is_owner_elsewhere(zone);

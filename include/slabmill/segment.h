@@ -109,7 +109,9 @@ enum slm_status slm_segment_publish(struct slm_segment *segment, struct slm_erro
  * grow). Holes, which a copy may have, are filled with backing unless read_only: the system is asked
  * to fill all of the file, since no count of blocks shows where they are. Refuses symbolic
  * links, FIFOs, devices and folders. Refuses what belongs to a user other than the caller's
- * effective one and root, and what other users may write to, unless `mode` grants it (0: 0600).
+ * effective one and root, unless read_only, and what other users may write to, unless `mode` grants
+ * it (0: 0600). A caller that reads a segment of another user trusts that user: the content may be
+ * anything and may change at any moment, and a cut file raises SIGBUS.
  * Fails, *out NULL: SLM_E_OPTION (kind, ANONYMOUS too; huge; mode), SLM_E_NAME, SLM_E_MISSING,
  * SLM_E_ACCESS, SLM_E_TRUNCATED (0 bytes, or not whole pages), SLM_E_SIZE (longer than max_bytes if
  * that is not 0, both in whole pages), SLM_E_LOCKED (another process has a lease of the file),

@@ -43,6 +43,10 @@ extern "C" {
  *          inspect` show what is wrong with it. A read-only handle cannot lock: calls that lock,
  *          commit, reset or set the root return SLM_E_READ_ONLY, and abort does nothing. NULL: as
  *          status.h says.
+ * Readers  A process that may only read a zone's file attaches it read_only, from any namespace, and
+ *          keeps no writer waiting. It sees transactions that are under way; `slabmill inspect` and
+ *          slm_zone_image.h work on a settled copy. One thing waits for readers: a zone whose
+ *          namespace ended is taken over when no process has it open any more (see Limits).
  * Limits   65536 to 2^46 bytes. Only processes of one pid and one time namespace share a zone at a
  *          time, since elsewhere no process could find out whether a lock's owner lives. A POSIX or
  *          FILE zone that no process has open or mapped any more counts as left by its namespace,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The file of a zone outlives the container that made it: an ended namespace is like an ended
  * boot. */
+#include "allocator/lock/origin.h"
 #include "tests/segment/hooks.h"
 #include "tests/zone/set_fixture.h"
 
@@ -336,12 +337,18 @@ TEST_F(ZoneElsewhere, StaysClaimedUntilTheLockIsTheCallers)
     close(segment.id);
 }
 
-TEST_F(ZoneElsewhere, IsRefusedToReadersAndWithoutAName)
+TEST_F(ZoneElsewhere, IsSharedWithReaders)
 {
     slm_zone_attach_options attach = by_name(options);
     attach.segment.read_only = true;
-    EXPECT_EQ(zone.attach(attach), SLM_E_STATE);
-    EXPECT_NE(strstr(zone.error.text, "another pid or time namespace"), nullptr) << zone.error.text;
+    ASSERT_EQ(zone.attach(attach), SLM_OK) << zone.error.text;
+    EXPECT_TRUE(slm_lock_is_elsewhere(&zone.header()->lock));
+    EXPECT_EQ(slm_zone_check_locked(zone), 0u);
+    EXPECT_EQ(slm_zone_lock(zone), SLM_E_READ_ONLY);
+}
+
+TEST_F(ZoneElsewhere, IsRefusedWithoutAName)
+{
     Zone memory;
     ASSERT_EQ(memory.create(all.of(SLM_SEGMENT_MEMFD)), SLM_OK);
     memory.header()->lock.namespaces ^= 1;

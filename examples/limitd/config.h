@@ -23,7 +23,8 @@ extern "C" {
 #define LIMITD_CONFIG_HELP                                                                         \
     "  listen PATH              the Unix socket; required\n"                                       \
     "  workers N                worker processes, 1 to 16 (2)\n"                                   \
-    "  clients N                connections of one worker, 1 to 4096 (256)\n"                      \
+    "  clients N                connections of one worker, 1 to 4096 (256); if all are\n"          \
+    "                           taken, one that is idle makes room for a new client\n"             \
     "  rate R                   REQ: requests a second, 0.001 to 1000000 (100)\n"                  \
     "  burst N                  REQ: requests above the rate, 0 to 1000000 (50)\n"                 \
     "  connections N            CONN+: of one key, 1 to 1000000 (10)\n"                            \

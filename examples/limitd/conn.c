@@ -54,11 +54,12 @@ bool limitd_conn_has_ended(const struct limitd_conn *conn)
     return conn->is_broken || (conn->no_more && conn->first == NULL);
 }
 
-static void read_some(struct limitd_conn *conn)
+static void read_some(struct limitd_conn *conn, uint64_t now_ms)
 {
     ssize_t n = recv(conn->fd, conn->in + conn->n_in, LIMITD_IN_BYTES - conn->n_in, 0);
     if (n > 0) {
         conn->n_in += (size_t)n;
+        conn->used_ms = now_ms;
     } else if (n == 0) {
         conn->no_more = true;
     } else if (errno != EAGAIN && errno != EINTR) {
@@ -102,7 +103,7 @@ static void drop_sent(struct limitd_conn *conn, size_t n)
 }
 
 /* Sends until the client takes no more. */
-static void write_some(struct limitd_conn *conn)
+static void write_some(struct limitd_conn *conn, uint64_t now_ms)
 {
     while (limitd_conn_wants_out(conn)) {
         ssize_t n = send(conn->fd, conn->first->bytes + conn->n_sent,
@@ -111,6 +112,7 @@ static void write_some(struct limitd_conn *conn)
             conn->is_broken = errno != EAGAIN && errno != EINTR;
             return;
         }
+        conn->used_ms = now_ms;
         drop_sent(conn, (size_t)n);
     }
 }
@@ -166,13 +168,13 @@ void limitd_conn_serve(struct limitd_conn *conn, struct limitd_service *service,
                        uint64_t now_ms)
 {
     if (can_read && limitd_conn_wants_in(conn)) {
-        read_some(conn);
+        read_some(conn, now_ms);
     }
     do {
         while (!conn->is_broken && answer_next(conn, service, now_ms)) {
         }
         if (limitd_conn_wants_out(conn)) {
-            write_some(conn);
+            write_some(conn, now_ms);
         }
         /* Sending made room; a line may be waiting for it. */
     } while (!conn->is_broken && conn->first == NULL && memchr(conn->in, '\n', conn->n_in) != NULL);

@@ -32,6 +32,7 @@ struct limitd_conn {
     struct limitd_answer *last;
     size_t n_sent;    /* bytes of the first answer that are sent */
     size_t out_bytes; /* memory of answers that are not completely sent */
+    uint64_t used_ms; /* when the client last sent or took bytes; its worker sets the first */
     struct limitd_holds holds;
     size_t n_in;
     char in[LIMITD_IN_BYTES + 1];

@@ -33,9 +33,9 @@ class LimitdConn : public testing::Test {
         ASSERT_EQ(write(client_, text.data(), text.size()), ssize_t(text.size()));
     }
 
-    void serve()
+    void serve(uint64_t now_ms = 0)
     {
-        limitd_conn_serve(conn_, &service_, true, 0);
+        limitd_conn_serve(conn_, &service_, true, now_ms);
     }
 
     /* All that the client can read now. */
@@ -128,6 +128,33 @@ TEST_F(LimitdConn, AnswersThatTheClientDoesNotReadStayInThePoolAndAreBounded)
     }
     EXPECT_EQ(answers.size(), n_sent * kPong.size());
     EXPECT_TRUE(pool_is_empty());
+}
+
+TEST_F(LimitdConn, IsUsedWhenItsClientSendsOrTakesBytesOnly)
+{
+    serve(5);
+    EXPECT_EQ(conn_->used_ms, 0u);
+    send("PI");
+    serve(6);
+    EXPECT_EQ(conn_->used_ms, 6u);
+    serve(7);
+    EXPECT_EQ(conn_->used_ms, 6u);
+    send("NG\n");
+    serve(8);
+    EXPECT_EQ(conn_->used_ms, 8u);
+
+    /* A client that reads nothing, until an answer waits. */
+    int bytes = 4096;
+    ASSERT_EQ(setsockopt(conn_->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes), 0);
+    while (!limitd_conn_wants_out(conn_)) {
+        send("PING\n");
+        serve(9);
+    }
+    serve(10);
+    EXPECT_EQ(conn_->used_ms, 9u);
+    EXPECT_FALSE(read_all().empty());
+    serve(11);
+    EXPECT_EQ(conn_->used_ms, 11u);
 }
 
 TEST_F(LimitdConn, LineThatIsTooLongIsAnsweredFromThePoolToo)

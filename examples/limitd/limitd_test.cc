@@ -4,6 +4,7 @@
 #include <csignal>
 #include <fstream>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -160,6 +161,79 @@ TEST_F(Limitd, ClientThatNeverReadsKeepsNoOtherWaiting)
     for (unsigned i = 0; i < 60; i++) {
         ASSERT_EQ(deaf.line().size(), 16006u);
     }
+}
+
+/* A limitd that a test starts with its own settings. */
+class LimitdFull : public testing::Test {
+  protected:
+    void SetUp() override
+    {
+        ASSERT_TRUE(limitd_rig_init(&rig, kProgram));
+    }
+    void TearDown() override
+    {
+        EXPECT_EQ(limitd_rig_fini(&rig), 0);
+    }
+    bool is_answered()
+    {
+        links.push_back(std::make_unique<Link>(rig));
+        return links.back()->begins("PING", "PONG ");
+    }
+
+    limitd_rig rig = {};
+    std::vector<std::unique_ptr<Link>> links;
+};
+
+TEST_F(LimitdFull, AClientGetsThePlaceOfTheConnectionThatIsIdleLongest)
+{
+    ASSERT_TRUE(limitd_rig_configure(&rig, "workers 1\nclients 4\n"));
+    ASSERT_TRUE(limitd_rig_start(&rig)) << rig.log;
+    for (unsigned i = 0; i < 4; i++) {
+        ASSERT_TRUE(is_answered());
+    }
+    EXPECT_TRUE(is_answered());
+    EXPECT_EQ(links[0]->line(), "(gone)");
+    for (unsigned i = 1; i < 5; i++) {
+        EXPECT_TRUE(links[i]->begins("PING", "PONG ")) << i;
+    }
+}
+
+TEST_F(LimitdFull, AConnectionThatEndsMakesRoomAtOnce)
+{
+    ASSERT_TRUE(limitd_rig_configure(&rig, "workers 1\nclients 2\n"));
+    ASSERT_TRUE(limitd_rig_start(&rig)) << rig.log;
+    ASSERT_TRUE(is_answered());
+    ASSERT_TRUE(is_answered());
+    EXPECT_EQ(links[1]->ask("QUIT"), "BYE");
+    EXPECT_TRUE(is_answered());
+    EXPECT_TRUE(links[0]->begins("PING", "PONG "));
+}
+
+/* Each try that fails is a line in the log: one at each tick, and not as many as fit in a second. */
+TEST_F(LimitdFull, WithoutDescriptorsAWorkerTriesOnceATick)
+{
+    struct rlimit before = {};
+    ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit few = before;
+    few.rlim_cur = 24;
+    ASSERT_TRUE(limitd_rig_configure(&rig, "workers 1\nclients 100\n"));
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+    bool is_started = limitd_rig_start(&rig);
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ASSERT_TRUE(is_started) << rig.log;
+
+    time_t began = time(nullptr);
+    unsigned n_failed = 0;
+    for (unsigned n_late = 0; n_late < 3; n_late += n_failed != 0) {
+        ASSERT_LT(links.size(), 24u) << "a client without a descriptor";
+        ASSERT_TRUE(is_answered()) << links.size();
+        while (limitd_rig_await(&rig, "cannot take a client: Too many open files", 0)) {
+            n_failed++;
+        }
+    }
+    EXPECT_GE(n_failed, 1u);
+    /* Also one after each connection that ended. */
+    EXPECT_LE(n_failed, static_cast<unsigned>(time(nullptr) - began) + 2 + links.size());
 }
 
 TEST_F(Limitd, ServesManyClientsAtOnce)

@@ -30,6 +30,7 @@ struct worker {
     struct pollfd *polls; /* one a connection, one more for listen_fd */
     unsigned n_conns;
     unsigned n_max;
+    bool is_starved; /* the system gave no descriptor or memory for a client: until the next tick */
     bool is_draining;
     uint64_t leave_ms; /* when draining ends */
     uint64_t tick_ms;
@@ -86,17 +87,28 @@ static void set_signals(sigset_t *while_waiting)
     sigdelset(while_waiting, SIGTERM);
 }
 
-static void take_connection(struct worker *worker)
+static bool lacks_room(int os_errno)
+{
+    return os_errno == EMFILE || os_errno == ENFILE || os_errno == ENOMEM || os_errno == ENOBUFS;
+}
+
+static void take_connection(struct worker *worker, uint64_t now_ms)
 {
     int fd = accept4(worker->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
-        return; /* another worker was faster, or the client is gone */
+        /* Another reason: another worker was faster, or the client is gone. */
+        if (lacks_room(errno)) {
+            worker->is_starved = true;
+            limitd_log("worker: cannot take a client: %s", strerror(errno));
+        }
+        return;
     }
     struct limitd_conn *conn = limitd_conn_create(fd);
     if (conn == NULL) {
         close(fd);
         return;
     }
+    conn->used_ms = now_ms;
     worker->conns[worker->n_conns++] = conn;
 }
 
@@ -104,11 +116,43 @@ static void end_connection(struct worker *worker, unsigned idx)
 {
     limitd_conn_destroy(worker->conns[idx], &worker->service);
     worker->conns[idx] = worker->conns[--worker->n_conns];
+    worker->is_starved = false;
 }
 
 static bool accepts(const struct worker *worker)
 {
-    return !worker->is_draining && worker->n_conns < worker->n_max;
+    return !worker->is_draining && !worker->is_starved && worker->n_conns < worker->n_max;
+}
+
+static bool has_client(const struct worker *worker)
+{
+    struct pollfd one = {.fd = worker->listen_fd, .events = POLLIN};
+    return poll(&one, 1, 0) > 0;
+}
+
+/* False: each connection was used within the last tick. */
+static bool end_most_idle(struct worker *worker, uint64_t now_ms)
+{
+    unsigned idlest = 0;
+    for (unsigned i = 1; i < worker->n_conns; i++) {
+        idlest = worker->conns[i]->used_ms < worker->conns[idlest]->used_ms ? i : idlest;
+    }
+    if (worker->n_conns == 0 || now_ms - worker->conns[idlest]->used_ms < TICK_MS) {
+        return false;
+    }
+    end_connection(worker, idlest);
+    return true;
+}
+
+/* A full worker leaves clients to workers with room until its next tick. A client that still waits
+ * then gets the place of the connection that has been idle longest. */
+static void take_waiting(struct worker *worker, uint64_t now_ms)
+{
+    while (!worker->is_draining && !accepts(worker) && has_client(worker) &&
+           end_most_idle(worker, now_ms)) {
+        take_connection(worker, now_ms);
+    }
+    worker->is_starved = false;
 }
 
 static int ms_until(uint64_t now_ms, uint64_t then_ms)
@@ -155,7 +199,7 @@ static void serve_ready(struct worker *worker)
         }
     }
     if (worker->polls[n_polled].revents != 0) {
-        take_connection(worker);
+        take_connection(worker, now_ms);
     }
 }
 
@@ -164,6 +208,7 @@ static void tick(struct worker *worker)
     uint64_t now_ms = limitd_now_ms();
     if (now_ms >= worker->tick_ms) {
         limitd_service_tick(&worker->service, now_ms);
+        take_waiting(worker, now_ms);
         worker->tick_ms = now_ms + TICK_MS;
     }
 }

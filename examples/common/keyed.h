@@ -140,6 +140,14 @@ struct slm_keyed_entry *slm_keyed_oldest(const struct slm_keyed_view *view);
 struct slm_keyed_entry *slm_keyed_newer(const struct slm_keyed_view *view,
                                         const struct slm_keyed_entry *entry);
 
+/* In the tree's order, which means nothing to a user: the entry after that key, which need not be
+ * there; NULL: the first. NULL at the end. Cost O(log n). */
+struct slm_keyed_entry *slm_keyed_after(const struct slm_keyed_view *view,
+                                        const struct slm_key *key);
+/* The next in that order; NULL at the end. Cost O(1) on average. */
+struct slm_keyed_entry *slm_keyed_next(const struct slm_keyed_view *view,
+                                       const struct slm_keyed_entry *entry);
+
 /* Adds 1 to one of the head's counters. Takes 1 journal entry. */
 void slm_keyed_count(const struct slm_keyed_view *view, uint64_t *counter);
 

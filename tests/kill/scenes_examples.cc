@@ -10,6 +10,7 @@
 #include "examples/limit_conn/limit_conn.h"
 #include "examples/limit_req/limit_req.h"
 #include "examples/session_cache/session_cache.h"
+#include "examples/shared_dict/shared_dict.h"
 #include "tests/kill/scenario.h"
 
 namespace kill_test {
@@ -280,6 +281,72 @@ void add_session_cache(std::vector<Scenario> *list)
         [](slm_zone *zone) { (void)slm_session_cache_expire(zone, LATER_MS, 10, nullptr); }, 3);
 }
 
+/* --- shared_dict --- */
+
+void put_value(slm_zone *zone, const char *key, size_t n_bytes, uint64_t now_ms)
+{
+    slm_shared_dict_value value = {BLOB.data(), n_bytes, 1000};
+    (void)slm_shared_dict_put(zone, key, strlen(key), &value, now_ms);
+}
+
+void put_three_values(slm_zone *zone)
+{
+    put_value(zone, "a", 500, NOW_MS);
+    put_value(zone, "b", 8, NOW_MS);
+    put_value(zone, "c", 500, NOW_MS);
+}
+
+Use add_value(const char *key)
+{
+    return [=](slm_zone *zone) {
+        slm_shared_dict_value value = {BLOB.data(), 600, SLM_SHARED_DICT_FOREVER};
+        (void)slm_shared_dict_add(zone, key, strlen(key), &value, NOW_MS);
+    };
+}
+
+Use increment(const char *key)
+{
+    return [=](slm_zone *zone) {
+        slm_shared_dict_step step = {3, true, 0, 1000};
+        int64_t sum;
+        (void)slm_shared_dict_increment(zone, key, strlen(key), &step, NOW_MS, &sum);
+    };
+}
+
+Use get_value_at(uint64_t now_ms)
+{
+    return [=](slm_zone *zone) {
+        char buffer[800];
+        slm_shared_dict_found found;
+        (void)slm_shared_dict_get(zone, "a", 1, now_ms, buffer, sizeof buffer, &found);
+    };
+}
+
+Use set_ttl(uint64_t ttl_ms)
+{
+    return [=](slm_zone *zone) { (void)slm_shared_dict_set_ttl(zone, "a", 1, ttl_ms, NOW_MS); };
+}
+
+void add_shared_dict(std::vector<Scenario> *list)
+{
+    Scene scene(list, "shared_dict", slm_shared_dict_init_locked, slm_shared_dict_check_locked);
+    scene.add("put in place of another", put_three_values, 0,
+              [](slm_zone *zone) { put_value(zone, "b", 700, NOW_MS); });
+    scene.add(
+        "put drops two expired ones", put_three_values, -1,
+        [](slm_zone *zone) { put_value(zone, "d", 600, LATER_MS); }, 3);
+    scene.add("add a new key", put_three_values, 1, add_value("d"));
+    scene.add("add a known key", put_three_values, 0, add_value("a"));
+    scene.add("increment a number", put_three_values, 0, increment("b"));
+    scene.add("increment makes a key", put_three_values, 1, increment("d"));
+    scene.add("get", put_three_values, 0, get_value_at(NOW_MS));
+    scene.add("get an expired value", put_three_values, -1, get_value_at(LATER_MS));
+    scene.add("another time to live", put_three_values, 0, set_ttl(5000));
+    scene.add("no end of life", put_three_values, 0, set_ttl(SLM_SHARED_DICT_FOREVER));
+    scene.add("remove", put_three_values, -1,
+              [](slm_zone *zone) { (void)slm_shared_dict_remove(zone, "b", 1); });
+}
+
 } // namespace
 
 void add_example_scenes(std::vector<Scenario> *list)
@@ -288,6 +355,7 @@ void add_example_scenes(std::vector<Scenario> *list)
     add_limit_conn(list);
     add_cache_index(list);
     add_session_cache(list);
+    add_shared_dict(list);
 }
 
 } // namespace kill_test

@@ -38,6 +38,9 @@ extern "C" {
  * Fairness The first to try gets the lock; a running thread comes before one that has to be woken,
  *          which is fast. A waiter that has been passed over for SLM_LOCK_PATIENCE_MS asks for its
  *          turn: until a waiter has had the lock, newcomers go to sleep first. FILE: never asks.
+ *          There is no bound for a given waiter: any waiter may take that turn, so the others may
+ *          wait again. 32 threads that lock all the time on two processors have kept one of them
+ *          waiting for 2.6 seconds. slm_lock_timedlock limits the wait.
  * Owners   An owner counts only if its thread lives and its process has the state's memory mapped.
  *          So neither a copy of a file nor a program that called exec keeps others out; waiters
  *          find that out after eight looks. A thread whose process writes a core file is dead as

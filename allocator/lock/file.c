@@ -203,8 +203,9 @@ static enum slm_status take_both(struct slm_lock_file *file, uint64_t self)
 
 /* The caller has both locks, so besides it only waiters change the word: they mark it.
  * kept: SLM_LOCK_WAITERS if it slept, since other waiters may still be asleep. */
-static enum slm_status take_word(struct slm_lock_state *state, uint64_t self, uint64_t kept)
+static enum slm_status take_word(struct slm_lock *lock, uint64_t self, uint64_t kept)
 {
+    struct slm_lock_state *state = lock->state;
     SLM_YIELD("file: look at the word");
     uint64_t word = __atomic_load_n(&state->word, __ATOMIC_RELAXED);
     uint64_t wanted;
@@ -217,15 +218,17 @@ static enum slm_status take_word(struct slm_lock_state *state, uint64_t self, ui
                                           __ATOMIC_RELAXED));
     if (slm_lock_owner_in(word) != 0) {
         (void)__atomic_fetch_add(&state->n_deaths, 1, __ATOMIC_RELAXED);
+        slm_lock_note_event(lock, SLM_EVENT_OWNER_DIED, SLM_OK, (pid_t)(word & SLM_LOCK_TID));
     }
     return (wanted & SLM_LOCK_REPAIR) != 0 ? SLM_OWNER_DIED : SLM_OK;
 }
 
-static void nap(struct slm_lock *lock, uint64_t deadline_ms)
+static void nap(struct slm_lock *lock, uint64_t deadline_ms, uint64_t *since_ms)
 {
     struct slm_lock_state *state = lock->state;
     SLM_YIELD("file: look at the word");
     uint64_t word = __atomic_load_n(&state->word, __ATOMIC_RELAXED);
+    slm_lock_report_wait(lock, word, since_ms);
     if (slm_lock_owner_in(word) != 0) {
         slm_lock_nap(lock, word, deadline_ms);
     } else {
@@ -251,6 +254,7 @@ static enum slm_status wait_for_both(struct slm_lock *lock, uint64_t self, uint6
                                      uint64_t *kept)
 {
     enum slm_status status = look(lock, self);
+    uint64_t since_ms = 0;
     if (status == SLM_E_LOCKED && deadline_ms != 0) {
         (void)__atomic_fetch_add(&lock->state->n_waits, 1, __ATOMIC_RELAXED);
     }
@@ -260,7 +264,7 @@ static enum slm_status wait_for_both(struct slm_lock *lock, uint64_t self, uint6
             slm_lock_system.wake(slm_lock_half(lock->state), 1);
             return SLM_E_TIMEOUT;
         }
-        nap(lock, deadline_ms);
+        nap(lock, deadline_ms, &since_ms);
         *kept = SLM_LOCK_WAITERS;
         status = look(lock, self);
     }
@@ -279,5 +283,5 @@ enum slm_status slm_lock_file_take(struct slm_lock *lock, uint64_t deadline_ms)
         return status;
     }
     (void)pthread_setspecific(exit_key, lock);
-    return take_word(lock->state, self, kept);
+    return take_word(lock, self, kept);
 }

@@ -4,6 +4,7 @@
 #define SLM_LOCK_HANDLE_H
 
 #include "allocator/base/large_files.h"
+#include "allocator/lock/event.h"
 #include <slabmill/lock.h>
 
 #ifdef __cplusplus
@@ -35,6 +36,8 @@ struct slm_lock {
     slm_word suspect;      /* the owner that waiters saw last */
     unsigned n_looks;      /* at it */
     struct slm_lock *next; /* of all handles of this process */
+    const char *name;      /* for events; NULL: none */
+    struct slm_lock_events events;
 };
 
 #define SLM_LOCK_FOR_EVER UINT64_MAX

@@ -56,6 +56,7 @@ void slm_lock_leave_handles(void)
 static void renew(struct slm_lock *lock)
 {
     bool is_here = lock->namespaces == slm_lock_namespaces();
+    lock->events.n = 0; /* those of the parent's threads */
     if (lock->file == NULL) {
         lock->fast_word = is_here ? &lock->state->word : &lock->never;
         return;

@@ -28,6 +28,7 @@
  *   handles       all handles of this process, which a fork child makes its own
  *     agreed_file the file of a FILE lock
  *     owner       whether a recorded owner holds the lock
+ *   event         what a listener gets: noted under the lock, delivered after it
  *   origin        the boot and the namespaces that a state belongs to
  *   identity      of the calling thread, and the namespaces of its process
  *   system        futex, clock, pause, file lock: a table that a scheduler can replace
@@ -250,6 +251,8 @@ static SLM_NOINLINE enum slm_status unlock_slowly(struct slm_lock *lock)
     if (!slm_lock_is_mine(lock)) {
         return SLM_E_OWNER;
     }
+    struct slm_lock_events events;
+    slm_lock_take_events(lock, &events);
     slm_word *shared = &lock->state->word;
     SLM_YIELD("unlock: look at the word");
     uint64_t word = __atomic_load_n(shared, __ATOMIC_RELAXED);
@@ -264,6 +267,7 @@ static SLM_NOINLINE enum slm_status unlock_slowly(struct slm_lock *lock)
         SLM_YIELD("unlock: wake");
         slm_lock_system.wake(slm_lock_half(lock->state), 1);
     }
+    slm_lock_deliver_events(&events);
     return SLM_OK;
 }
 
@@ -353,8 +357,9 @@ void slm_lock_get_owner(const struct slm_lock *lock, struct slm_lock_owner *owne
 }
 
 /* As slm_lock_force_unlock; SLM_E_BUSY: the word changed meanwhile. */
-static enum slm_status free_dead(struct slm_lock_state *state, uint64_t identity)
+static enum slm_status free_dead(const struct slm_lock *lock, uint64_t identity)
 {
+    struct slm_lock_state *state = lock->state;
     SLM_YIELD("force: look at the word");
     uint64_t word = __atomic_load_n(&state->word, __ATOMIC_RELAXED);
     uint64_t owner = slm_lock_owner_in(word);
@@ -370,6 +375,7 @@ static enum slm_status free_dead(struct slm_lock_state *state, uint64_t identity
         return SLM_E_BUSY;
     }
     (void)__atomic_fetch_add(&state->n_deaths, 1, __ATOMIC_RELAXED);
+    slm_lock_report_event(lock, SLM_EVENT_OWNER_DIED, SLM_OK, (pid_t)(owner & SLM_LOCK_TID));
     return SLM_OK;
 }
 
@@ -381,7 +387,7 @@ enum slm_status slm_lock_force_unlock(struct slm_lock *lock, uint64_t identity)
         return SLM_E_NULL;
     }
     do {
-        status = free_dead(lock->state, identity);
+        status = free_dead(lock, identity);
     } while (status == SLM_E_BUSY);
     SLM_YIELD("force: wake all");
     slm_lock_system.wake(slm_lock_half(lock->state), INT_MAX);

@@ -13,6 +13,7 @@ struct attempt {
     uint64_t deadline_ms;
     uint64_t word;     /* as last seen */
     uint64_t slept_ms; /* when it first fell asleep */
+    uint64_t since_ms; /* for slm_lock_report_wait */
     uint64_t asks;     /* SLM_LOCK_TURN once it has waited for long */
     bool has_slept;    /* other waiters may still be asleep; counted in n_waits */
     bool is_last_look; /* takes a free lock, even if the turn is a sleeper's */
@@ -67,6 +68,7 @@ static enum slm_status take_over(struct attempt *attempt)
         return SLM_E_BUSY;
     }
     (void)__atomic_fetch_add(&attempt->lock->state->n_deaths, 1, __ATOMIC_RELAXED);
+    slm_lock_note_event(attempt->lock, SLM_EVENT_OWNER_DIED, SLM_OK, (pid_t)(owner & SLM_LOCK_TID));
     return SLM_OWNER_DIED;
 }
 
@@ -187,6 +189,7 @@ enum slm_status slm_lock_contend(struct slm_lock *lock, uint64_t deadline_ms)
         attempt.is_last_look =
             deadline_ms != SLM_LOCK_FOR_EVER && slm_lock_system.now_ms() >= deadline_ms;
         if (!attempt.is_last_look) {
+            slm_lock_report_wait(lock, attempt.word, &attempt.since_ms);
             sleep_once(&attempt);
         }
     }

@@ -24,7 +24,7 @@ extern "C" {
  * Changes:
  *
  *     free   -> self | R, W as they were         take (fast: 0 -> self); a sleeper drops T
- *     owner  -> owner | W                        a waiter, before it sleeps
+ *     owner  -> owner | W                        a waiter, before it sleeps; an owner with events
  *     owner  -> owner | W | T                    the same, by a waiter passed over for PATIENCE_MS
  *     T      -> T | W                            a newcomer, before it sleeps
  *     self   -> R, T as they were; one is woken  unlock (fast: self -> 0, if no mark was set)

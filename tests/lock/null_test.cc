@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every call of lock.h with NULL in each of its pointers: the rule of status.h. */
 #include "tests/lock/fixture.h"
+#include <slabmill/event.h>
 
 using slm_test::Lock;
 
@@ -57,6 +58,16 @@ TEST(LockNull, WithoutALockOrAPlaceTheOwnerIsNotReported)
     slm_lock_get_state_owner(lock.state(), nullptr);
     slm_lock_get_owner(lock, &owner);
     EXPECT_EQ(owner.identity, 0u);
+}
+
+TEST(LockNull, AnEventNeedsNoListenerAndItsTextAPlace)
+{
+    slm_event event{};
+    char text[8] = "kept";
+    slm_event_listen(nullptr, nullptr);
+    EXPECT_EQ(slm_event_text(nullptr, text, sizeof text), 0u);
+    EXPECT_EQ(slm_event_text(&event, nullptr, 5), 0u);
+    EXPECT_STREQ(text, "kept");
 }
 
 } // namespace

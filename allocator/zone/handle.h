@@ -25,6 +25,7 @@ struct slm_zone {
     uint64_t seen_bytes;
     uint64_t seen_pages;
     uint64_t content_version; /* lock accepts this one; or ZONE_ANY_VERSION */
+    unsigned refused;         /* the status of the last refusal that was reported; 0: none */
 };
 
 /* The length that the zone has now. */
@@ -88,6 +89,15 @@ enum slm_status slm_zone_compare_files(const struct slm_zone_options *a,
 
 /* slm_zone_timedlock, but content of any version is accepted. */
 enum slm_status slm_zone_timedlock_any(struct slm_zone *zone, unsigned timeout_ms);
+
+/* --- report.c --- */
+
+/* After a repair, under the lock. */
+void slm_zone_note_repair(struct slm_zone *zone);
+/* Reports a lock that is refused with that status, which it returns; is_held: the caller has the
+ * lock and is about to unlock it. */
+enum slm_status slm_zone_report_refusal(struct slm_zone *zone, enum slm_status status,
+                                        bool is_held);
 
 /* --- upgrade.c --- */
 

@@ -5,6 +5,7 @@
 
 #include "allocator/base/yield.h"
 #include "allocator/journal/log.h"
+#include "allocator/lock/event.h"
 #include "allocator/segment/for_zone.h"
 #include "allocator/zone/handle.h"
 
@@ -44,6 +45,9 @@ static enum slm_status open_lock(struct slm_zone *zone, const struct slm_lock_op
         return SLM_OK;
     }
     enum slm_status status = slm_lock_attach(&zone->lock, &zone->header->lock, &options, &why);
+    if (status == SLM_OK) {
+        slm_lock_set_name(zone->lock, zone->fixed.name);
+    }
     return status == SLM_OK ? SLM_OK
                             : slm_error_set(error, status, why.os_errno, "%s: its lock: %.150s",
                                             slm_segment_label(zone->segment), why.text);

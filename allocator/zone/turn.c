@@ -19,6 +19,7 @@ static enum slm_status repair(struct slm_zone *zone)
     if (status == SLM_OK) {
         SLM_YIELD("zone: count the repair");
         (void)__atomic_fetch_add(&zone->header->n_recoveries, 1, __ATOMIC_RELAXED);
+        slm_zone_note_repair(zone);
     } else {
         SLM_YIELD("zone: give up");
         __atomic_store_n(&zone->header->state, ZONE_BROKEN, __ATOMIC_RELEASE);
@@ -51,7 +52,8 @@ static SLM_NOINLINE enum slm_status look_and_enter(struct slm_zone *zone, enum s
 {
     if (got != SLM_OK && got != SLM_OWNER_DIED) {
         /* The lock itself may have been cut off. */
-        return slm_segment_was_mended(zone->segment) ? SLM_E_TRUNCATED : got;
+        return slm_zone_report_refusal(
+            zone, slm_segment_was_mended(zone->segment) ? SLM_E_TRUNCATED : got, false);
     }
     /* The lock was free, so no growth is under way: what the handle says of one is of a parent, or of
      * a thread that ended. */
@@ -69,6 +71,7 @@ static SLM_NOINLINE enum slm_status look_and_enter(struct slm_zone *zone, enum s
         status = SLM_E_VERSION;
     }
     if (SLM_UNLIKELY(status != SLM_OK)) {
+        (void)slm_zone_report_refusal(zone, status, true);
         (void)slm_lock_unlock(zone->lock);
     }
     return status;

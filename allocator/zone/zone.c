@@ -22,6 +22,7 @@
  *         match      whether a zone is what options declare
  *         options    of a zone to be made: compared with their limits
  *           files      that options name: whether two are one
+ *           report     what a listener gets
  *           header     what is stored, and whether it is valid
  *
  * Each file calls files below it only, and the rooms segment, lock, journal and slab.

@@ -2,6 +2,7 @@
 /* limitd: answers, clients, deaths of workers, reloads, upgrades, the end. */
 #include <array>
 #include <csignal>
+#include <fcntl.h>
 #include <fstream>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -12,6 +13,7 @@
 
 #include "examples/limitd/limitd_fixture.h"
 #include "examples/limitd/load_client.h"
+#include <slabmill/zone.h>
 
 namespace {
 
@@ -161,6 +163,60 @@ TEST_F(Limitd, ClientThatNeverReadsKeepsNoOtherWaiting)
     for (unsigned i = 0; i < 60; i++) {
         ASSERT_EQ(deaf.line().size(), 16006u);
     }
+}
+
+/* Attaches a zone of limitd, through its master's descriptors. */
+slm_zone *attach_zone_of(const limitd_rig &rig, const char *name)
+{
+    for (int fd = 3; fd < 64; fd++) {
+        std::string path = "/proc/" + std::to_string(rig.pid) + "/fd/" + std::to_string(fd);
+        slm_zone_attach_options options = {};
+        options.segment.kind = SLM_SEGMENT_MEMFD;
+        options.segment.mode = 0777;
+        options.name = name;
+        options.segment.id = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK);
+        slm_zone *zone = nullptr;
+        if (options.segment.id >= 0) {
+            (void)slm_zone_attach(&zone, &options, nullptr);
+            close(options.segment.id);
+        }
+        if (zone != nullptr) {
+            return zone;
+        }
+    }
+    return nullptr;
+}
+
+TEST_F(Limitd, LogsADeathUnderALockAndItsRepair)
+{
+    slm_zone *zone = attach_zone_of(rig, "limit_req");
+    ASSERT_NE(zone, nullptr);
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)slm_zone_lock(zone);
+        raise(SIGKILL);
+    }
+    ASSERT_EQ(waitpid(pid, nullptr, 0), pid);
+    Link link(rig);
+    EXPECT_EQ(link.ask("REQ a"), "OK 0.000");
+    std::string died = "zone limit_req: thread " + std::to_string(pid) + " died holding the lock";
+    EXPECT_TRUE(limitd_rig_await(&rig, died.c_str(), kWaitMs)) << rig.log;
+    EXPECT_TRUE(limitd_rig_await(&rig, "zone limit_req: repaired", kWaitMs)) << rig.log;
+    slm_zone_detach(zone);
+}
+
+TEST_F(Limitd, LogsTheHolderThatKeepsItWaiting)
+{
+    slm_zone *zone = attach_zone_of(rig, "limit_req");
+    ASSERT_NE(zone, nullptr);
+    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+    Link link(rig);
+    link.send("REQ a\n");
+    std::string held = "zone limit_req: thread " + std::to_string(getpid()) + " holds the lock";
+    EXPECT_TRUE(limitd_rig_await(&rig, held.c_str(), kWaitMs)) << rig.log;
+    ASSERT_EQ(slm_zone_unlock(zone), SLM_OK);
+    EXPECT_EQ(link.line(), "OK 0.000");
+    slm_zone_detach(zone);
 }
 
 /* A limitd that a test starts with its own settings. */

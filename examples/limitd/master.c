@@ -16,6 +16,7 @@
 
 #include "examples/limitd/socket.h"
 #include "examples/limitd/worker.h"
+#include <slabmill/event.h>
 
 #define CHECK_SECONDS 5u    /* the new program's time to read the configuration */
 #define STOP_MS       2000u /* the workers' time to leave */
@@ -315,6 +316,14 @@ static enum slm_status open_all(struct master *master, struct slm_error *error)
     return SLM_OK;
 }
 
+static void log_event(const struct slm_event *event, void *data)
+{
+    char text[SLM_EVENT_TEXT_BYTES];
+    (void)data;
+    (void)slm_event_text(event, text, sizeof text);
+    limitd_log("%s", text);
+}
+
 int limitd_master_run(const char *config_path, char **argv)
 {
     struct master master = {.config_path = config_path, .argv = argv, .listen_fd = -1};
@@ -323,6 +332,7 @@ int limitd_master_run(const char *config_path, char **argv)
     limitd_signals(&signals);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     find_program(&master);
+    slm_event_listen(log_event, NULL); /* of the workers too */
     if (open_all(&master, &error) != SLM_OK) {
         limitd_log("%s", error.text);
         slm_zone_set_destroy(master.set);

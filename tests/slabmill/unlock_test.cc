@@ -44,6 +44,7 @@ class Unlock : public Inspect {
         EXPECT_TRUE(Has(done.out, " had it, which lives")) << done.out;
         EXPECT_TRUE(Has(done.out, "unlocked  and repaired: a transaction was undone\n"));
         EXPECT_TRUE(Has(done.out, "check     every invariant holds\n"));
+        EXPECT_EQ(done.err, "slabmill: zone keys: repaired\n");
     }
 
     /* The zone's name is enough: no process has it. */

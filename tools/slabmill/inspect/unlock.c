@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "tools/slabmill/inspect/inspect.h"
+#include <slabmill/event.h>
 
 /* --- What the zone is --- */
 
@@ -139,6 +140,14 @@ static int unlock(const struct slm_segment_options *segment, const struct slm_zo
     return result;
 }
 
+static void print_event(const struct slm_event *event, void *data)
+{
+    char text[SLM_EVENT_TEXT_BYTES];
+    (void)data;
+    (void)slm_event_text(event, text, sizeof text);
+    fprintf(stderr, "slabmill: %s\n", text);
+}
+
 /* The source is closed before it is asked whether others have the file. */
 int mill_unlock(const struct mill_options *options)
 {
@@ -146,6 +155,7 @@ int mill_unlock(const struct mill_options *options)
     struct slm_error error;
     struct slm_zone_image image;
     int fd = -1;
+    slm_event_listen(print_event, NULL);
     if (mill_source_open(&source, options->files[0], &error) != SLM_OK) {
         return mill_complain("%s", error.text);
     }

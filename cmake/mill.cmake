@@ -12,6 +12,7 @@ function(slabmill_mill_options target)
     set_target_properties(${target} PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF
         POSITION_INDEPENDENT_CODE ON)
     target_include_directories(${target} PRIVATE include .)
+    target_compile_definitions(${target} PRIVATE _FILE_OFFSET_BITS=64)
     target_compile_options(${target} PRIVATE
         -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef -Wvla -Wstrict-prototypes)
 endfunction()

@@ -44,6 +44,10 @@ bool slm_segment_was_mended(const struct slm_segment *segment);
 /* SLM_OK if the segment is as long as what is mapped, with its name or without; also if that is
  * unknown, since the descriptor is lost. SLM_E_TRUNCATED, SLM_E_IO. */
 enum slm_status slm_segment_check_cut(const struct slm_segment *segment, struct slm_error *error);
+/* Waits until the disk has n_bytes from `from` on, whole system pages, and the file's length.
+ * SLM_E_IO. Cost O(pages that changed), each a write. */
+enum slm_status slm_segment_sync(const struct slm_segment *segment, size_t from, size_t n_bytes,
+                                 struct slm_error *error);
 /* POSIX, FILE: removes the name, if it is this segment's. SLM_E_MISSING: it is not. */
 enum slm_status slm_segment_remove_own(const struct slm_segment *segment, struct slm_error *error);
 

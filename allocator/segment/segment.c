@@ -430,6 +430,17 @@ enum slm_status slm_segment_verify(const struct slm_segment *segment, struct slm
                : status;
 }
 
+enum slm_status slm_segment_sync(const struct slm_segment *segment, size_t from, size_t n_bytes,
+                                 struct slm_error *error)
+{
+    size_t end = slm_align_up(from + n_bytes, segment->page_bytes);
+    size_t start = from / segment->page_bytes * segment->page_bytes;
+    end = end < segment->bytes ? end : segment->bytes;
+    return slm_segment_sys.msync((unsigned char *)segment->base + start, end - start) == 0
+               ? SLM_OK
+               : slm_segment_fail(error, segment->label, "msync");
+}
+
 /* --- What a handle knows --- */
 
 void *slm_segment_base(const struct slm_segment *segment)

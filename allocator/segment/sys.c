@@ -70,6 +70,13 @@ static int sys_fsync(int fd)
     return result;
 }
 
+static int sys_msync(void *at, size_t n_bytes)
+{
+    int result;
+    UNCANCELLED(result, msync(at, n_bytes, MS_SYNC));
+    return result;
+}
+
 static int sys_dup_cloexec(int fd, int least)
 {
     return fcntl(fd, F_DUPFD_CLOEXEC, least);
@@ -239,6 +246,7 @@ struct slm_segment_calls slm_segment_sys = {
     .munmap = munmap,
     .mprotect = mprotect,
     .madvise = madvise,
+    .msync = sys_msync,
     .shmget = shmget,
     .shmat = shmat,
     .shmctl = shmctl,

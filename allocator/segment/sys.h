@@ -53,6 +53,7 @@ struct slm_segment_calls {
     int (*munmap)(void *at, size_t n_bytes);
     int (*mprotect)(void *at, size_t n_bytes, int prot);
     int (*madvise)(void *at, size_t n_bytes, int advice);
+    int (*msync)(void *at, size_t n_bytes); /* waits for the disk */
     int (*shmget)(key_t key, size_t bytes, int flags);
     void *(*shmat)(int id, const void *at, int flags);
     int (*shmctl)(int id, int command, struct shmid_ds *buffer);

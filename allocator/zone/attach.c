@@ -86,6 +86,8 @@ static enum slm_status map_whole(struct slm_zone *zone,
     if (status == SLM_OK) {
         zone->fixed = copy.fixed;
         zone->header = slm_segment_base(zone->segment);
+        zone->check_content = options->check_content;
+        zone->check_data = options->check_data;
     }
     return status;
 }

@@ -63,6 +63,8 @@ static enum slm_status format_zone(struct slm_zone *zone, const struct slm_zone_
     (void)slm_journal_init(log, zone->fixed.journal_entries);
     ((struct slm_journal_log *)log)->content_version = options->content_version;
     zone->content_version = options->content_version;
+    zone->check_content = options->check_content;
+    zone->check_data = options->check_data;
     enum slm_status status = format_slab(zone, options, error);
     if (status != SLM_OK) {
         return status;
@@ -74,6 +76,7 @@ static enum slm_status format_zone(struct slm_zone *zone, const struct slm_zone_
     struct slm_lock_options lock = {.path = options->lock_path, .is_unused = true};
     status = slm_zone_error_of(options->name, slm_zone_open_parts(zone, &lock, error), error);
     if (status == SLM_OK) {
+        slm_zone_vouch(zone);
         __atomic_store_n(&zone->header->state, ZONE_READY, __ATOMIC_RELEASE);
     }
     return status;

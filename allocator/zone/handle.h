@@ -26,6 +26,9 @@ struct slm_zone {
     uint64_t seen_pages;
     uint64_t content_version; /* lock accepts this one; or ZONE_ANY_VERSION */
     unsigned refused;         /* the status of the last refusal that was reported; 0: none */
+    /* Of the options. */
+    enum slm_status (*check_content)(struct slm_zone *zone, void *data);
+    void *check_data;
 };
 
 /* The length that the zone has now. */
@@ -77,6 +80,24 @@ const char *slm_zone_segment_name(const struct slm_zone *zone);
  * slab is slab_bytes long. SLM_E_IMAGE, as slm_journal_recover. */
 enum slm_status slm_zone_recover_parts(struct slm_slab *slab, struct slm_journal *journal,
                                        size_t slab_bytes);
+
+/* --- power.c --- */
+
+/* Whether the zone's file outlives the boot. */
+bool slm_zone_is_lasting(const struct slm_zone *zone);
+
+/* Whether the content is as a lock's holder left it: the file and the boot are those in which it
+ * was last known whole, or it was clean. Segments that no file outlives always are. */
+bool slm_zone_is_vouched(const struct slm_zone *zone);
+/* The content is whole: notes for which boot and file. */
+void slm_zone_vouch(struct slm_zone *zone);
+/* Under the lock, where the zone is clean or not vouched for. Checks all of it in
+ * the latter case; the content may change afterwards. SLM_E_BROKEN: the zone is given up. SLM_E_IO:
+ * the disk does not take the note that the zone is in use. */
+enum slm_status slm_zone_begin_use(struct slm_zone *zone, bool is_vouched);
+/* Under the lock, between two transactions: the disk gets all of the zone, then the mark that it is
+ * clean. SLM_E_IO. */
+enum slm_status slm_zone_mark_clean(struct slm_zone *zone, struct slm_error *error);
 
 /* --- files.c --- */
 

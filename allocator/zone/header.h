@@ -18,6 +18,7 @@ enum zone_state {
     ZONE_MAKING = 0,
     ZONE_READY = 0x79646165, /* "eady": one flipped bit makes neither of the others */
     ZONE_BROKEN = 0x6e6b6f72,
+    ZONE_CLEAN = 0x6e61656c, /* ready, and all of its file is on the disk: see power.c */
 };
 
 /* The part that never changes. */
@@ -43,7 +44,7 @@ struct zone_header {
     slm_word bytes;        /* of the segment; grows */
     slm_word n_recoveries; /* written under the lock; it and `bytes` are also read without */
     slm_word whole_file;   /* slm_segment_file_version when all of the file had backing; 0: never */
-    uint64_t unused;       /* 0 */
+    slm_word vouched;      /* the boot and file in which the content is known whole; see power.c */
     slm_word server;       /* the identity of the server that has the zone in its set; 0: none */
     slm_word server_place; /* where that identity is valid; see server.c */
     struct slm_lock_state lock __attribute__((aligned(SLM_LOCK_BYTES)));
@@ -70,6 +71,7 @@ SLM_PIN_FIELD(zone_header, state, 200, 8);
 SLM_PIN_FIELD(zone_header, bytes, 208, 8);
 SLM_PIN_FIELD(zone_header, n_recoveries, 216, 8);
 SLM_PIN_FIELD(zone_header, whole_file, 224, 8);
+SLM_PIN_FIELD(zone_header, vouched, 232, 8);
 SLM_PIN_FIELD(zone_header, server, 240, 8);
 SLM_PIN_FIELD(zone_header, server_place, 248, 8);
 SLM_PIN_FIELD(zone_header, lock, 256, 64);

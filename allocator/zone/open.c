@@ -19,6 +19,8 @@ enum slm_status slm_zone_attach_declared(struct slm_zone **out,
                     .dump_core = segment->dump_core},
         .name = options->name,
         .lock_path = options->lock_path,
+        .check_content = options->check_content,
+        .check_data = options->check_data,
     };
     enum slm_status status = slm_zone_attach(out, &attach, error);
     return slm_zone_error_of(options->name, status, error);

@@ -45,6 +45,12 @@ static inline bool is_as_seen(const struct slm_zone *zone)
            !slm_segment_was_mended(zone->segment);
 }
 
+static bool is_usable(const struct slm_zone *zone)
+{
+    uint64_t state = zone->header->state;
+    return state == ZONE_READY || state == ZONE_CLEAN;
+}
+
 /* A full look. got: the result of the attempt to lock. Of any version: content that the handle was
  * not opened for may be entered, to bring it forward. */
 static SLM_NOINLINE enum slm_status look_and_enter(struct slm_zone *zone, enum slm_status got,
@@ -59,13 +65,17 @@ static SLM_NOINLINE enum slm_status look_and_enter(struct slm_zone *zone, enum s
      * a thread that ended. */
     zone->reserved_bytes = 0;
     enum slm_status status = slm_zone_see_growth(zone, NULL);
+    bool is_vouched = slm_zone_is_vouched(zone);
     /* slm_zone_unlock commits: an unfinished log means that its owner did not call it. */
     if (status == SLM_OK && (got == SLM_OWNER_DIED || slm_journal_is_dirty(&zone->journal))) {
         status = repair(zone);
     }
     journal_begin(&zone->journal);
     SLM_YIELD("zone: look at the state");
-    if (SLM_UNLIKELY(zone->header->state != ZONE_READY || status == SLM_E_IMAGE)) {
+    if (status == SLM_OK && is_usable(zone) && (!is_vouched || zone->header->state == ZONE_CLEAN)) {
+        status = slm_zone_begin_use(zone, is_vouched);
+    }
+    if (SLM_UNLIKELY(!is_usable(zone) || status == SLM_E_IMAGE)) {
         status = status == SLM_E_TRUNCATED ? status : SLM_E_BROKEN; /* zeros, of what was cut off */
     } else if (SLM_UNLIKELY(status == SLM_OK && !of_any_version && !knows_content(zone))) {
         status = SLM_E_VERSION;

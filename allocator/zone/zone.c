@@ -10,8 +10,10 @@
  *
  *   set        zones over the reloads of a server    image    a copy of a zone, without a handle
  *     objects    calls that take the lock            export   into the program that exec starts
+ *     sync       writes it to the disk
  *       wait       lock with a limit
  *       turn       lock, repair, commit, unlock        attach   open a zone that exists
+ *       power      whether the disk has all of it
  *       open       open a zone that exists, or make it
  *       upgrade    the version of the content
  *       evict      allocate after evictions
@@ -89,5 +91,6 @@ void slm_zone_get_stats(const struct slm_zone *zone, struct slm_zone_stats *stat
         .n_finished = slm_journal_n_finished(&zone->journal),
         .journal_entries = zone->fixed.journal_entries,
         .content_version = journal_content_version(&zone->journal),
+        .is_clean = __atomic_load_n(&zone->header->state, __ATOMIC_RELAXED) == ZONE_CLEAN,
     };
 }

@@ -35,6 +35,14 @@ extern "C" {
  *          content has that version: SLM_E_VERSION. So old workers of a server stop when a new
  *          program has brought the content forward, instead of misreading it. The version is part
  *          of the transaction that changes it.
+ * Power    A zone in a FILE may come back after a loss of power with some of its pages old and some
+ *          new. slm_zone_sync writes it to the disk and marks it clean, until the next lock. A zone
+ *          that was not clean when the boot ended, and one whose file is a copy made while it was
+ *          not clean, is checked whole by its first lock: header, slab and journal, then
+ *          check_content. What fails is SLM_E_BROKEN, for good. So what the library keeps is whole
+ *          or refused. What objects hold is so only where check_content says it; without one, a
+ *          program may find contents that were never written together. Transactions are not written
+ *          to the disk as they end: call slm_zone_sync where they have to be.
  * Safety   Threads and processes may make any call. _locked calls and the journal need the zone's
  *          lock, which the caller holds. One handle a process; a child of fork uses the inherited
  *          one. Signals: no call is for handlers.
@@ -85,6 +93,11 @@ struct slm_zone_options {
      * processes wait while it runs. NULL: content of another version is refused. */
     enum slm_status (*upgrade)(struct slm_zone *zone, uint32_t from_version, void *data);
     void *upgrade_data;
+    /* Checks the content; see Power. It is called under the lock. It reads only, and expects any
+     * bytes in the objects; slm_rbtree_check and slm_lru_check do. Any result but SLM_OK:
+     * SLM_E_BROKEN. NULL: content is not checked. */
+    enum slm_status (*check_content)(struct slm_zone *zone, void *data);
+    void *check_data;
 };
 
 /*
@@ -123,6 +136,8 @@ struct slm_zone_attach_options {
     bool is_unused; /* the caller knows that no process uses the zone; see slm_lock_attach */
     bool check;     /* run slm_zone_check_locked too: no other process uses the zone meanwhile */
     uint32_t content_version; /* the zone must have it, now and at each lock; 0: any */
+    enum slm_status (*check_content)(struct slm_zone *zone, void *data); /* as in the options */
+    void *check_data;
 };
 
 /*
@@ -144,6 +159,14 @@ enum slm_status slm_zone_attach(struct slm_zone **out,
 
 /* Closes this process's handle. None of its threads holds the lock through it. */
 void slm_zone_detach(struct slm_zone *zone);
+
+/*
+ * Writes the zone of a FILE to the disk and marks it clean: see Power. Does nothing for the other
+ * kinds, which no boot outlives. Takes the lock for the last part, in which it writes what changed
+ * meanwhile. Fails: SLM_E_NULL, SLM_E_READ_ONLY, SLM_E_IO (the disk), as slm_zone_lock (SLM_E_HELD:
+ * the caller holds it). Cost: a write for each page that changed since the last one.
+ */
+SLM_MUST_USE enum slm_status slm_zone_sync(struct slm_zone *zone, struct slm_error *error);
 
 /* Removes the name of the zone's segment; processes that have the zone keep it. Fails as
  * slm_segment_remove; SLM_E_MISSING also if the name belongs to another file now, which stays. */
@@ -262,6 +285,7 @@ struct slm_zone_stats {
     uint64_t n_finished;   /* of these, with a commit that was finished */
     uint32_t journal_entries;
     uint32_t content_version;
+    bool is_clean; /* since slm_zone_sync no process has locked it */
 };
 
 void slm_zone_get_stats(const struct slm_zone *zone, struct slm_zone_stats *stats);

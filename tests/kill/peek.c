@@ -19,7 +19,8 @@ uint64_t kill_peek_lock_word(const struct slm_zone *zone)
 bool kill_peek_names_a_file(const struct slm_zone *zone, const uint64_t *at)
 {
     const struct slm_lock_state *state = &zone->header->lock;
-    return at == &state->file_inode || at == &state->file_device || at == &zone->header->whole_file;
+    return at == &state->file_inode || at == &state->file_device ||
+           at == &zone->header->whole_file || at == &zone->header->vouched;
 }
 
 enum slm_lock_kind kill_peek_lock_kind(const struct slm_zone *zone)

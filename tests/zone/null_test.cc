@@ -35,6 +35,7 @@ TEST_F(ZoneNull, CallsWithoutAZoneReturnTheStatusForNull)
     EXPECT_EQ(slm_zone_free(nullptr, nullptr), SLM_E_NULL);
     EXPECT_NULL_ERROR(slm_zone_grow(nullptr, kZoneMaxBytes, &error));
     EXPECT_NULL_ERROR(slm_zone_remove(nullptr, &error));
+    EXPECT_NULL_ERROR(slm_zone_sync(nullptr, &error));
     slm_zone_abort_locked(nullptr);
     slm_zone_detach(nullptr);
 }

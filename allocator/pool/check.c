@@ -24,7 +24,9 @@
  * I10  freed_next is an index of freed[]. There is a quarantine from SLM_CHECKS 2 on, and only
  *      then: its ring is in range, its sum is that of its blocks and within SLM_POOL_HELD_MAX, and
  *      each of its blocks is in freed[].
- * I11  The list of handlers: n_cleanups aligned nodes, each with a function, then NULL.
+ * I11  The list of handlers: n_cleanups aligned nodes, each with a function and the address of the
+ *      pointer to it, then NULL. A child pool's handler in its parent is armed, with the child as
+ *      its data; records of children that ended early are not armed.
  * I12  source_bytes is the sum of blocks, objects with a record and the table.
  */
 
@@ -217,8 +219,8 @@ static bool sums_hold(const struct slm_pool *pool)
     for (size_t i = 0; i < slm_pool_n_records(large); i++) {
         const struct slm_pool_record *record = slm_pool_record_at(large, i);
         if (record->p != NULL) {
-            n[record->kind]++;
-            large_bytes += record->kind == SLM_POOL_LARGE ? record->size_bytes : 0;
+            n[record->kind == SLM_POOL_ARGUMENT ? SLM_POOL_LARGE : record->kind]++;
+            large_bytes += record->kind != SLM_POOL_SMALL ? record->size_bytes : 0;
         }
     }
     return memcmp(n, large->n_kind, sizeof n) == 0 && large_bytes == large->large_bytes &&
@@ -281,14 +283,27 @@ static bool freed_holds(const struct slm_pool_large *large)
 
 static bool cleanups_hold(const struct slm_pool_rest *rest)
 {
-    const struct slm_pool_cleanup *cleanup = rest->cleanups;
+    struct slm_pool_cleanup *const *link = &rest->cleanups;
     for (size_t i = 0; i < rest->n_cleanups; i++) {
-        if (cleanup == NULL || !is_aligned(cleanup) || cleanup->handler == NULL) {
+        const struct slm_pool_cleanup *cleanup = *link;
+        if (cleanup == NULL || !is_aligned(cleanup) || cleanup->handler == NULL ||
+            cleanup->link != link) {
             return false;
         }
-        cleanup = cleanup->next;
+        link = &cleanup->next;
     }
-    return cleanup == NULL;
+    return *link == NULL;
+}
+
+static bool children_hold(const struct slm_pool *pool)
+{
+    const struct slm_pool_child *own = pool->rest->as_child;
+    const struct slm_pool_child *ended = pool->rest->ended;
+    while (ended != NULL && ended->cleanup.handler == NULL && ended->parent == pool) {
+        ended = ended->next;
+    }
+    return ended == NULL &&
+           (own == NULL || (own->cleanup.handler != NULL && own->cleanup.data == pool));
 }
 
 static bool source_bytes_hold(const struct slm_pool *pool)
@@ -358,7 +373,7 @@ unsigned slm_pool_check(const struct slm_pool *pool)
     if (broken != 0) {
         return broken;
     }
-    if (!cleanups_hold(pool->rest)) {
+    if (!cleanups_hold(pool->rest) || !children_hold(pool)) {
         return 11;
     }
     return source_bytes_hold(pool) ? 0 : 12;

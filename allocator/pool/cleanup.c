@@ -44,27 +44,83 @@ static void undo_alloc(struct slm_pool *pool, void *p, size_t size_bytes, struct
     }
 }
 
-static enum slm_status push_cleanup(struct slm_pool *pool, slm_pool_handler handler, void *data)
+static void set_next(struct slm_pool_cleanup **link, struct slm_pool_cleanup *next)
 {
+    *link = next;
+    if (next != NULL) {
+        next->link = link;
+    }
+}
+
+static void link_first(struct slm_pool *pool, struct slm_pool_cleanup *cleanup,
+                       slm_pool_handler handler, void *data)
+{
+    cleanup->handler = handler;
+    cleanup->data = data;
+    set_next(&cleanup->next, pool->rest->cleanups);
+    set_next(&pool->rest->cleanups, cleanup);
+    pool->rest->n_cleanups++;
+    SLM_CHECK_ALL(slm_pool_check(pool));
+}
+
+void slm_pool_cleanup_unlink(struct slm_pool *pool, struct slm_pool_cleanup *cleanup)
+{
+    set_next(cleanup->link, cleanup->next);
+    cleanup->handler = NULL;
+    pool->rest->n_cleanups--;
+}
+
+enum slm_status slm_pool_cleanup_reserve(struct slm_pool *pool, struct slm_pool_cleanup **out)
+{
+    if (out != NULL) {
+        *out = NULL;
+    }
+    if (pool == NULL || out == NULL) {
+        return SLM_E_NULL;
+    }
     struct slm_pool_cleanup *cleanup = slm_pool_alloc(pool, sizeof *cleanup);
     if (cleanup == NULL) {
         return SLM_E_NOMEM;
     }
-    *cleanup = (struct slm_pool_cleanup){pool->rest->cleanups, handler, data};
-    pool->rest->cleanups = cleanup;
-    pool->rest->n_cleanups++;
+    *cleanup = (struct slm_pool_cleanup){.handler = NULL};
+    *out = cleanup;
+    return SLM_OK;
+}
+
+enum slm_status slm_pool_cleanup_arm(struct slm_pool *pool, struct slm_pool_cleanup *cleanup,
+                                     slm_pool_handler handler, void *data)
+{
+    if (pool == NULL || cleanup == NULL || handler == NULL) {
+        return SLM_E_NULL;
+    }
+    if (cleanup->handler != NULL) {
+        return SLM_E_DUPLICATE;
+    }
+    link_first(pool, cleanup, handler, data);
+    return SLM_OK;
+}
+
+enum slm_status slm_pool_cleanup_cancel(struct slm_pool *pool, struct slm_pool_cleanup *cleanup)
+{
+    if (pool == NULL || cleanup == NULL) {
+        return SLM_E_NULL;
+    }
+    if (cleanup->handler == NULL) {
+        return SLM_UNCHANGED;
+    }
+    slm_pool_cleanup_unlink(pool, cleanup);
     SLM_CHECK_ALL(slm_pool_check(pool));
     return SLM_OK;
 }
 
-/* Unlinks the handler that *link points to, so that it cannot run again. */
-static struct slm_pool_cleanup *unlink_cleanup(struct slm_pool_rest *rest,
-                                               struct slm_pool_cleanup **link)
+static enum slm_status push_cleanup(struct slm_pool *pool, slm_pool_handler handler, void *data)
 {
-    struct slm_pool_cleanup *cleanup = *link;
-    *link = cleanup->next;
-    rest->n_cleanups--;
-    return cleanup;
+    struct slm_pool_cleanup *cleanup = NULL;
+    enum slm_status status = slm_pool_cleanup_reserve(pool, &cleanup);
+    if (status == SLM_OK) {
+        link_first(pool, cleanup, handler, data);
+    }
+    return status;
 }
 
 void slm_pool_cleanup_run_all(struct slm_pool *pool)
@@ -72,8 +128,10 @@ void slm_pool_cleanup_run_all(struct slm_pool *pool)
     struct slm_pool_rest *rest = pool->rest;
     rest->busy = true;
     while (rest->cleanups != NULL) {
-        struct slm_pool_cleanup *cleanup = unlink_cleanup(rest, &rest->cleanups);
-        cleanup->handler(cleanup->data);
+        struct slm_pool_cleanup *cleanup = rest->cleanups;
+        slm_pool_handler handler = cleanup->handler;
+        slm_pool_cleanup_unlink(pool, cleanup);
+        handler(cleanup->data);
     }
     rest->busy = false;
 }
@@ -97,6 +155,7 @@ enum slm_status slm_pool_cleanup_add(struct slm_pool *pool, slm_pool_handler han
     }
     enum slm_status status = push_cleanup(pool, handler, own);
     if (status == SLM_OK) {
+        slm_pool_record_argument(pool, own);
         *data_out = own;
     } else {
         undo_alloc(pool, own, data_bytes, before);
@@ -149,13 +208,25 @@ enum slm_status slm_pool_cleanup_run_file(struct slm_pool *pool, int fd)
     if (pool == NULL) {
         return SLM_E_NULL;
     }
-    struct slm_pool_cleanup **link = &pool->rest->cleanups;
-    for (; *link != NULL; link = &(*link)->next) {
-        if ((*link)->handler == finish_file && ((struct file *)(*link)->data)->fd == fd) {
-            finish_file(unlink_cleanup(pool->rest, link)->data);
+    struct slm_pool_cleanup *cleanup = pool->rest->cleanups;
+    for (; cleanup != NULL; cleanup = cleanup->next) {
+        if (cleanup->handler == finish_file && ((struct file *)cleanup->data)->fd == fd) {
+            slm_pool_cleanup_unlink(pool, cleanup);
+            finish_file(cleanup->data);
             SLM_CHECK_ALL(slm_pool_check(pool));
             return SLM_OK;
         }
     }
     return SLM_E_FOREIGN;
+}
+
+/* --- Child pools --- */
+
+void slm_pool_child_leave(struct slm_pool *child)
+{
+    struct slm_pool_child *record = child->rest->as_child;
+    if (record != NULL) {
+        slm_pool_cleanup_unlink(record->parent, &record->cleanup);
+        slm_pool_child_give(record);
+    }
 }

@@ -56,8 +56,9 @@ struct slm_pool_block {
 #define SLM_POOL_SIZE_MAX        (SIZE_MAX / 2)
 
 enum slm_pool_kind {
-    SLM_POOL_LARGE, /* an object above the small limit */
-    SLM_POOL_SMALL, /* a small object of a pass-through pool */
+    SLM_POOL_LARGE,    /* an object above the small limit */
+    SLM_POOL_SMALL,    /* a small object of a pass-through pool */
+    SLM_POOL_ARGUMENT, /* a handler's large argument: counted as large, and free refuses it */
     SLM_POOL_N_KINDS
 };
 
@@ -97,7 +98,7 @@ struct slm_pool_large {
     unsigned hash_shift;
     unsigned freed_next;                    /* the oldest of freed[], replaced next */
     size_t n_kind[SLM_POOL_N_KINDS];        /* records of each kind */
-    size_t large_bytes;                     /* requested bytes in SLM_POOL_LARGE */
+    size_t large_bytes;                     /* requested bytes in all but SLM_POOL_SMALL */
     unsigned char *newest;                  /* newest small object (pass-through), or NULL */
     unsigned char *freed[SLM_POOL_N_FREED]; /* a ring of addresses, held or not */
     struct slm_pool_quarantine *quarantine; /* NULL: freed blocks go back at once */
@@ -110,8 +111,16 @@ struct slm_pool_large {
 
 struct slm_pool_cleanup {
     struct slm_pool_cleanup *next;
-    slm_pool_handler handler;
+    struct slm_pool_cleanup **link; /* the pointer to this record in the list */
+    slm_pool_handler handler;       /* NULL: not armed, and not in the list */
     void *data;
+};
+
+/* A handler of the parent that destroys a child pool. */
+struct slm_pool_child {
+    struct slm_pool_cleanup cleanup;
+    struct slm_pool *parent;
+    struct slm_pool_child *next; /* in the parent's list of children that ended early */
 };
 
 struct slm_pool_rest {
@@ -132,6 +141,8 @@ struct slm_pool_rest {
     size_t n_cleanups;
     struct slm_pool_large *large; /* NULL until a large block is needed */
     size_t n_large_peak;
+    struct slm_pool_child *as_child; /* the parent's record of this pool, or NULL */
+    struct slm_pool_child *ended;    /* records of children that ended early, to be used again */
 };
 
 /* What the first block starts with. */
@@ -377,6 +388,9 @@ static inline struct slm_pool_record *slm_pool_record_at(const struct slm_pool_l
     return &large->buckets[i / SLM_POOL_N_SLOTS].record[i % SLM_POOL_N_SLOTS];
 }
 
+/* A large object that starts at p, if there is one, becomes a handler's argument. */
+void slm_pool_record_argument(struct slm_pool *pool, const void *p);
+
 /* --- place.c: what an address is to the pool --- */
 
 /*
@@ -398,6 +412,19 @@ void slm_pool_object_release_all(struct slm_pool *pool);
 
 /* Runs handlers until none is left; also those that handlers register. */
 void slm_pool_cleanup_run_all(struct slm_pool *pool);
+
+/* Unlinks an armed handler from the pool that it belongs to, so that it cannot run again. */
+void slm_pool_cleanup_unlink(struct slm_pool *pool, struct slm_pool_cleanup *cleanup);
+
+/* Takes back the parent's handler of a pool that is about to be destroyed. */
+void slm_pool_child_leave(struct slm_pool *child);
+
+/* Keeps a parent's record, which is not armed, for its next child. */
+static inline void slm_pool_child_give(struct slm_pool_child *record)
+{
+    record->next = record->parent->rest->ended;
+    record->parent->rest->ended = record;
+}
 
 #ifdef __cplusplus
 }

@@ -184,6 +184,14 @@ static bool is_newest_packed(const struct slm_pool *pool, const unsigned char *p
            slm_pool_packed_bytes(size_bytes) <= (size_t)(end - pool->high);
 }
 
+/* True where the record of the newest handler lies above p in the current block. Then p is not the
+ * newest object, and a size that says so is wrong. */
+static bool is_record_above(const struct slm_pool *pool, const unsigned char *p)
+{
+    uintptr_t newest = (uintptr_t)pool->rest->cleanups;
+    return newest > (uintptr_t)p && newest < (uintptr_t)pool->low;
+}
+
 /* What a sanitizer sees of an object that changes its size in place. */
 static void show_resized(const struct slm_pool *pool, unsigned char *p, size_t old_bytes,
                          size_t new_bytes)
@@ -207,6 +215,9 @@ enum slm_status slm_pool_extend(struct slm_pool *pool, void *p, size_t old_bytes
         slm_pool_aligned_bytes(new_bytes) > (size_t)(pool->high - object)) {
         return SLM_UNCHANGED;
     }
+    if (is_record_above(pool, object)) {
+        return SLM_E_SIZE;
+    }
     pool->low = object + slm_pool_aligned_bytes(new_bytes);
     show_resized(pool, object, old_bytes, new_bytes);
     SLM_CHECK_ALL(slm_pool_check(pool));
@@ -228,6 +239,9 @@ static enum slm_status give_back_record(struct slm_pool *pool, void *p)
 static enum slm_status give_back_small(struct slm_pool *pool, unsigned char *p, size_t size_bytes)
 {
     if (is_newest_aligned(pool, p, size_bytes)) {
+        if (is_record_above(pool, p)) {
+            return SLM_E_SIZE;
+        }
         pool->low = p;
     } else if (is_newest_packed(pool, p, size_bytes)) {
         pool->high += slm_pool_packed_bytes(size_bytes);

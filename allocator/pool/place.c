@@ -96,7 +96,7 @@ static enum slm_status place_outside(const struct slm_pool *pool, const void *p)
 }
 
 /* The status of an address where no live large block starts. */
-static enum slm_status place_refused(const struct slm_pool *pool, const void *p, bool is_small)
+static enum slm_status place_refused(const struct slm_pool *pool, const void *p, bool is_kept)
 {
     if (p == NULL) {
         return SLM_E_NULL;
@@ -104,7 +104,7 @@ static enum slm_status place_refused(const struct slm_pool *pool, const void *p,
     if (is_record(pool, p)) {
         return SLM_E_METADATA;
     }
-    if (is_small) {
+    if (is_kept) {
         return SLM_UNCHANGED;
     }
     bool is_fresh = false;

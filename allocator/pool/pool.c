@@ -32,7 +32,7 @@
  * whole checks, inline_limit_bytes is 0 and every request comes to objects.c.
  *
  * Each file calls only files before it in this list: blocks, table, place, check, objects, cleanup
- * and reuse, pool. The invariants I1 to I12 are at the top of check.c.
+ * and reuse and text, pool, child. The invariants I1 to I12 are at the top of check.c.
  */
 
 /* --- Life --- */
@@ -114,6 +114,7 @@ enum slm_status slm_pool_destroy(struct slm_pool *pool)
     if (pool == NULL || status != SLM_OK) {
         return status;
     }
+    slm_pool_child_leave(pool);
     SLM_VG_POOL_DESTROY(pool);
     const struct slm_source *source = pool->rest->source;
     struct slm_pool_block *first = slm_pool_first_block(pool);
@@ -153,6 +154,7 @@ enum slm_status slm_pool_reset(struct slm_pool *pool)
     rest->fresh = first->next;
     rest->n_fresh = rest->n_blocks - 1;
     rest->bin_bits = 0;
+    rest->ended = NULL;
     slm_pool_block_open(pool, first);
     SLM_CHECK_ALL(slm_pool_check(pool));
     return SLM_OK;

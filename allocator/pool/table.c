@@ -110,6 +110,14 @@ bool slm_pool_table_grow(struct slm_pool *pool)
     return pool->rest->large == NULL ? create_table(pool) : double_buckets(pool);
 }
 
+void slm_pool_record_argument(struct slm_pool *pool, const void *p)
+{
+    struct slm_pool_record *record = slm_pool_record_find(pool, p);
+    if (record != NULL && record->kind == SLM_POOL_LARGE) {
+        record->kind = SLM_POOL_ARGUMENT;
+    }
+}
+
 /* --- Life of the table --- */
 
 void slm_pool_table_drop(struct slm_pool *pool)

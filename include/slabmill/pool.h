@@ -3,6 +3,7 @@
 #ifndef SLM_POOL_H
 #define SLM_POOL_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -85,6 +86,17 @@ enum slm_status slm_pool_create(struct slm_pool **out, size_t block_bytes,
                                 const struct slm_source *source, unsigned flags);
 
 /*
+ * As slm_pool_create, for a pool that ends with another one: a reset or destroy of `parent` destroys
+ * it, in the order of parent's handlers. It may be destroyed earlier. source NULL means parent's. A
+ * child that ends early leaves the 64 bytes that parent keeps for it to the next child. The parent is
+ * used from the same thread at a time as the child's create and destroy. Fails also: SLM_E_NULL
+ * (parent), SLM_E_NOMEM (parent's).
+ */
+enum slm_status slm_pool_create_child(struct slm_pool **out, struct slm_pool *parent,
+                                      size_t block_bytes, const struct slm_source *source,
+                                      unsigned flags);
+
+/*
  * Runs the handlers, then releases the large blocks and all blocks, the pool itself last. pool NULL
  * is no error. Fails: SLM_E_BUSY (called by one of the pool's own handlers).
  * Cost: O(handlers + large + blocks).
@@ -163,7 +175,7 @@ void *slm_pool_memalign(struct slm_pool *pool, size_t align_bytes, size_t size_b
 
 /*
  * Releases a large block; p NULL is no error. SLM_OK: done. SLM_UNCHANGED: p points into a small
- * object of this pool, nothing was done.
+ * object of this pool, or into a handler's own argument; nothing was done.
  * Fails, changing nothing: SLM_E_NULL (pool), SLM_E_INTERIOR (inside a large block), SLM_E_FREED
  * (one of the last 16 large blocks freed since the last reset), SLM_E_METADATA (the pool's header
  * or records), SLM_E_FOREIGN (anything else: another pool's, past the end, free space).
@@ -178,7 +190,8 @@ enum slm_status slm_pool_free(struct slm_pool *pool, void *p);
  * Changes the size of the newest aligned object of the current block in place. old_bytes is the
  * size that it has now. SLM_OK: done; bytes that were added are undefined. SLM_UNCHANGED, nothing
  * was done: p is not the newest, is large, has a block of its own (pass-through), would be above
- * the small limit, or the block has not enough free bytes. Fails: SLM_E_NULL (pool, p). Cost: O(1).
+ * the small limit, or the block has not enough free bytes. Fails: SLM_E_NULL (pool, p), SLM_E_SIZE (see
+ * give_back). Cost: O(1).
  */
 enum slm_status slm_pool_extend(struct slm_pool *pool, void *p, size_t old_bytes, size_t new_bytes);
 
@@ -186,9 +199,27 @@ enum slm_status slm_pool_extend(struct slm_pool *pool, void *p, size_t old_bytes
  * Releases the newest aligned or the newest packed object of the current block, or the newest small
  * object of a pass-through pool. size_bytes is the size that it has now. p NULL is no error.
  * SLM_OK: done. SLM_UNCHANGED: p is not the newest, or is large; nothing was done.
- * Fails: SLM_E_NULL (pool). Cost: O(1).
+ * Fails: SLM_E_NULL (pool), SLM_E_SIZE (the record of the newest handler lies in those bytes, so the
+ * size is wrong). Other wrong sizes that end where the newest object ends are not seen: the pool
+ * keeps no sizes. Cost: O(1).
  */
 enum slm_status slm_pool_give_back(struct slm_pool *pool, void *p, size_t size_bytes);
+
+/* --- Copies and text --- */
+
+/*
+ * memdup: a copy of size_bytes, aligned as slm_pool_alloc. strdup, strndup: a copy of a string,
+ * packed, with a final zero; strndup copies at most max_bytes. printf, vprintf: text as printf
+ * writes it, packed, with a final zero. NULL if the pool is out of memory, if an argument is NULL
+ * (memdup: unless size_bytes is 0), or if the format fails. Cost: O(bytes); text is formatted twice.
+ */
+void *slm_pool_memdup(struct slm_pool *pool, const void *from, size_t size_bytes);
+char *slm_pool_strdup(struct slm_pool *pool, const char *text);
+char *slm_pool_strndup(struct slm_pool *pool, const char *text, size_t max_bytes);
+__attribute__((format(printf, 2, 3))) char *slm_pool_printf(struct slm_pool *pool,
+                                                            const char *format, ...);
+__attribute__((format(printf, 2, 0))) char *slm_pool_vprintf(struct slm_pool *pool,
+                                                             const char *format, va_list arguments);
 
 /* --- Cleanup handlers --- */
 
@@ -203,6 +234,22 @@ typedef void (*slm_pool_handler)(void *data);
  */
 enum slm_status slm_pool_cleanup_add(struct slm_pool *pool, slm_pool_handler handler, void *data,
                                      size_t data_bytes, void **data_out);
+
+struct slm_pool_cleanup; /* the record of a handler */
+
+/*
+ * A handler in two steps, so that nothing can fail once there is something to clean up. reserve
+ * takes the memory for a record; arm registers the handler. cancel takes an armed handler back: it
+ * does not run. A record may be armed again after its handler ran or was cancelled. A reset
+ * releases the record. Handlers run in the order in which they were armed, newest first.
+ * reserve fails, *out NULL: SLM_E_NULL, SLM_E_NOMEM. arm fails: SLM_E_NULL (pool, cleanup,
+ * handler), SLM_E_DUPLICATE (armed already). cancel: SLM_UNCHANGED (not armed, or it ran); fails:
+ * SLM_E_NULL. Cost: O(1).
+ */
+enum slm_status slm_pool_cleanup_reserve(struct slm_pool *pool, struct slm_pool_cleanup **out);
+enum slm_status slm_pool_cleanup_arm(struct slm_pool *pool, struct slm_pool_cleanup *cleanup,
+                                     slm_pool_handler handler, void *data);
+enum slm_status slm_pool_cleanup_cancel(struct slm_pool *pool, struct slm_pool_cleanup *cleanup);
 
 /* Closes fd on reset or destroy. Fails: SLM_E_NULL, SLM_E_OPTION (fd < 0), SLM_E_NOMEM. O(1). */
 enum slm_status slm_pool_cleanup_close(struct slm_pool *pool, int fd);

@@ -287,4 +287,69 @@ TEST(PoolCleanupFile, RefusesBadArgumentsAndChangesNothing)
     EXPECT_TRUE(same(before, t.stats()));
 }
 
+TEST(PoolCleanup, RunsAReservedHandlerInTheOrderOfArming)
+{
+    static char names[][2] = {"a", "b"};
+    TestPool t;
+    order.clear();
+    slm_pool_cleanup *reserved = nullptr;
+    ASSERT_EQ(slm_pool_cleanup_reserve(t.pool, &reserved), SLM_OK);
+    EXPECT_EQ(t.stats().n_cleanups, 0u);
+    ASSERT_EQ(slm_pool_cleanup_add(t.pool, note, names[0], 0, nullptr), SLM_OK);
+    ASSERT_EQ(slm_pool_cleanup_arm(t.pool, reserved, note, names[1]), SLM_OK);
+    EXPECT_EQ(slm_pool_cleanup_arm(t.pool, reserved, note, names[1]), SLM_E_DUPLICATE);
+    EXPECT_EQ(t.stats().n_cleanups, 2u);
+    EXPECT_EQ(t.reset(), SLM_OK);
+    EXPECT_EQ(order, "ba");
+}
+
+TEST(PoolCleanup, CancelsAnyArmedHandlerOnceAndArmsItAgain)
+{
+    static char names[][2] = {"0", "1", "2"};
+    slm_pool_cleanup *handles[3];
+    for (int i = 0; i < 3; i++) {
+        TestPool t;
+        order.clear();
+        for (int k = 0; k < 3; k++) {
+            ASSERT_EQ(slm_pool_cleanup_reserve(t.pool, &handles[k]), SLM_OK);
+            ASSERT_EQ(slm_pool_cleanup_arm(t.pool, handles[k], note, names[k]), SLM_OK);
+        }
+        EXPECT_EQ(slm_pool_cleanup_cancel(t.pool, handles[i]), SLM_OK);
+        EXPECT_EQ(slm_pool_cleanup_cancel(t.pool, handles[i]), SLM_UNCHANGED);
+        EXPECT_EQ(t.stats().n_cleanups, 2u);
+        EXPECT_EQ(slm_pool_check(t.pool), 0u);
+        ASSERT_EQ(slm_pool_cleanup_arm(t.pool, handles[i], note, names[i]), SLM_OK);
+        EXPECT_EQ(t.reset(), SLM_OK);
+        std::string others = i == 0 ? "21" : i == 1 ? "20" : "10";
+        EXPECT_EQ(order, names[i] + others);
+    }
+}
+
+struct Canceller {
+    slm_pool *pool;
+    slm_pool_cleanup *other;
+    slm_pool_cleanup *own;
+};
+
+void cancel_other(void *data)
+{
+    auto *canceller = static_cast<Canceller *>(data);
+    EXPECT_EQ(slm_pool_cleanup_cancel(canceller->pool, canceller->own), SLM_UNCHANGED);
+    EXPECT_EQ(slm_pool_cleanup_cancel(canceller->pool, canceller->other), SLM_OK);
+}
+
+TEST(PoolCleanup, AHandlerMayCancelAnotherAndFindsItselfRun)
+{
+    static char name[] = "x";
+    TestPool t;
+    order.clear();
+    Canceller canceller{t.pool, nullptr, nullptr};
+    ASSERT_EQ(slm_pool_cleanup_reserve(t.pool, &canceller.other), SLM_OK);
+    ASSERT_EQ(slm_pool_cleanup_reserve(t.pool, &canceller.own), SLM_OK);
+    ASSERT_EQ(slm_pool_cleanup_arm(t.pool, canceller.other, note, name), SLM_OK);
+    ASSERT_EQ(slm_pool_cleanup_arm(t.pool, canceller.own, cancel_other, &canceller), SLM_OK);
+    EXPECT_EQ(t.reset(), SLM_OK);
+    EXPECT_EQ(order, "");
+}
+
 } // namespace

@@ -257,4 +257,30 @@ TEST(PoolHeld, HeldBlocksAreFreedBeforeAnAllocationIsRefused)
     EXPECT_EQ(t.failing.n_refused, 1u);
 }
 
+TEST_P(PoolMisuse, ASizeThatReachesOverAHandlersRecordIsRefused)
+{
+    void *argument = nullptr;
+    ASSERT_EQ(slm_pool_cleanup_add(t.pool, ignore, nullptr, 8, &argument), SLM_OK);
+    if (t.stats().gap_bytes != 0) {
+        GTEST_SKIP() << "with a sanitizer's gaps the sizes differ";
+    }
+    EXPECT_EQ(slm_pool_give_back(t.pool, argument, 40), SLM_E_SIZE);
+    EXPECT_EQ(slm_pool_extend(t.pool, argument, 40, 16), SLM_E_SIZE);
+    EXPECT_EQ(slm_pool_extend(t.pool, argument, 40, 48), SLM_E_SIZE);
+    EXPECT_EQ(slm_pool_give_back(t.pool, argument, 8), SLM_UNCHANGED);
+    EXPECT_EQ(slm_pool_check(t.pool), 0u);
+}
+
+TEST_P(PoolMisuse, FreeOfAHandlersLargeArgumentChangesNothing)
+{
+    void *argument = nullptr;
+    ASSERT_EQ(slm_pool_cleanup_add(t.pool, ignore, nullptr, 9000, &argument), SLM_OK);
+    EXPECT_EQ(free_in_vain(&t, argument), SLM_UNCHANGED);
+    EXPECT_EQ(free_in_vain(&t, static_cast<char *>(argument) + 100), SLM_UNCHANGED);
+    EXPECT_EQ(slm_pool_owns(t.pool, argument), 1);
+    EXPECT_EQ(t.stats().n_large, 3u);
+    EXPECT_EQ(slm_pool_free(t.pool, large), SLM_OK);
+    EXPECT_EQ(t.stats().n_large, 2u);
+}
+
 } // namespace

@@ -53,6 +53,16 @@ TEST_F(PoolNull, CallsThatReturnAStatusRefuseANullPool)
     EXPECT_EQ(slm_pool_give_back(nullptr, object, 100), SLM_E_NULL);
     EXPECT_EQ(slm_pool_give_back(nullptr, nullptr, 100), SLM_E_NULL);
     EXPECT_EQ(slm_pool_cleanup_add(nullptr, ignore, nullptr, 8, &data), SLM_E_NULL);
+    slm_pool_cleanup *cleanup = nullptr;
+    slm_pool *child = t.pool;
+    ASSERT_EQ(slm_pool_cleanup_reserve(t.pool, &cleanup), SLM_OK);
+    free_bytes = slm_pool_free_bytes(t.pool);
+    EXPECT_EQ(slm_pool_cleanup_arm(nullptr, cleanup, ignore, nullptr), SLM_E_NULL);
+    EXPECT_EQ(slm_pool_cleanup_cancel(nullptr, cleanup), SLM_E_NULL);
+    EXPECT_EQ(slm_pool_cleanup_reserve(nullptr, &cleanup), SLM_E_NULL);
+    EXPECT_EQ(cleanup, nullptr);
+    EXPECT_EQ(slm_pool_create_child(&child, nullptr, 4096, nullptr, 0), SLM_E_NULL);
+    EXPECT_EQ(child, nullptr);
     EXPECT_EQ(slm_pool_cleanup_close(nullptr, 1), SLM_E_NULL);
     EXPECT_EQ(slm_pool_cleanup_delete(nullptr, 1, "x"), SLM_E_NULL);
     EXPECT_EQ(slm_pool_cleanup_run_file(nullptr, 1), SLM_E_NULL);
@@ -72,6 +82,12 @@ TEST_F(PoolNull, OtherCallsAnswerANullPoolWithNullOr0)
         EXPECT_EQ(slm_pool_memalign(nullptr, 8, size), nullptr) << size;
         EXPECT_EQ(slm_pool_memalign(nullptr, 64, size), nullptr) << size;
     }
+    va_list none{};
+    EXPECT_EQ(slm_pool_memdup(nullptr, object, 4), nullptr);
+    EXPECT_EQ(slm_pool_strdup(nullptr, "x"), nullptr);
+    EXPECT_EQ(slm_pool_strndup(nullptr, "x", 1), nullptr);
+    EXPECT_EQ(slm_pool_printf(nullptr, "%d", 1), nullptr);
+    EXPECT_EQ(slm_pool_vprintf(nullptr, "x", none), nullptr);
     EXPECT_EQ(slm_pool_free_bytes(nullptr), 0u);
     EXPECT_EQ(slm_pool_owns(nullptr, object), 0);
     EXPECT_EQ(slm_pool_check(nullptr), 0u);
@@ -80,6 +96,19 @@ TEST_F(PoolNull, OtherCallsAnswerANullPoolWithNullOr0)
 TEST_F(PoolNull, CallsRefuseOtherNullPointersThatTheyNeed)
 {
     EXPECT_EQ(slm_pool_create(nullptr, 4096, nullptr, 0), SLM_E_NULL);
+    EXPECT_EQ(slm_pool_create_child(nullptr, t.pool, 4096, nullptr, 0), SLM_E_NULL);
+    EXPECT_EQ(slm_pool_cleanup_reserve(t.pool, nullptr), SLM_E_NULL);
+    EXPECT_EQ(slm_pool_cleanup_arm(t.pool, nullptr, ignore, nullptr), SLM_E_NULL);
+    EXPECT_EQ(slm_pool_cleanup_cancel(t.pool, nullptr), SLM_E_NULL);
+    slm_pool_cleanup *cleanup = nullptr;
+    ASSERT_EQ(slm_pool_cleanup_reserve(t.pool, &cleanup), SLM_OK);
+    free_bytes = slm_pool_free_bytes(t.pool);
+    EXPECT_EQ(slm_pool_cleanup_arm(t.pool, cleanup, nullptr, nullptr), SLM_E_NULL);
+    va_list none{};
+    EXPECT_EQ(slm_pool_memdup(t.pool, nullptr, 1), nullptr);
+    EXPECT_EQ(slm_pool_strdup(t.pool, nullptr), nullptr);
+    EXPECT_EQ(slm_pool_strndup(t.pool, nullptr, 1), nullptr);
+    EXPECT_EQ(slm_pool_vprintf(t.pool, nullptr, none), nullptr);
     EXPECT_EQ(slm_pool_extend(t.pool, nullptr, 100, 120), SLM_E_NULL);
     EXPECT_EQ(slm_pool_cleanup_add(t.pool, nullptr, nullptr, 0, nullptr), SLM_E_NULL);
     void *data = object;

@@ -276,6 +276,13 @@ void *slm_journal_memalign(struct slm_journal *journal, size_t align_bytes, size
                : NULL;
 }
 
+/* The most frequent case in which slm_slab_check_pointer_locked returns SLM_OK. */
+static inline bool is_chunk(const struct slm_slab *slab, const void *p)
+{
+    struct slab_object object;
+    return slab_is_current(slab) && slab_find_in_chunk(slab, p, 1, &object) && object.start == p;
+}
+
 /* SLM_E_FREED: this transaction has noted it already. SLM_E_STATE: it is the root. SLM_E_FULL. */
 static enum slm_status note_free(struct slm_journal *journal, void *p)
 {
@@ -307,7 +314,8 @@ enum slm_status slm_journal_free(struct slm_journal *journal, void *p)
     if (SLM_UNLIKELY(!journal_is_mine(journal))) {
         return SLM_E_OWNER;
     }
-    enum slm_status status = slm_slab_check_pointer_locked(journal->slab, p);
+    enum slm_status status =
+        is_chunk(journal->slab, p) ? SLM_OK : slm_slab_check_pointer_locked(journal->slab, p);
     return status == SLM_OK ? note_free(journal, p) : status;
 }
 

@@ -141,15 +141,21 @@ static inline enum slm_status check_held(const struct slm_zone *zone)
     return status == SLM_OK && !zone_is_held(zone) ? SLM_E_OWNER : status;
 }
 
+/* The caller holds the lock. */
 static SLM_NOINLINE enum slm_status commit_and_unlock(struct slm_zone *zone)
+{
+    enum slm_status committed = slm_journal_commit(&zone->journal);
+    enum slm_status given = slm_lock_unlock(zone->lock);
+    return given == SLM_OK ? committed : given;
+}
+
+static SLM_NOINLINE enum slm_status check_and_unlock(struct slm_zone *zone)
 {
     enum slm_status status = check_held(zone);
     if (SLM_UNLIKELY(status != SLM_OK)) {
         return status == SLM_E_READ_ONLY ? SLM_E_OWNER : status;
     }
-    enum slm_status committed = slm_journal_commit(&zone->journal);
-    enum slm_status given = slm_lock_unlock(zone->lock);
-    return given == SLM_OK ? committed : given;
+    return commit_and_unlock(zone);
 }
 
 /* Without anything noted there is nothing to commit, and the lock itself finds a caller that does
@@ -157,11 +163,16 @@ static SLM_NOINLINE enum slm_status commit_and_unlock(struct slm_zone *zone)
 enum slm_status slm_zone_unlock(struct slm_zone *zone)
 {
     if (SLM_UNLIKELY(zone == NULL || zone->lock == NULL)) {
-        return commit_and_unlock(zone);
+        return check_and_unlock(zone);
     }
-    bool is_done = journal_is_clean(&zone->journal) ||
-                   (zone_is_plainly_held(zone) && journal_commit_plainly(&zone->journal));
-    return SLM_LIKELY(is_done) ? slm_lock_unlock(zone->lock) : commit_and_unlock(zone);
+    if (journal_is_clean(&zone->journal)) {
+        return slm_lock_unlock(zone->lock);
+    }
+    if (SLM_UNLIKELY(!zone_is_plainly_held(zone))) {
+        return check_and_unlock(zone);
+    }
+    bool is_committed = journal_commit_plainly(&zone->journal);
+    return is_committed ? slm_lock_unlock(zone->lock) : commit_and_unlock(zone);
 }
 
 static SLM_NOINLINE enum slm_status undo_and_unlock(struct slm_zone *zone, enum slm_status status)

@@ -61,21 +61,31 @@ static inline void link_newest(const struct slm_journal *journal, struct node_ch
     node_store(change, &lru->newest, x);
 }
 
-static inline void unlink_node(const struct slm_journal *journal, struct node_change *change,
-                               struct slm_lru *lru, const struct slm_lru_node *node)
+/* The words that lead to a node. */
+struct links {
+    uint64_t *from_newer;
+    uint64_t *from_older;
+};
+
+static inline void unlink_node(struct node_change *change, const struct links *links,
+                               const struct slm_lru_node *node)
 {
-    node_store(change, link_from_newer(journal, lru, node->newer), node->older);
-    node_store(change, link_from_older(journal, lru, node->older), node->newer);
+    uint64_t newer = node->newer;
+    node_store(change, links->from_newer, node->older);
+    node_store(change, links->from_older, newer);
 }
 
 /* A memcpy of a linked node looks linked; check that its neighbours' links point here. */
-static bool is_linked(const struct slm_journal *journal, struct slm_lru *lru,
-                      const struct slm_lru_node *node)
+static inline bool find_links(const struct slm_journal *journal, struct slm_lru *lru,
+                              const struct slm_lru_node *node, struct links *links)
 {
+    if (!node_is_aligned(node) || node->list != tag_of(journal, lru)) {
+        return false;
+    }
     uint64_t x = slm_journal_offset(journal, node);
-    return node_is_aligned(node) && node->list == tag_of(journal, lru) &&
-           *link_from_newer(journal, lru, node->newer) == x &&
-           *link_from_older(journal, lru, node->older) == x;
+    links->from_newer = link_from_newer(journal, lru, node->newer);
+    links->from_older = link_from_older(journal, lru, node->older);
+    return *links->from_newer == x && *links->from_older == x;
 }
 
 /* SLM_CHECKS 3. The range is unknown here, so it is all that offsets can reach. */
@@ -119,7 +129,8 @@ enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
     if (journal == NULL || lru == NULL || node == NULL) {
         return SLM_E_NULL;
     }
-    if (!is_linked(journal, lru, node)) {
+    struct links links;
+    if (!find_links(journal, lru, node, &links)) {
         return SLM_E_NOT_MEMBER;
     }
     enum slm_status status = can_change(journal, lru, node);
@@ -127,7 +138,7 @@ enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
         return status;
     }
     struct node_change change = node_change_begin(journal);
-    unlink_node(journal, &change, lru, node);
+    unlink_node(&change, &links, node);
     node_store(&change, &node->newer, 0);
     node_store(&change, &node->older, 0);
     node_store(&change, &node->list, 0);
@@ -142,7 +153,8 @@ enum slm_status slm_lru_touch(struct slm_journal *journal, struct slm_lru *lru,
     if (journal == NULL || lru == NULL || node == NULL) {
         return SLM_E_NULL;
     }
-    if (!is_linked(journal, lru, node)) {
+    struct links links;
+    if (!find_links(journal, lru, node, &links)) {
         return SLM_E_NOT_MEMBER;
     }
     enum slm_status status = can_change(journal, lru, node);
@@ -151,7 +163,7 @@ enum slm_status slm_lru_touch(struct slm_journal *journal, struct slm_lru *lru,
     }
     if (node->newer != 0) {
         struct node_change change = node_change_begin(journal);
-        unlink_node(journal, &change, lru, node);
+        unlink_node(&change, &links, node);
         link_newest(journal, &change, lru, node);
     }
     check_after_change(journal, lru);

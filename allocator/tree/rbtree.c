@@ -119,8 +119,8 @@ static inline uint64_t *link_to(struct edit edit, uint64_t parent, uint64_t chil
  *         / \           / \
  *     inner  .         . inner
  */
-INLINED void rotate_nodes(struct edit edit, struct slm_rbtree_node *x, struct slm_rbtree_node *up,
-                          enum rbtree_side side)
+INLINED void rotate(struct edit edit, struct slm_rbtree_node *x, struct slm_rbtree_node *up,
+                    enum rbtree_side side)
 {
     uint64_t below = offset_of(edit, x);
     uint64_t above = offset_of(edit, up);
@@ -135,25 +135,6 @@ INLINED void rotate_nodes(struct edit edit, struct slm_rbtree_node *x, struct sl
     put(edit, &up->parent, x->parent);
     put(edit, inner, below);
     put(edit, &x->parent, above | up_red);
-}
-
-/* Each store to the log is a call: one copy is enough. */
-static SLM_NOINLINE void rotate_noted(struct edit edit, struct slm_rbtree_node *x,
-                                      struct slm_rbtree_node *up, enum rbtree_side side)
-{
-    struct node_change change = *edit.change;
-    rotate_nodes((struct edit){edit.journal, edit.tree, &change}, x, up, side);
-    *edit.change = change;
-}
-
-INLINED void rotate(struct edit edit, struct slm_rbtree_node *x, struct slm_rbtree_node *up,
-                    enum rbtree_side side)
-{
-    if (edit.change != NULL) {
-        rotate_noted(edit, x, up, side);
-    } else {
-        rotate_nodes(edit, x, up, side);
-    }
 }
 
 /* --- Insert --- */

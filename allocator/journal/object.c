@@ -65,8 +65,8 @@ static inline void remember_live(struct slm_journal_notes *notes, const struct s
 }
 
 /* The usual case of check_range below: a live chunk that the transaction does not free. */
-static inline __attribute__((always_inline)) bool find_chunk(struct slm_journal *journal,
-                                                             const void *p, size_t n_bytes)
+static inline __attribute__((always_inline)) bool find_live_chunk(struct slm_journal *journal,
+                                                                  const void *p, size_t n_bytes)
 {
     struct slab_object object;
     bool is_found = SLM_LIKELY(journal->notes->refusal == SLM_OK) &&
@@ -100,7 +100,8 @@ static SLM_NOINLINE enum slm_status check_range(struct slm_journal *journal, con
 
 enum slm_status slm_journal_find_range(struct slm_journal *journal, const void *p, size_t n_bytes)
 {
-    return SLM_LIKELY(find_chunk(journal, p, n_bytes)) ? SLM_OK : check_range(journal, p, n_bytes);
+    return SLM_LIKELY(find_live_chunk(journal, p, n_bytes)) ? SLM_OK
+                                                            : check_range(journal, p, n_bytes);
 }
 
 enum slm_status slm_journal_find_words(struct slm_journal *journal, const void *p, size_t n_bytes)
@@ -173,7 +174,7 @@ enum slm_status slm_journal_check_node(struct slm_journal *journal, const void *
                                        size_t node_bytes)
 {
     bool is_good = (uintptr_t)node % sizeof(uint64_t) == 0 && journal_is_mine(journal) &&
-                   find_chunk(journal, node, node_bytes);
+                   find_live_chunk(journal, node, node_bytes);
     enum slm_status status =
         SLM_LIKELY(is_good) ? SLM_OK : slm_journal_find_words(journal, node, node_bytes);
     if (SLM_UNLIKELY(status != SLM_OK)) {

@@ -55,11 +55,11 @@ static inline struct node_change node_change_begin(const struct slm_journal *jou
 }
 
 /* The place of the next entry stays in registers only where stores are inlined. */
-#define CHANGE_INLINE static inline __attribute__((always_inline))
+#define CHANGE_INLINE inline __attribute__((always_inline))
 
 /* Stores through the journal: at most one entry. One store that is refused among others would leave
  * links that lead in circles, so nothing is checked here. */
-CHANGE_INLINE void node_store(struct node_change *change, slm_word *word, uint64_t value)
+static CHANGE_INLINE void node_store(struct node_change *change, slm_word *word, uint64_t value)
 {
     if ((uintptr_t)word - change->fresh >= change->fresh_bytes) {
         *change->next++ = (struct journal_entry){change->what + (uintptr_t)word, *word};
@@ -69,7 +69,7 @@ CHANGE_INLINE void node_store(struct node_change *change, slm_word *word, uint64
 }
 
 /* The same, but no entry if the word does not change. */
-CHANGE_INLINE void node_put(struct node_change *change, slm_word *word, uint64_t value)
+static CHANGE_INLINE void node_put(struct node_change *change, slm_word *word, uint64_t value)
 {
     if (*word != value) {
         if (SLM_UNLIKELY(change->n >= change->n_max)) {

@@ -48,7 +48,7 @@ struct edit {
     struct node_change *change; /* NULL: the journal is off */
 };
 
-#define INLINED static inline __attribute__((always_inline))
+#define INLINED inline __attribute__((always_inline))
 
 /* offset is not 0. */
 static inline struct slm_rbtree_node *at(struct edit edit, uint64_t offset)
@@ -69,7 +69,7 @@ static inline uint64_t offset_of(struct edit edit, const struct slm_rbtree_node 
     return (uint64_t)((const unsigned char *)node - edit.journal->base);
 }
 
-INLINED void put(struct edit edit, uint64_t *word, uint64_t value)
+static INLINED void put(struct edit edit, uint64_t *word, uint64_t value)
 {
     if (edit.change != NULL) {
         node_put(edit.change, word, value);
@@ -78,17 +78,17 @@ INLINED void put(struct edit edit, uint64_t *word, uint64_t value)
     }
 }
 
-INLINED void set_parent(struct edit edit, struct slm_rbtree_node *node, uint64_t parent)
+static INLINED void set_parent(struct edit edit, struct slm_rbtree_node *node, uint64_t parent)
 {
     put(edit, &node->parent, parent | (node->parent & RBTREE_RED));
 }
 
-INLINED void set_black(struct edit edit, struct slm_rbtree_node *node)
+static INLINED void set_black(struct edit edit, struct slm_rbtree_node *node)
 {
     put(edit, &node->parent, rbtree_parent(node));
 }
 
-INLINED void set_red(struct edit edit, struct slm_rbtree_node *node)
+static INLINED void set_red(struct edit edit, struct slm_rbtree_node *node)
 {
     put(edit, &node->parent, node->parent | RBTREE_RED);
 }
@@ -119,8 +119,8 @@ static inline uint64_t *link_to(struct edit edit, uint64_t parent, uint64_t chil
  *         / \           / \
  *     inner  .         . inner
  */
-INLINED void rotate(struct edit edit, struct slm_rbtree_node *x, struct slm_rbtree_node *up,
-                    enum rbtree_side side)
+static INLINED void rotate(struct edit edit, struct slm_rbtree_node *x, struct slm_rbtree_node *up,
+                           enum rbtree_side side)
 {
     uint64_t below = offset_of(edit, x);
     uint64_t above = offset_of(edit, up);
@@ -140,8 +140,8 @@ INLINED void rotate(struct edit edit, struct slm_rbtree_node *x, struct slm_rbtr
 /* --- Insert --- */
 
 /* As a leaf: red, but for the root. */
-INLINED void link_new(struct edit edit, struct slm_rbtree_node *node,
-                      struct slm_rbtree_node *parent, enum rbtree_side side)
+static INLINED void link_new(struct edit edit, struct slm_rbtree_node *node,
+                             struct slm_rbtree_node *parent, enum rbtree_side side)
 {
     uint64_t *link = parent == NULL ? &edit.tree->root : rbtree_link_of(parent, side);
     put(edit, &node->left, 0);
@@ -154,9 +154,9 @@ INLINED void link_new(struct edit edit, struct slm_rbtree_node *node,
 
 /* parent and x, its child, are red, grand is black, and no uncle is red. `side` is that of parent
  * below grand. */
-INLINED void turn_red(struct edit edit, struct slm_rbtree_node *grand,
-                      struct slm_rbtree_node *parent, struct slm_rbtree_node *x,
-                      enum rbtree_side side)
+static INLINED void turn_red(struct edit edit, struct slm_rbtree_node *grand,
+                             struct slm_rbtree_node *parent, struct slm_rbtree_node *x,
+                             enum rbtree_side side)
 {
     if (*rbtree_link_of(parent, side) != offset_of(edit, x)) {
         rotate(edit, parent, x, side);
@@ -168,7 +168,8 @@ INLINED void turn_red(struct edit edit, struct slm_rbtree_node *grand,
 /* x is red, and maybe parent, which is above it. A red parent is not the root: there is a
  * grandparent. Where the uncle is red too, the three nodes above x change their colours, so every
  * path keeps its number of black nodes; the root stays black. */
-INLINED void fix_red(struct edit edit, struct slm_rbtree_node *x, struct slm_rbtree_node *parent)
+static INLINED void fix_red(struct edit edit, struct slm_rbtree_node *x,
+                            struct slm_rbtree_node *parent)
 {
     while (rbtree_is_red(parent)) {
         struct slm_rbtree_node *grand = must_be_at(edit, rbtree_parent(parent));
@@ -190,8 +191,8 @@ INLINED void fix_red(struct edit edit, struct slm_rbtree_node *x, struct slm_rbt
     }
 }
 
-INLINED void insert_at(struct edit edit, struct slm_rbtree_node *node,
-                       struct slm_rbtree_node *parent, enum rbtree_side side)
+static INLINED void insert_at(struct edit edit, struct slm_rbtree_node *node,
+                              struct slm_rbtree_node *parent, enum rbtree_side side)
 {
     link_new(edit, node, parent, side);
     if (parent != NULL) {
@@ -264,8 +265,8 @@ static inline struct gap gap_below(struct slm_rbtree_node *parent, const uint64_
  * Unlinks a node with at most one child, which is then a red leaf: it takes the node's place and is
  * black. Otherwise the paths through a black node become shorter. `link` leads to the node.
  */
-INLINED struct gap unlink_outer(struct edit edit, const struct slm_rbtree_node *node,
-                                uint64_t *link)
+static INLINED struct gap unlink_outer(struct edit edit, const struct slm_rbtree_node *node,
+                                       uint64_t *link)
 {
     uint64_t child = node->left != 0 ? node->left : node->right;
     uint64_t above = rbtree_parent(node);
@@ -280,7 +281,8 @@ INLINED struct gap unlink_outer(struct edit edit, const struct slm_rbtree_node *
 }
 
 /* Unlinks a node with two children: its successor takes its place and its colour. */
-INLINED struct gap unlink_inner(struct edit edit, struct slm_rbtree_node *node, uint64_t *link)
+static INLINED struct gap unlink_inner(struct edit edit, struct slm_rbtree_node *node,
+                                       uint64_t *link)
 {
     uint64_t *heir_link = &node->right;
     struct slm_rbtree_node *heir = at(edit, node->right);
@@ -308,7 +310,8 @@ INLINED struct gap unlink_inner(struct edit edit, struct slm_rbtree_node *node, 
  * The sibling is black and one of its children is red: one or two rotations close the gap.
  * `near` is the sibling's child on the gap's side.
  */
-INLINED void close_gap(struct edit edit, const struct gap *gap, struct slm_rbtree_node *sibling)
+static INLINED void close_gap(struct edit edit, const struct gap *gap,
+                              struct slm_rbtree_node *sibling)
 {
     enum rbtree_side away = rbtree_other(gap->side);
     uint64_t far = *rbtree_link_of(sibling, away);
@@ -324,7 +327,7 @@ INLINED void close_gap(struct edit edit, const struct gap *gap, struct slm_rbtre
 
 /* Where sibling is black and has no red child, it becomes red: its side is as short as the gap's
  * then, and the gap moves one level up, unless a red node there can become black. */
-INLINED void fix_gap(struct edit edit, struct gap gap)
+static INLINED void fix_gap(struct edit edit, struct gap gap)
 {
     while (gap.parent != NULL) {
         struct slm_rbtree_node *x = gap.parent;
@@ -353,7 +356,7 @@ INLINED void fix_gap(struct edit edit, struct gap gap)
 }
 
 /* A removed node is all 0: none of its words leads anywhere. */
-INLINED void wipe_node(struct edit edit, struct slm_rbtree_node *node)
+static INLINED void wipe_node(struct edit edit, struct slm_rbtree_node *node)
 {
     put(edit, &node->left, 0);
     put(edit, &node->right, 0);
@@ -362,7 +365,7 @@ INLINED void wipe_node(struct edit edit, struct slm_rbtree_node *node)
     put(edit, &edit.tree->n_nodes, edit.tree->n_nodes - 1);
 }
 
-INLINED void remove_at(struct edit edit, struct slm_rbtree_node *node, uint64_t *link)
+static INLINED void remove_at(struct edit edit, struct slm_rbtree_node *node, uint64_t *link)
 {
     bool is_inner = node->left != 0 && node->right != 0;
     fix_gap(edit, is_inner ? unlink_inner(edit, node, link) : unlink_outer(edit, node, link));

@@ -73,18 +73,28 @@ void slm_pool_object_release(struct slm_pool *pool, struct slm_pool_record *reco
     slm_pool_source_give(pool, p, slm_pool_asked_bytes(size_bytes), align_bytes);
 }
 
+/* The block of an object whose record ends with the table. */
+static void give_object(struct slm_pool *pool, const struct slm_pool_record *record)
+{
+    slm_poison_open(record->p, record->size_bytes);
+    slm_pool_source_give(pool, record->p, slm_pool_asked_bytes(record->size_bytes),
+                         record->align_bytes);
+}
+
 void slm_pool_object_release_all(struct slm_pool *pool)
 {
     struct slm_pool_large *large = pool->rest->large;
     if (large == NULL) {
         return;
     }
-    for (size_t i = 0; i < slm_pool_n_records(large); i++) {
-        const struct slm_pool_record *record = slm_pool_record_at(large, i);
-        if (record->p != NULL) {
-            slm_poison_open(record->p, record->size_bytes);
-            slm_pool_source_give(pool, record->p, slm_pool_asked_bytes(record->size_bytes),
-                                 record->align_bytes);
+    size_t n_left = large->n_kind[SLM_POOL_LARGE] + large->n_kind[SLM_POOL_SMALL];
+    for (size_t i = 0; n_left > 0 && i < large->n_buckets; i++) {
+        for (size_t slot = 0; slot < SLM_POOL_N_SLOTS; slot++) {
+            const struct slm_pool_record *record = &large->buckets[i].record[slot];
+            if (record->p != NULL) {
+                give_object(pool, record);
+                n_left--;
+            }
         }
     }
     slm_pool_table_drop(pool);

@@ -12,6 +12,7 @@
 
 #include "allocator/base/check.h"
 #include "allocator/base/yield.h"
+#include "allocator/lock/fast.h"
 #include "allocator/lock/handle.h"
 #include "allocator/lock/identity.h"
 #include "allocator/lock/origin.h"
@@ -22,7 +23,7 @@
 /*
  * Structure
  *
- *   lock          the public calls and the fast paths: one compare-and-swap each
+ *   lock          the public calls; fast.h has their fast paths: one compare-and-swap each
  *     wait        the slow path: spin, take over from a dead owner, sleep, ask for a turn
  *     file        the FILE kind: the system's lock of a file, under the word
  *   handles       all handles of this process, which a fork child makes its own
@@ -192,23 +193,12 @@ static SLM_NOINLINE enum slm_status take_slowly(struct slm_lock *lock, uint64_t 
                               : slm_lock_contend(lock, deadline_ms);
 }
 
-/* A thread without a cached identity must not compare 0 with 0. */
-static inline bool take_fast(struct slm_lock *lock)
-{
-    uint64_t self = slm_lock_self_cached;
-    uint64_t unowned = 0;
-    SLM_YIELD("lock: take");
-    return SLM_LIKELY(self != 0) &&
-           SLM_LIKELY(__atomic_compare_exchange_n(lock->fast_word, &unowned, self, false,
-                                                  __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
-}
-
 enum slm_status slm_lock_lock(struct slm_lock *lock)
 {
     if (SLM_UNLIKELY(lock == NULL)) {
         return SLM_E_NULL;
     }
-    return take_fast(lock) ? SLM_OK : take_slowly(lock, SLM_LOCK_FOR_EVER);
+    return slm_lock_take_fast(lock) ? SLM_OK : take_slowly(lock, SLM_LOCK_FOR_EVER);
 }
 
 enum slm_status slm_lock_trylock(struct slm_lock *lock)
@@ -216,7 +206,7 @@ enum slm_status slm_lock_trylock(struct slm_lock *lock)
     if (SLM_UNLIKELY(lock == NULL)) {
         return SLM_E_NULL;
     }
-    return take_fast(lock) ? SLM_OK : take_slowly(lock, 0);
+    return slm_lock_take_fast(lock) ? SLM_OK : take_slowly(lock, 0);
 }
 
 enum slm_status slm_lock_timedlock(struct slm_lock *lock, unsigned timeout_ms)
@@ -224,7 +214,7 @@ enum slm_status slm_lock_timedlock(struct slm_lock *lock, unsigned timeout_ms)
     if (SLM_UNLIKELY(lock == NULL)) {
         return SLM_E_NULL;
     }
-    if (take_fast(lock)) {
+    if (slm_lock_take_fast(lock)) {
         return SLM_OK;
     }
     /* The clock may be at 0, and a deadline of 0 means to try once. */
@@ -273,17 +263,10 @@ static SLM_NOINLINE enum slm_status unlock_slowly(struct slm_lock *lock)
 
 enum slm_status slm_lock_unlock(struct slm_lock *lock)
 {
-    uint64_t self = slm_lock_self_cached;
     if (SLM_UNLIKELY(lock == NULL)) {
         return SLM_E_NULL;
     }
-    SLM_YIELD("unlock: give");
-    if (SLM_LIKELY(self != 0) &&
-        SLM_LIKELY(__atomic_compare_exchange_n(lock->fast_word, &self, 0, false, __ATOMIC_RELEASE,
-                                               __ATOMIC_RELAXED))) {
-        return SLM_OK;
-    }
-    return unlock_slowly(lock);
+    return slm_lock_give_fast(lock) ? SLM_OK : unlock_slowly(lock);
 }
 
 enum slm_status slm_lock_mark_repaired(struct slm_lock *lock)

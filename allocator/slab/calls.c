@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Slab: allocation and release as users call them: the fast paths, the lock, reports. */
+/* Slab: allocation, release and checks as users call them: the fast paths, the lock, reports. */
 #include <slabmill/slab.h>
 
 #include <string.h>
 
+#include "allocator/lock/fast.h"
 #include "allocator/slab/chunk.h"
 #include "allocator/slab/page_list.h"
 #include "allocator/slab/view.h"
@@ -228,27 +229,70 @@ enum slm_status slm_slab_free_locked(struct slm_slab *slab, void *p)
     return SLM_OK;
 }
 
-/* With the lock, and a report of what is refused. `call` says which call it is. */
-static void *alloc_reporting(struct slm_slab *slab, size_t size_bytes, size_t align_bytes,
-                             const char *call)
+/* --- With the lock --- */
+
+/* False: the view has no shared_lock, or it must be taken by slab_lock. */
+static inline bool lock_fast(const struct slm_slab *slab)
 {
-    if (SLM_UNLIKELY(slab == NULL)) {
-        return NULL;
+    return SLM_LIKELY(slab->view.shared_lock != NULL) && slm_lock_take_fast(slab->view.shared_lock);
+}
+
+static inline void unlock_fast(struct slm_slab *slab)
+{
+    if (slab->view.shared_lock == NULL || !slm_lock_give_fast(slab->view.shared_lock)) {
+        slab_unlock(slab);
     }
-    slab_lock(slab);
-    void *p = align_bytes == 1 ? slm_slab_alloc_locked(slab, size_bytes)
-                               : slm_slab_object_alloc(slab, size_bytes, align_bytes);
+}
+
+/* Releases the lock, and reports a refusal. p: what was allocated, or NULL. */
+static void *finish_alloc(struct slm_slab *slab, void *p, size_t size_bytes, const char *call)
+{
     enum slm_status status = p != NULL ? SLM_OK : slab_change_status(slab);
-    slab_unlock(slab);
+    unlock_fast(slab);
     if (SLM_UNLIKELY(p == NULL)) {
         report(slab, status == SLM_OK ? SLM_E_NOMEM : status, call, size_bytes, NULL);
     }
     return p;
 }
 
+/* `call` says which call it is. */
+static SLM_NOINLINE void *alloc_reporting(struct slm_slab *slab, size_t size_bytes,
+                                          size_t align_bytes, const char *call)
+{
+    if (SLM_UNLIKELY(slab == NULL)) {
+        return NULL;
+    }
+    enum slm_status status = slab_lock(slab);
+    if (SLM_UNLIKELY(status != SLM_OK)) {
+        report(slab, status, call, size_bytes, NULL);
+        return NULL;
+    }
+    void *p = align_bytes == 1 ? slm_slab_alloc_locked(slab, size_bytes)
+                               : slm_slab_object_alloc(slab, size_bytes, align_bytes);
+    return finish_alloc(slab, p, size_bytes, call);
+}
+
+/* The rest of slm_slab_alloc, with the lock held. p NULL: another case, of that cut or of none. */
+static SLM_NOINLINE void *alloc_held(struct slm_slab *slab, size_t size_bytes,
+                                     const struct slab_cut *cut, void *p)
+{
+    if (p == NULL) {
+        p = cut != NULL ? alloc_other(slab, size_bytes, cut)
+                        : slm_slab_object_alloc(slab, size_bytes, 1);
+    }
+    return finish_alloc(slab, p, size_bytes, "alloc");
+}
+
 void *slm_slab_alloc(struct slm_slab *slab, size_t size_bytes)
 {
-    return alloc_reporting(slab, size_bytes, 1, "alloc");
+    if (SLM_UNLIKELY(slab == NULL) || !lock_fast(slab)) {
+        return alloc_reporting(slab, size_bytes, 1, "alloc");
+    }
+    const struct slab_cut *cut = is_writable(slab) ? find_cut(slab, size_bytes) : NULL;
+    void *p = SLM_LIKELY(cut != NULL) ? take_shown(slab, cut, size_bytes, false) : NULL;
+    return SLM_LIKELY(p != NULL) && slm_lock_give_fast(slab->view.shared_lock)
+               ? p
+               : alloc_held(slab, size_bytes, cut, p);
 }
 
 void *slm_slab_calloc_locked(struct slm_slab *slab, size_t size_bytes)
@@ -283,16 +327,59 @@ void *slm_slab_memalign(struct slm_slab *slab, size_t align_bytes, size_t size_b
     return alloc_reporting(slab, size_bytes, align_bytes, "memalign");
 }
 
-enum slm_status slm_slab_free(struct slm_slab *slab, void *p)
+/* Releases the lock, and reports a refusal. what: ONE_OF_MANY is free already. */
+static SLM_NOINLINE enum slm_status free_held(struct slm_slab *slab, void *p, enum release what)
 {
-    if (SLM_UNLIKELY(slab == NULL || p == NULL)) {
-        return slab == NULL ? SLM_E_NULL : SLM_OK;
-    }
-    slab_lock(slab);
-    enum slm_status status = slm_slab_free_locked(slab, p);
-    slab_unlock(slab);
+    enum slm_status status = what == ONE_OF_MANY ? SLM_OK : free_found(slab, p, what);
+    unlock_fast(slab);
     if (SLM_UNLIKELY(status != SLM_OK)) {
         report(slab, status, "free", 0, p);
     }
     return status;
+}
+
+static SLM_NOINLINE enum slm_status free_reporting(struct slm_slab *slab, void *p)
+{
+    enum slm_status status = slab_lock(slab);
+    if (SLM_UNLIKELY(status != SLM_OK)) {
+        report(slab, status, "free", 0, p);
+        return status;
+    }
+    status = slm_slab_free_locked(slab, p);
+    unlock_fast(slab);
+    if (SLM_UNLIKELY(status != SLM_OK)) {
+        report(slab, status, "free", 0, p);
+    }
+    return status;
+}
+
+enum slm_status slm_slab_free(struct slm_slab *slab, void *p)
+{
+    struct used_chunk at;
+    if (SLM_UNLIKELY(slab == NULL || p == NULL)) {
+        return slab == NULL ? SLM_E_NULL : SLM_OK;
+    }
+    if (!lock_fast(slab)) {
+        return free_reporting(slab, p);
+    }
+    enum release what = find_chunk(slab, p, &at, false);
+    if (SLM_UNLIKELY(what != ONE_OF_MANY)) {
+        return free_held(slab, p, what);
+    }
+    give_chunk(slab, p, &at);
+    SLM_CHECK_ALL(slm_slab_check_locked(slab));
+    return slm_lock_give_fast(slab->view.shared_lock) ? SLM_OK : free_held(slab, p, what);
+}
+
+unsigned slm_slab_check(struct slm_slab *slab)
+{
+    if (slab == NULL) {
+        return 0;
+    }
+    if (slab_lock(slab) != SLM_OK) {
+        return 1;
+    }
+    unsigned broken = slm_slab_check_locked(slab);
+    slab_unlock(slab);
+    return broken;
 }

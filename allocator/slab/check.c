@@ -328,14 +328,3 @@ unsigned slm_slab_check_locked(struct slm_slab *slab)
     }
     return broken == OK ? check_header(slab, &sums) : broken;
 }
-
-unsigned slm_slab_check(struct slm_slab *slab)
-{
-    if (slab == NULL) {
-        return 0;
-    }
-    slab_lock(slab);
-    unsigned broken = slm_slab_check_locked(slab);
-    slab_unlock(slab);
-    return broken;
-}

@@ -129,6 +129,14 @@ static enum slm_status read_shape(const struct slab_header *header, size_t regio
     return is_long ? SLM_OK : SLM_E_SIZE;
 }
 
+/* One lock, of either kind, or none; a repair is of a shared_lock only. */
+static bool lock_is_served(const struct slm_slab_view *view)
+{
+    return (view->lock == NULL) == (view->unlock == NULL) &&
+           (view->lock == NULL || view->shared_lock == NULL) &&
+           (view->repair == NULL || view->shared_lock != NULL);
+}
+
 static enum slm_status check_attach(void *region, size_t region_bytes,
                                     const struct slm_slab_view *view, struct slab_shape *shape,
                                     uint32_t *n_pages)
@@ -142,7 +150,7 @@ static enum slm_status check_attach(void *region, size_t region_bytes,
     if (region_bytes < sizeof(struct slab_header)) {
         return SLM_E_SIZE;
     }
-    if (view != NULL && (view->lock == NULL) != (view->unlock == NULL)) {
+    if (view != NULL && !lock_is_served(view)) {
         return SLM_E_OPTION;
     }
     return read_shape(region, region_bytes, shape, n_pages);

@@ -37,7 +37,8 @@
  *
  * Calls (calls.c, chunk.h). Allocation and release of a chunk are one function each, without a stack
  * frame: if anything is unusual, it has changed nothing, and calls the general function of this
- * file. So every case is judged here, and the fast paths only recognise the frequent one.
+ * file. So every case is judged here, and the fast paths only recognise the frequent one. A view with
+ * a shared_lock takes it there; gate.c waits for it, and repairs what a dead holder left.
  *
  * format.c makes regions and views, layout.c knows where the parts are, grow.c adds pages, root.c
  * and stats.c answer users. The invariants I1 to I12 are at the top of check.c.
@@ -182,18 +183,19 @@ enum slm_status slm_slab_reset(struct slm_slab *slab)
     if (slab == NULL) {
         return SLM_E_NULL;
     }
-    slab_lock(slab);
-    enum slm_status status = slm_slab_reset_locked(slab);
-    slab_unlock(slab);
+    enum slm_status status = slab_lock(slab);
+    if (status == SLM_OK) {
+        status = slm_slab_reset_locked(slab);
+        slab_unlock(slab);
+    }
     return status;
 }
 
 size_t slm_slab_trim(struct slm_slab *slab)
 {
-    if (slab == NULL) {
+    if (slab == NULL || slab_lock(slab) != SLM_OK) {
         return 0;
     }
-    slab_lock(slab);
     size_t n_pages = 0;
     if (slab_can_change(slab)) {
         n_pages = slm_slab_span_trim(slab);

@@ -35,7 +35,10 @@ void slm_slab_locate(struct slm_slab *slab, const void *p, struct slm_slab_place
     if (slab == NULL || place == NULL) {
         return;
     }
-    slab_lock(slab);
+    if (slab_lock(slab) != SLM_OK) {
+        *place = (struct slm_slab_place){.kind = SLM_SLAB_OUTSIDE};
+        return;
+    }
     (void)slab_place_find(slab, p, &found);
     show_place(slab, &found, place);
     slab_unlock(slab);
@@ -64,10 +67,9 @@ static size_t find_usable_bytes(const struct slm_slab *slab, const void *p)
 
 size_t slm_slab_usable_bytes(struct slm_slab *slab, void *p)
 {
-    if (slab == NULL) {
+    if (slab == NULL || slab_lock(slab) != SLM_OK) {
         return 0;
     }
-    slab_lock(slab);
     size_t usable_bytes = find_usable_bytes(slab, p);
     slab_unlock(slab);
     if (slab_is_poisoned(slab) && usable_bytes != 0) {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* After a death: rebuilds a slab's lists and counters from page words and bitmaps, and finds the
- * object that was allocated last. */
+/* After a death: rebuilds a slab's lists and counters from page words and bitmaps. */
 #include <string.h>
 
 #include "allocator/slab/view.h"
@@ -190,24 +189,4 @@ enum slm_status slm_slab_rebuild_locked(struct slm_slab *slab)
     release_spare(slab);
     slab_note_peak(slab);
     return SLM_OK;
-}
-
-void *slm_slab_last_allocation_locked(const struct slm_slab *slab)
-{
-    if (slab == NULL) {
-        return NULL;
-    }
-    uint64_t offset = slab->header->pending;
-    if (!slab_is_in_pages(slab, offset)) {
-        return NULL;
-    }
-    void *p = (unsigned char *)slab->header + offset;
-    return slm_slab_is_object(slab, p) ? p : NULL;
-}
-
-void slm_slab_clear_last_allocation_locked(struct slm_slab *slab)
-{
-    if (slab != NULL && !slab->view.read_only) {
-        slab_commit(&slab->header->pending, 0);
-    }
 }

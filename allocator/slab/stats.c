@@ -26,7 +26,10 @@ void slm_slab_get_stats(struct slm_slab *slab, struct slm_slab_stats *stats)
     stats->page_bytes = (size_t)1 << slab->shape.page_shift;
     stats->n_classes = slab->shape.n_classes;
     stats->metadata_bytes = slab->metadata_bytes;
-    slab_lock(slab);
+    stats->n_pages = slab->n_pages;
+    if (slab_lock(slab) != SLM_OK) {
+        return;
+    }
     stats->n_pages = slab->n_pages;
     if (slm_slab_view_status(slab) != SLM_E_STATE) {
         fill_counts(slab, stats);
@@ -46,7 +49,10 @@ enum slm_status slm_slab_get_class_stats(struct slm_slab *slab, unsigned class_i
     const struct slab_class *class = &slab->classes[class_idx];
     stats->chunk_bytes = slab->cuts[class_idx].chunk_bytes;
     stats->span_pages = slab->cuts[class_idx].span_pages;
-    slab_lock(slab);
+    enum slm_status status = slab_lock(slab);
+    if (status != SLM_OK) {
+        return status;
+    }
     stats->n_spans = class->n_spans;
     stats->n_chunks = (size_t) class->n_chunks;
     stats->n_used = (size_t) class->n_used;

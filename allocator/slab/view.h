@@ -145,6 +145,11 @@ uint32_t slm_slab_span_destroy(struct slm_slab *slab, uint32_t span);
 /* Sets the bits after the last chunk of the span. */
 void slm_slab_span_seal(struct slm_slab *slab, uint32_t span, uint32_t n_chunks);
 
+/* --- gate.c: a view with a shared_lock; slab_lock and slab_unlock call these --- */
+
+enum slm_status slm_slab_enter(struct slm_slab *slab);
+void slm_slab_leave(struct slm_slab *slab);
+
 /* --- objects.c: allocation and release of anything, without the lock --- */
 
 /* An object of size_bytes, shown to the sanitizer, at a multiple of align_bytes (1: of what its
@@ -173,16 +178,24 @@ void slm_slab_poison_widen(struct slm_slab *slab, void *p, size_t usable_bytes);
 
 /* --- small shared parts --- */
 
-static inline void slab_lock(const struct slm_slab *slab)
+/* Takes the view's lock, if it has one. Fails: what slm_lock_lock, the rebuild or the repair hook
+ * returned; then the lock is not held, and the caller changes nothing. */
+static inline enum slm_status slab_lock(struct slm_slab *slab)
 {
+    if (slab->view.shared_lock != NULL) {
+        return slm_slab_enter(slab);
+    }
     if (slab->view.lock != NULL) {
         slab->view.lock(slab->view.lock_data);
     }
+    return SLM_OK;
 }
 
-static inline void slab_unlock(const struct slm_slab *slab)
+static inline void slab_unlock(struct slm_slab *slab)
 {
-    if (slab->view.unlock != NULL) {
+    if (slab->view.shared_lock != NULL) {
+        slm_slab_leave(slab);
+    } else if (slab->view.unlock != NULL) {
         slab->view.unlock(slab->view.lock_data);
     }
 }

@@ -49,6 +49,16 @@ extern "C" {
  *          set_root, name, offset, pointer, class_of, metadata_parts. A view without a lock serves
  *          one thread at a time. Each process has its own view; all views use the same lock.
  *          Fork: the child may use an inherited view. Signals: not from handlers.
+ * Lock     A view's lock is two functions, or a lock of <slabmill/lock.h>, its shared_lock. That
+ *          costs 50 instructions for a pair of alloc and free, and the death of its holder is
+ *          noticed: the call that gets the lock next rebuilds the slab, calls repair with the lock
+ *          held, and marks the lock as repaired. repair is for what else the lock guards, and may
+ *          call slm_slab_last_allocation_locked; without one, the lock guards the slab only. If the
+ *          rebuild or repair fails, the mark stays, and the call fails with its status.
+ *          A call that does not get the lock changes nothing. alloc, calloc and memalign return
+ *          NULL, usable_bytes and trim return 0, free, reset and get_class_stats return the status,
+ *          check returns 1. To slm_slab_locate every address is outside, and slm_slab_get_stats
+ *          counts nothing. alloc, calloc, memalign and free report the status.
  * Looking  A view with the option read_only is for looking only. alloc, calloc and memalign return
  *          NULL, trim returns 0, grow the number of pages as it is; free, reset, rebuild and
  *          set_root return SLM_E_READ_ONLY; clear_last_allocation does nothing.
@@ -70,6 +80,7 @@ extern "C" {
 #define SLM_SLAB_CLASSES_MAX  255u
 
 struct slm_slab; /* a view */
+struct slm_lock; /* <slabmill/lock.h> */
 
 struct slm_slab_options {
     size_t page_bytes;       /* 4096, 16384 or 65536; 0: 4096 */
@@ -83,7 +94,7 @@ struct slm_slab_options {
 
 /* What a view reports to its hook. */
 struct slm_slab_event {
-    enum slm_status status; /* SLM_E_NOMEM, or a kind of misuse */
+    enum slm_status status; /* SLM_E_NOMEM, a kind of misuse, or why the lock was not taken */
     const char *name;       /* the region's */
     const char *call;       /* "alloc", "free", ... */
     size_t size_bytes;      /* asked for; 0 in free */
@@ -94,6 +105,9 @@ struct slm_slab_view {
     void (*lock)(void *lock_data); /* NULL: none; unlock must be NULL too */
     void (*unlock)(void *lock_data);
     void *lock_data;
+    struct slm_lock *shared_lock; /* instead of lock and unlock; see Lock. It outlives the view */
+    enum slm_status (*repair)(void *repair_data, struct slm_slab *slab); /* see Lock; NULL: none */
+    void *repair_data;
     void (*report)(void *report_data, const struct slm_slab_event *event); /* NULL: silent */
     void *report_data;
     bool quiet_nomem; /* exhaustion is not reported */
@@ -123,7 +137,8 @@ enum slm_status slm_slab_init(void *region, size_t region_bytes,
  * call slm_slab_check before you trust an image from a file. Reads the region, writes nothing.
  * Another view may grow the slab meanwhile: the new view knows pages in region_bytes only.
  * Fails: SLM_E_NULL (out, region), SLM_E_ALIGN (region), SLM_E_SIZE (region_bytes is less than the
- * image says), SLM_E_IMAGE, SLM_E_OPTION (lock without unlock, or unlock without lock), SLM_E_NOMEM
+ * image says), SLM_E_IMAGE, SLM_E_OPTION (lock without unlock, or unlock without lock; shared_lock and
+ * lock; repair without shared_lock), SLM_E_NOMEM
  * (the view's source). Cost O(classes).
  */
 enum slm_status slm_slab_attach(struct slm_slab **out, void *region, size_t region_bytes,

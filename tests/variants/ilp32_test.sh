@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Compiles pool and slab as a 32-bit program, whose arithmetic wraps sooner, and runs it.
+# Compiles pool and slab, with the lock that a slab can take, as a 32-bit program, whose arithmetic
+# wraps sooner, and runs it.
 # Usage, in the project's root: ilp32_test.sh
 set -eu
 
@@ -15,5 +16,6 @@ if ! gcc -m32 "$scratch/empty.c" -o "$program" 2>"$scratch/why" || ! "$program";
 fi
 # Where only libc6-dev-i386 is there, asm/ is that of the 64-bit headers: the same files.
 gcc -m32 -std=c11 -O1 -I. -Iinclude -idirafter /usr/include/x86_64-linux-gnu -pthread -o "$program" \
-    tests/variants/ilp32.c allocator/pool/*.c allocator/slab/*.c allocator/source/*.c allocator/base/*.c
+    tests/variants/ilp32.c allocator/pool/*.c allocator/slab/*.c allocator/lock/*.c \
+    allocator/source/*.c allocator/base/*.c
 "$program"

@@ -171,7 +171,7 @@ static INLINED void turn_red(struct edit edit, struct slm_rbtree_node *grand,
 static INLINED void fix_red(struct edit edit, struct slm_rbtree_node *x,
                             struct slm_rbtree_node *parent)
 {
-    while (rbtree_is_red(parent)) {
+    for (unsigned n_left = RBTREE_BLACKS_MAX; rbtree_is_red(parent) && n_left > 0; n_left--) {
         struct slm_rbtree_node *grand = must_be_at(edit, rbtree_parent(parent));
         enum rbtree_side side = grand->left == offset_of(edit, parent) ? RBTREE_LEFT : RBTREE_RIGHT;
         uint64_t uncle = *rbtree_link_of(grand, rbtree_other(side));
@@ -280,17 +280,27 @@ static INLINED struct gap unlink_outer(struct edit edit, const struct slm_rbtree
     return (struct gap){NULL, RBTREE_LEFT};
 }
 
+/* The word that leads to the successor of a node with two children. NULL: it is too far below, so
+ * the tree is damaged. */
+static uint64_t *find_heir(struct edit edit, struct slm_rbtree_node *node)
+{
+    uint64_t *link = &node->right;
+    for (unsigned n_left = RBTREE_HEIGHT_MAX; n_left > 0; n_left--) {
+        struct slm_rbtree_node *heir = at(edit, *link);
+        if (heir->left == 0) {
+            return link;
+        }
+        link = &heir->left;
+    }
+    return NULL;
+}
+
 /* Unlinks a node with two children: its successor takes its place and its colour. */
 static INLINED struct gap unlink_inner(struct edit edit, struct slm_rbtree_node *node,
-                                       uint64_t *link)
+                                       uint64_t *link, uint64_t *heir_link)
 {
-    uint64_t *heir_link = &node->right;
-    struct slm_rbtree_node *heir = at(edit, node->right);
-    while (heir->left != 0) {
-        heir_link = &heir->left;
-        heir = at(edit, heir->left);
-    }
     uint64_t y = *heir_link;
+    struct slm_rbtree_node *heir = at(edit, y);
     struct gap gap = unlink_outer(edit, heir, heir_link);
     if (gap.parent == node) {
         gap.parent = heir; /* which takes the place of node */
@@ -329,7 +339,7 @@ static INLINED void close_gap(struct edit edit, const struct gap *gap,
  * then, and the gap moves one level up, unless a red node there can become black. */
 static INLINED void fix_gap(struct edit edit, struct gap gap)
 {
-    while (gap.parent != NULL) {
+    for (unsigned n_left = RBTREE_BLACKS_MAX; gap.parent != NULL && n_left > 0; n_left--) {
         struct slm_rbtree_node *x = gap.parent;
         struct slm_rbtree_node *sibling =
             must_be_at(edit, *rbtree_link_of(x, rbtree_other(gap.side)));
@@ -365,10 +375,12 @@ static INLINED void wipe_node(struct edit edit, struct slm_rbtree_node *node)
     put(edit, &edit.tree->n_nodes, edit.tree->n_nodes - 1);
 }
 
-static INLINED void remove_at(struct edit edit, struct slm_rbtree_node *node, uint64_t *link)
+/* heir_link: NULL unless the node has two children. */
+static INLINED void remove_at(struct edit edit, struct slm_rbtree_node *node, uint64_t *link,
+                              uint64_t *heir_link)
 {
-    bool is_inner = node->left != 0 && node->right != 0;
-    fix_gap(edit, is_inner ? unlink_inner(edit, node, link) : unlink_outer(edit, node, link));
+    fix_gap(edit, heir_link != NULL ? unlink_inner(edit, node, link, heir_link)
+                                    : unlink_outer(edit, node, link));
     wipe_node(edit, node);
 }
 
@@ -400,11 +412,17 @@ enum slm_status slm_rbtree_remove(struct slm_journal *journal, struct slm_rbtree
     if (status != SLM_OK) {
         return status;
     }
+    struct edit edit = {journal, tree, NULL};
+    bool is_inner = node->left != 0 && node->right != 0;
+    uint64_t *heir_link = is_inner ? find_heir(edit, node) : NULL;
+    if (is_inner && heir_link == NULL) {
+        return SLM_E_IMAGE;
+    }
     if (journal->log != NULL) {
         struct node_change change = node_change_begin(journal);
-        remove_at((struct edit){journal, tree, &change}, node, link);
+        remove_at((struct edit){journal, tree, &change}, node, link, heir_link);
     } else {
-        remove_at((struct edit){journal, tree, NULL}, node, link);
+        remove_at(edit, node, link, heir_link);
     }
     check_after_change(journal, tree, NULL);
     return SLM_OK;

@@ -9,7 +9,7 @@ static struct slm_rbtree_node *outermost(const struct slm_journal *journal, uint
                                          enum rbtree_side side)
 {
     struct slm_rbtree_node *found = NULL;
-    while (offset != 0) {
+    for (unsigned n_left = RBTREE_HEIGHT_MAX; offset != 0 && n_left > 0; n_left--) {
         found = rbtree_at(journal, offset);
         offset = *rbtree_link_of(found, side);
     }
@@ -26,11 +26,14 @@ static struct slm_rbtree_node *neighbour(const struct slm_journal *journal,
     }
     uint64_t x = slm_journal_offset(journal, node);
     struct slm_rbtree_node *above = rbtree_at(journal, rbtree_parent(node));
-    while (above != NULL && *rbtree_link_of(above, side) == x) {
+    for (unsigned n_left = RBTREE_HEIGHT_MAX; n_left > 0; n_left--) {
+        if (above == NULL || *rbtree_link_of(above, side) != x) {
+            return above;
+        }
         x = slm_journal_offset(journal, above);
         above = rbtree_at(journal, rbtree_parent(above));
     }
-    return above;
+    return NULL;
 }
 
 struct slm_rbtree_node *slm_rbtree_first(const struct slm_journal *journal,

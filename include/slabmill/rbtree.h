@@ -26,7 +26,9 @@ extern "C" {
  *          8-aligned and lie above the journal's base.
  * Safety   The caller holds the lock that guards the tree, to read it too. Signals: no.
  * Failure  Insert and remove need SLM_RBTREE_ENTRIES free entries in the journal, however few they
- *          use: otherwise SLM_E_FULL. NULL: as status.h says.
+ *          use: otherwise SLM_E_FULL. NULL: as status.h says. A damaged tree (one that
+ *          slm_rbtree_check refuses) may end the process or give wrong answers, but no call loops
+ *          for ever: each ends after SLM_RBTREE_LEVELS_MAX levels.
  * Limits   Offsets are below 2^48, so a tree has fewer than 2^43 nodes and at most 86 levels. An
  *          insert takes at most 141 journal entries, a remove at most 75.
  * Cost     O(log n) for insert, remove and searches; O(1) amortised for next and prev. The inline
@@ -34,7 +36,8 @@ extern "C" {
  *          which the compiler can see, it becomes part of the loop.
  * Source   Guibas and Sedgewick's red-black trees, deletion as in Cormen et al.
  */
-#define SLM_RBTREE_ENTRIES 141u /* journal entries that one insert or remove may take at most */
+#define SLM_RBTREE_ENTRIES    141u /* journal entries that one insert or remove may take at most */
+#define SLM_RBTREE_LEVELS_MAX 86u  /* of any tree; a search that finds more ends */
 
 struct slm_rbtree_node {
     slm_word left;
@@ -80,7 +83,8 @@ void slm_rbtree_insert_link(struct slm_journal *journal, struct slm_rbtree *tree
                             bool is_left, slm_rbtree_order *order);
 
 /* Puts node into tree, after those equal to it. Fails, changing nothing: SLM_E_DUPLICATE (node is
- * in a tree, this or another), SLM_E_FULL. */
+ * in a tree, this or another), SLM_E_FULL, SLM_E_IMAGE (the tree is damaged: it has too many
+ * levels). */
 static inline enum slm_status slm_rbtree_insert(struct slm_journal *journal,
                                                 struct slm_rbtree *tree,
                                                 struct slm_rbtree_node *node,
@@ -94,7 +98,10 @@ static inline enum slm_status slm_rbtree_insert(struct slm_journal *journal,
     struct slm_rbtree_node *parent = NULL;
     struct slm_rbtree_node *next = slm_rbtree_at(journal, tree->root);
     bool is_left = false;
-    while (next != NULL) {
+    for (unsigned n_left = SLM_RBTREE_LEVELS_MAX; next != NULL; n_left--) {
+        if (n_left == 0) {
+            return SLM_E_IMAGE;
+        }
         parent = next;
         if (order(node, parent) < 0) {
             is_left = true;
@@ -109,7 +116,8 @@ static inline enum slm_status slm_rbtree_insert(struct slm_journal *journal,
 }
 
 /* Takes node out; it may be freed, or inserted again. Fails, changing nothing: SLM_E_NOT_MEMBER
- * (node is not in this tree, or is a copy of one that is), SLM_E_FULL. */
+ * (node is not in this tree, or is a copy of one that is), SLM_E_FULL, SLM_E_IMAGE (the tree is
+ * damaged). */
 enum slm_status slm_rbtree_remove(struct slm_journal *journal, struct slm_rbtree *tree,
                                   struct slm_rbtree_node *node);
 
@@ -125,7 +133,7 @@ static inline struct slm_rbtree_node *slm_rbtree_find(const struct slm_journal *
     }
     struct slm_rbtree_node *found = NULL;
     struct slm_rbtree_node *node = slm_rbtree_at(journal, tree->root);
-    while (node != NULL) {
+    for (unsigned n_left = SLM_RBTREE_LEVELS_MAX; node != NULL && n_left > 0; n_left--) {
         int side = compare(key, node);
         if (side > 0) {
             node = slm_rbtree_at(journal, node->right);
@@ -148,7 +156,7 @@ static inline struct slm_rbtree_node *slm_rbtree_lower_bound(const struct slm_jo
     }
     struct slm_rbtree_node *found = NULL;
     struct slm_rbtree_node *node = slm_rbtree_at(journal, tree->root);
-    while (node != NULL) {
+    for (unsigned n_left = SLM_RBTREE_LEVELS_MAX; node != NULL && n_left > 0; n_left--) {
         if (compare(key, node) > 0) {
             node = slm_rbtree_at(journal, node->right);
         } else {

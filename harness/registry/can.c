@@ -2,6 +2,8 @@
 /* What an adapter's functions and declarations mean for programs. */
 #include "harness/registry/registry.h"
 
+#include <stdio.h>
+
 #include "harness/base/quiet.h"
 
 HRN_QUIET_BEGIN
@@ -115,6 +117,16 @@ size_t hrn_region_length(const struct slm_adapter *adapter, size_t wanted_bytes)
         bytes -= bytes % adapter->region_multiple_bytes;
     }
     return bytes < adapter->region_min_bytes ? adapter->region_min_bytes : bytes;
+}
+
+const char *hrn_request_text(const struct slm_adapter_request *rq, char *text)
+{
+    int n = snprintf(text, HRN_REQUEST_TEXT_BYTES, "%zu bytes", rq->size_bytes);
+    if (rq->call == SLM_ADAPTER_CALL_ALLOC_ALIGNED) {
+        (void)snprintf(text + n, HRN_REQUEST_TEXT_BYTES - (size_t)n, " at alignment %zu",
+                       rq->align_bytes);
+    }
+    return text;
 }
 
 const char *hrn_answer_name(enum slm_adapter_answer answer)

@@ -46,6 +46,10 @@ size_t hrn_size_max(const struct slm_adapter *adapter);
 /* The length of a region, for one of wanted_bytes. */
 size_t hrn_region_length(const struct slm_adapter *adapter, size_t wanted_bytes);
 
+/* "100 bytes", or "100 bytes at alignment 64" of a request for an alignment. Returns `text`. */
+const char *hrn_request_text(const struct slm_adapter_request *rq, char *text);
+#define HRN_REQUEST_TEXT_BYTES 64u
+
 /* "ok", "bad_foreign", or "?" for another number. */
 const char *hrn_answer_name(enum slm_adapter_answer answer);
 

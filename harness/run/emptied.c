@@ -170,13 +170,17 @@ static uint32_t probe_id(const struct hrn_run *run, size_t n)
     return run->program->n_ids + (uint32_t)n;
 }
 
+static struct slm_adapter_request request_of(size_t size_bytes, size_t align_bytes)
+{
+    return (struct slm_adapter_request){align_bytes == 0 ? SLM_ADAPTER_CALL_ALLOC
+                                                         : SLM_ADAPTER_CALL_ALLOC_ALIGNED,
+                                        size_bytes, align_bytes};
+}
+
 static bool ask(struct hrn_run *run, struct hrn_arena *arena, size_t n, size_t size_bytes,
                 size_t align_bytes)
 {
-    const struct slm_adapter_request rq = {align_bytes == 0 ? SLM_ADAPTER_CALL_ALLOC
-                                                            : SLM_ADAPTER_CALL_ALLOC_ALIGNED,
-                                           size_bytes, align_bytes};
-    return hrn_object_alloc(run, arena, probe_id(run, n), rq);
+    return hrn_object_alloc(run, arena, probe_id(run, n), request_of(size_bytes, align_bytes));
 }
 
 /* Where free declines, so that the object stays, nothing more is asked. */
@@ -204,10 +208,11 @@ static void expect_served(struct hrn_run *run, struct hrn_arena *arena, size_t s
         drop(run, arena, 0);
         hrn_promise_kept(run, HRN_PROMISE_empty_serves);
     } else if (source_gave(arena, n_before)) {
+        const struct slm_adapter_request rq = request_of(size_bytes, align_bytes);
+        char asked[HRN_REQUEST_TEXT_BYTES];
         hrn_promise_broken(run, HRN_PROMISE_empty_serves,
-                           "no object is live, and %zu bytes at alignment %zu are refused, which "
-                           "%s served",
-                           size_bytes, align_bytes, by);
+                           "no object is live, and %s are refused, which %s served",
+                           hrn_request_text(&rq, asked), by);
     }
 }
 

@@ -120,8 +120,9 @@ static void check_grant(struct hrn_run *run, struct hrn_arena *arena,
                         const struct slm_adapter_request *rq, unsigned char *p)
 {
     size_t align = needed_align(run, arena, rq);
+    char asked[HRN_REQUEST_TEXT_BYTES];
     if (align == 0 || must_be_refused(run->adapter, rq->size_bytes)) {
-        hrn_law_grant("%zu bytes at alignment %zu", rq->size_bytes, rq->align_bytes);
+        hrn_law_grant("%s", hrn_request_text(rq, asked));
     }
     check_inside(arena, run->adapter->memory, p, rq->size_bytes);
     check_alignment(p, rq->size_bytes, align);
@@ -161,7 +162,8 @@ void hrn_object_refused(struct hrn_run *run, struct hrn_arena *arena,
     const char *why =
         checks == NULL || checks->refused == NULL ? NULL : checks->refused(arena->self, rq, &seen);
     if (why != NULL && !hrn_fault_on(HRN_FAULT_BELIEVE_REFUSAL)) {
-        hrn_law_refusal("%zu bytes at alignment %zu: %s", rq->size_bytes, rq->align_bytes, why);
+        char asked[HRN_REQUEST_TEXT_BYTES];
+        hrn_law_refusal("%s: %s", hrn_request_text(rq, asked), why);
     }
     hrn_promise_refused(run, arena, rq, n_source_refusals);
 }

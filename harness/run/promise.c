@@ -106,12 +106,6 @@ static unsigned align_of(const struct slm_adapter *adapter, const struct slm_ada
     return is_plain ? 0 : 1 + log2_of(rq->align_bytes);
 }
 
-/* For messages: the alignment asked for, or 0. */
-static size_t align_asked(unsigned align)
-{
-    return align == 0 ? 0 : (size_t)1 << (align - 1);
-}
-
 bool hrn_arena_is_empty(const struct hrn_arena *arena)
 {
     return arena->live.n == 0 && arena->reuse.n == 0 && arena->n_handlers == 0 &&
@@ -215,10 +209,10 @@ static void check_gaps(struct hrn_run *run, struct hrn_arena *arena,
     }
     size_t gap = find_gap(run, avail->low, avail->high, need, &at);
     if (gap >= need) {
+        char asked[HRN_REQUEST_TEXT_BYTES];
         hrn_promise_broken(run, HRN_PROMISE_gap_serves,
-                           "%zu bytes at alignment %zu are refused; they take %zu, and from %p on "
-                           "%zu are in no object",
-                           rq->size_bytes, rq->align_bytes, need, (void *)at, gap);
+                           "%s are refused; they take %zu, and from %p on %zu are in no object",
+                           hrn_request_text(rq, asked), need, (void *)at, gap);
         return;
     }
     avail->gap_bytes = gap;
@@ -257,10 +251,10 @@ static void check_monotone(struct hrn_run *run, const struct hrn_avail *avail,
                            const struct slm_adapter_request *rq, unsigned align)
 {
     if (rq->size_bytes >= avail->least_refused[align]) {
+        char asked[HRN_REQUEST_TEXT_BYTES];
         hrn_promise_broken(run, HRN_PROMISE_monotone,
-                           "%zu bytes at alignment %zu are served, and %zu were refused; no memory "
-                           "was released since",
-                           rq->size_bytes, align_asked(align), avail->least_refused[align]);
+                           "%s are served, and %zu were refused; no memory was released since",
+                           hrn_request_text(rq, asked), avail->least_refused[align]);
     }
 }
 
@@ -315,10 +309,11 @@ void hrn_promise_granted(struct hrn_run *run, struct hrn_arena *arena,
             check_monotone(run, avail, rq, align);
         }
         if (!run->fits) {
-            hrn_promise_broken(run, HRN_PROMISE_exact,
-                               "%zu bytes at alignment %zu are served, and no gap between live "
-                               "objects has the %zu that they take",
-                               rq->size_bytes, rq->align_bytes, footprint(run, arena, rq));
+            char asked[HRN_REQUEST_TEXT_BYTES];
+            hrn_promise_broken(
+                run, HRN_PROMISE_exact,
+                "%s are served, and no gap between live objects has the %zu that they take",
+                hrn_request_text(rq, asked), footprint(run, arena, rq));
         }
     }
     avail->n_freed = 0;

@@ -232,6 +232,32 @@ TEST_F(Slabmill, ReplaysBrokenLawsWithStatusOne)
     EXPECT_TRUE(Has(done.out, "at operation 0: 0 calloc #0 size 2000\n")) << done.out;
 }
 
+TEST_F(Slabmill, WhatTheEndOfAProgramBreaksIsSaidToBeAtTheEnd)
+{
+    std::string trace = Write("t.trace", "arena 0 alloc 0 17\n");
+    Done replayed = Run({"replay", "--adapter", "broken:half_merge", trace});
+    EXPECT_EQ(replayed.status, 1);
+    EXPECT_TRUE(Has(replayed.out, "\n  at the end\n")) << replayed.out;
+    Done explained = Run({"explain", "--adapter", "broken:half_merge", trace});
+    EXPECT_TRUE(Has(explained.out, ", at the end\n")) << explained.out;
+}
+
+TEST_F(Slabmill, RefusedRequestsAreNamedWithTheAlignmentThatWasAskedFor)
+{
+    const std::pair<const char *, const char *> requests[] = {
+        {"alloc 4 8193\n", "\n  seen: 8193 bytes: "},
+        {"memalign 4 8193 64\n", "\n  seen: 8193 bytes at alignment 64: "}};
+    for (const auto &[request, seen] : requests) {
+        std::string trace = Write("t.trace", "head region_bytes=131072 check_every=64\n"
+                                             "arena 0 alloc 0 6209\narena 0 cleanup 1 11105\n"
+                                             "arena 0 alloc 2 7105\narena 0 free 2\narena 0 " +
+                                                 std::string(request));
+        Done done = Run({"replay", "--adapter", "broken:half_merge", trace});
+        EXPECT_EQ(done.status, 1) << done.err;
+        EXPECT_TRUE(Has(done.out, seen)) << done.out;
+    }
+}
+
 TEST_F(Slabmill, ReplaysTheOtherFilesWhenOneCannotBeRead)
 {
     std::string good = Write("good.trace", "pool 0 alloc 0 1\n");

@@ -69,7 +69,9 @@ static bool print_broken(const struct claim_run *run, const struct mill_trial *t
     mill_trial_text(trial, text, sizeof text);
     printf("    not kept: %s\n      %s\n", run->claim->text, text);
     if (trial->end == MILL_END_LAW) {
-        printf("      seen: %s, at operation %zu\n", trial->result.text, trial->result.op_idx);
+        char place[MILL_PLACE_BYTES];
+        mill_place_text(trial, run->program->n_ops, place);
+        printf("      seen: %s%s%s\n", trial->result.text, place[0] != '\0' ? ", " : "", place);
     }
     mill_trial_print_log(trial, "      | ");
     return keep_program(run);

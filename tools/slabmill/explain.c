@@ -157,7 +157,7 @@ static void look_in_child(void *data, struct hrn_result *result)
 }
 
 static void print_failure(const struct mill_trial *trial, const struct slm_adapter *adapter,
-                          size_t op_idx)
+                          size_t op_idx, size_t n_ops)
 {
     char text[MILL_TRIAL_TEXT_BYTES];
     mill_trial_text(trial, text, sizeof text);
@@ -168,7 +168,11 @@ static void print_failure(const struct mill_trial *trial, const struct slm_adapt
                (unsigned long long)trial->result.n_refused);
         return;
     }
-    printf(", at operation %zu\n", op_idx);
+    if (op_idx < n_ops) {
+        printf(", at operation %zu\n", op_idx);
+    } else {
+        printf(", at the end\n");
+    }
     if (trial->end == MILL_END_LAW) {
         printf("  seen: %s\n", trial->result.text);
     }
@@ -189,7 +193,7 @@ static int explain(struct mill_input *input, const struct slm_adapter *adapter,
     printf("%s: operations %zu, objects %u, arenas %u, read as %s\n", input->path, n_ops,
            program->n_ids, program->n_arenas, input->from_bytes ? "bytes" : "a trace");
     print_ops(&input->trace, op_idx, fails, options->all);
-    print_failure(&trial, adapter, op_idx);
+    print_failure(&trial, adapter, op_idx, n_ops);
     printf("\nLive before %s:\n", fails && op_idx < n_ops ? "it" : "the end");
     struct picture picture = {adapter, program, op_idx, options->all, 0};
     struct mill_trial look;

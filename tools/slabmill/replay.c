@@ -256,20 +256,23 @@ static void print_failed(const struct replay *replay, const struct mill_trial *t
 {
     const struct hrn_program *program = &replay->input->trace.program;
     char text[MILL_TRIAL_TEXT_BYTES];
-    char op[HRN_OP_TEXT_BYTES] = "the end";
+    char place[MILL_PLACE_BYTES];
     bool law = trial->end == MILL_END_LAW;
     size_t op_idx = law ? trial->result.op_idx : trial->op_idx;
     bool brief = replay->brief;
     mill_trial_text(trial, text, sizeof text);
-    if (op_idx < program->n_ops) {
-        hrn_op_text(&program->ops[op_idx], op, sizeof op);
-    }
+    mill_place_text(trial, program->n_ops, place);
     printf("%s: %s %s", replay->input->path, replay->adapter->name, text);
     if (law) {
         printf("%s seen: %s", brief ? ";" : "\n ", trial->result.text);
     }
-    if (op_idx <= program->n_ops) {
-        printf("%s at operation %zu: %s", brief ? "," : "\n ", op_idx, op);
+    if (place[0] != '\0') {
+        printf("%s %s", brief ? "," : "\n ", place);
+    }
+    if (op_idx < program->n_ops) {
+        char op[HRN_OP_TEXT_BYTES];
+        hrn_op_text(&program->ops[op_idx], op, sizeof op);
+        printf(": %s", op);
     }
     printf("\n");
     if (!brief) {

@@ -238,6 +238,11 @@ const char *mill_end_name(enum mill_end end);
 void mill_trial_text(const struct mill_trial *trial, char *text, size_t text_bytes);
 #define MILL_TRIAL_TEXT_BYTES 512u
 
+/* Where a program of n_ops operations ended: "at operation 3", "at the end", or "" if that is
+ * unknown. Operations have the numbers that explain shows. */
+void mill_place_text(const struct mill_trial *trial, size_t n_ops, char *place);
+#define MILL_PLACE_BYTES 40u
+
 /* Finds out how the input fails. If it crashes, cuts the program after the operation that crashes;
  * *op_idx is that operation. */
 void mill_trial_find(struct mill_trial *trial, const struct slm_adapter *adapter,

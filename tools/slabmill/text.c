@@ -13,9 +13,13 @@ static void run(const struct slm_adapter *adapter, const struct hrn_program *pro
 {
     struct hrn_result result;
     if (hrn_run_catch(adapter, program, &result) != HRN_LAW_NONE) {
-        snprintf(failed, sizeof failed, "broke law %s: %s; seen: %s, at operation %zu",
-                 hrn_law_name(result.law), hrn_law_sentence(result.law), result.text,
-                 result.op_idx);
+        int n = snprintf(failed, sizeof failed, "broke law %s: %s; seen: %s, at ",
+                         hrn_law_name(result.law), hrn_law_sentence(result.law), result.text);
+        if (result.op_idx < program->n_ops) {
+            snprintf(failed + n, sizeof failed - (size_t)n, "operation %zu", result.op_idx);
+        } else {
+            snprintf(failed + n, sizeof failed - (size_t)n, "the end");
+        }
     }
 }
 

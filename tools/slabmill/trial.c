@@ -83,6 +83,16 @@ void mill_trial_text(const struct mill_trial *trial, char *text, size_t text_byt
     }
 }
 
+void mill_place_text(const struct mill_trial *trial, size_t n_ops, char *place)
+{
+    size_t op_idx = trial->end == MILL_END_LAW ? trial->result.op_idx : trial->op_idx;
+    if (op_idx < n_ops) {
+        snprintf(place, MILL_PLACE_BYTES, "at operation %zu", op_idx);
+    } else {
+        snprintf(place, MILL_PLACE_BYTES, "%s", op_idx == n_ops ? "at the end" : "");
+    }
+}
+
 void mill_trial_print_log(const struct mill_trial *trial, const char *indent)
 {
     const char *at = trial->log;

@@ -306,6 +306,97 @@ bool Runs(pid_t pid)
     return LookAt(pid, &state, &parent) && state != 'Z';
 }
 
+/* A hunt that has one finding, whose program does not end when it runs alone. */
+class StuckHunt : public Hunt {
+  protected:
+    pid_t StartIt(const std::vector<std::string> &more)
+    {
+        std::vector<std::string> args = {"hunt",      Tray("stuck"), "--seed",    "1",
+                                         "--timeout", "100000",      "--jobs",    "1",
+                                         "--out",     Path("found"), "--minutes", "1000"};
+        args.insert(args.end(), more.begin(), more.end());
+        setenv("TRAY_STUCK", Path("gate").c_str(), 1);
+        pid_t hunt = Start(args);
+        std::string found = Path("found") + "/alignment/found.trace";
+        EXPECT_TRUE(WaitUntil([&] { return std::filesystem::exists(found); }));
+        EXPECT_TRUE(WaitUntil([&] { return !ChildrenOf(hunt).empty(); }));
+        return hunt;
+    }
+};
+
+TEST_F(StuckHunt, AFindingThatWasNotExaminedIsMarkedSo)
+{
+    for (int number : {SIGINT, SIGTERM, SIGHUP}) {
+        pid_t hunt = StartIt({});
+        EXPECT_EQ(kill(hunt, number), 0);
+        Done done = Wait(hunt);
+        EXPECT_EQ(done.status, 1) << done.err;
+        EXPECT_TRUE(std::regex_search(done.out, std::regex("\n  alignment .* \\?  .*/alignment\n")))
+            << done.out;
+        EXPECT_TRUE(Has(done.out, "\n  ?: not examined, since the hunt ended\nfindings: 1\n"));
+        EXPECT_FALSE(Has(done.out, "does not fail alone")) << done.out;
+        std::string report = In("alignment", "report.txt");
+        EXPECT_TRUE(Has(report, "\nIt was not examined, since the hunt ended: ")) << report;
+        EXPECT_TRUE(Has(report, " of found.trace\n")) << report;
+        EXPECT_TRUE(Has(report, Path("found") + "/alignment/found.trace\n")) << report;
+        EXPECT_FALSE(std::filesystem::exists(Path("found") + "/alignment/small.trace"));
+        std::filesystem::remove_all(Path("found"));
+        std::filesystem::remove(Path("gate"));
+    }
+}
+
+TEST_F(StuckHunt, JsonSaysThatItIsUnknownWhetherItFailsAlone)
+{
+    pid_t hunt = StartIt({"--json"});
+    EXPECT_EQ(kill(hunt, SIGTERM), 0);
+    Done done = Wait(hunt);
+    EXPECT_EQ(done.status, 1) << done.err;
+    EXPECT_TRUE(Has(done.out, "\"small\":null,\"reproduces\":null,")) << done.out;
+}
+
+TEST_F(Hunt, ASignalToAllItsProcessesIsNoFinding)
+{
+    for (int number : {SIGINT, SIGTERM, SIGHUP}) {
+        pid_t hunt = Start({"hunt", Tray("hang"), "--seed", "1", "--minutes", "1000", "--timeout",
+                            "100000", "--jobs", "2", "--out", Path("found")});
+        std::vector<pid_t> children;
+        EXPECT_TRUE(WaitUntil([&] {
+            children = ChildrenOf(hunt);
+            return children.size() == 2;
+        }));
+        children.push_back(hunt);
+        for (pid_t process : children) {
+            EXPECT_EQ(kill(process, number), 0);
+        }
+        Done done = Wait(hunt);
+        EXPECT_NE(done.status, -1);
+        EXPECT_TRUE(Has(done.out, "; stopped\n")) << done.out;
+        EXPECT_EQ(LastLine(done.out), "findings: 0\n") << done.out;
+    }
+}
+
+TEST_F(Hunt, ReportsCountTheLinesOfTheTraces)
+{
+    EXPECT_EQ(Find("bugs", {"--programs", "120"}).status, 1);
+    const auto lines = [](const std::string &trace) {
+        return std::to_string(std::count(trace.begin(), trace.end(), '\n') - 2); /* the head */
+    };
+    for (const std::string &folder : Folders()) {
+        std::string report = In(folder, "report.txt");
+        EXPECT_TRUE(Has(report, "; operations: " + lines(In(folder, "found.trace")) +
+                                    " in found.trace, " + lines(In(folder, "small.trace")) +
+                                    " in small.trace\n"))
+            << report;
+        std::smatch at;
+        ASSERT_TRUE(
+            std::regex_search(report, at, std::regex("(at (operation [0-9]+|the end)) of small")))
+            << report;
+        Done replayed = Run(
+            {"replay", "--adapter", Tray("bugs"), Path("found") + "/" + folder + "/small.trace"});
+        EXPECT_TRUE(Has(replayed.out, "\n  " + at[1].str())) << replayed.out << report;
+    }
+}
+
 TEST_F(Hunt, ChildrenEndWithTheirParent)
 {
     pid_t hunt = Start({"hunt", Tray("hang"), "--seed", "1", "--minutes", "1000", "--timeout",

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <slabmill/adapter.h>
@@ -19,7 +20,9 @@ enum bugs {
     BUG_HANG = 16,     /* reset */
     BUG_NOISE = 32,    /* create prints a report, and goes on */
     BUG_STATE = 64,    /* the third arena of a process breaks its check */
-    BUG_HISTORY = 128  /* the 100th does */
+    BUG_HISTORY = 128, /* the 100th does */
+    BUG_STUCK = 256    /* objects of 100 to 199 bytes: the first of all processes starts 4 bytes too
+                          late, and in later processes alloc does not return */
 };
 #ifndef TRAY_BUGS
 #define TRAY_BUGS 0
@@ -67,6 +70,19 @@ static void *create(const struct slm_adapter_env *env)
     return tray;
 }
 
+static volatile int forever = 1;
+
+/* True in the process that makes the file TRAY_STUCK; in others it does not return. */
+static bool is_first_process(void)
+{
+    static bool is_first;
+    FILE *file = is_first ? NULL : fopen(getenv("TRAY_STUCK"), "wx");
+    while (file == NULL && !is_first && forever != 0) {
+    }
+    is_first = is_first || fclose(file) == 0;
+    return is_first;
+}
+
 static void *allocate(void *self, size_t size_bytes)
 {
     struct tray *tray = self;
@@ -78,7 +94,8 @@ static void *allocate(void *self, size_t size_bytes)
         return NULL;
     }
     tray->used[i] = 1;
-    bool late = has_bug(BUG_ALIGNMENT) && is_between(size_bytes, 100);
+    bool late = is_between(size_bytes, 100) &&
+                (has_bug(BUG_ALIGNMENT) || (has_bug(BUG_STUCK) && is_first_process()));
     return tray->slots + i * SLOT_BYTES + (late ? 4 : 0);
 }
 
@@ -105,8 +122,6 @@ static void *resize(void *self, void *p, size_t old_bytes, size_t new_bytes)
     assert(!(has_bug(BUG_ASSERTION) && is_between(new_bytes, 500)));
     return new_bytes > SLOT_BYTES - 8 ? NULL : p;
 }
-
-static volatile int forever = 1;
 
 static void reset(void *self)
 {

@@ -104,9 +104,12 @@ __attribute__((noreturn)) static void be_child(struct mill_child *child, pid_t p
     const struct rlimit no_core = {0, 0};
     mill_child_end_with(parent);
     sigset_t none;
+    /* Ctrl-C, and what timeout(1) sends to all processes, are for the parent. */
+    (void)signal(SIGINT, SIG_IGN);
+    (void)signal(SIGTERM, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    (void)signal(SIGINT, SIG_IGN); /* Ctrl-C is for the parent */
     (void)setrlimit(RLIMIT_CORE, &no_core);
     (void)dup2(fileno(child->log), STDERR_FILENO);
     own_legacy = child->legacy;

@@ -18,12 +18,13 @@
 
 #include "harness/inputs/generate.h"
 
-#define BATCH     64u /* programs of a child */
-#define JOBS_MAX  64u
-#define OPS_SHORT 120u
-#define OPS_LONG  3000u
-#define HANG_MS   500u /* the limit of a program after the first hang */
-#define TICK_NS   200000000
+#define BATCH         64u /* programs of a child */
+#define JOBS_MAX      64u
+#define OPS_SHORT     120u
+#define OPS_LONG      3000u
+#define HANG_MS       500u /* the limit of a program after the first hang */
+#define TICK_NS       200000000
+#define GRACE_SECONDS 10 /* after --minutes, to examine what was found */
 
 /* --- Programs --- */
 
@@ -54,7 +55,6 @@ struct progress {
 
 struct slot {
     const struct mill_hunt *hunt;
-    const bool *must_end; /* shared: end after this program */
     struct mill_child child;
     struct progress *progress;
     uint64_t to; /* the end of the batch */
@@ -63,7 +63,6 @@ struct slot {
 };
 
 struct shared {
-    bool must_end;
     struct progress progress[JOBS_MAX];
 };
 
@@ -72,10 +71,9 @@ struct pack {
     struct shared *shared;
     struct slot slots[JOBS_MAX];
     size_t n_slots;
-    uint64_t next; /* the first program of the next batch */
-    bool hangs;    /* one did */
-    struct timespec end;
-    sigset_t signals;
+    uint64_t next;       /* the first program of the next batch */
+    bool hangs;          /* one did */
+    struct timespec end; /* of the programs */
 };
 
 static void run_batch(void *data, struct hrn_result *result)
@@ -84,7 +82,7 @@ static void run_batch(void *data, struct hrn_result *result)
     struct progress *progress = slot->progress;
     struct hrn_program program;
     hrn_program_init(&program);
-    while (progress->at < slot->to && !*(const volatile bool *)slot->must_end) {
+    while (progress->at < slot->to) {
         mill_child_limit(slot->limit_ms);
         mill_hunt_program(slot->hunt, progress->at, &program);
         if (hrn_run_catch(slot->hunt->adapter, &program, result) != HRN_LAW_NONE ||
@@ -115,7 +113,7 @@ static bool take_batch(struct pack *pack, struct slot *slot)
         hunt->options->programs == 0 ? UINT64_MAX : hunt->options->programs - pack->next;
     uint64_t n = hunt->adapter->fresh_process ? 1 : BATCH;
     n = n < left ? n : left;
-    if (pack->shared->must_end || n == 0) {
+    if (n == 0) {
         return false;
     }
     slot->progress->at = pack->next;
@@ -164,23 +162,65 @@ static void add_up(struct pack *pack)
 
 /* --- The hunt --- */
 
-bool mill_hunt_is_stopped(struct mill_hunt *hunt)
+/* Signals that end a hunt. */
+static const int end_signals[] = {SIGINT, SIGTERM, SIGHUP};
+#define N_END_SIGNALS (sizeof end_signals / sizeof end_signals[0])
+
+/* They and SIGCHLD wait until they are asked for. An ignored signal, as under nohup, stays ignored:
+ * if it were blocked, the system would keep it. */
+static void hold_signals(void)
 {
-    sigset_t pending;
-    if (sigpending(&pending) == 0 &&
-        (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1)) {
-        hunt->stopped = true;
+    sigset_t signals;
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGCHLD);
+    for (size_t i = 0; i < N_END_SIGNALS; i++) {
+        struct sigaction now;
+        if (sigaction(end_signals[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN) {
+            (void)sigaddset(&signals, end_signals[i]);
+        }
     }
-    return hunt->stopped;
+    (void)sigprocmask(SIG_BLOCK, &signals, NULL);
 }
 
-static bool is_late(const struct pack *pack)
+/* Until a child ends, or a tick has passed. */
+static void wait_a_tick(void)
+{
+    const struct timespec tick = {0, TICK_NS};
+    sigset_t children;
+    (void)sigemptyset(&children);
+    (void)sigaddset(&children, SIGCHLD);
+    (void)sigtimedwait(&children, NULL, &tick);
+}
+
+static bool is_past(const struct timespec *end)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return pack->hunt->options->programs == 0 &&
-           (now.tv_sec > pack->end.tv_sec ||
-            (now.tv_sec == pack->end.tv_sec && now.tv_nsec >= pack->end.tv_nsec));
+    return now.tv_sec > end->tv_sec || (now.tv_sec == end->tv_sec && now.tv_nsec >= end->tv_nsec);
+}
+
+bool mill_hunt_must_end(struct mill_hunt *hunt)
+{
+    sigset_t pending;
+    if (sigpending(&pending) == 0) {
+        for (size_t i = 0; i < N_END_SIGNALS; i++) {
+            hunt->stopped = hunt->stopped || sigismember(&pending, end_signals[i]) == 1;
+        }
+    }
+    return hunt->stopped || (hunt->has_end && is_past(&hunt->last));
+}
+
+bool mill_hunt_wait(struct mill_hunt *hunt, const struct mill_child *child, int *status)
+{
+    while (!mill_hunt_must_end(hunt)) {
+        if (waitpid(child->pid, status, WNOHANG) == child->pid) {
+            return true;
+        }
+        wait_a_tick();
+    }
+    (void)kill(child->pid, SIGKILL);
+    *status = mill_child_wait(child);
+    return false;
 }
 
 static void say_progress(struct pack *pack)
@@ -237,7 +277,7 @@ static size_t fill_slots(struct pack *pack)
     size_t n_running = 0;
     for (size_t i = 0; i < pack->n_slots; i++) {
         struct slot *slot = &pack->slots[i];
-        bool rest = slot->progress->at < slot->to && !pack->shared->must_end;
+        bool rest = slot->progress->at < slot->to;
         if (!slot->runs && (rest || take_batch(pack, slot))) {
             start(pack, slot);
         }
@@ -257,15 +297,19 @@ static void reap(struct pack *pack)
     }
 }
 
-/* The running programs do not count. */
+/* What a child had ended with counts; a program that still ran does not. */
 static void kill_all(struct pack *pack)
 {
     for (size_t i = 0; i < pack->n_slots; i++) {
         struct slot *slot = &pack->slots[i];
         if (slot->runs) {
             (void)kill(slot->child.pid, SIGKILL);
-            (void)mill_child_wait(&slot->child);
+            int status = mill_child_wait(&slot->child);
+            bool was_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
             slot->runs = false;
+            if (!was_killed) {
+                take_result(pack, slot, status);
+            }
         }
     }
 }
@@ -273,14 +317,13 @@ static void kill_all(struct pack *pack)
 /* Until the programs or the time are used up, or a signal ends it. */
 static bool run_pack(struct pack *pack)
 {
-    const struct timespec tick = {0, TICK_NS};
+    struct mill_hunt *hunt = pack->hunt;
     bool good = true;
-    while (good && !mill_hunt_is_stopped(pack->hunt)) {
-        pack->shared->must_end = pack->shared->must_end || is_late(pack);
+    while (good && !mill_hunt_must_end(hunt) && !(hunt->has_end && is_past(&pack->end))) {
         if (fill_slots(pack) == 0) {
             break;
         }
-        (void)sigtimedwait(&pack->signals, NULL, &tick);
+        wait_a_tick();
         reap(pack);
         say_progress(pack);
         good = write_kinds(pack, first_open(pack));
@@ -289,6 +332,18 @@ static bool run_pack(struct pack *pack)
     add_up(pack);
     clear_progress();
     return good && write_kinds(pack, UINT64_MAX);
+}
+
+/* When programs end, and when findings are no longer examined. */
+static void set_end(struct pack *pack)
+{
+    struct mill_hunt *hunt = pack->hunt;
+    uint64_t minutes = hunt->options->minutes != 0 ? hunt->options->minutes : 1;
+    hunt->has_end = hunt->options->programs == 0;
+    (void)clock_gettime(CLOCK_MONOTONIC, &pack->end);
+    pack->end.tv_sec += (time_t)(minutes * 60);
+    hunt->last = pack->end;
+    hunt->last.tv_sec += GRACE_SECONDS;
 }
 
 static bool open_pack(struct pack *pack)
@@ -304,23 +359,11 @@ static bool open_pack(struct pack *pack)
     }
     pack->shared = map;
     for (size_t i = 0; i < pack->n_slots; i++) {
-        pack->slots[i] = (struct slot){.hunt = pack->hunt,
-                                       .must_end = &pack->shared->must_end,
-                                       .progress = &pack->shared->progress[i]};
+        pack->slots[i] = (struct slot){.hunt = pack->hunt, .progress = &pack->shared->progress[i]};
         mill_child_init(&pack->slots[i].child);
     }
-    uint64_t minutes = pack->hunt->options->minutes != 0 ? pack->hunt->options->minutes : 1;
-    (void)clock_gettime(CLOCK_MONOTONIC, &pack->end);
-    pack->end.tv_sec += (time_t)(minutes * 60);
-    /* These wait until they are asked for. Children get them as usual. */
-    static const int numbers[] = {SIGINT, SIGTERM, SIGCHLD};
-    (void)sigemptyset(&pack->signals);
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        (void)sigaddset(&pack->signals, numbers[i]);
-    }
-    (void)sigprocmask(SIG_BLOCK, &pack->signals, NULL);
-    (void)sigdelset(&pack->signals, SIGINT); /* stay pending: mill_hunt_is_stopped sees them */
-    (void)sigdelset(&pack->signals, SIGTERM);
+    set_end(pack);
+    hold_signals();
     return true;
 }
 

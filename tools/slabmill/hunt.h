@@ -3,6 +3,8 @@
 #ifndef MILL_HUNT_H
 #define MILL_HUNT_H
 
+#include <time.h>
+
 #include "tools/slabmill/child.h"
 
 /*
@@ -16,6 +18,13 @@
 #define MILL_KEY_BYTES  320u
 #define MILL_PATH_BYTES 4096u
 
+/* What is known of a finding's program when it runs in a process of its own. */
+enum mill_alone {
+    MILL_ALONE_UNKNOWN, /* the hunt ended before it was tried */
+    MILL_ALONE_FAILS,
+    MILL_ALONE_KEEPS /* an earlier program of its process left something */
+};
+
 struct mill_kind {
     char key[MILL_KEY_BYTES];
     char text[MILL_TRIAL_TEXT_BYTES]; /* as mill_trial_text says it */
@@ -26,9 +35,10 @@ struct mill_kind {
     bool is_written;
     /* Known when it is written. */
     char folder[MILL_PATH_BYTES];
-    bool reproduces; /* alone, in a process of its own */
-    size_t n_ops;
-    size_t n_small_ops;
+    enum mill_alone alone;
+    bool is_minimal;    /* of ALONE_FAILS: no smaller program was found */
+    size_t n_ops;       /* lines of found.trace without its head, */
+    size_t n_small_ops; /* and of small.trace */
 };
 
 struct mill_hunt {
@@ -45,7 +55,9 @@ struct mill_hunt {
     uint64_t n_programs; /* that ended, in any way */
     uint64_t n_done;     /* operations */
     uint64_t n_refused;
-    bool stopped; /* by a signal */
+    bool stopped;         /* by a signal */
+    bool has_end;         /* with --minutes: */
+    struct timespec last; /* no finding is examined later */
 };
 
 /* Makes program number n. */
@@ -54,8 +66,13 @@ void mill_hunt_program(const struct mill_hunt *hunt, uint64_t n, struct hrn_prog
 /* The adapter, as commands name it. */
 const char *mill_hunt_name(const struct mill_hunt *hunt);
 
-/* True once the user or the system asked the command to end. */
-bool mill_hunt_is_stopped(struct mill_hunt *hunt);
+/* True once a signal asks the command to end, or hunt->last has passed. The hunt then only writes
+ * what it has. */
+bool mill_hunt_must_end(struct mill_hunt *hunt);
+
+/* Waits for the child, whose status is *status. False: the hunt must end, and the child was
+ * killed. */
+bool mill_hunt_wait(struct mill_hunt *hunt, const struct mill_child *child, int *status);
 
 /* --- Kinds (hunt_kinds.c) --- */
 

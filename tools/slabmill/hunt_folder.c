@@ -70,10 +70,12 @@ static void path_in(const struct mill_kind *kind, const char *name, char *path)
 struct same_kind {
     struct mill_hunt *hunt;
     struct mill_child child;
-    const char *key;
+    struct mill_kind *kind;
+    struct hrn_shrink shrink;
     unsigned limit_ms;
     const struct hrn_program *program; /* the candidate */
     struct mill_trial trial;           /* what it came to */
+    bool ended;                        /* the hunt must end: no candidate runs any more */
 };
 
 static void run_candidate(void *data, struct hrn_result *result)
@@ -86,25 +88,34 @@ static bool breaks_same(void *data, const struct hrn_program *candidate)
 {
     struct same_kind *same = data;
     char key[MILL_KEY_BYTES];
-    if (mill_hunt_is_stopped(same->hunt)) {
+    int status;
+    same->program = candidate;
+    if (!same->ended) {
+        mill_child_start(&same->child, run_candidate, same, same->limit_ms);
+        same->ended = !mill_hunt_wait(same->hunt, &same->child, &status);
+    }
+    if (same->ended) {
+        same->shrink.runs_max = 0;
         return false;
     }
-    same->program = candidate;
-    mill_child_start(&same->child, run_candidate, same, same->limit_ms);
-    mill_child_judge(&same->child, mill_child_wait(&same->child), &same->trial);
+    mill_child_judge(&same->child, status, &same->trial);
     if (same->trial.end == MILL_END_KEPT) {
         return false;
     }
     mill_kind_key(&same->trial, key);
-    return strcmp(key, same->key) == 0;
+    if (strcmp(key, same->kind->key) != 0) {
+        return false;
+    }
+    *same->kind->trial = same->trial; /* of the smallest program so far */
+    return true;
 }
 
 /* Cuts what no longer runs, if the operation is known at which it ended. */
 static void cut(struct same_kind *same, struct hrn_program *program)
 {
+    const struct mill_trial *trial = same->kind->trial;
     size_t n_ops = program->n_ops;
-    size_t op_idx =
-        same->trial.end == MILL_END_LAW ? same->trial.result.op_idx : same->trial.op_idx;
+    size_t op_idx = trial->end == MILL_END_LAW ? trial->result.op_idx : trial->op_idx;
     if (op_idx < n_ops) {
         program->n_ops = op_idx + 1;
         program->n_ops = breaks_same(same, program) ? program->n_ops : n_ops;
@@ -117,22 +128,23 @@ static void shrink(struct mill_hunt *hunt, struct mill_kind *kind, struct hrn_pr
     static struct same_kind same; /* large */
     const struct mill_options *options = hunt->options;
     bool hangs = kind->trial->end == MILL_END_HANG;
-    struct hrn_shrink shrink = {
-        .breaks = breaks_same, .data = &same, .runs_max = hangs ? HANG_RUNS_MAX : options->runs};
     same = (struct same_kind){.hunt = hunt,
-                              .key = kind->key,
+                              .kind = kind,
+                              .shrink = {.breaks = breaks_same,
+                                         .data = &same,
+                                         .runs_max = hangs ? HANG_RUNS_MAX : options->runs},
                               .limit_ms = hangs ? HANG_MS : 1000 * (unsigned)options->timeout};
     mill_child_init(&same.child);
     kind->n_ops = program->n_ops;
-    kind->reproduces = breaks_same(&same, program);
+    kind->alone = breaks_same(&same, program) ? MILL_ALONE_FAILS
+                  : same.ended                ? MILL_ALONE_UNKNOWN
+                                              : MILL_ALONE_KEEPS;
     same.limit_ms = same.limit_ms < SMALLER_MS ? same.limit_ms : SMALLER_MS;
-    if (kind->reproduces) {
+    if (kind->alone == MILL_ALONE_FAILS) {
         cut(&same, program);
-        hrn_shrink_program(&shrink, program);
-        if (breaks_same(&same, program)) {
-            *kind->trial = same.trial;
-            mill_trial_text(kind->trial, kind->text, sizeof kind->text);
-        }
+        hrn_shrink_program(&same.shrink, program);
+        kind->is_minimal = same.shrink.is_minimal;
+        mill_trial_text(kind->trial, kind->text, sizeof kind->text);
     }
     kind->n_small_ops = program->n_ops;
     mill_child_fini(&same.child);
@@ -171,8 +183,9 @@ static void print_in_child(void *data, struct hrn_result *result)
     }
 }
 
-static void write_printed(const struct mill_hunt *hunt, const struct mill_kind *kind,
-                          const char *name, int (*command)(const struct mill_options *options))
+/* Nothing if the hunt must end. */
+static void write_printed(struct mill_hunt *hunt, const struct mill_kind *kind, const char *name,
+                          int (*command)(const struct mill_options *options))
 {
     char trace[MILL_PATH_BYTES + 32];
     char path[MILL_PATH_BYTES + 32];
@@ -185,9 +198,15 @@ static void write_printed(const struct mill_hunt *hunt, const struct mill_kind *
     options.n_files = 1;
     options.timeout = kind->trial->end == MILL_END_HANG ? 1 : options.timeout;
     struct printed printed = {command, &options, path};
+    int status;
+    if (mill_hunt_must_end(hunt)) {
+        return;
+    }
     mill_child_init(&child);
     mill_child_start(&child, print_in_child, &printed, 1000 * (unsigned)options.timeout);
-    (void)mill_child_wait(&child);
+    if (!mill_hunt_wait(hunt, &child, &status)) {
+        (void)unlink(path); /* a part of it */
+    }
     mill_child_fini(&child);
 }
 
@@ -195,6 +214,40 @@ const char *mill_hunt_name(const struct mill_hunt *hunt)
 {
     return mill_adapter_is_plugin(hunt->options->adapter) ? hunt->options->adapter
                                                           : hunt->adapter->name;
+}
+
+/* The trace that trial belongs to. */
+static const char *trace_of(const struct mill_kind *kind)
+{
+    return kind->alone == MILL_ALONE_UNKNOWN ? "found.trace" : "small.trace";
+}
+
+static const char *state_of(const struct mill_kind *kind)
+{
+    switch (kind->alone) {
+    case MILL_ALONE_UNKNOWN:
+        return "It was not examined, since the hunt ended: whether it fails alone is unknown.\n";
+    case MILL_ALONE_KEEPS:
+        return "It does not fail when it runs alone: an earlier program left something. See "
+               "fresh_process in slabmill/adapter.h.\n";
+    default:
+        return kind->is_minimal ? ""
+                                : "small.trace may not be the smallest: the search was cut "
+                                  "short.\n";
+    }
+}
+
+static void write_place(FILE *file, const struct mill_kind *kind)
+{
+    char place[MILL_PLACE_BYTES];
+    const struct mill_trial *trial = kind->trial;
+    bool law = trial->end == MILL_END_LAW;
+    size_t n_ops = kind->alone == MILL_ALONE_UNKNOWN ? kind->n_ops : kind->n_small_ops;
+    mill_place_text(trial, n_ops, place);
+    if (law || place[0] != '\0') {
+        fprintf(file, "%s%s%s%s of %s\n", law ? "seen: " : "", law ? trial->result.text : "",
+                law ? ", " : "", place, trace_of(kind));
+    }
 }
 
 static bool write_report(const struct mill_hunt *hunt, const struct mill_kind *kind)
@@ -207,19 +260,14 @@ static bool write_report(const struct mill_hunt *hunt, const struct mill_kind *k
         return false;
     }
     fprintf(file, "kind: %s\n%s %s\n", kind->key, hunt->adapter->name, kind->text);
-    if (kind->trial->end == MILL_END_LAW) {
-        fprintf(file, "seen: %s, at operation %zu of small.trace\n", kind->trial->result.text,
-                kind->trial->result.op_idx);
+    write_place(file, kind);
+    fprintf(file, "found by seed %" PRIu64 ", program %" PRIu64 "; operations: %zu in found.trace",
+            hunt->seed, kind->program, kind->n_ops);
+    if (kind->alone != MILL_ALONE_UNKNOWN) {
+        fprintf(file, ", %zu in small.trace", kind->n_small_ops);
     }
-    fprintf(file,
-            "found by seed %" PRIu64 ", program %" PRIu64 ", with %zu operations; small.trace has "
-            "%zu\n%s",
-            hunt->seed, kind->program, kind->n_ops, kind->n_small_ops,
-            kind->reproduces ? ""
-                             : "It does not fail when it runs alone: an earlier program left "
-                               "something. See fresh_process in slabmill/adapter.h.\n");
-    fprintf(file, "repeat: slabmill replay --adapter %s %s/small.trace\n", mill_hunt_name(hunt),
-            kind->folder);
+    fprintf(file, "\n%srepeat: slabmill replay --adapter %s %s/%s\n", state_of(kind),
+            mill_hunt_name(hunt), kind->folder, trace_of(kind));
     if (kind->trial->log[0] != '\0') {
         fprintf(file, "\n%s", kind->trial->log);
     }
@@ -237,11 +285,14 @@ bool mill_kind_write(struct mill_hunt *hunt, struct mill_kind *kind)
                 write_trace(hunt, kind, "found.trace", &program);
     if (good) {
         shrink(hunt, kind, &program);
-        good = write_trace(hunt, kind, "small.trace", &program) && write_report(hunt, kind);
+        good = write_report(hunt, kind);
+    }
+    if (good && kind->alone != MILL_ALONE_UNKNOWN) {
+        good = write_trace(hunt, kind, "small.trace", &program);
         write_printed(hunt, kind, "explain.txt", mill_explain);
-        if (kind->reproduces) {
-            write_printed(hunt, kind, "test.cc", mill_emit_test);
-        }
+    }
+    if (good && kind->alone == MILL_ALONE_FAILS) {
+        write_printed(hunt, kind, "test.cc", mill_emit_test);
     }
     hrn_program_fini(&program);
     return good;

@@ -10,7 +10,9 @@
 static void say_row(const struct mill_kind *kind)
 {
     char small[24] = "-";
-    if (kind->reproduces) {
+    if (kind->alone == MILL_ALONE_UNKNOWN) {
+        snprintf(small, sizeof small, "?");
+    } else if (kind->alone == MILL_ALONE_FAILS) {
         snprintf(small, sizeof small, "%zu", kind->n_small_ops);
     }
     printf("  %-*s %8" PRIu64 " %8" PRIu64 " %10zu %6s  %s\n", KEY_COLUMN, kind->key, kind->n_times,
@@ -28,9 +30,19 @@ static void say_aside(const struct mill_hunt *hunt)
     }
 }
 
+/* True if one that counts is in this state. */
+static bool has_kind(const struct mill_hunt *hunt, enum mill_alone alone)
+{
+    for (size_t i = 0; i < hunt->n_kinds; i++) {
+        if (hunt->kinds[i].why == NULL && hunt->kinds[i].alone == alone) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void mill_hunt_say_table(const struct mill_hunt *hunt)
 {
-    bool alone = true;
     printf("%s, seed %" PRIu64 ": %" PRIu64 " programs, %" PRIu64 " operations, %" PRIu64
            " allocations refused%s\n",
            hunt->adapter->name, hunt->seed, hunt->n_programs, hunt->n_done, hunt->n_refused,
@@ -42,12 +54,14 @@ void mill_hunt_say_table(const struct mill_hunt *hunt)
     for (size_t i = 0; i < hunt->n_kinds; i++) {
         if (hunt->kinds[i].why == NULL) {
             say_row(&hunt->kinds[i]);
-            alone = alone && hunt->kinds[i].reproduces;
         }
     }
     say_aside(hunt);
-    if (!alone) {
+    if (has_kind(hunt, MILL_ALONE_KEEPS)) {
         printf("  -: does not fail alone; declare fresh_process if state survives destroy\n");
+    }
+    if (has_kind(hunt, MILL_ALONE_UNKNOWN)) {
+        printf("  ?: not examined, since the hunt ended\n");
     }
     printf("findings: %zu\n", mill_kinds_count(hunt));
 }
@@ -72,13 +86,15 @@ static void say_kind(const struct mill_kind *kind)
         printf(",\"why\":\"%s\"}", kind->why);
         return;
     }
+    static const char *const reproduces[] = {
+        [MILL_ALONE_UNKNOWN] = "null", [MILL_ALONE_FAILS] = "true", [MILL_ALONE_KEEPS] = "false"};
     printf(",\"operations\":%zu,\"small\":", kind->n_ops);
-    if (kind->reproduces) {
+    if (kind->alone == MILL_ALONE_FAILS) {
         printf("%zu", kind->n_small_ops);
     } else {
         printf("null");
     }
-    printf(",\"reproduces\":%s,\"folder\":", kind->reproduces ? "true" : "false");
+    printf(",\"reproduces\":%s,\"folder\":", reproduces[kind->alone]);
     mill_json_text(kind->folder);
     putchar('}');
 }

@@ -9,6 +9,8 @@
 
 #include "harness/base/array.h"
 
+#define WRONG_TABLE_BYTES 256u
+
 /* Weak, since a program may have no adapter of its own. */
 extern const struct slm_adapter_entry *const __start_slm_adapters[]
     __attribute__((weak, visibility("hidden")));
@@ -181,11 +183,17 @@ const struct slm_adapter **hrn_plugin_open(const char *path, char *text, size_t 
         range_fn range;
     } symbol = {dlsym(handle, "slm_adapter_range")};
     if (symbol.object == NULL) {
+        (void)dlclose(handle);
         snprintf(text, text_bytes, "%s: no adapter in it (SLM_ADAPTER in slabmill/adapter.h)",
                  path);
         return NULL;
     }
     const struct slm_adapter_entry *const *end;
     const struct slm_adapter_entry *const *start = symbol.range(&end);
-    return hrn_adapters_of_list(start, end, text, text_bytes);
+    char wrong[WRONG_TABLE_BYTES];
+    const struct slm_adapter **list = hrn_adapters_of_list(start, end, wrong, sizeof wrong);
+    if (list == NULL) {
+        snprintf(text, text_bytes, "%s: %s", path, wrong);
+    }
+    return list;
 }

@@ -55,7 +55,7 @@ const char *hrn_answer_name(enum slm_adapter_answer answer);
 
 /* --- Validation (validate.c) --- */
 
-#define HRN_WRONG_TEXT_BYTES 256u
+#define HRN_WRONG_TEXT_BYTES 4352u /* a path may be in it */
 
 /* False, with a text that says what is wrong with the table: the field, and what it needs. */
 bool hrn_adapter_is_sound(const struct slm_adapter *adapter, char *text, size_t text_bytes);

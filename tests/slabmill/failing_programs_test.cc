@@ -3,6 +3,7 @@
  * them. */
 #include <algorithm>
 #include <cstdio>
+#include <regex>
 
 #include "tests/slabmill/command_fixture.h"
 
@@ -83,6 +84,23 @@ TEST_F(Slabmill, ShrinkLeavesOnlyWhatTheBugNeeds)
     }
 }
 
+TEST_F(Slabmill, ShrinkWritesNextToItsInputAndOverwritesNothing)
+{
+    std::string trace = Write("t.trace", "arena 0 calloc 1 5000\narena 0 free 1\n");
+    std::string first = Path("t.small.trace");
+    std::string second = Path("t-2.small.trace");
+    Done done = Run({"shrink", "--adapter", "broken:dirty", trace});
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_TRUE(Has(done.out, "\n2 operations made 1 in ")) << done.out;
+    EXPECT_TRUE(Has(done.out, "\nthe small program is in " + first + "\n")) << done.out;
+    EXPECT_EQ(Operations(ReadFile(first)), "arena 0 calloc 0 1001\n");
+    std::ofstream(first) << "mine";
+    done = Run({"shrink", "--adapter", "broken:dirty", trace});
+    EXPECT_TRUE(Has(done.out, "\nthe small program is in " + second + "\n")) << done.out;
+    EXPECT_EQ(Operations(ReadFile(second)), "arena 0 calloc 0 1001\n");
+    EXPECT_EQ(ReadFile(first), "mine");
+}
+
 TEST_F(Slabmill, ShrinkStopsAtItsLimitOfRunsAndReportsIt)
 {
     std::string trace = Write("t.trace", Noise("arena 0 calloc 1 5000\n"));
@@ -144,6 +162,36 @@ TEST_F(Slabmill, SoakIsTheSameOnlyForTheSameSeed)
         EXPECT_TRUE(Has(one.err, "slabmill: ops=")) << one.err;
         EXPECT_TRUE(Has(one.err, " execs=4 seconds=")) << one.err;
     }
+}
+
+TEST_F(Slabmill, SoakWithoutOptionsRunsAMillionOperationsFromANewSeedThatItPrints)
+{
+    std::regex first("^slab, seed ([0-9]+)\n");
+    std::smatch one, two;
+    Done done = Run({"soak", "--adapter", "slab"});
+    EXPECT_EQ(done.status, 0) << done.err;
+    ASSERT_TRUE(std::regex_search(done.out, one, first)) << done.out;
+    unsigned long ops = 0;
+    EXPECT_EQ(std::sscanf(done.err.c_str(), "slabmill: ops=%lu", &ops), 1) << done.err;
+    EXPECT_GE(ops, 1000000u);
+    EXPECT_LT(ops, 1100000u);
+    Done again = Run({"soak", "--adapter", "slab", "--seed", one[1]});
+    EXPECT_EQ(one[0].str() + again.out, done.out);
+    Done other = Run({"soak", "--adapter", "slab", "--rounds", "1"});
+    ASSERT_TRUE(std::regex_search(other.out, two, first)) << other.out;
+    EXPECT_NE(one[1], two[1]);
+}
+
+TEST_F(Slabmill, ASoakThatCannotSaveItsProgramsFails)
+{
+    std::string dir = Path("saved");
+    std::string blocked = dir + "/soak-slab-1-00002";
+    std::filesystem::create_directories(blocked);
+    Done done =
+        Run({"soak", "--adapter", "slab", "--seed", "1", "--rounds", "9", "--save-seeds", dir});
+    EXPECT_EQ(done.status, 2);
+    EXPECT_EQ(done.out, "");
+    EXPECT_TRUE(Has(done.err, "\nslabmill: " + blocked + ": Is a directory\n")) << done.err;
 }
 
 TEST_F(Slabmill, SoakEndsAfterItsSeconds)

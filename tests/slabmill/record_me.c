@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls the whole family of malloc, from two threads and a child process: what is recorded of it is
- * known. Arguments: "kill" ends it by SIGKILL, "exec PROGRAM..." becomes another program. */
+ * known. Arguments: "kill" ends it by SIGKILL, "exec PROGRAM..." becomes another program, "wait FILE"
+ * makes the file and waits for a signal, "nothing" allocates nothing. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* reallocarray, memalign */
 #endif
+#include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
@@ -69,6 +71,9 @@ int main(int argc, char **argv)
         (void)execv(argv[2], argv + 2);
         return 1;
     }
+    if (argc > 1 && strcmp(argv[1], "nothing") == 0) {
+        return 0;
+    }
     call_each_once();
     int failed = run_threads();
     pid_t child = fork();
@@ -80,6 +85,10 @@ int main(int argc, char **argv)
     (void)keep(malloc(5555));
     if (argc > 1 && strcmp(argv[1], "kill") == 0) {
         (void)raise(SIGKILL);
+    }
+    if (argc > 2 && strcmp(argv[1], "wait") == 0) {
+        (void)close(open(argv[2], O_CREAT | O_WRONLY, 0600));
+        (void)pause();
     }
     return failed;
 }

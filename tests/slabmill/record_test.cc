@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slabmill record, and replay --region: a command's calls of malloc as a trace. */
 #include <algorithm>
+#include <csignal>
 #include <regex>
 
 #include "tests/slabmill/command_fixture.h"
@@ -103,9 +104,75 @@ TEST_F(Record, WrongCallsAreAnsweredWithWhatIsWrong)
     ExpectWrong({"record"}, "record: expected at least one file, found 0");
     ExpectWrong({"record", "-o", Path("x"), "--", "./no-such-command"},
                 "./no-such-command: No such file or directory");
+    ExpectWrong({"record", "-o", Path("x"), "--", "/"}, "/: Permission denied");
     EXPECT_FALSE(std::filesystem::exists(Path("x")));
+    ExpectWrong({"record", "-o", "/dev/null", "--", "true"}, "/dev/null: not a regular file");
     ExpectWrong({"record", "-o", Path("no/where"), "--", "true"},
                 Path("no/where") + ": No such file or directory");
+}
+
+TEST_F(Record, ATraceThatExistsIsReplacedOnlyByAWholeOne)
+{
+    std::string trace = Write("t.trace", "mine");
+    ExpectWrong({"record", "-o", trace, "--", "./no-such-command"},
+                "./no-such-command: No such file or directory");
+    EXPECT_EQ(ReadFile(trace), "mine");
+    Done nothing = Run({"record", "-o", trace, "--", kProgram, "nothing"});
+    EXPECT_EQ(nothing.status, 2) << nothing.out;
+    EXPECT_TRUE(Has(nothing.err, "nothing was recorded")) << nothing.err;
+    EXPECT_EQ(ReadFile(trace), "mine");
+    EXPECT_TRUE(Has(Of({kProgram}), "arena 0 alloc "));
+    size_t n_files = 0;
+    for (const auto &entry : std::filesystem::directory_iterator(Path(""))) {
+        n_files += entry.path().filename() != "out" && entry.path().filename() != "err";
+    }
+    EXPECT_EQ(n_files, 1u) << "only the trace is left";
+}
+
+TEST_F(Record, WithoutANameTheTraceIsANewFile)
+{
+    std::ofstream("record_me.trace") << "mine";
+    Done done = Run({"record", "--", kProgram});
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_TRUE(Has(done.out, "/record_me-2.trace: operations ")) << done.out;
+    EXPECT_EQ(ReadFile("record_me.trace"), "mine");
+    EXPECT_TRUE(Has(ReadFile("record_me-2.trace"), "arena 0 alloc "));
+    std::filesystem::remove("record_me.trace");
+    std::filesystem::remove("record_me-2.trace");
+}
+
+TEST_F(Record, TheExitStatusOfTheCommandIsNoFailureOfTheRecording)
+{
+    Done done = Run({"record", "-o", Path("t.trace"), "--", "sh", "-c", "exit 127"});
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_TRUE(Has(done.out, "sh: exit status 127\n")) << done.out;
+}
+
+TEST_F(Record, ASignalToEndReachesTheCommandAndTheTraceIsWritten)
+{
+    pid_t record = Start({"record", "-o", Path("t.trace"), "--", kProgram, "wait", Path("ready")});
+    while (!std::filesystem::exists(Path("ready"))) {
+        usleep(10000);
+    }
+    EXPECT_EQ(kill(record, SIGTERM), 0);
+    Done done = Wait(record);
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_TRUE(Has(done.out, "ended by signal 15")) << done.out;
+    EXPECT_TRUE(std::regex_search(ReadFile(Path("t.trace")), std::regex("alloc [0-9]+ 5555\n")));
+}
+
+TEST_F(Record, RecordAndReplayCountTheSameOperations)
+{
+    std::string trace = Of({kProgram});
+    std::string lines = std::to_string(std::count(trace.begin(), trace.end(), '\n'));
+    EXPECT_TRUE(Has(trace, " - ")) << "a refused request";
+    EXPECT_TRUE(Has(ReadFile(Path("out")), ": operations " + lines + ", "));
+    Done replayed = Run({"replay", "--adapter", "malloc", Path("t.trace")});
+    EXPECT_TRUE(Has(replayed.out, " arenas, " + lines + " operations, ")) << replayed.out;
+    Done measured = Run({"replay", "--region", "8388608", Path("t.trace")});
+    EXPECT_TRUE(Has(measured.out, ": " + lines + " operations, ")) << measured.out;
+    Done explained = Run({"explain", "--adapter", "malloc", Path("t.trace")});
+    EXPECT_TRUE(Has(explained.out, ": operations " + lines + " (")) << explained.out;
 }
 
 /* --- replay --region --- */
@@ -129,7 +196,7 @@ TEST_F(Record, SmallRegionsRefuseMoreAndAreFilledFurther)
     Done small = Run({"replay", "--region", "65536", "--adapter", "slab", "--json", trace});
     Done large = Run({"replay", "--region", "1048576", "--adapter", "slab", "--json", trace});
     EXPECT_EQ(small.status, 0) << small.out;
-    EXPECT_TRUE(Has(large.out, "\"end\":\"kept\",\"region\":1048576,\"operations\":201,"
+    EXPECT_TRUE(Has(large.out, "\"end\":\"kept\",\"region\":1048576,\"operations\":2,\"calls\":201,"
                                "\"refused\":0,\"asked_bytes\":201000,\"taken_bytes\":"))
         << large.out;
     std::smatch refused;

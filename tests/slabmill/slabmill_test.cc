@@ -50,16 +50,12 @@ TEST_F(Slabmill, WrongCallsAreAnsweredWithWhatIsWrong)
     ExpectWrong({"replay"}, "replay: expected at least one file, found 0");
     ExpectWrong({"explain"}, "explain: expected one file, found 0");
     ExpectWrong({"explain", "a", "b"}, "explain: expected one file, found 2");
-    ExpectWrong({"adapters", "x"}, "adapters: expected no file, found 1");
     ExpectWrong({"replay", "--classes", "3", "x"}, "--classes 3: expected 1|2|4|8|16");
     ExpectWrong({"replay", "--page=8192", "x"}, "--page 8192: expected 4096|16384|65536");
     ExpectWrong({"replay", "--as", "text", "x"}, "--as text: expected trace|bytes");
-    ExpectWrong({"shrink", "x"}, "shrink: -o OUT is missing");
     ExpectWrong({"seeds", "x"}, "seeds: -o OUT is missing");
-    ExpectWrong({"soak", "--adapter", "slab", "--rounds", "1"}, "soak: --seed S is missing");
-    ExpectWrong({"soak", "--seed", "1", "--rounds", "1"}, "soak: --adapter NAME is missing");
-    ExpectWrong({"soak", "--adapter", "slab", "--seed", "1"},
-                "soak: expected one of --seconds, --rounds and --ops");
+    ExpectWrong({"soak", "--seed", "1", "--rounds", "1"},
+                "soak: expected a shared object, or --adapter NAME");
     ExpectWrong({"soak", "--adapter", "slab", "--seed", "1", "--rounds", "1", "--seconds", "1"},
                 "soak: expected one of --seconds, --rounds and --ops");
     ExpectWrong({"soak", "--adapter", "slab", "--seed", "x", "--rounds", "1"},
@@ -339,6 +335,25 @@ TEST_F(Slabmill, AdaptersListsOperationsAndBrokenOnesOnlyWithAll)
     Done all = Run({"adapters", "--all"});
     EXPECT_TRUE(Has(all.out, "\nbroken:interior: free accepts pointers ")) << all.out;
     EXPECT_TRUE(Has(all.out, "\nbroken:overlap: ")) << all.out;
+}
+
+TEST_F(Slabmill, AdaptersListsThoseOfSharedObjects)
+{
+    Done done = Run({"adapters", "./tests/slabmill/tray_good.so"});
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_EQ(done.out.find("tray: alloc free resize "), 0u) << done.out;
+    EXPECT_EQ(std::count(done.out.begin(), done.out.end(), '\n'), 1) << done.out;
+}
+
+TEST_F(Slabmill, UsageShowsWhichCommandsTakeASharedObject)
+{
+    for (const char *command : {"replay", "explain", "shrink", "emit-test"}) {
+        EXPECT_TRUE(Has(Run({command, "--help"}).out, "] [FILE.so] FILE")) << command;
+    }
+    for (const char *command : {"check", "probe", "soak", "hunt"}) {
+        EXPECT_TRUE(Has(Run({command, "--help"}).out, "] [FILE.so]\n")) << command;
+    }
+    EXPECT_TRUE(Has(Run({"adapters", "--help"}).out, "] [FILE.so...]\n"));
 }
 
 TEST_F(Slabmill, SeedsCutAPoolTraceIntoItsPools)

@@ -9,6 +9,11 @@
 
 #include <slabmill/adapter.h>
 
+#ifdef TRAY_VERSION
+#undef SLM_ADAPTER_VERSION
+#define SLM_ADAPTER_VERSION TRAY_VERSION
+#endif
+
 #define SLOT_BYTES 1024u
 #define SLOTS_MAX  4096u
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slabmill adapters: lists the allocators and the operations they support. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tools/slabmill/slabmill.h"
@@ -29,8 +30,38 @@ static void print_adapter(const struct slm_adapter *adapter)
     putchar('\n');
 }
 
+static int list_plugin(const char *path)
+{
+    const struct slm_adapter **list = mill_plugin_open(path);
+    if (list == NULL) {
+        return MILL_WRONG;
+    }
+    for (size_t i = 0; list[i] != NULL; i++) {
+        print_adapter(list[i]);
+    }
+    free(list);
+    return MILL_GOOD;
+}
+
+static int list_plugins(const struct mill_options *options)
+{
+    int worst = MILL_GOOD;
+    for (size_t i = 0; i < options->n_files; i++) {
+        int status = list_plugin(options->files[i]);
+        worst = status > worst ? status : worst;
+    }
+    return worst;
+}
+
 int mill_adapters(const struct mill_options *options)
 {
+    char wrong[HRN_WRONG_TEXT_BYTES];
+    if (options->n_files > 0) {
+        return list_plugins(options);
+    }
+    if (!hrn_adapters_are_sound(wrong, sizeof wrong)) {
+        return mill_complain("%s", wrong);
+    }
     const struct slm_adapter *own;
     for (size_t i = 0; (own = hrn_adapter_at(i)) != NULL; i++) {
         print_adapter(own);

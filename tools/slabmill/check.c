@@ -7,7 +7,6 @@
 #include "harness/conformance/conformance.h"
 #include "tools/slabmill/slabmill.h"
 
-#define CHECK_OPS     1000000u
 #define PROBE_OPS_MAX 200000u
 
 /* --- The table --- */
@@ -118,7 +117,7 @@ int mill_check(const struct mill_options *options)
     struct mill_options probe = *options;
     size_t n_claims;
     probe.ops = options->ops < PROBE_OPS_MAX ? options->ops : PROBE_OPS_MAX; /* 0: as usual */
-    soak.ops = options->ops == 0 ? CHECK_OPS : options->ops;
+    soak.ops = options->ops == 0 ? MILL_SOAK_OPS : options->ops;
     soak.seed = options->seed == 0 ? 1 : options->seed;
     print_table(adapter, options->adapter);
     (void)fflush(stdout);

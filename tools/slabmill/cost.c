@@ -136,7 +136,7 @@ static void drop_objects(struct world *world, uint32_t arena, bool by_free)
         if (o->p != NULL && o->arena == arena) {
             if (by_free) {
                 (void)world->adapter->free(world->arenas[arena].self, o->p, o->size_bytes);
-                world->cost->n_ops++;
+                world->cost->n_calls++;
             }
             world->live_bytes -= o->size_bytes;
             o->p = NULL;
@@ -204,7 +204,7 @@ static void do_alloc(struct world *world, const struct hrn_op *op, uint32_t id)
 {
     size_t size = hrn_asked_size(world->adapter, op->size_bytes);
     void *p = call_alloc(world, world->arenas[op->arena].self, op, size);
-    world->cost->n_ops++;
+    world->cost->n_calls++;
     if (p == NULL) {
         world->cost->n_refused++;
         return;
@@ -234,7 +234,7 @@ static void do_resize(struct world *world, const struct hrn_op *op)
     size_t size = hrn_asked_size(adapter, op->size_bytes == 0 ? 1 : op->size_bytes);
     void *p = adapter->resize != NULL ? adapter->resize(self, o->p, o->size_bytes, size)
                                       : replace(adapter, self, o, size);
-    world->cost->n_ops++;
+    world->cost->n_calls++;
     if (p == NULL) {
         world->cost->n_refused++;
         return;
@@ -249,7 +249,7 @@ static void do_free(struct world *world, const struct hrn_op *op)
 {
     struct object *o = &world->objects[op->id];
     (void)world->adapter->free(world->arenas[op->arena].self, o->p, o->size_bytes);
-    world->cost->n_ops++;
+    world->cost->n_calls++;
     world->live_bytes -= o->size_bytes;
     o->p = NULL;
 }

@@ -179,6 +179,18 @@ static void print_failure(const struct mill_trial *trial, const struct slm_adapt
     mill_trial_print_log(trial, "  | ");
 }
 
+static void print_counts(const struct mill_input *input)
+{
+    const struct hrn_program *program = &input->trace.program;
+    printf("%s: operations %zu", input->path, mill_input_ops(input));
+    if (input->trace.n_refused > 0) {
+        printf(" (%zu were refused when recorded: here each has a free after it)",
+               input->trace.n_refused);
+    }
+    printf(", objects %u, arenas %u, read as %s\n", program->n_ids, program->n_arenas,
+           input->from_bytes ? "bytes" : "a trace");
+}
+
 static int explain(struct mill_input *input, const struct slm_adapter *adapter,
                    const struct mill_options *options)
 {
@@ -186,18 +198,18 @@ static int explain(struct mill_input *input, const struct slm_adapter *adapter,
     size_t op_idx;
     struct hrn_program *program = &input->trace.program;
     size_t n_ops = program->n_ops;
-    mill_trial_find(&trial, adapter, program, (unsigned)options->timeout, &op_idx);
+    unsigned limit = mill_limit_of(options, program);
+    print_counts(input);
+    mill_trial_find(&trial, adapter, program, limit, &op_idx);
     bool fails = trial.end != MILL_END_KEPT;
     op_idx = fails ? op_idx : program->n_ops;
     input->trace.word = mill_adapter_word(adapter);
-    printf("%s: operations %zu, objects %u, arenas %u, read as %s\n", input->path, n_ops,
-           program->n_ids, program->n_arenas, input->from_bytes ? "bytes" : "a trace");
     print_ops(&input->trace, op_idx, fails, options->all);
     print_failure(&trial, adapter, op_idx, n_ops);
     printf("\nLive before %s:\n", fails && op_idx < n_ops ? "it" : "the end");
     struct picture picture = {adapter, program, op_idx, options->all, 0};
     struct mill_trial look;
-    mill_trial_call(&look, look_in_child, &picture, (unsigned)options->timeout);
+    mill_trial_call(&look, look_in_child, &picture, limit);
     if (look.end == MILL_END_CRASH || look.end == MILL_END_HANG) {
         printf("  (this run did not end either)\n");
     }

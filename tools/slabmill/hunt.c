@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slabmill hunt: random programs in children, and a folder for each kind of finding. */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* MAP_ANONYMOUS, getrandom */
+#define _GNU_SOURCE /* MAP_ANONYMOUS */
 #endif
 
 #include "tools/slabmill/hunt.h"
@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,7 +18,6 @@
 #include "harness/inputs/generate.h"
 
 #define BATCH         64u /* programs of a child */
-#define JOBS_MAX      64u
 #define OPS_SHORT     120u
 #define OPS_LONG      3000u
 #define HANG_MS       500u /* the limit of a program after the first hang */
@@ -63,13 +61,13 @@ struct slot {
 };
 
 struct shared {
-    struct progress progress[JOBS_MAX];
+    struct progress progress[MILL_JOBS_MAX];
 };
 
 struct pack {
     struct mill_hunt *hunt;
     struct shared *shared;
-    struct slot slots[JOBS_MAX];
+    struct slot slots[MILL_JOBS_MAX];
     size_t n_slots;
     uint64_t next;       /* the first program of the next batch */
     bool hangs;          /* one did */
@@ -351,7 +349,7 @@ static bool open_pack(struct pack *pack)
     size_t jobs = pack->hunt->options->jobs;
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     pack->n_slots = jobs != 0 ? jobs : processors > 0 ? (size_t)processors : 1;
-    pack->n_slots = pack->n_slots < JOBS_MAX ? pack->n_slots : JOBS_MAX;
+    pack->n_slots = pack->n_slots < MILL_JOBS_MAX ? pack->n_slots : MILL_JOBS_MAX;
     void *map =
         mmap(NULL, sizeof *pack->shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (map == MAP_FAILED) {
@@ -398,13 +396,6 @@ static int hunt_with(struct mill_hunt *hunt)
     return !good ? MILL_WRONG : mill_kinds_count(hunt) > 0 ? MILL_BROKEN : MILL_GOOD;
 }
 
-static uint64_t new_seed(void)
-{
-    uint32_t seed = (uint32_t)time(NULL);
-    (void)!getrandom(&seed, sizeof seed, 0);
-    return seed;
-}
-
 int mill_hunt(const struct mill_options *options)
 {
     char out[160];
@@ -416,7 +407,7 @@ int mill_hunt(const struct mill_options *options)
     }
     struct mill_hunt hunt = {.options = options,
                              .adapter = mill_adapter_need(options->adapter),
-                             .seed = options->has_seed ? options->seed : new_seed()};
+                             .seed = mill_seed_of(options)};
     if (hunt.adapter == NULL) {
         return MILL_WRONG;
     }

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading inputs of the slabmill command, and writing files. */
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE /* lstat */
+#endif
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tools/slabmill/slabmill.h"
 
@@ -79,6 +84,36 @@ static bool looks_like_trace(const char *path, const char *bytes, size_t n_bytes
     return n > 0;
 }
 
+/* What is wrong with what was read; NULL: nothing. A run of no operation would prove nothing. */
+static const char *wrong_size(const struct mill_input *input, const struct mill_options *options,
+                              size_t n_bytes)
+{
+    if (n_bytes == 0 && options->as == NULL) {
+        return "an empty file (if it is a fuzz input, use --as bytes)";
+    }
+    return !input->from_bytes && input->trace.program.n_ops == 0 ? "no operation in it" : NULL;
+}
+
+static bool parse(struct mill_input *input, const struct mill_options *options, const char *bytes,
+                  size_t n_bytes)
+{
+    struct hrn_trace_error error;
+    if (input->from_bytes) {
+        hrn_program_decode(&input->trace.program, (const uint8_t *)bytes, n_bytes);
+    } else if (!hrn_trace_parse(&input->trace, bytes, n_bytes, &error)) {
+        char text[HRN_TRACE_ERROR_BYTES];
+        hrn_trace_error_text(&error, input->path, text, sizeof text);
+        (void)mill_complain("%s%s", text,
+                            options->as == NULL ? " (if it is a fuzz input, use --as bytes)" : "");
+        return false;
+    }
+    const char *wrong = wrong_size(input, options, n_bytes);
+    if (wrong != NULL) {
+        (void)mill_complain("%s: %s", input->path, wrong);
+    }
+    return wrong == NULL;
+}
+
 bool mill_input_read(struct mill_input *input, const struct mill_options *options, const char *path)
 {
     size_t n_bytes;
@@ -90,19 +125,9 @@ bool mill_input_read(struct mill_input *input, const struct mill_options *option
     input->from_bytes = options->as != NULL ? strcmp(options->as, "bytes") == 0
                                             : !looks_like_trace(path, bytes, n_bytes);
     hrn_trace_init(&input->trace);
-    struct hrn_trace_error error;
-    bool good = true;
-    if (input->from_bytes) {
-        hrn_program_decode(&input->trace.program, (const uint8_t *)bytes, n_bytes);
-    } else {
-        good = hrn_trace_parse(&input->trace, bytes, n_bytes, &error);
-    }
+    bool good = parse(input, options, bytes, n_bytes);
     free(bytes);
     if (!good) {
-        char text[HRN_TRACE_ERROR_BYTES];
-        hrn_trace_error_text(&error, path, text, sizeof text);
-        (void)mill_complain("%s%s", text,
-                            options->as == NULL ? " (if it is a fuzz input, use --as bytes)" : "");
         mill_input_fini(input);
     }
     return good;
@@ -111,6 +136,11 @@ bool mill_input_read(struct mill_input *input, const struct mill_options *option
 void mill_input_fini(struct mill_input *input)
 {
     hrn_trace_fini(&input->trace);
+}
+
+size_t mill_input_ops(const struct mill_input *input)
+{
+    return input->trace.program.n_ops - input->trace.n_refused;
 }
 
 const struct slm_adapter *mill_input_adapter(const struct mill_input *input,
@@ -136,15 +166,43 @@ enum hrn_trace_word mill_adapter_word(const struct slm_adapter *adapter)
     return HRN_TRACE_ARENA;
 }
 
-bool mill_file_write(const char *path, const void *bytes, size_t n_bytes)
+bool mill_file_may_be(const char *path)
 {
-    FILE *file = fopen(path, "wb");
-    if (file == NULL) {
+    char folder[PATH_BUF_BYTES];
+    struct stat status;
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash == NULL ? 0 : (int)(slash - path) + 1, path);
+    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
+        errno = EISDIR;
         return complain_file(path);
     }
+    return access(slash == NULL ? "." : folder, W_OK | X_OK) == 0 || complain_file(path);
+}
+
+static bool write_to(FILE *file, const void *bytes, size_t n_bytes)
+{
     bool written = fwrite(bytes, 1, n_bytes, file) == n_bytes;
-    bool closed = fclose(file) == 0;
-    return (written && closed) || complain_file(path);
+    return fclose(file) == 0 && written;
+}
+
+/* A full disk must not cost what the file holds: the bytes go to a file next to it first. */
+bool mill_file_write(const char *path, const void *bytes, size_t n_bytes)
+{
+    char part[PATH_BUF_BYTES];
+    struct stat status;
+    bool replaces = lstat(path, &status) != 0 || S_ISREG(status.st_mode); /* no pipe, no link */
+    int n = snprintf(part, sizeof part, "%s.%ld.part", path, (long)getpid());
+    FILE *file = replaces && (size_t)n < sizeof part ? fopen(part, "wbx") : NULL;
+    if (file == NULL) {
+        file = fopen(path, "wb");
+        return file != NULL && write_to(file, bytes, n_bytes) ? true : complain_file(path);
+    }
+    if (write_to(file, bytes, n_bytes) && rename(part, path) == 0) {
+        return true;
+    }
+    bool complained = complain_file(path);
+    (void)unlink(part);
+    return complained;
 }
 
 bool mill_seed_write(const char *dir, const char *name, const struct hrn_program *program)
@@ -167,5 +225,13 @@ bool mill_seed_write(const char *dir, const char *name, const struct hrn_program
 
 bool mill_dir_make(const char *path)
 {
-    return mkdir(path, 0777) == 0 || errno == EEXIST || complain_file(path);
+    struct stat status;
+    if (mkdir(path, 0777) == 0) {
+        return true;
+    }
+    bool exists = errno == EEXIST && stat(path, &status) == 0;
+    if (exists && !S_ISDIR(status.st_mode)) {
+        errno = ENOTDIR;
+    }
+    return (exists && S_ISDIR(status.st_mode)) || complain_file(path);
 }

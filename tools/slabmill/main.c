@@ -53,21 +53,21 @@
 static const struct mill_command commands[] = {
     {
         .name = "replay",
-        .arguments = " FILE...",
+        .arguments = " [FILE.so] FILE...",
         .purpose = "Runs traces or fuzz inputs with every check, and prints the result.",
         .help =
             "A slab trace without a head runs twice, with classes by powers of two and with\n"
             "eight for each doubling, unless --classes or --page is given. Of several files,\n"
             "each has one line. With --region each file runs over each adapter of --adapter\n"
             "A,B,./C.so (malloc,pool,slab), and has a table: refused requests, most bytes asked\n"
-            "for and taken, how much of the taken ones was not asked for, and nanoseconds an\n"
-            "operation, which depend on the machine. Exit status: 0 every law kept, 1 a law\n"
+            "for and taken, how much of the taken ones was not asked for, and nanoseconds a\n"
+            "call, which depend on the machine. Exit status: 0 every law kept, 1 a law\n"
             "broken, a crash or a hang, 2 a wrong call or an input that cannot be used.\n"
             "--json, an object a line: file, adapter, end (kept, law, crash, hang, report); of\n"
             "kept ones operations, refused, peak_bytes, peak_source_bytes; of others text,\n"
             "seen, operation (null: unknown). With --region: file, adapter, end, region,\n"
-            "operations, refused, asked_bytes, taken_bytes and unused (null: unknown),\n"
-            "ns_per_operation.\n",
+            "operations, calls, refused, asked_bytes, taken_bytes and unused (null: unknown),\n"
+            "ns_per_call. Operations are the lines of a trace; each object of a burst is a call.\n",
         .takes = INPUT_OPTIONS | MILL_OPT(CLASSES) | MILL_OPT(PAGE) | MILL_OPT(REGION) |
                  MILL_OPT(TIMEOUT) | MILL_OPT(ALL) | MILL_OPT(JSON),
         .files_min = 1,
@@ -76,7 +76,7 @@ static const struct mill_command commands[] = {
     },
     {
         .name = "explain",
-        .arguments = " FILE",
+        .arguments = " [FILE.so] FILE",
         .purpose = "Shows a program as readable operations, how it fails, and the objects live at "
                    "that point.",
         .help = "",
@@ -87,18 +87,18 @@ static const struct mill_command commands[] = {
     },
     {
         .name = "shrink",
-        .arguments = " FILE",
+        .arguments = " [FILE.so] FILE",
         .purpose = "Makes a failing program as small as possible while it fails in the same way.",
-        .help = "Writes a trace.\n",
+        .help =
+            "Writes a trace: OUT, or FILE.small.trace, with a number if there is such a file.\n",
         .takes = INPUT_OPTIONS | MILL_OPT(OUT) | MILL_OPT(RUNS) | MILL_OPT(TIMEOUT),
-        .needs = MILL_OPT(OUT),
         .files_min = 1,
         .files_max = 1,
         .run = mill_shrink,
     },
     {
         .name = "emit-test",
-        .arguments = " FILE",
+        .arguments = " [FILE.so] FILE",
         .purpose = "Prints a GoogleTest case that fails as long as the program fails.",
         .help = "",
         .takes = INPUT_OPTIONS | MILL_OPT(NAME) | MILL_OPT(TIMEOUT),
@@ -132,15 +132,16 @@ static const struct mill_command commands[] = {
     },
     {
         .name = "soak",
-        .arguments = "",
+        .arguments = " [FILE.so]",
         .purpose = "Runs random programs until the time is up or a law is broken.",
         .help =
-            "The same seed makes the same programs. A failing one is written as a trace to OUT,\n"
-            "by default soak-ADAPTER-SEED-ROUND.trace.\n",
+            "Without --seconds, --rounds and --ops: 1,000,000 operations. A seed that is not "
+            "given\n"
+            "is printed first; the same seed makes the same programs. A failing one is written as\n"
+            "a trace to OUT, by default soak-ADAPTER-SEED-ROUND.trace.\n",
         .takes = MILL_OPT(ADAPTER) | MILL_OPT(SECONDS) | MILL_OPT(ROUNDS) | MILL_OPT(OPS) |
                  MILL_OPT(SEED) | MILL_OPT(OUT) | MILL_OPT(SAVE_SEEDS) | MILL_OPT(TIMEOUT) |
                  MILL_OPT(IGNORE),
-        .needs = MILL_OPT(ADAPTER) | MILL_OPT(SEED),
         .run = mill_soak,
     },
     {
@@ -155,10 +156,12 @@ static const struct mill_command commands[] = {
     },
     {
         .name = "adapters",
-        .arguments = "",
+        .arguments = " [FILE.so...]",
         .purpose = "Lists the allocators, and the operations that they support.",
-        .help = "",
+        .help = "Those of the shared objects, or else those of the command.\n"
+                "--all: also the command's allocators that are broken on purpose.\n",
         .takes = MILL_OPT(ALL),
+        .files_max = SIZE_MAX,
         .run = mill_adapters,
     },
     {
@@ -166,10 +169,12 @@ static const struct mill_command commands[] = {
         .arguments = " -- COMMAND [ARGUMENT...]",
         .purpose = "Runs a command, and writes its calls of malloc and free as a trace.",
         .help =
-            "The trace is OUT, by default COMMAND.trace. All threads are recorded, in one order;\n"
-            "of several processes only the first, and if it becomes another program, that one.\n"
-            "A command that is linked statically, or is privileged, cannot be recorded. The\n"
-            "command's own exit status is shown. Exit status: 0 recorded, 2 not.\n",
+            "The trace is OUT, which a recording replaces when it is complete, or a new file\n"
+            "COMMAND.trace. All threads are recorded, in one order; of several processes only the\n"
+            "first, and if it becomes another program, that one. A command that is linked\n"
+            "statically, or is privileged, cannot be recorded. SIGTERM and SIGHUP are passed on "
+            "to\n"
+            "the command. Its own exit status is shown. Exit status: 0 recorded, 2 not.\n",
         .takes = MILL_OPT(OUT),
         .files_min = 1,
         .files_max = SIZE_MAX,

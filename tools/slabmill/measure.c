@@ -50,12 +50,12 @@ static double unused_share(const struct mill_cost *cost)
                : 1 - (double)cost->asked_bytes / (double)cost->taken_bytes;
 }
 
-static void print_header(const char *path, const struct hrn_program *program)
+static void print_header(const struct mill_input *input)
 {
-    printf("%s: %zu operations, regions of %u bytes\n", path, program->n_ops,
-           program->head.region_bytes);
+    printf("%s: %zu operations, regions of %u bytes\n", input->path, mill_input_ops(input),
+           input->trace.program.head.region_bytes);
     printf("  %-20s %9s %12s %12s %7s %8s  %s\n", "adapter", "refused", "most asked", "most taken",
-           "unused", "ns an op", "laws");
+           "unused", "ns a call", "laws");
 }
 
 static void print_row(const struct measuring *m, const struct mill_trial *trial)
@@ -70,41 +70,43 @@ static void print_row(const struct measuring *m, const struct mill_trial *trial)
         snprintf(unused, sizeof unused, "%.1f %%", 100 * unused_share(cost));
     }
     printf("  %-20s %9zu %12zu %12s %7s %8.0f  %s\n", m->adapter->name, cost->n_refused,
-           cost->asked_bytes, taken, unused, cost->nanoseconds / (double)(cost->n_ops + 1), text);
+           cost->asked_bytes, taken, unused, cost->nanoseconds / (double)(cost->n_calls + 1), text);
 }
 
-static void print_json(const char *path, const struct measuring *m, const struct mill_trial *trial)
+static void print_json(const struct mill_input *input, const struct measuring *m,
+                       const struct mill_trial *trial)
 {
     const struct mill_cost *cost = m->cost;
     printf("{\"file\":");
-    mill_json_text(path);
+    mill_json_text(input->path);
     printf(",\"adapter\":");
     mill_json_text(m->adapter->name);
-    printf(",\"end\":\"%s\",\"region\":%u,\"operations\":%zu,\"refused\":%zu,\"asked_bytes\":%zu",
-           mill_end_name(trial->end), m->program->head.region_bytes, cost->n_ops, cost->n_refused,
-           cost->asked_bytes);
+    printf(",\"end\":\"%s\",\"region\":%u,\"operations\":%zu,\"calls\":%zu,\"refused\":%zu,"
+           "\"asked_bytes\":%zu",
+           mill_end_name(trial->end), m->program->head.region_bytes, mill_input_ops(input),
+           cost->n_calls, cost->n_refused, cost->asked_bytes);
     if (cost->knows_taken) {
         printf(",\"taken_bytes\":%zu,\"unused\":%.3f", cost->taken_bytes, unused_share(cost));
     } else {
         printf(",\"taken_bytes\":null,\"unused\":null");
     }
-    printf(",\"ns_per_operation\":%.1f}\n", cost->nanoseconds / (double)(cost->n_ops + 1));
+    printf(",\"ns_per_call\":%.1f}\n", cost->nanoseconds / (double)(cost->n_calls + 1));
 }
 
 /* --- Runs --- */
 
-static int measure(const struct mill_options *options, const char *path, struct measuring *m)
+static int measure(const struct mill_options *options, const struct mill_input *input,
+                   struct measuring *m)
 {
     struct mill_trial checked;
     struct mill_trial plain;
-    size_t seconds = m->program->n_ops / 10000;
-    unsigned limit = (unsigned)(seconds > options->timeout ? seconds : options->timeout);
+    unsigned limit = mill_limit_of(options, m->program);
     memset(m->cost, 0, sizeof *m->cost);
     mill_trial_call(&checked, run_checked, (void *)m, limit);
     mill_trial_call(&plain, run_unchecked, (void *)m, limit);
     const struct mill_trial *worst = checked.end != MILL_END_KEPT ? &checked : &plain;
     if (options->json) {
-        print_json(path, m, worst);
+        print_json(input, m, worst);
     } else {
         print_row(m, worst);
     }
@@ -145,11 +147,11 @@ static int measure_file(const struct mill_options *options, const char *path,
     head->per_doubling = options->classes != 0 ? (uint32_t)options->classes : head->per_doubling;
     head->page_bytes = options->page != 0 ? (uint32_t)options->page : head->page_bytes;
     if (!options->json) {
-        print_header(path, &input.trace.program);
+        print_header(&input);
     }
     for (size_t i = 0; i < n; i++) {
         struct measuring m = {adapters[i], &input.trace.program, cost};
-        int status = measure(options, path, &m);
+        int status = measure(options, &input, &m);
         worst = status > worst ? status : worst;
     }
     mill_input_fini(&input);
@@ -161,9 +163,6 @@ int mill_measure(const struct mill_options *options)
     const struct slm_adapter *adapters[ADAPTERS_MAX];
     size_t n;
     const char *names = options->adapter != NULL ? options->adapter : "malloc,pool,slab";
-    if (options->region > MILL_REGION_MAX) {
-        return mill_complain("--region: at most %zu bytes", (size_t)MILL_REGION_MAX);
-    }
     if (!read_adapters(names, adapters, &n)) {
         return MILL_WRONG;
     }

@@ -11,10 +11,8 @@
  * Safety   One thread.
  * Failure  If there is no memory for the run itself, the process ends with MILL_WRONG.
  */
-#define MILL_REGION_MAX ((size_t)1 << 30)
-
 struct mill_cost {
-    size_t n_ops; /* calls of the allocator */
+    size_t n_calls; /* of the allocator: each object of a burst is one */
     size_t n_refused;
     size_t asked_bytes; /* live, most at once */
     bool knows_taken;

@@ -2,6 +2,7 @@
 /* Options of the slabmill command. */
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,13 +17,21 @@ struct row {
     const char *help;
     enum row_type type;
     size_t offset;            /* in struct mill_options */
-    const uint64_t *allowed;  /* allowed numbers, 0 at the end; NULL: any above 0 */
+    const uint64_t *allowed;  /* allowed numbers, 0 at the end; NULL: from 1 to max */
+    uint64_t max;             /* 0: NUMBER_MAX */
     const char *const *texts; /* allowed texts, NULL at the end; NULL: any */
 };
 
 static const uint64_t allowed_classes[] = {1, 2, 4, 8, 16, 0};
 static const uint64_t allowed_pages[] = {4096, 16384, 65536, 0};
 static const char *const allowed_forms[] = {"trace", "bytes", NULL};
+
+/* A program of hunt or soak takes a millisecond. This is enough for an allocator that is a thousand
+ * times slower. */
+#define TIMEOUT_SECONDS 5
+
+#define NUMBER_MAX  (UINT32_MAX - 1)
+#define TIMEOUT_MAX 1000000 /* so that milliseconds fit */
 
 #define AT(field) offsetof(struct mill_options, field)
 
@@ -75,7 +84,7 @@ static const struct row rows[MILL_OPTIONS] = {
                        .value = "S",
                        .type = ROW_SEED,
                        .offset = AT(seed),
-                       .help = "seed of the random numbers"},
+                       .help = "seed of the random numbers (a new one; check, probe: 1)"},
     [MILL_OPT_SAVE_SEEDS] = {.name = "--save-seeds",
                              .value = "DIR",
                              .offset = AT(save_seeds),
@@ -89,7 +98,10 @@ static const struct row rows[MILL_OPTIONS] = {
                           .value = "S",
                           .type = ROW_NUMBER,
                           .offset = AT(timeout),
-                          .help = "processor seconds after which a run hangs (20)"},
+                          .max = TIMEOUT_MAX,
+                          .help =
+                              "processor seconds after which a run hangs (5, and 1 for each\n"
+                              "                             10,000 operations of a longer trace)"},
     [MILL_OPT_ALL] = {.name = "--all",
                       .type = ROW_FLAG,
                       .offset = AT(all),
@@ -125,6 +137,7 @@ static const struct row rows[MILL_OPTIONS] = {
                        .value = "N",
                        .type = ROW_NUMBER,
                        .offset = AT(jobs),
+                       .max = MILL_JOBS_MAX,
                        .help = "processes at once (one for each processor)"},
     [MILL_OPT_KNOWN] = {.name = "--known",
                         .value = "DIR",
@@ -149,6 +162,7 @@ static const struct row rows[MILL_OPTIONS] = {
                          .value = "BYTES",
                          .type = ROW_NUMBER,
                          .offset = AT(region),
+                         .max = MILL_REGION_MAX,
                          .help = "size of each arena's region; prints a table"},
 };
 
@@ -171,13 +185,16 @@ static bool read_number(const struct row *row, const char *text, uint64_t *numbe
     errno = 0;
     *number = strtoull(text, NULL, 10);
     bool digits = is_digits(text) && errno == 0;
-    bool range = row->type == ROW_SEED ||
-                 (*number > 0 && *number < UINT32_MAX && number_allowed(row, *number));
+    uint64_t max = row->max != 0 ? row->max : NUMBER_MAX;
+    bool range =
+        row->type == ROW_SEED || (*number > 0 && *number <= max && number_allowed(row, *number));
+    char expected[64];
+    snprintf(expected, sizeof expected, "a number from 1 to %" PRIu64, max);
     if (!digits || !range) {
         (void)mill_complain("%s %s: expected %s", row->name, text,
                             row->allowed != NULL    ? row->value
                             : row->type == ROW_SEED ? "a number below 2^64"
-                                                    : "a number from 1 to 4294967294");
+                                                    : expected);
     }
     return digits && range;
 }
@@ -218,7 +235,10 @@ static bool set_value(const struct row *row, const char *value, struct mill_opti
         return good;
     }
     memcpy(field, &value, sizeof value);
-    return text_allowed(row, value);
+    if (*value == '\0') {
+        (void)mill_complain("%s: expected %s, found nothing", row->name, row->value);
+    }
+    return *value != '\0' && text_allowed(row, value);
 }
 
 /* --- The options for getopt_long, which also prints errors --- */
@@ -260,6 +280,10 @@ static bool read_option(int code, int argc, char **argv, struct mill_options *op
 {
     int idx = code == 'o' ? MILL_OPT_OUT : code - FIRST_LONG;
     const struct row *row = &rows[idx];
+    if (row->type != ROW_LIST && (*seen >> idx & 1u) != 0) {
+        (void)mill_complain("%s is given twice", row->name);
+        return false;
+    }
     *seen |= 1u << idx;
     if (row->type == ROW_FLAG) {
         memcpy((char *)options + row->offset, &(bool){true}, sizeof(bool));
@@ -278,15 +302,15 @@ static bool is_complete(const struct mill_command *command, const struct mill_op
             return false;
         }
     }
-    if (options->n_files < command->files_min || options->n_files > command->files_max) {
-        (void)mill_complain("%s: expected %s, found %zu", command->name,
+    bool fits = options->n_files >= command->files_min && options->n_files <= command->files_max;
+    if (!fits) {
+        (void)mill_complain("%s: expected %s%s, found %zu", command->name,
                             command->files_max == 0   ? "no file"
                             : command->files_max == 1 ? "one file"
                                                       : "at least one file",
-                            options->n_files);
-        return false;
+                            options->has_plugin ? " besides the adapter" : "", options->n_files);
     }
-    return true;
+    return fits;
 }
 
 bool mill_options_read(const struct mill_command *command, int argc, char **argv,
@@ -299,7 +323,7 @@ bool mill_options_read(const struct mill_command *command, int argc, char **argv
     int code;
     memset(options, 0, sizeof *options);
     options->runs = 20000;
-    options->timeout = 20;
+    options->timeout = TIMEOUT_SECONDS;
     list_options(command, longs, &shorts);
     snprintf(name, sizeof name, "slabmill %s", command->name);
     argv[0] = name;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Adapters named on the command line: of this program, broken on purpose, or in a shared object. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tools/slabmill/slabmill.h"
 
@@ -37,6 +39,17 @@ static const char *with_slash(const char *path)
     return text;
 }
 
+/* True, with a message: there is no such file, but an adapter of this name. */
+static bool is_only_name(const char *file)
+{
+    if (access(file, F_OK) == 0 || mill_adapter_find(file) == NULL) {
+        return false;
+    }
+    (void)mill_complain("%s: no such file; for the adapter of this name use --adapter %s", file,
+                        file);
+    return true;
+}
+
 bool mill_plugin_take(struct mill_options *options, bool takes_files)
 {
     size_t n_kept = 0;
@@ -48,6 +61,9 @@ bool mill_plugin_take(struct mill_options *options, bool takes_files)
                                 options->files[i], plugin != NULL ? plugin : "--adapter");
             return false;
         }
+        if (is_plugin && is_only_name(options->files[i])) {
+            return false;
+        }
         if (is_plugin) {
             plugin = with_slash(options->files[i]);
         } else {
@@ -56,6 +72,7 @@ bool mill_plugin_take(struct mill_options *options, bool takes_files)
     }
     options->n_files = n_kept;
     options->adapter = plugin != NULL ? plugin : options->adapter;
+    options->has_plugin = plugin != NULL;
     return true;
 }
 
@@ -79,14 +96,28 @@ static const struct slm_adapter *only_one(const struct slm_adapter *const *list,
     return NULL;
 }
 
+const struct slm_adapter **mill_plugin_open(const char *path)
+{
+    char wrong[HRN_WRONG_TEXT_BYTES];
+    struct stat status;
+    if (stat(path, &status) == 0 && !is_shared_object(path)) {
+        (void)mill_complain("%s: %s", path,
+                            access(path, R_OK) != 0 ? strerror(errno) : "not a shared object");
+        return NULL;
+    }
+    const struct slm_adapter **list = hrn_plugin_open(with_slash(path), wrong, sizeof wrong);
+    if (list == NULL) {
+        (void)mill_complain("%s", wrong);
+    }
+    return list;
+}
+
 static const struct slm_adapter *find_in_plugin(const char *text)
 {
     char path[PATH_BUF_BYTES];
-    char wrong[HRN_WRONG_TEXT_BYTES];
     const char *name = split(text, path, sizeof path);
-    const struct slm_adapter **list = hrn_plugin_open(path, wrong, sizeof wrong);
+    const struct slm_adapter **list = mill_plugin_open(path);
     if (list == NULL) {
-        (void)mill_complain("%s", wrong);
         return NULL;
     }
     const struct slm_adapter *found = NULL;
@@ -122,7 +153,10 @@ const struct slm_adapter *mill_adapter_need(const char *name)
         return NULL;
     }
     const struct slm_adapter *adapter = mill_adapter_find(name);
-    if (adapter == NULL) {
+    if (adapter == NULL && is_shared_object(name)) {
+        (void)mill_complain("no adapter is named %s: for the file of this name use ./%s", name,
+                            name);
+    } else if (adapter == NULL) {
         (void)mill_complain("no adapter is named %s (see slabmill adapters)", name);
     }
     return adapter;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slabmill record: runs a command with a library that writes its calls of malloc and free. */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* readlink */
+#define _GNU_SOURCE /* readlink, pipe2 */
 #endif
 
 #include <errno.h>
@@ -53,38 +53,73 @@ static bool set_environment(const char *library, const char *out)
            setenv(MILL_RECORD_PROCESS, process, 1) == 0;
 }
 
+/* The command in its process; on failure, errno goes to the pipe, which an exec closes. */
 __attribute__((noreturn)) static void become(const struct mill_options *options,
-                                             const char *library, const char *out, pid_t parent)
+                                             const char *library, const char *out, pid_t parent,
+                                             int failure)
 {
     char **arguments = (char **)(uintptr_t)options->files; /* NULL ends argv */
     mill_child_end_with(parent);
     if (set_environment(library, out)) {
         (void)execvp(arguments[0], arguments);
     }
-    (void)mill_complain("%s: %s", arguments[0], strerror(errno));
-    _exit(127);
+    int error = errno;
+    (void)!write(failure, &error, sizeof error);
+    _exit(MILL_WRONG);
 }
 
-/* The status of the command, as waitpid stores it; -1: there is no process. Ctrl-C is for the
- * command. */
-static int run_command(const struct mill_options *options, const char *library, const char *out)
+static pid_t command;
+
+/* What asks this program to end is for the command: its trace is then written as usual. */
+static void forward(int number)
+{
+    (void)kill(command, number);
+}
+
+/* Ctrl-C reaches the command without help. */
+static void wait_for(int *status)
+{
+    const struct sigaction forwarding = {.sa_handler = forward};
+    (void)signal(SIGINT, SIG_IGN);
+    (void)sigaction(SIGTERM, &forwarding, NULL);
+    (void)sigaction(SIGHUP, &forwarding, NULL);
+    while (waitpid(command, status, 0) < 0 && errno == EINTR) {
+    }
+}
+
+/* The status of the command, as waitpid stores it. False, with a message: it did not run. */
+static bool run_command(const struct mill_options *options, const char *library, const char *out,
+                        int *status)
 {
     pid_t parent = getpid();
-    int status = -1;
-    pid_t child = fork();
-    if (child == 0) {
-        become(options, library, out, parent);
+    int failure[2];
+    int error = 0;
+    if (pipe2(failure, O_CLOEXEC) != 0) {
+        (void)mill_complain("record: %s", strerror(errno));
+        return false;
     }
-    void (*old)(int) = signal(SIGINT, SIG_IGN);
-    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    command = fork();
+    if (command == 0) {
+        become(options, library, out, parent, failure[1]);
     }
-    (void)signal(SIGINT, old);
-    return status;
+    error = command < 0 ? errno : 0;
+    (void)close(failure[1]);
+    if (command > 0) {
+        (void)!read(failure[0], &error, sizeof error);
+        wait_for(status);
+    }
+    (void)close(failure[0]);
+    if (error != 0) {
+        (void)mill_complain("%s: %s", options->files[0], strerror(error));
+    }
+    return error == 0;
 }
 
-/* The library makes the file longer ahead of its lines; the rest is zeros. */
-static bool cut_zeros(const char *path)
+/* The library makes the file longer ahead of its lines; the rest is zeros. *n_left: bytes of the
+ * lines. */
+static bool cut_zeros(const char *path, size_t *n_left)
 {
+    *n_left = 0;
     int fd = open(path, O_RDWR | O_CLOEXEC);
     struct stat stat;
     bool good = fd >= 0 && fstat(fd, &stat) == 0;
@@ -95,6 +130,7 @@ static bool cut_zeros(const char *path)
         while (n > 0 && text[n - 1] != '\n') {
             n--; /* a line that a kill cut short */
         }
+        *n_left = n;
         good = good && munmap(text, (size_t)stat.st_size) == 0 && ftruncate(fd, (off_t)n) == 0;
     }
     if (!good) {
@@ -116,48 +152,84 @@ static void print_end(const struct mill_options *options, int status)
     }
 }
 
-static int print_recorded(const struct mill_options *options, const char *out, int status)
+static int print_recorded(const struct mill_options *options, const char *part, const char *out,
+                          int status)
 {
+    const struct mill_options as_trace = {.as = "trace"};
     struct mill_input input;
-    if (!cut_zeros(out) || !mill_input_read(&input, options, out)) {
+    size_t n_bytes;
+    print_end(options, status);
+    if (!cut_zeros(part, &n_bytes)) {
         return MILL_WRONG;
     }
-    size_t n_ops = input.trace.program.n_ops;
+    if (n_bytes == 0) {
+        return mill_complain(
+            "%s: nothing was recorded: it allocates nothing, is linked statically, or is "
+            "privileged",
+            options->files[0]);
+    }
+    if (!mill_input_read(&input, &as_trace, part)) {
+        return MILL_WRONG;
+    }
+    size_t n_ops = mill_input_ops(&input);
     uint32_t n_ids = input.trace.program.n_ids;
     mill_input_fini(&input);
-    if (n_ops == 0) {
-        return mill_complain("%s: nothing was recorded: is it linked statically, or privileged?",
-                             options->files[0]);
+    if (rename(part, out) != 0) {
+        return mill_complain("%s: %s", out, strerror(errno));
     }
-    print_end(options, status);
     printf("%s: operations %zu, objects %u; next: slabmill replay --region 67108864 %s\n", out,
            n_ops, n_ids, out);
     return MILL_GOOD;
 }
 
+/* The absolute path of the trace. False, with a message: there is none, or it is no file. */
+static bool name_trace(const struct mill_options *options, char *out, size_t out_bytes)
+{
+    char folder[PATH_BYTES] = "";
+    char stem[2 * PATH_BYTES];
+    struct stat status;
+    const char *slash = strrchr(options->files[0], '/');
+    const char *name = slash != NULL ? slash + 1 : options->files[0];
+    bool absolute = options->out != NULL && options->out[0] == '/';
+    if (!absolute && getcwd(folder, sizeof folder) == NULL) {
+        (void)mill_complain("record: %s", strerror(errno));
+        return false;
+    }
+    snprintf(stem, sizeof stem, "%s%s%s", folder, absolute ? "" : "/",
+             options->out != NULL ? options->out : name);
+    if (options->out == NULL) {
+        return mill_free_path(stem, ".trace", out, out_bytes);
+    }
+    snprintf(out, out_bytes, "%s", stem);
+    bool other = stat(out, &status) == 0 && !S_ISREG(status.st_mode);
+    if (other) {
+        (void)mill_complain("%s: not a regular file", options->out);
+    }
+    return !other;
+}
+
 int mill_record(const struct mill_options *options)
 {
     char library[PATH_BYTES + 64];
-    char folder[PATH_BYTES] = "";
-    char out[2 * PATH_BYTES];
-    const char *slash = strrchr(options->files[0], '/');
-    const char *name = slash != NULL ? slash + 1 : options->files[0];
+    char out[2 * PATH_BYTES + 64];
+    char part[2 * PATH_BYTES + 128];
+    int status = 0;
     if (!find_library(library)) {
         return mill_complain("record: slabmill_record.so is not next to this program");
     }
-    bool absolute = options->out != NULL && options->out[0] == '/';
-    if (!absolute && getcwd(folder, sizeof folder) == NULL) {
-        return mill_complain("record: %s", strerror(errno));
-    }
-    snprintf(out, sizeof out, "%s%s%s%s", folder, absolute ? "" : "/",
-             options->out != NULL ? options->out : name, options->out != NULL ? "" : ".trace");
-    if (!mill_file_write(out, "", 0)) {
+    if (!name_trace(options, out, sizeof out)) {
         return MILL_WRONG;
     }
-    int status = run_command(options, library, out);
-    if (status == -1 || (WIFEXITED(status) && WEXITSTATUS(status) == 127)) {
-        (void)unlink(out);
-        return status == -1 ? mill_complain("fork: %s", strerror(errno)) : MILL_WRONG;
+    snprintf(part, sizeof part, "%s.%ld.part", out, (long)getpid());
+    FILE *file = fopen(part, "wx");
+    if (file == NULL || fclose(file) != 0) {
+        return mill_complain("%s: %s", out, strerror(errno));
     }
-    return print_recorded(options, out, status);
+    int code = run_command(options, library, part, &status)
+                   ? print_recorded(options, part, out, status)
+                   : MILL_WRONG;
+    if (code != MILL_GOOD) {
+        (void)unlink(part);
+    }
+    return code;
 }

@@ -106,16 +106,10 @@ static bool replay_once(struct tally *tally, const struct slm_adapter *adapter,
 
 /* --- Output --- */
 
-/* The number of lines of the trace: a refusal is one line but two operations. */
-static size_t n_lines(const struct mill_input *input)
-{
-    return input->trace.program.n_ops - input->trace.n_refused;
-}
-
 static void print_slab_header(const struct mill_input *input)
 {
     printf("%s: slab, %zu operations, %zu refused by nginx; every law kept\n", input->path,
-           n_lines(input), input->trace.n_refused);
+           mill_input_ops(input), input->trace.n_refused);
     printf("  %-16s %8s %12s %12s %11s %11s %11s\n", "classes", "page", "of these", "refused here,",
            "peak pages", "peak bytes", "peak bytes");
     printf("  %-16s %8s %12s %12s %11s %11s %11s\n", "", "", "served here", "not by nginx", "used",
@@ -151,7 +145,7 @@ static void print_plain(const struct tally *tally, const struct slm_adapter *ada
 {
     printf("%s: %s, %llu arenas, %zu operations, %llu refused, %zu bytes asked for at most; "
            "every law kept\n",
-           input->path, adapter->name, (unsigned long long)tally->n_arenas, n_lines(input),
+           input->path, adapter->name, (unsigned long long)tally->n_arenas, mill_input_ops(input),
            (unsigned long long)tally->result.n_refused, tally->result.peak_live_bytes);
 }
 
@@ -159,7 +153,7 @@ static void print_pool(const struct tally *tally, const struct mill_input *input
 {
     printf("%s: pool, %llu pools, %zu operations, %llu refused, %llu large blocks; "
            "every law kept\n",
-           input->path, (unsigned long long)tally->n_arenas, n_lines(input),
+           input->path, (unsigned long long)tally->n_arenas, mill_input_ops(input),
            (unsigned long long)tally->result.n_refused, (unsigned long long)tally->n_large);
     printf("  peak bytes: %zu asked for, %zu taken from the source\n",
            tally->result.peak_live_bytes, tally->result.peak_source_bytes);
@@ -169,7 +163,7 @@ static void print_brief(const struct tally *tally, const struct slm_adapter *ada
                         const struct mill_input *input)
 {
     printf("%s: %s, %zu operations, %llu refused; every law kept\n", input->path, adapter->name,
-           n_lines(input), (unsigned long long)tally->result.n_refused);
+           mill_input_ops(input), (unsigned long long)tally->result.n_refused);
 }
 
 static void print_json(const struct tally *tally, const struct slm_adapter *adapter,
@@ -181,7 +175,7 @@ static void print_json(const struct tally *tally, const struct slm_adapter *adap
     mill_json_text(adapter->name);
     printf(",\"end\":\"kept\",\"operations\":%zu,\"refused\":%llu,\"peak_bytes\":%zu,"
            "\"peak_source_bytes\":%zu}\n",
-           n_lines(input), (unsigned long long)tally->result.n_refused,
+           mill_input_ops(input), (unsigned long long)tally->result.n_refused,
            tally->result.peak_live_bytes, tally->result.peak_source_bytes);
 }
 
@@ -301,13 +295,6 @@ static void print_failed_json(const struct replay *replay, const struct mill_tri
     }
 }
 
-/* Long traces take long. */
-static unsigned limit_of(const struct replay *replay)
-{
-    size_t seconds = replay->input->trace.program.n_ops / 10000;
-    return (unsigned)(seconds > replay->options->timeout ? seconds : replay->options->timeout);
-}
-
 static int replay_input(struct mill_input *input, const struct mill_options *options)
 {
     struct replay replay = {options, options->n_files > 1 && !options->all,
@@ -319,7 +306,7 @@ static int replay_input(struct mill_input *input, const struct mill_options *opt
     struct hrn_head *head = &input->trace.program.head;
     head->per_doubling = options->classes != 0 ? (uint32_t)options->classes : head->per_doubling;
     head->page_bytes = options->page != 0 ? (uint32_t)options->page : head->page_bytes;
-    mill_trial_call(&trial, run_replay, &replay, limit_of(&replay));
+    mill_trial_call(&trial, run_replay, &replay, mill_limit_of(options, &input->trace.program));
     if (trial.end == MILL_END_KEPT) {
         return MILL_GOOD;
     }

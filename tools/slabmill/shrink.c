@@ -7,12 +7,16 @@
 #include "harness/failure/emit.h"
 #include "tools/slabmill/slabmill.h"
 
+#define PATH_BYTES 4096u
+
 /* An input, how it fails, and where. */
 struct failure {
     struct mill_input input;
     const struct slm_adapter *adapter;
     struct mill_trial trial;
     size_t op_idx;
+    size_t n_ops; /* of the input */
+    unsigned limit;
 };
 
 /* MILL_GOOD: there is a failure. */
@@ -26,8 +30,10 @@ static int find_failure(struct failure *failure, const struct mill_options *opti
         mill_input_fini(&failure->input);
         return MILL_WRONG;
     }
+    failure->n_ops = mill_input_ops(&failure->input);
+    failure->limit = mill_limit_of(options, &failure->input.trace.program);
     mill_trial_find(&failure->trial, failure->adapter, &failure->input.trace.program,
-                    (unsigned)options->timeout, &failure->op_idx);
+                    failure->limit, &failure->op_idx);
     failure->input.trace.word = mill_adapter_word(failure->adapter);
     failure->input.trace.n_refused = 0;
     if (failure->trial.end != MILL_END_KEPT) {
@@ -47,24 +53,45 @@ static bool write_trace(const char *path, const struct hrn_trace *trace)
     return good;
 }
 
+/* INPUT.small.trace, without the .trace of INPUT. False, with a message. */
+static bool name_small(const char *input, char *path, size_t path_bytes)
+{
+    char stem[PATH_BYTES];
+    size_t n = strlen(input);
+    const size_t n_suffix = strlen(".trace");
+    if (n > n_suffix && strcmp(input + n - n_suffix, ".trace") == 0) {
+        n -= n_suffix;
+    }
+    snprintf(stem, sizeof stem, "%.*s", (int)n, input);
+    return mill_free_path(stem, ".small.trace", path, path_bytes);
+}
+
 int mill_shrink(const struct mill_options *options)
 {
     struct failure failure;
+    char out[PATH_BYTES + 64];
+    if (!mill_file_may_be(options->out != NULL ? options->out : options->files[0])) {
+        return MILL_WRONG;
+    }
     int status = find_failure(&failure, options);
     if (status != MILL_GOOD) {
         return status;
     }
     struct hrn_program *program = &failure.input.trace.program;
-    size_t n_before = program->n_ops;
     size_t n_runs;
-    bool minimal = mill_trial_shrink(&failure.trial, failure.adapter, program,
-                                     (unsigned)options->timeout, options->runs, &n_runs);
+    bool minimal = mill_trial_shrink(&failure.trial, failure.adapter, program, failure.limit,
+                                     options->runs, &n_runs);
     char text[MILL_TRIAL_TEXT_BYTES];
     mill_trial_text(&failure.trial, text, sizeof text);
     printf("%s: %s under %s\n%zu operations made %zu in %zu runs%s\n", options->files[0], text,
-           failure.adapter->name, n_before, program->n_ops, n_runs,
+           failure.adapter->name, failure.n_ops, program->n_ops, n_runs,
            minimal ? "" : " (not the end: more --runs would go on)");
-    status = write_trace(options->out, &failure.input.trace) ? MILL_GOOD : MILL_WRONG;
+    bool named = options->out != NULL || name_small(options->files[0], out, sizeof out);
+    const char *path = options->out != NULL ? options->out : out;
+    status = named && write_trace(path, &failure.input.trace) ? MILL_GOOD : MILL_WRONG;
+    if (status == MILL_GOOD) {
+        printf("the small program is in %s\n", path);
+    }
     mill_input_fini(&failure.input);
     return status;
 }

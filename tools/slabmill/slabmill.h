@@ -30,6 +30,10 @@ enum mill_exit {
     MILL_WRONG   /* wrong call, or an input that cannot be used */
 };
 
+/* The most that options may say. */
+#define MILL_JOBS_MAX   64u
+#define MILL_REGION_MAX ((size_t)1 << 30)
+
 /* Values of an option that may be given several times. */
 #define MILL_LIST_MAX 16
 struct mill_list {
@@ -59,6 +63,7 @@ struct mill_options {
     uint64_t jobs;     /* 0: not given */
     uint64_t region;   /* bytes; 0: not given */
     bool has_seed;
+    bool has_plugin;         /* the adapter was one of the files */
     struct mill_list known;  /* folders of earlier hunts */
     struct mill_list except; /* laws */
     struct mill_list ignore; /* parts of reports */
@@ -127,6 +132,18 @@ __attribute__((format(printf, 1, 2))) int mill_complain(const char *format, ...)
 /* Prints a text as JSON on standard output. */
 void mill_json_text(const char *text);
 
+/* --- What is not given (defaults.c) --- */
+
+/* --seed, or a new one, which the command must print. */
+uint64_t mill_seed_of(const struct mill_options *options);
+
+/* Processor seconds for a run of the program: --timeout, or more if it is long. */
+unsigned mill_limit_of(const struct mill_options *options, const struct hrn_program *program);
+
+/* The name STEM SUFFIX, or with a number before the suffix, of no file that exists. False, with a
+ * message: it is too long. */
+bool mill_free_path(const char *stem, const char *suffix, char *path, size_t path_bytes);
+
 /* --- Inputs (input.c) --- */
 
 struct mill_input {
@@ -144,6 +161,10 @@ bool mill_input_read(struct mill_input *input, const struct mill_options *option
                      const char *path);
 void mill_input_fini(struct mill_input *input);
 
+/* The operations of the trace as they are counted for users: its lines. A refused allocation of a
+ * recording is one, though the program has two operations for it. */
+size_t mill_input_ops(const struct mill_input *input);
+
 /* The adapter named by --adapter, or by the trace's word. NULL: unknown, with a message. */
 const struct slm_adapter *mill_input_adapter(const struct mill_input *input,
                                              const struct mill_options *options);
@@ -151,7 +172,11 @@ const struct slm_adapter *mill_input_adapter(const struct mill_input *input,
 /* The word for traces of programs that break under the adapter. */
 enum hrn_trace_word mill_adapter_word(const struct slm_adapter *adapter);
 
-/* Writes a whole file. False: failed, with a message. */
+/* False, with a message: a file of this name could not be written. For commands that run for long
+ * before they write it. */
+bool mill_file_may_be(const char *path);
+
+/* Writes a whole file. False: failed, with a message; a file of this name is as it was. */
 bool mill_file_write(const char *path, const void *bytes, size_t n_bytes);
 
 /* Writes the program as DIR/NAME in bytes. Operations that bytes cannot express exactly become the
@@ -169,6 +194,10 @@ const struct slm_adapter *mill_adapter_find(const char *name);
 /* One of these, or of a shared object: a name with a slash in it is its path, or path:name if it
  * has several adapters. NULL, with a message: unknown, or not sound. */
 const struct slm_adapter *mill_adapter_need(const char *name);
+
+/* The adapters of a shared object in the working folder or at a path, as hrn_plugin_open has them.
+ * NULL, with a message. */
+const struct slm_adapter **mill_plugin_open(const char *path);
 
 /* True if mill_adapter_need takes the name for a path. */
 bool mill_adapter_is_plugin(const char *name);
@@ -260,6 +289,7 @@ int mill_replay(const struct mill_options *options);
 int mill_explain(const struct mill_options *options);
 int mill_shrink(const struct mill_options *options);
 int mill_emit_test(const struct mill_options *options);
+#define MILL_SOAK_OPS 1000000u /* of soak and check, unless options say how many */
 int mill_soak(const struct mill_options *options);
 int mill_check(const struct mill_options *options);
 int mill_probe(const struct mill_options *options);

@@ -28,6 +28,7 @@ struct progress {
     uint64_t round; /* the current round */
     uint64_t n_execs;
     struct hrn_result running; /* of the current round, or of the one that failed */
+    bool is_unsaved;           /* the round's program could not be written */
     uint64_t n_done;           /* in earlier rounds */
     uint64_t n_refused;
     uint64_t digest; /* of each round's result: equal seeds give equal digests */
@@ -78,8 +79,9 @@ static bool save_seed(const struct soak *soak, uint64_t round, const struct hrn_
     char name[96];
     snprintf(name, sizeof name, "soak-%s-%" PRIu64 "-%05" PRIu64, soak->adapter->name,
              soak->options->seed, round);
-    return soak->options->save_seeds == NULL ||
-           mill_seed_write(soak->options->save_seeds, name, program);
+    soak->progress->is_unsaved = soak->options->save_seeds != NULL &&
+                                 !mill_seed_write(soak->options->save_seeds, name, program);
+    return !soak->progress->is_unsaved;
 }
 
 static bool has_ended(const struct soak *soak, uint64_t round, time_t start)
@@ -179,8 +181,7 @@ static int report_failure(const struct soak *soak, const struct mill_trial *tria
     free(bytes);
     hrn_trace_fini(&trace);
     if (written) {
-        printf("  the program is in %s; next: slabmill shrink --adapter %s %s -o small.trace\n",
-               out,
+        printf("  the program is in %s; next: slabmill shrink --adapter %s %s\n", out,
                mill_adapter_is_plugin(soak->options->adapter) ? soak->options->adapter
                                                               : soak->adapter->name,
                out);
@@ -204,6 +205,10 @@ static int run_soak(struct soak *soak)
         (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
     fprintf(stderr, "slabmill: ops=%" PRIu64 " execs=%" PRIu64 " seconds=%.2f\n",
             progress->n_done + progress->running.n_done, progress->n_execs, seconds);
+    if (progress->is_unsaved) {
+        fputs(trial.log, stderr); /* the child's message */
+        return MILL_WRONG;
+    }
     if (trial.end != MILL_END_KEPT) {
         return report_failure(soak, &trial);
     }
@@ -231,16 +236,26 @@ int mill_soak_adapter(const struct mill_options *options, const struct slm_adapt
 
 int mill_soak(const struct mill_options *options)
 {
-    const struct slm_adapter *adapter = mill_adapter_need(options->adapter);
-    if (adapter == NULL) {
-        return MILL_WRONG;
+    if (options->adapter == NULL) {
+        return mill_complain("soak: expected a shared object, or --adapter NAME");
     }
     int n_ends = (options->seconds != 0) + (options->rounds != 0) + (options->ops != 0);
-    if (n_ends != 1) {
+    if (n_ends > 1) {
         return mill_complain("soak: expected one of --seconds, --rounds and --ops");
     }
-    if (options->save_seeds != NULL && !mill_dir_make(options->save_seeds)) {
+    const struct slm_adapter *adapter = mill_adapter_need(options->adapter);
+    if (options->out != NULL && !mill_file_may_be(options->out)) {
         return MILL_WRONG;
     }
-    return mill_soak_adapter(options, adapter);
+    if (adapter == NULL || (options->save_seeds != NULL && !mill_dir_make(options->save_seeds))) {
+        return MILL_WRONG;
+    }
+    struct mill_options soak = *options;
+    soak.seed = mill_seed_of(options);
+    soak.ops = n_ends == 0 ? MILL_SOAK_OPS : options->ops;
+    if (!options->has_seed) {
+        printf("%s, seed %" PRIu64 "\n", adapter->name, soak.seed); /* if it is stopped */
+        (void)fflush(stdout);
+    }
+    return mill_soak_adapter(&soak, adapter);
 }

@@ -22,7 +22,16 @@ def allocator_mill(name, adapter, deps, ops = 200000, tags = []):
     cc_binary(
         name = name,
         testonly = True,
+        data = [name + "_record.so"],
         deps = deps + [Label("//tools/slabmill:command")],
+    )
+
+    # What `record` preloads: it looks for a file of this name next to the command.
+    native.genrule(
+        name = name + "_record",
+        srcs = [Label("//tools/slabmill:slabmill_record.so")],
+        outs = [name + "_record.so"],
+        cmd = "cp $< $@",
     )
     native.sh_test(
         name = name + "_check",

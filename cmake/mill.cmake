@@ -52,6 +52,8 @@ if(PROJECT_IS_TOP_LEVEL)
     install(TARGETS slabmill_mill slabmill_mill_fuzz slabmill_command EXPORT slabmill)
     install(TARGETS slabmill_record LIBRARY DESTINATION lib/slabmill)
     set(mill_dir ${CMAKE_INSTALL_LIBDIR}/cmake/slabmill)
+    # For commands that slabmill_add_mill makes.
+    install(FILES $<TARGET_FILE:slabmill_record> DESTINATION ${mill_dir}/mill)
     install(FILES cmake/slabmill-mill.cmake DESTINATION ${mill_dir})
     install(FILES harness/conformance/gtest/suite.cc DESTINATION
         ${mill_dir}/mill/harness/conformance/gtest)

@@ -24,6 +24,15 @@ function(slabmill_add_mill name)
     endif()
     add_executable(${name} ${mill_SOURCES})
     target_link_libraries(${name} PRIVATE ${mill_LIBRARIES} slabmill::mill)
+    # What `record` preloads: it looks for a file of this name next to the command.
+    if(TARGET slabmill_record)
+        set(record $<TARGET_FILE:slabmill_record>)
+        add_dependencies(${name} slabmill_record)
+    else()
+        set(record ${SLABMILL_MILL_DIR}/slabmill_record.so)
+    endif()
+    add_custom_command(TARGET ${name} POST_BUILD
+        COMMAND ${CMAKE_COMMAND} -E copy ${record} $<TARGET_FILE:${name}>_record.so)
     add_test(NAME ${name}.check
         COMMAND ${name} check --adapter ${mill_ADAPTER} --ops ${mill_OPS})
     find_package(GTest QUIET)

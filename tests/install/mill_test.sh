@@ -34,6 +34,9 @@ if [ -f /usr/include/gtest/gtest.h ]; then
     grep -q "first_fit_mill.conformance .* Passed" "$scratch/log" || die "conformance was not run"
 fi
 
+quietly "$scratch/mill/first_fit_mill" record -o "$scratch/sort.trace" -- sort /dev/null
+grep -q "sort.trace: operations [1-9]" "$scratch/log" || die "the linked command records nothing"
+
 # The libraries without CMake: first_fit is the only adapter of this program besides the mill's.
 # The options are meant to split into words.
 # shellcheck disable=SC2046

@@ -40,6 +40,14 @@ done
 bazel_does run //:first_fit_mill -- check --adapter first_fit --ops 50000
 grep -q "findings: 0" "$scratch/log" || die "check says nothing of findings"
 
+bazel_does run //:first_fit_mill -- record -o "$scratch/sort.trace" -- sort /dev/null
+grep -q "sort.trace: operations [1-9]" "$scratch/log" || die "the command records nothing"
+
+# Other compilers warn of other things.
+bazel_does aquery 'mnemonic(CppCompile, deps(//:first_fit_mill))'
+grep -q "harness/run" "$scratch/log" || die "the command compiles no harness"
+! grep -q -e -Werror "$scratch/log" || die "a warning of the harness would end the user's build"
+
 bazel_does run //:first_fit_mill_fuzz_bin -- -runs=1000 -seed=1
 ops=$(sed -n 's/^slabmill: ops=\([0-9]*\) .*/\1/p' "$scratch/log")
 [ "$ops" -gt 10000 ] || die "1000 runs of the fuzz target made $ops operations"

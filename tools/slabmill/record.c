@@ -20,25 +20,26 @@
 
 #define PATH_BYTES 4096u
 
-/* The library is in the folder of this program, or in ../lib/slabmill. False: in neither. */
+/* The library of the program FOLDER/NAME is FOLDER/NAME_record.so, or slabmill_record.so in the
+ * folder or in ../lib/slabmill. False, with a message: none is there. */
 static bool find_library(char *path)
 {
-    static const char *const places[] = {"", "../lib/slabmill/"};
+    static const char *const names[] = {"slabmill_record.so", "../lib/slabmill/slabmill_record.so"};
     char self[PATH_BYTES];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     self[n > 0 ? n : 0] = '\0';
-    char *slash = strrchr(self, '/');
-    if (slash == NULL) {
-        return false;
+    snprintf(path, PATH_BYTES + 64, "%s_record.so", self);
+    bool found = access(path, R_OK) == 0;
+    const char *slash = strrchr(self, '/');
+    int n_folder = slash != NULL ? (int)(slash - self) + 1 : 0;
+    for (size_t i = 0; !found && i < sizeof names / sizeof names[0]; i++) {
+        snprintf(path, PATH_BYTES + 64, "%.*s%s", n_folder, self, names[i]);
+        found = access(path, R_OK) == 0;
     }
-    slash[1] = '\0';
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        snprintf(path, PATH_BYTES + 64, "%s%sslabmill_record.so", self, places[i]);
-        if (access(path, R_OK) == 0) {
-            return true;
-        }
+    if (!found) {
+        (void)mill_complain("record: neither %s_record.so nor slabmill_record.so is there", self);
     }
-    return false;
+    return found;
 }
 
 /* The library comes first, before what the user loads. */
@@ -214,10 +215,7 @@ int mill_record(const struct mill_options *options)
     char out[2 * PATH_BYTES + 64];
     char part[2 * PATH_BYTES + 128];
     int status = 0;
-    if (!find_library(library)) {
-        return mill_complain("record: slabmill_record.so is not next to this program");
-    }
-    if (!name_trace(options, out, sizeof out)) {
+    if (!find_library(library) || !name_trace(options, out, sizeof out)) {
         return MILL_WRONG;
     }
     snprintf(part, sizeof part, "%s.%ld.part", out, (long)getpid());

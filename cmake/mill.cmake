@@ -51,6 +51,15 @@ target_link_libraries(slabmill_record PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
 if(PROJECT_IS_TOP_LEVEL)
     install(TARGETS slabmill_mill slabmill_mill_fuzz slabmill_command EXPORT slabmill)
     install(TARGETS slabmill_record LIBRARY DESTINATION lib/slabmill)
+    foreach(page IN ITEMS man completion)
+        add_custom_command(OUTPUT slabmill.${page} DEPENDS slabmill_command
+            COMMAND slabmill_command --${page} > slabmill.${page})
+    endforeach()
+    add_custom_target(slabmill_pages ALL DEPENDS slabmill.man slabmill.completion)
+    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/slabmill.man RENAME slabmill.1
+        DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/slabmill.completion RENAME slabmill
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
     set(mill_dir ${CMAKE_INSTALL_LIBDIR}/cmake/slabmill)
     # For commands that slabmill_add_mill makes.
     install(FILES $<TARGET_FILE:slabmill_record> DESTINATION ${mill_dir}/mill)

@@ -120,6 +120,38 @@ TEST_F(Slabmill, VersionIsThreeNumbersOnOneLine)
         << done.out;
 }
 
+TEST_F(Slabmill, TheManualPageHasEveryCommandWithItsOptions)
+{
+    Done page = Run({"--man"});
+    EXPECT_EQ(page.status, 0) << page.err;
+    EXPECT_EQ(page.out.find(".TH SLABMILL 1 "), 0u) << page.out;
+    for (const char *command : kCommands) {
+        std::string name = std::regex_replace(command, std::regex("-"), "\\-");
+        EXPECT_TRUE(Has(page.out, "\n.SS slabmill " + name + " [OPTIONS]")) << name;
+    }
+    EXPECT_TRUE(Has(page.out, "\n.TP\n\\fB\\-\\-timeout\\fR \\fIS\\fR\nprocessor seconds after "));
+    EXPECT_FALSE(std::regex_search(page.out, std::regex("\n\\.(?!TH|S[HS] |TP\n|PP\n|[BI] |br\n)")))
+        << "text as a request";
+}
+
+TEST_F(Slabmill, BashCompletesCommandsAndTheirOptions)
+{
+    Done script = Run({"--completion"});
+    EXPECT_EQ(script.status, 0) << script.err;
+    std::string path = Write("completion", script.out);
+    const auto complete = [&](const std::string &words, int at) {
+        std::string command = "bash -c '. " + path + "; COMP_WORDS=(" + words +
+                              ") COMP_CWORD=" + std::to_string(at) +
+                              "; _slabmill; echo \"${COMPREPLY[*]}\"' > " + Path("words");
+        EXPECT_EQ(std::system(command.c_str()), 0);
+        return ReadFile(Path("words"));
+    };
+    EXPECT_EQ(complete("slabmill re", 1), "replay record\n");
+    EXPECT_EQ(complete("slabmill replay --a", 2), "--adapter --as --all\n");
+    EXPECT_EQ(complete("slabmill record --a", 2), "\n");
+    EXPECT_EQ(complete("slabmill hunt ./mi", 2), "\n") << "files are completed as usual";
+}
+
 TEST_F(Slabmill, InputsThatCannotBeUsedAreNamed)
 {
     std::string missing = Path("missing.trace");

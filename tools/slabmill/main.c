@@ -224,7 +224,7 @@ static const struct mill_command commands[] = {
 static void print_usage(FILE *to)
 {
     fputs("usage: slabmill COMMAND [OPTIONS] [FILE...]\n"
-          "       slabmill --help | --version\n",
+          "       slabmill --help | --version | --man | --completion\n",
           to);
     for (size_t i = 0; i < N_COMMANDS; i++) {
         fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].purpose);
@@ -232,6 +232,11 @@ static void print_usage(FILE *to)
     fputs("slabmill COMMAND --help shows more. Exit status: 0 fine, 1 a law was broken, 2 wrong "
           "call.\n",
           to);
+}
+
+const struct mill_command *mill_command_at(size_t idx)
+{
+    return idx < N_COMMANDS ? &commands[idx] : NULL;
 }
 
 static const struct mill_command *find_command(const char *name)
@@ -287,6 +292,12 @@ static int answer_option(int code)
     case 'V':
         printf("slabmill %s\n", SLM_VERSION_STRING);
         return MILL_GOOD;
+    case 'M':
+        mill_man_print();
+        return MILL_GOOD;
+    case 'C':
+        mill_completion_print();
+        return MILL_GOOD;
     default: /* getopt_long has printed a message */
         return MILL_WRONG;
     }
@@ -297,6 +308,8 @@ int main(int argc, char **argv)
     static const struct option longs[] = {
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
+        {"man", no_argument, NULL, 'M'},
+        {"completion", no_argument, NULL, 'C'},
         {0},
     };
     char name[] = "slabmill"; /* in error messages */

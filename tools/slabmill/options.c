@@ -94,14 +94,13 @@ static const struct row rows[MILL_OPTIONS] = {
                        .type = ROW_NUMBER,
                        .offset = AT(runs),
                        .help = "most runs to make (20000)"},
-    [MILL_OPT_TIMEOUT] = {.name = "--timeout",
-                          .value = "S",
-                          .type = ROW_NUMBER,
-                          .offset = AT(timeout),
-                          .max = TIMEOUT_MAX,
-                          .help =
-                              "processor seconds after which a run hangs (5, and 1 for each\n"
-                              "                             10,000 operations of a longer trace)"},
+    [MILL_OPT_TIMEOUT] =
+        {.name = "--timeout",
+         .value = "S",
+         .type = ROW_NUMBER,
+         .offset = AT(timeout),
+         .max = TIMEOUT_MAX,
+         .help = "processor seconds after which a run hangs (5, or 1 for 10,000 operations)"},
     [MILL_OPT_ALL] = {.name = "--all",
                       .type = ROW_FLAG,
                       .offset = AT(all),
@@ -346,6 +345,12 @@ bool mill_options_read(const struct mill_command *command, int argc, char **argv
     options->has_seed = (seen & MILL_OPT(SEED)) != 0;
     seen |= takes_adapter && options->adapter != NULL ? MILL_OPT(ADAPTER) : 0;
     return is_complete(command, options, seen);
+}
+
+struct mill_option_text mill_option_text(enum mill_option option)
+{
+    const struct row *row = &rows[option];
+    return (struct mill_option_text){row->name, row->value, row->help};
 }
 
 void mill_options_help(const struct mill_command *command)

@@ -126,6 +126,21 @@ bool mill_options_read(const struct mill_command *command, int argc, char **argv
                        struct mill_options *options);
 void mill_options_help(const struct mill_command *command);
 
+/* An option's row of --help. value: NULL if it has none. */
+struct mill_option_text {
+    const char *name;
+    const char *value;
+    const char *help;
+};
+struct mill_option_text mill_option_text(enum mill_option option);
+
+/* The commands, in the order of --help; NULL after the last (main.c). */
+const struct mill_command *mill_command_at(size_t idx);
+
+/* A manual page in roff, and a script for bash: the tables of --help (manual.c). */
+void mill_man_print(void);
+void mill_completion_print(void);
+
 /* Prints "slabmill: ..." on standard error. Always returns MILL_WRONG. */
 __attribute__((format(printf, 1, 2))) int mill_complain(const char *format, ...);
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """slabmill_dependencies: the repositories that this one needs, for any WORKSPACE."""
 
+load("//bazel/afl:repository.bzl", "afl_repository")
+
 _DEBIAN = {
     "bazel_skylib": "/usr/share/bazel/tools/skylib",
     "platforms": "/usr/share/bazel/tools/platforms",
@@ -30,6 +32,7 @@ def slabmill_dependencies(path):
         _declare(native.local_repository, name, path = folder)
     for name in _THIRD_PARTY:
         _declare(native.local_repository, name, path = path + "/third_party/" + name)
+    _declare(afl_repository, "slabmill_afl")
     _declare(
         native.new_local_repository,
         "com_google_googletest",

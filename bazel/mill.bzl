@@ -3,13 +3,15 @@
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_test")
 load("@rules_fuzzing//fuzzing:cc_defs.bzl", "cc_fuzz_test")
+load("//fuzz/overnight:variants.bzl", "overnight_variants")
 
 def allocator_mill(name, adapter, deps, ops = 200000, tags = []):
     """Declares what the mill does with an allocator.
 
     <name> is the slabmill command with the adapter in it; <name>_check, a test, is its check;
     <name>_conformance is a GoogleTest suite of the directed programs alone; <name>_fuzz is a fuzz
-    test, as cc_fuzz_test declares them, and begins with generated programs.
+    test, as cc_fuzz_test declares them, and begins with generated programs; <name>_night is a
+    program that fuzzes for a night (docs/fuzzing.md): bazel run :<name>_night -- --hours 8.
 
     Args:
       name: of the command.
@@ -51,8 +53,13 @@ def allocator_mill(name, adapter, deps, ops = 200000, tags = []):
         name = name + "_seeds",
         testonly = True,
         outs = ["%s_seeds/soak-%s-1-0000%d" % (name, adapter, round) for round in range(10)],
-        cmd = "$(location :%s) soak --adapter %s --seed 1 --rounds 10 --save-seeds $(@D)/%s_seeds" %
-              (name, adapter, name),
+        # A soak that finds a bug ends there: the target is for finding more.
+        cmd = ("$(location :{name}) soak --adapter {adapter} --seed 1 --rounds 10" +
+               " --save-seeds $(@D)/{name}_seeds -o $(@D)/found.trace || [ $$? -eq 1 ];" +
+               " for seed in $(OUTS); do [ -e $$seed ] || : > $$seed; done").format(
+            adapter = adapter,
+            name = name,
+        ),
         tags = tags,
         tools = [":" + name],
     )
@@ -69,4 +76,27 @@ def allocator_mill(name, adapter, deps, ops = 200000, tags = []):
         corpus = [":%s_seeds" % name],
         tags = tags,
         deps = deps + [Label("//fuzz/any")],
+    )
+    _night(name)
+
+def _night(name):
+    """Manual: it needs the fuzz target in every build."""
+    folder = name + "_night_files"
+    overnight = Label("//fuzz/overnight")
+    mill = ["--mill-folder=../" + overnight.workspace_name] if overnight.workspace_name else []
+    package = native.package_name() + "/" if native.package_name() else ""
+    overnight_variants(
+        name = folder,
+        targets = {name + "_fuzz": []},
+    )
+    native.sh_binary(
+        name = name + "_night",
+        testonly = True,
+        srcs = [Label("//fuzz/overnight:overnight.sh")],
+        args = mill + ["--night-folder=" + package + folder],
+        data = [
+            ":" + folder,
+            Label("//fuzz/overnight:runner"),
+        ],
+        tags = ["manual"],
     )

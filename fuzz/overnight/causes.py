@@ -32,7 +32,14 @@ _MOST_STACK = 1 << 16
 # How many frames name a cause, and how many a report shows.
 _NAMING = 2
 _SHOWN = 12
-_OURS = re.compile(r"\b(?:allocator|harness|fuzz|tests|examples|tools)/\S+\.[ch]")
+# A path in the workspace. Other repositories, such as the mill of another workspace, are in
+# external/. The C library's debug information has the paths of its own tree.
+_C_LIBRARY = (
+    r"(?:\./)?(?:nptl|csu|signal|sysdeps|assert|elf|debug|libio|string|stdlib|misc|posix|io|time)/"
+    r"|(?:\./)?malloc/(?:malloc|arena)\.c"
+)
+_OURS = re.compile(rf"^(?!/|external/|{_C_LIBRARY})\S+\.(?:c|h|cc|cpp|cxx|hh|hpp)\b")
+_IS_SOURCE = re.compile(r"\.(?:c|h|cc)\b")
 # The folder of Bazel's compiler and the binary: the same in every line.
 _NOISE = re.compile(r"/proc/self/cwd/| \(/\S*\+0x[0-9a-f]+\)| \(BuildId: [0-9a-f]+\)")
 # Functions that every input passes through.
@@ -113,7 +120,8 @@ def classify(text):
         return None
     stack = _first_stack(_stack_text(text))
     ours = [name for name, where in stack if _OURS.search(where) and not _COMMON.search(name)]
-    law = next((m.group(1) for m in map(_LAW.match, ours) if m), None)
+    laws = (_LAW.match(name) for name, where in stack if _IS_SOURCE.search(where))
+    law = next((found.group(1) for found in laws if found), None)
     return Cause(
         kind="law" if law else kind,
         law=law,

@@ -3,20 +3,29 @@
 
 import difflib
 
-from . import files
-from .coverage import FOLDERS
+from . import coverage as measured, files
 
 
-def read_sources(root):
-    """Returns {path: text} of all files that coverage may measure; {} without a source tree. A night
-    reads them at its start, when they are what was built: the user may edit them later."""
+def _paths(settings, root):
+    if not settings.is_guest:
+        return [p for top in settings.folders for p in (root / top).rglob("*.[ch]")]
+    # Another workspace may have a million files.
+    binaries = [settings.binary("coverage", target) for target in settings.targets]
+    built = {p for binary in binaries if binary.exists() for p in measured.sources_of(binary)}
+    return [root / path for path in built if (root / path).is_file()]
+
+
+def read_sources(settings):
+    """Returns {path: text} of all files that coverage may measure; {} without a source tree. A
+    night reads them at its start, when they are what was built: the user may edit them later."""
+    root = settings.workspace()
     if root is None:
         return {}
-    paths = [p for top in FOLDERS for p in (root / top).rglob("*.[ch]")]
-    return {str(path.relative_to(root)): files.read_text(path) for path in sorted(paths)}
+    paths = sorted(_paths(settings, root))
+    return {str(path.relative_to(root)): files.read_text(path) for path in paths}
 
 
-def coverage(lines_of, sources, targets, history):
+def coverage(lines_of, sources, settings, history):
     """Source coverage by all targets, next to that of an earlier night."""
     if not lines_of:
         return None
@@ -31,12 +40,13 @@ def coverage(lines_of, sources, targets, history):
         _file(path, by_file[path], sources.get(path), *before.get(path, (None, None)))
         for path in sorted(by_file)
     ]
-    ours = [row for row in rows if row["path"].startswith("allocator/")]
-    missing = sorted(set(targets) - set(lines_of))
+    ours = [row for row in rows if settings.is_total(row["path"])]
+    missing = sorted(set(settings.targets) - set(lines_of))
+    totals = "Totals are of this workspace." if settings.is_guest else "Totals are of allocator/."
     return {
         "lines_covered": sum(row["lines_covered"] for row in ours),
         "lines_total": sum(row["lines_total"] for row in ours),
-        "note": " ".join(["Totals are of allocator/."] + [f"Without {name}." for name in missing]),
+        "note": " ".join([totals] + [f"Without {name}." for name in missing]),
         "compared_with": compared_with,
         "files": rows,
     }

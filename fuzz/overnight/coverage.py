@@ -17,10 +17,12 @@ import tempfile
 from . import files, job, lanes
 
 _KIND = re.compile(r"^slabmill: kind (\S+) (\d+)$", re.MULTILINE)
-# The folders with the sources that count.
-FOLDERS = ("allocator", "harness", "examples")
-# Bazel compiles in a sandbox: only the path below the sandbox's root is known.
-_PATH = re.compile(rf"(?:^|/)((?:{'|'.join(FOLDERS)})/.*\.[ch])$")
+# Bazel compiles in a sandbox: only the path below the sandbox's root is known. Other repositories
+# are in external/, and what was built is in bazel-out/.
+_PATH = re.compile(
+    r"^(?:/proc/self/cwd/|/.*/execroot/[^/]+/)?"
+    r"(?!/|external/|bazel-out/)(.*\.(?:c|h|cc|cpp|cxx|hh|hpp))$"
+)
 
 
 def _replay(binary, corpora, profile):
@@ -52,7 +54,7 @@ def _export(binary, profile):
 
 
 def read_lcov(text):
-    """Returns {file: {line: times}} of our sources."""
+    """Returns {file: {line: times}} of the sources of the workspace."""
     lines, current = {}, None
     for entry in text.splitlines():
         if entry.startswith("SF:"):
@@ -62,6 +64,16 @@ def read_lcov(text):
             number, times = entry[3:].split(",")[:2]
             current[number] = max(current.get(number, 0), int(times))
     return lines
+
+
+def sources_of(binary):
+    """Returns the paths of the sources of the workspace that the program was built from."""
+    with tempfile.TemporaryDirectory() as scratch:
+        profile = pathlib.Path(scratch, "profile.profraw")
+        corpus = pathlib.Path(scratch, "corpus")
+        corpus.mkdir()
+        _replay(binary, [corpus], profile)
+        return list(read_lcov(_export(os.path.realpath(binary), profile)))
 
 
 def main(argv):

@@ -127,7 +127,6 @@ class Findings:
             "lane": time_slice.lane.name,
             "variant": time_slice.lane.reporting_variant,
             "binary": str(self._binary(time_slice)),
-            "package": self._settings.package(),
             "kind": cause.kind if cause else _UNNAMED,
             "sightings": [sighting],
             "first_seen_s": round(time_slice.ended_at(), 1),
@@ -252,15 +251,12 @@ class Findings:
             "original_bytes": triage["original_bytes"],
         }
 
-    @staticmethod
-    def _command(finding, path):
+    def _command(self, finding, path):
         """The command that reproduces it. Made last, since triage may rename the folder."""
         if "command" in finding or not path:
             return finding.get("command", "")
-        package, target, variant = finding["package"], finding["target"], finding["variant"]
-        config = "" if variant == "asan-ubsan" else f" --config={variant}-libfuzzer"
-        binary = f"bazel-bin/{package}/{target}_bin"
-        return f"./bazelw build{config} //{package}:{target}_bin && {binary} {path}"
+        build, program = self._settings.repeat(finding["target"], finding["variant"])
+        return f"{build} && {program} {path}"
 
     @staticmethod
     def _untriaged(folder):

@@ -65,7 +65,7 @@ def describe():
     }
 
 
-def versions(workspace):
+def versions(workspace, is_guest):
     """Returns {tool: version} of the installed tools."""
     found = {
         "clang": _first_line("clang-19", "--version"),
@@ -73,7 +73,7 @@ def versions(workspace):
     }
     found["afl++"] = _first_line("afl-fuzz") if has_afl() else NO_AFL
     if workspace:
-        found["slabmill"] = _first_line(
+        found[workspace.name if is_guest else "slabmill"] = _first_line(
             "git", "-C", str(workspace), "describe", "--always", "--dirty", "--abbrev=12"
         )
     return {tool: version for tool, version in found.items() if version}

@@ -34,7 +34,7 @@ class Night:
         self._screen = Screen()
         self._troubles = Troubles(self._screen.say)
         self._store = Store(settings, out, self._troubles)
-        self._sources = compare.read_sources(settings.workspace())
+        self._sources = compare.read_sources(settings)
         parts = settings, self._store, self._troubles
         self._work = Work(*parts, self._screen.say)
         self.findings = findings.Findings(*parts, self._screen.say, began["id"])
@@ -178,7 +178,7 @@ class Night:
             ],
             "findings": found,
             "coverage": compare.coverage(
-                self._work.lines, self._sources, settings.targets, history
+                self._work.lines, self._sources, settings, history
             ),
             "traces": self._work.traces,
             "history": history.rows(),

@@ -127,9 +127,9 @@ def night(settings, began, seconds, ended_by, peaks):
         "ended_by": ended_by,
         "jobs": settings.n_jobs,
         "seed": settings.seed,
-        "command": ["./bazelw", "run", "//fuzz:overnight", "--", *settings.argv],
+        "command": settings.command(),
         "machine": machine.describe(),
-        "versions": machine.versions(settings.workspace()),
+        "versions": machine.versions(settings.workspace(), settings.is_guest),
         "limits": {
             "rss_mb": settings.rss_mb,
             "unit_timeout_s": lanes.UNIT_TIMEOUT_SECONDS,

@@ -85,8 +85,9 @@ def parse_arguments(argv):
     parser.add_argument(
         "--disk-mb", type=_count, default=4096, metavar="N", help="limit of corpora and this night"
     )
-    # For the night over targets with planted bugs.
+    # For nights over other targets: those with planted bugs, and those of other workspaces.
     parser.add_argument("--night-folder", default=USUAL_NIGHT, help=argparse.SUPPRESS)
+    parser.add_argument("--mill-folder", default=None, help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
     if arguments.minutes is None:
         arguments.minutes = 60 * (8 if arguments.hours is None else arguments.hours)
@@ -116,6 +117,9 @@ def _matching(option, patterns, names):
 class Settings:
     """The parameters and folders of one start. The working folder is the root of the runfiles."""
 
+    # The folders of this workspace with the sources that coverage counts.
+    folders = ("allocator", "harness", "examples")
+
     def __init__(self, argv):
         arguments = parse_arguments(argv)
         self.argv = list(argv)
@@ -128,12 +132,14 @@ class Settings:
         if self.seed is None:
             self.seed = random.SystemRandom().randrange(1, 1 << 31)
         self.runfiles = pathlib.Path.cwd()
+        # Another workspace, which has the mill as a repository, for an allocator of its own.
+        self.is_guest = arguments.mill_folder is not None
+        self._mill = self.runfiles / (arguments.mill_folder or "")
         self.night_folder = self.runfiles / arguments.night_folder
         self.cache = pathlib.Path(
             os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache",
             "slabmill",
-            # Real nights must not know the planted bugs.
-            *(() if self._is_usual(arguments) else (arguments.night_folder.replace("/", "-"),)),
+            *self._cache_parts(arguments),
         )
         self.wanted_out = self._from_user(arguments.out)
         self.shared = self._from_user(arguments.shared_corpus)
@@ -144,11 +150,17 @@ class Settings:
         chosen = _matching("--lanes", arguments.lanes, lanes.NAMES)
         self.lanes = [lanes.BY_NAME[name] for name in chosen]
         self.slabmill = self.runfiles / SLABMILL
-        self.traces = sorted((self.runfiles / "corpus" / "traces").glob("*.trace"))
+        # They are of our allocators.
+        folder = self.runfiles / "corpus" / "traces"
+        self.traces = [] if self.is_guest else sorted(folder.glob("*.trace"))
 
-    @staticmethod
-    def _is_usual(arguments):
-        return arguments.night_folder == USUAL_NIGHT
+    def _cache_parts(self, arguments):
+        # Real nights must not know the planted bugs, nor workspaces each other's.
+        if arguments.night_folder == USUAL_NIGHT and not self.is_guest:
+            return ()
+        name = arguments.night_folder.replace("/", "-")
+        workspace = self.workspace()
+        return (f"{workspace.name}-{name}" if self.is_guest and workspace else name,)
 
     @staticmethod
     def workspace():
@@ -164,6 +176,8 @@ class Settings:
 
     def check(self):
         """Raises Unusable, or OSError, for settings that cannot work."""
+        if self.commits_corpus and self.is_guest:
+            raise Unusable("--commit-corpus: a mill's fuzz target has no checked-in corpus")
         if self.commits_corpus and self.workspace() is None:
             raise Unusable("--commit-corpus: not started by `bazel run`, so there is no corpus/")
         if self.shared and not self.shared.is_dir():
@@ -174,9 +188,38 @@ class Settings:
             if folder:
                 _check_writable(option, folder)
 
+    def counts(self, path):
+        """True if coverage counts a source: here those of some folders, in another workspace all of
+        its own."""
+        return self.is_guest or path.split("/")[0] in self.folders
+
+    def is_total(self, path):
+        """True if the totals of the page count it too."""
+        return self.is_guest or path.startswith("allocator/")
+
     def package(self):
         """The Bazel package of the targets."""
-        return str(self.night_folder.relative_to(self.runfiles).parent)
+        parent = self.night_folder.relative_to(self.runfiles).parent
+        return "" if parent == pathlib.PurePath() else str(parent)
+
+    def command(self):
+        """What the user called."""
+        if not self.is_guest:
+            return ["./bazelw", "run", "//fuzz:overnight", "--", *self.argv]
+        night = f"//{self.package()}:{self.night_folder.name[: -len('_files')]}"
+        hidden = ("--night-folder", "--mill-folder")
+        return ["bazel", "run", night, "--", *(a for a in self.argv if not a.startswith(hidden))]
+
+    def repeat(self, target, variant):
+        """(A command that builds a target as it is in a variant, the program)."""
+        package = self.package()
+        if self.is_guest:
+            part = f"{self.night_folder.name}/{variant}"
+            program = pathlib.PurePath("bazel-bin", package, part, target)
+            return f"bazel build //{package}:{part}", str(program)
+        config = "" if variant == "asan-ubsan" else f" --config={variant}-libfuzzer"
+        binary = f"{target}_bin"
+        return f"./bazelw build{config} //{package}:{binary}", f"bazel-bin/{package}/{binary}"
 
     def binary(self, variant, target):
         """The program of a target in one of its builds (variants.bzl); it may not exist."""
@@ -199,7 +242,7 @@ class Settings:
 
     def afl_mutator(self):
         """Our mutator in the form that AFL++ loads, or None."""
-        path = self.runfiles / "harness" / "afl_mutator.so"
+        path = self._mill / "harness" / "afl_mutator.so"
         return path if path.exists() else None
 
     def dictionary(self, target):

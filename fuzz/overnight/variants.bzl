@@ -151,13 +151,14 @@ def fuzz_target_files():
         tags = ["manual"],
     )
 
-def overnight_variants(name):
+def overnight_variants(name, targets = None):
     """Declares <name>, and <name>/asan-ubsan and so on.
 
     Args:
       name: of the filegroup of everything, and of the folder in the runfiles.
+      targets: {name: tags} of the fuzz tests; None: all above in this package.
     """
-    targets = _find_targets()
+    targets = targets or _find_targets()
     parts = []
     for variant in _VARIANTS:
         if variant == "afl" and not AFL_FOUND:

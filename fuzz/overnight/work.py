@@ -37,7 +37,7 @@ class Work:
 
     def opening(self, findings):
         """Yields the jobs. A trace that fails is a finding."""
-        if not self._settings.traces:
+        if not self._settings.traces and not self._settings.is_guest:
             self._troubles.add("no recorded traces were found")
         yield from (self._trace(trace, findings) for trace in self._settings.traces)
         yield from (self._ask_shape(target) for target in self._settings.targets)
@@ -101,7 +101,11 @@ class Work:
             if how or not found:
                 self._troubles.add(f"coverage of {target} {how}")
                 return
-            self.lines[target] = found["lines"]
+            self.lines[target] = {
+                path: lines
+                for path, lines in found["lines"].items()
+                if self._settings.counts(path)
+            }
             self.kinds[target] = found["kinds"]
 
         binary = self._settings.binary("coverage", target)

@@ -53,6 +53,32 @@ ops=$(sed -n 's/^slabmill: ops=\([0-9]*\) .*/\1/p' "$scratch/log")
 [ "$ops" -gt 10000 ] || die "1000 runs of the fuzz target made $ops operations"
 echo "fuzz target: $ops operations"
 
+# A night: what it measures and reports is the user's.
+run_night() { # exit-status
+    status=0
+    XDG_CACHE_HOME=$scratch/cache run_bazel run --jobs=2 --noshow_progress \
+        //:first_fit_mill_night -- --minutes 0.2 --jobs 1 --lanes seeded --out "$scratch/night" \
+        >"$scratch/log" 2>&1 || status=$?
+    [ "$status" -eq "$1" ] || {
+        cat "$scratch/log"
+        die "the night has exit status $status, expected $1"
+    }
+}
+
+# Prints what a Python expression finds in the report.
+in_report() {
+    python3 -c "import json, sys; report = json.load(open(sys.argv[1])); print($1)" \
+        "$scratch/night/report.json"
+}
+
+run_night 0
+[ "$(in_report "sorted(row['path'] for row in report['coverage']['files'])")" = \
+    "['first_fit.c', 'first_fit_adapter.c']" ] || die "coverage is not that of the user's sources"
+[ "$(in_report "report['coverage']['lines_covered'] > 40")" = True ] || die "few lines are covered"
+[ "$(in_report "report['night']['command'][:3]")" = \
+    "['bazel', 'run', '//:first_fit_mill_night']" ] || die "the command is not the user's"
+[ "$(in_report "report['troubles']")" = "[]" ] || die "the night has troubles"
+
 # Objects of some sizes get 8 bytes too few.
 sed -i 's/(size_bytes + 15)/(size_bytes + 7)/' first_fit.c
 ! cmp -s first_fit.c "$OLDPWD/tests/registry/first_fit.c" || die "the heap has no bug"
@@ -64,4 +90,11 @@ grep -m 1 "broke law contents" "$scratch/log" || {
     cat "$scratch/log"
     die "check names no broken law"
 }
+run_night 1
+command=$(in_report "report['findings'][0]['command']")
+case $command in
+"bazel build //:first_fit_mill_night_files/asan-ubsan && "*) ;;
+*) die "the night reports no command of this workspace: $command" ;;
+esac
+in_report "[(found['cause'], found['frames']) for found in report['findings']]"
 echo "the mill works in another workspace"

@@ -448,5 +448,128 @@ slm_adapter_range(const struct slm_adapter_entry *const **end)
 
 #ifdef __cplusplus
 }
+
+extern "C++" { /* also in a file that includes this header within extern "C" */
+
+/* --- The table of a C++ class --- */
+
+/*
+ * Model    SLM_ADAPTER(mine) = slm_adapter_of<Heap>();
+ *          An arena is an object of the class. `create` is Heap's static function of this name, if
+ *          it has one, and else `new Heap(region, region_bytes)`; `destroy` deletes the object
+ *          accordingly, or calls the member function. `alloc` and `free` are Heap's; free may take
+ *          the size or not, and may return nothing, which is OK. Each further function of the table
+ *          that a public member function has the name of calls it, without `self`.
+ *          Declarations, and functions that are none of the class, are set by a lambda:
+ *              slm_adapter_of<Heap>([](slm_adapter &a) { a.align_bytes = 16; })
+ * Failure  An exception ends the program, which is a finding.
+ */
+struct slm_adapter_cxx {
+    template <class H> static H &any();
+
+    template <class H> static H *heap(void *self)
+    {
+        return static_cast<H *>(self);
+    }
+
+    /* Of two overloads that fit, the one with int is better for 0. */
+    template <class H>
+    static auto create(const slm_adapter_env *env, int) -> decltype(H::create(env))
+    {
+        return H::create(env);
+    }
+    template <class H> static H *create(const slm_adapter_env *env, long)
+    {
+        return new H(env->region, env->region_bytes);
+    }
+
+    template <class H>
+    static auto destroy(slm_adapter &a, int) -> decltype(any<H>().destroy(), void())
+    {
+        a.destroy = [](void *self) { heap<H>(self)->destroy(); };
+    }
+    template <class H> static auto destroy(slm_adapter &a, long) -> decltype(H(nullptr, 0), void())
+    {
+        a.destroy = [](void *self) { delete heap<H>(self); };
+    }
+    template <class H> static void destroy(slm_adapter &, ...)
+    {
+    }
+
+    template <class H>
+    static auto free_it(H *h, void *p, size_t n, int) -> decltype(slm_adapter_answer(h->free(p, n)))
+    {
+        return h->free(p, n);
+    }
+    template <class H>
+    static auto free_it(H *h, void *p, size_t n, long) -> decltype(h->free(p, n), SLM_ADAPTER_OK)
+    {
+        h->free(p, n);
+        return SLM_ADAPTER_OK;
+    }
+    template <class H> static slm_adapter_answer free_it(H *h, void *p, size_t, ...)
+    {
+        h->free(p);
+        return SLM_ADAPTER_OK;
+    }
+
+#define SLM_ADAPTER_CXX_CALLS(name, sample, ...)                                                   \
+    template <class H>                                                                             \
+    static auto name(slm_adapter &a, int)->decltype(static_cast<void>(any<H>().name sample))       \
+    {                                                                                              \
+        a.name = __VA_ARGS__;                                                                      \
+    }                                                                                              \
+    template <class H> static void name(slm_adapter &, long)                                       \
+    {                                                                                              \
+    }
+    SLM_ADAPTER_CXX_CALLS(alloc_zeroed, (1, 1), [](void *self, size_t n, size_t size) {
+        return static_cast<void *>(heap<H>(self)->alloc_zeroed(n, size));
+    })
+    SLM_ADAPTER_CXX_CALLS(alloc_aligned, (1, 1), [](void *self, size_t align, size_t size) {
+        return static_cast<void *>(heap<H>(self)->alloc_aligned(align, size));
+    })
+    SLM_ADAPTER_CXX_CALLS(resize, (nullptr, 1, 1), [](void *self, void *p, size_t old, size_t now) {
+        return static_cast<void *>(heap<H>(self)->resize(p, old, now));
+    })
+    SLM_ADAPTER_CXX_CALLS(usable_bytes, (nullptr),
+                          [](void *self, void *p) { return heap<H>(self)->usable_bytes(p); })
+    SLM_ADAPTER_CXX_CALLS(reset, (), [](void *self) { heap<H>(self)->reset(); })
+    SLM_ADAPTER_CXX_CALLS(trim, (), [](void *self) { return heap<H>(self)->trim(); })
+    SLM_ADAPTER_CXX_CALLS(check, (), [](void *self) { return heap<H>(self)->check(); })
+#undef SLM_ADAPTER_CXX_CALLS
+
+    struct nothing {
+        void operator()(slm_adapter &) const
+        {
+        }
+    };
+};
+
+template <class H, class Declare = slm_adapter_cxx::nothing>
+slm_adapter slm_adapter_of(Declare declare = Declare())
+{
+    typedef slm_adapter_cxx cxx;
+    slm_adapter a = slm_adapter();
+    a.create = [](const slm_adapter_env *env) {
+        return static_cast<void *>(cxx::create<H>(env, 0));
+    };
+    a.alloc = [](void *self, size_t n) {
+        return static_cast<void *>(cxx::heap<H>(self)->alloc(n));
+    };
+    a.free = [](void *self, void *p, size_t n) {
+        return cxx::free_it<H>(cxx::heap<H>(self), p, n, 0);
+    };
+    cxx::destroy<H>(a, 0);
+    cxx::alloc_zeroed<H>(a, 0);
+    cxx::alloc_aligned<H>(a, 0);
+    cxx::resize<H>(a, 0);
+    cxx::usable_bytes<H>(a, 0);
+    cxx::reset<H>(a, 0);
+    cxx::trim<H>(a, 0);
+    cxx::check<H>(a, 0);
+    declare(a);
+    return a;
+}
+}
 #endif
 #endif

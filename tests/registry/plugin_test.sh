@@ -85,6 +85,12 @@ esac
     "$scratch/cxx.cc" "$scratch/first_fit.o" -o "$scratch/cxx.so"
 expect 0 "findings: 0" "$mill" check ./cxx.so --ops 5000
 
+# A C++ class: its functions are the adapter's.
+"$cxx" -std=c++11 -Wall -Wextra -Wpedantic -Werror -g -shared -fPIC -I "$include" \
+    "$here/stack_adapter.cc" -o "$scratch/stack.so"
+expect 0 "findings: 0" "$mill" check ./stack.so --ops 100000
+expect 0 "stack: alloc free burst drain reset " "$mill" adapters stack.so
+
 # Linked in, without a list: the same programs, the same results.
 expect 0 "first_fit: alloc free" "$static" adapters
 expect 0 "slab: alloc calloc" "$static" adapters

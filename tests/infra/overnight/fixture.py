@@ -49,6 +49,17 @@ def main():
     sys.exit(not (result.wasSuccessful() and result.testsRun))
 
 
+def made_settings(runfiles="/r", night="fuzz/night", mill=None, **fields):
+    """Settings without a command line."""
+    made = object.__new__(settings.Settings)
+    made.runfiles = pathlib.Path(runfiles)
+    made.night_folder = made.runfiles / night
+    made.is_guest = mill is not None
+    made.argv = ["--minutes=1", f"--night-folder={night}"]
+    made.__dict__.update(fields)
+    return made
+
+
 class NightTest(unittest.TestCase):
     """Each test has a cache, a source tree and runfiles of its own."""
 

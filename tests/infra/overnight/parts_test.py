@@ -15,7 +15,7 @@ import types
 import unittest
 import unittest.mock
 
-from fixture import SOURCES, wait_for_death
+from fixture import SOURCES, made_settings, wait_for_death
 from overnight import (
     account,
     causes,
@@ -112,23 +112,6 @@ class CausesTest(unittest.TestCase):
         log = "==1==ERROR: A\n" + "\n" * (1 << 17) + "SUMMARY: AddressSanitizer: SEGV a.c:1\n"
         self.assertLess(len(causes.classify(log).stack), 1 << 17)
         self.assertLess(time.process_time() - began, 10)
-
-    def test_frames_of_another_workspace_are_those_of_its_own_sources(self):
-        log = (
-            "==1==ERROR: AddressSanitizer: SEGV\n"
-            "    #0 0x1 in __pthread_kill_implementation nptl/pthread_kill.c:43:17\n"
-            "    #1 0x2 in abort stdlib/abort.c:79:7\n"
-            "    #2 0x3 in merge /proc/self/cwd/heap.cc:12:3\n"
-            "    #3 0x4 in release /proc/self/cwd/lib/adapter.c:9:3\n"
-            "    #4 0x5 in hrn_run_op /proc/self/cwd/external/slabmill/harness/run/run.c:9:3\n"
-            "SUMMARY: AddressSanitizer: SEGV heap.cc:12:3 in merge\n"
-        )
-        cause = causes.classify(log)
-        self.assertEqual(cause.frames, ("merge", "release"))
-        self.assertEqual(cause.name("t"), "t-SEGV-merge-release")
-        law = log.replace("merge /proc/self/cwd/heap.cc", "hrn_law_overlap external/slabmill/h.c")
-        self.assertEqual(causes.classify(law).name("t"), "t-law-overlap")
-        self.assertEqual(causes.classify(law).frames, ("release",))
 
     def test_empty_summary_has_no_cause(self):
         self.assertIsNone(causes.classify("SUMMARY: AddressSanitizer:  \n"))
@@ -487,45 +470,6 @@ class CoverageTest(unittest.TestCase):
         )
 
 
-def _settings(runfiles="/r", night="fuzz/night", mill=None, **fields):
-    """Settings without a command line."""
-    made = object.__new__(settings.Settings)
-    made.runfiles = pathlib.Path(runfiles)
-    made.night_folder = made.runfiles / night
-    made.is_guest = mill is not None
-    made.argv = ["--minutes=1", f"--night-folder={night}"]
-    made.__dict__.update(fields)
-    return made
-
-
-class GuestTest(unittest.TestCase):
-    """A night of another workspace."""
-
-    def test_commands_are_those_of_the_workspace(self):
-        guest = _settings(night="lib/mine_night_files", mill="../slabmill")
-        self.assertEqual(guest.command(), ["bazel", "run", "//lib:mine_night", "--", "--minutes=1"])
-        self.assertEqual(
-            guest.repeat("mine_fuzz", "asan-ubsan"),
-            (
-                "bazel build //lib:mine_night_files/asan-ubsan",
-                "bazel-bin/lib/mine_night_files/asan-ubsan/mine_fuzz",
-            ),
-        )
-        top = _settings(night="mine_night_files", mill="../slabmill")
-        self.assertEqual(top.command()[2], "//:mine_night")
-        self.assertEqual(top.repeat("f", "msan")[1], "bazel-bin/mine_night_files/msan/f")
-
-    def test_all_its_sources_count(self):
-        guest, here = _settings(mill="../slabmill"), _settings()
-        for path, counts, total in (
-            ("heap.cc", False, False),
-            ("harness/run/run.c", True, False),
-            ("allocator/slab/slab.c", True, True),
-        ):
-            self.assertTrue(guest.counts(path) and guest.is_total(path))
-            self.assertEqual((here.counts(path), here.is_total(path)), (counts, total))
-
-
 def _report(night, covered, targets=("t",)):
     """The part of a report that later nights compare with; covered: {file: {line: times}}."""
     numbers = dict.fromkeys(("execs", "execs_per_s", "edges", "lines_covered", "corpus_after"))
@@ -567,7 +511,7 @@ class HistoryTest(unittest.TestCase):
         self.past.add(_report("1", covered), {p: s for p, s in sources.items() if s})
         lines = {name: {"allocator/a.c": hits} for name in targets}
         return compare.coverage(
-                lines, {"allocator/a.c": text}, _settings(targets=[*targets, "u"]), self.past
+                lines, {"allocator/a.c": text}, made_settings(targets=[*targets, "u"]), self.past
             )
 
     def test_new_code_is_neither_a_lost_nor_a_gained_line(self):
@@ -615,7 +559,7 @@ class FindingsTest(unittest.TestCase):
     def test_command_names_the_folder_that_the_cause_gave_it(self):
         with tempfile.TemporaryDirectory() as root:
             out = pathlib.Path(root)
-            settings = _settings(cache=out, seconds=60, disk_mb=1)
+            settings = made_settings(cache=out, seconds=60, disk_mb=1)
             trouble = troubles.Troubles(self.fail)
             parts = settings, store.Store(settings, out, trouble), trouble
             found = findings.Findings(*parts, print, "1")

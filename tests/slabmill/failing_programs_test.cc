@@ -53,6 +53,30 @@ TEST_F(Slabmill, ExplainOfASoundProgramShowsItsEnd)
     EXPECT_TRUE(Has(done.out, "9000 bytes at +")) << done.out;
 }
 
+TEST_F(Slabmill, AReportShowsTheLoadTheSizesAndTheFailure)
+{
+    std::string trace = Write("<t>.trace", "arena 0 burst 0 200 5\narena 0 alloc 5 5000\n"
+                                           "arena 0 free 5\narena 0 alloc 6 9000000000000\n"
+                                           "arena 0 calloc 7 2000\n");
+    std::string page = trace + ".html";
+    Done done = Run({"report", "--adapter", "broken:dirty", trace});
+    EXPECT_EQ(done.status, 1) << done.err;
+    EXPECT_EQ(done.out, page + "\n");
+    std::string text = ReadFile(page);
+    EXPECT_EQ(text.find("<!DOCTYPE html>"), 0u);
+    EXPECT_TRUE(Has(text, "&#60;t&#62;.trace</h1>\n<p>5 operations, 8 objects, 1 arenas; run over "
+                          "broken:dirty."));
+    EXPECT_TRUE(Has(text, "<p>At most 6000, if ")) << text;
+    EXPECT_TRUE(Has(text, "<td>alloc</td><td>2</td>")) << text;
+    EXPECT_TRUE(Has(text, "<td>128 to 255 bytes</td><td>5</td>")) << text;
+    EXPECT_TRUE(Has(text, "\n&#62;      4  arena 0 calloc 7 2000\n")) << text;
+    EXPECT_TRUE(Has(text, "broken:dirty broke law zeroing")) << text;
+    EXPECT_FALSE(Has(text, "http")) << "it needs no network";
+    Done sound = Run({"report", "--adapter", "slab", trace});
+    EXPECT_EQ(sound.status, 0) << sound.err;
+    EXPECT_EQ(sound.out, trace + "-2.html\n") << "the first page stays";
+}
+
 TEST_F(Slabmill, ShrinkLeavesOnlyWhatTheBugNeeds)
 {
     struct {

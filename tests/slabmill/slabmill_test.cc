@@ -11,8 +11,8 @@ namespace {
 
 using namespace slabmilltest;
 
-const char *const kCommands[] = {"replay", "explain", "shrink",   "emit-test", "check",
-                                 "soak",   "hunt",    "adapters", "record",    "seeds"};
+const char *const kCommands[] = {"replay", "explain", "report",   "shrink", "emit-test", "check",
+                                 "soak",   "hunt",    "adapters", "record", "seeds"};
 
 /* --- Calls --- */
 
@@ -146,7 +146,7 @@ TEST_F(Slabmill, BashCompletesCommandsAndTheirOptions)
         EXPECT_EQ(std::system(command.c_str()), 0);
         return ReadFile(Path("words"));
     };
-    EXPECT_EQ(complete("slabmill re", 1), "replay record\n");
+    EXPECT_EQ(complete("slabmill re", 1), "replay report record\n");
     EXPECT_EQ(complete("slabmill replay --a", 2), "--adapter --as --all\n");
     EXPECT_EQ(complete("slabmill record --a", 2), "\n");
     EXPECT_EQ(complete("slabmill hunt ./mi", 2), "\n") << "files are completed as usual";
@@ -379,7 +379,7 @@ TEST_F(Slabmill, AdaptersListsThoseOfSharedObjects)
 
 TEST_F(Slabmill, UsageShowsWhichCommandsTakeASharedObject)
 {
-    for (const char *command : {"replay", "explain", "shrink", "emit-test"}) {
+    for (const char *command : {"replay", "explain", "report", "shrink", "emit-test"}) {
         EXPECT_TRUE(Has(Run({command, "--help"}).out, "] [FILE.so] FILE")) << command;
     }
     for (const char *command : {"check", "probe", "soak", "hunt"}) {

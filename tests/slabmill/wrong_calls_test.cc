@@ -18,7 +18,7 @@ const char kNewer[] = "./tests/slabmill/tray_newer.so";
 const char kWithoutAdapter[] = "./tools/slabmill/slabmill_record.so";
 
 /* Commands of programs, each with what else it needs. */
-const Args kOfPrograms[] = {{"replay"}, {"explain"}, {"shrink"}, {"emit-test"}};
+const Args kOfPrograms[] = {{"replay"}, {"explain"}, {"report"}, {"shrink"}, {"emit-test"}};
 /* Commands of adapters, each as short as it can be. */
 const Args kOfAdapters[] = {{"check", "--ops", "100"},
                             {"probe", "--ops", "100"},

@@ -86,6 +86,18 @@ static const struct mill_command commands[] = {
         .run = mill_explain,
     },
     {
+        .name = "report",
+        .arguments = " [FILE.so] FILE",
+        .purpose = "Writes a page about a program: its load, its sizes, and what explain shows.",
+        .help =
+            "The page is OUT, or FILE.html, with a number if there is such a file. It needs no\n"
+            "network. Exit status: as of explain.\n",
+        .takes = INPUT_OPTIONS | MILL_OPT(OUT) | MILL_OPT(TIMEOUT) | MILL_OPT(ALL),
+        .files_min = 1,
+        .files_max = 1,
+        .run = mill_report,
+    },
+    {
         .name = "shrink",
         .arguments = " [FILE.so] FILE",
         .purpose = "Makes a failing program as small as possible while it fails in the same way.",

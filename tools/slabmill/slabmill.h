@@ -303,6 +303,7 @@ bool mill_trial_shrink(const struct mill_trial *wanted, const struct slm_adapter
 int mill_replay(const struct mill_options *options);
 int mill_explain(const struct mill_options *options);
 int mill_shrink(const struct mill_options *options);
+int mill_report(const struct mill_options *options);
 int mill_emit_test(const struct mill_options *options);
 #define MILL_SOAK_OPS 1000000u /* of soak and check, unless options say how many */
 int mill_soak(const struct mill_options *options);

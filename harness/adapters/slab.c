@@ -122,7 +122,8 @@ static size_t least_region_bytes(const struct slm_adapter_slab_shape *shape)
     static size_t bytes;
     bool same = last.page_bytes == shape->page_bytes &&
                 last.min_object_bytes == shape->min_object_bytes &&
-                last.gap_bytes == shape->gap_bytes && last.per_doubling == shape->per_doubling;
+                last.gap_bytes == shape->gap_bytes && last.per_doubling == shape->per_doubling &&
+                last.max_bytes == shape->max_bytes;
     if (bytes == 0 || !same) {
         struct slm_slab_options options = options_of(shape, NAME);
         bytes = slm_slab_region_bytes(&options, 1);

@@ -66,6 +66,30 @@ TEST_P(BestFitLaw, IsBrokenByARunFromALongerFreeRun)
     EXPECT_EQ(result.op_idx, 6u);
 }
 
+/* The shortest region for which create must not be refused. */
+size_t LeastRegion(const slm_adapter_slab_shape &shape)
+{
+    slm_adapter_env env{};
+    env.slab_shape = &shape;
+    while (hrn_adapter_slab.checks->create_refused(&env) == nullptr) {
+        env.region_bytes += 64;
+    }
+    return env.region_bytes;
+}
+
+TEST(SlabCreateAnswer, TheLeastRegionDependsOnTheReserveToo)
+{
+    slm_adapter_slab_shape plain{};
+    plain.page_bytes = kSlabPage;
+    plain.min_object_bytes = 8;
+    plain.per_doubling = 1;
+    slm_adapter_slab_shape reserved = plain;
+    reserved.max_bytes = size_t(64) << 20;
+    size_t least = LeastRegion(plain);
+    EXPECT_GT(LeastRegion(reserved), least) << "it has metadata for more pages";
+    EXPECT_EQ(LeastRegion(plain), least);
+}
+
 INSTANTIATE_TEST_SUITE_P(Pages, BestFitLaw, testing::Values(1, 8, 63, 64, 65, 130));
 
 } // namespace

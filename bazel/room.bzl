@@ -121,6 +121,7 @@ def slm_variant(
         defines = defines,
         linkopts = ["-pthread"],
         visibility = [
+            "//bench:__subpackages__",
             "//fuzz:__subpackages__",
             "//harness:__subpackages__",
             "//tests:__subpackages__",
@@ -129,6 +130,7 @@ def slm_variant(
     )
 
 _MILL = [
+    "//bench:__subpackages__",
     "//fuzz:__subpackages__",
     "//harness:__subpackages__",
     "//tests:__subpackages__",

@@ -4,6 +4,7 @@
 #include <ngx_core.h>
 
 #include "peers/nginx/plugin.h"
+#include "peers/nginx/zone.h"
 
 /* --- Lock --- */
 
@@ -108,4 +109,5 @@ const struct slm_nginx_drivers slm_nginx_drivers = {
     .tree_delete = tree_delete,
     .tree_find = tree_find,
     .tree_next = tree_next,
+    .kernels = slm_nginx_kernels,
 };

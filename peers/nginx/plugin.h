@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bench/kernel/kernel.h"
+
 /*
  * Model    nginx.conf says `slabmill PLUGIN.so ARGUMENT...;`. When nginx has read its configuration,
  *          the module loads the plugin, calls its function slm_nginx_plugin with the arguments
@@ -37,6 +39,9 @@ struct slm_nginx_drivers {
     void (*tree_delete)(void *tree, void *node);
     void *(*tree_find)(void *tree, uint64_t key); /* NULL: none */
     void *(*tree_next)(void *tree, void *node);   /* in order; NULL: it is the last */
+
+    /* For measurements: the same work as loops. Ends with a kernel without a name. */
+    const struct bench_kernel *kernels;
 };
 
 /* What a plugin exports. */

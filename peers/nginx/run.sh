@@ -4,7 +4,9 @@
 # without a log. The mill is such a plugin.
 # Usage: run.sh MODULE.so PLUGIN.so ARGUMENT...
 #   run.sh ngx_slabmill_module.so mill.so check --adapter "$PWD/ngx_slabmill_module.so:nginx_slab"
-# Output and exit status are those of the plugin; 2: nginx did not run it. NGINX names another nginx.
+# Output and exit status are those of the plugin; 2: nginx did not run it. NGINX names another nginx;
+# NGINX_UNDER is a command that starts it, such as valgrind with options: its pools then have no way
+# to the mill's sources, which measurements do not need.
 set -u
 
 [ $# -ge 2 ] || {
@@ -39,8 +41,10 @@ trap 'exit 143' HUP INT TERM
 fixed='setarch -R'
 $fixed true 2>/dev/null || fixed=
 # glibc would otherwise have no room for plugins with thread-local variables, such as jemalloc.
-# shellcheck disable=SC2086 # two words, or none
-$fixed env LD_PRELOAD="$module" "${NGINX:-/usr/sbin/nginx}" -p "$folder" -e "$folder/error.log" \
+way=LD_PRELOAD=$module
+[ -z "${NGINX_UNDER-}" ] || way=SLM_NGINX_UNROUTED=1
+# shellcheck disable=SC2086 # some words, or none
+$fixed env "$way" ${NGINX_UNDER-} "${NGINX:-/usr/sbin/nginx}" -p "$folder" -e "$folder/error.log" \
     -c "$folder/nginx.conf"
 status=$?
 if [ -s "$folder/error.log" ]; then

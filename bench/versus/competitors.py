@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which competitor runs which rows, by which adapter; and what of it is on this system."""
+
+import dataclasses
+import hashlib
+import pathlib
+import shutil
+import subprocess
+
+# The groups of rows. slab_nl is slab with adapters whose caller holds the lock.
+GROUPS = ("pool", "slab", "slab_nl", "density", "shared", "zone", "own")
+
+# Needs no adapter: the rows are over kernels of the runner, or of the nginx module.
+KERNELS = ""
+
+# name: {group: adapter}. A name with a peer is built from that peer (peers/peers.txt).
+OURS = {
+    "pool": "own_pool",
+    "slab": "own_slab",
+    "slab_nl": "own_slab_nl",
+    "density": "own_slab_fine",
+    "shared": "own_slab",
+    "zone": KERNELS,
+    "own": KERNELS,
+}
+NGINX = {
+    "pool": "nginx_bench_pool",
+    "slab": "nginx_bench_slab",
+    "slab_nl": "nginx_bench_slab_nl",
+    "density": "nginx_bench_slab_nl",
+    "shared": "nginx_bench_slab",
+    "zone": KERNELS,
+}
+# This library with other options, and the limits.
+VARIANTS = {
+    "ours, fine": {"slab_nl": "own_slab_fine"},
+    "ours, powers": {"density": "own_slab_nl"},
+    "ours, fine 16": {"density": "own_slab_fine_16"},
+    "source alone": {"pool": "source_alone"},
+    "bump": {"pool": "bump"},
+}
+# Heaps know no lock, so their figures stand in both groups of slabs.
+PEERS = {
+    "apr": {"pool": "apr"},
+    "obstack": {"pool": "obstack"},
+    "talloc": {"pool": "talloc"},
+    "glibc": {"pool": "glibc", "slab": "glibc"},
+    "jemalloc": {"slab": "jemalloc"},
+    "mimalloc": {"slab": "mimalloc"},
+    "tcmalloc": {"slab": "tcmalloc"},
+    "boost_interprocess": {"slab": "boost_best_fit", "density": "boost_best_fit"},
+}
+
+
+@dataclasses.dataclass
+class Competitor:
+    name: str
+    groups: dict
+    plugin: pathlib.Path | None = None  # of a peer
+    is_nginx: bool = False
+
+    def adapter(self, group):
+        """What the runner's --adapter gets; "" if it needs none."""
+        name = self.groups[group]
+        return f"{self.plugin}:{name}" if name and self.plugin else name
+
+
+def _key(root):
+    """Changes when a plugin must be built again."""
+    digest = hashlib.sha256()
+    for path in sorted(root.glob("peers/**/*")) + [root / "include/slabmill/adapter.h"]:
+        if path.is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _build(root, peer, plugin):
+    """None, or why there is no plugin."""
+    part = plugin.with_suffix(".part")
+    done = subprocess.run(
+        [root / "peers/build.sh", peer, part], capture_output=True, text=True, check=False
+    )
+    if done.returncode == 0:
+        part.rename(plugin)
+        return None
+    lines = (done.stdout + done.stderr).strip().splitlines() or ["no output"]
+    return lines[-1] if done.returncode == 77 else f"its plugin cannot be built: {lines[-1]}"
+
+
+def find(root, folder, wanted, extra, say):
+    """The competitors, and {name: why it is absent}. wanted: the groups that are measured; extra:
+    {group: [PATH:NAME]} of plugins."""
+    found = [Competitor("ours", OURS)]
+    absent = {}
+    folder = folder / _key(root)
+    folder.mkdir(parents=True, exist_ok=True)
+    for peer, groups in {"nginx": NGINX, **PEERS}.items():
+        if not wanted & groups.keys():
+            continue
+        plugin = folder / f"{peer}.so"
+        if not plugin.exists():
+            say(f"building the plugin of {peer}")
+            why = _build(root, peer, plugin)
+            if why is not None:
+                absent[peer] = why
+                continue
+        found.append(Competitor(peer, groups, plugin, peer == "nginx"))
+    found += [Competitor(name, groups) for name, groups in VARIANTS.items() if wanted & groups.keys()]
+    for text in extra:
+        path, name = text.rsplit(":", 1)
+        groups = {group: name for group in ("pool", "slab", "density")}
+        found.append(Competitor(name, groups, pathlib.Path(path).resolve()))
+    return found, absent
+
+
+def valgrind():
+    """Its path, or None."""
+    return shutil.which("valgrind")

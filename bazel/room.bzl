@@ -99,6 +99,7 @@ def slm_variant(
         copts = [],
         deps = [],
         testonly = True,
+        tags = [],
         target_compatible_with = []):
     """Declares a library of some rooms, compiled with other options.
 
@@ -109,11 +110,13 @@ def slm_variant(
       copts: further compiler options.
       deps: as cc_library has them.
       testonly: as cc_library has it.
+      tags: as cc_library has them.
       target_compatible_with: as cc_library has it.
     """
     cc_library(
         name = name,
         testonly = testonly,
+        tags = tags,
         target_compatible_with = target_compatible_with,
         srcs = ["//allocator/%s:sources" % unit for unit in units],
         hdrs = ["//allocator/%s:headers" % unit for unit in units],

@@ -39,8 +39,7 @@ static void give_lock(void *lock)
 static void *create_slab(const struct slm_adapter_env *env, unsigned per_doubling,
                          const struct slm_slab_view *view)
 {
-    struct slm_slab_options options = {.per_doubling = per_doubling,
-                                       .min_object_bytes = per_doubling > 1 ? 16 : 8};
+    struct slm_slab_options options = {.per_doubling = per_doubling};
     struct slm_slab *slab = NULL;
     if (slm_slab_init(env->region, env->region_bytes, &options) != SLM_OK) {
         return NULL;

@@ -24,15 +24,24 @@ const bench_row *const kLists[] = {bench_pool_rows,   bench_slab_rows, bench_den
                                    bench_shared_rows, bench_zone_rows, bench_own_rows};
 
 const char kUsage[] =
-    "usage: runner --list\n"
+    "usage: runner --list | --build\n"
     "       runner [--adapter NAME|PATH:NAME] [--rows REGEX] [--quick] [--seconds S]\n"
     "       valgrind --tool=callgrind --instr-atstart=no runner --count [--adapter ...] ...\n";
+
+#if !defined(__clang_major__) || __clang_major__ != 19
+const char kBuild[] = "not clang 19";
+#elif !defined(__x86_64__)
+const char kBuild[] = "not x86-64";
+#else
+const char kBuild[] = "plain";
+#endif
 
 struct Options {
     std::string adapter;
     std::string rows = ".";
     std::string seconds = "0.05";
     bool list = false;
+    bool build = false;
     bool count = false;
 };
 
@@ -66,6 +75,13 @@ int list_rows()
                row->unit == nullptr ? "" : row->unit, row->higher_is_better, row->goal,
                (row->flags & BENCH_SLOW) != 0, (row->flags & BENCH_NO_COUNT) != 0);
     }
+    return 0;
+}
+
+// Whether instructions of this build can be compared with checked-in figures.
+int print_build()
+{
+    puts(kBuild);
     return 0;
 }
 
@@ -279,6 +295,8 @@ bool read_arguments(int argc, char **argv, Options *options, bench_subject *subj
             subject->quick = true;
         } else if (strcmp(argv[i], "--list") == 0) {
             options->list = true;
+        } else if (strcmp(argv[i], "--build") == 0) {
+            options->build = true;
         } else if (strcmp(argv[i], "--count") == 0) {
             options->count = true;
         } else {
@@ -322,8 +340,8 @@ int bench_run(int argc, char **argv, bench_subject subject)
     if (!read_arguments(argc, argv, &options, &subject)) {
         return complain("unknown argument, or one without its value");
     }
-    if (options.list) {
-        return list_rows();
+    if (options.list || options.build) {
+        return options.list ? list_rows() : print_build();
     }
     if (!options.adapter.empty()) {
         subject.adapter = find_adapter(options.adapter);

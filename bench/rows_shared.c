@@ -18,7 +18,7 @@
 #define N_AT_ONCE     64u
 #define PROCESSES_MAX 8u
 #define RUN_NS        400e6
-#define QUICK_RUN_NS  60e6
+#define QUICK_RUN_NS  100e6
 #define SAMPLES       20000u
 #define SAMPLE_EVERY  16u
 

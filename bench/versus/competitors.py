@@ -10,7 +10,7 @@ import subprocess
 # The groups of rows. slab_nl is slab with adapters whose caller holds the lock.
 GROUPS = ("pool", "slab", "slab_nl", "density", "shared", "zone", "own")
 
-# Needs no adapter: the rows are over kernels of the runner, or of the nginx module.
+# No adapter: the rows run kernels of the runner, or of the nginx module.
 KERNELS = ""
 
 # name: {group: adapter}. A name with a peer is built from that peer (peers/peers.txt).

@@ -3,6 +3,8 @@
 
 import csv
 
+SOURCE_GOAL = 1.15
+
 
 def _number(value):
     if value is None:
@@ -11,6 +13,14 @@ def _number(value):
     if size >= 1000:
         return f"{value:,.0f}"
     return f"{value:.1f}" if size >= 10 else f"{value:.2f}" if size >= .1 else f"{value:.4f}"
+
+
+def _goal(row, figures):
+    """A pool adds at most 15 % to what its source takes for large blocks."""
+    source, nginx = figures.get("source alone"), figures.get("nginx")
+    if row.name.startswith("pool/large_"):
+        return SOURCE_GOAL * source / nginx if source and nginx else None
+    return row.goal or None
 
 
 def build(rows, medians, counts):
@@ -26,6 +36,7 @@ def build(rows, medians, counts):
                 found = {**_heaps(figures, row), **found}
             if not found:
                 continue
+            goal = _goal(row, found)
             built.append({
                 "row": row.name,
                 "workload": row.text,
@@ -34,7 +45,7 @@ def build(rows, medians, counts):
                 "lower_is_better": not row.higher_is_better,
                 "ours": found.pop("ours", None),
                 "peers": found,
-                "goal": row.goal or None,
+                "goal": goal,
             })
     return built
 
@@ -60,19 +71,36 @@ def is_met(row):
 
 
 def _cells(row, peers):
-    met = {None: "", True: "met", False: "not met"}[is_met(row)]
     unit = "I" if row["unit"] == "instructions" else row["unit"]
-    return [row["workload"], unit, _number(row["ours"]),
-            *(_number(row["peers"].get(peer)) for peer in peers), _number(ratio(row)),
-            _number(row["goal"]), met]
+    return [unit, _number(row["ours"]), *(_number(row["peers"].get(peer)) for peer in peers),
+            _number(ratio(row)), _number(row["goal"])]
 
 
-def _section(rows):
+def _peers(rows):
+    """nginx first."""
     peers = list(dict.fromkeys(peer for row in rows for peer in row["peers"]))
-    if "nginx" in peers:
-        peers = ["nginx"] + [peer for peer in peers if peer != "nginx"]
-    lines = [["workload", "", "ours", *peers, "ours/nginx", "goal", ""]]
-    lines += [_cells(row, peers) for row in rows]
+    return sorted(peers, key=lambda peer: peer != "nginx")
+
+
+def sections(built):
+    """The rows of each group, with their cells as texts."""
+    found = []
+    for group in dict.fromkeys(row["row"].split("/")[0] for row in built):
+        rows = [row for row in built if row["row"].split("/")[0] == group]
+        peers = _peers(rows)
+        found.append({
+            "name": group,
+            "peers": peers,
+            "rows": [{"workload": row["workload"], "cells": _cells(row, peers),
+                      "met": is_met(row)} for row in rows],
+        })
+    return found
+
+
+def _lines(section):
+    met = {None: "", True: "met", False: "not met"}
+    lines = [["workload", "", "ours", *section["peers"], "ours/nginx", "goal", ""]]
+    lines += [[row["workload"], *row["cells"], met[row["met"]]] for row in section["rows"]]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     for line in lines:
         cells = [line[0].ljust(widths[0]), line[1].ljust(widths[1])]
@@ -83,8 +111,8 @@ def _section(rows):
 def text(built):
     """The table, a section for each group of rows."""
     lines = []
-    for group in dict.fromkeys(row["row"].split("/")[0] for row in built):
-        lines += [*_section([row for row in built if row["row"].split("/")[0] == group]), ""]
+    for section in sections(built):
+        lines += [*_lines(section), ""]
     judged = [is_met(row) for row in built if is_met(row) is not None]
     lines.append(f"goals: {judged.count(True)} met of {len(judged)}; 'I': instructions")
     return "\n".join(lines)

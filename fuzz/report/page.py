@@ -36,7 +36,7 @@ def read_chart():
         raise MissingPackage(f"no {CHART}; install Debian's package libjs-chart.js") from None
 
 
-def _inline(text):
+def inline(text):
     """Checks that a script or style needs no escaping in a page, and hashes it for the policy."""
     lowered = text.lower()
     for word in ("</script", "<!--", "</style"):
@@ -46,7 +46,7 @@ def _inline(text):
     return {"text": text, "hash": f"'sha256-{digest}'"}
 
 
-def _data(value):
+def data(value):
     """Returns JSON that is safe in a script element, for any value."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     for character in "<>&":
@@ -83,10 +83,10 @@ def render(report, sources):
     scripts += [(_HERE / name).read_text(encoding="utf-8") for name in ("plots.js", "page.js")]
     return _environment().get_template("page.html").render(
         seen,
-        scripts=[_inline(text) for text in scripts],
-        style=_inline((_HERE / "page.css").read_text(encoding="utf-8")),
-        plots_data=_data(view.plots(report)),
-        sources_data=[_data(_source(file)) for file in files],
+        scripts=[inline(text) for text in scripts],
+        style=inline((_HERE / "page.css").read_text(encoding="utf-8")),
+        plots_data=data(view.plots(report)),
+        sources_data=[data(_source(file)) for file in files],
     )
 
 

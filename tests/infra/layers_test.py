@@ -70,7 +70,8 @@ def includes_of(path, text):
 
 
 def project_files():
-    for folder in ("include", "allocator", "examples", "harness", "fuzz", "tools", "peers"):
+    for folder in ("include", "allocator", "examples", "harness", "fuzz", "tools", "peers",
+                   "bench"):
         for path in sorted(pathlib.Path(folder).rglob("*.[ch]")):
             yield str(path)
 

@@ -27,6 +27,7 @@ struct bench_subject {
     const struct slm_adapter *adapter;  /* NULL: none */
     const struct bench_kernel *kernels; /* NULL: none */
     void (*new_process)(void);          /* a child calls it after fork; NULL: nothing to do */
+    const char *traces;                 /* the folder of recordings; NULL: none */
     bool quick;                         /* short measurements */
 };
 
@@ -44,8 +45,9 @@ struct bench_row {
     size_t n;     /* parameters of the functions */
     size_t bytes; /* of an object, or of a zone */
     size_t region_bytes;
-    size_t batch;   /* operations of a run */
-    unsigned flags; /* BENCH_... */
+    size_t batch;      /* operations of a run */
+    unsigned flags;    /* BENCH_... */
+    const char *param; /* of traces: the file, without .trace */
     void *(*begin)(const struct bench_row *row, const struct bench_subject *subject,
                    const struct bench_meter *meter);
     void (*run)(void *work, size_t n_ops);
@@ -60,6 +62,7 @@ extern const struct bench_row bench_density_rows[];
 extern const struct bench_row bench_shared_rows[];
 extern const struct bench_row bench_zone_rows[];
 extern const struct bench_row bench_own_rows[];
+extern const struct bench_row bench_trace_rows[];
 
 /* Kernels of this library. */
 extern const struct bench_kernel bench_own_kernels[];
@@ -83,6 +86,9 @@ struct bench_stage {
 /* region_bytes: of adapters that have a region, which processes share. False: refused. */
 bool bench_stage_open(struct bench_stage *stage, const struct slm_adapter *adapter,
                       size_t region_bytes);
+/* The same, with blocks of block_bytes. */
+bool bench_stage_open_blocks(struct bench_stage *stage, const struct slm_adapter *adapter,
+                             size_t region_bytes, size_t block_bytes);
 /* Frees the n objects at live, NULL ones left out, unless destroying the arena does. */
 void bench_stage_close(struct bench_stage *stage, void **live, size_t n, size_t bytes);
 /* Makes the arena again; its objects are gone. */

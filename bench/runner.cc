@@ -21,11 +21,13 @@ constexpr size_t kCountedOps = 2000;  // about so many operations are counted
 constexpr size_t kCountedMax = 60000; // no run that is counted has more
 
 const bench_row *const kLists[] = {bench_pool_rows,   bench_slab_rows, bench_density_rows,
-                                   bench_shared_rows, bench_zone_rows, bench_own_rows};
+                                   bench_shared_rows, bench_zone_rows, bench_own_rows,
+                                   bench_trace_rows};
 
 const char kUsage[] =
     "usage: runner --list | --build\n"
-    "       runner [--adapter NAME|PATH:NAME] [--rows REGEX] [--quick] [--seconds S]\n"
+    "       runner [--adapter NAME|PATH:NAME] [--rows REGEX] [--quick] [--seconds S] [--traces "
+    "DIR]\n"
     "       valgrind --tool=callgrind --instr-atstart=no runner --count [--adapter ...] ...\n";
 
 #if !defined(__clang_major__) || __clang_major__ != 19
@@ -40,6 +42,7 @@ struct Options {
     std::string adapter;
     std::string rows = ".";
     std::string seconds = "0.05";
+    std::string traces;
     bool list = false;
     bool build = false;
     bool count = false;
@@ -282,6 +285,7 @@ std::string *text_option(Options *options, const char *word)
     return strcmp(word, "--adapter") == 0   ? &options->adapter
            : strcmp(word, "--rows") == 0    ? &options->rows
            : strcmp(word, "--seconds") == 0 ? &options->seconds
+           : strcmp(word, "--traces") == 0  ? &options->traces
                                             : nullptr;
 }
 
@@ -343,6 +347,7 @@ int bench_run(int argc, char **argv, bench_subject subject)
     if (options.list || options.build) {
         return options.list ? list_rows() : print_build();
     }
+    subject.traces = options.traces.empty() ? nullptr : options.traces.c_str();
     if (!options.adapter.empty()) {
         subject.adapter = find_adapter(options.adapter);
         if (subject.adapter == nullptr) {

@@ -95,12 +95,12 @@ static bool open_region(struct bench_stage *stage, size_t region_bytes)
     return stage->map != MAP_FAILED;
 }
 
-bool bench_stage_open(struct bench_stage *stage, const struct slm_adapter *adapter,
-                      size_t region_bytes)
+bool bench_stage_open_blocks(struct bench_stage *stage, const struct slm_adapter *adapter,
+                             size_t region_bytes, size_t block_bytes)
 {
     *stage = (struct bench_stage){.adapter = adapter,
                                   .source = {source_alloc, source_free, NULL},
-                                  .pool_shape = {.block_bytes = BENCH_BLOCK_BYTES}};
+                                  .pool_shape = {.block_bytes = block_bytes}};
     stage->env = (struct slm_adapter_env){.source = &stage->source,
                                           .source_live_bytes = &stage->source_live_bytes,
                                           .fail = fail,
@@ -114,6 +114,12 @@ bool bench_stage_open(struct bench_stage *stage, const struct slm_adapter *adapt
         (void)munmap(stage->map, stage->map_bytes);
     }
     return stage->self != NULL;
+}
+
+bool bench_stage_open(struct bench_stage *stage, const struct slm_adapter *adapter,
+                      size_t region_bytes)
+{
+    return bench_stage_open_blocks(stage, adapter, region_bytes, BENCH_BLOCK_BYTES);
 }
 
 bool bench_drops_all(const struct slm_adapter *adapter)

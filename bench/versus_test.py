@@ -252,6 +252,20 @@ class RunnerTest(unittest.TestCase):
         self.wrong("no adapter is named none", "--adapter", "none", "--rows", "zone/lock")
         self.wrong("start it by valgrind", "--count", "--rows", "zone/lock")
 
+    def test_recording_that_is_missing_is_null(self):
+        done = subprocess.run(
+            ["bench/runner", "--adapter", "own_pool", "--rows", "trace_pool/", "--traces", "none"],
+            capture_output=True, text=True, check=True)
+        values = [json.loads(line)["value"] for line in done.stdout.splitlines()]
+        self.assertEqual(values, [None, None])
+
+    def test_recording_is_replayed(self):
+        done = subprocess.run(
+            ["bench/runner", "--adapter", "own_slab_fine", "--rows", "limit_req_refused",
+             "--traces", "corpus/traces"], capture_output=True, text=True, check=True)
+        # nginx refused 22,578 of its requests.
+        self.assertEqual(json.loads(done.stdout)["value"], 0)
+
     def test_row_that_the_subject_cannot_do_is_null(self):
         done = subprocess.run(
             ["bench/runner", "--adapter", "bump", "--seconds", "0.001", "--rows", "pool/large_1$"],

@@ -8,7 +8,8 @@ import shutil
 import subprocess
 
 # The groups of rows. slab_nl is slab with adapters whose caller holds the lock.
-GROUPS = ("pool", "slab", "slab_nl", "density", "shared", "zone", "own")
+GROUPS = ("pool", "slab", "slab_nl", "density", "shared", "zone", "own", "trace_slab",
+          "trace_pool")
 
 # No adapter: the rows run kernels of the runner, or of the nginx module.
 KERNELS = ""
@@ -22,6 +23,8 @@ OURS = {
     "shared": "own_slab",
     "zone": KERNELS,
     "own": KERNELS,
+    "trace_slab": "own_slab",
+    "trace_pool": "own_pool",
 }
 NGINX = {
     "pool": "nginx_bench_pool",
@@ -30,10 +33,12 @@ NGINX = {
     "density": "nginx_bench_slab_nl",
     "shared": "nginx_bench_slab",
     "zone": KERNELS,
+    "trace_slab": "nginx_bench_slab",
+    "trace_pool": "nginx_bench_pool",
 }
 # This library with other options, and the limits.
 VARIANTS = {
-    "ours, fine": {"slab_nl": "own_slab_fine"},
+    "ours, fine": {"slab_nl": "own_slab_fine", "trace_slab": "own_slab_fine"},
     "ours, powers": {"density": "own_slab_nl"},
     "ours, fine 16": {"density": "own_slab_fine_16"},
     "source alone": {"pool": "source_alone"},
@@ -41,14 +46,15 @@ VARIANTS = {
 }
 # Heaps know no lock, so their figures stand in both groups of slabs.
 PEERS = {
-    "apr": {"pool": "apr"},
-    "obstack": {"pool": "obstack"},
-    "talloc": {"pool": "talloc"},
+    "apr": {"pool": "apr", "trace_pool": "apr"},
+    "obstack": {"pool": "obstack", "trace_pool": "obstack"},
+    "talloc": {"pool": "talloc", "trace_pool": "talloc"},
     "glibc": {"pool": "glibc", "slab": "glibc"},
     "jemalloc": {"slab": "jemalloc"},
     "mimalloc": {"slab": "mimalloc"},
     "tcmalloc": {"slab": "tcmalloc"},
-    "boost_interprocess": {"slab": "boost_best_fit", "density": "boost_best_fit"},
+    "boost_interprocess": {"slab": "boost_best_fit", "density": "boost_best_fit",
+                           "trace_slab": "boost_best_fit"},
 }
 
 

@@ -66,7 +66,7 @@ class Runner:
 
     def _command(self, competitor, group, rows, more):
         names = "|".join(re.escape(row.runner_name) for row in rows)
-        arguments = ["--rows", f"^({names})$", *more]
+        arguments = ["--rows", f"^({names})$", "--traces", self._root / "corpus/traces", *more]
         if competitor.adapter(group):
             arguments += ["--adapter", competitor.adapter(group)]
         if competitor.is_nginx:

@@ -193,8 +193,7 @@ TEST_F(Limitd, LogsADeathUnderALockAndItsRepair)
     ASSERT_NE(zone, nullptr);
     pid_t pid = fork();
     if (pid == 0) {
-        (void)slm_zone_lock(zone);
-        raise(SIGKILL);
+        raise(slm_zone_lock(zone) == SLM_OK ? SIGKILL : SIGTERM);
     }
     ASSERT_EQ(waitpid(pid, nullptr, 0), pid);
     Link link(rig);

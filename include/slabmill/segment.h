@@ -207,7 +207,7 @@ enum slm_status slm_segment_remove(const struct slm_segment_options *options,
 struct slm_segment_entry {
     const char *name; /* POSIX: as slm_segment_attach takes it; FILE: the path; SYSV: NULL */
     int id;           /* SYSV */
-    size_t bytes; /* SIZE_MAX: more than an address can reach */
+    size_t bytes;     /* SIZE_MAX: more than an address can reach */
     uid_t owner;
     mode_t mode;
 };

@@ -46,9 +46,8 @@ class ZoneEvent : public testing::Test {
     void die_in_turn()
     {
         EXPECT_EQ(in_child([&] {
-                      (void)slm_zone_lock(zone);
-                      (void)push(zone, 1);
-                      raise(SIGKILL);
+                      bool is_ready = slm_zone_lock(zone) == SLM_OK && push(zone, 1);
+                      raise(is_ready ? SIGKILL : SIGTERM);
                       return 0;
                   }),
                   128 + SIGKILL);

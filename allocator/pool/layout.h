@@ -350,6 +350,16 @@ static inline void slm_pool_record_erase(struct slm_pool_large *large,
     record->p = NULL;
 }
 
+/* Records in the table. */
+static inline size_t slm_pool_n_used(const struct slm_pool_large *large)
+{
+    size_t n = 0;
+    for (unsigned kind = 0; kind < SLM_POOL_N_KINDS; kind++) {
+        n += large->n_kind[kind];
+    }
+    return n;
+}
+
 /* Makes space for one more record; false: the source refused. */
 bool slm_pool_table_grow(struct slm_pool *pool);
 
@@ -357,8 +367,7 @@ static inline bool slm_pool_table_reserve(struct slm_pool *pool)
 {
     const struct slm_pool_large *large = pool->rest->large;
     bool has_space =
-        large != NULL && 2 * (large->n_kind[SLM_POOL_LARGE] + large->n_kind[SLM_POOL_SMALL] + 1) <=
-                             large->n_buckets * SLM_POOL_N_SLOTS;
+        large != NULL && 2 * (slm_pool_n_used(large) + 1) <= large->n_buckets * SLM_POOL_N_SLOTS;
     return SLM_LIKELY(has_space) || slm_pool_table_grow(pool);
 }
 

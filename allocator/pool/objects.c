@@ -39,7 +39,7 @@ static inline void add_record(struct slm_pool *pool, unsigned char *p, size_t si
 static inline void remove_record(struct slm_pool_large *large, struct slm_pool_record *record)
 {
     large->n_kind[record->kind]--;
-    large->large_bytes -= record->kind == SLM_POOL_LARGE ? record->size_bytes : 0;
+    large->large_bytes -= record->kind != SLM_POOL_SMALL ? record->size_bytes : 0;
     slm_pool_record_erase(large, record);
 }
 
@@ -87,7 +87,7 @@ void slm_pool_object_release_all(struct slm_pool *pool)
     if (large == NULL) {
         return;
     }
-    size_t n_left = large->n_kind[SLM_POOL_LARGE] + large->n_kind[SLM_POOL_SMALL];
+    size_t n_left = slm_pool_n_used(large);
     for (size_t i = 0; n_left > 0 && i < large->n_buckets; i++) {
         for (size_t slot = 0; slot < SLM_POOL_N_SLOTS; slot++) {
             const struct slm_pool_record *record = &large->buckets[i].record[slot];

@@ -194,7 +194,7 @@ SLAB_INLINE void give_chunk(struct slm_slab *slab, void *p, const struct used_ch
 static SLM_NOINLINE enum slm_status free_last(struct slm_slab *slab, void *p)
 {
     struct used_chunk at;
-    if (find_chunk(slab, p, &at, true) == OTHER) {
+    if (find_chunk(slab, p, &at, true) != ONE_OF_MANY) {
         return slm_slab_object_free(slab, p);
     }
     struct slab_class *class = at.cut->stored;

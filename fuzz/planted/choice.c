@@ -60,6 +60,7 @@ static const struct slm_adapter *without_promises(const struct slm_adapter *adap
     silent.exact = false;
     silent.footprint_bytes = NULL;
     silent.n_fit = NULL;
+    silent.growth_bytes = NULL;
     silent.shrunk_fit = false;
     return &silent;
 }

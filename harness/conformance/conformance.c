@@ -17,6 +17,11 @@ static bool has_resize(const struct slm_adapter *adapter)
            adapter->resize_in_place != NULL;
 }
 
+static bool has_resize_null(const struct slm_adapter *adapter)
+{
+    return adapter->resize_null;
+}
+
 static bool has_usable_bytes(const struct slm_adapter *adapter)
 {
     return adapter->usable_bytes != NULL;
@@ -31,6 +36,11 @@ static bool has_reports(const struct slm_adapter *adapter)
 {
     return adapter->check != NULL || adapter->statistics != NULL || adapter->walk != NULL ||
            (adapter->checks != NULL && adapter->checks->walk != NULL);
+}
+
+static bool has_live_end(const struct slm_adapter *adapter)
+{
+    return adapter->destroy != NULL && !adapter->destroy_needs_empty;
 }
 
 static bool has_source(const struct slm_adapter *adapter)
@@ -55,8 +65,12 @@ static const struct hrn_claim claims[] = {
      has_resize, false, hrn_claim_resize},
     {"resize_aligned", "an aligned object is resized as declared",
      HRN_BIT(HRN_RESIZE) | HRN_BIT(HRN_MEMALIGN), has_resize, false, hrn_claim_resize_aligned},
+    {"resize_null", "resizing NULL allocates", HRN_BIT(HRN_RESIZE), has_resize_null, false,
+     hrn_claim_resize_null},
     {"resize_zero", "resizing to 0 bytes does what is declared", HRN_BIT(HRN_RESIZE), has_resize,
      false, hrn_claim_resize_zero},
+    {"resize_by", "an object is resized by each function that resizes", HRN_BIT(HRN_RESIZE),
+     has_resize, false, hrn_claim_resize_by},
     {"usable", "usable bytes may be used", HRN_BIT(HRN_RESIZE), has_usable_bytes, false,
      hrn_claim_resize},
     {"fill", "an arena is filled and emptied in three orders, three times", 0, NULL, false,
@@ -66,12 +80,24 @@ static const struct hrn_claim claims[] = {
     {"reset", "a reset leaves nothing", HRN_BIT(HRN_RESET), NULL, false, hrn_claim_reset},
     {"reports", "check, statistics and walk are right when empty, used and full", 0, has_reports,
      false, hrn_claim_reports},
+    {"looks", "check, statistics and walk are right alone, at any moment", 0, has_reports, false,
+     hrn_claim_looks},
     {"trim", "trim changes no object", HRN_BIT(HRN_TRIM), NULL, false, hrn_claim_trim},
     {"misuse", "free answers each misuse as declared and changes nothing", HRN_BIT(HRN_MISUSE),
      NULL, false, hrn_claim_misuse},
     {"arenas", "two arenas do not disturb each other", 0, has_two_arenas, false, hrn_claim_arenas},
     {"regions", "an arena of any declared length is made and works", 0, has_source, false,
      hrn_claim_regions},
+    {"grow", "a region grows around its objects, or stays", HRN_BIT(HRN_GROW), NULL, false,
+     hrn_claim_grow},
+    {"shrink", "a region shrinks down to its objects, or stays", HRN_BIT(HRN_SHRINK), NULL, false,
+     hrn_claim_shrink},
+    {"add_region", "regions are added and used", HRN_BIT(HRN_ADD_REGION), NULL, false,
+     hrn_claim_add_region},
+    {"sparse", "a region above 4 GiB has objects near both ends",
+     HRN_CAN_SPARSE | HRN_BIT(HRN_CREATE), NULL, false, hrn_claim_sparse},
+    {"live_end", "an arena is destroyed while objects are live", HRN_BIT(HRN_DESTROY), has_live_end,
+     false, hrn_claim_live_end},
     {"source", "each refusal of the source is survived", HRN_BIT(HRN_FAULT), has_source, false,
      hrn_claim_source},
     {"packed", "packed objects are aligned as declared", HRN_BIT(HRN_NALLOC), NULL, false,

@@ -24,7 +24,7 @@ static uint32_t push_aligned(struct hrn_program *program, size_t size_bytes, siz
 {
     return push(program, (struct hrn_op){.kind = HRN_MEMALIGN,
                                          .size_bytes = size_bytes,
-                                         .align_bytes = (uint32_t)align_bytes});
+                                         .align_bytes = align_bytes});
 }
 
 static void push_on(struct hrn_program *program, enum hrn_kind kind, uint32_t id, size_t size_bytes)
@@ -146,12 +146,14 @@ void hrn_claim_alignments(const struct slm_adapter *adapter, struct hrn_program 
     static const size_t sizes[] = {1, 8, 100, 2048, 5000};
     static const uint32_t odd[] = {0, 3, 12, 24, 4095, 65535};
     (void)adapter;
-    for (uint32_t align = 1; align != 0; align *= 2) {
+    for (size_t align = 1; align != 0; align *= 2) {
         for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
             (void)push_size(program, HRN_ALLOC, 1 + align % 5);
             uint32_t id = push_aligned(program, sizes[i], align);
             push_on(program, HRN_FREE, id, 0);
         }
+        (void)push_aligned(program, 64, align - 1);
+        (void)push_aligned(program, 64, align + 1);
         push_drain(program, HRN_ORDER_NEWEST);
     }
     for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
@@ -192,6 +194,19 @@ void hrn_claim_resize_aligned(const struct slm_adapter *adapter, struct hrn_prog
     }
 }
 
+void hrn_claim_resize_null(const struct slm_adapter *adapter, struct hrn_program *program)
+{
+    (void)adapter;
+    for (size_t size = 0; size < 400; size += 1 + size / 2) {
+        (void)push(program,
+                   (struct hrn_op){.kind = HRN_ALLOC, .aux = HRN_BY_RESIZE, .size_bytes = size});
+        uint32_t id = push_size(program, HRN_ALLOC, size);
+        push_on(program, HRN_RESIZE, id, 2 * size);
+    }
+    (void)push(program,
+               (struct hrn_op){.kind = HRN_ALLOC, .aux = HRN_BY_RESIZE, .size_bytes = SIZE_MAX});
+}
+
 void hrn_claim_resize_zero(const struct slm_adapter *adapter, struct hrn_program *program)
 {
     (void)adapter;
@@ -201,6 +216,21 @@ void hrn_claim_resize_zero(const struct slm_adapter *adapter, struct hrn_program
         push_on(program, HRN_RESIZE, id, 0);
         push_on(program, HRN_RESIZE, id, size);
         (void)push_size(program, HRN_ALLOC, size);
+    }
+}
+
+void hrn_claim_resize_by(const struct slm_adapter *adapter, struct hrn_program *program)
+{
+    static const size_t steps[] = {100, 101, 300, 40, 8, 1000, 2000, 1, 500};
+    (void)adapter;
+    for (uint8_t way = 0; way < HRN_WAY_COUNT; way++) {
+        uint32_t id = push_size(program, HRN_ALLOC, 24);
+        for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+            struct hrn_op op = {.kind = HRN_RESIZE, .aux = way, .id = id, .size_bytes = steps[i]};
+            op.align_bytes = way == HRN_WAY_ALIGNED ? (size_t)1 << 2 * i : 0;
+            (void)push(program, op);
+            (void)push_size(program, HRN_ALLOC, 16 + i);
+        }
     }
 }
 
@@ -260,6 +290,34 @@ void hrn_claim_reports(const struct slm_adapter *adapter, struct hrn_program *pr
     push_plain(program, HRN_CHECK);
     push_drain(program, HRN_ORDER_OLDEST);
     push_plain(program, HRN_CHECK);
+}
+
+static void push_looks(struct hrn_program *program)
+{
+    static const uint8_t looks[] = {HRN_LOOK_STATISTICS, HRN_LOOK_WALK, HRN_LOOK_STATISTICS,
+                                    HRN_LOOK_SELF, HRN_LOOK_STATISTICS};
+    for (size_t i = 0; i < sizeof looks / sizeof looks[0]; i++) {
+        (void)push(program, (struct hrn_op){.kind = HRN_CHECK, .aux = looks[i]});
+    }
+}
+
+void hrn_claim_looks(const struct slm_adapter *adapter, struct hrn_program *program)
+{
+    (void)adapter;
+    program->head.check_every = 0;
+    push_plain(program, HRN_CREATE);
+    push_looks(program);
+    uint32_t id = push_size(program, HRN_ALLOC, 100);
+    push_looks(program);
+    push_on(program, HRN_RESIZE, id, 50);
+    push_looks(program);
+    push_burst(program, 500, HRN_BURST_MAX);
+    push_burst(program, 8, HRN_BURST_MAX);
+    push_looks(program);
+    push_on(program, HRN_FREE, id, 0);
+    push_looks(program);
+    push_drain(program, HRN_ORDER_EVERY_OTHER);
+    push_looks(program);
 }
 
 void hrn_claim_trim(const struct slm_adapter *adapter, struct hrn_program *program)
@@ -327,6 +385,99 @@ void hrn_claim_regions(const struct slm_adapter *adapter, struct hrn_program *pr
         push_drain(program, HRN_ORDER_OLDEST);
         push_burst(program, 40, HRN_BURST_MAX);
         push_plain(program, HRN_DESTROY);
+    }
+}
+
+/* Fills the arena, and changes its region's length by steps while some objects are live. */
+static void push_changes(struct hrn_program *program, enum hrn_kind kind, const size_t *steps,
+                         size_t n_steps)
+{
+    for (size_t i = 0; i < n_steps; i++) {
+        uint32_t id = push_size(program, HRN_ALLOC, 40 + 100 * i);
+        push_burst(program, 700, HRN_BURST_MAX);
+        (void)push_size(program, kind, steps[i]);
+        push_burst(program, 100, HRN_BURST_MAX);
+        push_on(program, HRN_FREE, id, 0);
+        push_drain(program, (enum hrn_order)(i % HRN_ORDER_COUNT));
+        (void)push_size(program, HRN_ALLOC, 24);
+        (void)push_size(program, kind, steps[i]);
+    }
+    push_drain(program, HRN_ORDER_OLDEST);
+}
+
+void hrn_claim_grow(const struct slm_adapter *adapter, struct hrn_program *program)
+{
+    static const size_t steps[] = {1, 8, 15, 16, 17, 33, 100, 4095, 4096, 4097, 12288, 20000};
+    (void)adapter;
+    (void)push_size(program, HRN_CREATE, 20000);
+    push_changes(program, HRN_GROW, steps, sizeof steps / sizeof steps[0]);
+    push_plain(program, HRN_DESTROY);
+}
+
+void hrn_claim_shrink(const struct slm_adapter *adapter, struct hrn_program *program)
+{
+    static const size_t steps[] = {1, 8, 15, 16, 17, 33, 100, 4095, 4096, 4097, 6000, 30000};
+    (void)adapter;
+    (void)push_size(program, HRN_CREATE, 90000);
+    push_changes(program, HRN_SHRINK, steps, sizeof steps / sizeof steps[0]);
+    (void)push_size(program, HRN_GROW, 30000);
+    push_burst(program, 100, HRN_BURST_MAX);
+    push_plain(program, HRN_DESTROY);
+}
+
+void hrn_claim_add_region(const struct slm_adapter *adapter, struct hrn_program *program)
+{
+    static const size_t lengths[] = {4096, 16384, 100000, 64, 30001, 8192};
+    (void)adapter;
+    for (size_t round = 0; round < sizeof lengths / sizeof lengths[0]; round++) {
+        (void)push_size(program, HRN_CREATE, 8192);
+        push_burst(program, 200, HRN_BURST_MAX);
+        (void)push_size(program, HRN_ADD_REGION, lengths[round]);
+        push_burst(program, 200, HRN_BURST_MAX);
+        (void)push_size(program, HRN_ADD_REGION, 20000);
+        push_drain(program, (enum hrn_order)(round % HRN_ORDER_COUNT));
+        push_burst(program, 900, HRN_BURST_MAX);
+        push_plain(program, round % 2 == 0 ? HRN_RESET : HRN_CHECK);
+        (void)push_size(program, HRN_ALLOC, 100);
+    }
+}
+
+/* Large objects lie between the small ones, which so are near both ends. */
+void hrn_claim_sparse(const struct slm_adapter *adapter, struct hrn_program *program)
+{
+    static const size_t larges[] = {HRN_SPARSE_BYTES + 64, HRN_SPARSE_BYTES - 1,
+                                    HRN_SPARSE_BYTES / 2, HRN_SPARSE_BYTES / 4 * 3};
+    (void)adapter;
+    for (size_t i = 0; i < sizeof larges / sizeof larges[0]; i++) {
+        (void)push(program, (struct hrn_op){
+                                .kind = HRN_CREATE, .aux = HRN_MAKE_SPARSE, .size_bytes = 40000});
+        uint32_t low = push_size(program, HRN_ALLOC, 100);
+        uint32_t large = push_size(program, HRN_ALLOC, larges[i]);
+        uint32_t high = push_size(program, HRN_ALLOC, 1000);
+        (void)push_size(program, HRN_CALLOC, 50);
+        push_on(program, HRN_FREE, large, 0);
+        push_on(program, HRN_RESIZE, low, 200);
+        push_on(program, HRN_RESIZE, high, 3000);
+        large = push_size(program, HRN_ALLOC, larges[i]);
+        push_on(program, HRN_FREE, low, 0);
+        push_on(program, HRN_FREE, high, 0);
+        push_on(program, HRN_FREE, large, 0);
+        push_drain(program, HRN_ORDER_OLDEST);
+    }
+}
+
+void hrn_claim_live_end(const struct slm_adapter *adapter, struct hrn_program *program)
+{
+    (void)adapter;
+    for (size_t n = 1; n < 200; n += n) {
+        uint32_t first = program->n_ids;
+        for (size_t i = 0; i < n; i++) {
+            (void)push_size(program, HRN_ALLOC, 1 + i * 37 % 900);
+        }
+        for (uint32_t i = 0; i < n; i += 3) {
+            push_on(program, HRN_FREE, first + i, 0);
+        }
+        (void)push(program, (struct hrn_op){.kind = HRN_DESTROY, .aux = HRN_END_LIVE});
     }
 }
 

@@ -115,7 +115,7 @@ static void set_number(struct hrn_op *op, enum number number, size_t value)
         op->size_bytes = value;
         return;
     case NUMBER_ALIGN:
-        op->align_bytes = (uint32_t)value;
+        op->align_bytes = value;
         return;
     case NUMBER_COUNT:
         op->count = (uint16_t)value;

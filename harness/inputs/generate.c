@@ -52,9 +52,12 @@ static void vary(struct hrn_gen *gen, struct hrn_rng *rng)
 {
     static const uint8_t sixteenths[] = {0, 4, 16, 16, 16, 64};
     static const uint8_t percents[] = {0, 20, 40, 40, 70, 100};
+    struct hrn_rng more = *rng;
     for (unsigned kind = 0; kind < HRN_KIND_COUNT; kind++) {
         bool is_needed = kind == HRN_ALLOC;
-        uint32_t factor = sixteenths[hrn_rng_below(rng, sizeof sixteenths)];
+        struct hrn_rng *stream =
+            kind < HRN_GROW ? rng : &more; /* as before there were more kinds */
+        uint32_t factor = sixteenths[hrn_rng_below(stream, sizeof sixteenths)];
         uint32_t weight = gen->weight[kind] * (factor == 0 && is_needed ? 4 : factor);
         gen->weight[kind] = (uint16_t)((weight + 15) / 16);
     }

@@ -66,7 +66,7 @@ static void change_record(const struct work *w, uint8_t *record)
         change_kind(w, record);
         break;
     case 1:
-        record[1] = (uint8_t)work_below(w, 24);
+        record[1] = (uint8_t)work_below(w, work_below(w, 4) == 0 ? 256 : 24);
         break;
     case 2:
         record[0] ^= 0x20u;

@@ -6,6 +6,7 @@
 
 #include "harness/laws/scene.h"
 #include "harness/program/lives.h"
+#include "harness/registry/registry.h"
 
 void hrn_rng_seed(struct hrn_rng *rng, uint64_t seed)
 {
@@ -38,12 +39,15 @@ void hrn_gen_init(struct hrn_gen *gen, uint32_t can)
         [HRN_RESET] = 3,      [HRN_CLEANUP] = 20, [HRN_MISUSE] = 60,    [HRN_FAULT] = 8,
         [HRN_CHECK] = 4,      [HRN_TRIM] = 4,     [HRN_GIVE_BACK] = 20, [HRN_REUSE_GET] = 30,
         [HRN_REUSE_PUT] = 25, [HRN_CREATE] = 1,   [HRN_DESTROY] = 1,    [HRN_FILE] = 4,
-        [HRN_RUN_FILE] = 2,
+        [HRN_RUN_FILE] = 2,   [HRN_GROW] = 4,     [HRN_SHRINK] = 3,     [HRN_ADD_REGION] = 2,
     };
     memset(gen, 0, sizeof *gen);
     for (unsigned kind = 0; kind < HRN_KIND_COUNT; kind++) {
         gen->weight[kind] = (can >> kind & 1u) != 0 ? usual[kind] : 0;
     }
+    gen->is_sparse = (can & HRN_CAN_SPARSE) != 0;
+    gen->weight[HRN_CREATE] =
+        gen->is_sparse ? 3 * gen->weight[HRN_CREATE] : gen->weight[HRN_CREATE];
     gen->edge_percent = 40;
     gen->huge_percent = 2;
     gen->size_log_max = 12;
@@ -126,6 +130,10 @@ struct state {
     struct hrn_rng *rng;
     struct hrn_program *program;
     struct hrn_lives *lives;
+    /* Choices that version 1 of programs did not have: by a stream of their own, the others are as
+     * they were. */
+    struct hrn_rng more;
+    bool is_sparse[2]; /* the arena was made with a sparse region */
 };
 
 enum hrn_kind hrn_gen_kind(const struct hrn_gen *gen, struct hrn_rng *rng)
@@ -205,6 +213,67 @@ static void fill_fields(const struct state *s, struct hrn_op *op)
     }
 }
 
+/* --- What version 1 did not have --- */
+
+#define SPARSE_MORE ((size_t)1 << 20) /* than an object of 4 GiB has */
+
+/* About 4, 4, 2 or 1 GiB: sizes that a sparse region has room for. */
+static size_t pick_large(const struct state *s, uint32_t random)
+{
+    static const uint8_t limits[] = {4, 4, 5, 6};
+    uint32_t code = hrn_size_code_huge((random & ~7u) | limits[random % sizeof limits]);
+    return hrn_size_decode(&s->program->head, code);
+}
+
+static void refine_resize(struct hrn_rng *more, struct hrn_op *op)
+{
+    op->aux = chance(more, 60) ? HRN_WAY_ANY : (uint8_t)hrn_rng_below(more, HRN_WAY_COUNT);
+    if (op->aux == HRN_WAY_ALIGNED) {
+        op->align_bytes = (size_t)1 << hrn_rng_below(more, chance(more, 90) ? 17 : 64);
+    }
+    op->size_bytes = chance(more, 3) ? 0 : op->size_bytes;
+}
+
+static void refine_create(struct state *s, struct hrn_op *op)
+{
+    if (s->gen->is_sparse && chance(&s->more, 35)) {
+        op->aux = HRN_MAKE_SPARSE;
+        op->size_bytes += chance(&s->more, 60) ? SPARSE_MORE : 0;
+    }
+}
+
+static void refine(struct state *s, struct hrn_op *op)
+{
+    struct hrn_rng *more = &s->more;
+    bool is_asked = hrn_op_ids(op) == HRN_IDS_MAKE || op->kind == HRN_RESIZE;
+    if (s->is_sparse[op->arena] && is_asked && chance(more, 15)) {
+        op->size_bytes = pick_large(s, (uint32_t)hrn_rng_next(more));
+    }
+    switch (op->kind) {
+    case HRN_ALLOC:
+        op->aux = chance(more, 90) ? HRN_BY_ANY : (uint8_t)hrn_rng_below(more, HRN_BY_COUNT);
+        break;
+    case HRN_MEMALIGN:
+        op->align_bytes =
+            chance(more, 8) ? hrn_align_decode(hrn_rng_below(more, 192), 0) : op->align_bytes;
+        break;
+    case HRN_RESIZE:
+        refine_resize(more, op);
+        break;
+    case HRN_CHECK:
+        op->aux = chance(more, 40) ? HRN_LOOK_ALL : (uint8_t)hrn_rng_below(more, HRN_LOOK_COUNT);
+        break;
+    case HRN_CREATE:
+        refine_create(s, op);
+        break;
+    case HRN_DESTROY:
+        op->aux = (uint8_t)hrn_rng_below(more, HRN_END_COUNT);
+        break;
+    default:
+        break;
+    }
+}
+
 /* Gives the op its id; false if there is no object for it. */
 static bool fill_id(const struct state *s, struct hrn_op *op)
 {
@@ -227,14 +296,18 @@ static bool fill_id(const struct state *s, struct hrn_op *op)
     }
 }
 
-static void push_random(const struct state *s)
+static void push_random(struct state *s)
 {
     struct hrn_op op = {.kind = (uint8_t)hrn_gen_kind(s->gen, s->rng)};
     op.arena = chance(s->rng, s->gen->arena1_percent) ? 1 : 0;
     fill_fields(s, &op);
+    refine(s, &op);
     bool full = hrn_lives_list(s->lives, &op)->n >= s->gen->live_max;
     if (full && hrn_op_ids(&op) == HRN_IDS_MAKE && s->gen->weight[HRN_FREE] > 0) {
         op = (struct hrn_op){.kind = HRN_FREE, .arena = op.arena};
+    }
+    if (op.kind == HRN_CREATE || op.kind == HRN_DESTROY) {
+        s->is_sparse[op.arena] = op.kind == HRN_CREATE && op.aux == HRN_MAKE_SPARSE;
     }
     if (fill_id(s, &op)) {
         hrn_lives_apply(s->lives, &op);
@@ -247,6 +320,7 @@ void hrn_gen_program(const struct hrn_gen *gen, struct hrn_rng *rng, size_t n_op
 {
     static struct hrn_lives lives;
     struct state s = {.gen = gen, .rng = rng, .program = program, .lives = &lives};
+    hrn_rng_seed(&s.more, rng->state);
     hrn_program_clear(program);
     hrn_lives_begin(&lives, 2);
     while (program->n_ops < n_ops) {

@@ -3,6 +3,7 @@
 #ifndef HRN_GEN_H
 #define HRN_GEN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,7 @@ uint32_t hrn_rng_below(struct hrn_rng *rng, uint32_t n);
 
 struct hrn_gen {
     uint16_t weight[HRN_KIND_COUNT]; /* of each operation; 0: never; their sum is not 0 */
+    bool is_sparse;                  /* arenas with sparse regions are made, too */
     uint8_t edge_percent;            /* sizes from the table of edges */
     uint8_t huge_percent;            /* sizes near the limits of arithmetic */
     uint8_t size_log_max;            /* the other sizes are below 2 to this power */

@@ -39,6 +39,7 @@ extern "C" {
     X(free_answer, "free accepts every live object")                                               \
     X(misuse_answer, "free refuses what is no live object, and says why")                          \
     X(resize, "resizing keeps the bytes, or does nothing")                                         \
+    X(region_change, "a region grows, shrinks or is added without loss of an object, or stays")    \
     X(fence, "no byte outside the region is written")                                              \
     X(statistics, "statistics are exact")                                                          \
     X(walk, "the allocator's own walk visits each live object once, and nothing else")             \

@@ -66,8 +66,8 @@ bool hrn_source_has(struct hrn_source *source, const void *p, size_t n);
 /* Frees all blocks that are still live. */
 void hrn_source_drop(struct hrn_source *source);
 
-/* Fenced memory for one arena: an inaccessible page on each side, and marked bytes before the
- * second one. */
+/* Fenced memory for one arena: inaccessible pages on both sides, and marked bytes before the second
+ * ones. */
 struct hrn_region {
     unsigned char *base; /* 4096-aligned; NULL: none */
     size_t bytes;        /* from base, lead_bytes included */
@@ -78,8 +78,11 @@ struct hrn_region {
     unsigned char *clean; /* [clean, clean_end) holds junk since the last close */
     unsigned char *clean_end;
     unsigned char junk; /* what it was filled with */
+    size_t most_bytes;  /* to which it can be resized, from base */
+    bool is_sparse;     /* its pages exist only where they were written; unmapped when closed */
 };
-#define HRN_REGION_ALLOC_MAX ((size_t)1 << 30) /* larger regions are refused, bytes */
+#define HRN_REGION_ALLOC_MAX  ((size_t)1 << 30) /* larger regions are refused, bytes */
+#define HRN_REGION_SPARSE_MAX ((size_t)1 << 33) /* the same of sparse ones */
 
 /* Makes a region filled with junk; uses the existing mapping if the region fits. False: too large.
  */
@@ -87,6 +90,16 @@ bool hrn_region_open(struct hrn_region *region, size_t bytes, unsigned char junk
 /* The same, with the region lead_bytes (fewer than 4096) further: after as many marked bytes. */
 bool hrn_region_open_led(struct hrn_region *region, size_t bytes, size_t lead_bytes,
                          unsigned char junk);
+/* The same, so that it can become reserve_bytes longer. */
+bool hrn_region_open_growing(struct hrn_region *region, size_t bytes, size_t lead_bytes,
+                             size_t reserve_bytes, unsigned char junk);
+/* Makes a region of zeros without filling it: for regions above HRN_REGION_ALLOC_MAX. False: too
+ * large, or the system has no address space for it. */
+bool hrn_region_open_sparse(struct hrn_region *region, size_t bytes, size_t lead_bytes);
+/* The region proper now ends `bytes` after its start, which is at most what it was opened for. What
+ * is added holds junk; what is cut off holds marked bytes up to the end of its page, and the pages
+ * after that are inaccessible. False, and nothing changed: the system refused. */
+bool hrn_region_resize(struct hrn_region *region, size_t bytes);
 /* From now on hrn_region_use keeps used_bytes. Memory above it that looks unchanged when the region
  * is closed is not filled again. */
 void hrn_region_track(struct hrn_region *region);

@@ -25,7 +25,8 @@ static bool map_fenced(struct hrn_region *region, size_t inner)
 {
     hrn_region_fini(region);
     size_t bytes = inner + 2 * (size_t)PAGE_BYTES;
-    unsigned char *map = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned char *map =
+        mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (map == MAP_FAILED) {
         return false;
     }
@@ -93,9 +94,26 @@ void hrn_region_use(struct hrn_region *region, const unsigned char *p)
     }
 }
 
-bool hrn_region_open(struct hrn_region *region, size_t bytes, unsigned char junk)
+/* Marks the bytes from the region's end to the end of its page. */
+static void mark_end(const struct hrn_region *region)
 {
-    size_t inner = whole_pages(bytes);
+    size_t rest = whole_pages(region->bytes) - region->bytes;
+    memset(region->base + region->bytes, FENCE, rest);
+    hrn_poison_hide(region->base + region->bytes, rest);
+}
+
+static void mark_lead(struct hrn_region *region, size_t lead_bytes)
+{
+    region->lead_bytes = lead_bytes;
+    memset(region->base, FENCE, lead_bytes);
+    hrn_poison_hide(region->base, lead_bytes);
+}
+
+/* With room for most_bytes. */
+static bool open_part(struct hrn_region *region, size_t bytes, size_t most_bytes,
+                      unsigned char junk)
+{
+    size_t inner = whole_pages(most_bytes);
     if (bytes > HRN_REGION_ALLOC_MAX || bytes == 0) {
         return false;
     }
@@ -105,12 +123,17 @@ bool hrn_region_open(struct hrn_region *region, size_t bytes, unsigned char junk
     }
     region->base = region->map + region->map_bytes - PAGE_BYTES - inner;
     region->bytes = bytes;
+    region->most_bytes = most_bytes;
     region->lead_bytes = 0;
     region->used_bytes = bytes;
     fill_region(region, junk);
-    memset(region->base + bytes, FENCE, inner - bytes);
-    hrn_poison_hide(region->base + bytes, inner - bytes);
+    mark_end(region);
     return true;
+}
+
+bool hrn_region_open(struct hrn_region *region, size_t bytes, unsigned char junk)
+{
+    return open_part(region, bytes, bytes, junk);
 }
 
 bool hrn_region_open_led(struct hrn_region *region, size_t bytes, size_t lead_bytes,
@@ -120,19 +143,92 @@ bool hrn_region_open_led(struct hrn_region *region, size_t bytes, size_t lead_by
         !hrn_region_open(region, bytes + lead_bytes, junk)) {
         return false;
     }
-    region->lead_bytes = lead_bytes;
-    memset(region->base, FENCE, lead_bytes);
-    hrn_poison_hide(region->base, lead_bytes);
+    mark_lead(region, lead_bytes);
     return true;
+}
+
+/* Access to the whole pages between two lengths. */
+static bool protect(const struct hrn_region *region, size_t from, size_t to, int access)
+{
+    size_t start = whole_pages(from);
+    size_t end = whole_pages(to);
+    return start >= end || mprotect(region->base + start, end - start, access) == 0;
+}
+
+bool hrn_region_open_growing(struct hrn_region *region, size_t bytes, size_t lead_bytes,
+                             size_t reserve_bytes, unsigned char junk)
+{
+    size_t led_bytes = bytes + lead_bytes;
+    if (bytes == 0 || bytes > HRN_REGION_ALLOC_MAX ||
+        !open_part(region, led_bytes, led_bytes + reserve_bytes, junk)) {
+        return false;
+    }
+    mark_lead(region, lead_bytes);
+    return protect(region, led_bytes, led_bytes + reserve_bytes, PROT_NONE);
+}
+
+bool hrn_region_open_sparse(struct hrn_region *region, size_t bytes, size_t lead_bytes)
+{
+    size_t inner = whole_pages(bytes + lead_bytes);
+    hrn_region_fini(region);
+    if (bytes > HRN_REGION_SPARSE_MAX || !map_fenced(region, inner)) {
+        return false;
+    }
+    region->is_sparse = true;
+    region->base = region->map + PAGE_BYTES;
+    region->bytes = bytes + lead_bytes;
+    region->most_bytes = region->bytes;
+    region->used_bytes = region->bytes;
+    mark_lead(region, lead_bytes);
+    mark_end(region);
+    return true;
+}
+
+bool hrn_region_resize(struct hrn_region *region, size_t bytes)
+{
+    size_t old = region->bytes;
+    size_t now = bytes + region->lead_bytes;
+    if (now > old && !protect(region, old, now, PROT_READ | PROT_WRITE)) {
+        return false;
+    }
+    hrn_poison_open(region->base + old, whole_pages(old) - old);
+    if (now > old) {
+        memset(region->base + old, region->junk, now - old);
+    }
+    region->bytes = now;
+    mark_end(region);
+    return now >= old || protect(region, now, old, PROT_NONE);
+}
+
+/* Other lengths than the one it was opened with leave pages whose content is not known. */
+static void close_resized(struct hrn_region *region)
+{
+    bool is_open = protect(region, region->bytes, region->most_bytes, PROT_READ | PROT_WRITE);
+    hrn_poison_open(region->base, whole_pages(is_open ? region->most_bytes : region->bytes));
+    region->base = NULL;
+    region->clean = NULL;
+    if (!is_open) {
+        hrn_region_fini(region);
+    }
 }
 
 void hrn_region_close(struct hrn_region *region)
 {
-    if (region->base != NULL) {
+    if (region->base == NULL) {
+        return;
+    }
+    if (region->is_sparse) {
+        hrn_poison_open(region->base, region->lead_bytes);
+        hrn_poison_open(region->base + region->bytes, whole_pages(region->bytes) - region->bytes);
+        munmap(region->map, region->map_bytes);
+        memset(region, 0, sizeof *region);
+    } else if (region->most_bytes != region->bytes) {
+        close_resized(region);
+    } else {
         hrn_poison_open(region->base, whole_pages(region->bytes));
         note_clean(region);
+        region->base = NULL;
     }
-    region->base = NULL;
 }
 
 void hrn_region_fini(struct hrn_region *region)

@@ -10,8 +10,8 @@
  * Head: 0 version, 1 flags, 2 page size, 3 classes a doubling, 4 smallest object, 5 gap, 6 checks,
  * 7 zero, 8-9 fault_nth, 10-11 fault_count, 12-15 region_bytes, 16-19 block_bytes, 20-23 seed.
  * Record: 0 kind (5 bits) and arena (bit 5), 1 aux, 2-3 selector, count or alignment, 4-7 size
- * code. The version is written but not checked, so that old corpora remain valid programs, though
- * other ones.
+ * code. Bytes whose version is not HRN_VERSION are programs as before version 2, so that old
+ * corpora remain the programs that they were.
  */
 enum { PAGE_CODES = 3, DOUBLING_CODES = 5, MIN_CODES = 4, CHECK_CODES = 16, KIND_CODES = 32 };
 
@@ -20,14 +20,16 @@ static const uint16_t check_table[CHECK_CODES] = {64,  1,   2,   3,   5,    8,  
 
 /* Kind codes above the kinds themselves repeat the kinds that random bytes should contain more
  * often. A new kind replaces the first of them, so that the codes of the others stay. */
-static const uint8_t more_kinds[KIND_CODES - HRN_KIND_COUNT] = {
+#define OLD_KINDS HRN_GROW /* versions before 2 have those below */
+static const uint8_t more_kinds[KIND_CODES - OLD_KINDS] = {
     HRN_FREE, HRN_ALLOC, HRN_FREE,     HRN_ALLOC, HRN_FREE, HRN_CALLOC,
     HRN_FREE, HRN_ALLOC, HRN_MEMALIGN, HRN_FREE,  HRN_FREE,
 };
 
 #define DEFAULT_REGION_BYTES (128u << 10)
 #define DEFAULT_BLOCK_BYTES  4096u
-#define ALIGN_IS_POWER_MAX   32u /* aux below: 2 to that power; else the 16-bit field */
+#define OLD_POWERS           32u /* aux below: 2 to that power; else the 16-bit field */
+#define POWERS               64u
 #define FAULT_ALL            0xffffu
 
 static uint32_t load(const uint8_t *p, unsigned n)
@@ -103,7 +105,6 @@ static bool encode_head(const struct hrn_head *head, uint8_t *b)
     return memcmp(&meant, head, sizeof meant) == 0;
 }
 
-/* How many values aux has, by kind; 0 and 1: it has no meaning. */
 static const uint16_t n_aux[HRN_KIND_COUNT] = {
     [HRN_DRAIN] = HRN_ORDER_COUNT,
     [HRN_CLEANUP] = HRN_HANDLER_COUNT,
@@ -111,7 +112,19 @@ static const uint16_t n_aux[HRN_KIND_COUNT] = {
     [HRN_FAULT] = 256,
     [HRN_REUSE_PUT] = 2,
     [HRN_FILE] = HRN_FILE_COUNT,
+    [HRN_ALLOC] = HRN_BY_COUNT,
+    [HRN_RESIZE] = HRN_WAY_COUNT,
+    [HRN_CHECK] = HRN_LOOK_COUNT,
+    [HRN_CREATE] = HRN_MAKE_COUNT,
+    [HRN_DESTROY] = HRN_END_COUNT,
 };
+#define NEW_AUX                                                                                    \
+    (1u << HRN_ALLOC | 1u << HRN_RESIZE | 1u << HRN_CHECK | 1u << HRN_CREATE | 1u << HRN_DESTROY)
+
+uint16_t hrn_kind_n_aux(enum hrn_kind kind)
+{
+    return n_aux[kind];
+}
 
 static size_t decode_size(const struct hrn_head *head, const struct hrn_op *op, uint32_t code)
 {
@@ -120,20 +133,48 @@ static size_t decode_size(const struct hrn_head *head, const struct hrn_op *op, 
     return fold ? size % HRN_REGION_MAX_BYTES : size;
 }
 
+/* aux of a resize: below HRN_WAY_ALIGNED, the way; from there on, the power of two. */
+static void decode_way(struct hrn_op *op, uint8_t code)
+{
+    uint8_t way = code % (HRN_WAY_ALIGNED + POWERS);
+    op->aux = way < HRN_WAY_ALIGNED ? way : HRN_WAY_ALIGNED;
+    op->align_bytes = way < HRN_WAY_ALIGNED ? 0 : (size_t)1 << (way - HRN_WAY_ALIGNED);
+}
+
+static void decode_kind(const uint8_t *r, bool is_old, struct hrn_op *op)
+{
+    uint8_t code = r[0] & (KIND_CODES - 1);
+    uint8_t n_kinds = is_old ? OLD_KINDS : HRN_KIND_COUNT;
+    op->kind = code < n_kinds ? code : more_kinds[code - OLD_KINDS];
+    bool has_aux = n_aux[op->kind] != 0 && !(is_old && (NEW_AUX >> op->kind & 1u) != 0);
+    if (has_aux && op->kind == HRN_RESIZE) {
+        decode_way(op, r[1]);
+    } else if (has_aux) {
+        op->aux = (uint8_t)(r[1] % n_aux[op->kind]);
+    }
+}
+
+static size_t decode_align(uint8_t code, uint32_t other, bool is_old)
+{
+    if (is_old) {
+        return code < OLD_POWERS ? (size_t)1 << code : other;
+    }
+    return hrn_align_decode(code, other);
+}
+
 /* The op of a record, except its id. Returns the 16-bit field. */
-static uint32_t decode_fields(const struct hrn_head *head, const uint8_t *r, struct hrn_op *op)
+static uint32_t decode_fields(const struct hrn_head *head, bool is_old, const uint8_t *r,
+                              struct hrn_op *op)
 {
     uint32_t selector = load(r + 2, 2);
     *op = (struct hrn_op){.id = HRN_NO_ID, .arena = r[0] >> 5 & 1u};
-    uint8_t code = r[0] & (KIND_CODES - 1);
-    op->kind = code < HRN_KIND_COUNT ? code : more_kinds[code - HRN_KIND_COUNT];
-    op->aux = n_aux[op->kind] == 0 ? 0 : (uint8_t)(r[1] % n_aux[op->kind]);
+    decode_kind(r, is_old, op);
     if (op->kind == HRN_BURST) {
         op->count = (uint16_t)(selector % HRN_BURST_MAX + 1);
     } else if (op->kind == HRN_FAULT || op->kind == HRN_RUN_FILE) {
         op->count = (uint16_t)selector;
     } else if (op->kind == HRN_MEMALIGN) {
-        op->align_bytes = r[1] < ALIGN_IS_POWER_MAX ? 1u << r[1] : selector;
+        op->align_bytes = decode_align(r[1], selector, is_old);
     }
     if (hrn_kind_has_size(op->kind)) {
         op->size_bytes = decode_size(head, op, load(r + 4, 4));
@@ -170,14 +211,16 @@ static struct hrn_lives scratch;
  * branches prefer them. */
 static bool is_surplus(const struct hrn_op *op, unsigned *n_lives)
 {
-    bool is_life = op->kind == HRN_CREATE || op->kind == HRN_DESTROY || op->kind == HRN_FILE;
+    bool is_life = op->kind == HRN_CREATE || op->kind == HRN_DESTROY || op->kind == HRN_FILE ||
+                   op->kind == HRN_ADD_REGION;
     return is_life && ++*n_lives > HRN_BYTES_LIVES_MAX;
 }
 
-static void decode_record(struct hrn_program *program, const uint8_t *record, unsigned *n_lives)
+static void decode_record(struct hrn_program *program, bool is_old, const uint8_t *record,
+                          unsigned *n_lives)
 {
     struct hrn_op *op = hrn_program_next(program);
-    uint32_t selector = decode_fields(&program->head, record, op);
+    uint32_t selector = decode_fields(&program->head, is_old, record, op);
     if (!is_surplus(op, n_lives) && decode_id(&scratch, op, program->n_ids, selector)) {
         hrn_lives_apply(&scratch, op);
         hrn_program_take_next(program);
@@ -205,7 +248,7 @@ void hrn_program_decode(struct hrn_program *program, const uint8_t *bytes, size_
         } else {
             memcpy(record, bytes + at, n);
         }
-        decode_record(program, record, &n_lives);
+        decode_record(program, head[0] != HRN_VERSION, record, &n_lives);
         at += n;
     }
 }
@@ -229,12 +272,20 @@ static bool encode_selector(struct hrn_lives *lives, const struct hrn_op *op, ui
     } else if (op->kind == HRN_FAULT || op->kind == HRN_RUN_FILE) {
         field = op->count;
     } else if (op->kind == HRN_MEMALIGN) {
-        bool power = op->align_bytes != 0 && (op->align_bytes & (op->align_bytes - 1)) == 0;
-        r[1] = power ? log2_of(op->align_bytes) : ALIGN_IS_POWER_MAX;
-        field = power ? 0 : op->align_bytes;
+        uint32_t other;
+        exact = hrn_align_encode(op->align_bytes, &r[1], &other);
+        field = other;
     }
     store(r + 2, 2, (uint32_t)field);
     return exact && field <= 0xffffu;
+}
+
+/* aux of a resize at an alignment; false: it is no power of two. */
+static bool encode_way(const struct hrn_op *op, uint8_t *code)
+{
+    size_t align = op->align_bytes == 0 ? 1 : op->align_bytes;
+    *code = (uint8_t)(HRN_WAY_ALIGNED + __builtin_ctzll((unsigned long long)align));
+    return op->align_bytes != 0 && (align & (align - 1)) == 0;
 }
 
 static bool encode_record(struct hrn_lives *lives, const struct hrn_op *op, uint8_t *r)
@@ -243,6 +294,9 @@ static bool encode_record(struct hrn_lives *lives, const struct hrn_op *op, uint
     r[0] = (uint8_t)(op->kind | (op->arena & 1u) << 5);
     r[1] = op->aux;
     bool exact = op->arena <= 1 && encode_selector(lives, op, r);
+    if (op->kind == HRN_RESIZE && op->aux == HRN_WAY_ALIGNED) {
+        exact &= encode_way(op, &r[1]);
+    }
     if (hrn_kind_has_size(op->kind)) {
         uint32_t code;
         exact &= hrn_size_encode(op->size_bytes, &code);

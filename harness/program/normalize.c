@@ -11,11 +11,9 @@
 static struct hrn_op bare_op(const struct hrn_op *op)
 {
     struct hrn_op bare = {.kind = op->kind, .arena = op->arena, .id = HRN_NO_ID};
-    bool with_aux = op->kind == HRN_DRAIN || op->kind == HRN_CLEANUP || op->kind == HRN_MISUSE ||
-                    op->kind == HRN_FAULT || op->kind == HRN_REUSE_PUT || op->kind == HRN_FILE;
-    bare.aux = with_aux ? op->aux : 0;
+    bare.aux = hrn_kind_n_aux(op->kind) > 0 ? op->aux : 0;
     bare.count = hrn_kind_has_count(op->kind) ? op->count : 0;
-    bare.align_bytes = op->kind == HRN_MEMALIGN ? op->align_bytes : 0;
+    bare.align_bytes = hrn_op_has_align(op) ? op->align_bytes : 0;
     bare.size_bytes = hrn_kind_has_size(op->kind) ? op->size_bytes : 0;
     if (hrn_op_ids(op) != HRN_IDS_NONE) {
         bare.id = op->id;

@@ -8,6 +8,12 @@
 /* True if the operation has a count (the others leave it 0). */
 bool hrn_kind_has_count(enum hrn_kind kind);
 
+/* How many values aux has; 0: it has no meaning. */
+uint16_t hrn_kind_n_aux(enum hrn_kind kind);
+
+/* True if the operation has an alignment (the others leave it 0). */
+bool hrn_op_has_align(const struct hrn_op *op);
+
 /* How many ids, from op->id on, exist because of this operation. */
 uint32_t hrn_op_n_made(const struct hrn_op *op);
 

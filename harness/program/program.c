@@ -10,7 +10,7 @@
 #include "harness/program/parts.h"
 
 /* Programs are compared as memory. */
-_Static_assert(sizeof(struct hrn_op) == 16 + sizeof(size_t), "struct hrn_op has padding");
+_Static_assert(sizeof(struct hrn_op) == 16 + 2 * sizeof(size_t), "struct hrn_op has padding");
 
 #define KIND_WORD(name, word, ids) word,
 static const char *const kind_words[HRN_KIND_COUNT] = {HRN_KIND_LIST(KIND_WORD)};
@@ -51,7 +51,8 @@ bool hrn_kind_has_size(enum hrn_kind kind)
     const uint32_t with_size = 1u << HRN_ALLOC | 1u << HRN_NALLOC | 1u << HRN_CALLOC |
                                1u << HRN_MEMALIGN | 1u << HRN_RESIZE | 1u << HRN_BURST |
                                1u << HRN_CLEANUP | 1u << HRN_MISUSE | 1u << HRN_CREATE |
-                               1u << HRN_FILE;
+                               1u << HRN_FILE | 1u << HRN_GROW | 1u << HRN_SHRINK |
+                               1u << HRN_ADD_REGION;
     return (with_size >> kind & 1u) != 0;
 }
 
@@ -135,6 +136,11 @@ bool hrn_kind_has_count(enum hrn_kind kind)
     return kind == HRN_BURST || kind == HRN_FAULT || kind == HRN_RUN_FILE;
 }
 
+bool hrn_op_has_align(const struct hrn_op *op)
+{
+    return op->kind == HRN_MEMALIGN || (op->kind == HRN_RESIZE && op->aux == HRN_WAY_ALIGNED);
+}
+
 void hrn_op_text(const struct hrn_op *op, char *text, size_t text_bytes)
 {
     char parts[4][32] = {"", "", "", ""};
@@ -144,8 +150,8 @@ void hrn_op_text(const struct hrn_op *op, char *text, size_t text_bytes)
     if (hrn_kind_has_size(op->kind)) {
         snprintf(parts[1], sizeof parts[1], " size %zu", op->size_bytes);
     }
-    if (op->kind == HRN_MEMALIGN) {
-        snprintf(parts[2], sizeof parts[2], " align %u", op->align_bytes);
+    if (hrn_op_has_align(op)) {
+        snprintf(parts[2], sizeof parts[2], " align %zu", op->align_bytes);
     } else if (hrn_kind_has_count(op->kind)) {
         snprintf(parts[2], sizeof parts[2], " count %u", op->count);
     }

@@ -21,21 +21,24 @@ extern "C" {
  *          is a valid program: a short head or last record is filled up with zeros. Programs from
  *          bytes use arenas 0 and 1 and number their ids 0, 1, 2, ... A record names its object by
  *          a selector, resolved while decoding among the objects of that arena that are live in
- *          program order; 0 is the newest (unless objects were removed in between).
+ *          program order; 0 is the newest (unless objects were removed in between). A head has a
+ *          version. Bytes of version 2 have all of this; bytes of any other version decode as they
+ *          did before it: without the operations from GROW on, with aux only where it was used
+ *          then, and with alignments below 2^32. Bytes are always written in version 2.
  * Safety   Programs are plain values; one thread at a time per program.
  * Failure  If there is no memory for the program itself, the process stops.
  * Source   Fixed-width records after tcmalloc's and Pigweed's allocator fuzzers, as seen from
  *          outside.
  */
-#define HRN_VERSION          1u
+#define HRN_VERSION          2u
 #define HRN_NO_ID            UINT32_MAX
 #define HRN_HEAD_BYTES       24u
 #define HRN_RECORD_BYTES     8u
 #define HRN_BURST_MAX        512u
-#define HRN_BYTES_OPS_MAX    65536u       /* further records are not decoded */
-#define HRN_BYTES_IDS_MAX    (1u << 20)   /* decoding stops when all are used */
-#define HRN_BYTES_LIVES_MAX  64u          /* further CREATE, DESTROY, FILE are left out */
-#define HRN_REGION_MAX_BYTES (4u << 20)   /* of a region in bytes form, bytes */
+#define HRN_BYTES_OPS_MAX    65536u     /* further records are not decoded */
+#define HRN_BYTES_IDS_MAX    (1u << 20) /* decoding stops when all are used */
+#define HRN_BYTES_LIVES_MAX  64u        /* further CREATE, DESTROY, FILE, ADD_REGION are left out */
+#define HRN_REGION_MAX_BYTES (4u << 20) /* of a region in bytes form, bytes */
 #define HRN_BLOCK_MAX_BYTES  (128u << 10) /* of a pool block named in a head, bytes */
 
 /*
@@ -45,27 +48,31 @@ extern "C" {
  * reuse list).
  */
 #define HRN_KIND_LIST(X)                                                                           \
-    X(ALLOC, "alloc", MAKE)        /* size_bytes */                                                \
+    X(ALLOC, "alloc", MAKE)        /* size_bytes; aux: enum hrn_by */                              \
     X(NALLOC, "nalloc", MAKE)      /* size_bytes, packed */                                        \
     X(CALLOC, "calloc", MAKE)      /* size_bytes, zeroed */                                        \
     X(MEMALIGN, "memalign", MAKE)  /* size_bytes, align_bytes (any number) */                      \
     X(FREE, "free", DROP)          /* id */                                                        \
-    X(RESIZE, "resize", USE)       /* id, size_bytes: the new size, if it can be done */           \
+    X(RESIZE, "resize", USE)       /* id, size_bytes: the new size; aux: enum hrn_way */           \
     X(BURST, "burst", MAKE)        /* count objects of size_bytes */                               \
     X(DRAIN, "drain", NONE)        /* frees every object; aux: enum hrn_order */                   \
     X(RESET, "reset", NONE)        /* the allocator's own way to drop everything */                \
     X(CLEANUP, "cleanup", KEEP)    /* handler with size_bytes of data; aux: enum hrn_handler */    \
     X(MISUSE, "misuse", USE)       /* aux: enum hrn_misuse; id: victim; size_bytes: offset */      \
     X(FAULT, "fault", NONE)        /* count: source call refused, from 1; aux: how many */         \
-    X(CHECK, "check", NONE)        /* the whole walk, now */                                       \
+    X(CHECK, "check", NONE)        /* aux: enum hrn_look */                                        \
     X(TRIM, "trim", NONE)          /* empty spans back to free pages */                            \
     X(GIVE_BACK, "give_back", USE) /* id: returned if it is the newest, declined if not */         \
     X(REUSE_GET, "reuse_get", GET) /* an object of the reuse list */                               \
     X(REUSE_PUT, "reuse_put", PUT) /* id */                                                        \
-    X(CREATE, "create", NONE)      /* size_bytes of region or block, 0: the head's; replaces */    \
-    X(DESTROY, "destroy", NONE)                                                                    \
-    X(FILE, "file", NONE)         /* aux: enum hrn_file_aux; size_bytes: so long is its path */    \
-    X(RUN_FILE, "run_file", NONE) /* count: which of the files, from the newest */
+    X(CREATE, "create", NONE)   /* size_bytes of region or block, 0: the head's; replaces;      \
+                                    * aux: enum hrn_make */  \
+    X(DESTROY, "destroy", NONE) /* aux: enum hrn_end */                                            \
+    X(FILE, "file", NONE)       /* aux: enum hrn_file_aux; size_bytes: so long is its path */      \
+    X(RUN_FILE, "run_file", NONE)     /* count: which of the files, from the newest */             \
+    X(GROW, "grow", NONE)             /* size_bytes more at the region's end */                    \
+    X(SHRINK, "shrink", NONE)         /* size_bytes less */                                        \
+    X(ADD_REGION, "add_region", NONE) /* one more region of size_bytes, 0: the head's */
 
 #define HRN_KIND_ENUM(name, word, ids) HRN_##name,
 enum hrn_kind { HRN_KIND_LIST(HRN_KIND_ENUM) HRN_KIND_COUNT };
@@ -89,6 +96,45 @@ enum hrn_handler {
     HRN_HANDLER_ALLOCS,    /* allocates from the arena that is being torn down */
     HRN_HANDLER_REGISTERS, /* registers one more plain handler */
     HRN_HANDLER_COUNT
+};
+
+/* By which function a plain object is allocated. RESIZE without resize_null: ALLOC. */
+enum hrn_by {
+    HRN_BY_ANY, /* by turns */
+    HRN_BY_ALLOC,
+    HRN_BY_RESIZE, /* of NULL */
+    HRN_BY_COUNT
+};
+
+/* By which function an object is resized. If the allocator has no such function: ANY. */
+enum hrn_way {
+    HRN_WAY_ANY, /* by turns */
+    HRN_WAY_PLAIN,
+    HRN_WAY_IN_PLACE,
+    HRN_WAY_ALIGNED, /* at a multiple of align_bytes */
+    HRN_WAY_COUNT
+};
+
+/* What a check examines. */
+enum hrn_look {
+    HRN_LOOK_ALL,  /* the whole walk: contents, fences, and the three that follow */
+    HRN_LOOK_SELF, /* the allocator's own check alone, as the next two */
+    HRN_LOOK_STATISTICS,
+    HRN_LOOK_WALK,
+    HRN_LOOK_COUNT
+};
+
+enum hrn_make {
+    HRN_MAKE_PLAIN,
+    HRN_MAKE_SPARSE, /* with a region of size_bytes more than HRN_SPARSE_BYTES */
+    HRN_MAKE_COUNT
+};
+#define HRN_SPARSE_BYTES ((size_t)1 << 32)
+
+enum hrn_end {
+    HRN_END_EMPTY, /* each object is freed before */
+    HRN_END_LIVE,  /* objects are live, unless the adapter declares destroy_needs_empty */
+    HRN_END_COUNT
 };
 
 /* The case that a file cleanup tests. */
@@ -123,12 +169,12 @@ enum hrn_misuse { HRN_MISUSE_LIST(HRN_MISUSE_ENUM) HRN_MISUSE_COUNT };
 
 struct hrn_op {
     uint8_t kind; /* enum hrn_kind */
-    uint8_t
-        aux; /* misuse, order, handler, file; FAULT: refusals in a row, 255: until the next FAULT */
+    uint8_t aux;  /* what its kind says; FAULT: refusals in a row, 255: until the next FAULT */
     uint16_t count;
     uint32_t arena;
     uint32_t id;
-    uint32_t align_bytes;
+    uint32_t unused; /* 0: programs are compared as memory */
+    size_t align_bytes;
     size_t size_bytes;
 };
 
@@ -196,9 +242,10 @@ size_t hrn_program_encoded_bytes(const struct hrn_program *program);
 /*
  * Writes the bytes that decode to this (normalized) program. True when they do so exactly: always
  * for one from hrn_program_decode, and for any with at most HRN_BYTES_OPS_MAX operations,
- * HRN_BYTES_IDS_MAX ids and HRN_BYTES_LIVES_MAX of CREATE, DESTROY and FILE, arenas 0 and 1, 65,536
- * live objects an arena, a head that bytes can express, sizes below 2^30 (4 MiB in CREATE), and
- * alignments that are powers of two or below 2^16.
+ * HRN_BYTES_IDS_MAX ids and HRN_BYTES_LIVES_MAX of CREATE, DESTROY, FILE and ADD_REGION, arenas 0
+ * and 1, 65,536 live objects an arena, a head that bytes can express, sizes below 2^30 (4 MiB in
+ * CREATE), and alignments that are powers of two, one more or less, or below 2^16 (RESIZE: powers
+ * of two).
  * False: some operation had to be left out or changed to its nearest neighbour.
  */
 bool hrn_program_encode(const struct hrn_program *program, uint8_t *bytes);
@@ -233,6 +280,12 @@ bool hrn_size_encode(size_t size_bytes, uint32_t *code);
 uint32_t hrn_size_code_edge(uint32_t random);
 uint32_t hrn_size_code_log(uint32_t random);
 uint32_t hrn_size_code_huge(uint32_t random);
+
+/* The alignment of a code, which is one byte: powers of two up to the largest, each also one less
+ * and one more; above, `other`. hrn_align_encode returns false, with the nearest code, if the
+ * alignment has none. */
+size_t hrn_align_decode(uint32_t code, uint32_t other);
+bool hrn_align_encode(size_t align_bytes, uint8_t *code, uint32_t *other);
 
 #ifdef __cplusplus
 }

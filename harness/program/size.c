@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Size codes: 32 bits of a record that encode any size worth testing. */
+/* Size codes: 32 bits of a record that encode any size worth testing. Alignment codes: 8 bits. */
 #include "harness/program/program.h"
 
 /*
@@ -135,4 +135,38 @@ uint32_t hrn_size_code_huge(uint32_t random)
 {
     uint32_t move = HUGE_MID - 128u + (random >> 3 & 0xffu);
     return (uint32_t)MODE_HUGE << MODE_SHIFT | move << 3 | (random & 7u);
+}
+
+/* --- Alignments --- */
+
+#define POWERS 64u
+
+/* 0 to 63 a power of two, the next 64 one less, the next 64 one more. */
+size_t hrn_align_decode(uint32_t code, uint32_t other)
+{
+    size_t power = (size_t)1 << code % POWERS;
+    switch (code / POWERS) {
+    case 0:
+        return power;
+    case 1:
+        return power - 1;
+    case 2:
+        return power + 1;
+    default:
+        return other;
+    }
+}
+
+bool hrn_align_encode(size_t align_bytes, uint8_t *code, uint32_t *other)
+{
+    *other = 0;
+    for (unsigned i = 0; i < 3 * POWERS; i++) {
+        if (hrn_align_decode(i, 0) == align_bytes) {
+            *code = (uint8_t)i;
+            return true;
+        }
+    }
+    *code = 3 * POWERS;
+    *other = align_bytes <= 0xffffu ? (uint32_t)align_bytes : 0xffffu;
+    return *other == align_bytes;
 }

@@ -43,11 +43,14 @@ uint32_t hrn_can(const struct slm_adapter *adapter)
                    adapter->resize_in_place != NULL || adapter->usable_bytes != NULL;
     return CAN_ALWAYS | bit_if(adapter->alloc_zeroed != NULL, HRN_CALLOC) |
            bit_if(!adapter->fresh_process, HRN_CREATE) |
-           bit_if(!adapter->fresh_process, HRN_DESTROY) |
+           bit_if(!adapter->fresh_process, HRN_DESTROY) | bit_if(adapter->grow != NULL, HRN_GROW) |
+           bit_if(adapter->shrink != NULL, HRN_SHRINK) |
+           bit_if(adapter->add_region != NULL, HRN_ADD_REGION) |
            bit_if(adapter->alloc_aligned != NULL, HRN_MEMALIGN) | bit_if(resizes, HRN_RESIZE) |
            bit_if(adapter->reset != NULL, HRN_RESET) | bit_if(adapter->trim != NULL, HRN_TRIM) |
            bit_if(has_misuse(adapter), HRN_MISUSE) |
            bit_if(adapter->memory != SLM_ADAPTER_SYSTEM, HRN_FAULT) |
+           (adapter->sparse_regions ? HRN_CAN_SPARSE : 0) |
            (adapter->pool == NULL ? 0 : can_as_pool(adapter->pool));
 }
 

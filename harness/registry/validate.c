@@ -98,7 +98,7 @@ static bool has_region_fields(const struct slm_adapter *a)
 {
     return a->region_min_bytes != 0 || a->region_max_bytes != 0 || a->region_multiple_bytes != 0 ||
            a->region_align_bytes != 0 || a->region_bytes != NULL || a->grow != NULL ||
-           a->shrink != NULL || a->add_region != NULL;
+           a->shrink != NULL || a->add_region != NULL || a->sparse_regions;
 }
 
 static const char *wrong_region(const struct slm_adapter *a)
@@ -113,6 +113,9 @@ static const char *wrong_region(const struct slm_adapter *a)
     }
     if (a->region_max_bytes != 0 && a->region_min_bytes > a->region_max_bytes) {
         return "region_min_bytes is above region_max_bytes";
+    }
+    if (a->sparse_regions && a->region_max_bytes != 0 && a->region_max_bytes <= UINT32_MAX) {
+        return "sparse_regions is set, and region_max_bytes is not above 4 GiB";
     }
     if (a->region_min_bytes % multiple != 0 || a->region_max_bytes % multiple != 0) {
         return "region_min_bytes or region_max_bytes is no multiple of region_multiple_bytes";
@@ -141,6 +144,9 @@ static const char *wrong_promises(const struct slm_adapter *a)
     }
     if (a->n_fit != NULL && a->memory != SLM_ADAPTER_REGION) {
         return "n_fit is set, and memory is not SLM_ADAPTER_REGION";
+    }
+    if (a->growth_bytes != NULL && a->memory == SLM_ADAPTER_SYSTEM) {
+        return "growth_bytes is set, and memory is SLM_ADAPTER_SYSTEM";
     }
     if (a->shrunk_fit && a->resize == NULL && a->resize_in_place == NULL) {
         return "shrunk_fit is set, and resize and resize_in_place are missing";

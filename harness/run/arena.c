@@ -75,21 +75,10 @@ static void check_source(const struct hrn_arena *arena)
     }
 }
 
-static bool open_region(const struct hrn_run *run, struct hrn_arena *arena, size_t size_bytes)
-{
-    const struct slm_adapter *adapter = run->adapter;
-    size_t wanted = size_bytes != 0 ? size_bytes : run->program->head.region_bytes;
-    /* At a multiple of what the adapter declares, and of no more. */
-    size_t lead = adapter->region_align_bytes % 4096;
-    return adapter->memory != SLM_ADAPTER_REGION ||
-           hrn_region_open_led(&arena->region, hrn_region_length(adapter, wanted), lead,
-                               hrn_junk(run->program->head.content_seed));
-}
-
 bool hrn_arena_open(struct hrn_run *run, struct hrn_arena *arena, uint32_t arena_idx,
                     size_t size_bytes)
 {
-    if (!open_region(run, arena, size_bytes)) {
+    if (!hrn_arena_open_region(run, arena, size_bytes)) {
         return false;
     }
     hrn_region_track(&arena->region);
@@ -110,15 +99,16 @@ static const char *wrong_create(const struct hrn_run *run, const struct hrn_aren
                : "the source refused nothing; see region_min_bytes and the like in adapter.h";
 }
 
-void hrn_arena_create(struct hrn_run *run, uint32_t arena_idx, size_t size_bytes)
+void hrn_arena_create(struct hrn_run *run, uint32_t arena_idx, size_t size_bytes, bool is_sparse)
 {
     const struct slm_adapter *adapter = run->adapter;
     struct hrn_arena *arena = &run->arenas[arena_idx];
     arena->hopeless = false;
+    arena->is_sparse = is_sparse;
     hrn_promise_made(arena);
     hrn_promise_scout(run, arena, arena_idx, size_bytes);
     if (!hrn_arena_open(run, arena, arena_idx, size_bytes)) {
-        arena->hopeless = size_bytes == 0;
+        arena->hopeless = size_bytes == 0 && !is_sparse;
         return;
     }
     uint64_t n_before = arena->source.n_refused;
@@ -139,7 +129,7 @@ void hrn_arena_create(struct hrn_run *run, uint32_t arena_idx, size_t size_bytes
         hrn_law_create_answer("a region of %zu bytes, blocks of %zu: %s", arena->env.region_bytes,
                               arena->pool_shape.block_bytes, wrong);
     }
-    arena->hopeless = !refused && size_bytes == 0;
+    arena->hopeless = !refused && size_bytes == 0 && !is_sparse;
 }
 
 struct hrn_arena *hrn_arena_need(struct hrn_run *run, uint32_t arena_idx)
@@ -151,28 +141,12 @@ struct hrn_arena *hrn_arena_need(struct hrn_run *run, uint32_t arena_idx)
     bool skip = arena->hopeless ||
                 (arena->n_refused >= REFUSED_MAX && hrn_source_skip_refused(&arena->source));
     if (!skip) {
-        hrn_arena_create(run, arena_idx, 0);
+        hrn_arena_create(run, arena_idx, 0, false);
     }
     return arena->self == NULL ? NULL : arena;
 }
 
 /* --- Checked --- */
-
-static void check_fences(const struct hrn_arena *arena)
-{
-    if (arena->env.region == NULL || hrn_fault_on(HRN_FAULT_NO_FENCE)) {
-        return;
-    }
-    size_t after = hrn_region_fence_broken(&arena->region);
-    size_t before = hrn_region_lead_broken(&arena->region);
-    if (after != SIZE_MAX) {
-        hrn_law_fence("byte %zu after the region was written", after);
-    }
-    if (before != SIZE_MAX) {
-        hrn_law_fence("a byte %zu before the region was written",
-                      arena->region.lead_bytes - before);
-    }
-}
 
 void hrn_arena_walk(struct hrn_run *run, struct hrn_arena *arena)
 {
@@ -187,8 +161,8 @@ void hrn_arena_walk(struct hrn_run *run, struct hrn_arena *arena)
             hrn_object_verify(run, arena->handlers[i].id);
         }
     }
-    check_fences(arena);
-    hrn_arena_ask(run, arena);
+    hrn_arena_check_fences(arena);
+    hrn_arena_ask(run, arena, HRN_LOOK_ALL);
 }
 
 /* --- Emptied --- */
@@ -276,23 +250,27 @@ void hrn_arena_reset(struct hrn_run *run, struct hrn_arena *arena)
 
 /* --- Destroyed --- */
 
-void hrn_arena_destroy(struct hrn_run *run, struct hrn_arena *arena)
+void hrn_arena_destroy(struct hrn_run *run, struct hrn_arena *arena, enum hrn_end end)
 {
+    const struct slm_adapter *adapter = run->adapter;
     hrn_arena_walk(run, arena);
-    hrn_arena_drain(run, arena, HRN_ORDER_OLDEST);
+    if (end == HRN_END_EMPTY || adapter->destroy == NULL || adapter->destroy_needs_empty) {
+        hrn_arena_drain(run, arena, HRN_ORDER_OLDEST);
+    }
     hrn_cleanup_begin(run, arena);
     if (run->watcher != NULL && run->watcher->ending != NULL) {
         run->watcher->ending(run->watcher->data, &arena->env);
     }
-    if (run->adapter->destroy != NULL) {
-        run->adapter->destroy(arena->self);
+    if (adapter->destroy != NULL) {
+        adapter->destroy(arena->self);
     }
     hrn_cleanup_end(run, arena);
     retire_all(run, arena);
+    hrn_arena_check_fences(arena);
     check_source(arena);
     arena->self = NULL;
     hrn_source_drop(&arena->source);
-    hrn_region_close(&arena->region);
+    hrn_arena_close_regions(arena);
 }
 
 void hrn_arena_abandon(struct hrn_run *run, struct hrn_arena *arena)
@@ -307,7 +285,10 @@ void hrn_arena_abandon(struct hrn_run *run, struct hrn_arena *arena)
     hrn_source_drop(&arena->source);
     arena->region.used_bytes =
         arena->region.bytes; /* a broken allocator may have written anywhere */
-    hrn_region_close(&arena->region);
+    for (unsigned i = 0; i < arena->n_added; i++) {
+        arena->added[i].used_bytes = arena->added[i].bytes;
+    }
+    hrn_arena_close_regions(arena);
 }
 
 HRN_QUIET_END

@@ -117,22 +117,28 @@ static void check_statistics(const struct hrn_run *run, const struct hrn_arena *
 
 /* --- All of it --- */
 
-static void check_self(const struct hrn_run *run, const struct hrn_arena *arena)
+static bool includes(enum hrn_look look, enum hrn_look part)
+{
+    return look == HRN_LOOK_ALL || look == part;
+}
+
+static void check_self(const struct hrn_run *run, const struct hrn_arena *arena, enum hrn_look look)
 {
     const struct slm_adapter *adapter = run->adapter;
-    const char *wrong = adapter->check == NULL ? NULL : adapter->check(arena->self);
+    bool checks = adapter->check != NULL && includes(look, HRN_LOOK_SELF);
+    const char *wrong = checks ? adapter->check(arena->self) : NULL;
     if (wrong != NULL) {
         hrn_law_self_check("%s", wrong);
     }
-    if (adapter->statistics != NULL) {
+    if (adapter->statistics != NULL && includes(look, HRN_LOOK_STATISTICS)) {
         check_statistics(run, arena);
     }
-    if (adapter->walk != NULL) {
+    if (adapter->walk != NULL && includes(look, HRN_LOOK_WALK)) {
         check_walk(run, arena);
     }
 }
 
-void hrn_arena_ask(struct hrn_run *run, struct hrn_arena *arena)
+void hrn_arena_ask(struct hrn_run *run, struct hrn_arena *arena, enum hrn_look look)
 {
     const struct slm_adapter_checks *checks = run->adapter->checks;
     bool off = hrn_fault_on(HRN_FAULT_IGNORE_WALK) ||
@@ -140,8 +146,8 @@ void hrn_arena_ask(struct hrn_run *run, struct hrn_arena *arena)
     if (off) {
         return;
     }
-    check_self(run, arena);
-    if (checks != NULL && checks->walk != NULL) {
+    check_self(run, arena, look);
+    if (checks != NULL && checks->walk != NULL && includes(look, HRN_LOOK_WALK)) {
         checks->walk(arena->self, arena->live.n, arena->live_bytes);
     }
 }

@@ -31,7 +31,9 @@ static void *alloc_zeroed(const struct hrn_run *run, void *self, uint32_t id, si
 
 static void *alloc_plain(const struct hrn_run *run, void *self, uint32_t id, size_t size_bytes)
 {
-    if (run->adapter->resize_null && id % NULL_RESIZES == NULL_RESIZES - 1 && size_bytes > 0) {
+    bool by_resize = run->alloc_by == HRN_BY_ANY ? id % NULL_RESIZES == NULL_RESIZES - 1
+                                                 : run->alloc_by == HRN_BY_RESIZE;
+    if (run->adapter->resize_null && by_resize) {
         return run->adapter->resize(self, NULL, 0, size_bytes);
     }
     return run->adapter->alloc(self, size_bytes);
@@ -72,12 +74,29 @@ void *hrn_object_ask(struct hrn_run *run, const struct hrn_arena *arena, uint32_
     return p;
 }
 
-void hrn_call_limit(const struct slm_adapter *adapter, struct slm_adapter_request *rq)
+#define ZEROED_MAX        ((size_t)1 << 26) /* of what may be served, bytes */
+#define ZEROED_SPARSE_MAX ((size_t)1 << 20) /* the same in sparse regions */
+
+/* Whether the request may be served, so that zeroing would write to more than there should be. */
+static bool zeroes_too_much(const struct slm_adapter *adapter, const struct hrn_arena *arena,
+                            const struct slm_adapter_request *rq)
+{
+    bool may_serve = adapter->memory == SLM_ADAPTER_SYSTEM || arena->is_sparse;
+    size_t most = arena->is_sparse ? ZEROED_SPARSE_MAX : ZEROED_MAX;
+    return rq->call == SLM_ADAPTER_CALL_ALLOC_ZEROED && may_serve && rq->size_bytes > most &&
+           rq->size_bytes <= HRN_REGION_SPARSE_MAX && rq->size_bytes <= hrn_size_max(adapter);
+}
+
+void hrn_call_limit(const struct slm_adapter *adapter, const struct hrn_arena *arena,
+                    struct slm_adapter_request *rq)
 {
     if (rq->call == SLM_ADAPTER_CALL_REUSE_GET) {
         return;
     }
     rq->size_bytes = hrn_asked_size(adapter, rq->size_bytes);
+    if (zeroes_too_much(adapter, arena, rq)) {
+        rq->size_bytes = hrn_asked_size(adapter, rq->size_bytes % ZEROED_SPARSE_MAX);
+    }
     if (rq->call == SLM_ADAPTER_CALL_ALLOC_ALIGNED) {
         rq->align_bytes = hrn_asked_align(adapter, rq->align_bytes);
     }
@@ -110,20 +129,48 @@ static bool has_way(const struct slm_adapter *adapter, enum way way)
     }
 }
 
-/* One of the functions that the adapter has, by turns. */
-static enum way pick_way(const struct slm_adapter *adapter, size_t turn)
+/* The function that the operation names, or one of those that the adapter has, by turns. */
+static enum way pick_way(const struct slm_adapter *adapter, size_t turn, enum hrn_way named)
 {
     enum way way = (enum way)(turn % WAYS);
+    switch (named) {
+    case HRN_WAY_PLAIN:
+        way = has_way(adapter, WAY_RESIZE) ? WAY_RESIZE : way;
+        break;
+    case HRN_WAY_IN_PLACE:
+        way = has_way(adapter, WAY_IN_PLACE) ? WAY_IN_PLACE : way;
+        break;
+    case HRN_WAY_ALIGNED:
+        way = has_way(adapter, WAY_ALIGNED) ? WAY_ALIGNED : way;
+        break;
+    default:
+        break;
+    }
     while (!has_way(adapter, way)) {
         way = (enum way)((way + 1) % WAYS);
     }
     return way;
 }
 
+static size_t align_min(const struct slm_adapter *adapter)
+{
+    return adapter->align_min_bytes == 0 ? 1 : adapter->align_min_bytes;
+}
+
+/* The one asked for, or the next one that is served: no declaration is about the others. */
+static size_t served_align(const struct slm_adapter *adapter, size_t align_bytes)
+{
+    size_t align = align_min(adapter);
+    while (align < align_bytes && align < adapter->align_max_bytes) {
+        align *= 2;
+    }
+    return align;
+}
+
 /* An alignment for resize_aligned, by turns. */
 static size_t pick_align(const struct slm_adapter *adapter, size_t turn)
 {
-    size_t align = adapter->align_min_bytes == 0 ? 1 : adapter->align_min_bytes;
+    size_t align = align_min(adapter);
     for (size_t i = turn % 16; i > 0 && align < adapter->align_max_bytes; i--) {
         align *= 2;
     }
@@ -159,17 +206,19 @@ void hrn_call_resize(const struct hrn_run *run, void *self, uint32_t id, struct 
     const struct slm_adapter *adapter = run->adapter;
     const struct hrn_object *o = &run->model.objects[id];
     size_t turn = id + resize->new_bytes;
+    size_t align = resize->align_bytes;
     resize->align_bytes = 0;
     if (run->is_asking) { /* by the plain function, if there is one */
         turn = adapter->resize != NULL ? WAY_RESIZE : WAY_IN_PLACE;
     }
     resize->in_place = false;
-    switch (pick_way(adapter, turn)) {
+    switch (pick_way(adapter, turn, resize->way)) {
     case WAY_RESIZE:
         resize->p = adapter->resize(self, o->p, o->size_bytes, resize->new_bytes);
         break;
     case WAY_ALIGNED:
-        resize->align_bytes = pick_align(adapter, turn);
+        resize->align_bytes = resize->way == HRN_WAY_ALIGNED ? served_align(adapter, align)
+                                                             : pick_align(adapter, turn);
         resize->p = adapter->resize_aligned(self, o->p, resize->align_bytes, o->size_bytes,
                                             resize->new_bytes);
         break;

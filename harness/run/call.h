@@ -10,16 +10,18 @@ extern "C" {
 #endif
 
 /* Changes the request to one that the allocator may be asked. */
-void hrn_call_limit(const struct slm_adapter *adapter, struct slm_adapter_request *rq);
+void hrn_call_limit(const struct slm_adapter *adapter, const struct hrn_arena *arena,
+                    struct slm_adapter_request *rq);
 
 /* Frees a live object by one of the functions that free. */
 enum slm_adapter_answer hrn_call_free(const struct hrn_run *run, void *self, uint32_t id);
 
 struct hrn_resize {
     size_t new_bytes;
-    enum slm_adapter_answer answer; /* set, as are the next three */
+    enum hrn_way way;
+    size_t align_bytes;             /* of HRN_WAY_ALIGNED; then what the call asked for; 0: none */
+    enum slm_adapter_answer answer; /* set, as are the next two */
     void *p;                        /* where the object is; NULL unless the answer is OK */
-    size_t align_bytes;             /* that the call asked for; 0: none */
     bool in_place;
 };
 

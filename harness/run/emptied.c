@@ -64,7 +64,9 @@ static unsigned char *scout_ask(const struct hrn_run *run, struct hrn_arena *are
         return p; /* objects outside are the runner's to find */
     }
     hrn_region_use(&arena->region, p + size_bytes);
-    hrn_avail_extend(&arena->avail, p, size_bytes);
+    if (!arena->is_sparse) { /* such a region is mapped again, maybe elsewhere */
+        hrn_avail_extend(&arena->avail, p, size_bytes);
+    }
     return p;
 }
 
@@ -163,6 +165,21 @@ void hrn_promise_scout(struct hrn_run *run, struct hrn_arena *arena, uint32_t ar
     }
 }
 
+/* In another region than the arena's, so nothing of the arena changes but what it must serve. */
+void hrn_promise_grown(struct hrn_run *run, struct hrn_arena *arena)
+{
+    struct hrn_arena *spare = &run->spare;
+    hrn_promise_changed(arena);
+    if (arena->is_sparse || run->adapter->one_arena) {
+        return;
+    }
+    hrn_promise_made(spare);
+    hrn_promise_scout(run, spare, (uint32_t)run->n_arenas, arena->env.region_bytes);
+    arena->avail.new_largest = spare->avail.new_largest;
+    arena->avail.new_fill = spare->avail.new_fill;
+    arena->avail.fill_bytes = spare->avail.fill_bytes;
+}
+
 /* --- Emptied arenas --- */
 
 static uint32_t probe_id(const struct hrn_run *run, size_t n)
@@ -235,7 +252,8 @@ static bool fill_one(struct hrn_run *run, struct hrn_arena *arena, size_t n, siz
         !ask(run, arena, n, hrn_asked_size(run->adapter, 2 * size), 0)) {
         return ask(run, arena, n, size, 0);
     }
-    hrn_object_resize(run, arena, probe_id(run, n), size);
+    const struct hrn_op resize = {.kind = HRN_RESIZE, .size_bytes = size};
+    hrn_object_resize(run, arena, probe_id(run, n), &resize);
     return true;
 }
 
@@ -324,7 +342,8 @@ static void ask_all(struct hrn_run *run, struct hrn_arena *arena)
         }
         break;
     default:
-        if (hrn_call_can_resize(adapter) && fill_bytes >= SHRUNK_LEAST) {
+        if (hrn_call_can_resize(adapter) && fill_bytes >= SHRUNK_LEAST &&
+            fill_bytes <= HRN_HUGE_BYTES / 2) {
             expect_fill(run, arena, HRN_PROMISE_shrunk_fit, new_fill, fill_bytes,
                         "without that, a new arena of the same region");
         }

@@ -12,6 +12,7 @@ HRN_BOOKS_BEGIN
 #define PAGE_SHIFT 12u
 #define PAGE_BYTES ((size_t)1 << PAGE_SHIFT)
 #define FIRST_CAP  256u
+#define SORT_FROM  65536u /* pages of a range in which gaps are looked for */
 
 /* Multiplicative hash by 2^64 over the golden ratio (Knuth, vol. 3). */
 static size_t home_slot(const struct hrn_map *map, uintptr_t page)
@@ -124,9 +125,66 @@ static bool take_in_page(struct hrn_map *map, uintptr_t page, size_t from, size_
     return fresh;
 }
 
+/* --- Huge ranges --- */
+
+/* The range that shares a byte with [low, high); NULL: none. */
+static struct hrn_map_range *find_range(const struct hrn_map *map, uintptr_t low, uintptr_t high)
+{
+    for (size_t i = 0; i < map->n_ranges; i++) {
+        if (map->ranges[i].low < high && low < map->ranges[i].high) {
+            return &map->ranges[i];
+        }
+    }
+    return NULL;
+}
+
+/* Whether a byte of the page is taken in [low, high). */
+static bool page_meets(const struct hrn_map *map, const struct hrn_map_page *slot, uintptr_t low,
+                       uintptr_t high)
+{
+    uintptr_t start = slot->page << PAGE_SHIFT;
+    if (slot->page == 0 || start >= high || low >= start + PAGE_BYTES) {
+        return false;
+    }
+    if (slot->bits_idx == HRN_MAP_WHOLE) {
+        return true;
+    }
+    size_t from = low > start ? low - start : 0;
+    size_t end = high - start < PAGE_BYTES ? high - start : PAGE_BYTES;
+    const uint64_t *bits = map->bits[slot->bits_idx];
+    for (size_t i = from; i < end; i++) {
+        if ((bits[i / 64] >> i % 64 & 1u) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool take_range(struct hrn_map *map, uintptr_t low, uintptr_t high)
+{
+    bool is_free = find_range(map, low, high) == NULL;
+    for (size_t i = 0; i < map->cap && is_free; i++) {
+        is_free = !page_meets(map, &map->pages[i], low, high);
+    }
+    if (is_free) {
+        map->ranges =
+            hrn_array_grow(map->ranges, &map->cap_ranges, map->n_ranges + 1, sizeof *map->ranges);
+        map->ranges[map->n_ranges++] = (struct hrn_map_range){low, high};
+    }
+    return is_free;
+}
+
+/* --- Any ranges --- */
+
 bool hrn_map_take(struct hrn_map *map, const void *p, size_t n)
 {
     uintptr_t at = (uintptr_t)p;
+    if (n > HRN_HUGE_BYTES) {
+        return take_range(map, at, at + n);
+    }
+    if (find_range(map, at, at + n) != NULL) {
+        return false;
+    }
     while (n > 0) {
         size_t from = at & (PAGE_BYTES - 1);
         size_t part = n < PAGE_BYTES - from ? n : PAGE_BYTES - from;
@@ -160,6 +218,13 @@ static void give_in_page(struct hrn_map *map, uintptr_t page, size_t from, size_
 void hrn_map_give(struct hrn_map *map, const void *p, size_t n)
 {
     uintptr_t at = (uintptr_t)p;
+    if (n > HRN_HUGE_BYTES) {
+        struct hrn_map_range *range = find_range(map, at, at + n);
+        if (range != NULL) {
+            *range = map->ranges[--map->n_ranges];
+        }
+        return;
+    }
     while (n > 0) {
         size_t from = at & (PAGE_BYTES - 1);
         size_t part = n < PAGE_BYTES - from ? n : PAGE_BYTES - from;
@@ -171,6 +236,10 @@ void hrn_map_give(struct hrn_map *map, const void *p, size_t n)
 
 bool hrn_map_taken(const struct hrn_map *map, const void *p)
 {
+    uintptr_t at_byte = (uintptr_t)p;
+    if (find_range(map, at_byte, at_byte + 1) != NULL) {
+        return true;
+    }
     if (map->cap == 0) {
         return false;
     }
@@ -235,21 +304,69 @@ static void add_page(const struct hrn_map *map, struct gap *gap, uintptr_t page)
     }
 }
 
-size_t hrn_map_gap(const struct hrn_map *map, uintptr_t low, uintptr_t high, size_t enough,
-                   uintptr_t *at)
+static int by_low(const void *a, const void *b)
+{
+    const struct hrn_map_range *x = a;
+    const struct hrn_map_range *y = b;
+    return (x->low > y->low) - (x->low < y->low);
+}
+
+/* All pages with a taken byte, and all huge ranges, by address. Returns how many. */
+static size_t sort_taken(struct hrn_map *map)
+{
+    size_t n = 0;
+    map->sorted = hrn_array_grow(map->sorted, &map->cap_sorted, map->n + map->n_ranges + 1,
+                                 sizeof *map->sorted);
+    for (size_t i = 0; i < map->cap; i++) {
+        uintptr_t start = map->pages[i].page << PAGE_SHIFT;
+        if (start != 0) {
+            map->sorted[n++] = (struct hrn_map_range){start, start + PAGE_BYTES};
+        }
+    }
+    for (size_t i = 0; i < map->n_ranges; i++) {
+        map->sorted[n++] = map->ranges[i];
+    }
+    qsort(map->sorted, n, sizeof *map->sorted, by_low);
+    return n;
+}
+
+static void add_sorted(struct hrn_map *map, struct gap *gap)
+{
+    size_t n = sort_taken(map);
+    for (size_t i = 0; i < n && gap->best < gap->enough; i++) {
+        const struct hrn_map_range *range = &map->sorted[i];
+        if (range->high <= gap->low || range->low >= gap->high) {
+            continue;
+        }
+        if (range->high - range->low > PAGE_BYTES) {
+            end_range(gap, range->low, range->high);
+        } else {
+            add_page(map, gap, range->low >> PAGE_SHIFT);
+        }
+    }
+}
+
+size_t hrn_map_gap(struct hrn_map *map, uintptr_t low, uintptr_t high, size_t enough, uintptr_t *at)
 {
     struct gap gap = {.start = low, .low = low, .high = high, .enough = enough};
-    for (uintptr_t page = low >> PAGE_SHIFT; page << PAGE_SHIFT < high && gap.best < enough;
-         page++) {
-        add_page(map, &gap, page);
+    if (map->n_ranges > 0 || (high - low) >> PAGE_SHIFT > SORT_FROM) {
+        add_sorted(map, &gap);
+    } else {
+        for (uintptr_t page = low >> PAGE_SHIFT; page << PAGE_SHIFT < high && gap.best < enough;
+             page++) {
+            add_page(map, &gap, page);
+        }
     }
-    end_range(&gap, high, high);
+    if (gap.best < enough) {
+        end_range(&gap, high, high);
+    }
     *at = gap.best_at;
     return gap.best;
 }
 
 void hrn_map_clear(struct hrn_map *map)
 {
+    map->n_ranges = 0;
     if (map->n == 0) {
         return;
     }
@@ -264,6 +381,8 @@ void hrn_map_fini(struct hrn_map *map)
     free(map->pages);
     free(map->bits);
     free(map->free_bits);
+    free(map->ranges);
+    free(map->sorted);
     memset(map, 0, sizeof *map);
 }
 

@@ -145,7 +145,7 @@ static void try_pointer(struct hrn_run *run, struct hrn_arena *arena, enum hrn_m
         hrn_law_misuse_answer("free(%p), %s: %s", p, hrn_misuse_word(misuse), hrn_answer_name(got));
     }
     if (run->head.check_every != 0 && run->head.check_every <= CLOSE_WATCH) {
-        hrn_arena_ask(run, arena);
+        hrn_arena_ask(run, arena, HRN_LOOK_ALL);
     }
 }
 

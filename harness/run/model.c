@@ -57,9 +57,13 @@ void hrn_id_list_drop(struct hrn_id_list *list, struct hrn_object *objects, uint
 #define FAR        4096u
 #define FAR_STRIDE 1021u
 
-static size_t next_stamp(size_t i)
+/* The offset after i that has a stamp, of n bytes. */
+static size_t next_stamp(size_t i, size_t n)
 {
-    return i + (i < FAR ? STRIDE : FAR_STRIDE);
+    size_t next = i + (i < FAR ? STRIDE : FAR_STRIDE);
+    bool is_between =
+        n > HRN_HUGE_BYTES && next > HRN_HUGE_END_BYTES && next < n - HRN_HUGE_END_BYTES;
+    return is_between ? n - HRN_HUGE_END_BYTES : next;
 }
 
 /* splitmix64's finisher; no byte of a stamp is zero, so that stale stamps are noticed in calloc. */
@@ -101,7 +105,7 @@ void hrn_contents_fill(const struct hrn_model *model, uint32_t id, unsigned char
     }
     uint64_t tail = tail_of(stamp);
     memcpy(p, &stamp, 8);
-    for (size_t i = STRIDE, k = 1; i < n - 8; i = next_stamp(i), k++) {
+    for (size_t i = STRIDE, k = 1; i < n - 8; i = next_stamp(i, n), k++) {
         p[i] = byte_of(stamp, k);
     }
     memcpy(p + n - 8, &tail, 8);
@@ -123,9 +127,10 @@ static size_t word_wrong(const unsigned char *p, size_t at, uint64_t stamp)
     return at + i;
 }
 
-static size_t middle_wrong(const unsigned char *p, size_t end, uint64_t stamp)
+/* Below `end` of n bytes. */
+static size_t middle_wrong(const unsigned char *p, size_t end, size_t n, uint64_t stamp)
 {
-    for (size_t i = STRIDE, k = 1; i < end; i = next_stamp(i), k++) {
+    for (size_t i = STRIDE, k = 1; i < end; i = next_stamp(i, n), k++) {
         if (p[i] != byte_of(stamp, k)) {
             return i;
         }
@@ -156,7 +161,7 @@ size_t hrn_contents_wrong(const struct hrn_model *model, uint32_t id, const unsi
     }
     size_t wrong = upto >= 8 ? word_wrong(p, 0, stamp) : short_wrong(p, upto, stamp);
     if (wrong == SIZE_MAX) {
-        wrong = middle_wrong(p, upto < n - 8 ? upto : n - 8, stamp);
+        wrong = middle_wrong(p, upto < n - 8 ? upto : n - 8, n, stamp);
     }
     if (wrong == SIZE_MAX && upto == n) {
         wrong = word_wrong(p, n - 8, tail_of(stamp));

@@ -78,6 +78,7 @@ static void check_inside(struct hrn_arena *arena, enum slm_adapter_memory memory
                          const unsigned char *p, size_t size_bytes)
 {
     const struct slm_adapter_env *env = &arena->env;
+    size_t n = hrn_object_extent(size_bytes);
     if (memory == SLM_ADAPTER_SOURCE && !hrn_source_has(&arena->source, p, size_bytes)) {
         hrn_law_outside("%zu bytes at %p are not in one block of the source", size_bytes,
                         (const void *)p);
@@ -85,14 +86,12 @@ static void check_inside(struct hrn_arena *arena, enum slm_adapter_memory memory
     if (env->region == NULL) {
         return;
     }
-    size_t n = hrn_object_extent(size_bytes);
-    uintptr_t start = (uintptr_t)env->region;
-    uintptr_t at = (uintptr_t)p;
-    if (at < start || at - start > env->region_bytes || n > env->region_bytes - (at - start)) {
+    struct hrn_region *region = hrn_arena_region_of(arena, p, n);
+    if (region == NULL) {
         hrn_law_outside("%zu bytes at %p, region of %zu bytes at %p", n, (const void *)p,
                         env->region_bytes, env->region);
     }
-    hrn_region_use(&arena->region, p + n);
+    hrn_region_use(region, p + n);
 }
 
 static void check_alignment(const unsigned char *p, size_t size_bytes, size_t align)
@@ -182,6 +181,18 @@ static size_t usable_bytes(const struct hrn_run *run, const struct hrn_arena *ar
     return usable;
 }
 
+/* Of much, only both ends. */
+static void write_slack(unsigned char *from, unsigned char *end)
+{
+    size_t n = (size_t)(end - from);
+    if (n <= HRN_HUGE_BYTES) {
+        memset(from, SLACK, n);
+        return;
+    }
+    memset(from, SLACK, HRN_HUGE_END_BYTES);
+    memset(end - HRN_HUGE_END_BYTES, SLACK, HRN_HUGE_END_BYTES);
+}
+
 /* Uses the bytes after those asked for. Where nothing resizes, RESIZE turns objects into all that
  * is usable, so that they are checked there too. */
 static void use_slack(struct hrn_run *run, struct hrn_arena *arena, uint32_t id)
@@ -202,7 +213,7 @@ static void use_slack(struct hrn_run *run, struct hrn_arena *arena, uint32_t id)
         hrn_law_usable("%zu of #%u, %zu bytes at %p, reach into another object", usable, id,
                        o->size_bytes, (void *)o->p);
     }
-    memset(o->p + o->size_bytes, SLACK, usable - o->size_bytes);
+    write_slack(o->p + o->size_bytes, o->p + usable);
 }
 
 bool hrn_object_alloc(struct hrn_run *run, struct hrn_arena *arena, uint32_t id,
@@ -210,7 +221,7 @@ bool hrn_object_alloc(struct hrn_run *run, struct hrn_arena *arena, uint32_t id,
 {
     const struct slm_adapter_checks *checks = run->adapter->checks;
     uint64_t n_before = arena->source.n_refused;
-    hrn_call_limit(run->adapter, &rq);
+    hrn_call_limit(run->adapter, arena, &rq);
     hrn_promise_before(run, arena, &rq);
     void *p = hrn_object_ask(run, arena, id, &rq);
     if (p == NULL) {
@@ -374,7 +385,14 @@ static bool resize_to_zero(struct hrn_run *run, struct hrn_arena *arena, uint32_
     return true;
 }
 
-void hrn_object_resize(struct hrn_run *run, struct hrn_arena *arena, uint32_t id, size_t size_bytes)
+/* A huge object is not moved: that would write to all of it. */
+static enum hrn_way way_of(const struct hrn_object *o, const struct hrn_op *op)
+{
+    return o->size_bytes > HRN_HUGE_BYTES ? HRN_WAY_IN_PLACE : op->aux;
+}
+
+void hrn_object_resize(struct hrn_run *run, struct hrn_arena *arena, uint32_t id,
+                       const struct hrn_op *op)
 {
     struct hrn_object *o = &run->model.objects[id];
     hrn_object_verify(run, id);
@@ -382,7 +400,12 @@ void hrn_object_resize(struct hrn_run *run, struct hrn_arena *arena, uint32_t id
         reshape(run, arena, id, o->p, usable_bytes(run, arena, id)); /* uses all of it */
         return;
     }
-    struct hrn_resize resize = {.new_bytes = hrn_asked_size(run->adapter, size_bytes)};
+    if (o->size_bytes > HRN_HUGE_BYTES && run->adapter->resize_in_place == NULL) {
+        return;
+    }
+    struct hrn_resize resize = {.new_bytes = hrn_asked_size(run->adapter, op->size_bytes),
+                                .way = way_of(o, op),
+                                .align_bytes = op->align_bytes};
     if (resize.new_bytes == 0 && run->adapter->resize_zero == SLM_ADAPTER_RESIZE_ZERO_UNASKED) {
         resize.new_bytes = hrn_asked_size(run->adapter, 1);
     }

@@ -38,7 +38,8 @@ uint32_t hrn_promises_of(const struct slm_adapter *adapter)
            bit_if(adapter->gap_serves || adapter->exact, HRN_PROMISE_gap_serves) |
            bit_if(adapter->exact, HRN_PROMISE_exact) |
            bit_if(adapter->n_fit != NULL, HRN_PROMISE_n_fit) |
-           bit_if(adapter->shrunk_fit, HRN_PROMISE_shrunk_fit);
+           bit_if(adapter->shrunk_fit, HRN_PROMISE_shrunk_fit) |
+           bit_if(adapter->growth_bytes != NULL, HRN_PROMISE_growth);
 }
 
 /* Those that can be observed although they are not declared. */
@@ -134,6 +135,20 @@ void hrn_promise_changed(struct hrn_arena *arena)
     arena->avail.n_freed = 0;
 }
 
+void hrn_promise_shrunk(struct hrn_arena *arena)
+{
+    struct hrn_avail *avail = &arena->avail;
+    uintptr_t end = (uintptr_t)arena->env.region + arena->env.region_bytes;
+    hrn_promise_changed(arena);
+    avail->high = avail->high > end ? end : avail->high;
+    avail->largest[0].size_bytes = 0;
+    avail->largest[1].size_bytes = 0;
+    avail->new_largest = 0;
+    avail->new_fill = 0;
+    avail->has_served = true; /* as a new arena it could have served what it cannot serve now */
+    avail->few_served = 0;
+}
+
 void hrn_promise_made(struct hrn_arena *arena)
 {
     arena->avail =
@@ -145,6 +160,16 @@ void hrn_avail_extend(struct hrn_avail *avail, const unsigned char *p, size_t n)
 {
     avail->low = (uintptr_t)p < avail->low ? (uintptr_t)p : avail->low;
     avail->high = (uintptr_t)p + n > avail->high ? (uintptr_t)p + n : avail->high;
+}
+
+/* More objects, and bytes of them: modulo 2^64, so that they may also be fewer. */
+static void count_live(struct hrn_avail *avail, size_t n, size_t n_bytes)
+{
+    avail->n_live += n;
+    avail->live_bytes += n_bytes;
+    avail->most_live = avail->n_live > avail->most_live ? avail->n_live : avail->most_live;
+    avail->most_bytes =
+        avail->live_bytes > avail->most_bytes ? avail->live_bytes : avail->most_bytes;
 }
 
 /* Whether alloc must have room for as many bytes as the object had, since it is freed. An object of a
@@ -165,6 +190,8 @@ void hrn_promise_released(struct hrn_run *run, struct hrn_arena *arena, const st
 {
     struct hrn_avail *avail = &arena->avail;
     forget_refusals(avail);
+    avail->n_live--;
+    avail->live_bytes -= o->size_bytes;
     if (avail->n_freed < HRN_N_FREED && serves_again(run->adapter, o)) {
         avail->freed[avail->n_freed++] = o->size_bytes;
     }
@@ -175,6 +202,7 @@ void hrn_promise_resized(struct hrn_arena *arena, const unsigned char *old_p, si
                          const unsigned char *p, size_t n)
 {
     hrn_avail_extend(&arena->avail, p, n);
+    count_live(&arena->avail, 0, n - old_bytes);
     arena->avail.n_freed = 0;
     if (p != old_p || n < old_bytes) {
         forget_refusals(&arena->avail);
@@ -185,7 +213,7 @@ void hrn_promise_resized(struct hrn_arena *arena, const unsigned char *old_p, si
 
 /* The length of a gap, at *at, between live objects in [low, high): the longest, or the first one
  * of `enough` bytes. */
-static size_t find_gap(const struct hrn_run *run, uintptr_t low, uintptr_t high, size_t enough,
+static size_t find_gap(struct hrn_run *run, uintptr_t low, uintptr_t high, size_t enough,
                        uintptr_t *at)
 {
     return low >= high ? 0 : hrn_map_gap(&run->model.map, low, high, enough, at);
@@ -236,7 +264,8 @@ void hrn_promise_before(struct hrn_run *run, struct hrn_arena *arena,
                         const struct slm_adapter_request *rq)
 {
     run->fits = true;
-    if (!hrn_promise_is_watched(run, HRN_PROMISE_exact) || align_of(run->adapter, rq) == NO_ALIGN) {
+    if (!hrn_promise_is_watched(run, HRN_PROMISE_exact) || arena->n_added > 0 ||
+        align_of(run->adapter, rq) == NO_ALIGN) {
         return;
     }
     uintptr_t start = (uintptr_t)arena->env.region;
@@ -288,11 +317,36 @@ static bool is_stale(const struct hrn_arena *arena, const unsigned char *p)
     return n > 0;
 }
 
+static void check_growth(struct hrn_run *run, struct hrn_arena *arena)
+{
+    const struct hrn_avail *avail = &arena->avail;
+    size_t taken = arena->source.live_bytes;
+    if (run->adapter->growth_bytes != NULL) {
+        size_t most = run->adapter->growth_bytes(arena->self, avail->most_live, avail->most_bytes);
+        if (taken > most) {
+            hrn_promise_broken(run, HRN_PROMISE_growth,
+                               "%zu bytes are taken from the source, and growth_bytes says %zu: at "
+                               "most %zu objects of %zu bytes were live at once",
+                               taken, most, avail->most_live, avail->most_bytes);
+        }
+    } else if (run->probe != NULL && taken > 0) {
+        size_t free_of = 2 * avail->most_bytes;
+        size_t more = taken > free_of ? taken - free_of : 0;
+        run->probe->n_grown++;
+        run->probe->growth_bytes =
+            more > run->probe->growth_bytes ? more : run->probe->growth_bytes;
+    }
+}
+
 void hrn_promise_granted(struct hrn_run *run, struct hrn_arena *arena,
                          const struct slm_adapter_request *rq, const unsigned char *p)
 {
     struct hrn_avail *avail = &arena->avail;
     unsigned align = align_of(run->adapter, rq);
+    count_live(avail, 1, rq->size_bytes);
+    if (run->watched != 0) {
+        check_growth(run, arena);
+    }
     avail->has_served = true;
     avail->has_reused = avail->has_reused || is_stale(arena, p);
     hrn_avail_extend(avail, p, rq->size_bytes);
@@ -364,6 +418,9 @@ static void check_promises(struct hrn_run *run, struct hrn_arena *arena,
     }
     if (rq->size_bytes >= avail->least_refused[align]) {
         hrn_promise_kept(run, HRN_PROMISE_monotone);
+    }
+    if (arena->n_added > 0) { /* between two regions is no gap */
+        return;
     }
     if (hrn_promise_is_watched(run, HRN_PROMISE_gap_serves)) {
         check_gaps(run, arena, rq);

@@ -33,7 +33,8 @@ extern "C" {
     X(gap_serves)                                                                                  \
     X(exact)                                                                                       \
     X(n_fit)                                                                                       \
-    X(shrunk_fit)
+    X(shrunk_fit)                                                                                  \
+    X(growth)
 
 #define HRN_PROMISE_ENUM(name) HRN_PROMISE_##name,
 enum hrn_promise { HRN_PROMISE_LIST(HRN_PROMISE_ENUM) HRN_PROMISE_COUNT };
@@ -59,6 +60,9 @@ struct hrn_promise_probe {
      * gap_serves, footprint_bytes would be the size and so much more. */
     size_t slack_bytes;
     uint64_t n_gaps; /* refusals for which the gaps were measured */
+    /* Of all grants: the most bytes taken from the source besides twice the most that was live. */
+    size_t growth_bytes;
+    uint64_t n_grown; /* grants of arenas that had anything from their source */
 };
 
 /* --- What the runner keeps for each arena --- */
@@ -87,7 +91,11 @@ struct hrn_avail {
     unsigned n_freed;
     struct hrn_served largest[2]; /* served ones: without, and with an alignment */
     size_t gap_bytes;             /* no gap is longer; SIZE_MAX: unknown */
-    uintptr_t low;                /* all objects so far were in [low, high) */
+    size_t n_live;                /* objects now, and the most at once; the same of their bytes */
+    size_t most_live;
+    size_t live_bytes;
+    size_t most_bytes;
+    uintptr_t low; /* all objects so far were in [low, high) */
     uintptr_t high;
     /* Of new arenas of this region: the largest object that one served, and how many of
      * fill_bytes; 0: unknown. */

@@ -39,7 +39,9 @@ static void do_alloc(struct hrn_run *run, struct hrn_arena *arena, const struct 
     if (op->kind == HRN_REUSE_GET) {
         rq.size_bytes = run->adapter->pool->reuse_bytes(arena->self);
     }
+    run->alloc_by = op->kind == HRN_ALLOC ? op->aux : HRN_BY_ANY;
     (void)hrn_object_alloc(run, arena, op->id, rq);
+    run->alloc_by = HRN_BY_ANY;
     hrn_run_done(run, op->kind, 1);
 }
 
@@ -66,7 +68,7 @@ static void do_with_object(struct hrn_run *run, struct hrn_arena *arena, const s
         (void)hrn_object_free(run, arena, op->id);
         break;
     case HRN_RESIZE:
-        hrn_object_resize(run, arena, op->id, op->size_bytes);
+        hrn_object_resize(run, arena, op->id, op);
         break;
     case HRN_GIVE_BACK:
         hrn_object_give_back(run, arena, op->id);
@@ -81,6 +83,15 @@ static void set_fault(struct hrn_source *source, uint64_t nth, uint64_t count)
 {
     source->fail_at = nth == 0 ? 0 : source->n_calls + nth;
     source->fail_count = count;
+}
+
+static void look(struct hrn_run *run, struct hrn_arena *arena, enum hrn_look what)
+{
+    if (what == HRN_LOOK_ALL) {
+        hrn_arena_walk(run, arena);
+    } else {
+        hrn_arena_ask(run, arena, what);
+    }
 }
 
 static void do_with_arena(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op)
@@ -111,8 +122,13 @@ static void do_with_arena(struct hrn_run *run, struct hrn_arena *arena, const st
         run->adapter->trim(arena->self);
         hrn_promise_changed(arena);
         break;
+    case HRN_GROW:
+    case HRN_SHRINK:
+    case HRN_ADD_REGION:
+        hrn_arena_change_region(run, arena, op);
+        break;
     default:
-        hrn_arena_walk(run, arena);
+        look(run, arena, op->aux);
         break;
     }
     hrn_run_done(run, op->kind, 1);
@@ -123,10 +139,12 @@ static void do_op(struct hrn_run *run, const struct hrn_op *op)
     struct hrn_arena *arena = &run->arenas[op->arena];
     if (op->kind == HRN_CREATE || op->kind == HRN_DESTROY) {
         if (arena->self != NULL) {
-            hrn_arena_destroy(run, arena);
+            bool is_live = op->kind == HRN_DESTROY && op->aux == HRN_END_LIVE;
+            hrn_arena_destroy(run, arena, is_live ? HRN_END_LIVE : HRN_END_EMPTY);
         }
         if (op->kind == HRN_CREATE) {
-            hrn_arena_create(run, op->arena, op->size_bytes);
+            bool is_sparse = op->aux == HRN_MAKE_SPARSE && run->adapter->sparse_regions;
+            hrn_arena_create(run, op->arena, op->size_bytes, is_sparse);
         }
         hrn_run_done(run, op->kind, 1);
         return;
@@ -200,6 +218,7 @@ static void begin(struct hrn_run *run, const struct slm_adapter *adapter,
     run->head = program->head;
     run->result = result;
     run->live_bytes = 0;
+    run->alloc_by = HRN_BY_ANY;
     run->n_walks = 0;
     run->source_total = (struct hrn_source_total){0};
     hrn_promise_begin(run);
@@ -220,7 +239,8 @@ static bool has_own_walk(const struct slm_adapter *adapter)
 static size_t walk_size(const struct hrn_run *run, const struct hrn_arena *arena)
 {
     const struct slm_adapter_checks *checks = run->adapter->checks;
-    size_t n_pages = arena->env.region_bytes / run->head.page_bytes;
+    /* Of a sparse region few pages are in use. */
+    size_t n_pages = arena->is_sparse ? 0 : arena->env.region_bytes / run->head.page_bytes;
     if (checks != NULL && checks->walk_size != NULL) {
         return arena->live.n + checks->walk_size(arena->self);
     }
@@ -296,7 +316,7 @@ static void finish(struct hrn_run *run)
         if (arena->self != NULL && hrn_fault_on(HRN_FAULT_KEEP_ARENAS)) {
             hrn_arena_drain(run, arena, HRN_ORDER_OLDEST);
         } else if (arena->self != NULL) {
-            hrn_arena_destroy(run, arena);
+            hrn_arena_destroy(run, arena, HRN_END_EMPTY);
         } else {
             hrn_source_drop(&arena->source);
         }
@@ -358,12 +378,16 @@ void hrn_run_fini(void)
     for (size_t i = 0; i < run->cap_arenas; i++) {
         struct hrn_arena *arena = &run->arenas[i];
         hrn_region_fini(&arena->region);
+        for (unsigned k = 0; k < HRN_ADDED_MAX; k++) {
+            hrn_region_fini(&arena->added[k]);
+        }
         free(arena->live.ids);
         free(arena->reuse.ids);
         free(arena->handlers);
         free(arena->files.list);
         free(arena->files.decoys);
     }
+    hrn_region_fini(&run->spare.region);
     free(run->arenas);
     free(run->snapshot);
     hrn_model_fini(&run->model);

@@ -45,7 +45,8 @@ struct hrn_files {
     size_t cap_decoys;
 };
 
-#define HRN_N_STALE 16u
+#define HRN_N_STALE   16u
+#define HRN_ADDED_MAX 3u /* regions of an arena besides its first */
 
 struct hrn_arena {
     void *self;         /* NULL: no arena */
@@ -55,6 +56,9 @@ struct hrn_arena {
     struct slm_adapter_pool_shape pool_shape;
     struct slm_adapter_slab_shape slab_shape;
     struct hrn_region region;
+    struct hrn_region added[HRN_ADDED_MAX];
+    unsigned n_added;
+    bool is_sparse; /* made with a region above HRN_SPARSE_BYTES */
     struct hrn_source source;
     struct hrn_id_list live;  /* ids of objects */
     struct hrn_id_list reuse; /* ids of objects of the reuse list */
@@ -89,6 +93,8 @@ struct hrn_run {
     uint32_t promises;                    /* bits of those that are enforced */
     uint32_t watched;                     /* the same, and those that are observed */
     struct hrn_promise_probe *probe;      /* NULL: nothing is observed */
+    struct hrn_arena spare;               /* for new arenas while another one lives */
+    enum hrn_by alloc_by;                 /* of the present operation */
     bool is_asking;                       /* the present calls are no operations of the program */
     bool fits;                            /* what `exact` says of the present request */
 };
@@ -97,21 +103,32 @@ extern struct hrn_run hrn_run_state;
 /* The arena of an operation, made if necessary; NULL if it cannot be made. */
 struct hrn_arena *hrn_arena_need(struct hrn_run *run, uint32_t arena_idx);
 /* Makes a missing arena. */
-void hrn_arena_create(struct hrn_run *run, uint32_t arena_idx, size_t size_bytes);
-/* Ends an arena: walks it, frees everything, destroys it, checks that nothing is left. */
-void hrn_arena_destroy(struct hrn_run *run, struct hrn_arena *arena);
+void hrn_arena_create(struct hrn_run *run, uint32_t arena_idx, size_t size_bytes, bool is_sparse);
+/* Ends an arena: walks it, frees everything (unless objects may be live), destroys it, checks that
+ * nothing is left. */
+void hrn_arena_destroy(struct hrn_run *run, struct hrn_arena *arena, enum hrn_end end);
 void hrn_arena_reset(struct hrn_run *run, struct hrn_arena *arena);
 void hrn_arena_drain(struct hrn_run *run, struct hrn_arena *arena, enum hrn_order order);
-/* Checks the contents of all live objects, the fence, and what hrn_arena_ask checks. */
+/* Checks the contents of all live objects, the fences, and what hrn_arena_ask checks. */
 void hrn_arena_walk(struct hrn_run *run, struct hrn_arena *arena);
 /* Asks only the allocator and its own checks: check, statistics, walk. */
-void hrn_arena_ask(struct hrn_run *run, struct hrn_arena *arena);
+void hrn_arena_ask(struct hrn_run *run, struct hrn_arena *arena, enum hrn_look look);
 /* Releases what an abandoned run left, without the allocator's help. */
 void hrn_arena_abandon(struct hrn_run *run, struct hrn_arena *arena);
 
 /* Opens the region of an arena, and fills in its env. False: there can be none of this length. */
 bool hrn_arena_open(struct hrn_run *run, struct hrn_arena *arena, uint32_t arena_idx,
                     size_t size_bytes);
+/* --- Regions: regions.c --- */
+
+bool hrn_arena_open_region(const struct hrn_run *run, struct hrn_arena *arena, size_t size_bytes);
+void hrn_arena_close_regions(struct hrn_arena *arena);
+/* The region that has all n bytes; NULL: none. */
+struct hrn_region *hrn_arena_region_of(struct hrn_arena *arena, const unsigned char *p, size_t n);
+void hrn_arena_check_fences(const struct hrn_arena *arena);
+/* GROW, SHRINK, ADD_REGION; then a whole walk. */
+void hrn_arena_change_region(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op);
+
 /* No objects, no handlers. */
 bool hrn_arena_is_empty(const struct hrn_arena *arena);
 
@@ -141,6 +158,11 @@ void hrn_promise_resized(struct hrn_arena *arena, const unsigned char *old_p, si
 /* Any other call that may release memory: trim, reset, a region of another length. */
 void hrn_promise_changed(struct hrn_arena *arena);
 
+/* The region grew: an arena without objects must serve what a new one of that length serves. */
+void hrn_promise_grown(struct hrn_run *run, struct hrn_arena *arena);
+/* The region shrank: what it served before says nothing. */
+void hrn_promise_shrunk(struct hrn_arena *arena);
+
 /* Before an arena is made: finds out what a new one serves. */
 void hrn_promise_scout(struct hrn_run *run, struct hrn_arena *arena, uint32_t arena_idx,
                        size_t size_bytes);
@@ -161,8 +183,9 @@ bool hrn_object_alloc(struct hrn_run *run, struct hrn_arena *arena, uint32_t id,
                       struct slm_adapter_request rq);
 /* Frees a live object and checks the answer. True: it is gone; false: declined. */
 bool hrn_object_free(struct hrn_run *run, struct hrn_arena *arena, uint32_t id);
+/* op: HRN_RESIZE. */
 void hrn_object_resize(struct hrn_run *run, struct hrn_arena *arena, uint32_t id,
-                       size_t size_bytes);
+                       const struct hrn_op *op);
 void hrn_object_give_back(struct hrn_run *run, struct hrn_arena *arena, uint32_t id);
 void hrn_object_reuse_put(struct hrn_run *run, struct hrn_arena *arena, uint32_t id, bool twice);
 /* Checks p, the answer to rq, fills it, and makes it live, in no list. */

@@ -3,12 +3,12 @@
 #include "harness/trace/text.h"
 
 static const enum hrn_field fields[HRN_KIND_COUNT][HRN_FIELDS_MAX] = {
-    [HRN_ALLOC] = {HRN_FIELD_NEW_OR_NO, HRN_FIELD_SIZE},
+    [HRN_ALLOC] = {HRN_FIELD_NEW_OR_NO, HRN_FIELD_SIZE, HRN_FIELD_BY},
     [HRN_NALLOC] = {HRN_FIELD_NEW_OR_NO, HRN_FIELD_SIZE},
     [HRN_CALLOC] = {HRN_FIELD_NEW_OR_NO, HRN_FIELD_SIZE},
     [HRN_MEMALIGN] = {HRN_FIELD_NEW_OR_NO, HRN_FIELD_SIZE, HRN_FIELD_ALIGN},
     [HRN_FREE] = {HRN_FIELD_ID},
-    [HRN_RESIZE] = {HRN_FIELD_ID, HRN_FIELD_SIZE},
+    [HRN_RESIZE] = {HRN_FIELD_ID, HRN_FIELD_SIZE, HRN_FIELD_WAY, HRN_FIELD_WAY_ALIGN},
     [HRN_BURST] = {HRN_FIELD_NEW_ID, HRN_FIELD_SIZE, HRN_FIELD_COUNT},
     [HRN_DRAIN] = {HRN_FIELD_ORDER},
     [HRN_CLEANUP] = {HRN_FIELD_NEW_ID, HRN_FIELD_SIZE, HRN_FIELD_HANDLER},
@@ -17,9 +17,14 @@ static const enum hrn_field fields[HRN_KIND_COUNT][HRN_FIELDS_MAX] = {
     [HRN_GIVE_BACK] = {HRN_FIELD_ID},
     [HRN_REUSE_GET] = {HRN_FIELD_NEW_ID},
     [HRN_REUSE_PUT] = {HRN_FIELD_ID, HRN_FIELD_TWICE},
-    [HRN_CREATE] = {HRN_FIELD_SIZE},
+    [HRN_CHECK] = {HRN_FIELD_LOOK},
+    [HRN_CREATE] = {HRN_FIELD_SIZE, HRN_FIELD_MAKE},
+    [HRN_DESTROY] = {HRN_FIELD_END_OF},
     [HRN_FILE] = {HRN_FIELD_FILE, HRN_FIELD_SIZE},
     [HRN_RUN_FILE] = {HRN_FIELD_WHICH},
+    [HRN_GROW] = {HRN_FIELD_SIZE},
+    [HRN_SHRINK] = {HRN_FIELD_SIZE},
+    [HRN_ADD_REGION] = {HRN_FIELD_SIZE},
 };
 
 const enum hrn_field *hrn_trace_fields(enum hrn_kind kind)
@@ -46,6 +51,47 @@ static const char *const file_words[HRN_FILE_COUNT] = {
     [HRN_FILE_BAD] = "bad",
 };
 static const char *const twice_words[2] = {"once", "twice"};
+static const char *const by_words[HRN_BY_COUNT] = {
+    [HRN_BY_ANY] = "any",
+    [HRN_BY_ALLOC] = "alloc",
+    [HRN_BY_RESIZE] = "resize",
+};
+static const char *const way_words[HRN_WAY_COUNT] = {
+    [HRN_WAY_ANY] = "any",
+    [HRN_WAY_PLAIN] = "plain",
+    [HRN_WAY_IN_PLACE] = "in_place",
+    [HRN_WAY_ALIGNED] = "aligned",
+};
+static const char *const look_words[HRN_LOOK_COUNT] = {
+    [HRN_LOOK_ALL] = "all",
+    [HRN_LOOK_SELF] = "self",
+    [HRN_LOOK_STATISTICS] = "statistics",
+    [HRN_LOOK_WALK] = "walk",
+};
+static const char *const make_words[HRN_MAKE_COUNT] = {
+    [HRN_MAKE_PLAIN] = "plain",
+    [HRN_MAKE_SPARSE] = "sparse",
+};
+static const char *const end_words[HRN_END_COUNT] = {
+    [HRN_END_EMPTY] = "empty",
+    [HRN_END_LIVE] = "live",
+};
+
+bool hrn_trace_is_optional(enum hrn_field field)
+{
+    switch (field) {
+    case HRN_FIELD_HANDLER:
+    case HRN_FIELD_TWICE:
+    case HRN_FIELD_BY:
+    case HRN_FIELD_WAY:
+    case HRN_FIELD_LOOK:
+    case HRN_FIELD_MAKE:
+    case HRN_FIELD_END_OF:
+        return true;
+    default:
+        return false;
+    }
+}
 
 const char *const *hrn_trace_field_words(enum hrn_field field, size_t *n)
 {
@@ -65,6 +111,21 @@ const char *const *hrn_trace_field_words(enum hrn_field field, size_t *n)
     case HRN_FIELD_MISUSE:
         *n = HRN_MISUSE_COUNT;
         return misuse_words;
+    case HRN_FIELD_BY:
+        *n = HRN_BY_COUNT;
+        return by_words;
+    case HRN_FIELD_WAY:
+        *n = HRN_WAY_COUNT;
+        return way_words;
+    case HRN_FIELD_LOOK:
+        *n = HRN_LOOK_COUNT;
+        return look_words;
+    case HRN_FIELD_MAKE:
+        *n = HRN_MAKE_COUNT;
+        return make_words;
+    case HRN_FIELD_END_OF:
+        *n = HRN_END_COUNT;
+        return end_words;
     default:
         *n = 0;
         return NULL;

@@ -191,12 +191,37 @@ static bool parse_head(struct parser *parser, struct token word)
 
 /* --- Operations --- */
 
+static const char *expected_words(enum hrn_field field)
+{
+    switch (field) {
+    case HRN_FIELD_ORDER:
+        return "oldest, newest or every_other";
+    case HRN_FIELD_HANDLER:
+        return "plain, allocs or registers";
+    case HRN_FIELD_FILE:
+        return "close, delete, gone or bad";
+    case HRN_FIELD_TWICE:
+        return "once or twice";
+    case HRN_FIELD_BY:
+        return "any, alloc or resize";
+    case HRN_FIELD_WAY:
+        return "any, plain, in_place or aligned";
+    case HRN_FIELD_LOOK:
+        return "all, self, statistics or walk";
+    case HRN_FIELD_MAKE:
+        return "plain or sparse";
+    case HRN_FIELD_END_OF:
+        return "empty or live";
+    default:
+        return "a kind of misuse";
+    }
+}
+
 static bool parse_word_field(struct parser *parser, struct hrn_op *op, enum hrn_field field)
 {
     size_t n;
     const char *const *words = hrn_trace_field_words(field, &n);
-    bool optional = field == HRN_FIELD_HANDLER || field == HRN_FIELD_TWICE;
-    if (optional && peek_token(parser).n == 0) {
+    if (hrn_trace_is_optional(field) && peek_token(parser).n == 0) {
         return true;
     }
     struct token token = next_token(parser);
@@ -204,18 +229,7 @@ static bool parse_word_field(struct parser *parser, struct hrn_op *op, enum hrn_
     if (op->aux < n) {
         return true;
     }
-    switch (field) {
-    case HRN_FIELD_ORDER:
-        return complain(parser, token, "oldest, newest or every_other");
-    case HRN_FIELD_HANDLER:
-        return complain(parser, token, "plain, allocs or registers");
-    case HRN_FIELD_FILE:
-        return complain(parser, token, "close, delete, gone or bad");
-    case HRN_FIELD_TWICE:
-        return complain(parser, token, "once or twice");
-    default:
-        return complain(parser, token, "a kind of misuse");
-    }
+    return complain(parser, token, expected_words(field));
 }
 
 /* Gives op the next n_made ids, called from `number` on. */
@@ -292,8 +306,12 @@ static bool parse_number_field(struct parser *parser, struct hrn_op *op, enum hr
     bool good;
     switch (field) {
     case HRN_FIELD_ALIGN:
-        good = take_number(parser, 0, UINT32_MAX, "an alignment in bytes", &number);
-        op->align_bytes = (uint32_t)number;
+    case HRN_FIELD_WAY_ALIGN:
+        if (field == HRN_FIELD_WAY_ALIGN && op->aux != HRN_WAY_ALIGNED) {
+            return true;
+        }
+        good = take_number(parser, 0, SIZE_MAX, "an alignment in bytes", &number);
+        op->align_bytes = (size_t)number;
         return good;
     case HRN_FIELD_COUNT:
         good = take_number(parser, 1, HRN_BURST_MAX, "a count from 1 to 512", &number);

@@ -31,6 +31,12 @@ enum hrn_field {
     HRN_FIELD_NTH,
     HRN_FIELD_WHICH,
     HRN_FIELD_REFUSALS,
+    HRN_FIELD_BY, /* may be missing, as the next four */
+    HRN_FIELD_WAY,
+    HRN_FIELD_LOOK,
+    HRN_FIELD_MAKE,
+    HRN_FIELD_END_OF,    /* of an arena */
+    HRN_FIELD_WAY_ALIGN, /* only after HRN_WAY_ALIGNED */
 };
 
 #define HRN_FIELDS_MAX 4u
@@ -40,6 +46,9 @@ const enum hrn_field *hrn_trace_fields(enum hrn_kind kind);
 
 /* The words of a field that is a word, by the value of aux; *n is how many. NULL for the others. */
 const char *const *hrn_trace_field_words(enum hrn_field field, size_t *n);
+
+/* The first of the field's words is implied. */
+bool hrn_trace_is_optional(enum hrn_field field);
 
 #define HRN_TRACE_REFUSALS_ALL 255u /* aux of FAULT */
 

@@ -41,7 +41,7 @@ static void print_word(const struct hrn_op *op, enum hrn_field field, char *text
 {
     size_t n;
     const char *const *words = hrn_trace_field_words(field, &n);
-    bool implied = op->aux == 0 && (field == HRN_FIELD_HANDLER || field == HRN_FIELD_TWICE);
+    bool implied = op->aux == 0 && hrn_trace_is_optional(field);
     snprintf(text, text_bytes, "%s%s", implied ? "" : " ", implied ? "" : words[op->aux % n]);
 }
 
@@ -59,7 +59,12 @@ static void print_field(const struct hrn_op *op, enum hrn_field field, char *tex
         snprintf(text, text_bytes, " %zu", op->size_bytes);
         return;
     case HRN_FIELD_ALIGN:
-        snprintf(text, text_bytes, " %u", op->align_bytes);
+        snprintf(text, text_bytes, " %zu", op->align_bytes);
+        return;
+    case HRN_FIELD_WAY_ALIGN:
+        if (op->aux == HRN_WAY_ALIGNED) {
+            snprintf(text, text_bytes, " %zu", op->align_bytes);
+        }
         return;
     case HRN_FIELD_COUNT:
     case HRN_FIELD_NTH:

@@ -20,11 +20,16 @@ extern "C" {
  *          line  = [head | op] ["#" anything]
  *          head  = "head" { FIELD "=" N }  before any op; FIELD: a field of struct hrn_head, once
  *          op    = WORD ARENA what         WORD: pool, slab, arena; the same on every line
- *          what  = "create" SIZE | "destroy" | "reset" | "check" | "trim"
- *                | ("alloc" | "nalloc" | "calloc") (ID | "-") SIZE
+ *          what  = "create" SIZE ["plain" | "sparse"]   sparse: SIZE more than 4294967296
+ *                | "destroy" ["empty" | "live"]         live: no object is freed before
+ *                | "check" ["all" | "self" | "statistics" | "walk"]
+ *                | "reset" | "trim" | ("grow" | "shrink" | "add_region") SIZE
+ *                | "alloc" (ID | "-") SIZE ["any" | "alloc" | "resize"]   resize: of NULL
+ *                | ("nalloc" | "calloc") (ID | "-") SIZE
  *                | "memalign" (ID | "-") SIZE ALIGN
  *                | "burst" ID SIZE COUNT   makes ID to ID + COUNT - 1
- *                | "free" ID | "give_back" ID | "resize" ID SIZE
+ *                | "free" ID | "give_back" ID
+ *                | "resize" ID SIZE ["any" | "plain" | "in_place" | "aligned" ALIGN]
  *                | "drain" ("oldest" | "newest" | "every_other")
  *                | "cleanup" ID SIZE ["plain" | "allocs" | "registers"]
  *                | "misuse" KIND (ID | "-") SIZE   KIND: HRN_MISUSE_LIST; ID where it has a victim

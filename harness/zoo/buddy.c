@@ -22,11 +22,17 @@ struct node {
     struct node *prev;
 };
 
+struct old_map {
+    struct old_map *older;
+    size_t bytes;
+};
+
 struct buddy {
     struct zoo zoo;
     uint8_t *map; /* of each unit: FREE or IN_USE and the order of the block that starts there */
     size_t map_bytes;
     size_t n_units;
+    struct old_map *old;         /* given back by destroy */
     struct node lists[N_ORDERS]; /* of free blocks */
     bool took_a_whole_block;     /* the last request */
 };
@@ -195,9 +201,20 @@ static bool resize_block(struct buddy *b, size_t unit, unsigned old, unsigned or
 
 /* --- The adapter's functions --- */
 
-static void reset(void *self)
+/* Replaces the map, and keeps it. */
+static void pile_up(struct buddy *b)
 {
-    struct buddy *b = self;
+    struct old_map *old = (void *)b->map;
+    uint8_t *map = b->map_bytes < sizeof *old ? NULL : zoo_block(b->zoo.source, b->map_bytes);
+    if (map != NULL) {
+        *old = (struct old_map){b->old, b->map_bytes};
+        b->old = old;
+        b->map = map;
+    }
+}
+
+static void clear(struct buddy *b)
+{
     b->zoo.n_objects = 0;
     b->zoo.object_bytes = 0;
     for (unsigned k = IS(reset_listed) && b->map[0] != INSIDE ? 1 : 0; k < N_ORDERS; k++) {
@@ -206,6 +223,15 @@ static void reset(void *self)
     }
     memset(b->map, INSIDE, b->map_bytes);
     add_units(b, 0, b->n_units);
+}
+
+static void reset(void *self)
+{
+    struct buddy *b = self;
+    if (IS(maps_pile_up)) {
+        pile_up(b);
+    }
+    clear(b);
 }
 
 static size_t units_of(const struct buddy *b, size_t bytes)
@@ -231,13 +257,19 @@ static void *create(const struct slm_adapter_env *env, unsigned bug)
     b->map_bytes = map_bytes;
     b->n_units = units_of(b, env->region_bytes);
     b->map[0] = INSIDE;
-    reset(b);
+    b->old = NULL;
+    clear(b);
     return b;
 }
 
 static void destroy(void *self)
 {
     struct buddy *b = self;
+    while (b->old != NULL) {
+        struct old_map *older = b->old->older;
+        zoo_give(b->zoo.source, b->old, b->old->bytes);
+        b->old = older;
+    }
     zoo_give(b->zoo.source, b->map, b->map_bytes);
     zoo_give(b->zoo.source, b, sizeof *b);
 }
@@ -249,8 +281,10 @@ static void *alloc(void *self, size_t size_bytes)
 
 static void *alloc_aligned(void *self, size_t align_bytes, size_t size_bytes)
 {
-    size_t align = zoo_align(align_bytes, 1, ALIGN_MAX);
-    return align == 0 ? NULL : allocate(self, align, size_bytes);
+    struct buddy *b = self;
+    size_t asked = IS(align_32_bits) ? (uint32_t)align_bytes : align_bytes;
+    size_t align = zoo_align(asked, 1, ALIGN_MAX);
+    return align == 0 ? NULL : allocate(b, align, size_bytes);
 }
 
 static void *alloc_zeroed(void *self, size_t n, size_t size_bytes)
@@ -443,6 +477,15 @@ static size_t n_fit(void *self, size_t size_bytes)
     return block < size_bytes ? 0 : b->n_units / (block / UNIT);
 }
 
+/* The control block, and the map, which grows with the region and is not made smaller. */
+static size_t growth_bytes(void *self, size_t n_objects, size_t live_bytes)
+{
+    const struct buddy *b = self;
+    (void)n_objects;
+    (void)live_bytes;
+    return sizeof *b + b->map_bytes;
+}
+
 /* --- The table --- */
 
 #define ANY_BAD                                                                                    \
@@ -470,7 +513,7 @@ static size_t n_fit(void *self, size_t size_bytes)
             [SLM_ADAPTER_MISUSE_INTERIOR] = SLM_ADAPTER_BIT(SLM_ADAPTER_BAD_INTERIOR),             \
     },                                                                                             \
     .bad_free_any = ANY_BAD, .empty_serves = true, .freed_serves = true, .monotone = true,         \
-    .n_fit = n_fit, .shrunk_fit = true
+    .n_fit = n_fit, .shrunk_fit = true, .growth_bytes = growth_bytes
 
 ZOO_CREATE(right, , )
 HRN_ZOO_BUDDY_LIST(ZOO_CREATE)

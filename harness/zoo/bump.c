@@ -72,7 +72,7 @@ static void add_hole(struct bump *b, unsigned char *p, size_t bytes)
     struct hole *left = before(b, p);
     struct hole *hole = (void *)p;
     hole->next = left->next;
-    hole->bytes = bytes;
+    hole->bytes = IS(hole_32_bits) ? (uint32_t)bytes : bytes;
     left->next = hole;
     if (IS(long_node)) {
         memcpy(p + sizeof *hole, &p, sizeof p);
@@ -371,7 +371,7 @@ static size_t n_fit(void *self, size_t size_bytes)
     .resize_zero = SLM_ADAPTER_RESIZE_ZERO_REFUSED, .region_min_bytes = ZOO_GRANULE,               \
     .bad_free = {[SLM_ADAPTER_MISUSE_NULL] = SLM_ADAPTER_BIT(SLM_ADAPTER_OK)},                     \
     .empty_serves = true, .freed_serves = true, .monotone = true, .gap_serves = true,              \
-    .footprint_bytes = footprint_bytes, .n_fit = n_fit, .shrunk_fit = true
+    .footprint_bytes = footprint_bytes, .n_fit = n_fit, .shrunk_fit = true, .sparse_regions = true
 
 ZOO_CREATE(right, , )
 HRN_ZOO_BUMP_LIST(ZOO_CREATE)

@@ -337,8 +337,10 @@ static void *alloc(void *self, size_t size_bytes)
 
 static void *alloc_aligned(void *self, size_t align_bytes, size_t size_bytes)
 {
-    size_t align = zoo_align(align_bytes, ZOO_GRANULE, ALIGN_MAX);
-    return align == 0 ? NULL : allocate(self, align, size_bytes);
+    struct levels *t = self;
+    size_t asked = IS(align_32_bits) ? (uint32_t)align_bytes : align_bytes;
+    size_t align = zoo_align(asked, ZOO_GRANULE, ALIGN_MAX);
+    return align == 0 ? NULL : allocate(t, align, size_bytes);
 }
 
 static void *alloc_zeroed(void *self, size_t n, size_t size_bytes)

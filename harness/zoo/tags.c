@@ -29,6 +29,7 @@ struct tags {
     struct chunk *end;       /* of 0 bytes, in use */
     struct chunk list;       /* of free chunks */
     bool took_a_whole_chunk; /* the last request */
+    size_t n_counted;        /* objects, by the last check */
 };
 
 /* --- Chunks --- */
@@ -79,18 +80,38 @@ static void unlink_chunk(struct chunk *c)
 /* Writes the tags of a free chunk, and links it. The flag of its left neighbour stays. */
 static void set_free(struct tags *t, struct chunk *c, size_t bytes)
 {
+    size_t tag = IS(tag_32_bits) ? (uint32_t)bytes : bytes;
     c->head = bytes | (c->head & LEFT_IN_USE);
     struct chunk *right = right_of(c);
     right->head &= ~(size_t)LEFT_IN_USE;
-    memcpy(at(right, 0 - sizeof bytes), &bytes, sizeof bytes);
+    memcpy(at(right, 0 - sizeof tag), &tag, sizeof tag);
     c->next = t->list.next;
     c->prev = &t->list;
     c->next->prev = c;
     t->list.next = c;
 }
 
+static struct chunk *end_of(const struct tags *t, size_t bytes)
+{
+    size_t rounded =
+        IS(end_rounded_up) ? zoo_round_up(bytes, ZOO_GRANULE) : bytes / ZOO_GRANULE * ZOO_GRANULE;
+    return at(t->zoo.start, rounded - HEAD_BYTES);
+}
+
+/* Adds to the last chunk what grow and shrink left after it, too short for a chunk. */
+static void stretch(struct tags *t, struct chunk *c)
+{
+    struct chunk *end = end_of(t, t->zoo.bytes);
+    if (right_of(c) == t->end && end > t->end && !IS(growth_lost)) {
+        c->head += distance(t->end, end);
+        t->end = end;
+        end->head = IN_USE | LEFT_IN_USE;
+    }
+}
+
 static void release(struct tags *t, struct chunk *c)
 {
+    stretch(t, c);
     size_t bytes = bytes_of(c);
     struct chunk *right = right_of(c);
     bool alone = IS(merge_left) || (IS(last_alone) && right == t->end);
@@ -217,13 +238,6 @@ static bool resize_chunk(struct tags *t, struct chunk *c, size_t need)
 
 /* --- The adapter's functions --- */
 
-static struct chunk *end_of(const struct tags *t, size_t bytes)
-{
-    size_t rounded =
-        IS(end_rounded_up) ? zoo_round_up(bytes, ZOO_GRANULE) : bytes / ZOO_GRANULE * ZOO_GRANULE;
-    return at(t->zoo.start, rounded - HEAD_BYTES);
-}
-
 static void reset(void *self)
 {
     struct tags *t = self;
@@ -233,6 +247,7 @@ static void reset(void *self)
         t->list.next = &t->list;
         t->list.prev = &t->list;
     }
+    t->end = IS(growth_lost) ? t->end : end_of(t, t->zoo.bytes);
     t->end->head = IN_USE;
     t->first->head = LEFT_IN_USE;
     set_free(t, t->first, distance(t->first, t->end));
@@ -247,6 +262,7 @@ static void *create(const struct slm_adapter_env *env, unsigned bug)
     zoo_init(&t->zoo, env, bug);
     t->first = at(env->region, ZOO_GRANULE - HEAD_BYTES);
     t->end = end_of(t, env->region_bytes);
+    t->n_counted = 0;
     t->list.next = &t->list;
     t->list.prev = &t->list;
     reset(t);
@@ -382,8 +398,9 @@ static enum slm_adapter_answer shrink(void *self, size_t by_bytes)
 
 static const char *check(void *self)
 {
-    const struct tags *t = self;
+    struct tags *t = self;
     size_t n_free = 0;
+    size_t n_used = 0;
     size_t left_flag = LEFT_IN_USE;
     for (struct chunk *c = t->first; c != t->end; c = right_of(c)) {
         size_t bytes = bytes_of(c);
@@ -398,7 +415,9 @@ static const char *check(void *self)
             return "the two tags of a chunk differ";
         }
         n_free += left_flag == 0 ? 1 : 0;
+        n_used += left_flag == 0 ? 0 : 1;
     }
+    t->n_counted = n_used;
     for (const struct chunk *c = t->list.next; c != &t->list && n_free <= t->zoo.bytes;
          c = c->next) {
         n_free--;
@@ -410,6 +429,7 @@ static void statistics(void *self, struct slm_adapter_statistics *s)
 {
     const struct tags *t = self;
     zoo_statistics(self, s);
+    s->n_objects = IS(counted_by_check) ? t->n_counted : s->n_objects;
     s->free_bytes = 0;
     for (const struct chunk *c = t->first; c != t->end; c = right_of(c)) {
         s->free_bytes += (c->head & IN_USE) == 0 ? bytes_of(c) : 0;
@@ -455,7 +475,7 @@ static size_t n_fit(void *self, size_t size_bytes)
     .resize_zero = SLM_ADAPTER_RESIZE_ZERO_RESIZES, .region_min_bytes = 2 * CHUNK_LEAST,           \
     .bad_free = {[SLM_ADAPTER_MISUSE_NULL] = SLM_ADAPTER_BIT(SLM_ADAPTER_OK)},                     \
     .empty_serves = true, .freed_serves = true, .monotone = true, .gap_serves = true,              \
-    .footprint_bytes = footprint_bytes, .n_fit = n_fit
+    .footprint_bytes = footprint_bytes, .n_fit = n_fit, .sparse_regions = true
 
 ZOO_CREATE(right, , )
 HRN_ZOO_TAGS_LIST(ZOO_CREATE)

@@ -48,6 +48,7 @@ extern "C" {
     X(resize, "resize gives back too much, takes too much, or changes something when refused")     \
     X(edge, "the first or the last memory of a region is treated wrongly")                         \
     X(usable, "usable bytes are too many")                                                         \
+    X(wide, "a number of more than 32 bits is cut")                                                \
     X(misuse, "a bad free is accepted")
 
 /* Bugs of each allocator: name, class, sentence. */
@@ -76,7 +77,9 @@ extern "C" {
     X(cut_short, resize, "a smaller size gives back 16 bytes too much")                            \
     X(refused_frees, resize, "a refused resize frees the object")                                  \
     X(last_alone, edge, "a chunk at the end is not merged with its left neighbour")                \
-    X(header_usable, usable, "usable bytes include the next header")
+    X(header_usable, usable, "usable bytes include the next header")                               \
+    X(counted_by_check, statistics, "statistics are those of the last check")                      \
+    X(tag_32_bits, wide, "the size at the end of a free chunk has 32 bits")
 
 #define HRN_ZOO_BUDDY_LIST(X)                                                                      \
     X(merge_left, coalesce, "an upper half is not merged with its lower half")                     \
@@ -105,7 +108,9 @@ extern "C" {
     X(first_alone, edge, "the block at the start of the region is never merged")                   \
     X(next_usable, usable, "usable bytes are those of the next larger block")                      \
     X(free_again, misuse, "an object may be freed twice")                                          \
-    X(interior, misuse, "an address inside the first unit of an object frees it")
+    X(interior, misuse, "an address inside the first unit of an object frees it")                  \
+    X(maps_pile_up, source, "reset takes a new map, and destroy gives all of them back")           \
+    X(align_32_bits, wide, "alignments are cut to 32 bits")
 
 #define HRN_ZOO_LEVELS_LIST(X)                                                                     \
     X(merge_left, coalesce, "a freed chunk is not merged with its left neighbour")                 \
@@ -133,7 +138,8 @@ extern "C" {
     X(cut_short, resize, "a smaller size gives back 16 bytes too much")                            \
     X(grow_long, resize, "growth in place takes a neighbour that is 16 bytes too short")           \
     X(first_left, edge, "the first chunk is merged with what is before the region")                \
-    X(header_usable, usable, "usable bytes include the next header")
+    X(header_usable, usable, "usable bytes include the next header")                               \
+    X(align_32_bits, wide, "alignments are cut to 32 bits")
 
 #define HRN_ZOO_BUMP_LIST(X)                                                                       \
     X(merge_left, coalesce, "a hole is not merged with the hole to the left")                      \
@@ -158,7 +164,8 @@ extern "C" {
     X(shrunk_top, growth, "the region shrinks below the top")                                      \
     X(cut_short, resize, "a smaller size gives back 16 bytes too much")                            \
     X(grow_past, resize, "growth at the top does not look for the end")                            \
-    X(first_hole, edge, "a hole at the start of the region is not searched")
+    X(first_hole, edge, "a hole at the start of the region is not searched")                       \
+    X(hole_32_bits, wide, "the size of a hole has 32 bits")
 
 #define HRN_ZOO_CLASS_ENUM(name, sentence) HRN_ZOO_##name,
 enum hrn_zoo_class { HRN_ZOO_CLASS_LIST(HRN_ZOO_CLASS_ENUM) HRN_ZOO_N_CLASSES };

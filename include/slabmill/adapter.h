@@ -17,9 +17,9 @@ extern "C" {
  *          ability. A declaration that is 0 means what its comment says for 0. The mill runs random
  *          programs of operations on arenas. `create` makes an arena; every other function gets
  *          what `create` returned as `self`.
- * Laws     The mill checks of every allocator: objects are aligned, disjoint, inside the region
- *          or one block of the source, and keep their bytes; nothing outside of the region is written; a refused or declined
- *          call changes nothing; the source gets back what it gave. What differs between correct
+ * Laws     The mill checks of every allocator: objects are aligned, disjoint, inside a region or
+ *          one block of the source, and keep their bytes; nothing outside of the regions is
+ *          written; a refused or declined call changes nothing; the source gets back what it gave. What differs between correct
  *          allocators is declared. What only this allocator guarantees is a promise (below) or a
  *          function of its own checks (struct slm_adapter_checks).
  * Use      In one C or C++ file:
@@ -100,7 +100,7 @@ struct slm_adapter_slab_shape {
 /* Valid until the arena is destroyed. The mill owns it. */
 struct slm_adapter_env {
     void *region; /* memory of undefined content between fences; NULL if `memory` is not REGION */
-    size_t region_bytes;
+    size_t region_bytes; /* its present length: changes when grow or shrink has answered OK */
     const struct slm_adapter_source *source; /* never NULL */
     const size_t *source_live_bytes;         /* bytes taken from it now */
     unsigned arena;                          /* the number of the arena; unique among live ones */
@@ -280,14 +280,16 @@ struct slm_adapter {
     /* Returns what it can, and changes no object. The result is not checked. */
     size_t (*trim)(void *self);
     /* The region now has by_bytes more, or less, at its end. REFUSED: nothing changed; of shrink:
-     * they are in use. */
+     * they are in use. The bytes that are cut off may be written during the call, and not after it;
+     * when they are added again, their content is undefined. */
     enum slm_adapter_answer (*grow)(void *self, size_t by_bytes);
     enum slm_adapter_answer (*shrink)(void *self, size_t by_bytes);
-    /* One more region, aligned as the first. REFUSED: it is not used. */
+    /* One more region, aligned as the first, up to three for an arena. REFUSED: it is not used. */
     enum slm_adapter_answer (*add_region)(void *self, void *region, size_t region_bytes);
     /* The allocator's own check, at any moment. NULL, or what is wrong. It changes nothing. */
     const char *(*check)(void *self);
-    /* Statistics, at any moment. All fields are SIZE_MAX before. */
+    /* Statistics, at any moment: also before the first request, and without a check or a walk
+     * before. All fields are SIZE_MAX before the call. */
     void (*statistics)(void *self, struct slm_adapter_statistics *statistics);
     /* Visits all live objects and nothing else. */
     void (*walk)(void *self, slm_adapter_visit_fn visit, void *data);
@@ -311,7 +313,7 @@ struct slm_adapter {
     enum slm_adapter_zero zero;
     size_t size_multiple_bytes; /* sizes are rounded up to a multiple of this; 0: any size */
     size_t size_max_bytes;      /* larger requests must be refused; 0: SIZE_MAX / 2 */
-    bool resize_null;           /* resize of NULL, 0 old bytes, does what alloc does */
+    bool resize_null; /* resize of NULL, 0 old bytes, does what alloc does, also for size 0 */
     enum slm_adapter_resize_zero resize_zero;
 
     /* --- Declarations: arenas --- */
@@ -327,7 +329,9 @@ struct slm_adapter {
     /* State survives destroy: a program makes each arena only once, and has a process of its own.
      * Fuzz targets, which run all programs in one process, do not suit such an allocator. */
     bool fresh_process;
-    bool destroy_needs_empty; /* every object must be freed before destroy */
+    /* Every object must be freed before destroy. false: destroy, if there is one, also ends arenas
+     * in which objects are live, and all goes back to the source. */
+    bool destroy_needs_empty;
 
     /* --- Declarations: misuse --- */
 
@@ -345,7 +349,8 @@ struct slm_adapter {
 
     /* An arena whose objects were all freed, and that was trimmed, or that was reset, serves what a
      * new arena of the same region serves: the largest single object, as many objects of one size,
-     * and each single request that it has served before. */
+     * and each single request that it has served before. If the region has grown, the new arena has
+     * its present length; after it has shrunk, only later grants count. */
     bool empty_serves;
     /* After one or more frees, and before the next grant or resize, alloc serves the size that one
      * of the freed objects had. (At a larger alignment than that of alloc it may refuse: the search
@@ -356,7 +361,8 @@ struct slm_adapter {
     bool monotone;
     /* A request is refused only if no gap between live objects has footprint_bytes. A gap is a
      * range of the region with no byte of an object, between the lowest and the highest address
-     * that objects have had; so own data outside of these count for nothing. */
+     * that objects have had; so own data outside of these count for nothing. Not asked of arenas to
+     * which a region was added. */
     bool gap_serves;
     bool exact; /* gap_serves, and a request is served only if a gap has footprint_bytes */
     /* The most bytes that a gap must have for a request: header, rounding,
@@ -374,6 +380,19 @@ struct slm_adapter {
 
     const struct slm_adapter_checks *checks;
     const struct slm_adapter_pool *pool;
+
+    /* --- Added later: fields of a table come in the order of their age --- */
+
+    /* Regions may be longer than 4 GiB, of pages that exist only where they were written: create,
+     * reset, trim and destroy write to own data only, and own data are few. The mill then tries
+     * such regions, with objects near both ends, where the system maps them. */
+    bool sparse_regions;
+
+    /* A promise: the most bytes that an arena has from its source while an object is granted, own
+     * data included. n_objects and live_bytes: the most objects and the most bytes that were live
+     * at once, each since the arena was made. The present region, and own alignments and
+     * fragments, are the function's to add. */
+    size_t (*growth_bytes)(void *self, size_t n_objects, size_t live_bytes);
 };
 
 /* --- Registration --- */

@@ -130,6 +130,85 @@ TEST(ProgramDecode, NamesOnlyObjectsThatAreLiveInItsArena)
     }
 }
 
+/* A head of that version, and one record. */
+Bytes OneRecord(uint8_t version, uint8_t code, uint8_t aux, uint16_t selector)
+{
+    Bytes bytes(HRN_HEAD_BYTES + HRN_RECORD_BYTES, 0);
+    bytes[0] = version;
+    bytes[HRN_HEAD_BYTES] = code;
+    bytes[HRN_HEAD_BYTES + 1] = aux;
+    bytes[HRN_HEAD_BYTES + 2] = static_cast<uint8_t>(selector);
+    bytes[HRN_HEAD_BYTES + 3] = static_cast<uint8_t>(selector >> 8);
+    return bytes;
+}
+
+TEST(ProgramDecode, BytesOfOlderVersionsHaveNoneOfTheNewOperations)
+{
+    const uint8_t more[] = {HRN_FREE, HRN_ALLOC, HRN_FREE,     HRN_ALLOC, HRN_FREE, HRN_CALLOC,
+                            HRN_FREE, HRN_ALLOC, HRN_MEMALIGN, HRN_FREE,  HRN_FREE};
+    const uint8_t versions[] = {0, 1, 3, 255};
+    for (uint8_t version : versions) {
+        for (uint8_t code = HRN_GROW; code < 32; code++) {
+            Program program(OneRecord(version, code, 0, 0));
+            bool has_object = more[code - HRN_GROW] != HRN_FREE;
+            ASSERT_EQ(program->n_ops, has_object ? 1u : 0u) << unsigned{code};
+            if (has_object) {
+                EXPECT_EQ(program->ops[0].kind, more[code - HRN_GROW]) << unsigned{code};
+            }
+        }
+        for (uint8_t kind : {HRN_ALLOC, HRN_CHECK, HRN_CREATE, HRN_DESTROY}) {
+            EXPECT_EQ(Program(OneRecord(version, kind, 1, 0))->ops[0].aux, 0u);
+        }
+        EXPECT_EQ(Program(OneRecord(version, HRN_MEMALIGN, 31, 7))->ops[0].align_bytes, 1u << 31);
+        EXPECT_EQ(Program(OneRecord(version, HRN_MEMALIGN, 40, 48))->ops[0].align_bytes, 48u);
+    }
+}
+
+TEST(ProgramDecode, BytesOfThisVersionHaveThem)
+{
+    for (uint8_t kind : {HRN_GROW, HRN_SHRINK, HRN_ADD_REGION}) {
+        EXPECT_EQ(Program(OneRecord(HRN_VERSION, kind, 0, 0))->ops[0].kind, kind);
+    }
+    for (uint8_t kind : {HRN_ALLOC, HRN_CHECK, HRN_CREATE, HRN_DESTROY}) {
+        EXPECT_EQ(Program(OneRecord(HRN_VERSION, kind, 1, 0))->ops[0].aux, 1u);
+    }
+    const size_t high = static_cast<size_t>(1) << 40;
+    EXPECT_EQ(Program(OneRecord(HRN_VERSION, HRN_MEMALIGN, 40, 48))->ops[0].align_bytes, high);
+    EXPECT_EQ(Program(OneRecord(HRN_VERSION, HRN_MEMALIGN, 104, 48))->ops[0].align_bytes, high - 1);
+    EXPECT_EQ(Program(OneRecord(HRN_VERSION, HRN_MEMALIGN, 168, 48))->ops[0].align_bytes, high + 1);
+    EXPECT_EQ(Program(OneRecord(HRN_VERSION, HRN_MEMALIGN, 200, 48))->ops[0].align_bytes, 48u);
+}
+
+TEST(ProgramEncode, IsExactForEachWayAndEachAlignmentNextToAPower)
+{
+    Program first;
+    first.Push(HRN_ALLOC, 0, 8);
+    for (unsigned shift = 0; shift < 64; shift++) {
+        for (size_t move : {size_t{0}, SIZE_MAX, size_t{1}}) {
+            hrn_op op{};
+            op.kind = HRN_MEMALIGN;
+            op.id = first->n_ids;
+            op.align_bytes = (static_cast<size_t>(1) << shift) + move;
+            hrn_program_push(first.get(), op);
+        }
+        hrn_op op{};
+        op.kind = HRN_RESIZE;
+        op.aux = HRN_WAY_ALIGNED;
+        op.align_bytes = static_cast<size_t>(1) << shift;
+        hrn_program_push(first.get(), op);
+    }
+    for (uint8_t way : {HRN_WAY_ANY, HRN_WAY_PLAIN, HRN_WAY_IN_PLACE}) {
+        hrn_op op{};
+        op.kind = HRN_RESIZE;
+        op.aux = way;
+        hrn_program_push(first.get(), op);
+    }
+    Bytes bytes;
+    ASSERT_TRUE(first.Encode(&bytes));
+    Program second(bytes);
+    EXPECT_TRUE(first == second);
+}
+
 TEST(ProgramEncode, OfADecodedProgramDecodesToTheSame)
 {
     hrn_rng rng;

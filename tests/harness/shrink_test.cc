@@ -359,7 +359,7 @@ TEST(Emit, MakesANameFromTheLawsSentenceAndTheOperation)
 {
     hrn_trace trace;
     hrn_trace_init(&trace);
-    hrn_program_push(&trace.program, hrn_op{HRN_CALLOC, 0, 0, 0, 0, 0, 12});
+    hrn_program_push(&trace.program, hrn_op{HRN_CALLOC, 0, 0, 0, 0, 0, 0, 12});
     hrn_emit emit = {&trace, "my-heap", "my-heap", HRN_LAW_zeroing, 0, nullptr};
     const char *const expected[] = {
         "TEST(MyHeapHarness, CallocsBytesAreAllZeroAtCalloc)\n",

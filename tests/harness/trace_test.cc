@@ -71,6 +71,9 @@ void DecodeRandom(unsigned seed, hrn_program *program)
     for (uint8_t &byte : bytes) {
         byte = static_cast<uint8_t>(random());
     }
+    if (seed % 2 == 0 && !bytes.empty()) {
+        bytes[0] = HRN_VERSION;
+    }
     hrn_program_decode(program, bytes.data(), bytes.size());
     hrn_program_normalize(program);
 }
@@ -115,6 +118,15 @@ TEST(TraceText, EveryLineOfTheGrammarIsRead)
                              "arena 0 calloc 2 12\n"
                              "arena 0 memalign 3 13 48\n"
                              "arena 0 resize 0 20\n"
+                             "arena 0 resize 0 20 plain\n"
+                             "arena 0 resize 0 20 in_place\n"
+                             "arena 0 resize 0 20 aligned 4294967296\n"
+                             "arena 0 grow 4096\n"
+                             "arena 0 shrink 100\n"
+                             "arena 0 add_region 0\n"
+                             "arena 0 check self\n"
+                             "arena 0 check statistics\n"
+                             "arena 0 check walk\n"
                              "arena 0 burst 4 14 3\n"
                              "arena 0 free 5\n"
                              "arena 0 give_back 6\n"
@@ -140,12 +152,17 @@ TEST(TraceText, EveryLineOfTheGrammarIsRead)
                              "arena 0 drain every_other\n"
                              "arena 0 reset\n"
                              "arena 1 alloc 12 " +
-                             std::to_string(SIZE_MAX) + "\narena 0 destroy\n";
+                             std::to_string(SIZE_MAX) +
+                             " resize"
+                             "\narena 1 memalign 13 13 9223372036854775808\n"
+                             "arena 0 create 5 sparse\n"
+                             "arena 0 destroy live\n"
+                             "arena 0 destroy\n";
     Trace trace;
     ASSERT_EQ(trace.Parse(body), "");
     EXPECT_EQ(trace.Print(), kDefaultHead + body);
     EXPECT_EQ(trace->program.n_arenas, 2u);
-    EXPECT_EQ(trace->program.n_ids, 13u);
+    EXPECT_EQ(trace->program.n_ids, 14u);
 }
 
 TEST(TraceText, IdsBelongToTheirArenaAndSurviveItsEnd)
@@ -294,8 +311,19 @@ const Malformed kMalformed[] = {
      "t:2:18: expected the id of a live object of this arena, found '1'"},
     {"NoAlignment", "slab 0 memalign 0 8\n",
      "t:1:20: expected an alignment in bytes, found the end of the line"},
-    {"AlignmentTooLarge", "slab 0 memalign 0 8 4294967296\n",
-     "t:1:21: expected an alignment in bytes, found '4294967296'"},
+    {"AlignmentTooLarge", "slab 0 memalign 0 8 18446744073709551616\n",
+     "t:1:21: expected an alignment in bytes, found '18446744073709551616'"},
+    {"UnknownBy", "slab 0 alloc 0 8 calloc\n",
+     "t:1:18: expected any, alloc or resize, found 'calloc'"},
+    {"UnknownWay", "slab 0 alloc 0 8\nslab 0 resize 0 8 up\n",
+     "t:2:19: expected any, plain, in_place or aligned, found 'up'"},
+    {"WayWithoutAlignment", "slab 0 alloc 0 8\nslab 0 resize 0 8 aligned\n",
+     "t:2:26: expected an alignment in bytes, found the end of the line"},
+    {"UnknownLook", "slab 0 check more\n",
+     "t:1:14: expected all, self, statistics or walk, found 'more'"},
+    {"UnknownMake", "slab 0 create 0 large\n", "t:1:17: expected plain or sparse, found 'large'"},
+    {"UnknownEnd", "slab 0 destroy full\n", "t:1:16: expected empty or live, found 'full'"},
+    {"NoGrowth", "slab 0 grow\n", "t:1:12: expected a size in bytes, found the end of the line"},
     {"CountZero", "slab 0 burst 0 8 0\n", "t:1:18: expected a count from 1 to 512, found '0'"},
     {"CountTooLarge", "slab 0 burst 0 8 513\n",
      "t:1:18: expected a count from 1 to 512, found '513'"},

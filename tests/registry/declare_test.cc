@@ -35,6 +35,7 @@ struct Kind {
     size_t region_align = 1;
     bool region_power = false;
     bool one_arena = false;
+    bool destroy_needs_empty = false;
     bool bad_free_fails = false;
 };
 
@@ -86,7 +87,11 @@ void *Create(const slm_adapter_env *env)
 
 void Destroy(void *self)
 {
-    static_cast<Tiny *>(self)->exists = false;
+    auto *tiny = static_cast<Tiny *>(self);
+    if (kind.destroy_needs_empty && !tiny->live.empty()) {
+        tiny->env->fail(tiny->env, "destroyed with %zu objects", tiny->live.size());
+    }
+    tiny->exists = false;
 }
 
 uintptr_t RoundUp(uintptr_t at, size_t align)
@@ -400,6 +405,7 @@ const Declaration kDeclarations[] = {
          kind.memory = Kind::kSource;
          a->memory = SLM_ADAPTER_SOURCE;
          a->region_min_bytes = 0;
+         a->destroy_needs_empty = true; /* each object is a block of its own */
      },
      [](slm_adapter *a) { a->memory = SLM_ADAPTER_REGION; }},
     {"MemoryIsItsOwn", HRN_LAW_outside,
@@ -447,6 +453,12 @@ const Declaration kDeclarations[] = {
          a->one_arena = true;
      },
      [](slm_adapter *a) { a->one_arena = false; }},
+    {"ObjectsAreFreedBeforeDestroy", HRN_LAW_self_check,
+     [](slm_adapter *a) {
+         kind.destroy_needs_empty = true;
+         a->destroy_needs_empty = true;
+     },
+     [](slm_adapter *a) { a->destroy_needs_empty = false; }},
     {"BadFreesCrash", HRN_LAW_misuse_answer, [](slm_adapter *) { kind.bad_free_fails = true; },
      [](slm_adapter *a) { a->bad_free_any = SLM_ADAPTER_BIT(SLM_ADAPTER_BAD); }},
     {"BadFreesAreAnswered", HRN_LAW_misuse_answer,

@@ -46,6 +46,11 @@ size_t Footprint(void *, size_t size_bytes, size_t)
     return size_bytes;
 }
 
+size_t GrowthBytes(void *, size_t, size_t live_bytes)
+{
+    return live_bytes;
+}
+
 slm_adapter_answer Grow(void *, size_t)
 {
     return SLM_ADAPTER_OK;
@@ -166,6 +171,23 @@ const Wrong kWrong[] = {
          *a = Plain();
          a->memory = SLM_ADAPTER_SOURCE;
          a->grow = Grow;
+     }},
+    {"memory is not SLM_ADAPTER_REGION",
+     [](slm_adapter *a) {
+         *a = Plain();
+         a->memory = SLM_ADAPTER_SOURCE;
+         a->sparse_regions = true;
+     }},
+    {"sparse_regions is set, and region_max_bytes is not above 4 GiB",
+     [](slm_adapter *a) {
+         a->region_max_bytes = UINT32_MAX / 4096 * 4096;
+         a->sparse_regions = true;
+     }},
+    {"growth_bytes is set, and memory is SLM_ADAPTER_SYSTEM",
+     [](slm_adapter *a) {
+         *a = Plain();
+         a->memory = SLM_ADAPTER_SYSTEM;
+         a->growth_bytes = GrowthBytes;
      }},
     {"region_align_bytes is no power of two up to 4096",
      [](slm_adapter *a) { a->region_align_bytes = 24; }},

@@ -107,7 +107,19 @@ struct picture {
     size_t n_views;
 };
 
-/* An object's place: its offset in its region, or from the lowest object. */
+/* An object's place: its offset in the arena's first region, or from the lowest object; in a region
+ * that was added, its address. */
+static void print_place(const struct hrn_watch_view *view, const unsigned char *base,
+                        const unsigned char *p, char *place, size_t place_bytes)
+{
+    size_t offset = (size_t)((uintptr_t)p - (uintptr_t)base);
+    if (view->env->region != NULL && offset > view->env->region_bytes) {
+        snprintf(place, place_bytes, "%p", (const void *)p);
+    } else {
+        snprintf(place, place_bytes, "+%zu", offset);
+    }
+}
+
 static void print_objects(const struct hrn_watch_view *view, bool all)
 {
     const unsigned char *base = view->env->region != NULL ? view->env->region
@@ -118,7 +130,7 @@ static void print_objects(const struct hrn_watch_view *view, bool all)
         const struct hrn_watch_object *o = &view->objects[i];
         char place[32];
         bool last = i % OBJECTS_PER_LINE == OBJECTS_PER_LINE - 1 || i == n - 1;
-        snprintf(place, sizeof place, "+%zu", (size_t)((uintptr_t)o->p - (uintptr_t)base));
+        print_place(view, base, o->p, place, sizeof place);
         printf("  #%-6u%7zu bytes at %*s%s", o->id, o->size_bytes, last ? 0 : -10, place,
                last ? "\n" : "");
     }

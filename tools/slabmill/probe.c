@@ -156,6 +156,15 @@ static void print_gaps(const struct slm_adapter *adapter, const struct hrn_promi
     }
 }
 
+static void print_growth(const struct slm_adapter *adapter, const struct hrn_promise_probe *probe)
+{
+    if (adapter->growth_bytes == NULL && probe->n_grown >= ENOUGH) {
+        printf("    seems to keep growth, with growth_bytes of 2 * live_bytes + %zu: in %" PRIu64
+               " grants the source gave no more\n",
+               probe->growth_bytes, probe->n_grown);
+    }
+}
+
 static void print_page(const struct probing *probing)
 {
     const struct slm_adapter *adapter = probing->adapter;
@@ -174,6 +183,7 @@ static void print_page(const struct probing *probing)
         }
     }
     print_gaps(adapter, probe);
+    print_growth(adapter, probe);
 }
 
 bool mill_probe_adapter(const struct mill_options *options, const struct slm_adapter *adapter)

@@ -106,6 +106,11 @@ template <class B> struct Calls {
         return SLM_ADAPTER_OK;
     }
 
+    static slm_adapter_answer grow_by_blocks(void *self, size_t by_bytes)
+    {
+        return by_bytes < 256 ? SLM_ADAPTER_REFUSED : grow(self, by_bytes);
+    }
+
     static void emptied(void *self, bool)
     {
         if (!arena(self)->buffer.all_memory_deallocated()) {
@@ -141,10 +146,17 @@ template <class B> slm_adapter table()
     return made;
 }
 
-// With sizes that no region has, which `allocate` above keeps from it.
-template <class B> slm_adapter huge_table()
+// Best fit without growth by few bytes, which fails an assertion.
+slm_adapter best_table()
 {
-    slm_adapter made = table<B>();
+    slm_adapter made = table<Best>();
+    made.grow = Calls<Best>::grow_by_blocks;
+    return made;
+}
+
+// With sizes that no region has, which `allocate` above keeps from it.
+template <class B> slm_adapter huge(slm_adapter made)
+{
     made.alloc = Calls<B>::allocate_any;
     made.alloc_aligned = Calls<B>::allocate_aligned_any;
     return made;
@@ -152,7 +164,8 @@ template <class B> slm_adapter huge_table()
 
 } // namespace
 
-SLM_ADAPTER(boost_best_fit) = table<Best>();
+SLM_ADAPTER(boost_best_fit) = best_table();
 SLM_ADAPTER(boost_seq_fit) = table<Simple>();
-SLM_ADAPTER(boost_best_fit_huge) = huge_table<Best>();
-SLM_ADAPTER(boost_seq_fit_huge) = huge_table<Simple>();
+SLM_ADAPTER(boost_best_fit_huge) = huge<Best>(best_table());
+SLM_ADAPTER(boost_seq_fit_huge) = huge<Simple>(table<Simple>());
+SLM_ADAPTER(boost_best_fit_grow) = table<Best>();

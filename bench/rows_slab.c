@@ -11,7 +11,7 @@
 #define LIFO_DEPTH    16u
 #define N_RUN_STEPS   200000u
 #define RUN_PAGES_MAX 64u
-#define HOLE_RUNS     64u
+#define HOLE_RUNS     2048u
 #define SAMPLES       100000u
 #define QUICK_SAMPLES 20000u
 

@@ -310,5 +310,9 @@ const struct bench_kernel bench_own_kernels[] = {
     {"tree_delete", bench_tree_begin, bench_tree_run_delete, bench_tree_end},
     {"tree_insert_journal", bench_tree_begin_journal, bench_tree_run_insert, bench_tree_end},
     {"tree_delete_journal", bench_tree_begin_journal, bench_tree_run_delete, bench_tree_end},
+    {"pool_request", bench_pool_begin_request, bench_pool_run_request, bench_pool_end},
+    {"pool_many", bench_pool_begin, bench_pool_run_many, bench_pool_end},
+    {"pool_strings", bench_pool_begin, bench_pool_run_strings, bench_pool_end},
+    {"pool_reset", bench_pool_begin, bench_pool_run_reset, bench_pool_end},
     {NULL, NULL, NULL, NULL},
 };

@@ -24,4 +24,13 @@ void bench_tree_run_insert(void *work, size_t n_ops);
 void bench_tree_run_delete(void *work, size_t n_ops);
 void bench_tree_end(void *work);
 
+/* Of own_pool.c. */
+void *bench_pool_begin(const struct bench_meter *meter, size_t n);
+void *bench_pool_begin_request(const struct bench_meter *meter, size_t n);
+void bench_pool_run_request(void *work, size_t n_ops);
+void bench_pool_run_many(void *work, size_t n_ops);
+void bench_pool_run_strings(void *work, size_t n_ops);
+void bench_pool_run_reset(void *work, size_t n_ops);
+void bench_pool_end(void *work);
+
 #endif

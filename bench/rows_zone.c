@@ -136,6 +136,14 @@ static double measure_latency(const struct bench_row *row, const struct bench_su
 #define LATENCY .unit = "ns", .bytes = 1000, .figure = measure_latency
 
 const struct bench_row bench_zone_rows[] = {
+    {KERNEL, .name = "inline/pool_request", .text = "pool, inlined: request without large",
+     .batch = 50, .goal = .28},
+    {KERNEL, .name = "inline/pool_many", .text = "pool, inlined: 1 M x 32 B, create to destroy",
+     .n = 1000000, .batch = 1000000, .goal = .18},
+    {KERNEL, .name = "inline/pool_strings", .text = "pool, inlined: 1,000 packed strings",
+     .n = 1000, .batch = 1000, .goal = .18},
+    {KERNEL, .name = "inline/pool_reset", .text = "pool, inlined: 10,000 objects after a reset",
+     .n = 10000, .batch = 10000, .goal = .02},
     {PAIR, .name = "zone/lock", .text = "lock and unlock", .goal = 26.0 / 51},
     {PAIR, .name = "zone/zone_lock", .text = "zone: lock and unlock", .goal = 1.2},
     {PAIR, .name = "zone/zone_alloc_free", .text = "zone: allocate and free, a transaction each",

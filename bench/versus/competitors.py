@@ -8,8 +8,8 @@ import shutil
 import subprocess
 
 # The groups of rows. slab_nl is slab with adapters whose caller holds the lock.
-GROUPS = ("pool", "slab", "slab_nl", "density", "shared", "zone", "own", "trace_slab",
-          "trace_pool")
+GROUPS = ("pool", "inline", "slab", "slab_nl", "density", "shared", "zone", "own",
+          "trace_slab", "trace_pool")
 
 # No adapter: the rows run kernels of the runner, or of the nginx module.
 KERNELS = ""
@@ -22,6 +22,7 @@ OURS = {
     "density": "own_slab_fine",
     "shared": "own_slab",
     "zone": KERNELS,
+    "inline": KERNELS,
     "own": KERNELS,
     "trace_slab": "own_slab",
     "trace_pool": "own_pool",
@@ -33,6 +34,7 @@ NGINX = {
     "density": "nginx_bench_slab_nl",
     "shared": "nginx_bench_slab",
     "zone": KERNELS,
+    "inline": KERNELS,
     "trace_slab": "nginx_bench_slab",
     "trace_pool": "nginx_bench_pool",
 }

@@ -311,5 +311,9 @@ const struct bench_kernel slm_nginx_kernels[] = {
     {"tree_delete", begin_tree, run_delete, end_tree},
     {"tree_insert_journal", begin_tree, run_insert, end_tree},
     {"tree_delete_journal", begin_tree, run_delete, end_tree},
+    {"pool_request", bench_pool_begin_request, bench_pool_run_request, bench_pool_end},
+    {"pool_many", bench_pool_begin, bench_pool_run_many, bench_pool_end},
+    {"pool_strings", bench_pool_begin, bench_pool_run_strings, bench_pool_end},
+    {"pool_reset", bench_pool_begin, bench_pool_run_reset, bench_pool_end},
     {NULL, NULL, NULL, NULL},
 };

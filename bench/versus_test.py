@@ -121,6 +121,15 @@ class RunTest(FolderTest):
         self.assertNotIn("talloc", result["rows"][0]["peers"])
         self.assertIn("bump", result["rows"][0]["peers"])
 
+    def test_plugin_is_one_more_competitor(self):
+        plugin = self.out.resolve() / "mine.so"
+        subprocess.run(["peers/build.sh", "glibc", plugin], check=True)
+        done, result = self.compare("^slab/64B_lifo$", "--no-count", "--plugin",
+                                    f"{plugin}:glibc", CC="false")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn("glibc", result["absent"])
+        self.assertGreater(result["rows"][0]["peers"]["glibc"], 0)
+
     def test_missing_valgrind_is_reported(self):
         if competitors.valgrind() is None:
             done, result = self.compare("^zone/lock$")

@@ -97,7 +97,7 @@ def _build(root, peer, plugin):
 
 def find(root, folder, wanted, extra, say):
     """The competitors, and {name: why it is absent}. wanted: the groups that are measured; extra:
-    {group: [PATH:NAME]} of plugins."""
+    PATH:NAME of each further plugin."""
     found = [Competitor("ours", OURS)]
     absent = {}
     folder = folder / _key(root)
@@ -117,7 +117,8 @@ def find(root, folder, wanted, extra, say):
     for text in extra:
         path, name = text.rsplit(":", 1)
         groups = {group: name for group in ("pool", "slab", "density")}
-        found.append(Competitor(name, groups, pathlib.Path(path).resolve()))
+        is_taken = any(one.name == name for one in found)
+        found.append(Competitor(text if is_taken else name, groups, pathlib.Path(path).resolve()))
     return found, absent
 
 

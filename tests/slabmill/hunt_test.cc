@@ -172,7 +172,8 @@ TEST_F(Hunt, CrashesAreSortedByTheirPlace)
 
 TEST_F(Hunt, AHangIsAFinding)
 {
-    Done done = Find("hang", {"--programs", "3", "--timeout", "1"});
+    Done done = Run({"hunt", Tray("hang"), "--seed", "1", "--programs", "3", "--timeout", "1",
+                     "--out", Path("found")});
     EXPECT_EQ(done.status, 1) << done.err;
     EXPECT_EQ(LastLine(done.out), "findings: 1\n") << done.out;
     EXPECT_EQ(Folders(), std::vector<std::string>{"hang"});

@@ -327,6 +327,8 @@ class StuckHunt : public Hunt {
 TEST_F(StuckHunt, AFindingThatWasNotExaminedIsMarkedSo)
 {
     for (int number : {SIGINT, SIGTERM, SIGHUP}) {
+        std::filesystem::create_directories(Path("found") + "/alignment");
+        Write("found/alignment/small.trace", "of an earlier hunt");
         pid_t hunt = StartIt({});
         EXPECT_EQ(kill(hunt, number), 0);
         Done done = Wait(hunt);

@@ -274,6 +274,17 @@ static bool write_report(const struct mill_hunt *hunt, const struct mill_kind *k
     return fclose(file) == 0;
 }
 
+/* Of an earlier hunt: they would not belong to the report. */
+static void remove_old(const struct mill_kind *kind)
+{
+    static const char *const names[] = {"small.trace", "explain.txt", "test.cc"};
+    char path[MILL_PATH_BYTES + 32];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        path_in(kind, names[i], path);
+        (void)unlink(path);
+    }
+}
+
 bool mill_kind_write(struct mill_hunt *hunt, struct mill_kind *kind)
 {
     struct hrn_program program;
@@ -284,6 +295,7 @@ bool mill_kind_write(struct mill_hunt *hunt, struct mill_kind *kind)
     bool good = mill_dir_make(hunt->out) && mill_dir_make(kind->folder) &&
                 write_trace(hunt, kind, "found.trace", &program);
     if (good) {
+        remove_old(kind);
         shrink(hunt, kind, &program);
         good = write_report(hunt, kind);
     }

@@ -40,15 +40,19 @@
     "nothing found).\n"
 
 #define HUNT_HELP                                                                                  \
-    "Ends after N minutes, N programs, or Ctrl-C, with a table and the line \"findings: N\". A\n"  \
-    "finding is a broken law, a failed assertion, a sanitizer's report, a crash or a hang. Each\n" \
-    "kind has a folder in DIR (hunt-ADAPTER-SEED) with the first program that showed it, the\n"    \
-    "same made small, an explanation, the report, a test and the command that repeats it. The\n"   \
-    "same seed and --programs give the same findings; without --seed the seed is a new one.\n"     \
+    "Ends after N minutes, N programs, or a signal (Ctrl-C, SIGTERM), with a table and the line\n" \
+    "\"findings: N\". A finding is a broken law, a failed assertion, a sanitizer's report, a\n"    \
+    "crash or a hang. Each kind has a folder in DIR (hunt-ADAPTER-SEED) with the first program\n"  \
+    "that showed it, the same made small, an explanation, the report, a test and the command\n"    \
+    "that repeats it; it replaces one of an earlier hunt. A signal, or the end of the time and\n"  \
+    "10 seconds, ends the search for small programs too: what was not examined has a question\n"   \
+    "mark. The same seed and --programs give the same findings; without --seed the seed is a\n"    \
+    "new one.\n"                                                                                   \
     "Exit status: 0 no findings, 1 findings, 2 a wrong call, or no program ran.\n"                 \
-    "--json: adapter, seed, programs, operations, refused, stopped (by Ctrl-C), findings and\n"    \
+    "--json: adapter, seed, programs, operations, refused, stopped (by a signal), findings and\n"  \
     "set_aside [{kind, law: null for a crash, text, times, program, operations, small:\n"          \
-    "operations or null, reproduces, folder, why: of set_aside}], n_findings.\n"
+    "operations or null, reproduces (null: not examined), folder, why: of set_aside}],\n"          \
+    "n_findings. Operations of a finding are the lines of its traces.\n"
 
 static const struct mill_command commands[] = {
     {

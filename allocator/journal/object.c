@@ -185,15 +185,13 @@ enum slm_status slm_journal_check_node(struct slm_journal *journal, const void *
                                : slm_journal_check_head(journal, head, head_bytes, n_entries);
 }
 
-/* To this transaction the object is not live any more. Runs begin at such an address, and a later
- * part of one may be remembered too. */
+/* To this transaction the object is not live any more. */
 static void forget_object(struct slm_journal_notes *notes, const unsigned char *p)
 {
-    bool may_be_run = (uintptr_t)p % SLM_SLAB_REGION_ALIGN == 0;
     struct slab_object *const known[] = {&notes->live[0], &notes->live[1], &notes->fresh,
                                          &notes->anchor.object};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (known[i]->start == p || may_be_run) {
+        if (known[i]->start == p) {
             known[i]->n_bytes = 0;
         }
     }

@@ -157,6 +157,26 @@ TEST_F(JournalFresh, ACommitFreesEachReleaseWhereverItsEntryIs)
     }
 }
 
+TEST_F(JournalFresh, ACommitFreesAReleaseAfterAnotherHandleEndedEarlierOnes)
+{
+    uint64_t *kept = make(arena, 64, 2);
+    uint64_t *freed = make(arena, 64, 3);
+    slm_journal other;
+    ASSERT_EQ(slm_journal_attach(&other, arena.log(), 4096, arena.base(), arena.slab()), SLM_OK);
+    for (int i = 0; i < 5; i++) {
+        EXPECT_EQ(slm_journal_write(journal, old, 1), SLM_OK);
+    }
+    EXPECT_EQ(slm_journal_free(journal, kept), SLM_OK);
+    slm_journal_abort(&other);
+    EXPECT_EQ(slm_journal_write(&other, old, 2), SLM_OK);
+    EXPECT_EQ(slm_journal_free(journal, freed), SLM_OK);
+    EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
+    EXPECT_EQ(slm_slab_check_pointer_locked(arena.slab(), freed), SLM_E_FREED);
+    EXPECT_EQ(slm_slab_check_pointer_locked(arena.slab(), kept), SLM_OK);
+    EXPECT_EQ(arena.check(), kSound);
+    slm_journal_detach(&other);
+}
+
 /* --- The head of a list is looked up once --- */
 
 class JournalHead : public JournalFresh {

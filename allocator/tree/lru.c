@@ -70,9 +70,8 @@ struct links {
 static inline void unlink_node(struct node_change *change, const struct links *links,
                                const struct slm_lru_node *node)
 {
-    uint64_t newer = node->newer;
     node_store(change, links->from_newer, node->older);
-    node_store(change, links->from_older, newer);
+    node_store(change, links->from_older, node->newer);
 }
 
 /* A memcpy of a linked node looks linked; check that its neighbours' links point here. */

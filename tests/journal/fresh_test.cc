@@ -253,8 +253,51 @@ TEST_F(JournalHead, ThatIsAtTheSamePlaceAgainIsAccepted)
 TEST_F(JournalHead, ThatIsNotAlignedIsRefused)
 {
     auto *odd = reinterpret_cast<slm_lru *>(reinterpret_cast<unsigned char *>(list) + 4);
-    EXPECT_EQ(slm_lru_insert(journal, odd, &nodes[2]), SLM_E_ALIGN);
+    for (bool is_node_known : {false, true}) {
+        if (is_node_known) {
+            EXPECT_EQ(cost_of_write(&nodes[3].newer), 1u);
+        }
+        EXPECT_EQ(slm_lru_insert(journal, odd, &nodes[2]), SLM_E_ALIGN);
+        EXPECT_EQ(slm_journal_commit(journal), SLM_E_ALIGN);
+    }
+}
+
+TEST_F(JournalHead, RefusesANodeThatIsNotAlignedInAKnownObject)
+{
+    auto *odd = reinterpret_cast<slm_lru_node *>(reinterpret_cast<unsigned char *>(&nodes[2]) + 4);
+    EXPECT_EQ(cost_of_write(&nodes[3].newer), 1u);
+    EXPECT_EQ(slm_lru_insert(journal, list, odd), SLM_E_ALIGN);
     EXPECT_EQ(slm_journal_commit(journal), SLM_E_ALIGN);
+}
+
+TEST(JournalSpans, WordsOnLaterPagesOfASpanAreJudgedByTheirChunk)
+{
+    slm_slab_options options{};
+    options.per_doubling = 8;
+    Arena arena(60, &options);
+    std::vector<uint64_t *> objects;
+    size_t n_on_later_pages = 0;
+    for (size_t i = 0; i < 40; i++) {
+        objects.push_back(make(arena, 1400, 1));
+        auto offset = reinterpret_cast<uintptr_t>(objects.back()) -
+                      reinterpret_cast<uintptr_t>(arena.slab()->memory);
+        n_on_later_pages += slab_word_kind(arena.slab()->pages[offset / 4096].word) == SLAB_BODY;
+    }
+    EXPECT_GT(n_on_later_pages, 5u);
+    for (size_t i = 0; i < 40; i += 2) {
+        ASSERT_EQ(slm_journal_free(&arena.journal, objects[i]), SLM_OK);
+        ASSERT_EQ(slm_journal_commit(&arena.journal), SLM_OK);
+    }
+    for (size_t i = 0; i < 40; i++) {
+        for (size_t word : {size_t{0}, size_t{174}}) {
+            slm_status expected = i % 2 == 0 ? SLM_E_FREED : SLM_OK;
+            EXPECT_EQ(slm_journal_write(&arena.journal, objects[i] + word, 7), expected) << i;
+            EXPECT_EQ(slm_journal_commit(&arena.journal), expected);
+        }
+        EXPECT_EQ(slm_journal_free(&arena.journal, objects[i]), i % 2 == 0 ? SLM_E_FREED : SLM_OK);
+        slm_journal_abort(&arena.journal);
+    }
+    EXPECT_EQ(arena.check(), kSound);
 }
 
 TEST_F(JournalHead, ThatEndsPastItsObjectIsRefused)

@@ -439,4 +439,67 @@ TEST_F(ZoneTurn, AnUnlockWithNothingNotedNeedsTheLock)
     EXPECT_EQ(slm_zone_unlock(zone), SLM_E_OWNER);
 }
 
+/* --- What unlock commits --- */
+
+TEST_F(ZoneTurn, AnUnlockFreesWhatItsTurnReleased)
+{
+    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+    ASSERT_TRUE(pop(zone));
+    EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
+    EXPECT_EQ(numbers_alone(zone), (Numbers{1}));
+    EXPECT_EQ(count_objects(slm_zone_slab(zone)), 1u);
+}
+
+TEST_F(ZoneTurn, ARepairAfterAnUnlockKeepsWhatItsTurnAllocated)
+{
+    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+    ASSERT_TRUE(push(zone, 3));
+    EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
+    EXPECT_EQ(slm_journal_recover(zone.journal()), SLM_OK);
+    EXPECT_EQ(numbers_alone(zone), (Numbers{3, 2, 1}));
+    EXPECT_EQ(count_objects(slm_zone_slab(zone)), 3u);
+}
+
+TEST_F(ZoneTurn, AnUnlockReturnsARefusalOfATurnThatNotedNothing)
+{
+    uint64_t on_stack = 5;
+    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+    EXPECT_EQ(slm_journal_write(zone.journal(), &on_stack, 6), SLM_E_FOREIGN);
+    EXPECT_EQ(slm_zone_unlock(zone), SLM_E_FOREIGN);
+    EXPECT_FALSE(is_locked());
+    EXPECT_EQ(push_alone(zone, 3), SLM_OK);
+}
+
+TEST_F(ZoneTurn, AnEvictionIsNotCreditedWithReleasesOfTheTurnBefore)
+{
+    fill();
+    ASSERT_TRUE(pop(zone));
+    ASSERT_EQ(slm_zone_commit_locked(zone), SLM_OK);
+    slm_status status = SLM_OK;
+    EXPECT_EQ(slm_zone_alloc_evicting_locked(
+                  zone, 5000, [](slm_zone *, void *) { return true; }, nullptr, &status),
+              nullptr);
+    EXPECT_EQ(status, SLM_E_STATE);
+    EXPECT_EQ(slm_zone_end(zone, SLM_OK), SLM_OK);
+}
+
+TEST_F(ZoneTurn, AnEvictionThatAllocatesWhatItFreesIsUndone)
+{
+    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+    ASSERT_NE(slm_journal_alloc(zone.journal(), 8), nullptr); /* more of them fit */
+    ASSERT_EQ(slm_zone_end(zone, SLM_OK), SLM_OK);
+    fill();
+    const Numbers before = numbers(zone);
+    Evictor evictor;
+    slm_status status = SLM_OK;
+    evictor.more = [](slm_zone *mine) {
+        return slm_journal_alloc(slm_zone_journal(mine), 8) != nullptr;
+    };
+    EXPECT_EQ(slm_zone_alloc_evicting_locked(zone, 64, evict_oldest, &evictor, &status), nullptr);
+    EXPECT_EQ(status, SLM_E_STATE);
+    EXPECT_EQ(evictor.n, 1u);
+    EXPECT_EQ(numbers(zone), before);
+    EXPECT_EQ(slm_zone_end(zone, SLM_OK), SLM_OK);
+}
+
 } // namespace

@@ -92,4 +92,22 @@ TEST(SlabCreateAnswer, TheLeastRegionDependsOnTheReserveToo)
 
 INSTANTIATE_TEST_SUITE_P(Pages, BestFitLaw, testing::Values(1, 8, 63, 64, 65, 130));
 
+/* A reserve's metadata does not fit in a region that is long enough without a reserve. */
+TEST(CreateAnswerLaw, CountsTheReserveOfEachProgram)
+{
+    for (size_t region_bytes : {size_t{1000}, size_t{20000}}) {
+        hrn_program program;
+        hrn_program_init(&program);
+        program.head.region_bytes = 300000;
+        program.head.flags = region_bytes == 20000 ? HRN_HEAD_RESERVE : 0;
+        hrn_op op{};
+        op.kind = HRN_CREATE;
+        op.size_bytes = region_bytes;
+        hrn_program_push(&program, op);
+        hrn_result result;
+        EXPECT_EQ(hrn_run_catch(&hrn_adapter_slab, &program, &result), HRN_LAW_NONE) << result.text;
+        hrn_program_fini(&program);
+    }
+}
+
 } // namespace

@@ -95,14 +95,18 @@ static void *alloc_chunk(struct slm_slab *slab, unsigned class_idx, size_t bytes
 static SLM_NOINLINE void *alloc_run(struct slm_slab *slab, size_t size_bytes)
 {
     void *p = NULL;
+    size_t n_pages = SIZE_MAX;
     slab->header->run_requests++;
     /* No more than all pages: then the sum cannot wrap. */
     if (SLM_LIKELY(size_bytes <= (uint64_t)slab->n_pages << slab->shape.page_shift)) {
         size_t bytes = size_bytes + (size_bytes == 0) + slab->shape.gap_bytes;
-        uint32_t n_pages = (uint32_t)((bytes + slab->page_mask) >> slab->shape.page_shift);
-        p = slm_slab_run_alloc(slab, n_pages);
+        n_pages = (bytes + slab->page_mask) >> slab->shape.page_shift;
+    }
+    /* With its gap it may still be more: then no kept span goes back in vain. */
+    if (SLM_LIKELY(n_pages <= slab->n_pages)) {
+        p = slm_slab_run_alloc(slab, (uint32_t)n_pages);
         if (SLM_UNLIKELY(p == NULL) && slm_slab_span_trim(slab) > 0) {
-            p = slm_slab_run_alloc(slab, n_pages);
+            p = slm_slab_run_alloc(slab, (uint32_t)n_pages);
         }
     }
     slab->header->run_failures += p == NULL;

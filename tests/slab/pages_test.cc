@@ -234,6 +234,18 @@ TEST_P(SlabPages, KeptSpansAreReleasedBeforeARunIsRefused)
     EXPECT_EQ(slm_slab_check(slab), 0u);
 }
 
+TEST_P(SlabPages, ARequestForMoreThanAllPagesReleasesNoKeptSpan)
+{
+    give(slm_slab_alloc(slab, slab.page_bytes() / 2 - GetParam().gap_bytes));
+    size_t n_kept = slab.stats().n_kept_pages;
+    ASSERT_GT(n_kept, 0u);
+    for (size_t extra : {1 - std::min<size_t>(GetParam().gap_bytes, 1), size_t{1}}) {
+        EXPECT_EQ(slm_slab_alloc(slab, kPages * slab.page_bytes() + extra), nullptr);
+    }
+    EXPECT_EQ(slab.stats().run_failures, 2u);
+    EXPECT_EQ(slab.stats().n_kept_pages, n_kept);
+}
+
 TEST_P(SlabPages, KeptSpansAreReleasedBeforeAChunkIsRefused)
 {
     size_t small = slab.page_bytes() / 64 - GetParam().gap_bytes;

@@ -75,6 +75,7 @@ void *hrn_object_ask(struct hrn_run *run, const struct hrn_arena *arena, uint32_
 }
 
 #define ZEROED_MAX        ((size_t)1 << 26) /* of what may be served, bytes */
+#define SPARSE_FEW        ((size_t)1 << 16)
 #define ZEROED_SPARSE_MAX ((size_t)1 << 20) /* the same in sparse regions */
 
 /* Whether the request may be served, so that zeroing would write to more than there should be. */
@@ -87,15 +88,24 @@ static bool zeroes_too_much(const struct slm_adapter *adapter, const struct hrn_
            rq->size_bytes <= HRN_REGION_SPARSE_MAX && rq->size_bytes <= hrn_size_max(adapter);
 }
 
+/* In sparse regions, no sizes in between: hundreds of such objects would take too much memory. */
+size_t hrn_call_size(const struct slm_adapter *adapter, const struct hrn_arena *arena,
+                     size_t size_bytes)
+{
+    bool is_between = size_bytes > SPARSE_FEW && size_bytes <= HRN_HUGE_BYTES;
+    return hrn_asked_size(adapter,
+                          arena->is_sparse && is_between ? size_bytes % SPARSE_FEW : size_bytes);
+}
+
 void hrn_call_limit(const struct slm_adapter *adapter, const struct hrn_arena *arena,
                     struct slm_adapter_request *rq)
 {
     if (rq->call == SLM_ADAPTER_CALL_REUSE_GET) {
         return;
     }
-    rq->size_bytes = hrn_asked_size(adapter, rq->size_bytes);
+    rq->size_bytes = hrn_call_size(adapter, arena, rq->size_bytes);
     if (zeroes_too_much(adapter, arena, rq)) {
-        rq->size_bytes = hrn_asked_size(adapter, rq->size_bytes % ZEROED_SPARSE_MAX);
+        rq->size_bytes = hrn_call_size(adapter, arena, rq->size_bytes % ZEROED_SPARSE_MAX);
     }
     if (rq->call == SLM_ADAPTER_CALL_ALLOC_ALIGNED) {
         rq->align_bytes = hrn_asked_align(adapter, rq->align_bytes);

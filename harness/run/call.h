@@ -9,6 +9,9 @@
 extern "C" {
 #endif
 
+/* The size to ask for instead. */
+size_t hrn_call_size(const struct slm_adapter *adapter, const struct hrn_arena *arena,
+                     size_t size_bytes);
 /* Changes the request to one that the allocator may be asked. */
 void hrn_call_limit(const struct slm_adapter *adapter, const struct hrn_arena *arena,
                     struct slm_adapter_request *rq);

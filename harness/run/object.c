@@ -403,7 +403,7 @@ void hrn_object_resize(struct hrn_run *run, struct hrn_arena *arena, uint32_t id
     if (o->size_bytes > HRN_HUGE_BYTES && run->adapter->resize_in_place == NULL) {
         return;
     }
-    struct hrn_resize resize = {.new_bytes = hrn_asked_size(run->adapter, op->size_bytes),
+    struct hrn_resize resize = {.new_bytes = hrn_call_size(run->adapter, arena, op->size_bytes),
                                 .way = way_of(o, op),
                                 .align_bytes = op->align_bytes};
     if (resize.new_bytes == 0 && run->adapter->resize_zero == SLM_ADAPTER_RESIZE_ZERO_UNASKED) {

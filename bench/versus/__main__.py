@@ -14,6 +14,7 @@ from . import competitors, measure, page, table
 ROOT = pathlib.Path.cwd()  # Bazel's folder of inputs
 ROUNDS, QUICK_ROUNDS = 7, 3
 SECONDS, QUICK_SECONDS = "0.1", "0.01"
+START = time.monotonic()
 
 
 def _pattern(text):
@@ -42,7 +43,8 @@ def _parser():
         description="Measures this library, nginx and other allocators, and prints a table.",
         epilog="Exit status: 0; 1 a competitor failed, which is reported; 2 a wrong call.")
     parser.add_argument("--quick", action="store_true",
-                        help="about two minutes: shorter measurements, and no slow rows")
+                        help="a minute of processor time, two minutes on a busy machine: shorter "
+                        "measurements, and no slow rows")
     parser.add_argument("--rows", type=_pattern, default=re.compile(""), metavar="PATTERN",
                         help="only rows whose name matches the regular expression (--list)")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="writes the rows as JSON")
@@ -58,7 +60,7 @@ def _parser():
 
 
 def _say(text):
-    print(f"compare: {text}", file=sys.stderr, flush=True)
+    print(f"compare: {time.monotonic() - START:4.0f} s: {text}", file=sys.stderr, flush=True)
 
 
 def _choose(rows, arguments):
@@ -136,7 +138,7 @@ def main():
     try:
         return _compare(arguments)
     except (OSError, ValueError, measure.Failure, page.MissingPackage) as error:
-        _say(str(error))
+        print(f"compare: error: {error}", file=sys.stderr)
         return 2
 
 

@@ -58,7 +58,7 @@ class Runner:
             row = Row(name, name, group, text, unit, higher == "1", float(goal), slow == "1",
                       unit == "" and uncounted == "0")
             rows.append(row)
-            if group == "slab":
+            if group == "slab" and unit == "":
                 rows.append(dataclasses.replace(
                     row, name=f"slab_nl/{rest}", group="slab_nl", goal=_goal_without_lock(row),
                     text=row.text.replace("slab:", "slab, caller holds the lock:")))

@@ -111,12 +111,13 @@ static void run_lifo(void *work, size_t n_ops)
     }
 }
 
+/* row->n: the fill in 1/100; 0: 90. */
 static void *begin_random(const struct bench_row *row, const struct bench_subject *subject,
                           const struct bench_meter *meter)
 {
     struct slab_work *w = begin_slab(row, subject, meter, row->region_bytes / row->bytes);
     if (w != NULL) {
-        fill(w, .9);
+        fill(w, row->n != 0 ? (double)row->n / 100 : .9);
     }
     return w;
 }
@@ -352,12 +353,18 @@ static double run_latency(const struct bench_row *row, const struct bench_subjec
     return percentile_of(begin_runs(row, subject, NULL), subject, sample_run);
 }
 
-#define LIFO    .begin = begin_lifo, .run = run_lifo, .end = end_slab, .batch = 256
-#define RANDOM  .begin = begin_random, .run = run_random, .end = end_slab, .batch = 256
-#define MIXED   .begin = begin_mixed, .run = run_mixed, .end = end_slab, .batch = 256
-#define RUNS    .begin = begin_runs, .run = run_mixed, .end = end_slab, .batch = 256
-#define ONE     .begin = begin_one, .run = run_one, .end = end_slab, .batch = 256
-#define HOLES   .begin = begin_holes, .run = run_holes, .end = end_slab, .batch = HOLE_RUNS
+#define LIFO   .begin = begin_lifo, .run = run_lifo, .end = end_slab, .batch = 256
+#define RANDOM .begin = begin_random, .run = run_random, .end = end_slab, .batch = 256
+#define MIXED  .begin = begin_mixed, .run = run_mixed, .end = end_slab, .batch = 256
+#define RUNS   .begin = begin_runs, .run = run_mixed, .end = end_slab, .batch = 256
+#define ONE    .begin = begin_one, .run = run_one, .end = end_slab, .batch = 256
+#define HOLES  .begin = begin_holes, .run = run_holes, .end = end_slab, .batch = HOLE_RUNS
+#define FILL(percent)                                                                              \
+    {                                                                                              \
+        RANDOM, .name = "slab/64B_fill_" #percent,                                                 \
+                .text = "slab: 64 B, random, 1 MiB, " #percent " % full", .n = (percent),          \
+                .bytes = 64, .region_bytes = MIB                                                   \
+    }
 #define LATENCY .unit = "ns", .bytes = 64, .region_bytes = MIB
 
 const struct bench_row bench_slab_rows[] = {
@@ -365,6 +372,10 @@ const struct bench_row bench_slab_rows[] = {
      .region_bytes = MIB, .goal = .33},
     {RANDOM, .name = "slab/64B_random", .text = "slab: 64 B, random, 1 MiB", .bytes = 64,
      .region_bytes = MIB, .goal = .19},
+    FILL(50),
+    FILL(75),
+    FILL(95),
+    FILL(99),
     {RANDOM, .name = "slab/8B_random", .text = "slab: 8 B, random, 1 MiB", .bytes = 8,
      .region_bytes = MIB, .goal = .15},
     {RANDOM, .name = "slab/512B_random", .text = "slab: 512 B, random, 1 MiB", .bytes = 512,

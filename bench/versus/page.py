@@ -20,6 +20,7 @@ CURVES = (
     ("Tree: find, by keys", "time", r"zone/tree_find:(\d+)$"),
     ("Pool: objects after a reset, by objects", "time", r"pool/reset_(\d+[kM])$"),
     ("Pool: large blocks, by live blocks", "time", r"pool/large_(\d+)$"),
+    ("Slab: 64 B, by fill in %", "time", r"slab/64B_fill_(\d+)$"),
     ("Slab: a run, by holes in front of it", "instructions", r"slab_nl/run_holes_(\d+)$"),
     ("Zone: a release, by releases in its transaction", "time", r"zone/zone_frees:(\d+)$"),
     ("Zone: repair, by bytes", "time", r"own/repair_(\d+\w+)$"),

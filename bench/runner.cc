@@ -17,8 +17,7 @@
 
 namespace {
 
-constexpr size_t kCountedOps = 2000;  // about so many operations are counted
-constexpr size_t kCountedMax = 60000; // no run that is counted has more
+constexpr size_t kCountedOps = 2000; // about so many operations are counted
 
 const bench_row *const kLists[] = {bench_pool_rows,   bench_slab_rows, bench_density_rows,
                                    bench_shared_rows, bench_zone_rows, bench_own_rows,
@@ -240,10 +239,8 @@ void count_row(const bench_row *row, const bench_subject &subject)
         return;
     }
     size_t n_ops = (kCountedOps + row->batch - 1) / row->batch * row->batch;
-    n_ops = n_ops > kCountedMax && row->batch > kCountedMax ? row->batch : n_ops;
     row->run(work, n_ops);
     CALLGRIND_START_INSTRUMENTATION;
-    row->run(work, row->batch);
     CALLGRIND_ZERO_STATS;
     meter = {toggle, toggle, nullptr};
     CALLGRIND_TOGGLE_COLLECT;

@@ -24,12 +24,33 @@ static void fill_fixed(struct zone_fixed *fixed, const struct slm_zone_options *
     strncpy(fixed->tag, zone_tag(options), sizeof fixed->tag - 1);
 }
 
+/*
+ * Classes for each doubling where the options do not say. Finer classes pack objects of any one size
+ * better. But a mix of sizes needs a span of each class, for which a small zone has no room.
+ * docs/design.md has the figures.
+ */
+static unsigned default_per_doubling(uint64_t zone_bytes)
+{
+    static const struct {
+        uint64_t zone_bytes;
+        unsigned per_doubling;
+    } from[] = {{UINT64_C(64) << 20, 16}, {UINT64_C(8) << 20, 8}, {UINT64_C(1) << 20, 4}, {0, 1}};
+    unsigned i = 0;
+    while (zone_bytes < from[i].zone_bytes) {
+        i++;
+    }
+    return from[i].per_doubling;
+}
+
 static enum slm_status format_slab(struct slm_zone *zone, const struct slm_zone_options *options,
                                    struct slm_error *error)
 {
     unsigned char *base = slm_segment_base(zone->segment);
     const struct zone_fixed *fixed = &zone->fixed;
     struct slm_slab_options slab = options->slab;
+    if (slab.per_doubling == 0) {
+        slab.per_doubling = default_per_doubling(fixed->first_bytes);
+    }
     slab.name = options->name;
     slab.max_bytes = (size_t)(fixed->max_bytes - fixed->slab_offset);
     if (fixed->slab_offset >= fixed->first_bytes) {

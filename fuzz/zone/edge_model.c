@@ -199,6 +199,7 @@ static edge_reasons plan_new(struct edge_plan *plan, const struct edge_server *s
     body->lock = options->lock_kind;
     body->lock_path = decl->lock_path;
     body->journal = options->journal_entries == 0 ? 1024 : options->journal_entries;
+    /* Zones here are shorter than 1 MiB: longer ones have more classes by default. */
     body->classes = options->slab.per_doubling == 0 ? 1 : (unsigned)options->slab.per_doubling;
     body->bytes = (options->bytes + 4095) & ~(uint64_t)4095;
     body->max_bytes = options->max_bytes == 0 ? body->bytes : options->max_bytes;

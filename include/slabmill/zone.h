@@ -80,7 +80,9 @@ struct slm_zone_options {
     const char *tag;              /* what uses the zone, and its format; NULL: "" */
     size_t bytes;                 /* whole pages; at least SLM_ZONE_BYTES_MIN */
     size_t max_bytes;             /* it may grow so far; at least bytes; 0: bytes */
-    struct slm_slab_options slab; /* name and max_bytes are 0: they are the zone's */
+    struct slm_slab_options slab; /* name and max_bytes are 0: they are the zone's. per_doubling 0:
+                                     by bytes, below 1 MiB 1, from there 4, from 8 MiB 8, from 64
+                                     MiB 16; a zone that exists keeps its own */
     enum slm_lock_kind lock_kind;
     const char *lock_path;    /* for SLM_LOCK_FILE */
     unsigned journal_entries; /* words, allocations, releases of one transaction; 0: 1024 */

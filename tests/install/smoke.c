@@ -277,6 +277,18 @@ static void smoke_lru(void)
     slm_slab_detach(slab);
 }
 
+static void smoke_event(void)
+{
+    struct slm_event event;
+    char text[SLM_EVENT_TEXT_BYTES];
+    memset(&event, 0, sizeof event);
+    event.kind = SLM_EVENT_REPAIRED;
+    memcpy(event.name, "keys", 5);
+    slm_event_listen(NULL, NULL);
+    EXPECT(slm_event_text(&event, text, sizeof text) == strlen(text));
+    EXPECT(strstr(text, "keys") != NULL);
+}
+
 static struct slm_adapter smoke_table;
 SLM_ADAPTER_ADD(smoke, smoke_table);
 
@@ -294,11 +306,14 @@ static const struct unit {
     const char *name;
     void (*run)(void);
 } units[] = {
-    {"adapter", smoke_adapter},   {"error", smoke_error},   {"journal", smoke_journal},
-    {"lock", smoke_lock},         {"lru", smoke_lru},       {"pool", smoke_pool},
-    {"rbtree", smoke_rbtree},     {"slab", smoke_slab},     {"segment", smoke_segment},
-    {"source", smoke_source},     {"status", smoke_status}, {"version", smoke_version},
-    {"word", smoke_word},         {"zone", smoke_zone},     {"zone_image", smoke_zone_image},
+    {"adapter", smoke_adapter},   {"event", smoke_event},
+    {"error", smoke_error},       {"journal", smoke_journal},
+    {"lock", smoke_lock},         {"lru", smoke_lru},
+    {"pool", smoke_pool},         {"rbtree", smoke_rbtree},
+    {"slab", smoke_slab},         {"segment", smoke_segment},
+    {"source", smoke_source},     {"status", smoke_status},
+    {"version", smoke_version},   {"word", smoke_word},
+    {"zone", smoke_zone},         {"zone_image", smoke_zone_image},
     {"zone_set", smoke_zone_set},
 };
 

@@ -8,6 +8,7 @@
 #else
 #include <slabmill/adapter.h>
 #include <slabmill/error.h>
+#include <slabmill/event.h>
 #include <slabmill/journal.h>
 #include <slabmill/lock.h>
 #include <slabmill/lru.h>

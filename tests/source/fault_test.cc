@@ -18,7 +18,8 @@ int n_unmapped;
 extern "C" {
 
 int __real_posix_memalign(void **block, size_t align_bytes, size_t size_bytes);
-void *__real_mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset);
+/* With _FILE_OFFSET_BITS=64 the system headers call mmap by this name. */
+void *__real_mmap64(void *at, size_t n, int protection, int flags, int fd, off_t offset);
 int __real_mprotect(void *at, size_t n, int protection);
 int __real_munmap(void *at, size_t n);
 
@@ -27,10 +28,10 @@ int __wrap_posix_memalign(void **block, size_t align_bytes, size_t size_bytes)
     return no_heap ? ENOMEM : __real_posix_memalign(block, align_bytes, size_bytes);
 }
 
-void *__wrap_mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset)
+void *__wrap_mmap64(void *at, size_t n, int protection, int flags, int fd, off_t offset)
 {
     bool refused = (flags & MAP_FIXED) != 0 ? no_remap : no_mmap;
-    return refused ? MAP_FAILED : __real_mmap(at, n, protection, flags, fd, offset);
+    return refused ? MAP_FAILED : __real_mmap64(at, n, protection, flags, fd, offset);
 }
 
 int __wrap_mprotect(void *at, size_t n, int protection)

@@ -37,6 +37,15 @@ static void smoke_status(void)
     EXPECT(strcmp(slm_status_text(SLM_E_NOMEM), "out of memory") == 0);
 }
 
+static void smoke_event(void)
+{
+    struct slm_event event;
+    char text[SLM_EVENT_TEXT_BYTES];
+    memset(&event, 0, sizeof event);
+    event.kind = SLM_EVENT_REPAIRED;
+    EXPECT(slm_event_text(&event, text, sizeof text) > 0);
+}
+
 static void smoke_error(void)
 {
     struct slm_error error;
@@ -306,8 +315,8 @@ static const struct unit {
     const char *name;
     void (*run)(void);
 } units[] = {
-    {"adapter", smoke_adapter},   {"event", smoke_event},
-    {"error", smoke_error},       {"journal", smoke_journal},
+    {"adapter", smoke_adapter},   {"error", smoke_error},
+    {"event", smoke_event},       {"journal", smoke_journal},
     {"lock", smoke_lock},         {"lru", smoke_lru},
     {"pool", smoke_pool},         {"rbtree", smoke_rbtree},
     {"slab", smoke_slab},         {"segment", smoke_segment},

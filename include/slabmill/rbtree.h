@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <slabmill/journal.h>
+#include <slabmill/object.h>
 #include <slabmill/status.h>
 #include <slabmill/word.h>
 

@@ -219,7 +219,7 @@ struct item {
 
 static const struct item *item_of(const struct slm_rbtree_node *node)
 {
-    return SMOKE_TO(const struct item *, SMOKE_TO(const void *, node));
+    return SLM_OBJECT(node, struct item, node);
 }
 
 static int order_items(const struct slm_rbtree_node *a, const struct slm_rbtree_node *b)
@@ -238,6 +238,16 @@ static struct item *new_item(struct slm_journal *journal, unsigned key)
     EXPECT(item != NULL);
     item->key = key;
     return item;
+}
+
+static void smoke_object(void)
+{
+    struct item item;
+    struct slm_lru_node *none = NULL;
+    const struct slm_rbtree_node *node = &item.node;
+    EXPECT(SLM_OBJECT(&item.used, struct item, used) == &item);
+    EXPECT(SLM_OBJECT(node, struct item, node) == &item);
+    EXPECT(SLM_OBJECT(none, struct item, used) == NULL);
 }
 
 static void smoke_rbtree(void)
@@ -315,14 +325,23 @@ static const struct unit {
     const char *name;
     void (*run)(void);
 } units[] = {
-    {"adapter", smoke_adapter},   {"error", smoke_error},
-    {"event", smoke_event},       {"journal", smoke_journal},
-    {"lock", smoke_lock},         {"lru", smoke_lru},
-    {"pool", smoke_pool},         {"rbtree", smoke_rbtree},
-    {"slab", smoke_slab},         {"segment", smoke_segment},
-    {"source", smoke_source},     {"status", smoke_status},
-    {"version", smoke_version},   {"word", smoke_word},
-    {"zone", smoke_zone},         {"zone_image", smoke_zone_image},
+    {"adapter", smoke_adapter},
+    {"error", smoke_error},
+    {"event", smoke_event},
+    {"journal", smoke_journal},
+    {"lock", smoke_lock},
+    {"lru", smoke_lru},
+    {"object", smoke_object},
+    {"pool", smoke_pool},
+    {"rbtree", smoke_rbtree},
+    {"slab", smoke_slab},
+    {"segment", smoke_segment},
+    {"source", smoke_source},
+    {"status", smoke_status},
+    {"version", smoke_version},
+    {"word", smoke_word},
+    {"zone", smoke_zone},
+    {"zone_image", smoke_zone_image},
     {"zone_set", smoke_zone_set},
 };
 

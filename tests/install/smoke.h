@@ -12,6 +12,7 @@
 #include <slabmill/journal.h>
 #include <slabmill/lock.h>
 #include <slabmill/lru.h>
+#include <slabmill/object.h>
 #include <slabmill/pool.h>
 #include <slabmill/rbtree.h>
 #include <slabmill/segment.h>

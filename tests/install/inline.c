@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the public headers inline or expand, as a user's file has it: C and C++, without a warning. */
+#include <slabmill/lru.h>
+#include <slabmill/rbtree.h>
+
+struct entry {
+    struct slm_rbtree_node node;
+    struct slm_lru_node used;
+    uint64_t key;
+};
+
+const void *key_of(const struct slm_rbtree_node *node);
+struct entry *oldest_entry(const struct slm_journal *journal, const struct slm_lru *lru);
+uint64_t sum_of_keys(const struct slm_journal *journal, const struct slm_lru *lru);
+
+const void *key_of(const struct slm_rbtree_node *node)
+{
+    const struct entry *entry = SLM_OBJECT(node, struct entry, node);
+    return &entry->key;
+}
+
+struct entry *oldest_entry(const struct slm_journal *journal, const struct slm_lru *lru)
+{
+    return SLM_OBJECT(slm_lru_oldest(journal, lru), struct entry, used);
+}
+
+uint64_t sum_of_keys(const struct slm_journal *journal, const struct slm_lru *lru)
+{
+    uint64_t sum = 0;
+    struct slm_lru_node *at = slm_lru_newest(journal, lru);
+    for (; at != NULL; at = slm_lru_older(journal, at)) {
+        sum += SLM_OBJECT(at, struct entry, used)->key;
+    }
+    return sum;
+}

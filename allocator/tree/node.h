@@ -52,7 +52,6 @@ static inline uint64_t node_word(const slm_word *word)
  */
 #define RBTREE_BLACKS_MAX 43u
 #define RBTREE_HEIGHT_MAX (2 * RBTREE_BLACKS_MAX)
-_Static_assert(SLM_RBTREE_LEVELS_MAX == RBTREE_HEIGHT_MAX, "searches end where a right tree ends");
 
 /* What a node's tree word holds while it is in that tree: never 0, even of a tree at base. */
 static inline uint64_t rbtree_tag(const struct slm_journal *journal, const struct slm_rbtree *tree)

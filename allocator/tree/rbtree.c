@@ -39,6 +39,7 @@
  *          exchange colours too, and the colour is in the parent word that is stored anyway.
  */
 _Static_assert(SLM_RBTREE_ENTRIES >= 141, "see Entries");
+_Static_assert(SLM_RBTREE_LEVELS_MAX == RBTREE_HEIGHT_MAX, "searches end where a right tree ends");
 
 /* A tree under change. Insert and remove are compiled twice, for a journal that is on and for one
  * that is off: INLINED makes change a constant in all that they inline. */

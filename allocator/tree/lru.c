@@ -61,6 +61,18 @@ static inline void link_newest(const struct slm_journal *journal, struct node_ch
     node_store(change, &lru->newest, x);
 }
 
+/* The same, after all others. */
+static inline void link_oldest(const struct slm_journal *journal, struct node_change *change,
+                               struct slm_lru *lru, struct slm_lru_node *node)
+{
+    uint64_t x = slm_journal_offset(journal, node);
+    uint64_t next = lru->oldest;
+    node_put(change, &node->older, 0);
+    node_store(change, &node->newer, next);
+    node_store(change, link_from_newer(journal, lru, next), x);
+    node_store(change, &lru->oldest, x);
+}
+
 /* The words that lead to a node. */
 struct links {
     uint64_t *from_newer;
@@ -101,8 +113,9 @@ static enum slm_status can_change(struct slm_journal *journal, const struct slm_
     return node_can_change(journal, lru, sizeof *lru, node, sizeof *node, SLM_LRU_ENTRIES);
 }
 
-enum slm_status slm_lru_insert(struct slm_journal *journal, struct slm_lru *lru,
-                               struct slm_lru_node *node)
+/* is_newest is a constant where this is inlined. */
+static inline enum slm_status insert_at_end(struct slm_journal *journal, struct slm_lru *lru,
+                                            struct slm_lru_node *node, bool is_newest)
 {
     if (journal == NULL || lru == NULL || node == NULL) {
         return SLM_E_NULL;
@@ -115,11 +128,27 @@ enum slm_status slm_lru_insert(struct slm_journal *journal, struct slm_lru *lru,
         return status;
     }
     struct node_change change = node_change_begin(journal);
-    link_newest(journal, &change, lru, node);
+    if (is_newest) {
+        link_newest(journal, &change, lru, node);
+    } else {
+        link_oldest(journal, &change, lru, node);
+    }
     node_store(&change, &node->list, tag_of(journal, lru));
     node_store(&change, &lru->n_nodes, lru->n_nodes + 1);
     check_after_change(journal, lru);
     return SLM_OK;
+}
+
+enum slm_status slm_lru_insert(struct slm_journal *journal, struct slm_lru *lru,
+                               struct slm_lru_node *node)
+{
+    return insert_at_end(journal, lru, node, true);
+}
+
+enum slm_status slm_lru_insert_oldest(struct slm_journal *journal, struct slm_lru *lru,
+                                      struct slm_lru_node *node)
+{
+    return insert_at_end(journal, lru, node, false);
 }
 
 enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,

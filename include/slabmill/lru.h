@@ -22,7 +22,9 @@ extern "C" {
  *          list. A removed node is all 0 again. Lists and nodes are 8-aligned and lie above the
  *          journal's base.
  * Safety   The caller holds the lock that guards the list, to read it too. Signals: no.
- * Failure  Insert, remove and touch need SLM_LRU_ENTRIES free entries in the journal, however few
+ * Walks    From slm_lru_oldest by slm_lru_newer, or from slm_lru_newest by slm_lru_older. A walk that
+ *          removes nodes takes the next one before it removes this one.
+ * Failure  Inserts, remove and touch need SLM_LRU_ENTRIES free entries in the journal, however few
  *          they use: otherwise SLM_E_FULL. NULL: as status.h says.
  * Limits   Offsets are below 2^48.
  * Cost     O(1).
@@ -47,6 +49,9 @@ struct slm_lru {
  * list, this or another), SLM_E_FULL. */
 enum slm_status slm_lru_insert(struct slm_journal *journal, struct slm_lru *lru,
                                struct slm_lru_node *node);
+/* The same, as the oldest. */
+enum slm_status slm_lru_insert_oldest(struct slm_journal *journal, struct slm_lru *lru,
+                                      struct slm_lru_node *node);
 /* Takes node out; it may be freed, or inserted again. Fails, changing nothing: SLM_E_NOT_MEMBER
  * (node is not in this list, or is a copy of one that is), SLM_E_FULL. */
 enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,

@@ -280,6 +280,9 @@ TEST_F(JournalFullTree, AChangeOfAListIsRefusedBeforeItsFirstEntry)
 {
     expect_refused(
         SLM_LRU_ENTRIES, [&] { return slm_lru_insert(&journal, list, &nodes[0]->used); }, "insert");
+    expect_refused(
+        SLM_LRU_ENTRIES, [&] { return slm_lru_insert_oldest(&journal, list, &nodes[0]->used); },
+        "insert oldest");
     for (unsigned i : {1u, 7u, 19u}) {
         expect_refused(
             SLM_LRU_ENTRIES, [&] { return slm_lru_remove(&journal, list, &nodes[i]->used); },

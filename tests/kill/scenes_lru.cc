@@ -36,6 +36,8 @@ void add_lru_scenes(std::vector<Scenario> *list)
 {
     add(list, "insert: into an empty list", 0, slm_lru_insert, 0);
     add(list, "insert: in front of others", 3, slm_lru_insert, 3);
+    add(list, "insert oldest: into an empty list", 0, slm_lru_insert_oldest, 0);
+    add(list, "insert oldest: after others", 3, slm_lru_insert_oldest, 3);
     add(list, "remove: the only one", 1, slm_lru_remove, 0);
     add(list, "remove: the newest", 3, slm_lru_remove, 2);
     add(list, "remove: the oldest", 3, slm_lru_remove, 0);

@@ -93,6 +93,33 @@ TEST_F(Lru, InsertMakesANodeTheNewest)
     expect({3, 2, 1, 0});
 }
 
+TEST_F(Lru, InsertOldestMakesANodeTheOldest)
+{
+    for (size_t i = 0; i < 4; i++) {
+        a.item(i).id = i;
+        ASSERT_EQ(slm_lru_insert_oldest(&a.journal, a.list, a.used(i)), SLM_OK);
+    }
+    expect({0, 1, 2, 3});
+    a.item(4).id = 4;
+    ASSERT_EQ(insert(4), SLM_OK);
+    expect({4, 0, 1, 2, 3});
+}
+
+TEST_F(Lru, AWalkThatTakesTheNextNodeFirstMayRemoveThisOne)
+{
+    fill(6);
+    Ids walked;
+    for (slm_lru_node *n = slm_lru_oldest(&a.journal, a.list), *next; n != nullptr; n = next) {
+        next = slm_lru_newer(&a.journal, n);
+        walked.push_back(item_of(n)->id);
+        if (walked.back() % 2 == 0) {
+            ASSERT_EQ(slm_lru_remove(&a.journal, a.list, n), SLM_OK);
+        }
+    }
+    EXPECT_EQ(walked, Ids({0, 1, 2, 3, 4, 5}));
+    expect({5, 3, 1});
+}
+
 TEST_F(Lru, TouchMakesANodeOfAnyPlaceTheNewest)
 {
     fill(4);
@@ -146,7 +173,7 @@ TEST_F(Lru, ARemovedNodeIsAllZeroAndNoWordPointsToIt)
 TEST_F(Lru, EveryCallRefusesNullAndChangesNothing)
 {
     fill(3);
-    for (auto *call : {slm_lru_insert, slm_lru_remove, slm_lru_touch}) {
+    for (auto *call : {slm_lru_insert, slm_lru_insert_oldest, slm_lru_remove, slm_lru_touch}) {
         refused(SLM_E_NULL, [&] { return call(nullptr, a.list, a.used(1)); });
         refused(SLM_E_NULL, [&] { return call(&a.journal, nullptr, a.used(1)); });
         refused(SLM_E_NULL, [&] { return call(&a.journal, a.list, nullptr); });
@@ -158,6 +185,8 @@ TEST_F(Lru, SecondInsertAndSecondRemoveChangeNothing)
     fill(5);
     for (size_t i = 0; i < 5; i++) {
         refused(SLM_E_DUPLICATE, [&] { return insert(i); });
+        refused(SLM_E_DUPLICATE,
+                [&] { return slm_lru_insert_oldest(&a.journal, a.list, a.used(i)); });
     }
     for (size_t i = 0; i < 5; i++) {
         ASSERT_EQ(remove(i), SLM_OK);
@@ -224,7 +253,15 @@ TEST(LruRandom, AgreesWithAStdListAfterEveryCallOfALongRun)
     for (int step = 0; step < kSteps && !testing::Test::HasFailure(); step++) {
         size_t i = rng() % kItems;
         a.item(i).id = i;
-        switch (rng() % 3) {
+        switch (rng() % 4) {
+        case 3:
+            ASSERT_EQ(slm_lru_insert_oldest(&a.journal, a.list, a.used(i)),
+                      is_in[i] ? SLM_E_DUPLICATE : SLM_OK);
+            if (!is_in[i]) {
+                list.push_back(i);
+                is_in[i] = true;
+            }
+            break;
         case 0:
             ASSERT_EQ(slm_lru_insert(&a.journal, a.list, a.used(i)),
                       is_in[i] ? SLM_E_DUPLICATE : SLM_OK);

@@ -92,7 +92,7 @@ TEST_F(TreeNull, StepsLeadNowhereWithoutJournalTreeOrNode)
 
 TEST_F(TreeNull, ListCallsReturnTheStatusForNull)
 {
-    for (auto *call : {slm_lru_insert, slm_lru_remove, slm_lru_touch}) {
+    for (auto *call : {slm_lru_insert, slm_lru_insert_oldest, slm_lru_remove, slm_lru_touch}) {
         EXPECT_EQ(call(nullptr, a.list, a.used(0)), SLM_E_NULL);
         EXPECT_EQ(call(&a.journal, nullptr, a.used(0)), SLM_E_NULL);
         EXPECT_EQ(call(&a.journal, a.list, nullptr), SLM_E_NULL);

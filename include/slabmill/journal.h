@@ -95,6 +95,36 @@ bool slm_journal_has_room(const struct slm_journal *journal, unsigned n_entries)
  */
 enum slm_status slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value);
 
+/*
+ * slm_journal_set(journal, p, value) and slm_journal_add(journal, p, summand): change the integer *p
+ * of 1, 2, 4 or 8 bytes, signed or not, which is aligned to its size. The value is converted as by
+ * an assignment to *p, and a sum wraps. p is evaluated once. Both note the whole word of 8 bytes
+ * that *p lies in, and undoing restores all of it. Fail, storing nothing, and refuse the
+ * transaction: as slm_journal_write; SLM_E_SIZE (another size). A journal that is off stores, but
+ * fails with SLM_E_ALIGN and SLM_E_SIZE too. Cost as slm_journal_note_range of one word.
+ *
+ *     status = slm_journal_add(journal, &entry->n_uses, 1);
+ */
+#define slm_journal_set(journal, p, value)                                                         \
+    slm_journal_set_number(journal, p, SLM_JOURNAL_INTEGER_BYTES(*(p)), SLM_JOURNAL_INTEGER(value))
+#define slm_journal_add(journal, p, summand)                                                       \
+    slm_journal_add_number(journal, p, SLM_JOURNAL_INTEGER_BYTES(*(p)),                            \
+                           SLM_JOURNAL_INTEGER(summand))
+
+/* Private: `| 0` does not compile for anything but an integer. */
+#define SLM_JOURNAL_INTEGER_BYTES(x) (sizeof(x) + 0 * sizeof((x) | 0))
+#ifdef __cplusplus
+#define SLM_JOURNAL_INTEGER(value) static_cast<uint64_t>(value)
+#else
+#define SLM_JOURNAL_INTEGER(value) ((uint64_t)(value))
+#endif
+
+/* What these macros call. */
+enum slm_status slm_journal_set_number(struct slm_journal *journal, void *p, size_t n_bytes,
+                                       uint64_t value);
+enum slm_status slm_journal_add_number(struct slm_journal *journal, void *p, size_t n_bytes,
+                                       uint64_t summand);
+
 /* Notes [p, p + n_bytes), which the caller may then write to directly. Takes n_bytes / 8 entries,
  * and up to two more if the range is not aligned; none if it is empty, or in the transaction's
  * newest object. Fails, noting nothing, and

@@ -9,8 +9,18 @@ struct entry {
     uint64_t key;
 };
 
+struct numbers {
+    uint8_t one;
+    int16_t two;
+    uint32_t four;
+    int64_t eight;
+    bool flag;
+    char letter;
+};
+
 const void *key_of(const struct slm_rbtree_node *node);
 struct entry *oldest_entry(const struct slm_journal *journal, const struct slm_lru *lru);
+enum slm_status change_numbers(struct slm_journal *journal, struct numbers *numbers);
 uint64_t sum_of_keys(const struct slm_journal *journal, const struct slm_lru *lru);
 
 const void *key_of(const struct slm_rbtree_node *node)
@@ -32,4 +42,14 @@ uint64_t sum_of_keys(const struct slm_journal *journal, const struct slm_lru *lr
         sum += SLM_OBJECT(at, struct entry, used)->key;
     }
     return sum;
+}
+
+enum slm_status change_numbers(struct slm_journal *journal, struct numbers *numbers)
+{
+    (void)slm_journal_set(journal, &numbers->one, 7);
+    (void)slm_journal_add(journal, &numbers->two, -1);
+    (void)slm_journal_add(journal, &numbers->four, numbers->one);
+    (void)slm_journal_set(journal, &numbers->eight, numbers->two);
+    (void)slm_journal_set(journal, &numbers->flag, true);
+    return slm_journal_set(journal, &numbers->letter, 'a');
 }

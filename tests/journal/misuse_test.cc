@@ -120,6 +120,43 @@ TEST_F(JournalMisuse, AWriteOfAWordOfNoLiveObjectIsRefused)
     }
 }
 
+TEST_F(JournalMisuse, ANumberOfNoLiveObjectIsRefused)
+{
+    for (const Bad &bad : bad_words()) {
+        expect_refused(bad.name, bad.expected,
+                       [&] { return slm_journal_set(journal, static_cast<uint64_t *>(bad.p), 9); });
+        expect_refused(bad.name, bad.expected,
+                       [&] { return slm_journal_add(journal, static_cast<uint64_t *>(bad.p), 9); });
+        if (bad.expected != SLM_E_ALIGN) {
+            expect_refused(bad.name, bad.expected, [&] {
+                return slm_journal_set(journal, static_cast<uint8_t *>(bad.p) + 5, 9);
+            });
+        }
+    }
+}
+
+TEST_F(JournalMisuse, ANumberThatIsNotAlignedToItsSizeIsRefused)
+{
+    auto *byte = reinterpret_cast<unsigned char *>(first);
+    for (size_t n_bytes : {2u, 4u, 8u}) {
+        expect_refused("set", SLM_E_ALIGN,
+                       [&] { return slm_journal_set_number(journal, byte + 1, n_bytes, 9); });
+        expect_refused("add", SLM_E_ALIGN, [&] {
+            return slm_journal_add_number(journal, byte + n_bytes / 2, n_bytes, 9);
+        });
+    }
+}
+
+TEST_F(JournalMisuse, ANumberOfAnotherSizeIsRefused)
+{
+    for (size_t n_bytes : {size_t{0}, size_t{3}, size_t{5}, size_t{16}, SIZE_MAX}) {
+        expect_refused("set", SLM_E_SIZE,
+                       [&] { return slm_journal_set_number(journal, first, n_bytes, 9); });
+        expect_refused("add", SLM_E_SIZE,
+                       [&] { return slm_journal_add_number(journal, first, n_bytes, 9); });
+    }
+}
+
 /* The journal remembers objects that it found live. None of them may hide a word that is not. */
 TEST_F(JournalMisuse, AWriteIsRefusedAfterWritesToAnyOtherObject)
 {

@@ -11,6 +11,8 @@ TEST(JournalNull, CallsWithoutAHandleReturnTheStatusForNull)
     uint64_t word = 7;
     EXPECT_EQ(slm_journal_write(nullptr, &word, 8), SLM_E_NULL);
     EXPECT_EQ(slm_journal_note_range(nullptr, &word, sizeof word), SLM_E_NULL);
+    EXPECT_EQ(slm_journal_set_number(nullptr, &word, sizeof word, 8), SLM_E_NULL);
+    EXPECT_EQ(slm_journal_add_number(nullptr, &word, sizeof word, 8), SLM_E_NULL);
     EXPECT_EQ(slm_journal_free(nullptr, &word), SLM_E_NULL);
     EXPECT_EQ(slm_journal_free(nullptr, nullptr), SLM_E_NULL);
     EXPECT_EQ(slm_journal_set_root(nullptr, &word), SLM_E_NULL);
@@ -58,6 +60,8 @@ TEST(JournalNull, WritesToNullAreRefusedAndNoteNothing)
     EXPECT_EQ(slm_journal_write(&arena.journal, nullptr, 1), SLM_E_NULL);
     EXPECT_EQ(slm_journal_note_range(&arena.journal, nullptr, 8), SLM_E_NULL);
     EXPECT_EQ(slm_journal_note_range(&arena.journal, nullptr, 0), SLM_E_NULL);
+    EXPECT_EQ(slm_journal_set_number(&arena.journal, nullptr, 8, 1), SLM_E_NULL);
+    EXPECT_EQ(slm_journal_add_number(&arena.journal, nullptr, 8, 1), SLM_E_NULL);
     EXPECT_FALSE(slm_journal_is_dirty(&arena.journal));
 }
 

@@ -97,6 +97,9 @@ TEST_P(ZoneStranger, ChangesNothingThroughTheJournal)
         EXPECT_EQ(slm_journal_note_range(journal, words, 64), SLM_E_OWNER);
         EXPECT_EQ(slm_journal_note_range(journal, words, SIZE_MAX), SLM_E_OWNER);
         EXPECT_EQ(slm_journal_note_range(journal, words, 0), SLM_E_OWNER);
+        EXPECT_EQ(slm_journal_set(journal, words, 9), SLM_E_OWNER);
+        EXPECT_EQ(slm_journal_add(journal, &outside, 9), SLM_E_OWNER);
+        EXPECT_EQ(slm_journal_set_number(journal, words, 3, 9), SLM_E_OWNER);
         EXPECT_EQ(slm_journal_alloc(journal, 8), nullptr);
         EXPECT_EQ(slm_journal_calloc(journal, 9000), nullptr);
         EXPECT_EQ(slm_journal_memalign(journal, 64, 8), nullptr);

@@ -58,6 +58,23 @@ typedef int slm_rbtree_order(const struct slm_rbtree_node *a, const struct slm_r
 /* The same of a key and a node. */
 typedef int slm_rbtree_compare(const void *key, const struct slm_rbtree_node *node);
 
+/*
+ * Defines `order`, an slm_rbtree_order, from the comparison that the searches use: so one function
+ * decides for insert and find. key_of returns the key of a node, as `compare` gets it. Both are
+ * functions or macros that are declared before; they become part of `order`.
+ *
+ *     static const void *key_of(const struct slm_rbtree_node *node)
+ *     {
+ *         return &SLM_OBJECT(node, struct entry, node)->key;
+ *     }
+ *     SLM_RBTREE_ORDER(order_entries, key_of, compare_key)
+ */
+#define SLM_RBTREE_ORDER(order, key_of, compare)                                                   \
+    static inline int order(const struct slm_rbtree_node *a, const struct slm_rbtree_node *b)      \
+    {                                                                                              \
+        return compare(key_of(a), b);                                                              \
+    }
+
 /* A cast that neither language warns about. */
 #ifdef __cplusplus
 #define SLM_RBTREE_CAST(type, value) static_cast<type>(value)

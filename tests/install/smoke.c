@@ -222,15 +222,17 @@ static const struct item *item_of(const struct slm_rbtree_node *node)
     return SLM_OBJECT(node, struct item, node);
 }
 
-static int order_items(const struct slm_rbtree_node *a, const struct slm_rbtree_node *b)
-{
-    return SMOKE_TO(int, item_of(a)->key) - SMOKE_TO(int, item_of(b)->key);
-}
-
 static int compare_key(const void *key, const struct slm_rbtree_node *node)
 {
     return SMOKE_TO(int, *SMOKE_TO(const unsigned *, key)) - SMOKE_TO(int, item_of(node)->key);
 }
+
+static const void *key_of(const struct slm_rbtree_node *node)
+{
+    return &item_of(node)->key;
+}
+
+SLM_RBTREE_ORDER(order_items, key_of, compare_key)
 
 static struct item *new_item(struct slm_journal *journal, unsigned key)
 {

@@ -403,4 +403,30 @@ TEST_F(TwoMappings, ATreeWorksThroughEitherMapping)
     EXPECT_EQ(a.ids().size(), kItems / 2);
 }
 
+/* --- One comparison for insert and find --- */
+
+const void *key_of_item(const slm_rbtree_node *node)
+{
+    return &item_of(node)->key;
+}
+
+SLM_RBTREE_ORDER(order_by_compare, key_of_item, compare_item)
+
+TEST(RbtreeOrder, OfTheSearchesComparisonIsTheOrderThatIsWrittenByHand)
+{
+    constexpr size_t kItems = 200;
+    Arena a(kItems);
+    Arena b(kItems);
+    for (size_t i = 0; i < kItems; i++) {
+        a.item(i).id = b.item(i).id = i;
+        ASSERT_EQ(a.insert(i, i * 7919 % 61), SLM_OK);
+        b.item(i).key = i * 7919 % 61;
+        ASSERT_EQ(slm_rbtree_insert(&b.journal, b.tree, b.node(i), order_by_compare), SLM_OK);
+    }
+    EXPECT_EQ(a.ids(), b.ids());
+    EXPECT_EQ(slm_rbtree_check(&a.journal, a.tree, order_by_compare, sizeof(Heads), a.bytes), 0u);
+    a.item(3).key += 1000;
+    EXPECT_NE(slm_rbtree_check(&a.journal, a.tree, order_by_compare, sizeof(Heads), a.bytes), 0u);
+}
+
 } // namespace

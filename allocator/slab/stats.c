@@ -17,47 +17,75 @@ static void fill_counts(const struct slm_slab *slab, struct slm_slab_stats *stat
     stats->peak_used_pages = header->peak_used_pages;
 }
 
-void slm_slab_get_stats(struct slm_slab *slab, struct slm_slab_stats *stats)
+static void fill_constants(const struct slm_slab *slab, struct slm_slab_stats *stats)
 {
-    if (slab == NULL || stats == NULL) {
-        return;
-    }
     memset(stats, 0, sizeof *stats);
     stats->page_bytes = (size_t)1 << slab->shape.page_shift;
     stats->n_classes = slab->shape.n_classes;
     stats->metadata_bytes = slab->metadata_bytes;
     stats->n_pages = slab->n_pages;
-    if (slab_lock(slab) != SLM_OK) {
+}
+
+void slm_slab_get_stats_locked(const struct slm_slab *slab, struct slm_slab_stats *stats)
+{
+    if (slab == NULL || stats == NULL) {
         return;
     }
-    stats->n_pages = slab->n_pages;
+    fill_constants(slab, stats);
     if (slm_slab_view_status(slab) != SLM_E_STATE) {
         fill_counts(slab, stats);
     }
-    slab_unlock(slab);
 }
 
-enum slm_status slm_slab_get_class_stats(struct slm_slab *slab, unsigned class_idx,
-                                         struct slm_slab_class_stats *stats)
+void slm_slab_get_stats(struct slm_slab *slab, struct slm_slab_stats *stats)
+{
+    if (slab == NULL || stats == NULL) {
+        return;
+    }
+    fill_constants(slab, stats);
+    if (slab_lock(slab) == SLM_OK) {
+        slm_slab_get_stats_locked(slab, stats);
+        slab_unlock(slab);
+    }
+}
+
+static enum slm_status check_class(const struct slm_slab *slab, unsigned class_idx,
+                                   const struct slm_slab_class_stats *stats)
 {
     if (slab == NULL || stats == NULL) {
         return SLM_E_NULL;
     }
-    if (class_idx >= slab->shape.n_classes) {
-        return SLM_E_SIZE;
+    return class_idx < slab->shape.n_classes ? SLM_OK : SLM_E_SIZE;
+}
+
+enum slm_status slm_slab_get_class_stats_locked(const struct slm_slab *slab, unsigned class_idx,
+                                                struct slm_slab_class_stats *stats)
+{
+    enum slm_status status = check_class(slab, class_idx, stats);
+    if (status != SLM_OK) {
+        return status;
     }
     const struct slab_class *class = &slab->classes[class_idx];
     stats->chunk_bytes = slab->cuts[class_idx].chunk_bytes;
     stats->span_pages = slab->cuts[class_idx].span_pages;
-    enum slm_status status = slab_lock(slab);
-    if (status != SLM_OK) {
-        return status;
-    }
     stats->n_spans = class->n_spans;
     stats->n_chunks = (size_t) class->n_chunks;
     stats->n_used = (size_t) class->n_used;
     stats->n_requests = class->n_requests;
     stats->n_failures = class->n_failures;
-    slab_unlock(slab);
     return SLM_OK;
+}
+
+enum slm_status slm_slab_get_class_stats(struct slm_slab *slab, unsigned class_idx,
+                                         struct slm_slab_class_stats *stats)
+{
+    enum slm_status status = check_class(slab, class_idx, stats);
+    if (status == SLM_OK) {
+        status = slab_lock(slab);
+    }
+    if (status == SLM_OK) {
+        status = slm_slab_get_class_stats_locked(slab, class_idx, stats);
+        slab_unlock(slab);
+    }
+    return status;
 }

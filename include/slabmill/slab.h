@@ -272,9 +272,12 @@ struct slm_slab_class_stats {
 #pragma GCC diagnostic ignored "-Wshadow"
 /* Fills in *stats, exact at the moment the lock was held. Takes the lock. O(1). */
 void slm_slab_get_stats(struct slm_slab *slab, struct slm_slab_stats *stats);
+void slm_slab_get_stats_locked(const struct slm_slab *slab, struct slm_slab_stats *stats);
 /* The same for one class. Fails: SLM_E_NULL, SLM_E_SIZE (no such class). Takes the lock. O(1). */
 enum slm_status slm_slab_get_class_stats(struct slm_slab *slab, unsigned class_idx,
                                          struct slm_slab_class_stats *stats);
+enum slm_status slm_slab_get_class_stats_locked(const struct slm_slab *slab, unsigned class_idx,
+                                                struct slm_slab_class_stats *stats);
 #pragma GCC diagnostic pop
 
 /* The class that serves size_bytes (the gap is added), or -1 if that takes whole pages. O(1). */

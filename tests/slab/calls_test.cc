@@ -138,10 +138,40 @@ TEST_F(SlabLock, IsNeverTakenByLockedCallsNorByCallsThatNeedNone)
         EXPECT_EQ(slm_slab_pointer(slab, slm_slab_offset(slab, c)), c);
         EXPECT_STREQ(slm_slab_name(slab), "tested");
         EXPECT_GE(slm_slab_class_of(slab, 100), 0);
+        slm_slab_stats stats;
+        slm_slab_get_stats_locked(slab, &stats);
+        slm_slab_class_stats class_stats;
+        EXPECT_EQ(slm_slab_get_class_stats_locked(slab, 0, &class_stats), SLM_OK);
         EXPECT_EQ(slm_slab_check_locked(slab), 0u);
         EXPECT_EQ(slm_slab_rebuild_locked(slab), SLM_OK);
         slm_slab_reset_locked(slab);
     });
+}
+
+TEST_F(SlabLock, HoldersGetTheStatsThatOthersGetByTheLock)
+{
+    for (size_t size : {1u, 100u, 100u, 30000u, 20000u}) {
+        ASSERT_NE(slm_slab_alloc(slab, size), nullptr);
+    }
+    EXPECT_EQ(slm_slab_alloc(slab, SIZE_MAX), nullptr);
+    slm_slab_stats taken;
+    slm_slab_stats held;
+    slm_slab_get_stats(slab, &taken);
+    slm_slab_get_stats_locked(slab, &held);
+    EXPECT_EQ(held.n_free_pages, taken.n_free_pages);
+    EXPECT_EQ(held.n_runs, 2u);
+    EXPECT_EQ(held.run_requests, 3u);
+    EXPECT_EQ(held.run_failures, 1u);
+    EXPECT_EQ(held.metadata_bytes, taken.metadata_bytes);
+    for (unsigned i = 0; i < held.n_classes; i++) {
+        slm_slab_class_stats one;
+        slm_slab_class_stats other;
+        ASSERT_EQ(slm_slab_get_class_stats(slab, i, &one), SLM_OK);
+        ASSERT_EQ(slm_slab_get_class_stats_locked(slab, i, &other), SLM_OK);
+        EXPECT_EQ(memcmp(&one, &other, sizeof one), 0) << i;
+    }
+    slm_slab_class_stats none;
+    EXPECT_EQ(slm_slab_get_class_stats_locked(slab, held.n_classes, &none), SLM_E_SIZE);
 }
 
 TEST_F(SlabLock, IsNotTakenByAttachAndDetach)

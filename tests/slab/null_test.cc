@@ -55,6 +55,7 @@ TEST_F(SlabNull, CallsThatReturnAStatusRefuseANullSlab)
     EXPECT_EQ(slm_slab_refresh_locked(nullptr), SLM_E_NULL);
     EXPECT_EQ(slm_slab_set_root(nullptr, object), SLM_E_NULL);
     EXPECT_EQ(slm_slab_get_class_stats(nullptr, 0, &stats), SLM_E_NULL);
+    EXPECT_EQ(slm_slab_get_class_stats_locked(nullptr, 0, &stats), SLM_E_NULL);
     EXPECT_EQ(stats.chunk_bytes, 0u);
     EXPECT_EQ(slm_slab_rebuild_locked(nullptr), SLM_E_NULL);
 }
@@ -101,6 +102,7 @@ TEST_F(SlabNull, VoidCallsOnANullSlabChangeNothing)
     slm_slab_reset_locked(nullptr);
     slm_slab_clear_last_allocation_locked(nullptr);
     slm_slab_get_stats(nullptr, &stats);
+    slm_slab_get_stats_locked(nullptr, &stats);
     slm_slab_locate(nullptr, object, &place);
     slm_slab_walk_locked(nullptr, visit_all, &n_visits);
     slm_slab_metadata_parts(nullptr, parts);
@@ -119,9 +121,11 @@ TEST_F(SlabNull, CallsRefuseOtherNullPointersThatTheyNeed)
     EXPECT_EQ(slm_slab_attach(&out, nullptr, region.bytes(), nullptr), SLM_E_NULL);
     EXPECT_EQ(out, nullptr);
     EXPECT_EQ(slm_slab_get_class_stats(slab, 0, nullptr), SLM_E_NULL);
+    EXPECT_EQ(slm_slab_get_class_stats_locked(slab, 0, nullptr), SLM_E_NULL);
     EXPECT_EQ(slm_slab_check_pointer_locked(slab, nullptr), SLM_E_NULL);
     EXPECT_EQ(slm_slab_usable_bytes(slab, nullptr), 0u);
     slm_slab_get_stats(slab, nullptr);
+    slm_slab_get_stats_locked(slab, nullptr);
     slm_slab_locate(slab, object, nullptr);
     slm_slab_walk_locked(slab, nullptr, nullptr);
     slm_slab_metadata_parts(slab, nullptr);

@@ -77,6 +77,19 @@ static void cut_class(const struct slab_shape *shape, struct slab_cut *cut, size
     cut->span_pages = choose_span_pages(shape, chunk_bytes, cut->min_pages);
 }
 
+bool slm_slab_classes_find(const struct slab_shape *shape, uint64_t bytes, struct slab_cut *cut)
+{
+    size_t chunk_bytes = (size_t)1 << shape->min_shift;
+    for (unsigned i = 0; i < shape->n_classes; i++) {
+        if (chunk_bytes >= bytes) {
+            cut_class(shape, cut, chunk_bytes);
+            return true;
+        }
+        chunk_bytes = next_class_bytes(shape, chunk_bytes);
+    }
+    return false;
+}
+
 void slm_slab_classes_derive(struct slm_slab *slab)
 {
     const struct slab_shape *shape = &slab->shape;

@@ -64,6 +64,9 @@ struct slm_slab {
 
 /* Classes that the shape's region has; needs all of the shape but n_classes and max_pages. */
 uint32_t slm_slab_classes_count(const struct slab_shape *shape);
+/* Fills in the class of a shape that serves so many bytes, gap included, but for `stored`. False:
+ * they take whole pages. */
+bool slm_slab_classes_find(const struct slab_shape *shape, uint64_t bytes, struct slab_cut *cut);
 /* Fills in the view's tables of classes, which follow from slab->shape. */
 void slm_slab_classes_derive(struct slm_slab *slab);
 
@@ -94,6 +97,12 @@ bool slm_slab_word_is_head(const struct slm_slab *slab, uint32_t idx);
 
 /* The options that the region was made with, but for name and max_bytes. */
 struct slm_slab_options slm_slab_stored_options(const struct slm_slab *slab);
+
+/* --- fit.c --- */
+
+/* How many objects of one size a new region of that length holds; 0 also if it cannot be made. */
+uint64_t slm_slab_n_fit(const struct slm_slab_options *options, size_t region_bytes,
+                        size_t object_bytes);
 
 /* --- grow.c --- */
 

@@ -112,6 +112,19 @@ struct slm_zone_options {
 enum slm_status slm_zone_create(struct slm_zone **out, const struct slm_zone_options *options,
                                 struct slm_error *error);
 
+/*
+ * The value of options->bytes with which a new zone has room for n_objects objects of object_bytes
+ * and nothing else: header, journal and the slab's metadata, for growth up to max_bytes too, are
+ * counted. Exact: a zone that is a page of the system shorter has room for fewer, unless the result
+ * is SLM_ZONE_BYTES_MIN. Objects of other sizes need room of their own, and frees in any order may
+ * leave room that only some sizes can use. The option bytes is ignored; name may be NULL;
+ * segment.huge is taken for NO. 0: such a zone cannot be made, since an option is not allowed, or
+ * the objects do not fit within max_bytes or the limits. Pure: any thread or process. Cost O(log
+ * bytes).
+ */
+size_t slm_zone_bytes_for(const struct slm_zone_options *options, size_t object_bytes,
+                          size_t n_objects);
+
 #define SLM_ZONE_OPEN_MS 5000u /* how long slm_zone_open waits for the lock */
 
 /*

@@ -68,6 +68,11 @@ TEST_F(ZoneNull, CallsWithoutAZoneReturnNullZeroOrFalse)
     EXPECT_EQ(slm_zone_check_locked(nullptr), 0u);
 }
 
+TEST_F(ZoneNull, WithoutOptionsNoLengthIsEnough)
+{
+    EXPECT_EQ(slm_zone_bytes_for(nullptr, 8, 1), 0u);
+}
+
 TEST_F(ZoneNull, WithoutAZoneOrAPlaceThereAreNoStats)
 {
     struct slm_zone_stats stats = {};

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <slabmill/error.h>
 #include <slabmill/journal.h>
@@ -304,6 +305,15 @@ struct slm_zone_stats {
 };
 
 void slm_zone_get_stats(const struct slm_zone *zone, struct slm_zone_stats *stats);
+
+/*
+ * Prints what the zone holds, as `slabmill inspect` shows it: sizes, lock, journal, repairs, pages,
+ * classes, free runs, and whether every invariant holds. The form of the text may change. Takes the
+ * lock, unless the caller holds it or the handle is read-only, and prints after it has unlocked.
+ * Fails: SLM_E_NOMEM, and as slm_zone_lock, printing nothing; SLM_E_IO (file). Cost under the lock:
+ * as slm_zone_check_locked.
+ */
+enum slm_status slm_zone_print(struct slm_zone *zone, FILE *file);
 
 /* 0, or the number of a broken invariant: 1 to 99 of the slab, 101 and above of the zone (listed in
  * allocator/zone/check.c). The caller holds the lock, or no other process uses the zone. Reads

@@ -68,6 +68,12 @@ TEST_F(ZoneNull, CallsWithoutAZoneReturnNullZeroOrFalse)
     EXPECT_EQ(slm_zone_check_locked(nullptr), 0u);
 }
 
+TEST_F(ZoneNull, PrintNeedsAZoneAndAFile)
+{
+    EXPECT_EQ(slm_zone_print(nullptr, stderr), SLM_E_NULL);
+    EXPECT_EQ(slm_zone_print(zone, nullptr), SLM_E_NULL);
+}
+
 TEST_F(ZoneNull, WithoutOptionsNoLengthIsEnough)
 {
     EXPECT_EQ(slm_zone_bytes_for(nullptr, 8, 1), 0u);

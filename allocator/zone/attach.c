@@ -74,6 +74,9 @@ static enum slm_status map_whole(struct slm_zone *zone,
     struct slm_segment_options segment = options->segment;
     struct zone_header copy;
     segment.max_bytes = 0;
+    if (segment.name == NULL && segment.kind == SLM_SEGMENT_POSIX) {
+        segment.name = options->name;
+    }
     enum slm_status status = slm_segment_open(&zone->segment, &segment, error);
     if (status == SLM_OK) {
         status = judge_header(zone, &copy, options, error);

@@ -146,11 +146,12 @@ enum slm_status slm_zone_open(struct slm_zone **out, const struct slm_zone_optio
 
 struct slm_zone_attach_options {
     struct slm_segment_options segment; /* kind, name, mode, id, read_only, guard, dump_core */
-    const char *name;                   /* the zone must have it; NULL: any */
-    const char *tag;                    /* the same */
-    const char *lock_path;              /* for SLM_LOCK_FILE */
-    bool is_unused; /* the caller knows that no process uses the zone; see slm_lock_attach */
-    bool check;     /* run slm_zone_check_locked too: no other process uses the zone meanwhile */
+    const char *name; /* the zone must have it, NULL: any; also the POSIX segment's, if that has
+                         none */
+    const char *tag;  /* the same */
+    const char *lock_path; /* for SLM_LOCK_FILE */
+    bool is_unused;        /* the caller knows that no process uses the zone; see slm_lock_attach */
+    bool check; /* run slm_zone_check_locked too: no other process uses the zone meanwhile */
     uint32_t content_version; /* the zone must have it, now and at each lock; 0: any */
     enum slm_status (*check_content)(struct slm_zone *zone, void *data); /* as in the options */
     void *check_data;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Errors of a zone's options name the zone, the option, its value and the limit. */
+/* Errors of a zone's options name the zone, the option, its value and the limit. The name of a POSIX
+ * zone, given once. */
 #include "tests/zone/set_fixture.h"
 
 using namespace slm_test;
@@ -149,6 +150,24 @@ TEST(ZoneGrowText, NamesZoneAndLimit)
     ASSERT_EQ(zone.create(all.of(SLM_SEGMENT_MEMFD)), SLM_OK);
     EXPECT_EQ(slm_zone_grow(zone, kZoneMaxBytes + 1, &zone.error), SLM_E_SIZE);
     EXPECT_STREQ(zone.error.text, "zone keys: 1048577 bytes are more than its max_bytes 1048576");
+}
+
+TEST(Zone, OfAPosixSegmentIsAttachedByTheNameThatMadeIt)
+{
+    ZoneOptions all;
+    Zone zone, again, other;
+    slm_zone_options options = all.of(SLM_SEGMENT_POSIX);
+    options.name = options.segment.name;
+    options.segment.name = nullptr;
+    ASSERT_EQ(zone.create(options), SLM_OK) << zone.error.text;
+    ASSERT_EQ(push_alone(zone, 3), SLM_OK);
+    slm_zone_attach_options attach{};
+    attach.segment.kind = SLM_SEGMENT_POSIX;
+    attach.name = options.name;
+    ASSERT_EQ(again.attach(attach), SLM_OK) << again.error.text;
+    EXPECT_EQ(numbers_alone(again), (Numbers{3}));
+    attach.name = nullptr;
+    EXPECT_EQ(other.attach(attach), SLM_E_NAME);
 }
 
 } // namespace

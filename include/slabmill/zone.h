@@ -31,6 +31,17 @@ extern "C" {
  * Growth   A zone may grow up to max_bytes. Its metadata and addresses for that are laid out when
  *          it is created; backing is taken when it grows. Addresses of objects never change. Other
  *          processes see the growth when they next lock.
+ * Metadata Is laid out for max_bytes when the zone is made, and takes its memory from then on: 4 KiB
+ *          for the header, 16 bytes for each entry of the journal, and for the slab as measured
+ *          here. bytes is at least all of that and a page: slm_zone_bytes_for(options, 1, 1).
+ *              page_bytes  min_object_bytes  1 MiB   16 MiB   256 MiB      4 GiB  of max_bytes
+ *                    4096                 8  24 KiB  348 KiB  5524 KiB  88344 KiB        2.1 %
+ *                    4096                16  16 KiB  228 KiB  3548 KiB  56704 KiB        1.4 %
+ *                    4096                64  12 KiB  132 KiB  2044 KiB  32648 KiB        0.8 %
+ *                   16384                16  12 KiB  156 KiB  2416 KiB  38592 KiB        0.9 %
+ *                   65536                64   8 KiB   44 KiB   612 KiB   9720 KiB        0.2 %
+ *          With per_doubling 8, but for the first row, which is the default. Other values of it
+ *          change at most 8 KiB.
  * Content  The tag says what uses the zone, and content_version which form of its structs is
  *          stored. A handle that was made or opened for one version locks the zone only while the
  *          content has that version: SLM_E_VERSION. So old workers of a server stop when a new

@@ -133,6 +133,34 @@ TEST(ZoneBytesForLimits, AnOptionThatIsNotAllowedIsZero)
     EXPECT_EQ(slm_zone_bytes_for(&options, 64, 1), 0u);
 }
 
+/* The table in zone.h. Zones with all the metadata that 4 GiB need would take 200 MiB. */
+TEST(ZoneMetadata, TakesWhatTheHeaderSays)
+{
+    struct Row {
+        slm_slab_options slab;
+        size_t kib[3];
+    };
+    const Row rows[] = {
+        {{0, 0, 0, 0, nullptr, 0}, {24, 348, 5524}},
+        {{4096, 16, 8, 0, nullptr, 0}, {16, 228, 3548}},
+        {{4096, 64, 8, 0, nullptr, 0}, {12, 132, 2044}},
+        {{16384, 16, 8, 0, nullptr, 0}, {12, 156, 2416}},
+        {{65536, 64, 8, 0, nullptr, 0}, {8, 44, 612}},
+    };
+    for (const Row &row : rows) {
+        for (int i = 0; i < 3; i++) {
+            slm_zone_options options = anonymous(row.slab);
+            options.max_bytes = size_t{1 << 20} << 4 * i;
+            options.bytes = slm_zone_bytes_for(&options, 1, 1);
+            Zone zone;
+            ASSERT_EQ(zone.create(options), SLM_OK) << zone.error.text;
+            slm_slab_stats stats;
+            slm_slab_get_stats(slm_zone_slab(zone), &stats);
+            EXPECT_EQ(stats.metadata_bytes / 1024, row.kib[i]);
+        }
+    }
+}
+
 TEST(ZoneBytesForLimits, NoObjectsTakeTheShortestZone)
 {
     slm_zone_options options = anonymous({});

@@ -39,12 +39,13 @@ template <class Object> inline const Object *slm_object_at(const void *node, siz
 }
 #else
 #define SLM_OBJECT(node, type, member)                                                             \
-    ((type *)slm_object_at(1 ? (node) : &((type *)0)->member, offsetof(type, member)))
+    ((type *)slm_object_at((uintptr_t)(1 ? (node) : &((type *)0)->member), offsetof(type, member)))
 
-/* Private. By way of a number: C has no cast that takes const away and that no compiler warns of. */
-static inline void *slm_object_at(const void *node, size_t offset)
+/* Private. A number, since C has no cast that takes const away and that no compiler warns of; and
+ * gcc takes a pointer to const for one through which the object is read. */
+static inline void *slm_object_at(uintptr_t node, size_t offset)
 {
-    return node == NULL ? NULL : (void *)((uintptr_t)node - offset);
+    return node == 0 ? NULL : (void *)(node - offset);
 }
 #endif
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Red-black trees: whatever a damaged tree's links say, each call ends. */
+/* Red-black trees: each call ends, for any links of a damaged tree. */
 #include <csignal>
 #include <gtest/gtest.h>
 #include <sys/resource.h>

@@ -298,18 +298,6 @@ static void smoke_lru(void)
     slm_slab_detach(slab);
 }
 
-static void smoke_event(void)
-{
-    struct slm_event event;
-    char text[SLM_EVENT_TEXT_BYTES];
-    memset(&event, 0, sizeof event);
-    event.kind = SLM_EVENT_REPAIRED;
-    memcpy(event.name, "keys", 5);
-    slm_event_listen(NULL, NULL);
-    EXPECT(slm_event_text(&event, text, sizeof text) == strlen(text));
-    EXPECT(strstr(text, "keys") != NULL);
-}
-
 static struct slm_adapter smoke_table;
 SLM_ADAPTER_ADD(smoke, smoke_table);
 

@@ -26,16 +26,6 @@ static enum slm_adapter_answer answer_of(enum slm_status status)
 static struct slm_lock *slab_lock;
 static struct slm_lock_state *slab_lock_state;
 
-static void take_lock(void *lock)
-{
-    (void)slm_lock_lock(lock);
-}
-
-static void give_lock(void *lock)
-{
-    (void)slm_lock_unlock(lock);
-}
-
 static void *create_slab(const struct slm_adapter_env *env, unsigned per_doubling,
                          const struct slm_slab_view *view)
 {
@@ -61,7 +51,7 @@ static void *create_locked(const struct slm_adapter_env *env)
         slm_lock_attach(&slab_lock, slab_lock_state, &options, NULL) != SLM_OK) {
         return NULL;
     }
-    struct slm_slab_view view = {.lock = take_lock, .unlock = give_lock, .lock_data = slab_lock};
+    struct slm_slab_view view = {.shared_lock = slab_lock};
     return create_slab(env, 1, &view);
 }
 

@@ -206,7 +206,8 @@ static enum slm_adapter_answer free_answer(void *self, const struct slm_adapter_
     (void)p;
     (void)size_bytes; /* what was asked for decides; extend leaves small objects small */
     bool large = hrn_pool_shadow_is_large(&((struct arena *)self)->shadow, rq);
-    return large ? SLM_ADAPTER_OK : SLM_ADAPTER_UNCHANGED;
+    bool is_argument = rq->call == SLM_ADAPTER_CALL_CLEANUP; /* of a handler, which needs it */
+    return large && !is_argument ? SLM_ADAPTER_OK : SLM_ADAPTER_UNCHANGED;
 }
 
 static void freed(void *self, const struct slm_adapter_request *rq, void *p, size_t size_bytes)

@@ -11,6 +11,7 @@ struct object {
     const unsigned char *p;
     size_t size_bytes;
     bool large;
+    bool freeable; /* a large one that is no handler's argument */
 };
 
 /* A pool as its user sees it, without its inner workings. */
@@ -37,7 +38,9 @@ static bool is_large(const struct arena *a, const struct slm_adapter_request *rq
 static void add_object(struct arena *a, const struct slm_adapter_request *rq, const void *p)
 {
     a->objects = hrn_array_grow(a->objects, &a->cap_objects, a->n_objects + 1, sizeof *a->objects);
-    a->objects[a->n_objects++] = (struct object){p, rq->size_bytes, is_large(a, rq)};
+    bool large = is_large(a, rq);
+    bool freeable = large && rq->call != SLM_ADAPTER_CALL_CLEANUP;
+    a->objects[a->n_objects++] = (struct object){p, rq->size_bytes, large, freeable};
     a->newest = p;
 }
 
@@ -171,9 +174,9 @@ static bool decided_answer(struct arena *a, const void *p, enum slm_adapter_answ
     if (p == NULL) {
         *answer = SLM_ADAPTER_OK;
     } else if (start != NULL) {
-        *answer = start->large ? SLM_ADAPTER_OK : SLM_ADAPTER_UNCHANGED;
+        *answer = start->freeable ? SLM_ADAPTER_OK : SLM_ADAPTER_UNCHANGED;
     } else if (around != NULL) {
-        *answer = around->large ? SLM_ADAPTER_BAD_INTERIOR : SLM_ADAPTER_UNCHANGED;
+        *answer = around->freeable ? SLM_ADAPTER_BAD_INTERIOR : SLM_ADAPTER_UNCHANGED;
     }
     return p == NULL || start != NULL || around != NULL;
 }

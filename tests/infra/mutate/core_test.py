@@ -16,7 +16,7 @@ from mutate import __main__ as command, judge as judges
 
 PATH = "allocator/slab/run.c"
 ROOMS = (
-    *(f"allocator/{room}" for room in ("base", "pool", "slab", "source")),
+    *(f"allocator/{room}" for room in ("base", "lock", "pool", "slab", "source")),
     *("harness/" + room for room in ("adapters", "base", "failure", "inputs", "laws", "memory")),
     *("harness/" + room for room in ("program", "registry", "run", "trace")),
     "fuzz/common",

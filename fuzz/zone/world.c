@@ -65,6 +65,7 @@ void hrn_zone_begin_transaction(const struct zone_account *from)
     hrn_zone_committed = *from;
     hrn_zone_working = hrn_zone_committed;
     hrn_zone_world->n_noted = 0;
+    hrn_zone_world->fresh_slot = ZONE_NOBODY;
     hrn_zone_world->is_refused = false;
 }
 

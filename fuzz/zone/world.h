@@ -92,6 +92,7 @@ struct zone_world {
     bool needs_repair;
     bool is_torn;     /* a holder died within a call: until the repair the zone is not sound */
     unsigned n_noted; /* entries of the transaction */
+    int fresh_slot;   /* of the object that it allocated last: its words take no entries */
     bool is_refused;  /* a call found no room for its entries: the transaction can only be undone */
     uint64_t n_repairs;
     uint64_t bytes;

@@ -136,9 +136,18 @@ static enum slm_status answer_to_note(const struct op *op, unsigned n)
     expect_room(zone, n_left, !hrn_zone_world->is_refused);
     expect_room(zone, n_left + 1, false);
     hrn_zone_world->n_noted += has ? n : 0;
-    hrn_zone_world->is_refused |= !has;
+    if (!has) {
+        hrn_zone_world->is_refused = true;
+        hrn_zone_world->fresh_slot = ZONE_NOBODY;
+    }
     hrn_zone_counted.n_full += !has;
     return has ? SLM_OK : SLM_E_FULL;
+}
+
+/* The same of n words of the object. */
+static enum slm_status answer_to_words(const struct op *op, unsigned n)
+{
+    return answer_to_note(op, hrn_zone_world->fresh_slot == (int)op->slot ? 0 : n);
 }
 
 /* Aborts if a refused call changed anything. */
@@ -202,6 +211,7 @@ static void alloc(const struct op *op)
     }
     if (p != NULL) {
         take_in(op, p, n_bytes);
+        hrn_zone_world->fresh_slot = (int)op->slot;
     }
 }
 
@@ -238,6 +248,9 @@ static void free_slot(const struct op *op)
     expect_unchanged(op, expected);
     if (expected == SLM_OK) {
         drop_slot(op->slot);
+        if (hrn_zone_world->fresh_slot == (int)op->slot) {
+            hrn_zone_world->fresh_slot = ZONE_NOBODY;
+        }
     }
 }
 
@@ -265,7 +278,7 @@ static void write_word(const struct op *op)
     if (!slot->is_live || idx >= slot->n_bytes / 8) {
         return;
     }
-    enum slm_status expected = answer_to_note(op, 1);
+    enum slm_status expected = answer_to_words(op, 1);
     expect("write", slm_journal_write(journal, words_of(op) + idx, op->value), expected);
     expect_unchanged(op, expected);
     if (expected == SLM_OK) {
@@ -282,7 +295,7 @@ static void save_words(const struct op *op)
     }
     uint64_t *words = words_of(op);
     uint32_t from = op->extra % n;
-    enum slm_status expected = answer_to_note(op, n - from);
+    enum slm_status expected = answer_to_words(op, n - from);
     expect("save",
            slm_journal_note_range(slm_zone_journal(hrn_zone_world->zones[op->actor]), words + from,
                                   (n - from) * sizeof *words),

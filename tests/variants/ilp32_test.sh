@@ -15,7 +15,7 @@ if ! gcc -m32 "$scratch/empty.c" -o "$program" 2>"$scratch/why" || ! "$program";
     exit 0
 fi
 # Where only libc6-dev-i386 is there, asm/ is that of the 64-bit headers: the same files.
-gcc -m32 -std=c11 -O1 -I. -Iinclude -idirafter /usr/include/x86_64-linux-gnu -pthread -o "$program" \
+gcc -m32 -std=c11 -O1 -D_FILE_OFFSET_BITS=64 -I. -Iinclude -idirafter /usr/include/x86_64-linux-gnu -pthread -o "$program" \
     tests/variants/ilp32.c allocator/pool/*.c allocator/slab/*.c allocator/lock/*.c \
     allocator/source/*.c allocator/base/*.c
 "$program"

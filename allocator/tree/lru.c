@@ -114,8 +114,8 @@ static enum slm_status can_change(struct slm_journal *journal, const struct slm_
 }
 
 /* is_newest is a constant where this is inlined. */
-static inline enum slm_status insert_at_end(struct slm_journal *journal, struct slm_lru *lru,
-                                            struct slm_lru_node *node, bool is_newest)
+static CHANGE_INLINE enum slm_status insert_at_end(struct slm_journal *journal, struct slm_lru *lru,
+                                                   struct slm_lru_node *node, bool is_newest)
 {
     if (journal == NULL || lru == NULL || node == NULL) {
         return SLM_E_NULL;

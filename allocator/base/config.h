@@ -6,7 +6,8 @@
 /*
  * SLM_CHECKS   how much the library checks:
  *              1  misuse by the caller (default)
- *              2  also local assertions; freed memory is reused as late as possible
+ *              2  also local assertions; freed memory is reused as late as possible;
+ *                 what a slab frees is filled with junk
  *              3  also the whole check after every call
  * SLM_ASAN     1 when AddressSanitizer sees pool and slab objects (the compiler says so).
  * SLM_MSAN     1 when MemorySanitizer sees them (the compiler says so).

@@ -188,6 +188,7 @@ SLAB_INLINE void give_chunk(struct slm_slab *slab, void *p, const struct used_ch
         slab_page_list_push(slab, &at->cut->stored->partial, (uint32_t)at->span);
     }
     slab_commit(at->word, at->bits_without);
+    slab_fill_freed(slab, p, at->cut->chunk_bytes);
 }
 
 /* Frees the last used chunk of a span, if that can be kept where it is on its list. */

@@ -155,10 +155,12 @@ enum slm_status slm_slab_object_free(struct slm_slab *slab, void *p)
     if (place.kind == SLM_SLAB_RUN) {
         return slm_slab_run_free(slab, p);
     }
+    uint64_t word = slab->pages[place.head].word; /* afterwards the page may be no span's */
     if (slab_is_poisoned(slab)) {
         slm_slab_poison_hide(slab, p, slab_place_bytes(slab, &place));
     }
     slm_slab_chunk_free(slab, place.head, place.chunk);
+    slab_fill_freed(slab, p, slab->cuts[slab_word_class(word)].chunk_bytes);
     SLM_CHECK_ALL(slm_slab_check_locked(slab));
     return SLM_OK;
 }

@@ -339,6 +339,7 @@ enum slm_status slm_slab_run_free(struct slm_slab *slab, void *run)
     slab->header->n_runs--;
     slab->header->n_run_pages -= n_pages;
     (void)give_run(slab, idx, n_pages);
+    slab_fill_freed(slab, run, n_pages * slab->page_bytes);
     SLM_CHECK_ALL(slm_slab_check_locked(slab));
     return SLM_OK;
 }

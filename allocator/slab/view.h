@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "allocator/base/bits.h"
 #include "allocator/base/check.h"
@@ -240,6 +241,18 @@ static inline enum slm_status slab_change_status(const struct slm_slab *slab)
 static inline bool slab_is_poisoned(const struct slm_slab *slab)
 {
     return SLM_POISON && slab->view.exclusive;
+}
+
+#define SLAB_JUNK           0xfd     /* links made of it lead past the end of any region */
+#define SLAB_JUNK_BYTES_MAX 0x10000u /* of one object: a large run may never have had its memory */
+
+/* Call it under the lock, after the store that frees the object: a death in between leaves an object
+ * with its content, or one that is free. A view that a sanitizer sees needs none, and hides p. */
+SLAB_INLINE void slab_fill_freed(const struct slm_slab *slab, void *p, size_t n_bytes)
+{
+    if (SLM_CHECKS >= 2 && !slab_is_poisoned(slab)) {
+        memset(p, SLAB_JUNK, n_bytes < SLAB_JUNK_BYTES_MAX ? n_bytes : SLAB_JUNK_BYTES_MAX);
+    }
 }
 
 /* Notes the object that the next commit allocates, so that recovery can free it. */

@@ -4,6 +4,7 @@
 #define SLM_TREE_CHANGE_H
 
 #include "allocator/journal/log.h"
+#include "allocator/slab/view.h"
 #include "allocator/tree/node.h"
 
 /* The stores of one call: where its next entry goes, kept in registers instead of the log. */
@@ -33,6 +34,19 @@ static inline enum slm_status node_can_change(struct slm_journal *journal, const
                    journal_has_room(journal, n_entries) && journal_is_mine(journal);
     return SLM_LIKELY(is_good) ? SLM_OK
                                : slm_journal_check_head(journal, head, head_bytes, n_entries);
+}
+
+/* Before an insert of a node whose tag is not 0: it is in a tree or list already, or it is freed and
+ * its tag is junk. */
+static inline enum slm_status node_tagged_status(struct slm_journal *journal, const void *head,
+                                                 size_t head_bytes, const void *node,
+                                                 size_t node_bytes, uint64_t tag)
+{
+    enum slm_status status = SLM_OK;
+    if (SLM_CHECKS >= 2 && tag == UINT64_MAX / 0xff * SLAB_JUNK) {
+        status = node_can_change(journal, head, head_bytes, node, node_bytes, 0);
+    }
+    return status == SLM_OK ? SLM_E_DUPLICATE : status;
 }
 
 /* After node_can_change. Until the call's last store no other call notes anything. */

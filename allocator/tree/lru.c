@@ -121,7 +121,7 @@ static CHANGE_INLINE enum slm_status insert_at_end(struct slm_journal *journal, 
         return SLM_E_NULL;
     }
     if (node_is_aligned(node) && node->list != 0) {
-        return SLM_E_DUPLICATE;
+        return node_tagged_status(journal, lru, sizeof *lru, node, sizeof *node, node->list);
     }
     enum slm_status status = can_change(journal, lru, node);
     if (status != SLM_OK) {

@@ -226,7 +226,7 @@ enum slm_status slm_rbtree_insert_check(struct slm_journal *journal, const struc
         return SLM_E_NULL;
     }
     if (node_is_aligned(node) && node->tree != 0) {
-        return SLM_E_DUPLICATE;
+        return node_tagged_status(journal, tree, sizeof *tree, node, sizeof *node, node->tree);
     }
     return can_change(journal, tree, node);
 }

@@ -71,6 +71,10 @@ extern "C" {
  *          used by turns; of a run 360. Chunks are multiples of min_object_bytes: a class of 33-byte
  *          objects holds 81 % payload. Below SLM_CHECKS 2 a stale free succeeds once the address was
  *          handed out again.
+ * Checks   From SLM_CHECKS 2 on, what is freed one by one is filled with bytes 0xfd, of a large run
+ *          the first 64 KiB, so that a use after the release shows. A zone frees at the commit, and
+ *          at an abort what the transaction had allocated. Where a sanitizer sees the objects (see
+ *          exclusive), it reports such a use itself, and nothing is filled.
  * Source   The contract is nginx's ngx_slab. To list free runs by length is known from TLSF, to cut
  *          classes from spans from tcmalloc's design notes. None of the code is theirs.
  */

@@ -87,7 +87,7 @@ TEST_F(PoolNull, OtherCallsAnswerANullPoolWithNullOr0)
     EXPECT_EQ(slm_pool_strdup(nullptr, "x"), nullptr);
     EXPECT_EQ(slm_pool_strndup(nullptr, "x", 1), nullptr);
     EXPECT_EQ(slm_pool_printf(nullptr, "%d", 1), nullptr);
-    EXPECT_EQ(slm_pool_vprintf(nullptr, "x", none), nullptr);
+    EXPECT_EQ(slm_pool_vprintf(nullptr, "%d", none), nullptr);
     EXPECT_EQ(slm_pool_free_bytes(nullptr), 0u);
     EXPECT_EQ(slm_pool_owns(nullptr, object), 0);
     EXPECT_EQ(slm_pool_check(nullptr), 0u);
@@ -108,7 +108,8 @@ TEST_F(PoolNull, CallsRefuseOtherNullPointersThatTheyNeed)
     EXPECT_EQ(slm_pool_memdup(t.pool, nullptr, 1), nullptr);
     EXPECT_EQ(slm_pool_strdup(t.pool, nullptr), nullptr);
     EXPECT_EQ(slm_pool_strndup(t.pool, nullptr, 1), nullptr);
-    EXPECT_EQ(slm_pool_vprintf(t.pool, nullptr, none), nullptr);
+    const char *no_format = nullptr;
+    EXPECT_EQ(slm_pool_vprintf(t.pool, no_format, none), nullptr);
     EXPECT_EQ(slm_pool_extend(t.pool, nullptr, 100, 120), SLM_E_NULL);
     EXPECT_EQ(slm_pool_cleanup_add(t.pool, nullptr, nullptr, 0, nullptr), SLM_E_NULL);
     void *data = object;

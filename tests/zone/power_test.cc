@@ -236,9 +236,9 @@ TEST_F(ZonePowerWrites, ADeathInAnyWriteLeavesAZoneThatIsWholeAndChecked)
         ASSERT_GE(child, 0);
         if (child == 0) {
             deadly_write = i + static_cast<unsigned>(writes.size());
-            (void)slm_zone_sync(a, nullptr);
-            (void)slm_zone_lock(a);
-            _exit(0);
+            slm_status status = slm_zone_sync(a, nullptr);
+            status = status == SLM_OK ? slm_zone_lock(a) : status;
+            _exit(status == SLM_OK ? 0 : 1);
         }
         int status = 0;
         ASSERT_EQ(waitpid(child, &status, 0), child);

@@ -38,6 +38,11 @@ using Bytes = std::vector<unsigned char>;
     exit(2);
 }
 
+unsigned below(std::mt19937 *random, unsigned n)
+{
+    return static_cast<unsigned>((*random)() % n);
+}
+
 Bytes blob_of(unsigned id)
 {
     Bytes blob(100 + id % 200);
@@ -52,10 +57,10 @@ bool work(slm_zone *zone, std::mt19937 *random, unsigned n_moves, uint64_t now_m
 {
     Bytes found(1000);
     for (unsigned i = 0; i < n_moves; i++) {
-        unsigned id = (*random)() % kIds;
+        unsigned id = below(random, kIds);
         Bytes blob = blob_of(id);
         slm_session session;
-        switch ((*random)() % 4) {
+        switch (below(random, 4)) {
         case 0:
         case 1:
             (void)slm_session_cache_put(zone, &id, sizeof id, blob.data(), blob.size(), kTtlMs,
@@ -207,16 +212,16 @@ class Cache {
         if (!after_.empty()) {
             before_ = after_;
         }
-        (void)work(zone_, &random_, 1 + random_() % kMovesMost, 1);
+        (void)work(zone_, &random_, 1 + below(&random_, kMovesMost), 1);
         after_ = read_file(path_.c_str());
     }
     /* Each page old or new. */
     Bytes torn()
     {
         Bytes image = before_;
-        unsigned per_hundred = 1 + random_() % 99;
+        unsigned per_hundred = 1 + below(&random_, 99);
         for (size_t at = 0; at < kBytes; at += kPage) {
-            if (random_() % 100 < per_hundred) {
+            if (below(&random_, 100) < per_hundred) {
                 std::copy_n(after_.begin() + static_cast<long>(at), kPage,
                             image.begin() + static_cast<long>(at));
             }

@@ -35,6 +35,11 @@
  * and reuse and text, pool, child. The invariants I1 to I12 are at the top of check.c.
  */
 
+_Static_assert(sizeof(void *) != 8 || (SLM_POOL_HEADER_ALIGNED(slm_pool_first) == 256 &&
+                                       SLM_POOL_HEADER_ALIGNED(slm_pool_block) == 48 &&
+                                       SLM_POOL_HEADER_ALIGNED(slm_pool_child) == 48),
+               "pool.h states these sizes");
+
 /* --- Life --- */
 
 static size_t round_block(size_t block_bytes)

@@ -34,8 +34,8 @@ extern "C" {
  * Safety   Threads: one at a time per pool; pools share nothing. Fork: the child owns a copy; let
  *          only one of the two processes run handlers that have effects outside. Signals: not from
  *          handlers.
- * Memory   On 64 bits the pool's header takes 240 bytes of the first block (nginx's 80), and the
- *          header of a further block 48. So a pool of 512 bytes has 272 for objects. A pool of many small
+ * Memory   On 64 bits the pool's header takes 256 bytes of the first block (nginx's 80), and the
+ *          header of a further block 48. So a pool of 512 bytes has 256 for objects. A pool of many small
  *          objects holds at most about twice their bytes.
  * Failure  Allocation returns NULL if the source refuses or the size is above the limit, and leaves
  *          the pool as it was. Other calls return a status. A call that fails changes nothing, with
@@ -88,7 +88,7 @@ enum slm_status slm_pool_create(struct slm_pool **out, size_t block_bytes,
 /*
  * As slm_pool_create, for a pool that ends with another one: a reset or destroy of `parent` destroys
  * it, in the order of parent's handlers. It may be destroyed earlier. source NULL means parent's. A
- * child that ends early leaves the 64 bytes that parent keeps for it to the next child. The parent is
+ * child that ends early leaves the 48 bytes that parent keeps for it to the next child. The parent is
  * used from the same thread at a time as the child's create and destroy. Fails also: SLM_E_NULL
  * (parent), SLM_E_NOMEM (parent's).
  */

@@ -99,17 +99,6 @@ static void *begin_frees(const struct bench_meter *meter, size_t n)
     return w;
 }
 
-/* Objects are released in another order than they were allocated. */
-static void shuffle(struct frees *w)
-{
-    for (size_t i = w->n; i > 1; i--) {
-        size_t j = bench_below(&w->seed, i);
-        void *other = w->live[j];
-        w->live[j] = w->live[i - 1];
-        w->live[i - 1] = other;
-    }
-}
-
 static void run_frees(void *work, size_t n_ops)
 {
     struct frees *w = work;
@@ -121,7 +110,8 @@ static void run_frees(void *work, size_t n_ops)
             w->live[i] = slm_journal_alloc(journal, OBJECT_BYTES);
         }
         bench_must(slm_zone_end(w->zone, SLM_OK), "allocations");
-        shuffle(w);
+        /* They are released in another order than they were allocated. */
+        bench_shuffle(&w->seed, w->live, w->n);
         w->meter->resume(w->meter->data);
         bench_must(slm_zone_lock(w->zone), "lock");
         for (size_t i = 0; i < w->n; i++) {

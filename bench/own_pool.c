@@ -1,121 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Kernels of this library's pool: calls as a program compiles them, the inline ones inlined. */
-#include <malloc.h>
-#include <stdlib.h>
-
 #include <slabmill/pool.h>
 
 #include "bench/own_kernels.h"
 
-#define BLOCK_BYTES   4096u
-#define OBJECT_BYTES  32u
-#define STRING_MAX    64u
-#define REQUEST_SMALL 50u
-#define N_SIZES       1024u
+#define BLOCK_BYTES 4096u
 
-/* The result is used, as far as the compiler knows. */
-static inline void keep(void *p)
-{
-    __asm__ volatile("" : : "r"(p));
-}
+typedef struct slm_pool bench_pool;
 
-static struct slm_pool *create_pool(void)
+static inline bench_pool *pool_create(void)
 {
-    struct slm_pool *pool = NULL;
+    bench_pool *pool = NULL;
     bench_must(slm_pool_create(&pool, BLOCK_BYTES, slm_source_heap(), 0), "pool");
     return pool;
 }
 
-struct pool_work {
-    struct slm_pool *pool;
-    size_t n;
-    uint64_t seed;
-    uint32_t sizes[N_SIZES];
-};
-
-static struct pool_work *begin_sizes(size_t n, size_t min_bytes, size_t max_bytes)
+static inline void pool_destroy(bench_pool *pool)
 {
-    struct pool_work *w = calloc(1, sizeof *w);
-    if (w == NULL) {
-        return NULL;
-    }
-    /* Freed memory stays in the process: what is measured is no page fault. */
-    (void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
-    (void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
-    w->n = n;
-    w->pool = create_pool();
-    for (size_t i = 0; i < N_SIZES; i++) {
-        w->sizes[i] = (uint32_t)(min_bytes + bench_below(&w->seed, max_bytes - min_bytes + 1));
-    }
-    return w;
+    (void)slm_pool_destroy(pool);
 }
 
-void *bench_pool_begin(const struct bench_meter *meter, size_t n)
+static inline void pool_reset(bench_pool *pool)
 {
-    (void)meter;
-    return begin_sizes(n, 1, STRING_MAX);
+    (void)slm_pool_reset(pool);
 }
 
-void *bench_pool_begin_request(const struct bench_meter *meter, size_t n)
+static inline void *pool_alloc(bench_pool *pool, size_t size_bytes)
 {
-    (void)meter;
-    return begin_sizes(n, 16, 512);
+    return slm_pool_alloc(pool, size_bytes);
 }
 
-void bench_pool_end(void *work)
+static inline void *pool_alloc_packed(bench_pool *pool, size_t size_bytes)
 {
-    struct pool_work *w = work;
-    (void)slm_pool_destroy(w->pool);
-    free(w);
+    return slm_pool_alloc_packed(pool, size_bytes);
 }
 
-static void renew(struct pool_work *w)
-{
-    (void)slm_pool_destroy(w->pool);
-    w->pool = create_pool();
-}
-
-void bench_pool_run_request(void *work, size_t n_ops)
-{
-    struct pool_work *w = work;
-    size_t at = 0;
-    for (size_t done = 0; done < n_ops; done += REQUEST_SMALL) {
-        for (size_t i = 0; i < REQUEST_SMALL; i++) {
-            keep(slm_pool_alloc(w->pool, w->sizes[at++ % N_SIZES]));
-        }
-        renew(w);
-    }
-}
-
-void bench_pool_run_many(void *work, size_t n_ops)
-{
-    struct pool_work *w = work;
-    for (size_t done = 0; done < n_ops; done += w->n) {
-        for (size_t i = 0; i < w->n; i++) {
-            keep(slm_pool_alloc(w->pool, OBJECT_BYTES));
-        }
-        renew(w);
-    }
-}
-
-void bench_pool_run_strings(void *work, size_t n_ops)
-{
-    struct pool_work *w = work;
-    for (size_t done = 0; done < n_ops; done += w->n) {
-        for (size_t i = 0; i < w->n; i++) {
-            keep(slm_pool_alloc_packed(w->pool, w->sizes[i % N_SIZES]));
-        }
-        renew(w);
-    }
-}
-
-void bench_pool_run_reset(void *work, size_t n_ops)
-{
-    struct pool_work *w = work;
-    for (size_t done = 0; done < n_ops; done += w->n) {
-        (void)slm_pool_reset(w->pool);
-        for (size_t i = 0; i < w->n; i++) {
-            keep(slm_pool_alloc(w->pool, OBJECT_BYTES));
-        }
-    }
-}
+#include "bench/kernel/pool_loops.h"

@@ -46,6 +46,17 @@ static inline size_t bench_below(uint64_t *state, size_t n)
     return (size_t)(bench_random(state) * n >> 32);
 }
 
+/* Pointers in another order. */
+static inline void bench_shuffle(uint64_t *state, void **pointers, size_t n)
+{
+    for (size_t i = n; i > 1; i--) {
+        size_t j = bench_below(state, i);
+        void *other = pointers[j];
+        pointers[j] = pointers[i - 1];
+        pointers[i - 1] = other;
+    }
+}
+
 #ifdef __cplusplus
 }
 #endif

@@ -95,17 +95,6 @@ static void *begin_frees(const struct bench_meter *meter, size_t n)
     return w;
 }
 
-/* Objects are released in another order than they were allocated. */
-static void shuffle(struct frees *w)
-{
-    for (size_t i = w->n; i > 1; i--) {
-        size_t j = bench_below(&w->seed, i);
-        void *other = w->live[j];
-        w->live[j] = w->live[i - 1];
-        w->live[i - 1] = other;
-    }
-}
-
 static void run_frees(void *work, size_t n_ops)
 {
     struct frees *w = work;
@@ -114,7 +103,8 @@ static void run_frees(void *work, size_t n_ops)
         for (size_t i = 0; i < w->n; i++) {
             w->live[i] = ngx_slab_alloc(w->slab, OBJECT_BYTES);
         }
-        shuffle(w);
+        /* They are released in another order than they were allocated. */
+        bench_shuffle(&w->seed, w->live, w->n);
         w->meter->resume(w->meter->data);
         ngx_shmtx_lock(&w->slab->mutex);
         for (size_t i = 0; i < w->n; i++) {

@@ -75,8 +75,7 @@ write_files
 check_shared_names
 for compiler in gcc clang-19; do
     try "$compiler"
-    try "$compiler" -O2 -DSLM_CHECKS=3
-    try "$compiler" -fsanitize=address
+    try "$compiler" -O2 -DSLM_CHECKS=3 -fsanitize=address
     check_exports "$compiler"
 done
 # As a 32-bit program, where the system has its headers.

@@ -4,18 +4,16 @@
 
 import ast
 import graphlib
-import os
 import pathlib
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import types
 import unittest
 import unittest.mock
 
-from fixture import SOURCES, made_settings, wait_for_death
+from fixture import SOURCES, made_settings
 from overnight import (
     account,
     causes,
@@ -35,7 +33,6 @@ from overnight import (
     time_slice,
 )
 
-_PATHS = {"PYTHONPATH": str(SOURCES), "PYTHONDONTWRITEBYTECODE": "1"}
 LOGS = pathlib.Path(__file__).with_name("logs")
 
 
@@ -290,112 +287,6 @@ class PlanTest(unittest.TestCase):
         self.assertEqual(plan.slice_seconds(50, 60), 4)
         self.assertEqual(plan.slice_seconds(50, 2 * 8 * 3600), 300)
         self.assertEqual(plan.slice_seconds(10, 3000), 100)
-
-
-class JobTest(unittest.TestCase):
-    """Processes that do not end when they should."""
-
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.output = pathlib.Path(folder.name, "output")
-        self.kept, job._GRACE_SECONDS = job._GRACE_SECONDS, 0.2
-        self.addCleanup(setattr, job, "_GRACE_SECONDS", self.kept)
-
-    def run_to_end(self, command, seconds, **options):
-        """Returns the job after its end."""
-        made = job.Job("x", ["/bin/sh", "-c", command], self.output, seconds, **options)
-        made.start()
-        while not made.poll():
-            pass
-        return made
-
-    def run_over_time(self, trap, **options):
-        """Returns the job after its end. Its time runs out as soon as it has set its trap."""
-        command = ["/bin/sh", "-c", f"{trap}; echo ready; while :; do :; done"]
-        made = job.Job("x", command, self.output, 3600, **options)
-        made.start()
-        while made.text() != "ready\n":
-            self.assertFalse(made.poll(), "it ended too early")
-        made._seconds = 0
-        while not made.poll():
-            pass
-        return made
-
-    def test_job_is_asked_to_end_when_its_time_runs_out(self):
-        made = self.run_over_time("trap 'echo bye; exit 5' USR1", end_signal=signal.SIGUSR1)
-        self.assertEqual((made.status, made.forced), (5, job.OVERRUN))
-        self.assertEqual(made.text(), "ready\nbye\n")
-
-    def test_job_that_ignores_the_request_is_killed(self):
-        made = self.run_over_time("trap '' TERM")
-        self.assertEqual((made.status, made.forced), (-signal.SIGKILL, job.OVERRUN))
-
-    def test_endless_output_ends_the_process_before_the_disk_is_full(self):
-        with unittest.mock.patch.object(job, "_MOST_FILE_BYTES", 1 << 16):
-            made = self.run_to_end("exec yes", 30)
-        self.assertEqual((made.status, made.forced), (-signal.SIGXFSZ, None))
-        self.assertEqual(len(made.text()), 1 << 16)
-        self.assertIn("printed, more than", made.how_it_ended())
-
-    def test_beginning_and_end_of_a_long_output_are_read(self):
-        self.output.write_bytes(b"first\n" + bytes(9 << 20) + b"\nlast")
-        text = files.read_text(self.output)
-        self.assertTrue(text.startswith("first\n") and text.endswith("\nlast"))
-        self.assertIn("bytes left out", text)
-        self.assertLess(len(text), 5 << 20)
-
-    def test_waiting_for_a_process_does_not_wait_for_its_child(self):
-        command = ["sh", "-c", "sleep 600 & echo $!"]
-        # Waiting for the child would take more than 300 s, and return None.
-        self.assertEqual(job.run_to_end(command, self.output, 300, {}), 0)
-        wait_for_death(int(files.read_text(self.output)))
-
-    def test_late_process_is_killed_with_its_child(self):
-        command = ["sh", "-c", "trap '' TERM; sleep 600 & echo $!; wait"]
-        self.assertIsNone(job.run_to_end(command, self.output, 5, {}))
-        wait_for_death(int(files.read_text(self.output)))
-
-    def test_process_that_triage_starts_dies_with_it(self):
-        pids = self.output.with_name("pids")
-        os.mkfifo(pids)
-        target = self.output.with_name("target")
-        target.write_text(f"#!/bin/sh\necho $$ > {pids}\nexec sleep 600\n")
-        target.chmod(0o755)
-        finding = {"binary": str(target), "kind": "x"}
-        run = f"triage.Runner({finding}, {str(pids.parent)!r}).run(b'')"
-        code = f"from overnight import triage\n{run}"
-        process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, **_PATHS})
-        hanging = int(pids.read_text())
-        process.kill()
-        process.wait()
-        wait_for_death(hanging)
-
-    def test_job_that_ends_leaves_no_child(self):
-        made = self.run_to_end("sleep 600 & echo $!", 10)
-        wait_for_death(int(made.text()))
-
-    def test_exception_at_the_end_of_a_job_does_not_stop_others(self):
-        ended, wrong = [], []
-
-        class Failing(job.Job):
-            """Raises, or records its end."""
-
-            def ended(self):
-                if self.name == "bad":
-                    raise KeyError("x")
-                ended.append(self.name)
-
-        pool = job.Pool(2, lambda failed: wrong.append(failed.name))
-        for name in ("bad", "good"):
-            pool.start(Failing(name, ["true"], self.output, 10))
-        while pool.running:
-            pool.poll()
-        self.assertEqual((wrong, ended), (["bad"], ["good"]))
-
-    def test_last_words_are_without_colours(self):
-        made = self.run_to_end(r"printf 'first\n\033[1;31mPROGRAM ABORT\033[0m\n\n'; exit 1", 10)
-        self.assertEqual(made.last_words(), "PROGRAM ABORT")
 
 
 class SliceTest(unittest.TestCase):

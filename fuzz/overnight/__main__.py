@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The program; see settings.py for its options."""
 
+import os
+import select
 import signal
 import sys
-import threading
 import traceback
 
 from report import page
@@ -18,10 +19,13 @@ class Stops:
 
     def __init__(self):
         self._signals = []
-        self._one_came = threading.Event()
+        # Python writes a byte for each signal. A handler could not set an Event: the code that it
+        # interrupts may hold the Event's lock.
+        self._came, self._writes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def listen(self):
         """From now on SIGINT, SIGTERM and SIGHUP are requests; SIGHUP not under nohup."""
+        signal.set_wakeup_fd(self._writes, warn_on_full_buffer=False)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._add)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
@@ -33,7 +37,6 @@ class Stops:
         if number == signal.SIGHUP and self._signals:
             return
         self._signals.append(signal.Signals(number).name)
-        self._one_came.set()
 
     def __call__(self):
         return len(self._signals)
@@ -44,8 +47,8 @@ class Stops:
 
     def wait(self, seconds):
         """Waits for so long, or until a request comes."""
-        if self._one_came.wait(seconds):
-            self._one_came.clear()
+        if select.select([self._came], [], [], seconds)[0]:
+            os.read(self._came, 1 << 16)
 
 
 def _print_short(target):

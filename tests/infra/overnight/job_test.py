@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes that the runner starts, and what it waits for."""
 
+import itertools
 import os
 import pathlib
 import signal
@@ -12,7 +13,7 @@ import unittest
 import unittest.mock
 
 from fixture import SOURCES, wait_for_death
-from overnight import files, job
+from overnight import __main__ as program, files, job
 
 _PATHS = {"PYTHONPATH": str(SOURCES), "PYTHONDONTWRITEBYTECODE": "1"}
 
@@ -121,6 +122,43 @@ class JobTest(unittest.TestCase):
     def test_last_words_are_without_colours(self):
         made = self.run_to_end(r"printf 'first\n\033[1;31mPROGRAM ABORT\033[0m\n\n'; exit 1", 10)
         self.assertEqual(made.last_words(), "PROGRAM ABORT")
+
+
+class StopsTest(unittest.TestCase):
+    """What ends a wait of the runner. Each wait would take an hour."""
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def setUp(self):
+        for number in self.SIGNALS:
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
+        self.addCleanup(signal.set_wakeup_fd, -1)
+        self.addCleanup(sys.settrace, sys.gettrace())
+        self.stops = program.Stops()
+        self.stops.listen()
+
+    def wait_with_signal_at_line(self, n_before):
+        """Waits, with a signal at the start and another after so many lines of Python. Returns
+        False if there are fewer lines."""
+        lines = itertools.count()
+
+        def trace(_frame, event, _argument):
+            if event == "line" and next(lines) == n_before:
+                signal.raise_signal(signal.SIGTERM)
+            return trace
+
+        signal.raise_signal(signal.SIGINT)
+        sys.settrace(trace)
+        self.stops.wait(3600)
+        sys.settrace(None)
+        return next(lines) > n_before
+
+    def test_signal_at_any_moment_of_a_wait_does_not_stop_the_runner(self):
+        n_lines = 0
+        while self.wait_with_signal_at_line(n_lines):
+            n_lines += 1
+        self.assertGreater(n_lines, 0)
+        self.assertEqual(self.stops(), 2 * n_lines + 1)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,10 @@ class Stops:
         self._came, self._writes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def listen(self):
-        """From now on SIGINT, SIGTERM and SIGHUP are requests; SIGHUP not under nohup."""
+        """From now on SIGINT, SIGTERM and SIGHUP are requests; SIGHUP not under nohup. The end of a
+        process ends wait()."""
         signal.set_wakeup_fd(self._writes, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._add)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
@@ -46,7 +48,7 @@ class Stops:
         return self._signals[-1]
 
     def wait(self, seconds):
-        """Waits for so long, or until a request comes."""
+        """Waits for so long, or until a request comes or a process ends."""
         if select.select([self._came], [], [], seconds)[0]:
             os.read(self._came, 1 << 16)
 

@@ -108,11 +108,12 @@ class Night:
             self.pool.start(self._slices.make(target, lane, seconds, shape))
 
     def _look_after(self):
+        # First: when a process has ended, the next one starts without a wait.
+        self._stops.wait(_POLL_SECONDS)
         self.pool.poll()
         self._sample()
         self._store.check()
         self._screen.show(self._status.text)
-        self._stops.wait(_POLL_SECONDS)
 
     def _drain(self, jobs, until=1):
         """Runs all jobs, unless the user asks to end for the `until`th time."""

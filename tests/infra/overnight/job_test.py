@@ -127,7 +127,7 @@ class JobTest(unittest.TestCase):
 class StopsTest(unittest.TestCase):
     """What ends a wait of the runner. Each wait would take an hour."""
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 
     def setUp(self):
         for number in self.SIGNALS:
@@ -159,6 +159,11 @@ class StopsTest(unittest.TestCase):
             n_lines += 1
         self.assertGreater(n_lines, 0)
         self.assertEqual(self.stops(), 2 * n_lines + 1)
+
+    def test_end_of_a_process_ends_a_wait(self):
+        with subprocess.Popen(["true"]) as process:
+            self.stops.wait(3600)
+            self.assertEqual(process.poll(), 0)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The clock of a night: seconds of fuzzing, over all sessions."""
+"""The time: now, and the seconds of fuzzing of a night, over all sessions."""
 
 import time
+
+
+def now():
+    """Seconds since some moment. All waits and limits of the runner count by this clock, except
+    those of run_to_end (job.py)."""
+    return time.monotonic()
 
 
 class Clock:
@@ -9,7 +15,7 @@ class Clock:
 
     def __init__(self):
         self._seconds_before = 0.0
-        self._started = self._stopped = time.monotonic()
+        self._started = self._stopped = now()
 
     def carry_on(self, seconds):
         """Earlier sessions of this night fuzzed for so long."""
@@ -17,13 +23,13 @@ class Clock:
 
     def start(self):
         """Fuzzing begins."""
-        self._started, self._stopped = time.monotonic(), None
+        self._started, self._stopped = now(), None
 
     def stop(self):
         """Fuzzing ends."""
-        self._stopped = time.monotonic()
+        self._stopped = now()
 
     def seconds(self):
         """Seconds of fuzzing so far, over all sessions of this night."""
-        now = time.monotonic() if self._stopped is None else self._stopped
-        return self._seconds_before + now - self._started
+        until = now() if self._stopped is None else self._stopped
+        return self._seconds_before + until - self._started

@@ -6,9 +6,8 @@ the journal and the report, even if other programs fill the rest.
 """
 
 import os
-import time
 
-from . import files, machine
+from . import clock, files, machine
 
 # With less free space, a night would fill the disk for other programs.
 LEAST_FREE_MB = 64
@@ -39,7 +38,7 @@ class Disk:
 
     def check(self):
         """Called often, looks now and then. Returns None, or why new inputs should not be kept."""
-        now = time.monotonic()
+        now = clock.now()
         if now < self._next_check:
             return None
         self._next_check = now + _EVERY_SECONDS

@@ -8,9 +8,8 @@ import re
 import select
 import signal
 import subprocess
-import time
 
-from . import files
+from . import clock, files
 
 STOP = "stop"
 OVERRUN = "overrun"
@@ -107,11 +106,11 @@ class Job:
     def start(self):
         """Starts the process. Raises OSError if that fails."""
         self._process = _popen(self.command, self.output, self._cwd, self._env)
-        self._began = time.monotonic()
+        self._began = clock.now()
 
     def seconds(self):
         """How long it has been running."""
-        return time.monotonic() - self._began
+        return clock.now() - self._began
 
     def poll(self):
         """Returns True when it has ended. After its time limit, asks it to end, then kills it."""
@@ -122,7 +121,7 @@ class Job:
             return True
         if self.seconds() > self._seconds:
             self.ask_to_end(OVERRUN)
-        if self._kill_at is not None and time.monotonic() > self._kill_at:
+        if self._kill_at is not None and clock.now() > self._kill_at:
             _signal_group(self._process, signal.SIGKILL)
         return False
 
@@ -130,7 +129,7 @@ class Job:
         """Asks once. The kill follows after the grace period."""
         if self._kill_at is None:
             self.forced = why
-            self._kill_at = time.monotonic() + _GRACE_SECONDS
+            self._kill_at = clock.now() + _GRACE_SECONDS
             _signal_group(self._process, self._end_signal)
 
     def text(self):

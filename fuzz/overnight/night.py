@@ -1,11 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """One night: its parts, and the order of its events."""
 
-import time
-
-from . import compare, findings, folder, idleness, job, morning, plan, rows, status, time_slice
+from . import (
+    clock,
+    compare,
+    findings,
+    folder,
+    idleness,
+    job,
+    morning,
+    plan,
+    rows,
+    status,
+    time_slice,
+)
 from .account import Account
-from .clock import Clock
 from .history import History
 from .journal import Journal
 from .screen import Screen
@@ -27,7 +36,7 @@ class Night:
     def __init__(self, settings, out, began, stops):
         self.settings = settings
         self.began = began
-        self.clock = Clock()
+        self.clock = clock.Clock()
         self.account = Account()
         self.pool = job.Pool(settings.n_jobs, self._add_mistake)
         self._stops = stops
@@ -76,13 +85,13 @@ class Night:
 
     def _fuzz(self):
         left = self.settings.seconds - self.clock.seconds()
-        end = time.monotonic() + left
+        end = clock.now() + left
         n_lanes = sum(map(len, self._lanes_of.values()))
         length = plan.slice_seconds(n_lanes, left * self.settings.n_jobs)
-        while not self._stops() and time.monotonic() < end:
-            self._start_what_fits(min(length, end - time.monotonic()))
+        while not self._stops() and clock.now() < end:
+            self._start_what_fits(min(length, end - clock.now()))
             if not self.pool.running:
-                if end - time.monotonic() > 1:
+                if end - clock.now() > 1:
                     self.ended_by = "nothing left to run"
                 break
             self._look_after()
@@ -144,7 +153,7 @@ class Night:
             self._work.commit_corpora()
 
     def _sample(self):
-        now = time.monotonic()
+        now = clock.now()
         if now < self._next_sample:
             return
         self._next_sample = now + _SAMPLE_SECONDS

@@ -6,7 +6,8 @@ On a terminal the status is one line that is written over. Elsewhere it is a lin
 
 import os
 import sys
-import time
+
+from . import clock
 
 _TERMINAL_SECONDS = 1
 _LOG_SECONDS = 30
@@ -28,9 +29,9 @@ class Screen:
 
     def show(self, status):
         """Prints what status() returns, when it is time to."""
-        if time.monotonic() < self._next:
+        if clock.now() < self._next:
             return
-        self._next = time.monotonic() + self._every
+        self._next = clock.now() + self._every
         text = status()
         self._print(_ERASE + text[: self._columns()] if self._live else text + "\n")
 

@@ -13,20 +13,20 @@ import unittest
 import unittest.mock
 
 from fixture import SOURCES, wait_for_death
-from overnight import __main__ as program, files, job
+from overnight import __main__ as program, clock, files, job
 
 _PATHS = {"PYTHONPATH": str(SOURCES), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 class JobTest(unittest.TestCase):
-    """Processes that do not end when they should."""
+    """Processes that do not end when they should. Time passes only when a test says so."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.output = pathlib.Path(folder.name, "output")
-        self.kept, job._GRACE_SECONDS = job._GRACE_SECONDS, 0.2
-        self.addCleanup(setattr, job, "_GRACE_SECONDS", self.kept)
+        self.now = 0.0
+        self.enterContext(unittest.mock.patch.object(clock, "now", lambda: self.now))
 
     def run_to_end(self, command, seconds, **options):
         """Returns the job after its end."""
@@ -36,25 +36,41 @@ class JobTest(unittest.TestCase):
             pass
         return made
 
+    def poll_until(self, made, text):
+        """Polls until the job, which must not end, has printed this."""
+        while made.text() != text:
+            self.assertFalse(made.poll(), "it ended too early")
+
     def run_over_time(self, trap, **options):
-        """Returns the job after its end. Its time runs out as soon as it has set its trap."""
+        """Returns a job that has set its trap, at the end of its time."""
         command = ["/bin/sh", "-c", f"{trap}; echo ready; while :; do :; done"]
         made = job.Job("x", command, self.output, 3600, **options)
         made.start()
-        while made.text() != "ready\n":
-            self.assertFalse(made.poll(), "it ended too early")
-        made._seconds = 0
-        while not made.poll():
-            pass
+        self.poll_until(made, "ready\n")
+        self.now = 3600.0
+        self.assertFalse(made.poll())
+        self.assertIsNone(made.forced)
+        self.now = 3600.1
         return made
 
     def test_job_is_asked_to_end_when_its_time_runs_out(self):
         made = self.run_over_time("trap 'echo bye; exit 5' USR1", end_signal=signal.SIGUSR1)
+        while not made.poll():
+            pass
         self.assertEqual((made.status, made.forced), (5, job.OVERRUN))
         self.assertEqual(made.text(), "ready\nbye\n")
 
-    def test_job_that_ignores_the_request_is_killed(self):
-        made = self.run_over_time("trap '' TERM")
+    def test_job_that_ignores_the_request_is_killed_after_the_grace_period(self):
+        made = self.run_over_time("trap 'echo no' TERM")
+        self.poll_until(made, "ready\nno\n")
+        self.now += job._GRACE_SECONDS
+        self.assertFalse(made.poll())
+        # It is still alive: it answers.
+        os.killpg(made._process.pid, signal.SIGTERM)
+        self.poll_until(made, "ready\nno\nno\n")
+        self.now += 0.1
+        while not made.poll():
+            pass
         self.assertEqual((made.status, made.forced), (-signal.SIGKILL, job.OVERRUN))
 
     def test_endless_output_ends_the_process_before_the_disk_is_full(self):
@@ -79,7 +95,15 @@ class JobTest(unittest.TestCase):
 
     def test_late_process_is_killed_with_its_child(self):
         command = ["sh", "-c", "trap '' TERM; sleep 600 & echo $!; wait"]
-        self.assertIsNone(job.run_to_end(command, self.output, 5, {}))
+        ends_within = job._ends_within
+
+        def ends_after_it_printed(process, seconds):
+            while not files.read_text(self.output).endswith("\n"):
+                self.assertIsNone(process.poll(), "it ended too early")
+            return ends_within(process, seconds)
+
+        with unittest.mock.patch.object(job, "_ends_within", ends_after_it_printed):
+            self.assertIsNone(job.run_to_end(command, self.output, 0.01, {}))
         wait_for_death(int(files.read_text(self.output)))
 
     def test_process_that_triage_starts_dies_with_it(self):

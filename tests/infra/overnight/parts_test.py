@@ -5,6 +5,7 @@
 import ast
 import graphlib
 import pathlib
+import re
 import signal
 import subprocess
 import tempfile
@@ -53,6 +54,12 @@ class ImportsTest(unittest.TestCase):
         order = list(graphlib.TopologicalSorter(graph).static_order())
         self.assertIn("night", order)
         self.assertEqual([name for name in graph if "night" in graph[name]], ["__main__"])
+
+    def test_only_the_clock_reads_the_time_that_passes(self):
+        """The tests of whole nights replace it."""
+        texts = {path.stem: path.read_text() for path in (SOURCES / "overnight").glob("*.py")}
+        readers = re.compile(r"\b(monotonic|perf_counter|time\.time)(_ns)?\b")
+        self.assertEqual([name for name, text in texts.items() if readers.search(text)], ["clock"])
 
 
 class RunfilesTest(unittest.TestCase):

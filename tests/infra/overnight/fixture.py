@@ -14,6 +14,7 @@ import unittest
 
 SOURCES = pathlib.Path("fuzz").resolve()
 FAKE = pathlib.Path(__file__).with_name("fake_fuzzer.py")
+CLOCKED = pathlib.Path(__file__).with_name("clocked").resolve()
 
 sys.path.insert(0, str(SOURCES))
 
@@ -35,20 +36,6 @@ def wait_for_death(pid):
         time.sleep(0.01)
 
 
-def main():
-    """Runs the tests of the class that is named on the command line; a shard runs its part of them,
-    within a time limit of its own. A night takes half a minute on a busy machine."""
-    if "TEST_SHARD_STATUS_FILE" in os.environ:
-        pathlib.Path(os.environ["TEST_SHARD_STATUS_FILE"]).touch()
-    n_shards = int(os.environ.get("TEST_TOTAL_SHARDS", 1))
-    names = sys.argv[1:]
-    tests = unittest.defaultTestLoader.loadTestsFromNames(names, sys.modules["__main__"])
-    cases = [case for group in tests for case in group]
-    mine = unittest.TestSuite(cases[int(os.environ.get("TEST_SHARD_INDEX", 0)) :: n_shards])
-    result = unittest.TextTestRunner().run(mine)
-    sys.exit(not (result.wasSuccessful() and result.testsRun))
-
-
 def made_settings(runfiles="/r", night="fuzz/night", mill=None, **fields):
     """Settings without a command line."""
     made = object.__new__(settings.Settings)
@@ -61,12 +48,13 @@ def made_settings(runfiles="/r", night="fuzz/night", mill=None, **fields):
 
 
 class NightTest(unittest.TestCase):
-    """Each test has a cache, a source tree and runfiles of its own."""
+    """Each test has a cache, a source tree and runfiles of its own, and each start a clock."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        self.root = pathlib.Path(folder.name)
+        self.clocks = folder.name
+        self.root = pathlib.Path(folder.name, "root")
         self.cache = self.root / "slabmill"
         self.out = self.root / "out"
         self.workspace = self.root / "tree"
@@ -86,7 +74,10 @@ class NightTest(unittest.TestCase):
         night = self.root / "fuzz" / "night"
         binary = night / variant / name
         binary.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(FAKE, binary)
+        # Not the first Python on PATH, which may be a script that looks for others.
+        program = FAKE.read_text().split("\n", 1)[1]
+        binary.write_text(f"#!{sys.executable} -SE\n{program}")
+        binary.chmod(0o755)
         (binary.parent / f".{name}.manner").write_text(manner)
         for path, content in seeds:
             seed = night / "seeds" / name / "corpus" / name / path
@@ -96,9 +87,12 @@ class NightTest(unittest.TestCase):
     def start(self, *words, minutes="0.05", within=(), terminal=None, workspace="tree"):
         """Starts a night of three seconds with one job, unless the words say otherwise. `within`:
         the beginning of the command; `terminal`: a descriptor instead of a pipe."""
+        descriptor, clock = tempfile.mkstemp(dir=self.clocks)
+        os.close(descriptor)
         environment = {
             **os.environ,
-            "PYTHONPATH": str(SOURCES),
+            "NIGHT_CLOCK": clock,
+            "PYTHONPATH": f"{CLOCKED}:{SOURCES}",
             "PYTHONDONTWRITEBYTECODE": "1",
             "XDG_CACHE_HOME": str(self.root),
         }

@@ -316,7 +316,9 @@ class StopsTest(NightTest):
     def test_terminal_that_closes_ends_the_night_with_the_report(self):
         self.target("slab_fuzz", "endless")
         ours, theirs = os.openpty()
-        process, _ = self.wait_until_up(within=["setsid", "--ctty"], terminal=theirs)
+        # Also if this test runs under nohup.
+        within = ["env", "--default-signal=HUP", "setsid", "--ctty"]
+        process, _ = self.wait_until_up(within=within, terminal=theirs)
         os.close(theirs)
         # The system sends SIGHUP, and all output from now on fails.
         os.close(ours)

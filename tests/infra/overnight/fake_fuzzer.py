@@ -84,6 +84,13 @@ def name_of(data):
     return sha1(data).hexdigest()
 
 
+def keep(folder, data):
+    """Adds an input. The fuzzer of another night may read the folder: it must not see half of it."""
+    scratch = f"{folder}/.{name_of(data)}"
+    write(scratch, data)
+    os.replace(scratch, f"{folder}/{name_of(data)}")
+
+
 def inputs(folder):
     """The contents of all files, by path."""
     paths = sorted(f"{at}/{name}" for at, _, names in os.walk(folder) for name in names)
@@ -120,7 +127,7 @@ def reproduce(path):
 def merge():
     target, *sources = PATHS
     for data in (data for folder in sources for data in inputs(folder)):
-        write(f"{target}/{name_of(data)}", data)
+        keep(target, data)
 
 
 def read_corpus():
@@ -172,7 +179,7 @@ def fuzz():
     if MANNER in ("shallow", "crashes", "fills"):
         die()
     data = os.urandom(8)
-    write(f"{PATHS[0]}/{name_of(data)}", data)
+    keep(PATHS[0], data)
     if MANNER == "endless":
         spend(seconds_wanted())
         write(os.environ["XDG_CACHE_HOME"] + "/up", b"%d\n" % os.getpid())

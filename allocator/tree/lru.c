@@ -49,42 +49,11 @@ static uint64_t *link_from_older(const struct slm_journal *journal, struct slm_l
     return older == 0 ? &lru->oldest : &at(journal, older)->newer;
 }
 
-/* Links a node in front of all others; the caller sets list and n_nodes. */
-static inline void link_newest(const struct slm_journal *journal, struct node_change *change,
-                               struct slm_lru *lru, struct slm_lru_node *node)
-{
-    uint64_t x = slm_journal_offset(journal, node);
-    uint64_t next = lru->newest;
-    node_put(change, &node->newer, 0);
-    node_store(change, &node->older, next);
-    node_store(change, link_from_older(journal, lru, next), x);
-    node_store(change, &lru->newest, x);
-}
-
-/* The same, after all others. */
-static inline void link_oldest(const struct slm_journal *journal, struct node_change *change,
-                               struct slm_lru *lru, struct slm_lru_node *node)
-{
-    uint64_t x = slm_journal_offset(journal, node);
-    uint64_t next = lru->oldest;
-    node_put(change, &node->older, 0);
-    node_store(change, &node->newer, next);
-    node_store(change, link_from_newer(journal, lru, next), x);
-    node_store(change, &lru->oldest, x);
-}
-
 /* The words that lead to a node. */
 struct links {
     uint64_t *from_newer;
     uint64_t *from_older;
 };
-
-static inline void unlink_node(struct node_change *change, const struct links *links,
-                               const struct slm_lru_node *node)
-{
-    node_store(change, links->from_newer, node->older);
-    node_store(change, links->from_older, node->newer);
-}
 
 /* A memcpy of a linked node looks linked; check that its neighbours' links point here. */
 static inline bool find_links(const struct slm_journal *journal, struct slm_lru *lru,
@@ -99,6 +68,43 @@ static inline bool find_links(const struct slm_journal *journal, struct slm_lru 
     return *links->from_newer == x && *links->from_older == x;
 }
 
+/* Takes the node out from between its neighbours. */
+static CHANGE_INLINE void set_links(const struct links *links, const struct slm_lru_node *node)
+{
+    uint64_t older = node->older;
+    uint64_t newer = node->newer;
+    node_set(links->from_newer, older);
+    node_set(links->from_older, newer);
+}
+
+static CHANGE_INLINE void note_remove(const struct slm_journal *journal, const struct slm_lru *lru,
+                                      const struct slm_lru_node *node, const struct links *links)
+{
+    struct node_change change = node_change_begin(journal);
+    node_note(&change, links->from_newer);
+    node_note(&change, links->from_older);
+    node_note(&change, &node->newer);
+    node_note(&change, &node->older);
+    node_note(&change, &node->list);
+    node_note(&change, &lru->n_nodes);
+    node_count(&change);
+}
+
+/* Of a node that is not the newest, which is at from_next then. */
+static CHANGE_INLINE void note_touch(const struct slm_journal *journal, const struct slm_lru *lru,
+                                     const struct slm_lru_node *node, const struct links *links,
+                                     const slm_word *from_next)
+{
+    struct node_change change = node_change_begin(journal);
+    node_note(&change, links->from_newer);
+    node_note(&change, links->from_older);
+    node_note(&change, &node->newer);
+    node_note(&change, &node->older);
+    node_note(&change, from_next);
+    node_note(&change, &lru->newest);
+    node_count(&change);
+}
+
 /* SLM_CHECKS 3. The range is unknown here, so it is all that offsets can reach. */
 static void check_after_change(const struct slm_journal *journal, const struct slm_lru *lru)
 {
@@ -107,34 +113,65 @@ static void check_after_change(const struct slm_journal *journal, const struct s
     SLM_CHECK_ALL(slm_lru_check(&links_only, lru, 1, UINT64_C(1) << 48));
 }
 
-static enum slm_status can_change(struct slm_journal *journal, const struct slm_lru *lru,
-                                  const struct slm_lru_node *node)
+static CHANGE_INLINE enum slm_status can_change(struct slm_journal *journal,
+                                                const struct slm_lru *lru,
+                                                const struct slm_lru_node *node, bool is_insert)
 {
-    return node_can_change(journal, lru, sizeof *lru, node, sizeof *node, SLM_LRU_ENTRIES);
+    return node_can_change(journal, lru, sizeof *lru, node, sizeof *node, SLM_LRU_ENTRIES,
+                           is_insert);
+}
+
+/* Notes what an insert changes. `away` is 0 already, unless the caller did not zero the node. */
+static CHANGE_INLINE void note_insert(const struct slm_journal *journal, const struct slm_lru *lru,
+                                      const struct slm_lru_node *node, const slm_word *end,
+                                      const slm_word *from_next)
+{
+    struct node_change change = node_change_begin(journal);
+    if (!node_is_fresh(&change, node)) {
+        bool is_newest = end == &lru->newest;
+        node_note(&change, is_newest ? &node->older : &node->newer);
+        node_note(&change, &node->list);
+        const slm_word *away = is_newest ? &node->newer : &node->older;
+        if (SLM_UNLIKELY(*away != 0)) {
+            node_note(&change, away);
+        }
+    }
+    node_note_any(&change, from_next);
+    if (!node_is_fresh(&change, lru)) {
+        node_note(&change, end);
+        node_note(&change, &lru->n_nodes);
+    }
+    node_count(&change);
 }
 
 /* is_newest is a constant where this is inlined. */
 static CHANGE_INLINE enum slm_status insert_at_end(struct slm_journal *journal, struct slm_lru *lru,
                                                    struct slm_lru_node *node, bool is_newest)
 {
-    if (journal == NULL || lru == NULL || node == NULL) {
+    if (SLM_UNLIKELY(journal == NULL) || SLM_UNLIKELY(lru == NULL) || SLM_UNLIKELY(node == NULL)) {
         return SLM_E_NULL;
     }
     if (node_is_aligned(node) && node->list != 0) {
         return node_tagged_status(journal, lru, sizeof *lru, node, sizeof *node, node->list);
     }
-    enum slm_status status = can_change(journal, lru, node);
-    if (status != SLM_OK) {
+    enum slm_status status = can_change(journal, lru, node, true);
+    if (SLM_UNLIKELY(status != SLM_OK)) {
         return status;
     }
-    struct node_change change = node_change_begin(journal);
-    if (is_newest) {
-        link_newest(journal, &change, lru, node);
-    } else {
-        link_oldest(journal, &change, lru, node);
+    uint64_t x = slm_journal_offset(journal, node);
+    uint64_t *end = is_newest ? &lru->newest : &lru->oldest;
+    uint64_t next = *end;
+    uint64_t *from_next =
+        is_newest ? link_from_older(journal, lru, next) : link_from_newer(journal, lru, next);
+    if (journal->log != NULL) {
+        note_insert(journal, lru, node, end, from_next);
     }
-    node_store(&change, &node->list, tag_of(journal, lru));
-    node_store(&change, &lru->n_nodes, lru->n_nodes + 1);
+    node_set(&node->newer, is_newest ? 0 : next);
+    node_set(&node->older, is_newest ? next : 0);
+    node_set(from_next, x);
+    node_set(end, x);
+    node_set(&node->list, tag_of(journal, lru));
+    node_set(&lru->n_nodes, lru->n_nodes + 1);
     check_after_change(journal, lru);
     return SLM_OK;
 }
@@ -154,23 +191,25 @@ enum slm_status slm_lru_insert_oldest(struct slm_journal *journal, struct slm_lr
 enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
                                struct slm_lru_node *node)
 {
-    if (journal == NULL || lru == NULL || node == NULL) {
+    if (SLM_UNLIKELY(journal == NULL) || SLM_UNLIKELY(lru == NULL) || SLM_UNLIKELY(node == NULL)) {
         return SLM_E_NULL;
     }
     struct links links;
     if (!find_links(journal, lru, node, &links)) {
         return SLM_E_NOT_MEMBER;
     }
-    enum slm_status status = can_change(journal, lru, node);
+    enum slm_status status = can_change(journal, lru, node, false);
     if (status != SLM_OK) {
         return status;
     }
-    struct node_change change = node_change_begin(journal);
-    unlink_node(&change, &links, node);
-    node_store(&change, &node->newer, 0);
-    node_store(&change, &node->older, 0);
-    node_store(&change, &node->list, 0);
-    node_store(&change, &lru->n_nodes, lru->n_nodes - 1);
+    if (journal->log != NULL) {
+        note_remove(journal, lru, node, &links);
+    }
+    set_links(&links, node);
+    node_set(&node->newer, 0);
+    node_set(&node->older, 0);
+    node_set(&node->list, 0);
+    node_set(&lru->n_nodes, lru->n_nodes - 1);
     check_after_change(journal, lru);
     return SLM_OK;
 }
@@ -178,21 +217,28 @@ enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
 enum slm_status slm_lru_touch(struct slm_journal *journal, struct slm_lru *lru,
                               struct slm_lru_node *node)
 {
-    if (journal == NULL || lru == NULL || node == NULL) {
+    if (SLM_UNLIKELY(journal == NULL) || SLM_UNLIKELY(lru == NULL) || SLM_UNLIKELY(node == NULL)) {
         return SLM_E_NULL;
     }
     struct links links;
     if (!find_links(journal, lru, node, &links)) {
         return SLM_E_NOT_MEMBER;
     }
-    enum slm_status status = can_change(journal, lru, node);
+    enum slm_status status = can_change(journal, lru, node, false);
     if (status != SLM_OK) {
         return status;
     }
     if (node->newer != 0) {
-        struct node_change change = node_change_begin(journal);
-        unlink_node(&change, &links, node);
-        link_newest(journal, &change, lru, node);
+        uint64_t next = lru->newest;
+        uint64_t *from_next = link_from_older(journal, lru, next);
+        if (journal->log != NULL) {
+            note_touch(journal, lru, node, &links, from_next);
+        }
+        set_links(&links, node);
+        node_set(&node->newer, 0);
+        node_set(&node->older, next);
+        node_set(from_next, slm_journal_offset(journal, node));
+        node_set(&lru->newest, slm_journal_offset(journal, node));
     }
     check_after_change(journal, lru);
     return SLM_OK;

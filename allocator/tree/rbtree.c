@@ -18,8 +18,10 @@
  * Stored   Nodes, trees and lists: words in their user's objects, linked by offsets from the
  *          journal's base, so that every process may map them elsewhere. Nothing else is kept:
  *          struct edit lives for one call.
- * Calls    Every store is put's: through node_put to a journal that is on. Nothing reads the slab
- *          but the checks. So a tree has no recovery of its own: the journal undoes half a rotation.
+ * Calls    Every store is set's. Stores go in batches: the old values of all words of a rotation,
+ *          say, are noted first, then counted at once, and then the words change. Nothing reads
+ *          the slab but the checks. So a tree has no recovery of its own: the journal undoes half a
+ *          rotation.
  *          Searches are in the header, so that the user's comparison becomes part of their loop. An
  *          insert is a check, such a search, and a link.
  * Member   A node's last word records which tree it is in: a second insert, and a remove from
@@ -47,6 +49,7 @@ struct edit {
     struct slm_journal *journal;
     struct slm_rbtree *tree;
     struct node_change *change; /* NULL: the journal is off */
+    bool is_insert;             /* words in the newest object take no entries */
 };
 
 #define INLINED inline __attribute__((always_inline))
@@ -70,10 +73,42 @@ static inline uint64_t offset_of(struct edit edit, const struct slm_rbtree_node 
     return (uint64_t)((const unsigned char *)node - edit.journal->base);
 }
 
-static INLINED void put(struct edit edit, uint64_t *word, uint64_t value)
+/* Before a batch of at most so many entries. */
+static INLINED void expect(struct edit edit, size_t n_entries)
 {
     if (edit.change != NULL) {
-        node_put(edit.change, word, value);
+        node_expect(edit.change, n_entries);
+    }
+}
+
+static INLINED void note(struct edit edit, const slm_word *word)
+{
+    if (edit.change != NULL && !(edit.is_insert && node_is_fresh(edit.change, word))) {
+        node_note(edit.change, word);
+    }
+}
+
+/* Two words of one node. */
+static INLINED void note_two(struct edit edit, const slm_word *a, const slm_word *b)
+{
+    if (edit.change != NULL && !(edit.is_insert && node_is_fresh(edit.change, a))) {
+        node_note(edit.change, a);
+        node_note(edit.change, b);
+    }
+}
+
+/* The batch is complete: its words may change now. */
+static INLINED void count(struct edit edit)
+{
+    if (edit.change != NULL) {
+        node_count(edit.change);
+    }
+}
+
+static INLINED void set(struct edit edit, slm_word *word, uint64_t value)
+{
+    if (edit.change != NULL) {
+        node_set(word, value);
     } else {
         *word = value;
     }
@@ -81,17 +116,17 @@ static INLINED void put(struct edit edit, uint64_t *word, uint64_t value)
 
 static INLINED void set_parent(struct edit edit, struct slm_rbtree_node *node, uint64_t parent)
 {
-    put(edit, &node->parent, parent | (node->parent & RBTREE_RED));
+    set(edit, &node->parent, parent | (node->parent & RBTREE_RED));
 }
 
 static INLINED void set_black(struct edit edit, struct slm_rbtree_node *node)
 {
-    put(edit, &node->parent, rbtree_parent(node));
+    set(edit, &node->parent, rbtree_parent(node));
 }
 
 static INLINED void set_red(struct edit edit, struct slm_rbtree_node *node)
 {
-    put(edit, &node->parent, node->parent | RBTREE_RED);
+    set(edit, &node->parent, node->parent | RBTREE_RED);
 }
 
 /* A missing child is black. */
@@ -125,17 +160,28 @@ static INLINED void rotate(struct edit edit, struct slm_rbtree_node *x, struct s
 {
     uint64_t below = offset_of(edit, x);
     uint64_t above = offset_of(edit, up);
-    uint64_t *inner = rbtree_link_of(up, side);
+    uint64_t *from_x = rbtree_link_of(x, rbtree_other(side));
+    uint64_t *from_up = rbtree_link_of(up, side);
+    uint64_t *link = link_to(edit, rbtree_parent(x), below);
+    struct slm_rbtree_node *inner = *from_up == 0 ? NULL : at(edit, *from_up);
     uint64_t up_red = up->parent & RBTREE_RED;
     SLM_ASSERT(list, rbtree_parent(up) == below);
-    put(edit, rbtree_link_of(x, rbtree_other(side)), *inner);
-    if (*inner != 0) {
-        set_parent(edit, at(edit, *inner), below);
+    expect(edit, 6);
+    note_two(edit, from_x, &x->parent);
+    note_two(edit, from_up, &up->parent);
+    note(edit, link);
+    if (inner != NULL) {
+        note(edit, &inner->parent);
     }
-    put(edit, link_to(edit, rbtree_parent(x), below), above);
-    put(edit, &up->parent, x->parent);
-    put(edit, inner, below);
-    put(edit, &x->parent, above | up_red);
+    count(edit);
+    set(edit, from_x, *from_up);
+    if (inner != NULL) {
+        set_parent(edit, inner, below);
+    }
+    set(edit, link, above);
+    set(edit, &up->parent, x->parent);
+    set(edit, from_up, below);
+    set(edit, &x->parent, above | up_red);
 }
 
 /* --- Insert --- */
@@ -145,12 +191,20 @@ static INLINED void link_new(struct edit edit, struct slm_rbtree_node *node,
                              struct slm_rbtree_node *parent, enum rbtree_side side)
 {
     uint64_t *link = parent == NULL ? &edit.tree->root : rbtree_link_of(parent, side);
-    put(edit, &node->left, 0);
-    put(edit, &node->right, 0);
-    put(edit, &node->parent, parent == NULL ? 0 : offset_of(edit, parent) | RBTREE_RED);
-    put(edit, &node->tree, rbtree_tag(edit.journal, edit.tree));
-    put(edit, link, offset_of(edit, node));
-    put(edit, &edit.tree->n_nodes, edit.tree->n_nodes + 1);
+    expect(edit, 6);
+    note_two(edit, &node->parent, &node->tree);
+    if (SLM_UNLIKELY((node->left | node->right) != 0)) { /* the caller did not zero it */
+        note_two(edit, &node->left, &node->right);
+    }
+    note(edit, link);
+    note(edit, &edit.tree->n_nodes);
+    count(edit);
+    set(edit, &node->left, 0);
+    set(edit, &node->right, 0);
+    set(edit, &node->parent, parent == NULL ? 0 : offset_of(edit, parent) | RBTREE_RED);
+    set(edit, &node->tree, rbtree_tag(edit.journal, edit.tree));
+    set(edit, link, offset_of(edit, node));
+    set(edit, &edit.tree->n_nodes, edit.tree->n_nodes + 1);
 }
 
 /* parent and x, its child, are red, grand is black, and no uncle is red. `side` is that of parent
@@ -164,6 +218,26 @@ static INLINED void turn_red(struct edit edit, struct slm_rbtree_node *grand,
         parent = x;
     }
     rotate(edit, grand, parent, rbtree_other(side));
+}
+
+/* A red parent, its red sibling and their black parent exchange colours. is_root: grand stays
+ * black. */
+static INLINED void recolour(struct edit edit, struct slm_rbtree_node *parent,
+                             struct slm_rbtree_node *uncle, struct slm_rbtree_node *grand,
+                             bool is_root)
+{
+    expect(edit, 3);
+    note(edit, &parent->parent);
+    note(edit, &uncle->parent);
+    if (!is_root) {
+        note(edit, &grand->parent);
+    }
+    count(edit);
+    set_black(edit, parent);
+    set_black(edit, uncle);
+    if (!is_root) {
+        set_red(edit, grand);
+    }
 }
 
 /* x is red, and maybe parent, which is above it. A red parent is not the root: there is a
@@ -180,13 +254,11 @@ static INLINED void fix_red(struct edit edit, struct slm_rbtree_node *x,
             turn_red(edit, grand, parent, x, side);
             return;
         }
-        set_black(edit, parent);
-        set_black(edit, at(edit, uncle));
         uint64_t above = rbtree_parent(grand);
+        recolour(edit, parent, at(edit, uncle), grand, above == 0);
         if (above == 0) {
             return;
         }
-        set_red(edit, grand);
         x = grand;
         parent = at(edit, above);
     }
@@ -210,25 +282,24 @@ static void check_after_change(const struct slm_journal *journal, const struct s
     SLM_CHECK_ALL(slm_rbtree_check(&links_only, tree, order, 1, UINT64_C(1) << 48));
 }
 
-static enum slm_status can_change(struct slm_journal *journal, const struct slm_rbtree *tree,
-                                  const struct slm_rbtree_node *node)
+static CHANGE_INLINE enum slm_status can_change(struct slm_journal *journal,
+                                                const struct slm_rbtree *tree,
+                                                const struct slm_rbtree_node *node, bool is_insert)
 {
-    if (journal->log == NULL) {
-        return SLM_OK;
-    }
-    return node_can_change(journal, tree, sizeof *tree, node, sizeof *node, SLM_RBTREE_ENTRIES);
+    return node_can_change(journal, tree, sizeof *tree, node, sizeof *node, SLM_RBTREE_ENTRIES,
+                           is_insert);
 }
 
 enum slm_status slm_rbtree_insert_check(struct slm_journal *journal, const struct slm_rbtree *tree,
                                         const struct slm_rbtree_node *node)
 {
-    if (journal == NULL || tree == NULL || node == NULL) {
+    if (SLM_UNLIKELY(journal == NULL) || SLM_UNLIKELY(tree == NULL) || SLM_UNLIKELY(node == NULL)) {
         return SLM_E_NULL;
     }
     if (node_is_aligned(node) && node->tree != 0) {
         return node_tagged_status(journal, tree, sizeof *tree, node, sizeof *node, node->tree);
     }
-    return can_change(journal, tree, node);
+    return can_change(journal, tree, node, true);
 }
 
 void slm_rbtree_insert_link(struct slm_journal *journal, struct slm_rbtree *tree,
@@ -241,9 +312,9 @@ void slm_rbtree_insert_link(struct slm_journal *journal, struct slm_rbtree *tree
     enum rbtree_side side = is_left ? RBTREE_LEFT : RBTREE_RIGHT;
     if (journal->log != NULL) {
         struct node_change change = node_change_begin(journal);
-        insert_at((struct edit){journal, tree, &change}, node, parent, side);
+        insert_at((struct edit){journal, tree, &change, true}, node, parent, side);
     } else {
-        insert_at((struct edit){journal, tree, NULL}, node, parent, side);
+        insert_at((struct edit){journal, tree, NULL, true}, node, parent, side);
     }
     check_after_change(journal, tree, order);
 }
@@ -262,23 +333,49 @@ static inline struct gap gap_below(struct slm_rbtree_node *parent, const uint64_
     return (struct gap){parent, link == &parent->left ? RBTREE_LEFT : RBTREE_RIGHT};
 }
 
+/* Notes what wipe_node changes, in the batch that unlinks the node. */
+static INLINED void note_wipe(struct edit edit, const struct slm_rbtree_node *node)
+{
+    note_two(edit, &node->left, &node->right);
+    note_two(edit, &node->parent, &node->tree);
+    note(edit, &edit.tree->n_nodes);
+}
+
+/* A removed node is all 0: none of its words leads anywhere. */
+static INLINED void wipe_node(struct edit edit, struct slm_rbtree_node *node)
+{
+    set(edit, &node->left, 0);
+    set(edit, &node->right, 0);
+    set(edit, &node->parent, 0);
+    set(edit, &node->tree, 0);
+    set(edit, &edit.tree->n_nodes, edit.tree->n_nodes - 1);
+}
+
 /*
  * Unlinks a node with at most one child, which is then a red leaf: it takes the node's place and is
  * black. Otherwise the paths through a black node become shorter. `link` leads to the node.
  */
-static INLINED struct gap unlink_outer(struct edit edit, const struct slm_rbtree_node *node,
+static INLINED struct gap unlink_outer(struct edit edit, struct slm_rbtree_node *node,
                                        uint64_t *link)
 {
     uint64_t child = node->left != 0 ? node->left : node->right;
     uint64_t above = rbtree_parent(node);
-    put(edit, link, child);
+    bool was_red = rbtree_is_red(node);
+    SLM_ASSERT(list, child == 0 || (is_red(edit, child) && !was_red));
+    expect(edit, 7);
+    note(edit, link);
     if (child != 0) {
-        SLM_ASSERT(list, is_red(edit, child) && !rbtree_is_red(node));
-        put(edit, &at(edit, child)->parent, above);
-    } else if (!rbtree_is_red(node) && above != 0) {
-        return gap_below(at(edit, above), link);
+        note(edit, &at(edit, child)->parent);
     }
-    return (struct gap){NULL, RBTREE_LEFT};
+    note_wipe(edit, node);
+    count(edit);
+    set(edit, link, child);
+    if (child != 0) {
+        set(edit, &at(edit, child)->parent, above);
+    }
+    wipe_node(edit, node);
+    return child == 0 && !was_red && above != 0 ? gap_below(at(edit, above), link)
+                                                : (struct gap){NULL, RBTREE_LEFT};
 }
 
 /* The word that leads to the successor of a node with two children. NULL: it is too far below, so
@@ -296,24 +393,77 @@ static uint64_t *find_heir(struct edit edit, struct slm_rbtree_node *node)
     return NULL;
 }
 
+/* What changes when heir, the successor, takes the place of a node with two children. */
+struct swap {
+    struct slm_rbtree_node *node;
+    struct slm_rbtree_node *heir;
+    struct slm_rbtree_node *left;  /* of node */
+    struct slm_rbtree_node *right; /* of node; NULL: it is heir */
+    struct slm_rbtree_node *child; /* of heir; NULL: none */
+    uint64_t *link;                /* leads to node */
+    uint64_t *heir_link;
+};
+
+static INLINED void note_swap(struct edit edit, const struct swap *swap)
+{
+    expect(edit, 13);
+    note(edit, swap->link);
+    note(edit, &swap->left->parent);
+    note_two(edit, &swap->heir->left, &swap->heir->right);
+    note(edit, &swap->heir->parent);
+    if (swap->right != NULL) {
+        note(edit, swap->heir_link);
+        note(edit, &swap->right->parent);
+    }
+    if (swap->child != NULL) {
+        note(edit, &swap->child->parent);
+    }
+    note_wipe(edit, swap->node);
+    count(edit);
+}
+
+static INLINED void set_swap(struct edit edit, const struct swap *swap)
+{
+    uint64_t y = offset_of(edit, swap->heir);
+    uint64_t child = swap->heir->right;
+    if (swap->child != NULL) {
+        set(edit, &swap->child->parent, swap->right != NULL ? rbtree_parent(swap->heir) : y);
+    }
+    if (swap->right != NULL) {
+        set(edit, swap->heir_link, child);
+        set(edit, &swap->heir->right, swap->node->right);
+        set_parent(edit, swap->right, y);
+    }
+    set(edit, swap->link, y);
+    set(edit, &swap->heir->parent, swap->node->parent);
+    set(edit, &swap->heir->left, swap->node->left);
+    set_parent(edit, swap->left, y);
+    wipe_node(edit, swap->node);
+}
+
 /* Unlinks a node with two children: its successor takes its place and its colour. */
 static INLINED struct gap unlink_inner(struct edit edit, struct slm_rbtree_node *node,
                                        uint64_t *link, uint64_t *heir_link)
 {
-    uint64_t y = *heir_link;
-    struct slm_rbtree_node *heir = at(edit, y);
-    struct gap gap = unlink_outer(edit, heir, heir_link);
-    if (gap.parent == node) {
-        gap.parent = heir; /* which takes the place of node */
+    struct slm_rbtree_node *heir = at(edit, *heir_link);
+    bool is_near = heir_link == &node->right;
+    const struct swap swap = {
+        .node = node,
+        .heir = heir,
+        .left = at(edit, node->left),
+        .right = is_near ? NULL : at(edit, node->right),
+        .child = heir->right == 0 ? NULL : at(edit, heir->right),
+        .link = link,
+        .heir_link = heir_link,
+    };
+    struct gap gap = {NULL, RBTREE_LEFT};
+    if (swap.child == NULL && !rbtree_is_red(heir)) {
+        gap = is_near ? (struct gap){heir, RBTREE_RIGHT}
+                      : gap_below(at(edit, rbtree_parent(heir)), heir_link);
     }
-    put(edit, link, y);
-    put(edit, &heir->parent, node->parent);
-    put(edit, &heir->left, node->left);
-    set_parent(edit, at(edit, node->left), y);
-    put(edit, &heir->right, node->right);
-    if (node->right != 0) {
-        set_parent(edit, at(edit, node->right), y);
-    }
+    SLM_ASSERT(list, swap.child == NULL || (rbtree_is_red(swap.child) && !rbtree_is_red(heir)));
+    note_swap(edit, &swap);
+    set_swap(edit, &swap);
     return gap;
 }
 
@@ -332,8 +482,27 @@ static INLINED void close_gap(struct edit edit, const struct gap *gap,
         rotate(edit, sibling, near, away); /* near was red and is the sibling now, black */
         sibling = near;
     }
-    set_black(edit, at(edit, far));
+    expect(edit, 1);
+    note(edit, &at(edit, far)->parent); /* counted with the rotation */
     rotate(edit, gap->parent, sibling, gap->side);
+    set_black(edit, at(edit, far));
+}
+
+/* The sibling becomes red; x, which is above it, black. */
+static INLINED void shorten_sibling(struct edit edit, struct slm_rbtree_node *x,
+                                    struct slm_rbtree_node *sibling)
+{
+    bool is_red_above = rbtree_is_red(x);
+    expect(edit, 2);
+    note(edit, &sibling->parent);
+    if (is_red_above) {
+        note(edit, &x->parent);
+    }
+    count(edit);
+    set_red(edit, sibling);
+    if (is_red_above) {
+        set_black(edit, x);
+    }
 }
 
 /* Where sibling is black and has no red child, it becomes red: its side is as short as the gap's
@@ -353,27 +522,14 @@ static INLINED void fix_gap(struct edit edit, struct gap gap)
             close_gap(edit, &gap, sibling);
             return;
         }
-        set_red(edit, sibling);
         uint64_t above = rbtree_parent(x);
-        if (rbtree_is_red(x)) {
-            put(edit, &x->parent, above);
-            return;
-        }
-        if (above == 0) {
+        bool is_closed = above == 0 || rbtree_is_red(x);
+        shorten_sibling(edit, x, sibling);
+        if (is_closed) {
             return;
         }
         gap = gap_below(at(edit, above), link_to(edit, above, offset_of(edit, x)));
     }
-}
-
-/* A removed node is all 0: none of its words leads anywhere. */
-static INLINED void wipe_node(struct edit edit, struct slm_rbtree_node *node)
-{
-    put(edit, &node->left, 0);
-    put(edit, &node->right, 0);
-    put(edit, &node->parent, 0);
-    put(edit, &node->tree, 0);
-    put(edit, &edit.tree->n_nodes, edit.tree->n_nodes - 1);
 }
 
 /* heir_link: NULL unless the node has two children. */
@@ -382,7 +538,6 @@ static INLINED void remove_at(struct edit edit, struct slm_rbtree_node *node, ui
 {
     fix_gap(edit, heir_link != NULL ? unlink_inner(edit, node, link, heir_link)
                                     : unlink_outer(edit, node, link));
-    wipe_node(edit, node);
 }
 
 /* The word that leads to node, or NULL if node is not in the tree. A memcpy of a linked node looks
@@ -390,7 +545,7 @@ static INLINED void remove_at(struct edit edit, struct slm_rbtree_node *node, ui
 static uint64_t *find_link(struct slm_journal *journal, struct slm_rbtree *tree,
                            const struct slm_rbtree_node *node)
 {
-    struct edit edit = {journal, tree, NULL};
+    struct edit edit = {journal, tree, NULL, false};
     uint64_t offset = offset_of(edit, node);
     if (!node_is_aligned(node) || node->tree != rbtree_tag(journal, tree)) {
         return NULL;
@@ -402,18 +557,18 @@ static uint64_t *find_link(struct slm_journal *journal, struct slm_rbtree *tree,
 enum slm_status slm_rbtree_remove(struct slm_journal *journal, struct slm_rbtree *tree,
                                   struct slm_rbtree_node *node)
 {
-    if (journal == NULL || tree == NULL || node == NULL) {
+    if (SLM_UNLIKELY(journal == NULL) || SLM_UNLIKELY(tree == NULL) || SLM_UNLIKELY(node == NULL)) {
         return SLM_E_NULL;
     }
     uint64_t *link = find_link(journal, tree, node);
     if (link == NULL) {
         return SLM_E_NOT_MEMBER;
     }
-    enum slm_status status = can_change(journal, tree, node);
+    enum slm_status status = can_change(journal, tree, node, false);
     if (status != SLM_OK) {
         return status;
     }
-    struct edit edit = {journal, tree, NULL};
+    struct edit edit = {journal, tree, NULL, false};
     bool is_inner = node->left != 0 && node->right != 0;
     uint64_t *heir_link = is_inner ? find_heir(edit, node) : NULL;
     if (is_inner && heir_link == NULL) {
@@ -421,7 +576,7 @@ enum slm_status slm_rbtree_remove(struct slm_journal *journal, struct slm_rbtree
     }
     if (journal->log != NULL) {
         struct node_change change = node_change_begin(journal);
-        remove_at((struct edit){journal, tree, &change}, node, link, heir_link);
+        remove_at((struct edit){journal, tree, &change, false}, node, link, heir_link);
     } else {
         remove_at(edit, node, link, heir_link);
     }

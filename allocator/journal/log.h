@@ -211,9 +211,10 @@ static inline bool journal_is_anchored(const struct slm_journal *journal, const 
 
 static inline void journal_forget_live(struct slm_journal *journal)
 {
-    journal->notes->live[0].n_bytes = 0;
-    journal->notes->live[1].n_bytes = 0;
-    journal->notes->fresh.n_bytes = 0;
+    struct slm_journal_notes *notes = journal->notes;
+    notes->live[0].n_bytes = 0;
+    notes->live[1].n_bytes = 0;
+    notes->fresh.n_bytes = 0;
 }
 
 /* Commits a transaction that released nothing and that no call refused; the caller holds the lock.
@@ -252,8 +253,8 @@ static inline bool journal_is_clean(const struct slm_journal *journal)
  * transaction that has ended, perhaps in the process that this one was forked from. */
 static inline void journal_begin(struct slm_journal *journal)
 {
-    __atomic_store_n(&journal->notes->refusal, SLM_OK, __ATOMIC_RELAXED);
     journal_forget_live(journal);
+    __atomic_store_n(&journal->notes->refusal, SLM_OK, __ATOMIC_RELAXED);
 }
 
 static inline void journal_set_lock(struct slm_journal *journal, bool (*is_held)(const void *),

@@ -60,6 +60,12 @@ struct slm_segment {
     char *temporary;  /* after the label; the path of an unnamed file that needs one; "": none */
 };
 
+/* Whether the SIGBUS guard watches it. If not, nothing was mended. */
+static inline bool slm_segment_is_watched(const struct slm_segment *segment)
+{
+    return segment->slot != NULL;
+}
+
 /* The access rights of what is shown. */
 static inline int slm_segment_prot(const struct slm_segment *segment)
 {

@@ -3,7 +3,9 @@
 #include "allocator/base/check.h"
 #include "allocator/base/yield.h"
 #include "allocator/journal/log.h"
+#include "allocator/lock/fast.h"
 #include "allocator/segment/for_zone.h"
+#include "allocator/segment/handle.h"
 #include "allocator/slab/view.h"
 #include "allocator/zone/handle.h"
 
@@ -31,18 +33,19 @@ static enum slm_status repair(struct slm_zone *zone)
 /* Whether the handle was opened for the version that the content has. */
 static bool knows_content(const struct slm_zone *zone)
 {
-    return zone->content_version == journal_content_version(&zone->journal) ||
+    return SLM_LIKELY(zone->content_version == journal_content_version(&zone->journal)) ||
            zone->content_version == ZONE_ANY_VERSION;
 }
 
-/* Whether a full look would find the zone as the last one did, and whole. */
+/* Whether a full look would find the zone as the last one did, and whole, if no part of it was cut
+ * off. */
 static inline bool is_as_seen(const struct slm_zone *zone)
 {
+    const struct zone_header *header = zone->header;
     SLM_YIELD("zone: look at what was seen");
-    return zone_bytes(zone) == zone->seen_bytes &&
-           zone->slab->header->n_pages == zone->seen_pages && zone->journal.log->state == 0 &&
-           zone->header->state == ZONE_READY && knows_content(zone) &&
-           !slm_segment_was_mended(zone->segment);
+    return zone->slab->header->n_pages == zone->seen_pages && zone->journal.log->state == 0 &&
+           header->state == ZONE_READY && knows_content(zone) &&
+           zone_bytes(zone) == zone->seen_bytes;
 }
 
 static bool is_usable(const struct slm_zone *zone)
@@ -87,6 +90,16 @@ static SLM_NOINLINE enum slm_status look_and_enter(struct slm_zone *zone, enum s
     return status;
 }
 
+/* The zone is as it was seen, but the SIGBUS guard watches it. */
+static SLM_NOINLINE enum slm_status enter_watched(struct slm_zone *zone)
+{
+    if (slm_segment_was_mended(zone->segment)) {
+        return look_and_enter(zone, SLM_OK, false);
+    }
+    journal_begin(&zone->journal);
+    return SLM_OK;
+}
+
 /* After the attempt to lock. Nearly always nothing has changed since the last turn. */
 static inline enum slm_status enter(struct slm_zone *zone, enum slm_status got)
 {
@@ -95,6 +108,9 @@ static inline enum slm_status enter(struct slm_zone *zone, enum slm_status got)
     }
     if (SLM_UNLIKELY(!is_as_seen(zone))) {
         return look_and_enter(zone, SLM_OK, false);
+    }
+    if (SLM_UNLIKELY(slm_segment_is_watched(zone->segment))) {
+        return enter_watched(zone);
     }
     journal_begin(&zone->journal);
     return SLM_OK;
@@ -109,10 +125,19 @@ static inline enum slm_status check_lockable(const struct slm_zone *zone)
     return zone->lock == NULL ? SLM_E_READ_ONLY : SLM_OK;
 }
 
+static SLM_NOINLINE enum slm_status wait_and_enter(struct slm_zone *zone)
+{
+    return enter(zone, slm_lock_lock(zone->lock));
+}
+
+/* The lock is taken inline, and all else is left to functions of their own. */
 enum slm_status slm_zone_lock(struct slm_zone *zone)
 {
     enum slm_status status = check_lockable(zone);
-    return status == SLM_OK ? enter(zone, slm_lock_lock(zone->lock)) : status;
+    if (SLM_UNLIKELY(status != SLM_OK)) {
+        return status;
+    }
+    return SLM_LIKELY(slm_lock_take_fast(zone->lock)) ? enter(zone, SLM_OK) : wait_and_enter(zone);
 }
 
 enum slm_status slm_zone_trylock(struct slm_zone *zone)
@@ -141,11 +166,16 @@ static inline enum slm_status check_held(const struct slm_zone *zone)
     return status == SLM_OK && !zone_is_held(zone) ? SLM_E_OWNER : status;
 }
 
+static inline enum slm_status unlock(struct slm_zone *zone)
+{
+    return SLM_LIKELY(slm_lock_give_fast(zone->lock)) ? SLM_OK : slm_lock_unlock(zone->lock);
+}
+
 /* The caller holds the lock. */
 static SLM_NOINLINE enum slm_status commit_and_unlock(struct slm_zone *zone)
 {
     enum slm_status committed = slm_journal_commit(&zone->journal);
-    enum slm_status given = slm_lock_unlock(zone->lock);
+    enum slm_status given = unlock(zone);
     return given == SLM_OK ? committed : given;
 }
 
@@ -166,13 +196,13 @@ enum slm_status slm_zone_unlock(struct slm_zone *zone)
         return check_and_unlock(zone);
     }
     if (journal_is_clean(&zone->journal)) {
-        return slm_lock_unlock(zone->lock);
+        return unlock(zone);
     }
     if (SLM_UNLIKELY(!zone_is_plainly_held(zone))) {
         return check_and_unlock(zone);
     }
     bool is_committed = journal_commit_plainly(&zone->journal);
-    return is_committed ? slm_lock_unlock(zone->lock) : commit_and_unlock(zone);
+    return is_committed ? unlock(zone) : commit_and_unlock(zone);
 }
 
 static SLM_NOINLINE enum slm_status undo_and_unlock(struct slm_zone *zone, enum slm_status status)

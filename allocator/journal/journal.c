@@ -362,20 +362,48 @@ void *slm_journal_root(const struct slm_journal *journal)
                : slm_journal_pointer(journal, journal->log->root);
 }
 
-/* Each release was judged when this transaction noted it, and only its commit frees. The notes have
- * the first release and how many there are. */
-static inline void free_released(struct slm_journal *journal)
+/* Each release was judged when this transaction noted it, and only its commit frees. */
+static inline void free_entry(struct slm_journal *journal, const struct journal_entry *entry)
+{
+    (void)slm_slab_free_locked(journal->slab, journal->base + (entry->what & JOURNAL_OFFSET));
+}
+
+/* The notes have the first release and how many there are. */
+static SLM_NOINLINE void free_released(struct slm_journal *journal)
 {
     const struct slm_journal_log *log = journal->log;
     uint32_t n_left = journal->notes->n_frees;
     uint32_t n_entries = journal_n_entries(log);
     for (uint32_t i = journal->notes->first_free; i < n_entries && n_left > 0; i++) {
-        uint64_t what = log->entries[i].what;
-        if (what >> JOURNAL_KIND_SHIFT == JOURNAL_FREE) {
-            (void)slm_slab_free_locked(journal->slab, journal->base + (what & JOURNAL_OFFSET));
+        if (journal_kind_of(&log->entries[i]) == JOURNAL_FREE) {
+            free_entry(journal, &log->entries[i]);
             n_left--;
         }
     }
+}
+
+/* Most transactions that release anything release one object. */
+static inline void finish_commit(struct slm_journal *journal)
+{
+    struct slm_journal_log *log = journal->log;
+    const struct slm_journal_notes *notes = journal->notes;
+    const struct journal_entry *first = &log->entries[notes->first_free];
+    bool is_one = notes->n_frees == 1 && notes->first_free < journal_n_entries(log) &&
+                  journal_kind_of(first) == JOURNAL_FREE;
+    journal_commit_word(&log->state, log->state | JOURNAL_COMMITTED);
+    if (SLM_LIKELY(is_one)) {
+        free_entry(journal, first); /* the entries lead forward: see recover.c */
+    } else {
+        free_released(journal);
+    }
+}
+
+/* A call refused the transaction. */
+static SLM_NOINLINE enum slm_status undo_refused(struct slm_journal *journal)
+{
+    enum slm_status refusal = journal->notes->refusal;
+    slm_journal_abort(journal);
+    return refusal;
 }
 
 enum slm_status slm_journal_commit(struct slm_journal *journal)
@@ -391,20 +419,19 @@ enum slm_status slm_journal_commit(struct slm_journal *journal)
         return SLM_E_OWNER;
     }
     journal_forget_live(journal);
-    enum slm_status refusal = journal->notes->refusal;
-    if (SLM_UNLIKELY(refusal != SLM_OK)) {
-        slm_journal_abort(journal);
-        return refusal;
+    if (SLM_UNLIKELY(journal->notes->refusal != SLM_OK)) {
+        return undo_refused(journal);
     }
     /* Logged allocations no longer need it, and a later recovery must not mistake an unlogged one
      * for new. */
-    slm_slab_clear_last_allocation_locked(journal->slab);
+    if (SLM_LIKELY(!journal->slab->view.read_only)) {
+        slab_commit(&journal->slab->header->pending, 0);
+    }
     if (log->state == 0) {
         return SLM_OK;
     }
     if (journal->notes->n_frees != 0) {
-        journal_commit_word(&log->state, log->state | JOURNAL_COMMITTED);
-        free_released(journal); /* the entries lead forward: see recover.c */
+        finish_commit(journal);
     }
     journal_commit_word(&log->state, 0);
     return SLM_OK;

@@ -72,9 +72,9 @@ struct journal_slot {
 };
 
 /*
- * The chunk that the last head of a tree or list was found in, and the words that showed it. Heads
- * stay where they are, so it is kept over transactions: while both words say the same, the chunk is
- * live and as long as it was.
+ * The object that the last head of a tree or list was found in, and the words that showed it. Heads
+ * stay where they are, so it is kept over transactions: while both words say the same, the object
+ * is live and as long as it was.
  */
 struct journal_anchor {
     struct slab_object object; /* 0 bytes: none */

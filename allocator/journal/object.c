@@ -115,36 +115,57 @@ enum slm_status slm_journal_find_words(struct slm_journal *journal, const void *
     return slm_journal_find_range(journal, p, n_bytes);
 }
 
-/* A run cannot be the anchor: it has no bit, and its first page is not found in O(1). */
+/* A run's head says RUN only while the run is live: a release clears the head's word, or makes it
+ * FREE. So that word is both of the anchor's. If the head was too far away to be looked for, the
+ * object is the part of a run that begins with an inner page, and cannot be the anchor. */
 static void set_anchor(struct slm_journal *journal, const struct slab_object *object)
 {
     const struct slm_slab *slab = journal->slab;
     size_t offset = (size_t)((uintptr_t)object->start - (uintptr_t)slab->memory);
-    size_t span = offset >> slab->shape.page_shift;
-    uint64_t word = slab->pages[span].word;
+    size_t head = offset >> slab->shape.page_shift;
+    uint64_t word = slab->pages[head].word;
     if (slab_word_kind(word) == SLAB_BODY) {
-        span -= slab_word_pages(word);
-        word = slab->pages[span].word;
+        head -= slab_word_pages(word);
+        word = slab->pages[head].word;
     }
+    struct journal_anchor anchor = {
+        .object = *object,
+        .page_word = &slab->pages[head].word,
+        .page_value = word,
+        .bits = &slab->pages[head].word,
+        .bit = word,
+    };
     if (slab_word_kind(word) == SLAB_SPAN) {
         const struct slab_cut *cut = &slab->cuts[slab_word_class(word)];
-        uint32_t chunk = slab_cut_idx(cut, offset - (span << slab->shape.page_shift));
-        journal->notes->anchor = (struct journal_anchor){
-            .object = *object,
-            .page_word = &slab->pages[span].word,
-            .page_value = word,
-            .bits = slab_span_bits(slab, (uint32_t)span) + chunk / SLM_WORD_BITS,
-            .bit = UINT64_C(1) << chunk % SLM_WORD_BITS,
-        };
+        uint32_t chunk = slab_cut_idx(cut, offset - (head << slab->shape.page_shift));
+        anchor.bits = slab_span_bits(slab, (uint32_t)head) + chunk / SLM_WORD_BITS;
+        anchor.bit = UINT64_C(1) << chunk % SLM_WORD_BITS;
+    } else if (slab_word_kind(word) != SLAB_RUN) {
+        return;
     }
+    journal->notes->anchor = anchor;
+}
+
+/* The object that this transaction has found or allocated, and that the range lies in. */
+static const struct slab_object *find_known(const struct slm_journal_notes *notes, const void *p,
+                                            size_t n_bytes)
+{
+    const struct slab_object *const known[] = {&notes->live[0], &notes->live[1], &notes->fresh};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (journal_is_within(known[i], p, n_bytes)) {
+            return known[i];
+        }
+    }
+    return NULL;
 }
 
 /* The object of a head that is not in the anchor. */
 static SLM_NOINLINE enum slm_status find_head(struct slm_journal *journal, const void *head,
                                               size_t head_bytes)
 {
-    bool is_aligned = (uintptr_t)head % sizeof(uint64_t) == 0;
-    if (is_aligned && journal_is_known(journal, head, head_bytes)) {
+    const struct slab_object *known = find_known(journal->notes, head, head_bytes);
+    if (known != NULL && (uintptr_t)head % sizeof(uint64_t) == 0) {
+        set_anchor(journal, known);
         return SLM_OK;
     }
     enum slm_status status = slm_journal_find_words(journal, head, head_bytes);
@@ -169,12 +190,24 @@ enum slm_status slm_journal_check_head(struct slm_journal *journal, const void *
     return status == SLM_OK ? slm_journal_need(journal, n_entries) : status;
 }
 
+/* Whether the range lies in the anchor, which is live. */
+static bool find_in_anchor(struct slm_journal *journal, const void *p, size_t n_bytes)
+{
+    bool is_found = journal->notes->refusal == SLM_OK && journal_is_anchored(journal, p, n_bytes);
+    if (is_found) {
+        remember_live(journal->notes, &journal->notes->anchor.object);
+    }
+    return is_found;
+}
+
 enum slm_status slm_journal_check_node(struct slm_journal *journal, const void *head,
                                        size_t head_bytes, size_t n_entries, const void *node,
                                        size_t node_bytes)
 {
-    bool is_good = (uintptr_t)node % sizeof(uint64_t) == 0 && journal_is_mine(journal) &&
-                   find_live_chunk(journal, node, node_bytes);
+    /* A table keeps its nodes in the object that its head is in. */
+    bool is_good =
+        (uintptr_t)node % sizeof(uint64_t) == 0 && journal_is_mine(journal) &&
+        (find_live_chunk(journal, node, node_bytes) || find_in_anchor(journal, node, node_bytes));
     enum slm_status status =
         SLM_LIKELY(is_good) ? SLM_OK : slm_journal_find_words(journal, node, node_bytes);
     if (SLM_UNLIKELY(status != SLM_OK)) {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a handle knows of objects without a look at the slab: new ones, and those of heads. */
+#include <tuple>
+
 #include "tests/journal/fixture.h"
 #include <slabmill/lru.h>
 #include <slabmill/rbtree.h>
@@ -324,5 +326,125 @@ TEST_F(JournalHead, TakesThreeEntriesForANewNode)
     EXPECT_EQ(slm_lru_check(journal, list, 8, 1u << 20), 0u);
     EXPECT_EQ(arena.check(), kSound);
 }
+
+/* --- A table: list and nodes in one run of pages --- */
+
+/* The runs before and after the table are free, or not. */
+class JournalTable : public testing::TestWithParam<std::tuple<bool, bool>> {
+  protected:
+    static constexpr size_t kPage = 4096;
+    static constexpr size_t kPages = 5;
+
+    Arena arena{60};
+    slm_journal *const journal = &arena.journal;
+    unsigned char *run = nullptr;
+    slm_lru *list = nullptr; /* on the table's last page */
+    slm_lru_node *nodes = nullptr;
+
+    void SetUp() override
+    {
+        void *before = make(arena, 2 * kPage, 0);
+        run = reinterpret_cast<unsigned char *>(make(arena, kPages * kPage, 0));
+        void *after = make(arena, 2 * kPage, 0);
+        (void)make(arena, kPage, 0);
+        list = reinterpret_cast<slm_lru *>(run + (kPages - 1) * kPage);
+        nodes = reinterpret_cast<slm_lru_node *>(run);
+        if (std::get<0>(GetParam())) {
+            ASSERT_EQ(slm_slab_free_locked(arena.slab(), before), SLM_OK);
+        }
+        if (std::get<1>(GetParam())) {
+            ASSERT_EQ(slm_slab_free_locked(arena.slab(), after), SLM_OK);
+        }
+        for (size_t i = 0; i < 3; i++) {
+            ASSERT_EQ(insert(i), SLM_OK);
+            ASSERT_EQ(slm_journal_commit(journal), SLM_OK);
+        }
+        EXPECT_EQ(journal->notes->anchor.object.start, run);
+        EXPECT_EQ(slm_lru_check(journal, list, 8, 1u << 20), 0u);
+    }
+    slm_status insert(size_t i)
+    {
+        return slm_lru_insert(journal, list, &nodes[i]);
+    }
+    void expect_refused(slm_status expected)
+    {
+        EXPECT_EQ(slm_lru_remove(journal, list, &nodes[0]), expected);
+        EXPECT_EQ(slm_journal_commit(journal), expected);
+    }
+    /* As another process frees it: the bytes stay as they were. */
+    void free_run()
+    {
+        std::vector<unsigned char> bytes(run, run + kPages * kPage);
+        ASSERT_EQ(slm_slab_free_locked(arena.slab(), run), SLM_OK);
+        memcpy(run, bytes.data(), bytes.size());
+    }
+};
+
+TEST_P(JournalTable, ThatThisTransactionFreesIsRefused)
+{
+    ASSERT_EQ(slm_journal_free(journal, run), SLM_OK);
+    expect_refused(SLM_E_FREED);
+    EXPECT_EQ(slm_lru_remove(journal, list, &nodes[0]), SLM_OK);
+    EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
+}
+
+TEST_P(JournalTable, ThatIsFreeNowIsRefused)
+{
+    free_run();
+    expect_refused(SLM_E_PAGE_FREE);
+    EXPECT_EQ(slm_journal_write(journal, &list->n_nodes, 7), SLM_E_PAGE_FREE);
+    EXPECT_EQ(slm_journal_commit(journal), SLM_E_PAGE_FREE);
+}
+
+TEST_P(JournalTable, ThatIsFreeNowIsRefusedAfterARepairToo)
+{
+    free_run();
+    ASSERT_EQ(slm_journal_recover(journal), SLM_OK);
+    expect_refused(SLM_E_PAGE_FREE);
+}
+
+TEST_P(JournalTable, ThatAShorterRunTookThePlaceOfIsRefused)
+{
+    free_run();
+    unsigned char *shorter = nullptr;
+    do { /* until one page is where the table began */
+        shorter = static_cast<unsigned char *>(slm_slab_alloc_locked(arena.slab(), kPage));
+        ASSERT_NE(shorter, nullptr);
+    } while (shorter != run);
+    expect_refused(SLM_E_PAGE_FREE);
+}
+
+/* Best fit takes the free pages in which the table was. */
+TEST_P(JournalTable, IsJudgedByTheRunThatTookItsPlace)
+{
+    free_run();
+    bool is_free_before = std::get<0>(GetParam());
+    void *other = slm_slab_alloc_locked(arena.slab(), kPages * kPage);
+    ASSERT_EQ(other, is_free_before ? run - 2 * kPage : run);
+    if (is_free_before) { /* the list's page is free now */
+        expect_refused(SLM_E_PAGE_FREE);
+    } else {
+        EXPECT_EQ(slm_lru_remove(journal, list, &nodes[0]), SLM_OK);
+        EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
+    }
+}
+
+TEST_P(JournalTable, TakesNothingButEntries)
+{
+    for (size_t i = 3; i < 10; i++) {
+        ASSERT_EQ(insert(i), SLM_OK);
+    }
+    EXPECT_EQ(journal->log->state, 7u * 5);
+    slm_journal_abort(journal);
+    EXPECT_EQ(list->n_nodes, 3u);
+    EXPECT_EQ(slm_lru_check(journal, list, 8, 1u << 20), 0u);
+    EXPECT_EQ(arena.check(), kSound);
+}
+
+INSTANTIATE_TEST_SUITE_P(FreeRuns, JournalTable, testing::Combine(testing::Bool(), testing::Bool()),
+                         [](const auto &neighbours) {
+                             return std::string(std::get<0>(neighbours.param) ? "Before" : "") +
+                                    (std::get<1>(neighbours.param) ? "After" : "NotAfter");
+                         });
 
 } // namespace

@@ -37,6 +37,7 @@ class NotedArena : public Arena {
         journal.log = reinterpret_cast<slm_journal_log *>(log_.data());
         journal.notes = reinterpret_cast<slm_journal_notes *>(notes_.data());
         journal.notes->live[0] = {base, bytes};
+        journal.notes->anchor = {{base, bytes}, &live_, live_, &live_, live_};
         journal.n_max = kLogEntries;
     }
     /* What was noted since the last call, oldest first; afterwards the log is empty. */
@@ -54,6 +55,7 @@ class NotedArena : public Arena {
     }
 
   private:
+    const slm_word live_ = 1;
     std::vector<uint64_t> log_;
     std::vector<uint64_t> notes_;
 };

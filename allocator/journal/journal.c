@@ -166,6 +166,13 @@ static inline bool may_be_word(const struct slm_journal *journal, const uint64_t
            journal_is_mine(journal);
 }
 
+/* Whether another entry can be noted, by the calling thread. The log is on. */
+static inline bool can_note(const struct slm_journal *journal)
+{
+    return journal->log->state < journal->n_max && journal->notes->refusal == SLM_OK &&
+           journal_is_mine(journal);
+}
+
 /* A word of another object than the words before. */
 static SLM_NOINLINE enum slm_status write_elsewhere(struct slm_journal *journal, uint64_t *word,
                                                     uint64_t value)
@@ -178,8 +185,7 @@ static SLM_NOINLINE enum slm_status write_elsewhere(struct slm_journal *journal,
         journal_commit_word((slm_word *)word, value);
         return SLM_OK;
     }
-    bool is_head = may_be_word(journal, word) && journal_is_anchored(journal, word, sizeof *word);
-    enum slm_status status = is_head ? SLM_OK : slm_journal_find_words(journal, word, sizeof *word);
+    enum slm_status status = slm_journal_find_words(journal, word, sizeof *word);
     if (status == SLM_OK) {
         status = slm_journal_need(journal, 1);
     }
@@ -189,6 +195,18 @@ static SLM_NOINLINE enum slm_status write_elsewhere(struct slm_journal *journal,
     return status;
 }
 
+/* Words next to heads are counters of their user. */
+static SLM_NOINLINE enum slm_status write_at_head(struct slm_journal *journal, uint64_t *word,
+                                                  uint64_t value)
+{
+    if (may_be_word(journal, word) && can_note(journal) &&
+        journal_is_anchored(journal, word, sizeof *word)) {
+        put(journal, word, value);
+        return SLM_OK;
+    }
+    return write_elsewhere(journal, word, value);
+}
+
 enum slm_status slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value)
 {
     if (SLM_LIKELY(may_be_word(journal, word) && journal->log->state < journal->n_max &&
@@ -196,7 +214,7 @@ enum slm_status slm_journal_write(struct slm_journal *journal, uint64_t *word, u
         put(journal, word, value);
         return SLM_OK;
     }
-    return write_elsewhere(journal, word, value);
+    return write_at_head(journal, word, value);
 }
 
 enum slm_status slm_journal_note_range(struct slm_journal *journal, void *p, size_t n_bytes)
@@ -226,13 +244,6 @@ enum slm_status slm_journal_note_range(struct slm_journal *journal, void *p, siz
         (void)append(journal, JOURNAL_WORD, offset_of(journal, first), old);
     }
     return status;
-}
-
-/* Whether another entry can be noted, by the calling thread. The log is on. */
-static inline bool can_note(const struct slm_journal *journal)
-{
-    return journal->log->state < journal->n_max && journal->notes->refusal == SLM_OK &&
-           journal_is_mine(journal);
 }
 
 /* Between the slab's commit and the entry, the slab itself keeps the object's address. */
@@ -296,7 +307,13 @@ static enum slm_status note_free(struct slm_journal *journal, void *p)
     if (SLM_UNLIKELY(!can_note(journal))) {
         return slm_journal_need(journal, 1);
     }
-    slm_journal_remember_release(journal, p, append(journal, JOURNAL_FREE, offset, 0));
+    bool is_first = journal->notes->n_frees == 0;
+    uint32_t idx = append(journal, JOURNAL_FREE, offset, 0);
+    if (SLM_LIKELY(is_first)) {
+        journal_remember_first_release(journal->notes, p, idx);
+    } else {
+        slm_journal_remember_release(journal, p, idx);
+    }
     return SLM_OK;
 }
 
@@ -368,13 +385,12 @@ static inline void free_entry(struct slm_journal *journal, const struct journal_
     (void)slm_slab_free_locked(journal->slab, journal->base + (entry->what & JOURNAL_OFFSET));
 }
 
-/* The notes have the first release and how many there are. */
-static SLM_NOINLINE void free_released(struct slm_journal *journal)
+/* n_left releases, of which the first is that of the index `i`. */
+static SLM_NOINLINE void free_released(struct slm_journal *journal, uint32_t i, uint32_t n_left)
 {
     const struct slm_journal_log *log = journal->log;
-    uint32_t n_left = journal->notes->n_frees;
     uint32_t n_entries = journal_n_entries(log);
-    for (uint32_t i = journal->notes->first_free; i < n_entries && n_left > 0; i++) {
+    for (; i < n_entries && n_left > 0; i++) {
         if (journal_kind_of(&log->entries[i]) == JOURNAL_FREE) {
             free_entry(journal, &log->entries[i]);
             n_left--;
@@ -382,19 +398,21 @@ static SLM_NOINLINE void free_released(struct slm_journal *journal)
     }
 }
 
-/* Most transactions that release anything release one object. */
+/* The notes have the first release and how many there are; most often it is one. From the first
+ * store on the entries lead forward: see recover.c. */
 static inline void finish_commit(struct slm_journal *journal)
 {
     struct slm_journal_log *log = journal->log;
-    const struct slm_journal_notes *notes = journal->notes;
-    const struct journal_entry *first = &log->entries[notes->first_free];
-    bool is_one = notes->n_frees == 1 && notes->first_free < journal_n_entries(log) &&
-                  journal_kind_of(first) == JOURNAL_FREE;
+    uint32_t n_frees = journal->notes->n_frees;
+    uint32_t first = journal->notes->first_free;
+    bool is_one = n_frees == 1 && first < journal_n_entries(log) &&
+                  journal_kind_of(&log->entries[first]) == JOURNAL_FREE;
+    journal->notes->n_frees = 0;
     journal_commit_word(&log->state, log->state | JOURNAL_COMMITTED);
     if (SLM_LIKELY(is_one)) {
-        free_entry(journal, first); /* the entries lead forward: see recover.c */
+        free_entry(journal, &log->entries[first]);
     } else {
-        free_released(journal);
+        free_released(journal, first, n_frees);
     }
 }
 

@@ -86,9 +86,9 @@ struct journal_anchor {
 
 /*
  * What a handle remembers of its transaction. It is a hint for one process: a death loses it, and
- * recovery reads the log alone. The counts are of the last transaction until the next one begins,
- * when an entry is noted in an empty log. So a child of fork, which inherits what its parent
- * remembered, begins with 0 too.
+ * recovery reads the log alone. The counts may be of an earlier transaction until the next one
+ * begins, when an entry is noted in an empty log. So a child of fork, which inherits what its
+ * parent remembered, begins with 0 too.
  */
 struct slm_journal_notes {
     uint32_t n_frees;        /* entries that note a release */
@@ -215,6 +215,27 @@ static inline void journal_forget_live(struct slm_journal *journal)
     notes->live[0].n_bytes = 0;
     notes->live[1].n_bytes = 0;
     notes->fresh.n_bytes = 0;
+}
+
+/* To this transaction the object is not live any more. */
+static inline void journal_forget_object(struct slm_journal_notes *notes, const void *p)
+{
+    struct slab_object *const known[] = {&notes->live[0], &notes->live[1], &notes->fresh,
+                                         &notes->anchor.object};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (SLM_UNLIKELY(known[i]->start == p)) {
+            known[i]->n_bytes = 0;
+        }
+    }
+}
+
+/* After the entry of that index noted the transaction's first release. */
+static inline void journal_remember_first_release(struct slm_journal_notes *notes, const void *p,
+                                                  uint32_t idx)
+{
+    journal_forget_object(notes, p);
+    notes->n_frees = 1;
+    notes->first_free = idx;
 }
 
 /* Commits a transaction that released nothing and that no call refused; the caller holds the lock.

@@ -200,34 +200,42 @@ static bool find_in_anchor(struct slm_journal *journal, const void *p, size_t n_
     return is_found;
 }
 
-enum slm_status slm_journal_check_node(struct slm_journal *journal, const void *head,
-                                       size_t head_bytes, size_t n_entries, const void *node,
-                                       size_t node_bytes)
+/* A table keeps its nodes in the object that its head is in. The caller asks whether that is live. */
+static inline bool is_in_anchor(const struct slm_journal *journal, const void *node,
+                                size_t node_bytes, struct slab_object *object)
 {
-    /* A table keeps its nodes in the object that its head is in. */
+    *object = journal->notes->anchor.object;
+    return journal_is_within(object, node, node_bytes);
+}
+
+/* In any case, and says what is wrong. */
+static SLM_NOINLINE enum slm_status check_any_node(struct slm_journal *journal, const void *head,
+                                                   size_t head_bytes, size_t n_entries,
+                                                   const void *node, size_t node_bytes)
+{
     bool is_good =
         (uintptr_t)node % sizeof(uint64_t) == 0 && journal_is_mine(journal) &&
         (find_live_chunk(journal, node, node_bytes) || find_in_anchor(journal, node, node_bytes));
     enum slm_status status =
         SLM_LIKELY(is_good) ? SLM_OK : slm_journal_find_words(journal, node, node_bytes);
-    if (SLM_UNLIKELY(status != SLM_OK)) {
-        return status;
-    }
-    is_good = is_anchored(journal, head, head_bytes) && journal_has_room(journal, n_entries);
-    return SLM_LIKELY(is_good) ? SLM_OK
-                               : slm_journal_check_head(journal, head, head_bytes, n_entries);
+    return status == SLM_OK ? slm_journal_check_head(journal, head, head_bytes, n_entries) : status;
 }
 
-/* To this transaction the object is not live any more. */
-static void forget_object(struct slm_journal_notes *notes, const unsigned char *p)
+enum slm_status slm_journal_check_node(struct slm_journal *journal, const void *head,
+                                       size_t head_bytes, size_t n_entries, const void *node,
+                                       size_t node_bytes)
 {
-    struct slab_object *const known[] = {&notes->live[0], &notes->live[1], &notes->fresh,
-                                         &notes->anchor.object};
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (known[i]->start == p) {
-            known[i]->n_bytes = 0;
-        }
+    struct slab_object object;
+    bool is_good = (uintptr_t)node % sizeof(uint64_t) == 0 && journal->notes->n_frees == 0 &&
+                   (slab_find_in_chunk(journal->slab, node, node_bytes, &object) ||
+                    is_in_anchor(journal, node, node_bytes, &object)) &&
+                   is_anchored(journal, head, head_bytes) && journal_has_room(journal, n_entries) &&
+                   journal_is_mine(journal);
+    if (SLM_UNLIKELY(!is_good)) {
+        return check_any_node(journal, head, head_bytes, n_entries, node, node_bytes);
     }
+    remember_live(journal->notes, &object);
+    return SLM_OK;
 }
 
 /* Afterwards no slot is of this transaction's generation. */
@@ -259,12 +267,11 @@ static SLM_NOINLINE void fill_slots(struct slm_journal *journal, uint32_t idx)
 void slm_journal_remember_release(struct slm_journal *journal, const void *p, uint32_t idx)
 {
     struct slm_journal_notes *notes = journal->notes;
-    forget_object(notes, p);
     if (SLM_LIKELY(!has_releases(journal, idx))) {
-        notes->n_frees = 1;
-        notes->first_free = idx;
-    } else {
-        fill_slots(journal, idx);
-        notes->n_frees++;
+        journal_remember_first_release(notes, p, idx);
+        return;
     }
+    journal_forget_object(notes, p);
+    fill_slots(journal, idx);
+    notes->n_frees++;
 }

@@ -93,10 +93,30 @@ enum slm_status slm_keyed_leave(const struct slm_keyed_view *view, enum slm_stat
     return slm_zone_end(view->zone, status);
 }
 
-struct slm_keyed_entry *slm_keyed_find(const struct slm_keyed_view *view, const struct slm_key *key)
+static inline int compare_hash(const void *hash, const struct slm_rbtree_node *node)
+{
+    uint64_t left = *(const uint64_t *)hash;
+    uint64_t right = ((const struct slm_keyed_entry *)node)->hash;
+    return (left > right) - (left < right);
+}
+
+/* Among several entries with the key's hash. */
+static struct slm_keyed_entry *find_by_bytes(const struct slm_keyed_view *view,
+                                             const struct slm_key *key)
 {
     return (struct slm_keyed_entry *)slm_rbtree_find(view->journal, &view->head->by_key, key,
                                                      keyed_compare);
+}
+
+/* Nearly always one entry has the hash: then the search compares numbers, and bytes only once. */
+struct slm_keyed_entry *slm_keyed_find(const struct slm_keyed_view *view, const struct slm_key *key)
+{
+    struct slm_keyed_entry *entry = (struct slm_keyed_entry *)slm_rbtree_lower_bound(
+        view->journal, &view->head->by_key, &key->hash, compare_hash);
+    if (entry == NULL || entry->hash != key->hash) {
+        return NULL;
+    }
+    return keyed_order_bytes(key, entry) == 0 ? entry : find_by_bytes(view, key);
 }
 
 /* Bytes of an entry with that key; 0: they do not fit in a size_t. */

@@ -33,8 +33,9 @@ extern "C" {
  * Limits   Offsets are below 2^48, so a tree has fewer than 2^43 nodes and at most 86 levels. An
  *          insert takes at most 141 journal entries, a remove at most 75.
  * Cost     O(log n) for insert, remove and searches; O(1) amortised for next and prev. The inline
- *          functions call `order` and `compare` once a level. Where that argument is a function
- *          which the compiler can see, it becomes part of the loop.
+ *          functions call `order` and `compare` once a level; slm_rbtree_find calls `compare` once
+ *          more. Where that argument is a function which the compiler can see, it becomes part of
+ *          the loop.
  * Source   Guibas and Sedgewick's red-black trees, deletion as in Cormen et al.
  */
 #define SLM_RBTREE_ENTRIES    141u /* journal entries that one insert or remove may take at most */
@@ -141,28 +142,6 @@ enum slm_status slm_rbtree_remove(struct slm_journal *journal, struct slm_rbtree
 
 /* --- Reading. key is passed to compare only, and may be NULL. --- */
 
-/* The first node that compares as equal to key, or NULL. */
-static inline struct slm_rbtree_node *slm_rbtree_find(const struct slm_journal *journal,
-                                                      const struct slm_rbtree *tree,
-                                                      const void *key, slm_rbtree_compare *compare)
-{
-    if (journal == NULL || tree == NULL || compare == NULL) {
-        return NULL;
-    }
-    struct slm_rbtree_node *found = NULL;
-    struct slm_rbtree_node *node = slm_rbtree_at(journal, tree->root);
-    for (unsigned n_left = SLM_RBTREE_LEVELS_MAX; node != NULL && n_left > 0; n_left--) {
-        int side = compare(key, node);
-        if (side > 0) {
-            node = slm_rbtree_at(journal, node->right);
-        } else {
-            found = side == 0 ? node : found; /* an equal one may be before it */
-            node = slm_rbtree_at(journal, node->left);
-        }
-    }
-    return found;
-}
-
 /* The first node that is equal to key or belongs after it, or NULL. */
 static inline struct slm_rbtree_node *slm_rbtree_lower_bound(const struct slm_journal *journal,
                                                              const struct slm_rbtree *tree,
@@ -183,6 +162,15 @@ static inline struct slm_rbtree_node *slm_rbtree_lower_bound(const struct slm_jo
         }
     }
     return found;
+}
+
+/* The first node that compares as equal to key, or NULL. */
+static inline struct slm_rbtree_node *slm_rbtree_find(const struct slm_journal *journal,
+                                                      const struct slm_rbtree *tree,
+                                                      const void *key, slm_rbtree_compare *compare)
+{
+    struct slm_rbtree_node *found = slm_rbtree_lower_bound(journal, tree, key, compare);
+    return found != NULL && compare(key, found) == 0 ? found : NULL;
 }
 
 /* In order; NULL at the ends. node is in a tree. */

@@ -184,20 +184,12 @@ static inline bool journal_is_within(const struct slab_object *object, const voi
     return SLM_UNLIKELY(at < object->n_bytes) && n_bytes <= object->n_bytes - at;
 }
 
-/* Whether the range lies in one of the two objects that were found last. */
+/* Whether the range lies in one of the two objects that were found last. After a refusal no range
+ * does. */
 static inline bool journal_is_live(const struct slm_journal *journal, const void *p, size_t n_bytes)
 {
     const struct slab_object *live = journal->notes->live;
     return journal_is_within(&live[0], p, n_bytes) || journal_is_within(&live[1], p, n_bytes);
-}
-
-/* Whether the range lies in an object that this transaction has found or allocated, and not
- * released. After a refusal no range does. */
-static inline bool journal_is_known(const struct slm_journal *journal, const void *p,
-                                    size_t n_bytes)
-{
-    return journal_is_live(journal, p, n_bytes) ||
-           journal_is_within(&journal->notes->fresh, p, n_bytes);
 }
 
 /* Whether the range lies in the anchor, which is still live. The caller asks for the refusal. */

@@ -21,13 +21,13 @@ struct node_change {
     uintptr_t fresh_bytes; /* words */
 };
 
-/* Whether [p, p + n_bytes) lies in an object that this transaction has found. A node that is inserted
- * nearly always lies in the newest. */
+/* Whether [p, p + n_bytes) lies in an object that this transaction has found. Those that are inserted
+ * nearly always lie in the newest; of others it is not asked. */
 static inline bool node_is_known(const struct slm_journal *journal, const void *p, size_t n_bytes,
                                  bool is_insert)
 {
     return (is_insert && journal_is_within(&journal->notes->fresh, p, n_bytes)) ||
-           journal_is_known(journal, p, n_bytes);
+           journal_is_live(journal, p, n_bytes);
 }
 
 /* The place of the next entry stays in registers only where notes are inlined. */

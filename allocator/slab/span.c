@@ -171,6 +171,10 @@ void *slm_slab_chunk_alloc_partial(struct slm_slab *slab, unsigned class_idx)
 
 void *slm_slab_chunk_alloc_grow(struct slm_slab *slab, unsigned class_idx)
 {
+    /* Nearly always so in a zone that evicts. */
+    if (slab->header->n_free_pages == 0 && slab->header->n_kept_pages == 0) {
+        return NULL;
+    }
     bool grown = list_kept(slab, class_idx) || grow_class(slab, class_idx);
     if (!grown && slm_slab_span_trim(slab) > 0) {
         grown = grow_class(slab, class_idx);

@@ -57,7 +57,8 @@ static void *borrow_chunk(struct slm_slab *slab, unsigned class_idx, size_t alig
         if (slab->cuts[i].chunk_bytes >= limit) {
             break;
         }
-        void *p = class_aligns(slab, i, align_bytes) ? slm_slab_chunk_alloc_partial(slab, i) : NULL;
+        bool may_have = slab->classes[i].partial != SLAB_NIL && class_aligns(slab, i, align_bytes);
+        void *p = may_have ? slm_slab_chunk_alloc_partial(slab, i) : NULL;
         if (p != NULL) {
             return p;
         }

@@ -1,16 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls that take the lock themselves: one transaction each. */
+#include "allocator/base/check.h"
+#include "allocator/slab/view.h"
 #include "allocator/zone/handle.h"
 
-/* Runs as its own transaction. Zeroing finishes before the commit. */
-static void *alloc_alone(struct slm_zone *zone, size_t size_bytes, enum slm_status *status,
-                         void *(*alloc)(struct slm_journal *, size_t))
+/*
+ * A transaction of one allocation or one release needs no log. The slab keeps the address of an
+ * object that it allocated until the call clears it, and a repair before that frees the object. A
+ * release is one store of the slab, and a repair finishes what follows it.
+ */
+
+/* Zeroing finishes before the commit, which is the clearing of the address. */
+static inline void *alloc_alone(struct slm_zone *zone, size_t size_bytes, enum slm_status *status,
+                                void *(*alloc)(struct slm_slab *, size_t))
 {
     void *p = NULL;
     enum slm_status got = slm_zone_lock(zone);
-    if (got == SLM_OK) {
-        p = alloc(&zone->journal, size_bytes);
+    if (SLM_LIKELY(got == SLM_OK)) {
+        p = alloc(zone->slab, size_bytes);
         got = p == NULL ? SLM_E_NOMEM : SLM_OK;
+        slm_slab_clear_last_allocation_locked(zone->slab);
         (void)slm_zone_unlock(zone);
     }
     if (status != NULL) {
@@ -21,12 +30,12 @@ static void *alloc_alone(struct slm_zone *zone, size_t size_bytes, enum slm_stat
 
 void *slm_zone_alloc(struct slm_zone *zone, size_t size_bytes, enum slm_status *status)
 {
-    return alloc_alone(zone, size_bytes, status, slm_journal_alloc);
+    return alloc_alone(zone, size_bytes, status, slm_slab_alloc_locked);
 }
 
 void *slm_zone_calloc(struct slm_zone *zone, size_t size_bytes, enum slm_status *status)
 {
-    return alloc_alone(zone, size_bytes, status, slm_journal_calloc);
+    return alloc_alone(zone, size_bytes, status, slm_slab_calloc_locked);
 }
 
 enum slm_status slm_zone_free(struct slm_zone *zone, void *p)
@@ -35,10 +44,13 @@ enum slm_status slm_zone_free(struct slm_zone *zone, void *p)
         return SLM_OK;
     }
     enum slm_status status = slm_zone_lock(zone);
-    if (status == SLM_OK) {
-        status = slm_journal_free(&zone->journal, p);
-        (void)slm_zone_unlock(zone);
+    if (SLM_UNLIKELY(status != SLM_OK)) {
+        return status;
     }
+    status = SLM_UNLIKELY(p == slm_journal_root(&zone->journal))
+                 ? SLM_E_STATE
+                 : slm_slab_free_locked(zone->slab, p);
+    (void)slm_zone_unlock(zone);
     return status;
 }
 

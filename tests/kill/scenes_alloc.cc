@@ -12,7 +12,20 @@ using Act = std::function<void(World &, slm_zone *)>;
 
 const Shape FINE = {512 * 1024, 0, 8, 192}; /* eight classes per doubling: spans of many pages */
 
-Act alloc(size_t bytes)
+/* An allocation in a turn is noted in the journal; a call alone is not. */
+using Alloc = Act(size_t bytes);
+
+Act alloc_in_turn(size_t bytes)
+{
+    return [bytes](World &, slm_zone *zone) {
+        if (slm_zone_lock(zone) == SLM_OK) {
+            (void)slm_journal_alloc(slm_zone_journal(zone), bytes);
+            (void)slm_zone_unlock(zone);
+        }
+    };
+}
+
+Act alloc_alone(size_t bytes)
 {
     return [bytes](World &, slm_zone *zone) { (void)slm_zone_alloc(zone, bytes, nullptr); };
 }
@@ -42,7 +55,7 @@ void leave_holes(World &world)
     world.put(3);
 }
 
-void add_chunks(std::vector<Scenario> *list)
+void add_chunks(std::vector<Scenario> *list, Alloc *alloc)
 {
     list->push_back(
         {"alloc: chunk of a partly used span", {}, get_one_of_512, alloc(512), {1, 0, 0, 0}});
@@ -83,7 +96,7 @@ void add_chunks(std::vector<Scenario> *list)
                      {1, 0, -1, 0}});
 }
 
-void add_runs(std::vector<Scenario> *list)
+void add_runs(std::vector<Scenario> *list, Alloc *alloc)
 {
     list->push_back(
         {"alloc: run cut from a longer one", {}, get_one_of_512, alloc(5000), {1, -2, 0, 0}});
@@ -97,29 +110,10 @@ void add_runs(std::vector<Scenario> *list)
                      },
                      alloc(4096),
                      {1, 0, -1, -1}});
-    list->push_back({"alloc: memalign",
-                     {},
-                     get_one_of_512,
-                     [](World &, slm_zone *zone) {
-                         if (slm_zone_lock(zone) == SLM_OK) {
-                             (void)slm_journal_memalign(slm_zone_journal(zone), 1024, 100);
-                             (void)slm_zone_unlock(zone);
-                         }
-                     },
-                     {1, -1, 0, 1}});
 }
 
-void add_others(std::vector<Scenario> *list)
+void add_refusals(std::vector<Scenario> *list, Alloc *alloc)
 {
-    /* The chunk was used before: its old contents must not be visible. */
-    list->push_back({"alloc: calloc",
-                     {},
-                     [](World &world) {
-                         world.get(512);
-                         world.put(world.get(512));
-                     },
-                     [](World &, slm_zone *zone) { (void)slm_zone_calloc(zone, 500, nullptr); },
-                     {1, 0, 0, 0}});
     list->push_back(
         {"alloc: refused run", {}, [](World &world) { world.fill(1); }, alloc(8192), {0, 0, 0, 0}});
     list->push_back({"alloc: refused chunk",
@@ -135,6 +129,29 @@ void add_others(std::vector<Scenario> *list)
                      },
                      alloc(8192),
                      {0, 1, -1, -1}});
+}
+
+void add_others(std::vector<Scenario> *list)
+{
+    /* The chunk was used before: its old contents must not be visible. */
+    list->push_back({"alloc: calloc",
+                     {},
+                     [](World &world) {
+                         world.get(512);
+                         world.put(world.get(512));
+                     },
+                     [](World &, slm_zone *zone) { (void)slm_zone_calloc(zone, 500, nullptr); },
+                     {1, 0, 0, 0}});
+    list->push_back({"alloc: memalign",
+                     {},
+                     get_one_of_512,
+                     [](World &, slm_zone *zone) {
+                         if (slm_zone_lock(zone) == SLM_OK) {
+                             (void)slm_journal_memalign(slm_zone_journal(zone), 1024, 100);
+                             (void)slm_zone_unlock(zone);
+                         }
+                     },
+                     {1, -1, 0, 1}});
     list->push_back({"alloc: object that the root leads to",
                      {},
                      [](World &world) { world.make_top(); },
@@ -156,9 +173,17 @@ void add_others(std::vector<Scenario> *list)
 
 void add_alloc_scenes(std::vector<Scenario> *list)
 {
-    add_chunks(list);
-    add_runs(list);
+    add_chunks(list, alloc_in_turn);
+    add_runs(list, alloc_in_turn);
+    add_refusals(list, alloc_in_turn);
     add_others(list);
+    size_t n_before = list->size();
+    add_chunks(list, alloc_alone);
+    add_runs(list, alloc_alone);
+    add_refusals(list, alloc_alone);
+    for (size_t i = n_before; i < list->size(); i++) {
+        (*list)[i].name += ", alone";
+    }
 }
 
 } // namespace kill_test

@@ -7,7 +7,20 @@ namespace {
 
 using Act = std::function<void(World &, slm_zone *)>;
 
-Act free_object(size_t idx)
+/* The commit of a turn frees what the journal notes; a call alone frees at once. */
+using Free = Act(size_t idx);
+
+Act free_in_turn(size_t idx)
+{
+    return [idx](World &world, slm_zone *zone) {
+        if (slm_zone_lock(zone) == SLM_OK) {
+            (void)slm_journal_free(slm_zone_journal(zone), world.at(zone, idx));
+            (void)slm_zone_unlock(zone);
+        }
+    };
+}
+
+Act free_alone(size_t idx)
 {
     return [idx](World &world, slm_zone *zone) { (void)slm_zone_free(zone, world.at(zone, idx)); };
 }
@@ -21,7 +34,7 @@ std::function<void(World &)> get_of(size_t n, size_t bytes)
     };
 }
 
-void add_chunks(std::vector<Scenario> *list)
+void add_chunks(std::vector<Scenario> *list, Free *free_object)
 {
     list->push_back(
         {"free: chunk of a partly used span", {}, get_of(3, 512), free_object(1), {-1, 0, 0, 0}});
@@ -72,7 +85,7 @@ void lay_out_runs(World &world, size_t n_pages, bool free_before, bool free_afte
 }
 
 /* Four merges: with no neighbour, the one before, the one after, both. */
-void add_merges(std::vector<Scenario> *list, const std::string &name, size_t idx,
+void add_merges(std::vector<Scenario> *list, Free *free_object, const std::string &name, size_t idx,
                 const std::function<void(World &, bool, bool)> &lay_out, Change change)
 {
     const struct {
@@ -96,18 +109,16 @@ void add_merges(std::vector<Scenario> *list, const std::string &name, size_t idx
     }
 }
 
-} // namespace
-
-void add_free_scenes(std::vector<Scenario> *list)
+void add_frees(std::vector<Scenario> *list, Free *free_object)
 {
-    add_chunks(list);
-    add_merges(list, "last chunk of a spare span", 3, lay_out_span, {-1, 1, 0, -1});
+    add_chunks(list, free_object);
+    add_merges(list, free_object, "last chunk of a spare span", 3, lay_out_span, {-1, 1, 0, -1});
     for (size_t n_pages : {1u, 2u}) {
         auto lay_out = [n_pages](World &world, bool before, bool after) {
             lay_out_runs(world, n_pages, before, after);
         };
         std::string name = n_pages == 1 ? "run of a page" : "run of two pages";
-        add_merges(list, name, 2, lay_out, {-1, static_cast<int>(n_pages), 0, 0});
+        add_merges(list, free_object, name, 2, lay_out, {-1, static_cast<int>(n_pages), 0, 0});
     }
     list->push_back({"free: refused, already free",
                      {},
@@ -117,6 +128,18 @@ void add_free_scenes(std::vector<Scenario> *list)
                      },
                      free_object(1),
                      {0, 0, 0, 0}});
+}
+
+} // namespace
+
+void add_free_scenes(std::vector<Scenario> *list)
+{
+    add_frees(list, free_in_turn);
+    size_t n_before = list->size();
+    add_frees(list, free_alone);
+    for (size_t i = n_before; i < list->size(); i++) {
+        (*list)[i].name += ", alone";
+    }
 }
 
 } // namespace kill_test

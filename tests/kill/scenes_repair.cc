@@ -34,6 +34,14 @@ Moment is_gone(size_t idx)
     };
 }
 
+/* A call alone has freed it. */
+Moment is_gone_alone(size_t idx)
+{
+    return [idx](World &world) {
+        return !kill_peek_is_live(world.ours(), world.at(world.ours(), idx));
+    };
+}
+
 bool root_is_gone(World &world)
 {
     return is_committed(world) && slm_zone_root_locked(world.ours()) == nullptr;
@@ -104,9 +112,11 @@ std::vector<Death> deaths()
     const char *frees = "commit: several frees";
     const char *much = "commit: objects, words, frees and root";
     const char *merge = "free: last chunk of a spare span, merged on both sides";
+    const char *alone = "free: last chunk of a spare span, merged on both sides, alone";
     return {
         {"of an allocation: not noted", "alloc: first chunk of a class", has_unnoted_object, 0},
         {"of an allocation: noted", "alloc: first chunk of a class", noted(1), 0},
+        {"of an allocation alone", "alloc: first chunk of a class, alone", has_unnoted_object, 0},
         {"of an allocation: a run, not noted", "alloc: run after a trim", has_unnoted_object, 0},
         {"of an insertion half done", "tree insert: double rotation left", noted(10), 0},
         {"of a deletion half done", "tree delete: black leaf, sibling red, on the left", noted(14),
@@ -119,6 +129,8 @@ std::vector<Death> deaths()
         {"of a commit, all carried out", frees, is_gone(6), 8},
         {"of a merge on both sides, begun", merge, is_gone(3), 0},
         {"of a merge on both sides, half done", merge, is_gone(3), 12},
+        {"of a merge alone, begun", alone, is_gone_alone(3), 0},
+        {"of a merge alone, half done", alone, is_gone_alone(3), 12},
         {"of a reset: committed", "reset", is_committed, 0},
         {"of a reset: without root", "reset", root_is_gone, 0},
         {"of a reset: lists forgotten", "reset", lists_are_gone, 20},

@@ -168,12 +168,17 @@ bool slm_journal_is_released(const struct slm_journal *journal, const void *obje
  * transaction. object.c. */
 void slm_journal_remember_release(struct slm_journal *journal, const void *p, uint32_t idx);
 
-/* Whether so many entries are left, and no call was refused. The log is on. */
-static inline bool journal_has_room(const struct slm_journal *journal, size_t n_entries)
+/* Whether so many entries are left. The log is on. */
+static inline bool journal_has_entries(const struct slm_journal *journal, size_t n_entries)
 {
     uint64_t n = journal->log->state;
-    return n <= journal->n_max && n_entries <= journal->n_max - n &&
-           journal->notes->refusal == SLM_OK;
+    return SLM_LIKELY(n <= journal->n_max) && SLM_LIKELY(n_entries <= journal->n_max - n);
+}
+
+/* The same, and no call was refused. */
+static inline bool journal_has_room(const struct slm_journal *journal, size_t n_entries)
+{
+    return journal_has_entries(journal, n_entries) && journal->notes->refusal == SLM_OK;
 }
 
 static inline bool journal_is_within(const struct slab_object *object, const void *p,

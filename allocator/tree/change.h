@@ -47,8 +47,9 @@ static CHANGE_INLINE enum slm_status node_can_change(struct slm_journal *journal
         !node_is_known(journal, node, node_bytes, is_insert)) {
         return slm_journal_check_node(journal, head, head_bytes, n_entries, node, node_bytes);
     }
+    /* A node is known, so no call was refused. */
     bool is_good = node_is_aligned(head) && journal_is_anchored(journal, head, head_bytes) &&
-                   journal_has_room(journal, n_entries) && journal_is_mine(journal);
+                   journal_has_entries(journal, n_entries) && journal_is_mine(journal);
     return SLM_LIKELY(is_good) ? SLM_OK
                                : slm_journal_check_head(journal, head, head_bytes, n_entries);
 }

@@ -306,11 +306,15 @@ void slm_rbtree_insert_link(struct slm_journal *journal, struct slm_rbtree *tree
                             struct slm_rbtree_node *node, struct slm_rbtree_node *parent,
                             bool is_left, slm_rbtree_order *order)
 {
-    if (journal == NULL || tree == NULL || node == NULL || order == NULL) {
+    if (journal == NULL) {
+        return;
+    }
+    bool is_off = journal->log == NULL;
+    if (tree == NULL || node == NULL || order == NULL) {
         return;
     }
     enum rbtree_side side = is_left ? RBTREE_LEFT : RBTREE_RIGHT;
-    if (journal->log != NULL) {
+    if (!is_off) {
         struct node_change change = node_change_begin(journal);
         insert_at((struct edit){journal, tree, &change, true}, node, parent, side);
     } else {

@@ -14,6 +14,7 @@
  *
  *   journal    the public calls that note and commit
  *     recover    undo, carry out, recover: acting on a log            check    invariants
+ *     mark       what a transaction changed, for a copy that is made meanwhile
  *     object     which objects are live, new or released to this transaction
  *
  * Stored      log.h: struct slm_journal_log in shared memory, in front of the data: its head, then
@@ -448,6 +449,9 @@ enum slm_status slm_journal_commit(struct slm_journal *journal)
     if (log->state == 0) {
         return SLM_OK;
     }
+    if (SLM_UNLIKELY(journal->slab->mark != NULL)) {
+        slm_journal_mark_changes(journal);
+    }
     if (journal->notes->n_frees != 0) {
         finish_commit(journal);
     }
@@ -469,6 +473,9 @@ enum slm_status slm_journal_reset(struct slm_journal *journal)
     }
     if (status == SLM_OK) {
         (void)append(journal, JOURNAL_RESET, 0, 0);
+        if (journal->slab->mark != NULL) {
+            slm_journal_mark_changes(journal);
+        }
         journal_commit_word(&journal->log->state, journal->log->state | JOURNAL_COMMITTED);
         slm_journal_carry_out(journal);
         journal_commit_word(&journal->log->state, 0);

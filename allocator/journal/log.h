@@ -235,12 +235,18 @@ static inline void journal_remember_first_release(struct slm_journal_notes *note
     notes->first_free = idx;
 }
 
-/* Commits a transaction that released nothing and that no call refused; the caller holds the lock.
+/* Reports what the transaction changed to the slab's `mark`, which is not NULL, before it is
+ * committed. mark.c. */
+SLM_NOINLINE void slm_journal_mark_changes(const struct slm_journal *journal);
+
+/* Commits a transaction that released nothing and that no call refused, while no copy of the zone
+ * is made; the caller holds the lock.
  * False: slm_journal_commit does it. */
 static inline bool journal_commit_plainly(struct slm_journal *journal)
 {
     const struct slm_journal_notes *notes = journal->notes;
-    if (SLM_UNLIKELY(notes->n_frees != 0) || SLM_UNLIKELY(notes->refusal != SLM_OK)) {
+    if (SLM_UNLIKELY(notes->n_frees != 0) || SLM_UNLIKELY(notes->refusal != SLM_OK) ||
+        SLM_UNLIKELY(journal->slab->mark != NULL)) {
         return false;
     }
     /* Logged allocations no longer need it, and a later recovery must not mistake an unlogged one

@@ -18,7 +18,7 @@ extern "C" {
 /*
  * What the lock needs of the system. With SLM_SCHED=1 the table can be written to, so that a
  * scheduler simulates blocking, waking, time and death. It sets the members before the first actor
- * starts; this room calls them, and zones the clock. Each actor sets the thread that it plays with
+ * starts; this room calls them, and zones the clock, wait and wake. Each actor sets the thread that it plays with
  * slm_lock_set_self.
  */
 struct slm_lock_system {

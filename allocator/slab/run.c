@@ -197,6 +197,7 @@ SLAB_INLINE void link_after(struct slm_slab *slab, uint32_t from_pages, bool is_
 void slm_slab_run_mark_free(struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
 {
     slab_commit(&slab->pages[idx].word, slab_word(SLAB_FREE, 0, n_pages));
+    slab_mark(slab, &slab->pages[idx].word, sizeof slab->pages[idx].word);
     if (n_pages > 1) {
         slab->pages[idx + n_pages - 1].word = slab_word(SLAB_TAIL, 0, n_pages);
     }
@@ -253,6 +254,7 @@ void *slm_slab_run_alloc(struct slm_slab *slab, uint32_t n_pages)
     header->n_run_pages += n_pages;
     slab_announce(slab, run);
     slab_commit(&slab->pages[idx].word, slab_word(SLAB_RUN, 0, n_pages));
+    slab_mark(slab, &slab->pages[idx].word, sizeof slab->pages[idx].word);
     return run;
 }
 

@@ -51,10 +51,12 @@ static uint32_t create_span(struct slm_slab *slab, unsigned class_idx, uint32_t 
     uint32_t n_chunks = slab_span_chunks(slab, word);
     memset(slab_span_bits(slab, span), 0, bitmap_words(n_chunks) * sizeof(uint64_t));
     slm_slab_span_seal(slab, span, n_chunks);
+    slab_mark(slab, slab_span_bits(slab, span), bitmap_words(n_chunks) * sizeof(uint64_t));
     slm_slab_span_mark_body(slab, span, n_pages);
     page->n_free = (uint16_t)n_chunks;
     page->hint = 0;
     slab_commit(&page->word, word);
+    slab_mark(slab, &page->word, sizeof page->word);
     slab->classes[class_idx].n_spans++;
     slab->classes[class_idx].n_chunks += n_chunks;
     return span;

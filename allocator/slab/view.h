@@ -51,6 +51,9 @@ struct slm_slab {
     size_t low_bytes;    /* largest size, without its gap, that low_classes serves */
     size_t low_extra;    /* a size plus this, in steps of SLAB_LOW_STEP, is its place there */
     uint32_t words_per_page;
+    /* While a copy of the region is made: gets what a call changed. NULL: no copy is made. */
+    void (*mark)(void *data, const void *p, size_t n_bytes);
+    void *mark_data;
     unsigned n_levels;
     unsigned class_shift;      /* log2 of classes per doubling */
     unsigned first_high_class; /* of sizes above SLAB_LOW_MAX */
@@ -252,6 +255,15 @@ SLAB_INLINE void slab_fill_freed(const struct slm_slab *slab, void *p, size_t n_
 {
     if (SLM_CHECKS >= 2 && !slab_is_poisoned(slab)) {
         memset(p, SLAB_JUNK, n_bytes < SLAB_JUNK_BYTES_MAX ? n_bytes : SLAB_JUNK_BYTES_MAX);
+    }
+}
+
+/* Reports a change of what a rebuild reads: the words of head pages, and the bits of a new span. Bits
+ * that an object's allocation or release changes are the journal's to report. */
+static inline void slab_mark(const struct slm_slab *slab, const void *p, size_t n_bytes)
+{
+    if (SLM_UNLIKELY(slab->mark != NULL)) {
+        slab->mark(slab->mark_data, p, n_bytes);
     }
 }
 

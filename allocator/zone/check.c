@@ -20,7 +20,7 @@ static unsigned check_header(struct slm_zone *zone)
         header->checksum != slm_zone_checksum(&zone->fixed)) {
         return ZONE_HEADER;
     }
-    if (header->state != ZONE_READY && header->state != ZONE_CLEAN) {
+    if (!zone_state_is_usable(header->state)) {
         return ZONE_STATE;
     }
     uint64_t bytes = zone_bytes(zone);

@@ -25,6 +25,7 @@ struct slm_zone {
     uint64_t seen_bytes;
     uint64_t seen_pages;
     uint64_t content_version; /* lock accepts this one; or ZONE_ANY_VERSION */
+    unsigned n_looks;         /* while copies were made: see slm_zone_join_copy */
     unsigned refused;         /* the status of the last refusal that was reported; 0: none */
     /* Of the options. */
     enum slm_status (*check_content)(struct slm_zone *zone, void *data);
@@ -173,6 +174,32 @@ void slm_zone_set_server_locked(struct slm_zone *zone);
 bool slm_zone_are_one(const struct slm_zone *a, const struct slm_zone *b);
 /* No server has the zone, if that one had it. */
 void slm_zone_clear_server(struct slm_zone *zone, uint64_t server);
+
+/* Where an identity that the zone stores is valid: its file, boot and namespaces. Never 0. */
+uint64_t slm_zone_find_place(const struct slm_zone *zone);
+
+/* --- marks.c --- */
+
+/* After a full look, under the lock: while a copy is made, the handle's transactions mark what they
+ * change, and each lock looks again. Ends a copy whose maker died. */
+void slm_zone_join_copy(struct slm_zone *zone);
+/* Under the lock: a copy that is being made takes all of the zone again. */
+void slm_zone_mark_all(struct slm_zone *zone);
+/* Under the lock: the calling thread makes a copy, of which all is still to be taken. SLM_E_LOCKED:
+ * another thread that lives makes one. */
+enum slm_status slm_zone_begin_copy(struct slm_zone *zone, struct slm_error *error);
+/* Whether the calling thread still makes its copy: a zone that was damaged may have lost that. */
+bool slm_zone_is_my_copy(const struct slm_zone *zone);
+/* Under the lock: ends it. */
+void slm_zone_end_copy(struct slm_zone *zone);
+/* Under the lock: a hold of the copier ends, which has taken what was marked. is_paced: others wait
+ * from now on. True: they may be waiting, and slm_zone_wake_writers wakes them. */
+bool slm_zone_end_hold(struct slm_zone *zone, bool is_paced);
+void slm_zone_wake_writers(struct slm_zone *zone);
+/* Under the lock: whether the caller, after it has unlocked, calls slm_zone_wait_for_copier, which
+ * waits for the hold after *n_holds, at most a millisecond. */
+bool slm_zone_is_paced(const struct slm_zone *zone, uint32_t *n_holds);
+void slm_zone_wait_for_copier(struct slm_zone *zone, uint32_t n_holds);
 
 /* --- match.c --- */
 

@@ -18,8 +18,15 @@ enum zone_state {
     ZONE_MAKING = 0,
     ZONE_READY = 0x79646165, /* "eady": one flipped bit makes neither of the others */
     ZONE_BROKEN = 0x6e6b6f72,
-    ZONE_CLEAN = 0x6e61656c, /* ready, and all of its file is on the disk: see power.c */
+    ZONE_CLEAN = 0x6e61656c,  /* ready, and all of its file is on the disk: see power.c */
+    ZONE_COPIED = 0x79706f63, /* ready, and a copy of it is being made: see marks.c */
 };
+
+/* Whether the zone can be used. */
+static inline bool zone_state_is_usable(uint64_t state)
+{
+    return state == ZONE_READY || state == ZONE_CLEAN || state == ZONE_COPIED;
+}
 
 /* The part that never changes. */
 struct zone_fixed {
@@ -50,6 +57,26 @@ struct zone_header {
     struct slm_lock_state lock __attribute__((aligned(SLM_LOCK_BYTES)));
 };
 
+/*
+ * After the header, in its page: what a copy that is being made must take again; see marks.c. All 0
+ * in a zone that was never copied.
+ */
+#define ZONE_COPY_PAGES    128u
+#define ZONE_COPY_GRANULES 16384u
+#define ZONE_COPY_SHIFT    12u /* pages of 4 KiB, however long the system's or the slab's are */
+
+struct zone_copying {
+    slm_word copier;    /* the identity of the thread that makes the copy; 0: none */
+    slm_word place;     /* where that identity is valid; see server.c */
+    uint64_t shift;     /* a granule has 1 << shift bytes */
+    uint32_t n_holds;   /* of the copier's; threads that are paced wait here for the next one */
+    uint32_t n_marked;  /* pages since the last one */
+    uint64_t is_paced;  /* not 0: threads that mark much wait for the copier */
+    uint64_t unused[3]; /* 0 */
+    uint64_t pages[ZONE_COPY_PAGES];            /* numbers plus 1; 0: free */
+    uint64_t granules[ZONE_COPY_GRANULES / 64]; /* a bit each */
+};
+
 SLM_PIN_SIZE(zone_fixed, 192);
 SLM_PIN_FIELD(zone_fixed, magic, 0, 8);
 SLM_PIN_FIELD(zone_fixed, version, 8, 4);
@@ -75,6 +102,23 @@ SLM_PIN_FIELD(zone_header, vouched, 232, 8);
 SLM_PIN_FIELD(zone_header, server, 240, 8);
 SLM_PIN_FIELD(zone_header, server_place, 248, 8);
 SLM_PIN_FIELD(zone_header, lock, 256, 64);
+
+SLM_PIN_SIZE(zone_copying, 3136);
+SLM_PIN_FIELD(zone_copying, copier, 0, 8);
+SLM_PIN_FIELD(zone_copying, place, 8, 8);
+SLM_PIN_FIELD(zone_copying, shift, 16, 8);
+SLM_PIN_FIELD(zone_copying, n_holds, 24, 4);
+SLM_PIN_FIELD(zone_copying, n_marked, 28, 4);
+SLM_PIN_FIELD(zone_copying, is_paced, 32, 8);
+SLM_PIN_FIELD(zone_copying, unused, 40, 24);
+SLM_PIN_FIELD(zone_copying, pages, 64, 1024);
+SLM_PIN_FIELD(zone_copying, granules, 1088, 2048);
+SLM_PIN(sizeof(struct zone_header) + sizeof(struct zone_copying) <= ZONE_JOURNAL_OFFSET);
+
+static inline struct zone_copying *zone_copying_of(struct zone_header *header)
+{
+    return (struct zone_copying *)(void *)(header + 1);
+}
 
 /* The hash of the constant part. */
 uint64_t slm_zone_checksum(const struct zone_fixed *fixed);

@@ -90,7 +90,7 @@ enum slm_status slm_zone_begin_use(struct slm_zone *zone, bool is_vouched)
         return SLM_E_BROKEN;
     }
     if (was_clean) {
-        set_state(zone, ZONE_READY);
+        set_state(zone, zone_copying_of(zone->header)->copier == 0 ? ZONE_READY : ZONE_COPIED);
         enum slm_status status = slm_segment_sync(zone->segment, 0, ZONE_JOURNAL_OFFSET, NULL);
         if (status != SLM_OK) {
             set_state(zone, ZONE_CLEAN); /* nothing has changed yet */

@@ -11,7 +11,7 @@
  * server that the header names is none. Both words change under the zone's lock, the place first.
  * The file is known as it was opened: a server that has lost its descriptor keeps its zones.
  */
-static uint64_t find_place(const struct slm_zone *zone)
+uint64_t slm_zone_find_place(const struct slm_zone *zone)
 {
     struct slm_segment_place file = slm_segment_file_place(zone->segment);
     const struct slm_lock_state *lock = &zone->header->lock;
@@ -23,7 +23,7 @@ enum slm_status slm_zone_check_server(const struct slm_zone *zone, struct slm_er
 {
     uint64_t server = __atomic_load_n(&zone->header->server, __ATOMIC_ACQUIRE);
     uint64_t place = __atomic_load_n(&zone->header->server_place, __ATOMIC_RELAXED);
-    if (server == 0 || server == slm_lock_self() || place != find_place(zone) ||
+    if (server == 0 || server == slm_lock_self() || place != slm_zone_find_place(zone) ||
         !slm_lock_is_alive(server)) {
         return SLM_OK;
     }
@@ -34,14 +34,14 @@ enum slm_status slm_zone_check_server(const struct slm_zone *zone, struct slm_er
 
 bool slm_zone_are_one(const struct slm_zone *a, const struct slm_zone *b)
 {
-    return find_place(a) == find_place(b);
+    return slm_zone_find_place(a) == slm_zone_find_place(b);
 }
 
 void slm_zone_set_server_locked(struct slm_zone *zone)
 {
     slm_word *server = &zone->header->server;
     __atomic_store_n(server, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&zone->header->server_place, find_place(zone), __ATOMIC_RELEASE);
+    __atomic_store_n(&zone->header->server_place, slm_zone_find_place(zone), __ATOMIC_RELEASE);
     __atomic_store_n(server, slm_lock_self(), __ATOMIC_RELEASE);
 }
 

@@ -16,6 +16,7 @@ static enum slm_status repair(struct slm_zone *zone)
     if (status != SLM_OK) {
         return status; /* the zone must not be touched; the mark for repair stays */
     }
+    slm_zone_mark_all(zone); /* a repair reports no changes */
     status = slm_zone_recover_parts(zone->slab, &zone->journal, zone_slab_bytes(zone));
     slm_zone_refresh_look(zone);
     if (status == SLM_OK) {
@@ -50,8 +51,7 @@ static inline bool is_as_seen(const struct slm_zone *zone)
 
 static bool is_usable(const struct slm_zone *zone)
 {
-    uint64_t state = zone->header->state;
-    return state == ZONE_READY || state == ZONE_CLEAN;
+    return zone_state_is_usable(zone->header->state);
 }
 
 /* A full look. got: the result of the attempt to lock. Of any version: content that the handle was
@@ -86,6 +86,8 @@ static SLM_NOINLINE enum slm_status look_and_enter(struct slm_zone *zone, enum s
     if (SLM_UNLIKELY(status != SLM_OK)) {
         (void)slm_zone_report_refusal(zone, status, true);
         (void)slm_lock_unlock(zone->lock);
+    } else {
+        slm_zone_join_copy(zone);
     }
     return status;
 }
@@ -174,8 +176,13 @@ static inline enum slm_status unlock(struct slm_zone *zone)
 /* The caller holds the lock. */
 static SLM_NOINLINE enum slm_status commit_and_unlock(struct slm_zone *zone)
 {
+    uint32_t n_holds;
     enum slm_status committed = slm_journal_commit(&zone->journal);
+    bool is_paced = slm_zone_is_paced(zone, &n_holds);
     enum slm_status given = unlock(zone);
+    if (SLM_UNLIKELY(is_paced)) {
+        slm_zone_wait_for_copier(zone, n_holds);
+    }
     return given == SLM_OK ? committed : given;
 }
 

@@ -9,6 +9,7 @@
  * Structure
  *
  *   set        zones over the reloads of a server    image    a copy of a zone, without a handle
+ *   copy       a zone of its own, while others work
  *     objects    calls that take the lock            export   into the program that exec starts
  *     sync       writes it to the disk
  *       wait       lock with a limit
@@ -20,6 +21,7 @@
  *     create     make a zone, remove its name              check    invariants
  *       grow       length: reserve, publish, see
  *         parts      slab, journal, lock: open, recover, close
+ *         marks      what changes while a copy is made
  *         server     which server has a zone in its set
  *         match      whether a zone is what options declare
  *         options    of a zone to be made: compared with their limits

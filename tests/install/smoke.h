@@ -22,6 +22,7 @@
 #include <slabmill/version.h>
 #include <slabmill/word.h>
 #include <slabmill/zone.h>
+#include <slabmill/zone_copy.h>
 #include <slabmill/zone_image.h>
 #include <slabmill/zone_set.h>
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every call of zone.h, zone_set.h and zone_image.h with NULL in each of its pointers: the rule of
- * status.h. */
+/* Every call of zone.h, zone_copy.h, zone_set.h and zone_image.h with NULL in each of its pointers:
+ * the rule of status.h. */
 #include "tests/zone/set_fixture.h"
+#include <slabmill/zone_copy.h>
 #include <slabmill/zone_image.h>
 
 using namespace slm_test;
@@ -36,6 +37,9 @@ TEST_F(ZoneNull, CallsWithoutAZoneReturnTheStatusForNull)
     EXPECT_NULL_ERROR(slm_zone_grow(nullptr, kZoneMaxBytes, &error));
     EXPECT_NULL_ERROR(slm_zone_remove(nullptr, &error));
     EXPECT_NULL_ERROR(slm_zone_sync(nullptr, &error));
+    slm_segment_options to{};
+    EXPECT_NULL_ERROR(slm_zone_copy(nullptr, &to, nullptr, &error));
+    EXPECT_NULL_ERROR(slm_zone_copy(zone, nullptr, nullptr, &error));
     slm_zone_abort_locked(nullptr);
     slm_zone_detach(nullptr);
 }

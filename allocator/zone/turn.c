@@ -173,16 +173,27 @@ static inline enum slm_status unlock(struct slm_zone *zone)
     return SLM_LIKELY(slm_lock_give_fast(zone->lock)) ? SLM_OK : slm_lock_unlock(zone->lock);
 }
 
-/* The caller holds the lock. */
-static SLM_NOINLINE enum slm_status commit_and_unlock(struct slm_zone *zone)
+/* While a copy of the zone is made. */
+static SLM_NOINLINE enum slm_status commit_copied(struct slm_zone *zone)
 {
     uint32_t n_holds;
     enum slm_status committed = slm_journal_commit(&zone->journal);
     bool is_paced = slm_zone_is_paced(zone, &n_holds);
     enum slm_status given = unlock(zone);
-    if (SLM_UNLIKELY(is_paced)) {
+    if (is_paced) {
         slm_zone_wait_for_copier(zone, n_holds);
     }
+    return given == SLM_OK ? committed : given;
+}
+
+/* The caller holds the lock. */
+static SLM_NOINLINE enum slm_status commit_and_unlock(struct slm_zone *zone)
+{
+    if (SLM_UNLIKELY(zone->slab->mark != NULL)) {
+        return commit_copied(zone);
+    }
+    enum slm_status committed = slm_journal_commit(&zone->journal);
+    enum slm_status given = unlock(zone);
     return given == SLM_OK ? committed : given;
 }
 

@@ -193,6 +193,9 @@ TEST_F(WrongCalls, ZonesThatAreNoneAreNamed)
         ExpectWrong({command, empty},
                     empty + ": 0 bytes, too short for a zone: expected 65536 at least");
     }
+    ExpectWrong({"copy", Path("none")}, "copy: expected two files, found 1");
+    ExpectWrong({"copy", empty, Path("copy")},
+                empty + ": 0 bytes, too short for a zone: expected 65536 at least");
 }
 
 } // namespace

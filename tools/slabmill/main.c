@@ -219,6 +219,23 @@ static const struct mill_command commands[] = {
         .run = mill_inspect,
     },
     {
+        .name = "copy",
+        .arguments = " ZONE COPY",
+        .purpose = "Copies a zone that others use, as it is at one moment, to a new zone.",
+        .help = ZONE_HELP
+        "COPY: a path, file:PATH or posix:NAME, which does not exist. It appears when it is\n"
+        "complete and checked, with mode 0600; of a file the disk has all of it then. The\n"
+        "command takes the zone's lock, for at most 1 MiB of copying at a time, so it runs as\n"
+        "a user who may write to the zone, in the namespaces of its users. Programs that use\n"
+        "the zone go on. After a loss of power let the zone's program open it first: only that\n"
+        "can check the content.\n"
+        "Exit status: 0 copied, 1 the zone is broken, 2 a wrong call, or no copy was made.\n",
+        .takes = MILL_OPT(LOCK),
+        .files_min = 2,
+        .files_max = 2,
+        .run = mill_copy,
+    },
+    {
         .name = "unlock",
         .arguments = " ZONE",
         .purpose = "Frees the lock of a zone that no process uses, and repairs the zone.",

@@ -306,6 +306,7 @@ static bool is_complete(const struct mill_command *command, const struct mill_op
         (void)mill_complain("%s: expected %s%s, found %zu", command->name,
                             command->files_max == 0   ? "no file"
                             : command->files_max == 1 ? "one file"
+                            : command->files_min == 2 ? "two files"
                                                       : "at least one file",
                             options->has_plugin ? " besides the adapter" : "", options->n_files);
     }

@@ -317,6 +317,7 @@ int mill_adapters(const struct mill_options *options);
 int mill_seeds(const struct mill_options *options);
 int mill_inspect(const struct mill_options *options);
 int mill_unlock(const struct mill_options *options);
+int mill_copy(const struct mill_options *options);
 int mill_hunt(const struct mill_options *options);
 int mill_record(const struct mill_options *options);
 /* Of replay, with --region. */

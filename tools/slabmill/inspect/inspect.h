@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The internals of slabmill inspect: from a zone that others use to the output. unlock uses the
- * source too. */
+/* The internals of slabmill inspect: from a zone that others use to the output. copy and unlock use
+ * the source too. */
 #ifndef MILL_SLABMILL_INSPECT_H
 #define MILL_SLABMILL_INSPECT_H
 
@@ -15,7 +15,7 @@
  * Model    source: where the zone's bytes are. copy: bytes that were all in the zone at one moment,
  *          if it did not change for long enough. look: the facts read from them. text, json and
  *          svg: the output.
- * Safety   The zone is only read: never mapped writable, locked or waited for.
+ * Safety   inspect only reads the zone: it is never mapped writable, locked or waited for.
  * Failure  SLM_E_*, with an error that names the zone as the caller did.
  */
 
@@ -46,6 +46,9 @@ enum slm_status mill_source_bytes(const struct mill_source *source, size_t *n_by
  * SLM_E_IO. */
 enum slm_status mill_source_read(const struct mill_source *source, size_t offset, void *to,
                                  size_t n_bytes, struct slm_error *error);
+
+/* How to attach the source's segment. A MEMFD handle has a descriptor of its own, *fd. */
+struct slm_segment_options mill_source_segment(const struct mill_source *source, int *fd);
 
 /* Reads what the head of the zone says. Fails as mill_source_read and slm_zone_image_read. */
 enum slm_status mill_source_read_image(const struct mill_source *source,

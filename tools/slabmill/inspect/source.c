@@ -235,3 +235,29 @@ enum slm_status mill_source_read_image(const struct mill_source *source,
     return status == SLM_OK ? slm_zone_image_read(image, head, n_head, source->label, error)
                             : status;
 }
+
+struct slm_segment_options mill_source_segment(const struct mill_source *source, int *fd)
+{
+    struct slm_segment_options segment = {.mode = 0777}; /* any permissions will do */
+    const char *colon = strchr(source->label, ':');
+    const char *rest = colon == NULL ? source->label : colon + 1;
+    if (source->map != NULL) {
+        segment.kind = SLM_SEGMENT_SYSV;
+        segment.id = atoi(rest);
+    } else if (strncmp(source->label, "memfd:", strlen("memfd:")) == 0) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "/proc/self/fd/%d", source->fd);
+        *fd = open(path, O_RDWR | O_CLOEXEC);
+        segment.kind = SLM_SEGMENT_MEMFD;
+        segment.id = *fd;
+    } else if (strncmp(source->label, "posix:", strlen("posix:")) == 0) {
+        const char *slash = strrchr(rest, '/');
+        segment.kind = SLM_SEGMENT_POSIX;
+        segment.name = slash == NULL ? rest : slash + 1;
+    } else {
+        bool has_prefix = strncmp(source->label, "file:", strlen("file:")) == 0;
+        segment.kind = SLM_SEGMENT_FILE;
+        segment.name = has_prefix ? rest : source->label;
+    }
+    return segment;
+}

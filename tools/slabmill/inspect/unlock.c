@@ -3,45 +3,11 @@
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE
 #endif
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "tools/slabmill/inspect/inspect.h"
 #include <slabmill/event.h>
-
-/* --- What the zone is --- */
-
-/* How to attach the source's segment. A MEMFD handle has a descriptor of its own, *fd. */
-static struct slm_segment_options segment_of(const struct mill_source *source, int *fd)
-{
-    struct slm_segment_options segment = {.mode = 0777}; /* any permissions will do */
-    const char *colon = strchr(source->label, ':');
-    const char *rest = colon == NULL ? source->label : colon + 1;
-    if (source->map != NULL) {
-        segment.kind = SLM_SEGMENT_SYSV;
-        segment.id = atoi(rest);
-    } else if (strncmp(source->label, "memfd:", strlen("memfd:")) == 0) {
-        char path[64];
-        (void)snprintf(path, sizeof path, "/proc/self/fd/%d", source->fd);
-        *fd = open(path, O_RDWR | O_CLOEXEC);
-        segment.kind = SLM_SEGMENT_MEMFD;
-        segment.id = *fd;
-    } else if (strncmp(source->label, "posix:", strlen("posix:")) == 0) {
-        const char *slash = strrchr(rest, '/');
-        segment.kind = SLM_SEGMENT_POSIX;
-        segment.name = slash == NULL ? rest : slash + 1;
-    } else {
-        bool has_prefix = strncmp(source->label, "file:", strlen("file:")) == 0;
-        segment.kind = SLM_SEGMENT_FILE;
-        segment.name = has_prefix ? rest : source->label;
-    }
-    return segment;
-}
-
-/* --- Unlocking it --- */
 
 static void print_owner_before(const struct slm_zone_image *image)
 {
@@ -160,7 +126,7 @@ int mill_unlock(const struct mill_options *options)
         return mill_complain("%s", error.text);
     }
     enum slm_status status = mill_source_read_image(&source, &image, &error);
-    struct slm_segment_options segment = segment_of(&source, &fd);
+    struct slm_segment_options segment = mill_source_segment(&source, &fd);
     mill_source_close(&source);
     int result =
         status == SLM_OK ? unlock(&segment, &image, options) : mill_complain("%s", error.text);

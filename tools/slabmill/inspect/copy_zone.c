@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slabmill copy: copies a zone that others use to a new file or POSIX segment. */
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE
+#endif
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/slabmill/inspect/inspect.h"
+#include <slabmill/zone_copy.h>
+
+/* False: the text names no place of a kind that has a name. */
+static bool read_place(const char *text, struct slm_segment_options *to)
+{
+    static const char *const others[] = {"sysv:", "memfd:"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (strncmp(text, others[i], strlen(others[i])) == 0) {
+            return false;
+        }
+    }
+    bool is_posix = strncmp(text, "posix:", strlen("posix:")) == 0;
+    bool is_file = strncmp(text, "file:", strlen("file:")) == 0;
+    *to = (struct slm_segment_options){
+        .kind = is_posix ? SLM_SEGMENT_POSIX : SLM_SEGMENT_FILE,
+        .name = is_posix || is_file ? strchr(text, ':') + 1 : text,
+    };
+    return true;
+}
+
+static int copy_zone(struct slm_zone *zone, const struct slm_segment_options *to, const char *place)
+{
+    struct slm_zone_copy_report report;
+    struct slm_error error;
+    enum slm_status status = slm_zone_copy(zone, to, &report, &error);
+    if (status != SLM_OK) {
+        (void)mill_complain("%s", error.text);
+        return status == SLM_E_BROKEN ? MILL_BROKEN : MILL_WRONG;
+    }
+    char name[MILL_TEXT_BYTES];
+    mill_clean(name, sizeof name, slm_zone_name(zone), strlen(slm_zone_name(zone)));
+    printf("zone      \"%s\"\ncopy      %s: %" PRIu64 " bytes, every invariant holds\n", name,
+           place, report.bytes);
+    printf("lock      taken %" PRIu64 " times, for %" PRIu64 " bytes at most\n", report.n_holds,
+           report.most_held_bytes);
+    return MILL_GOOD;
+}
+
+static int attach_and_copy(const struct slm_segment_options *segment,
+                           const struct mill_options *options)
+{
+    struct slm_segment_options to;
+    struct slm_error error;
+    struct slm_zone *zone;
+    struct slm_zone_attach_options attach = {.segment = *segment, .lock_path = options->lock};
+    if (!read_place(options->files[1], &to)) {
+        return mill_complain("%s: a copy is a path, file:PATH or posix:NAME", options->files[1]);
+    }
+    enum slm_status status = slm_zone_attach(&zone, &attach, &error);
+    if (status != SLM_OK) {
+        (void)mill_complain("%s", error.text);
+        return status == SLM_E_BROKEN ? MILL_BROKEN : MILL_WRONG;
+    }
+    int result = copy_zone(zone, &to, options->files[1]);
+    slm_zone_detach(zone);
+    return result;
+}
+
+int mill_copy(const struct mill_options *options)
+{
+    struct mill_source source;
+    struct slm_error error;
+    struct slm_zone_image image;
+    int fd = -1;
+    if (mill_source_open(&source, options->files[0], &error) != SLM_OK) {
+        return mill_complain("%s", error.text);
+    }
+    enum slm_status status = mill_source_read_image(&source, &image, &error);
+    struct slm_segment_options segment = mill_source_segment(&source, &fd);
+    mill_source_close(&source);
+    int result =
+        status == SLM_OK ? attach_and_copy(&segment, options) : mill_complain("%s", error.text);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return result;
+}

@@ -7,19 +7,42 @@
 /*
  * A transaction of one allocation or one release needs no log. The slab keeps the address of an
  * object that it allocated until the call clears it, and a repair before that frees the object. A
- * release is one store of the slab, and a repair finishes what follows it.
+ * release is one store of the slab, and a repair finishes what follows it. Only a copy of the zone
+ * that is being made needs the log, since it goes by the entries.
  */
 
 /* Zeroing finishes before the commit, which is the clearing of the address. */
+static inline void *alloc_in(struct slm_zone *zone, size_t size_bytes,
+                             void *(*alloc)(struct slm_slab *, size_t),
+                             void *(*alloc_logged)(struct slm_journal *, size_t))
+{
+    if (SLM_UNLIKELY(zone->slab->mark != NULL)) {
+        return alloc_logged(&zone->journal, size_bytes);
+    }
+    void *p = alloc(zone->slab, size_bytes);
+    slm_slab_clear_last_allocation_locked(zone->slab);
+    return p;
+}
+
+static enum slm_status free_in(struct slm_zone *zone, void *p)
+{
+    if (SLM_UNLIKELY(zone->slab->mark != NULL)) {
+        return slm_journal_free(&zone->journal, p);
+    }
+    return SLM_UNLIKELY(p == slm_journal_root(&zone->journal))
+               ? SLM_E_STATE
+               : slm_slab_free_locked(zone->slab, p);
+}
+
 static inline void *alloc_alone(struct slm_zone *zone, size_t size_bytes, enum slm_status *status,
-                                void *(*alloc)(struct slm_slab *, size_t))
+                                void *(*alloc)(struct slm_slab *, size_t),
+                                void *(*alloc_logged)(struct slm_journal *, size_t))
 {
     void *p = NULL;
     enum slm_status got = slm_zone_lock(zone);
     if (SLM_LIKELY(got == SLM_OK)) {
-        p = alloc(zone->slab, size_bytes);
+        p = alloc_in(zone, size_bytes, alloc, alloc_logged);
         got = p == NULL ? SLM_E_NOMEM : SLM_OK;
-        slm_slab_clear_last_allocation_locked(zone->slab);
         (void)slm_zone_unlock(zone);
     }
     if (status != NULL) {
@@ -30,12 +53,12 @@ static inline void *alloc_alone(struct slm_zone *zone, size_t size_bytes, enum s
 
 void *slm_zone_alloc(struct slm_zone *zone, size_t size_bytes, enum slm_status *status)
 {
-    return alloc_alone(zone, size_bytes, status, slm_slab_alloc_locked);
+    return alloc_alone(zone, size_bytes, status, slm_slab_alloc_locked, slm_journal_alloc);
 }
 
 void *slm_zone_calloc(struct slm_zone *zone, size_t size_bytes, enum slm_status *status)
 {
-    return alloc_alone(zone, size_bytes, status, slm_slab_calloc_locked);
+    return alloc_alone(zone, size_bytes, status, slm_slab_calloc_locked, slm_journal_calloc);
 }
 
 enum slm_status slm_zone_free(struct slm_zone *zone, void *p)
@@ -47,9 +70,7 @@ enum slm_status slm_zone_free(struct slm_zone *zone, void *p)
     if (SLM_UNLIKELY(status != SLM_OK)) {
         return status;
     }
-    status = SLM_UNLIKELY(p == slm_journal_root(&zone->journal))
-                 ? SLM_E_STATE
-                 : slm_slab_free_locked(zone->slab, p);
+    status = free_in(zone, p);
     (void)slm_zone_unlock(zone);
     return status;
 }

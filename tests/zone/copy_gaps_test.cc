@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A zone is changed, grown, synced and killed at each point where a copier does not hold its lock. */
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <random>
+#include <set>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -258,6 +260,41 @@ TEST_F(CopyGaps, ACopyIsOfOneMomentAtEachTransactionInBetween)
     open_copy(&opened);
     changer.expect_one_moment(opened);
     changer.expect_one_moment(other);
+}
+
+/* Calls that are transactions of their own take no log entry, except while a copy is made. */
+TEST_F(CopyGaps, ACallThatAllocatesOrFreesAloneIsInTheCopyOrNot)
+{
+    std::vector<void *> live;
+    for (unsigned i = 0; i < 2000; i++) {
+        live.push_back(slm_zone_calloc(other, 100, nullptr));
+        ASSERT_NE(live.back(), nullptr);
+    }
+    std::vector<std::set<void *>> moments{{live.begin(), live.end()}};
+    meanwhile = [&](unsigned at) {
+        ASSERT_EQ(slm_zone_free(other, live[at * 7 % live.size()]), SLM_OK);
+        live.erase(live.begin() + static_cast<ptrdiff_t>(at * 7 % live.size()));
+        moments.emplace_back(live.begin(), live.end());
+        live.push_back(slm_zone_alloc(other, at % 2 == 0 ? 100 : 1000, nullptr));
+        moments.emplace_back(live.begin(), live.end());
+    };
+    ASSERT_EQ(copy(run_meanwhile), SLM_OK) << error.text;
+    EXPECT_GT(moments.size(), 20u);
+    Zone opened;
+    open_copy(&opened);
+    auto is_there = [&](void *p) {
+        void *copied_to = slm_journal_pointer(slm_zone_journal(opened),
+                                              slm_journal_offset(slm_zone_journal(other), p));
+        return slm_slab_check_pointer_locked(slm_zone_slab(opened), copied_to) == SLM_OK;
+    };
+    auto is_moment = [&](const std::set<void *> &moment) {
+        return moment.size() == count_objects(slm_zone_slab(opened)) &&
+               std::all_of(moment.begin(), moment.end(), is_there);
+    };
+    ASSERT_EQ(slm_zone_lock(opened), SLM_OK);
+    EXPECT_EQ(slm_zone_check_locked(opened), 0u);
+    EXPECT_TRUE(std::any_of(moments.begin(), moments.end(), is_moment));
+    EXPECT_EQ(slm_zone_unlock(opened), SLM_OK);
 }
 
 /* More pages between two holds than there are slots: granules are taken again. */

@@ -473,9 +473,6 @@ enum slm_status slm_journal_reset(struct slm_journal *journal)
     }
     if (status == SLM_OK) {
         (void)append(journal, JOURNAL_RESET, 0, 0);
-        if (journal->slab->mark != NULL) {
-            slm_journal_mark_changes(journal);
-        }
         journal_commit_word(&journal->log->state, journal->log->state | JOURNAL_COMMITTED);
         slm_journal_carry_out(journal);
         journal_commit_word(&journal->log->state, 0);

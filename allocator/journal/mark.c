@@ -4,7 +4,7 @@
 #include "allocator/slab/place.h"
 
 /*
- * The slab itself reports the words of pages. Here are the words and objects that the entries name,
+ * The slab itself reports the words of pages, which is all that a reset changes. Here are the words and objects that the entries name,
  * and the bits of allocations and releases. An object that is new was written to directly, so all of
  * it counts.
  */
@@ -23,12 +23,6 @@ static void mark_object(const struct slm_slab *slab, const void *p, bool is_new)
     }
 }
 
-static void mark_all(const struct slm_slab *slab)
-{
-    size_t page_bytes = (size_t)slab->n_pages << slab->shape.page_shift;
-    slab_mark(slab, slab->header, slab->metadata_bytes + page_bytes);
-}
-
 void slm_journal_mark_changes(const struct slm_journal *journal)
 {
     const struct slm_journal_log *log = journal->log;
@@ -41,8 +35,6 @@ void slm_journal_mark_changes(const struct slm_journal *journal)
             slab_mark(journal->slab, p, sizeof(uint64_t));
         } else if (kind == JOURNAL_ALLOC || kind == JOURNAL_FREE) {
             mark_object(journal->slab, p, kind == JOURNAL_ALLOC);
-        } else if (kind == JOURNAL_RESET) {
-            mark_all(journal->slab);
         }
     }
 }

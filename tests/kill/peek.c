@@ -73,3 +73,8 @@ unsigned kill_peek_n_free_pages(const struct slm_zone *zone)
 {
     return __atomic_load_n(&zone->slab->header->n_free_pages, __ATOMIC_SEQ_CST);
 }
+
+void kill_peek_begin_copy(struct slm_zone *zone)
+{
+    (void)slm_zone_begin_copy(zone, NULL);
+}

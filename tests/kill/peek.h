@@ -37,6 +37,9 @@ bool kill_peek_is_live(const struct slm_zone *zone, const void *p);
 /* Returns the slab's own count, which a rebuild first sets to 0. */
 unsigned kill_peek_n_free_pages(const struct slm_zone *zone);
 
+/* Under the lock: the calling thread makes a copy of the zone from now on. */
+void kill_peek_begin_copy(struct slm_zone *zone);
+
 #ifdef __cplusplus
 }
 #endif

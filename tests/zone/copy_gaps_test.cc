@@ -55,10 +55,13 @@ class Changer {
     /* One transaction of a few changes; or one that is undone. */
     void change()
     {
+        change(1 + random_() % 4, random_() % 8 == 0);
+    }
+    void change(size_t n_changes, bool is_undone)
+    {
         ASSERT_EQ(slm_zone_lock(zone_), SLM_OK);
         Model model = models_.rbegin()->second;
-        bool is_undone = random_() % 8 == 0;
-        for (unsigned i = random_() % 4; i < 4; i++) {
+        for (size_t i = 0; i < n_changes; i++) {
             change_once(&model);
         }
         if (is_undone) {
@@ -295,6 +298,29 @@ TEST_F(CopyGaps, ACallThatAllocatesOrFreesAloneIsInTheCopyOrNot)
     EXPECT_EQ(slm_zone_check_locked(opened), 0u);
     EXPECT_TRUE(std::any_of(moments.begin(), moments.end(), is_moment));
     EXPECT_EQ(slm_zone_unlock(opened), SLM_OK);
+}
+
+/* No other transaction marks the same pages, so each mark is needed. */
+TEST_F(CopyGaps, OneChangeLateInACopyIsInItAsAWhole)
+{
+    Changer changer(other);
+    for (unsigned i = 0; i < 200; i++) {
+        changer.change();
+    }
+    for (unsigned i = 0; i < 150; i++) {
+        n_points = 0;
+        meanwhile = [&](unsigned at) {
+            if (at == 16) {
+                changer.change(1, i % 16 == 0);
+            }
+        };
+        ASSERT_EQ(copy(run_meanwhile), SLM_OK) << error.text;
+        EXPECT_GT(n_points, 16u);
+        Zone opened;
+        open_copy(&opened);
+        changer.expect_one_moment(opened);
+        ASSERT_EQ(unlink(path.c_str()), 0);
+    }
 }
 
 /* More pages between two holds than there are slots: granules are taken again. */

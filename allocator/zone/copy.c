@@ -251,9 +251,9 @@ static enum slm_status begin(struct copier *copier, struct slm_error *error)
 }
 
 /* A call that failed leaves no copy under way, if it can have the lock. */
-static void end_if_begun(struct slm_zone *zone)
+static void end_copy(struct slm_zone *zone)
 {
-    if (slm_zone_is_my_copy(zone) && slm_zone_lock(zone) == SLM_OK) {
+    if (slm_zone_lock(zone) == SLM_OK) {
         slm_zone_end_copy(zone);
         (void)slm_zone_unlock(zone);
     }
@@ -357,7 +357,9 @@ static enum slm_status copy_once(struct slm_zone *zone, const struct slm_segment
     }
     if (status == SLM_OK) {
         status = copy_all(&copier, progress, error);
-        end_if_begun(zone);
+        if (*progress != IS_DONE) {
+            end_copy(zone);
+        }
     }
     if (status == SLM_OK && *progress == IS_DONE) {
         status = finish(&copier, error);

@@ -174,7 +174,7 @@ static inline bool can_note(const struct slm_journal *journal)
            journal_is_mine(journal);
 }
 
-/* A word of another object than the words before. */
+/* A word of another object than the words before. Next to heads lie counters of their user. */
 static SLM_NOINLINE enum slm_status write_elsewhere(struct slm_journal *journal, uint64_t *word,
                                                     uint64_t value)
 {
@@ -186,26 +186,17 @@ static SLM_NOINLINE enum slm_status write_elsewhere(struct slm_journal *journal,
         journal_commit_word((slm_word *)word, value);
         return SLM_OK;
     }
-    enum slm_status status = slm_journal_find_words(journal, word, sizeof *word);
-    if (status == SLM_OK) {
+    bool is_next_to_head = may_be_word(journal, word) && can_note(journal) &&
+                           journal_is_anchored(journal, word, sizeof *word);
+    enum slm_status status =
+        is_next_to_head ? SLM_OK : slm_journal_find_words(journal, word, sizeof *word);
+    if (status == SLM_OK && !is_next_to_head) {
         status = slm_journal_need(journal, 1);
     }
     if (status == SLM_OK) {
         put(journal, word, value);
     }
     return status;
-}
-
-/* Words next to heads are counters of their user. */
-static SLM_NOINLINE enum slm_status write_at_head(struct slm_journal *journal, uint64_t *word,
-                                                  uint64_t value)
-{
-    if (may_be_word(journal, word) && can_note(journal) &&
-        journal_is_anchored(journal, word, sizeof *word)) {
-        put(journal, word, value);
-        return SLM_OK;
-    }
-    return write_elsewhere(journal, word, value);
 }
 
 enum slm_status slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value)
@@ -215,7 +206,7 @@ enum slm_status slm_journal_write(struct slm_journal *journal, uint64_t *word, u
         put(journal, word, value);
         return SLM_OK;
     }
-    return write_at_head(journal, word, value);
+    return write_elsewhere(journal, word, value);
 }
 
 enum slm_status slm_journal_note_range(struct slm_journal *journal, void *p, size_t n_bytes)

@@ -208,7 +208,7 @@ static inline bool is_in_anchor(const struct slm_journal *journal, const void *n
     return journal_is_within(object, node, node_bytes);
 }
 
-/* In any case, and says what is wrong. */
+/* Checks any node, and finds what is wrong with it. */
 static SLM_NOINLINE enum slm_status check_any_node(struct slm_journal *journal, const void *head,
                                                    size_t head_bytes, size_t n_entries,
                                                    const void *node, size_t node_bytes)

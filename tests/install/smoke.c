@@ -315,23 +315,12 @@ static const struct unit {
     const char *name;
     void (*run)(void);
 } units[] = {
-    {"adapter", smoke_adapter},
-    {"error", smoke_error},
-    {"event", smoke_event},
-    {"journal", smoke_journal},
-    {"lock", smoke_lock},
-    {"lru", smoke_lru},
-    {"object", smoke_object},
-    {"pool", smoke_pool},
-    {"rbtree", smoke_rbtree},
-    {"slab", smoke_slab},
-    {"segment", smoke_segment},
-    {"source", smoke_source},
-    {"status", smoke_status},
-    {"version", smoke_version},
-    {"word", smoke_word},
-    {"zone", smoke_zone},
-    {"zone_image", smoke_zone_image},
+    {"adapter", smoke_adapter},   {"error", smoke_error},         {"event", smoke_event},
+    {"journal", smoke_journal},   {"lock", smoke_lock},           {"lru", smoke_lru},
+    {"object", smoke_object},     {"pool", smoke_pool},           {"rbtree", smoke_rbtree},
+    {"slab", smoke_slab},         {"segment", smoke_segment},     {"source", smoke_source},
+    {"status", smoke_status},     {"version", smoke_version},     {"word", smoke_word},
+    {"zone", smoke_zone},         {"zone_copy", smoke_zone_copy}, {"zone_image", smoke_zone_image},
     {"zone_set", smoke_zone_set},
 };
 

@@ -46,6 +46,7 @@
     } while (0)
 
 void smoke_zone(void);
+void smoke_zone_copy(void);
 void smoke_zone_image(void);
 void smoke_zone_set(void);
 

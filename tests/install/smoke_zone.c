@@ -81,6 +81,37 @@ void smoke_zone(void)
     EXPECT(slm_zone_attach(&zone, &attach, &error) == SLM_E_MISSING);
 }
 
+void smoke_zone_copy(void)
+{
+    struct slm_zone_options options = options_of(SLM_SEGMENT_ANONYMOUS, "copied");
+    struct slm_zone_attach_options attach;
+    struct slm_segment_options to;
+    struct slm_zone_copy_report report;
+    struct slm_zone *zone;
+    struct slm_zone *copy;
+    struct slm_error error;
+    char name[32];
+    (void)snprintf(name, sizeof name, "smoke_copy.%d", SMOKE_TO(int, getpid()));
+    memset(&to, 0, sizeof to);
+    to.kind = SLM_SEGMENT_POSIX;
+    to.name = name;
+    memset(&attach, 0, sizeof attach);
+    attach.segment = to;
+    attach.name = "copied";
+
+    EXPECT(slm_zone_create(&zone, &options, &error) == SLM_OK);
+    (void)make_counter(zone, 78);
+    EXPECT(slm_zone_copy(zone, &to, &report, &error) == SLM_OK);
+    EXPECT(report.bytes == 256 * 1024 && report.most_held_bytes <= SLM_ZONE_COPY_HOLD_BYTES);
+    EXPECT(slm_zone_copy(zone, &to, NULL, &error) == SLM_E_EXISTS);
+    slm_zone_detach(zone);
+
+    EXPECT(slm_zone_attach(&copy, &attach, &error) == SLM_OK);
+    EXPECT(*SMOKE_TO(uint64_t *, slm_zone_root_locked(copy)) == 78);
+    EXPECT(slm_zone_remove(copy, &error) == SLM_OK);
+    slm_zone_detach(copy);
+}
+
 void smoke_zone_image(void)
 {
     struct slm_zone_options options = options_of(SLM_SEGMENT_ANONYMOUS, "image");

@@ -31,7 +31,7 @@ using namespace kill_test;
 #if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer)
 constexpr size_t EVERY = 1009;
 #else
-constexpr size_t EVERY = 61;
+constexpr size_t EVERY = 101;
 #endif
 
 class KillPoints : public testing::TestWithParam<Scenario> {};

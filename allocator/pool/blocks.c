@@ -100,8 +100,8 @@ static struct slm_pool_block *add_block(struct slm_pool *pool)
     struct slm_pool_rest *rest = pool->rest;
     size_t n_bytes = slm_pool_grown_bytes(rest->last->n_bytes);
     struct slm_pool_block *block = slm_pool_source_take(pool, n_bytes, SLM_POOL_ALIGN);
-    if (block == NULL && n_bytes != rest->block_bytes) {
-        n_bytes = rest->block_bytes;
+    if (block == NULL && n_bytes != slm_pool_block_bytes(pool)) {
+        n_bytes = slm_pool_block_bytes(pool);
         block = slm_pool_source_take(pool, n_bytes, SLM_POOL_ALIGN);
     }
     if (block == NULL) {

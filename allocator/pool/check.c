@@ -3,11 +3,11 @@
 #include "allocator/pool/layout.h"
 
 /*
- * I1   The header: rest lies after pool, block_bytes is a multiple of SLM_POOL_ALIGN that leaves
- *      room for an object, only known flags are set, and both limits follow from these.
+ * I1   The header: rest lies after pool, the first block's size is a multiple of SLM_POOL_ALIGN that
+ *      leaves room for an object, only known flags are set, and both limits follow from these.
  * I2   The list of blocks: from the first block n_blocks aligned nodes, the last of them is `last`
- *      and links to nothing. The first has block_bytes, each other one twice as many as the one
- *      before it where those may double, or block_bytes.
+ *      and links to nothing. Each but the first has twice as many bytes as the one before it where
+ *      those may double, or as many as the first.
  * I3   fresh is the block n_blocks - n_fresh of the list (NULL if n_fresh is 0), never the first,
  *      and current is one of those before it.
  * I4   The current block: start <= low <= high <= end, low a multiple of SLM_POOL_ALIGN; in a
@@ -27,7 +27,10 @@
  * I11  The list of handlers: n_cleanups aligned nodes, each with a function and the address of the
  *      pointer to it, then NULL. A child pool's handler in its parent is armed, with the child as
  *      its data; records of children that ended early are not armed.
- * I12  source_bytes is the sum of blocks, objects with a record and the table.
+ * I12  source_bytes is the sum of blocks, objects with a record, the table and the index.
+ * I13  The index: a power of two of slots, its hash_shift to match, at most half of them used. They
+ *      are as many as the blocks of the list up to `last`, which are in use, and a search of the
+ *      slots finds each of these.
  */
 
 static bool is_aligned(const void *p)
@@ -40,12 +43,13 @@ static bool header_holds(const struct slm_pool *pool)
     const struct slm_pool_first *first =
         (const struct slm_pool_first *)(const void *)slm_pool_first_block(pool);
     const struct slm_pool_rest *rest = pool->rest;
-    if (rest != &first->rest || rest->block_bytes % SLM_POOL_ALIGN != 0 ||
-        rest->block_bytes < SLM_POOL_BLOCK_MIN || rest->block_bytes > SIZE_MAX / 2 ||
+    size_t block_bytes = first->block.n_bytes;
+    if (rest != &first->rest || block_bytes % SLM_POOL_ALIGN != 0 ||
+        block_bytes < SLM_POOL_BLOCK_MIN || block_bytes > SIZE_MAX / 2 ||
         (rest->flags & ~SLM_POOL_PASS_THROUGH) != 0) {
         return false;
     }
-    size_t limit = slm_pool_is_pass_through(pool) ? 0 : slm_pool_limit(rest->block_bytes);
+    size_t limit = slm_pool_is_pass_through(pool) ? 0 : slm_pool_limit(block_bytes);
     return rest->small_limit_bytes == limit &&
            pool->inline_limit_bytes == (SLM_POOL_ALL_SLOW ? 0 : limit);
 }
@@ -54,15 +58,12 @@ static bool list_holds(const struct slm_pool *pool)
 {
     const struct slm_pool_rest *rest = pool->rest;
     const struct slm_pool_block *block = slm_pool_first_block(pool);
-    if (block->n_bytes != rest->block_bytes) {
-        return false;
-    }
     for (size_t i = 1; i < rest->n_blocks; i++) {
         const struct slm_pool_block *before = block;
         block = block->next;
         if (block == NULL || !is_aligned(block) ||
             (block->n_bytes != slm_pool_grown_bytes(before->n_bytes) &&
-             block->n_bytes != rest->block_bytes)) {
+             block->n_bytes != slm_pool_block_bytes(pool))) {
             return false;
         }
     }
@@ -316,11 +317,46 @@ static bool source_bytes_hold(const struct slm_pool *pool)
         sum += block->n_bytes;
     }
     sum += large != NULL ? slm_pool_table_bytes(large) : 0;
+    sum += slm_pool_index_bytes(rest->index);
     for (size_t i = 0; large != NULL && i < slm_pool_n_records(large); i++) {
         const struct slm_pool_record *record = slm_pool_record_at(large, i);
         sum += record->p != NULL ? slm_pool_asked_bytes(record->size_bytes) : 0;
     }
     return sum == rest->source_bytes;
+}
+
+static size_t n_filed(const struct slm_pool_index *index)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < index->n_slots; i++) {
+        n += index->slots[i] != NULL;
+    }
+    return n;
+}
+
+static bool index_holds(const struct slm_pool *pool)
+{
+    const struct slm_pool_index *index = pool->rest->index;
+    if (index == NULL) {
+        return true;
+    }
+    if (!slm_is_pow2(index->n_slots) || index->n_slots < 2 ||
+        index->hash_shift != SLM_WORD_BITS - slm_bit_highest(index->n_slots)) {
+        return false;
+    }
+    size_t n = n_filed(index);
+    if (n == 0 || 2 * n > index->n_slots) {
+        return false;
+    }
+    const struct slm_pool_block *block = slm_pool_first_block(pool);
+    for (size_t i = 1; i < n && block != pool->rest->fresh; i++) {
+        if (slm_pool_indexed_block(index, block) != block) {
+            return false;
+        }
+        block = block->next;
+    }
+    return block != pool->rest->fresh && block == index->last &&
+           slm_pool_indexed_block(index, block) == block;
 }
 
 static unsigned check_blocks(const struct slm_pool *pool)
@@ -376,5 +412,8 @@ unsigned slm_pool_check(const struct slm_pool *pool)
     if (!cleanups_hold(pool->rest) || !children_hold(pool)) {
         return 11;
     }
-    return source_bytes_hold(pool) ? 0 : 12;
+    if (!source_bytes_hold(pool)) {
+        return 12;
+    }
+    return index_holds(pool) ? 0 : 13;
 }

@@ -47,6 +47,7 @@ struct slm_pool_block {
 #define SLM_POOL_BIN_FIRST       6u
 #define SLM_POOL_N_BINS          8u
 #define SLM_POOL_N_PROBES        4u    /* blocks looked at in a bin that may not serve a request */
+#define SLM_POOL_N_WALKED        8u    /* used blocks that a search walks; more have an index */
 #define SLM_POOL_SMALL_MAX       4095u /* upper bound of the small limit, bytes */
 #define SLM_POOL_N_FIRST_BUCKETS 2u    /* that come with the first large block */
 #define SLM_POOL_N_SLOTS         4u    /* records in a bucket */
@@ -106,6 +107,15 @@ struct slm_pool_large {
     bool in_pool; /* this struct is pool memory, not the source's */
 };
 
+/* Used blocks by address (index.c). */
+struct slm_pool_index {
+    struct slm_pool_block *last; /* the slots hold the list of blocks up to this one */
+    size_t n_slots;              /* a power of two, at least twice the blocks in them */
+    uint64_t sizes;              /* bit i: a block of 2^i bytes or more, and less than twice that */
+    unsigned hash_shift;
+    struct slm_pool_block **slots; /* right after the struct; NULL: an empty one */
+};
+
 #define SLM_POOL_LARGE_BYTES                                                                       \
     (sizeof(struct slm_pool_large) + (SLM_POOL_HOLDS ? sizeof(struct slm_pool_quarantine) : 0))
 
@@ -125,8 +135,8 @@ struct slm_pool_child {
 
 struct slm_pool_rest {
     const struct slm_source *source;
-    size_t block_bytes;
-    size_t source_bytes; /* everything taken from the source and not freed */
+    struct slm_pool_index *index; /* NULL until a search of many used blocks, and after a reset */
+    size_t source_bytes;          /* everything taken from the source and not freed */
     struct slm_pool_block *current;
     struct slm_pool_block *last;
     struct slm_pool_block *fresh; /* first of the fresh blocks, or NULL */
@@ -171,6 +181,12 @@ static inline struct slm_pool_block *slm_pool_first_block(const struct slm_pool 
     return (struct slm_pool_block *)((uintptr_t)pool - offsetof(struct slm_pool_first, pool));
 }
 
+/* The size of the first block. */
+static inline size_t slm_pool_block_bytes(const struct slm_pool *pool)
+{
+    return slm_pool_first_block(pool)->n_bytes;
+}
+
 static inline unsigned char *slm_pool_block_start(const struct slm_pool *pool,
                                                   struct slm_pool_block *block)
 {
@@ -205,7 +221,7 @@ static inline bool slm_pool_is_pass_through(const struct slm_pool *pool)
 static inline bool slm_pool_is_small(const struct slm_pool *pool, size_t size_bytes,
                                      size_t align_bytes)
 {
-    size_t limit = slm_pool_limit(pool->rest->block_bytes);
+    size_t limit = slm_pool_limit(slm_pool_block_bytes(pool));
     size_t slack = align_bytes > SLM_POOL_ALIGN ? align_bytes : 0;
     return size_bytes <= limit && slack <= limit - size_bytes;
 }
@@ -248,15 +264,21 @@ static inline const struct slm_source *slm_pool_source(const struct slm_pool *po
                                                  : rest->source;
 }
 
-/* take: a block of the source; NULL: refused, and no freed block is held now. give: frees it. */
-static inline void *slm_pool_source_take(struct slm_pool *pool, size_t size_bytes,
-                                         size_t align_bytes)
+static inline void *slm_pool_source_take_from(struct slm_pool *pool,
+                                              const struct slm_source *source, size_t size_bytes,
+                                              size_t align_bytes)
 {
-    const struct slm_source *source = slm_pool_source(pool);
     void *block = source->alloc(source->data, size_bytes, align_bytes);
     SLM_ASSERT(pool, (uintptr_t)block % align_bytes == 0);
     pool->rest->source_bytes += block != NULL ? size_bytes : 0;
     return block;
+}
+
+/* take: a block of the source; NULL: refused, and no freed block is held now. give: frees it. */
+static inline void *slm_pool_source_take(struct slm_pool *pool, size_t size_bytes,
+                                         size_t align_bytes)
+{
+    return slm_pool_source_take_from(pool, slm_pool_source(pool), size_bytes, align_bytes);
 }
 
 static inline void slm_pool_source_give(struct slm_pool *pool, void *block, size_t size_bytes,
@@ -286,6 +308,29 @@ void slm_pool_block_hide(const struct slm_pool *pool, struct slm_pool_block *blo
 /* An object within the small limit, its alignment included; NULL: refused. */
 void *slm_pool_small_alloc(struct slm_pool *pool, size_t size_bytes, size_t align_bytes);
 void *slm_pool_packed_alloc(struct slm_pool *pool, size_t size_bytes);
+
+/* --- index.c: which used block an address is in --- */
+
+/* Addresses of unrelated objects are compared as numbers: C orders pointers only within one. */
+static inline bool slm_pool_is_in(const void *p, const void *start, size_t n_bytes)
+{
+    return (uintptr_t)p - (uintptr_t)start < n_bytes;
+}
+
+/* The block in the index that p points into, or NULL. O(1). */
+struct slm_pool_block *slm_pool_indexed_block(const struct slm_pool_index *index, const void *p);
+/* The used block that p points into, or NULL. O(1) for blocks in the index, else O(used blocks). */
+struct slm_pool_block *slm_pool_used_block(const struct slm_pool *pool, const void *p);
+/* The same of the part of the list from `block` to `end`, which is not in it. */
+struct slm_pool_block *slm_pool_walk(struct slm_pool_block *block, const struct slm_pool_block *end,
+                                     const void *p);
+
+/* Files all used blocks in the index. If the source refuses memory for it, some are left out. */
+void slm_pool_index_fill(struct slm_pool *pool);
+void slm_pool_index_drop(struct slm_pool *pool);
+
+/* Bytes of the source that the index takes; 0 for NULL. */
+size_t slm_pool_index_bytes(const struct slm_pool_index *index);
 
 /* --- table.c: records of objects that have a block of their own --- */
 

@@ -162,6 +162,16 @@ static void free_large(struct slm_pool *pool, struct slm_pool_record *record)
     slm_pool_source_hold(pool, p, slm_pool_asked_bytes(size_bytes), align_bytes);
 }
 
+/* p is no large block. is_kept: it has a record all the same. */
+static enum slm_status refuse(struct slm_pool *pool, const void *p, bool is_kept)
+{
+    struct slm_pool_record *record;
+    if (!is_kept) {
+        slm_pool_index_fill(pool);
+    }
+    return slm_pool_place(pool, p, &record);
+}
+
 enum slm_status slm_pool_free(struct slm_pool *pool, void *p)
 {
     if (SLM_UNLIKELY(pool == NULL)) {
@@ -169,7 +179,7 @@ enum slm_status slm_pool_free(struct slm_pool *pool, void *p)
     }
     struct slm_pool_record *record = slm_pool_record_find(pool, p);
     if (SLM_UNLIKELY(record == NULL || record->kind != SLM_POOL_LARGE)) {
-        return p == NULL ? SLM_OK : slm_pool_place(pool, p, &record);
+        return p == NULL ? SLM_OK : refuse(pool, p, record != NULL);
     }
     free_large(pool, record);
     SLM_CHECK_ALL(slm_pool_check(pool));

@@ -2,16 +2,10 @@
 /* Region pool: what an address is. free and owns both use this one answer. */
 #include "allocator/pool/layout.h"
 
-/* Addresses of unrelated objects are compared as numbers: C orders pointers only within one. */
-static bool is_in(const void *p, const void *start, size_t n_bytes)
-{
-    return (uintptr_t)p - (uintptr_t)start < n_bytes;
-}
-
 static bool is_cleanup_record(const struct slm_pool *pool, const void *p)
 {
     const struct slm_pool_cleanup *cleanup = pool->rest->cleanups;
-    while (cleanup != NULL && !is_in(p, cleanup, sizeof *cleanup)) {
+    while (cleanup != NULL && !slm_pool_is_in(p, cleanup, sizeof *cleanup)) {
         cleanup = cleanup->next;
     }
     return cleanup != NULL;
@@ -21,25 +15,13 @@ static bool is_cleanup_record(const struct slm_pool *pool, const void *p)
 static bool is_record(const struct slm_pool *pool, const void *p)
 {
     const struct slm_pool_large *large = pool->rest->large;
-    if (large != NULL && (is_in(p, large, SLM_POOL_LARGE_BYTES) ||
-                          is_in(p, large->buckets, large->n_buckets * sizeof *large->buckets))) {
+    if (large != NULL &&
+        (slm_pool_is_in(p, large, SLM_POOL_LARGE_BYTES) ||
+         slm_pool_is_in(p, large->buckets, large->n_buckets * sizeof *large->buckets))) {
         return true;
     }
-    return is_cleanup_record(pool, p);
-}
-
-/* The used block that p points into, or the fresh one. */
-static struct slm_pool_block *find_block(const struct slm_pool *pool, const void *p, bool *is_fresh)
-{
-    struct slm_pool_block *block = slm_pool_first_block(pool);
-    *is_fresh = false;
-    for (; block != NULL; block = block->next) {
-        *is_fresh = *is_fresh || block == pool->rest->fresh;
-        if (is_in(p, block, block->n_bytes)) {
-            return block;
-        }
-    }
-    return NULL;
+    return slm_pool_is_in(p, pool->rest->index, slm_pool_index_bytes(pool->rest->index)) ||
+           is_cleanup_record(pool, p);
 }
 
 /* True when p lies in a part of a used block that was handed out. */
@@ -48,14 +30,14 @@ static bool is_handed_out(const struct slm_pool *pool, struct slm_pool_block *bl
     bool is_current = block == pool->rest->current;
     const unsigned char *low = is_current ? pool->low : block->low;
     const unsigned char *high = is_current ? pool->high : block->high;
-    return !slm_pool_is_pass_through(pool) && !is_in(p, low, (size_t)(high - low));
+    return !slm_pool_is_pass_through(pool) && !slm_pool_is_in(p, low, (size_t)(high - low));
 }
 
 static enum slm_status place_in_block(const struct slm_pool *pool, struct slm_pool_block *block,
                                       const void *p, bool is_fresh)
 {
     unsigned char *start = slm_pool_block_start(pool, block);
-    if (is_in(p, block, (size_t)(start - (unsigned char *)block))) {
+    if (slm_pool_is_in(p, block, (size_t)(start - (unsigned char *)block))) {
         return SLM_E_METADATA;
     }
     return !is_fresh && is_handed_out(pool, block, p) ? SLM_UNCHANGED : SLM_E_FOREIGN;
@@ -65,7 +47,7 @@ static const struct slm_pool_record *find_around(const struct slm_pool_large *la
 {
     for (size_t i = 0; i < slm_pool_n_records(large); i++) {
         const struct slm_pool_record *record = slm_pool_record_at(large, i);
-        if (record->p != NULL && is_in(p, record->p, record->size_bytes)) {
+        if (record->p != NULL && slm_pool_is_in(p, record->p, record->size_bytes)) {
             return record;
         }
     }
@@ -107,9 +89,12 @@ static enum slm_status place_refused(const struct slm_pool *pool, const void *p,
     if (is_kept) {
         return SLM_UNCHANGED;
     }
-    bool is_fresh = false;
-    struct slm_pool_block *block = find_block(pool, p, &is_fresh);
-    return block != NULL ? place_in_block(pool, block, p, is_fresh) : place_outside(pool, p);
+    struct slm_pool_block *used = slm_pool_used_block(pool, p);
+    if (used != NULL) {
+        return place_in_block(pool, used, p, false);
+    }
+    struct slm_pool_block *fresh = slm_pool_walk(pool->rest->fresh, NULL, p);
+    return fresh != NULL ? place_in_block(pool, fresh, p, true) : place_outside(pool, p);
 }
 
 enum slm_status slm_pool_place(const struct slm_pool *pool, const void *p,

@@ -22,7 +22,8 @@
  * object, inside the pool if it fits there. It grows with the most ever live, never with the number
  * of operations. A pass-through pool gives every object such a record.
  *
- * Misuse (place.c). One function says what an address is; free and owns both ask it. It remembers
+ * Misuse (place.c). One function says what an address is; free and owns both ask it. It finds the
+ * block of a small object by its address (index.c), so that free of one is O(1) too. It remembers
  * the last 16 freed addresses, so that a second free has a status of its own. The source may hand
  * such an address out again, and a stale free then frees the new object: an address alone cannot
  * show that. So from SLM_CHECKS 2 on freed blocks go to a quarantine (source/quarantine.c), which
@@ -31,8 +32,8 @@
  * Sanitizers. They see objects, with a gap after each. Where the library is built for them, or for
  * whole checks, inline_limit_bytes is 0 and every request comes to objects.c.
  *
- * Each file calls only files before it in this list: blocks, table, place, check, objects, cleanup
- * and reuse and text, pool, child. The invariants I1 to I12 are at the top of check.c.
+ * Each file calls only files before it in this list: blocks, index, table, place, check, objects,
+ * cleanup and reuse and text, pool, child. The invariants I1 to I13 are at the top of check.c.
  */
 
 _Static_assert(sizeof(void *) != 8 || (SLM_POOL_HEADER_ALIGNED(slm_pool_first) == 256 &&
@@ -55,7 +56,6 @@ static struct slm_pool *build_pool(struct slm_pool_first *first, size_t block_by
         .block = {.n_bytes = block_bytes},
         .pool = {.rest = &first->rest},
         .rest = {.source = source,
-                 .block_bytes = block_bytes,
                  .source_bytes = block_bytes,
                  .last = &first->block,
                  .n_blocks = 1,
@@ -95,7 +95,7 @@ enum slm_status slm_pool_create(struct slm_pool **out, size_t block_bytes,
     return SLM_OK;
 }
 
-/* Handlers, then everything with a record: what reset and destroy begin with. */
+/* Handlers, then everything with a record, and the index: what reset and destroy begin with. */
 static enum slm_status clear(struct slm_pool *pool)
 {
     if (pool->rest->busy) {
@@ -103,6 +103,9 @@ static enum slm_status clear(struct slm_pool *pool)
     }
     slm_pool_cleanup_run_all(pool);
     slm_pool_object_release_all(pool);
+    if (SLM_UNLIKELY(pool->rest->index != NULL)) {
+        slm_pool_index_drop(pool);
+    }
     return SLM_OK;
 }
 
@@ -185,8 +188,8 @@ void slm_pool_get_stats(const struct slm_pool *pool, struct slm_pool_stats *stat
     }
     const struct slm_pool_rest *rest = pool->rest;
     *stats = (struct slm_pool_stats){
-        .block_bytes = rest->block_bytes,
-        .small_limit_bytes = slm_pool_limit(rest->block_bytes),
+        .block_bytes = slm_pool_block_bytes(pool),
+        .small_limit_bytes = slm_pool_limit(slm_pool_block_bytes(pool)),
         .n_blocks = rest->n_blocks,
         .n_blocks_fresh = rest->n_fresh,
         .n_large_peak = rest->n_large_peak,

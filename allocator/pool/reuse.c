@@ -28,7 +28,7 @@ enum slm_status slm_pool_reuse_init(struct slm_pool_reuse *list, struct slm_pool
     if (list == NULL || pool == NULL) {
         return SLM_E_NULL;
     }
-    size_t limit = slm_pool_limit(pool->rest->block_bytes);
+    size_t limit = slm_pool_limit(slm_pool_block_bytes(pool));
     if (object_bytes == 0 || object_bytes > limit - sizeof(struct slm_pool_reuse_node)) {
         return SLM_E_SIZE;
     }

@@ -39,9 +39,9 @@ extern "C" {
  *          objects holds at most about twice their bytes.
  * Failure  Allocation returns NULL if the source refuses or the size is above the limit, and leaves
  *          the pool as it was. Other calls return a status. A call that fails changes nothing, with
- *          one exception: cleanup_add, cleanup_close and cleanup_delete may leave the pool with one
- *          more empty block, and with space for more records of large blocks. NULL arguments: see
- *          status.h.
+ *          two exceptions: cleanup_add, cleanup_close and cleanup_delete may leave the pool with
+ *          one more empty block, and with space for more records of large blocks; free of what is
+ *          no large block may leave it with an index of its blocks. NULL arguments: see status.h.
  * Limits   Size of the first block: 1 to SIZE_MAX / 4. Size of an object: up to SIZE_MAX / 2 after
  *          rounding. Alignment: up to SLM_POOL_ALIGN_MAX. The small limit is what the first block
  *          has when it is empty, less 16, and at most 4095 bytes (small_limit_bytes of
@@ -182,7 +182,12 @@ void *slm_pool_memalign(struct slm_pool *pool, size_t align_bytes, size_t size_b
  * From SLM_CHECKS 2 on the pool holds those last 16 blocks, 256 KiB of them at most. So their
  * addresses name nothing else, and a second free returns SLM_E_FREED. They go back to the source
  * before an allocation is refused.
- * Cost: O(1) for a large block, however many there are; else O(blocks + large + handlers).
+ * Cost: O(1) for a large block, however many there are. O(handlers) for a pointer into a small
+ * object, however many blocks and large ones there are. For that a pool that uses more than 8
+ * blocks has an index of them: each such call adds the blocks that came into use since the one
+ * before it. The source gives its memory, up to 32 bytes a block, and gets it back on a reset. If
+ * the source refuses, the call walks the blocks. O(blocks + large + handlers) for an address that
+ * is in no block in use.
  */
 enum slm_status slm_pool_free(struct slm_pool *pool, void *p);
 
@@ -317,7 +322,7 @@ void slm_pool_get_stats(const struct slm_pool *pool, struct slm_pool_stats *stat
 #pragma GCC diagnostic pop
 
 /* 1 if p points into the space of a live small object, or into a live large block, of the pool;
- * else 0. O(blocks + large + handlers). */
+ * else 0. Cost: as slm_pool_free, but it adds nothing to the index, and walks what is not in it. */
 int slm_pool_owns(const struct slm_pool *pool, const void *p);
 
 /* 0, or the number of a broken invariant (listed at the top of allocator/pool/check.c). Reads only,

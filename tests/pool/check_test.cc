@@ -77,9 +77,10 @@ TEST_F(PoolCheck, I1SeesABrokenHeader)
 {
     slm_pool_rest copy = *rest;
     expect_broken(t.pool, t.pool->rest, &copy, 1);
-    expect_broken(t.pool, rest->block_bytes, rest->block_bytes + 8, 1);
-    expect_broken(t.pool, rest->block_bytes, 64, 1);
-    expect_broken(t.pool, rest->block_bytes, SIZE_MAX - 15, 1);
+    expect_broken(t.pool, first->n_bytes, first->n_bytes + 8, 1);
+    expect_broken(t.pool, first->n_bytes, 64, 1);
+    expect_broken(t.pool, first->n_bytes, SIZE_MAX - 15, 1);
+    expect_broken(t.pool, first->n_bytes, first->n_bytes + 16, 1);
     expect_broken(t.pool, rest->flags, 2, 1);
     expect_broken(t.pool, rest->flags, SLM_POOL_PASS_THROUGH, 1);
     expect_broken(t.pool, t.pool->inline_limit_bytes, t.pool->inline_limit_bytes + 1, 1);
@@ -99,8 +100,6 @@ TEST_F(PoolCheck, I2SeesABrokenListOfBlocks)
 
 TEST_F(PoolCheck, I2SeesABlockOfASizeThatNoBlockThereHas)
 {
-    expect_broken(t.pool, first->n_bytes, first->n_bytes + 16, 2);
-    expect_broken(t.pool, first->n_bytes, 2 * first->n_bytes, 2);
     slm_pool_block *second = first->next;
     expect_broken(t.pool, second->n_bytes, second->n_bytes - 16, 2);
     expect_broken(t.pool, rest->last->n_bytes, 2 * rest->last->n_bytes, 2);
@@ -333,6 +332,32 @@ TEST_F(PoolCheck, I12SeesBytesThatAreNotAccountedFor)
 {
     expect_broken(t.pool, rest->source_bytes, rest->source_bytes + 1, 12);
     expect_broken(t.pool, rest->source_bytes, 0, 12);
+}
+
+TEST_F(PoolCheck, I13SeesABrokenIndex)
+{
+    EXPECT_EQ(t.reset(), SLM_OK);
+    while (t.stats().n_blocks < 20) {
+        t.alloc(2000);
+    }
+    EXPECT_EQ(slm_pool_free(t.pool, t.pool->low - 1), SLM_UNCHANGED);
+    slm_pool_index *index = rest->index;
+    ASSERT_NE(index, nullptr);
+    slm_pool_block **used = index->slots;
+    slm_pool_block **empty = index->slots;
+    while (*used == nullptr) {
+        used++;
+    }
+    while (*empty != nullptr) {
+        empty++;
+    }
+    expect_broken(t.pool, index->hash_shift, index->hash_shift - 1, 13);
+    expect_broken(t.pool, index->last, first, 13);
+    expect_broken(t.pool, index->sizes, uint64_t{1}, 13);
+    expect_broken(t.pool, *used, static_cast<slm_pool_block *>(nullptr), 13);
+    expect_broken(t.pool, *used, *used == first ? first->next : first, 13);
+    expect_broken(t.pool, *empty, first, 13);
+    expect_broken(t.pool, rest->index, static_cast<slm_pool_index *>(nullptr), 12);
 }
 
 TEST_F(PoolCheck, LeavesThePoolAsItIs)

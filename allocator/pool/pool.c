@@ -7,8 +7,8 @@
 /*
  * A pool is a list of blocks (layout.h has the picture). Aligned objects grow up from `low`
  * of the current block, packed ones grow down from `high`. So `low` is aligned at all times, and
- * the inline path is two compares and an add: one compare finds a full block and size 0, the other
- * one large objects and sizes that wrap. The price: a packed object cannot be extended in place.
+ * the inline path is two compares and an add: one compare finds size 0, large objects and sizes
+ * that wrap, the other one a full block. The price: a packed object cannot be extended in place.
  *
  * Blocks (blocks.c). A block that stops being current goes to a bin, by the logarithm of its free
  * bytes. A request takes, in this order: any block of a bin above its own size; one of the first

@@ -131,11 +131,13 @@ static inline size_t slm_pool_free_bytes(const struct slm_pool *pool)
  */
 static inline void *slm_pool_alloc(struct slm_pool *pool, size_t size_bytes)
 {
-    /* n is 0 for size 0, and then n - 1 fits nowhere; a size that wraps n passes the limit. A NULL
-     * pool has no free bytes, so nothing fits it. */
+    /* Size 0 wraps, and is a call. Sizes from 1 to the limit are too small for `end` to wrap. */
+    if (__builtin_expect(pool == NULL || size_bytes - 1 >= pool->inline_limit_bytes, 0)) {
+        return slm_pool_alloc_slow(pool, size_bytes);
+    }
     size_t n = (size_bytes + (SLM_POOL_ALIGN - 1)) / SLM_POOL_ALIGN * SLM_POOL_ALIGN;
-    if (__builtin_expect(
-            n - 1 >= slm_pool_free_bytes(pool) || size_bytes > pool->inline_limit_bytes, 0)) {
+    uintptr_t end = SLM_POOL_CAST(uintptr_t, pool->low) + n;
+    if (__builtin_expect(end > SLM_POOL_CAST(uintptr_t, pool->high), 0)) {
         return slm_pool_alloc_slow(pool, size_bytes);
     }
     unsigned char *p = pool->low;
@@ -147,9 +149,11 @@ static inline void *slm_pool_alloc(struct slm_pool *pool, size_t size_bytes)
  * sanitizer's gap. */
 static inline void *slm_pool_alloc_packed(struct slm_pool *pool, size_t size_bytes)
 {
-    if (__builtin_expect(size_bytes - 1 >= slm_pool_free_bytes(pool) ||
-                             size_bytes > pool->inline_limit_bytes,
-                         0)) {
+    if (__builtin_expect(pool == NULL || size_bytes - 1 >= pool->inline_limit_bytes, 0)) {
+        return slm_pool_alloc_packed_slow(pool, size_bytes);
+    }
+    uintptr_t start = SLM_POOL_CAST(uintptr_t, pool->high) - size_bytes;
+    if (__builtin_expect(start < SLM_POOL_CAST(uintptr_t, pool->low), 0)) {
         return slm_pool_alloc_packed_slow(pool, size_bytes);
     }
     pool->high -= size_bytes;

@@ -2,25 +2,11 @@
 /* Region pool: its blocks, and the small objects that are cut from them. */
 #include "allocator/pool/layout.h"
 
-/* A pass-through pool keeps its blocks without free bytes. */
-void slm_pool_block_open(struct slm_pool *pool, struct slm_pool_block *block)
-{
-    pool->rest->current = block;
-    pool->low = slm_pool_block_start(pool, block);
-    pool->high = slm_pool_is_pass_through(pool) ? pool->low : slm_pool_block_end(block);
-}
-
 static void reopen_block(struct slm_pool *pool, struct slm_pool_block *block)
 {
     pool->rest->current = block;
     pool->low = block->low;
     pool->high = block->high;
-}
-
-void slm_pool_block_hide(const struct slm_pool *pool, struct slm_pool_block *block)
-{
-    unsigned char *start = slm_pool_block_start(pool, block);
-    slm_poison_hide(start, (size_t)(slm_pool_block_end(block) - start));
 }
 
 /* The current block keeps what it has left, where a later request can find it. */
@@ -107,7 +93,8 @@ static struct slm_pool_block *add_block(struct slm_pool *pool)
     if (block == NULL) {
         return NULL;
     }
-    *block = (struct slm_pool_block){.n_bytes = n_bytes};
+    block->next = NULL;
+    block->n_bytes = n_bytes;
     rest->last->next = block;
     rest->last = block;
     rest->n_blocks++;
@@ -122,7 +109,7 @@ static bool make_room(struct slm_pool *pool, size_t n_bytes)
     if (n_bytes <= slm_pool_free_bytes(pool)) {
         return true;
     }
-    struct slm_pool_block *used = find_used(rest, n_bytes);
+    struct slm_pool_block *used = rest->bin_bits != 0 ? find_used(rest, n_bytes) : NULL;
     if (used != NULL) {
         retire_current(pool);
         reopen_block(pool, used);
@@ -147,8 +134,10 @@ void *slm_pool_small_alloc(struct slm_pool *pool, size_t size_bytes, size_t alig
     if (!make_room(pool, n + align_bytes - SLM_POOL_ALIGN)) {
         return NULL;
     }
-    size_t pad = (0 - (uintptr_t)pool->low) & (align_bytes - 1);
-    unsigned char *p = pool->low + pad;
+    unsigned char *p = pool->low;
+    if (SLM_UNLIKELY(align_bytes > SLM_POOL_ALIGN)) {
+        p += (0 - (uintptr_t)p) & (align_bytes - 1);
+    }
     pool->low = p + n;
     slm_poison_object(pool, p, size_bytes);
     return p;

@@ -3,8 +3,8 @@
 #include "allocator/pool/layout.h"
 
 /*
- * I1   The header: rest lies after pool, the first block's size is a multiple of SLM_POOL_ALIGN that
- *      leaves room for an object, only known flags are set, and both limits follow from these.
+ * I1   The header: rest lies after pool, the first block's size is a multiple of SLM_POOL_ALIGN
+ *      that leaves room for an object, only known flags are set, and both limits follow from these.
  * I2   The list of blocks: from the first block n_blocks aligned nodes, the last of them is `last`
  *      and links to nothing. Each but the first has twice as many bytes as the one before it where
  *      those may double, or as many as the first.

@@ -225,8 +225,6 @@ enum slm_status slm_pool_cleanup_run_file(struct slm_pool *pool, int fd)
 void slm_pool_child_leave(struct slm_pool *child)
 {
     struct slm_pool_child *record = child->rest->as_child;
-    if (record != NULL) {
-        slm_pool_cleanup_unlink(record->parent, &record->cleanup);
-        slm_pool_child_give(record);
-    }
+    slm_pool_cleanup_unlink(record->parent, &record->cleanup);
+    slm_pool_child_give(record);
 }

@@ -270,7 +270,9 @@ static inline void *slm_pool_source_take_from(struct slm_pool *pool,
 {
     void *block = source->alloc(source->data, size_bytes, align_bytes);
     SLM_ASSERT(pool, (uintptr_t)block % align_bytes == 0);
-    pool->rest->source_bytes += block != NULL ? size_bytes : 0;
+    if (SLM_LIKELY(block != NULL)) {
+        pool->rest->source_bytes += size_bytes;
+    }
     return block;
 }
 
@@ -300,10 +302,21 @@ static inline void slm_pool_source_hold(struct slm_pool *pool, void *block, size
 
 /* --- blocks.c: the blocks that small objects are cut from --- */
 
-/* Makes the block current, and empty. */
-void slm_pool_block_open(struct slm_pool *pool, struct slm_pool_block *block);
+/* Makes the block current, and empty. A pass-through pool keeps its blocks without free bytes. */
+static inline void slm_pool_block_open(struct slm_pool *pool, struct slm_pool_block *block)
+{
+    unsigned char *low = slm_pool_block_start(pool, block);
+    pool->rest->current = block;
+    pool->low = low;
+    pool->high = slm_pool_is_pass_through(pool) ? low : slm_pool_block_end(block);
+}
+
 /* Hides all of the block but its header from sanitizers. */
-void slm_pool_block_hide(const struct slm_pool *pool, struct slm_pool_block *block);
+static inline void slm_pool_block_hide(const struct slm_pool *pool, struct slm_pool_block *block)
+{
+    unsigned char *start = slm_pool_block_start(pool, block);
+    slm_poison_hide(start, (size_t)(slm_pool_block_end(block) - start));
+}
 
 /* An object within the small limit, its alignment included; NULL: refused. */
 void *slm_pool_small_alloc(struct slm_pool *pool, size_t size_bytes, size_t align_bytes);

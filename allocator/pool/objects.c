@@ -84,9 +84,6 @@ static void give_object(struct slm_pool *pool, const struct slm_pool_record *rec
 void slm_pool_object_release_all(struct slm_pool *pool)
 {
     struct slm_pool_large *large = pool->rest->large;
-    if (large == NULL) {
-        return;
-    }
     size_t n_left = slm_pool_n_used(large);
     for (size_t i = 0; n_left > 0 && i < large->n_buckets; i++) {
         for (size_t slot = 0; slot < SLM_POOL_N_SLOTS; slot++) {

@@ -101,8 +101,12 @@ static enum slm_status clear(struct slm_pool *pool)
     if (pool->rest->busy) {
         return SLM_E_BUSY;
     }
-    slm_pool_cleanup_run_all(pool);
-    slm_pool_object_release_all(pool);
+    if (pool->rest->cleanups != NULL) {
+        slm_pool_cleanup_run_all(pool);
+    }
+    if (pool->rest->large != NULL) {
+        slm_pool_object_release_all(pool);
+    }
     if (SLM_UNLIKELY(pool->rest->index != NULL)) {
         slm_pool_index_drop(pool);
     }
@@ -122,7 +126,9 @@ enum slm_status slm_pool_destroy(struct slm_pool *pool)
     if (pool == NULL || status != SLM_OK) {
         return status;
     }
-    slm_pool_child_leave(pool);
+    if (SLM_UNLIKELY(pool->rest->as_child != NULL)) {
+        slm_pool_child_leave(pool);
+    }
     SLM_VG_POOL_DESTROY(pool);
     const struct slm_source *source = pool->rest->source;
     struct slm_pool_block *first = slm_pool_first_block(pool);

@@ -97,10 +97,10 @@ struct slm_pool_large {
     struct slm_pool_bucket *buckets;
     size_t n_buckets; /* a power of two, 2 or more */
     unsigned hash_shift;
-    unsigned freed_next;                    /* the oldest of freed[], replaced next */
-    size_t n_kind[SLM_POOL_N_KINDS];        /* records of each kind */
-    size_t large_bytes;                     /* requested bytes in all but SLM_POOL_SMALL */
-    unsigned char *newest;                  /* newest small object (pass-through), or NULL */
+    unsigned freed_next;             /* the oldest of freed[], replaced next */
+    size_t n_kind[SLM_POOL_N_KINDS]; /* records as they were made; none as SLM_POOL_ARGUMENT */
+    size_t large_bytes;              /* requested bytes in all but SLM_POOL_SMALL */
+    unsigned char *newest;           /* newest small object (pass-through), or NULL */
     unsigned char *freed[SLM_POOL_N_FREED]; /* a ring of addresses, held or not */
     struct slm_pool_quarantine *quarantine; /* NULL: freed blocks go back at once */
     struct slm_pool_bucket first_buckets[SLM_POOL_N_FIRST_BUCKETS];
@@ -408,14 +408,16 @@ static inline void slm_pool_record_erase(struct slm_pool_large *large,
     record->p = NULL;
 }
 
-/* Records in the table. */
+/* Records of the table, used or empty. */
+static inline size_t slm_pool_n_records(const struct slm_pool_large *large)
+{
+    return large->n_buckets * SLM_POOL_N_SLOTS;
+}
+
+/* Records in use. */
 static inline size_t slm_pool_n_used(const struct slm_pool_large *large)
 {
-    size_t n = 0;
-    for (unsigned kind = 0; kind < SLM_POOL_N_KINDS; kind++) {
-        n += large->n_kind[kind];
-    }
-    return n;
+    return large->n_kind[SLM_POOL_LARGE] + large->n_kind[SLM_POOL_SMALL];
 }
 
 /* Makes space for one more record; false: the source refused. */
@@ -425,7 +427,7 @@ static inline bool slm_pool_table_reserve(struct slm_pool *pool)
 {
     const struct slm_pool_large *large = pool->rest->large;
     bool has_space =
-        large != NULL && 2 * (slm_pool_n_used(large) + 1) <= large->n_buckets * SLM_POOL_N_SLOTS;
+        large != NULL && slm_pool_n_used(large) < large->n_buckets * (SLM_POOL_N_SLOTS / 2);
     return SLM_LIKELY(has_space) || slm_pool_table_grow(pool);
 }
 
@@ -441,12 +443,6 @@ static inline struct slm_pool_bucket *slm_pool_next(const struct slm_pool_large 
 {
     size_t next = (size_t)(bucket - large->buckets) + 1;
     return &large->buckets[next & (large->n_buckets - 1)];
-}
-
-/* Records of the table, used or empty. */
-static inline size_t slm_pool_n_records(const struct slm_pool_large *large)
-{
-    return large->n_buckets * SLM_POOL_N_SLOTS;
 }
 
 static inline struct slm_pool_record *slm_pool_record_at(const struct slm_pool_large *large,

@@ -9,30 +9,39 @@ static bool has_own_block(const struct slm_pool *pool, size_t size_bytes)
     return size_bytes > pool->rest->small_limit_bytes || slm_pool_is_pass_through(pool);
 }
 
-static void count_record(struct slm_pool *pool, const struct slm_pool_record *record)
+static void count_small(struct slm_pool_large *large, struct slm_pool_record *record)
 {
-    struct slm_pool_large *large = pool->rest->large;
-    size_t n = ++large->n_kind[record->kind];
-    if (SLM_UNLIKELY(record->kind == SLM_POOL_SMALL)) {
-        large->newest = record->p;
-        return;
-    }
+    record->kind = SLM_POOL_SMALL;
+    large->n_kind[SLM_POOL_SMALL]++;
+    large->newest = record->p;
+}
+
+static inline void count_large(struct slm_pool_rest *rest, struct slm_pool_large *large,
+                               struct slm_pool_record *record)
+{
+    record->kind = SLM_POOL_LARGE;
     large->large_bytes += record->size_bytes;
-    pool->rest->n_large_peak = n > pool->rest->n_large_peak ? n : pool->rest->n_large_peak;
+    size_t n = ++large->n_kind[SLM_POOL_LARGE];
+    if (SLM_UNLIKELY(n > rest->n_large_peak)) {
+        rest->n_large_peak = n;
+    }
 }
 
 /* Field by field: a copy of a whole new record would wait until its parts are stored. */
 static inline void add_record(struct slm_pool *pool, unsigned char *p, size_t size_bytes,
                               size_t align_bytes)
 {
-    struct slm_pool_record *record = slm_pool_record_insert(pool->rest->large, p);
-    bool is_small = SLM_UNLIKELY(slm_pool_is_pass_through(pool)) &&
-                    slm_pool_is_small(pool, size_bytes, align_bytes);
+    struct slm_pool_large *large = pool->rest->large;
+    struct slm_pool_record *record = slm_pool_record_insert(large, p);
     record->p = p;
     record->size_bytes = size_bytes;
     record->align_bytes = (uint32_t)align_bytes;
-    record->kind = is_small ? SLM_POOL_SMALL : SLM_POOL_LARGE;
-    count_record(pool, record);
+    if (SLM_UNLIKELY(slm_pool_is_pass_through(pool)) &&
+        slm_pool_is_small(pool, size_bytes, align_bytes)) {
+        count_small(large, record);
+    } else {
+        count_large(pool->rest, large, record);
+    }
 }
 
 /* The block is the caller's. */
@@ -145,22 +154,24 @@ void *slm_pool_memalign(struct slm_pool *pool, size_t align_bytes, size_t size_b
 
 /* --- Release --- */
 
-/* Remembers the address at every level of checks, and holds the block from level 2 on. */
-static void free_large(struct slm_pool *pool, struct slm_pool_record *record)
+/* The record is out of the table but for its p. Remembers the address at every level of checks,
+ * and holds the block from level 2 on. */
+static inline void free_large(struct slm_pool *pool, struct slm_pool_large *large,
+                              struct slm_pool_record *record)
 {
-    struct slm_pool_large *large = pool->rest->large;
     unsigned char *p = record->p;
     size_t size_bytes = record->size_bytes;
-    size_t align_bytes = record->align_bytes;
+    record->p = NULL;
+    large->n_kind[SLM_POOL_LARGE]--;
+    large->large_bytes -= size_bytes;
     large->freed[large->freed_next] = p;
     large->freed_next = (large->freed_next + 1) % SLM_POOL_N_FREED;
-    remove_record(pool->rest->large, record);
     slm_poison_open(p, size_bytes);
-    slm_pool_source_hold(pool, p, slm_pool_asked_bytes(size_bytes), align_bytes);
+    slm_pool_source_hold(pool, p, slm_pool_asked_bytes(size_bytes), record->align_bytes);
 }
 
 /* p is no large block. is_kept: it has a record all the same. */
-static enum slm_status refuse(struct slm_pool *pool, const void *p, bool is_kept)
+static SLM_NOINLINE enum slm_status refuse(struct slm_pool *pool, const void *p, bool is_kept)
 {
     struct slm_pool_record *record;
     if (!is_kept) {
@@ -169,16 +180,37 @@ static enum slm_status refuse(struct slm_pool *pool, const void *p, bool is_kept
     return slm_pool_place(pool, p, &record);
 }
 
+/* p is not in its home. */
+static SLM_NOINLINE enum slm_status free_far(struct slm_pool *pool, void *p)
+{
+    struct slm_pool_large *large = pool->rest->large;
+    struct slm_pool_record *record = slm_pool_record_find_far(large, p);
+    if (record == NULL || record->kind != SLM_POOL_LARGE) {
+        return refuse(pool, p, record != NULL);
+    }
+    slm_pool_record_leave_far(large, record);
+    free_large(pool, large, record);
+    SLM_CHECK_ALL(slm_pool_check(pool));
+    return SLM_OK;
+}
+
 enum slm_status slm_pool_free(struct slm_pool *pool, void *p)
 {
-    if (SLM_UNLIKELY(pool == NULL)) {
-        return SLM_E_NULL;
+    if (SLM_UNLIKELY(pool == NULL || p == NULL)) {
+        return pool == NULL ? SLM_E_NULL : SLM_OK;
     }
-    struct slm_pool_record *record = slm_pool_record_find(pool, p);
-    if (SLM_UNLIKELY(record == NULL || record->kind != SLM_POOL_LARGE)) {
-        return p == NULL ? SLM_OK : refuse(pool, p, record != NULL);
+    struct slm_pool_large *large = pool->rest->large;
+    if (SLM_UNLIKELY(large == NULL)) {
+        return refuse(pool, p, false);
     }
-    free_large(pool, record);
+    struct slm_pool_record *record = slm_pool_find_in(slm_pool_home(large, p), p);
+    if (SLM_UNLIKELY(record == NULL)) {
+        return free_far(pool, p);
+    }
+    if (SLM_UNLIKELY(record->kind != SLM_POOL_LARGE)) {
+        return refuse(pool, p, true);
+    }
+    free_large(pool, large, record);
     SLM_CHECK_ALL(slm_pool_check(pool));
     return SLM_OK;
 }

@@ -45,9 +45,9 @@ extern "C" {
  * Limits   Size of the first block: 1 to SIZE_MAX / 4. Size of an object: up to SIZE_MAX / 2 after
  *          rounding. Alignment: up to SLM_POOL_ALIGN_MAX. The small limit is what the first block
  *          has when it is empty, less 16, and at most 4095 bytes (small_limit_bytes of
- *          slm_pool_get_stats). A large block costs about 190 instructions more than the source
- *          alone, allocated and freed, for its record and for calls through the source's table: two
- *          fifths of what the C heap takes. The table of records may have space for four times as
+ *          slm_pool_get_stats). A large block costs about 150 instructions more than the source
+ *          alone, allocated and freed, for its record and for calls through the source's table; the
+ *          C heap takes 330 to 560. The table of records may have space for four times as
  *          many as were ever live. Below SLM_CHECKS 2 a stale free succeeds once the source has
  *          handed the address out again as a large block.
  * Source   The contract is nginx's ngx_palloc; none of the code is.

@@ -27,6 +27,7 @@ static bool do_fit(const struct wanted *wanted, uint64_t bytes)
     if (bytes <= slab_offset) {
         return false;
     }
+    slab.per_doubling = slm_zone_per_doubling(options, bytes);
     slab.max_bytes = (size_t)((options->max_bytes == 0 ? bytes : wanted->most_bytes) - slab_offset);
     return slm_slab_n_fit(&slab, (size_t)(bytes - slab_offset), wanted->object_bytes) >=
            wanted->n_objects;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making a zone, and removing its name. */
+#include <stdio.h>
 #include <string.h>
 
 #include "allocator/journal/log.h"
@@ -24,22 +25,22 @@ static void fill_fixed(struct zone_fixed *fixed, const struct slm_zone_options *
     strncpy(fixed->tag, zone_tag(options), sizeof fixed->tag - 1);
 }
 
-/*
- * Classes for each doubling where the options do not say. Finer classes pack objects of any one size
- * better. But a mix of sizes needs a span of each class, for which a small zone has no room.
- * docs/design.md has the figures.
- */
-static unsigned default_per_doubling(uint64_t zone_bytes)
+/* The text names the smallest bytes with which the options are accepted, if there is one. */
+static enum slm_status refuse_length(const struct slm_zone *zone,
+                                     const struct slm_zone_options *options, const char *why,
+                                     struct slm_error *error)
 {
-    static const struct {
-        uint64_t zone_bytes;
-        unsigned per_doubling;
-    } from[] = {{UINT64_C(64) << 20, 16}, {UINT64_C(8) << 20, 8}, {UINT64_C(1) << 20, 4}, {0, 1}};
-    unsigned i = 0;
-    while (zone_bytes < from[i].zone_bytes) {
-        i++;
+    size_t enough_bytes = slm_zone_bytes_for(options, 1, 1);
+    if (enough_bytes == 0) {
+        return slm_error_set(error, SLM_E_SIZE, 0,
+                             "zone %s: bytes %zu are too few for %s, and so are those of max_bytes "
+                             "%llu",
+                             options->name, options->bytes, why,
+                             (unsigned long long)zone->fixed.max_bytes);
     }
-    return from[i].per_doubling;
+    return slm_error_set(error, SLM_E_SIZE, 0,
+                         "zone %s: bytes %zu are too few for %s: the smallest that will do is %zu",
+                         options->name, options->bytes, why, enough_bytes);
 }
 
 static enum slm_status format_slab(struct slm_zone *zone, const struct slm_zone_options *options,
@@ -48,25 +49,20 @@ static enum slm_status format_slab(struct slm_zone *zone, const struct slm_zone_
     unsigned char *base = slm_segment_base(zone->segment);
     const struct zone_fixed *fixed = &zone->fixed;
     struct slm_slab_options slab = options->slab;
-    if (slab.per_doubling == 0) {
-        slab.per_doubling = default_per_doubling(fixed->first_bytes);
-    }
+    char why[96];
+    slab.per_doubling = slm_zone_per_doubling(options, fixed->first_bytes);
     slab.name = options->name;
     slab.max_bytes = (size_t)(fixed->max_bytes - fixed->slab_offset);
     if (fixed->slab_offset >= fixed->first_bytes) {
-        return slm_error_set(error, SLM_E_SIZE, 0,
-                             "zone %s: journal_entries %u take %llu bytes, and bytes is %zu",
-                             options->name, fixed->journal_entries,
-                             (unsigned long long)fixed->slab_offset, options->bytes);
+        (void)snprintf(why, sizeof why, "journal_entries %u", fixed->journal_entries);
+        return refuse_length(zone, options, why, error);
     }
     size_t slab_bytes = (size_t)(fixed->first_bytes - fixed->slab_offset);
     enum slm_status status = slm_slab_init(base + fixed->slab_offset, slab_bytes, &slab);
     if (status == SLM_E_SIZE) {
-        return slm_error_set(error, status, 0,
-                             "zone %s: bytes %zu leave %zu for the slab, which needs more to grow "
-                             "up to max_bytes %llu",
-                             options->name, options->bytes, slab_bytes,
-                             (unsigned long long)fixed->max_bytes);
+        (void)snprintf(why, sizeof why, "the metadata of a zone that may grow up to max_bytes %llu",
+                       (unsigned long long)fixed->max_bytes);
+        return refuse_length(zone, options, why, error);
     }
     return status == SLM_OK ? SLM_OK
                             : slm_error_set(error, status, 0, "zone %s: its slab: %s",

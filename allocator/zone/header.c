@@ -17,6 +17,19 @@ uint64_t slm_zone_slab_offset(unsigned journal_entries)
     return slm_align_up(ZONE_JOURNAL_OFFSET + slm_journal_log_bytes(journal_entries), ZONE_ALIGN);
 }
 
+unsigned slm_zone_per_doubling(const struct slm_zone_options *options, uint64_t zone_bytes)
+{
+    static const struct {
+        uint64_t zone_bytes;
+        unsigned per_doubling;
+    } from[] = {{UINT64_C(64) << 20, 16}, {UINT64_C(8) << 20, 8}, {UINT64_C(1) << 20, 4}, {0, 1}};
+    unsigned i = 0;
+    while (zone_bytes < from[i].zone_bytes) {
+        i++;
+    }
+    return options->slab.per_doubling != 0 ? options->slab.per_doubling : from[i].per_doubling;
+}
+
 static bool text_ends(const char *text)
 {
     return memchr(text, '\0', SLM_ZONE_NAME_BYTES) != NULL;

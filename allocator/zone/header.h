@@ -137,6 +137,13 @@ static inline unsigned zone_journal_entries(const struct slm_zone_options *optio
     return options->journal_entries != 0 ? options->journal_entries : 1024;
 }
 
+/*
+ * Classes for each doubling of a new zone of that length. Finer classes pack objects of any one size
+ * better. But a mix of sizes needs a span of each class, for which a small zone has no room.
+ * docs/design.md has the figures.
+ */
+unsigned slm_zone_per_doubling(const struct slm_zone_options *options, uint64_t zone_bytes);
+
 static inline const char *zone_tag(const struct slm_zone_options *options)
 {
     return options->tag == NULL ? "" : options->tag;

@@ -27,6 +27,7 @@
  *         options    of a zone to be made: compared with their limits
  *           files      that options name: whether two are one
  *           report     what a listener gets
+ *           bytes_for  how long a zone is that holds so much
  *           header     what is stored, and whether it is valid
  *
  * Each file calls files below it only, and the rooms segment, lock, journal and slab.

@@ -86,7 +86,7 @@ TEST_P(ZoneBytesFor, SoManyFitAndAPageLessIsTooShort)
 
 INSTANTIATE_TEST_SUITE_P(Shapes, ZoneBytesFor,
                          testing::Combine(testing::Values(size_t{4096}, size_t{65536}),
-                                          testing::Values(1u, 2u, 8u, 16u),
+                                          testing::Values(0u, 1u, 2u, 8u, 16u),
                                           testing::Values(size_t{8}, size_t{64}),
                                           testing::Values(size_t{0}, size_t{9}),
                                           testing::Values(size_t{0}, size_t{64} << 20)));
@@ -159,6 +159,56 @@ TEST(ZoneMetadata, TakesWhatTheHeaderSays)
             EXPECT_EQ(stats.metadata_bytes / 1024, row.kib[i]);
         }
     }
+}
+
+/* The number at the end of the text. */
+size_t named_in(const slm_error &error)
+{
+    const char *number = strstr(error.text, "the smallest that will do is ");
+    return number == nullptr ? 0 : strtoull(strrchr(number, ' ') + 1, nullptr, 10);
+}
+
+void expect_smallest_is_named(slm_zone_options options, int *n_named)
+{
+    Zone refused, accepted, shorter;
+    auto unit = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    options.bytes = SLM_ZONE_BYTES_MIN;
+    if (refused.create(options) == SLM_OK) {
+        return;
+    }
+    options.bytes = named_in(refused.error);
+    ASSERT_GT(options.bytes, SLM_ZONE_BYTES_MIN) << refused.error.text;
+    EXPECT_EQ(accepted.create(options), SLM_OK) << accepted.error.text;
+    options.bytes -= unit;
+    EXPECT_EQ(shorter.create(options), SLM_E_SIZE) << options.bytes;
+    EXPECT_EQ(named_in(shorter.error), options.bytes + unit) << shorter.error.text;
+    (*n_named)++;
+}
+
+TEST_P(ZoneBytesFor, AZoneTooShortForItsMaxNamesTheSmallestBytesThatWillDo)
+{
+    int n_named = 0;
+    for (unsigned n_entries : {0u, 5000u, 100000u}) {
+        for (size_t max_bytes : {size_t{0}, size_t{8} << 20, size_t{100} << 20, size_t{1} << 30}) {
+            slm_zone_options with = options();
+            with.journal_entries = n_entries;
+            with.max_bytes = max_bytes;
+            expect_smallest_is_named(with, &n_named);
+        }
+    }
+    EXPECT_GE(n_named, 9);
+}
+
+TEST(ZoneBytesForLimits, AJournalTooLongForTheMaxIsRefusedWithoutANumber)
+{
+    slm_zone_options options = anonymous({});
+    options.journal_entries = 65536;
+    options.bytes = SLM_ZONE_BYTES_MIN;
+    options.max_bytes = 1 << 20;
+    Zone zone;
+    EXPECT_EQ(zone.create(options), SLM_E_SIZE);
+    EXPECT_STREQ(zone.error.text, "zone filled: bytes 65536 are too few for journal_entries 65536, "
+                                  "and so are those of max_bytes 1048576");
 }
 
 TEST(ZoneBytesForLimits, NoObjectsTakeTheShortestZone)

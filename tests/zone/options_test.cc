@@ -34,14 +34,15 @@ const Wrong wrongs[] = {
     {"JournalTooShort", SLM_E_OPTION, [](slm_zone_options &o) { o.journal_entries = 10; },
      "zone keys: journal_entries 10 is not 0, nor within 64 to 1048576"},
     {"JournalTooLongForIt", SLM_E_SIZE, [](slm_zone_options &o) { o.journal_entries = 65536; },
-     "zone keys: journal_entries 65536 take 1056768 bytes, and bytes is 262144"},
+     "zone keys: bytes 262144 are too few for journal_entries 65536, and so are those of max_bytes "
+     "1048576"},
     {"MetadataForItsMax", SLM_E_SIZE,
      [](slm_zone_options &o) {
          o.journal_entries = 64;
          o.max_bytes = size_t{1} << 32;
      },
-     "zone keys: bytes 262144 leave 253952 for the slab, which needs more to grow up to max_bytes "
-     "4294967296"},
+     "zone keys: bytes 262144 are too few for the metadata of a zone that may grow up to max_bytes "
+     "4294967296: the smallest that will do is 90480640"},
     {"LockKind", SLM_E_OPTION,
      [](slm_zone_options &o) { o.lock_kind = static_cast<slm_lock_kind>(3); },
      "zone keys: lock_kind 3 is not within 0 to 2"},

@@ -70,6 +70,15 @@ enum slm_status slm_segment_check_descriptor(const struct slm_segment *segment, 
                                segment->label, segment->fd);
 }
 
+enum slm_status slm_segment_count_names(const struct slm_segment *segment, size_t *n,
+                                        struct slm_error *error)
+{
+    struct stat stat;
+    enum slm_status status = slm_segment_check_descriptor(segment, &stat, error);
+    *n = status == SLM_OK ? (size_t)stat.st_nlink : 0;
+    return status;
+}
+
 void slm_segment_close(struct slm_segment *segment)
 {
     struct stat stat;

@@ -15,6 +15,17 @@ extern "C" {
 enum slm_status slm_segment_open(struct slm_segment **out,
                                  const struct slm_segment_options *options,
                                  struct slm_error *error);
+/* slm_segment_create of a POSIX or FILE segment that is unnamed, and that slm_segment_publish puts in
+ * place of the file that has its name then. It has a temporary name until then. */
+enum slm_status slm_segment_create_successor(struct slm_segment **out,
+                                             const struct slm_segment_options *options,
+                                             struct slm_error *error);
+/* POSIX, FILE: removes the files under temporary names whose makers meant them to get this segment's
+ * name, and died. Cost O(names in the folder). */
+void slm_segment_remove_leftovers(const struct slm_segment *segment);
+/* POSIX, MEMFD, FILE: how many names its file has. SLM_E_STATE (the descriptor), SLM_E_IO. */
+enum slm_status slm_segment_count_names(const struct slm_segment *segment, size_t *n,
+                                        struct slm_error *error);
 /* Reads its first bytes, by no mapping of a file. *n_read: as many as there are. SLM_E_IO. */
 enum slm_status slm_segment_read_head(const struct slm_segment *segment, void *buffer,
                                       size_t n_bytes, size_t *n_read, struct slm_error *error);

@@ -50,6 +50,7 @@ struct slm_segment {
     bool dump_core;
     bool is_open_shared; /* MEMFD: attached by the descriptor of a file that others opened */
     bool is_unnamed;     /* POSIX, FILE: not published yet */
+    bool replaces;       /* its name is that of another file until then */
     pid_t maker;         /* the process that made the handle; a child of fork inherits it */
     int fd;              /* -1: none */
     dev_t device;        /* of the descriptor's file */

@@ -223,6 +223,22 @@ enum slm_status slm_segment_create(struct slm_segment **out,
     return make(out, options, create_any, error);
 }
 
+static enum slm_status create_successor(struct slm_segment *segment,
+                                        const struct slm_segment_options *options,
+                                        struct slm_error *error)
+{
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): as in create_with */
+    segment->replaces = true;
+    return slm_segment_file_create(segment, options, false, error);
+}
+
+enum slm_status slm_segment_create_successor(struct slm_segment **out,
+                                             const struct slm_segment_options *options,
+                                             struct slm_error *error)
+{
+    return make(out, options, create_successor, error);
+}
+
 /* For what exists already. */
 static enum slm_status make_attached(struct slm_segment **out,
                                      const struct slm_segment_options *options, make_any *make_it,

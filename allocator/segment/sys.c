@@ -223,6 +223,7 @@ struct slm_segment_calls slm_segment_sys = {
     .unlink = unlink,
     .link = sys_link,
     .rename_new = sys_rename_new,
+    .rename_over = rename,
     .flock = sys_flock,
     .lease = sys_lease,
     .unlease = sys_unlease,

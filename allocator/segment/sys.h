@@ -28,8 +28,9 @@ struct slm_segment_calls {
     int (*memfd_create)(const char *name, unsigned flags);
     int (*close)(int fd);
     int (*unlink)(const char *path);
-    int (*link)(const char *from, const char *to);       /* from may be /proc/self/fd/N */
-    int (*rename_new)(const char *from, const char *to); /* EEXIST: there is such a name */
+    int (*link)(const char *from, const char *to);        /* from may be /proc/self/fd/N */
+    int (*rename_new)(const char *from, const char *to);  /* EEXIST: there is such a name */
+    int (*rename_over)(const char *from, const char *to); /* in place of what has that name */
     int (*flock)(int fd, int operation);
     int (*lease)(int fd);   /* EAGAIN: another has the file open; see sys.c */
     int (*unlease)(int fd); /* gives the lease back */

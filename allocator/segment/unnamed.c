@@ -25,6 +25,9 @@
  * maker a lock on it. The next maker of the same name removes the files of makers that died: those
  * that it can lock. A new maker's file can be locked by another one before its maker locks it; then
  * the maker takes another name.
+ *
+ * A file that is to replace another one always has a temporary name: only a rename replaces a file
+ * in one step.
  */
 #define OPEN_FLAGS (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
 #define TRIES      100u
@@ -137,6 +140,12 @@ static void remove_the_dead(const char *stem, size_t n)
     }
 }
 
+void slm_segment_remove_leftovers(const struct slm_segment *segment)
+{
+    char stem[PATH_MAX + SLM_SEGMENT_TEMPORARY_BYTES];
+    remove_the_dead(stem, write_stem(stem, segment->label));
+}
+
 /* Digits that differ between processes, handles, and calls with one handle. */
 static unsigned long long make_digits(const struct slm_segment *segment, unsigned round)
 {
@@ -203,6 +212,11 @@ static enum slm_status open_temporary(struct slm_segment *segment, struct slm_er
 enum slm_status slm_segment_open_unnamed(struct slm_segment *segment, struct slm_error *error)
 {
     struct stat stat;
+    if (segment->replaces) {
+        enum slm_status status = open_temporary(segment, error);
+        segment->is_unnamed = status == SLM_OK;
+        return status;
+    }
     int result = slm_segment_sys.lstat(segment->label, &stat);
     if (result == 0 || errno != ENOENT) {
         errno = result == 0 ? EEXIST : errno;
@@ -237,6 +251,9 @@ static int move_name(struct slm_segment *segment)
     if (!slm_segment_is_file(segment, &stat)) {
         errno = ENOENT;
         return -1;
+    }
+    if (segment->replaces) {
+        return slm_segment_sys.rename_over(segment->temporary, segment->label);
     }
     int result = slm_segment_sys.rename_new(segment->temporary, segment->label);
     if (result != 0 && (errno == EINVAL || errno == ENOSYS)) {

@@ -70,11 +70,12 @@ class EveryCall {
         using C = slm_segment_calls;
         faults = Faults{};
         install_hooks<&C::malloc, &C::open, &C::dup_cloexec, &C::memfd_create, &C::unlink, &C::link,
-                      &C::rename_new, &C::flock, &C::lease, &C::file_system, &C::stat, &C::fstat,
-                      &C::lstat, &C::fchmod, &C::huge_page, &C::file_limit, &C::fallocate,
-                      &C::read_file, &C::pread, &C::pwrite, &C::fsync, &C::msync, &C::ftruncate,
-                      &C::lock, &C::mmap, &C::mprotect, &C::madvise, &C::shmget, &C::shmat,
-                      &C::shmctl, &C::opendir, &C::readdir, &C::lstat_in, &C::sigaction>();
+                      &C::rename_new, &C::rename_over, &C::flock, &C::lease, &C::file_system,
+                      &C::stat, &C::fstat, &C::lstat, &C::fchmod, &C::huge_page, &C::file_limit,
+                      &C::fallocate, &C::read_file, &C::pread, &C::pwrite, &C::fsync, &C::msync,
+                      &C::ftruncate, &C::lock, &C::mmap, &C::mprotect, &C::madvise, &C::shmget,
+                      &C::shmat, &C::shmctl, &C::opendir, &C::readdir, &C::lstat_in,
+                      &C::sigaction>();
     }
     ~EveryCall()
     {

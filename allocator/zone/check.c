@@ -8,7 +8,7 @@
 /*
  * 1 to 99: the slab's (slab/check.c).
  * 101  The constant part of the header is what the handle was opened on, and its checksum right.
- * 102  The zone is ready or clean: neither being made, nor given up as broken.
+ * 102  The zone is ready, clean or moved: neither being made, nor given up as broken.
  * 103  Its length is within its limits and no more than the segment's; the slab lies within it.
  * 110 and above: the journal's, 110 + their number (journal/check.c).
  */
@@ -20,7 +20,7 @@ static unsigned check_header(struct slm_zone *zone)
         header->checksum != slm_zone_checksum(&zone->fixed)) {
         return ZONE_HEADER;
     }
-    if (!zone_state_is_usable(header->state)) {
+    if (!zone_state_is_usable(header->state) && header->state != ZONE_MOVED) {
         return ZONE_STATE;
     }
     uint64_t bytes = zone_bytes(zone);

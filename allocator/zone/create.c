@@ -99,8 +99,12 @@ static enum slm_status format_zone(struct slm_zone *zone, const struct slm_zone_
     return status;
 }
 
+typedef enum slm_status create_any(struct slm_segment **out,
+                                   const struct slm_segment_options *options,
+                                   struct slm_error *error);
+
 static enum slm_status create_segment(struct slm_zone *zone, const struct slm_zone_options *options,
-                                      struct slm_error *error)
+                                      create_any *create, struct slm_error *error)
 {
     struct slm_segment_options segment = options->segment;
     segment.bytes = options->bytes;
@@ -109,18 +113,18 @@ static enum slm_status create_segment(struct slm_zone *zone, const struct slm_zo
     if (segment.name == NULL && segment.kind != SLM_SEGMENT_FILE) {
         segment.name = options->name;
     }
-    enum slm_status status = slm_segment_create(&zone->segment, &segment, error);
+    enum slm_status status = create(&zone->segment, &segment, error);
     return slm_zone_error_of(options->name, status, error);
 }
 
-enum slm_status slm_zone_make(struct slm_zone **out, const struct slm_zone_options *options,
-                              struct slm_error *error)
+static enum slm_status make(struct slm_zone **out, const struct slm_zone_options *options,
+                            create_any *create, struct slm_error *error)
 {
     struct slm_zone *zone = slm_zone_new();
     if (zone == NULL) {
         return slm_error_set(error, SLM_E_NOMEM, 0, "zone %s: no memory", options->name);
     }
-    enum slm_status status = create_segment(zone, options, error);
+    enum slm_status status = create_segment(zone, options, create, error);
     if (status == SLM_OK) {
         status = format_zone(zone, options, error);
     }
@@ -130,6 +134,20 @@ enum slm_status slm_zone_make(struct slm_zone **out, const struct slm_zone_optio
     }
     *out = zone;
     return SLM_OK;
+}
+
+enum slm_status slm_zone_make(struct slm_zone **out, const struct slm_zone_options *options,
+                              struct slm_error *error)
+{
+    return make(out, options, slm_segment_create, error);
+}
+
+enum slm_status slm_zone_make_successor(struct slm_zone **out,
+                                        const struct slm_zone_options *options,
+                                        struct slm_error *error)
+{
+    bool has_name = slm_zone_has_name(options->segment.kind);
+    return make(out, options, has_name ? slm_segment_create_successor : slm_segment_create, error);
 }
 
 enum slm_status slm_zone_publish(struct slm_zone *zone, struct slm_error *error)

@@ -66,6 +66,18 @@ static inline bool slm_zone_has_name(enum slm_segment_kind kind)
     return kind == SLM_SEGMENT_POSIX || kind == SLM_SEGMENT_FILE;
 }
 
+/* Without the lock: whether its content is in another zone, or is about to be. */
+static inline bool slm_zone_is_moved(const struct slm_zone *zone)
+{
+    return __atomic_load_n(&zone->header->state, __ATOMIC_ACQUIRE) == ZONE_MOVED;
+}
+
+/* A zone that another process can meet by its name. */
+static inline bool slm_zone_is_named(const struct slm_zone *zone)
+{
+    return slm_zone_has_name(slm_segment_get_kind(zone->segment));
+}
+
 /* --- parts.c --- */
 
 /* An empty handle; NULL: no memory. */
@@ -210,11 +222,41 @@ void slm_zone_wait_for_copier(struct slm_zone *zone, uint32_t n_holds);
 enum slm_status slm_zone_match(const struct slm_zone *zone, const struct slm_zone_options *options,
                                struct slm_error *error);
 
+/* Whether a zone with these options, of the same name, may take the place of that one: tag and kind
+ * are the same. */
+bool slm_zone_may_succeed(const struct slm_zone *zone, const struct slm_zone_options *options);
+
 /* The lock file of the zone may not be the one that is declared, or may be gone. A relative path is
  * only compared with the one that attach was given: the working folder may be another one now. */
 enum slm_status slm_zone_match_lock_file(const struct slm_zone *zone,
                                          const struct slm_zone_options *options,
                                          struct slm_error *error);
+
+/* --- move.c --- */
+
+/* slm_zone_match; but if only the sizes, the journal, the slab or the lock differ, and the options
+ * have a callback for that, the content is to be moved: *moves. SLM_E_OPTION: its lock is a file, and
+ * so is that of the new one. */
+enum slm_status slm_zone_match_or_move(const struct slm_zone *zone,
+                                       const struct slm_zone_options *options, bool *moves,
+                                       struct slm_error *error);
+/* Under the locks of both: the callback of the options fills `to`, which has not been published.
+ * Then `from` is as it was before. The name of `from` was checked, and the caller commits `to`.
+ * SLM_E_VERSION (later content), SLM_E_STATE (the file of `from` has several names), SLM_E_OWNER (the
+ * callback unlocked one), SLM_E_IO, and the result of the callback. */
+enum slm_status slm_zone_move_locked(struct slm_zone *from, struct slm_zone *to,
+                                     const struct slm_zone_options *options,
+                                     struct slm_error *error);
+/* Under the locks of both, when `to` is committed: the disk has it. SLM_E_IO. */
+enum slm_status slm_zone_settle_successor(const struct slm_zone *to, struct slm_error *error);
+/* Under the locks of both: `to` takes the place of `from`. Nothing fails for a kind without names.
+ * Fails, changing nothing, as slm_segment_publish. */
+enum slm_status slm_zone_switch(struct slm_zone *from, struct slm_zone *to,
+                                struct slm_error *error);
+/* Under the lock of a zone whose state is ZONE_MOVED. SLM_E_REPLACED: its content is in another
+ * zone. SLM_OK: it is not, and the zone is ready again. SLM_E_STATE, SLM_E_IO: the descriptor does
+ * not say. */
+enum slm_status slm_zone_end_move(struct slm_zone *from);
 
 /* --- wait.c --- */
 
@@ -230,6 +272,10 @@ enum slm_status slm_zone_lock_until(struct slm_zone *zone, uint64_t end_ms,
  * its users. */
 enum slm_status slm_zone_make(struct slm_zone **out, const struct slm_zone_options *options,
                               struct slm_error *error);
+/* The same of a zone that slm_zone_publish puts in place of the one that has its segment's name. */
+enum slm_status slm_zone_make_successor(struct slm_zone **out,
+                                        const struct slm_zone_options *options,
+                                        struct slm_error *error);
 /* Gives the segment its name, if its kind has one. Fails as slm_segment_publish. */
 enum slm_status slm_zone_publish(struct slm_zone *zone, struct slm_error *error);
 

@@ -20,6 +20,7 @@ enum zone_state {
     ZONE_BROKEN = 0x6e6b6f72,
     ZONE_CLEAN = 0x6e61656c,  /* ready, and all of its file is on the disk: see power.c */
     ZONE_COPIED = 0x79706f63, /* ready, and a copy of it is being made: see marks.c */
+    ZONE_MOVED = 0x65766f6d,  /* its content may be another zone's now: see move.c */
 };
 
 /* Whether the zone can be used. */

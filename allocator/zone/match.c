@@ -64,6 +64,12 @@ enum slm_status slm_zone_match(const struct slm_zone *zone, const struct slm_zon
     return match_slab(zone, &options->slab, error);
 }
 
+bool slm_zone_may_succeed(const struct slm_zone *zone, const struct slm_zone_options *options)
+{
+    return strcmp(zone->fixed.tag, zone_tag(options)) == 0 &&
+           slm_segment_get_kind(zone->segment) == options->segment.kind;
+}
+
 enum slm_status slm_zone_match_lock_file(const struct slm_zone *zone,
                                          const struct slm_zone_options *options,
                                          struct slm_error *error)

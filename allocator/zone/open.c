@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening a zone that exists, or making it: one call. */
 #include "allocator/lock/system.h"
+#include "allocator/segment/for_zone.h"
 #include "allocator/zone/handle.h"
 
 /* Between two looks for the name, another process may make the zone, or remove it. */
@@ -23,6 +24,9 @@ enum slm_status slm_zone_attach_declared(struct slm_zone **out,
         .check_data = options->check_data,
     };
     enum slm_status status = slm_zone_attach(out, &attach, error);
+    if (status == SLM_OK && options->move != NULL) {
+        slm_segment_remove_leftovers((*out)->segment);
+    }
     return slm_zone_error_of(options->name, status, error);
 }
 
@@ -60,12 +64,60 @@ static enum slm_status adapt_locked(struct slm_zone *zone, const struct slm_zone
     return status;
 }
 
-/* Makes an existing zone what is declared, or refuses it. */
+/* Under the locks of both. */
+static enum slm_status move_locked(struct slm_zone *from, struct slm_zone *to,
+                                   const struct slm_zone_options *options, struct slm_error *error)
+{
+    enum slm_status status = slm_zone_check_server(from, error);
+    if (status == SLM_OK) {
+        status = slm_zone_check_name(from, error);
+    }
+    if (status == SLM_OK) {
+        status = slm_zone_move_locked(from, to, options, error);
+    }
+    if (status == SLM_OK) {
+        status = slm_zone_commit_locked(to);
+    }
+    if (status == SLM_OK) {
+        status = slm_zone_settle_successor(to, error);
+    }
+    return status == SLM_OK ? slm_zone_switch(from, to, error) : status;
+}
+
+/* Makes a new zone with the content of *zone, and puts it in its place. */
+static enum slm_status move(struct slm_zone **zone, const struct slm_zone_options *options,
+                            struct slm_error *error)
+{
+    struct slm_zone *to = NULL;
+    enum slm_status status = slm_zone_make_successor(&to, options, error);
+    if (status != SLM_OK) {
+        return status;
+    }
+    uint64_t end_ms = slm_lock_system.now_ms() + SLM_ZONE_OPEN_MS;
+    status = slm_zone_lock_until(to, end_ms, error);
+    if (status == SLM_OK) {
+        status = slm_zone_lock_until(*zone, end_ms, error);
+    }
+    if (status == SLM_OK) {
+        status = move_locked(*zone, to, options, error);
+        (void)slm_zone_unlock(*zone);
+    }
+    (void)slm_zone_unlock(to);
+    if (status != SLM_OK) {
+        slm_zone_detach(to);
+        return status;
+    }
+    slm_zone_detach(*zone);
+    *zone = to;
+    return SLM_OK;
+}
+
+/* Makes an existing zone what is declared, in place. */
 static enum slm_status adapt(struct slm_zone *zone, const struct slm_zone_options *options,
                              struct slm_error *error)
 {
-    enum slm_status status = slm_zone_match(zone, options, error);
-    if (status == SLM_OK && options->bytes > zone_bytes(zone)) {
+    enum slm_status status = SLM_OK;
+    if (options->bytes > zone_bytes(zone)) {
         status = slm_zone_error_of(options->name,
                                    slm_zone_prepare_growth(zone, options->bytes, error), error);
     }
@@ -91,7 +143,11 @@ static enum slm_status open_existing(struct slm_zone **out, const struct slm_zon
     if (status != SLM_OK) {
         return status;
     }
-    status = adapt(*out, options, error);
+    bool moves;
+    status = slm_zone_match_or_move(*out, options, &moves, error);
+    if (status == SLM_OK) {
+        status = moves ? move(out, options, error) : adapt(*out, options, error);
+    }
     if (status != SLM_OK) {
         slm_zone_detach(*out);
         *out = NULL;

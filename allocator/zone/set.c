@@ -1,129 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reloading: makes what is declared, as a whole or not at all. */
-#include <slabmill/zone_set.h>
-
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "allocator/journal/log.h"
 #include "allocator/lock/system.h"
-#include "allocator/zone/handle.h"
+#include "allocator/zone/set.h"
 
 #define MOST_TRIES 8u /* of an apply that others overtake: each time, one of them has made a zone */
-
-struct slm_zone_set {
-    struct slm_zone **zones;
-    size_t n;
-    unsigned lock_timeout_ms;
-    bool is_shared;
-    uint64_t server; /* the identity that its zones name as their server; 0: none yet */
-    pid_t process;   /* of that server: a child of fork inherits a copy of the set */
-    pid_t applier;   /* the process in which an apply is under way; 0: none is */
-};
 
 /* One zone of the new set. */
 struct candidate {
     const struct slm_zone_declaration *declaration;
     struct slm_zone *zone;
-    bool is_found;  /* it exists, and apply has attached it */
+    struct slm_zone *from; /* the zone of that name, whose content moves to this one; NULL: none */
+    bool is_found;         /* the zone that exists: apply has attached it */
     bool is_reused; /* other processes may use it: it is locked when all that is new is made */
     bool is_published;
+    bool is_from_locked;
     bool is_overtaken;       /* another process made one of that name, or took it back */
     bool is_locked;          /* until the end of apply */
     uint64_t version_before; /* of the content that the handle was for */
     size_t prepared_bytes;   /* backing that was taken without the lock; 0: none */
 };
-
-enum slm_status slm_zone_set_create(struct slm_zone_set **out)
-{
-    if (out == NULL) {
-        return SLM_E_NULL;
-    }
-    *out = calloc(1, sizeof **out);
-    if (*out == NULL) {
-        return SLM_E_NOMEM;
-    }
-    (*out)->lock_timeout_ms = SLM_ZONE_SET_LOCK_MS;
-    return SLM_OK;
-}
-
-enum slm_status slm_zone_set_limit_wait(struct slm_zone_set *set, unsigned timeout_ms)
-{
-    if (set == NULL) {
-        return SLM_E_NULL;
-    }
-    set->lock_timeout_ms = timeout_ms;
-    return SLM_OK;
-}
-
-/* A zone that another process can meet by its name. */
-static bool is_named(const struct slm_zone *zone)
-{
-    return slm_zone_has_name(slm_segment_get_kind(zone->segment));
-}
-
-/* The zone is no longer in the set. A child of fork that leaves its copy leaves the zone to its
- * parent. */
-static void leave_zone(const struct slm_zone_set *set, struct slm_zone *zone)
-{
-    if (is_named(zone) && set->server != 0 && set->process == getpid()) {
-        slm_zone_clear_server(zone, set->server);
-    }
-    slm_zone_detach(zone);
-}
-
-enum slm_status slm_zone_set_share(struct slm_zone_set *set, bool is_shared)
-{
-    if (set == NULL) {
-        return SLM_E_NULL;
-    }
-    set->is_shared = is_shared;
-    return SLM_OK;
-}
-
-void slm_zone_set_destroy(struct slm_zone_set *set)
-{
-    if (set != NULL) {
-        for (size_t i = 0; i < set->n; i++) {
-            leave_zone(set, set->zones[i]);
-        }
-        free(set->zones);
-        free(set);
-    }
-}
-
-struct slm_zone *slm_zone_set_find(const struct slm_zone_set *set, const char *name)
-{
-    for (size_t i = 0; set != NULL && name != NULL && i < set->n; i++) {
-        if (strcmp(slm_zone_name(set->zones[i]), name) == 0) {
-            return set->zones[i];
-        }
-    }
-    return NULL;
-}
-
-struct slm_zone *slm_zone_set_at(const struct slm_zone_set *set, size_t idx)
-{
-    return set != NULL && idx < set->n ? set->zones[idx] : NULL;
-}
-
-enum slm_status slm_zone_set_adopt(struct slm_zone_set *set, struct slm_zone *zone)
-{
-    if (set == NULL || zone == NULL) {
-        return SLM_E_NULL;
-    }
-    if (slm_zone_set_find(set, slm_zone_name(zone)) != NULL) {
-        return SLM_E_DUPLICATE;
-    }
-    struct slm_zone **zones = realloc(set->zones, (set->n + 1) * sizeof *zones);
-    if (zones == NULL) {
-        return SLM_E_NOMEM;
-    }
-    zones[set->n++] = zone;
-    set->zones = zones;
-    return SLM_OK;
-}
 
 /* POSIX and FILE: whether the zone's segment has the name that is declared. */
 static bool has_segment_name(const struct slm_zone *zone,
@@ -140,8 +40,14 @@ static bool has_segment_name(const struct slm_zone *zone,
  * path cannot be judged: the working folder may be another one now. */
 static enum slm_status check_name(const struct slm_zone *zone, struct slm_error *error)
 {
-    bool can_be_judged = is_named(zone) && slm_segment_label(zone->segment)[0] == '/';
+    bool can_be_judged = slm_zone_is_named(zone) && slm_segment_label(zone->segment)[0] == '/';
     return can_be_judged ? slm_zone_check_name(zone, error) : SLM_OK;
+}
+
+/* Of that name, if there was one before. */
+static struct slm_zone *existing_of(const struct candidate *candidate)
+{
+    return candidate->from != NULL ? candidate->from : candidate->zone;
 }
 
 static enum slm_status lock_candidate(struct candidate *candidate, uint64_t end_ms,
@@ -153,22 +59,37 @@ static enum slm_status lock_candidate(struct candidate *candidate, uint64_t end_
     return status;
 }
 
+static enum slm_status lock_existing(struct candidate *candidate, uint64_t end_ms,
+                                     struct slm_error *error)
+{
+    if (candidate->from == NULL) {
+        return lock_candidate(candidate, end_ms, error);
+    }
+    enum slm_status status = slm_zone_lock_until(candidate->from, end_ms, error);
+    candidate->is_from_locked = status == SLM_OK;
+    return status;
+}
+
 /* A zone that the set has already was this server's, or was handed over to it on purpose. */
 static enum slm_status check_server(const struct slm_zone_set *set,
                                     const struct candidate *candidate, struct slm_error *error)
 {
-    return candidate->is_found && !set->is_shared ? slm_zone_check_server(candidate->zone, error)
-                                                  : SLM_OK;
+    return candidate->is_found && !set->is_shared
+               ? slm_zone_check_server(existing_of(candidate), error)
+               : SLM_OK;
 }
 
 static enum slm_status take_reused(const struct slm_zone_set *set, struct candidate *candidate,
                                    struct slm_zone *zone, struct slm_error *error)
 {
-    candidate->zone = zone;
-    candidate->is_reused = true;
-    enum slm_status status = slm_zone_match(zone, &candidate->declaration->options, error);
-    if (status == SLM_OK) {
-        status = slm_zone_match_lock_file(zone, &candidate->declaration->options, error);
+    const struct slm_zone_options *options = &candidate->declaration->options;
+    bool moves;
+    enum slm_status status = slm_zone_match_or_move(zone, options, &moves, error);
+    candidate->zone = moves ? NULL : zone;
+    candidate->from = moves ? zone : NULL;
+    candidate->is_reused = !moves;
+    if (status == SLM_OK && !moves) {
+        status = slm_zone_match_lock_file(zone, options, error);
     }
     if (status == SLM_OK) {
         status = check_name(zone, error);
@@ -191,12 +112,13 @@ static enum slm_status prepare_growth(struct candidate *candidate, struct slm_er
                              slm_zone_prepare_growth(candidate->zone, bytes, error), error);
 }
 
-/* The zone of the set that the declaration keeps, or NULL. */
+/* The zone of the set that the declaration keeps, or NULL. Another server may have moved it. */
 static struct slm_zone *find_kept(const struct slm_zone_set *set,
                                   const struct slm_zone_declaration *declaration)
 {
     struct slm_zone *zone = slm_zone_set_find(set, declaration->options.name);
-    bool is_kept = zone != NULL && !declaration->no_reuse && has_segment_name(zone, declaration);
+    bool is_kept = zone != NULL && !declaration->no_reuse && has_segment_name(zone, declaration) &&
+                   !slm_zone_is_moved(zone);
     return is_kept ? zone : NULL;
 }
 
@@ -233,7 +155,9 @@ static enum slm_status open_all(const struct slm_zone_set *set, struct candidate
     }
     for (size_t i = 0; i < n && status == SLM_OK; i++) {
         struct candidate *each = &candidates[i];
-        if (!each->is_reused) {
+        if (each->from != NULL) {
+            status = slm_zone_make_successor(&each->zone, &each->declaration->options, error);
+        } else if (!each->is_reused) {
             status = slm_zone_make(&each->zone, &each->declaration->options, error);
             each->is_overtaken = status == SLM_E_EXISTS && !each->declaration->no_reuse;
         }
@@ -257,7 +181,9 @@ static enum slm_status init_candidate(struct candidate *candidate, struct slm_er
         return SLM_OK;
     }
     return init_result(candidate,
-                       declaration->init(candidate->zone, candidate->is_reused, declaration->data),
+                       declaration->init(candidate->zone,
+                                         candidate->is_reused || candidate->from != NULL,
+                                         declaration->data),
                        error);
 }
 
@@ -266,9 +192,10 @@ static enum slm_status init_candidate(struct candidate *candidate, struct slm_er
  * runs any more. */
 static enum slm_status find_refusal(const struct candidate *candidate, struct slm_error *error)
 {
-    enum slm_status status = slm_lock_is_mine(candidate->zone->lock)
-                                 ? journal_refusal(slm_zone_journal(candidate->zone))
-                                 : SLM_E_OWNER;
+    bool is_held = slm_lock_is_mine(candidate->zone->lock) &&
+                   (candidate->from == NULL || slm_lock_is_mine(candidate->from->lock));
+    enum slm_status status =
+        is_held ? journal_refusal(slm_zone_journal(candidate->zone)) : SLM_E_OWNER;
     return init_result(candidate, status, error);
 }
 
@@ -305,13 +232,31 @@ static void drop_reused(struct candidate *candidate)
     (void)slm_zone_unlock(zone);
 }
 
+/* The end of the zone whose content moves, or may not move. */
+static void drop_from(struct candidate *candidate)
+{
+    if (candidate->is_from_locked && slm_lock_is_mine(candidate->from->lock)) {
+        slm_zone_abort_locked(candidate->from);
+        (void)slm_zone_unlock(candidate->from);
+    }
+    if (candidate->is_found) {
+        slm_zone_detach(candidate->from);
+    }
+}
+
 static void drop_candidate(struct candidate *candidate)
 {
     if (candidate->zone == NULL) {
+        if (candidate->from != NULL) {
+            drop_from(candidate);
+        }
         return;
     }
     candidate->is_locked = candidate->is_locked && slm_lock_is_mine(candidate->zone->lock);
-    if (candidate->is_reused) {
+    if (candidate->from != NULL) {
+        drop_new(candidate);
+        drop_from(candidate);
+    } else if (candidate->is_reused) {
         drop_reused(candidate);
         if (candidate->is_found) {
             slm_zone_detach(candidate->zone);
@@ -321,14 +266,20 @@ static void drop_candidate(struct candidate *candidate)
     }
 }
 
-/* Cannot fail: all that it needs was reserved before. */
+/* Cannot fail: all that it needs was reserved before, and a zone with a name has it. */
 static void commit_candidate(const struct slm_zone_set *set, struct candidate *candidate)
 {
+    if (candidate->from != NULL && !candidate->is_published) {
+        (void)slm_zone_switch(candidate->from, candidate->zone, NULL);
+    }
     slm_zone_publish_growth(candidate->zone);
-    if (is_named(candidate->zone) && !set->is_shared) {
+    if (slm_zone_is_named(candidate->zone) && !set->is_shared) {
         slm_zone_set_server_locked(candidate->zone);
     }
     (void)slm_zone_unlock(candidate->zone);
+    if (candidate->from != NULL) {
+        drop_from(candidate);
+    }
 }
 
 /* One zone has all of a name, of a segment and of a lock file. With two locks in one file, apply
@@ -368,7 +319,9 @@ static enum slm_status init_new(const struct slm_zone_set *set, struct candidate
     for (size_t i = 0; i < n && status == SLM_OK; i++) {
         if (!candidates[i].is_reused) {
             status = lock_candidate(&candidates[i], end_ms, error);
-            status = status == SLM_OK ? init_candidate(&candidates[i], error) : status;
+            if (status == SLM_OK && candidates[i].from == NULL) {
+                status = init_candidate(&candidates[i], error);
+            }
         }
     }
     return status;
@@ -389,14 +342,15 @@ static enum slm_status lock_reused(const struct slm_zone_set *set, struct candid
     uint64_t end_ms = slm_lock_system.now_ms() + set->lock_timeout_ms;
     size_t n_ordered = 0;
     for (size_t i = 0; i < n; i++) {
-        if (candidates[i].is_reused) {
+        if (candidates[i].is_reused || candidates[i].from != NULL) {
             ordered[n_ordered++] = &candidates[i];
         }
     }
     qsort(ordered, n_ordered, sizeof *ordered, compare_names);
     enum slm_status status = SLM_OK;
     for (size_t i = 0; i < n_ordered && status == SLM_OK; i++) {
-        status = lock_candidate(ordered[i], end_ms, error);
+        status = lock_existing(ordered[i], end_ms, error);
+        ordered[i]->is_overtaken = ordered[i]->is_found && status == SLM_E_REPLACED;
     }
     return status;
 }
@@ -423,6 +377,36 @@ static enum slm_status change_reused(const struct slm_zone_set *set, struct cand
     return status == SLM_OK ? init_candidate(candidate, error) : status;
 }
 
+/* Other processes wait for the zone whose content moves, as for one that is reused. */
+static enum slm_status move_candidate(const struct slm_zone_set *set, struct candidate *candidate,
+                                      struct slm_error *error)
+{
+    enum slm_status status = check_server(set, candidate, error);
+    if (status == SLM_OK) {
+        status = slm_zone_check_name(candidate->from, error); /* of a relative path too */
+        candidate->is_overtaken = candidate->is_found && status != SLM_OK;
+    }
+    if (status == SLM_OK) {
+        status = slm_zone_move_locked(candidate->from, candidate->zone,
+                                      &candidate->declaration->options, error);
+    }
+    return status == SLM_OK ? init_candidate(candidate, error) : status;
+}
+
+/* After all that may fail but a rename. */
+static enum slm_status switch_named(struct candidate *candidates, size_t n, struct slm_error *error)
+{
+    enum slm_status status = SLM_OK;
+    for (size_t i = 0; i < n && status == SLM_OK; i++) {
+        struct candidate *each = &candidates[i];
+        if (each->from != NULL && slm_zone_is_named(each->zone)) {
+            status = slm_zone_switch(each->from, each->zone, error);
+            each->is_published = status == SLM_OK;
+        }
+    }
+    return status;
+}
+
 /* A new zone is whole when its name appears, wherever the master is killed. The name may be taken,
  * and that must fail the apply before anything else is committed. */
 static enum slm_status commit_new(struct candidate *candidates, size_t n, struct slm_error *error)
@@ -434,14 +418,19 @@ static enum slm_status commit_new(struct candidate *candidates, size_t n, struct
         }
     }
     for (size_t i = 0; i < n && status == SLM_OK; i++) {
+        if (candidates[i].from != NULL) {
+            status = slm_zone_settle_successor(candidates[i].zone, error);
+        }
+    }
+    for (size_t i = 0; i < n && status == SLM_OK; i++) {
         struct candidate *each = &candidates[i];
-        if (!each->is_reused) {
+        if (!each->is_reused && each->from == NULL) {
             status = slm_zone_publish(each->zone, error);
             each->is_published = status == SLM_OK;
             each->is_overtaken = status == SLM_E_EXISTS && !each->declaration->no_reuse;
         }
     }
-    return status;
+    return status == SLM_OK ? switch_named(candidates, n, error) : status;
 }
 
 /* All that is new is made before the lock of any zone that others use is taken. */
@@ -458,6 +447,8 @@ static enum slm_status prepare(const struct slm_zone_set *set, struct candidate 
     for (size_t i = 0; i < n && status == SLM_OK; i++) {
         if (candidates[i].is_reused) {
             status = change_reused(set, &candidates[i], error);
+        } else if (candidates[i].from != NULL) {
+            status = move_candidate(set, &candidates[i], error);
         }
     }
     for (size_t i = 0; i < n && status == SLM_OK; i++) {
@@ -502,7 +493,7 @@ static void replace_zones(struct slm_zone_set *set, struct slm_zone **zones,
         if (is_found_again(candidates, n, zone)) {
             slm_zone_detach(zone);
         } else if (!is_among(candidates, n, zone)) {
-            leave_zone(set, zone);
+            slm_zone_set_leave(set, zone);
         }
     }
     free(set->zones);
@@ -517,13 +508,32 @@ struct work {
     struct candidate **ordered;
 };
 
+/* The rename of a later zone failed: a zone that was moved is moved, and the set has the new one. */
+static void keep_moved(struct slm_zone_set *set, struct candidate *candidate)
+{
+    bool is_kept = false;
+    struct slm_zone *from = candidate->from;
+    for (size_t i = 0; i < set->n; i++) {
+        if (set->zones[i] == from) {
+            set->zones[i] = candidate->zone;
+            is_kept = true;
+        }
+    }
+    commit_candidate(set, candidate);
+    slm_zone_detach(is_kept ? from : candidate->zone);
+}
+
 /* Whether a zone of that name is there now, which a second try opens. */
-static bool drop_all(struct candidate *candidates, size_t n)
+static bool drop_all(struct slm_zone_set *set, struct candidate *candidates, size_t n)
 {
     bool is_overtaken = false;
     for (size_t i = n; i-- > 0;) {
         is_overtaken = is_overtaken || candidates[i].is_overtaken;
-        drop_candidate(&candidates[i]);
+        if (candidates[i].from != NULL && candidates[i].is_published) {
+            keep_moved(set, &candidates[i]);
+        } else {
+            drop_candidate(&candidates[i]);
+        }
     }
     return is_overtaken;
 }
@@ -543,7 +553,7 @@ static enum slm_status apply_to(struct slm_zone_set *set,
             replace_zones(set, work.zones, work.candidates, n);
             return slm_error_clear(error);
         }
-        is_overtaken = drop_all(work.candidates, n);
+        is_overtaken = drop_all(set, work.candidates, n);
     }
     return status;
 }

@@ -54,6 +54,11 @@ static bool is_usable(const struct slm_zone *zone)
     return zone_state_is_usable(zone->header->state);
 }
 
+static bool is_given_up(const struct slm_zone *zone)
+{
+    return !is_usable(zone) && zone->header->state != ZONE_MOVED;
+}
+
 /* A full look. got: the result of the attempt to lock. Of any version: content that the handle was
  * not opened for may be entered, to bring it forward. */
 static SLM_NOINLINE enum slm_status look_and_enter(struct slm_zone *zone, enum slm_status got,
@@ -75,10 +80,13 @@ static SLM_NOINLINE enum slm_status look_and_enter(struct slm_zone *zone, enum s
     }
     journal_begin(&zone->journal);
     SLM_YIELD("zone: look at the state");
+    if (SLM_UNLIKELY(status == SLM_OK && zone->header->state == ZONE_MOVED)) {
+        status = slm_zone_end_move(zone);
+    }
     if (status == SLM_OK && is_usable(zone) && (!is_vouched || zone->header->state == ZONE_CLEAN)) {
         status = slm_zone_begin_use(zone, is_vouched);
     }
-    if (SLM_UNLIKELY(!is_usable(zone) || status == SLM_E_IMAGE)) {
+    if (SLM_UNLIKELY(is_given_up(zone) || status == SLM_E_IMAGE)) {
         status = status == SLM_E_TRUNCATED ? status : SLM_E_BROKEN; /* zeros, of what was cut off */
     } else if (SLM_UNLIKELY(status == SLM_OK && !of_any_version && !knows_content(zone))) {
         status = SLM_E_VERSION;

@@ -11,11 +11,12 @@
  *   set        zones over the reloads of a server    image    a copy of a zone, without a handle
  *   copy       a zone of its own, while others work
  *     objects    calls that take the lock            export   into the program that exec starts
- *     sync       writes it to the disk
+ *     zones      what a set has                      sync     writes it to the disk
  *       wait       lock with a limit
  *       turn       lock, repair, commit, unlock        attach   open a zone that exists
  *       power      whether the disk has all of it
  *       open       open a zone that exists, or make it
+ *       move       the content goes to a new zone
  *       upgrade    the version of the content
  *       evict      allocate after evictions
  *     create     make a zone, remove its name              check    invariants
@@ -48,7 +49,8 @@
  *          publishes the length, adds pages, in this order. A death after the first leaves backing
  *          that the next growth takes; the repair finishes what died after the second.
  * Reload   The set makes what is new, locks the zones that are reused, runs every callback inside a
- *          transaction, and only then, when nothing can fail, publishes growth and commits.
+ *          transaction, and only then, when nothing can fail, publishes growth and commits. The
+ *          renames that moves end with may fail, and come before that.
  */
 
 struct slm_journal *slm_zone_journal(struct slm_zone *zone)

@@ -71,7 +71,7 @@ extern "C" {
     X(SLM_E_READ_ONLY, "attached read-only")                                                       \
     X(SLM_E_DUPLICATE, "an object is in the structure already")                                    \
     X(SLM_E_NOT_MEMBER, "an object is not in this structure")                                      \
-    X(SLM_E_REPLACED, "a file was removed or replaced after all processes agreed on it")           \
+    X(SLM_E_REPLACED, "a file or zone was replaced or removed after all processes agreed on it")   \
     X(SLM_E_FULL, "no room in the journal: the transaction needs more entries than it has")
 
 /* For calls whose failure a caller must see: without it, work would be lost or half done. */

@@ -55,6 +55,18 @@ extern "C" {
  *          or refused. What objects hold is so only where check_content says it; without one, a
  *          program may find contents that were never written together. Transactions are not written
  *          to the disk as they end: call slm_zone_sync where they have to be.
+ * Moving   Growth changes no other option than bytes. For the others the content is moved to a new
+ *          zone: where slm_zone_open or slm_zone_set_apply finds a zone of the same name, tag and
+ *          kind whose journal, slab or lock kind is not what the options say, whose max_bytes is
+ *          another, or that was made with more bytes, and the options have the callback move. It
+ *          runs under the locks of both zones: every process that uses the zone waits as long as it
+ *          runs, and for a FILE until the disk has the new zone. Then the new zone is under the
+ *          name, in one step: a process that opens it, and a kill at any moment, find one of the two,
+ *          whole. Handles of the earlier zone do not lock it any more: SLM_E_REPLACED. So no write
+ *          is lost without a report. A process opens the zone again, or ends, as old workers of a
+ *          server do; without a name, only children of fork of the new zone's maker get it. Offsets
+ *          of objects are others there. A maker that is killed may leave a file .slm-...; the next
+ *          move of the zone, or the next open with such a callback, removes it.
  * Safety   Threads and processes may make any call. _locked calls and the journal need the zone's
  *          lock, which the caller holds. One handle a process; a child of fork uses the inherited
  *          one. Signals: no call is for handlers.
@@ -72,6 +84,9 @@ extern "C" {
  *          FILE zone that no process has open or mapped any more counts as left by its namespace,
  *          for example a container that ended: the next attach takes it over. Where the system
  *          cannot say that (see slm_segment_check_unused), attach fails, and is_unused says it.
+ *          A zone whose lock is a file is not moved to one whose lock is a file (SLM_E_OPTION), nor
+ *          is one whose file has two names (SLM_E_STATE). On a file system that counts a name for a
+ *          file that is open and has none (NFS), the earlier zone may still be locked after a move.
  *          slm_zone_root_locked does not check that the root is a live object;
  *          slm_zone_check_locked does. A thread owns the lock, not a handle. So a process that opens
  *          a zone twice can break a transaction: a commit or unlock through the second handle
@@ -107,6 +122,14 @@ struct slm_zone_options {
      * processes wait while it runs. NULL: content of another version is refused. */
     enum slm_status (*upgrade)(struct slm_zone *zone, uint32_t from_version, void *data);
     void *upgrade_data;
+    /* Moves the content to a new zone with these options; see Moving. It is called under the locks
+     * of both. It reads `from`, whose content may have an earlier content_version (see its stats),
+     * and fills `to` through its journal. It may commit `to` (slm_zone_commit_locked) as often as it
+     * needs to, since no other process has it. It commits nothing else and unlocks neither. Any
+     * result but SLM_OK leaves the earlier zone as it was. NULL: such a zone is refused, or keeps its
+     * max_bytes and a greater length. */
+    enum slm_status (*move)(struct slm_zone *to, struct slm_zone *from, void *data);
+    void *move_data;
     /* Checks the content; see Power. It is called under the lock. It reads only, and expects any
      * bytes in the objects; slm_rbtree_check and slm_lru_check do. Any result but SLM_OK:
      * SLM_E_BROKEN. NULL: content is not checked. */
@@ -144,14 +167,16 @@ size_t slm_zone_bytes_for(const struct slm_zone_options *options, size_t object_
  * Opens the zone of that name, or makes it: what a server does when it starts, after a clean end
  * and after kill -9. *is_new (may be NULL): whether it was made. A zone that exists keeps its
  * content. It is repaired, grows if bytes is more than its length, and its content is brought to
- * content_version. An option of the slab, journal_entries and max_bytes that are 0 mean what is
- * stored; a max_bytes or mode that differs is ignored. Segments without a name (ANONYMOUS, SYSV,
+ * content_version; or it is moved, if the options have a callback for that (see Moving). An option
+ * of the slab, journal_entries and max_bytes that are 0 mean what is stored; a mode that differs is
+ * ignored, and without the callback a max_bytes too. Segments without a name (ANONYMOUS, SYSV,
  * MEMFD) are always made.
  * Fails, changing nothing, *out NULL: SLM_E_NAME (another name or tag), SLM_E_OPTION (another lock
  * kind, journal_entries or slab option), SLM_E_SIZE (bytes above its max_bytes), SLM_E_VERSION (the
  * content is later than content_version, or earlier and upgrade is NULL), SLM_E_FULL (upgrade's
- * transaction), SLM_E_TIMEOUT (the lock was held for SLM_ZONE_OPEN_MS), what upgrade returns, and
- * as slm_zone_attach, slm_zone_create, slm_zone_grow and slm_zone_timedlock.
+ * transaction), SLM_E_TIMEOUT (the lock was held for SLM_ZONE_OPEN_MS), SLM_E_LOCKED (a move, and a
+ * server has the zone in its set), what upgrade or move returns, and as slm_zone_attach,
+ * slm_zone_create, slm_zone_grow and slm_zone_timedlock.
  */
 enum slm_status slm_zone_open(struct slm_zone **out, const struct slm_zone_options *options,
                               bool *is_new, struct slm_error *error);
@@ -207,9 +232,10 @@ enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error);
  * Takes the lock, maps what other processes added, and repairs what a dead holder left. SLM_OK: the
  * caller holds it. Fails, taking nothing: SLM_E_HELD (the caller holds it already), SLM_E_BROKEN,
  * SLM_E_READ_ONLY, SLM_E_VERSION (see Content), SLM_E_TRUNCATED (the zone was cut), SLM_E_NOMEM (no
- * addresses for what was added), SLM_E_STATE, SLM_E_REPLACED, SLM_E_IO (as slm_lock_lock); trylock:
- * SLM_E_LOCKED; timedlock: SLM_E_TIMEOUT. Cost: that of slm_lock_lock; a repair costs as
- * slm_journal_recover.
+ * addresses for what was added), SLM_E_REPLACED (the content was moved: see Moving; as
+ * slm_lock_lock), SLM_E_STATE (the descriptor, after a death in a move; as slm_lock_lock), SLM_E_IO
+ * (as slm_lock_lock); trylock: SLM_E_LOCKED; timedlock: SLM_E_TIMEOUT. Cost: that of slm_lock_lock;
+ * a repair costs as slm_journal_recover.
  */
 SLM_MUST_USE enum slm_status slm_zone_lock(struct slm_zone *zone);
 SLM_MUST_USE enum slm_status slm_zone_trylock(struct slm_zone *zone);

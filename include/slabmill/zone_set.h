@@ -16,11 +16,15 @@ extern "C" {
  *          longer, it grows. If it is declared shorter, it keeps its length. A declaration that it
  *          cannot match is refused, with a text that names the option and both values: another tag,
  *          kind, lock kind, lock file, journal_entries or slab option, or more bytes than its
- *          max_bytes. Options of the slab, journal_entries and max_bytes that are 0 mean what is
- *          stored. So content is lost only where no_reuse says so: then the zone is a new one.
- *          Another segment name is another zone; the earlier one stays under its name. A changed
- *          max_bytes, mode, huge or guard takes effect when a new zone is made. Zones no longer
- *          declared are detached; other processes keep their mapping.
+ *          max_bytes. If its options have the callback move, all of this but another tag, kind or
+ *          lock file moves its content to a new zone (see Moving in zone.h), and so do another
+ *          max_bytes and fewer bytes than it was made with. The set then has another handle:
+ *          slm_zone_set_find returns it, and the earlier one is detached. Options of the slab,
+ *          journal_entries and max_bytes that are 0 mean what is stored. So content is lost only
+ *          where no_reuse says so: then the zone is a new one. Another segment name is another
+ *          zone; the earlier one stays under its name. Without the callback move a changed
+ *          max_bytes, and always a changed mode, huge or guard takes effect when a new zone is
+ *          made. Zones no longer declared are detached; other processes keep their mapping.
  * Start    A POSIX or FILE zone that is not in the set yet is opened if its name exists: as
  *          slm_zone_open does. So a server that was killed finds its zones again. For its callback
  *          the zone is reused.
@@ -36,11 +40,12 @@ extern "C" {
  *          exclude each other, and the first one that is destroyed leaves the zone to others.
  * Order    First everything new is made: new zones, and the backing of growth. Then the callbacks
  *          of new zones run. Until then no other process waits. Then apply takes the locks of the
- *          reused zones, in the order of their names, and runs their callbacks. So two masters that
- *          share zones do not wait for each other in a circle. For these locks apply waits no
- *          longer than slm_zone_set_limit_wait says.
+ *          reused and moved zones, in the order of their names, and runs their callbacks. So two
+ *          masters that share zones do not wait for each other in a circle. For these locks apply
+ *          waits no longer than slm_zone_set_limit_wait says.
  * Content  A reused zone whose content has an earlier version is brought forward by the upgrade
- *          callback of its options, before init, in the same transaction.
+ *          callback of its options, before init, in the same transaction. A zone that is moved gets
+ *          its content from the callback move, and then init, for which it is reused.
  * Init     Each zone's callback runs under the zone's lock, inside a transaction. Nothing is
  *          committed before all callbacks succeeded: when one fails, changes to reused zones are
  *          undone, new zones removed, and growth is taken back. While the callback of a reused zone
@@ -55,6 +60,9 @@ extern "C" {
  *          next growth takes it.
  * Limits   The last step of an apply is atomic for each zone, not for all zones together: a master
  *          that is killed between two of its commits leaves some zones as before and some as after.
+ *          So does a rename that the file system refuses after it made the file, which is the last
+ *          step of a move that can fail: apply fails then, and the zones before it are moved. A
+ *          callback move takes time in proportion to the content, and all zones of the set wait.
  * Source   The life cycle of nginx's ngx_shared_memory_add and ngx_init_cycle.
  */
 #define SLM_ZONE_SET_LOCK_MS 5000u /* see slm_zone_set_limit_wait */

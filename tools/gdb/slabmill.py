@@ -19,7 +19,14 @@ THREAD = TURN - 1
 
 LOCK_KINDS = {0: "robust", 1: "spinning", 2: "file"}
 # allocator/zone/header.h
-ZONE_STATES = {0: "being made", 0x79646165: "ready", 0x6E6B6F72: "broken"}
+ZONE_STATES = {
+    0: "being made",
+    0x79646165: "ready",
+    0x6E6B6F72: "broken",
+    0x6E61656C: "clean",
+    0x79706F63: "being copied",
+    0x65766F6D: "moved, if its file has no name",
+}
 
 
 def number(value):

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A master is killed at each step of a move: the zone is the earlier one or the new one, and whole. */
+#include "tests/segment/hooks.h"
+#include "tests/zone/move_fixture.h"
+
+extern "C" {
+#include "allocator/base/yield.h"
+}
+
+namespace {
+
+using namespace slm_test;
+
+constexpr unsigned kLinks = 20;
+
+/* The step, counted from 1, at which the process is killed; 0: none. */
+struct Steps {
+    unsigned n = 0;
+    unsigned kill_at = 0;
+};
+
+Steps steps;
+
+void take_step(const char *)
+{
+    if (++steps.n == steps.kill_at) {
+        (void)raise(SIGKILL);
+    }
+}
+
+template <auto Member> struct Stepping;
+
+template <typename Result, typename... Args, Result (*slm_segment_calls::*Member)(Args...)>
+struct Stepping<Member> {
+    static Result call(Args... args)
+    {
+        take_step("");
+        return (faults.real.*Member)(args...);
+    }
+};
+
+/* Each access to memory that processes share is a step, and each call that changes a file. */
+void begin_steps(unsigned kill_at)
+{
+    using C = slm_segment_calls;
+    steps = {0, kill_at};
+    faults = Faults{};
+    slm_segment_sys.open = Stepping<&C::open>::call;
+    slm_segment_sys.close = Stepping<&C::close>::call;
+    slm_segment_sys.unlink = Stepping<&C::unlink>::call;
+    slm_segment_sys.rename_over = Stepping<&C::rename_over>::call;
+    slm_segment_sys.flock = Stepping<&C::flock>::call;
+    slm_segment_sys.fchmod = Stepping<&C::fchmod>::call;
+    slm_segment_sys.fallocate = Stepping<&C::fallocate>::call;
+    slm_segment_sys.ftruncate = Stepping<&C::ftruncate>::call;
+    slm_segment_sys.msync = Stepping<&C::msync>::call;
+    slm_segment_sys.munmap = Stepping<&C::munmap>::call;
+    slm_yield_hook = take_step;
+}
+
+/* One zone with content, and a set that has it. */
+class Scene {
+  public:
+    explicit Scene(Kind kind) : kind_(kind)
+    {
+        options = moves.with(all.of(kind));
+        longer = options;
+        longer.bytes = longer.max_bytes = 2 * kZoneMaxBytes;
+        EXPECT_EQ(slm_zone_set_share(set, true), SLM_OK);
+        EXPECT_EQ(set.apply({{options, nullptr, nullptr, false}}), SLM_OK) << set.error.text;
+        content = push_many(set["keys"], kLinks);
+    }
+    Scene(const Scene &) = delete;
+    Scene &operator=(const Scene &) = delete;
+
+    /* A child with the set of its parent makes the move, and is killed. False: it was not. */
+    bool kill_at(unsigned step)
+    {
+        return in_child([&] {
+                   begin_steps(step);
+                   return static_cast<int>(set.apply({{longer, nullptr, nullptr, false}}));
+               }) == 128 + SIGKILL;
+    }
+
+    /* A worker of the earlier configuration. True: the move happened. */
+    bool expect_worker_goes_on_or_is_refused()
+    {
+        slm_zone *zone = set["keys"];
+        slm_status status = push_alone(zone, 99);
+        if (status != SLM_OK) {
+            EXPECT_EQ(status, SLM_E_REPLACED);
+            return true;
+        }
+        content.insert(content.begin(), 99);
+        EXPECT_EQ(numbers_alone(zone), content);
+        EXPECT_EQ(check_alone(zone), 0u);
+        return false;
+    }
+
+    /* The next start, after which no trace of the one that was killed is left. */
+    void expect_next_start_has_all(const slm_zone_options &with)
+    {
+        Zone next;
+        ASSERT_EQ(slm_zone_open(&next.zone, &with, nullptr, &next.error), SLM_OK)
+            << next.error.text;
+        EXPECT_EQ(numbers_alone(next), content);
+        EXPECT_EQ(check_alone(next), 0u);
+        EXPECT_EQ(zone_bytes(next), with.bytes);
+        EXPECT_EQ(count_leftovers(all, kind_), 0u);
+    }
+
+    ZoneOptions all;
+    slm_zone_options options{}, longer{};
+    Moves moves;
+    Set set;
+    Numbers content;
+
+  private:
+    Kind kind_;
+};
+
+class ZoneMoveKill : public testing::TestWithParam<Kind> {};
+
+INSTANTIATE_TEST_SUITE_P(Each, ZoneMoveKill,
+                         testing::Values(SLM_SEGMENT_ANONYMOUS, SLM_SEGMENT_POSIX,
+                                         SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE));
+
+TEST_P(ZoneMoveKill, LeavesTheEarlierZoneOrTheNewOneToWorkersAndToTheNextStart)
+{
+    unsigned n_moved = 0, n_kept = 0;
+    for (unsigned step = 1; !HasFailure(); step++) {
+        SCOPED_TRACE(step);
+        Scene scene(GetParam());
+        if (!scene.kill_at(step)) {
+            break;
+        }
+        (scene.expect_worker_goes_on_or_is_refused() ? n_moved : n_kept)++;
+        if (slm_zone_has_name(GetParam())) {
+            scene.expect_next_start_has_all(scene.longer);
+        }
+    }
+    EXPECT_GE(n_moved, 3u);
+    EXPECT_GE(n_kept, 50u);
+}
+
+class ZoneMoveKillByName : public testing::TestWithParam<Kind> {};
+
+INSTANTIATE_TEST_SUITE_P(Each, ZoneMoveKillByName,
+                         testing::Values(SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE));
+
+TEST_P(ZoneMoveKillByName, LeavesAllToAStartBeforeAnyWorkerLocks)
+{
+    unsigned n_killed = 0;
+    for (unsigned step = 1; !HasFailure(); step++) {
+        SCOPED_TRACE(step);
+        Scene scene(GetParam());
+        if (!scene.kill_at(step)) {
+            break;
+        }
+        scene.expect_next_start_has_all(scene.longer);
+        EXPECT_TRUE(scene.expect_worker_goes_on_or_is_refused());
+        n_killed++;
+    }
+    EXPECT_GE(n_killed, 50u);
+}
+
+} // namespace

@@ -112,13 +112,14 @@ static enum slm_status prepare_growth(struct candidate *candidate, struct slm_er
                              slm_zone_prepare_growth(candidate->zone, bytes, error), error);
 }
 
-/* The zone of the set that the declaration keeps, or NULL. Another server may have moved it. */
+/* The zone of the set that the declaration keeps, or NULL: another server may have moved it, and its
+ * name leads to the new one. */
 static struct slm_zone *find_kept(const struct slm_zone_set *set,
                                   const struct slm_zone_declaration *declaration)
 {
     struct slm_zone *zone = slm_zone_set_find(set, declaration->options.name);
     bool is_kept = zone != NULL && !declaration->no_reuse && has_segment_name(zone, declaration) &&
-                   !slm_zone_is_moved(zone);
+                   !(slm_zone_is_named(zone) && slm_zone_is_moved(zone));
     return is_kept ? zone : NULL;
 }
 
@@ -508,7 +509,7 @@ struct work {
     struct candidate **ordered;
 };
 
-/* The rename of a later zone failed: a zone that was moved is moved, and the set has the new one. */
+/* The rename of a later zone failed: what was moved is moved, and the set has the new zone. */
 static void keep_moved(struct slm_zone_set *set, struct candidate *candidate)
 {
     bool is_kept = false;

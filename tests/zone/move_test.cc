@@ -315,6 +315,23 @@ TEST_P(ZoneMoveOfAKind, BringsEarlierContentForwardAndRefusesLater)
     EXPECT_EQ(numbers_alone(set["keys"]), content);
 }
 
+/* A child that has the set of its parent makes the move, and ends. Where the new zone has no name, it
+ * ends with the child: the parent does not make an empty one in its place. */
+TEST_P(ZoneMoveOfAKind, OfAZoneByAChildIsSeenByTheParent)
+{
+    EXPECT_EQ(in_child([&] { return static_cast<int>(set.apply({moves.declare(longer)})); }), 0);
+    EXPECT_EQ(push_alone(zone, 5), SLM_E_REPLACED);
+    bool is_named = slm_zone_has_name(GetParam());
+    EXPECT_EQ(set.apply({moves.declare(longer)}), is_named ? SLM_OK : SLM_E_REPLACED);
+    if (is_named) {
+        EXPECT_EQ(numbers_alone(set["keys"]), content);
+    } else {
+        EXPECT_EQ(set["keys"], zone);
+        EXPECT_STREQ(set.error.text, "zone keys: a file or zone was replaced or removed after all "
+                                     "processes agreed on it");
+    }
+}
+
 bool has_waiters(slm_zone *of)
 {
     slm_lock_owner owner = {};

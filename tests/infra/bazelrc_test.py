@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """.bazelrc's settings of <name>_bin mean the same under the real rules_fuzzing. Its settings have
-these values, and its default engine replays."""
+these values, and its default engine replays. A service that builds gets all but the tests."""
 
 import pathlib
 import re
@@ -60,6 +60,12 @@ class BazelrcTest(unittest.TestCase):
                 with self.subTest(config=config):
                     self.assertEqual(settings["cc_engine"][-10:], ":libfuzzer")
                     self.assertEqual(settings["cc_engine_instrumentation"], "libfuzzer")
+
+    def test_a_service_that_builds_gets_every_action_but_tests(self):
+        """A strategy for an action's kind wins over the service of --remote_executor."""
+        text = pathlib.Path(".bazelrc").read_text(encoding="utf-8")
+        kinds = re.findall(r"^\w+(?::remote)? --(?:spawn_)?strategy=([^=\s]+)", text, re.MULTILINE)
+        self.assertEqual(kinds, ["TestRunner"])
 
 
 if __name__ == "__main__":

@@ -97,5 +97,6 @@ void slm_zone_get_stats(const struct slm_zone *zone, struct slm_zone_stats *stat
         .journal_entries = zone->fixed.journal_entries,
         .content_version = journal_content_version(&zone->journal),
         .is_clean = __atomic_load_n(&zone->header->state, __ATOMIC_RELAXED) == ZONE_CLEAN,
+        .needs_check = !slm_zone_is_vouched(zone),
     };
 }

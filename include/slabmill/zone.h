@@ -49,8 +49,8 @@ extern "C" {
  *          of the transaction that changes it.
  * Power    A zone in a FILE may come back after a loss of power with some of its pages old and some
  *          new. slm_zone_sync writes it to the disk and marks it clean, until the next lock. A zone
- *          that was not clean when the boot ended, and one whose file is a copy made while it was
- *          not clean, is checked whole by its first lock: header, slab and journal, then
+ *          that was not clean when the boot ended, and one whose file was copied (by `cp`) while it
+ *          was not clean, is checked whole by its first lock: header, slab and journal, then
  *          check_content. What fails is SLM_E_BROKEN, for good. So what the library keeps is whole
  *          or refused. What objects hold is so only where check_content says it; without one, a
  *          program may find contents that were never written together. Transactions are not written
@@ -340,7 +340,8 @@ struct slm_zone_stats {
     uint64_t n_finished;   /* of these, with a commit that was finished */
     uint32_t journal_entries;
     uint32_t content_version;
-    bool is_clean; /* since slm_zone_sync no process has locked it */
+    bool is_clean;    /* since slm_zone_sync no process has locked it */
+    bool needs_check; /* its next lock checks all of it: see Power */
 };
 
 void slm_zone_get_stats(const struct slm_zone *zone, struct slm_zone_stats *stats);

@@ -47,14 +47,15 @@ struct slm_zone_copy_report {
 /*
  * Copies the zone to a new segment. `to`: kind POSIX or FILE, name, mode, guard, dump_core; the
  * rest is as in the zone. The copy of a FILE is written to the disk and marked clean (see Power in
- * zone.h); its first lock checks nothing. report may be NULL.
+ * zone.h); its first lock checks nothing. So the zone's content must be checked before: the call's
+ * own lock does that where it is due, with the handle's check_content. report may be NULL.
  * Fails: SLM_E_OPTION (another kind), SLM_E_READ_ONLY (the zone's handle: it cannot lock),
  * SLM_E_LOCKED (another thread makes a copy), SLM_E_BROKEN (the zone, or what was copied breaks an
  * invariant: it is damaged), SLM_E_TIMEOUT (it was changed or grown faster than it could be
- * copied), SLM_E_IO (the disk), as slm_zone_lock (SLM_E_HELD: the caller holds it), as
+ * copied: 16 times its length was copied, or 8 times it grew; a later call may succeed), SLM_E_IO (the disk), as slm_zone_lock (SLM_E_HELD: the caller holds it), as
  * slm_segment_create and slm_segment_publish (SLM_E_EXISTS: the name is taken, be it the zone's
  * own).
- * Cost O(bytes).
+ * Cost O(bytes); memory for one hold, and the length of the zone where the copy is.
  */
 SLM_MUST_USE enum slm_status slm_zone_copy(struct slm_zone *zone,
                                            const struct slm_segment_options *to,

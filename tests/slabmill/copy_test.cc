@@ -154,6 +154,26 @@ TEST_F(Copy, LeavesNothingWhereItRefuses)
     EXPECT_EQ(zone_->header->state, static_cast<uint64_t>(ZONE_READY));
 }
 
+/* Only the zone's program can check the content of a file that was copied while it was in use. */
+TEST_F(Copy, OfAFileThatCpCopiedIsRefusedUntilItsProgramHasLockedIt)
+{
+    std::string path = Make();
+    std::string torn = Path("torn");
+    std::string copy = Path("copy");
+    MakePair();
+    ASSERT_EQ(system(("cp " + path + " " + torn).c_str()), 0);
+    ExpectRefused({torn, copy}, "zone keys was in use when .*its own program must lock it first.*");
+    EXPECT_EQ(access(copy.c_str(), F_OK), -1);
+    slm_zone_attach_options attach{};
+    attach.segment = File(torn);
+    slm_zone *own = nullptr;
+    ASSERT_EQ(slm_zone_attach(&own, &attach, nullptr), SLM_OK);
+    EXPECT_EQ(slm_zone_lock(own), SLM_OK);
+    EXPECT_EQ(slm_zone_unlock(own), SLM_OK);
+    ExpectCopied({torn, copy}, File(copy));
+    slm_zone_detach(own);
+}
+
 TEST_F(Copy, ReportsAZoneThatIsBroken)
 {
     std::string path = Make();

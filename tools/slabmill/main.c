@@ -227,8 +227,8 @@ static const struct mill_command commands[] = {
         "complete and checked, with mode 0600; of a file the disk has all of it then. The\n"
         "command takes the zone's lock, for at most 1 MiB of copying at a time, so it runs as\n"
         "a user who may write to the zone, in the namespaces of its users. Programs that use\n"
-        "the zone go on. After a loss of power let the zone's program open it first: only that\n"
-        "can check the content.\n"
+        "the zone go on. A zone that was in use when the power failed, or when `cp` copied it,\n"
+        "is refused until its own program has locked it: only that checks the content.\n"
         "Exit status: 0 copied, 1 the zone is broken, 2 a wrong call, or no copy was made.\n",
         .takes = MILL_OPT(LOCK),
         .files_min = 2,

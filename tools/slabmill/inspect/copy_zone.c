@@ -28,6 +28,20 @@ static bool read_place(const char *text, struct slm_segment_options *to)
     return true;
 }
 
+/* The command's lock would count as the check that only the zone's program can make. */
+static bool is_checked(const struct slm_zone *zone)
+{
+    struct slm_zone_stats stats;
+    slm_zone_get_stats(zone, &stats);
+    if (stats.needs_check) {
+        (void)mill_complain(
+            "zone %s was in use when its boot or its copying by file ended: its own "
+            "program must lock it first, since that checks its content",
+            slm_zone_name(zone));
+    }
+    return !stats.needs_check;
+}
+
 static int copy_zone(struct slm_zone *zone, const struct slm_segment_options *to, const char *place)
 {
     struct slm_zone_copy_report report;
@@ -61,7 +75,7 @@ static int attach_and_copy(const struct slm_segment_options *segment,
         (void)mill_complain("%s", error.text);
         return status == SLM_E_BROKEN ? MILL_BROKEN : MILL_WRONG;
     }
-    int result = copy_zone(zone, &to, options->files[1]);
+    int result = is_checked(zone) ? copy_zone(zone, &to, options->files[1]) : MILL_WRONG;
     slm_zone_detach(zone);
     return result;
 }

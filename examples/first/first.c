@@ -45,7 +45,10 @@ int main(void)
     while (wait(NULL) > 0) {
     }
     status = status == SLM_OK ? slm_zone_lock(zone) : status;
-    printf("%d + %d = %d\n", (int)purses[0], (int)purses[1], (int)(purses[0] + purses[1]));
+    if (status == SLM_OK) {
+        printf("%d + %d = %d\n", (int)purses[0], (int)purses[1], (int)(purses[0] + purses[1]));
+        status = slm_zone_end(zone, SLM_OK);
+    }
     slm_zone_detach(zone);
     return status == SLM_OK ? 0 : 1;
 }

@@ -163,8 +163,8 @@ void *slm_slab_chunk_alloc_partial(struct slm_slab *slab, unsigned class_idx)
         return NULL;
     }
     SLM_ASSERT(index, span < slab->n_pages);
-    const struct slab_page *page = &slab->pages[span];
-    SLM_ASSERT(page, slab_word_class(page->word) == class_idx && page->n_free > 0);
+    SLM_ASSERT(page, slab_word_class(slab->pages[span].word) == class_idx);
+    SLM_ASSERT(page, slab->pages[span].n_free > 0);
     uint32_t chunk = slm_slab_chunk_search(slab, span);
     slab_span_use(slab, cut->stored, span);
     slm_word *word = slab_span_bits(slab, span) + chunk / SLM_WORD_BITS;

@@ -319,7 +319,7 @@ struct slm_adapter {
     /* --- Declarations: arenas --- */
 
     enum slm_adapter_memory memory;
-    size_t region_min_bytes;      /* no region is shorter; 0: create decides (create_refused) */
+    size_t region_min_bytes;      /* no region is shorter; 0: 1, but what create_refused says */
     size_t region_max_bytes;      /* no region is longer; 0: no limit */
     size_t region_multiple_bytes; /* of the region's length; 0: any length */
     size_t region_align_bytes;    /* of the region's start, up to 4096; 0: 4096 */

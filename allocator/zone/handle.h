@@ -26,6 +26,8 @@ struct slm_zone {
     uint64_t seen_pages;
     uint64_t content_version; /* lock accepts this one; or ZONE_ANY_VERSION */
     unsigned n_looks;         /* while copies were made: see slm_zone_join_copy */
+    uint32_t vain_holds;      /* the copier's holds when these waits for the next one began: */
+    unsigned n_vain;          /* as many as ended without it */
     unsigned refused;         /* the status of the last refusal that was reported; 0: none */
     /* Of the options. */
     enum slm_status (*check_content)(struct slm_zone *zone, void *data);
@@ -210,7 +212,7 @@ bool slm_zone_end_hold(struct slm_zone *zone, bool is_paced);
 void slm_zone_wake_writers(struct slm_zone *zone);
 /* Under the lock: whether the caller, after it has unlocked, calls slm_zone_wait_for_copier, which
  * waits for the hold after *n_holds, at most a millisecond. */
-bool slm_zone_is_paced(const struct slm_zone *zone, uint32_t *n_holds);
+bool slm_zone_is_paced(struct slm_zone *zone, uint32_t *n_holds);
 void slm_zone_wait_for_copier(struct slm_zone *zone, uint32_t n_holds);
 
 /* --- match.c --- */

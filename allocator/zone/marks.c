@@ -28,7 +28,8 @@
  *              there are slots, and a copy would never end. So once half of the slots are in use,
  *              a thread that has unlocked waits for the copier's next hold, but at most 1 ms. That
  *              is so when the copier has been through the zone once: only before that does it wait
- *              for the file of the copy.
+ *              for the file of the copy. A copier that has no turn for MOST_VAIN such waits of a
+ *              process, since it is stopped, say, is not waited for until it goes on.
  * Marking      The header's state is ZONE_COPIED meanwhile. So the first lock of each handle looks
  *              at the zone, as after any change, and sets `mark` of its view of the slab. The slab
  *              then reports the words of pages, and the commit reports what the log's entries name.
@@ -40,6 +41,7 @@
 #define LOOKS_BETWEEN 256u /* of a handle, at whether the copier lives */
 #define MOST_PROBES   8u
 #define MOST_MARKED   (ZONE_COPY_PAGES / 2)
+#define MOST_VAIN     1000u /* waits of a millisecond */
 
 static void look_next_time(struct slm_zone *zone)
 {
@@ -190,11 +192,22 @@ void slm_zone_wake_writers(struct slm_zone *zone)
     slm_lock_system.wake(&zone_copying_of(zone->header)->n_holds, INT_MAX);
 }
 
-bool slm_zone_is_paced(const struct slm_zone *zone, uint32_t *n_holds)
+/* Under the lock. */
+static bool is_copier_stopped(struct slm_zone *zone, uint32_t n_holds)
+{
+    if (zone->vain_holds != n_holds) {
+        zone->vain_holds = n_holds;
+        __atomic_store_n(&zone->n_vain, 0, __ATOMIC_RELAXED);
+    }
+    return __atomic_load_n(&zone->n_vain, __ATOMIC_RELAXED) >= MOST_VAIN;
+}
+
+bool slm_zone_is_paced(struct slm_zone *zone, uint32_t *n_holds)
 {
     const struct zone_copying *copying = zone_copying_of(zone->header);
     *n_holds = copying->n_holds;
-    return zone->slab->mark != NULL && copying->is_paced != 0 && copying->n_marked >= MOST_MARKED;
+    return zone->slab->mark != NULL && copying->is_paced != 0 && copying->n_marked >= MOST_MARKED &&
+           !is_copier_stopped(zone, *n_holds);
 }
 
 void slm_zone_wait_for_copier(struct slm_zone *zone, uint32_t n_holds)
@@ -203,5 +216,6 @@ void slm_zone_wait_for_copier(struct slm_zone *zone, uint32_t n_holds)
     slm_lock_system.wait(seen, n_holds, 1);
     if (__atomic_load_n(seen, __ATOMIC_RELAXED) == n_holds) {
         look_next_time(zone); /* the copier may be dead */
+        (void)__atomic_fetch_add(&zone->n_vain, 1, __ATOMIC_RELAXED);
     }
 }

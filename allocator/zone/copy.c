@@ -2,6 +2,7 @@
 /* Copying a zone while others use it; marks.c has the design. */
 #include <slabmill/zone_copy.h>
 
+#include <limits.h>
 #include <string.h>
 
 #include "allocator/journal/log.h"
@@ -250,10 +251,11 @@ static enum slm_status begin(struct copier *copier, struct slm_error *error)
     return status;
 }
 
-/* A call that failed leaves no copy under way, if it can have the lock. */
+/* A call that failed leaves no copy under way, if it can have the lock: also when it failed since the
+ * content has another version now. */
 static void end_copy(struct slm_zone *zone)
 {
-    if (slm_zone_lock(zone) == SLM_OK) {
+    if (slm_zone_timedlock_any(zone, UINT_MAX) == SLM_OK) {
         slm_zone_end_copy(zone);
         (void)slm_zone_unlock(zone);
     }

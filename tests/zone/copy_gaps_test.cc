@@ -15,6 +15,7 @@ extern "C" {
 #include "allocator/base/yield.h"
 #include "allocator/lock/identity.h"
 #include "allocator/lock/system.h"
+slm_status slm_journal_set_version(slm_journal *journal, uint32_t version); /* log.h */
 }
 
 namespace {
@@ -485,6 +486,22 @@ TEST_F(CopyGaps, AZoneThatAlwaysChangesMoreIsGivenUpAndGoesOn)
     EXPECT_EQ(access(path.c_str(), F_OK), -1);
     changer.change();
     changer.expect_one_moment(zone);
+}
+
+/* The copier's program does not know the new content, and lives on. */
+TEST_F(CopyGaps, AnUpgradeOfTheContentMeanwhileEndsTheCopyOfAnOlderProgram)
+{
+    meanwhile = [&](unsigned at) {
+        if (at == 10) {
+            ASSERT_EQ(slm_zone_lock(other), SLM_OK);
+            ASSERT_EQ(slm_journal_set_version(slm_zone_journal(other), 2), SLM_OK);
+            ASSERT_EQ(slm_zone_end(other, SLM_OK), SLM_OK);
+        }
+    };
+    EXPECT_EQ(copy(run_meanwhile), SLM_E_VERSION) << error.text;
+    EXPECT_EQ(zone.header()->state, static_cast<uint64_t>(ZONE_READY));
+    EXPECT_EQ(access(path.c_str(), F_OK), -1);
+    EXPECT_EQ(check_alone(other), 0u);
 }
 
 unsigned n_waits;

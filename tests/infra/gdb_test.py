@@ -48,7 +48,7 @@ class GdbTest(unittest.TestCase):
         for expected in (
             r'= pool: 1 block of 1024 bytes, 0 of them fresh, 1 large block, 1 cleanup, '
             r"\d+ bytes from the source, \d+ free in the current block",
-            r'= slab "looked_at": \d+ pages, \d+ of them free, 2 objects in spans, 0 runs',
+            r'= slab "looked_at": 238 pages, 237 of them free, 2 objects in spans, 0 runs',
             r'= zone "looked_at": ready, 1048576 of 2097152 bytes, 0 repairs, lock \(robust\): free; '
             r"0 dead holders so far",
             r"= lock \(robust\): free; 0 dead holders so far",

@@ -76,6 +76,13 @@ class LockPrinter:
         return LockStatePrinter(self.value["state"].dereference()).to_string()
 
 
+def first_block_bytes(pool):
+    """The size of a pool's first block, which the pool itself lies in."""
+    first = gdb.lookup_type("struct slm_pool_first")
+    start = number(pool.address) - first["pool"].bitpos // 8
+    return number(gdb.Value(start).cast(first.pointer())["block"]["n_bytes"])
+
+
 class PoolPrinter:
     """struct slm_pool."""
 
@@ -89,7 +96,7 @@ class PoolPrinter:
         if number(rest["large"]):
             n_large = number(rest["large"]["n_kind"][0])
         parts = [
-            f"{count(number(rest['n_blocks']), 'block')} of {number(rest['block_bytes'])} bytes",
+            f"{count(number(rest['n_blocks']), 'block')} of {first_block_bytes(self.value)} bytes",
             f"{number(rest['n_fresh'])} of them fresh",
             count(n_large, "large block"),
             count(number(rest["n_cleanups"]), "cleanup"),
@@ -111,7 +118,8 @@ class SlabPrinter:
         classes = range(number(self.value["shape"]["n_classes"]))
         n_used = sum(number(self.value["classes"][i]["n_used"]) for i in classes)
         parts = [
-            count(number(header["n_pages"]), "page"),
+            # The upper half is the complement of the number.
+            count(number(header["n_pages"]) & 0xFFFFFFFF, "page"),
             f"{number(header['n_free_pages'])} of them free",
             f"{count(n_used, 'object')} in spans",
             count(number(header["n_runs"]), "run"),

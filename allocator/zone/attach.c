@@ -91,6 +91,9 @@ static enum slm_status map_whole(struct slm_zone *zone,
         zone->header = slm_segment_base(zone->segment);
         zone->check_content = options->check_content;
         zone->check_data = options->check_data;
+        zone->report = options->report;
+        zone->report_data = options->report_data;
+        zone->quiet_nomem = options->quiet_nomem;
     }
     return status;
 }

@@ -82,6 +82,9 @@ static enum slm_status format_zone(struct slm_zone *zone, const struct slm_zone_
     zone->content_version = options->content_version;
     zone->check_content = options->check_content;
     zone->check_data = options->check_data;
+    zone->report = options->report;
+    zone->report_data = options->report_data;
+    zone->quiet_nomem = options->quiet_nomem;
     enum slm_status status = format_slab(zone, options, error);
     if (status != SLM_OK) {
         return status;

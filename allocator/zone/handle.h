@@ -32,6 +32,9 @@ struct slm_zone {
     /* Of the options. */
     enum slm_status (*check_content)(struct slm_zone *zone, void *data);
     void *check_data;
+    void (*report)(void *report_data, const struct slm_slab_event *event);
+    void *report_data;
+    bool quiet_nomem;
 };
 
 /* The length that the zone has now. */
@@ -130,6 +133,10 @@ enum slm_status slm_zone_timedlock_any(struct slm_zone *zone, unsigned timeout_m
 
 /* After a repair, under the lock. */
 void slm_zone_note_repair(struct slm_zone *zone);
+/* Without the lock: reports a call that failed to the hook of the zone's options. zone NULL: does
+ * nothing. */
+void slm_zone_report_call(const struct slm_zone *zone, enum slm_status status, const char *call,
+                          size_t size_bytes, const void *pointer);
 /* Reports a lock that is refused with that status, which it returns; is_held: the caller has the
  * lock and is about to unlock it. */
 enum slm_status slm_zone_report_refusal(struct slm_zone *zone, enum slm_status status,

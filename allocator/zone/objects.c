@@ -34,16 +34,19 @@ static enum slm_status free_in(struct slm_zone *zone, void *p)
                : slm_slab_free_locked(zone->slab, p);
 }
 
-static inline void *alloc_alone(struct slm_zone *zone, size_t size_bytes, enum slm_status *status,
-                                void *(*alloc)(struct slm_slab *, size_t),
+static inline void *alloc_alone(struct slm_zone *zone, const char *call, size_t size_bytes,
+                                enum slm_status *status, void *(*alloc)(struct slm_slab *, size_t),
                                 void *(*alloc_logged)(struct slm_journal *, size_t))
 {
     void *p = NULL;
     enum slm_status got = slm_zone_lock(zone);
     if (SLM_LIKELY(got == SLM_OK)) {
         p = alloc_in(zone, size_bytes, alloc, alloc_logged);
-        got = p == NULL ? SLM_E_NOMEM : SLM_OK;
         (void)slm_zone_unlock(zone);
+        got = SLM_LIKELY(p != NULL) ? SLM_OK : SLM_E_NOMEM;
+    }
+    if (SLM_UNLIKELY(p == NULL)) {
+        slm_zone_report_call(zone, got, call, size_bytes, NULL);
     }
     if (status != NULL) {
         *status = got;
@@ -53,12 +56,13 @@ static inline void *alloc_alone(struct slm_zone *zone, size_t size_bytes, enum s
 
 void *slm_zone_alloc(struct slm_zone *zone, size_t size_bytes, enum slm_status *status)
 {
-    return alloc_alone(zone, size_bytes, status, slm_slab_alloc_locked, slm_journal_alloc);
+    return alloc_alone(zone, "alloc", size_bytes, status, slm_slab_alloc_locked, slm_journal_alloc);
 }
 
 void *slm_zone_calloc(struct slm_zone *zone, size_t size_bytes, enum slm_status *status)
 {
-    return alloc_alone(zone, size_bytes, status, slm_slab_calloc_locked, slm_journal_calloc);
+    return alloc_alone(zone, "calloc", size_bytes, status, slm_slab_calloc_locked,
+                       slm_journal_calloc);
 }
 
 enum slm_status slm_zone_free(struct slm_zone *zone, void *p)
@@ -67,11 +71,13 @@ enum slm_status slm_zone_free(struct slm_zone *zone, void *p)
         return SLM_OK;
     }
     enum slm_status status = slm_zone_lock(zone);
-    if (SLM_UNLIKELY(status != SLM_OK)) {
-        return status;
+    if (SLM_LIKELY(status == SLM_OK)) {
+        status = free_in(zone, p);
+        (void)slm_zone_unlock(zone);
     }
-    status = free_in(zone, p);
-    (void)slm_zone_unlock(zone);
+    if (SLM_UNLIKELY(status != SLM_OK)) {
+        slm_zone_report_call(zone, status, "free", 0, p);
+    }
     return status;
 }
 

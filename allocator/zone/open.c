@@ -22,6 +22,9 @@ enum slm_status slm_zone_attach_declared(struct slm_zone **out,
         .lock_path = options->lock_path,
         .check_content = options->check_content,
         .check_data = options->check_data,
+        .report = options->report,
+        .report_data = options->report_data,
+        .quiet_nomem = options->quiet_nomem,
     };
     enum slm_status status = slm_zone_attach(out, &attach, error);
     if (status == SLM_OK && options->move != NULL) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a zone reports to the process's listener. */
+/* What a zone reports to the process's listener, and to the hook of its options. */
 #include "allocator/lock/event.h"
 #include "allocator/zone/handle.h"
 
@@ -29,4 +29,14 @@ enum slm_status slm_zone_report_refusal(struct slm_zone *zone, enum slm_status s
         slm_lock_report_event(zone->lock, SLM_EVENT_REFUSED, status, 0);
     }
     return status;
+}
+
+void slm_zone_report_call(const struct slm_zone *zone, enum slm_status status, const char *call,
+                          size_t size_bytes, const void *pointer)
+{
+    if (zone == NULL || zone->report == NULL || (status == SLM_E_NOMEM && zone->quiet_nomem)) {
+        return;
+    }
+    struct slm_slab_event event = {status, zone->fixed.name, call, size_bytes, pointer};
+    zone->report(zone->report_data, &event);
 }

@@ -135,6 +135,12 @@ struct slm_zone_options {
      * SLM_E_BROKEN. NULL: content is not checked. */
     enum slm_status (*check_content)(struct slm_zone *zone, void *data);
     void *check_data;
+    /* Gets each slm_zone_alloc, slm_zone_calloc and slm_zone_free through this handle that fails, as
+     * the hook of a slab's view does, with the zone's name; never under the lock. Journals report
+     * nothing: their calls return a status under the lock. NULL: silent. */
+    void (*report)(void *report_data, const struct slm_slab_event *event);
+    void *report_data;
+    bool quiet_nomem; /* exhaustion is not reported */
 };
 
 /*
@@ -192,6 +198,9 @@ struct slm_zone_attach_options {
     uint32_t content_version; /* the zone must have it, now and at each lock; 0: any */
     enum slm_status (*check_content)(struct slm_zone *zone, void *data); /* as in the options */
     void *check_data;
+    void (*report)(void *report_data, const struct slm_slab_event *event); /* the same */
+    void *report_data;
+    bool quiet_nomem;
 };
 
 /*

@@ -13,6 +13,9 @@ extern "C" {
 
 namespace slm_test {
 
+/* Kinds that have a name. */
+inline const Kind kNamedKinds[] = {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE};
+
 /* What move callbacks do besides moving, and what they record. */
 struct Moves {
     std::function<slm_status(slm_zone *to, slm_zone *from)> after;
@@ -77,6 +80,15 @@ inline slm_zone_options changed(slm_zone_options options, const Change &change)
 {
     change.make(options);
     return options;
+}
+
+inline void expect_is_as_declared(slm_zone *zone, const slm_zone_options &options)
+{
+    EXPECT_EQ(zone_bytes(zone), options.bytes);
+    EXPECT_EQ(slm_zone_match(zone, &options, nullptr), SLM_OK);
+    EXPECT_EQ(zone->fixed.max_bytes, options.max_bytes);
+    EXPECT_EQ(zone->fixed.lock_kind, static_cast<uint32_t>(options.lock_kind));
+    EXPECT_EQ(zone->fixed.journal_entries, options.journal_entries);
 }
 
 /* Pushes 1 to n, in transactions of its own. */

@@ -11,7 +11,7 @@ namespace {
 
 using namespace slm_test;
 
-constexpr unsigned kLinks = 20;
+constexpr unsigned kLinks = 10;
 
 /* The step, counted from 1, at which the process is killed; 0: none. */
 struct Steps {
@@ -64,8 +64,9 @@ class Scene {
     explicit Scene(Kind kind) : kind_(kind)
     {
         options = moves.with(all.of(kind));
-        longer = options;
-        longer.bytes = longer.max_bytes = 2 * kZoneMaxBytes;
+        next = options;
+        next.bytes = next.max_bytes = SLM_ZONE_BYTES_MIN;
+        next.slab.per_doubling = 4;
         EXPECT_EQ(slm_zone_set_share(set, true), SLM_OK);
         EXPECT_EQ(set.apply({{options, nullptr, nullptr, false}}), SLM_OK) << set.error.text;
         content = push_many(set["keys"], kLinks);
@@ -78,7 +79,7 @@ class Scene {
     {
         return in_child([&] {
                    begin_steps(step);
-                   return static_cast<int>(set.apply({{longer, nullptr, nullptr, false}}));
+                   return static_cast<int>(set.apply({{next, nullptr, nullptr, false}}));
                }) == 128 + SIGKILL;
     }
 
@@ -98,19 +99,19 @@ class Scene {
     }
 
     /* The next start, after which no trace of the one that was killed is left. */
-    void expect_next_start_has_all(const slm_zone_options &with)
+    void expect_next_start_has_all()
     {
-        Zone next;
-        ASSERT_EQ(slm_zone_open(&next.zone, &with, nullptr, &next.error), SLM_OK)
-            << next.error.text;
-        EXPECT_EQ(numbers_alone(next), content);
-        EXPECT_EQ(check_alone(next), 0u);
-        EXPECT_EQ(zone_bytes(next), with.bytes);
+        Zone zone;
+        ASSERT_EQ(slm_zone_open(&zone.zone, &next, nullptr, &zone.error), SLM_OK)
+            << zone.error.text;
+        EXPECT_EQ(numbers_alone(zone), content);
+        EXPECT_EQ(check_alone(zone), 0u);
+        EXPECT_EQ(zone_bytes(zone), next.bytes);
         EXPECT_EQ(count_leftovers(all, kind_), 0u);
     }
 
     ZoneOptions all;
-    slm_zone_options options{}, longer{};
+    slm_zone_options options{}, next{};
     Moves moves;
     Set set;
     Numbers content;
@@ -136,7 +137,7 @@ TEST_P(ZoneMoveKill, LeavesTheEarlierZoneOrTheNewOneToWorkersAndToTheNextStart)
         }
         (scene.expect_worker_goes_on_or_is_refused() ? n_moved : n_kept)++;
         if (slm_zone_has_name(GetParam())) {
-            scene.expect_next_start_has_all(scene.longer);
+            scene.expect_next_start_has_all();
         }
     }
     EXPECT_GE(n_moved, 3u);
@@ -157,7 +158,7 @@ TEST_P(ZoneMoveKillByName, LeavesAllToAStartBeforeAnyWorkerLocks)
         if (!scene.kill_at(step)) {
             break;
         }
-        scene.expect_next_start_has_all(scene.longer);
+        scene.expect_next_start_has_all();
         EXPECT_TRUE(scene.expect_worker_goes_on_or_is_refused());
         n_killed++;
     }

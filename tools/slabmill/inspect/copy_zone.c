@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slabmill copy: copies a zone that others use to a new file or POSIX segment. */
-#ifndef _DEFAULT_SOURCE
-#define _DEFAULT_SOURCE
-#endif
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tools/slabmill/inspect/inspect.h"
 #include <slabmill/zone_copy.h>
@@ -61,8 +57,9 @@ static int copy_zone(struct slm_zone *zone, const struct slm_segment_options *to
 }
 
 static int attach_and_copy(const struct slm_segment_options *segment,
-                           const struct mill_options *options)
+                           const struct slm_zone_image *image, const struct mill_options *options)
 {
+    (void)image;
     struct slm_segment_options to;
     struct slm_error error;
     struct slm_zone *zone;
@@ -82,20 +79,5 @@ static int attach_and_copy(const struct slm_segment_options *segment,
 
 int mill_copy(const struct mill_options *options)
 {
-    struct mill_source source;
-    struct slm_error error;
-    struct slm_zone_image image;
-    int fd = -1;
-    if (mill_source_open(&source, options->files[0], &error) != SLM_OK) {
-        return mill_complain("%s", error.text);
-    }
-    enum slm_status status = mill_source_read_image(&source, &image, &error);
-    struct slm_segment_options segment = mill_source_segment(&source, &fd);
-    mill_source_close(&source);
-    int result =
-        status == SLM_OK ? attach_and_copy(&segment, options) : mill_complain("%s", error.text);
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    return result;
+    return mill_source_use(options, attach_and_copy);
 }

@@ -47,12 +47,16 @@ enum slm_status mill_source_bytes(const struct mill_source *source, size_t *n_by
 enum slm_status mill_source_read(const struct mill_source *source, size_t offset, void *to,
                                  size_t n_bytes, struct slm_error *error);
 
-/* How to attach the source's segment. A MEMFD handle has a descriptor of its own, *fd. */
-struct slm_segment_options mill_source_segment(const struct mill_source *source, int *fd);
-
 /* Reads what the head of the zone says. Fails as mill_source_read and slm_zone_image_read. */
 enum slm_status mill_source_read_image(const struct mill_source *source,
                                        struct slm_zone_image *image, struct slm_error *error);
+
+/* Opens the source that options name, reads its head, closes it again, so that it does not count as
+ * used by this process, and returns what `use` returns: an exit status. */
+int mill_source_use(const struct mill_options *options,
+                    int (*use)(const struct slm_segment_options *segment,
+                               const struct slm_zone_image *image,
+                               const struct mill_options *options));
 
 /* --- Bytes of one moment (copy.c) --- */
 

@@ -236,7 +236,8 @@ enum slm_status mill_source_read_image(const struct mill_source *source,
                             : status;
 }
 
-struct slm_segment_options mill_source_segment(const struct mill_source *source, int *fd)
+/* How to attach the source's segment. A MEMFD handle has a descriptor of its own, *fd. */
+static struct slm_segment_options segment_of(const struct mill_source *source, int *fd)
 {
     struct slm_segment_options segment = {.mode = 0777}; /* any permissions will do */
     const char *colon = strchr(source->label, ':');
@@ -260,4 +261,27 @@ struct slm_segment_options mill_source_segment(const struct mill_source *source,
         segment.name = has_prefix ? rest : source->label;
     }
     return segment;
+}
+
+int mill_source_use(const struct mill_options *options,
+                    int (*use)(const struct slm_segment_options *segment,
+                               const struct slm_zone_image *image,
+                               const struct mill_options *options))
+{
+    struct mill_source source;
+    struct slm_error error;
+    struct slm_zone_image image;
+    int fd = -1;
+    if (mill_source_open(&source, options->files[0], &error) != SLM_OK) {
+        return mill_complain("%s", error.text);
+    }
+    enum slm_status status = mill_source_read_image(&source, &image, &error);
+    struct slm_segment_options segment = segment_of(&source, &fd);
+    mill_source_close(&source);
+    int result =
+        status == SLM_OK ? use(&segment, &image, options) : mill_complain("%s", error.text);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return result;
 }

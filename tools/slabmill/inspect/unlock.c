@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slabmill unlock: frees the lock of a zone that no process uses, and repairs the zone. */
-#ifndef _DEFAULT_SOURCE
-#define _DEFAULT_SOURCE
-#endif
 #include <inttypes.h>
-#include <unistd.h>
 
 #include "tools/slabmill/inspect/inspect.h"
 #include <slabmill/event.h>
@@ -114,24 +110,8 @@ static void print_event(const struct slm_event *event, void *data)
     fprintf(stderr, "slabmill: %s\n", text);
 }
 
-/* The source is closed before it is asked whether others have the file. */
 int mill_unlock(const struct mill_options *options)
 {
-    struct mill_source source;
-    struct slm_error error;
-    struct slm_zone_image image;
-    int fd = -1;
     slm_event_listen(print_event, NULL);
-    if (mill_source_open(&source, options->files[0], &error) != SLM_OK) {
-        return mill_complain("%s", error.text);
-    }
-    enum slm_status status = mill_source_read_image(&source, &image, &error);
-    struct slm_segment_options segment = mill_source_segment(&source, &fd);
-    mill_source_close(&source);
-    int result =
-        status == SLM_OK ? unlock(&segment, &image, options) : mill_complain("%s", error.text);
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    return result;
+    return mill_source_use(options, unlock);
 }

@@ -72,6 +72,22 @@ static struct slm_pool_block *find_used(struct slm_pool_rest *rest, size_t n_byt
     return unlink_block(rest, bin, &rest->bins[bin]);
 }
 
+void slm_pool_block_return_to(struct slm_pool *pool, struct slm_pool_block *block)
+{
+    struct slm_pool_rest *rest = pool->rest;
+    if (rest->current == block) {
+        return;
+    }
+    size_t n_free = (size_t)(block->high - block->low);
+    if (n_free >> SLM_POOL_BIN_FIRST != 0) {
+        unsigned bin = slm_pool_bin(n_free);
+        SLM_ASSERT(pool, rest->bins[bin] == block);
+        (void)unlink_block(rest, bin, &rest->bins[bin]);
+    }
+    retire_current(pool);
+    reopen_block(pool, block);
+}
+
 static struct slm_pool_block *take_fresh(struct slm_pool_rest *rest)
 {
     struct slm_pool_block *block = rest->fresh;

@@ -15,6 +15,7 @@ struct file {
 
 /* What an allocation changes, apart from sums. */
 struct before {
+    struct slm_pool_block *current;
     bool has_table;
     unsigned char *newest; /* which object give_back of a pass-through pool would release */
 };
@@ -22,11 +23,16 @@ struct before {
 static struct before note_before(const struct slm_pool *pool)
 {
     const struct slm_pool_large *large = pool->rest->large;
-    return (struct before){large != NULL, large == NULL ? NULL : large->newest};
+    return (struct before){
+        .current = pool->rest->current,
+        .has_table = large != NULL,
+        .newest = large == NULL ? NULL : large->newest,
+    };
 }
 
 /* Releases the newest object, which the caller never saw. So a large one is not remembered as
- * freed, the previous newest is the newest again, and a table of records that came with it goes. */
+ * freed, the previous newest is the newest again, also where another block served the object, and a
+ * table of records that came with it goes. */
 static void undo_alloc(struct slm_pool *pool, void *p, size_t size_bytes, struct before before)
 {
     struct slm_pool_record *record = slm_pool_record_find(pool, p);
@@ -42,6 +48,7 @@ static void undo_alloc(struct slm_pool *pool, void *p, size_t size_bytes, struct
         slm_pool_table_drop(pool);
         (void)slm_pool_give_back(pool, table, SLM_POOL_LARGE_BYTES);
     }
+    slm_pool_block_return_to(pool, before.current);
 }
 
 static void set_next(struct slm_pool_cleanup **link, struct slm_pool_cleanup *next)

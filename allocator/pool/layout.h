@@ -320,6 +320,8 @@ static inline void slm_pool_block_hide(const struct slm_pool *pool, struct slm_p
 
 /* An object within the small limit, its alignment included; NULL: refused. */
 void *slm_pool_small_alloc(struct slm_pool *pool, size_t size_bytes, size_t align_bytes);
+/* Makes the block current again that was current before the last change. blocks.c. */
+void slm_pool_block_return_to(struct slm_pool *pool, struct slm_pool_block *block);
 void *slm_pool_packed_alloc(struct slm_pool *pool, size_t size_bytes);
 
 /* --- index.c: which used block an address is in --- */

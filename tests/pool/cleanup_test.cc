@@ -127,6 +127,31 @@ TEST(PoolCleanup, ReleasesTheArgumentWhenTheRecordIsRefused)
     EXPECT_EQ(t.stats().n_cleanups, 0u);
 }
 
+/* The argument is served by a block that was full, and the record by none. */
+TEST(PoolCleanup, KeepsTheNewestObjectTheNewestWhenTheRecordIsRefused)
+{
+    TestPool t;
+    auto free_bytes = [&] { return t.pool->high - t.pool->low; };
+    while (free_bytes() >= 80) {
+        ASSERT_NE(slm_pool_alloc(t.pool, 0), nullptr);
+    }
+    ASSERT_NE(slm_pool_alloc(t.pool, 200), nullptr);
+    void *newest = nullptr;
+    while (free_bytes() >= 32) {
+        newest = slm_pool_alloc(t.pool, 0);
+    }
+    unsigned char *low = t.pool->low;
+    t.failing.fail_at = t.failing.n_calls + 1;
+    t.failing.fail_count = 2;
+    void *data = nullptr;
+    EXPECT_EQ(slm_pool_cleanup_add(t.pool, note, nullptr, 40, &data), SLM_E_NOMEM);
+    EXPECT_EQ(t.failing.n_refused, 2u);
+    EXPECT_EQ(slm_pool_check(t.pool), 0u);
+    EXPECT_EQ(t.pool->low, low);
+    EXPECT_EQ(slm_pool_give_back(t.pool, newest, 0), SLM_OK);
+    EXPECT_EQ(slm_pool_check(t.pool), 0u);
+}
+
 TEST(PoolCleanup, DropsANewTableOfLargeBlocksWhenTheRecordIsRefused)
 {
     for (size_t block_bytes : {300u, 4096u}) { /* the table is the source's, and the pool's own */

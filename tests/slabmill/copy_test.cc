@@ -65,11 +65,7 @@ class Copy : public Inspect {
     }
     void ExpectRefused(const std::vector<std::string> &args, const std::string &message) const
     {
-        Done done = Command(args);
-        EXPECT_EQ(done.status, 2) << message;
-        EXPECT_TRUE(std::regex_match(done.err, std::regex("slabmill: " + message + "\n")))
-            << done.err << "expected " << message;
-        EXPECT_EQ(done.out, "");
+        ExpectRefusal(Command(args), message);
     }
     slm_segment_options File(const std::string &path) const
     {

@@ -229,7 +229,11 @@ class Inspect : public testing::Test {
 
     void ExpectWrong(const std::vector<std::string> &args, const std::string &message) const
     {
-        Done done = Run(args);
+        ExpectRefusal(Run(args), message);
+    }
+
+    static void ExpectRefusal(const Done &done, const std::string &message)
+    {
         EXPECT_EQ(done.status, 2) << message;
         EXPECT_TRUE(std::regex_match(done.err, std::regex("slabmill: " + message + "\n")))
             << done.err << "expected " << message;

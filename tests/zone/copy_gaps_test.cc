@@ -237,6 +237,12 @@ class CopyGaps : public testing::Test {
         ASSERT_EQ(opened->attach(options), SLM_OK) << opened->error.text;
         EXPECT_EQ(opened->stats().is_clean, to.kind == SLM_SEGMENT_FILE);
     }
+    void expect_copied(const Changer &changer)
+    {
+        Zone opened;
+        open_copy(&opened);
+        changer.expect_one_moment(opened);
+    }
 
     ZoneOptions all{kBytes, kMaxBytes};
     Zone zone, other;
@@ -262,9 +268,7 @@ TEST_F(CopyGaps, ACopyIsOfOneMomentAtEachTransactionInBetween)
     EXPECT_GT(changer.n_transactions(), before + 20);
     EXPECT_LE(report.most_held_bytes, SLM_ZONE_COPY_HOLD_BYTES);
     EXPECT_GT(report.n_copied_bytes, report.bytes);
-    Zone opened;
-    open_copy(&opened);
-    changer.expect_one_moment(opened);
+    expect_copied(changer);
     changer.expect_one_moment(other);
 }
 
@@ -320,9 +324,7 @@ TEST_F(CopyGaps, OneChangeLateInACopyIsInItAsAWhole)
         };
         ASSERT_EQ(copy(run_meanwhile), SLM_OK) << error.text;
         EXPECT_GT(n_points, 16u);
-        Zone opened;
-        open_copy(&opened);
-        changer.expect_one_moment(opened);
+        expect_copied(changer);
         ASSERT_EQ(slm_segment_remove(&to, nullptr), SLM_OK);
     }
 }
@@ -341,9 +343,7 @@ TEST_F(CopyGaps, ACopyOfAZoneThatChangesMuchIsOfOneMoment)
     ASSERT_EQ(copy(run_meanwhile), SLM_OK) << error.text;
     EXPECT_EQ(n_left, 0u);
     EXPECT_LE(report.most_held_bytes, SLM_ZONE_COPY_HOLD_BYTES);
-    Zone opened;
-    open_copy(&opened);
-    changer.expect_one_moment(opened);
+    expect_copied(changer);
 }
 
 TEST_F(CopyGaps, AResetMeanwhileIsInTheCopyOrNot)
@@ -362,9 +362,7 @@ TEST_F(CopyGaps, AResetMeanwhileIsInTheCopyOrNot)
             }
         };
         ASSERT_EQ(copy(run_meanwhile), SLM_OK) << error.text;
-        Zone opened;
-        open_copy(&opened);
-        changer.expect_one_moment(opened);
+        expect_copied(changer);
         ASSERT_EQ(unlink(path.c_str()), 0);
         ASSERT_EQ(slm_zone_lock(other), SLM_OK);
         ASSERT_EQ(slm_zone_reset_locked(other), SLM_OK);
@@ -412,9 +410,7 @@ TEST_F(CopyGaps, AWriterThatDiesInATransactionIsUndoneInTheCopyToo)
     };
     ASSERT_EQ(copy(run_meanwhile), SLM_OK) << error.text;
     EXPECT_EQ(n_deaths, 6u);
-    Zone opened;
-    open_copy(&opened);
-    changer.expect_one_moment(opened);
+    expect_copied(changer);
     EXPECT_EQ(check_alone(zone), 0u);
 }
 
@@ -448,9 +444,7 @@ TEST_F(CopyGaps, AZoneThatIsMarkedCleanMeanwhileIsCopied)
         }
     };
     ASSERT_EQ(copy(run_meanwhile), SLM_OK) << error.text;
-    Zone opened;
-    open_copy(&opened);
-    changer.expect_one_moment(opened);
+    expect_copied(changer);
     EXPECT_EQ(zone.header()->state, static_cast<uint64_t>(ZONE_READY));
 }
 
@@ -576,9 +570,7 @@ TEST_F(CopyGaps, ACopierMayDieAtAnyPoint)
         n_killed += WIFSIGNALED(ended);
         ASSERT_TRUE(!is_whole || WEXITSTATUS(ended) == 0);
         if (access(path.c_str(), F_OK) == 0) { /* it died after its file got the name */
-            Zone opened;
-            open_copy(&opened);
-            changer.expect_one_moment(opened);
+            expect_copied(changer);
             ASSERT_EQ(unlink(path.c_str()), 0);
         }
         ASSERT_EQ(all.folder().names(), names) << die_at;
@@ -592,9 +584,7 @@ TEST_F(CopyGaps, ACopierMayDieAtAnyPoint)
     }
     EXPECT_GT(n_killed, 60u);
     ASSERT_EQ(copy(nullptr), SLM_OK) << error.text;
-    Zone opened;
-    open_copy(&opened);
-    changer.expect_one_moment(opened);
+    expect_copied(changer);
 }
 
 } // namespace

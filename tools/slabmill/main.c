@@ -362,3 +362,28 @@ int main(int argc, char **argv)
     }
     return run_command(command, argc - optind, argv + optind);
 }
+
+/* --- Sanitizers look these up by name --- */
+
+/* Programs ask for absurd sizes on purpose. No weak functions: a sanitizer has one of its own, which
+ * comes first. Not in report.c: fuzz targets link that, and have options of their own. */
+#define ABSURD_SIZES_ARE_REFUSED "allocator_may_return_null=1"
+
+const char *__asan_default_options(void);
+const char *__msan_default_options(void);
+const char *__tsan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+    return ABSURD_SIZES_ARE_REFUSED;
+}
+
+const char *__msan_default_options(void)
+{
+    return ABSURD_SIZES_ARE_REFUSED;
+}
+
+const char *__tsan_default_options(void)
+{
+    return ABSURD_SIZES_ARE_REFUSED;
+}

@@ -270,13 +270,3 @@ void mill_report_place(struct mill_trial *trial, const struct mill_legacy *legac
     snprintf(trial->report, sizeof trial->report, "signal %d (%s) %s%s", trial->signal,
              strsignal(trial->signal), place, describe_address(legacy));
 }
-
-/* --- Sanitizers look this up by name --- */
-
-const char *__asan_default_options(void);
-
-/* Programs ask for absurd sizes on purpose. Fuzz targets have options of their own. */
-__attribute__((weak)) const char *__asan_default_options(void)
-{
-    return "allocator_may_return_null=1";
-}

@@ -50,5 +50,13 @@ for source in "$scratch"/*.c; do
     done
 done
 
+# The header for C++ alone, from the standard that has std::pmr.
+header=slabmill/memory_resource.hpp
+printf '#include <%s>\n#include <%s>\n' "$header" "$header" >"$scratch/memory_resource.cc"
+for standard in c++17 c++20 c++23; do
+    compile memory_resource.cc "$(cxx_of "$compiler")" $standard -Wold-style-cast \
+        -Wzero-as-null-pointer-constant -Wextra-semi
+done
+
 echo "$n_compiled compiled, $n_failed failed"
 [ "$n_failed" -eq 0 ] && [ "$n_compiled" -ge 180 ]

@@ -84,6 +84,14 @@ use_find_package() { # compiler
     done
 }
 
+use_memory_resource() { # compiler
+    quietly "$(cxx_of "$1")" -std=c++17 $warnings "$scratch/user/memory_resource.cc" \
+        -o "$scratch/smoke" -I "$prefix/include" "$libdir/libslabmill.a" -pthread
+    quietly "$scratch/smoke"
+    grep -qx 'a string of 40 bytes is in the pool' "$scratch/log" || die "memory_resource.hpp, $1"
+    echo "memory_resource.hpp, $1: ok"
+}
+
 # A program has its own switches: what it inlines from a header works with any library.
 use_other_switches() { # compiler
     for switch in -DSLM_CHECKS=3 -fsanitize=address -fsanitize=undefined -fsanitize=thread; do
@@ -107,5 +115,6 @@ for compiler in $compilers; do
     use_plainly "$compiler"
     use_pkg_config "$compiler"
     use_find_package "$compiler"
+    use_memory_resource "$compiler"
     use_other_switches "$compiler"
 done

@@ -101,7 +101,9 @@ TEST_F(Copy, FindsZonesOfEachKindAndWritesFilesAndPosixSegments)
     posix.name = name.c_str();
     std::string path = Make();
     MakePair();
-    ExpectCopied({"file:" + path, "posix:" + name}, posix);
+    for (const char *prefix : {"posix:", "posix:/", "posix:/dev/shm/"}) {
+        ExpectCopied({"file:" + path, prefix + name}, posix);
+    }
     for (slm_segment_kind kind : {SLM_SEGMENT_SYSV, SLM_SEGMENT_MEMFD}) {
         slm_zone_detach(zone_);
         slm_zone_options options = Options();
@@ -141,6 +143,8 @@ TEST_F(Copy, LeavesNothingWhereItRefuses)
     ExpectRefused({Path("none"), copy}, ".*" + Path("none") + ".*");
     ExpectRefused({path, "sysv:7"}, "sysv:7: a copy is a path, file:PATH or posix:NAME");
     ExpectRefused({path, "memfd:7"}, "memfd:7: a copy is a path, file:PATH or posix:NAME");
+    ExpectRefused({path, "posix:"}, "posix:: a copy is a path, file:PATH or posix:NAME");
+    ExpectRefused({path, "posix:a/b"}, "posix:a/b: a copy is a path, file:PATH or posix:NAME");
     EXPECT_EQ(Command({path}).status, 2);
     EXPECT_EQ(Command({path, copy, copy}).status, 2);
     std::ofstream(Path("text")) << "no zone";

@@ -6,22 +6,22 @@
 #include "tools/slabmill/inspect/inspect.h"
 #include <slabmill/zone_copy.h>
 
+static bool has_prefix(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
 /* False: the text names no place of a kind that has a name. */
 static bool read_place(const char *text, struct slm_segment_options *to)
 {
-    static const char *const others[] = {"sysv:", "memfd:"};
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        if (strncmp(text, others[i], strlen(others[i])) == 0) {
-            return false;
-        }
-    }
-    bool is_posix = strncmp(text, "posix:", strlen("posix:")) == 0;
-    bool is_file = strncmp(text, "file:", strlen("file:")) == 0;
+    bool is_posix = has_prefix(text, "posix:");
+    bool is_file = has_prefix(text, "file:");
+    const char *rest = is_posix || is_file ? strchr(text, ':') + 1 : text;
     *to = (struct slm_segment_options){
         .kind = is_posix ? SLM_SEGMENT_POSIX : SLM_SEGMENT_FILE,
-        .name = is_posix || is_file ? strchr(text, ':') + 1 : text,
+        .name = is_posix ? mill_posix_name(rest) : rest,
     };
-    return true;
+    return to->name != NULL && !has_prefix(text, "sysv:") && !has_prefix(text, "memfd:");
 }
 
 /* The command's lock would count as the check that only the zone's program can make. */

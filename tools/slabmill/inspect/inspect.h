@@ -31,6 +31,9 @@ struct mill_source {
     size_t map_bytes;
 };
 
+/* What follows "posix:": NAME, /NAME or /dev/shm/NAME. Returns the NAME; NULL: it has none. */
+const char *mill_posix_name(const char *text);
+
 /* PATH, file:PATH, posix:NAME, sysv:ID, memfd:PID:FD, memfd:FD. On failure there is nothing to
  * close. */
 enum slm_status mill_source_open(struct mill_source *source, const char *zone,

@@ -51,15 +51,21 @@ static enum slm_status open_name(struct mill_source *source, const char *path,
     return open_path(source, path, error);
 }
 
-static enum slm_status open_posix(struct mill_source *source, const char *name,
+const char *mill_posix_name(const char *text)
+{
+    size_t n_folder = strlen(POSIX_FOLDER);
+    text += strncmp(text, POSIX_FOLDER, n_folder) == 0 ? n_folder : 0;
+    text += *text == '/';
+    return *text == '\0' || strchr(text, '/') != NULL ? NULL : text;
+}
+
+static enum slm_status open_posix(struct mill_source *source, const char *text,
                                   struct slm_error *error)
 {
     char path[PATH_MAX];
-    size_t n_folder = strlen(POSIX_FOLDER);
-    name += strncmp(name, POSIX_FOLDER, n_folder) == 0 ? n_folder : 0;
-    name += *name == '/';
-    int n = snprintf(path, sizeof path, "%s%s", POSIX_FOLDER, name);
-    if (*name == '\0' || strchr(name, '/') != NULL || n < 0 || (size_t)n >= sizeof path) {
+    const char *name = mill_posix_name(text);
+    int n = name == NULL ? -1 : snprintf(path, sizeof path, "%s%s", POSIX_FOLDER, name);
+    if (n < 0 || (size_t)n >= sizeof path) {
         return slm_error_set(error, SLM_E_NAME, 0,
                              "%s: expected posix:NAME, a name without a slash", source->label);
     }
@@ -252,9 +258,8 @@ static struct slm_segment_options segment_of(const struct mill_source *source, i
         segment.kind = SLM_SEGMENT_MEMFD;
         segment.id = *fd;
     } else if (strncmp(source->label, "posix:", strlen("posix:")) == 0) {
-        const char *slash = strrchr(rest, '/');
         segment.kind = SLM_SEGMENT_POSIX;
-        segment.name = slash == NULL ? rest : slash + 1;
+        segment.name = mill_posix_name(rest);
     } else {
         bool has_prefix = strncmp(source->label, "file:", strlen("file:")) == 0;
         segment.kind = SLM_SEGMENT_FILE;

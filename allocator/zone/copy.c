@@ -2,7 +2,6 @@
 /* Copying a zone while others use it; marks.c has the design. */
 #include <slabmill/zone_copy.h>
 
-#include <limits.h>
 #include <string.h>
 
 #include "allocator/journal/log.h"
@@ -176,10 +175,7 @@ static enum progress copy_some(struct copier *copier)
 
 static enum slm_status lock_zone(struct slm_zone *zone, struct slm_error *error)
 {
-    enum slm_status status = slm_zone_lock(zone);
-    return status == SLM_OK ? SLM_OK
-                            : slm_error_set(error, status, 0, "zone %s: %s", zone->fixed.name,
-                                            slm_status_text(status));
+    return slm_zone_lock_within(zone, SLM_ZONE_COPY_LOCK_MS, error);
 }
 
 /* Gets the memory of what the next hold takes, so that it waits for no page of the file. The first
@@ -251,12 +247,12 @@ static enum slm_status begin(struct copier *copier, struct slm_error *error)
     return status;
 }
 
-/* A call that failed leaves no copy under way, if it can have the lock: also when it failed since the
- * content has another version now. */
+/* A call that failed leaves no copy under way, also when it failed since the content has another
+ * version now. If another thread has the lock, the next locker ends it. */
 static void end_copy(struct slm_zone *zone)
 {
-    if (slm_zone_timedlock_any(zone, UINT_MAX) == SLM_OK) {
-        slm_zone_end_copy(zone);
+    slm_zone_abandon_copy(zone);
+    if (slm_zone_timedlock_any(zone, 0) == SLM_OK) {
         (void)slm_zone_unlock(zone);
     }
 }

@@ -213,6 +213,8 @@ enum slm_status slm_zone_begin_copy(struct slm_zone *zone, struct slm_error *err
 bool slm_zone_is_my_copy(const struct slm_zone *zone);
 /* Under the lock: ends it. */
 void slm_zone_end_copy(struct slm_zone *zone);
+/* Without the lock: the calling thread makes no copy any more. The next lock of the zone ends it. */
+void slm_zone_abandon_copy(struct slm_zone *zone);
 /* Under the lock: a hold of the copier ends, which has taken what was marked. is_paced: others wait
  * from now on. True: they may be waiting, and slm_zone_wake_writers wakes them. */
 bool slm_zone_end_hold(struct slm_zone *zone, bool is_paced);
@@ -274,6 +276,9 @@ enum slm_status slm_zone_end_move(struct slm_zone *from);
  * lock. */
 enum slm_status slm_zone_lock_until(struct slm_zone *zone, uint64_t end_ms,
                                     struct slm_error *error);
+/* The same for so long, and only of content that the handle was opened for. */
+enum slm_status slm_zone_lock_within(struct slm_zone *zone, unsigned timeout_ms,
+                                     struct slm_error *error);
 
 /* --- create.c --- */
 

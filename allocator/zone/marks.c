@@ -177,6 +177,14 @@ void slm_zone_end_copy(struct slm_zone *zone)
     }
 }
 
+void slm_zone_abandon_copy(struct slm_zone *zone)
+{
+    uint64_t copier = slm_lock_self();
+    SLM_YIELD("zone: end a copy without the lock");
+    (void)__atomic_compare_exchange_n(&zone_copying_of(zone->header)->copier, &copier, 0, false,
+                                      __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+
 bool slm_zone_end_hold(struct slm_zone *zone, bool is_paced)
 {
     struct zone_copying *copying = zone_copying_of(zone->header);

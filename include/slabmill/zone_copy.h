@@ -21,7 +21,8 @@ extern "C" {
  *          change, and the call copies these again. While a copy is made, a lock and a commit cost
  *          some hundred instructions more each. A thread that changes pages faster than the call
  *          copies them waits for the call after its unlock, at most 1 ms each time. While the call
- *          is stopped, a process waits for it a thousand times and no more.
+ *          is stopped, a process waits for it a thousand times and no more. The call itself waits
+ *          for each lock for SLM_ZONE_COPY_LOCK_MS at most.
  * Objects  What README.md says of transactions is what a copy relies on: an object is written to by
  *          the journal, or in the transaction that allocated it. What is stored in any other way
  *          while a copy is made may be in the copy or not.
@@ -37,6 +38,7 @@ extern "C" {
  *          goes on.
  */
 #define SLM_ZONE_COPY_HOLD_BYTES (1u << 20)
+#define SLM_ZONE_COPY_LOCK_MS    5000u
 
 struct slm_zone_copy_report {
     uint64_t bytes;           /* of the zone */
@@ -52,10 +54,12 @@ struct slm_zone_copy_report {
  * own lock does that where it is due, with the handle's check_content. report may be NULL.
  * Fails: SLM_E_OPTION (another kind), SLM_E_READ_ONLY (the zone's handle: it cannot lock),
  * SLM_E_LOCKED (another thread makes a copy), SLM_E_BROKEN (the zone, or what was copied breaks an
- * invariant: it is damaged), SLM_E_TIMEOUT (it was changed or grown faster than it could be
- * copied: 16 times its length was copied, or 8 times it grew; a later call may succeed), SLM_E_IO (the disk), as slm_zone_lock (SLM_E_HELD: the caller holds it), as
- * slm_segment_create and slm_segment_publish (SLM_E_EXISTS: the name is taken, be it the zone's
- * own).
+ * invariant: it is damaged), SLM_E_TIMEOUT (a thread, which the text names, held the lock for
+ * SLM_ZONE_COPY_LOCK_MS; or the zone was changed or grown faster than it could be copied: 16 times
+ * its length was copied, or 8 times it grew; a later call may succeed), SLM_E_IO (the disk), as
+ * slm_zone_timedlock (SLM_E_HELD: the caller holds it), as slm_segment_create and
+ * slm_segment_publish (SLM_E_EXISTS: the name is taken, be it the zone's own; that is found before
+ * anything is copied, and again at the end).
  * Cost O(bytes); memory for one hold, and the length of the zone where the copy is.
  */
 SLM_MUST_USE enum slm_status slm_zone_copy(struct slm_zone *zone,

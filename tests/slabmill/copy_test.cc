@@ -154,6 +154,31 @@ TEST_F(Copy, LeavesNothingWhereItRefuses)
     EXPECT_EQ(zone_->header->state, static_cast<uint64_t>(ZONE_READY));
 }
 
+/* Stopped under the lock, and stopped while it makes a copy itself. */
+TEST_F(Copy, NextToAStoppedProcessEndsAndNamesIt)
+{
+    std::string path = Make();
+    std::string copy = Path("copy");
+    Child holder([&](const Child &self) {
+        Must(slm_zone_lock(zone_) == SLM_OK, "lock");
+        self.Stay();
+    });
+    std::string thread = "thread " + std::to_string(holder.pid());
+    ASSERT_EQ(kill(holder.pid(), SIGSTOP), 0);
+    ExpectRefused({path, copy}, "zone keys: " + thread + " held its lock for too long");
+    ASSERT_EQ(kill(holder.pid(), SIGKILL), 0);
+    Child copier([&](const Child &self) {
+        Must(slm_zone_lock(zone_) == SLM_OK, "lock");
+        Must(slm_zone_begin_copy(zone_, nullptr) == SLM_OK, "begin a copy");
+        Must(slm_zone_unlock(zone_) == SLM_OK, "unlock");
+        self.Stay();
+    });
+    thread = "thread " + std::to_string(copier.pid());
+    ASSERT_EQ(kill(copier.pid(), SIGSTOP), 0);
+    ExpectRefused({path, copy}, "zone keys: " + thread + " makes a copy of it");
+    EXPECT_EQ(access(copy.c_str(), F_OK), -1);
+}
+
 /* Only the zone's program can check the content of a file that was copied while it was in use. */
 TEST_F(Copy, OfAFileThatCpCopiedIsRefusedUntilItsProgramHasLockedIt)
 {

@@ -259,6 +259,7 @@ TEST(ZoneCopy, ToAFileThatExistsIsRefusedBeItTheZonesOwn)
     for (const std::string &path : {own, alias}) {
         pair.to.name = path.c_str();
         expect_refused(&pair, SLM_E_EXISTS, path.c_str());
+        EXPECT_EQ(pair.report.n_holds, 0u); /* before anything is copied */
     }
     EXPECT_EQ(check_alone(pair.zone), 0u);
 }

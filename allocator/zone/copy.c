@@ -11,8 +11,7 @@
 #include <slabmill/zone_image.h>
 
 #define PAGE_BYTES  ((uint64_t)1 << ZONE_COPY_SHIFT)
-#define PIECE_PAGES 112u
-#define PIECE_BYTES (PIECE_PAGES * PAGE_BYTES)
+#define PIECE_BYTES (ZONE_COPY_PIECE_PAGES * PAGE_BYTES)
 #define HEADS_BYTES                                                                                \
     (sizeof(struct slm_journal_log) + sizeof(struct slab_header) +                                 \
      SLM_SLAB_CLASSES_MAX * sizeof(struct slab_class))
@@ -35,9 +34,9 @@ struct copier {
     struct slm_zone *zone;
     struct slm_segment *to;
     uint64_t bytes;
-    uint64_t shift;                   /* of a granule */
-    struct range granule;             /* what is left of the last one that was chosen */
-    struct range ranges[PIECE_PAGES]; /* what the next hold takes */
+    uint64_t shift;                             /* of a granule */
+    struct range granule;                       /* what is left of the last one that was chosen */
+    struct range ranges[ZONE_COPY_PIECE_PAGES]; /* what the next hold takes */
     unsigned n_ranges;
     uint64_t touched; /* pages below have been written to: they have their memory */
     struct slm_zone_copy_report *report;

@@ -25,6 +25,7 @@ struct slm_zone {
     uint64_t seen_bytes;
     uint64_t seen_pages;
     uint64_t content_version; /* lock accepts this one; or ZONE_ANY_VERSION */
+    uint64_t n_wide_pages;    /* marked as granules since the last lock: see slm_zone_count_due */
     unsigned n_looks;         /* while copies were made: see slm_zone_join_copy */
     uint32_t vain_holds;      /* the copier's holds when these waits for the next one began: */
     unsigned n_vain;          /* as many as ended without it */
@@ -219,10 +220,10 @@ void slm_zone_abandon_copy(struct slm_zone *zone);
  * from now on. True: they may be waiting, and slm_zone_wake_writers wakes them. */
 bool slm_zone_end_hold(struct slm_zone *zone, bool is_paced);
 void slm_zone_wake_writers(struct slm_zone *zone);
-/* Under the lock: whether the caller, after it has unlocked, calls slm_zone_wait_for_copier, which
- * waits for the hold after *n_holds, at most a millisecond. */
-bool slm_zone_is_paced(struct slm_zone *zone, uint32_t *n_holds);
-void slm_zone_wait_for_copier(struct slm_zone *zone, uint32_t n_holds);
+/* Under the lock: for how many holds after *n_holds the caller waits when it has unlocked, at most a
+ * millisecond for each. */
+unsigned slm_zone_count_due(struct slm_zone *zone, uint32_t *n_holds);
+void slm_zone_wait_for_copier(struct slm_zone *zone, uint32_t n_holds, unsigned n_due);
 
 /* --- match.c --- */
 

@@ -26,8 +26,9 @@
  *
  * Pace         Writers that have nothing else to do mark more pages between two holds of the copier than
  *              there are slots, and a copy would never end. So once half of the slots are in use,
- *              a thread that has unlocked waits for the copier's next hold, but at most 1 ms. That
- *              is so when the copier has been through the zone once: only before that does it wait
+ *              a thread that has unlocked waits for the copier's next hold, and for one more for
+ *              each piece of granules that it has marked itself: 1 ms at most for a hold. That is so
+ *              when the copier has been through the zone once: only before that does it wait
  *              for the file of the copy. A copier that has no turn for MOST_VAIN such waits of a
  *              process, since it is stopped, say, is not waited for until it goes on.
  * Marking      The header's state is ZONE_COPIED meanwhile. So the first lock of each handle looks
@@ -65,9 +66,10 @@ static void mark_granule(struct zone_copying *copying, uint64_t granule)
     copying->granules[granule / SLM_WORD_BITS] |= UINT64_C(1) << granule % SLM_WORD_BITS;
 }
 
-static void add_marked(struct zone_copying *copying)
+static void add_marked(struct zone_copying *copying, uint64_t n_pages)
 {
-    copying->n_marked += copying->n_marked < UINT32_MAX;
+    uint64_t n_marked = copying->n_marked + n_pages;
+    copying->n_marked = n_marked < UINT32_MAX ? (uint32_t)n_marked : UINT32_MAX;
 }
 
 static void mark_page(struct zone_copying *copying, uint64_t page)
@@ -81,14 +83,29 @@ static void mark_page(struct zone_copying *copying, uint64_t page)
         uint64_t *slot = &copying->pages[(page * 5 + i) % ZONE_COPY_PAGES];
         if (*slot == 0) {
             *slot = page + 1;
-            add_marked(copying);
+            add_marked(copying, 1);
         }
         if (*slot == page + 1) {
             return;
         }
     }
-    add_marked(copying);
+    add_marked(copying, 1);
     mark_granule(copying, granule);
+}
+
+/* More pages than there are slots: their granules. */
+static void mark_granules(struct slm_zone *zone, uint64_t from, uint64_t last)
+{
+    struct zone_copying *copying = zone_copying_of(zone->header);
+    uint64_t n_pages = 0;
+    for (uint64_t i = from; i <= last && i < ZONE_COPY_GRANULES; i++) {
+        if ((copying->granules[i / SLM_WORD_BITS] >> i % SLM_WORD_BITS & 1u) == 0) {
+            mark_granule(copying, i);
+            n_pages += UINT64_C(1) << (copying->shift - ZONE_COPY_SHIFT);
+        }
+    }
+    add_marked(copying, n_pages);
+    zone->n_wide_pages += n_pages;
 }
 
 /* `mark` of the slab. A handle may still have it when the copy is done. */
@@ -109,10 +126,7 @@ static void mark_range(void *data, const void *p, size_t n_bytes)
         }
         return;
     }
-    last = (offset + n_bytes - 1) >> copying->shift;
-    for (uint64_t i = offset >> copying->shift; i <= last && i < ZONE_COPY_GRANULES; i++) {
-        mark_granule(copying, i);
-    }
+    mark_granules(zone, offset >> copying->shift, (offset + n_bytes - 1) >> copying->shift);
 }
 
 void slm_zone_mark_all(struct slm_zone *zone)
@@ -141,6 +155,7 @@ void slm_zone_join_copy(struct slm_zone *zone)
     }
     zone->slab->mark = is_copied ? mark_range : NULL;
     zone->slab->mark_data = zone;
+    zone->n_wide_pages = 0;
     zone->seen_bytes = is_copied ? 0 : zone->seen_bytes;
 }
 
@@ -210,20 +225,28 @@ static bool is_copier_stopped(struct slm_zone *zone, uint32_t n_holds)
     return __atomic_load_n(&zone->n_vain, __ATOMIC_RELAXED) >= MOST_VAIN;
 }
 
-bool slm_zone_is_paced(struct slm_zone *zone, uint32_t *n_holds)
+unsigned slm_zone_count_due(struct slm_zone *zone, uint32_t *n_holds)
 {
     const struct zone_copying *copying = zone_copying_of(zone->header);
+    uint64_t n_due = 1 + zone->n_wide_pages / ZONE_COPY_PIECE_PAGES;
+    bool is_paced =
+        zone->slab->mark != NULL && copying->is_paced != 0 && copying->n_marked >= MOST_MARKED;
     *n_holds = copying->n_holds;
-    return zone->slab->mark != NULL && copying->is_paced != 0 && copying->n_marked >= MOST_MARKED &&
-           !is_copier_stopped(zone, *n_holds);
+    return is_paced && !is_copier_stopped(zone, *n_holds) ? (unsigned)n_due : 0;
 }
 
-void slm_zone_wait_for_copier(struct slm_zone *zone, uint32_t n_holds)
+void slm_zone_wait_for_copier(struct slm_zone *zone, uint32_t n_holds, unsigned n_due)
 {
-    uint32_t *seen = &zone_copying_of(zone->header)->n_holds;
-    slm_lock_system.wait(seen, n_holds, 1);
-    if (__atomic_load_n(seen, __ATOMIC_RELAXED) == n_holds) {
-        look_next_time(zone); /* the copier may be dead */
-        (void)__atomic_fetch_add(&zone->n_vain, 1, __ATOMIC_RELAXED);
+    uint32_t *shared = &zone_copying_of(zone->header)->n_holds;
+    uint32_t seen = __atomic_load_n(shared, __ATOMIC_RELAXED);
+    while (seen - n_holds < n_due) {
+        slm_lock_system.wait(shared, seen, 1);
+        uint32_t now = __atomic_load_n(shared, __ATOMIC_RELAXED);
+        if (now == seen) {
+            look_next_time(zone); /* the copier may be dead */
+            (void)__atomic_fetch_add(&zone->n_vain, 1, __ATOMIC_RELAXED);
+            return;
+        }
+        seen = now;
     }
 }

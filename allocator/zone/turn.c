@@ -186,11 +186,9 @@ static SLM_NOINLINE enum slm_status commit_copied(struct slm_zone *zone)
 {
     uint32_t n_holds;
     enum slm_status committed = slm_journal_commit(&zone->journal);
-    bool is_paced = slm_zone_is_paced(zone, &n_holds);
+    unsigned n_due = slm_zone_count_due(zone, &n_holds);
     enum slm_status given = unlock(zone);
-    if (is_paced) {
-        slm_zone_wait_for_copier(zone, n_holds);
-    }
+    slm_zone_wait_for_copier(zone, n_holds, n_due);
     return given == SLM_OK ? committed : given;
 }
 

@@ -20,8 +20,9 @@ extern "C" {
  *          zone is. In between, others have the lock. Their transactions mark the pages that they
  *          change, and the call copies these again. While a copy is made, a lock and a commit cost
  *          some hundred instructions more each. A thread that changes pages faster than the call
- *          copies them waits for the call after its unlock, at most 1 ms each time. While the call
- *          is stopped, a process waits for it a thousand times and no more. The call itself waits
+ *          copies them waits for the call after its unlock: for one hold, and for one more for each
+ *          448 KiB of large objects that it changed, at most 1 ms for each. While the call is
+ *          stopped, a process waits for it a thousand times and no more. The call itself waits
  *          for each lock for SLM_ZONE_COPY_LOCK_MS at most.
  * Objects  What README.md says of transactions is what a copy relies on: an object is written to by
  *          the journal, or in the transaction that allocated it. What is stored in any other way

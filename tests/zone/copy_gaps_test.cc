@@ -498,50 +498,6 @@ TEST_F(CopyGaps, AnUpgradeOfTheContentMeanwhileEndsTheCopyOfAnOlderProgram)
     EXPECT_EQ(check_alone(other), 0u);
 }
 
-unsigned n_waits;
-
-void count_wait(uint32_t *, uint32_t, unsigned)
-{
-    n_waits++;
-}
-
-/* The copier is in the writer's own thread, so every wait for it is in vain. */
-TEST_F(CopyGaps, ACopierThatIsStoppedIsWaitedForAThousandTimesUntilItGoesOn)
-{
-    slm_journal *journal = slm_zone_journal(other);
-    auto *words = static_cast<uint64_t *>(slm_zone_alloc(other, size_t{600} << 12, nullptr));
-    ASSERT_NE(words, nullptr);
-    zone_copying *copying = zone_copying_of(zone.header());
-    auto write_pages = [&](size_t n_pages) {
-        ASSERT_EQ(slm_zone_lock(other), SLM_OK);
-        for (size_t i = 0; i < n_pages; i++) {
-            ASSERT_EQ(slm_journal_write(journal, &words[i * 512], i), SLM_OK);
-        }
-        ASSERT_EQ(slm_zone_end(other, SLM_OK), SLM_OK);
-    };
-    unsigned n_stops = 0;
-    meanwhile = [&](unsigned at) {
-        if (n_stops == 2 || at == 1000) {
-            return;
-        }
-        n_waits = 0;
-        write_pages(600);
-        if (n_waits != 0) {
-            for (unsigned i = 0; i < 1500; i++) {
-                write_pages(1);
-            }
-            EXPECT_NE(copying->is_paced, 0u);
-            EXPECT_EQ(n_waits, 1000u);
-            n_stops++;
-        }
-    };
-    auto system_wait = slm_lock_system.wait;
-    slm_lock_system.wait = count_wait;
-    EXPECT_EQ(copy(run_meanwhile), SLM_OK) << error.text;
-    slm_lock_system.wait = system_wait;
-    EXPECT_EQ(n_stops, 2u);
-}
-
 /* Wherever the copier is killed, others go on, nothing of its file stays, and the next copy
  * succeeds. */
 TEST_F(CopyGaps, ACopierMayDieAtAnyPoint)

@@ -5,18 +5,17 @@
 #include <string.h>
 
 #include "harness/adapters/slab_oracle.h"
+#include "harness/adapters/slab_views.h"
 
 #define NAME      "a name of more bytes than a slab has for it"
 #define NAME_KEPT "a name of more bytes than a sla"
 
 struct arena {
     const struct slm_adapter_env *env;
-    struct slm_source source;
-    struct slm_slab *slab;
-    struct slm_slab
-        *views[2]; /* used in alternation, as by two processes; one, if the slab is exclusive */
-    unsigned turn;
+    struct hrn_slab_views views;
+    struct slm_slab *slab;  /* one of them */
     void *root;             /* as it was set */
+    size_t max_bytes;       /* to which it can grow */
     size_t align_min_bytes; /* of any object */
     size_t gap_bytes;
     bool whole_chunks; /* powers of two: aligned to their whole size */
@@ -34,21 +33,6 @@ static struct slm_slab_options options_of(const struct slm_adapter_slab_shape *s
                                      .gap_bytes = shape->gap_bytes,
                                      .name = name,
                                      .max_bytes = shape->max_bytes};
-}
-
-static enum slm_status attach(struct arena *a, const struct slm_adapter_env *env,
-                              const struct slm_slab_view *view)
-{
-    enum slm_status status = slm_slab_attach(&a->slab, env->region, env->region_bytes, view);
-    a->views[0] = a->slab;
-    a->views[1] = a->slab;
-    if (status == SLM_OK && !view->exclusive) {
-        status = slm_slab_attach(&a->views[1], env->region, env->region_bytes, view);
-        if (status != SLM_OK) {
-            slm_slab_detach(a->slab);
-        }
-    }
-    return status;
 }
 
 /* A page's word, as allocator/slab/image.h lays it out: a kind, and a length of a few pages. The
@@ -80,16 +64,14 @@ static void fill_reserve(const struct arena *a, const struct slm_adapter_env *en
 
 void *hrn_slab_create(const struct slm_adapter_env *env, const char *name)
 {
-    const struct slm_adapter_source *given = env->source;
     struct arena *a = hrn_slots_get(&slots, env->arena, sizeof *a);
     a->env = env;
-    a->source = (struct slm_source){given->alloc, given->free, given->data};
     struct slm_slab_options options = options_of(env->slab_shape, name);
-    struct slm_slab_view view = {.exclusive = !env->slab_shape->shared, .source = &a->source};
     uint64_t word = believable_word(*(const unsigned char *)env->region);
     enum slm_status status = slm_slab_init(env->region, env->region_bytes, &options);
     if (status == SLM_OK) {
-        status = attach(a, env, &view);
+        status = hrn_slab_views_open(&a->views, env);
+        a->slab = a->views.views[0];
     }
     if (status != SLM_OK && status != SLM_E_SIZE && status != SLM_E_NOMEM) {
         env->fail(env, "create_answer: %s for a region of %zu bytes", slm_status_name(status),
@@ -101,8 +83,8 @@ void *hrn_slab_create(const struct slm_adapter_env *env, const char *name)
     if (options.max_bytes != 0) {
         fill_reserve(a, env, word);
     }
-    a->turn = 0;
     a->root = NULL;
+    a->max_bytes = options.max_bytes > env->region_bytes ? options.max_bytes : env->region_bytes;
     a->align_min_bytes = options.min_object_bytes;
     a->gap_bytes = options.gap_bytes;
     a->whole_chunks = options.per_doubling == 1;
@@ -140,39 +122,67 @@ static const char *create_refused(const struct slm_adapter_env *env)
 
 static void destroy(void *self)
 {
-    struct arena *a = self;
-    if (a->views[1] != a->slab) {
-        slm_slab_detach(a->views[1]);
-    }
-    slm_slab_detach(a->slab);
+    hrn_slab_views_close(&((struct arena *)self)->views);
+}
+
+struct hrn_slab_views *hrn_slab_views_of(void *self)
+{
+    return &((struct arena *)self)->views;
 }
 
 struct slm_slab *hrn_slab_of(void *self)
 {
-    struct arena *a = self;
-    a->turn ^= 1u;
-    return a->views[a->turn];
+    return hrn_slab_views_next(&((struct arena *)self)->views);
+}
+
+/* p is the answer of `call`, which made n_before reports more than there were. */
+static void *note_answer(struct arena *a, const char *call, size_t size_bytes, size_t align_bytes,
+                         unsigned n_before, void *p)
+{
+    bool no_power = align_bytes == 0 || (align_bytes & (align_bytes - 1)) != 0;
+    bool bad_align = no_power || align_bytes > SLM_SLAB_ALIGN_MAX;
+    enum slm_status why = bad_align ? SLM_E_ALIGN : SLM_E_NOMEM;
+    const struct slm_slab_event want = {p != NULL ? SLM_OK : why, NULL, call, size_bytes, NULL};
+    hrn_slab_views_expect_event(&a->views, n_before, &want);
+    a->views.last = p != NULL ? p : a->views.last;
+    return p;
 }
 
 static void *allocate(void *self, size_t size_bytes)
 {
-    return slm_slab_alloc(hrn_slab_of(self), size_bytes);
+    struct arena *a = self;
+    unsigned n_before = a->views.n_events;
+    void *p = slm_slab_alloc(hrn_slab_of(a), size_bytes);
+    return note_answer(a, "alloc", size_bytes, 1, n_before, p);
 }
 
 static void *allocate_zeroed(void *self, size_t n, size_t size_bytes)
 {
-    return slm_slab_calloc(hrn_slab_of(self), hrn_product(n, size_bytes));
+    struct arena *a = self;
+    unsigned n_before = a->views.n_events;
+    size_t product = hrn_product(n, size_bytes);
+    void *p = slm_slab_calloc(hrn_slab_of(a), product);
+    return note_answer(a, "calloc", product, 1, n_before, p);
 }
 
 static void *allocate_aligned(void *self, size_t align_bytes, size_t size_bytes)
 {
-    return slm_slab_memalign(hrn_slab_of(self), align_bytes, size_bytes);
+    struct arena *a = self;
+    unsigned n_before = a->views.n_events;
+    void *p = slm_slab_memalign(hrn_slab_of(a), align_bytes, size_bytes);
+    return note_answer(a, "memalign", size_bytes, align_bytes, n_before, p);
 }
 
 static enum slm_adapter_answer release(void *self, void *p, size_t size_bytes)
 {
+    struct arena *a = self;
+    unsigned n_before = a->views.n_events;
     (void)size_bytes;
-    return hrn_answer_of(slm_slab_free(hrn_slab_of(self), p));
+    enum slm_status status = slm_slab_free(hrn_slab_of(a), p);
+    const struct slm_slab_event want = {status, NULL, "free", 0, p};
+    hrn_slab_views_expect_event(&a->views, n_before, &want);
+    a->views.last = status == SLM_OK && p == a->views.last ? NULL : a->views.last;
+    return hrn_answer_of(status);
 }
 
 static size_t usable_bytes(void *self, void *p)
@@ -183,16 +193,44 @@ static size_t usable_bytes(void *self, void *p)
 static void reset(void *self)
 {
     struct arena *a = self;
-    slm_slab_reset(hrn_slab_of(a));
+    (void)slm_slab_reset(hrn_slab_of(a));
     a->root = NULL;
+    a->views.last = NULL;
 }
 
 static size_t trim(void *self)
 {
     struct arena *a = self;
+    hrn_slab_views_kill_holder(&a->views);
     size_t n_pages = slm_slab_trim(a->slab);
     hrn_slab_shadow_trimmed(&a->shadow, n_pages);
     return n_pages;
+}
+
+/* How many pages there must be in a region of this length. */
+static size_t pages_in(const struct arena *a, size_t region_bytes)
+{
+    size_t n = region_bytes < a->max_bytes ? region_bytes : a->max_bytes;
+    size_t metadata_bytes = (size_t)(a->shadow.memory - a->shadow.region);
+    return (n - metadata_bytes) / a->shadow.page_bytes;
+}
+
+static enum slm_adapter_answer grow(void *self, size_t by_bytes)
+{
+    struct arena *a = self;
+    size_t region_bytes = a->env->region_bytes + by_bytes;
+    size_t most = pages_in(a, region_bytes);
+    /* The last page of a full reserve may have to hold tables instead. */
+    size_t least = region_bytes < a->max_bytes ? most : most - 1;
+    size_t n_before = a->shadow.n_pages;
+    size_t n_pages = hrn_slab_views_grow(&a->views, region_bytes, least > n_before);
+    least = least > n_before ? least : n_before;
+    if (n_pages < least || n_pages > most) {
+        a->env->fail(a->env, "region_change: %zu pages in %zu bytes, should be %zu", n_pages,
+                     region_bytes, most);
+    }
+    hrn_slab_shadow_grown(&a->shadow, n_pages);
+    return SLM_ADAPTER_OK;
 }
 
 static size_t smaller(size_t a, size_t b)
@@ -228,8 +266,8 @@ static void set_root(struct arena *a, void *p)
 
 static void check_anchors(const struct arena *a)
 {
-    void *root = slm_slab_root(a->views[1]);
-    const char *name = slm_slab_name(a->views[1]);
+    void *root = slm_slab_root(a->views.views[1]);
+    const char *name = slm_slab_name(a->views.views[1]);
     if (root != a->root) {
         a->env->fail(a->env, "anchor: the root is %p, should be %p", root, a->root);
     }
@@ -275,6 +313,7 @@ static void walk(void *self, size_t n_live, size_t live_bytes)
 {
     struct arena *a = self;
     (void)live_bytes;
+    hrn_slab_views_check(&a->views);
     hrn_slab_shadow_walk(&a->shadow, n_live);
     check_anchors(a);
 }
@@ -312,6 +351,7 @@ const struct slm_adapter hrn_adapter_slab = {
     .usable_bytes = usable_bytes,
     .reset = reset,
     .trim = trim,
+    .grow = grow,
     .align_of = align_of,
     .align_max_bytes = SLM_SLAB_ALIGN_MAX,
     .align_refuses = true,

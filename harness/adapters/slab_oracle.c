@@ -521,6 +521,14 @@ void hrn_slab_shadow_trimmed(struct hrn_slab_shadow *shadow, size_t n_pages)
     forget_all_kept(shadow);
 }
 
+void hrn_slab_shadow_grown(struct hrn_slab_shadow *shadow, size_t n_pages)
+{
+    shadow->pages =
+        hrn_array_grow(shadow->pages, &shadow->cap_pages, n_pages, sizeof *shadow->pages);
+    memset(shadow->pages + shadow->n_pages, 0, (n_pages - shadow->n_pages) * sizeof *shadow->pages);
+    shadow->n_pages = n_pages;
+}
+
 static void forget_objects(struct hrn_slab_shadow *shadow)
 {
     memset(shadow->pages, 0, shadow->n_pages * sizeof *shadow->pages);

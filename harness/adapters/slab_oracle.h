@@ -43,6 +43,8 @@ void hrn_slab_shadow_freed(struct hrn_slab_shadow *shadow, void *p);
 uint32_t hrn_slab_shadow_bad_free(struct hrn_slab_shadow *shadow, const void *p);
 /* After a trim that, as the slab reports, freed n_pages. */
 void hrn_slab_shadow_trimmed(struct hrn_slab_shadow *shadow, size_t n_pages);
+/* The slab has n_pages now, at least as many as before; the new ones are free. */
+void hrn_slab_shadow_grown(struct hrn_slab_shadow *shadow, size_t n_pages);
 void hrn_slab_shadow_walk(struct hrn_slab_shadow *shadow, size_t n_live);
 void hrn_slab_shadow_emptied(struct hrn_slab_shadow *shadow, bool by_reset);
 

@@ -118,6 +118,7 @@ void hrn_gen_head(struct hrn_rng *rng, struct hrn_head *head)
     head->fault_count = head->fault_nth != 0 && chance(rng, 10) ? UINT32_MAX : head->fault_count;
     head->content_seed = (uint32_t)hrn_rng_next(rng);
     head->flags |= head->content_seed % 4 == 0 ? HRN_HEAD_RESERVE : 0;
+    head->flags |= (head->content_seed >> 8) % 4 == 0 ? HRN_HEAD_LOCKED : 0;
     /* Free runs of more than 64 pages, where a slab looks for a length in more than one word. */
     if (head->content_seed % 8 < 2 && head->region_bytes <= HRN_REGION_MAX_BYTES / 8) {
         head->region_bytes *= 8;

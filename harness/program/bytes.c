@@ -10,8 +10,8 @@
  * Head: 0 version, 1 flags, 2 page size, 3 classes a doubling, 4 smallest object, 5 gap, 6 checks,
  * 7 zero, 8-9 fault_nth, 10-11 fault_count, 12-15 region_bytes, 16-19 block_bytes, 20-23 seed.
  * Record: 0 kind (5 bits) and arena (bit 5), 1 aux, 2-3 selector, count or alignment, 4-7 size
- * code. Bytes whose version is not HRN_VERSION are programs as before version 2, so that old
- * corpora remain the programs that they were.
+ * code. Bytes of an earlier version are the programs that they were, so that old corpora keep
+ * their worth.
  */
 enum { PAGE_CODES = 3, DOUBLING_CODES = 5, MIN_CODES = 4, CHECK_CODES = 16, KIND_CODES = 32 };
 
@@ -31,6 +31,7 @@ static const uint8_t more_kinds[KIND_CODES - OLD_KINDS] = {
 #define OLD_POWERS           32u /* aux below: 2 to that power; else the 16-bit field */
 #define POWERS               64u
 #define FAULT_ALL            0xffffu
+#define OLD_FLAGS            (HRN_HEAD_LOCKED - 1u) /* of versions before 3 */
 
 static uint32_t load(const uint8_t *p, unsigned n)
 {
@@ -48,9 +49,15 @@ static void store(uint8_t *p, unsigned n, uint32_t x)
     }
 }
 
+/* Of the bytes: 1, for any version that there is not, 2 or 3. */
+static unsigned version_of(const uint8_t *b)
+{
+    return b[0] == 2 || b[0] == 3 ? b[0] : 1;
+}
+
 static void decode_head(struct hrn_head *head, const uint8_t *b)
 {
-    head->flags = b[1] & HRN_HEAD_FLAGS;
+    head->flags = b[1] & (version_of(b) < 3 ? OLD_FLAGS : HRN_HEAD_FLAGS);
     head->page_bytes = 4096u << 2 * (b[2] % PAGE_CODES);
     head->per_doubling = 1u << b[3] % DOUBLING_CODES;
     head->min_object_bytes = 8u << b[4] % MIN_CODES;
@@ -248,7 +255,7 @@ void hrn_program_decode(struct hrn_program *program, const uint8_t *bytes, size_
         } else {
             memcpy(record, bytes + at, n);
         }
-        decode_record(program, head[0] != HRN_VERSION, record, &n_lives);
+        decode_record(program, version_of(head) < 2, record, &n_lives);
         at += n;
     }
 }

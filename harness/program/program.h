@@ -22,15 +22,16 @@ extern "C" {
  *          bytes use arenas 0 and 1 and number their ids 0, 1, 2, ... A record names its object by
  *          a selector, resolved while decoding among the objects of that arena that are live in
  *          program order; 0 is the newest (unless objects were removed in between). A head has a
- *          version. Bytes of version 2 have all of this; bytes of any other version decode as they
- *          did before it: without the operations from GROW on, with aux only where it was used
- *          then, and with alignments below 2^32. Bytes are always written in version 2.
+ *          version. Bytes of version 3 have all of this. Bytes of version 2 decode as they did
+ *          before version 3: without the flag LOCKED. Bytes of any other version decode as they
+ *          did before version 2: also without the operations from GROW on, with aux only where it
+ *          was used then, and with alignments below 2^32. Bytes are always written in version 3.
  * Safety   Programs are plain values; one thread at a time per program.
  * Failure  If there is no memory for the program itself, the process stops.
  * Source   Fixed-width records after tcmalloc's and Pigweed's allocator fuzzers, as seen from
  *          outside.
  */
-#define HRN_VERSION          2u
+#define HRN_VERSION          3u
 #define HRN_NO_ID            UINT32_MAX
 #define HRN_HEAD_BYTES       24u
 #define HRN_RECORD_BYTES     8u
@@ -197,7 +198,8 @@ enum hrn_head_flags {
     HRN_HEAD_PASS_THROUGH = 1u << 0, /* pools: every object has a separate block */
     HRN_HEAD_SHARED = 1u << 1,  /* slabs: the view is not exclusive, so that nothing is poisoned */
     HRN_HEAD_RESERVE = 1u << 2, /* slabs: their metadata has room for twice the pages */
-    HRN_HEAD_FLAGS = 7u,
+    HRN_HEAD_LOCKED = 1u << 3,  /* slabs: all views use one lock, whose holder may die */
+    HRN_HEAD_FLAGS = 15u,
 };
 
 struct hrn_program {

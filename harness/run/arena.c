@@ -48,7 +48,8 @@ static void fill_shapes(const struct hrn_head *head, struct hrn_arena *arena, si
                                         .gap_bytes = head->gap_bytes,
                                         .per_doubling = head->per_doubling,
                                         .shared = (head->flags & HRN_HEAD_SHARED) != 0,
-                                        .max_bytes = most_bytes(head)};
+                                        .max_bytes = most_bytes(head),
+                                        .locked = (head->flags & HRN_HEAD_LOCKED) != 0};
 }
 
 static void fill_env(const struct hrn_run *run, struct hrn_arena *arena, uint32_t idx,

@@ -45,7 +45,7 @@ bool hrn_arena_open_region(const struct hrn_run *run, struct hrn_arena *arena, s
     if (arena->is_sparse && bytes > HRN_REGION_ALLOC_MAX) {
         return open_sparse(&arena->region, bytes, lead);
     }
-    return adapter->grow == NULL
+    return !run->grows || adapter->grow == NULL
                ? hrn_region_open_led(&arena->region, bytes, lead, junk)
                : hrn_region_open_growing(&arena->region, bytes, lead, GROW_MAX, junk);
 }

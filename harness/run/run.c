@@ -206,6 +206,16 @@ static void begin_arenas(struct hrn_run *run)
     }
 }
 
+/* Room to grow costs calls of the system for each region. */
+static bool has_grow(const struct hrn_program *program)
+{
+    size_t i = 0;
+    while (i < program->n_ops && program->ops[i].kind != HRN_GROW) {
+        i++;
+    }
+    return i < program->n_ops;
+}
+
 static void begin(struct hrn_run *run, const struct slm_adapter *adapter,
                   const struct hrn_program *program, struct hrn_result *result)
 {
@@ -215,6 +225,7 @@ static void begin(struct hrn_run *run, const struct slm_adapter *adapter,
     run->adapter = adapter;
     run->can = hrn_can(adapter);
     run->program = program;
+    run->grows = has_grow(program);
     run->head = program->head;
     run->result = result;
     run->live_bytes = 0;

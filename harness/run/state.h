@@ -76,6 +76,7 @@ struct hrn_arena {
 struct hrn_run {
     const struct slm_adapter *adapter;
     uint32_t can;                      /* operations that it supports */
+    bool grows;                        /* the program makes regions longer */
     const struct hrn_watcher *watcher; /* NULL: none */
     const struct hrn_program *program;
     struct hrn_head head; /* the program's */

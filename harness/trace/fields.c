@@ -142,7 +142,7 @@ const struct hrn_head_field hrn_head_fields[HRN_HEAD_FIELDS] = {
     {AT(gap_bytes), 0, 64, 0, "a gap from 0 to 64"},
     {AT(region_bytes), REGION_MIN, HRN_TRACE_CREATE_MAX, 0, "a region of 16384 to 67108864 bytes"},
     {AT(block_bytes), 1, HRN_TRACE_CREATE_MAX, 0, "a block of 1 to 67108864 bytes"},
-    {AT(flags), 0, HRN_HEAD_FLAGS, 0, "flags from 0 to 7"},
+    {AT(flags), 0, HRN_HEAD_FLAGS, 0, "flags from 0 to 15"},
     {AT(check_every), 0, UINT32_MAX, 0, "a number below 2^32"},
     {AT(fault_nth), 0, UINT32_MAX, 0, "a number below 2^32"},
     {AT(fault_count), 0, UINT32_MAX, 0, "a number below 2^32"},

@@ -95,6 +95,7 @@ struct slm_adapter_slab_shape {
     unsigned per_doubling;   /* size classes, a power of two from 1 to 16 */
     bool shared;             /* used through several views in alternation */
     size_t max_bytes;        /* the size to which it could grow; 0: it has no reserve */
+    bool locked;             /* all views use one lock */
 };
 
 /* Valid until the arena is destroyed. The mill owns it. */

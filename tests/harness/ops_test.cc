@@ -146,7 +146,7 @@ TEST(ProgramDecode, BytesOfOlderVersionsHaveNoneOfTheNewOperations)
 {
     const uint8_t more[] = {HRN_FREE, HRN_ALLOC, HRN_FREE,     HRN_ALLOC, HRN_FREE, HRN_CALLOC,
                             HRN_FREE, HRN_ALLOC, HRN_MEMALIGN, HRN_FREE,  HRN_FREE};
-    const uint8_t versions[] = {0, 1, 3, 255};
+    const uint8_t versions[] = {0, 1, 4, 255};
     for (uint8_t version : versions) {
         for (uint8_t code = HRN_GROW; code < 32; code++) {
             Program program(OneRecord(version, code, 0, 0));
@@ -161,6 +161,16 @@ TEST(ProgramDecode, BytesOfOlderVersionsHaveNoneOfTheNewOperations)
         }
         EXPECT_EQ(Program(OneRecord(version, HRN_MEMALIGN, 31, 7))->ops[0].align_bytes, 1u << 31);
         EXPECT_EQ(Program(OneRecord(version, HRN_MEMALIGN, 40, 48))->ops[0].align_bytes, 48u);
+    }
+}
+
+TEST(ProgramDecode, BytesOfVersion2HaveNoLockedSlabs)
+{
+    for (uint8_t version : {uint8_t{1}, uint8_t{2}, uint8_t{HRN_VERSION}}) {
+        Bytes bytes = OneRecord(version, HRN_CHECK, 0, 0);
+        bytes[1] = 0xff;
+        uint32_t expected = version == HRN_VERSION ? HRN_HEAD_FLAGS : HRN_HEAD_LOCKED - 1u;
+        EXPECT_EQ(Program(bytes)->head.flags, expected) << unsigned{version};
     }
 }
 

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "harness/adapters/slab_views.h"
 #include "harness/run/run.h"
 #include "gtest/gtest.h"
 
@@ -108,6 +109,122 @@ TEST(CreateAnswerLaw, CountsTheReserveOfEachProgram)
         EXPECT_EQ(hrn_run_catch(&hrn_adapter_slab, &program, &result), HRN_LAW_NONE) << result.text;
         hrn_program_fini(&program);
     }
+}
+
+/* --- Views --- */
+
+class SlabViews : public testing::Test {
+  protected:
+    SlabViews()
+    {
+        hrn_program_init(&program_);
+        program_.head.region_bytes = 20 * kSlabPage;
+        program_.head.check_every = 1;
+    }
+    ~SlabViews() override
+    {
+        hrn_program_fini(&program_);
+    }
+    void Add(hrn_kind kind, uint32_t id = HRN_NO_ID, size_t size_bytes = 0)
+    {
+        hrn_op op{};
+        op.kind = static_cast<uint8_t>(kind);
+        op.id = id;
+        op.size_bytes = size_bytes;
+        hrn_program_push(&program_, op);
+    }
+    hrn_law Run(const slm_adapter &adapter)
+    {
+        return hrn_run_catch(&adapter, &program_, &result_);
+    }
+
+    hrn_program program_;
+    hrn_result result_{};
+};
+
+TEST_F(SlabViews, PagesThatGrowAddsServeRequests)
+{
+    for (int flags : {+HRN_HEAD_RESERVE, HRN_HEAD_RESERVE | HRN_HEAD_SHARED}) {
+        program_.head.flags = static_cast<uint32_t>(flags);
+        hrn_program_clear(&program_);
+        Add(HRN_ALLOC, 0, 18 * kSlabPage);
+        Add(HRN_ALLOC, 1, 4 * kSlabPage);
+        Add(HRN_GROW, HRN_NO_ID, 4 * kSlabPage);
+        Add(HRN_ALLOC, 2, 4 * kSlabPage);
+        EXPECT_EQ(Run(hrn_adapter_slab), HRN_LAW_NONE) << result_.text;
+        EXPECT_EQ(result_.n_refused, 1u) << "only the one before the slab grew";
+    }
+}
+
+TEST_F(SlabViews, WithoutAReserveGrowAddsNoPages)
+{
+    Add(HRN_ALLOC, 0, 18 * kSlabPage);
+    Add(HRN_GROW, HRN_NO_ID, 4 * kSlabPage);
+    Add(HRN_ALLOC, 1, 4 * kSlabPage);
+    EXPECT_EQ(Run(hrn_adapter_slab), HRN_LAW_NONE) << result_.text;
+    EXPECT_EQ(result_.n_refused, 1u);
+}
+
+unsigned n_repairs_seen;
+
+size_t NoteRepairs(void *self)
+{
+    size_t n_pages = hrn_adapter_slab.trim(self);
+    n_repairs_seen = hrn_slab_views_of(self)->n_repairs;
+    return n_pages;
+}
+
+TEST_F(SlabViews, HolderOfALockedSlabDiesAtEachTrim)
+{
+    slm_adapter adapter = hrn_adapter_slab;
+    adapter.trim = NoteRepairs;
+    Add(HRN_ALLOC, 0, 100);
+    Add(HRN_TRIM);
+    for (int flags : {0, +HRN_HEAD_LOCKED, HRN_HEAD_LOCKED | HRN_HEAD_SHARED}) {
+        program_.head.flags = static_cast<uint32_t>(flags);
+        EXPECT_EQ(Run(adapter), HRN_LAW_NONE) << result_.text;
+        EXPECT_EQ(n_repairs_seen, flags == 0 ? 0u : 3u) << "two that failed on purpose, and one";
+    }
+}
+
+slm_adapter_answer FreeAndKeepTheLock(void *self, void *p, size_t size_bytes)
+{
+    slm_adapter_answer answer = hrn_adapter_slab.free(self, p, size_bytes);
+    (void)slm_lock_lock(hrn_slab_views_of(self)->lock);
+    return answer;
+}
+
+TEST_F(SlabViews, LockThatACallKeepsBreaksALaw)
+{
+    slm_adapter adapter = hrn_adapter_slab;
+    adapter.free = FreeAndKeepTheLock;
+    program_.head.flags = HRN_HEAD_LOCKED;
+    Add(HRN_ALLOC, 0, 100);
+    Add(HRN_FREE, 0);
+    EXPECT_EQ(Run(adapter), HRN_LAW_self_check);
+    EXPECT_STREQ(result_.text, "lock: a call has not released it");
+    EXPECT_EQ(Run(hrn_adapter_slab), HRN_LAW_NONE) << "the next program has a lock of its own";
+}
+
+slm_adapter_answer FreeWithAReport(void *self, void *p, size_t size_bytes)
+{
+    hrn_slab_views *views = hrn_slab_views_of(self);
+    unsigned n_before = views->n_events;
+    slm_adapter_answer answer = hrn_adapter_slab.free(self, p, size_bytes);
+    (void)slm_slab_free(hrn_slab_of(self), &n_before);
+    const slm_slab_event want{SLM_OK, nullptr, "free", 0, p};
+    hrn_slab_views_expect_event(views, n_before, &want);
+    return answer;
+}
+
+TEST_F(SlabViews, ReportOfACallThatSucceededBreaksALaw)
+{
+    slm_adapter adapter = hrn_adapter_slab;
+    adapter.free = FreeWithAReport;
+    Add(HRN_ALLOC, 0, 100);
+    Add(HRN_FREE, 0);
+    EXPECT_EQ(Run(adapter), HRN_LAW_statistics);
+    EXPECT_STREQ(result_.text, "1 reports of one call of free");
 }
 
 } // namespace

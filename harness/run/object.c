@@ -58,12 +58,26 @@ static uint32_t find_overlapped(const struct hrn_run *run, const unsigned char *
     return HRN_NO_ID;
 }
 
+__attribute__((noreturn)) static void fail_overlap(const struct hrn_run *run, unsigned char *p,
+                                                   size_t n)
+{
+    uint32_t id = find_overlapped(run, p, hrn_object_extent(n));
+    size_t other_bytes = id == HRN_NO_ID ? SIZE_MAX : run->model.objects[id].size_bytes;
+    if (n != 0 && other_bytes != 0) {
+        hrn_law_overlap("%zu bytes at %p overlap live object #%d", n, (void *)p, (int)id);
+    }
+    hrn_law_overlap(
+        "two live objects share the address %p: a new one of %zu bytes, and #%d of %zu. "
+        "If size 0 gets no address of its own, declare .zero = "
+        "SLM_ADAPTER_ZERO_UNASKED",
+        (void *)p, n, (int)id, other_bytes);
+}
+
 static void take_bytes(struct hrn_run *run, unsigned char *p, size_t n)
 {
     if (!hrn_fault_on(HRN_FAULT_NO_OVERLAP) &&
         !hrn_map_take(&run->model.map, p, hrn_object_extent(n))) {
-        hrn_law_overlap("%zu bytes at %p overlap live object #%d", n, (void *)p,
-                        (int)find_overlapped(run, p, hrn_object_extent(n)));
+        fail_overlap(run, p, n);
     }
 }
 

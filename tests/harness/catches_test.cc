@@ -193,6 +193,29 @@ TEST(PlantedBugs, AllocatorWithoutABugKeepsEveryLaw)
     EXPECT_GT(caught.n_ops, 50000u);
 }
 
+TEST(PlantedBugs, ObjectsOfSizeZeroWithOneAddressSayWhatToDeclare)
+{
+    hrn_program program;
+    hrn_program_init(&program);
+    for (uint32_t id = 0; id < 2; id++) {
+        hrn_op op{};
+        op.kind = HRN_ALLOC;
+        op.id = id;
+        hrn_program_push(&program, op);
+    }
+    hrn_result result;
+    EXPECT_EQ(hrn_run_catch(hrn_broken_adapter(HRN_BUG_zero_alias), &program, &result),
+              HRN_LAW_overlap);
+    std::string seen = result.text;
+    EXPECT_EQ(seen.find("two live objects share the address 0x"), 0u) << seen;
+    EXPECT_NE(
+        seen.find(": a new one of 0 bytes, and #0 of 0. If size 0 gets no address of its own, "
+                  "declare .zero = SLM_ADAPTER_ZERO_UNASKED"),
+        std::string::npos)
+        << seen;
+    hrn_program_fini(&program);
+}
+
 /* --- Planted faults of the harness --- */
 
 class HarnessFault : public testing::Test {

@@ -237,6 +237,14 @@ TEST_F(Hunt, AFindingThatNeedsEarlierProgramsIsMarked)
     EXPECT_TRUE(Has(json.out, "\"small\":null,\"reproduces\":false,")) << json.out;
 }
 
+TEST_F(Hunt, FractionOfAMinuteEndsItWithoutASignal)
+{
+    Done done = Find("good", {"--minutes", "0.08"});
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_EQ(LastLine(done.out), "findings: 0\n") << done.out;
+    EXPECT_FALSE(Has(done.out, "stopped")) << done.out;
+}
+
 TEST_F(Hunt, WrongCallsAreAnsweredWithWhatIsWrong)
 {
     ExpectWrong({"hunt"}, "hunt: expected a shared object, or --adapter NAME");

@@ -390,6 +390,18 @@ TEST_F(Slabmill, AdaptersListsThoseOfSharedObjects)
     EXPECT_EQ(std::count(done.out.begin(), done.out.end(), '\n'), 1) << done.out;
 }
 
+TEST_F(Slabmill, ProbeOfABrokenAllocatorSaysSoAndExitsWithOne)
+{
+    Done broken = Run({"probe", "--adapter", "broken:overlap", "--ops", "20000"});
+    EXPECT_EQ(broken.status, 1) << broken.out;
+    EXPECT_TRUE(Has(broken.out, "programs broke a law or crashed\n      first: broke law "))
+        << broken.out;
+    Done good = Run({"probe", "--adapter", "slab", "--ops", "20000"});
+    EXPECT_EQ(good.status, 0) << good.out;
+    EXPECT_FALSE(Has(good.out, "broke a law")) << good.out;
+    EXPECT_TRUE(Has(Run({"probe", "--help"}).out, "Exit status: 0 no program broke")) << good.out;
+}
+
 TEST_F(Slabmill, UsageShowsWhichCommandsTakeASharedObject)
 {
     for (const char *command : {"replay", "explain", "report", "shrink", "emit-test"}) {

@@ -138,7 +138,6 @@ TEST_F(WrongCalls, NumbersOutOfRangeAreNamedWithTheRange)
         {"soak", "--seconds", "a number from 1 to 4294967294"},
         {"soak", "--timeout", "a number from 1 to 1000000"},
         {"hunt", "--programs", "a number from 1 to 4294967294"},
-        {"hunt", "--minutes", "a number from 1 to 4294967294"},
         {"hunt", "--jobs", "a number from 1 to 64"},
         {"shrink", "--runs", "a number from 1 to 4294967294"},
         {"replay", "--region", "a number from 1 to 1073741824"},
@@ -155,6 +154,17 @@ TEST_F(WrongCalls, NumbersOutOfRangeAreNamedWithTheRange)
     }
     ExpectWrong({"soak", "--seed", "18446744073709551616"},
                 "--seed 18446744073709551616: expected a number below 2^64");
+}
+
+TEST_F(WrongCalls, MinutesMayHaveAFractionAndNothingElse)
+{
+    for (const char *value : {"0", "-1", "1x", "x", "1.", ".5", ".", " 1", "0.0001", "1e3", "1.5.5",
+                              "1000000001", ""}) {
+        ExpectWrong({"hunt", std::string("--minutes=") + value},
+                    std::string("--minutes ") + value +
+                        ": expected a number from 0.001 to 1000000000");
+    }
+    ExpectWrong({"hunt", "--minutes", "1.5"}, "hunt: expected a shared object, or --adapter NAME");
 }
 
 TEST_F(WrongCalls, TextsThatAreEmptyAreNamed)

@@ -336,10 +336,13 @@ static bool run_pack(struct pack *pack)
 static void set_end(struct pack *pack)
 {
     struct mill_hunt *hunt = pack->hunt;
-    uint64_t minutes = hunt->options->minutes != 0 ? hunt->options->minutes : 1;
+    uint64_t milliseconds = hunt->options->milliseconds;
+    milliseconds = milliseconds != 0 ? milliseconds : 60000;
     hunt->has_end = hunt->options->programs == 0;
     (void)clock_gettime(CLOCK_MONOTONIC, &pack->end);
-    pack->end.tv_sec += (time_t)(minutes * 60);
+    pack->end.tv_nsec += (long)(milliseconds % 1000 * 1000000);
+    pack->end.tv_sec += (time_t)(milliseconds / 1000) + pack->end.tv_nsec / 1000000000;
+    pack->end.tv_nsec %= 1000000000;
     hunt->last = pack->end;
     hunt->last.tv_sec += GRACE_SECONDS;
 }
@@ -402,7 +405,7 @@ int mill_hunt(const struct mill_options *options)
     if (options->adapter == NULL) {
         return mill_complain("hunt: expected a shared object, or --adapter NAME");
     }
-    if (options->minutes != 0 && options->programs != 0) {
+    if (options->milliseconds != 0 && options->programs != 0) {
         return mill_complain("hunt: expected one of --minutes and --programs");
     }
     struct mill_hunt hunt = {.options = options,

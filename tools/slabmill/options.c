@@ -9,7 +9,7 @@
 
 #include "tools/slabmill/slabmill.h"
 
-enum row_type { ROW_TEXT, ROW_NUMBER, ROW_SEED, ROW_FLAG, ROW_PAUSE, ROW_LIST };
+enum row_type { ROW_TEXT, ROW_NUMBER, ROW_SEED, ROW_FLAG, ROW_PAUSE, ROW_LIST, ROW_MINUTES };
 
 struct row {
     const char *name;
@@ -124,9 +124,9 @@ static const struct row rows[MILL_OPTIONS] = {
                        .help = "lock file of the zone, if its lock is of the file kind"},
     [MILL_OPT_MINUTES] = {.name = "--minutes",
                           .value = "N",
-                          .type = ROW_NUMBER,
-                          .offset = AT(minutes),
-                          .help = "how long to hunt (1)"},
+                          .type = ROW_MINUTES,
+                          .offset = AT(milliseconds),
+                          .help = "how long to hunt (1); 0.5 is half a minute"},
     [MILL_OPT_PROGRAMS] = {.name = "--programs",
                            .value = "N",
                            .type = ROW_NUMBER,
@@ -198,6 +198,24 @@ static bool read_number(const struct row *row, const char *text, uint64_t *numbe
     return digits && range;
 }
 
+#define MINUTES_MAX 1000000000u
+
+/* Minutes, which may have a fraction, as milliseconds. */
+static bool read_minutes(const struct row *row, const char *text, uint64_t *milliseconds)
+{
+    size_t n_whole = strspn(text, "0123456789");
+    size_t n_part = text[n_whole] == '.' ? strspn(text + n_whole + 1, "0123456789") : 0;
+    size_t n = n_whole + (n_part > 0 ? n_part + 1 : 0);
+    double minutes = strtod(text, NULL); /* no locale is set: the point is a point */
+    bool good = n_whole > 0 && text[n] == '\0' && minutes >= 0.001 && minutes <= MINUTES_MAX;
+    if (!good) {
+        (void)mill_complain("%s %s: expected a number from 0.001 to %u", row->name, text,
+                            MINUTES_MAX);
+    }
+    *milliseconds = good ? (uint64_t)(minutes * 60000 + 0.5) : 0;
+    return good;
+}
+
 static bool text_allowed(const struct row *row, const char *text)
 {
     const char *const *texts = row->texts;
@@ -229,7 +247,8 @@ static bool set_value(const struct row *row, const char *value, struct mill_opti
     }
     if (row->type != ROW_TEXT) {
         uint64_t number;
-        bool good = read_number(row, value, &number);
+        bool good = row->type == ROW_MINUTES ? read_minutes(row, value, &number)
+                                             : read_number(row, value, &number);
         memcpy(field, &number, sizeof number);
         return good;
     }
@@ -248,9 +267,10 @@ static void list_options(const struct mill_command *command, struct option *long
                          const char **shorts)
 {
     static const int arguments[] = {
-        [ROW_TEXT] = required_argument,  [ROW_NUMBER] = required_argument,
-        [ROW_SEED] = required_argument,  [ROW_FLAG] = no_argument,
-        [ROW_PAUSE] = optional_argument, [ROW_LIST] = required_argument,
+        [ROW_TEXT] = required_argument,    [ROW_NUMBER] = required_argument,
+        [ROW_SEED] = required_argument,    [ROW_FLAG] = no_argument,
+        [ROW_PAUSE] = optional_argument,   [ROW_LIST] = required_argument,
+        [ROW_MINUTES] = required_argument,
     };
     size_t n = 0;
     longs[n++] = (struct option){"help", no_argument, NULL, 'h'};

@@ -31,7 +31,8 @@ struct probing {
     struct shared *shared;
     struct hrn_program program;
     uint64_t n_programs;
-    uint64_t n_findings; /* programs that broke a law or crashed */
+    uint64_t n_findings;               /* programs that broke a law or crashed */
+    char first[MILL_TRIAL_TEXT_BYTES]; /* what the first of them did */
 };
 
 /* --- Programs --- */
@@ -102,7 +103,9 @@ static void run_programs(struct probing *probing, const struct mill_options *opt
         make_program(probing, options->seed == 0 ? 1 : options->seed);
         probing->n_programs++;
         mill_trial_call(&trial, run_program, probing, (unsigned)options->timeout);
-        probing->n_findings += trial.end != MILL_END_KEPT;
+        if (trial.end != MILL_END_KEPT && probing->n_findings++ == 0) {
+            mill_trial_text(&trial, probing->first, sizeof probing->first);
+        }
     }
     hrn_program_fini(&probing->program);
 }
@@ -172,8 +175,8 @@ static void print_page(const struct probing *probing)
     uint32_t declared = hrn_promises_of(adapter);
     printf("  promises     observed in %" PRIu64 " operations", probing->shared->n_done);
     if (probing->n_findings > 0) {
-        printf("; %" PRIu64 " of %" PRIu64 " programs broke a law or crashed", probing->n_findings,
-               probing->n_programs);
+        printf("; %" PRIu64 " of %" PRIu64 " programs broke a law or crashed\n      first: %s",
+               probing->n_findings, probing->n_programs, probing->first);
     }
     printf("\n");
     print_declared(adapter);
@@ -186,21 +189,22 @@ static void print_page(const struct probing *probing)
     print_growth(adapter, probe);
 }
 
-bool mill_probe_adapter(const struct mill_options *options, const struct slm_adapter *adapter)
+enum mill_exit mill_probe_adapter(const struct mill_options *options,
+                                  const struct slm_adapter *adapter)
 {
     struct probing probing = {.adapter = adapter};
     void *page = mmap(NULL, sizeof *probing.shared, PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED) {
         (void)mill_complain("probe: no memory to share");
-        return false;
+        return MILL_WRONG;
     }
     probing.shared = page;
     (void)fflush(stdout);
     run_programs(&probing, options);
     print_page(&probing);
     (void)munmap(page, sizeof *probing.shared);
-    return true;
+    return probing.n_findings > 0 ? MILL_BROKEN : MILL_GOOD;
 }
 
 int mill_probe(const struct mill_options *options)
@@ -213,5 +217,5 @@ int mill_probe(const struct mill_options *options)
         return MILL_WRONG;
     }
     printf("%s\n", adapter->name);
-    return mill_probe_adapter(options, adapter) ? MILL_GOOD : MILL_WRONG;
+    return (int)mill_probe_adapter(options, adapter);
 }

@@ -57,11 +57,11 @@ struct mill_options {
     uint64_t timeout; /* of one run, seconds */
     uint64_t watch;   /* seconds between two looks; 0: one look */
     const char *svg;
-    const char *lock;  /* a zone's lock file */
-    uint64_t minutes;  /* 0: not given */
-    uint64_t programs; /* 0: not given */
-    uint64_t jobs;     /* 0: not given */
-    uint64_t region;   /* bytes; 0: not given */
+    const char *lock;      /* a zone's lock file */
+    uint64_t milliseconds; /* of --minutes; 0: not given */
+    uint64_t programs;     /* 0: not given */
+    uint64_t jobs;         /* 0: not given */
+    uint64_t region;       /* bytes; 0: not given */
     bool has_seed;
     bool has_plugin;         /* the adapter was one of the files */
     struct mill_list known;  /* folders of earlier hunts */
@@ -309,8 +309,10 @@ int mill_emit_test(const struct mill_options *options);
 int mill_soak(const struct mill_options *options);
 int mill_check(const struct mill_options *options);
 int mill_probe(const struct mill_options *options);
-/* Prints the part of a page about promises. Stops no command: false only without memory. */
-bool mill_probe_adapter(const struct mill_options *options, const struct slm_adapter *adapter);
+/* Prints the part of a page about promises. BROKEN: a program broke a law or crashed; WRONG: there
+ * is no memory. */
+enum mill_exit mill_probe_adapter(const struct mill_options *options,
+                                  const struct slm_adapter *adapter);
 /* mill_soak for an adapter that was found. */
 int mill_soak_adapter(const struct mill_options *options, const struct slm_adapter *adapter);
 int mill_adapters(const struct mill_options *options);

@@ -5,6 +5,7 @@
 Bazel's place is taken by a program that notes its arguments and answers as the case wants it.
 """
 
+import json
 import pathlib
 import re
 import shutil
@@ -18,7 +19,11 @@ BAZELW = """#!/bin/sh
 echo "$*" >> calls
 case "$1" in
 query) cat answer ;;
-test) grep -qxF "$2" passing || exit "$(cat status)" ;;
+test)
+    for last in "$@"; do :; done
+    cp events "${last#--build_event_json_file=}"
+    grep -qxF "$2" passing || exit "$(cat status)"
+    ;;
 esac
 """
 
@@ -37,6 +42,7 @@ class CheckTest(unittest.TestCase):
         self.write("status", "0\n")
         self.write("passing", "")
         self.write("calls", "")
+        self.write("events", "")
         self.write("answer", "//tests/slab:slab_test\n//tests/slab:walk_test\n")
 
     def write(self, path, text):
@@ -54,7 +60,8 @@ class CheckTest(unittest.TestCase):
     def calls(self, command):
         """The arguments of the calls of one of Bazel's commands, without it."""
         lines = (self.tree / "calls").read_text().splitlines()
-        return [line.partition(" ")[2] for line in lines if line.startswith(command)]
+        found = [line.partition(" ")[2] for line in lines if line.startswith(command)]
+        return [re.sub(r" --build_event_json_file=\S+$", "", line) for line in found]
 
     def chosen_from(self, path):
         """The tests that a file's are chosen from."""
@@ -131,8 +138,27 @@ class CheckTest(unittest.TestCase):
         self.write("status", "3\n")
         done = self.check("allocator/slab/walk.c")
         self.assertEqual(done.returncode, 1)
-        self.assertEqual(done.stdout.splitlines()[-1], "check: FAILED: allocator/slab/walk.c")
+        self.assertEqual(
+            done.stdout.splitlines()[-1],
+            "check: FAILED: allocator/slab/walk.c: //tests/slab:walk_test",
+        )
         self.assertEqual(self.calls("test"), ["//tests/slab:walk_test"])
+
+    def test_last_line_names_only_the_tests_that_failed(self):
+        self.write("allocator/slab/span.c", "")
+        self.write("answer", "".join(f"//tests/slab:{name}_test\n" for name in "abc"))
+        self.write("status", "3\n")
+        events = [
+            {"id": {"testSummary": {"label": f"//tests/slab:{name}_test"}},
+             "testSummary": {"overallStatus": status}}
+            for name, status in (("a", "PASSED"), ("b", "FAILED"))
+        ]
+        self.write("events", "".join(json.dumps(event) + "\n" for event in events))
+        done = self.check("allocator/slab/span.c")
+        self.assertEqual(
+            done.stdout.splitlines()[-1],
+            "check: FAILED: allocator/slab/span.c: //tests/slab:b_test //tests/slab:c_test",
+        )
 
     def test_failure_of_another_test_ends_the_check_with_1_too(self):
         self.write("allocator/slab/walk.c", "")
@@ -140,7 +166,10 @@ class CheckTest(unittest.TestCase):
         self.write("passing", "//tests/slab:walk_test\n")
         done = self.check("allocator/slab/walk.c")
         self.assertEqual(done.returncode, 1)
-        self.assertEqual(done.stdout.splitlines()[-1], "check: FAILED: allocator/slab/walk.c")
+        self.assertEqual(
+            done.stdout.splitlines()[-1],
+            "check: FAILED: allocator/slab/walk.c: //tests/slab:slab_test",
+        )
 
     def wrong(self, message, *words):
         """Expects a wrong call, which runs no test."""

@@ -85,6 +85,13 @@ class DocumentsTest(unittest.TestCase):
                     self.assertTrue(has_target(package, name))
         self.assertGreater(n_labels, 20)
 
+    def test_no_block_builds_optimised_and_runs_what_bazel_bin_has(self):
+        # An optimised build makes bazel-bin another folder, and the next usual one takes it back.
+        for path in DOCUMENTS:
+            for block in re.findall(r"^```.*?^```$", path.read_text(), re.DOTALL | re.MULTILINE):
+                with self.subTest(document=path.name, block=block):
+                    self.assertFalse("build -c opt" in block and "bazel-bin/" in block)
+
     def test_scripts_that_documents_call_are_there(self):
         n_scripts = 0
         for path in DOCUMENTS:

@@ -96,8 +96,8 @@ _variant = rule(
     attrs = {
         "binaries": attr.label_list(cfg = _build_as, mandatory = True),
         "variant": attr.string(mandatory = True, values = _VARIANTS.keys()),
-        "_whitelist_function_transition": attr.label(
-            default = "@bazel_tools//tools/whitelists/function_transition_whitelist",
+        "_allowlist_function_transition": attr.label(
+            default = "@bazel_tools//tools/allowlists/function_transition_allowlist",
         ),
     },
 )

@@ -168,7 +168,7 @@ def hrn_room(
     cc_library(
         name = name,
         srcs = native.glob(["*.c"], exclude = exclude) + srcs,
-        hdrs = native.glob(["*.h"], exclude = exclude),
+        hdrs = native.glob(["*.h"], allow_empty = True, exclude = exclude),
         copts = SLM_COPTS + copts,
         linkopts = linkopts,
         visibility = visibility,
@@ -178,10 +178,7 @@ def hrn_room(
     )
     native.filegroup(
         name = "files",
-        srcs = native.glob([
-            "*.c",
-            "*.h",
-        ]),
+        srcs = native.glob(["*.c"]) + native.glob(["*.h"], allow_empty = True),
         visibility = ["//visibility:public"],
     )
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """with_every_check: a library and all that it links, built with SLM_CHECKS=3 under any flags."""
 
+load("@rules_cc//cc/common:cc_info.bzl", "CcInfo")
+
 _COPT = "//command_line_option:copt"
 _LEVEL = "-DSLM_CHECKS="
 

@@ -16,6 +16,7 @@ _THIRD_PARTY = [
     # Debian's own bazel-rules-cc is too new for its Bazel.
     "rules_cc",
     "rules_fuzzing",
+    "rules_shell",
 ]
 
 def _declare(rule, name, **kwargs):

@@ -3,6 +3,8 @@
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_test")
 load("@rules_fuzzing//fuzzing:cc_defs.bzl", "cc_fuzz_test")
+load("@rules_shell//shell:sh_binary.bzl", "sh_binary")
+load("@rules_shell//shell:sh_test.bzl", "sh_test")
 load("//fuzz/overnight:variants.bzl", "overnight_variants")
 
 def allocator_mill(name, adapter, deps, ops = 200000, tags = []):
@@ -35,7 +37,7 @@ def allocator_mill(name, adapter, deps, ops = 200000, tags = []):
         outs = [name + "_record.so"],
         cmd = "cp $< $@",
     )
-    native.sh_test(
+    sh_test(
         name = name + "_check",
         size = "medium",
         srcs = [Label("//bazel:mill_check.sh")],
@@ -89,7 +91,7 @@ def _night(name):
         name = folder,
         targets = {name + "_fuzz": []},
     )
-    native.sh_binary(
+    sh_binary(
         name = name + "_night",
         testonly = True,
         srcs = [Label("//fuzz/overnight:overnight.sh")],

@@ -2,6 +2,7 @@
 """written_test: a test that a tool of the project wrote for a bug."""
 
 load("@rules_cc//cc:defs.bzl", "cc_binary")
+load("@rules_shell//shell:sh_test.bzl", "sh_test")
 load("//bazel:copts.bzl", "SLM_CXXOPTS")
 load("//bazel:gtest.bzl", "cc_gtest")
 
@@ -42,7 +43,7 @@ def written_test(name, cmd, tool, sound, status, expected_lines, deps):
         tags = ["nomsan"],
         deps = deps + ["@com_google_googletest//:gtest_main"],
     )
-    native.sh_test(
+    sh_test(
         name = name + "_test",
         size = "small",
         srcs = ["//tests/harness:emitted_test.sh"],

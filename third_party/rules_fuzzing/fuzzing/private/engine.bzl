@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A fuzzing engine: a library with main(), and a script that starts a binary linked with it."""
 
+load("@rules_cc//cc/common:cc_info.bzl", "CcInfo")
+
 CcFuzzingEngineInfo = provider(
     doc = "How to start a fuzz binary that was linked with the engine.",
     fields = {

@@ -84,8 +84,10 @@ def allocator_mill(name, adapter, deps, ops = 200000, tags = []):
 def _night(name):
     """Manual: it needs the fuzz target in every build."""
     folder = name + "_night_files"
-    overnight = Label("//fuzz/overnight")
-    mill = ["--mill-folder=../" + overnight.workspace_name] if overnight.workspace_name else []
+
+    # external/NAME, next to which runfiles have ../NAME; empty in slabmill's own workspace.
+    root = Label("//fuzz/overnight").workspace_root
+    mill = ["--mill-folder=" + root.replace("external", "..", 1)] if root else []
     package = native.package_name() + "/" if native.package_name() else ""
     overnight_variants(
         name = folder,

@@ -18,10 +18,16 @@ cc_library(
 cc_fuzzing_engine(
     name = "engine",
     display_name = "AFL++",
-    launcher = "@rules_fuzzing//fuzzing/engines:libfuzzer_launcher.sh",
+    launcher = "launcher.sh",
     library = ":engine_lib",
     visibility = ["//visibility:public"],
 )
+"""
+
+# For <name>_run alone: a night starts <name>_bin itself.
+_LAUNCHER = """#!/bin/sh
+echo "a night (//fuzz:overnight) runs AFL++; by hand: afl-fuzz -i IN -o OUT -- $FUZZER_BINARY" >&2
+exit 1
 """
 
 def _find(repository_ctx):
@@ -35,6 +41,7 @@ def _afl_repository_impl(repository_ctx):
     folder = _find(repository_ctx)
     found = [folder + "/" + _DRIVER, folder + "/" + _RUNTIME, "-lstdc++"] if folder else []
     repository_ctx.file("BUILD", _BUILD.format(linkopts = found))
+    repository_ctx.file("launcher.sh", _LAUNCHER)
     repository_ctx.file("found.bzl", "AFL_FOUND = %s\n" % bool(folder))
 
 # Local: each start of a Bazel server searches again, so a new installation is found.

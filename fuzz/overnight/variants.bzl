@@ -16,13 +16,16 @@ _SANITIZER = "@rules_fuzzing//fuzzing:cc_engine_sanitizer"
 _COPT = "//command_line_option:copt"
 _LINKOPT = "//command_line_option:linkopt"
 
-_LIBFUZZER = "@rules_fuzzing//fuzzing/engines:libfuzzer"
-_REPLAY = "@rules_fuzzing//fuzzing/engines:replay"
+# Full names: Bazel may read a transition's values in the workspace that uses this one, where our
+# names of repositories mean nothing.
+_AFL = str(Label("@slabmill_afl//:engine"))
+_LIBFUZZER = str(Label("@rules_fuzzing//fuzzing/engines:libfuzzer"))
+_REPLAY = str(Label("@rules_fuzzing//fuzzing/engines:replay"))
 
 # engine, its instrumentation, sanitizer, further flags for compiler and linker.
 _VARIANTS = {
     "afl": struct(
-        engine = "@slabmill_afl//:engine",
+        engine = _AFL,
         instrumentation = "none",
         sanitizer = "asan-ubsan",
         # AFL++'s run-time library counts edges by this. The linker must not add libFuzzer's.

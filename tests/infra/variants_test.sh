@@ -4,6 +4,14 @@
 # without a dictionary. A package without such a target does not load, and the error says why.
 set -eu
 
+case $(bazel --version) in
+*no_version* | "bazel 4."*) ;;
+*)
+    echo "NOT RUN: these packages are for Bazel 4, with WORKSPACE and rules that are built in"
+    exit 0
+    ;;
+esac
+
 scratch=${TEST_TMPDIR:?}
 tree=$scratch/tree
 mkdir -p "$tree/fuzz/overnight" "$tree/afl" "$tree/some" "$tree/none"

@@ -4,6 +4,14 @@
 # command, check, conformance suite and fuzz target work, and the check finds a bug in the heap.
 . tests/install/install.sh
 
+case $(bazel --version) in
+*no_version* | "bazel 4."*) ;;
+*)
+    echo "NOT RUN: this workspace is for Bazel 4, with WORKSPACE and nothing to download"
+    exit 0
+    ;;
+esac
+
 mkdir "$scratch/slabmill"
 # Bazel's sandbox has links. Bazel ignores most of third_party/, so it is no input of the test.
 tar -ch WORKSPACE allocator bazel fuzz harness include tools | tar -x -C "$scratch/slabmill"

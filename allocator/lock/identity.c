@@ -64,6 +64,7 @@ static bool is_in_parents_pid_namespace(void)
 
 static void renew_in_child(void)
 {
+    int kept_errno = errno;
     uint64_t here = slm_lock_find_namespaces();
     if (here == SLM_LOCK_NAMESPACES_UNKNOWN) {
         here = is_in_parents_pid_namespace() ? slm_lock_namespaces() : NAMESPACES_OTHER;
@@ -71,6 +72,7 @@ static void renew_in_child(void)
     __atomic_store_n(&namespaces, here, __ATOMIC_RELAXED);
     parent = getpid();
     slm_lock_self_cached = find_self();
+    errno = kept_errno;
 }
 
 static void install_fork_handler(void)

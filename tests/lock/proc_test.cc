@@ -144,6 +144,23 @@ TEST(LockProcNamespaces, AStateMadeWithoutThemIsRefusedLater)
     EXPECT_EQ(attach(&mine, page.state()), SLM_E_STATE);
 }
 
+/* A child asks for its identity within fork. */
+TEST(LockProcIdentity, ThatCannotBeReadLeavesErrnoInAChildOfFork)
+{
+    Lock lock;
+    EXPECT_EQ(run_faked([&] {
+                  int how = 0;
+                  errno_of["/proc/thread-self/stat"] = EACCES;
+                  errno = EXDEV;
+                  pid_t child = fork();
+                  if (child == 0) {
+                      _exit(errno);
+                  }
+                  return waitpid(child, &how, 0) == child && WIFEXITED(how) ? WEXITSTATUS(how) : 0;
+              }),
+              EXDEV);
+}
+
 /* --- Whose /proc it is --- */
 
 constexpr int kDead = 100;

@@ -38,6 +38,7 @@ HARNESS_ROOMS = [
 FUZZ_BODIES = [
     "any",
     "common",
+    "lock",
     "rbtree",
     "schedule",
     "slab_image",

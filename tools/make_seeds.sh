@@ -15,7 +15,7 @@ max_bytes=4096 # the largest candidate
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-all="pool_fuzz pool_vs_slow_fuzz rbtree_fuzz slab_fuzz slab_image_fuzz trace_fuzz zone_fuzz"
+all="lock_fuzz pool_fuzz pool_vs_slow_fuzz rbtree_fuzz slab_fuzz slab_image_fuzz trace_fuzz zone_fuzz"
 targets=${*:-$all zone_edge_fuzz zone_image_fuzz zone_threads_fuzz}
 labels=//tools/slabmill
 for target in $targets; do
@@ -90,75 +90,8 @@ make_images()
     done
 }
 
-# Records of rbtree_fuzz (fuzz/rbtree/rbtree.h). many KIND FROM TO STEP: one record for each item in
-# that order, with the item's number as its key; tree KIND ITEM KEY VALUE: one record.
-tree()
-{
-    le 1 "$1" && le 1 "$2" && le 2 "$3" && le 4 "$4"
-}
-many()
-{
-    for item in $(seq "$2" "$4" "$3"); do
-        tree "$1" "$item" "$item" 0
-    done
-}
-# scattered KIND STEP: every item once, in steps of STEP (odd).
-scattered()
-{
-    for i in $(seq 0 63); do
-        tree "$1" $((i * $2 % 64)) $((i * $2 % 64)) 0
-    done
-}
-insert=0 delete=1 find=2 lower_bound=3 walk=4 walk_back=5
-list_insert=6 list_touch=7 list_remove=8 list_walk=9
-nulls=10 wrong_tree=11 wrong_list=12 tree_copy=13 list_copy=14 hurt=15
-
-# Words of the memory that programs of rbtree_fuzz damage: where each part begins, and the length of
-# an item.
-root=1 n_nodes=2 newest=5 oldest=6 n_listed=7 items=11 item_words=8
-
-make_trees()
-{
-    dir=$1
-    (le 1 15 && many $insert 0 40 1 && many $delete 0 40 1) >"$dir/up_and_away_upwards"
-    (le 1 15 && many $insert 0 40 1 && many $delete 40 0 -1) >"$dir/up_and_away_downwards"
-    (le 1 15 && many $insert 40 0 -1 && many $delete 0 40 2 && many $delete 1 40 2) \
-        >"$dir/down_and_away_by_turns"
-    for step in 5 11 21 43; do
-        (le 1 15 && scattered $insert 29 && scattered $delete $step) >"$dir/scattered_by_$step"
-    done
-    (le 1 15 && many $insert 0 60 3 && many $insert 1 60 3 && many $insert 2 60 3 &&
-        many $find 0 63 1 && many $lower_bound 0 63 1 && tree $walk 0 0 0 &&
-        tree $walk_back 0 0 0) >"$dir/searched_and_walked"
-    (le 1 2 && many $insert 0 60 1 && many $find 0 4 1 && many $lower_bound 0 4 1 &&
-        many $delete 60 0 -3) >"$dir/equal_keys"
-    (le 1 15 && many $insert 0 30 1 && many $insert 0 30 1 && many $insert 128 158 1 &&
-        many $insert 160 190 1 && many $delete 128 158 1 && many $delete 0 30 1 &&
-        many $delete 0 30 1) >"$dir/twice_and_in_both_trees"
-    (le 1 15 && many $list_insert 0 30 1 && many $list_touch 0 30 5 && many $list_insert 0 9 1 &&
-        tree $list_walk 0 0 0 && many $list_remove 0 30 2 && many $list_remove 30 0 -1 &&
-        many $list_touch 0 9 1) >"$dir/list"
-    (le 1 15 && many $insert 0 20 1 && many $list_insert 0 20 1 && many $nulls 0 2 1 &&
-        many $wrong_tree 0 25 1 && many $wrong_list 0 25 1 && many $tree_copy 0 25 1 &&
-        many $list_copy 0 25 1) >"$dir/misuse_of_every_kind"
-    for manner in 0 1 2 3 4 5 6 7; do
-        (
-            le 1 15
-            many $insert 0 12 1
-            many $list_insert 0 12 1
-            for word in $root $n_nodes $newest $oldest $n_listed; do
-                tree $hurt $manner "$word" 3
-                tree $walk 0 0 0
-            done
-            for item in 0 3 5 7 12; do
-                for word in 0 1 2 3 4 5 6 7; do
-                    tree $hurt $manner $((items + item * item_words + word)) 5
-                    tree $list_walk 0 0 0
-                done
-            done
-        ) >"$dir/hurt_in_manner_$manner"
-    done
-}
+# shellcheck source=tools/seeds/rbtree.sh
+. tools/seeds/rbtree.sh
 
 # Records of zone_fuzz (fuzz/zone/zone.h): zone KIND ACTOR SLOT EXTRA VALUE. It writes one record.
 zone()
@@ -471,11 +404,15 @@ each_of_a_page()
     done
 }
 
+# shellcheck source=tools/seeds/lock.sh
+. tools/seeds/lock.sh
+
 # hand TARGET: writes the inputs made by hand into $work/hand.
 hand()
 {
     mkdir -p "$work/hand"
     case $1 in
+    lock_fuzz) make_locks "$work/hand" ;;
     pool*) "$mill" seeds tools/seeds/pool/*.trace -o "$work/hand" ;;
     slab_fuzz) "$mill" seeds tools/seeds/slab/*.trace -o "$work/hand" ;;
     slab_image_fuzz) make_images "$work/hand" ;;
@@ -498,6 +435,10 @@ more()
 {
     mkdir -p "$work/more"
     case $1 in
+    lock_fuzz | rbtree_fuzz)
+        HRN_FUZZ_GENERATE=1 "$bin/fuzz/${1}_bin" -seed=1 -mutate_depth=1 -runs=$rounds \
+            -max_len=$max_bytes "$work/more" 2>/dev/null
+        ;;
     pool*)
         "$mill" seeds corpus/traces/*.pool.trace -o "$work/more"
         "$mill" soak --adapter pool --seed 1 --rounds $rounds --save-seeds "$work/more"

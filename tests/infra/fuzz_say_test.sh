@@ -52,6 +52,7 @@ check() { # target shape kind (adapter | call)
     echo "$1: $kinds kinds"
 }
 
+check lock_fuzz 'head=1 record=8 programs=0 can=0' FORCE hrn_fuzz_lock
 check pool_fuzz 'head=24 record=8 programs=1 can=1fdfff' memalign pool
 check rbtree_fuzz 'head=1 record=8 programs=0 can=0' HURT hrn_fuzz_rbtree
 check schedule_fuzz 'head=33 record=1 programs=0 can=0' death hrn_fuzz_schedule

@@ -22,23 +22,9 @@ TREE_LAW_LIST(LAW_DEFINE)
 
 /* --- The memory under test, and the model --- */
 
-struct memory hrn_tree_memory;
-struct slm_journal hrn_tree_journal; /* off */
 struct hrn_tree_counts hrn_tree_counted;
 
-/* Item numbers, in the order in which a walk must visit them. */
-struct sequence {
-    uint8_t items[N_ITEMS];
-    size_t n;
-};
-
-static struct account {
-    struct sequence trees[2];
-    struct sequence lists[2];
-    uint64_t keys[N_ITEMS];
-    int8_t tree_of[N_ITEMS]; /* -1: in none */
-    int8_t list_of[N_ITEMS];
-} account;
+static struct tree_account account;
 
 struct memory hrn_tree_before; /* copy of the memory, for calls that must not change it */
 static struct memory healthy;  /* copy of the memory before it was damaged */
@@ -63,7 +49,7 @@ static const struct item *item_of(const struct slm_rbtree_node *node)
     return (const struct item *)((const unsigned char *)node - offsetof(struct item, node));
 }
 
-static int compare(const void *key, const struct slm_rbtree_node *node)
+int hrn_tree_compare(const void *key, const struct slm_rbtree_node *node)
 {
     uint64_t a = *(const uint64_t *)key;
     uint64_t b = item_of(node)->key;
@@ -72,7 +58,7 @@ static int compare(const void *key, const struct slm_rbtree_node *node)
 
 int hrn_tree_order(const struct slm_rbtree_node *a, const struct slm_rbtree_node *b)
 {
-    return compare(&item_of(a)->key, b);
+    return hrn_tree_compare(&item_of(a)->key, b);
 }
 
 static void drop_item(struct sequence *sequence, uint8_t item)
@@ -108,12 +94,12 @@ static size_t place_of(const struct sequence *sequence, uint64_t key, bool after
 
 void hrn_tree_remember(void)
 {
-    memcpy(&hrn_tree_before, &hrn_tree_memory, sizeof hrn_tree_memory);
+    memcpy(&hrn_tree_before, hrn_tree_memory, sizeof *hrn_tree_memory);
 }
 
 void hrn_tree_expect_silence(const char *call)
 {
-    if (memcmp(&hrn_tree_before, &hrn_tree_memory, sizeof hrn_tree_memory) != 0) {
+    if (memcmp(&hrn_tree_before, hrn_tree_memory, sizeof *hrn_tree_memory) != 0) {
         hrn_tree_law_silence("%s", call);
     }
 }
@@ -133,14 +119,14 @@ static void expect(const char *call, enum slm_status seen, enum slm_status expec
 
 unsigned hrn_tree_check(unsigned which, slm_rbtree_order *by)
 {
-    return slm_rbtree_check(&hrn_tree_journal, &hrn_tree_memory.trees[which], by, LOW,
-                            sizeof hrn_tree_memory);
+    return slm_rbtree_check(&hrn_tree_journal, &hrn_tree_memory->trees[which], by, hrn_tree_low(),
+                            hrn_tree_high());
 }
 
 unsigned hrn_tree_check_list(unsigned which)
 {
-    return slm_lru_check(&hrn_tree_journal, &hrn_tree_memory.lists[which], LOW,
-                         sizeof hrn_tree_memory);
+    return slm_lru_check(&hrn_tree_journal, &hrn_tree_memory->lists[which], hrn_tree_low(),
+                         hrn_tree_high());
 }
 
 static void expect_sound(unsigned which)
@@ -149,13 +135,13 @@ static void expect_sound(unsigned which)
     unsigned tree = hrn_tree_check(which, hrn_tree_order);
     unsigned list = hrn_tree_check_list(which);
     hrn_tree_expect_silence("check");
-    if (tree != 0 || hrn_tree_memory.trees[which].n_nodes != account.trees[which].n) {
+    if (tree != 0 || hrn_tree_memory->trees[which].n_nodes != account.trees[which].n) {
         hrn_tree_law_tree_check("I%u, %" PRIu64 " nodes for %zu", tree,
-                                hrn_tree_memory.trees[which].n_nodes, account.trees[which].n);
+                                hrn_tree_memory->trees[which].n_nodes, account.trees[which].n);
     }
-    if (list != 0 || hrn_tree_memory.lists[which].n_nodes != account.lists[which].n) {
+    if (list != 0 || hrn_tree_memory->lists[which].n_nodes != account.lists[which].n) {
         hrn_tree_law_list_check("I%u, %" PRIu64 " nodes for %zu", list,
-                                hrn_tree_memory.lists[which].n_nodes, account.lists[which].n);
+                                hrn_tree_memory->lists[which].n_nodes, account.lists[which].n);
     }
 }
 
@@ -171,27 +157,54 @@ static void expect_wiped(const void *node, size_t n_bytes)
 
 struct slm_rbtree_node *hrn_tree_node(uint8_t item)
 {
-    return &hrn_tree_memory.items[item].node;
+    return &hrn_tree_memory->items[item].node;
 }
 
 struct slm_lru_node *hrn_tree_used(uint8_t item)
 {
-    return &hrn_tree_memory.items[item].used;
+    return &hrn_tree_memory->items[item].used;
+}
+
+/* Keys change through the journal too. False: it has no room, and nothing has changed. */
+static bool set_key(uint8_t item, uint64_t key)
+{
+    enum slm_status expected = hrn_tree_can(1);
+    hrn_tree_remember();
+    expect("key", slm_journal_write(&hrn_tree_journal, &hrn_tree_memory->items[item].key, key),
+           expected);
+    account.keys[item] = expected == SLM_OK ? key : account.keys[item];
+    return expected == SLM_OK;
+}
+
+/* Words that an insert sets: their old values do not count. value: bit 30: the first, 31: the
+ * second. */
+static void soil(const struct op *op, uint64_t *first, uint64_t *second)
+{
+    uint64_t *words[] = {first, second};
+    for (unsigned i = 0; i < 2; i++) {
+        if ((op->value >> (30 + i) & 1u) != 0 && hrn_tree_can(1) == SLM_OK) {
+            expect("soil", slm_journal_write(&hrn_tree_journal, words[i], op->value), SLM_OK);
+        }
+    }
 }
 
 static void insert(const struct op *op)
 {
     bool is_out = account.tree_of[op->item] < 0;
     struct sequence *sequence = &account.trees[op->which];
-    if (is_out) {
-        account.keys[op->item] = hrn_tree_memory.items[op->item].key = op->key & key_mask;
+    if (is_out && !set_key(op->item, op->key & key_mask)) {
+        return;
     }
+    if (is_out) {
+        soil(op, &hrn_tree_node(op->item)->left, &hrn_tree_node(op->item)->right);
+    }
+    enum slm_status expected = is_out ? hrn_tree_can(SLM_RBTREE_ENTRIES) : SLM_E_DUPLICATE;
     hrn_tree_remember();
     expect("insert",
-           slm_rbtree_insert(&hrn_tree_journal, &hrn_tree_memory.trees[op->which],
+           slm_rbtree_insert(&hrn_tree_journal, &hrn_tree_memory->trees[op->which],
                              hrn_tree_node(op->item), hrn_tree_order),
-           is_out ? SLM_OK : SLM_E_DUPLICATE);
-    if (is_out) {
+           expected);
+    if (expected == SLM_OK) {
         add_item(sequence, place_of(sequence, account.keys[op->item], true), op->item);
         account.tree_of[op->item] = (int8_t)op->which;
     }
@@ -200,12 +213,13 @@ static void insert(const struct op *op)
 static void delete_node(const struct op *op)
 {
     bool is_in = account.tree_of[op->item] == op->which;
+    enum slm_status expected = is_in ? hrn_tree_can(SLM_RBTREE_ENTRIES) : SLM_E_NOT_MEMBER;
     hrn_tree_remember();
     expect("delete",
-           slm_rbtree_remove(&hrn_tree_journal, &hrn_tree_memory.trees[op->which],
+           slm_rbtree_remove(&hrn_tree_journal, &hrn_tree_memory->trees[op->which],
                              hrn_tree_node(op->item)),
-           is_in ? SLM_OK : SLM_E_NOT_MEMBER);
-    if (is_in) {
+           expected);
+    if (expected == SLM_OK) {
         drop_item(&account.trees[op->which], op->item);
         account.tree_of[op->item] = -1;
         expect_wiped(hrn_tree_node(op->item), sizeof(struct slm_rbtree_node));
@@ -215,7 +229,7 @@ static void delete_node(const struct op *op)
 static void search(const struct op *op)
 {
     const struct sequence *sequence = &account.trees[op->which];
-    const struct slm_rbtree *tree = &hrn_tree_memory.trees[op->which];
+    const struct slm_rbtree *tree = &hrn_tree_memory->trees[op->which];
     uint64_t key = op->key & key_mask;
     size_t at = place_of(sequence, key, false);
     const struct slm_rbtree_node *expected =
@@ -223,9 +237,9 @@ static void search(const struct op *op)
     const struct slm_rbtree_node *seen;
     hrn_tree_remember();
     if (op->kind == HRN_TREE_LOWER_BOUND) {
-        seen = slm_rbtree_lower_bound(&hrn_tree_journal, tree, &key, compare);
+        seen = slm_rbtree_lower_bound(&hrn_tree_journal, tree, &key, hrn_tree_compare);
     } else {
-        seen = slm_rbtree_find(&hrn_tree_journal, tree, &key, compare);
+        seen = slm_rbtree_find(&hrn_tree_journal, tree, &key, hrn_tree_compare);
         expected = expected != NULL && item_of(expected)->key == key ? expected : NULL;
     }
     hrn_tree_expect_silence("search");
@@ -238,7 +252,7 @@ static void walk(unsigned which)
 {
     const struct sequence *sequence = &account.trees[which];
     const struct slm_rbtree_node *node =
-        slm_rbtree_first(&hrn_tree_journal, &hrn_tree_memory.trees[which]);
+        slm_rbtree_first(&hrn_tree_journal, &hrn_tree_memory->trees[which]);
     for (size_t i = 0; i < sequence->n; i++) {
         if (node != hrn_tree_node(sequence->items[i])) {
             hrn_tree_law_tree_order("place %zu of %zu", i, sequence->n);
@@ -254,7 +268,7 @@ static void walk_back(unsigned which)
 {
     const struct sequence *sequence = &account.trees[which];
     const struct slm_rbtree_node *node =
-        slm_rbtree_last(&hrn_tree_journal, &hrn_tree_memory.trees[which]);
+        slm_rbtree_last(&hrn_tree_journal, &hrn_tree_memory->trees[which]);
     for (size_t i = sequence->n; i > 0; i--) {
         if (node != hrn_tree_node(sequence->items[i - 1])) {
             hrn_tree_law_tree_order("backwards, place %zu of %zu", i, sequence->n);
@@ -271,13 +285,20 @@ static void walk_back(unsigned which)
 static void list_insert(const struct op *op)
 {
     bool is_out = account.list_of[op->item] < 0;
+    bool is_newest = op->kind == HRN_TREE_LIST_INSERT;
+    struct slm_lru *list = &hrn_tree_memory->lists[op->which];
+    if (is_out) {
+        soil(op, &hrn_tree_used(op->item)->newer, &hrn_tree_used(op->item)->older);
+    }
+    enum slm_status expected = is_out ? hrn_tree_can(SLM_LRU_ENTRIES) : SLM_E_DUPLICATE;
     hrn_tree_remember();
     expect("list insert",
-           slm_lru_insert(&hrn_tree_journal, &hrn_tree_memory.lists[op->which],
-                          hrn_tree_used(op->item)),
-           is_out ? SLM_OK : SLM_E_DUPLICATE);
-    if (is_out) {
-        add_item(&account.lists[op->which], 0, op->item);
+           is_newest ? slm_lru_insert(&hrn_tree_journal, list, hrn_tree_used(op->item))
+                     : slm_lru_insert_oldest(&hrn_tree_journal, list, hrn_tree_used(op->item)),
+           expected);
+    if (expected == SLM_OK) {
+        struct sequence *sequence = &account.lists[op->which];
+        add_item(sequence, is_newest ? 0 : sequence->n, op->item);
         account.list_of[op->item] = (int8_t)op->which;
     }
 }
@@ -285,12 +306,13 @@ static void list_insert(const struct op *op)
 static void list_touch(const struct op *op)
 {
     bool is_in = account.list_of[op->item] == op->which;
+    enum slm_status expected = is_in ? hrn_tree_can(SLM_LRU_ENTRIES) : SLM_E_NOT_MEMBER;
     hrn_tree_remember();
     expect("touch",
-           slm_lru_touch(&hrn_tree_journal, &hrn_tree_memory.lists[op->which],
+           slm_lru_touch(&hrn_tree_journal, &hrn_tree_memory->lists[op->which],
                          hrn_tree_used(op->item)),
-           is_in ? SLM_OK : SLM_E_NOT_MEMBER);
-    if (is_in) {
+           expected);
+    if (expected == SLM_OK) {
         drop_item(&account.lists[op->which], op->item);
         add_item(&account.lists[op->which], 0, op->item);
     }
@@ -299,12 +321,13 @@ static void list_touch(const struct op *op)
 static void list_remove(const struct op *op)
 {
     bool is_in = account.list_of[op->item] == op->which;
+    enum slm_status expected = is_in ? hrn_tree_can(SLM_LRU_ENTRIES) : SLM_E_NOT_MEMBER;
     hrn_tree_remember();
     expect("remove",
-           slm_lru_remove(&hrn_tree_journal, &hrn_tree_memory.lists[op->which],
+           slm_lru_remove(&hrn_tree_journal, &hrn_tree_memory->lists[op->which],
                           hrn_tree_used(op->item)),
-           is_in ? SLM_OK : SLM_E_NOT_MEMBER);
-    if (is_in) {
+           expected);
+    if (expected == SLM_OK) {
         drop_item(&account.lists[op->which], op->item);
         account.list_of[op->item] = -1;
         expect_wiped(hrn_tree_used(op->item), sizeof(struct slm_lru_node));
@@ -315,9 +338,9 @@ static void list_walk(unsigned which)
 {
     const struct sequence *sequence = &account.lists[which];
     const struct slm_lru_node *newest =
-        slm_lru_newest(&hrn_tree_journal, &hrn_tree_memory.lists[which]);
+        slm_lru_newest(&hrn_tree_journal, &hrn_tree_memory->lists[which]);
     const struct slm_lru_node *oldest =
-        slm_lru_oldest(&hrn_tree_journal, &hrn_tree_memory.lists[which]);
+        slm_lru_oldest(&hrn_tree_journal, &hrn_tree_memory->lists[which]);
     for (size_t i = 0; i < sequence->n; i++) {
         if (newest != hrn_tree_used(sequence->items[i]) ||
             oldest != hrn_tree_used(sequence->items[sequence->n - 1 - i])) {
@@ -335,8 +358,8 @@ static void list_walk(unsigned which)
 
 static void nulls(const struct op *op)
 {
-    struct slm_rbtree *tree = &hrn_tree_memory.trees[op->which];
-    struct slm_lru *list = &hrn_tree_memory.lists[op->which];
+    struct slm_rbtree *tree = &hrn_tree_memory->trees[op->which];
+    struct slm_lru *list = &hrn_tree_memory->lists[op->which];
     struct slm_rbtree_node *node = hrn_tree_node(op->item);
     struct slm_lru_node *used = hrn_tree_used(op->item);
     hrn_tree_remember();
@@ -354,6 +377,12 @@ static void nulls(const struct op *op)
     expect("touch", slm_lru_touch(&hrn_tree_journal, list, NULL), SLM_E_NULL);
     expect("remove", slm_lru_remove(&hrn_tree_journal, NULL, used), SLM_E_NULL);
     expect("remove", slm_lru_remove(&hrn_tree_journal, list, NULL), SLM_E_NULL);
+    expect("insert oldest", slm_lru_insert_oldest(NULL, list, used), SLM_E_NULL);
+    expect("insert oldest", slm_lru_insert_oldest(&hrn_tree_journal, NULL, used), SLM_E_NULL);
+    expect("insert oldest", slm_lru_insert_oldest(&hrn_tree_journal, list, NULL), SLM_E_NULL);
+    expect("touch", slm_lru_touch(&hrn_tree_journal, NULL, used), SLM_E_NULL);
+    expect("remove", slm_lru_remove(&hrn_tree_journal, NULL, used), SLM_E_NULL);
+    hrn_tree_read_nulls(tree, node, list, used);
 }
 
 /* Removes an item from a tree or list that it is not in. */
@@ -373,9 +402,9 @@ static void wrong(const struct op *op)
 /* A byte-for-byte copy of an item, linked or not, is in no tree and no list. */
 static void copy(const struct op *op)
 {
-    struct slm_rbtree *tree = &hrn_tree_memory.trees[account.tree_of[op->item] == 1];
-    struct slm_lru *list = &hrn_tree_memory.lists[account.list_of[op->item] == 1];
-    memcpy(&hrn_tree_memory.items[COPY], &hrn_tree_memory.items[op->item], sizeof(struct item));
+    struct slm_rbtree *tree = &hrn_tree_memory->trees[account.tree_of[op->item] == 1];
+    struct slm_lru *list = &hrn_tree_memory->lists[account.list_of[op->item] == 1];
+    memcpy(&hrn_tree_memory->items[COPY], &hrn_tree_memory->items[op->item], sizeof(struct item));
     hrn_tree_remember();
     if (op->kind == HRN_TREE_TREE_COPY) {
         expect("delete", slm_rbtree_remove(&hrn_tree_journal, tree, hrn_tree_node(COPY)),
@@ -386,7 +415,7 @@ static void copy(const struct op *op)
         expect("remove", slm_lru_remove(&hrn_tree_journal, list, hrn_tree_used(COPY)),
                SLM_E_NOT_MEMBER);
     }
-    memset(&hrn_tree_memory.items[COPY], 0, sizeof(struct item));
+    memset(&hrn_tree_memory->items[COPY], 0, sizeof(struct item));
 }
 
 /* --- Damage --- */
@@ -394,7 +423,7 @@ static void copy(const struct op *op)
 static void hurt(const struct op *op)
 {
     if (!is_hurt) {
-        memcpy(&healthy, &hrn_tree_memory, sizeof hrn_tree_memory);
+        memcpy(&healthy, hrn_tree_memory, sizeof *hrn_tree_memory);
         is_hurt = true;
     }
     hrn_tree_hurt(op);
@@ -404,7 +433,7 @@ static void hurt(const struct op *op)
 static void heal(void)
 {
     if (is_hurt) {
-        memcpy(&hrn_tree_memory, &healthy, sizeof hrn_tree_memory);
+        memcpy(hrn_tree_memory, &healthy, sizeof *hrn_tree_memory);
         is_hurt = false;
     }
 }
@@ -440,6 +469,37 @@ static void look_and_misuse(const struct op *op)
     }
 }
 
+static void run_change(const struct op *op)
+{
+    switch (op->kind) {
+    case HRN_TREE_INSERT:
+        insert(op);
+        break;
+    case HRN_TREE_DELETE:
+        delete_node(op);
+        break;
+    case HRN_TREE_LIST_INSERT:
+    case HRN_TREE_LIST_OLDEST:
+        list_insert(op);
+        break;
+    case HRN_TREE_LIST_TOUCH:
+        list_touch(op);
+        break;
+    case HRN_TREE_LIST_REMOVE:
+        list_remove(op);
+        break;
+    case HRN_TREE_COMMIT:
+        hrn_tree_commit(&account);
+        break;
+    case HRN_TREE_ABORT:
+        hrn_tree_abort(&account);
+        break;
+    default:
+        look_and_misuse(op);
+        break;
+    }
+}
+
 static void run_op(const struct op *op)
 {
     hrn_tree_counted.n_kind[op->kind]++;
@@ -450,26 +510,11 @@ static void run_op(const struct op *op)
         return;
     }
     heal();
-    switch (op->kind) {
-    case HRN_TREE_INSERT:
-        insert(op);
-        break;
-    case HRN_TREE_DELETE:
-        delete_node(op);
-        break;
-    case HRN_TREE_LIST_INSERT:
-        list_insert(op);
-        break;
-    case HRN_TREE_LIST_TOUCH:
-        list_touch(op);
-        break;
-    case HRN_TREE_LIST_REMOVE:
-        list_remove(op);
-        break;
-    default:
-        look_and_misuse(op);
+    if (op->kind == HRN_TREE_DIE) {
+        hrn_tree_die_within(op);
         return;
     }
+    hrn_tree_run_mortal(run_change, op, &account);
     expect_sound(op->which);
 }
 
@@ -495,11 +540,10 @@ static void decode(struct op *op, const uint8_t *record)
 
 static void begin(uint8_t head)
 {
-    memset(&hrn_tree_memory, 0, sizeof hrn_tree_memory);
     memset(&account, 0, sizeof account);
     memset(account.tree_of, -1, sizeof account.tree_of);
     memset(account.list_of, -1, sizeof account.list_of);
-    hrn_tree_journal.base = (unsigned char *)&hrn_tree_memory;
+    hrn_tree_begin((head & 16u) != 0, &account);
     key_mask = (UINT64_C(1) << (head & 15u)) - 1;
     is_hurt = false;
 }
@@ -507,6 +551,7 @@ static void begin(uint8_t head)
 static void end(void)
 {
     heal();
+    hrn_tree_end(&account);
     for (unsigned which = 0; which < 2; which++) {
         expect_sound(which);
         walk(which);

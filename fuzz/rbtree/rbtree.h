@@ -19,11 +19,16 @@ extern "C" {
  *          overwrites a word of that memory. After that only checks run, which must return and
  *          write nothing, and a tree or list that they find sound must be possible to walk and
  *          empty. The next other operation restores the memory first.
- * Bytes    Byte 0: bits 0-3, bits of a key; then records of 8 bytes: operation (1), item (1), key
+ *          With a journal, changes are made in transactions. Aborted, without room for more
+ *          entries, or cut off by a death at a point within a call, they must leave every byte as
+ *          the last commit did. Checks of damaged memory must find an invariant that a plain second
+ *          check finds too, and nothing if that finds nothing.
+ * Bytes    Byte 0: bits 0-3, bits of a key; bit 4: the journal is on; then records of 8 bytes: operation (1), item (1), key
  *          or place (2), value (4). The item's bit 7 chooses the tree or list. HURT writes to word
  *          `key`; bits 0-2 of its item choose the new content: the value, signed; the offset of
  *          item `value`'s tree node, the same marked red, or of its list node; a copy of word
  *          `value`; the old word with the value's bits inverted; plus one; minus one.
+ *          Inserts: bits 30 and 31 write to words of the node before. DIE: at point `value` of the next calls, bits 8-15: and again in the repair.
  * Safety   One thread. Failure: each broken law aborts in a function of its own.
  */
 #define HRN_TREE_LIST(X)                                                                           \
@@ -42,7 +47,11 @@ extern "C" {
     X(WRONG_LIST)                                                                                  \
     X(TREE_COPY)                                                                                   \
     X(LIST_COPY)                                                                                   \
-    X(HURT)
+    X(HURT)                                                                                        \
+    X(LIST_OLDEST)                                                                                 \
+    X(COMMIT)                                                                                      \
+    X(ABORT)                                                                                       \
+    X(DIE)
 
 #define HRN_TREE_ENUM(name) HRN_TREE_##name,
 enum hrn_tree_op { HRN_TREE_LIST(HRN_TREE_ENUM) HRN_TREE_COUNT };

@@ -26,6 +26,19 @@ void slm_segment_remove_leftovers(const struct slm_segment *segment);
 /* POSIX, MEMFD, FILE: how many names its file has. SLM_E_STATE (the descriptor), SLM_E_IO. */
 enum slm_status slm_segment_count_names(const struct slm_segment *segment, size_t *n,
                                         struct slm_error *error);
+/* POSIX, FILE: gives its file a temporary name too, which stays while this process lives, or until
+ * one of the next two calls. SLM_UNCHANGED: the file system gives no second name. Fails: SLM_E_STATE
+ * (the descriptor), SLM_E_SPACE, SLM_E_ACCESS, SLM_E_IO. */
+enum slm_status slm_segment_add_name(struct slm_segment *segment, struct slm_error *error);
+bool slm_segment_has_second_name(const struct slm_segment *segment);
+/* Removes the second name. It has none: does nothing. */
+void slm_segment_drop_name(struct slm_segment *segment);
+/* Puts the file back under its own name, by its second one, in place of the file that has it now.
+ * SLM_E_MISSING: it has no second name; as slm_segment_publish. */
+enum slm_status slm_segment_return_to_name(struct slm_segment *segment, struct slm_error *error);
+/* SLM_E_MISSING: the segment's name was removed; SLM_E_REPLACED: it leads to another file. */
+enum slm_status slm_segment_check_own_name(const struct slm_segment *segment,
+                                           struct slm_error *error);
 /* Reads its first bytes, by no mapping of a file. *n_read: as many as there are. SLM_E_IO. */
 enum slm_status slm_segment_read_head(const struct slm_segment *segment, void *buffer,
                                       size_t n_bytes, size_t *n_read, struct slm_error *error);

@@ -53,12 +53,13 @@ struct slm_segment {
     bool replaces;       /* its name is that of another file until then */
     pid_t maker;         /* the process that made the handle; a child of fork inherits it */
     int fd;              /* -1: none */
+    int second_fd;       /* keeps a file's second name from removal; 0: none */
     dev_t device;        /* of the descriptor's file */
     ino_t inode;
     int lock_command; /* what fcntl locked the length with */
     int id;           /* SYSV */
     char *label;      /* after the struct; POSIX and FILE: the path */
-    char *temporary;  /* after the label; the path of an unnamed file that needs one; "": none */
+    char *temporary;  /* after the label; an unnamed file's path, or a second one; "": none */
 };
 
 /* Whether the SIGBUS guard watches it. If not, nothing was mended. */
@@ -154,12 +155,6 @@ enum slm_status slm_segment_open_unnamed(struct slm_segment *segment, struct slm
 enum slm_status slm_segment_name_file(struct slm_segment *segment, struct slm_error *error);
 /* Removes the temporary name, if there is one and it is this file's. */
 void slm_segment_forget_unnamed(struct slm_segment *segment);
-
-/* --- list.c --- */
-
-/* SLM_E_MISSING: the segment's name was removed; SLM_E_REPLACED: it leads to another file. */
-enum slm_status slm_segment_check_own_name(const struct slm_segment *segment,
-                                           struct slm_error *error);
 
 /* --- memory_limit.c --- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files that have no name yet: opened, named, removed after a maker that died. */
+/* Files that have no name yet: opened, named, removed after a maker that died. Second names. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* O_TMPFILE */
 #endif
@@ -282,5 +282,98 @@ enum slm_status slm_segment_name_file(struct slm_segment *segment, struct slm_er
     (void)slm_segment_sys.flock(segment->fd, LOCK_UN);
     segment->temporary[0] = '\0';
     segment->is_unnamed = false;
+    return SLM_OK;
+}
+
+/* --- A second name --- */
+
+/* Of a file system, or a rule of the system, that allows none; or without /proc. */
+static bool lacks_second_names(int os_errno)
+{
+    return os_errno == EPERM || os_errno == EOPNOTSUPP || os_errno == ENOSYS ||
+           os_errno == EMLINK || os_errno == ENOENT || os_errno == EACCES;
+}
+
+/* A descriptor of its own: the lock on the segment's would stay with children of fork. */
+static int open_again(struct slm_segment *segment, const char *link)
+{
+    struct slm_segment other = {.fd = -1, .label = ""};
+    if (slm_segment_keep(&other, slm_segment_sys.open(link, O_RDONLY | O_CLOEXEC, 0)) != 0) {
+        return -1;
+    }
+    segment->second_fd = other.fd;
+    /* Where it fails, the file system has no locks, or another process keeps the file's names. */
+    (void)slm_segment_sys.flock(other.fd, LOCK_EX | LOCK_NB);
+    return 0;
+}
+
+static void forget_second(struct slm_segment *segment)
+{
+    segment->temporary[0] = '\0';
+    if (segment->second_fd > 0) {
+        (void)slm_segment_sys.close(segment->second_fd);
+        segment->second_fd = 0;
+    }
+}
+
+static int link_again(struct slm_segment *segment, const char *link)
+{
+    char *path = segment->temporary;
+    size_t n = write_stem(path, segment->label);
+    for (unsigned round = 0; round < TRIES; round++) {
+        (void)sprintf(path + n, "%016llx", make_digits(segment, round));
+        if (slm_segment_sys.link(link, path) == 0) {
+            return 0;
+        }
+        if (errno != EEXIST) {
+            break;
+        }
+    }
+    return -1;
+}
+
+enum slm_status slm_segment_add_name(struct slm_segment *segment, struct slm_error *error)
+{
+    char link[LINK_BYTES];
+    struct stat stat;
+    enum slm_status status = slm_segment_check_descriptor(segment, &stat, error);
+    if (status != SLM_OK) {
+        return status;
+    }
+    write_link(link, segment->fd);
+    if (open_again(segment, link) == 0 && link_again(segment, link) == 0) {
+        return SLM_OK;
+    }
+    status = lacks_second_names(errno)
+                 ? SLM_UNCHANGED
+                 : slm_segment_fail(error, segment->label, "cannot give it a second name");
+    forget_second(segment);
+    return status;
+}
+
+bool slm_segment_has_second_name(const struct slm_segment *segment)
+{
+    return segment->second_fd > 0;
+}
+
+void slm_segment_drop_name(struct slm_segment *segment)
+{
+    if (slm_segment_has_second_name(segment)) {
+        remove_own(segment->temporary, segment);
+        forget_second(segment);
+    }
+}
+
+enum slm_status slm_segment_return_to_name(struct slm_segment *segment, struct slm_error *error)
+{
+    struct stat stat;
+    errno = ENOENT;
+    if (!slm_segment_has_second_name(segment) ||
+        slm_segment_sys.lstat(segment->temporary, &stat) != 0 ||
+        !slm_segment_is_file(segment, &stat) ||
+        slm_segment_sys.rename_over(segment->temporary, segment->label) != 0) {
+        return slm_segment_fail(error, segment->label, "cannot get its name back");
+    }
+    forget_second(segment);
     return SLM_OK;
 }

@@ -20,7 +20,7 @@ static unsigned check_header(struct slm_zone *zone)
         header->checksum != slm_zone_checksum(&zone->fixed)) {
         return ZONE_HEADER;
     }
-    if (!zone_state_is_usable(header->state) && header->state != ZONE_MOVED) {
+    if (!zone_state_is_usable(header->state) && !zone_state_is_moved(header->state)) {
         return ZONE_STATE;
     }
     uint64_t bytes = zone_bytes(zone);

@@ -75,7 +75,7 @@ static inline bool slm_zone_has_name(enum slm_segment_kind kind)
 /* Without the lock: whether its content is in another zone, or is about to be. */
 static inline bool slm_zone_is_moved(const struct slm_zone *zone)
 {
-    return __atomic_load_n(&zone->header->state, __ATOMIC_ACQUIRE) == ZONE_MOVED;
+    return zone_state_is_moved(__atomic_load_n(&zone->header->state, __ATOMIC_ACQUIRE));
 }
 
 /* A zone that another process can meet by its name. */
@@ -265,7 +265,16 @@ enum slm_status slm_zone_settle_successor(const struct slm_zone *to, struct slm_
  * Fails, changing nothing, as slm_segment_publish. */
 enum slm_status slm_zone_switch(struct slm_zone *from, struct slm_zone *to,
                                 struct slm_error *error);
-/* Under the lock of a zone whose state is ZONE_MOVED. SLM_E_REPLACED: its content is in another
+/* Before slm_zone_switch, where slm_zone_switch_back may be needed. SLM_UNCHANGED: that will fail,
+ * since the file system gives no second name. Fails as slm_segment_add_name. */
+enum slm_status slm_zone_keep_file(struct slm_zone *from, struct slm_error *error);
+/* Under the locks of both, after slm_zone_switch: all is as before it, and `to` refuses its lock, as a
+ * moved zone does. Fails, changing nothing, as slm_segment_return_to_name. */
+enum slm_status slm_zone_switch_back(struct slm_zone *from, struct slm_zone *to,
+                                     struct slm_error *error);
+/* Undoes slm_zone_keep_file. */
+void slm_zone_let_file_go(struct slm_zone *from);
+/* Under the lock of a zone whose state is a moved one. SLM_E_REPLACED: its content is in another
  * zone. SLM_OK: it is not, and the zone is ready again. SLM_E_STATE, SLM_E_IO: the descriptor does
  * not say. */
 enum slm_status slm_zone_end_move(struct slm_zone *from);

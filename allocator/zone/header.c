@@ -89,7 +89,7 @@ enum slm_status slm_zone_check_header(const struct zone_header *header, const ch
                              (unsigned long long)fixed->max_bytes);
     }
     if (!zone_state_is_usable(header->state) && header->state != ZONE_BROKEN &&
-        header->state != ZONE_MOVED) {
+        !zone_state_is_moved(header->state)) {
         return slm_error_set(error, SLM_E_STATE, 0, "%s: its state is damaged", label);
     }
     return SLM_OK;

@@ -21,7 +21,13 @@ enum zone_state {
     ZONE_CLEAN = 0x6e61656c,  /* ready, and all of its file is on the disk: see power.c */
     ZONE_COPIED = 0x79706f63, /* ready, and a copy of it is being made: see marks.c */
     ZONE_MOVED = 0x65766f6d,  /* its content may be another zone's now: see move.c */
+    ZONE_PARTED = 0x74726170, /* the same, and its file had a second name before */
 };
+
+static inline bool zone_state_is_moved(uint64_t state)
+{
+    return state == ZONE_MOVED || state == ZONE_PARTED;
+}
 
 /* Whether the zone can be used. */
 static inline bool zone_state_is_usable(uint64_t state)

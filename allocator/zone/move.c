@@ -20,6 +20,16 @@
  * power; `from` is the zone, as it was. Counting needs no path, so it does not depend on the working
  * folder or the root of the process. Therefore a file that has two names is not moved.
  *
+ * Where several zones of a set move, the rename of a later one may fail. Then those before it are
+ * renamed back. So the files of `from` get a second, temporary name before the first rename:
+ *
+ *     second names of all; of each: state = PARTED; rename of `to` over `from`; then no second names
+ *     back:  state of `to` = MOVED; rename of `from` over `to`; state of `from` = READY
+ *
+ * In the state PARTED the number of names says the same, counted with the second one. Two: before the
+ * rename. None: after it. One: after it too, unless the name leads to `from`: the maker died
+ * when it had renamed back, or the disk lost the second name with the power.
+ *
  * A maker that dies earlier leaves a file with a temporary name. The next move of that zone, or the
  * next open of it by options that have a callback, removes it: see segment/unnamed.c.
  */
@@ -125,7 +135,7 @@ static void set_ready(struct slm_zone *zone)
 
 enum slm_status slm_zone_switch(struct slm_zone *from, struct slm_zone *to, struct slm_error *error)
 {
-    set_state(from, ZONE_MOVED);
+    set_state(from, slm_segment_has_second_name(from->segment) ? ZONE_PARTED : ZONE_MOVED);
     enum slm_status status = slm_zone_publish(to, error);
     if (status == SLM_OK) {
         slm_zone_note_whole(to);
@@ -135,12 +145,47 @@ enum slm_status slm_zone_switch(struct slm_zone *from, struct slm_zone *to, stru
     return status;
 }
 
+enum slm_status slm_zone_keep_file(struct slm_zone *from, struct slm_error *error)
+{
+    enum slm_status status = slm_segment_add_name(from->segment, error);
+    return status == SLM_UNCHANGED ? status : slm_zone_error_of(from->fixed.name, status, error);
+}
+
+void slm_zone_let_file_go(struct slm_zone *from)
+{
+    SLM_YIELD("zone: remove the second name");
+    slm_segment_drop_name(from->segment);
+}
+
+/* Threads that wait for the lock of `to` are refused afterwards: its file has no name. */
+enum slm_status slm_zone_switch_back(struct slm_zone *from, struct slm_zone *to,
+                                     struct slm_error *error)
+{
+    set_state(to, ZONE_MOVED);
+    enum slm_status status = slm_segment_return_to_name(from->segment, error);
+    if (status == SLM_OK) {
+        set_ready(from);
+    } else {
+        set_ready(to);
+    }
+    return status;
+}
+
+/* Whether the content is in another zone, whose file has the name. */
+static bool has_been_replaced(const struct slm_zone *from, size_t n_names)
+{
+    if (from->header->state == ZONE_PARTED && n_names == 1) {
+        return slm_segment_check_own_name(from->segment, NULL) != SLM_OK;
+    }
+    return n_names == 0;
+}
+
 enum slm_status slm_zone_end_move(struct slm_zone *from)
 {
     size_t n_names = 0;
     enum slm_status status =
         slm_zone_is_named(from) ? slm_segment_count_names(from->segment, &n_names, NULL) : SLM_OK;
-    if (status == SLM_OK && n_names == 0) {
+    if (status == SLM_OK && has_been_replaced(from, n_names)) {
         return SLM_E_REPLACED;
     }
     if (status == SLM_OK) {

@@ -10,21 +10,6 @@
 
 #define MOST_TRIES 8u /* of an apply that others overtake: each time, one of them has made a zone */
 
-/* One zone of the new set. */
-struct candidate {
-    const struct slm_zone_declaration *declaration;
-    struct slm_zone *zone;
-    struct slm_zone *from; /* the zone of that name, whose content moves to this one; NULL: none */
-    bool is_found;         /* the zone that exists: apply has attached it */
-    bool is_reused; /* other processes may use it: it is locked when all that is new is made */
-    bool is_published;
-    bool is_from_locked;
-    bool is_overtaken;       /* another process made one of that name, or took it back */
-    bool is_locked;          /* until the end of apply */
-    uint64_t version_before; /* of the content that the handle was for */
-    size_t prepared_bytes;   /* backing that was taken without the lock; 0: none */
-};
-
 /* POSIX and FILE: whether the zone's segment has the name that is declared. */
 static bool has_segment_name(const struct slm_zone *zone,
                              const struct slm_zone_declaration *declaration)
@@ -394,20 +379,6 @@ static enum slm_status move_candidate(const struct slm_zone_set *set, struct can
     return status == SLM_OK ? init_candidate(candidate, error) : status;
 }
 
-/* After all that may fail but a rename. */
-static enum slm_status switch_named(struct candidate *candidates, size_t n, struct slm_error *error)
-{
-    enum slm_status status = SLM_OK;
-    for (size_t i = 0; i < n && status == SLM_OK; i++) {
-        struct candidate *each = &candidates[i];
-        if (each->from != NULL && slm_zone_is_named(each->zone)) {
-            status = slm_zone_switch(each->from, each->zone, error);
-            each->is_published = status == SLM_OK;
-        }
-    }
-    return status;
-}
-
 /* A new zone is whole when its name appears, wherever the master is killed. The name may be taken,
  * and that must fail the apply before anything else is committed. */
 static enum slm_status commit_new(struct candidate *candidates, size_t n, struct slm_error *error)
@@ -431,7 +402,7 @@ static enum slm_status commit_new(struct candidate *candidates, size_t n, struct
             each->is_overtaken = status == SLM_E_EXISTS && !each->declaration->no_reuse;
         }
     }
-    return status == SLM_OK ? switch_named(candidates, n, error) : status;
+    return status == SLM_OK ? slm_zone_set_switch(candidates, n, error) : status;
 }
 
 /* All that is new is made before the lock of any zone that others use is taken. */
@@ -509,7 +480,7 @@ struct work {
     struct candidate **ordered;
 };
 
-/* The rename of a later zone failed: what was moved is moved, and the set has the new zone. */
+/* It could not be renamed back: what was moved is moved, and the set has the new zone. */
 static void keep_moved(struct slm_zone_set *set, struct candidate *candidate)
 {
     bool is_kept = false;

@@ -56,7 +56,7 @@ static bool is_usable(const struct slm_zone *zone)
 
 static bool is_given_up(const struct slm_zone *zone)
 {
-    return !is_usable(zone) && zone->header->state != ZONE_MOVED;
+    return !is_usable(zone) && !zone_state_is_moved(zone->header->state);
 }
 
 /* A full look. got: the result of the attempt to lock. Of any version: content that the handle was
@@ -80,7 +80,7 @@ static SLM_NOINLINE enum slm_status look_and_enter(struct slm_zone *zone, enum s
     }
     journal_begin(&zone->journal);
     SLM_YIELD("zone: look at the state");
-    if (SLM_UNLIKELY(status == SLM_OK && zone->header->state == ZONE_MOVED)) {
+    if (SLM_UNLIKELY(status == SLM_OK && zone_state_is_moved(zone->header->state))) {
         status = slm_zone_end_move(zone);
     }
     if (status == SLM_OK && is_usable(zone) && (!is_vouched || zone->header->state == ZONE_CLEAN)) {

@@ -60,9 +60,11 @@ extern "C" {
  *          next growth takes it.
  * Limits   The last step of an apply is atomic for each zone, not for all zones together: a master
  *          that is killed between two of its commits leaves some zones as before and some as after.
- *          So does a rename that the file system refuses after it made the file, which is the last
- *          step of a move that can fail: apply fails then, and the zones before it are moved. A
- *          callback move takes time in proportion to the content, and all zones of the set wait.
+ *          The last step of a move that can fail is a rename. If the file system refuses it for a
+ *          later zone, apply fails and the zones before it are renamed back; a process that opened
+ *          one of the new zones meanwhile gets SLM_E_REPLACED from its lock. Only if the file system
+ *          refuses that too, or has no second names (link), do those zones stay moved. A callback
+ *          move takes time in proportion to the content, and all zones of the set wait.
  * Source   The life cycle of nginx's ngx_shared_memory_add and ngx_init_cycle.
  */
 #define SLM_ZONE_SET_LOCK_MS 5000u /* see slm_zone_set_limit_wait */

@@ -386,39 +386,6 @@ TEST_P(ZoneMoveByName, OfServersThatShareTheZoneIsFoundByTheOther)
     EXPECT_EQ(moves.n_calls, 1u);
 }
 
-TEST_P(ZoneMoveByName, OfTheSecondZoneThatCannotBeRenamedKeepsTheFirstMoved)
-{
-    slm_zone_options second = other.of(GetParam());
-    second.name = "second";
-    ASSERT_EQ(set.apply({moves.declare(options), moves.declare(second)}), SLM_OK);
-    Numbers of_second = push_many(set["second"], 20);
-    slm_zone *second_zone = set["second"];
-    Holdings before;
-    {
-        KeepCalls keep;
-        static unsigned n_renames;
-        n_renames = 0;
-        slm_segment_sys.rename_over = [](const char *from, const char *to) {
-            errno = EIO;
-            return ++n_renames == 1 ? rename(from, to) : -1;
-        };
-        slm_zone_options next = second;
-        next.bytes = kZoneBytes / 2;
-        EXPECT_EQ(set.apply({moves.declare(longer), moves.declare(next)}), SLM_E_IO);
-        EXPECT_NE(strstr(set.error.text, "zone second: "), nullptr) << set.error.text;
-    }
-    EXPECT_EQ(Holdings(), before);
-    expect_is_as_declared(set["keys"], longer);
-    EXPECT_EQ(set["second"], second_zone);
-    EXPECT_EQ(second_zone->header->state, uint64_t{ZONE_READY});
-    EXPECT_EQ(numbers_alone(set["keys"]), content);
-    EXPECT_EQ(numbers_alone(second_zone), of_second);
-    EXPECT_EQ(check_alone(set["keys"]) + check_alone(second_zone), 0u);
-    EXPECT_EQ(push_alone(kept, 5), SLM_E_REPLACED);
-    EXPECT_EQ(set.apply({moves.declare(longer), moves.declare(second)}), SLM_OK);
-    EXPECT_EQ(count_leftovers(other, GetParam()), 0u);
-}
-
 /* --- Failures of the system --- */
 
 TEST_P(ZoneMoveOfAKind, InWhichACallToTheSystemFailsChangesNothing)

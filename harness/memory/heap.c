@@ -107,7 +107,10 @@ void *hrn_heap_take(size_t size_bytes, size_t align_bytes)
     }
     uintptr_t start = ((uintptr_t)chunk + front + align - 1) & ~(uintptr_t)(align - 1);
     unsigned char *block = (unsigned char *)chunk + (start - (uintptr_t)chunk);
-    hrn_poison_hide((unsigned char *)chunk + CHUNK_BYTES, chunk_bytes - CHUNK_BYTES);
+    unsigned char *end = (unsigned char *)chunk + chunk_bytes;
+    unsigned char *rest = block + size_bytes;
+    hrn_poison_hide((unsigned char *)chunk + CHUNK_BYTES, start - (uintptr_t)chunk - CHUNK_BYTES);
+    hrn_poison_hide(rest, (size_t)(end - rest));
     hrn_poison_open(header_of(block), sizeof(struct chunk *) + HRN_HEAP_FRONT_BYTES);
     hrn_poison_show(block, size_bytes);
     *header_of(block) = chunk;

@@ -141,8 +141,8 @@ enum hrn_end {
 /* The case that a file cleanup tests. */
 enum hrn_file_aux {
     HRN_FILE_CLOSE,  /* a descriptor without a file */
-    HRN_FILE_DELETE, /* a file */
-    HRN_FILE_GONE,   /* a file that was deleted before */
+    HRN_FILE_DELETE, /* a file: the first of a program, and one in eight of the others */
+    HRN_FILE_GONE,   /* no file is at the path */
     HRN_FILE_BAD,    /* no descriptor: must be refused */
     HRN_FILE_COUNT
 };

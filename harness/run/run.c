@@ -231,6 +231,7 @@ static void begin(struct hrn_run *run, const struct slm_adapter *adapter,
     run->live_bytes = 0;
     run->alloc_by = HRN_BY_ANY;
     run->n_walks = 0;
+    run->n_deletes = 0;
     run->source_total = (struct hrn_source_total){0};
     hrn_promise_begin(run);
     hrn_heap_restart();

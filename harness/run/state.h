@@ -30,7 +30,7 @@ struct hrn_handler_record {
 /* A file cleanup that has not run. */
 struct hrn_file {
     int fd;
-    bool was_gone;  /* its file was deleted before */
+    bool was_gone;  /* there was no file at its path when it was registered */
     size_t n_older; /* handlers that were registered and not yet run before it */
     char *path;     /* NULL: only closes */
 };
@@ -76,6 +76,7 @@ struct hrn_arena {
 struct hrn_run {
     const struct slm_adapter *adapter;
     uint32_t can;                      /* operations that it supports */
+    size_t n_deletes;                  /* file cleanups that delete, so far */
     bool grows;                        /* the program makes regions longer */
     const struct hrn_watcher *watcher; /* NULL: none */
     const struct hrn_program *program;

@@ -2,6 +2,8 @@
 /* The pool's oracle: an allocator that breaks one promise of the pool breaks a law. */
 #include "harness/adapters/pool_oracle.h"
 
+#include <unistd.h>
+
 #include <initializer_list>
 #include <string>
 
@@ -91,6 +93,45 @@ TEST_F(RoomLaw, IsBrokenByANewBlockWhereAUsedOneHasRoom)
     EXPECT_EQ(result.op_idx, 4u);
     EXPECT_NE(std::string(result.text).find("though a used one has"), std::string::npos)
         << result.text;
+}
+
+/* --- Files --- */
+
+std::string made; /* for each file cleanup with a path: + there is a file, - there is none */
+
+slm_adapter_answer NoteFile(void *self, int fd, const char *path)
+{
+    if (path != nullptr) {
+        made += access(path, F_OK) == 0 ? '+' : '-';
+    }
+    return hrn_adapter_pool.pool->file(self, fd, path);
+}
+
+TEST(FileCleanups, OneInEightMakesAFileAndTheFirstOfEachProgramDoes)
+{
+    slm_adapter adapter = hrn_adapter_pool;
+    slm_adapter_pool extension = *hrn_adapter_pool.pool;
+    extension.file = NoteFile;
+    adapter.pool = &extension;
+    hrn_program program;
+    hrn_program_init(&program);
+    for (int aux : {+HRN_FILE_GONE, +HRN_FILE_DELETE, +HRN_FILE_CLOSE, +HRN_FILE_DELETE}) {
+        hrn_op op{};
+        op.kind = HRN_FILE;
+        op.id = HRN_NO_ID;
+        op.aux = static_cast<uint8_t>(aux);
+        hrn_program_push(&program, op);
+    }
+    for (int i = 0; i < 8; i++) {
+        hrn_program_push(&program, program.ops[1]);
+    }
+    for (int run = 0; run < 2; run++) {
+        hrn_result result;
+        made.clear();
+        EXPECT_EQ(hrn_run_catch(&adapter, &program, &result), HRN_LAW_NONE) << result.text;
+        EXPECT_EQ(made, "-+-------+-");
+    }
+    hrn_program_fini(&program);
 }
 
 } // namespace

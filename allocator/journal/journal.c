@@ -279,11 +279,21 @@ void *slm_journal_memalign(struct slm_journal *journal, size_t align_bytes, size
                : NULL;
 }
 
-/* The most frequent case in which slm_slab_check_pointer_locked returns SLM_OK. */
-static inline bool is_chunk(const struct slm_slab *slab, const void *p)
+/* Whether p is the chunk that was found live last, as one is that was just unlinked. Longer objects
+ * may be the inner part of a run. */
+static inline bool is_found_chunk(const struct slm_journal *journal, const void *p)
+{
+    const struct slab_object *found = &journal->notes->live[0];
+    return found->start == p && found->n_bytes - 1 < journal->slab->page_mask;
+}
+
+/* The most frequent cases in which slm_slab_check_pointer_locked returns SLM_OK. */
+static inline bool is_chunk(const struct slm_journal *journal, const void *p)
 {
     struct slab_object object;
-    return slab_is_current(slab) && slab_find_in_chunk(slab, p, 1, &object) && object.start == p;
+    return slab_is_current(journal->slab) &&
+           (is_found_chunk(journal, p) ||
+            (slab_find_in_chunk(journal->slab, p, 1, &object) && object.start == p));
 }
 
 /* SLM_E_FREED: this transaction has noted it already. SLM_E_STATE: it is the root. SLM_E_FULL. */
@@ -324,7 +334,7 @@ enum slm_status slm_journal_free(struct slm_journal *journal, void *p)
         return SLM_E_OWNER;
     }
     enum slm_status status =
-        is_chunk(journal->slab, p) ? SLM_OK : slm_slab_check_pointer_locked(journal->slab, p);
+        is_chunk(journal, p) ? SLM_OK : slm_slab_check_pointer_locked(journal->slab, p);
     return status == SLM_OK ? note_free(journal, p) : status;
 }
 
@@ -377,34 +387,20 @@ static inline void free_entry(struct slm_journal *journal, const struct journal_
     (void)slm_slab_free_locked(journal->slab, journal->base + (entry->what & JOURNAL_OFFSET));
 }
 
-/* n_left releases, of which the first is that of the index `i`. */
-static SLM_NOINLINE void free_released(struct slm_journal *journal, uint32_t i, uint32_t n_left)
+/* Frees what the transaction released: the notes have the first release and how many there are. From
+ * the first store on the entries lead forward: see recover.c. */
+static SLM_NOINLINE void finish_commit(struct slm_journal *journal)
 {
-    const struct slm_journal_log *log = journal->log;
+    struct slm_journal_log *log = journal->log;
     uint32_t n_entries = journal_n_entries(log);
-    for (; i < n_entries && n_left > 0; i++) {
+    uint32_t n_left = journal->notes->n_frees;
+    journal->notes->n_frees = 0;
+    journal_commit_word(&log->state, log->state | JOURNAL_COMMITTED);
+    for (uint32_t i = journal->notes->first_free; i < n_entries && n_left > 0; i++) {
         if (journal_kind_of(&log->entries[i]) == JOURNAL_FREE) {
             free_entry(journal, &log->entries[i]);
             n_left--;
         }
-    }
-}
-
-/* The notes have the first release and how many there are; most often it is one. From the first
- * store on the entries lead forward: see recover.c. */
-static inline void finish_commit(struct slm_journal *journal)
-{
-    struct slm_journal_log *log = journal->log;
-    uint32_t n_frees = journal->notes->n_frees;
-    uint32_t first = journal->notes->first_free;
-    bool is_one = n_frees == 1 && first < journal_n_entries(log) &&
-                  journal_kind_of(&log->entries[first]) == JOURNAL_FREE;
-    journal->notes->n_frees = 0;
-    journal_commit_word(&log->state, log->state | JOURNAL_COMMITTED);
-    if (SLM_LIKELY(is_one)) {
-        free_entry(journal, &log->entries[first]);
-    } else {
-        free_released(journal, first, n_frees);
     }
 }
 
@@ -427,6 +423,9 @@ enum slm_status slm_journal_commit(struct slm_journal *journal)
     }
     if (SLM_UNLIKELY(!journal_is_mine(journal))) {
         return SLM_E_OWNER;
+    }
+    if (journal_commit_one_release(journal)) {
+        return SLM_OK;
     }
     journal_forget_live(journal);
     if (SLM_UNLIKELY(journal->notes->refusal != SLM_OK)) {

@@ -65,6 +65,16 @@ SLM_PIN_FIELD(slm_journal_log, n_undone, 32, 8);
 SLM_PIN_FIELD(slm_journal_log, n_finished, 40, 8);
 SLM_PIN(offsetof(struct slm_journal_log, entries) == 48);
 
+static inline uint32_t journal_n_entries(const struct slm_journal_log *log)
+{
+    return (uint32_t)log->state;
+}
+
+static inline unsigned journal_kind_of(const struct journal_entry *entry)
+{
+    return (unsigned)(entry->what >> JOURNAL_KIND_SHIFT);
+}
+
 /* A slot of the hash table below: the entry that notes a release. */
 struct journal_slot {
     uint32_t generation; /* a slot counts only in the transaction that filled it */
@@ -161,7 +171,6 @@ enum slm_status slm_journal_check_head(struct slm_journal *journal, const void *
 enum slm_status slm_journal_check_node(struct slm_journal *journal, const void *head,
                                        size_t head_bytes, size_t n_entries, const void *node,
                                        size_t node_bytes);
-
 /* Whether this transaction frees the object that starts there. object.c. */
 bool slm_journal_is_released(const struct slm_journal *journal, const void *object);
 /* After the entry of that index noted the release of an object: it is not live any more to this
@@ -204,6 +213,14 @@ static inline bool journal_is_anchored(const struct slm_journal *journal, const 
     const struct journal_anchor *anchor = &journal->notes->anchor;
     return journal_is_within(&anchor->object, p, n_bytes) &&
            *anchor->page_word == anchor->page_value && (*anchor->bits & anchor->bit) != 0;
+}
+
+/* After the object was found live, and not freed by this transaction. */
+static inline void journal_remember_live(struct slm_journal_notes *notes,
+                                         const struct slab_object *object)
+{
+    notes->live[1] = notes->live[0];
+    notes->live[0] = *object;
 }
 
 static inline void journal_forget_live(struct slm_journal *journal)
@@ -254,6 +271,28 @@ static inline bool journal_commit_plainly(struct slm_journal *journal)
     slab_commit(&journal->slab->header->pending, 0);
     journal_commit_word(&journal->log->state, 0);
     journal_forget_live(journal);
+    return true;
+}
+
+/* The same of a transaction that released one object. From the first store of the log's state on the
+ * entries lead forward: see recover.c. The release was judged when it was noted. */
+static inline bool journal_commit_one_release(struct slm_journal *journal)
+{
+    struct slm_journal_log *log = journal->log;
+    struct slm_journal_notes *notes = journal->notes;
+    uint64_t first = notes->first_free;
+    if (SLM_UNLIKELY(notes->n_frees != 1) || SLM_UNLIKELY(notes->refusal != SLM_OK) ||
+        SLM_UNLIKELY(journal->slab->mark != NULL) || SLM_UNLIKELY(first >= log->state) ||
+        SLM_UNLIKELY(journal_kind_of(&log->entries[first]) != JOURNAL_FREE)) {
+        return false;
+    }
+    notes->n_frees = 0;
+    journal_forget_live(journal);
+    slab_commit(&journal->slab->header->pending, 0);
+    journal_commit_word(&log->state, log->state | JOURNAL_COMMITTED);
+    (void)slm_slab_free_locked(journal->slab,
+                               journal->base + (log->entries[first].what & JOURNAL_OFFSET));
+    journal_commit_word(&log->state, 0);
     return true;
 }
 
@@ -310,15 +349,5 @@ bool slm_journal_state_is_valid(const struct slm_journal *journal);
 /* Whether the entry is one that append writes. check.c. */
 bool slm_journal_entry_is_valid(const struct slm_journal *journal,
                                 const struct journal_entry *entry);
-
-static inline uint32_t journal_n_entries(const struct slm_journal_log *log)
-{
-    return (uint32_t)log->state;
-}
-
-static inline unsigned journal_kind_of(const struct journal_entry *entry)
-{
-    return (unsigned)(entry->what >> JOURNAL_KIND_SHIFT);
-}
 
 #endif

@@ -26,7 +26,7 @@ enum slm_status slm_journal_need(struct slm_journal *journal, size_t n_entries)
 
 /* The slot of the entry that says `what`, or the free one to put it in. A transaction only adds
  * slots, so the first slot of another generation ends the search. */
-static struct journal_slot *find_slot(const struct slm_journal *journal, uint64_t what)
+static inline struct journal_slot *find_slot(const struct slm_journal *journal, uint64_t what)
 {
     struct slm_journal_notes *notes = journal->notes;
     const struct slm_journal_log *log = journal->log;
@@ -58,12 +58,6 @@ bool slm_journal_is_released(const struct slm_journal *journal, const void *obje
                                : find_slot(journal, what)->generation == notes->generation;
 }
 
-static inline void remember_live(struct slm_journal_notes *notes, const struct slab_object *object)
-{
-    notes->live[1] = notes->live[0];
-    notes->live[0] = *object;
-}
-
 /* The usual case of check_range below: a live chunk that the transaction does not free. */
 static inline __attribute__((always_inline)) bool find_live_chunk(struct slm_journal *journal,
                                                                   const void *p, size_t n_bytes)
@@ -74,7 +68,7 @@ static inline __attribute__((always_inline)) bool find_live_chunk(struct slm_jou
                     (SLM_LIKELY(journal->notes->n_frees == 0) ||
                      !slm_journal_is_released(journal, object.start));
     if (is_found) {
-        remember_live(journal->notes, &object);
+        journal_remember_live(journal->notes, &object);
     }
     return is_found;
 }
@@ -94,7 +88,7 @@ static SLM_NOINLINE enum slm_status check_range(struct slm_journal *journal, con
     if (status != SLM_OK) {
         return slm_journal_refuse(journal, status);
     }
-    remember_live(journal->notes, &object);
+    journal_remember_live(journal->notes, &object);
     return SLM_OK;
 }
 
@@ -195,23 +189,15 @@ static bool find_in_anchor(struct slm_journal *journal, const void *p, size_t n_
 {
     bool is_found = journal->notes->refusal == SLM_OK && journal_is_anchored(journal, p, n_bytes);
     if (is_found) {
-        remember_live(journal->notes, &journal->notes->anchor.object);
+        journal_remember_live(journal->notes, &journal->notes->anchor.object);
     }
     return is_found;
 }
 
-/* A table keeps its nodes in the object that its head is in. The caller asks whether that is live. */
-static inline bool is_in_anchor(const struct slm_journal *journal, const void *node,
-                                size_t node_bytes, struct slab_object *object)
-{
-    *object = journal->notes->anchor.object;
-    return journal_is_within(object, node, node_bytes);
-}
-
 /* Checks any node, and finds what is wrong with it. */
-static SLM_NOINLINE enum slm_status check_any_node(struct slm_journal *journal, const void *head,
-                                                   size_t head_bytes, size_t n_entries,
-                                                   const void *node, size_t node_bytes)
+enum slm_status slm_journal_check_node(struct slm_journal *journal, const void *head,
+                                       size_t head_bytes, size_t n_entries, const void *node,
+                                       size_t node_bytes)
 {
     bool is_good =
         (uintptr_t)node % sizeof(uint64_t) == 0 && journal_is_mine(journal) &&
@@ -219,23 +205,6 @@ static SLM_NOINLINE enum slm_status check_any_node(struct slm_journal *journal, 
     enum slm_status status =
         SLM_LIKELY(is_good) ? SLM_OK : slm_journal_find_words(journal, node, node_bytes);
     return status == SLM_OK ? slm_journal_check_head(journal, head, head_bytes, n_entries) : status;
-}
-
-enum slm_status slm_journal_check_node(struct slm_journal *journal, const void *head,
-                                       size_t head_bytes, size_t n_entries, const void *node,
-                                       size_t node_bytes)
-{
-    struct slab_object object;
-    bool is_good = (uintptr_t)node % sizeof(uint64_t) == 0 && journal->notes->n_frees == 0 &&
-                   (slab_find_in_chunk(journal->slab, node, node_bytes, &object) ||
-                    is_in_anchor(journal, node, node_bytes, &object)) &&
-                   is_anchored(journal, head, head_bytes) && journal_has_room(journal, n_entries) &&
-                   journal_is_mine(journal);
-    if (SLM_UNLIKELY(!is_good)) {
-        return check_any_node(journal, head, head_bytes, n_entries, node, node_bytes);
-    }
-    remember_live(journal->notes, &object);
-    return SLM_OK;
 }
 
 /* Afterwards no slot is of this transaction's generation. */
@@ -247,7 +216,7 @@ static void begin_generation(struct slm_journal_notes *notes)
     }
 }
 
-static void fill_slot(const struct slm_journal *journal, uint32_t idx)
+static inline void fill_slot(const struct slm_journal *journal, uint32_t idx)
 {
     struct journal_slot *slot = find_slot(journal, journal->log->entries[idx].what);
     *slot = (struct journal_slot){journal->notes->generation, idx};
@@ -255,13 +224,10 @@ static void fill_slot(const struct slm_journal *journal, uint32_t idx)
 
 /* Most transactions release one object, which needs no slot: the second release fills the first
  * one's too. */
-static SLM_NOINLINE void fill_slots(struct slm_journal *journal, uint32_t idx)
+static SLM_NOINLINE void fill_first_slot(struct slm_journal *journal)
 {
-    if (journal->notes->n_frees == 1) {
-        begin_generation(journal->notes);
-        fill_slot(journal, journal->notes->first_free);
-    }
-    fill_slot(journal, idx);
+    begin_generation(journal->notes);
+    fill_slot(journal, journal->notes->first_free);
 }
 
 void slm_journal_remember_release(struct slm_journal *journal, const void *p, uint32_t idx)
@@ -272,6 +238,9 @@ void slm_journal_remember_release(struct slm_journal *journal, const void *p, ui
         return;
     }
     journal_forget_object(notes, p);
-    fill_slots(journal, idx);
+    if (SLM_UNLIKELY(notes->n_frees == 1)) {
+        fill_first_slot(journal);
+    }
+    fill_slot(journal, idx);
     notes->n_frees++;
 }

@@ -15,43 +15,73 @@
 struct node_change {
     struct slm_journal_log *log;
     struct journal_entry *next; /* to be filled; a later node_count counts it */
+    uint64_t n;                 /* its index */
     const struct journal_entry *end;
-    uint64_t what;         /* of an entry for a word at address 0 */
-    uintptr_t fresh;       /* words there need no entries: undoing frees their object */
-    uintptr_t fresh_bytes; /* words */
+    uint64_t what; /* of an entry for a word at address 0 */
 };
-
-/* Whether [p, p + n_bytes) lies in an object that this transaction has found. Those that are inserted
- * nearly always lie in the newest; of others it is not asked. */
-static inline bool node_is_known(const struct slm_journal *journal, const void *p, size_t n_bytes,
-                                 bool is_insert)
-{
-    return (is_insert && journal_is_within(&journal->notes->fresh, p, n_bytes)) ||
-           journal_is_live(journal, p, n_bytes);
-}
 
 /* The place of the next entry stays in registers only where notes are inlined. */
 #define CHANGE_INLINE inline __attribute__((always_inline))
 
-/* Before the first store of a call: SLM_OK if tree or list, and node, are words of live objects,
- * and n_entries are left. Nodes that are linked already were checked when they were inserted. */
-static CHANGE_INLINE enum slm_status node_can_change(struct slm_journal *journal, const void *head,
-                                                     size_t head_bytes, const void *node,
-                                                     size_t node_bytes, unsigned n_entries,
-                                                     bool is_insert)
+/* Before the first store of a call, if the journal is on: the answers of a first look. */
+enum node_look {
+    NODE_READY,   /* head and node are words of live objects, and n_entries are left */
+    NODE_UNKNOWN, /* so far only the head is known to be */
+    NODE_REFUSED  /* nothing is known */
+};
+
+/* Whether the node lies in an object that this transaction has found. Nodes that are inserted nearly
+ * always lie in the newest; of others it is not asked. A table keeps its nodes in the object that
+ * its head is in. */
+static CHANGE_INLINE bool node_is_known(const struct slm_journal *journal, const void *node,
+                                        size_t node_bytes, bool is_insert)
 {
-    if (journal->log == NULL) {
-        return SLM_OK;
+    const struct slm_journal_notes *notes = journal->notes;
+    return (is_insert && journal_is_within(&notes->fresh, node, node_bytes)) ||
+           journal_is_live(journal, node, node_bytes) ||
+           (journal_is_within(&notes->anchor.object, node, node_bytes) &&
+            SLM_LIKELY(notes->refusal == SLM_OK));
+}
+
+/* The usual cases, without a call. Nodes that are linked already were checked when they were
+ * inserted. Where a node is known, no call was refused. */
+static CHANGE_INLINE enum node_look node_look(const struct slm_journal *journal, const void *head,
+                                              size_t head_bytes, const void *node,
+                                              size_t node_bytes, unsigned n_entries, bool is_insert)
+{
+    if (SLM_UNLIKELY(!node_is_aligned(head)) || SLM_UNLIKELY(!node_is_aligned(node)) ||
+        SLM_UNLIKELY(!journal_has_entries(journal, n_entries)) ||
+        SLM_UNLIKELY(!journal_is_mine(journal)) ||
+        SLM_UNLIKELY(!journal_is_anchored(journal, head, head_bytes))) {
+        return NODE_REFUSED;
     }
-    if (SLM_UNLIKELY(!node_is_aligned(node)) ||
-        !node_is_known(journal, node, node_bytes, is_insert)) {
-        return slm_journal_check_node(journal, head, head_bytes, n_entries, node, node_bytes);
+    return node_is_known(journal, node, node_bytes, is_insert) ? NODE_READY : NODE_UNKNOWN;
+}
+
+/* Whether the node, of which only the head is known, is in a live chunk; others are looked at by
+ * slm_journal_check_node. */
+static CHANGE_INLINE bool node_find(struct slm_journal *journal, const void *node,
+                                    size_t node_bytes)
+{
+    struct slm_journal_notes *notes = journal->notes;
+    struct slab_object object;
+    bool is_found = notes->n_frees == 0 && notes->refusal == SLM_OK &&
+                    slab_find_in_chunk(journal->slab, node, node_bytes, &object);
+    if (SLM_LIKELY(is_found)) {
+        journal_remember_live(notes, &object);
     }
-    /* A node is known, so no call was refused. */
-    bool is_good = node_is_aligned(head) && journal_is_anchored(journal, head, head_bytes) &&
-                   journal_has_entries(journal, n_entries) && journal_is_mine(journal);
-    return SLM_LIKELY(is_good) ? SLM_OK
-                               : slm_journal_check_head(journal, head, head_bytes, n_entries);
+    return is_found;
+}
+
+/* After the first look did not find them ready: SLM_OK, or what is wrong with head or node. */
+static CHANGE_INLINE enum slm_status node_check(struct slm_journal *journal, const void *head,
+                                                size_t head_bytes, const void *node,
+                                                size_t node_bytes, unsigned n_entries,
+                                                enum node_look look)
+{
+    return SLM_LIKELY(look == NODE_UNKNOWN && node_find(journal, node, node_bytes))
+               ? SLM_OK
+               : slm_journal_check_node(journal, head, head_bytes, n_entries, node, node_bytes);
 }
 
 /* Before an insert of a node whose tag is not 0: it is in a tree or list already, or it is freed and
@@ -61,60 +91,53 @@ static inline enum slm_status node_tagged_status(struct slm_journal *journal, co
                                                  size_t node_bytes, uint64_t tag)
 {
     enum slm_status status = SLM_OK;
-    if (SLM_CHECKS >= 2 && tag == UINT64_MAX / 0xff * SLAB_JUNK) {
-        status = node_can_change(journal, head, head_bytes, node, node_bytes, 0, true);
+    if (SLM_CHECKS >= 2 && tag == UINT64_MAX / 0xff * SLAB_JUNK && journal->log != NULL) {
+        status = slm_journal_check_node(journal, head, head_bytes, 0, node, node_bytes);
     }
     return status == SLM_OK ? SLM_E_DUPLICATE : status;
+}
+
+/* Inside a call that has begun: where its next entry goes. */
+static inline struct node_change node_change_go_on(const struct slm_journal *journal)
+{
+    struct slm_journal_log *log = journal->log;
+    return (struct node_change){
+        .log = log,
+        .next = &log->entries[log->state],
+        .n = log->state,
+        .end = &log->entries[journal->n_max],
+        .what = ((uint64_t)JOURNAL_WORD << JOURNAL_KIND_SHIFT) - (uintptr_t)journal->base,
+    };
 }
 
 /* After node_can_change, if the journal is on. Until the call's last note no other call notes
  * anything. */
 static inline struct node_change node_change_begin(const struct slm_journal *journal)
 {
-    struct slm_journal_log *log = journal->log;
     journal_begin_counts(journal);
-    return (struct node_change){
-        .log = log,
-        .next = &log->entries[log->state],
-        .end = &log->entries[journal->n_max],
-        .what = ((uint64_t)JOURNAL_WORD << JOURNAL_KIND_SHIFT) - (uintptr_t)journal->base,
-        .fresh = (uintptr_t)journal->notes->fresh.start,
-        .fresh_bytes = journal->notes->fresh.n_bytes,
-    };
+    return node_change_go_on(journal);
 }
 
-/* Whether a node, or a word, needs no entries. A node is in one object. */
-static CHANGE_INLINE bool node_is_fresh(const struct node_change *change, const void *p)
+/* Whether the words of a node need no entries: undoing frees their object. */
+static CHANGE_INLINE bool node_is_fresh(const struct slm_journal *journal, const void *node)
 {
-    return (uintptr_t)p - change->fresh < change->fresh_bytes;
+    const struct slab_object *fresh = &journal->notes->fresh;
+    return (uintptr_t)node - (uintptr_t)fresh->start < fresh->n_bytes;
 }
 
-/* The loops of a damaged tree may ask for more entries than the call made sure of. */
-static CHANGE_INLINE void node_expect(const struct node_change *change, size_t n_entries)
-{
-    if (SLM_UNLIKELY((size_t)(change->end - change->next) < n_entries)) {
-        slm_broken_index(__func__);
-    }
-}
-
-/* Notes a word. Of a fresh one that is not necessary, but does no harm. */
+/* Notes a word. Of a fresh one that is not necessary, but does no harm. The call has asked for as
+ * many entries as it can take at all, also where the links are damaged. */
 static CHANGE_INLINE void node_note(struct node_change *change, const slm_word *word)
 {
+    SLM_ASSERT(index, change->next < change->end);
     *change->next++ = (struct journal_entry){change->what + (uintptr_t)word, *word};
-}
-
-/* The same, but no entry for a fresh word. */
-static CHANGE_INLINE void node_note_any(struct node_change *change, const slm_word *word)
-{
-    if (!node_is_fresh(change, word)) {
-        node_note(change, word);
-    }
+    change->n++;
 }
 
 /* From here on the words that were noted may change. */
 static CHANGE_INLINE void node_count(struct node_change *change)
 {
-    journal_commit_word(&change->log->state, (uint64_t)(change->next - change->log->entries));
+    journal_commit_word(&change->log->state, change->n);
 }
 
 /* Changes a word that was noted and counted. One store that is refused among others would leave

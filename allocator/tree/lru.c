@@ -113,12 +113,19 @@ static void check_after_change(const struct slm_journal *journal, const struct s
     SLM_CHECK_ALL(slm_lru_check(&links_only, lru, 1, UINT64_C(1) << 48));
 }
 
-static CHANGE_INLINE enum slm_status can_change(struct slm_journal *journal,
-                                                const struct slm_lru *lru,
-                                                const struct slm_lru_node *node, bool is_insert)
+static CHANGE_INLINE enum node_look look_at(const struct slm_journal *journal,
+                                            const struct slm_lru *lru,
+                                            const struct slm_lru_node *node, bool is_insert)
 {
-    return node_can_change(journal, lru, sizeof *lru, node, sizeof *node, SLM_LRU_ENTRIES,
-                           is_insert);
+    return node_look(journal, lru, sizeof *lru, node, sizeof *node, SLM_LRU_ENTRIES, is_insert);
+}
+
+static CHANGE_INLINE enum slm_status check_node(struct slm_journal *journal,
+                                                const struct slm_lru *lru,
+                                                const struct slm_lru_node *node,
+                                                enum node_look look)
+{
+    return node_check(journal, lru, sizeof *lru, node, sizeof *node, SLM_LRU_ENTRIES, look);
 }
 
 /* Notes what an insert changes. `away` is 0 already, unless the caller did not zero the node. */
@@ -127,7 +134,7 @@ static CHANGE_INLINE void note_insert(const struct slm_journal *journal, const s
                                       const slm_word *from_next)
 {
     struct node_change change = node_change_begin(journal);
-    if (!node_is_fresh(&change, node)) {
+    if (!node_is_fresh(journal, node)) {
         bool is_newest = end == &lru->newest;
         node_note(&change, is_newest ? &node->older : &node->newer);
         node_note(&change, &node->list);
@@ -136,29 +143,17 @@ static CHANGE_INLINE void note_insert(const struct slm_journal *journal, const s
             node_note(&change, away);
         }
     }
-    node_note_any(&change, from_next);
-    if (!node_is_fresh(&change, lru)) {
-        node_note(&change, end);
-        node_note(&change, &lru->n_nodes);
-    }
+    node_note(&change, from_next);
+    node_note(&change, end);
+    node_note(&change, &lru->n_nodes);
     node_count(&change);
 }
 
 /* is_newest is a constant where this is inlined. */
-static CHANGE_INLINE enum slm_status insert_at_end(struct slm_journal *journal, struct slm_lru *lru,
-                                                   struct slm_lru_node *node, bool is_newest)
+static CHANGE_INLINE enum slm_status link_at_end(struct slm_journal *journal, struct slm_lru *lru,
+                                                 struct slm_lru_node *node, bool is_newest)
 {
-    if (SLM_UNLIKELY(journal == NULL) || SLM_UNLIKELY(lru == NULL) || SLM_UNLIKELY(node == NULL)) {
-        return SLM_E_NULL;
-    }
-    if (node_is_aligned(node) && node->list != 0) {
-        return node_tagged_status(journal, lru, sizeof *lru, node, sizeof *node, node->list);
-    }
-    enum slm_status status = can_change(journal, lru, node, true);
-    if (SLM_UNLIKELY(status != SLM_OK)) {
-        return status;
-    }
-    uint64_t x = slm_journal_offset(journal, node);
+    uint64_t x = (uint64_t)((const unsigned char *)node - journal->base);
     uint64_t *end = is_newest ? &lru->newest : &lru->oldest;
     uint64_t next = *end;
     uint64_t *from_next =
@@ -176,6 +171,33 @@ static CHANGE_INLINE enum slm_status insert_at_end(struct slm_journal *journal, 
     return SLM_OK;
 }
 
+/* The first look did not find the node ready. */
+static SLM_NOINLINE enum slm_status check_and_insert(struct slm_journal *journal,
+                                                     struct slm_lru *lru, struct slm_lru_node *node,
+                                                     bool is_newest, enum node_look look)
+{
+    enum slm_status status = check_node(journal, lru, node, look);
+    if (status != SLM_OK) {
+        return status;
+    }
+    return is_newest ? link_at_end(journal, lru, node, true)
+                     : link_at_end(journal, lru, node, false);
+}
+
+static CHANGE_INLINE enum slm_status insert_at_end(struct slm_journal *journal, struct slm_lru *lru,
+                                                   struct slm_lru_node *node, bool is_newest)
+{
+    if (SLM_UNLIKELY(journal == NULL) || SLM_UNLIKELY(lru == NULL) || SLM_UNLIKELY(node == NULL)) {
+        return SLM_E_NULL;
+    }
+    if (SLM_LIKELY(node_is_aligned(node)) && SLM_UNLIKELY(node->list != 0)) {
+        return node_tagged_status(journal, lru, sizeof *lru, node, sizeof *node, node->list);
+    }
+    enum node_look look = journal->log == NULL ? NODE_READY : look_at(journal, lru, node, true);
+    return SLM_LIKELY(look == NODE_READY) ? link_at_end(journal, lru, node, is_newest)
+                                          : check_and_insert(journal, lru, node, is_newest, look);
+}
+
 enum slm_status slm_lru_insert(struct slm_journal *journal, struct slm_lru *lru,
                                struct slm_lru_node *node)
 {
@@ -188,20 +210,9 @@ enum slm_status slm_lru_insert_oldest(struct slm_journal *journal, struct slm_lr
     return insert_at_end(journal, lru, node, false);
 }
 
-enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
-                               struct slm_lru_node *node)
+static CHANGE_INLINE enum slm_status unlink_node(struct slm_journal *journal, struct slm_lru *lru,
+                                                 struct slm_lru_node *node, struct links links)
 {
-    if (SLM_UNLIKELY(journal == NULL) || SLM_UNLIKELY(lru == NULL) || SLM_UNLIKELY(node == NULL)) {
-        return SLM_E_NULL;
-    }
-    struct links links;
-    if (!find_links(journal, lru, node, &links)) {
-        return SLM_E_NOT_MEMBER;
-    }
-    enum slm_status status = can_change(journal, lru, node, false);
-    if (status != SLM_OK) {
-        return status;
-    }
     if (journal->log != NULL) {
         note_remove(journal, lru, node, &links);
     }
@@ -214,21 +225,11 @@ enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
     return SLM_OK;
 }
 
-enum slm_status slm_lru_touch(struct slm_journal *journal, struct slm_lru *lru,
-                              struct slm_lru_node *node)
+static CHANGE_INLINE enum slm_status make_newest(struct slm_journal *journal, struct slm_lru *lru,
+                                                 struct slm_lru_node *node, struct links links)
 {
-    if (SLM_UNLIKELY(journal == NULL) || SLM_UNLIKELY(lru == NULL) || SLM_UNLIKELY(node == NULL)) {
-        return SLM_E_NULL;
-    }
-    struct links links;
-    if (!find_links(journal, lru, node, &links)) {
-        return SLM_E_NOT_MEMBER;
-    }
-    enum slm_status status = can_change(journal, lru, node, false);
-    if (status != SLM_OK) {
-        return status;
-    }
     if (node->newer != 0) {
+        uint64_t x = (uint64_t)((const unsigned char *)node - journal->base);
         uint64_t next = lru->newest;
         uint64_t *from_next = link_from_older(journal, lru, next);
         if (journal->log != NULL) {
@@ -237,11 +238,58 @@ enum slm_status slm_lru_touch(struct slm_journal *journal, struct slm_lru *lru,
         set_links(&links, node);
         node_set(&node->newer, 0);
         node_set(&node->older, next);
-        node_set(from_next, slm_journal_offset(journal, node));
-        node_set(&lru->newest, slm_journal_offset(journal, node));
+        node_set(from_next, x);
+        node_set(&lru->newest, x);
     }
     check_after_change(journal, lru);
     return SLM_OK;
+}
+
+/* The first look did not find the node ready. */
+static SLM_NOINLINE enum slm_status check_and_remove(struct slm_journal *journal,
+                                                     struct slm_lru *lru, struct slm_lru_node *node,
+                                                     struct links links, enum node_look look)
+{
+    enum slm_status status = check_node(journal, lru, node, look);
+    return status == SLM_OK ? unlink_node(journal, lru, node, links) : status;
+}
+
+static SLM_NOINLINE enum slm_status check_and_touch(struct slm_journal *journal,
+                                                    struct slm_lru *lru, struct slm_lru_node *node,
+                                                    struct links links, enum node_look look)
+{
+    enum slm_status status = check_node(journal, lru, node, look);
+    return status == SLM_OK ? make_newest(journal, lru, node, links) : status;
+}
+
+enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
+                               struct slm_lru_node *node)
+{
+    struct links links;
+    if (SLM_UNLIKELY(journal == NULL) || SLM_UNLIKELY(lru == NULL) || SLM_UNLIKELY(node == NULL)) {
+        return SLM_E_NULL;
+    }
+    if (SLM_UNLIKELY(!find_links(journal, lru, node, &links))) {
+        return SLM_E_NOT_MEMBER;
+    }
+    enum node_look look = journal->log == NULL ? NODE_READY : look_at(journal, lru, node, false);
+    return SLM_LIKELY(look == NODE_READY) ? unlink_node(journal, lru, node, links)
+                                          : check_and_remove(journal, lru, node, links, look);
+}
+
+enum slm_status slm_lru_touch(struct slm_journal *journal, struct slm_lru *lru,
+                              struct slm_lru_node *node)
+{
+    struct links links;
+    if (SLM_UNLIKELY(journal == NULL) || SLM_UNLIKELY(lru == NULL) || SLM_UNLIKELY(node == NULL)) {
+        return SLM_E_NULL;
+    }
+    if (SLM_UNLIKELY(!find_links(journal, lru, node, &links))) {
+        return SLM_E_NOT_MEMBER;
+    }
+    enum node_look look = journal->log == NULL ? NODE_READY : look_at(journal, lru, node, false);
+    return SLM_LIKELY(look == NODE_READY) ? make_newest(journal, lru, node, links)
+                                          : check_and_touch(journal, lru, node, links, look);
 }
 
 struct slm_lru_node *slm_lru_newest(const struct slm_journal *journal, const struct slm_lru *lru)

@@ -198,6 +198,9 @@ static SLM_NOINLINE enum slm_status commit_and_unlock(struct slm_zone *zone)
     if (SLM_UNLIKELY(zone->slab->mark != NULL)) {
         return commit_copied(zone);
     }
+    if (SLM_LIKELY(journal_commit_one_release(&zone->journal))) {
+        return unlock(zone);
+    }
     enum slm_status committed = slm_journal_commit(&zone->journal);
     enum slm_status given = unlock(zone);
     return given == SLM_OK ? committed : given;
@@ -247,7 +250,10 @@ enum slm_status slm_zone_end(struct slm_zone *zone, enum slm_status status)
 enum slm_status slm_zone_commit_locked(struct slm_zone *zone)
 {
     enum slm_status status = check_held(zone);
-    return status == SLM_OK ? slm_journal_commit(&zone->journal) : status;
+    if (SLM_LIKELY(status == SLM_OK) && SLM_UNLIKELY(!journal_commit_plainly(&zone->journal))) {
+        status = slm_journal_commit(&zone->journal);
+    }
+    return status;
 }
 
 void slm_zone_abort_locked(struct slm_zone *zone)

@@ -94,12 +94,13 @@ static inline struct slm_rbtree_node *slm_rbtree_at(const struct slm_journal *jo
 
 /* Private: the two halves of slm_rbtree_insert, without the search between them. The first says
  * whether node may be inserted, and changes nothing. The second links node below parent (NULL: as
- * the root), and does nothing if another pointer is NULL. */
+ * the root), where `link` is the word that is to lead to it. It does nothing if another pointer is
+ * NULL; order, which only a whole check needs, may be. */
 enum slm_status slm_rbtree_insert_check(struct slm_journal *journal, const struct slm_rbtree *tree,
                                         const struct slm_rbtree_node *node);
 void slm_rbtree_insert_link(struct slm_journal *journal, struct slm_rbtree *tree,
                             struct slm_rbtree_node *node, struct slm_rbtree_node *parent,
-                            bool is_left, slm_rbtree_order *order);
+                            slm_word *link, slm_rbtree_order *order);
 
 /* Puts node into tree, after those equal to it. Fails, changing nothing: SLM_E_DUPLICATE (node is
  * in a tree, this or another), SLM_E_FULL, SLM_E_IMAGE (the tree is damaged: it has too many
@@ -116,21 +117,23 @@ static inline enum slm_status slm_rbtree_insert(struct slm_journal *journal,
     }
     struct slm_rbtree_node *parent = NULL;
     struct slm_rbtree_node *next = slm_rbtree_at(journal, tree->root);
-    bool is_left = false;
     for (unsigned n_left = SLM_RBTREE_LEVELS_MAX; next != NULL; n_left--) {
         if (n_left == 0) {
             return SLM_E_IMAGE;
         }
         parent = next;
         if (order(node, parent) < 0) {
-            is_left = true;
             next = slm_rbtree_at(journal, parent->left);
+            if (next == NULL) {
+                slm_rbtree_insert_link(journal, tree, node, parent, &parent->left, order);
+                return SLM_OK;
+            }
         } else {
-            is_left = false;
             next = slm_rbtree_at(journal, parent->right);
         }
     }
-    slm_rbtree_insert_link(journal, tree, node, parent, is_left, order);
+    slm_rbtree_insert_link(journal, tree, node, parent,
+                           parent == NULL ? &tree->root : &parent->right, order);
     return SLM_OK;
 }
 
@@ -170,6 +173,8 @@ static inline struct slm_rbtree_node *slm_rbtree_find(const struct slm_journal *
                                                       const void *key, slm_rbtree_compare *compare)
 {
     struct slm_rbtree_node *found = slm_rbtree_lower_bound(journal, tree, key, compare);
+    /* Without it compilers keep each level's key in a register, for the compare below. */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
     return found != NULL && compare(key, found) == 0 ? found : NULL;
 }
 

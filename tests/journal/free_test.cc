@@ -53,6 +53,36 @@ TEST_F(JournalFree, SeesASecondReleaseAfterTransactionsOfEveryEnd)
     EXPECT_LT(objects.size(), 200u);
 }
 
+/* In a long run only the pages of a word are looked at, so what is found live starts inside it. */
+TEST_F(JournalFree, RefusesThePageOfARunInWhichAWordWasNoted)
+{
+    Arena wide(160);
+    slm_journal *pages = &wide.journal;
+    const size_t page_bytes = wide.slab()->page_bytes;
+    auto *run = static_cast<unsigned char *>(slm_journal_alloc(pages, 100 * page_bytes));
+    ASSERT_NE(run, nullptr);
+    ASSERT_EQ(slm_journal_commit(pages), SLM_OK);
+    auto *inner = reinterpret_cast<uint64_t *>(run + 80 * page_bytes);
+    const slm_status refusal = slm_journal_free(pages, inner);
+    EXPECT_NE(refusal, SLM_OK);
+    ASSERT_EQ(slm_journal_write(pages, inner, 1), SLM_OK);
+    EXPECT_EQ(slm_journal_free(pages, inner), refusal);
+    EXPECT_EQ(slm_journal_commit(pages), SLM_OK);
+    EXPECT_EQ(slm_slab_check_pointer_locked(wide.slab(), run), SLM_OK);
+}
+
+/* The chunk that was found last is not looked for again, but only at its start. */
+TEST_F(JournalFree, RefusesTheInsideOfAChunkInWhichAWordWasNoted)
+{
+    ASSERT_EQ(slm_journal_write(journal, first + 1, 5), SLM_OK);
+    EXPECT_NE(slm_journal_free(journal, first + 1), SLM_OK);
+    EXPECT_EQ(slm_journal_free(journal, first), SLM_OK);
+    EXPECT_EQ(slm_journal_free(journal, first), SLM_E_FREED);
+    EXPECT_EQ(slm_journal_commit(journal), SLM_OK);
+    EXPECT_NE(slm_slab_check_pointer_locked(arena.slab(), first), SLM_OK);
+    EXPECT_EQ(slm_slab_check_locked(arena.slab()), 0u);
+}
+
 /* A forked child has its parent's records of an open transaction, which the parent then ends. */
 TEST_F(JournalFree, ForgetsReleasesOfATransactionEndedByAnotherHandle)
 {

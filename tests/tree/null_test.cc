@@ -51,10 +51,11 @@ TEST_F(TreeNull, TheHalvesOfInsertRefuseNullAndChangeNothing)
     EXPECT_EQ(slm_rbtree_insert_check(nullptr, a.tree, a.node(2)), SLM_E_NULL);
     EXPECT_EQ(slm_rbtree_insert_check(&a.journal, nullptr, a.node(2)), SLM_E_NULL);
     EXPECT_EQ(slm_rbtree_insert_check(&a.journal, a.tree, nullptr), SLM_E_NULL);
-    slm_rbtree_insert_link(nullptr, a.tree, a.node(2), a.node(0), true, order_items);
-    slm_rbtree_insert_link(&a.journal, nullptr, a.node(2), a.node(0), true, order_items);
-    slm_rbtree_insert_link(&a.journal, a.tree, nullptr, a.node(0), true, order_items);
-    slm_rbtree_insert_link(&a.journal, a.tree, a.node(2), a.node(0), true, nullptr);
+    slm_word *link = &a.node(0)->left;
+    slm_rbtree_insert_link(nullptr, a.tree, a.node(2), a.node(0), link, order_items);
+    slm_rbtree_insert_link(&a.journal, nullptr, a.node(2), a.node(0), link, order_items);
+    slm_rbtree_insert_link(&a.journal, a.tree, nullptr, a.node(0), link, order_items);
+    slm_rbtree_insert_link(&a.journal, a.tree, a.node(2), a.node(0), nullptr, order_items);
 }
 
 TEST_F(TreeNull, SearchesFindNothingWithoutJournalTreeOrCompare)

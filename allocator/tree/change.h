@@ -38,9 +38,10 @@ static CHANGE_INLINE bool node_is_known(const struct slm_journal *journal, const
 {
     const struct slm_journal_notes *notes = journal->notes;
     return (is_insert && journal_is_within(&notes->fresh, node, node_bytes)) ||
-           journal_is_live(journal, node, node_bytes) ||
+           journal_is_within(&notes->live[0], node, node_bytes) ||
            (journal_is_within(&notes->anchor.object, node, node_bytes) &&
-            SLM_LIKELY(notes->refusal == SLM_OK));
+            SLM_LIKELY(notes->refusal == SLM_OK)) ||
+           journal_is_within(&notes->live[1], node, node_bytes);
 }
 
 /* The usual cases, without a call. Nodes that are linked already were checked when they were

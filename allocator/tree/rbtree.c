@@ -47,7 +47,8 @@
 #define RECOLOURINGS_MAX (RBTREE_BLACKS_MAX - 1)
 _Static_assert(SLM_RBTREE_ENTRIES >= 6 + 3 * (RECOLOURINGS_MAX - 1) + 12, "see Entries");
 _Static_assert(SLM_RBTREE_ENTRIES >= 6 + 3 * RECOLOURINGS_MAX, "see Entries");
-_Static_assert(SLM_RBTREE_LEVELS_MAX == RBTREE_HEIGHT_MAX, "searches end where a right tree ends");
+_Static_assert(SLM_RBTREE_LEVELS_MAX == RBTREE_HEIGHT_MAX, "as the header says");
+_Static_assert(SLM_RBTREE_LEVELS_TRIED >= RBTREE_HEIGHT_MAX, "searches see all of a right tree");
 
 /* As a leaf: red, but for the root. `link` is to lead to the node. */
 static INLINED void link_new(struct edit edit, struct slm_rbtree_node *node,

@@ -29,7 +29,7 @@ extern "C" {
  * Failure  Insert and remove need SLM_RBTREE_ENTRIES free entries in the journal, however few they
  *          use: otherwise SLM_E_FULL. NULL: as status.h says. A damaged tree (one that
  *          slm_rbtree_check refuses) may end the process or give wrong answers, but no call loops
- *          for ever: each ends after SLM_RBTREE_LEVELS_MAX levels.
+ *          for ever: each ends after SLM_RBTREE_LEVELS_TRIED levels.
  * Limits   Offsets are below 2^48, so a tree has fewer than 2^43 nodes and at most 86 levels. An
  *          insert takes at most 141 journal entries, a remove at most 75.
  * Cost     O(log n) for insert, remove and searches; O(1) amortised for next and prev. The inline
@@ -39,7 +39,9 @@ extern "C" {
  * Source   Guibas and Sedgewick's red-black trees, deletion as in Cormen et al.
  */
 #define SLM_RBTREE_ENTRIES    141u /* journal entries that one insert or remove may take at most */
-#define SLM_RBTREE_LEVELS_MAX 86u  /* of any tree; a search that finds more ends */
+#define SLM_RBTREE_LEVELS_MAX 86u  /* of any tree */
+/* A search that finds more levels ends: a multiple of 4, since its loop tries 4 at once. */
+#define SLM_RBTREE_LEVELS_TRIED 88u
 
 struct slm_rbtree_node {
     slm_word left;
@@ -117,7 +119,8 @@ static inline enum slm_status slm_rbtree_insert(struct slm_journal *journal,
     }
     struct slm_rbtree_node *parent = NULL;
     struct slm_rbtree_node *next = slm_rbtree_at(journal, tree->root);
-    for (unsigned n_left = SLM_RBTREE_LEVELS_MAX; next != NULL; n_left--) {
+#pragma GCC unroll 4
+    for (unsigned n_left = SLM_RBTREE_LEVELS_TRIED; next != NULL; n_left--) {
         if (n_left == 0) {
             return SLM_E_IMAGE;
         }
@@ -156,7 +159,8 @@ static inline struct slm_rbtree_node *slm_rbtree_lower_bound(const struct slm_jo
     }
     struct slm_rbtree_node *found = NULL;
     struct slm_rbtree_node *node = slm_rbtree_at(journal, tree->root);
-    for (unsigned n_left = SLM_RBTREE_LEVELS_MAX; node != NULL && n_left > 0; n_left--) {
+#pragma GCC unroll 4
+    for (unsigned n_left = SLM_RBTREE_LEVELS_TRIED; node != NULL && n_left > 0; n_left--) {
         if (compare(key, node) > 0) {
             node = slm_rbtree_at(journal, node->right);
         } else {

@@ -8,11 +8,13 @@ load("//bazel:copts.bzl", "SLM_COPTS")
 ROOMS = [
     "base",
     "journal",
+    "lease",
     "lock",
     "pool",
     "segment",
     "slab",
     "source",
+    "table",
     "tree",
     "zone",
 ]

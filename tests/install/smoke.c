@@ -298,16 +298,16 @@ static void smoke_lru(void)
     slm_slab_detach(slab);
 }
 
-static struct slm_adapter smoke_table;
-SLM_ADAPTER_ADD(smoke, smoke_table);
+static struct slm_adapter smoke_adapted;
+SLM_ADAPTER_ADD(smoke, smoke_adapted);
 
 static void smoke_adapter(void)
 {
     const struct slm_adapter_entry *const *end;
     const struct slm_adapter_entry *const *at = slm_adapter_range(&end);
-    EXPECT(end - at == 1 && (*at)->adapter == &smoke_table);
+    EXPECT(end - at == 1 && (*at)->adapter == &smoke_adapted);
     EXPECT(strcmp((*at)->name, "smoke") == 0 && (*at)->version == SLM_ADAPTER_VERSION);
-    EXPECT((*at)->adapter_bytes == sizeof smoke_table);
+    EXPECT((*at)->adapter_bytes == sizeof smoke_adapted);
 }
 
 /* A unit for each header of include/slabmill. */
@@ -315,12 +315,26 @@ static const struct unit {
     const char *name;
     void (*run)(void);
 } units[] = {
-    {"adapter", smoke_adapter},   {"error", smoke_error},         {"event", smoke_event},
-    {"journal", smoke_journal},   {"lock", smoke_lock},           {"lru", smoke_lru},
-    {"object", smoke_object},     {"pool", smoke_pool},           {"rbtree", smoke_rbtree},
-    {"slab", smoke_slab},         {"segment", smoke_segment},     {"source", smoke_source},
-    {"status", smoke_status},     {"version", smoke_version},     {"word", smoke_word},
-    {"zone", smoke_zone},         {"zone_copy", smoke_zone_copy}, {"zone_image", smoke_zone_image},
+    {"adapter", smoke_adapter},
+    {"error", smoke_error},
+    {"event", smoke_event},
+    {"journal", smoke_journal},
+    {"lease", smoke_lease},
+    {"lock", smoke_lock},
+    {"lru", smoke_lru},
+    {"object", smoke_object},
+    {"pool", smoke_pool},
+    {"rbtree", smoke_rbtree},
+    {"slab", smoke_slab},
+    {"segment", smoke_segment},
+    {"source", smoke_source},
+    {"status", smoke_status},
+    {"table", smoke_table},
+    {"version", smoke_version},
+    {"word", smoke_word},
+    {"zone", smoke_zone},
+    {"zone_copy", smoke_zone_copy},
+    {"zone_image", smoke_zone_image},
     {"zone_set", smoke_zone_set},
 };
 

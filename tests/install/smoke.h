@@ -10,6 +10,7 @@
 #include <slabmill/error.h>
 #include <slabmill/event.h>
 #include <slabmill/journal.h>
+#include <slabmill/lease.h>
 #include <slabmill/lock.h>
 #include <slabmill/lru.h>
 #include <slabmill/object.h>
@@ -19,6 +20,7 @@
 #include <slabmill/slab.h>
 #include <slabmill/source.h>
 #include <slabmill/status.h>
+#include <slabmill/table.h>
 #include <slabmill/version.h>
 #include <slabmill/word.h>
 #include <slabmill/zone.h>
@@ -45,6 +47,8 @@
         }                                                                                          \
     } while (0)
 
+void smoke_lease(void);
+void smoke_table(void);
 void smoke_zone(void);
 void smoke_zone_copy(void);
 void smoke_zone_image(void);

@@ -138,6 +138,86 @@ void smoke_zone_image(void)
     free(copy);
 }
 
+struct hits {
+    struct slm_table_entry entry;
+    struct slm_lease_count users;
+    uint64_t n;
+};
+
+/* A table, and a book with room for 4 workers after it. */
+struct top {
+    struct slm_table table;
+    struct slm_lease_book book;
+};
+
+/* A zone with them at its root, and the lock held. */
+static struct top *lock_top(struct slm_zone **zone)
+{
+    struct slm_zone_options options = options_of(SLM_SEGMENT_ANONYMOUS, "table");
+    struct slm_error error;
+    EXPECT(slm_zone_create(zone, &options, &error) == SLM_OK && slm_zone_lock(*zone) == SLM_OK);
+    struct top *top =
+        SMOKE_TO(struct top *, slm_journal_calloc(slm_zone_journal(*zone),
+                                                  sizeof(struct top) + SLM_LEASE_SLOTS_BYTES(4)));
+    EXPECT(top != NULL && slm_zone_set_root_locked(*zone, top) == SLM_OK);
+    EXPECT(slm_lease_init_locked(*zone, &top->book, 4) == SLM_OK);
+    EXPECT(slm_zone_commit_locked(*zone) == SLM_OK);
+    return top;
+}
+
+/* The entry with that number as its key; n is how often it was asked for. */
+static struct hits *hit(struct slm_zone *zone, struct top *top, unsigned number)
+{
+    struct slm_table_shape shape;
+    struct slm_table_key key;
+    enum slm_status status;
+    memset(&shape, 0, sizeof shape);
+    shape.entry_bytes = sizeof(struct hits);
+    EXPECT(slm_table_key_init(&key, &number, sizeof number) == SLM_OK);
+    struct slm_table_entry *entry =
+        slm_table_get_locked(zone, &top->table, &key, &shape, NULL, &status);
+    EXPECT(entry != NULL && status == SLM_OK);
+    struct hits *hits = SLM_OBJECT(entry, struct hits, entry);
+    EXPECT(slm_journal_add(slm_zone_journal(zone), &hits->n, 1) == SLM_OK);
+    EXPECT(slm_zone_commit_locked(zone) == SLM_OK);
+    return hits;
+}
+
+void smoke_table(void)
+{
+    struct slm_zone *zone;
+    struct top *top = lock_top(&zone);
+    EXPECT(hit(zone, top, 0)->n == 1 && hit(zone, top, 0)->n == 2);
+    for (unsigned i = 1; top->table.n_evicted == 0; i++) {
+        EXPECT(hit(zone, top, i)->n == 1);
+    }
+    EXPECT(hit(zone, top, 0)->n == 1 && top->table.by_key.n_nodes > 500);
+    EXPECT(slm_table_drop_locked(zone, &top->table, slm_table_oldest_locked(zone, &top->table)) ==
+           SLM_OK);
+    EXPECT(slm_table_check_locked(zone, &top->table) == 0);
+    EXPECT(slm_zone_unlock(zone) == SLM_OK);
+    slm_zone_detach(zone);
+}
+
+void smoke_lease(void)
+{
+    struct slm_zone *zone;
+    struct top *top = lock_top(&zone);
+    struct slm_lease_worker worker;
+    struct slm_lease lease;
+    struct hits *hits = hit(zone, top, 5);
+    EXPECT(slm_lease_join_locked(zone, &top->book, NULL, NULL, &worker) == SLM_OK);
+    EXPECT(slm_lease_take_locked(zone, &top->book, &worker, &hits->users, &lease) == SLM_OK);
+    EXPECT(slm_lease_n(&hits->users) == 1);
+    EXPECT(slm_lease_check_count_locked(zone, &top->book, &hits->users) == 0);
+    EXPECT(slm_lease_check_locked(zone, &top->book, 1) == 0);
+    EXPECT(slm_lease_give_locked(zone, &top->book, &worker, &lease, NULL) == SLM_OK);
+    EXPECT(slm_lease_give_locked(zone, &top->book, &worker, &lease, NULL) == SLM_E_NOT_MEMBER);
+    EXPECT(slm_lease_n(&hits->users) == 0);
+    EXPECT(slm_zone_unlock(zone) == SLM_OK);
+    slm_zone_detach(zone);
+}
+
 static enum slm_status start_counter(struct slm_zone *zone, bool is_reused, void *data)
 {
     struct slm_journal *journal = slm_zone_journal(zone);

@@ -25,6 +25,7 @@ FUZZ_OF = (
     (r"(allocator/|include/slabmill/)pool", "pool_fuzz pool_vs_slow_fuzz"),
     (r"(allocator/|include/slabmill/)slab", "slab_fuzz slab_image_fuzz"),
     (r"allocator/tree/", "rbtree_fuzz"),
+    (r"allocator/(table|lease)/", "zone_fuzz"),
     (r"allocator/lock/", "lock_fuzz schedule_fuzz zone_threads_fuzz"),
     (r"allocator/journal/", "zone_fuzz rbtree_fuzz zone_image_fuzz schedule_fuzz"),
     (r"allocator/zone/", "zone_edge_fuzz zone_fuzz zone_image_fuzz schedule_fuzz"),

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Table: how the room is built; finding and inserting entries. */
+#include <slabmill/table.h>
+
+#include "allocator/base/check.h"
+#include "allocator/journal/log.h"
+#include "allocator/table/entry.h"
+#include "allocator/table/room.h"
+#include "allocator/zone/handle.h"
+
+/*
+ * Structure
+ *
+ *   table      find, get, insert                                    check    invariants
+ *     room       objects for new entries, and what is evicted for them
+ *       drop       touch, drop, evict      walk    in the order of use, in that of the tree
+ *
+ * Stored      entry.h: two heads and a counter in an object of the user, and the start of each
+ *             entry. The rest of it is a tree and a list, which allocator/tree changes.
+ * Search      Hashes are compared first, and bytes where hashes are equal. A search for a key that
+ *             is not there ends where its entry belongs, so an insert need not search again unless
+ *             an eviction changed the tree in between.
+ */
+
+/* Where a search ended. */
+struct spot {
+    struct slm_table_entry *entry; /* NULL: no entry has the key */
+    struct slm_rbtree_node *above; /* below which a new entry belongs; NULL: as the root */
+    bool is_left;
+    bool is_damaged; /* the tree has too many levels */
+};
+
+static inline __attribute__((always_inline)) struct spot search(const struct slm_journal *journal,
+                                                                const struct slm_table *table,
+                                                                const struct slm_table_key *key)
+{
+    struct spot spot = {0};
+    struct slm_rbtree_node *node = slm_rbtree_at(journal, table->by_key.root);
+    for (unsigned n_left = SLM_RBTREE_LEVELS_MAX; node != NULL; n_left--) {
+        const struct slm_table_entry *entry = table_entry_of_key(node);
+        bool is_before = key->hash < entry->hash;
+        if (SLM_UNLIKELY(n_left == 0)) {
+            spot.is_damaged = true;
+            return spot;
+        }
+        if (SLM_UNLIKELY(key->hash == entry->hash)) {
+            int order = table_compare_bytes(key, entry);
+            if (order == 0) {
+                spot.entry = table_entry_of_key(node);
+                return spot;
+            }
+            is_before = order < 0;
+        }
+        spot.above = node;
+        spot.is_left = is_before;
+        node = slm_rbtree_at(journal, is_before ? node->left : node->right);
+    }
+    return spot;
+}
+
+enum slm_status slm_table_key_init(struct slm_table_key *key, const void *data, size_t n_bytes)
+{
+    if (SLM_UNLIKELY(key == NULL || data == NULL)) {
+        return SLM_E_NULL;
+    }
+    if (SLM_UNLIKELY(n_bytes == 0 || n_bytes > SLM_TABLE_KEY_BYTES_MAX)) {
+        return SLM_E_SIZE;
+    }
+    *key = (struct slm_table_key){data, n_bytes, table_hash(data, n_bytes)};
+    return SLM_OK;
+}
+
+struct slm_table_entry *slm_table_find_locked(const struct slm_zone *zone,
+                                              const struct slm_table *table,
+                                              const struct slm_table_key *key)
+{
+    return SLM_UNLIKELY(zone == NULL || table == NULL || key == NULL)
+               ? NULL
+               : search(&zone->journal, table, key).entry;
+}
+
+/* Links the entry where the search for its key ended. */
+static enum slm_status link_at(struct slm_zone *zone, struct slm_table *table,
+                               struct slm_table_entry *entry, const struct spot *spot)
+{
+    struct slm_journal *journal = &zone->journal;
+    enum slm_status status = slm_journal_need(journal, SLM_TABLE_INSERT_ENTRIES);
+    if (status == SLM_OK) {
+        status = slm_rbtree_insert_check(journal, &table->by_key, &entry->by_key);
+    }
+    if (SLM_UNLIKELY(status != SLM_OK)) {
+        return status;
+    }
+    slm_rbtree_insert_link(journal, &table->by_key, &entry->by_key, spot->above, spot->is_left,
+                           table_order);
+    return table_refuse_half(journal, slm_lru_insert(journal, &table->by_use, &entry->by_use));
+}
+
+enum slm_status slm_table_insert_locked(struct slm_zone *zone, struct slm_table *table,
+                                        struct slm_table_entry *entry)
+{
+    if (SLM_UNLIKELY(zone == NULL || table == NULL || entry == NULL)) {
+        return SLM_E_NULL;
+    }
+    enum slm_status status =
+        slm_rbtree_insert_check(&zone->journal, &table->by_key, &entry->by_key);
+    if (SLM_UNLIKELY(status != SLM_OK)) {
+        return status;
+    }
+    struct slm_table_key key = table_key_of(entry);
+    struct spot spot = search(&zone->journal, table, &key);
+    if (SLM_UNLIKELY(spot.entry != NULL || spot.is_damaged)) {
+        return spot.is_damaged ? SLM_E_IMAGE : SLM_E_DUPLICATE;
+    }
+    return link_at(zone, table, entry, &spot);
+}
+
+/* Inserts an entry with the key, for which the search ended at *spot. */
+static struct slm_table_entry *add(struct slm_zone *zone, struct slm_table *table,
+                                   const struct slm_table_key *key,
+                                   const struct slm_table_shape *shape, struct spot *spot,
+                                   enum slm_status *status)
+{
+    bool is_evicting = false;
+    struct slm_table_entry *entry =
+        slm_table_make_entry(zone, table, key, shape, &is_evicting, status);
+    if (SLM_UNLIKELY(entry == NULL)) {
+        return NULL;
+    }
+    if (is_evicting) {
+        *spot = search(&zone->journal, table, key);
+        if (SLM_UNLIKELY(spot->is_damaged || spot->entry != NULL)) {
+            *status = slm_journal_refuse(&zone->journal, SLM_E_IMAGE);
+            return NULL;
+        }
+    }
+    *status = link_at(zone, table, entry, spot);
+    return *status == SLM_OK ? entry : NULL;
+}
+
+static struct slm_table_entry *get(struct slm_zone *zone, struct slm_table *table,
+                                   const struct slm_table_key *key,
+                                   const struct slm_table_shape *shape, bool *is_new,
+                                   enum slm_status *status)
+{
+    struct spot spot = search(&zone->journal, table, key);
+    *is_new = false;
+    if (SLM_LIKELY(spot.entry != NULL)) {
+        *status = slm_lru_touch(&zone->journal, &table->by_use, &spot.entry->by_use);
+        return SLM_LIKELY(*status == SLM_OK) ? spot.entry : NULL;
+    }
+    if (SLM_UNLIKELY(spot.is_damaged)) {
+        *status = SLM_E_IMAGE;
+        return NULL;
+    }
+    struct slm_table_entry *entry = add(zone, table, key, shape, &spot, status);
+    *is_new = entry != NULL;
+    return entry;
+}
+
+struct slm_table_entry *slm_table_get_locked(struct slm_zone *zone, struct slm_table *table,
+                                             const struct slm_table_key *key,
+                                             const struct slm_table_shape *shape, bool *is_new,
+                                             enum slm_status *status)
+{
+    bool unused_is_new;
+    enum slm_status unused_status;
+    is_new = is_new == NULL ? &unused_is_new : is_new;
+    status = status == NULL ? &unused_status : status;
+    *is_new = false;
+    *status = SLM_E_NULL;
+    if (SLM_UNLIKELY(zone == NULL || table == NULL || key == NULL || shape == NULL)) {
+        return NULL;
+    }
+    return get(zone, table, key, shape, is_new, status);
+}

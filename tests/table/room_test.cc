@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tables in a zone that is full: what is evicted, what is refused, and what a death leaves. */
+#include <algorithm>
+#include <functional>
+
+#include "tests/table/fixture.h"
+
+namespace {
+
+using namespace slm_test;
+
+class TableRoom : public TableTest {};
+
+TEST_F(TableRoom, OldestEntryMakesRoomForANewOne)
+{
+    uint64_t n = fill();
+    EXPECT_GT(n, 300u);
+    std::vector<std::string> before = by_use();
+    must_get("the next one........");
+    EXPECT_TRUE(is_new);
+    std::vector<std::string> after = by_use();
+    EXPECT_EQ(after.front(), before[1]) << "one went, the oldest";
+    EXPECT_EQ(after.back(), "the next one........");
+    EXPECT_EQ(table->n_evicted, 2u);
+}
+
+TEST_F(TableRoom, KnownKeyEvictsNothing)
+{
+    fill();
+    std::string oldest = by_use().front();
+    must_get(oldest);
+    EXPECT_FALSE(is_new);
+    EXPECT_EQ(table->n_evicted, 1u);
+    EXPECT_EQ(by_use().back(), oldest);
+}
+
+TEST_F(TableRoom, OneCallEvictsUntilALargeEntryFits)
+{
+    uint64_t n = fill();
+    std::vector<std::string> before = by_use();
+    shape.value_bytes = 40000;
+    slm_table_entry *entry = must_get("large");
+    ASSERT_NE(entry, nullptr);
+    uint64_t n_gone = n + 1 - table->by_key.n_nodes;
+    EXPECT_GT(n_gone, 100u);
+    EXPECT_LT(n_gone, n);
+    std::vector<std::string> after = by_use();
+    EXPECT_EQ(after.front(), before[n_gone]) << "the oldest ones went, and no others";
+    EXPECT_EQ(table->n_evicted, n_gone + 1);
+}
+
+TEST_F(TableRoom, SmallEntriesMakeRoomForKeysOfEveryLength)
+{
+    for (size_t key_bytes : {128u, 256u, 512u, 1024u}) {
+        fill();
+        EXPECT_NE(must_get(std::string(key_bytes, 'k')), nullptr) << key_bytes;
+        table->n_evicted = 0;
+    }
+}
+
+TEST_F(TableRoom, EntryThatNeverFitsIsRefusedBeforeAnythingIsEvicted)
+{
+    /* Half of the zone is another's. */
+    ASSERT_NE(slm_journal_alloc(zone.journal(), 56 * 1024), nullptr);
+    commit();
+    fill();
+    std::vector<unsigned char> before = picture();
+    std::vector<std::string> keys = by_use();
+    for (size_t bytes : {size_t{60} << 10, size_t{100} << 10, size_t{1} << 20, SIZE_MAX / 2,
+                         SIZE_MAX - sizeof(Hits) - 2, SIZE_MAX}) {
+        shape.value_bytes = bytes;
+        EXPECT_EQ(get("xx"), nullptr);
+        EXPECT_EQ(status, SLM_E_NOMEM) << bytes;
+        EXPECT_FALSE(slm_journal_is_dirty(zone.journal()));
+    }
+    EXPECT_EQ(by_use(), keys);
+    EXPECT_EQ(table->n_evicted, 1u);
+    shape.value_bytes = 30000;
+    EXPECT_NE(must_get("xx"), nullptr) << "this one fits";
+}
+
+TEST_F(TableRoom, TableThatKeepsAllRefusesAndKeepsAll)
+{
+    fill();
+    std::vector<std::string> keys = by_use();
+    shape.keeps_all = true;
+    EXPECT_EQ(get("one more............"), nullptr);
+    EXPECT_EQ(status, SLM_E_NOMEM);
+    EXPECT_FALSE(is_new);
+    EXPECT_EQ(by_use(), keys);
+    EXPECT_NE(get(keys.front()), nullptr);
+    shape.keeps_all = false;
+    commit();
+}
+
+TEST_F(TableRoom, EmptyTableThatCannotEvictIsOutOfMemory)
+{
+    while (slm_journal_alloc(zone.journal(), 64) != nullptr) {
+        commit();
+    }
+    EXPECT_EQ(get("a"), nullptr);
+    EXPECT_EQ(status, SLM_E_NOMEM);
+    EXPECT_EQ(table->by_key.n_nodes, 0u);
+}
+
+/* Evicts the newest. */
+struct Chooser {
+    slm_table *table;
+    unsigned n_called;
+};
+
+TEST_F(TableRoom, CallbackOfTheUserChoosesWhatGoes)
+{
+    fill();
+    std::vector<std::string> before = by_use();
+    Chooser chooser = {table, 0};
+    shape.data = &chooser;
+    shape.evict = [](slm_zone *in, void *data) {
+        auto *mine = static_cast<Chooser *>(data);
+        mine->n_called++;
+        return slm_table_evict_locked(in, mine->table, slm_table_newest_locked(in, mine->table)) ==
+               SLM_OK;
+    };
+    must_get("mine................");
+    EXPECT_EQ(chooser.n_called, 1u);
+    before.back() = "mine................";
+    EXPECT_EQ(by_use(), before);
+    EXPECT_EQ(table->n_evicted, 2u);
+}
+
+TEST_F(TableRoom, NewKeyIsTheFirstChangeOfATurn)
+{
+    must_get("a");
+    uint64_t *word = &reinterpret_cast<Hits *>(find("a"))->n;
+    ASSERT_EQ(slm_journal_write(zone.journal(), word, 7), SLM_OK);
+    EXPECT_EQ(get("b"), nullptr) << "an eviction would commit the word";
+    EXPECT_EQ(status, SLM_E_STATE);
+    EXPECT_NE(get("a"), nullptr);
+    shape.keeps_all = true;
+    EXPECT_NE(get("b"), nullptr) << "here nothing is evicted";
+    slm_zone_abort_locked(zone);
+    EXPECT_EQ(*word, 0u);
+}
+
+TEST_F(TableRoom, CallerWithoutTheLockIsRefused)
+{
+    must_get("a");
+    ASSERT_EQ(slm_zone_unlock(zone), SLM_OK);
+    EXPECT_EQ(get("b"), nullptr);
+    EXPECT_EQ(status, SLM_E_OWNER);
+    shape.keeps_all = true;
+    EXPECT_EQ(get("b"), nullptr);
+    EXPECT_EQ(status, SLM_E_OWNER);
+    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+}
+
+TEST_F(TableRoom, ReadOnlyHandleFindsAndChangesNothing)
+{
+    must_get("a");
+    slm_zone_attach_options options = {};
+    options.segment.kind = SLM_SEGMENT_MEMFD;
+    options.segment.id = slm_segment_id(slm_zone_segment(zone));
+    options.segment.read_only = true;
+    Zone reader;
+    ASSERT_EQ(reader.attach(options), SLM_OK) << reader.error.text;
+    auto *theirs = &static_cast<Top *>(slm_zone_root_locked(reader))->table;
+    slm_table_key key = key_of("a");
+    const slm_table_entry *entry = slm_table_find_locked(reader, theirs, &key);
+    ASSERT_NE(entry, nullptr);
+    EXPECT_EQ(text_of(entry), "a");
+    EXPECT_EQ(slm_table_oldest_locked(reader, theirs), entry);
+    EXPECT_EQ(slm_table_check_locked(reader, theirs), 0u);
+    key = key_of("b");
+    EXPECT_EQ(slm_table_get_locked(reader, theirs, &key, &shape, &is_new, &status), nullptr);
+    EXPECT_EQ(status, SLM_E_READ_ONLY);
+    shape.keeps_all = true;
+    EXPECT_EQ(slm_table_get_locked(reader, theirs, &key, &shape, &is_new, &status), nullptr);
+    EXPECT_EQ(status, SLM_E_READ_ONLY);
+}
+
+/* --- A full journal --- */
+
+/* Notes words until only n_left entries are left. */
+void use_entries(slm_zone *zone, uint64_t *word, unsigned n_left)
+{
+    slm_journal *journal = slm_zone_journal(zone);
+    while (slm_journal_has_room(journal, n_left + 1)) {
+        ASSERT_EQ(slm_journal_write(journal, word, *word + 1), SLM_OK);
+    }
+}
+
+TEST_F(TableRoom, CallWithoutItsEntriesFailsAndTheTransactionIsUndone)
+{
+    auto *hits = reinterpret_cast<Hits *>(must_get("a"));
+    std::vector<std::string> keys = by_use();
+    const std::function<slm_status()> calls[] = {
+        [&] {
+            use_entries(zone, &hits->n, SLM_TABLE_DROP_ENTRIES - 1);
+            return slm_table_drop_locked(zone, table, &hits->entry);
+        },
+        [&] {
+            use_entries(zone, &hits->n, SLM_TABLE_DROP_ENTRIES - 1);
+            return slm_table_evict_locked(zone, table, &hits->entry);
+        },
+        [&] {
+            shape.keeps_all = true;
+            use_entries(zone, &hits->n, SLM_TABLE_INSERT_ENTRIES - 1);
+            return get("b") == nullptr ? status : SLM_OK;
+        },
+        [&] {
+            use_entries(zone, &hits->n, 0);
+            return get("b") == nullptr ? status : SLM_OK;
+        },
+        [&] {
+            use_entries(zone, &hits->n, SLM_LRU_ENTRIES - 1);
+            return get("a") == nullptr ? status : SLM_OK;
+        },
+    };
+    for (const auto &call : calls) {
+        EXPECT_EQ(call(), SLM_E_FULL);
+        EXPECT_EQ(slm_zone_commit_locked(zone), SLM_E_FULL);
+        EXPECT_EQ(by_use(), keys);
+        EXPECT_EQ(hits->n, 0u);
+        EXPECT_EQ(slm_table_check_locked(zone, table), 0u);
+    }
+}
+
+class TableShortJournal : public TableTest {
+  protected:
+    TableShortJournal() : TableTest(128 * 1024, SLM_TABLE_INSERT_ENTRIES - 1)
+    {
+    }
+};
+
+TEST_F(TableShortJournal, JournalTooShortForAnInsertLeavesNothing)
+{
+    EXPECT_EQ(get("a"), nullptr);
+    EXPECT_EQ(status, SLM_E_FULL);
+    EXPECT_EQ(slm_zone_commit_locked(zone), SLM_E_FULL);
+    EXPECT_EQ(table->by_key.n_nodes, 0u);
+}
+
+/* --- Deaths --- */
+
+TEST_F(TableRoom, DeathBeforeTheCommitLeavesTheTableAsItWas)
+{
+    fill();
+    std::vector<std::string> keys = by_use();
+    ASSERT_EQ(slm_zone_unlock(zone), SLM_OK);
+    EXPECT_EQ(in_child([&] {
+                  if (slm_zone_lock(zone) == SLM_OK && get(keys.front()) != nullptr) {
+                      (void)slm_table_drop_locked(zone, table, find(keys[5]));
+                      raise(SIGKILL);
+                  }
+                  return 1;
+              }),
+              128 + SIGKILL);
+    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+    EXPECT_EQ(by_use(), keys);
+}
+
+TEST_F(TableRoom, DeathAfterEvictionsLeavesTheNewEntryOut)
+{
+    fill();
+    std::vector<std::string> keys = by_use();
+    ASSERT_EQ(slm_zone_unlock(zone), SLM_OK);
+    EXPECT_EQ(in_child([&] {
+                  shape.value_bytes = 40000;
+                  if (slm_zone_lock(zone) == SLM_OK && get("large") != nullptr) {
+                      raise(SIGKILL);
+                  }
+                  return 1;
+              }),
+              128 + SIGKILL);
+    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+    EXPECT_EQ(find("large"), nullptr);
+    std::vector<std::string> left = by_use();
+    EXPECT_LT(left.size(), keys.size());
+    EXPECT_TRUE(std::equal(left.rbegin(), left.rend(), keys.rbegin())) << "the oldest ones went";
+}
+
+} // namespace

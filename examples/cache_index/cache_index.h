@@ -4,7 +4,8 @@
 #ifndef SLM_EXAMPLES_CACHE_INDEX_H
 #define SLM_EXAMPLES_CACHE_INDEX_H
 
-#include "examples/common/lease.h"
+#include "examples/common/keyed.h"
+#include <slabmill/lease.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -12,7 +13,7 @@ extern "C" {
 
 /*
  * Model    A key counts its uses so far, and its opens now. An open key is a lease of the worker
- *          that opened it (see lease.h), and is given back if that worker dies.
+ *          that opened it (see slabmill/lease.h), and is given back if that worker dies.
  *          slm_cache_index_expire drops keys that were not opened within the time they were given;
  *          a key that is open then gets that time again. When memory is out, the oldest keys that
  *          are not open are dropped until the call succeeds. It looks for each of them among the
@@ -28,8 +29,9 @@ extern "C" {
  *          user's to remove.
  * Source   The contract is nginx's ngx_http_file_cache, without its files and its loader.
  */
-#define SLM_CACHE_INDEX_TAG   "cache_index 1" /* for the zone's tag: changes with the layout */
-#define SLM_CACHE_INDEX_TRIES 20u
+#define SLM_CACHE_INDEX_TAG         "cache_index 2" /* for the zone's tag: changes with the layout */
+#define SLM_CACHE_INDEX_WORKERS_MAX 64u
+#define SLM_CACHE_INDEX_TRIES       20u
 
 struct slm_cache_index_use {
     struct slm_lease lease;
@@ -53,7 +55,7 @@ enum slm_status slm_cache_index_leave(struct slm_zone *zone, const struct slm_le
 /*
  * Counts one use of a key, and creates the key if it is missing. The key becomes the newest and may
  * be unused for inactive_ms from now. Fails, and counts nothing: SLM_E_NULL, SLM_E_SIZE (as
- * slm_key_init), SLM_E_STATE, SLM_E_OWNER (the worker is not the calling thread), SLM_E_NOMEM
+ * slm_table_key_init), SLM_E_STATE, SLM_E_OWNER (the worker is not the calling thread), SLM_E_NOMEM
  * (though keys were dropped), as slm_zone_lock. Cost O(log n); when memory is out it also examines
  * each worker.
  */
@@ -87,7 +89,7 @@ struct slm_cache_index_stats {
 enum slm_status slm_cache_index_get_stats(struct slm_zone *zone,
                                           struct slm_cache_index_stats *stats);
 
-/* 0, or the number of a broken invariant: those of keyed_check.c and lease_check.c, and 231: a key
+/* 0, or the number of a broken invariant: those of keyed_check.c and allocator/lease/check.c, and 231: a key
  * that was never used, or is open more often than it was used. */
 unsigned slm_cache_index_check_locked(struct slm_zone *zone);
 

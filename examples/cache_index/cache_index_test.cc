@@ -151,7 +151,7 @@ TEST_F(CacheIndex, LongKeysEvictShortOnesUntilTheyFit)
         visit(key_name(n++), 0);
     }
     for (uint64_t i = 0; i < 50; i++) {
-        std::string key = key_name(i) + std::string(SLM_KEYED_KEY_BYTES_MAX - 20, 'k');
+        std::string key = key_name(i) + std::string(SLM_TABLE_KEY_BYTES_MAX - 20, 'k');
         ASSERT_EQ(open(key, 0), SLM_OK) << i;
         ASSERT_EQ(close(use.lease), SLM_OK);
         ASSERT_EQ(look(key).n_uses, 1u);
@@ -291,9 +291,9 @@ TEST_F(CacheIndex, CheckFindsImpossibleUseCounts)
 {
     ASSERT_EQ(open("a", 0), SLM_OK);
     auto *head = static_cast<slm_keyed *>(slm_zone_root_locked(zone));
-    auto *entry = reinterpret_cast<slm_lease_entry *>(
-        slm_rbtree_first(slm_zone_journal(zone), &head->by_key));
-    auto *n_uses = reinterpret_cast<uint64_t *>(entry + 1);
+    slm_table_entry *entry = slm_table_oldest_locked(zone, &head->table);
+    auto *opens = reinterpret_cast<slm_lease_count *>(entry + 1);
+    auto *n_uses = reinterpret_cast<uint64_t *>(opens + 1);
     ASSERT_EQ(*n_uses, 1u);
     *n_uses = 0;
     EXPECT_EQ(check(), 231u);

@@ -3,7 +3,8 @@
 #ifndef SLM_EXAMPLES_LIMIT_CONN_H
 #define SLM_EXAMPLES_LIMIT_CONN_H
 
-#include "examples/common/lease.h"
+#include <slabmill/lease.h>
+#include <slabmill/zone.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -11,7 +12,7 @@ extern "C" {
 
 /*
  * Model    A key exists while it has connections: it is created with the first and deleted with the
- *          last. Each connection is a lease of the worker that counted it (see lease.h). The
+ *          last. Each connection is a lease of the worker that counted it (see slabmill/lease.h). The
  *          connections of a dead worker are given back by the next worker that joins, by the next
  *          call that would be refused, and by slm_limit_conn_reclaim.
  * Change   Each call is one transaction. It gives back leases of dead workers in transactions
@@ -21,7 +22,8 @@ extern "C" {
  * Source   The contract is nginx's ngx_http_limit_conn_module, where the counts of a killed worker
  *          stay.
  */
-#define SLM_LIMIT_CONN_TAG "limit_conn 1" /* for the zone's tag: changes with the layout */
+#define SLM_LIMIT_CONN_TAG         "limit_conn 2" /* for the zone's tag: changes with the layout */
+#define SLM_LIMIT_CONN_WORKERS_MAX 64u
 
 struct slm_limit_conn_grant {
     struct slm_lease lease; /* all 0: refused, the limit is reached */
@@ -34,7 +36,7 @@ enum slm_status slm_limit_conn_init_locked(struct slm_zone *zone);
 enum slm_status slm_limit_conn_init(struct slm_zone *zone);
 
 /* Makes the calling thread a worker. SLM_E_NULL, SLM_E_STATE, SLM_E_DUPLICATE (it is one),
- * SLM_E_SPACE (SLM_LEASE_WORKERS_MAX others live), as slm_zone_lock. */
+ * SLM_E_SPACE (SLM_LIMIT_CONN_WORKERS_MAX others live), as slm_zone_lock. */
 enum slm_status slm_limit_conn_join(struct slm_zone *zone, struct slm_lease_worker *worker);
 
 /* Gives back all that the worker has. SLM_E_OWNER: the worker is not the calling thread. */
@@ -42,7 +44,7 @@ enum slm_status slm_limit_conn_leave(struct slm_zone *zone, const struct slm_lea
 
 /*
  * Counts one more connection, if the key has fewer than limit. Fails, and counts nothing:
- * SLM_E_NULL, SLM_E_SIZE (as slm_key_init), SLM_E_OPTION (limit is 0), SLM_E_STATE, SLM_E_OWNER,
+ * SLM_E_NULL, SLM_E_SIZE (as slm_table_key_init), SLM_E_OPTION (limit is 0), SLM_E_STATE, SLM_E_OWNER,
  * SLM_E_NOMEM, as slm_zone_lock. Cost O(log n); before it refuses, it also examines each worker.
  */
 enum slm_status slm_limit_conn_acquire(struct slm_zone *zone, const struct slm_lease_worker *worker,
@@ -71,7 +73,7 @@ struct slm_limit_conn_stats {
 
 enum slm_status slm_limit_conn_get_stats(struct slm_zone *zone, struct slm_limit_conn_stats *stats);
 
-/* 0, or the number of a broken invariant: those of keyed_check.c and lease_check.c, and
+/* 0, or the number of a broken invariant: those of keyed_check.c and allocator/lease/check.c, and
  * 221: a key without a connection. */
 unsigned slm_limit_conn_check_locked(struct slm_zone *zone);
 

@@ -6,7 +6,7 @@
 #include "examples/common/fixture.h"
 
 extern "C" {
-#include "examples/common/lease_priv.h"
+#include "examples/common/keyed.h"
 #include "examples/limit_conn/limit_conn.h"
 }
 
@@ -127,7 +127,7 @@ TEST_F(LimitConn, RefusesMisuseAndChangesNothing)
     }
     slm_lease_worker other = {worker.slot_idx + 1};
     EXPECT_EQ(slm_limit_conn_release(zone, &other, &lease, nullptr), SLM_E_OWNER);
-    other.slot_idx = SLM_LEASE_WORKERS_MAX;
+    other.slot_idx = SLM_LIMIT_CONN_WORKERS_MAX;
     EXPECT_EQ(slm_limit_conn_acquire(zone, &other, "a", 1, 9, &grant), SLM_E_OWNER);
     EXPECT_EQ(count("a"), 1u);
     EXPECT_EQ(check(), 0u);
@@ -213,17 +213,17 @@ TEST_F(LimitConn, ReportsThatAllSlotsAreTaken)
         static_cast<slm_keyed *>(slm_zone_root_locked(zone)) + 1);
     std::vector<std::thread> threads;
     Progress progress;
-    for (unsigned i = 0; i < SLM_LEASE_WORKERS_MAX; i++) {
+    for (unsigned i = 0; i < SLM_LIMIT_CONN_WORKERS_MAX; i++) {
         threads.emplace_back([&] {
             slm_lease_worker mine = {};
             EXPECT_EQ(slm_limit_conn_join(zone, &mine), SLM_OK);
             progress.step();
-            progress.await(SLM_LEASE_WORKERS_MAX + 1);
+            progress.await(SLM_LIMIT_CONN_WORKERS_MAX + 1);
         });
     }
-    progress.await(SLM_LEASE_WORKERS_MAX);
+    progress.await(SLM_LIMIT_CONN_WORKERS_MAX);
     EXPECT_EQ(slm_limit_conn_join(zone, &worker), SLM_E_SPACE);
-    EXPECT_NE(book->slots[0].identity, 0u);
+    EXPECT_EQ(slm_lease_n_workers_locked(book), SLM_LIMIT_CONN_WORKERS_MAX);
     progress.step();
     for (std::thread &thread : threads) {
         thread.join();
@@ -286,11 +286,11 @@ TEST_F(LimitConn, CheckReturnsTheNumberOfTheBrokenInvariant)
 {
     slm_lease lease = must_acquire("a");
     must_acquire("b");
-    slm_journal *journal = slm_zone_journal(zone);
     auto *head = static_cast<slm_keyed *>(slm_zone_root_locked(zone));
     auto *book = reinterpret_cast<slm_lease_book *>(head + 1);
-    auto *object = static_cast<lease_object *>(slm_journal_pointer(journal, lease.offset));
-    auto *entry = static_cast<slm_lease_entry *>(slm_journal_pointer(journal, object->entry));
+    auto *slot = reinterpret_cast<slm_lease_slot *>(book + 1) + worker.slot_idx;
+    auto *count =
+        reinterpret_cast<slm_lease_count *>(slm_table_oldest_locked(zone, &head->table) + 1);
     auto broken_by = [&](uint64_t *word, uint64_t value) {
         uint64_t kept = *word;
         *word = value;
@@ -298,23 +298,13 @@ TEST_F(LimitConn, CheckReturnsTheNumberOfTheBrokenInvariant)
         *word = kept;
         return broken;
     };
-    EXPECT_EQ(broken_by(&book->slots[worker.slot_idx].identity, 0), 211u);
-    EXPECT_EQ(broken_by(&book->slots[worker.slot_idx].leases.newest, 8), 211u);
-    EXPECT_EQ(broken_by(&object->slot_idx, 7), 212u);
-    EXPECT_EQ(broken_by(&object->serial, 3), 212u);
-    EXPECT_EQ(broken_by(&entry->leases.newest, 8), 213u);
-    EXPECT_EQ(broken_by(&object->entry, object->entry + 8), 214u);
+    EXPECT_EQ(broken_by(&slot->identity, 0), 212u);
+    EXPECT_EQ(broken_by(&count->leases.newest, 8), 214u);
     EXPECT_EQ(check(), 0u);
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
-    ASSERT_EQ(slm_lru_remove(journal, &entry->leases, &object->of_entry), SLM_OK);
-    EXPECT_EQ(slm_limit_conn_check_locked(zone), 214u);
-    slm_zone_abort_locked(zone);
-    ASSERT_EQ(slm_lru_remove(journal, &entry->leases, &object->of_entry), SLM_OK);
-    ASSERT_EQ(slm_lru_remove(journal, &book->slots[worker.slot_idx].leases, &object->of_slot),
-              SLM_OK);
-    ASSERT_EQ(slm_journal_free(journal, object), SLM_OK);
+    ASSERT_EQ(slm_lease_give_locked(zone, book, &worker, &lease, nullptr), SLM_OK);
     EXPECT_EQ(slm_zone_commit_locked(zone), SLM_OK);
-    EXPECT_EQ(slm_limit_conn_check_locked(zone), 221u);
+    EXPECT_EQ(slm_limit_conn_check_locked(zone), 221u) << "the key has no connection";
     ASSERT_EQ(slm_zone_unlock(zone), SLM_OK);
 }
 

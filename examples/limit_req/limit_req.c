@@ -4,17 +4,20 @@
 
 /* In shared memory; the key follows it. */
 struct bucket {
-    struct slm_keyed_entry keyed; /* first */
+    struct slm_table_entry entry; /* first */
     uint64_t excess_milli;
     uint64_t last_ms; /* when the excess was counted */
 };
 
 static const struct slm_keyed_kind kind = {
-    .magic = UINT64_C(0x6c696d5f72657101),
+    .magic = UINT64_C(0x6c696d5f72657102),
     .head_bytes = sizeof(struct slm_keyed),
     .entry_bytes = sizeof(struct bucket),
-    .journal_entries = SLM_KEYED_INSERT_ENTRIES + 8,
+    .journal_entries = SLM_TABLE_INSERT_ENTRIES + 8,
 };
+
+/* When memory is out, the oldest key goes, idle or not. */
+static const struct slm_table_shape shape = {.entry_bytes = sizeof(struct bucket)};
 
 #define REQUEST_MILLI 1000u
 #define CLOCK_SET_MS  60000u /* a clock that goes back further than that was set */
@@ -27,7 +30,7 @@ enum slm_status slm_limit_req_init_locked(struct slm_zone *zone)
 
 enum slm_status slm_limit_req_init(struct slm_zone *zone)
 {
-    return slm_keyed_init(zone, &kind);
+    return slm_keyed_init(zone, slm_limit_req_init_locked);
 }
 
 static uint64_t elapsed_ms(const struct bucket *bucket, uint64_t now_ms)
@@ -55,52 +58,27 @@ static bool is_idle(const struct bucket *bucket, const struct slm_limit_req_rule
 }
 
 /* Runs as its own transaction: memory is not free before the commit. */
-static bool drop(const struct slm_keyed_view *view, struct slm_keyed_entry *entry,
-                 uint64_t *counter)
+static bool drop_idle(const struct slm_keyed_view *view, struct slm_table_entry *entry)
 {
-    slm_keyed_remove(view, entry);
-    slm_keyed_count(view, counter);
+    (void)slm_table_drop_locked(view->zone, view->table, entry);
+    slm_keyed_count(view, &view->head->n_expired);
     return slm_keyed_commit(view);
 }
 
-static void expire(const struct slm_keyed_view *view, const struct slm_limit_req_rule *rule,
-                   uint64_t now_ms)
-{
-    for (unsigned i = 0; i < IDLE_MAX; i++) {
-        struct slm_keyed_entry *entry = slm_keyed_oldest(view);
-        if (entry == NULL || !is_idle((const struct bucket *)entry, rule, now_ms) ||
-            !drop(view, entry, &view->head->n_expired)) {
-            return;
-        }
-    }
-}
-
-/* For slm_zone_alloc_evicting_locked: drops the oldest key, idle or not. */
-static bool evict_oldest(struct slm_zone *zone, void *data)
-{
-    const struct slm_keyed_view *view = data;
-    struct slm_keyed_entry *entry = slm_keyed_oldest(view);
-    (void)zone;
-    if (entry == NULL) {
-        return false;
-    }
-    slm_keyed_remove(view, entry);
-    slm_keyed_count(view, &view->head->n_evicted);
-    return true;
-}
-
-static enum slm_status create(struct slm_keyed_view *view, const struct slm_key *key,
+/* After a key was added: the new one is not idle. */
+static enum slm_status expire(const struct slm_keyed_view *view,
                               const struct slm_limit_req_rule *rule, uint64_t now_ms)
 {
-    enum slm_status status;
-    expire(view, rule, now_ms);
-    struct slm_keyed_entry *entry =
-        slm_keyed_alloc_evicting(view, &kind, key, 0, evict_oldest, view, &status);
-    if (entry != NULL) {
-        ((struct bucket *)entry)->last_ms = now_ms;
-        slm_keyed_insert(view, entry);
+    for (unsigned i = 0; i < IDLE_MAX; i++) {
+        struct slm_table_entry *entry = slm_table_oldest_locked(view->zone, view->table);
+        if (entry == NULL || !is_idle((const struct bucket *)entry, rule, now_ms)) {
+            break;
+        }
+        if ((i == 0 && !slm_keyed_commit(view)) || !drop_idle(view, entry)) {
+            return SLM_E_FULL;
+        }
     }
-    return status;
+    return SLM_OK;
 }
 
 /* Counts as nginx does: an excess that would be below 0 is 0. */
@@ -114,37 +92,54 @@ static void judge(const struct bucket *bucket, const struct slm_limit_req_rule *
     verdict->excess_milli = excess > UINT32_MAX ? UINT32_MAX : (uint32_t)excess;
 }
 
-static void count(const struct slm_keyed_view *view, struct bucket *bucket,
-                  const struct slm_limit_req_rule *rule, uint64_t now_ms,
-                  struct slm_limit_req_verdict *verdict)
+/* The key is the newest already. */
+static enum slm_status count(const struct slm_keyed_view *view, struct bucket *bucket,
+                             const struct slm_limit_req_rule *rule, uint64_t now_ms,
+                             struct slm_limit_req_verdict *verdict)
 {
-    slm_keyed_touch(view, &bucket->keyed);
     judge(bucket, rule, now_ms, verdict);
     if (verdict->is_limited) {
-        return;
+        return SLM_OK;
     }
-    (void)slm_journal_write(view->journal, &bucket->excess_milli, verdict->excess_milli);
-    if (elapsed_ms(bucket, now_ms) != 0) {
-        (void)slm_journal_write(view->journal, &bucket->last_ms, now_ms);
+    enum slm_status status =
+        slm_journal_write(view->journal, &bucket->excess_milli, verdict->excess_milli);
+    if (status == SLM_OK && elapsed_ms(bucket, now_ms) != 0) {
+        status = slm_journal_write(view->journal, &bucket->last_ms, now_ms);
     }
+    return status;
+}
+
+static enum slm_status hit(const struct slm_keyed_view *view, const struct slm_table_key *key,
+                           const struct slm_limit_req_rule *rule, uint64_t now_ms,
+                           struct slm_limit_req_verdict *verdict)
+{
+    bool is_new;
+    enum slm_status status;
+    struct bucket *bucket = (struct bucket *)slm_table_get_locked(view->zone, view->table, key,
+                                                                  &shape, &is_new, &status);
+    if (bucket == NULL) {
+        return status;
+    }
+    if (!is_new) {
+        return count(view, bucket, rule, now_ms, verdict);
+    }
+    bucket->last_ms = now_ms;
+    return expire(view, rule, now_ms);
 }
 
 /* The common start of hit and peek. SLM_OK: the lock is held. */
 static enum slm_status enter(struct slm_keyed_view *view, struct slm_zone *zone,
-                             const struct slm_key *key, const struct slm_limit_req_rule *rule,
-                             struct slm_keyed_entry **entry)
+                             struct slm_table_key *key, const void *bytes, size_t n_bytes,
+                             const struct slm_limit_req_rule *rule)
 {
+    enum slm_status status = slm_table_key_init(key, bytes, n_bytes);
+    if (status != SLM_OK) {
+        return status;
+    }
     if (rule == NULL) {
         return SLM_E_NULL;
     }
-    if (rule->rate_milli == 0) {
-        return SLM_E_OPTION;
-    }
-    enum slm_status status = slm_keyed_enter(view, zone, &kind);
-    if (status == SLM_OK) {
-        *entry = slm_keyed_find(view, key);
-    }
-    return status;
+    return rule->rate_milli == 0 ? SLM_E_OPTION : slm_keyed_enter(view, zone, &kind);
 }
 
 enum slm_status slm_limit_req_hit(struct slm_zone *zone, const void *key, size_t key_bytes,
@@ -152,22 +147,14 @@ enum slm_status slm_limit_req_hit(struct slm_zone *zone, const void *key, size_t
                                   struct slm_limit_req_verdict *verdict)
 {
     struct slm_keyed_view view;
-    struct slm_keyed_entry *entry;
-    struct slm_key wanted;
-    enum slm_status status = verdict == NULL ? SLM_E_NULL : slm_key_init(&wanted, key, key_bytes);
-    if (status == SLM_OK) {
-        status = enter(&view, zone, &wanted, rule, &entry);
-    }
+    struct slm_table_key wanted;
+    enum slm_status status =
+        verdict == NULL ? SLM_E_NULL : enter(&view, zone, &wanted, key, key_bytes, rule);
     if (status != SLM_OK) {
         return status;
     }
     *verdict = (struct slm_limit_req_verdict){0};
-    if (entry == NULL) {
-        status = create(&view, &wanted, rule, now_ms);
-    } else {
-        count(&view, (struct bucket *)entry, rule, now_ms, verdict);
-    }
-    return slm_keyed_leave(&view, status);
+    return slm_keyed_leave(&view, hit(&view, &wanted, rule, now_ms, verdict));
 }
 
 enum slm_status slm_limit_req_peek(struct slm_zone *zone, const void *key, size_t key_bytes,
@@ -175,16 +162,14 @@ enum slm_status slm_limit_req_peek(struct slm_zone *zone, const void *key, size_
                                    struct slm_limit_req_verdict *verdict)
 {
     struct slm_keyed_view view;
-    struct slm_keyed_entry *entry;
-    struct slm_key wanted;
-    enum slm_status status = verdict == NULL ? SLM_E_NULL : slm_key_init(&wanted, key, key_bytes);
-    if (status == SLM_OK) {
-        status = enter(&view, zone, &wanted, rule, &entry);
-    }
+    struct slm_table_key wanted;
+    enum slm_status status =
+        verdict == NULL ? SLM_E_NULL : enter(&view, zone, &wanted, key, key_bytes, rule);
     if (status != SLM_OK) {
         return status;
     }
     *verdict = (struct slm_limit_req_verdict){0};
+    const struct slm_table_entry *entry = slm_table_find_locked(zone, view.table, &wanted);
     if (entry != NULL) {
         judge((const struct bucket *)entry, rule, now_ms, verdict);
     }

@@ -12,21 +12,21 @@ extern "C" {
 /*
  * Model    A key has an excess: requests beyond the rate, in 1/1000. It drains with the rate and
  *          grows by 1000 with each request that passes; a request that would take it above the
- *          burst is limited, and changes nothing but the order of use. Creating a key first drops
- *          up to two of the oldest keys if they are idle: not used for SLM_LIMIT_REQ_IDLE_MS, and
+ *          burst is limited, and changes nothing but the order of use. After it has created a
+ *          key, a hit drops up to two of the oldest keys if they are idle: not used for SLM_LIMIT_REQ_IDLE_MS, and
  *          drained. When memory is out, the oldest keys are dropped, idle or not, until the new one
  *          fits.
  * Time     The caller passes it, in milliseconds, from one clock for all processes. If the clock
  *          goes back, no time has passed; if it goes back by more than a minute, one millisecond
  *          has.
  * Change   A hit is one transaction. Each key that it drops to make room is a transaction before
- *          it. So a death at any instruction leaves the hit done or not done, and some of those
- *          keys dropped.
+ *          it, and each idle one a transaction after it. So a death at any instruction leaves the
+ *          hit done or not done, and some of those keys dropped.
  * Safety   Threads and processes, with a zone handle each. Not from signal handlers.
  * Failure  A key that was evicted begins again without its excess, as in nginx.
  * Source   The contract is nginx's ngx_http_limit_req_module, one limit a request.
  */
-#define SLM_LIMIT_REQ_TAG     "limit_req 1" /* for the zone's tag: changes with the layout */
+#define SLM_LIMIT_REQ_TAG     "limit_req 2" /* for the zone's tag: changes with the layout */
 #define SLM_LIMIT_REQ_IDLE_MS 60000u
 
 struct slm_limit_req_rule {
@@ -45,7 +45,7 @@ enum slm_status slm_limit_req_init_locked(struct slm_zone *zone);
 enum slm_status slm_limit_req_init(struct slm_zone *zone);
 
 /*
- * Counts a request. Fails, and does not count it: SLM_E_NULL; SLM_E_SIZE (as slm_key_init);
+ * Counts a request. Fails, and does not count it: SLM_E_NULL; SLM_E_SIZE (as slm_table_key_init);
  * SLM_E_OPTION (the rate is 0); SLM_E_STATE (no head); SLM_E_NOMEM (though keys were evicted); as
  * slm_zone_lock. Cost O(log n).
  */

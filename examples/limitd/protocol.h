@@ -5,10 +5,9 @@
 
 #include <stdbool.h>
 
-#include <slabmill/pool.h>
-
-#include "examples/common/lease.h"
 #include "examples/limitd/zones.h"
+#include <slabmill/lease.h>
+#include <slabmill/pool.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -21,7 +21,7 @@ extern "C" {
  * Failure  A blob above 1/8 of the zone is refused, so that no blob can evict all others.
  * Source   The contract is nginx's ngx_ssl_session_cache, with a separate time for each session.
  */
-#define SLM_SESSION_CACHE_TAG "session_cache 1" /* for the zone's tag: changes with the layout */
+#define SLM_SESSION_CACHE_TAG "session_cache 2" /* for the zone's tag: changes with the layout */
 
 /* Makes the zone's head, or finds it. As slm_keyed_init_locked and slm_keyed_init. */
 enum slm_status slm_session_cache_init_locked(struct slm_zone *zone);
@@ -30,7 +30,7 @@ enum slm_status slm_session_cache_init(struct slm_zone *zone);
 /*
  * Stores n_bytes (0 is allowed) under the id for ttl_ms from now, and replaces what the id had.
  * Fails, and the id keeps what it has unless that was evicted: SLM_E_NULL; SLM_E_SIZE (id as
- * slm_key_init, or the blob, see Failure); SLM_E_OPTION (ttl_ms is 0); SLM_E_STATE; SLM_E_NOMEM; as
+ * slm_table_key_init, or the blob, see Failure); SLM_E_OPTION (ttl_ms is 0); SLM_E_STATE; SLM_E_NOMEM; as
  * slm_zone_lock. Cost O(log n), and the same for each session that is dropped.
  */
 enum slm_status slm_session_cache_put(struct slm_zone *zone, const void *id, size_t id_bytes,

@@ -20,12 +20,12 @@ extern "C" {
  *          that a call drops to make room is a transaction before it.
  * Safety   Threads and processes, with a zone handle each. Not from signal handlers.
  * Failure  A value above 1/8 of the zone is refused, so that no value can evict all others. All
- *          calls: SLM_E_NULL; SLM_E_SIZE (the key, as slm_key_init); SLM_E_STATE (the zone is not
+ *          calls: SLM_E_NULL; SLM_E_SIZE (the key, as slm_table_key_init); SLM_E_STATE (the zone is not
  *          this library's); as slm_zone_lock.
  * Cost     O(log n), and the same for each item that is dropped.
  * Source   The contract is that of Lua's shared dictionaries in nginx.
  */
-#define SLM_SHARED_DICT_TAG     "shared_dict 1" /* for the zone's tag: changes with the layout */
+#define SLM_SHARED_DICT_TAG     "shared_dict 2" /* for the zone's tag: changes with the layout */
 #define SLM_SHARED_DICT_FOREVER UINT64_MAX      /* a ttl_ms: the item does not expire */
 
 /* Makes the zone's head, or finds it. As slm_keyed_init_locked and slm_keyed_init. */
@@ -92,7 +92,7 @@ enum slm_status slm_shared_dict_remove(struct slm_zone *zone, const void *key, s
  *         use(key, n);
  *     }
  *
- * key has room for SLM_KEYED_KEY_BYTES_MAX. after_bytes 0: the first key. Fails: SLM_E_NOT_MEMBER
+ * key has room for SLM_TABLE_KEY_BYTES_MAX. after_bytes 0: the first key. Fails: SLM_E_NOT_MEMBER
  * (there is no further key).
  */
 enum slm_status slm_shared_dict_next_key(struct slm_zone *zone, const void *after,

@@ -78,7 +78,7 @@ class SharedDict : public testing::Test {
         uint64_t now_ms, const std::function<void()> &between = [] {})
     {
         std::multiset<std::string> all;
-        char key[SLM_KEYED_KEY_BYTES_MAX];
+        char key[SLM_TABLE_KEY_BYTES_MAX];
         size_t n = 0;
         while (slm_shared_dict_next_key(zone, key, n, now_ms, key, &n) == SLM_OK) {
             all.emplace(key, n);
@@ -334,14 +334,14 @@ TEST_F(SharedDict, AWalkGetsWhatStaysWhileOtherKeysComeAndGo)
 
 TEST_F(SharedDict, RefusesMisuseAndChangesNothing)
 {
-    char buffer[SLM_KEYED_KEY_BYTES_MAX];
+    char buffer[SLM_TABLE_KEY_BYTES_MAX];
     size_t n = 0;
     int64_t sum = 0;
     slm_shared_dict_value value = {"x", 1, 1};
     slm_shared_dict_value wild = {nullptr, 1, 1};
     slm_shared_dict_step step = {1, true, 0, 1};
     EXPECT_EQ(put("", "x", 0), SLM_E_SIZE);
-    EXPECT_EQ(put(std::string(SLM_KEYED_KEY_BYTES_MAX + 1, 'k'), "x", 0), SLM_E_SIZE);
+    EXPECT_EQ(put(std::string(SLM_TABLE_KEY_BYTES_MAX + 1, 'k'), "x", 0), SLM_E_SIZE);
     EXPECT_EQ(put("a", "x", 0, 0), SLM_E_OPTION);
     EXPECT_EQ(add("a", "x", 0, 0), SLM_E_OPTION);
     EXPECT_EQ(slm_shared_dict_put(zone, "a", 1, nullptr, 0), SLM_E_NULL);

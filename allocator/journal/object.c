@@ -94,8 +94,15 @@ static SLM_NOINLINE enum slm_status check_range(struct slm_journal *journal, con
 
 enum slm_status slm_journal_find_range(struct slm_journal *journal, const void *p, size_t n_bytes)
 {
-    return SLM_LIKELY(find_live_chunk(journal, p, n_bytes)) ? SLM_OK
-                                                            : check_range(journal, p, n_bytes);
+    struct slm_journal_notes *notes = journal->notes;
+    enum slm_status status = SLM_LIKELY(find_live_chunk(journal, p, n_bytes))
+                                 ? SLM_OK
+                                 : check_range(journal, p, n_bytes);
+    /* Words of the newest object take no entries, but slm_journal_write asks for live ones first. */
+    if (SLM_UNLIKELY(notes->live[0].start == notes->fresh.start) && notes->fresh.n_bytes != 0) {
+        notes->live[0].n_bytes = 0;
+    }
+    return status;
 }
 
 enum slm_status slm_journal_find_words(struct slm_journal *journal, const void *p, size_t n_bytes)

@@ -68,6 +68,19 @@ TEST_F(JournalFresh, WordsPastItsSizeTakeOneEach)
     EXPECT_EQ(n_entries(), 1u + 2 + 3);
 }
 
+/* The allocator gave it more bytes than were asked for; those take entries. */
+TEST_F(JournalFresh, WordsTakeNoEntriesAfterARangePastTheSizeWasNoted)
+{
+    uint64_t *p = allocate(40);
+    uint64_t n = n_entries();
+    ASSERT_EQ(slm_journal_note_range(journal, p + 4, 16), SLM_OK);
+    EXPECT_EQ(n_entries() - n, 2u);
+    EXPECT_EQ(cost_of_write(p), 0u);
+    EXPECT_EQ(cost_of_write(p + 4), 0u);
+    EXPECT_EQ(cost_of_write(p + 5), 1u);
+    EXPECT_EQ(cost_of_write(p + 1), 0u);
+}
+
 TEST_F(JournalFresh, OnlyTheNewestNewObjectTakesNone)
 {
     const Picture before = take_picture(*journal);

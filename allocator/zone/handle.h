@@ -311,6 +311,12 @@ enum slm_status slm_zone_attach_declared(struct slm_zone **out,
                                          const struct slm_zone_options *options,
                                          struct slm_error *error);
 
+/* Takes both locks: `to`, which slm_zone_make_successor has made, gets the content of `from` and its
+ * place. Fails, changing nothing: SLM_E_LOCKED (a server has the zone), as slm_zone_lock_until,
+ * slm_zone_check_name, slm_zone_move_locked and slm_zone_switch. */
+enum slm_status slm_zone_move(struct slm_zone *from, struct slm_zone *to,
+                              const struct slm_zone_options *options, struct slm_error *error);
+
 /* SLM_E_MISSING, SLM_E_REPLACED: the zone's name is gone, or leads to another file. */
 enum slm_status slm_zone_check_name(const struct slm_zone *zone, struct slm_error *error);
 

@@ -87,6 +87,22 @@ static enum slm_status move_locked(struct slm_zone *from, struct slm_zone *to,
     return status == SLM_OK ? slm_zone_switch(from, to, error) : status;
 }
 
+enum slm_status slm_zone_move(struct slm_zone *from, struct slm_zone *to,
+                              const struct slm_zone_options *options, struct slm_error *error)
+{
+    uint64_t end_ms = slm_lock_system.now_ms() + SLM_ZONE_OPEN_MS;
+    enum slm_status status = slm_zone_lock_until(to, end_ms, error);
+    if (status == SLM_OK) {
+        status = slm_zone_lock_until(from, end_ms, error);
+    }
+    if (status == SLM_OK) {
+        status = move_locked(from, to, options, error);
+        (void)slm_zone_unlock(from);
+    }
+    (void)slm_zone_unlock(to);
+    return status;
+}
+
 /* Makes a new zone with the content of *zone, and puts it in its place. */
 static enum slm_status move(struct slm_zone **zone, const struct slm_zone_options *options,
                             struct slm_error *error)
@@ -96,16 +112,7 @@ static enum slm_status move(struct slm_zone **zone, const struct slm_zone_option
     if (status != SLM_OK) {
         return status;
     }
-    uint64_t end_ms = slm_lock_system.now_ms() + SLM_ZONE_OPEN_MS;
-    status = slm_zone_lock_until(to, end_ms, error);
-    if (status == SLM_OK) {
-        status = slm_zone_lock_until(*zone, end_ms, error);
-    }
-    if (status == SLM_OK) {
-        status = move_locked(*zone, to, options, error);
-        (void)slm_zone_unlock(*zone);
-    }
-    (void)slm_zone_unlock(to);
+    status = slm_zone_move(*zone, to, options, error);
     if (status != SLM_OK) {
         slm_zone_detach(to);
         return status;

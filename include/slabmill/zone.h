@@ -65,7 +65,9 @@ extern "C" {
  *          whole. Handles of the earlier zone do not lock it any more: SLM_E_REPLACED. So no write
  *          is lost without a report. A process opens the zone again, or ends, as old workers of a
  *          server do; without a name, only children of fork of the new zone's maker get it. Offsets
- *          of objects are others there. A maker that is killed may leave a file .slm-...; the next
+ *          of objects are others there. The new file belongs to the user that moves the zone, with
+ *          the mode of the options: root must not move the zone of workers that attach it by name as
+ *          another user. A maker that is killed may leave a file .slm-...; the next
  *          move of the zone, or the next open with such a callback, removes it.
  * Safety   Threads and processes may make any call. _locked calls and the journal need the zone's
  *          lock, which the caller holds. One handle a process; a child of fork uses the inherited

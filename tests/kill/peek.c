@@ -3,6 +3,7 @@
 
 #include "allocator/journal/log.h"
 #include "allocator/lock/word.h"
+#include "allocator/segment/for_zone.h"
 #include "allocator/slab/view.h"
 #include "allocator/zone/handle.h"
 
@@ -77,4 +78,21 @@ unsigned kill_peek_n_free_pages(const struct slm_zone *zone)
 void kill_peek_begin_copy(struct slm_zone *zone)
 {
     (void)slm_zone_begin_copy(zone, NULL);
+}
+
+enum slm_status kill_peek_make_successor(struct slm_zone **to,
+                                         const struct slm_zone_options *options)
+{
+    return slm_zone_make_successor(to, options, NULL);
+}
+
+enum slm_status kill_peek_move(struct slm_zone *from, struct slm_zone *to,
+                               const struct slm_zone_options *options)
+{
+    return slm_zone_move(from, to, options, NULL);
+}
+
+void kill_peek_remove_leftovers(const struct slm_zone *zone)
+{
+    slm_segment_remove_leftovers(zone->segment);
 }

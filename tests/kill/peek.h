@@ -37,6 +37,15 @@ bool kill_peek_is_live(const struct slm_zone *zone, const void *p);
 /* Returns the slab's own count, which a rebuild first sets to 0. */
 unsigned kill_peek_n_free_pages(const struct slm_zone *zone);
 
+/* The two steps of a move that slm_zone_open makes. */
+enum slm_status kill_peek_make_successor(struct slm_zone **to,
+                                         const struct slm_zone_options *options);
+enum slm_status kill_peek_move(struct slm_zone *from, struct slm_zone *to,
+                               const struct slm_zone_options *options);
+
+/* Removes the files that killed processes made to take the zone's place. */
+void kill_peek_remove_leftovers(const struct slm_zone *zone);
+
 /* Under the lock: the calling thread makes a copy of the zone from now on. */
 void kill_peek_begin_copy(struct slm_zone *zone);
 

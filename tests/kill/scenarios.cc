@@ -54,6 +54,7 @@ const std::vector<Scenario> &scenarios()
         add_lru_scenes(&made);
         add_repair_scenes(&made);
         add_reload_scenes(&made);
+        add_move_scenes(&made);
         add_copy_scenes(&made);
         add_example_scenes(&made);
         add_other_kinds(&made);

@@ -100,6 +100,7 @@ class Sweep {
         if (!record_way()) {
             return tally_;
         }
+        note_if(world_->follow());
         after_ = picture_under_lock();
         check_change();
         size_t n = way_.n_instructions();
@@ -116,6 +117,7 @@ class Sweep {
   private:
     void make_world()
     {
+        world_.reset(); /* two of them would have one name */
         world_ = std::make_unique<World>(scenario_.shape);
         expect(slm_zone_lock(world_->ours()) == SLM_OK, "the zone cannot be locked");
         scenario_.prepare(*world_);
@@ -216,6 +218,13 @@ class Sweep {
         }
     }
 
+    void note_if(const std::string &wrong)
+    {
+        if (!wrong.empty()) {
+            note(wrong);
+        }
+    }
+
     void make_ready()
     {
         if (scenario_.is_fresh) {
@@ -285,6 +294,12 @@ class Sweep {
 
     /* The victim is dead. Returns "", or the first thing that is wrong. */
     std::string judge()
+    {
+        std::string followed = world_->follow();
+        return followed.empty() ? judge_next_locker() : followed;
+    }
+
+    std::string judge_next_locker()
     {
         slm_zone *zone = world_->ours();
         bool needs_repair = kill_peek_needs_repair(zone);

@@ -68,20 +68,49 @@ World::World(const Shape &shape)
         lock_path_ = new_lock_path();
     }
     options.lock_path = lock_path_.c_str();
-    options.segment.kind = SLM_SEGMENT_MEMFD;
+    options.segment.kind = shape.is_named ? SLM_SEGMENT_POSIX : SLM_SEGMENT_MEMFD;
+    if (shape.is_named) {
+        name_ = "kill_" + std::to_string(getpid());
+        options.segment.name = name_.c_str();
+    }
     expect(slm_zone_create(&theirs_, &options, &error) == SLM_OK, error.text);
-    slm_zone_attach_options attach = {};
-    attach.segment.kind = SLM_SEGMENT_MEMFD;
-    attach.segment.id = slm_segment_id(slm_zone_segment(theirs_));
-    attach.lock_path = lock_path_.c_str();
+    slm_zone_attach_options attach = to_attach();
     expect(slm_zone_attach(&ours_, &attach, &error) == SLM_OK, error.text);
     expect(slm_zone_root_locked(ours_) == nullptr, "a new zone has a root");
     expect(kill_peek_base(ours_) != kill_peek_base(theirs_),
            "both mappings are at the same address");
 }
 
+slm_zone_attach_options World::to_attach() const
+{
+    slm_zone_attach_options attach = {};
+    attach.segment.kind = name_.empty() ? SLM_SEGMENT_MEMFD : SLM_SEGMENT_POSIX;
+    attach.segment.name = name_.c_str();
+    attach.segment.id = slm_segment_id(slm_zone_segment(theirs_));
+    attach.lock_path = lock_path_.c_str();
+    return attach;
+}
+
+std::string World::follow()
+{
+    slm_error error;
+    slm_zone_attach_options attach = to_attach();
+    if (name_.empty() || slm_segment_verify(slm_zone_segment(ours_), nullptr) == SLM_OK) {
+        return "";
+    }
+    if (slm_zone_timedlock(ours_, 10000) != SLM_E_REPLACED) {
+        return "the earlier zone can be locked";
+    }
+    slm_zone_detach(ours_);
+    return slm_zone_attach(&ours_, &attach, &error) == SLM_OK ? "" : error.text;
+}
+
 World::~World()
 {
+    if (!name_.empty()) {
+        kill_peek_remove_leftovers(ours_);
+        unlink(("/dev/shm/" + name_).c_str());
+    }
     slm_zone_detach(ours_);
     slm_zone_detach(theirs_);
     if (!lock_path_.empty()) {

@@ -25,6 +25,7 @@ struct Shape {
     unsigned per_doubling = 1;
     unsigned journal_entries = 192;
     slm_lock_kind lock = SLM_LOCK_ROBUST;
+    bool is_named = false; /* a POSIX segment, which another zone may replace */
 };
 
 /* A user's object in a tree and a list. */
@@ -61,6 +62,10 @@ class World {
     {
         return ours_;
     }
+
+    /* If another zone has taken this one's place, ours() is that one afterwards. Returns "", or
+     * what is wrong. */
+    std::string follow();
 
     /* Does what the reaper of a victim must do: frees locks of nginx's kind by force. */
     void force_dead_owner();
@@ -106,7 +111,10 @@ class World {
   private:
     slm_zone *theirs_ = nullptr;
     slm_zone *ours_ = nullptr;
+    slm_zone_attach_options to_attach() const;
+
     std::string lock_path_; /* of a file lock */
+    std::string name_;      /* of a POSIX segment */
     std::vector<unsigned char> saved_;
     bool has_items_ = false;
     size_t asked_ = 0;

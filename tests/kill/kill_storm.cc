@@ -79,10 +79,11 @@ Options parse(int n, char **words)
 void print_result(const StormResult &result, bool lock_only)
 {
     auto n_kills = static_cast<double>(result.n_kills);
-    printf("%.0f s, %.0f kills/s, %llu %s, %llu checks\n", result.seconds, n_kills / result.seconds,
-           static_cast<unsigned long long>(result.n_operations),
+    printf("%.0f s, %.0f kills/s, %llu %s, %llu checks, %llu copies\n", result.seconds,
+           n_kills / result.seconds, static_cast<unsigned long long>(result.n_operations),
            lock_only ? "locks taken" : "operations",
-           static_cast<unsigned long long>(result.n_checks));
+           static_cast<unsigned long long>(result.n_checks),
+           static_cast<unsigned long long>(result.n_copies));
     printf("%llu recoveries, %llu undone, %llu finished\n",
            static_cast<unsigned long long>(result.n_recoveries),
            static_cast<unsigned long long>(result.n_undone),

@@ -40,10 +40,11 @@ StormResult storm_with(enum kill_fault fault, StormResult (*storm)(const StormOp
 
 void expect_good(const StormResult &result)
 {
-    printf("%.1f s, %llu kills, %llu operations, %llu recoveries\n", result.seconds,
+    printf("%.1f s, %llu kills, %llu operations, %llu recoveries, %llu copies\n", result.seconds,
            static_cast<unsigned long long>(result.n_kills),
            static_cast<unsigned long long>(result.n_operations),
-           static_cast<unsigned long long>(result.n_recoveries));
+           static_cast<unsigned long long>(result.n_recoveries),
+           static_cast<unsigned long long>(result.n_copies));
     EXPECT_EQ(result.n_hangs, 0u);
     EXPECT_EQ(result.n_lost, 0u) << result.first_wrong;
     EXPECT_EQ(result.n_double, 0u) << result.first_wrong;

@@ -17,8 +17,10 @@ constexpr double CHECK_EVERY_S = 0.25;
 /* Everything that should be in the zone. */
 class Check {
   public:
-    Check(slm_zone *zone, Shared *shared)
-        : zone_(zone), shared_(shared), board_(static_cast<Board *>(slm_zone_root_locked(zone)))
+    /* is_copy: of an earlier moment, so what workers record is not compared. */
+    Check(slm_zone *zone, Shared *shared, bool is_copy)
+        : zone_(zone), shared_(shared), is_copy_(is_copy),
+          board_(static_cast<Board *>(slm_zone_root_locked(zone)))
     {
     }
 
@@ -46,15 +48,21 @@ class Check {
     }
 
     /* See EntryState. */
-    void check_entry(unsigned slot, unsigned i)
+    void compare_with_record(const Entry *entry, uint64_t offset)
     {
-        const Entry *entry = &shared_->slots[slot].entries[i];
         uint64_t state = __atomic_load_n(&entry->state, __ATOMIC_SEQ_CST);
-        uint64_t offset = board_->directory[slot][i];
         if (state == NONE ? offset != 0
                           : offset != entry->offset && (state == LIVE || offset != 0)) {
             note(state == NONE ? "an object that was not committed is there"
                                : "an object that was committed is not in the directory");
+        }
+    }
+
+    void check_entry(unsigned slot, unsigned i)
+    {
+        uint64_t offset = board_->directory[slot][i];
+        if (!is_copy_) {
+            compare_with_record(&shared_->slots[slot].entries[i], offset);
         }
         if (offset == 0) {
             return;
@@ -111,6 +119,7 @@ class Check {
 
     slm_zone *zone_;
     Shared *shared_;
+    bool is_copy_;
     Board *board_;
     uint64_t n_linked_ = 0;
     std::vector<uint64_t> offsets_;
@@ -134,6 +143,7 @@ void fill_result(const Herd &herd, const Shared *shared, const slm_zone *zone, S
     result->n_recoveries = stats.n_recoveries;
     result->n_undone = stats.n_undone;
     result->n_finished = stats.n_finished;
+    result->n_copies = shared->n_copies;
     result->n_lost = shared->n_lost;
     result->n_double = shared->n_double;
     memcpy(result->first_wrong, shared->first_wrong, sizeof result->first_wrong);
@@ -167,9 +177,20 @@ bool check_zone(slm_zone *zone, Shared *shared, double hang_s)
         count_wrong(shared, slm_status_text(status), false);
         return true;
     }
-    Check(zone, shared).run();
+    Check(zone, shared, false).run();
     (void)slm_zone_unlock(zone);
     return true;
+}
+
+void check_copy(slm_zone *copy, Shared *shared)
+{
+    slm_status status = slm_zone_lock(copy);
+    if (status != SLM_OK) {
+        count_wrong(shared, slm_status_text(status), false);
+        return;
+    }
+    Check(copy, shared, true).run();
+    (void)slm_zone_unlock(copy);
 }
 
 StormResult storm_zone(const StormOptions &options)
@@ -192,7 +213,8 @@ StormResult storm_zone(const StormOptions &options)
     Holder holder = [&] { return kill_peek_holder_in(kill_peek_lock_word(world.ours())); };
     Herd herd(options, work, holder, shared);
     bool goes_on = true;
-    while (goes_on && herd.goes_on(n_recoveries_of(world.ours()))) {
+    while (goes_on && (herd.goes_on(n_recoveries_of(world.ours())) ||
+                       __atomic_load_n(&shared->n_copies, __ATOMIC_RELAXED) == 0)) {
         herd.kill_some();
         result.n_hangs += herd.count_hangs();
         if (now_s() - checked > CHECK_EVERY_S) {
@@ -205,6 +227,7 @@ StormResult storm_zone(const StormOptions &options)
         result.n_hangs += herd.await_witnesses();
     }
     herd.end();
+    remove_copies();
     result.seconds = now_s() - start;
     (void)check_now(world.ours(), shared, options.hang_s, &result);
     fill_result(herd, shared, world.ours(), &result);

@@ -42,6 +42,7 @@ struct Slot {
 struct Shared {
     uint64_t n_lost;
     uint64_t n_double;
+    uint64_t n_copies;
     uint64_t inside; /* for the lock alone: the holder */
     char first_wrong[160];
     Slot slots[N_SLOTS];
@@ -160,6 +161,14 @@ class Herd {
 
 /* Checks everything under the lock. Returns false if the lock could not be taken for hang_s. */
 bool check_zone(slm_zone *zone, Shared *shared, double hang_s);
+
+/* Checks a copy of the zone, which no other process has: it is of one moment. */
+void check_copy(slm_zone *copy, Shared *shared);
+
+/* Copies the zone while others work, and checks the copy: see storm_copy.cc. */
+void copy_zone(slm_zone *zone, Shared *shared, unsigned slot);
+/* Removes the copies that killed processes of this one left. */
+void remove_copies();
 
 /* The operations of a worker: see storm_work.cc. */
 void take_over_slot(slm_zone *zone, Shared *shared, unsigned slot);

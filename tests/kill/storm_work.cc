@@ -51,6 +51,8 @@ const char *judge_thing(slm_zone *zone, uint64_t offset, unsigned slot, bool *is
 
 namespace {
 
+constexpr uint64_t TURNS_BETWEEN_COPIES = 1000;
+
 class Worker {
   public:
     Worker(slm_zone *zone, Shared *shared, unsigned slot, uint64_t seed)
@@ -62,7 +64,9 @@ class Worker {
     {
         auto idx = static_cast<unsigned>(random_.below(N_ENTRIES));
         uint64_t dice = random_.below(100);
-        if (dice == 0) {
+        if (random_.below(TURNS_BETWEEN_COPIES) == 0) {
+            copy_zone(zone_, shared_, slot_);
+        } else if (dice == 0) {
             grow();
         } else if (dice < 5) {
             change_and_abort();

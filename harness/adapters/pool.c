@@ -5,12 +5,17 @@
 #include <string.h>
 
 #include "harness/adapters/pool_oracle.h"
+#include "harness/base/array.h"
 
 struct arena {
     struct slm_pool *pool;
     struct slm_pool_reuse reuse;
     bool can_reuse; /* blocks are large enough for a reuse list */
     struct slm_source source;
+    struct slm_pool **children; /* live */
+    size_t n_children;
+    size_t cap_children;
+    size_t n_spares; /* records of children that ended, or could not be made */
     struct hrn_pool_shadow shadow;
 };
 
@@ -38,6 +43,8 @@ static void *create(const struct slm_adapter_env *env)
     if (status != SLM_OK) {
         return NULL;
     }
+    a->n_children = 0;
+    a->n_spares = 0;
     hrn_pool_shadow_begin(&a->shadow, a->pool, env);
     begin_reuse(a);
     return a;
@@ -136,6 +143,9 @@ static void reset(void *self)
 {
     struct arena *a = self;
     (void)slm_pool_reset(a->pool);
+    a->n_children = 0;
+    a->n_spares = 0;
+    a->shadow.child_bytes = 0;
     begin_reuse(a);
     hrn_pool_shadow_lost_track(&a->shadow);
 }
@@ -152,6 +162,130 @@ static enum slm_adapter_answer cleanup(void *self, slm_adapter_handler_fn fn, vo
         hrn_pool_shadow_not_registered(&a->shadow, data_bytes);
     }
     return hrn_answer_of(status);
+}
+
+static enum slm_adapter_answer arm(void *self, void **record, slm_adapter_handler_fn fn, void *data)
+{
+    struct arena *a = self;
+    struct slm_pool_cleanup *cleanup = *record;
+    bool is_new = cleanup == NULL;
+    enum slm_status status = is_new ? slm_pool_cleanup_reserve(a->pool, &cleanup) : SLM_OK;
+    hrn_pool_shadow_lost_track(&a->shadow);
+    if (status == SLM_OK) {
+        status = slm_pool_cleanup_arm(a->pool, cleanup, fn, data);
+    }
+    if (status == SLM_OK && is_new) {
+        hrn_pool_shadow_registered(&a->shadow, 0);
+    } else if (status == SLM_OK) {
+        a->shadow.n_cleanups++;
+    }
+    *record = cleanup;
+    return hrn_answer_of(status);
+}
+
+static enum slm_adapter_answer cancel(void *self, void *record)
+{
+    struct arena *a = self;
+    enum slm_status status = slm_pool_cleanup_cancel(a->pool, record);
+    a->shadow.n_cleanups -= status == SLM_OK;
+    return hrn_answer_of(status);
+}
+
+/* --- Child pools --- */
+
+/* Small and large objects, which go back to the source with the child. */
+static void use_child(struct slm_pool *child)
+{
+    static const size_t sizes[] = {100, 6000, 30, 700};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        void *p = slm_pool_alloc(child, sizes[i]);
+        if (p != NULL) {
+            memset(p, 0x77, sizes[i]);
+        }
+    }
+}
+
+/* What the pool itself had when a child was to be made. */
+struct before {
+    const unsigned char *low, *high;
+};
+
+/* The record of a child that ended is used again, so the pool itself takes no memory for the next. */
+static void note_record(struct arena *a, const struct before *before, bool is_made)
+{
+    size_t n_large = a->shadow.n_large;
+    bool took = a->pool->low != before->low || a->pool->high != before->high;
+    hrn_pool_shadow_lost_track(&a->shadow);
+    hrn_pool_shadow_child(&a->shadow);
+    took |= a->shadow.n_large != n_large;
+    if (took && a->n_spares > 0) {
+        a->shadow.env->fail(
+            a->shadow.env, "growth: a child takes memory of its parent, which has %zu records left",
+            a->n_spares);
+    }
+    if (is_made) {
+        a->n_spares -= a->n_spares > 0;
+    } else {
+        a->n_spares += took;
+    }
+}
+
+static enum slm_adapter_answer child(void *self, void **out, size_t block_bytes,
+                                     slm_adapter_handler_fn fn, void *data)
+{
+    struct arena *a = self;
+    struct slm_pool *made;
+    const struct before before = {a->pool->low, a->pool->high};
+    unsigned flags = a->shadow.pass_through ? SLM_POOL_PASS_THROUGH : 0;
+    enum slm_status status = slm_pool_create_child(&made, a->pool, block_bytes, NULL, flags);
+    if (status == SLM_OK) {
+        status = slm_pool_cleanup_add(made, fn, data, 0, NULL);
+        if (status != SLM_OK) {
+            (void)slm_pool_destroy(made);
+        }
+    }
+    note_record(a, &before, status == SLM_OK);
+    if (status != SLM_OK) {
+        return hrn_answer_of(status);
+    }
+    use_child(made);
+    hrn_pool_shadow_registered(&a->shadow, 0);
+    a->children =
+        hrn_array_grow(a->children, &a->cap_children, a->n_children + 1, sizeof(struct slm_pool *));
+    a->children[a->n_children++] = made;
+    *out = made;
+    return SLM_ADAPTER_OK;
+}
+
+static void end_child(void *self, void *ended)
+{
+    struct arena *a = self;
+    size_t i = 0;
+    (void)slm_pool_destroy(ended);
+    while (a->children[i] != ended) {
+        i++;
+    }
+    a->children[i] = a->children[--a->n_children];
+    a->shadow.n_cleanups--;
+    a->n_spares += !a->shadow.pass_through; /* there it does not show */
+}
+
+/* Sums up what children have, and checks them. */
+static void walk_children(struct arena *a)
+{
+    a->shadow.child_bytes = 0;
+    for (size_t i = 0; i < a->n_children; i++) {
+        struct slm_pool_stats seen;
+        slm_pool_get_stats(a->children[i], &seen);
+        a->shadow.child_bytes += seen.source_bytes;
+        unsigned broken = slm_pool_check(a->children[i]);
+        if (broken != 0 || seen.n_cleanups != 1) {
+            a->shadow.env->fail(a->shadow.env,
+                                "self_check: slm_pool_check of a child returns %u, and it has %zu "
+                                "handlers",
+                                broken, seen.n_cleanups);
+        }
+    }
 }
 
 static enum slm_adapter_answer file(void *self, int fd, const char *path)
@@ -231,6 +365,7 @@ static void walk(void *self, size_t n_live, size_t live_bytes)
 {
     (void)n_live;
     (void)live_bytes;
+    walk_children(self);
     hrn_pool_shadow_walk(&((struct arena *)self)->shadow);
 }
 
@@ -263,6 +398,10 @@ static const struct slm_adapter_pool extension = {
     .reuse_get = reuse_get,
     .reuse_put = reuse_put,
     .reuse_bytes = reuse_bytes,
+    .arm = arm,
+    .cancel = cancel,
+    .child = child,
+    .end_child = end_child,
 };
 
 const struct slm_adapter hrn_adapter_pool = {

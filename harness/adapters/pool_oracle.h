@@ -44,6 +44,7 @@ struct hrn_pool_shadow {
     size_t demand_bytes;  /* of small objects since the last reset */
     size_t n_blocks_kept; /* at the last reset */
     struct hrn_pool_room current;
+    size_t child_bytes;                          /* that child pools have from the source */
     size_t n_used;                               /* blocks, the current one included */
     struct hrn_pool_room left[HRN_POOL_N_ROOMS]; /* of blocks that were current; low NULL: none */
     unsigned n_left;                             /* ever */
@@ -66,6 +67,9 @@ void hrn_pool_shadow_not_registered(struct hrn_pool_shadow *shadow, size_t data_
 /* A file cleanup with a path of path_bytes, including its final zero. */
 void hrn_pool_shadow_file(struct hrn_pool_shadow *shadow, size_t path_bytes);
 #define HRN_POOL_FILE_BYTES 64u /* above the size of its data without the path */
+/* After a call that may have taken a record for a child. */
+void hrn_pool_shadow_child(struct hrn_pool_shadow *shadow);
+#define HRN_POOL_CHILD_BYTES 64u /* above the size of such a record */
 void hrn_pool_shadow_resized(struct hrn_pool_shadow *shadow, size_t new_bytes);
 void hrn_pool_shadow_freed(struct hrn_pool_shadow *shadow, const struct slm_adapter_request *rq);
 const char *hrn_pool_shadow_refused(const struct slm_adapter_request *rq,

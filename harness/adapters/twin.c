@@ -24,6 +24,7 @@ struct arena {
     size_t n_objects;
     size_t cap_objects;
     size_t n_cleanups;
+    size_t n_unseen;             /* large blocks that are records of children */
     const unsigned char *newest; /* the last object allocated, if it is still live */
 };
 
@@ -97,6 +98,7 @@ void *hrn_twin_create(const struct slm_adapter_env *env, const struct slm_adapte
     a->small_limit_bytes = stats.small_limit_bytes;
     a->n_objects = 0;
     a->n_cleanups = 0;
+    a->n_unseen = 0;
     a->newest = NULL;
     return a;
 }
@@ -232,6 +234,7 @@ static void reset(void *self)
     a->pools->reset(a->pool_self);
     a->n_objects = 0;
     a->n_cleanups = 0;
+    a->n_unseen = 0;
     a->newest = NULL;
 }
 
@@ -251,6 +254,50 @@ static enum slm_adapter_answer cleanup(void *self, slm_adapter_handler_fn fn, vo
         }
     }
     return got;
+}
+
+static enum slm_adapter_answer arm(void *self, void **record, slm_adapter_handler_fn fn, void *data)
+{
+    struct arena *a = self;
+    bool is_new = *record == NULL;
+    enum slm_adapter_answer got = a->pools->pool->arm(a->pool_self, record, fn, data);
+    a->n_cleanups += got == SLM_ADAPTER_OK;
+    a->newest = got == SLM_ADAPTER_OK && is_new ? NULL : a->newest;
+    return got;
+}
+
+static enum slm_adapter_answer cancel(void *self, void *record)
+{
+    struct arena *a = self;
+    enum slm_adapter_answer got = a->pools->pool->cancel(a->pool_self, record);
+    a->n_cleanups -= got == SLM_ADAPTER_OK;
+    return got;
+}
+
+static size_t count_large(const struct arena *a)
+{
+    struct slm_pool_stats stats;
+    slm_pool_get_stats(hrn_pool_of(a->pool_self), &stats);
+    return stats.n_large;
+}
+
+static enum slm_adapter_answer child(void *self, void **out, size_t block_bytes,
+                                     slm_adapter_handler_fn fn, void *data)
+{
+    struct arena *a = self;
+    size_t n_before = count_large(a);
+    enum slm_adapter_answer got = a->pools->pool->child(a->pool_self, out, block_bytes, fn, data);
+    a->n_unseen += count_large(a) - n_before;
+    a->n_cleanups += got == SLM_ADAPTER_OK;
+    a->newest = NULL; /* its record, which stays if there is no memory for the child, is newer */
+    return got;
+}
+
+static void end_child(void *self, void *ended)
+{
+    struct arena *a = self;
+    a->pools->pool->end_child(a->pool_self, ended);
+    a->n_cleanups--;
 }
 
 static enum slm_adapter_answer reuse_put(void *self, void *p)
@@ -291,6 +338,11 @@ static void freed(void *self, const struct slm_adapter_request *rq, void *p, siz
     hrn_adapter_pool.checks->freed(((struct arena *)self)->pool_self, rq, p, size_bytes);
 }
 
+static uint32_t bad_free(void *self, enum slm_adapter_misuse misuse, const void *p)
+{
+    return hrn_adapter_pool.checks->bad_free(((struct arena *)self)->pool_self, misuse, p);
+}
+
 static void walk(void *self, size_t n_live, size_t live_bytes)
 {
     struct arena *a = self;
@@ -301,7 +353,7 @@ static void walk(void *self, size_t n_live, size_t live_bytes)
     }
     slm_pool_get_stats(hrn_pool_of(a->pool_self), &stats);
     compare(a, "n_cleanups", stats.n_cleanups, a->n_cleanups);
-    compare(a, "n_large", stats.n_large, n_large);
+    compare(a, "n_large", stats.n_large, n_large + a->n_unseen);
     hrn_adapter_pool.checks->walk(a->pool_self, n_live, live_bytes);
 }
 
@@ -315,6 +367,7 @@ static const struct slm_adapter_checks checks = {
     .create_refused = create_refused,
     .free_answer = free_answer,
     .freed = freed,
+    .bad_free = bad_free,
     .walk = walk,
     .emptied = emptied,
 };
@@ -328,6 +381,10 @@ static const struct slm_adapter_pool extension = {
     .reuse_get = reuse_get,
     .reuse_put = reuse_put,
     .reuse_bytes = reuse_bytes,
+    .arm = arm,
+    .cancel = cancel,
+    .child = child,
+    .end_child = end_child,
 };
 
 const struct slm_adapter hrn_adapter_twin = {

@@ -104,6 +104,12 @@ enum hrn_bug { HRN_BUG_LIST(HRN_BUG_ENUM) HRN_BUG_COUNT };
     X(pool_file_first, pool, "reset runs file cleanups before other handlers")                     \
     X(pool_frees_small, pool, "free of a small object returns success")                            \
     X(pool_handler_twice, pool, "handlers are registered twice")                                   \
+    X(pool_cancel_lost, pool, "cancel registers the handler that was armed last once more")        \
+    X(pool_cancel_runs, pool, "cancel runs the handler that was armed last")                       \
+    X(pool_cancel_again, pool, "a cancelled handler can be cancelled again")                       \
+    X(pool_armed_again, pool, "an armed record can be armed again")                                \
+    X(pool_child_stays, pool, "a child that is ended stays until its parent ends")                 \
+    X(pool_child_early, pool, "the handler of a child runs when the child is made")                \
     X(twin_keeps_newest, twin, "the newest object cannot be given back")
 
 #define HRN_WRAPPED_ENUM(name, of, sentence) HRN_WRAPPED_##name,

@@ -211,6 +211,69 @@ static void *pool_page_aligned(void *self, const struct slm_adapter_request *rq)
     return call_pool(self, &lesser);
 }
 
+/* --- Its armed handlers and child pools --- */
+
+static slm_adapter_handler_fn armed_fn;
+static void *armed_data;
+
+static enum slm_adapter_answer arm(void *self, void **record, slm_adapter_handler_fn fn, void *data)
+{
+    enum slm_adapter_answer answer = hrn_adapter_pool.pool->arm(self, record, fn, data);
+    if (answer == SLM_ADAPTER_OK) {
+        armed_fn = fn;
+        armed_data = data;
+    }
+    return answer;
+}
+
+static enum slm_adapter_answer pool_cancel_lost(void *self, void *record)
+{
+    enum slm_adapter_answer answer = hrn_adapter_pool.pool->cancel(self, record);
+    if (answer == SLM_ADAPTER_OK) {
+        (void)hrn_adapter_pool.pool->cleanup(self, armed_fn, armed_data, 0, NULL);
+    }
+    return answer;
+}
+
+static enum slm_adapter_answer pool_cancel_runs(void *self, void *record)
+{
+    enum slm_adapter_answer answer = hrn_adapter_pool.pool->cancel(self, record);
+    if (answer == SLM_ADAPTER_OK) {
+        armed_fn(armed_data);
+    }
+    return answer;
+}
+
+static enum slm_adapter_answer pool_cancel_again(void *self, void *record)
+{
+    (void)hrn_adapter_pool.pool->cancel(self, record);
+    return SLM_ADAPTER_OK;
+}
+
+static enum slm_adapter_answer pool_armed_again(void *self, void **record,
+                                                slm_adapter_handler_fn fn, void *data)
+{
+    enum slm_adapter_answer answer = hrn_adapter_pool.pool->arm(self, record, fn, data);
+    return answer == SLM_ADAPTER_BAD ? SLM_ADAPTER_OK : answer;
+}
+
+static void pool_child_stays(void *self, void *child)
+{
+    (void)self;
+    (void)child;
+}
+
+static enum slm_adapter_answer pool_child_early(void *self, void **child, size_t block_bytes,
+                                                slm_adapter_handler_fn fn, void *data)
+{
+    enum slm_adapter_answer answer =
+        hrn_adapter_pool.pool->child(self, child, block_bytes, fn, data);
+    if (answer == SLM_ADAPTER_OK) {
+        fn(data);
+    }
+    return answer;
+}
+
 /* --- Its file cleanups --- */
 
 static enum slm_adapter_answer pool_file_open(void *self, int fd, const char *path)
@@ -380,6 +443,14 @@ static void fill_pools(void)
     wrapped[HRN_WRAPPED_pool_keeps_large].reset = pool_keeps_large;
     wrapped[HRN_WRAPPED_pool_file_first].reset = pool_file_first;
     extensions[HRN_WRAPPED_pool_handler_twice].cleanup = pool_handler_twice;
+    extensions[HRN_WRAPPED_pool_cancel_lost].arm = arm;
+    extensions[HRN_WRAPPED_pool_cancel_lost].cancel = pool_cancel_lost;
+    extensions[HRN_WRAPPED_pool_cancel_runs].arm = arm;
+    extensions[HRN_WRAPPED_pool_cancel_runs].cancel = pool_cancel_runs;
+    extensions[HRN_WRAPPED_pool_cancel_again].cancel = pool_cancel_again;
+    extensions[HRN_WRAPPED_pool_armed_again].arm = pool_armed_again;
+    extensions[HRN_WRAPPED_pool_child_stays].end_child = pool_child_stays;
+    extensions[HRN_WRAPPED_pool_child_early].child = pool_child_early;
     extensions[HRN_WRAPPED_pool_file_open].file = pool_file_open;
     extensions[HRN_WRAPPED_pool_file_kept].file = pool_file_kept;
     extensions[HRN_WRAPPED_pool_file_early].file = pool_file_early;

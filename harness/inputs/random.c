@@ -40,6 +40,7 @@ void hrn_gen_init(struct hrn_gen *gen, uint32_t can)
         [HRN_CHECK] = 4,      [HRN_TRIM] = 4,     [HRN_GIVE_BACK] = 20, [HRN_REUSE_GET] = 30,
         [HRN_REUSE_PUT] = 25, [HRN_CREATE] = 1,   [HRN_DESTROY] = 1,    [HRN_FILE] = 4,
         [HRN_RUN_FILE] = 2,   [HRN_GROW] = 4,     [HRN_SHRINK] = 3,     [HRN_ADD_REGION] = 2,
+        [HRN_CANCEL] = 8,
     };
     memset(gen, 0, sizeof *gen);
     for (unsigned kind = 0; kind < HRN_KIND_COUNT; kind++) {
@@ -174,7 +175,7 @@ static uint32_t pick_align(struct hrn_rng *rng)
 static void fill_fields(const struct state *s, struct hrn_op *op)
 {
     static const uint8_t n_aux[HRN_KIND_COUNT] = {[HRN_DRAIN] = HRN_ORDER_COUNT,
-                                                  [HRN_CLEANUP] = HRN_HANDLER_COUNT,
+                                                  [HRN_CLEANUP] = HRN_HANDLER_ARMED,
                                                   [HRN_FILE] = HRN_FILE_COUNT};
     struct hrn_rng *rng = s->rng;
     if (hrn_kind_has_size(op->kind)) {
@@ -266,6 +267,14 @@ static void refine(struct state *s, struct hrn_op *op)
         break;
     case HRN_CREATE:
         refine_create(s, op);
+        break;
+    case HRN_CLEANUP:
+        if (s->gen->weight[HRN_CANCEL] > 0 && chance(more, 40)) {
+            op->aux = chance(more, 60) ? HRN_HANDLER_ARMED : HRN_HANDLER_CHILD;
+        }
+        break;
+    case HRN_CANCEL:
+        op->count = (uint16_t)hrn_rng_below(more, 8);
         break;
     case HRN_DESTROY:
         op->aux = (uint8_t)hrn_rng_below(more, HRN_END_COUNT);

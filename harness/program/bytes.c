@@ -31,7 +31,8 @@ static const uint8_t more_kinds[KIND_CODES - OLD_KINDS] = {
 #define OLD_POWERS           32u /* aux below: 2 to that power; else the 16-bit field */
 #define POWERS               64u
 #define FAULT_ALL            0xffffu
-#define OLD_FLAGS            (HRN_HEAD_LOCKED - 1u) /* of versions before 3 */
+#define OLD_FLAGS            (HRN_HEAD_LOCKED - 1u) /* of versions before 3, as the next one */
+#define OLD_HANDLERS         3u
 
 static uint32_t load(const uint8_t *p, unsigned n)
 {
@@ -148,16 +149,26 @@ static void decode_way(struct hrn_op *op, uint8_t code)
     op->align_bytes = way < HRN_WAY_ALIGNED ? 0 : (size_t)1 << (way - HRN_WAY_ALIGNED);
 }
 
-static void decode_kind(const uint8_t *r, bool is_old, struct hrn_op *op)
+/* The values of aux that the kind has in bytes of a version; 0: none. */
+static uint16_t n_aux_in(unsigned version, enum hrn_kind kind)
 {
+    if (version < 2 && (NEW_AUX >> kind & 1u) != 0) {
+        return 0;
+    }
+    return version < 3 && kind == HRN_CLEANUP ? OLD_HANDLERS : n_aux[kind];
+}
+
+static void decode_kind(const uint8_t *r, unsigned version, struct hrn_op *op)
+{
+    static const uint8_t n_kinds[] = {[1] = OLD_KINDS, [2] = HRN_CANCEL, [3] = HRN_KIND_COUNT};
     uint8_t code = r[0] & (KIND_CODES - 1);
-    uint8_t n_kinds = is_old ? OLD_KINDS : HRN_KIND_COUNT;
-    op->kind = code < n_kinds ? code : more_kinds[code - OLD_KINDS];
-    bool has_aux = n_aux[op->kind] != 0 && !(is_old && (NEW_AUX >> op->kind & 1u) != 0);
+    op->kind = code < n_kinds[version] ? code : more_kinds[code - OLD_KINDS];
+    uint16_t n_values = n_aux_in(version, op->kind);
+    bool has_aux = n_values != 0;
     if (has_aux && op->kind == HRN_RESIZE) {
         decode_way(op, r[1]);
     } else if (has_aux) {
-        op->aux = (uint8_t)(r[1] % n_aux[op->kind]);
+        op->aux = (uint8_t)(r[1] % n_values);
     }
 }
 
@@ -170,18 +181,18 @@ static size_t decode_align(uint8_t code, uint32_t other, bool is_old)
 }
 
 /* The op of a record, except its id. Returns the 16-bit field. */
-static uint32_t decode_fields(const struct hrn_head *head, bool is_old, const uint8_t *r,
+static uint32_t decode_fields(const struct hrn_head *head, unsigned version, const uint8_t *r,
                               struct hrn_op *op)
 {
     uint32_t selector = load(r + 2, 2);
     *op = (struct hrn_op){.id = HRN_NO_ID, .arena = r[0] >> 5 & 1u};
-    decode_kind(r, is_old, op);
+    decode_kind(r, version, op);
     if (op->kind == HRN_BURST) {
         op->count = (uint16_t)(selector % HRN_BURST_MAX + 1);
-    } else if (op->kind == HRN_FAULT || op->kind == HRN_RUN_FILE) {
+    } else if (hrn_kind_has_count(op->kind)) {
         op->count = (uint16_t)selector;
     } else if (op->kind == HRN_MEMALIGN) {
-        op->align_bytes = decode_align(r[1], selector, is_old);
+        op->align_bytes = decode_align(r[1], selector, version < 2);
     }
     if (hrn_kind_has_size(op->kind)) {
         op->size_bytes = decode_size(head, op, load(r + 4, 4));
@@ -223,11 +234,11 @@ static bool is_surplus(const struct hrn_op *op, unsigned *n_lives)
     return is_life && ++*n_lives > HRN_BYTES_LIVES_MAX;
 }
 
-static void decode_record(struct hrn_program *program, bool is_old, const uint8_t *record,
+static void decode_record(struct hrn_program *program, unsigned version, const uint8_t *record,
                           unsigned *n_lives)
 {
     struct hrn_op *op = hrn_program_next(program);
-    uint32_t selector = decode_fields(&program->head, is_old, record, op);
+    uint32_t selector = decode_fields(&program->head, version, record, op);
     if (!is_surplus(op, n_lives) && decode_id(&scratch, op, program->n_ids, selector)) {
         hrn_lives_apply(&scratch, op);
         hrn_program_take_next(program);
@@ -255,7 +266,7 @@ void hrn_program_decode(struct hrn_program *program, const uint8_t *bytes, size_
         } else {
             memcpy(record, bytes + at, n);
         }
-        decode_record(program, version_of(head) < 2, record, &n_lives);
+        decode_record(program, version_of(head), record, &n_lives);
         at += n;
     }
 }
@@ -276,7 +287,7 @@ static bool encode_selector(struct hrn_lives *lives, const struct hrn_op *op, ui
     } else if (op->kind == HRN_BURST) {
         field = (size_t)op->count - 1;
         exact = op->count >= 1 && op->count <= HRN_BURST_MAX;
-    } else if (op->kind == HRN_FAULT || op->kind == HRN_RUN_FILE) {
+    } else if (hrn_kind_has_count(op->kind)) {
         field = op->count;
     } else if (op->kind == HRN_MEMALIGN) {
         uint32_t other;

@@ -133,7 +133,7 @@ bool hrn_program_equal(const struct hrn_program *a, const struct hrn_program *b)
 
 bool hrn_kind_has_count(enum hrn_kind kind)
 {
-    return kind == HRN_BURST || kind == HRN_FAULT || kind == HRN_RUN_FILE;
+    return kind == HRN_BURST || kind == HRN_FAULT || kind == HRN_RUN_FILE || kind == HRN_CANCEL;
 }
 
 bool hrn_op_has_align(const struct hrn_op *op)

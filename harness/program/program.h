@@ -23,7 +23,8 @@ extern "C" {
  *          a selector, resolved while decoding among the objects of that arena that are live in
  *          program order; 0 is the newest (unless objects were removed in between). A head has a
  *          version. Bytes of version 3 have all of this. Bytes of version 2 decode as they did
- *          before version 3: without the flag LOCKED. Bytes of any other version decode as they
+ *          before version 3: without the flag LOCKED, without CANCEL, and without handlers that
+ *          are ARMED or those of a CHILD. Bytes of any other version decode as they
  *          did before version 2: also without the operations from GROW on, with aux only where it
  *          was used then, and with alignments below 2^32. Bytes are always written in version 3.
  * Safety   Programs are plain values; one thread at a time per program.
@@ -73,7 +74,8 @@ extern "C" {
     X(RUN_FILE, "run_file", NONE)     /* count: which of the files, from the newest */             \
     X(GROW, "grow", NONE)             /* size_bytes more at the region's end */                    \
     X(SHRINK, "shrink", NONE)         /* size_bytes less */                                        \
-    X(ADD_REGION, "add_region", NONE) /* one more region of size_bytes, 0: the head's */
+    X(ADD_REGION, "add_region", NONE) /* one more region of size_bytes, 0: the head's */           \
+    X(CANCEL, "cancel", NONE)         /* count: which ARMED handler or CHILD, from the newest */
 
 #define HRN_KIND_ENUM(name, word, ids) HRN_##name,
 enum hrn_kind { HRN_KIND_LIST(HRN_KIND_ENUM) HRN_KIND_COUNT };
@@ -96,6 +98,8 @@ enum hrn_handler {
     HRN_HANDLER_PLAIN,
     HRN_HANDLER_ALLOCS,    /* allocates from the arena that is being torn down */
     HRN_HANDLER_REGISTERS, /* registers one more plain handler */
+    HRN_HANDLER_ARMED,     /* has no data, and can be cancelled; the record is used again */
+    HRN_HANDLER_CHILD,     /* is that of a child pool, with blocks of size_bytes modulo 65536 */
     HRN_HANDLER_COUNT
 };
 

@@ -33,6 +33,7 @@ static uint32_t can_as_pool(const struct slm_adapter_pool *pool)
            bit_if(pool->give_back != NULL, HRN_GIVE_BACK) |
            bit_if(pool->cleanup != NULL, HRN_CLEANUP) | bit_if(pool->file != NULL, HRN_FILE) |
            bit_if(pool->run_file != NULL, HRN_RUN_FILE) |
+           bit_if(pool->arm != NULL || pool->child != NULL, HRN_CANCEL) |
            bit_if(pool->reuse_get != NULL, HRN_REUSE_GET) |
            bit_if(pool->reuse_put != NULL, HRN_REUSE_PUT);
 }

@@ -168,6 +168,15 @@ static const char *wrong_pool(const struct slm_adapter *a)
     if (n_reuse != 0 && n_reuse != 3) {
         return "pool: reuse_get, reuse_put and reuse_bytes are needed together";
     }
+    if ((pool->arm != NULL) != (pool->cancel != NULL)) {
+        return "pool: arm and cancel are needed together";
+    }
+    if ((pool->child != NULL) != (pool->end_child != NULL)) {
+        return "pool: child and end_child are needed together";
+    }
+    if ((pool->arm != NULL || pool->child != NULL) && pool->cleanup == NULL) {
+        return "pool: arm or child is set, and cleanup is missing";
+    }
     return pool->run_file != NULL && pool->file == NULL
                ? "pool: run_file is set, and file is missing"
                : NULL;

@@ -281,6 +281,7 @@ void hrn_arena_abandon(struct hrn_run *run, struct hrn_arena *arena)
     arena->live.n = 0;
     arena->reuse.n = 0;
     arena->n_handlers = 0;
+    arena->n_spares = 0;
     hrn_file_abandon(&arena->files);
     arena->live_bytes = 0;
     hrn_source_drop(&arena->source);

@@ -37,17 +37,38 @@ static struct hrn_handler_record *push_record(struct hrn_arena *arena)
     return record;
 }
 
-/* A plain handler without data; its argument is a unique number. */
-static enum slm_adapter_answer register_plain(struct hrn_run *run, struct hrn_arena *arena,
-                                              uint8_t handler)
+/* By a record that was cancelled, if there is one, or by a new one. */
+static enum slm_adapter_answer arm(const struct hrn_run *run, struct hrn_arena *arena,
+                                   struct hrn_handler_record *made)
 {
-    void *token = (void *)(uintptr_t)(++arena->n_tokens * 16 + 1);
+    bool is_spare = arena->n_spares > 0;
+    made->record = is_spare ? arena->spares[arena->n_spares - 1] : NULL;
     enum slm_adapter_answer got =
-        run->adapter->pool->cleanup(arena->self, run_handler, token, 0, NULL);
+        run->adapter->pool->arm(arena->self, &made->record, run_handler, made->data);
+    arena->n_spares -= is_spare && got == SLM_ADAPTER_OK;
+    return got;
+}
+
+#define CHILD_BLOCK_MAX 65536u
+
+/* A handler without data; its argument is a unique number. */
+static enum slm_adapter_answer register_plain(struct hrn_run *run, struct hrn_arena *arena,
+                                              uint8_t handler, size_t size_bytes)
+{
+    const struct slm_adapter_pool *pool = run->adapter->pool;
+    struct hrn_handler_record made = {.data = (void *)(uintptr_t)(++arena->n_tokens * 16 + 1),
+                                      .handler = handler};
+    enum slm_adapter_answer got;
+    if (handler == HRN_HANDLER_ARMED && pool->arm != NULL) {
+        got = arm(run, arena, &made);
+    } else if (handler == HRN_HANDLER_CHILD && pool->child != NULL) {
+        size_t block_bytes = 1 + size_bytes % CHILD_BLOCK_MAX;
+        got = pool->child(arena->self, &made.child, block_bytes, run_handler, made.data);
+    } else {
+        got = pool->cleanup(arena->self, run_handler, made.data, 0, NULL);
+    }
     if (got == SLM_ADAPTER_OK) {
-        struct hrn_handler_record *record = push_record(arena);
-        record->data = token;
-        record->handler = handler;
+        *push_record(arena) = made;
     }
     return got;
 }
@@ -66,11 +87,24 @@ static void check_newest(const struct hrn_arena *arena, const void *data)
     hrn_law_cleanup_once("a handler ran twice, or was never registered (its argument: %p)", data);
 }
 
+/* The handler of a child that is being ended. */
+static void run_ending(struct hrn_run *run, const void *data)
+{
+    if (data != run->ending) {
+        hrn_law_cleanup_order("the end of a child ran the handler with the argument %p", data);
+    }
+    run->ending = NULL;
+}
+
 static void run_handler(void *data)
 {
     struct hrn_run *run = &hrn_run_state;
     struct hrn_arena *arena = run->teardown;
     if (hrn_fault_on(HRN_FAULT_NO_CLEANUP)) {
+        return;
+    }
+    if (run->ending != NULL) {
+        run_ending(run, data);
         return;
     }
     if (arena != NULL) {
@@ -85,18 +119,27 @@ static void run_handler(void *data)
     if (record.handler == HRN_HANDLER_ALLOCS) {
         allocate_inside(run, arena);
     } else if (record.handler == HRN_HANDLER_REGISTERS) {
-        (void)register_plain(run, arena, HRN_HANDLER_PLAIN);
+        (void)register_plain(run, arena, HRN_HANDLER_PLAIN, 0);
     }
+}
+
+/* The allocator registers the handler without data of the program's. */
+static bool has_no_data(const struct slm_adapter_pool *pool, const struct hrn_op *op)
+{
+    return op->size_bytes == 0 || (op->aux == HRN_HANDLER_ARMED && pool->arm != NULL) ||
+           (op->aux == HRN_HANDLER_CHILD && pool->child != NULL);
 }
 
 void hrn_cleanup_add(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op)
 {
-    const struct slm_adapter_request rq = {SLM_ADAPTER_CALL_CLEANUP, op->size_bytes, 0};
+    bool is_plain = has_no_data(run->adapter->pool, op);
+    const struct slm_adapter_request rq = {SLM_ADAPTER_CALL_CLEANUP, is_plain ? 0 : op->size_bytes,
+                                           0};
     uint64_t n_before = arena->source.n_refused;
     void *data = NULL;
     enum slm_adapter_answer got =
-        op->size_bytes == 0
-            ? register_plain(run, arena, op->aux)
+        is_plain
+            ? register_plain(run, arena, op->aux, op->size_bytes)
             : run->adapter->pool->cleanup(arena->self, run_handler, NULL, op->size_bytes, &data);
     if (got == SLM_ADAPTER_REFUSED) {
         hrn_object_refused(run, arena, &rq, arena->source.n_refused - n_before);
@@ -105,12 +148,89 @@ void hrn_cleanup_add(struct hrn_run *run, struct hrn_arena *arena, const struct 
     if (got != SLM_ADAPTER_OK) {
         hrn_law_refusal("cleanup with %zu bytes returns %s", op->size_bytes, hrn_answer_name(got));
     }
-    if (op->size_bytes > 0) {
+    if (!is_plain) {
         hrn_object_adopt(run, arena, op->id, &rq, data);
-        struct hrn_handler_record *record = push_record(arena);
-        *record = (struct hrn_handler_record){data, op->size_bytes, op->id, op->aux};
+        *push_record(arena) = (struct hrn_handler_record){
+            .data = data, .data_bytes = op->size_bytes, .id = op->id, .handler = op->aux};
     }
 }
+
+/* --- Taken back --- */
+
+/* The index of the nth armed handler, or handler of a child, from the newest; SIZE_MAX: none. */
+static size_t pick_cancelled(const struct hrn_arena *arena, size_t nth)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < arena->n_handlers; i++) {
+        n += arena->handlers[i].record != NULL || arena->handlers[i].child != NULL;
+    }
+    size_t left = n == 0 ? 0 : nth % n;
+    for (size_t i = arena->n_handlers; n > 0 && i > 0; i--) {
+        const struct hrn_handler_record *handler = &arena->handlers[i - 1];
+        bool is_one = handler->record != NULL || handler->child != NULL;
+        if (is_one && left-- == 0) {
+            return i - 1;
+        }
+    }
+    return SIZE_MAX;
+}
+
+static void expect_answer(enum slm_adapter_answer got, enum slm_adapter_answer want,
+                          const char *call)
+{
+    if (got != want) {
+        hrn_law_cleanup_once("%s returns %s, should be %s", call, hrn_answer_name(got),
+                             hrn_answer_name(want));
+    }
+}
+
+static void cancel_record(const struct hrn_run *run, struct hrn_arena *arena,
+                          const struct hrn_handler_record *handler)
+{
+    const struct slm_adapter_pool *pool = run->adapter->pool;
+    void *record = handler->record;
+    expect_answer(pool->arm(arena->self, &record, run_handler, handler->data), SLM_ADAPTER_BAD,
+                  "arming an armed record");
+    expect_answer(pool->cancel(arena->self, handler->record), SLM_ADAPTER_OK,
+                  "cancelling an armed handler");
+    expect_answer(pool->cancel(arena->self, handler->record), SLM_ADAPTER_UNCHANGED,
+                  "cancelling a cancelled handler");
+    arena->spares = hrn_array_grow(arena->spares, &arena->cap_spares, arena->n_spares + 1,
+                                   sizeof *arena->spares);
+    arena->spares[arena->n_spares++] = handler->record;
+}
+
+static void end_child(struct hrn_run *run, struct hrn_arena *arena,
+                      const struct hrn_handler_record *handler)
+{
+    run->ending = handler->data;
+    run->adapter->pool->end_child(arena->self, handler->child);
+    if (run->ending != NULL && !hrn_fault_on(HRN_FAULT_NO_CLEANUP)) {
+        hrn_law_cleanup_once("the handler of a child that ended did not run");
+    }
+    run->ending = NULL;
+}
+
+bool hrn_cleanup_cancel(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op)
+{
+    size_t idx = pick_cancelled(arena, op->count);
+    if (idx == SIZE_MAX) {
+        return false;
+    }
+    struct hrn_handler_record handler = arena->handlers[idx];
+    if (handler.child != NULL) {
+        end_child(run, arena, &handler);
+    } else {
+        cancel_record(run, arena, &handler);
+    }
+    arena->n_handlers--;
+    memmove(&arena->handlers[idx], &arena->handlers[idx + 1],
+            (arena->n_handlers - idx) * sizeof *arena->handlers);
+    hrn_file_forget_older(&arena->files, idx);
+    return true;
+}
+
+/* --- Torn down --- */
 
 void hrn_cleanup_begin(struct hrn_run *run, struct hrn_arena *arena)
 {
@@ -120,6 +240,7 @@ void hrn_cleanup_begin(struct hrn_run *run, struct hrn_arena *arena)
 void hrn_cleanup_end(struct hrn_run *run, struct hrn_arena *arena)
 {
     run->teardown = NULL;
+    arena->n_spares = 0;
     if (hrn_fault_on(HRN_FAULT_NO_CLEANUP)) {
         while (arena->n_handlers > 0) {
             const struct hrn_handler_record *record = &arena->handlers[--arena->n_handlers];

@@ -157,6 +157,13 @@ void hrn_file_settle(struct hrn_files *files, size_t n_handlers)
     }
 }
 
+void hrn_file_forget_older(struct hrn_files *files, size_t idx)
+{
+    for (size_t i = 0; i < files->n; i++) {
+        files->list[i].n_older -= files->list[i].n_older > idx;
+    }
+}
+
 void hrn_file_end(struct hrn_files *files)
 {
     while (files->n_decoys > 0) {

@@ -112,6 +112,9 @@ static void do_with_arena(struct hrn_run *run, struct hrn_arena *arena, const st
     case HRN_RUN_FILE:
         hrn_file_run(run, arena, op);
         break;
+    case HRN_CANCEL:
+        hrn_run_done(run, HRN_CANCEL, hrn_cleanup_cancel(run, arena, op) ? 1 : 0);
+        return;
     case HRN_MISUSE:
         hrn_misuse_try(run, arena, op);
         return;
@@ -232,6 +235,7 @@ static void begin(struct hrn_run *run, const struct slm_adapter *adapter,
     run->alloc_by = HRN_BY_ANY;
     run->n_walks = 0;
     run->n_deletes = 0;
+    run->ending = NULL;
     run->source_total = (struct hrn_source_total){0};
     hrn_promise_begin(run);
     hrn_heap_restart();
@@ -396,6 +400,7 @@ void hrn_run_fini(void)
         free(arena->live.ids);
         free(arena->reuse.ids);
         free(arena->handlers);
+        free(arena->spares);
         free(arena->files.list);
         free(arena->files.decoys);
     }

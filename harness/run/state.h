@@ -23,6 +23,8 @@ extern "C" {
 struct hrn_handler_record {
     void *data;
     size_t data_bytes;
+    void *record;    /* of an armed one, for cancel; else NULL */
+    void *child;     /* the pool whose handler it is; else NULL */
     uint32_t id;     /* decides the content of the data */
     uint8_t handler; /* enum hrn_handler */
 };
@@ -66,6 +68,9 @@ struct hrn_arena {
     struct hrn_handler_record *handlers; /* registered and not yet run, newest last */
     size_t n_handlers;
     size_t cap_handlers;
+    void **spares; /* records whose handlers were cancelled, until the next teardown */
+    size_t n_spares;
+    size_t cap_spares;
     struct hrn_files files;
     size_t n_tokens;          /* arguments made for handlers without data, ever */
     void *stale[HRN_N_STALE]; /* recently freed addresses */
@@ -87,6 +92,7 @@ struct hrn_run {
     size_t cap_arenas;
     struct hrn_model model;
     struct hrn_arena *teardown; /* the arena whose handlers are running */
+    const void *ending;         /* the argument of a handler that must run now, before the others */
     uint32_t *snapshot;         /* ids, while a list changes */
     size_t cap_snapshot;
     size_t live_bytes;
@@ -210,6 +216,8 @@ void hrn_run_misused(enum hrn_misuse misuse);
 void hrn_misuse_try(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op);
 
 void hrn_cleanup_add(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op);
+/* Takes an armed handler back, or ends a child pool. False: there is none. */
+bool hrn_cleanup_cancel(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_op *op);
 /* Around reset and destroy. */
 void hrn_cleanup_begin(struct hrn_run *run, struct hrn_arena *arena);
 void hrn_cleanup_end(struct hrn_run *run, struct hrn_arena *arena);
@@ -220,6 +228,8 @@ void hrn_file_run(struct hrn_run *run, struct hrn_arena *arena, const struct hrn
 /* In a teardown with n_handlers handlers left: checks that newer file cleanups have run and older
  * ones have not. */
 void hrn_file_settle(struct hrn_files *files, size_t n_handlers);
+/* A handler that was cancelled, or ran early, after `idx` older ones. */
+void hrn_file_forget_older(struct hrn_files *files, size_t idx);
 /* At the end of a teardown: checks that nothing was closed twice. */
 void hrn_file_end(struct hrn_files *files);
 /* Closes and deletes everything, without a check of what the allocator did. */

@@ -25,6 +25,7 @@ static const enum hrn_field fields[HRN_KIND_COUNT][HRN_FIELDS_MAX] = {
     [HRN_GROW] = {HRN_FIELD_SIZE},
     [HRN_SHRINK] = {HRN_FIELD_SIZE},
     [HRN_ADD_REGION] = {HRN_FIELD_SIZE},
+    [HRN_CANCEL] = {HRN_FIELD_WHICH},
 };
 
 const enum hrn_field *hrn_trace_fields(enum hrn_kind kind)
@@ -40,9 +41,9 @@ static const char *const order_words[HRN_ORDER_COUNT] = {
     [HRN_ORDER_EVERY_OTHER] = "every_other",
 };
 static const char *const handler_words[HRN_HANDLER_COUNT] = {
-    [HRN_HANDLER_PLAIN] = "plain",
-    [HRN_HANDLER_ALLOCS] = "allocs",
-    [HRN_HANDLER_REGISTERS] = "registers",
+    [HRN_HANDLER_PLAIN] = "plain",         [HRN_HANDLER_ALLOCS] = "allocs",
+    [HRN_HANDLER_REGISTERS] = "registers", [HRN_HANDLER_ARMED] = "armed",
+    [HRN_HANDLER_CHILD] = "child",
 };
 static const char *const file_words[HRN_FILE_COUNT] = {
     [HRN_FILE_CLOSE] = "close",

@@ -197,7 +197,7 @@ static const char *expected_words(enum hrn_field field)
     case HRN_FIELD_ORDER:
         return "oldest, newest or every_other";
     case HRN_FIELD_HANDLER:
-        return "plain, allocs or registers";
+        return "plain, allocs, registers, armed or child";
     case HRN_FIELD_FILE:
         return "close, delete, gone or bad";
     case HRN_FIELD_TWICE:
@@ -320,8 +320,9 @@ static bool parse_number_field(struct parser *parser, struct hrn_op *op, enum hr
     case HRN_FIELD_NTH:
     case HRN_FIELD_WHICH:
         good = take_number(parser, 0, UINT16_MAX,
-                           field == HRN_FIELD_NTH ? "a call from 0 to 65535"
-                                                  : "which file, from 0 to 65535",
+                           field == HRN_FIELD_NTH   ? "a call from 0 to 65535"
+                           : op->kind == HRN_CANCEL ? "which handler, from 0 to 65535"
+                                                    : "which file, from 0 to 65535",
                            &number);
         op->count = (uint16_t)number;
         return good;

@@ -31,11 +31,12 @@ extern "C" {
  *                | "free" ID | "give_back" ID
  *                | "resize" ID SIZE ["any" | "plain" | "in_place" | "aligned" ALIGN]
  *                | "drain" ("oldest" | "newest" | "every_other")
- *                | "cleanup" ID SIZE ["plain" | "allocs" | "registers"]
+ *                | "cleanup" ID SIZE ["plain" | "allocs" | "registers" | "armed" | "child"]
  *                | "misuse" KIND (ID | "-") SIZE   KIND: HRN_MISUSE_LIST; ID where it has a victim
  *                | "fault" NTH (COUNT | "all")     the NTH source call from here, and COUNT in all
  *                | "file" ("close" | "delete" | "gone" | "bad") SIZE   SIZE: more for a longer path
  *                | "run_file" WHICH                of the files registered, 0 for the newest
+ *                | "cancel" WHICH                  of handlers that are armed, or those of a child
  *                | "reuse_get" ID | "reuse_put" ID ["twice"]
  *
  *          Words are separated by spaces and tabs; numbers are decimal. An ID is any number below

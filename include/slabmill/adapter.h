@@ -19,9 +19,9 @@ extern "C" {
  *          what `create` returned as `self`.
  * Laws     The mill checks of every allocator: objects are aligned, disjoint, inside a region or
  *          one block of the source, and keep their bytes; nothing outside of the regions is
- *          written; a refused or declined call changes nothing; the source gets back what it gave. What differs between correct
- *          allocators is declared. What only this allocator guarantees is a promise (below) or a
- *          function of its own checks (struct slm_adapter_checks).
+ *          written; a refused or declined call changes nothing; the source gets back what it gave.
+ *          What differs between correct allocators is declared. What only this allocator guarantees
+ *          is a promise (below) or a function of its own checks (struct slm_adapter_checks).
  * Use      In one C or C++ file:
  *              SLM_ADAPTER(mine) = {.create = ..., .alloc = ..., .free = ..., .align_bytes = 8};
  *          As a plugin: cc -shared -fPIC that.c allocator.c -o mine.so; slabmill check ./mine.so
@@ -236,6 +236,17 @@ struct slm_adapter_pool {
     void *(*reuse_get)(void *self);
     enum slm_adapter_answer (*reuse_put)(void *self, void *p);
     size_t (*reuse_bytes)(void *self);
+    /* Added later. arm: as cleanup without data, by a record. *record is NULL, and gets a new one, or
+     * is one that was cancelled. BAD: it is armed. A reset ends all records. cancel: the handler does
+     * not run. UNCHANGED: the record is not armed. Both are needed, or none. */
+    enum slm_adapter_answer (*arm)(void *self, void **record, slm_adapter_handler_fn fn,
+                                   void *data);
+    enum slm_adapter_answer (*cancel)(void *self, void *record);
+    /* Makes a pool with a handler, which ends with this one, in the order of its handlers. end_child
+     * ends it at once. Both are needed, or none. */
+    enum slm_adapter_answer (*child)(void *self, void **child, size_t block_bytes,
+                                     slm_adapter_handler_fn fn, void *data);
+    void (*end_child)(void *self, void *child);
 };
 
 /* --- The table --- */
@@ -244,7 +255,6 @@ struct slm_adapter {
     const char *name; /* in messages and for --adapter; NULL: the name given to SLM_ADAPTER */
 
     /* --- Needed functions --- */
-
     /* Makes an arena. NULL: refused. */
     void *(*create)(const struct slm_adapter_env *env);
     /* An object of size_bytes. NULL: refused. */
@@ -254,7 +264,6 @@ struct slm_adapter {
     enum slm_adapter_answer (*free)(void *self, void *p, size_t size_bytes);
 
     /* --- Further functions; NULL: none --- */
-
     void (*destroy)(void *self);
     /* n * size_bytes zeroed bytes. NULL if size_t cannot hold the product. */
     void *(*alloc_zeroed)(void *self, size_t n, size_t size_bytes);
@@ -298,7 +307,6 @@ struct slm_adapter {
     void *(*metadata)(void *self);
 
     /* --- Declarations: alignment --- */
-
     size_t align_bytes; /* of every object; 0: that of max_align_t */
     /* Of an object of this size, where it depends on the size; then align_bytes is not used. */
     size_t (*align_of)(void *self, size_t size_bytes);
@@ -310,7 +318,6 @@ struct slm_adapter {
     bool resize_keeps_align; /* resize keeps the alignment that alloc_aligned gave */
 
     /* --- Declarations: sizes --- */
-
     enum slm_adapter_zero zero;
     size_t size_multiple_bytes; /* sizes are rounded up to a multiple of this; 0: any size */
     size_t size_max_bytes;      /* larger requests must be refused; 0: SIZE_MAX / 2 */
@@ -318,7 +325,6 @@ struct slm_adapter {
     enum slm_adapter_resize_zero resize_zero;
 
     /* --- Declarations: arenas --- */
-
     enum slm_adapter_memory memory;
     size_t region_min_bytes;      /* no region is shorter; 0: 1, but what create_refused says */
     size_t region_max_bytes;      /* no region is longer; 0: no limit */
@@ -335,14 +341,12 @@ struct slm_adapter {
     bool destroy_needs_empty;
 
     /* --- Declarations: misuse --- */
-
     /* The answers that free may give for each misuse, as SLM_ADAPTER_BIT(answer). 0: the allocator
      * would crash, so the mill does not try it. Free must then have changed nothing. */
     uint32_t bad_free[SLM_ADAPTER_N_MISUSES];
     uint32_t bad_free_any; /* for each misuse but NULL whose entry is 0 */
 
     /* --- Promises: when the allocator must not refuse --- */
-
     /* Refusals during which the source refused a call are always right. Of every allocator the mill
      * expects only that a new arena serves a few bytes, and so does an emptied one, if it was seen to
      * use memory again. `slabmill probe` reports which promises an allocator seems to keep. Each
@@ -378,12 +382,10 @@ struct slm_adapter {
     bool shrunk_fit;
 
     /* --- Extensions; NULL: none --- */
-
     const struct slm_adapter_checks *checks;
     const struct slm_adapter_pool *pool;
 
     /* --- Added later: fields of a table come in the order of their age --- */
-
     /* Regions may be longer than 4 GiB, of pages that exist only where they were written: create,
      * reset, trim and destroy write to own data only, and own data are few. The mill then tries
      * such regions, with objects near both ends, where the system maps them. */

@@ -148,7 +148,7 @@ TEST(Shape, IsReadFromTextAndOtherTextsAreRefused)
     EXPECT_FALSE(shape.is_program);
     EXPECT_EQ(shape.head_bytes, 33u);
     for (const char *wrong : {"", "1", "1,8", "1,8,0", "1,8,0,0,", "1,8,2,0", "1,0,0,0", "1,65,0,0",
-                              "5000,8,0,0", "1,8,1,1", "24,8,1,0", "24,8,1,1000000", "x,8,0,0"}) {
+                              "5000,8,0,0", "1,8,1,1", "24,8,1,0", "24,8,1,2000000", "x,8,0,0"}) {
         EXPECT_FALSE(hrn_shape_parse(&shape, wrong)) << wrong;
     }
 }

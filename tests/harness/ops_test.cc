@@ -174,6 +174,16 @@ TEST(ProgramDecode, BytesOfVersion2HaveNoLockedSlabs)
     }
 }
 
+TEST(ProgramDecode, BytesOfVersion2CancelNothingAndHaveNoChildPools)
+{
+    EXPECT_EQ(Program(OneRecord(2, HRN_CANCEL, 0, 7))->ops[0].kind, HRN_ALLOC);
+    EXPECT_EQ(Program(OneRecord(2, HRN_CLEANUP, HRN_HANDLER_ARMED, 0))->ops[0].aux, 0u);
+    EXPECT_EQ(Program(OneRecord(HRN_VERSION, HRN_CANCEL, 0, 7))->ops[0].count, 7u);
+    for (uint8_t aux = 0; aux < HRN_HANDLER_COUNT; aux++) {
+        EXPECT_EQ(Program(OneRecord(HRN_VERSION, HRN_CLEANUP, aux, 0))->ops[0].aux, aux);
+    }
+}
+
 TEST(ProgramDecode, BytesOfThisVersionHaveThem)
 {
     for (uint8_t kind : {HRN_GROW, HRN_SHRINK, HRN_ADD_REGION}) {

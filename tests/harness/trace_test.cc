@@ -332,7 +332,7 @@ const Malformed kMalformed[] = {
     {"NoOrder", "slab 0 drain\n",
      "t:1:13: expected oldest, newest or every_other, found the end of the line"},
     {"UnknownHandler", "pool 0 cleanup 0 8 runs\n",
-     "t:1:20: expected plain, allocs or registers, found 'runs'"},
+     "t:1:20: expected plain, allocs, registers, armed or child, found 'runs'"},
     {"UnknownFile", "pool 0 file closed 8\n",
      "t:1:13: expected close, delete, gone or bad, found 'closed'"},
     {"NoFile", "pool 0 run_file\n",

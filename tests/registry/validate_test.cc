@@ -112,6 +112,21 @@ const slm_adapter_pool kUnevenPacked = [] {
     pool.packed_align_bytes = 3;
     return pool;
 }();
+const slm_adapter_pool kArmWithoutCancel = [] {
+    slm_adapter_pool pool = {};
+    pool.arm = [](void *, void **, slm_adapter_handler_fn, void *) { return SLM_ADAPTER_OK; };
+    return pool;
+}();
+const slm_adapter_pool kCancelWithoutCleanup = [] {
+    slm_adapter_pool pool = kArmWithoutCancel;
+    pool.cancel = [](void *, void *) { return SLM_ADAPTER_OK; };
+    return pool;
+}();
+const slm_adapter_pool kHalfChild = [] {
+    slm_adapter_pool pool = {};
+    pool.end_child = [](void *, void *) {};
+    return pool;
+}();
 const slm_adapter_pool kHalfReuse = [] {
     slm_adapter_pool pool = {};
     pool.reuse_get = ReuseGet;
@@ -227,6 +242,12 @@ const Wrong kWrong[] = {
      [](slm_adapter *a) { a->pool = &kUnevenPacked; }},
     {"pool: reuse_get, reuse_put and reuse_bytes are needed together",
      [](slm_adapter *a) { a->pool = &kHalfReuse; }},
+    {"pool: arm and cancel are needed together",
+     [](slm_adapter *a) { a->pool = &kArmWithoutCancel; }},
+    {"pool: arm or child is set, and cleanup is missing",
+     [](slm_adapter *a) { a->pool = &kCancelWithoutCleanup; }},
+    {"pool: child and end_child are needed together",
+     [](slm_adapter *a) { a->pool = &kHalfChild; }},
     {"pool: run_file is set, and file is missing",
      [](slm_adapter *a) { a->pool = &kRunFileAlone; }},
 };

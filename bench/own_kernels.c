@@ -78,6 +78,40 @@ static void run_alloc_free(void *work, size_t n_ops)
     }
 }
 
+/* --- Objects of one size until the zone is full --- */
+
+struct fit {
+    struct bench_fit fit; /* first */
+    struct slm_zone *zone;
+    size_t bytes;
+};
+
+static void *begin_fit(const struct bench_meter *meter, size_t n)
+{
+    struct fit *w = calloc(1, sizeof *w);
+    (void)meter;
+    if (w != NULL) {
+        w->zone = bench_own_zone(BENCH_FIT_ZONE_BYTES, 0);
+        w->bytes = n;
+    }
+    return w;
+}
+
+static void run_fit(void *work, size_t n_ops)
+{
+    struct fit *w = work;
+    while (w->fit.n_objects < n_ops && slm_zone_alloc(w->zone, w->bytes, NULL) != NULL) {
+        w->fit.n_objects++;
+    }
+}
+
+static void end_fit(void *work)
+{
+    struct fit *w = work;
+    slm_zone_detach(w->zone);
+    free(w);
+}
+
 /* --- n releases in one transaction --- */
 
 struct frees {
@@ -292,6 +326,7 @@ const struct bench_kernel bench_own_kernels[] = {
     {"zone_lock", begin_zone, run_zone_lock, end_zone},
     {"zone_alloc_free", begin_zone, run_alloc_free, end_zone},
     {"zone_frees", begin_frees, run_frees, end_frees},
+    {"zone_fit", begin_fit, run_fit, end_fit},
     {"zone_move", begin_move, run_move, end_move},
     {"limit_known", begin_known, run_limit, end_limit},
     {"limit_new", begin_new, run_limit, end_limit},

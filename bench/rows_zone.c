@@ -128,12 +128,33 @@ static double measure_latency(const struct bench_row *row, const struct bench_su
     return bench_latency_fini(&latency, (double)row->batch / 1000);
 }
 
+/* --- Objects that fit a zone --- */
+
+static double count_fit(const struct bench_row *row, const struct bench_subject *subject)
+{
+    const struct bench_kernel *kernel = find_kernel(subject, "zone_fit");
+    void *work = kernel == NULL ? NULL : kernel->begin(NULL, row->n);
+    if (work == NULL) {
+        return NAN;
+    }
+    kernel->run(work, BENCH_FIT_ZONE_BYTES);
+    const struct bench_fit *fit = work;
+    double n = (double)fit->n_objects;
+    kernel->end(work);
+    return n;
+}
+
 #define KERNEL .begin = begin_kernel, .run = run_kernel, .end = end_kernel
 #define PAIR   KERNEL, .batch = 1000
 #define TREE   KERNEL, .batch = 1024
 #define MOVERS                                                                                     \
     .unit = "M/s", .higher_is_better = true, .bytes = 1000, .goal = 1, .figure = measure_processes
 #define LATENCY .unit = "ns", .bytes = 1000, .figure = measure_latency
+#define FIT(size)                                                                                  \
+    {                                                                                              \
+        .name = "zone/fit:" #size, .text = "zone: objects of " #size " bytes that fit in 10 MiB",  \
+        .unit = "objects", .higher_is_better = true, .n = (size), .figure = count_fit              \
+    }
 
 const struct bench_row bench_zone_rows[] = {
     {KERNEL, .name = "inline/pool_request", .text = "pool, inlined: request without large",
@@ -190,5 +211,15 @@ const struct bench_row bench_zone_rows[] = {
     {LATENCY, .name = "zone/move_p50", .text = "zone: a transaction, p50", .batch = 500},
     {LATENCY, .name = "zone/move_p99", .text = "zone: a transaction, p99", .batch = 990},
     {LATENCY, .name = "zone/move_p999", .text = "zone: a transaction, p99.9", .batch = 999},
+    FIT(8),
+    FIT(24),
+    FIT(64),
+    FIT(100),
+    FIT(200),
+    FIT(500),
+    FIT(1000),
+    FIT(2000),
+    FIT(4000),
+    FIT(10000),
     {0},
 };

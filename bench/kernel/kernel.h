@@ -33,6 +33,14 @@ struct bench_kernel {
     void (*end)(void *work);
 };
 
+/* What the work of the kernel zone_fit starts with. Its begin makes a zone, and n is the size of the
+ * objects; its run allocates until the zone is full, or until it has n_ops of them. */
+struct bench_fit {
+    size_t n_objects;
+};
+
+#define BENCH_FIT_ZONE_BYTES ((size_t)10 << 20)
+
 /* A sequence without a pattern, the same in each run. */
 static inline uint64_t bench_random(uint64_t *state)
 {

@@ -74,6 +74,40 @@ static void run_alloc_free(void *work, size_t n_ops)
     }
 }
 
+/* --- Objects of one size until the zone is full --- */
+
+struct fit {
+    struct bench_fit fit; /* first */
+    ngx_slab_pool_t *slab;
+    size_t bytes;
+};
+
+static void *begin_fit(const struct bench_meter *meter, size_t n)
+{
+    struct fit *w = calloc(1, sizeof *w);
+    (void)meter;
+    if (w != NULL) {
+        w->slab = bench_zone_open(BENCH_FIT_ZONE_BYTES);
+        w->bytes = n;
+    }
+    return w;
+}
+
+static void run_fit(void *work, size_t n_ops)
+{
+    struct fit *w = work;
+    while (w->fit.n_objects < n_ops && ngx_slab_alloc(w->slab, w->bytes) != NULL) {
+        w->fit.n_objects++;
+    }
+}
+
+static void end_fit(void *work)
+{
+    struct fit *w = work;
+    bench_zone_close(w->slab);
+    free(w);
+}
+
 /* --- n releases under one lock --- */
 
 struct frees {
@@ -293,6 +327,7 @@ const struct bench_kernel slm_nginx_kernels[] = {
     {"zone_lock", begin_zone, run_lock, end_zone},
     {"zone_alloc_free", begin_zone, run_alloc_free, end_zone},
     {"zone_frees", begin_frees, run_frees, end_frees},
+    {"zone_fit", begin_fit, run_fit, end_fit},
     {"zone_move", begin_move, run_move, end_move},
     {"limit_known", bench_limit_known, bench_limit_run, bench_limit_end},
     {"limit_new", bench_limit_new, bench_limit_run, bench_limit_end},

@@ -9,11 +9,14 @@ import ast
 import json
 import pathlib
 import re
+import subprocess
 import unittest
 
 TREE = pathlib.Path("MODULE.bazel").resolve().parent
 # Bazel's own repository needs no declaration.
 BUILT_IN = {"bazel_tools"}
+# A workspace that uses this one.
+SAMPLE = pathlib.Path("tests/install/mill")
 # Names that Bazel 7 to 9 have no longer, or call deprecated. Bazel 4 cannot refuse them:
 # strict_load_test has those that it can.
 OLD_NAMES = {
@@ -43,24 +46,29 @@ def build_files():
             yield inner
 
 
-def module_calls():
-    """Yields (function, words, {keyword: value}) of each call of MODULE.bazel."""
-    for node in ast.walk(ast.parse(read("MODULE.bazel"))):
+def module_calls(folder="."):
+    """Yields (function, words, {keyword: value}) of each call of a MODULE.bazel."""
+    for node in ast.walk(ast.parse(read(pathlib.Path(folder, "MODULE.bazel")))):
         if isinstance(node, ast.Call):
             words = [word.value for word in node.args if isinstance(word, ast.Constant)]
             named = {word.arg: word.value.value for word in node.keywords}
             yield node.func.id, words, named
 
 
-def declared_repositories():
-    """The names by which the tree may call other repositories."""
+def declared_repositories(folder="."):
+    """The names by which the files of a MODULE.bazel may call other repositories."""
     names = set()
-    for function, words, named in module_calls():
+    for function, words, named in module_calls(folder):
         if function == "bazel_dep":
             names.add(named.get("repo_name", named["name"]))
         elif function == "use_repo":
             names.update(words)
     return names
+
+
+def named_repositories(paths):
+    """Returns {repository: a file that has a label in it}."""
+    return {name: str(path) for path in paths for name in _LABEL.findall(read(path))}
 
 
 class ModulesTest(unittest.TestCase):
@@ -78,14 +86,21 @@ class ModulesTest(unittest.TestCase):
         self.assertEqual(module["compatibility_level"], level)
 
     def test_every_repository_that_a_label_names_is_declared(self):
-        declared = declared_repositories()
-        named = {}
-        for path in [*build_files(), pathlib.Path(".bazelrc")]:
-            for name in _LABEL.findall(read(path)):
-                named.setdefault(name, path)
+        named = named_repositories([*build_files(), pathlib.Path(".bazelrc")])
         self.assertGreater(len(named), 6)
-        unknown = {name: path for name, path in named.items() if name not in declared | BUILT_IN}
-        self.assertEqual(unknown, {})
+        self.assertLessEqual(set(named), declared_repositories() | BUILT_IN, named)
+
+    def test_sample_declares_what_its_labels_name_in_the_versions_of_this_tree(self):
+        named = named_repositories([SAMPLE / "first_fit.BUILD", SAMPLE / ".bazelrc"])
+        self.assertEqual(set(named), declared_repositories(SAMPLE))
+        versions = {
+            named["name"]: named["version"]
+            for function, _, named in module_calls()
+            if function in ("module", "bazel_dep")
+        }
+        for function, _, named in module_calls(SAMPLE):
+            if function == "bazel_dep":
+                self.assertEqual(named["version"], versions[named["name"]])
 
     def test_no_file_uses_a_name_that_later_versions_lack(self):
         found = []
@@ -120,6 +135,12 @@ class ModulesTest(unittest.TestCase):
         for folder in targets:
             name = pathlib.Path(folder).name
             self.assertIn(f'name = "{name}"', read(f"{folder}/BUILD"))
+
+    def test_folder_without_rules_fuzzing_is_a_wrong_call(self):
+        tool = [TREE / "tools" / "with_rules_fuzzing", TREE / "third_party" / "rules_cc"]
+        done = subprocess.run(tool, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("it has no fuzzing/cc_defs.bzl", done.stderr)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 all="lock_fuzz pool_fuzz pool_vs_slow_fuzz rbtree_fuzz slab_fuzz slab_image_fuzz trace_fuzz zone_fuzz"
-targets=${*:-$all zone_edge_fuzz zone_image_fuzz zone_threads_fuzz}
+targets=${*:-$all zone_edge_fuzz zone_image_fuzz zone_table_fuzz zone_threads_fuzz}
 labels=//tools/slabmill
 for target in $targets; do
     labels="$labels //fuzz:${target}_bin"
@@ -406,6 +406,8 @@ each_of_a_page()
 
 # shellcheck source=tools/seeds/lock.sh
 . tools/seeds/lock.sh
+# shellcheck source=tools/seeds/table.sh
+. tools/seeds/table.sh
 
 # hand TARGET: writes the inputs made by hand into $work/hand.
 hand()
@@ -420,6 +422,7 @@ hand()
     zone_fuzz) make_zones "$work/hand" ;;
     zone_edge_fuzz) make_edges "$work/hand" ;;
     zone_image_fuzz) make_zone_images "$work/hand" ;;
+    zone_table_fuzz) make_tables "$work/hand" ;;
     zone_threads_fuzz) make_threads "$work/hand" ;;
     trace_fuzz)
         cp tools/seeds/trace/* "$work/hand"

@@ -10,7 +10,7 @@
 
 namespace slm_test {
 
-/* Programs of the slab, zone_fuzz and zone_edge_fuzz, slab_image_fuzz, zone_image_fuzz, schedule_fuzz. */
+/* Programs of the slab, zone_fuzz and others of zones, slab_image_fuzz, zone_image_fuzz, schedule_fuzz. */
 inline std::vector<hrn_shape> RecordShapes()
 {
     return {

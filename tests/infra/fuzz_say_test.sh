@@ -68,6 +68,7 @@ check trace_fuzz 'head=0 record=1 programs=0 can=0' text_malformed hrn_fuzz_trac
 check zone_edge_fuzz 'head=1 record=8 programs=0 can=0' SERVER_DIES hrn_fuzz_zone_edge
 check zone_fuzz 'head=1 record=8 programs=0 can=0' DIE_WITHIN hrn_fuzz_zone
 check zone_image_fuzz 'head=2 record=16 programs=0 can=0' repaired hrn_fuzz_zone_image
+check zone_table_fuzz 'head=1 record=8 programs=0 can=0' GET_KEEPING hrn_fuzz_zone_table
 check zone_threads_fuzz 'head=1 record=8 programs=0 can=0' LIST_OUT hrn_fuzz_zone_threads
 
 HRN_FUZZ_SAY=shapes fuzz/slab_fuzz corpus/slab_fuzz 2>"$scratch/err"

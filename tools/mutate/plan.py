@@ -17,6 +17,7 @@ FLAGS = ["--dynamic_mode=off", "--noshow_progress"]
 # target links most of the library, but tests only a part of it.
 FUZZ_OF = (
     (r"fuzz/zone/edge", "zone_edge_fuzz"),
+    (r"fuzz/zone/table", "zone_table_fuzz"),
     (r"fuzz/(lock|rbtree|schedule|slab_image|trace|zone|zone_threads)/", r"\1_fuzz"),
     (r"fuzz/(\w+_fuzz)\.c", r"\1"),
     (r"harness/sched/", "schedule_fuzz"),
@@ -25,7 +26,7 @@ FUZZ_OF = (
     (r"(allocator/|include/slabmill/)pool", "pool_fuzz pool_vs_slow_fuzz"),
     (r"(allocator/|include/slabmill/)slab", "slab_fuzz slab_image_fuzz"),
     (r"allocator/tree/", "rbtree_fuzz"),
-    (r"allocator/(table|lease)/", "zone_fuzz"),
+    (r"allocator/(table|lease)/", "zone_table_fuzz"),
     (r"allocator/lock/", "lock_fuzz schedule_fuzz zone_threads_fuzz"),
     (r"allocator/journal/", "zone_fuzz rbtree_fuzz zone_image_fuzz schedule_fuzz"),
     (r"allocator/zone/", "zone_edge_fuzz zone_fuzz zone_image_fuzz schedule_fuzz"),

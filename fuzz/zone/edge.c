@@ -80,6 +80,8 @@ static void run(const struct edge_op *op)
         [HRN_EDGE_COPY] = hrn_edge_copy,
         [HRN_EDGE_LIST] = hrn_edge_list,
         [HRN_EDGE_IMAGE] = hrn_edge_image,
+        [HRN_EDGE_SYNC] = hrn_edge_sync,
+        [HRN_EDGE_TAKE] = hrn_edge_take,
     };
     hrn_edge_counted.n_kind[op->kind]++;
     HRN_SAY_OP("%s who %u what %u extra %u value %" PRIu32, hrn_edge_op_name(op->kind), op->who,

@@ -48,7 +48,9 @@ extern "C" {
     X(RENAME)                                                                                      \
     X(COPY)                                                                                        \
     X(LIST)                                                                                        \
-    X(IMAGE)
+    X(IMAGE)                                                                                       \
+    X(SYNC)                                                                                        \
+    X(TAKE)
 
 #define HRN_EDGE_ENUM(name) HRN_EDGE_##name,
 enum hrn_edge_op { HRN_EDGE_LIST(HRN_EDGE_ENUM) HRN_EDGE_COUNT };
@@ -61,6 +63,7 @@ struct hrn_edge_counts {
     uint64_t n_reused;  /* zones of these that were there before */
     uint64_t n_refused; /* applies, opens and attaches */
     uint64_t n_repaired_copies;
+    uint64_t n_taken;
 };
 
 /* Decodes and runs an input. Always returns 0, as libFuzzer requires. */

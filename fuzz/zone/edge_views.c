@@ -187,8 +187,7 @@ void hrn_edge_detach(const struct edge_op *op)
 
 /* --- Turns --- */
 
-/* What taking the lock returns. An owner that is dead is freed first where no locker does that. */
-static edge_reasons expect_lock(const struct edge_view *view)
+edge_reasons hrn_edge_expect_turn(const struct edge_view *view)
 {
     const struct edge_body *body = body_of(view);
     if (view->is_read_only) {
@@ -216,13 +215,14 @@ void hrn_edge_hold(const struct edge_op *op)
     if (view->zone == NULL) {
         return;
     }
-    edge_reasons reasons = expect_lock(view);
+    edge_reasons reasons = hrn_edge_expect_turn(view);
     enum slm_status status = slm_zone_timedlock(view->zone, LOCK_MS);
     judge_lock("lock", status, reasons);
     if (status == SLM_OK) {
         struct edge_body *body = body_of(view);
         body->holder = (int)idx;
         body->working = body->committed;
+        hrn_edge_expect_clean(view, false);
         hrn_zone_expect_state(view->zone, &body->committed, true);
         hrn_edge_change(op);
     }
@@ -320,7 +320,7 @@ void hrn_edge_grow(const struct edge_op *op)
         return;
     }
     struct edge_body *body = body_of(view);
-    edge_reasons reasons = expect_lock(view);
+    edge_reasons reasons = hrn_edge_expect_turn(view);
     if ((reasons & EDGE_REASON(SLM_E_TIMEOUT)) != 0) {
         return; /* it would wait for ever */
     }

@@ -197,6 +197,17 @@ void hrn_edge_die(const struct edge_op *op);
 void hrn_edge_grow(const struct edge_op *op);
 void hrn_edge_verify_name(const struct edge_op *op);
 void hrn_edge_image(const struct edge_op *op);
+/* What taking the lock returns. An owner that is dead is freed first where no locker does that. */
+edge_reasons hrn_edge_expect_turn(const struct edge_view *view);
+
+/* --- The disk (edge_disk.c) --- */
+
+/* slm_zone_sync. */
+void hrn_edge_sync(const struct edge_op *op);
+/* slm_zone_copy, to one of the names. */
+void hrn_edge_take(const struct edge_op *op);
+/* Aborts unless the zone is clean, or is not. */
+void hrn_edge_expect_clean(const struct edge_view *view, bool is_clean);
 
 /* --- Laws: a function each --- */
 
@@ -212,7 +223,9 @@ void hrn_edge_image(const struct edge_op *op);
     X(sound, "a zone breaks no invariant")                                                         \
     X(listing, "a listing has the segments of the folder and no others")                           \
     X(passed_on, "an exported zone is imported, and no other")                                     \
-    X(copy, "a copy of a zone is opened, checked and repaired as the zone is")
+    X(copy, "a copy of a zone is opened, checked and repaired as the zone is")                     \
+    X(clean, "a zone is clean if it was written to the disk, and not locked since")                \
+    X(taken, "a copy that is taken is whole, clean, and has what was committed")
 
 #define EDGE_LAW_DECLARE(name, sentence) HRN_LAW_FUNCTION(hrn_edge_law_##name)
 EDGE_LAW_LIST(EDGE_LAW_DECLARE)

@@ -64,6 +64,7 @@ struct hrn_edge_counts {
     uint64_t n_refused; /* applies, opens and attaches */
     uint64_t n_repaired_copies;
     uint64_t n_taken;
+    uint64_t n_moved;
 };
 
 /* Decodes and runs an input. Always returns 0, as libFuzzer requires. */

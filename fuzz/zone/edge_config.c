@@ -39,6 +39,7 @@ static const struct {
     [EDGE_VERSION] = {"content_version", 3},
     [EDGE_UPGRADE] = {"upgrade", 3},
     [EDGE_INIT] = {"init", 3},
+    [EDGE_MOVE] = {"move", 3},
 };
 
 void hrn_edge_reset_config(unsigned lock)
@@ -75,6 +76,7 @@ void hrn_edge_read_decl(unsigned idx, struct edge_decl *decl)
     decl->spelling = (choice[EDGE_PATH] + idx) % EDGE_N_SPELLINGS;
     decl->upgrade = choice[EDGE_UPGRADE];
     decl->init = choice[EDGE_INIT];
+    decl->move = choice[EDGE_MOVE];
     decl->d.no_reuse = choice[EDGE_NO_REUSE] != 0;
     options->name = names[(choice[EDGE_NAME] + idx) % N_OF(names)];
     options->tag = tags[choice[EDGE_TAG]];

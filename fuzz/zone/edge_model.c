@@ -127,7 +127,8 @@ edge_reasons hrn_edge_expect_lock(const struct edge_body *body)
     bool is_own =
         body->holder != EDGE_NONE && hrn_edge_actor_of((unsigned)body->holder) == hrn_system_self();
     bool may_wait = hrn_edge_is_held(body) && (!is_own || body->lock == SLM_LOCK_FILE);
-    return reason_if(is_own, SLM_E_HELD) | reason_if(may_wait, SLM_E_TIMEOUT);
+    return reason_if(is_own, SLM_E_HELD) | reason_if(may_wait, SLM_E_TIMEOUT) |
+           reason_if(body->is_moved, SLM_E_REPLACED);
 }
 
 /* Whether the zone can become what is declared. */
@@ -161,12 +162,12 @@ static edge_reasons check_name(const struct edge_view *kept)
     return EDGE_REASON(named == EDGE_NONE ? SLM_E_MISSING : SLM_E_REPLACED);
 }
 
+/* server NULL: a view opens the zone. */
 static edge_reasons check_server(const struct edge_server *server, const struct edge_body *body)
 {
-    unsigned self = (unsigned)(server - hrn_edge_world.servers);
-    bool has_other = body->server != 0 && body->server != hrn_system_identity(self) &&
+    bool has_other = body->server != 0 && body->server != hrn_system_identity(hrn_system_self()) &&
                      hrn_system_actor_of(body->server) != HRN_NOBODY;
-    return reason_if(has_other && !server->is_shared, SLM_E_LOCKED);
+    return reason_if(has_other && (server == NULL || !server->is_shared), SLM_E_LOCKED);
 }
 
 static const struct edge_view *find_kept(const struct edge_server *server,
@@ -178,21 +179,19 @@ static const struct edge_view *find_kept(const struct edge_server *server,
         const struct edge_body *body = &hrn_edge_world.bodies[zone->body];
         bool is_elsewhere = body->kind == SLM_SEGMENT_FILE && options->segment.kind == body->kind &&
                             zone->spelling != decl->spelling;
+        bool is_gone = body->kind == SLM_SEGMENT_FILE && body->is_moved;
         if (body->name == options->name) {
-            return is_elsewhere ? NULL : zone;
+            return is_elsewhere || is_gone ? NULL : zone;
         }
     }
     return NULL;
 }
 
-static edge_reasons plan_new(struct edge_plan *plan, const struct edge_server *server)
+int hrn_edge_fill_body(const struct edge_decl *decl)
 {
-    const struct edge_decl *decl = &plan->decl;
     const struct slm_zone_options *options = &decl->d.options;
-    bool is_file = options->segment.kind == SLM_SEGMENT_FILE;
-    plan->way = EDGE_MAKES;
-    plan->body = hrn_edge_new_body();
-    struct edge_body *body = &hrn_edge_world.bodies[plan->body];
+    int idx = hrn_edge_new_body();
+    struct edge_body *body = &hrn_edge_world.bodies[idx];
     body->kind = options->segment.kind;
     body->name = options->name;
     body->tag = tag_of(options);
@@ -201,12 +200,23 @@ static edge_reasons plan_new(struct edge_plan *plan, const struct edge_server *s
     body->journal = options->journal_entries == 0 ? 1024 : options->journal_entries;
     /* Zones here are shorter than 1 MiB: longer ones have more classes by default. */
     body->classes = options->slab.per_doubling == 0 ? 1 : (unsigned)options->slab.per_doubling;
+    body->asked_bytes = options->bytes;
     body->bytes = (options->bytes + 4095) & ~(uint64_t)4095;
     body->max_bytes = options->max_bytes == 0 ? body->bytes : options->max_bytes;
     body->version = options->content_version;
+    return idx;
+}
+
+static edge_reasons plan_new(struct edge_plan *plan, const struct edge_server *server)
+{
+    const struct edge_decl *decl = &plan->decl;
+    bool is_file = decl->d.options.segment.kind == SLM_SEGMENT_FILE;
+    plan->way = EDGE_MAKES;
+    plan->body = hrn_edge_fill_body(decl);
     bool is_taken = is_file && hrn_edge_world.names[decl->spelling % EDGE_N_PATHS] != EDGE_NONE;
     return reason_if(is_taken, SLM_E_EXISTS) |
-           reason_if(server != NULL && hrn_edge_is_held(body), SLM_E_TIMEOUT);
+           reason_if(server != NULL && hrn_edge_is_held(&hrn_edge_world.bodies[plan->body]),
+                     SLM_E_TIMEOUT);
 }
 
 edge_reasons hrn_edge_plan(struct edge_plan *plan, const struct edge_server *server)
@@ -234,8 +244,16 @@ edge_reasons hrn_edge_plan(struct edge_plan *plan, const struct edge_server *ser
     }
     struct edge_body *body = &hrn_edge_world.bodies[plan->body];
     plan->n_inits = 0;
+    plan->has_no_room = false;
     plan->after = body->committed;
-    return plan->way == EDGE_MAKES ? reasons : reasons | match(body, decl);
+    if (plan->way == EDGE_MAKES) {
+        return reasons;
+    }
+    if (!hrn_edge_moves(body, decl)) {
+        return reasons | match(body, decl);
+    }
+    reasons |= server == NULL ? check_server(NULL, body) : 0;
+    return reasons | hrn_edge_plan_move(plan);
 }
 
 void hrn_edge_carry_out(const struct edge_plan *plan)
@@ -245,7 +263,11 @@ void hrn_edge_carry_out(const struct edge_plan *plan)
     body->committed = plan->after;
     body->version = plan->decl.d.options.content_version;
     body->bytes = bytes > body->bytes ? bytes : body->bytes;
-    if (plan->way == EDGE_MAKES && body->kind == SLM_SEGMENT_FILE) {
+    if (plan->way == EDGE_MOVES) {
+        hrn_edge_world.bodies[plan->from].is_moved = true;
+        hrn_edge_counted.n_moved++;
+    }
+    if (plan->way >= EDGE_MAKES && body->kind == SLM_SEGMENT_FILE) {
         hrn_edge_world.names[plan->decl.spelling % EDGE_N_PATHS] = plan->body;
     }
 }
@@ -308,7 +330,7 @@ void hrn_edge_verify(const struct edge_view *view)
     const struct edge_body *body = &hrn_edge_world.bodies[view->body];
     verify_stats(view, body);
     bool is_other = view->version != 0 && view->version != body->version;
-    enum slm_status expected = is_other ? SLM_E_VERSION : SLM_OK;
+    enum slm_status expected = body->is_moved ? SLM_E_REPLACED : is_other ? SLM_E_VERSION : SLM_OK;
     if (view->is_read_only || hrn_edge_is_held(body)) {
         return;
     }

@@ -48,6 +48,8 @@ static void add_callbacks(struct edge_plan *plan)
     struct slm_zone_declaration *d = &plan->decl.d;
     d->options.upgrade = plan->decl.upgrade == EDGE_UPGRADE_NONE ? NULL : upgrade;
     d->options.upgrade_data = plan;
+    d->options.move = plan->decl.move == EDGE_MOVE_NONE ? NULL : hrn_edge_move;
+    d->options.move_data = plan;
     d->init = init;
     d->data = plan;
 }
@@ -227,6 +229,9 @@ void hrn_edge_apply(const struct edge_op *op)
     enum slm_status status =
         slm_zone_set_apply(reload.server->set, reload.declarations, reload.n, &error);
     HRN_SAY_OP("apply: %s %s", slm_status_name(status), error.text);
+    for (unsigned i = 0; i < reload.n; i++) {
+        reload.reasons |= reload.plans[i].has_no_room ? EDGE_REASON(SLM_E_NOMEM) : 0;
+    }
     hrn_edge_judge("apply", status, reload.reasons, &error, NULL);
     if (status == SLM_OK) {
         accept(&reload);
@@ -304,6 +309,7 @@ void hrn_edge_open(const struct edge_op *op)
     const struct slm_zone_options *options = &plan.decl.d.options;
     enum slm_status status = slm_zone_open(&view->zone, options, &is_new, &error);
     HRN_SAY_OP("open: %s %s", slm_status_name(status), error.text);
+    reasons |= plan.has_no_room ? EDGE_REASON(SLM_E_NOMEM) : 0;
     hrn_edge_judge("open", status, reasons, &error, options->name);
     if (status == SLM_OK) {
         if (is_new != (plan.way == EDGE_MAKES)) {

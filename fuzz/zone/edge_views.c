@@ -197,6 +197,9 @@ edge_reasons hrn_edge_expect_turn(const struct edge_view *view)
         return hrn_edge_expect_lock(body);
     }
     (void)slm_lock_force_unlock(slm_zone_lock_handle(view->zone), 0);
+    if (body->is_moved) {
+        return EDGE_REASON(SLM_E_REPLACED);
+    }
     return view->version != 0 && view->version != body->version ? EDGE_REASON(SLM_E_VERSION) : 0;
 }
 

@@ -47,16 +47,19 @@ enum edge_field {
     EDGE_VERSION,
     EDGE_UPGRADE,
     EDGE_INIT,
+    EDGE_MOVE,
     EDGE_N_FIELDS,
 };
 
 enum { EDGE_LOCK_A, EDGE_LOCK_B, EDGE_LOCK_IS_SEGMENT, EDGE_N_LOCK_PATHS };
 enum { EDGE_UPGRADE_NONE, EDGE_UPGRADE_WORKS, EDGE_UPGRADE_FAILS };
+enum { EDGE_MOVE_NONE, EDGE_MOVE_WORKS, EDGE_MOVE_FAILS };
 enum { EDGE_INIT_LOOKS, EDGE_INIT_ADDS, EDGE_INIT_FAILS };
 
 /* What failing callbacks return: no call returns it for another reason. */
 #define EDGE_UPGRADE_STATUS SLM_E_INTERIOR
 #define EDGE_INIT_STATUS    SLM_E_FREED
+#define EDGE_MOVE_STATUS    SLM_E_NOT_MEMBER
 
 /* A declaration in numbers that the model compares, and as the library gets it. */
 struct edge_decl {
@@ -65,6 +68,7 @@ struct edge_decl {
     int lock_path; /* EDGE_NONE: not a FILE lock */
     unsigned upgrade;
     unsigned init;
+    unsigned move;
     struct slm_zone_declaration d;
 };
 
@@ -86,7 +90,9 @@ struct edge_body {
     unsigned journal;
     unsigned classes;
     uint64_t bytes;
+    uint64_t asked_bytes; /* of its maker */
     uint64_t max_bytes;
+    bool is_moved; /* its content is in another one */
     uint32_t version;
     uint64_t server; /* identity; 0: none */
     int holder;      /* a view, of a process that lives; or EDGE_NONE */
@@ -121,11 +127,13 @@ extern struct edge_world hrn_edge_world;
 extern struct hrn_edge_counts hrn_edge_counted;
 
 /* What a call is expected to do with one declared zone. */
-enum edge_way { EDGE_KEEPS, EDGE_FINDS, EDGE_MAKES };
+enum edge_way { EDGE_KEEPS, EDGE_FINDS, EDGE_MAKES, EDGE_MOVES };
 struct edge_plan {
     struct edge_decl decl;
     enum edge_way way;
-    int body; /* of EDGE_MAKES: filled in from the declaration */
+    int body;         /* of EDGE_MAKES and EDGE_MOVES: filled in from the declaration */
+    int from;         /* of EDGE_MOVES */
+    bool has_no_room; /* the callback move found no memory */
     unsigned n_inits;
     struct zone_account after; /* content, if the call succeeds */
 };
@@ -141,6 +149,15 @@ int hrn_edge_new_body(void);
 /* Plans what opening (server NULL) or applying the declaration does. Returns why it may be refused;
  * 0: it must succeed. */
 edge_reasons hrn_edge_plan(struct edge_plan *plan, const struct edge_server *server);
+/* Fills in an unused body for a zone that is made as declared; returns its index. */
+int hrn_edge_fill_body(const struct edge_decl *decl);
+/* Whether opening or applying the declaration moves the content of that body. */
+bool hrn_edge_moves(const struct edge_body *body, const struct edge_decl *decl);
+/* The plan found that its body is moved: it is EDGE_MOVES afterwards. Returns why that may be refused,
+ * besides what is said of the options, the names and the server. */
+edge_reasons hrn_edge_plan_move(struct edge_plan *plan);
+/* The callback of the options; data: the plan. */
+enum slm_status hrn_edge_move(struct slm_zone *to, struct slm_zone *from, void *data);
 /* Why these cannot be in one configuration. */
 edge_reasons hrn_edge_compare(const struct edge_decl *a, const struct edge_decl *b);
 /* Why an attach that gives this path to the lock file is refused. */

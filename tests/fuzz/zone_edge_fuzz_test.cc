@@ -20,14 +20,16 @@ TEST(ZoneEdgeFuzz, CorpusRunsEveryKindOfOperationAndRefusals)
         EXPECT_GT(totals->n_kind[kind], 0u) << name << " never runs";
     }
     std::printf("applied %" PRIu64 ", reused zones %" PRIu64 ", refused %" PRIu64
-                ", repaired copies %" PRIu64 ", taken copies %" PRIu64 "\n",
+                ", repaired copies %" PRIu64 ", taken copies %" PRIu64 ", moved zones %" PRIu64
+                "\n",
                 totals->n_applied, totals->n_reused, totals->n_refused, totals->n_repaired_copies,
-                totals->n_taken);
+                totals->n_taken, totals->n_moved);
     EXPECT_GT(totals->n_applied, 50u);
     EXPECT_GT(totals->n_reused, 20u);
     EXPECT_GT(totals->n_refused, 30u);
     EXPECT_GT(totals->n_repaired_copies, 2u);
     EXPECT_GT(totals->n_taken, 10u);
+    EXPECT_GT(totals->n_moved, 15u);
 }
 
 } // namespace

@@ -377,13 +377,16 @@ static void enter_and_use(struct slm_zone *zone, bool is_sound)
         hrn_zone_counted.n_images_repaired += !is_sound;
         use_and_check(zone);
         (void)slm_zone_unlock(zone);
+        hrn_zone_copy_image(zone);
+        n_ops++;
         (void)slm_zone_grow(zone, MAX_BYTES, NULL);
         return;
     }
     if (status == SLM_E_BROKEN && slm_zone_trylock(zone) != SLM_E_BROKEN) {
         hrn_zone_law_given_up("by the first locker, and not by the second");
     }
-    if (is_sound && status != SLM_E_LOCKED && status != SLM_E_HELD) {
+    bool is_moved = zone_state_is_moved(zone->header->state) && status == SLM_E_REPLACED;
+    if (is_sound && status != SLM_E_LOCKED && status != SLM_E_HELD && !is_moved) {
         hrn_zone_law_sound_image("found sound, but cannot be locked: %s", slm_status_name(status));
     }
     hrn_zone_counted.n_images_given_up++;
@@ -470,6 +473,7 @@ bool hrn_zone_image_kind(unsigned idx, struct hrn_fuzz_kind *kind)
         {"given_up", hrn_zone_counted.n_images_given_up},
         {"copy_opened", hrn_zone_counted.n_copies_opened},
         {"copy_repaired", hrn_zone_counted.n_copies_repaired},
+        {"copy_taken", hrn_zone_counted.n_copies_taken},
     };
     return hrn_fuzz_kind_of(kinds, sizeof kinds / sizeof kinds[0], idx, kind);
 }

@@ -112,6 +112,11 @@ void hrn_zone_attach_again(struct slm_zone **out, bool read_only);
 
 extern struct hrn_zone_counts hrn_zone_counted;
 
+/* --- Copies (image_copy.c) --- */
+
+/* A zone that works after damage can be copied, and the copy works. */
+void hrn_zone_copy_image(struct slm_zone *zone);
+
 /* --- Laws: a function each --- */
 
 #define ZONE_LAW_LIST(X)                                                                           \

@@ -69,6 +69,7 @@ struct hrn_zone_counts {
     uint64_t n_images_given_up;
     uint64_t n_copies_opened;
     uint64_t n_copies_repaired; /* to the bytes that locking gave */
+    uint64_t n_copies_taken;    /* by slm_zone_copy */
 };
 
 /* Decode and run an input. Always return 0, as libFuzzer requires. */

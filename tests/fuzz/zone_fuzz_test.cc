@@ -57,6 +57,7 @@ TEST(ZoneImageFuzz, CorpusHasDamageThatIsRefusedRepairedAndGivenUp)
     EXPECT_GT(totals->n_images_given_up, 0u);
     EXPECT_GT(totals->n_copies_opened, 0u);
     EXPECT_GT(totals->n_copies_repaired, 0u);
+    EXPECT_GT(totals->n_copies_taken, 0u);
 }
 
 } // namespace

@@ -70,6 +70,7 @@ SLM_ADAPTER(glibc) = {
     .resize_null = true,
     .resize_zero = SLM_ADAPTER_RESIZE_ZERO_FREES,
     .memory = SLM_ADAPTER_SYSTEM,
+    .any_thread = true,
     .destroy_needs_empty = true,
     .bad_free = {[SLM_ADAPTER_MISUSE_NULL] = SLM_ADAPTER_BIT(SLM_ADAPTER_OK)},
     .freed_serves = true,

@@ -111,6 +111,7 @@ SLM_ADAPTER(jemalloc) = {
     .resize_zero = SLM_ADAPTER_RESIZE_ZERO_UNASKED,
     .size_max_bytes = PEER_SIZE_MAX,
     .memory = SLM_ADAPTER_SYSTEM,
+    .any_thread = true,
     .destroy_needs_empty = true,
     .freed_serves = true,
     .empty_serves = true,

@@ -133,7 +133,7 @@ static size_t align_of(void *self, size_t size_bytes)
 
 #define ALIGNED .alloc_aligned = allocate_aligned, .align_max_bytes = PEER_ALIGN_MAX
 
-SLM_ADAPTER(mimalloc) = {MIMALLOC};
+SLM_ADAPTER(mimalloc) = {MIMALLOC, .any_thread = true};
 
 /* With mi_heap_malloc_aligned. */
 SLM_ADAPTER(mimalloc_aligned) = {MIMALLOC, ALIGNED};
@@ -142,6 +142,6 @@ SLM_ADAPTER(mimalloc_aligned) = {MIMALLOC, ALIGNED};
 SLM_ADAPTER(mimalloc_realigned) = {MIMALLOC, .resize_aligned = resize_aligned,
                                    .align_max_bytes = PEER_ALIGN_MAX};
 
-/* With mi_heap_visit_blocks, which reports where a block starts: an aligned object may start
- * later. */
+/* With mi_heap_visit_blocks, which reports where a block starts: an aligned object may start later.
+ * It visits what another thread freed until this one collects it, so no other thread frees here. */
 SLM_ADAPTER(mimalloc_walk) = {MIMALLOC, .walk = walk};

@@ -77,7 +77,7 @@ static size_t align_of(void *self, size_t size_bytes)
     .align_of = align_of, .align_min_bytes = sizeof(void *), .align_max_bytes = PEER_ALIGN_MAX,    \
     .zero = SLM_ADAPTER_ZERO_UNIQUE, .size_max_bytes = PEER_SIZE_MAX, .resize_null = true,         \
     .resize_zero = SLM_ADAPTER_RESIZE_ZERO_FREES, .memory = SLM_ADAPTER_SYSTEM,                    \
-    .destroy_needs_empty = true,                                                                   \
+    .any_thread = true, .destroy_needs_empty = true,                                               \
     .bad_free = {[SLM_ADAPTER_MISUSE_NULL] = SLM_ADAPTER_BIT(SLM_ADAPTER_OK)},                     \
     .freed_serves = true, .empty_serves = true
 

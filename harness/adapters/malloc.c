@@ -90,6 +90,7 @@ const struct slm_adapter hrn_adapter_malloc = {
     .resize_null = true,
     .resize_zero = SLM_ADAPTER_RESIZE_ZERO_RESIZES,
     .memory = SLM_ADAPTER_SYSTEM,
+    .any_thread = true,
     .checks = &checks,
 };
 SLM_ADAPTER_ADD(malloc, hrn_adapter_malloc);

@@ -47,6 +47,7 @@ void hrn_gen_init(struct hrn_gen *gen, uint32_t can)
         gen->weight[kind] = (can >> kind & 1u) != 0 ? usual[kind] : 0;
     }
     gen->is_sparse = (can & HRN_CAN_SPARSE) != 0;
+    gen->has_threads = (can & HRN_CAN_THREADS) != 0;
     gen->weight[HRN_CREATE] =
         gen->is_sparse ? 3 * gen->weight[HRN_CREATE] : gen->weight[HRN_CREATE];
     gen->edge_percent = 40;
@@ -272,6 +273,9 @@ static void refine(struct state *s, struct hrn_op *op)
         if (s->gen->weight[HRN_CANCEL] > 0 && chance(more, 40)) {
             op->aux = chance(more, 60) ? HRN_HANDLER_ARMED : HRN_HANDLER_CHILD;
         }
+        break;
+    case HRN_FREE:
+        op->aux = s->gen->has_threads && chance(more, 15) ? HRN_FREE_ELSEWHERE : HRN_FREE_HERE;
         break;
     case HRN_CANCEL:
         op->count = (uint16_t)hrn_rng_below(more, 8);

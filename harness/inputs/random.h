@@ -33,6 +33,7 @@ uint32_t hrn_rng_below(struct hrn_rng *rng, uint32_t n);
 
 struct hrn_gen {
     uint16_t weight[HRN_KIND_COUNT]; /* of each operation; 0: never; their sum is not 0 */
+    bool has_threads;                /* objects are freed by another thread, too */
     bool is_sparse;                  /* arenas with sparse regions are made, too */
     uint8_t edge_percent;            /* sizes from the table of edges */
     uint8_t huge_percent;            /* sizes near the limits of arithmetic */

@@ -67,6 +67,9 @@ static void break_law(enum hrn_law law, const char *format, va_list args)
     char seen[HRN_LAW_TEXT_BYTES];
     struct hrn_catcher *catcher = hrn_scene.catcher;
     vsnprintf(seen, sizeof seen, format, args);
+    if (hrn_scene.forward != NULL) {
+        hrn_scene.forward(law, seen);
+    }
     if (catcher == NULL) {
         print_law(hrn_law_name(law), hrn_law_sentence(law), seen);
         print_scene();

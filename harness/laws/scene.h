@@ -27,8 +27,10 @@ struct hrn_scene {
     const char *adapter;
     const struct hrn_program *program;
     size_t op_idx;
-    struct hrn_catcher *catcher;            /* NULL: report and abort */
-    void (*dying)(void);                    /* called before the abort; NULL: none */
+    struct hrn_catcher *catcher;                         /* NULL: report and abort */
+    void (*dying)(void);                                 /* called before the abort; NULL: none */
+    void (*forward)(enum hrn_law law, const char *seen); /* gets each broken law first; NULL: none.
+                                                            Returns if it is not for it */
     void (*about)(const struct hrn_op *op); /* called before each operation; NULL: none */
 };
 extern struct hrn_scene hrn_scene;

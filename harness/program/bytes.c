@@ -125,6 +125,7 @@ static const uint16_t n_aux[HRN_KIND_COUNT] = {
     [HRN_CHECK] = HRN_LOOK_COUNT,
     [HRN_CREATE] = HRN_MAKE_COUNT,
     [HRN_DESTROY] = HRN_END_COUNT,
+    [HRN_FREE] = HRN_FREE_COUNT,
 };
 #define NEW_AUX                                                                                    \
     (1u << HRN_ALLOC | 1u << HRN_RESIZE | 1u << HRN_CHECK | 1u << HRN_CREATE | 1u << HRN_DESTROY)
@@ -152,7 +153,9 @@ static void decode_way(struct hrn_op *op, uint8_t code)
 /* The values of aux that the kind has in bytes of a version; 0: none. */
 static uint16_t n_aux_in(unsigned version, enum hrn_kind kind)
 {
-    if (version < 2 && (NEW_AUX >> kind & 1u) != 0) {
+    bool is_later =
+        (version < 2 && (NEW_AUX >> kind & 1u) != 0) || (version < 3 && kind == HRN_FREE);
+    if (is_later) {
         return 0;
     }
     return version < 3 && kind == HRN_CLEANUP ? OLD_HANDLERS : n_aux[kind];

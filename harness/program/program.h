@@ -23,8 +23,8 @@ extern "C" {
  *          a selector, resolved while decoding among the objects of that arena that are live in
  *          program order; 0 is the newest (unless objects were removed in between). A head has a
  *          version. Bytes of version 3 have all of this. Bytes of version 2 decode as they did
- *          before version 3: without the flag LOCKED, without CANCEL, and without handlers that
- *          are ARMED or those of a CHILD. Bytes of any other version decode as they
+ *          before version 3: without the flag LOCKED, without CANCEL, without handlers that
+ *          are ARMED or those of a CHILD, and with all objects freed HERE. Bytes of any other version decode as they
  *          did before version 2: also without the operations from GROW on, with aux only where it
  *          was used then, and with alignments below 2^32. Bytes are always written in version 3.
  * Safety   Programs are plain values; one thread at a time per program.
@@ -54,7 +54,7 @@ extern "C" {
     X(NALLOC, "nalloc", MAKE)      /* size_bytes, packed */                                        \
     X(CALLOC, "calloc", MAKE)      /* size_bytes, zeroed */                                        \
     X(MEMALIGN, "memalign", MAKE)  /* size_bytes, align_bytes (any number) */                      \
-    X(FREE, "free", DROP)          /* id */                                                        \
+    X(FREE, "free", DROP)          /* id; aux: enum hrn_where */                                   \
     X(RESIZE, "resize", USE)       /* id, size_bytes: the new size; aux: enum hrn_way */           \
     X(BURST, "burst", MAKE)        /* count objects of size_bytes */                               \
     X(DRAIN, "drain", NONE)        /* frees every object; aux: enum hrn_order */                   \
@@ -110,6 +110,9 @@ enum hrn_by {
     HRN_BY_RESIZE, /* of NULL */
     HRN_BY_COUNT
 };
+
+/* Which thread frees an object. An allocator that does not declare any_thread: HERE. */
+enum hrn_where { HRN_FREE_HERE, HRN_FREE_ELSEWHERE, HRN_FREE_COUNT };
 
 /* By which function an object is resized. If the allocator has no such function: ANY. */
 enum hrn_way {

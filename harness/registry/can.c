@@ -52,6 +52,7 @@ uint32_t hrn_can(const struct slm_adapter *adapter)
            bit_if(has_misuse(adapter), HRN_MISUSE) |
            bit_if(adapter->memory != SLM_ADAPTER_SYSTEM, HRN_FAULT) |
            (adapter->sparse_regions ? HRN_CAN_SPARSE : 0) |
+           (adapter->any_thread ? HRN_CAN_THREADS : 0) |
            (adapter->pool == NULL ? 0 : can_as_pool(adapter->pool));
 }
 

@@ -27,8 +27,9 @@ extern "C" {
 #define HRN_BIT(n) (1u << (unsigned)(n))
 
 /* HRN_BIT(kind) of each operation that the adapter supports; others do nothing. And HRN_CAN_SPARSE,
- * if it takes sparse regions. */
-#define HRN_CAN_SPARSE (UINT32_C(1) << 31)
+ * if it takes sparse regions, and HRN_CAN_THREADS. */
+#define HRN_CAN_SPARSE  (UINT32_C(1) << 31)
+#define HRN_CAN_THREADS (UINT32_C(1) << 30) /* it declares any_thread */
 uint32_t hrn_can(const struct slm_adapter *adapter);
 
 /* The alignment that alloc guarantees for the size. */

@@ -114,13 +114,19 @@ void hrn_call_limit(const struct slm_adapter *adapter, const struct hrn_arena *a
 
 /* --- Free --- */
 
-enum slm_adapter_answer hrn_call_free(const struct hrn_run *run, void *self, uint32_t id)
+static enum slm_adapter_answer free_here(const struct hrn_run *run, void *self, uint32_t id)
 {
     const struct hrn_object *o = &run->model.objects[id];
     if (run->adapter->free_sized != NULL && id % 2 == 1) {
         return run->adapter->free_sized(self, o->p, o->size_bytes, o->align_bytes);
     }
     return run->adapter->free(self, o->p, o->size_bytes);
+}
+
+enum slm_adapter_answer hrn_call_free(const struct hrn_run *run, void *self, uint32_t id)
+{
+    return run->is_elsewhere ? hrn_elsewhere_free(free_here, run, self, id)
+                             : free_here(run, self, id);
 }
 
 /* --- Resize --- */

@@ -16,8 +16,15 @@ size_t hrn_call_size(const struct slm_adapter *adapter, const struct hrn_arena *
 void hrn_call_limit(const struct slm_adapter *adapter, const struct hrn_arena *arena,
                     struct slm_adapter_request *rq);
 
-/* Frees a live object by one of the functions that free. */
+/* Frees a live object by one of the functions that free; in another thread, if run->is_elsewhere. */
 enum slm_adapter_answer hrn_call_free(const struct hrn_run *run, void *self, uint32_t id);
+
+/* Makes the call in a second thread, or, where the system has none, in this one. A law that it breaks
+ * is broken here. end: at the end of a run, also of one that was abandoned. */
+typedef enum slm_adapter_answer (*hrn_free_fn)(const struct hrn_run *run, void *self, uint32_t id);
+enum slm_adapter_answer hrn_elsewhere_free(hrn_free_fn fn, const struct hrn_run *run, void *self,
+                                           uint32_t id);
+void hrn_elsewhere_end(void);
 
 struct hrn_resize {
     size_t new_bytes;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "harness/base/array.h"
+#include "harness/run/call.h"
 #include "harness/run/state.h"
 
 struct hrn_run hrn_run_state;
@@ -65,7 +66,9 @@ static void do_with_object(struct hrn_run *run, struct hrn_arena *arena, const s
     hrn_run_done(run, op->kind, 1);
     switch (op->kind) {
     case HRN_FREE:
+        run->is_elsewhere = op->aux == HRN_FREE_ELSEWHERE && run->adapter->any_thread;
         (void)hrn_object_free(run, arena, op->id);
+        run->is_elsewhere = false;
         break;
     case HRN_RESIZE:
         hrn_object_resize(run, arena, op->id, op);
@@ -233,6 +236,7 @@ static void begin(struct hrn_run *run, const struct slm_adapter *adapter,
     run->result = result;
     run->live_bytes = 0;
     run->alloc_by = HRN_BY_ANY;
+    run->is_elsewhere = false;
     run->n_walks = 0;
     run->n_deletes = 0;
     run->ending = NULL;
@@ -347,6 +351,7 @@ void hrn_run(const struct slm_adapter *adapter, const struct hrn_program *progra
     begin(run, adapter, program, result == NULL ? &own : result);
     run_ops(run);
     finish(run);
+    hrn_elsewhere_end();
     run->result->peak_source_bytes = run->source_total.peak_bytes;
     hrn_run_count(run->result);
 }
@@ -354,6 +359,7 @@ void hrn_run(const struct slm_adapter *adapter, const struct hrn_program *progra
 static void abandon(struct hrn_run *run, const struct hrn_catcher *catcher)
 {
     struct hrn_result *result = run->result;
+    hrn_elsewhere_end();
     result->law = catcher->law;
     result->op_idx = catcher->op_idx;
     memcpy(result->text, catcher->text, sizeof result->text);

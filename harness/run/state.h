@@ -103,6 +103,7 @@ struct hrn_run {
     struct hrn_promise_probe *probe;      /* NULL: nothing is observed */
     struct hrn_arena spare;               /* for new arenas while another one lives */
     enum hrn_by alloc_by;                 /* of the present operation */
+    bool is_elsewhere;                    /* another thread makes the present call of free */
     bool is_asking;                       /* the present calls are no operations of the program */
     bool fits;                            /* what `exact` says of the present request */
 };

@@ -7,7 +7,7 @@ static const enum hrn_field fields[HRN_KIND_COUNT][HRN_FIELDS_MAX] = {
     [HRN_NALLOC] = {HRN_FIELD_NEW_OR_NO, HRN_FIELD_SIZE},
     [HRN_CALLOC] = {HRN_FIELD_NEW_OR_NO, HRN_FIELD_SIZE},
     [HRN_MEMALIGN] = {HRN_FIELD_NEW_OR_NO, HRN_FIELD_SIZE, HRN_FIELD_ALIGN},
-    [HRN_FREE] = {HRN_FIELD_ID},
+    [HRN_FREE] = {HRN_FIELD_ID, HRN_FIELD_WHERE},
     [HRN_RESIZE] = {HRN_FIELD_ID, HRN_FIELD_SIZE, HRN_FIELD_WAY, HRN_FIELD_WAY_ALIGN},
     [HRN_BURST] = {HRN_FIELD_NEW_ID, HRN_FIELD_SIZE, HRN_FIELD_COUNT},
     [HRN_DRAIN] = {HRN_FIELD_ORDER},
@@ -57,6 +57,10 @@ static const char *const by_words[HRN_BY_COUNT] = {
     [HRN_BY_ALLOC] = "alloc",
     [HRN_BY_RESIZE] = "resize",
 };
+static const char *const where_words[HRN_FREE_COUNT] = {
+    [HRN_FREE_HERE] = "here",
+    [HRN_FREE_ELSEWHERE] = "elsewhere",
+};
 static const char *const way_words[HRN_WAY_COUNT] = {
     [HRN_WAY_ANY] = "any",
     [HRN_WAY_PLAIN] = "plain",
@@ -84,6 +88,7 @@ bool hrn_trace_is_optional(enum hrn_field field)
     case HRN_FIELD_HANDLER:
     case HRN_FIELD_TWICE:
     case HRN_FIELD_BY:
+    case HRN_FIELD_WHERE:
     case HRN_FIELD_WAY:
     case HRN_FIELD_LOOK:
     case HRN_FIELD_MAKE:
@@ -115,6 +120,9 @@ const char *const *hrn_trace_field_words(enum hrn_field field, size_t *n)
     case HRN_FIELD_BY:
         *n = HRN_BY_COUNT;
         return by_words;
+    case HRN_FIELD_WHERE:
+        *n = HRN_FREE_COUNT;
+        return where_words;
     case HRN_FIELD_WAY:
         *n = HRN_WAY_COUNT;
         return way_words;

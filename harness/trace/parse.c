@@ -204,6 +204,8 @@ static const char *expected_words(enum hrn_field field)
         return "once or twice";
     case HRN_FIELD_BY:
         return "any, alloc or resize";
+    case HRN_FIELD_WHERE:
+        return "here or elsewhere";
     case HRN_FIELD_WAY:
         return "any, plain, in_place or aligned";
     case HRN_FIELD_LOOK:

@@ -31,7 +31,8 @@ enum hrn_field {
     HRN_FIELD_NTH,
     HRN_FIELD_WHICH,
     HRN_FIELD_REFUSALS,
-    HRN_FIELD_BY, /* may be missing, as the next four */
+    HRN_FIELD_BY, /* may be missing, as the next five */
+    HRN_FIELD_WHERE,
     HRN_FIELD_WAY,
     HRN_FIELD_LOOK,
     HRN_FIELD_MAKE,

@@ -28,7 +28,7 @@ extern "C" {
  *                | ("nalloc" | "calloc") (ID | "-") SIZE
  *                | "memalign" (ID | "-") SIZE ALIGN
  *                | "burst" ID SIZE COUNT   makes ID to ID + COUNT - 1
- *                | "free" ID | "give_back" ID
+ *                | "free" ID ["here" | "elsewhere"] | "give_back" ID   elsewhere: by another thread
  *                | "resize" ID SIZE ["any" | "plain" | "in_place" | "aligned" ALIGN]
  *                | "drain" ("oldest" | "newest" | "every_other")
  *                | "cleanup" ID SIZE ["plain" | "allocs" | "registers" | "armed" | "child"]

@@ -396,6 +396,9 @@ struct slm_adapter {
      * at once, each since the arena was made. The present region, and own alignments and
      * fragments, are the function's to add. */
     size_t (*growth_bytes)(void *self, size_t n_objects, size_t live_bytes);
+    /* Any thread may free an object. Programs then hand some to a second thread, which ends with the
+     * program. Still there is one call at a time. */
+    bool any_thread;
 };
 
 /* --- Registration --- */

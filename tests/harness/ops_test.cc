@@ -179,6 +179,12 @@ TEST(ProgramDecode, BytesOfVersion2CancelNothingAndHaveNoChildPools)
     EXPECT_EQ(Program(OneRecord(2, HRN_CANCEL, 0, 7))->ops[0].kind, HRN_ALLOC);
     EXPECT_EQ(Program(OneRecord(2, HRN_CLEANUP, HRN_HANDLER_ARMED, 0))->ops[0].aux, 0u);
     EXPECT_EQ(Program(OneRecord(HRN_VERSION, HRN_CANCEL, 0, 7))->ops[0].count, 7u);
+    for (uint8_t version : {uint8_t{2}, uint8_t{HRN_VERSION}}) {
+        Bytes bytes = OneRecord(version, HRN_ALLOC, 0, 0);
+        Bytes free = OneRecord(version, HRN_FREE, HRN_FREE_ELSEWHERE, 0);
+        bytes.insert(bytes.end(), free.begin() + HRN_HEAD_BYTES, free.end());
+        EXPECT_EQ(Program(bytes)->ops[1].aux, version == 2 ? HRN_FREE_HERE : HRN_FREE_ELSEWHERE);
+    }
     for (uint8_t aux = 0; aux < HRN_HANDLER_COUNT; aux++) {
         EXPECT_EQ(Program(OneRecord(HRN_VERSION, HRN_CLEANUP, aux, 0))->ops[0].aux, aux);
     }

@@ -40,6 +40,7 @@ HARNESS_ROOMS = [
 FUZZ_BODIES = [
     "any",
     "common",
+    "journal",
     "lock",
     "rbtree",
     "schedule",

@@ -15,7 +15,7 @@ max_bytes=4096 # the largest candidate
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-all="lock_fuzz pool_fuzz pool_vs_slow_fuzz rbtree_fuzz slab_fuzz slab_image_fuzz trace_fuzz zone_fuzz"
+all="journal_fuzz lock_fuzz pool_fuzz pool_vs_slow_fuzz rbtree_fuzz slab_fuzz slab_image_fuzz trace_fuzz zone_fuzz"
 targets=${*:-$all zone_edge_fuzz zone_image_fuzz zone_table_fuzz zone_threads_fuzz}
 labels=//tools/slabmill
 for target in $targets; do
@@ -404,6 +404,8 @@ each_of_a_page()
     done
 }
 
+# shellcheck source=tools/seeds/journal.sh
+. tools/seeds/journal.sh
 # shellcheck source=tools/seeds/lock.sh
 . tools/seeds/lock.sh
 # shellcheck source=tools/seeds/table.sh
@@ -414,6 +416,7 @@ hand()
 {
     mkdir -p "$work/hand"
     case $1 in
+    journal_fuzz) make_journals "$work/hand" ;;
     lock_fuzz) make_locks "$work/hand" ;;
     pool*) "$mill" seeds tools/seeds/pool/*.trace -o "$work/hand" ;;
     slab_fuzz) "$mill" seeds tools/seeds/slab/*.trace -o "$work/hand" ;;
@@ -438,9 +441,9 @@ more()
 {
     mkdir -p "$work/more"
     case $1 in
-    lock_fuzz | rbtree_fuzz)
+    journal_fuzz | lock_fuzz | rbtree_fuzz)
         HRN_FUZZ_GENERATE=1 "$bin/fuzz/${1}_bin" -seed=1 -mutate_depth=1 -runs=$rounds \
-            -max_len=$max_bytes "$work/more" 2>/dev/null
+            -max_len=$max_bytes -artifact_prefix="$work/" "$work/more" 2>/dev/null
         ;;
     pool*)
         "$mill" seeds corpus/traces/*.pool.trace -o "$work/more"

@@ -58,6 +58,7 @@ check() { # target shape kind (adapter | call)
     echo "$1: $kinds kinds"
 }
 
+check journal_fuzz 'head=1 record=8 programs=0 can=0' NUMBER hrn_fuzz_journal
 check lock_fuzz 'head=1 record=8 programs=0 can=0' FORCE hrn_fuzz_lock
 check pool_fuzz 'head=24 record=8 programs=1 can=1fdfff' memalign pool
 check rbtree_fuzz 'head=1 record=8 programs=0 can=0' HURT hrn_fuzz_rbtree

@@ -18,7 +18,7 @@ FLAGS = ["--dynamic_mode=off", "--noshow_progress"]
 FUZZ_OF = (
     (r"fuzz/zone/edge", "zone_edge_fuzz"),
     (r"fuzz/zone/table", "zone_table_fuzz"),
-    (r"fuzz/(lock|rbtree|schedule|slab_image|trace|zone|zone_threads)/", r"\1_fuzz"),
+    (r"fuzz/(journal|lock|rbtree|schedule|slab_image|trace|zone|zone_threads)/", r"\1_fuzz"),
     (r"fuzz/(\w+_fuzz)\.c", r"\1"),
     (r"harness/sched/", "schedule_fuzz"),
     (r"harness/trace/", "trace_fuzz slab_fuzz pool_fuzz"),
@@ -28,7 +28,7 @@ FUZZ_OF = (
     (r"allocator/tree/", "rbtree_fuzz"),
     (r"allocator/(table|lease)/", "zone_table_fuzz"),
     (r"allocator/lock/", "lock_fuzz schedule_fuzz zone_threads_fuzz"),
-    (r"allocator/journal/", "zone_fuzz rbtree_fuzz zone_image_fuzz schedule_fuzz"),
+    (r"allocator/journal/", "journal_fuzz zone_fuzz rbtree_fuzz zone_image_fuzz schedule_fuzz"),
     (r"allocator/zone/", "zone_edge_fuzz zone_fuzz zone_image_fuzz schedule_fuzz"),
     (r"allocator/segment/", "zone_edge_fuzz zone_fuzz zone_image_fuzz"),
     (r"allocator/(base|source)/", "slab_fuzz pool_fuzz"),

@@ -66,6 +66,18 @@ damage_pages()
             (le 1 "$1" && patch $word 8 1 -1) >"$dir/geometry_$1_page_${page}_${field}_ones"
         done
     done
+    # A free run becomes pages that growth adds; spans become empty, more than are kept.
+    for page in 0 1 2 3 4 5 6 7 8 9; do
+        (le 1 "$1" && patch $((first + 3 * page)) 1 0 7) >"$dir/geometry_$1_page_${page}_new"
+        (le 1 "$1" && patch $((first + 3 * page)) 1 0 7 && for word in 31 33 35 37 39 41; do
+            patch $((first + word)) 8 1 0
+        done) >"$dir/geometry_$1_page_${page}_new_and_spare"
+    done
+    for from in 31 35 39; do
+        (le 1 "$1" && for word in 0 1 2 3 4 5 6 7 8; do
+            patch $((first + from + word)) 8 1 0
+        done) >"$dir/geometry_$1_spare_$from"
+    done
     (le 1 "$1" && patch $((first + 30)) 2 0 8) >"$dir/geometry_$1_lengths_bit"
     (le 1 "$1" && patch $((first + 31)) 1 0 4) >"$dir/geometry_$1_chunks_bit"
     (le 1 "$1" && patch $((first + 31)) 8 1 0) >"$dir/geometry_$1_chunks_zero"

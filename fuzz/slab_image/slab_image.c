@@ -206,17 +206,93 @@ static bool look(const struct image *image, struct slm_slab *slab)
     return has_room;
 }
 
+/* All that a slab counts. */
+struct counts {
+    struct slm_slab_stats all;
+    struct slm_slab_class_stats classes[SLM_SLAB_CLASSES_MAX];
+};
+
+static void count(struct slm_slab *slab, struct counts *counts)
+{
+    memset(counts, 0, sizeof *counts);
+    slm_slab_get_stats(slab, &counts->all);
+    for (unsigned i = 0; i < counts->all.n_classes; i++) {
+        (void)slm_slab_get_class_stats(slab, i, &counts->classes[i]);
+    }
+}
+
+/* What cannot be computed again was at least made plausible. */
+static void expect_plausible(const struct counts *counts)
+{
+    bool is_odd = counts->all.run_failures > counts->all.run_requests ||
+                  counts->all.peak_used_pages > counts->all.n_pages;
+    for (unsigned i = 0; i < counts->all.n_classes; i++) {
+        is_odd = is_odd || counts->classes[i].n_failures > counts->classes[i].n_requests;
+    }
+    if (is_odd) {
+        hrn_law_image("failures without requests, or a peak of pages that are not there");
+    }
+}
+
+/* In a sound region the bitmaps, of chunks and of lengths, are what a rebuild makes them. */
+static void expect_same_bitmaps(const struct slm_slab *slab)
+{
+    struct slm_slab_part parts[SLM_SLAB_METADATA_PARTS];
+    slm_slab_metadata_parts(slab, parts);
+    if (memcmp(before + parts[1].offset, region.base + parts[1].offset, parts[1].n_bytes) != 0) {
+        hrn_law_image("found sound, and a rebuild changes its bitmaps");
+    }
+}
+
+/* A rebuild changes no count of a sound region. Of a rebuilt one it changes no byte, but for the
+ * first time the order of lists. */
+static void rebuild_again(const struct image *image, struct slm_slab *slab, bool was_sound)
+{
+    static struct counts counts;
+    static struct counts later;
+    count(slab, &counts);
+    expect_plausible(&counts);
+    if (was_sound) {
+        if (slm_slab_rebuild_locked(slab) != SLM_OK) {
+            hrn_law_image("a sound region cannot be rebuilt");
+        }
+        expect_same_bitmaps(slab);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        (void)memcpy(before, region.base, image->n_bytes);
+        enum slm_status status = slm_slab_rebuild_locked(slab);
+        if (status != SLM_OK || (i == 1 && memcmp(before, region.base, image->n_bytes) != 0)) {
+            hrn_law_image("rebuilt again: %s, another region: %d", slm_status_name(status), i == 1);
+        }
+    }
+    count(slab, &later);
+    if (memcmp(&counts, &later, sizeof counts) != 0) {
+        hrn_law_image("a second rebuild counts differently");
+    }
+}
+
+static void judge_sound(const struct image *image, struct slm_slab *slab)
+{
+    totals.n_sound++;
+    bool has_room = look(image, slab);
+    expect_unchanged(image, "looking");
+    void *pending = slm_slab_last_allocation_locked(slab);
+    void *root = slm_slab_root(slab);
+    rebuild_again(image, slab, true);
+    if (slm_slab_root(slab) != root || slm_slab_last_allocation_locked(slab) != pending) {
+        hrn_law_image("a rebuild changed the root, or the last allocation");
+    }
+    if (has_room) {
+        use(image, slab);
+    }
+}
+
 static void judge(const struct image *image, struct slm_slab *slab)
 {
     unsigned broken = slm_slab_check(slab);
     expect_unchanged(image, "slm_slab_check");
     if (broken == 0) {
-        totals.n_sound++;
-        bool has_room = look(image, slab);
-        expect_unchanged(image, "looking");
-        if (has_room) {
-            use(image, slab);
-        }
+        judge_sound(image, slab);
         return;
     }
     enum slm_status status = slm_slab_rebuild_locked(slab);
@@ -228,6 +304,7 @@ static void judge(const struct image *image, struct slm_slab *slab)
         if (broken != 0) {
             hrn_law_image("it breaks invariant %u after the rebuild", broken);
         }
+        rebuild_again(image, slab, false);
         if (look(image, slab)) {
             use(image, slab);
         }

@@ -94,6 +94,25 @@ journal_frees()
     ) >"$dir/full"
 }
 
+# Calls that meet a log with room for one entry, and for none.
+journal_last_entries()
+{
+    for n_left in 1 0; do
+        (
+            le 1 0 && journal_objects
+            for kind in $j_alloc $j_free $j_write $j_number $j_range $j_root $j_version $j_reset; do
+                for n in $(seq 1 $((64 - n_left))); do
+                    j $j_write 7 0 $((n * 8))
+                done
+                slot=1
+                [ "$kind" -ne $j_alloc ] || slot=9
+                j "$kind" $slot 1 $((65536 * 8 + 8)) && j "$kind" $slot 1 $((65536 * 9 + 4)) &&
+                    j $j_abort
+            done
+        ) >"$dir/last_entries_$n_left"
+    done
+}
+
 # Deaths at each point of each kind of end, and in its repair.
 journal_deaths()
 {
@@ -141,6 +160,7 @@ make_journals()
     journal_numbers
     journal_ranges
     journal_frees
+    journal_last_entries
     journal_deaths
     journal_damage
 }

@@ -111,7 +111,8 @@ struct slm_journal_notes {
      * lie in one of them. 0 bytes: none. */
     struct slab_object live[2];
     /* As it was asked for, the object that this transaction allocated last, unless it released it:
-     * its words need no entries, since undoing frees it. 0 bytes: none. */
+     * its words need no entries, since undoing frees it. Or one of which all words are noted. 0
+     * bytes: none. */
     struct slab_object fresh;
     struct journal_anchor anchor;
     /* Whether the calling thread holds the lock that guards the data; NULL: not known. */
@@ -250,6 +251,12 @@ static inline void journal_remember_first_release(struct slm_journal_notes *note
     journal_forget_object(notes, p);
     notes->n_frees = 1;
     notes->first_free = idx;
+}
+
+/* All n_bytes of the object at p were noted: like the words of a new one, none takes another entry. */
+static inline void journal_note_whole(struct slm_journal *journal, const void *p, size_t n_bytes)
+{
+    journal->notes->fresh = (struct slab_object){(const unsigned char *)p, n_bytes};
 }
 
 /* Reports what the transaction changed to the slab's `mark`, which is not NULL, before it is

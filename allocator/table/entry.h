@@ -43,11 +43,12 @@ static inline uint64_t table_hash(const void *data, size_t n_bytes)
         }
         return table_mix(hash, word);
     }
-    for (size_t i = 0; i + sizeof word < n_bytes; i += sizeof word) {
-        memcpy(&word, bytes + i, sizeof word);
+    const unsigned char *last = bytes + n_bytes - sizeof word;
+    for (; bytes < last; bytes += sizeof word) {
+        memcpy(&word, bytes, sizeof word);
         hash = table_mix(hash, word);
     }
-    memcpy(&word, bytes + n_bytes - sizeof word, sizeof word);
+    memcpy(&word, last, sizeof word);
     return table_mix(hash, word);
 }
 

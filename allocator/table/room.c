@@ -6,7 +6,9 @@
 
 #include "allocator/base/check.h"
 #include "allocator/journal/log.h"
+#include "allocator/slab/chunk.h"
 #include "allocator/table/entry.h"
+#include "allocator/tree/change.h"
 #include "allocator/zone/handle.h"
 
 /* What the callback of slm_zone_alloc_evicting_locked gets. */
@@ -83,6 +85,82 @@ static SLM_NOINLINE void *alloc_evicting(struct slm_zone *zone, struct slm_table
     return slm_zone_alloc_evicting_locked(zone, n_bytes, evict, &eviction, status);
 }
 
+/* --- Reusing --- */
+
+/* Larger entries would take many notes. */
+#define REUSE_BYTES_MAX   256u
+#define REUSE_ENTRIES_MAX (SLM_TABLE_DROP_ENTRIES + SLM_TABLE_INSERT_ENTRIES + REUSE_BYTES_MAX / 8u)
+
+/*
+ * Whether the entry's object is what an allocation of n_bytes would get if it were free: a live
+ * chunk of that class. The journal knows the object from then on. Where freed memory is filled with
+ * junk to show its use, objects are not reused. *status is not SLM_OK if no object is live there.
+ */
+static inline bool is_reusable(struct slm_zone *zone, const struct slm_table_entry *entry,
+                               size_t n_bytes, enum slm_status *status)
+{
+    struct slm_journal *journal = &zone->journal;
+    const struct slm_slab *slab = zone->slab;
+    const struct slab_object *object = &journal->notes->live[0];
+    if (SLM_CHECKS >= 2 || n_bytes > REUSE_BYTES_MAX ||
+        n_bytes + slab->shape.gap_bytes > slab->largest_chunk_bytes ||
+        !journal_has_room(journal, REUSE_ENTRIES_MAX)) {
+        return false;
+    }
+    *status = slm_journal_find_range(journal, entry, sizeof *entry);
+    unsigned class_idx = slab_class_of_bytes(slab, n_bytes + slab->shape.gap_bytes);
+    return SLM_LIKELY(*status == SLM_OK) && object->start == (const unsigned char *)entry &&
+           object->n_bytes == slab->cuts[class_idx].chunk_bytes;
+}
+
+/* Notes what tree and list have not noted of the object, and counts the eviction. */
+static enum slm_status note_object(struct slm_journal *journal, struct slm_table *table,
+                                   struct slm_table_entry *entry, size_t n_bytes)
+{
+    if (SLM_UNLIKELY(!journal_is_anchored(journal, table, sizeof *table))) {
+        enum slm_status status = slm_journal_find_words(journal, table, sizeof *table);
+        if (status != SLM_OK) {
+            return status;
+        }
+    }
+    struct node_change change = node_change_begin(journal);
+    const slm_word *end = (const slm_word *)(void *)entry + (n_bytes + 7) / sizeof *end;
+    node_note(&change, &table->n_evicted);
+    for (const slm_word *word = &entry->hash; word < end; word++) {
+        node_note(&change, word);
+    }
+    node_count(&change);
+    node_set(&table->n_evicted, table->n_evicted + 1);
+    journal_note_whole(journal, entry, n_bytes);
+    return SLM_OK;
+}
+
+/*
+ * Memory is out: evicts the oldest entry and keeps its object for the new one, in one transaction.
+ * That saves a release, a commit and an allocation. NULL, *status SLM_OK: that cannot be done, and
+ * nothing changed.
+ */
+static struct slm_table_entry *reuse_oldest(struct slm_zone *zone, struct slm_table *table,
+                                            size_t n_bytes, enum slm_status *status)
+{
+    struct slm_journal *journal = &zone->journal;
+    struct slm_table_entry *entry =
+        table_entry_of_use(slm_journal_pointer(journal, table->by_use.oldest));
+    *status = SLM_OK;
+    if (entry == NULL || !is_reusable(zone, entry, n_bytes, status)) {
+        return NULL;
+    }
+    *status = slm_rbtree_remove(journal, &table->by_key, &entry->by_key);
+    if (SLM_UNLIKELY(*status != SLM_OK)) {
+        return NULL;
+    }
+    *status = slm_lru_touch(journal, &table->by_use, &entry->by_use);
+    if (SLM_LIKELY(*status == SLM_OK)) {
+        *status = note_object(journal, table, entry, n_bytes);
+    }
+    return SLM_LIKELY(table_refuse_half(journal, *status) == SLM_OK) ? entry : NULL;
+}
+
 /* --- Entries --- */
 
 /* The object's length; 0: the key's length, and *status says so, or no memory is as long. */
@@ -105,16 +183,17 @@ static size_t size_entry(const struct slm_table_key *key, const struct slm_table
                                                         : at + key->n_bytes + shape->value_bytes;
 }
 
-/* The transaction allocated it last, so it takes no notes. */
-static struct slm_table_entry *fill(void *object, const struct slm_table_key *key,
+/* The transaction allocated it last, or noted all of it. `from` is where zeroing begins. */
+static struct slm_table_entry *fill(void *object, size_t from, const struct slm_table_key *key,
                                     const struct slm_table_shape *shape)
 {
     struct slm_table_entry *entry = object;
-    memset(entry, 0, shape->entry_bytes);
+    unsigned char *bytes = object;
+    memset(bytes + from, 0, shape->entry_bytes - from);
     entry->hash = key->hash;
     entry->key_at = (uint32_t)shape->entry_bytes;
     entry->key_bytes = (uint32_t)key->n_bytes;
-    memcpy((unsigned char *)object + shape->entry_bytes, key->data, key->n_bytes);
+    memcpy(bytes + shape->entry_bytes, key->data, key->n_bytes);
     return entry;
 }
 
@@ -131,28 +210,48 @@ static void *alloc_plainly(struct slm_zone *zone, size_t n_bytes, enum slm_statu
     return object;
 }
 
+/* The table may lose its oldest entries. */
+static void *alloc_by_age(struct slm_zone *zone, struct slm_table *table,
+                          const struct slm_table_shape *shape, size_t n_bytes,
+                          enum table_room *room, enum slm_status *status)
+{
+    if (SLM_LIKELY(zone->lock != NULL && zone_is_plainly_held(zone) &&
+                   journal_is_clean(&zone->journal))) {
+        void *object = slm_journal_alloc(&zone->journal, n_bytes);
+        *room = object != NULL ? TABLE_UNCHANGED : TABLE_REUSED;
+        *status = SLM_OK;
+        if (object == NULL) {
+            object = reuse_oldest(zone, table, n_bytes, status);
+        }
+        if (SLM_LIKELY(object != NULL) || *status != SLM_OK) {
+            return object;
+        }
+    }
+    *room = TABLE_CHANGED;
+    return alloc_evicting(zone, table, shape, n_bytes, status);
+}
+
 struct slm_table_entry *slm_table_make_entry(struct slm_zone *zone, struct slm_table *table,
                                              const struct slm_table_key *key,
-                                             const struct slm_table_shape *shape, bool *is_evicting,
-                                             enum slm_status *status)
+                                             const struct slm_table_shape *shape,
+                                             enum table_room *room, enum slm_status *status)
 {
-    void *object = NULL;
+    void *object;
     size_t n_bytes = size_entry(key, shape, status);
+    *room = TABLE_UNCHANGED;
     if (SLM_UNLIKELY(n_bytes == 0)) {
         return NULL;
     }
     if (shape->keeps_all) {
         object = alloc_plainly(zone, n_bytes, status);
-    } else if (SLM_LIKELY(zone->lock != NULL && zone_is_plainly_held(zone) &&
-                          journal_is_clean(&zone->journal))) {
-        *status = SLM_OK;
-        object = slm_journal_alloc(&zone->journal, n_bytes);
-    }
-    if (SLM_UNLIKELY(object == NULL && !shape->keeps_all)) {
-        *is_evicting = true;
+    } else if (shape->evict == NULL) {
+        object = alloc_by_age(zone, table, shape, n_bytes, room, status);
+    } else {
+        *room = TABLE_CHANGED;
         object = alloc_evicting(zone, table, shape, n_bytes, status);
     }
-    return object == NULL ? NULL : fill(object, key, shape);
+    size_t from = *room == TABLE_REUSED ? offsetof(struct slm_table_entry, hash) : 0;
+    return object == NULL ? NULL : fill(object, from, key, shape);
 }
 
 struct slm_table_entry *slm_table_alloc_locked(struct slm_zone *zone, struct slm_table *table,
@@ -161,11 +260,15 @@ struct slm_table_entry *slm_table_alloc_locked(struct slm_zone *zone, struct slm
                                                enum slm_status *status)
 {
     enum slm_status unused;
-    bool is_evicting;
+    enum table_room room;
     status = status == NULL ? &unused : status;
     if (SLM_UNLIKELY(zone == NULL || table == NULL || key == NULL || shape == NULL)) {
         *status = SLM_E_NULL;
         return NULL;
     }
-    return slm_table_make_entry(zone, table, key, shape, &is_evicting, status);
+    struct slm_table_entry *entry = slm_table_make_entry(zone, table, key, shape, &room, status);
+    if (entry != NULL && room == TABLE_REUSED) {
+        *status = slm_lru_remove(&zone->journal, &table->by_use, &entry->by_use);
+    }
+    return *status == SLM_OK ? entry : NULL;
 }

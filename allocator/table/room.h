@@ -10,12 +10,18 @@
 extern "C" {
 #endif
 
-/* As slm_table_alloc_locked. No pointer is NULL. *is_evicting: entries may have been evicted, so the
- * table may have changed. */
+/* What became of the table while a new entry got its object. */
+enum table_room {
+    TABLE_UNCHANGED,
+    TABLE_REUSED, /* the oldest entry is out of the tree, and is the new one: the newest of the list */
+    TABLE_CHANGED,
+};
+
+/* As slm_table_alloc_locked, but see TABLE_REUSED. No pointer is NULL. */
 struct slm_table_entry *slm_table_make_entry(struct slm_zone *zone, struct slm_table *table,
                                              const struct slm_table_key *key,
-                                             const struct slm_table_shape *shape, bool *is_evicting,
-                                             enum slm_status *status);
+                                             const struct slm_table_shape *shape,
+                                             enum table_room *room, enum slm_status *status);
 
 /* Half of a change was made. If the status of the other half says that it cannot be, which only a
  * damaged table does, the transaction is refused. */

@@ -26,7 +26,7 @@
 struct spot {
     struct slm_table_entry *entry; /* NULL: no entry has the key */
     struct slm_rbtree_node *above; /* below which a new entry belongs; NULL: as the root */
-    bool is_left;
+    bool is_right;
     bool is_damaged; /* the tree has too many levels */
 };
 
@@ -35,25 +35,27 @@ static inline __attribute__((always_inline)) struct spot search(const struct slm
                                                                 const struct slm_table_key *key)
 {
     struct spot spot = {0};
-    struct slm_rbtree_node *node = slm_rbtree_at(journal, table->by_key.root);
-    for (unsigned n_left = SLM_RBTREE_LEVELS_MAX; node != NULL; n_left--) {
-        const struct slm_table_entry *entry = table_entry_of_key(node);
-        bool is_before = key->hash < entry->hash;
-        if (SLM_UNLIKELY(n_left == 0)) {
-            spot.is_damaged = true;
-            return spot;
-        }
+    unsigned n_left = SLM_RBTREE_LEVELS_MAX;
+    uint64_t offset = table->by_key.root;
+    while (offset != 0) {
+        struct slm_rbtree_node *node = (struct slm_rbtree_node *)(void *)(journal->base + offset);
+        struct slm_table_entry *entry = table_entry_of_key(node);
+        bool is_after = key->hash > entry->hash;
         if (SLM_UNLIKELY(key->hash == entry->hash)) {
             int order = table_compare_bytes(key, entry);
             if (order == 0) {
-                spot.entry = table_entry_of_key(node);
+                spot.entry = entry;
                 return spot;
             }
-            is_before = order < 0;
+            is_after = order > 0;
         }
+        offset = is_after ? node->right : node->left;
         spot.above = node;
-        spot.is_left = is_before;
-        node = slm_rbtree_at(journal, is_before ? node->left : node->right);
+        spot.is_right = is_after;
+        if (SLM_UNLIKELY(--n_left == 0)) {
+            spot.is_damaged = offset != 0;
+            return spot;
+        }
     }
     return spot;
 }
@@ -79,21 +81,25 @@ struct slm_table_entry *slm_table_find_locked(const struct slm_zone *zone,
                : search(&zone->journal, table, key).entry;
 }
 
-/* Links the entry where the search for its key ended. */
-static enum slm_status link_at(struct slm_zone *zone, struct slm_table *table,
-                               struct slm_table_entry *entry, const struct spot *spot)
+/* Links the entry where the search for its key ended. is_listed: the list has it already. */
+static inline enum slm_status link_at(struct slm_zone *zone, struct slm_table *table,
+                                      struct slm_table_entry *entry, const struct spot *spot,
+                                      bool is_listed)
 {
     struct slm_journal *journal = &zone->journal;
-    enum slm_status status = slm_journal_need(journal, SLM_TABLE_INSERT_ENTRIES);
-    if (status == SLM_OK) {
+    enum slm_status status =
+        is_listed ? SLM_OK : slm_journal_need(journal, SLM_TABLE_INSERT_ENTRIES);
+    if (SLM_LIKELY(status == SLM_OK)) {
         status = slm_rbtree_insert_check(journal, &table->by_key, &entry->by_key);
     }
     if (SLM_UNLIKELY(status != SLM_OK)) {
         return status;
     }
-    slm_rbtree_insert_link(journal, &table->by_key, &entry->by_key, spot->above, spot->is_left,
+    slm_rbtree_insert_link(journal, &table->by_key, &entry->by_key, spot->above, !spot->is_right,
                            table_order);
-    return table_refuse_half(journal, slm_lru_insert(journal, &table->by_use, &entry->by_use));
+    return is_listed ? SLM_OK
+                     : table_refuse_half(journal,
+                                         slm_lru_insert(journal, &table->by_use, &entry->by_use));
 }
 
 enum slm_status slm_table_insert_locked(struct slm_zone *zone, struct slm_table *table,
@@ -112,7 +118,30 @@ enum slm_status slm_table_insert_locked(struct slm_zone *zone, struct slm_table 
     if (SLM_UNLIKELY(spot.entry != NULL || spot.is_damaged)) {
         return spot.is_damaged ? SLM_E_IMAGE : SLM_E_DUPLICATE;
     }
-    return link_at(zone, table, entry, &spot);
+    return link_at(zone, table, entry, &spot, false);
+}
+
+/*
+ * The search ended at *spot, and then one entry went. Unless that is the one above the spot, the new
+ * key still belongs next to the one above: in its empty place, or, if a rotation filled that, at the
+ * near end of what is there now.
+ */
+static void mend_spot(const struct slm_journal *journal, const struct slm_table *table,
+                      const struct slm_table_key *key, const struct slm_table_entry *gone,
+                      struct spot *spot)
+{
+    if (SLM_UNLIKELY(spot->above == &gone->by_key)) {
+        *spot = search(journal, table, key);
+        return;
+    }
+    bool is_right = spot->is_right;
+    struct slm_rbtree_node *node =
+        slm_rbtree_at(journal, is_right ? spot->above->right : spot->above->left);
+    for (unsigned n_left = SLM_RBTREE_LEVELS_MAX; node != NULL && n_left > 0; n_left--) {
+        spot->above = node;
+        spot->is_right = !is_right;
+        node = slm_rbtree_at(journal, is_right ? node->left : node->right);
+    }
 }
 
 /* Inserts an entry with the key, for which the search ended at *spot. */
@@ -121,20 +150,21 @@ static struct slm_table_entry *add(struct slm_zone *zone, struct slm_table *tabl
                                    const struct slm_table_shape *shape, struct spot *spot,
                                    enum slm_status *status)
 {
-    bool is_evicting = false;
-    struct slm_table_entry *entry =
-        slm_table_make_entry(zone, table, key, shape, &is_evicting, status);
+    enum table_room room;
+    struct slm_table_entry *entry = slm_table_make_entry(zone, table, key, shape, &room, status);
     if (SLM_UNLIKELY(entry == NULL)) {
         return NULL;
     }
-    if (is_evicting) {
+    if (room == TABLE_REUSED) {
+        mend_spot(&zone->journal, table, key, entry, spot);
+    } else if (room == TABLE_CHANGED) {
         *spot = search(&zone->journal, table, key);
-        if (SLM_UNLIKELY(spot->is_damaged || spot->entry != NULL)) {
-            *status = slm_journal_refuse(&zone->journal, SLM_E_IMAGE);
-            return NULL;
-        }
     }
-    *status = link_at(zone, table, entry, spot);
+    if (SLM_UNLIKELY(spot->is_damaged || spot->entry != NULL)) {
+        *status = slm_journal_refuse(&zone->journal, SLM_E_IMAGE);
+        return NULL;
+    }
+    *status = link_at(zone, table, entry, spot, room == TABLE_REUSED);
     return *status == SLM_OK ? entry : NULL;
 }
 
@@ -169,7 +199,8 @@ struct slm_table_entry *slm_table_get_locked(struct slm_zone *zone, struct slm_t
     status = status == NULL ? &unused_status : status;
     *is_new = false;
     *status = SLM_E_NULL;
-    if (SLM_UNLIKELY(zone == NULL || table == NULL || key == NULL || shape == NULL)) {
+    if (SLM_UNLIKELY(zone == NULL) || SLM_UNLIKELY(table == NULL) || SLM_UNLIKELY(key == NULL) ||
+        SLM_UNLIKELY(shape == NULL)) {
         return NULL;
     }
     return get(zone, table, key, shape, is_new, status);

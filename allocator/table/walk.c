@@ -8,7 +8,7 @@ struct slm_table_entry *slm_table_newest_locked(const struct slm_zone *zone,
 {
     return zone == NULL || table == NULL
                ? NULL
-               : table_entry_of_use(slm_lru_newest(&zone->journal, &table->by_use));
+               : table_entry_of_use(slm_journal_pointer(&zone->journal, table->by_use.newest));
 }
 
 struct slm_table_entry *slm_table_oldest_locked(const struct slm_zone *zone,
@@ -16,7 +16,7 @@ struct slm_table_entry *slm_table_oldest_locked(const struct slm_zone *zone,
 {
     return zone == NULL || table == NULL
                ? NULL
-               : table_entry_of_use(slm_lru_oldest(&zone->journal, &table->by_use));
+               : table_entry_of_use(slm_journal_pointer(&zone->journal, table->by_use.oldest));
 }
 
 struct slm_table_entry *slm_table_newer_locked(const struct slm_zone *zone,
@@ -24,7 +24,7 @@ struct slm_table_entry *slm_table_newer_locked(const struct slm_zone *zone,
 {
     return zone == NULL || entry == NULL
                ? NULL
-               : table_entry_of_use(slm_lru_newer(&zone->journal, &entry->by_use));
+               : table_entry_of_use(slm_journal_pointer(&zone->journal, entry->by_use.newer));
 }
 
 struct slm_table_entry *slm_table_older_locked(const struct slm_zone *zone,
@@ -32,7 +32,7 @@ struct slm_table_entry *slm_table_older_locked(const struct slm_zone *zone,
 {
     return zone == NULL || entry == NULL
                ? NULL
-               : table_entry_of_use(slm_lru_older(&zone->journal, &entry->by_use));
+               : table_entry_of_use(slm_journal_pointer(&zone->journal, entry->by_use.older));
 }
 
 struct slm_table_entry *slm_table_after_locked(const struct slm_zone *zone,

@@ -45,8 +45,9 @@ static uint64_t elapsed_ms(const struct bucket *bucket, uint64_t now_ms)
  * would wrap drains all of it. */
 static uint64_t drain_milli(const struct slm_limit_req_rule *rule, uint64_t time_ms)
 {
-    return time_ms > UINT64_MAX / rule->rate_milli ? UINT64_MAX
-                                                   : time_ms * rule->rate_milli / 1000u;
+    uint64_t product;
+    return __builtin_mul_overflow(time_ms, rule->rate_milli, &product) ? UINT64_MAX
+                                                                       : product / 1000u;
 }
 
 static bool is_idle(const struct bucket *bucket, const struct slm_limit_req_rule *rule,

@@ -35,7 +35,8 @@ extern "C" {
  *              return slm_zone_end(zone, status);
  *
  * Change   Every change goes through the zone's journal, as a part of the caller's transaction.
- *          Evictions are transactions of their own, before it. So a death leaves some entries
+ *          Evictions are transactions of their own, before it; or a part of it, where a new entry
+ *          of at most 256 bytes takes the object of the oldest one. So a death leaves some entries
  *          evicted and the new one missing, or all of it done, and nothing between.
  * Order    The tree is in the order of a hash of the keys, then of their lengths, then of their
  *          bytes. Equal hashes cost comparisons and nothing else: all costs hold for any keys.
@@ -56,7 +57,7 @@ extern "C" {
 struct slm_table {
     struct slm_rbtree by_key;
     struct slm_lru by_use;
-    slm_word n_evicted; /* entries that slm_table_evict_locked dropped, since the table was made */
+    slm_word n_evicted; /* entries that made room for others, since the table was made */
 };
 
 /* Start of every entry, in shared memory. */

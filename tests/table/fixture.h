@@ -3,6 +3,7 @@
 #ifndef SLM_TESTS_TABLE_FIXTURE_H
 #define SLM_TESTS_TABLE_FIXTURE_H
 
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -60,10 +61,12 @@ class TableTest : public testing::Test {
     {
         EXPECT_EQ(slm_zone_commit_locked(zone), SLM_OK);
     }
-    static slm_table_key key_of(const std::string &text)
+    /* The bytes live as long as the test. */
+    slm_table_key key_of(const std::string &text)
     {
         slm_table_key key = {};
-        EXPECT_EQ(slm_table_key_init(&key, text.data(), text.size()), SLM_OK);
+        const std::string &kept = texts.emplace_back(text);
+        EXPECT_EQ(slm_table_key_init(&key, kept.data(), kept.size()), SLM_OK);
         return key;
     }
     slm_table_entry *find(const std::string &text)
@@ -113,6 +116,7 @@ class TableTest : public testing::Test {
         return table->by_key.n_nodes;
     }
 
+    std::deque<std::string> texts;
     Zone zone;
     slm_table *table = nullptr;
     slm_table *other = nullptr;

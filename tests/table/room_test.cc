@@ -240,6 +240,68 @@ TEST_F(TableShortJournal, JournalTooShortForAnInsertLeavesNothing)
     EXPECT_EQ(table->by_key.n_nodes, 0u);
 }
 
+/* --- An eviction whose object the new entry takes --- */
+
+TEST_F(TableRoom, EntryThatTakesAnEvictedObjectIsZeroAndAnAbortBringsTheOldOneBack)
+{
+    fill();
+    auto *oldest = reinterpret_cast<Hits *>(slm_table_oldest_locked(zone, table));
+    ASSERT_EQ(slm_journal_write(zone.journal(), &oldest->n, 77), SLM_OK);
+    commit();
+    std::vector<std::string> keys = by_use();
+    std::vector<unsigned char> before = picture();
+    auto *entry = reinterpret_cast<Hits *>(get("a new key of twenty."));
+    ASSERT_NE(entry, nullptr);
+    EXPECT_TRUE(is_new);
+    EXPECT_EQ(entry->n, 0u);
+    EXPECT_EQ(text_of(&entry->entry), "a new key of twenty.");
+    EXPECT_EQ(find(keys.front()), nullptr);
+    EXPECT_EQ(table->n_evicted, 2u);
+    entry->n = 5; /* it takes no notes */
+    slm_zone_abort_locked(zone);
+    if (SLM_CHECKS < 2) {
+        EXPECT_EQ(entry, oldest);
+        EXPECT_EQ(by_use(), keys);
+        EXPECT_EQ(oldest->n, 77u);
+        EXPECT_EQ(table->n_evicted, 1u);
+    }
+    EXPECT_EQ(slm_table_check_locked(zone, table), 0u);
+}
+
+TEST_F(TableRoom, EveryNewKeyOfAFullTableIsFoundAtItsPlace)
+{
+    uint64_t n = fill();
+    for (unsigned i = 0; i < 3000; i++) {
+        std::string text = "new " + std::to_string(i * 2654435761u);
+        text.resize(20, '.');
+        slm_table_entry *entry = must_get(text);
+        ASSERT_EQ(find(text), entry) << i;
+        if (i % 100 == 0) {
+            ASSERT_EQ(slm_table_check_locked(zone, table), 0u) << i;
+        }
+    }
+    EXPECT_EQ(table->by_key.n_nodes, n);
+}
+
+TEST_F(TableRoom, AllocatedEntryThatTookAnEvictedObjectIsInNeitherTreeNorList)
+{
+    fill();
+    std::string oldest = by_use().front();
+    slm_table_key key = key_of("a new key of twenty.");
+    slm_table_entry *entry = slm_table_alloc_locked(zone, table, &key, &shape, &status);
+    ASSERT_NE(entry, nullptr) << slm_status_name(status);
+    EXPECT_EQ(slm_table_check_locked(zone, table), 0u);
+    EXPECT_EQ(slm_table_touch_locked(zone, table, entry), SLM_E_NOT_MEMBER);
+    EXPECT_EQ(slm_table_insert_locked(zone, table, entry), SLM_OK);
+    commit();
+    EXPECT_EQ(by_use().back(), "a new key of twenty.");
+    entry = slm_table_alloc_locked(zone, table, &key, &shape, &status);
+    ASSERT_NE(entry, nullptr);
+    EXPECT_EQ(slm_journal_free(zone.journal(), entry), SLM_OK) << "it may be freed instead";
+    commit();
+    EXPECT_EQ(slm_slab_check_pointer_locked(slm_zone_slab(zone), entry), SLM_E_FREED);
+}
+
 /* --- Deaths --- */
 
 TEST_F(TableRoom, DeathBeforeTheCommitLeavesTheTableAsItWas)

@@ -97,7 +97,7 @@ unsigned slm_keyed_check_head_locked(struct slm_keyed_view *view, struct slm_zon
 /* The second step: 0, a number of slm_table_check_locked, 207 or 209. n_more: objects of the zone
  * that are neither head nor entries. Equally safe. Cost O(pages + n log n). */
 unsigned slm_keyed_check_entries_locked(const struct slm_keyed_view *view,
-                                        const struct slm_keyed_kind *kind, size_t n_more);
+                                        const struct slm_keyed_kind *kind, uint64_t n_more);
 
 /* Whether p is the start of a live object of at least n_bytes. For checks. */
 bool slm_keyed_is_object(struct slm_zone *zone, const void *p, size_t n_bytes);

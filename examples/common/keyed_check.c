@@ -57,7 +57,7 @@ static bool shapes_are_right(const struct slm_keyed_view *view, const struct slm
 }
 
 unsigned slm_keyed_check_entries_locked(const struct slm_keyed_view *view,
-                                        const struct slm_keyed_kind *kind, size_t n_more)
+                                        const struct slm_keyed_kind *kind, uint64_t n_more)
 {
     unsigned broken = slm_table_check_locked(view->zone, view->table);
     if (broken != 0) {

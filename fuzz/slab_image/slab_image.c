@@ -6,6 +6,7 @@
 
 #include "fuzz/common/fuzz.h"
 #include "fuzz/slab_image/slab_image.h"
+#include "fuzz/slab_image/tour.h"
 #include "harness/base/array.h"
 #include "harness/failure/say.h"
 #include "harness/inputs/random.h"
@@ -275,6 +276,8 @@ static void judge_sound(const struct image *image, struct slm_slab *slab)
 {
     totals.n_sound++;
     bool has_room = look(image, slab);
+    hrn_image_tour(slab, region.base, image->n_bytes, geometries[image - images].gap_bytes);
+    hrn_image_nulls(slab, region.base + image->metadata_bytes);
     expect_unchanged(image, "looking");
     void *pending = slm_slab_last_allocation_locked(slab);
     void *root = slm_slab_root(slab);

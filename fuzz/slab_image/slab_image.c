@@ -36,7 +36,8 @@ struct image {
 
 static struct image images[N_GEOMETRIES];
 static struct hrn_region region;
-static uint64_t n_ops; /* of this input */
+static uint64_t n_ops; /* of this input, as the next */
+static size_t n_patches_here;
 static struct {
     uint64_t n_patches;
     uint64_t n_refused;
@@ -138,6 +139,7 @@ static void apply_patch(const struct image *image, const uint8_t *patch)
     HRN_SAY_OP("%s %zu bytes at offset %zu: %#" PRIx64, (patch[5] & 1u) != 0 ? "set" : "turn", n,
                offset, load(patch + 8, 8));
     totals.n_patches++;
+    n_patches_here++;
     for (size_t i = 0; i < n; i++) {
         unsigned char old = (patch[5] & 1u) != 0 ? 0 : region.base[offset + i];
         region.base[offset + i] = old ^ patch[8 + i];
@@ -277,6 +279,9 @@ static void judge_sound(const struct image *image, struct slm_slab *slab)
     totals.n_sound++;
     bool has_room = look(image, slab);
     hrn_image_tour(slab, region.base, image->n_bytes, geometries[image - images].gap_bytes);
+    if (n_patches_here == 0) {
+        hrn_image_misuse(slab, region.base, image->n_bytes, &geometries[image - images]);
+    }
     hrn_image_nulls(slab, region.base + image->metadata_bytes);
     expect_unchanged(image, "looking");
     void *pending = slm_slab_last_allocation_locked(slab);
@@ -344,6 +349,7 @@ int hrn_fuzz_image(const uint8_t *bytes, size_t n_bytes)
     HRN_SAY_OP("geometry %td: a region of %zu bytes", image - images, image->n_bytes);
     open_region(image->n_bytes);
     memcpy(region.base, image->bytes, image->n_bytes);
+    n_patches_here = 0;
     for (size_t at = 1; at + PATCH_BYTES <= n_bytes; at += PATCH_BYTES) {
         apply_patch(image, bytes + at);
     }

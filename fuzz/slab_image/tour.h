@@ -16,6 +16,10 @@ void hrn_image_tour(struct slm_slab *slab, unsigned char *region, size_t region_
 /* Calls without a slab, or without a place for the answer, do nothing. Aborts if not. */
 void hrn_image_nulls(struct slm_slab *slab, void *p);
 
+/* Regions and views with wrong arguments are refused, and nothing is written. options: the slab's. */
+void hrn_image_misuse(struct slm_slab *slab, unsigned char *region, size_t region_bytes,
+                      const struct slm_slab_options *options);
+
 #ifdef __cplusplus
 }
 #endif

@@ -204,3 +204,60 @@ enum slm_status slm_segment_backing_read(const struct slm_segment *segment, stru
     errno = errno == EFAULT ? ENOSPC : errno;
     return no_room(segment, error);
 }
+
+/* --- Parts without backing --- */
+
+static bool can_have_holes(enum slm_segment_kind kind)
+{
+    return kind == SLM_SEGMENT_POSIX || kind == SLM_SEGMENT_MEMFD || kind == SLM_SEGMENT_FILE;
+}
+
+/* Bytes of a file's blocks. */
+static uint64_t backed_bytes(const struct stat *stat)
+{
+    return (uint64_t)stat->st_blocks * 512;
+}
+
+enum slm_status slm_segment_give_back(struct slm_segment *segment, size_t from, size_t to,
+                                      uint64_t *n_bytes, struct slm_error *error)
+{
+    struct stat before;
+    struct stat after;
+    *n_bytes = 0;
+    if (!can_have_holes(segment->kind)) {
+        return slm_error_set(error, SLM_E_OPTION, 0,
+                             "%s: its memory cannot be given back: it has no file", segment->label);
+    }
+    from = slm_align_up(from, segment->page_bytes);
+    to -= to % segment->page_bytes;
+    enum slm_status status = slm_segment_check_descriptor(segment, &before, error);
+    if (status != SLM_OK || from >= to) {
+        return status;
+    }
+    if (reserve(segment->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from, to,
+                segment->page_bytes) != 0) {
+        return errno == EOPNOTSUPP
+                   ? slm_error_set(error, SLM_E_OPTION, errno,
+                                   "%s: its file system cannot give memory back", segment->label)
+                   : slm_segment_fail(error, segment->label, "cannot give memory back");
+    }
+    if (slm_segment_sys.fstat(segment->fd, &after) == 0 &&
+        backed_bytes(&after) < backed_bytes(&before)) {
+        *n_bytes = backed_bytes(&before) - backed_bytes(&after);
+    }
+    return SLM_OK;
+}
+
+enum slm_status slm_segment_back(struct slm_segment *segment, size_t from, size_t to,
+                                 struct slm_error *error)
+{
+    struct stat stat;
+    from -= from % segment->page_bytes;
+    to = slm_align_up(to, segment->page_bytes);
+    enum slm_status status = slm_segment_check_descriptor(segment, &stat, error);
+    if (status == SLM_OK) {
+        status = slm_segment_backing_reserve(segment, from, to, error);
+    }
+    return status == SLM_UNCHANGED ? SLM_OK
+                                   : status; /* such a file system has given nothing back */
+}

@@ -68,6 +68,17 @@ bool slm_segment_was_mended(const struct slm_segment *segment);
 /* SLM_OK if the segment is as long as what is mapped, with its name or without; also if that is
  * unknown, since the descriptor is lost. SLM_E_TRUNCATED, SLM_E_IO. */
 enum slm_status slm_segment_check_cut(const struct slm_segment *segment, struct slm_error *error);
+/*
+ * POSIX, MEMFD, FILE: the system gets back the memory, or the blocks, of the whole pages in [from, to),
+ * which read as zeros then. *n_bytes: what was given back, by the system's account. Fails:
+ * SLM_E_OPTION (the kind, or its file system, cannot), SLM_E_STATE (the descriptor), SLM_E_IO.
+ */
+enum slm_status slm_segment_give_back(struct slm_segment *segment, size_t from, size_t to,
+                                      uint64_t *n_bytes, struct slm_error *error);
+/* The same part has backing again; no content changes. SLM_E_SPACE, SLM_E_NOMEM, SLM_E_STATE (the
+ * descriptor), SLM_E_IO. Two system calls. */
+enum slm_status slm_segment_back(struct slm_segment *segment, size_t from, size_t to,
+                                 struct slm_error *error);
 /* Waits until the disk has n_bytes from `from` on, whole system pages, and the file's length.
  * SLM_E_IO. Cost O(pages that changed), each a write. */
 enum slm_status slm_segment_sync(const struct slm_segment *segment, size_t from, size_t n_bytes,

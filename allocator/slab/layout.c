@@ -129,8 +129,12 @@ uint32_t slm_slab_layout_region(struct slab_shape *shape, size_t region_bytes)
     return slm_slab_layout_pages_in(shape, region_bytes);
 }
 
+/* Of slabs whose pages have memory all the time. */
+static const slm_word no_holes;
+
 void slm_slab_layout_derive(struct slm_slab *slab, void *region)
 {
+    slab->may_have_holes = &no_holes;
     unsigned char *base = region;
     struct offsets at;
     place_parts(&slab->shape, slab->shape.max_pages, &at);

@@ -203,6 +203,12 @@ void slm_slab_run_mark_free(struct slm_slab *slab, uint32_t idx, uint32_t n_page
     }
 }
 
+/* Before anything changes: a refusal leaves the pages free. */
+static bool back_pages(const struct slm_slab *slab, uint32_t idx, uint32_t n_pages)
+{
+    return slab->back(slab->back_data, slab_page_memory(slab, idx), n_pages * slab->page_bytes);
+}
+
 /*
  *   before  [FREE 7 . . . . . TAIL 7]
  *   after   [FREE 7 . . FREE 4 . TAIL 4]
@@ -219,6 +225,9 @@ SLAB_INLINE uint32_t take_run(struct slm_slab *slab, uint32_t n_pages)
     uint32_t idx = *first;
     SLM_ASSERT(index, idx < slab->n_pages && length <= slab->n_pages - idx);
     SLM_ASSERT(page, slab->pages[idx].word == slab_word(SLAB_FREE, 0, length));
+    if (SLM_UNLIKELY(*slab->may_have_holes != 0) && !back_pages(slab, idx, n_pages)) {
+        return SLAB_NIL;
+    }
     slab_page_list_pop(slab, first, &slab->pages[idx]);
     bool is_emptied = *first == SLAB_NIL;
     if (length > n_pages) {

@@ -54,6 +54,11 @@ struct slm_slab {
     /* While a copy of the region is made: gets what a call changed. NULL: no copy is made. */
     void (*mark)(void *data, const void *p, size_t n_bytes);
     void *mark_data;
+    /* Not 0: free pages may have no memory. Then `back` gets it before they are handed out; false:
+     * there is none. */
+    const slm_word *may_have_holes;
+    bool (*back)(void *data, const void *p, size_t n_bytes);
+    void *back_data;
     unsigned n_levels;
     unsigned class_shift;      /* log2 of classes per doubling */
     unsigned first_high_class; /* of sizes above SLAB_LOW_MAX */

@@ -36,17 +36,24 @@ static enum slm_status judge_use(const struct zone_header *header, const char *l
     return SLM_OK;
 }
 
+/* What attach reads before it maps the file. */
+struct head {
+    struct zone_header header;
+    struct zone_copying copying;
+};
+
 /* Checks and uses a copy, which no other process can change meanwhile. The copy is read from the
  * file: reading the mapping of a hole would take space, or end the process if there is none. */
-static enum slm_status judge_header(struct slm_zone *zone, struct zone_header *copy,
+static enum slm_status judge_header(struct slm_zone *zone, struct head *head,
                                     const struct slm_zone_attach_options *options,
                                     struct slm_error *error)
 {
+    const struct zone_header *copy = &head->header;
     const char *label = slm_segment_label(zone->segment);
     size_t n_read = 0;
     enum slm_status status =
-        slm_segment_read_head(zone->segment, copy, sizeof *copy, &n_read, error);
-    if (status == SLM_OK && n_read < sizeof *copy) {
+        slm_segment_read_head(zone->segment, head, sizeof *head, &n_read, error);
+    if (status == SLM_OK && n_read < sizeof *head) {
         status = slm_error_set(error, SLM_E_TRUNCATED, 0, "%s: %zu bytes, too short for a zone",
                                label, n_read);
     }
@@ -72,22 +79,25 @@ static enum slm_status map_whole(struct slm_zone *zone,
                                  struct slm_error *error)
 {
     struct slm_segment_options segment = options->segment;
-    struct zone_header copy;
+    struct head head;
+    const struct zone_header *copy = &head.header;
     segment.max_bytes = 0;
     if (segment.name == NULL && segment.kind == SLM_SEGMENT_POSIX) {
         segment.name = options->name;
     }
     enum slm_status status = slm_segment_open(&zone->segment, &segment, error);
     if (status == SLM_OK) {
-        status = judge_header(zone, &copy, options, error);
+        status = judge_header(zone, &head, options, error);
     }
     if (status != SLM_OK) {
         return status;
     }
-    *is_whole = copy.whole_file != 0 && copy.whole_file == slm_segment_file_version(zone->segment);
-    status = slm_segment_map_opened(zone->segment, (size_t)copy.fixed.max_bytes, *is_whole, error);
+    *is_whole =
+        slm_zone_is_trimmed(zone, copy, &head.copying) ||
+        (copy->whole_file != 0 && copy->whole_file == slm_segment_file_version(zone->segment));
+    status = slm_segment_map_opened(zone->segment, (size_t)copy->fixed.max_bytes, *is_whole, error);
     if (status == SLM_OK) {
-        zone->fixed = copy.fixed;
+        zone->fixed = copy->fixed;
         zone->header = slm_segment_base(zone->segment);
         zone->check_content = options->check_content;
         zone->check_data = options->check_data;

@@ -217,11 +217,22 @@ static bool is_too_much(const struct copier *copier, uint64_t before)
            copier->bytes + SLM_ZONE_COPY_HOLD_BYTES;
 }
 
+/* Reading a page without memory takes some. No page is given back while the copy is made. */
+static enum slm_status back_holes(const struct copier *copier, struct slm_error *error)
+{
+    struct slm_zone *zone = copier->zone;
+    return zone_copying_of(zone->header)->trimmed == 0
+               ? SLM_OK
+               : slm_zone_error_of(zone->fixed.name,
+                                   slm_segment_back(zone->segment, 0, (size_t)copier->bytes, error),
+                                   error);
+}
+
 static enum slm_status copy_all(struct copier *copier, enum progress *progress,
                                 struct slm_error *error)
 {
     uint64_t before = copier->report->n_copied_bytes;
-    enum slm_status status = SLM_OK;
+    enum slm_status status = back_holes(copier, error);
     *progress = GOES_ON;
     while (status == SLM_OK && *progress == GOES_ON) {
         touch_ranges(copier);

@@ -100,6 +100,17 @@ const char *slm_zone_segment_name(const struct slm_zone *zone);
 enum slm_status slm_zone_recover_parts(struct slm_slab *slab, struct slm_journal *journal,
                                        size_t slab_bytes);
 
+/* --- holes.c --- */
+
+/* From now on the pages that the handle's slab hands out have memory. */
+void slm_zone_watch_holes(struct slm_zone *zone);
+/* Under the lock, before any page is given back: free pages may lack memory from now on. */
+void slm_zone_note_holes(struct slm_zone *zone);
+/* Whether the file lacks memory for free pages only, since a trim gave that back in this boot. Both:
+ * as read from the file. */
+bool slm_zone_is_trimmed(const struct slm_zone *zone, const struct zone_header *header,
+                         const struct zone_copying *copying);
+
 /* --- power.c --- */
 
 /* Whether the zone's file outlives the boot. */

@@ -66,7 +66,7 @@ struct zone_header {
 
 /*
  * After the header, in its page: what a copy that is being made must take again; see marks.c. All 0
- * in a zone that was never copied.
+ * in a zone that was never copied nor trimmed.
  */
 #define ZONE_COPY_PAGES       128u
 #define ZONE_COPY_GRANULES    16384u
@@ -74,13 +74,15 @@ struct zone_header {
 #define ZONE_COPY_SHIFT       12u  /* pages of 4 KiB, however long the system's or the slab's are */
 
 struct zone_copying {
-    slm_word copier;    /* the identity of the thread that makes the copy; 0: none */
-    slm_word place;     /* where that identity is valid; see server.c */
-    uint64_t shift;     /* a granule has 1 << shift bytes */
-    uint32_t n_holds;   /* of the copier's; threads that are paced wait here for the next one */
-    uint32_t n_marked;  /* pages since the last one */
-    uint64_t is_paced;  /* not 0: threads that mark much wait for the copier */
-    uint64_t unused[3]; /* 0 */
+    slm_word copier;   /* the identity of the thread that makes the copy; 0: none */
+    slm_word place;    /* where that identity is valid; see server.c */
+    uint64_t shift;    /* a granule has 1 << shift bytes */
+    uint32_t n_holds;  /* of the copier's; threads that are paced wait here for the next one */
+    uint32_t n_marked; /* pages since the last one */
+    uint64_t is_paced; /* not 0: threads that mark much wait for the copier */
+    /* Not of the copy: the file from which free pages were given back; see holes.c. 0: none. */
+    slm_word trimmed;
+    uint64_t unused[2];                         /* 0 */
     uint64_t pages[ZONE_COPY_PAGES];            /* numbers plus 1; 0: free */
     uint64_t granules[ZONE_COPY_GRANULES / 64]; /* a bit each */
 };
@@ -118,7 +120,8 @@ SLM_PIN_FIELD(zone_copying, shift, 16, 8);
 SLM_PIN_FIELD(zone_copying, n_holds, 24, 4);
 SLM_PIN_FIELD(zone_copying, n_marked, 28, 4);
 SLM_PIN_FIELD(zone_copying, is_paced, 32, 8);
-SLM_PIN_FIELD(zone_copying, unused, 40, 24);
+SLM_PIN_FIELD(zone_copying, trimmed, 40, 8);
+SLM_PIN_FIELD(zone_copying, unused, 48, 16);
 SLM_PIN_FIELD(zone_copying, pages, 64, 1024);
 SLM_PIN_FIELD(zone_copying, granules, 1088, 2048);
 SLM_PIN(sizeof(struct zone_header) + sizeof(struct zone_copying) <= ZONE_JOURNAL_OFFSET);

@@ -171,7 +171,9 @@ enum slm_status slm_zone_begin_copy(struct slm_zone *zone, struct slm_error *err
     while ((zone_bytes(zone) - 1) >> shift >= ZONE_COPY_GRANULES) {
         shift++;
     }
+    slm_word trimmed = copying->trimmed;
     memset(copying, 0, sizeof *copying);
+    copying->trimmed = trimmed;
     memset(copying->granules, 0xff, sizeof copying->granules);
     copying->shift = shift;
     copying->place = slm_zone_find_place(zone);

@@ -96,6 +96,7 @@ enum slm_status slm_zone_open_parts(struct slm_zone *zone, const struct slm_lock
         close_journal_and_slab(zone);
         return slm_error_set(error, status, 0, "%s: its slab: %s", label, slm_status_text(status));
     }
+    slm_zone_watch_holes(zone);
     status = slm_journal_attach(&zone->journal, base + ZONE_JOURNAL_OFFSET,
                                 slab_offset - ZONE_JOURNAL_OFFSET, base, zone->slab);
     if (status == SLM_OK && zone->journal.n_max != zone->fixed.journal_entries) {

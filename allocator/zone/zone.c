@@ -9,6 +9,7 @@
  * Structure
  *
  *   set        zones over the reloads of a server    image    a copy of a zone, without a handle
+ *     switch     moved zones get their names         trim     free pages go back to the system
  *   copy       a zone of its own, while others work
  *     objects    calls that take the lock            export   into the program that exec starts
  *     zones      what a set has                      sync     writes it to the disk
@@ -22,7 +23,7 @@
  *     create     make a zone, remove its name              check    invariants
  *       grow       length: reserve, publish, see
  *         parts      slab, journal, lock: open, recover, close
- *         marks      what changes while a copy is made
+ *           holes      pages that were given back     marks  what changes while a copy is made
  *         server     which server has a zone in its set
  *         match      whether a zone is what options declare
  *         options    of a zone to be made: compared with their limits

@@ -332,6 +332,22 @@ enum slm_status slm_zone_free(struct slm_zone *zone, void *p);
  */
 enum slm_status slm_zone_grow(struct slm_zone *zone, size_t bytes, struct slm_error *error);
 
+/*
+ * Gives the memory of free pages back to the system, after a peak for example: empty spans become
+ * free pages, and holes are punched in the zone's file. From then on pages are backed again before
+ * they are handed out, in each process: if the system has no memory for them, an allocation finds
+ * none (SLM_E_NOMEM), and no access raises SIGBUS. In such a zone an allocation of whole pages makes
+ * two system calls more, as does one that needs a new span. *n_bytes (n_bytes may be NULL): what was
+ * given back, by the system's account. POSIX, MEMFD and FILE zones. Takes the lock again and again,
+ * each time for 64 free runs or 64 MiB at most.
+ * Fails, having given back *n_bytes: SLM_E_OPTION (ANONYMOUS, SYSV, or a file system that cannot),
+ * SLM_E_READ_ONLY, SLM_E_LOCKED (a copy of the zone is being made), SLM_E_TIMEOUT (the lock was held for
+ * SLM_ZONE_OPEN_MS), SLM_E_STATE (the descriptor), SLM_E_IO, and as slm_zone_timedlock.
+ * slm_zone_copy takes the memory again. Programs with a library that does not know this call must not
+ * use the zone afterwards. Cost O(pages) for each time that it has the lock.
+ */
+enum slm_status slm_zone_trim(struct slm_zone *zone, uint64_t *n_bytes, struct slm_error *error);
+
 /* --- What a handle knows --- */
 
 /* The slab, for looking only: calls that change it are refused, see slab.h. The journal would not

@@ -37,6 +37,7 @@ TEST_F(ZoneNull, CallsWithoutAZoneReturnTheStatusForNull)
     EXPECT_NULL_ERROR(slm_zone_grow(nullptr, kZoneMaxBytes, &error));
     EXPECT_NULL_ERROR(slm_zone_remove(nullptr, &error));
     EXPECT_NULL_ERROR(slm_zone_sync(nullptr, &error));
+    EXPECT_NULL_ERROR(slm_zone_trim(nullptr, nullptr, &error));
     slm_segment_options to{};
     EXPECT_NULL_ERROR(slm_zone_copy(nullptr, &to, nullptr, &error));
     EXPECT_NULL_ERROR(slm_zone_copy(zone, nullptr, nullptr, &error));

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Free pages whose memory was given back: noted, and backed again before they are handed out. */
+#include "allocator/base/hash.h"
+#include "allocator/base/yield.h"
+#include "allocator/lock/origin.h"
+#include "allocator/segment/for_zone.h"
+#include "allocator/slab/view.h"
+#include "allocator/zone/handle.h"
+
+/*
+ * All of a zone's file has backing, so no touch of a page can fail. A trim punches holes where the
+ * free pages are. Before the first hole it notes the file in the zone's header, and from then on
+ * each process has pages backed again before its slab hands them out: if the system has no memory,
+ * the slab has none either. The note stays for good. It is about every free page: which of them are
+ * holes is the file system's to know, so no death leaves a wrong account, and backing twice changes
+ * nothing.
+ *
+ * A process that attaches the zone does not fill the holes of the file that is noted. It does so
+ * in another file, a copy by cp say, and in another boot: a disk may have lost what was backed
+ * last. So do libraries that do not know the note. But then they hand out pages as they are, so a
+ * zone that was trimmed must not be shared with them.
+ *
+ * Nothing but the slab's users touches free pages, except a copier. It has all pages backed first,
+ * and no page is given back while it works.
+ */
+static uint64_t note_of(const struct slm_zone *zone)
+{
+    struct slm_segment_place place = slm_segment_file_place(zone->segment);
+    uint64_t words[] = {place.device, place.inode};
+    return slm_hash(words, sizeof words) | 1;
+}
+
+bool slm_zone_is_trimmed(const struct slm_zone *zone, const struct zone_header *header,
+                         const struct zone_copying *copying)
+{
+    return copying->trimmed != 0 && copying->trimmed == note_of(zone) &&
+           !slm_lock_is_of_another_boot(&header->lock);
+}
+
+/* `back` of the slab. */
+static bool back_pages(void *data, const void *p, size_t n_bytes)
+{
+    const struct slm_zone *zone = data;
+    size_t from = (size_t)((const unsigned char *)p - (const unsigned char *)zone->header);
+    SLM_YIELD("zone: back pages that were given back");
+    return slm_segment_back(zone->segment, from, from + n_bytes, NULL) == SLM_OK;
+}
+
+void slm_zone_watch_holes(struct slm_zone *zone)
+{
+    struct zone_header *header = slm_segment_base(zone->segment);
+    enum slm_segment_kind kind = slm_segment_get_kind(zone->segment);
+    if (slm_zone_has_name(kind) || kind == SLM_SEGMENT_MEMFD) {
+        zone->slab->may_have_holes = &zone_copying_of(header)->trimmed;
+        zone->slab->back = back_pages;
+        zone->slab->back_data = zone;
+    }
+}
+
+void slm_zone_note_holes(struct slm_zone *zone)
+{
+    SLM_YIELD("zone: note that it is trimmed");
+    __atomic_store_n(&zone_copying_of(zone->header)->trimmed, note_of(zone), __ATOMIC_RELEASE);
+}

@@ -95,8 +95,11 @@ static inline enum slm_status link_at(struct slm_zone *zone, struct slm_table *t
     if (SLM_UNLIKELY(status != SLM_OK)) {
         return status;
     }
-    slm_rbtree_insert_link(journal, &table->by_key, &entry->by_key, spot->above, !spot->is_right,
-                           table_order);
+    slm_word *link = &table->by_key.root;
+    if (spot->above != NULL) {
+        link = spot->is_right ? &spot->above->right : &spot->above->left;
+    }
+    slm_rbtree_insert_link(journal, &table->by_key, &entry->by_key, spot->above, link, table_order);
     return is_listed ? SLM_OK
                      : table_refuse_half(journal,
                                          slm_lru_insert(journal, &table->by_use, &entry->by_use));

@@ -35,6 +35,16 @@ enum slm_status slm_keyed_init(struct slm_zone *zone, enum slm_status (*init)(st
     return slm_zone_end(zone, init(zone));
 }
 
+bool slm_keyed_look_locked(struct slm_keyed_view *view, struct slm_zone *zone,
+                           const struct slm_keyed_kind *kind)
+{
+    struct slm_keyed *head = head_of(zone, kind);
+    if (head != NULL) {
+        *view = (struct slm_keyed_view){zone, slm_zone_journal(zone), head, &head->table};
+    }
+    return head != NULL;
+}
+
 enum slm_status slm_keyed_enter(struct slm_keyed_view *view, struct slm_zone *zone,
                                 const struct slm_keyed_kind *kind)
 {
@@ -45,12 +55,7 @@ enum slm_status slm_keyed_enter(struct slm_keyed_view *view, struct slm_zone *zo
     if (status != SLM_OK) {
         return status;
     }
-    struct slm_keyed *head = head_of(zone, kind);
-    if (head == NULL) {
-        return slm_zone_end(zone, SLM_E_STATE);
-    }
-    *view = (struct slm_keyed_view){zone, slm_zone_journal(zone), head, &head->table};
-    return SLM_OK;
+    return slm_keyed_look_locked(view, zone, kind) ? SLM_OK : slm_zone_end(zone, SLM_E_STATE);
 }
 
 bool slm_keyed_commit(const struct slm_keyed_view *view)

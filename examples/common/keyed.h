@@ -60,6 +60,10 @@ enum slm_status slm_keyed_init_locked(struct slm_zone *zone, const struct slm_ke
  * SLM_E_NULL, and as slm_zone_lock. */
 enum slm_status slm_keyed_init(struct slm_zone *zone, enum slm_status (*init)(struct slm_zone *));
 
+/* Fills in *view; false: the zone has no head of that kind. For callbacks that have the lock. */
+bool slm_keyed_look_locked(struct slm_keyed_view *view, struct slm_zone *zone,
+                           const struct slm_keyed_kind *kind);
+
 /* Takes the zone's lock and fills in *view. Fails, not holding the lock: SLM_E_NULL, SLM_E_STATE
  * (no head of that kind), and as slm_zone_lock. */
 enum slm_status slm_keyed_enter(struct slm_keyed_view *view, struct slm_zone *zone,

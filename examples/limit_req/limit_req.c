@@ -9,11 +9,18 @@ struct bucket {
     uint64_t last_ms; /* when the excess was counted */
 };
 
+/* In shared memory. */
+struct head {
+    struct slm_keyed keyed; /* first */
+    uint64_t n_passed;
+    uint64_t n_limited;
+};
+
 static const struct slm_keyed_kind kind = {
     .magic = UINT64_C(0x6c696d5f72657102),
-    .head_bytes = sizeof(struct slm_keyed),
+    .head_bytes = sizeof(struct head),
     .entry_bytes = sizeof(struct bucket),
-    .journal_entries = SLM_TABLE_INSERT_ENTRIES + 8,
+    .journal_entries = SLM_TABLE_INSERT_ENTRIES + 9,
 };
 
 /* When memory is out, the oldest key goes, idle or not. */
@@ -110,9 +117,11 @@ static enum slm_status count(const struct slm_keyed_view *view, struct bucket *b
     return status;
 }
 
-static enum slm_status hit(const struct slm_keyed_view *view, const struct slm_table_key *key,
-                           const struct slm_limit_req_rule *rule, uint64_t now_ms,
-                           struct slm_limit_req_verdict *verdict)
+/* What a hit does under the lock. Two calls have it inlined: out of line it would cost both. */
+static inline __attribute__((always_inline)) enum slm_status
+hit_locked(const struct slm_keyed_view *view, const struct slm_table_key *key,
+           const struct slm_limit_req_rule *rule, uint64_t now_ms,
+           struct slm_limit_req_verdict *verdict, bool is_counted)
 {
     bool is_new;
     enum slm_status status;
@@ -121,11 +130,16 @@ static enum slm_status hit(const struct slm_keyed_view *view, const struct slm_t
     if (bucket == NULL) {
         return status;
     }
-    if (!is_new) {
-        return count(view, bucket, rule, now_ms, verdict);
+    if (is_new) {
+        bucket->last_ms = now_ms;
+    } else {
+        status = count(view, bucket, rule, now_ms, verdict);
     }
-    bucket->last_ms = now_ms;
-    return expire(view, rule, now_ms);
+    if (is_counted && status == SLM_OK) {
+        struct head *head = (struct head *)view->head;
+        slm_keyed_count(view, verdict->is_limited ? &head->n_limited : &head->n_passed);
+    }
+    return is_new ? expire(view, rule, now_ms) : status;
 }
 
 /* The common start of hit and peek. SLM_OK: the lock is held. */
@@ -155,7 +169,22 @@ enum slm_status slm_limit_req_hit(struct slm_zone *zone, const void *key, size_t
         return status;
     }
     *verdict = (struct slm_limit_req_verdict){0};
-    return slm_keyed_leave(&view, hit(&view, &wanted, rule, now_ms, verdict));
+    return slm_keyed_leave(&view, hit_locked(&view, &wanted, rule, now_ms, verdict, false));
+}
+
+enum slm_status slm_limit_req_hit_counted(struct slm_zone *zone, const void *key, size_t key_bytes,
+                                          const struct slm_limit_req_rule *rule, uint64_t now_ms,
+                                          struct slm_limit_req_verdict *verdict)
+{
+    struct slm_keyed_view view;
+    struct slm_table_key wanted;
+    enum slm_status status =
+        verdict == NULL ? SLM_E_NULL : enter(&view, zone, &wanted, key, key_bytes, rule);
+    if (status != SLM_OK) {
+        return status;
+    }
+    *verdict = (struct slm_limit_req_verdict){0};
+    return slm_keyed_leave(&view, hit_locked(&view, &wanted, rule, now_ms, verdict, true));
 }
 
 enum slm_status slm_limit_req_peek(struct slm_zone *zone, const void *key, size_t key_bytes,
@@ -180,6 +209,82 @@ enum slm_status slm_limit_req_peek(struct slm_zone *zone, const void *key, size_
 enum slm_status slm_limit_req_get_stats(struct slm_zone *zone, struct slm_keyed_stats *stats)
 {
     return slm_keyed_get_stats(zone, &kind, stats);
+}
+
+enum slm_status slm_limit_req_get_counts(struct slm_zone *zone, struct slm_limit_req_counts *counts)
+{
+    struct slm_keyed_view view;
+    enum slm_status status = counts == NULL ? SLM_E_NULL : slm_keyed_enter(&view, zone, &kind);
+    if (status != SLM_OK) {
+        return status;
+    }
+    const struct head *head = (const struct head *)view.head;
+    *counts = (struct slm_limit_req_counts){
+        .n_keys = view.table->by_key.n_nodes,
+        .n_passed = head->n_passed,
+        .n_limited = head->n_limited,
+        .n_evicted = view.table->n_evicted,
+        .n_expired = head->keyed.n_expired,
+    };
+    return slm_keyed_leave(&view, SLM_OK);
+}
+
+/* --- Into a zone of another size --- */
+
+/* A transaction of `to`; others before it may drop older keys there. */
+static enum slm_status copy_bucket(const struct slm_keyed_view *to, const struct bucket *bucket)
+{
+    struct slm_table_key key;
+    enum slm_status status =
+        slm_table_key_init(&key, slm_table_key_of(&bucket->entry), bucket->entry.key_bytes);
+    if (status != SLM_OK) {
+        return status;
+    }
+    struct bucket *copy =
+        (struct bucket *)slm_table_get_locked(to->zone, to->table, &key, &shape, NULL, &status);
+    if (copy == NULL) {
+        return status;
+    }
+    copy->excess_milli = bucket->excess_milli;
+    copy->last_ms = bucket->last_ms;
+    return slm_zone_commit_locked(to->zone);
+}
+
+static void copy_counts(const struct slm_keyed_view *to, const struct slm_keyed_view *from)
+{
+    struct head *new_head = (struct head *)to->head;
+    const struct head *head = (const struct head *)from->head;
+    (void)slm_journal_write(to->journal, &new_head->n_passed, head->n_passed);
+    (void)slm_journal_write(to->journal, &new_head->n_limited, head->n_limited);
+    (void)slm_journal_write(to->journal, &new_head->keyed.n_expired, head->keyed.n_expired);
+    (void)slm_journal_write(to->journal, &to->table->n_evicted,
+                            to->table->n_evicted + from->table->n_evicted);
+}
+
+enum slm_status slm_limit_req_move(struct slm_zone *to, struct slm_zone *from, void *data)
+{
+    struct slm_keyed_view source;
+    struct slm_keyed_view target;
+    (void)data;
+    if (!slm_keyed_look_locked(&source, from, &kind)) {
+        return SLM_E_STATE;
+    }
+    enum slm_status status = slm_keyed_init_locked(to, &kind);
+    if (status == SLM_OK) {
+        status = slm_zone_commit_locked(to);
+    }
+    if (status != SLM_OK || !slm_keyed_look_locked(&target, to, &kind)) {
+        return status != SLM_OK ? status : SLM_E_STATE;
+    }
+    const struct slm_table_entry *entry = slm_table_oldest_locked(from, source.table);
+    while (entry != NULL && status == SLM_OK) {
+        status = copy_bucket(&target, (const struct bucket *)entry);
+        entry = slm_table_newer_locked(from, entry);
+    }
+    if (status == SLM_OK) {
+        copy_counts(&target, &source);
+    }
+    return status;
 }
 
 unsigned slm_limit_req_check_locked(struct slm_zone *zone)

@@ -53,6 +53,11 @@ enum slm_status slm_limit_req_hit(struct slm_zone *zone, const void *key, size_t
                                   const struct slm_limit_req_rule *rule, uint64_t now_ms,
                                   struct slm_limit_req_verdict *verdict);
 
+/* The same, and adds 1 to the zone's n_passed or n_limited in the same transaction. */
+enum slm_status slm_limit_req_hit_counted(struct slm_zone *zone, const void *key, size_t key_bytes,
+                                          const struct slm_limit_req_rule *rule, uint64_t now_ms,
+                                          struct slm_limit_req_verdict *verdict);
+
 /* Reports what a hit's verdict would be, and changes nothing. A key that does not exist has no
  * excess. */
 enum slm_status slm_limit_req_peek(struct slm_zone *zone, const void *key, size_t key_bytes,
@@ -61,6 +66,23 @@ enum slm_status slm_limit_req_peek(struct slm_zone *zone, const void *key, size_
 
 /* Takes the lock. As slm_keyed_get_stats. */
 enum slm_status slm_limit_req_get_stats(struct slm_zone *zone, struct slm_keyed_stats *stats);
+
+struct slm_limit_req_counts {
+    uint64_t n_keys;
+    uint64_t n_passed;  /* by slm_limit_req_hit_counted, since the zone was made */
+    uint64_t n_limited; /* the same */
+    uint64_t n_evicted; /* keys dropped because memory was out */
+    uint64_t n_expired; /* keys dropped because they were idle */
+};
+
+/* All counts of one moment. Takes the lock. Fails: SLM_E_NULL, SLM_E_STATE (no head), and as
+ * slm_zone_lock. */
+enum slm_status slm_limit_req_get_counts(struct slm_zone *zone,
+                                         struct slm_limit_req_counts *counts);
+
+/* For the option move of a zone: copies counts and keys, each with its excess and its place in the
+ * order of use. If `to` has no room for all keys, the oldest are dropped, and counted as evicted. */
+enum slm_status slm_limit_req_move(struct slm_zone *to, struct slm_zone *from, void *data);
 
 /* 0, or the number of a broken invariant: those of keyed_check.c. */
 unsigned slm_limit_req_check_locked(struct slm_zone *zone);

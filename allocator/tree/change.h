@@ -30,9 +30,9 @@ enum node_look {
     NODE_REFUSED  /* nothing is known */
 };
 
-/* Whether the node lies in an object that this transaction has found. Nodes that are inserted nearly
- * always lie in the newest; of others it is not asked. A table keeps its nodes in the object that
- * its head is in. */
+/* Whether the node lies in the object that this transaction has found last. Nodes that are inserted
+ * nearly always lie in the newest; of others it is not asked. A table keeps its nodes in the object
+ * that its head is in. */
 static CHANGE_INLINE bool node_is_known(const struct slm_journal *journal, const void *node,
                                         size_t node_bytes, bool is_insert)
 {
@@ -40,8 +40,7 @@ static CHANGE_INLINE bool node_is_known(const struct slm_journal *journal, const
     return (is_insert && journal_is_within(&notes->fresh, node, node_bytes)) ||
            journal_is_within(&notes->live[0], node, node_bytes) ||
            (journal_is_within(&notes->anchor.object, node, node_bytes) &&
-            SLM_LIKELY(notes->refusal == SLM_OK)) ||
-           journal_is_within(&notes->live[1], node, node_bytes);
+            SLM_LIKELY(notes->refusal == SLM_OK));
 }
 
 /* The usual cases, without a call. Nodes that are linked already were checked when they were
@@ -111,8 +110,7 @@ static inline struct node_change node_change_go_on(const struct slm_journal *jou
     };
 }
 
-/* After node_can_change, if the journal is on. Until the call's last note no other call notes
- * anything. */
+/* After node_look or node_check. Until the call's last note no other call notes anything. */
 static inline struct node_change node_change_begin(const struct slm_journal *journal)
 {
     journal_begin_counts(journal);

@@ -51,6 +51,33 @@ TEST_F(Inspect, ShowsTheZonesOwnFigures)
               "True settled 0 False");
 }
 
+TEST_F(Inspect, ShowsTheWordsOfTheRoot)
+{
+    std::string path = Make();
+    std::string none = Run({"--json", path}).out;
+    bool has_root = slm_zone_root_locked(zone_) != nullptr;
+    EXPECT_EQ(Python(none, "look['root'] is None"), has_root ? "False" : "True");
+
+    ASSERT_EQ(slm_zone_lock(zone_), SLM_OK);
+    auto *root = static_cast<uint64_t *>(slm_journal_calloc(slm_zone_journal(zone_), 1000));
+    ASSERT_NE(root, nullptr);
+    root[0] = 5;
+    root[63] = UINT64_MAX;
+    root[64] = 7; /* one past those that are shown */
+    ASSERT_EQ(slm_zone_end(zone_, slm_zone_set_root_locked(zone_, root)), SLM_OK);
+    size_t bytes = slm_slab_usable_bytes(slm_zone_slab(zone_), root);
+    std::string out = Run({"--json", path}).out;
+    EXPECT_EQ(Python(out, "look['root']['bytes'], len(look['root']['words']), "
+                          "look['root']['words'][0], look['root']['words'][1], "
+                          "look['root']['words'][63]"),
+              std::to_string(bytes) + " 64 5 0 18446744073709551615");
+    EXPECT_TRUE(Has(Run({path}).out, "root      an object of "));
+
+    ASSERT_EQ(slm_zone_lock(zone_), SLM_OK);
+    EXPECT_EQ(Python(Run({"--json", path}).out, "look['root']"), "None") << "unsettled";
+    ASSERT_EQ(slm_zone_unlock(zone_), SLM_OK);
+}
+
 TEST_F(Inspect, ChangesNothingNotEvenTheTime)
 {
     std::string path = Make();

@@ -33,9 +33,11 @@
     "kept, runs, damaged, peak}; metadata_bytes, used_bytes; free_runs {count, longest,\n"         \
     "fragmentation: 1 - longest / free, lengths: [{from, to, runs}] in pages}; classes\n"          \
     "[{chunk_bytes, spans, chunks, used, fill: 0 to 1, requests, failures}]; runs {live, pages,\n" \
-    "requests, failures}; with --watch requests_per_second from the second object on; moment,\n"   \
+    "requests, failures}; with --watch requests_per_second from the second object on; root "       \
+    "(null:\n"                                                                                     \
+    "none, or unsettled) {bytes, words: the first 64, as numbers}, read after the rest; moment,\n" \
     "passes (over the zone), is_open (false: slab or journal cannot be opened, and all from\n"     \
-    "page_bytes to runs is missing), given_up (a repair failed), broken (null: not checked; 0;\n"  \
+    "page_bytes to root is missing), given_up (a repair failed), broken (null: not checked; 0;\n"  \
     "the invariant's number), repair_due, repairable (null: not tried), sound (checked, and\n"     \
     "nothing found).\n"
 

@@ -54,6 +54,7 @@ static int look_once(struct inspection *inspection)
         return mill_complain("%s", error.text);
     }
     mill_look_at(look, &copy, inspection->options->files[0]);
+    mill_look_at_root(look, &inspection->source);
     bool drawn = inspection->options->svg == NULL || mill_look_svg(look, inspection->options->svg);
     mill_look_rehearse(look, &copy);
     print(inspection, look, before);

@@ -92,6 +92,7 @@ void mill_copy_drop(struct mill_copy *copy);
 #define MILL_LENGTHS    32u  /* free runs of 2^i to 2^(i + 1) - 1 pages */
 #define MILL_TEXT_BYTES 512u /* a name whose bytes become three each; and "" */
 #define MILL_COMM_BYTES 64u
+#define MILL_ROOT_WORDS 64u
 
 struct mill_process {
     pid_t thread_id; /* 0: not known */
@@ -125,11 +126,18 @@ struct mill_look {
     uint64_t n_span_pages;
     uint64_t n_damaged_pages;
     uint64_t used_bytes; /* chunks and runs in use */
+    uint64_t root_bytes; /* of the root object; 0: there is none, or it was not looked for */
+    unsigned n_root_words;
+    uint64_t root_words[MILL_ROOT_WORDS]; /* its start, as it is now */
     struct timespec when;
 };
 
 /* Reads the copy, which must live as long as *look. */
 void mill_look_at(struct mill_look *look, const struct mill_copy *copy, const char *label);
+
+/* Reads the root object of a zone that was settled and has no broken invariant. Call mill_look_at
+ * first. */
+void mill_look_at_root(struct mill_look *look, const struct mill_source *source);
 
 /* Tries the next locker's repair on the copy. Call mill_look_at first. Do not use the copy
  * afterwards. */

@@ -137,6 +137,19 @@ static void put_pages(const struct mill_look *look)
     printf("]},");
 }
 
+static void put_root(const struct mill_look *look)
+{
+    if (look->root_bytes == 0) {
+        printf("\"root\":null,");
+        return;
+    }
+    printf("\"root\":{\"bytes\":%" PRIu64 ",\"words\":[", look->root_bytes);
+    for (unsigned i = 0; i < look->n_root_words; i++) {
+        printf("%s%" PRIu64, i == 0 ? "" : ",", look->root_words[i]);
+    }
+    printf("]},");
+}
+
 static void put_verdict(const struct mill_look *look)
 {
     const struct mill_copy *copy = look->copy;
@@ -166,6 +179,7 @@ void mill_look_json(const struct mill_look *look, const struct mill_look *before
     if (look->copy->slab != NULL) {
         put_pages(look);
         put_classes(look, before, seconds);
+        put_root(look);
     }
     put_verdict(look);
 }

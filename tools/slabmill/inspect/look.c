@@ -203,6 +203,22 @@ void mill_look_at(struct mill_look *look, const struct mill_copy *copy, const ch
     }
 }
 
+/* The zone may have changed since the copy was made: each word is one that the root had. */
+void mill_look_at_root(struct mill_look *look, const struct mill_source *source)
+{
+    const struct mill_copy *copy = look->copy;
+    bool is_sound = copy->moment == MILL_MOMENT_SETTLED && copy->slab != NULL && look->broken == 0;
+    unsigned char *root = is_sound ? slm_journal_root(&copy->journal) : NULL;
+    size_t n_bytes = root == NULL ? 0 : slm_slab_usable_bytes(copy->slab, root);
+    size_t n_read = n_bytes < sizeof look->root_words ? n_bytes : sizeof look->root_words;
+    struct slm_error error;
+    if (n_bytes != 0 && mill_source_read(source, (size_t)(root - copy->base), look->root_words,
+                                         n_read, &error) == SLM_OK) {
+        look->root_bytes = n_bytes;
+        look->n_root_words = (unsigned)(n_read / sizeof *look->root_words);
+    }
+}
+
 void mill_look_rehearse(struct mill_look *look, struct mill_copy *copy)
 {
     bool is_possible = copy->slab != NULL && !copy->image.is_given_up;

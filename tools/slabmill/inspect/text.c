@@ -178,6 +178,15 @@ static void print_free(const struct mill_look *look)
     }
 }
 
+static void print_root(const struct mill_look *look)
+{
+    char size[WORD_BYTES];
+    if (look->root_bytes != 0) {
+        printf("\nroot      an object of %s; its words are in --json\n",
+               spell_bytes(size, look->root_bytes));
+    }
+}
+
 static void print_repair(const struct mill_look *look)
 {
     if (look->copy->image.is_given_up) {
@@ -224,6 +233,7 @@ void mill_look_text(const struct mill_look *look, const struct mill_look *before
         print_pages(look);
         print_classes(look, before, seconds);
         print_free(look);
+        print_root(look);
     }
     print_check(look);
 }

@@ -107,6 +107,17 @@ void add_limit_req(std::vector<Scenario> *list)
     scene.add("a key beyond its limit", hits("a", 4, NOW_MS), 0, hits("a", 1, NOW_MS));
     scene.add("a new key drops two idle ones", hit_three_keys, -1, hits("d", 1, LATER_MS), 3);
     scene.add(
+        "a new key takes the object of an old one, since memory is out",
+        [](slm_zone *zone) {
+            struct slm_keyed_stats stats;
+            unsigned i = 0;
+            do {
+                hit(zone, std::to_string(10000 + i++).c_str(), NOW_MS);
+                must(slm_limit_req_get_stats(zone, &stats));
+            } while (stats.n_evicted == 0);
+        },
+        0, hits("55555", 1, NOW_MS));
+    scene.add(
         "a new key drops an old one, since memory is out",
         [](slm_zone *zone) {
             struct slm_keyed_stats stats;

@@ -82,6 +82,7 @@ static void run(const struct edge_op *op)
         [HRN_EDGE_IMAGE] = hrn_edge_image,
         [HRN_EDGE_SYNC] = hrn_edge_sync,
         [HRN_EDGE_TAKE] = hrn_edge_take,
+        [HRN_EDGE_TRIM] = hrn_edge_trim,
     };
     hrn_edge_counted.n_kind[op->kind]++;
     HRN_SAY_OP("%s who %u what %u extra %u value %" PRIu32, hrn_edge_op_name(op->kind), op->who,

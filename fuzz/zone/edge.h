@@ -50,7 +50,8 @@ extern "C" {
     X(LIST)                                                                                        \
     X(IMAGE)                                                                                       \
     X(SYNC)                                                                                        \
-    X(TAKE)
+    X(TAKE)                                                                                        \
+    X(TRIM)
 
 #define HRN_EDGE_ENUM(name) HRN_EDGE_##name,
 enum hrn_edge_op { HRN_EDGE_LIST(HRN_EDGE_ENUM) HRN_EDGE_COUNT };

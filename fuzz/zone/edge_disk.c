@@ -100,3 +100,20 @@ void hrn_edge_take(const struct edge_op *op)
     }
     hrn_edge_verify(view);
 }
+
+void hrn_edge_trim(const struct edge_op *op)
+{
+    const struct edge_view *view = begin(op);
+    struct slm_error error;
+    uint64_t n_bytes;
+    if (view->zone == NULL) {
+        return;
+    }
+    const struct edge_body *body = &hrn_edge_world.bodies[view->body];
+    edge_reasons reasons = hrn_edge_expect_turn(view);
+    reasons |= body->kind == SLM_SEGMENT_ANONYMOUS ? EDGE_REASON(SLM_E_OPTION) : 0;
+    enum slm_status status = slm_zone_trim(view->zone, &n_bytes, &error);
+    HRN_SAY_OP("trim: %s %s", slm_status_name(status), error.text);
+    hrn_edge_judge("trim", status, reasons, &error, body->name);
+    hrn_edge_verify(view);
+}

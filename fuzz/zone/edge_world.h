@@ -223,6 +223,8 @@ edge_reasons hrn_edge_expect_turn(const struct edge_view *view);
 void hrn_edge_sync(const struct edge_op *op);
 /* slm_zone_copy, to one of the names. */
 void hrn_edge_take(const struct edge_op *op);
+/* slm_zone_trim. */
+void hrn_edge_trim(const struct edge_op *op);
 /* Aborts unless the zone is clean, or is not. */
 void hrn_edge_expect_clean(const struct edge_view *view, bool is_clean);
 

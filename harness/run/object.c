@@ -331,7 +331,7 @@ static void reshape(struct hrn_run *run, struct hrn_arena *arena, uint32_t id, u
         hrn_law_resize("byte %zu of #%u is %#x after going from %zu to %zu bytes", wrong, id,
                        p[wrong], o->size_bytes, n);
     }
-    hrn_promise_resized(arena, o->p, o->size_bytes, p, n);
+    hrn_promise_resized(arena, o->size_bytes, p, n);
     o->p = p;
     o->size_bytes = n;
     hrn_contents_fill(&run->model, id, p, n);

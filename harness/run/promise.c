@@ -198,15 +198,15 @@ void hrn_promise_released(struct hrn_run *run, struct hrn_arena *arena, const st
     avail->is_tight &= !hrn_arena_is_empty(arena);
 }
 
-void hrn_promise_resized(struct hrn_arena *arena, const unsigned char *old_p, size_t old_bytes,
-                         const unsigned char *p, size_t n)
+void hrn_promise_resized(struct hrn_arena *arena, size_t old_bytes, const unsigned char *p,
+                         size_t n)
 {
     hrn_avail_extend(&arena->avail, p, n);
     count_live(&arena->avail, 0, n - old_bytes);
     arena->avail.n_freed = 0;
-    if (p != old_p || n < old_bytes) {
-        forget_refusals(&arena->avail);
-    }
+    /* Also where it stays, with as many bytes: it may have had more than it needs, for an alignment
+     * or because a rest was too short to be used alone. */
+    forget_refusals(&arena->avail);
 }
 
 /* --- Gaps --- */

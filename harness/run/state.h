@@ -162,8 +162,8 @@ void hrn_promise_granted(struct hrn_run *run, struct hrn_arena *arena,
 void hrn_promise_refused(struct hrn_run *run, struct hrn_arena *arena,
                          const struct slm_adapter_request *rq, uint64_t n_source_refusals);
 void hrn_promise_released(struct hrn_run *run, struct hrn_arena *arena, const struct hrn_object *o);
-void hrn_promise_resized(struct hrn_arena *arena, const unsigned char *old_p, size_t old_bytes,
-                         const unsigned char *p, size_t n);
+void hrn_promise_resized(struct hrn_arena *arena, size_t old_bytes, const unsigned char *p,
+                         size_t n);
 /* Any other call that may release memory: trim, reset, a region of another length. */
 void hrn_promise_changed(struct hrn_arena *arena);
 

@@ -362,7 +362,7 @@ struct slm_adapter {
      * for an aligned address may need more room than the object had.) */
     bool freed_serves;
     /* After a refusal, equal and larger sizes of the same alignment are refused too, until an object
-     * is freed, shrunk or moved, or trim, reset, grow or add_region is called. */
+     * is freed or resized, or trim, reset, grow or add_region is called. */
     bool monotone;
     /* A request is refused only if no gap between live objects has footprint_bytes. A gap is a
      * range of the region with no byte of an object, between the lowest and the highest address

@@ -572,4 +572,38 @@ TEST(MapOfBytes, KeepsHugeRangesApartAndFindsGapsBetweenThem)
     hrn_map_fini(&map);
 }
 
+/* --- Resizes that release --- */
+
+/* The object of no bytes at alignment 2048 has a buddy's block of 2048 bytes until it is resized. A
+ * small request that was refused before is then served, which breaks no promise. */
+TEST(ResizeToTheSameSize, MayReleaseWhatAnAlignmentTook)
+{
+    const struct {
+        hrn_kind kind;
+        uint32_t id;
+        size_t size_bytes, align_bytes;
+    } ops[] = {
+        {HRN_MEMALIGN, 0, 0, 512},  {HRN_ALLOC, 1, 2049, 0}, {HRN_ALLOC, 2, 32769, 0},
+        {HRN_MEMALIGN, 3, 0, 2048}, {HRN_ALLOC, 4, 257, 0},  {HRN_ALLOC, 5, 257, 0},
+        {HRN_ALLOC, 6, 0, 0},       {HRN_ALLOC, 7, 0, 0},    {HRN_ALLOC, 8, 65, 0},
+        {HRN_ALLOC, 9, 65, 0},      {HRN_ALLOC, 10, 33, 0},  {HRN_ALLOC, 11, 65, 0},
+        {HRN_RESIZE, 3, 0, 0},      {HRN_ALLOC, 12, 65, 0},
+    };
+    hrn_program program;
+    hrn_program_init(&program);
+    program.head.region_bytes = 73718;
+    for (const auto &one : ops) {
+        hrn_op op{};
+        op.kind = static_cast<uint8_t>(one.kind);
+        op.id = one.id;
+        op.size_bytes = one.size_bytes;
+        op.align_bytes = one.align_bytes;
+        hrn_program_push(&program, op);
+    }
+    hrn_result result;
+    EXPECT_EQ(hrn_run_catch(hrn_zoo_right(1), &program, &result), HRN_LAW_NONE) << result.text;
+    EXPECT_EQ(result.n_refused, 1u) << "the one before the resize";
+    hrn_program_fini(&program);
+}
+
 } // namespace

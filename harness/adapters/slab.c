@@ -220,8 +220,8 @@ static enum slm_adapter_answer grow(void *self, size_t by_bytes)
     struct arena *a = self;
     size_t region_bytes = a->env->region_bytes + by_bytes;
     size_t most = pages_in(a, region_bytes);
-    /* The last page of a full reserve may have to hold tables instead. */
-    size_t least = region_bytes < a->max_bytes ? most : most - 1;
+    /* The last page of the reserve may have to hold tables instead. */
+    size_t least = most < pages_in(a, a->max_bytes) ? most : most - 1;
     size_t n_before = a->shadow.n_pages;
     size_t n_pages = hrn_slab_views_grow(&a->views, region_bytes, least > n_before);
     least = least > n_before ? least : n_before;

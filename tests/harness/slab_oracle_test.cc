@@ -165,6 +165,18 @@ TEST_F(SlabViews, WithoutAReserveGrowAddsNoPages)
     EXPECT_EQ(result_.n_refused, 1u);
 }
 
+/* 16 pages would fit, but not with their tables. */
+TEST_F(SlabViews, LastPageOfAReserveMayHoldTables)
+{
+    program_.head.flags = HRN_HEAD_RESERVE;
+    program_.head.per_doubling = 16;
+    program_.head.min_object_bytes = 16;
+    program_.head.region_bytes = 36839;
+    Add(HRN_GROW, HRN_NO_ID, 32715);
+    Add(HRN_GROW, HRN_NO_ID, 78);
+    EXPECT_EQ(Run(hrn_adapter_slab), HRN_LAW_NONE) << result_.text;
+}
+
 unsigned n_repairs_seen;
 
 size_t NoteRepairs(void *self)

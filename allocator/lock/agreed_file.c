@@ -76,18 +76,6 @@ static int open_path(const char *path, int flags, struct stat *found)
     return fd;
 }
 
-/* A program may have closed the descriptor of another handle, which would take this one for its own:
- * both would have the lock. The caller is between slm_lock_enter_handles and its end. */
-static void keep(struct slm_lock_file *file, int fd)
-{
-    for (struct slm_lock *lock = slm_lock_handles; lock != NULL; lock = lock->next) {
-        if (lock->file != NULL && lock->file->fd == fd) {
-            lock->file->fd = -1;
-        }
-    }
-    file->fd = fd;
-}
-
 int slm_lock_file_open_agreed(struct slm_lock_file *file)
 {
     struct stat found;
@@ -102,7 +90,7 @@ int slm_lock_file_open_agreed(struct slm_lock_file *file)
         (void)close(fd);
         return ESTALE;
     }
-    keep(file, fd);
+    file->fd = fd;
     return 0;
 }
 
@@ -117,7 +105,7 @@ int slm_lock_file_open_again(struct slm_lock_file *file)
         (void)close(fd);
         return ESTALE;
     }
-    keep(file, fd);
+    file->fd = fd;
     return 0;
 }
 

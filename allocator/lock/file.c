@@ -148,6 +148,9 @@ static int reopen(struct slm_lock_file *file)
     slm_lock_enter_handles();
     file->fd = -1;
     int os_errno = slm_lock_file_open_agreed(file);
+    if (os_errno == 0) {
+        slm_lock_claim_descriptor(file);
+    }
     slm_lock_leave_handles();
     return os_errno;
 }

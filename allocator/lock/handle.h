@@ -82,6 +82,11 @@ void slm_lock_leave_handles(void);
 int slm_lock_add_handle(struct slm_lock *lock);
 void slm_lock_remove_handle(struct slm_lock *lock);
 
+/* The file was just opened. If a program had closed another handle's descriptor, and this one has
+ * its number, that handle would take it for its own: both would have the lock. Call it between
+ * slm_lock_enter_handles and slm_lock_leave_handles. */
+void slm_lock_claim_descriptor(const struct slm_lock_file *file);
+
 /* --- agreed_file.c: which file that is --- */
 
 /* Whether the descriptor is still that of the file: programs close descriptors at random. */

@@ -51,6 +51,15 @@ void slm_lock_leave_handles(void)
     (void)pthread_setcancelstate(cancel, NULL);
 }
 
+void slm_lock_claim_descriptor(const struct slm_lock_file *file)
+{
+    for (struct slm_lock *lock = slm_lock_handles; lock != NULL; lock = lock->next) {
+        if (lock->file != NULL && lock->file != file && lock->file->fd == file->fd) {
+            lock->file->fd = -1;
+        }
+    }
+}
+
 /* The next lock call opens a file that cannot be opened now. The state is not touched: a child that
  * only calls exec must not die of a zone whose file was cut. */
 static void renew(struct slm_lock *lock)
@@ -63,8 +72,8 @@ static void renew(struct slm_lock *lock)
     }
     slm_lock_file_close(lock->file);
     lock->file->holder = 0;
-    if (is_here) {
-        (void)slm_lock_file_open_again(lock->file);
+    if (is_here && slm_lock_file_open_again(lock->file) == 0) {
+        slm_lock_claim_descriptor(lock->file);
     }
 }
 
@@ -124,6 +133,9 @@ int slm_lock_add_handle(struct slm_lock *lock)
     free_left_over(lock->state);
     int os_errno = lock->file == NULL ? 0 : slm_lock_file_open_agreed(lock->file);
     if (os_errno == 0) {
+        if (lock->file != NULL) {
+            slm_lock_claim_descriptor(lock->file);
+        }
         lock->next = slm_lock_handles;
         slm_lock_handles = lock;
     }

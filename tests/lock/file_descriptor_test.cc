@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <thread>
 
 #include "tests/lock/fixture.h"
 
@@ -119,23 +118,6 @@ TEST(LockFileDescriptor, ThatBecameAnotherFilesWhileHeldLeavesTheLockOfThatFile)
     EXPECT_TRUE(is_locked_by_anybody(mine));
     close(fd);
     unlink(mine.c_str());
-}
-
-/* The number of a closed descriptor is that of the next file that is opened. */
-TEST(LockFileDescriptor, ThatBecameAnotherHandlesIsNotSharedWithIt)
-{
-    Lock lock(SLM_LOCK_FILE);
-    int lost = fd_of(lock);
-    close(lost);
-    slm_lock *other = lock.attach(SLM_LOCK_FILE);
-    ASSERT_EQ(fd_of(other), lost);
-    ASSERT_EQ(slm_lock_lock(other), SLM_OK);
-    std::thread([&lock] { EXPECT_EQ(slm_lock_trylock(lock), SLM_E_LOCKED); }).join();
-    EXPECT_EQ(slm_lock_unlock(other), SLM_OK);
-    slm_lock_detach(other);
-    EXPECT_EQ(slm_lock_lock(lock), SLM_OK);
-    EXPECT_TRUE(is_locked_by_anybody(lock.path()));
-    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
 TEST(LockFileDescriptor, ThatCannotBeOpenedIsATemporaryError)

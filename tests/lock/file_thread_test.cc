@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* FILE locks and threads: a second handle, cancellation. */
 #include <pthread.h>
+#include <thread>
 
+#include "allocator/lock/handle.h"
 #include "allocator/lock/identity.h"
 #include "tests/lock/fixture.h"
 
@@ -22,6 +24,23 @@ TEST(LockFileThread, LearnsThatItHoldsTheLockThroughAnotherHandle)
     EXPECT_EQ(slm_lock_lock(other), SLM_OK);
     EXPECT_EQ(slm_lock_unlock(other), SLM_OK);
     slm_lock_detach(other);
+}
+
+/* The number of a closed descriptor is that of the next file that is opened. */
+TEST(LockFileThread, IsKeptOutThoughAnotherHandleGotTheNumberOfItsLostDescriptor)
+{
+    Lock lock(SLM_LOCK_FILE);
+    slm_lock *mine = lock;
+    int lost = mine->file->fd;
+    close(lost);
+    slm_lock *other = lock.attach(SLM_LOCK_FILE);
+    ASSERT_EQ(other->file->fd, lost);
+    ASSERT_EQ(slm_lock_lock(other), SLM_OK);
+    std::thread([mine] { EXPECT_EQ(slm_lock_trylock(mine), SLM_E_LOCKED); }).join();
+    EXPECT_EQ(slm_lock_unlock(other), SLM_OK);
+    slm_lock_detach(other);
+    EXPECT_EQ(slm_lock_lock(mine), SLM_OK);
+    EXPECT_EQ(slm_lock_unlock(mine), SLM_OK);
 }
 
 struct Cancelled {

@@ -106,6 +106,7 @@ void hrn_lock_look(const struct op *op)
     }
     look_at_self();
     look_at_system();
+    hrn_lock_expect_calm();
 }
 
 /* --- A line of a stat file --- */

@@ -108,6 +108,7 @@ void hrn_lock_fork(const struct op *op)
                 expect_handle(i);
             }
         }
+        hrn_lock_detach_all(); /* waits for ever if fork left the list of handles locked */
         _exit(0);
     }
     if (child < 0 || waitpid(child, &how, 0) != child || how != 0) {

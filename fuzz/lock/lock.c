@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A lock, its handles, and programs of calls. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* sigset_t */
+#endif
 #include "fuzz/lock/lock.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,6 +40,7 @@ static struct {
 struct slm_lock_system hrn_lock_real;
 
 static unsigned n_threads; /* of this input */
+static sigset_t mask_at_begin;
 static uint64_t n_kind[HRN_LOCK_COUNT];
 
 static const char *name_of(enum hrn_lock_op op)
@@ -157,11 +162,25 @@ static void expect_events(const char *call)
     }
 }
 
+/* No call leaves cancellation off or signals blocked. */
+void hrn_lock_expect_calm(void)
+{
+    sigset_t mask;
+    int cancel;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &cancel);
+    if (cancel != PTHREAD_CANCEL_ENABLE || pthread_sigmask(SIG_SETMASK, NULL, &mask) != 0 ||
+        sigismember(&mask, SIGUSR1) != sigismember(&mask_at_begin, SIGUSR1) ||
+        sigismember(&mask, SIGTERM) != sigismember(&mask_at_begin, SIGTERM)) {
+        hrn_lock_law_calm("cancellation is off: %d", cancel != PTHREAD_CANCEL_ENABLE);
+    }
+}
+
 void hrn_lock_end_call(const char *call, enum slm_status status, enum slm_status expected)
 {
     struct lock_model *model = &hrn_lock_model;
     int os_errno = errno;
     hrn_lock_settle_file();
+    hrn_lock_expect_calm();
     if (status != expected) {
         hrn_lock_law_answer("%s: %s, expected %s", call, slm_status_name(status),
                             slm_status_name(expected));
@@ -492,6 +511,7 @@ static void begin(unsigned kind)
     hrn_lock_begin_file();
     hrn_lock_begin_forks();
     n_threads = 0;
+    (void)pthread_sigmask(SIG_SETMASK, NULL, &mask_at_begin);
     hrn_lock_init(kind);
 }
 

@@ -432,7 +432,7 @@ void hrn_lock_map(const struct op *op)
     thread->maps[thread->n_maps++] = (struct fake_map){
         .start = (op->value >> 4 & 1) != 0 ? (uint64_t)hrn_lock_object : start,
         .end = start + n_bytes + ((op->value >> 5 & 1) != 0 ? hrn_lock_object - page : 0),
-        .offset = 4096 * (uint64_t)(op->value >> 6 & 3),
+        .offset = 4096 * (uint64_t)(op->value >> 6 & 3) + (op->value >> 15 & 1) * 0x90000000u,
         .device = 3 + (op->value >> 8 & 1),
         .inode = (op->value >> 9 & 1) != 0    ? 556
                  : (op->value >> 10 & 1) != 0 ? 0

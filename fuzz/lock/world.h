@@ -111,6 +111,9 @@ void hrn_lock_set_proc(const struct op *op);
 void hrn_lock_look(const struct op *op);
 void hrn_lock_parse(const struct op *op);
 
+/* After any call: cancellation is on, and no signal is blocked (lock.c). */
+void hrn_lock_expect_calm(void);
+
 /* --- Forks (fork.c) --- */
 
 /* Forks a child, and checks what it has. Once in a program: it takes a millisecond or more. */
@@ -137,6 +140,7 @@ void hrn_lock_write_event(const struct op *op);
     X(parsed, "a line of /proc is read field by field")                                            \
     X(wakes, "a call that frees the lock wakes its waiters, and no other call does")               \
     X(events, "each event is delivered once, when the lock is free")                               \
+    X(calm, "no call leaves cancellation off or signals blocked")                                  \
     X(time, "a wait ends at its bound")                                                            \
     X(fork, "a child of fork has an identity of its own, and its parent's handles")                \
     X(made, "what the fuzzer needs of the system is there")

@@ -84,11 +84,11 @@ lock_maps()
         (
             le 1 0
             l $l_proc 0 5 $padding && l $l_attach 1
-            for map in 2 6 10 66 70 114 130 258 514 1026 2050 28674 50 34; do
+            for map in 2 6 10 66 32834 70 114 130 258 514 1026 2050 28674 50 34; do
                 l $l_map 1 2 $map && l $l_look 1
                 l $l_map 1 3 $map && l $l_look 1
                 l $l_map 1 1 $((map + 64)) && l $l_look 1 && l $l_map 1 1 3 && l $l_look 1
-                l $l_map 1 1 67 && l $l_look 1
+                l $l_map 1 1 67 && l $l_look 1 && l $l_map 1 3 2 && l $l_map 1 1 32835 && l $l_look 1
                 l $l_map 1 3 66 && l $l_map 1 1 $map && l $l_look 1
             done
             for early in 0 1 2; do

@@ -62,6 +62,7 @@ void add_repair_scenes(std::vector<Scenario> *list);
 void add_copy_scenes(std::vector<Scenario> *list);
 void add_reload_scenes(std::vector<Scenario> *list);
 void add_move_scenes(std::vector<Scenario> *list);
+void add_trim_scenes(std::vector<Scenario> *list);
 void add_example_scenes(std::vector<Scenario> *list);
 
 struct Tally {

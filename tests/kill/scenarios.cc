@@ -55,6 +55,7 @@ const std::vector<Scenario> &scenarios()
         add_repair_scenes(&made);
         add_reload_scenes(&made);
         add_move_scenes(&made);
+        add_trim_scenes(&made);
         add_copy_scenes(&made);
         add_example_scenes(&made);
         add_other_kinds(&made);

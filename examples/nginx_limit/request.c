@@ -76,10 +76,10 @@ static ngx_int_t find_key(ngx_http_request_t *r, struct nginx_limit_zone *zone, 
     if (ngx_http_complex_value(r, &zone->key, key) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (key->len > SLM_KEYED_KEY_BYTES_MAX) {
+    if (key->len > SLM_TABLE_KEY_BYTES_MAX) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "slabmill_limit: zone %V: not limited, the key has %uz bytes, at most %ui",
-                      &zone->name, key->len, (ngx_uint_t)SLM_KEYED_KEY_BYTES_MAX);
+                      &zone->name, key->len, (ngx_uint_t)SLM_TABLE_KEY_BYTES_MAX);
         return NGX_DECLINED;
     }
     return key->len == 0 ? NGX_DECLINED : NGX_OK;

@@ -354,4 +354,31 @@ TEST(RefusedArena, IsNotTriedAtEachOperationWhenAllIsRefused)
     EXPECT_EQ(n_creations, 4u);
 }
 
+TEST(MapOfBytes, KeepsHugeRangesApartAndFindsGapsBetweenThem)
+{
+    hrn_map map{};
+    const uintptr_t base = static_cast<uintptr_t>(1) << 40;
+    const size_t huge = static_cast<size_t>(1) << 32;
+    auto at = [](uintptr_t address) { return reinterpret_cast<void *>(address); };
+    ASSERT_TRUE(hrn_map_take(&map, at(base), 100));
+    ASSERT_TRUE(hrn_map_take(&map, at(base + 4096), huge));
+    ASSERT_TRUE(hrn_map_take(&map, at(base + 4096 + huge + 5000), 10));
+    EXPECT_EQ(map.n, 2u) << "pages for a huge range";
+    EXPECT_FALSE(hrn_map_take(&map, at(base + 99), huge)) << "a page is taken";
+    EXPECT_FALSE(hrn_map_take(&map, at(base + huge), huge)) << "a huge range is taken";
+    EXPECT_FALSE(hrn_map_take(&map, at(base + 4096 + huge - 1), 1));
+    EXPECT_TRUE(hrn_map_taken(&map, at(base + huge / 2)));
+    EXPECT_FALSE(hrn_map_taken(&map, at(base + 4096 + huge)));
+    uintptr_t gap_at = 0;
+    EXPECT_EQ(hrn_map_gap(&map, base, base + 2 * huge, 4000, &gap_at), 5000u);
+    EXPECT_EQ(gap_at, base + 4096 + huge);
+    EXPECT_EQ(hrn_map_gap(&map, base, base + 4096 + huge + 5000, SIZE_MAX, &gap_at), 5000u);
+    EXPECT_EQ(hrn_map_gap(&map, base, base + 4096 + huge, SIZE_MAX, &gap_at), 3996u);
+    hrn_map_give(&map, at(base + 4096), huge);
+    EXPECT_FALSE(hrn_map_taken(&map, at(base + huge / 2)));
+    EXPECT_EQ(hrn_map_gap(&map, base, base + 4096 + huge + 5000, SIZE_MAX, &gap_at),
+              4096 + huge + 5000 - 100);
+    hrn_map_fini(&map);
+}
+
 } // namespace

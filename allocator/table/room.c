@@ -215,8 +215,7 @@ static void *alloc_by_age(struct slm_zone *zone, struct slm_table *table,
                           const struct slm_table_shape *shape, size_t n_bytes,
                           enum table_room *room, enum slm_status *status)
 {
-    if (SLM_LIKELY(zone->lock != NULL && zone_is_plainly_held(zone) &&
-                   journal_is_clean(&zone->journal))) {
+    if (SLM_LIKELY(zone->lock != NULL && zone_is_held(zone) && journal_is_clean(&zone->journal))) {
         void *object = slm_journal_alloc(&zone->journal, n_bytes);
         *room = object != NULL ? TABLE_UNCHANGED : TABLE_REUSED;
         *status = SLM_OK;

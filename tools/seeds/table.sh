@@ -49,13 +49,16 @@ make_tables()
             zone $b_get 1 $key 1 1000 && zone $b_put 1 $key 3 20000 && zone $b_drop 1 $key 1 0
             zone $b_touch 1 $key 1 0 && zone $b_get 2 $key 2 130000
         done && zone $b_take 1 2 1 0 && zone $b_give 1 0 1 1) >"$dir/aborts_$settings"
-        # Small entries among large objects take each other's objects.
-        (le 1 $settings && for other in 0 1 2 3 4 5 6 7; do
-            zone $b_ballast 0 $other 0 13900
-        done && for value in 2 4 6; do
-            zone $b_die_within 1 0 10 $((value * 60)) && for key in 1 6 12 17 23 28 33 39 44 2 7 13 \
-                18 24 29 34 40 45 3 8 14 19 25 30 35 41 46; do
-                zone $b_get 1 $key 0 $value
+        # Entries of one size class take each other's objects, since large ones have all other pages.
+        (le 1 $settings && for key in 1 2 3 6 7 8 9 12 13 14 17 18 19 20 23 24; do
+            zone $b_get 0 $key 0 2
+        done && for other in 0 1 2 3 4; do
+            zone $b_ballast 0 $other 0 20000
+        done && zone $b_ballast 0 5 0 16000 && zone $b_ballast 0 6 0 200 &&
+            zone $b_ballast 0 7 0 200 && for points in 3 8 13 18; do
+            zone $b_die_within 1 0 10 $((points * 24)) && for key in 25 28 29 30 33 34 35 36 39 40 41 \
+                1 2 3 6 7 8; do
+                zone $b_get 1 $key 1 2 && zone $b_get 1 $key 0 2
             done
         done && zone $b_walk 2 0 0 0) >"$dir/small_$settings"
         for points in 3 9 20 35 50 70 95 130 200; do

@@ -109,6 +109,12 @@ make_trees()
         many $wrong_tree 0 25 1 && many $wrong_list 0 25 1 && many $tree_copy 0 25 1 &&
         many $list_copy 0 25 1) >"$dir/misuse_of_every_kind"
     make_transactions
+    # Two nodes that are each other's parent and child: steps must end. word 1: left, 2: right,
+    # 3: parent.
+    (le 1 15 && many $insert 0 1 1 && tree $hurt 1 $((items + 3)) 1 &&
+        tree $hurt 1 $((items + item_words + 2)) 0 && tree $walk 0 0 0 && tree $delete 0 0 0 &&
+        tree $delete 1 0 0 && many $insert 1 0 -1 && tree $hurt 1 $((items + item_words + 3)) 0 &&
+        tree $hurt 1 $((items + 1)) 1 && tree $walk_back 0 0 0) >"$dir/circles"
     for manner in 0 1 2 3 4 5 6 7; do
         (
             le 1 15

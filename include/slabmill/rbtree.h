@@ -160,7 +160,10 @@ static inline struct slm_rbtree_node *slm_rbtree_lower_bound(const struct slm_jo
     struct slm_rbtree_node *found = NULL;
     struct slm_rbtree_node *node = slm_rbtree_at(journal, tree->root);
 #pragma GCC unroll 4
-    for (unsigned n_left = SLM_RBTREE_LEVELS_TRIED; node != NULL && n_left > 0; n_left--) {
+    for (unsigned n_left = SLM_RBTREE_LEVELS_TRIED; node != NULL; n_left--) {
+        if (n_left == 0) {
+            break;
+        }
         if (compare(key, node) > 0) {
             node = slm_rbtree_at(journal, node->right);
         } else {

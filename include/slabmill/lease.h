@@ -35,7 +35,9 @@ extern "C" {
  *          that was taken elsewhere, for example in the zone that this one is a copy of, is a dead
  *          worker's.
  * Safety   The caller holds the zone's lock, also to read; any thread or process. Only the thread
- *          that joined uses a slot, so a child of fork joins by itself. Signals: no.
+ *          that joined uses a slot, so a child of fork joins by itself. A program that calls exec
+ *          leaves first: its identity stays, so its leases would too, and join refuses it
+ *          (SLM_E_DUPLICATE). Signals: no.
  * Change   Every change goes through the zone's journal. take and give are parts of the caller's
  *          transaction. join, leave and reclaim commit, so they are the first change of a turn: they
  *          return SLM_E_STATE, and change nothing, if something was noted before.

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copies that the library makes of zones that were damaged before. */
-#include <stdio.h>
-#include <unistd.h>
-
+#include "fuzz/zone/edge_world.h"
 #include "fuzz/zone/world.h"
 #include <slabmill/zone_copy.h>
 
@@ -25,11 +23,10 @@ static void expect_works(const struct slm_segment_options *place)
 
 void hrn_zone_copy_image(struct slm_zone *zone)
 {
-    char name[64];
-    struct slm_segment_options place = {.kind = SLM_SEGMENT_POSIX, .name = name};
+    struct slm_segment_options place = {.kind = SLM_SEGMENT_FILE, .name = hrn_edge_path(0)};
     struct slm_zone_copy_report report;
     struct slm_error error;
-    (void)snprintf(name, sizeof name, "slabmill-image-copy-%d", (int)getpid());
+    hrn_edge_clean_folder(); /* some machines have no /dev/shm to write to */
     if (slm_zone_copy(zone, &place, &report, &error) != SLM_OK) {
         hrn_zone_law_sound_image("it cannot be copied: %.150s", error.text);
     }

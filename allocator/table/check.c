@@ -3,12 +3,13 @@
 #include "allocator/base/check.h"
 #include "allocator/slab/view.h"
 #include "allocator/table/entry.h"
+#include "allocator/tree/reach.h"
 #include "allocator/zone/handle.h"
 
 /*
  * 201  The slab is sound, and the table lies 8-aligned in a live object.
- * 202  The tree's links are right.
- * 203  The list's links are right.
+ * 202  The tree's links are right, and lead to nodes in live objects.
+ * 203  The list's links are right, and lead to nodes in live objects.
  * 204  Every entry of the tree starts a live object that holds it and its key, of a length that a
  *      key may have, after a struct of a length that a user's may have; and its hash is the key's.
  * 205  The tree is in the order of hashes, lengths and bytes, and no two keys are the same.
@@ -91,17 +92,14 @@ static bool members_are_the_same(const struct slm_zone *zone, const struct slm_t
     return table->by_key.n_nodes == table->by_use.n_nodes;
 }
 
-/* The slab was checked once. With it, the checks of tree and list would each check it again; without
- * it, they do not see whether a node is in a live object, and that is asked of each entry here. */
 static unsigned check_links(const struct slm_zone *zone, const struct slm_table *table)
 {
-    struct slm_journal links_only = zone->journal;
-    links_only.slab = NULL;
+    const struct slm_journal *journal = &zone->journal;
     uint64_t high = slm_segment_bytes(zone->segment);
-    if (slm_rbtree_check(&links_only, &table->by_key, NULL, 1, high) != 0) {
+    if (slm_rbtree_check_in_sound_slab(journal, &table->by_key, NULL, 1, high) != 0) {
         return TREE;
     }
-    if (slm_lru_check(&links_only, &table->by_use, 1, high) != 0) {
+    if (slm_lru_check_in_sound_slab(journal, &table->by_use, 1, high) != 0) {
         return LIST;
     }
     return OK;

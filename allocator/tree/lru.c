@@ -346,16 +346,19 @@ static enum invariant check_links(const struct reach *reach, const struct slm_lr
     return n_seen == n_nodes ? OK : I6;
 }
 
+unsigned slm_lru_check_in_sound_slab(const struct slm_journal *journal, const struct slm_lru *lru,
+                                     uint64_t low, uint64_t high)
+{
+    const struct reach reach = {journal, low, high, sizeof(struct slm_lru_node)};
+    uint64_t n_nodes = node_word(&lru->n_nodes);
+    return n_nodes > reach_nodes_max(&reach) ? I6 : check_links(&reach, lru, n_nodes);
+}
+
 unsigned slm_lru_check(const struct slm_journal *journal, const struct slm_lru *lru, uint64_t low,
                        uint64_t high)
 {
     if (journal == NULL || lru == NULL) {
         return OK;
     }
-    const struct reach reach = {journal, low, high, sizeof(struct slm_lru_node)};
-    uint64_t n_nodes = node_word(&lru->n_nodes);
-    if (!reach_is_sound(&reach)) {
-        return I1;
-    }
-    return n_nodes > reach_nodes_max(&reach) ? I6 : check_links(&reach, lru, n_nodes);
+    return reach_is_sound(journal) ? slm_lru_check_in_sound_slab(journal, lru, low, high) : I1;
 }

@@ -125,25 +125,30 @@ static enum invariant check_order(const struct slm_journal *journal, const struc
     return OK;
 }
 
-unsigned slm_rbtree_check(const struct slm_journal *journal, const struct slm_rbtree *tree,
-                          slm_rbtree_order *order, uint64_t low, uint64_t high)
+unsigned slm_rbtree_check_in_sound_slab(const struct slm_journal *journal,
+                                        const struct slm_rbtree *tree, slm_rbtree_order *order,
+                                        uint64_t low, uint64_t high)
 {
     struct walk walk;
-    if (journal == NULL || tree == NULL) {
-        return OK;
-    }
     walk.reach = (struct reach){journal, low, high, sizeof(struct slm_rbtree_node)};
     walk.tag = rbtree_tag(journal, tree);
     walk.n_nodes = node_word(&tree->n_nodes);
     walk.n_seen = 0;
     walk.n_blacks = UINT32_MAX;
     walk.n_visits = 0;
-    if (!reach_is_sound(&walk.reach)) {
-        return I1;
-    }
     if (walk.n_nodes > reach_nodes_max(&walk.reach)) {
         return I8;
     }
     enum invariant broken = check_links(&walk, node_word(&tree->root));
     return broken == OK && order != NULL ? check_order(journal, tree, order) : broken;
+}
+
+unsigned slm_rbtree_check(const struct slm_journal *journal, const struct slm_rbtree *tree,
+                          slm_rbtree_order *order, uint64_t low, uint64_t high)
+{
+    if (journal == NULL || tree == NULL) {
+        return OK;
+    }
+    return reach_is_sound(journal) ? slm_rbtree_check_in_sound_slab(journal, tree, order, low, high)
+                                   : I1;
 }

@@ -7,8 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <slabmill/journal.h>
+#include <slabmill/lru.h>
+#include <slabmill/rbtree.h>
 #include <slabmill/slab.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* Nodes of node_bytes lie in [base + low, base + high), 8-aligned, each in a live object of the
  * journal's slab if it has one. Nothing outside is read. */
@@ -20,9 +25,9 @@ struct reach {
 };
 
 /* The slab's own words are used only if its check passes. */
-static inline bool reach_is_sound(const struct reach *reach)
+static inline bool reach_is_sound(const struct slm_journal *journal)
 {
-    return reach->journal->slab == NULL || slm_slab_check_locked(reach->journal->slab) == 0;
+    return journal->slab == NULL || slm_slab_check_locked(journal->slab) == 0;
 }
 
 static inline bool reach_is_live(const struct reach *reach, const unsigned char *p)
@@ -46,10 +51,21 @@ static inline bool reach_has(const struct reach *reach, uint64_t offset)
     return (uintptr_t)p % sizeof(uint64_t) == 0 && reach_is_live(reach, p);
 }
 
+/* slm_rbtree_check and slm_lru_check of a slab that was checked, for callers with several trees and
+ * lists. Free pages are not read: they may have no memory. rbtree_check.c, lru.c. */
+unsigned slm_rbtree_check_in_sound_slab(const struct slm_journal *journal,
+                                        const struct slm_rbtree *tree, slm_rbtree_order *order,
+                                        uint64_t low, uint64_t high);
+unsigned slm_lru_check_in_sound_slab(const struct slm_journal *journal, const struct slm_lru *lru,
+                                     uint64_t low, uint64_t high);
+
 /* The most nodes that fit in the range. */
 static inline uint64_t reach_nodes_max(const struct reach *reach)
 {
     return reach->high <= reach->low ? 0 : (reach->high - reach->low) / reach->node_bytes;
 }
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -63,6 +63,18 @@ TEST_F(LeaseCheck, WrongListOfASlotOrAFreeSlotWithLeasesIs212)
     EXPECT_EQ(broken_by(&slot->leases.n_nodes, 2, checks), 212u);
 }
 
+TEST_F(LeaseCheck, ReadsNoFreePage)
+{
+    UnreadablePage free_page(zone);
+    slm_lease_slot *slot = lease_slot(&top->book, worker.slot_idx);
+    EXPECT_EQ(
+        broken_by(&slot->leases.newest, free_page.offset(), [&] { return check_book(&top->book); }),
+        212u);
+    EXPECT_EQ(
+        broken_by(&top->a.leases.newest, free_page.offset(), [&] { return check_count(&top->a); }),
+        214u);
+}
+
 TEST_F(LeaseCheck, WrongLeaseOfASlotIs213)
 {
     auto checks = [&] { return check_book(&top->book); };

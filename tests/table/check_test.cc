@@ -76,15 +76,22 @@ TEST_F(TableCheck, EntriesThatAreNoneAre204)
     EXPECT_EQ(broken_by(&entry->key_at, UINT32_MAX - 7), 204u);
 }
 
-TEST_F(TableCheck, EntryWithoutALiveObjectIs204)
+TEST_F(TableCheck, EntryWithoutALiveObjectIs202)
 {
     slm_table_entry *entry = slm_table_oldest_locked(zone, table);
     ASSERT_EQ(slm_journal_free(zone.journal(), entry), SLM_OK);
     commit();
-    EXPECT_EQ(check(), 204u);
+    EXPECT_EQ(check(), 202u);
     slm_zone_abort_locked(zone);
     ASSERT_EQ(slm_journal_alloc(zone.journal(), sizeof(Hits) + 8), entry) << "it is live again";
     commit();
+}
+
+TEST_F(TableCheck, ReadsNoFreePage)
+{
+    UnreadablePage free_page(zone);
+    EXPECT_EQ(broken_by(&table->by_key.root, free_page.offset()), 202u);
+    EXPECT_EQ(broken_by(&table->by_use.newest, free_page.offset()), 203u);
 }
 
 TEST_F(TableCheck, WrongOrderAndTheSameKeyTwiceAre205)

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <ostream>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 
 #include "tests/segment/fixture.h"
@@ -207,6 +208,34 @@ inline unsigned check_alone(slm_zone *zone)
     (void)slm_zone_unlock(zone);
     return broken;
 }
+
+/* A free page whose memory cannot be read, as where a trim left a hole and the system has no memory
+ * for it. The caller holds the lock; nothing is noted in the turn. */
+class UnreadablePage {
+  public:
+    explicit UnreadablePage(Zone &in) : journal_(in.journal())
+    {
+        page_ = slm_journal_memalign(journal_, kPage, kPage);
+        EXPECT_NE(page_, nullptr);
+        slm_zone_abort_locked(in);
+        EXPECT_EQ(mprotect(page_, kPage, PROT_NONE), 0);
+    }
+    ~UnreadablePage()
+    {
+        EXPECT_EQ(mprotect(page_, kPage, PROT_READ | PROT_WRITE), 0);
+    }
+    UnreadablePage(const UnreadablePage &) = delete;
+    UnreadablePage &operator=(const UnreadablePage &) = delete;
+    uint64_t offset() const
+    {
+        return slm_journal_offset(journal_, page_);
+    }
+
+  private:
+    static constexpr size_t kPage = 4096;
+    slm_journal *journal_;
+    void *page_;
+};
 
 using Numbers = std::vector<uint64_t>;
 

@@ -81,14 +81,18 @@ struct slm_table_entry *slm_table_find_locked(const struct slm_zone *zone,
                : search(&zone->journal, table, key).entry;
 }
 
-/* Links the entry where the search for its key ended. is_listed: the list has it already. */
+/* Of SLM_TABLE_INSERT_ENTRIES the allocation has taken one. */
+#define LINK_ENTRIES (SLM_TABLE_INSERT_ENTRIES - 1)
+
+/* Links the entry where the search for its key ended. n_entries: how many the call needs; 0: the
+ * list has the entry already, and all it needs were asked for. */
 static inline enum slm_status link_at(struct slm_zone *zone, struct slm_table *table,
                                       struct slm_table_entry *entry, const struct spot *spot,
-                                      bool is_listed)
+                                      size_t n_entries)
 {
     struct slm_journal *journal = &zone->journal;
-    enum slm_status status =
-        is_listed ? SLM_OK : slm_journal_need(journal, SLM_TABLE_INSERT_ENTRIES);
+    bool is_listed = n_entries == 0;
+    enum slm_status status = is_listed ? SLM_OK : slm_journal_need(journal, n_entries);
     if (SLM_LIKELY(status == SLM_OK)) {
         status = slm_rbtree_insert_check(journal, &table->by_key, &entry->by_key);
     }
@@ -121,7 +125,7 @@ enum slm_status slm_table_insert_locked(struct slm_zone *zone, struct slm_table 
     if (SLM_UNLIKELY(spot.entry != NULL || spot.is_damaged)) {
         return spot.is_damaged ? SLM_E_IMAGE : SLM_E_DUPLICATE;
     }
-    return link_at(zone, table, entry, &spot, false);
+    return link_at(zone, table, entry, &spot, SLM_TABLE_INSERT_ENTRIES);
 }
 
 /*
@@ -167,7 +171,7 @@ static struct slm_table_entry *add(struct slm_zone *zone, struct slm_table *tabl
         *status = slm_journal_refuse(&zone->journal, SLM_E_IMAGE);
         return NULL;
     }
-    *status = link_at(zone, table, entry, spot, room == TABLE_REUSED);
+    *status = link_at(zone, table, entry, spot, room == TABLE_REUSED ? 0 : LINK_ENTRIES);
     return *status == SLM_OK ? entry : NULL;
 }
 

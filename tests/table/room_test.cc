@@ -240,6 +240,22 @@ TEST_F(TableShortJournal, JournalTooShortForAnInsertLeavesNothing)
     EXPECT_EQ(table->by_key.n_nodes, 0u);
 }
 
+class TableExactJournal : public TableTest {
+  protected:
+    TableExactJournal() : TableTest(128 * 1024, SLM_TABLE_INSERT_ENTRIES)
+    {
+    }
+};
+
+TEST_F(TableExactJournal, JournalOfTheListedLengthIsEnoughForANewKey)
+{
+    for (const char *text : {"a", "b", "c"}) {
+        EXPECT_NE(get(text), nullptr) << slm_status_name(status);
+        commit();
+    }
+    EXPECT_EQ(table->by_key.n_nodes, 3u);
+}
+
 /* --- An eviction whose object the new entry takes --- */
 
 TEST_F(TableRoom, EntryThatTakesAnEvictedObjectIsZeroAndAnAbortBringsTheOldOneBack)

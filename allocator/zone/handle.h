@@ -106,6 +106,9 @@ enum slm_status slm_zone_recover_parts(struct slm_slab *slab, struct slm_journal
 void slm_zone_watch_holes(struct slm_zone *zone);
 /* Under the lock, before any page is given back: free pages may lack memory from now on. */
 void slm_zone_note_holes(struct slm_zone *zone);
+/* After that, of free pages. *n_bytes: as the system counts. Fails as slm_segment_give_back. */
+enum slm_status slm_zone_give_pages_back(struct slm_zone *zone, size_t first_page, size_t n_pages,
+                                         uint64_t *n_bytes, struct slm_error *error);
 /* Whether the file lacks memory for free pages only, since a trim gave that back in this boot. Both:
  * as read from the file. */
 bool slm_zone_is_trimmed(const struct slm_zone *zone, const struct zone_header *header,

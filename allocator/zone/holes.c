@@ -20,6 +20,11 @@
  * last. So do libraries that do not know the note. But then they hand out pages as they are, so a
  * zone that was trimmed must not be shared with them.
  *
+ * If the system has no memory for them, other free pages may still have some: those that were freed
+ * after the last trim. It is given back, and the pages are backed with it. Otherwise an allocation
+ * whose best free run begins with a hole would find none, and a caller that evicts until it fits
+ * would evict all.
+ *
  * Nothing but the slab's users touches free pages, except a copier. It has all pages backed first,
  * and no page is given back while it works.
  */
@@ -37,13 +42,56 @@ bool slm_zone_is_trimmed(const struct slm_zone *zone, const struct zone_header *
            !slm_lock_is_of_another_boot(&header->lock);
 }
 
-/* `back` of the slab. */
+enum slm_status slm_zone_give_pages_back(struct slm_zone *zone, size_t first_page, size_t n_pages,
+                                         uint64_t *n_bytes, struct slm_error *error)
+{
+    const struct slm_slab *slab = zone->slab;
+    size_t from = (size_t)(slab_page_memory(slab, (uint32_t)first_page) -
+                           (const unsigned char *)zone->header);
+    SLM_YIELD("zone: give free pages back");
+    return slm_segment_give_back(zone->segment, from, from + n_pages * slab->page_bytes, n_bytes,
+                                 error);
+}
+
+/* Memory that free pages are to give. */
+struct claim {
+    struct slm_zone *zone;
+    uint64_t n_left; /* bytes */
+};
+
+static bool take_from_free(void *data, const struct slm_slab_extent *extent)
+{
+    struct claim *claim = data;
+    uint64_t n_bytes = 0;
+    if (extent->kind == SLM_SLAB_EXTENT_FREE) {
+        (void)slm_zone_give_pages_back(claim->zone, extent->first_page, extent->n_pages, &n_bytes,
+                                       NULL);
+    }
+    claim->n_left -= n_bytes < claim->n_left ? n_bytes : claim->n_left;
+    return claim->n_left > 0;
+}
+
+/* Whether some free page had memory. */
+static bool take_from_other_pages(struct slm_zone *zone, size_t n_bytes)
+{
+    struct claim claim = {zone, n_bytes};
+    if (zone->header->state == ZONE_COPIED) {
+        return false;
+    }
+    slm_slab_walk_locked(zone->slab, take_from_free, &claim);
+    return claim.n_left < n_bytes;
+}
+
+/* `back` of the slab, before it changes anything. */
 static bool back_pages(void *data, const void *p, size_t n_bytes)
 {
-    const struct slm_zone *zone = data;
+    struct slm_zone *zone = data;
     size_t from = (size_t)((const unsigned char *)p - (const unsigned char *)zone->header);
+    size_t to = from + n_bytes;
     SLM_YIELD("zone: back pages that were given back");
-    return slm_segment_back(zone->segment, from, from + n_bytes, NULL) == SLM_OK;
+    return slm_segment_back(zone->segment, from, to, NULL) == SLM_OK ||
+           (take_from_other_pages(zone, n_bytes) &&
+            slm_segment_back(zone->segment, from, to, NULL) == SLM_OK);
 }
 
 void slm_zone_watch_holes(struct slm_zone *zone)

@@ -23,18 +23,12 @@ struct trim {
 static void give_back(struct trim *trim, size_t first_page, size_t n_pages)
 {
     struct slm_zone *zone = trim->zone;
-    const struct slm_slab *slab = zone->slab;
     uint64_t n_bytes;
-    size_t from = (size_t)(slab_page_memory(slab, (uint32_t)first_page) -
-                           (const unsigned char *)zone->header);
-    SLM_YIELD("zone: give free pages back");
-    trim->status = slm_zone_error_of(zone->fixed.name,
-                                     slm_segment_give_back(zone->segment, from,
-                                                           from + n_pages * slab->page_bytes,
-                                                           &n_bytes, trim->error),
-                                     trim->error);
+    enum slm_status status =
+        slm_zone_give_pages_back(zone, first_page, n_pages, &n_bytes, trim->error);
+    trim->status = slm_zone_error_of(zone->fixed.name, status, trim->error);
     trim->n_bytes += n_bytes;
-    trim->n_hold_bytes += n_pages * slab->page_bytes;
+    trim->n_hold_bytes += n_pages * zone->slab->page_bytes;
     trim->next_page = first_page + n_pages;
     trim->n_pieces++;
 }

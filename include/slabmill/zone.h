@@ -335,10 +335,11 @@ enum slm_status slm_zone_grow(struct slm_zone *zone, size_t bytes, struct slm_er
 /*
  * Gives the memory of free pages back to the system, after a peak for example: empty spans become
  * free pages, and holes are punched in the zone's file. From then on pages are backed again before
- * they are handed out, in each process: if the system has no memory for them, an allocation finds
- * none (SLM_E_NOMEM), and no access to an object raises SIGBUS. (A read of what is freed can, on a full
- * tmpfs: a reader without the lock that follows an old link.) In such a zone an allocation of whole pages makes
- * two system calls more, as does one that needs a new span. *n_bytes (n_bytes may be NULL): what was
+ * they are handed out, in each process, if need be with the memory of other free pages: if there is
+ * none either, an allocation finds none (SLM_E_NOMEM), and no access to an object raises SIGBUS. (A
+ * read of what is freed can, on a full tmpfs: a reader without the lock that follows an old link.) In
+ * such a zone an allocation of whole pages makes two system calls more, as does one that needs a new
+ * span. *n_bytes (n_bytes may be NULL): what was
  * given back, by the system's account. POSIX, MEMFD and FILE zones. Takes the lock again and again,
  * each time for 64 free runs or 64 MiB at most.
  * Fails, having given back *n_bytes: SLM_E_OPTION (ANONYMOUS, SYSV, or a file system that cannot),

@@ -299,38 +299,81 @@ TEST(ZoneTrimRefusal, SaysWhichZoneAndWhy)
 }
 
 /* In a tmpfs of its own, which another file fills. */
-TEST(ZoneTrimOnAFullFileSystem, AnAllocationIsRefusedAndNoSignalIsRaised)
-{
-    ZoneOptions all{kBytes, kBytes};
-    std::string folder = all.folder().path();
-    int ended = in_child([&] {
+class ZoneTrimOnAFullFileSystem : public testing::Test {
+  protected:
+    /* 1: this user cannot mount. 2: no zone. */
+    int prepare()
+    {
         if (!enter_mount_namespace() || mount("none", folder.c_str(), "tmpfs", 0, "size=6m") != 0) {
             return 1;
         }
-        Zone zone;
-        slm_zone_options options = all.of(SLM_SEGMENT_FILE);
-        if (zone.create(options) != SLM_OK || slm_zone_trim(zone, nullptr, nullptr) != SLM_OK) {
-            return 2;
-        }
-        int fd = open((folder + "/filler").c_str(), O_CREAT | O_RDWR, 0600);
-        off_t filled = 0;
+        return zone.create(all.of(SLM_SEGMENT_FILE)) == SLM_OK ? 0 : 2;
+    }
+    bool trim_and_fill()
+    {
+        bool is_trimmed = slm_zone_trim(zone, nullptr, nullptr) == SLM_OK;
+        fd = open((folder + "/filler").c_str(), O_CREAT | O_RDWR, 0600);
         while (fallocate(fd, 0, filled, 4096) == 0) {
             filled += 4096;
         }
-        bool is_refused = slm_zone_alloc(zone, kLarge, nullptr) == nullptr;
-        bool is_sound = check_alone(zone) == 0;
-        bool has_room = ftruncate(fd, filled - static_cast<off_t>(2 * kLarge)) == 0;
+        return is_trimmed && filled > 0;
+    }
+    void *alloc_large()
+    {
         void *p = slm_zone_alloc(zone, kLarge, nullptr);
         if (p != nullptr) {
             memset(p, 1, kLarge);
         }
-        return first_wrong(
-            {filled > static_cast<off_t>(kBytes), is_refused, is_sound, has_room, p != nullptr});
-    });
-    if (ended == 1) {
-        GTEST_SKIP() << "this user can neither mount nor make a namespace to mount in";
+        return p;
     }
-    EXPECT_EQ(ended, 0);
+    static void expect_done(int ended)
+    {
+        if (ended == 1) {
+            GTEST_SKIP() << "this user can neither mount nor make a namespace to mount in";
+        }
+        EXPECT_EQ(ended, 0);
+    }
+
+    ZoneOptions all{kBytes, kBytes};
+    std::string folder = all.folder().path();
+    Zone zone;
+    int fd = -1;
+    off_t filled = 0;
+};
+
+TEST_F(ZoneTrimOnAFullFileSystem, AnAllocationIsRefusedAndNoSignalIsRaised)
+{
+    expect_done(in_child([&] {
+        int missing = prepare();
+        if (missing != 0) {
+            return missing;
+        }
+        bool is_ready = trim_and_fill() && filled > static_cast<off_t>(kBytes);
+        bool is_refused = alloc_large() == nullptr;
+        bool is_sound = check_alone(zone) == 0;
+        bool has_room = ftruncate(fd, filled - static_cast<off_t>(2 * kLarge)) == 0;
+        bool is_granted = alloc_large() != nullptr;
+        return first_wrong({is_ready, is_refused, is_sound, has_room, is_granted});
+    }));
+}
+
+TEST_F(ZoneTrimOnAFullFileSystem, AFreeRunThatBeginsWithAHoleGetsTheMemoryOfOtherFreePages)
+{
+    expect_done(in_child([&] {
+        int missing = prepare();
+        if (missing != 0) {
+            return missing;
+        }
+        void *first = alloc_large();
+        void *second = alloc_large();
+        bool is_ready = second > first && slm_zone_free(zone, first) == SLM_OK && trim_and_fill();
+        bool is_refused = alloc_large() == nullptr;
+        bool is_freed = slm_zone_free(zone, second) == SLM_OK;
+        bool is_granted = alloc_large() == first;
+        bool is_refused_again = alloc_large() == nullptr;
+        return first_wrong(
+            {is_ready, is_refused, is_freed, is_granted, is_refused_again, check_alone(zone) == 0});
+    }));
 }
 
 } // namespace

@@ -178,7 +178,7 @@ class StrictLoadTest(unittest.TestCase):
     @classmethod
     def bazel(cls, *words):
         """Runs Bazel in the strict workspace."""
-        start = ["bazel", "--noworkspace_rc", "--nohome_rc"]
+        start = ["bazel", "--noworkspace_rc", "--nohome_rc", "--local_startup_timeout_secs=3600"]
         start += [f"--output_user_root={cls.scratch}/bazel", "--host_jvm_args=-Xmx400m"]
         return subprocess.run(
             [*start, *words], cwd=cls.tree, capture_output=True, text=True, check=False

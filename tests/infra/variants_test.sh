@@ -52,7 +52,7 @@ overnight_variants(name = "night")
 END
 
 run_bazel() { # command and its arguments
-    (cd "$tree" && bazel --noworkspace_rc --nohome_rc --output_user_root="$scratch/bazel" "$@")
+    (cd "$tree" && bazel --noworkspace_rc --nohome_rc --local_startup_timeout_secs=3600 --output_user_root="$scratch/bazel" "$@")
 }
 trap 'run_bazel shutdown >/dev/null 2>&1' EXIT
 

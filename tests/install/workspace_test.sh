@@ -23,7 +23,7 @@ cd "$scratch/user"
 mv first_fit.BUILD BUILD
 
 run_bazel() { # command and its arguments
-    bazel --nohome_rc --output_user_root="$scratch/bazel" --host_jvm_args=-Xmx600m "$@"
+    bazel --nohome_rc --local_startup_timeout_secs=3600 --output_user_root="$scratch/bazel" --host_jvm_args=-Xmx600m "$@"
 }
 
 bazel_does() { # command and its arguments

@@ -189,16 +189,21 @@ static enum slm_status check_turn(const struct slm_zone *zone)
     return journal_is_clean(&zone->journal) ? SLM_OK : SLM_E_STATE;
 }
 
+/* Each transaction leaves the slot with fewer leases, also if the callback takes or aborts. So the
+ * caller's loop ends. */
 static enum slm_status give_oldest(struct slm_zone *zone, struct slm_lease_book *book,
-                                   struct slm_lru_node *node, struct giver *giver)
+                                   struct slm_lease_slot *slot, struct giver *giver)
 {
+    struct slm_lru_node *node = slm_lru_oldest(&zone->journal, &slot->leases);
     struct slm_lease_count *count;
+    uint64_t n_before = slot->leases.n_nodes;
     enum slm_status status = give(zone, book, lease_of_slot(node), &count);
     if (status == SLM_OK && giver->is_reclaiming) {
         status = slm_journal_write(&zone->journal, &book->n_reclaimed, book->n_reclaimed + 1);
     }
     if (status == SLM_OK && giver->given != NULL) {
         giver->given(zone, count, giver->data);
+        status = slot->leases.n_nodes < n_before ? SLM_OK : SLM_E_STATE;
     }
     if (status == SLM_OK) {
         status = slm_zone_commit_locked(zone);
@@ -214,9 +219,8 @@ static enum slm_status empty_slot(struct slm_zone *zone, struct slm_lease_book *
                                   struct slm_lease_slot *slot, struct giver *giver)
 {
     enum slm_status status = SLM_OK;
-    struct slm_lru_node *node;
-    while (status == SLM_OK && (node = slm_lru_oldest(&zone->journal, &slot->leases)) != NULL) {
-        status = give_oldest(zone, book, node, giver);
+    while (status == SLM_OK && slot->leases.oldest != 0) {
+        status = give_oldest(zone, book, slot, giver);
     }
     if (status == SLM_OK) {
         (void)slm_journal_write(&zone->journal, &slot->identity, 0);

@@ -82,7 +82,8 @@ struct slm_lease_worker {
 
 /* Called under the lock for a count that lost a lease of a worker that died or leaves, before that
  * is committed. It may change what the count is in, and free it if the count is 0 now; it does not
- * commit, abort or unlock. */
+ * commit, abort or unlock. If a slot has as many leases after it as before, by an abort or a take,
+ * the call that reclaims or leaves ends with SLM_E_STATE. */
 typedef void slm_lease_given(struct slm_zone *zone, struct slm_lease_count *count, void *data);
 
 /* Makes the book ready for so many workers; it and its slots are all 0. Fails, changing nothing:

@@ -197,6 +197,27 @@ TEST_F(Lease, CallbackGetsEachCountAndMayFreeIt)
     EXPECT_EQ(slm_slab_check_pointer_locked(slm_zone_slab(zone), owner), SLM_E_FREED);
 }
 
+TEST_F(Lease, CallbackThatBringsLeasesBackEndsTheCall)
+{
+    size_t n = 77;
+    auto undo = [](slm_zone *in, slm_lease_count *, void *) { slm_zone_abort_locked(in); };
+    std::function<void(slm_lease_count *)> take_one = [&](slm_lease_count *count) {
+        EXPECT_EQ(take(count), SLM_OK);
+    };
+    auto take_again = [](slm_zone *, slm_lease_count *count, void *data) {
+        (*static_cast<decltype(take_one) *>(data))(count);
+    };
+    die_with(&top->a, 3);
+    EXPECT_EQ(slm_lease_reclaim_locked(zone, &top->book, undo, nullptr, &n), SLM_E_STATE);
+    EXPECT_EQ(n, 0u);
+    EXPECT_EQ(slm_lease_n(&top->a), 3u);
+    must_take(&top->b);
+    EXPECT_EQ(slm_lease_leave_locked(zone, &top->book, take_again, &take_one, &worker),
+              SLM_E_STATE);
+    EXPECT_EQ(slm_lease_n(&top->b), 1u);
+    EXPECT_EQ(reclaim(), 3u);
+}
+
 TEST_F(Lease, DeathInTheMiddleOfAReclaimLeavesTheRestToTheNextCaller)
 {
     die_with(&top->a, 5);

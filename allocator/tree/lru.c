@@ -262,17 +262,30 @@ static SLM_NOINLINE enum slm_status check_and_touch(struct slm_journal *journal,
     return status == SLM_OK ? make_newest(journal, lru, node, links) : status;
 }
 
+/* The start of each call that moves a node. SLM_OK: *links and *look are filled in. */
+static inline __attribute__((always_inline)) enum slm_status
+find_member(const struct slm_journal *journal, struct slm_lru *lru, struct slm_lru_node *node,
+            struct links *links, enum node_look *look)
+{
+    if (SLM_UNLIKELY(journal == NULL) || SLM_UNLIKELY(lru == NULL) || SLM_UNLIKELY(node == NULL)) {
+        return SLM_E_NULL;
+    }
+    if (SLM_UNLIKELY(!find_links(journal, lru, node, links))) {
+        return SLM_E_NOT_MEMBER;
+    }
+    *look = journal->log == NULL ? NODE_READY : look_at(journal, lru, node, false);
+    return SLM_OK;
+}
+
 enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
                                struct slm_lru_node *node)
 {
     struct links links;
-    if (SLM_UNLIKELY(journal == NULL) || SLM_UNLIKELY(lru == NULL) || SLM_UNLIKELY(node == NULL)) {
-        return SLM_E_NULL;
+    enum node_look look;
+    enum slm_status status = find_member(journal, lru, node, &links, &look);
+    if (SLM_UNLIKELY(status != SLM_OK)) {
+        return status;
     }
-    if (SLM_UNLIKELY(!find_links(journal, lru, node, &links))) {
-        return SLM_E_NOT_MEMBER;
-    }
-    enum node_look look = journal->log == NULL ? NODE_READY : look_at(journal, lru, node, false);
     return SLM_LIKELY(look == NODE_READY) ? unlink_node(journal, lru, node, links)
                                           : check_and_remove(journal, lru, node, links, look);
 }
@@ -281,13 +294,11 @@ enum slm_status slm_lru_touch(struct slm_journal *journal, struct slm_lru *lru,
                               struct slm_lru_node *node)
 {
     struct links links;
-    if (SLM_UNLIKELY(journal == NULL) || SLM_UNLIKELY(lru == NULL) || SLM_UNLIKELY(node == NULL)) {
-        return SLM_E_NULL;
+    enum node_look look;
+    enum slm_status status = find_member(journal, lru, node, &links, &look);
+    if (SLM_UNLIKELY(status != SLM_OK)) {
+        return status;
     }
-    if (SLM_UNLIKELY(!find_links(journal, lru, node, &links))) {
-        return SLM_E_NOT_MEMBER;
-    }
-    enum node_look look = journal->log == NULL ? NODE_READY : look_at(journal, lru, node, false);
     return SLM_LIKELY(look == NODE_READY) ? make_newest(journal, lru, node, links)
                                           : check_and_touch(journal, lru, node, links, look);
 }

@@ -157,9 +157,9 @@ static enum slm_status enter(struct slm_keyed_view *view, struct slm_zone *zone,
     return rule->rate_milli == 0 ? SLM_E_OPTION : slm_keyed_enter(view, zone, &kind);
 }
 
-enum slm_status slm_limit_req_hit(struct slm_zone *zone, const void *key, size_t key_bytes,
-                                  const struct slm_limit_req_rule *rule, uint64_t now_ms,
-                                  struct slm_limit_req_verdict *verdict)
+static inline __attribute__((always_inline)) enum slm_status
+hit(struct slm_zone *zone, const void *key, size_t key_bytes, const struct slm_limit_req_rule *rule,
+    uint64_t now_ms, struct slm_limit_req_verdict *verdict, bool is_counted)
 {
     struct slm_keyed_view view;
     struct slm_table_key wanted;
@@ -169,22 +169,21 @@ enum slm_status slm_limit_req_hit(struct slm_zone *zone, const void *key, size_t
         return status;
     }
     *verdict = (struct slm_limit_req_verdict){0};
-    return slm_keyed_leave(&view, hit_locked(&view, &wanted, rule, now_ms, verdict, false));
+    return slm_keyed_leave(&view, hit_locked(&view, &wanted, rule, now_ms, verdict, is_counted));
+}
+
+enum slm_status slm_limit_req_hit(struct slm_zone *zone, const void *key, size_t key_bytes,
+                                  const struct slm_limit_req_rule *rule, uint64_t now_ms,
+                                  struct slm_limit_req_verdict *verdict)
+{
+    return hit(zone, key, key_bytes, rule, now_ms, verdict, false);
 }
 
 enum slm_status slm_limit_req_hit_counted(struct slm_zone *zone, const void *key, size_t key_bytes,
                                           const struct slm_limit_req_rule *rule, uint64_t now_ms,
                                           struct slm_limit_req_verdict *verdict)
 {
-    struct slm_keyed_view view;
-    struct slm_table_key wanted;
-    enum slm_status status =
-        verdict == NULL ? SLM_E_NULL : enter(&view, zone, &wanted, key, key_bytes, rule);
-    if (status != SLM_OK) {
-        return status;
-    }
-    *verdict = (struct slm_limit_req_verdict){0};
-    return slm_keyed_leave(&view, hit_locked(&view, &wanted, rule, now_ms, verdict, true));
+    return hit(zone, key, key_bytes, rule, now_ms, verdict, true);
 }
 
 enum slm_status slm_limit_req_peek(struct slm_zone *zone, const void *key, size_t key_bytes,

@@ -214,7 +214,7 @@ class LifeTest(NginxTest):
         load.await_done(100)
         self.nginx.send(signal.SIGUSR2)
         new = await_(lambda: self.nginx.pid() not in (None, old) and self.nginx.pid(), "no new one")
-        await_(lambda: len(nginx_rig.children_of(new)) == 2, "no new workers")
+        await_(lambda: len(self.nginx.pids_of_workers()) == 2, "no new workers")
         self.nginx.send(signal.SIGQUIT, new)
         await_(lambda: not is_running(new), "the new master does not end")
         await_(lambda: self.nginx.pid() == old, "the old master has not its file again")

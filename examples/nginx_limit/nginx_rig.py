@@ -97,6 +97,14 @@ def children_of(pid):
     return sorted(found)
 
 
+def is_worker(pid):
+    """Whether nginx has named it one; a process that has ended is none."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"nginx: worker process")
+    except OSError:
+        return False
+
+
 class Nginx:
     """Starts and ends nginx. Its zone is a POSIX segment, unless http says otherwise."""
 
@@ -156,9 +164,12 @@ class Nginx:
             return None
 
     def pids_of_workers(self):
-        """Of the present master."""
+        """Of the present master, of those that are ready: nginx names a worker once it is set up.
+
+        Before, a child still has its master's name and its master's user.
+        """
         pid = self.pid()
-        return children_of(pid) if pid else []
+        return [child for child in children_of(pid) if is_worker(child)] if pid else []
 
     def send(self, number, pid=None):
         os.kill(pid or self.pid(), number)
@@ -185,7 +196,7 @@ class Nginx:
         old = self.pid()
         self.send(signal.SIGUSR2)
         new = await_(lambda: self.pid() not in (None, old) and self.pid(), "no new master")
-        await_(lambda: len(children_of(new)) == self.workers, "no new workers")
+        await_(lambda: len(self.pids_of_workers()) == self.workers, "no new workers")
         self.send(signal.SIGQUIT, old)
         await_(lambda: not is_running(old), "the old master does not end")
         return old, new

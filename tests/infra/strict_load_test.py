@@ -106,6 +106,7 @@ MODULES = {
         + write_rule("cc_binary", without(_CC | _PROGRAM, "alwayslink", "args"))
         + write_rule("cc_test", without(_CC | _PROGRAM, "alwayslink", "args")),
         "cc/common/cc_info.bzl": "CcInfo = provider()\n",
+        "cc/common/cc_common.bzl": "cc_common = struct()\n",
     },
     "rules_shell": {
         "shell/sh_binary.bzl": _HEAD + write_rule("sh_binary", _SHELL),

@@ -109,6 +109,7 @@ enum slm_status slm_journal_attach(struct slm_journal *journal, void *log, size_
         return SLM_E_NOMEM;
     }
     *journal = (struct slm_journal){log, base, slab, n_max, notes};
+    notes->refusal = slab->view.read_only ? SLM_E_READ_ONLY : SLM_OK;
     return SLM_OK;
 }
 
@@ -433,9 +434,7 @@ enum slm_status slm_journal_commit(struct slm_journal *journal)
     }
     /* Logged allocations no longer need it, and a later recovery must not mistake an unlogged one
      * for new. */
-    if (SLM_LIKELY(!journal->slab->view.read_only)) {
-        slab_commit(&journal->slab->header->pending, 0);
-    }
+    slab_commit(&journal->slab->header->pending, 0);
     if (log->state == 0) {
         return SLM_OK;
     }

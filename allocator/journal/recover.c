@@ -75,7 +75,8 @@ static void undo(struct slm_journal *journal, bool is_checked)
 
 void slm_journal_abort(struct slm_journal *journal)
 {
-    if (journal != NULL && journal->log != NULL && journal_is_mine(journal)) {
+    if (journal != NULL && journal->log != NULL && journal_is_mine(journal) &&
+        !journal->slab->view.read_only) {
         undo(journal, false);
         slm_slab_clear_last_allocation_locked(journal->slab);
         journal_commit_word(&journal->log->state, 0);

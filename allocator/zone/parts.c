@@ -78,7 +78,9 @@ static enum slm_status open_slab(struct slm_zone *zone)
     size_t slab_offset = (size_t)zone->fixed.slab_offset;
     size_t slab_bytes = open_bytes(zone) - slab_offset;
     unsigned char *region = (unsigned char *)slm_segment_base(zone->segment) + slab_offset;
-    enum slm_status status = slm_slab_attach(&zone->slab, region, slab_bytes, NULL);
+    bool may_write = !slm_segment_is_read_only(zone->segment);
+    enum slm_status status =
+        slm_slab_attach(&zone->slab, region, slab_bytes, may_write ? NULL : &looking);
     if (status == SLM_OK) {
         status = slm_slab_attach(&zone->look, region, slab_bytes, &looking);
     }

@@ -27,6 +27,8 @@ extern "C" {
  *          journal takes none either: words up to the size that was asked for cost no entry.
  * Off      A journal whose log is NULL notes nothing and has no root. It serves trees and lists in
  *          memory of one process.
+ * Reading  With a slab that is attached read-only, every call that notes, commit and recover fail
+ *          with SLM_E_READ_ONLY, and abort does nothing.
  * Safety   All calls but init expect the caller to hold the lock that guards the data. One thread
  *          at a time uses a handle. Signals: no call is for handlers.
  * Failure  NULL: as status.h says; a free of NULL takes no entry. A call that needs more entries

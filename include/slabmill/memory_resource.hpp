@@ -19,7 +19,8 @@ namespace slabmill {
  *          its block, as a vector's storage often is. All else is free when the pool is reset or
  *          destroyed: a container that grows for ever belongs elsewhere.
  * Lifetime Containers end before the pool is reset or destroyed, or are never used again.
- * Builds   Header only; the library that is linked is the C one.
+ * Builds   Header only; the library that is linked is the C one. Needs exceptions and RTTI, as
+ *          std::pmr does.
  * Safety   As the pool's: one thread at a time.
  * Failure  allocate throws std::bad_alloc if the pool returns NULL: the source refuses, the size is
  *          above the pool's limit, or the alignment is above SLM_POOL_ALIGN_MAX.

@@ -56,7 +56,8 @@ struct slm_rbtree {
     slm_word n_nodes;
 };
 
-/* Less than 0: a belongs before b; 0: they are equal; greater than 0: a belongs after b. */
+/* Less than 0: a belongs before b; 0: they are equal; greater than 0: a belongs after b. It changes
+ * nothing, and notes nothing in the journal: an insert has asked for room before it calls it. */
 typedef int slm_rbtree_order(const struct slm_rbtree_node *a, const struct slm_rbtree_node *b);
 /* The same of a key and a node. */
 typedef int slm_rbtree_compare(const void *key, const struct slm_rbtree_node *node);

@@ -118,7 +118,8 @@ struct slm_table_entry *slm_table_get_locked(struct slm_zone *zone, struct slm_t
  * An object for a new entry, as slm_table_get_locked makes it, in neither tree nor list; the same
  * transaction inserts or frees it. Evicts as that does.
  * NULL; *status (status may be NULL) has the reason: SLM_E_SIZE (the key's length),
- * SLM_E_OPTION (entry_bytes), SLM_E_NOMEM, and as slm_zone_alloc_evicting_locked. An entry that
+ * SLM_E_OPTION (entry_bytes), SLM_E_NOMEM, SLM_E_FREED (the key's bytes lie in an entry that was
+ * evicted for it; the turn is undone), and as slm_zone_alloc_evicting_locked. An entry that
  * could not fit even if the table were empty, because its bytes are more than all entries and the
  * free memory have together, is refused before anything is evicted. Else evictions before the one
  * that failed stay. Takes 1 journal entry.

@@ -75,8 +75,8 @@ extern "C" {
  * Failure  Error texts name the zone or its segment, the option and the limit. A zone that cannot
  *          be repaired answers every lock with SLM_E_BROKEN; slm_zone_check_locked and `slabmill
  *          inspect` show what is wrong with it. A read-only handle cannot lock: calls that lock,
- *          commit, reset or set the root return SLM_E_READ_ONLY, and abort does nothing. NULL: as
- *          status.h says.
+ *          commit, reset, set the root or note in its journal (trees, lists and tables do) return
+ *          SLM_E_READ_ONLY, and abort does nothing. NULL: as status.h says.
  * Readers  A process that may only read a zone's file attaches it read_only, from any namespace, and
  *          keeps no writer waiting. It sees transactions that are under way; `slabmill inspect` and
  *          slm_zone_image.h work on a settled copy. One thing waits for readers: a zone whose

@@ -154,9 +154,37 @@ TEST_F(TableRoom, CallerWithoutTheLockIsRefused)
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
 }
 
+/* The new entry would be where the key's bytes are. */
+TEST_F(TableRoom, KeyInTheEntryThatIsEvictedForItIsRefused)
+{
+    for (bool is_reused : {true, false}) {
+        fill();
+        auto *oldest = slm_table_oldest_locked(zone, table);
+        slm_table_key key = {};
+        const auto *bytes = static_cast<const unsigned char *>(slm_table_key_of(oldest));
+        ASSERT_EQ(slm_table_key_init(&key, bytes + 1, oldest->key_bytes - 1), SLM_OK);
+        std::vector<std::string> before = by_use();
+        if (!is_reused) {
+            shape.evict = [](slm_zone *in, void *data) {
+                auto *mine = static_cast<slm_table *>(data);
+                return slm_table_evict_locked(in, mine, slm_table_oldest_locked(in, mine)) == SLM_OK;
+            };
+            shape.data = table;
+        }
+        EXPECT_EQ(slm_table_get_locked(zone, table, &key, &shape, &is_new, &status), nullptr);
+        EXPECT_EQ(status, SLM_E_FREED);
+        EXPECT_EQ(slm_zone_commit_locked(zone), SLM_E_FREED);
+        if (!is_reused) {
+            before.erase(before.begin());
+        }
+        EXPECT_EQ(by_use(), before);
+    }
+}
+
 TEST_F(TableRoom, ReadOnlyHandleFindsAndChangesNothing)
 {
     must_get("a");
+    must_get("newer");
     slm_zone_attach_options options = {};
     options.segment.kind = SLM_SEGMENT_MEMFD;
     options.segment.id = slm_segment_id(slm_zone_segment(zone));
@@ -170,6 +198,11 @@ TEST_F(TableRoom, ReadOnlyHandleFindsAndChangesNothing)
     EXPECT_EQ(text_of(entry), "a");
     EXPECT_EQ(slm_table_oldest_locked(reader, theirs), entry);
     EXPECT_EQ(slm_table_check_locked(reader, theirs), 0u);
+    auto *oldest = slm_table_oldest_locked(reader, theirs);
+    EXPECT_EQ(slm_table_get_locked(reader, theirs, &key, &shape, &is_new, &status), nullptr);
+    EXPECT_EQ(status, SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_table_touch_locked(reader, theirs, oldest), SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_table_drop_locked(reader, theirs, oldest), SLM_E_READ_ONLY);
     key = key_of("b");
     EXPECT_EQ(slm_table_get_locked(reader, theirs, &key, &shape, &is_new, &status), nullptr);
     EXPECT_EQ(status, SLM_E_READ_ONLY);

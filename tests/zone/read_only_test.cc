@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A read-only handle, which has no lock: each call that needs the lock refuses. */
+#include <slabmill/lru.h>
+#include <slabmill/rbtree.h>
+
 #include "tests/zone/set_fixture.h"
 
 using namespace slm_test;
 
 namespace {
+
+int order(const slm_rbtree_node *, const slm_rbtree_node *)
+{
+    return 0;
+}
 
 /* A zone with one object, its root, and a read-only handle of it. No test changes its bytes. */
 class ZoneReadOnly : public testing::Test {
@@ -13,7 +21,7 @@ class ZoneReadOnly : public testing::Test {
     {
         ASSERT_EQ(zone.create(options.of(SLM_SEGMENT_MEMFD)), SLM_OK);
         ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
-        object = slm_journal_alloc(zone.journal(), 64);
+        object = slm_journal_calloc(zone.journal(), 64);
         ASSERT_EQ(slm_zone_set_root_locked(zone, object), SLM_OK);
         ASSERT_EQ(slm_zone_unlock(zone), SLM_OK);
         read_only = options.to_attach(zone);
@@ -43,6 +51,44 @@ TEST_F(ZoneReadOnly, LockedCallsThatWriteRefuse)
     EXPECT_EQ(slm_zone_set_root_locked(reader, root), SLM_E_READ_ONLY);
     EXPECT_EQ(slm_zone_set_root_locked(reader, nullptr), SLM_E_READ_ONLY);
     slm_zone_abort_locked(reader);
+}
+
+TEST_F(ZoneReadOnly, CallsThatNoteInItsJournalRefuse)
+{
+    slm_journal *journal = slm_zone_journal(reader);
+    auto *word = static_cast<uint64_t *>(root);
+    EXPECT_FALSE(slm_journal_has_room(journal, 1));
+    EXPECT_EQ(slm_journal_write(journal, word, 1), SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_journal_set_number(journal, word, 4, 1), SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_journal_add_number(journal, word, 4, 1), SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_journal_note_range(journal, word, 16), SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_journal_alloc(journal, 16), nullptr);
+    EXPECT_EQ(slm_journal_calloc(journal, 16), nullptr);
+    EXPECT_EQ(slm_journal_memalign(journal, 64, 16), nullptr);
+    EXPECT_EQ(slm_journal_free(journal, root), SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_journal_set_root(journal, root), SLM_E_READ_ONLY);
+}
+
+TEST_F(ZoneReadOnly, CallsThatEndATransactionOfItsJournalRefuse)
+{
+    slm_journal *journal = slm_zone_journal(reader);
+    for (int i = 0; i < 2; i++) {
+        slm_journal_abort(journal);
+        EXPECT_EQ(slm_journal_commit(journal), SLM_E_READ_ONLY);
+        EXPECT_EQ(slm_journal_reset(journal), SLM_E_READ_ONLY);
+        EXPECT_EQ(slm_journal_recover(journal), SLM_E_READ_ONLY);
+        EXPECT_EQ(slm_journal_write(journal, static_cast<uint64_t *>(root), 1), SLM_E_READ_ONLY);
+    }
+}
+
+TEST_F(ZoneReadOnly, TreesAndListsInItAreNotChanged)
+{
+    slm_journal *journal = slm_zone_journal(reader);
+    auto *tree = static_cast<slm_rbtree *>(root);
+    EXPECT_EQ(slm_rbtree_insert(journal, tree, static_cast<slm_rbtree_node *>(root), order),
+              SLM_E_READ_ONLY);
+    auto *lru = static_cast<slm_lru *>(root);
+    EXPECT_EQ(slm_lru_insert(journal, lru, static_cast<slm_lru_node *>(root)), SLM_E_READ_ONLY);
 }
 
 TEST_F(ZoneReadOnly, LockedCallsThatReadWork)

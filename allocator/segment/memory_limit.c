@@ -125,11 +125,17 @@ static int parent_bytes(const char *path, int n)
     return n > 0 ? n - 1 : 0;
 }
 
+/* Whether it begins with a folder "..", which the name of a group cannot be. */
+static bool leads_above(const char *path)
+{
+    return strncmp(path, "/..", 3) == 0 && (path[3] == '/' || path[3] == '\0');
+}
+
 /* The group of this process and all above it. In a container, the path may be one that is seen from
  * outside, for which there is no folder, or lead above what the container sees. */
 static void read_groups(struct limit *limit, const struct version *version, const char *path)
 {
-    int n = strstr(path, "/..") != NULL || strcmp(path, "/") == 0 ? 0 : (int)strlen(path);
+    int n = leads_above(path) || strcmp(path, "/") == 0 ? 0 : (int)strlen(path);
     for (; n > 0; n = parent_bytes(path, n)) {
         read_group(limit, version, path, n);
     }

@@ -229,6 +229,17 @@ TEST_F(Memory, OfAContainerIsFoundAtTheRootThatItSees)
     }
 }
 
+TEST_F(Memory, OfAGroupWhoseNameBeginsWithDotsIsTheLimit)
+{
+    for (const char *path : {"/..b", "/a/..b", "/...", "/a/.../c"}) {
+        std::string file = std::string("/sys/fs/cgroup") + path + "/memory.max";
+        files["/proc/self/cgroup"] = std::string("0::") + path + "\n";
+        files[file] = bytes(30);
+        expect_limit(30, file.c_str());
+        files.erase(file);
+    }
+}
+
 TEST_F(Memory, OfControlGroupsOfTheFirstVersionIsALimitToo)
 {
     set_machine(100, 10);

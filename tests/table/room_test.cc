@@ -167,7 +167,8 @@ TEST_F(TableRoom, KeyInTheEntryThatIsEvictedForItIsRefused)
         if (!is_reused) {
             shape.evict = [](slm_zone *in, void *data) {
                 auto *mine = static_cast<slm_table *>(data);
-                return slm_table_evict_locked(in, mine, slm_table_oldest_locked(in, mine)) == SLM_OK;
+                return slm_table_evict_locked(in, mine, slm_table_oldest_locked(in, mine)) ==
+                       SLM_OK;
             };
             shape.data = table;
         }

@@ -169,7 +169,8 @@ TEST(ProgramDecode, BytesOfVersion2HaveNoLockedSlabs)
     for (uint8_t version : {uint8_t{1}, uint8_t{2}, uint8_t{HRN_VERSION}}) {
         Bytes bytes = OneRecord(version, HRN_CHECK, 0, 0);
         bytes[1] = 0xff;
-        uint32_t expected = version == HRN_VERSION ? HRN_HEAD_FLAGS : HRN_HEAD_LOCKED - 1u;
+        uint32_t expected =
+            version == HRN_VERSION ? uint32_t{HRN_HEAD_FLAGS} : HRN_HEAD_LOCKED - 1u;
         EXPECT_EQ(Program(bytes)->head.flags, expected) << unsigned{version};
     }
 }

@@ -161,6 +161,35 @@ TEST_F(Record, ASignalToEndReachesTheCommandAndTheTraceIsWritten)
     EXPECT_TRUE(std::regex_search(ReadFile(Path("t.trace")), std::regex("alloc [0-9]+ 5555\n")));
 }
 
+/* Whether a process that runs has that parent. */
+bool HasChild(pid_t parent)
+{
+    for (const auto &process : std::filesystem::directory_iterator("/proc")) {
+        std::ifstream file(process.path() / "stat");
+        std::string stat;
+        std::getline(file, stat); /* nothing, if it is no process, or ended meanwhile */
+        size_t end = stat.rfind(')');
+        if (end != std::string::npos && stat.size() > end + 4 &&
+            atoi(stat.c_str() + end + 4) == parent) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Before the command has run, too. */
+TEST_F(Record, ASignalToEndIsForwardedAsSoonAsThereIsACommand)
+{
+    for (int i = 0; i < 5; i++) {
+        pid_t record = Start({"record", "-o", Path("t.trace"), "--", kProgram, "wait", Path("x")});
+        while (!HasChild(record)) {
+        }
+        EXPECT_EQ(kill(record, SIGTERM), 0);
+        Done done = Wait(record);
+        EXPECT_TRUE(Has(done.out, "ended by signal 15")) << done.status << done.out << done.err;
+    }
+}
+
 TEST_F(Record, RecordAndReplayCountTheSameOperations)
 {
     std::string trace = Of({kProgram});

@@ -77,13 +77,25 @@ static void forward(int number)
     (void)kill(command, number);
 }
 
+/* Holds such signals up until there is a command to forward them to. *before: the signals that were
+ * blocked already. */
+static void hold_signals(sigset_t *before)
+{
+    sigset_t held;
+    (void)sigemptyset(&held);
+    (void)sigaddset(&held, SIGTERM);
+    (void)sigaddset(&held, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &held, before);
+}
+
 /* Ctrl-C reaches the command without help. */
-static void wait_for(int *status)
+static void wait_for(int *status, const sigset_t *before)
 {
     const struct sigaction forwarding = {.sa_handler = forward};
     (void)signal(SIGINT, SIG_IGN);
     (void)sigaction(SIGTERM, &forwarding, NULL);
     (void)sigaction(SIGHUP, &forwarding, NULL);
+    (void)sigprocmask(SIG_SETMASK, before, NULL);
     while (waitpid(command, status, 0) < 0 && errno == EINTR) {
     }
 }
@@ -99,15 +111,18 @@ static bool run_command(const struct mill_options *options, const char *library,
         (void)mill_complain("record: %s", strerror(errno));
         return false;
     }
+    sigset_t before;
+    hold_signals(&before);
     command = fork();
     if (command == 0) {
+        (void)sigprocmask(SIG_SETMASK, &before, NULL);
         become(options, library, out, parent, failure[1]);
     }
     error = command < 0 ? errno : 0;
     (void)close(failure[1]);
     if (command > 0) {
         (void)!read(failure[0], &error, sizeof error);
-        wait_for(status);
+        wait_for(status, &before);
     }
     (void)close(failure[0]);
     if (error != 0) {

@@ -124,6 +124,18 @@ TEST_F(Unlock, SaysThatNothingWasToBeDone)
                         "unlocked  no repair was due\ncheck     every invariant holds\n");
 }
 
+TEST_F(Unlock, NamesOfAnyBytesHaveNoEffectOnATerminal)
+{
+    std::string path = Make(Options("k\x1b[2J\xff"));
+    LeaveOpen();
+    Leave();
+    Done done = Command({path});
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_TRUE(Has(done.out, R"(zone      "k\x1b[2J\xff")")) << done.out;
+    EXPECT_EQ(done.err, R"(slabmill: zone k\x1b[2J\xff: repaired)"
+                        "\n");
+}
+
 TEST_F(Unlock, NeedsTheLockFileOfALockOfTheFileKind)
 {
     slm_zone_options options = Options();

@@ -22,6 +22,8 @@
     "A moment is settled (the lock was free: the invariants are checked), left (by a dead\n"       \
     "owner: a repair is due, and tried on a copy), held, or changing. The latter two are\n"        \
     "unsettled: figures may be those of an unfinished change, and nothing is checked.\n"           \
+    "Without --all the table leaves out classes that have no page, no object and no refusal.\n"    \
+    "In each output a control character or a byte that is no UTF-8 is \\xHH, and \\ is \\\\.\n"    \
     "--json: zone, name, tag, version, bytes, first_bytes, max_bytes, time (seconds since "        \
     "1970);\n"                                                                                     \
     "lock {kind, owner: null or {thread, process, runs_seconds, command, thread_name, alive: "     \
@@ -32,9 +34,9 @@
     "spans,\n"                                                                                     \
     "kept, runs, damaged, peak}; metadata_bytes, used_bytes; free_runs {count, longest,\n"         \
     "fragmentation: 1 - longest / free, lengths: [{from, to, runs}] in pages}; classes\n"          \
-    "[{chunk_bytes, spans, chunks, used, fill: 0 to 1, requests, failures}]; runs {live, pages,\n" \
-    "requests, failures}; with --watch requests_per_second from the second object on; root "       \
-    "(null:\n"                                                                                     \
+    "[{chunk_bytes, spans, chunks, used, fill: 0 to 1, waste_bytes: of their pages that no\n"      \
+    "object has, requests, failures}]; runs {live, pages, requests, failures}; with --watch\n"     \
+    "requests_per_second from the second object on; root (null:\n"                                 \
     "none, or unsettled) {bytes, words: the first 64, as numbers}, read after the rest; moment,\n" \
     "passes (over the zone), is_open (false: slab or journal cannot be opened, and all from\n"     \
     "page_bytes to root is missing), given_up (a repair failed), broken (null: not checked; 0;\n"  \
@@ -217,7 +219,7 @@ static const struct mill_command commands[] = {
         .arguments = " ZONE",
         .purpose = "Shows a zone that others use, without stopping, locking or changing it.",
         .help = INSPECT_HELP,
-        .takes = MILL_OPT(JSON) | MILL_OPT(SVG) | MILL_OPT(WATCH),
+        .takes = MILL_OPT(ALL) | MILL_OPT(JSON) | MILL_OPT(SVG) | MILL_OPT(WATCH),
         .files_min = 1,
         .files_max = 1,
         .run = mill_inspect,

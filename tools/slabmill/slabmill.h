@@ -74,7 +74,7 @@ struct mill_options {
     size_t n_files;
 };
 
-/* --- Options (options.c, complain.c) --- */
+/* --- Options (options.c, complain.c, escape.c) --- */
 
 enum mill_option {
     MILL_OPT_ADAPTER,
@@ -141,8 +141,15 @@ const struct mill_command *mill_command_at(size_t idx);
 void mill_man_print(void);
 void mill_completion_print(void);
 
-/* Prints "slabmill: ..." on standard error. Always returns MILL_WRONG. */
+/* Prints "slabmill: ..." on standard error, escaped. Always returns MILL_WRONG. */
 __attribute__((format(printf, 1, 2))) int mill_complain(const char *format, ...);
+
+#define MILL_ESCAPE_BYTES 4u /* that one byte of a text becomes at most */
+
+/* UTF-8 of from_bytes at most. Each byte of a control character, and each that is no UTF-8, becomes
+ * \xHH, and a backslash two: the text has no effect on a terminal, and no byte is lost. What does
+ * not fit is cut, between characters. */
+void mill_escape(char *to, size_t to_bytes, const char *from, size_t from_bytes);
 
 /* Prints a text as JSON on standard output. */
 void mill_json_text(const char *text);

@@ -35,7 +35,7 @@ static void print(const struct inspection *inspection, const struct mill_look *l
         mill_look_line(look, before, seconds);
     } else {
         fputs(is_watch ? "\033[H\033[J" : "", stdout);
-        mill_look_text(look, before, seconds);
+        mill_look_text(look, before, seconds, inspection->options->all);
     }
 }
 

@@ -89,22 +89,23 @@ void mill_copy_drop(struct mill_copy *copy);
 
 /* --- Facts read from the bytes (look.c) --- */
 
-#define MILL_LENGTHS    32u  /* free runs of 2^i to 2^(i + 1) - 1 pages */
-#define MILL_TEXT_BYTES 512u /* a name whose bytes become three each; and "" */
+#define MILL_LENGTHS    32u /* free runs of 2^i to 2^(i + 1) - 1 pages */
+#define MILL_TEXT_BYTES (SLM_ZONE_NAME_BYTES * MILL_ESCAPE_BYTES) /* an escaped name */
 #define MILL_COMM_BYTES 64u
 #define MILL_ROOT_WORDS 64u
 
 struct mill_process {
     pid_t thread_id; /* 0: not known */
     pid_t process_id;
-    uint64_t runs_seconds;                 /* since it started */
-    char command[3 * MILL_COMM_BYTES];     /* of the process, printable */
-    char thread_name[3 * MILL_COMM_BYTES]; /* of the thread that owns */
+    uint64_t runs_seconds;                                 /* since it started */
+    char command[MILL_ESCAPE_BYTES * MILL_COMM_BYTES];     /* of the process, escaped */
+    char thread_name[MILL_ESCAPE_BYTES * MILL_COMM_BYTES]; /* of the thread that owns */
 };
 
 struct mill_look {
     const char *label;
-    char name[MILL_TEXT_BYTES]; /* printable: UTF-8 without control characters */
+    char place[MILL_ESCAPE_BYTES * MILL_PATH_BYTES]; /* the label, by mill_escape as the names */
+    char name[MILL_TEXT_BYTES];
     char tag[MILL_TEXT_BYTES];
     const struct mill_copy *copy;
     bool is_owner_known; /* it is known whether the owner lives */
@@ -119,6 +120,7 @@ struct mill_look {
     uint64_t n_finished;
     struct slm_slab_stats stats;
     struct slm_slab_class_stats classes[SLM_SLAB_CLASSES_MAX];
+    uint64_t waste_bytes[SLM_SLAB_CLASSES_MAX]; /* of a class's spans: no object has them */
     uint64_t n_free_runs;
     uint64_t free_lengths[MILL_LENGTHS];
     uint64_t n_free_pages; /* in runs, counted */
@@ -154,12 +156,11 @@ double mill_share(uint64_t part, uint64_t whole);
 const char *mill_moment_name(enum mill_moment moment); /* "settled" */
 const char *mill_lock_name(uint32_t kind);
 
-/* UTF-8 of n bytes at most, with control characters and invalid bytes replaced by "?". */
-void mill_clean(char *to, size_t to_bytes, const char *from, size_t from_bytes);
-
 /* --- Output. before: the previous look, or NULL; seconds: the time between them. --- */
 
-void mill_look_text(const struct mill_look *look, const struct mill_look *before, double seconds);
+/* all: with the empty classes too. */
+void mill_look_text(const struct mill_look *look, const struct mill_look *before, double seconds,
+                    bool all);
 void mill_look_line(const struct mill_look *look, const struct mill_look *before, double seconds);
 void mill_look_json(const struct mill_look *look, const struct mill_look *before, double seconds);
 /* False: failed, with a message. */

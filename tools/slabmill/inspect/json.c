@@ -4,7 +4,7 @@
 
 #include "tools/slabmill/inspect/inspect.h"
 
-/* Texts have no control characters, so only these two need an escape. */
+/* Texts are escaped, so only these two need one more. */
 static void put_text(const char *text)
 {
     putchar('"');
@@ -32,9 +32,7 @@ static void put_flag(const char *key, bool flag, const char *end)
 static void put_head(const struct mill_look *look)
 {
     const struct slm_zone_image *image = &look->copy->image;
-    char label[MILL_TEXT_BYTES];
-    mill_clean(label, sizeof label, look->label, MILL_TEXT_BYTES);
-    put_key_text("zone", label);
+    put_key_text("zone", look->place);
     put_key_text("name", look->name);
     put_key_text("tag", look->tag);
     printf("\"version\":%" PRIu32 ",\"bytes\":%" PRIu64 ",\"first_bytes\":%" PRIu64
@@ -98,10 +96,10 @@ static void put_classes(const struct mill_look *look, const struct mill_look *be
     for (unsigned i = 0; i < look->stats.n_classes; i++) {
         const struct slm_slab_class_stats *class = &look->classes[i];
         printf("%s{\"chunk_bytes\":%zu,\"spans\":%zu,\"chunks\":%zu,\"used\":%zu,\"fill\":%.4f,"
-               "\"requests\":%" PRIu64 ",\"failures\":%" PRIu64,
+               "\"waste_bytes\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"failures\":%" PRIu64,
                i == 0 ? "" : ",", class->chunk_bytes, class->n_spans, class->n_chunks,
-               class->n_used, mill_share(class->n_used, class->n_chunks), class->n_requests,
-               class->n_failures);
+               class->n_used, mill_share(class->n_used, class->n_chunks), look->waste_bytes[i],
+               class->n_requests, class->n_failures);
         put_rate(class->n_requests, before != NULL ? &before->classes[i].n_requests : NULL,
                  seconds);
         putchar('}');

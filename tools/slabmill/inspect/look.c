@@ -32,46 +32,6 @@ const char *mill_lock_name(uint32_t kind)
     }
 }
 
-/* The length of the UTF-8 character that begins there, if XML allows it too; 0: none. */
-static size_t char_bytes(const unsigned char *at, size_t n)
-{
-    static const uint32_t least[] = {0, 0x20, 0x80, 0x800, 0x10000};
-    size_t length = at[0] < 0x80 ? 1 : at[0] >> 5 == 6 ? 2 : at[0] >> 4 == 14 ? 3 : 4;
-    if (length > n || (length == 4 && at[0] >> 3 != 30)) {
-        return 0;
-    }
-    uint32_t code = length == 1 ? at[0] : at[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if (at[i] >> 6 != 2) {
-            return 0;
-        }
-        code = code << 6 | (at[i] & 0x3fu);
-    }
-    bool is_control = code == 0x7f || (code >= 0x80 && code < 0xa0);
-    bool is_character =
-        code < 0xd800 || (code > 0xdfff && code < 0xfffe) || (code > 0xffff && code < 0x110000);
-    return code >= least[length] && is_character && !is_control ? length : 0;
-}
-
-void mill_clean(char *to, size_t to_bytes, const char *from, size_t from_bytes)
-{
-    const unsigned char *at = (const unsigned char *)from;
-    const unsigned char *end = at + strnlen(from, from_bytes);
-    size_t n = 0;
-    while (at < end) {
-        size_t length = char_bytes(at, (size_t)(end - at));
-        const void *text = length == 0 ? (const void *)"?" : at;
-        size_t n_text = length == 0 ? 1 : length;
-        if (n + n_text >= to_bytes) {
-            break;
-        }
-        memcpy(to + n, text, n_text);
-        n += n_text;
-        at += n_text;
-    }
-    to[n] = '\0';
-}
-
 /* --- The owner's process --- */
 
 /* Reads a small file of /proc. The text is empty if that fails. */
@@ -92,7 +52,7 @@ static void read_command(pid_t pid, char *to, size_t to_bytes)
 {
     char comm[MILL_COMM_BYTES];
     size_t n = read_proc(pid, "comm", comm, sizeof comm);
-    mill_clean(to, to_bytes, comm, n > 0 && comm[n - 1] == '\n' ? n - 1 : n);
+    mill_escape(to, to_bytes, comm, n > 0 && comm[n - 1] == '\n' ? n - 1 : n);
 }
 
 /* The start time of the process, in ticks since the system's start: field 22 of a stat file,
@@ -148,6 +108,16 @@ static unsigned log2_of(uint64_t n)
 
 /* --- Pages --- */
 
+/* A damaged span may count more chunks than it has room for. */
+static void add_span(struct mill_look *look, const struct slm_slab_extent *extent)
+{
+    uint64_t n_bytes = (uint64_t)extent->n_pages * look->stats.page_bytes;
+    uint64_t n_used = extent->n_used * look->classes[extent->class_idx].chunk_bytes;
+    look->n_span_pages += extent->n_pages;
+    look->used_bytes += n_used;
+    look->waste_bytes[extent->class_idx] += n_bytes > n_used ? n_bytes - n_used : 0;
+}
+
 static bool add_extent(void *data, const struct slm_slab_extent *extent)
 {
     struct mill_look *look = data;
@@ -162,8 +132,7 @@ static bool add_extent(void *data, const struct slm_slab_extent *extent)
         }
         break;
     case SLM_SLAB_EXTENT_SPAN:
-        look->n_span_pages += extent->n_pages;
-        look->used_bytes += extent->n_used * look->classes[extent->class_idx].chunk_bytes;
+        add_span(look, extent);
         break;
     case SLM_SLAB_EXTENT_RUN:
         look->used_bytes += extent->n_pages * page_bytes;
@@ -192,8 +161,9 @@ void mill_look_at(struct mill_look *look, const struct mill_copy *copy, const ch
     look->copy = copy;
     look->label = label;
     (void)clock_gettime(CLOCK_REALTIME, &look->when);
-    mill_clean(look->name, sizeof look->name, copy->image.name, sizeof copy->image.name);
-    mill_clean(look->tag, sizeof look->tag, copy->image.tag, sizeof copy->image.tag);
+    mill_escape(look->place, sizeof look->place, label, MILL_PATH_BYTES);
+    mill_escape(look->name, sizeof look->name, copy->image.name, sizeof copy->image.name);
+    mill_escape(look->tag, sizeof look->tag, copy->image.tag, sizeof copy->image.tag);
     look_at_owner(look);
     look->is_checked = copy->moment == MILL_MOMENT_SETTLED || copy->moment == MILL_MOMENT_LEFT;
     if (copy->slab != NULL) {

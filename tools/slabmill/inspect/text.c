@@ -47,13 +47,25 @@ static double per_second(uint64_t now, uint64_t before, double seconds)
     return seconds > 0 && now > before ? (double)(now - before) / seconds : 0;
 }
 
+/* Escapes quotes, so that a name cannot end its own. */
+static void print_quoted(const char *what, const char *text)
+{
+    printf("%s\"", what);
+    for (; *text != '\0'; text++) {
+        fputs(*text == '"' ? "\\" : "", stdout);
+        putchar(*text);
+    }
+    putchar('"');
+}
+
 static void print_head(const struct mill_look *look)
 {
     const struct slm_zone_image *image = &look->copy->image;
     char now[WORD_BYTES];
     char most[WORD_BYTES];
-    printf("zone      \"%s\", tag \"%s\", in %s\n", look->name, look->tag, look->label);
-    printf("size      %s", spell_bytes(now, image->bytes));
+    print_quoted("zone      ", look->name);
+    print_quoted(", tag ", look->tag);
+    printf(", in %s\nsize      %s", look->place, spell_bytes(now, image->bytes));
     if (image->bytes != image->first_bytes) {
         printf(", made with %s", spell_bytes(most, image->first_bytes));
     }
@@ -131,28 +143,61 @@ static void print_rate(uint64_t now, const uint64_t *before, double seconds)
     putchar('\n');
 }
 
-/* Leaves out classes without requests. */
+/* No page, no object, no refusal. */
+static bool is_empty(const struct slm_slab_class_stats *class)
+{
+    return class->n_spans == 0 && class->n_used == 0 && class->n_failures == 0;
+}
+
+/* Orders the classes, most waste first. Of equal ones the smaller chunks are first. */
+static void sort_classes(const struct mill_look *look, unsigned *order)
+{
+    for (unsigned i = 0; i < look->stats.n_classes; i++) {
+        unsigned at = i;
+        while (at > 0 && look->waste_bytes[order[at - 1]] < look->waste_bytes[i]) {
+            order[at] = order[at - 1];
+            at--;
+        }
+        order[at] = i;
+    }
+}
+
+static void print_class(const struct mill_look *look, const struct mill_look *before, unsigned idx,
+                        double seconds)
+{
+    const struct slm_slab_class_stats *class = &look->classes[idx];
+    printf("%11zu %6zu %9zu %9zu %5.1f%% %10" PRIu64 " %12" PRIu64 " %8" PRIu64, class->chunk_bytes,
+           class->n_spans, class->n_chunks, class->n_used,
+           100 * mill_share(class->n_used, class->n_chunks), look->waste_bytes[idx],
+           class->n_requests, class->n_failures);
+    print_rate(class->n_requests, before != NULL ? &before->classes[idx].n_requests : NULL,
+               seconds);
+}
+
 static void print_classes(const struct mill_look *look, const struct mill_look *before,
-                          double seconds)
+                          double seconds, bool all)
 {
     const struct slm_slab_stats *stats = &look->stats;
-    printf("\n%10s %7s %10s %10s %6s %12s %9s%s\n", "chunk", "spans", "chunks", "used", "fill",
-           "requests", "failures", before != NULL ? "    per s" : "");
+    unsigned order[SLM_SLAB_CLASSES_MAX];
+    unsigned n_hidden = 0;
+    sort_classes(look, order);
+    printf("\nclasses   by waste, most first: bytes of their pages that no object has\n");
+    printf("%11s %6s %9s %9s %6s %10s %12s %8s%s\n", "chunk", "spans", "chunks", "used", "fill",
+           "waste", "requests", "failures", before != NULL ? "      per s" : "");
     for (unsigned i = 0; i < stats->n_classes; i++) {
-        const struct slm_slab_class_stats *class = &look->classes[i];
-        if (class->n_spans == 0 && class->n_requests == 0) {
-            continue;
+        if (!all && is_empty(&look->classes[order[i]])) {
+            n_hidden++;
+        } else {
+            print_class(look, before, order[i], seconds);
         }
-        printf("%10zu %7zu %10zu %10zu %5.1f%% %12" PRIu64 " %9" PRIu64, class->chunk_bytes,
-               class->n_spans, class->n_chunks, class->n_used,
-               100 * mill_share(class->n_used, class->n_chunks), class->n_requests,
-               class->n_failures);
-        print_rate(class->n_requests, before != NULL ? &before->classes[i].n_requests : NULL,
-                   seconds);
     }
-    printf("%10s %7s %10s %10zu %6s %12" PRIu64 " %9" PRIu64, "whole pages", "", "", stats->n_runs,
-           "", stats->run_requests, stats->run_failures);
+    printf("%11s %6s %9s %9zu %6s %10s %12" PRIu64 " %8" PRIu64, "whole pages", "", "",
+           stats->n_runs, "", "", stats->run_requests, stats->run_failures);
     print_rate(stats->run_requests, before != NULL ? &before->stats.run_requests : NULL, seconds);
+    if (n_hidden > 0) {
+        printf("%u empty class%s not shown (--all shows %s)\n", n_hidden, n_hidden == 1 ? "" : "es",
+               n_hidden == 1 ? "it" : "them");
+    }
 }
 
 static void print_free(const struct mill_look *look)
@@ -225,13 +270,14 @@ static void print_check(const struct mill_look *look)
     print_repair(look);
 }
 
-void mill_look_text(const struct mill_look *look, const struct mill_look *before, double seconds)
+void mill_look_text(const struct mill_look *look, const struct mill_look *before, double seconds,
+                    bool all)
 {
     print_head(look);
     print_lock(look);
     if (look->copy->slab != NULL) {
         print_pages(look);
-        print_classes(look, before, seconds);
+        print_classes(look, before, seconds, all);
         print_free(look);
         print_root(look);
     }

@@ -10,7 +10,7 @@ static void print_owner_before(const struct slm_zone_image *image)
     struct slm_lock_owner owner;
     char name[MILL_TEXT_BYTES];
     (void)slm_zone_image_owner(image, &owner, NULL);
-    mill_clean(name, sizeof name, image->name, sizeof image->name);
+    mill_escape(name, sizeof name, image->name, sizeof image->name);
     printf("zone      \"%s\"\nlock      %s: ", name, mill_lock_name(image->lock.kind));
     if (owner.identity == 0) {
         printf("was not held%s\n", owner.needs_repair ? ", and a repair was due" : "");
@@ -107,7 +107,7 @@ static void print_event(const struct slm_event *event, void *data)
     char text[SLM_EVENT_TEXT_BYTES];
     (void)data;
     (void)slm_event_text(event, text, sizeof text);
-    fprintf(stderr, "slabmill: %s\n", text);
+    (void)mill_complain("%s", text);
 }
 
 int mill_unlock(const struct mill_options *options)

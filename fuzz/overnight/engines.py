@@ -6,6 +6,8 @@ import dataclasses
 import re
 import signal
 
+from report import rates
+
 from . import files, lanes
 
 # Not slow-unit-: such an input passed.
@@ -26,6 +28,7 @@ class Numbers:
     corpus: int = None
     new_inputs: int = 0
     rss_mb: int = None
+    # So far in this slice.
     execs_per_s: float = None
 
 
@@ -179,7 +182,7 @@ class Afl:
         text = files.read_text(time_slice.state / cls._FOLDER / "fuzzer_stats")
         lines = (line.split(":", 1) for line in text.splitlines() if ":" in line)
         pairs = {name.strip(): value.strip() for name, value in lines}
-        names = ("execs_done", "edges_found", "corpus_count", "execs_per_sec")
+        names = ("execs_done", "edges_found", "corpus_count")
         return {name: cls._number(pairs.get(name, "")) for name in names}
 
     @staticmethod
@@ -191,14 +194,16 @@ class Afl:
         """AFL++ counts over all slices: subtracts the totals from before this one."""
         stats = cls.totals(time_slice)
         execs, edges = stats["execs_done"], stats["edges_found"]
+        if execs is not None:
+            execs = max(0, execs - time_slice.before("execs_done"))
         return Numbers(
-            execs=None if execs is None else max(0, execs - time_slice.before("execs_done")),
+            execs=execs,
             edges=edges,
             features=edges,
             features_at_start=time_slice.before("edges_found") or edges,
             corpus=stats["corpus_count"],
             new_inputs=time_slice.n_kept,
-            execs_per_s=stats["execs_per_sec"],
+            execs_per_s=rates.of_one_process([(execs, time_slice.fuzzed_seconds())]),
         )
 
     @classmethod

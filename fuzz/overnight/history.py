@@ -4,6 +4,8 @@
 import contextlib
 import re
 
+from report import rates
+
 from . import files
 
 _SHOWN = 7
@@ -62,6 +64,7 @@ class History:
             "id": report["night"]["id"],
             "seconds": report["night"]["seconds"],
             "execs": sum(execs) if execs else None,
+            "execs_per_s": rates.execs_per_s(report["targets"]),
             "lines_covered": coverage.get("lines_covered"),
             "lines_total": coverage.get("lines_total"),
             "findings": len(report["findings"]),

@@ -3,6 +3,8 @@
 
 import time
 
+from report import rates
+
 from . import account as accounts, engines, idleness, lanes, machine
 
 # A target is stalled if it found nothing new in this share of its time.
@@ -37,10 +39,9 @@ def _joined(rows, name):
 
 
 def _rate(mine, name):
-    """A number per second, over the lanes that reported it."""
-    said = [lane for lane in mine if getattr(lane, name) is not None and lane.seconds > 0]
-    seconds = sum(lane.seconds for lane in said)
-    return round(sum(getattr(lane, name) for lane in said) / seconds, 1) if seconds else None
+    """A number per second of one process, over the lanes that reported it."""
+    rate = rates.of_one_process((getattr(lane, name), lane.seconds) for lane in mine)
+    return None if rate is None else round(rate, 1)
 
 
 def _edges(mine):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a night is going, in one line."""
 
+from report import rates
+
 from . import account as accounts, time_slice as slices
 
 FUZZING = "fuzzing"
@@ -33,14 +35,12 @@ class Status:
         self.phase = FUZZING
 
     def _rates(self):
-        """Executions and operations per second now, by the last status line of each slice."""
+        """Exec/s and ops/s of one process: of those that run now, by the last status line of each,
+        and of those that have ended, which alone report operations."""
         live = [time_slice.sample() for time_slice in slices.among(self._running())]
-        said = [n.execs_per_s for n in live if n and n.execs_per_s is not None]
-        execs = sum(said) if said else None
+        execs = rates.of_one_process((n.execs_per_s, 1) for n in live if n)
         lanes = self._account.lanes.values()
-        ops = sum(lane.ops or 0 for lane in lanes)
-        seconds = sum(lane.seconds for lane in lanes if lane.ops)
-        return execs, ops / seconds * len(live) if seconds else None
+        return execs, rates.of_one_process((lane.ops, lane.seconds) for lane in lanes)
 
     def _edges(self):
         best = {}

@@ -3,7 +3,7 @@
 
 import statistics
 
-from . import words
+from . import rates, words
 
 # More points cannot be distinguished on a plot, and make the page slow.
 MAX_POINTS = 400
@@ -15,10 +15,6 @@ LANES = ("generator", "seeded", "short", "msan", "tsan", "afl")
 def _total(values):
     known = [value for value in values if value is not None]
     return sum(known) if known else None
-
-
-def _rate(execs, seconds):
-    return None if execs is None or not seconds else execs / seconds
 
 
 def _change(now, before):
@@ -38,6 +34,7 @@ def _nights(report):
         "id": report["night"]["id"],
         "seconds": report["night"]["seconds"],
         "execs": _total(target["execs"] for target in report["targets"]),
+        "execs_per_s": rates.execs_per_s(report["targets"]),
         "lines_covered": coverage.get("lines_covered"),
         "lines_total": coverage.get("lines_total"),
         "findings": len(report["findings"]),
@@ -45,14 +42,15 @@ def _nights(report):
         "targets": {target["name"]: {} for target in report["targets"]},
     }
     nights = [tonight] + report["history"][::-1]
-    return [{**night, "rate": _rate(night["execs"], night["seconds"])} for night in nights]
+    # Reports of earlier versions lack the rates of earlier nights.
+    return [{"execs_per_s": None, **night} for night in nights]
 
 
 def _earlier_rates(nights):
     """The rates of nights with the same targets: other targets have other speeds."""
     tonight, *earlier = nights
     names = tonight["targets"].keys()
-    return [night["rate"] for night in earlier if night["targets"].keys() == names]
+    return [night["execs_per_s"] for night in earlier if night["targets"].keys() == names]
 
 
 def _pace(rate, earlier):
@@ -103,7 +101,7 @@ def _resources(night):
 def _facts(report, nights):
     night, tonight = report["night"], nights[0]
     lanes = [lane for target in report["targets"] for lane in target["lanes"]]
-    pace, slow = _pace(tonight["rate"], _earlier_rates(nights))
+    pace, slow = _pace(tonight["execs_per_s"], _earlier_rates(nights))
     again = night["sessions"] > 1
     return [
         _fact(
@@ -114,7 +112,7 @@ def _facts(report, nights):
         ),
         _fact("Ended by", night["ended_by"], None, night["ended_by"] != "time"),
         _fact("Execs", words.number(tonight["execs"]), None, not tonight["execs"]),
-        _fact("Exec/s", words.number(tonight["rate"]), pace, slow),
+        _fact("Exec/s", words.number(tonight["execs_per_s"]), pace, slow),
         _fact(
             "Starts of the runner",
             words.number(night["sessions"]),
@@ -130,12 +128,12 @@ def _ran(report, nights):
     night, tonight = report["night"], nights[0]
     if not night["seconds"] or not tonight["execs"]:
         return "The night did not run: nothing was executed."
-    pace, _ = _pace(tonight["rate"], _earlier_rates(nights))
+    pace, _ = _pace(tonight["execs_per_s"], _earlier_rates(nights))
     full = night["seconds"] >= 0.9 * night["seconds_planned"]
     text = (
         f"Ran {words.duration(night['seconds'])}"
         f"{'' if full else ' only'} of {words.duration(night['seconds_planned'])} planned: "
-        f"{words.number(tonight['execs'])} execs, {words.number(tonight['rate'])} exec/s"
+        f"{words.number(tonight['execs'])} execs, {words.number(tonight['execs_per_s'])} exec/s"
     )
     return f"{text} ({pace})." if pace else f"{text}."
 

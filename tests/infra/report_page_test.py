@@ -183,7 +183,7 @@ class NightsTest(unittest.TestCase):
     def test_healthy_night_shows_no_findings_and_its_length(self):
         seen = made(samples.healthy())
         self.assertIn("Ran 8 h 0 min of 8 h 0 min planned", seen.text["header"])
-        self.assertIn("213,341,180 execs, 7,407 exec/s (−78 %", seen.text["header"])
+        self.assertIn("213,341,180 execs, 6,687 exec/s (−78 %", seen.text["header"])
         self.assertIn("Nothing new was found", seen.text["new"])
         self.assertIn("None of the known findings", seen.text["known"])
         self.assertIn("Nothing went wrong", seen.text["troubles"])
@@ -256,6 +256,25 @@ class NightsTest(unittest.TestCase):
         self.assertIn("% against the median", seen.text["header"])
         seen = made(samples.healthy(targets=slow[:1]))
         self.assertNotIn("median", seen.text["header"])
+
+    def test_exec_per_s_of_the_night_is_that_of_one_process(self):
+        lanes = [
+            samples.lane("seeded", execs=9000, seconds=10.0),
+            samples.lane("msan", "msan", execs=1000, seconds=10.0),
+            samples.lane("afl", "none", "afl", execs=None, seconds=10.0),
+        ]
+        history = [samples.earlier_night(27, execs_per_s=777.0, targets={"slab_fuzz": {}})]
+        made_of = {"targets": [samples.target("slab_fuzz", lanes)], "history": history}
+        seen = made(samples.healthy(**made_of))
+        self.assertIn(" 500 exec/s (−36 % against", seen.text["header"])
+        rows = [row.split("\n")[0] for row in seen.text["night"].split("2026-11-")]
+        self.assertEqual(3, len(rows))
+        self.assertIn("500", rows[1])
+        self.assertIn("777", rows[2])
+        defined = "inputs run, divided by the seconds of the processes that ran them"
+        self.assertEqual(1, "".join(seen.text.values()).count(defined))
+        del history[0]["execs_per_s"]
+        self.assertIn(" 500 exec/s.", made(samples.healthy(**made_of)).text["header"])
 
     def test_coverage_without_an_earlier_night_is_not_compared(self):
         coverage = {**samples.coverage(), "compared_with": None}

@@ -144,6 +144,7 @@ def earlier_night(day, **changes):
         "id": f"202611{day:02}-220004",
         "seconds": 28790.0 - day,
         "execs": 960_000_000 + day * 1_000_000,
+        "execs_per_s": 30_000.0 + day,
         "lines_covered": 660,
         "lines_total": 680,
         "findings": 0,

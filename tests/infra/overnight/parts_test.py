@@ -29,6 +29,7 @@ from overnight import (
     plan,
     settings,
     shrink,
+    status,
     store,
     troubles,
     time_slice,
@@ -246,6 +247,46 @@ class AccountTest(unittest.TestCase):
         self.assertEqual(self.account.target_seconds["t"] - self.account.last_new_s["t"], 20.0)
 
 
+class RatesTest(unittest.TestCase):
+    """Exec/s and ops/s are those of one process wherever a night shows them."""
+
+    def test_line_shows_the_rates_of_one_process(self):
+        sums = account.Account()
+        sums.apply(_event(execs=1000, ops=8000, seconds=10.0))
+        sums.apply(_event(lane="msan", execs=1000, ops=2000, seconds=10.0))
+        running = [object.__new__(time_slice.TimeSlice) for _ in range(3)]
+        for one, rate in zip(running, (300, 100, None)):
+            numbers = engines.Numbers(execs_per_s=rate)
+            one.name, one.sample = "t/seeded", lambda numbers=numbers: numbers
+        made = made_settings(seconds=60, targets=["t"])
+        clock = types.SimpleNamespace(seconds=lambda: 20.0)
+        found = types.SimpleNamespace(count=lambda known: 0)
+        text = status.Status(made, clock, sums, found, lambda: running).text()
+        self.assertIn(" | 200 exec/s | 500 ops/s | ", text)
+
+    def test_rate_of_afl_is_that_of_its_slice(self):
+        with tempfile.TemporaryDirectory() as folder:
+            stats = pathlib.Path(folder, "default", "fuzzer_stats")
+            files.write_bytes(stats, b"execs_done : 900\nexecs_per_sec : 7.5\n")
+            slice_of_afl = types.SimpleNamespace(
+                state=pathlib.Path(folder), before=lambda _: 300, n_kept=0,
+                fuzzed_seconds=lambda: 60.0,
+            )
+            numbers = engines.Afl.numbers("", slice_of_afl)
+            self.assertEqual((numbers.execs, numbers.execs_per_s), (600, 10.0))
+
+    def test_earlier_night_keeps_the_rate_of_one_process(self):
+        with tempfile.TemporaryDirectory() as folder:
+            past = history.History(pathlib.Path(folder))
+            night = _report("1", {}, targets=("t", "u"))
+            night["targets"][0]["lanes"] = [{"execs": 600, "seconds": 10.0}]
+            night["targets"][1]["lanes"] = [
+                {"execs": 200, "seconds": 10.0}, {"execs": None, "seconds": 5.0}
+            ]
+            past.add(night, {})
+            self.assertEqual([row["execs_per_s"] for row in past.rows()], [40.0])
+
+
 class PlanTest(unittest.TestCase):
     """Which lane has the next slice."""
 
@@ -373,7 +414,7 @@ def _report(night, covered, targets=("t",)):
     numbers = dict.fromkeys(("execs", "execs_per_s", "edges", "lines_covered", "corpus_after"))
     return {
         "night": {"id": night, "seconds": 1.0},
-        "targets": [{"name": name, "lines_total": 1, **numbers} for name in targets],
+        "targets": [{"name": n, "lines_total": 1, "lanes": [], **numbers} for n in targets],
         "findings": [],
         "coverage": {"files": [{"path": p, "hits": hits} for p, hits in covered.items()]},
     }

@@ -91,6 +91,7 @@ class Targets:
             "corpus_after": corpus_after,
             "lanes": lane_rows,
             "without_slice": idleness.without_slice(name, built, self._account),
+            "cannot_run": self._settings.cannot_run(name),
             "series": self._account.series.get(name, []),
             "troubles": [t for t in self._troubles if t.startswith((name + "/", name + ":"))],
             **self._times(name),

@@ -228,13 +228,23 @@ class Settings:
     def built_lanes(self):
         """Returns {target: the chosen lanes that can run here}."""
         return {
-            target: [lane for lane in self.lanes if self._can_run(lane, target)]
+            target: [lane for lane in self.lanes if self._obstacle(lane, target) is None]
             for target in self.targets
         }
 
-    def _can_run(self, lane, target):
-        has_engine = lane.engine != "afl" or machine.has_afl()
-        return has_engine and self.binary(lane.variant, target).exists()
+    def cannot_run(self, target):
+        """Returns {name of a lane that cannot run here, or was not chosen: why}."""
+        obstacles = {lane.name: self._obstacle(lane, target) for lane in lanes.LANES}
+        return {name: why for name, why in obstacles.items() if why is not None}
+
+    def _obstacle(self, lane, target):
+        if lane not in self.lanes:
+            return "left out by --lanes"
+        if lane.engine == "afl" and not machine.has_afl():
+            return "AFL++ is not installed"
+        if not self.binary(lane.variant, target).exists():
+            return f"there is no {lane.variant} build"
+        return None
 
     def seeds(self, target):
         """The checked-in corpus, in the build's own copy."""

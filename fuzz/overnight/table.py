@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table that ends a night."""
 
+_CAPTION = "Targets, over all their lanes; exec/s and ops/s are those of one process"
 _COLUMNS = (
     ("target", lambda t: t["name"]),
     ("execs", lambda t: t["execs"]),
@@ -22,7 +23,7 @@ def _cell(value):
 
 
 def format_table(report):
-    """Returns the table as text: names to the left, numbers to the right."""
+    """Returns the table as text: a caption, then names to the left, numbers to the right."""
     n_findings = {}
     for finding in report["findings"]:
         n_findings[finding["target"]] = n_findings.get(finding["target"], 0) + 1
@@ -31,7 +32,7 @@ def format_table(report):
         values = {**target, "n_findings": n_findings.get(target["name"], 0)}
         rows.append([_cell(value(values)) for _, value in _COLUMNS])
     widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
-    lines = []
+    lines = [_CAPTION]
     for row in rows:
         cells = [row[0].ljust(widths[0])]
         cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]

@@ -7,6 +7,8 @@ from . import rates, words
 
 # More points cannot be distinguished on a plot, and make the page slow.
 MAX_POINTS = 400
+# Of each lane, in the table below a target's plots.
+MAX_ROWS = 24
 MAX_QUOTED_LINES = 12
 
 LANES = ("generator", "seeded", "short", "msan", "tsan", "afl")
@@ -154,6 +156,7 @@ def _target(target, history):
         "corpus_last_night": last.get("corpus_after"),
         "unknown": bool(history) and not any(earlier),
         "deaths": sum(lane["deaths"] for lane in target["lanes"]),
+        "points": [p for points in _by_lane(target).values() for p in _thin(points, MAX_ROWS)],
     }
 
 
@@ -178,12 +181,10 @@ def _notes(report):
         for lane in target["lanes"]:
             if lane["given_up"] is not None:
                 reasons.setdefault(lane["given_up"], []).append(lane["name"])
-            # Reports of earlier versions lack this, and without_slice.
+            # Reports of earlier versions lack this.
             if lane.get("short_of_time"):
                 why = f"{lane['short_of_time']} of {lane['slices']} slices cut off"
                 reasons.setdefault(f"short of time: {why}", []).append(lane["name"])
-        if target.get("without_slice"):
-            reasons["short of time: no slice"] = target["without_slice"]
         found += [(f"{target['name']}: {', '.join(names)}", why) for why, names in reasons.items()]
     ran = {target["name"] for target in report["targets"]}
     last = report["history"][-1]["targets"] if report["history"] else {}
@@ -194,23 +195,41 @@ def _notes(report):
     return found
 
 
-def _thin(points):
-    if len(points) <= MAX_POINTS:
+def _idle(targets):
+    """The lanes without a slice, as (lane, why, names of the targets)."""
+    found = {}
+    for target in targets:
+        # Reports of earlier versions lack these.
+        whys = dict.fromkeys(target.get("without_slice", ()), "short of time: no slice")
+        whys.update(target.get("cannot_run", {}))
+        for lane in LANES:
+            if lane not in [mine["name"] for mine in target["lanes"]]:
+                why = whys.get(lane, "the report does not say why")
+                found.setdefault((lane, why), []).append(target["name"])
+    return [(*key, names) for key, names in sorted(found.items())]
+
+
+def _thin(points, most):
+    if len(points) <= most:
         return points
-    step = (len(points) - 1) / (MAX_POINTS - 1)
-    return [points[round(i * step)] for i in range(MAX_POINTS)]
+    step = (len(points) - 1) / (most - 1)
+    return [points[round(i * step)] for i in range(most)]
+
+
+def _by_lane(target):
+    """{lane: its points that are drawn, in order of time}."""
+    lanes = {}
+    for point in sorted(target["series"], key=lambda point: point["t"]):
+        lanes.setdefault(point["lane"], []).append(point)
+    return {lane: _thin(points, MAX_POINTS) for lane, points in lanes.items()}
 
 
 def plots(report):
     """The plots' data: for each target and lane, columns of equal length."""
     drawn = []
     for target in report["targets"]:
-        lanes = {}
-        for point in target["series"]:
-            lanes.setdefault(point["lane"], []).append(point)
         columns = {}
-        for lane, points in lanes.items():
-            points = _thin(sorted(points, key=lambda point: point["t"]))
+        for lane, points in _by_lane(target).items():
             keys = ("t", "edges", "execs_per_s", "corpus")
             columns[lane] = {key: [point[key] for point in points] for key in keys}
         drawn.append({"name": target["name"], "lanes": columns})
@@ -240,13 +259,18 @@ def _covered_file(file, sources):
     }
 
 
+def _place(file):
+    """Sorts files: those of allocator/ first, then the least covered share of lines first."""
+    share = file["lines_covered"] / file["lines_total"] if file["lines_total"] else 1
+    return not file["path"].startswith("allocator/"), share, file["path"]
+
+
 def _coverage(report, sources):
-    """The coverage. Files with most lost lines come first, then those with most uncovered lines."""
+    """The coverage, its files in the order that the page says."""
     if report["coverage"] is None:
         return None
     files = [_covered_file(file, sources) for file in report["coverage"]["files"]]
-    files.sort(key=lambda file: (-len(file["lost"]), -len(file["uncovered"]), file["path"]))
-    return {**report["coverage"], "files": files}
+    return {**report["coverage"], "files": sorted(files, key=_place)}
 
 
 def build(report, sources):
@@ -267,8 +291,10 @@ def build(report, sources):
         "notes": _notes(report),
         "targets": targets,
         "lanes_drawn": sorted(present, key=lambda name: (LANES + (name,)).index(name)),
+        "idle": _idle(targets),
         "stalled": [target for target in targets if target["stalled"]],
         "coverage": _coverage(report, sources),
         "traces": report["traces"],
         "max_points": MAX_POINTS,
+        "max_rows": MAX_ROWS,
     }

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The morning page and the schema's check, for made-up nights."""
+"""The morning page, for made-up nights."""
 
-import copy
 import html.parser
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -139,6 +139,15 @@ class EveryPageTest(unittest.TestCase):
             self.assertEqual(1, levels.count(1))
             self.assertTrue(all(b <= a + 1 for a, b in zip(levels, levels[1:])), levels)
 
+    def test_every_table_begins_with_its_caption(self):
+        n_tables = 0
+        for name in self.NIGHTS:
+            text = self.texts[name]
+            captions = re.findall(r"<table[^>]*>\s*<caption>(\w[^<]+)</caption>", text)
+            self.assertEqual(text.count("<table"), len(captions))
+            n_tables += len(captions)
+        self.assertGreater(n_tables, 20)
+
     def test_verdict_is_the_heading(self):
         for report, seen in self.each():
             self.assertIn(report["verdict"]["sentence"], seen.text["header"])
@@ -202,7 +211,31 @@ class NightsTest(unittest.TestCase):
         self.assertIn("400      if (a < 400 && b > 0)", seen.text["coverage"])
         self.assertIn("2 gained", seen.text["coverage"])
 
-    def test_file_with_lost_lines_comes_first_with_its_lines(self):
+    def test_coverage_sorts_allocator_first_and_says_by_what(self):
+        coverage = samples.coverage()
+        coverage["files"] = [
+            samples.covered_file("harness/never.c", 90, set(range(100)), lost=[1, 2, 4]),
+            samples.covered_file("allocator/whole.c", 90, set()),
+            samples.covered_file("allocator/large.c", 900, set(range(100))),
+            samples.covered_file("examples/half.c", 90, set(range(45))),
+            samples.covered_file("allocator/small.c", 9, set(range(5))),
+            {**samples.covered_file("allocator/none.c", 0, set()), "compared": False},
+        ]
+        seen = made(samples.healthy(coverage=coverage))
+        paths = [seen.data[f"source-data-{i}"]["path"] for i in range(6)]
+        self.assertEqual(
+            paths[:2] + paths[4:],
+            ["allocator/small.c", "allocator/large.c", "harness/never.c", "examples/half.c"],
+        )
+        listed = seen.text["coverage"].split("By file")[1]
+        self.assertEqual(paths, re.findall(r"\w+/\w+\.c", listed))
+        self.assertIn(
+            "Files of allocator/ first; among them and among the others, the least covered share "
+            "of lines first.",
+            listed,
+        )
+
+    def test_file_with_lost_lines_comes_with_its_lines(self):
         seen = made(samples.healthy())
         first = seen.data["source-data-0"]
         self.assertEqual("allocator/slab/objects.c", first["path"])
@@ -298,16 +331,45 @@ class NightsTest(unittest.TestCase):
 
     def test_lanes_short_of_time_are_not_among_the_troubles(self):
         lanes = [samples.lane("seeded"), samples.lane("msan", short_of_time=2, slices=3)]
-        waiting = ["tsan", "short"]
-        target = samples.target("slab_fuzz", lanes, without_slice=waiting)
-        seen = made(samples.healthy(targets=[target])).text["troubles"]
-        self.assertIn("slab_fuzz: msan short of time: 2 of 3 slices cut off", seen)
-        self.assertIn("slab_fuzz: tsan, short short of time: no slice", seen)
-        self.assertIn("Nothing went wrong with the run itself", seen)
+        waiting = {"without_slice": ["tsan", "short"], "cannot_run": {}}
+        target = samples.target("slab_fuzz", lanes, **waiting)
+        seen = made(samples.healthy(targets=[target])).text
+        self.assertIn("slab_fuzz: msan short of time: 2 of 3 slices cut off", seen["troubles"])
+        self.assertIn("Nothing went wrong with the run itself", seen["troubles"])
+        for lane in waiting["without_slice"]:
+            self.assertIn(f"{lane} short of time: no slice: slab_fuzz\n", seen["targets"])
+
+    def test_every_lane_without_a_slice_is_listed_with_the_reason(self):
+        ran = [samples.lane("seeded"), samples.lane("generator")]
+        why = {"msan": "there is no msan build", "tsan": "left out by --lanes"}
+        more = {"without_slice": ["short"], "cannot_run": {**why, "afl": "AFL++ is not installed"}}
+        targets = [
+            samples.target("pool_fuzz", ran, **more),
+            samples.target("slab_fuzz", ran[:1], **more),
+        ]
+        listed = made(samples.healthy(targets=targets)).text["targets"]
+        listed = listed.split("Lanes without a slice")[1].strip().split("\n")
+        self.assertEqual(
+            listed,
+            [
+                "afl AFL++ is not installed: pool_fuzz, slab_fuzz",
+                "generator the report does not say why: slab_fuzz",
+                "msan there is no msan build: pool_fuzz, slab_fuzz",
+                "short short of time: no slice: pool_fuzz, slab_fuzz",
+                "tsan left out by --lanes: pool_fuzz, slab_fuzz",
+            ],
+        )
+
+    def test_page_says_that_each_lane_had_a_slice(self):
+        target = samples.target("slab_fuzz", [samples.lane(name) for name in view.LANES])
+        seen = made(samples.healthy(targets=[target]))
+        self.assertIn("Each lane of each target had a slice", seen.text["targets"])
+        seen = made(samples.healthy(targets=[target, samples.target("pool_fuzz")]))
+        self.assertNotIn("Each lane of each target", seen.text["targets"])
 
     def test_report_of_an_earlier_version_may_lack_short_time(self):
         target = samples.target("slab_fuzz", [samples.lane("seeded")])
-        del target["without_slice"], target["lanes"][0]["short_of_time"]
+        del target["without_slice"], target["cannot_run"], target["lanes"][0]["short_of_time"]
         seen = made(samples.healthy(targets=[target]))
         self.assertNotIn("short of time:", seen.text["troubles"])
 
@@ -324,6 +386,41 @@ class NightsTest(unittest.TestCase):
         seen = made(samples.healthy(targets=[target]))
         self.assertEqual(["execs_per_s", "corpus"], [c["data-key"] for c in seen.tags("canvas")])
         self.assertIn("Not measured", seen.text["plots"])
+
+    @staticmethod
+    def plots(target):
+        """The plots of a night with this target only: their text, and the rows of their table."""
+        text = page.render(samples.healthy(targets=[target]), samples.SOURCES)
+        plots = text[text.index('<section id="plots">') : text.index("<h3>Corpus growth</h3>")]
+        rows = [re.findall(r"<t[hd][^>]*>([^<]*)", row) for row in plots.split("<tr>")[2:]]
+        return plots, rows
+
+    def test_numbers_of_plots_can_be_read_as_a_table(self):
+        points = [
+            {"t": 5.0, "lane": "seeded", "edges": 3001, "execs_per_s": 4001.0, "corpus": 51},
+            {"t": 75.0, "lane": "msan", "edges": None, "execs_per_s": 402.0, "corpus": 52},
+            {"t": 65.0, "lane": "seeded", "edges": 3003, "execs_per_s": None, "corpus": 53},
+        ]
+        target = samples.target("slab_fuzz", series=points)
+        plots, rows = self.plots(target)
+        self.assertLess(plots.index("<canvas"), plots.index("<summary>Numbers of the plots"))
+        self.assertEqual(
+            [
+                ["seeded", "5 s", "3,001", "4,001", "51"],
+                ["seeded", "1 min 5 s", "3,003", "–", "53"],
+                ["msan", "1 min 15 s", "–", "402", "52"],
+            ],
+            rows,
+        )
+
+    def test_table_below_a_plot_has_the_ends_of_a_long_series(self):
+        points = samples.series("seeded", 600, n_points=5000)
+        target = samples.target("slab_fuzz", series=points)
+        plots, rows = self.plots(target)
+        self.assertIn(f"at most {view.MAX_ROWS} points of each", plots)
+        self.assertEqual(view.MAX_ROWS, len(rows))
+        for point, row in ((points[0], rows[0]), (points[-1], rows[-1])):
+            self.assertEqual([words.number(point[key]) for key in ("edges", "corpus")], row[2::2])
 
     def test_trouble_of_a_target_is_shown_once(self):
         said = "slab_fuzz/msan: no output"
@@ -381,53 +478,6 @@ class WordsTest(unittest.TestCase):
         self.assertEqual("2026-11-28 22:00 +00:00", words.moment("2026-11-28T22:00:04Z"))
         self.assertEqual("2026-11-28 22:00", words.moment("20261128-220004"))
         self.assertEqual("yesterday", words.moment("yesterday"))
-
-
-class SchemaTest(unittest.TestCase):
-    """Broken reports, each with the path of the wrong value."""
-
-    def refused(self, path, change):
-        """Expects that after the change a healthy report is refused at this path."""
-        report = copy.deepcopy(samples.healthy(findings=[samples.finding()]))
-        schema.check(report)
-        change(report)
-        with self.assertRaises(schema.Invalid) as caught:
-            schema.check(report)
-        self.assertTrue(str(caught.exception).startswith(path + ": "), caught.exception)
-
-    def test_missing_key_is_refused(self):
-        self.refused("$", lambda r: r.pop("findings"))
-        self.refused("$.targets[1].lanes[2]", lambda r: r["targets"][1]["lanes"][2].pop("seeds"))
-
-    def test_wrong_type_is_refused(self):
-        self.refused("$.targets[0].execs", lambda r: r["targets"][0].update(execs="many"))
-        self.refused("$.targets", lambda r: r.update(targets={}))
-        self.refused("$.findings[0].known", lambda r: r["findings"][0].update(known=1))
-        self.refused("$.night.jobs", lambda r: r["night"].update(jobs=True))
-        self.refused("$.coverage.note", lambda r: r["coverage"].update(note=7))
-
-    def test_unknown_word_or_format_is_refused(self):
-        self.refused("$.verdict.word", lambda r: r["verdict"].update(word="fine"))
-        self.refused("$.format", lambda r: r.update(format=2))
-        self.refused("$.format", lambda r: r.update(format=True))
-
-    def test_number_that_json_does_not_have_is_refused(self):
-        self.refused("$.night.seconds", lambda r: r["night"].update(seconds=float("nan")))
-
-    def test_lines_that_are_not_numbers_are_refused(self):
-        hits = "$.coverage.files[0].hits"
-        self.refused(hits + "['4']", lambda r: r["coverage"]["files"][0].update(hits={"4": "x"}))
-        self.refused(
-            hits + ", name 'four'", lambda r: r["coverage"]["files"][0].update(hits={"four": 4})
-        )
-
-    def test_unknown_keyword_of_the_schema_is_an_error(self):
-        with self.assertRaisesRegex(ValueError, "minimum"):
-            schema._check(1, {"minimum": 0}, "$")
-
-    def test_broken_report_has_no_page(self):
-        with self.assertRaises(schema.Invalid):
-            page.render({"format": 1}, {})
 
 
 class CommandTest(unittest.TestCase):

@@ -75,6 +75,7 @@ def target(name, lanes=None, **changes):
         "corpus_before": 203,
         "corpus_after": 241,
         "without_slice": [],
+        "cannot_run": {"tsan": "there is no tsan build"},
         "lanes": lanes,
         "series": points,
         "ops_run": {"alloc": 48211, "calloc": 12004, "free": 39120, "reset": 311},

@@ -12,7 +12,7 @@ import unittest.mock
 from pathlib import Path
 
 from fixture import NightTest, is_alive, wait_for_death
-from overnight import settings
+from overnight import lanes, settings
 
 
 class EndsTest(NightTest):
@@ -23,6 +23,7 @@ class EndsTest(NightTest):
         report, output = self.night(status=0)
         self.assertEqual(report["verdict"]["word"], "clean")
         self.assertIn("== one.trace\nreplayed", output)
+        self.assertRegex(output, r"and ops/s are those of one process\ntarget +execs +exec/s")
         target = report["targets"][0]
         self.assertEqual((target["name"], target["edges"]), ("slab_fuzz", 34))
         lane = target["lanes"][0]
@@ -135,7 +136,21 @@ class ShortTest(NightTest):
         for sentence in ("pool_fuzz: no slice for msan", "slab_fuzz: no slice for seeded, msan"):
             self.assertIn("short of time: " + sentence, output)
         self.assertIn("Nothing was found: 1 of 2 targets", output)
-        self.assertIn("short of time: no slice", (self.out / "report.html").read_text())
+        left_out = {name: "left out by --lanes" for name in ("generator", "tsan", "afl", "short")}
+        self.assertEqual([pool["cannot_run"], slab["cannot_run"]], [left_out, left_out])
+        page = (self.out / "report.html").read_text()
+        self.assertIn("<b>msan</b> short of time: no slice: pool_fuzz, slab_fuzz<", page)
+        self.assertIn("<b>afl</b> left out by --lanes: pool_fuzz, slab_fuzz<", page)
+
+    def test_lane_that_cannot_run_is_reported_with_the_reason(self):
+        self.target("slab_fuzz", "healthy")
+        report, _ = self.night("--lanes", "seeded,msan,tsan,afl,generator,short", status=0)
+        target = report["targets"][0]
+        self.assertEqual(sorted(target["cannot_run"]), ["afl", "msan", "tsan"])
+        self.assertEqual(target["cannot_run"]["msan"], "there is no msan build")
+        had = [lane["name"] for lane in target["lanes"]]
+        named = {*had, *target["without_slice"], *target["cannot_run"]}
+        self.assertEqual(named, set(lanes.NAMES))
 
     def test_operations_are_unknown_if_all_slices_end_on_request(self):
         self.target("slab_fuzz", "endless")

@@ -26,6 +26,7 @@ from overnight import (
     history,
     job,
     lanes,
+    machine,
     plan,
     settings,
     shrink,
@@ -335,6 +336,23 @@ class PlanTest(unittest.TestCase):
         self.assertEqual(plan.slice_seconds(50, 60), 4)
         self.assertEqual(plan.slice_seconds(50, 2 * 8 * 3600), 300)
         self.assertEqual(plan.slice_seconds(10, 3000), 100)
+
+
+class LanesThatCannotRunTest(unittest.TestCase):
+    """Why a lane has no slice, however long the night is."""
+
+    def test_each_lane_runs_or_has_its_reason(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for variant in ("asan-ubsan", "tsan", "afl"):
+                files.write_bytes(pathlib.Path(folder, "fuzz/night", variant, "t"), b"")
+            chosen = [lane for lane in lanes.LANES if lane.name != "short"]
+            made = made_settings(folder, targets=["t"], lanes=chosen)
+            why = {"msan": "there is no msan build", "short": "left out by --lanes"}
+            for has_afl, more in ((True, {}), (False, {"afl": "AFL++ is not installed"})):
+                with unittest.mock.patch.object(machine, "has_afl", return_value=has_afl):
+                    self.assertEqual(made.cannot_run("t"), {**why, **more})
+                    runs = [lane.name for lane in made.built_lanes()["t"]]
+                    self.assertEqual(sorted([*runs, *why, *more]), sorted(lanes.NAMES))
 
 
 class SliceTest(unittest.TestCase):

@@ -104,6 +104,11 @@ def _first_stack(text):
     return frames
 
 
+def has_stack(text):
+    """True if a report has frames."""
+    return bool(_first_stack(text))
+
+
 def _stack_text(text):
     begin = _REPORT.search(text)
     end = _SUMMARY.search(text)

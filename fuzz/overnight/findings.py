@@ -2,9 +2,9 @@
 """The findings of a night: one per cause, each with a folder of its own.
 
     findings/<cause>/input          as the fuzzer saved it
-    findings/<cause>/log            what the process printed
+    findings/<cause>/log            what the process printed that found it: its stack is shown
     findings/<cause>/finding.json   target, lane, build, when, how often, what it is known as
-    findings/<cause>/triage.json    what triage.py finds: shrunk input, operations, stack, test
+    findings/<cause>/triage.json    what triage.py finds: shrunk input, operations, test, stack of the replay
 """
 
 import shutil
@@ -236,8 +236,10 @@ class Findings:
         finding, folder = self.by_cause[name], self.folder / name
         # Triage of a finding whose cause was known already holds only the cause.
         triage = {**self._untriaged(folder), **files.read_json(folder / "triage.json", {})}
+        triage |= self._of_find(folder)
         path = str(folder / triage["input"]) if finding["has_input"] else ""
-        shown = ("law", "frames", "ops", "flaky", "reproduced", "tries", "stack", "test")
+        shown = ("law", "frames", "ops", "flaky", "reproduced", "tries", "test")
+        shown += ("stack", "stack_from")
         return {
             **{key: finding[key] for key in ("target", "first_seen_s", "lane", "known_as")},
             "seen": len(finding["sightings"]),
@@ -259,6 +261,16 @@ class Findings:
         return f"{build} && {program} {path}"
 
     @staticmethod
+    def _of_find(folder):
+        """What the process printed that found it, if that has a stack. A replay may fail elsewhere,
+        and runs another input if it was shrunk."""
+        cause = causes.classify(files.read_text(folder / "log"))
+        if cause is None or not causes.has_stack(cause.stack):
+            return {}
+        shown = {"kind": cause.kind, "law": cause.law, "frames": list(cause.frames)}
+        return {**shown, "stack": cause.stack, "stack_from": "find"}
+
+    @staticmethod
     def _untriaged(folder):
         """What the first log shows. It is all there is without time, input or disk for triage."""
         cause = causes.classify(files.read_text(folder / "log"))
@@ -268,6 +280,7 @@ class Findings:
             "kind": cause.kind if cause else None,
             "frames": list(cause.frames) if cause else [],
             "stack": cause.stack if cause else "",
+            "stack_from": "find",
             "ops": "",
             "test": "",
             "flaky": False,

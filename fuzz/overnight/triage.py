@@ -96,11 +96,10 @@ class Triage:
         self._runner = Runner(self._finding, scratch)
 
     def _reproduce(self, data):
-        """Returns (how many tries failed, the first cause seen)."""
+        """Returns (how many tries failed, the first cause seen, or None)."""
         seen = [self._runner.cause(data) for _ in range(_TRIES)]
         found = [cause for cause in seen if cause]
-        first = causes.classify(files.read_text(self._folder / "log"))
-        return len(found), found[0] if found else first
+        return len(found), found[0] if found else None
 
     def _shrink(self, data, cause, shape):
         target = self._finding["target"]
@@ -120,15 +119,18 @@ class Triage:
     def examine(self):
         """Returns the content of triage.json."""
         original = (self._folder / "input").read_bytes()
-        n_again, cause = self._reproduce(original)
+        first = causes.classify(files.read_text(self._folder / "log"))
+        n_again, again = self._reproduce(original)
+        # The find names the finding. A replay may fail in another way, or not at all.
+        cause = first or again
         if cause and self._has_twin(cause):
             return {"cause": cause.name(self._finding["target"])}
         flaky = n_again < _TRIES
         shape = _shape(self._runner.run(b"", "shape"))
         data = original
         # A flaky input is not shrunk: a smaller one that passes proves nothing.
-        if cause and not flaky:
-            data = self._shrink(original, cause, shape)
+        if again and not flaky:
+            data = self._shrink(original, again, shape)
         said = self._runner.run(data, "ops,test")
         files.write_bytes(self._folder / "shrunk", data)
         last = causes.classify(said) or cause
@@ -139,6 +141,7 @@ class Triage:
             "law": last.law if last else None,
             "frames": list(last.frames) if last else [],
             "stack": last.stack if last else "",
+            "stack_from": "replay",
             "ops": _middle_out(_OP.findall(said) or _dump(data, *shape)),
             "test": test.group(1) if test else "",
             "flaky": flaky,

@@ -261,6 +261,18 @@ class NightsTest(unittest.TestCase):
         self.assertIn("is back", seen.text["known"])
         self.assertNotIn("is back", seen.text["new"])
 
+    def test_stack_of_a_replay_is_called_that(self):
+        for change, said in (
+            ({}, "Stack of the find"),
+            ({"stack_from": "replay"}, "Stack, from the replay"),
+            ({"stack_from": None}, "Stack, from the replay"),
+        ):
+            finding = samples.finding(**change)
+            if finding["stack_from"] is None:
+                del finding["stack_from"]  # as in reports of earlier versions
+            seen = made(samples.healthy(findings=[finding])).text["new"]
+            self.assertEqual(re.findall("Stack.*", seen), [said])
+
     def test_first_night_shows_what_is_not_known_yet(self):
         seen = made(samples.first())
         self.assertIn("first night on record", seen.text["night"])

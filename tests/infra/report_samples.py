@@ -107,6 +107,7 @@ def finding(**changes):
         "lane": "seeded",
         "size_bytes": 48,
         "original_bytes": 4096,
+        "stack_from": "find",
         "stack": "==1==ERROR: AddressSanitizer: heap-use-after-free\n    #0 0x55 in slm_slab_free",
         "test": "TEST(SlabFound, HeapUseAfterFreeInFree) {\n    EXPECT_EQ(replay(kOps), kFine);\n}",
         "command": "./bazelw run //fuzz:slab_fuzz_bin -- /root/.cache/slabmill/slab_fuzz-uaf.bin",

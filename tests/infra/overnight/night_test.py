@@ -190,6 +190,31 @@ class FindsTest(NightTest):
         self.assertEqual(again["findings"][0]["known_as"], f"night {report['night']['id']}")
         self.assertEqual(again["verdict"]["word"], "known findings")
 
+    def replay_dies(self, old, new):
+        """A night with a target whose report at a replay has another text than at the find."""
+        self.target("slab_fuzz", "crashes")
+        fake = self.root / "fuzz" / "night" / "asan-ubsan" / "slab_fuzz"
+        says = f'say(CRASH if "max_total_time" in OPTIONS else CRASH.replace("{old}", "{new}"))'
+        fake.write_text(fake.read_text().replace("say(CRASH)", says))
+        report, _ = self.night(status=1)
+        self.assertEqual(len(report["findings"]), 1)
+        return report["findings"][0]
+
+    def test_stack_is_that_of_the_find(self):
+        finding = self.replay_dies("objects.c:3:1", "objects.c:99:1")
+        self.assertIn("in slm_slab_free allocator/slab/objects.c:3:1", finding["stack"])
+        self.assertNotIn(":99:1", finding["stack"])
+        self.assertEqual((finding["stack_from"], finding["reproduced"]), ("find", 3))
+        self.assertIn("Stack of the find", (self.out / "report.html").read_text())
+
+    def test_replay_that_fails_elsewhere_does_not_rename_the_find(self):
+        finding = self.replay_dies("slm_slab_free", "slm_slab_alloc")
+        self.assertEqual(finding["cause"], "slab_fuzz-heap-use-after-free-slm_slab_free")
+        self.assertEqual(finding["frames"][0], "slm_slab_free")
+        self.assertNotIn("slm_slab_alloc", finding["stack"])
+        with open(finding["input"], "rb") as shrunk:
+            self.assertEqual(shrunk.read(), b"\0\0\0\0BAD\0")
+
     def test_flaky_finding_is_marked(self):
         self.target("slab_fuzz", "crashes")
         # The input that it dies of does not kill it when it is run alone.

@@ -69,6 +69,11 @@ class RecoveryTest(NightTest):
         self.put("afl/slab_fuzz/default/queue/id:000001,src:000000", b"of the queue")
         report, _ = self.night(status=1)
         self.assertEqual([f["cause"] for f in report["findings"]], [self.CAUSE])
+        # AFL++ prints no report.
+        finding = report["findings"][0]
+        self.assertEqual(finding["stack_from"], "replay")
+        self.assertIn("slm_slab_free allocator/slab/objects.c:3:1", finding["stack"])
+        self.assertIn("Stack, from the replay", (self.out / "report.html").read_text())
         kept = {p.read_bytes() for p in (self.cache / "corpus" / "slab_fuzz").iterdir()}
         self.assertIn(b"of the queue", kept)
 

@@ -6,5 +6,10 @@ case ${1-} in
 --mill-folder=*) mill=$PWD/${1#*=} ;;
 *) mill=$PWD ;;
 esac
+# Only the runfiles have both: one file is of the tree, the other one of the build.
+if [ ! -e "$mill/fuzz/report/python.sh" ] || [ ! -e "$mill/harness/afl_mutator.so" ]; then
+    echo "overnight: only \`bazel run\` starts a night: ./bazelw run //fuzz:overnight -- --help" >&2
+    exit 2
+fi
 export PYTHONPATH="$mill/fuzz" PYTHONDONTWRITEBYTECODE=1
 exec sh "$mill/fuzz/report/python.sh" -m overnight "$@"

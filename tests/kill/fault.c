@@ -2,6 +2,7 @@
 #include "tests/kill/fault.h"
 
 #include "allocator/journal/log.h"
+#include "allocator/zone/handle.h"
 #include <slabmill/lock.h>
 
 enum kill_fault kill_fault;
@@ -14,6 +15,11 @@ enum slm_status __real_slm_journal_free(struct slm_journal *journal, void *p);
 enum slm_status __real_slm_journal_commit(struct slm_journal *journal);
 enum slm_status __real_slm_journal_recover(struct slm_journal *journal);
 bool __real_slm_lock_is_owner_gone(struct slm_lock *lock, uint64_t owner);
+enum slm_status __real_slm_zone_end_move(struct slm_zone *from);
+enum slm_status __real_slm_zone_begin_use(struct slm_zone *zone, bool is_vouched);
+enum slm_status __real_slm_zone_give_pages_back(struct slm_zone *zone, size_t first_page,
+                                                size_t n_pages, uint64_t *n_bytes,
+                                                struct slm_error *error);
 enum slm_status __wrap_slm_journal_write(struct slm_journal *journal, uint64_t *word,
                                          uint64_t value);
 void *__wrap_slm_journal_alloc(struct slm_journal *journal, size_t size_bytes);
@@ -21,6 +27,11 @@ enum slm_status __wrap_slm_journal_free(struct slm_journal *journal, void *p);
 enum slm_status __wrap_slm_journal_commit(struct slm_journal *journal);
 enum slm_status __wrap_slm_journal_recover(struct slm_journal *journal);
 bool __wrap_slm_lock_is_owner_gone(struct slm_lock *lock, uint64_t owner);
+enum slm_status __wrap_slm_zone_end_move(struct slm_zone *from);
+enum slm_status __wrap_slm_zone_begin_use(struct slm_zone *zone, bool is_vouched);
+enum slm_status __wrap_slm_zone_give_pages_back(struct slm_zone *zone, size_t first_page,
+                                                size_t n_pages, uint64_t *n_bytes,
+                                                struct slm_error *error);
 
 static void write_before_noting(struct slm_journal *journal, uint64_t *word, uint64_t value)
 {
@@ -98,4 +109,24 @@ bool __wrap_slm_lock_is_owner_gone(struct slm_lock *lock, uint64_t owner)
 {
     return kill_fault == KILL_FAULT_TAKES_ALL_FOR_DEAD ||
            __real_slm_lock_is_owner_gone(lock, owner);
+}
+
+enum slm_status __wrap_slm_zone_end_move(struct slm_zone *from)
+{
+    enum slm_status status = __real_slm_zone_end_move(from);
+    return kill_fault == KILL_FAULT_LOCKS_AN_EARLIER_ZONE ? SLM_OK : status;
+}
+
+enum slm_status __wrap_slm_zone_begin_use(struct slm_zone *zone, bool is_vouched)
+{
+    return kill_fault == KILL_FAULT_STAYS_CLEAN ? SLM_OK
+                                                : __real_slm_zone_begin_use(zone, is_vouched);
+}
+
+enum slm_status __wrap_slm_zone_give_pages_back(struct slm_zone *zone, size_t first_page,
+                                                size_t n_pages, uint64_t *n_bytes,
+                                                struct slm_error *error)
+{
+    size_t n_more = kill_fault == KILL_FAULT_TRIMS_A_USED_PAGE ? 1 : 0;
+    return __real_slm_zone_give_pages_back(zone, first_page, n_pages + n_more, n_bytes, error);
 }

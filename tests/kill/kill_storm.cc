@@ -84,6 +84,9 @@ void print_result(const StormResult &result, bool lock_only)
            lock_only ? "locks taken" : "operations",
            static_cast<unsigned long long>(result.n_checks),
            static_cast<unsigned long long>(result.n_copies));
+    printf("%llu moves, %llu syncs, %llu trims\n", static_cast<unsigned long long>(result.n_moves),
+           static_cast<unsigned long long>(result.n_syncs),
+           static_cast<unsigned long long>(result.n_trims));
     printf("%llu recoveries, %llu undone, %llu finished\n",
            static_cast<unsigned long long>(result.n_recoveries),
            static_cast<unsigned long long>(result.n_undone),

@@ -40,11 +40,16 @@ StormResult storm_with(enum kill_fault fault, StormResult (*storm)(const StormOp
 
 void expect_good(const StormResult &result)
 {
-    printf("%.1f s, %llu kills, %llu operations, %llu recoveries, %llu copies\n", result.seconds,
-           static_cast<unsigned long long>(result.n_kills),
+    printf("%.1f s, %llu kills, %llu operations, %llu recoveries, %llu copies, %llu moves, %llu "
+           "syncs, "
+           "%llu trims\n",
+           result.seconds, static_cast<unsigned long long>(result.n_kills),
            static_cast<unsigned long long>(result.n_operations),
            static_cast<unsigned long long>(result.n_recoveries),
-           static_cast<unsigned long long>(result.n_copies));
+           static_cast<unsigned long long>(result.n_copies),
+           static_cast<unsigned long long>(result.n_moves),
+           static_cast<unsigned long long>(result.n_syncs),
+           static_cast<unsigned long long>(result.n_trims));
     EXPECT_EQ(result.n_hangs, 0u);
     EXPECT_EQ(result.n_lost, 0u) << result.first_wrong;
     EXPECT_EQ(result.n_double, 0u) << result.first_wrong;
@@ -56,7 +61,12 @@ void expect_good(const StormResult &result)
 
 TEST(KillStorm, InAZoneNothingHangsIsLostOrHasTwoOwners)
 {
-    expect_good(storm_zone(short_storm()));
+    StormResult result = storm_zone(short_storm());
+    expect_good(result);
+    EXPECT_GT(result.n_copies, 0u);
+    EXPECT_GT(result.n_moves, 0u);
+    EXPECT_GT(result.n_syncs, 0u);
+    EXPECT_GT(result.n_trims, 0u);
 }
 
 TEST(KillStorm, OnALockAloneNothingHangsOrHasTwoOwners)
@@ -72,6 +82,21 @@ TEST(KillStorm, AZoneThatIsNotRecoveredIsFound)
 TEST(KillStorm, AnObjectThatIsNotNotedIsFound)
 {
     EXPECT_FALSE(storm_with(KILL_FAULT_NOTES_NO_OBJECT, storm_zone).is_good());
+}
+
+TEST(KillStorm, AnEarlierZoneThatCanBeLockedIsFound)
+{
+    EXPECT_FALSE(storm_with(KILL_FAULT_LOCKS_AN_EARLIER_ZONE, storm_zone).is_good());
+}
+
+TEST(KillStorm, ACleanMarkThatStaysOnAZoneInUseIsFound)
+{
+    EXPECT_FALSE(storm_with(KILL_FAULT_STAYS_CLEAN, storm_zone).is_good());
+}
+
+TEST(KillStorm, ATrimOfAUsedPageIsFound)
+{
+    EXPECT_FALSE(storm_with(KILL_FAULT_TRIMS_A_USED_PAGE, storm_zone).is_good());
 }
 
 TEST(KillStorm, ALockTakenFromALivingOwnerIsFound)

@@ -83,7 +83,7 @@ Scenario scene(const char *name, slm_status answer, Change change)
     Scenario scenario;
     scenario.name = name;
     scenario.shape = {64 * 1024, 64 * 1024, 1, 192};
-    scenario.shape.is_named = true;
+    scenario.shape.kind = SLM_SEGMENT_POSIX;
     scenario.prepare = prepare;
     scenario.enter = [answer](World &, slm_zone *zone) {
         static slm_status of_move;

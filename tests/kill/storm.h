@@ -25,7 +25,10 @@ struct StormResult {
     uint64_t n_kills = 0;
     uint64_t n_operations = 0; /* operations done, or locks taken */
     uint64_t n_checks = 0;
-    uint64_t n_copies = 0;     /* of the zone, whole */
+    uint64_t n_copies = 0; /* of the zone, whole */
+    uint64_t n_moves = 0;  /* of its content, to a zone that took its place */
+    uint64_t n_syncs = 0;
+    uint64_t n_trims = 0;      /* that gave memory back */
     uint64_t n_recoveries = 0; /* the zone's count; for the lock alone: owners found dead */
     uint64_t n_undone = 0;
     uint64_t n_finished = 0;
@@ -43,7 +46,8 @@ struct StormResult {
 /* A waiter that sleeps for longer, while the lock is free or its owner dead, was not woken. */
 constexpr double LOST_WAKE_S = 1;
 
-/* Uses objects, trees, lists, growth and copies of a zone; one copy at least is whole. */
+/* Uses objects, trees, lists and growth of a zone; copies, moves, syncs and trims it. Lasts until
+ * each of these four was completed once. */
 StormResult storm_zone(const StormOptions &options);
 
 /* Uses the lock alone. */

@@ -10,8 +10,6 @@
 namespace kill_test {
 namespace {
 
-constexpr size_t FIRST_BYTES = size_t{1} << 20;
-constexpr size_t MOST_BYTES = size_t{4} << 20;
 constexpr double CHECK_EVERY_S = 0.25;
 
 /* Everything that should be in the zone. */
@@ -31,6 +29,7 @@ class Check {
             note("the zone breaks an invariant");
             return;
         }
+        check_use();
         for (unsigned slot = 0; slot < N_SLOTS; slot++) {
             for (unsigned i = 0; i < N_ENTRIES; i++) {
                 check_entry(slot, i);
@@ -47,12 +46,22 @@ class Check {
         count_wrong(shared_, what, is_double);
     }
 
+    /* A zone that is locked is in use, and its content was never in doubt. */
+    void check_use()
+    {
+        struct slm_zone_stats stats;
+        slm_zone_get_stats(zone_, &stats);
+        if (stats.is_clean || stats.needs_check) {
+            note("the zone is marked clean while it is locked, or is to be checked");
+        }
+    }
+
     /* See EntryState. */
-    void compare_with_record(const Entry *entry, uint64_t offset)
+    void compare_with_record(const Entry *entry, uint64_t sequence)
     {
         uint64_t state = __atomic_load_n(&entry->state, __ATOMIC_SEQ_CST);
-        if (state == NONE ? offset != 0
-                          : offset != entry->offset && (state == LIVE || offset != 0)) {
+        if (state == NONE ? sequence != 0
+                          : sequence != entry->sequence && (state == LIVE || sequence != 0)) {
             note(state == NONE ? "an object that was not committed is there"
                                : "an object that was committed is not in the directory");
         }
@@ -62,7 +71,8 @@ class Check {
     {
         uint64_t offset = board_->directory[slot][i];
         if (!is_copy_) {
-            compare_with_record(&shared_->slots[slot].entries[i], offset);
+            compare_with_record(&shared_->slots[slot].entries[i],
+                                sequence_at(zone_, &board_->directory[slot][i]));
         }
         if (offset == 0) {
             return;
@@ -134,42 +144,46 @@ void make_board(World &world)
     expect(slm_zone_unlock(zone) == SLM_OK, "the zone cannot be unlocked");
 }
 
-void fill_result(const Herd &herd, const Shared *shared, const slm_zone *zone, StormResult *result)
+void fill_result(const Herd &herd, const Shared *shared, StormResult *result)
 {
-    struct slm_zone_stats stats;
-    slm_zone_get_stats(zone, &stats);
     result->n_kills = herd.n_kills();
     result->n_operations = herd.n_operations();
-    result->n_recoveries = stats.n_recoveries;
-    result->n_undone = stats.n_undone;
-    result->n_finished = stats.n_finished;
+    result->n_recoveries = shared->repairs.n_recoveries;
+    result->n_undone = shared->repairs.n_undone;
+    result->n_finished = shared->repairs.n_finished;
     result->n_copies = shared->n_copies;
+    result->n_moves = shared->n_moves;
+    result->n_syncs = shared->n_syncs;
+    result->n_trims = shared->n_trims;
     result->n_lost = shared->n_lost;
     result->n_double = shared->n_double;
     memcpy(result->first_wrong, shared->first_wrong, sizeof result->first_wrong);
 }
 
-uint64_t n_recoveries_of(const slm_zone *zone)
+void follow(World &world, Shared *shared)
 {
-    struct slm_zone_stats stats;
-    slm_zone_get_stats(zone, &stats);
-    return stats.n_recoveries;
+    std::string wrong = world.follow();
+    if (!wrong.empty()) {
+        count_wrong(shared, wrong.c_str(), false);
+    }
 }
 
-/* Returns false if the lock could not be taken. */
-bool check_now(slm_zone *zone, Shared *shared, double hang_s, StormResult *result)
+/* Locks the zone that has the name now: the content may move while the caller waits. */
+slm_status lock_in_time(World &world, Shared *shared, double hang_s)
 {
-    bool had = check_zone(zone, shared, hang_s);
-    result->n_checks++;
-    result->n_hangs += !had;
-    return had;
+    double end = now_s() + hang_s;
+    slm_status status;
+    do {
+        follow(world, shared);
+        status = slm_zone_timedlock(world.ours(), static_cast<unsigned>(hang_s * 1000));
+    } while (status == SLM_E_REPLACED && now_s() < end);
+    return status;
 }
 
-} // namespace
-
-bool check_zone(slm_zone *zone, Shared *shared, double hang_s)
+/* Returns false if the lock could not be taken for hang_s. */
+bool check_zone(World &world, Shared *shared, double hang_s)
 {
-    slm_status status = slm_zone_timedlock(zone, static_cast<unsigned>(hang_s * 1000));
+    slm_status status = lock_in_time(world, shared, hang_s);
     if (status == SLM_E_TIMEOUT) {
         return false;
     }
@@ -177,9 +191,59 @@ bool check_zone(slm_zone *zone, Shared *shared, double hang_s)
         count_wrong(shared, slm_status_text(status), false);
         return true;
     }
-    Check(zone, shared, false).run();
-    (void)slm_zone_unlock(zone);
+    check_locked(world.ours(), shared);
+    shared->repairs = repairs_of(world.ours());
+    (void)slm_zone_unlock(world.ours());
     return true;
+}
+
+bool check_now(World &world, Shared *shared, double hang_s, StormResult *result)
+{
+    bool had = check_zone(world, shared, hang_s);
+    result->n_checks++;
+    result->n_hangs += !had;
+    return had;
+}
+
+/* After the last kill: a move, which also removes what killed makers of zones left. */
+void move_once_more(World &world, Shared *shared, uint64_t seed)
+{
+    Random random(seed);
+    slm_zone *moved = move_zone(world, world.ours(), shared, &random);
+    if (moved == nullptr) {
+        return; /* no room in the shortest zone */
+    }
+    slm_zone_detach(moved);
+    if (world.count_files() != 1) {
+        count_wrong(shared, "a killed process left a file that a later move did not remove", false);
+    }
+}
+
+bool has_done_all(const Shared *shared)
+{
+    for (const uint64_t *n :
+         {&shared->n_copies, &shared->n_moves, &shared->n_syncs, &shared->n_trims}) {
+        if (__atomic_load_n(n, __ATOMIC_RELAXED) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+} // namespace
+
+void check_locked(slm_zone *zone, Shared *shared)
+{
+    Check(zone, shared, false).run();
+}
+
+Repairs repairs_of(slm_zone *zone)
+{
+    struct slm_zone_stats stats;
+    slm_zone_get_stats(zone, &stats);
+    const Repairs &earlier = static_cast<const Board *>(slm_zone_root_locked(zone))->earlier;
+    return {earlier.n_recoveries + stats.n_recoveries, earlier.n_undone + stats.n_undone,
+            earlier.n_finished + stats.n_finished};
 }
 
 void check_copy(slm_zone *copy, Shared *shared)
@@ -201,24 +265,25 @@ StormResult storm_zone(const StormOptions &options)
     shape.max_bytes = MOST_BYTES;
     shape.per_doubling = 8;
     shape.journal_entries = 1024;
+    shape.kind = SLM_SEGMENT_FILE;
     World world(shape);
     make_board(world);
     auto *shared = static_cast<Shared *>(share_memory(sizeof(Shared)));
     Work work = [&](unsigned slot, uint64_t seed) {
         /* The two mappings are at different addresses. */
-        work_in_zone(slot % 2 == 0 ? world.theirs() : world.ours(), shared, slot, seed);
+        work_in_zone(world, slot % 2 == 0 ? world.theirs() : world.ours(), shared, slot, seed);
     };
     double start = now_s();
     double checked = start;
     Holder holder = [&] { return kill_peek_holder_in(kill_peek_lock_word(world.ours())); };
     Herd herd(options, work, holder, shared);
     bool goes_on = true;
-    while (goes_on && (herd.goes_on(n_recoveries_of(world.ours())) ||
-                       __atomic_load_n(&shared->n_copies, __ATOMIC_RELAXED) == 0)) {
+    while (goes_on && (herd.goes_on(shared->repairs.n_recoveries) || !has_done_all(shared))) {
         herd.kill_some();
+        follow(world, shared);
         result.n_hangs += herd.count_hangs();
         if (now_s() - checked > CHECK_EVERY_S) {
-            goes_on = check_now(world.ours(), shared, options.hang_s, &result);
+            goes_on = check_now(world, shared, options.hang_s, &result);
             checked = now_s();
         }
         goes_on = goes_on && result.n_hangs == 0 && shared->n_lost + shared->n_double == 0;
@@ -229,8 +294,11 @@ StormResult storm_zone(const StormOptions &options)
     herd.end();
     remove_copies();
     result.seconds = now_s() - start;
-    (void)check_now(world.ours(), shared, options.hang_s, &result);
-    fill_result(herd, shared, world.ours(), &result);
+    if (result.n_hangs == 0) {
+        move_once_more(world, shared, options.seed);
+    }
+    (void)check_now(world, shared, options.hang_s, &result);
+    fill_result(herd, shared, &result);
     return result;
 }
 

@@ -43,7 +43,7 @@ void check_file(const std::string &name, Shared *shared)
 
 } // namespace
 
-/* Another thread may make a copy at this time, or change the zone too fast. */
+/* Another thread may make a copy at this time, change the zone too fast, or move its content. */
 void copy_zone(slm_zone *zone, Shared *shared, unsigned slot)
 {
     slm_error error;
@@ -53,7 +53,7 @@ void copy_zone(slm_zone *zone, Shared *shared, unsigned slot)
     slm_status status = slm_zone_copy(zone, &to, nullptr, &error);
     if (status == SLM_OK) {
         check_file(name, shared);
-    } else if (status != SLM_E_LOCKED && status != SLM_E_TIMEOUT) {
+    } else if (status != SLM_E_LOCKED && status != SLM_E_TIMEOUT && status != SLM_E_REPLACED) {
         count_wrong(shared, error.text, false);
     }
     (void)slm_segment_remove(&to, nullptr);

@@ -22,12 +22,14 @@ constexpr unsigned N_ENTRIES = 48; /* the most objects that one worker owns */
  *   NONE      the directory has no object there
  *   LIVE      the directory has this object, which is live and has its owner's stamp
  *   UNSURE    either of the two: the owner was about to commit a change between them
+ *
+ * An object is known by its sequence: a move of the zone's content changes its offset.
  */
 enum EntryState : uint64_t { NONE, LIVE, UNSURE };
 
 struct Entry {
     uint64_t state;
-    uint64_t offset;
+    uint64_t sequence;
 };
 
 /* Belongs to a thread, in any process: a thread that replaces a dead one goes on with its slot. */
@@ -39,17 +41,31 @@ struct Slot {
     Entry entries[N_ENTRIES];
 };
 
+struct Repairs {
+    uint64_t n_recoveries;
+    uint64_t n_undone;
+    uint64_t n_finished;
+};
+
 struct Shared {
     uint64_t n_lost;
     uint64_t n_double;
     uint64_t n_copies;
+    uint64_t n_moves;
+    uint64_t n_syncs;
+    uint64_t n_trims;
+    Repairs repairs; /* at the last check */
     uint64_t inside; /* for the lock alone: the holder */
     char first_wrong[160];
     Slot slots[N_SLOTS];
 };
 
+constexpr size_t FIRST_BYTES = size_t{1} << 20;
+constexpr size_t MOST_BYTES = size_t{4} << 20;
+
 /* In the zone. The root leads to it. */
 struct Board {
+    Repairs earlier; /* of the zones whose content was moved here */
     slm_rbtree tree;
     slm_lru lru;
     uint64_t directory[N_SLOTS][N_ENTRIES]; /* offsets as the journal counts them */
@@ -66,6 +82,12 @@ struct Thing {
 
 unsigned char fill_of(const Thing &thing);
 uint64_t key_of_thing(uint64_t owner, uint64_t sequence);
+
+/* Returns the sequence of the object at that entry of the directory. 0: it has none. */
+uint64_t sequence_at(slm_zone *zone, const uint64_t *entry);
+void link_thing(slm_zone *zone, Thing *thing, Shared *shared);
+/* Returns the repairs of the zone and of those before it. The caller holds the lock. */
+Repairs repairs_of(slm_zone *zone);
 
 /* Returns "", or what is wrong with the object at that entry. *is_double: the object has another
  * owner's stamp. The caller holds the lock. */
@@ -159,8 +181,39 @@ class Herd {
     double began_at_ = now_s();
 };
 
-/* Checks everything under the lock. Returns false if the lock could not be taken for hang_s. */
-bool check_zone(slm_zone *zone, Shared *shared, double hang_s);
+/* A thread's handle of the zone. Another zone may take that one's place at any time. */
+class Handle {
+  public:
+    Handle(const World &world, slm_zone *inherited, Shared *shared)
+        : world_(world), zone_(inherited), shared_(shared)
+    {
+    }
+    slm_zone *zone()
+    {
+        return zone_;
+    }
+    /* Locks the zone that has the name now. Returns false, and counts the problem, if it cannot. */
+    bool lock();
+    /* Goes on with that handle, and detaches the one before if it is this thread's own. */
+    void go_over_to(slm_zone *zone);
+
+  private:
+    void expect_replaced();
+
+    const World &world_;
+    slm_zone *zone_;
+    Shared *shared_;
+    bool is_own_ = false;
+};
+
+/* Moves the zone's content to another zone, as a server's master does. Returns a handle of that
+ * one, or NULL if others were in the way. */
+slm_zone *move_zone(const World &world, slm_zone *zone, Shared *shared, Random *random);
+void sync_zone(slm_zone *zone, Shared *shared);
+void trim_zone(slm_zone *zone, Shared *shared);
+
+/* Checks everything. The caller holds the lock. */
+void check_locked(slm_zone *zone, Shared *shared);
 
 /* Checks a copy of the zone, which no other process has: it is of one moment. */
 void check_copy(slm_zone *copy, Shared *shared);
@@ -171,8 +224,8 @@ void copy_zone(slm_zone *zone, Shared *shared, unsigned slot);
 void remove_copies();
 
 /* The operations of a worker: see storm_work.cc. */
-void take_over_slot(slm_zone *zone, Shared *shared, unsigned slot);
-void work_in_zone(slm_zone *zone, Shared *shared, unsigned slot, uint64_t seed);
+void work_in_zone(const World &world, slm_zone *inherited, Shared *shared, unsigned slot,
+                  uint64_t seed);
 
 } // namespace kill_test
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The work of the storm's processes: they allocate and free objects with their stamp, some in tree
- * and list. */
+ * and list. Now and then one of them does something with the whole zone. */
 #include <cstring>
 
 #include "tests/kill/storm_priv.h"
@@ -28,6 +28,24 @@ static const char *judge_fill(const Thing &thing)
     return "";
 }
 
+uint64_t sequence_at(slm_zone *zone, const uint64_t *entry)
+{
+    return *entry == 0
+               ? 0
+               : static_cast<const Thing *>(slm_journal_pointer(slm_zone_journal(zone), *entry))
+                     ->sequence;
+}
+
+void link_thing(slm_zone *zone, Thing *thing, Shared *shared)
+{
+    slm_journal *journal = slm_zone_journal(zone);
+    auto *board = static_cast<Board *>(slm_zone_root_locked(zone));
+    if (slm_rbtree_insert(journal, &board->tree, &thing->item.node, order_items) != SLM_OK ||
+        slm_lru_insert(journal, &board->lru, &thing->item.used) != SLM_OK) {
+        count_wrong(shared, "a new node is in a tree or list already", false);
+    }
+}
+
 const char *judge_thing(slm_zone *zone, uint64_t offset, unsigned slot, bool *is_double)
 {
     slm_journal *journal = slm_zone_journal(zone);
@@ -51,21 +69,40 @@ const char *judge_thing(slm_zone *zone, uint64_t offset, unsigned slot, bool *is
 
 namespace {
 
-constexpr uint64_t TURNS_BETWEEN_COPIES = 1000;
+/* One turn of so many copies the zone, one moves it, one syncs it, one trims it. */
+constexpr uint64_t TURNS_BETWEEN = 1000;
 
 class Worker {
   public:
-    Worker(slm_zone *zone, Shared *shared, unsigned slot, uint64_t seed)
-        : zone_(zone), shared_(shared), me_(&shared->slots[slot]), slot_(slot), random_(seed)
+    Worker(const World &world, slm_zone *inherited, Shared *shared, unsigned slot, uint64_t seed)
+        : world_(world), handle_(world, inherited, shared), shared_(shared),
+          me_(&shared->slots[slot]), slot_(slot), random_(seed)
     {
+    }
+
+    /* The slot's last owner was killed: what it was about to commit happened or did not. */
+    void take_over_slot()
+    {
+        if (!lock()) {
+            return;
+        }
+        for (unsigned i = 0; i < N_ENTRIES; i++) {
+            Entry *entry = &me_->entries[i];
+            if (entry->state == UNSURE) {
+                bool is_there =
+                    sequence_at(zone(), &board()->directory[slot_][i]) == entry->sequence;
+                __atomic_store_n(&entry->state, is_there ? LIVE : NONE, __ATOMIC_SEQ_CST);
+            }
+        }
+        (void)slm_zone_unlock(zone());
     }
 
     void turn()
     {
         auto idx = static_cast<unsigned>(random_.below(N_ENTRIES));
         uint64_t dice = random_.below(100);
-        if (random_.below(TURNS_BETWEEN_COPIES) == 0) {
-            copy_zone(zone_, shared_, slot_);
+        if (use_whole_zone(random_.below(TURNS_BETWEEN))) {
+            /* done */
         } else if (dice == 0) {
             grow();
         } else if (dice < 5) {
@@ -81,21 +118,50 @@ class Worker {
     }
 
   private:
+    slm_zone *zone()
+    {
+        return handle_.zone();
+    }
     Board *board()
     {
-        return static_cast<Board *>(slm_zone_root_locked(zone_));
+        return static_cast<Board *>(slm_zone_root_locked(zone()));
     }
     slm_journal *journal()
     {
-        return slm_zone_journal(zone_);
+        return slm_zone_journal(zone());
     }
     bool lock()
     {
-        slm_status status = slm_zone_lock(zone_);
-        if (status != SLM_OK) {
-            count_wrong(shared_, slm_status_text(status), false);
+        return handle_.lock();
+    }
+
+    /* Returns false for most dice: nothing was done. */
+    bool use_whole_zone(uint64_t dice)
+    {
+        switch (dice) {
+        case 0:
+            copy_zone(zone(), shared_, slot_);
+            return true;
+        case 1:
+            move();
+            return true;
+        case 2:
+            sync_zone(zone(), shared_);
+            return true;
+        case 3:
+            trim_zone(zone(), shared_);
+            return true;
+        default:
+            return false;
         }
-        return status == SLM_OK;
+    }
+
+    void move()
+    {
+        slm_zone *moved = move_zone(world_, zone(), shared_, &random_);
+        if (moved != nullptr) {
+            handle_.go_over_to(moved);
+        }
     }
 
     /* Mostly small objects, and some of more than a chunk. */
@@ -121,15 +187,6 @@ class Worker {
         return thing;
     }
 
-    void link(Thing *thing)
-    {
-        if (slm_rbtree_insert(journal(), &board()->tree, &thing->item.node, order_items) !=
-                SLM_OK ||
-            slm_lru_insert(journal(), &board()->lru, &thing->item.used) != SLM_OK) {
-            count_wrong(shared_, "a new node is in a tree or list already", false);
-        }
-    }
-
     void create(unsigned idx)
     {
         bool is_linked = random_.below(2) == 0;
@@ -139,29 +196,37 @@ class Worker {
         Thing *thing = make(is_linked);
         if (thing != nullptr) {
             Entry *entry = &me_->entries[idx];
-            entry->offset = slm_journal_offset(journal(), thing);
+            entry->sequence = thing->sequence;
             __atomic_store_n(&entry->state, UNSURE, __ATOMIC_SEQ_CST);
-            slm_journal_write(journal(), &board()->directory[slot_][idx], entry->offset);
+            slm_journal_write(journal(), &board()->directory[slot_][idx],
+                              slm_journal_offset(journal(), thing));
             if (is_linked) {
-                link(thing);
+                link_thing(zone(), thing, shared_);
             }
-            (void)slm_zone_unlock(zone_);
+            (void)slm_zone_unlock(zone());
             __atomic_store_n(&entry->state, LIVE, __ATOMIC_SEQ_CST);
         } else {
-            (void)slm_zone_unlock(zone_);
+            (void)slm_zone_unlock(zone());
         }
     }
 
     /* Returns NULL, and counts the problem, if the object has changed. */
     Thing *look(unsigned idx)
     {
-        bool is_double;
-        const char *wrong = judge_thing(zone_, me_->entries[idx].offset, slot_, &is_double);
+        bool is_double = false;
+        uint64_t offset = board()->directory[slot_][idx];
+        const char *wrong = offset == 0 ? "an object that was committed is not in the directory"
+                                        : judge_thing(zone(), offset, slot_, &is_double);
         if (wrong[0] != '\0') {
             count_wrong(shared_, wrong, is_double);
             return nullptr;
         }
-        return static_cast<Thing *>(slm_journal_pointer(journal(), me_->entries[idx].offset));
+        auto *thing = static_cast<Thing *>(slm_journal_pointer(journal(), offset));
+        if (thing->sequence != me_->entries[idx].sequence) {
+            count_wrong(shared_, "an earlier object is in the directory", false);
+            return nullptr;
+        }
+        return thing;
     }
 
     void destroy(unsigned idx)
@@ -181,7 +246,7 @@ class Worker {
             (void)slm_journal_free(journal(), thing);
         }
         slm_journal_write(journal(), &board()->directory[slot_][idx], 0);
-        (void)slm_zone_unlock(zone_);
+        (void)slm_zone_unlock(zone());
         __atomic_store_n(&entry->state, NONE, __ATOMIC_SEQ_CST);
     }
 
@@ -200,7 +265,7 @@ class Worker {
             }
             (void)slm_lru_touch(journal(), &board()->lru, &thing->item.used);
         }
-        (void)slm_zone_unlock(zone_);
+        (void)slm_zone_unlock(zone());
     }
 
     void change_and_abort()
@@ -208,24 +273,25 @@ class Worker {
         if (lock()) {
             Thing *thing = make(true);
             if (thing != nullptr) {
-                link(thing);
+                link_thing(zone(), thing, shared_);
             }
             slm_journal_write(journal(), &board()->directory[slot_][0], 1);
-            slm_zone_abort_locked(zone_);
-            (void)slm_zone_unlock(zone_);
+            slm_zone_abort_locked(zone());
+            (void)slm_zone_unlock(zone());
         }
     }
 
     void grow()
     {
         struct slm_zone_stats stats;
-        slm_zone_get_stats(zone_, &stats);
+        slm_zone_get_stats(zone(), &stats);
         if (stats.bytes < stats.max_bytes) {
-            (void)slm_zone_grow(zone_, stats.bytes + 65536, nullptr);
+            (void)slm_zone_grow(zone(), stats.bytes + 65536, nullptr);
         }
     }
 
-    slm_zone *zone_;
+    const World &world_;
+    Handle handle_;
     Shared *shared_;
     Slot *me_;
     unsigned slot_;
@@ -234,28 +300,11 @@ class Worker {
 
 } // namespace
 
-/* The slot's last owner was killed: what it was about to commit happened or did not. */
-void take_over_slot(slm_zone *zone, Shared *shared, unsigned slot)
+void work_in_zone(const World &world, slm_zone *inherited, Shared *shared, unsigned slot,
+                  uint64_t seed)
 {
-    if (slm_zone_lock(zone) != SLM_OK) {
-        count_wrong(shared, "the zone cannot be locked", false);
-        return;
-    }
-    const Board *board = static_cast<const Board *>(slm_zone_root_locked(zone));
-    for (unsigned i = 0; i < N_ENTRIES; i++) {
-        Entry *entry = &shared->slots[slot].entries[i];
-        if (entry->state == UNSURE) {
-            uint64_t state = board->directory[slot][i] == entry->offset ? LIVE : NONE;
-            __atomic_store_n(&entry->state, state, __ATOMIC_SEQ_CST);
-        }
-    }
-    (void)slm_zone_unlock(zone);
-}
-
-void work_in_zone(slm_zone *zone, Shared *shared, unsigned slot, uint64_t seed)
-{
-    take_over_slot(zone, shared, slot);
-    Worker worker(zone, shared, slot, seed);
+    Worker worker(world, inherited, shared, slot, seed);
+    worker.take_over_slot();
     for (;;) {
         worker.turn();
     }

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <unistd.h>
 
 #include "tests/kill/peek.h"
@@ -54,7 +55,15 @@ static std::string new_lock_path()
     return path;
 }
 
-World::World(const Shape &shape)
+/* In memory, so that no disk holds up who has the lock. */
+static std::string new_folder()
+{
+    std::string path = "/dev/shm/kill_XXXXXX";
+    expect(mkdtemp(path.data()) != nullptr, path.c_str());
+    return path;
+}
+
+World::World(const Shape &shape) : kind_(shape.kind)
 {
     slm_error error;
     slm_zone_options options = {};
@@ -68,33 +77,52 @@ World::World(const Shape &shape)
         lock_path_ = new_lock_path();
     }
     options.lock_path = lock_path_.c_str();
-    options.segment.kind = shape.is_named ? SLM_SEGMENT_POSIX : SLM_SEGMENT_MEMFD;
-    if (shape.is_named) {
+    if (kind_ == SLM_SEGMENT_POSIX) {
         name_ = "kill_" + std::to_string(getpid());
-        options.segment.name = name_.c_str();
+    } else if (kind_ == SLM_SEGMENT_FILE) {
+        folder_ = new_folder();
+        name_ = folder_ + "/zone";
     }
+    options.segment = place();
     expect(slm_zone_create(&theirs_, &options, &error) == SLM_OK, error.text);
-    slm_zone_attach_options attach = to_attach();
-    expect(slm_zone_attach(&ours_, &attach, &error) == SLM_OK, error.text);
+    ours_ = attach(&error);
+    expect(ours_ != nullptr, error.text);
     expect(slm_zone_root_locked(ours_) == nullptr, "a new zone has a root");
     expect(kill_peek_base(ours_) != kill_peek_base(theirs_),
            "both mappings are at the same address");
 }
 
-slm_zone_attach_options World::to_attach() const
+slm_segment_options World::place() const
 {
-    slm_zone_attach_options attach = {};
-    attach.segment.kind = name_.empty() ? SLM_SEGMENT_MEMFD : SLM_SEGMENT_POSIX;
-    attach.segment.name = name_.c_str();
-    attach.segment.id = slm_segment_id(slm_zone_segment(theirs_));
-    attach.lock_path = lock_path_.c_str();
-    return attach;
+    slm_segment_options place = {};
+    place.kind = kind_;
+    place.name = name_.empty() ? nullptr : name_.c_str();
+    return place;
+}
+
+slm_zone *World::attach(slm_error *error) const
+{
+    slm_zone *zone = nullptr;
+    slm_zone_attach_options options = {};
+    options.segment = place();
+    options.segment.id = slm_segment_id(slm_zone_segment(theirs_));
+    options.lock_path = lock_path_.c_str();
+    (void)slm_zone_attach(&zone, &options, error);
+    return zone;
+}
+
+unsigned World::count_files() const
+{
+    unsigned n = 0;
+    for (const auto &entry : std::filesystem::directory_iterator(folder_)) {
+        n += entry.is_regular_file();
+    }
+    return n;
 }
 
 std::string World::follow()
 {
     slm_error error;
-    slm_zone_attach_options attach = to_attach();
     if (name_.empty() || slm_segment_verify(slm_zone_segment(ours_), nullptr) == SLM_OK) {
         return "";
     }
@@ -102,19 +130,24 @@ std::string World::follow()
         return "the earlier zone can be locked";
     }
     slm_zone_detach(ours_);
-    return slm_zone_attach(&ours_, &attach, &error) == SLM_OK ? "" : error.text;
+    ours_ = attach(&error);
+    return ours_ != nullptr ? "" : error.text;
 }
 
 World::~World()
 {
     if (!name_.empty()) {
+        slm_segment_options named = place();
         kill_peek_remove_leftovers(ours_);
-        unlink(("/dev/shm/" + name_).c_str());
+        (void)slm_segment_remove(&named, nullptr);
     }
     slm_zone_detach(ours_);
     slm_zone_detach(theirs_);
     if (!lock_path_.empty()) {
         unlink(lock_path_.c_str());
+    }
+    if (!folder_.empty()) {
+        rmdir(folder_.c_str());
     }
 }
 

@@ -25,7 +25,7 @@ struct Shape {
     unsigned per_doubling = 1;
     unsigned journal_entries = 192;
     slm_lock_kind lock = SLM_LOCK_ROBUST;
-    bool is_named = false; /* a POSIX segment, which another zone may replace */
+    slm_segment_kind kind = SLM_SEGMENT_MEMFD; /* POSIX, FILE: another zone may replace it */
 };
 
 /* A user's object in a tree and a list. */
@@ -66,6 +66,13 @@ class World {
     /* If another zone has taken this one's place, ours() is that one afterwards. Returns "", or
      * what is wrong. */
     std::string follow();
+
+    /* Returns a new handle of the zone that has the name now, or NULL. */
+    slm_zone *attach(slm_error *error) const;
+    /* The options that name the zone's segment; the name stays this world's. */
+    slm_segment_options place() const;
+    /* Returns the number of files in the folder of a FILE, which has only this zone. */
+    unsigned count_files() const;
 
     /* Does what the reaper of a victim must do: frees locks of nginx's kind by force. */
     void force_dead_owner();
@@ -111,10 +118,10 @@ class World {
   private:
     slm_zone *theirs_ = nullptr;
     slm_zone *ours_ = nullptr;
-    slm_zone_attach_options to_attach() const;
-
     std::string lock_path_; /* of a file lock */
-    std::string name_;      /* of a POSIX segment */
+    slm_segment_kind kind_;
+    std::string folder_; /* of a FILE */
+    std::string name_;   /* of a segment that has one */
     std::vector<unsigned char> saved_;
     bool has_items_ = false;
     size_t asked_ = 0;

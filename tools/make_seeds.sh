@@ -112,7 +112,7 @@ zone()
 }
 z_lock=0 z_timed=1 z_unlock=2 z_commit=3 z_abort=4 z_alloc=5 z_calloc=6 z_memalign=7 z_free=8
 z_free_wrong=9 z_write=10 z_save=11 z_set_root=12 z_reset=13 z_alloc_alone=14 z_free_alone=15
-z_grow=16 z_die=17 z_die_within=18 z_force=19 z_reattach=20 z_read=21
+z_grow=16 z_die=17 z_die_within=18 z_force=19 z_reattach=20 z_read=21 z_copy=22 z_trim=23
 
 # Twelve objects of all sizes; the first is the root.
 zone_objects()
@@ -195,6 +195,19 @@ make_zones()
             zone_changes 3 && zone $z_reattach 0 0 0 0 && zone $z_die 3 0 0 0 &&
             zone $z_alloc_alone 0 5 0 8 && zone $z_force 1 0 0 0 &&
             zone $z_alloc_alone 0 5 0 8) >"$dir/alone_$settings"
+        ($begin && zone_objects && for n in 0 1 2 3 4 5 6 7; do
+            zone $z_copy 1 0 "$n" $((n * 77777 + settings))
+        done && zone $z_lock 1 0 0 0 && zone_changes 1 && zone $z_copy 1 0 3 5 &&
+            zone $z_copy 2 0 3 5 && zone $z_die 1 0 0 1 && zone $z_force 2 0 0 0 &&
+            zone $z_copy 2 0 7 9) >"$dir/copies_$settings"
+        ($begin && zone_objects && zone $z_trim 1 0 0 0 && zone $z_lock 1 0 0 0 &&
+            zone $z_trim 1 0 0 0 && zone $z_trim 2 0 0 0 && zone_changes 1 &&
+            zone $z_alloc 1 30 0 8900 && zone $z_memalign 1 31 9 5000 && zone $z_alloc 1 32 0 0 &&
+            zone $z_unlock 1 0 0 0 && zone $z_free_alone 2 9 0 0 && zone $z_trim 0 0 0 0 &&
+            zone $z_copy 0 0 7 3 && zone $z_alloc_alone 3 33 0 8900 &&
+            zone $z_grow 3 0 0 60000 && zone $z_trim 1 0 0 0 && for point in 1 3 6 10 15 21; do
+                die_at "$point" && zone $z_trim 1 0 0 0 && next_actor
+            done) >"$dir/trims_$settings"
     done
 }
 
@@ -353,7 +366,7 @@ make_zone_images()
 t_lock=0 t_try=1 t_timed=2 t_unlock=3 t_commit=4 t_abort=5 t_alloc=6 t_calloc=7 t_memalign=8
 t_free=9 t_write=10 t_save=11 t_count=12 t_add=13 t_remove=14 t_touch=15 t_find=16 t_out=17
 t_in=18 t_walk=19 t_check=20 t_alloc_alone=21 t_free_alone=22 t_read=23 t_look=24 t_grow=25
-t_pause=26
+t_pause=26 t_copy=27 t_trim=28
 each()
 {
     for thread in 0 1 2 3; do
@@ -390,6 +403,13 @@ make_threads()
             $t_count $t_abort $t_read $t_unlock) >"$dir/aborts_$settings"
         ($begin && again 8 each $t_try $t_count $t_unlock $t_timed $t_count $t_unlock $t_pause) \
             >"$dir/impatient_$settings"
+    done
+    for settings in 0 2 5 18; do
+        begin="le 1 $settings"
+        ($begin && again 4 each $t_lock $t_add $t_calloc $t_unlock $t_copy $t_lock $t_write \
+            $t_count $t_touch $t_unlock $t_free_alone) >"$dir/copies_$settings"
+        ($begin && again 4 each $t_alloc_alone $t_trim $t_lock $t_alloc $t_free $t_trim $t_unlock \
+            $t_copy $t_free_alone) >"$dir/trims_$settings"
     done
     for settings in 2 6; do
         begin="le 1 $settings"

@@ -68,10 +68,15 @@ struct zone_header {
  * After the header, in its page: what a copy that is being made must take again; see marks.c. All 0
  * in a zone that was never copied nor trimmed.
  */
-#define ZONE_COPY_PAGES       128u
-#define ZONE_COPY_GRANULES    16384u
-#define ZONE_COPY_PIECE_PAGES 112u /* of granules, which the copier takes in one hold */
-#define ZONE_COPY_SHIFT       12u  /* pages of 4 KiB, however long the system's or the slab's are */
+#define ZONE_COPY_PAGES    128u
+#define ZONE_COPY_GRANULES 16384u
+#define ZONE_COPY_SHIFT    12u /* pages of 4 KiB, however long the system's or the slab's are */
+
+/* Pages of granules that the copier takes in one hold. Fuzzers are built with fewer: so they copy
+ * short zones in many holds. */
+#ifndef ZONE_COPY_PIECE_PAGES
+#define ZONE_COPY_PIECE_PAGES 112u
+#endif
 
 struct zone_copying {
     slm_word copier;   /* the identity of the thread that makes the copy; 0: none */

@@ -34,9 +34,10 @@ for target in "${targets[@]}"; do
 done
 
 # SLM_SCHED adds yield points for schedule_fuzz and zone_fuzz. Without a hook, which only these two
-# set, they do nothing, so all targets share one library. On i386 off_t has 32 bits without the last
-# flag.
-flags=(-std=c11 -I. -Iinclude -pthread -DSLM_SCHED=1 -D_FILE_OFFSET_BITS=64)
+# set, they do nothing, so all targets share one library. With fewer pages a piece, short zones are
+# copied in many holds. On i386 off_t has 32 bits without the last flag.
+flags=(-std=c11 -I. -Iinclude -pthread -DSLM_SCHED=1 -DZONE_COPY_PIECE_PAGES=4u)
+flags+=(-D_FILE_OFFSET_BITS=64)
 
 # The engine comes after the archive and refers to the mutator weakly, so the linker would take
 # neither symbol from the archive without these flags.

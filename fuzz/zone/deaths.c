@@ -141,6 +141,10 @@ void hrn_zone_run_mortal(void (*verb)(const struct op *op), const struct op *op)
 {
     hrn_zone_world->other_bytes = hrn_zone_world->bytes;
     hrn_zone_end_offers();
+    if (op->kind == HRN_ZONE_COPY || hrn_zone_world->is_copied) {
+        verb(op); /* a copier that died here would leave its file open and mapped */
+        return;
+    }
     if (_setjmp(after_death) == 0) {
         is_mortal = true;
         verb(op);

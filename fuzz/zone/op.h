@@ -29,6 +29,27 @@ static inline bool holds(unsigned actor)
     return hrn_zone_world->holder == (int)actor && !hrn_zone_world->holder_is_dead;
 }
 
+/* --- Programs (zone.c) --- */
+
+/* Carries out the operation, if the actor can. */
+void hrn_zone_run(const struct op *op);
+/* What a call that takes the lock must return now. */
+enum slm_status hrn_zone_answer_to_lock(unsigned actor);
+/* A call of the actor had the lock, and repaired what a dead holder left. It changed no content. */
+void hrn_zone_pass_lock(void);
+/* Another process takes a turn to check what the last turn left. */
+void hrn_zone_look_through_another(unsigned actor);
+
+/* --- The whole zone (whole.c) --- */
+
+/* slm_zone_copy. Between two holds other actors take turns, extra % 8 of them. */
+void hrn_zone_copy(const struct op *op);
+/* slm_zone_trim. */
+void hrn_zone_trim(const struct op *op);
+/* Aborts if the zone's file has less memory than the pages that are not free. An object was made,
+ * and no store has reached it. */
+void hrn_zone_expect_backed(struct slm_zone *zone);
+
 /* --- Deaths (deaths.c) --- */
 
 void hrn_zone_die(const struct op *op);

@@ -95,6 +95,8 @@ void hrn_zone_begin_world(unsigned settings)
     hrn_zone_world->holder_is_dead = false;
     hrn_zone_world->needs_repair = false;
     hrn_zone_world->is_torn = false;
+    hrn_zone_world->is_copied = false;
+    hrn_zone_world->is_trimmed = false;
     hrn_zone_world->n_repairs = 0;
     hrn_zone_world->bytes = ZONE_FIRST_BYTES;
     hrn_zone_world->other_bytes = ZONE_FIRST_BYTES;

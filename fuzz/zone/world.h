@@ -93,6 +93,8 @@ struct zone_world {
     bool is_torn;     /* a holder died within a call: until the repair the zone is not sound */
     unsigned n_noted; /* entries of the transaction */
     int fresh_slot;   /* of the object that it allocated last: its words take no entries */
+    bool is_copied;   /* an actor is in slm_zone_copy, and another one takes a turn */
+    bool is_trimmed;  /* free pages were given back */
     bool is_refused;  /* a call found no room for its entries: the transaction can only be undone */
     uint64_t n_repairs;
     uint64_t bytes;
@@ -130,6 +132,8 @@ void hrn_zone_copy_image(struct slm_zone *zone);
     X(root, "the root is the committed one")                                                       \
     X(sound, "between calls no invariant is broken, even after deaths")                            \
     X(repairs, "the next locker after a death repairs, and no other does")                         \
+    X(copy, "a copy is whole, and has what was committed when the call ended")                     \
+    X(backed, "memory that was given back is there again before an object has it")                 \
     X(length, "a zone has the length that it was made with or grew to")                            \
     X(number, "a check returns a number that is listed")                                           \
     X(shared, "shared data has what threads inserted and did not remove")                          \

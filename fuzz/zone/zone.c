@@ -22,8 +22,7 @@ enum {
 
 /* --- Turns --- */
 
-/* What a call that takes the lock must return now. */
-static enum slm_status answer_to_lock(unsigned actor)
+enum slm_status hrn_zone_answer_to_lock(unsigned actor)
 {
     if (hrn_zone_world->holder == ZONE_NOBODY) {
         return SLM_OK;
@@ -74,8 +73,22 @@ static void leave(void)
     hrn_zone_committed = hrn_zone_working;
 }
 
-/* Another process takes a turn to check what the last turn left. */
-static void look_through_another(unsigned actor)
+/* A call had the lock, and repaired what a dead holder left. */
+static void take_repair(void)
+{
+    hrn_zone_world->n_repairs += hrn_zone_world->needs_repair;
+    hrn_zone_world->needs_repair = false;
+    hrn_zone_world->holder_is_dead = false;
+}
+
+void hrn_zone_pass_lock(void)
+{
+    take_repair();
+    hrn_zone_working = hrn_zone_committed;
+    leave();
+}
+
+void hrn_zone_look_through_another(unsigned actor)
 {
     unsigned other = (actor + 1) % ZONE_N_ACTORS;
     hrn_zone_end_offers();
@@ -93,7 +106,7 @@ static void look_through_another(unsigned actor)
 static void lock(const struct op *op)
 {
     struct slm_zone *zone = hrn_zone_world->zones[op->actor];
-    enum slm_status expected = answer_to_lock(op->actor);
+    enum slm_status expected = hrn_zone_answer_to_lock(op->actor);
     if (op->kind == HRN_ZONE_LOCK) {
         expect("try", slm_zone_trylock(zone), expected);
     } else {
@@ -112,7 +125,7 @@ static void unlock(const struct op *op)
     expect("unlock", slm_zone_unlock(hrn_zone_world->zones[op->actor]), expected);
     if (is_holder) {
         leave();
-        look_through_another(op->actor);
+        hrn_zone_look_through_another(op->actor);
     }
 }
 
@@ -205,6 +218,9 @@ static void alloc(const struct op *op)
         (p != NULL ||
          hrn_zone_count_objects(slm_zone_slab(hrn_zone_world->zones[op->actor])) != n_before)) {
         hrn_zone_law_answer("an object without room to note it");
+    }
+    if (p != NULL && op->kind != HRN_ZONE_CALLOC && hrn_zone_world->is_trimmed) {
+        hrn_zone_expect_backed(hrn_zone_world->zones[op->actor]);
     }
     if (p != NULL && op->kind == HRN_ZONE_CALLOC) {
         hrn_zone_expect_zeroes(p, n_bytes);
@@ -356,7 +372,7 @@ static void reset(const struct op *op)
 /* Whether such a call returns: the lock is unowned, the caller's, or a dead actor's. */
 static bool may_call(unsigned actor)
 {
-    return answer_to_lock(actor) != SLM_E_LOCKED;
+    return hrn_zone_answer_to_lock(actor) != SLM_E_LOCKED;
 }
 
 /* The same of calls whose answer depends on the content. */
@@ -385,7 +401,7 @@ static void offer_without(unsigned slot)
 static void alloc_alone(const struct op *op)
 {
     enum slm_status status;
-    enum slm_status expected = answer_to_lock(op->actor);
+    enum slm_status expected = hrn_zone_answer_to_lock(op->actor);
     if (expected == SLM_OK) {
         hrn_zone_working = hrn_zone_committed;
     }
@@ -402,19 +418,17 @@ static void alloc_alone(const struct op *op)
     if (expected != SLM_OK) {
         return;
     }
-    hrn_zone_world->n_repairs += hrn_zone_world->needs_repair;
-    hrn_zone_world->needs_repair = false;
-    hrn_zone_world->holder_is_dead = false;
+    take_repair();
     if (p != NULL) {
         take_in(op, p, size_of(op));
     }
     leave();
-    look_through_another(op->actor);
+    hrn_zone_look_through_another(op->actor);
 }
 
 static void free_alone(const struct op *op)
 {
-    enum slm_status expected = answer_to_lock(op->actor);
+    enum slm_status expected = hrn_zone_answer_to_lock(op->actor);
     if (expected == SLM_OK) {
         hrn_zone_working = hrn_zone_committed;
     }
@@ -429,17 +443,15 @@ static void free_alone(const struct op *op)
     if (expected != SLM_OK) {
         return;
     }
-    hrn_zone_world->n_repairs += hrn_zone_world->needs_repair;
-    hrn_zone_world->needs_repair = false;
-    hrn_zone_world->holder_is_dead = false;
+    take_repair();
     drop_slot(op->slot);
     leave();
-    look_through_another(op->actor);
+    hrn_zone_look_through_another(op->actor);
 }
 
 static void grow(const struct op *op)
 {
-    enum slm_status expected = answer_to_lock(op->actor);
+    enum slm_status expected = hrn_zone_answer_to_lock(op->actor);
     size_t bytes = ZONE_FIRST_BYTES + op->value % (ZONE_MAX_BYTES - ZONE_FIRST_BYTES + 4096);
     if (!may_call(op->actor)) {
         return;
@@ -455,12 +467,8 @@ static void grow(const struct op *op)
     expect("grow", slm_zone_grow(hrn_zone_world->zones[op->actor], bytes, NULL), expected);
     if (expected == SLM_OK) {
         hrn_zone_world->bytes = hrn_zone_world->other_bytes;
-        hrn_zone_world->n_repairs += hrn_zone_world->needs_repair;
-        hrn_zone_world->needs_repair = false;
-        hrn_zone_world->holder_is_dead = false;
-        hrn_zone_working = hrn_zone_committed;
-        leave();
-        look_through_another(op->actor);
+        hrn_zone_pass_lock();
+        hrn_zone_look_through_another(op->actor);
     }
 }
 
@@ -488,7 +496,7 @@ static bool is_for_holders(enum hrn_zone_op kind)
     return kind >= HRN_ZONE_COMMIT && kind <= HRN_ZONE_RESET;
 }
 
-static void run(const struct op *op)
+void hrn_zone_run(const struct op *op)
 {
     static void (*const verbs[HRN_ZONE_COUNT])(const struct op *op) = {
         [HRN_ZONE_LOCK] = lock,
@@ -513,6 +521,8 @@ static void run(const struct op *op)
         [HRN_ZONE_FORCE_UNLOCK] = hrn_zone_force_unlock,
         [HRN_ZONE_REATTACH] = hrn_zone_reattach,
         [HRN_ZONE_READ] = read_it,
+        [HRN_ZONE_COPY] = hrn_zone_copy,
+        [HRN_ZONE_TRIM] = hrn_zone_trim,
     };
     if (!is_for_holders(op->kind) || holds(op->actor)) {
         hrn_system_be(op->actor);
@@ -550,14 +560,14 @@ static void end_program(void)
 {
     struct op last = {.kind = HRN_ZONE_READ, .extra = 1};
     hrn_zone_forget_deaths();
-    run(&last);
+    hrn_zone_run(&last);
     if (hrn_zone_world->holder != ZONE_NOBODY) {
         bool is_dead = hrn_zone_world->holder_is_dead;
         last.kind = is_dead ? HRN_ZONE_FORCE_UNLOCK : HRN_ZONE_UNLOCK;
         last.actor = (unsigned)hrn_zone_world->holder;
-        run(&last);
+        hrn_zone_run(&last);
     }
-    look_through_another(0);
+    hrn_zone_look_through_another(0);
 }
 
 int hrn_fuzz_zone(const uint8_t *bytes, size_t n_bytes)
@@ -566,7 +576,7 @@ int hrn_fuzz_zone(const uint8_t *bytes, size_t n_bytes)
     hrn_zone_begin_world(n_bytes == 0 ? 0 : bytes[0] % ZONE_N_SETTINGS);
     for (size_t at = 1; at + RECORD_BYTES <= n_bytes && n_ops < N_OPS_MAX; at += RECORD_BYTES) {
         struct op op = decode(bytes + at);
-        run(&op);
+        hrn_zone_run(&op);
         n_ops++;
     }
     end_program();

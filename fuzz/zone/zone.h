@@ -19,8 +19,9 @@ extern "C" {
  *          comes back with another identity; after a death within a call with another mapping too.
  *          A model outside the zone has the committed content and that of the current turn: every
  *          object's place and content, the root, the lock's holder. After a death within a call
- *          that commits, the content is that before the call or that after it. Any byte string is a
- *          program.
+ *          that commits, the content is that before the call or that after it. While the library
+ *          copies the zone, other actors take turns between its locks; the copy has the content
+ *          after the last one. Any byte string is a program.
  * Bytes    Byte 0: bit 0: the lock is SPIN_SEM, else ROBUST; bits 1-2: classes per doubling. Then
  *          records of 8 bytes: operation (1), actor (1), slot (1), extra (1), value (4).
  * Safety   One thread. Failure: each broken law aborts in a function of its own.
@@ -47,7 +48,9 @@ extern "C" {
     X(DIE_WITHIN)                                                                                  \
     X(FORCE_UNLOCK)                                                                                \
     X(REATTACH)                                                                                    \
-    X(READ)
+    X(READ)                                                                                        \
+    X(COPY)                                                                                        \
+    X(TRIM)
 
 #define HRN_ZONE_ENUM(name) HRN_ZONE_##name,
 enum hrn_zone_op { HRN_ZONE_LIST(HRN_ZONE_ENUM) HRN_ZONE_COUNT };
@@ -60,8 +63,10 @@ struct hrn_zone_counts {
     uint64_t n_repaired; /* turns that began with a repair */
     uint64_t n_undone;   /* of these, with something to undo */
     uint64_t n_full;     /* calls that found no room in the journal */
-    uint64_t n_died_within; /* calls in which their actor died */
-    uint64_t n_unsettled;   /* of these, calls that commit: content as before or as after */
+    uint64_t n_died_within;     /* calls in which their actor died */
+    uint64_t n_unsettled;       /* of these, calls that commit: content as before or as after */
+    uint64_t n_turns_in_copies; /* of other actors, while one makes a copy */
+    uint64_t n_backed;          /* objects that were made in a zone that was trimmed */
     /* Images */
     uint64_t n_images_refused;
     uint64_t n_images_sound;

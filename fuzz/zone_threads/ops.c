@@ -491,6 +491,8 @@ static void run_op(struct thread *thread, const struct threads_op *op)
         [HRN_THREADS_LOOK] = look,
         [HRN_THREADS_GROW] = grow,
         [HRN_THREADS_PAUSE] = pause_some,
+        [HRN_THREADS_COPY] = hrn_thread_copy,
+        [HRN_THREADS_TRIM] = hrn_thread_trim,
     };
     if (!is_for_holders(op->kind) || thread->is_holder) {
         HRN_SAY_OP("thread %u: %s slot %u extra %u value %" PRIu32, thread->idx,

@@ -83,6 +83,10 @@ void hrn_thread_expect_own(const struct thread *thread);
 void hrn_threads_expect_sound(struct slm_zone *zone);
 void hrn_threads_expect_walks(struct slm_zone *zone);
 
+/* slm_zone_copy, slm_zone_trim (whole.c). */
+void hrn_thread_copy(struct thread *thread, const struct threads_op *op);
+void hrn_thread_trim(struct thread *thread, const struct threads_op *op);
+
 const char *hrn_threads_op_name(enum hrn_threads_op op);
 
 #endif

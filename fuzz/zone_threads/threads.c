@@ -322,6 +322,8 @@ static bool add_totals(unsigned n_threads)
         totals.n_refused += counts->n_refused;
         totals.n_full += counts->n_full;
         totals.n_aborted += counts->n_aborted;
+        totals.n_copied += counts->n_copied;
+        totals.n_given_back += counts->n_given_back;
         has_grown |= threads[i].has_grown;
     }
     return has_grown;

@@ -20,8 +20,9 @@ extern "C" {
  *          tree and a list of entries, and two counters that are always equal. A thread has a
  *          model, outside the zone, of what it committed and what it did in this turn, and checks
  *          its own objects and entries. When all have ended, the whole zone is checked: the checks
- *          find nothing, the content is that of the models, and no repair was made. Any byte string
- *          is a program. A thread that ends unlocks.
+ *          find nothing, the content is that of the models, and no repair was made. A copy of the
+ *          zone, made while the others work, is whole, and has the thread's own objects as they are.
+ *          Any byte string is a program. A thread that ends unlocks.
  * Bytes    Byte 0: bits 0-1: 2, 3, 4 or 2 threads; bit 2: the lock is SPIN_SEM, else ROBUST; bit 3:
  *          8 classes a doubling, else 1; bit 4: one mapping for all, else every second thread uses
  *          the second mapping. Then records of 8 bytes: operation (1), thread (1), slot (1), extra
@@ -56,7 +57,9 @@ extern "C" {
     X(READ)                                                                                        \
     X(LOOK)                                                                                        \
     X(GROW)                                                                                        \
-    X(PAUSE)
+    X(PAUSE)                                                                                       \
+    X(COPY)                                                                                        \
+    X(TRIM)
 
 #define HRN_THREADS_ENUM(name) HRN_THREADS_##name,
 enum hrn_threads_op { HRN_THREADS_LIST(HRN_THREADS_ENUM) HRN_THREADS_COUNT };
@@ -68,6 +71,8 @@ struct hrn_threads_counts {
     uint64_t n_refused;      /* by the lock: already held, held by another thread, not held */
     uint64_t n_full;         /* allocations refused, and transactions without room for more */
     uint64_t n_aborted;      /* turns with something to undo */
+    uint64_t n_copied;       /* copies that were completed */
+    uint64_t n_given_back;   /* trims that gave memory back */
     uint64_t n_inputs_of[5]; /* by number of threads */
 };
 

@@ -14,7 +14,7 @@ namespace {
 
 TEST(ZoneFuzz, CorpusRunsEveryKindOfOperationAndDeaths)
 {
-    EXPECT_GE(slm_test::ReplayCorpus("corpus/zone_fuzz", hrn_fuzz_zone), 50u);
+    EXPECT_GE(slm_test::ReplayCorpus("corpus/zone_fuzz", hrn_fuzz_zone), 60u);
     const hrn_zone_counts *totals = hrn_zone_totals();
     for (int kind = 0; kind < HRN_ZONE_COUNT; kind++) {
         const char *name = hrn_zone_op_name(static_cast<hrn_zone_op>(kind));
@@ -32,6 +32,11 @@ TEST(ZoneFuzz, CorpusRunsEveryKindOfOperationAndDeaths)
                 totals->n_died_within, totals->n_unsettled);
     EXPECT_GT(totals->n_died_within, 100u);
     EXPECT_GT(totals->n_unsettled, 50u);
+    std::printf("copies %" PRIu64 ", turns in them %" PRIu64 ", objects after a trim %" PRIu64 "\n",
+                totals->n_copies_taken, totals->n_turns_in_copies, totals->n_backed);
+    EXPECT_GT(totals->n_copies_taken, 20u);
+    EXPECT_GT(totals->n_turns_in_copies, 50u);
+    EXPECT_GT(totals->n_backed, 20u);
 }
 
 TEST(ZoneFuzz, DeathAtEachPointOfATurnIsRepaired)

@@ -27,6 +27,10 @@ TEST(ZoneThreadsFuzz, CorpusRunsEveryKindOfOperationWithTwoToFourThreads)
     EXPECT_GT(totals->n_refused, 0u);
     EXPECT_GT(totals->n_full, 0u);
     EXPECT_GT(totals->n_aborted, 0u);
+    std::printf("copied %" PRIu64 ", given back %" PRIu64 "\n", totals->n_copied,
+                totals->n_given_back);
+    EXPECT_GT(totals->n_copied, 0u);
+    EXPECT_GT(totals->n_given_back, 0u);
     for (unsigned n_threads : {2u, 3u, 4u}) {
         EXPECT_GT(totals->n_inputs_of[n_threads], 0u) << n_threads << " threads";
     }

@@ -33,11 +33,11 @@ extern "C" {
  * Version  New fields come last. A table that was compiled with an older header works: its missing
  *          fields are 0. A table of a newer SLM_ADAPTER_VERSION is refused.
  */
-#define SLM_ADAPTER_VERSION 1u
+#define SLM_ADAPTER_VERSION 1u /* of the tables that this header describes */
 
 /* What a call did. */
 enum slm_adapter_answer {
-    SLM_ADAPTER_OK,
+    SLM_ADAPTER_OK,        /* done */
     SLM_ADAPTER_REFUSED,   /* no memory, or a request that this allocator does not serve */
     SLM_ADAPTER_UNCHANGED, /* declined: the object is valid, and the call cannot do it */
     /* p is no live object. BAD: the allocator does not say why. */
@@ -47,13 +47,13 @@ enum slm_adapter_answer {
     SLM_ADAPTER_BAD_FREED,    /* an object that was freed */
     SLM_ADAPTER_BAD_UNUSED,   /* in memory that holds no objects now */
     SLM_ADAPTER_BAD_INTERIOR, /* inside an object */
-    SLM_ADAPTER_N_ANSWERS
+    SLM_ADAPTER_N_ANSWERS     /* how many there are */
 };
-#define SLM_ADAPTER_BIT(answer) (1u << (unsigned)(answer))
+#define SLM_ADAPTER_BIT(answer) (1u << (unsigned)(answer)) /* for masks of answers */
 
 /* Pointers that are no live objects, which the mill passes to free. */
 enum slm_adapter_misuse {
-    SLM_ADAPTER_MISUSE_NULL,
+    SLM_ADAPTER_MISUSE_NULL,        /* NULL */
     SLM_ADAPTER_MISUSE_HEAP,        /* memory of malloc */
     SLM_ADAPTER_MISUSE_STACK,       /* a local variable */
     SLM_ADAPTER_MISUSE_INTERIOR,    /* inside a live object, any byte but the first */
@@ -66,7 +66,7 @@ enum slm_adapter_misuse {
     SLM_ADAPTER_MISUSE_OTHER_ARENA, /* a live object of another arena */
     SLM_ADAPTER_MISUSE_TAIL,        /* the last 8 bytes of the 4096 that a live object starts in */
     SLM_ADAPTER_MISUSE_WILD,        /* any byte of the region */
-    SLM_ADAPTER_N_MISUSES
+    SLM_ADAPTER_N_MISUSES           /* how many there are */
 };
 
 /* --- What an arena is made from --- */
@@ -139,15 +139,14 @@ enum slm_adapter_resize_zero {
     SLM_ADAPTER_RESIZE_ZERO_REFUSED  /* NULL, and nothing changed */
 };
 
-/* --- What own checks get --- */
-
+/* What own checks get: the call that made a request. */
 enum slm_adapter_call {
-    SLM_ADAPTER_CALL_ALLOC,
-    SLM_ADAPTER_CALL_ALLOC_ZEROED,
-    SLM_ADAPTER_CALL_ALLOC_ALIGNED,
-    SLM_ADAPTER_CALL_ALLOC_PACKED,
-    SLM_ADAPTER_CALL_REUSE_GET,
-    SLM_ADAPTER_CALL_CLEANUP /* the data of a handler */
+    SLM_ADAPTER_CALL_ALLOC,         /* alloc */
+    SLM_ADAPTER_CALL_ALLOC_ZEROED,  /* alloc_zeroed */
+    SLM_ADAPTER_CALL_ALLOC_ALIGNED, /* alloc_aligned */
+    SLM_ADAPTER_CALL_ALLOC_PACKED,  /* alloc_packed */
+    SLM_ADAPTER_CALL_REUSE_GET,     /* reuse_get */
+    SLM_ADAPTER_CALL_CLEANUP        /* the data of a handler */
 };
 
 /* A request for an object, as it was made. */
@@ -209,10 +208,10 @@ struct slm_adapter_checks {
     void (*emptied)(void *self, bool by_reset);
 };
 
-/* --- Extension: what pools can do besides --- */
-
+/* A handler; see cleanup. */
 typedef void (*slm_adapter_handler_fn)(void *data);
 
+/* Functions that only pools have; each may be NULL. */
 struct slm_adapter_pool {
     /* As alloc, at multiples of packed_align_bytes (a power of two, needed with alloc_packed). */
     void *(*alloc_packed)(void *self, size_t size_bytes);
@@ -249,8 +248,7 @@ struct slm_adapter_pool {
     void (*end_child)(void *self, void *child);
 };
 
-/* --- The table --- */
-
+/* The table. */
 struct slm_adapter {
     const char *name; /* in messages and for --adapter; NULL: the name given to SLM_ADAPTER */
 
@@ -413,6 +411,7 @@ struct slm_adapter_entry {
     const struct slm_adapter *adapter;
 };
 
+/* Private: how the table is kept and found. */
 #if defined(__has_attribute)
 #if __has_attribute(retain)
 #define SLM_ADAPTER_KEPT used, retain
@@ -437,6 +436,7 @@ slm_adapter_range(const struct slm_adapter_entry *const **end)
     return __start_slm_adapters;
 }
 
+/* Private. */
 #ifdef __cplusplus
 #define SLM_ADAPTER_EMIT_RANGE(id)                                                                 \
     __attribute__((used)) static const struct slm_adapter_entry *const                             \

@@ -18,8 +18,9 @@ extern "C" {
  *          signal handlers, since they format as vsnprintf does.
  * Limits   A text is cut to SLM_ERROR_BYTES, its final zero included.
  */
-#define SLM_ERROR_BYTES 256u
+#define SLM_ERROR_BYTES 256u /* of a text with its final zero */
 
+/* What a call that failed says about it. */
 struct slm_error {
     enum slm_status status;
     int os_errno;               /* of the system call that failed; 0: none did */

@@ -27,11 +27,12 @@ extern "C" {
  *          event makes one unlock take its slow path.
  * Limits   At most SLM_EVENTS_MAX events of one hold; later ones are dropped.
  */
-#define SLM_EVENTS_MAX       4u
+#define SLM_EVENTS_MAX       4u    /* of one hold; see Limits */
 #define SLM_EVENT_HELD_MS    1000u /* how long a waiter waits before it reports the holder */
-#define SLM_EVENT_NAME_BYTES 64u
-#define SLM_EVENT_TEXT_BYTES 200u /* any text fits */
+#define SLM_EVENT_NAME_BYTES 64u   /* a zone's name with its final zero */
+#define SLM_EVENT_TEXT_BYTES 200u  /* any text fits */
 
+/* What happened. */
 enum slm_event_kind {
     SLM_EVENT_OWNER_DIED, /* a thread died holding the lock, which was taken over or freed */
     SLM_EVENT_HELD_LONG,  /* a waiter has waited for SLM_EVENT_HELD_MS; once for each wait */
@@ -40,6 +41,7 @@ enum slm_event_kind {
     SLM_EVENT_NAME_LOST,  /* a repaired zone's name was removed, or leads to another file */
 };
 
+/* What a listener gets. */
 struct slm_event {
     enum slm_event_kind kind;
     enum slm_status status;          /* REFUSED, NAME_LOST: the reason; others: SLM_OK */
@@ -47,6 +49,7 @@ struct slm_event {
     char name[SLM_EVENT_NAME_BYTES]; /* the zone's; "": a lock without a zone */
 };
 
+/* Called for each event; see Safety. */
 typedef void slm_event_listener(const struct slm_event *event, void *data);
 
 /* Sets the process's listener. NULL: there is none. */

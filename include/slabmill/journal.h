@@ -48,8 +48,8 @@ extern "C" {
  * Limits   SLM_JOURNAL_ENTRIES_MIN to SLM_JOURNAL_ENTRIES_MAX entries; offsets are below 2^48.
  * Source   Undo logging as in any textbook on transactions.
  */
-#define SLM_JOURNAL_ENTRIES_MIN 64u
-#define SLM_JOURNAL_ENTRIES_MAX (1u << 20)
+#define SLM_JOURNAL_ENTRIES_MIN 64u        /* fewest entries of a log */
+#define SLM_JOURNAL_ENTRIES_MAX (1u << 20) /* most entries of a log */
 
 struct slm_journal_log;   /* in shared memory */
 struct slm_journal_notes; /* the process's own */
@@ -202,6 +202,7 @@ static inline uint64_t slm_journal_offset(const struct slm_journal *journal, con
     return journal == NULL || p == NULL ? 0 : SLM_JOURNAL_CAST(uint64_t, byte - journal->base);
 }
 
+/* The address of an offset; see slm_journal_offset. */
 static inline void *slm_journal_pointer(const struct slm_journal *journal, uint64_t offset)
 {
     return journal == NULL || offset == 0 ? NULL : journal->base + offset;

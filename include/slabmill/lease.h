@@ -45,9 +45,9 @@ extern "C" {
  *          takes: otherwise SLM_E_FULL. NULL: as status.h says.
  * Limits   1 to SLM_LEASE_WORKERS_MAX workers in a book, as many as it was made for.
  */
-#define SLM_LEASE_WORKERS_MAX  65536u
-#define SLM_LEASE_TAKE_ENTRIES (2u * SLM_LRU_ENTRIES + 2u)
-#define SLM_LEASE_GIVE_ENTRIES (2u * SLM_LRU_ENTRIES + 2u)
+#define SLM_LEASE_WORKERS_MAX  65536u                      /* in one book */
+#define SLM_LEASE_TAKE_ENTRIES (2u * SLM_LRU_ENTRIES + 2u) /* journal entries that a take needs */
+#define SLM_LEASE_GIVE_ENTRIES (2u * SLM_LRU_ENTRIES + 2u) /* journal entries that a give needs */
 
 /* In shared memory. Its slots follow it, within its object; it may be the end of a user's struct. */
 struct slm_lease_book {
@@ -56,12 +56,14 @@ struct slm_lease_book {
     slm_word n_reclaimed;
 };
 
+/* In shared memory: a worker's place in a book. */
 struct slm_lease_slot {
     slm_word identity; /* 0: the slot is free */
     slm_word place;    /* where the identity means something */
     struct slm_lru leases;
 };
 
+/* What the slots of so many workers add to a book's object, bytes. */
 #define SLM_LEASE_SLOTS_BYTES(n_workers) ((n_workers) * sizeof(struct slm_lease_slot))
 
 /* In shared memory, in an object of the user, all 0: a count of 0. Not freed before it is 0. */

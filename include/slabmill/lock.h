@@ -79,10 +79,11 @@ extern "C" {
 #define SLM_LOCK_SLEEP_MS    20u  /* longest single sleep of a waiter */
 #define SLM_LOCK_PATIENCE_MS 100u /* how long a waiter lets newcomers pass it */
 
+/* How a dead holder is found: see Kinds. */
 enum slm_lock_kind {
-    SLM_LOCK_ROBUST,
-    SLM_LOCK_SPIN_SEM,
-    SLM_LOCK_FILE,
+    SLM_LOCK_ROBUST,   /* a waiter finds a dead holder */
+    SLM_LOCK_SPIN_SEM, /* as nginx's: a parent frees it after a death */
+    SLM_LOCK_FILE,     /* a lock of a file as well */
 };
 
 /* The shared state; its fields are for allocator/lock/ and its tests. */
@@ -101,6 +102,7 @@ struct slm_lock_state {
 
 struct slm_lock; /* a process's handle */
 
+/* Options of slm_lock_attach. */
 struct slm_lock_options {
     enum slm_lock_kind kind; /* attach: what the state was made with */
     const char *path;        /* FILE: a file of its own. The first attach creates it, mode 0600; an
@@ -159,7 +161,7 @@ bool slm_lock_is_mine(const struct slm_lock *lock);
 
 /* Why an owner counts as alive that may be dead. */
 enum slm_lock_doubt {
-    SLM_LOCK_NO_DOUBT,
+    SLM_LOCK_NO_DOUBT,        /* nothing is unknown */
     SLM_LOCK_DOUBT_NAMESPACE, /* its thread id is of another pid namespace */
     SLM_LOCK_DOUBT_PROC,      /* /proc cannot be read, or is another pid namespace's */
     SLM_LOCK_DOUBT_HIDDEN,    /* /proc does not show the thread to this process */

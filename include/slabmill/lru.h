@@ -32,6 +32,7 @@ extern "C" {
  */
 #define SLM_LRU_ENTRIES 6u /* journal entries that one call may take at most */
 
+/* In shared memory, a part of the user's object. */
 struct slm_lru_node {
     slm_word newer; /* 0: it is the newest */
     slm_word older; /* 0: it is the oldest */

@@ -63,6 +63,7 @@ extern "C" {
 #define SLM_POOL_CAST(type, x) ((type)(x))
 #endif
 
+/* A pool. Its fields are the library's. */
 struct slm_pool {
     /* Private: the fast path's state, public only so that it can be inlined. */
     unsigned char *low;         /* next aligned object, always a multiple of SLM_POOL_ALIGN */
@@ -71,6 +72,7 @@ struct slm_pool {
     struct slm_pool_rest *rest; /* see allocator/pool/layout.h */
 };
 
+/* Flags of slm_pool_create. */
 enum slm_pool_flags {
     SLM_POOL_PASS_THROUGH = 1u << 0, /* every object is a block of the source: for heap checkers */
 };
@@ -232,6 +234,7 @@ __attribute__((format(printf, 2, 0))) char *slm_pool_vprintf(struct slm_pool *po
 
 /* --- Cleanup handlers --- */
 
+/* A cleanup handler. */
 typedef void (*slm_pool_handler)(void *data);
 
 /*
@@ -303,6 +306,7 @@ enum slm_status slm_pool_reuse_put(struct slm_pool_reuse *list, void *p);
 
 /* --- Observation --- */
 
+/* What slm_pool_get_stats fills in. */
 struct slm_pool_stats {
     size_t block_bytes;       /* of the first block, after rounding */
     size_t small_limit_bytes; /* a larger request becomes a large block */

@@ -43,6 +43,7 @@ extern "C" {
 /* A search that finds more levels ends: a multiple of 4, since its loop tries 4 at once. */
 #define SLM_RBTREE_LEVELS_TRIED 88u
 
+/* In shared memory, a part of the user's object. */
 struct slm_rbtree_node {
     slm_word left;
     slm_word right;

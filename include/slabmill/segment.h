@@ -49,6 +49,7 @@ extern "C" {
  */
 #define SLM_SEGMENT_NAME_BYTES 64u /* longest POSIX segment name with its final zero */
 
+/* Where a segment's memory comes from. */
 enum slm_segment_kind {
     SLM_SEGMENT_ANONYMOUS, /* mmap: inherited by fork only */
     SLM_SEGMENT_SYSV,      /* shmget: attached by id while a process has it */
@@ -57,13 +58,15 @@ enum slm_segment_kind {
     SLM_SEGMENT_FILE,      /* a file: attached by path; survives a restart of the machine */
 };
 
+/* Whether a segment uses huge pages. */
 enum slm_segment_huge {
-    SLM_SEGMENT_HUGE_NO,
+    SLM_SEGMENT_HUGE_NO,  /* plain pages */
     SLM_SEGMENT_HUGE_TRY, /* huge pages if there are some, plain ones if not */
 };
 
 struct slm_segment; /* a handle */
 
+/* Options of slm_segment_create, slm_segment_attach, slm_segment_remove and slm_segment_list. */
 struct slm_segment_options {
     enum slm_segment_kind kind;
     const char *name;           /* POSIX: a name without slash; FILE: a path; MEMFD: for /proc, or
@@ -243,9 +246,13 @@ enum slm_status slm_segment_guard_install(struct slm_error *error);
 /* --- What a handle knows --- */
 
 void *slm_segment_base(const struct slm_segment *segment); /* a multiple of the page size */
+/* Its length as this process has it mapped, bytes. */
 size_t slm_segment_bytes(const struct slm_segment *segment);
+/* Addresses that are reserved for it, bytes. */
 size_t slm_segment_max_bytes(const struct slm_segment *segment);
+/* The kind that it was made with. */
 enum slm_segment_kind slm_segment_get_kind(const struct slm_segment *segment);
+/* Whether it was attached read-only. */
 bool slm_segment_is_read_only(const struct slm_segment *segment);
 /* MEMFD, POSIX, FILE: the descriptor, close-on-exec; SYSV: the id; ANONYMOUS: -1. To pass a MEMFD
  * to a new program, clear its close-on-exec flag. */

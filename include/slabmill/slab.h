@@ -81,11 +81,12 @@ extern "C" {
 #define SLM_SLAB_REGION_ALIGN 4096u /* alignment of the region itself, bytes */
 #define SLM_SLAB_ALIGN_MAX    4096u /* largest alignment memalign accepts, bytes */
 #define SLM_SLAB_NAME_BYTES   32u   /* a name with its final zero */
-#define SLM_SLAB_CLASSES_MAX  255u
+#define SLM_SLAB_CLASSES_MAX  255u  /* most size classes of a slab */
 
 struct slm_slab; /* a view */
 struct slm_lock; /* <slabmill/lock.h> */
 
+/* Options of slm_slab_init. */
 struct slm_slab_options {
     size_t page_bytes;       /* 4096, 16384 or 65536; 0: 4096 */
     size_t min_object_bytes; /* 8, 16, 32 or 64; 0: 8 */
@@ -105,6 +106,7 @@ struct slm_slab_event {
     const void *pointer;    /* the pointer that was refused, or NULL */
 };
 
+/* Options of slm_slab_attach. */
 struct slm_slab_view {
     void (*lock)(void *lock_data); /* NULL: none; unlock must be NULL too */
     void (*unlock)(void *lock_data);
@@ -245,6 +247,7 @@ void *slm_slab_pointer(const struct slm_slab *slab, uint64_t offset);
 
 /* --- Observation --- */
 
+/* What slm_slab_get_stats fills in. */
 struct slm_slab_stats {
     size_t page_bytes;
     size_t n_pages;      /* that the view knows */
@@ -260,6 +263,7 @@ struct slm_slab_stats {
     size_t metadata_bytes; /* part of the region that users cannot have */
 };
 
+/* What slm_slab_get_class_stats fills in. */
 struct slm_slab_class_stats {
     size_t chunk_bytes;
     size_t span_pages; /* of a new span when pages are plenty; as few as hold one chunk when not */
@@ -287,16 +291,18 @@ enum slm_status slm_slab_get_class_stats_locked(const struct slm_slab *slab, uns
 /* The class that serves size_bytes (the gap is added), or -1 if that takes whole pages. O(1). */
 int slm_slab_class_of(const struct slm_slab *slab, size_t size_bytes);
 
+/* What a pointer points into. */
 enum slm_slab_kind {
-    SLM_SLAB_OUTSIDE, /* not in the region */
-    SLM_SLAB_METADATA,
+    SLM_SLAB_OUTSIDE,    /* not in the region */
+    SLM_SLAB_METADATA,   /* header, counters, descriptors, bitmaps */
     SLM_SLAB_FREE_PAGE,  /* object: the free run */
     SLM_SLAB_CHUNK_USED, /* object: the chunk */
-    SLM_SLAB_CHUNK_FREE,
-    SLM_SLAB_SPAN_TAIL, /* after a span's last chunk; object: the tail */
-    SLM_SLAB_RUN,       /* object: the run */
+    SLM_SLAB_CHUNK_FREE, /* object: the chunk */
+    SLM_SLAB_SPAN_TAIL,  /* after a span's last chunk; object: the tail */
+    SLM_SLAB_RUN,        /* object: the run */
 };
 
+/* What slm_slab_locate fills in. */
 struct slm_slab_place {
     enum slm_slab_kind kind;
     bool is_live;       /* a chunk in use or a run: p points into an object of a user */
@@ -313,13 +319,15 @@ void slm_slab_locate(struct slm_slab *slab, const void *p, struct slm_slab_place
 
 /* --- Walking over all of it --- */
 
+/* What a stretch of pages is used for. */
 enum slm_slab_extent_kind {
-    SLM_SLAB_EXTENT_FREE,
-    SLM_SLAB_EXTENT_SPAN, /* chunks of a class */
-    SLM_SLAB_EXTENT_RUN,  /* one live object */
-    SLM_SLAB_EXTENT_DAMAGED,
+    SLM_SLAB_EXTENT_FREE,    /* pages of a free run */
+    SLM_SLAB_EXTENT_SPAN,    /* chunks of a class */
+    SLM_SLAB_EXTENT_RUN,     /* one live object */
+    SLM_SLAB_EXTENT_DAMAGED, /* pages whose words contradict each other */
 };
 
+/* A stretch of pages: what slm_slab_walk_locked visits. */
 struct slm_slab_extent {
     enum slm_slab_extent_kind kind;
     size_t first_page;
@@ -341,7 +349,7 @@ struct slm_slab_part {
     size_t offset;
     size_t n_bytes;
 };
-#define SLM_SLAB_METADATA_PARTS 2u
+#define SLM_SLAB_METADATA_PARTS 2u /* see slm_slab_metadata_parts */
 
 /* Which parts of the region a copy needs, so that a view of it can answer everything but what
  * objects contain. The pages are not among them, nor tables for pages that may be added later.

@@ -20,6 +20,8 @@ extern "C" {
  * Failure  alloc returns NULL and changes nothing; free cannot fail. NULL arguments: see status.h.
  * Limits   guard: a block of up to SIZE_MAX / 4 bytes, and as many mappings as the system allows.
  */
+
+/* Where blocks come from. */
 struct slm_source {
     /* A block of size_bytes (> 0), at a multiple of align_bytes (a power of two); or NULL. */
     void *(*alloc)(void *data, size_t size_bytes, size_t align_bytes);

@@ -36,6 +36,7 @@ extern "C" {
  *          Journals, trees and lists know no lock, and have no such names.
  * Safety   Constants and pure functions: callable from any thread, process or signal handler.
  */
+/* All codes: X(code, text) for each, in the order of their numbers. */
 #define SLM_STATUS_LIST(X)                                                                         \
     X(SLM_OK, "done")                                                                              \
     X(SLM_UNCHANGED, "nothing was done: the call cannot do it for this object, which is valid")    \

@@ -49,7 +49,8 @@ extern "C" {
  *          read-only for can be found and walked.
  * Source   What nginx's limit_req, limit_conn and file cache zones have in common.
  */
-#define SLM_TABLE_KEY_BYTES_MAX  1024u
+#define SLM_TABLE_KEY_BYTES_MAX 1024u /* longest key */
+/* Journal entries that an insert and a drop need at most. */
 #define SLM_TABLE_INSERT_ENTRIES (SLM_RBTREE_ENTRIES + SLM_LRU_ENTRIES + 1u)
 #define SLM_TABLE_DROP_ENTRIES   (SLM_RBTREE_ENTRIES + SLM_LRU_ENTRIES + 2u)
 
@@ -192,6 +193,7 @@ static inline const unsigned char *slm_table_key_of(const struct slm_table_entry
 #endif
 }
 
+/* The entry's value, of the shape's value_bytes. */
 static inline unsigned char *slm_table_value_of(struct slm_table_entry *entry)
 {
     void *start = entry;

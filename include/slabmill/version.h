@@ -13,6 +13,7 @@ extern "C" {
  *          that version is in the shared library's name (libslabmill.so.0.2).
  * Safety   Constants and a pure function: callable from any thread, process or signal handler.
  */
+/* The version of the headers. */
 #define SLM_VERSION_MAJOR  0
 #define SLM_VERSION_MINOR  2
 #define SLM_VERSION_PATCH  0

@@ -98,12 +98,13 @@ extern "C" {
  * Source   The contract is nginx's ngx_shm_zone_t.
  */
 #define SLM_ZONE_MAGIC      UINT64_C(0x656e6f7a6d6c7300) /* "\0slmzone" */
-#define SLM_ZONE_VERSION    1u
-#define SLM_ZONE_NAME_BYTES 64u /* name or tag with its final zero */
-#define SLM_ZONE_BYTES_MIN  65536u
+#define SLM_ZONE_VERSION    1u                           /* of the stored layout */
+#define SLM_ZONE_NAME_BYTES 64u                          /* name or tag with its final zero */
+#define SLM_ZONE_BYTES_MIN  65536u                       /* shortest zone */
 
 struct slm_zone; /* a process's handle */
 
+/* Options of slm_zone_create and slm_zone_open. */
 struct slm_zone_options {
     const char *name;             /* needed; also the POSIX segment's, if that has none */
     const char *tag;              /* what uses the zone, and its format; NULL: "" */
@@ -189,6 +190,7 @@ size_t slm_zone_bytes_for(const struct slm_zone_options *options, size_t object_
 enum slm_status slm_zone_open(struct slm_zone **out, const struct slm_zone_options *options,
                               bool *is_new, struct slm_error *error);
 
+/* Options of slm_zone_attach. */
 struct slm_zone_attach_options {
     struct slm_segment_options segment; /* kind, name, mode, id, read_only, guard, dump_core */
     const char *name; /* the zone must have it, NULL: any; also the POSIX segment's, if that has
@@ -356,11 +358,16 @@ enum slm_status slm_zone_trim(struct slm_zone *zone, uint64_t *n_bytes, struct s
  * undo what they do; use slm_journal_alloc and slm_journal_free. Calls that end in _locked need the
  * zone's lock. */
 struct slm_slab *slm_zone_slab(struct slm_zone *zone);
+/* The zone's lock; lock and unlock by the zone's own calls. */
 struct slm_lock *slm_zone_lock_handle(struct slm_zone *zone);
+/* The zone's segment: its base, length and label. */
 const struct slm_segment *slm_zone_segment(const struct slm_zone *zone);
+/* The name that the zone was created with; valid until slm_zone_detach. */
 const char *slm_zone_name(const struct slm_zone *zone);
+/* The tag that the zone was created with; valid until slm_zone_detach. */
 const char *slm_zone_tag(const struct slm_zone *zone);
 
+/* What slm_zone_get_stats fills in. */
 struct slm_zone_stats {
     size_t bytes; /* of the segment now */
     size_t max_bytes;
@@ -373,6 +380,7 @@ struct slm_zone_stats {
     bool needs_check; /* its next lock checks all of it: see Power */
 };
 
+/* Fills in *stats. Cost O(1). */
 void slm_zone_get_stats(const struct slm_zone *zone, struct slm_zone_stats *stats);
 
 /*

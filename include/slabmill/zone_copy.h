@@ -38,9 +38,10 @@ extern "C" {
  *          copy is made: SLM_E_BROKEN from its locks, SLM_E_STATE from its attach. Afterwards it
  *          goes on.
  */
-#define SLM_ZONE_COPY_HOLD_BYTES (1u << 20)
-#define SLM_ZONE_COPY_LOCK_MS    5000u
+#define SLM_ZONE_COPY_HOLD_BYTES (1u << 20) /* copied in one hold of the lock at most */
+#define SLM_ZONE_COPY_LOCK_MS    5000u      /* how long it waits for the lock */
 
+/* What slm_zone_copy did. */
 struct slm_zone_copy_report {
     uint64_t bytes;           /* of the zone */
     uint64_t n_copied_bytes;  /* what was copied again counts again */

@@ -19,6 +19,7 @@ extern "C" {
  */
 #define SLM_ZONE_IMAGE_HEAD_BYTES 4096u /* at the start of a zone, with all that describes it */
 
+/* What the head of a zone says. */
 struct slm_zone_image {
     char name[SLM_ZONE_NAME_BYTES]; /* any bytes but 0 */
     char tag[SLM_ZONE_NAME_BYTES];
@@ -61,6 +62,7 @@ struct slm_zone_image_notes {
     uint32_t n_noted;
     bool is_committed; /* the next repair carries them out instead of undoing them */
 };
+/* Fills in *notes. Cost O(1). */
 void slm_zone_image_get_notes(const struct slm_journal *journal,
                               struct slm_zone_image_notes *notes);
 

@@ -69,8 +69,9 @@ extern "C" {
  */
 #define SLM_ZONE_SET_LOCK_MS 5000u /* see slm_zone_set_limit_wait */
 
-struct slm_zone_set;
+struct slm_zone_set; /* a server's zones */
 
+/* A zone that a server wants to have. */
 struct slm_zone_declaration {
     struct slm_zone_options options;
     /* Any result but SLM_OK fails the apply. is_reused: the zone has its earlier content; it grows
@@ -127,7 +128,7 @@ void slm_zone_set_destroy(struct slm_zone_set *set);
 
 /* --- Into a new binary --- */
 
-#define SLM_ZONE_EXPORT_BYTES 320u
+#define SLM_ZONE_EXPORT_BYTES 320u /* of a text with its final zero */
 
 /*
  * Writes a text, for the environment, from which the program that exec starts in this process

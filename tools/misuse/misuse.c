@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Makes one mistake in the use of pools or slabs, and prints what the library says: table.py runs it
- * with each tool. Usage: misuse NUMBER | misuse list */
+/* Makes one mistake in the use of pools, slabs or zones, and prints what the library says. table.py
+ * runs it with each tool, and docs/debugging.md shows what the tools print.
+ * Usage: misuse NUMBER | misuse FUNCTION | misuse list */
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -9,12 +10,14 @@
 
 #include <slabmill/pool.h>
 #include <slabmill/slab.h>
+#include <slabmill/zone.h>
 
 #define LARGE_BYTES 10000u
 #define SMALL_BYTES 24u
 
 static struct slm_pool *pool;
 static struct slm_slab *slab;
+static struct slm_zone *zone;
 static _Alignas(SLM_SLAB_REGION_ALIGN) unsigned char region[64 * 4096];
 
 /* SLM_OK and SLM_UNCHANGED do not name a mistake. */
@@ -31,6 +34,14 @@ static void open_slab(void)
     const struct slm_slab_view view = {.exclusive = true};
     if (slm_slab_init(region, sizeof region, &options) != SLM_OK ||
         slm_slab_attach(&slab, region, sizeof region, &view) != SLM_OK) {
+        abort();
+    }
+}
+
+static void open_zone(void)
+{
+    const struct slm_zone_options options = {.name = "misused", .bytes = 1 << 20};
+    if (slm_zone_create(&zone, &options, NULL) != SLM_OK) {
         abort();
     }
 }
@@ -169,33 +180,104 @@ static void slab_from_two_threads(void)
     (void)pthread_join(thread, NULL);
 }
 
+/* --- Zones --- */
+
+static void zone_free_twice(void)
+{
+    open_zone();
+    void *p = slm_zone_alloc(zone, SMALL_BYTES, NULL);
+    say(slm_zone_free(zone, p));
+    say(slm_zone_free(zone, p));
+}
+
+static void zone_write_past(void)
+{
+    open_zone();
+    volatile char *p = slm_zone_alloc(zone, SMALL_BYTES, NULL);
+    p[SMALL_BYTES] = 1;
+}
+
+static void zone_read_after_free(void)
+{
+    open_zone();
+    unsigned char *p = slm_zone_calloc(zone, SMALL_BYTES, NULL);
+    say(slm_zone_free(zone, p));
+    read_byte(p);
+}
+
+static void zone_store_unlocked(void)
+{
+    open_zone();
+    volatile uint64_t *p = slm_zone_calloc(zone, SMALL_BYTES, NULL);
+    *p = 5;
+}
+
+/* Without the check the journal notes the old value, and no turn commits the new one. */
+static void zone_note_unlocked(void)
+{
+    open_zone();
+    uint64_t *p = slm_zone_calloc(zone, SMALL_BYTES, NULL);
+    say(slm_journal_write(slm_zone_journal(zone), p, 5));
+    uint64_t written = *p;
+    if (slm_zone_lock(zone) == SLM_OK) {
+        if (*p != written) {
+            puts("undone");
+        }
+        say(slm_zone_end(zone, SLM_OK));
+    }
+}
+
 /* --- All --- */
+
+#define MISTAKE(function, text)                                                                    \
+    {                                                                                              \
+        text, #function, function                                                                  \
+    }
 
 static const struct {
     const char *text;
+    const char *name;
     void (*make)(void);
 } mistakes[] = {
-    {"pool: a large object is freed twice", free_twice},
-    {"pool: a pointer inside a large object is freed", free_inside},
-    {"pool: an object of another pool is freed", free_of_another},
-    {"pool: the byte after an object is written", write_past},
-    {"pool: a large object is read after a reset", read_after_reset},
-    {"pool: an object is read before it is written", read_before_write},
-    {"pool: a handler destroys its own pool", destroy_by_handler},
-    {"pool: an object is put on its reuse list twice", put_twice},
-    {"slab: an object is freed twice", slab_free_twice},
-    {"slab: a pointer inside an object is freed", slab_free_inside},
-    {"slab: a local variable is freed", slab_free_of_stack},
-    {"slab: the byte after an object is written", slab_write_past},
-    {"slab: an object is read after it was freed", slab_read_after_free},
-    {"slab: an object is read before it is written", slab_read_before_write},
-    {"slab: two threads use a view without a lock", slab_from_two_threads},
+    MISTAKE(free_twice, "pool: a large object is freed twice"),
+    MISTAKE(free_inside, "pool: a pointer inside a large object is freed"),
+    MISTAKE(free_of_another, "pool: an object of another pool is freed"),
+    MISTAKE(write_past, "pool: the byte after an object is written"),
+    MISTAKE(read_after_reset, "pool: a large object is read after a reset"),
+    MISTAKE(read_before_write, "pool: an object is read before it is written"),
+    MISTAKE(destroy_by_handler, "pool: a handler destroys its own pool"),
+    MISTAKE(put_twice, "pool: an object is put on its reuse list twice"),
+    MISTAKE(slab_free_twice, "slab: an object is freed twice"),
+    MISTAKE(slab_free_inside, "slab: a pointer inside an object is freed"),
+    MISTAKE(slab_free_of_stack, "slab: a local variable is freed"),
+    MISTAKE(slab_write_past, "slab: the byte after an object is written"),
+    MISTAKE(slab_read_after_free, "slab: an object is read after it was freed"),
+    MISTAKE(slab_read_before_write, "slab: an object is read before it is written"),
+    MISTAKE(slab_from_two_threads, "slab: two threads use a view without a lock"),
+    MISTAKE(zone_free_twice, "zone: an object is freed twice"),
+    MISTAKE(zone_write_past, "zone: the byte after an object is written"),
+    MISTAKE(zone_read_after_free, "zone: an object is read after it was freed"),
+    MISTAKE(zone_store_unlocked, "zone: an object is written outside a turn"),
+    MISTAKE(zone_note_unlocked, "zone: its journal is called outside a turn"),
 };
 #define N_MISTAKES (sizeof mistakes / sizeof mistakes[0])
 
+/* The mistake of a number or of a function's name; N_MISTAKES: none. */
+static size_t find_mistake(const char *word)
+{
+    for (size_t i = 0; i < N_MISTAKES; i++) {
+        if (strcmp(mistakes[i].name, word) == 0) {
+            return i;
+        }
+    }
+    char *end;
+    size_t number = strtoul(word, &end, 10);
+    return end != word && *end == '\0' && number < N_MISTAKES ? number : N_MISTAKES;
+}
+
 int main(int argc, char **argv)
 {
-    size_t number = argc == 2 ? strtoul(argv[1], NULL, 10) : N_MISTAKES;
+    size_t number = argc == 2 ? find_mistake(argv[1]) : N_MISTAKES;
     if (argc == 2 && strcmp(argv[1], "list") == 0) {
         for (size_t i = 0; i < N_MISTAKES; i++) {
             puts(mistakes[i].text);
@@ -207,6 +289,7 @@ int main(int argc, char **argv)
     }
     open_slab();
     mistakes[number].make();
+    slm_zone_detach(zone);
     slm_slab_detach(slab);
     say(slm_pool_destroy(pool));
     return 0;

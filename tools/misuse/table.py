@@ -25,7 +25,7 @@ TOOLS = {
     "SLM_CHECKS=2": (["-DSLM_CHECKS=2"], [], None),
     "ASan": (["-fsanitize=address"], [], r"ERROR: AddressSanitizer: ([\w-]+)"),
     "MSan": (["-fsanitize=memory"], [], r"WARNING: MemorySanitizer: ([\w-]+)"),
-    "TSan": (["-fsanitize=thread"], [], r"WARNING: ThreadSanitizer: ([\w ]+) \("),
+    "TSan": (["-fsanitize=thread"], [], r"WARNING: ThreadSanitizer: ([\w -]+) \("),
     "Valgrind": (
         ["-DSLM_VALGRIND=1"],
         ["valgrind", "--quiet", "--error-exitcode=9"],

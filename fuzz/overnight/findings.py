@@ -4,7 +4,8 @@
     findings/<cause>/input          as the fuzzer saved it
     findings/<cause>/log            what the process printed that found it: its stack is shown
     findings/<cause>/finding.json   target, lane, build, when, how often, what it is known as
-    findings/<cause>/triage.json    what triage.py finds: shrunk input, operations, test, stack of the replay
+    findings/<cause>/triage.json    what triage.py finds: shrunk input, operations, test, and the
+                                    stack of the replay
 """
 
 import shutil

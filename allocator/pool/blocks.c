@@ -100,6 +100,9 @@ static struct slm_pool_block *take_fresh(struct slm_pool_rest *rest)
 static struct slm_pool_block *add_block(struct slm_pool *pool)
 {
     struct slm_pool_rest *rest = pool->rest;
+    if (SLM_UNLIKELY(rest->n_blocks == UINT32_MAX)) {
+        return NULL;
+    }
     size_t n_bytes = slm_pool_grown_bytes(rest->last->n_bytes);
     struct slm_pool_block *block = slm_pool_source_take(pool, n_bytes, SLM_POOL_ALIGN);
     if (block == NULL && n_bytes != slm_pool_block_bytes(pool)) {

@@ -140,8 +140,9 @@ struct slm_pool_rest {
     struct slm_pool_block *current;
     struct slm_pool_block *last;
     struct slm_pool_block *fresh; /* first of the fresh blocks, or NULL */
-    size_t n_blocks;
-    size_t n_fresh;
+    uint32_t n_blocks;
+    uint32_t n_fresh;
+    size_t keep_bytes;                            /* of blocks, that a reset keeps at most */
     struct slm_pool_block *bins[SLM_POOL_N_BINS]; /* means nothing where bin_bits is 0 */
     uint32_t bin_bits;
     uint16_t small_limit_bytes; /* largest object in a block; 0 in a pass-through pool */

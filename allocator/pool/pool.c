@@ -14,7 +14,8 @@
  * bytes. A request takes, in this order: any block of a bin above its own size; one of the first
  * four of its own bin, if it fits; the next block unused since the reset; a new block. So no
  * request walks the list and no free bytes are given up. nginx walks the list from `current` and
- * gives a block up after five misses. A reset rewinds the list by one store.
+ * gives a block up after five misses. A reset rewinds the list by one store. A trim cuts off its
+ * end: what stays is a list that a pool with a smaller peak has.
  *
  * Large objects (table.c) are blocks of the source with a record each, in a hash table by address.
  * So free is O(1), and recognises the pool's blocks without a read of memory that may not be its
@@ -59,6 +60,7 @@ static struct slm_pool *build_pool(struct slm_pool_first *first, size_t block_by
                  .source_bytes = block_bytes,
                  .last = &first->block,
                  .n_blocks = 1,
+                 .keep_bytes = SIZE_MAX,
                  .flags = (uint8_t)flags},
     };
     struct slm_pool *pool = &first->pool;
@@ -142,6 +144,70 @@ enum slm_status slm_pool_destroy(struct slm_pool *pool)
     return SLM_OK;
 }
 
+/* Ends the list after the first blocks that have keep_bytes together, but not before the last used
+ * one. Returns what came after that. */
+static struct slm_pool_block *cut_list(struct slm_pool *pool, size_t keep_bytes)
+{
+    struct slm_pool_rest *rest = pool->rest;
+    uint32_t n_used = rest->n_blocks - rest->n_fresh;
+    struct slm_pool_block *last = slm_pool_first_block(pool);
+    size_t kept_bytes = last->n_bytes;
+    uint32_t n_kept = 1;
+    while (last->next != NULL &&
+           (n_kept < n_used ||
+            (kept_bytes <= keep_bytes && last->next->n_bytes <= keep_bytes - kept_bytes))) {
+        last = last->next;
+        kept_bytes += last->n_bytes;
+        n_kept++;
+    }
+    struct slm_pool_block *rest_of_list = last->next;
+    last->next = NULL;
+    rest->last = last;
+    rest->n_blocks = n_kept;
+    rest->n_fresh = n_kept - n_used;
+    if (rest->n_fresh == 0) {
+        rest->fresh = NULL;
+    }
+    return rest_of_list;
+}
+
+/* False: there was nothing to give back. */
+static bool trim(struct slm_pool *pool, size_t keep_bytes)
+{
+    struct slm_pool_rest *rest = pool->rest;
+    if (rest->n_fresh == 0 || rest->source_bytes <= keep_bytes) {
+        return false;
+    }
+    struct slm_pool_block *block = cut_list(pool, keep_bytes);
+    bool is_any = block != NULL;
+    while (block != NULL) {
+        struct slm_pool_block *next = block->next;
+        rest->source_bytes -= block->n_bytes;
+        give_back(rest->source, block);
+        block = next;
+    }
+    return is_any;
+}
+
+enum slm_status slm_pool_trim(struct slm_pool *pool, size_t keep_bytes)
+{
+    if (pool == NULL) {
+        return SLM_E_NULL;
+    }
+    enum slm_status status = trim(pool, keep_bytes) ? SLM_OK : SLM_UNCHANGED;
+    SLM_CHECK_ALL(slm_pool_check(pool));
+    return status;
+}
+
+enum slm_status slm_pool_set_keep(struct slm_pool *pool, size_t keep_bytes)
+{
+    if (pool == NULL) {
+        return SLM_E_NULL;
+    }
+    pool->rest->keep_bytes = keep_bytes != 0 ? keep_bytes : SIZE_MAX;
+    return SLM_OK;
+}
+
 /* Only where a sanitizer looks on are the blocks walked. */
 static void hide_all(struct slm_pool *pool)
 {
@@ -170,6 +236,9 @@ enum slm_status slm_pool_reset(struct slm_pool *pool)
     rest->bin_bits = 0;
     rest->ended = NULL;
     slm_pool_block_open(pool, first);
+    if (SLM_UNLIKELY(rest->source_bytes > rest->keep_bytes)) {
+        (void)trim(pool, rest->keep_bytes);
+    }
     SLM_CHECK_ALL(slm_pool_check(pool));
     return SLM_OK;
 }

@@ -21,7 +21,7 @@ extern "C" {
  *          model, outside the zone, of what it committed and what it did in this turn, and checks
  *          its own objects and entries. When all have ended, the whole zone is checked: the checks
  *          find nothing, the content is that of the models, and no repair was made. A copy of the
- *          zone, made while the others work, is whole, and has the thread's own objects as they are.
+ *          zone, made while the others work, is whole and has the thread's own objects as they are.
  *          Any byte string is a program. A thread that ends unlocks.
  * Bytes    Byte 0: bits 0-1: 2, 3, 4 or 2 threads; bit 2: the lock is SPIN_SEM, else ROBUST; bit 3:
  *          8 classes a doubling, else 1; bit 4: one mapping for all, else every second thread uses

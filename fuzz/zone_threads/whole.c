@@ -26,7 +26,7 @@ static void refuse(const struct thread *thread, const char *call, enum slm_statu
                         error->text);
 }
 
-/* The copy is of one moment. Only this thread changes its own objects, and it does nothing else now. */
+/* The copy is of one moment. Only this thread changes its own objects, and not meanwhile. */
 static void expect_copy(struct thread *thread, struct slm_zone *copy)
 {
     struct slm_zone *zone = thread->zone;

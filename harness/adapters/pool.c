@@ -16,6 +16,7 @@ struct arena {
     size_t n_children;
     size_t cap_children;
     size_t n_spares; /* records of children that ended, or could not be made */
+    size_t n_trims;
     struct hrn_pool_shadow shadow;
 };
 
@@ -45,6 +46,7 @@ static void *create(const struct slm_adapter_env *env)
     }
     a->n_children = 0;
     a->n_spares = 0;
+    a->n_trims = 0;
     hrn_pool_shadow_begin(&a->shadow, a->pool, env);
     begin_reuse(a);
     return a;
@@ -148,6 +150,17 @@ static void reset(void *self)
     a->shadow.child_bytes = 0;
     begin_reuse(a);
     hrn_pool_shadow_lost_track(&a->shadow);
+}
+
+/* To nothing, or to a part of what the pool has. A later reset keeps all, or as much. */
+static size_t trim(void *self)
+{
+    struct arena *a = self;
+    struct slm_pool_stats stats;
+    slm_pool_get_stats(a->pool, &stats);
+    size_t keep_bytes = stats.source_bytes / 4 * (a->n_trims++ % 4);
+    hrn_pool_shadow_set_keep(&a->shadow, keep_bytes);
+    return hrn_pool_shadow_trim(&a->shadow, keep_bytes);
 }
 
 static enum slm_adapter_answer cleanup(void *self, slm_adapter_handler_fn fn, void *data,
@@ -414,6 +427,7 @@ const struct slm_adapter hrn_adapter_pool = {
     .alloc_aligned = allocate_aligned,
     .resize_in_place = resize_in_place,
     .reset = reset,
+    .trim = trim,
     .metadata = metadata,
     .align_bytes = SLM_POOL_ALIGN,
     .align_max_bytes = SLM_POOL_ALIGN_MAX,

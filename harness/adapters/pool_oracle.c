@@ -12,6 +12,7 @@ HRN_QUIET_BEGIN
 #define HANDLER_BYTES      128u  /* above the size of a handler's record */
 #define RECORDS_BYTES      2048u /* above the size of a pool's own table of large blocks */
 #define N_RECORDS_MIN      32u   /* a table may start with this many */
+#define N_WITHOUT_INDEX    8u    /* blocks in use for which a pool has no index */
 #define N_RECORDS_PER_OBJECT                                                                       \
     4u /* a table is half full after doubling, and holds freed blocks too */
 
@@ -308,6 +309,61 @@ static bool can_be_blocks(const struct slm_pool_stats *seen)
            seen->source_bytes >= seen->n_blocks * seen->block_bytes;
 }
 
+void hrn_pool_shadow_set_keep(struct hrn_pool_shadow *shadow, size_t keep_bytes)
+{
+    shadow->keep_bytes = keep_bytes;
+    (void)slm_pool_set_keep(shadow->pool, keep_bytes);
+}
+
+/* Only while the source has given nothing but blocks is their length known. */
+static bool has_only_blocks(const struct slm_pool_stats *seen)
+{
+    return seen->n_large == 0 && seen->n_records == 0 &&
+           seen->n_blocks - seen->n_blocks_fresh <= N_WITHOUT_INDEX;
+}
+
+/* No block in use goes, all that is too much goes, and one more block would be too much. */
+static const char *judge_trim(const struct slm_pool_stats *before,
+                              const struct slm_pool_stats *seen, size_t keep_bytes, bool is_any)
+{
+    size_t n_bytes = before->source_bytes - seen->source_bytes;
+    size_t most_bytes =
+        seen->block_bytes > SLM_POOL_GROWN_MAX ? seen->block_bytes : SLM_POOL_GROWN_MAX;
+    if (seen->n_blocks - seen->n_blocks_fresh != before->n_blocks - before->n_blocks_fresh) {
+        return "blocks in use";
+    }
+    if ((n_bytes != 0) != is_any || (seen->n_blocks != before->n_blocks) != is_any) {
+        return "not what it says";
+    }
+    if (has_only_blocks(seen) && seen->n_blocks_fresh != 0 && seen->source_bytes > keep_bytes) {
+        return "too little";
+    }
+    return is_any && keep_bytes >= most_bytes && seen->source_bytes < keep_bytes - most_bytes
+               ? "too much"
+               : NULL;
+}
+
+size_t hrn_pool_shadow_trim(struct hrn_pool_shadow *shadow, size_t keep_bytes)
+{
+    struct slm_pool_stats before;
+    struct slm_pool_stats seen;
+    slm_pool_get_stats(shadow->pool, &before);
+    bool is_any = slm_pool_trim(shadow->pool, keep_bytes) == SLM_OK;
+    slm_pool_get_stats(shadow->pool, &seen);
+    const char *wrong = judge_trim(&before, &seen, keep_bytes, is_any);
+    if (wrong != NULL) {
+        shadow->env->fail(
+            shadow->env,
+            "growth: a trim gives %s back: %zu of %zu bytes in %zu of %zu blocks, to keep %zu",
+            wrong, before.source_bytes - seen.source_bytes, before.source_bytes,
+            before.n_blocks - seen.n_blocks, before.n_blocks, keep_bytes);
+    }
+    if (shadow->n_blocks_kept > seen.n_blocks) {
+        shadow->n_blocks_kept = seen.n_blocks;
+    }
+    return before.source_bytes - seen.source_bytes;
+}
+
 void hrn_pool_shadow_reset(struct hrn_pool_shadow *shadow)
 {
     struct slm_pool_stats seen;
@@ -319,6 +375,10 @@ void hrn_pool_shadow_reset(struct hrn_pool_shadow *shadow)
     shadow->n_own = 0;
     shadow->demand_bytes = 0;
     shadow->n_blocks_kept = seen.n_blocks;
+    if (shadow->keep_bytes != 0 && seen.n_blocks > 1 && seen.source_bytes > shadow->keep_bytes) {
+        shadow->env->fail(shadow->env, "growth: a reset keeps %zu bytes, more than %zu",
+                          seen.source_bytes, shadow->keep_bytes);
+    }
     if (seen.n_blocks_fresh != seen.n_blocks - 1 || seen.n_records != 0 || !can_be_blocks(&seen)) {
         shadow->env->fail(
             shadow->env,

@@ -42,7 +42,8 @@ struct hrn_pool_shadow {
     size_t n_large_files; /* since the last reset: large blocks at addresses unknown here */
     size_t n_own;         /* requests since the last reset that have, or had, a record */
     size_t demand_bytes;  /* of small objects since the last reset */
-    size_t n_blocks_kept; /* at the last reset */
+    size_t n_blocks_kept; /* at the last reset, less what was trimmed since */
+    size_t keep_bytes;    /* of slm_pool_set_keep; 0: all */
     struct hrn_pool_room current;
     size_t child_bytes;                          /* that child pools have from the source */
     size_t n_used;                               /* blocks, the current one included */
@@ -70,6 +71,10 @@ void hrn_pool_shadow_file(struct hrn_pool_shadow *shadow, size_t path_bytes);
 /* After a call that may have taken a record for a child. */
 void hrn_pool_shadow_child(struct hrn_pool_shadow *shadow);
 #define HRN_POOL_CHILD_BYTES 64u /* above the size of such a record */
+/* Has the pool keep blocks of so many bytes at a reset. */
+void hrn_pool_shadow_set_keep(struct hrn_pool_shadow *shadow, size_t keep_bytes);
+/* Calls slm_pool_trim, and judges it. Returns the bytes that the source got back. */
+size_t hrn_pool_shadow_trim(struct hrn_pool_shadow *shadow, size_t keep_bytes);
 void hrn_pool_shadow_resized(struct hrn_pool_shadow *shadow, size_t new_bytes);
 void hrn_pool_shadow_freed(struct hrn_pool_shadow *shadow, const struct slm_adapter_request *rq);
 const char *hrn_pool_shadow_refused(const struct slm_adapter_request *rq,

@@ -42,7 +42,7 @@ extern "C" {
  *          two exceptions: cleanup_add, cleanup_close and cleanup_delete may leave the pool with
  *          one more empty block, and with space for more records of large blocks; free of what is
  *          no large block may leave it with an index of its blocks. NULL arguments: see status.h.
- * Limits   Size of the first block: 1 to SIZE_MAX / 4. Size of an object: up to SIZE_MAX / 2 after
+ * Limits   Size of the first block: 1 to SIZE_MAX / 4. Blocks, large ones apart: up to 2^32 - 1. Size of an object: up to SIZE_MAX / 2 after
  *          rounding. Alignment: up to SLM_POOL_ALIGN_MAX. The small limit is what the first block
  *          has when it is empty, less 16, and at most 4095 bytes (small_limit_bytes of
  *          slm_pool_get_stats). A large block costs about 150 instructions more than the source
@@ -107,11 +107,28 @@ enum slm_status slm_pool_destroy(struct slm_pool *pool);
 
 /*
  * Runs the handlers, releases every large block and their records, and makes the blocks empty again
- * without releasing them: the same requests then fit the same blocks.
+ * without releasing them: the same requests then fit the same blocks. With slm_pool_set_keep it
+ * releases those that are too many.
  * Fails: SLM_E_NULL, SLM_E_BUSY (called by one of the pool's own handlers).
- * Cost: O(handlers + large), not O(blocks), unless a sanitizer has to see each block.
+ * Cost: O(handlers + large), not O(blocks), unless it releases some or a sanitizer has to see each.
  */
 enum slm_status slm_pool_reset(struct slm_pool *pool);
+
+/*
+ * Bounds what a later reset keeps, for a pool that lives long and has peaks: blocks of keep_bytes
+ * together, headers included, and always the first block. 0, as in a new pool: all blocks.
+ * Fails: SLM_E_NULL. Cost: O(1).
+ */
+enum slm_status slm_pool_set_keep(struct slm_pool *pool, size_t keep_bytes);
+
+/*
+ * Gives blocks that were not used since the last reset back to the source, from the last one on,
+ * until all blocks have keep_bytes together at most. Blocks in use and the first one stay. Large
+ * blocks do not count. SLM_OK: done. SLM_UNCHANGED: there was nothing to give back. Fails:
+ * SLM_E_NULL. Cost: O(1) if the source has given keep_bytes at most, or no block is unused; else
+ * O(blocks).
+ */
+enum slm_status slm_pool_trim(struct slm_pool *pool, size_t keep_bytes);
 
 /* Slow paths of the inline functions below, with the same contract; for any size. */
 void *slm_pool_alloc_slow(struct slm_pool *pool, size_t size_bytes);

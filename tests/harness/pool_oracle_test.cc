@@ -95,6 +95,54 @@ TEST_F(RoomLaw, IsBrokenByANewBlockWhereAUsedOneHasRoom)
         << result.text;
 }
 
+/* --- Trims --- */
+
+/* As a pool that forgot its bound. */
+void ResetThatKeepsAll(void *self)
+{
+    (void)slm_pool_set_keep(hrn_pool_of(self), 0);
+    hrn_adapter_pool.reset(self);
+}
+
+/* A peak, two trims, another peak, and a reset, which keeps a quarter of the first peak. */
+hrn_law RunAPeak(void (*reset)(void *self), std::string *text)
+{
+    slm_adapter adapter = hrn_adapter_pool;
+    adapter.reset = reset;
+    hrn_program program;
+    hrn_program_init(&program);
+    hrn_op burst{};
+    burst.kind = HRN_BURST;
+    burst.count = 200;
+    burst.size_bytes = 900;
+    hrn_op plain{};
+    plain.id = HRN_NO_ID;
+    for (hrn_kind kind : {HRN_BURST, HRN_TRIM, HRN_TRIM, HRN_BURST, HRN_RESET, HRN_TRIM}) {
+        hrn_op op = kind == HRN_BURST ? burst : plain;
+        op.kind = static_cast<uint8_t>(kind);
+        hrn_program_push(&program, op);
+        burst.id += kind == HRN_BURST ? burst.count : 0u;
+    }
+    hrn_result result;
+    hrn_law law = hrn_run_catch(&adapter, &program, &result);
+    *text = result.text;
+    hrn_program_fini(&program);
+    return law;
+}
+
+TEST(TrimLaw, IsKeptByThePool)
+{
+    std::string text;
+    EXPECT_EQ(RunAPeak(hrn_adapter_pool.reset, &text), HRN_LAW_NONE) << text;
+}
+
+TEST(TrimLaw, IsBrokenByAResetThatKeepsMoreThanTheBound)
+{
+    std::string text;
+    EXPECT_EQ(RunAPeak(ResetThatKeepsAll, &text), HRN_LAW_growth);
+    EXPECT_NE(text.find("a reset keeps"), std::string::npos) << text;
+}
+
 /* --- Files --- */
 
 std::string made; /* for each file cleanup with a path: + there is a file, - there is none */

@@ -115,7 +115,7 @@ TEST_F(PoolCheck, I3SeesFreshOrCurrentOutOfPlace)
 {
     expect_broken(t.pool, rest->n_fresh, rest->n_fresh - 1, 3);
     expect_broken(t.pool, rest->n_fresh, rest->n_blocks, 3);
-    expect_broken(t.pool, rest->n_fresh, SIZE_MAX, 3);
+    expect_broken(t.pool, rest->n_fresh, UINT32_MAX, 3);
     expect_broken(t.pool, rest->fresh, first->next, 3);
     expect_broken(t.pool, rest->current, rest->last, 3);
     expect_broken(t.pool, rest->current, nullptr, 3);

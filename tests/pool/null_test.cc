@@ -47,6 +47,8 @@ TEST_F(PoolNull, CallsThatReturnAStatusRefuseANullPool)
     void *data = object;
     slm_pool_reuse list;
     EXPECT_EQ(slm_pool_reset(nullptr), SLM_E_NULL);
+    EXPECT_EQ(slm_pool_set_keep(nullptr, 4096), SLM_E_NULL);
+    EXPECT_EQ(slm_pool_trim(nullptr, 0), SLM_E_NULL);
     EXPECT_EQ(slm_pool_free(nullptr, object), SLM_E_NULL);
     EXPECT_EQ(slm_pool_free(nullptr, nullptr), SLM_E_NULL);
     EXPECT_EQ(slm_pool_extend(nullptr, object, 100, 120), SLM_E_NULL);

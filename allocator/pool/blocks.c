@@ -114,6 +114,7 @@ static struct slm_pool_block *add_block(struct slm_pool *pool)
     }
     block->next = NULL;
     block->n_bytes = n_bytes;
+    *slm_pool_block_before(block) = rest->last;
     rest->last->next = block;
     rest->last = block;
     rest->n_blocks++;

@@ -6,8 +6,8 @@
  * I1   The header: rest lies after pool, the first block's size is a multiple of SLM_POOL_ALIGN
  *      that leaves room for an object, only known flags are set, and both limits follow from these.
  * I2   The list of blocks: from the first block n_blocks aligned nodes, the last of them is `last`
- *      and links to nothing. Each but the first has twice as many bytes as the one before it where
- *      those may double, or as many as the first.
+ *      and links to nothing. Each but the first has the address of the one before it, and twice as
+ *      many bytes where those may double, or as many as the first.
  * I3   fresh is the block n_blocks - n_fresh of the list (NULL if n_fresh is 0), never the first,
  *      and current is one of those before it.
  * I4   The current block: start <= low <= high <= end, low a multiple of SLM_POOL_ALIGN; in a
@@ -57,11 +57,11 @@ static bool header_holds(const struct slm_pool *pool)
 static bool list_holds(const struct slm_pool *pool)
 {
     const struct slm_pool_rest *rest = pool->rest;
-    const struct slm_pool_block *block = slm_pool_first_block(pool);
+    struct slm_pool_block *block = slm_pool_first_block(pool);
     for (size_t i = 1; i < rest->n_blocks; i++) {
         const struct slm_pool_block *before = block;
         block = block->next;
-        if (block == NULL || !is_aligned(block) ||
+        if (block == NULL || !is_aligned(block) || *slm_pool_block_before(block) != before ||
             (block->n_bytes != slm_pool_grown_bytes(before->n_bytes) &&
              block->n_bytes != slm_pool_block_bytes(pool))) {
             return false;

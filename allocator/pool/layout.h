@@ -36,6 +36,12 @@ struct slm_pool_block {
     struct slm_pool_block *bin_next;
 };
 
+/* Each block but the first. Its header is rounded up to as many bytes anyway. */
+struct slm_pool_further {
+    struct slm_pool_block block;
+    struct slm_pool_block *before; /* in the list */
+};
+
 /* Unused bytes after each object; a sanitizer reports an access to them. */
 #define SLM_POOL_GAP (SLM_POISON ? 16u : 0u)
 
@@ -142,7 +148,7 @@ struct slm_pool_rest {
     struct slm_pool_block *fresh; /* first of the fresh blocks, or NULL */
     uint32_t n_blocks;
     uint32_t n_fresh;
-    size_t keep_bytes;                            /* of blocks, that a reset keeps at most */
+    size_t keep_bytes;                            /* that a reset keeps at most; SIZE_MAX: all */
     struct slm_pool_block *bins[SLM_POOL_N_BINS]; /* means nothing where bin_bits is 0 */
     uint32_t bin_bits;
     uint16_t small_limit_bytes; /* largest object in a block; 0 in a pass-through pool */
@@ -194,6 +200,12 @@ static inline unsigned char *slm_pool_block_start(const struct slm_pool *pool,
     size_t header = block == slm_pool_first_block(pool) ? SLM_POOL_HEADER_ALIGNED(slm_pool_first)
                                                         : SLM_POOL_HEADER_ALIGNED(slm_pool_block);
     return (unsigned char *)block + header;
+}
+
+/* Of a block that is not the first one. */
+static inline struct slm_pool_block **slm_pool_block_before(struct slm_pool_block *block)
+{
+    return &((struct slm_pool_further *)(void *)block)->before;
 }
 
 static inline unsigned char *slm_pool_block_end(struct slm_pool_block *block)

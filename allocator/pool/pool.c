@@ -41,6 +41,8 @@ _Static_assert(sizeof(void *) != 8 || (SLM_POOL_HEADER_ALIGNED(slm_pool_first) =
                                        SLM_POOL_HEADER_ALIGNED(slm_pool_block) == 48 &&
                                        SLM_POOL_HEADER_ALIGNED(slm_pool_child) == 48),
                "pool.h states these sizes");
+_Static_assert(sizeof(struct slm_pool_further) <= SLM_POOL_HEADER_ALIGNED(slm_pool_block),
+               "objects start after the header");
 
 /* --- Life --- */
 
@@ -144,47 +146,23 @@ enum slm_status slm_pool_destroy(struct slm_pool *pool)
     return SLM_OK;
 }
 
-/* Ends the list after the first blocks that have keep_bytes together, but not before the last used
- * one. Returns what came after that. */
-static struct slm_pool_block *cut_list(struct slm_pool *pool, size_t keep_bytes)
-{
-    struct slm_pool_rest *rest = pool->rest;
-    uint32_t n_used = rest->n_blocks - rest->n_fresh;
-    struct slm_pool_block *last = slm_pool_first_block(pool);
-    size_t kept_bytes = last->n_bytes;
-    uint32_t n_kept = 1;
-    while (last->next != NULL &&
-           (n_kept < n_used ||
-            (kept_bytes <= keep_bytes && last->next->n_bytes <= keep_bytes - kept_bytes))) {
-        last = last->next;
-        kept_bytes += last->n_bytes;
-        n_kept++;
-    }
-    struct slm_pool_block *rest_of_list = last->next;
-    last->next = NULL;
-    rest->last = last;
-    rest->n_blocks = n_kept;
-    rest->n_fresh = n_kept - n_used;
-    if (rest->n_fresh == 0) {
-        rest->fresh = NULL;
-    }
-    return rest_of_list;
-}
-
 /* False: there was nothing to give back. */
 static bool trim(struct slm_pool *pool, size_t keep_bytes)
 {
     struct slm_pool_rest *rest = pool->rest;
-    if (rest->n_fresh == 0 || rest->source_bytes <= keep_bytes) {
-        return false;
-    }
-    struct slm_pool_block *block = cut_list(pool, keep_bytes);
-    bool is_any = block != NULL;
-    while (block != NULL) {
-        struct slm_pool_block *next = block->next;
+    bool is_any = false;
+    while (rest->n_fresh > 0 && rest->source_bytes > keep_bytes) {
+        struct slm_pool_block *block = rest->last;
+        rest->last = *slm_pool_block_before(block);
+        rest->last->next = NULL;
+        rest->n_blocks--;
+        rest->n_fresh--;
         rest->source_bytes -= block->n_bytes;
         give_back(rest->source, block);
-        block = next;
+        is_any = true;
+    }
+    if (rest->n_fresh == 0) {
+        rest->fresh = NULL;
     }
     return is_any;
 }

@@ -12,7 +12,6 @@ HRN_QUIET_BEGIN
 #define HANDLER_BYTES      128u  /* above the size of a handler's record */
 #define RECORDS_BYTES      2048u /* above the size of a pool's own table of large blocks */
 #define N_RECORDS_MIN      32u   /* a table may start with this many */
-#define N_WITHOUT_INDEX    8u    /* blocks in use for which a pool has no index */
 #define N_RECORDS_PER_OBJECT                                                                       \
     4u /* a table is half full after doubling, and holds freed blocks too */
 
@@ -315,13 +314,6 @@ void hrn_pool_shadow_set_keep(struct hrn_pool_shadow *shadow, size_t keep_bytes)
     (void)slm_pool_set_keep(shadow->pool, keep_bytes);
 }
 
-/* Only while the source has given nothing but blocks is their length known. */
-static bool has_only_blocks(const struct slm_pool_stats *seen)
-{
-    return seen->n_large == 0 && seen->n_records == 0 &&
-           seen->n_blocks - seen->n_blocks_fresh <= N_WITHOUT_INDEX;
-}
-
 /* No block in use goes, all that is too much goes, and one more block would be too much. */
 static const char *judge_trim(const struct slm_pool_stats *before,
                               const struct slm_pool_stats *seen, size_t keep_bytes, bool is_any)
@@ -335,7 +327,7 @@ static const char *judge_trim(const struct slm_pool_stats *before,
     if ((n_bytes != 0) != is_any || (seen->n_blocks != before->n_blocks) != is_any) {
         return "not what it says";
     }
-    if (has_only_blocks(seen) && seen->n_blocks_fresh != 0 && seen->source_bytes > keep_bytes) {
+    if (seen->n_blocks_fresh != 0 && seen->source_bytes > keep_bytes) {
         return "too little";
     }
     return is_any && keep_bytes >= most_bytes && seen->source_bytes < keep_bytes - most_bytes

@@ -42,14 +42,14 @@ extern "C" {
  *          two exceptions: cleanup_add, cleanup_close and cleanup_delete may leave the pool with
  *          one more empty block, and with space for more records of large blocks; free of what is
  *          no large block may leave it with an index of its blocks. NULL arguments: see status.h.
- * Limits   Size of the first block: 1 to SIZE_MAX / 4. Blocks, large ones apart: up to 2^32 - 1. Size of an object: up to SIZE_MAX / 2 after
- *          rounding. Alignment: up to SLM_POOL_ALIGN_MAX. The small limit is what the first block
- *          has when it is empty, less 16, and at most 4095 bytes (small_limit_bytes of
- *          slm_pool_get_stats). A large block costs about 150 instructions more than the source
- *          alone, allocated and freed, for its record and for calls through the source's table; the
- *          C heap takes 330 to 560. The table of records may have space for four times as
- *          many as were ever live. Below SLM_CHECKS 2 a stale free succeeds once the source has
- *          handed the address out again as a large block.
+ * Limits   Size of the first block: 1 to SIZE_MAX / 4. Blocks, large ones apart: up to 2^32 - 1.
+ *          Size of an object: up to SIZE_MAX / 2 after rounding. Alignment: up to
+ *          SLM_POOL_ALIGN_MAX. The small limit is what the first block has when it is empty, less
+ *          16, and at most 4095 bytes (small_limit_bytes of slm_pool_get_stats). A large block
+ *          costs about 150 instructions more than the source alone, allocated and freed, for its
+ *          record and for calls through the source's table; the C heap takes 330 to 560. The table
+ *          of records may have space for four times as many as were ever live. Below SLM_CHECKS 2 a
+ *          stale free succeeds once the source has handed the address out again as a large block.
  * Source   The contract is nginx's ngx_palloc; none of the code is.
  */
 #define SLM_POOL_ALIGN     16u    /* alignment of alloc and calloc, bytes */
@@ -110,7 +110,7 @@ enum slm_status slm_pool_destroy(struct slm_pool *pool);
  * without releasing them: the same requests then fit the same blocks. With slm_pool_set_keep it
  * releases those that are too many.
  * Fails: SLM_E_NULL, SLM_E_BUSY (called by one of the pool's own handlers).
- * Cost: O(handlers + large), not O(blocks), unless it releases some or a sanitizer has to see each.
+ * Cost: O(handlers + large + blocks released), not O(blocks), unless a sanitizer has to see each.
  */
 enum slm_status slm_pool_reset(struct slm_pool *pool);
 
@@ -122,11 +122,10 @@ enum slm_status slm_pool_reset(struct slm_pool *pool);
 enum slm_status slm_pool_set_keep(struct slm_pool *pool, size_t keep_bytes);
 
 /*
- * Gives blocks that were not used since the last reset back to the source, from the last one on,
- * until all blocks have keep_bytes together at most. Blocks in use and the first one stay. Large
- * blocks do not count. SLM_OK: done. SLM_UNCHANGED: there was nothing to give back. Fails:
- * SLM_E_NULL. Cost: O(1) if the source has given keep_bytes at most, or no block is unused; else
- * O(blocks).
+ * Gives blocks that were not used since the last reset back to the source, the newest first, while
+ * the pool has more than keep_bytes from it (source_bytes of its statistics). Blocks in use and the
+ * first one stay. SLM_OK: done. SLM_UNCHANGED: there was nothing to give back. Fails: SLM_E_NULL.
+ * Cost: O(blocks given back).
  */
 enum slm_status slm_pool_trim(struct slm_pool *pool, size_t keep_bytes);
 

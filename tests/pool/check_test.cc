@@ -94,6 +94,7 @@ TEST_F(PoolCheck, I2SeesABrokenListOfBlocks)
     expect_broken(t.pool, rest->n_blocks, 0, 2);
     expect_broken(t.pool, rest->last, first, 2);
     expect_broken(t.pool, first->next, nullptr, 2);
+    expect_broken(t.pool, *slm_pool_block_before(rest->last), first, 2);
     auto odd = reinterpret_cast<uintptr_t>(first->next) + 8;
     expect_broken(t.pool, first->next, reinterpret_cast<slm_pool_block *>(odd), 2);
 }

@@ -101,4 +101,21 @@ TEST_F(PoolCost, FreeAfterEachOfManyResets)
     expect_constant("resets");
 }
 
+/* What stays is not walked. */
+TEST_F(PoolCost, TrimOfOneBlock)
+{
+    for (size_t i = 0; i < kBlocks; i++) {
+        alloc();
+    }
+    ASSERT_EQ(t.reset(), SLM_OK);
+    for (size_t i = 1; i <= 100; i++) {
+        size_t keep_bytes = t.stats().source_bytes - 1;
+        uint64_t before = n_steps;
+        ASSERT_EQ(slm_pool_trim(t.pool, keep_bytes), SLM_OK);
+        EXPECT_GT(n_steps, before) << "nothing is counted";
+        EXPECT_LE(n_steps - before, kStepsForAFree);
+        EXPECT_EQ(t.stats().n_blocks, kBlocks - i);
+    }
+}
+
 } // namespace

@@ -123,6 +123,17 @@ TEST_F(PoolTrim, LeavesLargeObjectsWhereTheyAre)
     EXPECT_EQ(t.free(large, 100000), SLM_OK);
 }
 
+TEST_F(PoolTrim, CountsLargeObjectsAmongTheBytes)
+{
+    peak();
+    ASSERT_EQ(t.reset(), SLM_OK);
+    t.alloc(100000);
+    EXPECT_EQ(slm_pool_trim(t.pool, 150000), SLM_OK);
+    EXPECT_LE(t.stats().source_bytes, 150000u);
+    EXPECT_GT(t.stats().source_bytes, 150000u - 32768u);
+    EXPECT_GT(t.stats().n_blocks_fresh, 0u);
+}
+
 void trim_all(void *data)
 {
     auto *pool = static_cast<slm_pool *>(data);

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """docs/debugging.md shows what really comes: its commands are run, and what they print is compared.
 
-A block ```sh builds the programs. A block ```text is a session: `$ COMMAND`, or `(gdb) COMMAND` after
-`$ gdb ...`, and all that the command prints. A line `...` stands for any lines. Addresses are
+A block ```sh builds the programs. A block ```text is a session: `$ COMMAND`, or `(gdb) COMMAND`
+after `$ gdb ...`, and all that the command prints. A line `...` stands for any lines. Addresses are
 0xADDR, process ids PID, and numbers of lines in slabmill.c, which is generated, LINE.
 
 Reads the project's own tree, past Bazel's list of inputs: the library is built from all of it.

@@ -63,6 +63,7 @@ add_test(NAME one COMMAND ${CMAKE_COMMAND} -E true)
 """,
     "MODULE.bazel": 'module(\n    name = "slabmill",\n    version = "0.2.0",  # a comment\n)\n',
     "CHANGELOG.md": "# Changelog\n\n## 0.2.0 (2026-01-02)\n\nNew\n\n## 0.1.0 (2025-01-02)\n",
+    "Dockerfile": "FROM debian:12\nCOPY . .\nRUN make\n",
     "README.md": "`make` and `first` prints `5`.\n",
     "examples/first/first.c": """\
 #include <slabmill/version.h>
@@ -193,6 +194,10 @@ class ReleaseTest(Case):
     def test_tag_that_exists_is_refused(self):
         self.repository.git("tag", "v0.2.0")
         self.expect(1, "the tag v0.2.0 exists")
+
+    def test_dockerfile_with_an_unknown_instruction_is_refused(self):
+        self.repository.change("Dockerfile", "RUN make", "ADD x /")
+        self.expect(1, "Dockerfile: line 3: only Docker knows: ADD x /")
 
     def test_failing_test_or_program_leaves_no_tarball(self):
         self.repository.change("CMakeLists.txt", "-E true", "-E false")

@@ -18,6 +18,7 @@ SAMPLE = re.compile(r"^```(c|cpp)\b[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE
 ELSEWHERE = {
     "migrate-from-nginx.md": "examples/nginx_limit/guide_test.py",
     "test-your-allocator.md": "tests/slabmill/guide_test.sh",
+    "tutorial.md": "tests/docs/tutorial_test.py",
 }
 # A definition of a function, with what is between it and the one before.
 FUNCTION = re.compile(r"^static [^;{]*\n\{\n.*?^\}\n", re.DOTALL | re.MULTILINE)

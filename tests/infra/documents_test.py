@@ -18,6 +18,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FIRST = pathlib.Path(sys.argv.pop(1)).resolve()
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md")])
 LABEL = re.compile(r"(?<![\w:])//([a-z][\w/-]*)(?::([\w.-]+))?")
+TOP = "allocator|bench|corpus|docs|examples|fuzz|harness|include|peers|tests|third_party|tools"
+PATH = re.compile(rf"`((?:{TOP})/[\w./+-]*\w)/?`")
 PLACEHOLDER = re.compile(r"[A-Z]{2,}")
 
 
@@ -73,6 +75,18 @@ class DocumentsTest(unittest.TestCase):
                     if anchor:
                         self.assertIn(anchor, anchors(target))
         self.assertGreater(n_links, 20)
+
+    def test_paths_that_documents_name_are_there(self):
+        n_paths = 0
+        for path in DOCUMENTS:
+            # What a change log names may be gone.
+            text = "" if path.name == "CHANGELOG.md" else without_code(path.read_text())
+            for name in PATH.findall(text):
+                if not re.search(r"(?<![a-z])[A-Z]+(?![a-z])", name):
+                    n_paths += 1
+                    with self.subTest(document=path.name, path=name):
+                        self.assertTrue((ROOT / name).exists())
+        self.assertGreater(n_paths, 100)
 
     def test_bazel_targets_that_documents_name_are_declared(self):
         n_labels = 0

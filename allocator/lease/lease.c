@@ -138,7 +138,7 @@ static enum slm_status give(struct slm_zone *zone, struct slm_lease_book *book,
 static bool is_lease(const struct slm_zone *zone, const struct slm_lease_worker *worker,
                      const struct slm_lease *lease)
 {
-    if (lease->offset == 0 || lease->offset >= zone->seen_bytes) {
+    if (lease->offset >= zone_bytes(zone)) {
         return false;
     }
     const struct lease_object *object = slm_journal_pointer(&zone->journal, lease->offset);

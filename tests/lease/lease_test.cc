@@ -54,6 +54,15 @@ TEST_F(Lease, LeaseCanBeGivenBackOnlyOnceEvenIfItsMemoryIsUsedAgain)
     EXPECT_EQ(slm_lease_n(&top->a), 1u);
 }
 
+/* While a copy of the zone is made, and in a turn that has grown it. */
+TEST_F(Lease, IsGivenBackByAHandleThatHasToLookAtTheZonesLengthAgain)
+{
+    slm_lease mine = must_take(&top->a);
+    static_cast<slm_zone *>(zone)->seen_bytes = 0;
+    EXPECT_EQ(give(mine), SLM_OK);
+    EXPECT_EQ(slm_lease_n(&top->a), 0u);
+}
+
 TEST_F(Lease, WrongLeasesAndWorkersAreRefusedAndChangeNothing)
 {
     slm_lease mine = must_take(&top->a);

@@ -239,6 +239,9 @@ bool slm_lock_is_mine(const struct slm_lock *lock)
 static SLM_NOINLINE enum slm_status unlock_slowly(struct slm_lock *lock)
 {
     if (!slm_lock_is_mine(lock)) {
+        if (lock->file != NULL && slm_lock_file_is_mine(lock)) {
+            slm_lock_file_give(lock); /* the word was lost: another process took the lock */
+        }
         return SLM_E_OWNER;
     }
     struct slm_lock_events events;

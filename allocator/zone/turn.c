@@ -209,6 +209,9 @@ static SLM_NOINLINE enum slm_status commit_and_unlock(struct slm_zone *zone)
 static SLM_NOINLINE enum slm_status check_and_unlock(struct slm_zone *zone)
 {
     enum slm_status status = check_held(zone);
+    if (status == SLM_E_OWNER) {
+        return unlock(zone); /* gives back what is left of a lock that was lost */
+    }
     if (SLM_UNLIKELY(status != SLM_OK)) {
         return status == SLM_E_READ_ONLY ? SLM_E_OWNER : status;
     }
@@ -234,9 +237,12 @@ enum slm_status slm_zone_unlock(struct slm_zone *zone)
 
 static SLM_NOINLINE enum slm_status undo_and_unlock(struct slm_zone *zone, enum slm_status status)
 {
-    if (check_held(zone) == SLM_OK) {
+    enum slm_status held = check_held(zone);
+    if (held == SLM_OK) {
         slm_journal_abort(&zone->journal);
-        (void)slm_lock_unlock(zone->lock);
+    }
+    if (held == SLM_OK || held == SLM_E_OWNER) {
+        (void)slm_lock_unlock(zone->lock); /* what is left of a lock that was lost, too */
     }
     return status;
 }

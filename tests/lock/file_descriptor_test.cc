@@ -172,6 +172,28 @@ TEST(LockFileDescriptor, IsClosedByExecSoTheOwnerIsDeadThoughItsProcessLives)
     EXPECT_EQ(reap(owner), -SIGKILL);
 }
 
+/* The program closes the descriptor while it holds the lock, and so gives the lock away. */
+TEST(LockFileDescriptor, LostLockIsLetGoByItsUnlock)
+{
+    Lock lock(SLM_LOCK_FILE);
+    for (int turn = 0; turn < 2; turn++) {
+        ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
+        ASSERT_EQ(close(fd_of(lock)), 0);
+        pid_t other = start_child([&] {
+            return slm_lock_lock(lock) == SLM_OWNER_DIED &&
+                           slm_lock_mark_repaired(lock) == SLM_OK && slm_lock_unlock(lock) == SLM_OK
+                       ? 0
+                       : 1;
+        });
+        EXPECT_EQ(reap(other), 0);
+        EXPECT_FALSE(slm_lock_is_mine(lock));
+        EXPECT_EQ(slm_lock_unlock(lock), SLM_E_OWNER);
+        EXPECT_EQ(slm_lock_unlock(lock), SLM_E_OWNER);
+    }
+    ASSERT_EQ(slm_lock_lock(lock), SLM_OK);
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
+}
+
 /* --- What the system returns --- */
 
 int n_asked;

@@ -183,14 +183,6 @@ static size_t size_entry(const struct slm_table_key *key, const struct slm_table
                                                         : at + key->n_bytes + shape->value_bytes;
 }
 
-/* Whether the key's bytes lie in the object: the entry that had it was evicted for this key. */
-static inline bool has_key(const void *object, size_t n_bytes, const struct slm_table_key *key)
-{
-    uintptr_t start = (uintptr_t)object;
-    uintptr_t data = (uintptr_t)key->data;
-    return data < start + n_bytes && data + key->n_bytes > start;
-}
-
 /* The transaction allocated it last, or noted all of it. `from` is where zeroing begins. */
 static struct slm_table_entry *fill(void *object, size_t from, const struct slm_table_key *key,
                                     const struct slm_table_shape *shape)
@@ -257,10 +249,6 @@ struct slm_table_entry *slm_table_make_entry(struct slm_zone *zone, struct slm_t
         *room = TABLE_CHANGED;
         object = alloc_evicting(zone, table, shape, n_bytes, status);
     }
-    if (SLM_UNLIKELY(object != NULL && has_key(object, n_bytes, key))) {
-        *status = slm_journal_refuse(&zone->journal, SLM_E_FREED);
-        object = NULL;
-    }
     size_t from = *room == TABLE_REUSED ? offsetof(struct slm_table_entry, hash) : 0;
     return object == NULL ? NULL : fill(object, from, key, shape);
 }
@@ -277,6 +265,8 @@ struct slm_table_entry *slm_table_alloc_locked(struct slm_zone *zone, struct slm
         *status = SLM_E_NULL;
         return NULL;
     }
+    struct table_key_copy copy;
+    key = table_keep_key(zone, key, &copy);
     struct slm_table_entry *entry = slm_table_make_entry(zone, table, key, shape, &room, status);
     if (entry != NULL && room == TABLE_REUSED) {
         *status = slm_lru_remove(&zone->journal, &table->by_use, &entry->by_use);

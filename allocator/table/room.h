@@ -3,7 +3,11 @@
 #ifndef SLM_TABLE_ROOM_H
 #define SLM_TABLE_ROOM_H
 
+#include <string.h>
+
+#include "allocator/base/check.h"
 #include "allocator/journal/log.h"
+#include "allocator/zone/handle.h"
 #include <slabmill/table.h>
 
 #ifdef __cplusplus
@@ -22,6 +26,32 @@ struct slm_table_entry *slm_table_make_entry(struct slm_zone *zone, struct slm_t
                                              const struct slm_table_key *key,
                                              const struct slm_table_shape *shape,
                                              enum table_room *room, enum slm_status *status);
+
+/* A key whose bytes an eviction cannot change. */
+struct table_key_copy {
+    struct slm_table_key key;
+    unsigned char bytes[SLM_TABLE_KEY_BYTES_MAX];
+};
+
+/* Whether its bytes are in the zone, perhaps in an entry that is evicted for it. */
+static inline bool table_key_is_inside(const struct slm_zone *zone, const struct slm_table_key *key)
+{
+    return (uintptr_t)key->data - (uintptr_t)zone->journal.base < zone_bytes(zone);
+}
+
+/* Returns the key, or a copy of it that lives as long as *copy. A key that is too long, which no
+ * entry can have, is not copied. */
+static inline const struct slm_table_key *table_keep_key(const struct slm_zone *zone,
+                                                         const struct slm_table_key *key,
+                                                         struct table_key_copy *copy)
+{
+    if (SLM_LIKELY(!table_key_is_inside(zone, key)) || key->n_bytes > sizeof copy->bytes) {
+        return key;
+    }
+    memcpy(copy->bytes, key->data, key->n_bytes);
+    copy->key = (struct slm_table_key){copy->bytes, key->n_bytes, key->hash};
+    return &copy->key;
+}
 
 /* Half of a change was made. If the status of the other half says that it cannot be, which only a
  * damaged table does, the transaction is refused. */

@@ -175,6 +175,14 @@ static struct slm_table_entry *add(struct slm_zone *zone, struct slm_table *tabl
     return *status == SLM_OK ? entry : NULL;
 }
 
+static SLM_NOINLINE struct slm_table_entry *
+add_by_copy(struct slm_zone *zone, struct slm_table *table, const struct slm_table_key *key,
+            const struct slm_table_shape *shape, struct spot *spot, enum slm_status *status)
+{
+    struct table_key_copy copy;
+    return add(zone, table, table_keep_key(zone, key, &copy), shape, spot, status);
+}
+
 static struct slm_table_entry *get(struct slm_zone *zone, struct slm_table *table,
                                    const struct slm_table_key *key,
                                    const struct slm_table_shape *shape, bool *is_new,
@@ -190,7 +198,9 @@ static struct slm_table_entry *get(struct slm_zone *zone, struct slm_table *tabl
         *status = SLM_E_IMAGE;
         return NULL;
     }
-    struct slm_table_entry *entry = add(zone, table, key, shape, &spot, status);
+    struct slm_table_entry *entry = SLM_LIKELY(!table_key_is_inside(zone, key))
+                                        ? add(zone, table, key, shape, &spot, status)
+                                        : add_by_copy(zone, table, key, shape, &spot, status);
     *is_new = entry != NULL;
     return entry;
 }

@@ -88,7 +88,7 @@ struct slm_table_shape {
     bool keeps_all; /* nothing is evicted: SLM_E_NOMEM */
 };
 
-/* Fills in *key; the bytes stay the caller's. Fails: SLM_E_NULL; SLM_E_SIZE (no byte, or more than
+/* Fills in *key; the bytes stay the caller's, also where they lie in an entry that may be evicted. Fails: SLM_E_NULL; SLM_E_SIZE (no byte, or more than
  * SLM_TABLE_KEY_BYTES_MAX). Cost O(n_bytes). */
 enum slm_status slm_table_key_init(struct slm_table_key *key, const void *data, size_t n_bytes);
 
@@ -119,8 +119,7 @@ struct slm_table_entry *slm_table_get_locked(struct slm_zone *zone, struct slm_t
  * An object for a new entry, as slm_table_get_locked makes it, in neither tree nor list; the same
  * transaction inserts or frees it. Evicts as that does.
  * NULL; *status (status may be NULL) has the reason: SLM_E_SIZE (the key's length),
- * SLM_E_OPTION (entry_bytes), SLM_E_NOMEM, SLM_E_FREED (the key's bytes lie in an entry that was
- * evicted for it; the turn is undone), and as slm_zone_alloc_evicting_locked. An entry that
+ * SLM_E_OPTION (entry_bytes), SLM_E_NOMEM, and as slm_zone_alloc_evicting_locked. An entry that
  * could not fit even if the table were empty, because its bytes are more than all entries and the
  * free memory have together, is refused before anything is evicted. Else evictions before the one
  * that failed stay. Takes 1 journal entry.

@@ -2,6 +2,7 @@
 /* Objects that are handed to a second thread, which frees them. */
 #include <pthread.h>
 
+#include <set>
 #include <string>
 
 #include "harness/adapters/adapters.h"
@@ -15,6 +16,13 @@ int n_here;
 int n_elsewhere;
 const slm_adapter_env *env_now;
 
+std::set<void *> live; /* a law that is broken leaves objects */
+
+void *NoteObject(void *self, size_t size_bytes)
+{
+    return *live.insert(hrn_adapter_malloc.alloc(self, size_bytes)).first;
+}
+
 void *Create(const slm_adapter_env *env)
 {
     env_now = env;
@@ -25,6 +33,7 @@ slm_adapter_answer NoteThread(void *self, void *p, size_t size_bytes)
 {
     bool is_first = pthread_equal(pthread_self(), first) != 0;
     (is_first ? n_here : n_elsewhere)++;
+    live.erase(p);
     return hrn_adapter_malloc.free(self, p, size_bytes);
 }
 
@@ -33,6 +42,7 @@ slm_adapter_answer FailElsewhere(void *self, void *p, size_t size_bytes)
     if (pthread_equal(pthread_self(), first) == 0) {
         env_now->fail(env_now, "statistics: freed by a stranger");
     }
+    live.erase(p);
     return hrn_adapter_malloc.free(self, p, size_bytes);
 }
 
@@ -49,6 +59,7 @@ class FreedElsewhere : public testing::Test {
         Add(HRN_FREE, 2, HRN_FREE_ELSEWHERE);
         adapter_ = hrn_adapter_malloc;
         adapter_.create = Create;
+        adapter_.alloc = NoteObject;
         first = pthread_self();
         n_here = 0;
         n_elsewhere = 0;
@@ -56,6 +67,10 @@ class FreedElsewhere : public testing::Test {
     ~FreedElsewhere() override
     {
         hrn_program_fini(&program_);
+        for (void *p : live) {
+            free(p);
+        }
+        live.clear();
     }
     void Add(hrn_kind kind, uint32_t id, uint8_t aux)
     {

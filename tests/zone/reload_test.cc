@@ -332,7 +332,7 @@ TEST_F(ZoneReload, GrowsThoughAnotherMasterCutWhatWasPrepared)
 /* --- A new zone that an apply names and then takes back --- */
 
 std::function<void()> before_link; /* runs once, before the second name is given */
-unsigned n_links;
+std::atomic<unsigned> n_links;
 
 int link_late(const char *from, const char *to)
 {

@@ -229,7 +229,7 @@ class PageTest(unittest.TestCase):
         return pages.Page("docs/a.md", text, paths, ["include/slabmill/zone.h"]).converted()
 
     def test_headings_get_labels_and_links_become_references(self):
-        text = self.convert("# A\n\n## Two words\n\n[x](b.md#y-z) [p](#two-words)\n")
+        text = self.convert("# A\n\n## Two `words`\n\n[x](b.md#y-z) [p](#two-words)\n")
         self.assertIn("# A {#a}\n\n## Two words {#a-two-words}\n", text)
         self.assertIn("[x](@ref b-y-z) [p](@ref a-two-words)", text)
 

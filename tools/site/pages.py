@@ -73,6 +73,8 @@ class Page:
         label = label_of(self.path)
         if found[1] != "#":
             label += "-" + anchor_of(found[2].replace("\\", ""))
+        # Doxygen writes marks of code in headings as they are.
+        line = line.replace("`", "")
         return line if label == "index" else f"{line} {{#{label}}}"
 
     def _link(self, found):

@@ -5,6 +5,29 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+/* What a text that is too long keeps of its start, and of its end; "..." and the zero are between and
+ * after them. The start names what failed, the end says why. A path between them may be long. */
+#define TEXT_HEAD 96u
+#define TEXT_TAIL (SLM_ERROR_BYTES - TEXT_HEAD - 4u)
+
+/* A path, two names and a sentence. What is longer is cut at its end. */
+#define WHOLE_BYTES 5120u
+
+static void write_text(char text[SLM_ERROR_BYTES], const char *format, va_list arguments)
+{
+    char whole[WHOLE_BYTES] = "";
+    (void)vsnprintf(whole, sizeof whole, format, arguments);
+    size_t n_bytes = strlen(whole);
+    if (n_bytes < SLM_ERROR_BYTES) {
+        memcpy(text, whole, n_bytes + 1);
+        return;
+    }
+    memcpy(text, whole, TEXT_HEAD);
+    memcpy(text + TEXT_HEAD, "...", 3);
+    memcpy(text + TEXT_HEAD + 3, whole + n_bytes - TEXT_TAIL, TEXT_TAIL + 1);
+}
 
 enum slm_status slm_error_set(struct slm_error *error, enum slm_status status, int os_errno,
                               const char *format, ...)
@@ -17,7 +40,7 @@ enum slm_status slm_error_set(struct slm_error *error, enum slm_status status, i
         error->os_errno = os_errno;
         error->text[0] = '\0';
         if (format != NULL) {
-            vsnprintf(error->text, sizeof error->text, format, arguments);
+            write_text(error->text, format, arguments);
         }
         va_end(arguments);
     }

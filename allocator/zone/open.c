@@ -5,7 +5,7 @@
 #include "allocator/zone/handle.h"
 
 /* Between two looks for the name, another process may make the zone, or remove it. */
-#define MOST_TRIES 8u
+#define MOST_TRIES 64u
 
 enum slm_status slm_zone_attach_declared(struct slm_zone **out,
                                          const struct slm_zone_options *options,
@@ -174,6 +174,9 @@ static enum slm_status open_or_make(struct slm_zone **out, const struct slm_zone
         bool is_gone = status == SLM_E_MISSING || status == SLM_E_REPLACED;
         if (!is_gone || i == MOST_TRIES) {
             return status;
+        }
+        if (status == SLM_E_REPLACED) {
+            continue; /* another process has just made or moved it */
         }
         status = slm_zone_create(out, options, error);
         *is_new = true;

@@ -53,10 +53,11 @@ static enum slm_status check_lock(const struct slm_zone_options *options, struct
         return slm_error_set(error, SLM_E_OPTION, 0, "zone %s: lock_kind %u is not within 0 to %u",
                              options->name, (unsigned)options->lock_kind, (unsigned)SLM_LOCK_FILE);
     }
-    if (options->lock_kind == SLM_LOCK_FILE && options->lock_path == NULL) {
+    bool has_path = options->lock_path != NULL && options->lock_path[0] != '\0';
+    if (options->lock_kind == SLM_LOCK_FILE && !has_path) {
         return slm_error_set(error, SLM_E_OPTION, 0,
-                             "zone %s: lock_path is NULL, and lock_kind SLM_LOCK_FILE needs one",
-                             options->name);
+                             "zone %s: lock_path is %s, and lock_kind SLM_LOCK_FILE needs one",
+                             options->name, options->lock_path == NULL ? "NULL" : "empty");
     }
     return slm_zone_compare_files(options, options, error);
 }

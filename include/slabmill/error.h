@@ -16,15 +16,17 @@ extern "C" {
  *          success it has SLM_OK and "".
  * Safety   Plain data of the caller. The functions are callable from any thread, but not from
  *          signal handlers, since they format as vsnprintf does.
- * Limits   A text is cut to SLM_ERROR_BYTES, its final zero included.
+ * Limits   A text has at most SLM_ERROR_BYTES, its final zero included: a longer one has "..." in
+ *          place of its middle.
  */
 #define SLM_ERROR_BYTES 256u /* of a text with its final zero */
 
 /* What a call that failed says about it. */
 struct slm_error {
     enum slm_status status;
-    int os_errno;               /* of the system call that failed; 0: none did */
-    char text[SLM_ERROR_BYTES]; /* "/dev/shm/keys: not a zone (magic 7f454c46...)", cut if longer */
+    int os_errno; /* of the system call that failed; 0: none did */
+    char text
+        [SLM_ERROR_BYTES]; /* "/dev/shm/keys: not a zone (magic 7f454c46...)", shortened if longer */
 };
 
 /* Fills in *error, its text as vsnprintf does, and returns status. error NULL: fills in nothing.

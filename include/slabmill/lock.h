@@ -69,7 +69,9 @@ extern "C" {
  *            handles of the first file go on, those of earlier fork children too. A program that
  *            closes the lock's descriptor while it holds the lock gives the lock away. A thread
  *            that ends without its destructors, or locks in the last round of them, keeps the lock
- *            until its process ends.
+ *            until its process ends. A child of fork opens the file again by its path: a child of a
+ *            process that has given up the right to do so, or entered a chroot without the file,
+ *            gets SLM_E_IO or SLM_E_REPLACED.
  * Cost     Uncontended: one compare-and-swap to lock, one to unlock. Contended: spins with
  *          exponential back-off, then sleeps on a futex.
  * Source   Futexes: futex(2), Drepper's "Futexes Are Tricky" (the state with waiters); the owner

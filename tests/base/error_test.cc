@@ -35,14 +35,21 @@ TEST(Error, SetKeepsErrno)
     EXPECT_EQ(errno, 4711);
 }
 
-TEST(Error, ATextThatIsTooLongIsCutAndEndsInAZero)
+TEST(Error, ATextThatIsTooLongKeepsItsStartAndItsEnd)
 {
     slm_error error;
     std::string exact(SLM_ERROR_BYTES - 1, 'x');
     (void)slm_error_set(&error, SLM_E_IO, 0, "%s", exact.c_str());
     EXPECT_EQ(error.text, exact);
-    (void)slm_error_set(&error, SLM_E_IO, 0, "%s%s", exact.c_str(), "yz");
-    EXPECT_EQ(error.text, exact);
+    for (size_t n_path : {SLM_ERROR_BYTES - 25, 1000u, 4096u}) {
+        std::string path(n_path, 'x');
+        (void)slm_error_set(&error, SLM_E_IO, 0, "zone keys: %s: cannot be opened", path.c_str());
+        std::string text = error.text;
+        EXPECT_EQ(text.size(), SLM_ERROR_BYTES - 1);
+        EXPECT_EQ(text.find("zone keys: xxx"), 0u);
+        EXPECT_NE(text.find("xxx...xxx"), std::string::npos);
+        EXPECT_EQ(text.substr(text.size() - 21), "xxx: cannot be opened");
+    }
 }
 
 TEST(Error, ClearRemovesTheErrorBefore)

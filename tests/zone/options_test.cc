@@ -48,6 +48,12 @@ const Wrong wrongs[] = {
      "zone keys: lock_kind 3 is not within 0 to 2"},
     {"NoLockPath", SLM_E_OPTION, [](slm_zone_options &o) { o.lock_kind = SLM_LOCK_FILE; },
      "zone keys: lock_path is NULL, and lock_kind SLM_LOCK_FILE needs one"},
+    {"EmptyLockPath", SLM_E_OPTION,
+     [](slm_zone_options &o) {
+         o.lock_kind = SLM_LOCK_FILE;
+         o.lock_path = "";
+     },
+     "zone keys: lock_path is empty, and lock_kind SLM_LOCK_FILE needs one"},
     {"SlabName", SLM_E_OPTION, [](slm_zone_options &o) { o.slab.name = "other"; },
      "zone keys: slab.name is set: the zone sets it, so it must be 0"},
     {"SlabMaxBytes", SLM_E_OPTION, [](slm_zone_options &o) { o.slab.max_bytes = 1 << 20; },

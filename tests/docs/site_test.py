@@ -186,6 +186,23 @@ class SmallTreeTest(unittest.TestCase):
         self.assertIn("is not an empty folder", done.stderr)
 
 
+class MissingTest(unittest.TestCase):
+    """Without Doxygen."""
+
+    def test_the_command_names_the_package_and_makes_nothing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(
+                [sys.executable, TOOL / "site.py", pathlib.Path(folder) / "site"],
+                env={"PATH": folder},
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("apt-get install doxygen", done.stderr)
+            self.assertEqual(list(pathlib.Path(folder).iterdir()), [])
+
+
 class HeaderTest(unittest.TestCase):
     """Comments of C become Doxygen's."""
 

@@ -145,6 +145,7 @@ class PageInChromiumTest(unittest.TestCase):
         for night in NIGHTS:
             with self.subTest(night):
                 self.browser.log("browser")
+                self.browser.requests()
                 self.load(night)
                 self.browser.run(SHOW_ALL_PLOTS)
                 self.assertEqual([], self.browser.log("browser"))

@@ -370,12 +370,23 @@ enum slm_status hrn_lock_predict_take(unsigned actor, int timeout_ms, bool *woul
     return timeout_ms >= 0 && status == SLM_E_LOCKED ? SLM_E_TIMEOUT : status;
 }
 
+static void give_file(unsigned actor)
+{
+    struct lock_model *model = &hrn_lock_model;
+    model->handles[actor].has_lock = false;
+    model->file_owner = model->file_owner == (int)actor ? -1 : model->file_owner;
+}
+
 enum slm_status hrn_lock_predict_unlock(unsigned actor)
 {
     struct lock_model *model = &hrn_lock_model;
     struct handle *handle = &model->handles[actor];
     bool is_file = model->want.kind == SLM_LOCK_FILE;
-    if (owner_now() != hrn_lock_identity(actor) || (is_file && !handle->has_lock)) {
+    bool has_word = owner_now() == hrn_lock_identity(actor);
+    if (!has_word && is_file && handle->has_lock) {
+        give_file(actor); /* it may have lost the lock */
+    }
+    if (!has_word || (is_file && !handle->has_lock)) {
         return SLM_E_OWNER;
     }
     for (unsigned i = 0; i < handle->n_noted; i++) {
@@ -385,8 +396,7 @@ enum slm_status hrn_lock_predict_unlock(unsigned actor)
     model->wake = (model->want.word & SLM_LOCK_WAITERS) != 0 ? 1 : 0;
     model->want.word &= SLM_LOCK_REPAIR | SLM_LOCK_TURN;
     if (is_file) {
-        handle->has_lock = false;
-        model->file_owner = model->file_owner == (int)actor ? -1 : model->file_owner;
+        give_file(actor);
     }
     return SLM_OK;
 }

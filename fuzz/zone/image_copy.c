@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copies that the library makes of zones that were damaged before. */
+#include "allocator/zone/handle.h"
 #include "fuzz/zone/edge_world.h"
 #include "fuzz/zone/world.h"
 #include <slabmill/zone_copy.h>
+
+/* Every process can reserve so many addresses twice. A damaged zone may claim more for its growth. */
+#define SURE_ADDRESSES_BYTES ((uint64_t)1 << 40)
 
 static void expect_works(const struct slm_segment_options *place)
 {
@@ -27,7 +31,11 @@ void hrn_zone_copy_image(struct slm_zone *zone)
     struct slm_zone_copy_report report;
     struct slm_error error;
     hrn_edge_clean_folder(); /* some machines have no /dev/shm to write to */
-    if (slm_zone_copy(zone, &place, &report, &error) != SLM_OK) {
+    enum slm_status status = slm_zone_copy(zone, &place, &report, &error);
+    if (status == SLM_E_NOMEM && zone->fixed.max_bytes > SURE_ADDRESSES_BYTES) {
+        return;
+    }
+    if (status != SLM_OK) {
         hrn_zone_law_sound_image("it cannot be copied: %.150s", error.text);
     }
     expect_works(&place);

@@ -154,6 +154,12 @@ TEST_F(TableRoom, CallerWithoutTheLockIsRefused)
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
 }
 
+bool evict_oldest(slm_zone *in, void *data)
+{
+    auto *mine = static_cast<slm_table *>(data);
+    return slm_table_evict_locked(in, mine, slm_table_oldest_locked(in, mine)) == SLM_OK;
+}
+
 TEST_F(TableRoom, KeyMayLieInTheEntryThatIsEvictedForIt)
 {
     size_t n_cut = 0; /* each time another key */
@@ -167,11 +173,7 @@ TEST_F(TableRoom, KeyMayLieInTheEntryThatIsEvictedForIt)
             const auto *bytes = static_cast<const unsigned char *>(slm_table_key_of(oldest));
             ASSERT_EQ(slm_table_key_init(&key, bytes + n_cut, text.size()), SLM_OK);
             shape.value_bytes = value_bytes;
-            shape.evict = !has_callback ? nullptr : [](slm_zone *in, void *data) {
-                auto *mine = static_cast<slm_table *>(data);
-                return slm_table_evict_locked(in, mine, slm_table_oldest_locked(in, mine)) ==
-                       SLM_OK;
-            };
+            shape.evict = has_callback ? evict_oldest : nullptr;
             shape.data = table;
             auto *entry = slm_table_get_locked(zone, table, &key, &shape, &is_new, &status);
             ASSERT_NE(entry, nullptr) << slm_status_name(status);

@@ -107,9 +107,6 @@ static void lose_descriptor(unsigned actor)
     if (handle->lock != NULL && handle->is_open) {
         (void)close(handle->lock->file->fd);
         handle->is_open = false;
-        if (hrn_lock_model.file_owner == (int)actor) {
-            hrn_lock_model.file_owner = -1;
-        }
     }
 }
 
@@ -160,9 +157,6 @@ void hrn_lock_settle_file(void)
     find_file(FILE_GOOD);
     creator->inode = hrn_lock_model.inode;
     (void)hrn_lock_agree_on_file(creator);
-    if (hrn_lock_model.file_owner >= 0 && hrn_lock_model.owned_inode == 0) {
-        hrn_lock_model.owned_inode = creator->inode;
-    }
 }
 
 static int errno_to_open(bool is_first)

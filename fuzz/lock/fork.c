@@ -54,7 +54,7 @@ static void expect_file(const struct handle *handle, bool is_here)
     if ((file->fd >= 0) != is_open || slm_lock_file_is_open(file) != is_open || file->holder != 0) {
         hrn_lock_law_fork("the lock file is open: %d, expected %d", file->fd >= 0, is_open);
     }
-    if (is_open && model->file_owner >= 0 && model->owned_inode == handle->inode &&
+    if (is_open && hrn_lock_is_file_taken(handle) &&
         slm_lock_trylock(handle->lock) != SLM_E_LOCKED) {
         hrn_lock_law_fork("the child took its parent's lock");
     }

@@ -12,17 +12,10 @@
 #include "allocator/lock/word.h"
 #include "fuzz/lock/model.h"
 
-static void forget_owner_of_file(unsigned actor)
-{
-    hrn_lock_model.file_owner =
-        hrn_lock_model.file_owner == (int)actor ? -1 : hrn_lock_model.file_owner;
-}
-
 static void detach(unsigned actor)
 {
     struct handle *handle = &hrn_lock_model.handles[actor];
     slm_lock_detach(handle->lock);
-    forget_owner_of_file(actor);
     memset(handle, 0, sizeof *handle);
 }
 

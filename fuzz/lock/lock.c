@@ -507,7 +507,6 @@ static void begin(unsigned kind)
     }
     memset(&hrn_lock_model, 0, sizeof hrn_lock_model);
     hrn_lock_model.clock = 1000;
-    hrn_lock_model.file_owner = -1;
     hrn_lock_begin_file();
     hrn_lock_begin_forks();
     n_threads = 0;

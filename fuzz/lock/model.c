@@ -251,6 +251,17 @@ static enum slm_status contend(struct wait *wait)
 
 /* --- FILE --- */
 
+bool hrn_lock_is_file_taken(const struct handle *handle)
+{
+    for (unsigned i = 0; i < LOCK_N_ACTORS; i++) {
+        const struct handle *other = &hrn_lock_model.handles[i];
+        if (other->has_lock && other->is_open && other->inode == handle->inode) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Returns SLM_OK with the system's lock; otherwise *os_errno is the caller's errno, or 0. */
 static enum slm_status take_file(struct wait *wait)
 {
@@ -262,7 +273,7 @@ static enum slm_status take_file(struct wait *wait)
         return os_errno == ESTALE ? SLM_E_REPLACED : SLM_E_IO;
     }
     bool is_made = model->creator != NULL;
-    if (!is_made && model->file_owner >= 0 && model->owned_inode == handle->inode) {
+    if (!is_made && hrn_lock_is_file_taken(handle)) {
         return SLM_E_LOCKED;
     }
     if (!is_made && !hrn_lock_agree_on_file(handle)) {
@@ -270,8 +281,6 @@ static enum slm_status take_file(struct wait *wait)
         model->os_errno = ESTALE;
         return SLM_E_REPLACED;
     }
-    model->file_owner = (int)wait->actor;
-    model->owned_inode = is_made ? 0 : handle->inode;
     handle->has_lock = true;
     return SLM_OK;
 }
@@ -328,6 +337,16 @@ static enum slm_status contend_for_file(struct wait *wait)
 
 /* --- Calls --- */
 
+static bool is_any_file_taken(void)
+{
+    bool is_taken = false;
+    for (unsigned i = 0; i < LOCK_N_ACTORS; i++) {
+        const struct handle *handle = &hrn_lock_model.handles[i];
+        is_taken = is_taken || (handle->has_lock && handle->is_open);
+    }
+    return is_taken;
+}
+
 /* Whether the lock can never be had by waiting. */
 static bool hangs(const struct wait *wait)
 {
@@ -337,7 +356,7 @@ static bool hangs(const struct wait *wait)
         return false;
     }
     if (model->want.kind == SLM_LOCK_FILE) {
-        return model->file_owner >= 0 && !wait->handle->has_lock;
+        return is_any_file_taken() && !wait->handle->has_lock;
     }
     if (owner == 0 || owner == wait->self) {
         return false;
@@ -370,24 +389,22 @@ enum slm_status hrn_lock_predict_take(unsigned actor, int timeout_ms, bool *woul
     return timeout_ms >= 0 && status == SLM_E_LOCKED ? SLM_E_TIMEOUT : status;
 }
 
-static void give_file(unsigned actor)
-{
-    struct lock_model *model = &hrn_lock_model;
-    model->handles[actor].has_lock = false;
-    model->file_owner = model->file_owner == (int)actor ? -1 : model->file_owner;
-}
-
 enum slm_status hrn_lock_predict_unlock(unsigned actor)
 {
     struct lock_model *model = &hrn_lock_model;
     struct handle *handle = &model->handles[actor];
     bool is_file = model->want.kind == SLM_LOCK_FILE;
     bool has_word = owner_now() == hrn_lock_identity(actor);
-    if (!has_word && is_file && handle->has_lock) {
-        give_file(actor); /* it may have lost the lock */
+    bool has_both = has_word && (!is_file || handle->has_lock);
+    if (!has_word) {
+        handle->has_lock = false; /* it was lost */
     }
-    if (!has_word || (is_file && !handle->has_lock)) {
+    if (!has_both) {
         return SLM_E_OWNER;
+    }
+    if (!is_file && model->want.word == hrn_lock_identity(actor)) {
+        model->want.word = 0; /* what an earlier hold noted, before it was lost, waits for a mark */
+        return SLM_OK;
     }
     for (unsigned i = 0; i < handle->n_noted; i++) {
         model->events[model->n_events++] = handle->noted[i];
@@ -395,9 +412,7 @@ enum slm_status hrn_lock_predict_unlock(unsigned actor)
     handle->n_noted = 0;
     model->wake = (model->want.word & SLM_LOCK_WAITERS) != 0 ? 1 : 0;
     model->want.word &= SLM_LOCK_REPAIR | SLM_LOCK_TURN;
-    if (is_file) {
-        give_file(actor);
-    }
+    handle->has_lock = false;
     return SLM_OK;
 }
 
@@ -406,7 +421,6 @@ void hrn_lock_end_thread(unsigned actor)
     struct lock_model *model = &hrn_lock_model;
     if (model->handles[actor].has_lock) {
         model->handles[actor].has_lock = false;
-        model->file_owner = -1;
         model->wake = 1;
     }
 }

@@ -17,7 +17,7 @@ struct handle {
     struct slm_event noted[SLM_EVENTS_MAX];
     /* FILE */
     bool is_open;
-    bool has_lock; /* as the handle sees it */
+    bool has_lock; /* as the handle sees it; while is_open, the system's too */
     uint64_t inode;
 };
 
@@ -35,9 +35,7 @@ struct lock_model {
     enum fake_file file;
     uint64_t inode;
     uint64_t device;
-    int os_errno;   /* that the call leaves in errno; 0: any */
-    int file_owner; /* the actor that has the system's lock of a file; -1: none */
-    uint64_t owned_inode;
+    int os_errno; /* that the call leaves in errno; 0: any */
     struct handle
         *creator; /* the present call makes the file with this handle; NULL: it does not */
 };
@@ -65,6 +63,10 @@ void hrn_lock_detach_all(void);
  * not changed. */
 enum slm_status hrn_lock_predict_take(unsigned actor, int timeout_ms, bool *would_hang);
 enum slm_status hrn_lock_predict_unlock(unsigned actor);
+
+/* Whether a handle has the system's lock of that handle's file. After a file was replaced, and a caller
+ * said that no process uses the first one, each of the two may be locked. */
+bool hrn_lock_is_file_taken(const struct handle *handle);
 
 /* How the state lets this process see the owner. */
 struct slm_lock_life hrn_lock_judge_thread(uint64_t owner);

@@ -148,7 +148,7 @@ static enum slm_status open_elsewhere(struct slm_zone *zone, struct slm_lock_opt
     enum slm_status claimed = slm_segment_claim(zone->segment, &why);
     *is_met = claimed == SLM_E_LOCKED;
     if (claimed != SLM_OK) {
-        return slm_error_set(error, SLM_E_STATE, 0, "%.150s; its lock: %s", why.text,
+        return slm_error_set(error, SLM_E_STATE, 0, "%s; its lock: %s", why.text,
                              SLM_LOCK_ELSEWHERE_TEXT);
     }
     options->is_unused = true;

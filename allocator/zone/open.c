@@ -38,7 +38,7 @@ enum slm_status slm_zone_check_name(const struct slm_zone *zone, struct slm_erro
     struct slm_error why;
     enum slm_status status = slm_segment_verify(zone->segment, &why);
     return status == SLM_E_MISSING || status == SLM_E_REPLACED
-               ? slm_error_set(error, status, why.os_errno, "zone %s: %.180s", zone->fixed.name,
+               ? slm_error_set(error, status, why.os_errno, "zone %s: %s", zone->fixed.name,
                                why.text)
                : SLM_OK;
 }

@@ -138,7 +138,7 @@ enum slm_status slm_zone_error_of(const char *name, enum slm_status status, stru
 {
     if (error != NULL && status != SLM_OK) {
         struct slm_error why = *error;
-        (void)slm_error_set(error, status, why.os_errno, "zone %s: %.180s", name, why.text);
+        (void)slm_error_set(error, status, why.os_errno, "zone %s: %s", name, why.text);
     }
     return status;
 }

@@ -49,7 +49,7 @@ static enum slm_status open_lock(struct slm_zone *zone, const struct slm_lock_op
         slm_lock_set_name(zone->lock, zone->fixed.name);
     }
     return status == SLM_OK ? SLM_OK
-                            : slm_error_set(error, status, why.os_errno, "%s: its lock: %.150s",
+                            : slm_error_set(error, status, why.os_errno, "%s: its lock: %s",
                                             slm_segment_label(zone->segment), why.text);
 }
 

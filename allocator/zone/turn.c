@@ -237,11 +237,10 @@ enum slm_status slm_zone_unlock(struct slm_zone *zone)
 
 static SLM_NOINLINE enum slm_status undo_and_unlock(struct slm_zone *zone, enum slm_status status)
 {
-    enum slm_status held = check_held(zone);
-    if (held == SLM_OK) {
+    if (check_held(zone) == SLM_OK) {
         slm_journal_abort(&zone->journal);
     }
-    if (held == SLM_OK || held == SLM_E_OWNER) {
+    if (zone->lock != NULL) {
         (void)slm_lock_unlock(zone->lock); /* what is left of a lock that was lost, too */
     }
     return status;

@@ -234,6 +234,8 @@ TEST_P(EachFault, OfCreateByATemporaryNameLeavesNothing)
     }
     KeepCalls keep;
     slm_segment_sys.open = open_without_tmpfile;
+    listed_folder = options_.folder().path();
+    slm_segment_sys.opendir = open_listed_folder;
     slm_segment_options options = this->options();
     options.guard = true;
     EXPECT_EQ(fail_each_create(options), less(expected().create_by_temporary_name, 3));

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A heap of the tests' own: slots of one size, and the bugs that TRAY_BUGS asks for. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* sigaction */
+#endif
 #undef NDEBUG
 #include <assert.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <slabmill/adapter.h>
 
@@ -26,8 +31,9 @@ enum bugs {
     BUG_NOISE = 32,    /* create prints a report, and goes on */
     BUG_STATE = 64,    /* the third arena of a process breaks its check */
     BUG_HISTORY = 128, /* the 100th does */
-    BUG_STUCK = 256    /* objects of 100 to 199 bytes: the first of all processes starts 4 bytes too
+    BUG_STUCK = 256,   /* objects of 100 to 199 bytes: the first of all processes starts 4 bytes too
                           late, and in later processes alloc does not return */
+    BUG_MUTE = 512     /* a handler of SIGSEGV, such as a sanitizer's, waits for ever */
 };
 #ifndef TRAY_BUGS
 #define TRAY_BUGS 0
@@ -53,9 +59,30 @@ static bool has_bug(enum bugs bug)
     return ((unsigned)TRAY_BUGS & (unsigned)bug) != 0;
 }
 
+static volatile int forever = 1;
+
 static bool is_between(size_t size_bytes, size_t least)
 {
     return size_bytes >= least && size_bytes < least + 100;
+}
+
+static void wait_for_ever(int number, siginfo_t *info, void *context)
+{
+    (void)number;
+    (void)info;
+    (void)context;
+    while (forever != 0) {
+        (void)pause();
+    }
+}
+
+__attribute__((constructor)) static void handle_faults(void)
+{
+    struct sigaction action = {.sa_flags = SA_SIGINFO};
+    action.sa_sigaction = wait_for_ever;
+    if (has_bug(BUG_MUTE)) {
+        (void)sigaction(SIGSEGV, &action, NULL);
+    }
 }
 
 static void *create(const struct slm_adapter_env *env)
@@ -74,8 +101,6 @@ static void *create(const struct slm_adapter_env *env)
     }
     return tray;
 }
-
-static volatile int forever = 1;
 
 /* True in the process that makes the file TRAY_STUCK; in others it does not return. */
 static bool is_first_process(void)

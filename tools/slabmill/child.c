@@ -26,6 +26,8 @@
  * that a child that runs on a loaded machine reaches its own limit first. */
 #define ALARM_FACTOR      10u
 #define ALARM_MIN_SECONDS 10u
+/* A report of a sanitizer on a loaded machine takes less. */
+#define LAST_WORDS_SECONDS 60u
 
 __attribute__((noreturn)) static void stop(const char *what)
 {
@@ -36,10 +38,27 @@ __attribute__((noreturn)) static void stop(const char *what)
 /* --- In the child --- */
 
 static struct mill_legacy *own_legacy;
+/* A sanitizer's, by number of the signal. */
+static struct sigaction handlers_before[NSIG];
 
 static void note_operation(void)
 {
     own_legacy->op_idx = hrn_scene.op_idx;
+}
+
+/* Last words may wait for ever: a heap that died in its own calls has its lock, and a sanitizer that
+ * reports the death asks it for memory. */
+static void limit_last_words(int number)
+{
+    unsigned left = alarm(0);
+    own_legacy->dying = number;
+    (void)alarm(left != 0 && left < LAST_WORDS_SECONDS ? left : LAST_WORDS_SECONDS);
+}
+
+static void let_sanitizer_report(int number, siginfo_t *info, void *context)
+{
+    limit_last_words(number);
+    handlers_before[number].sa_sigaction(number, info, context);
 }
 
 /* The signal ends the process when this returns. */
@@ -47,6 +66,9 @@ static void note_death(int number, siginfo_t *info, void *context)
 {
     (void)context;
     note_operation();
+    if (number != SIGALRM && number != SIGPROF) {
+        limit_last_words(number);
+    }
     own_legacy->signal = number;
     own_legacy->code = info->si_code;
     own_legacy->fault = (uintptr_t)info->si_addr;
@@ -58,7 +80,7 @@ static void note_death(int number, siginfo_t *info, void *context)
 extern void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
 extern void __tsan_init(void) __attribute__((weak));
 
-/* A sanitizer keeps the signals that it handles. TSan delays handlers of the last two until the
+/* A sanitizer reports the signals that it handles. TSan delays handlers of the last two until the
  * program calls something: a loop would never end. */
 static void watch_signals(void)
 {
@@ -69,10 +91,14 @@ static void watch_signals(void)
     const stack_t alternative = {.ss_sp = stack, .ss_size = sizeof stack};
     (void)sigaltstack(&alternative, NULL);
     for (size_t i = 0; i < n_numbers; i++) {
-        struct sigaction old;
+        struct sigaction *before = &handlers_before[numbers[i]];
         struct sigaction noting = {.sa_flags = (int)(SA_SIGINFO | SA_ONSTACK | SA_RESETHAND)};
-        noting.sa_sigaction = note_death;
-        if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL) {
+        (void)sigaction(numbers[i], NULL, before);
+        if (before->sa_handler == SIG_DFL) {
+            noting.sa_sigaction = note_death;
+            (void)sigaction(numbers[i], &noting, NULL);
+        } else if ((before->sa_flags & SA_SIGINFO) != 0) {
+            noting.sa_sigaction = let_sanitizer_report;
             (void)sigaction(numbers[i], &noting, NULL);
         }
     }
@@ -188,6 +214,9 @@ void mill_child_judge(const struct mill_child *child, int status, struct mill_tr
     }
     trial->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     trial->op_idx = legacy->op_idx;
+    if (trial->signal == SIGALRM && legacy->dying != 0) {
+        trial->signal = legacy->dying; /* its last words did not end */
+    }
     if (trial->signal == SIGALRM || trial->signal == SIGPROF) {
         trial->end = MILL_END_HANG;
         return;

@@ -24,6 +24,7 @@ struct mill_legacy {
     struct hrn_result result;
     /* Left by a signal that ends the child, except op_idx, which a sanitizer leaves too. */
     size_t op_idx;
+    int dying; /* the first signal that was to end the child; 0: none */
     int signal;
     int code;
     uintptr_t fault;

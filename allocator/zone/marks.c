@@ -171,12 +171,13 @@ enum slm_status slm_zone_begin_copy(struct slm_zone *zone, struct slm_error *err
     while ((zone_bytes(zone) - 1) >> shift >= ZONE_COPY_GRANULES) {
         shift++;
     }
-    slm_word trimmed = copying->trimmed;
-    memset(copying, 0, sizeof *copying);
-    copying->trimmed = trimmed;
-    memset(copying->granules, 0xff, sizeof copying->granules);
+    /* n_holds goes on: threads that wait for a hold of an earlier copy read it without the lock. */
     copying->shift = shift;
     copying->place = slm_zone_find_place(zone);
+    copying->n_marked = 0;
+    copying->is_paced = 0;
+    memset(copying->pages, 0, sizeof copying->pages);
+    memset(copying->granules, 0xff, sizeof copying->granules);
     set_copied(zone, slm_lock_self(), ZONE_COPIED);
     return SLM_OK;
 }

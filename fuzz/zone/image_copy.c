@@ -5,9 +5,6 @@
 #include "fuzz/zone/world.h"
 #include <slabmill/zone_copy.h>
 
-/* Every process can reserve so many addresses twice. A damaged zone may claim more for its growth. */
-#define SURE_ADDRESSES_BYTES ((uint64_t)1 << 40)
-
 static void expect_works(const struct slm_segment_options *place)
 {
     struct slm_zone_attach_options options = {.segment = *place, .check = true};
@@ -32,7 +29,7 @@ void hrn_zone_copy_image(struct slm_zone *zone)
     struct slm_error error;
     hrn_edge_clean_folder(); /* some machines have no /dev/shm to write to */
     enum slm_status status = slm_zone_copy(zone, &place, &report, &error);
-    if (status == SLM_E_NOMEM && zone->fixed.max_bytes > SURE_ADDRESSES_BYTES) {
+    if (status == SLM_E_NOMEM && zone->fixed.max_bytes > HRN_SURE_ADDRESSES_BYTES) {
         return;
     }
     if (status != SLM_OK) {

@@ -116,6 +116,9 @@ extern struct hrn_zone_counts hrn_zone_counted;
 
 /* --- Copies (image_copy.c) --- */
 
+/* Every process can reserve so many addresses twice. A damaged zone may claim more. */
+#define HRN_SURE_ADDRESSES_BYTES ((uint64_t)1 << 40)
+
 /* A zone that works after damage can be copied, and the copy works. */
 void hrn_zone_copy_image(struct slm_zone *zone);
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The system calls of segments. */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* fallocate, memfd_create, renameat2 */
+#define _GNU_SOURCE /* fallocate, memfd_create */
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
 #include <pthread.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -87,9 +89,10 @@ static int sys_link(const char *from, const char *to)
     return linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW);
 }
 
+/* musl 1.2.3 and glibc before 2.28 have no renameat2. */
 static int sys_rename_new(const char *from, const char *to)
 {
-    return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+    return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
 }
 
 static int sys_flock(int fd, int operation)

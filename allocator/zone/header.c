@@ -67,6 +67,10 @@ enum slm_status slm_zone_check_header(const struct zone_header *header, const ch
         return slm_error_set(error, SLM_E_STATE, 0, "%s: still being made, or its maker died",
                              label);
     }
+    if (fixed->magic == __builtin_bswap64(SLM_ZONE_MAGIC)) {
+        return slm_error_set(error, SLM_E_MAGIC, 0,
+                             "%s: a zone made on a machine of the other byte order", label);
+    }
     if (fixed->magic != SLM_ZONE_MAGIC) {
         return slm_error_set(error, SLM_E_MAGIC, 0,
                              "%s: not a zone: it begins with %016llx, expected %016llx", label,

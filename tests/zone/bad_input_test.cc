@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each wrong input has a status of its own and a text that says where. Nothing is left over. */
+#include <algorithm>
 #include <cstddef>
 #include <iterator>
 #include <sys/shm.h>
@@ -80,6 +81,8 @@ struct Damage {
 const Damage damages[] = {
     {"Magic", SLM_E_MAGIC, "not a zone: it begins with 656e6f7a6d6c7378, expected 656e6f7a6d6c7300",
      [](Image &i) { i.bytes[0] = 'x'; }},
+    {"OtherByteOrder", SLM_E_MAGIC, "a zone made on a machine of the other byte order",
+     [](Image &i) { std::reverse(i.bytes.begin(), i.bytes.begin() + 8); }},
     {"AnotherFile", SLM_E_MAGIC,
      "not a zone: it begins with 7878787878787878, expected 656e6f7a6d6c7300",
      [](Image &i) { i.bytes.assign(kZoneBytes, 'x'); }},

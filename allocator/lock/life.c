@@ -25,8 +25,12 @@ static bool exists(pid_t thread)
     return slm_lock_proc_calls.signal(thread) == 0 || errno != ESRCH;
 }
 
+/* What the dead thread stored is seen by every load from here on, on each machine: the system has a
+ * barrier between a thread's last store and its end, and this is the one of the thread that saw it
+ * (docs/design.md, Weakly ordered machines). */
 static struct slm_lock_life dead(void)
 {
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     return (struct slm_lock_life){false, SLM_LOCK_NO_DOUBT};
 }
 

@@ -30,12 +30,11 @@ class SharedPage {
   public:
     SharedPage()
     {
-        void *page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (page == MAP_FAILED) {
-            perror("mmap");
+        if (file_ < 0 || ftruncate(file_, 4096) != 0) {
+            perror("memfd_create");
             abort();
         }
-        page_ = static_cast<unsigned char *>(page);
+        page_ = map();
     }
 
     SharedPage(const SharedPage &) = delete;
@@ -44,6 +43,7 @@ class SharedPage {
     ~SharedPage()
     {
         munmap(page_, 4096);
+        (void)close(file_);
     }
 
     slm_lock_state *state()
@@ -51,16 +51,10 @@ class SharedPage {
         return reinterpret_cast<slm_lock_state *>(page_);
     }
 
-    /* The same memory at another address, never unmapped. mremap with an old size of 0 adds a
-     * mapping to shared memory. */
+    /* The same memory at another address, never unmapped. */
     slm_lock_state *state_elsewhere()
     {
-        void *page = mremap(page_, 0, 4096, MREMAP_MAYMOVE);
-        if (page == MAP_FAILED || page == page_) {
-            perror("mremap");
-            abort();
-        }
-        return static_cast<slm_lock_state *>(page);
+        return reinterpret_cast<slm_lock_state *>(map());
     }
 
     /* Numbers for the test's own use, initially 0. */
@@ -70,6 +64,17 @@ class SharedPage {
     }
 
   private:
+    unsigned char *map() const
+    {
+        void *page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
+        if (page == MAP_FAILED) {
+            perror("mmap");
+            abort();
+        }
+        return static_cast<unsigned char *>(page);
+    }
+
+    int file_ = memfd_create("page", MFD_CLOEXEC);
     unsigned char *page_;
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A part of the kill points of each operation. `bazel run //tests/kill:kill_points` runs all of
- * them. */
+/* A part of the kill points of each operation; by yield points, all of them. `bazel run
+ * //tests/kill:kill_points` kills after each instruction. */
 #include <cctype>
 #include <gtest/gtest.h>
 
@@ -20,29 +20,15 @@ namespace {
 
 using namespace kill_test;
 
-/* The number of kills of one operation, spread over all of it. It is a prime, so that the kills
- * meet each place of a loop. Under ASan an operation has three times as many instructions. ASan
- * builds are never shipped: there this test kills less often, and checks recovery under ASan. */
-#if defined(__has_feature)
-#define HAS_FEATURE(x) __has_feature(x)
-#else
-#define HAS_FEATURE(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer)
-constexpr size_t EVERY = 1009;
-#else
-constexpr size_t EVERY = 101;
-#endif
-
 class KillPoints : public testing::TestWithParam<Scenario> {};
 
 TEST_P(KillPoints, AZoneIsWholeAndUsableWhereverItsUserIsKilled)
 {
-    Tally tally = sweep(GetParam(), EVERY);
+    Tally tally = sweep(GetParam(), usual_stride());
     ASSERT_FALSE(tally.not_traced) << "ptrace is not permitted here, so no kill was tried";
     EXPECT_EQ(tally.first_wrong, "");
     EXPECT_EQ(tally.n_recovered, tally.n_killed);
-    EXPECT_GT(tally.n_killed, tally.n_instructions / (EVERY * GetParam().stride));
+    EXPECT_GT(tally.n_killed, tally.n_instructions / (usual_stride() * GetParam().stride));
     EXPECT_TRUE(tally.n_stepped == 0 || GetParam().is_cold || GetParam().varies);
     EXPECT_EQ(tally.n_under_lock > 0, GetParam().locks);
 }

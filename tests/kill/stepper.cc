@@ -24,6 +24,20 @@
 namespace kill_test {
 namespace {
 
+/* The kills are spread over all of the operation. This is a prime, so that they meet each place of
+ * a loop. Under ASan an operation has three times as many instructions. ASan
+ * builds are never shipped: there the usual test kills less often, and checks recovery under ASan. */
+#if defined(__has_feature)
+#define HAS_FEATURE(x) __has_feature(x)
+#else
+#define HAS_FEATURE(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer)
+constexpr size_t EVERY = 1009;
+#else
+constexpr size_t EVERY = 101;
+#endif
+
 constexpr int NOT_TRACED_STATUS = 99;
 
 enum Phase : uint64_t { BEFORE, RUNNING, OVER };
@@ -265,25 +279,6 @@ class Victim {
 
 } // namespace
 
-const char *end_text(End end)
-{
-    switch (end) {
-    case End::KILLED:
-        return "killed";
-    case End::FINISHED:
-        return "finished";
-    case End::STRAYED:
-        return "took another path than the recorded one";
-    case End::BROKEN:
-        return "ended by itself (a signal or exit)";
-    case End::HUNG:
-        return "hung";
-    case End::NOT_TRACED:
-        return "could not be traced: ptrace is not permitted here";
-    }
-    return "?";
-}
-
 size_t Way::farthest(size_t from, size_t to) const
 {
     size_t at = to;
@@ -303,6 +298,11 @@ static void index_way(Way *way)
         way->before.push_back(found == last.end() ? -1 : found->second);
         last[place] = here;
     }
+}
+
+size_t usual_stride()
+{
+    return EVERY;
 }
 
 End record(const Operation &operation, const Visit &visit, Way *way)

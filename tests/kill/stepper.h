@@ -36,6 +36,9 @@ namespace kill_test {
  * where the caller restores what the operation reads, the path is the same. The caller verifies
  * that. It compares what is left with what the recorded child had left after k instructions, which
  * visit can read.
+ *
+ * yield_stepper.cc needs no ptrace. Its instructions are the library's yield points and the stores
+ * that a repair relies on.
  */
 enum class End {
     KILLED,     /* after exactly that number of instructions */
@@ -76,6 +79,9 @@ End record(const Operation &operation, const Visit &visit, Way *way);
 
 /* Kills the child after k instructions, k <= way.n_instructions(). */
 End kill_after(const Operation &operation, const Way &way, size_t k);
+
+/* Returns how many instructions lie between two kills of a usual run. */
+size_t usual_stride();
 
 /* Does the same by single steps only, for operations whose path differs each time. */
 End kill_after_steps(const Operation &operation, size_t k);

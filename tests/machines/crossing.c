@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Zones of programs of 32 and of 64 bits: mixed_width_test compiles this as both. It prints the
+/* Zones that programs of different machines share: crossing.sh compiles this for each. It prints the
  * first broken promise, and ends with status 1.
- * Usage: mixed_width make FILE MIB MAX_MIB | work FILE TURNS | die FILE | check FILE COUNT REPAIRS |
- *        refuse FILE | grow FOLDER */
+ * Usage: crossing make FILE MIB MAX_MIB | work FILE TURNS | die FILE | check FILE COUNT REPAIRS |
+ *        refuse FILE | strange FILE | grow FOLDER */
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* kill */
 #endif
@@ -185,6 +185,18 @@ static void refuse(const char *path)
     printf("%s\n", error.text);
 }
 
+/* The zone is of a machine of the other byte order. */
+static void meet_strange_zone(const char *path)
+{
+    struct slm_zone *zone;
+    struct slm_error error;
+    struct slm_zone_attach_options options = {
+        .segment = {.kind = SLM_SEGMENT_FILE, .name = path}};
+    enum slm_status status = slm_zone_attach(&zone, &options, &error);
+    require(status == SLM_E_MAGIC && strstr(error.text, "the other byte order") != NULL,
+            "a zone of the other byte order is refused", error.text);
+}
+
 static void grow(const char *folder)
 {
     char path[4096];
@@ -193,7 +205,7 @@ static void grow(const char *folder)
         struct slm_zone *zone;
         struct slm_error error;
         struct slm_zone_options options = {
-            .name = "slm_mixed_width_test",
+            .name = "slm_crossing_test",
             .bytes = 1 << 20,
             .max_bytes = 4 << 20,
             .segment = {.kind = (enum slm_segment_kind)kind,
@@ -222,6 +234,8 @@ int main(int argc, char **argv)
         check(argv[2], number, more);
     } else if (strcmp(command, "refuse") == 0) {
         refuse(argv[2]);
+    } else if (strcmp(command, "strange") == 0) {
+        meet_strange_zone(argv[2]);
     } else {
         require(strcmp(command, "grow") == 0, "the command is known", command);
         grow(argv[2]);

@@ -76,7 +76,7 @@ struct Death {
 void die_first(World &world, const Scenario &of, const Death &death)
 {
     bool has_come = false;
-    size_t n_left = death.n_more;
+    size_t n_left = steps_in(death.n_more);
     auto visit = [&](size_t, pid_t) {
         has_come = has_come || death.moment(world);
         return has_come && n_left-- == 0;

@@ -305,6 +305,11 @@ size_t usual_stride()
     return EVERY;
 }
 
+size_t steps_in(size_t n_instructions)
+{
+    return n_instructions;
+}
+
 End record(const Operation &operation, const Visit &visit, Way *way)
 {
     Victim victim(operation);

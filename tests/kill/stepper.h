@@ -83,6 +83,9 @@ End kill_after(const Operation &operation, const Way &way, size_t k);
 /* Returns how many instructions lie between two kills of a usual run. */
 size_t usual_stride();
 
+/* Returns about how many of a stepper's steps make so many instructions. */
+size_t steps_in(size_t n_instructions);
+
 /* Does the same by single steps only, for operations whose path differs each time. */
 End kill_after_steps(const Operation &operation, size_t k);
 

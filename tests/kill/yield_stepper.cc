@@ -31,8 +31,8 @@ struct Count {
 Count *shared_count()
 {
     static Count *count = [] {
-        void *p = mmap(nullptr, sizeof(Count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                       -1, 0);
+        void *p =
+            mmap(nullptr, sizeof(Count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (p == MAP_FAILED) {
             perror("mmap");
             abort();
@@ -164,6 +164,12 @@ class Victim {
 size_t usual_stride()
 {
     return 1;
+}
+
+/* A point in fifty instructions. */
+size_t steps_in(size_t n_instructions)
+{
+    return n_instructions / 50;
 }
 
 End record(const Operation &operation, const Visit &visit, Way *way)

@@ -190,8 +190,7 @@ static void meet_strange_zone(const char *path)
 {
     struct slm_zone *zone;
     struct slm_error error;
-    struct slm_zone_attach_options options = {
-        .segment = {.kind = SLM_SEGMENT_FILE, .name = path}};
+    struct slm_zone_attach_options options = {.segment = {.kind = SLM_SEGMENT_FILE, .name = path}};
     enum slm_status status = slm_zone_attach(&zone, &options, &error);
     require(status == SLM_E_MAGIC && strstr(error.text, "the other byte order") != NULL,
             "a zone of the other byte order is refused", error.text);

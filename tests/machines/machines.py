@@ -96,7 +96,7 @@ EXCLUDED = {
     "//tests/lock:object_test": (EMULATED, _EXEC),
     "//tests/lock:step_test": (EMULATED, "qemu-user has no ptrace"),
     "//tests/segment:guard_test": (EMULATED, "qemu-user ends a program at a cut page itself"),
-    "//tests/zone:copy_test": (EMULATED, "copying is too slow for the threads beside it"),
+    "//tests/zone:copy_test": (EMULATED, "copying is too slow for the threads that write"),
     "//tests/zone:owner_test": (EMULATED, _OWN_STAT),
 }
 

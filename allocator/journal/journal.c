@@ -336,6 +336,9 @@ enum slm_status slm_journal_free(struct slm_journal *journal, void *p)
     }
     enum slm_status status =
         is_chunk(journal, p) ? SLM_OK : slm_slab_check_pointer_locked(journal->slab, p);
+    if (SLM_UNLIKELY(status == SLM_E_STATE)) {
+        return slab_change_status(journal->slab); /* a handle that can only read says so first */
+    }
     return status == SLM_OK ? note_free(journal, p) : status;
 }
 
@@ -456,7 +459,7 @@ enum slm_status slm_journal_reset(struct slm_journal *journal)
     if (journal->log == NULL) {
         return journal->slab == NULL ? SLM_OK : slm_slab_reset_locked(journal->slab);
     }
-    enum slm_status status = slm_slab_view_status(journal->slab);
+    enum slm_status status = slab_change_status(journal->slab);
     if (status == SLM_OK) {
         status = slm_journal_commit(journal);
     }

@@ -50,8 +50,9 @@ enum slm_status slm_lease_init_locked(struct slm_zone *zone, struct slm_lease_bo
     if (n_workers == 0 || n_workers > SLM_LEASE_WORKERS_MAX || !has_slots(zone, book, n_workers)) {
         return SLM_E_SIZE;
     }
-    return book->n_slots != 0 ? SLM_E_STATE
-                              : slm_journal_write(&zone->journal, &book->n_slots, n_workers);
+    return book->n_slots != 0 && zone->lock != NULL
+               ? SLM_E_STATE
+               : slm_journal_write(&zone->journal, &book->n_slots, n_workers);
 }
 
 bool slm_lease_is_mine_locked(const struct slm_lease_book *book,
@@ -62,6 +63,12 @@ bool slm_lease_is_mine_locked(const struct slm_lease_book *book,
 }
 
 /* --- Taking and giving --- */
+
+/* A thread that has no slot changes nothing. Through a read-only handle no thread does. */
+static enum slm_status refuse_stranger(const struct slm_zone *zone)
+{
+    return zone->lock == NULL ? SLM_E_READ_ONLY : SLM_E_OWNER;
+}
 
 /* Half of a change was made, and the other half cannot be. */
 static enum slm_status refuse_half(struct slm_journal *journal, enum slm_status status)
@@ -93,7 +100,7 @@ enum slm_status slm_lease_take_locked(struct slm_zone *zone, struct slm_lease_bo
         return SLM_E_NULL;
     }
     if (!slm_lease_is_mine_locked(book, worker)) {
-        return SLM_E_OWNER;
+        return refuse_stranger(zone);
     }
     enum slm_status status = slm_journal_need(&zone->journal, SLM_LEASE_TAKE_ENTRIES);
     if (status != SLM_OK) {
@@ -158,7 +165,7 @@ enum slm_status slm_lease_give_locked(struct slm_zone *zone, struct slm_lease_bo
         return SLM_E_NULL;
     }
     if (!slm_lease_is_mine_locked(book, worker)) {
-        return SLM_E_OWNER;
+        return refuse_stranger(zone);
     }
     if (!is_lease(zone, worker, lease)) {
         return SLM_E_NOT_MEMBER;

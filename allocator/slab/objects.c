@@ -148,7 +148,8 @@ enum slm_status slm_slab_object_free(struct slm_slab *slab, void *p)
     struct slab_place place;
     enum slm_status status = slab == NULL ? SLM_E_NULL : slab_place_find(slab, p, &place);
     if (SLM_UNLIKELY(status != SLM_OK)) {
-        return slab != NULL && p == NULL ? SLM_OK : status;
+        bool is_stale = status == SLM_E_STATE; /* a view that can only look says so first */
+        return slab != NULL && p == NULL ? SLM_OK : is_stale ? slab_change_status(slab) : status;
     }
     if (SLM_UNLIKELY(slab->view.read_only)) {
         return SLM_E_READ_ONLY;

@@ -212,10 +212,7 @@ static SLM_NOINLINE enum slm_status check_and_unlock(struct slm_zone *zone)
     if (status == SLM_E_OWNER) {
         return unlock(zone); /* gives back what is left of a lock that was lost */
     }
-    if (SLM_UNLIKELY(status != SLM_OK)) {
-        return status == SLM_E_READ_ONLY ? SLM_E_OWNER : status;
-    }
-    return commit_and_unlock(zone);
+    return SLM_LIKELY(status == SLM_OK) ? commit_and_unlock(zone) : status;
 }
 
 /* Without anything noted there is nothing to commit, and the lock itself finds a caller that does

@@ -42,7 +42,9 @@ extern "C" {
  *          transaction. join, leave and reclaim commit, so they are the first change of a turn: they
  *          return SLM_E_STATE, and change nothing, if something was noted before.
  * Failure  A call needs as many free entries of the journal as are listed with it, however few it
- *          takes: otherwise SLM_E_FULL. NULL: as status.h says.
+ *          takes: otherwise SLM_E_FULL. Through a zone that is attached read-only, every call that
+ *          changes something returns SLM_E_READ_ONLY, also to a thread that has no slot. NULL: as
+ *          status.h says.
  * Limits   1 to SLM_LEASE_WORKERS_MAX workers in a book, as many as it was made for.
  */
 #define SLM_LEASE_WORKERS_MAX  65536u                      /* in one book */

@@ -29,6 +29,11 @@ extern "C" {
  *          NULL as free() does: it does nothing, and a status is SLM_OK. The handle that the call
  *          needs besides is still needed: slm_pool_free(pool, NULL) is SLM_OK, and
  *          slm_pool_free(NULL, NULL) is SLM_E_NULL.
+ * Order    A call that has several reasons to fail returns SLM_E_NULL before all others. A handle
+ *          that can only read returns SLM_E_READ_ONLY before the call looks at who calls it, and
+ *          when: before SLM_E_OWNER, SLM_E_HELD, SLM_E_STATE and SLM_E_VERSION. What is wrong with
+ *          an argument through any handle may come before that: SLM_E_SIZE, SLM_E_ALIGN,
+ *          SLM_E_OPTION, SLM_E_FOREIGN, SLM_E_INTERIOR, SLM_E_DUPLICATE, SLM_E_NOT_MEMBER.
  * Dead     A handle that was destroyed or detached is freed memory. To use it is undefined: no call
  *          detects it, but a sanitizer reports it.
  * _locked  Slabs and zones have a lock that their calls can take. There, the name of each call that

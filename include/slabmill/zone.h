@@ -75,8 +75,9 @@ extern "C" {
  * Failure  Error texts name the zone or its segment, the option and the limit. A zone that cannot
  *          be repaired answers every lock with SLM_E_BROKEN; slm_zone_check_locked and `slabmill
  *          inspect` show what is wrong with it. A read-only handle cannot lock: calls that lock,
- *          commit, reset, set the root or note in its journal (trees, lists and tables do) return
- *          SLM_E_READ_ONLY, and abort does nothing. NULL: as status.h says.
+ *          unlock, commit, reset, set the root or note in its journal (trees, lists, tables and
+ *          leases do) return SLM_E_READ_ONLY, and abort does nothing. NULL, and what comes first if
+ *          a call has several reasons to fail: as status.h says.
  * Readers  A process that may only read a zone's file attaches it read_only, from any namespace, and
  *          keeps no writer waiting. It sees transactions that are under way; `slabmill inspect` and
  *          slm_zone_image.h work on a settled copy. One thing waits for readers: a zone whose
@@ -254,10 +255,10 @@ SLM_MUST_USE enum slm_status slm_zone_lock(struct slm_zone *zone);
 SLM_MUST_USE enum slm_status slm_zone_trylock(struct slm_zone *zone);
 SLM_MUST_USE enum slm_status slm_zone_timedlock(struct slm_zone *zone, unsigned timeout_ms);
 
-/* Commits, and unlocks; a turn that changes something ends with slm_zone_end. Fails: SLM_E_OWNER
- * (the caller does not hold the lock), changing nothing; as slm_journal_commit (a call since the
- * last commit was refused): all since then was undone, and the lock is unlocked too. Cost as
- * slm_journal_commit. */
+/* Commits, and unlocks; a turn that changes something ends with slm_zone_end. Fails: SLM_E_READ_ONLY
+ * and SLM_E_OWNER (the caller does not hold the lock), changing nothing; as slm_journal_commit (a
+ * call since the last commit was refused): all since then was undone, and the lock is unlocked too.
+ * Cost as slm_journal_commit. */
 enum slm_status slm_zone_unlock(struct slm_zone *zone);
 
 /*
@@ -315,7 +316,7 @@ void *slm_zone_alloc_evicting_locked(struct slm_zone *zone, size_t size_bytes,
 SLM_MUST_USE enum slm_status slm_zone_reset_locked(struct slm_zone *zone);
 
 /* The root: the user's anchor, a live object of the zone or NULL. An abort brings the former root
- * back. Fails, changing nothing: SLM_E_OWNER, and as slm_journal_set_root. */
+ * back. Fails, changing nothing: SLM_E_READ_ONLY, SLM_E_OWNER, and as slm_journal_set_root. */
 SLM_MUST_USE enum slm_status slm_zone_set_root_locked(struct slm_zone *zone, void *object);
 void *slm_zone_root_locked(const struct slm_zone *zone);
 

@@ -81,6 +81,35 @@ TEST_F(Lease, WrongLeasesAndWorkersAreRefusedAndChangeNothing)
     EXPECT_EQ(slm_lease_n(&top->a), 1u);
 }
 
+/* The reason that a caller cannot change comes before those that it can. */
+TEST_F(Lease, ReadOnlyHandleRefusesWorkersAndStrangersAlike)
+{
+    slm_lease mine = must_take(&top->a);
+    Zone reader;
+    slm_zone_attach_options options = {};
+    options.segment.kind = SLM_SEGMENT_MEMFD;
+    options.segment.id = slm_segment_id(slm_zone_segment(zone));
+    options.segment.read_only = true;
+    ASSERT_EQ(reader.attach(options), SLM_OK) << reader.error.text;
+    auto *there = static_cast<Top *>(slm_zone_root_locked(reader));
+    slm_lease_worker none = {kWorkers};
+    for (slm_lease_worker caller : {worker, none}) {
+        EXPECT_EQ(slm_lease_take_locked(reader, &there->book, &caller, &there->a, &lease),
+                  SLM_E_READ_ONLY);
+        EXPECT_EQ(slm_lease_give_locked(reader, &there->book, &caller, &mine, nullptr),
+                  SLM_E_READ_ONLY);
+        EXPECT_EQ(slm_lease_leave_locked(reader, &there->book, nullptr, nullptr, &caller),
+                  SLM_E_READ_ONLY);
+        EXPECT_EQ(slm_lease_join_locked(reader, &there->book, nullptr, nullptr, &caller),
+                  SLM_E_READ_ONLY);
+    }
+    EXPECT_EQ(slm_lease_init_locked(reader, &there->book, 1), SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_lease_reclaim_locked(reader, &there->book, nullptr, nullptr, nullptr),
+              SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_lease_n(&there->a), 1u);
+    EXPECT_EQ(give(mine), SLM_OK);
+}
+
 TEST_F(Lease, ThreadIsAWorkerOfItsOwn)
 {
     slm_lease mine = must_take(&top->a);

@@ -53,6 +53,25 @@ TEST_F(ZoneReadOnly, LockedCallsThatWriteRefuse)
     slm_zone_abort_locked(reader);
 }
 
+TEST_F(ZoneReadOnly, AnUnlockAndTheEndOfATurnRefuse)
+{
+    EXPECT_EQ(slm_zone_unlock(reader), SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_zone_end(reader, SLM_OK), SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_zone_end(reader, SLM_E_BUSY), SLM_E_BUSY);
+}
+
+/* Until it checks, the reader has not seen that the zone grew. */
+TEST_F(ZoneReadOnly, CallsRefuseForThatReasonAlsoAfterAGrowthThatItHasNotSeen)
+{
+    ASSERT_EQ(slm_zone_grow(zone, 2 * kZoneBytes, nullptr), SLM_OK);
+    before.assign(zone.base(), zone.base() + kZoneBytes);
+    EXPECT_EQ(slm_journal_free(slm_zone_journal(reader), root), SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_journal_reset(slm_zone_journal(reader)), SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_zone_reset_locked(reader), SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_slab_free_locked(slm_zone_slab(reader), root), SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_slab_reset_locked(slm_zone_slab(reader)), SLM_E_READ_ONLY);
+}
+
 TEST_F(ZoneReadOnly, CallsThatNoteInItsJournalRefuse)
 {
     slm_journal *journal = slm_zone_journal(reader);

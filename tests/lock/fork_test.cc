@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <thread>
 
+#include "tests/base/rights.h"
 #include "tests/lock/fixture.h"
 
 /* ThreadSanitizer attributes a thread that ended just before a fork to the child, as a leak. */
@@ -280,6 +281,50 @@ TEST(LockForkFile, AChildOfALockWhoseFileIsGoneIsRefusedAndCreatesNone)
     EXPECT_EQ(slm_lock_trylock(lock), SLM_OK);
     EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
     unlink((lock.path() + ".old").c_str());
+}
+
+/* 0: each call that takes the lock says why it cannot be had, and the others that it is not held. */
+int expect_no_access(slm_lock *lock)
+{
+    for (int i = 0; i < 2; i++) {
+        for (auto *take : {slm_lock_lock, slm_lock_trylock}) {
+            errno = 0;
+            if (take(lock) != SLM_E_IO || errno != EACCES) {
+                return 1;
+            }
+        }
+        errno = 0;
+        if (slm_lock_timedlock(lock, 1) != SLM_E_IO || errno != EACCES) {
+            return 2;
+        }
+        if (slm_lock_is_mine(lock) || slm_lock_unlock(lock) != SLM_E_OWNER ||
+            slm_lock_mark_repaired(lock) != SLM_E_OWNER) {
+            return 3;
+        }
+    }
+    return 0;
+}
+
+/* A worker has the lock file open since it was forked, and gives up the right to open it. A child
+ * that it forks must open it by itself. */
+TEST(LockForkFile, AGrandchildWithoutRightToTheLockFileIsRefusedAndTakesNothing)
+{
+    Lock lock(SLM_LOCK_FILE);
+    EXPECT_EQ(run_child([&] {
+                  if (!give_up_right_to(lock.path())) {
+                      return 10;
+                  }
+                  int refused = run_child([&] { return expect_no_access(lock); });
+                  if (refused != 0) {
+                      return refused;
+                  }
+                  bool is_taken = slm_lock_lock(lock) == SLM_OK;
+                  return is_taken && slm_lock_unlock(lock) == SLM_OK ? 0 : 11;
+              }),
+              0);
+    EXPECT_EQ(lock.word(), 0u);
+    EXPECT_EQ(slm_lock_trylock(lock), SLM_OK);
+    EXPECT_EQ(slm_lock_unlock(lock), SLM_OK);
 }
 
 } // namespace

@@ -4,9 +4,12 @@
 
 #include <functional>
 #include <thread>
+#include <vector>
 
 #include <slabmill/lru.h>
 #include <slabmill/rbtree.h>
+
+#include "tests/base/rights.h"
 
 namespace {
 
@@ -149,5 +152,32 @@ TEST_P(ZoneStranger, IsTheHolderTooOnceItHasUnlocked)
 INSTANTIATE_TEST_SUITE_P(Who, ZoneStranger, testing::Bool(), [](const auto &is_child) {
     return std::string(is_child.param ? "Child" : "Thread");
 });
+
+/* A worker gives up its rights, and the child that it forks must open the lock file by itself. */
+TEST(ZoneStrangerFile, AGrandchildWithoutRightToTheLockFileIsRefusedAndChangesNothing)
+{
+    ZoneOptions all;
+    Zone zone;
+    slm_zone_options options = all.of(SLM_SEGMENT_MEMFD, SLM_LOCK_FILE);
+    ASSERT_EQ(zone.create(options), SLM_OK) << zone.error.text;
+    const std::vector<unsigned char> before(zone.base(), zone.base() + kZoneBytes);
+    as_a_child([&] {
+        ASSERT_TRUE(give_up_right_to(options.lock_path));
+        as_a_child([&] {
+            slm_status status = SLM_OK;
+            EXPECT_EQ(slm_zone_lock(zone), SLM_E_IO);
+            EXPECT_EQ(slm_zone_trylock(zone), SLM_E_IO);
+            EXPECT_EQ(slm_zone_timedlock(zone, 1), SLM_E_IO);
+            EXPECT_EQ(slm_zone_unlock(zone), SLM_E_OWNER);
+            EXPECT_EQ(slm_zone_commit_locked(zone), SLM_E_OWNER);
+            EXPECT_EQ(slm_zone_alloc(zone, 8, &status), nullptr);
+            EXPECT_EQ(status, SLM_E_IO);
+            EXPECT_EQ(slm_zone_grow(zone, kZoneMaxBytes, nullptr), SLM_E_IO);
+        });
+    });
+    EXPECT_EQ(memcmp(before.data(), zone.base(), kZoneBytes), 0);
+    EXPECT_EQ(slm_zone_lock(zone), SLM_OK);
+    EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
+}
 
 } // namespace

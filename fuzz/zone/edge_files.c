@@ -15,23 +15,18 @@
 #include <unistd.h>
 
 #include "allocator/zone/header.h"
+#include "fuzz/common/folder.h"
 #include "fuzz/zone/edge_world.h"
-#include "harness/laws/scene.h"
 
-enum { PATH_BYTES = 512 };
+enum { PATH_BYTES = HRN_FUZZ_FOLDER_BYTES + 8 };
 
-static char folder[PATH_BYTES];
+static const char *folder;
 static pid_t maker; /* of the folder; 0: there is none yet */
-static char paths[EDGE_N_SPELLINGS][PATH_BYTES + 8];
-static char lock_paths[EDGE_LOCK_IS_SEGMENT][PATH_BYTES + 8];
+static char paths[EDGE_N_SPELLINGS][PATH_BYTES];
+static char lock_paths[EDGE_LOCK_IS_SEGMENT][PATH_BYTES];
 static bool has_leases; /* without them a copy's owner cannot be judged: see slm_zone_attach */
-static void (*dying_before)(void);
 
 /* --- The folder --- */
-
-/* The process that made the folder keeps it locked (flock), so a later process can tell a folder
- * that was left over after a crash or a kill. */
-#define FOLDER_PREFIX "slabmill-edge-"
 
 static void remove_files(void)
 {
@@ -43,79 +38,16 @@ static void remove_files(void)
     }
 }
 
-static void remove_folder(void)
-{
-    if (maker == getpid()) {
-        remove_files();
-        (void)rmdir(folder);
-    }
-}
-
-static void clean_up_when_dying(void)
-{
-    remove_folder();
-    if (dying_before != NULL) {
-        dying_before();
-    }
-}
-
-static void write_paths(const char *of_folder)
+static void write_paths(void)
 {
     for (unsigned i = 0; i < EDGE_N_PATHS; i++) {
         char letter = (char)('a' + i);
-        (void)snprintf(paths[i], sizeof paths[i], "%s/%c", of_folder, letter);
-        (void)snprintf(paths[i + EDGE_N_PATHS], sizeof paths[i], "%s/./%c", of_folder, letter);
+        (void)snprintf(paths[i], sizeof paths[i], "%s/%c", folder, letter);
+        (void)snprintf(paths[i + EDGE_N_PATHS], sizeof paths[i], "%s/./%c", folder, letter);
     }
     for (unsigned i = 0; i < EDGE_LOCK_IS_SEGMENT; i++) {
-        (void)snprintf(lock_paths[i], sizeof lock_paths[i], "%s/l%u", of_folder, i);
+        (void)snprintf(lock_paths[i], sizeof lock_paths[i], "%s/l%u", folder, i);
     }
-}
-
-static bool lock_folder(const char *path, int *fd)
-{
-    *fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return *fd >= 0 && flock(*fd, LOCK_EX | LOCK_NB) == 0;
-}
-
-static void remove_left_over(const char *parent)
-{
-    DIR *entries = opendir(parent);
-    const struct dirent *entry;
-    char path[PATH_BYTES];
-    int fd;
-    while (entries != NULL && (entry = readdir(entries)) != NULL) {
-        int n = snprintf(path, sizeof path, "%s/%s", parent, entry->d_name);
-        if (strncmp(entry->d_name, FOLDER_PREFIX, strlen(FOLDER_PREFIX)) != 0 || n < 0 ||
-            (size_t)n >= sizeof path) {
-            continue;
-        }
-        if (lock_folder(path, &fd)) {
-            write_paths(path);
-            remove_files();
-            (void)rmdir(path);
-        }
-        (void)close(fd);
-    }
-    if (entries != NULL) {
-        (void)closedir(entries);
-    }
-}
-
-/* Another process may remove the folder as left over before it is locked: then it is made again. */
-static bool try_folder(const char *parent)
-{
-    struct stat about;
-    int fd = -1;
-    do {
-        int n = parent == NULL
-                    ? -1
-                    : snprintf(folder, sizeof folder, "%s/" FOLDER_PREFIX "XXXXXX", parent);
-        if (n < 0 || (size_t)n >= sizeof folder || mkdtemp(folder) == NULL) {
-            return false;
-        }
-    } while (!lock_folder(folder, &fd) || stat(folder, &about) != 0);
-    remove_left_over(parent);
-    return true;
 }
 
 static bool find_leases(void)
@@ -129,20 +61,14 @@ static bool find_leases(void)
     return has;
 }
 
-/* In memory if there is such a folder; some machines have none. */
 static void make_folder(void)
 {
-    if (!try_folder(getenv("TEST_TMPDIR")) && !try_folder("/dev/shm") &&
-        !try_folder(getenv("TMPDIR")) && !try_folder("/tmp")) {
-        hrn_edge_law_folder("%s: %s", folder, strerror(errno));
+    folder = hrn_fuzz_folder();
+    if (folder == NULL) {
+        hrn_edge_law_folder("%s", strerror(errno));
     }
-    write_paths(folder);
+    write_paths();
     has_leases = find_leases();
-    if (maker == 0) {
-        dying_before = hrn_scene.dying;
-        hrn_scene.dying = clean_up_when_dying;
-        (void)atexit(remove_folder);
-    }
     maker = getpid();
 }
 

@@ -114,13 +114,27 @@ void hrn_zone_attach_again(struct slm_zone **out, bool read_only);
 
 extern struct hrn_zone_counts hrn_zone_counted;
 
-/* --- Copies (image_copy.c) --- */
+/* A function of a law: it does not return. */
+typedef __attribute__((format(printf, 1, 2))) void hrn_zone_law(const char *format, ...);
 
 /* Every process can reserve so many addresses twice. A damaged zone may claim more. */
 #define HRN_SURE_ADDRESSES_BYTES ((uint64_t)1 << 40)
 
+/* --- Copies (open_copy.c, image_copy.c) --- */
+
+/* Attaches a copy that was just made, checks and locks it. Breaks the law if one of that fails. */
+struct slm_zone *hrn_zone_open_copy(const struct slm_zone_attach_options *options,
+                                    hrn_zone_law *law);
+/* Unlocks and detaches it. */
+void hrn_zone_close_copy(struct slm_zone *copy);
+
 /* A zone that works after damage can be copied, and the copy works. */
 void hrn_zone_copy_image(struct slm_zone *zone);
+
+/* --- Readers (reader.c) --- */
+
+/* Breaks the law unless both handles of a zone that is at rest show the same figures. */
+void hrn_zone_expect_same_stats(struct slm_zone *seen, struct slm_zone *other, hrn_zone_law *law);
 
 /* --- Laws: a function each --- */
 
@@ -141,6 +155,7 @@ void hrn_zone_copy_image(struct slm_zone *zone);
     X(number, "a check returns a number that is listed")                                           \
     X(shared, "shared data has what threads inserted and did not remove")                          \
     X(silence, "a call that only reads, or is refused, changes no byte")                           \
+    X(reader, "a read-only handle shows what the others show")                                     \
     X(sound_image, "an image found sound, or repaired, works")                                     \
     X(given_up, "damage that one locker cannot repair, no other can")                              \
     X(copy_accepted, "an image of a copy opens if and only if attach accepts the zone")            \

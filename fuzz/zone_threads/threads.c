@@ -2,11 +2,13 @@
 /* Threads on one zone: worlds, the threads, the checks when all have ended. */
 #include "fuzz/zone_threads/threads.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
 
+#include "fuzz/common/folder.h"
 #include "fuzz/common/fuzz.h"
 #include "fuzz/zone_threads/state.h"
 
@@ -338,6 +340,9 @@ int hrn_fuzz_zone_threads(const uint8_t *bytes, size_t n_bytes)
     uint64_t n_ops = 0;
     if (!crew.is_made) {
         make_crew();
+    }
+    if (hrn_fuzz_folder() == NULL) { /* for copies; threads do not make it */
+        hrn_zone_law_made("no folder: %s", strerror(errno));
     }
     begin_threads(world, n_threads, (head & 16u) != 0);
     for (size_t at = 1; at + RECORD_BYTES <= n_bytes && n_ops < THREADS_N_OPS; n_ops++) {

@@ -2,22 +2,12 @@
 /* A thread's operations on the whole zone, while other threads use it: copies and trims. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
+#include "fuzz/common/folder.h"
 #include "fuzz/zone_threads/state.h"
 #include "harness/failure/say.h"
 #include <slabmill/zone_copy.h>
-
-enum { PATH_BYTES = 512 };
-
-/* In memory if there is such a folder. A file has its name until its thread has attached it. */
-static void write_path(char *path, unsigned idx)
-{
-    const char *folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : getenv("TMPDIR");
-    (void)snprintf(path, PATH_BYTES, "%s/slabmill-threads-%d-%u", folder != NULL ? folder : "/tmp",
-                   (int)getpid(), idx);
-}
 
 static void refuse(const struct thread *thread, const char *call, enum slm_status status,
                    const struct slm_error *error)
@@ -27,13 +17,11 @@ static void refuse(const struct thread *thread, const char *call, enum slm_statu
 }
 
 /* The copy is of one moment. Only this thread changes its own objects, and not meanwhile. */
-static void expect_copy(struct thread *thread, struct slm_zone *copy)
+static void expect_copy(struct thread *thread, const struct slm_segment_options *place)
 {
+    struct slm_zone_attach_options options = {.segment = *place};
     struct slm_zone *zone = thread->zone;
-    enum slm_status status = slm_zone_lock(copy);
-    if (status != SLM_OK) {
-        hrn_zone_law_copy("thread %u: its lock: %s", thread->idx, slm_status_name(status));
-    }
+    struct slm_zone *copy = hrn_zone_open_copy(&options, hrn_zone_law_copy);
     thread->zone = copy;
     hrn_threads_expect_sound(copy);
     hrn_threads_expect_walks(copy);
@@ -44,33 +32,17 @@ static void expect_copy(struct thread *thread, struct slm_zone *copy)
                           shared->counters[0], shared->counters[1]);
     }
     thread->zone = zone;
-    (void)slm_zone_unlock(copy);
-}
-
-static struct slm_zone *attach_copy(const struct thread *thread, const char *path)
-{
-    struct slm_zone_attach_options options = {
-        .segment = {.kind = SLM_SEGMENT_FILE, .name = path},
-        .check = true,
-    };
-    struct slm_zone *copy;
-    struct slm_error error;
-    enum slm_status status = slm_zone_attach(&copy, &options, &error);
-    if (status != SLM_OK) {
-        refuse(thread, "attach of a copy", status, &error);
-    }
-    (void)unlink(path);
-    return copy;
+    hrn_zone_close_copy(copy);
 }
 
 /* Another thread may make a copy now, or make the zone longer again and again. */
 void hrn_thread_copy(struct thread *thread, const struct threads_op *op)
 {
-    char path[PATH_BYTES];
+    char path[HRN_FUZZ_FOLDER_BYTES + 16];
     struct slm_segment_options place = {.kind = SLM_SEGMENT_FILE, .name = path};
     struct slm_error error;
     (void)op;
-    write_path(path, thread->idx);
+    (void)snprintf(path, sizeof path, "%s/%u", hrn_fuzz_folder(), thread->idx);
     enum slm_status status = slm_zone_copy(thread->zone, &place, NULL, &error);
     bool may_fail = thread->is_holder ? status == SLM_E_HELD
                                       : status == SLM_E_LOCKED || status == SLM_E_TIMEOUT;
@@ -81,9 +53,8 @@ void hrn_thread_copy(struct thread *thread, const struct threads_op *op)
         thread->counts.n_refused++;
         return;
     }
-    struct slm_zone *copy = attach_copy(thread, path);
-    expect_copy(thread, copy);
-    slm_zone_detach(copy);
+    expect_copy(thread, &place);
+    (void)unlink(path);
     thread->counts.n_copied++;
 }
 

@@ -113,6 +113,7 @@ zone()
 z_lock=0 z_timed=1 z_unlock=2 z_commit=3 z_abort=4 z_alloc=5 z_calloc=6 z_memalign=7 z_free=8
 z_free_wrong=9 z_write=10 z_save=11 z_set_root=12 z_reset=13 z_alloc_alone=14 z_free_alone=15
 z_grow=16 z_die=17 z_die_within=18 z_force=19 z_reattach=20 z_read=21 z_copy=22 z_trim=23
+z_refuse=24
 
 # Twelve objects of all sizes; the first is the root.
 zone_objects()
@@ -208,6 +209,15 @@ make_zones()
             zone $z_grow 3 0 0 60000 && zone $z_trim 1 0 0 0 && for point in 1 3 6 10 15 21; do
                 die_at "$point" && zone $z_trim 1 0 0 0 && next_actor
             done) >"$dir/trims_$settings"
+        ($begin && zone_objects && zone $z_refuse 1 1 0 1001 && zone $z_lock 1 0 0 0 &&
+            zone_changes 1 && zone $z_refuse 2 5 1 9 && zone $z_die 1 0 0 1 &&
+            zone $z_refuse 2 5 2 16 && next_actor && zone $z_refuse 2 5 3 7 &&
+            zone $z_grow 1 0 0 60000 && zone $z_alloc_alone 3 30 0 8000 &&
+            zone $z_refuse 0 30 0 77 && for point in 2 5 9 17 30; do
+                zone_objects && zone $z_lock 1 0 0 0 && zone_changes 1 && die_at "$point" &&
+                    zone $z_unlock 1 0 0 0 && zone $z_refuse 3 1 0 $((point * 8)) && next_actor &&
+                    zone $z_refuse 3 1 0 5
+            done) >"$dir/readers_$settings"
     done
 }
 

@@ -141,8 +141,9 @@ void hrn_zone_run_mortal(void (*verb)(const struct op *op), const struct op *op)
 {
     hrn_zone_world->other_bytes = hrn_zone_world->bytes;
     hrn_zone_end_offers();
-    if (op->kind == HRN_ZONE_COPY || hrn_zone_world->is_copied) {
-        verb(op); /* a copier that died here would leave its file open and mapped */
+    if (op->kind == HRN_ZONE_COPY || op->kind == HRN_ZONE_REFUSE || hrn_zone_world->is_copied) {
+        verb(op); /* a copier that died here would leave its file open and mapped, and of readers
+                     there is one */
         return;
     }
     if (_setjmp(after_death) == 0) {

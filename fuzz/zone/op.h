@@ -50,6 +50,13 @@ void hrn_zone_trim(const struct op *op);
  * and no store has reached it. */
 void hrn_zone_expect_backed(struct slm_zone *zone);
 
+/* --- Reading (reader.c) --- */
+
+/* Checks the zone through the actor's handle, or the reader's. */
+void hrn_zone_read(const struct op *op);
+/* The reader makes each call that changes something, and is refused. */
+void hrn_zone_refuse(const struct op *op);
+
 /* --- Deaths (deaths.c) --- */
 
 void hrn_zone_die(const struct op *op);

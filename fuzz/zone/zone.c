@@ -472,23 +472,6 @@ static void grow(const struct op *op)
     }
 }
 
-/* --- Checking --- */
-
-/* Between calls the zone is sound at any moment, even within a turn or after a death. After a death
- * within a call the next repair makes it so; until then checks find anything, and end. */
-static void read_it(const struct op *op)
-{
-    struct slm_zone *zone =
-        (op->extra & 1u) != 0 ? hrn_zone_world->reader : hrn_zone_world->zones[op->actor];
-    unsigned broken = slm_zone_check_locked(zone);
-    if (broken != 0 && !hrn_zone_world->is_torn) {
-        hrn_zone_law_sound("invariant %u", broken);
-    }
-    if (!hrn_zone_world->needs_repair && !hrn_zone_else.is_unsettled) {
-        hrn_zone_expect_state(zone, &hrn_zone_working, false);
-    }
-}
-
 /* --- Programs --- */
 
 static bool is_for_holders(enum hrn_zone_op kind)
@@ -520,9 +503,10 @@ void hrn_zone_run(const struct op *op)
         [HRN_ZONE_DIE_WITHIN] = hrn_zone_die_within,
         [HRN_ZONE_FORCE_UNLOCK] = hrn_zone_force_unlock,
         [HRN_ZONE_REATTACH] = hrn_zone_reattach,
-        [HRN_ZONE_READ] = read_it,
+        [HRN_ZONE_READ] = hrn_zone_read,
         [HRN_ZONE_COPY] = hrn_zone_copy,
         [HRN_ZONE_TRIM] = hrn_zone_trim,
+        [HRN_ZONE_REFUSE] = hrn_zone_refuse,
     };
     if (!is_for_holders(op->kind) || holds(op->actor)) {
         hrn_system_be(op->actor);

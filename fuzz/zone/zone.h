@@ -21,7 +21,8 @@ extern "C" {
  *          object's place and content, the root, the lock's holder. After a death within a call
  *          that commits, the content is that before the call or that after it. While the library
  *          copies the zone, other actors take turns between its locks; the copy has the content
- *          after the last one. Any byte string is a program.
+ *          after the last one. A reader has the zone read-only: at any moment its calls are refused
+ *          and change no byte, and it sees what the actors see. Any byte string is a program.
  * Bytes    Byte 0: bit 0: the lock is SPIN_SEM, else ROBUST; bits 1-2: classes per doubling. Then
  *          records of 8 bytes: operation (1), actor (1), slot (1), extra (1), value (4).
  * Safety   One thread. Failure: each broken law aborts in a function of its own.
@@ -50,7 +51,8 @@ extern "C" {
     X(REATTACH)                                                                                    \
     X(READ)                                                                                        \
     X(COPY)                                                                                        \
-    X(TRIM)
+    X(TRIM)                                                                                        \
+    X(REFUSE)
 
 #define HRN_ZONE_ENUM(name) HRN_ZONE_##name,
 enum hrn_zone_op { HRN_ZONE_LIST(HRN_ZONE_ENUM) HRN_ZONE_COUNT };
@@ -67,6 +69,7 @@ struct hrn_zone_counts {
     uint64_t n_unsettled;       /* of these, calls that commit: content as before or as after */
     uint64_t n_turns_in_copies; /* of other actors, while one makes a copy */
     uint64_t n_backed;          /* objects that were made in a zone that was trimmed */
+    uint64_t n_compared;        /* times that a reader and an actor saw the same */
     /* Images */
     uint64_t n_images_refused;
     uint64_t n_images_sound;

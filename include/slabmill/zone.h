@@ -80,7 +80,9 @@ extern "C" {
  *          a call has several reasons to fail: as status.h says.
  * Readers  A process that may only read a zone's file attaches it read_only, from any namespace, and
  *          keeps no writer waiting. It sees transactions that are under way; `slabmill inspect` and
- *          slm_zone_image.h work on a settled copy. One thing waits for readers: a zone whose
+ *          slm_zone_image.h work on a settled copy. Its handle maps what a growth added when it calls
+ *          slm_zone_check_locked; an access there before that ends the process, so a reader of a
+ *          zone that grows follows links in a copy. One thing waits for readers: a zone whose
  *          namespace ended is taken over when no process has it open any more (see Limits).
  * Limits   65536 to 2^46 bytes. Only processes of one pid and one time namespace share a zone at a
  *          time, since elsewhere no process could find out whether a lock's owner lives. A POSIX or

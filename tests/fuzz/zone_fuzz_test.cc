@@ -37,6 +37,8 @@ TEST(ZoneFuzz, CorpusRunsEveryKindOfOperationAndDeaths)
     EXPECT_GT(totals->n_copies_taken, 20u);
     EXPECT_GT(totals->n_turns_in_copies, 50u);
     EXPECT_GT(totals->n_backed, 20u);
+    std::printf("compared with a reader %" PRIu64 "\n", totals->n_compared);
+    EXPECT_GT(totals->n_compared, 20u);
 }
 
 TEST(ZoneFuzz, DeathAtEachPointOfATurnIsRepaired)

@@ -26,6 +26,7 @@ uint64_t hrn_table_next_stamp;
 
 struct table_world {
     struct slm_zone *zones[TABLE_N_ACTORS]; /* NULL: not made */
+    struct slm_zone *reader;                /* of a process that may only read */
     unsigned char pristine[TABLE_ZONE_BYTES];
     enum slm_lock_kind lock;
 };
@@ -42,15 +43,13 @@ static unsigned char *base_of(const struct slm_zone *zone)
     return slm_segment_base(slm_zone_segment(zone));
 }
 
-static void attach(unsigned actor)
+static void attach(struct slm_zone **out, bool read_only)
 {
-    struct slm_zone_attach_options options = {.segment = {.kind = SLM_SEGMENT_MEMFD}};
+    struct slm_zone_attach_options options = {
+        .segment = {.kind = SLM_SEGMENT_MEMFD, .read_only = read_only}};
     struct slm_error error;
-    unsigned other = actor == 0 ? 1 : 0;
-    const struct slm_zone *from =
-        world->zones[actor] != NULL ? world->zones[actor] : world->zones[other];
-    options.segment.id = slm_segment_id(slm_zone_segment(from));
-    if (slm_zone_attach(&world->zones[actor], &options, &error) != SLM_OK) {
+    options.segment.id = slm_segment_id(slm_zone_segment(world->zones[0]));
+    if (slm_zone_attach(out, &options, &error) != SLM_OK) {
         hrn_table_law_made("%s", error.text);
     }
 }
@@ -84,8 +83,9 @@ static void make_world(unsigned settings)
     }
     make_top(world->zones[0]);
     for (unsigned i = 1; i < TABLE_N_ACTORS; i++) {
-        attach(i);
+        attach(&world->zones[i], false);
     }
+    attach(&world->reader, true);
     world->lock = options.lock_kind;
     memcpy(world->pristine, base_of(world->zones[0]), TABLE_ZONE_BYTES);
 }
@@ -96,9 +96,43 @@ static uint32_t points_left[TABLE_N_ACTORS]; /* until the actor's death; 0: it l
 static bool is_mortal;
 static jmp_buf after_death;
 
+static struct table_op later; /* the LOOK that waits for a point */
+static uint32_t looks_left;   /* points until it; 0: none waits */
+static bool is_torn; /* an actor died within a turn, and no other one has repaired it yet */
+
+/* The actor has a read-only handle too. */
+static void look(const struct table_op *op, bool is_settled)
+{
+    unsigned caller = hrn_system_self();
+    hrn_system_be(op->actor);
+    if (TABLE_REATTACHES(op)) {
+        slm_zone_detach(world->reader);
+        attach(&world->reader, true);
+    }
+    hrn_table_look(op, world->reader, is_settled);
+    hrn_system_be(caller);
+}
+
+static void look_now_or_later(const struct table_op *op)
+{
+    if (TABLE_LOOKS_LATER(op)) {
+        later = *op;
+        looks_left = 1 + op->value % (1u << (1 + (op->extra >> 2) % 11u));
+    } else {
+        is_mortal = false;
+        look(op, hrn_table_plan.steps == PLAN_NOTHING && !is_torn);
+    }
+}
+
 static void reach_point(const char *point)
 {
     unsigned actor = hrn_system_self();
+    if (is_mortal && looks_left != 0 && --looks_left == 0) {
+        HRN_SAY_OP("a reader looks at \"%s\"", point);
+        is_mortal = false;
+        look(&later, false);
+        is_mortal = true;
+    }
     if (is_mortal && actor < TABLE_N_ACTORS && points_left[actor] != 0 &&
         --points_left[actor] == 0) {
         HRN_SAY_OP("actor %u dies at \"%s\"", actor, point);
@@ -116,7 +150,7 @@ static void replace(unsigned actor)
     hrn_system_renew(actor);
     hrn_system_be(actor);
     hrn_table_workers[actor].slot_idx = UINT32_MAX;
-    attach(actor);
+    attach(&world->zones[actor], false);
     slm_zone_detach(old);
 }
 
@@ -126,6 +160,8 @@ static void begin_world(unsigned settings)
     slm_yield_hook = reach_point;
     slm_stored_hook = reach_point;
     memset(points_left, 0, sizeof points_left);
+    looks_left = 0;
+    is_torn = false;
     is_mortal = false;
     hrn_system_play(NULL);
     hrn_system_be(0);
@@ -201,6 +237,7 @@ static void settle(struct slm_zone *zone)
         hrn_table_counted.n_halfway += n_steps > 0;
     }
     hrn_table_plan.steps = PLAN_NOTHING;
+    is_torn = false;
     if (!hrn_table_matches(zone, &hrn_table_now)) {
         hrn_table_law_content("another content than that of the last turn");
     }
@@ -249,7 +286,7 @@ struct slm_table_entry *hrn_table_entry(const struct table_op *op)
 {
     const struct slm_zone *zone = hrn_table_zone(op->actor);
     unsigned char bytes[TABLE_KEY_BYTES_MAX];
-    struct slm_table_key key = hrn_table_key(op->key, bytes);
+    struct slm_table_key key = hrn_table_key_of(op, bytes);
     return slm_table_find_locked(zone, &table_top_of(zone)->table, &key);
 }
 
@@ -276,9 +313,13 @@ static void carry_out(const struct table_op *op)
         replace(op->actor);
     } else if (op->kind == HRN_TABLE_DIE_WITHIN) {
         points_left[op->actor] = 1 + op->value % (1u << (1 + op->extra % 11u));
+    } else if (op->kind == HRN_TABLE_LOOK) {
+        look_now_or_later(op);
     } else if (begin_turn(op)) {
-        hrn_table_plan_change(op, NULL);
-        verbs[op->kind](op);
+        struct table_op aimed = *op;
+        hrn_table_aim(&aimed);
+        hrn_table_plan_change(&aimed, NULL);
+        verbs[op->kind](&aimed);
     }
 }
 
@@ -293,6 +334,7 @@ static void run(const struct table_op *op)
         carry_out(op);
     } else {
         hrn_table_counted.n_died_within++;
+        is_torn = true;
         replace(hrn_system_self());
     }
     is_mortal = false;
@@ -320,9 +362,12 @@ int hrn_fuzz_zone_table(const uint8_t *bytes, size_t n_bytes)
         run(&op);
         n_ops++;
     }
-    struct table_op last = {.kind = HRN_TABLE_WALK};
+    static const enum hrn_table_op ends[] = {HRN_TABLE_WALK, HRN_TABLE_LOOK};
     memset(points_left, 0, sizeof points_left);
-    run(&last);
+    looks_left = 0;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        run(&(struct table_op){.kind = ends[i]});
+    }
     hrn_fuzz_count(n_ops + 1);
     return 0;
 }

@@ -20,7 +20,10 @@ extern "C" {
  *          identity and mapping. A model has the entries in the order of use, the leases and the
  *          slots; how many entries are evicted for a new one is left to the library, but it must be
  *          the oldest that have no lease. After a death the zone has one of the contents that the
- *          transactions of the turn lead through. Any byte string is a program.
+ *          transactions of the turn lead through. The bytes of a key may lie in an entry of the
+ *          table, also in one that is evicted for it. A reader has the zone too: between turns, and
+ *          at points within them, its calls are refused and change no byte, and between turns it
+ *          sees what was committed. Any byte string is a program.
  * Bytes    Byte 0: bits 0-1: classes per doubling; bit 2: the lock is SPIN_SEM, else ROBUST. Then
  *          records of 8 bytes: operation (1), actor (1), key (1), extra (1), value (4).
  * Safety   One thread. Failure: each broken law aborts in a function of its own.
@@ -40,7 +43,8 @@ extern "C" {
     X(RECLAIM)                                                                                     \
     X(BALLAST)                                                                                     \
     X(DIE)                                                                                         \
-    X(DIE_WITHIN)
+    X(DIE_WITHIN)                                                                                  \
+    X(LOOK)
 
 #define HRN_TABLE_ENUM(name) HRN_TABLE_##name,
 enum hrn_table_op { HRN_TABLE_LIST(HRN_TABLE_ENUM) HRN_TABLE_COUNT };
@@ -49,11 +53,15 @@ enum hrn_table_op { HRN_TABLE_LIST(HRN_TABLE_ENUM) HRN_TABLE_COUNT };
 /* What this process executed. */
 struct hrn_table_counts {
     uint64_t n_kind[HRN_TABLE_COUNT];
-    uint64_t n_evicted;     /* entries, for new ones */
-    uint64_t n_refused;     /* entries that did not fit */
-    uint64_t n_reclaimed;   /* leases */
-    uint64_t n_died_within; /* turns in which their actor died */
-    uint64_t n_halfway;     /* of these, with a content between that before and that after */
+    uint64_t n_evicted;        /* entries, for new ones */
+    uint64_t n_refused;        /* entries that did not fit */
+    uint64_t n_reclaimed;      /* leases */
+    uint64_t n_died_within;    /* turns in which their actor died */
+    uint64_t n_halfway;        /* of these, with a content between that before and that after */
+    uint64_t n_inside;         /* turns with a key whose bytes lie in an entry */
+    uint64_t n_inside_evicted; /* of these, for which that entry went */
+    uint64_t n_looks;          /* of a reader */
+    uint64_t n_looks_within;   /* of these, while a turn was under way, or a dead actor's was */
 };
 
 /* Decodes and runs an input. Always returns 0, as libFuzzer requires. */

@@ -50,6 +50,56 @@ static void touch_entry(struct table_account *account, const struct table_op *op
     }
 }
 
+/* --- Keys that lie in entries --- */
+
+static struct slm_table_entry *entry_of_age(const struct slm_zone *zone, unsigned age)
+{
+    struct slm_table_entry *entry = slm_table_oldest_locked(zone, &table_top_of(zone)->table);
+    while (age-- > 0) {
+        entry = slm_table_newer_locked(zone, entry);
+    }
+    return entry;
+}
+
+void hrn_table_aim(struct table_op *op)
+{
+    if (!TABLE_IS_INSIDE(op) || hrn_table_now.n_items == 0) {
+        return;
+    }
+    unsigned age = TABLE_KEEPER(op) % hrn_table_now.n_items;
+    const struct table_item *item = &hrn_table_now.items[age];
+    struct slm_table_entry *entry = entry_of_age(hrn_table_zone(op->actor), age);
+    size_t at;
+    op->keeper = item->key;
+    if (!TABLE_IS_KEEPERS(op) && TABLE_IS_STRUCTS(op)) {
+        op->key = hrn_table_key_in_struct(item);
+        op->inside = ((struct table_user *)entry)->other;
+    } else if (!TABLE_IS_KEEPERS(op) && hrn_table_key_in_value(item, &op->key, &at)) {
+        op->inside = slm_table_value_of(entry) + at;
+    } else {
+        op->key = item->key;
+        op->inside = slm_table_key_of(entry);
+    }
+    hrn_table_counted.n_inside++;
+}
+
+struct slm_table_key hrn_table_key_of(const struct table_op *op,
+                                      unsigned char bytes[TABLE_KEY_BYTES_MAX])
+{
+    struct slm_table_key key = hrn_table_key(op->key, bytes);
+    key.data = op->inside != NULL ? op->inside : key.data;
+    return key;
+}
+
+/* The key was in an entry that went for it. */
+static void count_evicted_keys(const struct table_op *op)
+{
+    bool is_gone = hrn_table_find_item(&hrn_table_now, op->keeper) < 0;
+    hrn_table_counted.n_inside_evicted += op->inside != NULL && is_gone;
+}
+
+/* --- Getting and putting --- */
+
 /* A refusal has a reason: there was nothing left to evict, or the entry never fits and all stays. */
 static void judge_refusal(const struct table_op *op, enum slm_status status, uint64_t n_before)
 {
@@ -58,6 +108,7 @@ static void judge_refusal(const struct table_op *op, enum slm_status status, uin
     hrn_table_counted.n_evicted += n_evicted;
     hrn_table_counted.n_refused += status == SLM_E_NOMEM;
     if (status == SLM_OK) {
+        count_evicted_keys(op);
         return;
     }
     hrn_table_expect("get", status, SLM_E_NOMEM);
@@ -75,7 +126,7 @@ void hrn_table_get(const struct table_op *op)
 {
     struct slm_zone *zone = hrn_table_zone(op->actor);
     unsigned char bytes[TABLE_KEY_BYTES_MAX];
-    struct slm_table_key key = hrn_table_key(op->key, bytes);
+    struct slm_table_key key = hrn_table_key_of(op, bytes);
     struct slm_table_shape shape = shape_of(op);
     bool is_known = hrn_table_find_item(&hrn_table_now, op->key) >= 0;
     uint64_t n_before = hrn_table_now.n_evicted;
@@ -105,7 +156,7 @@ void hrn_table_put(const struct table_op *op)
     struct slm_zone *zone = hrn_table_zone(op->actor);
     struct slm_table *table = &table_top_of(zone)->table;
     unsigned char bytes[TABLE_KEY_BYTES_MAX];
-    struct slm_table_key key = hrn_table_key(op->key, bytes);
+    struct slm_table_key key = hrn_table_key_of(op, bytes);
     struct slm_table_shape shape = shape_of(op);
     uint64_t n_before = hrn_table_now.n_evicted;
     enum slm_status status;
@@ -120,6 +171,7 @@ void hrn_table_put(const struct table_op *op)
     if (entry != NULL) {
         struct table_item item = item_of(op);
         hrn_table_fill(entry, &item);
+        key.data = bytes; /* the entry that had it may be gone */
         struct slm_table_entry *old = slm_table_find_locked(zone, table, &key);
         if (old != NULL) {
             hrn_table_expect("insert of a known key", slm_table_insert_locked(zone, table, entry),

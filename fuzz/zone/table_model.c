@@ -9,11 +9,22 @@
 #define LAW_DEFINE(name, sentence) HRN_LAW_DEFINE(hrn_table_law_##name, #name, sentence)
 TABLE_LAW_LIST(LAW_DEFINE)
 
+static size_t key_length(unsigned key)
+{
+    return 1 + key * 37u % TABLE_KEY_BYTES_MAX;
+}
+
+static unsigned char key_byte(unsigned key, size_t n_bytes, size_t i)
+{
+    return i + 1 == n_bytes ? (unsigned char)key : 'k';
+}
+
 size_t hrn_table_key_bytes(unsigned key, unsigned char bytes[TABLE_KEY_BYTES_MAX])
 {
-    size_t n = 1 + key * 37u % TABLE_KEY_BYTES_MAX;
-    memset(bytes, 'k', n);
-    bytes[n - 1] = (unsigned char)key;
+    size_t n = key_length(key);
+    for (size_t i = 0; i < n; i++) {
+        bytes[i] = key_byte(key, n, i);
+    }
     return n;
 }
 
@@ -122,9 +133,39 @@ bool hrn_table_give_one(struct table_account *account, unsigned slots, bool drop
 /* A value is marked at its ends and once in 61 bytes between: large ones cost little that way. */
 enum { MARK_STRIDE = 61 };
 
-static unsigned char value_byte(uint64_t stamp, uint32_t i)
+unsigned hrn_table_key_in_struct(const struct table_item *item)
 {
-    return (unsigned char)((stamp * 251u + i) * UINT64_C(0x9e3779b97f4a7c15) >> 56);
+    static const unsigned short_keys[] = {0, 11, 22, 33, 38};
+    return short_keys[item->stamp % (sizeof short_keys / sizeof short_keys[0])];
+}
+
+static void fill_struct(unsigned char other[TABLE_SHORT_KEY_BYTES], const struct table_item *item)
+{
+    unsigned char bytes[TABLE_KEY_BYTES_MAX];
+    size_t n = hrn_table_key_bytes(hrn_table_key_in_struct(item), bytes);
+    memset(other, 0, TABLE_SHORT_KEY_BYTES);
+    memcpy(other, bytes, n);
+}
+
+/* In a value that is long enough lies another key, at this byte. */
+enum { VALUE_KEY_AT = 1 };
+
+bool hrn_table_key_in_value(const struct table_item *item, unsigned *key, size_t *at)
+{
+    *key = (unsigned)(item->stamp * 11u % TABLE_N_KEYS);
+    *at = VALUE_KEY_AT;
+    return item->value_bytes > VALUE_KEY_AT + key_length(*key);
+}
+
+static unsigned char value_byte(const struct table_item *item, uint32_t i)
+{
+    unsigned key;
+    size_t at;
+    size_t n = hrn_table_key_in_value(item, &key, &at) ? key_length(key) : 0;
+    if (i - at < n) {
+        return key_byte(key, n, i - at);
+    }
+    return (unsigned char)((item->stamp * 251u + i) * UINT64_C(0x9e3779b97f4a7c15) >> 56);
 }
 
 static uint32_t next_mark(uint32_t i, uint32_t n)
@@ -138,8 +179,14 @@ void hrn_table_fill(struct slm_table_entry *entry, const struct table_item *item
     unsigned char *value = slm_table_value_of(entry);
     user->stamp = item->stamp;
     user->value_bytes = item->value_bytes;
+    fill_struct(user->other, item);
     for (uint32_t i = 0; i < item->value_bytes; i = next_mark(i, item->value_bytes)) {
-        value[i] = value_byte(item->stamp, i);
+        value[i] = value_byte(item, i);
+    }
+    unsigned key;
+    size_t at;
+    if (hrn_table_key_in_value(item, &key, &at)) {
+        (void)hrn_table_key_bytes(key, value + at);
     }
 }
 
@@ -147,11 +194,14 @@ static bool has_value(struct slm_table_entry *entry, const struct table_item *it
 {
     const struct table_user *user = (const struct table_user *)entry;
     const unsigned char *value = slm_table_value_of(entry);
-    if (user->stamp != item->stamp || user->value_bytes != item->value_bytes) {
+    unsigned char other[TABLE_SHORT_KEY_BYTES];
+    fill_struct(other, item);
+    if (user->stamp != item->stamp || user->value_bytes != item->value_bytes ||
+        memcmp(user->other, other, sizeof other) != 0) {
         return false;
     }
     for (uint32_t i = 0; i < item->value_bytes; i = next_mark(i, item->value_bytes)) {
-        if (value[i] != value_byte(item->stamp, i)) {
+        if (value[i] != value_byte(item, i)) {
             return false;
         }
     }

@@ -17,6 +17,7 @@ enum {
     TABLE_N_LEASES = 40,
     TABLE_N_BALLAST = 8,
     TABLE_KEY_BYTES_MAX = 200,
+    TABLE_SHORT_KEY_BYTES = 24,
     TABLE_ZONE_BYTES = 128 * 1024,
 };
 
@@ -34,6 +35,7 @@ struct table_user {
     struct slm_lease_count count;
     uint64_t stamp;
     uint64_t value_bytes;
+    unsigned char other[TABLE_SHORT_KEY_BYTES]; /* another key */
 };
 
 static inline struct table_top *table_top_of(const struct slm_zone *zone)
@@ -69,6 +71,10 @@ struct table_account {
 /* The key's bytes: as many as differ between keys of several lengths. Returns how many. */
 size_t hrn_table_key_bytes(unsigned key, unsigned char bytes[TABLE_KEY_BYTES_MAX]);
 struct slm_table_key hrn_table_key(unsigned key, unsigned char bytes[TABLE_KEY_BYTES_MAX]);
+/* Which key lies in the item's struct: one that is short enough. */
+unsigned hrn_table_key_in_struct(const struct table_item *item);
+/* Which key lies in its value, and where it begins. False: none. */
+bool hrn_table_key_in_value(const struct table_item *item, unsigned *key, size_t *at);
 
 /* The item's index; -1: the table does not have the key. */
 int hrn_table_find_item(const struct table_account *account, unsigned key);
@@ -105,7 +111,9 @@ void hrn_table_expect_sound(struct slm_zone *zone);
     X(eviction, "only the oldest entries without a lease go, and only for one that fits")          \
     X(death, "a death leaves a content that the transactions of the turn lead through")            \
     X(sound, "between turns no invariant is broken, even after deaths")                            \
-    X(walk, "a walk visits each entry once")
+    X(walk, "a walk visits each entry once")                                                       \
+    X(silence, "a call through a read-only handle changes no byte")                                \
+    X(reader, "a read-only handle shows what the others show")
 
 #define TABLE_LAW_DECLARE(name, sentence) HRN_LAW_FUNCTION(hrn_table_law_##name)
 TABLE_LAW_LIST(TABLE_LAW_DECLARE)

@@ -12,12 +12,21 @@ struct table_op {
     unsigned key;
     uint8_t extra;
     uint32_t value;
+    const unsigned char *inside; /* the key's bytes in an entry; NULL: in memory of the caller */
+    unsigned keeper;             /* the key of that entry */
 };
 
 /* What extra says. */
 #define TABLE_ABORTS(op)       (((op)->extra & 1u) != 0)
 #define TABLE_IS_LARGE(op)     (((op)->extra & 2u) != 0)
 #define TABLE_DROPS_UNUSED(op) (((op)->extra & 4u) != 0)
+#define TABLE_IS_INSIDE(op)    (((op)->extra & 8u) != 0)   /* the key's bytes are in an entry */
+#define TABLE_KEEPER(op)       ((op)->extra >> 4 & 3u)     /* which one, from the oldest on */
+#define TABLE_IS_STRUCTS(op)   (((op)->extra & 64u) != 0)  /* in its struct, not in its value */
+#define TABLE_IS_KEEPERS(op)   (((op)->extra & 128u) != 0) /* the entry's own key */
+/* Of LOOK: in a turn that follows, at one of its points; through a handle that was just made. */
+#define TABLE_LOOKS_LATER(op) (((op)->extra & 1u) != 0)
+#define TABLE_REATTACHES(op)  (((op)->extra & 2u) != 0)
 
 /* The change that the last transaction of a turn makes. */
 typedef void table_change(struct table_account *account, const struct table_op *op);
@@ -57,8 +66,18 @@ void hrn_table_plan_change(const struct table_op *op, table_change *change);
 /* Ends a turn whose last call returned status, and finds the content that it led to. */
 void hrn_table_end_turn(const struct table_op *op, enum slm_status status);
 
+/* In a turn: changes the operation to one with a key whose bytes lie in an entry, if it says so. */
+void hrn_table_aim(struct table_op *op);
+/* The operation's key: its bytes are in *bytes, or in an entry. */
+struct slm_table_key hrn_table_key_of(const struct table_op *op,
+                                      unsigned char bytes[TABLE_KEY_BYTES_MAX]);
 /* The key's entry; NULL: the table does not have it. */
 struct slm_table_entry *hrn_table_entry(const struct table_op *op);
+
+/* --- A process that may only read (table_look.c) --- */
+
+/* Calls through the read-only handle. is_settled: no turn is under way or was left by a death. */
+void hrn_table_look(const struct table_op *op, struct slm_zone *reader, bool is_settled);
 
 /* --- Operations: table_entries.c, table_leases.c --- */
 

@@ -28,6 +28,14 @@ TEST(ZoneTableFuzz, CorpusRunsEveryOperationAndDiesHalfwayInTurns)
     EXPECT_GT(totals->n_reclaimed, 20u);
     EXPECT_GT(totals->n_died_within, 40u);
     EXPECT_GT(totals->n_halfway, 3u);
+    std::printf("keys in entries %" PRIu64 ", of these evicted %" PRIu64 ", looks %" PRIu64
+                ", of these within turns %" PRIu64 "\n",
+                totals->n_inside, totals->n_inside_evicted, totals->n_looks,
+                totals->n_looks_within);
+    EXPECT_GT(totals->n_inside, 500u);
+    EXPECT_GT(totals->n_inside_evicted, 50u);
+    EXPECT_GT(totals->n_looks, 150u);
+    EXPECT_GT(totals->n_looks_within, 50u);
 }
 
 } // namespace

@@ -5,19 +5,15 @@
 
 #include <stddef.h>
 
+#include "harness/base/sanitizers.h"
+
 /*
  * Model    hrn_poison_hide: any access is a bug. hrn_poison_show: addressable, contents undefined.
  *          hrn_poison_open: addressable and defined, for the harness itself. Memory is 8-aligned at
  *          its start.
  * Cost     Nothing in plain builds. Linear in the bytes under a sanitizer.
  */
-#ifdef __has_feature
-#define HRN_HAS_FEATURE(x) __has_feature(x)
-#else
-#define HRN_HAS_FEATURE(x) 0
-#endif
-
-#if defined(__SANITIZE_ADDRESS__) || HRN_HAS_FEATURE(address_sanitizer)
+#if HRN_ASAN
 #include <sanitizer/asan_interface.h>
 #define HRN_ASAN_HIDE(p, n) __asan_poison_memory_region((p), (n))
 #define HRN_ASAN_SHOW(p, n) __asan_unpoison_memory_region((p), (n))
@@ -26,7 +22,7 @@
 #define HRN_ASAN_SHOW(p, n) ((void)(p), (void)(n))
 #endif
 
-#if HRN_HAS_FEATURE(memory_sanitizer)
+#if HRN_MSAN
 #include <sanitizer/msan_interface.h>
 #define HRN_MSAN_UNDEFINED(p, n) __msan_allocated_memory((p), (n))
 #define HRN_MSAN_DEFINED(p, n)   __msan_unpoison((p), (n))

@@ -11,24 +11,13 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
-#if defined(__has_feature)
-#define HAS_FEATURE(x) __has_feature(x)
-#else
-#define HAS_FEATURE(x) 0
-#endif
+#include "harness/base/sanitizers.h"
 
-#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer)
-#define WITH_ASAN 1
+#if HRN_ASAN
 #include <sanitizer/common_interface_defs.h>
-#else
-#define WITH_ASAN 0
 #endif
-
-#if defined(__SANITIZE_THREAD__) || HAS_FEATURE(thread_sanitizer)
-#define WITH_TSAN 1
+#if HRN_TSAN
 #include <sanitizer/tsan_interface.h>
-#else
-#define WITH_TSAN 0
 #endif
 
 #define STACK_BYTES (256u << 10)
@@ -53,10 +42,10 @@ static struct hrn_fibre *left;     /* the fibre that the last switch left */
 
 static void report_leaving(struct hrn_fibre *from, const struct hrn_fibre *to)
 {
-#if WITH_ASAN
+#if HRN_ASAN
     __sanitizer_start_switch_fiber(&from->fake_stack, to->stack, to->stack_bytes);
 #endif
-#if WITH_TSAN
+#if HRN_TSAN
     __tsan_switch_to_fiber(to->tsan, 0);
 #endif
     (void)from;
@@ -66,7 +55,7 @@ static void report_leaving(struct hrn_fibre *from, const struct hrn_fibre *to)
 /* The first switch away from the thread's own stack reports where that stack is. */
 static void report_arrival(struct hrn_fibre *here)
 {
-#if WITH_ASAN
+#if HRN_ASAN
     const void *stack;
     size_t stack_bytes;
     __sanitizer_finish_switch_fiber(here->fake_stack, &stack, &stack_bytes);
@@ -80,7 +69,7 @@ static void report_arrival(struct hrn_fibre *here)
 
 static void report_end(struct hrn_fibre *fibre)
 {
-#if WITH_TSAN
+#if HRN_TSAN
     __tsan_destroy_fiber(fibre->tsan);
 #endif
     (void)fibre;
@@ -88,7 +77,7 @@ static void report_end(struct hrn_fibre *fibre)
 
 static void report_stack(struct hrn_fibre *fibre)
 {
-#if WITH_TSAN
+#if HRN_TSAN
     fibre->tsan = fibre == &main_fibre ? __tsan_get_current_fiber() : __tsan_create_fiber(0);
 #endif
     (void)fibre;
@@ -141,7 +130,7 @@ struct hrn_fibre *hrn_fibre_make(void (*body)(void *), void (*ended)(void *), vo
 
 void hrn_fibre_renew(struct hrn_fibre *fibre)
 {
-    if (WITH_TSAN) {
+    if (HRN_TSAN) {
         report_end(fibre);
         start(fibre);
     }

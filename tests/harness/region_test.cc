@@ -10,21 +10,12 @@
 #include <string>
 #include <vector>
 
+#include "harness/base/sanitizers.h"
 #include "harness/run/model.h"
 #include "harness/run/promise.h"
 #include "harness/run/run.h"
 #include "harness/zoo/zoo.h"
 #include "gtest/gtest.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) ||                         \
-    __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#endif
 
 namespace {
 
@@ -302,7 +293,7 @@ TEST(SparseRegion, IsOnlyForAdaptersThatDeclareIt)
 
 TEST(SparseRegion, IsLeftOutWithAWordWhereTheSystemMapsNone)
 {
-#ifdef SANITIZED
+#if HRN_ASAN || HRN_MSAN || HRN_TSAN
     GTEST_SKIP() << "a sanitizer needs more address space than the limit";
 #endif
     int ends[2];

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "harness/base/sanitizers.h"
 #include "harness/sched/fibre.h"
 
 #if !defined(__x86_64__)
@@ -25,18 +26,9 @@ namespace kill_test {
 namespace {
 
 /* The kills are spread over all of the operation. This is a prime, so that they meet each place of
- * a loop. Under ASan an operation has three times as many instructions. ASan
- * builds are never shipped: there the usual test kills less often, and checks recovery under ASan. */
-#if defined(__has_feature)
-#define HAS_FEATURE(x) __has_feature(x)
-#else
-#define HAS_FEATURE(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer)
-constexpr size_t EVERY = 1009;
-#else
-constexpr size_t EVERY = 101;
-#endif
+ * a loop. Under ASan an operation has three times as many instructions. ASan builds are never
+ * shipped: there the usual test kills less often, and checks recovery under ASan. */
+constexpr size_t EVERY = HRN_ASAN ? 1009 : 101;
 
 constexpr int NOT_TRACED_STATUS = 99;
 

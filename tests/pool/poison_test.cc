@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "allocator/pool/layout.h"
+#include "harness/base/sanitizers.h"
 #include "tests/base/visible.h"
 #include "tests/pool/fixture.h"
 
@@ -14,9 +15,7 @@ using slm_test::TestPool;
 
 TEST(PoolPoison, IsOnExactlyWhereTheCompilerSaysSo)
 {
-#if defined(__SANITIZE_ADDRESS__)
-    EXPECT_EQ(SLM_ASAN, 1);
-#endif
+    EXPECT_EQ(SLM_ASAN, HRN_ASAN);
     EXPECT_EQ(SLM_POOL_GAP, SLM_POISON ? 16u : 0u);
     EXPECT_EQ(TestPool().stats().gap_bytes, SLM_POOL_GAP);
     std::puts(SLM_ASAN ? "AddressSanitizer is on: hidden bytes are poisoned"

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "harness/base/sanitizers.h"
 #include "tests/base/visible.h"
 #include "tests/slab/fixture.h"
 
@@ -40,9 +41,7 @@ class SlabPoison : public testing::TestWithParam<Geometry> {
 
 TEST(SlabPoisonBuild, IsOnExactlyWhereTheCompilerSaysSo)
 {
-#if defined(__SANITIZE_ADDRESS__)
-    EXPECT_EQ(SLM_ASAN, 1);
-#endif
+    EXPECT_EQ(SLM_ASAN, HRN_ASAN);
     EXPECT_EQ(SLM_POISON, SLM_ASAN || SLM_VALGRIND);
     std::puts(SLM_ASAN ? "AddressSanitizer is on: hidden bytes are poisoned"
                        : "AddressSanitizer is off: every byte stays visible, which is tested");

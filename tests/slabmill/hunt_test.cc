@@ -7,6 +7,7 @@
 #include <functional>
 #include <regex>
 
+#include "harness/base/sanitizers.h"
 #include "tests/slabmill/command_fixture.h"
 
 namespace {
@@ -147,13 +148,9 @@ TEST_F(Hunt, FindsNothingInASoundHeapAndPrintsAFreshSeed)
     EXPECT_EQ(first.err, "") << "no progress line where there is no terminal";
 }
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
-    __has_feature(undefined_behavior_sanitizer)
+#if HRN_ASAN || HRN_TSAN || HRN_UBSAN
 #define CRASH_REPORT "kind: [A-Za-z]*Sanitizer: SEGV .*tray.c:[0-9]+"
-#endif
-#endif
-#ifndef CRASH_REPORT
+#else
 #define CRASH_REPORT                                                                               \
     "kind: signal 11 \\(Segmentation fault\\) in (release, tray.c:[0-9]+|.*so\\+0x[0-9a-f]+), "    \
     "address near 0\n"

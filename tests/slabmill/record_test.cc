@@ -4,6 +4,7 @@
 #include <csignal>
 #include <regex>
 
+#include "harness/base/sanitizers.h"
 #include "tests/slabmill/command_fixture.h"
 
 namespace {
@@ -12,18 +13,12 @@ using namespace slabmilltest;
 
 const char kProgram[] = "tests/slabmill/record_me";
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define HAS_OWN_MALLOC 1
-#endif
-#endif
-
 class Record : public Slabmill {
   protected:
     void SetUp() override
     {
         Slabmill::SetUp();
-#ifdef HAS_OWN_MALLOC
+#if HRN_ASAN || HRN_TSAN
         GTEST_SKIP() << "the sanitizer's malloc comes before the recorder's";
 #endif
     }

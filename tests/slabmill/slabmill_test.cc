@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include "harness/base/sanitizers.h"
 #include "tests/slabmill/command_fixture.h"
 
 namespace {
@@ -13,16 +14,7 @@ using namespace slabmilltest;
 
 /* TSan runs handlers of signals in calls that it intercepts only. So a loop without one does not say
  * which operation it is in. */
-#if defined(__has_feature)
-#define HAS_FEATURE(x) __has_feature(x)
-#else
-#define HAS_FEATURE(x) 0
-#endif
-#if defined(__SANITIZE_THREAD__) || HAS_FEATURE(thread_sanitizer)
-const char *const kPlace = "\n";
-#else
-const char *const kPlace = ", at operation 1: ";
-#endif
+const char *const kPlace = HRN_TSAN ? "\n" : ", at operation 1: ";
 
 const char *const kCommands[] = {"replay", "explain", "report",   "shrink", "emit-test", "check",
                                  "soak",   "hunt",    "adapters", "record", "seeds"};

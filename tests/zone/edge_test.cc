@@ -4,6 +4,7 @@
 #include <sys/mount.h>
 
 #include "allocator/segment/sys.h"
+#include "harness/base/sanitizers.h"
 #include "tests/segment/deadly.h"
 #include "tests/segment/hooks.h"
 #include "tests/zone/fixture.h"
@@ -141,18 +142,9 @@ int lock_after_a_cut(const ZoneOptions &all, Kind kind, slm_lock_kind lock, off_
     return slm_zone_lock(zone) == status ? static_cast<int>(status) : 102;
 }
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define HAS_TSAN 1
-#endif
-#endif
-#ifndef HAS_TSAN
-#define HAS_TSAN 0
-#endif
-
 TEST(ZoneCut, IsReportedByTheNextLockUnderTheGuard)
 {
-    if (HAS_TSAN) {
+    if (HRN_TSAN) {
         GTEST_SKIP() << "TSan holds a lock of its own while an atomic operation faults, and waits "
                         "for that lock in the handler";
     }

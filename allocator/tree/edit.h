@@ -122,19 +122,19 @@ static INLINED void edit_rotate(struct edit edit, struct slm_rbtree_node *x,
     uint64_t *from_x = rbtree_link_of(x, rbtree_other(side));
     uint64_t *from_up = rbtree_link_of(up, side);
     uint64_t *link = edit_link_to(edit, rbtree_parent(x), below);
-    struct slm_rbtree_node *inner = *from_up == 0 ? NULL : edit_at(edit, *from_up);
+    uint64_t inner = *from_up; /* not a pointer, which a compiler would compare with NULL at length */
     uint64_t up_red = up->parent & RBTREE_RED;
     SLM_ASSERT(list, rbtree_parent(up) == below);
     edit_note_two(edit, from_x, &x->parent);
     edit_note_two(edit, from_up, &up->parent);
     edit_note(edit, link);
-    if (inner != NULL) {
-        edit_note(edit, &inner->parent);
+    if (inner != 0) {
+        edit_note(edit, &edit_at(edit, inner)->parent);
     }
     edit_count(edit);
-    edit_set(edit, from_x, *from_up);
-    if (inner != NULL) {
-        edit_set_parent(edit, inner, below);
+    edit_set(edit, from_x, inner);
+    if (inner != 0) {
+        edit_set_parent(edit, edit_at(edit, inner), below);
     }
     edit_set(edit, link, above);
     edit_set(edit, &up->parent, x->parent);

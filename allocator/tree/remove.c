@@ -6,14 +6,15 @@ _Static_assert(SLM_RBTREE_ENTRIES >= 8 + 5 + RBTREE_BLACKS_MAX + 19, "see Entrie
 
 /* Where the paths below became one black node shorter. */
 struct gap {
-    struct slm_rbtree_node *parent; /* NULL: there is none, or it is the whole tree */
+    bool is_open; /* false: there is none, or it is the whole tree, and what follows is not set */
     enum rbtree_side side;
+    struct slm_rbtree_node *parent;
 };
 
 /* What unlinking left, if a black leaf was below parent. */
 static inline struct gap gap_below(struct slm_rbtree_node *parent, const uint64_t *link)
 {
-    return (struct gap){parent, link == &parent->left ? RBTREE_LEFT : RBTREE_RIGHT};
+    return (struct gap){true, link == &parent->left ? RBTREE_LEFT : RBTREE_RIGHT, parent};
 }
 
 /* Notes what wipe_node changes, in the batch that unlinks the node. */
@@ -56,8 +57,15 @@ static INLINED struct gap unlink_outer(struct edit edit, struct slm_rbtree_node 
         edit_set(edit, &edit_at(edit, child)->parent, above);
     }
     wipe_node(edit, node);
-    return child == 0 && !was_red && above != 0 ? gap_below(edit_at(edit, above), link)
-                                                : (struct gap){NULL, RBTREE_LEFT};
+    /* Nested, since compilers make && a sum of flags. */
+    if (child == 0) {
+        if (SLM_UNLIKELY(!was_red)) {
+            if (SLM_LIKELY(above != 0)) {
+                return gap_below(edit_at(edit, above), link);
+            }
+        }
+    }
+    return (struct gap){0};
 }
 
 /* The word that leads to the successor of a node with two children. NULL: it is too far below, so
@@ -137,9 +145,9 @@ static INLINED struct gap unlink_inner(struct edit edit, struct slm_rbtree_node 
         .link = link,
         .heir_link = heir_link,
     };
-    struct gap gap = {NULL, RBTREE_LEFT};
+    struct gap gap = {0};
     if (swap.child == NULL && !rbtree_is_red(heir)) {
-        gap = is_near ? (struct gap){heir, RBTREE_RIGHT}
+        gap = is_near ? (struct gap){true, RBTREE_RIGHT, heir}
                       : gap_below(edit_at(edit, rbtree_parent(heir)), heir_link);
     }
     SLM_ASSERT(list, swap.child == NULL || (rbtree_is_red(swap.child) && !rbtree_is_red(heir)));
@@ -188,7 +196,7 @@ static INLINED void shorten_sibling(struct edit edit, struct slm_rbtree_node *x,
  * then, and the gap moves one level up, unless a red node there can become black. */
 static INLINED void fix_gap(struct edit edit, struct gap gap)
 {
-    for (unsigned n_left = RBTREE_BLACKS_MAX; gap.parent != NULL && n_left > 0; n_left--) {
+    for (unsigned n_left = RBTREE_BLACKS_MAX; n_left > 0; n_left--) {
         struct slm_rbtree_node *x = gap.parent;
         struct slm_rbtree_node *sibling =
             edit_must_be_at(edit, *rbtree_link_of(x, rbtree_other(gap.side)));
@@ -219,7 +227,7 @@ static SLM_NOINLINE enum slm_status fix_gap_noted(struct slm_journal *journal,
                                                   enum rbtree_side side)
 {
     struct node_change change = node_change_go_on(journal);
-    fix_gap((struct edit){journal, tree, &change}, (struct gap){parent, side});
+    fix_gap((struct edit){journal, tree, &change}, (struct gap){true, side, parent});
     rbtree_check_after_change(journal, tree, NULL);
     return SLM_OK;
 }
@@ -229,14 +237,14 @@ static SLM_NOINLINE enum slm_status fix_gap_plain(struct slm_journal *journal,
                                                   struct slm_rbtree_node *parent,
                                                   enum rbtree_side side)
 {
-    fix_gap((struct edit){journal, tree, NULL}, (struct gap){parent, side});
+    fix_gap((struct edit){journal, tree, NULL}, (struct gap){true, side, parent});
     rbtree_check_after_change(journal, tree, NULL);
     return SLM_OK;
 }
 
 static INLINED enum slm_status close_any(struct edit edit, struct gap gap)
 {
-    if (gap.parent == NULL) {
+    if (!gap.is_open) {
         rbtree_check_after_change(edit.journal, edit.tree, NULL);
         return SLM_OK;
     }

@@ -210,13 +210,15 @@ enum slm_status slm_lru_insert_oldest(struct slm_journal *journal, struct slm_lr
     return insert_at_end(journal, lru, node, false);
 }
 
+/* is_noted is a constant where this is inlined. */
 static CHANGE_INLINE enum slm_status unlink_node(struct slm_journal *journal, struct slm_lru *lru,
-                                                 struct slm_lru_node *node, struct links links)
+                                                 struct slm_lru_node *node,
+                                                 const struct links *links, bool is_noted)
 {
-    if (journal->log != NULL) {
-        note_remove(journal, lru, node, &links);
+    if (is_noted) {
+        note_remove(journal, lru, node, links);
     }
-    set_links(&links, node);
+    set_links(links, node);
     node_set(&node->newer, 0);
     node_set(&node->older, 0);
     node_set(&node->list, 0);
@@ -226,16 +228,17 @@ static CHANGE_INLINE enum slm_status unlink_node(struct slm_journal *journal, st
 }
 
 static CHANGE_INLINE enum slm_status make_newest(struct slm_journal *journal, struct slm_lru *lru,
-                                                 struct slm_lru_node *node, struct links links)
+                                                 struct slm_lru_node *node,
+                                                 const struct links *links, bool is_noted)
 {
     if (node->newer != 0) {
         uint64_t x = (uint64_t)((const unsigned char *)node - journal->base);
         uint64_t next = lru->newest;
         uint64_t *from_next = link_from_older(journal, lru, next);
-        if (journal->log != NULL) {
-            note_touch(journal, lru, node, &links, from_next);
+        if (is_noted) {
+            note_touch(journal, lru, node, links, from_next);
         }
-        set_links(&links, node);
+        set_links(links, node);
         node_set(&node->newer, 0);
         node_set(&node->older, next);
         node_set(from_next, x);
@@ -245,48 +248,75 @@ static CHANGE_INLINE enum slm_status make_newest(struct slm_journal *journal, st
     return SLM_OK;
 }
 
-/* The first look did not find the node ready. */
+/* The calls below are functions of their own, each of which ends with the next: so the public calls
+ * need no stack frame, and what is rare costs the others no registers. The first two have a node that
+ * the first look found ready, and one that it did not know. */
+static SLM_NOINLINE enum slm_status remove_ready(struct slm_journal *journal, struct slm_lru *lru,
+                                                 struct slm_lru_node *node, struct links links)
+{
+    return unlink_node(journal, lru, node, &links, true);
+}
+
+static SLM_NOINLINE enum slm_status touch_ready(struct slm_journal *journal, struct slm_lru *lru,
+                                                struct slm_lru_node *node, struct links links)
+{
+    return make_newest(journal, lru, node, &links, true);
+}
+
+static SLM_NOINLINE enum slm_status touch_unknown(struct slm_journal *journal, struct slm_lru *lru,
+                                                  struct slm_lru_node *node, struct links links)
+{
+    enum slm_status status = check_node(journal, lru, node, NODE_UNKNOWN);
+    return SLM_LIKELY(status == SLM_OK) ? make_newest(journal, lru, node, &links, true) : status;
+}
+
 static SLM_NOINLINE enum slm_status check_and_remove(struct slm_journal *journal,
                                                      struct slm_lru *lru, struct slm_lru_node *node,
                                                      struct links links, enum node_look look)
 {
     enum slm_status status = check_node(journal, lru, node, look);
-    return status == SLM_OK ? unlink_node(journal, lru, node, links) : status;
+    return status == SLM_OK ? remove_ready(journal, lru, node, links) : status;
 }
 
 static SLM_NOINLINE enum slm_status check_and_touch(struct slm_journal *journal,
                                                     struct slm_lru *lru, struct slm_lru_node *node,
-                                                    struct links links, enum node_look look)
+                                                    struct links links)
 {
-    enum slm_status status = check_node(journal, lru, node, look);
-    return status == SLM_OK ? make_newest(journal, lru, node, links) : status;
+    enum slm_status status = check_node(journal, lru, node, NODE_REFUSED);
+    return status == SLM_OK ? touch_ready(journal, lru, node, links) : status;
 }
 
-/* The start of each call that moves a node. SLM_OK: *links and *look are filled in. */
-static inline __attribute__((always_inline)) enum slm_status
-find_member(const struct slm_journal *journal, struct slm_lru *lru, struct slm_lru_node *node,
-            struct links *links, enum node_look *look)
+static SLM_NOINLINE enum slm_status remove_plain(struct slm_journal *journal, struct slm_lru *lru,
+                                                 struct slm_lru_node *node)
 {
-    if (SLM_UNLIKELY(journal == NULL) || SLM_UNLIKELY(lru == NULL) || SLM_UNLIKELY(node == NULL)) {
-        return SLM_E_NULL;
-    }
-    if (SLM_UNLIKELY(!find_links(journal, lru, node, links))) {
-        return SLM_E_NOT_MEMBER;
-    }
-    *look = journal->log == NULL ? NODE_READY : look_at(journal, lru, node, false);
-    return SLM_OK;
+    struct links links;
+    return find_links(journal, lru, node, &links) ? unlink_node(journal, lru, node, &links, false)
+                                                  : SLM_E_NOT_MEMBER;
+}
+
+static SLM_NOINLINE enum slm_status touch_plain(struct slm_journal *journal, struct slm_lru *lru,
+                                                struct slm_lru_node *node)
+{
+    struct links links;
+    return find_links(journal, lru, node, &links) ? make_newest(journal, lru, node, &links, false)
+                                                  : SLM_E_NOT_MEMBER;
 }
 
 enum slm_status slm_lru_remove(struct slm_journal *journal, struct slm_lru *lru,
                                struct slm_lru_node *node)
 {
     struct links links;
-    enum node_look look;
-    enum slm_status status = find_member(journal, lru, node, &links, &look);
-    if (SLM_UNLIKELY(status != SLM_OK)) {
-        return status;
+    if (SLM_UNLIKELY(journal == NULL) || SLM_UNLIKELY(lru == NULL) || SLM_UNLIKELY(node == NULL)) {
+        return SLM_E_NULL;
     }
-    return SLM_LIKELY(look == NODE_READY) ? unlink_node(journal, lru, node, links)
+    if (journal->log == NULL) {
+        return remove_plain(journal, lru, node);
+    }
+    if (SLM_UNLIKELY(!find_links(journal, lru, node, &links))) {
+        return SLM_E_NOT_MEMBER;
+    }
+    enum node_look look = look_at(journal, lru, node, false);
+    return SLM_LIKELY(look == NODE_READY) ? remove_ready(journal, lru, node, links)
                                           : check_and_remove(journal, lru, node, links, look);
 }
 
@@ -294,13 +324,21 @@ enum slm_status slm_lru_touch(struct slm_journal *journal, struct slm_lru *lru,
                               struct slm_lru_node *node)
 {
     struct links links;
-    enum node_look look;
-    enum slm_status status = find_member(journal, lru, node, &links, &look);
-    if (SLM_UNLIKELY(status != SLM_OK)) {
-        return status;
+    if (SLM_UNLIKELY(journal == NULL) || SLM_UNLIKELY(lru == NULL) || SLM_UNLIKELY(node == NULL)) {
+        return SLM_E_NULL;
     }
-    return SLM_LIKELY(look == NODE_READY) ? make_newest(journal, lru, node, links)
-                                          : check_and_touch(journal, lru, node, links, look);
+    if (journal->log == NULL) {
+        return touch_plain(journal, lru, node);
+    }
+    if (SLM_UNLIKELY(!find_links(journal, lru, node, &links))) {
+        return SLM_E_NOT_MEMBER;
+    }
+    enum node_look look = look_at(journal, lru, node, false);
+    if (SLM_UNLIKELY(look == NODE_REFUSED)) {
+        return check_and_touch(journal, lru, node, links);
+    }
+    return look == NODE_READY ? touch_ready(journal, lru, node, links)
+                              : touch_unknown(journal, lru, node, links);
 }
 
 struct slm_lru_node *slm_lru_newest(const struct slm_journal *journal, const struct slm_lru *lru)

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "allocator/base/check.h"
 #include "allocator/base/pin.h"
 #include <slabmill/table.h>
 
@@ -63,6 +64,39 @@ static inline struct slm_table_entry *table_entry_of_use(const struct slm_lru_no
     return node == NULL ? NULL
                         : (struct slm_table_entry *)((uintptr_t)node -
                                                      offsetof(struct slm_table_entry, by_use));
+}
+
+static inline uint64_t table_load(const unsigned char *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+/* Whether the entry, of the same hash, has the key. Not a call of memcmp: the caller would need a stack
+ * frame for it. */
+static inline __attribute__((always_inline)) bool table_has_bytes(const struct slm_table_key *key,
+                                   const struct slm_table_entry *entry)
+{
+    const unsigned char *a = (const unsigned char *)key->data;
+    const unsigned char *b = slm_table_key_of(entry);
+    size_t n_bytes = key->n_bytes;
+    size_t at = 0;
+    if (SLM_UNLIKELY(n_bytes != entry->key_bytes)) {
+        return false;
+    }
+    if (n_bytes < sizeof(uint64_t)) {
+        while (at < n_bytes && a[at] == b[at]) {
+            at++;
+        }
+        return at == n_bytes;
+    }
+    /* The last eight may overlap those before. */
+    size_t last = n_bytes - sizeof(uint64_t);
+    while (at < last && table_load(a + at) == table_load(b + at)) {
+        at += sizeof(uint64_t);
+    }
+    return at >= last && table_load(a + last) == table_load(b + last);
 }
 
 /* The order of keys with one hash: by length, then bytes. */

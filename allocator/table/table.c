@@ -22,42 +22,69 @@
  *             an eviction changed the tree in between.
  */
 
-/* Where a search ended. */
+/* Where a search ended that found no entry with the key. */
 struct spot {
-    struct slm_table_entry *entry; /* NULL: no entry has the key */
     struct slm_rbtree_node *above; /* below which a new entry belongs; NULL: as the root */
     bool is_right;
     bool is_damaged; /* the tree has too many levels */
 };
 
-static inline __attribute__((always_inline)) struct spot search(const struct slm_journal *journal,
-                                                                const struct slm_table *table,
-                                                                const struct slm_table_key *key)
+/* The entry with the key; NULL: none has it, and *spot is filled in, which else has no meaning. */
+static SLM_NOINLINE struct slm_table_entry *search_all(const struct slm_journal *journal,
+                                                       const struct slm_table *table,
+                                                       const struct slm_table_key *key,
+                                                       struct spot *spot)
 {
-    struct spot spot = {0};
-    unsigned n_left = SLM_RBTREE_LEVELS_MAX;
-    uint64_t offset = table->by_key.root;
-    while (offset != 0) {
+    *spot = (struct spot){0};
+    struct slm_rbtree_node *node = slm_rbtree_at(journal, table->by_key.root);
+    for (unsigned n_left = SLM_RBTREE_LEVELS_TRIED; node != NULL && n_left > 0; n_left--) {
+        int order = table_compare(key, node);
+        if (order == 0) {
+            return table_entry_of_key(node);
+        }
+        spot->above = node;
+        spot->is_right = order > 0;
+        node = slm_rbtree_at(journal, order > 0 ? node->right : node->left);
+    }
+    spot->is_damaged = node != NULL;
+    return NULL;
+}
+
+/* The first entry with the hash, or the last one on the way to where it belongs. NULL: the tree is
+ * empty, or has too many levels. */
+static inline __attribute__((always_inline)) struct slm_table_entry *
+descend(const struct slm_journal *journal, uint64_t offset, uint64_t hash)
+{
+#pragma GCC unroll 4
+    for (unsigned n_left = SLM_RBTREE_LEVELS_TRIED; offset != 0 && n_left > 0; n_left--) {
         struct slm_rbtree_node *node = (struct slm_rbtree_node *)(void *)(journal->base + offset);
         struct slm_table_entry *entry = table_entry_of_key(node);
-        bool is_after = key->hash > entry->hash;
-        if (SLM_UNLIKELY(key->hash == entry->hash)) {
-            int order = table_compare_bytes(key, entry);
-            if (order == 0) {
-                spot.entry = entry;
-                return spot;
-            }
-            is_after = order > 0;
+        if (hash == entry->hash) {
+            return entry;
         }
-        offset = is_after ? node->right : node->left;
-        spot.above = node;
-        spot.is_right = is_after;
-        if (SLM_UNLIKELY(--n_left == 0)) {
-            spot.is_damaged = offset != 0;
-            return spot;
+        offset = hash > entry->hash ? node->right : node->left;
+        if (offset == 0) {
+            return entry;
         }
     }
-    return spot;
+    return NULL;
+}
+
+/* The same as search_all. Nearly always no two keys of the table have the same hash. */
+static inline __attribute__((always_inline)) struct slm_table_entry *
+search(const struct slm_journal *journal, const struct slm_table *table,
+       const struct slm_table_key *key, struct spot *spot)
+{
+    struct slm_table_entry *entry = descend(journal, table->by_key.root, key->hash);
+    if (entry == NULL) {
+        *spot = (struct spot){.is_damaged = table->by_key.root != 0};
+        return NULL;
+    }
+    if (entry->hash != key->hash) {
+        *spot = (struct spot){.above = &entry->by_key, .is_right = key->hash > entry->hash};
+        return NULL;
+    }
+    return SLM_LIKELY(table_has_bytes(key, entry)) ? entry : search_all(journal, table, key, spot);
 }
 
 enum slm_status slm_table_key_init(struct slm_table_key *key, const void *data, size_t n_bytes)
@@ -76,9 +103,10 @@ struct slm_table_entry *slm_table_find_locked(const struct slm_zone *zone,
                                               const struct slm_table *table,
                                               const struct slm_table_key *key)
 {
+    struct spot unused;
     return SLM_UNLIKELY(zone == NULL || table == NULL || key == NULL)
                ? NULL
-               : search(&zone->journal, table, key).entry;
+               : search(&zone->journal, table, key, &unused);
 }
 
 /* Of SLM_TABLE_INSERT_ENTRIES the allocation has taken one. */
@@ -121,9 +149,13 @@ enum slm_status slm_table_insert_locked(struct slm_zone *zone, struct slm_table 
         return status;
     }
     struct slm_table_key key = table_key_of(entry);
-    struct spot spot = search(&zone->journal, table, &key);
-    if (SLM_UNLIKELY(spot.entry != NULL || spot.is_damaged)) {
-        return spot.is_damaged ? SLM_E_IMAGE : SLM_E_DUPLICATE;
+    struct spot spot;
+    const struct slm_table_entry *found = search(&zone->journal, table, &key, &spot);
+    if (SLM_UNLIKELY(found != NULL)) {
+        return SLM_E_DUPLICATE;
+    }
+    if (SLM_UNLIKELY(spot.is_damaged)) {
+        return SLM_E_IMAGE;
     }
     return link_at(zone, table, entry, &spot, SLM_TABLE_INSERT_ENTRIES);
 }
@@ -131,15 +163,14 @@ enum slm_status slm_table_insert_locked(struct slm_zone *zone, struct slm_table 
 /*
  * The search ended at *spot, and then one entry went. Unless that is the one above the spot, the new
  * key still belongs next to the one above: in its empty place, or, if a rotation filled that, at the
- * near end of what is there now.
+ * near end of what is there now. Returns as search: only a damaged tree has the key now.
  */
-static void mend_spot(const struct slm_journal *journal, const struct slm_table *table,
-                      const struct slm_table_key *key, const struct slm_table_entry *gone,
-                      struct spot *spot)
+static const struct slm_table_entry *
+mend_spot(const struct slm_journal *journal, const struct slm_table *table,
+          const struct slm_table_key *key, const struct slm_table_entry *gone, struct spot *spot)
 {
     if (SLM_UNLIKELY(spot->above == &gone->by_key)) {
-        *spot = search(journal, table, key);
-        return;
+        return search(journal, table, key, spot);
     }
     bool is_right = spot->is_right;
     struct slm_rbtree_node *node =
@@ -149,6 +180,7 @@ static void mend_spot(const struct slm_journal *journal, const struct slm_table 
         spot->is_right = !is_right;
         node = slm_rbtree_at(journal, is_right ? node->left : node->right);
     }
+    return NULL;
 }
 
 /* Inserts an entry with the key, for which the search ended at *spot. */
@@ -162,12 +194,13 @@ static struct slm_table_entry *add(struct slm_zone *zone, struct slm_table *tabl
     if (SLM_UNLIKELY(entry == NULL)) {
         return NULL;
     }
+    const struct slm_table_entry *found = NULL;
     if (room == TABLE_REUSED) {
-        mend_spot(&zone->journal, table, key, entry, spot);
+        found = mend_spot(&zone->journal, table, key, entry, spot);
     } else if (room == TABLE_CHANGED) {
-        *spot = search(&zone->journal, table, key);
+        found = search(&zone->journal, table, key, spot);
     }
-    if (SLM_UNLIKELY(spot->is_damaged || spot->entry != NULL)) {
+    if (SLM_UNLIKELY(found != NULL || spot->is_damaged)) {
         *status = slm_journal_refuse(&zone->journal, SLM_E_IMAGE);
         return NULL;
     }
@@ -183,25 +216,25 @@ add_by_copy(struct slm_zone *zone, struct slm_table *table, const struct slm_tab
     return add(zone, table, table_keep_key(zone, key, &copy), shape, spot, status);
 }
 
-static struct slm_table_entry *get(struct slm_zone *zone, struct slm_table *table,
-                                   const struct slm_table_key *key,
-                                   const struct slm_table_shape *shape, bool *is_new,
-                                   enum slm_status *status)
+/* The search ended at `spot`, which comes by value: so that of a known key stays in registers. */
+static SLM_NOINLINE struct slm_table_entry *get_new(struct slm_zone *zone, struct slm_table *table,
+                                                    const struct slm_table_key *key,
+                                                    const struct slm_table_shape *shape,
+                                                    struct spot spot, bool *is_new,
+                                                    enum slm_status *status)
 {
-    struct spot spot = search(&zone->journal, table, key);
-    *is_new = false;
-    if (SLM_LIKELY(spot.entry != NULL)) {
-        *status = slm_lru_touch(&zone->journal, &table->by_use, &spot.entry->by_use);
-        return SLM_LIKELY(*status == SLM_OK) ? spot.entry : NULL;
-    }
-    if (SLM_UNLIKELY(spot.is_damaged)) {
-        *status = SLM_E_IMAGE;
+    enum slm_status unused;
+    status = status == NULL ? &unused : status;
+    if (SLM_UNLIKELY(shape == NULL || spot.is_damaged)) {
+        *status = shape == NULL ? SLM_E_NULL : SLM_E_IMAGE;
         return NULL;
     }
     struct slm_table_entry *entry = SLM_LIKELY(!table_key_is_inside(zone, key))
                                         ? add(zone, table, key, shape, &spot, status)
                                         : add_by_copy(zone, table, key, shape, &spot, status);
-    *is_new = entry != NULL;
+    if (is_new != NULL) {
+        *is_new = entry != NULL;
+    }
     return entry;
 }
 
@@ -210,15 +243,23 @@ struct slm_table_entry *slm_table_get_locked(struct slm_zone *zone, struct slm_t
                                              const struct slm_table_shape *shape, bool *is_new,
                                              enum slm_status *status)
 {
-    bool unused_is_new;
-    enum slm_status unused_status;
-    is_new = is_new == NULL ? &unused_is_new : is_new;
-    status = status == NULL ? &unused_status : status;
-    *is_new = false;
-    *status = SLM_E_NULL;
-    if (SLM_UNLIKELY(zone == NULL) || SLM_UNLIKELY(table == NULL) || SLM_UNLIKELY(key == NULL) ||
-        SLM_UNLIKELY(shape == NULL)) {
-        return NULL;
+    struct slm_table_entry *entry = NULL;
+    enum slm_status got = SLM_E_NULL;
+    if (is_new != NULL) {
+        *is_new = false;
     }
-    return get(zone, table, key, shape, is_new, status);
+    if (SLM_LIKELY(zone != NULL && table != NULL && key != NULL)) {
+        struct spot spot;
+        entry = search(&zone->journal, table, key, &spot);
+        if (entry == NULL) {
+            return get_new(zone, table, key, shape, spot, is_new, status);
+        }
+        got = SLM_LIKELY(shape != NULL)
+                  ? slm_lru_touch(&zone->journal, &table->by_use, &entry->by_use)
+                  : SLM_E_NULL;
+    }
+    if (status != NULL) {
+        *status = got;
+    }
+    return SLM_LIKELY(got == SLM_OK) ? entry : NULL;
 }

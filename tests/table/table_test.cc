@@ -219,6 +219,35 @@ TEST_F(TableHash, TheOthersOfAHashAreFoundWhenOneIsDropped)
     }
 }
 
+TEST_F(TableHash, EqualHashesAreDistinguishedByEachByte)
+{
+    for (size_t n : {1u, 7u, 8u, 9u, 15u, 16u, 17u, 40u}) {
+        std::string text(n, 'k');
+        slm_table_entry *entry = add(text, 5);
+        EXPECT_EQ(find(text, 5), entry) << n;
+        for (size_t i = 0; i < n; i++) {
+            std::string changed = text;
+            changed[i] = 'l';
+            EXPECT_EQ(find(changed, 5), nullptr) << i << " of " << n;
+        }
+    }
+}
+
+TEST_F(TableHash, SearchInATreeThatLeadsInACircleEnds)
+{
+    slm_table_entry *entry = add("a", 5);
+    entry->by_key.right = slm_journal_offset(zone.journal(), entry);
+    for (uint64_t hash : {5u, 6u}) {
+        slm_table_key key = make_key("b", hash);
+        EXPECT_EQ(find("b", hash), nullptr) << hash;
+        EXPECT_EQ(slm_table_get_locked(zone, table, &key, &shape, &is_new, &status), nullptr);
+        EXPECT_EQ(status, SLM_E_IMAGE) << hash;
+        EXPECT_FALSE(is_new) << hash;
+    }
+    entry->by_key.right = 0;
+    EXPECT_EQ(find("a", 5), entry);
+}
+
 /* --- The parts --- */
 
 TEST_F(Table, AllocatedEntryIsInsertedOnceAndOnlyUnderANewKey)

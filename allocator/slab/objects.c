@@ -49,11 +49,11 @@ static bool class_aligns(const struct slm_slab *slab, unsigned class_idx, size_t
     return (slab->cuts[class_idx].chunk_bytes & (align_bytes - 1)) == 0;
 }
 
-/* When pages are out: a free chunk of a larger class, of less than twice the size. */
-static void *borrow_chunk(struct slm_slab *slab, unsigned class_idx, size_t align_bytes)
+/* Of the classes from class_idx on with chunks below the limit. */
+static SLM_NOINLINE void *borrow_from(struct slm_slab *slab, unsigned class_idx, uint32_t limit,
+                                      size_t align_bytes)
 {
-    uint32_t limit = 2 * slab->cuts[class_idx].chunk_bytes;
-    for (unsigned i = class_idx + 1; i < slab->shape.n_classes; i++) {
+    for (unsigned i = class_idx; i < slab->shape.n_classes; i++) {
         if (slab->cuts[i].chunk_bytes >= limit) {
             break;
         }
@@ -61,6 +61,20 @@ static void *borrow_chunk(struct slm_slab *slab, unsigned class_idx, size_t alig
         void *p = may_have ? slm_slab_chunk_alloc_partial(slab, i) : NULL;
         if (p != NULL) {
             return p;
+        }
+    }
+    return NULL;
+}
+
+/* When pages are out: a free chunk of a larger class, of less than twice the size. In a zone that
+ * evicts nearly always none has one: it is looked for without a call. */
+static void *borrow_chunk(struct slm_slab *slab, unsigned class_idx, size_t align_bytes)
+{
+    unsigned n_classes = slab->shape.n_classes;
+    uint32_t limit = 2 * slab->cuts[class_idx].chunk_bytes;
+    for (unsigned i = class_idx + 1; i < n_classes && slab->cuts[i].chunk_bytes < limit; i++) {
+        if (slab->cuts[i].stored->partial != SLAB_NIL) {
+            return borrow_from(slab, i, limit, align_bytes);
         }
     }
     return NULL;

@@ -171,17 +171,21 @@ void *slm_slab_chunk_alloc_partial(struct slm_slab *slab, unsigned class_idx)
     return slab_chunk_take(slab, cut, span, chunk, word, *word);
 }
 
-void *slm_slab_chunk_alloc_grow(struct slm_slab *slab, unsigned class_idx)
+/* There are free pages, or a class keeps some. */
+static SLM_NOINLINE void *grow_and_alloc(struct slm_slab *slab, unsigned class_idx)
 {
-    /* Nearly always so in a zone that evicts. */
-    if (slab->header->n_free_pages == 0 && slab->header->n_kept_pages == 0) {
-        return NULL;
-    }
     bool grown = list_kept(slab, class_idx) || grow_class(slab, class_idx);
     if (!grown && slm_slab_span_trim(slab) > 0) {
         grown = grow_class(slab, class_idx);
     }
     return grown ? slm_slab_chunk_alloc_partial(slab, class_idx) : NULL;
+}
+
+void *slm_slab_chunk_alloc_grow(struct slm_slab *slab, unsigned class_idx)
+{
+    /* Nearly always so in a zone that evicts. */
+    bool is_full = slab->header->n_free_pages == 0 && slab->header->n_kept_pages == 0;
+    return is_full ? NULL : grow_and_alloc(slab, class_idx);
 }
 
 /* The class keeps the span, which is empty now, if it keeps no other. */

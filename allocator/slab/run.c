@@ -75,6 +75,7 @@ static inline void move_length(struct slm_slab *slab, uint32_t from, uint32_t to
 /* From a bit of `level` that is set down to the lowest set bit below it. */
 static uint32_t descend_lowest(const struct slm_slab *slab, unsigned level, size_t bit)
 {
+#pragma GCC unroll 1 /* one to five steps: the count of an unrolled loop costs more */
     while (level > 0) {
         level--;
         SLM_ASSERT(bitmap, slab->lengths[level][bit] != 0);

@@ -195,11 +195,11 @@ static SLM_NOINLINE enum slm_status commit_copied(struct slm_zone *zone)
 /* The caller holds the lock. */
 static SLM_NOINLINE enum slm_status commit_and_unlock(struct slm_zone *zone)
 {
-    if (SLM_UNLIKELY(zone->slab->mark != NULL)) {
-        return commit_copied(zone);
-    }
     if (SLM_LIKELY(journal_commit_one_release(&zone->journal))) {
         return unlock(zone);
+    }
+    if (SLM_UNLIKELY(zone->slab->mark != NULL)) {
+        return commit_copied(zone);
     }
     enum slm_status committed = slm_journal_commit(&zone->journal);
     enum slm_status given = unlock(zone);

@@ -91,9 +91,9 @@ static enum slm_status expire(const struct slm_keyed_view *view,
 
 /* Counts as nginx does: an excess that would be below 0 is 0. */
 static void judge(const struct bucket *bucket, const struct slm_limit_req_rule *rule,
-                  uint64_t now_ms, struct slm_limit_req_verdict *verdict)
+                  uint64_t time_ms, struct slm_limit_req_verdict *verdict)
 {
-    uint64_t gone = drain_milli(rule, elapsed_ms(bucket, now_ms));
+    uint64_t gone = drain_milli(rule, time_ms);
     uint64_t with_one = bucket->excess_milli + REQUEST_MILLI;
     uint64_t excess = gone >= with_one ? 0 : with_one - gone;
     verdict->is_limited = excess > rule->burst_milli;
@@ -105,16 +105,16 @@ static enum slm_status count(const struct slm_keyed_view *view, struct bucket *b
                              const struct slm_limit_req_rule *rule, uint64_t now_ms,
                              struct slm_limit_req_verdict *verdict)
 {
-    judge(bucket, rule, now_ms, verdict);
+    uint64_t time_ms = elapsed_ms(bucket, now_ms);
+    judge(bucket, rule, time_ms, verdict);
     if (verdict->is_limited) {
         return SLM_OK;
     }
     enum slm_status status =
         slm_journal_write(view->journal, &bucket->excess_milli, verdict->excess_milli);
-    if (status == SLM_OK && elapsed_ms(bucket, now_ms) != 0) {
-        status = slm_journal_write(view->journal, &bucket->last_ms, now_ms);
-    }
-    return status;
+    return status == SLM_OK && time_ms != 0
+               ? slm_journal_write(view->journal, &bucket->last_ms, now_ms)
+               : status;
 }
 
 /* What a hit does under the lock. Two calls have it inlined: out of line it would cost both. */
@@ -200,7 +200,8 @@ enum slm_status slm_limit_req_peek(struct slm_zone *zone, const void *key, size_
     *verdict = (struct slm_limit_req_verdict){0};
     const struct slm_table_entry *entry = slm_table_find_locked(zone, view.table, &wanted);
     if (entry != NULL) {
-        judge((const struct bucket *)entry, rule, now_ms, verdict);
+        const struct bucket *bucket = (const struct bucket *)entry;
+        judge(bucket, rule, elapsed_ms(bucket, now_ms), verdict);
     }
     return slm_keyed_leave(&view, SLM_OK);
 }

@@ -166,6 +166,18 @@ enum slm_status slm_rbtree_insert_check(struct slm_journal *journal, const struc
     return SLM_LIKELY(look == NODE_READY) ? SLM_OK : check_new_node(journal, tree, node, look);
 }
 
+/* The first node of a tree. In its own function, so that other inserts do not ask for a parent again. */
+static SLM_NOINLINE void link_root(struct slm_journal *journal, struct slm_rbtree *tree,
+                                   struct slm_rbtree_node *node, slm_word *link)
+{
+    if (journal->log != NULL && link != NULL) {
+        struct node_change change = node_change_begin(journal);
+        link_new((struct edit){journal, tree, &change}, node, NULL, link);
+    } else if (link != NULL) {
+        link_new((struct edit){journal, tree, NULL}, node, NULL, link);
+    }
+}
+
 void slm_rbtree_insert_link(struct slm_journal *journal, struct slm_rbtree *tree,
                             struct slm_rbtree_node *node, struct slm_rbtree_node *parent,
                             slm_word *link, slm_rbtree_order *order)
@@ -173,15 +185,17 @@ void slm_rbtree_insert_link(struct slm_journal *journal, struct slm_rbtree *tree
     if (SLM_UNLIKELY(journal == NULL) || SLM_UNLIKELY(tree == NULL) || SLM_UNLIKELY(node == NULL)) {
         return;
     }
-    if (journal->log != NULL && SLM_LIKELY(link != NULL)) {
+    if (SLM_UNLIKELY(parent == NULL)) {
+        link_root(journal, tree, node, link);
+    } else if (journal->log != NULL && SLM_LIKELY(link != NULL)) {
         struct node_change change = node_change_begin(journal);
         link_new((struct edit){journal, tree, &change}, node, parent, link);
-        if (parent != NULL && rbtree_is_red(parent)) {
+        if (rbtree_is_red(parent)) {
             fix_red_noted(journal, tree, node, parent);
         }
     } else if (SLM_LIKELY(link != NULL)) {
         link_new((struct edit){journal, tree, NULL}, node, parent, link);
-        if (parent != NULL && rbtree_is_red(parent)) {
+        if (rbtree_is_red(parent)) {
             fix_red_plain(journal, tree, node, parent);
         }
     }

@@ -17,7 +17,7 @@ using namespace slabmilltest;
 const char *const kPlace = HRN_TSAN ? "\n" : ", at operation 1: ";
 
 const char *const kCommands[] = {"replay", "explain", "report",   "shrink", "emit-test", "check",
-                                 "soak",   "hunt",    "adapters", "record", "seeds"};
+                                 "soak",   "hunt",    "adapters", "record", "seeds",     "export"};
 
 /* --- Calls --- */
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Error messages of the slabmill command. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "tools/slabmill/slabmill.h"
 
@@ -19,4 +21,10 @@ int mill_complain(const char *format, ...)
     mill_escape(escaped, sizeof escaped, message, sizeof message);
     fprintf(stderr, "slabmill: %s\n", escaped);
     return MILL_WRONG;
+}
+
+bool mill_complain_file(const char *path)
+{
+    (void)mill_complain("%s: %s", path, strerror(errno));
+    return false;
 }

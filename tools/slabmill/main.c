@@ -43,6 +43,17 @@
     "the invariant's number), repair_due, repairable (null: not tried), sound (checked, and\n"     \
     "nothing found).\n"
 
+#define EXPORT_HELP                                                                                \
+    ZONE_HELP                                                                                      \
+    "Reads zones as inspect does. The text is that of Prometheus: samples of all zones, each\n"    \
+    "with the label zone, which is ZONE as it was given, escaped as inspect does. HELP lines in\n" \
+    "it say what each metric is. A zone that cannot be read has a message on standard error and\n" \
+    "one sample, slabmill_zone_up 0. --all: also the size classes, five samples for each. OUT "    \
+    "is\n"                                                                                         \
+    "replaced when its text is complete, as node_exporter's textfile collector needs it.\n"        \
+    "Exit status: 0 nothing found, 1 an invariant is broken or a repair is due, 2 a wrong call,\n" \
+    "a zone that cannot be read, or OUT cannot be written.\n"
+
 #define HUNT_HELP                                                                                  \
     "Ends after N minutes, N programs, or a signal (Ctrl-C, SIGTERM), with a table and the line\n" \
     "\"findings: N\". A finding is a broken law, a failed assertion, a sanitizer's report, a\n"    \
@@ -223,6 +234,18 @@ static const struct mill_command commands[] = {
         .files_min = 1,
         .files_max = 1,
         .run = mill_inspect,
+    },
+    {
+        .name = "export",
+        .arguments = " ZONE...",
+        .purpose =
+            "Prints figures of zones for a monitor, without stopping, locking or changing them.",
+        .help = EXPORT_HELP,
+        .takes = MILL_OPT(PROMETHEUS) | MILL_OPT(ALL) | MILL_OPT(OUT),
+        .needs = MILL_OPT(PROMETHEUS),
+        .files_min = 1,
+        .files_max = SIZE_MAX,
+        .run = mill_export,
     },
     {
         .name = "copy",

@@ -163,6 +163,10 @@ static const struct row rows[MILL_OPTIONS] = {
                          .offset = AT(region),
                          .max = MILL_REGION_MAX,
                          .help = "size of each arena's region; prints a table"},
+    [MILL_OPT_PROMETHEUS] = {.name = "--prometheus",
+                             .type = ROW_FLAG,
+                             .offset = AT(prometheus),
+                             .help = "the text format of Prometheus"},
 };
 
 static bool number_allowed(const struct row *row, uint64_t number)
@@ -317,7 +321,9 @@ static bool is_complete(const struct mill_command *command, const struct mill_op
 {
     for (size_t i = 0; i < MILL_OPTIONS; i++) {
         if (((command->needs & ~seen) >> i & 1u) != 0) {
-            (void)mill_complain("%s: %s %s is missing", command->name, rows[i].name, rows[i].value);
+            const char *value = rows[i].value;
+            (void)mill_complain("%s: %s%s%s is missing", command->name, rows[i].name,
+                                value != NULL ? " " : "", value != NULL ? value : "");
             return false;
         }
     }

@@ -69,6 +69,7 @@ struct mill_options {
     struct mill_list ignore; /* parts of reports */
     bool all;
     bool json;
+    bool prometheus;
     bool help;
     const char **files;
     size_t n_files;
@@ -103,6 +104,7 @@ enum mill_option {
     MILL_OPT_IGNORE,
     MILL_OPT_DIR,
     MILL_OPT_REGION,
+    MILL_OPT_PROMETHEUS,
     MILL_OPTIONS
 };
 #define MILL_OPT(name) (1u << MILL_OPT_##name)
@@ -143,6 +145,8 @@ void mill_completion_print(void);
 
 /* Prints "slabmill: ..." on standard error, escaped. Always returns MILL_WRONG. */
 __attribute__((format(printf, 1, 2))) int mill_complain(const char *format, ...);
+/* Prints a file's path and what errno says. Always returns false. */
+bool mill_complain_file(const char *path);
 
 #define MILL_ESCAPE_BYTES 4u /* that one byte of a text becomes at most */
 
@@ -193,6 +197,8 @@ const struct slm_adapter *mill_input_adapter(const struct mill_input *input,
 
 /* The word for traces of programs that break under the adapter. */
 enum hrn_trace_word mill_adapter_word(const struct slm_adapter *adapter);
+
+/* --- Files to write (file.c) --- */
 
 /* False, with a message: a file of this name could not be written. For commands that run for long
  * before they write it. */
@@ -325,6 +331,7 @@ int mill_soak_adapter(const struct mill_options *options, const struct slm_adapt
 int mill_adapters(const struct mill_options *options);
 int mill_seeds(const struct mill_options *options);
 int mill_inspect(const struct mill_options *options);
+int mill_export(const struct mill_options *options);
 int mill_unlock(const struct mill_options *options);
 int mill_copy(const struct mill_options *options);
 int mill_hunt(const struct mill_options *options);

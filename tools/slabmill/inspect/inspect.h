@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The internals of slabmill inspect: from a zone that others use to the output. copy and unlock use
- * the source too. */
+ * the source too, and export all up to the facts. */
 #ifndef MILL_SLABMILL_INSPECT_H
 #define MILL_SLABMILL_INSPECT_H
 

@@ -28,6 +28,7 @@ struct table {
     uint64_t first;
 };
 
+extern const char *text;
 extern const unsigned char *key;
 extern enum slm_status status;
 extern int fd;

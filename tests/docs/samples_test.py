@@ -122,7 +122,7 @@ class SamplesTest(unittest.TestCase):
         self.assertNotEqual("", complaints("c", code.replace("apr_pmemdup(pool,", "apr_pmemdup(")))
 
     def test_a_sample_with_a_mistake_is_found(self):
-        _, code = next(samples(ROOT / "docs" / "using.md"))
+        _, code = next(samples(ROOT / "docs" / "pools.md"))
         wrong = code.replace("slm_pool_create(&pool,", "slm_pool_create(pool,")
         self.assertNotEqual(code, wrong)
         self.assertNotEqual("", complaints("c", wrong))

@@ -41,10 +41,12 @@ extern struct slm_error error;
 extern struct slm_limit_req_verdict verdict;
 extern struct slm_lock *lock;
 extern struct slm_pool *pool;
+extern struct slm_slab *slab;
 extern struct slm_zone *zone;
 extern struct slm_zone_options options;
 extern struct table *table;
 extern uint64_t now_ms;
+extern void *p;
 extern void *region;
 
 enum slm_status add_copy(struct slm_zone *to, const struct key *key);

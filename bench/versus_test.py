@@ -14,7 +14,7 @@ import unittest
 sys.path[:0] = ["bench", "fuzz"]
 
 # pylint: disable=wrong-import-position
-from versus import competitors, gate, measure, page, table
+from versus import competitors, document, gate, measure, page, table
 
 KEYS = {"row", "workload", "metric", "unit", "lower_is_better", "ours", "peers", "goal"}
 MACHINE = {"processors": 2, "model": "none", "load": 0, "date": "2026-01-01 00:00"}
@@ -241,6 +241,62 @@ class GateTest(FolderTest):
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn("1 of 1 are not as they were", done.stdout)
         self.assertIn("update_figures", done.stdout)
+
+
+class DocumentTest(FolderTest):
+    """The tables of docs/performance.md."""
+
+    def setUp(self):
+        super().setUp()
+        self.text = pathlib.Path("docs/performance.md").read_text(encoding="utf-8")
+
+    def test_page_has_each_operation_with_the_checked_in_figure(self):
+        figures = gate.read(pathlib.Path("bench/figures.txt").read_text(encoding="utf-8"))
+        ours = document.ours_of(self.text)
+        self.assertEqual(set(ours), set(document.COSTS.values()))
+        _, n_bad = gate.judge({name: figures[name] for name in ours}, ours)
+        self.assertEqual(n_bad, 0, "./bazelw run //bench:update_page")
+
+    def test_tables_of_the_page_are_those_that_are_written(self):
+        counts = {name: {"ours": 1234.4, "nginx": 500} for name in document.COSTS.values()}
+        costs = document.costs_table(counts, {name: 1.5 for name in counts} | {"zone/limit_new": 0})
+        self.assertIn("| limit_req, known key | 1,234 | 500 | 2.5 | 1.5 |\n", costs)
+        self.assertIn("| limit_req, new key in a full zone | 1,234 | 500 | 2.5 |  |\n", costs)
+        fit = document.fit_table(["zone/fit:8", "zone/fit:1000"], {
+            "zone/fit:8": {"ours": 5000, "nginx": 7}, "zone/fit:1000": {"ours": 1, "nginx": 2}})
+        self.assertEqual(fit, "| bytes | 8 | 1,000 |\n| --- | ---: | ---: |\n| ours | 5,000 | 1 |\n"
+                              "| nginx | 7 | 2 |\n")
+        text = document.put(document.put(self.text, "costs", costs), "fit", fit)
+        self.assertIn(costs, text)
+        self.assertIn(fit, text)
+        self.assertEqual(set(document.ours_of(text).values()), {1234})
+        self.assertEqual(document.put(text, "fit", fit), text)
+        self.assertEqual(text.count("\n## "), self.text.count("\n## "))
+
+    def test_row_that_was_not_counted_is_no_table(self):
+        with self.assertRaises(KeyError):
+            document.costs_table({}, {})
+
+    def test_page_without_marks_is_a_wrong_call_and_stays(self):
+        path = self.folder / "page.md"
+        path.write_text(self.text.replace("end of table fit", "end"))
+        before = path.read_text()
+        done = subprocess.run(["bench/update_page.sh", path], capture_output=True, text=True,
+                              check=False)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("expected once: <!-- table fit", done.stderr)
+        self.assertEqual(path.read_text(), before)
+
+    def test_nothing_is_written_if_something_cannot_be_measured(self):
+        path = self.folder / "docs" / "page.md"
+        path.parent.mkdir()
+        path.write_text(self.text)
+        (self.folder / "sh").symlink_to("/bin/sh")
+        done = subprocess.run(["bench/update_page.sh", path], capture_output=True, text=True,
+                              check=False, env={**os.environ, "PATH": str(self.folder)})
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("NOT WRITTEN: valgrind is not installed", done.stderr)
+        self.assertEqual(path.read_text(), self.text)
 
 
 class RunnerTest(unittest.TestCase):

@@ -188,7 +188,7 @@ static uint64_t load(uint64_t at, size_t n_bytes)
 {
     uint64_t number = 0;
     memcpy(&number, hrn_journal_at(at), n_bytes);
-    return number;
+    return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? number >> (64 - 8 * n_bytes) : number;
 }
 
 static enum slm_status answer_to_number(uint64_t at, size_t n_bytes, bool is_served)

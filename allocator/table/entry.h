@@ -75,8 +75,8 @@ static inline uint64_t table_load(const unsigned char *bytes)
 
 /* Whether the entry, of the same hash, has the key. Not a call of memcmp: the caller would need a stack
  * frame for it. */
-static inline __attribute__((always_inline)) bool table_has_bytes(const struct slm_table_key *key,
-                                   const struct slm_table_entry *entry)
+static inline __attribute__((always_inline)) bool
+table_has_bytes(const struct slm_table_key *key, const struct slm_table_entry *entry)
 {
     const unsigned char *a = (const unsigned char *)key->data;
     const unsigned char *b = slm_table_key_of(entry);

@@ -55,7 +55,9 @@ static SLM_NOINLINE struct slm_table_entry *search_all(const struct slm_journal 
 static inline __attribute__((always_inline)) struct slm_table_entry *
 descend(const struct slm_journal *journal, uint64_t offset, uint64_t hash)
 {
-#pragma GCC unroll 4
+#ifdef __clang__ /* gcc says that it ignores such a word here */
+#pragma clang loop unroll_count(4)
+#endif
     for (unsigned n_left = SLM_RBTREE_LEVELS_TRIED; offset != 0 && n_left > 0; n_left--) {
         struct slm_rbtree_node *node = (struct slm_rbtree_node *)(void *)(journal->base + offset);
         struct slm_table_entry *entry = table_entry_of_key(node);

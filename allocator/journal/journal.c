@@ -336,10 +336,11 @@ enum slm_status slm_journal_free(struct slm_journal *journal, void *p)
     }
     enum slm_status status =
         is_chunk(journal, p) ? SLM_OK : slm_slab_check_pointer_locked(journal->slab, p);
-    if (SLM_UNLIKELY(status == SLM_E_STATE)) {
-        return slab_change_status(journal->slab); /* a handle that can only read says so first */
+    if (SLM_LIKELY(status == SLM_OK)) {
+        return note_free(journal, p);
     }
-    return status == SLM_OK ? note_free(journal, p) : status;
+    /* A handle that can only read says so before it says that it has not seen a growth. */
+    return status == SLM_E_STATE ? slab_change_status(journal->slab) : status;
 }
 
 enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object)

@@ -71,7 +71,7 @@ struct table_account {
 /* The key's bytes: as many as differ between keys of several lengths. Returns how many. */
 size_t hrn_table_key_bytes(unsigned key, unsigned char bytes[TABLE_KEY_BYTES_MAX]);
 struct slm_table_key hrn_table_key(unsigned key, unsigned char bytes[TABLE_KEY_BYTES_MAX]);
-/* Which key lies in the item's struct: a short one. */
+/* The short key that lies in the item's struct. */
 unsigned hrn_table_key_in_struct(const struct table_item *item);
 /* Which key lies in its value, and where it begins. False: none. */
 bool hrn_table_key_in_value(const struct table_item *item, unsigned *key, size_t *at);

@@ -122,8 +122,7 @@ static INLINED void edit_rotate(struct edit edit, struct slm_rbtree_node *x,
     uint64_t *from_x = rbtree_link_of(x, rbtree_other(side));
     uint64_t *from_up = rbtree_link_of(up, side);
     uint64_t *link = edit_link_to(edit, rbtree_parent(x), below);
-    uint64_t inner =
-        *from_up; /* not a pointer, which a compiler would compare with NULL at length */
+    uint64_t inner = *from_up; /* a pointer would cost more compares with NULL */
     uint64_t up_red = up->parent & RBTREE_RED;
     SLM_ASSERT(list, rbtree_parent(up) == below);
     edit_note_two(edit, from_x, &x->parent);

@@ -235,11 +235,12 @@ TEST_F(TableHash, EqualHashesAreDistinguishedByEachByte)
 
 TEST_F(TableHash, SearchInATreeThatLeadsInACircleEnds)
 {
+    const std::string text = "b";
     slm_table_entry *entry = add("a", 5);
     entry->by_key.right = slm_journal_offset(zone.journal(), entry);
     for (uint64_t hash : {5u, 6u}) {
-        slm_table_key key = make_key("b", hash);
-        EXPECT_EQ(find("b", hash), nullptr) << hash;
+        slm_table_key key = make_key(text, hash);
+        EXPECT_EQ(find(text, hash), nullptr) << hash;
         EXPECT_EQ(slm_table_get_locked(zone, table, &key, &shape, &is_new, &status), nullptr);
         EXPECT_EQ(status, SLM_E_IMAGE) << hash;
         EXPECT_FALSE(is_new) << hash;

@@ -68,8 +68,9 @@ static bool entries_are_valid(const struct slm_journal *journal)
 static bool root_is_valid(const struct slm_journal *journal)
 {
     uint64_t root = journal->log->root;
-    return root == 0 ||
-           (root <= JOURNAL_OFFSET && slm_slab_is_object(journal->slab, journal->base + root));
+    /* Where addresses have 32 bits, the sum alone would lose the upper half of an offset. */
+    return root == 0 || (root <= JOURNAL_OFFSET && is_in_pages(journal, root) &&
+                         slm_slab_is_object(journal->slab, journal->base + root));
 }
 
 unsigned slm_journal_check(const struct slm_journal *journal)

@@ -327,8 +327,11 @@ static enum slm_status attach_status; /* of the last attach */
  * the process has. */
 static bool may_only_open(void)
 {
+    bool lacks_addresses =
+        attach_status == SLM_E_NOMEM ||
+        (attach_status == SLM_E_SIZE && copy.image.max_bytes > SIZE_MAX); /* 32 bits */
     return copy.image.is_elsewhere ||
-           (attach_status == SLM_E_NOMEM && copy.image.max_bytes > HRN_SURE_ADDRESSES_BYTES);
+           (lacks_addresses && copy.image.max_bytes > HRN_SURE_ADDRESSES_BYTES);
 }
 
 /* reader: what attach returned for the same bytes. */

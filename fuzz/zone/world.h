@@ -118,7 +118,7 @@ extern struct hrn_zone_counts hrn_zone_counted;
 typedef __attribute__((format(printf, 1, 2))) void hrn_zone_law(const char *format, ...);
 
 /* Every process can reserve so many addresses twice. A damaged zone may claim more. */
-#define HRN_SURE_ADDRESSES_BYTES ((uint64_t)1 << 40)
+#define HRN_SURE_ADDRESSES_BYTES ((uint64_t)1 << (sizeof(void *) == 8 ? 40 : 28))
 
 /* --- Copies (open_copy.c, image_copy.c) --- */
 

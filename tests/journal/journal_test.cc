@@ -497,8 +497,9 @@ TEST_F(Journal, CheckFindsAHeaderThatDiffersFromTheHandle)
 TEST_F(Journal, CheckFindsARootThatIsNoLiveObject)
 {
     const uint64_t pages = offset(arena.slab()->memory);
-    for (uint64_t root : {uint64_t{8}, uint64_t{kSlabOffset}, offset(first) + 8,
-                          pages + (39u << 12), UINT64_MAX, JOURNAL_OFFSET}) {
+    for (uint64_t root :
+         {uint64_t{8}, uint64_t{kSlabOffset}, offset(first) + 8, pages + (39u << 12),
+          offset(first) + (UINT64_C(1) << 32), UINT64_MAX, JOURNAL_OFFSET}) {
         journal->log->root = root;
         EXPECT_EQ(slm_journal_check(journal), 4u) << root;
     }

@@ -2,7 +2,6 @@
 #include "tests/kill/stepper.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -10,13 +9,13 @@
 #include <map>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
-#include <sys/time.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "harness/base/sanitizers.h"
 #include "harness/sched/fibre.h"
+#include "tests/kill/child.h"
 
 #if !defined(__x86_64__)
 #error "the stepper reads the program counter of x86-64 only"
@@ -57,23 +56,6 @@ void set_phase(Phase phase)
 bool is_over()
 {
     return __atomic_load_n(phase_word(), __ATOMIC_SEQ_CST) == OVER;
-}
-
-void on_alarm(int)
-{
-}
-
-/* Interrupts a waitpid for a child that sleeps. 0 cancels the alarm. */
-void set_alarm(unsigned seconds)
-{
-    static bool installed = [] {
-        struct sigaction action = {};
-        action.sa_handler = on_alarm;
-        return sigaction(SIGALRM, &action, nullptr) == 0;
-    }();
-    struct itimerval timer = {};
-    timer.it_value.tv_sec = installed ? seconds : 0;
-    setitimer(ITIMER_REAL, &timer, nullptr);
 }
 
 /* Finds the vDSO: the system's code that reads the clock. */
@@ -148,28 +130,14 @@ class Victim {
     {
         set_phase(BEFORE);
         (void)child_fibre();
-        fflush(nullptr);
-        child_ = fork();
-        if (child_ == 0) {
-            run_child(operation);
-        }
-        if (child_ < 0) {
-            perror("fork");
-            abort();
-        }
-        set_alarm(STEP_TIMEOUT_S);
+        child_ = start_child([&] { run_child(operation); });
         (void)await_trap();
         (void)ptrace(PTRACE_SETOPTIONS, child_, nullptr, PTRACE_O_EXITKILL);
     }
 
     ~Victim()
     {
-        set_alarm(0);
-        if (!is_reaped_) {
-            (void)::kill(child_, SIGKILL);
-            while (waitpid(child_, nullptr, __WALL) < 0 && errno == EINTR) {
-            }
-        }
+        end_child(child_, is_reaped_);
     }
 
     Victim(const Victim &) = delete;

@@ -3,16 +3,15 @@
  * (SLM_SCHED), not instructions. The child counts them, and kills itself. */
 #include "tests/kill/stepper.h"
 
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <sys/mman.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "allocator/base/yield.h"
+#include "tests/kill/child.h"
 
 namespace kill_test {
 namespace {
@@ -74,47 +73,18 @@ void pass_point(const char *)
     _exit(OVER_STATUS);
 }
 
-void on_alarm(int)
-{
-}
-
-/* Interrupts a waitpid for a child that sleeps. 0 cancels the alarm. */
-void set_alarm(unsigned seconds)
-{
-    struct sigaction action = {};
-    action.sa_handler = on_alarm;
-    (void)sigaction(SIGALRM, &action, nullptr);
-    struct itimerval timer = {};
-    timer.it_value.tv_sec = static_cast<time_t>(seconds);
-    setitimer(ITIMER_REAL, &timer, nullptr);
-}
-
 /* One child, until it is dead. */
 class Victim {
   public:
     Victim(const Operation &operation, uint64_t dies_at)
     {
         *shared_count() = {0, dies_at};
-        fflush(nullptr);
-        child_ = fork();
-        if (child_ == 0) {
-            run_child(operation);
-        }
-        if (child_ < 0) {
-            perror("fork");
-            abort();
-        }
-        set_alarm(STEP_TIMEOUT_S);
+        child_ = start_child([&] { run_child(operation); });
     }
 
     ~Victim()
     {
-        set_alarm(0);
-        if (!is_reaped_) {
-            (void)::kill(child_, SIGKILL);
-            while (waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
-            }
-        }
+        end_child(child_, is_reaped_);
     }
 
     Victim(const Victim &) = delete;

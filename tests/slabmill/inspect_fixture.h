@@ -227,6 +227,21 @@ class Inspect : public testing::Test {
         return done.out.substr(0, done.out.find_last_not_of('\n') + 1);
     }
 
+    /* `act` leaves the file's bytes, time and length on the disk as they are. */
+    static void ExpectUnchanged(const std::string &path, const std::function<void()> &act)
+    {
+        std::string before = ReadFile(path);
+        struct stat at_first;
+        struct stat at_last;
+        ASSERT_EQ(stat(path.c_str(), &at_first), 0);
+        act();
+        ASSERT_EQ(stat(path.c_str(), &at_last), 0);
+        EXPECT_TRUE(ReadFile(path) == before);
+        EXPECT_EQ(at_first.st_mtim.tv_sec, at_last.st_mtim.tv_sec);
+        EXPECT_EQ(at_first.st_mtim.tv_nsec, at_last.st_mtim.tv_nsec);
+        EXPECT_EQ(at_first.st_blocks, at_last.st_blocks);
+    }
+
     void ExpectWrong(const std::vector<std::string> &args, const std::string &message) const
     {
         ExpectRefusal(Run(args), message);

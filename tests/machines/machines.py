@@ -13,17 +13,14 @@ Exit status: 0 if all went well on all machines, 1 if something failed or a mach
 import argparse
 import os
 import pathlib
-import re
 import shlex
 import shutil
 import subprocess
 import sys
 import typing
 
-HERE = pathlib.Path(__file__).resolve().parent
-# `bazel run` names the tree; by hand, this file is in it.
-TREE = pathlib.Path(os.environ.get("BUILD_WORKSPACE_DIRECTORY", HERE.parent.parent))
-SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.MULTILINE)
+from bazel_tests import HERE, REPLAYS, TREE, describe, query, room_tests, run_tests
+
 # Compilers under the names that Bazel looks for, and logs: one folder a machine.
 SCRATCH = pathlib.Path.home() / ".cache/slabmill/machines"
 
@@ -76,15 +73,13 @@ MACHINES = (
 )
 
 # The parts of a run: tests of rooms that map no file, and the others; queries of Bazel.
-PARTS = {room: f"kind(cc_test, //tests/{room}:all)" for room in "base pool slab source tree".split()}
+PARTS = {room: room_tests(room) for room in "base pool slab source tree".split()}
 FILE_PARTS = {
-    room: f"kind(cc_test, //tests/{room}:all)"
-    for room in "images journal lease lock segment table zone".split()
+    room: room_tests(room) for room in "images journal lease lock segment table zone".split()
 }
 FILE_PARTS["deaths"] = "//tests/kill:yield_points_test"
-# Programs in C.
-REPLAYS = {"replays": "attr(tags, fuzz-test, tests(//fuzz:all))"}
-ALL_PARTS = [*PARTS, *FILE_PARTS, *REPLAYS]
+C_PARTS = {"replays": REPLAYS}
+ALL_PARTS = [*PARTS, *FILE_PARTS, *C_PARTS]
 # Tests that cannot run on some machines: which, and why.
 EMULATED = {machine.name for machine in MACHINES if machine.run}
 BIG = {machine.name for machine in MACHINES if machine.byte_order == "big"}
@@ -140,24 +135,12 @@ def can_compile(machine):
     return []
 
 
-def query(expression):
-    """The labels that Bazel's query prints."""
-    done = subprocess.run(
-        ["bazel", "query", "--noshow_progress", expression],
-        cwd=TREE,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return set(done.stdout.split())
-
-
 def parts_of(machine):
     """The parts that the machine can run."""
     parts = dict(PARTS) if machine.has_cxx else {}
     if machine.has_cxx and machine.maps_files:
         parts |= FILE_PARTS
-    return parts | REPLAYS
+    return parts | C_PARTS
 
 
 def left_out(machine):
@@ -172,44 +155,21 @@ def targets_of(machine, wanted):
     return sorted(labels - set(left_out(machine)))
 
 
-def run_tests(machine, parts, jobs):
-    """Builds and runs the machine's tests. (passed, failed, skipped), or None without a count."""
+def run_machine(machine, parts, jobs):
+    """Builds and runs the machine's tests, and prints its line. Whether all went well."""
     tools = SCRATCH / machine.name
     make_tool(tools / "gcc", machine.compiler)
-    words = [
-        "./bazelw",
-        "test",
-        "--config=other-bin",
+    options = [
         f"--repo_env=CC={tools}/gcc",
         f"--repo_env=AR={shutil.which(machine.ar)}",
         "--dynamic_mode=off",
         "--linkopt=-static",
-        "--build_tests_only",
-        "--keep_going",
         f"--jobs={jobs}",
         *([f"--run_under={machine.run}"] if machine.run else []),
-        "--",
-        *targets_of(machine, parts),
     ]
     log = tools / "log"
-    with open(log, "w", encoding="utf-8") as out:
-        subprocess.run(words, cwd=TREE, stdout=out, stderr=subprocess.STDOUT, check=False)
-    found = SUMMARY.findall(log.read_text(encoding="utf-8", errors="replace"))
-    if not found:
-        return None
-    return tuple(int(word or 0) for word in found[-1])
-
-
-def run_machine(machine, parts, jobs):
-    """Prints the machine's line. Whether all went well."""
-    counts = run_tests(machine, parts, jobs)
-    well = counts is not None and counts[0] > 0 and counts[1] == 0
-    if counts is None:
-        said = "the tests did not run"
-    else:
-        said = "{} passed, {} failed, {} skipped".format(*counts)
-    print(f"{machine.name:<12} {said}" + ("" if well else f"; see {SCRATCH / machine.name / 'log'}"))
-    sys.stdout.flush()
+    well, said = describe(run_tests(options, targets_of(machine, parts), log), log)
+    print(f"{machine.name:<12} {said}", flush=True)
     return well
 
 

@@ -190,6 +190,19 @@ TEST_F(Hunt, ReportsOfASanitizerThatGoesOnCountUnlessIgnored)
     EXPECT_EQ(LastLine(other.out), "findings: 1\n") << other.out;
 }
 
+TEST_F(Hunt, ReportsAreReadWhereTheHeapHasUsedUpTheDescriptors)
+{
+    Done done = Find("files", {"--programs", "20"});
+    EXPECT_EQ(done.status, 1) << done.err;
+    EXPECT_EQ(LastLine(done.out), "findings: 1\n") << done.out;
+    EXPECT_TRUE(Has(done.out, "tray.c:7:3: runtime error: shift exponent N is too large"))
+        << done.out;
+    /* The child itself reads what it has printed, to know whether it may go on. */
+    Done without = Find("files", {"--programs", "20", "--ignore", "shift exponent"});
+    EXPECT_EQ(without.status, 0) << without.out;
+    EXPECT_EQ(LastLine(without.out), "findings: 0\n");
+}
+
 TEST_F(Hunt, AllCommandsHeedReportsAndIgnore)
 {
     std::string trace = Write("t.trace", "arena 0 alloc 0 1\n");

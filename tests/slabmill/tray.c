@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <slabmill/adapter.h>
@@ -33,7 +34,8 @@ enum bugs {
     BUG_HISTORY = 128, /* the 100th does */
     BUG_STUCK = 256,   /* objects of 100 to 199 bytes: the first of all processes starts 4 bytes too
                           late, and in later processes alloc does not return */
-    BUG_MUTE = 512     /* a handler of SIGSEGV, such as a sanitizer's, waits for ever */
+    BUG_MUTE = 512,    /* a handler of SIGSEGV, such as a sanitizer's, waits for ever */
+    BUG_FILES = 1024   /* create leaves the process no descriptor that it could open */
 };
 #ifndef TRAY_BUGS
 #define TRAY_BUGS 0
@@ -96,6 +98,9 @@ static void *create(const struct slm_adapter_env *env)
     tray->n_slots = n < SLOTS_MAX ? n : SLOTS_MAX;
     tray->slots = (unsigned char *)(tray + 1);
     tray->number = ++n_trays;
+    if (has_bug(BUG_FILES)) {
+        (void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, 0});
+    }
     if (has_bug(BUG_NOISE)) {
         fprintf(stderr, "tray.c:7:3: runtime error: shift exponent %d is too large\n", n_trays);
     }

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/slabmill/child.h"
@@ -131,18 +130,28 @@ static bool is_echo(const char *line)
     return strstr(line, "SUMMARY: UndefinedBehaviorSanitizer: undefined-behavior") != NULL;
 }
 
-bool mill_report_read(int fd, struct mill_trial *trial)
+/* Reads the line at *at, or as much of it as fits, and moves *at past it. Needs no further
+ * descriptor and no memory: the allocator under test may have used all up. */
+static bool read_line(int fd, off_t *at, char *line, size_t line_bytes)
 {
-    struct stat stat;
-    if (fstat(fd, &stat) != 0 || stat.st_size == 0) {
+    ssize_t n = pread(fd, line, line_bytes - 1, *at);
+    if (n <= 0) {
         return false;
     }
+    const char *end = memchr(line, '\n', (size_t)n);
+    n = end == NULL ? n : end + 1 - line;
+    line[n] = '\0';
+    *at += n;
+    return true;
+}
+
+bool mill_report_read(int fd, struct mill_trial *trial)
+{
     char line[1024];
-    FILE *log = fdopen(dup(fd), "r");
+    off_t at = 0;
     enum weight best = WEIGHT_NONE;
     size_t n_log = 0;
-    rewind(log);
-    while (log != NULL && fgets(line, sizeof line, log) != NULL) {
+    while (read_line(fd, &at, line, sizeof line)) {
         if (n_log + 1 < sizeof trial->log) {
             n_log += (size_t)snprintf(trial->log + n_log, sizeof trial->log - n_log, "%s", line);
         }
@@ -153,9 +162,6 @@ bool mill_report_read(int fd, struct mill_trial *trial)
         }
         best = weight;
         take_line(trial, line, weight);
-    }
-    if (log != NULL) {
-        (void)fclose(log);
     }
     return best != WEIGHT_NONE;
 }

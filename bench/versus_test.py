@@ -109,7 +109,7 @@ class RunTest(FolderTest):
         self.assertIn("lock and unlock", done.stdout)
         page_path = self.out.resolve() / "compare.html"
         self.assertEqual(done.stdout.splitlines()[-1], f"page: {page_path}")
-        self.assertIn("<canvas", page_path.read_text())
+        self.assertTrue("<canvas" in page_path.read_text(), "the page has no plot")
         with open(self.out / "compare.csv", encoding="utf-8", newline="") as file:
             self.assertEqual([line["row"] for line in csv.DictReader(file)], names)
 

@@ -351,6 +351,9 @@ enum slm_status slm_journal_set_root(struct slm_journal *journal, void *object)
     if (journal->log == NULL) {
         return SLM_E_STATE;
     }
+    if (journal->slab->view.read_only) {
+        return SLM_E_READ_ONLY; /* also of an object in a growth that it has not seen */
+    }
     if (SLM_UNLIKELY(!journal_is_mine(journal))) {
         return SLM_E_OWNER;
     }

@@ -47,12 +47,14 @@ enum slm_status slm_lease_init_locked(struct slm_zone *zone, struct slm_lease_bo
     if (zone == NULL || book == NULL) {
         return SLM_E_NULL;
     }
+    if (zone->lock == NULL) {
+        return SLM_E_READ_ONLY;
+    }
     if (n_workers == 0 || n_workers > SLM_LEASE_WORKERS_MAX || !has_slots(zone, book, n_workers)) {
         return SLM_E_SIZE;
     }
-    return book->n_slots != 0 && zone->lock != NULL
-               ? SLM_E_STATE
-               : slm_journal_write(&zone->journal, &book->n_slots, n_workers);
+    return book->n_slots != 0 ? SLM_E_STATE
+                              : slm_journal_write(&zone->journal, &book->n_slots, n_workers);
 }
 
 bool slm_lease_is_mine_locked(const struct slm_lease_book *book,
@@ -64,10 +66,14 @@ bool slm_lease_is_mine_locked(const struct slm_lease_book *book,
 
 /* --- Taking and giving --- */
 
-/* A thread that has no slot changes nothing. Through a read-only handle no thread does. */
-static enum slm_status refuse_stranger(const struct slm_zone *zone)
+/* Whether the calling thread may take and give: through a handle that may write, in a slot. */
+static enum slm_status check_worker(const struct slm_zone *zone, const struct slm_lease_book *book,
+                                    const struct slm_lease_worker *worker)
 {
-    return zone->lock == NULL ? SLM_E_READ_ONLY : SLM_E_OWNER;
+    if (zone->lock == NULL) {
+        return SLM_E_READ_ONLY;
+    }
+    return slm_lease_is_mine_locked(book, worker) ? SLM_OK : SLM_E_OWNER;
 }
 
 /* Half of a change was made, and the other half cannot be. */
@@ -99,10 +105,10 @@ enum slm_status slm_lease_take_locked(struct slm_zone *zone, struct slm_lease_bo
     if (zone == NULL || book == NULL || worker == NULL || count == NULL || lease == NULL) {
         return SLM_E_NULL;
     }
-    if (!slm_lease_is_mine_locked(book, worker)) {
-        return refuse_stranger(zone);
+    enum slm_status status = check_worker(zone, book, worker);
+    if (status == SLM_OK) {
+        status = slm_journal_need(&zone->journal, SLM_LEASE_TAKE_ENTRIES);
     }
-    enum slm_status status = slm_journal_need(&zone->journal, SLM_LEASE_TAKE_ENTRIES);
     if (status != SLM_OK) {
         return status;
     }
@@ -164,8 +170,9 @@ enum slm_status slm_lease_give_locked(struct slm_zone *zone, struct slm_lease_bo
     if (zone == NULL || book == NULL || worker == NULL || lease == NULL) {
         return SLM_E_NULL;
     }
-    if (!slm_lease_is_mine_locked(book, worker)) {
-        return refuse_stranger(zone);
+    enum slm_status status = check_worker(zone, book, worker);
+    if (status != SLM_OK) {
+        return status;
     }
     if (!is_lease(zone, worker, lease)) {
         return SLM_E_NOT_MEMBER;

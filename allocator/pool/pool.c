@@ -146,12 +146,19 @@ enum slm_status slm_pool_destroy(struct slm_pool *pool)
     return SLM_OK;
 }
 
+/* All that the source has given, blocks held after free too. */
+static size_t bytes_of_source(const struct slm_pool_rest *rest)
+{
+    bool holds = SLM_POOL_HOLDS && rest->large != NULL;
+    return rest->source_bytes + (holds ? rest->large->quarantine->source.held_bytes : 0);
+}
+
 /* False: there was nothing to give back. */
 static bool trim(struct slm_pool *pool, size_t keep_bytes)
 {
     struct slm_pool_rest *rest = pool->rest;
     bool is_any = false;
-    while (rest->n_fresh > 0 && rest->source_bytes > keep_bytes) {
+    while (rest->n_fresh > 0 && bytes_of_source(rest) > keep_bytes) {
         struct slm_pool_block *block = rest->last;
         rest->last = *slm_pool_block_before(block);
         rest->last->next = NULL;
@@ -229,9 +236,6 @@ static void add_large(const struct slm_pool_large *large, struct slm_pool_stats 
     stats->large_bytes = large->large_bytes;
     stats->n_records = slm_pool_n_records(large);
     stats->record_bytes = slm_pool_table_bytes(large);
-    if (SLM_POOL_HOLDS) {
-        stats->source_bytes += large->quarantine->source.held_bytes;
-    }
 }
 
 void slm_pool_get_stats(const struct slm_pool *pool, struct slm_pool_stats *stats)
@@ -248,7 +252,7 @@ void slm_pool_get_stats(const struct slm_pool *pool, struct slm_pool_stats *stat
         .n_large_peak = rest->n_large_peak,
         .n_cleanups = rest->n_cleanups,
         .gap_bytes = SLM_POOL_GAP,
-        .source_bytes = rest->source_bytes,
+        .source_bytes = bytes_of_source(rest),
     };
     if (rest->large != NULL) {
         add_large(rest->large, stats);

@@ -163,18 +163,16 @@ static void refuse_slab_calls(struct slm_slab *slab, const struct op *op)
     }
 }
 
-/* Calls that judge a pointer first, with a live object. The reader may not have seen a growth yet:
- * then an object in the new pages is none to it. */
+/* Calls with a live object, which may be in pages of a growth that the reader has not seen yet. */
 static void refuse_with_object(struct slm_zone *reader, void *object)
 {
     struct slm_journal *journal = slm_zone_journal(reader);
     struct slm_slab *slab = slm_zone_slab(reader);
-    bool is_seen = slm_slab_check_pointer_locked(slab, object) == SLM_OK;
-    enum slm_status of_root = is_seen ? SLM_E_READ_ONLY : SLM_E_FOREIGN;
     refuse("free, read-only", slm_zone_free(reader, object));
     refuse("free of the journal, read-only", slm_journal_free(journal, object));
     refuse("free of the slab, read-only", slm_slab_free_locked(slab, object));
-    expect("root of the journal, read-only", slm_journal_set_root(journal, object), of_root);
+    refuse("root of the journal, read-only", slm_journal_set_root(journal, object));
+    refuse("root of the slab, read-only", slm_slab_set_root(slab, object));
     refuse("root, read-only", slm_zone_set_root_locked(reader, object));
 }
 

@@ -93,7 +93,10 @@ TEST_F(Lease, ReadOnlyHandleRefusesWorkersAndStrangersAlike)
     ASSERT_EQ(reader.attach(options), SLM_OK) << reader.error.text;
     auto *there = static_cast<Top *>(slm_zone_root_locked(reader));
     slm_lease_worker none = {kWorkers};
+    slm_lease unknown = {mine.offset, mine.serial + 1};
     for (slm_lease_worker caller : {worker, none}) {
+        EXPECT_EQ(slm_lease_give_locked(reader, &there->book, &caller, &unknown, nullptr),
+                  SLM_E_READ_ONLY);
         EXPECT_EQ(slm_lease_take_locked(reader, &there->book, &caller, &there->a, &lease),
                   SLM_E_READ_ONLY);
         EXPECT_EQ(slm_lease_give_locked(reader, &there->book, &caller, &mine, nullptr),
@@ -104,6 +107,7 @@ TEST_F(Lease, ReadOnlyHandleRefusesWorkersAndStrangersAlike)
                   SLM_E_READ_ONLY);
     }
     EXPECT_EQ(slm_lease_init_locked(reader, &there->book, 1), SLM_E_READ_ONLY);
+    EXPECT_EQ(slm_lease_init_locked(reader, &there->book, 0), SLM_E_READ_ONLY);
     EXPECT_EQ(slm_lease_reclaim_locked(reader, &there->book, nullptr, nullptr, nullptr),
               SLM_E_READ_ONLY);
     EXPECT_EQ(slm_lease_n(&there->a), 1u);

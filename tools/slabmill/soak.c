@@ -189,6 +189,24 @@ static int report_failure(const struct soak *soak, const struct mill_trial *tria
     return written ? MILL_BROKEN : MILL_WRONG;
 }
 
+/* Prints what the rounds came to. */
+static int tell(const struct soak *soak, const struct mill_trial *trial)
+{
+    const struct progress *progress = soak->progress;
+    if (progress->is_unsaved) {
+        fputs(trial->log, stderr); /* the child's message */
+        return MILL_WRONG;
+    }
+    if (trial->end != MILL_END_KEPT) {
+        return report_failure(soak, trial);
+    }
+    printf("%s, seed %" PRIu64 ": %" PRIu64 " rounds, %" PRIu64 " operations, %" PRIu64
+           " allocations refused, digest %016" PRIx64 "; every law kept\n",
+           soak->adapter->name, soak->options->seed, progress->round, progress->n_done,
+           progress->n_refused, progress->digest);
+    return MILL_GOOD;
+}
+
 static int run_soak(struct soak *soak)
 {
     struct mill_trial trial;
@@ -200,23 +218,14 @@ static int run_soak(struct soak *soak)
         mill_trial_call(&trial, run_rounds, soak, (unsigned)soak->options->timeout);
     }
     (void)clock_gettime(CLOCK_MONOTONIC, &end);
-    const struct progress *progress = soak->progress;
     double seconds =
         (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
+    int status = tell(soak, &trial);
+    (void)fflush(stdout); /* on a terminal, the account has a line of its own */
+    const struct progress *progress = soak->progress;
     fprintf(stderr, "slabmill: ops=%" PRIu64 " execs=%" PRIu64 " seconds=%.2f\n",
             progress->n_done + progress->running.n_done, progress->n_execs, seconds);
-    if (progress->is_unsaved) {
-        fputs(trial.log, stderr); /* the child's message */
-        return MILL_WRONG;
-    }
-    if (trial.end != MILL_END_KEPT) {
-        return report_failure(soak, &trial);
-    }
-    printf("%s, seed %" PRIu64 ": %" PRIu64 " rounds, %" PRIu64 " operations, %" PRIu64
-           " allocations refused, digest %016" PRIx64 "; every law kept\n",
-           soak->adapter->name, soak->options->seed, progress->round, progress->n_done,
-           progress->n_refused, progress->digest);
-    return MILL_GOOD;
+    return status;
 }
 
 int mill_soak_adapter(const struct mill_options *options, const struct slm_adapter *adapter)

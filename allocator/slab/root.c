@@ -17,12 +17,12 @@ enum slm_status slm_slab_set_root(struct slm_slab *slab, void *object)
     if (slab == NULL) {
         return SLM_E_NULL;
     }
-    if (slab->view.read_only) {
-        return SLM_E_READ_ONLY;
-    }
     size_t offset = (size_t)((uintptr_t)object - (uintptr_t)slab->memory);
     if (object != NULL && offset >> slab->shape.page_shift >= slab->n_pages) {
         return SLM_E_FOREIGN;
+    }
+    if (slab->view.read_only) {
+        return SLM_E_READ_ONLY;
     }
     uint64_t root = slab_root_seal(slm_slab_offset(slab, object));
     __atomic_store_n(&slab->header->root, root, __ATOMIC_RELEASE);

@@ -172,7 +172,6 @@ static void refuse_with_object(struct slm_zone *reader, void *object)
     refuse("free of the journal, read-only", slm_journal_free(journal, object));
     refuse("free of the slab, read-only", slm_slab_free_locked(slab, object));
     refuse("root of the journal, read-only", slm_journal_set_root(journal, object));
-    refuse("root of the slab, read-only", slm_slab_set_root(slab, object));
     refuse("root, read-only", slm_zone_set_root_locked(reader, object));
 }
 

@@ -75,7 +75,6 @@ TEST_F(ZoneReadOnly, CallsRefuseForThatReasonAlsoAfterAGrowthThatItHasNotSeen)
     /* An object of the new pages, at the reader's address for it. */
     auto at = static_cast<unsigned char *>(root) + kZoneBytes;
     EXPECT_EQ(slm_journal_set_root(slm_zone_journal(reader), at), SLM_E_READ_ONLY);
-    EXPECT_EQ(slm_slab_set_root(slm_zone_slab(reader), at), SLM_E_READ_ONLY);
 }
 
 TEST_F(ZoneReadOnly, CallsThatNoteInItsJournalRefuse)

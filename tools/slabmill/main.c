@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slabmill: replays, explains, shrinks and makes programs of allocator operations. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* readlink */
+#endif
 #include "tools/slabmill/slabmill.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/personality.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <slabmill/version.h>
@@ -311,6 +315,19 @@ static const struct mill_command *find_command(const char *name)
     return NULL;
 }
 
+/* Whether the kernel runs this program itself. Under Valgrind it runs Valgrind, which answers
+ * readlink with the path of this program. */
+static bool is_own_program(void)
+{
+    char path[4096];
+    struct stat exe;
+    struct stat named;
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    path[n > 0 ? n : 0] = '\0';
+    return stat("/proc/self/exe", &exe) == 0 && stat(path, &named) == 0 &&
+           exe.st_dev == named.st_dev && exe.st_ino == named.st_ino;
+}
+
 /*
  * Starts the program again without address randomisation, since the addresses that the C heap
  * reuses may decide what a misuse hits. Where that is not allowed, it continues with random
@@ -319,7 +336,7 @@ static const struct mill_command *find_command(const char *name)
 static void hold_addresses(char **argv)
 {
     int now = personality(0xffffffff);
-    if (now != -1 && (now & ADDR_NO_RANDOMIZE) == 0 &&
+    if (now != -1 && (now & ADDR_NO_RANDOMIZE) == 0 && is_own_program() &&
         personality((unsigned long)now | ADDR_NO_RANDOMIZE) != -1) {
         (void)execv("/proc/self/exe", argv);
     }

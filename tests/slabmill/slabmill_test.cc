@@ -300,6 +300,16 @@ TEST_F(Slabmill, ReplaysTheOtherFilesWhenOneCannotBeRead)
         << done.out;
 }
 
+TEST_F(Slabmill, ReplayNamesTheOperationWhereASanitizerFailsInItsOwnReport)
+{
+    std::string trace = Write("t.trace", "arena 0 alloc 0 650\narena 0 free 0\n");
+    Done done = Run(
+        {"replay", "--adapter", "./tests/slabmill/tray_nested.so:tray", "--timeout", "1", trace});
+    EXPECT_EQ(done.status, 1) << done.err;
+    EXPECT_TRUE(Has(done.out, "tray exited without a report\n  at operation 1: 0 free #0\n"))
+        << done.out;
+}
+
 TEST_F(Slabmill, ReplayHasALineForEachFileAndSurvivesThemAll)
 {
     std::string good = Write("good.trace", "arena 0 alloc 0 10\n");

@@ -35,7 +35,8 @@ enum bugs {
     BUG_STUCK = 256,   /* objects of 100 to 199 bytes: the first of all processes starts 4 bytes too
                           late, and in later processes alloc does not return */
     BUG_MUTE = 512,    /* a handler of SIGSEGV, such as a sanitizer's, waits for ever */
-    BUG_FILES = 1024   /* create leaves the process no descriptor that it could open */
+    BUG_FILES = 1024,  /* create leaves the process no descriptor that it could open */
+    BUG_NESTED = 2048  /* a handler of SIGSEGV ends the process, such as a sanitizer's that fails */
 };
 #ifndef TRAY_BUGS
 #define TRAY_BUGS 0
@@ -68,21 +69,22 @@ static bool is_between(size_t size_bytes, size_t least)
     return size_bytes >= least && size_bytes < least + 100;
 }
 
-static void wait_for_ever(int number, siginfo_t *info, void *context)
+static void never_return(int number, siginfo_t *info, void *context)
 {
     (void)number;
     (void)info;
     (void)context;
-    while (forever != 0) {
+    while (!has_bug(BUG_NESTED) && forever != 0) {
         (void)pause();
     }
+    _exit(66);
 }
 
 __attribute__((constructor)) static void handle_faults(void)
 {
     struct sigaction action = {.sa_flags = SA_SIGINFO};
-    action.sa_sigaction = wait_for_ever;
-    if (has_bug(BUG_MUTE)) {
+    action.sa_sigaction = never_return;
+    if (has_bug(BUG_MUTE) || has_bug(BUG_NESTED)) {
         (void)sigaction(SIGSEGV, &action, NULL);
     }
 }

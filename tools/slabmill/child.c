@@ -57,6 +57,7 @@ static void limit_last_words(int number)
 
 static void let_sanitizer_report(int number, siginfo_t *info, void *context)
 {
+    note_operation(); /* a sanitizer that fails in its own report does not call note_operation */
     limit_last_words(number);
     handlers_before[number].sa_sigaction(number, info, context);
 }
@@ -223,7 +224,7 @@ void mill_child_judge(const struct mill_child *child, int status, struct mill_tr
     }
     trial->end = MILL_END_CRASH;
     (void)mill_report_read(fileno(child->log), trial);
-    if (trial->report[0] == '\0' && legacy->signal == trial->signal) {
+    if (trial->report[0] == '\0' && trial->signal != 0 && legacy->signal == trial->signal) {
         mill_report_place(trial, legacy);
     }
 }

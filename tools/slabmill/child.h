@@ -22,7 +22,7 @@
 struct mill_legacy {
     bool done; /* the function returned */
     struct hrn_result result;
-    /* Left by a signal that ends the child, except op_idx, which a sanitizer leaves too. */
+    /* Left by a signal that ends the child. op_idx is also left by a sanitizer. */
     size_t op_idx;
     int dying; /* the first signal that was to end the child; 0: none */
     int signal;

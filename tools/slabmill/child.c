@@ -82,7 +82,8 @@ extern void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__
 extern void __tsan_init(void) __attribute__((weak));
 
 /* A sanitizer reports the signals that it handles. TSan delays handlers of the last two until the
- * program calls something: a loop would never end. */
+ * program calls something: a loop would never end. Its report fails ("nested bug") where a handler
+ * of the program begins it. */
 static void watch_signals(void)
 {
     static const int numbers[] = {SIGSEGV, SIGBUS,  SIGILL,  SIGFPE,
@@ -98,7 +99,7 @@ static void watch_signals(void)
         if (before->sa_handler == SIG_DFL) {
             noting.sa_sigaction = note_death;
             (void)sigaction(numbers[i], &noting, NULL);
-        } else if ((before->sa_flags & SA_SIGINFO) != 0) {
+        } else if ((before->sa_flags & SA_SIGINFO) != 0 && __tsan_init == NULL) {
             noting.sa_sigaction = let_sanitizer_report;
             (void)sigaction(numbers[i], &noting, NULL);
         }

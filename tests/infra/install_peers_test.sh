@@ -30,7 +30,12 @@ make sudo <<'EOF'
 [ "$1" != -n ] || shift
 exec "$@"
 EOF
-for command in awk cat chmod env id rm sh tee touch; do
+make true </dev/null
+make id <<EOF
+cat "$scratch/uid"
+EOF
+echo 0 >"$scratch/uid"
+for command in awk cat chmod env rm sh tee touch; do
     ln -s "$(command -v "$command")" "$bin/$command"
 done
 cat >"$scratch/list" <<'EOF'
@@ -77,6 +82,21 @@ run one
 expect 'only the named peer counts' [ "$status" -eq 0 ]
 run four
 expect 'an unknown peer is a wrong call' [ "$status" -eq 2 ]
+
+echo 1000 >"$scratch/uid"
+rm "$scratch/installed/libone-dev"
+run one
+expect 'another user than root installs by sudo' [ "$status" -eq 0 ]
+expect 'and forbids services by sudo' grep -q 'services are forbidden' "$scratch/calls"
+make sudo <<'EOF'
+exit 1
+EOF
+rm "$scratch/installed/libone-dev"
+run one
+expect 'without the right to sudo it fails' [ "$status" -eq 1 ]
+expect 'and says what to run' grep -q 'apt-get install --no-install-recommends libone-dev' \
+    "$scratch/out"
+echo 0 >"$scratch/uid"
 
 echo '#!/bin/sh' >"$scratch/policy"
 run three

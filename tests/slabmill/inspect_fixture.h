@@ -120,7 +120,9 @@ class Inspect : public testing::Test {
   protected:
     void SetUp() override
     {
-        std::string pattern = testing::TempDir() + "/inspect.XXXXXX";
+        /* Relative, so that it is short: a message may leave out the middle of a long path. */
+        std::string pattern =
+            std::filesystem::proximate(testing::TempDir()).string() + "/inspect.XXXXXX";
         Must(mkdtemp(pattern.data()) != nullptr, "mkdtemp");
         dir_ = pattern;
     }

@@ -37,15 +37,17 @@ enum slm_status slm_pool_create_child(struct slm_pool **out, struct slm_pool *pa
     if (out == NULL || parent == NULL) {
         return SLM_E_NULL;
     }
-    struct slm_pool_child *record = take_record(parent);
-    if (record == NULL) {
-        return SLM_E_NOMEM;
-    }
     enum slm_status status =
         slm_pool_create(out, block_bytes, source != NULL ? source : parent->rest->source, flags);
     if (status != SLM_OK) {
-        slm_pool_child_give(record);
         return status;
+    }
+    /* Last, since what the parent has given for it would stay the parent's. */
+    struct slm_pool_child *record = take_record(parent);
+    if (record == NULL) {
+        (void)slm_pool_destroy(*out);
+        *out = NULL;
+        return SLM_E_NOMEM;
     }
     (*out)->rest->as_child = record;
     return slm_pool_cleanup_arm(parent, &record->cleanup, destroy_child, *out);

@@ -18,7 +18,7 @@ void on_alarm(int)
 {
 }
 
-/* Interrupts a waitpid for a child that sleeps. 0 cancels the alarm. */
+/* Interrupts each waitpid again and again. 0 cancels the alarm. */
 void set_alarm(unsigned seconds)
 {
     static bool installed = [] {
@@ -28,12 +28,48 @@ void set_alarm(unsigned seconds)
     }();
     struct itimerval timer = {};
     timer.it_value.tv_sec = installed ? seconds : 0;
+    timer.it_interval = timer.it_value;
     setitimer(ITIMER_REAL, &timer, nullptr);
+}
+
+/* What /proc says of the child: whether it sleeps, and its processor time, in ticks. */
+struct Look {
+    bool sleeps = false;
+    unsigned long ticks = 0;
+};
+
+Look last_look;
+
+Look look_at(pid_t child)
+{
+    Look look;
+    char path[32];
+    char state = 'R';
+    unsigned long user = 0;
+    unsigned long system = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", static_cast<int>(child));
+    FILE *file = fopen(path, "r");
+    if (file != nullptr) {
+        int n = fscanf(file, "%*d (%*[^)]) %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+                       &state, &user, &system);
+        look.sleeps = n == 3 && (state == 'S' || state == 'D');
+        look.ticks = user + system;
+        fclose(file);
+    }
+    return look;
+}
+
+bool hangs(pid_t child)
+{
+    Look before = last_look;
+    last_look = look_at(child);
+    bool slept = before.sleeps && last_look.sleeps && before.ticks == last_look.ticks;
+    return slept || last_look.ticks > HANG_CPU_S * static_cast<unsigned long>(sysconf(_SC_CLK_TCK));
 }
 
 } // namespace
 
-pid_t start_child(const std::function<void()> &run)
+pid_t start_child(const std::function<void()> &run, unsigned look_s)
 {
     fflush(nullptr);
     pid_t child = fork();
@@ -45,8 +81,19 @@ pid_t start_child(const std::function<void()> &run)
         perror("fork");
         abort();
     }
-    set_alarm(STEP_TIMEOUT_S);
+    last_look = Look();
+    set_alarm(look_s);
     return child;
+}
+
+bool wait_for_child(pid_t child, int *status, int options)
+{
+    while (waitpid(child, status, options) != child) {
+        if (errno != EINTR || hangs(child)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 void end_child(pid_t child, bool is_reaped)

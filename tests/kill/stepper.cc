@@ -221,7 +221,7 @@ class Victim {
     bool await_trap()
     {
         int status = 0;
-        if (waitpid(child_, &status, __WALL) != child_) {
+        if (!wait_for_child(child_, &status, __WALL)) {
             return fail(End::HUNG);
         }
         if (WIFSTOPPED(status)) {

@@ -45,13 +45,11 @@ enum class End {
     FINISHED,   /* the operation had ended before */
     STRAYED,    /* it took another path than the recorded one */
     BROKEN,     /* it got a signal or exited by itself */
-    HUNG,       /* it slept for longer than STEP_TIMEOUT_S */
+    HUNG,       /* wait_for_child says so (child.h) */
     NOT_TRACED, /* ptrace is not permitted here */
 };
 
 const char *end_text(End end);
-
-constexpr unsigned STEP_TIMEOUT_S = 20;
 
 struct Way {
     std::vector<uintptr_t> places; /* of the next instruction after k instructions */

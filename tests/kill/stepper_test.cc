@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/kill/child.h"
 #include "tests/kill/stepper.h"
 
 namespace {
@@ -224,6 +225,35 @@ TEST_F(Stepper, ReportsThatPtraceIsForbidden)
     int status = 0;
     ASSERT_EQ(waitpid(child, &status, 0), child);
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+TEST(KillChild, HangsIfItSleepsFromOneLookToTheNext)
+{
+    pid_t child = start_child(
+        [] {
+            for (;;) {
+                pause();
+            }
+        },
+        1);
+    int status = 0;
+    EXPECT_FALSE(wait_for_child(child, &status, 0));
+    end_child(child, false);
+}
+
+TEST(KillChild, DoesNotHangWhileItUsesTheProcessor)
+{
+    pid_t child = start_child(
+        [] {
+            while (clock() < 3 * CLOCKS_PER_SEC) {
+            }
+            _exit(7);
+        },
+        1);
+    int status = 0;
+    EXPECT_TRUE(wait_for_child(child, &status, 0));
+    end_child(child, true);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 7);
 }
 
 } // namespace

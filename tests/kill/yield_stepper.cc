@@ -99,7 +99,7 @@ class Victim {
     bool await_stop()
     {
         int status = 0;
-        if (waitpid(child_, &status, WUNTRACED) != child_) {
+        if (!wait_for_child(child_, &status, WUNTRACED)) {
             end_ = End::HUNG;
             return false;
         }

@@ -117,15 +117,36 @@ TEST(PoolChild, CreateThatFailsLeavesTheParentAsItWas)
 {
     TestPool t;
     slm_pool *child = t.pool;
+    size_t free_bytes = slm_pool_free_bytes(t.pool);
     EXPECT_EQ(slm_pool_create_child(&child, t.pool, 0, nullptr, 0), SLM_E_SIZE);
     EXPECT_EQ(child, nullptr);
     EXPECT_EQ(slm_pool_create_child(&child, t.pool, 1024, nullptr, 0x8000), SLM_E_OPTION);
     EXPECT_EQ(t.stats().n_cleanups, 0u);
-    size_t free_bytes = slm_pool_free_bytes(t.pool);
-    child_of(t.pool);
     EXPECT_EQ(slm_pool_free_bytes(t.pool), free_bytes);
     EXPECT_EQ(slm_pool_check(t.pool), 0u);
-    EXPECT_EQ(t.reset(), SLM_OK);
+}
+
+TEST(PoolChild, ThatTheSourceRefusesLeavesNothing)
+{
+    for (unsigned flags : {0u, unsigned{SLM_POOL_PASS_THROUGH}}) {
+        slm_status status = SLM_E_NOMEM;
+        for (uint64_t nth = 1; status != SLM_OK; nth++) {
+            TestPool t(4096, flags);
+            uint64_t live_bytes = t.counting.live_bytes;
+            t.failing.fail_at = t.failing.n_calls + nth;
+            t.failing.fail_count = 1;
+            slm_pool *child = t.pool;
+            status = slm_pool_create_child(&child, t.pool, 1024, nullptr, 0);
+            if (status != SLM_OK) {
+                EXPECT_EQ(status, SLM_E_NOMEM);
+                EXPECT_EQ(child, nullptr);
+                EXPECT_EQ(t.counting.live_bytes, live_bytes) << nth;
+                EXPECT_EQ(t.stats().n_records, 0u) << nth;
+            }
+            EXPECT_EQ(t.stats().n_cleanups, status == SLM_OK ? 1u : 0u);
+            EXPECT_EQ(t.reset(), SLM_OK);
+        }
+    }
 }
 
 } // namespace

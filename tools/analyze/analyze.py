@@ -66,9 +66,10 @@ def analyze_with_gcc(path, command):
     return find("gcc", GCC_FINDING, run(words))
 
 
-def analyze_with_cppcheck(paths, n_jobs):
-    """What cppcheck finds. Version 2.10 cannot read an attribute with two parts."""
-    words = ["cppcheck", "--quiet", "--std=c11", "--enable=warning,portability", f"-j{n_jobs}"]
+def analyze_with_cppcheck(paths):
+    """What cppcheck finds. In one process: only so does it look across files. Version 2.10 cannot read
+    an attribute with two parts."""
+    words = ["cppcheck", "--quiet", "--std=c11", "--enable=warning,portability"]
     defines = ["_GNU_SOURCE", "__GNUC__=12", "__x86_64__", "__linux__", "SLM_CHECKS=1"]
     defines.append("__attribute__(x)=")
     words += [f"-D{define}" for define in defines] + ["-I", "include", "-I", "."]
@@ -110,7 +111,7 @@ def main(argv):
             return 3
     commands = commands_of_files()
     paths = sorted(p for p in commands if p.endswith(".c") and p.split("/")[0] in FOLDERS)
-    findings = analyze_with_cppcheck(paths, n_jobs)
+    findings = analyze_with_cppcheck(paths)
     with concurrent.futures.ThreadPoolExecutor(n_jobs) as pool:
         for found in pool.map(lambda path: analyze_with_gcc(path, commands[path]), paths):
             findings |= found

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The lock's contract for each kind, status by status. */
 #include <cstring>
-#include <filesystem>
 #include <sys/stat.h>
 #include <thread>
 #include <vector>
 
+#include "tests/base/short_folder.h"
 #include "tests/lock/fixture.h"
 
 namespace {
@@ -281,9 +281,7 @@ TEST(LockAttach, RefusesALinkAndANonFile)
 {
     SharedPage page;
     ASSERT_EQ(slm_lock_init(page.state(), SLM_LOCK_FILE), SLM_OK);
-    /* Relative, so that it is short: a message may leave out the middle of a long path. */
-    std::string path = std::filesystem::proximate(testing::TempDir()).string() + "/lock_refused_" +
-                       std::to_string(getpid());
+    std::string path = short_folder() + "/lock_refused_" + std::to_string(getpid());
     slm_lock *lock = nullptr;
     slm_error error;
     slm_lock_options options = {SLM_LOCK_FILE, path.c_str(), 0, false};

@@ -10,6 +10,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 # `bazel run` names the tree; by hand, this file is in it.
 TREE = pathlib.Path(os.environ.get("BUILD_WORKSPACE_DIRECTORY", HERE.parent.parent))
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.MULTILINE)
+# Rooms of tests: those that map no file, and the others.
+PLAIN_ROOMS = "base pool slab source tree".split()
+FILE_ROOMS = "images journal lease lock segment table zone".split()
 # Programs in C.
 REPLAYS = "attr(tags, fuzz-test, tests(//fuzz:all))"
 

@@ -15,13 +15,13 @@ import pathlib
 import shutil
 import sys
 
-from bazel_tests import REPLAYS, describe, query, room_tests, run_tests
+from bazel_tests import FILE_ROOMS, PLAIN_ROOMS, REPLAYS, describe, query, room_tests, run_tests
 
 CLANGS = range(14, 20)
 COMPILERS = ["gcc-12", *(f"clang-{n}" for n in CLANGS)]
 LTO = "O2-lto"
 LEVELS = ["O0", "O1", "O2", "O3", LTO]
-ROOMS = "base images journal lease lock pool segment slab source table tree zone".split()
+ROOMS = sorted(PLAIN_ROOMS + FILE_ROOMS)
 # Logs.
 SCRATCH = pathlib.Path.home() / ".cache/slabmill/compilers"
 

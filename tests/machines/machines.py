@@ -19,7 +19,8 @@ import subprocess
 import sys
 import typing
 
-from bazel_tests import HERE, REPLAYS, TREE, describe, query, room_tests, run_tests
+from bazel_tests import FILE_ROOMS, HERE, PLAIN_ROOMS, REPLAYS, TREE
+from bazel_tests import describe, query, room_tests, run_tests
 
 # Compilers under the names that Bazel looks for, and logs: one folder a machine.
 SCRATCH = pathlib.Path.home() / ".cache/slabmill/machines"
@@ -73,10 +74,8 @@ MACHINES = (
 )
 
 # The parts of a run: tests of rooms that map no file, and the others; queries of Bazel.
-PARTS = {room: room_tests(room) for room in "base pool slab source tree".split()}
-FILE_PARTS = {
-    room: room_tests(room) for room in "images journal lease lock segment table zone".split()
-}
+PARTS = {room: room_tests(room) for room in PLAIN_ROOMS}
+FILE_PARTS = {room: room_tests(room) for room in FILE_ROOMS}
 FILE_PARTS["deaths"] = "//tests/kill:yield_points_test"
 C_PARTS = {"replays": REPLAYS}
 ALL_PARTS = [*PARTS, *FILE_PARTS, *C_PARTS]

@@ -123,7 +123,9 @@ TEST(PoolChild, CreateThatFailsLeavesTheParentAsItWas)
     EXPECT_EQ(slm_pool_create_child(&child, t.pool, 1024, nullptr, 0x8000), SLM_E_OPTION);
     EXPECT_EQ(t.stats().n_cleanups, 0u);
     EXPECT_EQ(slm_pool_free_bytes(t.pool), free_bytes);
+    child_of(t.pool);
     EXPECT_EQ(slm_pool_check(t.pool), 0u);
+    EXPECT_EQ(t.reset(), SLM_OK);
 }
 
 TEST(PoolChild, ThatTheSourceRefusesLeavesNothing)

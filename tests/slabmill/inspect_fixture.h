@@ -24,6 +24,8 @@
 
 #include "gtest/gtest.h"
 
+#include "tests/base/short_folder.h"
+
 extern "C" {
 #include "allocator/slab/view.h"
 #include "allocator/zone/handle.h"
@@ -120,9 +122,7 @@ class Inspect : public testing::Test {
   protected:
     void SetUp() override
     {
-        /* Relative, so that it is short: a message may leave out the middle of a long path. */
-        std::string pattern =
-            std::filesystem::proximate(testing::TempDir()).string() + "/inspect.XXXXXX";
+        std::string pattern = slm_test::short_folder() + "/inspect.XXXXXX";
         Must(mkdtemp(pattern.data()) != nullptr, "mkdtemp");
         dir_ = pattern;
     }

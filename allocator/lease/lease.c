@@ -126,12 +126,13 @@ enum slm_status slm_lease_take_locked(struct slm_zone *zone, struct slm_lease_bo
     return status;
 }
 
+/* *count: the count that was lowered; untouched or NULL in a failure. */
 static enum slm_status give(struct slm_zone *zone, struct slm_lease_book *book,
                             struct lease_object *object, struct slm_lease_count **count)
 {
     struct slm_journal *journal = &zone->journal;
     struct slm_lru *of_slot = &lease_slot(book, object->slot_idx)->leases;
-    *count = slm_journal_pointer(journal, object->count);
+    struct slm_lease_count *lowered = slm_journal_pointer(journal, object->count);
     enum slm_status status = slm_journal_need(journal, SLM_LEASE_GIVE_ENTRIES);
     if (status == SLM_OK) {
         status = slm_lru_remove(journal, of_slot, &object->of_slot);
@@ -139,10 +140,11 @@ static enum slm_status give(struct slm_zone *zone, struct slm_lease_book *book,
     if (status != SLM_OK) {
         return status;
     }
-    status = slm_lru_remove(journal, &(*count)->leases, &object->of_count);
+    status = slm_lru_remove(journal, &lowered->leases, &object->of_count);
     if (status == SLM_OK) {
         status = slm_journal_free(journal, object);
     }
+    *count = status == SLM_OK ? lowered : NULL;
     return refuse_half(journal, status);
 }
 
@@ -209,7 +211,7 @@ static enum slm_status give_oldest(struct slm_zone *zone, struct slm_lease_book 
                                    struct slm_lease_slot *slot, struct giver *giver)
 {
     struct slm_lru_node *node = slm_lru_oldest(&zone->journal, &slot->leases);
-    struct slm_lease_count *count;
+    struct slm_lease_count *count = NULL;
     uint64_t n_before = slot->leases.n_nodes;
     enum slm_status status = give(zone, book, lease_of_slot(node), &count);
     if (status == SLM_OK && giver->is_reclaiming) {

@@ -130,17 +130,40 @@ static enum slm_status push_cleanup(struct slm_pool *pool, slm_pool_handler hand
     return status;
 }
 
+static struct slm_pool *parent_of(const struct slm_pool *pool)
+{
+    return pool->rest->as_child == NULL ? NULL : pool->rest->as_child->parent;
+}
+
+/* A handler may not end its own pool, nor one that would end it. If a pool is busy, so are all above
+ * it. The first of them that was so before, or NULL: there the call ended. */
+static struct slm_pool *make_busy(struct slm_pool *pool)
+{
+    while (pool != NULL && !pool->rest->busy) {
+        pool->rest->busy = true;
+        pool = parent_of(pool);
+    }
+    return pool;
+}
+
+static void end_busy(struct slm_pool *pool, const struct slm_pool *end)
+{
+    for (; pool != end; pool = parent_of(pool)) {
+        pool->rest->busy = false;
+    }
+}
+
 void slm_pool_cleanup_run_all(struct slm_pool *pool)
 {
     struct slm_pool_rest *rest = pool->rest;
-    rest->busy = true;
+    struct slm_pool *end = make_busy(pool);
     while (rest->cleanups != NULL) {
         struct slm_pool_cleanup *cleanup = rest->cleanups;
         slm_pool_handler handler = cleanup->handler;
         slm_pool_cleanup_unlink(pool, cleanup);
         handler(cleanup->data);
     }
-    rest->busy = false;
+    end_busy(pool, end);
 }
 
 enum slm_status slm_pool_cleanup_add(struct slm_pool *pool, slm_pool_handler handler, void *data,

@@ -153,7 +153,7 @@ struct slm_pool_rest {
     uint32_t bin_bits;
     uint16_t small_limit_bytes; /* largest object in a block; 0 in a pass-through pool */
     uint8_t flags;
-    bool busy; /* handlers are running */
+    bool busy; /* handlers of this pool or of a descendant are running */
     struct slm_pool_cleanup *cleanups;
     size_t n_cleanups;
     struct slm_pool_large *large; /* NULL until a large block is needed */

@@ -48,6 +48,7 @@ int slm_segment_keep(struct slm_segment *segment, int fd)
     segment->fd = fd;
     segment->device = stat.st_dev;
     segment->inode = stat.st_ino;
+    segment->birth = slm_segment_sys.birth(fd);
     return 0;
 }
 
@@ -90,7 +91,8 @@ void slm_segment_close(struct slm_segment *segment)
 
 struct slm_segment_place slm_segment_file_place(const struct slm_segment *segment)
 {
-    return (struct slm_segment_place){(uint64_t)segment->device, (uint64_t)segment->inode};
+    return (struct slm_segment_place){(uint64_t)segment->device, (uint64_t)segment->inode,
+                                      segment->birth};
 }
 
 uint64_t slm_segment_file_version(const struct slm_segment *segment)

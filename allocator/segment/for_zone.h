@@ -55,11 +55,13 @@ enum slm_status slm_segment_map_opened(struct slm_segment *segment, size_t max_b
  */
 uint64_t slm_segment_file_version(const struct slm_segment *segment);
 
-/* Device and inode of its file, as they were when it was opened: what became of the descriptor since
- * makes no difference. Both 0: it has no file. */
+/* Its file, as it was when it was opened: what became of the descriptor since makes no difference.
+ * All 0: it has no file. A file system may give the number of a removed file to the next one; the
+ * births of the two differ. */
 struct slm_segment_place {
     uint64_t device;
     uint64_t inode;
+    uint64_t birth; /* ns since 1970; 0: the system or the file system does not know it */
 };
 struct slm_segment_place slm_segment_file_place(const struct slm_segment *segment);
 

@@ -56,6 +56,7 @@ struct slm_segment {
     int second_fd;       /* keeps a file's second name from removal; 0: none */
     dev_t device;        /* of the descriptor's file */
     ino_t inode;
+    uint64_t birth;   /* ns since 1970 when that file was made; 0: not known */
     int lock_command; /* what fcntl locked the length with */
     int id;           /* SYSV */
     char *label;      /* after the struct; POSIX and FILE: the path */

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "allocator/segment/birth.h"
 #include "allocator/segment/sys.h"
 
 /* Repeats a call that a signal handler cut short. */
@@ -234,6 +235,7 @@ struct slm_segment_calls slm_segment_sys = {
     .stat = stat,
     .fstat = fstat,
     .lstat = lstat,
+    .birth = slm_segment_birth,
     .fchmod = fchmod,
     .file_system = sys_file_system,
     .huge_page = sys_huge_page,

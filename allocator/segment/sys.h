@@ -38,6 +38,7 @@ struct slm_segment_calls {
     int (*stat)(const char *path, struct stat *stat);
     int (*fstat)(int fd, struct stat *stat);
     int (*lstat)(const char *path, struct stat *stat);
+    uint64_t (*birth)(int fd); /* ns since 1970 when the file was made; 0: not known */
     int (*fchmod)(int fd, mode_t mode);
     int (*file_system)(int fd, uint32_t *type); /* a number of linux/magic.h */
     int (*huge_page)(int fd, size_t *bytes);    /* 0 bytes: fd is not on hugetlbfs */

@@ -31,7 +31,7 @@
 static uint64_t note_of(const struct slm_zone *zone)
 {
     struct slm_segment_place place = slm_segment_file_place(zone->segment);
-    uint64_t words[] = {place.device, place.inode};
+    uint64_t words[] = {place.device, place.inode, place.birth};
     return slm_hash(words, sizeof words) | 1;
 }
 

@@ -32,7 +32,7 @@
 static uint64_t voucher(const struct slm_zone *zone, uint64_t boot)
 {
     struct slm_segment_place place = slm_segment_file_place(zone->segment);
-    uint64_t parts[3] = {place.inode, boot, boot == 0 ? 0 : place.device};
+    uint64_t parts[4] = {place.inode, place.birth, boot, boot == 0 ? 0 : place.device};
     return slm_hash(parts, sizeof parts) | 1;
 }
 

@@ -15,7 +15,7 @@ uint64_t slm_zone_find_place(const struct slm_zone *zone)
 {
     struct slm_segment_place file = slm_segment_file_place(zone->segment);
     const struct slm_lock_state *lock = &zone->header->lock;
-    uint64_t words[] = {file.device, file.inode, lock->boot, lock->namespaces};
+    uint64_t words[] = {file.device, file.inode, file.birth, lock->boot, lock->namespaces};
     return slm_hash(words, sizeof words) | 1;
 }
 

@@ -27,10 +27,10 @@ const char *hrn_zone_op_name(enum hrn_zone_op op)
     return op < HRN_ZONE_COUNT ? names[op] : "?";
 }
 
-/* The initial content of an object's word idx. */
+/* The initial content of an object's word idx. Stamp 0: zeros. */
 static uint64_t stamped(uint64_t stamp, uint32_t idx)
 {
-    return (stamp << 20 | idx) * UINT64_C(0x9e3779b97f4a7c15) + 1;
+    return stamp == 0 ? 0 : (stamp << 20 | idx) * UINT64_C(0x9e3779b97f4a7c15) + 1;
 }
 
 void hrn_zone_slot_fill(struct zone_slot *slot, void *p, uint64_t offset, uint32_t n_bytes,
@@ -44,6 +44,13 @@ void hrn_zone_slot_fill(struct zone_slot *slot, void *p, uint64_t offset, uint32
             slot->words[i] = words[i];
         }
     }
+}
+
+void hrn_zone_slot_take_zeroes(struct zone_slot *slot, const void *p, uint64_t offset,
+                               uint32_t n_bytes)
+{
+    hrn_zone_expect_zeroes(p, n_bytes);
+    *slot = (struct zone_slot){true, n_bytes, offset, 0, {0}};
 }
 
 void hrn_zone_expect_free(const struct zone_account *state, uint64_t offset, uint32_t n_bytes)

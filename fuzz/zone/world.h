@@ -62,6 +62,9 @@ void hrn_zone_settle(struct slm_zone *zone);
 /* Fills the object and records it. */
 void hrn_zone_slot_fill(struct zone_slot *slot, void *p, uint64_t offset, uint32_t n_bytes,
                         uint64_t stamp);
+/* Records an object that must be zero, and that stays so. */
+void hrn_zone_slot_take_zeroes(struct zone_slot *slot, const void *p, uint64_t offset,
+                               uint32_t n_bytes);
 /* Aborts if [offset, + n_bytes) overlaps an object of the state. */
 void hrn_zone_expect_free(const struct zone_account *state, uint64_t offset, uint32_t n_bytes);
 /* Aborts if the zone, seen through the handle, differs from the state: contents, root, and with

@@ -119,13 +119,19 @@ static uint64_t *words_of(const struct thread *thread, const struct zone_slot *s
     return slm_journal_pointer(journal_of(thread), slot->offset);
 }
 
-static void take_in(struct thread *thread, struct zone_slot *slot, void *p, uint32_t n_bytes)
+static uint64_t offset_inside(const struct thread *thread, const void *p, uint32_t n_bytes)
 {
     uint64_t offset = slm_journal_offset(journal_of(thread), p);
-    uint64_t stamp = (uint64_t)thread->idx << 32 | ++thread->next_stamp;
     if (offset + n_bytes > THREADS_MAX_BYTES) {
         hrn_zone_law_outside("%" PRIu32 " bytes at %" PRIu64, n_bytes, offset);
     }
+    return offset;
+}
+
+static void take_in(struct thread *thread, struct zone_slot *slot, void *p, uint32_t n_bytes)
+{
+    uint64_t offset = offset_inside(thread, p, n_bytes);
+    uint64_t stamp = (uint64_t)thread->idx << 32 | ++thread->next_stamp;
     hrn_zone_slot_fill(slot, p, offset, n_bytes, stamp);
 }
 
@@ -365,6 +371,7 @@ static void check(struct thread *thread, const struct threads_op *op)
 
 /* --- Without a turn --- */
 
+/* It stays zero until a turn writes to it: what is stored outside of a turn is not for copies. */
 static void alloc_alone(struct thread *thread, const struct threads_op *op)
 {
     struct zone_slot *slot = slot_of(thread, op);
@@ -372,13 +379,13 @@ static void alloc_alone(struct thread *thread, const struct threads_op *op)
     if (slot->is_live) {
         return;
     }
-    void *p = slm_zone_alloc(thread->zone, size_of(op), &status);
+    void *p = slm_zone_calloc(thread->zone, size_of(op), &status);
     if (thread->is_holder || p != NULL) {
         expect(thread, "alloc alone", status, thread->is_holder ? SLM_E_HELD : SLM_OK);
     }
     thread->counts.n_full += p == NULL && !thread->is_holder;
     if (p != NULL) {
-        take_in(thread, slot, p, size_of(op));
+        hrn_zone_slot_take_zeroes(slot, p, offset_inside(thread, p, size_of(op)), size_of(op));
         thread->committed = thread->working;
     }
 }

@@ -100,7 +100,7 @@ enum slm_status slm_pool_create_child(struct slm_pool **out, struct slm_pool *pa
 
 /*
  * Runs the handlers, then releases the large blocks and all blocks, the pool itself last. pool NULL
- * is no error. Fails: SLM_E_BUSY (called by one of the pool's own handlers).
+ * is no error. Fails: SLM_E_BUSY (called by one of the handlers of the pool or of a child).
  * Cost: O(handlers + large + blocks).
  */
 enum slm_status slm_pool_destroy(struct slm_pool *pool);
@@ -109,7 +109,7 @@ enum slm_status slm_pool_destroy(struct slm_pool *pool);
  * Runs the handlers, releases every large block and their records, and makes the blocks empty again
  * without releasing them: the same requests then fit the same blocks. With slm_pool_set_keep it
  * releases those that are too many.
- * Fails: SLM_E_NULL, SLM_E_BUSY (called by one of the pool's own handlers).
+ * Fails: SLM_E_NULL, SLM_E_BUSY (called by one of the handlers of the pool or of a child).
  * Cost: O(handlers + large + blocks released), not O(blocks), unless a sanitizer has to see each.
  */
 enum slm_status slm_pool_reset(struct slm_pool *pool);

@@ -54,7 +54,9 @@ extern "C" {
  *          check_content. What fails is SLM_E_BROKEN, for good. So what the library keeps is whole
  *          or refused. What objects hold is so only where check_content says it; without one, a
  *          program may find contents that were never written together. Transactions are not written
- *          to the disk as they end: call slm_zone_sync where they have to be.
+ *          to the disk as they end: call slm_zone_sync where they have to be. What `cp` writes over
+ *          the zone's own file looks as if the zone's users had stored it, and a POSIX zone is never
+ *          checked. So rename a copy to the zone's name, or make copies by slm_zone_copy.
  * Moving   Growth changes no other option than bytes. For the others the content is moved to a new
  *          zone: where slm_zone_open or slm_zone_set_apply finds a zone of the same name, tag and
  *          kind whose journal, slab or lock kind is not what the options say, whose max_bytes is

@@ -369,7 +369,11 @@ TEST_F(Lease, FullJournalRefusesTakeAndGiveAndUndoesTheTransaction)
         while (slm_journal_has_room(zone.journal(), need)) {
             ASSERT_EQ(slm_journal_write(zone.journal(), word, *word + 1), SLM_OK);
         }
-        EXPECT_EQ(is_give ? give(mine) : take(&top->a), SLM_E_FULL);
+        slm_lease_count *lowered = &top->b;
+        EXPECT_EQ(is_give ? slm_lease_give_locked(zone, &top->book, &worker, &mine, &lowered)
+                          : take(&top->a),
+                  SLM_E_FULL);
+        EXPECT_EQ(lowered, is_give ? nullptr : &top->b);
         EXPECT_EQ(slm_zone_commit_locked(zone), SLM_E_FULL);
         EXPECT_EQ(slm_lease_n(&top->a), 1u);
         EXPECT_EQ(*word, 0u);

@@ -113,6 +113,56 @@ TEST(PoolChild, MayBeDestroyedByAHandlerOfTheParent)
     EXPECT_EQ(slm_pool_check(t.pool), 0u);
 }
 
+/* A handler that tries to end pools. */
+struct Ender {
+    slm_pool *to_reset;
+    slm_pool *to_destroy;
+    slm_status reset;
+    slm_status destroyed;
+};
+
+void end_pools(void *data)
+{
+    auto *ender = static_cast<Ender *>(data);
+    ender->reset = slm_pool_reset(ender->to_reset);
+    ender->destroyed = slm_pool_destroy(ender->to_destroy);
+}
+
+TEST(PoolChild, HandlerCannotEndAPoolThatWouldEndItsOwn)
+{
+    TestPool t;
+    order.clear();
+    slm_pool *child = child_of(t.pool);
+    slm_pool *grandchild = child_of(child);
+    for (bool is_reset : {true, false}) {
+        Ender ender = {t.pool, child, SLM_OK, SLM_OK};
+        ASSERT_EQ(slm_pool_cleanup_add(grandchild, end_pools, &ender, 0, nullptr), SLM_OK);
+        EXPECT_EQ(is_reset ? slm_pool_reset(grandchild) : slm_pool_destroy(grandchild), SLM_OK);
+        EXPECT_EQ(ender.reset, SLM_E_BUSY);
+        EXPECT_EQ(ender.destroyed, SLM_E_BUSY);
+    }
+    EXPECT_EQ(order, "c"); /* the grandchild's, which its reset ran */
+    EXPECT_EQ(slm_pool_check(child), 0u);
+    EXPECT_EQ(slm_pool_reset(child), SLM_OK); /* nothing is left busy */
+    EXPECT_EQ(t.reset(), SLM_OK);
+    EXPECT_EQ(order, "cc");
+}
+
+TEST(PoolChild, HandlerOfOneChildMayEndAnother)
+{
+    TestPool t;
+    order.clear();
+    slm_pool *one = child_of(t.pool);
+    slm_pool *other = child_of(t.pool);
+    Ender ender = {other, other, SLM_E_BUSY, SLM_E_BUSY};
+    ASSERT_EQ(slm_pool_cleanup_add(one, end_pools, &ender, 0, nullptr), SLM_OK);
+    ASSERT_EQ(slm_pool_reset(one), SLM_OK);
+    EXPECT_EQ(ender.reset, SLM_OK);
+    EXPECT_EQ(ender.destroyed, SLM_OK);
+    EXPECT_EQ(t.reset(), SLM_OK);
+    EXPECT_EQ(order, "cc");
+}
+
 TEST(PoolChild, CreateThatFailsLeavesTheParentAsItWas)
 {
     TestPool t;

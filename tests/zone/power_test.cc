@@ -72,6 +72,37 @@ TEST_F(ZonePower, AZoneInUseIsNotCheckedAgain)
     EXPECT_EQ(b.stats().n_recoveries, 0u);
 }
 
+TEST_F(ZonePower, AFileThatTookTheNumberOfTheZonesIsChecked)
+{
+    for (bool is_clean : {false, true}) {
+        if (is_clean) {
+            ASSERT_EQ(slm_zone_sync(a, nullptr), SLM_OK);
+        }
+        slm_test::KeepCalls keep;
+        slm_segment_sys.birth = [](int) { return uint64_t{1}; };
+        Zone restored;
+        n_asked = 0;
+        ASSERT_EQ(restored.attach(options), SLM_OK) << restored.error.text;
+        EXPECT_TRUE(restored.stats().needs_check);
+        EXPECT_EQ(slm_test::numbers_alone(restored), (Numbers{2, 1}));
+        EXPECT_EQ(n_asked, 1u);
+    }
+}
+
+TEST_F(ZonePower, WhereTheBirthOfAFileIsNotKnownAZoneInUseIsNotChecked)
+{
+    slm_test::KeepCalls keep;
+    slm_segment_sys.birth = [](int) { return uint64_t{0}; };
+    Zone first;
+    Zone second;
+    ASSERT_EQ(first.attach(options), SLM_OK) << first.error.text;
+    EXPECT_EQ(slm_test::numbers_alone(first), (Numbers{2, 1}));
+    n_asked = 0;
+    ASSERT_EQ(second.attach(options), SLM_OK) << second.error.text;
+    EXPECT_EQ(slm_test::numbers_alone(second), (Numbers{2, 1}));
+    EXPECT_EQ(n_asked, 0u);
+}
+
 TEST_F(ZonePower, TheFirstLockAfterALossOfPowerAsksTheProgramOnce)
 {
     end_of_boot();

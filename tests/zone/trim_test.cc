@@ -164,6 +164,17 @@ TEST_P(ZoneTrim, AnAttachFillsNoHolesUnlessTheFileIsAnother)
     expect_content();
 }
 
+TEST_P(ZoneTrim, AnAttachFillsTheHolesOfAFileThatTookTheNumberOfTheTrimmedOne)
+{
+    ASSERT_EQ(trim(), SLM_OK) << error.text;
+    KeepCalls keep;
+    slm_segment_sys.birth = [](int) { return uint64_t{1}; };
+    Zone again;
+    ASSERT_EQ(again.attach(all.to_attach(zone)), SLM_OK) << again.error.text;
+    EXPECT_GE(backed(), kBytes);
+    expect_content();
+}
+
 TEST_P(ZoneTrim, ACopyHasAllMemoryAgainAndExcludesATrim)
 {
     ASSERT_EQ(trim(), SLM_OK) << error.text;

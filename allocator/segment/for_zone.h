@@ -75,8 +75,9 @@ enum slm_status slm_segment_check_cut(const struct slm_segment *segment, struct 
  */
 enum slm_status slm_segment_give_back(struct slm_segment *segment, size_t from, size_t to,
                                       uint64_t *n_bytes, struct slm_error *error);
-/* The same part has backing again; no content changes. SLM_E_SPACE, SLM_E_NOMEM, SLM_E_STATE (the
- * descriptor), SLM_E_IO. Two system calls. */
+/* The same part, within the file, has backing again; no content changes. RLIMIT_FSIZE does not apply.
+ * SLM_E_SPACE, SLM_E_NOMEM, SLM_E_STATE (the descriptor), SLM_E_TRUNCATED (the file ends before
+ * `to`), SLM_E_IO. Two system calls. */
 enum slm_status slm_segment_back(struct slm_segment *segment, size_t from, size_t to,
                                  struct slm_error *error);
 /* Waits until the disk has n_bytes from `from` on, whole system pages, and the file's length.

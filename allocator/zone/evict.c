@@ -69,8 +69,13 @@ void *slm_zone_alloc_evicting_locked(struct slm_zone *zone, size_t size_bytes,
 {
     void *p = NULL;
     enum slm_status got = zone == NULL || evict == NULL ? SLM_E_NULL : check_turn(zone, size_bytes);
-    while (got == SLM_OK && (p = slm_journal_alloc(&zone->journal, size_bytes)) == NULL &&
-           (p = slm_zone_alloc_again(zone, size_bytes, &got)) == NULL && got == SLM_OK) {
+    while (got == SLM_OK && (p = slm_journal_alloc(&zone->journal, size_bytes)) == NULL) {
+        if (SLM_UNLIKELY(zone->unbacked != SLM_OK)) {
+            p = slm_zone_alloc_again(zone, size_bytes, &got);
+        }
+        if (p != NULL || got != SLM_OK) {
+            break;
+        }
         got = evict_once(zone, evict, data);
     }
     if (status != NULL) {

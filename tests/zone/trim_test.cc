@@ -265,6 +265,36 @@ TEST_P(ZoneTrim, AnAttachFillsNoHolesUnlessTheFileIsAnother)
     expect_content();
 }
 
+TEST_P(ZoneTrim, GrowthByOpenOrAReloadFillsNoHoles)
+{
+    constexpr size_t kMore = 64 * 1024;
+    if (GetParam() != SLM_SEGMENT_MEMFD) {
+        ASSERT_EQ(trim(), SLM_OK) << error.text;
+        uint64_t trimmed = backed();
+        slm_zone_options options = all.of(GetParam());
+        options.bytes += kMore;
+        Zone again;
+        ASSERT_EQ(slm_zone_open(&again.zone, &options, nullptr, &error), SLM_OK) << error.text;
+        EXPECT_EQ(again.stats().bytes, kBytes + kMore);
+        EXPECT_LT(backed(), trimmed + kLarge);
+        expect_content();
+    }
+    ZoneOptions others{kBytes, kMaxBytes};
+    slm_zone_options declared = others.of(GetParam());
+    Inits inits;
+    Set set;
+    ASSERT_EQ(set.apply({inits.declare(declared)}), SLM_OK) << set.error.text;
+    ASSERT_EQ(slm_zone_trim(set["keys"], &n_bytes, &error), SLM_OK) << error.text;
+    int fd = slm_segment_id(slm_zone_segment(set["keys"]));
+    uint64_t trimmed = backed_bytes(fd);
+    EXPECT_LT(trimmed, kLarge);
+    declared.bytes += kMore;
+    ASSERT_EQ(set.apply({inits.declare(declared)}), SLM_OK) << set.error.text;
+    EXPECT_LT(backed_bytes(fd), trimmed + kLarge);
+    EXPECT_NE(fill(set["keys"]), nullptr);
+    EXPECT_EQ(check_alone(set["keys"]), 0u);
+}
+
 TEST_P(ZoneTrim, ACopyHasAllMemoryAgainAndExcludesATrim)
 {
     ASSERT_EQ(trim(), SLM_OK) << error.text;

@@ -113,8 +113,11 @@ enum slm_status slm_lease_take_locked(struct slm_zone *zone, struct slm_lease_bo
         return status;
     }
     struct lease_object *object = slm_journal_calloc(&zone->journal, sizeof *object);
+    if (object == NULL && zone_forget_unbacked(zone)) {
+        object = slm_journal_calloc(&zone->journal, sizeof *object);
+    }
     if (object == NULL) {
-        return SLM_E_NOMEM;
+        return zone->unbacked != SLM_OK ? zone->unbacked : SLM_E_NOMEM;
     }
     object->serial = book->n_taken + 1;
     object->slot_idx = worker->slot_idx;

@@ -119,7 +119,8 @@ static int write_zeros(int fd, size_t from, size_t to)
     return slm_segment_sys.fsync(fd);
 }
 
-/* Above RLIMIT_FSIZE the system would send SIGXFSZ, which kills by default. */
+/* Of a file that becomes longer: above RLIMIT_FSIZE the system would send SIGXFSZ, which kills by
+ * default. Within its length the system applies no limit. */
 static int check_limit(size_t to)
 {
     struct rlimit limit;
@@ -141,17 +142,20 @@ static enum slm_status no_room(const struct slm_segment *segment, struct slm_err
     return slm_segment_fail(error, segment->label, "cannot reserve the room");
 }
 
+/* SLM_UNCHANGED: the file system cannot reserve. */
+static enum slm_status reserve_part(struct slm_segment *segment, size_t from, size_t to,
+                                    struct slm_error *error)
+{
+    if (reserve(segment->fd, FALLOC_FL_KEEP_SIZE, from, to, segment->page_bytes) == 0) {
+        return SLM_OK;
+    }
+    return errno == EOPNOTSUPP ? SLM_UNCHANGED : no_room(segment, error);
+}
+
 enum slm_status slm_segment_backing_reserve(struct slm_segment *segment, size_t from, size_t to,
                                             struct slm_error *error)
 {
-    int result = check_limit(to);
-    if (result == 0) {
-        result = reserve(segment->fd, FALLOC_FL_KEEP_SIZE, from, to, segment->page_bytes);
-        if (result != 0 && errno == EOPNOTSUPP) {
-            return SLM_UNCHANGED;
-        }
-    }
-    return result == 0 ? SLM_OK : no_room(segment, error);
+    return check_limit(to) == 0 ? reserve_part(segment, from, to, error) : no_room(segment, error);
 }
 
 enum slm_status slm_segment_backing_lengthen(struct slm_segment *segment, size_t to,
@@ -255,8 +259,11 @@ enum slm_status slm_segment_back(struct slm_segment *segment, size_t from, size_
     from -= from % segment->page_bytes;
     to = slm_align_up(to, segment->page_bytes);
     enum slm_status status = slm_segment_check_descriptor(segment, &stat, error);
+    if (status == SLM_OK && slm_segment_stat_bytes(&stat) < to) {
+        status = slm_segment_cut(error, segment->label, slm_segment_stat_bytes(&stat), to);
+    }
     if (status == SLM_OK) {
-        status = slm_segment_backing_reserve(segment, from, to, error);
+        status = reserve_part(segment, from, to, error);
     }
     return status == SLM_UNCHANGED ? SLM_OK
                                    : status; /* such a file system has given nothing back */

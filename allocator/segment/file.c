@@ -238,6 +238,26 @@ enum slm_status slm_segment_file_open(struct slm_segment *segment,
     return status;
 }
 
+enum slm_status slm_segment_file_share(struct slm_segment *again, const struct slm_segment *segment,
+                                       struct slm_error *error)
+{
+    struct stat stat;
+    enum slm_status status = slm_segment_check_descriptor(segment, &stat, error);
+    if (status != SLM_OK) {
+        return status;
+    }
+    again->is_open_shared = true;
+    int result = slm_segment_keep(again, slm_segment_sys.dup_cloexec(segment->fd, 0));
+    if (result != 0 && errno != EBADF) {
+        return slm_segment_fail(error, segment->label, "cannot duplicate its descriptor");
+    }
+    /* Another thread may have closed it, or replaced it, since it was compared. */
+    return result == 0 && again->device == segment->device && again->inode == segment->inode
+               ? SLM_OK
+               : slm_error_set(error, SLM_E_STATE, 0, "%s: its descriptor %d is another file now",
+                               segment->label, segment->fd);
+}
+
 static enum slm_status fill_holes(struct slm_segment *segment, size_t bytes,
                                   struct slm_error *error)
 {

@@ -50,6 +50,13 @@ enum slm_status slm_segment_read_head(const struct slm_segment *segment, void *b
 enum slm_status slm_segment_map_opened(struct slm_segment *segment, size_t max_bytes, bool is_whole,
                                        struct slm_error *error);
 /*
+ * POSIX, MEMFD, FILE: a second handle of the file, with the same kind and label, by a duplicate of the
+ * descriptor. Maps it with as many addresses; fills no holes. It grows and is detached, no more. Fails,
+ * *out NULL: SLM_E_STATE (the descriptor), SLM_E_TRUNCATED, SLM_E_NOMEM, SLM_E_IO.
+ */
+enum slm_status slm_segment_open_again(struct slm_segment **out, const struct slm_segment *segment,
+                                       struct slm_error *error);
+/*
  * A number made of device, inode and the time when anything but its content changed last. A copy of
  * the file has another, and so has a file into which a hole was punched since. 0: unknown.
  */
@@ -77,8 +84,9 @@ enum slm_status slm_segment_check_cut(const struct slm_segment *segment, struct 
  */
 enum slm_status slm_segment_give_back(struct slm_segment *segment, size_t from, size_t to,
                                       uint64_t *n_bytes, struct slm_error *error);
-/* The same part has backing again; no content changes. SLM_E_SPACE, SLM_E_NOMEM, SLM_E_STATE (the
- * descriptor), SLM_E_IO. Two system calls. */
+/* The same part, within the file, has backing again; no content changes. RLIMIT_FSIZE does not apply.
+ * SLM_E_SPACE, SLM_E_NOMEM, SLM_E_STATE (the descriptor), SLM_E_TRUNCATED (the file ends before
+ * `to`), SLM_E_IO. Two system calls. */
 enum slm_status slm_segment_back(struct slm_segment *segment, size_t from, size_t to,
                                  struct slm_error *error);
 /* Waits until the disk has n_bytes from `from` on, whole system pages, and the file's length.

@@ -48,7 +48,7 @@ struct slm_segment {
     enum slm_segment_kind kind;
     bool read_only;
     bool dump_core;
-    bool is_open_shared; /* MEMFD: attached by the descriptor of a file that others opened */
+    bool is_open_shared; /* other handles have the same open file: attached by its descriptor */
     bool is_unnamed;     /* POSIX, FILE: not published yet */
     bool replaces;       /* its name is that of another file until then */
     pid_t maker;         /* the process that made the handle; a child of fork inherits it */
@@ -124,6 +124,9 @@ enum slm_status slm_segment_file_create(struct slm_segment *segment,
 enum slm_status slm_segment_file_open(struct slm_segment *segment,
                                       const struct slm_segment_options *options,
                                       struct slm_error *error);
+/* Takes a duplicate of the descriptor of `segment`. Fails as slm_segment_open_again. */
+enum slm_status slm_segment_file_share(struct slm_segment *again, const struct slm_segment *segment,
+                                       struct slm_error *error);
 enum slm_status slm_segment_file_map(struct slm_segment *segment, size_t max_bytes, bool is_whole,
                                      struct slm_error *error);
 enum slm_status slm_segment_file_grow(struct slm_segment *segment, size_t to,

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "allocator/base/bits.h"
 #include "allocator/segment/fail.h"
@@ -284,6 +285,51 @@ enum slm_status slm_segment_map_opened(struct slm_segment *segment, size_t max_b
                : status;
 }
 
+/* NULL: no memory. It has no room for the path of a temporary name. */
+static struct slm_segment *copy_handle(const struct slm_segment *segment)
+{
+    size_t label_bytes = strlen(segment->label) + 1;
+    struct slm_segment *again = slm_segment_sys.malloc(sizeof *again + label_bytes + 1);
+    if (again == NULL) {
+        return NULL;
+    }
+    *again = (struct slm_segment){
+        .page_bytes = segment->page_bytes,
+        .kind = segment->kind,
+        .read_only = segment->read_only,
+        .dump_core = segment->dump_core,
+        .maker = slm_segment_sys.getpid(),
+        .fd = -1,
+        .id = -1,
+        .label = (char *)(again + 1),
+        .temporary = (char *)(again + 1) + label_bytes,
+    };
+    memcpy(again->label, segment->label, label_bytes);
+    again->temporary[0] = '\0';
+    return again;
+}
+
+enum slm_status slm_segment_open_again(struct slm_segment **out, const struct slm_segment *segment,
+                                       struct slm_error *error)
+{
+    struct slm_segment *again = copy_handle(segment);
+    *out = NULL;
+    if (again == NULL) {
+        return slm_error_set(error, SLM_E_NOMEM, 0, "%s: no memory for a second handle",
+                             segment->label);
+    }
+    enum slm_status status = slm_segment_file_share(again, segment, error);
+    if (status == SLM_OK) {
+        status = slm_segment_file_map(again, segment->max_bytes, true, error);
+    }
+    if (status != SLM_OK) {
+        slm_segment_detach(again);
+        return status;
+    }
+    *out = again;
+    return SLM_OK;
+}
+
 void slm_segment_detach(struct slm_segment *segment)
 {
     if (segment != NULL) {
@@ -319,7 +365,9 @@ static enum slm_status check_length(const struct slm_segment *segment, struct sl
     size_t size_bytes;
     (void)slm_error_clear(error);
     if (slm_segment_was_mended(segment)) {
-        return slm_error_set(error, SLM_E_TRUNCATED, 0, "%s: it was cut, and touched since",
+        return slm_error_set(error, SLM_E_TRUNCATED, 0,
+                             "%s: it was cut, or its file system had no memory for a hole, and that "
+                             "was touched since",
                              segment->label);
     }
     return has_file(segment->kind) ? slm_segment_file_size(segment, &size_bytes, error) : SLM_OK;

@@ -204,9 +204,14 @@ static void *alloc_plainly(struct slm_zone *zone, size_t n_bytes, enum slm_statu
         *status = zone->lock == NULL ? SLM_E_READ_ONLY : SLM_E_OWNER;
         return NULL;
     }
+    enum slm_status unbacked = SLM_OK;
     void *object = slm_journal_alloc(&zone->journal, n_bytes);
+    if (SLM_UNLIKELY(object == NULL)) {
+        object = slm_zone_alloc_again(zone, n_bytes, &unbacked);
+    }
     enum slm_status refusal = journal_refusal(&zone->journal);
-    *status = object != NULL ? SLM_OK : refusal != SLM_OK ? refusal : SLM_E_NOMEM;
+    refusal = refusal != SLM_OK ? refusal : unbacked != SLM_OK ? unbacked : SLM_E_NOMEM;
+    *status = object != NULL ? SLM_OK : refusal;
     return object;
 }
 
@@ -217,9 +222,12 @@ static void *alloc_by_age(struct slm_zone *zone, struct slm_table *table,
 {
     if (SLM_LIKELY(zone->lock != NULL && zone_is_held(zone) && journal_is_clean(&zone->journal))) {
         void *object = slm_journal_alloc(&zone->journal, n_bytes);
-        *room = object != NULL ? TABLE_UNCHANGED : TABLE_REUSED;
         *status = SLM_OK;
-        if (object == NULL) {
+        if (object == NULL && SLM_UNLIKELY(zone->unbacked != SLM_OK)) {
+            object = slm_zone_alloc_again(zone, n_bytes, status);
+        }
+        *room = object != NULL ? TABLE_UNCHANGED : TABLE_REUSED;
+        if (object == NULL && *status == SLM_OK) {
             object = reuse_oldest(zone, table, n_bytes, status);
         }
         if (SLM_LIKELY(object != NULL) || *status != SLM_OK) {

@@ -7,7 +7,8 @@
 /*
  * What a transaction frees is free at its commit. So each eviction is a transaction of its own, and
  * the allocation begins the next one. Each eviction frees more objects than it allocates, so there
- * are at most as many evictions as live objects, even if the callback misbehaves.
+ * are at most as many evictions as live objects, even if the callback misbehaves. Where pages cannot
+ * be backed for a reason other than lack of space, evictions would not help, and none is made.
  */
 static bool frees_memory(const struct slm_journal *journal)
 {
@@ -69,6 +70,12 @@ void *slm_zone_alloc_evicting_locked(struct slm_zone *zone, size_t size_bytes,
     void *p = NULL;
     enum slm_status got = zone == NULL || evict == NULL ? SLM_E_NULL : check_turn(zone, size_bytes);
     while (got == SLM_OK && (p = slm_journal_alloc(&zone->journal, size_bytes)) == NULL) {
+        if (SLM_UNLIKELY(zone->unbacked != SLM_OK)) {
+            p = slm_zone_alloc_again(zone, size_bytes, &got);
+        }
+        if (p != NULL || got != SLM_OK) {
+            break;
+        }
         got = evict_once(zone, evict, data);
     }
     if (status != NULL) {

@@ -100,14 +100,8 @@ enum slm_status slm_zone_prepare_growth(const struct slm_zone *zone, size_t byte
     if (kind == SLM_SEGMENT_ANONYMOUS || kind == SLM_SEGMENT_SYSV) {
         return SLM_OK; /* their growth takes no time */
     }
-    struct slm_segment_options options = {
-        .kind = SLM_SEGMENT_MEMFD, /* any file, by its descriptor */
-        .id = slm_segment_id(zone->segment),
-        .max_bytes = (size_t)zone->fixed.max_bytes,
-        .mode = 0777,
-    };
     struct slm_segment *again;
-    enum slm_status status = slm_segment_attach(&again, &options, NULL);
+    enum slm_status status = slm_segment_open_again(&again, zone->segment, NULL);
     if (status != SLM_OK) {
         return SLM_OK;
     }

@@ -30,6 +30,7 @@ struct slm_zone {
     uint32_t vain_holds;      /* the copier's holds when these waits for the next one began: */
     unsigned n_vain;          /* as many as ended without it */
     unsigned refused;         /* the status of the last refusal that was reported; 0: none */
+    enum slm_status unbacked; /* see zone_forget_unbacked; SLM_OK: none */
     /* Of the options. */
     enum slm_status (*check_content)(struct slm_zone *zone, void *data);
     void *check_data;
@@ -84,6 +85,18 @@ static inline bool slm_zone_is_named(const struct slm_zone *zone)
     return slm_zone_has_name(slm_segment_get_kind(zone->segment));
 }
 
+/*
+ * Under the lock, after an allocation that found no memory. True: in it, or in an earlier one of this
+ * handle, pages could not be backed for a reason other than lack of space. Then try again: if it finds
+ * no memory again, zone->unbacked is the reason, or SLM_OK if memory is out.
+ */
+static inline bool zone_forget_unbacked(struct slm_zone *zone)
+{
+    bool was_unbacked = zone->unbacked != SLM_OK;
+    zone->unbacked = SLM_OK;
+    return was_unbacked;
+}
+
 /* --- parts.c --- */
 
 /* An empty handle; NULL: no memory. */
@@ -109,6 +122,9 @@ void slm_zone_note_holes(struct slm_zone *zone);
 /* After that, of free pages. *n_bytes: as the system counts. Fails as slm_segment_give_back. */
 enum slm_status slm_zone_give_pages_back(struct slm_zone *zone, size_t first_page, size_t n_pages,
                                          uint64_t *n_bytes, struct slm_error *error);
+/* Under the lock, after slm_journal_alloc returned NULL: tries again if that may help. NULL: *why is the
+ * reason why pages cannot be backed, or SLM_OK if memory is out, which evictions may change. */
+void *slm_zone_alloc_again(struct slm_zone *zone, size_t size_bytes, enum slm_status *why);
 /* Whether the file lacks memory for free pages only, since a trim gave that back in this boot. Both:
  * as read from the file. */
 bool slm_zone_is_trimmed(const struct slm_zone *zone, const struct zone_header *header,

@@ -20,6 +20,10 @@
  * last. So do libraries that do not know the note. But then they hand out pages as they are, so a
  * zone that was trimmed must not be shared with them.
  *
+ * If pages cannot be backed for another reason (this process lost the descriptor, the disk fails), no
+ * memory that an eviction frees can be backed either. So the handle remembers that reason for the
+ * calls that evict or return a status: they ask for it when an allocation found no memory.
+ *
  * If the system has no memory for them, other free pages may still have some: those that were freed
  * after the last trim. It is given back, and the pages are backed with it. Otherwise an allocation
  * whose best free run begins with a hole would find none, and a caller that evicts until it fits
@@ -82,6 +86,11 @@ static bool take_from_other_pages(struct slm_zone *zone, size_t n_bytes)
     return claim.n_left < n_bytes;
 }
 
+static bool is_lack_of_space(enum slm_status status)
+{
+    return status == SLM_E_SPACE || status == SLM_E_NOMEM;
+}
+
 /* `back` of the slab, before it changes anything. */
 static bool back_pages(void *data, const void *p, size_t n_bytes)
 {
@@ -89,9 +98,19 @@ static bool back_pages(void *data, const void *p, size_t n_bytes)
     size_t from = (size_t)((const unsigned char *)p - (const unsigned char *)zone->header);
     size_t to = from + n_bytes;
     SLM_YIELD("zone: back pages that were given back");
-    return slm_segment_back(zone->segment, from, to, NULL) == SLM_OK ||
-           (take_from_other_pages(zone, n_bytes) &&
-            slm_segment_back(zone->segment, from, to, NULL) == SLM_OK);
+    enum slm_status status = slm_segment_back(zone->segment, from, to, NULL);
+    if (is_lack_of_space(status) && take_from_other_pages(zone, n_bytes)) {
+        status = slm_segment_back(zone->segment, from, to, NULL);
+    }
+    zone->unbacked = is_lack_of_space(status) ? SLM_OK : status;
+    return status == SLM_OK;
+}
+
+void *slm_zone_alloc_again(struct slm_zone *zone, size_t size_bytes, enum slm_status *why)
+{
+    void *p = zone_forget_unbacked(zone) ? slm_journal_alloc(&zone->journal, size_bytes) : NULL;
+    *why = zone->unbacked;
+    return p;
 }
 
 void slm_zone_watch_holes(struct slm_zone *zone)

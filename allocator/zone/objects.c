@@ -34,19 +34,34 @@ static enum slm_status free_in(struct slm_zone *zone, void *p)
                : slm_slab_free_locked(zone->slab, p);
 }
 
+/* After an allocation under the lock that found no memory: tries again if that may help, and unlocks. */
+static SLM_NOINLINE enum slm_status alloc_again(struct slm_zone *zone, size_t size_bytes, void **p,
+                                                void *(*alloc)(struct slm_slab *, size_t),
+                                                void *(*alloc_logged)(struct slm_journal *, size_t))
+{
+    bool is_worth_it = zone_forget_unbacked(zone);
+    *p = is_worth_it ? alloc_in(zone, size_bytes, alloc, alloc_logged) : NULL;
+    enum slm_status why = zone->unbacked == SLM_OK ? SLM_E_NOMEM : zone->unbacked;
+    (void)slm_zone_unlock(zone);
+    return *p != NULL ? SLM_OK : why;
+}
+
 static inline void *alloc_alone(struct slm_zone *zone, const char *call, size_t size_bytes,
                                 enum slm_status *status, void *(*alloc)(struct slm_slab *, size_t),
                                 void *(*alloc_logged)(struct slm_journal *, size_t))
 {
-    void *p = NULL;
     enum slm_status got = slm_zone_lock(zone);
-    if (SLM_LIKELY(got == SLM_OK)) {
-        p = alloc_in(zone, size_bytes, alloc, alloc_logged);
+    void *p = SLM_LIKELY(got == SLM_OK) ? alloc_in(zone, size_bytes, alloc, alloc_logged) : NULL;
+    if (SLM_LIKELY(p != NULL)) {
         (void)slm_zone_unlock(zone);
-        got = SLM_LIKELY(p != NULL) ? SLM_OK : SLM_E_NOMEM;
-    }
-    if (SLM_UNLIKELY(p == NULL)) {
-        slm_zone_report_call(zone, got, call, size_bytes, NULL);
+        got = SLM_OK;
+    } else {
+        void *later = NULL;
+        got = got == SLM_OK ? alloc_again(zone, size_bytes, &later, alloc, alloc_logged) : got;
+        p = later;
+        if (p == NULL) {
+            slm_zone_report_call(zone, got, call, size_bytes, NULL);
+        }
     }
     if (status != NULL) {
         *status = got;

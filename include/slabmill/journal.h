@@ -136,7 +136,8 @@ SLM_MUST_USE enum slm_status slm_journal_note_range(struct slm_journal *journal,
                                                     size_t n_bytes);
 
 /* Allocates an object of the slab; undoing the transaction frees it. Takes one entry. NULL: out of
- * memory, or no entry is left (then slm_journal_has_room returns false). */
+ * memory, no entry is left (then slm_journal_has_room returns false), or in a zone after slm_zone_trim
+ * the process cannot back pages. */
 void *slm_journal_alloc(struct slm_journal *journal, size_t size_bytes);
 void *slm_journal_calloc(struct slm_journal *journal, size_t size_bytes);
 void *slm_journal_memalign(struct slm_journal *journal, size_t align_bytes, size_t size_bytes);

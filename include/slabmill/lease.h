@@ -116,7 +116,7 @@ bool slm_lease_is_mine_locked(const struct slm_lease_book *book,
                               const struct slm_lease_worker *worker);
 
 /* Raises the count by a lease of the worker. Fails, changing nothing: SLM_E_OWNER (the slot is not
- * the calling thread's), SLM_E_NOMEM, SLM_E_FULL, and as slm_lru_insert. Needs
+ * the calling thread's), SLM_E_NOMEM (and as slm_zone_alloc), SLM_E_FULL, and as slm_lru_insert. Needs
  * SLM_LEASE_TAKE_ENTRIES. O(1). */
 enum slm_status slm_lease_take_locked(struct slm_zone *zone, struct slm_lease_book *book,
                                       const struct slm_lease_worker *worker,

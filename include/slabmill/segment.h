@@ -227,9 +227,10 @@ enum slm_status slm_segment_list(const struct slm_segment_options *options,
 
 /*
  * Opt-in: protects segments that this process creates or attaches afterwards from SIGBUS. When the
- * process touches what was cut off a segment, the handler maps a page of zeros there, which only
- * this process sees and whose content is lost. It also marks the segment: verify, refresh, grow and
- * shrink then return SLM_E_TRUNCATED without asking the system, until the segment is detached.
+ * process touches what was cut off a segment, or a hole of its file for which the file system has no
+ * memory, the handler maps a page of zeros there, which only this process sees and whose content is
+ * lost. It also marks the segment: verify, refresh, grow and shrink then return SLM_E_TRUNCATED
+ * without asking the system, until the segment is detached.
  *
  * Creating and attaching can fail with SLM_E_NOMEM afterwards, for the guard's table. Every other
  * SIGBUS goes on to the handler that was installed before, or ends the process as it did. A child

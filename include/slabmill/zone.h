@@ -249,7 +249,7 @@ enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error);
 /*
  * Takes the lock, maps what other processes added, and repairs what a dead holder left. SLM_OK: the
  * caller holds it. Fails, taking nothing: SLM_E_HELD (the caller holds it already), SLM_E_BROKEN,
- * SLM_E_READ_ONLY, SLM_E_VERSION (see Content), SLM_E_TRUNCATED (the zone was cut), SLM_E_NOMEM (no
+ * SLM_E_READ_ONLY, SLM_E_VERSION (see Content), SLM_E_TRUNCATED (the zone was cut; see slm_zone_trim), SLM_E_NOMEM (no
  * addresses for what was added), SLM_E_REPLACED (the content was moved: see Moving; as
  * slm_lock_lock), SLM_E_STATE (the descriptor, after a death in a move; as slm_lock_lock), SLM_E_IO
  * (as slm_lock_lock); trylock: SLM_E_LOCKED; timedlock: SLM_E_TIMEOUT. Cost: that of slm_lock_lock;
@@ -308,7 +308,8 @@ typedef bool slm_zone_evict(struct slm_zone *zone, void *data);
  *
  * NULL, with nothing noted; *status (status may be NULL) has the reason: SLM_E_NOMEM (evict
  * returned false, or all pages together are smaller), SLM_E_STATE (the turn had noted something, or
- * evict freed no more objects than it allocated), SLM_E_OWNER, SLM_E_READ_ONLY, and as
+ * evict freed no more objects than it allocated), SLM_E_OWNER, SLM_E_READ_ONLY, as slm_zone_alloc
+ * after slm_zone_trim (SLM_E_STATE too; nothing is evicted for it), and as
  * slm_journal_commit (SLM_E_FULL: an eviction needs more entries than the journal has). Evictions before the one that failed stay. A size
  * that fits only in an empty zone empties it: limit the size first. Cost: that of the evictions.
  */
@@ -326,7 +327,9 @@ void *slm_zone_root_locked(const struct slm_zone *zone);
 
 /* --- Calls that take the lock themselves: one transaction each --- */
 
-/* NULL: out of memory, or the lock could not be taken; *status (status may be NULL) has which. */
+/* NULL: out of memory, or the lock could not be taken; *status (status may be NULL) has which. After
+ * slm_zone_trim also if pages cannot be backed for a reason other than lack of space: SLM_E_STATE (the
+ * descriptor), SLM_E_TRUNCATED, SLM_E_IO. */
 void *slm_zone_alloc(struct slm_zone *zone, size_t size_bytes, enum slm_status *status);
 void *slm_zone_calloc(struct slm_zone *zone, size_t size_bytes, enum slm_status *status);
 /* Fails as slm_slab_free and slm_zone_lock. */
@@ -341,14 +344,18 @@ enum slm_status slm_zone_grow(struct slm_zone *zone, size_t bytes, struct slm_er
 
 /*
  * Gives the memory of free pages back to the system, after a peak for example: empty spans become
- * free pages, and holes are punched in the zone's file. From then on pages are backed again before
- * they are handed out, in each process, if need be with the memory of other free pages: if there is
- * none either, an allocation finds none (SLM_E_NOMEM), and no access to an object raises SIGBUS. (A
- * read of what is freed can, on a full tmpfs: a reader without the lock that follows an old link.) In
- * such a zone an allocation of whole pages makes two system calls more, as does one that needs a new
- * span. *n_bytes (n_bytes may be NULL): what was
- * given back, by the system's account. POSIX, MEMFD and FILE zones. Takes the lock again and again,
- * each time for 64 free runs or 64 MiB at most.
+ * free pages, and holes are punched in the zone's file. *n_bytes (n_bytes may be NULL): what was given
+ * back, by the system's account. POSIX, MEMFD and FILE zones. Takes the lock again and again, each time
+ * for 64 free runs or 64 MiB at most.
+ * From then on pages are backed again before they are handed out, in each process, if need be with the
+ * memory of other free pages: if there is none either, an allocation finds none (SLM_E_NOMEM), and no
+ * access to an object raises SIGBUS. In such a zone an allocation of whole pages makes two system calls
+ * more, as does one that needs a new span. A process that cannot back pages for another reason, as one
+ * that closed the descriptor, gets that as the status of its allocations, and evicts nothing for them;
+ * slm_journal_alloc returns NULL.
+ * A read of what is freed can raise SIGBUS on a full tmpfs: a reader without the lock that follows an
+ * old link. Under slm_segment_guard_install it reads zeros, which hide the page from this handle for
+ * good: as after a cut, its next lock is SLM_E_TRUNCATED, and the process has to attach the zone again.
  * Fails, having given back *n_bytes: SLM_E_OPTION (ANONYMOUS, SYSV, or a file system that cannot),
  * SLM_E_READ_ONLY, SLM_E_LOCKED (a copy of the zone is being made), SLM_E_TIMEOUT (the lock was held for
  * SLM_ZONE_OPEN_MS), SLM_E_STATE (the descriptor), SLM_E_IO, and as slm_zone_timedlock.

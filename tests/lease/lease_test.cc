@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Leases: taken and given back, by workers that live, leave or die. */
 #include "tests/lease/fixture.h"
+#include "tests/segment/hooks.h"
 
 namespace {
 
@@ -337,6 +338,28 @@ TEST_F(Lease, BookIsMadeOnceAndFitsItsObject)
     EXPECT_EQ(slm_lease_join_locked(zone, more, nullptr, nullptr, &theirs), SLM_OK)
         << "a thread may be in two books";
     ASSERT_EQ(slm_journal_free(zone.journal(), more), SLM_OK);
+    commit();
+}
+
+TEST_F(Lease, PagesThatCannotBeBackedAreReportedAsTheReason)
+{
+    ASSERT_EQ(slm_zone_unlock(zone), SLM_OK);
+    ASSERT_EQ(slm_zone_trim(zone, nullptr, &zone.error), SLM_OK) << zone.error.text;
+    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+    {
+        KeepCalls keep;
+        slm_segment_sys.fallocate = [](int, int, off_t, off_t) {
+            errno = EIO;
+            return -1;
+        };
+        slm_status status = SLM_OK;
+        while ((status = take(&top->a)) == SLM_OK) {
+            commit();
+        }
+        EXPECT_EQ(status, SLM_E_IO);
+        commit();
+    }
+    EXPECT_EQ(take(&top->a), SLM_OK);
     commit();
 }
 

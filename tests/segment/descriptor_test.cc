@@ -61,6 +61,8 @@ class Data {
     int fd_;
 };
 
+struct slm_segment_place place; /* what a hook pretends that a descriptor leads to */
+
 enum class Loss { Closed, DataFile, Pipe, Folder, AnotherSegment };
 
 class Descriptor : public testing::TestWithParam<std::tuple<Kind, Loss>> {
@@ -161,6 +163,65 @@ TEST_P(Descriptor, ThatIsLostIsNotGivenAName)
     (void)close(fd);
 }
 
+TEST_P(Descriptor, ThatIsLostGetsNoSecondHandle)
+{
+    ASSERT_EQ(a_.create(options_.of(kind())), SLM_OK);
+    int fd = slm_segment_id(a_.segment);
+    lose(fd);
+    Handle b;
+    expect_refused(slm_segment_open_again(&b.segment, a_.segment, &error_), error_);
+    EXPECT_EQ(b.segment, nullptr);
+    data_.expect_unchanged();
+    (void)close(fd);
+}
+
+/* Between the comparison and the duplicate, another thread puts another file in its place. */
+TEST_P(Descriptor, ThatIsLostMeanwhileGetsNoSecondHandle)
+{
+    static int other_fd;
+    KeepCalls keep;
+    ASSERT_EQ(a_.create(options_.of(kind())), SLM_OK);
+    lose(slm_segment_id(a_.segment));
+    other_fd = slm_segment_id(a_.segment);
+    slm_segment_sys.fstat = [](int fd, struct stat *stat) {
+        int result = fd == other_fd ? 0 : fstat(fd, stat);
+        if (fd == other_fd) {
+            *stat = {};
+            stat->st_dev = static_cast<dev_t>(place.device);
+            stat->st_ino = static_cast<ino_t>(place.inode);
+        }
+        return result;
+    };
+    place = slm_segment_file_place(a_.segment);
+    Handle b;
+    expect_refused(slm_segment_open_again(&b.segment, a_.segment, &error_), error_);
+    EXPECT_EQ(b.segment, nullptr);
+    slm_segment_sys = keep.real;
+    data_.expect_unchanged();
+    (void)close(other_fd);
+}
+
+TEST(SegmentDescriptor, ASecondHandleHasKindLabelLengthAndRangeOfTheFirst)
+{
+    for (Kind kind : kFileKinds) {
+        Options options(4 * kPage, 16 * kPage);
+        Handle a, b;
+        ASSERT_EQ(a.create(options.of(kind)), SLM_OK);
+        ASSERT_EQ(slm_segment_open_again(&b.segment, a.segment, nullptr), SLM_OK);
+        EXPECT_EQ(slm_segment_get_kind(b.segment), kind);
+        EXPECT_STREQ(slm_segment_label(b.segment), slm_segment_label(a.segment));
+        EXPECT_EQ(b.bytes(), 4 * kPage);
+        EXPECT_EQ(slm_segment_max_bytes(b.segment), 16 * kPage);
+        b.base()[3 * kPage] = 7;
+        EXPECT_EQ(a.base()[3 * kPage], 7);
+        EXPECT_EQ(slm_segment_grow(b.segment, 8 * kPage, nullptr), SLM_OK);
+        EXPECT_EQ(slm_segment_refresh(a.segment, 8 * kPage, nullptr), SLM_OK);
+        b.detach();
+        EXPECT_EQ(slm_segment_verify(a.segment, nullptr), SLM_OK);
+        EXPECT_EQ(a.bytes(), 8 * kPage);
+    }
+}
+
 /* --- The standard streams --- */
 
 bool is_open(int fd)
@@ -188,22 +249,24 @@ TEST(SegmentDescriptor, NumbersOfTheStandardStreamsAreNeverKept)
     for (bool has_proc : {true, false}) {
         for (Kind kind : kFileKinds) {
             Options options;
-            EXPECT_EQ(in_child([&] {
-                          Handle a, b;
-                          if (!has_proc) {
-                              slm_segment_sys.stat = stat_without_proc;
-                          }
-                          for (int fd : {0, 1, 2}) {
-                              (void)close(fd);
-                          }
-                          bool made = a.create(options.of(kind)) == SLM_OK;
-                          bool attached = b.attach(options.to_attach(a.segment)) == SLM_OK;
-                          return first_wrong(
-                              {made, attached, is_kept(a), is_kept(b), !is_open(0), !is_open(1),
-                               !is_open(2),
-                               slm_segment_grow(b.segment, 8 * kPage, nullptr) == SLM_OK});
-                      }),
-                      0);
+            EXPECT_EQ(
+                in_child([&] {
+                    Handle a, b, c;
+                    if (!has_proc) {
+                        slm_segment_sys.stat = stat_without_proc;
+                    }
+                    for (int fd : {0, 1, 2}) {
+                        (void)close(fd);
+                    }
+                    bool made = a.create(options.of(kind)) == SLM_OK;
+                    bool attached = b.attach(options.to_attach(a.segment)) == SLM_OK;
+                    attached = attached &&
+                               slm_segment_open_again(&c.segment, a.segment, nullptr) == SLM_OK;
+                    return first_wrong({made, attached, is_kept(a), is_kept(b), is_kept(c),
+                                        !is_open(0), !is_open(1), !is_open(2),
+                                        slm_segment_grow(b.segment, 8 * kPage, nullptr) == SLM_OK});
+                }),
+                0);
         }
     }
 }

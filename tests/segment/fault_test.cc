@@ -272,6 +272,33 @@ TEST_P(EachFault, OfAttachLeavesNothing)
     EXPECT_EQ(slm_segment_verify(a.segment, nullptr), SLM_OK);
 }
 
+TEST_P(EachFault, OfASecondHandleLeavesNothing)
+{
+    if (!has_file(kind())) {
+        return; /* this kind has no descriptor */
+    }
+    Handle a, b;
+    slm_error error{};
+    ASSERT_EQ(a.create(options()), SLM_OK);
+    Traces before(options_);
+    unsigned n_failed = fail_each(
+        this->error(), [&] { return slm_segment_open_again(&b.segment, a.segment, &error); },
+        [&](slm_status status, unsigned at) {
+            SCOPED_TRACE(at);
+            EXPECT_EQ(status == SLM_OK, b.segment != nullptr);
+            if (status != SLM_OK) {
+                EXPECT_EQ(error.status, status);
+                expect_names_segment_and_errno(error, slm_segment_label(a.segment), kind(),
+                                               this->error(), at);
+            }
+            b.detach();
+            Traces after(options_);
+            EXPECT_TRUE(after == before) << describe(before) << "\nand now\n" << describe(after);
+        });
+    EXPECT_EQ(n_failed, less(8, 1));
+    EXPECT_EQ(slm_segment_verify(a.segment, nullptr), SLM_OK);
+}
+
 TEST_P(EachFault, OfGrowChangesNothing)
 {
     Handle a;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "tests/segment/hooks.h"
 #include "tests/table/fixture.h"
 
 namespace {
@@ -77,6 +78,44 @@ TEST_F(TableRoom, EntryThatNeverFitsIsRefusedBeforeAnythingIsEvicted)
     EXPECT_EQ(table->n_evicted, 1u);
     shape.value_bytes = 30000;
     EXPECT_NE(must_get("xx"), nullptr) << "this one fits";
+}
+
+/* In this process no page can be backed, though memory is there. */
+TEST_F(TableRoom, NothingIsEvictedWhereMemoryIsNotOut)
+{
+    for (unsigned i = 0; i < 100; i++) {
+        must_get("key " + std::to_string(i));
+    }
+    ASSERT_EQ(slm_zone_unlock(zone), SLM_OK);
+    ASSERT_EQ(slm_zone_trim(zone, nullptr, &zone.error), SLM_OK) << zone.error.text;
+    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+    std::vector<std::string> keys = by_use();
+    KeepCalls keep;
+    slm_segment_sys.fallocate = [](int, int, off_t, off_t) {
+        errno = EIO;
+        return -1;
+    };
+    for (size_t value_bytes : {size_t{200}, size_t{3000}, size_t{20000}}) {
+        for (bool keeps_all : {false, true}) {
+            shape.value_bytes = value_bytes;
+            shape.keeps_all = keeps_all;
+            EXPECT_EQ(get("new"), nullptr);
+            EXPECT_EQ(status, SLM_E_IO) << value_bytes;
+        }
+    }
+    shape.keeps_all = false;
+    shape.evict = [](slm_zone *, void *) {
+        ADD_FAILURE() << "evicts";
+        return false;
+    };
+    EXPECT_EQ(get("new"), nullptr);
+    EXPECT_EQ(status, SLM_E_IO);
+    EXPECT_EQ(by_use(), keys);
+    EXPECT_EQ(table->n_evicted, 0u);
+    slm_segment_sys = keep.real;
+    shape.evict = nullptr;
+    EXPECT_NE(must_get("new"), nullptr);
+    EXPECT_EQ(table->n_evicted, 0u);
 }
 
 TEST_F(TableRoom, TableThatKeepsAllRefusesAndKeepsAll)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Another process grows the zone while this one attaches or looks at it: at each yield point. */
 #include <functional>
+#include <linux/magic.h>
 
-#include "tests/zone/fixture.h"
+#include "tests/segment/hooks.h"
+#include "tests/zone/set_fixture.h"
 
 extern "C" {
 #include "allocator/base/yield.h"
@@ -92,6 +94,66 @@ TEST(ZoneGrowth, DuringTheCheckOfAReadOnlyHandleNeverLeadsPastItsMapping)
         EXPECT_TRUE(knows_only_what_is_mapped(reader)) << "point " << growth.at;
     });
     EXPECT_EQ(slm_zone_check_locked(reader), 0u) << "nothing changes any more";
+}
+
+/* A machine with less memory than the zone has after its growth, and a file on a disk. */
+class ZoneGrowthOnADisk : public testing::Test {
+  protected:
+    ZoneGrowthOnADisk()
+    {
+        slm_segment_sys.file_system = [](int, uint32_t *type) {
+            *type = EXT4_SUPER_MAGIC;
+            return 0;
+        };
+        slm_segment_sys.read_file = [](const char *path, char *text, size_t n_bytes) -> ssize_t {
+            const std::string memory = "MemTotal: 1024 kB\nSwapTotal: 0 kB\n";
+            return strcmp(path, "/proc/meminfo") != 0
+                       ? -1
+                       : static_cast<ssize_t>(memory.copy(text, n_bytes));
+        };
+    }
+    /* Grows the zone to that length in each way that there is; all return the same. */
+    void expect_of_growth_to(size_t bytes, slm_status expected, const char *text)
+    {
+        Zone zone;
+        slm_zone_options options = all.of(SLM_SEGMENT_FILE);
+        options.bytes = bytes;
+        EXPECT_EQ(slm_zone_open(&zone.zone, &options, nullptr, &zone.error), expected);
+        EXPECT_NE(strstr(zone.error.text, text), nullptr) << zone.error.text;
+        zone.detach();
+        Inits inits;
+        Set set;
+        options.bytes = bytes + kZoneBytes;
+        EXPECT_EQ(set.apply({inits.declare(options)}), expected);
+        EXPECT_NE(strstr(set.error.text, text), nullptr) << set.error.text;
+    }
+
+    KeepCalls keep;
+    ZoneOptions all{kZoneBytes, 8 * kZoneMaxBytes};
+};
+
+TEST_F(ZoneGrowthOnADisk, ByOpenOrAReloadIsNotLimitedByTheMemory)
+{
+    Zone zone;
+    ASSERT_EQ(zone.create(all.of(SLM_SEGMENT_FILE)), SLM_OK) << zone.error.text;
+    expect_of_growth_to(2 * kZoneMaxBytes, SLM_OK, "");
+    EXPECT_EQ(slm_zone_grow(zone, 3 * kZoneMaxBytes, &zone.error), SLM_OK) << zone.error.text;
+    EXPECT_EQ(check_alone(zone), 0u);
+}
+
+TEST_F(ZoneGrowthOnADisk, WithoutSpaceNamesThePath)
+{
+    Zone zone;
+    ASSERT_EQ(zone.create(all.of(SLM_SEGMENT_FILE)), SLM_OK) << zone.error.text;
+    slm_segment_sys.fallocate = [](int fd, int mode, off_t from, off_t n_bytes) {
+        errno = ENOSPC;
+        return from == 0 ? fallocate(fd, mode, from, n_bytes) : -1;
+    };
+    std::string text = "zone keys: " + all.path(SLM_SEGMENT_FILE) + ": cannot reserve the room";
+    expect_of_growth_to(2 * kZoneMaxBytes, SLM_E_SPACE, text.c_str());
+    EXPECT_EQ(zone.stats().bytes, kZoneBytes);
+    EXPECT_EQ(push_alone(zone, 1), SLM_OK);
+    EXPECT_EQ(check_alone(zone), 0u);
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory of free pages is given back to the system, and taken again before it is handed out. */
 #include <algorithm>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@ namespace {
 using namespace slm_test;
 
 constexpr size_t kBytes = size_t{4} << 20;
+constexpr size_t kMaxBytes = size_t{6} << 20;
 constexpr size_t kLarge = size_t{1} << 20;
 constexpr unsigned kLinks = 100;
 
@@ -98,7 +100,7 @@ class ZoneTrim : public testing::TestWithParam<Kind> {
         return slm_zone_trim(zone, &n_bytes, &error);
     }
 
-    ZoneOptions all{kBytes, kBytes};
+    ZoneOptions all{kBytes, kMaxBytes};
     Zone zone, other;
     Numbers content;
     void *kept = nullptr;
@@ -144,6 +146,105 @@ TEST_P(ZoneTrim, AnAllocationIsRefusedWhileTheSystemHasNoMemory)
     expect_usable();
 }
 
+/* Counts its calls, and has nothing to evict. */
+bool evict_nothing(slm_zone *, void *data)
+{
+    ++*static_cast<unsigned *>(data);
+    return false;
+}
+
+/* A large object; evict_nothing was called so often. */
+slm_status alloc_evicting(slm_zone *zone, unsigned *n_evictions)
+{
+    slm_status status = slm_zone_lock(zone);
+    *n_evictions = 0;
+    if (status == SLM_OK) {
+        (void)slm_zone_alloc_evicting_locked(zone, kLarge, evict_nothing, n_evictions, &status);
+        slm_zone_abort_locked(zone);
+        EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
+    }
+    return status;
+}
+
+TEST_P(ZoneTrim, AnAllocationWithoutTheDescriptorSaysSoAndEvictsNothing)
+{
+    ASSERT_EQ(trim(), SLM_OK) << error.text;
+    EXPECT_EQ(in_child([&] {
+                  slm_status status[3];
+                  unsigned n_evictions = 0;
+                  (void)close(slm_segment_id(slm_zone_segment(zone)));
+                  bool has_none = slm_zone_alloc(zone, kLarge, &status[0]) == nullptr &&
+                                  slm_zone_calloc(zone, kLarge, &status[1]) == nullptr &&
+                                  slm_zone_alloc(zone, 2 * kBytes, &status[2]) == nullptr;
+                  return first_wrong(
+                      {has_none, status[0] == SLM_E_STATE, status[1] == SLM_E_STATE,
+                       status[2] == SLM_E_NOMEM, alloc_evicting(zone, &n_evictions) == SLM_E_STATE,
+                       n_evictions == 0, push_alone(zone, 5) == SLM_OK, check_alone(zone) == 0});
+              }),
+              0);
+    content.insert(content.begin(), 5);
+    expect_usable();
+}
+
+/* The reason is that of the last allocation, not of one before. */
+TEST_P(ZoneTrim, AnAllocationThatLacksSpaceEvictsAlsoAfterAnotherFailure)
+{
+    ASSERT_EQ(trim(), SLM_OK) << error.text;
+    KeepCalls keep;
+    unsigned n_evictions = 0;
+    slm_segment_sys.fallocate = [](int, int, off_t, off_t) {
+        errno = EIO;
+        return -1;
+    };
+    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+    EXPECT_EQ(slm_journal_alloc(zone.journal(), kLarge), nullptr);
+    ASSERT_EQ(slm_zone_unlock(zone), SLM_OK);
+    slm_status status = SLM_OK;
+    EXPECT_EQ(slm_zone_alloc(zone, 2 * kBytes, &status), nullptr);
+    EXPECT_EQ(status, SLM_E_NOMEM);
+    EXPECT_EQ(alloc_evicting(zone, &n_evictions), SLM_E_IO);
+    EXPECT_EQ(n_evictions, 0u);
+    slm_segment_sys.fallocate = refuse_to_back;
+    EXPECT_EQ(alloc_evicting(zone, &n_evictions), SLM_E_NOMEM);
+    EXPECT_EQ(n_evictions, 1u);
+    slm_segment_sys = keep.real;
+    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+    EXPECT_NE(slm_journal_alloc(zone.journal(), kLarge), nullptr);
+    slm_zone_abort_locked(zone);
+    ASSERT_EQ(slm_zone_unlock(zone), SLM_OK);
+    expect_usable();
+}
+
+TEST_P(ZoneTrim, ALimitOfTheFilesLengthDoesNotApplyToPagesWithinIt)
+{
+    ASSERT_EQ(trim(), SLM_OK) << error.text;
+    EXPECT_EQ(in_child([&] {
+                  struct rlimit limit = {kLarge, kLarge};
+                  (void)signal(SIGXFSZ, SIG_DFL);
+                  if (setrlimit(RLIMIT_FSIZE, &limit) != 0) {
+                      return 1;
+                  }
+                  void *p = fill(zone);
+                  return first_wrong({p != nullptr, slm_zone_free(zone, p) == SLM_OK,
+                                      slm_zone_grow(zone, kMaxBytes, &error) == SLM_E_SPACE,
+                                      check_alone(zone) == 0});
+              }),
+              0);
+    expect_usable();
+}
+
+TEST_P(ZoneTrim, AnAllocationInAFileThatWasCutSaysSo)
+{
+    ASSERT_EQ(trim(), SLM_OK) << error.text;
+    int fd = slm_segment_id(slm_zone_segment(zone));
+    ASSERT_EQ(ftruncate(fd, 2 * kLarge), 0);
+    slm_status status = SLM_OK;
+    EXPECT_EQ(slm_zone_alloc(zone, kLarge + kLarge / 2, &status), nullptr);
+    EXPECT_EQ(status, SLM_E_TRUNCATED);
+    ASSERT_EQ(ftruncate(fd, kBytes), 0);
+    EXPECT_EQ(check_alone(zone), 0u);
+}
+
 TEST_P(ZoneTrim, AnAttachFillsNoHolesUnlessTheFileIsAnother)
 {
     ASSERT_EQ(trim(), SLM_OK) << error.text;
@@ -173,6 +274,36 @@ TEST_P(ZoneTrim, AnAttachFillsTheHolesOfAFileThatTookTheNumberOfTheTrimmedOne)
     ASSERT_EQ(again.attach(all.to_attach(zone)), SLM_OK) << again.error.text;
     EXPECT_GE(backed(), kBytes);
     expect_content();
+}
+
+TEST_P(ZoneTrim, GrowthByOpenOrAReloadFillsNoHoles)
+{
+    constexpr size_t kMore = 64 * 1024;
+    if (GetParam() != SLM_SEGMENT_MEMFD) {
+        ASSERT_EQ(trim(), SLM_OK) << error.text;
+        uint64_t trimmed = backed();
+        slm_zone_options options = all.of(GetParam());
+        options.bytes += kMore;
+        Zone again;
+        ASSERT_EQ(slm_zone_open(&again.zone, &options, nullptr, &error), SLM_OK) << error.text;
+        EXPECT_EQ(again.stats().bytes, kBytes + kMore);
+        EXPECT_LT(backed(), trimmed + kLarge);
+        expect_content();
+    }
+    ZoneOptions others{kBytes, kMaxBytes};
+    slm_zone_options declared = others.of(GetParam());
+    Inits inits;
+    Set set;
+    ASSERT_EQ(set.apply({inits.declare(declared)}), SLM_OK) << set.error.text;
+    ASSERT_EQ(slm_zone_trim(set["keys"], &n_bytes, &error), SLM_OK) << error.text;
+    int fd = slm_segment_id(slm_zone_segment(set["keys"]));
+    uint64_t trimmed = backed_bytes(fd);
+    EXPECT_LT(trimmed, kLarge);
+    declared.bytes += kMore;
+    ASSERT_EQ(set.apply({inits.declare(declared)}), SLM_OK) << set.error.text;
+    EXPECT_LT(backed_bytes(fd), trimmed + kLarge);
+    EXPECT_NE(fill(set["keys"]), nullptr);
+    EXPECT_EQ(check_alone(set["keys"]), 0u);
 }
 
 TEST_P(ZoneTrim, ACopyHasAllMemoryAgainAndExcludesATrim)

@@ -366,8 +366,7 @@ static enum slm_status check_length(const struct slm_segment *segment, struct sl
     (void)slm_error_clear(error);
     if (slm_segment_was_mended(segment)) {
         return slm_error_set(error, SLM_E_TRUNCATED, 0,
-                             "%s: it was cut, or its file system had no memory for a hole, and that "
-                             "was touched since",
+                             "%s: a page that was touched is cut off, or a hole without memory",
                              segment->label);
     }
     return has_file(segment->kind) ? slm_segment_file_size(segment, &size_bytes, error) : SLM_OK;

@@ -249,8 +249,8 @@ enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error);
 /*
  * Takes the lock, maps what other processes added, and repairs what a dead holder left. SLM_OK: the
  * caller holds it. Fails, taking nothing: SLM_E_HELD (the caller holds it already), SLM_E_BROKEN,
- * SLM_E_READ_ONLY, SLM_E_VERSION (see Content), SLM_E_TRUNCATED (the zone was cut; see slm_zone_trim), SLM_E_NOMEM (no
- * addresses for what was added), SLM_E_REPLACED (the content was moved: see Moving; as
+ * SLM_E_READ_ONLY, SLM_E_VERSION (see Content), SLM_E_TRUNCATED (the zone was cut; see also
+ * slm_zone_trim), SLM_E_NOMEM (no addresses for what was added), SLM_E_REPLACED (the content was moved: see Moving; as
  * slm_lock_lock), SLM_E_STATE (the descriptor, after a death in a move; as slm_lock_lock), SLM_E_IO
  * (as slm_lock_lock); trylock: SLM_E_LOCKED; timedlock: SLM_E_TIMEOUT. Cost: that of slm_lock_lock;
  * a repair costs as slm_journal_recover.

@@ -2,6 +2,7 @@
 /* Passing a zone on to the program that exec starts in this process. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,7 +123,10 @@ enum slm_status slm_zone_import(struct slm_zone **out, const char *text,
     }
     enum slm_status status = slm_zone_attach(out, &whole, error);
     if (status == SLM_OK && whole.segment.kind == SLM_SEGMENT_MEMFD) {
-        close(whole.segment.id);
+        int cancel;
+        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+        (void)close(whole.segment.id);
+        (void)pthread_setcancelstate(cancel, NULL);
     }
     return status;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening a zone that exists, or making it: one call. */
+#include <pthread.h>
+
 #include "allocator/lock/system.h"
 #include "allocator/segment/for_zone.h"
 #include "allocator/zone/handle.h"
@@ -201,8 +203,12 @@ enum slm_status slm_zone_open(struct slm_zone **out, const struct slm_zone_optio
     if (status != SLM_OK) {
         return status;
     }
+    /* A callback of a cancelled thread would keep the lock, and the handles. */
+    int cancel;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     status = slm_zone_has_name(options->segment.kind) ? open_or_make(out, options, &is_made, error)
                                                       : slm_zone_create(out, options, error);
+    (void)pthread_setcancelstate(cancel, NULL);
     if (status == SLM_OK && is_new != NULL) {
         *is_new = is_made;
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reloading: makes what is declared, as a whole or not at all. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -530,21 +531,11 @@ static enum slm_status apply_to(struct slm_zone_set *set,
     return status;
 }
 
-enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
-                                   const struct slm_zone_declaration *declarations, size_t n,
-                                   struct slm_error *error)
+static enum slm_status apply_checked(struct slm_zone_set *set,
+                                     const struct slm_zone_declaration *declarations, size_t n,
+                                     struct slm_error *error)
 {
-    slm_error_clear(error);
-    if (set == NULL || (declarations == NULL && n > 0)) {
-        return slm_error_set(error, SLM_E_NULL, 0, "no set, or no declarations");
-    }
-    if (set->applier == getpid()) {
-        return slm_error_set(error, SLM_E_STATE, 0, "the set is being applied already");
-    }
-    enum slm_status status = check_declarations(declarations, n, error);
-    if (status != SLM_OK) {
-        return status;
-    }
+    enum slm_status status = SLM_OK;
     struct slm_zone **zones = calloc(n + 1, sizeof(struct slm_zone *));
     struct candidate *candidates = calloc(n + 1, sizeof *candidates);
     struct candidate **ordered = calloc(n + 1, sizeof *ordered);
@@ -560,5 +551,28 @@ enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
     }
     free(candidates);
     free(ordered);
+    return status;
+}
+
+/* Callbacks may be cancellation points. Cancelled in one, the thread would keep the locks, the new
+ * zones and the mark that it applies the set. */
+enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
+                                   const struct slm_zone_declaration *declarations, size_t n,
+                                   struct slm_error *error)
+{
+    slm_error_clear(error);
+    if (set == NULL || (declarations == NULL && n > 0)) {
+        return slm_error_set(error, SLM_E_NULL, 0, "no set, or no declarations");
+    }
+    if (set->applier == getpid()) {
+        return slm_error_set(error, SLM_E_STATE, 0, "the set is being applied already");
+    }
+    enum slm_status status = check_declarations(declarations, n, error);
+    if (status == SLM_OK) {
+        int cancel;
+        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+        status = apply_checked(set, declarations, n, error);
+        (void)pthread_setcancelstate(cancel, NULL);
+    }
     return status;
 }

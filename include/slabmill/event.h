@@ -22,7 +22,8 @@ extern "C" {
  *          The listener runs in the thread of the lock call or unlock call, at any time in several
  *          threads. It may make any call, also for that lock. A thread that holds a second lock
  *          holds it while the listener runs. In a signal handler that locks, the listener runs in
- *          the handler.
+ *          the handler. Cancellation: no call is a cancellation point, and the listener runs with
+ *          cancellation disabled.
  * Cost     Nothing is looked for without a listener, and nothing on the fast path of a lock. An
  *          event makes one unlock take its slow path.
  * Limits   At most SLM_EVENTS_MAX events of one hold; later ones are dropped.

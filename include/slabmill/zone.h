@@ -71,7 +71,10 @@ extern "C" {
  *          move of the zone, or the next open with such a callback, removes it.
  * Safety   Threads and processes may make any call. _locked calls and the journal need the zone's
  *          lock, which the caller holds. One handle a process; a child of fork uses the inherited
- *          one. Signals: no call is for handlers.
+ *          one. Signals: no call is for handlers. Cancellation: no call is a cancellation point, and
+ *          upgrade, move and check_content run with cancellation disabled. The others are the
+ *          caller's own: a thread that is cancelled in report has nothing of the zone, and one in
+ *          evict holds the lock, as a thread that ends there does.
  * Failure  Error texts name the zone or its segment, the option and the limit. A zone that cannot
  *          be repaired answers every lock with SLM_E_BROKEN; slm_zone_check_locked and `slabmill
  *          inspect` show what is wrong with it. A read-only handle cannot lock: calls that lock,

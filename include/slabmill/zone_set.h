@@ -54,7 +54,9 @@ extern "C" {
  *          I/O that may take long. No callback forks, ends its thread, or leaves by longjmp. If
  *          another process makes a zone of that name while apply makes its own, apply begins again
  *          with the other one, and the callbacks run again.
- * Safety   One thread at a time, in the master.
+ * Safety   One thread at a time, in the master. Cancellation: no call is a cancellation point. Apply
+ *          disables it while callbacks run, so a thread that is cancelled meanwhile ends at its next
+ *          cancellation point after the call. Signals: no call is for handlers.
  * Failure  NULL: as status.h says. A growth that fails after its backing was taken gives the
  *          backing back. If another process holds the zone's lock then, the backing stays, and the
  *          next growth takes it.

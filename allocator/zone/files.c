@@ -29,7 +29,7 @@ struct place {
 static bool write_path(struct place *place, const struct slm_zone_options *options, enum use use)
 {
     const struct slm_segment_options *segment = &options->segment;
-    const char *name = segment->name != NULL ? segment->name : options->name;
+    const char *name = zone_declared_segment_name(options);
     const char *folder = "";
     if (use == LOCK) {
         name = options->lock_kind == SLM_LOCK_FILE ? options->lock_path : NULL;

@@ -66,6 +66,16 @@ static inline bool zone_is_held(const struct slm_zone *zone)
     return SLM_LIKELY(zone_is_plainly_held(zone)) || slm_lock_is_mine(zone->lock);
 }
 
+/* The name of the segment that the options ask for. Only a segment whose name is no path has the
+ * zone's name if it has none of its own. NULL: a FILE without a path, which
+ * slm_zone_check_options refuses. */
+static inline const char *zone_declared_segment_name(const struct slm_zone_options *options)
+{
+    const struct slm_segment_options *segment = &options->segment;
+    bool lends_name = segment->name == NULL && segment->kind != SLM_SEGMENT_FILE;
+    return lends_name ? options->name : segment->name;
+}
+
 /* Whether segments of the kind have a name, under which they stay when all their users are gone. */
 static inline bool slm_zone_has_name(enum slm_segment_kind kind)
 {

@@ -16,7 +16,7 @@ enum slm_status slm_zone_attach_declared(struct slm_zone **out,
     const struct slm_segment_options *segment = &options->segment;
     struct slm_zone_attach_options attach = {
         .segment = {.kind = segment->kind,
-                    .name = segment->name != NULL ? segment->name : options->name,
+                    .name = zone_declared_segment_name(options),
                     .mode = segment->mode,
                     .guard = segment->guard,
                     .dump_core = segment->dump_core},

@@ -154,10 +154,11 @@ struct slm_zone_options {
 
 /*
  * Makes a new zone. All options are compared with their limits first.
- * Fails, leaving nothing, *out NULL: SLM_E_NAME (name or tag empty or too long), SLM_E_SIZE (bytes,
- * max_bytes, or the journal or the slab's metadata do not fit in bytes: then the text names the
- * smallest bytes that will do, if max_bytes allows any), SLM_E_OPTION, SLM_E_DUPLICATE (lock_path is
- * the segment's file), and as slm_segment_create and slm_lock_attach.
+ * Fails, leaving nothing but perhaps the lock file (see slm_lock_options), *out NULL: SLM_E_NAME (name
+ * empty, name or tag too long, a FILE without a path), SLM_E_SIZE (bytes, max_bytes, or the journal or
+ * the slab's metadata do not fit in bytes: then the text names the smallest bytes that will do, if
+ * max_bytes allows any), SLM_E_OPTION, SLM_E_DUPLICATE (lock_path is the segment's file), and as
+ * slm_segment_create and slm_lock_attach.
  * Cost O(bytes) where the system has to reserve them.
  */
 enum slm_status slm_zone_create(struct slm_zone **out, const struct slm_zone_options *options,

@@ -35,16 +35,6 @@ enum slm_status slm_zone_attach_declared(struct slm_zone **out,
     return slm_zone_error_of(options->name, status, error);
 }
 
-enum slm_status slm_zone_check_name(const struct slm_zone *zone, struct slm_error *error)
-{
-    struct slm_error why;
-    enum slm_status status = slm_segment_verify(zone->segment, &why);
-    return status == SLM_E_MISSING || status == SLM_E_REPLACED
-               ? slm_error_set(error, status, why.os_errno, "zone %s: %s", zone->fixed.name,
-                               why.text)
-               : SLM_OK;
-}
-
 /* Ends the transaction that slm_zone_upgrade_locked made, and the growth. */
 static enum slm_status adapt_locked(struct slm_zone *zone, const struct slm_zone_options *options,
                                     struct slm_error *error)

@@ -16,18 +16,10 @@ static bool has_segment_name(const struct slm_zone *zone,
                              const struct slm_zone_declaration *declaration)
 {
     const struct slm_segment_options *segment = &declaration->options.segment;
-    const char *name = segment->name != NULL ? segment->name : declaration->options.name;
     return !slm_zone_has_name(segment->kind) ||
            slm_segment_get_kind(zone->segment) != segment->kind ||
-           strcmp(slm_zone_segment_name(zone), name) == 0;
-}
-
-/* A name that is gone, or leads to another file, is found no more by the next start. A relative
- * path cannot be judged: the working folder may be another one now. */
-static enum slm_status check_name(const struct slm_zone *zone, struct slm_error *error)
-{
-    bool can_be_judged = slm_zone_is_named(zone) && slm_segment_label(zone->segment)[0] == '/';
-    return can_be_judged ? slm_zone_check_name(zone, error) : SLM_OK;
+           strcmp(slm_zone_segment_name(zone), zone_declared_segment_name(&declaration->options)) ==
+               0;
 }
 
 /* Of that name, if there was one before. */
@@ -78,7 +70,7 @@ static enum slm_status take_reused(const struct slm_zone_set *set, struct candid
         status = slm_zone_match_lock_file(zone, options, error);
     }
     if (status == SLM_OK) {
-        status = check_name(zone, error);
+        status = slm_zone_find_lost_name(zone, error); /* the next start would not find it */
     }
     if (status == SLM_OK) {
         status = check_server(set, candidate, error); /* and again under the lock */
@@ -370,7 +362,7 @@ static enum slm_status move_candidate(const struct slm_zone_set *set, struct can
 {
     enum slm_status status = check_server(set, candidate, error);
     if (status == SLM_OK) {
-        status = slm_zone_check_name(candidate->from, error); /* of a relative path too */
+        status = slm_zone_check_name(candidate->from, error); /* the path is used */
         candidate->is_overtaken = candidate->is_found && status != SLM_OK;
     }
     if (status == SLM_OK) {

@@ -26,7 +26,10 @@ extern "C" {
  *          cancellation disabled.
  * Cost     Nothing is looked for without a listener, and nothing on the fast path of a lock. An
  *          event makes one unlock take its slow path.
- * Limits   At most SLM_EVENTS_MAX events of one hold; later ones are dropped.
+ * Limits   At most SLM_EVENTS_MAX events of one hold; later ones are dropped. NAME_LOST is not
+ *          reported where the process cannot know it: the path leads to another folder than when the
+ *          process opened the zone (after a chroot, in another mount namespace, a relative path from
+ *          another working folder), and the file still has a name.
  */
 #define SLM_EVENTS_MAX       4u    /* of one hold; see Limits */
 #define SLM_EVENT_HELD_MS    1000u /* how long a waiter waits before it reports the holder */
@@ -39,7 +42,8 @@ enum slm_event_kind {
     SLM_EVENT_HELD_LONG,  /* a waiter has waited for SLM_EVENT_HELD_MS; once for each wait */
     SLM_EVENT_REPAIRED,   /* a zone was repaired after that */
     SLM_EVENT_REFUSED,    /* a zone refused a lock; again only when the reason changes */
-    SLM_EVENT_NAME_LOST,  /* a repaired zone's name was removed, or leads to another file */
+    SLM_EVENT_NAME_LOST,  /* a repaired zone's name was removed, or leads to another file; see
+                             Limits */
 };
 
 /* What a listener gets. */

@@ -98,17 +98,18 @@ enum slm_status slm_zone_set_limit_wait(struct slm_zone_set *set, unsigned timeo
 enum slm_status slm_zone_set_share(struct slm_zone_set *set, bool is_shared);
 
 /*
- * Makes the set what is declared. Fails, changing nothing: SLM_E_DUPLICATE (two zones have one
- * name, one segment or one lock file, or one has the other's, however the paths are written),
- * SLM_E_NAME, SLM_E_OPTION, SLM_E_SIZE and SLM_E_VERSION (the zone exists and cannot become what is
- * declared),
- * SLM_E_MISSING and SLM_E_REPLACED (the name of a POSIX or FILE zone of the set was removed, or
- * leads to another file; a relative path is not looked at), SLM_E_EXISTS (no_reuse, and a POSIX or
- * FILE segment of that name exists: the new zone needs another segment name), SLM_E_FULL (a
- * callback's transaction), SLM_E_OWNER (a callback unlocked a zone), SLM_E_STATE (a callback of the
- * set calls it), SLM_E_LOCKED (another server has the zone), SLM_E_TIMEOUT (a lock was
- * held for too long), as slm_zone_create, slm_zone_grow and slm_zone_lock, and with the result of a
- * callback. The error text names the zone.
+ * Makes the set what is declared. Fails, changing nothing, but perhaps leaving a lock file (see
+ * slm_lock_options): SLM_E_DUPLICATE (two zones have one name, one segment or one lock file, or one
+ * has the other's, however the paths are written), SLM_E_NAME, SLM_E_OPTION, SLM_E_SIZE and
+ * SLM_E_VERSION (the zone exists and cannot become what is declared), SLM_E_MISSING and
+ * SLM_E_REPLACED (the name of a POSIX or FILE zone of the set was removed, or leads to another file.
+ * If its path leads to another folder than when the handle was made, only a move is refused, and a
+ * zone whose file has no name at all), SLM_E_EXISTS (no_reuse, and a POSIX or FILE segment of that
+ * name exists: the new zone needs another segment name), SLM_E_FULL (a callback's transaction),
+ * SLM_E_OWNER (a callback unlocked a zone), SLM_E_STATE (a callback of the set calls it),
+ * SLM_E_LOCKED (another server has the zone), SLM_E_TIMEOUT (a lock was held for too long), as
+ * slm_zone_create, slm_zone_grow and slm_zone_lock, and with the result of a callback. The error text
+ * names the zone.
  */
 enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
                                    const struct slm_zone_declaration *declarations, size_t n,

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "allocator/segment/for_zone.h"
 #include "allocator/zone/handle.h"
 #include <slabmill/zone_set.h>
 
@@ -39,6 +40,19 @@ static enum slm_status keep_over_exec(const struct slm_zone *zone, struct slm_er
                                slm_zone_name(zone), fd, strerror(errno));
 }
 
+/* Whether the new program will find the zone by what the text says. */
+static enum slm_status prepare_form(const struct form *form, const struct slm_zone *zone,
+                                    struct slm_error *error)
+{
+    if (form->kind == SLM_SEGMENT_MEMFD) {
+        return keep_over_exec(zone, error);
+    }
+    return form->by_name
+               ? slm_zone_error_of(slm_zone_name(zone),
+                                   slm_segment_check_own_name(zone->segment, error), error)
+               : SLM_OK;
+}
+
 static enum slm_status write_form(const struct form *form, const struct slm_zone *zone, char *text,
                                   struct slm_error *error)
 {
@@ -68,8 +82,7 @@ enum slm_status slm_zone_export(struct slm_zone *zone, char text[SLM_ZONE_EXPORT
     const struct slm_segment *segment = zone->segment;
     for (unsigned i = 0; i < N_FORMS; i++) {
         if (forms[i].kind == slm_segment_get_kind(segment)) {
-            enum slm_status status =
-                forms[i].kind == SLM_SEGMENT_MEMFD ? keep_over_exec(zone, error) : SLM_OK;
+            enum slm_status status = prepare_form(&forms[i], zone, error);
             return status == SLM_OK ? write_form(&forms[i], zone, text, error) : status;
         }
     }

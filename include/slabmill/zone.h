@@ -253,9 +253,11 @@ enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error);
  * caller holds it. Fails, taking nothing: SLM_E_HELD (the caller holds it already), SLM_E_BROKEN,
  * SLM_E_READ_ONLY, SLM_E_VERSION (see Content), SLM_E_TRUNCATED (the zone was cut), SLM_E_NOMEM (no
  * addresses for what was added), SLM_E_REPLACED (the content was moved: see Moving; as
- * slm_lock_lock), SLM_E_STATE (the descriptor, after a death in a move; as slm_lock_lock), SLM_E_IO
- * (as slm_lock_lock); trylock: SLM_E_LOCKED; timedlock: SLM_E_TIMEOUT. Cost: that of slm_lock_lock;
- * a repair costs as slm_journal_recover.
+ * slm_lock_lock), SLM_E_STATE (the descriptor was closed or is another file now, and another process
+ * has grown the zone, or died in a move; as slm_lock_lock), SLM_E_IO (what was added cannot be looked
+ * at; the disk does not take the note that a clean zone is in use; as slm_lock_lock); trylock:
+ * SLM_E_LOCKED; timedlock: SLM_E_TIMEOUT. Cost: that of slm_lock_lock; a repair costs as
+ * slm_journal_recover.
  */
 SLM_MUST_USE enum slm_status slm_zone_lock(struct slm_zone *zone);
 SLM_MUST_USE enum slm_status slm_zone_trylock(struct slm_zone *zone);

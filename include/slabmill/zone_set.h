@@ -137,8 +137,13 @@ void slm_zone_set_destroy(struct slm_zone_set *set);
  * Writes a text, for the environment, from which the program that exec starts in this process
  * attaches the zone: "memfd:5", "posix:name", "file:path", "sysv:12". From then on the descriptor
  * of a MEMFD segment stays open over exec. A SYSV segment lives only while another process has it.
+ * A path is written as the zone was opened by it, so the program that attaches has the same root, and
+ * for a relative path the same working folder.
  * Fails, with an empty text: SLM_E_OPTION (an ANONYMOUS segment cannot be passed on), SLM_E_SIZE
- * (the path is too long), SLM_E_IO.
+ * (the path is too long), SLM_E_MISSING and SLM_E_REPLACED (the name of a POSIX or FILE segment, as
+ * this process sees it now, leads to no file or to another one), SLM_E_ACCESS (the folder),
+ * SLM_E_STATE (the descriptor of a MEMFD segment was closed, or is another file now),
+ * SLM_E_TRUNCATED (a MEMFD segment was cut), SLM_E_IO. Cost O(1): up to three system calls.
  */
 enum slm_status slm_zone_export(struct slm_zone *zone, char text[SLM_ZONE_EXPORT_BYTES],
                                 struct slm_error *error);

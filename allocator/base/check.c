@@ -2,6 +2,7 @@
 /* The message and the end of a process whose allocator state is broken. */
 #include "allocator/base/check.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,8 +25,11 @@ static void write_number(unsigned number)
     write_text(digits + at);
 }
 
+/* A cancelled thread would end in write(), and the process would go on with the broken state. */
 static void write_broken(const char *kind, const char *where)
 {
+    int cancel;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     write_text("slabmill: broken ");
     write_text(kind);
     write_text(" in ");

@@ -5,6 +5,7 @@
 #endif
 #include "allocator/pool/layout.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 /* Argument of the handler of files. */
@@ -153,6 +154,15 @@ static void end_busy(struct slm_pool *pool, const struct slm_pool *end)
     }
 }
 
+/* It may close a file: a thread that was cancelled there would leave the pool busy. */
+static void run_handler(slm_pool_handler handler, void *data)
+{
+    int cancel;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    handler(data);
+    (void)pthread_setcancelstate(cancel, NULL);
+}
+
 void slm_pool_cleanup_run_all(struct slm_pool *pool)
 {
     struct slm_pool_rest *rest = pool->rest;
@@ -161,7 +171,7 @@ void slm_pool_cleanup_run_all(struct slm_pool *pool)
         struct slm_pool_cleanup *cleanup = rest->cleanups;
         slm_pool_handler handler = cleanup->handler;
         slm_pool_cleanup_unlink(pool, cleanup);
-        handler(cleanup->data);
+        run_handler(handler, cleanup->data);
     }
     end_busy(pool, end);
 }
@@ -242,7 +252,7 @@ enum slm_status slm_pool_cleanup_run_file(struct slm_pool *pool, int fd)
     for (; cleanup != NULL; cleanup = cleanup->next) {
         if (cleanup->handler == finish_file && ((struct file *)cleanup->data)->fd == fd) {
             slm_pool_cleanup_unlink(pool, cleanup);
-            finish_file(cleanup->data);
+            run_handler(finish_file, cleanup->data);
             SLM_CHECK_ALL(slm_pool_check(pool));
             return SLM_OK;
         }

@@ -5,6 +5,7 @@
 #endif
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -192,24 +193,36 @@ static enum slm_status list_files(const char *path, const struct visitor *visito
     return list_folder(path, path, visitor, error);
 }
 
+static enum slm_status list_kind(const struct slm_segment_options *options,
+                                 const struct visitor *visitor, struct slm_error *error)
+{
+    switch (options->kind) {
+    case SLM_SEGMENT_POSIX:
+        return list_folder(SLM_SEGMENT_POSIX_FOLDER, NULL, visitor, error);
+    case SLM_SEGMENT_FILE:
+        return list_files(options->name, visitor, error);
+    case SLM_SEGMENT_SYSV:
+        return list_sysv(visitor, error);
+    default:
+        return slm_error_set(error, SLM_E_OPTION, 0, "segments of kind %u cannot be listed",
+                             (unsigned)options->kind);
+    }
+}
+
+/* A visitor prints, which is a cancellation point. Cancelled in it, the thread would keep the folder
+ * open. */
 enum slm_status slm_segment_list(const struct slm_segment_options *options,
                                  bool (*visit)(void *data, const struct slm_segment_entry *entry),
                                  void *data, struct slm_error *error)
 {
     struct visitor visitor = {visit, data};
+    int cancel;
     (void)slm_error_clear(error);
     if (options == NULL || visit == NULL) {
         return slm_error_set(error, SLM_E_NULL, 0, "no options, or no visitor");
     }
-    switch (options->kind) {
-    case SLM_SEGMENT_POSIX:
-        return list_folder(SLM_SEGMENT_POSIX_FOLDER, NULL, &visitor, error);
-    case SLM_SEGMENT_FILE:
-        return list_files(options->name, &visitor, error);
-    case SLM_SEGMENT_SYSV:
-        return list_sysv(&visitor, error);
-    default:
-        return slm_error_set(error, SLM_E_OPTION, 0, "segments of kind %u cannot be listed",
-                             (unsigned)options->kind);
-    }
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    enum slm_status status = list_kind(options, &visitor, error);
+    (void)pthread_setcancelstate(cancel, NULL);
+    return status;
 }

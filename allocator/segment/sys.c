@@ -213,6 +213,28 @@ static void sys_nap(void)
     (void)result;
 }
 
+/* They open, read and close a descriptor: with musl they are cancellation points. */
+static DIR *sys_opendir(const char *path)
+{
+    DIR *folder;
+    UNCANCELLED(folder, opendir(path));
+    return folder;
+}
+
+static struct dirent *sys_readdir(DIR *folder)
+{
+    struct dirent *found;
+    UNCANCELLED(found, readdir(folder));
+    return found;
+}
+
+static int sys_closedir(DIR *folder)
+{
+    int result;
+    UNCANCELLED(result, closedir(folder));
+    return result;
+}
+
 static int sys_lstat_in(DIR *folder, const char *name, struct stat *stat)
 {
     return fstatat(dirfd(folder), name, stat, AT_SYMLINK_NOFOLLOW);
@@ -256,9 +278,9 @@ struct slm_segment_calls slm_segment_sys = {
     .shmget = shmget,
     .shmat = shmat,
     .shmctl = shmctl,
-    .opendir = opendir,
-    .readdir = readdir,
-    .closedir = closedir,
+    .opendir = sys_opendir,
+    .readdir = sys_readdir,
+    .closedir = sys_closedir,
     .lstat_in = sys_lstat_in,
     .sigaction = sigaction,
 };

@@ -5,6 +5,7 @@
 #endif
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -249,7 +250,10 @@ static enum slm_status attach_once(struct slm_zone **out,
 static void pause_between_tries(unsigned n_tries)
 {
     struct timespec pause = {0, (long)(1 + ((unsigned)getpid() + n_tries * 7) % 10) * 1000000};
+    int cancel;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     (void)nanosleep(&pause, NULL);
+    (void)pthread_setcancelstate(cancel, NULL);
 }
 
 enum slm_status slm_zone_attach(struct slm_zone **out,

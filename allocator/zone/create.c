@@ -113,9 +113,7 @@ static enum slm_status create_segment(struct slm_zone *zone, const struct slm_zo
     segment.bytes = options->bytes;
     segment.max_bytes = options->max_bytes;
     segment.unnamed = slm_zone_has_name(segment.kind);
-    if (segment.name == NULL && segment.kind != SLM_SEGMENT_FILE) {
-        segment.name = options->name;
-    }
+    segment.name = zone_declared_segment_name(options);
     enum slm_status status = create(&zone->segment, &segment, error);
     return slm_zone_error_of(options->name, status, error);
 }

@@ -2,11 +2,13 @@
 /* Passing a zone on to the program that exec starts in this process. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "allocator/segment/for_zone.h"
 #include "allocator/zone/handle.h"
 #include <slabmill/zone_set.h>
 
@@ -38,6 +40,19 @@ static enum slm_status keep_over_exec(const struct slm_zone *zone, struct slm_er
                                slm_zone_name(zone), fd, strerror(errno));
 }
 
+/* Whether the new program will find the zone by what the text says. */
+static enum slm_status prepare_form(const struct form *form, const struct slm_zone *zone,
+                                    struct slm_error *error)
+{
+    if (form->kind == SLM_SEGMENT_MEMFD) {
+        return keep_over_exec(zone, error);
+    }
+    return form->by_name
+               ? slm_zone_error_of(slm_zone_name(zone),
+                                   slm_segment_check_own_name(zone->segment, error), error)
+               : SLM_OK;
+}
+
 static enum slm_status write_form(const struct form *form, const struct slm_zone *zone, char *text,
                                   struct slm_error *error)
 {
@@ -67,8 +82,7 @@ enum slm_status slm_zone_export(struct slm_zone *zone, char text[SLM_ZONE_EXPORT
     const struct slm_segment *segment = zone->segment;
     for (unsigned i = 0; i < N_FORMS; i++) {
         if (forms[i].kind == slm_segment_get_kind(segment)) {
-            enum slm_status status =
-                forms[i].kind == SLM_SEGMENT_MEMFD ? keep_over_exec(zone, error) : SLM_OK;
+            enum slm_status status = prepare_form(&forms[i], zone, error);
             return status == SLM_OK ? write_form(&forms[i], zone, text, error) : status;
         }
     }
@@ -122,7 +136,10 @@ enum slm_status slm_zone_import(struct slm_zone **out, const char *text,
     }
     enum slm_status status = slm_zone_attach(out, &whole, error);
     if (status == SLM_OK && whole.segment.kind == SLM_SEGMENT_MEMFD) {
-        close(whole.segment.id);
+        int cancel;
+        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+        (void)close(whole.segment.id);
+        (void)pthread_setcancelstate(cancel, NULL);
     }
     return status;
 }

@@ -29,7 +29,7 @@ struct place {
 static bool write_path(struct place *place, const struct slm_zone_options *options, enum use use)
 {
     const struct slm_segment_options *segment = &options->segment;
-    const char *name = segment->name != NULL ? segment->name : options->name;
+    const char *name = zone_declared_segment_name(options);
     const char *folder = "";
     if (use == LOCK) {
         name = options->lock_kind == SLM_LOCK_FILE ? options->lock_path : NULL;
@@ -56,15 +56,11 @@ static const char *last_part(const char *path)
 static bool find_place(struct place *place, const struct slm_zone_options *options, enum use use)
 {
     struct stat about;
-    char folder[PATH_MAX + 2];
     if (!write_path(place, options, use)) {
         return false;
     }
-    size_t n_folder = (size_t)(last_part(place->path) - place->path);
-    memcpy(folder, place->path, n_folder);
-    memcpy(folder + n_folder, ".", 2);
     place->is_there = stat(place->path, &about) == 0;
-    place->has_folder = place->is_there || stat(folder, &about) == 0;
+    place->has_folder = place->is_there || slm_zone_stat_folder(place->path, &about);
     if (place->has_folder) {
         place->device = about.st_dev;
         place->inode = about.st_ino;

@@ -3,6 +3,8 @@
 #ifndef SLM_ZONE_HANDLE_H
 #define SLM_ZONE_HANDLE_H
 
+#include <sys/stat.h>
+
 #include "allocator/base/check.h"
 #include "allocator/base/yield.h"
 #include "allocator/lock/identity.h"
@@ -11,6 +13,12 @@
 
 #define ZONE_ANY_VERSION UINT64_MAX
 
+/* Which folder a path leads to; inode 0: unknown. */
+struct zone_folder {
+    uint64_t device;
+    uint64_t inode;
+};
+
 struct slm_zone {
     struct slm_segment *segment;
     struct zone_header *header;
@@ -18,8 +26,9 @@ struct slm_zone {
     struct slm_slab *slab; /* the journal's */
     struct slm_slab *look; /* the caller's, for looking only */
     struct slm_journal journal;
-    struct zone_fixed fixed; /* as it was when this process opened it */
-    size_t reserved_bytes;   /* length that is backed and not published yet; 0: none */
+    struct zone_fixed fixed;   /* as it was when this process opened it */
+    struct zone_folder folder; /* where the path of a POSIX or FILE zone led then */
+    size_t reserved_bytes;     /* length that is backed and not published yet; 0: none */
     /* Length and sealed count of pages as slm_zone_see_growth last saw them, with all of it mapped
      * and nothing reserved. seen_bytes 0: look again. */
     uint64_t seen_bytes;
@@ -65,6 +74,16 @@ static inline bool zone_is_plainly_held(const struct slm_zone *zone)
 static inline bool zone_is_held(const struct slm_zone *zone)
 {
     return SLM_LIKELY(zone_is_plainly_held(zone)) || slm_lock_is_mine(zone->lock);
+}
+
+/* The name of the segment that the options ask for. Only a segment whose name is no path has the
+ * zone's name if it has none of its own. NULL: a FILE without a path, which
+ * slm_zone_check_options refuses. */
+static inline const char *zone_declared_segment_name(const struct slm_zone_options *options)
+{
+    const struct slm_segment_options *segment = &options->segment;
+    bool lends_name = segment->name == NULL && segment->kind != SLM_SEGMENT_FILE;
+    return lends_name ? options->name : segment->name;
 }
 
 /* Whether segments of the kind have a name, under which they stay when all their users are gone. */
@@ -154,6 +173,24 @@ enum slm_status slm_zone_mark_clean(struct slm_zone *zone, struct slm_error *err
  * paths are written. a and b are the same: its segment is its lock file. */
 enum slm_status slm_zone_compare_files(const struct slm_zone_options *a,
                                        const struct slm_zone_options *b, struct slm_error *error);
+
+/* --- name.c --- */
+
+/* Fills in about with the folder that a path of less than PATH_MAX bytes leads to. */
+bool slm_zone_stat_folder(const char *path, struct stat *about);
+/* The folder that the segment's path leads to now, a relative path from the working folder. Unknown
+ * for kinds without a name. */
+struct zone_folder slm_zone_find_folder(const struct slm_zone *zone);
+/* SLM_E_MISSING, SLM_E_REPLACED: the path of the zone's segment leads to no file, or to another one,
+ * for this process as it is now. For a handle that was just opened by that path, and where the path is
+ * about to be used. Else: slm_zone_find_lost_name. */
+enum slm_status slm_zone_check_name(const struct slm_zone *zone, struct slm_error *error);
+/* SLM_E_MISSING, SLM_E_REPLACED: the name of the zone's segment was removed, or leads to another
+ * file, as far as this process can know it. What the path shows is believed only if the path leads to
+ * the folder that it led to when the handle was made. It does not after a chroot, in some mount
+ * namespaces, and, if it is relative, after a change of the working folder: then the name counts as
+ * lost only if the file has no name at all (SLM_E_MISSING). The text names the zone. */
+enum slm_status slm_zone_find_lost_name(const struct slm_zone *zone, struct slm_error *error);
 
 /* --- turn.c --- */
 
@@ -346,9 +383,6 @@ enum slm_status slm_zone_attach_declared(struct slm_zone **out,
  * slm_zone_check_name, slm_zone_move_locked and slm_zone_switch. */
 enum slm_status slm_zone_move(struct slm_zone *from, struct slm_zone *to,
                               const struct slm_zone_options *options, struct slm_error *error);
-
-/* SLM_E_MISSING, SLM_E_REPLACED: the zone's name is gone, or leads to another file. */
-enum slm_status slm_zone_check_name(const struct slm_zone *zone, struct slm_error *error);
 
 /* --- check.c --- */
 

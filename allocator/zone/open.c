@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening a zone that exists, or making it: one call. */
+#include <pthread.h>
+
 #include "allocator/lock/system.h"
 #include "allocator/segment/for_zone.h"
 #include "allocator/zone/handle.h"
@@ -14,7 +16,7 @@ enum slm_status slm_zone_attach_declared(struct slm_zone **out,
     const struct slm_segment_options *segment = &options->segment;
     struct slm_zone_attach_options attach = {
         .segment = {.kind = segment->kind,
-                    .name = segment->name != NULL ? segment->name : options->name,
+                    .name = zone_declared_segment_name(options),
                     .mode = segment->mode,
                     .guard = segment->guard,
                     .dump_core = segment->dump_core},
@@ -31,16 +33,6 @@ enum slm_status slm_zone_attach_declared(struct slm_zone **out,
         slm_segment_remove_leftovers((*out)->segment);
     }
     return slm_zone_error_of(options->name, status, error);
-}
-
-enum slm_status slm_zone_check_name(const struct slm_zone *zone, struct slm_error *error)
-{
-    struct slm_error why;
-    enum slm_status status = slm_segment_verify(zone->segment, &why);
-    return status == SLM_E_MISSING || status == SLM_E_REPLACED
-               ? slm_error_set(error, status, why.os_errno, "zone %s: %s", zone->fixed.name,
-                               why.text)
-               : SLM_OK;
 }
 
 /* Ends the transaction that slm_zone_upgrade_locked made, and the growth. */
@@ -201,8 +193,12 @@ enum slm_status slm_zone_open(struct slm_zone **out, const struct slm_zone_optio
     if (status != SLM_OK) {
         return status;
     }
+    /* A callback of a cancelled thread would keep the lock, and the handles. */
+    int cancel;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     status = slm_zone_has_name(options->segment.kind) ? open_or_make(out, options, &is_made, error)
                                                       : slm_zone_create(out, options, error);
+    (void)pthread_setcancelstate(cancel, NULL);
     if (status == SLM_OK && is_new != NULL) {
         *is_new = is_made;
     }

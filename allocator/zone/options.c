@@ -21,7 +21,16 @@ static enum slm_status check_texts(const struct slm_zone_options *options, struc
                              options->name == NULL ? "NULL" : "empty");
     }
     enum slm_status status = check_text(options->name, "name", options->name, error);
-    return status == SLM_OK ? check_text(options->name, "tag", zone_tag(options), error) : status;
+    if (status == SLM_OK) {
+        status = check_text(options->name, "tag", zone_tag(options), error);
+    }
+    if (status == SLM_OK && slm_zone_has_name(options->segment.kind) &&
+        zone_declared_segment_name(options) == NULL) {
+        status = slm_error_set(error, SLM_E_NAME, 0,
+                               "zone %s: segment.name is NULL, and a file needs its path",
+                               options->name);
+    }
+    return status;
 }
 
 static enum slm_status check_sizes(const struct slm_zone_options *options, struct slm_error *error)

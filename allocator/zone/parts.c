@@ -115,6 +115,7 @@ enum slm_status slm_zone_open_parts(struct slm_zone *zone, const struct slm_lock
     if (status != SLM_OK) {
         close_journal_and_slab(zone);
     }
+    zone->folder = slm_zone_find_folder(zone);
     return status;
 }
 

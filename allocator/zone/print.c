@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A zone's figures as text, from a program that has the zone open. */
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -138,6 +139,21 @@ static void print_free(FILE *file, const struct figures *figures)
     }
 }
 
+/* A cancelled thread would keep the figures, and the lock of the file. */
+static enum slm_status print_all(FILE *file, const struct slm_zone *zone,
+                                 const struct figures *figures)
+{
+    int cancel;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    print_head(file, zone, figures);
+    print_pages(file, figures);
+    print_classes(file, figures);
+    print_free(file, figures);
+    bool is_printed = fflush(file) == 0 && ferror(file) == 0;
+    (void)pthread_setcancelstate(cancel, NULL);
+    return is_printed ? SLM_OK : SLM_E_IO;
+}
+
 enum slm_status slm_zone_print(struct slm_zone *zone, FILE *file)
 {
     if (zone == NULL || file == NULL) {
@@ -149,11 +165,7 @@ enum slm_status slm_zone_print(struct slm_zone *zone, FILE *file)
     }
     enum slm_status status = read_under_lock(zone, figures);
     if (status == SLM_OK) {
-        print_head(file, zone, figures);
-        print_pages(file, figures);
-        print_classes(file, figures);
-        print_free(file, figures);
-        status = fflush(file) == 0 && ferror(file) == 0 ? SLM_OK : SLM_E_IO;
+        status = print_all(file, zone, figures);
     }
     free(figures);
     return status;

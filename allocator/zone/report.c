@@ -9,8 +9,8 @@ void slm_zone_note_repair(struct slm_zone *zone)
         return;
     }
     slm_lock_note_event(zone->lock, SLM_EVENT_REPAIRED, SLM_OK, 0);
-    enum slm_status name = slm_segment_verify(zone->segment, NULL);
-    if (name == SLM_E_MISSING || name == SLM_E_REPLACED) {
+    enum slm_status name = slm_zone_find_lost_name(zone, NULL);
+    if (name != SLM_OK) {
         slm_lock_note_event(zone->lock, SLM_EVENT_NAME_LOST, name, 0);
     }
 }

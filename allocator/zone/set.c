@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reloading: makes what is declared, as a whole or not at all. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,18 +16,10 @@ static bool has_segment_name(const struct slm_zone *zone,
                              const struct slm_zone_declaration *declaration)
 {
     const struct slm_segment_options *segment = &declaration->options.segment;
-    const char *name = segment->name != NULL ? segment->name : declaration->options.name;
     return !slm_zone_has_name(segment->kind) ||
            slm_segment_get_kind(zone->segment) != segment->kind ||
-           strcmp(slm_zone_segment_name(zone), name) == 0;
-}
-
-/* A name that is gone, or leads to another file, is found no more by the next start. A relative
- * path cannot be judged: the working folder may be another one now. */
-static enum slm_status check_name(const struct slm_zone *zone, struct slm_error *error)
-{
-    bool can_be_judged = slm_zone_is_named(zone) && slm_segment_label(zone->segment)[0] == '/';
-    return can_be_judged ? slm_zone_check_name(zone, error) : SLM_OK;
+           strcmp(slm_zone_segment_name(zone), zone_declared_segment_name(&declaration->options)) ==
+               0;
 }
 
 /* Of that name, if there was one before. */
@@ -77,7 +70,7 @@ static enum slm_status take_reused(const struct slm_zone_set *set, struct candid
         status = slm_zone_match_lock_file(zone, options, error);
     }
     if (status == SLM_OK) {
-        status = check_name(zone, error);
+        status = slm_zone_find_lost_name(zone, error); /* the next start would not find it */
     }
     if (status == SLM_OK) {
         status = check_server(set, candidate, error); /* and again under the lock */
@@ -369,7 +362,7 @@ static enum slm_status move_candidate(const struct slm_zone_set *set, struct can
 {
     enum slm_status status = check_server(set, candidate, error);
     if (status == SLM_OK) {
-        status = slm_zone_check_name(candidate->from, error); /* of a relative path too */
+        status = slm_zone_check_name(candidate->from, error); /* the path is used */
         candidate->is_overtaken = candidate->is_found && status != SLM_OK;
     }
     if (status == SLM_OK) {
@@ -530,21 +523,11 @@ static enum slm_status apply_to(struct slm_zone_set *set,
     return status;
 }
 
-enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
-                                   const struct slm_zone_declaration *declarations, size_t n,
-                                   struct slm_error *error)
+static enum slm_status apply_checked(struct slm_zone_set *set,
+                                     const struct slm_zone_declaration *declarations, size_t n,
+                                     struct slm_error *error)
 {
-    slm_error_clear(error);
-    if (set == NULL || (declarations == NULL && n > 0)) {
-        return slm_error_set(error, SLM_E_NULL, 0, "no set, or no declarations");
-    }
-    if (set->applier == getpid()) {
-        return slm_error_set(error, SLM_E_STATE, 0, "the set is being applied already");
-    }
-    enum slm_status status = check_declarations(declarations, n, error);
-    if (status != SLM_OK) {
-        return status;
-    }
+    enum slm_status status = SLM_OK;
     struct slm_zone **zones = calloc(n + 1, sizeof(struct slm_zone *));
     struct candidate *candidates = calloc(n + 1, sizeof *candidates);
     struct candidate **ordered = calloc(n + 1, sizeof *ordered);
@@ -560,5 +543,28 @@ enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
     }
     free(candidates);
     free(ordered);
+    return status;
+}
+
+/* Callbacks may be cancellation points. Cancelled in one, the thread would keep the locks, the new
+ * zones and the mark that it applies the set. */
+enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
+                                   const struct slm_zone_declaration *declarations, size_t n,
+                                   struct slm_error *error)
+{
+    slm_error_clear(error);
+    if (set == NULL || (declarations == NULL && n > 0)) {
+        return slm_error_set(error, SLM_E_NULL, 0, "no set, or no declarations");
+    }
+    if (set->applier == getpid()) {
+        return slm_error_set(error, SLM_E_STATE, 0, "the set is being applied already");
+    }
+    enum slm_status status = check_declarations(declarations, n, error);
+    if (status == SLM_OK) {
+        int cancel;
+        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+        status = apply_checked(set, declarations, n, error);
+        (void)pthread_setcancelstate(cancel, NULL);
+    }
     return status;
 }

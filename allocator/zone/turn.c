@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A zone under its lock: locking, repairing after a death, committing, unlocking. */
+#include <pthread.h>
+
 #include "allocator/base/check.h"
 #include "allocator/base/yield.h"
 #include "allocator/journal/log.h"
@@ -59,6 +61,17 @@ static bool is_given_up(const struct slm_zone *zone)
     return !is_usable(zone) && !zone_state_is_moved(zone->header->state);
 }
 
+/* The callback that checks the content is the program's, and may be a cancellation point. Cancelled in
+ * it, the thread would keep the lock of a zone that is half judged. */
+static enum slm_status begin_use_uncancelled(struct slm_zone *zone, bool is_vouched)
+{
+    int cancel;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    enum slm_status status = slm_zone_begin_use(zone, is_vouched);
+    (void)pthread_setcancelstate(cancel, NULL);
+    return status;
+}
+
 /* A full look. got: the result of the attempt to lock. Of any version: content that the handle was
  * not opened for may be entered, to bring it forward. */
 static SLM_NOINLINE enum slm_status look_and_enter(struct slm_zone *zone, enum slm_status got,
@@ -84,7 +97,7 @@ static SLM_NOINLINE enum slm_status look_and_enter(struct slm_zone *zone, enum s
         status = slm_zone_end_move(zone);
     }
     if (status == SLM_OK && is_usable(zone) && (!is_vouched || zone->header->state == ZONE_CLEAN)) {
-        status = slm_zone_begin_use(zone, is_vouched);
+        status = begin_use_uncancelled(zone, is_vouched);
     }
     if (SLM_UNLIKELY(is_given_up(zone) || status == SLM_E_IMAGE)) {
         status = status == SLM_E_TRUNCATED ? status : SLM_E_BROKEN; /* zeros, of what was cut off */

@@ -125,18 +125,28 @@ static void pass_descriptor(char *text)
     }
 }
 
-/* Exports one view; false: its memory cannot be passed on. */
+/* Where the name of the view's file leads. */
+static edge_reasons expect_name(const struct edge_view *view)
+{
+    int named = hrn_edge_world.names[view->spelling % EDGE_N_PATHS];
+    if (body_of(view)->kind != SLM_SEGMENT_FILE || named == view->body) {
+        return 0;
+    }
+    return EDGE_REASON(named == EDGE_NONE ? SLM_E_MISSING : SLM_E_REPLACED);
+}
+
+/* Exports one view; false: its memory cannot be passed on, or its name does not lead to it. */
 static bool export(const struct edge_view *from, char *text)
 {
     struct slm_error error;
-    bool can = body_of(from)->kind != SLM_SEGMENT_ANONYMOUS;
+    bool is_shared = body_of(from)->kind != SLM_SEGMENT_ANONYMOUS;
+    edge_reasons reasons = is_shared ? expect_name(from) : EDGE_REASON(SLM_E_OPTION);
     enum slm_status status = slm_zone_export(from->zone, text, &error);
-    hrn_edge_judge("export", status, can ? 0 : EDGE_REASON(SLM_E_OPTION), &error,
-                   body_of(from)->name);
-    if (!can && text[0] != '\0') {
+    hrn_edge_judge("export", status, reasons, &error, body_of(from)->name);
+    if (reasons != 0 && text[0] != '\0') {
         hrn_edge_law_passed_on("a refused export has the text \"%.50s\"", text);
     }
-    return can;
+    return reasons == 0;
 }
 
 void hrn_edge_import(const struct edge_op *op)
@@ -150,13 +160,9 @@ void hrn_edge_import(const struct edge_op *op)
         return;
     }
     bool is_file = body_of(from)->kind == SLM_SEGMENT_FILE;
-    int body = is_file ? hrn_edge_world.names[from->spelling % EDGE_N_PATHS] : from->body;
     struct slm_zone_attach_options options = {0};
-    edge_reasons reasons = EDGE_REASON(SLM_E_MISSING);
     pass_descriptor(text);
-    if (body != EDGE_NONE) {
-        reasons = expect_zone(&options, op, &hrn_edge_world.bodies[body]);
-    }
+    edge_reasons reasons = expect_zone(&options, op, &hrn_edge_world.bodies[from->body]);
     enum slm_status status = slm_zone_import(&view->zone, text, &options, &error);
     HRN_SAY_OP("import %s: %s %s", text, slm_status_name(status), error.text);
     hrn_edge_judge("import", status, reasons, &error, NULL);
@@ -169,8 +175,8 @@ void hrn_edge_import(const struct edge_op *op)
         (void)close(fd);
     }
     if (status == SLM_OK) {
-        *view =
-            (struct edge_view){view->zone, body, from->spelling, options.content_version, false};
+        *view = (struct edge_view){view->zone, from->body, from->spelling, options.content_version,
+                                   false};
         hrn_edge_verify(view);
     }
 }
@@ -347,13 +353,8 @@ void hrn_edge_verify_name(const struct edge_op *op)
     if (view->zone == NULL) {
         return;
     }
-    edge_reasons reasons = 0;
-    int named = hrn_edge_world.names[view->spelling % EDGE_N_PATHS];
-    if (body_of(view)->kind == SLM_SEGMENT_FILE && named != view->body) {
-        reasons = EDGE_REASON(named == EDGE_NONE ? SLM_E_MISSING : SLM_E_REPLACED);
-    }
     enum slm_status status = slm_segment_verify(slm_zone_segment(view->zone), &error);
-    hrn_edge_judge("verify", status, reasons, &error, NULL);
+    hrn_edge_judge("verify", status, expect_name(view), &error, NULL);
     hrn_edge_verify(view);
 }
 

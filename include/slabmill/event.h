@@ -22,10 +22,14 @@ extern "C" {
  *          The listener runs in the thread of the lock call or unlock call, at any time in several
  *          threads. It may make any call, also for that lock. A thread that holds a second lock
  *          holds it while the listener runs. In a signal handler that locks, the listener runs in
- *          the handler.
+ *          the handler. Cancellation: no call is a cancellation point, and the listener runs with
+ *          cancellation disabled.
  * Cost     Nothing is looked for without a listener, and nothing on the fast path of a lock. An
  *          event makes one unlock take its slow path.
- * Limits   At most SLM_EVENTS_MAX events of one hold; later ones are dropped.
+ * Limits   At most SLM_EVENTS_MAX events of one hold; later ones are dropped. NAME_LOST is not
+ *          reported where the process cannot know it: the path leads to another folder than when the
+ *          process opened the zone (after a chroot, in another mount namespace, a relative path from
+ *          another working folder), and the file still has a name.
  */
 #define SLM_EVENTS_MAX       4u    /* of one hold; see Limits */
 #define SLM_EVENT_HELD_MS    1000u /* how long a waiter waits before it reports the holder */
@@ -38,7 +42,8 @@ enum slm_event_kind {
     SLM_EVENT_HELD_LONG,  /* a waiter has waited for SLM_EVENT_HELD_MS; once for each wait */
     SLM_EVENT_REPAIRED,   /* a zone was repaired after that */
     SLM_EVENT_REFUSED,    /* a zone refused a lock; again only when the reason changes */
-    SLM_EVENT_NAME_LOST,  /* a repaired zone's name was removed, or leads to another file */
+    SLM_EVENT_NAME_LOST,  /* a repaired zone's name was removed, or leads to another file; see
+                             Limits */
 };
 
 /* What a listener gets. */

@@ -109,8 +109,10 @@ struct slm_lock_options {
     enum slm_lock_kind kind; /* attach: what the state was made with */
     const char *path;        /* FILE: a file of its own. The first attach creates it, mode 0600; an
                                 existing file has no rights for group and others: a user who may
-                                read it could keep it locked. A relative path is below the working
-                                folder of that moment */
+                                read it could keep it locked. No call removes the file, not even
+                                one that fails after it made it: another lock may depend on it
+                                by then, even one that no process has open. A relative path is
+                                below the working folder of that moment */
     unsigned spins;          /* most pauses between two reads of the word; 0: 1024; a machine with
                                 one processor does not spin */
     bool is_unused;          /* the caller knows that no process uses the lock; see attach */

@@ -33,7 +33,8 @@ extern "C" {
  *          read the pool and no macro, so a program may be built otherwise than the library.
  * Safety   Threads: one at a time per pool; pools share nothing. Fork: the child owns a copy; let
  *          only one of the two processes run handlers that have effects outside. Signals: not from
- *          handlers.
+ *          handlers. Cancellation: no call is a cancellation point; it is disabled while cleanup
+ *          handlers run.
  * Memory   On 64 bits the pool's header takes 256 bytes of the first block (nginx's 80), and the
  *          header of a further block 48. So a pool of 512 bytes has 256 for objects. A pool of many small
  *          objects holds at most about twice their bytes.

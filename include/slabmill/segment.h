@@ -218,6 +218,7 @@ struct slm_segment_entry {
 /*
  * Calls visit for each segment of the kind that the caller may see, until visit returns false.
  * POSIX: those in /dev/shm; FILE: the regular files of the folder `name`; SYSV: the system's table.
+ * visit runs with cancellation disabled.
  * Fails: SLM_E_OPTION (another kind), SLM_E_NAME (no folder), SLM_E_MISSING, SLM_E_ACCESS,
  * SLM_E_IO.
  */

@@ -48,7 +48,10 @@ extern "C" {
  *          none and take none: region_bytes, init, attach, detach, has_options, used_bytes, root,
  *          set_root, name, offset, pointer, class_of, metadata_parts. A view without a lock serves
  *          one thread at a time. Each process has its own view; all views use the same lock.
- *          Fork: the child may use an inherited view. Signals: not from handlers.
+ *          Fork: the child may use an inherited view. Signals: not from handlers. Cancellation: no
+ *          call is a cancellation point; lock, unlock, repair and the report hook of a view, and a
+ *          visitor, are the program's own. A thread that is cancelled in one of them keeps the lock, if
+ *          it has it.
  * Lock     A view's lock is two functions, or a lock of <slabmill/lock.h>, its shared_lock. That
  *          costs 50 instructions for a pair of alloc and free, and the death of its holder is
  *          noticed: the call that gets the lock next rebuilds the slab, calls repair with the lock

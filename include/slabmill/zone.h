@@ -73,7 +73,10 @@ extern "C" {
  *          move of the zone, or the next open with such a callback, removes it.
  * Safety   Threads and processes may make any call. _locked calls and the journal need the zone's
  *          lock, which the caller holds. One handle a process; a child of fork uses the inherited
- *          one. Signals: no call is for handlers.
+ *          one. Signals: no call is for handlers. Cancellation: no call is a cancellation point, and
+ *          upgrade, move and check_content run with cancellation disabled. The others are the
+ *          caller's own: a thread that is cancelled in report has nothing of the zone, and one in
+ *          evict holds the lock, as a thread that ends there does.
  * Failure  Error texts name the zone or its segment, the option and the limit. A zone that cannot
  *          be repaired answers every lock with SLM_E_BROKEN; slm_zone_check_locked and `slabmill
  *          inspect` show what is wrong with it. A read-only handle cannot lock: calls that lock,
@@ -153,10 +156,11 @@ struct slm_zone_options {
 
 /*
  * Makes a new zone. All options are compared with their limits first.
- * Fails, leaving nothing, *out NULL: SLM_E_NAME (name or tag empty or too long), SLM_E_SIZE (bytes,
- * max_bytes, or the journal or the slab's metadata do not fit in bytes: then the text names the
- * smallest bytes that will do, if max_bytes allows any), SLM_E_OPTION, SLM_E_DUPLICATE (lock_path is
- * the segment's file), and as slm_segment_create and slm_lock_attach.
+ * Fails, leaving nothing but perhaps the lock file (see slm_lock_options), *out NULL: SLM_E_NAME (name
+ * empty, name or tag too long, a FILE without a path), SLM_E_SIZE (bytes, max_bytes, or the journal or
+ * the slab's metadata do not fit in bytes: then the text names the smallest bytes that will do, if
+ * max_bytes allows any), SLM_E_OPTION, SLM_E_DUPLICATE (lock_path is the segment's file), and as
+ * slm_segment_create and slm_lock_attach.
  * Cost O(bytes) where the system has to reserve them.
  */
 enum slm_status slm_zone_create(struct slm_zone **out, const struct slm_zone_options *options,
@@ -250,10 +254,12 @@ enum slm_status slm_zone_remove(struct slm_zone *zone, struct slm_error *error);
  * Takes the lock, maps what other processes added, and repairs what a dead holder left. SLM_OK: the
  * caller holds it. Fails, taking nothing: SLM_E_HELD (the caller holds it already), SLM_E_BROKEN,
  * SLM_E_READ_ONLY, SLM_E_VERSION (see Content), SLM_E_TRUNCATED (the zone was cut; see also
- * slm_zone_trim), SLM_E_NOMEM (no addresses for what was added), SLM_E_REPLACED (the content was moved: see Moving; as
- * slm_lock_lock), SLM_E_STATE (the descriptor, after a death in a move; as slm_lock_lock), SLM_E_IO
- * (as slm_lock_lock); trylock: SLM_E_LOCKED; timedlock: SLM_E_TIMEOUT. Cost: that of slm_lock_lock;
- * a repair costs as slm_journal_recover.
+ * slm_zone_trim), SLM_E_NOMEM (no addresses for what was added), SLM_E_REPLACED (the content was
+ * moved: see Moving; as slm_lock_lock), SLM_E_STATE (the descriptor was closed or is another file now,
+ * and another process has grown the zone, or died in a move; as slm_lock_lock), SLM_E_IO (what was
+ * added cannot be looked at; the disk does not take the note that a clean zone is in use; as
+ * slm_lock_lock); trylock: SLM_E_LOCKED; timedlock: SLM_E_TIMEOUT. Cost: that of slm_lock_lock; a
+ * repair costs as slm_journal_recover.
  */
 SLM_MUST_USE enum slm_status slm_zone_lock(struct slm_zone *zone);
 SLM_MUST_USE enum slm_status slm_zone_trylock(struct slm_zone *zone);

@@ -31,7 +31,8 @@ extern "C" {
  *          it dies, the file goes with it (see slm_segment_create), and the zone's users go on: a
  *          later lock finds that out.
  * Safety   Threads and processes: any. One copy of a zone is made at a time. The caller holds no
- *          lock of the zone. Signals: no call is for handlers.
+ *          lock of the zone. Signals: no call is for handlers. Cancellation: no call is a
+ *          cancellation point.
  * Failure  Leaves nothing of the copy, and *report as far as it came. Error texts name the zone or
  *          the file. NULL: as status.h says.
  * Limits   A process with an older library, which does not know copies, cannot use the zone while a

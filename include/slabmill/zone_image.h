@@ -13,7 +13,8 @@ extern "C" {
  * Model    An image is memory of the caller alone that is laid out as a zone: a copy of one. The
  *          copy may have been made while the zone changed, or come from a file with any content.
  *          Nothing is locked, and nothing outside the image is written.
- * Safety   Plain data of the caller. Any thread. Signals: no call is for handlers.
+ * Safety   Plain data of the caller. Any thread. Signals: no call is for handlers. Cancellation: no
+ *          call is a cancellation point.
  * Failure  Error texts name the label that the caller gave. NULL: as status.h says.
  * Source   The layout: allocator/zone/header.h.
  */

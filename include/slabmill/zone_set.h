@@ -54,7 +54,9 @@ extern "C" {
  *          I/O that may take long. No callback forks, ends its thread, or leaves by longjmp. If
  *          another process makes a zone of that name while apply makes its own, apply begins again
  *          with the other one, and the callbacks run again.
- * Safety   One thread at a time, in the master.
+ * Safety   One thread at a time, in the master. Cancellation: no call is a cancellation point. Apply
+ *          disables it while callbacks run, so a thread that is cancelled meanwhile ends at its next
+ *          cancellation point after the call. Signals: no call is for handlers.
  * Failure  NULL: as status.h says. A growth that fails after its backing was taken gives the
  *          backing back. If another process holds the zone's lock then, the backing stays, and the
  *          next growth takes it.
@@ -96,17 +98,18 @@ enum slm_status slm_zone_set_limit_wait(struct slm_zone_set *set, unsigned timeo
 enum slm_status slm_zone_set_share(struct slm_zone_set *set, bool is_shared);
 
 /*
- * Makes the set what is declared. Fails, changing nothing: SLM_E_DUPLICATE (two zones have one
- * name, one segment or one lock file, or one has the other's, however the paths are written),
- * SLM_E_NAME, SLM_E_OPTION, SLM_E_SIZE and SLM_E_VERSION (the zone exists and cannot become what is
- * declared),
- * SLM_E_MISSING and SLM_E_REPLACED (the name of a POSIX or FILE zone of the set was removed, or
- * leads to another file; a relative path is not looked at), SLM_E_EXISTS (no_reuse, and a POSIX or
- * FILE segment of that name exists: the new zone needs another segment name), SLM_E_FULL (a
- * callback's transaction), SLM_E_OWNER (a callback unlocked a zone), SLM_E_STATE (a callback of the
- * set calls it), SLM_E_LOCKED (another server has the zone), SLM_E_TIMEOUT (a lock was
- * held for too long), as slm_zone_create, slm_zone_grow and slm_zone_lock, and with the result of a
- * callback. The error text names the zone.
+ * Makes the set what is declared. Fails, changing nothing, but perhaps leaving a lock file (see
+ * slm_lock_options): SLM_E_DUPLICATE (two zones have one name, one segment or one lock file, or one
+ * has the other's, however the paths are written), SLM_E_NAME, SLM_E_OPTION, SLM_E_SIZE and
+ * SLM_E_VERSION (the zone exists and cannot become what is declared), SLM_E_MISSING and
+ * SLM_E_REPLACED (the name of a POSIX or FILE zone of the set was removed, or leads to another file.
+ * If its path leads to another folder than when the handle was made, only a move is refused, and a
+ * zone whose file has no name at all), SLM_E_EXISTS (no_reuse, and a POSIX or FILE segment of that
+ * name exists: the new zone needs another segment name), SLM_E_FULL (a callback's transaction),
+ * SLM_E_OWNER (a callback unlocked a zone), SLM_E_STATE (a callback of the set calls it),
+ * SLM_E_LOCKED (another server has the zone), SLM_E_TIMEOUT (a lock was held for too long), as
+ * slm_zone_create, slm_zone_grow and slm_zone_lock, and with the result of a callback. The error text
+ * names the zone.
  */
 enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
                                    const struct slm_zone_declaration *declarations, size_t n,
@@ -134,8 +137,13 @@ void slm_zone_set_destroy(struct slm_zone_set *set);
  * Writes a text, for the environment, from which the program that exec starts in this process
  * attaches the zone: "memfd:5", "posix:name", "file:path", "sysv:12". From then on the descriptor
  * of a MEMFD segment stays open over exec. A SYSV segment lives only while another process has it.
+ * A path is written as the zone was opened by it, so the program that attaches has the same root, and
+ * for a relative path the same working folder.
  * Fails, with an empty text: SLM_E_OPTION (an ANONYMOUS segment cannot be passed on), SLM_E_SIZE
- * (the path is too long), SLM_E_IO.
+ * (the path is too long), SLM_E_MISSING and SLM_E_REPLACED (the name of a POSIX or FILE segment, as
+ * this process sees it now, leads to no file or to another one), SLM_E_ACCESS (the folder),
+ * SLM_E_STATE (the descriptor of a MEMFD segment was closed, or is another file now),
+ * SLM_E_TRUNCATED (a MEMFD segment was cut), SLM_E_IO. Cost O(1): up to three system calls.
  */
 enum slm_status slm_zone_export(struct slm_zone *zone, char text[SLM_ZONE_EXPORT_BYTES],
                                 struct slm_error *error);

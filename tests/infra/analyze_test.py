@@ -5,6 +5,7 @@
 The project's own tree is for the command itself, which takes minutes.
 """
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -67,6 +68,23 @@ class AnalyzeTest(unittest.TestCase):
         self.assertEqual(status, 1, printed)
         self.assertIn("explained.txt: gcc tools/x.c analyzer-double-free: nothing is found", printed)
         self.assertEqual(self.analyze(SOUND, [])[0], 0)
+
+    def test_a_program_that_fails_is_no_finding(self):
+        (self.tree / "tools" / "x.c").write_text(FAULTY)
+        (self.tree / "tools" / "analyze" / "explained.txt").write_text("# none\n")
+        bin_folder = self.tree / "bin"
+        bin_folder.mkdir()
+        environment = {**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}"}
+        commands = self.tree / "tools" / "compile_commands"
+        for path in (bin_folder / "gcc", bin_folder / "cppcheck", commands):
+            path.write_text("#!/bin/sh\necho it is broken >&2\nexit 1\n")
+            path.chmod(0o755)
+            words = [self.tree / "tools" / "analyze" / "analyze.py"]
+            done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
+            self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
+            self.assertIn(f"{path.name} ended with 1:\nit is broken\n", done.stderr)
+            if path != commands:
+                path.unlink()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pool: cleanup handlers, those of files too. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <string>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,6 +35,48 @@ TEST(PoolCleanup, RunsHandlersNewestFirstOnResetAndOnDestroyOnceEach)
     EXPECT_EQ(slm_pool_destroy(t.pool), SLM_OK);
     t.pool = nullptr;
     EXPECT_EQ(order, "bac");
+}
+
+/* A thread that is cancelled, and ends pools or runs the handler of a file nevertheless. */
+struct Cancelled {
+    slm_pool *pool;
+    int fd;
+    bool ran_handler;
+    bool came_back;
+};
+
+void cancel_here(void *data)
+{
+    pthread_testcancel();
+    static_cast<Cancelled *>(data)->ran_handler = true;
+}
+
+void *end_pool_cancelled(void *data)
+{
+    auto *self = static_cast<Cancelled *>(data);
+    (void)pthread_cancel(pthread_self());
+    EXPECT_EQ(slm_pool_cleanup_run_file(self->pool, self->fd), SLM_OK);
+    EXPECT_EQ(slm_pool_reset(self->pool), SLM_OK);
+    self->came_back = true;
+    pthread_testcancel();
+    return data;
+}
+
+TEST(PoolCleanup, ThreadIsNotCancelledInAHandler)
+{
+    TestPool t;
+    Cancelled cancelled = {t.pool, open("/dev/null", O_RDONLY), false, false};
+    ASSERT_EQ(slm_pool_cleanup_close(t.pool, cancelled.fd), SLM_OK);
+    ASSERT_EQ(slm_pool_cleanup_add(t.pool, cancel_here, &cancelled, 0, nullptr), SLM_OK);
+    pthread_t thread;
+    void *end = nullptr;
+    ASSERT_EQ(pthread_create(&thread, nullptr, end_pool_cancelled, &cancelled), 0);
+    ASSERT_EQ(pthread_join(thread, &end), 0);
+    EXPECT_EQ(end, PTHREAD_CANCELED);
+    EXPECT_TRUE(cancelled.ran_handler);
+    EXPECT_TRUE(cancelled.came_back);
+    EXPECT_EQ(fcntl(cancelled.fd, F_GETFD), -1);
+    EXPECT_EQ(t.reset(), SLM_OK); /* it is not busy */
 }
 
 TEST(PoolCleanup, PassesZeroedPoolMemoryToTheHandler)

@@ -90,6 +90,71 @@ TEST_F(ZoneEvent, ARepairReportsThatTheNameIsLost)
                                        {SLM_EVENT_NAME_LOST, SLM_E_MISSING}}));
 }
 
+const std::vector<Seen> kRepaired = {{SLM_EVENT_OWNER_DIED, SLM_OK}, {SLM_EVENT_REPAIRED, SLM_OK}};
+
+TEST_F(ZoneEvent, ARepairReportsThatTheNameLeadsToAnotherFile)
+{
+    std::string path = all.path(SLM_SEGMENT_FILE);
+    ASSERT_EQ(rename(path.c_str(), (path + ".old").c_str()), 0);
+    std::ofstream(path) << "another file";
+    die_in_turn();
+    ASSERT_EQ(push_alone(zone, 2), SLM_OK);
+    std::vector<Seen> expected = kRepaired;
+    expected.push_back({SLM_EVENT_NAME_LOST, SLM_E_REPLACED});
+    EXPECT_EQ(seen, expected);
+}
+
+/* Its root has no such path, or has another file there. */
+TEST_F(ZoneEvent, AWorkerInAChrootReportsOnlyANameThatIsGone)
+{
+    if (geteuid() != 0) {
+        GTEST_SKIP() << "only root can enter a chroot";
+    }
+    std::string jail = all.folder() / "jail";
+    ASSERT_EQ(mkdir(jail.c_str(), 0700), 0);
+    for (bool is_gone : {false, true}) {
+        if (is_gone) {
+            ASSERT_EQ(unlink(all.path(SLM_SEGMENT_FILE).c_str()), 0);
+        }
+        die_in_turn();
+        std::vector<Seen> expected = kRepaired;
+        if (is_gone) {
+            expected.push_back({SLM_EVENT_NAME_LOST, SLM_E_MISSING});
+        }
+        EXPECT_EQ(in_child([&] {
+                      bool is_in = chroot(jail.c_str()) == 0 && chdir("/") == 0;
+                      return first_wrong({is_in, push_alone(zone, 2) == SLM_OK, seen == expected});
+                  }),
+                  0)
+            << is_gone;
+    }
+}
+
+TEST_F(ZoneEvent, ADaemonThatChangedItsFolderReportsNoLostName)
+{
+    std::string path = all.folder() / "relative";
+    slm_zone_options options = all.of(SLM_SEGMENT_FILE);
+    options.segment.name = "relative";
+    for (bool is_gone : {false, true}) {
+        std::vector<Seen> expected = kRepaired;
+        if (is_gone) {
+            expected.push_back({SLM_EVENT_NAME_LOST, SLM_E_MISSING});
+        }
+        EXPECT_EQ(in_child([&] {
+                      zone.detach();
+                      bool is_made =
+                          chdir(all.folder().path().c_str()) == 0 && zone.create(options) == SLM_OK;
+                      die_in_turn();
+                      bool is_away = chdir("/") == 0 && (!is_gone || unlink(path.c_str()) == 0);
+                      bool is_used = push_alone(zone, 2) == SLM_OK;
+                      (void)unlink(path.c_str());
+                      return first_wrong({is_made, is_away, is_used, seen == expected});
+                  }),
+                  0)
+            << is_gone;
+    }
+}
+
 TEST_F(ZoneEvent, ARefusalIsReportedOnceUntilItsReasonChanges)
 {
     zone.header()->state = ZONE_BROKEN;

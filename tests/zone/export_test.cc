@@ -119,6 +119,57 @@ TEST(ZoneExport, OfATooLongPathIsRefused)
     EXPECT_STREQ(text, "");
 }
 
+TEST(ZoneExport, OfALostDescriptorIsRefused)
+{
+    ZoneOptions all;
+    Zone zone;
+    char text[SLM_ZONE_EXPORT_BYTES];
+    ASSERT_EQ(zone.create(all.of(SLM_SEGMENT_MEMFD)), SLM_OK);
+    ASSERT_EQ(close(slm_segment_id(slm_zone_segment(zone))), 0);
+    EXPECT_EQ(slm_zone_export(zone, text, &zone.error), SLM_E_STATE);
+    EXPECT_NE(strstr(zone.error.text, "keys"), nullptr) << zone.error.text;
+    EXPECT_STREQ(text, "");
+}
+
+/* The text would lead the next program to no zone, or to another one. */
+TEST(ZoneExport, OfANameThatDoesNotLeadToTheZoneIsRefused)
+{
+    for (Kind kind : {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE}) {
+        ZoneOptions all;
+        Zone zone, next;
+        char text[SLM_ZONE_EXPORT_BYTES];
+        ASSERT_EQ(zone.create(all.of(kind)), SLM_OK) << zone.error.text;
+        ASSERT_EQ(slm_zone_remove(zone, nullptr), SLM_OK);
+        EXPECT_EQ(slm_zone_export(zone, text, &zone.error), SLM_E_MISSING) << zone.error.text;
+        EXPECT_STREQ(text, "");
+        ASSERT_EQ(next.create(all.of(kind)), SLM_OK) << next.error.text;
+        EXPECT_EQ(slm_zone_export(zone, text, &zone.error), SLM_E_REPLACED);
+        EXPECT_NE(strstr(zone.error.text, "zone keys: "), nullptr) << zone.error.text;
+        EXPECT_STREQ(text, "");
+        EXPECT_EQ(slm_zone_export(next, text, &next.error), SLM_OK) << next.error.text;
+    }
+}
+
+TEST(ZoneExport, OfARelativePathIsRefusedInAnotherFolder)
+{
+    ZoneOptions all;
+    slm_zone_options options = all.of(SLM_SEGMENT_FILE);
+    options.segment.name = "relative";
+    EXPECT_EQ(in_child([&] {
+                  Zone zone;
+                  char text[SLM_ZONE_EXPORT_BYTES];
+                  bool is_made =
+                      chdir(all.folder().path().c_str()) == 0 && zone.create(options) == SLM_OK;
+                  bool is_written = slm_zone_export(zone, text, nullptr) == SLM_OK &&
+                                    strcmp(text, "file:relative") == 0;
+                  bool is_away = chdir("/") == 0;
+                  return first_wrong({is_made, is_written, is_away,
+                                      slm_zone_export(zone, text, nullptr) == SLM_E_MISSING,
+                                      text[0] == '\0'});
+              }),
+              0);
+}
+
 TEST(ZoneImport, ReportsTextsThatAreNoExport)
 {
     Holdings before;

@@ -156,4 +156,20 @@ TEST_F(ZoneGrowthOnADisk, WithoutSpaceNamesThePath)
     EXPECT_EQ(check_alone(zone), 0u);
 }
 
+/* What another process added cannot be mapped. Without a growth the file is not needed. */
+TEST(ZoneGrowth, OfAZoneWhoseDescriptorIsLostIsRefusedByTheNextLock)
+{
+    ZoneOptions all;
+    Zone grower, other;
+    ASSERT_EQ(grower.create(all.of(SLM_SEGMENT_FILE)), SLM_OK) << grower.error.text;
+    ASSERT_EQ(other.attach(all.to_attach(grower)), SLM_OK) << other.error.text;
+    ASSERT_EQ(close(slm_segment_id(slm_zone_segment(other))), 0);
+    EXPECT_EQ(push_alone(other, 1), SLM_OK);
+    ASSERT_EQ(slm_zone_grow(grower, kZoneMaxBytes, nullptr), SLM_OK);
+    EXPECT_EQ(slm_zone_lock(other), SLM_E_STATE);
+    EXPECT_EQ(slm_zone_trylock(other), SLM_E_STATE);
+    EXPECT_EQ(slm_zone_timedlock(other, 5), SLM_E_STATE);
+    EXPECT_EQ(push_alone(grower, 2), SLM_OK);
+}
+
 } // namespace

@@ -89,7 +89,7 @@ const Wrong wrongs[] = {
      },
      "zone keys: segment a/b: its name has a slash in it"},
     {"FileWithoutAPath", SLM_E_NAME, [](slm_zone_options &o) { o.segment.name = nullptr; },
-     "zone keys: a segment's name is NULL"},
+     "zone keys: segment.name is NULL, and a file needs its path"},
     {"NoSuchFolder", SLM_E_MISSING, [](slm_zone_options &o) { o.segment.name = "/nowhere/at/all"; },
      "zone keys: /nowhere/at/all: cannot create: No such file or directory"},
     {"LockInNoFolder", SLM_E_MISSING,
@@ -133,6 +133,45 @@ TEST_P(ZoneOptionText, IsTheSameFromASet)
     EXPECT_EQ(set.apply({{options, nullptr, nullptr, false}}), GetParam().status);
     EXPECT_STREQ(set.error.text, GetParam().text);
     EXPECT_EQ(set.error.os_errno, GetParam().status == SLM_E_MISSING ? ENOENT : 0);
+}
+
+TEST_P(ZoneOptionText, IsTheSameFromOpen)
+{
+    ZoneOptions all;
+    slm_zone_options options = all.of(SLM_SEGMENT_FILE);
+    GetParam().make(options);
+    Zone zone;
+    EXPECT_EQ(slm_zone_open(&zone.zone, &options, nullptr, &zone.error), GetParam().status);
+    EXPECT_STREQ(zone.error.text, GetParam().text);
+    EXPECT_TRUE(all.folder().names().empty());
+}
+
+/* Only a POSIX segment without a name has the zone's. */
+TEST(ZoneOptionFiles, AZonesNameIsNotThePathOfItsFile)
+{
+    ZoneOptions all;
+    Zone zone;
+    Set set;
+    slm_zone_options options = all.of(SLM_SEGMENT_FILE);
+    std::string path = all.folder() / options.name;
+    options.segment.name = path.c_str();
+    ASSERT_EQ(zone.create(options), SLM_OK) << zone.error.text;
+    options.segment.name = nullptr;
+    slm_zone_attach_options attach = all.to_attach(zone);
+    attach.segment.name = nullptr;
+    attach.name = options.name;
+    zone.detach();
+    EXPECT_EQ(in_child([&] {
+                  Zone other;
+                  return first_wrong({
+                      chdir(all.folder().path().c_str()) == 0,
+                      other.create(options) == SLM_E_NAME,
+                      slm_zone_open(&other.zone, &options, nullptr, nullptr) == SLM_E_NAME,
+                      other.attach(attach) == SLM_E_NAME,
+                      set.apply({{options, nullptr, nullptr, false}}) == SLM_E_NAME,
+                  });
+              }),
+              0);
 }
 
 TEST(ZoneOptionFiles, ASegmentThatIsItsOwnLockFileIsRefused)

@@ -305,4 +305,25 @@ TEST_F(Server, OvertakenByAnotherOneOpensItsZones)
     }
 }
 
+/* What a server's relative path leads to is unknown from another folder, but not that its file has no
+ * name any more. */
+TEST(ZoneRelativePath, OfAFileThatWasRemovedIsRefusedFromAnotherFolder)
+{
+    ZoneOptions all;
+    Set set;
+    std::string path = all.folder() / "relative";
+    slm_zone_options options = all.of(SLM_SEGMENT_FILE);
+    options.segment.name = "relative";
+    const std::vector<slm_zone_declaration> declared = {{options, nullptr, nullptr, false}};
+    EXPECT_EQ(in_child([&] {
+                  bool is_made = chdir(all.folder().path().c_str()) == 0 &&
+                                 set.apply(declared) == SLM_OK && chdir("/") == 0;
+                  bool is_kept = set.apply(declared) == SLM_OK;
+                  bool is_removed = unlink(path.c_str()) == 0;
+                  return first_wrong(
+                      {is_made, is_kept, is_removed, set.apply(declared) == SLM_E_MISSING});
+              }),
+              0);
+}
+
 } // namespace

@@ -87,6 +87,50 @@ TEST_F(ZoneSetFailure, ToCreateOneZoneLeavesNothingOfTheOthers)
     expect_as_before(before);
 }
 
+/* Makes a zone with the lock file that the failing apply has made, and closes it. */
+slm_status make_another(slm_zone *, bool, void *data)
+{
+    Zone another;
+    slm_status status = another.create(*static_cast<slm_zone_options *>(data));
+    return status == SLM_OK ? SLM_E_FULL : status;
+}
+
+/* The state of the other zone's lock records the file, while no process has it open. */
+TEST_F(ZoneSetFailure, LeavesTheLockFileToAZoneThatWasMadeMeanwhile)
+{
+    std::string path = all.folder() / "another";
+    slm_zone_options fresh = all.of(SLM_SEGMENT_FILE, SLM_LOCK_FILE);
+    slm_zone_options options = fresh;
+    options.segment.name = path.c_str();
+    ASSERT_NE(access(fresh.lock_path, F_OK), 0);
+    EXPECT_EQ(set.apply({{fresh, make_another, &options, false}}), SLM_E_FULL) << set.error.text;
+    EXPECT_NE(access(fresh.segment.name, F_OK), 0);
+    Zone another;
+    slm_zone_attach_options attach{};
+    attach.segment.kind = SLM_SEGMENT_FILE;
+    attach.segment.name = path.c_str();
+    attach.lock_path = fresh.lock_path;
+    ASSERT_EQ(another.attach(attach), SLM_OK) << another.error.text;
+    EXPECT_EQ(push_alone(another, 1), SLM_OK);
+    EXPECT_EQ(set.apply({inits.declare(fresh)}), SLM_OK) << set.error.text;
+}
+
+/* The other zone has the name and the lock file: apply begins again with it. */
+TEST_F(ZoneSetFailure, OfANameThatWasTakenMeanwhileUsesItsLockFile)
+{
+    slm_zone_options fresh = all.of(SLM_SEGMENT_FILE, SLM_LOCK_FILE);
+    slm_zone_declaration declared = {fresh, nullptr, &fresh, false};
+    declared.init = [](slm_zone *, bool is_reused, void *data) {
+        slm_status status = is_reused ? SLM_OK : make_another(nullptr, false, data);
+        return status == SLM_E_FULL ? SLM_OK : status;
+    };
+    EXPECT_EQ(set.apply({declared}), SLM_OK) << set.error.text;
+    EXPECT_EQ(push_alone(set["keys"], 1), SLM_OK);
+    Zone zone;
+    ASSERT_EQ(zone.attach(all.to_attach(set["keys"])), SLM_OK) << zone.error.text;
+    EXPECT_EQ(numbers_alone(zone), (Numbers{1}));
+}
+
 TEST_F(ZoneSetFailure, LeavesWhatOtherProcessesGrewMeanwhile)
 {
     inits = Inits();

@@ -5,8 +5,8 @@
 What they find is printed, unless explained.txt says why it cannot happen. An explanation that
 nothing needs any more is printed as well.
 
-Exit status: 0 if all that was found is explained, 1 if not, 2 for a wrong call, 3 if an analyser is
-missing.
+Exit status: 0 if all that was found is explained, 1 if not, 2 for a wrong call or if a program that it
+runs fails, 3 if an analyser is missing.
 """
 
 import argparse
@@ -33,22 +33,23 @@ NOT_OF_GCC = re.compile(r"-W.*")
 Finding = collections.namedtuple("Finding", "tool path kind line text")
 
 
+def run(words):
+    """What the program says. If it fails, this one ends."""
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        print(f"analyze: {words[0]} ended with {done.returncode}:\n{done.stderr}", file=sys.stderr)
+        raise SystemExit(2)
+    return done.stdout + done.stderr
+
+
 def commands_of_files():
     """The command that compiles each file, of tools/compile_commands."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "commands.json"
         words = [ROOT / "tools" / "compile_commands", "-o", path]
-        subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
+        run(words)
         entries = json.loads(path.read_text(encoding="utf-8"))
     return {entry["file"]: entry["arguments"] for entry in entries}
-
-
-def run(words):
-    """What the program says."""
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"analyze: {words[0]} ended with {done.returncode}:\n{done.stderr}")
-    return done.stdout + done.stderr
 
 
 def find(tool, pattern, said):

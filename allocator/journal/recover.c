@@ -107,6 +107,9 @@ enum slm_status slm_journal_recover(struct slm_journal *journal)
     if (log == NULL) {
         return SLM_OK;
     }
+    if (!journal_is_mine(journal)) {
+        return SLM_E_OWNER;
+    }
     enum slm_status status = slm_slab_rebuild_locked(journal->slab);
     if (status != SLM_OK) {
         return status;

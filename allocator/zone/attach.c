@@ -168,6 +168,20 @@ static bool is_owner_elsewhere(struct slm_zone *zone)
            slm_segment_claim(zone->segment, NULL) == SLM_OK;
 }
 
+/* A lock in the zone's own file would meet the locks on the file's length. */
+static enum slm_status check_lock_path(const struct slm_zone *zone, const char *path,
+                                       struct slm_error *error)
+{
+    struct stat about;
+    struct slm_segment_place own = slm_segment_file_place(zone->segment);
+    bool is_own = path != NULL && stat(path, &about) == 0 && own.inode != 0 &&
+                  (uint64_t)about.st_ino == own.inode && (uint64_t)about.st_dev == own.device;
+    return is_own
+               ? slm_error_set(error, SLM_E_DUPLICATE, 0, "%s: lock_path %s is the zone's own file",
+                               slm_segment_label(zone->segment), path)
+               : SLM_OK;
+}
+
 static enum slm_status open_all(struct slm_zone *zone,
                                 const struct slm_zone_attach_options *options, bool *is_met,
                                 struct slm_error *error)
@@ -176,6 +190,10 @@ static enum slm_status open_all(struct slm_zone *zone,
         .path = options->lock_path,
         .is_unused = options->is_unused,
     };
+    enum slm_status status = check_lock_path(zone, options->lock_path, error);
+    if (status != SLM_OK) {
+        return status;
+    }
     /* A reader takes no lock, so it may be in any namespace. */
     if (!slm_segment_is_read_only(zone->segment) && !options->is_unused &&
         slm_lock_is_elsewhere(&zone->header->lock)) {
@@ -183,7 +201,7 @@ static enum slm_status open_all(struct slm_zone *zone,
     }
     bool is_claimed = !options->is_unused && is_owner_elsewhere(zone);
     lock.is_unused = options->is_unused || is_claimed;
-    enum slm_status status = open_grown(zone, &lock, error);
+    status = open_grown(zone, &lock, error);
     if (is_claimed) {
         slm_segment_unclaim(zone->segment);
     }

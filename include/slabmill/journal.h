@@ -44,7 +44,7 @@ extern "C" {
  *          slm_journal_abort at the next lock; slm_zone_lock does so itself.
  * Misuse   Where SLM_CHECKS is 2 or 3, a zone's journal compares the calling thread with the holder
  *          of the zone's lock. Calls by another thread change nothing: SLM_E_OWNER, NULL, and abort
- *          does nothing.
+ *          does nothing. A zone's journal is never attached or detached by a program.
  * Limits   SLM_JOURNAL_ENTRIES_MIN to SLM_JOURNAL_ENTRIES_MAX entries; offsets are below 2^48.
  * Source   Undo logging as in any textbook on transactions.
  */
@@ -91,8 +91,8 @@ bool slm_journal_has_room(const struct slm_journal *journal, unsigned n_entries)
  * Notes *word, which lies 8-aligned in a live object of the slab, then stores value in it. Fails,
  * storing nothing, and refuses the transaction: SLM_E_ALIGN, SLM_E_FOREIGN (outside the region, or
  * in pages that this process has not mapped yet), SLM_E_METADATA, SLM_E_FREED (the object is free,
- * or this transaction frees it), SLM_E_PAGE_FREE, SLM_E_FULL. In an object of more than 64 pages,
- * words after the 64th page are accepted even if the object is free. Cost O(1), one entry, none in
+ * or this transaction frees it), SLM_E_PAGE_FREE, SLM_E_FULL. After the first 64 pages of an
+ * object, and of a run of free pages, words are accepted though nothing lives there. Cost O(1), one entry, none in
  * the transaction's newest object; the first word of an object costs more than those that follow.
  */
 enum slm_status slm_journal_write(struct slm_journal *journal, uint64_t *word, uint64_t value);
@@ -175,7 +175,7 @@ bool slm_journal_is_dirty(const struct slm_journal *journal);
  * program that overwrote the log, is skipped, and the others are followed. Fails, with no entry
  * used: SLM_E_IMAGE (page words and bitmaps of the slab contradict each other, or the log's number
  * of entries is damaged, which no death causes), SLM_E_STATE (the slab's view has not seen a
- * growth).
+ * growth), SLM_E_OWNER (see Misuse).
  * Cost O(pages + bitmap words + entries).
  */
 enum slm_status slm_journal_recover(struct slm_journal *journal);

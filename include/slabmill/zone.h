@@ -225,6 +225,7 @@ struct slm_zone_attach_options {
  * (sizes that do not fit each other), SLM_E_TRUNCATED (the segment is shorter than the zone),
  * SLM_E_IMAGE (slab or journal), SLM_E_STATE (still being made, or its maker died; in use in
  * another pid or time namespace, or no /proc, without is_unused), SLM_E_NAME (another name or tag),
+ * SLM_E_DUPLICATE (lock_path is the zone's own file),
  * SLM_E_VERSION (also: another version of the content), SLM_E_BROKEN (the zone could not be
  * repaired, unless read_only; or check found something); and as slm_lock_attach. Cost O(1), or
  * O(bytes) where holes may have to be filled; with check as slm_zone_check_locked.

@@ -134,6 +134,14 @@ TEST_F(Copy, NeedsTheLockFileOfALockOfTheFileKind)
     ExpectCopied({"--lock", lock, path, copy}, File(copy));
 }
 
+TEST_F(Copy, PathsOfAnyBytesAreEscaped)
+{
+    std::string path = Make();
+    Done done = Command({path, Path("a\n\x1b[2J")});
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_TRUE(Has(done.out, "copy      " + Path(R"(a\x0a\x1b[2J)") + ": ")) << done.out;
+}
+
 TEST_F(Copy, LeavesNothingWhereItRefuses)
 {
     std::string path = Make();

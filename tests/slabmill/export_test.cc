@@ -371,6 +371,21 @@ TEST_F(Export, FileIsReplacedWhenItsTextIsComplete)
     }
 }
 
+TEST_F(Export, ZoneIsNotReplacedByItsText)
+{
+    std::string path = Make();
+    std::string before = ReadFile(path);
+    std::string link = Path("link");
+    ASSERT_EQ(symlink("zone", link.c_str()), 0);
+    for (const std::string &out : {path, link}) {
+        ExpectRefusal(Run({Path("none"), path, "-o", out}),
+                      out + ": it is the file to read, " + path + ", and would be lost");
+        ExpectRefusal(Run({"file:" + path, "-o", out}),
+                      out + ": it is the file to read, " + path + ", and would be lost");
+    }
+    EXPECT_EQ(ReadFile(path), before);
+}
+
 TEST_F(Export, FileThatCannotBeWrittenIsNamed)
 {
     std::string path = Make();

@@ -142,6 +142,23 @@ const char kNameShown[] = R"(a"b\\c<d>&\x01\x1b\xff)"
                           "\xc3\xa9"
                           R"(\xed\xa0\x80\xc0\xaf\xef\xbf\xbf\xc2\x9b)";
 
+TEST_F(Inspect, ZoneIsNotReplacedByItsMap)
+{
+    std::string path = Make();
+    std::string before = ReadFile(path);
+    std::string link = Path("link");
+    ASSERT_EQ(symlink("zone", link.c_str()), 0);
+    for (const std::string &map : {path, link}) {
+        ExpectWrong({"--svg", map, path},
+                    map + ": it is the file to read, " + path + ", and would be lost");
+    }
+    EXPECT_EQ(ReadFile(path), before);
+    std::string other = Path("earlier");
+    std::ofstream(other) << "earlier";
+    ASSERT_EQ(Run({"--svg", other, path}).status, 0);
+    EXPECT_EQ(ReadFile(other).substr(0, 4), "<svg");
+}
+
 TEST_F(Inspect, NamesOfAnyBytesAreEscapedAlikeInJsonAndMaps)
 {
     std::string path = Make(Options(kBytesOfAName), "a\x1b[2J\n");

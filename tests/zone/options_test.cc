@@ -174,6 +174,32 @@ TEST(ZoneOptionFiles, AZonesNameIsNotThePathOfItsFile)
               0);
 }
 
+TEST(ZoneOptionFiles, AttachTakesTheZonesOwnFileForNoLockFile)
+{
+    ZoneOptions all;
+    slm_zone_options options = all.of(SLM_SEGMENT_FILE);
+    std::string lock_path = all.folder() / "lock";
+    options.lock_kind = SLM_LOCK_FILE;
+    options.lock_path = lock_path.c_str();
+    Zone zone, again;
+    ASSERT_EQ(zone.create(options), SLM_OK) << zone.error.text;
+    std::string path = options.segment.name;
+    zone.detach();
+    slm_zone_attach_options attach{};
+    attach.segment = options.segment;
+    std::string own = all.folder() / "./file";
+    for (bool is_unused : {false, true}) {
+        attach.is_unused = is_unused;
+        attach.lock_path = own.c_str();
+        EXPECT_EQ(again.attach(attach), SLM_E_DUPLICATE);
+        EXPECT_EQ(again.error.text, path + ": lock_path " + own + " is the zone's own file");
+    }
+    attach.is_unused = false;
+    attach.lock_path = lock_path.c_str();
+    ASSERT_EQ(again.attach(attach), SLM_OK) << again.error.text;
+    EXPECT_EQ(slm_zone_grow(again, kZoneMaxBytes, nullptr), SLM_OK);
+}
+
 TEST(ZoneOptionFiles, ASegmentThatIsItsOwnLockFileIsRefused)
 {
     ZoneOptions all;

@@ -108,6 +108,7 @@ TEST_P(ZoneStranger, ChangesNothingThroughTheJournal)
         EXPECT_EQ(slm_journal_memalign(journal, 64, 8), nullptr);
         EXPECT_EQ(slm_journal_free(journal, words), SLM_E_OWNER);
         EXPECT_EQ(slm_journal_free(journal, slm_journal_root(journal)), SLM_E_OWNER);
+        EXPECT_EQ(slm_journal_recover(journal), SLM_E_OWNER);
         EXPECT_EQ(slm_journal_free(journal, &outside), SLM_E_OWNER);
         EXPECT_EQ(slm_journal_set_root(journal, words), SLM_E_OWNER);
         EXPECT_EQ(slm_journal_set_root(journal, &outside), SLM_E_OWNER);

@@ -455,7 +455,9 @@ TEST_F(ZoneTurn, ARepairAfterAnUnlockKeepsWhatItsTurnAllocated)
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
     ASSERT_TRUE(push(zone, 3));
     EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
+    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
     EXPECT_EQ(slm_journal_recover(zone.journal()), SLM_OK);
+    EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
     EXPECT_EQ(numbers_alone(zone), (Numbers{3, 2, 1}));
     EXPECT_EQ(count_objects(slm_zone_slab(zone)), 3u);
 }

@@ -28,6 +28,18 @@ bool mill_file_may_be(const char *path)
     return access(slash == NULL ? "." : folder, W_OK | X_OK) == 0 || mill_complain_file(path);
 }
 
+bool mill_file_is_input(const char *out, const char *input)
+{
+    struct stat one;
+    struct stat other;
+    bool is_input = stat(out, &one) == 0 && stat(input, &other) == 0 &&
+                    one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+    if (is_input) {
+        (void)mill_complain("%s: it is the file to read, %s, and would be lost", out, input);
+    }
+    return is_input;
+}
+
 static bool write_to(FILE *file, const void *bytes, size_t n_bytes)
 {
     bool written = fwrite(bytes, 1, n_bytes, file) == n_bytes;

@@ -262,7 +262,8 @@ static const struct mill_command commands[] = {
         "a user who may write to the zone, in the namespaces of its users. Programs that use\n"
         "the zone go on. A zone that was in use when the power failed, or when `cp` copied it,\n"
         "is refused until its own program has locked it: only that checks the content.\n"
-        "Exit status: 0 copied, 1 the zone is broken, 2 a wrong call, or no copy was made.\n",
+        "Exit status: 0 copied, 1 the zone is broken, 2 a wrong call, no copy was made,\n"
+        "or what it says could not be printed.\n",
         .takes = MILL_OPT(LOCK),
         .files_min = 2,
         .files_max = 2,

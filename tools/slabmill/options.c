@@ -60,7 +60,7 @@ static const struct row rows[MILL_OPTIONS] = {
     [MILL_OPT_OUT] = {.name = "-o",
                       .value = "OUT",
                       .offset = AT(out),
-                      .help = "file or folder to write"},
+                      .help = "file to write; for seeds and hunt, a folder"},
     [MILL_OPT_NAME] = {.name = "--name",
                        .value = "NAME",
                        .offset = AT(name),

@@ -316,7 +316,7 @@ int mill_report(const struct mill_options *options)
     bool named =
         adapter != NULL &&
         (options->out != NULL || mill_free_path(options->files[0], ".html", path, sizeof path)) &&
-        mill_file_may_be(out);
+        mill_file_may_be(out) && !mill_file_is_input(out, options->files[0]);
     int status = named ? write_page(options, &input, adapter, out) : MILL_WRONG;
     mill_input_fini(&input);
     return status;

@@ -204,6 +204,9 @@ enum hrn_trace_word mill_adapter_word(const struct slm_adapter *adapter);
  * before they write it. */
 bool mill_file_may_be(const char *path);
 
+/* True, with a message: `out` leads to the file that is read, which would be lost. */
+bool mill_file_is_input(const char *out, const char *input);
+
 /* Writes a whole file. False: failed, with a message; a file of this name is as it was. */
 bool mill_file_write(const char *path, const void *bytes, size_t n_bytes);
 

@@ -48,9 +48,11 @@ static int copy_zone(struct slm_zone *zone, const struct slm_segment_options *to
         return status == SLM_E_BROKEN ? MILL_BROKEN : MILL_WRONG;
     }
     char name[MILL_TEXT_BYTES];
+    char copy[MILL_TEXT_BYTES];
     mill_escape(name, sizeof name, slm_zone_name(zone), strlen(slm_zone_name(zone)));
-    printf("zone      \"%s\"\ncopy      %s: %" PRIu64 " bytes, every invariant holds\n", name,
-           place, report.bytes);
+    mill_escape(copy, sizeof copy, place, strlen(place));
+    printf("zone      \"%s\"\ncopy      %s: %" PRIu64 " bytes, every invariant holds\n", name, copy,
+           report.bytes);
     printf("lock      taken %" PRIu64 " times, for %" PRIu64 " bytes at most\n", report.n_holds,
            report.most_held_bytes);
     return MILL_GOOD;

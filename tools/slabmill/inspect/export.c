@@ -326,10 +326,24 @@ static bool is_each_given_once(const struct mill_options *options)
     return true;
 }
 
+/* False, with a message: no zone may become the text. */
+static bool may_write(const struct mill_options *options)
+{
+    bool may = mill_file_may_be(options->out);
+    for (size_t i = 0; i < options->n_files && may; i++) {
+        struct mill_source source;
+        if (mill_source_open(&source, options->files[i], NULL) == SLM_OK) {
+            may = !mill_file_is_input(options->out, source.path);
+            mill_source_close(&source);
+        }
+    }
+    return may;
+}
+
 int mill_export(const struct mill_options *options)
 {
     int status = MILL_GOOD;
-    if (!is_each_given_once(options) || (options->out != NULL && !mill_file_may_be(options->out))) {
+    if (!is_each_given_once(options) || (options->out != NULL && !may_write(options))) {
         return MILL_WRONG;
     }
     struct zone *zones = calloc(options->n_files, sizeof *zones);

@@ -103,6 +103,10 @@ int mill_inspect(const struct mill_options *options)
     if (mill_source_open(&inspection.source, options->files[0], &error) != SLM_OK) {
         return mill_complain("%s", error.text);
     }
+    if (options->svg != NULL && mill_file_is_input(options->svg, inspection.source.path)) {
+        mill_source_close(&inspection.source);
+        return MILL_WRONG;
+    }
     int status = options->watch != 0 ? watch(&inspection) : look_once(&inspection);
     mill_source_close(&inspection.source);
     return status;

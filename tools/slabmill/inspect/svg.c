@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A map of a zone's pages. */
-#include <errno.h>
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE /* open_memstream */
+#endif
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -403,15 +405,18 @@ bool mill_look_svg(const struct mill_look *look, const char *path)
         (void)mill_complain("%s: no memory for a map", path);
         return false;
     }
-    map.out = fopen(path, "w");
+    char *text = NULL;
+    size_t n_bytes = 0;
+    map.out = open_memstream(&text, &n_bytes);
     if (map.out != NULL) {
         draw(&map);
     }
-    bool written = map.out != NULL && ferror(map.out) == 0;
-    written = map.out != NULL && fclose(map.out) == 0 && written;
-    free(map.cells);
-    if (!written) {
-        (void)mill_complain("%s: %s", path, strerror(errno));
+    bool is_whole = map.out != NULL && fclose(map.out) == 0;
+    if (!is_whole) {
+        (void)mill_complain("%s: no memory for a map", path);
     }
-    return written;
+    bool is_written = is_whole && mill_file_write(path, text, n_bytes);
+    free(map.cells);
+    free(text);
+    return is_written;
 }

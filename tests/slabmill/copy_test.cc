@@ -140,6 +140,10 @@ TEST_F(Copy, PathsOfAnyBytesAreEscaped)
     Done done = Command({path, Path("a\n\x1b[2J")});
     EXPECT_EQ(done.status, 0) << done.err;
     EXPECT_TRUE(Has(done.out, "copy      " + Path(R"(a\x0a\x1b[2J)") + ": ")) << done.out;
+    std::string longest = Path(std::string(255, 'n'));
+    done = Command({path, longest});
+    EXPECT_EQ(done.status, 0) << done.err;
+    EXPECT_TRUE(Has(done.out, "copy      " + longest + ": ")) << done.out;
 }
 
 TEST_F(Copy, LeavesNothingWhereItRefuses)

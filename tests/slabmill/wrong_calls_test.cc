@@ -191,6 +191,15 @@ TEST_F(WrongCalls, OutputsThatCannotBeWrittenAreNamedBeforeTheWork)
     EXPECT_EQ(ReadFile(trace), "arena 0 calloc 0 2000\n");
 }
 
+TEST_F(WrongCalls, AReportDoesNotReplaceItsTrace)
+{
+    const char text[] = "arena 0 alloc 0 1\n";
+    std::string trace = Write("t.trace", text);
+    ExpectWrong({"report", "--adapter", "slab", "-o", trace, trace},
+                trace + ": it is the file to read, " + trace + ", and would be lost");
+    EXPECT_EQ(ReadFile(trace), text);
+}
+
 TEST_F(WrongCalls, ZonesThatAreNoneAreNamed)
 {
     std::string empty = Write("empty", "");

@@ -48,7 +48,7 @@ static int copy_zone(struct slm_zone *zone, const struct slm_segment_options *to
         return status == SLM_E_BROKEN ? MILL_BROKEN : MILL_WRONG;
     }
     char name[MILL_TEXT_BYTES];
-    char copy[MILL_TEXT_BYTES];
+    char copy[MILL_ESCAPE_BYTES * MILL_PATH_BYTES];
     mill_escape(name, sizeof name, slm_zone_name(zone), strlen(slm_zone_name(zone)));
     mill_escape(copy, sizeof copy, place, strlen(place));
     printf("zone      \"%s\"\ncopy      %s: %" PRIu64 " bytes, every invariant holds\n", name, copy,

@@ -6,6 +6,8 @@
 
 namespace {
 
+using slm_test::end_pools;
+using slm_test::Ender;
 using slm_test::TestPool;
 
 std::string order;
@@ -111,21 +113,6 @@ TEST(PoolChild, MayBeDestroyedByAHandlerOfTheParent)
     EXPECT_EQ(t.reset(), SLM_OK);
     EXPECT_EQ(order, "c");
     EXPECT_EQ(slm_pool_check(t.pool), 0u);
-}
-
-/* A handler that tries to end pools. */
-struct Ender {
-    slm_pool *to_reset;
-    slm_pool *to_destroy;
-    slm_status reset;
-    slm_status destroyed;
-};
-
-void end_pools(void *data)
-{
-    auto *ender = static_cast<Ender *>(data);
-    ender->reset = slm_pool_reset(ender->to_reset);
-    ender->destroyed = slm_pool_destroy(ender->to_destroy);
 }
 
 TEST(PoolChild, HandlerCannotEndAPoolThatWouldEndItsOwn)

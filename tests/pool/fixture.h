@@ -213,6 +213,21 @@ inline size_t blocks_bytes(const struct slm_pool_stats &stats)
     return sum;
 }
 
+/* A handler that tries to end pools. */
+struct Ender {
+    slm_pool *to_reset;
+    slm_pool *to_destroy;
+    slm_status reset;
+    slm_status destroyed;
+};
+
+inline void end_pools(void *data)
+{
+    auto *ender = static_cast<Ender *>(data);
+    ender->reset = slm_pool_reset(ender->to_reset);
+    ender->destroyed = slm_pool_destroy(ender->to_destroy);
+}
+
 inline bool same(const struct slm_pool_stats &a, const struct slm_pool_stats &b)
 {
     return memcmp(&a, &b, sizeof a) == 0;

@@ -11,6 +11,8 @@
 
 namespace {
 
+using slm_test::end_pools;
+using slm_test::Ender;
 using slm_test::same;
 using slm_test::TestPool;
 
@@ -435,27 +437,14 @@ TEST(PoolNginxP17, AProductThatWrapsIsRefused)
     EXPECT_EQ(t.stats().n_large, 0u);
 }
 
-struct Teardown {
-    slm_pool *pool;
-    slm_status on_reset;
-    slm_status on_destroy;
-};
-
-void tear_down(void *data)
-{
-    auto *teardown = static_cast<Teardown *>(data);
-    teardown->on_reset = slm_pool_reset(teardown->pool);
-    teardown->on_destroy = slm_pool_destroy(teardown->pool);
-}
-
 TEST(PoolNginxP18, AHandlerCannotDestroyOrResetItsOwnPool)
 {
     TestPool t;
-    Teardown teardown{t.pool, SLM_OK, SLM_OK};
-    ASSERT_EQ(slm_pool_cleanup_add(t.pool, tear_down, &teardown, 0, nullptr), SLM_OK);
+    Ender ender{t.pool, t.pool, SLM_OK, SLM_OK};
+    ASSERT_EQ(slm_pool_cleanup_add(t.pool, end_pools, &ender, 0, nullptr), SLM_OK);
     EXPECT_EQ(t.reset(), SLM_OK);
-    EXPECT_EQ(teardown.on_reset, SLM_E_BUSY);
-    EXPECT_EQ(teardown.on_destroy, SLM_E_BUSY);
+    EXPECT_EQ(ender.reset, SLM_E_BUSY);
+    EXPECT_EQ(ender.destroyed, SLM_E_BUSY);
     t.alloc(100);
 }
 

@@ -98,12 +98,7 @@ struct Bench {
     }
     void die_in_turn()
     {
-        EXPECT_EQ(in_child([&] {
-                      bool is_ready = slm_zone_lock(zone) == SLM_OK && push(zone, 1);
-                      raise(is_ready ? SIGKILL : SIGTERM);
-                      return 0;
-                  }),
-                  128 + SIGKILL);
+        expect_death_in_turn(zone);
         slm_event_listen(listen, &n_events);
     }
     void export_memory()

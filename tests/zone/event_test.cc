@@ -43,15 +43,6 @@ class ZoneEvent : public testing::Test {
         }
         self->seen.push_back({event->kind, event->status});
     }
-    void die_in_turn()
-    {
-        EXPECT_EQ(in_child([&] {
-                      bool is_ready = slm_zone_lock(zone) == SLM_OK && push(zone, 1);
-                      raise(is_ready ? SIGKILL : SIGTERM);
-                      return 0;
-                  }),
-                  128 + SIGKILL);
-    }
 
     ZoneOptions all;
     Zone zone;
@@ -61,7 +52,7 @@ class ZoneEvent : public testing::Test {
 
 TEST_F(ZoneEvent, DeathAndRepairAreReportedAfterTheTurn)
 {
-    die_in_turn();
+    expect_death_in_turn(zone);
     uses_zone = true;
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
     ASSERT_TRUE(push(zone, 2));
@@ -74,7 +65,7 @@ TEST_F(ZoneEvent, DeathAndRepairAreReportedAfterTheTurn)
 
 TEST_F(ZoneEvent, ATurnThatIsUndoneReportsTheRepairToo)
 {
-    die_in_turn();
+    expect_death_in_turn(zone);
     ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
     EXPECT_EQ(slm_zone_end(zone, SLM_E_NOMEM), SLM_E_NOMEM);
     EXPECT_EQ(seen.size(), 2u);
@@ -83,7 +74,7 @@ TEST_F(ZoneEvent, ATurnThatIsUndoneReportsTheRepairToo)
 TEST_F(ZoneEvent, ARepairReportsThatTheNameIsLost)
 {
     ASSERT_EQ(unlink(all.path(SLM_SEGMENT_FILE).c_str()), 0);
-    die_in_turn();
+    expect_death_in_turn(zone);
     ASSERT_EQ(push_alone(zone, 2), SLM_OK);
     EXPECT_EQ(seen, (std::vector<Seen>{{SLM_EVENT_OWNER_DIED, SLM_OK},
                                        {SLM_EVENT_REPAIRED, SLM_OK},
@@ -97,7 +88,7 @@ TEST_F(ZoneEvent, ARepairReportsThatTheNameLeadsToAnotherFile)
     std::string path = all.path(SLM_SEGMENT_FILE);
     ASSERT_EQ(rename(path.c_str(), (path + ".old").c_str()), 0);
     std::ofstream(path) << "another file";
-    die_in_turn();
+    expect_death_in_turn(zone);
     ASSERT_EQ(push_alone(zone, 2), SLM_OK);
     std::vector<Seen> expected = kRepaired;
     expected.push_back({SLM_EVENT_NAME_LOST, SLM_E_REPLACED});
@@ -116,7 +107,7 @@ TEST_F(ZoneEvent, AWorkerInAChrootReportsOnlyANameThatIsGone)
         if (is_gone) {
             ASSERT_EQ(unlink(all.path(SLM_SEGMENT_FILE).c_str()), 0);
         }
-        die_in_turn();
+        expect_death_in_turn(zone);
         std::vector<Seen> expected = kRepaired;
         if (is_gone) {
             expected.push_back({SLM_EVENT_NAME_LOST, SLM_E_MISSING});
@@ -144,7 +135,7 @@ TEST_F(ZoneEvent, ADaemonThatChangedItsFolderReportsNoLostName)
                       zone.detach();
                       bool is_made =
                           chdir(all.folder().path().c_str()) == 0 && zone.create(options) == SLM_OK;
-                      die_in_turn();
+                      expect_death_in_turn(zone);
                       bool is_away = chdir("/") == 0 && (!is_gone || unlink(path.c_str()) == 0);
                       bool is_used = push_alone(zone, 2) == SLM_OK;
                       (void)unlink(path.c_str());

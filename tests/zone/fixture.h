@@ -189,6 +189,17 @@ inline slm_status push_alone(slm_zone *zone, uint64_t number)
     return status;
 }
 
+/* A child of fork takes the lock, adds a link, and dies. */
+inline void expect_death_in_turn(slm_zone *zone)
+{
+    EXPECT_EQ(in_child([&] {
+                  bool is_ready = slm_zone_lock(zone) == SLM_OK && push(zone, 1);
+                  raise(is_ready ? SIGKILL : SIGTERM);
+                  return 0;
+              }),
+              128 + SIGKILL);
+}
+
 inline std::vector<uint64_t> numbers_alone(slm_zone *zone)
 {
     std::vector<uint64_t> result;

@@ -104,8 +104,7 @@ static enum slm_status check_attach(const struct slm_lock_state *state,
     return SLM_OK;
 }
 
-/* The caller knows that no process uses the lock: a recorded owner does not count. */
-static void free_unused(struct slm_lock_state *state)
+void slm_lock_bury_owner(struct slm_lock_state *state)
 {
     uint64_t word = __atomic_load_n(&state->word, __ATOMIC_RELAXED);
     bool had_owner = slm_lock_owner_in(word) != 0;
@@ -114,14 +113,14 @@ static void free_unused(struct slm_lock_state *state)
         (void)__atomic_fetch_add(&state->n_deaths, 1, __ATOMIC_RELAXED);
     }
     __atomic_store_n(&state->word, repair, __ATOMIC_RELEASE);
-    slm_lock_set_origin(state);
 }
 
 static enum slm_status open_handle(struct slm_lock *lock, const struct slm_lock_options *options,
                                    struct slm_error *error)
 {
     if (options->is_unused) {
-        free_unused(lock->state);
+        slm_lock_bury_owner(lock->state);
+        slm_lock_set_origin(lock->state);
     } else if (!slm_lock_agree_on_origin(lock->state)) {
         return slm_error_set(error, SLM_E_STATE, 0, "lock: %s", SLM_LOCK_ELSEWHERE_TEXT);
     }

@@ -30,6 +30,9 @@ bool slm_lock_agree_on_origin(struct slm_lock_state *state);
  * the lock. */
 void slm_lock_set_origin(struct slm_lock_state *state);
 
+/* A recorded owner counts as dead (lock.c). No other process uses the lock. */
+void slm_lock_bury_owner(struct slm_lock_state *state);
+
 /* Whether the number, of this boot, is the one in *shared, a word of the state; if that has none,
  * records it. */
 bool slm_lock_agree_on(struct slm_lock_state *state, slm_word *shared, uint64_t number);

@@ -200,7 +200,9 @@ static enum slm_status open_all(struct slm_zone *zone,
         return open_elsewhere(zone, &lock, is_met, error);
     }
     bool is_claimed = !options->is_unused && is_owner_elsewhere(zone);
-    lock.is_unused = options->is_unused || is_claimed;
+    if (is_claimed) {
+        slm_lock_bury_owner(&zone->header->lock); /* its lock file stays what it is */
+    }
     status = open_grown(zone, &lock, error);
     if (is_claimed) {
         slm_segment_unclaim(zone->segment);

@@ -199,6 +199,7 @@ void hrn_edge_copy(const struct edge_op *op)
         hrn_edge_law_folder("a file cannot be copied: %s", strerror(errno));
     }
     world->bodies[copy] = world->bodies[body];
+    world->bodies[copy].former = hrn_edge_holder_of(&world->bodies[body]);
     world->bodies[copy].holder = EDGE_NONE;
     world->bodies[copy].server = 0;
     world->names[to] = copy;

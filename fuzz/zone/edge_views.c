@@ -23,6 +23,13 @@ unsigned hrn_edge_actor_of(unsigned view)
     return FIRST_ACTOR + view / 2;
 }
 
+uint64_t hrn_edge_holder_of(const struct edge_body *body)
+{
+    return body->holder == EDGE_NONE
+               ? body->former
+               : hrn_system_identity(hrn_edge_actor_of((unsigned)body->holder));
+}
+
 /* The view, and its process calls from now on. */
 static struct edge_view *begin(const struct edge_op *op, unsigned *idx)
 {
@@ -230,6 +237,7 @@ void hrn_edge_hold(const struct edge_op *op)
     if (status == SLM_OK) {
         struct edge_body *body = body_of(view);
         body->holder = (int)idx;
+        body->former = 0;
         body->working = body->committed;
         hrn_edge_expect_clean(view, false);
         hrn_zone_expect_state(view->zone, &body->committed, true);
@@ -390,14 +398,15 @@ static void read_copy(const struct edge_view *view)
     }
 }
 
+/* A lock word in a copied file names who held the other file, until somebody takes the lock. */
 static void check_owner(const struct edge_body *body)
 {
     struct slm_lock_owner owner;
     (void)slm_zone_image_owner(&copy.image, &owner, NULL);
     bool is_held = body->holder != EDGE_NONE;
-    uint64_t identity =
-        is_held ? hrn_system_identity(hrn_edge_actor_of((unsigned)body->holder)) : 0;
-    if (owner.is_alive != is_held || (is_held && owner.identity != identity)) {
+    uint64_t identity = is_held ? hrn_edge_holder_of(body) : 0;
+    bool is_former = !is_held && body->former != 0 && owner.identity == body->former;
+    if ((owner.is_alive != is_held && !is_former) || (is_held && owner.identity != identity)) {
         hrn_edge_law_copy("its owner is %" PRIx64 ", expected %" PRIx64, owner.identity, identity);
     }
 }

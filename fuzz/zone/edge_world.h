@@ -96,6 +96,7 @@ struct edge_body {
     uint32_t version;
     uint64_t server; /* identity; 0: none */
     int holder;      /* a view, of a process that lives; or EDGE_NONE */
+    uint64_t former; /* identity of the holder of the file that this one is a copy of; 0: none */
     struct zone_account committed;
     struct zone_account working; /* the holder's */
 };
@@ -204,6 +205,8 @@ void hrn_edge_open(const struct edge_op *op);
 
 /* The process that has the view, as an actor of harness/sched/system.h. */
 unsigned hrn_edge_actor_of(unsigned view);
+/* Identity of the process that holds the body; of a body that nobody holds: the former one. */
+uint64_t hrn_edge_holder_of(const struct edge_body *body);
 void hrn_edge_attach(const struct edge_op *op);
 void hrn_edge_import(const struct edge_op *op);
 void hrn_edge_detach(const struct edge_op *op);

@@ -255,6 +255,7 @@ static enum slm_adapter_answer child(void *self, void **out, size_t block_bytes,
         status = slm_pool_cleanup_add(made, fn, data, 0, NULL);
         if (status != SLM_OK) {
             (void)slm_pool_destroy(made);
+            a->shadow.n_own += a->shadow.pass_through; /* its record stays the parent's */
         }
     }
     note_record(a, &before, status == SLM_OK);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Errors of a zone's options name the zone, the option, its value and the limit. The name of a POSIX
  * zone, given once. */
+#include <fstream>
+
 #include "tests/zone/set_fixture.h"
 
 using namespace slm_test;
@@ -198,6 +200,38 @@ TEST(ZoneOptionFiles, AttachTakesTheZonesOwnFileForNoLockFile)
     attach.lock_path = lock_path.c_str();
     ASSERT_EQ(again.attach(attach), SLM_OK) << again.error.text;
     EXPECT_EQ(slm_zone_grow(again, kZoneMaxBytes, nullptr), SLM_OK);
+}
+
+/* The owner in the copy's lock word seems to live, and has another file. */
+TEST(ZoneOptionFiles, ACopyOfAZoneInUseKeepsItsLockFile)
+{
+    ZoneOptions all;
+    slm_zone_options options = all.of(SLM_SEGMENT_FILE);
+    std::string lock_path = all.folder() / "lock";
+    std::string other_lock = all.folder() / "other";
+    std::string copy = all.folder() / "copy";
+    options.lock_kind = SLM_LOCK_FILE;
+    options.lock_path = lock_path.c_str();
+    Zone zone, again;
+    ASSERT_EQ(zone.create(options), SLM_OK) << zone.error.text;
+    ASSERT_EQ(slm_zone_lock(zone), SLM_OK);
+    std::ofstream(copy, std::ios::binary)
+        << std::ifstream(options.segment.name, std::ios::binary).rdbuf();
+    slm_zone_attach_options attach{};
+    attach.segment = options.segment;
+    attach.segment.name = copy.c_str();
+    attach.lock_path = other_lock.c_str();
+    EXPECT_EQ(again.attach(attach), SLM_E_REPLACED) << again.error.text;
+    attach.lock_path = lock_path.c_str();
+    ASSERT_EQ(again.attach(attach), SLM_OK) << again.error.text;
+    EXPECT_EQ(slm_zone_unlock(zone), SLM_OK);
+    EXPECT_EQ(slm_zone_lock(again), SLM_OK);
+    EXPECT_EQ(slm_zone_unlock(again), SLM_OK);
+    again.detach();
+    attach.lock_path = other_lock.c_str();
+    attach.is_unused = true; /* a lock file of its own, as lock.h says */
+    ASSERT_EQ(again.attach(attach), SLM_OK) << again.error.text;
+    EXPECT_EQ(push_alone(again, 1), SLM_OK);
 }
 
 TEST(ZoneOptionFiles, ASegmentThatIsItsOwnLockFileIsRefused)

@@ -284,7 +284,10 @@ void hrn_edge_judge(const char *call, enum slm_status status, edge_reasons reaso
         hrn_edge_law_refusal("%s: %s; expected one of the set %" PRIx64 "; %.100s", call,
                              slm_status_name(status), reasons, error->text);
     }
-    bool is_named = name == NULL || strstr(error->text, name) != NULL;
+    /* Of a text that is too long the middle is missing, and that may be the name. */
+    bool is_cut =
+        strlen(error->text) == sizeof error->text - 1 && strstr(error->text, "...") != NULL;
+    bool is_named = name == NULL || is_cut || strstr(error->text, name) != NULL;
     if (status != SLM_OK && (error->status != status || error->text[0] == '\0' || !is_named)) {
         hrn_edge_law_words("%s: %s, \"%.150s\"", call, slm_status_name(status), error->text);
     }

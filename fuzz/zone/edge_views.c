@@ -398,7 +398,7 @@ static void read_copy(const struct edge_view *view)
     }
 }
 
-/* A lock word in a copied file names who held the other file, until somebody takes the lock. */
+/* A lock word in a copied file names who held the other file, until a process takes the lock. */
 static void check_owner(const struct edge_body *body)
 {
     struct slm_lock_owner owner;

@@ -205,7 +205,7 @@ void hrn_edge_open(const struct edge_op *op);
 
 /* The process that has the view, as an actor of harness/sched/system.h. */
 unsigned hrn_edge_actor_of(unsigned view);
-/* Identity of the process that holds the body; of a body that nobody holds: the former one. */
+/* Identity of the process that holds the body; where none does, the former one. */
 uint64_t hrn_edge_holder_of(const struct edge_body *body);
 void hrn_edge_attach(const struct edge_op *op);
 void hrn_edge_import(const struct edge_op *op);

@@ -267,7 +267,7 @@ void *run_cancelled(void *data)
 class ZoneCancelled : public testing::TestWithParam<Call> {};
 
 INSTANTIATE_TEST_SUITE_P(In, ZoneCancelled, testing::ValuesIn(kCalls),
-                         [](const auto &info) { return std::string(info.param.name); });
+                         [](const auto &call) { return std::string(call.param.name); });
 
 TEST_P(ZoneCancelled, ReturnsFromTheCallAndEndsAfterIt)
 {

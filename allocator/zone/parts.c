@@ -114,9 +114,10 @@ enum slm_status slm_zone_open_parts(struct slm_zone *zone, const struct slm_lock
     }
     if (status != SLM_OK) {
         close_journal_and_slab(zone);
+        return status;
     }
     zone->folder = slm_zone_find_folder(zone);
-    return status;
+    return SLM_OK;
 }
 
 enum slm_status slm_zone_recover_parts(struct slm_slab *slab, struct slm_journal *journal,

@@ -13,12 +13,12 @@ using slm_test::Folder;
 using slm_test::Handle;
 using slm_test::in_child;
 using slm_test::KeepCalls;
+using slm_test::kFileKinds;
 using slm_test::Kind;
 using slm_test::kPage;
 using slm_test::Options;
 using slm_test::Traces;
 
-const Kind kFileKinds[] = {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE};
 const Kind kNamedKinds[] = {SLM_SEGMENT_POSIX, SLM_SEGMENT_FILE};
 
 /* A file of the program's own. */

@@ -18,6 +18,7 @@ using slm_test::is_untouchable;
 using slm_test::is_zero;
 using slm_test::KeepCalls;
 using slm_test::kEveryKind;
+using slm_test::kFileKinds;
 using slm_test::Kind;
 using slm_test::kPage;
 using slm_test::Options;
@@ -272,11 +273,14 @@ TEST_P(EachFault, OfAttachLeavesNothing)
     EXPECT_EQ(slm_segment_verify(a.segment, nullptr), SLM_OK);
 }
 
-TEST_P(EachFault, OfASecondHandleLeavesNothing)
+class EachFaultOfAFile : public EachFault {};
+
+INSTANTIATE_TEST_SUITE_P(Segment, EachFaultOfAFile,
+                         testing::Combine(testing::ValuesIn(kFileKinds),
+                                          testing::ValuesIn(kErrors)));
+
+TEST_P(EachFaultOfAFile, OfASecondHandleLeavesNothing)
 {
-    if (!has_file(kind())) {
-        return; /* this kind has no descriptor */
-    }
     Handle a, b;
     slm_error error{};
     ASSERT_EQ(a.create(options()), SLM_OK);

@@ -55,6 +55,8 @@ inline const size_t kPage = static_cast<size_t>(sysconf(_SC_PAGESIZE));
 
 inline const Kind kEveryKind[] = {SLM_SEGMENT_ANONYMOUS, SLM_SEGMENT_SYSV, SLM_SEGMENT_POSIX,
                                   SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE};
+/* Those with a descriptor. */
+inline const Kind kFileKinds[] = {SLM_SEGMENT_POSIX, SLM_SEGMENT_MEMFD, SLM_SEGMENT_FILE};
 
 /* An empty folder that is removed with the test. */
 class Folder {

@@ -103,6 +103,7 @@ static void end_program(void)
             hrn_system_be(hrn_edge_actor_of(i));
             hrn_edge_verify(&world->views[i]);
             slm_zone_detach(world->views[i].zone);
+            world->views[i].zone = NULL;
         }
     }
     for (unsigned i = 0; i < EDGE_N_SERVERS; i++) {
@@ -111,6 +112,7 @@ static void end_program(void)
             hrn_edge_verify(&world->servers[i].zones[k]);
         }
         slm_zone_set_destroy(world->servers[i].set);
+        world->servers[i].n = 0;
     }
     struct edge_op last = {.kind = HRN_EDGE_LIST};
     hrn_edge_list(&last);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "allocator/zone/handle.h"
 #include "harness/sched/system.h"
 
 struct edge_world hrn_edge_world;
@@ -50,10 +51,49 @@ int hrn_edge_new_body(void)
     return idx;
 }
 
+/* A handle of the body; NULL: it is not open. */
+static const struct edge_view *find_handle(const struct edge_body *body)
+{
+    const struct edge_world *world = &hrn_edge_world;
+    int idx = (int)(body - world->bodies);
+    for (unsigned i = 0; i < EDGE_N_VIEWS; i++) {
+        if (world->views[i].zone != NULL && world->views[i].body == idx) {
+            return &world->views[i];
+        }
+    }
+    for (unsigned i = 0; i < EDGE_N_SERVERS; i++) {
+        for (unsigned k = 0; k < world->servers[i].n; k++) {
+            if (world->servers[i].zones[k].body == idx) {
+                return &world->servers[i].zones[k];
+            }
+        }
+    }
+    return NULL;
+}
+
+bool hrn_edge_is_open(const struct edge_body *body)
+{
+    return find_handle(body) != NULL;
+}
+
+/* The lock word of a copied file names who held the other file, and keeps others out as long as
+ * that process lives and has the copy open (lock.h, Limits). Actors are one process. */
+static bool has_copied_owner(const struct edge_body *body)
+{
+    const struct edge_view *handle = find_handle(body);
+    struct slm_lock_owner owner;
+    if (handle == NULL || body->holder != EDGE_NONE || body->former == 0 ||
+        body->lock == SLM_LOCK_FILE || hrn_system_actor_of(body->former) == HRN_NOBODY) {
+        return false;
+    }
+    slm_lock_get_state_owner(&handle->zone->header->lock, &owner);
+    return owner.identity == body->former;
+}
+
 bool hrn_edge_is_held(const struct edge_body *body)
 {
     const struct edge_world *world = &hrn_edge_world;
-    bool is_held = body->holder != EDGE_NONE;
+    bool is_held = body->holder != EDGE_NONE || has_copied_owner(body);
     for (unsigned i = 0; i < EDGE_N_BODIES && body->lock == SLM_LOCK_FILE; i++) {
         const struct edge_body *other = &world->bodies[i];
         is_held |= other->is_used && other->holder != EDGE_NONE && other->lock == SLM_LOCK_FILE &&
@@ -124,8 +164,8 @@ edge_reasons hrn_edge_compare_lock(const struct edge_body *body, int lock_path)
 
 edge_reasons hrn_edge_expect_lock(const struct edge_body *body)
 {
-    bool is_own =
-        body->holder != EDGE_NONE && hrn_edge_actor_of((unsigned)body->holder) == hrn_system_self();
+    bool is_own = (body->holder != EDGE_NONE || has_copied_owner(body)) &&
+                  hrn_edge_holder_of(body) == hrn_system_identity(hrn_system_self());
     bool may_wait = hrn_edge_is_held(body) && (!is_own || body->lock == SLM_LOCK_FILE);
     return reason_if(is_own, SLM_E_HELD) | reason_if(may_wait, SLM_E_TIMEOUT) |
            reason_if(body->is_moved, SLM_E_REPLACED);
@@ -261,6 +301,7 @@ void hrn_edge_carry_out(const struct edge_plan *plan)
     struct edge_body *body = &hrn_edge_world.bodies[plan->body];
     uint64_t bytes = (plan->decl.d.options.bytes + 4095) & ~(uint64_t)4095;
     body->committed = plan->after;
+    body->former = 0;
     body->version = plan->decl.d.options.content_version;
     body->bytes = bytes > body->bytes ? bytes : body->bytes;
     if (plan->way == EDGE_MOVES) {

@@ -103,6 +103,7 @@ void hrn_edge_attach(const struct edge_op *op)
                     .read_only = (op->extra & 1u) != 0},
     };
     edge_reasons reasons = EDGE_REASON(SLM_E_MISSING);
+    bool is_alone = body != EDGE_NONE && !hrn_edge_is_open(&hrn_edge_world.bodies[body]);
     if (body != EDGE_NONE) {
         reasons = expect_zone(&options, op, &hrn_edge_world.bodies[body]);
     }
@@ -112,6 +113,9 @@ void hrn_edge_attach(const struct edge_op *op)
     if (status == SLM_OK) {
         *view = (struct edge_view){view->zone, body, spelling, options.content_version,
                                    options.segment.read_only};
+        if (is_alone && !view->is_read_only) {
+            body_of(view)->former = 0; /* no other process has the file */
+        }
         hrn_edge_verify(view);
     }
 }

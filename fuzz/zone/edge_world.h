@@ -165,6 +165,7 @@ edge_reasons hrn_edge_compare(const struct edge_decl *a, const struct edge_decl 
 edge_reasons hrn_edge_compare_lock(const struct edge_body *body, int lock_path);
 /* The plan was carried out. */
 void hrn_edge_carry_out(const struct edge_plan *plan);
+bool hrn_edge_is_open(const struct edge_body *body);
 /* Whether a process that lives keeps others out of the zone. */
 bool hrn_edge_is_held(const struct edge_body *body);
 /* Why the calling actor does not get the lock in time: it has it, or another one. */

@@ -59,6 +59,7 @@ struct slm_segment {
     uint64_t birth;   /* ns since 1970 when that file was made; 0: not known */
     int lock_command; /* what fcntl locked the length with */
     int id;           /* SYSV */
+    ino_t id_space;   /* SYSV: the IPC namespace in which id means this segment; 0: not known */
     char *label;      /* after the struct; POSIX and FILE: the path */
     char *temporary;  /* after the label; an unnamed file's path, or a second one; "": none */
 };
@@ -104,6 +105,11 @@ enum slm_status slm_segment_leave_out_of_cores(const struct slm_segment *segment
                                                size_t to, struct slm_error *error);
 /* The reverse of show; addresses stay reserved. */
 void slm_segment_hide(struct slm_segment *segment, size_t from, size_t to);
+
+/* --- unused.c --- */
+
+/* The calling thread's IPC namespace; 0: not known. */
+ino_t slm_segment_id_space(void);
 
 /* --- memory.c: ANONYMOUS, SYSV. Sizes are not set on entry of create. --- */
 

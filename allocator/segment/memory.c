@@ -47,6 +47,7 @@ static enum slm_status map_anonymous(struct slm_segment *segment, bool huge,
 static enum slm_status map_sysv(struct slm_segment *segment, struct slm_error *error)
 {
     int flags = SHM_REMAP | (segment->read_only ? SHM_RDONLY : 0);
+    segment->id_space = slm_segment_id_space();
     if (slm_segment_sys.shmat(segment->id, segment->base, flags) == (void *)-1) {
         return slm_segment_fail(error, segment->label, "cannot map");
     }

@@ -75,12 +75,22 @@ static enum slm_status check_file(const struct slm_segment *segment, struct slm_
     return status;
 }
 
+ino_t slm_segment_id_space(void)
+{
+    struct stat about;
+    return slm_segment_sys.stat("/proc/thread-self/ns/ipc", &about) == 0 ? about.st_ino : 0;
+}
+
 /* The system counts each part of a range with rights of its own as an attachment: here, what is
  * shown and what is hidden. Some versions still count two when a segment that grew hides nothing
  * any more; then the answer is the cautious one. */
 static enum slm_status check_sysv(const struct slm_segment *segment, struct slm_error *error)
 {
     struct shmid_ds data;
+    ino_t space = slm_segment_id_space();
+    if (space == 0 || space != segment->id_space) {
+        return report_unknown(segment, "its id may be of another IPC namespace", error);
+    }
     if (slm_segment_sys.shmctl(segment->id, IPC_STAT, &data) != 0) {
         return slm_segment_fail(error, segment->label, "cannot look at it");
     }

@@ -185,7 +185,8 @@ enum slm_status slm_segment_verify(const struct slm_segment *segment, struct slm
  * fork count as the caller. SYSV: the handle is the only attachment.
  * Fails: SLM_E_LOCKED (others have it, or this process has it twice), SLM_E_STATE (the system
  * cannot say: other kinds, a handle inherited by fork, a file of a user other than the caller's, a
- * file system other than tmpfs, ext4, XFS, Btrfs and F2FS, a system without leases), SLM_E_IO.
+ * file system other than tmpfs, ext4, XFS, Btrfs and F2FS, a system without leases; SYSV: an IPC
+ * namespace that is not the one of the attach, or no /proc that shows it), SLM_E_IO.
  */
 enum slm_status slm_segment_check_unused(const struct slm_segment *segment,
                                          struct slm_error *error);

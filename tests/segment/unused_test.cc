@@ -2,6 +2,7 @@
 /* Whether other processes have a segment. */
 #include <csignal>
 #include <linux/magic.h>
+#include <sched.h>
 
 #include "tests/segment/fixture.h"
 #include "tests/segment/hooks.h"
@@ -144,6 +145,45 @@ TEST(SegmentUnused, CountsTheAttachmentsOfASysvSegment)
         Child child([] { return true; });
         EXPECT_EQ(check(a), SLM_E_LOCKED); /* it has inherited the mapping */
     }
+}
+
+/* There the id means no segment, or another one. */
+TEST(SegmentUnused, IsUnknownOfASysvSegmentInAnotherIpcNamespace)
+{
+    constexpr int kNotAllowed = 99;
+    int seen = in_child([] {
+        Options options;
+        Handle a;
+        if (a.create(options.of(SLM_SEGMENT_SYSV)) != SLM_OK || check(a) != SLM_OK) {
+            return 98;
+        }
+        if (unshare(CLONE_NEWIPC) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWIPC) != 0) {
+            return kNotAllowed;
+        }
+        return static_cast<int>(check(a));
+    });
+    if (seen == kNotAllowed) {
+        GTEST_SKIP() << "this system allows no new IPC namespace";
+    }
+    EXPECT_EQ(seen, SLM_E_STATE);
+}
+
+TEST(SegmentUnused, IsUnknownOfASysvSegmentWithoutItsNamespace)
+{
+    KeepCalls keep;
+    Options options;
+    Handle made, made_without;
+    ASSERT_EQ(made.create(options.of(SLM_SEGMENT_SYSV)), SLM_OK);
+    slm_segment_sys.stat = [](const char *, struct stat *) {
+        errno = ENOENT;
+        return -1;
+    };
+    EXPECT_EQ(check(made), SLM_E_STATE);
+    ASSERT_EQ(made_without.create(options.of(SLM_SEGMENT_SYSV)), SLM_OK);
+    EXPECT_EQ(check(made_without), SLM_E_STATE);
+    slm_segment_sys.stat = slm_test::faults.real.stat;
+    EXPECT_EQ(check(made), SLM_OK);
+    EXPECT_EQ(check(made_without), SLM_E_STATE);
 }
 
 TEST(SegmentUnused, IsUnknownOfWhatIsSharedWithoutBeingOpenedAgain)

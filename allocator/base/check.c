@@ -2,10 +2,11 @@
 /* The message and the end of a process whose allocator state is broken. */
 #include "allocator/base/check.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "allocator/base/cancel.h"
 
 static void write_text(const char *text)
 {
@@ -28,8 +29,7 @@ static void write_number(unsigned number)
 /* A cancelled thread would end in write(), and the process would go on with the broken state. */
 static void write_broken(const char *kind, const char *where)
 {
-    int cancel;
-    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    (void)slm_cancel_off(); /* the process ends */
     write_text("slabmill: broken ");
     write_text(kind);
     write_text(" in ");

@@ -6,10 +6,10 @@
 #include "allocator/lock/event.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "allocator/base/cancel.h"
 #include "allocator/lock/handle.h"
 #include "allocator/lock/system.h"
 #include "allocator/lock/word.h"
@@ -42,10 +42,9 @@ static void deliver(const struct slm_event *event)
     slm_event_listener *to = __atomic_load_n(&listener, __ATOMIC_ACQUIRE);
     if (to != NULL) {
         int kept_errno = errno;
-        int cancel;
-        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+        int cancel = slm_cancel_off();
         to(event, __atomic_load_n(&listener_data, __ATOMIC_ACQUIRE));
-        (void)pthread_setcancelstate(cancel, NULL);
+        slm_cancel_restore(cancel);
         errno = kept_errno;
     }
 }

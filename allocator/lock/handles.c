@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "allocator/base/cancel.h"
 #include "allocator/base/yield.h"
 #include "allocator/lock/handle.h"
 #include "allocator/lock/identity.h"
@@ -33,9 +34,8 @@ void slm_lock_enter_handles(void)
 {
     sigset_t every;
     sigset_t before;
-    int cancel;
     (void)sigfillset(&every);
-    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    int cancel = slm_cancel_off();
     (void)pthread_sigmask(SIG_BLOCK, &every, &before);
     (void)pthread_mutex_lock(&mutex);
     mask_before = before;
@@ -48,7 +48,7 @@ void slm_lock_leave_handles(void)
     int cancel = cancel_before;
     (void)pthread_mutex_unlock(&mutex);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    (void)pthread_setcancelstate(cancel, NULL);
+    slm_cancel_restore(cancel);
 }
 
 void slm_lock_claim_descriptor(const struct slm_lock_file *file)

@@ -7,12 +7,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "allocator/base/cancel.h"
 #include "allocator/base/hash.h"
 
 /*
@@ -125,15 +125,14 @@ bool slm_lock_parse_stat(const char *text, size_t length, struct slm_lock_stat *
 /* Reads the start of a file of /proc. Returns the length; 0: it cannot be read. */
 static size_t read_file(const char *path, char *text, size_t n_bytes)
 {
-    int cancel;
     ssize_t length = -1;
-    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    int cancel = slm_cancel_off();
     int fd = slm_lock_proc_calls.open(path);
     if (fd >= 0) {
         length = read(fd, text, n_bytes);
         (void)close(fd);
     }
-    (void)pthread_setcancelstate(cancel, NULL);
+    slm_cancel_restore(cancel);
     return length < 0 ? 0 : (size_t)length;
 }
 
@@ -166,12 +165,12 @@ struct lines {
 
 static bool open_lines(struct lines *lines, const char *path)
 {
-    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &lines->cancel);
+    lines->cancel = slm_cancel_off();
     lines->at = lines->end = 0;
     lines->has_failed = false;
     lines->fd = slm_lock_proc_calls.open(path);
     if (lines->fd < 0) {
-        (void)pthread_setcancelstate(lines->cancel, NULL);
+        slm_cancel_restore(lines->cancel);
     }
     return lines->fd >= 0;
 }
@@ -179,7 +178,7 @@ static bool open_lines(struct lines *lines, const char *path)
 static void close_lines(struct lines *lines)
 {
     (void)close(lines->fd);
-    (void)pthread_setcancelstate(lines->cancel, NULL);
+    slm_cancel_restore(lines->cancel);
 }
 
 static bool read_chunk(struct lines *lines)

@@ -3,9 +3,9 @@
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE
 #endif
+#include "allocator/base/cancel.h"
 #include "allocator/pool/layout.h"
 
-#include <pthread.h>
 #include <unistd.h>
 
 /* Argument of the handler of files. */
@@ -157,10 +157,9 @@ static void end_busy(struct slm_pool *pool, const struct slm_pool *end)
 /* It may close a file: a thread that was cancelled there would leave the pool busy. */
 static void run_handler(slm_pool_handler handler, void *data)
 {
-    int cancel;
-    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    int cancel = slm_cancel_off();
     handler(data);
-    (void)pthread_setcancelstate(cancel, NULL);
+    slm_cancel_restore(cancel);
 }
 
 void slm_pool_cleanup_run_all(struct slm_pool *pool)

@@ -5,10 +5,10 @@
 #endif
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "allocator/base/cancel.h"
 #include "allocator/segment/fail.h"
 #include "allocator/segment/handle.h"
 #include "allocator/segment/name.h"
@@ -216,13 +216,12 @@ enum slm_status slm_segment_list(const struct slm_segment_options *options,
                                  void *data, struct slm_error *error)
 {
     struct visitor visitor = {visit, data};
-    int cancel;
     (void)slm_error_clear(error);
     if (options == NULL || visit == NULL) {
         return slm_error_set(error, SLM_E_NULL, 0, "no options, or no visitor");
     }
-    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    int cancel = slm_cancel_off();
     enum slm_status status = list_kind(options, &visitor, error);
-    (void)pthread_setcancelstate(cancel, NULL);
+    slm_cancel_restore(cancel);
     return status;
 }

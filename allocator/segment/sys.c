@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -19,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "allocator/base/cancel.h"
 #include "allocator/segment/birth.h"
 #include "allocator/segment/sys.h"
 
@@ -39,10 +39,9 @@ static int repeat_open(const char *path, int flags, mode_t mode)
  * a call of a segment would leave it half done, and within a zone's call, keep the zone's lock. */
 #define UNCANCELLED(result, call)                                                                  \
     do {                                                                                           \
-        int state;                                                                                 \
-        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);                              \
+        int state = slm_cancel_off();                                                              \
         (result) = (call);                                                                         \
-        (void)pthread_setcancelstate(state, &state);                                               \
+        slm_cancel_restore(state);                                                                 \
     } while (0)
 
 static int sys_open(const char *path, int flags, mode_t mode)

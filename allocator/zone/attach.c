@@ -5,11 +5,11 @@
 #endif
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "allocator/base/cancel.h"
 #include "allocator/journal/log.h"
 #include "allocator/lock/origin.h"
 #include "allocator/segment/for_zone.h"
@@ -270,10 +270,9 @@ static enum slm_status attach_once(struct slm_zone **out,
 static void pause_between_tries(unsigned n_tries)
 {
     struct timespec pause = {0, (long)(1 + ((unsigned)getpid() + n_tries * 7) % 10) * 1000000};
-    int cancel;
-    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    int cancel = slm_cancel_off();
     (void)nanosleep(&pause, NULL);
-    (void)pthread_setcancelstate(cancel, NULL);
+    slm_cancel_restore(cancel);
 }
 
 enum slm_status slm_zone_attach(struct slm_zone **out,

@@ -2,12 +2,12 @@
 /* Passing a zone on to the program that exec starts in this process. */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "allocator/base/cancel.h"
 #include "allocator/segment/for_zone.h"
 #include "allocator/zone/handle.h"
 #include <slabmill/zone_set.h>
@@ -136,10 +136,9 @@ enum slm_status slm_zone_import(struct slm_zone **out, const char *text,
     }
     enum slm_status status = slm_zone_attach(out, &whole, error);
     if (status == SLM_OK && whole.segment.kind == SLM_SEGMENT_MEMFD) {
-        int cancel;
-        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+        int cancel = slm_cancel_off();
         (void)close(whole.segment.id);
-        (void)pthread_setcancelstate(cancel, NULL);
+        slm_cancel_restore(cancel);
     }
     return status;
 }

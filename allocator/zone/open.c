@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening a zone that exists, or making it: one call. */
-#include <pthread.h>
 
+#include "allocator/base/cancel.h"
 #include "allocator/lock/system.h"
 #include "allocator/segment/for_zone.h"
 #include "allocator/zone/handle.h"
@@ -194,11 +194,10 @@ enum slm_status slm_zone_open(struct slm_zone **out, const struct slm_zone_optio
         return status;
     }
     /* A callback of a cancelled thread would keep the lock, and the handles. */
-    int cancel;
-    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    int cancel = slm_cancel_off();
     status = slm_zone_has_name(options->segment.kind) ? open_or_make(out, options, &is_made, error)
                                                       : slm_zone_create(out, options, error);
-    (void)pthread_setcancelstate(cancel, NULL);
+    slm_cancel_restore(cancel);
     if (status == SLM_OK && is_new != NULL) {
         *is_new = is_made;
     }

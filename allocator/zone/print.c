@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A zone's figures as text, from a program that has the zone open. */
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "allocator/base/cancel.h"
 #include "allocator/journal/log.h"
 #include "allocator/zone/handle.h"
 
@@ -143,14 +143,13 @@ static void print_free(FILE *file, const struct figures *figures)
 static enum slm_status print_all(FILE *file, const struct slm_zone *zone,
                                  const struct figures *figures)
 {
-    int cancel;
-    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    int cancel = slm_cancel_off();
     print_head(file, zone, figures);
     print_pages(file, figures);
     print_classes(file, figures);
     print_free(file, figures);
     bool is_printed = fflush(file) == 0 && ferror(file) == 0;
-    (void)pthread_setcancelstate(cancel, NULL);
+    slm_cancel_restore(cancel);
     return is_printed ? SLM_OK : SLM_E_IO;
 }
 

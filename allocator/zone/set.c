@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reloading: makes what is declared, as a whole or not at all. */
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "allocator/base/cancel.h"
 #include "allocator/journal/log.h"
 #include "allocator/lock/system.h"
 #include "allocator/zone/set.h"
@@ -561,10 +561,9 @@ enum slm_status slm_zone_set_apply(struct slm_zone_set *set,
     }
     enum slm_status status = check_declarations(declarations, n, error);
     if (status == SLM_OK) {
-        int cancel;
-        (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+        int cancel = slm_cancel_off();
         status = apply_checked(set, declarations, n, error);
-        (void)pthread_setcancelstate(cancel, NULL);
+        slm_cancel_restore(cancel);
     }
     return status;
 }

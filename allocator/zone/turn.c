@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A zone under its lock: locking, repairing after a death, committing, unlocking. */
-#include <pthread.h>
 
+#include "allocator/base/cancel.h"
 #include "allocator/base/check.h"
 #include "allocator/base/yield.h"
 #include "allocator/journal/log.h"
@@ -65,10 +65,9 @@ static bool is_given_up(const struct slm_zone *zone)
  * it, the thread would keep the lock of a zone that is half judged. */
 static enum slm_status begin_use_uncancelled(struct slm_zone *zone, bool is_vouched)
 {
-    int cancel;
-    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    int cancel = slm_cancel_off();
     enum slm_status status = slm_zone_begin_use(zone, is_vouched);
-    (void)pthread_setcancelstate(cancel, NULL);
+    slm_cancel_restore(cancel);
     return status;
 }
 

@@ -93,6 +93,9 @@ enum slm_status slm_segment_back(struct slm_segment *segment, size_t from, size_
  * SLM_E_IO. Cost O(pages that changed), each a write. */
 enum slm_status slm_segment_sync(const struct slm_segment *segment, size_t from, size_t n_bytes,
                                  struct slm_error *error);
+/* Whether a regular file that the caller may read is at the path, and begins with these bytes, at
+ * most 64. */
+bool slm_segment_file_begins_with(const char *path, const void *bytes, size_t n_bytes);
 /* POSIX, FILE: removes the name, if it is this segment's. SLM_E_MISSING: it is not. */
 enum slm_status slm_segment_remove_own(const struct slm_segment *segment, struct slm_error *error);
 

@@ -6,9 +6,11 @@
 #include "allocator/segment/trust.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "allocator/segment/fail.h"
+#include "allocator/segment/for_zone.h"
 #include "allocator/segment/sys.h"
 
 static enum slm_status check_owner(uid_t owner, mode_t mode, const char *label,
@@ -54,4 +56,14 @@ enum slm_status slm_segment_check_sysv(struct shmid_ds *data, const char *label,
         status = check_owner(data->shm_perm.cuid, mode, label, options, error);
     }
     return status;
+}
+
+bool slm_segment_file_begins_with(const char *path, const void *bytes, size_t n_bytes)
+{
+    char seen[64];
+    struct stat about;
+    return n_bytes <= sizeof seen && slm_segment_sys.stat(path, &about) == 0 &&
+           S_ISREG(about.st_mode) &&
+           slm_segment_sys.read_file(path, seen, n_bytes) == (ssize_t)n_bytes &&
+           memcmp(seen, bytes, n_bytes) == 0;
 }

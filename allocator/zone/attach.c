@@ -168,17 +168,21 @@ static bool is_owner_elsewhere(struct slm_zone *zone)
            slm_segment_claim(zone->segment, NULL) == SLM_OK;
 }
 
-/* A lock in the zone's own file would meet the locks on the file's length. */
+/* A lock in a zone's file would meet the locks on that file's length. */
 static enum slm_status check_lock_path(const struct slm_zone *zone, const char *path,
                                        struct slm_error *error)
 {
     struct stat about;
     struct slm_segment_place own = slm_segment_file_place(zone->segment);
-    bool is_own = path != NULL && stat(path, &about) == 0 && own.inode != 0 &&
+    if (path == NULL || zone->fixed.lock_kind != SLM_LOCK_FILE) {
+        return SLM_OK; /* a path that is not used */
+    }
+    bool is_own = stat(path, &about) == 0 && own.inode != 0 &&
                   (uint64_t)about.st_ino == own.inode && (uint64_t)about.st_dev == own.device;
-    return is_own
-               ? slm_error_set(error, SLM_E_DUPLICATE, 0, "%s: lock_path %s is the zone's own file",
-                               slm_segment_label(zone->segment), path)
+    return is_own || slm_zone_is_file_of_zone(path)
+               ? slm_error_set(error, SLM_E_DUPLICATE, 0, "%s: lock_path %s is %s",
+                               slm_segment_label(zone->segment), path,
+                               is_own ? "the zone's own file" : "another zone's file")
                : SLM_OK;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "allocator/segment/for_zone.h"
 #include "allocator/zone/handle.h"
 
 #define POSIX_FOLDER "/dev/shm" /* where Linux has the segments of shm_open */
@@ -107,4 +108,10 @@ enum slm_status slm_zone_compare_files(const struct slm_zone_options *a,
         status = compare_uses(a, LOCK, b, LOCK, error);
     }
     return status == SLM_OK ? compare_uses(a, SEGMENT, b, SEGMENT, error) : status;
+}
+
+bool slm_zone_is_file_of_zone(const char *path)
+{
+    uint64_t magic = SLM_ZONE_MAGIC; /* a zone's first word */
+    return slm_segment_file_begins_with(path, &magic, sizeof magic);
 }

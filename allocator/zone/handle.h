@@ -174,6 +174,9 @@ enum slm_status slm_zone_mark_clean(struct slm_zone *zone, struct slm_error *err
 enum slm_status slm_zone_compare_files(const struct slm_zone_options *a,
                                        const struct slm_zone_options *b, struct slm_error *error);
 
+/* Whether a zone's file is at the path: growth locks a part of it, so it is no lock file. */
+bool slm_zone_is_file_of_zone(const char *path);
+
 /* --- name.c --- */
 
 /* Fills in about with the folder that a path of less than PATH_MAX bytes leads to. */

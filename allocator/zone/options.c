@@ -68,7 +68,13 @@ static enum slm_status check_lock(const struct slm_zone_options *options, struct
                              "zone %s: lock_path is %s, and lock_kind SLM_LOCK_FILE needs one",
                              options->name, options->lock_path == NULL ? "NULL" : "empty");
     }
-    return slm_zone_compare_files(options, options, error);
+    enum slm_status status = slm_zone_compare_files(options, options, error);
+    if (status == SLM_OK && options->lock_kind == SLM_LOCK_FILE &&
+        slm_zone_is_file_of_zone(options->lock_path)) {
+        status = slm_error_set(error, SLM_E_DUPLICATE, 0, "zone %s: lock_path %s is a zone's file",
+                               options->name, options->lock_path);
+    }
+    return status;
 }
 
 /* Options of the parts that the zone sets itself. */

@@ -159,7 +159,7 @@ struct slm_zone_options {
  * Fails, leaving nothing but perhaps the lock file (see slm_lock_options), *out NULL: SLM_E_NAME (name
  * empty, name or tag too long, a FILE without a path), SLM_E_SIZE (bytes, max_bytes, or the journal or
  * the slab's metadata do not fit in bytes: then the text names the smallest bytes that will do, if
- * max_bytes allows any), SLM_E_OPTION, SLM_E_DUPLICATE (lock_path is the segment's file), and as
+ * max_bytes allows any), SLM_E_OPTION, SLM_E_DUPLICATE (lock_path is a zone's file), and as
  * slm_segment_create and slm_lock_attach.
  * Cost O(bytes) where the system has to reserve them.
  */
@@ -225,7 +225,7 @@ struct slm_zone_attach_options {
  * (sizes that do not fit each other), SLM_E_TRUNCATED (the segment is shorter than the zone),
  * SLM_E_IMAGE (slab or journal), SLM_E_STATE (still being made, or its maker died; in use in
  * another pid or time namespace, or no /proc, without is_unused), SLM_E_NAME (another name or tag),
- * SLM_E_DUPLICATE (lock_path is the zone's own file),
+ * SLM_E_DUPLICATE (lock_path is a zone's file),
  * SLM_E_VERSION (also: another version of the content), SLM_E_BROKEN (the zone could not be
  * repaired, unless read_only; or check found something); and as slm_lock_attach. Cost O(1), or
  * O(bytes) where holes may have to be filled; with check as slm_zone_check_locked.

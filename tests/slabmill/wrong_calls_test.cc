@@ -200,6 +200,20 @@ TEST_F(WrongCalls, AReportDoesNotReplaceItsTrace)
     EXPECT_EQ(ReadFile(trace), text);
 }
 
+/* The program itself, and a file that the command reads. */
+TEST_F(WrongCalls, ARecordReplacesNoFileOfItsCommand)
+{
+    std::string program = Write("program", "#!/bin/sh\nexec sort \"$@\"\n");
+    std::string file = Write("file", "b\na\n");
+    ASSERT_EQ(chmod(program.c_str(), 0700), 0);
+    for (const std::string &out : {program, file}) {
+        std::string before = ReadFile(out);
+        ExpectWrong({"record", "-o", out, "--", program, file},
+                    out + ": it is the file to read, " + out + ", and would be lost");
+        EXPECT_EQ(ReadFile(out), before);
+    }
+}
+
 TEST_F(WrongCalls, ZonesThatAreNoneAreNamed)
 {
     std::string empty = Write("empty", "");

@@ -249,6 +249,40 @@ TEST(ZoneOptionFiles, ASegmentThatIsItsOwnLockFileIsRefused)
     EXPECT_TRUE(all.folder().names().empty());
 }
 
+TEST(ZoneOptionFiles, AFileOfAnotherZoneIsNoLockFile)
+{
+    ZoneOptions all, others;
+    Zone other, zone, again;
+    ASSERT_EQ(other.create(others.of(SLM_SEGMENT_FILE)), SLM_OK) << other.error.text;
+    std::string file = others.folder() / "file";
+    std::string lock_path = all.folder() / "lock";
+    slm_zone_options options = all.of(SLM_SEGMENT_FILE);
+    options.lock_kind = SLM_LOCK_FILE;
+    options.lock_path = file.c_str();
+    EXPECT_EQ(zone.create(options), SLM_E_DUPLICATE);
+    EXPECT_EQ(zone.error.text, "zone keys: lock_path " + file + " is a zone's file");
+    EXPECT_TRUE(all.folder().names().empty());
+    options.lock_path = lock_path.c_str();
+    ASSERT_EQ(zone.create(options), SLM_OK) << zone.error.text;
+    zone.detach();
+    slm_zone_attach_options attach{};
+    attach.segment = options.segment;
+    attach.lock_path = file.c_str();
+    for (bool is_unused : {false, true}) {
+        attach.is_unused = is_unused;
+        EXPECT_EQ(again.attach(attach), SLM_E_DUPLICATE);
+        EXPECT_EQ(again.error.text, std::string(options.segment.name) + ": lock_path " + file +
+                                        " is another zone's file");
+    }
+    /* A text that begins otherwise, or is shorter than what a zone begins with, may be one. */
+    for (const char *text : {"lock", "a lock file"}) {
+        std::ofstream(lock_path) << text;
+        attach.lock_path = lock_path.c_str();
+        ASSERT_EQ(again.attach(attach), SLM_OK) << again.error.text;
+        again.detach();
+    }
+}
+
 TEST(ZoneGrowText, NamesZoneAndLimit)
 {
     ZoneOptions all;

@@ -198,6 +198,16 @@ static int print_recorded(const struct mill_options *options, const char *part, 
     return MILL_GOOD;
 }
 
+/* Whether the path is that of the program, or of a file that the command names: with a message. */
+static bool is_of_command(const struct mill_options *options, const char *out)
+{
+    bool is_named = false;
+    for (size_t i = 0; i < options->n_files && !is_named; i++) {
+        is_named = mill_file_is_input(out, options->files[i]);
+    }
+    return is_named;
+}
+
 /* The absolute path of the trace. False, with a message: there is none, or it is no file. */
 static bool name_trace(const struct mill_options *options, char *out, size_t out_bytes)
 {
@@ -221,7 +231,7 @@ static bool name_trace(const struct mill_options *options, char *out, size_t out
     if (other) {
         (void)mill_complain("%s: not a regular file", options->out);
     }
-    return !other;
+    return !other && !is_of_command(options, out);
 }
 
 int mill_record(const struct mill_options *options)
